@@ -1,0 +1,97 @@
+# Tests, found by name:
+#   tests/unit/test_*.c           label unit
+#   tests/unit/pg/test_*.c        label unit; linked with tests/support/libpq_script.c instead of libpq
+#   tests/integration/test_*.c    label integration; each starts private clusters of its own (tests/support/cluster.h)
+#   tests/faults/test_*.c         label faults; as integration
+#   plugins/NAME/test_*.c         label plugins; as integration
+#   tests/script/test_*.sh        label script; tests of the scripts themselves
+#   tests/fixtures/plugins/*.c    broken plugins, built to BUILD/tests/fixtures/plugins/*.so
+
+pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
+set(tests_output "${PROJECT_BINARY_DIR}/tests")
+
+file(GLOB support_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*.c")
+set(libpq_script "${PROJECT_SOURCE_DIR}/tests/support/libpq_script.c")
+list(REMOVE_ITEM support_sources "${libpq_script}")
+
+# What every test is compiled with; `tests/` is on the include path, so "support/cluster.h".
+add_library(pgchime_test_options INTERFACE)
+target_include_directories(pgchime_test_options INTERFACE
+    "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/core" "${PROJECT_SOURCE_DIR}/include")
+target_compile_definitions(pgchime_test_options INTERFACE
+    PGCHIME_VERSION="${PROJECT_VERSION}"
+    PGCHIME_BINARY="${PROJECT_BINARY_DIR}/pgchime"
+    PGCHIME_BUILD_DIR="${PROJECT_BINARY_DIR}"
+    PGCHIME_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+target_link_libraries(pgchime_test_options INTERFACE PkgConfig::CHECK pgchime_warnings)
+
+add_library(pgchime_test_support STATIC ${support_sources})
+target_link_libraries(pgchime_test_support PUBLIC pgchime_test_options PkgConfig::LIBPQ)
+
+# pgchime_test(FILE LABEL TIMEOUT [LIBRARY...]): an executable BUILD/tests/FOLDER/NAME and the ctest "FOLDER/NAME".
+# Sets pgchime_test_target to the target, since two folders may hold tests of one name.
+function(pgchime_test file label timeout)
+    get_filename_component(name "${file}" NAME_WE)
+    get_filename_component(folder "${file}" DIRECTORY)
+    file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}" "${folder}")
+    string(REGEX REPLACE "^tests/" "" folder "${folder}")
+    string(MAKE_C_IDENTIFIER "${folder}_${name}" target)
+    add_executable(${target} "${file}")
+    target_link_libraries(${target} PRIVATE pgchime_test_options ${ARGN})
+    set_target_properties(${target} PROPERTIES
+        OUTPUT_NAME "${name}" RUNTIME_OUTPUT_DIRECTORY "${tests_output}/${folder}")
+    add_test(NAME "${folder}/${name}" COMMAND ${target} WORKING_DIRECTORY /)
+    set_tests_properties("${folder}/${name}" PROPERTIES LABELS "${label}" TIMEOUT ${timeout})
+    set(pgchime_test_target ${target} PARENT_SCOPE)
+endfunction()
+
+file(GLOB unit_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/test_*.c")
+foreach(file IN LISTS unit_tests)
+    pgchime_test("${file}" unit 300 pgchime_test_support pgchime_core)
+endforeach()
+
+# The archive is named as a file, so that libpq does not come with it and only the members in use must be satisfied.
+file(GLOB pg_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/pg/test_*.c")
+if(pg_tests AND EXISTS "${libpq_script}")
+    add_library(pgchime_libpq_script OBJECT "${libpq_script}")
+    target_link_libraries(pgchime_libpq_script PRIVATE pgchime_test_options)
+    target_include_directories(pgchime_libpq_script PRIVATE ${LIBPQ_INCLUDE_DIRS})
+    foreach(file IN LISTS pg_tests)
+        pgchime_test("${file}" unit 300 $<TARGET_OBJECTS:pgchime_libpq_script> $<TARGET_FILE:pgchime_core>
+            ${core_libraries})
+        target_include_directories(${pgchime_test_target} PRIVATE ${LIBPQ_INCLUDE_DIRS})
+        add_dependencies(${pgchime_test_target} pgchime_core)
+    endforeach()
+endif()
+
+file(GLOB integration_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/integration/test_*.c")
+foreach(file IN LISTS integration_tests)
+    pgchime_test("${file}" integration 600 pgchime_test_support pgchime_core)
+endforeach()
+
+file(GLOB fault_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/faults/test_*.c")
+foreach(file IN LISTS fault_tests)
+    pgchime_test("${file}" faults 1800 pgchime_test_support pgchime_core)
+endforeach()
+
+file(GLOB plugin_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/plugins/*/test_*.c")
+foreach(file IN LISTS plugin_tests)
+    pgchime_test("${file}" plugins 600 pgchime_test_support pgchime_core)
+endforeach()
+
+file(GLOB script_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/script/test_*.sh")
+foreach(file IN LISTS script_tests)
+    get_filename_component(name "${file}" NAME_WE)
+    add_test(NAME script/${name} COMMAND bash "${file}" WORKING_DIRECTORY /)
+    set_tests_properties(script/${name} PROPERTIES LABELS script TIMEOUT 300)
+endforeach()
+
+# Broken in what they say or do, not in their C. NAME.sql beside one is embedded as a plugin's is.
+file(GLOB fixture_plugins CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fixtures/plugins/*.c")
+foreach(file IN LISTS fixture_plugins)
+    get_filename_component(name "${file}" NAME_WE)
+    pgchime_plugin(fixture_${name} "${file}" "${tests_output}/fixtures/plugins")
+    if(EXISTS "${PROJECT_SOURCE_DIR}/tests/fixtures/plugins/${name}.sql")
+        pgchime_embed_sql(fixture_${name} "${PROJECT_SOURCE_DIR}/tests/fixtures/plugins/${name}.sql")
+    endif()
+endforeach()
