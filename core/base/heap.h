@@ -1,0 +1,30 @@
+/* A binary min-heap of int64 keys whose items know their own place, so that an item can be moved or removed in
+ * O(log n) without a search. The heap borrows its items: each embeds a struct heap_node. */
+#ifndef CHIME_BASE_HEAP_H
+#define CHIME_BASE_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct heap_node {
+    int64_t key;
+    uint64_t order; /* ties: smaller first; set by the caller before heap_put */
+    size_t place;   /* 0 = not in a heap, else index + 1 */
+};
+
+struct heap {
+    struct heap_node **nodes;
+    size_t count;
+    size_t capacity;
+};
+
+void heap_init(struct heap *heap);
+void heap_finish(struct heap *heap); /* frees the heap's own array, never the items */
+bool heap_has(const struct heap_node *node);
+void heap_put(struct heap *heap, struct heap_node *node, int64_t key); /* inserts, or moves to the new key */
+void heap_remove(struct heap *heap, struct heap_node *node);           /* no-op when it is not in */
+struct heap_node *heap_first(const struct heap *heap);                 /* NULL when empty */
+struct heap_node *heap_pop(struct heap *heap);                         /* NULL when empty */
+
+#endif

@@ -1,0 +1,218 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+/* Fixed sizes, because the line that says "out of memory" must not need any. */
+#define MESSAGE_SIZE 4096
+#define LINE_SIZE (MESSAGE_SIZE * 4 + 128)
+
+struct line {
+    size_t length;
+    char text[LINE_SIZE];
+};
+
+static const char *const level_names[] = {"debug", "info", "warning", "error"};
+static enum log_level lowest_level = LOG_LEVEL_INFO;
+static void (*capture_sink)(const char *line, void *data);
+static void *capture_data;
+
+void log_set_level(enum log_level lowest)
+{
+    lowest_level = lowest;
+}
+
+void log_capture(void (*sink)(const char *line, void *data), void *data)
+{
+    capture_sink = sink;
+    capture_data = data;
+}
+
+static void put_bytes(struct line *line, const char *bytes, size_t length)
+{
+    memcpy(line->text + line->length, bytes, length);
+    line->length += length;
+}
+
+static void put_text(struct line *line, const char *text)
+{
+    put_bytes(line, text, strlen(text));
+}
+
+static void put_escaped_byte(struct line *line, unsigned char byte)
+{
+    static const char digits[] = "0123456789abcdef";
+    char escape[4] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    switch (byte) {
+    case '\n':
+        put_text(line, "\\n");
+        break;
+    case '\r':
+        put_text(line, "\\r");
+        break;
+    case '\t':
+        put_text(line, "\\t");
+        break;
+    default:
+        put_bytes(line, escape, sizeof(escape));
+    }
+}
+
+/* C0 and DEL, the C1 block, the line and paragraph separators, and what is not UTF-8 at all. */
+static bool needs_escape(const char *character, size_t length)
+{
+    const unsigned char *bytes = (const unsigned char *)character;
+    switch (length) {
+    case 1:
+        return bytes[0] < 0x20 || bytes[0] == 0x7F;
+    case 2:
+        return bytes[0] == 0xC2 && bytes[1] < 0xA0;
+    case 3:
+        return bytes[0] == 0xE2 && bytes[1] == 0x80 && (bytes[2] == 0xA8 || bytes[2] == 0xA9);
+    default:
+        return length == 0;
+    }
+}
+
+static void put_escaped(struct line *line, const char *text)
+{
+    size_t left = strlen(text);
+    while (left > 0) {
+        size_t length = utf8_length(text, left);
+        bool escape = needs_escape(text, length);
+        size_t step = length > 0 ? length : 1;
+        for (size_t i = 0; escape && i < step; i++) {
+            put_escaped_byte(line, (unsigned char)text[i]);
+        }
+        if (!escape) {
+            put_bytes(line, text, step);
+        }
+        text += step;
+        left -= step;
+    }
+}
+
+static void put_time(struct line *line)
+{
+    instant now = clock_wall();
+    struct civil civil = instant_to_civil(now);
+    char text[96];
+    snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ ", civil.year, civil.month, civil.day, civil.hour,
+             civil.minute, civil.second, civil.usec / 1000);
+    put_text(line, text);
+}
+
+/* One write for the whole line, so that lines of several processes on one stderr do not mix. */
+static void deliver(struct line *line)
+{
+    put_bytes(line, "\n", 2);
+    if (capture_sink != NULL) {
+        capture_sink(line->text, capture_data);
+        return;
+    }
+    size_t done = 0;
+    while (done < line->length - 1) {
+        ssize_t written = write(STDERR_FILENO, line->text + done, line->length - 1 - done);
+        if (written < 0 && errno != EINTR) {
+            return; /* nowhere left to say it */
+        }
+        done += written > 0 ? (size_t)written : 0;
+    }
+}
+
+static void write_message(enum log_level level, const char *message)
+{
+    struct line line = {.length = 0};
+    put_time(&line);
+    put_text(&line, level_names[level]);
+    put_text(&line, " ");
+    put_escaped(&line, message);
+    deliver(&line);
+}
+
+static void write_hint(const char *hint)
+{
+    struct line line = {.length = 0};
+    put_text(&line, "HINT:  ");
+    put_escaped(&line, hint);
+    deliver(&line);
+}
+
+static void CHIME_PRINTF(2, 0) write_formatted(enum log_level level, const char *format, va_list arguments)
+{
+    int saved = errno;
+    static const char cut_mark[] = "...";
+    char message[MESSAGE_SIZE] = "";
+    int length = vsnprintf(message, sizeof(message), format, arguments);
+    if (length >= MESSAGE_SIZE) {
+        size_t kept = utf8_cut(message, sizeof(message) - 1, sizeof(message) - sizeof(cut_mark));
+        memcpy(message + kept, cut_mark, sizeof(cut_mark));
+    }
+    write_message(level, message);
+    errno = saved;
+}
+
+void log_debug(const char *format, ...)
+{
+    if (lowest_level > LOG_LEVEL_DEBUG) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    write_formatted(LOG_LEVEL_DEBUG, format, arguments);
+    va_end(arguments);
+}
+
+void log_info(const char *format, ...)
+{
+    if (lowest_level > LOG_LEVEL_INFO) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    write_formatted(LOG_LEVEL_INFO, format, arguments);
+    va_end(arguments);
+}
+
+void log_warning(const char *format, ...)
+{
+    if (lowest_level > LOG_LEVEL_WARNING) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    write_formatted(LOG_LEVEL_WARNING, format, arguments);
+    va_end(arguments);
+}
+
+void log_error(const struct error *err)
+{
+    int saved = errno;
+    char message[sizeof(err->message) + sizeof(err->sqlstate) + sizeof(" (SQLSTATE )")];
+    if (err->sqlstate[0] != '\0') {
+        snprintf(message, sizeof(message), "%s (SQLSTATE %s)", err->message, err->sqlstate);
+    } else {
+        snprintf(message, sizeof(message), "%s", err->message);
+    }
+    write_message(LOG_LEVEL_ERROR, message);
+    if (err->hint[0] != '\0') {
+        write_hint(err->hint);
+    }
+    errno = saved;
+}
+
+void fatal(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    write_formatted(LOG_LEVEL_ERROR, format, arguments);
+    va_end(arguments);
+    abort();
+}

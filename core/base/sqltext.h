@@ -1,0 +1,34 @@
+/* A look at SQL text from outside: where its statements begin and which words they begin with.
+ *
+ * Does: split at top-level semicolons as psql does: '' E'' U&'' "" $tag$ strings, -- and nested block comments,
+ * parentheses, and BEGIN ATOMIC ... END bodies hide semicolons.
+ * Does not: parse. What it says is used to refuse early and to choose a protocol; the server stays the judge.
+ * Survives any bytes; linear in the length. */
+#ifndef CHIME_BASE_SQLTEXT_H
+#define CHIME_BASE_SQLTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct sql_statement {
+    const char *start; /* first byte that is neither white space nor comment; into the text given */
+    size_t length;     /* up to the semicolon or the end, exclusive */
+    char words[3][24]; /* its first words, lower-case; "" where there are fewer; longer words cut */
+};
+
+/* Steps through `*cursor` (start with the text); false at the end. Empty statements are passed over. */
+bool sql_next_statement(const char **cursor, struct sql_statement *statement);
+size_t sql_statement_count(const char *text);
+
+/* True for BEGIN, START TRANSACTION, COMMIT, END, ROLLBACK, ABORT, SAVEPOINT, RELEASE, PREPARE TRANSACTION. */
+bool sql_is_transaction_control(const struct sql_statement *statement);
+/* The first statement of `text` that would end or nest a transaction; false when there is none. */
+bool sql_find_transaction_control(const char *text, struct sql_statement *found);
+/* True when the server runs the text as exactly one transaction, so that a reported error means no effect:
+ * no transaction control, no CALL or DO, and none of the commands that commit by themselves (VACUUM,
+ * CREATE/DROP INDEX CONCURRENTLY, REINDEX, CLUSTER, CREATE/DROP DATABASE or TABLESPACE, ALTER SYSTEM, ...). */
+bool sql_is_one_transaction(const char *text);
+/* True when the text may be sent by the extended protocol: one statement, and not COPY. */
+bool sql_is_single_statement(const char *text);
+
+#endif

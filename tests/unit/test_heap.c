@@ -1,0 +1,113 @@
+#include <check.h>
+#include <stdlib.h>
+
+#include "base/heap.h"
+
+START_TEST(an_empty_heap_has_no_first)
+{
+    struct heap heap;
+    heap_init(&heap);
+    struct heap_node node = {0};
+    ck_assert_ptr_null(heap_first(&heap));
+    ck_assert_ptr_null(heap_pop(&heap));
+    ck_assert(!heap_has(&node));
+    heap_remove(&heap, &node);
+    ck_assert_uint_eq(heap.count, 0);
+    heap_finish(&heap);
+}
+END_TEST
+
+START_TEST(items_come_out_by_key_and_ties_by_order)
+{
+    struct heap heap;
+    heap_init(&heap);
+    struct heap_node nodes[5] = {{.order = 4}, {.order = 3}, {.order = 2}, {.order = 1}, {.order = 0}};
+    static const int64_t keys[5] = {7, 7, -3, 7, INT64_MAX};
+    static const size_t expected[5] = {2, 3, 1, 0, 4};
+    for (size_t i = 0; i < 5; i++) {
+        heap_put(&heap, &nodes[i], keys[i]);
+    }
+    for (size_t i = 0; i < 5; i++) {
+        ck_assert_ptr_eq(heap_first(&heap), &nodes[expected[i]]);
+        ck_assert_ptr_eq(heap_pop(&heap), &nodes[expected[i]]);
+        ck_assert(!heap_has(&nodes[expected[i]]));
+    }
+    heap_finish(&heap);
+}
+END_TEST
+
+START_TEST(putting_again_moves_an_item_both_ways)
+{
+    struct heap heap;
+    heap_init(&heap);
+    struct heap_node nodes[3] = {0};
+    for (size_t i = 0; i < 3; i++) {
+        heap_put(&heap, &nodes[i], (int64_t)i);
+    }
+    heap_put(&heap, &nodes[0], 10);
+    ck_assert_ptr_eq(heap_first(&heap), &nodes[1]);
+    heap_put(&heap, &nodes[0], -10);
+    ck_assert_ptr_eq(heap_first(&heap), &nodes[0]);
+    ck_assert_uint_eq(heap.count, 3);
+    heap_finish(&heap);
+}
+END_TEST
+
+#define ITEMS 200
+
+static size_t smallest(const struct heap_node *nodes, const bool *inside)
+{
+    size_t best = ITEMS;
+    for (size_t i = 0; i < ITEMS; i++) {
+        if (inside[i] && (best == ITEMS || nodes[i].key < nodes[best].key ||
+                          (nodes[i].key == nodes[best].key && nodes[i].order < nodes[best].order))) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+START_TEST(random_puts_moves_and_removals_keep_the_smallest_first)
+{
+    struct heap heap;
+    heap_init(&heap);
+    struct heap_node nodes[ITEMS] = {0};
+    bool inside[ITEMS] = {false};
+    size_t count = 0;
+    srand(20260327);
+    for (int step = 0; step < 20000; step++) {
+        size_t i = (size_t)rand() % ITEMS;
+        if (rand() % 3 == 0) {
+            heap_remove(&heap, &nodes[i]);
+            count -= inside[i] ? 1 : 0;
+            inside[i] = false;
+        } else {
+            nodes[i].order = i;
+            heap_put(&heap, &nodes[i], rand() % 50);
+            count += inside[i] ? 0 : 1;
+            inside[i] = true;
+        }
+        const struct heap_node *first = count > 0 ? &nodes[smallest(nodes, inside)] : NULL;
+        if (heap.count != count || heap_has(&nodes[i]) != inside[i] || heap_first(&heap) != first) {
+            ck_abort_msg("step %d: the heap is out of order", step);
+        }
+    }
+    heap_finish(&heap);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("heap");
+    TCase *tests = tcase_create("heap");
+    tcase_add_test(tests, an_empty_heap_has_no_first);
+    tcase_add_test(tests, items_come_out_by_key_and_ties_by_order);
+    tcase_add_test(tests, putting_again_moves_an_item_both_ways);
+    tcase_add_test(tests, random_puts_moves_and_removals_keep_the_smallest_first);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures != 0;
+}
