@@ -1,0 +1,19 @@
+/* Host names to addresses without blocking the loop (libevent's evdns, /etc/hosts included). */
+#ifndef CHIME_LOOP_RESOLVE_H
+#define CHIME_LOOP_RESOLVE_H
+
+#include "loop/loop.h"
+
+struct resolver;
+struct resolver_query;
+
+struct resolver *resolver_create(struct loop *loop);
+void resolver_destroy(struct resolver *resolver); /* NULL allowed */
+
+/* `address` is the first address as text, NULL when the name has none; `problem` then says why. Called once, later. */
+typedef void resolve_callback(void *data, const char *address, const char *problem);
+struct resolver_query *resolve(struct resolver *resolver, const char *host, resolve_callback *callback, void *data);
+/* Before its callback was called: it will not be. */
+void resolver_query_cancel(struct resolver_query *query);
+
+#endif
