@@ -1,0 +1,39 @@
+/* A job: a named unit of work of one database, with the schedule and options it ended up with.
+ *
+ * Built by the catalog from its arena; immutable afterwards. Strings are never NULL unless said. */
+#ifndef CHIME_MODEL_JOB_H
+#define CHIME_MODEL_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "calendar/schedule.h"
+#include "model/options.h"
+
+enum job_origin { JOB_FROM_PLUGIN, JOB_FROM_CONFIG };
+enum job_work { JOB_COMMAND, JOB_REFRESH };
+
+struct job {
+    const char *name;
+    const char *database; /* the key under `databases` */
+    enum job_origin origin;
+    const char *plugin; /* NULL for jobs that conf.d defines */
+    const char *file;   /* where it was defined last: conf.d file or plugin file; NULL unknown */
+    int line;
+    const char *schedule_text; /* "" for a job without a schedule */
+    struct schedule schedule;
+    enum job_work work;
+    const char *command;      /* JOB_COMMAND: SQL text, "" for a refresh */
+    const char *const *views; /* JOB_REFRESH: "schema.relation" of what it refreshes, in order */
+    size_t view_count;
+    const char *const *after; /* names of jobs of the same database */
+    size_t after_count;
+    bool active; /* `enabled = false` in conf.d keeps the job known but never due */
+    struct job_options options;
+};
+
+const char *job_origin_name(enum job_origin origin); /* "plugin", "config" */
+const char *job_work_name(enum job_work work);       /* "command", "refresh" */
+
+#endif

@@ -1,0 +1,448 @@
+#include "model/options.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/text.h"
+
+enum option_kind {
+    OPTION_WORD, /* one of `words`, kept as its index */
+    OPTION_DURATION,
+    OPTION_LIMIT, /* a duration of which 0 is written "none" */
+    OPTION_COUNT,
+    OPTION_FACTOR, /* up to six decimals */
+    OPTION_SQLSTATES,
+};
+
+#define MOST_WORDS 4
+
+struct option {
+    const char *name;
+    enum option_kind kind;
+    size_t offset;
+    int64_t low; /* in microseconds for durations */
+    int64_t high;
+    const char *words[MOST_WORDS];    /* OPTION_WORD, in the order of the enum */
+    const char *reserved[MOST_WORDS]; /* values that a later version will know */
+};
+
+#define AT(member) offsetof(struct job_options, member)
+
+static const struct option table[] = {
+    {.name = "overlap_policy",
+     .kind = OPTION_WORD,
+     .offset = AT(overlap_policy),
+     .words = {"skip", "buffer_one"},
+     .reserved = {"buffer_all", "cancel_other", "allow_all"}},
+    {.name = "catchup", .kind = OPTION_WORD, .offset = AT(catchup), .words = {"latest", "none", "all"}},
+    {.name = "catchup_window",
+     .kind = OPTION_DURATION,
+     .offset = AT(catchup_window),
+     .low = 0,
+     .high = 36500 * USEC_PER_DAY},
+    {.name = "catchup_limit", .kind = OPTION_COUNT, .offset = AT(catchup_limit), .low = 0, .high = 1000000},
+    {.name = "attempt_timeout",
+     .kind = OPTION_LIMIT,
+     .offset = AT(attempt_timeout),
+     .low = 0,
+     .high = 365 * USEC_PER_DAY},
+    {.name = "cancel_grace", .kind = OPTION_DURATION, .offset = AT(cancel_grace), .low = 0, .high = USEC_PER_DAY},
+    {.name = "lock_timeout", .kind = OPTION_LIMIT, .offset = AT(lock_timeout), .low = 0, .high = 24 * USEC_PER_DAY},
+    {.name = "max_attempts", .kind = OPTION_COUNT, .offset = AT(max_attempts), .low = 1, .high = 1000},
+    {.name = "backoff.initial",
+     .kind = OPTION_DURATION,
+     .offset = AT(backoff.initial),
+     .low = 0,
+     .high = 365 * USEC_PER_DAY},
+    {.name = "backoff.coefficient", .kind = OPTION_FACTOR, .offset = AT(backoff.coefficient), .low = 1, .high = 100},
+    {.name = "backoff.max", .kind = OPTION_DURATION, .offset = AT(backoff.max), .low = 0, .high = 365 * USEC_PER_DAY},
+    {.name = "backoff.jitter", .kind = OPTION_FACTOR, .offset = AT(backoff.jitter), .low = 0, .high = 1},
+    {.name = "retry_on", .kind = OPTION_SQLSTATES, .offset = AT(retry_on)},
+    {.name = "trigger_rule",
+     .kind = OPTION_WORD,
+     .offset = AT(trigger_rule),
+     .words = {"all_success", "all_done"},
+     .reserved = {"one_success", "none_failed"}},
+    {.name = "priority", .kind = OPTION_COUNT, .offset = AT(priority), .low = 1, .high = 9},
+    {.name = "delivery",
+     .kind = OPTION_WORD,
+     .offset = AT(delivery),
+     .words = {"transactional", "at_most_once"},
+     .reserved = {"at_least_once"}},
+};
+
+static const char *const reserved_names[] = {
+    "starting_deadline",
+    "jitter",
+    "suspend_after_failures",
+    "pool",
+    "on",
+    "debounce",
+    "throttle",
+    "target_lag",
+    "warn_after",
+    "error_after",
+    "log_runs",
+    "timezone",
+    "dst_gap",
+    "dst_overlap",
+};
+
+_Static_assert(COUNT_OF(table) <= 32, "job_options.set has a bit for each option");
+_Static_assert(sizeof(enum overlap_policy) == sizeof(int) && sizeof(enum catchup_policy) == sizeof(int) &&
+                   sizeof(enum delivery) == sizeof(int) && sizeof(enum trigger_rule) == sizeof(int),
+               "words are kept as an int");
+
+static void *member(struct job_options *options, const struct option *option)
+{
+    return (char *)options + option->offset;
+}
+
+static const void *member_const(const struct job_options *options, const struct option *option)
+{
+    return (const char *)options + option->offset;
+}
+
+static const struct option *find_option(const char *name)
+{
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+static bool find_word(const char *word, const char *const *words, size_t count, int *index)
+{
+    for (size_t i = 0; i < count && words[i] != NULL; i++) {
+        if (strcmp(words[i], word) == 0) {
+            *index = (int)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static char *join_words(const char *const *words)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < MOST_WORDS && words[i] != NULL; i++) {
+        buffer_puts(&text, i > 0 ? ", " : "");
+        buffer_puts(&text, words[i]);
+    }
+    return buffer_take(&text);
+}
+
+static bool set_word(const struct option *option, const char *value, int *word, struct error *err)
+{
+    int reserved = 0;
+    if (find_word(value, option->words, MOST_WORDS, word)) {
+        return true;
+    }
+    if (find_word(value, option->reserved, MOST_WORDS, &reserved)) {
+        error_set(err, ERROR_CONFIG, "%s \"%s\" is not available yet", option->name, value);
+    } else {
+        error_set(err, ERROR_CONFIG, "%s has no value \"%.100s\"", option->name, value);
+    }
+    char *choices = join_words(option->words);
+    error_hint(err, "choose one of: %s", choices);
+    free(choices);
+    return false;
+}
+
+static bool outside(const struct option *option, const char *value, const char *low, const char *high,
+                    struct error *err)
+{
+    return error_set(err, ERROR_CONFIG, "%s \"%.100s\" is outside %s to %s", option->name, value, low, high);
+}
+
+static bool set_duration(const struct option *option, const char *value, duration *length, struct error *err)
+{
+    if (option->kind == OPTION_LIMIT && strcmp(value, "none") == 0) {
+        *length = 0;
+        return true;
+    }
+    duration parsed = 0;
+    if (!duration_parse(value, &parsed, err)) {
+        if (err != NULL) {
+            err->kind = ERROR_CONFIG;
+        }
+        return error_prefix(err, "%s", option->name);
+    }
+    if (parsed < option->low || parsed > option->high) {
+        char low[DURATION_TEXT_SIZE];
+        char high[DURATION_TEXT_SIZE];
+        return outside(option, value, duration_format(option->low, low), duration_format(option->high, high), err);
+    }
+    *length = parsed;
+    return true;
+}
+
+static bool outside_count(const struct option *option, const char *value, struct error *err)
+{
+    char *low = xasprintf("%lld", (long long)option->low);
+    char *high = xasprintf("%lld", (long long)option->high);
+    outside(option, value, low, high, err);
+    free(low);
+    free(high);
+    return false;
+}
+
+static bool set_count(const struct option *option, const char *value, int64_t *count, struct error *err)
+{
+    if (parse_int64(value, option->low, option->high, count)) {
+        return true;
+    }
+    int64_t any = 0;
+    if (parse_int64(value, INT64_MIN, INT64_MAX, &any)) {
+        return outside_count(option, value, err);
+    }
+    return error_set(err, ERROR_CONFIG, "%s \"%.100s\" is not a whole number within %lld to %lld", option->name, value,
+                     (long long)option->low, (long long)option->high);
+}
+
+#define FACTOR_UNIT 1000000
+#define FACTOR_DECIMALS 6
+
+/* Millionths as a whole number: exact, and no locale decides about the point. */
+static bool parse_millionths(const char *text, int64_t *millionths)
+{
+    char digits[32] = "";
+    size_t whole = strcspn(text, ".");
+    const char *decimals = text[whole] == '.' ? text + whole + 1 : "0";
+    size_t decimal_count = strlen(decimals);
+    if (whole == 0 || whole > 9 || decimal_count == 0 || decimal_count > FACTOR_DECIMALS) {
+        return false;
+    }
+    memcpy(digits, text, whole);
+    memset(digits + whole, '0', FACTOR_DECIMALS);
+    memcpy(digits + whole, decimals, decimal_count);
+    return parse_int64(digits, 0, INT64_MAX, millionths);
+}
+
+static bool set_factor(const struct option *option, const char *value, double *factor, struct error *err)
+{
+    int64_t millionths = 0;
+    if (!parse_millionths(value, &millionths)) {
+        return error_set(err, ERROR_CONFIG, "%s \"%.100s\" is not a number of at most %d decimals", option->name, value,
+                         FACTOR_DECIMALS);
+    }
+    if (millionths < option->low * FACTOR_UNIT || millionths > option->high * FACTOR_UNIT) {
+        return outside_count(option, value, err);
+    }
+    *factor = (double)millionths / FACTOR_UNIT;
+    return true;
+}
+
+static bool is_sqlstate_prefix(const char *text, size_t length)
+{
+    return length >= 2 && length <= 5 && strspn(text, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") >= length;
+}
+
+static bool refuse_sqlstate(const char *text, size_t length, struct error *err)
+{
+    error_set(err, ERROR_CONFIG, "retry_on: \"%.*s\" is not an SQLSTATE", (int)(length < 100 ? length : 100), text);
+    return error_hint(err, "write codes of 2 to 5 digits and capital letters: 08 for a class, 40001 for one error");
+}
+
+/* Reads into a copy, so that a list with one bad item changes nothing. An empty list means: retry on nothing. */
+static bool set_sqlstates(struct job_options *options, const char *value, struct error *err)
+{
+    struct job_options read = {.retry_on_count = 0};
+    const char *at = value + strspn(value, " ");
+    while (*at != '\0') {
+        size_t length = strcspn(at, ", ");
+        if (!is_sqlstate_prefix(at, length)) {
+            return refuse_sqlstate(at, length, err);
+        }
+        if (read.retry_on_count == RETRY_ON_MAX) {
+            return error_set(err, ERROR_CONFIG, "retry_on has more than %d SQLSTATEs", RETRY_ON_MAX);
+        }
+        memcpy(read.retry_on[read.retry_on_count++], at, length);
+        at += length;
+        at += strspn(at, " ");
+        if (*at == ',') {
+            at++;
+            at += strspn(at, " ");
+            if (*at == '\0') {
+                return refuse_sqlstate(at, 0, err);
+            }
+        } else if (*at != '\0') {
+            return refuse_sqlstate(at, strcspn(at, ","), err);
+        }
+    }
+    memcpy(options->retry_on, read.retry_on, sizeof(options->retry_on));
+    options->retry_on_count = read.retry_on_count;
+    return true;
+}
+
+static bool set_value(struct job_options *options, const struct option *option, const char *value, struct error *err)
+{
+    switch (option->kind) {
+    case OPTION_WORD:
+        return set_word(option, value, member(options, option), err);
+    case OPTION_DURATION:
+    case OPTION_LIMIT:
+        return set_duration(option, value, member(options, option), err);
+    case OPTION_COUNT:
+        return set_count(option, value, member(options, option), err);
+    case OPTION_FACTOR:
+        return set_factor(option, value, member(options, option), err);
+    case OPTION_SQLSTATES:
+        break;
+    }
+    return set_sqlstates(options, value, err);
+}
+
+static bool refuse_name(const char *name, struct error *err)
+{
+    int reserved = 0;
+    if (find_word(name, reserved_names, COUNT_OF(reserved_names), &reserved)) {
+        error_set(err, ERROR_CONFIG, "option \"%s\" is not available yet", name);
+        return error_hint(err, "its name is kept for a later version: remove it");
+    }
+    error_set(err, ERROR_CONFIG, "unknown option \"%.100s\"", name);
+    if (strcmp(name, "backoff") == 0) {
+        return error_hint(err, "backoff is a group of initial, coefficient, max and jitter");
+    }
+    const char *names[COUNT_OF(table) + COUNT_OF(reserved_names)];
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        names[i] = table[i].name;
+    }
+    memcpy(names + COUNT_OF(table), reserved_names, sizeof(reserved_names));
+    const char *nearest = nearest_word(name, names, COUNT_OF(names));
+    return nearest != NULL && error_hint(err, "did you mean \"%s\"?", nearest);
+}
+
+bool options_set(struct job_options *options, const char *name, const char *value, struct error *err)
+{
+    const struct option *option = find_option(name);
+    if (option == NULL) {
+        return refuse_name(name, err);
+    }
+    if (!set_value(options, option, value, err)) {
+        return false;
+    }
+    options->set |= UINT32_C(1) << (option - table);
+    return true;
+}
+
+void options_defaults(struct job_options *options, bool refresh)
+{
+    *options = (struct job_options){
+        .overlap_policy = OVERLAP_SKIP,
+        .catchup = CATCHUP_LATEST,
+        .catchup_window = 24 * USEC_PER_HOUR,
+        .catchup_limit = 100,
+        .attempt_timeout = USEC_PER_HOUR,
+        .cancel_grace = 10 * USEC_PER_SEC,
+        .lock_timeout = refresh ? 30 * USEC_PER_SEC : 0,
+        .max_attempts = 3,
+        .backoff = {.initial = 5 * USEC_PER_SEC, .coefficient = 2, .max = 10 * USEC_PER_MINUTE, .jitter = 0.2},
+        .retry_on = {"08", "53", "57P0", "40001", "40P01", "55P03"},
+        .retry_on_count = 6,
+        .trigger_rule = TRIGGER_ALL_SUCCESS,
+        .priority = 5,
+        .delivery = refresh ? DELIVERY_TRANSACTIONAL : DELIVERY_AT_MOST_ONCE,
+    };
+}
+
+static size_t member_size(const struct option *option)
+{
+    switch (option->kind) {
+    case OPTION_WORD:
+        return sizeof(int);
+    case OPTION_DURATION:
+    case OPTION_LIMIT:
+    case OPTION_COUNT:
+        return sizeof(int64_t);
+    case OPTION_FACTOR:
+        return sizeof(double);
+    case OPTION_SQLSTATES:
+        break;
+    }
+    return sizeof(((struct job_options *)NULL)->retry_on);
+}
+
+void options_inherit(struct job_options *options, const struct job_options *lower)
+{
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        if ((options->set & (UINT32_C(1) << i)) != 0) {
+            continue;
+        }
+        memcpy(member(options, &table[i]), member_const(lower, &table[i]), member_size(&table[i]));
+        if (table[i].kind == OPTION_SQLSTATES) {
+            options->retry_on_count = lower->retry_on_count;
+        }
+    }
+    options->set |= lower->set;
+}
+
+const char *options_name(size_t index)
+{
+    return index < COUNT_OF(table) ? table[index].name : NULL;
+}
+
+static char *duration_text(duration length, bool zero_is_none)
+{
+    char text[DURATION_TEXT_SIZE];
+    return xstrdup(length == 0 && zero_is_none ? "none" : duration_format(length, text));
+}
+
+static char *factor_text(double factor)
+{
+    int64_t millionths = (int64_t)(factor * FACTOR_UNIT + 0.5);
+    char *text = xasprintf("%lld.%06d", (long long)(millionths / FACTOR_UNIT), (int)(millionths % FACTOR_UNIT));
+    size_t length = strlen(text);
+    while (text[length - 1] == '0') {
+        length--;
+    }
+    text[text[length - 1] == '.' ? length - 1 : length] = '\0';
+    return text;
+}
+
+static char *sqlstates_text(const struct job_options *options)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < options->retry_on_count; i++) {
+        buffer_puts(&text, i > 0 ? "," : "");
+        buffer_puts(&text, options->retry_on[i]);
+    }
+    return buffer_take(&text);
+}
+
+char *options_value_text(const struct job_options *options, const char *name)
+{
+    const struct option *option = find_option(name);
+    if (option == NULL) {
+        return NULL;
+    }
+    const void *value = member_const(options, option);
+    switch (option->kind) {
+    case OPTION_WORD:
+        return xstrdup(option->words[*(const int *)value]);
+    case OPTION_DURATION:
+    case OPTION_LIMIT:
+        return duration_text(*(const duration *)value, option->kind == OPTION_LIMIT);
+    case OPTION_COUNT:
+        return xasprintf("%lld", (long long)*(const int64_t *)value);
+    case OPTION_FACTOR:
+        return factor_text(*(const double *)value);
+    case OPTION_SQLSTATES:
+        break;
+    }
+    return sqlstates_text(options);
+}
+
+bool options_retries(const struct job_options *options, const char *sqlstate)
+{
+    for (size_t i = 0; i < options->retry_on_count; i++) {
+        if (strncmp(options->retry_on[i], sqlstate, strlen(options->retry_on[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,54 @@
+/* The options of a job (design: calendar.md), as one table that configuration, SQL and plugins share.
+ *
+ * Every source gives options as names and texts; options_set reads one. Sources are layered with options_inherit:
+ * what conf.d sets wins over the plugin's defaults, and those over the product's. */
+#ifndef CHIME_MODEL_OPTIONS_H
+#define CHIME_MODEL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/instant.h"
+#include "calendar/backoff.h"
+
+enum overlap_policy { OVERLAP_SKIP, OVERLAP_BUFFER_ONE };
+enum catchup_policy { CATCHUP_LATEST, CATCHUP_NONE, CATCHUP_ALL };
+enum delivery { DELIVERY_TRANSACTIONAL, DELIVERY_AT_MOST_ONCE };
+enum trigger_rule { TRIGGER_ALL_SUCCESS, TRIGGER_ALL_DONE };
+
+#define RETRY_ON_MAX 16
+
+struct job_options {
+    uint32_t set; /* bit n: option n of the table was given by its source */
+    enum overlap_policy overlap_policy;
+    enum catchup_policy catchup;
+    duration catchup_window;
+    int64_t catchup_limit;
+    duration attempt_timeout; /* 0 = none */
+    duration cancel_grace;
+    duration lock_timeout; /* 0 = none */
+    int64_t max_attempts;  /* the first included */
+    struct backoff backoff;
+    char retry_on[RETRY_ON_MAX][6]; /* SQLSTATEs; a shorter one is a prefix, so "08" is the class */
+    size_t retry_on_count;
+    enum trigger_rule trigger_rule;
+    int64_t priority; /* 1 first .. 9 */
+    enum delivery delivery;
+};
+
+/* The product's defaults; delivery is transactional for refreshes and at most once for commands. */
+void options_defaults(struct job_options *options, bool refresh);
+/* Reads one option, e.g. ("catchup_window", "24h"), ("backoff.initial", "5s"), ("retry_on", "08,53,40001").
+ * Unknown names get a did-you-mean; names and values reserved for later are refused as such; ranges are named. */
+bool options_set(struct job_options *options, const char *name, const char *value, struct error *err) CHIME_MUST_CHECK;
+/* Takes from `lower` every option that `options` has not set itself. */
+void options_inherit(struct job_options *options, const struct job_options *lower);
+/* Name of option `index` of the table, NULL past its end: for messages, check, documentation. */
+const char *options_name(size_t index);
+/* The current value as the text that options_set would read; caller frees. NULL for an unknown name. */
+char *options_value_text(const struct job_options *options, const char *name);
+bool options_retries(const struct job_options *options, const char *sqlstate);
+
+#endif

@@ -1,0 +1,73 @@
+/* A run: one job at one slot, and the states it passes through.
+ *
+ * The transitions are a table (run.c) which the documentation's diagram is made from and a test walks. */
+#ifndef CHIME_MODEL_RUN_H
+#define CHIME_MODEL_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/instant.h"
+
+enum run_state {
+    RUN_DUE,       /* decided, not yet in the ledger */
+    RUN_CLAIMED,   /* in the ledger for a named session; its text has not gone out */
+    RUN_RUNNING,   /* its text is on the wire */
+    RUN_FINISHING, /* its outcome is on the way to the ledger */
+    RUN_RETRYING,  /* an attempt failed; waits for its back-off */
+    /* final states; exactly one of these ends every slot */
+    RUN_SUCCEEDED,
+    RUN_FAILED,
+    RUN_TIMED_OUT,
+    RUN_CANCELLED,
+    RUN_SKIPPED, /* a policy decided against it; the reason says which */
+    RUN_MISSED,  /* nothing led when it was due, and catch-up did not take it */
+    RUN_LOST,    /* its outcome cannot be known */
+    RUN_STATE_COUNT
+};
+
+enum run_event {
+    RUN_EVENT_CLAIM,   /* the claim was committed */
+    RUN_EVENT_REFUSE,  /* the claim found another cursor, version or leader */
+    RUN_EVENT_START,   /* text sent */
+    RUN_EVENT_END,     /* the attempt ended, outcome known */
+    RUN_EVENT_RETRY,   /* the outcome allows another attempt */
+    RUN_EVENT_RECLAIM, /* the next attempt has a session */
+    RUN_EVENT_RECORD,  /* the final state is committed */
+    RUN_EVENT_SKIP,    /* a policy decided */
+    RUN_EVENT_MISS,    /* catch-up decided */
+    RUN_EVENT_LOSE,    /* the session is gone without an answer */
+    RUN_EVENT_COUNT
+};
+
+enum run_kind { RUN_SCHEDULE, RUN_MANUAL, RUN_INSTALL, RUN_KIND_COUNT };
+
+struct run_transition {
+    enum run_state from;
+    enum run_event event;
+    enum run_state to; /* for RECORD: any final state, given as RUN_SUCCEEDED */
+    const char *reason;
+};
+
+extern const struct run_transition run_transitions[];
+extern const size_t run_transition_count;
+
+/* How an attempt ended. */
+struct outcome {
+    enum run_state state; /* final */
+    instant started;      /* INSTANT_NONE: it never started */
+    instant finished;
+    int64_t rows; /* -1 unknown */
+    char sqlstate[6];
+    const char *message; /* NULL none */
+    const char *reason;  /* what decided, where it was not the command itself; NULL */
+};
+
+bool run_state_final(enum run_state state);
+bool run_may(enum run_state from, enum run_event event);
+const char *run_state_name(enum run_state state); /* "succeeded", "timed_out", ... as in the ledger */
+bool run_state_parse(const char *name, enum run_state *state);
+const char *run_kind_name(enum run_kind kind); /* "schedule", "manual", "install" */
+
+#endif
