@@ -1,0 +1,94 @@
+/* pgchime.conf and conf.d, read into one immutable snapshot.
+ *
+ * Does: read pgchime.conf and every *.conf of conf_dir (sorted), each parsed by itself; report every error of every
+ *   file at once as file:line, with a did-you-mean for unknown keys.
+ * Does not: know plugins or look at databases; jobs that only override a plugin's job stay overrides here (the
+ *   catalog joins them).
+ * Ownership: config_free frees everything; all strings live in the snapshot's arena.
+ * Not config_read and config_destroy: libconfig exports functions of those names, and the linker would mix them up.
+ *
+ * pgchime.conf:  databases: { NAME: { conninfo = "..."; view_schema = "analytics"; source_schema = "public"; pool_size = 8; }; };
+ *                plugin_dir = "..."; conf_dir = "..."; log_level = "info"; instance = "...";
+ * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "..."; settings: {...}; };
+ *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; enabled = true; <option> = ...; }; };
+ * A conf.d file may hold either or both. pgchime.conf may hold `jobs` too. The syntax is libconfig's without @include
+ * (conf_dir is the way to split files) and without names that begin with '*'. Files whose name begins with '.' are
+ * passed over. A file is regular, UTF-8 without NUL, at most CONFIG_FILE_LIMIT bytes, nested at most 16 deep. */
+#ifndef CHIME_CONFIG_CONFIG_H
+#define CHIME_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "model/options.h"
+
+#define CONFIG_DEFAULT_FILE "/etc/pgchime/pgchime.conf"
+#define CONFIG_FILE_LIMIT (64u << 20)
+
+struct config_database {
+    const char *name;
+    const char *conninfo;
+    const char *view_schema;   /* where kept relations go: default "analytics" */
+    const char *source_schema; /* where the sources are: default "public" */
+    int pool_size;             /* run sessions at most, 1..500: default 8 */
+    int line;
+};
+
+enum config_enabled { CONFIG_AUTO, CONFIG_ENABLED, CONFIG_DISABLED };
+
+struct config_setting {
+    const char *name;
+    const char *value; /* as text; the plugin's declaration gives the type */
+    int line;
+};
+
+struct config_plugin {
+    const char *name;
+    enum config_enabled enabled;
+    const char *database;    /* NULL: the only database, else it must be given */
+    const char *view_schema; /* NULL: the database's */
+    const struct config_setting *settings;
+    size_t setting_count;
+    const char *file;
+    int line;
+};
+
+/* A job defined, or a plugin's job overridden: members that the file does not set are NULL or not in options.set. */
+struct config_job {
+    const char *name;
+    const char *schedule; /* NULL not given */
+    const char *command;  /* NULL: overrides a plugin's job */
+    const char *database; /* NULL not given */
+    bool after_given;
+    const char *const *after;
+    size_t after_count;
+    bool enabled; /* default true */
+    struct job_options options; /* only what the file sets */
+    const char *file;
+    int line;
+};
+
+struct config {
+    struct arena *arena;
+    const char *file;
+    const char *plugin_dir; /* absolute; relative paths in the file are taken from the file's folder; NULL not given */
+    const char *conf_dir;   /* likewise */
+    const char *instance;   /* default: host name */
+    enum log_level log_level;
+    const struct config_database *databases; /* sorted by name */
+    size_t database_count;
+    const struct config_plugin *plugins; /* sorted by name */
+    size_t plugin_count;
+    const struct config_job *jobs; /* sorted by name */
+    size_t job_count;
+};
+
+/* NULL when the report gained an error. The file may be anything; nothing but the report is printed. */
+struct config *config_load(const char *file, struct report *report);
+void config_free(struct config *config); /* takes NULL */
+const struct config_database *config_find_database(const struct config *config, const char *name);
+const struct config_plugin *config_find_plugin(const struct config *config, const char *name);
+
+#endif

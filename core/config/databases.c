@@ -1,0 +1,100 @@
+/* databases: { NAME: { conninfo = "..."; ... }; }; */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "config/reader.h"
+#include "config/settings.h"
+
+#define POOL_SIZE_DEFAULT 8
+#define POOL_SIZE_MAX 500
+#define IDENTIFIER_MAX 63 /* bytes PostgreSQL keeps of a name */
+
+static const struct setting_key keys[] = {
+    {"conninfo", SETTING_STRING},
+    {"view_schema", SETTING_STRING},
+    {"source_schema", SETTING_STRING},
+    {"pool_size", SETTING_INTEGER},
+};
+static const struct setting_table table = {keys, COUNT_OF(keys)};
+
+static const char *read_schema(struct reader *reader, const config_setting_t *group, const char *name,
+                               const char *owner, const char *standard)
+{
+    const char *schema = setting_string(reader, group, name, owner);
+    if (schema != NULL && strlen(schema) > IDENTIFIER_MAX) {
+        reader_report(reader, config_setting_get_member(group, name), NULL, "\"%s\" of %s is longer than %d bytes",
+                      name, owner, IDENTIFIER_MAX);
+    }
+    return schema != NULL ? schema : standard;
+}
+
+static int read_pool_size(struct reader *reader, const config_setting_t *group, const char *owner)
+{
+    const config_setting_t *setting = config_setting_get_member(group, "pool_size");
+    if (setting == NULL || config_setting_is_number(setting) == CONFIG_FALSE ||
+        config_setting_type(setting) == CONFIG_TYPE_FLOAT) {
+        return POOL_SIZE_DEFAULT;
+    }
+    long long size = config_setting_get_int64(setting);
+    if (size < 1 || size > POOL_SIZE_MAX) {
+        reader_report(reader, setting, NULL, "\"pool_size\" of %s: expected 1 to %d, found %lld", owner, POOL_SIZE_MAX,
+                      size);
+        return POOL_SIZE_DEFAULT;
+    }
+    return (int)size;
+}
+
+static void read_database(struct reader *reader, const config_setting_t *group, struct config_database *database)
+{
+    const char *owner = arena_printf(reader->arena, "database \"%s\"", database->name);
+    settings_check(reader, group, &table, owner);
+    if (config_setting_get_member(group, "conninfo") == NULL) {
+        reader_report(reader, group, "write conninfo = \"host=/run/postgresql dbname=app\";", "%s has no \"conninfo\"",
+                      owner);
+    }
+    database->conninfo = setting_string(reader, group, "conninfo", owner);
+    database->view_schema = read_schema(reader, group, "view_schema", owner, "analytics");
+    database->source_schema = read_schema(reader, group, "source_schema", owner, "public");
+    database->pool_size = read_pool_size(reader, group, owner);
+}
+
+static bool check_entry(struct reader *reader, const config_setting_t *setting)
+{
+    const char *name = config_setting_name(setting);
+    if (!name_valid(name)) {
+        reader_report(reader, setting, "a name has 1 to 63 letters, digits, \"_\" and \"-\"",
+                      "\"%s\" cannot name a database", reader_shown(reader, name));
+        return false;
+    }
+    struct setting_key key = {name, SETTING_GROUP};
+    return setting_accept(reader, setting, &key, "\"databases\"");
+}
+
+static int compare_databases(const void *left, const void *right)
+{
+    const struct config_database *a = left;
+    const struct config_database *b = right;
+    return strcmp(a->name, b->name);
+}
+
+void databases_read(struct reader *reader, const config_setting_t *group)
+{
+    size_t count = setting_count(group);
+    struct config_database *databases = arena_alloc(reader->arena, (count + 1) * sizeof(*databases));
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        const config_setting_t *setting = setting_at(group, i);
+        if (setting_is_duplicate(setting) || !check_entry(reader, setting)) {
+            continue;
+        }
+        databases[kept].name = arena_strdup(reader->arena, config_setting_name(setting));
+        databases[kept].line = reader_line(reader, setting);
+        read_database(reader, setting, &databases[kept++]);
+    }
+    if (kept > 1) {
+        qsort(databases, kept, sizeof(*databases), compare_databases);
+    }
+    reader->config->databases = databases;
+    reader->config->database_count = kept;
+}

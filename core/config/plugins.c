@@ -1,0 +1,99 @@
+/* plugin: { name = "..."; enabled = "auto"; database = "..."; settings: { ... }; }; */
+#include <string.h>
+
+#include "base/text.h"
+#include "config/reader.h"
+#include "config/settings.h"
+
+#define OWNER "\"plugin\""
+
+static const struct setting_key keys[] = {
+    {"name", SETTING_STRING},        {"enabled", SETTING_SWITCH}, {"database", SETTING_STRING},
+    {"view_schema", SETTING_STRING}, {"settings", SETTING_GROUP},
+};
+static const struct setting_table table = {keys, COUNT_OF(keys)};
+
+static enum config_enabled read_enabled(const config_setting_t *group)
+{
+    const config_setting_t *setting = config_setting_get_member(group, "enabled");
+    if (setting == NULL || config_setting_type(setting) != CONFIG_TYPE_BOOL) {
+        return CONFIG_AUTO;
+    }
+    return config_setting_get_bool(setting) ? CONFIG_ENABLED : CONFIG_DISABLED;
+}
+
+/* Their types are the plugin's to say; here they only need to be one value each. */
+static void read_settings(struct reader *reader, const config_setting_t *group, struct config_plugin *plugin)
+{
+    size_t count = setting_count(group);
+    struct config_setting *settings = arena_alloc(reader->arena, (count + 1) * sizeof(*settings));
+    plugin->settings = settings;
+    for (size_t i = 0; i < count; i++) {
+        const config_setting_t *setting = setting_at(group, i);
+        if (setting_is_duplicate(setting)) {
+            continue;
+        }
+        const char *value = setting_scalar_text(reader, setting);
+        if (value == NULL) {
+            reader_report(reader, setting, NULL, "setting \"%s\": expected one value, found %s",
+                          reader_shown(reader, config_setting_name(setting)), setting_type_found(setting));
+            continue;
+        }
+        if (!utf8_valid(value, strlen(value))) {
+            reader_report(reader, setting, "\\x escapes must give UTF-8", "setting \"%s\" is not UTF-8",
+                          reader_shown(reader, config_setting_name(setting)));
+            continue;
+        }
+        settings[plugin->setting_count++] = (struct config_setting){
+            .name = arena_strdup(reader->arena, config_setting_name(setting)),
+            .value = value,
+            .line = reader_line(reader, setting)};
+    }
+}
+
+static const char *read_name(struct reader *reader, const config_setting_t *group)
+{
+    const config_setting_t *setting = config_setting_get_member(group, "name");
+    if (setting == NULL) {
+        reader_report(reader, group, "write name = \"lane_distribution\"; the plugin's file name without \".so\"",
+                      OWNER " has no \"name\"");
+        return NULL;
+    }
+    const char *name = setting_string(reader, group, "name", OWNER);
+    if (name != NULL && !name_valid(name)) {
+        reader_report(reader, setting, "it is the plugin's file name without \".so\"", "\"%s\" cannot name a plugin",
+                      reader_shown(reader, name));
+        return NULL;
+    }
+    return name;
+}
+
+static void add_plugin(struct reader *reader, const struct config_plugin *plugin)
+{
+    struct config *config = reader->config;
+    if (config->plugin_count == reader->plugin_capacity) {
+        reader->plugin_capacity = reader->plugin_capacity == 0 ? 16 : reader->plugin_capacity * 2;
+        reader->plugins = xrealloc(reader->plugins, reader->plugin_capacity, sizeof(*reader->plugins));
+    }
+    reader->plugins[config->plugin_count++] = *plugin;
+}
+
+void plugin_read(struct reader *reader, const config_setting_t *group)
+{
+    settings_check(reader, group, &table, OWNER);
+    struct config_plugin plugin = {
+        .name = read_name(reader, group),
+        .enabled = read_enabled(group),
+        .database = setting_string(reader, group, "database", OWNER),
+        .view_schema = setting_string(reader, group, "view_schema", OWNER),
+        .file = reader->file,
+        .line = reader_line(reader, group),
+    };
+    const config_setting_t *settings = config_setting_get_member(group, "settings");
+    if (settings != NULL && config_setting_is_group(settings)) {
+        read_settings(reader, settings, &plugin);
+    }
+    if (plugin.name != NULL) {
+        add_plugin(reader, &plugin);
+    }
+}

@@ -1,0 +1,355 @@
+#include "config/reader.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "config/outline.h"
+#include "config/settings.h"
+#include "config/source.h"
+
+#define SHOWN_MAX 64
+#define MESSAGE_SIZE 1400 /* an error's and what stands before it */
+#define JOBS "jobs"       /* the section that may have thousands of members */
+
+static void read_plugin_dir(struct reader *reader, const config_setting_t *setting);
+static void read_conf_dir(struct reader *reader, const config_setting_t *setting);
+static void read_log_level(struct reader *reader, const config_setting_t *setting);
+static void read_instance(struct reader *reader, const config_setting_t *setting);
+
+typedef void read_function(struct reader *reader, const config_setting_t *setting);
+
+/* One kind of file: which entries it may have at its top, and who reads each (in the order of the keys). NULL for
+ * the jobs: their members come as units of their own. */
+struct file_kind {
+    const char *owner;
+    struct setting_table table;
+    read_function *const *readers;
+};
+
+static const struct setting_key main_keys[] = {
+    {"databases", SETTING_GROUP},  {"plugin_dir", SETTING_STRING}, {"conf_dir", SETTING_STRING},
+    {"log_level", SETTING_STRING}, {"instance", SETTING_STRING},   {JOBS, SETTING_GROUP},
+};
+static read_function *const main_readers[] = {databases_read, read_plugin_dir, read_conf_dir,
+                                              read_log_level, read_instance,   NULL};
+static const struct file_kind main_file = {"pgchime.conf", {main_keys, COUNT_OF(main_keys)}, main_readers};
+
+static const struct setting_key part_keys[] = {{"plugin", SETTING_GROUP}, {JOBS, SETTING_GROUP}};
+static read_function *const part_readers[] = {plugin_read, NULL};
+static const struct file_kind part_file = {"a file of conf_dir", {part_keys, COUNT_OF(part_keys)}, part_readers};
+
+int reader_line(const struct reader *reader, const config_setting_t *setting)
+{
+    int line = (int)config_setting_source_line(setting);
+    return reader->line + (line > 0 ? line - 1 : 0);
+}
+
+/* Bytes that would spoil a terminal or a log line become '?'. */
+static void make_printable(char *text)
+{
+    size_t length = strlen(text);
+    for (size_t at = 0; at < length;) {
+        size_t step = utf8_length(text + at, length - at);
+        if (step == 0 || (unsigned char)text[at] < 0x20 || text[at] == 0x7F) {
+            text[at] = '?';
+        }
+        at += step > 0 ? step : 1;
+    }
+}
+
+const char *reader_shown(struct reader *reader, const char *text)
+{
+    size_t length = strlen(text);
+    size_t kept = utf8_cut(text, length, SHOWN_MAX);
+    return arena_printf(reader->arena, "%.*s%s", (int)kept, text, kept < length ? "..." : "");
+}
+
+void reader_report(struct reader *reader, const config_setting_t *setting, const char *hint, const char *format, ...)
+{
+    char message[MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    make_printable(message);
+    report_add(reader->report, reader->file, reader_line(reader, setting), hint, "%s", message);
+}
+
+static const char *absolute_path(struct reader *reader, const char *path)
+{
+    return path[0] == '/' ? path : arena_printf(reader->arena, "%s/%s", reader->folder, path);
+}
+
+/* A folder's absolute path, or NULL. It goes into messages as it is, so nothing in it may forge a line. */
+static const char *read_folder(struct reader *reader, const config_setting_t *setting)
+{
+    const char *name = config_setting_name(setting);
+    const char *path = setting_string(reader, config_setting_parent(setting), name, main_file.owner);
+    for (const char *at = path; at != NULL && *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7F) {
+            reader_report(reader, setting, NULL, "\"%s\" has control characters: \"%s\"", name,
+                          reader_shown(reader, path));
+            return NULL;
+        }
+    }
+    return path == NULL ? NULL : absolute_path(reader, path);
+}
+
+static void read_plugin_dir(struct reader *reader, const config_setting_t *setting)
+{
+    reader->config->plugin_dir = read_folder(reader, setting);
+}
+
+static void read_conf_dir(struct reader *reader, const config_setting_t *setting)
+{
+    reader->config->conf_dir = read_folder(reader, setting);
+    reader->conf_dir_line = reader_line(reader, setting);
+}
+
+static void read_log_level(struct reader *reader, const config_setting_t *setting)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    const char *name = config_setting_get_string(setting);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (strcmp(names[i], name) == 0) {
+            reader->config->log_level = (enum log_level)i;
+            return;
+        }
+    }
+    reader_report(reader, setting, "choose one of: debug, info, warning, error", "unknown log level \"%s\"",
+                  reader_shown(reader, name));
+}
+
+static void read_instance(struct reader *reader, const config_setting_t *setting)
+{
+    reader->config->instance = setting_string(reader, config_setting_parent(setting), "instance", main_file.owner);
+}
+
+static void read_top(struct reader *reader, const struct file_kind *kind, const config_setting_t *setting)
+{
+    const struct setting_key *key = setting_find_key(&kind->table, config_setting_name(setting));
+    if (key == NULL) {
+        setting_refuse_unknown(reader, setting, &kind->table, kind->owner);
+        return;
+    }
+    read_function *read = kind->readers[key - kind->table.keys];
+    if (setting_accept(reader, setting, key, kind->owner) && read != NULL) {
+        read(reader, setting);
+    }
+}
+
+static void report_refusal(struct reader *reader, config_t *parsed)
+{
+    const char *text = config_error_text(parsed);
+    int line = config_error_line(parsed);
+    const char *hint = "texts are in double quotes, lists are [\"a\", \"b\"], groups are { name = value; }";
+    if (text != NULL && strstr(text, "mismatched element type") != NULL) {
+        text = "values of different types in one [ ] list";
+        hint = "write them all alike, or use ( ) for the list";
+    }
+    report_add(reader->report, reader->file, reader->line + (line > 0 ? line - 1 : 0), hint, "%s",
+               text != NULL ? text : "syntax error");
+}
+
+static void read_unit(struct reader *reader, const struct file_kind *kind, const struct outline_unit *unit)
+{
+    config_t parsed;
+    config_init(&parsed);
+    reader->line = unit->line;
+    if (config_read_string(&parsed, unit->text) == CONFIG_FALSE) {
+        report_refusal(reader, &parsed);
+        config_destroy(&parsed);
+        return;
+    }
+    const config_setting_t *root = config_root_setting(&parsed);
+    for (size_t i = 0; i < setting_count(root); i++) {
+        const config_setting_t *setting = setting_at(root, i);
+        if (setting_is_duplicate(setting)) {
+            continue;
+        }
+        if (unit->in_section) {
+            job_read(reader, setting);
+        } else {
+            read_top(reader, kind, setting);
+        }
+    }
+    config_destroy(&parsed);
+}
+
+static void read_file(struct reader *reader, const struct file_kind *kind, const char *file, const char *missing_hint)
+{
+    struct source_text source;
+    if (!source_read(file, missing_hint, &source, reader->report)) {
+        return;
+    }
+    reader->file = arena_strdup(reader->arena, file);
+    struct arena *scratch = arena_create();
+    struct outline outline;
+    if (outline_read(scratch, reader->file, source.text, source.length, JOBS, &outline, reader->report)) {
+        for (size_t i = 0; i < outline.count; i++) {
+            read_unit(reader, kind, &outline.units[i]);
+        }
+    }
+    arena_destroy(scratch);
+    free(source.text);
+}
+
+static void read_parts(struct reader *reader)
+{
+    struct source_list list;
+    if (!source_list_read(reader->config->conf_dir, &list, reader->report)) {
+        report_add(reader->report, reader->config->file, reader->conf_dir_line,
+                   errno == ENOENT ? "make the folder, or remove the line" : NULL, "cannot read conf_dir \"%s\": %s",
+                   reader->config->conf_dir, strerror(errno));
+        return;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        read_file(reader, &part_file, list.files[i], "a link that leads nowhere: remove it");
+    }
+    source_list_finish(&list);
+}
+
+static const char *folder_of(struct arena *arena, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    const char *folder = slash == NULL ? "." : slash == file ? "/" : arena_strndup(arena, file, (size_t)(slash - file));
+    if (folder[0] == '/') {
+        return folder;
+    }
+    char *current = getcwd(NULL, 0);
+    const char *base = current != NULL ? current : "";
+    const char *absolute = strcmp(folder, ".") == 0 ? arena_strdup(arena, base)
+                                                    : arena_printf(arena, "%s/%s", base, folder);
+    free(current);
+    return absolute;
+}
+
+static const char *host_name(struct arena *arena)
+{
+    char name[256] = "";
+    if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0') {
+        return "pgchime";
+    }
+    return arena_strdup(arena, name);
+}
+
+static int compare_plugins(const void *left, const void *right)
+{
+    const struct config_plugin *a = left;
+    const struct config_plugin *b = right;
+    int by_name = strcmp(a->name, b->name);
+    int by_file = by_name != 0 ? by_name : strcmp(a->file, b->file);
+    return by_file != 0 ? by_file : a->line - b->line;
+}
+
+static int compare_jobs(const void *left, const void *right)
+{
+    const struct config_job *a = left;
+    const struct config_job *b = right;
+    int by_name = strcmp(a->name, b->name);
+    int by_file = by_name != 0 ? by_name : strcmp(a->file, b->file);
+    return by_file != 0 ? by_file : a->line - b->line;
+}
+
+static void refuse_repeated(struct reader *reader)
+{
+    const struct config_plugin *plugins = reader->plugins;
+    for (size_t i = 1; i < reader->config->plugin_count; i++) {
+        if (strcmp(plugins[i].name, plugins[i - 1].name) == 0) {
+            report_add(reader->report, plugins[i].file, plugins[i].line, "keep one of the two",
+                       "plugin \"%s\" is already configured at %s:%d", plugins[i].name, plugins[i - 1].file,
+                       plugins[i - 1].line);
+        }
+    }
+    const struct config_job *jobs = reader->jobs;
+    for (size_t i = 1; i < reader->config->job_count; i++) {
+        if (strcmp(jobs[i].name, jobs[i - 1].name) == 0) {
+            report_add(reader->report, jobs[i].file, jobs[i].line, "rename or remove one of the two",
+                       "job \"%s\" is already given at %s:%d", jobs[i].name, jobs[i - 1].file, jobs[i - 1].line);
+        }
+    }
+}
+
+/* Moves the lists into the arena, sorted. */
+static void settle_lists(struct reader *reader)
+{
+    struct config *config = reader->config;
+    size_t plugin_size = config->plugin_count * sizeof(*reader->plugins);
+    size_t job_size = config->job_count * sizeof(*reader->jobs);
+    if (config->plugin_count > 0) {
+        qsort(reader->plugins, config->plugin_count, sizeof(*reader->plugins), compare_plugins);
+        config->plugins = memcpy(arena_alloc(reader->arena, plugin_size), reader->plugins, plugin_size);
+    }
+    if (config->job_count > 0) {
+        qsort(reader->jobs, config->job_count, sizeof(*reader->jobs), compare_jobs);
+        config->jobs = memcpy(arena_alloc(reader->arena, job_size), reader->jobs, job_size);
+    }
+    refuse_repeated(reader);
+}
+
+static struct config *start_config(const char *file)
+{
+    struct arena *arena = arena_create();
+    struct config *config = arena_alloc(arena, sizeof(*config));
+    *config = (struct config){
+        .arena = arena, .file = arena_strdup(arena, file), .instance = host_name(arena), .log_level = LOG_LEVEL_INFO};
+    return config;
+}
+
+struct config *config_load(const char *file, struct report *report)
+{
+    struct config *config = start_config(file);
+    struct reader reader = {
+        .config = config, .arena = config->arena, .report = report, .folder = folder_of(config->arena, file)};
+    size_t findings_before = report->count;
+    read_file(&reader, &main_file, file,
+              "write it (it says at least: databases: { main: { conninfo = \"...\"; }; };) "
+              "or name another with --config");
+    if (config->conf_dir != NULL) {
+        read_parts(&reader);
+    }
+    settle_lists(&reader);
+    free(reader.plugins);
+    free(reader.jobs);
+    if (report->count != findings_before) {
+        config_free(config);
+        return NULL;
+    }
+    return config;
+}
+
+void config_free(struct config *config)
+{
+    if (config != NULL) {
+        arena_destroy(config->arena);
+    }
+}
+
+static int compare_to_database(const void *name, const void *database)
+{
+    return strcmp(name, ((const struct config_database *)database)->name);
+}
+
+const struct config_database *config_find_database(const struct config *config, const char *name)
+{
+    return config->database_count == 0 ? NULL
+                                       : bsearch(name, config->databases, config->database_count,
+                                                 sizeof(*config->databases), compare_to_database);
+}
+
+static int compare_to_plugin(const void *name, const void *plugin)
+{
+    return strcmp(name, ((const struct config_plugin *)plugin)->name);
+}
+
+const struct config_plugin *config_find_plugin(const struct config *config, const char *name)
+{
+    return config->plugin_count == 0
+               ? NULL
+               : bsearch(name, config->plugins, config->plugin_count, sizeof(*config->plugins), compare_to_plugin);
+}
