@@ -1,0 +1,112 @@
+/* What a plugin says, as the daemon holds it: copied out of the plugin host's bytes and checked.
+ *
+ * Does: decode and encode the host's bytes (one JSON object), check every member (names, columns, schedules,
+ *   options, durations, references between jobs and views), and own the result.
+ * Does not: load anything (host.h), talk to a database.
+ * Names follow include/pgchime/plugin.h; lists given there as one text are split here. */
+#ifndef CHIME_PLUGIN_DECLARATION_H
+#define CHIME_PLUGIN_DECLARATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "model/options.h"
+#include "pgchime/plugin.h"
+
+struct names {
+    const char *const *items;
+    size_t count;
+};
+
+struct declared_source {
+    const char *table;
+    struct names columns; /* those of capture included */
+    struct names capture;
+    const char *map; /* NULL */
+};
+
+struct declared_index {
+    const char *name;
+    const char *columns;
+    const char *where; /* NULL */
+};
+
+struct declared_view {
+    const char *relation;
+    const char *definition;
+    struct names key;
+    const char *key_index; /* never NULL: RELATION_pk by default */
+    struct names grain;
+    const char *mode; /* "auto", "keyed", "full", "matview" */
+    struct names stamps;
+    const char *revisit;  /* NULL */
+    const char *rejected; /* NULL */
+    const struct declared_index *indexes;
+    size_t index_count;
+    const char *comment; /* NULL */
+};
+
+struct declared_job {
+    const char *name;
+    const char *schedule; /* "" none */
+    struct names refresh;
+    const char *command; /* "" none */
+    struct names after;
+    struct names on;
+    const char *debounce; /* NULL */
+    struct job_options options;
+};
+
+struct declared_function {
+    const char *signature;
+    const char *definition;
+};
+
+struct declared_setting {
+    const char *name;
+    const char *type;  /* "int", "number", "bool", "text", "duration" */
+    const char *value; /* the default, within low and high; "" only for a text */
+    const char *low;   /* NULL */
+    const char *high;  /* NULL */
+    const char *summary;
+};
+
+/* Channels, tiles, alerts and upgrades are checked and kept as the ABI gives them, for the issues that use them. */
+struct declaration {
+    struct arena *arena; /* holds the declaration itself, too */
+    const char *file;    /* the plugin's path */
+    const char *name;
+    const char *version;
+    const char *summary;
+    const struct declared_source *sources;
+    size_t source_count;
+    const struct declared_view *views;
+    size_t view_count;
+    const struct declared_job *jobs;
+    size_t job_count;
+    const struct declared_function *functions;
+    size_t function_count;
+    const struct declared_setting *settings;
+    size_t setting_count;
+    const struct chime_channel *channels;
+    size_t channel_count;
+    const struct chime_tile *tiles;
+    size_t tile_count;
+    const struct chime_alert *alerts;
+    size_t alert_count;
+    const struct chime_upgrade *upgrades;
+    size_t upgrade_count;
+};
+
+/* In the plugin host: the bytes to send; NULL with an error when the descriptor breaks a rule. Caller frees. */
+char *declaration_encode(const struct chime_plugin *plugin, const char *expected_name, struct error *err);
+/* In the daemon: NULL with an error naming the member. `file` is remembered, and the plugin's name must be its name
+ * without folder and ".so". The bytes may be anything. */
+struct declaration *declaration_decode(const char *bytes, size_t length, const char *file, struct error *err);
+void declaration_destroy(struct declaration *declaration); /* takes NULL */
+
+/* Whether a setting may have this value: of its type and in its range. The error names the range. */
+bool setting_accepts(const struct declared_setting *setting, const char *value, struct error *err) CHIME_MUST_CHECK;
+
+#endif

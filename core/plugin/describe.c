@@ -1,0 +1,306 @@
+#define _GNU_SOURCE 1
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "plugin/host_process.h"
+#include "plugin/json_text.h"
+#include "plugin/plugins.h"
+#include "plugin/vet.h"
+
+#define AT_A_TIME 4
+#define REFUSAL_LIMIT 16384 /* bytes of a refusal's JSON: message and hint are short */
+#define CONSTANT_HINT \
+    "a plugin only returns constant data: take the code out of its constructors and of " CHIME_ENTRY_NAME
+
+/* One plugin file on its way: either its declaration or its error comes out. */
+struct candidate {
+    char *path; /* FOLDER/NAME.so */
+    const char *file;
+    struct host_process host;
+    struct declaration *declaration;
+    struct error fault;
+};
+
+struct candidates {
+    struct candidate *items;
+    size_t count;
+};
+
+/* --- the folder --- */
+
+static bool is_candidate(const char *name)
+{
+    size_t length = strlen(name);
+    return name[0] != '.' && length > 3 && strcmp(name + length - 3, ".so") == 0;
+}
+
+static void add_candidate(struct candidates *candidates, const char *folder, const char *file)
+{
+    candidates->items = xrealloc(candidates->items, candidates->count + 1, sizeof(*candidates->items));
+    char *path = xasprintf("%s/%s", folder, file);
+    candidates->items[candidates->count++] = (struct candidate){.path = path,
+                                                                .file = path + strlen(path) - strlen(file)};
+}
+
+static int compare_candidates(const void *left, const void *right)
+{
+    return strcmp(((const struct candidate *)left)->path, ((const struct candidate *)right)->path);
+}
+
+/* Takes its own copy of the descriptor, because closedir closes what it was given. */
+static bool list_candidates(int descriptor, const char *folder, struct candidates *candidates, struct error *err)
+{
+    int copy = dup(descriptor);
+    DIR *entries = copy < 0 ? NULL : fdopendir(copy);
+    if (entries == NULL) {
+        error_set(err, ERROR_CONFIG, "cannot list the folder: %s", strerror(errno));
+        if (copy >= 0) {
+            close(copy);
+        }
+        return false;
+    }
+    for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        if (is_candidate(entry->d_name)) {
+            add_candidate(candidates, folder, entry->d_name);
+        }
+    }
+    closedir(entries);
+    if (candidates->count > 0) {
+        qsort(candidates->items, candidates->count, sizeof(*candidates->items), compare_candidates);
+    }
+    return true;
+}
+
+/* --- what a host's end means --- */
+
+static bool blame(struct candidate *candidate, const char *hint, const char *what)
+{
+    const char *said = buffer_text(&candidate->host.said);
+    size_t length = candidate->host.said.length;
+    while (length > 0 && isspace((unsigned char)said[length - 1])) {
+        length--;
+    }
+    error_set(&candidate->fault, ERROR_CONFIG, "%s%s%.*s", what, length > 0 ? "; it said: " : "", (int)length, said);
+    return error_hint(&candidate->fault, "%s", hint);
+}
+
+/* The frame's content, or NULL when the bytes are not exactly one frame. */
+static const char *frame_content(const struct buffer *frame, size_t *length)
+{
+    if (frame->length < PLUGIN_FRAME_HEADER) {
+        return NULL;
+    }
+    const unsigned char *bytes = (const unsigned char *)frame->data;
+    *length = (size_t)bytes[0] << 24 | (size_t)bytes[1] << 16 | (size_t)bytes[2] << 8 | (size_t)bytes[3];
+    return *length == frame->length - PLUGIN_FRAME_HEADER ? frame->data + PLUGIN_FRAME_HEADER : NULL;
+}
+
+/* The plugin host's own words: {"refused": "...", "hint": "..."}. */
+static bool read_refusal(struct candidate *candidate, const char *content, size_t length)
+{
+    json_t *root = length > REFUSAL_LIMIT ? NULL : json_loadb(content, length, JSON_REJECT_DUPLICATES, NULL);
+    const char *message = NULL;
+    const char *hint = NULL;
+    bool understood = json_unpack(root, "{s:s, s:s!}", "refused", &message, "hint", &hint) == 0;
+    if (understood) {
+        error_set(&candidate->fault, ERROR_CONFIG, "%s", message);
+        error_hint(&candidate->fault, "%s", hint);
+    }
+    json_decref(root);
+    return understood;
+}
+
+static bool judge_end(struct candidate *candidate)
+{
+    const struct host_process *host = &candidate->host;
+    char what[160];
+    if (WIFSIGNALED(host->status)) {
+        int number = WTERMSIG(host->status);
+        snprintf(what, sizeof(what), "its plugin host was ended by signal %d (%s)", number, strsignal(number));
+        return blame(candidate, CONSTANT_HINT, what);
+    }
+    int status = WEXITSTATUS(host->status);
+    size_t length = 0;
+    const char *content = frame_content(&host->frame, &length);
+    if (content != NULL && status == PLUGIN_HOST_DESCRIBED) {
+        candidate->declaration = declaration_decode(content, length, candidate->path, &candidate->fault);
+        return candidate->declaration != NULL;
+    }
+    if (content != NULL && status == PLUGIN_HOST_REFUSED && read_refusal(candidate, content, length)) {
+        return false;
+    }
+    snprintf(what, sizeof(what), "its plugin host ended with status %d and %s answer", status,
+             host->frame.length == 0 ? "without an" : "a malformed");
+    return blame(candidate, CONSTANT_HINT, what);
+}
+
+static bool judge(struct candidate *candidate, duration time_allowed)
+{
+    if (!host_process_stop(&candidate->host, &candidate->fault)) {
+        return error_hint(&candidate->fault, "see what process %d does, if it is still there",
+                          (int)candidate->host.pid);
+    }
+    if (candidate->host.timed_out) {
+        char text[DURATION_TEXT_SIZE];
+        char what[96];
+        snprintf(what, sizeof(what), "it did not describe itself within %s", duration_format(time_allowed, text));
+        return blame(candidate, CONSTANT_HINT, what);
+    }
+    if (candidate->host.frame.length > PLUGIN_FRAME_HEADER + (size_t)PLUGIN_ANSWER_LIMIT) {
+        return blame(candidate, CONSTANT_HINT, "its plugin host answered more than 4 MiB");
+    }
+    return judge_end(candidate);
+}
+
+/* --- several at a time --- */
+
+struct description {
+    int folder;
+    const char *program;
+    duration time_allowed;
+    struct candidates candidates;
+    size_t next; /* candidate to start */
+    struct candidate *running[AT_A_TIME];
+    size_t running_count;
+};
+
+static bool candidate_start(struct description *description, struct candidate *candidate)
+{
+    int file = vet_file(description->folder, candidate->file, &candidate->fault);
+    if (file < 0) {
+        return false;
+    }
+    char *name = vet_plugin_name(candidate->file);
+    bool started = host_process_start(&candidate->host, description->program, file, name, description->time_allowed,
+                                      &candidate->fault);
+    free(name);
+    close(file);
+    return started;
+}
+
+static void start_candidates(struct description *description)
+{
+    while (description->running_count < AT_A_TIME && description->next < description->candidates.count) {
+        struct candidate *candidate = &description->candidates.items[description->next++];
+        if (candidate_start(description, candidate)) {
+            description->running[description->running_count++] = candidate;
+        }
+    }
+}
+
+static void wait_for_hosts(const struct description *description)
+{
+    struct pollfd polls[AT_A_TIME * HOST_PROCESS_POLLS];
+    instant now = clock_boot();
+    int patience = INT_MAX;
+    for (size_t i = 0; i < description->running_count; i++) {
+        const struct host_process *host = &description->running[i]->host;
+        host_process_polls(host, &polls[i * HOST_PROCESS_POLLS]);
+        int of_this = host_process_patience(host, now);
+        patience = of_this < patience ? of_this : patience;
+    }
+    /* An error is an interrupted wait: the next step looks again. */
+    (void)poll(polls, (nfds_t)(description->running_count * HOST_PROCESS_POLLS), patience);
+}
+
+static void step_hosts(struct description *description)
+{
+    for (size_t i = 0; i < description->running_count;) {
+        struct candidate *candidate = description->running[i];
+        if (!host_process_step(&candidate->host, clock_boot())) {
+            i++;
+            continue;
+        }
+        (void)judge(candidate, description->time_allowed); /* its error is the candidate's */
+        host_process_finish(&candidate->host);
+        description->running[i] = description->running[--description->running_count];
+    }
+}
+
+static void describe_all(struct description *description)
+{
+    start_candidates(description);
+    while (description->running_count > 0) {
+        wait_for_hosts(description);
+        step_hosts(description);
+        start_candidates(description);
+    }
+}
+
+/* --- the result --- */
+
+static void report_fault(struct report *report, const char *file, struct error *fault)
+{
+    text_make_printable(fault->message);
+    text_make_printable(fault->hint);
+    report_add(report, file, 0, fault->hint[0] == '\0' ? NULL : fault->hint, "%s", fault->message);
+}
+
+static int compare_declarations(const void *left, const void *right)
+{
+    const struct declaration *const *a = left;
+    const struct declaration *const *b = right;
+    return strcmp((*a)->name, (*b)->name);
+}
+
+static void collect(struct candidates *candidates, struct plugin_set *set, struct report *report)
+{
+    set->plugins = xcalloc(candidates->count, sizeof(struct declaration *));
+    for (size_t i = 0; i < candidates->count; i++) {
+        struct candidate *candidate = &candidates->items[i];
+        if (candidate->declaration != NULL) {
+            set->plugins[set->count++] = candidate->declaration;
+        } else {
+            report_fault(report, candidate->path, &candidate->fault);
+        }
+        free(candidate->path);
+    }
+    free(candidates->items);
+    /* By name, which files do not sort by: "a-b.so" comes before "a.so". */
+    if (set->count > 0) {
+        qsort(set->plugins, set->count, sizeof(struct declaration *), compare_declarations);
+    }
+}
+
+struct plugin_set *plugins_describe(const char *folder, const struct plugin_options *options, struct report *report)
+{
+    struct plugin_set *set = xcalloc(1, sizeof(*set));
+    struct error err = {.kind = ERROR_NONE};
+    struct description description = {
+        .folder = vet_folder(folder, &err),
+        .program = options->host_program != NULL ? options->host_program : "/proc/self/exe",
+        .time_allowed = options->deadline > 0 ? options->deadline : PLUGIN_DEADLINE,
+    };
+    if (description.folder < 0 || !list_candidates(description.folder, folder, &description.candidates, &err)) {
+        report_fault(report, folder, &err);
+    }
+    describe_all(&description);
+    collect(&description.candidates, set, report);
+    if (description.folder >= 0) {
+        close(description.folder);
+    }
+    return set;
+}
+
+void plugin_set_destroy(struct plugin_set *set)
+{
+    if (set == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        declaration_destroy(set->plugins[i]);
+    }
+    free(set->plugins);
+    free(set);
+}

@@ -1,0 +1,175 @@
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "plugin/json_text.h"
+#include "plugin/plugins.h"
+
+/* The only file that includes dlfcn.h. From dlopen on, foreign code has run in this process: nothing here is trusted
+ * by the daemon, and the process ends without running the plugin's destructors. */
+
+#define CPU_SECONDS 5
+#define MEMORY_BYTES ((rlim_t)1 << 30)
+#define DESCRIPTORS 64 /* the dynamic linker opens each library that a plugin needs */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAS_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef HAS_ADDRESS_SANITIZER
+#define HAS_ADDRESS_SANITIZER 0
+#endif
+
+struct limit {
+    __rlimit_resource_t resource;
+    rlim_t value;
+};
+
+/* RLIMIT_NPROC is of this process alone, though it counts the user's processes: it takes away our own right to start
+ * another, and nobody else's. (The kernel does not hold root to it.) The shadow memory of a sanitizer needs terabytes
+ * of addresses. */
+static const struct limit limits[] = {
+    {RLIMIT_CPU, CPU_SECONDS},    {RLIMIT_CORE, 0},  {RLIMIT_FSIZE, 0},
+    {RLIMIT_NOFILE, DESCRIPTORS}, {RLIMIT_NPROC, 0}, {RLIMIT_AS, HAS_ADDRESS_SANITIZER ? RLIM_INFINITY : MEMORY_BYTES},
+};
+
+static bool limit_lower(const struct limit *limit)
+{
+    struct rlimit now;
+    if (getrlimit(limit->resource, &now) != 0) {
+        return false;
+    }
+    rlim_t value = limit->value < now.rlim_max ? limit->value : now.rlim_max;
+    return setrlimit(limit->resource, &(struct rlimit){value, value}) == 0;
+}
+
+static bool confine(struct error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(limits); i++) {
+        if (!limit_lower(&limits[i])) {
+            return error_set(err, ERROR_CONFIG, "cannot limit the plugin host: %s", strerror(errno));
+        }
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0) {
+        return error_set(err, ERROR_CONFIG, "cannot confine the plugin host: %s", strerror(errno));
+    }
+    return true;
+}
+
+/* dlerror starts with the path, which says nothing to the user here. */
+static const char *loader_message(const char *path)
+{
+    const char *message = dlerror();
+    if (message == NULL) {
+        return "no reason given";
+    }
+    size_t length = strlen(path);
+    return strncmp(message, path, length) == 0 && strncmp(message + length, ": ", 2) == 0 ? message + length + 2
+                                                                                          : message;
+}
+
+static void *load(int fd, struct error *err)
+{
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (handle == NULL) {
+        error_set(err, ERROR_CONFIG, "cannot be loaded: %s", loader_message(path));
+        error_hint(err, "it must be a shared object for this machine with every symbol it uses; see ldd -r FILE");
+    }
+    return handle;
+}
+
+static const struct chime_plugin *describe(void *handle, bool *described, struct error *err)
+{
+    void *symbol = dlsym(handle, CHIME_ENTRY_NAME);
+    chime_describe_function *function = NULL;
+    _Static_assert(sizeof(function) == sizeof(symbol), "POSIX has dlsym return functions, too");
+    memcpy(&function, &symbol, sizeof(function)); /* ISO C has no cast for it */
+    if (function == NULL) {
+        error_set(err, ERROR_CONFIG, "has no function %s", CHIME_ENTRY_NAME);
+        error_hint(err, "write CHIME_PLUGIN(...) once in the plugin; nm -D FILE must list the function");
+        return NULL;
+    }
+    *described = true;
+    return function();
+}
+
+static char *declare(int fd, const char *expected_name, struct error *err)
+{
+    if (!confine(err)) {
+        return NULL;
+    }
+    void *handle = load(fd, err);
+    if (handle == NULL) {
+        return NULL;
+    }
+    bool described = false;
+    const struct chime_plugin *plugin = describe(handle, &described, err);
+    return described ? declaration_encode(plugin, expected_name, err) : NULL;
+}
+
+static void append_text(struct buffer *json, char *text)
+{
+    text_make_printable(text); /* it may quote the plugin, and JSON must be UTF-8 */
+    json_text_append(json, text, strlen(text));
+}
+
+static char *refusal(struct error *err)
+{
+    struct buffer json = {0};
+    buffer_puts(&json, "{\"refused\":");
+    append_text(&json, err->message);
+    buffer_puts(&json, ",\"hint\":");
+    append_text(&json, err->hint);
+    buffer_putc(&json, '}');
+    return buffer_take(&json);
+}
+
+static bool write_all(int out, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = write(out, bytes, length);
+        if (written < 0 && errno != EINTR) {
+            return false;
+        }
+        if (written > 0) {
+            bytes += written;
+            length -= (size_t)written;
+        }
+    }
+    return true;
+}
+
+static bool write_frame(int out, const char *json)
+{
+    size_t length = strlen(json);
+    const unsigned char header[PLUGIN_FRAME_HEADER] = {(unsigned char)(length >> 24), (unsigned char)(length >> 16),
+                                                       (unsigned char)(length >> 8), (unsigned char)length};
+    return write_all(out, (const char *)header, sizeof(header)) && write_all(out, json, length);
+}
+
+int plugin_host_main(int fd, int out, const char *expected_name)
+{
+    struct error err = {.kind = ERROR_NONE};
+    char *answer = declare(fd, expected_name, &err);
+    int status = answer != NULL ? PLUGIN_HOST_DESCRIBED : PLUGIN_HOST_REFUSED;
+    if (answer == NULL) {
+        answer = refusal(&err);
+    }
+    if (!write_frame(out, answer)) {
+        fprintf(stderr, "cannot answer on descriptor %d: %s\n", out, strerror(errno));
+        status = PLUGIN_HOST_UNHEARD;
+    }
+    free(answer);
+    _exit(status); /* not exit: the plugin's destructors shall not run */
+}

@@ -1,0 +1,20 @@
+/* Whether a plugin file may be loaded at all: who could have written it. Private to core/plugin.
+ *
+ * The folder's path is resolved first; then every folder from / down must belong to root or to us and be writable by
+ * nobody else (a sticky one of root's, such as /tmp, may lie above the plugin folder, but not be it). The walk opens
+ * each folder from the one above without following links, so that what was checked is what is used. */
+#ifndef CHIME_PLUGIN_VET_H
+#define CHIME_PLUGIN_VET_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/* A descriptor of the folder, or -1 with the rule that it breaks. */
+int vet_folder(const char *folder, struct error *err) CHIME_MUST_CHECK;
+/* A descriptor of one file in it, or -1 with the rule that it breaks. */
+int vet_file(int folder, const char *file, struct error *err) CHIME_MUST_CHECK;
+/* The plugin's name: the file's without ".so"; NULL when it is not one. Caller frees. */
+char *vet_plugin_name(const char *file);
+
+#endif
