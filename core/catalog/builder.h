@@ -1,0 +1,65 @@
+/* Inside core/catalog: what the steps of building share. Everything lives in the catalog's arena. */
+#ifndef CHIME_CATALOG_BUILDER_H
+#define CHIME_CATALOG_BUILDER_H
+
+#include "catalog/catalog.h"
+
+/* What became of a plugin. */
+enum choice_state {
+    CHOICE_TAKEN,
+    CHOICE_DISABLED, /* by `enabled = false` */
+    CHOICE_IDLE,     /* there is no database at all, and nothing asks for the plugin */
+    CHOICE_BROKEN,   /* a finding was reported: say nothing more about its jobs */
+};
+
+struct choice {
+    const struct declaration *declaration;
+    const struct config_plugin *entry; /* NULL: conf.d has none */
+    enum choice_state state;
+    const char *database;    /* CHOICE_TAKEN */
+    const char *view_schema; /* CHOICE_TAKEN */
+};
+
+/* A job that some plugin declares, taken or not. */
+struct declared_place {
+    const struct declared_job *job;
+    const struct choice *choice;
+};
+
+struct builder {
+    struct catalog *catalog;
+    struct arena *arena;
+    const struct config *config;
+    const struct plugin_set *set;
+    struct report *report;
+    struct choice *choices;          /* in the order of the set: by name */
+    struct declared_place *declared; /* by name */
+    size_t declared_count;
+    struct job *jobs; /* by database, then name, once collected; the array is the builder's */
+    size_t job_count;
+    size_t job_capacity;
+};
+
+/* plugin_choice.c: which plugins, in which database. */
+void choices_make(struct builder *builder);
+/* The database of something whose file gives `name` (or NULL); NULL when it was refused. `what` begins the message. */
+const char *choice_database(struct builder *builder, const char *name, const char *what, const char *file, int line);
+
+/* plugin_settle.c: the catalog's plugins with their settings, in the order in which they are to be installed; after
+ * the jobs, which decide about it too. */
+void choices_settle(struct builder *builder);
+
+/* job_merge.c: plugins' jobs under their overrides, and the jobs of conf.d. */
+void jobs_collect(struct builder *builder);
+/* The first declared place of that name; *count of them. */
+const struct declared_place *declared_find(const struct builder *builder, const char *name, size_t *count);
+
+/* dependency.c: every `after` names a job of the same database, and no job comes after itself. */
+void dependencies_check(struct builder *builder);
+/* Index of a job, or job_count. */
+size_t jobs_index(const struct builder *builder, const char *database, const char *name);
+
+/* "FILE:LINE", or "FILE" without a line. */
+const char *place_text(struct arena *arena, const char *file, int line);
+
+#endif

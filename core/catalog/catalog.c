@@ -1,0 +1,93 @@
+#include "catalog/catalog.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "catalog/builder.h"
+
+const char *place_text(struct arena *arena, const char *file, int line)
+{
+    const char *shown = file != NULL ? file : "(no file)";
+    return line > 0 ? arena_printf(arena, "%s:%d", shown, line) : shown;
+}
+
+/* Moves the jobs from the builder's array into the arena. */
+static void settle_jobs(struct builder *builder)
+{
+    struct job *jobs = arena_alloc(builder->arena, (builder->job_count + 1) * sizeof(*jobs));
+    if (builder->job_count > 0) {
+        memcpy(jobs, builder->jobs, builder->job_count * sizeof(*jobs));
+    }
+    builder->catalog->jobs = jobs;
+    builder->catalog->job_count = builder->job_count;
+}
+
+struct catalog *catalog_build(const struct config *config, const struct plugin_set *plugins, struct report *report)
+{
+    struct arena *arena = arena_create();
+    struct catalog *catalog = arena_alloc(arena, sizeof(*catalog));
+    *catalog = (struct catalog){.arena = arena};
+    struct builder builder = {.catalog = catalog, .arena = arena, .config = config, .set = plugins, .report = report};
+    size_t findings_before = report->count;
+    choices_make(&builder);
+    jobs_collect(&builder);
+    dependencies_check(&builder);
+    choices_settle(&builder);
+    settle_jobs(&builder);
+    free(builder.jobs);
+    if (report->count != findings_before) {
+        catalog_destroy(catalog);
+        return NULL;
+    }
+    return catalog;
+}
+
+void catalog_destroy(struct catalog *catalog)
+{
+    if (catalog != NULL) {
+        arena_destroy(catalog->arena);
+    }
+}
+
+struct job_key {
+    const char *database;
+    const char *name;
+};
+
+static int compare_to_job(const void *left, const void *right)
+{
+    const struct job_key *key = left;
+    const struct job *job = right;
+    int order = strcmp(key->database, job->database);
+    return order != 0 ? order : strcmp(key->name, job->name);
+}
+
+const struct job *catalog_find_job(const struct catalog *catalog, const char *database, const char *name)
+{
+    struct job_key key = {database, name};
+    return catalog->job_count == 0
+               ? NULL
+               : bsearch(&key, catalog->jobs, catalog->job_count, sizeof(*catalog->jobs), compare_to_job);
+}
+
+/* The first job whose database is not before `database`, or with `past` after it. */
+static size_t job_bound(const struct catalog *catalog, const char *database, bool past)
+{
+    size_t low = 0;
+    size_t high = catalog->job_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(catalog->jobs[middle].database, database);
+        bool before = order < 0 || (past && order == 0);
+        low = before ? middle + 1 : low;
+        high = before ? high : middle;
+    }
+    return low;
+}
+
+const struct job *catalog_jobs_of(const struct catalog *catalog, const char *database, size_t *count)
+{
+    size_t first = job_bound(catalog, database, false);
+    *count = job_bound(catalog, database, true) - first;
+    return catalog->jobs + first;
+}

@@ -1,0 +1,49 @@
+/* The catalog: configuration and plugins joined into one validated set of jobs and views.
+ *
+ * Does: give every plugin its database, schemas and settings; merge options (conf.d over plugin over product);
+ *   parse schedules; resolve `after`; refuse duplicates (naming both places), unknown names (with a did-you-mean),
+ *   jobs without a database, and cycles (printing the path a -> b -> a). All findings at once.
+ * Does not: SQL, scheduling.
+ * Ownership: the catalog borrows the config and plugin set, which must outlive it; everything else is its arena's. */
+#ifndef CHIME_CATALOG_CATALOG_H
+#define CHIME_CATALOG_CATALOG_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "model/job.h"
+#include "plugin/plugins.h"
+
+struct catalog_setting {
+    const char *name;
+    const char *type;
+    const char *value;
+};
+
+/* A plugin that is to be installed in a database. */
+struct catalog_plugin {
+    const struct declaration *declaration;
+    const char *database;
+    const char *view_schema;
+    const char *source_schema;
+    const struct catalog_setting *settings; /* every declared one, with the value in force */
+    size_t setting_count;
+};
+
+struct catalog {
+    struct arena *arena;
+    const struct catalog_plugin *plugins; /* sorted so that plugins whose views others read come first */
+    size_t plugin_count;
+    const struct job *jobs; /* sorted by database, then name */
+    size_t job_count;
+};
+
+/* NULL when the report gained an error; a plugin that is merely unknown to conf.d is enabled ("auto"). */
+struct catalog *catalog_build(const struct config *config, const struct plugin_set *plugins, struct report *report);
+void catalog_destroy(struct catalog *catalog); /* takes NULL */
+const struct job *catalog_find_job(const struct catalog *catalog, const char *database, const char *name);
+/* The jobs of one database: a run of catalog->jobs. */
+const struct job *catalog_jobs_of(const struct catalog *catalog, const char *database, size_t *count);
+/* A hash of everything that decides what runs; two daemons with equal ones agree. 16 hex digits and a NUL. */
+void catalog_fingerprint(const struct catalog *catalog, char hex[static 17]);
+
+#endif

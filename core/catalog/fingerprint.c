@@ -1,0 +1,141 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/text.h"
+#include "catalog/catalog.h"
+
+/* Every text goes in with its length before it, so that no two different lists read the same. */
+static void put_text(struct buffer *buffer, const char *text)
+{
+    if (text == NULL) {
+        buffer_puts(buffer, "-;");
+        return;
+    }
+    buffer_printf(buffer, "%zu:", strlen(text));
+    buffer_puts(buffer, text);
+}
+
+static void put_count(struct buffer *buffer, size_t count)
+{
+    buffer_printf(buffer, "#%zu;", count);
+}
+
+static void put_texts(struct buffer *buffer, const char *const *texts, size_t count)
+{
+    put_count(buffer, count);
+    for (size_t i = 0; i < count; i++) {
+        put_text(buffer, texts[i]);
+    }
+}
+
+static void put_names(struct buffer *buffer, const struct names *names)
+{
+    put_texts(buffer, names->items, names->count);
+}
+
+static void put_job(struct buffer *buffer, const struct job *job)
+{
+    put_text(buffer, job->database);
+    put_text(buffer, job->name);
+    put_text(buffer, job->plugin);
+    put_text(buffer, job->schedule_text);
+    put_text(buffer, job_work_name(job->work));
+    put_text(buffer, job->command);
+    put_texts(buffer, job->views, job->view_count);
+    put_texts(buffer, job->after, job->after_count);
+    put_text(buffer, job->active ? "active" : "inactive");
+    for (size_t i = 0; options_name(i) != NULL; i++) {
+        char *value = options_value_text(&job->options, options_name(i));
+        put_text(buffer, value);
+        free(value);
+    }
+}
+
+static void put_sources(struct buffer *buffer, const struct declaration *declaration)
+{
+    put_count(buffer, declaration->source_count);
+    for (size_t i = 0; i < declaration->source_count; i++) {
+        const struct declared_source *source = &declaration->sources[i];
+        put_text(buffer, source->table);
+        put_names(buffer, &source->columns);
+        put_names(buffer, &source->capture);
+        put_text(buffer, source->map);
+    }
+}
+
+static void put_view(struct buffer *buffer, const struct declared_view *view)
+{
+    put_text(buffer, view->relation);
+    put_text(buffer, view->definition);
+    put_names(buffer, &view->key);
+    put_text(buffer, view->key_index);
+    put_names(buffer, &view->grain);
+    put_text(buffer, view->mode);
+    put_names(buffer, &view->stamps);
+    put_text(buffer, view->revisit);
+    put_text(buffer, view->rejected);
+    put_text(buffer, view->comment);
+    put_count(buffer, view->index_count);
+    for (size_t i = 0; i < view->index_count; i++) {
+        put_text(buffer, view->indexes[i].name);
+        put_text(buffer, view->indexes[i].columns);
+        put_text(buffer, view->indexes[i].where);
+    }
+}
+
+static void put_declaration(struct buffer *buffer, const struct declaration *declaration)
+{
+    put_text(buffer, declaration->name);
+    put_text(buffer, declaration->version);
+    put_sources(buffer, declaration);
+    put_count(buffer, declaration->view_count);
+    for (size_t i = 0; i < declaration->view_count; i++) {
+        put_view(buffer, &declaration->views[i]);
+    }
+    put_count(buffer, declaration->function_count);
+    for (size_t i = 0; i < declaration->function_count; i++) {
+        put_text(buffer, declaration->functions[i].signature);
+        put_text(buffer, declaration->functions[i].definition);
+    }
+}
+
+static void put_plugin(struct buffer *buffer, const struct catalog_plugin *plugin)
+{
+    put_text(buffer, plugin->database);
+    put_text(buffer, plugin->view_schema);
+    put_text(buffer, plugin->source_schema);
+    put_count(buffer, plugin->setting_count);
+    for (size_t i = 0; i < plugin->setting_count; i++) {
+        put_text(buffer, plugin->settings[i].name);
+        put_text(buffer, plugin->settings[i].type);
+        put_text(buffer, plugin->settings[i].value);
+    }
+    put_declaration(buffer, plugin->declaration);
+}
+
+/* Hashes what was put for one item and starts anew: the whole is never held as one text. */
+static void fold(struct buffer *item, struct buffer *hashes)
+{
+    buffer_printf(hashes, "%016llx", (unsigned long long)text_hash(buffer_text(item)));
+    buffer_clear(item);
+}
+
+void catalog_fingerprint(const struct catalog *catalog, char hex[static 17])
+{
+    struct buffer item = {0};
+    struct buffer hashes = {0};
+    put_count(&hashes, catalog->plugin_count);
+    for (size_t i = 0; i < catalog->plugin_count; i++) {
+        put_plugin(&item, &catalog->plugins[i]);
+        fold(&item, &hashes);
+    }
+    for (size_t i = 0; i < catalog->job_count; i++) {
+        put_job(&item, &catalog->jobs[i]);
+        fold(&item, &hashes);
+    }
+    snprintf(hex, 17, "%016llx", (unsigned long long)text_hash(buffer_text(&hashes)));
+    buffer_finish(&item);
+    buffer_finish(&hashes);
+}

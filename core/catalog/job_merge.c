@@ -1,0 +1,337 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sqltext.h"
+#include "base/text.h"
+#include "catalog/builder.h"
+
+/* --- what plugins declare --- */
+
+static int compare_declared(const void *left, const void *right)
+{
+    const struct declared_place *a = left;
+    const struct declared_place *b = right;
+    int order = strcmp(a->job->name, b->job->name);
+    return order != 0 ? order : strcmp(a->choice->declaration->name, b->choice->declaration->name);
+}
+
+static void index_declared(struct builder *builder)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < builder->set->count; i++) {
+        count += builder->set->plugins[i]->job_count;
+    }
+    builder->declared = arena_alloc(builder->arena, (count + 1) * sizeof(*builder->declared));
+    builder->declared_count = 0;
+    for (size_t i = 0; i < builder->set->count; i++) {
+        const struct choice *choice = &builder->choices[i];
+        for (size_t j = 0; j < choice->declaration->job_count; j++) {
+            builder->declared[builder->declared_count++] = (struct declared_place){.job = &choice->declaration->jobs[j],
+                                                                                   .choice = choice};
+        }
+    }
+    qsort(builder->declared, count, sizeof(*builder->declared), compare_declared);
+}
+
+const struct declared_place *declared_find(const struct builder *builder, const char *name, size_t *count)
+{
+    size_t low = 0;
+    size_t high = builder->declared_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        bool before = strcmp(builder->declared[middle].job->name, name) < 0;
+        low = before ? middle + 1 : low;
+        high = before ? high : middle;
+    }
+    *count = 0;
+    while (low + *count < builder->declared_count && strcmp(builder->declared[low + *count].job->name, name) == 0) {
+        (*count)++;
+    }
+    return &builder->declared[low];
+}
+
+static bool override_applies(const struct config_job *override, const struct declared_place *place)
+{
+    return override->command == NULL && place->choice->state == CHOICE_TAKEN &&
+           (override->database == NULL || strcmp(override->database, place->choice->database) == 0);
+}
+
+static int compare_to_job(const void *name, const void *job)
+{
+    return strcmp(name, ((const struct config_job *)job)->name);
+}
+
+/* NULL when conf.d says nothing about the job. */
+static const struct config_job *find_override(const struct builder *builder, const struct declared_place *place)
+{
+    const struct config *config = builder->config;
+    const struct config_job *found = config->job_count == 0 ? NULL
+                                                            : bsearch(place->job->name, config->jobs, config->job_count,
+                                                                      sizeof(*config->jobs), compare_to_job);
+    return found != NULL && override_applies(found, place) ? found : NULL;
+}
+
+/* --- one job --- */
+
+static void read_schedule(struct builder *builder, struct job *job)
+{
+    struct error err = {.kind = ERROR_NONE};
+    if (job->schedule_text[0] != '\0' && !schedule_parse(job->schedule_text, &job->schedule, &err)) {
+        report_add(builder->report, job->file, job->line, err.hint[0] != '\0' ? err.hint : NULL, "job \"%s\": %s",
+                   job->name, err.message);
+    }
+}
+
+/* The statement as a message shows it: "create index concurrently". */
+static const char *statement_name(struct builder *builder, const struct sql_statement *statement)
+{
+    return arena_printf(builder->arena, "%s%s%s%s%s", statement->words[0], statement->words[1][0] != '\0' ? " " : "",
+                        statement->words[1], statement->words[2][0] != '\0' ? " " : "", statement->words[2]);
+}
+
+/* DO and CALL may end transactions or not: only the server can tell, so they pass. */
+static bool runs_in_transaction(struct builder *builder, const struct sql_statement *statement)
+{
+    if (sql_is_transaction_control(statement)) {
+        return false;
+    }
+    if (strcmp(statement->words[0], "do") == 0 || strcmp(statement->words[0], "call") == 0) {
+        return true;
+    }
+    return sql_is_one_transaction(arena_strndup(builder->arena, statement->start, statement->length));
+}
+
+static void check_transactional(struct builder *builder, const struct job *job)
+{
+    const char *cursor = job->command;
+    struct sql_statement statement;
+    while (sql_next_statement(&cursor, &statement)) {
+        if (!runs_in_transaction(builder, &statement)) {
+            report_add(builder->report, job->file, job->line,
+                       "write delivery = \"at_most_once\", or take the statement out",
+                       "job \"%s\" is transactional, but \"%s\" cannot be part of a transaction", job->name,
+                       statement_name(builder, &statement));
+            return;
+        }
+    }
+}
+
+static void check_delivery(struct builder *builder, const struct job *job)
+{
+    if (job->work == JOB_COMMAND && job->options.delivery == DELIVERY_TRANSACTIONAL) {
+        check_transactional(builder, job);
+    } else if (job->work == JOB_REFRESH && job->options.delivery != DELIVERY_TRANSACTIONAL) {
+        report_add(builder->report, job->file, job->line, "take delivery out",
+                   "job \"%s\" refreshes views, which is always transactional", job->name);
+    }
+}
+
+static void add_job(struct builder *builder, struct job *job)
+{
+    struct job_options defaults;
+    options_defaults(&defaults, job->work == JOB_REFRESH);
+    options_inherit(&job->options, &defaults);
+    read_schedule(builder, job);
+    check_delivery(builder, job);
+    if (builder->job_count == builder->job_capacity) {
+        builder->job_capacity = builder->job_capacity == 0 ? 64 : builder->job_capacity * 2;
+        builder->jobs = xrealloc(builder->jobs, builder->job_capacity, sizeof(*builder->jobs));
+    }
+    builder->jobs[builder->job_count++] = *job;
+}
+
+static void refuse_idle(struct builder *builder, const struct job *job)
+{
+    if (job->active && job->schedule_text[0] == '\0' && job->after_count == 0) {
+        report_add(builder->report, job->file, job->line,
+                   "write schedule = \"*/10 * * * *\"; or after = [\"...\"]; or enabled = false;",
+                   "job \"%s\" has neither a schedule nor a job to come after: it would never run", job->name);
+    }
+}
+
+static void apply_override(struct job *job, const struct config_job *override)
+{
+    job->options = override->options;
+    job->file = override->file;
+    job->line = override->line;
+    job->active = override->enabled;
+    if (override->schedule != NULL) {
+        job->schedule_text = override->schedule;
+    }
+    if (override->after_given) {
+        job->after = override->after;
+        job->after_count = override->after_count;
+    }
+}
+
+/* "schema.relation": a relation's name alone may stand for several. */
+static const char *const *qualified_views(struct builder *builder, const struct declared_place *place)
+{
+    const struct names *views = &place->job->refresh;
+    const char **names = arena_alloc(builder->arena, (views->count + 1) * sizeof(*names));
+    for (size_t i = 0; i < views->count; i++) {
+        names[i] = arena_printf(builder->arena, "%s.%s", place->choice->view_schema, views->items[i]);
+    }
+    return names;
+}
+
+static void add_declared(struct builder *builder, const struct declared_place *place)
+{
+    const struct declared_job *declared = place->job;
+    const struct config_job *override = find_override(builder, place);
+    struct job job = {.name = declared->name,
+                      .database = place->choice->database,
+                      .origin = JOB_FROM_PLUGIN,
+                      .plugin = place->choice->declaration->name,
+                      .file = place->choice->declaration->file,
+                      .schedule_text = declared->schedule,
+                      .work = declared->refresh.count > 0 ? JOB_REFRESH : JOB_COMMAND,
+                      .command = declared->command,
+                      .views = qualified_views(builder, place),
+                      .view_count = declared->refresh.count,
+                      .after = declared->after.items,
+                      .after_count = declared->after.count,
+                      .active = true};
+    if (override != NULL) {
+        apply_override(&job, override);
+    }
+    options_inherit(&job.options, &declared->options);
+    if (override != NULL && declared->on.count == 0) {
+        refuse_idle(builder, &job);
+    }
+    add_job(builder, &job);
+}
+
+/* --- the jobs of conf.d --- */
+
+static void add_configured(struct builder *builder, const struct config_job *from)
+{
+    const char *what = arena_printf(builder->arena, "job \"%s\"", from->name);
+    const char *database = choice_database(builder, from->database, what, from->file, from->line);
+    if (database == NULL) {
+        return;
+    }
+    struct job job = {.name = from->name,
+                      .database = database,
+                      .origin = JOB_FROM_CONFIG,
+                      .file = from->file,
+                      .line = from->line,
+                      .schedule_text = from->schedule != NULL ? from->schedule : "",
+                      .work = JOB_COMMAND,
+                      .command = from->command,
+                      .after = from->after,
+                      .after_count = from->after_count,
+                      .active = from->enabled,
+                      .options = from->options};
+    refuse_idle(builder, &job);
+    add_job(builder, &job);
+}
+
+/* One file per plugin is the custom: overrides beside the entry of a plugin that is absent are left out with it. */
+static bool belongs_to_absent_plugin(const struct builder *builder, const struct config_job *override)
+{
+    for (size_t i = 0; i < builder->config->plugin_count; i++) {
+        const struct config_plugin *entry = &builder->config->plugins[i];
+        if (strcmp(entry->file, override->file) != 0) {
+            continue;
+        }
+        for (size_t j = 0; j < builder->set->count; j++) {
+            if (builder->choices[j].entry == entry) {
+                return builder->choices[j].state != CHOICE_TAKEN;
+            }
+        }
+        return true;
+    }
+    return false;
+}
+
+static void refuse_unknown_override(struct builder *builder, const struct config_job *override)
+{
+    const char **names = arena_alloc(builder->arena, (builder->declared_count + 1) * sizeof(*names));
+    for (size_t i = 0; i < builder->declared_count; i++) {
+        names[i] = builder->declared[i].job->name;
+    }
+    const char *nearest = nearest_word(override->name, names, builder->declared_count);
+    report_add(builder->report, override->file, override->line,
+               nearest != NULL ? arena_printf(builder->arena, "did you mean \"%s\"?", nearest)
+                               : "write command = \"...\"; for a job of your own",
+               "job \"%s\" has no command, and no plugin declares it", override->name);
+}
+
+/* Refuses an override that overrides nothing. */
+static void check_override(struct builder *builder, const struct config_job *override)
+{
+    size_t count = 0;
+    const struct declared_place *places = declared_find(builder, override->name, &count);
+    const struct declared_place *taken = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (override_applies(override, &places[i])) {
+            return;
+        }
+        taken = places[i].choice->state == CHOICE_TAKEN ? &places[i] : taken;
+    }
+    if (taken != NULL) {
+        report_add(builder->report, override->file, override->line,
+                   "a plugin's database is given in its plugin entry; leave it out here",
+                   "job \"%s\" belongs to plugin \"%s\", which is in database \"%s\", not in \"%.100s\"",
+                   override->name, taken->choice->declaration->name, taken->choice->database, override->database);
+    } else if (count == 0 && !belongs_to_absent_plugin(builder, override)) {
+        refuse_unknown_override(builder, override);
+    }
+}
+
+/* --- all of them --- */
+
+static int compare_jobs(const void *left, const void *right)
+{
+    const struct job *a = left;
+    const struct job *b = right;
+    int order = strcmp(a->database, b->database);
+    order = order != 0 ? order : strcmp(a->name, b->name);
+    order = order != 0 ? order : (a->origin > b->origin) - (a->origin < b->origin);
+    return order != 0 || a->plugin == NULL || b->plugin == NULL ? order : strcmp(a->plugin, b->plugin);
+}
+
+static void refuse_repeated(struct builder *builder, const struct job *first, const struct job *second)
+{
+    const char *place = place_text(builder->arena, first->file, first->line);
+    bool configured = second->origin == JOB_FROM_CONFIG;
+    report_add(builder->report, second->file, second->line,
+               configured ? "leave the command out to change the plugin's job, or rename yours"
+                          : "disable one of the plugins in conf.d, or give it another database",
+               "job \"%s\" of database \"%s\" is already declared by plugin \"%s\" at %s", second->name,
+               second->database, first->plugin, place);
+}
+
+static void sort_jobs(struct builder *builder)
+{
+    if (builder->job_count < 2) {
+        return;
+    }
+    qsort(builder->jobs, builder->job_count, sizeof(*builder->jobs), compare_jobs);
+    for (size_t i = 1; i < builder->job_count; i++) {
+        const struct job *first = &builder->jobs[i - 1];
+        const struct job *second = &builder->jobs[i];
+        if (strcmp(first->database, second->database) == 0 && strcmp(first->name, second->name) == 0) {
+            refuse_repeated(builder, first, second);
+        }
+    }
+}
+
+void jobs_collect(struct builder *builder)
+{
+    index_declared(builder);
+    for (size_t i = 0; i < builder->declared_count; i++) {
+        if (builder->declared[i].choice->state == CHOICE_TAKEN) {
+            add_declared(builder, &builder->declared[i]);
+        }
+    }
+    for (size_t i = 0; i < builder->config->job_count; i++) {
+        if (builder->config->jobs[i].command != NULL) {
+            add_configured(builder, &builder->config->jobs[i]);
+        } else {
+            check_override(builder, &builder->config->jobs[i]);
+        }
+    }
+    sort_jobs(builder);
+}

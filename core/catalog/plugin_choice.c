@@ -1,0 +1,172 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/text.h"
+#include "catalog/builder.h"
+
+static const char *database_names(struct builder *builder)
+{
+    struct buffer text = {0};
+    for (size_t i = 0; i < builder->config->database_count; i++) {
+        buffer_printf(&text, "%s\"%s\"", i == 0 ? "" : ", ", builder->config->databases[i].name);
+    }
+    const char *copy = arena_strdup(builder->arena, buffer_text(&text));
+    buffer_finish(&text);
+    return copy;
+}
+
+static const char *nearest_database(struct builder *builder, const char *name)
+{
+    size_t count = builder->config->database_count;
+    const char **names = arena_alloc(builder->arena, (count + 1) * sizeof(*names));
+    for (size_t i = 0; i < count; i++) {
+        names[i] = builder->config->databases[i].name;
+    }
+    return nearest_word(name, names, count);
+}
+
+static void refuse_unknown_database(struct builder *builder, const char *name, const char *what, const char *file,
+                                    int line)
+{
+    const char *nearest = nearest_database(builder, name);
+    const char *hint = nearest != NULL ? arena_printf(builder->arena, "did you mean \"%s\"?", nearest)
+                                       : arena_printf(builder->arena, "configured: %s", database_names(builder));
+    report_add(builder->report, file, line, builder->config->database_count == 0 ? NULL : hint,
+               "%s: no database \"%.100s\" is configured", what, name);
+}
+
+const char *choice_database(struct builder *builder, const char *name, const char *what, const char *file, int line)
+{
+    const struct config *config = builder->config;
+    if (name != NULL && config_find_database(config, name) == NULL) {
+        refuse_unknown_database(builder, name, what, file, line);
+        return NULL;
+    }
+    if (name != NULL) {
+        return name;
+    }
+    if (config->database_count == 1) {
+        return config->databases[0].name;
+    }
+    if (config->database_count == 0) {
+        report_add(
+            builder->report, file, line,
+            arena_printf(builder->arena, "write databases: { main: { conninfo = \"...\"; }; }; in %s", config->file),
+            "%s: there is no database to run in", what);
+    } else {
+        report_add(builder->report, file, line,
+                   arena_printf(builder->arena, "write database = \"%s\"; (configured: %s)", config->databases[0].name,
+                                database_names(builder)),
+                   "%s: it does not say in which database it runs", what);
+    }
+    return NULL;
+}
+
+static void refuse_unmentioned(struct builder *builder, const struct declaration *declaration)
+{
+    report_add(
+        builder->report, declaration->file, 0,
+        arena_printf(builder->arena,
+                     "write plugin: { name = \"%s\"; database = \"%s\"; }; in a file of conf_dir (configured: %s)",
+                     declaration->name, builder->config->databases[0].name, database_names(builder)),
+        "plugin \"%s\", which conf.d does not mention: it does not say in which database it runs", declaration->name);
+}
+
+static enum choice_state choose_state(struct builder *builder, struct choice *choice)
+{
+    const struct config_plugin *entry = choice->entry;
+    const struct declaration *declaration = choice->declaration;
+    if (entry != NULL && entry->enabled == CONFIG_DISABLED) {
+        return CHOICE_DISABLED;
+    }
+    bool asked_for = entry != NULL && (entry->enabled == CONFIG_ENABLED || entry->database != NULL);
+    if (builder->config->database_count == 0 && !asked_for) {
+        return CHOICE_IDLE;
+    }
+    if (entry == NULL && builder->config->database_count > 1) {
+        refuse_unmentioned(builder, declaration);
+        return CHOICE_BROKEN;
+    }
+    const char *what = arena_printf(builder->arena, "plugin \"%s\"", declaration->name);
+    choice->database = choice_database(builder, entry != NULL ? entry->database : NULL, what,
+                                       entry != NULL ? entry->file : NULL, entry != NULL ? entry->line : 0);
+    return choice->database == NULL ? CHOICE_BROKEN : CHOICE_TAKEN;
+}
+
+static void choose(struct builder *builder, struct choice *choice)
+{
+    choice->state = choose_state(builder, choice);
+    if (choice->state != CHOICE_TAKEN) {
+        return;
+    }
+    choice->view_schema = choice->entry != NULL && choice->entry->view_schema != NULL
+                              ? choice->entry->view_schema
+                              : config_find_database(builder->config, choice->database)->view_schema;
+}
+
+/* A plugin that is there but was refused already has its finding, and harms nothing else. */
+static bool was_refused(const struct builder *builder, const char *name)
+{
+    for (size_t i = 0; i < builder->report->count; i++) {
+        const char *file = builder->report->findings[i].file;
+        const char *base = file == NULL ? NULL : strrchr(file, '/');
+        if (base != NULL && strncmp(base + 1, name, strlen(name)) == 0 && strcmp(base + 1 + strlen(name), ".so") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool in_set(const struct builder *builder, const char *name)
+{
+    size_t low = 0;
+    size_t high = builder->set->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(builder->set->plugins[middle]->name, name);
+        if (order == 0) {
+            return true;
+        }
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    return false;
+}
+
+static void refuse_unknown_plugin(struct builder *builder, const struct config_plugin *entry)
+{
+    size_t count = builder->set->count;
+    const char **names = arena_alloc(builder->arena, (count + 1) * sizeof(*names));
+    for (size_t i = 0; i < count; i++) {
+        names[i] = builder->set->plugins[i]->name;
+    }
+    const char *nearest = nearest_word(entry->name, names, count);
+    const char *hint = nearest != NULL
+                           ? arena_printf(builder->arena, "did you mean \"%s\"?", nearest)
+                           : arena_printf(builder->arena, "put %s.so into plugin_dir, or write enabled = false",
+                                          entry->name);
+    report_add(builder->report, entry->file, entry->line, hint, "there is no plugin \"%s\"", entry->name);
+}
+
+static void check_entries(struct builder *builder)
+{
+    for (size_t i = 0; i < builder->config->plugin_count; i++) {
+        const struct config_plugin *entry = &builder->config->plugins[i];
+        if (entry->enabled != CONFIG_DISABLED && !in_set(builder, entry->name) && !was_refused(builder, entry->name)) {
+            refuse_unknown_plugin(builder, entry);
+        }
+    }
+}
+
+void choices_make(struct builder *builder)
+{
+    check_entries(builder);
+    builder->choices = arena_alloc(builder->arena, (builder->set->count + 1) * sizeof(*builder->choices));
+    for (size_t i = 0; i < builder->set->count; i++) {
+        struct choice *choice = &builder->choices[i];
+        choice->declaration = builder->set->plugins[i];
+        choice->entry = config_find_plugin(builder->config, choice->declaration->name);
+        choose(builder, choice);
+    }
+}
