@@ -1,0 +1,485 @@
+#include "ledger/ledger.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "ledger/columns.h"
+
+static void send_one(struct pg_connection *connection, const char *name, const char *sql, int parameter_count,
+                     const char *const *parameters, pg_callback *callback, void *data)
+{
+    struct pg_statement statement = {
+        .name = name, .sql = sql, .parameter_count = parameter_count, .parameters = parameters};
+    pg_send(connection, &statement, 1, callback, data);
+}
+
+/* What our own functions give back is well-formed, or the schema is not the one this program was built for. */
+static instant read_instant(const char *text)
+{
+    instant at;
+    if (text == NULL) {
+        return INSTANT_NONE;
+    }
+    if (!instant_parse(text, &at, NULL)) {
+        fatal("the ledger answered \"%s\" where an instant was due", text);
+    }
+    return at;
+}
+
+static enum run_kind read_kind(const char *text)
+{
+    for (enum run_kind kind = 0; kind < RUN_KIND_COUNT; kind++) {
+        if (strcmp(text, run_kind_name(kind)) == 0) {
+            return kind;
+        }
+    }
+    fatal("the ledger answered \"%s\" where a kind of run was due", text);
+}
+
+/* --- the seat -------------------------------------------------------------------------------------------------------- */
+
+void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data)
+{
+    send_one(connection, "chime_look",
+             "SELECT l.token, l.instance, coalesce(chime.backend_alive(l.pid, l.backend_start), false),"
+             " pg_catalog.clock_timestamp() FROM chime.leader l",
+             0, NULL, callback, data);
+}
+
+bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat)
+{
+    *seat = (struct ledger_seat){0};
+    if (!pg_reply_ok(reply) || pg_reply_rows(reply, 0) != 1) {
+        return false;
+    }
+    const char *token = pg_reply_value(reply, 0, 0, 0);
+    const char *instance = pg_reply_value(reply, 0, 0, 1);
+    snprintf(seat->token, sizeof seat->token, "%s", token != NULL ? token : "");
+    snprintf(seat->instance, sizeof seat->instance, "%s", instance != NULL ? instance : "");
+    seat->held = pg_reply_value(reply, 0, 0, 2)[0] == 't';
+    seat->now = read_instant(pg_reply_value(reply, 0, 0, 3));
+    return true;
+}
+
+void ledger_take_over(struct pg_connection *connection, const char *seen, const char *instance,
+                      const char *configuration, pg_callback *callback, void *data)
+{
+    const char *parameters[] = {seen, instance, configuration};
+    send_one(connection, NULL, "SELECT epoch, token FROM chime.take_over($1, $2, $3)", 3, parameters, callback, data);
+}
+
+bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger)
+{
+    if (!pg_reply_ok(reply) || pg_reply_rows(reply, 0) != 1) {
+        return false;
+    }
+    ledger->epoch = atoll(pg_reply_value(reply, 0, 0, 0));
+    snprintf(ledger->token, sizeof ledger->token, "%s", pg_reply_value(reply, 0, 0, 1));
+    return true;
+}
+
+void ledger_resign(const struct ledger *ledger, pg_callback *callback, void *data)
+{
+    const char *parameters[] = {ledger->token};
+    send_one(ledger->connection, NULL, "SELECT chime.resign($1)", 1, parameters, callback, data);
+}
+
+void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *data)
+{
+    const char *parameters[] = {ledger->token};
+    struct pg_statement statements[] = {
+        {.name = "chime_heartbeat",
+         .sql = "SELECT pg_catalog.clock_timestamp(), EXISTS (SELECT FROM chime.leader l WHERE l.token = $1)",
+         .parameter_count = 1,
+         .parameters = parameters},
+        {.name = "chime_requests",
+         .sql = "SELECT q.job_id, q.kind, q.slot FROM chime.request q ORDER BY q.request_id LIMIT 1000"},
+    };
+    pg_send(ledger->connection, statements, COUNT_OF(statements), callback, data);
+}
+
+bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *leads)
+{
+    if (!pg_reply_ok(reply)) {
+        return false;
+    }
+    *now = read_instant(pg_reply_value(reply, 0, 0, 0));
+    *leads = pg_reply_value(reply, 0, 0, 1)[0] == 't';
+    return true;
+}
+
+size_t ledger_read_requests(const struct pg_reply *reply, struct ledger_request **requests)
+{
+    size_t count = pg_reply_rows(reply, 1);
+    *requests = xcalloc(count + 1, sizeof **requests);
+    for (size_t i = 0; i < count; i++) {
+        (*requests)[i] = (struct ledger_request){.job_id = atoll(pg_reply_value(reply, 1, i, 0)),
+                                                 .kind = read_kind(pg_reply_value(reply, 1, i, 1)),
+                                                 .slot = read_instant(pg_reply_value(reply, 1, i, 2))};
+    }
+    return count;
+}
+
+/* --- jobs ------------------------------------------------------------------------------------------------------------ */
+
+static json_t *names_json(const char *const *names, size_t count)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(list, json_string(names[i]));
+    }
+    return list;
+}
+
+static json_t *options_json(const struct job_options *options)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; options_name(i) != NULL; i++) {
+        char *value = options_value_text(options, options_name(i));
+        json_object_set_new(object, options_name(i), json_string(value));
+        free(value);
+    }
+    return object;
+}
+
+static json_t *job_json(const struct job *job)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "name", json_string(job->name));
+    json_object_set_new(object, "origin", json_string(job_origin_name(job->origin)));
+    json_object_set_new(object, "plugin", job->plugin != NULL ? json_string(job->plugin) : json_null());
+    json_object_set_new(object, "active", json_boolean(job->active));
+    json_object_set_new(object, "schedule", json_string(job->schedule_text));
+    json_object_set_new(object, "command", json_string(job->command));
+    json_object_set_new(object, "views", names_json(job->views, job->view_count));
+    json_object_set_new(object, "after", names_json(job->after, job->after_count));
+    json_object_set_new(object, "options", options_json(&job->options));
+    return object;
+}
+
+void ledger_sync_jobs(const struct ledger *ledger, const struct job *jobs, size_t count, pg_callback *callback,
+                      void *data)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_array_append_new(list, job_json(&jobs[i]));
+    }
+    char *text = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    if (text == NULL) {
+        fatal("jobs cannot be written as JSON");
+    }
+    const char *parameters[] = {ledger->token, text};
+    send_one(ledger->connection, NULL,
+             "SELECT name, job_id, version, last_slot, last_outcome, last_duration_us FROM chime.sync_jobs($1, $2)", 2,
+             parameters, callback, data);
+    free(text);
+}
+
+bool ledger_read_memory(const struct pg_reply *reply, size_t row, const char **name, struct job_memory *memory)
+{
+    if (row >= pg_reply_rows(reply, 0)) {
+        return false;
+    }
+    const char *outcome = pg_reply_value(reply, 0, row, 4);
+    const char *took = pg_reply_value(reply, 0, row, 5);
+    *name = pg_reply_value(reply, 0, row, 0);
+    *memory = (struct job_memory){.job_id = atoll(pg_reply_value(reply, 0, row, 1)),
+                                  .version = atoi(pg_reply_value(reply, 0, row, 2)),
+                                  .cursor = read_instant(pg_reply_value(reply, 0, row, 3)),
+                                  .last_duration = took != NULL ? atoll(took) : 0};
+    memory->has_outcome = outcome != NULL && run_state_parse(outcome, &memory->last_outcome);
+    return true;
+}
+
+/* --- runs ------------------------------------------------------------------------------------------------------------ */
+
+/* Up to two kinds of rows in one call, each for its own function; both travel in one request. */
+struct batch {
+    struct columns columns;
+    size_t rows;
+};
+
+static void batch_statement(struct batch *batch, const char *token, const char *parameters[COLUMNS_MAX + 1])
+{
+    columns_close(&batch->columns);
+    parameters[0] = token;
+    memcpy(parameters + 1, batch->columns.values, sizeof batch->columns.values);
+}
+
+static void send_batches(const struct ledger *ledger, struct batch *first, const struct pg_statement *first_statement,
+                         struct batch *second, const struct pg_statement *second_statement, pg_callback *callback,
+                         void *data)
+{
+    const char *parameters[2][COLUMNS_MAX + 1];
+    struct pg_statement statements[2];
+    size_t count = 0;
+    if (first->rows > 0) {
+        batch_statement(first, ledger->token, parameters[0]);
+        statements[count] = *first_statement;
+        statements[count++].parameters = parameters[0];
+    }
+    if (second->rows > 0) {
+        batch_statement(second, ledger->token, parameters[1]);
+        statements[count] = *second_statement;
+        statements[count++].parameters = parameters[1];
+    }
+    pg_send(ledger->connection, statements, count, callback, data);
+    columns_finish(&first->columns);
+    columns_finish(&second->columns);
+}
+
+static void add_claim(struct batch *batch, const struct ledger_claim *claim)
+{
+    struct columns *columns = &batch->columns;
+    columns_int(columns, 0, scheduled_id(claim->due.scheduled));
+    columns_int(columns, 1, scheduled_version(claim->due.scheduled));
+    columns_text(columns, 2, run_kind_name(claim->due.kind));
+    columns_instant(columns, 3, claim->due.slot);
+    columns_instant(columns, 4, claim->due.cursor);
+    columns_int(columns, 5, claim->session.pid);
+    columns_text(columns, 6, claim->session.backend_start);
+    batch->rows++;
+}
+
+static void add_reclaim(struct batch *batch, const struct ledger_claim *claim)
+{
+    struct columns *columns = &batch->columns;
+    columns_int(columns, 0, scheduled_id(claim->due.scheduled));
+    columns_text(columns, 1, run_kind_name(claim->due.kind));
+    columns_instant(columns, 2, claim->due.slot);
+    columns_int(columns, 3, claim->session.pid);
+    columns_text(columns, 4, claim->session.backend_start);
+    batch->rows++;
+}
+
+void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims, size_t count, pg_callback *callback,
+                  void *data)
+{
+    static const struct pg_statement claim = {.name = "chime_claim",
+                                              .sql = "SELECT job_id FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
+                                              .parameter_count = 8};
+    static const struct pg_statement reclaim = {.name = "chime_reclaim",
+                                                .sql = "SELECT job_id FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
+                                                .parameter_count = 6};
+    struct batch fresh = {0};
+    struct batch again = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (claims[i].due.again) {
+            add_reclaim(&again, &claims[i]);
+        } else {
+            add_claim(&fresh, &claims[i]);
+        }
+    }
+    send_batches(ledger, &fresh, &claim, &again, &reclaim, callback, data);
+}
+
+static void add_end(struct batch *batch, const struct ledger_finish *finish)
+{
+    const struct outcome *outcome = &finish->outcome;
+    struct columns *columns = &batch->columns;
+    bool ends = finish->retry_at == INSTANT_NONE;
+    const char *sqlstate = outcome->sqlstate[0] != '\0' ? outcome->sqlstate : NULL;
+    size_t at = 0;
+    columns_int(columns, at++, finish->job_id);
+    columns_text(columns, at++, run_kind_name(finish->kind));
+    columns_instant(columns, at++, finish->slot);
+    columns_text(columns, at++, run_state_name(outcome->state));
+    columns_instant(columns, at++, outcome->started);
+    columns_instant(columns, at++, outcome->finished);
+    if (ends && outcome->rows < 0) {
+        columns_instant(columns, at++, INSTANT_NONE); /* NULL */
+    } else if (ends) {
+        columns_int(columns, at++, outcome->rows);
+    }
+    columns_text(columns, at++, sqlstate);
+    columns_text(columns, at++, outcome->message);
+    if (ends) {
+        columns_text(columns, at++, outcome->reason);
+    } else {
+        columns_instant(columns, at++, finish->retry_at);
+    }
+    batch->rows++;
+}
+
+void ledger_finish(const struct ledger *ledger, const struct ledger_finish *finishes, size_t count,
+                   pg_callback *callback, void *data)
+{
+    static const struct pg_statement finish = {
+        .name = "chime_finish",
+        .sql = "SELECT job_id FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        .parameter_count = 11};
+    static const struct pg_statement retry = {
+        .name = "chime_retry",
+        .sql = "SELECT job_id FROM chime.retry($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        .parameter_count = 10};
+    struct batch ends = {0};
+    struct batch retries = {0};
+    for (size_t i = 0; i < count; i++) {
+        add_end(finishes[i].retry_at == INSTANT_NONE ? &ends : &retries, &finishes[i]);
+    }
+    send_batches(ledger, &ends, &finish, &retries, &retry, callback, data);
+}
+
+static void add_missed(struct batch *batch, const struct passed *passed)
+{
+    struct columns *columns = &batch->columns;
+    columns_int(columns, 0, scheduled_id(passed->scheduled));
+    columns_instant(columns, 1, passed->cursor);
+    columns_instant(columns, 2, passed->first);
+    columns_instant(columns, 3, passed->last);
+    columns_int(columns, 4, passed->count);
+    columns_text(columns, 5, passed->reason);
+    batch->rows++;
+}
+
+static void add_skipped(struct batch *batch, const struct passed *passed)
+{
+    const struct schedule *schedule = &scheduled_job(passed->scheduled)->schedule;
+    struct columns *columns = &batch->columns;
+    for (instant slot = passed->first; slot <= passed->last; slot = schedule_next(schedule, slot)) {
+        columns_int(columns, 0, scheduled_id(passed->scheduled));
+        columns_instant(columns, 1, passed->cursor);
+        columns_instant(columns, 2, slot);
+        columns_text(columns, 3, passed->reason);
+        columns_bool(columns, 4, passed->outcome);
+        batch->rows++;
+    }
+}
+
+void ledger_pass(const struct ledger *ledger, const struct passed *passed, size_t count, pg_callback *callback,
+                 void *data)
+{
+    static const struct pg_statement miss = {
+        .name = "chime_miss", .sql = "SELECT job_id FROM chime.miss($1, $2, $3, $4, $5, $6, $7)", .parameter_count = 7};
+    static const struct pg_statement skip = {
+        .name = "chime_skip", .sql = "SELECT job_id FROM chime.skip($1, $2, $3, $4, $5, $6)", .parameter_count = 6};
+    struct batch missed = {0};
+    struct batch skipped = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (passed[i].missed) {
+            add_missed(&missed, &passed[i]);
+        } else {
+            add_skipped(&skipped, &passed[i]);
+        }
+    }
+    send_batches(ledger, &missed, &miss, &skipped, &skip, callback, data);
+}
+
+static int by_value(const void *left, const void *right)
+{
+    const int64_t *a = left;
+    const int64_t *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+size_t ledger_read_granted(const struct pg_reply *reply, size_t statements, int64_t **job_ids)
+{
+    size_t total = 0;
+    for (size_t n = 0; n < statements; n++) {
+        total += pg_reply_rows(reply, n);
+    }
+    *job_ids = xcalloc(total + 1, sizeof **job_ids);
+    size_t count = 0;
+    for (size_t n = 0; n < statements; n++) {
+        for (size_t row = 0; row < pg_reply_rows(reply, n); row++) {
+            (*job_ids)[count++] = atoll(pg_reply_value(reply, n, row, 0));
+        }
+    }
+    qsort(*job_ids, count, sizeof **job_ids, by_value);
+    return count;
+}
+
+/* --- orphans --------------------------------------------------------------------------------------------------------- */
+
+void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_count, pg_callback *callback,
+                    void *data)
+{
+    struct columns columns;
+    columns_init(&columns);
+    for (size_t i = 0; i < known_count; i++) {
+        columns_int(&columns, 0, known[i]);
+    }
+    columns_close(&columns);
+    const char *parameters[] = {ledger->token, columns.values[0]};
+    send_one(ledger->connection, "chime_orphans",
+             "SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own FROM chime.orphans($1, $2)", 2,
+             parameters, callback, data);
+    columns_finish(&columns);
+}
+
+size_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **orphans)
+{
+    size_t count = pg_reply_rows(reply, 0);
+    *orphans = xcalloc(count + 1, sizeof **orphans);
+    for (size_t i = 0; i < count; i++) {
+        (*orphans)[i] = (struct ledger_orphan){.run_id = atoll(pg_reply_value(reply, 0, i, 0)),
+                                               .job_id = atoll(pg_reply_value(reply, 0, i, 1)),
+                                               .kind = read_kind(pg_reply_value(reply, 0, i, 2)),
+                                               .slot = read_instant(pg_reply_value(reply, 0, i, 3)),
+                                               .attempt = atoi(pg_reply_value(reply, 0, i, 4)),
+                                               .waits = pg_reply_value(reply, 0, i, 5)[0] == 't',
+                                               .retry_at = read_instant(pg_reply_value(reply, 0, i, 6)),
+                                               .gone = pg_reply_value(reply, 0, i, 7)[0] == 't',
+                                               .own = pg_reply_value(reply, 0, i, 8)[0] == 't'};
+    }
+    return count;
+}
+
+void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count,
+                  pg_callback *callback, void *data)
+{
+    struct columns columns;
+    columns_init(&columns);
+    for (size_t i = 0; i < count; i++) {
+        columns_int(&columns, 0, verdicts[i].run_id);
+        columns_bool(&columns, 1, verdicts[i].again);
+        columns_instant(&columns, 2, verdicts[i].again ? verdicts[i].retry_at : INSTANT_NONE);
+        columns_text(&columns, 3, verdicts[i].reason);
+    }
+    columns_close(&columns);
+    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], columns.values[2],
+                                columns.values[3]};
+    send_one(ledger->connection, NULL, "SELECT run_id FROM chime.adopt($1, $2, $3, $4, $5)", 5, parameters, callback,
+             data);
+    columns_finish(&columns);
+}
+
+void ledger_keep_history(const struct ledger *ledger, pg_callback *callback, void *data)
+{
+    const char *parameters[] = {ledger->token};
+    send_one(ledger->connection, NULL, "SELECT made, dropped FROM chime.keep_history($1)", 1, parameters, callback,
+             data);
+}
+
+void ledger_request_population(const struct ledger *ledger, pg_callback *callback, void *data)
+{
+    const char *parameters[] = {ledger->token};
+    send_one(ledger->connection, NULL, "SELECT chime.request_population($1)", 1, parameters, callback, data);
+}
+
+void ledger_cancel(const struct ledger *ledger, const struct pg_identity *session, bool terminate,
+                   pg_callback *callback, void *data)
+{
+    struct columns pid;
+    columns_init(&pid);
+    buffer_put_int(&pid.column[0], session->pid);
+    const char *parameters[] = {buffer_text(&pid.column[0]), session->backend_start, terminate ? "t" : "f"};
+    send_one(ledger->connection, "chime_cancel", "SELECT chime.cancel_backend($1, $2, $3)", 3, parameters, callback,
+             data);
+    columns_finish(&pid);
+}
+
+void ledger_outcome(const struct ledger *ledger, int64_t job_id, enum run_kind kind, instant slot,
+                    pg_callback *callback, void *data)
+{
+    char id[24];
+    char at[INSTANT_TEXT_SIZE];
+    snprintf(id, sizeof id, "%lld", (long long)job_id);
+    const char *parameters[] = {id, run_kind_name(kind), instant_format(slot, at)};
+    send_one(ledger->connection, NULL, "SELECT chime.outcome($1, $2, $3)", 3, parameters, callback, data);
+}

@@ -1,0 +1,120 @@
+/* The ledger: what is written before a run starts and when it ends, through one session of the leader.
+ *
+ * Does: put batches into the functions of sql/migrations/0002, in the order of the calls, each one transaction; read
+ *   their answers back.
+ * Does not: decide what is due, hold anything in memory, or retry.
+ * Every call answers exactly once through pg_callback, from which the read functions take typed rows. A reply with
+ * SQLSTATE LEDGER_NOT_LEADER means that leadership is over. */
+#ifndef CHIME_LEDGER_LEDGER_H
+#define CHIME_LEDGER_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/instant.h"
+#include "catalog/catalog.h"
+#include "model/run.h"
+#include "pg/connection.h"
+#include "pg/session.h"
+#include "schedule/scheduler.h"
+
+#define LEDGER_NOT_LEADER "CH001"
+#define LEDGER_OWN_TRANSACTION "CH002"
+#define LEDGER_NOT_OURS "CH003"
+#define LEDGER_TOKEN_SIZE 37
+
+/* The authority to write: a session and the token it took. */
+struct ledger {
+    struct pg_connection *connection;
+    char token[LEDGER_TOKEN_SIZE];
+    int64_t epoch;
+};
+
+struct ledger_claim {
+    struct due due;
+    struct pg_identity session;
+};
+
+struct ledger_finish {
+    int64_t job_id;
+    enum run_kind kind;
+    instant slot;
+    struct outcome outcome; /* its texts are borrowed during the call */
+    instant retry_at;       /* INSTANT_NONE: the run ends; else it has another attempt then */
+};
+
+struct ledger_orphan {
+    int64_t run_id;
+    int64_t job_id;
+    enum run_kind kind;
+    instant slot;
+    int attempt;
+    bool waits; /* it had no session: it waited for its retry */
+    bool gone;  /* its session is gone; else it has been told to end */
+    bool own;   /* claimed by this very leader */
+    instant retry_at;
+};
+
+struct ledger_verdict {
+    int64_t run_id;
+    bool again;
+    instant retry_at; /* when again */
+    const char *reason;
+};
+
+struct ledger_request {
+    int64_t job_id;
+    enum run_kind kind;
+    instant slot;
+};
+
+/* The seat. `seen` is the token last read, NULL when the seat is empty. */
+void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data);
+struct ledger_seat {
+    char token[LEDGER_TOKEN_SIZE]; /* "" when nobody sits */
+    char instance[256];
+    bool held;   /* its session is still there */
+    instant now; /* the database's clock */
+};
+bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat);
+void ledger_take_over(struct pg_connection *connection, const char *seen, const char *instance,
+                      const char *configuration, pg_callback *callback, void *data);
+/* True when the seat is ours now: fills token and epoch. */
+bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger);
+void ledger_resign(const struct ledger *ledger, pg_callback *callback, void *data);
+
+/* The database's clock, whether the token still leads, and the requests that wait. Read-only. */
+void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *data);
+bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *leads);
+size_t ledger_read_requests(const struct pg_reply *reply, struct ledger_request **requests); /* caller frees */
+
+void ledger_sync_jobs(const struct ledger *ledger, const struct job *jobs, size_t count, pg_callback *callback,
+                      void *data);
+bool ledger_read_memory(const struct pg_reply *reply, size_t row, const char **name, struct job_memory *memory);
+
+/* Answers list the job_ids granted; whoever is missing was refused. Claims and further attempts are told apart here. */
+void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims, size_t count, pg_callback *callback,
+                  void *data);
+void ledger_finish(const struct ledger *ledger, const struct ledger_finish *finishes, size_t count,
+                   pg_callback *callback, void *data);
+void ledger_pass(const struct ledger *ledger, const struct passed *passed, size_t count, pg_callback *callback,
+                 void *data);
+/* All job_ids of all statements of an answer, sorted; caller frees. */
+size_t ledger_read_granted(const struct pg_reply *reply, size_t statements, int64_t **job_ids);
+
+void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_count, pg_callback *callback,
+                    void *data);
+size_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **orphans); /* caller frees */
+void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count,
+                  pg_callback *callback, void *data);
+/* Asks for the first refresh of views that have none yet: the requests show up with the next heartbeat. */
+void ledger_request_population(const struct ledger *ledger, pg_callback *callback, void *data);
+void ledger_keep_history(const struct ledger *ledger, pg_callback *callback, void *data);
+void ledger_cancel(const struct ledger *ledger, const struct pg_identity *session, bool terminate,
+                   pg_callback *callback, void *data);
+/* What became of a run whose commit was not acknowledged. */
+void ledger_outcome(const struct ledger *ledger, int64_t job_id, enum run_kind kind, instant slot,
+                    pg_callback *callback, void *data);
+
+#endif

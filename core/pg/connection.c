@@ -1,0 +1,584 @@
+#include "pg/connection.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "pg/conninfo.h"
+#include "pg/request.h"
+
+enum pg_state {
+    PG_RESOLVING,  /* waits for addresses */
+    PG_CONNECTING, /* PQconnectPoll has the word */
+    PG_READY,      /* requests may be sent */
+    PG_ENDED,      /* the server or the network ended it; the owner has yet to close */
+    PG_CLOSED,     /* freed at the end of this turn of the loop */
+    PG_STATE_COUNT
+};
+
+static const bool transition_allowed[PG_STATE_COUNT][PG_STATE_COUNT] = {
+    [PG_RESOLVING] = {[PG_CONNECTING] = true, [PG_ENDED] = true, [PG_CLOSED] = true},
+    [PG_CONNECTING] = {[PG_READY] = true, [PG_ENDED] = true, [PG_CLOSED] = true},
+    [PG_READY] = {[PG_ENDED] = true, [PG_CLOSED] = true},
+    [PG_ENDED] = {[PG_CLOSED] = true},
+};
+
+#define PREPARED_MAX 32
+
+struct pg_connection {
+    struct loop *loop;
+    struct resolver *resolver;
+    const struct pg_handlers *handlers;
+    void *data;
+    enum pg_state state;
+    struct conninfo info;
+    size_t resolving; /* index of the host whose address is awaited */
+    struct resolver_query *query;
+    char **addresses;
+    PGconn *pg;
+    struct loop_watch *watch;
+    struct loop_timer *deadline;
+    struct error reason; /* why it could not be opened, delivered in a turn of its own */
+    struct pg_request *first;
+    struct pg_request **last;
+    const char *prepared[PREPARED_MAX];
+    size_t prepared_count;
+};
+
+static void move_to(struct pg_connection *connection, enum pg_state state)
+{
+    if (!transition_allowed[connection->state][state]) {
+        fatal("connection: no transition from state %d to %d", connection->state, state);
+    }
+    connection->state = state;
+}
+
+static struct pg_request *take_first(struct pg_connection *connection)
+{
+    struct pg_request *request = connection->first;
+    connection->first = request->next;
+    if (connection->first == NULL) {
+        connection->last = &connection->first;
+    }
+    return request;
+}
+
+/* --- ending ---------------------------------------------------------------------------------------------------------- */
+
+static void release_wire(struct pg_connection *connection)
+{
+    loop_watch_destroy(connection->watch);
+    connection->watch = NULL;
+    loop_timer_destroy(connection->deadline);
+    connection->deadline = NULL;
+    if (connection->query != NULL) {
+        resolver_query_cancel(connection->query);
+        connection->query = NULL;
+    }
+    PQfinish(connection->pg);
+    connection->pg = NULL;
+}
+
+static void connection_free(void *data)
+{
+    struct pg_connection *connection = data;
+    conninfo_finish(&connection->info);
+    free(connection);
+}
+
+void pg_close(struct pg_connection *connection)
+{
+    if (connection == NULL) {
+        return;
+    }
+    move_to(connection, PG_CLOSED);
+    release_wire(connection);
+    while (connection->first != NULL) {
+        request_destroy(take_first(connection));
+    }
+    loop_forget(connection->loop, connection);
+    loop_defer(connection->loop, connection_free, connection);
+}
+
+static void lose_pending(struct pg_connection *connection, const char *reason)
+{
+    move_to(connection, PG_ENDED);
+    release_wire(connection);
+    while (connection->state == PG_ENDED && connection->first != NULL) {
+        struct pg_request *request = take_first(connection);
+        request_lose(request, reason);
+        request_answer(request);
+        request_destroy(request);
+    }
+}
+
+void pg_cut(struct pg_connection *connection)
+{
+    if (connection->state != PG_ENDED) {
+        lose_pending(connection, "the connection was given up");
+    }
+}
+
+/* Answers what is pending, then tells the owner, who may have closed it meanwhile. */
+static void end(struct pg_connection *connection, const struct error *reason)
+{
+    struct error copy = *reason;
+    lose_pending(connection, copy.message);
+    if (connection->state == PG_ENDED) {
+        connection->handlers->closed(connection->data, &copy);
+    }
+}
+
+/* libpq's message may have many lines and repeat itself; the first says what happened. */
+static void end_with_libpq_error(struct pg_connection *connection)
+{
+    struct error err;
+    const char *message = PQerrorMessage(connection->pg);
+    size_t length = strcspn(message, "\n");
+    if (length == 0) {
+        message = "the server closed the connection";
+        length = strlen(message);
+    }
+    error_set(&err, ERROR_UNREACHABLE, "%.*s", (int)length, message);
+    if (connection->state == PG_CONNECTING) {
+        error_hint(&err, "tried %s", conninfo_describe(&connection->info));
+    }
+    end(connection, &err);
+}
+
+static void end_deferred(void *data)
+{
+    struct pg_connection *connection = data;
+    end(connection, &connection->reason);
+}
+
+static void fail_later(struct pg_connection *connection, const struct error *err)
+{
+    connection->reason = *err;
+    loop_defer(connection->loop, end_deferred, connection);
+}
+
+static void deadline_passed(void *data)
+{
+    struct pg_connection *connection = data;
+    struct error err;
+    error_set(&err, ERROR_UNREACHABLE, "no connection in time to %s", conninfo_describe(&connection->info));
+    end(connection, &err);
+}
+
+/* --- reading --------------------------------------------------------------------------------------------------------- */
+
+static void stream_if_wanted(struct pg_connection *connection)
+{
+    if (connection->first != NULL && request_streams(connection->first)) {
+        PQsetSingleRowMode(connection->pg);
+    }
+}
+
+static void forget_prepared(struct pg_connection *connection, const char *name)
+{
+    for (size_t i = 0; i < connection->prepared_count; i++) {
+        if (strcmp(connection->prepared[i], name) == 0) {
+            connection->prepared[i] = connection->prepared[--connection->prepared_count];
+            return;
+        }
+    }
+}
+
+static void complete_first(struct pg_connection *connection)
+{
+    struct pg_request *request = take_first(connection);
+    stream_if_wanted(connection);
+    request_answer(request);
+    request_destroy(request);
+}
+
+/* A job's COPY has nowhere to go: rows to us are dropped, rows from us are refused. True when more input is needed. */
+static bool drain_copy(struct pg_connection *connection, PGresult *result)
+{
+    static const char refusal[] = "COPY from or to the client is not possible in a job";
+    struct pg_request *request = connection->first;
+    bool to_us = PQresultStatus(result) == PGRES_COPY_OUT;
+    PQclear(result);
+    if (!to_us) {
+        PQputCopyEnd(connection->pg, refusal);
+        return false;
+    }
+    request_fail(request, "0A000", refusal, strlen(refusal));
+    char *row = NULL;
+    int length;
+    while ((length = PQgetCopyData(connection->pg, &row, 1)) > 0) {
+        PQfreemem(row);
+    }
+    return length == 0;
+}
+
+static bool starts_copy(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+/* libpq forgets the single-row mode of a text only at the next synchronisation point: a bare one ends every text. */
+static void back_to_pipeline(struct pg_connection *connection, struct pg_request *request)
+{
+    request->simple = false;
+    request->step = request->step_count;
+    PQenterPipelineMode(connection->pg);
+    PQpipelineSync(connection->pg);
+}
+
+/* One result, or the NULL between results. False when there is nothing more to read now. */
+static bool read_one(struct pg_connection *connection)
+{
+    struct pg_request *request = connection->first;
+    PGresult *result = PQgetResult(connection->pg);
+    if (result == NULL) {
+        if (request->simple) {
+            back_to_pipeline(connection, request);
+            return true;
+        }
+        if (request->step >= request->step_count) {
+            return false; /* libpq has nothing to say though an answer is due: the connection is broken */
+        }
+        request->step++;
+        stream_if_wanted(connection);
+        return true;
+    }
+    if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+        PQclear(result);
+        complete_first(connection);
+        return true;
+    }
+    if (starts_copy(result)) {
+        return !drain_copy(connection, result);
+    }
+    const char *unprepared = request_feed(request, result);
+    if (unprepared != NULL) {
+        forget_prepared(connection, unprepared);
+    }
+    return true;
+}
+
+static void deliver_notifications(struct pg_connection *connection)
+{
+    PGnotify *note;
+    while (connection->state == PG_READY && (note = PQnotifies(connection->pg)) != NULL) {
+        if (connection->handlers->notified != NULL) {
+            connection->handlers->notified(connection->data, note->relname, note->extra);
+        }
+        PQfreemem(note);
+    }
+}
+
+static void read_answers(struct pg_connection *connection)
+{
+    if (!PQconsumeInput(connection->pg)) {
+        /* What arrived before the end may still be an answer, or the server's reason. */
+        while (connection->state == PG_READY && connection->first != NULL && !PQisBusy(connection->pg) &&
+               read_one(connection)) {
+        }
+        if (connection->state == PG_READY) {
+            end_with_libpq_error(connection);
+        }
+        return;
+    }
+    while (connection->state == PG_READY && connection->first != NULL && !PQisBusy(connection->pg)) {
+        if (!read_one(connection)) {
+            break;
+        }
+    }
+    deliver_notifications(connection);
+    if (connection->state == PG_READY && PQstatus(connection->pg) == CONNECTION_BAD) {
+        end_with_libpq_error(connection);
+    }
+}
+
+/* --- writing --------------------------------------------------------------------------------------------------------- */
+
+static void flush(struct pg_connection *connection)
+{
+    int pending = PQflush(connection->pg);
+    if (pending < 0) {
+        /* The reason, if the server gave one, is in what is still to be read. */
+        loop_watch_set(connection->watch, true, false);
+        return;
+    }
+    loop_watch_set(connection->watch, true, pending > 0);
+}
+
+static void wire_event(void *data, bool readable, bool writable)
+{
+    struct pg_connection *connection = data;
+    if (readable) {
+        read_answers(connection);
+    }
+    if (connection->state == PG_READY && (writable || readable)) {
+        flush(connection);
+    }
+}
+
+static bool is_prepared(const struct pg_connection *connection, const char *name)
+{
+    for (size_t i = 0; i < connection->prepared_count; i++) {
+        if (strcmp(connection->prepared[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool write_statement(struct pg_connection *connection, struct pg_request *request, size_t index,
+                            const struct pg_statement *statement)
+{
+    bool prepared = statement->name != NULL && is_prepared(connection, statement->name);
+    if (statement->name != NULL && !prepared && connection->prepared_count < PREPARED_MAX) {
+        if (!PQsendPrepare(connection->pg, statement->name, statement->sql, 0, NULL)) {
+            return false;
+        }
+        request_add_step(request, statement->name, index, false);
+        connection->prepared[connection->prepared_count++] = statement->name;
+        prepared = true;
+    }
+    request_add_step(request, NULL, index, statement->discard_rows);
+    return prepared ? PQsendQueryPrepared(connection->pg, statement->name, statement->parameter_count,
+                                          statement->parameters, NULL, NULL, 0)
+                    : PQsendQueryParams(connection->pg, statement->sql, statement->parameter_count, NULL,
+                                        statement->parameters, NULL, NULL, 0);
+}
+
+static void queue(struct pg_connection *connection, struct pg_request *request)
+{
+    *connection->last = request;
+    connection->last = &request->next;
+}
+
+/* What was sent to a connection that is ending, or could not be written, is answered with its end. */
+static void break_later(struct pg_connection *connection)
+{
+    if (connection->state != PG_READY) {
+        return;
+    }
+    struct error err;
+    const char *message = PQerrorMessage(connection->pg);
+    error_set(&err, ERROR_UNREACHABLE, "%.*s", (int)strcspn(message, "\n"), message);
+    fail_later(connection, &err);
+}
+
+void pg_send(struct pg_connection *connection, const struct pg_statement *statements, size_t count,
+             pg_callback *callback, void *data)
+{
+    struct pg_request *request = request_create(count, callback, data);
+    if (connection->first != NULL && connection->first->simple) {
+        fatal("a request was sent behind a text that is not answered yet");
+    }
+    bool was_idle = connection->first == NULL;
+    bool written = connection->state == PG_READY;
+    for (size_t i = 0; written && i < count; i++) {
+        written = write_statement(connection, request, i, &statements[i]);
+    }
+    queue(connection, request);
+    if (!written || !PQpipelineSync(connection->pg)) {
+        break_later(connection);
+        return;
+    }
+    if (was_idle) {
+        stream_if_wanted(connection);
+    }
+    flush(connection);
+}
+
+void pg_send_text(struct pg_connection *connection, const char *text, pg_callback *callback, void *data)
+{
+    struct pg_request *request = request_create(1, callback, data);
+    if (connection->first != NULL) {
+        fatal("a text was sent on a connection that waits for an answer");
+    }
+    request->simple = true;
+    request_add_step(request, NULL, 0, true);
+    queue(connection, request);
+    if (connection->state != PG_READY || !PQexitPipelineMode(connection->pg) || !PQsendQuery(connection->pg, text)) {
+        break_later(connection);
+        return;
+    }
+    stream_if_wanted(connection);
+    flush(connection);
+}
+
+void pg_forget(struct pg_connection *connection, const void *data)
+{
+    for (struct pg_request *request = connection->first; request != NULL; request = request->next) {
+        if (request->data == data) {
+            request->callback = NULL;
+        }
+    }
+}
+
+void pg_forget_prepared(struct pg_connection *connection)
+{
+    connection->prepared_count = 0;
+}
+
+/* --- opening --------------------------------------------------------------------------------------------------------- */
+
+static void ignore_notice(void *unused, const char *message)
+{
+    (void)unused;
+    log_debug("server: %.*s", (int)strcspn(message, "\n"), message);
+}
+
+static void connect_poll(struct pg_connection *connection);
+
+static void connect_event(void *data, bool readable, bool writable)
+{
+    (void)readable;
+    (void)writable;
+    connect_poll(data);
+}
+
+/* libpq may change its socket between steps, so each step watches anew. */
+static void watch_wire(struct pg_connection *connection, loop_watch_callback *callback, bool readable, bool writable)
+{
+    loop_watch_destroy(connection->watch);
+    connection->watch = loop_watch_create(connection->loop, PQsocket(connection->pg), callback, connection);
+    loop_watch_set(connection->watch, readable, writable);
+}
+
+static void become_ready(struct pg_connection *connection)
+{
+    PQsetnonblocking(connection->pg, 1);
+    PQenterPipelineMode(connection->pg);
+    loop_timer_destroy(connection->deadline);
+    connection->deadline = NULL;
+    watch_wire(connection, wire_event, true, false);
+    move_to(connection, PG_READY);
+    connection->handlers->ready(connection->data);
+}
+
+static void connect_poll(struct pg_connection *connection)
+{
+    switch (PQconnectPoll(connection->pg)) {
+    case PGRES_POLLING_READING:
+        watch_wire(connection, connect_event, true, false);
+        break;
+    case PGRES_POLLING_WRITING:
+        watch_wire(connection, connect_event, false, true);
+        break;
+    case PGRES_POLLING_OK:
+        become_ready(connection);
+        break;
+    case PGRES_POLLING_FAILED:
+    case PGRES_POLLING_ACTIVE:
+    default:
+        end_with_libpq_error(connection);
+        break;
+    }
+}
+
+static void connect_start(void *data)
+{
+    struct pg_connection *connection = data;
+    move_to(connection, PG_CONNECTING);
+    connection->pg = PQconnectStartParams(connection->info.keywords, connection->info.values, 0);
+    if (connection->pg == NULL) {
+        fatal("out of memory");
+    }
+    PQsetNoticeProcessor(connection->pg, ignore_notice, NULL);
+    if (PQstatus(connection->pg) == CONNECTION_BAD) {
+        end_with_libpq_error(connection);
+        return;
+    }
+    watch_wire(connection, connect_event, false, true);
+}
+
+static void resolve_next(void *data);
+
+static void resolved(void *data, const char *address, const char *problem)
+{
+    struct pg_connection *connection = data;
+    connection->query = NULL;
+    if (address == NULL) {
+        log_warning("host \"%s\" has no address: %s", connection->info.hosts[connection->resolving], problem);
+    }
+    connection->addresses[connection->resolving++] = arena_strdup(connection->info.arena, address);
+    resolve_next(connection);
+}
+
+static void resolve_next(void *data)
+{
+    struct pg_connection *connection = data;
+    struct conninfo *info = &connection->info;
+    while (connection->resolving < info->host_count && !conninfo_needs_address(info, connection->resolving)) {
+        connection->resolving++;
+    }
+    if (connection->resolving < info->host_count) {
+        connection->query = resolve(connection->resolver, info->hosts[connection->resolving], resolved, connection);
+        return;
+    }
+    bool needed = false;
+    for (size_t i = 0; i < info->host_count; i++) {
+        needed = needed || conninfo_needs_address(info, i);
+    }
+    if (needed && !conninfo_set_addresses(info, (const char *const *)connection->addresses)) {
+        struct error err;
+        error_set(&err, ERROR_UNREACHABLE, "no host of the conninfo has an address");
+        error_hint(&err, "check the names in %s, and this machine's resolver", conninfo_describe(info));
+        end(connection, &err);
+        return;
+    }
+    connect_start(connection);
+}
+
+struct pg_connection *pg_open(struct loop *loop, struct resolver *resolver, const struct pg_target *target,
+                              const struct pg_handlers *handlers, void *data)
+{
+    struct pg_connection *connection = xcalloc(1, sizeof *connection);
+    struct error err;
+    connection->loop = loop;
+    connection->resolver = resolver;
+    connection->handlers = handlers;
+    connection->data = data;
+    connection->last = &connection->first;
+    if (!conninfo_read(&connection->info, target, &err)) {
+        fail_later(connection, &err);
+        return connection;
+    }
+    connection->addresses = arena_alloc(connection->info.arena,
+                                        (connection->info.host_count + 1) * sizeof *connection->addresses);
+    connection->deadline = loop_timer_create(loop, deadline_passed, connection);
+    loop_timer_set(connection->deadline, target->connect_timeout);
+    loop_defer(loop, resolve_next, connection);
+    return connection;
+}
+
+/* --- looking --------------------------------------------------------------------------------------------------------- */
+
+bool pg_is_ready(const struct pg_connection *connection)
+{
+    return connection->state == PG_READY;
+}
+
+bool pg_is_idle(const struct pg_connection *connection)
+{
+    return connection->state == PG_READY && connection->first == NULL;
+}
+
+bool pg_in_transaction(const struct pg_connection *connection)
+{
+    PGTransactionStatusType status = PQtransactionStatus(connection->pg);
+    return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+}
+
+int pg_backend_pid(const struct pg_connection *connection)
+{
+    return connection->state == PG_READY ? PQbackendPID(connection->pg) : 0;
+}
+
+int pg_server_version(const struct pg_connection *connection)
+{
+    return connection->state == PG_READY ? PQserverVersion(connection->pg) : 0;
+}

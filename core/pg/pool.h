@@ -1,0 +1,51 @@
+/* The run sessions of one database: opened when needed, kept warm, handed out, cleaned between texts.
+ *
+ * Does: open up to a limit, check each, lend them, wipe what a text left behind (DISCARD ALL) before the next one, ping
+ *   idle ones so that the server's lease does not end them, close those unused for long, back off when none can be opened.
+ * Does not: know runs.
+ * Ownership: a lent session belongs to the borrower until pool_return or pool_drop; the pool owns the connection. */
+#ifndef CHIME_PG_POOL_H
+#define CHIME_PG_POOL_H
+
+#include "pg/connection.h"
+#include "pg/session.h"
+
+struct pool;
+struct pool_session;
+
+struct pool_settings {
+    const char *conninfo;
+    const char *application_name;
+    int limit;
+};
+
+struct pool_handlers {
+    void (*available)(void *data); /* a session became idle: work may be handed out */
+    void (*lost)(void *data, struct pool_session *session,
+                 const struct error *reason);               /* a lent session ended: drop it */
+    void (*failed)(void *data, const struct error *reason); /* none could be opened; it tries again by itself */
+};
+
+struct pool *pool_create(struct loop *loop, struct resolver *resolver, const struct pool_settings *settings,
+                         const struct pool_handlers *handlers, void *data);
+void pool_destroy(struct pool *pool); /* closes all, lent ones too; calls nobody */
+
+/* An idle session, clean; NULL when there is none now. The pool then opens one where it may, and calls `available`. */
+struct pool_session *pool_borrow(struct pool *pool);
+/* How many more could be borrowed at once, or soon: idle ones. */
+int pool_idle(const struct pool *pool);
+void pool_want(struct pool *pool, int sessions); /* opens towards this many idle ones, within the limit */
+/* Back to the pool. `used`: a text of somebody else ran, so it is wiped before it is lent again. */
+void pool_return(struct pool *pool, struct pool_session *session, bool used);
+/* Not to be used again: closes it. */
+void pool_drop(struct pool *pool, struct pool_session *session);
+
+struct pg_connection *pool_connection(const struct pool_session *session);
+const struct pg_identity *pool_identity(const struct pool_session *session);
+/* The pids of all sessions that are open; caller frees. */
+size_t pool_pids(const struct pool *pool, int **pids);
+void *pool_tag(const struct pool_session *session); /* the borrower's own pointer */
+void pool_set_tag(struct pool_session *session, void *tag);
+int pool_open_count(const struct pool *pool);
+
+#endif

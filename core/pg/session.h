@@ -1,0 +1,34 @@
+/* What a session must be told before it may do anything, by what it is for; and who it is.
+ *
+ * leader: short statements of our own, everything pinned that a role could override.
+ * worker: a run's own session. Its texts see the role's own settings (search_path, TimeZone, jit ...), as psql would;
+ *   only what protects the ledger is pinned: the lease (idle timeouts), and that a statement ends with its client. */
+#ifndef CHIME_PG_SESSION_H
+#define CHIME_PG_SESSION_H
+
+#include "base/instant.h"
+#include "pg/connection.h"
+
+/* A server session, as no other will ever be. */
+struct pg_identity {
+    int pid;
+    char backend_start[40]; /* as the server wrote it */
+};
+
+#define PG_LEASE (15 * USEC_PER_SEC) /* a silent session is ended by the server after this */
+#define PG_MINIMUM_VERSION 150000
+
+enum pg_purpose { PG_LEADER, PG_WORKER };
+
+extern const struct pg_setting pg_leader_settings[];
+extern const size_t pg_leader_setting_count;
+extern const struct pg_setting pg_worker_settings[];
+extern const size_t pg_worker_setting_count;
+
+/* Asks the new session who it is and whether it is what was ordered. */
+void pg_check(struct pg_connection *connection, pg_callback *callback, void *data);
+/* False with the fault by name: too old a server, a pooler that mixes sessions, a setting that did not take, a standby. */
+bool pg_read_check(const struct pg_connection *connection, const struct pg_reply *reply, enum pg_purpose purpose,
+                   struct pg_identity *identity, struct error *err);
+
+#endif
