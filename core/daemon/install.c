@@ -1,0 +1,327 @@
+#include "daemon/install.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+/* Steps of one plugin, in order; STEP_VIEW and STEP_FUNCTION repeat. */
+enum install_step { STEP_SOURCES, STEP_SCHEMA, STEP_VIEW, STEP_FUNCTION, STEP_RECORD };
+
+struct install {
+    struct pg_connection *connection;
+    const struct catalog *catalog;
+    const char *database;
+    install_callback *callback;
+    void *data;
+    bool *ready;
+    size_t plugin;
+    enum install_step step;
+    size_t item; /* of a repeated step */
+    const char *state;
+    char *reason; /* NULL while all is well */
+};
+
+static void next_step(struct install *install);
+
+static const struct catalog_plugin *current(const struct install *install)
+{
+    return &install->catalog->plugins[install->plugin];
+}
+
+static json_t *names_json(const struct names *names)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < names->count; i++) {
+        json_array_append_new(list, json_string(names->items[i]));
+    }
+    return list;
+}
+
+static char *dump(json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    return text;
+}
+
+static char *sources_json(const struct declaration *declaration)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < declaration->source_count; i++) {
+        json_t *source = json_object();
+        json_object_set_new(source, "table", json_string(declaration->sources[i].table));
+        json_object_set_new(source, "columns", names_json(&declaration->sources[i].columns));
+        json_array_append_new(list, source);
+    }
+    return dump(list);
+}
+
+static char *indexes_json(const struct declared_view *view)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < view->index_count; i++) {
+        json_t *index = json_object();
+        json_object_set_new(index, "name", json_string(view->indexes[i].name));
+        json_object_set_new(index, "columns", json_string(view->indexes[i].columns));
+        json_object_set_new(index, "where",
+                            view->indexes[i].where != NULL ? json_string(view->indexes[i].where) : json_null());
+        json_array_append_new(list, index);
+    }
+    return dump(list);
+}
+
+static char *settings_json(const struct catalog_plugin *plugin)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; i < plugin->setting_count; i++) {
+        json_object_set_new(object, plugin->settings[i].name, json_string(plugin->settings[i].value));
+    }
+    return dump(object);
+}
+
+/* A list of names as an array parameter. */
+static char *names_array(const struct names *names)
+{
+    struct buffer text = {0};
+    buffer_putc(&text, '{');
+    for (size_t i = 0; i < names->count; i++) {
+        buffer_puts(&text, i > 0 ? ",\"" : "\"");
+        for (const char *c = names->items[i]; *c != '\0'; c++) {
+            if (*c == '"' || *c == '\\') {
+                buffer_putc(&text, '\\');
+            }
+            buffer_putc(&text, *c);
+        }
+        buffer_putc(&text, '"');
+    }
+    buffer_putc(&text, '}');
+    return buffer_take(&text);
+}
+
+static void fail(struct install *install, const char *state, const char *reason)
+{
+    install->state = state;
+    install->reason = xstrndup(reason, strcspn(reason, "\n"));
+    install->step = STEP_RECORD;
+    log_warning("plugin %s is %s in database %s: %s", current(install)->declaration->name, state, install->database,
+                install->reason);
+}
+
+/* --- steps ------------------------------------------------------------------------------------------------------------- */
+
+static void stepped(void *data, const struct pg_reply *reply)
+{
+    struct install *install = data;
+    if (pg_reply_lost(reply)) {
+        return; /* the connection's owner abandons us */
+    }
+    if (!pg_reply_ok(reply)) {
+        fail(install, "failed", pg_reply_message(reply));
+    }
+    next_step(install);
+}
+
+static void send(struct install *install, const char *sql, int count, const char *const *parameters,
+                 pg_callback *callback)
+{
+    struct pg_statement statement = {.sql = sql, .parameter_count = count, .parameters = parameters};
+    pg_send(install->connection, &statement, 1, callback, install);
+}
+
+static void sources_known(void *data, const struct pg_reply *reply)
+{
+    struct install *install = data;
+    if (pg_reply_ok(reply) && pg_reply_rows(reply, 0) > 0) {
+        struct buffer missing = {0};
+        for (size_t i = 0; i < pg_reply_rows(reply, 0); i++) {
+            buffer_printf(&missing, "%s%s", i == 0 ? "missing: " : ", ", pg_reply_value(reply, 0, i, 0));
+        }
+        fail(install, "dormant", buffer_text(&missing));
+        buffer_finish(&missing);
+    }
+    stepped(data, reply);
+}
+
+static void send_sources(struct install *install)
+{
+    char *sources = sources_json(current(install)->declaration);
+    const char *parameters[] = {current(install)->view_schema, current(install)->source_schema, sources};
+    send(install, "SELECT m FROM chime.missing_sources($1, $2, $3) m", 3, parameters, sources_known);
+    free(sources);
+}
+
+static void send_view(struct install *install)
+{
+    const struct catalog_plugin *plugin = current(install);
+    const struct declared_view *view = &plugin->declaration->views[install->item];
+    char *key = names_array(&view->key);
+    char *grain = names_array(&view->grain);
+    char *stamps = names_array(&view->stamps);
+    char *indexes = indexes_json(view);
+    const char *parameters[] = {plugin->declaration->name,
+                                plugin->view_schema,
+                                plugin->source_schema,
+                                view->relation,
+                                view->definition,
+                                key,
+                                view->key_index,
+                                grain,
+                                view->mode,
+                                stamps,
+                                view->revisit,
+                                view->rejected,
+                                indexes,
+                                view->comment};
+    send(install, "SELECT chime.install_view($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)", 14,
+         parameters, stepped);
+    free(key);
+    free(grain);
+    free(stamps);
+    free(indexes);
+}
+
+static void send_function(struct install *install)
+{
+    const struct catalog_plugin *plugin = current(install);
+    const struct declared_function *function = &plugin->declaration->functions[install->item];
+    const char *parameters[] = {plugin->declaration->name, plugin->view_schema, plugin->source_schema,
+                                function->signature, function->definition};
+    send(install, "SELECT chime.install_function($1, $2, $3, $4, $5)", 5, parameters, stepped);
+}
+
+static void recorded(void *data, const struct pg_reply *reply)
+{
+    struct install *install = data;
+    if (pg_reply_lost(reply)) {
+        return;
+    }
+    if (!pg_reply_ok(reply)) {
+        log_warning("plugin %s could not be written down: %s", current(install)->declaration->name,
+                    pg_reply_message(reply));
+    }
+    install->ready[install->plugin] = install->reason == NULL && pg_reply_ok(reply);
+    free(install->reason);
+    install->reason = NULL;
+    install->plugin++;
+    install->step = STEP_SOURCES;
+    next_step(install);
+}
+
+/* chime.view refers to chime.plugin: a plugin is written down before its views, and again with how it ended. */
+static void send_record(struct install *install, const char *state, const char *reason, pg_callback *callback)
+{
+    const struct catalog_plugin *plugin = current(install);
+    char *settings = settings_json(plugin);
+    const char *parameters[] = {plugin->declaration->name,
+                                plugin->declaration->version,
+                                plugin->declaration->summary,
+                                plugin->view_schema,
+                                plugin->source_schema,
+                                state,
+                                reason,
+                                settings};
+    send(install, "SELECT chime.record_plugin($1, $2, $3, $4, $5, $6, $7, $8)", 8, parameters, callback);
+    free(settings);
+}
+
+static void schema_made(void *data, const struct pg_reply *reply)
+{
+    struct install *install = data;
+    if (!pg_reply_ok(reply)) {
+        stepped(data, reply);
+        return;
+    }
+    send_record(install, "installed", NULL, stepped);
+}
+
+static void send_schema(struct install *install)
+{
+    const char *parameters[] = {current(install)->view_schema};
+    send(install, "SELECT chime.install_schema($1)", 1, parameters, schema_made);
+}
+
+static void advance(struct install *install)
+{
+    const struct declaration *declaration = current(install)->declaration;
+    if (install->step == STEP_VIEW && install->item == declaration->view_count) {
+        install->step = STEP_FUNCTION;
+        install->item = 0;
+    }
+    if (install->step == STEP_FUNCTION && install->item == declaration->function_count) {
+        install->step = STEP_RECORD;
+    }
+}
+
+static void finish(struct install *install)
+{
+    install_callback *callback = install->callback;
+    void *data = install->data;
+    bool *ready = install->ready;
+    free(install);
+    callback(data, ready);
+    free(ready);
+}
+
+static void next_step(struct install *install)
+{
+    while (install->plugin < install->catalog->plugin_count &&
+           strcmp(current(install)->database, install->database) != 0) {
+        install->plugin++;
+    }
+    if (install->plugin == install->catalog->plugin_count) {
+        finish(install);
+        return;
+    }
+    advance(install);
+    switch (install->step) {
+    case STEP_SOURCES:
+        install->step = STEP_SCHEMA;
+        install->item = 0;
+        install->state = "installed";
+        send_sources(install);
+        break;
+    case STEP_SCHEMA:
+        install->step = STEP_VIEW;
+        send_schema(install);
+        break;
+    case STEP_VIEW:
+        send_view(install);
+        install->item++;
+        break;
+    case STEP_FUNCTION:
+        send_function(install);
+        install->item++;
+        break;
+    case STEP_RECORD:
+        send_record(install, install->state, install->reason, recorded);
+        break;
+    }
+}
+
+struct install *install_start(struct pg_connection *connection, const struct catalog *catalog, const char *database,
+                              install_callback *callback, void *data)
+{
+    struct install *install = xcalloc(1, sizeof *install);
+    install->connection = connection;
+    install->catalog = catalog;
+    install->database = database;
+    install->callback = callback;
+    install->data = data;
+    install->ready = xcalloc(catalog->plugin_count + 1, sizeof *install->ready);
+    install->step = STEP_SOURCES;
+    send(install, "SELECT", 0, NULL, stepped); /* so that the callback never comes before this returns */
+    return install;
+}
+
+void install_abandon(struct install *install)
+{
+    if (install != NULL) {
+        free(install->ready);
+        free(install->reason);
+        free(install);
+    }
+}

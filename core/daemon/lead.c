@@ -1,0 +1,309 @@
+#include "daemon/lead.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/lead_state.h"
+
+#define HEARTBEAT_EVERY USEC_PER_SEC
+#define HISTORY_EVERY USEC_PER_HOUR
+#define CLOCK_STEP (2 * USEC_PER_SEC) /* a larger change of the database's clock is a step, not drift */
+
+instant lead_now(const struct lead *lead)
+{
+    return clock_boot() + lead->offset;
+}
+
+void lead_end(struct lead *lead, const struct error *reason)
+{
+    if (!lead->over) {
+        lead->over = true;
+        lead->handlers->ended(lead->data, reason);
+    }
+}
+
+bool lead_refused(struct lead *lead, const struct pg_reply *reply, const char *what)
+{
+    if (lead->over || pg_reply_lost(reply)) {
+        return true;
+    }
+    if (pg_reply_ok(reply)) {
+        return false;
+    }
+    struct error err;
+    pg_reply_error(reply, &err);
+    error_prefix(&err, "%s", what);
+    lead_end(lead, &err);
+    return true;
+}
+
+/* --- the heartbeat ----------------------------------------------------------------------------------------------------- */
+
+static void measure_clock(struct lead *lead, instant database_now)
+{
+    instant received = clock_boot();
+    duration offset = database_now - (lead->heartbeat_sent + (received - lead->heartbeat_sent) / 2);
+    duration step = offset - lead->offset;
+    lead->offset = offset;
+    if (step > CLOCK_STEP || step < -CLOCK_STEP) {
+        log_warning("database %s: its clock was stepped by %lld ms", lead->database->name,
+                    (long long)(step / USEC_PER_MSEC));
+        if (step > 0) {
+            scheduler_catch_up(lead->scheduler, lead_now(lead));
+        }
+    }
+}
+
+static void take_requests(struct lead *lead, const struct pg_reply *reply)
+{
+    struct ledger_request *requests;
+    size_t count = ledger_read_requests(reply, &requests);
+    for (size_t i = 0; i < count; i++) {
+        struct scheduled *scheduled = scheduler_find(lead->scheduler, requests[i].job_id);
+        if (scheduled != NULL) {
+            scheduler_request(lead->scheduler, scheduled, requests[i].kind, requests[i].slot);
+        }
+    }
+    free(requests);
+}
+
+static void heartbeat_answered(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    instant database_now;
+    bool leads;
+    lead->heartbeat_pending = false;
+    if (lead_refused(lead, reply, "heartbeat")) {
+        return;
+    }
+    ledger_read_heartbeat(reply, &database_now, &leads);
+    if (!leads) {
+        struct error err;
+        error_set(&err, ERROR_REFUSED, "another daemon leads now");
+        lead_end(lead, &err);
+        return;
+    }
+    lead->heartbeat_good = lead->heartbeat_sent;
+    lead->heartbeats++;
+    measure_clock(lead, database_now);
+    take_requests(lead, reply);
+    dispatch_soon(lead);
+}
+
+static void heartbeat_due(void *data)
+{
+    struct lead *lead = data;
+    if (lead->heartbeat_pending && clock_boot() - lead->heartbeat_sent > PG_LEASE) {
+        struct error err;
+        error_set(&err, ERROR_UNREACHABLE, "the server has not answered for %d s", (int)(PG_LEASE / USEC_PER_SEC));
+        lead_end(lead, &err);
+        return;
+    }
+    if (!lead->heartbeat_pending) {
+        lead->heartbeat_pending = true;
+        lead->heartbeat_sent = clock_boot();
+        ledger_heartbeat(&lead->ledger, heartbeat_answered, lead);
+    }
+    loop_timer_set(lead->heartbeat_timer, HEARTBEAT_EVERY);
+}
+
+static void tick_due(void *data)
+{
+    struct lead *lead = data;
+    if (lead->started && !lead->over && !lead->draining) {
+        scheduler_tick(lead->scheduler, lead_now(lead));
+    }
+    dispatch_soon(lead);
+}
+
+static void history_kept(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    if (lead->over || pg_reply_lost(reply)) {
+        return;
+    }
+    if (!pg_reply_ok(reply)) {
+        /* A reader may hold a partition: there is a week of them ahead. */
+        log_warning("database %s: history partitions: %s", lead->database->name, pg_reply_message(reply));
+    }
+    loop_timer_set(lead->history_timer, HISTORY_EVERY);
+}
+
+static void history_due(void *data)
+{
+    struct lead *lead = data;
+    ledger_keep_history(&lead->ledger, history_kept, lead);
+}
+
+static void patience_over(void *data)
+{
+    struct lead *lead = data;
+    log_warning("database %s: runs that did not end in time are cancelled", lead->database->name);
+    dispatch_cancel_all(lead);
+}
+
+static void drained_unstarted(void *data)
+{
+    struct lead *lead = data;
+    lead->drained = true;
+    lead->handlers->drained(lead->data);
+}
+
+/* --- the start, step by step ------------------------------------------------------------------------------------------- */
+
+static void start_schedule(struct lead *lead, const struct pg_reply *orphans)
+{
+    orphans_adopt_all(lead, orphans);
+    lead->started = true;
+    scheduler_start(lead->scheduler, lead_now(lead));
+    log_info("database %s: leading as epoch %lld with %zu jobs", lead->database->name, (long long)lead->ledger.epoch,
+             scheduler_count(lead->scheduler));
+    heartbeat_due(lead);
+    dispatch_soon(lead);
+    lead->handlers->started(lead->data);
+}
+
+static void orphans_known(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    if (!lead_refused(lead, reply, "runs of an earlier leader could not be read")) {
+        start_schedule(lead, reply);
+    }
+}
+
+static void population_requested(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    if (!lead_refused(lead, reply, "the first refresh of new views could not be asked for")) {
+        ledger_orphans(&lead->ledger, NULL, 0, orphans_known, lead);
+    }
+}
+
+static int by_name(const void *name, const void *job)
+{
+    return strcmp(name, ((const struct job *)job)->name);
+}
+
+static void jobs_synced(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    struct job_memory memory;
+    const char *name;
+    if (lead_refused(lead, reply, "jobs could not be written to the ledger")) {
+        return;
+    }
+    lead->scheduler = scheduler_create();
+    for (size_t row = 0; ledger_read_memory(reply, row, &name, &memory); row++) {
+        const struct job *job = bsearch(name, lead->jobs, lead->job_count, sizeof *lead->jobs, by_name);
+        if (job != NULL) {
+            scheduler_add(lead->scheduler, job, &memory);
+        }
+    }
+    scheduler_link(lead->scheduler);
+    ledger_request_population(&lead->ledger, population_requested, lead);
+}
+
+/* Jobs of plugins that are dormant or failed stay known, but nothing of theirs falls due. */
+static void copy_jobs(struct lead *lead, const bool *plugin_ready)
+{
+    const struct job *jobs = catalog_jobs_of(lead->catalog, lead->database->name, &lead->job_count);
+    lead->jobs = xcalloc(lead->job_count + 1, sizeof *lead->jobs);
+    for (size_t i = 0; i < lead->job_count; i++) {
+        lead->jobs[i] = jobs[i];
+        for (size_t n = 0; jobs[i].plugin != NULL && n < lead->catalog->plugin_count; n++) {
+            const struct catalog_plugin *plugin = &lead->catalog->plugins[n];
+            if (strcmp(plugin->declaration->name, jobs[i].plugin) == 0 && !plugin_ready[n]) {
+                lead->jobs[i].active = false;
+            }
+        }
+    }
+}
+
+static void plugins_installed(void *data, const bool *ready)
+{
+    struct lead *lead = data;
+    lead->install = NULL;
+    copy_jobs(lead, ready);
+    ledger_sync_jobs(&lead->ledger, lead->jobs, lead->job_count, jobs_synced, lead);
+}
+
+static void first_history_kept(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    if (lead->over || pg_reply_lost(reply)) {
+        return;
+    }
+    history_kept(data, reply);
+    lead->install = install_start(lead->ledger.connection, lead->catalog, lead->database->name, plugins_installed,
+                                  lead);
+}
+
+/* --- life -------------------------------------------------------------------------------------------------------------- */
+
+struct lead *lead_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
+                         const struct catalog *catalog, const struct ledger *ledger, instant database_now,
+                         const struct lead_handlers *handlers, void *data)
+{
+    struct lead *lead = xcalloc(1, sizeof *lead);
+    lead->loop = loop;
+    lead->resolver = resolver;
+    lead->database = database;
+    lead->catalog = catalog;
+    lead->ledger = *ledger;
+    lead->handlers = handlers;
+    lead->data = data;
+    lead->offset = database_now - clock_boot();
+    lead->heartbeat_good = clock_boot();
+    lead->tick_timer = loop_timer_create(loop, tick_due, lead);
+    lead->heartbeat_timer = loop_timer_create(loop, heartbeat_due, lead);
+    lead->history_timer = loop_timer_create(loop, history_due, lead);
+    lead->orphan_timer = loop_timer_create(loop, orphans_sweep, lead);
+    lead->drain_timer = loop_timer_create(loop, patience_over, lead);
+    dispatch_create(lead);
+    ledger_keep_history(&lead->ledger, first_history_kept, lead);
+    return lead;
+}
+
+void lead_destroy(struct lead *lead)
+{
+    if (lead == NULL) {
+        return;
+    }
+    install_abandon(lead->install);
+    dispatch_destroy(lead);
+    orphans_destroy(lead);
+    loop_timer_destroy(lead->tick_timer);
+    loop_timer_destroy(lead->heartbeat_timer);
+    loop_timer_destroy(lead->history_timer);
+    loop_timer_destroy(lead->orphan_timer);
+    loop_timer_destroy(lead->drain_timer);
+    loop_forget(lead->loop, lead);
+    scheduler_destroy(lead->scheduler);
+    free(lead->jobs);
+    free(lead);
+}
+
+void lead_drain(struct lead *lead, duration patience)
+{
+    lead->draining = true;
+    loop_timer_set(lead->drain_timer, patience);
+    if (lead->started) {
+        dispatch_soon(lead);
+    } else {
+        loop_defer(lead->loop, drained_unstarted, lead);
+    }
+}
+
+bool lead_quiet(const struct lead *lead)
+{
+    return lead->started && lead->heartbeats > 0 && scheduler_quiet(lead->scheduler) && !dispatch_busy(lead) &&
+           lead->doubt_count == 0 && lead->verdicts_pending == 0;
+}
+
+const struct ledger *lead_ledger(const struct lead *lead)
+{
+    return &lead->ledger;
+}

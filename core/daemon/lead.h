@@ -1,0 +1,33 @@
+/* The leadership of one database: from the seat taken to the seat lost or left.
+ *
+ * Does: install the plugins, bring the jobs to the ledger, take over what an earlier leader left, then schedule, claim, run
+ *   and record until the end; measure the database's clock; drain on request.
+ * Does not: connect, take the seat, or come back by itself (database.h).
+ * All memory of runs lives here and goes with it: whoever leads next reads the ledger. */
+#ifndef CHIME_DAEMON_LEAD_H
+#define CHIME_DAEMON_LEAD_H
+
+#include "catalog/catalog.h"
+#include "ledger/ledger.h"
+#include "loop/loop.h"
+#include "loop/resolve.h"
+
+struct lead;
+
+struct lead_handlers {
+    void (*started)(void *data);                           /* scheduling begins */
+    void (*ended)(void *data, const struct error *reason); /* the leadership is over: destroy it */
+    void (*drained)(void *data);                           /* after lead_drain: nothing is live any more */
+};
+
+struct lead *lead_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
+                         const struct catalog *catalog, const struct ledger *ledger, instant database_now,
+                         const struct lead_handlers *handlers, void *data);
+void lead_destroy(struct lead *lead); /* NULL allowed; run sessions are closed */
+/* Starts nothing more and waits for what runs; after `patience` it is cancelled and recorded. */
+void lead_drain(struct lead *lead, duration patience);
+/* Started, and nothing is due, live, or being written: what `serve --once` waits for. */
+bool lead_quiet(const struct lead *lead);
+const struct ledger *lead_ledger(const struct lead *lead);
+
+#endif

@@ -1,0 +1,105 @@
+/* Inside core/daemon: what a leadership holds. lead.c owns its life, dispatch.c moves runs, orphans.c what was left. */
+#ifndef CHIME_DAEMON_LEAD_STATE_H
+#define CHIME_DAEMON_LEAD_STATE_H
+
+#include "daemon/install.h"
+#include "daemon/lead.h"
+#include "pg/pool.h"
+#include "runner/lane.h"
+#include "schedule/scheduler.h"
+
+/* A claim on its way: the lane it was made for, NULL once that lane broke. */
+struct pending_claim {
+    struct due due;
+    struct lane *lane;
+};
+
+/* An end to be written; owns its texts. */
+struct pending_finish {
+    struct scheduled *scheduled;
+    struct ledger_finish finish;
+    int attempt;
+    char *message;
+    char *reason;
+};
+
+/* A run whose session went without an answer. */
+struct doubt {
+    struct scheduled *scheduled;
+    enum run_kind kind;
+    instant slot;
+    int attempt;
+    bool seen; /* in the sweep under way */
+};
+
+struct lead {
+    struct loop *loop;
+    struct resolver *resolver;
+    const struct config_database *database;
+    const struct catalog *catalog;
+    struct ledger ledger;
+    const struct lead_handlers *handlers;
+    void *data;
+
+    struct install *install; /* while it is under way */
+    struct job *jobs;        /* the catalog's, with what is dormant inactive; sorted by name */
+    size_t job_count;
+    struct scheduler *scheduler; /* NULL until the ledger was read */
+    struct pool *pool;
+    bool started;
+    bool over; /* `ended` was called: answers still to come are ignored */
+    bool draining;
+    bool drained;
+    struct loop_timer *drain_timer;
+
+    duration offset;        /* the database's clock minus ours */
+    instant heartbeat_sent; /* by our clock */
+    instant heartbeat_good; /* when the last answered one was sent */
+    bool heartbeat_pending;
+    int heartbeats;
+    struct loop_timer *tick_timer;
+    struct loop_timer *heartbeat_timer;
+    struct loop_timer *history_timer;
+
+    struct lane **lanes;
+    size_t lane_count;
+    size_t lane_capacity;
+    struct pending_claim *claims;
+    size_t claim_count; /* 0: none on its way */
+    struct pending_finish *finishes;
+    size_t finish_count;
+    size_t finish_capacity;
+    bool finish_pending;
+    size_t passes_pending;
+    bool dispatch_deferred;
+
+    struct doubt *doubts;
+    size_t doubt_count;
+    struct loop_timer *orphan_timer;
+    bool orphans_pending;
+    size_t verdicts_pending;
+    struct ledger_orphan *orphans; /* of the sweep under way */
+    size_t orphan_count;
+};
+
+instant lead_now(const struct lead *lead); /* the database's clock */
+void lead_end(struct lead *lead, const struct error *reason);
+/* An answer of the ledger that is no answer: true when the caller has nothing more to do. */
+bool lead_refused(struct lead *lead, const struct pg_reply *reply, const char *what);
+
+/* dispatch.c */
+void dispatch_create(struct lead *lead);
+void dispatch_destroy(struct lead *lead);
+void dispatch_soon(struct lead *lead);
+void dispatch_cancel_all(struct lead *lead);
+bool dispatch_busy(const struct lead *lead);
+/* When the next attempt may start, INSTANT_NONE when there is to be none. */
+instant dispatch_retry_at(const struct lead *lead, const struct scheduled *scheduled, int attempt);
+
+/* orphans.c */
+void orphans_sweep(void *lead);                                          /* loop_callback */
+void orphans_adopt_all(struct lead *lead, const struct pg_reply *reply); /* at the start, before the schedule starts */
+void orphans_doubt(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt);
+void orphans_destroy(struct lead *lead);
+
+#endif

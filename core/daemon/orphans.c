@@ -1,0 +1,244 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/lead_state.h"
+
+#define SWEEP_EVERY (10 * USEC_PER_SEC)
+#define SWEEP_SOON (250 * USEC_PER_MSEC) /* while something is in doubt */
+
+/* What a sweep decided, kept until the ledger has it. */
+struct verdicts {
+    struct lead *lead;
+    size_t count;
+    struct ledger_orphan *orphans;
+    struct ledger_verdict *verdicts;
+};
+
+struct question {
+    struct lead *lead;
+    struct doubt doubt;
+};
+
+static void sweep_again(struct lead *lead)
+{
+    bool open = lead->doubt_count > 0;
+    for (size_t i = 0; i < lead->orphan_count; i++) {
+        open = open || !lead->orphans[i].gone;
+    }
+    loop_timer_set(lead->orphan_timer, open ? SWEEP_SOON : SWEEP_EVERY);
+}
+
+static void forget_doubt(struct lead *lead, size_t index)
+{
+    lead->doubts[index] = lead->doubts[--lead->doubt_count];
+}
+
+static struct doubt *find_doubt(struct lead *lead, const struct ledger_orphan *orphan)
+{
+    for (size_t i = 0; i < lead->doubt_count; i++) {
+        struct doubt *doubt = &lead->doubts[i];
+        if (scheduled_id(doubt->scheduled) == orphan->job_id && doubt->kind == orphan->kind &&
+            doubt->slot == orphan->slot) {
+            return doubt;
+        }
+    }
+    return NULL;
+}
+
+void orphans_doubt(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt)
+{
+    lead->doubts = xrealloc(lead->doubts, lead->doubt_count + 1, sizeof *lead->doubts);
+    lead->doubts[lead->doubt_count++] = (struct doubt){scheduled, kind, slot, attempt, false};
+    scheduler_retry(lead->scheduler, scheduled, attempt, INSTANT_NEVER);
+    loop_timer_set(lead->orphan_timer, SWEEP_SOON);
+}
+
+/* --- verdicts ---------------------------------------------------------------------------------------------------------- */
+
+/* A transactional run whose session is gone did nothing; of any other text nobody can say what it did. */
+static struct ledger_verdict judge(const struct lead *lead, const struct ledger_orphan *orphan)
+{
+    const struct scheduled *scheduled = scheduler_find(lead->scheduler, orphan->job_id);
+    struct ledger_verdict verdict = {.run_id = orphan->run_id, .retry_at = INSTANT_NONE};
+    if (scheduled == NULL) {
+        verdict.reason = "its session is gone, and its job is no longer configured";
+        return verdict;
+    }
+    if (orphan->waits) {
+        instant now = lead_now(lead);
+        verdict.again = true;
+        verdict.retry_at = orphan->retry_at > now ? orphan->retry_at : now;
+        verdict.reason = "waited for its next attempt";
+        return verdict;
+    }
+    if (scheduled_job(scheduled)->options.delivery == DELIVERY_TRANSACTIONAL) {
+        verdict.retry_at = dispatch_retry_at(lead, scheduled, orphan->attempt);
+        verdict.again = verdict.retry_at != INSTANT_NONE;
+        verdict.reason = "its session is gone and its transaction with it";
+    } else {
+        verdict.reason = "its session is gone and its outcome is unknown";
+    }
+    return verdict;
+}
+
+static void apply(struct lead *lead, const struct ledger_orphan *orphan, const struct ledger_verdict *verdict)
+{
+    struct scheduled *scheduled = scheduler_find(lead->scheduler, orphan->job_id);
+    if (scheduled == NULL || !scheduled_is_at(scheduled, orphan->kind, orphan->slot)) {
+        return;
+    }
+    if (verdict->again) {
+        scheduler_retry(lead->scheduler, scheduled, orphan->attempt + (orphan->waits ? 0 : 1), verdict->retry_at);
+    } else {
+        scheduler_ended(lead->scheduler, scheduled, RUN_LOST, 0);
+    }
+}
+
+static void adopted(void *data, const struct pg_reply *reply)
+{
+    struct verdicts *batch = data;
+    struct lead *lead = batch->lead;
+    if (!lead_refused(lead, reply, "orphaned runs could not be taken over")) {
+        lead->verdicts_pending--;
+        for (size_t i = 0; i < batch->count; i++) {
+            apply(lead, &batch->orphans[i], &batch->verdicts[i]);
+        }
+        dispatch_soon(lead);
+    }
+    free(batch->orphans);
+    free(batch->verdicts);
+    free(batch);
+}
+
+static bool to_be_judged(struct lead *lead, const struct ledger_orphan *orphan)
+{
+    struct doubt *doubt = find_doubt(lead, orphan);
+    if (doubt != NULL) {
+        doubt->seen = true;
+    }
+    if (!orphan->gone || (orphan->own && doubt == NULL)) {
+        return false; /* an own run that is nobody's doubt has just been given another session */
+    }
+    if (doubt != NULL) {
+        forget_doubt(lead, (size_t)(doubt - lead->doubts));
+    }
+    return true;
+}
+
+static void send_verdicts(struct lead *lead)
+{
+    struct verdicts *batch = xcalloc(1, sizeof *batch);
+    batch->lead = lead;
+    batch->orphans = xcalloc(lead->orphan_count + 1, sizeof *batch->orphans);
+    batch->verdicts = xcalloc(lead->orphan_count + 1, sizeof *batch->verdicts);
+    for (size_t i = 0; i < lead->orphan_count; i++) {
+        if (to_be_judged(lead, &lead->orphans[i])) {
+            batch->orphans[batch->count] = lead->orphans[i];
+            batch->verdicts[batch->count++] = judge(lead, &lead->orphans[i]);
+        }
+    }
+    if (batch->count == 0) {
+        free(batch->orphans);
+        free(batch->verdicts);
+        free(batch);
+        return;
+    }
+    log_info("database %s: %zu runs were left by an ended session and are taken over", lead->database->name,
+             batch->count);
+    lead->verdicts_pending++;
+    ledger_adopt(&lead->ledger, batch->verdicts, batch->count, adopted, batch);
+}
+
+/* --- doubts ------------------------------------------------------------------------------------------------------------ */
+
+static void outcome_known(void *data, const struct pg_reply *reply)
+{
+    struct question *question = data;
+    struct lead *lead = question->lead;
+    const struct doubt *doubt = &question->doubt;
+    if (!lead_refused(lead, reply, "the outcome of a run could not be looked up")) {
+        const char *state = pg_reply_rows(reply, 0) == 1 ? pg_reply_value(reply, 0, 0, 0) : NULL;
+        enum run_state outcome;
+        lead->verdicts_pending--;
+        if (state != NULL && run_state_parse(state, &outcome)) {
+            scheduler_ended(lead->scheduler, doubt->scheduled, outcome, 0);
+            dispatch_soon(lead);
+        } else {
+            orphans_doubt(lead, doubt->scheduled, doubt->kind, doubt->slot, doubt->attempt);
+        }
+    }
+    free(question);
+}
+
+/* A doubtful run that is no longer live was committed after all: its history tells how. */
+static void look_up_absent(struct lead *lead)
+{
+    for (size_t i = lead->doubt_count; i-- > 0;) {
+        if (lead->doubts[i].seen) {
+            lead->doubts[i].seen = false;
+            continue;
+        }
+        struct question *question = xcalloc(1, sizeof *question);
+        question->lead = lead;
+        question->doubt = lead->doubts[i];
+        forget_doubt(lead, i);
+        lead->verdicts_pending++;
+        ledger_outcome(&lead->ledger, scheduled_id(question->doubt.scheduled), question->doubt.kind,
+                       question->doubt.slot, outcome_known, question);
+    }
+}
+
+/* --- sweeps ------------------------------------------------------------------------------------------------------------ */
+
+static void judge_orphans(struct lead *lead)
+{
+    send_verdicts(lead);
+    look_up_absent(lead);
+    sweep_again(lead);
+}
+
+static void swept(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    lead->orphans_pending = false;
+    if (lead_refused(lead, reply, "orphaned runs could not be looked for")) {
+        return;
+    }
+    free(lead->orphans);
+    lead->orphan_count = ledger_read_orphans(reply, &lead->orphans);
+    judge_orphans(lead);
+}
+
+void orphans_sweep(void *data)
+{
+    struct lead *lead = data;
+    int *known;
+    if (lead->orphans_pending) {
+        return;
+    }
+    size_t count = pool_pids(lead->pool, &known);
+    lead->orphans_pending = true;
+    ledger_orphans(&lead->ledger, known, count, swept, lead);
+    free(known);
+}
+
+void orphans_adopt_all(struct lead *lead, const struct pg_reply *reply)
+{
+    lead->orphan_count = ledger_read_orphans(reply, &lead->orphans);
+    for (size_t i = 0; i < lead->orphan_count; i++) {
+        const struct ledger_orphan *orphan = &lead->orphans[i];
+        struct scheduled *scheduled = scheduler_find(lead->scheduler, orphan->job_id);
+        if (scheduled != NULL && scheduled_idle(scheduled)) {
+            scheduler_adopt(lead->scheduler, scheduled, orphan->kind, orphan->slot, orphan->attempt, INSTANT_NEVER);
+        }
+    }
+    judge_orphans(lead);
+}
+
+void orphans_destroy(struct lead *lead)
+{
+    free(lead->orphans);
+    free(lead->doubts);
+}

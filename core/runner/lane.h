@@ -1,0 +1,84 @@
+/* A lane: one run session and the runs claimed for it, executed one after the other.
+ *
+ * Does: the steps of a run over a connection (begin, work, finish, commit; or the text alone), its timeouts and its
+ *   cancellation, wiping the session between texts, and saying how it ended.
+ * Does not: claim, retry, or write the leader's side of the ledger.
+ *
+ *   step       sends                                   then
+ *   OPENING    BEGIN, settings, transaction id         WORKING   (a text of several statements only)
+ *   WORKING    the text, or the refreshes              ENDING when transactional and it succeeded, else over
+ *   ENDING     chime.finish_own, COMMIT                over
+ *   UNDOING    ROLLBACK                                over
+ *
+ * Ownership: the lane borrows its session from the pool and gives it back by lane_release; runs pushed are the lane's
+ * until `ended` hands them back. */
+#ifndef CHIME_RUNNER_LANE_H
+#define CHIME_RUNNER_LANE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "model/job.h"
+#include "model/run.h"
+#include "pg/pool.h"
+
+struct lane;
+
+/* One attempt of one run. */
+struct run {
+    struct run *next; /* the lane's */
+    void *owner;      /* the caller's */
+    const struct job *job;
+    int64_t job_id;
+    enum run_kind kind;
+    instant slot;
+    int attempt;
+    enum run_state state;
+    bool cancelled; /* somebody asked for its end */
+    bool timed_out;
+    instant started; /* INSTANT_NONE until its text goes out */
+};
+
+enum run_end {
+    RUN_END_KNOWN,     /* the outcome is to be recorded by the leader */
+    RUN_END_RECORDED,  /* the run recorded it itself, in its own transaction */
+    RUN_END_DOUBTFUL,  /* the session went without an answer */
+    RUN_END_DISOWNED,  /* the ledger says that the run is not ours */
+    RUN_END_UNSTARTED, /* claimed, but its text never went out: it may go to another session */
+};
+
+struct lane_handlers {
+    instant (*now)(void *data); /* the database's clock */
+    /* Whether a claimed run may still be started; asked just before its text goes out. */
+    bool (*may_start)(void *data);
+    /* The caller takes the run back. Its texts are valid during the call. */
+    void (*ended)(void *data, struct lane *lane, struct run *run, enum run_end end, const struct outcome *outcome);
+    /* Interrupt what the session executes. */
+    void (*interrupt)(void *data, const struct pg_identity *session, bool terminate);
+    /* Nothing is left to do: push more, or release. */
+    void (*drained)(void *data, struct lane *lane);
+};
+
+struct lane *lane_create(struct loop *loop, struct pool *pool, struct pool_session *session, const char *token,
+                         const struct lane_handlers *handlers, void *data);
+/* Gives the session back and frees the lane, which must be drained. */
+void lane_release(struct lane *lane);
+/* The session ended: the current run is doubtful, those behind it are unstarted; all come back through `ended`. Frees
+ * the lane. */
+void lane_broken(struct lane *lane);
+/* Frees the lane and its runs without a word: leadership is over. The session is closed. */
+void lane_abandon(struct lane *lane);
+
+/* A claim is on its way for this lane (+1), or was answered (-1): a lane with reservations is not drained. */
+void lane_reserve(struct lane *lane, int change, duration expected);
+void lane_push(struct lane *lane, struct run *run);
+/* How long what is claimed or reserved will take, as far as known, and how many runs that are. */
+duration lane_load(const struct lane *lane, int *runs);
+/* False once its session was interrupted: it takes no more runs. */
+bool lane_usable(const struct lane *lane);
+const struct pg_identity *lane_identity(const struct lane *lane);
+/* Asks for the end of a run: at once when it has not started, else by interrupting it. */
+void lane_cancel(struct lane *lane, struct run *run);
+void lane_cancel_all(struct lane *lane);
+
+#endif
