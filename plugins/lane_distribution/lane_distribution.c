@@ -1,0 +1,39 @@
+#include <pgchime/plugin.h>
+
+#include "lane_distribution.sql.h"
+
+static const struct chime_source sources[] = {
+    {.table = "submissions",
+     .columns = "challenge_id, status, final_lane_scores, created_at",
+     .capture = "challenge_id"},
+};
+
+static const struct chime_view views[] = {
+    {.relation = "mv_lane_score_distribution",
+     .definition = sql_mv_lane_score_distribution,
+     .key = "challenge_id, lane_key",
+     .key_index = "idx_mv_lane_dist_pk",
+     .grain = "challenge_id",
+     .rejected = sql_rejected_lane_scores,
+     .comment = "Lane scores of each challenge: count, spread and percentiles over its scored submissions"},
+};
+
+static const struct chime_job jobs[] = {
+    {.name = "refresh-lane-distributions",
+     .schedule = "*/10 * * * *",
+     .refresh = "mv_lane_score_distribution",
+     .on = "submission_scored",
+     .debounce = "5s"},
+};
+
+static const struct chime_function functions[] = {
+    {.signature = "lane_distributions(uuid, integer)", .definition = sql_lane_distributions},
+};
+
+static const struct chime_channel channels[] = {
+    {.name = "submission_scored", .table = "submissions", .definition = sql_submission_scored},
+};
+
+CHIME_PLUGIN(.name = "lane_distribution", .version = "1.0", .summary = "lane score percentiles of each challenge",
+             .sources = CHIME_LIST(sources), .views = CHIME_LIST(views), .jobs = CHIME_LIST(jobs),
+             .functions = CHIME_LIST(functions), .channels = CHIME_LIST(channels))

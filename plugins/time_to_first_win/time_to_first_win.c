@@ -1,0 +1,35 @@
+#include <pgchime/plugin.h>
+
+#include "time_to_first_win.sql.h"
+
+static const struct chime_source sources[] = {
+    {.table = "submissions",
+     .columns = "agent_id, challenge_id, bout_id, status, created_at",
+     .capture = "challenge_id"},
+    {.table = "bout_results",
+     .columns = "bout_id, winner_agent_id",
+     .capture = "bout_id",
+     .map = sql_challenges_of_bouts},
+};
+
+static const struct chime_view views[] = {
+    {.relation = "mv_time_to_first_win",
+     .definition = sql_mv_time_to_first_win,
+     .key = "challenge_id",
+     .key_index = "idx_mv_ttfw_pk",
+     .grain = "challenge_id",
+     .rejected = sql_rejected_submissions,
+     .comment = "Days from an agent's first submission to its first win, averaged over each challenge"},
+};
+
+static const struct chime_job jobs[] = {
+    {.name = "refresh-time-to-first-win", .schedule = "0 */4 * * *", .refresh = "mv_time_to_first_win"},
+};
+
+static const struct chime_function functions[] = {
+    {.signature = "time_to_first_win(uuid)", .definition = sql_time_to_first_win},
+};
+
+CHIME_PLUGIN(.name = "time_to_first_win", .version = "1.0", .summary = "days to the first win in each challenge",
+             .sources = CHIME_LIST(sources), .views = CHIME_LIST(views), .jobs = CHIME_LIST(jobs),
+             .functions = CHIME_LIST(functions))
