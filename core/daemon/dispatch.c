@@ -135,7 +135,9 @@ static instant retry_at(const struct lead *lead, const struct scheduled *schedul
 {
     const struct job *job = scheduled_job(scheduled);
     bool mends = outcome->state == RUN_FAILED || outcome->state == RUN_TIMED_OUT;
-    if (!mends || !options_retries(&job->options, outcome->sqlstate)) {
+    /* That it took our terminate and not only our cancel to end it makes it no likelier to succeed. */
+    const char *sqlstate = outcome->state == RUN_TIMED_OUT ? "57014" : outcome->sqlstate;
+    if (!mends || !options_retries(&job->options, sqlstate)) {
         return INSTANT_NONE;
     }
     if (job->options.delivery == DELIVERY_AT_MOST_ONCE && !sql_is_one_transaction(job->command)) {
@@ -244,9 +246,6 @@ static void lane_ended(void *data, struct lane *lane, struct run *run, enum run_
     switch (end) {
     case RUN_END_KNOWN:
         add_finish(lead, scheduled, run, outcome);
-        break;
-    case RUN_END_RECORDED:
-        scheduler_ended(lead->scheduler, scheduled, RUN_SUCCEEDED, outcome->finished - outcome->started);
         break;
     case RUN_END_UNSTARTED:
         scheduler_retry(lead->scheduler, scheduled, run->attempt, lead_now(lead));
@@ -358,6 +357,7 @@ static void start_run(struct lead *lead, const struct pending_claim *claim)
     run->kind = claim->due.kind;
     run->slot = claim->due.slot;
     run->attempt = claim->due.attempt;
+    run->expected = claim->expected;
     run->state = RUN_CLAIMED;
     lane_push(claim->lane, run);
 }
@@ -386,7 +386,7 @@ static void claims_answered(void *data, const struct pg_reply *reply)
     for (size_t i = 0; i < count; i++) {
         struct pending_claim *claim = &lead->claims[i];
         if (claim->lane != NULL) {
-            lane_reserve(claim->lane, -1, 0);
+            lane_reserve(claim->lane, -1, claim->expected);
         }
         if (contains(granted, granted_count, scheduled_id(claim->due.scheduled))) {
             start_run(lead, claim);
@@ -415,8 +415,8 @@ static void write_claims(struct lead *lead)
             pool_want(lead->pool, lead->database->pool_size);
             break;
         }
-        lane_reserve(lane, 1, scheduled_expected(due.scheduled));
-        lead->claims[count] = (struct pending_claim){due, lane};
+        lead->claims[count] = (struct pending_claim){due, lane, scheduled_expected(due.scheduled)};
+        lane_reserve(lane, 1, lead->claims[count].expected);
         batch[count++] = (struct ledger_claim){due, *lane_identity(lane)};
     }
     if (count > 0) {

@@ -12,6 +12,7 @@
 struct pending_claim {
     struct due due;
     struct lane *lane;
+    duration expected; /* as reserved */
 };
 
 /* An end to be written; owns its texts. */
@@ -29,7 +30,6 @@ struct doubt {
     enum run_kind kind;
     instant slot;
     int attempt;
-    bool seen; /* in the sweep under way */
 };
 
 struct lead {

@@ -16,11 +16,6 @@ struct verdicts {
     struct ledger_verdict *verdicts;
 };
 
-struct question {
-    struct lead *lead;
-    struct doubt doubt;
-};
-
 static void sweep_again(struct lead *lead)
 {
     bool open = lead->doubt_count > 0;
@@ -28,11 +23,6 @@ static void sweep_again(struct lead *lead)
         open = open || !lead->orphans[i].gone;
     }
     loop_timer_set(lead->orphan_timer, open ? SWEEP_SOON : SWEEP_EVERY);
-}
-
-static void forget_doubt(struct lead *lead, size_t index)
-{
-    lead->doubts[index] = lead->doubts[--lead->doubt_count];
 }
 
 static struct doubt *find_doubt(struct lead *lead, const struct ledger_orphan *orphan)
@@ -50,19 +40,19 @@ static struct doubt *find_doubt(struct lead *lead, const struct ledger_orphan *o
 void orphans_doubt(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt)
 {
     lead->doubts = xrealloc(lead->doubts, lead->doubt_count + 1, sizeof *lead->doubts);
-    lead->doubts[lead->doubt_count++] = (struct doubt){scheduled, kind, slot, attempt, false};
+    lead->doubts[lead->doubt_count++] = (struct doubt){scheduled, kind, slot, attempt};
     scheduler_retry(lead->scheduler, scheduled, attempt, INSTANT_NEVER);
     loop_timer_set(lead->orphan_timer, SWEEP_SOON);
 }
 
 /* --- verdicts ---------------------------------------------------------------------------------------------------------- */
 
-/* A transactional run whose session is gone did nothing; of any other text nobody can say what it did. */
+/* A transactional run that is not done did nothing once its session is gone; of any other text nobody can say. */
 static struct ledger_verdict judge(const struct lead *lead, const struct ledger_orphan *orphan)
 {
     const struct scheduled *scheduled = scheduler_find(lead->scheduler, orphan->job_id);
     struct ledger_verdict verdict = {.run_id = orphan->run_id, .retry_at = INSTANT_NONE};
-    if (scheduled == NULL) {
+    if (scheduled == NULL || orphan->done) {
         verdict.reason = "its session is gone, and its job is no longer configured";
         return verdict;
     }
@@ -89,7 +79,9 @@ static void apply(struct lead *lead, const struct ledger_orphan *orphan, const s
     if (scheduled == NULL || !scheduled_is_at(scheduled, orphan->kind, orphan->slot)) {
         return;
     }
-    if (verdict->again) {
+    if (orphan->done) {
+        scheduler_ended(lead->scheduler, scheduled, RUN_SUCCEEDED, 0);
+    } else if (verdict->again) {
         scheduler_retry(lead->scheduler, scheduled, orphan->attempt + (orphan->waits ? 0 : 1), verdict->retry_at);
     } else {
         scheduler_ended(lead->scheduler, scheduled, RUN_LOST, 0);
@@ -115,14 +107,11 @@ static void adopted(void *data, const struct pg_reply *reply)
 static bool to_be_judged(struct lead *lead, const struct ledger_orphan *orphan)
 {
     struct doubt *doubt = find_doubt(lead, orphan);
-    if (doubt != NULL) {
-        doubt->seen = true;
-    }
     if (!orphan->gone || (orphan->own && doubt == NULL)) {
         return false; /* an own run that is nobody's doubt has just been given another session */
     }
     if (doubt != NULL) {
-        forget_doubt(lead, (size_t)(doubt - lead->doubts));
+        *doubt = lead->doubts[--lead->doubt_count];
     }
     return true;
 }
@@ -151,51 +140,11 @@ static void send_verdicts(struct lead *lead)
     ledger_adopt(&lead->ledger, batch->verdicts, batch->count, adopted, batch);
 }
 
-/* --- doubts ------------------------------------------------------------------------------------------------------------ */
-
-static void outcome_known(void *data, const struct pg_reply *reply)
-{
-    struct question *question = data;
-    struct lead *lead = question->lead;
-    const struct doubt *doubt = &question->doubt;
-    if (!lead_refused(lead, reply, "the outcome of a run could not be looked up")) {
-        const char *state = pg_reply_rows(reply, 0) == 1 ? pg_reply_value(reply, 0, 0, 0) : NULL;
-        enum run_state outcome;
-        lead->verdicts_pending--;
-        if (state != NULL && run_state_parse(state, &outcome)) {
-            scheduler_ended(lead->scheduler, doubt->scheduled, outcome, 0);
-            dispatch_soon(lead);
-        } else {
-            orphans_doubt(lead, doubt->scheduled, doubt->kind, doubt->slot, doubt->attempt);
-        }
-    }
-    free(question);
-}
-
-/* A doubtful run that is no longer live was committed after all: its history tells how. */
-static void look_up_absent(struct lead *lead)
-{
-    for (size_t i = lead->doubt_count; i-- > 0;) {
-        if (lead->doubts[i].seen) {
-            lead->doubts[i].seen = false;
-            continue;
-        }
-        struct question *question = xcalloc(1, sizeof *question);
-        question->lead = lead;
-        question->doubt = lead->doubts[i];
-        forget_doubt(lead, i);
-        lead->verdicts_pending++;
-        ledger_outcome(&lead->ledger, scheduled_id(question->doubt.scheduled), question->doubt.kind,
-                       question->doubt.slot, outcome_known, question);
-    }
-}
-
 /* --- sweeps ------------------------------------------------------------------------------------------------------------ */
 
 static void judge_orphans(struct lead *lead)
 {
     send_verdicts(lead);
-    look_up_absent(lead);
     sweep_again(lead);
 }
 

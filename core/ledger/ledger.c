@@ -407,8 +407,8 @@ void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0]};
     send_one(ledger->connection, "chime_orphans",
-             "SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own FROM chime.orphans($1, $2)", 2,
-             parameters, callback, data);
+             "SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done FROM chime.orphans($1, $2)",
+             2, parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -425,7 +425,8 @@ size_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **
                                                .waits = pg_reply_value(reply, 0, i, 5)[0] == 't',
                                                .retry_at = read_instant(pg_reply_value(reply, 0, i, 6)),
                                                .gone = pg_reply_value(reply, 0, i, 7)[0] == 't',
-                                               .own = pg_reply_value(reply, 0, i, 8)[0] == 't'};
+                                               .own = pg_reply_value(reply, 0, i, 8)[0] == 't',
+                                               .done = pg_reply_value(reply, 0, i, 9)[0] == 't'};
     }
     return count;
 }
@@ -472,14 +473,4 @@ void ledger_cancel(const struct ledger *ledger, const struct pg_identity *sessio
     send_one(ledger->connection, "chime_cancel", "SELECT chime.cancel_backend($1, $2, $3)", 3, parameters, callback,
              data);
     columns_finish(&pid);
-}
-
-void ledger_outcome(const struct ledger *ledger, int64_t job_id, enum run_kind kind, instant slot,
-                    pg_callback *callback, void *data)
-{
-    char id[24];
-    char at[INSTANT_TEXT_SIZE];
-    snprintf(id, sizeof id, "%lld", (long long)job_id);
-    const char *parameters[] = {id, run_kind_name(kind), instant_format(slot, at)};
-    send_one(ledger->connection, NULL, "SELECT chime.outcome($1, $2, $3)", 3, parameters, callback, data);
 }

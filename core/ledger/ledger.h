@@ -20,7 +20,6 @@
 #include "schedule/scheduler.h"
 
 #define LEDGER_NOT_LEADER "CH001"
-#define LEDGER_OWN_TRANSACTION "CH002"
 #define LEDGER_NOT_OURS "CH003"
 #define LEDGER_TOKEN_SIZE 37
 
@@ -53,6 +52,7 @@ struct ledger_orphan {
     bool waits; /* it had no session: it waited for its retry */
     bool gone;  /* its session is gone; else it has been told to end */
     bool own;   /* claimed by this very leader */
+    bool done;  /* its transaction was committed: it succeeded */
     instant retry_at;
 };
 
@@ -113,8 +113,4 @@ void ledger_request_population(const struct ledger *ledger, pg_callback *callbac
 void ledger_keep_history(const struct ledger *ledger, pg_callback *callback, void *data);
 void ledger_cancel(const struct ledger *ledger, const struct pg_identity *session, bool terminate,
                    pg_callback *callback, void *data);
-/* What became of a run whose commit was not acknowledged. */
-void ledger_outcome(const struct ledger *ledger, int64_t job_id, enum run_kind kind, instant slot,
-                    pg_callback *callback, void *data);
-
 #endif

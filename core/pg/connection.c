@@ -108,6 +108,7 @@ static void lose_pending(struct pg_connection *connection, const char *reason)
 {
     move_to(connection, PG_ENDED);
     release_wire(connection);
+    loop_forget(connection->loop, connection); /* a step of its opening, or an end that was to be told */
     while (connection->state == PG_ENDED && connection->first != NULL) {
         struct pg_request *request = take_first(connection);
         request_lose(request, reason);
@@ -372,10 +373,10 @@ static void break_later(struct pg_connection *connection)
 void pg_send(struct pg_connection *connection, const struct pg_statement *statements, size_t count,
              pg_callback *callback, void *data)
 {
-    struct pg_request *request = request_create(count, callback, data);
     if (connection->first != NULL && connection->first->simple) {
         fatal("a request was sent behind a text that is not answered yet");
     }
+    struct pg_request *request = request_create(count, callback, data);
     bool was_idle = connection->first == NULL;
     bool written = connection->state == PG_READY;
     for (size_t i = 0; written && i < count; i++) {
@@ -394,10 +395,10 @@ void pg_send(struct pg_connection *connection, const struct pg_statement *statem
 
 void pg_send_text(struct pg_connection *connection, const char *text, pg_callback *callback, void *data)
 {
-    struct pg_request *request = request_create(1, callback, data);
     if (connection->first != NULL) {
         fatal("a text was sent on a connection that waits for an answer");
     }
+    struct pg_request *request = request_create(1, callback, data);
     request->simple = true;
     request_add_step(request, NULL, 0, true);
     queue(connection, request);

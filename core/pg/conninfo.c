@@ -1,6 +1,7 @@
 #include "pg/conninfo.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +42,7 @@ static void put_option(struct buffer *options, const struct pg_setting *setting)
 {
     buffer_printf(options, " -c %s=", setting->name);
     for (const char *c = setting->value; *c != '\0'; c++) {
-        if (*c == ' ' || *c == '\\') {
+        if (isspace((unsigned char)*c) || *c == '\\') {
             buffer_putc(options, '\\');
         }
         buffer_putc(options, *c);

@@ -19,7 +19,7 @@ enum session_state {
     SESSION_OPENING, /* connecting, or answering the check */
     SESSION_IDLE,    /* clean, waits for work */
     SESSION_LENT,    /* the borrower's */
-    SESSION_WIPING,  /* DISCARD ALL is on its way */
+    SESSION_WIPING,  /* a wipe is on its way */
     SESSION_PINGING, /* answers a ping; work waits until it has */
 };
 
@@ -256,19 +256,17 @@ void pool_want(struct pool *pool, int sessions)
     open_wanted(pool);
 }
 
-void pool_return(struct pool *pool, struct pool_session *session, bool used)
+void pool_return(struct pool *pool, struct pool_session *session, enum wipe wipe)
 {
-    static const struct pg_statement wipe = {.sql = "DISCARD ALL"};
     (void)pool;
     session->tag = NULL;
     session->unused_since = clock_boot();
-    if (!used) {
+    if (wipe == WIPE_NONE) {
         become_idle(session);
         return;
     }
     set_state(session, SESSION_WIPING);
-    pg_forget_prepared(session->connection);
-    pg_send(session->connection, &wipe, 1, wiped, session);
+    pg_wipe(session->connection, wipe, wiped, session);
 }
 
 void pool_drop(struct pool *pool, struct pool_session *session)

@@ -1,6 +1,6 @@
 /* The run sessions of one database: opened when needed, kept warm, handed out, cleaned between texts.
  *
- * Does: open up to a limit, check each, lend them, wipe what a text left behind (DISCARD ALL) before the next one, ping
+ * Does: open up to a limit, check each, lend them, wipe what a text left behind before the next one, ping
  *   idle ones so that the server's lease does not end them, close those unused for long, back off when none can be opened.
  * Does not: know runs.
  * Ownership: a lent session belongs to the borrower until pool_return or pool_drop; the pool owns the connection. */
@@ -9,6 +9,7 @@
 
 #include "pg/connection.h"
 #include "pg/session.h"
+#include "pg/wipe.h"
 
 struct pool;
 struct pool_session;
@@ -35,8 +36,8 @@ struct pool_session *pool_borrow(struct pool *pool);
 /* How many more could be borrowed at once, or soon: idle ones. */
 int pool_idle(const struct pool *pool);
 void pool_want(struct pool *pool, int sessions); /* opens towards this many idle ones, within the limit */
-/* Back to the pool. `used`: a text of somebody else ran, so it is wiped before it is lent again. */
-void pool_return(struct pool *pool, struct pool_session *session, bool used);
+/* Back to the pool, which wipes it as told before it is lent again. */
+void pool_return(struct pool *pool, struct pool_session *session, enum wipe wipe);
 /* Not to be used again: closes it. */
 void pool_drop(struct pool *pool, struct pool_session *session);
 

@@ -12,7 +12,7 @@ struct pg_request *request_create(size_t statements, pg_callback *callback, void
     struct pg_request *request = xcalloc(1, sizeof *request);
     request->callback = callback;
     request->data = data;
-    request->steps = xcalloc(statements * 2, sizeof *request->steps); /* each may need preparing */
+    request->steps = xcalloc(statements * 2 + 1, sizeof *request->steps); /* each may need preparing; never empty */
     request->reply.results = xcalloc(statements, sizeof(PGresult *));
     request->reply.count = statements;
     request->reply.ok = true;

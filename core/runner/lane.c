@@ -4,13 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/sqltext.h"
 #include "runner/work.h"
 
-enum step { STEP_NONE, STEP_OPENING, STEP_WORKING, STEP_ENDING, STEP_UNDOING };
+enum step { STEP_NONE, STEP_OPENING, STEP_WORKING, STEP_UNDOING };
 
 struct lane {
     struct loop *loop;
@@ -24,11 +22,10 @@ struct lane {
     struct run **last;
     int reserved;
     int queued;
-    duration load;
+    duration load; /* of what is queued and reserved */
     enum step step;
-    bool dirty;       /* a text ran since the last wipe */
-    bool interrupted; /* an interrupt was sent: the session is not used again */
-    char xid[24];
+    enum wipe wipe;   /* what the session needs before the next text */
+    bool interrupted; /* an interrupt was sent, or a wipe failed: the session is not used again */
     struct work_result result;
     struct loop_timer *timer; /* attempt_timeout, then cancel_grace */
 };
@@ -43,12 +40,10 @@ static void finish_current(struct lane *lane, enum run_end end, const struct out
         lane->last = &lane->first;
     }
     lane->queued--;
+    lane->load -= run->expected;
     lane->step = STEP_NONE;
     loop_timer_clear(lane->timer);
     run->next = NULL;
-    if (lane->queued == 0 && lane->reserved == 0) {
-        lane->load = 0;
-    }
     loop_defer(lane->loop, start_next, lane);
     lane->handlers->ended(lane->data, lane, run, end, outcome);
 }
@@ -72,7 +67,7 @@ static enum run_state failed_state(const struct run *run, const char *sqlstate)
     return run->cancelled && interrupted ? RUN_CANCELLED : RUN_FAILED;
 }
 
-static void end_known(struct lane *lane)
+static void end_with_result(struct lane *lane)
 {
     struct run *run = lane->first;
     const struct work_result *result = &lane->result;
@@ -80,14 +75,14 @@ static void end_known(struct lane *lane)
                               .started = run->started,
                               .finished = lane->handlers->now(lane->data),
                               .rows = result->rows,
-                              .message = result->message,
-                              .reason = result->reason};
+                              .message = result->message};
     if (outcome.state == RUN_TIMED_OUT) {
         outcome.reason = "attempt_timeout";
     } else if (outcome.state == RUN_CANCELLED) {
         outcome.reason = "cancelled on request";
     }
     snprintf(outcome.sqlstate, sizeof outcome.sqlstate, "%s", result->sqlstate);
+    lane->wipe = result->wipe;
     finish_current(lane, RUN_END_KNOWN, &outcome);
 }
 
@@ -117,35 +112,15 @@ static void hand_back_unstarted(struct lane *lane)
 static void undone(void *data, const struct pg_reply *reply)
 {
     (void)reply;
-    end_known(data);
+    end_with_result(data);
 }
 
 static void undo(struct lane *lane)
 {
     static const struct pg_statement rollback = {.sql = "ROLLBACK"};
     lane->step = STEP_UNDOING;
+    work_left_open(&lane->result);
     pg_send(lane->connection, &rollback, 1, undone, lane);
-}
-
-static void ended_own(void *data, const struct pg_reply *reply)
-{
-    struct lane *lane = data;
-    if (pg_reply_ok(reply)) {
-        struct outcome outcome = {.state = RUN_SUCCEEDED,
-                                  .started = lane->first->started,
-                                  .finished = lane->handlers->now(lane->data),
-                                  .rows = lane->result.rows,
-                                  .message = lane->result.message};
-        finish_current(lane, RUN_END_RECORDED, &outcome);
-    } else if (pg_reply_lost(reply)) {
-        end_doubtful(lane);
-    } else if (strcmp(pg_reply_sqlstate(reply), WORK_NOT_OURS) == 0) {
-        lane->interrupted = true; /* the session is in a failed transaction: not worth saving */
-        end_without_result(lane, RUN_END_DISOWNED, pg_reply_message(reply));
-    } else {
-        work_failed(&lane->result, reply);
-        undo(lane);
-    }
 }
 
 /* --- the steps --------------------------------------------------------------------------------------------------------- */
@@ -153,38 +128,36 @@ static void ended_own(void *data, const struct pg_reply *reply)
 static void worked(void *data, const struct pg_reply *reply)
 {
     struct lane *lane = data;
-    const struct run *run = lane->first;
     if (pg_reply_lost(reply)) {
         end_doubtful(lane);
-        return;
-    }
-    bool transactional = run->job->options.delivery == DELIVERY_TRANSACTIONAL;
-    work_read(&lane->result, run->job, reply);
-    if (lane->result.ok && transactional) {
-        if (lane->xid[0] == '\0') {
-            work_read_xid(reply, run->job, lane->xid, sizeof lane->xid);
-        }
-        lane->step = STEP_ENDING;
-        work_send_end(lane->connection, lane->token, run->job_id, run->kind, run->slot, lane->xid, run->started,
-                      &lane->result, ended_own, lane);
-    } else if (pg_is_ready(lane->connection) && pg_in_transaction(lane->connection)) {
-        work_left_open(&lane->result, transactional);
-        undo(lane);
+    } else if (strcmp(pg_reply_sqlstate(reply), WORK_NOT_OURS) == 0) {
+        end_without_result(lane, RUN_END_DISOWNED, pg_reply_message(reply));
     } else {
-        end_known(lane);
+        work_read(&lane->result, lane->first->job, reply);
+        if (pg_is_ready(lane->connection) && pg_in_transaction(lane->connection)) {
+            undo(lane);
+        } else {
+            end_with_result(lane);
+        }
     }
+}
+
+static void send_work(struct lane *lane)
+{
+    const struct run *run = lane->first;
+    struct work_order order = {.token = lane->token, .job_id = run->job_id, .kind = run->kind, .slot = run->slot};
+    lane->step = STEP_WORKING;
+    work_send(lane->connection, run->job, &order, worked, lane);
 }
 
 static void opened(void *data, const struct pg_reply *reply)
 {
     struct lane *lane = data;
-    if (pg_reply_lost(reply) || !pg_reply_ok(reply)) {
+    if (pg_reply_ok(reply)) {
+        send_work(lane);
+    } else {
         worked(data, reply);
-        return;
     }
-    work_read_xid(reply, lane->first->job, lane->xid, sizeof lane->xid);
-    lane->step = STEP_WORKING;
-    pg_send_text(lane->connection, lane->first->job->command, worked, lane);
 }
 
 static void wiped(void *data, const struct pg_reply *reply)
@@ -193,17 +166,6 @@ static void wiped(void *data, const struct pg_reply *reply)
     if (!pg_reply_ok(reply) && !pg_reply_lost(reply)) {
         log_warning("a run session could not be wiped: %s", pg_reply_message(reply));
         lane->interrupted = true;
-    }
-}
-
-/* Travels with the next text: one flush, no wait. */
-static void wipe_if_dirty(struct lane *lane)
-{
-    static const struct pg_statement wipe = {.sql = "DISCARD ALL"};
-    if (lane->dirty) {
-        pg_forget_prepared(lane->connection);
-        pg_send(lane->connection, &wipe, 1, wiped, lane);
-        lane->dirty = false;
     }
 }
 
@@ -216,17 +178,26 @@ static void wipe_then_start(void *data, const struct pg_reply *reply)
     }
 }
 
-/* A text for the simple protocol cannot travel behind something: the session is wiped before it. */
-static bool wipe_first(struct lane *lane, const struct job *job)
+/* A wipe travels with the next work: one flush, no wait. Only a text for the simple protocol cannot travel behind it:
+ * then this returns true, and comes back when the session is clean. */
+static bool wipe_before(struct lane *lane, const struct job *job)
 {
-    static const struct pg_statement wipe = {.sql = "DISCARD ALL"};
-    if (!lane->dirty || job->work != JOB_COMMAND || sql_is_single_statement(job->command)) {
+    enum wipe wipe = job->work == JOB_REFRESH ? WIPE_NONE : lane->wipe;
+    bool waits = wipe != WIPE_NONE && work_is_text(job);
+    if (pg_wipe(lane->connection, wipe, waits ? wipe_then_start : wiped, lane)) {
+        lane->wipe = WIPE_NONE;
+    }
+    return waits;
+}
+
+static bool may_start(struct lane *lane)
+{
+    if (lane->interrupted) {
+        hand_back_unstarted(lane);
         return false;
     }
-    lane->dirty = false;
-    pg_forget_prepared(lane->connection);
-    pg_send(lane->connection, &wipe, 1, wipe_then_start, lane);
-    return true;
+    /* When not, the leadership is about to end, and this lane with it. */
+    return pg_is_idle(lane->connection) && lane->handlers->may_start(lane->data);
 }
 
 static void start_next(void *data)
@@ -242,27 +213,19 @@ static void start_next(void *data)
         }
         return;
     }
-    if (lane->interrupted) {
-        hand_back_unstarted(lane);
+    if (!may_start(lane) || wipe_before(lane, run->job)) {
         return;
-    }
-    if (!lane->handlers->may_start(lane->data)) {
-        return; /* the leadership is about to end, and this lane with it */
-    }
-    if (!pg_is_idle(lane->connection) || wipe_first(lane, run->job)) {
-        return; /* a wipe is on its way and comes back here */
     }
     set_state(run, RUN_EVENT_START, RUN_RUNNING);
     run->started = lane->handlers->now(lane->data);
-    work_clear(&lane->result);
-    lane->xid[0] = '\0';
-    wipe_if_dirty(lane);
     if (run->job->options.attempt_timeout > 0) {
         loop_timer_set(lane->timer, run->job->options.attempt_timeout);
     }
-    lane->dirty = run->job->work == JOB_COMMAND;
-    bool opens = work_send(lane->connection, run->job, opened, worked, lane);
-    lane->step = opens ? STEP_OPENING : STEP_WORKING;
+    if (!work_open(lane->connection, run->job, opened, lane)) {
+        send_work(lane);
+    } else {
+        lane->step = STEP_OPENING;
+    }
 }
 
 /* --- interrupting ------------------------------------------------------------------------------------------------------ */
@@ -281,7 +244,7 @@ static void timer_due(void *data)
     if (lane->step == STEP_NONE || lane->first == NULL) {
         return;
     }
-    if (!lane->first->cancelled && lane->step != STEP_ENDING) {
+    if (!lane->first->cancelled) {
         lane->first->timed_out = true;
     }
     interrupt(lane);
@@ -337,7 +300,7 @@ void lane_release(struct lane *lane)
         /* An interrupt may still be under way and would hit whatever came next. */
         pool_drop(lane->pool, lane->session);
     } else {
-        pool_return(lane->pool, lane->session, lane->dirty);
+        pool_return(lane->pool, lane->session, lane->wipe);
     }
     lane_free(lane);
 }
@@ -366,10 +329,8 @@ void lane_abandon(struct lane *lane)
 void lane_reserve(struct lane *lane, int change, duration expected)
 {
     lane->reserved += change;
-    if (change > 0) {
-        lane->load += expected;
-    } else if (lane->reserved == 0 && lane->first == NULL) {
-        lane->load = 0;
+    lane->load += change * expected;
+    if (lane->reserved == 0 && lane->first == NULL) {
         loop_defer(lane->loop, start_next, lane);
     }
 }
@@ -381,6 +342,7 @@ void lane_push(struct lane *lane, struct run *run)
     *lane->last = run;
     lane->last = &run->next;
     lane->queued++;
+    lane->load += run->expected;
     loop_defer(lane->loop, start_next, lane);
 }
 

@@ -1,14 +1,13 @@
 /* A lane: one run session and the runs claimed for it, executed one after the other.
  *
- * Does: the steps of a run over a connection (begin, work, finish, commit; or the text alone), its timeouts and its
+ * Does: the steps of a run over a connection (runner/work.h), its timeouts and its
  *   cancellation, wiping the session between texts, and saying how it ended.
  * Does not: claim, retry, or write the leader's side of the ledger.
  *
- *   step       sends                                   then
- *   OPENING    BEGIN, settings, transaction id         WORKING   (a text of several statements only)
- *   WORKING    the text, or the refreshes              ENDING when transactional and it succeeded, else over
- *   ENDING     chime.finish_own, COMMIT                over
- *   UNDOING    ROLLBACK                                over
+ *   step       sends                                    then
+ *   OPENING    the lock timeout of a text, where it has one   WORKING
+ *   WORKING    the text, or chime.perform / perform_refresh   over, or UNDOING when the text left a transaction open
+ *   UNDOING    ROLLBACK                                 over
  *
  * Ownership: the lane borrows its session from the pool and gives it back by lane_release; runs pushed are the lane's
  * until `ended` hands them back. */
@@ -33,6 +32,7 @@ struct run {
     enum run_kind kind;
     instant slot;
     int attempt;
+    duration expected; /* how long it takes, as far as known */
     enum run_state state;
     bool cancelled; /* somebody asked for its end */
     bool timed_out;
@@ -40,8 +40,7 @@ struct run {
 };
 
 enum run_end {
-    RUN_END_KNOWN,     /* the outcome is to be recorded by the leader */
-    RUN_END_RECORDED,  /* the run recorded it itself, in its own transaction */
+    RUN_END_KNOWN,     /* the outcome is to be recorded by the leader (a transactional success is marked already) */
     RUN_END_DOUBTFUL,  /* the session went without an answer */
     RUN_END_DISOWNED,  /* the ledger says that the run is not ours */
     RUN_END_UNSTARTED, /* claimed, but its text never went out: it may go to another session */
@@ -69,7 +68,8 @@ void lane_broken(struct lane *lane);
 /* Frees the lane and its runs without a word: leadership is over. The session is closed. */
 void lane_abandon(struct lane *lane);
 
-/* A claim is on its way for this lane (+1), or was answered (-1): a lane with reservations is not drained. */
+/* A claim is on its way for this lane (+1), or was answered (-1), with the same `expected`: a lane with reservations is
+ * not drained. */
 void lane_reserve(struct lane *lane, int change, duration expected);
 void lane_push(struct lane *lane, struct run *run);
 /* How long what is claimed or reserved will take, as far as known, and how many runs that are. */

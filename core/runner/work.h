@@ -1,4 +1,7 @@
-/* Inside core/runner: the statements a run's steps send, and what their answers mean. */
+/* Inside core/runner: the statements that do a run's work, and what their answers mean.
+ *
+ * A transactional run is one statement (chime.perform, chime.perform_refresh) that does the work and marks its success:
+ * both are committed, or neither. A text that runs at most once is sent as it is, and the leader records its end. */
 #ifndef CHIME_RUNNER_WORK_H
 #define CHIME_RUNNER_WORK_H
 
@@ -9,32 +12,36 @@
 #include "model/job.h"
 #include "model/run.h"
 #include "pg/connection.h"
+#include "pg/wipe.h"
 
 #define WORK_NOT_OURS "CH003"
+
+/* What the ledger knows the run by. */
+struct work_order {
+    const char *token;
+    int64_t job_id;
+    enum run_kind kind;
+    instant slot;
+};
 
 struct work_result {
     bool ok;
     int64_t rows; /* -1 unknown */
     char sqlstate[6];
-    char *message;      /* owned; NULL none */
-    const char *reason; /* constant; NULL none */
+    char *message;  /* owned; NULL none */
+    enum wipe wipe; /* what the session needs before the next text */
 };
 
 void work_clear(struct work_result *result);
-
-/* Sends a run's work. Returns false when the work itself is on its way and `worked` will be called; true when only its
- * opening is (a text of several statements, which has to wait for it): `opened` is called, and sends the text. */
-bool work_send(struct pg_connection *connection, const struct job *job, pg_callback *opened, pg_callback *worked,
-               void *data);
-/* The transaction id that the opening asked for; "" where there is none to compare. */
-void work_read_xid(const struct pg_reply *reply, const struct job *job, char *xid, size_t size);
+/* True for a text of several statements, or COPY: it is sent in the simple protocol, on an idle connection only. */
+bool work_is_text(const struct job *job);
+/* Sends what has to be answered before the text may go out; false when there is nothing of that kind. */
+bool work_open(struct pg_connection *connection, const struct job *job, pg_callback *callback, void *data);
+/* Sends the work. */
+void work_send(struct pg_connection *connection, const struct job *job, const struct work_order *order,
+               pg_callback *callback, void *data);
 void work_read(struct work_result *result, const struct job *job, const struct pg_reply *reply);
-void work_failed(struct work_result *result, const struct pg_reply *reply);
-/* The text succeeded, or failed, and a transaction of its own is still open. */
-void work_left_open(struct work_result *result, bool transactional);
-/* Records the success inside the run's transaction and commits both. */
-void work_send_end(struct pg_connection *connection, const char *token, int64_t job_id, enum run_kind kind,
-                   instant slot, const char *xid, instant started, const struct work_result *result,
-                   pg_callback *callback, void *data);
+/* The text ended and a transaction of its own is still open: it is a failure, whatever was answered. */
+void work_left_open(struct work_result *result);
 
 #endif

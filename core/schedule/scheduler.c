@@ -51,12 +51,14 @@ static void skip_overlapped(struct scheduler *scheduler, struct scheduled *it)
     snprintf(passed->reason, sizeof passed->reason, "overlap: an earlier run had not ended");
 }
 
-/* Slots noted for skipping are recorded as soon as every kept one before them is claimed. */
-static void flush_skips(struct scheduler *scheduler, struct scheduled *it)
+/* Slots noted for skipping are recorded as soon as every kept one before them is claimed. True when there were any. */
+static bool flush_skips(struct scheduler *scheduler, struct scheduled *it)
 {
-    if (it->skip_through > it->cursor && it->cursor >= it->keep_through) {
+    bool open = it->skip_through > it->cursor && it->cursor >= it->keep_through;
+    if (open) {
         skip_overlapped(scheduler, it);
     }
+    return open;
 }
 
 static void miss(struct scheduler *scheduler, struct scheduled *it, instant last, const char *reason)
@@ -160,7 +162,7 @@ static const struct scheduled *failed_upstream(const struct scheduled *it)
 static void skip_for_upstream(struct scheduler *scheduler, struct scheduled *it, instant slot,
                               const struct scheduled *upstream)
 {
-    struct passed *passed = pass(scheduler, it, slot, 1);
+    struct passed *passed = pass(scheduler, it, slot, 0);
     passed->outcome = true;
     snprintf(passed->reason, sizeof passed->reason, "upstream %s %s", upstream->job->name,
              run_state_name(upstream->last_outcome));
@@ -183,8 +185,15 @@ static void set_phase(struct scheduler *scheduler, struct scheduled *it, enum ph
 static void make_ready(struct scheduler *scheduler, struct scheduled *it)
 {
     set_phase(scheduler, it, PHASE_READY);
-    it->ready_node.order = (uint64_t)it->job->options.priority;
+    it->ready_node.order = (uint64_t)it->job_id;
     heap_put(&scheduler->ready[it->job->options.priority], &it->ready_node, it->slot);
+}
+
+/* Whatever the current run was due for, it is so no more. */
+static void make_undue(struct scheduler *scheduler, struct scheduled *it)
+{
+    heap_remove(&scheduler->ready[it->job->options.priority], &it->ready_node);
+    heap_remove(&scheduler->retries, &it->retry_node);
 }
 
 static void begin(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot, bool blocked)
@@ -224,8 +233,7 @@ static bool consider(struct scheduler *scheduler, struct scheduled *it)
             break;
         }
         if (it->cursor >= it->keep_through) {
-            moved = moved || it->skip_through > it->cursor;
-            flush_skips(scheduler, it);
+            moved = flush_skips(scheduler, it) || moved;
             break;
         }
         instant slot = schedule_next(&it->job->schedule, it->cursor);
@@ -278,8 +286,9 @@ static bool may_buffer(const struct scheduled *it)
 
 static void slot_due(struct scheduler *scheduler, struct scheduled *it, instant slot)
 {
-    bool nothing_before = it->phase == PHASE_IDLE && it->cursor >= it->keep_through && it->skip_through <= it->cursor;
-    if (nothing_before || (it->skip_through <= it->keep_through && may_buffer(it))) {
+    bool skipping = it->skip_through > it->keep_through && it->skip_through > it->cursor;
+    bool nothing_before = it->phase == PHASE_IDLE && it->cursor >= it->keep_through;
+    if (!skipping && (nothing_before || may_buffer(it))) {
         it->keep_through = slot;
     } else {
         it->skip_through = slot;
@@ -424,7 +433,9 @@ void scheduler_claimed(struct scheduler *scheduler, struct scheduled *it)
     if (it->kind == RUN_SCHEDULE && it->slot > it->cursor) {
         it->cursor = it->slot;
     }
-    flush_skips(scheduler, it);
+    if (flush_skips(scheduler, it)) {
+        look_at_downstream(scheduler, it); /* what it skipped behind a request, nobody has to wait for */
+    }
 }
 
 void scheduler_unclaimed(struct scheduler *scheduler, struct scheduled *it)
@@ -442,6 +453,7 @@ void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int atte
 {
     it->attempt = attempt;
     it->again = true;
+    make_undue(scheduler, it);
     set_phase(scheduler, it, PHASE_RETRYING);
     heap_put(&scheduler->retries, &it->retry_node, retry_at);
 }
@@ -450,10 +462,10 @@ void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run
 {
     it->has_outcome = true;
     it->last_outcome = state;
-    if (state == RUN_SUCCEEDED) {
+    if (state == RUN_SUCCEEDED && took > 0) {
         it->expected = it->expected == 0 ? took : (it->expected * 3 + took) / 4;
     }
-    heap_remove(&scheduler->retries, &it->retry_node);
+    make_undue(scheduler, it);
     set_phase(scheduler, it, PHASE_IDLE);
     settle(scheduler, it);
 }

@@ -82,10 +82,16 @@ CREATE TABLE chime.run (
     attempt       smallint NOT NULL DEFAULT 1,
     claimed_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     retry_at      timestamptz,
+    started_at    timestamptz,
+    done_at       timestamptz,
+    rows          bigint,
+    message       text,
     PRIMARY KEY (job_id, kind, slot)
-) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE chime.run IS 'live runs only: claimed, running, or waiting for their next attempt';
+COMMENT ON COLUMN chime.run.done_at IS
+    'set, with rows and message, by the transaction that did the work: it succeeded, and the leader''s next batch moves it to the history';
 COMMENT ON COLUMN chime.run.pid IS 'with backend_start, the session it was claimed for; NULL while it waits for a retry';
 
 CREATE TABLE chime.run_history (

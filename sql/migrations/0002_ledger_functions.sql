@@ -1,8 +1,7 @@
 -- The ledger's statements, as functions: the daemon calls these and nothing else.
 --
 -- Times are instants (timestamptz); arrays of one call run in parallel and have the same length. SQLSTATEs of our own:
---   CH001 the token is not the leader's any more      CH002 a job ended its own transaction
---   CH003 a run is not (or no longer) this leader's
+--   CH001 the token is not the leader's any more      CH003 a run is not (or no longer) this leader's
 -- enable_seqscan is off because a plan made while `run` was nearly empty stays cached, and fell from tens of thousands of
 -- runs a second to 1,300 once thousands were due.
 
@@ -174,36 +173,54 @@ BEGIN
     RETURNING s.job_id;
 END $$;
 
--- Ends one run in the transaction that did its work; raises when the run is not ours, so that a commit already on its
--- way commits nothing.
-CREATE FUNCTION chime.finish_own(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz, p_xid xid8,
+-- Marks a run as succeeded in the transaction that did its work; raises when the run is not ours, so that nothing of it is
+-- committed. The leader moves it to the history with its next batch, whichever leader that is: a batch costs a tenth of
+-- what moving it here would.
+CREATE FUNCTION chime.finish_own(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz,
                                  p_started timestamptz, p_rows bigint, p_message text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 BEGIN
-    IF p_xid <> pg_current_xact_id() THEN
-        RAISE EXCEPTION 'the job ended the transaction it was given' USING ERRCODE = 'CH002',
-            HINT = 'take transaction commands out of the job, or give it delivery = "at_most_once"';
-    END IF;
-    WITH taken AS (
-        DELETE FROM chime.run r
-         WHERE r.job_id = p_job AND r.kind = p_kind AND r.slot = p_slot AND r.token = p_token
-        RETURNING r.run_id, r.job_id, r.kind, r.slot, 'succeeded'::chime.run_state AS state, r.attempt, r.pid, r.epoch,
-                  r.claimed_at, p_started AS started_at, clock_timestamp() AS finished_at, p_rows AS rows,
-                  p_message AS message
-    ), kept AS (
-        INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at,
-                                       finished_at, rows, message)
-        SELECT * FROM taken
-    )
-    UPDATE chime.job_state s
-       SET last_end = t.finished_at, last_success = t.finished_at, last_outcome = t.state, consecutive_failures = 0,
-           last_duration_us = extract(epoch FROM t.finished_at - t.started_at) * 1000000
-      FROM taken t
-     WHERE s.job_id = t.job_id;
+    UPDATE chime.run r SET started_at = p_started, done_at = clock_timestamp(), rows = p_rows, message = p_message
+     WHERE r.job_id = p_job AND r.kind = p_kind AND r.slot = p_slot AND r.token = p_token AND r.done_at IS NULL;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'run of job % at % is not this leader''s', p_job, p_slot USING ERRCODE = 'CH003';
     END IF;
+END $$;
+
+-- A transactional text and its end, as one statement and so as one transaction: the text cannot leave it (the server
+-- refuses transaction commands here), and it is bound, so that no open comment of its own can swallow the end.
+-- p_reads: the text is one query, whose rows are counted and dropped as they come instead of being collected.
+-- No SET clause: the text sees the role's own settings; hence the qualified names and operators behind it.
+-- Returns true as `residue` when the session is left with what only DISCARD ALL removes.
+CREATE FUNCTION chime.perform(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz, p_lock_timeout text,
+                              p_text text, p_reads boolean)
+RETURNS TABLE (rows bigint, residue boolean)
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_start timestamptz := pg_catalog.clock_timestamp();
+    v_row record;
+BEGIN
+    IF p_lock_timeout IS NOT NULL THEN
+        PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout, true);
+    END IF;
+    rows := 0;
+    IF p_reads THEN
+        FOR v_row IN EXECUTE p_text LOOP
+            rows := rows OPERATOR(pg_catalog.+) 1;
+        END LOOP;
+    ELSE
+        EXECUTE p_text;
+        GET DIAGNOSTICS rows = ROW_COUNT;
+    END IF;
+    PERFORM chime.finish_own(p_token, p_job, p_kind, p_slot, v_start, rows, NULL);
+    PERFORM pg_catalog.pg_advisory_unlock_all();
+    UNLISTEN *;
+    DISCARD SEQUENCES;
+    residue := pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0
+               OR EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() s WHERE NOT pg_catalog.starts_with(s.name, 'chime_'))
+               OR EXISTS (SELECT FROM pg_catalog.pg_cursor() c WHERE c.is_holdable);
+    RETURN NEXT;
 END $$;
 
 -- Attempts that failed and will be followed by another. Returns the jobs whose run was this leader's.
@@ -291,7 +308,7 @@ END $$;
 -- nothing may be said of its run. p_known: sessions this leader holds.
 CREATE FUNCTION chime.orphans(p_token uuid, p_known integer[])
 RETURNS TABLE (run_id bigint, job_id bigint, kind chime.run_kind, slot timestamptz, attempt smallint, waits boolean,
-               retry_at timestamptz, gone boolean, own boolean)
+               retry_at timestamptz, gone boolean, own boolean, done boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 #variable_conflict use_column
 DECLARE v_run record;
@@ -302,7 +319,8 @@ BEGIN
     LOOP
         run_id := v_run.run_id; job_id := v_run.job_id; kind := v_run.kind; slot := v_run.slot; attempt := v_run.attempt;
         waits := v_run.pid IS NULL; retry_at := v_run.retry_at; own := v_run.token = p_token;
-        gone := waits OR NOT chime.backend_alive(v_run.pid, v_run.backend_start);
+        done := v_run.done_at IS NOT NULL;
+        gone := done OR waits OR NOT chime.backend_alive(v_run.pid, v_run.backend_start);
         IF NOT gone THEN
             BEGIN
                 PERFORM pg_terminate_backend(v_run.pid);
@@ -314,8 +332,9 @@ BEGIN
     END LOOP;
 END $$;
 
--- Takes orphans over: p_again is true for those that get another attempt (p_retry_at), false for those whose
--- outcome cannot be known. A run that was only waiting for its retry keeps its attempt.
+-- Takes orphans over: those that are done go to the history as succeeded; of the others, p_again is true for those that
+-- get another attempt (p_retry_at), false for those whose outcome cannot be known. A run that was only waiting for its
+-- retry keeps its attempt.
 CREATE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[], p_reason text[])
 RETURNS TABLE (run_id bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
@@ -328,26 +347,31 @@ BEGIN
     ), noted AS (
         INSERT INTO chime.attempt (job_id, kind, slot, attempt, run_id, state, pid, epoch, finished_at, message)
         SELECT r.job_id, r.kind, r.slot, r.attempt, r.run_id, 'lost', r.pid, r.epoch, clock_timestamp(), v.reason
-        FROM chime.run r JOIN verdict v USING (run_id) WHERE v.again AND r.pid IS NOT NULL
+        FROM chime.run r JOIN verdict v USING (run_id) WHERE v.again AND r.pid IS NOT NULL AND r.done_at IS NULL
     ), again AS (
         UPDATE chime.run r
            SET token = p_token, epoch = v_epoch, retry_at = v.retry_at, pid = NULL, backend_start = NULL,
                attempt = r.attempt + CASE WHEN r.pid IS NULL THEN 0 ELSE 1 END
-          FROM verdict v WHERE r.run_id = v.run_id AND v.again
+          FROM verdict v WHERE r.run_id = v.run_id AND v.again AND r.done_at IS NULL
         RETURNING r.run_id
-    ), lost AS (
-        DELETE FROM chime.run r USING verdict v WHERE r.run_id = v.run_id AND NOT v.again
-        RETURNING r.*, v.reason
+    ), ended AS (
+        DELETE FROM chime.run r USING verdict v
+         WHERE r.run_id = v.run_id AND (NOT v.again OR r.done_at IS NOT NULL)
+        RETURNING r.*, v.reason, (CASE WHEN r.done_at IS NULL THEN 'lost' ELSE 'succeeded' END)::chime.run_state AS state
     ), kept AS (
-        INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, finished_at, reason)
-        SELECT l.run_id, l.job_id, l.kind, l.slot, 'lost', l.attempt, l.pid, l.epoch, l.claimed_at, clock_timestamp(), l.reason
-        FROM lost l
+        INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at,
+                                       finished_at, rows, message, reason)
+        SELECT e.run_id, e.job_id, e.kind, e.slot, e.state, e.attempt, e.pid, e.epoch, e.claimed_at, e.started_at,
+               coalesce(e.done_at, clock_timestamp()), e.rows, e.message, CASE WHEN e.done_at IS NULL THEN e.reason END
+        FROM ended e
     ), state AS (
         UPDATE chime.job_state s
-           SET last_end = clock_timestamp(), last_outcome = 'lost', consecutive_failures = s.consecutive_failures + 1
-          FROM lost l WHERE s.job_id = l.job_id
+           SET last_end = coalesce(e.done_at, clock_timestamp()), last_outcome = e.state,
+               last_success = CASE WHEN e.done_at IS NULL THEN s.last_success ELSE e.done_at END,
+               consecutive_failures = CASE WHEN e.done_at IS NULL THEN s.consecutive_failures + 1 ELSE 0 END
+          FROM ended e WHERE s.job_id = e.job_id
     )
-    SELECT a.run_id FROM again a UNION ALL SELECT l.run_id FROM lost l;
+    SELECT a.run_id FROM again a UNION ALL SELECT e.run_id FROM ended e;
 END $$;
 
 -- Asks for the first refresh of every view that has none yet, once.
@@ -366,11 +390,6 @@ BEGIN
     GET DIAGNOSTICS v_count = ROW_COUNT;
     RETURN v_count;
 END $$;
-
--- What became of a transactional run whose commit was not acknowledged: its final state, NULL when it is still live.
-CREATE FUNCTION chime.outcome(p_job bigint, p_kind chime.run_kind, p_slot timestamptz) RETURNS chime.run_state
-LANGUAGE sql STABLE SET search_path = pg_catalog
-RETURN (SELECT h.state FROM chime.run_history h WHERE h.job_id = p_job AND h.kind = p_kind AND h.slot = p_slot);
 
 CREATE FUNCTION chime.cancel_backend(p_pid integer, p_backend_start timestamptz, p_terminate boolean) RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog
@@ -416,8 +435,9 @@ SELECT h.run_id, j.name AS job, h.kind, h.slot, h.state::text AS state, h.attemp
        h.rows, h.sqlstate, h.message, h.reason, h.pid, h.epoch, l.instance
 FROM chime.run_history h JOIN chime.job j USING (job_id) LEFT JOIN chime.leadership l USING (epoch)
 UNION ALL
-SELECT r.run_id, j.name, r.kind, r.slot, CASE WHEN r.pid IS NULL THEN 'retrying' ELSE 'running' END, r.attempt, r.claimed_at, NULL,
-       NULL, NULL, NULL, CASE WHEN r.pid IS NULL THEN 'next attempt at ' || r.retry_at END, r.pid, r.epoch, l.instance
+SELECT r.run_id, j.name, r.kind, r.slot,
+       CASE WHEN r.done_at IS NOT NULL THEN 'succeeded' WHEN r.pid IS NULL THEN 'retrying' ELSE 'running' END, r.attempt,
+       coalesce(r.started_at, r.claimed_at), r.done_at, r.rows, NULL, r.message, CASE WHEN r.pid IS NULL THEN 'next attempt at ' || r.retry_at END, r.pid, r.epoch, l.instance
 FROM chime.run r JOIN chime.job j USING (job_id) LEFT JOIN chime.leadership l USING (epoch);
 COMMENT ON VIEW chime.runs IS 'finished and live runs with the names of their jobs and instances';
 

@@ -318,6 +318,32 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.refresh IS 'one transaction, one view; "rows" is how many the view holds now';
 
+-- A refresh job and its end, as one statement and so as one transaction.
+CREATE FUNCTION chime.perform_refresh(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz,
+                                      p_lock_timeout text, p_views text[])
+RETURNS TABLE (rows bigint, message text)
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+DECLARE
+    v_start timestamptz := clock_timestamp();
+    v_view text;
+    v_words text;
+BEGIN
+    IF p_lock_timeout IS NOT NULL THEN
+        PERFORM set_config('lock_timeout', p_lock_timeout, true);
+    END IF;
+    rows := 0;
+    FOREACH v_view IN ARRAY p_views LOOP
+        SELECT rows + r.inserted + r.updated + r.deleted,
+               format('%s: %s, %s rows, %s inserted, %s updated, %s deleted', v_view, r.method, r.rows, r.inserted, r.updated, r.deleted)
+               || coalesce(format(', %s source values rejected', r.rejected), '')
+          INTO rows, v_words
+          FROM chime.refresh(v_view) r;
+        message := concat_ws('; ', message, v_words);
+    END LOOP;
+    PERFORM chime.finish_own(p_token, p_job, p_kind, p_slot, v_start, rows, message);
+    RETURN NEXT;
+END $$;
+
 -- How kept relation and live definition differ now: rows only in one of them, without stamps. Takes as long as the definition.
 CREATE FUNCTION chime.difference(p_view text) RETURNS TABLE (missing bigint, surplus bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET jit = off SET row_security = off AS $$

@@ -1,0 +1,26 @@
+#include "pg/wipe.h"
+
+#include "base/memory.h"
+
+static const struct pg_statement settings[] = {
+    {.name = "chime_reset_all", .sql = "RESET ALL"},
+    {.name = "chime_reset_role", .sql = "SET SESSION AUTHORIZATION DEFAULT"},
+};
+
+static const struct pg_statement all[] = {{.sql = "DISCARD ALL"}};
+
+bool pg_wipe(struct pg_connection *connection, enum wipe wipe, pg_callback *callback, void *data)
+{
+    switch (wipe) {
+    case WIPE_NONE:
+        return false;
+    case WIPE_SETTINGS:
+        pg_send(connection, settings, COUNT_OF(settings), callback, data);
+        break;
+    case WIPE_ALL:
+        pg_forget_prepared(connection);
+        pg_send(connection, all, COUNT_OF(all), callback, data);
+        break;
+    }
+    return true;
+}
