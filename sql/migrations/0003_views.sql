@@ -326,19 +326,18 @@ LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = o
 DECLARE
     v_start timestamptz := clock_timestamp();
     v_view text;
-    v_words text;
+    v_done record;
 BEGIN
     IF p_lock_timeout IS NOT NULL THEN
         PERFORM set_config('lock_timeout', p_lock_timeout, true);
     END IF;
     rows := 0;
     FOREACH v_view IN ARRAY p_views LOOP
-        SELECT rows + r.inserted + r.updated + r.deleted,
-               format('%s: %s, %s rows, %s inserted, %s updated, %s deleted', v_view, r.method, r.rows, r.inserted, r.updated, r.deleted)
-               || coalesce(format(', %s source values rejected', r.rejected), '')
-          INTO rows, v_words
-          FROM chime.refresh(v_view) r;
-        message := concat_ws('; ', message, v_words);
+        SELECT * INTO v_done FROM chime.refresh(v_view);
+        rows := rows + v_done.inserted + v_done.updated + v_done.deleted;
+        message := concat_ws('; ', message,
+            format('%s: %s, %s rows, %s inserted, %s updated, %s deleted', v_view, v_done.method, v_done.rows, v_done.inserted,
+                   v_done.updated, v_done.deleted) || coalesce(format(', %s source values rejected', v_done.rejected), ''));
     END LOOP;
     PERFORM chime.finish_own(p_token, p_job, p_kind, p_slot, v_start, rows, message);
     RETURN NEXT;

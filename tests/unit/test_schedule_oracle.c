@@ -187,7 +187,7 @@ static void random_field(int field, char *text, size_t size)
     }
     size_t used = 0;
     for (int items = random_within(1, 3); items > 0; items--) {
-        char item[20];
+        char item[32];
         random_item(field, item, sizeof(item));
         used += (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? "," : "", item);
     }

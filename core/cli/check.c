@@ -1,0 +1,62 @@
+#include "base/memory.h"
+#include "cli/commands.h"
+#include "cli/load.h"
+
+static const struct output_column columns[] = {
+    {NULL, "file", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {NULL, "line", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+    {NULL, "message", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {NULL, "hint", OUTPUT_TEXT, OUTPUT_ALWAYS},
+};
+enum { COLUMN_FILE, COLUMN_LINE, COLUMN_MESSAGE, COLUMN_HINT };
+
+/* For programs, the findings on standard output too. */
+static void print_data(const struct invocation *invocation, const struct report *report)
+{
+    struct output_list *list = output_create("findings", columns, COUNT_OF(columns));
+    for (size_t i = 0; i < report->count; i++) {
+        const struct finding *finding = &report->findings[i];
+        output_add_row(list);
+        output_set(list, COLUMN_FILE, finding->file);
+        if (finding->line > 0) {
+            output_set_number(list, COLUMN_LINE, finding->line);
+        }
+        output_set(list, COLUMN_MESSAGE, finding->message);
+        output_set(list, COLUMN_HINT, finding->hint);
+    }
+    output_print(&list, 1, &invocation->style, stdout);
+    output_destroy(list);
+}
+
+static void print_success(const struct loaded *loaded)
+{
+    size_t databases = loaded->config->database_count;
+    size_t plugins = loaded->catalog->plugin_count;
+    size_t jobs = loaded->catalog->job_count;
+    printf("ok: %zu database%s, %zu plugin%s, %zu job%s\n", databases, databases == 1 ? "" : "s", plugins,
+           plugins == 1 ? "" : "s", jobs, jobs == 1 ? "" : "s");
+}
+
+static int check_run(const struct invocation *invocation)
+{
+    struct loaded loaded;
+    load_all(invocation, &loaded);
+    print_findings(&loaded.report);
+    if (!output_is_for_people(&invocation->style)) {
+        print_data(invocation, &loaded.report);
+    } else if (loaded.report.count == 0 && !invocation->quiet) {
+        print_success(&loaded);
+    }
+    int status = loaded.report.count == 0 ? EXIT_OK : (int)ERROR_CONFIG;
+    loaded_finish(&loaded);
+    return status;
+}
+
+const struct command command_check = {
+    .name = "check",
+    .arguments = "",
+    .summary = "configuration and plugins, offline: every error as file:line",
+    .details =
+        "Exit status 3 when there is any finding, a refused plugin included (serve would go on without that one).",
+    .run = check_run,
+};

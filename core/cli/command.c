@@ -1,0 +1,347 @@
+#include "cli/command.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "config/config.h"
+
+const struct command *const commands[] = {
+    &command_serve,   &command_check,       &command_migrate, &command_status, &command_jobs,
+    &command_show,    &command_runs,        &command_run,     &command_views,  &command_plugins,
+    &command_version, &command_plugin_host, &command_help,
+};
+const size_t command_count = COUNT_OF(commands);
+
+const struct command *command_find(const char *name)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (strcmp(commands[i]->name, name) == 0) {
+            return commands[i];
+        }
+    }
+    return NULL;
+}
+
+const char *command_nearest(const char *name)
+{
+    const char *names[COUNT_OF(commands)];
+    size_t count = 0;
+    for (size_t i = 0; i < command_count; i++) {
+        if (!commands[i]->internal) {
+            names[count++] = commands[i]->name;
+        }
+    }
+    return nearest_word(name, names, count);
+}
+
+static size_t option_place(const struct command *command, const char *name)
+{
+    size_t place = 0;
+    while (command->options[place].name != NULL && strcmp(command->options[place].name, name) != 0) {
+        place++;
+    }
+    if (command->options[place].name == NULL) {
+        fatal("command %s has no option --%s", command->name, name);
+    }
+    return place;
+}
+
+const char *invocation_option(const struct invocation *invocation, const char *name)
+{
+    return invocation->values[option_place(invocation->command, name)];
+}
+
+bool invocation_has(const struct invocation *invocation, const char *name)
+{
+    return invocation_option(invocation, name) != NULL;
+}
+
+bool invocation_duration(const struct invocation *invocation, const char *name, duration *length, struct error *err)
+{
+    const char *text = invocation_option(invocation, name);
+    if (text == NULL || duration_parse(text, length, err)) {
+        return true;
+    }
+    err->kind = ERROR_USAGE;
+    return error_prefix(err, "--%s", name);
+}
+
+/* --- saying ------------------------------------------------------------------------------------------------------------ */
+
+static void say(const char *label, const char *text)
+{
+    struct buffer line = {0};
+    buffer_puts(&line, label);
+    output_escape(&line, text);
+    fprintf(stderr, "%s\n", buffer_text(&line));
+    buffer_finish(&line);
+}
+
+int fail(const struct error *err)
+{
+    say("pgchime: ", err->message);
+    if (err->hint[0] != '\0') {
+        say("HINT:  ", err->hint);
+    }
+    return (int)err->kind;
+}
+
+void remark(const struct invocation *invocation, const char *format, ...)
+{
+    if (invocation->quiet) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = xvasprintf(format, arguments);
+    va_end(arguments);
+    say("", text);
+    free(text);
+}
+
+bool output_complete(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return true;
+    }
+    struct error err;
+    error_set(&err, ERROR_FAILED, "cannot write to standard output: %s", strerror(errno));
+    fail(&err);
+    return false;
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------------------- */
+
+enum global_letter {
+    GLOBAL_CONFIG = 256,
+    GLOBAL_DATABASE,
+    GLOBAL_UTC,
+    GLOBAL_NO_HEADER,
+    GLOBAL_OF_COMMAND, /* first option of the command */
+};
+
+static const struct option global_options[] = {
+    {"config", required_argument, NULL, GLOBAL_CONFIG},
+    {"database", required_argument, NULL, GLOBAL_DATABASE},
+    {"output", required_argument, NULL, 'o'},
+    {"utc", no_argument, NULL, GLOBAL_UTC},
+    {"no-header", no_argument, NULL, GLOBAL_NO_HEADER},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+};
+
+struct option_table {
+    struct option entries[COUNT_OF(global_options) + COMMAND_OPTIONS_MAX + 1];
+    const char *names[COUNT_OF(global_options) + COMMAND_OPTIONS_MAX];
+    size_t count;
+};
+
+static void collect_options(struct option_table *table, const struct command *command)
+{
+    memset(table, 0, sizeof *table);
+    memcpy(table->entries, global_options, sizeof global_options);
+    table->count = COUNT_OF(global_options);
+    for (int i = 0; command != NULL && command->options[i].name != NULL; i++) {
+        const struct command_option *option = &command->options[i];
+        table->entries[table->count++] = (struct option){
+            option->name, option->argument != NULL ? required_argument : no_argument, NULL, GLOBAL_OF_COMMAND + i};
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        table->names[i] = table->entries[i].name;
+    }
+}
+
+static bool is_known_value(const struct option_table *table, int value)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (table->entries[i].val == value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool hint_help(const struct command *command, struct error *err)
+{
+    return error_hint(err, "pgchime help%s%s lists the options", command != NULL ? " " : "",
+                      command != NULL ? command->name : "");
+}
+
+/* After getopt_long said '?': optopt is 0 for an unknown word, a letter, or the value of an option that takes none. */
+static bool refuse_option(const struct option_table *table, const struct command *command, const char *word,
+                          struct error *err)
+{
+    if (optopt != 0 && is_known_value(table, optopt)) {
+        error_set(err, ERROR_USAGE, "option \"%s\" takes no value", word);
+        return hint_help(command, err);
+    }
+    if (optopt != 0) {
+        error_set(err, ERROR_USAGE, "unknown option \"-%c\"", optopt);
+        return hint_help(command, err);
+    }
+    char *name = xstrndup(word + 2, strcspn(word + 2, "="));
+    const char *nearest = nearest_word(name, table->names, table->count);
+    free(name);
+    error_set(err, ERROR_USAGE, "unknown option \"%s\"", word);
+    return nearest != NULL ? error_hint(err, "did you mean \"--%s\"?", nearest) : hint_help(command, err);
+}
+
+static bool take_option(struct invocation *invocation, int letter, struct error *err)
+{
+    switch (letter) {
+    case GLOBAL_CONFIG:
+        invocation->config = optarg;
+        break;
+    case GLOBAL_DATABASE:
+        invocation->database = optarg;
+        break;
+    case GLOBAL_UTC:
+        invocation->style.utc = true;
+        break;
+    case GLOBAL_NO_HEADER:
+        invocation->style.no_header = true;
+        break;
+    case 'o':
+        return output_format_parse(optarg, &invocation->style.format, err);
+    case 'q':
+        invocation->quiet = true;
+        break;
+    case 'v':
+        invocation->verbose++;
+        break;
+    default:
+        invocation->values[letter - GLOBAL_OF_COMMAND] = optarg != NULL ? optarg : "";
+    }
+    return true;
+}
+
+/* Reads options up to the first word ("+") or all of them. A command asked for by an option (--help, --version) goes
+ * into *instead. */
+static bool read_options(struct invocation *invocation, int argc, char *const *argv, bool all,
+                         const struct command **instead, struct error *err)
+{
+    struct option_table table;
+    collect_options(&table, invocation->command);
+    opterr = 0;
+    optind = 0; /* glibc: forget everything about an earlier call */
+    for (;;) {
+        int letter = getopt_long(argc, argv, all ? ":o:qvhV" : "+:o:qvhV", table.entries, NULL);
+        if (letter == -1) {
+            return true;
+        }
+        if (letter == '?') {
+            return refuse_option(&table, invocation->command, argv[optind - 1], err);
+        }
+        if (letter == ':') {
+            error_set(err, ERROR_USAGE, "option \"%s\" needs a value", argv[optind - 1]);
+            return hint_help(invocation->command, err);
+        }
+        if (letter == 'h' || letter == 'V') {
+            *instead = letter == 'h' ? &command_help : &command_version;
+        } else if (!take_option(invocation, letter, err)) {
+            return false;
+        }
+    }
+}
+
+static bool check_argument_count(const struct invocation *invocation, struct error *err)
+{
+    const struct command *command = invocation->command;
+    if (invocation->argument_count >= command->least && invocation->argument_count <= command->most) {
+        return true;
+    }
+    if (invocation->argument_count > command->most) {
+        error_set(err, ERROR_USAGE, "\"%s\" is one argument too many for %s", invocation->arguments[command->most],
+                  command->name);
+    } else {
+        error_set(err, ERROR_USAGE, "%s needs %s", command->name, command->arguments);
+    }
+    return error_hint(err, "usage: pgchime %s%s%s", command->name, command->arguments[0] != '\0' ? " " : "",
+                      command->arguments);
+}
+
+static int run_command(struct invocation *invocation)
+{
+    invocation->style.colour = output_wants_colour(STDOUT_FILENO);
+    int status = invocation->command->run(invocation);
+    return output_complete() || status != EXIT_OK ? status : (int)ERROR_FAILED;
+}
+
+/* With the command known: argv[0] is its name. */
+static int continue_command(struct invocation *invocation, int argc, char *const *argv)
+{
+    struct error err;
+    const struct command *instead = NULL;
+    int first = 1;
+    if (!invocation->command->raw) {
+        if (!read_options(invocation, argc, argv, true, &instead, &err)) {
+            return fail(&err);
+        }
+        first = optind;
+    }
+    invocation->argument_count = argc - first;
+    invocation->arguments = argv + first;
+    if (instead == &command_help) {
+        help_command(invocation->command);
+        return output_complete() ? EXIT_OK : (int)ERROR_FAILED;
+    }
+    if (instead != NULL) {
+        invocation->command = instead;
+    } else if (!check_argument_count(invocation, &err)) {
+        return fail(&err);
+    }
+    return run_command(invocation);
+}
+
+static int refuse_command(const char *name)
+{
+    struct error err;
+    const char *nearest = command_nearest(name);
+    error_set(&err, ERROR_USAGE, "there is no command \"%s\"", name);
+    if (nearest != NULL) {
+        error_hint(&err, "did you mean \"%s\"?", nearest);
+    } else {
+        error_hint(&err, "pgchime help lists them");
+    }
+    return fail(&err);
+}
+
+static const char *default_config(void)
+{
+    const char *given = getenv("PGCHIME_CONFIG");
+    return given != NULL && given[0] != '\0' ? given : CONFIG_DEFAULT_FILE;
+}
+
+int command_line(int argc, char *const *argv)
+{
+    struct invocation invocation = {.config = default_config()};
+    struct error err;
+    const struct command *instead = NULL;
+    if (!read_options(&invocation, argc, argv, false, &instead, &err)) {
+        return fail(&err);
+    }
+    if (instead != NULL) {
+        invocation.command = instead;
+        return run_command(&invocation);
+    }
+    if (optind >= argc) {
+        error_set(&err, ERROR_USAGE, "no command is given");
+        error_hint(&err, "pgchime help lists them");
+        return fail(&err);
+    }
+    int first = optind;
+    invocation.command = command_find(argv[first]);
+    return invocation.command != NULL ? continue_command(&invocation, argc - first, argv + first)
+                                      : refuse_command(argv[first]);
+}

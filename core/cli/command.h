@@ -1,0 +1,80 @@
+/* The command line: one table of commands, each a constant entry in a file of its own (core/cli/NAME.c).
+ *
+ * Does: find the command, read its options and the global ones (in any order, before or after the command), print help
+ *   made from the table, turn failures into the exit status of design/surface.md.
+ * Does not: know what a command does.
+ * Data goes to standard output, everything else to standard error. */
+#ifndef CHIME_CLI_COMMAND_H
+#define CHIME_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "cli/output.h"
+
+#define COMMAND_OPTIONS_MAX 8
+
+enum exit_status { EXIT_OK = 0, EXIT_TIMEOUT = 124 }; /* the others are error kinds */
+
+struct command_option {
+    const char *name;     /* without the dashes; NULL ends the list */
+    const char *argument; /* what its value is called; NULL: it has none */
+    const char *help;
+};
+
+struct invocation;
+
+struct command {
+    const char *name;
+    const char *arguments; /* as shown in usage: "JOB", "[JOB]", "" */
+    int least;             /* arguments needed */
+    int most;              /* arguments allowed */
+    const char *summary;
+    const char *details; /* more for `help COMMAND`; NULL */
+    struct command_option options[COMMAND_OPTIONS_MAX + 1];
+    bool internal; /* not listed */
+    bool raw;      /* its arguments are not looked at for options */
+    int (*run)(const struct invocation *invocation);
+};
+
+/* A command with what was given to it. */
+struct invocation {
+    const struct command *command;
+    const char *config;   /* path of the configuration */
+    const char *database; /* NULL: all */
+    struct output_style style;
+    bool quiet;
+    int verbose;
+    int argument_count;
+    char *const *arguments;
+    const char *values[COMMAND_OPTIONS_MAX]; /* by place in command->options; "" for a flag, NULL not given */
+};
+
+extern const struct command *const commands[];
+extern const size_t command_count;
+
+/* The whole program after main: the exit status. */
+int command_line(int argc, char *const *argv);
+
+/* Value of an option of the command by its name; NULL not given, "" for a flag. */
+const char *invocation_option(const struct invocation *invocation, const char *name);
+bool invocation_has(const struct invocation *invocation, const char *name);
+/* A duration such as "60s" in an option; untouched when it is not given. */
+bool invocation_duration(const struct invocation *invocation, const char *name, duration *length,
+                         struct error *err) CHIME_MUST_CHECK;
+
+const struct command *command_find(const char *name); /* NULL */
+/* "did you mean" for a command's name; NULL when none is near. */
+const char *command_nearest(const char *name);
+void help_all(void);                              /* on standard output */
+void help_command(const struct command *command); /* likewise */
+
+/* Prints "pgchime: message" and the hint on standard error, escaped; returns the exit status of its kind. */
+int fail(const struct error *err);
+/* A remark on standard error, not an error; nothing with -q. */
+void remark(const struct invocation *invocation, const char *format, ...) CHIME_PRINTF(2, 3);
+/* True when all of standard output was written; else says so and returns false. */
+bool output_complete(void);
+
+#endif

@@ -1,0 +1,21 @@
+/* The entries that the table in command.c lists; each is defined in the file of its command's name. */
+#ifndef CHIME_CLI_COMMANDS_H
+#define CHIME_CLI_COMMANDS_H
+
+#include "cli/command.h"
+
+extern const struct command command_check;
+extern const struct command command_help;
+extern const struct command command_jobs;
+extern const struct command command_migrate;
+extern const struct command command_plugin_host;
+extern const struct command command_plugins;
+extern const struct command command_run;
+extern const struct command command_runs;
+extern const struct command command_serve;
+extern const struct command command_show;
+extern const struct command command_status;
+extern const struct command command_version;
+extern const struct command command_views;
+
+#endif

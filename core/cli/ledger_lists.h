@@ -1,0 +1,32 @@
+/* Jobs and runs as several commands print them. */
+#ifndef CHIME_CLI_LEDGER_LISTS_H
+#define CHIME_CLI_LEDGER_LISTS_H
+
+#include "cli/visit.h"
+
+struct output_list *job_list_create(void);
+/* Appends the jobs of the visited database, or only those of one name. */
+bool job_list_add(struct visit *visit, struct output_list *list, const char *name, struct error *err) CHIME_MUST_CHECK;
+
+/* Which runs; a NULL member asks for nothing. */
+struct run_filter {
+    const char *job;
+    const char *states;    /* an array as PostgreSQL reads it: "{failed,lost}" */
+    const char *since;     /* an instant, as PostgreSQL reads it */
+    const char *since_ago; /* or so many seconds ago, by the database's clock */
+    const char *kind;      /* with `slot`: one run */
+    const char *slot;
+    int64_t limit;
+};
+
+struct output_list *run_list_create(void);
+/* Appends runs of the visited database, newest first. */
+bool run_list_add(struct visit *visit, struct output_list *list, const struct run_filter *filter,
+                  struct error *err) CHIME_MUST_CHECK;
+/* The list of several databases in one order. */
+void run_list_sort(struct output_list *list, int64_t limit);
+
+/* The next slot by the database's clock; INSTANT_NEVER for a text that is no schedule. */
+instant job_next_slot(const char *schedule, const char *database_now, const char *last_slot);
+
+#endif

@@ -1,0 +1,111 @@
+#include "cli/load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+
+static void load_plugins(struct loaded *loaded)
+{
+    static const struct plugin_options options = {0};
+    size_t before = loaded->report.count;
+    if (loaded->config == NULL || loaded->config->plugin_dir == NULL) {
+        loaded->plugins = xcalloc(1, sizeof *loaded->plugins);
+        return;
+    }
+    loaded->plugins = plugins_describe(loaded->config->plugin_dir, &options, &loaded->report);
+    loaded->refusals = loaded->report.count - before;
+}
+
+void load_all(const struct invocation *invocation, struct loaded *loaded)
+{
+    *loaded = (struct loaded){0};
+    report_init(&loaded->report);
+    loaded->config = config_load(invocation->config, &loaded->report);
+    load_plugins(loaded);
+    if (loaded->config != NULL) {
+        /* The same report: that is how the catalog knows which plugins were refused and need no second finding. */
+        loaded->catalog = catalog_build(loaded->config, loaded->plugins, &loaded->report);
+    }
+    report_sort(&loaded->report);
+}
+
+void loaded_finish(struct loaded *loaded)
+{
+    catalog_destroy(loaded->catalog);
+    plugin_set_destroy(loaded->plugins);
+    config_free(loaded->config);
+    report_finish(&loaded->report);
+}
+
+/* Line by line, because a finding's own line breaks are ours and what it quotes is not. */
+static void print_finding(const struct finding *finding)
+{
+    struct buffer text = {0};
+    if (finding->file != NULL) {
+        output_escape(&text, finding->file);
+        buffer_putc(&text, ':');
+        if (finding->line > 0) {
+            buffer_printf(&text, "%d:", finding->line);
+        }
+        buffer_putc(&text, ' ');
+    }
+    output_escape(&text, finding->message);
+    buffer_putc(&text, '\n');
+    if (finding->hint != NULL) {
+        buffer_puts(&text, "HINT:  ");
+        output_escape(&text, finding->hint);
+        buffer_putc(&text, '\n');
+    }
+    fputs(buffer_text(&text), stderr);
+    buffer_finish(&text);
+}
+
+void print_findings(const struct report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        print_finding(&report->findings[i]);
+    }
+}
+
+static void refuse_database(const struct config *config, const char *name, struct error *err)
+{
+    const char **names = xcalloc(config->database_count + 1, sizeof *names);
+    for (size_t i = 0; i < config->database_count; i++) {
+        names[i] = config->databases[i].name;
+    }
+    const char *nearest = nearest_word(name, names, config->database_count);
+    error_set(err, ERROR_NOT_FOUND, "there is no database \"%s\" in %s", name, config->file);
+    if (nearest != NULL) {
+        error_hint(err, "did you mean \"%s\"?", nearest);
+    } else if (config->database_count > 0) {
+        error_hint(err, "the first one there is \"%s\"", names[0]);
+    }
+    free(names);
+}
+
+struct config *load_config(const struct invocation *invocation, int *status)
+{
+    struct report report;
+    report_init(&report);
+    struct config *config = config_load(invocation->config, &report);
+    report_sort(&report);
+    print_findings(&report);
+    report_finish(&report);
+    *status = (int)ERROR_CONFIG;
+    if (config == NULL || invocation->database == NULL || config_find_database(config, invocation->database) != NULL) {
+        return config;
+    }
+    struct error err;
+    refuse_database(config, invocation->database, &err);
+    *status = fail(&err);
+    config_free(config);
+    return NULL;
+}
+
+bool database_is_wanted(const struct invocation *invocation, const struct config_database *database)
+{
+    return invocation->database == NULL || strcmp(invocation->database, database->name) == 0;
+}

@@ -1,0 +1,27 @@
+/* Configuration, plugins and catalog, loaded for a command. */
+#ifndef CHIME_CLI_LOAD_H
+#define CHIME_CLI_LOAD_H
+
+#include "catalog/catalog.h"
+#include "cli/command.h"
+
+struct loaded {
+    struct config *config;      /* NULL when it has errors */
+    struct plugin_set *plugins; /* never NULL */
+    struct catalog *catalog;    /* NULL when it has errors */
+    struct report report;       /* sorted: everything found */
+    size_t refusals;            /* of plugins: findings that stop nothing but the plugin */
+};
+
+/* All of it. `loaded` is to be finished also when there are errors (catalog is NULL then). */
+void load_all(const struct invocation *invocation, struct loaded *loaded);
+void loaded_finish(struct loaded *loaded);
+/* The configuration alone, for commands that only connect; NULL after its findings were printed. With --database an
+ * unknown name is an error too; *status is the exit status then. */
+struct config *load_config(const struct invocation *invocation, int *status);
+/* Whether the command is about this database: --database. */
+bool database_is_wanted(const struct invocation *invocation, const struct config_database *database);
+/* Every finding on standard error. */
+void print_findings(const struct report *report);
+
+#endif

@@ -1,0 +1,281 @@
+#include "cli/output.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "cli/output_list.h"
+
+static const char *const format_names[] = {"table", "wide", "json", "ndjson", "csv"};
+
+bool output_format_parse(const char *name, enum output_format *format, struct error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(format_names); i++) {
+        if (strcmp(name, format_names[i]) == 0) {
+            *format = (enum output_format)i;
+            return true;
+        }
+    }
+    const char *nearest = nearest_word(name, format_names, COUNT_OF(format_names));
+    error_set(err, ERROR_USAGE, "there is no output format \"%s\"", name);
+    return nearest != NULL ? error_hint(err, "did you mean \"%s\"?", nearest)
+                           : error_hint(err, "write -o table, wide, json, ndjson or csv");
+}
+
+bool output_is_for_people(const struct output_style *style)
+{
+    return style->format == OUTPUT_TABLE || style->format == OUTPUT_WIDE;
+}
+
+bool output_wants_colour(int descriptor)
+{
+    const char *refused = getenv("NO_COLOR");
+    return isatty(descriptor) && (refused == NULL || refused[0] == '\0');
+}
+
+/* --- rows -------------------------------------------------------------------------------------------------------------- */
+
+struct output_list *output_create(const char *plural, const struct output_column *columns, size_t count)
+{
+    struct output_list *list = xcalloc(1, sizeof *list);
+    *list = (struct output_list){.plural = plural, .columns = columns, .column_count = count};
+    return list;
+}
+
+void output_destroy(struct output_list *list)
+{
+    if (list == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < list->row_count * list->column_count; i++) {
+        free(list->values[i].text);
+    }
+    free(list->values);
+    free(list);
+}
+
+void output_set_vertical(struct output_list *list)
+{
+    list->vertical = true;
+}
+
+size_t output_rows(const struct output_list *list)
+{
+    return list->row_count;
+}
+
+void output_add_row(struct output_list *list)
+{
+    if (list->row_count == list->row_capacity) {
+        list->row_capacity = list->row_capacity == 0 ? 16 : list->row_capacity * 2;
+        list->values = xrealloc(list->values, list->row_capacity * list->column_count, sizeof *list->values);
+    }
+    memset(list->values + list->row_count * list->column_count, 0, list->column_count * sizeof *list->values);
+    list->row_count++;
+}
+
+static struct output_value *current(struct output_list *list, size_t column)
+{
+    if (list->row_count == 0 || column >= list->column_count) {
+        fatal("output: no column %zu in \"%s\"", column, list->plural);
+    }
+    return &list->values[(list->row_count - 1) * list->column_count + column];
+}
+
+void output_set_number(struct output_list *list, size_t column, int64_t number)
+{
+    *current(list, column) = (struct output_value){.given = true, .number = number};
+}
+
+void output_set_instant(struct output_list *list, size_t column, instant at)
+{
+    *current(list, column) = (struct output_value){.given = at != INSTANT_NONE && at != INSTANT_NEVER, .number = at};
+}
+
+static void set_text(struct output_list *list, size_t column, const char *text)
+{
+    struct output_value *value = current(list, column);
+    free(value->text);
+    *value = (struct output_value){.given = true, .text = xstrdup(text)};
+}
+
+void output_set(struct output_list *list, size_t column, const char *text)
+{
+    int64_t number;
+    instant at;
+    if (text == NULL) {
+        return;
+    }
+    switch (list->columns[column].kind) {
+    case OUTPUT_TEXT:
+    case OUTPUT_LONG:
+    case OUTPUT_STATE:
+    case OUTPUT_DATA:
+        set_text(list, column, text);
+        break;
+    case OUTPUT_INTEGER:
+    case OUTPUT_DURATION:
+    case OUTPUT_BYTES:
+        if (parse_int64(text, INT64_MIN, INT64_MAX, &number)) {
+            output_set_number(list, column, number);
+        }
+        break;
+    case OUTPUT_BOOLEAN:
+        output_set_number(list, column, text[0] == 't');
+        break;
+    case OUTPUT_INSTANT:
+        if (instant_parse(text, &at, NULL)) {
+            output_set_instant(list, column, at);
+        }
+        break;
+    }
+}
+
+struct placed_row {
+    struct output_value *values;
+    size_t row; /* qsort is not stable by itself */
+    int64_t key;
+};
+
+static int compare_latest(const void *left, const void *right)
+{
+    const struct placed_row *a = left;
+    const struct placed_row *b = right;
+    if (a->key != b->key) {
+        return a->key > b->key ? -1 : 1;
+    }
+    return a->row < b->row ? -1 : 1;
+}
+
+static void drop_rows(struct output_list *list, size_t keep)
+{
+    for (size_t i = keep * list->column_count; i < list->row_count * list->column_count; i++) {
+        free(list->values[i].text);
+    }
+    list->row_count = keep;
+}
+
+void output_sort_latest(struct output_list *list, size_t column, size_t limit)
+{
+    size_t width = list->column_count;
+    if (list->row_count > 0) {
+        struct placed_row *rows = xcalloc(list->row_count, sizeof *rows);
+        struct output_value *sorted = xcalloc(list->row_capacity * width, sizeof *sorted);
+        for (size_t i = 0; i < list->row_count; i++) {
+            struct output_value *values = &list->values[i * width];
+            rows[i] = (struct placed_row){values, i, values[column].given ? values[column].number : INSTANT_NONE};
+        }
+        qsort(rows, list->row_count, sizeof *rows, compare_latest);
+        for (size_t i = 0; i < list->row_count; i++) {
+            memcpy(sorted + i * width, rows[i].values, width * sizeof *sorted);
+        }
+        free(rows);
+        free(list->values);
+        list->values = sorted;
+    }
+    if (list->row_count > limit) {
+        drop_rows(list, limit);
+    }
+}
+
+/* --- text -------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t decode(const unsigned char *text, size_t length)
+{
+    static const unsigned char masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    uint32_t character = text[0] & masks[length];
+    for (size_t i = 1; i < length; i++) {
+        character = character << 6 | (text[i] & 0x3f);
+    }
+    return character;
+}
+
+/* Controls of both sets, and what turns the direction of the text around it. */
+static bool is_hidden(uint32_t character)
+{
+    return character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x200e || character == 0x200f ||
+           (character >= 0x2028 && character <= 0x202e) || (character >= 0x2066 && character <= 0x2069);
+}
+
+static void escape_character(struct buffer *buffer, uint32_t character)
+{
+    switch (character) {
+    case '\n':
+        buffer_puts(buffer, "\\n");
+        break;
+    case '\t':
+        buffer_puts(buffer, "\\t");
+        break;
+    case '\r':
+        buffer_puts(buffer, "\\r");
+        break;
+    default:
+        buffer_printf(buffer, "\\u%04x", character);
+    }
+}
+
+void output_escape(struct buffer *buffer, const char *text)
+{
+    size_t left = strlen(text);
+    while (left > 0) {
+        size_t length = utf8_length(text, left);
+        if (length == 0) {
+            buffer_puts(buffer, "\\ufffd");
+            length = 1;
+        } else {
+            uint32_t character = decode((const unsigned char *)text, length);
+            if (is_hidden(character)) {
+                escape_character(buffer, character);
+            } else {
+                buffer_append(buffer, text, length);
+            }
+        }
+        text += length;
+        left -= length;
+    }
+}
+
+void output_put_duration(struct buffer *buffer, duration length)
+{
+    if (length < 0) {
+        buffer_putc(buffer, '-');
+        length = -length;
+    }
+    if (length < USEC_PER_SEC) {
+        buffer_printf(buffer, length < 10 * USEC_PER_MSEC ? "%.1fms" : "%.0fms", (double)length / USEC_PER_MSEC);
+    } else if (length < USEC_PER_MINUTE) {
+        buffer_printf(buffer, "%lld.%llds", (long long)(length / USEC_PER_SEC),
+                      (long long)(length % USEC_PER_SEC / (USEC_PER_SEC / 10)));
+    } else if (length < USEC_PER_HOUR) {
+        buffer_printf(buffer, "%lldmin %llds", (long long)(length / USEC_PER_MINUTE),
+                      (long long)(length % USEC_PER_MINUTE / USEC_PER_SEC));
+    } else if (length < USEC_PER_DAY) {
+        buffer_printf(buffer, "%lldh %lldmin", (long long)(length / USEC_PER_HOUR),
+                      (long long)(length % USEC_PER_HOUR / USEC_PER_MINUTE));
+    } else {
+        buffer_printf(buffer, "%lldd %lldh", (long long)(length / USEC_PER_DAY),
+                      (long long)(length % USEC_PER_DAY / USEC_PER_HOUR));
+    }
+}
+
+void output_print(struct output_list *const *lists, size_t count, const struct output_style *style, FILE *stream)
+{
+    switch (style->format) {
+    case OUTPUT_TABLE:
+    case OUTPUT_WIDE:
+        output_print_tables(lists, count, style, stream);
+        break;
+    case OUTPUT_JSON:
+        output_print_json(lists, count, stream);
+        break;
+    case OUTPUT_NDJSON:
+        output_print_ndjson(lists, count, stream);
+        break;
+    case OUTPUT_CSV:
+        output_print_csv(lists, count, style, stream);
+        break;
+    }
+}

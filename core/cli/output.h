@@ -1,0 +1,82 @@
+/* What commands print on standard output: one definition of columns gives the table, the JSON and the CSV.
+ *
+ * Does: hold rows of typed values; print them through libsmartcols (table, wide) or jansson (json, ndjson), or as CSV.
+ *   Text is escaped for terminals, so that nothing stored in a database can move a cursor or forge a line.
+ * Does not: query. Ownership: a document and its rows are the caller's; columns are borrowed.
+ * JSON is one object: schema_version 1 and each list under its plural name. Instants are ISO 8601 in UTC with Z,
+ * durations milliseconds (the key says _ms), data is nested as it is. It is stable; the text for people may change. */
+#ifndef CHIME_CLI_OUTPUT_H
+#define CHIME_CLI_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/buffer.h"
+#include "base/instant.h"
+
+#define OUTPUT_SCHEMA_VERSION 1
+
+enum output_format { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_NDJSON, OUTPUT_CSV };
+
+struct output_style {
+    enum output_format format;
+    bool no_header;
+    bool utc;    /* instants for people in UTC instead of local time */
+    bool colour; /* see output_wants_colour */
+};
+
+enum output_kind {
+    OUTPUT_TEXT,
+    OUTPUT_LONG,  /* text that a table may cut */
+    OUTPUT_STATE, /* text; coloured by what it says */
+    OUTPUT_INTEGER,
+    OUTPUT_BOOLEAN,
+    OUTPUT_INSTANT,
+    OUTPUT_DURATION, /* held in microseconds */
+    OUTPUT_BYTES,
+    OUTPUT_DATA, /* JSON text: a list or an object */
+};
+
+/* Where the table has a column: always, with -o wide, or only in a vertical one (which has all). */
+enum output_place { OUTPUT_ALWAYS, OUTPUT_WIDER, OUTPUT_VERTICAL };
+
+struct output_column {
+    const char *header; /* of the table; NULL: not in the table */
+    const char *key;    /* in JSON and CSV; NULL: not there */
+    enum output_kind kind;
+    enum output_place place;
+};
+
+struct output_list;
+
+struct output_list *output_create(const char *plural, const struct output_column *columns, size_t count);
+void output_destroy(struct output_list *list);      /* takes NULL */
+void output_set_vertical(struct output_list *list); /* for people: a line for each column, as for one job */
+size_t output_rows(const struct output_list *list);
+
+/* A new row, all null; the setters below work on it. */
+void output_add_row(struct output_list *list);
+/* From the text that PostgreSQL writes for the column's kind (durations: whole microseconds); NULL is null. */
+void output_set(struct output_list *list, size_t column, const char *text);
+void output_set_number(struct output_list *list, size_t column,
+                       int64_t number);                                       /* integers, bytes, booleans, durations */
+void output_set_instant(struct output_list *list, size_t column, instant at); /* INSTANT_NONE, _NEVER: null */
+
+/* Latest first by an instant, null last, and no more than `limit` rows. */
+void output_sort_latest(struct output_list *list, size_t column, size_t limit);
+
+/* One document of several lists, in this order. */
+void output_print(struct output_list *const *lists, size_t count, const struct output_style *style, FILE *stream);
+
+bool output_format_parse(const char *name, enum output_format *format, struct error *err) CHIME_MUST_CHECK;
+bool output_is_for_people(const struct output_style *style);
+/* A terminal, and NO_COLOR not set (https://no-color.org). */
+bool output_wants_colour(int descriptor);
+/* Appends text with control characters, direction overrides and bytes that are not UTF-8 made visible. */
+void output_escape(struct buffer *buffer, const char *text);
+/* "12ms", "1.204s", "5min 3s", "2h 10min", "3d 4h". */
+void output_put_duration(struct buffer *buffer, duration length);
+
+#endif

@@ -1,0 +1,197 @@
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/commands.h"
+#include "cli/load.h"
+#include "cli/visit.h"
+
+static const struct output_column columns[] = {
+    {"NAME", "name", OUTPUT_TEXT, OUTPUT_ALWAYS},         {"VERSION", "version", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS}, {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},
+    {"JOBS", NULL, OUTPUT_INTEGER, OUTPUT_ALWAYS},        {NULL, "jobs", OUTPUT_DATA, OUTPUT_ALWAYS},
+    {"VIEWS", NULL, OUTPUT_INTEGER, OUTPUT_ALWAYS},       {NULL, "views", OUTPUT_DATA, OUTPUT_ALWAYS},
+    {"SUMMARY", "summary", OUTPUT_LONG, OUTPUT_ALWAYS},   {"REASON", "reason", OUTPUT_LONG, OUTPUT_ALWAYS},
+    {"FILE", "file", OUTPUT_TEXT, OUTPUT_WIDER},
+};
+enum {
+    COLUMN_NAME,
+    COLUMN_VERSION,
+    COLUMN_DATABASE,
+    COLUMN_STATE,
+    COLUMN_JOB_COUNT,
+    COLUMN_JOBS,
+    COLUMN_VIEW_COUNT,
+    COLUMN_VIEWS,
+    COLUMN_SUMMARY,
+    COLUMN_REASON,
+    COLUMN_FILE,
+};
+
+/* What one database says of its plugins. */
+struct installed {
+    const char *database;
+    struct pg_rows rows;
+};
+enum { ROW_NAME, ROW_VERSION, ROW_SUMMARY, ROW_STATE, ROW_REASON };
+
+struct survey {
+    struct installed *databases;
+    size_t count;
+};
+
+static bool ask_database(struct visit *visit, void *data, struct error *err)
+{
+    struct survey *survey = data;
+    struct installed *installed = &survey->databases[survey->count];
+    installed->database = visit->database->name;
+    if (!pg_client_query(visit->client, "SELECT name, version, summary, state, reason FROM chime.plugin ORDER BY name",
+                         NULL, 0, &installed->rows, err)) {
+        return false;
+    }
+    survey->count++;
+    return true;
+}
+
+static const struct catalog_plugin *find_taken(const struct loaded *loaded, const char *name)
+{
+    for (size_t i = 0; loaded->catalog != NULL && i < loaded->catalog->plugin_count; i++) {
+        if (strcmp(loaded->catalog->plugins[i].declaration->name, name) == 0) {
+            return &loaded->catalog->plugins[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_in_folder(const struct loaded *loaded, const char *name)
+{
+    for (size_t i = 0; i < loaded->plugins->count; i++) {
+        if (strcmp(loaded->plugins->plugins[i]->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_names(struct output_list *list, size_t count_column, json_t *names)
+{
+    char *text = json_dumps(names, JSON_COMPACT);
+    output_set_number(list, count_column, (int64_t)json_array_size(names));
+    output_set(list, count_column + 1, text);
+    free(text);
+    json_decref(names);
+}
+
+static void add_declared(struct output_list *list, const struct declaration *declaration)
+{
+    json_t *jobs = json_array();
+    json_t *views = json_array();
+    for (size_t i = 0; i < declaration->job_count; i++) {
+        json_array_append_new(jobs, json_string(declaration->jobs[i].name));
+    }
+    for (size_t i = 0; i < declaration->view_count; i++) {
+        json_array_append_new(views, json_string(declaration->views[i].relation));
+    }
+    output_add_row(list);
+    output_set(list, COLUMN_NAME, declaration->name);
+    output_set(list, COLUMN_VERSION, declaration->version);
+    output_set(list, COLUMN_SUMMARY, declaration->summary);
+    output_set(list, COLUMN_FILE, declaration->file);
+    set_names(list, COLUMN_JOB_COUNT, jobs);
+    set_names(list, COLUMN_VIEW_COUNT, views);
+}
+
+static void set_installed(struct output_list *list, const struct installed *installed, const char *name)
+{
+    for (size_t i = 0; i < installed->rows.count; i++) {
+        if (strcmp(pg_rows_value(&installed->rows, i, ROW_NAME), name) == 0) {
+            output_set(list, COLUMN_STATE, pg_rows_value(&installed->rows, i, ROW_STATE));
+            output_set(list, COLUMN_REASON, pg_rows_value(&installed->rows, i, ROW_REASON));
+        }
+    }
+}
+
+static void add_from_folder(const struct invocation *invocation, const struct loaded *loaded,
+                            const struct survey *survey, struct output_list *list)
+{
+    for (size_t i = 0; i < loaded->plugins->count; i++) {
+        const struct declaration *declaration = loaded->plugins->plugins[i];
+        const struct catalog_plugin *taken = find_taken(loaded, declaration->name);
+        if (invocation->database != NULL && (taken == NULL || strcmp(taken->database, invocation->database) != 0)) {
+            continue;
+        }
+        add_declared(list, declaration);
+        if (taken == NULL) {
+            output_set(list, COLUMN_STATE, loaded->catalog != NULL ? "disabled" : NULL);
+            continue;
+        }
+        output_set(list, COLUMN_DATABASE, taken->database);
+        for (size_t n = 0; n < survey->count; n++) {
+            if (strcmp(survey->databases[n].database, taken->database) == 0) {
+                set_installed(list, &survey->databases[n], declaration->name);
+            }
+        }
+    }
+}
+
+/* Those a database still has though their file is gone or refused. */
+static void add_from_databases(const struct loaded *loaded, const struct survey *survey, struct output_list *list)
+{
+    for (size_t n = 0; n < survey->count; n++) {
+        const struct installed *installed = &survey->databases[n];
+        for (size_t i = 0; i < installed->rows.count; i++) {
+            if (!is_in_folder(loaded, pg_rows_value(&installed->rows, i, ROW_NAME))) {
+                output_add_row(list);
+                output_set(list, COLUMN_NAME, pg_rows_value(&installed->rows, i, ROW_NAME));
+                output_set(list, COLUMN_VERSION, pg_rows_value(&installed->rows, i, ROW_VERSION));
+                output_set(list, COLUMN_SUMMARY, pg_rows_value(&installed->rows, i, ROW_SUMMARY));
+                output_set(list, COLUMN_DATABASE, installed->database);
+                output_set(list, COLUMN_STATE, pg_rows_value(&installed->rows, i, ROW_STATE));
+                output_set(list, COLUMN_REASON, pg_rows_value(&installed->rows, i, ROW_REASON));
+            }
+        }
+    }
+}
+
+static int list_plugins(const struct invocation *invocation, const struct loaded *loaded)
+{
+    struct survey survey = {.databases = xcalloc(loaded->config->database_count + 1, sizeof *survey.databases)};
+    struct output_list *list = output_create("plugins", columns, COUNT_OF(columns));
+    int status = visit_all(invocation, loaded->config, ask_database, &survey);
+    add_from_folder(invocation, loaded, &survey, list);
+    add_from_databases(loaded, &survey, list);
+    output_print(&list, 1, &invocation->style, stdout);
+    if (output_rows(list) == 0) {
+        remark(invocation, "no plugins");
+    }
+    output_destroy(list);
+    for (size_t i = 0; i < survey.count; i++) {
+        pg_rows_finish(&survey.databases[i].rows);
+    }
+    free(survey.databases);
+    return loaded->report.count > 0 ? (int)ERROR_CONFIG : status;
+}
+
+static int plugins_run(const struct invocation *invocation)
+{
+    struct loaded loaded;
+    int status;
+    struct config *config = load_config(invocation, &status);
+    if (config == NULL) {
+        return status;
+    }
+    config_free(config);
+    load_all(invocation, &loaded);
+    print_findings(&loaded.report);
+    status = loaded.config != NULL ? list_plugins(invocation, &loaded) : (int)ERROR_CONFIG;
+    loaded_finish(&loaded);
+    return status;
+}
+
+const struct command command_plugins = {
+    .name = "plugins",
+    .arguments = "",
+    .summary = "the plugin folder, and what became of each plugin in its database",
+    .run = plugins_run,
+};

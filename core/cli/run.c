@@ -1,0 +1,265 @@
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "cli/commands.h"
+#include "cli/ledger_lists.h"
+#include "cli/load.h"
+
+#define FIRST_PAUSE (20 * USEC_PER_MSEC)
+#define LONGEST_PAUSE (500 * USEC_PER_MSEC)
+
+static const struct output_column request_columns[] = {
+    {"REQUEST", "request_id", OUTPUT_INTEGER, OUTPUT_ALWAYS}, {"JOB", "job", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},     {"SLOT", "slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
+    {"TRIGGER", "trigger", OUTPUT_TEXT, OUTPUT_ALWAYS},
+};
+enum { REQUEST_SLOT = 3 };
+
+/* One run asked for. */
+struct asked {
+    const struct invocation *invocation;
+    const char *job;
+    struct visit visit;
+    char job_id[24];
+    char slot[48]; /* as the server wrote it */
+};
+
+static bool search_database(struct visit *visit, void *search, struct error *err)
+{
+    bool here;
+    return job_search_visit(visit, search, &here, err);
+}
+
+static bool refuse_inactive(const char *job, const char *plugin_state, const char *reason, struct error *err)
+{
+    if (plugin_state != NULL && strcmp(plugin_state, "installed") != 0) {
+        error_set(err, ERROR_REFUSED, "job \"%s\" is inactive: its plugin is %s%s%s", job, plugin_state,
+                  reason != NULL ? ", " : "", reason != NULL ? reason : "");
+        return error_hint(err, "pgchime plugins says what each plugin lacks");
+    }
+    error_set(err, ERROR_REFUSED, "job \"%s\" is inactive", job);
+    return error_hint(err,
+                      "it left the configuration or has enabled = false there: change that and restart the daemon");
+}
+
+static bool find_job(struct asked *asked, struct error *err)
+{
+    static const char sql[] = "SELECT j.job_id, j.active, p.state, p.reason"
+                              " FROM chime.job j LEFT JOIN chime.plugin p ON p.name = j.plugin"
+                              " WHERE j.name = $1 ORDER BY j.owner = current_user DESC, j.job_id LIMIT 1";
+    struct pg_rows rows;
+    bool found = false;
+    if (!pg_client_query(asked->visit.client, sql, &asked->job, 1, &rows, err)) {
+        return false;
+    }
+    if (rows.count == 0) {
+        error_set(err, ERROR_NOT_FOUND, "job \"%s\" is gone", asked->job);
+    } else if (pg_rows_value(&rows, 0, 1)[0] != 't') {
+        refuse_inactive(asked->job, pg_rows_value(&rows, 0, 2), pg_rows_value(&rows, 0, 3), err);
+    } else {
+        snprintf(asked->job_id, sizeof asked->job_id, "%s", pg_rows_value(&rows, 0, 0));
+        found = true;
+    }
+    pg_rows_finish(&rows);
+    return found;
+}
+
+static bool require_leader(struct asked *asked, struct error *err)
+{
+    static const char sql[] = "SELECT token IS NOT NULL AND chime.backend_alive(pid, backend_start) FROM chime.leader";
+    struct pg_rows rows;
+    if (!pg_client_query(asked->visit.client, sql, NULL, 0, &rows, err)) {
+        return false;
+    }
+    bool led = rows.count > 0 && pg_rows_value(&rows, 0, 0)[0] == 't';
+    pg_rows_finish(&rows);
+    if (!led) {
+        error_set(err, ERROR_REFUSED, "nobody leads this database: nothing would run the job");
+        return error_hint(err, "start the daemon: pgchime serve --config %s", asked->invocation->config);
+    }
+    return true;
+}
+
+/* The answer's columns are those of the requests' list. */
+static bool ask(struct asked *asked, struct output_list *list, struct error *err)
+{
+    static const char sql[] = "INSERT INTO chime.request (job_id) VALUES ($1)"
+                              " RETURNING request_id, $2::text, $3::text, slot, kind::text";
+    const char *parameters[] = {asked->job_id, asked->job, asked->visit.database->name};
+    struct pg_rows rows;
+    if (!pg_client_query(asked->visit.client, sql, parameters, COUNT_OF(parameters), &rows, err)) {
+        return false;
+    }
+    output_add_row(list);
+    for (size_t i = 0; i < rows.columns; i++) {
+        output_set(list, i, pg_rows_value(&rows, 0, i));
+    }
+    snprintf(asked->slot, sizeof asked->slot, "%s", pg_rows_value(&rows, 0, REQUEST_SLOT));
+    pg_rows_finish(&rows);
+    return true;
+}
+
+/* --- waiting for its end ------------------------------------------------------------------------------------------------- */
+
+enum progress { PROGRESS_ASKED, PROGRESS_LIVE, PROGRESS_ENDED, PROGRESS_GONE, PROGRESS_UNKNOWN };
+
+/* One statement, so that what it sees belongs together. */
+static enum progress look(struct asked *asked, char state[static 24], struct error *err)
+{
+    static const char sql[] =
+        "SELECT (SELECT state FROM chime.run_history WHERE job_id = $1 AND kind = 'manual' AND slot = $2),"
+        " EXISTS (SELECT FROM chime.run WHERE job_id = $1 AND kind = 'manual' AND slot = $2),"
+        " EXISTS (SELECT FROM chime.request WHERE job_id = $1 AND kind = 'manual' AND slot = $2)";
+    const char *parameters[] = {asked->job_id, asked->slot};
+    struct pg_rows rows;
+    if (!pg_client_query(asked->visit.client, sql, parameters, COUNT_OF(parameters), &rows, err)) {
+        return PROGRESS_UNKNOWN;
+    }
+    enum progress progress = PROGRESS_GONE;
+    if (pg_rows_value(&rows, 0, 0) != NULL) {
+        snprintf(state, 24, "%s", pg_rows_value(&rows, 0, 0));
+        progress = PROGRESS_ENDED;
+    } else if (pg_rows_value(&rows, 0, 1)[0] == 't') {
+        progress = PROGRESS_LIVE;
+    } else if (pg_rows_value(&rows, 0, 2)[0] == 't') {
+        progress = PROGRESS_ASKED;
+    }
+    pg_rows_finish(&rows);
+    return progress;
+}
+
+static void pause_for(duration length)
+{
+    struct timespec pause = {.tv_sec = (time_t)(length / USEC_PER_SEC),
+                             .tv_nsec = (long)(length % USEC_PER_SEC) * 1000};
+    nanosleep(&pause, NULL);
+}
+
+static int say_timeout(const struct asked *asked, enum progress progress)
+{
+    struct error err;
+    error_set(&err, ERROR_FAILED, "job \"%s\" has not ended in time: %s", asked->job,
+              progress == PROGRESS_LIVE ? "it still runs" : "the request still waits for the leader");
+    error_hint(&err, "pgchime runs %s shows its end", asked->job);
+    fail(&err);
+    return EXIT_TIMEOUT;
+}
+
+static int print_run(struct asked *asked, const char *state, struct error *err)
+{
+    struct output_list *list = run_list_create();
+    struct run_filter filter = {.job = asked->job, .kind = "manual", .slot = asked->slot, .limit = 1};
+    int status = strcmp(state, "succeeded") == 0 ? EXIT_OK : (int)ERROR_FAILED;
+    if (run_list_add(&asked->visit, list, &filter, err)) {
+        output_print(&list, 1, &asked->invocation->style, stdout);
+    } else {
+        status = fail(err);
+    }
+    output_destroy(list);
+    return status;
+}
+
+/* Until `deadline` by the boot clock; INSTANT_NEVER waits for ever. */
+static int wait_for_end(struct asked *asked, instant deadline)
+{
+    struct error err;
+    char state[24];
+    for (duration pause = FIRST_PAUSE;; pause = pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE) {
+        enum progress progress = look(asked, state, &err);
+        if (progress == PROGRESS_UNKNOWN) {
+            return fail(&err);
+        }
+        if (progress == PROGRESS_ENDED) {
+            return print_run(asked, state, &err);
+        }
+        if (progress == PROGRESS_GONE) {
+            error_set(&err, ERROR_FAILED, "the request for job \"%s\" was withdrawn before it ran", asked->job);
+            return fail(&err);
+        }
+        duration left = deadline == INSTANT_NEVER ? LONGEST_PAUSE : deadline - clock_boot();
+        if (left <= 0) {
+            return say_timeout(asked, progress);
+        }
+        pause_for(left < pause ? left : pause);
+    }
+}
+
+/* --- the command ----------------------------------------------------------------------------------------------------------- */
+
+static int run_there(struct asked *asked, const struct config_database *database, instant deadline)
+{
+    struct error err;
+    struct output_list *list = output_create("requests", request_columns, COUNT_OF(request_columns));
+    int status = EXIT_OK;
+    if (!visit_open(&asked->visit, database, &err) || !find_job(asked, &err) || !require_leader(asked, &err) ||
+        !ask(asked, list, &err)) {
+        error_prefix(&err, "database \"%s\"", database->name);
+        status = fail(&err);
+    } else if (invocation_has(asked->invocation, "wait")) {
+        status = wait_for_end(asked, deadline);
+    } else {
+        output_print(&list, 1, &asked->invocation->style, stdout);
+    }
+    visit_close(&asked->visit);
+    output_destroy(list);
+    return status;
+}
+
+static int refuse_ambiguous(const char *job)
+{
+    struct error err;
+    error_set(&err, ERROR_USAGE, "more than one database has a job \"%s\"", job);
+    error_hint(&err, "choose one with --database NAME");
+    return fail(&err);
+}
+
+static int search_and_run(struct asked *asked, const struct config *config, instant deadline)
+{
+    struct job_search search = {.name = asked->job};
+    int status = visit_all(asked->invocation, config, search_database, &search);
+    if (search.found == 1) {
+        status = run_there(asked, search.database, deadline);
+    } else if (search.found > 1) {
+        status = refuse_ambiguous(asked->job);
+    } else if (status == EXIT_OK) {
+        status = job_search_refuse(&search);
+    }
+    job_search_finish(&search);
+    return status;
+}
+
+static int run_run(const struct invocation *invocation)
+{
+    struct asked asked = {.invocation = invocation, .job = invocation->arguments[0]};
+    struct error err;
+    duration timeout = -1;
+    if (!invocation_duration(invocation, "timeout", &timeout, &err)) {
+        return fail(&err);
+    }
+    if (timeout >= 0 && !invocation_has(invocation, "wait")) {
+        error_set(&err, ERROR_USAGE, "--timeout is for --wait");
+        return fail(&err);
+    }
+    int status;
+    struct config *config = load_config(invocation, &status);
+    if (config != NULL) {
+        status = search_and_run(&asked, config, timeout >= 0 ? clock_boot() + timeout : INSTANT_NEVER);
+    }
+    config_free(config);
+    return status;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .arguments = "JOB",
+    .least = 1,
+    .most = 1,
+    .summary = "asks the leader to run a job now",
+    .details =
+        "With --wait the exit status is 0 when the run succeeded, 1 when it did not, 124 when it did not end in time.",
+    .options = {{"wait", NULL, "wait for its end and print the run"},
+                {"timeout", "DURATION", "with --wait: give up waiting after this long"}},
+    .run = run_run,
+};

@@ -1,0 +1,67 @@
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "cli/ledger_lists.h"
+
+static const struct output_column columns[] = {
+    {"RUN", "run_id", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+    {"JOB", "job", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"SLOT", "slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
+    {"ATTEMPT", "attempt", OUTPUT_INTEGER, OUTPUT_WIDER},
+    {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},
+    {"TRIGGER", "trigger", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"STARTED", "started_at", OUTPUT_INSTANT, OUTPUT_ALWAYS},
+    {"FINISHED", "finished_at", OUTPUT_INSTANT, OUTPUT_WIDER},
+    {"DURATION", "duration_ms", OUTPUT_DURATION, OUTPUT_ALWAYS},
+    {"ROWS", "rows", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+    {"SQLSTATE", "sqlstate", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"MESSAGE", "message", OUTPUT_LONG, OUTPUT_ALWAYS},
+    {"REASON", "reason", OUTPUT_LONG, OUTPUT_ALWAYS},
+    {"EPOCH", "epoch", OUTPUT_INTEGER, OUTPUT_WIDER},
+    {"INSTANCE", "instance", OUTPUT_TEXT, OUTPUT_WIDER},
+    {"SLOTS", "slots", OUTPUT_INTEGER, OUTPUT_WIDER},
+};
+enum { COLUMN_SLOT = 3 };
+
+/* Misses are ranges of slots, each shown as one line at its last slot. The conditions on slots are plain comparisons, so
+ * that history partitions are left out. */
+static const char runs_sql[] =
+    "WITH wanted (since) AS (SELECT coalesce($4::timestamptz, clock_timestamp() - make_interval(secs => $5::float8),"
+    "                                        '-infinity'))"
+    " SELECT r.run_id, r.job, $1::text, r.slot, r.attempt, r.state, r.kind::text, r.started_at, r.finished_at,"
+    "        (extract(epoch FROM r.finished_at - r.started_at) * 1000000)::bigint, r.rows, r.sqlstate, r.message, "
+    "r.reason,"
+    "        r.epoch, r.instance, 1"
+    "   FROM chime.runs r"
+    "  WHERE ($2::text IS NULL OR r.job = $2) AND ($3::text[] IS NULL OR r.state = ANY ($3))"
+    "    AND r.slot >= (SELECT since FROM wanted) AND ($6::text IS NULL OR r.kind::text = $6)"
+    "    AND ($7::timestamptz IS NULL OR r.slot = $7)"
+    " UNION ALL"
+    " SELECT NULL, j.name, $1, m.last_slot, 0, 'missed', 'schedule', NULL, m.recorded_at, NULL, NULL, NULL, NULL, "
+    "m.reason,"
+    "        m.epoch, l.instance, m.slots"
+    "   FROM chime.missed m JOIN chime.job j USING (job_id) LEFT JOIN chime.leadership l USING (epoch)"
+    "  WHERE ($2 IS NULL OR j.name = $2) AND ($3 IS NULL OR 'missed' = ANY ($3))"
+    "    AND m.last_slot >= (SELECT since FROM wanted) AND ($6 IS NULL OR $6 = 'schedule')"
+    "    AND ($7 IS NULL OR m.last_slot = $7)"
+    " ORDER BY 4 DESC, 1 DESC LIMIT $8::bigint";
+
+struct output_list *run_list_create(void)
+{
+    return output_create("runs", columns, COUNT_OF(columns));
+}
+
+bool run_list_add(struct visit *visit, struct output_list *list, const struct run_filter *filter, struct error *err)
+{
+    char limit[24];
+    snprintf(limit, sizeof limit, "%lld", (long long)filter->limit);
+    const char *parameters[] = {filter->job,  filter->states, filter->since, filter->since_ago,
+                                filter->kind, filter->slot,   limit};
+    return visit_list(visit, list, runs_sql, parameters, COUNT_OF(parameters), err);
+}
+
+void run_list_sort(struct output_list *list, int64_t limit)
+{
+    output_sort_latest(list, COLUMN_SLOT, (size_t)limit);
+}

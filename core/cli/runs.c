@@ -1,0 +1,149 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "cli/commands.h"
+#include "cli/ledger_lists.h"
+#include "cli/load.h"
+
+#define DEFAULT_LIMIT 20
+#define LARGEST_LIMIT 1000000
+
+struct request {
+    struct run_filter filter;
+    struct job_search search;
+    struct output_list *list;
+};
+
+static const char *const states[] = {"succeeded", "failed", "timed_out", "cancelled", "skipped",
+                                     "missed",    "lost",   "running",   "retrying"};
+
+static bool check_state(const char *state, size_t length, struct error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(states); i++) {
+        if (strlen(states[i]) == length && strncmp(states[i], state, length) == 0) {
+            return true;
+        }
+    }
+    char *word = xstrndup(state, length);
+    const char *nearest = nearest_word(word, states, COUNT_OF(states));
+    error_set(err, ERROR_USAGE, "there is no state \"%s\"", word);
+    free(word);
+    return nearest != NULL ? error_hint(err, "did you mean \"%s\"?", nearest)
+                           : error_hint(err, "write succeeded, failed, timed_out, cancelled, skipped, missed, lost, "
+                                             "running or retrying");
+}
+
+/* "failed,lost" as an array of PostgreSQL's; the words themselves need no quotes. */
+static bool read_states(const char *text, struct buffer *array, struct error *err)
+{
+    for (const char *word = text; word != NULL;) {
+        size_t length = strcspn(word, ",");
+        if (!check_state(word, length, err)) {
+            return false;
+        }
+        word = word[length] == ',' ? word + length + 1 : NULL;
+    }
+    buffer_printf(array, "{%s}", text);
+    return true;
+}
+
+/* A duration before now by the database's clock, or an instant. */
+static bool read_since(const char *text, struct run_filter *filter, struct buffer *since, struct error *err)
+{
+    duration ago;
+    instant at;
+    char formatted[INSTANT_TEXT_SIZE];
+    if (duration_parse(text, &ago, NULL)) {
+        buffer_printf(since, "%.6f", (double)ago / (double)USEC_PER_SEC);
+        filter->since_ago = buffer_text(since);
+        return true;
+    }
+    if (instant_parse(text, &at, NULL)) {
+        buffer_puts(since, instant_format(at, formatted));
+        filter->since = buffer_text(since);
+        return true;
+    }
+    error_set(err, ERROR_USAGE, "--since: \"%s\" is neither a duration nor an instant", text);
+    return error_hint(err, "write --since 1h or --since 2026-03-27T01:30:00Z");
+}
+
+static bool read_filter(const struct invocation *invocation, struct run_filter *filter, struct buffer *array,
+                        struct buffer *since, struct error *err)
+{
+    const char *limit = invocation_option(invocation, "limit");
+    const char *state = invocation_option(invocation, "state");
+    const char *from = invocation_option(invocation, "since");
+    filter->job = invocation->argument_count > 0 ? invocation->arguments[0] : NULL;
+    filter->limit = DEFAULT_LIMIT;
+    if (limit != NULL && !parse_int64(limit, 1, LARGEST_LIMIT, &filter->limit)) {
+        return error_set(err, ERROR_USAGE, "--limit: \"%s\" is not a number from 1 to %d", limit, LARGEST_LIMIT);
+    }
+    if (state != NULL && !read_states(state, array, err)) {
+        return false;
+    }
+    filter->states = state != NULL ? buffer_text(array) : NULL;
+    return from == NULL || read_since(from, filter, since, err);
+}
+
+static bool add_runs(struct visit *visit, void *data, struct error *err)
+{
+    struct request *request = data;
+    bool here = true;
+    if (request->filter.job != NULL && !job_search_visit(visit, &request->search, &here, err)) {
+        return false;
+    }
+    return !here || run_list_add(visit, request->list, &request->filter, err);
+}
+
+static int print_runs(const struct invocation *invocation, const struct config *config, struct request *request)
+{
+    request->search.name = request->filter.job;
+    int status = visit_all(invocation, config, add_runs, request);
+    if (request->filter.job != NULL && request->search.found == 0) {
+        return status != EXIT_OK ? status : job_search_refuse(&request->search);
+    }
+    run_list_sort(request->list, request->filter.limit);
+    output_print(&request->list, 1, &invocation->style, stdout);
+    if (output_rows(request->list) == 0 && status == EXIT_OK) {
+        remark(invocation, "no such runs");
+    }
+    return status;
+}
+
+static int runs_run(const struct invocation *invocation)
+{
+    struct request request = {0};
+    struct buffer array = {0};
+    struct buffer since = {0};
+    struct error err;
+    if (!read_filter(invocation, &request.filter, &array, &since, &err)) {
+        buffer_finish(&array);
+        return fail(&err);
+    }
+    int status;
+    struct config *config = load_config(invocation, &status);
+    if (config != NULL) {
+        request.list = run_list_create();
+        status = print_runs(invocation, config, &request);
+        output_destroy(request.list);
+        job_search_finish(&request.search);
+    }
+    config_free(config);
+    buffer_finish(&array);
+    buffer_finish(&since);
+    return status;
+}
+
+const struct command command_runs = {
+    .name = "runs",
+    .arguments = "[JOB]",
+    .most = 1,
+    .summary = "the last runs of all jobs or of one, newest first",
+    .details = "Slots missed while nothing led are listed as one line for each outage, with the number of slots.",
+    .options = {{"limit", "N", "at most so many (default 20)"},
+                {"state", "STATE[,...]", "only in these states, such as failed,lost"},
+                {"since", "WHEN", "slots since then: 1h (ago) or an instant"}},
+    .run = runs_run,
+};

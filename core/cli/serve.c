@@ -1,0 +1,72 @@
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/load.h"
+#include "daemon/daemon.h"
+
+static void choose_log_level(const struct invocation *invocation, const struct config *config)
+{
+    enum log_level level = invocation->quiet ? LOG_LEVEL_WARNING : config->log_level;
+    log_set_level(invocation->verbose > 0 ? LOG_LEVEL_DEBUG : level);
+}
+
+/* A refused plugin costs nobody else anything: the daemon goes on without it. */
+static void warn_of_refusals(const struct report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        const struct finding *finding = &report->findings[i];
+        log_warning("%s: %s%s%s", finding->file != NULL ? finding->file : "plugins", finding->message,
+                    finding->hint != NULL ? "; " : "", finding->hint != NULL ? finding->hint : "");
+    }
+}
+
+static bool read_limits(const struct invocation *invocation, struct daemon_options *options, struct error *err)
+{
+    options->once = invocation_has(invocation, "once");
+    if (!invocation_duration(invocation, "for", &options->run_for, err)) {
+        return false;
+    }
+    if (invocation_has(invocation, "for") && options->run_for <= 0) {
+        return error_set(err, ERROR_USAGE, "--for must be longer than 0");
+    }
+    if (invocation->database != NULL) {
+        error_set(err, ERROR_USAGE, "serve does not take --database: it serves every database of its configuration");
+        return error_hint(err, "give it a configuration with that database alone");
+    }
+    return true;
+}
+
+static int serve_run(const struct invocation *invocation)
+{
+    struct error err;
+    struct daemon_options options = {0};
+    if (!read_limits(invocation, &options, &err)) {
+        return fail(&err);
+    }
+    struct loaded loaded;
+    load_all(invocation, &loaded);
+    int status = (int)ERROR_CONFIG;
+    if (loaded.catalog == NULL) {
+        print_findings(&loaded.report);
+    } else {
+        choose_log_level(invocation, loaded.config);
+        warn_of_refusals(&loaded.report);
+        if (loaded.config->database_count == 0) {
+            log_warning("no database is configured: write databases: { main: { conninfo = \"...\"; }; }; in %s",
+                        loaded.config->file);
+        }
+        status = daemon_serve(loaded.config, loaded.catalog, &options);
+    }
+    loaded_finish(&loaded);
+    return status;
+}
+
+const struct command command_serve = {
+    .name = "serve",
+    .arguments = "",
+    .summary = "the daemon: schedules and runs the jobs of every database",
+    .details = "SIGTERM and SIGINT let running jobs end and give up the lead; a second one does not wait.",
+    .options = {{"once", NULL, "run what is due, then end"}, {"for", "DURATION", "end after this long, such as 60s"}},
+    .run = serve_run,
+};

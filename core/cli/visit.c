@@ -1,0 +1,166 @@
+#include "cli/visit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "cli/load.h"
+#include "ledger/migrate.h"
+
+static bool refuse_missing(struct error *err)
+{
+    error_set(err, ERROR_REFUSED, "schema chime is missing");
+    return error_hint(err, "run: pgchime migrate (or start pgchime serve, which does it)");
+}
+
+static bool check_migration(int64_t found, struct error *err)
+{
+    if (found == 0) {
+        return refuse_missing(err);
+    }
+    if (found < migrate_newest()) {
+        error_set(err, ERROR_REFUSED, "schema chime is at migration %lld, older than the %d this pgchime needs",
+                  (long long)found, migrate_newest());
+        return error_hint(err, "run: pgchime migrate");
+    }
+    if (found > migrate_newest()) {
+        error_set(err, ERROR_REFUSED, "schema chime is at migration %lld, newer than the %d this pgchime knows",
+                  (long long)found, migrate_newest());
+        return error_hint(err, "use the version of pgchime that migrated the database; this is %s", PGCHIME_VERSION);
+    }
+    return true;
+}
+
+static bool check_schema(struct pg_client *client, struct error *err)
+{
+    struct pg_rows rows;
+    if (!pg_client_query(client, "SELECT to_regclass('chime.migration') IS NOT NULL", NULL, 0, &rows, err)) {
+        return false;
+    }
+    bool there = pg_rows_value(&rows, 0, 0)[0] == 't';
+    pg_rows_finish(&rows);
+    if (!there) {
+        return refuse_missing(err);
+    }
+    if (!pg_client_query(client, "SELECT coalesce(max(number), 0) FROM chime.migration", NULL, 0, &rows, err)) {
+        return false;
+    }
+    int64_t found = strtoll(pg_rows_value(&rows, 0, 0), NULL, 10);
+    pg_rows_finish(&rows);
+    return check_migration(found, err);
+}
+
+bool visit_open(struct visit *visit, const struct config_database *database, struct error *err)
+{
+    *visit = (struct visit){.database = database, .client = pg_client_open(database->conninfo, err)};
+    return visit->client != NULL && check_schema(visit->client, err);
+}
+
+void visit_close(struct visit *visit)
+{
+    pg_client_close(visit->client);
+    visit->client = NULL;
+}
+
+int visit_all(const struct invocation *invocation, const struct config *config, visit_function *function, void *data)
+{
+    int status = EXIT_OK;
+    for (size_t i = 0; i < config->database_count; i++) {
+        struct visit visit;
+        struct error err;
+        if (!database_is_wanted(invocation, &config->databases[i])) {
+            continue;
+        }
+        if (!visit_open(&visit, &config->databases[i], &err) || !function(&visit, data, &err)) {
+            error_prefix(&err, "database \"%s\"", config->databases[i].name);
+            int failed = fail(&err);
+            status = status == EXIT_OK ? failed : status;
+        }
+        visit_close(&visit);
+    }
+    return status;
+}
+
+bool visit_list(struct visit *visit, struct output_list *list, const char *sql, const char *const *parameters,
+                size_t parameter_count, struct error *err)
+{
+    const char *all[10] = {visit->database->name};
+    for (size_t i = 0; i < parameter_count; i++) {
+        all[i + 1] = parameters[i];
+    }
+    struct pg_rows rows;
+    if (!pg_client_query(visit->client, sql, all, parameter_count + 1, &rows, err)) {
+        return false;
+    }
+    for (size_t row = 0; row < rows.count; row++) {
+        output_add_row(list);
+        for (size_t column = 0; column < rows.columns; column++) {
+            output_set(list, column, pg_rows_value(&rows, row, column));
+        }
+    }
+    pg_rows_finish(&rows);
+    return true;
+}
+
+int visit_command(const struct invocation *invocation, struct output_list *list, visit_function *function,
+                  const char *nothing)
+{
+    int status;
+    struct config *config = load_config(invocation, &status);
+    if (config == NULL) {
+        return status;
+    }
+    status = visit_all(invocation, config, function, list);
+    output_print(&list, 1, &invocation->style, stdout);
+    if (output_rows(list) == 0 && status == EXIT_OK) {
+        remark(invocation, "%s", config->database_count == 0 ? "no database is configured" : nothing);
+    }
+    config_free(config);
+    return status;
+}
+
+/* --- looking for a job by its name ------------------------------------------------------------------------------------- */
+
+bool job_search_visit(struct visit *visit, struct job_search *search, bool *here, struct error *err)
+{
+    struct pg_rows rows;
+    *here = false;
+    if (!pg_client_query(visit->client, "SELECT DISTINCT name FROM chime.job", NULL, 0, &rows, err)) {
+        return false;
+    }
+    search->others = xrealloc(search->others, search->other_count + rows.count + 1, sizeof *search->others);
+    for (size_t i = 0; i < rows.count; i++) {
+        const char *name = pg_rows_value(&rows, i, 0);
+        if (strcmp(name, search->name) == 0) {
+            *here = true;
+            search->found++;
+            search->database = visit->database;
+        } else {
+            search->others[search->other_count++] = xstrdup(name);
+        }
+    }
+    pg_rows_finish(&rows);
+    return true;
+}
+
+int job_search_refuse(const struct job_search *search)
+{
+    struct error err;
+    const char *nearest = nearest_word(search->name, (const char *const *)search->others, search->other_count);
+    error_set(&err, ERROR_NOT_FOUND, "there is no job \"%s\"", search->name);
+    if (nearest != NULL) {
+        error_hint(&err, "did you mean \"%s\"?", nearest);
+    } else {
+        error_hint(&err, "pgchime jobs lists them");
+    }
+    return fail(&err);
+}
+
+void job_search_finish(struct job_search *search)
+{
+    for (size_t i = 0; i < search->other_count; i++) {
+        free(search->others[i]);
+    }
+    free(search->others);
+}

@@ -1,0 +1,50 @@
+/* Databases of the configuration, one after the other, for commands that read or write the ledger.
+ *
+ * Does: connect, check that schema chime is the one this program knows, run a function in each, go on where one fails.
+ * Does not: need a daemon. */
+#ifndef CHIME_CLI_VISIT_H
+#define CHIME_CLI_VISIT_H
+
+#include "cli/command.h"
+#include "config/config.h"
+#include "pg/client.h"
+
+struct visit {
+    const struct config_database *database;
+    struct pg_client *client;
+};
+
+typedef bool visit_function(struct visit *visit, void *data, struct error *err);
+
+/* Connected, and the schema is the right one. visit_close also after a failure. */
+bool visit_open(struct visit *visit, const struct config_database *database, struct error *err) CHIME_MUST_CHECK;
+void visit_close(struct visit *visit);
+/* Every wanted database; each failure is printed. The status of the first failure, else EXIT_OK. */
+int visit_all(const struct invocation *invocation, const struct config *config, visit_function *function, void *data);
+
+/* Runs a statement whose columns are those of the list, in order; $1 is always the database's name. */
+bool visit_list(struct visit *visit, struct output_list *list, const char *sql, const char *const *parameters,
+                size_t parameter_count, struct error *err) CHIME_MUST_CHECK;
+
+/* A whole command: a list filled by one function, which gets the list as its data. `nothing` is remarked when it is
+ * empty. */
+int visit_command(const struct invocation *invocation, struct output_list *list, visit_function *function,
+                  const char *nothing);
+
+/* --- looking for a job by its name ------------------------------------------------------------------------------------- */
+
+struct job_search {
+    const char *name;
+    size_t found;                           /* in so many databases */
+    const struct config_database *database; /* the last one */
+    char **others;                          /* names that are there, for a did-you-mean */
+    size_t other_count;
+};
+
+/* Whether the visited database has it goes to *here. */
+bool job_search_visit(struct visit *visit, struct job_search *search, bool *here, struct error *err) CHIME_MUST_CHECK;
+/* Says that it is nowhere; the exit status. */
+int job_search_refuse(const struct job_search *search);
+void job_search_finish(struct job_search *search);
+
+#endif

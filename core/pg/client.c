@@ -1,0 +1,149 @@
+#include "pg/client.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "pg/conninfo.h"
+
+#define CONNECT_TIMEOUT "10"
+
+struct pg_client {
+    PGconn *connection;
+};
+
+static const struct pg_setting client_settings[] = {
+    {"search_path", ""},           {"TimeZone", "UTC"},         {"DateStyle", "ISO"},
+    {"IntervalStyle", "postgres"}, {"extra_float_digits", "1"}, {"lock_timeout", "10s"},
+};
+
+/* The first line of libpq's text. */
+static bool set_message(struct error *err, enum error_kind kind, const char *prefix, const char *text)
+{
+    return error_set(err, kind, "%s%.*s", prefix, (int)strcspn(text, "\n"), text);
+}
+
+static bool connect_failed(const PGconn *connection, const struct conninfo *info, struct error *err)
+{
+    set_message(err, ERROR_UNREACHABLE, "cannot connect: ", PQerrorMessage(connection));
+    return error_hint(err, "is the server running, and is the conninfo right (%s)?", conninfo_describe(info));
+}
+
+/* What is not in the conninfo, for people's commands: they are to fail soon. */
+static void add_connect_timeout(struct conninfo *info)
+{
+    if (conninfo_value(info, "connect_timeout") == NULL && info->count < CONNINFO_MAX) {
+        info->keywords[info->count] = "connect_timeout";
+        info->values[info->count++] = CONNECT_TIMEOUT;
+    }
+}
+
+/* Notices are no business of whoever asked for rows. */
+static void ignore_notice(void *data, const PGresult *result)
+{
+    (void)data;
+    (void)result;
+}
+
+struct pg_client *pg_client_open(const char *conninfo, struct error *err)
+{
+    struct conninfo info;
+    struct pg_target target = {
+        .conninfo = conninfo,
+        .application_name = "pgchime command",
+        .settings = client_settings,
+        .setting_count = COUNT_OF(client_settings),
+    };
+    if (!conninfo_read(&info, &target, err)) {
+        return NULL;
+    }
+    add_connect_timeout(&info);
+    struct pg_client *client = xcalloc(1, sizeof *client);
+    client->connection = PQconnectdbParams(info.keywords, info.values, 0);
+    if (PQstatus(client->connection) != CONNECTION_OK) {
+        connect_failed(client->connection, &info, err);
+        pg_client_close(client);
+        client = NULL;
+    } else {
+        PQsetNoticeReceiver(client->connection, ignore_notice, NULL);
+    }
+    conninfo_finish(&info);
+    return client;
+}
+
+void pg_client_close(struct pg_client *client)
+{
+    if (client != NULL) {
+        PQfinish(client->connection);
+        free(client);
+    }
+}
+
+static bool query_failed(const struct pg_client *client, const PGresult *result, struct error *err)
+{
+    if (PQstatus(client->connection) != CONNECTION_OK) {
+        set_message(err, ERROR_UNREACHABLE, "the connection was lost: ", PQerrorMessage(client->connection));
+        return error_hint(err, "look at the server's log, then try again");
+    }
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    bool denied = state != NULL && strcmp(state, "42501") == 0;
+    set_message(err, denied ? ERROR_REFUSED : ERROR_FAILED, "",
+                message != NULL ? message : PQresultErrorMessage(result));
+    if (err != NULL) {
+        snprintf(err->sqlstate, sizeof err->sqlstate, "%s", state != NULL ? state : "");
+    }
+    if (denied) {
+        return error_hint(err, "connect as the role that the daemon uses");
+    }
+    const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+    return hint != NULL ? error_hint(err, "%s", hint) : false;
+}
+
+static void copy_rows(const PGresult *result, struct pg_rows *rows)
+{
+    size_t count = (size_t)PQntuples(result);
+    size_t columns = (size_t)PQnfields(result);
+    struct arena *arena = arena_create();
+    const char **values = arena_alloc(arena, (count * columns + 1) * sizeof *values);
+    for (size_t i = 0; i < count * columns; i++) {
+        int row = (int)(i / columns);
+        int column = (int)(i % columns);
+        if (!PQgetisnull(result, row, column)) {
+            values[i] = arena_strndup(arena, PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
+        }
+    }
+    *rows = (struct pg_rows){.arena = arena, .count = count, .columns = columns, .values = values};
+}
+
+bool pg_client_query(struct pg_client *client, const char *sql, const char *const *parameters, size_t parameter_count,
+                     struct pg_rows *rows, struct error *err)
+{
+    PGresult *result = PQexecParams(client->connection, sql, (int)parameter_count, NULL, parameters, NULL, NULL, 0);
+    ExecStatusType status = PQresultStatus(result);
+    bool ok = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+    if (!ok) {
+        query_failed(client, result, err);
+    } else if (rows != NULL) {
+        copy_rows(result, rows);
+    }
+    PQclear(result);
+    return ok;
+}
+
+const char *pg_rows_value(const struct pg_rows *rows, size_t row, size_t column)
+{
+    if (row >= rows->count || column >= rows->columns) {
+        fatal("no row %zu, column %zu in an answer of %zu rows of %zu", row, column, rows->count, rows->columns);
+    }
+    return rows->values[row * rows->columns + column];
+}
+
+void pg_rows_finish(struct pg_rows *rows)
+{
+    arena_destroy(rows->arena);
+    *rows = (struct pg_rows){0};
+}
