@@ -1,6 +1,6 @@
 # Tests, found by name:
 #   tests/unit/test_*.c           label unit
-#   tests/unit/pg/test_*.c        label unit; linked with tests/support/libpq_script.c instead of libpq
+#   tests/unit/pg/test_*.c        label unit; linked with tests/support/libpq_script*.c instead of libpq
 #   tests/integration/test_*.c    label integration; each starts private clusters of its own (tests/support/cluster.h)
 #   tests/faults/test_*.c         label faults; as integration
 #   plugins/NAME/test_*.c         label plugins; as integration
@@ -11,8 +11,8 @@ pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
 set(tests_output "${PROJECT_BINARY_DIR}/tests")
 
 file(GLOB support_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*.c")
-set(libpq_script "${PROJECT_SOURCE_DIR}/tests/support/libpq_script.c")
-list(REMOVE_ITEM support_sources "${libpq_script}")
+file(GLOB libpq_script CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/libpq_script*.c")
+list(REMOVE_ITEM support_sources ${libpq_script})
 
 # What every test is compiled with; `tests/` is on the include path, so "support/cluster.h".
 add_library(pgchime_test_options INTERFACE)
@@ -52,8 +52,8 @@ endforeach()
 
 # The archive is named as a file, so that libpq does not come with it and only the members in use must be satisfied.
 file(GLOB pg_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/pg/test_*.c")
-if(pg_tests AND EXISTS "${libpq_script}")
-    add_library(pgchime_libpq_script OBJECT "${libpq_script}")
+if(pg_tests)
+    add_library(pgchime_libpq_script OBJECT ${libpq_script} "${PROJECT_SOURCE_DIR}/tests/support/abort_trap.c")
     target_link_libraries(pgchime_libpq_script PRIVATE pgchime_test_options)
     target_include_directories(pgchime_libpq_script PRIVATE ${LIBPQ_INCLUDE_DIRS})
     foreach(file IN LISTS pg_tests)

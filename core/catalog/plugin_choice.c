@@ -142,6 +142,9 @@ static void refuse_unknown_plugin(struct builder *builder, const struct config_p
         names[i] = builder->set->plugins[i]->name;
     }
     const char *nearest = nearest_word(entry->name, names, count);
+    if (nearest == NULL && entry->enabled == CONFIG_AUTO) {
+        return; /* its file was taken away: its jobs stop, its data and its file in conf.d stay */
+    }
     const char *hint = nearest != NULL
                            ? arena_printf(builder->arena, "did you mean \"%s\"?", nearest)
                            : arena_printf(builder->arena, "put %s.so into plugin_dir, or write enabled = false",

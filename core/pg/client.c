@@ -82,9 +82,17 @@ void pg_client_close(struct pg_client *client)
     }
 }
 
+/* A server that ends the session says so before libpq sees the end of the connection. */
+static bool is_over(const struct pg_client *client, const PGresult *result)
+{
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    return PQstatus(client->connection) != CONNECTION_OK ||
+           (severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0));
+}
+
 static bool query_failed(const struct pg_client *client, const PGresult *result, struct error *err)
 {
-    if (PQstatus(client->connection) != CONNECTION_OK) {
+    if (is_over(client, result)) {
         set_message(err, ERROR_UNREACHABLE, "the connection was lost: ", PQerrorMessage(client->connection));
         return error_hint(err, "look at the server's log, then try again");
     }

@@ -309,6 +309,15 @@ START_TEST(absent_plugin_that_is_disabled_takes_its_overrides_along)
 }
 END_TEST
 
+START_TEST(plugin_whose_file_was_taken_away_takes_its_overrides_along)
+{
+    build(ONE_DATABASE, "plugin: { name = \"gone\"; };\n"
+                        "jobs: { refresh-gone: { schedule = \"@hourly\"; }; };");
+    expect_findings("");
+    ck_assert_uint_eq(catalog->job_count, 0);
+}
+END_TEST
+
 START_TEST(refused_plugin_is_not_reported_again)
 {
     report_add(&report, "/plugins/broken.so", 0, NULL, "wrong magic");
@@ -376,7 +385,7 @@ static const struct {
     /* plugins */
     {ONE_DATABASE, "plugin: { name = \"lnae\"; };",
      "%/conf.d/x.conf:1: there is no plugin \"lnae\"\nHINT:  did you mean \"lane\"?\n"},
-    {ONE_DATABASE, "plugin: { name = \"weakness\"; };\njobs: { refresh-weakness: { schedule = \"@hourly\"; }; };",
+    {ONE_DATABASE, "plugin: { name = \"weakness\"; enabled = true; };\njobs: { refresh-weakness: { schedule = \"@hourly\"; }; };",
      "%/conf.d/x.conf:1: there is no plugin \"weakness\"\n"
      "HINT:  put weakness.so into plugin_dir, or write enabled = false\n"},
     {ONE_DATABASE, "plugin: { name = \"lane\"; settings: {\n top_rows = 0;\n window = 5;\n toprows = 1; zzz = 1; }; };",
@@ -632,6 +641,7 @@ int main(void)
     tcase_add_test(tests, databases_keep_their_jobs_apart);
     tcase_add_test(tests, disabled_plugin_is_left_out_with_its_jobs);
     tcase_add_test(tests, absent_plugin_that_is_disabled_takes_its_overrides_along);
+    tcase_add_test(tests, plugin_whose_file_was_taken_away_takes_its_overrides_along);
     tcase_add_test(tests, refused_plugin_is_not_reported_again);
     tcase_add_test(tests, without_a_database_plugins_idle);
     tcase_add_test(tests, plugin_that_reads_another_ones_view_comes_after_it);
