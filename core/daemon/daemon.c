@@ -33,6 +33,9 @@ static void stop_all(void *data)
         log_info("stopping: runs in flight are waited for; ask again not to wait");
     }
     server->stopping = true;
+    if (server->count == 0) {
+        loop_stop(server->loop);
+    }
     for (size_t i = 0; i < server->count; i++) {
         if (!server->served[i].stopped) {
             database_stop(server->served[i].database);
@@ -80,6 +83,9 @@ static void serve_databases(struct server *server, struct resolver *resolver, co
         served->server = server;
         served->database = database_create(server->loop, resolver, &config->databases[i], catalog, config->instance,
                                            &database_handlers, served);
+    }
+    if (server->count == 0 && server->options->once) {
+        loop_defer(server->loop, stop_all, server);
     }
     loop_run(server->loop);
     for (size_t i = 0; i < server->count; i++) {

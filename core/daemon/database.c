@@ -52,11 +52,11 @@ static void release(struct database *database)
 {
     loop_timer_clear(database->timer);
     loop_timer_clear(database->quiet_timer);
+    if (database->connection != NULL) {
+        pg_cut(database->connection); /* a migration under way ends with its answer */
+    }
     migrate_abandon(database->migration);
     database->migration = NULL;
-    if (database->connection != NULL) {
-        pg_cut(database->connection);
-    }
     lead_destroy(database->lead);
     database->lead = NULL;
     pg_close(database->connection);

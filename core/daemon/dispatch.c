@@ -205,7 +205,7 @@ static void write_finishes(struct lead *lead)
     if (lead->finish_pending || lead->finish_count == 0) {
         return;
     }
-    struct ledger_finish batch[FINISH_MAX];
+    struct ledger_finish batch[FINISH_MAX] = {0};
     size_t count = lead->finish_count < FINISH_MAX ? lead->finish_count : FINISH_MAX;
     for (size_t i = 0; i < count; i++) {
         batch[i] = lead->finishes[i].finish;
@@ -238,6 +238,21 @@ static void forget_lane(struct lead *lead, const struct lane *lane)
     }
 }
 
+static void released(void *data, const struct pg_reply *reply)
+{
+    lead_refused(data, reply, "claimed runs could not be let go");
+}
+
+/* A claimed run whose text never went out: another session of ours, or while draining whoever leads next, may have it. */
+static void put_back(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt)
+{
+    scheduler_retry(lead->scheduler, scheduled, attempt, lead_now(lead));
+    if (lead->draining) {
+        struct ledger_request run = {.job_id = scheduled_id(scheduled), .kind = kind, .slot = slot};
+        ledger_release(&lead->ledger, &run, 1, released, lead);
+    }
+}
+
 static void lane_ended(void *data, struct lane *lane, struct run *run, enum run_end end, const struct outcome *outcome)
 {
     struct lead *lead = data;
@@ -248,7 +263,7 @@ static void lane_ended(void *data, struct lane *lane, struct run *run, enum run_
         add_finish(lead, scheduled, run, outcome);
         break;
     case RUN_END_UNSTARTED:
-        scheduler_retry(lead->scheduler, scheduled, run->attempt, lead_now(lead));
+        put_back(lead, scheduled, run->kind, run->slot, run->attempt);
         break;
     case RUN_END_DOUBTFUL:
     case RUN_END_DISOWNED:
@@ -346,8 +361,8 @@ static void start_run(struct lead *lead, const struct pending_claim *claim)
 {
     struct scheduled *scheduled = claim->due.scheduled;
     scheduler_claimed(lead->scheduler, scheduled);
-    if (claim->lane == NULL) {
-        scheduler_retry(lead->scheduler, scheduled, claim->due.attempt, lead_now(lead));
+    if (claim->lane == NULL || lead->draining) {
+        put_back(lead, scheduled, claim->due.kind, claim->due.slot, claim->due.attempt);
         return;
     }
     struct run *run = xcalloc(1, sizeof *run);
@@ -405,7 +420,7 @@ static bool may_claim(struct lead *lead)
 
 static void write_claims(struct lead *lead)
 {
-    struct ledger_claim batch[CLAIM_MAX];
+    struct ledger_claim batch[CLAIM_MAX] = {0};
     struct due due;
     size_t count = 0;
     while (count < CLAIM_MAX && scheduler_take_due(lead->scheduler, &due)) {
@@ -441,7 +456,9 @@ static void dispatch(void *data)
     if (lead->claim_count == 0 || !scheduler_has_due(lead->scheduler)) {
         release_empty_lanes(lead);
     }
-    loop_timer_set(lead->tick_timer, scheduler_next(lead->scheduler) - lead_now(lead));
+    if (!lead->draining) {
+        loop_timer_set(lead->tick_timer, scheduler_next(lead->scheduler) - lead_now(lead));
+    }
     if (lead->draining && !lead->drained && !dispatch_busy(lead)) {
         lead->drained = true;
         lead->handlers->drained(lead->data);
@@ -509,6 +526,22 @@ void dispatch_destroy(struct lead *lead)
 void dispatch_cancel_all(struct lead *lead)
 {
     for (size_t i = 0; i < lead->lane_count; i++) {
-        lane_cancel_all(lead->lanes[i]);
+        lane_cancel_current(lead->lanes[i]);
     }
+}
+
+void dispatch_hand_back(struct lead *lead)
+{
+    for (size_t i = 0; i < lead->lane_count; i++) {
+        lane_hand_back(lead->lanes[i]);
+    }
+    dispatch_soon(lead);
+}
+
+void dispatch_wake(struct lead *lead)
+{
+    for (size_t i = 0; i < lead->lane_count; i++) {
+        lane_wake(lead->lanes[i]);
+    }
+    dispatch_soon(lead);
 }

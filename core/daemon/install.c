@@ -203,7 +203,7 @@ static void recorded(void *data, const struct pg_reply *reply)
         log_warning("plugin %s could not be written down: %s", current(install)->declaration->name,
                     pg_reply_message(reply));
     }
-    install->ready[install->plugin] = install->reason == NULL && pg_reply_ok(reply);
+    install->ready[install->plugin] = strcmp(install->state, "dormant") != 0;
     free(install->reason);
     install->reason = NULL;
     install->plugin++;

@@ -42,10 +42,13 @@ bool lead_refused(struct lead *lead, const struct pg_reply *reply, const char *w
 
 /* --- the heartbeat ----------------------------------------------------------------------------------------------------- */
 
+/* The database read its clock somewhere between our sending and receiving, so the offset is known to lie within two bounds,
+ * wide apart when the answer was slow: it only moves as far as they demand. */
 static void measure_clock(struct lead *lead, instant database_now)
 {
-    instant received = clock_boot();
-    duration offset = database_now - (lead->heartbeat_sent + (received - lead->heartbeat_sent) / 2);
+    duration low = database_now - clock_boot();
+    duration high = database_now - lead->heartbeat_sent;
+    duration offset = lead->offset < low ? low : lead->offset > high ? high : lead->offset;
     duration step = offset - lead->offset;
     lead->offset = offset;
     if (step > CLOCK_STEP || step < -CLOCK_STEP) {
@@ -90,7 +93,7 @@ static void heartbeat_answered(void *data, const struct pg_reply *reply)
     lead->heartbeats++;
     measure_clock(lead, database_now);
     take_requests(lead, reply);
-    dispatch_soon(lead);
+    dispatch_wake(lead);
 }
 
 static void heartbeat_due(void *data)
@@ -184,7 +187,7 @@ static void population_requested(void *data, const struct pg_reply *reply)
 
 static int by_name(const void *name, const void *job)
 {
-    return strcmp(name, ((const struct job *)job)->name);
+    return strcmp(name, (*(const struct job *const *)job)->name);
 }
 
 static void jobs_synced(void *data, const struct pg_reply *reply)
@@ -197,27 +200,38 @@ static void jobs_synced(void *data, const struct pg_reply *reply)
     }
     lead->scheduler = scheduler_create();
     for (size_t row = 0; ledger_read_memory(reply, row, &name, &memory); row++) {
-        const struct job *job = bsearch(name, lead->jobs, lead->job_count, sizeof *lead->jobs, by_name);
+        const struct job *const *job = bsearch(name, lead->jobs, lead->job_count, sizeof *lead->jobs, by_name);
         if (job != NULL) {
-            scheduler_add(lead->scheduler, job, &memory);
+            scheduler_add(lead->scheduler, *job, &memory);
         }
     }
     scheduler_link(lead->scheduler);
     ledger_request_population(&lead->ledger, population_requested, lead);
 }
 
+static bool is_ready(const struct lead *lead, const struct job *job, const bool *plugin_ready)
+{
+    for (size_t i = 0; job->plugin != NULL && i < lead->catalog->plugin_count; i++) {
+        if (strcmp(lead->catalog->plugins[i].declaration->name, job->plugin) == 0) {
+            return plugin_ready[i];
+        }
+    }
+    return true;
+}
+
 /* Jobs of plugins that are dormant or failed stay known, but nothing of theirs falls due. */
-static void copy_jobs(struct lead *lead, const bool *plugin_ready)
+static void list_jobs(struct lead *lead, const bool *plugin_ready)
 {
     const struct job *jobs = catalog_jobs_of(lead->catalog, lead->database->name, &lead->job_count);
     lead->jobs = xcalloc(lead->job_count + 1, sizeof *lead->jobs);
+    lead->asleep = arena_create();
     for (size_t i = 0; i < lead->job_count; i++) {
-        lead->jobs[i] = jobs[i];
-        for (size_t n = 0; jobs[i].plugin != NULL && n < lead->catalog->plugin_count; n++) {
-            const struct catalog_plugin *plugin = &lead->catalog->plugins[n];
-            if (strcmp(plugin->declaration->name, jobs[i].plugin) == 0 && !plugin_ready[n]) {
-                lead->jobs[i].active = false;
-            }
+        lead->jobs[i] = &jobs[i];
+        if (!is_ready(lead, &jobs[i], plugin_ready)) {
+            struct job *asleep = arena_alloc(lead->asleep, sizeof *asleep);
+            *asleep = jobs[i];
+            asleep->active = false;
+            lead->jobs[i] = asleep;
         }
     }
 }
@@ -226,7 +240,7 @@ static void plugins_installed(void *data, const bool *ready)
 {
     struct lead *lead = data;
     lead->install = NULL;
-    copy_jobs(lead, ready);
+    list_jobs(lead, ready);
     ledger_sync_jobs(&lead->ledger, lead->jobs, lead->job_count, jobs_synced, lead);
 }
 
@@ -239,6 +253,16 @@ static void first_history_kept(void *data, const struct pg_reply *reply)
     history_kept(data, reply);
     lead->install = install_start(lead->ledger.connection, lead->catalog, lead->database->name, plugins_installed,
                                   lead);
+}
+
+/* Sessions of an earlier leader were told to end: what they hold would make the steps that follow wait. Their runs are
+ * judged once the jobs are known. */
+static void orphans_told(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    if (!lead_refused(lead, reply, "runs of an earlier leader could not be ended")) {
+        ledger_keep_history(&lead->ledger, first_history_kept, lead);
+    }
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------------- */
@@ -263,7 +287,7 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, const str
     lead->orphan_timer = loop_timer_create(loop, orphans_sweep, lead);
     lead->drain_timer = loop_timer_create(loop, patience_over, lead);
     dispatch_create(lead);
-    ledger_keep_history(&lead->ledger, first_history_kept, lead);
+    ledger_orphans(&lead->ledger, NULL, 0, orphans_told, lead);
     return lead;
 }
 
@@ -283,6 +307,7 @@ void lead_destroy(struct lead *lead)
     loop_forget(lead->loop, lead);
     scheduler_destroy(lead->scheduler);
     free(lead->jobs);
+    arena_destroy(lead->asleep);
     free(lead);
 }
 
@@ -291,7 +316,7 @@ void lead_drain(struct lead *lead, duration patience)
     lead->draining = true;
     loop_timer_set(lead->drain_timer, patience);
     if (lead->started) {
-        dispatch_soon(lead);
+        dispatch_hand_back(lead);
     } else {
         loop_defer(lead->loop, drained_unstarted, lead);
     }

@@ -30,6 +30,7 @@ struct doubt {
     enum run_kind kind;
     instant slot;
     int attempt;
+    bool asked; /* a sweep that was sent after the doubt arose is under way */
 };
 
 struct lead {
@@ -42,8 +43,9 @@ struct lead {
     void *data;
 
     struct install *install; /* while it is under way */
-    struct job *jobs;        /* the catalog's, with what is dormant inactive; sorted by name */
+    const struct job **jobs; /* the catalog's, sorted by name */
     size_t job_count;
+    struct arena *asleep;        /* inactive copies of those whose plugin is dormant or failed */
     struct scheduler *scheduler; /* NULL until the ledger was read */
     struct pool *pool;
     bool started;
@@ -91,6 +93,8 @@ bool lead_refused(struct lead *lead, const struct pg_reply *reply, const char *w
 void dispatch_create(struct lead *lead);
 void dispatch_destroy(struct lead *lead);
 void dispatch_soon(struct lead *lead);
+void dispatch_wake(struct lead *lead);      /* the heartbeat is back: what waited for it may start */
+void dispatch_hand_back(struct lead *lead); /* draining: nothing that has not started will be */
 void dispatch_cancel_all(struct lead *lead);
 bool dispatch_busy(const struct lead *lead);
 /* When the next attempt may start, INSTANT_NONE when there is to be none. */

@@ -40,7 +40,7 @@ static struct doubt *find_doubt(struct lead *lead, const struct ledger_orphan *o
 void orphans_doubt(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt)
 {
     lead->doubts = xrealloc(lead->doubts, lead->doubt_count + 1, sizeof *lead->doubts);
-    lead->doubts[lead->doubt_count++] = (struct doubt){scheduled, kind, slot, attempt};
+    lead->doubts[lead->doubt_count++] = (struct doubt){scheduled, kind, slot, attempt, false};
     scheduler_retry(lead->scheduler, scheduled, attempt, INSTANT_NEVER);
     loop_timer_set(lead->orphan_timer, SWEEP_SOON);
 }
@@ -73,18 +73,32 @@ static struct ledger_verdict judge(const struct lead *lead, const struct ledger_
     return verdict;
 }
 
-static void apply(struct lead *lead, const struct ledger_orphan *orphan, const struct ledger_verdict *verdict)
+static void end_for_absence(struct lead *lead, const struct scheduled *scheduled)
+{
+    struct error err;
+    error_set(&err, ERROR_REFUSED, "a live run of job %s is gone from the ledger: it is read anew",
+              scheduled_job(scheduled)->name);
+    lead_end(lead, &err);
+}
+
+/* The ledger has the last word: a run may have been committed between the look at it and the verdict. */
+static void apply(struct lead *lead, const struct ledger_orphan *orphan, const struct ledger_verdict *verdict,
+                  const struct pg_reply *reply)
 {
     struct scheduled *scheduled = scheduler_find(lead->scheduler, orphan->job_id);
+    enum run_state state = RUN_LOST;
+    bool again;
     if (scheduled == NULL || !scheduled_is_at(scheduled, orphan->kind, orphan->slot)) {
         return;
     }
-    if (orphan->done) {
-        scheduler_ended(lead->scheduler, scheduled, RUN_SUCCEEDED, 0);
-    } else if (verdict->again) {
+    if (!ledger_read_adopted(reply, orphan->run_id, &again, &state)) {
+        end_for_absence(lead, scheduled);
+        return;
+    }
+    if (again) {
         scheduler_retry(lead->scheduler, scheduled, orphan->attempt + (orphan->waits ? 0 : 1), verdict->retry_at);
     } else {
-        scheduler_ended(lead->scheduler, scheduled, RUN_LOST, 0);
+        scheduler_ended(lead->scheduler, scheduled, state, 0);
     }
 }
 
@@ -95,7 +109,7 @@ static void adopted(void *data, const struct pg_reply *reply)
     if (!lead_refused(lead, reply, "orphaned runs could not be taken over")) {
         lead->verdicts_pending--;
         for (size_t i = 0; i < batch->count; i++) {
-            apply(lead, &batch->orphans[i], &batch->verdicts[i]);
+            apply(lead, &batch->orphans[i], &batch->verdicts[i], reply);
         }
         dispatch_soon(lead);
     }
@@ -107,6 +121,13 @@ static void adopted(void *data, const struct pg_reply *reply)
 static bool to_be_judged(struct lead *lead, const struct ledger_orphan *orphan)
 {
     struct doubt *doubt = find_doubt(lead, orphan);
+    const struct scheduled *scheduled = scheduler_find(lead->scheduler, orphan->job_id);
+    if (doubt != NULL) {
+        doubt->asked = false; /* it is accounted for */
+    }
+    if (scheduled != NULL && !scheduled_is_at(scheduled, orphan->kind, orphan->slot)) {
+        return false; /* its job works on another run: a later sweep comes back to it */
+    }
     if (!orphan->gone || (orphan->own && doubt == NULL)) {
         return false; /* an own run that is nobody's doubt has just been given another session */
     }
@@ -142,9 +163,33 @@ static void send_verdicts(struct lead *lead)
 
 /* --- sweeps ------------------------------------------------------------------------------------------------------------ */
 
+static void adopt_idle(struct lead *lead)
+{
+    for (size_t i = 0; i < lead->orphan_count; i++) {
+        const struct ledger_orphan *orphan = &lead->orphans[i];
+        struct scheduled *scheduled = scheduler_find(lead->scheduler, orphan->job_id);
+        if (!orphan->own && scheduled != NULL && scheduled_idle(scheduled)) {
+            scheduler_adopt(lead->scheduler, scheduled, orphan->kind, orphan->slot, orphan->attempt, INSTANT_NEVER);
+        }
+    }
+}
+
+/* A doubtful run that the ledger does not know any more is nothing that can be decided from memory. */
+static void end_if_absent(struct lead *lead)
+{
+    for (size_t i = 0; i < lead->doubt_count; i++) {
+        if (lead->doubts[i].asked) {
+            end_for_absence(lead, lead->doubts[i].scheduled);
+            return;
+        }
+    }
+}
+
 static void judge_orphans(struct lead *lead)
 {
+    adopt_idle(lead);
     send_verdicts(lead);
+    end_if_absent(lead);
     sweep_again(lead);
 }
 
@@ -169,6 +214,9 @@ void orphans_sweep(void *data)
     }
     size_t count = pool_pids(lead->pool, &known);
     lead->orphans_pending = true;
+    for (size_t i = 0; i < lead->doubt_count; i++) {
+        lead->doubts[i].asked = true;
+    }
     ledger_orphans(&lead->ledger, known, count, swept, lead);
     free(known);
 }
@@ -176,13 +224,6 @@ void orphans_sweep(void *data)
 void orphans_adopt_all(struct lead *lead, const struct pg_reply *reply)
 {
     lead->orphan_count = ledger_read_orphans(reply, &lead->orphans);
-    for (size_t i = 0; i < lead->orphan_count; i++) {
-        const struct ledger_orphan *orphan = &lead->orphans[i];
-        struct scheduled *scheduled = scheduler_find(lead->scheduler, orphan->job_id);
-        if (scheduled != NULL && scheduled_idle(scheduled)) {
-            scheduler_adopt(lead->scheduler, scheduled, orphan->kind, orphan->slot, orphan->attempt, INSTANT_NEVER);
-        }
-    }
     judge_orphans(lead);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "ledger/columns.h"
@@ -97,7 +98,8 @@ void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *
          .parameter_count = 1,
          .parameters = parameters},
         {.name = "chime_requests",
-         .sql = "SELECT q.job_id, q.kind, q.slot FROM chime.request q ORDER BY q.request_id LIMIT 1000"},
+         .sql = "SELECT q.job_id, q.kind, q.slot FROM chime.request q JOIN chime.job j USING (job_id)"
+                " WHERE j.active ORDER BY q.request_id LIMIT 1000"},
     };
     pg_send(ledger->connection, statements, COUNT_OF(statements), callback, data);
 }
@@ -135,20 +137,37 @@ static json_t *names_json(const char *const *names, size_t count)
     return list;
 }
 
-static json_t *options_json(const struct job_options *options)
+/* Only what `usual` does not say (NULL: everything). */
+static json_t *options_json(const struct job_options *options, const struct job_options *usual)
 {
     json_t *object = json_object();
     for (size_t i = 0; options_name(i) != NULL; i++) {
         char *value = options_value_text(options, options_name(i));
-        json_object_set_new(object, options_name(i), json_string(value));
+        char *known = usual != NULL ? options_value_text(usual, options_name(i)) : NULL;
+        if (known == NULL || strcmp(value, known) != 0) {
+            json_object_set_new(object, options_name(i), json_string(value));
+        }
+        free(known);
         free(value);
     }
     return object;
 }
 
-static json_t *job_json(const struct job *job)
+static char *dump(json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    if (text == NULL) {
+        fatal("jobs cannot be written as JSON");
+    }
+    return text;
+}
+
+static char *job_text(const struct job *job)
 {
     json_t *object = json_object();
+    struct job_options usual;
+    options_defaults(&usual, job->work == JOB_REFRESH);
     json_object_set_new(object, "name", json_string(job->name));
     json_object_set_new(object, "origin", json_string(job_origin_name(job->origin)));
     json_object_set_new(object, "plugin", job->plugin != NULL ? json_string(job->plugin) : json_null());
@@ -157,27 +176,47 @@ static json_t *job_json(const struct job *job)
     json_object_set_new(object, "command", json_string(job->command));
     json_object_set_new(object, "views", names_json(job->views, job->view_count));
     json_object_set_new(object, "after", names_json(job->after, job->after_count));
-    json_object_set_new(object, "options", options_json(&job->options));
-    return object;
+    json_object_set_new(object, "options", options_json(&job->options, &usual));
+    return dump(object);
 }
 
-void ledger_sync_jobs(const struct ledger *ledger, const struct job *jobs, size_t count, pg_callback *callback,
+/* One by one: the tree of ten thousand jobs would take many times what the daemon otherwise needs. */
+static char *jobs_text(const struct job *const *jobs, size_t count)
+{
+    struct buffer text = {0};
+    buffer_putc(&text, '[');
+    for (size_t i = 0; i < count; i++) {
+        char *job = job_text(jobs[i]);
+        buffer_puts(&text, i > 0 ? "," : "");
+        buffer_puts(&text, job);
+        free(job);
+    }
+    buffer_putc(&text, ']');
+    return buffer_take(&text);
+}
+
+static char *defaults_text(void)
+{
+    json_t *object = json_object();
+    struct job_options options;
+    options_defaults(&options, false);
+    json_object_set_new(object, "command", options_json(&options, NULL));
+    options_defaults(&options, true);
+    json_object_set_new(object, "refresh", options_json(&options, NULL));
+    return dump(object);
+}
+
+void ledger_sync_jobs(const struct ledger *ledger, const struct job *const *jobs, size_t count, pg_callback *callback,
                       void *data)
 {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        json_array_append_new(list, job_json(&jobs[i]));
-    }
-    char *text = json_dumps(list, JSON_COMPACT);
-    json_decref(list);
-    if (text == NULL) {
-        fatal("jobs cannot be written as JSON");
-    }
-    const char *parameters[] = {ledger->token, text};
+    char *text = jobs_text(jobs, count);
+    char *defaults = defaults_text();
+    const char *parameters[] = {ledger->token, text, defaults};
     send_one(ledger->connection, NULL,
-             "SELECT name, job_id, version, last_slot, last_outcome, last_duration_us FROM chime.sync_jobs($1, $2)", 2,
-             parameters, callback, data);
+             "SELECT name, job_id, version, last_slot, last_outcome, last_duration_us FROM chime.sync_jobs($1, $2, $3)",
+             3, parameters, callback, data);
     free(text);
+    free(defaults);
 }
 
 bool ledger_read_memory(const struct pg_reply *reply, size_t row, const char **name, struct job_memory *memory)
@@ -445,8 +484,36 @@ void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verd
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], columns.values[2],
                                 columns.values[3]};
-    send_one(ledger->connection, NULL, "SELECT run_id FROM chime.adopt($1, $2, $3, $4, $5)", 5, parameters, callback,
-             data);
+    send_one(ledger->connection, NULL, "SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5)", 5, parameters,
+             callback, data);
+    columns_finish(&columns);
+}
+
+bool ledger_read_adopted(const struct pg_reply *reply, int64_t run_id, bool *again, enum run_state *state)
+{
+    for (size_t row = 0; row < pg_reply_rows(reply, 0); row++) {
+        if (atoll(pg_reply_value(reply, 0, row, 0)) == run_id) {
+            const char *ended = pg_reply_value(reply, 0, row, 1);
+            *again = ended == NULL;
+            return *again || run_state_parse(ended, state);
+        }
+    }
+    return false;
+}
+
+void ledger_release(const struct ledger *ledger, const struct ledger_request *runs, size_t count, pg_callback *callback,
+                    void *data)
+{
+    struct columns columns;
+    columns_init(&columns);
+    for (size_t i = 0; i < count; i++) {
+        columns_int(&columns, 0, runs[i].job_id);
+        columns_text(&columns, 1, run_kind_name(runs[i].kind));
+        columns_instant(&columns, 2, runs[i].slot);
+    }
+    columns_close(&columns);
+    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], columns.values[2]};
+    send_one(ledger->connection, NULL, "SELECT chime.release($1, $2, $3, $4)", 4, parameters, callback, data);
     columns_finish(&columns);
 }
 

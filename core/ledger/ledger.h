@@ -63,6 +63,7 @@ struct ledger_verdict {
     const char *reason;
 };
 
+/* A run by the names the ledger knows it by. */
 struct ledger_request {
     int64_t job_id;
     enum run_kind kind;
@@ -89,7 +90,7 @@ void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *
 bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *leads);
 size_t ledger_read_requests(const struct pg_reply *reply, struct ledger_request **requests); /* caller frees */
 
-void ledger_sync_jobs(const struct ledger *ledger, const struct job *jobs, size_t count, pg_callback *callback,
+void ledger_sync_jobs(const struct ledger *ledger, const struct job *const *jobs, size_t count, pg_callback *callback,
                       void *data);
 bool ledger_read_memory(const struct pg_reply *reply, size_t row, const char **name, struct job_memory *memory);
 
@@ -108,6 +109,11 @@ void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_
 size_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **orphans); /* caller frees */
 void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count,
                   pg_callback *callback, void *data);
+/* What became of one of them: false when the ledger no longer has the run. */
+bool ledger_read_adopted(const struct pg_reply *reply, int64_t run_id, bool *again, enum run_state *state);
+/* Lets go of claimed runs whose text never went out: they wait for a session, whoever leads. */
+void ledger_release(const struct ledger *ledger, const struct ledger_request *runs, size_t count, pg_callback *callback,
+                    void *data);
 /* Asks for the first refresh of views that have none yet: the requests show up with the next heartbeat. */
 void ledger_request_population(const struct ledger *ledger, pg_callback *callback, void *data);
 void ledger_keep_history(const struct ledger *ledger, pg_callback *callback, void *data);

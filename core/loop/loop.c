@@ -57,15 +57,6 @@ struct loop *loop_create(void)
     return loop;
 }
 
-void loop_destroy(struct loop *loop)
-{
-    if (loop != NULL) {
-        event_base_free(loop->base);
-        free(loop->deferred);
-        free(loop);
-    }
-}
-
 static void run_deferred(struct loop *loop)
 {
     /* Calls deferred meanwhile run in the same sweep: the array may move, so it is indexed anew each time. */
@@ -77,6 +68,16 @@ static void run_deferred(struct loop *loop)
         }
     }
     loop->deferred_count = 0;
+}
+
+void loop_destroy(struct loop *loop)
+{
+    if (loop != NULL) {
+        run_deferred(loop); /* what was closed last is freed there */
+        event_base_free(loop->base);
+        free(loop->deferred);
+        free(loop);
+    }
 }
 
 void loop_run(struct loop *loop)

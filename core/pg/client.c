@@ -82,27 +82,29 @@ void pg_client_close(struct pg_client *client)
     }
 }
 
-/* A server that ends the session says so before libpq sees the end of the connection. */
+/* A server that ends the session says so before libpq sees the end of the connection; and libpq, whose own errors have no
+ * SQLSTATE, can report that end while its status is still good. */
 static bool is_over(const struct pg_client *client, const PGresult *result)
 {
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    return PQstatus(client->connection) != CONNECTION_OK ||
+    return PQstatus(client->connection) != CONNECTION_OK || PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL ||
            (severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0));
 }
 
 static bool query_failed(const struct pg_client *client, const PGresult *result, struct error *err)
 {
     if (is_over(client, result)) {
-        set_message(err, ERROR_UNREACHABLE, "the connection was lost: ", PQerrorMessage(client->connection));
+        set_message(err, ERROR_UNREACHABLE, "the connection was lost: ",
+                    result != NULL ? PQresultErrorMessage(result) : PQerrorMessage(client->connection));
         return error_hint(err, "look at the server's log, then try again");
     }
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    bool denied = state != NULL && strcmp(state, "42501") == 0;
+    bool denied = strcmp(state, "42501") == 0;
     set_message(err, denied ? ERROR_REFUSED : ERROR_FAILED, "",
                 message != NULL ? message : PQresultErrorMessage(result));
     if (err != NULL) {
-        snprintf(err->sqlstate, sizeof err->sqlstate, "%s", state != NULL ? state : "");
+        snprintf(err->sqlstate, sizeof err->sqlstate, "%s", state);
     }
     if (denied) {
         return error_hint(err, "connect as the role that the daemon uses");

@@ -243,6 +243,10 @@ static bool read_one(struct pg_connection *connection)
             back_to_pipeline(connection, request);
             return true;
         }
+        if (request->late) {
+            request->late = false; /* closes the failure of a commit, as others close theirs */
+            return true;
+        }
         if (request->step >= request->step_count) {
             return false; /* libpq has nothing to say though an answer is due: the connection is broken */
         }

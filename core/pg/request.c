@@ -126,6 +126,7 @@ const char *request_feed(struct pg_request *request, PGresult *result)
     }
     if (status != PGRES_PIPELINE_ABORTED) {
         note_failure(request, result);
+        request->late = request->step >= request->step_count;
     }
     PQclear(result);
     return step->prepares;

@@ -37,6 +37,7 @@ struct pg_request {
     struct pg_step *steps;
     size_t step_count;
     size_t step;        /* the one whose results are being read */
+    bool late;          /* a failure came behind the last step: the commit itself failed */
     long long streamed; /* rows of the current statement that were counted and dropped */
     struct pg_reply reply;
 };

@@ -9,11 +9,11 @@ static const struct pg_statement settings[] = {
 
 static const struct pg_statement all[] = {{.sql = "DISCARD ALL"}};
 
-bool pg_wipe(struct pg_connection *connection, enum wipe wipe, pg_callback *callback, void *data)
+void pg_wipe(struct pg_connection *connection, enum wipe wipe, pg_callback *callback, void *data)
 {
     switch (wipe) {
     case WIPE_NONE:
-        return false;
+        break;
     case WIPE_SETTINGS:
         pg_send(connection, settings, COUNT_OF(settings), callback, data);
         break;
@@ -22,5 +22,4 @@ bool pg_wipe(struct pg_connection *connection, enum wipe wipe, pg_callback *call
         pg_send(connection, all, COUNT_OF(all), callback, data);
         break;
     }
-    return true;
 }

@@ -10,7 +10,7 @@
 
 enum wipe { WIPE_NONE, WIPE_SETTINGS, WIPE_ALL };
 
-/* Nothing to send for WIPE_NONE: returns false, and nobody is called. When it fails the session is not to be used again. */
-bool pg_wipe(struct pg_connection *connection, enum wipe wipe, pg_callback *callback, void *data);
+/* Nothing is sent for WIPE_NONE, and nobody called. When it fails the session is not to be used again. */
+void pg_wipe(struct pg_connection *connection, enum wipe wipe, pg_callback *callback, void *data);
 
 #endif

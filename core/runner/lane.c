@@ -8,6 +8,8 @@
 #include "base/memory.h"
 #include "runner/work.h"
 
+#define QUEUE_PATIENCE (250 * USEC_PER_MSEC)
+
 enum step { STEP_NONE, STEP_OPENING, STEP_WORKING, STEP_UNDOING };
 
 struct lane {
@@ -25,9 +27,11 @@ struct lane {
     duration load; /* of what is queued and reserved */
     enum step step;
     enum wipe wipe;   /* what the session needs before the next text */
+    bool closing;     /* what has not started is handed back */
     bool interrupted; /* an interrupt was sent, or a wipe failed: the session is not used again */
     struct work_result result;
     struct loop_timer *timer; /* attempt_timeout, then cancel_grace */
+    struct loop_timer *queue_timer;
 };
 
 static void start_next(void *data);
@@ -43,6 +47,7 @@ static void finish_current(struct lane *lane, enum run_end end, const struct out
     lane->load -= run->expected;
     lane->step = STEP_NONE;
     loop_timer_clear(lane->timer);
+    loop_timer_clear(lane->queue_timer);
     run->next = NULL;
     loop_defer(lane->loop, start_next, lane);
     lane->handlers->ended(lane->data, lane, run, end, outcome);
@@ -101,11 +106,30 @@ static void end_doubtful(struct lane *lane)
     end_without_result(lane, RUN_END_DOUBTFUL, "the session ended without an answer");
 }
 
+/* Hands back what has not started: everything behind the current run. */
 static void hand_back_unstarted(struct lane *lane)
 {
-    while (lane->first != NULL && lane->step == STEP_NONE) {
-        end_without_result(lane, RUN_END_UNSTARTED, "its session ended before it began");
+    struct run **link = lane->first != NULL && lane->step != STEP_NONE ? &lane->first->next : &lane->first;
+    struct run *run;
+    lane->last = link;
+    while ((run = *link) != NULL) {
+        struct outcome outcome = {.state = RUN_LOST,
+                                  .started = INSTANT_NONE,
+                                  .rows = -1,
+                                  .finished = lane->handlers->now(lane->data),
+                                  .reason = "it was not started"};
+        *link = run->next;
+        run->next = NULL;
+        lane->queued--;
+        lane->load -= run->expected;
+        lane->handlers->ended(lane->data, lane, run, RUN_END_UNSTARTED, &outcome);
     }
+}
+
+/* The current run takes much longer than the queue behind it was promised: that may go to other sessions. */
+static void queue_waited(void *data)
+{
+    hand_back_unstarted(data);
 }
 
 /* Whatever is answered, or nothing: without a COMMIT the work is gone. */
@@ -182,21 +206,19 @@ static void wipe_then_start(void *data, const struct pg_reply *reply)
  * then this returns true, and comes back when the session is clean. */
 static bool wipe_before(struct lane *lane, const struct job *job)
 {
-    enum wipe wipe = job->work == JOB_REFRESH ? WIPE_NONE : lane->wipe;
-    bool waits = wipe != WIPE_NONE && work_is_text(job);
-    if (pg_wipe(lane->connection, wipe, waits ? wipe_then_start : wiped, lane)) {
-        lane->wipe = WIPE_NONE;
-    }
+    bool waits = lane->wipe != WIPE_NONE && work_is_text(job);
+    pg_wipe(lane->connection, lane->wipe, waits ? wipe_then_start : wiped, lane);
+    lane->wipe = WIPE_NONE;
     return waits;
 }
 
 static bool may_start(struct lane *lane)
 {
-    if (lane->interrupted) {
+    if (lane->interrupted || lane->closing) {
         hand_back_unstarted(lane);
+        loop_defer(lane->loop, start_next, lane);
         return false;
     }
-    /* When not, the leadership is about to end, and this lane with it. */
     return pg_is_idle(lane->connection) && lane->handlers->may_start(lane->data);
 }
 
@@ -220,6 +242,9 @@ static void start_next(void *data)
     run->started = lane->handlers->now(lane->data);
     if (run->job->options.attempt_timeout > 0) {
         loop_timer_set(lane->timer, run->job->options.attempt_timeout);
+    }
+    if (run->next != NULL) {
+        loop_timer_set(lane->queue_timer, QUEUE_PATIENCE);
     }
     if (!work_open(lane->connection, run->job, opened, lane)) {
         send_work(lane);
@@ -250,21 +275,24 @@ static void timer_due(void *data)
     interrupt(lane);
 }
 
-void lane_cancel(struct lane *lane, struct run *run)
+void lane_cancel_current(struct lane *lane)
 {
-    run->cancelled = true;
-    if (lane->first == run && lane->step != STEP_NONE) {
+    if (lane->first != NULL && lane->step != STEP_NONE) {
+        lane->first->cancelled = true;
         interrupt(lane);
     }
 }
 
-void lane_cancel_all(struct lane *lane)
+void lane_hand_back(struct lane *lane)
 {
-    struct run *next;
-    for (struct run *run = lane->first; run != NULL; run = next) {
-        next = run->next;
-        lane_cancel(lane, run);
-    }
+    lane->closing = true;
+    hand_back_unstarted(lane);
+    loop_defer(lane->loop, start_next, lane);
+}
+
+void lane_wake(struct lane *lane)
+{
+    loop_defer(lane->loop, start_next, lane);
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------------- */
@@ -282,6 +310,7 @@ struct lane *lane_create(struct loop *loop, struct pool *pool, struct pool_sessi
     lane->data = data;
     lane->last = &lane->first;
     lane->timer = loop_timer_create(loop, timer_due, lane);
+    lane->queue_timer = loop_timer_create(loop, queue_waited, lane);
     pool_set_tag(session, lane);
     return lane;
 }
@@ -290,6 +319,7 @@ static void lane_free(struct lane *lane)
 {
     loop_forget(lane->loop, lane);
     loop_timer_destroy(lane->timer);
+    loop_timer_destroy(lane->queue_timer);
     work_clear(&lane->result);
     free(lane);
 }

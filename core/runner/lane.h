@@ -77,8 +77,11 @@ duration lane_load(const struct lane *lane, int *runs);
 /* False once its session was interrupted: it takes no more runs. */
 bool lane_usable(const struct lane *lane);
 const struct pg_identity *lane_identity(const struct lane *lane);
-/* Asks for the end of a run: at once when it has not started, else by interrupting it. */
-void lane_cancel(struct lane *lane, struct run *run);
-void lane_cancel_all(struct lane *lane);
+/* Asks for the end of the run that executes now, if one does. */
+void lane_cancel_current(struct lane *lane);
+/* From now on nothing is started: what has not been comes back through `ended` as unstarted. */
+void lane_hand_back(struct lane *lane);
+/* Looks again whether the next run may start, after may_start had said no. */
+void lane_wake(struct lane *lane);
 
 #endif

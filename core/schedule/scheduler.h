@@ -79,7 +79,7 @@ void scheduler_tick(struct scheduler *scheduler, instant now);
 instant scheduler_next(const struct scheduler *scheduler);
 /* Asks for a run beside the schedule; it waits for a live run and for upstreams that run or are asked for. */
 void scheduler_request(struct scheduler *scheduler, struct scheduled *scheduled, enum run_kind kind, instant slot);
-/* A live run found in the ledger, before scheduler_start: its next attempt is due at `retry_at`; INSTANT_NEVER while its
+/* A live run of an idle job, found in the ledger: its next attempt is due at `retry_at`; INSTANT_NEVER while its
  * old session is still there, until scheduler_retry or scheduler_ended says more. */
 void scheduler_adopt(struct scheduler *scheduler, struct scheduled *scheduled, enum run_kind kind, instant slot,
                      int attempt, instant retry_at);

@@ -134,6 +134,7 @@ CREATE TABLE chime.attempt (
     message     text,
     PRIMARY KEY (job_id, kind, slot, attempt)
 );
+CREATE INDEX attempt_finished_at ON chime.attempt (finished_at);
 COMMENT ON TABLE chime.attempt IS 'attempts that were followed by another; the last attempt of a run is its row in run_history';
 
 CREATE TABLE chime.missed (
@@ -146,6 +147,7 @@ CREATE TABLE chime.missed (
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (job_id, first_slot)
 );
+CREATE INDEX missed_recorded_at ON chime.missed (recorded_at);
 COMMENT ON TABLE chime.missed IS 'slots that passed while nothing led and that catch-up did not take: one row per outage and job';
 
 CREATE TABLE chime.request (

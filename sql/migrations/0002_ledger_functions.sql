@@ -51,8 +51,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.require_leader IS 'the epoch; holds the leader row until the end of the transaction; CH001 when the token is not the leader''s';
 
--- Brings chime.job to the leader's catalog and returns what a schedule needs to start from.
-CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb)
+-- Brings chime.job to the leader's catalog and returns what a schedule needs to start from. A job's options come as far
+-- as they differ from p_defaults, {"command": {...}, "refresh": {...}}.
+CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb)
 RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
                last_duration_us bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
@@ -60,7 +61,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     CREATE TEMP TABLE chime_catalog ON COMMIT DROP AS
-    SELECT d.name, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, d.options
+    SELECT d.name, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after,
+           (p_defaults -> CASE WHEN d.command = '' THEN 'refresh' ELSE 'command' END) || d.options AS options
     FROM jsonb_to_recordset(p_jobs) AS d (name text, origin text, plugin text, active boolean, schedule text,
                                           command text, views text[], after text[], options jsonb);
     -- A job that is new, wakes up or changes its schedule starts from now: nothing was due before.
@@ -137,9 +139,18 @@ BEGIN
     UPDATE chime.run r
        SET pid = w.pid, backend_start = w.backend_start, retry_at = NULL, claimed_at = clock_timestamp()
       FROM unnest(p_job, p_kind, p_slot, p_pid, p_backend_start) AS w (job_id, kind, slot, pid, backend_start)
-     WHERE r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token
+     WHERE r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL
     RETURNING r.job_id;
 END $$;
+
+-- Claimed runs whose text never went out are let go: they wait for a session, ours or the next leader's.
+CREATE FUNCTION chime.release(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog
+BEGIN ATOMIC
+    UPDATE chime.run r SET pid = NULL, backend_start = NULL, retry_at = clock_timestamp()
+      FROM unnest(p_job, p_kind, p_slot) AS w (job_id, kind, slot)
+     WHERE r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL;
+END;
 
 -- Ends runs that the daemon watched to their end. Returns those that were this leader's.
 CREATE FUNCTION chime.finish(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[],
@@ -156,12 +167,14 @@ BEGIN
     ), taken AS (
         DELETE FROM chime.run r USING ended e
          WHERE r.job_id = e.job_id AND r.kind = e.kind AND r.slot = e.slot AND r.token = p_token
-        RETURNING r.run_id, r.job_id, r.kind, r.slot, e.state, r.attempt, r.pid, r.epoch, r.claimed_at, e.started_at,
+        RETURNING r.run_id, r.job_id, r.kind, r.slot,
+                  CASE WHEN r.done_at IS NULL THEN e.state ELSE 'succeeded' END AS state, r.attempt, r.pid, r.epoch, r.claimed_at, e.started_at,
                   e.finished_at, e.rows, e.sqlstate, e.message, e.reason
     ), kept AS (
         INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at,
                                        finished_at, rows, sqlstate, message, reason)
         SELECT * FROM taken
+        ON CONFLICT (job_id, kind, slot) DO NOTHING
     )
     UPDATE chime.job_state s
        SET last_end = t.finished_at, last_outcome = t.state,
@@ -192,7 +205,7 @@ END $$;
 -- refuses transaction commands here), and it is bound, so that no open comment of its own can swallow the end.
 -- p_reads: the text is one query, whose rows are counted and dropped as they come instead of being collected.
 -- No SET clause: the text sees the role's own settings; hence the qualified names and operators behind it.
--- Returns true as `residue` when the session is left with what only DISCARD ALL removes.
+-- Returns true as `residue` when the session is left with what only DISCARD ALL removes, or without what the daemon prepared.
 CREATE FUNCTION chime.perform(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz, p_lock_timeout text,
                               p_text text, p_reads boolean)
 RETURNS TABLE (rows bigint, residue boolean)
@@ -206,10 +219,15 @@ BEGIN
     END IF;
     rows := 0;
     IF p_reads THEN
-        FOR v_row IN EXECUTE p_text LOOP
-            rows := rows OPERATOR(pg_catalog.+) 1;
-        END LOOP;
-    ELSE
+        BEGIN
+            FOR v_row IN EXECUTE p_text LOOP
+                rows := rows OPERATOR(pg_catalog.+) 1;
+            END LOOP;
+        EXCEPTION WHEN invalid_cursor_definition THEN
+            p_reads := false; -- WITH ... INSERT and the like: known only once it is planned, before anything ran
+        END;
+    END IF;
+    IF NOT p_reads THEN
         EXECUTE p_text;
         GET DIAGNOSTICS rows = ROW_COUNT;
     END IF;
@@ -218,7 +236,9 @@ BEGIN
     UNLISTEN *;
     DISCARD SEQUENCES;
     residue := pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0
-               OR EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() s WHERE NOT pg_catalog.starts_with(s.name, 'chime_'))
+               OR (SELECT pg_catalog.bool_or(NOT pg_catalog.starts_with(s.name, 'chime_'))
+                          OR NOT pg_catalog.bool_or(s.name OPERATOR(pg_catalog.=) 'chime_perform')
+                   FROM pg_catalog.pg_prepared_statement() s) IS DISTINCT FROM false
                OR EXISTS (SELECT FROM pg_catalog.pg_cursor() c WHERE c.is_holdable);
     RETURN NEXT;
 END $$;
@@ -241,11 +261,11 @@ BEGIN
         SELECT r.job_id, r.kind, r.slot, r.attempt, r.run_id, f.state, r.pid, r.epoch, f.started_at, f.finished_at,
                f.sqlstate, f.message
         FROM chime.run r JOIN failed f ON r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot
-        WHERE r.token = p_token
+        WHERE r.token = p_token AND r.done_at IS NULL
     )
     UPDATE chime.run r SET attempt = r.attempt + 1, pid = NULL, backend_start = NULL, retry_at = f.retry_at
       FROM failed f
-     WHERE r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot AND r.token = p_token
+     WHERE r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot AND r.token = p_token AND r.done_at IS NULL
     RETURNING r.job_id;
 END $$;
 
@@ -323,7 +343,9 @@ BEGIN
         gone := done OR waits OR NOT chime.backend_alive(v_run.pid, v_run.backend_start);
         IF NOT gone THEN
             BEGIN
-                PERFORM pg_terminate_backend(v_run.pid);
+                -- Only what is certainly that session: a hidden start may be another's.
+                PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity a
+                  WHERE a.pid = v_run.pid AND a.backend_start = v_run.backend_start;
             EXCEPTION WHEN insufficient_privilege THEN
                 NULL; -- its own timeouts end it
             END;
@@ -336,7 +358,7 @@ END $$;
 -- get another attempt (p_retry_at), false for those whose outcome cannot be known. A run that was only waiting for its
 -- retry keeps its attempt.
 CREATE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[], p_reason text[])
-RETURNS TABLE (run_id bigint)
+RETURNS TABLE (run_id bigint, ended chime.run_state)
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 #variable_conflict use_column
 DECLARE v_epoch bigint := chime.require_leader(p_token);
@@ -364,6 +386,7 @@ BEGIN
         SELECT e.run_id, e.job_id, e.kind, e.slot, e.state, e.attempt, e.pid, e.epoch, e.claimed_at, e.started_at,
                coalesce(e.done_at, clock_timestamp()), e.rows, e.message, CASE WHEN e.done_at IS NULL THEN e.reason END
         FROM ended e
+        ON CONFLICT (job_id, kind, slot) DO NOTHING
     ), state AS (
         UPDATE chime.job_state s
            SET last_end = coalesce(e.done_at, clock_timestamp()), last_outcome = e.state,
@@ -371,8 +394,10 @@ BEGIN
                consecutive_failures = CASE WHEN e.done_at IS NULL THEN s.consecutive_failures + 1 ELSE 0 END
           FROM ended e WHERE s.job_id = e.job_id
     )
-    SELECT a.run_id FROM again a UNION ALL SELECT e.run_id FROM ended e;
+    SELECT a.run_id, NULL::chime.run_state FROM again a UNION ALL SELECT e.run_id, e.state FROM ended e;
 END $$;
+COMMENT ON FUNCTION chime.adopt IS
+    'what became of each run: its final state, NULL when it has another attempt; a run that was committed meanwhile succeeded';
 
 -- Asks for the first refresh of every view that has none yet, once.
 CREATE FUNCTION chime.request_population(p_token uuid) RETURNS bigint
@@ -423,14 +448,18 @@ BEGIN
         EXECUTE format('DROP TABLE chime.%I', v_old.relname);
         dropped := dropped + 1;
     END LOOP;
-    DELETE FROM chime.run_history_other WHERE finished_at < now() - p_keep;
-    DELETE FROM chime.attempt WHERE finished_at < now() - p_keep;
-    DELETE FROM chime.missed WHERE recorded_at < now() - p_keep;
+    -- Bounded: this runs on the session that also carries the heartbeat.
+    DELETE FROM chime.run_history_other o WHERE o.ctid = ANY (ARRAY(
+        SELECT x.ctid FROM chime.run_history_other x WHERE x.finished_at < now() - p_keep LIMIT 5000));
+    DELETE FROM chime.attempt a WHERE a.ctid = ANY (ARRAY(
+        SELECT x.ctid FROM chime.attempt x WHERE x.finished_at < now() - p_keep ORDER BY x.finished_at LIMIT 5000));
+    DELETE FROM chime.missed m WHERE m.ctid = ANY (ARRAY(
+        SELECT x.ctid FROM chime.missed x WHERE x.recorded_at < now() - p_keep ORDER BY x.recorded_at LIMIT 5000));
     RETURN NEXT;
 END $$;
 
 -- What people read.
-CREATE VIEW chime.runs AS
+CREATE VIEW chime.runs WITH (security_invoker = true) AS
 SELECT h.run_id, j.name AS job, h.kind, h.slot, h.state::text AS state, h.attempt, h.started_at, h.finished_at,
        h.rows, h.sqlstate, h.message, h.reason, h.pid, h.epoch, l.instance
 FROM chime.run_history h JOIN chime.job j USING (job_id) LEFT JOIN chime.leadership l USING (epoch)
@@ -441,7 +470,7 @@ SELECT r.run_id, j.name, r.kind, r.slot,
 FROM chime.run r JOIN chime.job j USING (job_id) LEFT JOIN chime.leadership l USING (epoch);
 COMMENT ON VIEW chime.runs IS 'finished and live runs with the names of their jobs and instances';
 
-CREATE VIEW chime.job_status AS
+CREATE VIEW chime.job_status WITH (security_invoker = true) AS
 SELECT j.job_id, j.name, j.owner, j.origin, j.plugin, j.active, j.schedule, j.views, j.after, s.last_slot, s.last_start,
        s.last_end, s.last_success, s.last_outcome, s.last_duration_us, s.consecutive_failures,
        EXISTS (SELECT FROM chime.run r WHERE r.job_id = j.job_id) AS live

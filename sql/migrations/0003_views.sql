@@ -108,7 +108,7 @@ BEGIN
         SELECT (SELECT count(*) FROM live), (SELECT count(*) FROM put WHERE fresh),
                (SELECT count(*) FROM put WHERE NOT fresh), (SELECT count(*) FROM gone)$f$,
         v_all, v_kept, v_live, v_key, v_equal, v_same, replace(v_null, '@', 'k'), replace(v_null, '@', 'l'),
-        coalesce(v_differs, 'false'), 'UPDATE SET ' || v_set);
+        coalesce(v_differs, 'false'), coalesce('UPDATE SET ' || v_set, 'NOTHING'));
 END $$;
 
 CREATE FUNCTION chime.refuse_foreign(p_schema name, p_relation name) RETURNS void
@@ -130,7 +130,8 @@ BEGIN
     IF to_regnamespace(quote_ident(p_schema)) IS NULL THEN
         EXECUTE format('CREATE SCHEMA %I', p_schema);
     END IF;
-    IF to_regrole('analytics_reader') IS NOT NULL AND p_schema <> 'public' THEN
+    IF to_regrole('analytics_reader') IS NOT NULL
+       AND NOT has_schema_privilege('analytics_reader', p_schema, 'USAGE') THEN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO analytics_reader', p_schema);
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
@@ -168,6 +169,7 @@ DECLARE
     v_index record;
     v_function record;
     v_same boolean;
+    v_kept regclass;
 BEGIN
     SELECT * INTO v_known FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR UPDATE;
     IF FOUND AND v_known.plugin <> p_plugin THEN
@@ -202,14 +204,25 @@ BEGIN
                        'TABLE %1$I.%3$I WITH NO DATA', p_schema, p_relation, v_live);
         v_fresh := true;
     END IF;
-    EXECUTE format('CREATE UNIQUE INDEX IF NOT EXISTS %I ON %I.%I (%s) NULLS NOT DISTINCT', p_key_index, p_schema, p_relation,
-                   (SELECT string_agg(quote_ident(k), ', ') FROM unnest(p_key) AS k));
+    -- What is there as wanted is not touched: even a statement that changes nothing takes locks that wait for a refresh.
+    IF NOT v_fresh AND v_known.key IS DISTINCT FROM p_key THEN
+        EXECUTE format('DROP INDEX IF EXISTS %I.%I', p_schema, p_key_index);
+    END IF;
+    IF to_regclass(format('%I.%I', p_schema, p_key_index)) IS NULL THEN
+        EXECUTE format('CREATE UNIQUE INDEX %I ON %I.%I (%s) NULLS NOT DISTINCT', p_key_index, p_schema, p_relation,
+                       (SELECT string_agg(quote_ident(k), ', ') FROM unnest(p_key) AS k));
+    END IF;
     FOR v_index IN SELECT * FROM jsonb_to_recordset(p_indexes) AS i (name text, columns text, "where" text) LOOP
-        EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %I.%I (%s)%s', v_index.name, p_schema, p_relation, v_index.columns,
-                       coalesce(' WHERE ' || v_index."where", ''));
+        IF to_regclass(format('%I.%I', p_schema, v_index.name)) IS NULL THEN
+            EXECUTE format('CREATE INDEX %I ON %I.%I (%s)%s', v_index.name, p_schema, p_relation, v_index.columns,
+                           coalesce(' WHERE ' || v_index."where", ''));
+        END IF;
     END LOOP;
-    EXECUTE format('COMMENT ON TABLE %I.%I IS %L', p_schema, p_relation, p_comment);
-    IF to_regrole('analytics_reader') IS NOT NULL THEN
+    v_kept := to_regclass(format('%I.%I', p_schema, p_relation));
+    IF obj_description(v_kept, 'pg_class') IS DISTINCT FROM p_comment THEN
+        EXECUTE format('COMMENT ON TABLE %I.%I IS %L', p_schema, p_relation, p_comment);
+    END IF;
+    IF to_regrole('analytics_reader') IS NOT NULL AND NOT has_table_privilege('analytics_reader', v_kept, 'SELECT') THEN
         EXECUTE format('GRANT SELECT ON %I.%I TO analytics_reader', p_schema, p_relation);
     END IF;
     INSERT INTO chime.view (view_schema, relation, plugin, key, stamps, grain, mode, rejected_query, revisit_query, definition,
@@ -220,8 +233,8 @@ BEGIN
         SET key = excluded.key, stamps = excluded.stamps, grain = excluded.grain, mode = excluded.mode,
             rejected_query = excluded.rejected_query, revisit_query = excluded.revisit_query,
             definition = excluded.definition, search_path = excluded.search_path, refresh_full = excluded.refresh_full;
-    INSERT INTO chime.view_refresh (view_schema, relation) VALUES (p_schema, p_relation)
-    ON CONFLICT (view_schema, relation) DO NOTHING;
+    INSERT INTO chime.view_refresh AS r (view_schema, relation) VALUES (p_schema, p_relation)
+    ON CONFLICT (view_schema, relation) DO UPDATE SET refreshed_at = NULL WHERE v_fresh; -- so that it is filled again
     RETURN v_fresh;
 END $$;
 
@@ -360,7 +373,7 @@ BEGIN
         v_columns, v_view.view_schema, v_view.relation, v_view.relation || '__live');
 END $$;
 
-CREATE VIEW chime.view_status AS
+CREATE VIEW chime.view_status WITH (security_invoker = true) AS
 SELECT v.view_schema, v.relation, v.plugin, p.state AS plugin_state, v.mode, r.method, r.refreshed_at, r.changed_at,
        clock_timestamp() - r.refreshed_at AS age, r.duration_us, r.rows, r.inserted, r.updated, r.deleted, r.rejected, r.refreshes,
        pg_total_relation_size(to_regclass(format('%I.%I', v.view_schema, v.relation))) AS bytes

@@ -92,8 +92,6 @@ static bool is_utc(const char *text)
     return strlen(text) >= 20 && text[10] == 'T' && text[strlen(text) - 1] == 'Z';
 }
 
-/* --- fixtures --------------------------------------------------------------------------------------------------------------- */
-
 static void write_configuration(const char *text)
 {
     char *folder = files_make_directory();
@@ -214,14 +212,6 @@ START_TEST(no_server_is_status_4_with_a_hint)
 }
 END_TEST
 
-START_TEST(a_conninfo_that_is_none_is_refused)
-{
-    write_configuration("databases: { main: { conninfo = \"host=/nowhere nonsense\"; }; };\n");
-    ck_assert_int_ne(RUN("jobs"), 0);
-    assert_has(errors, "HINT:  ");
-}
-END_TEST
-
 START_TEST(an_unknown_database_gets_a_did_you_mean)
 {
     write_configuration("databases: { main: { conninfo = \"host=/nowhere\"; }; };\n");
@@ -229,8 +219,6 @@ START_TEST(an_unknown_database_gets_a_did_you_mean)
     assert_has(errors, "did you mean \"main\"?");
 }
 END_TEST
-
-/* --- migrate -------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(without_the_schema_commands_are_refused_and_name_migrate)
 {
@@ -504,8 +492,6 @@ START_TEST(two_databases_are_listed_together_and_one_can_be_chosen)
 }
 END_TEST
 
-/* --- plugins -------------------------------------------------------------------------------------------------------------- */
-
 START_TEST(views_and_plugins_say_what_became_of_each)
 {
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
@@ -560,7 +546,6 @@ static void add_offline_tests(Suite *suite)
     tcase_add_test(tests, check_names_every_error_with_its_place_at_once);
     tcase_add_test(tests, check_refuses_where_a_plugin_is_refused);
     tcase_add_test(tests, no_server_is_status_4_with_a_hint);
-    tcase_add_test(tests, a_conninfo_that_is_none_is_refused);
     tcase_add_test(tests, an_unknown_database_gets_a_did_you_mean);
     suite_add_tcase(suite, tests);
 }

@@ -346,7 +346,7 @@ START_TEST(escaping_shows_controls_direction_overrides_and_bad_bytes)
     assert_escaped("\xc2\x9b"
                    "31m",
                    "\\u009b31m");
-    assert_escaped("a\u202eb\u2066c\u200f", "a\\u202eb\\u2066c\\u200f");
+    assert_escaped("a\u202eb\u202c\u2066c\u2069\u200f", "a\\u202eb\\u202c\\u2066c\\u2069\\u200f");
     assert_escaped("\xc3", "\\ufffd");
     assert_escaped("", "");
 }
