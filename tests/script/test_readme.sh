@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# The README's own text: its configuration passes `check`, its plugin compiles, is dropped in, and its view is filled.
+. "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+
+if [ "$(id -u)" -eq 0 ]; then # initdb and postgres refuse root
+    set_unprivileged
+    exec "${unprivileged[@]}" bash "$ROOT_DIRECTORY/tests/script/test_readme.sh"
+fi
+
+readme=$ROOT_DIRECTORY/README.md
+pgchime=$ROOT_DIRECTORY/build/pgchime
+checks=0
+
+expect() # what, is, should be
+{
+    checks=$((checks + 1))
+    [ "$2" = "$3" ] || die "$1: is \"$2\"" "should be \"$3\""
+}
+
+# block LANGUAGE FIRST-LINE: the fenced block of README.md that begins with that line.
+block()
+{
+    awk -v language="$1" -v first="$2" '
+        inside && /^```/ { if (wanted) exit; inside = 0 }
+        inside { if (lines++ == 0 && index($0, first) == 1) wanted = 1; if (wanted) print }
+        !inside && $0 == "```" language { inside = 1; lines = 0 }' "$readme"
+}
+
+query()
+{
+    cluster_psql "$RUN_DIRECTORY/pg" -XqAt -d app -c "$1"
+}
+
+make_run_directory
+site=$RUN_DIRECTORY/site
+mkdir -p "$site/plugins" "$site/conf.d"
+chmod 755 "$site" "$site/plugins"
+cluster_start "$RUN_DIRECTORY/pg"
+on_exit cluster_stop "$RUN_DIRECTORY/pg"
+cluster_psql "$RUN_DIRECTORY/pg" -XqAt -d postgres -c 'CREATE DATABASE app'
+query "CREATE TABLE orders (id bigint, ordered_at timestamptz);
+       INSERT INTO orders SELECT n, '2026-03-01'::timestamptz + n * interval '1 hour' FROM generate_series(0, 47) n"
+
+block '' 'databases:' |
+    sed "s,host=/run/postgresql,host=$RUN_DIRECTORY/pg user=postgres,; s,/path/to/build/plugins,$site/plugins," >"$site/pgchime.conf"
+block '' '# conf.d/jobs.conf' >"$site/conf.d/jobs.conf"
+expect "jobs in the README's example" "$(grep -c schedule "$site/conf.d/jobs.conf")" 4
+"$pgchime" check --config "$site/pgchime.conf" >"$RUN_DIRECTORY/out" 2>&1 || die "$(cat "$RUN_DIRECTORY/out")"
+checks=$((checks + 1))
+
+block c '#include <pgchime/plugin.h>' >"$site/daily_orders.c"
+cc -Wall -Wextra -Wpedantic -Werror -shared -fPIC -I "$ROOT_DIRECTORY/include" -o "$site/plugins/daily_orders.so" "$site/daily_orders.c"
+chmod 755 "$site/plugins/daily_orders.so"
+expect "lines of C of the first plugin under 40" "$([ "$(wc -l <"$site/daily_orders.c")" -lt 40 ] && echo yes)" yes
+rm "$site/conf.d/jobs.conf" # its commands name things that are not here
+"$pgchime" serve --once --config "$site/pgchime.conf" 2>"$RUN_DIRECTORY/log" || die "$(cat "$RUN_DIRECTORY/log")"
+expect "days of orders" "$(query "SELECT count(*) || ' ' || sum(orders) FROM analytics.daily_orders")" "2 48"
+expect "how the view came to be" "$(query "SELECT kind || ' ' || state FROM chime.runs WHERE job = 'refresh-daily-orders'
+                                            ORDER BY run_id LIMIT 1")" "install succeeded"
+say "readme: $checks checks passed"
