@@ -150,10 +150,21 @@ instant schedule_next(const struct schedule *schedule, instant after)
     return slot;
 }
 
+/* A second's job that was down for a month has millions of slots; they are counted, not walked. */
+static int64_t count_interval(const struct schedule *schedule, instant after, instant until, instant *last)
+{
+    instant first = schedule_next(schedule, after);
+    *last = schedule_latest(schedule, after, until);
+    return *last == INSTANT_NONE ? 0 : (*last - first) / schedule->interval + 1;
+}
+
 int64_t schedule_count(const struct schedule *schedule, instant after, instant until, int64_t limit, instant *last)
 {
     int64_t count = 0;
     *last = INSTANT_NONE;
+    if (schedule->form == SCHEDULE_INTERVAL && limit == INT64_MAX) {
+        return count_interval(schedule, after, until, last);
+    }
     while (count < limit) {
         instant slot = schedule_next(schedule, after);
         if (slot == INSTANT_NEVER || slot > until) {

@@ -85,15 +85,16 @@ static void write_passes(struct lead *lead)
 {
     struct passed passed;
     struct passes *passes = NULL;
-    while (scheduler_take_passed(lead->scheduler, &passed)) {
+    bool full = false;
+    while (!full && scheduler_take_passed(lead->scheduler, &passed)) {
         if (passes == NULL) {
             passes = xcalloc(1, sizeof *passes);
             passes->lead = lead;
         }
         passes->passed[passes->count++] = passed;
-        if (passes->count == PASS_MAX) {
-            break;
-        }
+        /* A batch writes its misses first: none may follow a skip in it. */
+        full = passes->count == PASS_MAX || !passed.missed;
+        full = full && (passes->count == PASS_MAX || scheduler_next_passed_is_missed(lead->scheduler));
     }
     if (passes != NULL) {
         bool missed = false;
@@ -105,7 +106,7 @@ static void write_passes(struct lead *lead)
         passes->statements = (missed ? 1u : 0u) + (skipped ? 1u : 0u);
         lead->passes_pending++;
         ledger_pass(&lead->ledger, passes->passed, passes->count, passes_written, passes);
-        if (passes->count == PASS_MAX) {
+        if (full) {
             write_passes(lead);
         }
     }

@@ -302,6 +302,35 @@ static void next_step(struct install *install)
     }
 }
 
+static void retired(void *data, const struct pg_reply *reply)
+{
+    struct install *install = data;
+    if (pg_reply_lost(reply)) {
+        return;
+    }
+    if (!pg_reply_ok(reply)) {
+        log_warning("plugins that are gone could not be written down: %s", pg_reply_message(reply));
+    }
+    next_step(install);
+}
+
+static void send_retire(struct install *install)
+{
+    const struct catalog *catalog = install->catalog;
+    const char **kept = xcalloc(catalog->plugin_count + 1, sizeof *kept);
+    struct names names = {.items = kept};
+    for (size_t i = 0; i < catalog->plugin_count; i++) {
+        if (strcmp(catalog->plugins[i].database, install->database) == 0) {
+            kept[names.count++] = catalog->plugins[i].declaration->name;
+        }
+    }
+    char *array = names_array(&names);
+    const char *parameters[] = {array};
+    send(install, "SELECT chime.retire_plugins($1)", 1, parameters, retired);
+    free(array);
+    free(kept);
+}
+
 struct install *install_start(struct pg_connection *connection, const struct catalog *catalog, const char *database,
                               install_callback *callback, void *data)
 {
@@ -313,7 +342,7 @@ struct install *install_start(struct pg_connection *connection, const struct cat
     install->data = data;
     install->ready = xcalloc(catalog->plugin_count + 1, sizeof *install->ready);
     install->step = STEP_SOURCES;
-    send(install, "SELECT", 0, NULL, stepped); /* so that the callback never comes before this returns */
+    send_retire(install);
     return install;
 }
 

@@ -203,6 +203,9 @@ static void jobs_synced(void *data, const struct pg_reply *reply)
         const struct job *const *job = bsearch(name, lead->jobs, lead->job_count, sizeof *lead->jobs, by_name);
         if (job != NULL) {
             scheduler_add(lead->scheduler, *job, &memory);
+            if ((*job)->active && (*job)->schedule.form == SCHEDULE_NONE) {
+                log_warning("job %s has no schedule: this version runs it on request only", name);
+            }
         }
     }
     scheduler_link(lead->scheduler);

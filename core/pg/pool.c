@@ -86,6 +86,14 @@ static void open_wanted(struct pool *pool)
     }
 }
 
+/* Closes it, and opens another where one is missed. */
+static void drop(struct pool_session *session)
+{
+    struct pool *pool = session->pool;
+    discard(session);
+    open_wanted(pool);
+}
+
 static void reopen_due(void *data)
 {
     struct pool *pool = data;
@@ -143,7 +151,7 @@ static void session_closed(void *data, const struct error *reason)
     case SESSION_WIPING:
     case SESSION_PINGING:
         log_debug("an idle run session ended: %s", reason->message);
-        discard(session);
+        drop(session);
         break;
     }
 }
@@ -172,7 +180,7 @@ static void wiped(void *data, const struct pg_reply *reply)
         become_idle(session);
     } else if (!pg_reply_lost(reply)) {
         log_warning("a run session could not be wiped and is closed: %s", pg_reply_message(reply));
-        discard(session);
+        drop(session);
     }
 }
 
@@ -271,8 +279,8 @@ void pool_return(struct pool *pool, struct pool_session *session, enum wipe wipe
 
 void pool_drop(struct pool *pool, struct pool_session *session)
 {
-    discard(session);
-    open_wanted(pool);
+    (void)pool;
+    drop(session);
 }
 
 struct pg_connection *pool_connection(const struct pool_session *session)

@@ -373,6 +373,9 @@ void lane_push(struct lane *lane, struct run *run)
     lane->last = &run->next;
     lane->queued++;
     lane->load += run->expected;
+    if (lane->step != STEP_NONE && lane->first->next == run) {
+        loop_timer_set(lane->queue_timer, QUEUE_PATIENCE);
+    }
     loop_defer(lane->loop, start_next, lane);
 }
 

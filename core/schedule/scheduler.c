@@ -61,13 +61,11 @@ static bool flush_skips(struct scheduler *scheduler, struct scheduled *it)
     return open;
 }
 
+/* The slots in (cursor, last], of which `last` is one. */
 static void miss(struct scheduler *scheduler, struct scheduled *it, instant last, const char *reason)
 {
     instant counted;
     int64_t count = schedule_count(&it->job->schedule, it->cursor, last, INT64_MAX, &counted);
-    if (count == 0) {
-        return;
-    }
     struct passed *passed = pass(scheduler, it, counted, count);
     passed->missed = true;
     snprintf(passed->reason, sizeof passed->reason, "%s", reason);
@@ -152,7 +150,7 @@ static const struct scheduled *failed_upstream(const struct scheduled *it)
     }
     for (size_t i = 0; i < it->upstream_count; i++) {
         const struct scheduled *upstream = it->upstream[i];
-        if (upstream->has_outcome && upstream->last_outcome != RUN_SUCCEEDED) {
+        if (upstream->job->active && upstream->has_outcome && upstream->last_outcome != RUN_SUCCEEDED) {
             return upstream;
         }
     }
@@ -284,7 +282,7 @@ static bool may_buffer(const struct scheduled *it)
     return it->job->options.overlap_policy == OVERLAP_BUFFER_ONE && it->keep_through <= decided;
 }
 
-static void slot_due(struct scheduler *scheduler, struct scheduled *it, instant slot)
+static void note_slot(struct scheduled *it, instant slot)
 {
     bool skipping = it->skip_through > it->keep_through && it->skip_through > it->cursor;
     bool nothing_before = it->phase == PHASE_IDLE && it->cursor >= it->keep_through;
@@ -293,9 +291,15 @@ static void slot_due(struct scheduler *scheduler, struct scheduled *it, instant 
     } else {
         it->skip_through = slot;
     }
+}
+
+static void slot_due(struct scheduler *scheduler, struct scheduled *it)
+{
     bool live = it->phase == PHASE_LIVE || it->phase == PHASE_RETRYING;
-    if (live) {
-        flush_skips(scheduler, it);
+    if (it->phase == PHASE_IDLE) {
+        settle(scheduler, it);
+    } else if (live && flush_skips(scheduler, it)) {
+        look_at_downstream(scheduler, it);
     }
 }
 
@@ -319,14 +323,12 @@ void scheduler_tick(struct scheduler *scheduler, instant now)
         scheduler->due_count = 0;
         while ((node = heap_first(&scheduler->slots)) != NULL && node->key == at) {
             struct scheduled *it = SCHEDULED_OF(node, slot_node);
-            slot_due(scheduler, it, at);
+            note_slot(it, at);
             arm_slot(scheduler, it);
             state_push_due(scheduler, it);
         }
         for (size_t i = 0; i < scheduler->due_count; i++) {
-            if (scheduler->due[i]->phase == PHASE_IDLE) {
-                settle(scheduler, scheduler->due[i]);
-            }
+            slot_due(scheduler, scheduler->due[i]);
         }
     }
 }
@@ -425,6 +427,11 @@ bool scheduler_take_passed(struct scheduler *scheduler, struct passed *passed)
     }
     *passed = scheduler->passed[scheduler->passed_taken++];
     return true;
+}
+
+bool scheduler_next_passed_is_missed(const struct scheduler *scheduler)
+{
+    return scheduler->passed_taken < scheduler->passed_count && scheduler->passed[scheduler->passed_taken].missed;
 }
 
 void scheduler_claimed(struct scheduler *scheduler, struct scheduled *it)

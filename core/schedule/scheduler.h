@@ -88,6 +88,7 @@ void scheduler_adopt(struct scheduler *scheduler, struct scheduled *scheduled, e
 bool scheduler_take_due(struct scheduler *scheduler, struct due *due);
 bool scheduler_has_due(const struct scheduler *scheduler);
 bool scheduler_take_passed(struct scheduler *scheduler, struct passed *passed);
+bool scheduler_next_passed_is_missed(const struct scheduler *scheduler);
 
 /* Reports of what became of a due. */
 void scheduler_claimed(struct scheduler *scheduler, struct scheduled *scheduled);

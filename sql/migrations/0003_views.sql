@@ -154,6 +154,15 @@ BEGIN ATOMIC
                              excluded.state, excluded.reason, excluded.settings);
 END;
 
+-- Plugins that the leader's catalog does not have. What they installed stays as it is.
+CREATE FUNCTION chime.retire_plugins(p_kept text[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog
+BEGIN ATOMIC
+    UPDATE chime.plugin
+       SET state = 'removed', reason = 'its file is gone, refused or disabled; its data stays', changed_at = clock_timestamp()
+     WHERE state <> 'removed' AND name <> ALL (p_kept);
+END;
+
 -- Makes or brings up to date one view of a plugin. Restartable: each call is one transaction, and a second one changes nothing.
 -- p_indexes: [{"name": ..., "columns": ..., "where": ...}]. Returns true when the kept relation is new or was made anew.
 CREATE FUNCTION chime.install_view(p_plugin text, p_schema name, p_source_schema name, p_relation name, p_definition text,

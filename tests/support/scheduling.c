@@ -1,0 +1,164 @@
+#include "support/scheduling.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define OVERLAP "overlap: an earlier run had not ended"
+#define JOBS_MAX 8
+
+struct scheduler *scheduler;
+static struct job jobs[JOBS_MAX];
+static const char *upstreams[JOBS_MAX][JOBS_MAX];
+static size_t job_count;
+
+instant minute(int64_t minutes)
+{
+    return minutes == NEVER ? INSTANT_NEVER : MIDNIGHT + minutes * USEC_PER_MINUTE;
+}
+
+static void set_up(void)
+{
+    scheduler = scheduler_create();
+    job_count = 0;
+    memset(jobs, 0, sizeof jobs);
+}
+
+static void tear_down(void)
+{
+    scheduler_destroy(scheduler);
+}
+
+struct job *define(const char *name, const char *schedule)
+{
+    struct error err;
+    struct job *job = &jobs[job_count];
+    job->name = name;
+    job->active = true;
+    job->after = upstreams[job_count++];
+    job->schedule_text = schedule;
+    ck_assert_msg(*schedule == '\0' || schedule_parse(schedule, &job->schedule, &err), "%s", schedule);
+    options_defaults(&job->options, false);
+    return job;
+}
+
+void comes_after(struct job *job, const char *upstream)
+{
+    upstreams[job - jobs][job->after_count++] = upstream;
+}
+
+struct scheduled *remember(const struct job *job, instant cursor)
+{
+    struct job_memory memory = {.job_id = 100 + (job - jobs), .version = 3, .cursor = cursor};
+    return scheduler_add(scheduler, job, &memory);
+}
+
+/* A job whose slots up to midnight are decided. */
+struct scheduled *add(const struct job *job)
+{
+    return remember(job, MIDNIGHT);
+}
+
+void start_at(int64_t minutes)
+{
+    scheduler_link(scheduler);
+    scheduler_start(scheduler, minute(minutes));
+}
+
+void start(void)
+{
+    start_at(0);
+}
+
+void tick(int64_t minutes)
+{
+    scheduler_tick(scheduler, minute(minutes));
+}
+
+struct due take(const struct scheduled *scheduled, int64_t slot)
+{
+    struct due due;
+    ck_assert_msg(scheduler_take_due(scheduler, &due), "nothing is due");
+    ck_assert_str_eq(scheduled_job(due.scheduled)->name, scheduled_job(scheduled)->name);
+    ck_assert_int_eq((due.slot - MIDNIGHT) / USEC_PER_MINUTE, slot);
+    return due;
+}
+
+struct due claim(struct scheduled *scheduled, int64_t slot)
+{
+    struct due due = take(scheduled, slot);
+    scheduler_claimed(scheduler, scheduled);
+    return due;
+}
+
+void nothing_due(void)
+{
+    struct due due;
+    ck_assert(!scheduler_has_due(scheduler));
+    ck_assert_msg(!scheduler_take_due(scheduler, &due), "something is due");
+}
+
+void finish(struct scheduled *scheduled, enum run_state state)
+{
+    scheduler_ended(scheduler, scheduled, state, USEC_PER_SEC);
+}
+
+struct passed take_passed(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last)
+{
+    struct passed passed;
+    ck_assert_msg(scheduler_take_passed(scheduler, &passed), "nothing passed");
+    ck_assert_ptr_eq(passed.scheduled, scheduled);
+    ck_assert_int_eq((passed.cursor - MIDNIGHT) / USEC_PER_MINUTE, cursor);
+    ck_assert_int_eq((passed.first - MIDNIGHT) / USEC_PER_MINUTE, first);
+    ck_assert_int_eq((passed.last - MIDNIGHT) / USEC_PER_MINUTE, last);
+    return passed;
+}
+
+void skipped(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last)
+{
+    struct passed passed = take_passed(scheduled, cursor, first, last);
+    ck_assert(!passed.missed && !passed.outcome && passed.count == 0);
+    ck_assert_str_eq(passed.reason, OVERLAP);
+}
+
+void skipped_for(const struct scheduled *scheduled, int64_t cursor, int64_t slot, const char *reason)
+{
+    struct passed passed = take_passed(scheduled, cursor, slot, slot);
+    ck_assert(!passed.missed && passed.outcome && passed.count == 0);
+    ck_assert_str_eq(passed.reason, reason);
+}
+
+void missed(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last, int64_t count,
+            const char *reason)
+{
+    struct passed passed = take_passed(scheduled, cursor, first, last);
+    ck_assert(passed.missed && !passed.outcome);
+    ck_assert_int_eq(passed.count, count);
+    ck_assert_str_eq(passed.reason, reason);
+}
+
+void nothing_passed(void)
+{
+    struct passed passed;
+    ck_assert_msg(!scheduler_take_passed(scheduler, &passed), "something passed");
+}
+
+void next_is(int64_t minutes)
+{
+    ck_assert_int_eq(scheduler_next(scheduler), minute(minutes));
+}
+
+int scheduling_run(const char *name, const TTest *const *tests, size_t count)
+{
+    Suite *suite = suite_create(name);
+    TCase *all = tcase_create(name);
+    tcase_add_checked_fixture(all, set_up, tear_down);
+    for (size_t i = 0; i < count; i++) {
+        tcase_add_test(all, tests[i]);
+    }
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures != 0;
+}

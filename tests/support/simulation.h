@@ -1,0 +1,136 @@
+/* A simulated world for the scheduler: random jobs, an oracle of their slots, and a ledger in memory.
+ *
+ * The ledger moves cursors by compare-and-set as sql/migrations/0002 does and judges everything it is asked to write:
+ * no gate passed by, no slot decided twice, no overlap against the policy. The oracle tries every second or minute and
+ * knows nothing of calendar/schedule.c. Whoever plays the daemon is in test_scheduler_accounting.c. */
+#ifndef CHIME_TEST_SIMULATION_H
+#define CHIME_TEST_SIMULATION_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/job.h"
+#include "schedule/scheduler.h"
+
+#define JOBS_MAX 200
+#define UPSTREAMS_MAX 3
+#define ASKED_MAX 3
+#define LATE_MAX (4 * USEC_PER_SEC)
+#define START INT64_C(1772236800000000) /* Saturday 2026-02-28: a month's end is never far */
+
+enum fate { UNDECIDED, CLAIMED, SKIPPED, MISSED };
+
+struct slot {
+    instant at;
+    enum fate fate;
+    int ends;
+};
+
+struct asked {
+    enum run_kind kind;
+    instant slot;
+};
+
+enum seat { SEAT_NONE, SEAT_CLAIMED, SEAT_RUNNING, SEAT_DOUBTFUL };
+
+struct sim_job {
+    char name[16];
+    char text[128];
+    struct job job;
+    const char *after[UPSTREAMS_MAX];
+    size_t upstream[UPSTREAMS_MAX];
+    int64_t fails_one_in;
+    duration lasts_most;
+    struct slot *slots;
+    size_t slot_count;
+
+    /* the ledger: chime.job_state, chime.run and chime.request */
+    instant cursor;
+    bool has_outcome;
+    enum run_state last_outcome;
+    duration last_duration;
+    bool live;
+    enum run_kind kind;
+    instant slot;
+    int attempt;
+    bool seated; /* chime.run.pid */
+    instant retry_at;
+    struct asked asked[ASKED_MAX];
+    size_t asked_count;
+
+    /* the daemon */
+    struct scheduled *scheduled;
+    enum seat seat;
+    instant changes_at; /* end of the run, or verdict */
+    bool granted;
+
+    /* for judging */
+    instant claimed_at;
+    instant ended_at;
+    instant outcome_at;
+    instant let_go_at; /* skipped for an upstream, or dropped */
+    int64_t missing;   /* slots that the last start has to record as missed */
+};
+
+struct counts {
+    int64_t claims, reclaims, overlaps, upstream_skips, missed, retries, doubts, lost, requests, dropped, unclaimed;
+    int64_t deaths, deaths_before_passes, deaths_before_claims, deaths_before_answers, deaths_running, jumps, slots;
+};
+
+struct world {
+    uint64_t seed;
+    instant now;
+    instant end;
+    instant seen;    /* slots up to here the scheduler was told of */
+    instant ticked;  /* the last tick: retries that were due before have been seen */
+    instant horizon; /* of the last catch-up */
+    struct sim_job jobs[JOBS_MAX];
+    size_t job_count;
+    struct scheduler *scheduler;
+    duration late; /* of the next tick */
+    instant dies_at;
+    duration lives_most;
+    int sessions;
+    size_t seats[JOBS_MAX]; /* jobs with a seat other than none */
+    size_t seat_count;
+    bool answer_pending;
+    instant answer_at;
+    bool withdrew; /* a request that the scheduler does not know to be gone */
+    bool jumped;   /* since the start: what is missing is not known */
+    struct counts counts;
+};
+
+/* ck_assert writes to a pipe each time: too slow for what is checked millions of times. */
+#define REQUIRE(world, it, condition)                                                                             \
+    do {                                                                                                          \
+        if (!(condition)) {                                                                                       \
+            ck_abort_msg("seed %llu, %s (%s), %lld s after the start: %s", (unsigned long long)(world)->seed,     \
+                         (it)->name, (it)->text, (long long)(((world)->now - START) / USEC_PER_SEC), #condition); \
+        }                                                                                                         \
+    } while (0)
+
+/* Chance, the same for the same seed. */
+void simulation_seed(uint64_t seed);
+int64_t simulation_chance(int64_t low, int64_t high);
+bool simulation_one_in(int64_t n);
+
+/* The oracle: how many slots there are until then, and the first one later. */
+size_t simulation_slots_until(const struct sim_job *it, instant until);
+instant simulation_slot_after(const struct sim_job *it, instant after);
+/* What the design calls unfinished, from the ledger alone. */
+bool simulation_unfinished(const struct sim_job *it, instant slot);
+bool simulation_blocked(const struct world *world, const struct sim_job *it, instant slot);
+
+/* `days` 0: hours, with seconds. */
+void simulation_add_job(struct world *world, int64_t days, int64_t chained_one_in);
+struct sim_job *simulation_job(struct world *world, const struct scheduled *scheduled);
+
+/* What sql/migrations/0002 does. */
+bool simulation_claim(struct world *world, struct sim_job *it, const struct due *due);
+void simulation_pass(struct world *world, const struct passed *passed);
+void simulation_retry(struct world *world, struct sim_job *it, bool counts, instant retry_at);
+void simulation_end(struct world *world, struct sim_job *it, enum run_state state);
+
+#endif

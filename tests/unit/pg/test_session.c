@@ -1,0 +1,224 @@
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pg/session.h"
+#include "support/libpq_script.h"
+
+#define PID 4711
+
+static struct loop *loop;
+static struct pg_connection *connection;
+static PGconn *server;
+static enum pg_purpose purpose;
+static bool accepted;
+static int checks;
+static struct pg_identity identity;
+static struct error err;
+
+static void on_ready(void *unused)
+{
+    (void)unused;
+}
+
+static void on_closed(void *unused, const struct error *reason)
+{
+    (void)unused;
+    (void)reason;
+}
+
+static const struct pg_handlers handlers = {.ready = on_ready, .closed = on_closed};
+
+static void on_checked(void *data, const struct pg_reply *reply)
+{
+    ck_assert_ptr_eq(data, &checks);
+    checks++;
+    accepted = pg_read_check(connection, reply, purpose, &identity, &err);
+}
+
+static void ask(enum pg_purpose as, int version)
+{
+    purpose = as;
+    script_is_server(PID, version);
+    struct pg_target target = {.conninfo = "host=/run", .application_name = "pgchime", .connect_timeout = USEC_PER_SEC};
+    connection = pg_open(loop, NULL, &target, &handlers, NULL);
+    settle(loop);
+    server = script_connection(0);
+    pg_check(connection, on_checked, &checks);
+}
+
+static void expect_refused(const char *message, const char *hint)
+{
+    settle(loop);
+    ck_assert_int_eq(checks, 1);
+    ck_assert(!accepted);
+    ck_assert_int_eq(err.kind, ERROR_REFUSED);
+    ck_assert_str_eq(err.message, message);
+    ck_assert_str_eq(err.hint, hint);
+}
+
+static void set_up(void)
+{
+    script_start();
+    loop = loop_create();
+    checks = 0;
+    connection = NULL;
+}
+
+static void tear_down(void)
+{
+    pg_close(connection);
+    settle(loop);
+    loop_destroy(loop);
+    script_finish();
+}
+
+#define START "2026-03-27T01:30:00.123456Z"
+
+START_TEST(a_session_that_is_what_was_ordered_says_who_it_is)
+{
+    ask(_i == 0 ? PG_LEADER : PG_WORKER, 150000);
+    expect_sent(server, "QUERY SELECT pg_catalog.pg_backend_pid(), ...", "SYNC");
+    answer_row(server, "4711", START, "f", "15s", "1s", "origin");
+    settle(loop);
+    ck_assert(accepted);
+    ck_assert_int_eq(identity.pid, PID);
+    ck_assert_str_eq(identity.backend_start, START);
+}
+END_TEST
+
+START_TEST(a_worker_may_be_on_a_standby_and_has_its_roles_replication_role)
+{
+    ask(PG_WORKER, 180000);
+    answer_row(server, "4711", START, "t", "15s", "1s", "replica");
+    settle(loop);
+    ck_assert(accepted);
+}
+END_TEST
+
+START_TEST(a_server_that_is_too_old_is_refused)
+{
+    ask(PG_WORKER, 149999);
+    answer_row(server, "4711", START, "f", "15s", "1s", "origin");
+    expect_refused("the server is PostgreSQL 14; 15 is the oldest that works", "");
+}
+END_TEST
+
+#define POOLER "the session that answers is not the one connected to: a pooler in transaction mode is in between"
+#define POOLER_HINT "connect to the server itself, or to a pool in session mode"
+
+START_TEST(a_pooler_that_mixes_sessions_is_refused)
+{
+    ask(PG_WORKER, 150000);
+    answer_row(server, "4712", START, "f", "15s", "1s", "origin");
+    expect_refused(POOLER, POOLER_HINT);
+}
+END_TEST
+
+START_TEST(a_session_that_does_not_see_itself_is_refused)
+{
+    ask(PG_LEADER, 150000);
+    answer_no_rows(server);
+    expect_refused(POOLER, POOLER_HINT);
+}
+END_TEST
+
+START_TEST(a_server_that_hides_the_start_of_the_session_is_refused)
+{
+    ask(PG_WORKER, 150000);
+    answer_row(server, "4711", NULL, "f", "15s", "1s", "origin");
+    expect_refused("the server hides when this very session began", "");
+}
+END_TEST
+
+START_TEST(a_leader_on_a_standby_is_refused)
+{
+    ask(PG_LEADER, 150000);
+    answer_row(server, "4711", START, "t", "15s", "1s", "origin");
+    expect_refused("the server is a standby", "list all hosts in the conninfo and add target_session_attrs=read-write");
+}
+END_TEST
+
+#define DROPPED                                                                                            \
+    "a pooler may drop session settings: connect to the server itself, or to a pool in session mode with " \
+    "ignore_startup_parameters unset"
+
+START_TEST(a_lease_that_did_not_take_is_refused)
+{
+    ask(PG_WORKER, 150000);
+    answer_row(server, "4711", START, "f", "0", "1s", "origin");
+    expect_refused("idle_session_timeout is 0 in a session that asked for 15s", DROPPED);
+}
+END_TEST
+
+START_TEST(a_client_check_that_did_not_take_is_refused)
+{
+    ask(PG_WORKER, 150000);
+    answer_row(server, "4711", START, "f", "15s", "0", "origin");
+    expect_refused("client_connection_check_interval is 0 in a session that asked for 1s", DROPPED);
+}
+END_TEST
+
+START_TEST(a_leader_in_another_replication_role_is_refused)
+{
+    ask(PG_LEADER, 150000);
+    answer_row(server, "4711", START, "f", "15s", "1s", "replica");
+    expect_refused("session_replication_role is replica in a session that asked for origin", DROPPED);
+}
+END_TEST
+
+START_TEST(a_check_that_fails_gives_the_servers_error)
+{
+    ask(PG_WORKER, 150000);
+    answer_error(server, "42501", "permission denied for view pg_stat_activity");
+    settle(loop);
+    ck_assert(!accepted);
+    ck_assert_str_eq(err.sqlstate, "42501");
+    ck_assert_str_eq(err.message, "permission denied for view pg_stat_activity");
+}
+END_TEST
+
+static const char *setting(const struct pg_setting *settings, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(settings[i].name, name) == 0) {
+            return settings[i].value;
+        }
+    }
+    return NULL;
+}
+
+START_TEST(both_kinds_hold_the_lease_and_only_the_leader_pins_what_a_role_may_override)
+{
+    ck_assert_str_eq(setting(pg_leader_settings, pg_leader_setting_count, "idle_session_timeout"), "15s");
+    ck_assert_str_eq(setting(pg_worker_settings, pg_worker_setting_count, "idle_session_timeout"), "15s");
+    ck_assert_int_eq(PG_LEASE, 15 * USEC_PER_SEC);
+    ck_assert_str_eq(setting(pg_leader_settings, pg_leader_setting_count, "search_path"), "");
+    ck_assert_ptr_null(setting(pg_worker_settings, pg_worker_setting_count, "search_path"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("session");
+    TCase *tests = tcase_create("session");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_loop_test(tests, a_session_that_is_what_was_ordered_says_who_it_is, 0, 2);
+    tcase_add_test(tests, a_worker_may_be_on_a_standby_and_has_its_roles_replication_role);
+    tcase_add_test(tests, a_server_that_is_too_old_is_refused);
+    tcase_add_test(tests, a_pooler_that_mixes_sessions_is_refused);
+    tcase_add_test(tests, a_session_that_does_not_see_itself_is_refused);
+    tcase_add_test(tests, a_server_that_hides_the_start_of_the_session_is_refused);
+    tcase_add_test(tests, a_leader_on_a_standby_is_refused);
+    tcase_add_test(tests, a_lease_that_did_not_take_is_refused);
+    tcase_add_test(tests, a_client_check_that_did_not_take_is_refused);
+    tcase_add_test(tests, a_leader_in_another_replication_role_is_refused);
+    tcase_add_test(tests, a_check_that_fails_gives_the_servers_error);
+    tcase_add_test(tests, both_kinds_hold_the_lease_and_only_the_leader_pins_what_a_role_may_override);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures != 0;
+}
