@@ -10,16 +10,19 @@
 
 #define NUMBER_SIZE 24
 
-void work_clear(struct work_result *result)
-{
-    free(result->message);
-    *result = (struct work_result){.rows = -1};
-}
-
 static void replace_message(struct work_result *result, const char *message)
 {
     free(result->message);
     result->message = message != NULL ? xstrdup(message) : NULL;
+}
+
+void work_clear(struct work_result *result)
+{
+    replace_message(result, NULL);
+    result->ok = false;
+    result->rows = -1;
+    result->sqlstate[0] = '\0';
+    result->wipe = WIPE_NONE;
 }
 
 /* --- sending ----------------------------------------------------------------------------------------------------------- */

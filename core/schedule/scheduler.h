@@ -78,10 +78,10 @@ void scheduler_tick(struct scheduler *scheduler, instant now);
 /* When to tick next; INSTANT_NEVER when nothing is scheduled. */
 instant scheduler_next(const struct scheduler *scheduler);
 /* Asks for a run beside the schedule; it waits for a live run and for upstreams that run or are asked for. */
-void scheduler_request(struct scheduler *scheduler, struct scheduled *scheduled, enum run_kind kind, instant slot);
+void scheduler_request(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);
 /* A live run of an idle job, found in the ledger: its next attempt is due at `retry_at`; INSTANT_NEVER while its
  * old session is still there, until scheduler_retry or scheduler_ended says more. */
-void scheduler_adopt(struct scheduler *scheduler, struct scheduled *scheduled, enum run_kind kind, instant slot,
+void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot,
                      int attempt, instant retry_at);
 
 /* The next run that may start, by priority, then slot; it is CLAIMING from then on. False when there is none. */
@@ -91,15 +91,15 @@ bool scheduler_take_passed(struct scheduler *scheduler, struct passed *passed);
 bool scheduler_next_passed_is_missed(const struct scheduler *scheduler);
 
 /* Reports of what became of a due. */
-void scheduler_claimed(struct scheduler *scheduler, struct scheduled *scheduled);
+void scheduler_claimed(struct scheduler *scheduler, struct scheduled *it);
 /* Not started after all; it is due again. */
-void scheduler_unclaimed(struct scheduler *scheduler, struct scheduled *scheduled);
+void scheduler_unclaimed(struct scheduler *scheduler, struct scheduled *it);
 /* Nothing of it is wanted any more: as if it had never been due. For requests that were withdrawn. */
-void scheduler_dropped(struct scheduler *scheduler, struct scheduled *scheduled);
+void scheduler_dropped(struct scheduler *scheduler, struct scheduled *it);
 /* The live run goes on with this attempt at `retry_at` (INSTANT_NEVER: not known yet, call again). */
-void scheduler_retry(struct scheduler *scheduler, struct scheduled *scheduled, int attempt, instant retry_at);
+void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int attempt, instant retry_at);
 /* The run ended with a final state; whoever waited is looked at again. */
-void scheduler_ended(struct scheduler *scheduler, struct scheduled *scheduled, enum run_state state, duration took);
+void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took);
 
 /* --- looking --------------------------------------------------------------------------------------------------------- */
 const struct job *scheduled_job(const struct scheduled *scheduled);

@@ -62,6 +62,6 @@ struct scheduler {
     size_t request_count; /* of all jobs */
 };
 
-void state_push_due(struct scheduler *scheduler, struct scheduled *scheduled);
+void state_push_due(struct scheduler *scheduler, struct scheduled *it);
 
 #endif
