@@ -197,7 +197,7 @@ cluster_start()
 cluster_ready()
 {
     local directory=$1 deadline=$((SECONDS + $2))
-    while ! cluster_psql "$directory" -qAtXc 'SELECT 1' >/dev/null 2>&1; do
+    while ! cluster_psql "$directory" -d postgres -qAtXc 'SELECT 1' >/dev/null 2>&1; do
         if ! kill -0 "$(cat "$directory/server.pid")" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
             complain "error: the server in $directory does not answer"
             return 1

@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# script/demo as people run it, on programs that are built already: its checks are ok, and each of them can fail; nothing
+# is left when it ends or is ended. PGCHIME_TEST_BUILD names the folder of the programs, else it is looked for.
+. "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+
+if [ "$(id -u)" -eq 0 ]; then # as script/test does; the demo itself would also do it
+    set_unprivileged
+    exec "${unprivileged[@]}" bash "$ROOT_DIRECTORY/tests/script/test_demo.sh"
+fi
+# shellcheck source=script/demo-lib.sh
+. "$ROOT_DIRECTORY/script/demo-lib.sh"
+
+programs=${PGCHIME_TEST_BUILD:-$ROOT_DIRECTORY/build}
+[ -x "$programs/pgchime" ] || programs=$ROOT_DIRECTORY/build/asan
+passed=0
+
+fail()
+{
+    [ ! -s "$RUN_DIRECTORY/output" ] || sed 's/^/    /' "$RUN_DIRECTORY/output" >&2
+    die "$@"
+}
+
+expect() # what, is, should be
+{
+    [ "$2" = "$3" ] || fail "$1: is \"$2\"" "should be \"$3\""
+    passed=$((passed + 1))
+}
+
+# demo STATUS OPTION...: runs it to its end; what it prints is in $RUN_DIRECTORY/output.
+demo()
+{
+    local expected=$1 status=0
+    shift
+    "$ROOT_DIRECTORY/script/demo" --built "$programs" "$@" </dev/null >"$RUN_DIRECTORY/output" 2>&1 || status=$?
+    expect "exit status of script/demo $*" "$status" "$expected"
+}
+
+count_lines() { grep -cE "$1" "$RUN_DIRECTORY/output" || true; }
+last_line() { tail -n 1 "$RUN_DIRECTORY/output"; }
+
+# What the demo leaves would be below TMPDIR, which is this test's own folder, and its processes name it.
+expect_nothing_left()
+{
+    expect "folders left" "$(find "$TMPDIR" -mindepth 1 -maxdepth 1)" ''
+    expect "processes left" "$(pgrep -fa "$TMPDIR/pgchime" || true)" ''
+}
+
+# --- its checks are ok ----------------------------------------------------------------------------------------------
+test_success()
+{
+    local view
+    demo 0 --for 20 --keep
+    expect "failed checks" "$(count_lines '^FAIL ')" 0
+    expect "checks" "$(count_lines '^ok   ')" 21
+    for view in "${views[@]}"; do
+        expect "$view: checks" "$(count_lines "^ok   $view ")" 3
+        expect "$view: first rows" "$(count_lines "^== The first rows of $view\$")" 1
+    done
+    expect "checks of the order" "$(count_lines '^ok   refresh-weakness-patterns after refresh-lane-distributions: ')" 1
+    expect "tables of jobs and runs" "$(count_lines '^(NAME|RUN) ')" 2
+    expect "the summary" "$(count_lines '^demo: all 21 checks are ok$')" 1
+    kept=$(sed -n 's/^== Left in \(.*\); to go on there:$/\1/p' "$RUN_DIRECTORY/output")
+    expect "what is kept" "$(cd "$kept" && echo ./*)" "./conf.d ./pg ./pgchime.conf ./run.log ./serve.log ./writer.log"
+    expect "processes left" "$(pgrep -fa "$kept" || true)" ''
+}
+
+# --- its checks can fail --------------------------------------------------------------------------------------------
+# In the cluster that the demo kept, where no daemon mends anything.
+test_checks_can_fail()
+{
+    local view i
+    on_exit cluster_stop "$kept/pg" immediate
+    cluster_start "$kept/pg" 15 fsync=off
+    export PGHOST=$kept/pg PGPORT=5432 PGUSER=postgres PGDATABASE=demo
+    PATH=$(dirname "$(postgres_psql)"):$PATH
+    # Backwards: a row that the lane distributions lack changes the definition of the weakness patterns.
+    for ((i = ${#views[@]} - 1; i >= 0; i--)); do
+        view=${views[i]}
+        expect "$view: difference" "$(difference "$view")" 0/0
+        query "DELETE FROM analytics.$view WHERE ctid = (SELECT min(ctid) FROM analytics.$view)"
+        expect "$view: difference without a row" "$(difference "$view")" 1/0
+    done
+    expect "runs too early" "$(orders | cut -d '|' -f 1,2,4)" "refresh-weakness-patterns|refresh-lane-distributions|0"
+    query "UPDATE chime.run_history SET started_at = slot - interval '1 microsecond'
+           WHERE (job_id, slot) = (SELECT job_id, max(slot) FROM chime.run_history JOIN chime.job USING (job_id)
+                                   WHERE name = 'refresh-weakness-patterns' AND kind = 'schedule' GROUP BY 1)"
+    expect "a run that began before its slot" "$(orders | cut -d '|' -f 4)" 1
+    cluster_stop "$kept/pg" immediate
+    rm -rf "$kept"
+}
+
+# Nothing is written, so nothing fresh is in any view; all else is as it should be.
+test_without_writer()
+{
+    demo 1 --for 3 --scale 0.2 --no-writer
+    expect "failed checks" "$(count_lines '^FAIL ')" 6
+    expect "failed checks of what is fresh" "$(count_lines '^FAIL [a-z_]+ has 0 rows with something written since')" 6
+    expect "checks that are ok" "$(count_lines '^ok   ')" 15
+    expect "the last line" "$(last_line)" "demo: 6 of 21 checks failed"
+    expect_nothing_left
+}
+
+# --- it ends when told to -------------------------------------------------------------------------------------------
+is_watching() { grep -q '^0 s: ' "$RUN_DIRECTORY/output"; }
+is_loading() { grep -q 'sql/sample/1_data.sql' "$RUN_DIRECTORY/output"; }
+
+# end_demo STATUS SIGNAL CONDITION: the signal goes to the script alone, once the condition holds. In a session of its
+# own, so that it does not ignore SIGINT as other background commands of a script do.
+end_demo()
+{
+    local pid status=0 deadline=$((SECONDS + 120))
+    : >"$RUN_DIRECTORY/output"
+    env --default-signal=INT setsid "$ROOT_DIRECTORY/script/demo" --built "$programs" --scale 0.2 \
+        </dev/null >"$RUN_DIRECTORY/output" 2>&1 &
+    pid=$!
+    until "$3"; do
+        kill -0 "$pid" 2>/dev/null || fail "the demo ended by itself"
+        [ "$SECONDS" -lt "$deadline" ] || fail "waited in vain: $3"
+        sleep 0.05
+    done
+    kill "-$2" "$pid"
+    wait "$pid" || status=$?
+    expect "exit status after SIG$2" "$status" "$1"
+    expect "the last line after SIG$2" "$(last_line)" "demo: ended, nothing is left running"
+    expect_nothing_left
+}
+
+make_run_directory
+export TMPDIR=$RUN_DIRECTORY/tmp
+mkdir "$TMPDIR"
+kept=''
+test_success
+test_checks_can_fail
+test_without_writer
+end_demo 130 INT is_watching
+end_demo 143 TERM is_watching
+end_demo 143 TERM is_loading
+printf '%d passed, 0 failed\n' "$passed"
