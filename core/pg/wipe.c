@@ -2,10 +2,7 @@
 
 #include "base/memory.h"
 
-static const struct pg_statement settings[] = {
-    {.name = "chime_reset_all", .sql = "RESET ALL"},
-    {.name = "chime_reset_role", .sql = "SET SESSION AUTHORIZATION DEFAULT"},
-};
+static const struct pg_statement settings[] = {{.name = "chime_reset_all", .sql = "RESET ALL"}};
 
 static const struct pg_statement all[] = {{.sql = "DISCARD ALL"}};
 

@@ -61,7 +61,7 @@ bool work_open(struct pg_connection *connection, const struct job *job, pg_callb
 /* One query, whose rows the server may hand to nobody one by one. */
 static bool only_reads(const char *text)
 {
-    static const char *const words[] = {"select", "values", "table", "with"};
+    static const char *const words[] = {"select", "values", "table"}; /* WITH may write, which no cursor does */
     struct sql_statement first;
     const char *cursor = text;
     if (sql_statement_count(text) != 1 || !sql_next_statement(&cursor, &first)) {

@@ -99,6 +99,9 @@ static void append(struct scheduled ***list, size_t *count, struct scheduled *it
 /* `after` names to pointers, both ways; then sorts by job_id, for scheduler_find. */
 void scheduler_link(struct scheduler *scheduler)
 {
+    if (scheduler->count == 0) {
+        return;
+    }
     qsort(scheduler->all, scheduler->count, sizeof *scheduler->all, by_name);
     for (size_t i = 0; i < scheduler->count; i++) {
         struct scheduled *it = scheduler->all[i];

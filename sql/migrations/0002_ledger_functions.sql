@@ -191,7 +191,7 @@ END $$;
 -- what moving it here would.
 CREATE FUNCTION chime.finish_own(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz,
                                  p_started timestamptz, p_rows bigint, p_message text)
-RETURNS void
+RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 BEGIN
     UPDATE chime.run r SET started_at = p_started, done_at = clock_timestamp(), rows = p_rows, message = p_message
@@ -199,48 +199,46 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'run of job % at % is not this leader''s', p_job, p_slot USING ERRCODE = 'CH003';
     END IF;
+    RETURN true;
 END $$;
 
 -- A transactional text and its end, as one statement and so as one transaction: the text cannot leave it (the server
 -- refuses transaction commands here), and it is bound, so that no open comment of its own can swallow the end.
 -- p_reads: the text is one query, whose rows are counted and dropped as they come instead of being collected.
 -- No SET clause: the text sees the role's own settings; hence the qualified names and operators behind it.
--- Returns true as `residue` when the session is left with what only DISCARD ALL removes, or without what the daemon prepared.
+-- `residue`: the session is left with what only DISCARD ALL removes, or without what the daemon prepared in it.
+-- Calls are assignments because PL/pgSQL then evaluates them without a query of their own.
 CREATE FUNCTION chime.perform(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz, p_lock_timeout text,
-                              p_text text, p_reads boolean)
-RETURNS TABLE (rows bigint, residue boolean)
+                              p_text text, p_reads boolean, OUT rows bigint, OUT residue boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
     v_start timestamptz := pg_catalog.clock_timestamp();
+    v_user name := session_user;
     v_row record;
+    v_done boolean;
 BEGIN
     IF p_lock_timeout IS NOT NULL THEN
         PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout, true);
     END IF;
     rows := 0;
     IF p_reads THEN
-        BEGIN
-            FOR v_row IN EXECUTE p_text LOOP
-                rows := rows OPERATOR(pg_catalog.+) 1;
-            END LOOP;
-        EXCEPTION WHEN invalid_cursor_definition THEN
-            p_reads := false; -- WITH ... INSERT and the like: known only once it is planned, before anything ran
-        END;
-    END IF;
-    IF NOT p_reads THEN
+        FOR v_row IN EXECUTE p_text LOOP
+            rows := rows OPERATOR(pg_catalog.+) 1;
+        END LOOP;
+    ELSE
         EXECUTE p_text;
         GET DIAGNOSTICS rows = ROW_COUNT;
     END IF;
-    PERFORM chime.finish_own(p_token, p_job, p_kind, p_slot, v_start, rows, NULL);
-    PERFORM pg_catalog.pg_advisory_unlock_all();
+    v_done := chime.finish_own(p_token, p_job, p_kind, p_slot, v_start, rows, NULL);
+    v_done := pg_catalog.pg_advisory_unlock_all() IS NULL;
     UNLISTEN *;
     DISCARD SEQUENCES;
     residue := pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0
+               OR session_user OPERATOR(pg_catalog.<>) v_user OR current_user OPERATOR(pg_catalog.<>) v_user
                OR (SELECT pg_catalog.bool_or(NOT pg_catalog.starts_with(s.name, 'chime_'))
                           OR NOT pg_catalog.bool_or(s.name OPERATOR(pg_catalog.=) 'chime_perform')
                    FROM pg_catalog.pg_prepared_statement() s) IS DISTINCT FROM false
                OR EXISTS (SELECT FROM pg_catalog.pg_cursor() c WHERE c.is_holdable);
-    RETURN NEXT;
 END $$;
 
 -- Attempts that failed and will be followed by another. Returns the jobs whose run was this leader's.

@@ -36,8 +36,10 @@ CREATE TABLE chime.view (
 COMMENT ON COLUMN chime.view.refresh_full IS 'generated: the statement that makes the table equal the live definition';
 
 CREATE TABLE chime.plugin_function (
-    plugin  text NOT NULL REFERENCES chime.plugin,
-    routine regprocedure NOT NULL,
+    plugin      text NOT NULL REFERENCES chime.plugin,
+    routine     regprocedure NOT NULL,
+    definition  text NOT NULL,
+    search_path text NOT NULL,
     PRIMARY KEY (plugin, routine)
 );
 COMMENT ON TABLE chime.plugin_function IS 'functions of the read API; they go before a relation they read is made anew';
@@ -247,24 +249,34 @@ BEGIN
     RETURN v_fresh;
 END $$;
 
--- One function of a plugin's read API. A function whose result changed is made anew.
+-- One function of a plugin's read API. One that is there as it should be is left alone; one whose result changed is made anew.
 CREATE FUNCTION chime.install_function(p_plugin text, p_schema name, p_source_schema name, p_signature text, p_definition text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_path text := format('%I, %I, pg_temp', p_schema, p_source_schema);
+    v_reader regrole := to_regrole('analytics_reader');
+    v_routine regprocedure;
 BEGIN
-    PERFORM set_config('search_path', format('%I, %I, pg_temp', p_schema, p_source_schema), true);
-    BEGIN
-        EXECUTE p_definition;
-    EXCEPTION WHEN invalid_function_definition THEN
-        EXECUTE format('DROP FUNCTION %s', p_signature);
-        EXECUTE p_definition;
-    END;
-    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', p_signature);
-    IF to_regrole('analytics_reader') IS NOT NULL THEN
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO analytics_reader', p_signature);
+    PERFORM set_config('search_path', v_path, true);
+    v_routine := to_regprocedure(p_signature);
+    IF NOT EXISTS (SELECT FROM chime.plugin_function f WHERE f.plugin = p_plugin AND f.routine = v_routine
+                   AND f.definition = p_definition AND f.search_path = v_path) THEN
+        BEGIN
+            EXECUTE p_definition;
+        EXCEPTION WHEN invalid_function_definition THEN
+            EXECUTE format('DROP FUNCTION %s', p_signature);
+            EXECUTE p_definition;
+        END;
+        v_routine := p_signature::regprocedure;
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_routine);
+        INSERT INTO chime.plugin_function AS f (plugin, routine, definition, search_path)
+        VALUES (p_plugin, v_routine, p_definition, v_path)
+        ON CONFLICT (plugin, routine) DO UPDATE SET definition = excluded.definition, search_path = excluded.search_path;
     END IF;
-    INSERT INTO chime.plugin_function (plugin, routine) VALUES (p_plugin, p_signature::regprocedure)
-    ON CONFLICT (plugin, routine) DO NOTHING;
+    IF v_reader IS NOT NULL AND NOT has_function_privilege(v_reader, v_routine, 'EXECUTE') THEN
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', v_routine, v_reader);
+    END IF;
 END $$;
 
 -- Which declared sources are missing: [{"table": ..., "columns": [...]}] in; one line a missing thing out. A source may
