@@ -1,0 +1,367 @@
+/* The five plugins under a real daemon, over the sample data. */
+#define _DEFAULT_SOURCE /* strsep */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/cluster.h"
+#include "support/daemon.h"
+#include "support/files.h"
+#include "support/process.h"
+#include "support/runs.h"
+#include "support/site.h"
+#include "support/wait.h"
+
+#define POPULATION_SECONDS 60
+
+static const char *const plugins[] = {"lane_distribution", "weakness", "progress", "time_to_first_win", "telemetry"};
+#define PLUGIN_COUNT (sizeof plugins / sizeof plugins[0])
+
+static struct cluster *cluster;
+static struct site *site;
+static struct daemon *served;
+static char *folder; /* the plugins; a test may change what is in it */
+
+static const char *psql(void)
+{
+    return access("/usr/lib/postgresql/15/bin/psql", X_OK) == 0 ? "/usr/lib/postgresql/15/bin/psql" : "/usr/bin/psql";
+}
+
+static void load_sample(void)
+{
+    char *conninfo = cluster_conninfo(cluster, "postgres");
+    char *log = files_path("%s/sample.log", cluster_directory(cluster));
+    const char *argv[] = {psql(), "-XqAt",
+                          "-v",   "ON_ERROR_STOP=1",
+                          "-v",   "scale=0.05",
+                          "-d",   conninfo,
+                          "-f",   PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql",
+                          "-f",   PGCHIME_SOURCE_DIR "/sql/sample/1_data.sql",
+                          NULL};
+
+    process_must_run(argv, log);
+    free(log);
+    free(conninfo);
+}
+
+static void put_plugin(const char *from, const char *name)
+{
+    char *source = files_path("%s/%s.so", from, name);
+    char *target = files_path("%s/%s.so", folder, name);
+
+    files_copy(source, target);
+    free(source);
+    free(target);
+}
+
+static void take_plugin(const char *name)
+{
+    char *path = files_path("%s/%s.so", folder, name);
+
+    ck_assert_int_eq(unlink(path), 0);
+    free(path);
+}
+
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    site = site_create(cluster, "postgres", 4);
+    folder = files_make_directory();
+    for (size_t i = 0; i < PLUGIN_COUNT; i++)
+        put_plugin(PGCHIME_BUILD_DIR "/plugins", plugins[i]);
+    site_use_plugins(site, folder);
+    load_sample();
+}
+
+static void tear_down(void)
+{
+    daemon_destroy(served);
+    site_destroy(site);
+    cluster_destroy(cluster);
+    free(folder);
+}
+
+static void serve(void)
+{
+    served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", POPULATION_SECONDS);
+    WAIT_SQL(cluster, "SELECT (SELECT count(*) FROM chime.run) + (SELECT count(*) FROM chime.request)", "0",
+             POPULATION_SECONDS);
+}
+
+static void stop(void)
+{
+    site_end(served);
+    daemon_destroy(served);
+    served = NULL;
+}
+
+/* The independent computation over the source tables, figures of rejected values included. */
+static void assert_views_are_right(void)
+{
+    char *conninfo = cluster_conninfo(cluster, "postgres");
+    char *log = files_path("%s/compare.log", cluster_directory(cluster));
+    char *rejected = cluster_value(cluster, "SELECT string_agg(format('--rejected %s=%s', relation, rejected), ' ')"
+                                            " FROM chime.view_refresh WHERE rejected IS NOT NULL");
+    char *command = files_path("%s/tests/oracle/compare %s '%s' analytics", PGCHIME_SOURCE_DIR,
+                               rejected != NULL ? rejected : "", conninfo);
+    const char *argv[] = {"/bin/bash", "-c", command, NULL};
+
+    process_must_run(argv, log);
+    EXPECT_SQL(cluster, "SELECT sum(d.missing + d.surplus) FROM chime.view v, chime.difference(v.relation) d", "0");
+    free(rejected);
+    free(command);
+    free(log);
+    free(conninfo);
+}
+
+#define EXPECT_STATES(expected) \
+    EXPECT_SQL(cluster, "SELECT string_agg(name || ' ' || state, ', ' ORDER BY name) FROM chime.plugin", expected)
+#define ALL_INSTALLED                                                                                              \
+    "lane_distribution installed, progress installed, telemetry installed, time_to_first_win installed, weakness " \
+    "installed"
+
+/* --- what is installed -------------------------------------------------------------------------------------------- */
+
+START_TEST(the_views_are_installed_populated_in_order_and_right)
+{
+    serve();
+    EXPECT_STATES(ALL_INSTALLED);
+    EXPECT_SQL(cluster, "SELECT string_agg(relation, ' ' ORDER BY relation) FROM chime.view",
+               "chat_telemetry_domain_summary chat_telemetry_model_summary mv_agent_progress mv_lane_score_distribution"
+               " mv_time_to_first_win mv_weakness_patterns");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE rows > 0", "6");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install' AND state = 'succeeded'", "5");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE state <> 'succeeded'", "0");
+    EXPECT_SQL(cluster,
+               "SELECT w.started_at >= l.finished_at FROM chime.runs w, chime.runs l WHERE w.kind = 'install' AND "
+               "l.kind = 'install'"
+               " AND w.job = 'refresh-weakness-patterns' AND l.job = 'refresh-lane-distributions'",
+               "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE active AND origin = 'plugin' AND after <> '{}'", "1");
+    assert_views_are_right();
+}
+END_TEST
+
+START_TEST(a_refresh_takes_in_what_was_written_since)
+{
+    serve();
+    cluster_execute(
+        cluster, "INSERT INTO submissions SELECT gen_random_uuid(), agent_id, challenge_id, gen_random_uuid(), status,"
+                 " final_lane_scores, composite_score, now() FROM submissions WHERE status = 'scored' LIMIT 40;"
+                 "DELETE FROM submissions WHERE id IN (SELECT id FROM submissions ORDER BY id LIMIT 30);"
+                 "INSERT INTO bout_results SELECT bout_id, agent_id FROM submissions WHERE bout_id IS NOT NULL"
+                 " AND created_at = (SELECT max(created_at) FROM submissions) ON CONFLICT DO NOTHING;"
+                 "UPDATE chat_telemetry SET cost_usd = cost_usd + 1 WHERE id % 7 = 0");
+    EXPECT_SQL(cluster, "SELECT sum(d.missing + d.surplus) > 0 FROM chime.view v, chime.difference(v.relation) d", "t");
+    static const char *const jobs[] = {"refresh-lane-distributions", "refresh-weakness-patterns",
+                                       "refresh-agent-progress", "refresh-time-to-first-win",
+                                       "refresh-telemetry-summary-hourly"};
+    for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
+        runs_ask_and_await(cluster, jobs[i]);
+        EXPECT_RUN(cluster, jobs[i], "state", "succeeded");
+    }
+    EXPECT_RUN(cluster, "refresh-agent-progress", "rows > 0", "t");
+    assert_views_are_right();
+}
+END_TEST
+
+/* Everything by which a relation, an index, a function or a job made anew would show. */
+static char *what_is_there(void)
+{
+    return cluster_rows(cluster,
+                        "SELECT c.oid, c.xmin, c.relname, c.relfilenode FROM pg_class c WHERE c.relnamespace = "
+                        "'analytics'::regnamespace"
+                        " AND c.relkind IN ('v', 'i') OR c.relname LIKE 'mv\\_%' AND c.relkind = 'r' ORDER BY 1");
+}
+
+START_TEST(a_second_start_changes_nothing)
+{
+    static const char records[] = "SELECT xmin, name, state, changed_at::text FROM chime.plugin UNION ALL"
+                                  " SELECT xmin, name, version::text, updated_at::text FROM chime.job UNION ALL"
+                                  " SELECT xmin, proname, oid::text, '' FROM pg_proc WHERE pronamespace = "
+                                  "'analytics'::regnamespace ORDER BY 2, 3";
+    serve();
+    stop();
+    char *relations = what_is_there();
+    char *before = cluster_rows(cluster, records);
+    ck_assert(relations[0] != '\0' && before[0] != '\0');
+    serve();
+    char *relations_after = what_is_there();
+    char *after = cluster_rows(cluster, records);
+    ck_assert_str_eq(relations_after, relations);
+    ck_assert_str_eq(after, before);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install'", "5");
+    free(relations);
+    free(relations_after);
+    free(before);
+    free(after);
+}
+END_TEST
+
+/* --- what cannot be installed ------------------------------------------------------------------------------------- */
+
+START_TEST(a_plugin_whose_source_is_missing_is_dormant_and_the_others_work)
+{
+    cluster_execute(cluster, "ALTER TABLE submissions RENAME COLUMN final_lane_scores TO gone");
+    serve();
+    EXPECT_STATES("lane_distribution dormant, progress installed, telemetry installed, time_to_first_win installed, "
+                  "weakness dormant");
+    EXPECT_SQL(cluster, "SELECT reason FROM chime.plugin WHERE name = 'lane_distribution'",
+               "missing: column public.submissions.final_lane_scores");
+    EXPECT_SQL(cluster, "SELECT string_agg(name, ' ') FROM chime.job WHERE NOT active AND name LIKE '%lane%'",
+               "refresh-lane-distributions");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE rows > 0", "4");
+    stop();
+    /* It is tried again, and there is nothing to clear away first. */
+    cluster_execute(cluster, "ALTER TABLE submissions RENAME COLUMN gone TO final_lane_scores");
+    serve();
+    EXPECT_STATES(ALL_INSTALLED);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE NOT active", "0");
+    assert_views_are_right();
+}
+END_TEST
+
+START_TEST(a_relation_of_somebody_else_is_left_alone_and_named)
+{
+    cluster_execute(
+        cluster, "CREATE ROLE somebody; CREATE SCHEMA analytics; CREATE TABLE analytics.mv_agent_progress (mine int);"
+                 "INSERT INTO analytics.mv_agent_progress VALUES (1); ALTER TABLE analytics.mv_agent_progress OWNER TO "
+                 "somebody");
+    serve();
+    EXPECT_STATES("lane_distribution installed, progress failed, telemetry installed, time_to_first_win installed, "
+                  "weakness installed");
+    EXPECT_SQL(cluster, "SELECT reason FROM chime.plugin WHERE name = 'progress'",
+               "relation analytics.mv_agent_progress exists already, is owned by somebody and was not made by pgchime");
+    EXPECT_SQL(cluster, "SELECT mine FROM analytics.mv_agent_progress", "1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE rows > 0", "5");
+    /* Its job says so on the record. */
+    runs_ask_and_await(cluster, "refresh-agent-progress");
+    EXPECT_RUN(cluster, "refresh-agent-progress", "concat_ws(' ', state, sqlstate)", "failed 42P01");
+    EXPECT_SQL(cluster, "SELECT mine FROM analytics.mv_agent_progress", "1");
+    ck_assert(daemon_said(served, "owned by somebody"));
+}
+END_TEST
+
+START_TEST(broken_plugins_cost_only_themselves)
+{
+    static const char *const broken[] = {
+        "segfault_in_describe",        "no_symbol",      "wrong_magic", "aborting_constructor",
+        "garbage_on_every_descriptor", "exit_0_silently"};
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
+        put_plugin(PGCHIME_BUILD_DIR "/tests/fixtures/plugins", broken[i]);
+    serve();
+    EXPECT_STATES(ALL_INSTALLED);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install' AND state = 'succeeded'", "5");
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
+        ck_assert_msg(daemon_said(served, broken[i]), "%s is not named", broken[i]);
+}
+END_TEST
+
+START_TEST(a_definition_that_fails_costs_its_plugin_and_says_why)
+{
+    cluster_execute(cluster, "ALTER TABLE submissions ALTER composite_score TYPE text");
+    serve();
+    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = 'progress'", "failed");
+    EXPECT_SQL(cluster, "SELECT reason LIKE '%text%' FROM chime.plugin WHERE name = 'progress'", "t");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = 'lane_distribution'", "installed");
+    EXPECT_SQL(cluster, "SELECT to_regclass('analytics.mv_agent_progress')", NULL);
+}
+END_TEST
+
+START_TEST(a_removed_plugin_leaves_its_data_and_is_due_no_more)
+{
+    serve();
+    stop();
+    char *rows = cluster_value(cluster, "SELECT count(*) FROM analytics.mv_agent_progress");
+    take_plugin("progress");
+    serve();
+    EXPECT_SQL(cluster, "SELECT active FROM chime.job WHERE name = 'refresh-agent-progress'", "f");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = 'progress'", "removed");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.mv_agent_progress", rows);
+    EXPECT_SQL(
+        cluster,
+        "SELECT count(*) FROM chime.run_history JOIN chime.job USING (job_id) WHERE name = 'refresh-agent-progress'",
+        "1");
+    stop();
+    put_plugin(PGCHIME_BUILD_DIR "/plugins", "progress");
+    serve();
+    EXPECT_STATES(ALL_INSTALLED);
+    EXPECT_SQL(cluster, "SELECT active FROM chime.job WHERE name = 'refresh-agent-progress'", "t");
+    free(rows);
+}
+END_TEST
+
+/* --- who may read ------------------------------------------------------------------------------------------------- */
+
+START_TEST(analytics_reader_reads_the_views_and_their_functions_and_no_source)
+{
+    static const char *const readable[] = {"SELECT count(*) FROM analytics.mv_lane_score_distribution",
+                                           "SELECT count(*) FROM analytics.mv_weakness_patterns",
+                                           "SELECT count(*) FROM analytics.mv_agent_progress",
+                                           "SELECT count(*) FROM analytics.mv_time_to_first_win",
+                                           "SELECT count(*) FROM analytics.chat_telemetry_domain_summary",
+                                           "SELECT count(*) FROM analytics.chat_telemetry_model_summary"};
+    static const char *const forbidden[] = {"SELECT count(*) FROM submissions",
+                                            "SELECT count(*) FROM bout_results",
+                                            "SELECT count(*) FROM chat_telemetry",
+                                            "SELECT count(*) FROM analytics.mv_agent_progress__live",
+                                            "DELETE FROM analytics.mv_agent_progress",
+                                            "SELECT * FROM chime.refresh('mv_agent_progress')",
+                                            "SELECT command FROM chime.job",
+                                            "SELECT * FROM chime.run_history",
+                                            "INSERT INTO chime.request (job_id) VALUES (1)",
+                                            "UPDATE chime.leader SET token = NULL"};
+    serve();
+    /* Arguments by their types: any of each will do. */
+    char *calls = cluster_rows(cluster, "SELECT format('SELECT count(*) FROM %s(%s)', p.oid::regproc,"
+                                        " (SELECT string_agg('NULL::' || format_type(t, NULL), ', ' ORDER BY n) FROM "
+                                        "unnest(p.proargtypes) WITH ORDINALITY AS a (t, n)))"
+                                        " FROM chime.plugin_function f JOIN pg_proc p ON p.oid = f.routine");
+    cluster_execute(cluster, "SET ROLE analytics_reader");
+    for (size_t i = 0; i < sizeof readable / sizeof readable[0]; i++)
+        ck_assert_int_gt(cluster_integer(cluster, readable[i]), 0);
+    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)
+        ck_assert_msg(strcmp(cluster_sqlstate(cluster, forbidden[i]), "42501") == 0, "%s is allowed", forbidden[i]);
+    int count = 0;
+    char *rest = calls;
+    for (char *call = strsep(&rest, "\n"); call != NULL && call[0] != '\0'; call = strsep(&rest, "\n")) {
+        ck_assert_msg(strcmp(cluster_sqlstate(cluster, call), "") == 0, "%s", call);
+        count++;
+    }
+    ck_assert_int_eq(count, 6);
+    cluster_execute(cluster, "RESET ROLE");
+    free(calls);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *all = suite_create("plugins_live");
+    TCase *cases = tcase_create("plugins_live");
+
+    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_set_timeout(cases, 180);
+    tcase_add_test(cases, the_views_are_installed_populated_in_order_and_right);
+    tcase_add_test(cases, a_refresh_takes_in_what_was_written_since);
+    tcase_add_test(cases, a_second_start_changes_nothing);
+    tcase_add_test(cases, a_plugin_whose_source_is_missing_is_dormant_and_the_others_work);
+    tcase_add_test(cases, a_relation_of_somebody_else_is_left_alone_and_named);
+    tcase_add_test(cases, broken_plugins_cost_only_themselves);
+    tcase_add_test(cases, a_definition_that_fails_costs_its_plugin_and_says_why);
+    tcase_add_test(cases, a_removed_plugin_leaves_its_data_and_is_due_no_more);
+    tcase_add_test(cases, analytics_reader_reads_the_views_and_their_functions_and_no_source);
+    suite_add_tcase(all, cases);
+    return all;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

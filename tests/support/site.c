@@ -1,0 +1,148 @@
+#include "support/site.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "support/files.h"
+#include "support/process.h"
+#include "support/wait.h"
+
+#define LEAD_SECONDS 30.0
+#define END_SECONDS 60.0
+#define ARGUMENTS_MAX 8
+
+struct site {
+    char *directory;
+    char *config;
+    char *conninfo;
+    char *plugins;
+    int pool_size;
+};
+
+struct site *site_create(struct cluster *cluster, const char *database, int pool_size)
+{
+    struct site *site = calloc(1, sizeof *site);
+
+    if (site == NULL)
+        support_fail("out of memory");
+    site->directory = files_make_directory();
+    site->config = files_path("%s/pgchime.conf", site->directory);
+    site->conninfo = cluster_conninfo(cluster, database);
+    site->pool_size = pool_size;
+    char *folder = files_path("%s/conf.d", site->directory);
+    files_make_folder(folder);
+    free(folder);
+    return site;
+}
+
+void site_destroy(struct site *site)
+{
+    if (site == NULL)
+        return;
+    files_remove_tree(site->directory);
+    guard_forget_directory(site->directory);
+    free(site->directory);
+    free(site->config);
+    free(site->conninfo);
+    free(site->plugins);
+    free(site);
+}
+
+void site_use_plugins(struct site *site, const char *folder)
+{
+    free(site->plugins);
+    site->plugins = folder != NULL ? files_path("%s", folder) : NULL;
+}
+
+static char *conf_path(const struct site *site, const char *name)
+{
+    return files_path("%s/conf.d/%s.conf", site->directory, name);
+}
+
+void site_file(struct site *site, const char *name, const char *text)
+{
+    char *path = conf_path(site, name);
+
+    files_write(path, text);
+    free(path);
+}
+
+void site_job(struct site *site, const char *name, const char *members)
+{
+    char *text = files_path("jobs: { %s: { %s }; };\n", name, members);
+
+    site_file(site, name, text);
+    free(text);
+}
+
+void site_remove(struct site *site, const char *name)
+{
+    char *path = conf_path(site, name);
+
+    if (unlink(path) != 0)
+        support_fail("%s cannot be removed", path);
+    free(path);
+}
+
+const char *site_config(const struct site *site)
+{
+    return site->config;
+}
+
+static void write_config(const struct site *site, const char *instance)
+{
+    char *plugins = site->plugins != NULL ? files_path("plugin_dir = \"%s\";\n", site->plugins) : files_path("%s", "");
+    char *text = files_path("databases: { main: { conninfo = \"%s\"; pool_size = %d; }; };\n"
+                            "conf_dir = \"conf.d\";\ninstance = \"%s\";\n%s",
+                            site->conninfo, site->pool_size, instance != NULL ? instance : "test", plugins);
+
+    files_write(site->config, text);
+    free(plugins);
+    free(text);
+}
+
+struct daemon *site_serve(struct site *site, const char *instance, const char *const *more)
+{
+    const char *arguments[ARGUMENTS_MAX + 1] = {"serve", "--config", site->config};
+    size_t count = 3;
+
+    write_config(site, instance);
+    for (; more != NULL && *more != NULL; more++) {
+        if (count == ARGUMENTS_MAX)
+            support_fail("too many arguments");
+        arguments[count++] = *more;
+    }
+    return daemon_start(arguments);
+}
+
+void site_await_leading(struct daemon *daemon)
+{
+    struct wait_deadline deadline = wait_deadline_after(LEAD_SECONDS);
+
+    while (!daemon_said(daemon, "leading as epoch")) {
+        if (!daemon_is_running(daemon)) {
+            char *errors = daemon_errors(daemon);
+            support_fail("the daemon ended before it led:\n%s", errors);
+        }
+        wait_a_little(&deadline, "the daemon leads", LEAD_SECONDS, __FILE__, __LINE__);
+    }
+}
+
+struct daemon *site_lead(struct site *site)
+{
+    struct daemon *daemon = site_serve(site, NULL, NULL);
+
+    site_await_leading(daemon);
+    return daemon;
+}
+
+void site_end(struct daemon *daemon)
+{
+    daemon_signal(daemon, SIGTERM);
+    int status = daemon_wait(daemon, END_SECONDS);
+    if (status != 0) {
+        char *errors = daemon_errors(daemon);
+        support_fail("the daemon ended with %d:\n%s", status, errors);
+    }
+}

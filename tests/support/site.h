@@ -1,0 +1,30 @@
+/* A configuration of a test's own (pgchime.conf and conf.d, one database "main") and the daemons that serve it.
+ * Everything lies in a temporary folder and goes with the test. Failures fail the running test. */
+#ifndef CHIME_TESTS_SUPPORT_SITE_H
+#define CHIME_TESTS_SUPPORT_SITE_H
+
+#include "support/cluster.h"
+#include "support/daemon.h"
+
+struct site;
+
+/* Serves the cluster's database of that name with `pool_size` run sessions; no plugins and no jobs yet. */
+struct site *site_create(struct cluster *cluster, const char *database, int pool_size);
+void site_destroy(struct site *site); /* takes NULL; its daemons are the test's to destroy */
+
+void site_use_plugins(struct site *site, const char *folder); /* from the next start on; NULL: none */
+/* conf.d/NAME.conf anew: a job with these members, as libconfig reads them. */
+void site_job(struct site *site, const char *name, const char *members);
+void site_file(struct site *site, const char *name, const char *text); /* conf.d/NAME.conf as it is */
+void site_remove(struct site *site, const char *name);
+
+const char *site_config(const struct site *site); /* the path of pgchime.conf; borrowed */
+/* `pgchime serve`, at once. `more`: further arguments ended by NULL, or NULL. `instance` may be NULL. */
+struct daemon *site_serve(struct site *site, const char *instance, const char *const *more);
+/* `pgchime serve`; returns when it leads. */
+struct daemon *site_lead(struct site *site);
+void site_await_leading(struct daemon *daemon);
+/* SIGTERM, and waits for its end with status 0. */
+void site_end(struct daemon *daemon);
+
+#endif
