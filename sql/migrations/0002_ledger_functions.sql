@@ -229,12 +229,14 @@ BEGIN
         EXECUTE p_text;
         GET DIAGNOSTICS rows = ROW_COUNT;
     END IF;
+    IF current_user OPERATOR(pg_catalog.<>) v_user THEN
+        SET SESSION AUTHORIZATION DEFAULT; -- the text took another role, which has no business in the ledger
+    END IF;
     v_done := chime.finish_own(p_token, p_job, p_kind, p_slot, v_start, rows, NULL);
     v_done := pg_catalog.pg_advisory_unlock_all() IS NULL;
     UNLISTEN *;
     DISCARD SEQUENCES;
     residue := pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0
-               OR session_user OPERATOR(pg_catalog.<>) v_user OR current_user OPERATOR(pg_catalog.<>) v_user
                OR (SELECT pg_catalog.bool_or(NOT pg_catalog.starts_with(s.name, 'chime_'))
                           OR NOT pg_catalog.bool_or(s.name OPERATOR(pg_catalog.=) 'chime_perform')
                    FROM pg_catalog.pg_prepared_statement() s) IS DISTINCT FROM false
