@@ -137,15 +137,24 @@ static size_t dollar_tag_length(const char *at)
     return at[length] == '$' ? length + 1 : 0;
 }
 
+/* strchr, but for the sanitizers' strict mode, which measures the whole rest of the text at each call. */
+static const char *next_dollar(const char *at)
+{
+    while (*at != '\0' && *at != '$') {
+        at++;
+    }
+    return at;
+}
+
 /* The closing tag cannot overlap a "$" that begins it, so the search may go from one "$" to the next. */
 static const char *skip_dollar_string(const char *at, size_t tag_length)
 {
     const char *tag = at;
-    at = strchr(at + tag_length, '$');
-    while (at != NULL && strncmp(at, tag, tag_length) != 0) {
-        at = strchr(at + 1, '$');
+    at = next_dollar(at + tag_length);
+    while (*at != '\0' && strncmp(at, tag, tag_length) != 0) {
+        at = next_dollar(at + 1);
     }
-    return at == NULL ? tag + strlen(tag) : at + tag_length;
+    return *at == '\0' ? at : at + tag_length;
 }
 
 static const char *word_end(const char *at, enum token_kind *kind)

@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "support/simulation.h"
 
-#define SEEDS 800
+#define SEEDS (getenv("PGCHIME_TEST_SLOWNESS") == NULL ? 800u : 100u) /* the sanitizers look for other faults */
 #define SESSIONS_MAX 12
 #define PASS_MAX 500
 
@@ -507,7 +507,7 @@ START_TEST(every_slot_is_decided_exactly_once_whatever_happens)
         free(world);
     }
     for (size_t i = 0; i < sizeof total / sizeof *sums; i++) {
-        ck_assert_msg(sums[i] >= 20, "count %zu of struct counts is %lld: hardly tried", i, (long long)sums[i]);
+        ck_assert_msg(sums[i] >= SEEDS / 40, "count %zu of struct counts is %lld: hardly tried", i, (long long)sums[i]);
     }
 }
 END_TEST
