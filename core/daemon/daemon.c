@@ -66,12 +66,13 @@ static void database_quiet(void *data)
             return;
         }
     }
-    if (server->options->once && !server->stopping) {
+    if (!server->stopping) {
         stop_all(server);
     }
 }
 
-static const struct database_handlers database_handlers = {.quiet = database_quiet, .stopped = database_stopped};
+static const struct database_handlers until_quiet = {.quiet = database_quiet, .stopped = database_stopped};
+static const struct database_handlers until_stopped = {.stopped = database_stopped};
 
 static void serve_databases(struct server *server, struct resolver *resolver, const struct config *config,
                             const struct catalog *catalog)
@@ -82,7 +83,7 @@ static void serve_databases(struct server *server, struct resolver *resolver, co
         struct served *served = &server->served[i];
         served->server = server;
         served->database = database_create(server->loop, resolver, &config->databases[i], catalog, config->instance,
-                                           &database_handlers, served);
+                                           server->options->once ? &until_quiet : &until_stopped, served);
     }
     if (server->count == 0 && server->options->once) {
         loop_defer(server->loop, stop_all, server);

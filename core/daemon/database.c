@@ -127,7 +127,9 @@ static void lead_started(void *data)
     struct database *database = data;
     database->failures = 0;
     error_clear(&database->problem);
-    loop_timer_set(database->quiet_timer, QUIET_EVERY);
+    if (database->handlers->quiet != NULL) {
+        loop_timer_set(database->quiet_timer, QUIET_EVERY);
+    }
 }
 
 static void lead_over(void *data, const struct error *reason)

@@ -12,7 +12,8 @@
 struct database;
 
 struct database_handlers {
-    void (*quiet)(void *data);   /* leading, and nothing is due or live (may be called again) */
+    void (*quiet)(
+        void *data); /* leading, and nothing is due or live (may be called again); NULL: nobody waits for it */
     void (*stopped)(void *data); /* after database_stop: drained, resigned, closed */
 };
 

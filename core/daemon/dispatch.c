@@ -14,6 +14,7 @@
 #define PASS_MAX 500
 #define LANE_RUNS_MAX 64
 #define LANE_LOAD_MAX (20 * USEC_PER_MSEC) /* how long a claimed run may expect to wait behind others */
+#define ASSUMED_TIME (2 * USEC_PER_MSEC)   /* of a job that never ran: being wrong costs the lane's patience, no more */
 #define SILENCE_MAX (PG_LEASE - 5 * USEC_PER_SEC)
 
 static void dispatch(void *data);
@@ -319,10 +320,16 @@ static struct lane *open_lane(struct lead *lead)
     return lane;
 }
 
+static duration expected_time(const struct scheduled *scheduled)
+{
+    duration known = scheduled_expected(scheduled);
+    return known > 0 ? known : ASSUMED_TIME;
+}
+
 /* An empty lane, else a new one, else the least loaded that lets a short run start soon. */
 static struct lane *pick_lane(struct lead *lead, const struct scheduled *scheduled)
 {
-    duration expected = scheduled_expected(scheduled);
+    duration expected = expected_time(scheduled);
     struct lane *best = NULL;
     duration least = LANE_LOAD_MAX;
     int runs;
@@ -334,7 +341,7 @@ static struct lane *pick_lane(struct lead *lead, const struct scheduled *schedul
         if (runs == 0) {
             return lead->lanes[i];
         }
-        if (expected > 0 && runs < LANE_RUNS_MAX && load + expected < least) {
+        if (runs < LANE_RUNS_MAX && load + expected < least) {
             least = load + expected;
             best = lead->lanes[i];
         }
@@ -431,7 +438,7 @@ static void write_claims(struct lead *lead)
             pool_want(lead->pool, lead->database->pool_size);
             break;
         }
-        lead->claims[count] = (struct pending_claim){due, lane, scheduled_expected(due.scheduled)};
+        lead->claims[count] = (struct pending_claim){due, lane, expected_time(due.scheduled)};
         lane_reserve(lane, 1, lead->claims[count].expected);
         batch[count++] = (struct ledger_claim){due, *lane_identity(lane)};
     }

@@ -1,0 +1,1 @@
+INSERT INTO effect (v) VALUES (0);
