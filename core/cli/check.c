@@ -1,6 +1,7 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/load.h"
+#include "pg/conninfo.h"
 
 static const struct output_column columns[] = {
     {NULL, "file", OUTPUT_TEXT, OUTPUT_ALWAYS},
@@ -37,10 +38,28 @@ static void print_success(const struct loaded *loaded)
            plugins == 1 ? "" : "s", jobs, jobs == 1 ? "" : "s");
 }
 
+/* libpq reads a conninfo without connecting; the layers below may not ask it. */
+static void check_conninfo(struct loaded *loaded)
+{
+    for (size_t i = 0; loaded->config != NULL && i < loaded->config->database_count; i++) {
+        const struct config_database *database = &loaded->config->databases[i];
+        struct pg_target target = {.conninfo = database->conninfo, .application_name = "pgchime check"};
+        struct conninfo info;
+        struct error err;
+        if (conninfo_read(&info, &target, &err)) {
+            conninfo_finish(&info);
+        } else {
+            report_add(&loaded->report, loaded->config->file, database->line, err.hint, "database \"%s\": %s",
+                       database->name, err.message);
+        }
+    }
+}
+
 static int check_run(const struct invocation *invocation)
 {
     struct loaded loaded;
     load_all(invocation, &loaded);
+    check_conninfo(&loaded);
     print_findings(&loaded.report);
     if (!output_is_for_people(&invocation->style)) {
         print_data(invocation, &loaded.report);
