@@ -64,7 +64,7 @@ struct config_job {
     bool after_given;
     const char *const *after;
     size_t after_count;
-    bool enabled; /* default true */
+    bool enabled;               /* default true */
     struct job_options options; /* only what the file sets */
     const char *file;
     int line;

@@ -81,8 +81,8 @@ instant scheduler_next(const struct scheduler *scheduler);
 void scheduler_request(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);
 /* A live run of an idle job, found in the ledger: its next attempt is due at `retry_at`; INSTANT_NEVER while its
  * old session is still there, until scheduler_retry or scheduler_ended says more. */
-void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot,
-                     int attempt, instant retry_at);
+void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot, int attempt,
+                     instant retry_at);
 
 /* The next run that may start, by priority, then slot; it is CLAIMING from then on. False when there is none. */
 bool scheduler_take_due(struct scheduler *scheduler, struct due *due);
