@@ -329,13 +329,3 @@ void database_stop(struct database *database)
         stopped(database);
     }
 }
-
-const char *database_name(const struct database *database)
-{
-    return database->settings->name;
-}
-
-const char *database_problem(const struct database *database)
-{
-    return database->problem.message[0] != '\0' ? database->problem.message : NULL;
-}

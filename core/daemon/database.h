@@ -23,8 +23,5 @@ struct database *database_create(struct loop *loop, struct resolver *resolver, c
 void database_destroy(struct database *database); /* NULL allowed */
 /* Drains and resigns. A second call does not wait for runs any more. */
 void database_stop(struct database *database);
-const char *database_name(const struct database *database);
-/* Why it does not lead or follow now; NULL when it does. */
-const char *database_problem(const struct database *database);
 
 #endif

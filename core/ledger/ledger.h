@@ -20,7 +20,6 @@
 #include "schedule/scheduler.h"
 
 #define LEDGER_NOT_LEADER "CH001"
-#define LEDGER_NOT_OURS "CH003"
 #define LEDGER_TOKEN_SIZE 37
 
 /* The authority to write: a session and the token it took. */
