@@ -1,7 +1,7 @@
 /* The catalog: configuration and plugins joined into one validated set of jobs and views.
  *
  * Does: give every plugin its database, schemas and settings; merge options (conf.d over plugin over product);
- *   parse schedules; resolve `after`; refuse duplicates (naming both places), unknown names (with a did-you-mean),
+ *   parse schedules, in the zone of the job or its database; give jobs their pools; resolve `after`; refuse duplicates (naming both places), unknown names (with a did-you-mean),
  *   jobs without a database, and cycles (printing the path a -> b -> a). All findings at once.
  * Does not: SQL, scheduling.
  * Ownership: the catalog borrows the config and plugin set, which must outlive it; everything else is its arena's. */
@@ -31,6 +31,7 @@ struct catalog_plugin {
 
 struct catalog {
     struct arena *arena;
+    struct zones *zones; /* of its jobs' schedules */
     const struct catalog_plugin *plugins; /* sorted so that plugins whose views others read come first */
     size_t plugin_count;
     const struct job *jobs; /* sorted by database, then name */
@@ -44,6 +45,8 @@ void catalog_destroy(struct catalog *catalog); /* takes NULL */
 const struct job *catalog_find_job(const struct catalog *catalog, const char *database, const char *name);
 /* The jobs of one database: a run of catalog->jobs. */
 const struct job *catalog_jobs_of(const struct catalog *catalog, const char *database, size_t *count);
+/* Whether the plugins of a database, and what they are installed with, are the same in both. */
+bool catalog_same_plugins(const struct catalog *left, const struct catalog *right, const char *database);
 /* A hash of everything that decides what runs; two daemons with equal ones agree. 16 hex digits and a NUL. */
 void catalog_fingerprint(const struct catalog *catalog, char hex[static 17]);
 

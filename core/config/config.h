@@ -7,8 +7,10 @@
  * Ownership: config_free frees everything; all strings live in the snapshot's arena.
  * Not config_read and config_destroy: libconfig exports functions of those names, and the linker would mix them up.
  *
- * pgchime.conf:  databases: { NAME: { conninfo = "..."; view_schema = "analytics"; source_schema = "public"; pool_size = 8; }; };
+ * pgchime.conf:  databases: { NAME: { conninfo = "..."; view_schema = "analytics"; source_schema = "public"; pool_size = 8;
+ *                           timezone = "UTC"; pools: { heavy = 2; }; }; };
  *                plugin_dir = "..."; conf_dir = "..."; log_level = "info"; instance = "...";
+ *                control_socket = "...";
  * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "..."; settings: {...}; };
  *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; enabled = true; <option> = ...; }; };
  * A conf.d file may hold either or both. pgchime.conf may hold `jobs` too. The syntax is libconfig's without @include
@@ -27,12 +29,22 @@
 #define CONFIG_DEFAULT_FILE "/etc/pgchime/pgchime.conf"
 #define CONFIG_FILE_LIMIT (64u << 20)
 
+/* A named limit of runs in flight. Pool "default" is every database's and has no limit unless it is given one. */
+struct config_pool {
+    const char *name;
+    int limit; /* 1..500 */
+    int line;
+};
+
 struct config_database {
     const char *name;
     const char *conninfo;
     const char *view_schema;   /* where kept relations go: default "analytics" */
     const char *source_schema; /* where the sources are: default "public" */
     int pool_size;             /* run sessions at most, 1..500: default 8 */
+    const char *timezone;      /* of jobs that name none: default "UTC"; the catalog looks for it */
+    const struct config_pool *pools; /* sorted by name */
+    size_t pool_count;
     int line;
 };
 
@@ -76,6 +88,9 @@ struct config {
     const char *plugin_dir; /* absolute; relative paths in the file are taken from the file's folder; NULL not given */
     const char *conf_dir;   /* likewise */
     const char *instance;   /* default: host name */
+    /* Where the daemon listens for `pgchime reload`: default /run/pgchime/control.sock for the default file, else
+     * FILE.sock beside the file. */
+    const char *control_socket;
     enum log_level log_level;
     const struct config_database *databases; /* sorted by name */
     size_t database_count;

@@ -161,7 +161,7 @@ static void start_schedule(struct lead *lead, const struct pg_reply *orphans)
 {
     orphans_adopt_all(lead, orphans);
     lead->started = true;
-    scheduler_start(lead->scheduler, lead_now(lead));
+    scheduler_start(lead->scheduler, lead_now(lead), lead->server_start);
     log_info("database %s: leading as epoch %lld with %zu jobs", lead->database->name, (long long)lead->ledger.epoch,
              scheduler_count(lead->scheduler));
     heartbeat_due(lead);

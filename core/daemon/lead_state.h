@@ -54,6 +54,7 @@ struct lead {
     bool drained;
     struct loop_timer *drain_timer;
 
+    instant server_start;
     duration offset;        /* the database's clock minus ours */
     instant heartbeat_sent; /* by our clock */
     instant heartbeat_good; /* when the last answered one was sent */

@@ -98,7 +98,7 @@ static void apply(struct lead *lead, const struct ledger_orphan *orphan, const s
     if (again) {
         scheduler_retry(lead->scheduler, scheduled, orphan->attempt + (orphan->waits ? 0 : 1), verdict->retry_at);
     } else {
-        scheduler_ended(lead->scheduler, scheduled, state, 0);
+        scheduler_ended(lead->scheduler, scheduled, state, 0, lead_now(lead));
     }
 }
 

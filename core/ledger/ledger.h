@@ -40,6 +40,7 @@ struct ledger_finish {
     instant slot;
     struct outcome outcome; /* its texts are borrowed during the call */
     instant retry_at;       /* INSTANT_NONE: the run ends; else it has another attempt then */
+    enum log_runs log_runs; /* what of it goes to the history */
 };
 
 struct ledger_orphan {
@@ -69,6 +70,17 @@ struct ledger_request {
     instant slot;
 };
 
+/* What people ask of the leader, in the order they did. The row stays until the leader is done with it: a claim removes a RUN, the
+ * others by ledger_acknowledge. */
+enum ledger_verb { LEDGER_RUN, LEDGER_CANCEL, LEDGER_SUSPEND, LEDGER_RESUME };
+
+struct ledger_wish {
+    int64_t request_id; /* 0 for a suspension whose time is over: a RESUME that nobody asked for and nobody acknowledges */
+    enum ledger_verb verb;
+    struct ledger_request run; /* RUN, CANCEL; of the others only job_id */
+    char *reason;              /* in words, who included: "suspended by ann: too noisy"; NULL for RUN */
+};
+
 /* The seat. `seen` is the token last read, NULL when the seat is empty. */
 void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data);
 struct ledger_seat {
@@ -76,6 +88,7 @@ struct ledger_seat {
     char instance[256];
     bool held;   /* its session is still there */
     instant now; /* the database's clock */
+    instant server_start;
 };
 bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat);
 void ledger_take_over(struct pg_connection *connection, const char *seen, const char *instance,
@@ -84,10 +97,20 @@ void ledger_take_over(struct pg_connection *connection, const char *seen, const 
 bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger);
 void ledger_resign(const struct ledger *ledger, pg_callback *callback, void *data);
 
-/* The database's clock, whether the token still leads, and the requests that wait. Read-only. */
+/* The database's clock, whether the token still leads, and the wishes that wait. Read-only. */
 void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *data);
 bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *leads);
-size_t ledger_read_requests(const struct pg_reply *reply, struct ledger_request **requests); /* caller frees */
+size_t ledger_read_wishes(const struct pg_reply *reply, struct ledger_wish **wishes); /* caller: ledger_free_wishes */
+size_t ledger_read_requests(const struct pg_reply *reply, struct ledger_request **requests);
+void ledger_free_wishes(struct ledger_wish *wishes, size_t count);
+/* Removes wishes that were granted or are moot. */
+void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, pg_callback *callback,
+                        void *data);
+/* Writes down that jobs suspended themselves for failing; and that the time of a suspension is over. Jobs that are suspended (or not)
+ * already stay as they are. */
+void ledger_suspend(const struct ledger *ledger, const struct suspension *suspensions, size_t count,
+                    pg_callback *callback, void *data);
+void ledger_resume(const struct ledger *ledger, const int64_t *job_ids, size_t count, pg_callback *callback, void *data);
 
 void ledger_sync_jobs(const struct ledger *ledger, const struct job *const *jobs, size_t count, pg_callback *callback,
                       void *data);

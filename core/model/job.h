@@ -33,6 +33,12 @@ struct job {
     struct job_options options;
 };
 
+/* A copy that owns all it points to except its schedule's zone, which it no longer has: for a run that outlives its catalog. */
+struct job *job_copy(const struct job *job);
+void job_free(struct job *copy); /* takes NULL */
+/* No schedule of its own: due once the jobs it comes after have delivered. */
+bool job_is_join(const struct job *job);
+
 const char *job_origin_name(enum job_origin origin); /* "plugin", "config" */
 const char *job_work_name(enum job_work work);       /* "command", "refresh" */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/intern.h"
 #include "base/text.h"
 
 enum option_kind {
@@ -14,6 +15,8 @@ enum option_kind {
     OPTION_COUNT,
     OPTION_FACTOR, /* up to six decimals */
     OPTION_SQLSTATES,
+    OPTION_NAME, /* of a pool: interned */
+    OPTION_ZONE, /* interned; the catalog looks for it */
 };
 
 #define MOST_WORDS 4
@@ -34,8 +37,8 @@ static const struct option table[] = {
     {.name = "overlap_policy",
      .kind = OPTION_WORD,
      .offset = AT(overlap_policy),
-     .words = {"skip", "buffer_one"},
-     .reserved = {"buffer_all", "cancel_other", "allow_all"}},
+     .words = {"skip", "buffer_one", "buffer_all"},
+     .reserved = {"cancel_other", "allow_all"}},
     {.name = "catchup", .kind = OPTION_WORD, .offset = AT(catchup), .words = {"latest", "none", "all"}},
     {.name = "catchup_window",
      .kind = OPTION_DURATION,
@@ -43,6 +46,12 @@ static const struct option table[] = {
      .low = 0,
      .high = 36500 * USEC_PER_DAY},
     {.name = "catchup_limit", .kind = OPTION_COUNT, .offset = AT(catchup_limit), .low = 0, .high = 1000000},
+    {.name = "starting_deadline",
+     .kind = OPTION_LIMIT,
+     .offset = AT(starting_deadline),
+     .low = 0,
+     .high = 365 * USEC_PER_DAY},
+    {.name = "jitter", .kind = OPTION_DURATION, .offset = AT(jitter), .low = 0, .high = USEC_PER_DAY},
     {.name = "attempt_timeout",
      .kind = OPTION_LIMIT,
      .offset = AT(attempt_timeout),
@@ -63,36 +72,38 @@ static const struct option table[] = {
     {.name = "trigger_rule",
      .kind = OPTION_WORD,
      .offset = AT(trigger_rule),
-     .words = {"all_success", "all_done"},
-     .reserved = {"one_success", "none_failed"}},
+     .words = {"all_success", "all_done", "one_success", "none_failed"}},
     {.name = "priority", .kind = OPTION_COUNT, .offset = AT(priority), .low = 1, .high = 9},
+    {.name = "pool", .kind = OPTION_NAME, .offset = AT(pool)},
+    {.name = "suspend_after_failures",
+     .kind = OPTION_COUNT,
+     .offset = AT(suspend_after_failures),
+     .low = 0,
+     .high = 1000000},
     {.name = "delivery",
      .kind = OPTION_WORD,
      .offset = AT(delivery),
-     .words = {"transactional", "at_most_once"},
-     .reserved = {"at_least_once"}},
+     .words = {"transactional", "at_most_once", "at_least_once"}},
+    {.name = "log_runs", .kind = OPTION_WORD, .offset = AT(log_runs), .words = {"all", "errors", "off"}},
+    {.name = "timezone", .kind = OPTION_ZONE, .offset = AT(timezone)},
+    {.name = "dst_gap", .kind = OPTION_WORD, .offset = AT(dst_gap), .words = {"run", "skip"}},
+    {.name = "dst_overlap", .kind = OPTION_WORD, .offset = AT(dst_overlap), .words = {"first", "last", "both"}},
 };
 
 static const char *const reserved_names[] = {
-    "starting_deadline",
-    "jitter",
-    "suspend_after_failures",
-    "pool",
     "on",
     "debounce",
     "throttle",
     "target_lag",
     "warn_after",
     "error_after",
-    "log_runs",
-    "timezone",
-    "dst_gap",
-    "dst_overlap",
 };
 
 _Static_assert(COUNT_OF(table) <= 32, "job_options.set has a bit for each option");
 _Static_assert(sizeof(enum overlap_policy) == sizeof(int) && sizeof(enum catchup_policy) == sizeof(int) &&
-                   sizeof(enum delivery) == sizeof(int) && sizeof(enum trigger_rule) == sizeof(int),
+                   sizeof(enum delivery) == sizeof(int) && sizeof(enum trigger_rule) == sizeof(int) &&
+                   sizeof(enum log_runs) == sizeof(int) && sizeof(enum dst_gap) == sizeof(int) &&
+                   sizeof(enum dst_overlap) == sizeof(int),
                "words are kept as an int");
 
 static void *member(struct job_options *options, const struct option *option)
@@ -279,6 +290,26 @@ static bool set_sqlstates(struct job_options *options, const char *value, struct
     return true;
 }
 
+static bool set_name(const struct option *option, const char *value, const char **name, struct error *err)
+{
+    if (!name_valid(value)) {
+        error_set(err, ERROR_CONFIG, "%s \"%.100s\" is not a name", option->name, value);
+        return error_hint(err, "a name has 1 to 63 letters, digits, \"_\" and \"-\"");
+    }
+    *name = intern(value);
+    return true;
+}
+
+static bool set_zone(const struct option *option, const char *value, const char **name, struct error *err)
+{
+    if (value[0] == '\0' || strlen(value) > ZONE_NAME_MAX) {
+        error_set(err, ERROR_CONFIG, "%s \"%.100s\" cannot be the name of a time zone", option->name, value);
+        return error_hint(err, "write a name such as Europe/Berlin, or UTC");
+    }
+    *name = intern(value);
+    return true;
+}
+
 static bool set_value(struct job_options *options, const struct option *option, const char *value, struct error *err)
 {
     switch (option->kind) {
@@ -291,6 +322,10 @@ static bool set_value(struct job_options *options, const struct option *option, 
         return set_count(option, value, member(options, option), err);
     case OPTION_FACTOR:
         return set_factor(option, value, member(options, option), err);
+    case OPTION_NAME:
+        return set_name(option, value, member(options, option), err);
+    case OPTION_ZONE:
+        return set_zone(option, value, member(options, option), err);
     case OPTION_SQLSTATES:
         break;
     }
@@ -346,6 +381,8 @@ void options_defaults(struct job_options *options, bool refresh)
         .retry_on_count = 6,
         .trigger_rule = TRIGGER_ALL_SUCCESS,
         .priority = 5,
+        .pool = intern(POOL_DEFAULT),
+        .suspend_after_failures = 10,
         .delivery = refresh ? DELIVERY_TRANSACTIONAL : DELIVERY_AT_MOST_ONCE,
     };
 }
@@ -361,6 +398,9 @@ static size_t member_size(const struct option *option)
         return sizeof(int64_t);
     case OPTION_FACTOR:
         return sizeof(double);
+    case OPTION_NAME:
+    case OPTION_ZONE:
+        return sizeof(const char *);
     case OPTION_SQLSTATES:
         break;
     }
@@ -431,6 +471,10 @@ char *options_value_text(const struct job_options *options, const char *name)
         return xasprintf("%lld", (long long)*(const int64_t *)value);
     case OPTION_FACTOR:
         return factor_text(*(const double *)value);
+    case OPTION_NAME:
+        return xstrdup(*(const char *const *)value);
+    case OPTION_ZONE:
+        return xstrdup(*(const char *const *)value != NULL ? *(const char *const *)value : "UTC");
     case OPTION_SQLSTATES:
         break;
     }

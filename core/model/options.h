@@ -12,11 +12,15 @@
 #include "base/error.h"
 #include "base/instant.h"
 #include "calendar/backoff.h"
+#include "calendar/schedule.h"
 
-enum overlap_policy { OVERLAP_SKIP, OVERLAP_BUFFER_ONE };
+enum overlap_policy { OVERLAP_SKIP, OVERLAP_BUFFER_ONE, OVERLAP_BUFFER_ALL };
 enum catchup_policy { CATCHUP_LATEST, CATCHUP_NONE, CATCHUP_ALL };
-enum delivery { DELIVERY_TRANSACTIONAL, DELIVERY_AT_MOST_ONCE };
-enum trigger_rule { TRIGGER_ALL_SUCCESS, TRIGGER_ALL_DONE };
+enum delivery { DELIVERY_TRANSACTIONAL, DELIVERY_AT_MOST_ONCE, DELIVERY_AT_LEAST_ONCE };
+enum trigger_rule { TRIGGER_ALL_SUCCESS, TRIGGER_ALL_DONE, TRIGGER_ONE_SUCCESS, TRIGGER_NONE_FAILED };
+enum log_runs { LOG_RUNS_ALL, LOG_RUNS_ERRORS, LOG_RUNS_OFF };
+
+#define POOL_DEFAULT "default"
 
 #define RETRY_ON_MAX 16
 
@@ -26,6 +30,8 @@ struct job_options {
     enum catchup_policy catchup;
     duration catchup_window;
     int64_t catchup_limit;
+    duration starting_deadline; /* 0 = none */
+    duration jitter;
     duration attempt_timeout; /* 0 = none */
     duration cancel_grace;
     duration lock_timeout; /* 0 = none */
@@ -35,7 +41,13 @@ struct job_options {
     size_t retry_on_count;
     enum trigger_rule trigger_rule;
     int64_t priority; /* 1 first .. 9 */
+    const char *pool; /* interned */
+    int64_t suspend_after_failures; /* 0 = never */
     enum delivery delivery;
+    enum log_runs log_runs;
+    const char *timezone; /* interned; NULL: the database's */
+    enum dst_gap dst_gap;
+    enum dst_overlap dst_overlap;
 };
 
 /* The product's defaults; delivery is transactional for refreshes and at most once for commands. */

@@ -39,6 +39,7 @@ static const char *const state_names[RUN_STATE_COUNT] = {
 
 static const char *const kind_names[RUN_KIND_COUNT] = {
     [RUN_SCHEDULE] = "schedule",
+    [RUN_DEPENDENCY] = "dependency",
     [RUN_MANUAL] = "manual",
     [RUN_INSTALL] = "install",
 };
@@ -72,6 +73,11 @@ bool run_state_parse(const char *name, enum run_state *state)
         }
     }
     return false;
+}
+
+bool run_kind_moves(enum run_kind kind)
+{
+    return kind == RUN_SCHEDULE || kind == RUN_DEPENDENCY;
 }
 
 const char *run_kind_name(enum run_kind kind)

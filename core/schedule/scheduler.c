@@ -356,8 +356,9 @@ static void catch_up_all(struct scheduler *scheduler, instant now)
     }
 }
 
-void scheduler_start(struct scheduler *scheduler, instant now)
+void scheduler_start(struct scheduler *scheduler, instant now, instant server_start)
 {
+    (void)server_start;
     catch_up_all(scheduler, now);
 }
 
@@ -465,8 +466,10 @@ void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int atte
     heap_put(&scheduler->retries, &it->retry_node, retry_at);
 }
 
-void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took)
+void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took,
+                     instant at)
 {
+    (void)at;
     it->has_outcome = true;
     it->last_outcome = state;
     if (state == RUN_SUCCEEDED && took > 0) {

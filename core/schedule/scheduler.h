@@ -1,17 +1,25 @@
 /* The scheduler of one database: decides what is due, with the time passed in.
  *
- * Does: keep every job's next slot in a heap; apply catch-up, overlap, dependency gates and priority; say which runs may
- *   start, which slots are skipped or missed and why.
+ * Does: keep every job's next slot in a heap; apply catch-up, jitter, overlap, starting deadlines, dependency gates and
+ *   joins, pools, priority, suspension; say which runs may start, which slots are skipped or missed and why.
  * Does not: any I/O, read a clock, or start anything. What it decides is done by the caller, who reports back.
  *
  * Every slot of a job is decided in order. `cursor` is the last decided slot, as in the ledger; beyond it
- *   (cursor, keep_through]        slots that will run, one after the other (catch-up, or a buffered one)
+ *   (cursor, keep_through]        slots that will run, one after the other (catch-up, or buffered ones)
  *   (keep_through, skip_through]  slots that fell due meanwhile and will be skipped; recorded once the cursor gets there,
  *                                 so that a crash before finds all of them again by the cursor
  * Phases of a job:
  *   IDLE      nothing due               WAITING   due, an upstream has to finish first
- *   READY     due, waits for a session  CLAIMING  the caller is writing the claim
+ *   READY     due, waits for a session or a place in its pool   CLAIMING  the caller is writing the claim
  *   LIVE      claimed                   RETRYING  an attempt failed, the next has a time
+ * A run holds a place in its pool while CLAIMING and LIVE: waiting and retrying hold none.
+ *
+ * Joins (job_is_join): a mark per upstream holds its latest outcome since the join's last decision. Once every active
+ * upstream has one, the trigger rule decides: a run of kind DEPENDENCY is due and all marks go; or the slot is skipped,
+ * naming the upstream, and the marks of successes stay. Its slot is the moment the last mark came; the cursor is the last
+ * decided one. A run under way when the marks are complete is followed by one more. A join stands open for those after it
+ * while any of its upstreams does. Manual runs of an upstream count, those of the join itself decide nothing.
+ *
  * A tick costs what is due, not what exists.
  *
  * Ownership: jobs are borrowed from the catalog; everything else is the scheduler's. Decisions are taken with the take
@@ -35,12 +43,17 @@ struct job_memory {
     int64_t job_id;
     int version;
     instant cursor;
+    bool cursor_skipped; /* of a join: its last decision was a skip, so that successes before it still count */
     bool has_outcome;
     enum run_state last_outcome;
+    instant outcome_at;     /* when that was; INSTANT_NONE: no outcome */
+    instant last_end;       /* of its last run, whatever its kind: what @after counts from; INSTANT_NONE: never ran */
     duration last_duration; /* 0 unknown */
+    int64_t failures;       /* runs in a row that ended failed, timed out or lost */
+    bool suspended;
 };
 
-/* A run that may start now. For RUN_SCHEDULE the ledger moves the cursor from `cursor` to `slot`. */
+/* A run that may start now. For kinds that move the cursor (run_kind_moves) the ledger moves it from `cursor` to `slot`. */
 struct due {
     struct scheduled *scheduled;
     enum run_kind kind;
@@ -50,45 +63,62 @@ struct due {
     bool again;  /* the run is in the ledger already: it needs a session, not a claim */
 };
 
+#define PASSED_REASON_SIZE 240
+
 /* Slots decided without running: the ledger writes them and moves the cursor from `cursor` to `last`. */
 struct passed {
     struct scheduled *scheduled;
+    enum run_kind kind; /* RUN_SCHEDULE; RUN_DEPENDENCY: one skipped decision of a join, at `last` */
     instant cursor;
     instant first;
     instant last;
+    instant at;    /* when it was decided */
     int64_t count; /* of missed slots; 0 for skipped ones, which are listed one by one */
-    bool missed;   /* else skipped: one record for each slot in (cursor, last] */
+    bool missed;   /* else skipped: one record for each slot in (cursor, last] of `schedule` */
     bool outcome;  /* counts as the job's outcome for those after it */
-    char reason[160];
+    struct schedule schedule; /* by which the slots are listed: the job's as it was then. Its zone lives until the next call that is not a take */
+    char reason[PASSED_REASON_SIZE];
+};
+
+/* A job that failed too often: suspended from now on; the ledger is to be told. */
+struct suspension {
+    struct scheduled *scheduled;
+    char reason[PASSED_REASON_SIZE];
 };
 
 struct scheduler *scheduler_create(void);
 void scheduler_destroy(struct scheduler *scheduler);
+/* A named limit of runs in flight; 0: none. Before the jobs that use it are added or replaced; again to change it. A job whose pool is
+ * not known has no limit. */
+void scheduler_pool(struct scheduler *scheduler, const char *name, int64_t limit);
 /* All jobs are added before the start; `after` names resolve among them. */
 struct scheduled *scheduler_add(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory);
 /* After the last job was added: before anything else. */
 void scheduler_link(struct scheduler *scheduler);
-/* From now on: slots up to `now` are subject to catch-up. */
-void scheduler_start(struct scheduler *scheduler, instant now);
+/* From now on: slots up to `now` are subject to catch-up. `server_start` is the slot of @reboot. */
+void scheduler_start(struct scheduler *scheduler, instant now, instant server_start);
 /* The database's clock was stepped forward: slots up to `now` that nobody saw are subject to catch-up. */
 void scheduler_catch_up(struct scheduler *scheduler, instant now);
 
-/* Takes note of every slot and retry that fell due up to `now`. */
+/* Takes note of every slot, retry and deadline that fell due up to `now`. */
 void scheduler_tick(struct scheduler *scheduler, instant now);
 /* When to tick next; INSTANT_NEVER when nothing is scheduled. */
 instant scheduler_next(const struct scheduler *scheduler);
-/* Asks for a run beside the schedule; it waits for a live run and for upstreams that run or are asked for. */
+/* Asks for a run beside the schedule; it waits for a live run and for upstreams that run or are asked for. A suspended job
+ * takes none (the ledger keeps the request). */
 void scheduler_request(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);
 /* A live run of an idle job, found in the ledger: its next attempt is due at `retry_at`; INSTANT_NEVER while its
  * old session is still there, until scheduler_retry or scheduler_ended says more. */
 void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot, int attempt,
                      instant retry_at);
 
-/* The next run that may start, by priority, then slot; it is CLAIMING from then on. False when there is none. */
+/* The next run that may start, by priority, then slot, among those with a place in their pool; it is CLAIMING from then on. False
+ * when there is none. */
 bool scheduler_take_due(struct scheduler *scheduler, struct due *due);
 bool scheduler_has_due(const struct scheduler *scheduler);
 bool scheduler_take_passed(struct scheduler *scheduler, struct passed *passed);
 bool scheduler_next_passed_is_missed(const struct scheduler *scheduler);
+bool scheduler_take_suspension(struct scheduler *scheduler, struct suspension *suspension);
 
 /* Reports of what became of a due. */
 void scheduler_claimed(struct scheduler *scheduler, struct scheduled *it);
@@ -98,8 +128,31 @@ void scheduler_unclaimed(struct scheduler *scheduler, struct scheduled *it);
 void scheduler_dropped(struct scheduler *scheduler, struct scheduled *it);
 /* The live run goes on with this attempt at `retry_at` (INSTANT_NEVER: not known yet, call again). */
 void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int attempt, instant retry_at);
-/* The run ended with a final state; whoever waited is looked at again. */
-void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took);
+/* The run ended at `at` with a final state; whoever waited is looked at again. */
+void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took, instant at);
+
+/* --- suspension by hand ---------------------------------------------------------------------------------------------------- */
+/* Nothing more falls due; what has and has not started is skipped for that reason; a live run goes on, retries included. Those after it
+ * treat it as inactive. Nothing happens when it is suspended already. */
+void scheduler_suspend(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
+/* Slots up to `now` are missed for that reason; failures are counted anew. Nothing happens when it is not suspended. */
+void scheduler_resume(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
+
+/* --- another catalog --------------------------------------------------------------------------------------------------------
+ * withdraw what changes or goes, write its passes, bring the jobs to the ledger; then replace, add, retire, and relink. In
+ * between nothing is taken and no run is CLAIMING. */
+/* Before the ledger is told of a job that changes its schedule, sleeps or goes: what has fallen due and has not started is skipped for
+ * that reason (slots that nobody has seen yet up to `now` too), and nothing more falls due until it is replaced. */
+void scheduler_withdraw(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
+/* The job as it is now, and its memory as the ledger has it (job_id is the same; the cursor only moves forward). A live run
+ * goes on; marks of upstreams that stay are kept. */
+void scheduler_replace(struct scheduler *scheduler, struct scheduled *it, const struct job *job,
+                       const struct job_memory *memory);
+/* No longer configured: its live run goes on, without further attempts wanted, then it is forgotten (at the next relink). */
+void scheduler_retire(struct scheduler *scheduler, struct scheduled *it);
+/* After the last of these: names resolve again, and whoever may start now is found. Until then old jobs are still borrowed; from then on
+ * only the new ones. */
+void scheduler_relink(struct scheduler *scheduler, instant now);
 
 /* --- looking --------------------------------------------------------------------------------------------------------- */
 const struct job *scheduled_job(const struct scheduled *scheduled);
@@ -108,10 +161,12 @@ int scheduled_version(const struct scheduled *scheduled);
 duration scheduled_expected(const struct scheduled *scheduled); /* how long a run takes lately; 0 unknown */
 /* Whether nothing of this job is due, live or waiting. */
 bool scheduled_idle(const struct scheduled *scheduled);
+bool scheduled_retired(const struct scheduled *scheduled); /* scheduled_job is then a copy of its last definition */
 /* Whether its live run is this one. */
 bool scheduled_is_at(const struct scheduled *scheduled, enum run_kind kind, instant slot);
 struct scheduled *scheduler_find(const struct scheduler *scheduler, int64_t job_id); /* NULL: not ours */
 size_t scheduler_count(const struct scheduler *scheduler);
+struct scheduled *scheduler_at(const struct scheduler *scheduler, size_t index); /* by job_id, retired ones included */
 /* No job is due, live, or waiting: what `serve --once` ends on. */
 bool scheduler_quiet(const struct scheduler *scheduler);
 

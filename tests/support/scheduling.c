@@ -61,7 +61,7 @@ struct scheduled *add(const struct job *job)
 void start_at(int64_t minutes)
 {
     scheduler_link(scheduler);
-    scheduler_start(scheduler, minute(minutes));
+    scheduler_start(scheduler, minute(minutes), INSTANT_NONE);
 }
 
 void start(void)
@@ -99,7 +99,7 @@ void nothing_due(void)
 
 void finish(struct scheduled *scheduled, enum run_state state)
 {
-    scheduler_ended(scheduler, scheduled, state, USEC_PER_SEC);
+    scheduler_ended(scheduler, scheduled, state, USEC_PER_SEC, minute(0));
 }
 
 struct passed take_passed(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last)

@@ -275,8 +275,8 @@ static const struct {
     {"jobs: { a: { max_atempts = 1; }; };", "%/conf.d/x.conf:1: job \"a\": unknown option \"max_atempts\"\n"
                                             "HINT:  did you mean \"max_attempts\"?\n"},
     {"jobs: { a: { zzz = { b = 1; }; }; };", "%/conf.d/x.conf:1: job \"a\": unknown option \"zzz\"\n"},
-    {"jobs: { a: { timezone = \"UTC\"; }; };",
-     "%/conf.d/x.conf:1: job \"a\": option \"timezone\" is not available yet\n"
+    {"jobs: { a: { throttle = \"5s\"; }; };",
+     "%/conf.d/x.conf:1: job \"a\": option \"throttle\" is not available yet\n"
      "HINT:  its name is kept for a later version: remove it\n"},
     {"jobs: { a: { schedule = 5; }; };",
      "%/conf.d/x.conf:1: \"schedule\" of job \"a\": expected a string, found an integer\n"
@@ -314,9 +314,9 @@ static const struct {
     {"jobs: { a: { retry_on = [8, 53]; }; };",
      "%/conf.d/x.conf:1: \"retry_on\" of job \"a\": expected a list of strings\nHINT:  write [\"08\", \"40001\"]\n"},
     {"jobs: { a: { max_attempts = 0; }; };", "%/conf.d/x.conf:1: job \"a\": max_attempts \"0\" is outside 1 to 1000\n"},
-    {"jobs: { a: { delivery = \"at_least_once\"; }; };",
-     "%/conf.d/x.conf:1: job \"a\": delivery \"at_least_once\" is not available yet\n"
-     "HINT:  choose one of: transactional, at_most_once\n"},
+    {"jobs: { a: { overlap_policy = \"allow_all\"; }; };",
+     "%/conf.d/x.conf:1: job \"a\": overlap_policy \"allow_all\" is not available yet\n"
+     "HINT:  choose one of: skip, buffer_one, buffer_all\n"},
     /* syntax */
     {"jobs: { a: { enabled = yes; }; b: { schedul = 1; }; };",
      "%/conf.d/x.conf:1: yes is not a value: neither a number nor true or false\n"

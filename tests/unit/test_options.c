@@ -33,6 +33,8 @@ START_TEST(the_products_defaults_are_those_of_the_design)
         {"catchup", "latest"},
         {"catchup_window", "1d"},
         {"catchup_limit", "100"},
+        {"starting_deadline", "none"},
+        {"jitter", "0s"},
         {"attempt_timeout", "1h"},
         {"cancel_grace", "10s"},
         {"lock_timeout", "30s"},
@@ -44,7 +46,13 @@ START_TEST(the_products_defaults_are_those_of_the_design)
         {"retry_on", "08,53,57P0,40001,40P01,55P03"},
         {"trigger_rule", "all_success"},
         {"priority", "5"},
+        {"pool", "default"},
+        {"suspend_after_failures", "10"},
         {"delivery", "transactional"},
+        {"log_runs", "all"},
+        {"timezone", "UTC"},
+        {"dst_gap", "run"},
+        {"dst_overlap", "first"},
     };
     struct job_options options = defaults(true);
     ck_assert_uint_eq(options.set, 0);
@@ -53,7 +61,7 @@ START_TEST(the_products_defaults_are_those_of_the_design)
         check_value(&options, expected[i][0], expected[i][1]);
     }
     ck_assert_ptr_null(options_name(COUNT_OF(expected)));
-    ck_assert_ptr_null(options_value_text(&options, "pool"));
+    ck_assert_ptr_null(options_value_text(&options, "target_lag"));
 }
 END_TEST
 
@@ -72,6 +80,8 @@ START_TEST(every_option_can_be_set_and_is_marked_as_set)
         {"catchup", "all", "all"},
         {"catchup_window", "48h", "2d"},
         {"catchup_limit", "0", "0"},
+        {"starting_deadline", "90s", "90s"},
+        {"jitter", "5min", "5min"},
         {"attempt_timeout", "90min", "90min"},
         {"cancel_grace", "0s", "0s"},
         {"lock_timeout", "250ms", "250ms"},
@@ -83,7 +93,13 @@ START_TEST(every_option_can_be_set_and_is_marked_as_set)
         {"retry_on", " 08 , 40001,57P0 ", "08,40001,57P0"},
         {"trigger_rule", "all_done", "all_done"},
         {"priority", "9", "9"},
+        {"pool", "heavy", "heavy"},
+        {"suspend_after_failures", "0", "0"},
         {"delivery", "at_most_once", "at_most_once"},
+        {"log_runs", "errors", "errors"},
+        {"timezone", "Europe/Berlin", "Europe/Berlin"},
+        {"dst_gap", "skip", "skip"},
+        {"dst_overlap", "both", "both"},
     };
     struct job_options options = defaults(true);
     for (size_t i = 0; i < COUNT_OF(values); i++) {
@@ -126,6 +142,18 @@ START_TEST(every_word_of_an_option_is_accepted)
     ck_assert_int_eq(options.catchup, CATCHUP_LATEST);
     set(&options, "overlap_policy", "skip");
     ck_assert_int_eq(options.overlap_policy, OVERLAP_SKIP);
+    set(&options, "overlap_policy", "buffer_all");
+    ck_assert_int_eq(options.overlap_policy, OVERLAP_BUFFER_ALL);
+    set(&options, "trigger_rule", "one_success");
+    ck_assert_int_eq(options.trigger_rule, TRIGGER_ONE_SUCCESS);
+    set(&options, "trigger_rule", "none_failed");
+    ck_assert_int_eq(options.trigger_rule, TRIGGER_NONE_FAILED);
+    set(&options, "delivery", "at_least_once");
+    ck_assert_int_eq(options.delivery, DELIVERY_AT_LEAST_ONCE);
+    set(&options, "log_runs", "off");
+    ck_assert_int_eq(options.log_runs, LOG_RUNS_OFF);
+    set(&options, "dst_overlap", "last");
+    ck_assert_int_eq(options.dst_overlap, DST_OVERLAP_LAST);
     set(&options, "lock_timeout", "0s");
     check_value(&options, "lock_timeout", "none");
 }
@@ -156,29 +184,12 @@ END_TEST
 
 START_TEST(names_and_values_kept_for_later_are_refused_as_such)
 {
-    static const char *const names[] = {"starting_deadline",
-                                        "jitter",
-                                        "suspend_after_failures",
-                                        "pool",
-                                        "on",
-                                        "debounce",
-                                        "throttle",
-                                        "target_lag",
-                                        "warn_after",
-                                        "error_after",
-                                        "log_runs",
-                                        "timezone",
-                                        "dst_gap",
-                                        "dst_overlap"};
+    static const char *const names[] = {"on", "debounce", "throttle", "target_lag", "warn_after", "error_after"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         check_refused(names[i], "1h", "is not available yet", "later version");
     }
-    check_refused("overlap_policy", "buffer_all", "is not available yet", "skip, buffer_one");
-    check_refused("overlap_policy", "cancel_other", "is not available yet", "skip, buffer_one");
-    check_refused("overlap_policy", "allow_all", "is not available yet", "skip, buffer_one");
-    check_refused("delivery", "at_least_once", "is not available yet", "transactional, at_most_once");
-    check_refused("trigger_rule", "one_success", "is not available yet", "all_success, all_done");
-    check_refused("trigger_rule", "none_failed", "is not available yet", "all_success, all_done");
+    check_refused("overlap_policy", "cancel_other", "is not available yet", "skip, buffer_one, buffer_all");
+    check_refused("overlap_policy", "allow_all", "is not available yet", "skip, buffer_one, buffer_all");
 }
 END_TEST
 
@@ -194,6 +205,10 @@ START_TEST(values_out_of_range_or_form_are_refused_with_what_is_expected)
     check_refused("max_attempts", "two", "is not a whole number within 1 to 1000", "");
     check_refused("priority", "10", "priority \"10\" is outside 1 to 9", "");
     check_refused("priority", "", "is not a whole number", "");
+    check_refused("pool", "two words", "pool \"two words\" is not a name", "1 to 63 letters");
+    check_refused("timezone", "", "timezone \"\" cannot be the name of a time zone", "Europe/Berlin");
+    check_refused("dst_gap", "first", "dst_gap has no value \"first\"", "run, skip");
+    check_refused("suspend_after_failures", "-1", "is outside 0 to 1000000", "");
     check_refused("catchup_limit", "-1", "is outside 0 to 1000000", "");
     check_refused("backoff.coefficient", "0.99", "is outside 1 to 100", "");
     check_refused("backoff.coefficient", "100.000001", "is outside 1 to 100", "");

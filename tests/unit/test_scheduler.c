@@ -329,7 +329,7 @@ START_TEST(jobs_are_found_by_number_and_remember_how_long_they_take)
     for (int i = 0; i < 4; i++) {
         scheduler_request(scheduler, c, RUN_MANUAL, minute(i));
         claim(c, i);
-        scheduler_ended(scheduler, c, states[i], took[i]);
+        scheduler_ended(scheduler, c, states[i], took[i], minute(1));
         ck_assert_int_eq(scheduled_expected(c), expected[i]);
     }
 }

@@ -51,7 +51,7 @@ static void end_or_retry(struct world *world, struct sim_job *it, enum run_state
         scheduler_retry(world->scheduler, it->scheduled, it->attempt, retry_at);
     } else {
         simulation_end(world, it, state);
-        scheduler_ended(world->scheduler, it->scheduled, state, simulation_chance(0, it->lasts_most));
+        scheduler_ended(world->scheduler, it->scheduled, state, simulation_chance(0, it->lasts_most), world->now);
     }
 }
 
@@ -79,7 +79,7 @@ static void settle_doubt(struct world *world, struct sim_job *it)
     if (!it->live) {
         rise(world, it);
         it->ended_at = world->now; /* as far as the daemon knows */
-        scheduler_ended(world->scheduler, it->scheduled, it->last_outcome, 0);
+        scheduler_ended(world->scheduler, it->scheduled, it->last_outcome, 0, world->now);
     } else if (!it->seated) {
         rise(world, it);
         simulation_retry(world, it, false, it->retry_at > world->now ? it->retry_at : world->now);
@@ -172,7 +172,7 @@ static void come_alive(struct world *world)
     }
     world->horizon = world->now;
     take_notice(world, world->now);
-    scheduler_start(world->scheduler, world->now);
+    scheduler_start(world->scheduler, world->now, INSTANT_NONE);
     for (size_t i = 0; i < world->job_count; i++) {
         for (size_t n = 0; n < world->jobs[i].asked_count; n++) {
             scheduler_request(world->scheduler, world->jobs[i].scheduled, world->jobs[i].asked[n].kind,
@@ -443,7 +443,7 @@ static void drain(struct world *world)
             } else if (it->live && it->seat != SEAT_CLAIMED) {
                 rise(world, it);
                 simulation_end(world, it, RUN_FAILED);
-                scheduler_ended(world->scheduler, it->scheduled, RUN_FAILED, 0);
+                scheduler_ended(world->scheduler, it->scheduled, RUN_FAILED, 0, world->now);
             }
             write_passes(world);
         }

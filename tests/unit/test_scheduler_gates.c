@@ -335,7 +335,7 @@ START_TEST(an_adopted_run_waits_until_more_is_known_and_slots_wait_for_it)
     struct scheduled *up = remember(define("up", "*/10 * * * *"), minute(10));
     scheduler_link(scheduler);
     scheduler_adopt(scheduler, up, RUN_SCHEDULE, minute(10), 1, INSTANT_NEVER);
-    scheduler_start(scheduler, minute(15));
+    scheduler_start(scheduler, minute(15), INSTANT_NONE);
     next_is(20);
     nothing_due();
     scheduler_retry(scheduler, up, 2, minute(16));
@@ -355,7 +355,7 @@ START_TEST(slots_missed_beside_an_adopted_run_are_caught_up_after_it)
     struct scheduled *a = remember(define("a", "*/10 * * * *"), minute(10));
     scheduler_link(scheduler);
     scheduler_adopt(scheduler, a, RUN_SCHEDULE, minute(10), 2, minute(40));
-    scheduler_start(scheduler, minute(35));
+    scheduler_start(scheduler, minute(35), INSTANT_NONE);
     missed(a, 10, 20, 20, 1, "catchup is latest: a later slot was due as well");
     tick(40);
     ck_assert(claim(a, 10).attempt == 2);
