@@ -59,8 +59,8 @@ struct schedule {
     bool at_is_wall;       /* SCHEDULE_ONCE: `at` is a wall time of the zone, counted as if it were UTC */
     enum dst_gap dst_gap;
     enum dst_overlap dst_overlap;
-    duration interval; /* SCHEDULE_INTERVAL, SCHEDULE_DELAY */
-    instant at;        /* SCHEDULE_ONCE */
+    duration interval;       /* SCHEDULE_INTERVAL, SCHEDULE_DELAY */
+    instant at;              /* SCHEDULE_ONCE */
     const struct zone *zone; /* NULL: UTC */
 };
 

@@ -1,5 +1,5 @@
-/* Reading a schedule's text; finding slots is in schedule.c. */
-#include "calendar/schedule.h"
+/* Reading a schedule's text: the fields and what there is around them. The forms with '@' are in schedule_words.c. */
+#include "calendar/schedule_text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +9,6 @@
 
 #define LONGEST_TEXT 1000
 #define MOST_FIELDS 6
-#define SHOWN_TEXT 200
 
 struct field {
     const char *name;
@@ -31,21 +30,10 @@ static const struct field fields[MOST_FIELDS] = {
     [SECOND] = {"second", 0, 59, 60, NULL, 0, "0-59"},
     [MINUTE] = {"minute", 0, 59, 60, NULL, 0, "0-59"},
     [HOUR] = {"hour", 0, 23, 24, NULL, 0, "0-23"},
-    [DAY] = {"day of month", 1, 31, 31, NULL, 0, "1-31"},
+    [DAY] = {"day of month", 1, 31, 31, NULL, 0, "1-31, or $ for the last"},
     [MONTH] = {"month", 1, 12, 12, month_words, 1, "1-12 or jan-dec"},
     [WEEKDAY] = {"day of week", 0, 7, 7, weekday_words, 0, "0-7 or sun-sat"},
 };
-
-/* A piece of the schedule's text. */
-struct piece {
-    const char *start;
-    size_t length;
-};
-
-static const char *end_of(struct piece piece)
-{
-    return piece.start + piece.length;
-}
 
 /* What a field's parser works on: the whole field for messages, and where it has come to. */
 struct cursor {
@@ -55,78 +43,17 @@ struct cursor {
     struct error *err;
 };
 
-struct shown {
-    char text[SHOWN_TEXT + 4];
-};
-
-/* The piece as a message may carry it: valid UTF-8 without control characters, of bounded length. */
-static struct shown show(struct piece piece)
-{
-    struct shown shown;
-    size_t used = 0;
-    size_t at = 0;
-    while (at < piece.length) {
-        size_t length = utf8_length(piece.start + at, piece.length - at);
-        bool plain = length > 1 || (length == 1 && piece.start[at] >= ' ' && piece.start[at] != 0x7F);
-        size_t step = plain ? length : 1;
-        if (used + step > SHOWN_TEXT - 3) {
-            memcpy(shown.text + used, "...", 3);
-            used += 3;
-            break;
-        }
-        memcpy(shown.text + used, plain ? piece.start + at : "?", step);
-        used += step;
-        at += step;
-    }
-    shown.text[used] = '\0';
-    return shown;
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-/* The character the cursor is at, whole. */
-static struct piece character_at(const struct cursor *cursor)
-{
-    size_t length = utf8_length(cursor->at, (size_t)(end_of(cursor->whole) - cursor->at));
-    return (struct piece){cursor->at, length > 0 ? length : 1};
-}
-
-static bool hint_forms(struct error *err)
-{
-    return error_hint(err, "write \"m h dom mon dow\" (15 3 * * mon), \"s m h dom mon dow\" (*/30 * * * * *), "
-                           "\"N seconds\" with N 1-59, or @hourly, @daily, @weekly, @monthly, @yearly");
-}
-
-static bool refuse_later(const char *what, struct error *err)
-{
-    error_set(err, ERROR_CONFIG, "%s is not available yet: it comes with a later version", what);
-    return hint_forms(err);
-}
-
 static bool refuse_field(const struct cursor *cursor, const char *problem)
 {
-    error_set(cursor->err, ERROR_CONFIG, "%s \"%s\": %s, expected %s", cursor->field->name, show(cursor->whole).text,
-              problem, cursor->field->expected);
+    error_set(cursor->err, ERROR_CONFIG, "%s \"%s\": %s, expected %s", cursor->field->name,
+              piece_show(cursor->whole).text, problem, cursor->field->expected);
     return error_hint(cursor->err, "a field is *, a value, a range a-b, either of * and a-b with a step (*/5, "
                                    "10-50/10), or a list of these with commas");
 }
 
 static bool at_end(const struct cursor *cursor)
 {
-    return cursor->at == end_of(cursor->whole);
+    return cursor->at == piece_end(cursor->whole);
 }
 
 static bool take(struct cursor *cursor, char expected)
@@ -165,7 +92,7 @@ static bool take_word(struct cursor *cursor, int *value)
         return refuse_field(cursor, "names have three letters");
     }
     char problem[SHOWN_TEXT + 32];
-    snprintf(problem, sizeof(problem), "unknown name \"%s\"", show((struct piece){start, length}).text);
+    snprintf(problem, sizeof(problem), "unknown name \"%s\"", piece_show((struct piece){start, length}).text);
     return refuse_field(cursor, problem);
 }
 
@@ -179,7 +106,8 @@ static bool take_value(struct cursor *cursor, int *value)
     }
     if (!is_digit(*cursor->at)) {
         char problem[SHOWN_TEXT + 32];
-        snprintf(problem, sizeof(problem), "a value cannot start with \"%s\"", show(character_at(cursor)).text);
+        snprintf(problem, sizeof(problem), "a value cannot start with \"%s\"",
+                 piece_show(piece_character(cursor->whole, cursor->at)).text);
         return refuse_field(cursor, problem);
     }
     *value = take_number(cursor);
@@ -255,13 +183,21 @@ static bool parse_item(struct cursor *cursor, uint64_t *bits)
     return true;
 }
 
+static bool is_last_day(const struct field *field, struct piece text)
+{
+    return field == &fields[DAY] && piece_is(text, "$");
+}
+
 static bool parse_field(const struct field *field, struct piece whole, uint64_t *bits, struct error *err)
 {
     struct cursor cursor = {.field = field, .whole = whole, .at = whole.start, .err = err};
-    if (field == &fields[DAY] && memchr(whole.start, '$', whole.length) != NULL) {
-        return refuse_later("the last day of the month ($)", err);
-    }
     *bits = 0;
+    if (is_last_day(field, whole)) {
+        return true;
+    }
+    if (field == &fields[DAY] && memchr(whole.start, '$', whole.length) != NULL) {
+        return refuse_field(&cursor, "$ stands alone");
+    }
     do {
         if (!parse_item(&cursor, bits)) {
             return false;
@@ -269,7 +205,8 @@ static bool parse_field(const struct field *field, struct piece whole, uint64_t 
     } while (take(&cursor, ','));
     if (!at_end(&cursor)) {
         char problem[SHOWN_TEXT + 32];
-        snprintf(problem, sizeof(problem), "\"%s\" does not belong there", show(character_at(&cursor)).text);
+        snprintf(problem, sizeof(problem), "\"%s\" does not belong there",
+                 piece_show(piece_character(whole, cursor.at)).text);
         return refuse_field(&cursor, problem);
     }
     return true;
@@ -280,16 +217,16 @@ static size_t split(struct piece text, struct piece pieces[MOST_FIELDS])
 {
     size_t count = 0;
     const char *at = text.start;
-    while (at < end_of(text)) {
+    while (at < piece_end(text)) {
         const char *start = at;
-        while (at < end_of(text) && !is_blank(*at)) {
+        while (at < piece_end(text) && !is_blank(*at)) {
             at++;
         }
         if (count < MOST_FIELDS) {
             pieces[count] = (struct piece){start, (size_t)(at - start)};
         }
         count++;
-        while (at < end_of(text) && is_blank(*at)) {
+        while (at < piece_end(text) && is_blank(*at)) {
             at++;
         }
     }
@@ -309,12 +246,13 @@ static int longest_month(uint32_t months)
 static bool check_possible(const struct schedule *schedule, const struct piece pieces[3], struct error *err)
 {
     int longest = longest_month(schedule->months);
-    if (schedule->days_or_weekdays || (schedule->days & ((UINT64_C(1) << (longest + 1)) - 1)) != 0) {
+    if (schedule->last_day || schedule->days_or_weekdays ||
+        (schedule->days & ((UINT64_C(1) << (longest + 1)) - 1)) != 0) {
         return true;
     }
     error_set(err, ERROR_CONFIG,
               "this schedule can never fire: day of month \"%s\" does not come in month \"%s\", expected a day of 1-%d",
-              show(pieces[0]).text, show(pieces[1]).text, longest);
+              piece_show(pieces[0]).text, piece_show(pieces[1]).text, longest);
     return error_hint(err, "choose a day that one of its months has");
 }
 
@@ -326,6 +264,7 @@ static bool parse_cron(const struct piece *pieces, bool has_seconds, struct sche
             return false;
         }
     }
+    const struct piece *times = pieces + (has_seconds ? MINUTE : MINUTE - 1);
     const struct piece *dates = pieces + (has_seconds ? DAY : DAY - 1);
     struct schedule read = {
         .form = SCHEDULE_CRON,
@@ -335,19 +274,16 @@ static bool parse_cron(const struct piece *pieces, bool has_seconds, struct sche
         .days = (uint32_t)bits[DAY],
         .months = (uint32_t)bits[MONTH],
         .weekdays = (uint32_t)bits[WEEKDAY],
+        .last_day = is_last_day(&fields[DAY], dates[0]),
         .days_or_weekdays = *dates[0].start != '*' && *dates[2].start != '*',
         .has_seconds = has_seconds,
+        .fixed = *times[0].start != '*' && *times[1].start != '*',
     };
     if (!check_possible(&read, dates, err)) {
         return false;
     }
     *schedule = read;
     return true;
-}
-
-static bool piece_is(struct piece piece, const char *word)
-{
-    return strlen(word) == piece.length && strncasecmp(piece.start, word, piece.length) == 0;
 }
 
 /* "30 seconds", "30seconds": digits, then a word, and nothing else. */
@@ -374,8 +310,8 @@ static bool looks_like_interval(struct piece text, struct piece *number, struct 
 static bool parse_interval(struct piece number, struct piece unit, struct schedule *schedule, struct error *err)
 {
     if (!piece_is(unit, "second") && !piece_is(unit, "seconds")) {
-        error_set(err, ERROR_CONFIG, "interval \"%s %s\": expected the unit \"seconds\"", show(number).text,
-                  show(unit).text);
+        error_set(err, ERROR_CONFIG, "interval \"%s %s\": expected the unit \"seconds\"", piece_show(number).text,
+                  piece_show(unit).text);
         return error_hint(err, "write \"[1-59] seconds\", or minutes as */5 * * * * and hours as 0 */2 * * *");
     }
     static const struct field interval = {"interval", 1, 59, 59, NULL, 0, "1-59 seconds"};
@@ -388,52 +324,6 @@ static bool parse_interval(struct piece number, struct piece unit, struct schedu
     return true;
 }
 
-struct shorthand {
-    const char *name;
-    const char *means; /* NULL: comes later */
-};
-
-static const struct shorthand shorthands[] = {
-    {"@hourly", "0 * * * *"},  {"@daily", "0 0 * * *"},  {"@midnight", "0 0 * * *"}, {"@weekly", "0 0 * * 0"},
-    {"@monthly", "0 0 1 * *"}, {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"}, {"@every", NULL},
-    {"@after", NULL},          {"@reboot", NULL},        {"@restart", NULL},
-};
-
-static bool refuse_shorthand(struct piece text, const struct shorthand *near, struct error *err)
-{
-    error_set(err, ERROR_CONFIG,
-              "schedule \"%s\": expected one of @hourly, @daily, @midnight, @weekly, @monthly, "
-              "@yearly, @annually",
-              show(text).text);
-    return near != NULL ? error_hint(err, "write it in lower case: %s", near->name) : hint_forms(err);
-}
-
-static bool parse_shorthand(struct piece text, struct schedule *schedule, struct error *err)
-{
-    struct piece pieces[MOST_FIELDS];
-    split(text, pieces);
-    const struct shorthand *near = NULL;
-    for (size_t i = 0; i < COUNT_OF(shorthands); i++) {
-        const struct shorthand *candidate = &shorthands[i];
-        if (!piece_is(pieces[0], candidate->name)) {
-            continue;
-        }
-        near = candidate;
-        if (strncmp(pieces[0].start, candidate->name, pieces[0].length) != 0) {
-            break;
-        }
-        if (candidate->means == NULL) {
-            return refuse_later(candidate->name, err);
-        }
-        if (pieces[0].length == text.length) {
-            return schedule_parse(candidate->means, schedule, err);
-        }
-        near = NULL;
-        break;
-    }
-    return refuse_shorthand(text, near, err);
-}
-
 static bool check_characters(struct piece text, struct error *err)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -442,23 +332,11 @@ static bool check_characters(struct piece text, struct error *err)
             error_set(err, ERROR_CONFIG,
                       "schedule \"%s\": a control character (byte %d) at position %zu, "
                       "expected printable text",
-                      show(text).text, byte, i + 1);
+                      piece_show(text).text, byte, i + 1);
             return hint_forms(err);
         }
     }
     return true;
-}
-
-static struct piece trimmed(const char *text, size_t length)
-{
-    while (length > 0 && is_blank(text[0])) {
-        text++;
-        length--;
-    }
-    while (length > 0 && is_blank(text[length - 1])) {
-        length--;
-    }
-    return (struct piece){text, length};
 }
 
 static bool parse_trimmed(struct piece text, struct schedule *schedule, struct error *err)
@@ -466,7 +344,7 @@ static bool parse_trimmed(struct piece text, struct schedule *schedule, struct e
     struct piece number;
     struct piece unit;
     if (text.length > 0 && *text.start == '@') {
-        return parse_shorthand(text, schedule, err);
+        return schedule_parse_word(text, schedule, err);
     }
     if (looks_like_interval(text, &number, &unit)) {
         return parse_interval(number, unit, schedule, err);
@@ -477,21 +355,21 @@ static bool parse_trimmed(struct piece text, struct schedule *schedule, struct e
         error_set(err, ERROR_CONFIG,
                   "schedule \"%s\" has %zu fields, expected five (m h dom mon dow), or six with "
                   "seconds first",
-                  show(text).text, count);
+                  piece_show(text).text, count);
         return hint_forms(err);
     }
     if (parse_cron(pieces, count == MOST_FIELDS, schedule, err)) {
         return true;
     }
-    return error_prefix(err, "schedule \"%s\"", show(text).text);
+    return error_prefix(err, "schedule \"%s\"", piece_show(text).text);
 }
 
 bool schedule_parse(const char *text, struct schedule *schedule, struct error *err)
 {
     size_t length = strnlen(text, LONGEST_TEXT + 1);
-    struct piece whole = trimmed(text, length);
+    struct piece whole = piece_trimmed((struct piece){text, length});
     if (length > LONGEST_TEXT) {
-        error_set(err, ERROR_CONFIG, "schedule \"%s\" is longer than %d bytes, expected less", show(whole).text,
+        error_set(err, ERROR_CONFIG, "schedule \"%s\" is longer than %d bytes, expected less", piece_show(whole).text,
                   LONGEST_TEXT);
         return hint_forms(err);
     }

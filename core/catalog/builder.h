@@ -26,6 +26,13 @@ struct declared_place {
     const struct choice *choice;
 };
 
+/* What became of looking for a zone. */
+struct zone_search {
+    const char *name; /* interned; NULL: none was looked for */
+    const struct zone *zone;
+    struct error err; /* its kind is ERROR_NONE where the zone was found */
+};
+
 struct builder {
     struct catalog *catalog;
     struct arena *arena;
@@ -35,6 +42,8 @@ struct builder {
     struct choice *choices;          /* in the order of the set: by name */
     struct declared_place *declared; /* by name */
     size_t declared_count;
+    const struct zone **zones; /* of the databases, in the order of the configuration; NULL: UTC, or refused */
+    struct zone_search latest_zone;
     struct job *jobs; /* by database, then name, once collected; the array is the builder's */
     size_t job_count;
     size_t job_capacity;
@@ -48,6 +57,10 @@ const char *choice_database(struct builder *builder, const char *name, const cha
 /* plugin_settle.c: the catalog's plugins with their settings, in the order in which they are to be installed; after
  * the jobs, which decide about it too. */
 void choices_settle(struct builder *builder);
+
+/* job_settle.c: the databases' zones, before the jobs; then a merged job's schedule in its zone, and its pool. */
+void zones_settle(struct builder *builder);
+void job_settle(struct builder *builder, struct job *job);
 
 /* job_merge.c: plugins' jobs under their overrides, and the jobs of conf.d. */
 void jobs_collect(struct builder *builder);

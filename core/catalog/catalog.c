@@ -26,9 +26,10 @@ struct catalog *catalog_build(const struct config *config, const struct plugin_s
 {
     struct arena *arena = arena_create();
     struct catalog *catalog = arena_alloc(arena, sizeof(*catalog));
-    *catalog = (struct catalog){.arena = arena};
+    *catalog = (struct catalog){.arena = arena, .config = config, .zones = zones_create()};
     struct builder builder = {.catalog = catalog, .arena = arena, .config = config, .set = plugins, .report = report};
     size_t findings_before = report->count;
+    zones_settle(&builder);
     choices_make(&builder);
     jobs_collect(&builder);
     dependencies_check(&builder);
@@ -45,6 +46,7 @@ struct catalog *catalog_build(const struct config *config, const struct plugin_s
 void catalog_destroy(struct catalog *catalog)
 {
     if (catalog != NULL) {
+        zones_destroy(catalog->zones);
         arena_destroy(catalog->arena);
     }
 }

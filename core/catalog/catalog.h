@@ -31,7 +31,8 @@ struct catalog_plugin {
 
 struct catalog {
     struct arena *arena;
-    struct zones *zones; /* of its jobs' schedules */
+    const struct config *config;          /* that it was built from */
+    struct zones *zones;                  /* of its jobs' schedules */
     const struct catalog_plugin *plugins; /* sorted so that plugins whose views others read come first */
     size_t plugin_count;
     const struct job *jobs; /* sorted by database, then name */

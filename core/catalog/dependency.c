@@ -108,15 +108,23 @@ struct edges {
     size_t count;
 };
 
+static void refuse_itself(struct builder *builder, const struct job *job)
+{
+    report_add(builder->report, job->file, job->line, "take its own name out of `after`",
+               "job \"%s\" comes after itself", job->name);
+}
+
 static void resolve(struct resolver *resolver, struct edges *edges)
 {
-    const struct builder *builder = resolver->builder;
+    struct builder *builder = resolver->builder;
     for (size_t i = 0; i < builder->job_count; i++) {
         const struct job *job = &builder->jobs[i];
         for (size_t j = 0; j < job->after_count; j++) {
             size_t upstream = jobs_index(builder, job->database, job->after[j]);
             if (upstream == builder->job_count) {
                 refuse_upstream(resolver, job, job->after[j]);
+            } else if (upstream == i) {
+                refuse_itself(builder, job);
             } else {
                 edges->items[edges->count++] = (struct graph_edge){.from = upstream, .to = i};
             }

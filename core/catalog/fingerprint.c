@@ -53,6 +53,16 @@ static void put_job(struct buffer *buffer, const struct job *job)
     }
 }
 
+static void put_pools(struct buffer *buffer, const struct config_database *database)
+{
+    put_text(buffer, database->name);
+    put_count(buffer, database->pool_count);
+    for (size_t i = 0; i < database->pool_count; i++) {
+        put_text(buffer, database->pools[i].name);
+        put_count(buffer, (size_t)database->pools[i].limit);
+    }
+}
+
 static void put_sources(struct buffer *buffer, const struct declaration *declaration)
 {
     put_count(buffer, declaration->source_count);
@@ -126,6 +136,12 @@ void catalog_fingerprint(const struct catalog *catalog, char hex[static 17])
 {
     struct buffer item = {0};
     struct buffer hashes = {0};
+    for (size_t i = 0; i < catalog->config->database_count; i++) {
+        if (catalog->config->databases[i].pool_count > 0) {
+            put_pools(&item, &catalog->config->databases[i]);
+            fold(&item, &hashes);
+        }
+    }
     put_count(&hashes, catalog->plugin_count);
     for (size_t i = 0; i < catalog->plugin_count; i++) {
         put_plugin(&item, &catalog->plugins[i]);
@@ -138,4 +154,51 @@ void catalog_fingerprint(const struct catalog *catalog, char hex[static 17])
     snprintf(hex, 17, "%016llx", (unsigned long long)text_hash(buffer_text(&hashes)));
     buffer_finish(&item);
     buffer_finish(&hashes);
+}
+
+/* --- the same plugins? --- */
+
+static size_t count_of(const struct catalog *catalog, const char *database)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < catalog->plugin_count; i++) {
+        count += strcmp(catalog->plugins[i].database, database) == 0 ? 1 : 0;
+    }
+    return count;
+}
+
+static const struct catalog_plugin *find_plugin(const struct catalog *catalog, const struct catalog_plugin *like)
+{
+    for (size_t i = 0; i < catalog->plugin_count; i++) {
+        const struct catalog_plugin *plugin = &catalog->plugins[i];
+        if (strcmp(plugin->database, like->database) == 0 &&
+            strcmp(plugin->declaration->name, like->declaration->name) == 0) {
+            return plugin;
+        }
+    }
+    return NULL;
+}
+
+static bool same_plugin(const struct catalog_plugin *left, const struct catalog_plugin *right)
+{
+    struct buffer texts[2] = {{0}};
+    put_plugin(&texts[0], left);
+    put_plugin(&texts[1], right);
+    bool same = strcmp(buffer_text(&texts[0]), buffer_text(&texts[1])) == 0;
+    buffer_finish(&texts[0]);
+    buffer_finish(&texts[1]);
+    return same;
+}
+
+bool catalog_same_plugins(const struct catalog *left, const struct catalog *right, const char *database)
+{
+    bool same = count_of(left, database) == count_of(right, database);
+    for (size_t i = 0; same && i < left->plugin_count; i++) {
+        const struct catalog_plugin *plugin = &left->plugins[i];
+        if (strcmp(plugin->database, database) == 0) {
+            const struct catalog_plugin *other = find_plugin(right, plugin);
+            same = other != NULL && same_plugin(plugin, other);
+        }
+    }
+    return same;
 }

@@ -73,15 +73,6 @@ static const struct config_job *find_override(const struct builder *builder, con
 
 /* --- one job --- */
 
-static void read_schedule(struct builder *builder, struct job *job)
-{
-    struct error err = {.kind = ERROR_NONE};
-    if (job->schedule_text[0] != '\0' && !schedule_parse(job->schedule_text, &job->schedule, &err)) {
-        report_add(builder->report, job->file, job->line, err.hint[0] != '\0' ? err.hint : NULL, "job \"%s\": %s",
-                   job->name, err.message);
-    }
-}
-
 /* The statement as a message shows it: "create index concurrently". */
 static const char *statement_name(struct builder *builder, const struct sql_statement *statement)
 {
@@ -131,7 +122,7 @@ static void add_job(struct builder *builder, struct job *job)
     struct job_options defaults;
     options_defaults(&defaults, job->work == JOB_REFRESH);
     options_inherit(&job->options, &defaults);
-    read_schedule(builder, job);
+    job_settle(builder, job);
     check_delivery(builder, job);
     if (builder->job_count == builder->job_capacity) {
         builder->job_capacity = builder->job_capacity == 0 ? 64 : builder->job_capacity * 2;

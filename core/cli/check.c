@@ -38,6 +38,16 @@ static void print_success(const struct loaded *loaded)
            plugins == 1 ? "" : "s", jobs, jobs == 1 ? "" : "s");
 }
 
+static void warn_of_idleness(const struct invocation *invocation, const struct config *config)
+{
+    if (config->database_count == 0) {
+        remark(invocation,
+               "no database is configured, so nothing will run: write databases: { main: { conninfo = "
+               "\"...\"; }; }; in %s",
+               config->file);
+    }
+}
+
 /* libpq reads a conninfo without connecting; the layers below may not ask it. */
 static void check_conninfo(struct loaded *loaded)
 {
@@ -65,6 +75,9 @@ static int check_run(const struct invocation *invocation)
         print_data(invocation, &loaded.report);
     } else if (loaded.report.count == 0 && !invocation->quiet) {
         print_success(&loaded);
+    }
+    if (loaded.report.count == 0) {
+        warn_of_idleness(invocation, loaded.config);
     }
     int status = loaded.report.count == 0 ? EXIT_OK : (int)ERROR_CONFIG;
     loaded_finish(&loaded);

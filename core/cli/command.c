@@ -15,9 +15,12 @@
 #include "config/config.h"
 
 const struct command *const commands[] = {
-    &command_serve,   &command_check,       &command_migrate, &command_status, &command_jobs,
-    &command_show,    &command_runs,        &command_run,     &command_views,  &command_plugins,
-    &command_version, &command_plugin_host, &command_help,
+    &command_serve,      &command_check,   &command_init,          &command_reload,      &command_migrate,
+    &command_status,     &command_jobs,    &command_show,          &command_next,        &command_why,
+    &command_runs,       &command_run,     &command_cancel,        &command_suspend,     &command_resume,
+    &command_views,      &command_graph,   &command_plugins,       &command_plugins_new, &command_plugins_purge,
+    &command_completion, &command_version, &command_plugin_folder, &command_plugin_host, &command_complete,
+    &command_help,
 };
 const size_t command_count = COUNT_OF(commands);
 
@@ -29,6 +32,18 @@ const struct command *command_find(const char *name)
         }
     }
     return NULL;
+}
+
+const struct command *command_of_words(size_t count, char *const *words, size_t *used)
+{
+    const struct command *found = NULL;
+    if (count > 1) {
+        char *both = xasprintf("%s %s", words[0], words[1]);
+        found = command_find(both);
+        free(both);
+    }
+    *used = found != NULL ? 2 : 1;
+    return found != NULL || count == 0 ? found : command_find(words[0]);
 }
 
 const char *command_nearest(const char *name)
@@ -129,7 +144,7 @@ enum global_letter {
     GLOBAL_OF_COMMAND, /* first option of the command */
 };
 
-static const struct option global_options[] = {
+static const struct option long_options[] = {
     {"config", required_argument, NULL, GLOBAL_CONFIG},
     {"database", required_argument, NULL, GLOBAL_DATABASE},
     {"output", required_argument, NULL, 'o'},
@@ -142,21 +157,22 @@ static const struct option global_options[] = {
 };
 
 struct option_table {
-    struct option entries[COUNT_OF(global_options) + COMMAND_OPTIONS_MAX + 1];
-    const char *names[COUNT_OF(global_options) + COMMAND_OPTIONS_MAX];
+    struct option entries[COUNT_OF(long_options) + COMMAND_OPTIONS_MAX + 1];
+    const char *names[COUNT_OF(long_options) + COMMAND_OPTIONS_MAX];
     size_t count;
 };
 
+/* The command's own come first: of two with one name, getopt_long takes the first. */
 static void collect_options(struct option_table *table, const struct command *command)
 {
     memset(table, 0, sizeof *table);
-    memcpy(table->entries, global_options, sizeof global_options);
-    table->count = COUNT_OF(global_options);
     for (int i = 0; command != NULL && command->options[i].name != NULL; i++) {
         const struct command_option *option = &command->options[i];
         table->entries[table->count++] = (struct option){
             option->name, option->argument != NULL ? required_argument : no_argument, NULL, GLOBAL_OF_COMMAND + i};
     }
+    memcpy(table->entries + table->count, long_options, sizeof long_options);
+    table->count += COUNT_OF(long_options);
     for (size_t i = 0; i < table->count; i++) {
         table->names[i] = table->entries[i].name;
     }
@@ -197,6 +213,16 @@ static bool refuse_option(const struct option_table *table, const struct command
     return nearest != NULL ? error_hint(err, "did you mean \"--%s\"?", nearest) : hint_help(command, err);
 }
 
+static bool take_database(struct invocation *invocation, const char *name, struct error *err)
+{
+    if (invocation->database_count == COMMAND_DATABASES_MAX) {
+        return error_set(err, ERROR_USAGE, "more than %d times --database", COMMAND_DATABASES_MAX);
+    }
+    invocation->databases[invocation->database_count++] = name;
+    invocation->database = name;
+    return true;
+}
+
 static bool take_option(struct invocation *invocation, int letter, struct error *err)
 {
     switch (letter) {
@@ -204,8 +230,7 @@ static bool take_option(struct invocation *invocation, int letter, struct error 
         invocation->config = optarg;
         break;
     case GLOBAL_DATABASE:
-        invocation->database = optarg;
-        break;
+        return take_database(invocation, optarg, err);
     case GLOBAL_UTC:
         invocation->style.utc = true;
         break;
@@ -255,11 +280,29 @@ static bool read_options(struct invocation *invocation, int argc, char *const *a
     }
 }
 
+/* A word after "plugins" that is no argument was meant as "plugins new" or the like. */
+static bool refuse_second_word(const struct invocation *invocation, struct error *err)
+{
+    const char *first = invocation->command->name;
+    char *both = xasprintf("%s %s", first, invocation->arguments[0]);
+    const char *nearest = command_nearest(both);
+    bool family = nearest != NULL && strncmp(nearest, first, strlen(first)) == 0 && nearest[strlen(first)] == ' ';
+    if (family) {
+        error_set(err, ERROR_USAGE, "there is no command \"%s\"", both);
+        error_hint(err, "did you mean \"%s\"?", nearest);
+    }
+    free(both);
+    return family;
+}
+
 static bool check_argument_count(const struct invocation *invocation, struct error *err)
 {
     const struct command *command = invocation->command;
     if (invocation->argument_count >= command->least && invocation->argument_count <= command->most) {
         return true;
+    }
+    if (command->most == 0 && refuse_second_word(invocation, err)) {
+        return false;
     }
     if (invocation->argument_count > command->most) {
         error_set(err, ERROR_USAGE, "\"%s\" is one argument too many for %s", invocation->arguments[command->most],
@@ -269,6 +312,16 @@ static bool check_argument_count(const struct invocation *invocation, struct err
     }
     return error_hint(err, "usage: pgchime %s%s%s", command->name, command->arguments[0] != '\0' ? " " : "",
                       command->arguments);
+}
+
+static bool check_format(const struct invocation *invocation, struct error *err)
+{
+    enum output_format format = invocation->style.format;
+    if ((format != OUTPUT_TREE && format != OUTPUT_DOT) || invocation->command->draws) {
+        return true;
+    }
+    error_set(err, ERROR_USAGE, "%s knows no -o %s", invocation->command->name, format == OUTPUT_DOT ? "dot" : "tree");
+    return error_hint(err, "write -o table, wide, json, ndjson or csv; pgchime graph knows tree and dot");
 }
 
 static int run_command(struct invocation *invocation)
@@ -298,7 +351,7 @@ static int continue_command(struct invocation *invocation, int argc, char *const
     }
     if (instead != NULL) {
         invocation->command = instead;
-    } else if (!check_argument_count(invocation, &err)) {
+    } else if (!check_argument_count(invocation, &err) || !check_format(invocation, &err)) {
         return fail(&err);
     }
     return run_command(invocation);
@@ -340,8 +393,12 @@ int command_line(int argc, char *const *argv)
         error_hint(&err, "pgchime help lists them");
         return fail(&err);
     }
+    size_t used;
     int first = optind;
-    invocation.command = command_find(argv[first]);
-    return invocation.command != NULL ? continue_command(&invocation, argc - first, argv + first)
-                                      : refuse_command(argv[first]);
+    invocation.command = command_of_words((size_t)(argc - first), argv + first, &used);
+    if (invocation.command == NULL) {
+        return refuse_command(argv[first]);
+    }
+    first += (int)used - 1;
+    return continue_command(&invocation, argc - first, argv + first);
 }

@@ -2,6 +2,8 @@
  *
  * Does: find the command, read its options and the global ones (in any order, before or after the command), print help
  *   made from the table, turn failures into the exit status of design/surface.md.
+ * A name may have two words ("plugins new"), typed one after the other. A command's own option wins over a global one of
+ *   the same name. What an argument or value is called decides how it is completed (candidates.h): JOB, PLUGIN, FILE, "a|b".
  * Does not: know what a command does.
  * Data goes to standard output, everything else to standard error. */
 #ifndef CHIME_CLI_COMMAND_H
@@ -14,6 +16,7 @@
 #include "cli/output.h"
 
 #define COMMAND_OPTIONS_MAX 8
+#define COMMAND_DATABASES_MAX 32
 
 enum exit_status { EXIT_OK = 0, EXIT_TIMEOUT = 124 }; /* the others are error kinds */
 
@@ -35,6 +38,7 @@ struct command {
     struct command_option options[COMMAND_OPTIONS_MAX + 1];
     bool internal; /* not listed */
     bool raw;      /* its arguments are not looked at for options */
+    bool draws;    /* also knows -o tree and -o dot */
     int (*run)(const struct invocation *invocation);
 };
 
@@ -42,7 +46,9 @@ struct command {
 struct invocation {
     const struct command *command;
     const char *config;   /* path of the configuration */
-    const char *database; /* NULL: all */
+    const char *database; /* NULL: all; of several, the last */
+    const char *databases[COMMAND_DATABASES_MAX];
+    size_t database_count;
     struct output_style style;
     bool quiet;
     int verbose;
@@ -65,10 +71,15 @@ bool invocation_duration(const struct invocation *invocation, const char *name, 
                          struct error *err) CHIME_MUST_CHECK;
 
 const struct command *command_find(const char *name); /* NULL */
+/* The command that begins the words, and how many of them name it; NULL when none does. */
+const struct command *command_of_words(size_t count, char *const *words, size_t *used);
 /* "did you mean" for a command's name; NULL when none is near. */
 const char *command_nearest(const char *name);
 void help_all(void);                              /* on standard output */
 void help_command(const struct command *command); /* likewise */
+
+/* The options that every command has, as help shows them; ended by one without a name. */
+extern const struct command_option global_options[];
 
 /* Prints "pgchime: message" and the hint on standard error, escaped; returns the exit status of its kind. */
 int fail(const struct error *err);

@@ -4,18 +4,31 @@
 
 #include "cli/command.h"
 
+extern const struct command command_cancel;
 extern const struct command command_check;
+extern const struct command command_complete;
+extern const struct command command_completion;
+extern const struct command command_graph;
 extern const struct command command_help;
+extern const struct command command_init;
 extern const struct command command_jobs;
 extern const struct command command_migrate;
+extern const struct command command_next;
+extern const struct command command_plugin_folder;
 extern const struct command command_plugin_host;
 extern const struct command command_plugins;
+extern const struct command command_plugins_new;
+extern const struct command command_plugins_purge;
+extern const struct command command_reload;
+extern const struct command command_resume;
 extern const struct command command_run;
 extern const struct command command_runs;
 extern const struct command command_serve;
 extern const struct command command_show;
 extern const struct command command_status;
+extern const struct command command_suspend;
 extern const struct command command_version;
 extern const struct command command_views;
+extern const struct command command_why;
 
 #endif

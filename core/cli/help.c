@@ -1,18 +1,21 @@
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "cli/commands.h"
 
-static const struct command_option global_help[] = {
+const struct command_option global_options[] = {
     {"config", "FILE", "the configuration (default: $PGCHIME_CONFIG, else /etc/pgchime/pgchime.conf)"},
-    {"database", "NAME", "this database only, by its name in the configuration"},
+    {"database", "DATABASE", "this database only, by its name in the configuration"},
     {"output", "FORMAT", "-o: table, wide, json, ndjson or csv"},
     {"no-header", NULL, "tables and csv without their first line"},
     {"utc", NULL, "instants in UTC instead of local time (json and csv always are)"},
     {"quiet", NULL, "-q: no remarks"},
     {"verbose", NULL, "-v: say more"},
     {"help", NULL, "-h: this text"},
+    {.name = NULL},
 };
 
 static void print_option(const struct command_option *option)
@@ -24,11 +27,24 @@ static void print_option(const struct command_option *option)
     buffer_finish(&left);
 }
 
-static void print_global_options(void)
+static bool has_option(const struct command *command, const char *name)
+{
+    for (size_t i = 0; command != NULL && command->options[i].name != NULL; i++) {
+        if (strcmp(command->options[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those that the command does not mean otherwise; NULL: all. */
+static void print_global_options(const struct command *command)
 {
     printf("\nGlobal options:\n");
-    for (size_t i = 0; i < COUNT_OF(global_help); i++) {
-        print_option(&global_help[i]);
+    for (size_t i = 0; global_options[i].name != NULL; i++) {
+        if (!has_option(command, global_options[i].name)) {
+            print_option(&global_options[i]);
+        }
     }
 }
 
@@ -44,7 +60,7 @@ void help_all(void)
             buffer_finish(&left);
         }
     }
-    print_global_options();
+    print_global_options(NULL);
     printf(
         "\nExit status: 0 ok, 1 failed, 2 usage, 3 configuration, 4 unreachable, 5 not found, 6 refused, 124 timeout.\n"
         "pgchime help COMMAND says more.\n");
@@ -63,7 +79,18 @@ void help_command(const struct command *command)
     for (size_t i = 0; command->options[i].name != NULL; i++) {
         print_option(&command->options[i]);
     }
-    print_global_options();
+    print_global_options(command);
+}
+
+static int refuse_unknown(const char *name)
+{
+    struct error err;
+    const char *nearest = command_nearest(name);
+    error_set(&err, ERROR_USAGE, "there is no command \"%s\"", name);
+    if (nearest != NULL) {
+        error_hint(&err, "did you mean \"%s\"?", nearest);
+    }
+    return fail(&err);
 }
 
 static int help_run(const struct invocation *invocation)
@@ -72,24 +99,24 @@ static int help_run(const struct invocation *invocation)
         help_all();
         return EXIT_OK;
     }
-    const struct command *command = command_find(invocation->arguments[0]);
+    bool two_words = invocation->argument_count > 1;
+    char *name = xasprintf("%s%s%s", invocation->arguments[0], two_words ? " " : "",
+                           two_words ? invocation->arguments[1] : "");
+    const struct command *command = command_find(name);
+    int status = EXIT_OK;
     if (command != NULL) {
         help_command(command);
-        return EXIT_OK;
+    } else {
+        status = refuse_unknown(name);
     }
-    struct error err;
-    const char *nearest = command_nearest(invocation->arguments[0]);
-    error_set(&err, ERROR_USAGE, "there is no command \"%s\"", invocation->arguments[0]);
-    if (nearest != NULL) {
-        error_hint(&err, "did you mean \"%s\"?", nearest);
-    }
-    return fail(&err);
+    free(name);
+    return status;
 }
 
 const struct command command_help = {
     .name = "help",
     .arguments = "[COMMAND]",
-    .most = 1,
+    .most = 2,
     .summary = "what there is, or all of one command",
     .run = help_run,
 };

@@ -1,5 +1,5 @@
 #include "base/memory.h"
-#include "calendar/schedule.h"
+#include "cli/job_slots.h"
 #include "cli/ledger_lists.h"
 
 static const struct output_column columns[] = {
@@ -30,49 +30,34 @@ static const struct output_column columns[] = {
 };
 enum { COLUMN_NEXT = 3 };
 
-/* The columns above, then what the next slot is computed from. */
+/* The columns above, then the calendar. */
 static const char jobs_sql[] =
     "SELECT j.name, $1::text, j.schedule, NULL,"
     "       coalesce((SELECT CASE WHEN r.pid IS NULL THEN 'retrying' ELSE 'running' END FROM chime.run r"
     "                 WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1), s.last_outcome::text),"
     "       s.last_start, s.last_duration_us, s.consecutive_failures, j.active, j.origin, j.plugin, j.owner,"
     "       s.last_outcome, s.last_slot, s.last_success, s.last_end, s.live, to_json(j.after), to_json(j.views),"
-    "       nullif(j.command, ''), j.options, j.version, j.created_at, j.updated_at, clock_timestamp()"
+    "       nullif(j.command, ''), j.options, j.version, j.created_at, j.updated_at," JOB_CALENDAR_COLUMNS
     "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
     " WHERE $2::text IS NULL OR j.name = $2"
     " ORDER BY j.name, j.owner";
-enum { RESULT_SCHEDULE = 2, RESULT_ACTIVE = 8, RESULT_LAST_SLOT = 13 };
+enum { RESULT_ACTIVE = 8, RESULT_CALENDAR = COUNT_OF(columns) };
 
 struct output_list *job_list_create(void)
 {
     return output_create("jobs", columns, COUNT_OF(columns));
 }
 
-instant job_next_slot(const char *schedule, const char *database_now, const char *last_slot)
-{
-    struct schedule parsed;
-    instant now;
-    instant last;
-    if (schedule[0] == '\0' || !schedule_parse(schedule, &parsed, NULL) || !instant_parse(database_now, &now, NULL)) {
-        return INSTANT_NEVER;
-    }
-    if (last_slot != NULL && instant_parse(last_slot, &last, NULL) && last > now) {
-        now = last;
-    }
-    return schedule_next(&parsed, now);
-}
-
-static void add_job(struct output_list *list, const struct pg_rows *rows, size_t row)
+static void add_job(struct output_list *list, const struct pg_rows *rows, size_t row,
+                    const struct config_database *database, struct zones *zones)
 {
     output_add_row(list);
     for (size_t column = 0; column < COUNT_OF(columns); column++) {
         output_set(list, column, pg_rows_value(rows, row, column));
     }
     if (pg_rows_value(rows, row, RESULT_ACTIVE)[0] == 't') {
-        const char *now = pg_rows_value(rows, row, COUNT_OF(columns));
-        output_set_instant(
-            list, COLUMN_NEXT,
-            job_next_slot(pg_rows_value(rows, row, RESULT_SCHEDULE), now, pg_rows_value(rows, row, RESULT_LAST_SLOT)));
+        struct job_calendar calendar = job_calendar_of_row(rows, row, RESULT_CALENDAR);
+        output_set_instant(list, COLUMN_NEXT, job_next_slot(&calendar, database, zones));
     }
 }
 
@@ -83,9 +68,11 @@ bool job_list_add(struct visit *visit, struct output_list *list, const char *nam
     if (!pg_client_query(visit->client, jobs_sql, parameters, COUNT_OF(parameters), &rows, err)) {
         return false;
     }
+    struct zones *zones = zones_create();
     for (size_t row = 0; row < rows.count; row++) {
-        add_job(list, &rows, row);
+        add_job(list, &rows, row, visit->database, zones);
     }
+    zones_destroy(zones);
     pg_rows_finish(&rows);
     return true;
 }

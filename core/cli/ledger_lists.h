@@ -26,7 +26,4 @@ bool run_list_add(struct visit *visit, struct output_list *list, const struct ru
 /* The list of several databases in one order. */
 void run_list_sort(struct output_list *list, int64_t limit);
 
-/* The next slot by the database's clock; INSTANT_NEVER for a text that is no schedule. */
-instant job_next_slot(const char *schedule, const char *database_now, const char *last_slot);
-
 #endif

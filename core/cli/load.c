@@ -9,12 +9,12 @@
 
 static void load_plugins(struct loaded *loaded)
 {
-    static const struct plugin_options options = {0};
     size_t before = loaded->report.count;
     if (loaded->config == NULL || loaded->config->plugin_dir == NULL) {
         loaded->plugins = xcalloc(1, sizeof *loaded->plugins);
         return;
     }
+    struct plugin_options options = {.file = loaded->config->file, .line = loaded->config->plugin_dir_line};
     loaded->plugins = plugins_describe(loaded->config->plugin_dir, &options, &loaded->report);
     loaded->refusals = loaded->report.count - before;
 }

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "cli/output_list.h"
 
-static const char *const format_names[] = {"table", "wide", "json", "ndjson", "csv"};
+static const char *const format_names[] = {"table", "wide", "json", "ndjson", "csv", "tree", "dot"};
 
 bool output_format_parse(const char *name, enum output_format *format, struct error *err)
 {
@@ -27,7 +27,7 @@ bool output_format_parse(const char *name, enum output_format *format, struct er
 
 bool output_is_for_people(const struct output_style *style)
 {
-    return style->format == OUTPUT_TABLE || style->format == OUTPUT_WIDE;
+    return style->format == OUTPUT_TABLE || style->format == OUTPUT_WIDE || style->format == OUTPUT_TREE;
 }
 
 bool output_wants_colour(int descriptor)
@@ -54,12 +54,19 @@ void output_destroy(struct output_list *list)
         free(list->values[i].text);
     }
     free(list->values);
+    free(list->parents);
     free(list);
 }
 
 void output_set_vertical(struct output_list *list)
 {
     list->vertical = true;
+}
+
+void output_set_plain(struct output_list *list, size_t column)
+{
+    list->plain = true;
+    list->plain_column = column;
 }
 
 size_t output_rows(const struct output_list *list)
@@ -72,6 +79,12 @@ void output_add_row(struct output_list *list)
     if (list->row_count == list->row_capacity) {
         list->row_capacity = list->row_capacity == 0 ? 16 : list->row_capacity * 2;
         list->values = xrealloc(list->values, list->row_capacity * list->column_count, sizeof *list->values);
+        if (list->parents != NULL) {
+            list->parents = xrealloc(list->parents, list->row_capacity, sizeof *list->parents);
+        }
+    }
+    if (list->parents != NULL) {
+        list->parents[list->row_count] = OUTPUT_ROOT;
     }
     memset(list->values + list->row_count * list->column_count, 0, list->column_count * sizeof *list->values);
     list->row_count++;
@@ -83,6 +96,20 @@ static struct output_value *current(struct output_list *list, size_t column)
         fatal("output: no column %zu in \"%s\"", column, list->plural);
     }
     return &list->values[(list->row_count - 1) * list->column_count + column];
+}
+
+void output_set_parent(struct output_list *list, size_t row)
+{
+    if (list->row_count == 0 || (row >= list->row_count - 1 && row != OUTPUT_ROOT)) {
+        fatal("output: row %zu is not above the last of \"%s\"", row, list->plural);
+    }
+    if (list->parents == NULL) {
+        list->parents = xcalloc(list->row_capacity, sizeof *list->parents);
+        for (size_t i = 0; i < list->row_count; i++) {
+            list->parents[i] = OUTPUT_ROOT;
+        }
+    }
+    list->parents[list->row_count - 1] = row;
 }
 
 void output_set_number(struct output_list *list, size_t column, int64_t number)
@@ -266,6 +293,7 @@ void output_print(struct output_list *const *lists, size_t count, const struct o
     switch (style->format) {
     case OUTPUT_TABLE:
     case OUTPUT_WIDE:
+    case OUTPUT_TREE:
         output_print_tables(lists, count, style, stream);
         break;
     case OUTPUT_JSON:
@@ -277,5 +305,7 @@ void output_print(struct output_list *const *lists, size_t count, const struct o
     case OUTPUT_CSV:
         output_print_csv(lists, count, style, stream);
         break;
+    case OUTPUT_DOT:
+        fatal("output: lists have no edges to write as dot");
     }
 }

@@ -18,7 +18,16 @@
 
 #define OUTPUT_SCHEMA_VERSION 1
 
-enum output_format { OUTPUT_TABLE, OUTPUT_WIDE, OUTPUT_JSON, OUTPUT_NDJSON, OUTPUT_CSV };
+/* A tree is a table whose first column shows what is below what. Dot is for Graphviz: who prints it writes it by himself. */
+enum output_format {
+    OUTPUT_TABLE,
+    OUTPUT_WIDE,
+    OUTPUT_JSON,
+    OUTPUT_NDJSON,
+    OUTPUT_CSV,
+    OUTPUT_TREE,
+    OUTPUT_DOT,
+};
 
 struct output_style {
     enum output_format format;
@@ -54,10 +63,15 @@ struct output_list;
 struct output_list *output_create(const char *plural, const struct output_column *columns, size_t count);
 void output_destroy(struct output_list *list);      /* takes NULL */
 void output_set_vertical(struct output_list *list); /* for people: a line for each column, as for one job */
+/* In JSON each row is this column's value alone: a list of values, not of objects. */
+void output_set_plain(struct output_list *list, size_t column);
 size_t output_rows(const struct output_list *list);
 
 /* A new row, all null; the setters below work on it. */
 void output_add_row(struct output_list *list);
+/* In a tree the current row is below that earlier one; OUTPUT_ROOT is below none, as every row is at first. */
+#define OUTPUT_ROOT SIZE_MAX
+void output_set_parent(struct output_list *list, size_t row);
 /* From the text that PostgreSQL writes for the column's kind (durations: whole microseconds); NULL is null. */
 void output_set(struct output_list *list, size_t column, const char *text);
 void output_set_number(struct output_list *list, size_t column,

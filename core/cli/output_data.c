@@ -63,6 +63,10 @@ static json_t *value_json(const struct output_value *value, enum output_kind kin
 
 static json_t *row_json(const struct output_list *list, size_t row)
 {
+    if (list->plain) {
+        return value_json(&list->values[row * list->column_count + list->plain_column],
+                          list->columns[list->plain_column].kind);
+    }
     json_t *object = json_object();
     for (size_t i = 0; i < list->column_count; i++) {
         if (list->columns[i].key != NULL) {

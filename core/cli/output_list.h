@@ -18,6 +18,9 @@ struct output_list {
     size_t row_count;
     size_t row_capacity;
     bool vertical;
+    bool plain; /* JSON has the values of plain_column alone */
+    size_t plain_column;
+    size_t *parents; /* of each row, from the first output_set_parent on; else NULL */
 };
 
 /* output_table.c */

@@ -156,6 +156,19 @@ static bool is_shortened(const struct output_column *column, const struct output
     return (column->kind == OUTPUT_LONG || column->kind == OUTPUT_DATA) && style->format != OUTPUT_WIDE;
 }
 
+/* The first column shown is the tree's. */
+static int tree_flag(struct libscols_table *table, const struct output_style *style)
+{
+    return style->format == OUTPUT_TREE && scols_table_get_ncols(table) == 0 ? SCOLS_FL_TREE : 0;
+}
+
+static struct libscols_line *new_line(struct libscols_table *table, const struct output_list *list, size_t row,
+                                      const struct output_style *style)
+{
+    bool below = style->format == OUTPUT_TREE && list->parents != NULL && list->parents[row] != OUTPUT_ROOT;
+    return scols_table_new_line(table, below ? scols_table_get_line(table, list->parents[row]) : NULL);
+}
+
 static int column_flags(const struct output_column *column, const struct output_style *style)
 {
     bool number = column->kind == OUTPUT_INTEGER || column->kind == OUTPUT_DURATION || column->kind == OUTPUT_BYTES;
@@ -212,11 +225,12 @@ static void print_horizontal(const struct output_list *list, const struct output
     scols_table_enable_noheadings(table, style->no_header);
     for (size_t i = 0; i < list->column_count; i++) {
         if (is_shown(&list->columns[i], list, style)) {
-            scols_table_new_column(table, list->columns[i].header, 0, column_flags(&list->columns[i], style));
+            int flags = column_flags(&list->columns[i], style) | tree_flag(table, style);
+            scols_table_new_column(table, list->columns[i].header, 0, flags);
         }
     }
     for (size_t row = 0; row < list->row_count; row++) {
-        struct libscols_line *line = scols_table_new_line(table, NULL);
+        struct libscols_line *line = new_line(table, list, row, style);
         size_t place = 0;
         for (size_t i = 0; i < list->column_count; i++) {
             if (is_shown(&list->columns[i], list, style)) {

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "cli/job_visit.h"
 #include "cli/ledger_lists.h"
-#include "cli/load.h"
 
 #define FIRST_PAUSE (20 * USEC_PER_MSEC)
 #define LONGEST_PAUSE (500 * USEC_PER_MSEC)
@@ -19,18 +19,10 @@ enum { REQUEST_SLOT = 3 };
 
 /* One run asked for. */
 struct asked {
-    const struct invocation *invocation;
-    const char *job;
-    struct visit visit;
-    char job_id[24];
-    char slot[48]; /* as the server wrote it */
+    struct job_visit *at;
+    instant deadline; /* by the boot clock; INSTANT_NEVER waits for ever */
+    char slot[48];    /* as the server wrote it */
 };
-
-static bool search_database(struct visit *visit, void *search, struct error *err)
-{
-    bool here;
-    return job_search_visit(visit, search, &here, err);
-}
 
 static bool refuse_inactive(const char *job, const char *plugin_state, const char *reason, struct error *err)
 {
@@ -40,46 +32,32 @@ static bool refuse_inactive(const char *job, const char *plugin_state, const cha
         return error_hint(err, "pgchime plugins says what each plugin lacks");
     }
     error_set(err, ERROR_REFUSED, "job \"%s\" is inactive", job);
-    return error_hint(err,
-                      "it left the configuration or has enabled = false there: change that and restart the daemon");
+    return error_hint(err, "it left the configuration or has enabled = false there: change that, then pgchime reload");
 }
 
-static bool find_job(struct asked *asked, struct error *err)
+static bool check_job(struct asked *asked, struct error *err)
 {
-    static const char sql[] = "SELECT j.job_id, j.active, p.state, p.reason"
-                              " FROM chime.job j LEFT JOIN chime.plugin p ON p.name = j.plugin"
-                              " WHERE j.name = $1 ORDER BY j.owner = current_user DESC, j.job_id LIMIT 1";
+    static const char sql[] = "SELECT j.active, p.state, p.reason, s.suspended_by"
+                              " FROM chime.job j JOIN chime.job_state s USING (job_id)"
+                              " LEFT JOIN chime.plugin p ON p.name = j.plugin WHERE j.job_id = $1::bigint";
+    const char *parameters[] = {asked->at->job_id};
     struct pg_rows rows;
-    bool found = false;
-    if (!pg_client_query(asked->visit.client, sql, &asked->job, 1, &rows, err)) {
+    if (!pg_client_query(asked->at->visit.client, sql, parameters, COUNT_OF(parameters), &rows, err)) {
         return false;
     }
+    bool ready = false;
     if (rows.count == 0) {
-        error_set(err, ERROR_NOT_FOUND, "job \"%s\" is gone", asked->job);
-    } else if (pg_rows_value(&rows, 0, 1)[0] != 't') {
-        refuse_inactive(asked->job, pg_rows_value(&rows, 0, 2), pg_rows_value(&rows, 0, 3), err);
+        error_set(err, ERROR_NOT_FOUND, "job \"%s\" is gone", asked->at->job);
+    } else if (pg_rows_value(&rows, 0, 0)[0] != 't') {
+        refuse_inactive(asked->at->job, pg_rows_value(&rows, 0, 1), pg_rows_value(&rows, 0, 2), err);
+    } else if (pg_rows_value(&rows, 0, 3) != NULL) {
+        error_set(err, ERROR_REFUSED, "job \"%s\" is suspended by %s", asked->at->job, pg_rows_value(&rows, 0, 3));
+        error_hint(err, "pgchime resume %s lets it run again", asked->at->job);
     } else {
-        snprintf(asked->job_id, sizeof asked->job_id, "%s", pg_rows_value(&rows, 0, 0));
-        found = true;
+        ready = true;
     }
     pg_rows_finish(&rows);
-    return found;
-}
-
-static bool require_leader(struct asked *asked, struct error *err)
-{
-    static const char sql[] = "SELECT token IS NOT NULL AND chime.backend_alive(pid, backend_start) FROM chime.leader";
-    struct pg_rows rows;
-    if (!pg_client_query(asked->visit.client, sql, NULL, 0, &rows, err)) {
-        return false;
-    }
-    bool led = rows.count > 0 && pg_rows_value(&rows, 0, 0)[0] == 't';
-    pg_rows_finish(&rows);
-    if (!led) {
-        error_set(err, ERROR_REFUSED, "nobody leads this database: nothing would run the job");
-        return error_hint(err, "start the daemon: pgchime serve --config %s", asked->invocation->config);
-    }
-    return true;
+    return ready;
 }
 
 /* The answer's columns are those of the requests' list. */
@@ -87,9 +65,9 @@ static bool ask(struct asked *asked, struct output_list *list, struct error *err
 {
     static const char sql[] = "INSERT INTO chime.request (job_id) VALUES ($1)"
                               " RETURNING request_id, $2::text, $3::text, slot, kind::text";
-    const char *parameters[] = {asked->job_id, asked->job, asked->visit.database->name};
+    const char *parameters[] = {asked->at->job_id, asked->at->job, asked->at->visit.database->name};
     struct pg_rows rows;
-    if (!pg_client_query(asked->visit.client, sql, parameters, COUNT_OF(parameters), &rows, err)) {
+    if (!pg_client_query(asked->at->visit.client, sql, parameters, COUNT_OF(parameters), &rows, err)) {
         return false;
     }
     output_add_row(list);
@@ -112,9 +90,9 @@ static enum progress look(struct asked *asked, char state[static 24], struct err
         "SELECT (SELECT state FROM chime.run_history WHERE job_id = $1 AND kind = 'manual' AND slot = $2),"
         " EXISTS (SELECT FROM chime.run WHERE job_id = $1 AND kind = 'manual' AND slot = $2),"
         " EXISTS (SELECT FROM chime.request WHERE job_id = $1 AND kind = 'manual' AND slot = $2)";
-    const char *parameters[] = {asked->job_id, asked->slot};
+    const char *parameters[] = {asked->at->job_id, asked->slot};
     struct pg_rows rows;
-    if (!pg_client_query(asked->visit.client, sql, parameters, COUNT_OF(parameters), &rows, err)) {
+    if (!pg_client_query(asked->at->visit.client, sql, parameters, COUNT_OF(parameters), &rows, err)) {
         return PROGRESS_UNKNOWN;
     }
     enum progress progress = PROGRESS_GONE;
@@ -140,9 +118,9 @@ static void pause_for(duration length)
 static int say_timeout(const struct asked *asked, enum progress progress)
 {
     struct error err;
-    error_set(&err, ERROR_FAILED, "job \"%s\" has not ended in time: %s", asked->job,
+    error_set(&err, ERROR_FAILED, "job \"%s\" has not ended in time: %s", asked->at->job,
               progress == PROGRESS_LIVE ? "it still runs" : "the request still waits for the leader");
-    error_hint(&err, "pgchime runs %s shows its end", asked->job);
+    error_hint(&err, "pgchime runs %s shows its end", asked->at->job);
     fail(&err);
     return EXIT_TIMEOUT;
 }
@@ -150,10 +128,10 @@ static int say_timeout(const struct asked *asked, enum progress progress)
 static int print_run(struct asked *asked, const char *state, struct error *err)
 {
     struct output_list *list = run_list_create();
-    struct run_filter filter = {.job = asked->job, .kind = "manual", .slot = asked->slot, .limit = 1};
+    struct run_filter filter = {.job = asked->at->job, .kind = "manual", .slot = asked->slot, .limit = 1};
     int status = strcmp(state, "succeeded") == 0 ? EXIT_OK : (int)ERROR_FAILED;
-    if (run_list_add(&asked->visit, list, &filter, err)) {
-        output_print(&list, 1, &asked->invocation->style, stdout);
+    if (run_list_add(&asked->at->visit, list, &filter, err)) {
+        output_print(&list, 1, &asked->at->invocation->style, stdout);
     } else {
         status = fail(err);
     }
@@ -161,8 +139,7 @@ static int print_run(struct asked *asked, const char *state, struct error *err)
     return status;
 }
 
-/* Until `deadline` by the boot clock; INSTANT_NEVER waits for ever. */
-static int wait_for_end(struct asked *asked, instant deadline)
+static int wait_for_end(struct asked *asked)
 {
     struct error err;
     char state[24];
@@ -175,10 +152,10 @@ static int wait_for_end(struct asked *asked, instant deadline)
             return print_run(asked, state, &err);
         }
         if (progress == PROGRESS_GONE) {
-            error_set(&err, ERROR_FAILED, "the request for job \"%s\" was withdrawn before it ran", asked->job);
+            error_set(&err, ERROR_FAILED, "the request for job \"%s\" was withdrawn before it ran", asked->at->job);
             return fail(&err);
         }
-        duration left = deadline == INSTANT_NEVER ? LONGEST_PAUSE : deadline - clock_boot();
+        duration left = asked->deadline == INSTANT_NEVER ? LONGEST_PAUSE : asked->deadline - clock_boot();
         if (left <= 0) {
             return say_timeout(asked, progress);
         }
@@ -188,51 +165,24 @@ static int wait_for_end(struct asked *asked, instant deadline)
 
 /* --- the command ----------------------------------------------------------------------------------------------------------- */
 
-static int run_there(struct asked *asked, const struct config_database *database, instant deadline)
+static int run_there(struct job_visit *at, void *data, struct error *err)
 {
-    struct error err;
+    struct asked asked = {.at = at, .deadline = *(const instant *)data};
     struct output_list *list = output_create("requests", request_columns, COUNT_OF(request_columns));
     int status = EXIT_OK;
-    if (!visit_open(&asked->visit, database, &err) || !find_job(asked, &err) || !require_leader(asked, &err) ||
-        !ask(asked, list, &err)) {
-        error_prefix(&err, "database \"%s\"", database->name);
-        status = fail(&err);
-    } else if (invocation_has(asked->invocation, "wait")) {
-        status = wait_for_end(asked, deadline);
+    if (!check_job(&asked, err) || !visit_require_leader(&at->visit, at->invocation, err) || !ask(&asked, list, err)) {
+        status = (int)err->kind;
+    } else if (invocation_has(at->invocation, "wait")) {
+        status = wait_for_end(&asked);
     } else {
-        output_print(&list, 1, &asked->invocation->style, stdout);
+        output_print(&list, 1, &at->invocation->style, stdout);
     }
-    visit_close(&asked->visit);
     output_destroy(list);
-    return status;
-}
-
-static int refuse_ambiguous(const char *job)
-{
-    struct error err;
-    error_set(&err, ERROR_USAGE, "more than one database has a job \"%s\"", job);
-    error_hint(&err, "choose one with --database NAME");
-    return fail(&err);
-}
-
-static int search_and_run(struct asked *asked, const struct config *config, instant deadline)
-{
-    struct job_search search = {.name = asked->job};
-    int status = visit_all(asked->invocation, config, search_database, &search);
-    if (search.found == 1) {
-        status = run_there(asked, search.database, deadline);
-    } else if (search.found > 1) {
-        status = refuse_ambiguous(asked->job);
-    } else if (status == EXIT_OK) {
-        status = job_search_refuse(&search);
-    }
-    job_search_finish(&search);
     return status;
 }
 
 static int run_run(const struct invocation *invocation)
 {
-    struct asked asked = {.invocation = invocation, .job = invocation->arguments[0]};
     struct error err;
     duration timeout = -1;
     if (!invocation_duration(invocation, "timeout", &timeout, &err)) {
@@ -242,13 +192,8 @@ static int run_run(const struct invocation *invocation)
         error_set(&err, ERROR_USAGE, "--timeout is for --wait");
         return fail(&err);
     }
-    int status;
-    struct config *config = load_config(invocation, &status);
-    if (config != NULL) {
-        status = search_and_run(&asked, config, timeout >= 0 ? clock_boot() + timeout : INSTANT_NEVER);
-    }
-    config_free(config);
-    return status;
+    instant deadline = timeout >= 0 ? clock_boot() + timeout : INSTANT_NEVER;
+    return visit_job(invocation, invocation->arguments[0], run_there, &deadline);
 }
 
 const struct command command_run = {

@@ -5,10 +5,12 @@
 #include "cli/load.h"
 #include "daemon/daemon.h"
 
-static void choose_log_level(const struct invocation *invocation, const struct config *config)
+static void choose_log_level(const struct invocation *invocation, struct daemon_options *options)
 {
-    enum log_level level = invocation->quiet ? LOG_LEVEL_WARNING : config->log_level;
-    log_set_level(invocation->verbose > 0 ? LOG_LEVEL_DEBUG : level);
+    options->keep_log_level = invocation->quiet || invocation->verbose > 0;
+    if (options->keep_log_level) {
+        log_set_level(invocation->verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
+    }
 }
 
 /* A refused plugin costs nobody else anything: the daemon goes on without it. */
@@ -50,13 +52,18 @@ static int serve_run(const struct invocation *invocation)
     if (loaded.catalog == NULL) {
         print_findings(&loaded.report);
     } else {
-        choose_log_level(invocation, loaded.config);
+        choose_log_level(invocation, &options);
         warn_of_refusals(&loaded.report);
         if (loaded.config->database_count == 0) {
             log_warning("no database is configured: write databases: { main: { conninfo = \"...\"; }; }; in %s",
                         loaded.config->file);
         }
-        status = daemon_serve(loaded.config, loaded.catalog, &options);
+        struct generation *generation = generation_create(loaded.config, loaded.plugins, loaded.catalog);
+        loaded.config = NULL;
+        loaded.plugins = NULL;
+        loaded.catalog = NULL;
+        status = daemon_serve(generation, &options);
+        generation_drop(generation);
     }
     loaded_finish(&loaded);
     return status;
@@ -66,7 +73,9 @@ const struct command command_serve = {
     .name = "serve",
     .arguments = "",
     .summary = "the daemon: schedules and runs the jobs of every database",
-    .details = "SIGTERM and SIGINT let running jobs end and give up the lead; a second one does not wait.",
+    .details =
+        "SIGTERM and SIGINT let running jobs end and give up the lead; a second one does not wait. SIGHUP, `pgchime\n"
+        "reload` and a file that arrives in the plugin folder read configuration and plugins anew; runs go on.",
     .options = {{"once", NULL, "run what is due, then end"}, {"for", "DURATION", "end after this long, such as 60s"}},
     .run = serve_run,
 };

@@ -1,7 +1,8 @@
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/ledger_lists.h"
+#include "cli/job_slots.h"
 #include "cli/load.h"
+#include "cli/visit.h"
 
 static const struct output_column columns[] = {
     {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
@@ -35,21 +36,24 @@ static const char status_sql[] =
     "       (SELECT count(*) FROM chime.request), (SELECT count(*) FROM chime.view), clock_timestamp()"
     "  FROM chime.leader l";
 
-static const char schedules_sql[] = "SELECT schedule, max(last_slot), clock_timestamp() FROM chime.job_status"
-                                    " WHERE active AND schedule <> '' GROUP BY schedule";
+static const char calendars_sql[] = "SELECT " JOB_CALENDAR_COLUMNS
+                                    " FROM chime.job j JOIN chime.job_status s USING (job_id)"
+                                    " WHERE j.active AND j.schedule <> ''";
 
 static bool add_next_slot(struct visit *visit, struct output_list *list, struct error *err)
 {
     struct pg_rows rows;
     instant next = INSTANT_NEVER;
-    if (!pg_client_query(visit->client, schedules_sql, NULL, 0, &rows, err)) {
+    if (!pg_client_query(visit->client, calendars_sql, NULL, 0, &rows, err)) {
         return false;
     }
+    struct zones *zones = zones_create();
     for (size_t i = 0; i < rows.count; i++) {
-        instant slot = job_next_slot(pg_rows_value(&rows, i, 0), pg_rows_value(&rows, i, 2),
-                                     pg_rows_value(&rows, i, 1));
+        struct job_calendar calendar = job_calendar_of_row(&rows, i, 0);
+        instant slot = job_next_slot(&calendar, visit->database, zones);
         next = slot < next ? slot : next;
     }
+    zones_destroy(zones);
     pg_rows_finish(&rows);
     output_set_instant(list, COLUMN_NEXT, next);
     return true;

@@ -39,10 +39,10 @@ struct config_pool {
 struct config_database {
     const char *name;
     const char *conninfo;
-    const char *view_schema;   /* where kept relations go: default "analytics" */
-    const char *source_schema; /* where the sources are: default "public" */
-    int pool_size;             /* run sessions at most, 1..500: default 8 */
-    const char *timezone;      /* of jobs that name none: default "UTC"; the catalog looks for it */
+    const char *view_schema;         /* where kept relations go: default "analytics" */
+    const char *source_schema;       /* where the sources are: default "public" */
+    int pool_size;                   /* run sessions at most, 1..500: default 8 */
+    const char *timezone;            /* of jobs that name none: default "UTC"; the catalog looks for it */
     const struct config_pool *pools; /* sorted by name */
     size_t pool_count;
     int line;
@@ -86,6 +86,7 @@ struct config {
     struct arena *arena;
     const char *file;
     const char *plugin_dir; /* absolute; relative paths in the file are taken from the file's folder; NULL not given */
+    int plugin_dir_line;    /* where it is given */
     const char *conf_dir;   /* likewise */
     const char *instance;   /* default: host name */
     /* Where the daemon listens for `pgchime reload`: default /run/pgchime/control.sock for the default file, else
@@ -103,6 +104,7 @@ struct config {
 /* NULL when the report gained an error. The file may be anything; nothing but the report is printed. */
 struct config *config_load(const char *file, struct report *report);
 void config_free(struct config *config); /* takes NULL */
+char *config_default_socket(const char *file); /* of that configuration file; caller frees */
 const struct config_database *config_find_database(const struct config *config, const char *name);
 const struct config_plugin *config_find_plugin(const struct config *config, const char *name);
 

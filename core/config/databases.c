@@ -8,13 +8,12 @@
 
 #define POOL_SIZE_DEFAULT 8
 #define POOL_SIZE_MAX 500
+#define POOL_LIMIT_MAX 500
 #define IDENTIFIER_MAX 63 /* bytes PostgreSQL keeps of a name */
 
 static const struct setting_key keys[] = {
-    {"conninfo", SETTING_STRING},
-    {"view_schema", SETTING_STRING},
-    {"source_schema", SETTING_STRING},
-    {"pool_size", SETTING_INTEGER},
+    {"conninfo", SETTING_STRING},   {"view_schema", SETTING_STRING}, {"source_schema", SETTING_STRING},
+    {"pool_size", SETTING_INTEGER}, {"timezone", SETTING_STRING},    {"pools", SETTING_GROUP},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
@@ -45,9 +44,71 @@ static int read_pool_size(struct reader *reader, const config_setting_t *group, 
     return (int)size;
 }
 
+/* The very option that a job may have. */
+static const char *read_timezone(struct reader *reader, const config_setting_t *group, const char *owner)
+{
+    const char *name = setting_string(reader, group, "timezone", owner);
+    struct job_options options = {.timezone = "UTC"};
+    struct error err = {.kind = ERROR_NONE};
+    if (name != NULL && !options_set(&options, "timezone", name, &err)) {
+        reader_report(reader, config_setting_get_member(group, "timezone"), err.hint, "%s: %s", owner, err.message);
+    }
+    return options.timezone;
+}
+
+static bool read_pool(struct reader *reader, const config_setting_t *setting, const char *owner,
+                      struct config_pool *pool)
+{
+    const char *name = config_setting_name(setting);
+    if (!name_valid(name)) {
+        reader_report(reader, setting, "a name has 1 to 63 letters, digits, \"_\" and \"-\"",
+                      "\"%s\" cannot name a pool", reader_shown(reader, name));
+        return false;
+    }
+    struct setting_key key = {name, SETTING_INTEGER};
+    if (!setting_accept(reader, setting, &key, owner)) {
+        return false;
+    }
+    long long limit = config_setting_get_int64(setting);
+    if (limit < 1 || limit > POOL_LIMIT_MAX) {
+        reader_report(reader, setting, "it is how many runs of the pool may be in flight at once",
+                      "\"%s\" of %s: expected 1 to %d, found %lld", name, owner, POOL_LIMIT_MAX, limit);
+        return false;
+    }
+    *pool = (struct config_pool){
+        .name = arena_strdup(reader->arena, name), .limit = (int)limit, .line = reader_line(reader, setting)};
+    return true;
+}
+
+static int compare_pools(const void *left, const void *right)
+{
+    const struct config_pool *a = left;
+    const struct config_pool *b = right;
+    return strcmp(a->name, b->name);
+}
+
+/* pools: { NAME = LIMIT; ... } */
+static void read_pools(struct reader *reader, const config_setting_t *group, struct config_database *database)
+{
+    if (group == NULL || !config_setting_is_group(group)) {
+        return;
+    }
+    size_t count = setting_count(group);
+    struct config_pool *pools = arena_alloc(reader->arena, (count + 1) * sizeof(*pools));
+    const char *owner = arena_printf(reader->scratch, "pools of database \"%s\"", database->name);
+    for (size_t i = 0; i < count; i++) {
+        const config_setting_t *setting = setting_at(group, i);
+        if (!setting_is_duplicate(setting) && read_pool(reader, setting, owner, &pools[database->pool_count])) {
+            database->pool_count++;
+        }
+    }
+    qsort(pools, database->pool_count, sizeof(*pools), compare_pools);
+    database->pools = pools;
+}
+
 static void read_database(struct reader *reader, const config_setting_t *group, struct config_database *database)
 {
-    const char *owner = arena_printf(reader->arena, "database \"%s\"", database->name);
+    const char *owner = arena_printf(reader->scratch, "database \"%s\"", database->name);
     settings_check(reader, group, &table, owner);
     if (config_setting_get_member(group, "conninfo") == NULL) {
         reader_report(reader, group, "write conninfo = \"host=/run/postgresql dbname=app\";", "%s has no \"conninfo\"",
@@ -57,6 +118,8 @@ static void read_database(struct reader *reader, const config_setting_t *group, 
     database->view_schema = read_schema(reader, group, "view_schema", owner, "analytics");
     database->source_schema = read_schema(reader, group, "source_schema", owner, "public");
     database->pool_size = read_pool_size(reader, group, owner);
+    database->timezone = read_timezone(reader, group, owner);
+    read_pools(reader, config_setting_get_member(group, "pools"), database);
 }
 
 static bool check_entry(struct reader *reader, const config_setting_t *setting)

@@ -1,4 +1,5 @@
 /* jobs: { NAME: { schedule = "..."; command = "..."; <option> = ...; }; }; */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,42 +10,29 @@
 #include "config/reader.h"
 #include "config/settings.h"
 
+#define BACKOFF "backoff" /* the options that are written as a group */
+#define KEYS_HINT "known here: schedule, command, database, after, enabled, and the options that docs/jobs.md lists"
+
 static const struct setting_key keys[] = {
     {"schedule", SETTING_STRING}, {"command", SETTING_STRING},  {"database", SETTING_STRING},
     {"after", SETTING_NAMES},     {"enabled", SETTING_BOOLEAN},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
-static const char *owner_of(struct reader *reader, const struct config_job *job)
+static void report_error(struct reader *reader, const config_setting_t *setting, const struct error *err)
 {
-    return arena_printf(reader->arena, "job \"%s\"", job->name);
+    reader_report(reader, setting, err->hint[0] != '\0' ? err->hint : NULL, "%s: %s", reader->owner, err->message);
 }
 
-static void report_error(struct reader *reader, const config_setting_t *setting, const struct config_job *job,
-                         const struct error *err)
+static void refuse_unknown(struct reader *reader, const config_setting_t *setting, const char *name, const char *known)
 {
-    reader_report(reader, setting, err->hint[0] != '\0' ? err->hint : NULL, "%s: %s", owner_of(reader, job),
-                  err->message);
-}
-
-static bool is_option(const char *name)
-{
-    for (size_t i = 0; options_name(i) != NULL; i++) {
-        if (strcmp(options_name(i), name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether it is more like one of the job's own keys; else options_set knows what to say. */
-static bool resembles_key(const char *name)
-{
-    const char *names[COUNT_OF(keys)];
+    const char *names[COUNT_OF(keys) + 1] = {BACKOFF};
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        names[i] = keys[i].name;
+        names[i + 1] = keys[i].name;
     }
-    return !is_option(name) && nearest_word(name, names, COUNT_OF(keys)) != NULL;
+    const char *meant = options_suggest(name, names, COUNT_OF(names));
+    reader_report(reader, setting, meant != NULL ? arena_printf(reader->scratch, "did you mean \"%s\"?", meant) : known,
+                  "unknown key \"%s\" in %s", reader_shown(reader, name), reader->owner);
 }
 
 static void set_option(struct reader *reader, const config_setting_t *setting, struct config_job *job, const char *name,
@@ -52,25 +40,34 @@ static void set_option(struct reader *reader, const config_setting_t *setting, s
 {
     struct error err = {.kind = ERROR_NONE};
     if (!options_set(&job->options, name, value, &err)) {
-        report_error(reader, setting, job, &err);
+        report_error(reader, setting, &err);
+    }
+}
+
+static void read_backoff_member(struct reader *reader, const config_setting_t *setting, struct config_job *job)
+{
+    const char *name = arena_printf(reader->scratch, BACKOFF ".%s", config_setting_name(setting));
+    const char *value = setting_scalar_text(setting, reader->scratch);
+    if (!options_has(name)) {
+        refuse_unknown(reader, setting, name, "a " BACKOFF " has initial, coefficient, max and jitter");
+    } else if (value == NULL) {
+        reader_report(reader, setting, NULL, "\"%s\" of %s: expected one value, found %s", name, reader->owner,
+                      setting_type_found(setting));
+    } else {
+        set_option(reader, setting, job, name, value);
     }
 }
 
 static void read_backoff(struct reader *reader, const config_setting_t *group, struct config_job *job)
 {
-    for (size_t i = 0; i < setting_count(group); i++) {
-        const config_setting_t *setting = setting_at(group, i);
-        if (setting_is_duplicate(setting)) {
-            continue;
+    if (!config_setting_is_group(group)) {
+        reader_report(reader, group, "write { initial = \"5s\"; coefficient = 2; max = \"10min\"; jitter = 0.2; }",
+                      "\"" BACKOFF "\" of %s: expected a group, found %s", reader->owner, setting_type_found(group));
+    }
+    for (size_t i = 0; config_setting_is_group(group) && i < setting_count(group); i++) {
+        if (!setting_is_duplicate(setting_at(group, i))) {
+            read_backoff_member(reader, setting_at(group, i), job);
         }
-        const char *name = arena_printf(reader->arena, "backoff.%s", config_setting_name(setting));
-        const char *value = setting_scalar_text(reader, setting);
-        if (value == NULL) {
-            reader_report(reader, setting, NULL, "\"%s\" of %s: expected one value, found %s",
-                          reader_shown(reader, name), owner_of(reader, job), setting_type_found(setting));
-            continue;
-        }
-        set_option(reader, setting, job, name, value);
     }
 }
 
@@ -89,7 +86,7 @@ static void read_retry_on(struct reader *reader, const config_setting_t *list, s
         set_option(reader, list, job, "retry_on", buffer_text(&text));
     } else {
         reader_report(reader, list, "write [\"08\", \"40001\"]", "\"retry_on\" of %s: expected a list of strings",
-                      owner_of(reader, job));
+                      reader->owner);
     }
     buffer_finish(&text);
 }
@@ -97,20 +94,22 @@ static void read_retry_on(struct reader *reader, const config_setting_t *list, s
 static void read_option(struct reader *reader, const config_setting_t *setting, struct config_job *job)
 {
     const char *name = config_setting_name(setting);
-    const char *value = setting_scalar_text(reader, setting);
-    bool group = config_setting_is_group(setting);
-    if (value != NULL) {
-        set_option(reader, setting, job, name, value);
-    } else if (group && strcmp(name, "backoff") == 0) {
+    const char *value = setting_scalar_text(setting, reader->scratch);
+    if (strcmp(name, BACKOFF) == 0) {
         read_backoff(reader, setting, job);
-    } else if (!group && strcmp(name, "retry_on") == 0) {
+    } else if (value == NULL && strcmp(name, "retry_on") == 0 && !config_setting_is_group(setting)) {
         read_retry_on(reader, setting, job);
-    } else if (is_option(name) || strcmp(name, "backoff") == 0) {
-        reader_report(reader, setting, NULL, "\"%s\" of %s: expected %s, found %s", name, owner_of(reader, job),
-                      strcmp(name, "backoff") == 0 ? "a group" : "one value", setting_type_found(setting));
+    } else if (value == NULL && options_has(name)) {
+        reader_report(reader, setting, NULL, "\"%s\" of %s: expected one value, found %s", name, reader->owner,
+                      setting_type_found(setting));
     } else {
-        set_option(reader, setting, job, name, ""); /* says that there is no such option */
+        set_option(reader, setting, job, name, value != NULL ? value : "");
     }
+}
+
+static bool is_option(const char *name)
+{
+    return options_has(name) || options_reserves(name) || strcmp(name, BACKOFF) == 0;
 }
 
 static void read_schedule(struct reader *reader, const config_setting_t *setting, struct config_job *job)
@@ -119,7 +118,7 @@ static void read_schedule(struct reader *reader, const config_setting_t *setting
     struct schedule schedule;
     struct error err = {.kind = ERROR_NONE};
     if (text[0] != '\0' && !schedule_parse(text, &schedule, &err)) {
-        report_error(reader, setting, job, &err);
+        report_error(reader, setting, &err);
         return;
     }
     job->schedule = arena_strdup(reader->arena, text);
@@ -129,29 +128,27 @@ static void read_command(struct reader *reader, const config_setting_t *setting,
 {
     const char *text = config_setting_get_string(setting);
     if (!utf8_valid(text, strlen(text))) {
-        reader_report(reader, setting, "\\x escapes must give UTF-8", "the command of %s is not UTF-8",
-                      owner_of(reader, job));
+        reader_report(reader, setting, "\\x escapes must give UTF-8", "the command of %s is not UTF-8", reader->owner);
     } else if (sql_statement_count(text) == 0) {
         reader_report(reader, setting, "write the SQL to run, or remove the job", "the command of %s has no statement",
-                      owner_of(reader, job));
+                      reader->owner);
     } else {
         job->command = arena_strdup(reader->arena, text);
     }
 }
 
 /* NULL, reported, when it can be no job's name. */
-static const char *upstream_name(struct reader *reader, const config_setting_t *setting, const struct config_job *job)
+static const char *upstream_name(struct reader *reader, const config_setting_t *setting)
 {
     const char *name = config_setting_get_string(setting);
     if (name == NULL) {
         reader_report(reader, setting, NULL, "\"after\" of %s: expected a list of strings, found %s in it",
-                      owner_of(reader, job), setting_type_found(setting));
+                      reader->owner, setting_type_found(setting));
         return NULL;
     }
     if (!name_valid(name)) {
         reader_report(reader, setting, "write a list: after = [\"a\", \"b\"];",
-                      "\"after\" of %s: \"%s\" cannot be a job's name", owner_of(reader, job),
-                      reader_shown(reader, name));
+                      "\"after\" of %s: \"%s\" cannot be a job's name", reader->owner, reader_shown(reader, name));
         return NULL;
     }
     return arena_strdup(reader->arena, name);
@@ -167,12 +164,12 @@ static void refuse_repeated(struct reader *reader, const config_setting_t *setti
     if (job->after_count < 2) {
         return;
     }
-    const char **names = arena_alloc(reader->arena, job->after_count * sizeof(*names));
+    const char **names = arena_alloc(reader->scratch, job->after_count * sizeof(*names));
     memcpy(names, job->after, job->after_count * sizeof(*names));
     qsort(names, job->after_count, sizeof(*names), compare_names);
     for (size_t i = 1; i < job->after_count; i++) {
         if (strcmp(names[i], names[i - 1]) == 0) {
-            reader_report(reader, setting, "name it once", "\"after\" of %s names \"%s\" twice", owner_of(reader, job),
+            reader_report(reader, setting, "name it once", "\"after\" of %s names \"%s\" twice", reader->owner,
                           names[i]);
             return;
         }
@@ -187,7 +184,7 @@ static void read_after(struct reader *reader, const config_setting_t *setting, s
     job->after_given = true;
     job->after = names;
     for (size_t i = 0; i < count; i++) {
-        const char *name = upstream_name(reader, single ? setting : setting_at(setting, i), job);
+        const char *name = upstream_name(reader, single ? setting : setting_at(setting, i));
         if (name != NULL) {
             names[job->after_count++] = name;
         }
@@ -198,7 +195,7 @@ static void read_after(struct reader *reader, const config_setting_t *setting, s
 static void read_key(struct reader *reader, const config_setting_t *setting, const struct setting_key *key,
                      struct config_job *job)
 {
-    if (!setting_accept(reader, setting, key, owner_of(reader, job))) {
+    if (!setting_accept(reader, setting, key, reader->owner)) {
         return;
     }
     if (strcmp(key->name, "schedule") == 0) {
@@ -210,7 +207,7 @@ static void read_key(struct reader *reader, const config_setting_t *setting, con
     } else if (strcmp(key->name, "enabled") == 0) {
         job->enabled = config_setting_get_bool(setting) != CONFIG_FALSE;
     } else {
-        job->database = setting_string(reader, config_setting_parent(setting), key->name, owner_of(reader, job));
+        job->database = setting_string(reader, config_setting_parent(setting), key->name, reader->owner);
     }
 }
 
@@ -225,10 +222,10 @@ static void read_members(struct reader *reader, const config_setting_t *group, s
         const struct setting_key *key = setting_find_key(&table, name);
         if (key != NULL) {
             read_key(reader, setting, key, job);
-        } else if (resembles_key(name)) {
-            setting_refuse_unknown(reader, setting, &table, owner_of(reader, job));
-        } else {
+        } else if (is_option(name)) {
             read_option(reader, setting, job);
+        } else {
+            refuse_unknown(reader, setting, name, KEYS_HINT);
         }
     }
 }
@@ -259,6 +256,7 @@ void job_read(struct reader *reader, const config_setting_t *setting)
                              .enabled = true,
                              .file = reader->file,
                              .line = reader_line(reader, setting)};
+    snprintf(reader->owner, sizeof(reader->owner), "job \"%s\"", job.name);
     read_members(reader, setting, &job);
     add_job(reader, &job);
 }

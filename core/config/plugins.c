@@ -33,7 +33,7 @@ static void read_settings(struct reader *reader, const config_setting_t *group, 
         if (setting_is_duplicate(setting)) {
             continue;
         }
-        const char *value = setting_scalar_text(reader, setting);
+        const char *value = setting_scalar_text(setting, reader->arena);
         if (value == NULL) {
             reader_report(reader, setting, NULL, "setting \"%s\": expected one value, found %s",
                           reader_shown(reader, config_setting_name(setting)), setting_type_found(setting));

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -15,11 +16,14 @@
 #define SHOWN_MAX 64
 #define MESSAGE_SIZE 1400 /* an error's and what stands before it */
 #define JOBS "jobs"       /* the section that may have thousands of members */
+#define DEFAULT_SOCKET "/run/pgchime/control.sock"
+#define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
 static void read_plugin_dir(struct reader *reader, const config_setting_t *setting);
 static void read_conf_dir(struct reader *reader, const config_setting_t *setting);
 static void read_log_level(struct reader *reader, const config_setting_t *setting);
 static void read_instance(struct reader *reader, const config_setting_t *setting);
+static void read_control_socket(struct reader *reader, const config_setting_t *setting);
 
 typedef void read_function(struct reader *reader, const config_setting_t *setting);
 
@@ -33,10 +37,11 @@ struct file_kind {
 
 static const struct setting_key main_keys[] = {
     {"databases", SETTING_GROUP},  {"plugin_dir", SETTING_STRING}, {"conf_dir", SETTING_STRING},
-    {"log_level", SETTING_STRING}, {"instance", SETTING_STRING},   {JOBS, SETTING_GROUP},
+    {"log_level", SETTING_STRING}, {"instance", SETTING_STRING},   {"control_socket", SETTING_STRING},
+    {JOBS, SETTING_GROUP},
 };
-static read_function *const main_readers[] = {databases_read, read_plugin_dir, read_conf_dir,
-                                              read_log_level, read_instance,   NULL};
+static read_function *const main_readers[] = {databases_read, read_plugin_dir,     read_conf_dir, read_log_level,
+                                              read_instance,  read_control_socket, NULL};
 static const struct file_kind main_file = {"pgchime.conf", {main_keys, COUNT_OF(main_keys)}, main_readers};
 
 static const struct setting_key part_keys[] = {{"plugin", SETTING_GROUP}, {JOBS, SETTING_GROUP}};
@@ -66,7 +71,7 @@ const char *reader_shown(struct reader *reader, const char *text)
 {
     size_t length = strlen(text);
     size_t kept = utf8_cut(text, length, SHOWN_MAX);
-    return arena_printf(reader->arena, "%.*s%s", (int)kept, text, kept < length ? "..." : "");
+    return arena_printf(reader->scratch, "%.*s%s", (int)kept, text, kept < length ? "..." : "");
 }
 
 void reader_report(struct reader *reader, const config_setting_t *setting, const char *hint, const char *format, ...)
@@ -85,8 +90,8 @@ static const char *absolute_path(struct reader *reader, const char *path)
     return path[0] == '/' ? path : arena_printf(reader->arena, "%s/%s", reader->folder, path);
 }
 
-/* A folder's absolute path, or NULL. It goes into messages as it is, so nothing in it may forge a line. */
-static const char *read_folder(struct reader *reader, const config_setting_t *setting)
+/* A path made absolute, or NULL. It goes into messages as it is, so nothing in it may forge a line. */
+static const char *read_path(struct reader *reader, const config_setting_t *setting)
 {
     const char *name = config_setting_name(setting);
     const char *path = setting_string(reader, config_setting_parent(setting), name, main_file.owner);
@@ -102,12 +107,13 @@ static const char *read_folder(struct reader *reader, const config_setting_t *se
 
 static void read_plugin_dir(struct reader *reader, const config_setting_t *setting)
 {
-    reader->config->plugin_dir = read_folder(reader, setting);
+    reader->config->plugin_dir = read_path(reader, setting);
+    reader->config->plugin_dir_line = reader_line(reader, setting);
 }
 
 static void read_conf_dir(struct reader *reader, const config_setting_t *setting)
 {
-    reader->config->conf_dir = read_folder(reader, setting);
+    reader->config->conf_dir = read_path(reader, setting);
     reader->conf_dir_line = reader_line(reader, setting);
 }
 
@@ -128,6 +134,31 @@ static void read_log_level(struct reader *reader, const config_setting_t *settin
 static void read_instance(struct reader *reader, const config_setting_t *setting)
 {
     reader->config->instance = setting_string(reader, config_setting_parent(setting), "instance", main_file.owner);
+}
+
+static void read_control_socket(struct reader *reader, const config_setting_t *setting)
+{
+    reader->config->control_socket = read_path(reader, setting);
+    reader->control_socket_line = reader_line(reader, setting);
+}
+
+/* The kernel takes no longer path for a socket. */
+static void settle_control_socket(struct reader *reader)
+{
+    struct config *config = reader->config;
+    if (config->control_socket == NULL && strcmp(config->file, CONFIG_DEFAULT_FILE) == 0) {
+        config->control_socket = DEFAULT_SOCKET;
+    } else if (config->control_socket == NULL) {
+        const char *slash = strrchr(config->file, '/');
+        config->control_socket = absolute_path(
+            reader, arena_printf(reader->arena, "%s.sock", slash != NULL ? slash + 1 : config->file));
+    }
+    if (strlen(config->control_socket) > SOCKET_PATH_MAX) {
+        report_add(reader->report, config->file, reader->control_socket_line,
+                   "write control_socket = \"...\"; with a shorter path, such as one below /run",
+                   "the path of the control socket is longer than %zu bytes: \"%s\"", SOCKET_PATH_MAX,
+                   config->control_socket);
+    }
 }
 
 static void read_top(struct reader *reader, const struct file_kind *kind, const config_setting_t *setting)
@@ -188,14 +219,15 @@ static void read_file(struct reader *reader, const struct file_kind *kind, const
         return;
     }
     reader->file = arena_strdup(reader->arena, file);
-    struct arena *scratch = arena_create();
+    reader->scratch = arena_create();
     struct outline outline;
-    if (outline_read(scratch, reader->file, source.text, source.length, JOBS, &outline, reader->report)) {
+    if (outline_read(reader->scratch, reader->file, source.text, source.length, JOBS, &outline, reader->report)) {
         for (size_t i = 0; i < outline.count; i++) {
             read_unit(reader, kind, &outline.units[i]);
         }
     }
-    arena_destroy(scratch);
+    arena_destroy(reader->scratch);
+    reader->scratch = NULL;
     free(source.text);
 }
 
@@ -310,6 +342,7 @@ struct config *config_load(const char *file, struct report *report)
     read_file(&reader, &main_file, file,
               "write it (it says at least: databases: { main: { conninfo = \"...\"; }; };) "
               "or name another with --config");
+    settle_control_socket(&reader);
     if (config->conf_dir != NULL) {
         read_parts(&reader);
     }

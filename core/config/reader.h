@@ -12,14 +12,19 @@
 #include "base/error.h"
 #include "config/config.h"
 
+#define READER_OWNER_SIZE 80
+
 struct reader {
     struct config *config; /* its lists are what follows, until all files are read */
     struct arena *arena;   /* the snapshot's */
+    struct arena *scratch; /* of the file being read: for what is not kept */
     struct report *report;
-    const char *file;   /* being read */
-    int line;           /* of the entry being read, which libconfig counts as line 1 */
-    const char *folder; /* absolute: what relative paths are relative to */
+    const char *file;              /* being read */
+    char owner[READER_OWNER_SIZE]; /* the job being read, as messages call it: job "nightly" */
+    int line;                      /* of the entry being read, which libconfig counts as line 1 */
+    const char *folder;            /* absolute: what relative paths are relative to */
     int conf_dir_line;
+    int control_socket_line; /* 0: not given */
     struct config_database *databases;
     struct config_plugin *plugins;
     size_t plugin_capacity;

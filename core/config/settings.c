@@ -91,7 +91,7 @@ bool setting_accept(struct reader *reader, const config_setting_t *setting, cons
     }
     const char *found = setting_type_found(setting);
     if (key->type == SETTING_SWITCH && config_setting_type(setting) == CONFIG_TYPE_STRING) {
-        found = arena_printf(reader->arena, "\"%s\"", reader_shown(reader, config_setting_get_string(setting)));
+        found = arena_printf(reader->scratch, "\"%s\"", reader_shown(reader, config_setting_get_string(setting)));
     }
     reader_report(reader, setting, type_texts[key->type].hint, "\"%s\" of %s: expected %s, found %s", key->name, owner,
                   type_texts[key->type].expected, found);
@@ -104,7 +104,7 @@ static const char *list_of_keys(struct reader *reader, const struct setting_tabl
     for (size_t i = 0; i < table->count; i++) {
         buffer_printf(&text, "%s%s", i == 0 ? "" : ", ", table->keys[i].name);
     }
-    const char *copy = arena_strdup(reader->arena, buffer_text(&text));
+    const char *copy = arena_strdup(reader->scratch, buffer_text(&text));
     buffer_finish(&text);
     return copy;
 }
@@ -118,8 +118,8 @@ void setting_refuse_unknown(struct reader *reader, const config_setting_t *setti
     }
     const char *name = config_setting_name(setting);
     const char *nearest = nearest_word(name, names, table->count < KEYS_MAX ? table->count : KEYS_MAX);
-    const char *hint = nearest != NULL ? arena_printf(reader->arena, "did you mean \"%s\"?", nearest)
-                                       : arena_printf(reader->arena, "known here: %s", list_of_keys(reader, table));
+    const char *hint = nearest != NULL ? arena_printf(reader->scratch, "did you mean \"%s\"?", nearest)
+                                       : arena_printf(reader->scratch, "known here: %s", list_of_keys(reader, table));
     reader_report(reader, setting, hint, "unknown key \"%s\" in %s", reader_shown(reader, name), owner);
 }
 
@@ -175,7 +175,7 @@ const char *setting_string(struct reader *reader, const config_setting_t *group,
 }
 
 /* The shortest text that reads back as the same number: 0.2 and not 0.20000000000000001. */
-static const char *number_text(struct reader *reader, double value)
+static const char *number_text(struct arena *arena, double value)
 {
     char text[40];
     for (int digits = 15; digits <= 17; digits++) {
@@ -184,19 +184,19 @@ static const char *number_text(struct reader *reader, double value)
             break;
         }
     }
-    return arena_strdup(reader->arena, text);
+    return arena_strdup(arena, text);
 }
 
-const char *setting_scalar_text(struct reader *reader, const config_setting_t *setting)
+const char *setting_scalar_text(const config_setting_t *setting, struct arena *arena)
 {
     switch (config_setting_type(setting)) {
     case CONFIG_TYPE_STRING:
-        return arena_strdup(reader->arena, config_setting_get_string(setting));
+        return arena_strdup(arena, config_setting_get_string(setting));
     case CONFIG_TYPE_INT:
     case CONFIG_TYPE_INT64:
-        return arena_printf(reader->arena, "%lld", config_setting_get_int64(setting));
+        return arena_printf(arena, "%lld", config_setting_get_int64(setting));
     case CONFIG_TYPE_FLOAT:
-        return number_text(reader, config_setting_get_float(setting));
+        return number_text(arena, config_setting_get_float(setting));
     case CONFIG_TYPE_BOOL:
         return config_setting_get_bool(setting) ? "true" : "false";
     default:

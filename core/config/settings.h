@@ -42,7 +42,7 @@ const config_setting_t *setting_at(const config_setting_t *setting, size_t index
 /* NULL when it is absent or not a string (which settings_check reports), or blank or broken, which is reported here. */
 const char *setting_string(struct reader *reader, const config_setting_t *group, const char *name, const char *owner);
 /* The value of a scalar as the text that options_set reads, in the arena; NULL for groups and lists. */
-const char *setting_scalar_text(struct reader *reader, const config_setting_t *setting);
+const char *setting_scalar_text(const config_setting_t *setting, struct arena *arena);
 /* "a string", "an integer", ... */
 const char *setting_type_found(const config_setting_t *setting);
 

@@ -2,29 +2,47 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/database.h"
+#include "daemon/reload.h"
+#include "loop/folder.h"
 #include "loop/loop.h"
 #include "loop/resolve.h"
+
+#define FOLDER_QUIET (500 * USEC_PER_MSEC) /* a copy of several files is one arrival */
+#define ZONES_EVERY USEC_PER_MINUTE
 
 struct server;
 
 struct served {
     struct server *server;
     struct database *database;
+    char *name;
+    char *conninfo;
+    bool leaving; /* no longer configured, or to be served anew */
     bool quiet;
     bool stopped;
+    bool reloading;
 };
 
 struct server {
     struct loop *loop;
+    struct resolver *resolver;
     const struct daemon_options *options;
-    struct served *served;
+    struct generation *generation;
+    struct served **served;
     size_t count;
     bool stopping;
+    struct control *control;
+    struct reload *reload;
+    struct folder *plugin_folder;
+    struct loop_timer *zones_timer;
 };
+
+/* --- the end ----------------------------------------------------------------------------------------------------------- */
 
 static void stop_all(void *data)
 {
@@ -37,23 +55,35 @@ static void stop_all(void *data)
         loop_stop(server->loop);
     }
     for (size_t i = 0; i < server->count; i++) {
-        if (!server->served[i].stopped) {
-            database_stop(server->served[i].database);
+        if (!server->served[i]->stopped) {
+            database_stop(server->served[i]->database);
         }
     }
 }
+
+static bool all_stopped(const struct server *server)
+{
+    for (size_t i = 0; i < server->count; i++) {
+        if (!server->served[i]->stopped) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void serve_new_databases(struct server *server);
+static void sweep(void *data);
 
 static void database_stopped(void *data)
 {
     struct served *served = data;
     struct server *server = served->server;
     served->stopped = true;
-    for (size_t i = 0; i < server->count; i++) {
-        if (!server->served[i].stopped) {
-            return;
-        }
+    if (server->stopping && all_stopped(server)) {
+        loop_stop(server->loop);
+    } else if (!server->stopping) {
+        loop_defer(server->loop, sweep, server);
     }
-    loop_stop(server->loop);
 }
 
 static void database_quiet(void *data)
@@ -62,7 +92,7 @@ static void database_quiet(void *data)
     struct server *server = served->server;
     served->quiet = true;
     for (size_t i = 0; i < server->count; i++) {
-        if (!server->served[i].quiet) {
+        if (!server->served[i]->quiet) {
             return;
         }
     }
@@ -71,48 +101,250 @@ static void database_quiet(void *data)
     }
 }
 
-static const struct database_handlers until_quiet = {.quiet = database_quiet, .stopped = database_stopped};
-static const struct database_handlers until_stopped = {.stopped = database_stopped};
+/* --- another catalog --------------------------------------------------------------------------------------------------- */
 
-static void serve_databases(struct server *server, struct resolver *resolver, const struct config *config,
-                            const struct catalog *catalog)
+static void tell_if_all_took_over(struct server *server)
 {
-    server->count = config->database_count;
-    server->served = xcalloc(server->count, sizeof *server->served);
     for (size_t i = 0; i < server->count; i++) {
-        struct served *served = &server->served[i];
-        served->server = server;
-        served->database = database_create(server->loop, resolver, &config->databases[i], catalog, config->instance,
-                                           server->options->once ? &until_quiet : &until_stopped, served);
+        if (server->served[i]->reloading) {
+            return;
+        }
+    }
+    reload_done(server->reload);
+}
+
+static void database_reloaded(void *data)
+{
+    struct served *served = data;
+    served->reloading = false;
+    tell_if_all_took_over(served->server);
+}
+
+static const struct database_handlers until_quiet = {
+    .quiet = database_quiet, .stopped = database_stopped, .reloaded = database_reloaded};
+static const struct database_handlers until_stopped = {.stopped = database_stopped, .reloaded = database_reloaded};
+
+static struct served *find_served(const struct server *server, const char *name)
+{
+    for (size_t i = 0; i < server->count; i++) {
+        if (strcmp(server->served[i]->name, name) == 0) {
+            return server->served[i];
+        }
+    }
+    return NULL;
+}
+
+static void serve_database(struct server *server, const struct config_database *settings)
+{
+    struct served *served = xcalloc(1, sizeof *served);
+    served->server = server;
+    served->name = xstrdup(settings->name);
+    served->conninfo = xstrdup(settings->conninfo);
+    server->served = xrealloc(server->served, server->count + 1, sizeof *server->served);
+    server->served[server->count++] = served;
+    served->database = database_create(server->loop, server->resolver, settings, server->generation,
+                                       server->options->once ? &until_quiet : &until_stopped, served);
+}
+
+static void serve_new_databases(struct server *server)
+{
+    const struct config *config = server->generation->config;
+    for (size_t i = 0; i < config->database_count; i++) {
+        if (find_served(server, config->databases[i].name) == NULL) {
+            serve_database(server, &config->databases[i]);
+        }
+    }
+}
+
+static void served_free(struct served *served)
+{
+    database_destroy(served->database);
+    free(served->name);
+    free(served->conninfo);
+    free(served);
+}
+
+/* Databases that have been left are forgotten; those that are to be served anew begin. */
+static void sweep(void *data)
+{
+    struct server *server = data;
+    for (size_t i = server->count; i-- > 0;) {
+        if (server->served[i]->stopped) {
+            served_free(server->served[i]);
+            server->served[i] = server->served[--server->count];
+        }
+    }
+    serve_new_databases(server);
+}
+
+static void leave(struct served *served, const char *why)
+{
+    log_info("database %s: %s", served->name, why);
+    served->leaving = true;
+    database_stop(served->database);
+}
+
+static void take_over(struct served *served)
+{
+    struct generation *generation = served->server->generation;
+    const struct config_database *settings = config_find_database(generation->config, served->name);
+    if (settings == NULL) {
+        leave(served, "no longer configured");
+    } else if (strcmp(settings->conninfo, served->conninfo) != 0) {
+        leave(served, "its conninfo changed");
+    } else {
+        served->reloading = true;
+        database_reload(served->database, generation, settings);
+    }
+}
+
+static void watch_plugins(struct server *server);
+
+static void choose_log_level(const struct server *server)
+{
+    if (!server->options->keep_log_level) {
+        log_set_level(server->generation->config->log_level);
+    }
+}
+
+static void apply(void *data, struct generation *next)
+{
+    struct server *server = data;
+    struct generation *old = server->generation;
+    size_t count = server->count; /* what comes to it has the new catalog already */
+    server->generation = generation_hold(next);
+    choose_log_level(server);
+    for (size_t i = 0; i < count; i++) {
+        if (!server->served[i]->leaving) {
+            take_over(server->served[i]);
+        }
+    }
+    if (!server->stopping) {
+        serve_new_databases(server);
+    }
+    generation_drop(old);
+    watch_plugins(server);
+    tell_if_all_took_over(server);
+}
+
+static struct generation *current(void *data)
+{
+    const struct server *server = data;
+    return server->generation;
+}
+
+static const struct reload_handlers reload_handlers = {.current = current, .apply = apply};
+
+/* --- what asks for it -------------------------------------------------------------------------------------------------- */
+
+static void hung_up(void *data)
+{
+    struct server *server = data;
+    reload_ask(server->reload, "on SIGHUP", NULL);
+}
+
+static void plugins_changed(void *data)
+{
+    struct server *server = data;
+    reload_ask(server->reload, "a file arrived in the plugin folder, or went", NULL);
+}
+
+static void look_at_zones(void *data)
+{
+    struct server *server = data;
+    if (zones_changed(server->generation->catalog->zones)) {
+        reload_ask(server->reload, "the system's time zone data changed", NULL);
+    }
+    loop_timer_set(server->zones_timer, ZONES_EVERY);
+}
+
+static void asked(void *data, const char *request, struct control_caller *caller)
+{
+    struct server *server = data;
+    if (strcmp(request, "reload") == 0) {
+        reload_ask(server->reload, "asked for", caller);
+    } else {
+        control_answer(caller,
+                       "{\"ok\":false,\"findings\":[{\"line\":0,\"message\":\"the daemon knows no such request\"}]}");
+    }
+}
+
+static void watch_plugins(struct server *server)
+{
+    const char *path = server->generation->config->plugin_dir;
+    struct error err;
+    folder_unwatch(server->plugin_folder);
+    server->plugin_folder = NULL;
+    if (path == NULL) {
+        return;
+    }
+    server->plugin_folder = folder_watch(server->loop, path, FOLDER_QUIET, plugins_changed, server, &err);
+    if (server->plugin_folder == NULL) {
+        log_warning("%s; new plugins are found at a reload", err.message);
+    }
+}
+
+static void listen_for_requests(struct server *server)
+{
+    struct error err;
+    server->control = control_listen(server->loop, server->generation->config->control_socket, asked, server, &err);
+    if (server->control == NULL) {
+        log_warning("%s%s%s", err.message, err.hint[0] != '\0' ? "; " : "", err.hint);
+    }
+}
+
+/* --- life -------------------------------------------------------------------------------------------------------------- */
+
+static void run(struct server *server)
+{
+    struct loop_signal *terminate = loop_signal_create(server->loop, SIGTERM, stop_all, server);
+    struct loop_signal *interrupt = loop_signal_create(server->loop, SIGINT, stop_all, server);
+    struct loop_signal *hangup = loop_signal_create(server->loop, SIGHUP, hung_up, server);
+    struct loop_timer *limit = loop_timer_create(server->loop, stop_all, server);
+    if (server->options->run_for > 0) {
+        loop_timer_set(limit, server->options->run_for);
     }
     if (server->count == 0 && server->options->once) {
         loop_defer(server->loop, stop_all, server);
     }
     loop_run(server->loop);
-    for (size_t i = 0; i < server->count; i++) {
-        database_destroy(server->served[i].database);
-    }
-    free(server->served);
-}
-
-int daemon_serve(const struct config *config, const struct catalog *catalog, const struct daemon_options *options)
-{
-    struct server server = {.loop = loop_create(), .options = options};
-    struct resolver *resolver = resolver_create(server.loop);
-    struct loop_signal *terminate = loop_signal_create(server.loop, SIGTERM, stop_all, &server);
-    struct loop_signal *interrupt = loop_signal_create(server.loop, SIGINT, stop_all, &server);
-    struct loop_timer *limit = loop_timer_create(server.loop, stop_all, &server);
-    signal(SIGPIPE, SIG_IGN);
-    if (options->run_for > 0) {
-        loop_timer_set(limit, options->run_for);
-    }
-    log_info("pgchime %s serves %zu database%s with %zu jobs", PGCHIME_VERSION, config->database_count,
-             config->database_count == 1 ? "" : "s", catalog->job_count);
-    serve_databases(&server, resolver, config, catalog);
     loop_timer_destroy(limit);
+    loop_signal_destroy(hangup);
     loop_signal_destroy(interrupt);
     loop_signal_destroy(terminate);
-    resolver_destroy(resolver);
-    loop_destroy(server.loop);
+}
+
+static void finish(struct server *server)
+{
+    reload_destroy(server->reload);
+    control_close(server->control);
+    folder_unwatch(server->plugin_folder);
+    loop_timer_destroy(server->zones_timer);
+    for (size_t i = 0; i < server->count; i++) {
+        served_free(server->served[i]);
+    }
+    free(server->served);
+    resolver_destroy(server->resolver);
+    loop_destroy(server->loop);
+    generation_drop(server->generation);
+}
+
+int daemon_serve(struct generation *generation, const struct daemon_options *options)
+{
+    struct server server = {.loop = loop_create(), .options = options, .generation = generation_hold(generation)};
+    const struct config *config = generation->config;
+    signal(SIGPIPE, SIG_IGN);
+    choose_log_level(&server);
+    server.resolver = resolver_create(server.loop);
+    server.reload = reload_create(server.loop, &reload_handlers, &server);
+    server.zones_timer = loop_timer_create(server.loop, look_at_zones, &server);
+    loop_timer_set(server.zones_timer, ZONES_EVERY);
+    log_info("pgchime %s serves %zu database%s with %zu jobs", PGCHIME_VERSION, config->database_count,
+             config->database_count == 1 ? "" : "s", generation->catalog->job_count);
+    listen_for_requests(&server);
+    watch_plugins(&server);
+    serve_new_databases(&server);
+    run(&server);
+    finish(&server);
     return 0;
 }

@@ -25,9 +25,7 @@ struct database {
     struct loop *loop;
     struct resolver *resolver;
     const struct config_database *settings;
-    const struct catalog *catalog;
-    const char *instance;
-    char configuration[17];
+    struct generation *generation;
     const struct database_handlers *handlers;
     void *data;
     enum database_state state;
@@ -39,12 +37,21 @@ struct database {
     struct loop_timer *quiet_timer; /* while leading */
     int failures;
     bool stopping;
-    bool followed; /* that another leads was logged */
+    bool reloading; /* whoever asked for a reload has not heard of its end */
+    bool followed;  /* that another leads was logged */
     struct error problem;
-    instant seat_seen; /* the database's clock at the last look */
+    struct ledger_seat seat_seen; /* at the last look */
 };
 
 static void connect_now(void *data);
+
+static void reload_over(struct database *database)
+{
+    if (database->reloading) {
+        database->reloading = false;
+        database->handlers->reloaded(database->data);
+    }
+}
 
 /* --- ending and trying again ------------------------------------------------------------------------------------------- */
 
@@ -61,6 +68,7 @@ static void release(struct database *database)
     database->lead = NULL;
     pg_close(database->connection);
     database->connection = NULL;
+    reload_over(database); /* whoever leads next goes by the new catalog */
 }
 
 static void stopped(struct database *database)
@@ -155,8 +163,13 @@ static void lead_drained(void *data)
     ledger_resign(lead_ledger(database->lead), resigned, database);
 }
 
+static void lead_reloaded(void *data)
+{
+    reload_over(data);
+}
+
 static const struct lead_handlers lead_handlers = {
-    .started = lead_started, .ended = lead_over, .drained = lead_drained};
+    .started = lead_started, .ended = lead_over, .drained = lead_drained, .reloaded = lead_reloaded};
 
 /* --- the seat ---------------------------------------------------------------------------------------------------------- */
 
@@ -175,8 +188,8 @@ static void seat_taken(void *data, const struct pg_reply *reply)
     }
     database->state = DB_LEADING;
     database->followed = false;
-    database->lead = lead_create(database->loop, database->resolver, database->settings, database->catalog, &ledger,
-                                 database->seat_seen, &lead_handlers, database);
+    database->lead = lead_create(database->loop, database->resolver, database->settings, database->generation, &ledger,
+                                 &database->seat_seen, &lead_handlers, database);
     if (database->stopping) {
         lead_drain(database->lead, 0);
     }
@@ -196,10 +209,12 @@ static void seat_known(void *data, const struct pg_reply *reply)
         give_up(database, &err);
         return;
     }
-    database->seat_seen = seat.now;
+    database->seat_seen = seat;
     if (!seat.held) {
-        ledger_take_over(database->connection, seat.token[0] != '\0' ? seat.token : NULL, database->instance,
-                         database->configuration, seat_taken, database);
+        char configuration[17];
+        catalog_fingerprint(database->generation->catalog, configuration);
+        ledger_take_over(database->connection, seat.token[0] != '\0' ? seat.token : NULL,
+                         database->generation->config->instance, configuration, seat_taken, database);
         return;
     }
     if (!database->followed) {
@@ -290,20 +305,17 @@ static void timer_due(void *data)
 /* --- life -------------------------------------------------------------------------------------------------------------- */
 
 struct database *database_create(struct loop *loop, struct resolver *resolver, const struct config_database *settings,
-                                 const struct catalog *catalog, const char *instance,
-                                 const struct database_handlers *handlers, void *data)
+                                 struct generation *generation, const struct database_handlers *handlers, void *data)
 {
     struct database *database = xcalloc(1, sizeof *database);
     database->loop = loop;
     database->resolver = resolver;
     database->settings = settings;
-    database->catalog = catalog;
-    database->instance = instance;
+    database->generation = generation_hold(generation);
     database->handlers = handlers;
     database->data = data;
     database->timer = loop_timer_create(loop, timer_due, database);
     database->quiet_timer = loop_timer_create(loop, quiet_due, database);
-    catalog_fingerprint(catalog, database->configuration);
     loop_defer(loop, connect_now, database);
     return database;
 }
@@ -315,6 +327,7 @@ void database_destroy(struct database *database)
         loop_forget(database->loop, database);
         loop_timer_destroy(database->timer);
         loop_timer_destroy(database->quiet_timer);
+        generation_drop(database->generation);
         free(database);
     }
 }
@@ -328,4 +341,18 @@ void database_stop(struct database *database)
     } else if (database->state != DB_STOPPED) {
         stopped(database);
     }
+}
+
+void database_reload(struct database *database, struct generation *generation, const struct config_database *settings)
+{
+    struct generation *old = database->generation;
+    database->generation = generation_hold(generation);
+    database->settings = settings;
+    database->reloading = true;
+    if (database->state == DB_LEADING) {
+        lead_reload(database->lead, generation, settings);
+    } else {
+        reload_over(database);
+    }
+    generation_drop(old);
 }

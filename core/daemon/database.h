@@ -5,7 +5,7 @@
 #ifndef CHIME_DAEMON_DATABASE_H
 #define CHIME_DAEMON_DATABASE_H
 
-#include "catalog/catalog.h"
+#include "daemon/generation.h"
 #include "loop/loop.h"
 #include "loop/resolve.h"
 
@@ -14,14 +14,17 @@ struct database;
 struct database_handlers {
     void (*quiet)(
         void *data); /* leading, and nothing is due or live (may be called again); NULL: nobody waits for it */
-    void (*stopped)(void *data); /* after database_stop: drained, resigned, closed */
+    void (*stopped)(void *data);  /* after database_stop: drained, resigned, closed */
+    void (*reloaded)(void *data); /* after database_reload, once: it goes by the new catalog */
 };
 
 struct database *database_create(struct loop *loop, struct resolver *resolver, const struct config_database *settings,
-                                 const struct catalog *catalog, const char *instance,
-                                 const struct database_handlers *handlers, void *data);
+                                 struct generation *generation, const struct database_handlers *handlers, void *data);
 void database_destroy(struct database *database); /* NULL allowed */
 /* Drains and resigns. A second call does not wait for runs any more. */
 void database_stop(struct database *database);
+/* Another catalog, and the settings of this database in it, whose conninfo is the same. Runs under way go on. A database that does not lead has
+ * it at once. */
+void database_reload(struct database *database, struct generation *generation, const struct config_database *settings);
 
 #endif

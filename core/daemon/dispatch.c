@@ -4,14 +4,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/sqltext.h"
-#include "base/text.h"
 #include "daemon/lead_state.h"
 
 #define CLAIM_MAX 256        /* rows of one claim: 150 give nine tenths of the throughput */
-#define FINISH_MAX 500       /* rows of one finish */
 #define FINISH_PRESSURE 2000 /* ends waiting to be written, above which nothing more is claimed */
-#define PASS_MAX 500
 #define LANE_RUNS_MAX 64
 #define LANE_LOAD_MAX (20 * USEC_PER_MSEC) /* how long a claimed run may expect to wait behind others */
 #define ASSUMED_TIME (2 * USEC_PER_MSEC)   /* of a job that never ran: being wrong costs the lane's patience, no more */
@@ -31,196 +27,6 @@ static bool may_start(void *data)
 {
     const struct lead *lead = data;
     return clock_boot() - lead->heartbeat_good < SILENCE_MAX;
-}
-
-/* --- slots decided without running --------------------------------------------------------------------------------------- */
-
-struct passes {
-    struct lead *lead;
-    size_t count;
-    size_t statements;
-    struct passed passed[PASS_MAX];
-};
-
-static int by_number(const void *left, const void *right)
-{
-    const int64_t *a = left;
-    const int64_t *b = right;
-    return (*a > *b) - (*a < *b);
-}
-
-static bool contains(const int64_t *sorted, size_t count, int64_t number)
-{
-    return bsearch(&number, sorted, count, sizeof *sorted, by_number) != NULL;
-}
-
-/* The ledger moved on without us: only another leader, or a change of the job, can do that. */
-static void end_for_disagreement(struct lead *lead, const struct scheduled *scheduled)
-{
-    struct error err;
-    error_set(&err, ERROR_REFUSED, "the ledger does not agree about job %s: it is read anew",
-              scheduled_job(scheduled)->name);
-    lead_end(lead, &err);
-}
-
-static void passes_written(void *data, const struct pg_reply *reply)
-{
-    struct passes *passes = data;
-    struct lead *lead = passes->lead;
-    if (!lead_refused(lead, reply, "skipped slots could not be recorded")) {
-        int64_t *granted;
-        size_t count = ledger_read_granted(reply, passes->statements, &granted);
-        lead->passes_pending--;
-        for (size_t i = 0; i < passes->count; i++) {
-            if (!contains(granted, count, scheduled_id(passes->passed[i].scheduled))) {
-                end_for_disagreement(lead, passes->passed[i].scheduled);
-                break;
-            }
-        }
-        free(granted);
-    }
-    free(passes);
-}
-
-static void write_passes(struct lead *lead)
-{
-    struct passed passed;
-    struct passes *passes = NULL;
-    bool full = false;
-    while (!full && scheduler_take_passed(lead->scheduler, &passed)) {
-        if (passes == NULL) {
-            passes = xcalloc(1, sizeof *passes);
-            passes->lead = lead;
-        }
-        passes->passed[passes->count++] = passed;
-        /* A batch writes its misses first: none may follow a skip in it. */
-        full = passes->count == PASS_MAX || !passed.missed;
-        full = full && (passes->count == PASS_MAX || scheduler_next_passed_is_missed(lead->scheduler));
-    }
-    if (passes != NULL) {
-        bool missed = false;
-        bool skipped = false;
-        for (size_t i = 0; i < passes->count; i++) {
-            missed = missed || passes->passed[i].missed;
-            skipped = skipped || !passes->passed[i].missed;
-        }
-        passes->statements = (missed ? 1u : 0u) + (skipped ? 1u : 0u);
-        lead->passes_pending++;
-        ledger_pass(&lead->ledger, passes->passed, passes->count, passes_written, passes);
-        if (full) {
-            write_passes(lead);
-        }
-    }
-}
-
-/* --- ends ---------------------------------------------------------------------------------------------------------------- */
-
-static const struct backoff *backoff_of(const struct scheduled *scheduled)
-{
-    return &scheduled_job(scheduled)->options.backoff;
-}
-
-instant dispatch_retry_at(const struct lead *lead, const struct scheduled *scheduled, int attempt)
-{
-    const struct job *job = scheduled_job(scheduled);
-    if (attempt >= job->options.max_attempts) {
-        return INSTANT_NONE;
-    }
-    instant now = lead_now(lead);
-    uint64_t seed = text_hash(job->name) ^ (uint64_t)now;
-    instant at = now + backoff_delay(backoff_of(scheduled), attempt, seed);
-    return at < schedule_next(&job->schedule, now) ? at : INSTANT_NONE;
-}
-
-static instant retry_at(const struct lead *lead, const struct scheduled *scheduled, const struct run *run,
-                        const struct outcome *outcome)
-{
-    const struct job *job = scheduled_job(scheduled);
-    bool mends = outcome->state == RUN_FAILED || outcome->state == RUN_TIMED_OUT;
-    /* That it took our terminate and not only our cancel to end it makes it no likelier to succeed. */
-    const char *sqlstate = outcome->state == RUN_TIMED_OUT ? "57014" : outcome->sqlstate;
-    if (!mends || !options_retries(&job->options, sqlstate)) {
-        return INSTANT_NONE;
-    }
-    if (job->options.delivery == DELIVERY_AT_MOST_ONCE && !sql_is_one_transaction(job->command)) {
-        return INSTANT_NONE; /* a part of it may have been committed */
-    }
-    return dispatch_retry_at(lead, scheduled, run->attempt);
-}
-
-static void log_end(const struct scheduled *scheduled, const struct run *run, const struct outcome *outcome)
-{
-    char slot[INSTANT_TEXT_SIZE];
-    const char *message = outcome->message != NULL ? outcome->message : "";
-    if (outcome->state != RUN_SUCCEEDED) {
-        log_warning("job %s, slot %s, attempt %d: %s: %.*s", scheduled_job(scheduled)->name,
-                    instant_format(run->slot, slot), run->attempt, run_state_name(outcome->state),
-                    (int)strcspn(message, "\n"), message);
-    }
-}
-
-static void add_finish(struct lead *lead, struct scheduled *scheduled, const struct run *run,
-                       const struct outcome *outcome)
-{
-    if (lead->finish_count == lead->finish_capacity) {
-        lead->finish_capacity = lead->finish_capacity == 0 ? 64 : lead->finish_capacity * 2;
-        lead->finishes = xrealloc(lead->finishes, lead->finish_capacity, sizeof *lead->finishes);
-    }
-    struct pending_finish *pending = &lead->finishes[lead->finish_count++];
-    *pending = (struct pending_finish){.scheduled = scheduled,
-                                       .attempt = run->attempt,
-                                       .message = outcome->message != NULL ? xstrdup(outcome->message) : NULL,
-                                       .reason = outcome->reason != NULL ? xstrdup(outcome->reason) : NULL,
-                                       .finish = {.job_id = run->job_id,
-                                                  .kind = run->kind,
-                                                  .slot = run->slot,
-                                                  .outcome = *outcome,
-                                                  .retry_at = retry_at(lead, scheduled, run, outcome)}};
-    pending->finish.outcome.message = pending->message;
-    pending->finish.outcome.reason = pending->reason;
-    log_end(scheduled, run, outcome);
-}
-
-static void finishes_written(void *data, const struct pg_reply *reply)
-{
-    struct lead *lead = data;
-    lead->finish_pending = false;
-    if (!lead_refused(lead, reply, "ended runs could not be recorded")) {
-        dispatch_soon(lead);
-    }
-}
-
-/* The leader's session keeps the order of what is sent: whatever follows from an end is claimed behind it. */
-static void report_end(struct lead *lead, const struct pending_finish *pending)
-{
-    const struct outcome *outcome = &pending->finish.outcome;
-    if (pending->finish.retry_at != INSTANT_NONE) {
-        scheduler_retry(lead->scheduler, pending->scheduled, pending->attempt + 1, pending->finish.retry_at);
-    } else {
-        duration took = outcome->started != INSTANT_NONE ? outcome->finished - outcome->started : 0;
-        scheduler_ended(lead->scheduler, pending->scheduled, outcome->state, took, outcome->finished);
-    }
-}
-
-static void write_finishes(struct lead *lead)
-{
-    if (lead->finish_pending || lead->finish_count == 0) {
-        return;
-    }
-    struct ledger_finish batch[FINISH_MAX] = {0};
-    size_t count = lead->finish_count < FINISH_MAX ? lead->finish_count : FINISH_MAX;
-    for (size_t i = 0; i < count; i++) {
-        batch[i] = lead->finishes[i].finish;
-    }
-    lead->finish_pending = true;
-    ledger_finish(&lead->ledger, batch, count, finishes_written, lead);
-    for (size_t i = 0; i < count; i++) {
-        report_end(lead, &lead->finishes[i]);
-        free(lead->finishes[i].message);
-        free(lead->finishes[i].reason);
-    }
-    lead->finish_count -= count;
-    memmove(lead->finishes, lead->finishes + count, lead->finish_count * sizeof *lead->finishes);
 }
 
 /* --- lanes --------------------------------------------------------------------------------------------------------------- */
@@ -262,7 +68,7 @@ static void lane_ended(void *data, struct lane *lane, struct run *run, enum run_
     (void)lane;
     switch (end) {
     case RUN_END_KNOWN:
-        add_finish(lead, scheduled, run, outcome);
+        dispatch_add_finish(lead, scheduled, run, outcome);
         break;
     case RUN_END_UNSTARTED:
         put_back(lead, scheduled, run->kind, run->slot, run->attempt);
@@ -273,7 +79,7 @@ static void lane_ended(void *data, struct lane *lane, struct run *run, enum run_
         orphans_doubt(lead, scheduled, run->kind, run->slot, run->attempt);
         break;
     }
-    free(run);
+    run_free(run);
     dispatch_soon(lead);
 }
 
@@ -386,13 +192,18 @@ static void start_run(struct lead *lead, const struct pending_claim *claim)
 }
 
 /* A request that was withdrawn, or served already, is let go; anything else is a disagreement. */
-static bool refuse_run(struct lead *lead, const struct pending_claim *claim)
+static bool refuse_run(struct lead *lead, const struct pending_claim *claim, const char *suspended)
 {
+    if (suspended != NULL) { /* the heartbeat has not told yet */
+        scheduler_unclaimed(lead->scheduler, claim->due.scheduled);
+        scheduler_suspend(lead->scheduler, claim->due.scheduled, suspended, lead_now(lead));
+        return true;
+    }
     if (claim->due.kind != RUN_SCHEDULE && !claim->due.again) {
         scheduler_dropped(lead->scheduler, claim->due.scheduled);
         return true;
     }
-    end_for_disagreement(lead, claim->due.scheduled);
+    lead_end_for_disagreement(lead, claim->due.scheduled);
     return false;
 }
 
@@ -411,9 +222,9 @@ static void claims_answered(void *data, const struct pg_reply *reply)
         if (claim->lane != NULL) {
             lane_reserve(claim->lane, -1, claim->expected);
         }
-        if (contains(granted, granted_count, scheduled_id(claim->due.scheduled))) {
+        if (ledger_granted(granted, granted_count, scheduled_id(claim->due.scheduled))) {
             start_run(lead, claim);
-        } else if (!refuse_run(lead, claim)) {
+        } else if (!refuse_run(lead, claim, ledger_read_suspended(reply, scheduled_id(claim->due.scheduled)))) {
             break;
         }
     }
@@ -423,7 +234,8 @@ static void claims_answered(void *data, const struct pg_reply *reply)
 
 static bool may_claim(struct lead *lead)
 {
-    return !lead->draining && lead->claim_count == 0 && lead->finish_count < FINISH_PRESSURE && may_start(lead);
+    return !lead->draining && lead->claim_count == 0 && !swap_step(lead) && lead->finish_count < FINISH_PRESSURE &&
+           may_start(lead);
 }
 
 static void write_claims(struct lead *lead)
@@ -455,9 +267,10 @@ static void dispatch(void *data)
     if (!lead->started || lead->over) {
         return;
     }
-    write_passes(lead);
-    write_finishes(lead);
-    write_passes(lead);
+    dispatch_write_passes(lead);
+    dispatch_write_finishes(lead);
+    dispatch_write_passes(lead);
+    dispatch_write_suspensions(lead);
     if (may_claim(lead)) {
         write_claims(lead);
     }
@@ -534,7 +347,40 @@ void dispatch_destroy(struct lead *lead)
 void dispatch_cancel_all(struct lead *lead)
 {
     for (size_t i = 0; i < lead->lane_count; i++) {
-        lane_cancel_current(lead->lanes[i]);
+        lane_cancel_current(lead->lanes[i], "the daemon was told to stop and did not wait any longer");
+    }
+}
+
+/* A run that waits for its next attempt has no session: nothing has to be interrupted. */
+static void end_waiting(struct lead *lead, struct scheduled *scheduled, const char *reason)
+{
+    struct run run = {.job = scheduled_job(scheduled), .job_id = scheduled_id(scheduled)};
+    struct outcome outcome = {
+        .state = RUN_CANCELLED, .started = INSTANT_NONE, .finished = lead_now(lead), .rows = -1, .reason = reason};
+    scheduled_run(scheduled, &run.kind, &run.slot, &run.attempt);
+    scheduler_retry(lead->scheduler, scheduled, run.attempt, INSTANT_NEVER);
+    dispatch_add_finish(lead, scheduled, &run, &outcome);
+    dispatch_soon(lead);
+}
+
+bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char *reason)
+{
+    for (size_t i = 0; i < lead->lane_count; i++) {
+        if (lane_cancel(lead->lanes[i], scheduled, reason)) {
+            return true;
+        }
+    }
+    if (scheduled_retry_at(scheduled) < INSTANT_NEVER) {
+        end_waiting(lead, scheduled, reason);
+        return true;
+    }
+    return false;
+}
+
+void dispatch_own_jobs(struct lead *lead)
+{
+    for (size_t i = 0; i < lead->lane_count; i++) {
+        lane_own_jobs(lead->lanes[i]);
     }
 }
 

@@ -17,7 +17,8 @@ struct install {
     const char *database;
     install_callback *callback;
     void *data;
-    bool *ready;
+    bool waking; /* only what was dormant is looked at */
+    struct plugin_states states;
     size_t plugin;
     enum install_step step;
     size_t item; /* of a repeated step */
@@ -135,7 +136,10 @@ static void send(struct install *install, const char *sql, int count, const char
 static void sources_known(void *data, const struct pg_reply *reply)
 {
     struct install *install = data;
-    if (pg_reply_ok(reply) && pg_reply_rows(reply, 0) > 0) {
+    if (pg_reply_ok(reply) && pg_reply_rows(reply, 0) > 0 && install->waking) {
+        install->plugin++; /* nothing new */
+        install->step = STEP_SOURCES;
+    } else if (pg_reply_ok(reply) && pg_reply_rows(reply, 0) > 0) {
         struct buffer missing = {0};
         for (size_t i = 0; i < pg_reply_rows(reply, 0); i++) {
             buffer_printf(&missing, "%s%s", i == 0 ? "missing: " : ", ", pg_reply_value(reply, 0, i, 0));
@@ -203,7 +207,13 @@ static void recorded(void *data, const struct pg_reply *reply)
         log_warning("plugin %s could not be written down: %s", current(install)->declaration->name,
                     pg_reply_message(reply));
     }
-    install->ready[install->plugin] = strcmp(install->state, "dormant") != 0;
+    bool dormant = strcmp(install->state, "dormant") == 0;
+    install->states.dormant[install->plugin] = dormant;
+    install->states.any_failed = install->states.any_failed || strcmp(install->state, "failed") == 0;
+    if (install->waking && !dormant) {
+        log_info("plugin %s woke up in database %s: %s", current(install)->declaration->name, install->database,
+                 install->state);
+    }
     free(install->reason);
     install->reason = NULL;
     install->plugin++;
@@ -260,16 +270,24 @@ static void finish(struct install *install)
 {
     install_callback *callback = install->callback;
     void *data = install->data;
-    bool *ready = install->ready;
+    struct plugin_states states = install->states;
+    for (size_t i = 0; i < states.count; i++) {
+        states.any_dormant = states.any_dormant || states.dormant[i];
+    }
     free(install);
-    callback(data, ready);
-    free(ready);
+    callback(data, &states);
+}
+
+static bool is_concerned(const struct install *install)
+{
+    return strcmp(current(install)->database, install->database) == 0 &&
+           (!install->waking || install->states.dormant[install->plugin]);
 }
 
 static void next_step(struct install *install)
 {
-    while (install->plugin < install->catalog->plugin_count &&
-           strcmp(current(install)->database, install->database) != 0) {
+    while (install->plugin < install->catalog->plugin_count && install->step == STEP_SOURCES &&
+           !is_concerned(install)) {
         install->plugin++;
     }
     if (install->plugin == install->catalog->plugin_count) {
@@ -331,8 +349,22 @@ static void send_retire(struct install *install)
     free(kept);
 }
 
+void plugin_states_finish(struct plugin_states *states)
+{
+    free(states->dormant);
+    *states = (struct plugin_states){0};
+}
+
+struct plugin_states plugin_states_copy(const struct plugin_states *states)
+{
+    struct plugin_states copy = *states;
+    copy.dormant = xcalloc(states->count + 1, sizeof *copy.dormant);
+    memcpy(copy.dormant, states->dormant, states->count * sizeof *copy.dormant);
+    return copy;
+}
+
 struct install *install_start(struct pg_connection *connection, const struct catalog *catalog, const char *database,
-                              install_callback *callback, void *data)
+                              const struct plugin_states *before, install_callback *callback, void *data)
 {
     struct install *install = xcalloc(1, sizeof *install);
     install->connection = connection;
@@ -340,16 +372,24 @@ struct install *install_start(struct pg_connection *connection, const struct cat
     install->database = database;
     install->callback = callback;
     install->data = data;
-    install->ready = xcalloc(catalog->plugin_count + 1, sizeof *install->ready);
     install->step = STEP_SOURCES;
-    send_retire(install);
+    if (before != NULL) {
+        install->waking = true;
+        install->states = plugin_states_copy(before);
+        install->states.any_dormant = false;
+        next_step(install);
+    } else {
+        install->states.count = catalog->plugin_count;
+        install->states.dormant = xcalloc(catalog->plugin_count + 1, sizeof *install->states.dormant);
+        send_retire(install);
+    }
     return install;
 }
 
 void install_abandon(struct install *install)
 {
     if (install != NULL) {
-        free(install->ready);
+        plugin_states_finish(&install->states);
         free(install->reason);
         free(install);
     }

@@ -11,11 +11,22 @@
 
 struct install;
 
-/* `ready[i]` says for catalog->plugins[i] whether its jobs may run; valid during the call. Called once. */
-typedef void install_callback(void *data, const bool *ready);
+/* What became of catalog->plugins[i] in one database. */
+struct plugin_states {
+    bool *dormant; /* one for each of the catalog's plugins; false for those of other databases */
+    size_t count;
+    bool any_dormant;
+    bool any_failed;
+};
+void plugin_states_finish(struct plugin_states *states);
+struct plugin_states plugin_states_copy(const struct plugin_states *states);
 
+/* The states are the receiver's. Called once. */
+typedef void install_callback(void *data, struct plugin_states *states);
+
+/* With `before`, only plugins that were dormant there are looked at, and those that still are leave no trace. */
 struct install *install_start(struct pg_connection *connection, const struct catalog *catalog, const char *database,
-                              install_callback *callback, void *data);
+                              const struct plugin_states *before, install_callback *callback, void *data);
 void install_abandon(struct install *install); /* the connection went away; NULL allowed */
 
 #endif

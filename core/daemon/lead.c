@@ -40,6 +40,14 @@ bool lead_refused(struct lead *lead, const struct pg_reply *reply, const char *w
     return true;
 }
 
+void lead_end_for_disagreement(struct lead *lead, const struct scheduled *scheduled)
+{
+    struct error err;
+    error_set(&err, ERROR_REFUSED, "the ledger does not agree about job %s: it is read anew",
+              scheduled_job(scheduled)->name);
+    lead_end(lead, &err);
+}
+
 /* --- the heartbeat ----------------------------------------------------------------------------------------------------- */
 
 /* The database read its clock somewhere between our sending and receiving, so the offset is known to lie within two bounds,
@@ -58,19 +66,6 @@ static void measure_clock(struct lead *lead, instant database_now)
             scheduler_catch_up(lead->scheduler, lead_now(lead));
         }
     }
-}
-
-static void take_requests(struct lead *lead, const struct pg_reply *reply)
-{
-    struct ledger_request *requests;
-    size_t count = ledger_read_requests(reply, &requests);
-    for (size_t i = 0; i < count; i++) {
-        struct scheduled *scheduled = scheduler_find(lead->scheduler, requests[i].job_id);
-        if (scheduled != NULL) {
-            scheduler_request(lead->scheduler, scheduled, requests[i].kind, requests[i].slot);
-        }
-    }
-    free(requests);
 }
 
 static void heartbeat_answered(void *data, const struct pg_reply *reply)
@@ -92,7 +87,7 @@ static void heartbeat_answered(void *data, const struct pg_reply *reply)
     lead->heartbeat_good = lead->heartbeat_sent;
     lead->heartbeats++;
     measure_clock(lead, database_now);
-    take_requests(lead, reply);
+    wishes_grant(lead, reply);
     dispatch_wake(lead);
 }
 
@@ -165,6 +160,7 @@ static void start_schedule(struct lead *lead, const struct pg_reply *orphans)
     log_info("database %s: leading as epoch %lld with %zu jobs", lead->database->name, (long long)lead->ledger.epoch,
              scheduler_count(lead->scheduler));
     heartbeat_due(lead);
+    swap_start(lead);
     dispatch_soon(lead);
     lead->handlers->started(lead->data);
 }
@@ -185,9 +181,11 @@ static void population_requested(void *data, const struct pg_reply *reply)
     }
 }
 
-static int by_name(const void *name, const void *job)
+void lead_set_pools(struct lead *lead)
 {
-    return strcmp(name, (*(const struct job *const *)job)->name);
+    for (size_t i = 0; i < lead->database->pool_count; i++) {
+        scheduler_pool(lead->scheduler, lead->database->pools[i].name, lead->database->pools[i].limit);
+    }
 }
 
 static void jobs_synced(void *data, const struct pg_reply *reply)
@@ -199,52 +197,24 @@ static void jobs_synced(void *data, const struct pg_reply *reply)
         return;
     }
     lead->scheduler = scheduler_create();
+    lead_set_pools(lead);
     for (size_t row = 0; ledger_read_memory(reply, row, &name, &memory); row++) {
-        const struct job *const *job = bsearch(name, lead->jobs, lead->job_count, sizeof *lead->jobs, by_name);
+        const struct job *job = job_list_find(&lead->jobs, name);
         if (job != NULL) {
-            scheduler_add(lead->scheduler, *job, &memory);
-            if ((*job)->active && (*job)->schedule.form == SCHEDULE_NONE) {
-                log_warning("job %s has no schedule: this version runs it on request only", name);
-            }
+            scheduler_add(lead->scheduler, job, &memory);
         }
     }
     scheduler_link(lead->scheduler);
     ledger_request_population(&lead->ledger, population_requested, lead);
 }
 
-static bool is_ready(const struct lead *lead, const struct job *job, const bool *plugin_ready)
-{
-    for (size_t i = 0; job->plugin != NULL && i < lead->catalog->plugin_count; i++) {
-        if (strcmp(lead->catalog->plugins[i].declaration->name, job->plugin) == 0) {
-            return plugin_ready[i];
-        }
-    }
-    return true;
-}
-
-/* Jobs of plugins that are dormant or failed stay known, but nothing of theirs falls due. */
-static void list_jobs(struct lead *lead, const bool *plugin_ready)
-{
-    const struct job *jobs = catalog_jobs_of(lead->catalog, lead->database->name, &lead->job_count);
-    lead->jobs = xcalloc(lead->job_count + 1, sizeof *lead->jobs);
-    lead->asleep = arena_create();
-    for (size_t i = 0; i < lead->job_count; i++) {
-        lead->jobs[i] = &jobs[i];
-        if (!is_ready(lead, &jobs[i], plugin_ready)) {
-            struct job *asleep = arena_alloc(lead->asleep, sizeof *asleep);
-            *asleep = jobs[i];
-            asleep->active = false;
-            lead->jobs[i] = asleep;
-        }
-    }
-}
-
-static void plugins_installed(void *data, const bool *ready)
+static void plugins_installed(void *data, struct plugin_states *states)
 {
     struct lead *lead = data;
     lead->install = NULL;
-    list_jobs(lead, ready);
-    ledger_sync_jobs(&lead->ledger, lead->jobs, lead->job_count, jobs_synced, lead);
+    lead->plugins = *states;
+    job_list_fill(&lead->jobs, lead->generation->catalog, lead->database->name, &lead->plugins);
+    ledger_sync_jobs(&lead->ledger, lead->jobs.items, lead->jobs.count, jobs_synced, lead);
 }
 
 static void first_history_kept(void *data, const struct pg_reply *reply)
@@ -254,8 +224,8 @@ static void first_history_kept(void *data, const struct pg_reply *reply)
         return;
     }
     history_kept(data, reply);
-    lead->install = install_start(lead->ledger.connection, lead->catalog, lead->database->name, plugins_installed,
-                                  lead);
+    lead->install = install_start(lead->ledger.connection, lead->generation->catalog, lead->database->name, NULL,
+                                  plugins_installed, lead);
 }
 
 /* Sessions of an earlier leader were told to end: what they hold would make the steps that follow wait. Their runs are
@@ -271,18 +241,19 @@ static void orphans_told(void *data, const struct pg_reply *reply)
 /* --- life -------------------------------------------------------------------------------------------------------------- */
 
 struct lead *lead_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
-                         const struct catalog *catalog, const struct ledger *ledger, instant database_now,
+                         struct generation *generation, const struct ledger *ledger, const struct ledger_seat *seat,
                          const struct lead_handlers *handlers, void *data)
 {
     struct lead *lead = xcalloc(1, sizeof *lead);
     lead->loop = loop;
     lead->resolver = resolver;
     lead->database = database;
-    lead->catalog = catalog;
+    lead->generation = generation_hold(generation);
     lead->ledger = *ledger;
     lead->handlers = handlers;
     lead->data = data;
-    lead->offset = database_now - clock_boot();
+    lead->offset = seat->now - clock_boot();
+    lead->server_start = seat->server_start;
     lead->heartbeat_good = clock_boot();
     lead->tick_timer = loop_timer_create(loop, tick_due, lead);
     lead->heartbeat_timer = loop_timer_create(loop, heartbeat_due, lead);
@@ -300,6 +271,7 @@ void lead_destroy(struct lead *lead)
         return;
     }
     install_abandon(lead->install);
+    swap_destroy(lead);
     dispatch_destroy(lead);
     orphans_destroy(lead);
     loop_timer_destroy(lead->tick_timer);
@@ -309,8 +281,9 @@ void lead_destroy(struct lead *lead)
     loop_timer_destroy(lead->drain_timer);
     loop_forget(lead->loop, lead);
     scheduler_destroy(lead->scheduler);
-    free(lead->jobs);
-    arena_destroy(lead->asleep);
+    job_list_finish(&lead->jobs);
+    plugin_states_finish(&lead->plugins);
+    generation_drop(lead->generation);
     free(lead);
 }
 
@@ -328,7 +301,7 @@ void lead_drain(struct lead *lead, duration patience)
 bool lead_quiet(const struct lead *lead)
 {
     return lead->started && lead->heartbeats > 0 && scheduler_quiet(lead->scheduler) && !dispatch_busy(lead) &&
-           lead->doubt_count == 0 && lead->verdicts_pending == 0;
+           lead->doubt_count == 0 && lead->verdicts_pending == 0 && lead->swap == NULL;
 }
 
 const struct ledger *lead_ledger(const struct lead *lead)

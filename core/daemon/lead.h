@@ -7,7 +7,7 @@
 #ifndef CHIME_DAEMON_LEAD_H
 #define CHIME_DAEMON_LEAD_H
 
-#include "catalog/catalog.h"
+#include "daemon/generation.h"
 #include "ledger/ledger.h"
 #include "loop/loop.h"
 #include "loop/resolve.h"
@@ -18,14 +18,18 @@ struct lead_handlers {
     void (*started)(void *data);                           /* scheduling begins */
     void (*ended)(void *data, const struct error *reason); /* the leadership is over: destroy it */
     void (*drained)(void *data);                           /* after lead_drain: nothing is live any more */
+    void (*reloaded)(void *data);                          /* the catalog of the last lead_reload is in force */
 };
 
 struct lead *lead_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
-                         const struct catalog *catalog, const struct ledger *ledger, instant database_now,
+                         struct generation *generation, const struct ledger *ledger, const struct ledger_seat *seat,
                          const struct lead_handlers *handlers, void *data);
 void lead_destroy(struct lead *lead); /* NULL allowed; run sessions are closed */
 /* Starts nothing more and waits for what runs; after `patience` it is cancelled and recorded. */
 void lead_drain(struct lead *lead, duration patience);
+/* Goes by another catalog as soon as it can: plugins installed, jobs in the ledger, runs under way untouched. The last one asked for
+ * counts. */
+void lead_reload(struct lead *lead, struct generation *generation, const struct config_database *database);
 /* Started, and nothing is due, live, or being written: what `serve --once` waits for. */
 bool lead_quiet(const struct lead *lead);
 const struct ledger *lead_ledger(const struct lead *lead);

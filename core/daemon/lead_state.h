@@ -1,4 +1,5 @@
-/* Inside core/daemon: what a leadership holds. lead.c owns its life, dispatch.c moves runs, orphans.c what was left. */
+/* Inside core/daemon: what a leadership holds. lead.c owns its life, dispatch.c moves runs, orphans.c what was left, swap.c
+ * brings another catalog in, wishes.c does what people ask for. */
 #ifndef CHIME_DAEMON_LEAD_STATE_H
 #define CHIME_DAEMON_LEAD_STATE_H
 
@@ -33,19 +34,27 @@ struct doubt {
     bool asked; /* a sweep that was sent after the doubt arose is under way */
 };
 
+/* The jobs of a catalog as they are in one database. */
+struct job_list {
+    const struct job **items; /* sorted by name */
+    size_t count;
+    struct arena *asleep; /* inactive copies of those whose plugin is dormant */
+};
+
 struct lead {
     struct loop *loop;
     struct resolver *resolver;
     const struct config_database *database;
-    const struct catalog *catalog;
+    struct generation *generation; /* held; `database` and all jobs are of it */
     struct ledger ledger;
     const struct lead_handlers *handlers;
     void *data;
 
-    struct install *install; /* while it is under way */
-    const struct job **jobs; /* the catalog's, sorted by name */
-    size_t job_count;
-    struct arena *asleep;        /* inactive copies of those whose plugin is dormant or failed */
+    struct install *install; /* while it is under way, at the start */
+    struct plugin_states plugins;
+    struct job_list jobs;
+    struct swap *swap; /* another catalog on its way in; NULL: none */
+    struct loop_timer *wake_timer;
     struct scheduler *scheduler; /* NULL until the ledger was read */
     struct pool *pool;
     bool started;
@@ -87,8 +96,26 @@ struct lead {
 
 instant lead_now(const struct lead *lead); /* the database's clock */
 void lead_end(struct lead *lead, const struct error *reason);
+/* The ledger moved on without us: only another leader, or a change of the job, can do that. */
+void lead_end_for_disagreement(struct lead *lead, const struct scheduled *scheduled);
 /* An answer of the ledger that is no answer: true when the caller has nothing more to do. */
 bool lead_refused(struct lead *lead, const struct pg_reply *reply, const char *what);
+
+void job_list_finish(struct job_list *list);
+/* Jobs of plugins that are dormant stay known, but nothing of theirs falls due. */
+void job_list_fill(struct job_list *list, const struct catalog *catalog, const char *database,
+                   const struct plugin_states *plugins);
+const struct job *job_list_find(const struct job_list *list, const char *name);
+void lead_set_pools(struct lead *lead);
+
+/* swap.c */
+void swap_start(struct lead *lead); /* the schedule has started: looks for dormant plugins from time to time */
+/* Called by dispatch when no claim is on its way. True: nothing may be claimed now. */
+bool swap_step(struct lead *lead);
+void swap_destroy(struct lead *lead);
+
+/* wishes.c */
+void wishes_grant(struct lead *lead, const struct pg_reply *heartbeat);
 
 /* dispatch.c */
 void dispatch_create(struct lead *lead);
@@ -97,6 +124,17 @@ void dispatch_soon(struct lead *lead);
 void dispatch_wake(struct lead *lead);      /* the heartbeat is back: what waited for it may start */
 void dispatch_hand_back(struct lead *lead); /* draining: nothing that has not started will be */
 void dispatch_cancel_all(struct lead *lead);
+/* Ends a live run of the job: true when it is ending, or had not started and ended at once; false when it cannot be told yet
+ * (its claim is on the way). */
+bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char *reason);
+/* passes.c, ends.c */
+void dispatch_write_passes(struct lead *lead);
+void dispatch_write_suspensions(struct lead *lead);
+void dispatch_add_finish(struct lead *lead, struct scheduled *scheduled, const struct run *run,
+                         const struct outcome *outcome);
+void dispatch_write_finishes(struct lead *lead);
+/* Runs under way keep what they need of their jobs: the catalog is about to go. */
+void dispatch_own_jobs(struct lead *lead);
 bool dispatch_busy(const struct lead *lead);
 /* When the next attempt may start, INSTANT_NONE when there is to be none. */
 instant dispatch_retry_at(const struct lead *lead, const struct scheduled *scheduled, int attempt);

@@ -63,10 +63,13 @@ static struct ledger_verdict judge(const struct lead *lead, const struct ledger_
         verdict.reason = "waited for its next attempt";
         return verdict;
     }
-    if (scheduled_job(scheduled)->options.delivery == DELIVERY_TRANSACTIONAL) {
+    enum delivery delivery = scheduled_job(scheduled)->options.delivery;
+    if (delivery != DELIVERY_AT_MOST_ONCE && !scheduled_retired(scheduled)) {
         verdict.retry_at = dispatch_retry_at(lead, scheduled, orphan->attempt);
         verdict.again = verdict.retry_at != INSTANT_NONE;
-        verdict.reason = "its session is gone and its transaction with it";
+        verdict.reason = delivery == DELIVERY_TRANSACTIONAL
+                             ? "its session is gone and its transaction with it"
+                             : "its session is gone and its outcome is unknown: at least once means again";
     } else {
         verdict.reason = "its session is gone and its outcome is unknown";
     }

@@ -47,7 +47,7 @@ void ledger_look(struct pg_connection *connection, pg_callback *callback, void *
 {
     send_one(connection, "chime_look",
              "SELECT l.token, l.instance, coalesce(chime.backend_alive(l.pid, l.backend_start), false),"
-             " pg_catalog.clock_timestamp() FROM chime.leader l",
+             " pg_catalog.clock_timestamp(), pg_catalog.pg_postmaster_start_time() FROM chime.leader l",
              0, NULL, callback, data);
 }
 
@@ -63,6 +63,7 @@ bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat)
     snprintf(seat->instance, sizeof seat->instance, "%s", instance != NULL ? instance : "");
     seat->held = pg_reply_value(reply, 0, 0, 2)[0] == 't';
     seat->now = read_instant(pg_reply_value(reply, 0, 0, 3));
+    seat->server_start = read_instant(pg_reply_value(reply, 0, 0, 4));
     return true;
 }
 
@@ -83,6 +84,13 @@ bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger)
     return true;
 }
 
+void ledger_configure(const struct ledger *ledger, const char *configuration, pg_callback *callback, void *data)
+{
+    const char *parameters[] = {ledger->token, configuration};
+    send_one(ledger->connection, NULL, "UPDATE chime.leader SET configuration = $2 WHERE token = $1", 2, parameters,
+             callback, data);
+}
+
 void ledger_resign(const struct ledger *ledger, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token};
@@ -97,9 +105,7 @@ void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *
          .sql = "SELECT pg_catalog.clock_timestamp(), EXISTS (SELECT FROM chime.leader l WHERE l.token = $1)",
          .parameter_count = 1,
          .parameters = parameters},
-        {.name = "chime_requests",
-         .sql = "SELECT q.job_id, q.kind, q.slot FROM chime.request q JOIN chime.job j USING (job_id)"
-                " WHERE j.active ORDER BY q.request_id LIMIT 1000"},
+        {.name = "chime_wishes", .sql = "SELECT request_id, verb, job_id, kind, slot, reason FROM chime.wishes()"},
     };
     pg_send(ledger->connection, statements, COUNT_OF(statements), callback, data);
 }
@@ -114,16 +120,82 @@ bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *lea
     return true;
 }
 
-size_t ledger_read_requests(const struct pg_reply *reply, struct ledger_request **requests)
+static enum ledger_verb read_verb(const char *text)
+{
+    static const char *const verbs[] = {
+        [LEDGER_RUN] = "run", [LEDGER_CANCEL] = "cancel", [LEDGER_SUSPEND] = "suspend", [LEDGER_RESUME] = "resume"};
+    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
+        if (strcmp(verbs[i], text) == 0) {
+            return (enum ledger_verb)i;
+        }
+    }
+    fatal("the ledger answered \"%s\" where a wish was due", text);
+}
+
+size_t ledger_read_wishes(const struct pg_reply *reply, struct ledger_wish **wishes)
 {
     size_t count = pg_reply_rows(reply, 1);
-    *requests = xcalloc(count + 1, sizeof **requests);
+    *wishes = xcalloc(count + 1, sizeof **wishes);
     for (size_t i = 0; i < count; i++) {
-        (*requests)[i] = (struct ledger_request){.job_id = atoll(pg_reply_value(reply, 1, i, 0)),
-                                                 .kind = read_kind(pg_reply_value(reply, 1, i, 1)),
-                                                 .slot = read_instant(pg_reply_value(reply, 1, i, 2))};
+        const char *kind = pg_reply_value(reply, 1, i, 3);
+        const char *reason = pg_reply_value(reply, 1, i, 5);
+        (*wishes)[i] = (struct ledger_wish){.request_id = atoll(pg_reply_value(reply, 1, i, 0)),
+                                            .verb = read_verb(pg_reply_value(reply, 1, i, 1)),
+                                            .run = {.job_id = atoll(pg_reply_value(reply, 1, i, 2)),
+                                                    .kind = kind != NULL ? read_kind(kind) : RUN_SCHEDULE,
+                                                    .slot = read_instant(pg_reply_value(reply, 1, i, 4))},
+                                            .reason = reason != NULL ? xstrdup(reason) : NULL};
     }
     return count;
+}
+
+void ledger_free_wishes(struct ledger_wish *wishes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free(wishes[i].reason);
+    }
+    free(wishes);
+}
+
+/* A function of the token and one list of numbers. */
+static void send_numbers(const struct ledger *ledger, const char *sql, const int64_t *numbers, size_t count,
+                         pg_callback *callback, void *data)
+{
+    struct columns columns;
+    columns_init(&columns);
+    for (size_t i = 0; i < count; i++) {
+        columns_int(&columns, 0, numbers[i]);
+    }
+    columns_close(&columns);
+    const char *parameters[] = {ledger->token, columns.values[0]};
+    send_one(ledger->connection, NULL, sql, 2, parameters, callback, data);
+    columns_finish(&columns);
+}
+
+void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, pg_callback *callback,
+                        void *data)
+{
+    send_numbers(ledger, "SELECT chime.acknowledge($1, $2)", request_ids, count, callback, data);
+}
+
+void ledger_resume(const struct ledger *ledger, const int64_t *job_ids, size_t count, pg_callback *callback, void *data)
+{
+    send_numbers(ledger, "SELECT chime.resume_expired($1, $2)", job_ids, count, callback, data);
+}
+
+void ledger_suspend(const struct ledger *ledger, const struct suspension *suspensions, size_t count,
+                    pg_callback *callback, void *data)
+{
+    struct columns columns;
+    columns_init(&columns);
+    for (size_t i = 0; i < count; i++) {
+        columns_int(&columns, 0, scheduled_id(suspensions[i].scheduled));
+        columns_text(&columns, 1, suspensions[i].reason);
+    }
+    columns_close(&columns);
+    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
+    send_one(ledger->connection, NULL, "SELECT chime.suspend_failing($1, $2, $3)", 3, parameters, callback, data);
+    columns_finish(&columns);
 }
 
 /* --- jobs ------------------------------------------------------------------------------------------------------------ */
@@ -212,9 +284,11 @@ void ledger_sync_jobs(const struct ledger *ledger, const struct job *const *jobs
     char *text = jobs_text(jobs, count);
     char *defaults = defaults_text();
     const char *parameters[] = {ledger->token, text, defaults};
-    send_one(ledger->connection, NULL,
-             "SELECT name, job_id, version, last_slot, last_outcome, last_duration_us FROM chime.sync_jobs($1, $2, $3)",
-             3, parameters, callback, data);
+    send_one(
+        ledger->connection, NULL,
+        "SELECT name, job_id, version, last_slot, last_outcome, last_duration_us, outcome_at, last_end, cursor_skipped,"
+        " consecutive_failures, suspended FROM chime.sync_jobs($1, $2, $3)",
+        3, parameters, callback, data);
     free(text);
     free(defaults);
 }
@@ -230,7 +304,12 @@ bool ledger_read_memory(const struct pg_reply *reply, size_t row, const char **n
     *memory = (struct job_memory){.job_id = atoll(pg_reply_value(reply, 0, row, 1)),
                                   .version = atoi(pg_reply_value(reply, 0, row, 2)),
                                   .cursor = read_instant(pg_reply_value(reply, 0, row, 3)),
-                                  .last_duration = took != NULL ? atoll(took) : 0};
+                                  .last_duration = took != NULL ? atoll(took) : 0,
+                                  .outcome_at = read_instant(pg_reply_value(reply, 0, row, 6)),
+                                  .last_end = read_instant(pg_reply_value(reply, 0, row, 7)),
+                                  .cursor_skipped = pg_reply_value(reply, 0, row, 8)[0] == 't',
+                                  .failures = atoll(pg_reply_value(reply, 0, row, 9)),
+                                  .suspended = pg_reply_value(reply, 0, row, 10)[0] == 't'};
     memory->has_outcome = outcome != NULL && run_state_parse(outcome, &memory->last_outcome);
     return true;
 }
@@ -299,12 +378,14 @@ static void add_reclaim(struct batch *batch, const struct ledger_claim *claim)
 void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims, size_t count, pg_callback *callback,
                   void *data)
 {
-    static const struct pg_statement claim = {.name = "chime_claim",
-                                              .sql = "SELECT job_id FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
-                                              .parameter_count = 8};
-    static const struct pg_statement reclaim = {.name = "chime_reclaim",
-                                                .sql = "SELECT job_id FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
-                                                .parameter_count = 6};
+    static const struct pg_statement claim = {
+        .name = "chime_claim",
+        .sql = "SELECT job_id, suspended, reason FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
+        .parameter_count = 8};
+    static const struct pg_statement reclaim = {
+        .name = "chime_reclaim",
+        .sql = "SELECT job_id, NULL, NULL FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
+        .parameter_count = 6};
     struct batch fresh = {0};
     struct batch again = {0};
     for (size_t i = 0; i < count; i++) {
@@ -315,6 +396,11 @@ void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims
         }
     }
     send_batches(ledger, &fresh, &claim, &again, &reclaim, callback, data);
+}
+
+static const char *log_word(enum log_runs log)
+{
+    return log == LOG_RUNS_ALL ? "all" : log == LOG_RUNS_ERRORS ? "errors" : "off";
 }
 
 static void add_end(struct batch *batch, const struct ledger_finish *finish)
@@ -342,6 +428,7 @@ static void add_end(struct batch *batch, const struct ledger_finish *finish)
     } else {
         columns_instant(columns, at++, finish->retry_at);
     }
+    columns_text(columns, at, log_word(finish->log_runs));
     batch->rows++;
 }
 
@@ -350,12 +437,12 @@ void ledger_finish(const struct ledger *ledger, const struct ledger_finish *fini
 {
     static const struct pg_statement finish = {
         .name = "chime_finish",
-        .sql = "SELECT job_id FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        .parameter_count = 11};
+        .sql = "SELECT job_id FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        .parameter_count = 12};
     static const struct pg_statement retry = {
         .name = "chime_retry",
-        .sql = "SELECT job_id FROM chime.retry($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        .parameter_count = 10};
+        .sql = "SELECT job_id FROM chime.retry($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        .parameter_count = 11};
     struct batch ends = {0};
     struct batch retries = {0};
     for (size_t i = 0; i < count; i++) {
@@ -376,18 +463,28 @@ static void add_missed(struct batch *batch, const struct passed *passed)
     batch->rows++;
 }
 
+static void add_skip(struct batch *batch, const struct passed *passed, instant slot)
+{
+    struct columns *columns = &batch->columns;
+    columns_int(columns, 0, scheduled_id(passed->scheduled));
+    columns_text(columns, 1, run_kind_name(passed->kind));
+    columns_instant(columns, 2, passed->cursor);
+    columns_instant(columns, 3, slot);
+    columns_instant(columns, 4, passed->at);
+    columns_text(columns, 5, passed->reason);
+    columns_bool(columns, 6, passed->outcome);
+    columns_text(columns, 7, log_word(scheduled_job(passed->scheduled)->options.log_runs));
+    batch->rows++;
+}
+
 static void add_skipped(struct batch *batch, const struct passed *passed)
 {
-    const struct schedule *schedule = &scheduled_job(passed->scheduled)->schedule;
-    struct columns *columns = &batch->columns;
-    for (instant slot = passed->first; slot <= passed->last; slot = schedule_next(schedule, slot)) {
-        columns_int(columns, 0, scheduled_id(passed->scheduled));
-        columns_instant(columns, 1, passed->cursor);
-        columns_instant(columns, 2, slot);
-        columns_text(columns, 3, passed->reason);
-        columns_bool(columns, 4, passed->outcome);
-        batch->rows++;
+    instant slot = passed->first;
+    while (passed->kind == RUN_SCHEDULE && slot < passed->last) {
+        add_skip(batch, passed, slot);
+        slot = schedule_next(&passed->schedule, slot);
     }
+    add_skip(batch, passed, passed->last);
 }
 
 void ledger_pass(const struct ledger *ledger, const struct passed *passed, size_t count, pg_callback *callback,
@@ -395,8 +492,9 @@ void ledger_pass(const struct ledger *ledger, const struct passed *passed, size_
 {
     static const struct pg_statement miss = {
         .name = "chime_miss", .sql = "SELECT job_id FROM chime.miss($1, $2, $3, $4, $5, $6, $7)", .parameter_count = 7};
-    static const struct pg_statement skip = {
-        .name = "chime_skip", .sql = "SELECT job_id FROM chime.skip($1, $2, $3, $4, $5, $6)", .parameter_count = 6};
+    static const struct pg_statement skip = {.name = "chime_skip",
+                                             .sql = "SELECT job_id FROM chime.skip($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                                             .parameter_count = 9};
     struct batch missed = {0};
     struct batch skipped = {0};
     for (size_t i = 0; i < count; i++) {
@@ -426,11 +524,30 @@ size_t ledger_read_granted(const struct pg_reply *reply, size_t statements, int6
     size_t count = 0;
     for (size_t n = 0; n < statements; n++) {
         for (size_t row = 0; row < pg_reply_rows(reply, n); row++) {
-            (*job_ids)[count++] = atoll(pg_reply_value(reply, n, row, 0));
+            const char *job_id = pg_reply_value(reply, n, row, 0);
+            if (job_id != NULL) {
+                (*job_ids)[count++] = atoll(job_id);
+            }
         }
     }
     qsort(*job_ids, count, sizeof **job_ids, by_value);
     return count;
+}
+
+bool ledger_granted(const int64_t *sorted, size_t count, int64_t job_id)
+{
+    return bsearch(&job_id, sorted, count, sizeof *sorted, by_value) != NULL;
+}
+
+const char *ledger_read_suspended(const struct pg_reply *reply, int64_t job_id)
+{
+    for (size_t row = 0; row < pg_reply_rows(reply, 0); row++) {
+        const char *suspended = pg_reply_value(reply, 0, row, 1);
+        if (suspended != NULL && atoll(suspended) == job_id) {
+            return pg_reply_value(reply, 0, row, 2);
+        }
+    }
+    return NULL;
 }
 
 /* --- orphans --------------------------------------------------------------------------------------------------------- */

@@ -75,7 +75,8 @@ struct ledger_request {
 enum ledger_verb { LEDGER_RUN, LEDGER_CANCEL, LEDGER_SUSPEND, LEDGER_RESUME };
 
 struct ledger_wish {
-    int64_t request_id; /* 0 for a suspension whose time is over: a RESUME that nobody asked for and nobody acknowledges */
+    int64_t
+        request_id; /* 0 for a suspension whose time is over: a RESUME that nobody asked for and nobody acknowledges */
     enum ledger_verb verb;
     struct ledger_request run; /* RUN, CANCEL; of the others only job_id */
     char *reason;              /* in words, who included: "suspended by ann: too noisy"; NULL for RUN */
@@ -95,13 +96,14 @@ void ledger_take_over(struct pg_connection *connection, const char *seen, const 
                       const char *configuration, pg_callback *callback, void *data);
 /* True when the seat is ours now: fills token and epoch. */
 bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger);
+/* The seat's configuration is another one now: its fingerprint. */
+void ledger_configure(const struct ledger *ledger, const char *configuration, pg_callback *callback, void *data);
 void ledger_resign(const struct ledger *ledger, pg_callback *callback, void *data);
 
 /* The database's clock, whether the token still leads, and the wishes that wait. Read-only. */
 void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *data);
 bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *leads);
 size_t ledger_read_wishes(const struct pg_reply *reply, struct ledger_wish **wishes); /* caller: ledger_free_wishes */
-size_t ledger_read_requests(const struct pg_reply *reply, struct ledger_request **requests);
 void ledger_free_wishes(struct ledger_wish *wishes, size_t count);
 /* Removes wishes that were granted or are moot. */
 void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, pg_callback *callback,
@@ -110,7 +112,8 @@ void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids,
  * already stay as they are. */
 void ledger_suspend(const struct ledger *ledger, const struct suspension *suspensions, size_t count,
                     pg_callback *callback, void *data);
-void ledger_resume(const struct ledger *ledger, const int64_t *job_ids, size_t count, pg_callback *callback, void *data);
+void ledger_resume(const struct ledger *ledger, const int64_t *job_ids, size_t count, pg_callback *callback,
+                   void *data);
 
 void ledger_sync_jobs(const struct ledger *ledger, const struct job *const *jobs, size_t count, pg_callback *callback,
                       void *data);
@@ -125,6 +128,9 @@ void ledger_pass(const struct ledger *ledger, const struct passed *passed, size_
                  void *data);
 /* All job_ids of all statements of an answer, sorted; caller frees. */
 size_t ledger_read_granted(const struct pg_reply *reply, size_t statements, int64_t **job_ids);
+/* Of the answer to a claim: why the job was refused because it is suspended; NULL when it was not. */
+const char *ledger_read_suspended(const struct pg_reply *reply, int64_t job_id);
+bool ledger_granted(const int64_t *sorted, size_t count, int64_t job_id);
 
 void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_count, pg_callback *callback,
                     void *data);

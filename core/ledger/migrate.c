@@ -17,8 +17,12 @@ struct migration {
     size_t next; /* index of the migration that runs next */
 };
 
+/* CREATE SCHEMA IF NOT EXISTS asks for CREATE on the database even where the schema is there. */
 static const char prepare_schema[] = "SET client_min_messages = warning;\n"
-                                     "CREATE SCHEMA IF NOT EXISTS chime;\n"
+                                     "DO $$ BEGIN\n"
+                                     "    IF to_regnamespace('chime') IS NULL THEN CREATE SCHEMA chime; END IF;\n"
+                                     "EXCEPTION WHEN duplicate_schema OR unique_violation THEN NULL;\n"
+                                     "END $$;\n"
                                      "CREATE TABLE IF NOT EXISTS chime.migration (number integer PRIMARY KEY, name "
                                      "text NOT NULL, version text NOT NULL,\n"
                                      "    applied_at timestamptz NOT NULL DEFAULT clock_timestamp());\n";

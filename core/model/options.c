@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/intern.h"
 #include "base/text.h"
+#include "model/option_names.h"
 
 enum option_kind {
     OPTION_WORD, /* one of `words`, kept as its index */
@@ -88,15 +89,6 @@ static const struct option table[] = {
     {.name = "timezone", .kind = OPTION_ZONE, .offset = AT(timezone)},
     {.name = "dst_gap", .kind = OPTION_WORD, .offset = AT(dst_gap), .words = {"run", "skip"}},
     {.name = "dst_overlap", .kind = OPTION_WORD, .offset = AT(dst_overlap), .words = {"first", "last", "both"}},
-};
-
-static const char *const reserved_names[] = {
-    "on",
-    "debounce",
-    "throttle",
-    "target_lag",
-    "warn_after",
-    "error_after",
 };
 
 _Static_assert(COUNT_OF(table) <= 32, "job_options.set has a bit for each option");
@@ -300,9 +292,17 @@ static bool set_name(const struct option *option, const char *value, const char 
     return true;
 }
 
+/* Only characters that are safe in a message and in a file's name: whether there is such a zone, the catalog finds out. */
+static bool zone_name_possible(const char *name)
+{
+    size_t length = strlen(name);
+    return length > 0 && length <= ZONE_NAME_MAX &&
+           strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") == length;
+}
+
 static bool set_zone(const struct option *option, const char *value, const char **name, struct error *err)
 {
-    if (value[0] == '\0' || strlen(value) > ZONE_NAME_MAX) {
+    if (!zone_name_possible(value)) {
         error_set(err, ERROR_CONFIG, "%s \"%.100s\" cannot be the name of a time zone", option->name, value);
         return error_hint(err, "write a name such as Europe/Berlin, or UTC");
     }
@@ -332,31 +332,16 @@ static bool set_value(struct job_options *options, const struct option *option, 
     return set_sqlstates(options, value, err);
 }
 
-static bool refuse_name(const char *name, struct error *err)
+bool options_has(const char *name)
 {
-    int reserved = 0;
-    if (find_word(name, reserved_names, COUNT_OF(reserved_names), &reserved)) {
-        error_set(err, ERROR_CONFIG, "option \"%s\" is not available yet", name);
-        return error_hint(err, "its name is kept for a later version: remove it");
-    }
-    error_set(err, ERROR_CONFIG, "unknown option \"%.100s\"", name);
-    if (strcmp(name, "backoff") == 0) {
-        return error_hint(err, "backoff is a group of initial, coefficient, max and jitter");
-    }
-    const char *names[COUNT_OF(table) + COUNT_OF(reserved_names)];
-    for (size_t i = 0; i < COUNT_OF(table); i++) {
-        names[i] = table[i].name;
-    }
-    memcpy(names + COUNT_OF(table), reserved_names, sizeof(reserved_names));
-    const char *nearest = nearest_word(name, names, COUNT_OF(names));
-    return nearest != NULL && error_hint(err, "did you mean \"%s\"?", nearest);
+    return find_option(name) != NULL;
 }
 
 bool options_set(struct job_options *options, const char *name, const char *value, struct error *err)
 {
     const struct option *option = find_option(name);
     if (option == NULL) {
-        return refuse_name(name, err);
+        return option_name_refuse(name, err);
     }
     if (!set_value(options, option, value, err)) {
         return false;

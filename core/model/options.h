@@ -40,8 +40,8 @@ struct job_options {
     char retry_on[RETRY_ON_MAX][6]; /* SQLSTATEs; a shorter one is a prefix, so "08" is the class */
     size_t retry_on_count;
     enum trigger_rule trigger_rule;
-    int64_t priority; /* 1 first .. 9 */
-    const char *pool; /* interned */
+    int64_t priority;               /* 1 first .. 9 */
+    const char *pool;               /* interned */
     int64_t suspend_after_failures; /* 0 = never */
     enum delivery delivery;
     enum log_runs log_runs;
@@ -55,6 +55,12 @@ void options_defaults(struct job_options *options, bool refresh);
 /* Reads one option, e.g. ("catchup_window", "24h"), ("backoff.initial", "5s"), ("retry_on", "08,53,40001").
  * Unknown names get a did-you-mean; names and values reserved for later are refused as such; ranges are named. */
 bool options_set(struct job_options *options, const char *name, const char *value, struct error *err) CHIME_MUST_CHECK;
+bool options_has(const char *name);
+/* A name that a later version will know; options_set refuses it with that reason. */
+bool options_reserves(const char *name);
+/* What was meant by a name that is not known: by what others call it ("retries" for max_attempts), else by its letters.
+ * Among the options and `others`; NULL when nothing is near. */
+const char *options_suggest(const char *name, const char *const *others, size_t other_count);
 /* Takes from `lower` every option that `options` has not set itself. */
 void options_inherit(struct job_options *options, const struct job_options *lower);
 /* Name of option `index` of the table, NULL past its end: for messages, check, documentation. */

@@ -258,6 +258,20 @@ int pool_idle(const struct pool *pool)
     return pool->idle;
 }
 
+void pool_resize(struct pool *pool, int limit)
+{
+    if (limit > pool->settings.limit) {
+        pool->sessions = xrealloc(pool->sessions, (size_t)limit, sizeof(struct pool_session *));
+    }
+    pool->settings.limit = limit;
+    for (int i = pool->count; i-- > 0 && pool->count > limit;) {
+        if (pool->sessions[i]->state == SESSION_IDLE) {
+            discard(pool->sessions[i]);
+        }
+    }
+    open_wanted(pool);
+}
+
 void pool_want(struct pool *pool, int sessions)
 {
     pool->wanted = sessions;
@@ -266,8 +280,11 @@ void pool_want(struct pool *pool, int sessions)
 
 void pool_return(struct pool *pool, struct pool_session *session, enum wipe wipe)
 {
-    (void)pool;
     session->tag = NULL;
+    if (pool->count > pool->settings.limit) {
+        discard(session);
+        return;
+    }
     session->unused_since = clock_boot();
     if (wipe == WIPE_NONE) {
         become_idle(session);

@@ -36,6 +36,8 @@ struct pool_session *pool_borrow(struct pool *pool);
 /* How many more could be borrowed at once, or soon: idle ones. */
 int pool_idle(const struct pool *pool);
 void pool_want(struct pool *pool, int sessions); /* opens towards this many idle ones, within the limit */
+/* Another limit: sessions beyond it go as they come back. */
+void pool_resize(struct pool *pool, int limit);
 /* Back to the pool, which wipes it as told before it is lent again. */
 void pool_return(struct pool *pool, struct pool_session *session, enum wipe wipe);
 /* Not to be used again: closes it. */

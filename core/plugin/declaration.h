@@ -76,6 +76,7 @@ struct declared_setting {
 struct declaration {
     struct arena *arena; /* holds the declaration itself, too */
     const char *file;    /* the plugin's path */
+    const char *text;    /* what it was decoded from, where plugin_options.keep_texts asked for it; else NULL */
     const char *name;
     const char *version;
     const char *summary;

@@ -121,7 +121,7 @@ static bool read_refusal(struct candidate *candidate, const char *content, size_
     return understood;
 }
 
-static bool judge_end(struct candidate *candidate)
+static bool judge_end(struct candidate *candidate, bool keep_text)
 {
     const struct host_process *host = &candidate->host;
     char what[160];
@@ -135,6 +135,9 @@ static bool judge_end(struct candidate *candidate)
     const char *content = frame_content(&host->frame, &length);
     if (content != NULL && status == PLUGIN_HOST_DESCRIBED) {
         candidate->declaration = declaration_decode(content, length, candidate->path, &candidate->fault);
+        if (candidate->declaration != NULL && keep_text) {
+            candidate->declaration->text = arena_strndup(candidate->declaration->arena, content, length);
+        }
         return candidate->declaration != NULL;
     }
     if (content != NULL && status == PLUGIN_HOST_REFUSED && read_refusal(candidate, content, length)) {
@@ -145,7 +148,7 @@ static bool judge_end(struct candidate *candidate)
     return blame(candidate, CONSTANT_HINT, what);
 }
 
-static bool judge(struct candidate *candidate, duration time_allowed)
+static bool judge(struct candidate *candidate, duration time_allowed, bool keep_text)
 {
     if (!host_process_stop(&candidate->host, &candidate->fault)) {
         return error_hint(&candidate->fault, "see what process %d does, if it is still there",
@@ -160,13 +163,15 @@ static bool judge(struct candidate *candidate, duration time_allowed)
     if (candidate->host.frame.length > PLUGIN_FRAME_HEADER + (size_t)PLUGIN_ANSWER_LIMIT) {
         return blame(candidate, CONSTANT_HINT, "its plugin host answered more than 4 MiB");
     }
-    return judge_end(candidate);
+    return judge_end(candidate, keep_text);
 }
 
 /* --- several at a time --- */
 
 struct description {
     int folder;
+    bool keep_texts;
+    const char *path; /* the folder's */
     const char *program;
     duration time_allowed;
     struct candidates candidates;
@@ -177,7 +182,7 @@ struct description {
 
 static bool candidate_start(struct description *description, struct candidate *candidate)
 {
-    int file = vet_file(description->folder, candidate->file, &candidate->fault);
+    int file = vet_file(description->folder, description->path, candidate->file, &candidate->fault);
     if (file < 0) {
         return false;
     }
@@ -222,7 +227,7 @@ static void step_hosts(struct description *description)
             i++;
             continue;
         }
-        (void)judge(candidate, description->time_allowed); /* its error is the candidate's */
+        (void)judge(candidate, description->time_allowed, description->keep_texts); /* its error is the candidate's */
         host_process_finish(&candidate->host);
         description->running[i] = description->running[--description->running_count];
     }
@@ -240,11 +245,22 @@ static void describe_all(struct description *description)
 
 /* --- the result --- */
 
-static void report_fault(struct report *report, const char *file, struct error *fault)
+static void report_fault(struct report *report, const char *file, int line, struct error *fault)
 {
     text_make_printable(fault->message);
     text_make_printable(fault->hint);
-    report_add(report, file, 0, fault->hint[0] == '\0' ? NULL : fault->hint, "%s", fault->message);
+    report_add(report, file, line, fault->hint[0] == '\0' ? NULL : fault->hint, "%s", fault->message);
+}
+
+/* Named once: where it is configured, or before the message. */
+static void report_folder(struct report *report, const char *folder, const struct plugin_options *options,
+                          struct error *fault)
+{
+    bool placed = options->file != NULL;
+    if (placed) {
+        error_prefix(fault, "plugin_dir");
+    }
+    report_fault(report, placed ? options->file : folder, placed ? options->line : 0, fault);
 }
 
 static int compare_declarations(const void *left, const void *right)
@@ -262,7 +278,7 @@ static void collect(struct candidates *candidates, struct plugin_set *set, struc
         if (candidate->declaration != NULL) {
             set->plugins[set->count++] = candidate->declaration;
         } else {
-            report_fault(report, candidate->path, &candidate->fault);
+            report_fault(report, candidate->path, 0, &candidate->fault);
         }
         free(candidate->path);
     }
@@ -277,25 +293,36 @@ struct plugin_set *plugins_describe(const char *folder, const struct plugin_opti
 {
     struct plugin_set *set = xcalloc(1, sizeof(*set));
     struct error err = {.kind = ERROR_NONE};
+    size_t findings_before = report->count;
+    set->stamp = plugins_stamp(folder);
     struct description description = {
         .folder = vet_folder(folder, &err),
+        .keep_texts = options->keep_texts,
+        .path = folder,
         .program = options->host_program != NULL ? options->host_program : "/proc/self/exe",
         .time_allowed = options->deadline > 0 ? options->deadline : PLUGIN_DEADLINE,
     };
     if (description.folder < 0 || !list_candidates(description.folder, folder, &description.candidates, &err)) {
-        report_fault(report, folder, &err);
+        report_folder(report, folder, options, &err);
     }
     describe_all(&description);
     collect(&description.candidates, set, report);
+    set->refused = report->count - findings_before;
     if (description.folder >= 0) {
         close(description.folder);
     }
     return set;
 }
 
+struct plugin_set *plugin_set_share(struct plugin_set *set)
+{
+    set->sharers++;
+    return set;
+}
+
 void plugin_set_destroy(struct plugin_set *set)
 {
-    if (set == NULL) {
+    if (set == NULL || set->sharers-- > 0) {
         return;
     }
     for (size_t i = 0; i < set->count; i++) {

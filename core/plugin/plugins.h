@@ -20,18 +20,28 @@
 struct plugin_set {
     struct declaration **plugins; /* sorted by name */
     size_t count;
+    uint64_t stamp; /* plugins_stamp of the folder, taken before it was described; 0: there was none */
+    size_t refused; /* plugins that are not in it because of a finding */
+    size_t sharers; /* beside the one who made it: plugin_set_share */
 };
 
 struct plugin_options {
     const char *host_program; /* path of the pgchime binary; NULL: /proc/self/exe */
     duration deadline;        /* 0: PLUGIN_DEADLINE; for each plugin */
+    bool keep_texts;          /* in declaration.text */
+    const char *file;         /* where the folder is named: findings about the folder itself go there; NULL: nowhere */
+    int line;
 };
 
 /* Describes all plugins of a folder, several at a time. Blocks up to the deadlines: called at start, by `check`, and
  * from a child at reload, never inside the loop while it leads. Findings go to the report; the rest is returned (never
  * NULL). SIGCHLD must not be ignored, and nobody else may reap the hosts. */
 struct plugin_set *plugins_describe(const char *folder, const struct plugin_options *options, struct report *report);
-void plugin_set_destroy(struct plugin_set *set); /* takes NULL */
+struct plugin_set *plugin_set_share(struct plugin_set *set); /* the same once more; each is to be destroyed */
+void plugin_set_destroy(struct plugin_set *set);             /* takes NULL */
+
+/* Changes with the plugin files of the folder: their names, sizes, times, and which files they are. 0 when it cannot be listed. */
+uint64_t plugins_stamp(const char *folder);
 
 /* Opens and vets one file: a descriptor, or -1 with the rule it breaks. */
 int plugin_open(const char *folder, const char *file, struct error *err);

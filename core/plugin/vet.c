@@ -36,15 +36,16 @@ static bool is_sticky_of_root(const struct stat *status)
     return status->st_uid == 0 && (status->st_mode & S_ISVTX) != 0;
 }
 
-static bool trusted(const struct stat *status, bool writable_allowed, const char *what, const char *path,
-                    struct error *err)
+/* `name` is what the message calls it, `path` what a shell would. */
+static bool trusted(const struct stat *status, bool writable_allowed, const char *what, const char *name,
+                    const char *path, struct error *err)
 {
     if (!owner_trusted(status)) {
-        error_set(err, ERROR_CONFIG, "%s %s belongs to user %u", what, path, (unsigned)status->st_uid);
-        return error_hint(err, "chown it to root or to the user that pgchime runs as (%u)", (unsigned)geteuid());
+        error_set(err, ERROR_CONFIG, "%s %s belongs to user %u", what, name, (unsigned)status->st_uid);
+        return error_hint(err, "chown %s to root or to the user that pgchime runs as (%u)", path, (unsigned)geteuid());
     }
     if (others_may_write(status) && !writable_allowed) {
-        error_set(err, ERROR_CONFIG, "%s %s is writable by group or others (mode %04o)", what, path,
+        error_set(err, ERROR_CONFIG, "%s %s is writable by group or others (mode %04o)", what, name,
                   (unsigned)(status->st_mode & 07777));
         return error_hint(err, "chmod go-w %s", path);
     }
@@ -57,7 +58,7 @@ static bool folder_trusted(int folder, const char *path, bool is_last, struct er
     if (fstat(folder, &status) != 0) {
         return fail(err, path, errno, "see that pgchime may read it");
     }
-    return trusted(&status, !is_last && is_sticky_of_root(&status), "the folder", path, err);
+    return trusted(&status, !is_last && is_sticky_of_root(&status), "the folder", path, path, err);
 }
 
 static int open_folder(int above, const char *name, const char *path, bool is_last, struct error *err)
@@ -134,7 +135,7 @@ static bool file_name_valid(const char *file, struct error *err)
     return valid;
 }
 
-static bool file_trusted(int descriptor, const char *file, struct error *err)
+static bool file_trusted(int descriptor, const char *folder, const char *file, struct error *err)
 {
     struct stat status;
     if (fstat(descriptor, &status) != 0) {
@@ -144,10 +145,13 @@ static bool file_trusted(int descriptor, const char *file, struct error *err)
         error_set(err, ERROR_CONFIG, "the file %s is not a regular file", file);
         return error_hint(err, "put the shared object itself there");
     }
-    return trusted(&status, false, "the file", file, err);
+    char *path = xasprintf("%s/%s", folder, file);
+    bool sound = trusted(&status, false, "the file", file, path, err);
+    free(path);
+    return sound;
 }
 
-int vet_file(int folder, const char *file, struct error *err)
+int vet_file(int folder, const char *path, const char *file, struct error *err)
 {
     if (!file_name_valid(file, err)) {
         return -1;
@@ -160,7 +164,7 @@ int vet_file(int folder, const char *file, struct error *err)
              is_link ? "put the file itself there, not a symbolic link" : "see that pgchime may read it");
         return -1;
     }
-    if (!file_trusted(descriptor, file, err)) {
+    if (!file_trusted(descriptor, path, file, err)) {
         close(descriptor);
         return -1;
     }
@@ -173,7 +177,7 @@ int plugin_open(const char *folder, const char *file, struct error *err)
     if (above < 0) {
         return -1;
     }
-    int descriptor = vet_file(above, file, err);
+    int descriptor = vet_file(above, folder, file, err);
     close(above);
     return descriptor;
 }

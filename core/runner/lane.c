@@ -36,6 +36,13 @@ struct lane {
 
 static void start_next(void *data);
 
+void run_free(struct run *run)
+{
+    job_free(run->own_job);
+    free(run->cancel_reason);
+    free(run);
+}
+
 static void finish_current(struct lane *lane, enum run_end end, const struct outcome *outcome)
 {
     struct run *run = lane->first;
@@ -84,7 +91,7 @@ static void end_with_result(struct lane *lane)
     if (outcome.state == RUN_TIMED_OUT) {
         outcome.reason = "attempt_timeout";
     } else if (outcome.state == RUN_CANCELLED) {
-        outcome.reason = "cancelled on request";
+        outcome.reason = run->cancel_reason;
     }
     snprintf(outcome.sqlstate, sizeof outcome.sqlstate, "%s", result->sqlstate);
     lane->wipe = result->wipe;
@@ -275,11 +282,61 @@ static void timer_due(void *data)
     interrupt(lane);
 }
 
-void lane_cancel_current(struct lane *lane)
+void lane_cancel_current(struct lane *lane, const char *reason)
 {
     if (lane->first != NULL && lane->step != STEP_NONE) {
-        lane->first->cancelled = true;
+        if (!lane->first->cancelled) {
+            lane->first->cancelled = true;
+            lane->first->cancel_reason = xstrdup(reason);
+        }
         interrupt(lane);
+    }
+}
+
+static void end_unstarted(struct lane *lane, struct run **link, const char *reason)
+{
+    struct run *run = *link;
+    struct outcome outcome = {.state = RUN_CANCELLED,
+                              .started = INSTANT_NONE,
+                              .rows = -1,
+                              .finished = lane->handlers->now(lane->data),
+                              .reason = reason};
+    *link = run->next;
+    if (lane->last == &run->next) {
+        lane->last = link;
+    }
+    run->next = NULL;
+    lane->queued--;
+    lane->load -= run->expected;
+    loop_defer(lane->loop, start_next, lane);
+    lane->handlers->ended(lane->data, lane, run, RUN_END_KNOWN, &outcome);
+}
+
+bool lane_cancel(struct lane *lane, const void *owner, const char *reason)
+{
+    for (struct run **link = &lane->first; *link != NULL; link = &(*link)->next) {
+        if ((*link)->owner != owner) {
+            continue;
+        }
+        if (link == &lane->first && lane->step != STEP_NONE) {
+            if (!lane->first->cancelled) {
+                lane_cancel_current(lane, reason);
+            }
+        } else {
+            end_unstarted(lane, link, reason);
+        }
+        return true;
+    }
+    return false;
+}
+
+void lane_own_jobs(struct lane *lane)
+{
+    for (struct run *run = lane->first; run != NULL; run = run->next) {
+        if (run->own_job == NULL) {
+            run->own_job = job_copy(run->job);
+            run->job = run->own_job;
+        }
     }
 }
 
@@ -350,7 +407,7 @@ void lane_abandon(struct lane *lane)
     while (lane->first != NULL) {
         struct run *run = lane->first;
         lane->first = run->next;
-        free(run);
+        run_free(run);
     }
     pool_drop(lane->pool, lane->session);
     lane_free(lane);

@@ -28,16 +28,20 @@ struct run {
     struct run *next; /* the lane's */
     void *owner;      /* the caller's */
     const struct job *job;
+    struct job *own_job; /* what `job` is once its catalog has gone; NULL */
     int64_t job_id;
     enum run_kind kind;
     instant slot;
     int attempt;
     duration expected; /* how long it takes, as far as known */
     enum run_state state;
-    bool cancelled; /* somebody asked for its end */
+    bool cancelled;      /* somebody asked for its end */
+    char *cancel_reason; /* who, in words; NULL */
     bool timed_out;
     instant started; /* INSTANT_NONE until its text goes out */
 };
+
+void run_free(struct run *run);
 
 enum run_end {
     RUN_END_KNOWN,     /* the outcome is to be recorded by the leader (a transactional success is marked already) */
@@ -78,7 +82,11 @@ duration lane_load(const struct lane *lane, int *runs);
 bool lane_usable(const struct lane *lane);
 const struct pg_identity *lane_identity(const struct lane *lane);
 /* Asks for the end of the run that executes now, if one does. */
-void lane_cancel_current(struct lane *lane);
+void lane_cancel_current(struct lane *lane, const char *reason);
+/* Likewise for the run of that owner, if it is here: one that has not started ends at once, as cancelled. */
+bool lane_cancel(struct lane *lane, const void *owner, const char *reason);
+/* The catalog that runs were made from is about to go: each keeps a copy of its job. */
+void lane_own_jobs(struct lane *lane);
 /* From now on nothing is started: what has not been comes back through `ended` as unstarted. */
 void lane_hand_back(struct lane *lane);
 /* Looks again whether the next run may start, after may_start had said no. */

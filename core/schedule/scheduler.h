@@ -72,11 +72,12 @@ struct passed {
     instant cursor;
     instant first;
     instant last;
-    instant at;    /* when it was decided */
-    int64_t count; /* of missed slots; 0 for skipped ones, which are listed one by one */
-    bool missed;   /* else skipped: one record for each slot in (cursor, last] of `schedule` */
-    bool outcome;  /* counts as the job's outcome for those after it */
-    struct schedule schedule; /* by which the slots are listed: the job's as it was then. Its zone lives until the next call that is not a take */
+    instant at;               /* when it was decided */
+    int64_t count;            /* of missed slots; 0 for skipped ones, which are listed one by one */
+    bool missed;              /* else skipped: one record for each slot in (cursor, last] of `schedule` */
+    bool outcome;             /* counts as the job's outcome for those after it */
+    struct schedule schedule; /* by which the slots are listed: the job's as it was then; its zone may be gone after the
+                               * next call that is not a take */
     char reason[PASSED_REASON_SIZE];
 };
 
@@ -129,10 +130,11 @@ void scheduler_dropped(struct scheduler *scheduler, struct scheduled *it);
 /* The live run goes on with this attempt at `retry_at` (INSTANT_NEVER: not known yet, call again). */
 void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int attempt, instant retry_at);
 /* The run ended at `at` with a final state; whoever waited is looked at again. */
-void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took, instant at);
+void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took,
+                     instant at);
 
 /* --- suspension by hand ---------------------------------------------------------------------------------------------------- */
-/* Nothing more falls due; what has and has not started is skipped for that reason; a live run goes on, retries included. Those after it
+/* Nothing more falls due; what has fallen due and has not started is skipped for that reason; a live run goes on, retries included. Those after it
  * treat it as inactive. Nothing happens when it is suspended already. */
 void scheduler_suspend(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
 /* Slots up to `now` are missed for that reason; failures are counted anew. Nothing happens when it is not suspended. */
@@ -164,6 +166,10 @@ bool scheduled_idle(const struct scheduled *scheduled);
 bool scheduled_retired(const struct scheduled *scheduled); /* scheduled_job is then a copy of its last definition */
 /* Whether its live run is this one. */
 bool scheduled_is_at(const struct scheduled *scheduled, enum run_kind kind, instant slot);
+/* Its current run; false when it has none. */
+bool scheduled_run(const struct scheduled *scheduled, enum run_kind *kind, instant *slot, int *attempt);
+/* When the next attempt of its live run is due; INSTANT_NEVER when that is not known, or it waits for none. */
+instant scheduled_retry_at(const struct scheduled *scheduled);
 struct scheduled *scheduler_find(const struct scheduler *scheduler, int64_t job_id); /* NULL: not ours */
 size_t scheduler_count(const struct scheduler *scheduler);
 struct scheduled *scheduler_at(const struct scheduler *scheduler, size_t index); /* by job_id, retired ones included */

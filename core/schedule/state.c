@@ -3,16 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
+
+/* --- life --------------------------------------------------------------------------------------------------------------- */
 
 struct scheduler *scheduler_create(void)
 {
-    return xcalloc(1, sizeof(struct scheduler));
+    struct scheduler *scheduler = xcalloc(1, sizeof *scheduler);
+    scheduler->now = INSTANT_NONE;
+    scheduler->server_start = INSTANT_NONE;
+    scheduler_pool(scheduler, NULL, 0);
+    return scheduler;
 }
 
-static void scheduled_free(struct scheduled *it)
+void scheduled_free(struct scheduled *it)
 {
+    job_free(it->copy);
+    free(it->skip_reason);
     free(it->requests);
     free(it->upstream);
     free(it->downstream);
@@ -26,123 +34,112 @@ void scheduler_destroy(struct scheduler *scheduler)
     }
     heap_finish(&scheduler->slots);
     heap_finish(&scheduler->retries);
-    for (size_t i = 0; i < PRIORITY_COUNT; i++) {
-        heap_finish(&scheduler->ready[i]);
+    heap_finish(&scheduler->deadlines);
+    for (size_t i = 0; i < scheduler->pool_count; i++) {
+        places_destroy(scheduler->pools[i]);
     }
-    for (size_t i = 0; i < scheduler->count; i++) {
-        scheduled_free(scheduler->all[i]);
+    for (size_t i = 0; i < scheduler->all.count; i++) {
+        scheduled_free(scheduler->all.items[i]);
     }
-    free(scheduler->all);
-    free(scheduler->due);
+    free(scheduler->pools);
+    free(scheduler->all.items);
+    free(scheduler->agenda.items);
+    free(scheduler->names.items);
+    free(scheduler->walked.items);
+    free(scheduler->late.items);
     free(scheduler->passed);
+    free(scheduler->suspensions);
     free(scheduler);
+}
+
+void list_add(struct scheduled_list *list, struct scheduled *it)
+{
+    if (list->count == list->capacity) {
+        list->capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+        list->items = xrealloc(list->items, list->capacity, sizeof(struct scheduled *));
+    }
+    list->items[list->count++] = it;
+}
+
+/* --- jobs --------------------------------------------------------------------------------------------------------------- */
+
+void scheduled_define(struct scheduler *scheduler, struct scheduled *it, const struct job *job)
+{
+    it->job = job;
+    it->join = job_is_join(job);
+    it->pool = places_of(scheduler, job);
+    it->priority = (size_t)job->options.priority;
+    it->jitter = (duration)(text_hash(job->name) % ((uint64_t)job->options.jitter + 1));
+}
+
+static void remember(struct scheduled *it, const struct job_memory *memory)
+{
+    it->job_id = memory->job_id;
+    it->version = memory->version;
+    it->cursor = it->keep_through = it->skip_through = memory->cursor;
+    it->cursor_skipped = memory->cursor_skipped;
+    it->has_outcome = memory->has_outcome;
+    it->last_outcome = memory->last_outcome;
+    it->outcome_at = memory->outcome_at;
+    it->last_end = memory->last_end;
+    it->expected = memory->last_duration;
+    it->failures = memory->failures;
+    it->suspended = memory->suspended;
 }
 
 struct scheduled *scheduler_add(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory)
 {
-    struct scheduled *it = xcalloc(1, sizeof *it);
-    it->job = job;
-    it->job_id = memory->job_id;
-    it->version = memory->version;
-    it->cursor = it->keep_through = it->skip_through = memory->cursor;
-    it->has_outcome = memory->has_outcome;
-    it->last_outcome = memory->last_outcome;
-    it->expected = memory->last_duration;
-    if (scheduler->count == scheduler->capacity) {
-        scheduler->capacity = scheduler->capacity == 0 ? 64 : scheduler->capacity * 2;
-        scheduler->all = xrealloc(scheduler->all, scheduler->capacity, sizeof(struct scheduled *));
+    struct scheduled *it = scheduler->sorted_count > 0 ? scheduler_find(scheduler, memory->job_id) : NULL;
+    if (it != NULL) { /* it went, and came back before its last run had ended */
+        scheduler_replace(scheduler, it, job, memory);
+        return it;
     }
-    it->slot_node.order = scheduler->count;
-    scheduler->all[scheduler->count++] = it;
+    it = xcalloc(1, sizeof *it);
+    scheduled_define(scheduler, it, job);
+    remember(it, memory);
+    it->armed = it->counted_from = it->caught_up_at = it->freed_at = INSTANT_NONE;
+    it->slot_node.order = it->ready_node.order = it->retry_node.order = it->deadline_node.order = (uint64_t)
+                                                                                                      memory->job_id;
+    list_add(&scheduler->all, it);
     return it;
 }
 
-static int by_name(const void *left, const void *right)
+bool scheduled_enabled(const struct scheduled *it)
 {
-    const struct scheduled *const *a = left;
-    const struct scheduled *const *b = right;
-    return strcmp((*a)->job->name, (*b)->job->name);
+    return scheduled_active(it) && !it->withdrawn;
 }
 
-static int by_id(const void *left, const void *right)
+bool scheduled_active(const struct scheduled *it)
 {
-    const struct scheduled *const *a = left;
-    const struct scheduled *const *b = right;
-    return ((*a)->job_id > (*b)->job_id) - ((*a)->job_id < (*b)->job_id);
+    return it->job->active && !it->suspended && !it->retired;
 }
 
-static struct scheduled *find_name(const struct scheduler *scheduler, const char *name)
-{
-    size_t low = 0;
-    size_t high = scheduler->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, scheduler->all[middle]->job->name);
-        if (order == 0) {
-            return scheduler->all[middle];
-        }
-        if (order < 0) {
-            high = middle;
-        } else {
-            low = middle + 1;
-        }
-    }
-    return NULL;
-}
-
-static void append(struct scheduled ***list, size_t *count, struct scheduled *item)
-{
-    *list = xrealloc(*list, *count + 1, sizeof **list);
-    (*list)[(*count)++] = item;
-}
-
-/* `after` names to pointers, both ways; then sorts by job_id, for scheduler_find. */
-void scheduler_link(struct scheduler *scheduler)
-{
-    if (scheduler->count == 0) {
-        return;
-    }
-    qsort(scheduler->all, scheduler->count, sizeof *scheduler->all, by_name);
-    for (size_t i = 0; i < scheduler->count; i++) {
-        struct scheduled *it = scheduler->all[i];
-        for (size_t n = 0; n < it->job->after_count; n++) {
-            struct scheduled *upstream = find_name(scheduler, it->job->after[n]);
-            if (upstream == NULL) {
-                fatal("job %s comes after unknown job %s", it->job->name, it->job->after[n]);
-            }
-            append(&it->upstream, &it->upstream_count, upstream);
-            append(&upstream->downstream, &upstream->downstream_count, it);
-        }
-    }
-    qsort(scheduler->all, scheduler->count, sizeof *scheduler->all, by_id);
-}
-
-void state_push_due(struct scheduler *scheduler, struct scheduled *it)
-{
-    if (scheduler->due_count == scheduler->due_capacity) {
-        scheduler->due_capacity = scheduler->due_capacity == 0 ? 64 : scheduler->due_capacity * 2;
-        scheduler->due = xrealloc(scheduler->due, scheduler->due_capacity, sizeof(struct scheduled *));
-    }
-    scheduler->due[scheduler->due_count++] = it;
-}
+/* --- looking ------------------------------------------------------------------------------------------------------------ */
 
 struct scheduled *scheduler_find(const struct scheduler *scheduler, int64_t job_id)
 {
+    struct scheduled *const *all = scheduler->all.items;
     size_t low = 0;
-    size_t high = scheduler->count;
+    size_t high = scheduler->sorted_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int64_t id = scheduler->all[middle]->job_id;
-        if (id == job_id) {
-            return scheduler->all[middle];
-        }
-        if (job_id < id) {
-            high = middle;
-        } else {
+        if (all[middle]->job_id < job_id) {
             low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    return NULL;
+    return low < scheduler->sorted_count && all[low]->job_id == job_id ? all[low] : NULL;
+}
+
+size_t scheduler_count(const struct scheduler *scheduler)
+{
+    return scheduler->all.count;
+}
+
+struct scheduled *scheduler_at(const struct scheduler *scheduler, size_t index)
+{
+    return scheduler->all.items[index];
 }
 
 const struct job *scheduled_job(const struct scheduled *scheduled)
@@ -170,12 +167,32 @@ bool scheduled_idle(const struct scheduled *scheduled)
     return scheduled->phase == PHASE_IDLE && scheduled->request_count == 0;
 }
 
+bool scheduled_retired(const struct scheduled *scheduled)
+{
+    return scheduled->retired;
+}
+
 bool scheduled_is_at(const struct scheduled *scheduled, enum run_kind kind, instant slot)
 {
     return scheduled->phase != PHASE_IDLE && scheduled->kind == kind && scheduled->slot == slot;
 }
 
-size_t scheduler_count(const struct scheduler *scheduler)
+bool scheduler_quiet(const struct scheduler *scheduler)
 {
-    return scheduler->count;
+    return scheduler->busy_count == 0 && scheduler->request_count == 0 &&
+           scheduler->passed_taken == scheduler->passed_count &&
+           scheduler->suspension_taken == scheduler->suspension_count;
+}
+
+bool scheduled_run(const struct scheduled *scheduled, enum run_kind *kind, instant *slot, int *attempt)
+{
+    *kind = scheduled->kind;
+    *slot = scheduled->slot;
+    *attempt = scheduled->attempt;
+    return scheduled->phase != PHASE_IDLE;
+}
+
+instant scheduled_retry_at(const struct scheduled *scheduled)
+{
+    return scheduled->phase == PHASE_RETRYING ? scheduled->retry_node.key : INSTANT_NEVER;
 }

@@ -1,4 +1,14 @@
-/* Inside core/schedule: what the scheduler remembers, and how it is built. The rules are in scheduler.c. */
+/* Inside core/schedule: what the scheduler remembers, and what its files offer each other.
+ *
+ * scheduler.c   what an idle job does next; the caller's reports     phase.c    the one place where a phase changes
+ * timeline.c    a job's slots: jitter, timer, overlap, catch-up      decision.c what is decided without running
+ * gate.c        upstreams and trigger rules                          join.c     marks
+ * wait.c        what a run waits for, in words; starting deadlines   pool.c     places and the line for them
+ * suspend.c     suspension                                           swap.c     another catalog
+ * link.c        `after` names to pointers                            state.c    life and looking
+ *
+ * Whatever may let another job go on puts those after it on the agenda; every call from outside ends with agenda_run. So
+ * nothing recurses, however long a chain is. */
 #ifndef CHIME_SCHEDULE_STATE_H
 #define CHIME_SCHEDULE_STATE_H
 
@@ -11,57 +21,232 @@ enum phase { PHASE_IDLE, PHASE_WAITING, PHASE_READY, PHASE_CLAIMING, PHASE_LIVE,
 
 #define PRIORITY_COUNT 10
 
+/* What a join holds of an upstream. */
+enum mark {
+    MARK_NONE,
+    MARK_FRESH, /* an outcome since the last decision */
+    MARK_SPENT, /* part of the decision that is due: gone once that is claimed */
+    MARK_KEPT,  /* a success that a skipped decision left */
+};
+
+struct upstream {
+    struct scheduled *job;
+    enum mark mark;
+    enum run_state outcome; /* of the mark */
+    instant at;
+};
+
+struct downstream {
+    struct scheduled *job;
+    size_t place; /* which of its upstreams we are */
+};
+
 struct request {
     enum run_kind kind;
     instant slot;
 };
 
+struct places {
+    const char *name; /* NULL: no limit, for whoever names no known pool */
+    int64_t limit;    /* 0: none */
+    int64_t held;
+    size_t ready_count;
+    struct heap ready[PRIORITY_COUNT];
+};
+
 struct scheduled {
-    struct heap_node slot_node;
+    struct heap_node slot_node; /* key: when `armed` falls due */
     struct heap_node ready_node;
     struct heap_node retry_node;
+    struct heap_node deadline_node;
     const struct job *job;
+    struct job *copy; /* of a retired job: the one that `job` is */
     int64_t job_id;
     int version;
     enum phase phase;
     enum run_kind kind; /* of the current run, when not idle */
     int attempt;
     bool again; /* the current run is in the ledger already */
+    bool join;
+    bool linked_as_join; /* its upstreams hold marks */
+    bool cursor_skipped;
+    bool wants_news; /* the last decision was skipped, by no fault of an upstream: it takes a fresh mark for another */
+    bool suspended;
+    bool withdrawn;
+    bool retired;
+    bool on_agenda;
     bool has_outcome;
     enum run_state last_outcome;
-    instant slot;
+    instant outcome_at;
+    instant last_end;
+    int64_t failures;
+    instant slot; /* of the current run */
+    instant armed;
     instant cursor;
     instant keep_through;
     instant skip_through;
+    char *skip_reason;    /* why (keep_through, skip_through] will be skipped; NULL when there is none */
+    instant counted_from; /* of @after: its last slot was decided then without running */
+    instant caught_up_at;
+    instant freed_at; /* when the last run made room for another */
+    duration jitter;  /* of this job */
     duration expected;
+    struct places *pool;
+    size_t priority;
     struct request *requests;
     size_t request_count;
-    struct scheduled **upstream;
+    struct upstream *upstream;
     size_t upstream_count;
-    struct scheduled **downstream;
+    struct downstream *downstream;
     size_t downstream_count;
+    uint64_t walk;            /* the last walk that came by */
+    struct upstream *carried; /* while linking */
 };
 
 #define SCHEDULED_OF(node, member) ((struct scheduled *)(void *)((char *)(node)-offsetof(struct scheduled, member)))
 
-struct scheduler {
-    struct scheduled **all; /* in the order they were added until linked, then by job_id */
+struct scheduled_list {
+    struct scheduled **items;
     size_t count;
     size_t capacity;
+};
+
+struct scheduler {
+    struct scheduled_list all; /* in the order they were added; by job_id once linked */
+    size_t sorted_count;       /* how many of them are sorted: those added since come behind */
+    instant now;               /* the largest instant that was passed in */
+    instant server_start;
     struct heap slots;
     struct heap retries;
-    struct heap ready[PRIORITY_COUNT];
-    struct scheduled **due; /* scratch of a tick */
-    size_t due_count;
-    size_t due_capacity;
+    struct heap deadlines;
+    struct places **pools; /* the first one has no name */
+    size_t pool_count;
+    struct scheduled_list agenda;
+    struct scheduled_list names;  /* scratch of link_all */
+    struct scheduled_list walked; /* scratch of a walk upstream */
+    struct scheduled_list late;   /* scratch of wait_advance: who is late, and the upstream it waited for or NULL */
+    uint64_t walk;
     struct passed *passed;
     size_t passed_count;
     size_t passed_taken;
     size_t passed_capacity;
+    struct suspension *suspensions;
+    size_t suspension_count;
+    size_t suspension_taken;
     size_t busy_count;    /* jobs that are not idle */
     size_t request_count; /* of all jobs */
 };
 
-void state_push_due(struct scheduler *scheduler, struct scheduled *it);
+/* --- state.c ----------------------------------------------------------------------------------------------------------- */
+
+void list_add(struct scheduled_list *list, struct scheduled *it);
+/* What a job takes from its definition. */
+void scheduled_define(struct scheduler *scheduler, struct scheduled *it, const struct job *job);
+void scheduled_free(struct scheduled *it);
+/* Whether slots of its own fall due. */
+bool scheduled_enabled(const struct scheduled *it);
+/* Whether those after it look at it: a job that is being replaced still counts. */
+bool scheduled_active(const struct scheduled *it);
+
+/* --- phase.c ----------------------------------------------------------------------------------------------------------- */
+
+void agenda_add(struct scheduler *scheduler, struct scheduled *it);
+void agenda_add_downstream(struct scheduler *scheduler, const struct scheduled *it);
+/* Moves it between the lines, counts places, and tells those after it. */
+void phase_set(struct scheduler *scheduler, struct scheduled *it, enum phase phase);
+/* Whether it is due, and not yet in the ledger or on the way to it. */
+bool phase_is_unstarted(const struct scheduled *it);
+/* Whether the claim of a slot or decision is on its way: nothing beyond it can be decided. */
+bool phase_is_claiming_slot(const struct scheduled *it);
+
+/* --- timeline.c -------------------------------------------------------------------------------------------------------- */
+
+/* When a slot falls due. */
+instant timeline_start(const struct scheduled *it, instant slot);
+/* The first slot that is not decided, due or not; INSTANT_NEVER. */
+instant timeline_first(const struct scheduler *scheduler, const struct scheduled *it);
+/* The last one that is not decided and lies at or before `until`, or has fallen due by then; INSTANT_NONE. */
+instant timeline_latest(const struct scheduler *scheduler, const struct scheduled *it, instant until);
+instant timeline_latest_due(const struct scheduler *scheduler, const struct scheduled *it, instant until);
+/* The first slot in (cursor, last], of which `last` is one, and how many there are. */
+instant timeline_first_until(const struct scheduled *it, instant last);
+int64_t timeline_count(const struct scheduled *it, instant last);
+/* The last slot that was noted. */
+instant timeline_seen(const struct scheduled *it);
+/* Sets the timer for the next slot that has not been noted. */
+void timeline_arm(struct scheduler *scheduler, struct scheduled *it);
+/* The armed slot fell due: it will run, or be skipped. */
+void timeline_note(struct scheduler *scheduler, struct scheduled *it);
+/* Decides the slots up to now that passed while nothing led. */
+void timeline_catch_up(struct scheduler *scheduler, struct scheduled *it);
+
+/* --- decision.c -------------------------------------------------------------------------------------------------------- */
+
+/* Decides (cursor, last]. `outcome`: those after it see that it was skipped. */
+void decision_skip(struct scheduler *scheduler, struct scheduled *it, instant last, bool outcome, const char *reason);
+void decision_miss(struct scheduler *scheduler, struct scheduled *it, instant last, const char *reason);
+/* Slots noted for skipping are recorded as soon as every kept one before them is claimed. */
+void decision_flush(struct scheduler *scheduler, struct scheduled *it);
+/* What has fallen due and has not started is skipped; so are slots up to `through` that nobody noted. */
+void decision_abandon(struct scheduler *scheduler, struct scheduled *it, instant through, const char *reason);
+void outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_state state, instant at);
+
+/* --- gate.c ------------------------------------------------------------------------------------------------------------ */
+
+/* The upstream that the slot has to wait for; NULL when none. */
+struct scheduled *gate_blocking(struct scheduler *scheduler, const struct scheduled *it, instant slot);
+bool gate_blocks_requests(const struct scheduled *it);
+/* Whether its trigger rule forbids the run, and why. */
+bool gate_refuses(const struct scheduled *it, char reason[static PASSED_REASON_SIZE]);
+
+/* --- join.c ------------------------------------------------------------------------------------------------------------ */
+
+void join_mark_downstream(struct scheduled *upstream, enum run_state state, instant at);
+/* What the ledger's memory of an upstream amounts to. */
+void join_rebuild_mark(const struct scheduled *it, struct upstream *upstream);
+void join_rebuilt(struct scheduled *it);
+/* Whether a decision is due. */
+bool join_complete(const struct scheduled *it);
+instant join_slot(const struct scheduled *it);
+void join_spend(struct scheduled *it);
+void join_claimed(struct scheduled *it);
+void join_skipped(struct scheduled *it, bool by_upstream);
+
+/* --- wait.c ------------------------------------------------------------------------------------------------------------ */
+
+/* Why a slot beside the current run is skipped; caller frees. */
+char *wait_overlap_reason(struct scheduler *scheduler, const struct scheduled *it);
+instant wait_deadline(const struct scheduled *it, instant slot); /* INSTANT_NEVER: none */
+/* A slot whose turn comes after its deadline. */
+void wait_skip_late(struct scheduler *scheduler, struct scheduled *it, instant slot);
+/* Time has come to `now`: what waits beyond its deadline is skipped. */
+void wait_advance(struct scheduler *scheduler, instant now);
+
+/* --- pool.c ------------------------------------------------------------------------------------------------------------ */
+
+struct places *pool_create_named(const char *name);
+void places_destroy(struct places *pool);
+struct places *places_of(const struct scheduler *scheduler, const struct job *job);
+bool pool_has_place(const struct places *pool);
+/* From one phase to another: places, and the line of those that are ready. */
+void places_follow(struct scheduled *it, enum phase from, enum phase to);
+
+/* --- suspend.c --------------------------------------------------------------------------------------------------------- */
+
+/* It suspends itself when it has failed too often. `noted`: slots may have fallen due before. */
+void suspend_if_failing(struct scheduler *scheduler, struct scheduled *it, bool noted);
+
+/* --- link.c ------------------------------------------------------------------------------------------------------------ */
+
+/* Finds every upstream by name, retired jobs left out; marks of upstreams that stay are carried over. Sorts by job_id. */
+void link_all(struct scheduler *scheduler);
+
+/* --- scheduler.c ------------------------------------------------------------------------------------------------------- */
+
+/* Looks at whoever may go on. */
+void agenda_run(struct scheduler *scheduler);
+void requests_drop(struct scheduler *scheduler, struct scheduled *it);
+/* A request that had its turn waits again, first in line. */
+void requests_put_back(struct scheduler *scheduler, struct scheduled *it);
 
 #endif

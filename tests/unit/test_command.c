@@ -126,6 +126,40 @@ START_TEST(an_unknown_command_gets_a_did_you_mean)
 }
 END_TEST
 
+START_TEST(a_command_may_have_two_words)
+{
+    size_t used;
+    ck_assert_str_eq(command_of_words(2, (char *const[]){"plugins", "new"}, &used)->name, "plugins new");
+    ck_assert_uint_eq(used, 2);
+    ck_assert_str_eq(command_of_words(2, (char *const[]){"plugins", "x"}, &used)->name, "plugins");
+    ck_assert_uint_eq(used, 1);
+    ck_assert_ptr_null(command_of_words(1, (char *const[]){"new"}, &used));
+    ck_assert_int_eq(RUN("plugins", "new"), 2);
+    assert_errors("plugins new needs NAME");
+    ck_assert_int_eq(RUN("-q", "plugins", "purge", "--yess", "x"), 2);
+    assert_errors("did you mean \"--yes\"?");
+    ck_assert_int_eq(RUN("plugins", "nwe", "x"), 2);
+    assert_errors("there is no command \"plugins nwe\"\nHINT:  did you mean \"plugins new\"?");
+    ck_assert_int_eq(RUN("plugins", "something-else"), 2);
+    assert_errors("\"something-else\" is one argument too many for plugins");
+    ck_assert_int_eq(RUN("help", "plugins", "new"), 0);
+    ck_assert_ptr_nonnull(strstr(output, "Usage: pgchime plugins new "));
+    ck_assert_int_eq(RUN("help", "plugins", "nwe"), 2);
+    assert_errors("did you mean \"plugins new\"?");
+}
+END_TEST
+
+START_TEST(a_commands_own_option_wins_over_a_global_one)
+{
+    ck_assert_int_eq(RUN("--config", "/nowhere", "init", "--config"), 0);
+    ck_assert_ptr_nonnull(strstr(output, "databases:"));
+    ck_assert_ptr_null(strstr(output, "CREATE ROLE"));
+    ck_assert_int_eq(RUN("help", "init"), 0);
+    ck_assert_ptr_nonnull(strstr(output, "print the configuration only"));
+    ck_assert_ptr_null(strstr(output, "--config FILE"));
+}
+END_TEST
+
 START_TEST(unknown_options_are_named_and_refused)
 {
     ck_assert_int_eq(RUN("serve", "--onse"), 2);
@@ -224,6 +258,8 @@ int main(void)
     tcase_add_test(tests, help_of_a_command_names_each_of_its_options);
     tcase_add_test(tests, help_is_the_same_asked_for_in_three_ways);
     tcase_add_test(tests, an_unknown_command_gets_a_did_you_mean);
+    tcase_add_test(tests, a_command_may_have_two_words);
+    tcase_add_test(tests, a_commands_own_option_wins_over_a_global_one);
     tcase_add_test(tests, unknown_options_are_named_and_refused);
     tcase_add_test(tests, options_want_the_values_they_are_made_for);
     tcase_add_test(tests, too_few_and_too_many_arguments_are_usage_errors);

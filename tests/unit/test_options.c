@@ -177,8 +177,24 @@ START_TEST(unknown_names_get_a_suggestion)
     check_refused("catchup_windw", "1h", "unknown option \"catchup_windw\"", "did you mean \"catchup_window\"?");
     check_refused("targetlag", "1h", "unknown option \"targetlag\"", "did you mean \"target_lag\"?");
     check_refused("backoff", "5s", "unknown option \"backoff\"", "initial, coefficient, max and jitter");
+    check_refused("retries", "5", "unknown option \"retries\"", "did you mean \"max_attempts\"?");
     check_refused("colour", "red", "unknown option \"colour\"", "");
     check_refused("", "red", "unknown option \"\"", "");
+}
+END_TEST
+
+START_TEST(suggestions_are_among_what_is_known_where_it_was_written)
+{
+    static const char *const keys[] = {"schedule", "after"};
+    ck_assert_str_eq(options_suggest("cron", keys, COUNT_OF(keys)), "schedule");
+    ck_assert_str_eq(options_suggest("depends_on", keys, COUNT_OF(keys)), "after");
+    ck_assert_str_eq(options_suggest("afte", keys, COUNT_OF(keys)), "after");
+    ck_assert_str_eq(options_suggest("tz", keys, COUNT_OF(keys)), "timezone");
+    ck_assert_str_eq(options_suggest("priorty", keys, COUNT_OF(keys)), "priority");
+    ck_assert_ptr_null(options_suggest("cron", NULL, 0));
+    ck_assert_ptr_null(options_suggest("colour", keys, COUNT_OF(keys)));
+    ck_assert(options_has("backoff.max") && !options_has("backoff") && !options_has("on"));
+    ck_assert(options_reserves("on") && !options_reserves("priority"));
 }
 END_TEST
 
@@ -207,6 +223,9 @@ START_TEST(values_out_of_range_or_form_are_refused_with_what_is_expected)
     check_refused("priority", "", "is not a whole number", "");
     check_refused("pool", "two words", "pool \"two words\" is not a name", "1 to 63 letters");
     check_refused("timezone", "", "timezone \"\" cannot be the name of a time zone", "Europe/Berlin");
+    check_refused("timezone", "Europe Berlin", "cannot be the name of a time zone", "Europe/Berlin");
+    check_refused("timezone", "../../etc/passwd", "cannot be the name of a time zone", "");
+    check_refused("timezone", "A\nB", "cannot be the name of a time zone", "");
     check_refused("dst_gap", "first", "dst_gap has no value \"first\"", "run, skip");
     check_refused("suspend_after_failures", "-1", "is outside 0 to 1000000", "");
     check_refused("catchup_limit", "-1", "is outside 0 to 1000000", "");
@@ -297,6 +316,7 @@ int main(void)
     tcase_add_test(tests, what_is_written_is_read_back);
     tcase_add_test(tests, every_word_of_an_option_is_accepted);
     tcase_add_test(tests, unknown_names_get_a_suggestion);
+    tcase_add_test(tests, suggestions_are_among_what_is_known_where_it_was_written);
     tcase_add_test(tests, names_and_values_kept_for_later_are_refused_as_such);
     tcase_add_test(tests, values_out_of_range_or_form_are_refused_with_what_is_expected);
     tcase_add_test(tests, lists_of_sqlstates_are_refused_whole);

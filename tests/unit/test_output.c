@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "support/abort_trap.h"
 
 static const struct output_column columns[] = {
     {"NAME", "name", OUTPUT_TEXT, OUTPUT_ALWAYS},      {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},
@@ -60,6 +61,12 @@ static char *print_lists(struct output_list *const *lists, size_t count, struct 
     char *copy = xstrdup(text); /* gcc 12 takes open_memstream's own for the local variable's address */
     free(text);
     return copy;
+}
+
+static void set_parent_of_no_row(void *data)
+{
+    (void)data;
+    output_set_parent(list, 0);
 }
 
 static char *print_as(enum output_format format)
@@ -121,6 +128,22 @@ START_TEST(what_is_not_given_or_not_readable_is_null)
         ck_assert_msg(json_is_null(value), "%s is not null", key);
     }
     json_decref(document);
+}
+END_TEST
+
+START_TEST(a_plain_list_has_values_instead_of_objects)
+{
+    output_set_plain(list, AT);
+    fill_row();
+    output_add_row(list);
+    json_t *document = parse(print_as(OUTPUT_JSON));
+    json_t *rows = json_object_get(document, "things");
+    ck_assert_str_eq(json_string_value(json_array_get(rows, 0)), "2026-03-27T01:30:00.250000Z");
+    ck_assert(json_is_null(json_array_get(rows, 1)));
+    json_decref(document);
+    char *lines = print_as(OUTPUT_NDJSON);
+    ck_assert_str_eq(lines, "\"2026-03-27T01:30:00.250000Z\"\nnull\n");
+    free(lines);
 }
 END_TEST
 
@@ -394,6 +417,37 @@ START_TEST(the_latest_rows_come_first_and_no_more_than_the_limit)
 }
 END_TEST
 
+START_TEST(a_tree_puts_rows_below_their_parents)
+{
+    static const struct {
+        const char *name;
+        size_t parent;
+    } rows[] = {{"a", OUTPUT_ROOT}, {"b", 0}, {"c", 1}, {"d", OUTPUT_ROOT}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        output_add_row(list);
+        output_set(list, NAME, rows[i].name);
+        output_set_parent(list, rows[i].parent);
+    }
+    char *tree = print_lists(&list, 1, (struct output_style){.format = OUTPUT_TREE, .no_header = true});
+    ck_assert_int_eq(tree[0], 'a');
+    assert_has(tree, "\n└─b ");
+    assert_has(tree, "\n  └─c ");
+    assert_has(tree, "\nd ");
+    char *table = print_lists(&list, 1, (struct output_style){.format = OUTPUT_TABLE, .no_header = true});
+    assert_has(table, "\nb ");
+    free(tree);
+    free(table);
+}
+END_TEST
+
+START_TEST(a_parent_is_an_earlier_row)
+{
+    ck_assert(aborts(set_parent_of_no_row, NULL));
+    output_add_row(list);
+    ck_assert(aborts(set_parent_of_no_row, NULL));
+}
+END_TEST
+
 START_TEST(formats_are_known_by_name_and_others_get_a_did_you_mean)
 {
     struct error err;
@@ -471,6 +525,9 @@ static TCase *make_piece_case(void)
     tcase_add_test(tests, escaping_shows_controls_direction_overrides_and_bad_bytes);
     tcase_add_test(tests, durations_are_shown_in_units_of_their_size);
     tcase_add_test(tests, the_latest_rows_come_first_and_no_more_than_the_limit);
+    tcase_add_test(tests, a_plain_list_has_values_instead_of_objects);
+    tcase_add_test(tests, a_tree_puts_rows_below_their_parents);
+    tcase_add_test(tests, a_parent_is_an_earlier_row);
     tcase_add_test(tests, formats_are_known_by_name_and_others_get_a_did_you_mean);
     tcase_add_test(tests, colour_is_for_terminals_and_never_with_no_color);
     return tests;

@@ -236,6 +236,26 @@ START_TEST(files_that_others_may_write_are_refused)
 }
 END_TEST
 
+START_TEST(file_to_be_mended_is_named_with_its_whole_path)
+{
+    struct error err = {.kind = ERROR_NONE};
+    char *path = path_of("a.so");
+    char *hint = xasprintf("chmod go-w %s", path);
+    put("a.so", "bytes");
+    ck_assert_int_eq(chmod(path, 0666), 0);
+    ck_assert_int_eq(plugin_open(folder, "a.so", &err), -1);
+    ck_assert_str_eq(err.message, "the file a.so is writable by group or others (mode 0666)");
+    ck_assert_str_eq(err.hint, hint);
+    struct plugin_set *set = describe();
+    ck_assert_uint_eq(report.count, 1);
+    ck_assert_str_eq(report.findings[0].file, path);
+    ck_assert_str_eq(report.findings[0].hint, hint);
+    plugin_set_destroy(set);
+    free(path);
+    free(hint);
+}
+END_TEST
+
 START_TEST(folders_that_others_may_write_are_refused)
 {
     put("a.so", "bytes");
@@ -305,6 +325,20 @@ START_TEST(a_missing_folder_is_one_finding)
     ck_assert_uint_eq(report.count, 1);
     ck_assert_str_eq(report.findings[0].file, "/nonexistent/plugins");
     ck_assert_ptr_nonnull(strstr(report.findings[0].message, "No such file"));
+    plugin_set_destroy(set);
+}
+END_TEST
+
+START_TEST(folder_that_is_named_in_a_file_is_reported_there)
+{
+    struct plugin_options options = {.file = "/etc/p.conf", .line = 7};
+    struct plugin_set *set = plugins_describe("/nonexistent/plugins", &options, &report);
+    ck_assert_uint_eq(report.count, 1);
+    ck_assert_str_eq(report.findings[0].file, "/etc/p.conf");
+    ck_assert_int_eq(report.findings[0].line, 7);
+    ck_assert_str_eq(report.findings[0].message,
+                     "plugin_dir: cannot open /nonexistent/plugins: No such file or directory");
+    ck_assert_str_eq(report.findings[0].hint, "create the folder, or name another one in plugin_dir");
     plugin_set_destroy(set);
 }
 END_TEST
@@ -634,11 +668,13 @@ static TCase *vetting_case(void)
     tcase_add_test(tests, names_that_are_no_plugin_files_are_refused);
     tcase_add_test(tests, what_is_no_regular_file_is_refused);
     tcase_add_test(tests, files_that_others_may_write_are_refused);
+    tcase_add_test(tests, file_to_be_mended_is_named_with_its_whole_path);
     tcase_add_test(tests, folders_that_others_may_write_are_refused);
     tcase_add_test(tests, folders_above_are_vetted_as_well);
     tcase_add_test(tests, a_folder_is_vetted_where_it_really_is);
     tcase_add_test(tests, what_belongs_to_somebody_else_is_refused);
     tcase_add_test(tests, a_missing_folder_is_one_finding);
+    tcase_add_test(tests, folder_that_is_named_in_a_file_is_reported_there);
     tcase_add_test(tests, an_unsafe_folder_is_one_finding);
     return tests;
 }

@@ -109,6 +109,68 @@ START_TEST(buffer_one_buffers_behind_a_slot_that_waits_for_a_session)
 }
 END_TEST
 
+START_TEST(buffer_all_runs_every_slot_in_its_turn)
+{
+    struct job *job = define("a", "*/10 * * * *");
+    job->options.overlap_policy = OVERLAP_BUFFER_ALL;
+    struct scheduled *a = add(job);
+    start();
+    tick(10);
+    claim(a, 10);
+    tick(40);
+    finish(a, RUN_FAILED);
+    for (int slot = 20; slot <= 40; slot += 10) {
+        claim(a, slot);
+        nothing_due();
+        finish(a, RUN_SUCCEEDED);
+    }
+    nothing_due();
+    nothing_passed();
+}
+END_TEST
+
+START_TEST(an_overlap_names_the_run_that_was_in_the_way)
+{
+    struct scheduled *a = add(define("a", "*/10 * * * *"));
+    start();
+    tick(10);
+    claim(a, 10);
+    tick(20);
+    skipped_because(a, 10, 20, 20, "overlap: the run of slot 2026-03-02T00:10:00Z had not ended");
+    finish(a, RUN_SUCCEEDED);
+    scheduler_request(scheduler, a, RUN_MANUAL, minute(25));
+    claim(a, 25);
+    tick(30);
+    skipped_because(a, 20, 30, 30, "overlap: the run asked for at 2026-03-02T00:25:00Z had not ended");
+    scheduler_retry(scheduler, a, 2, minute(31));
+    tick(31);
+    tick(40); /* it waits for a session, but it has started once */
+    claim(a, 25);
+    skipped_because(a, 30, 40, 40, "overlap: the run asked for at 2026-03-02T00:25:00Z had not ended");
+}
+END_TEST
+
+START_TEST(an_overlap_says_what_a_run_that_had_not_started_waited_for_when_it_began)
+{
+    struct job *job = define("down", "*/10 * * * *");
+    comes_after(job, "up");
+    struct scheduled *up = add(define("up", "10 * * * *"));
+    struct scheduled *down = add(job);
+    start();
+    tick(30); /* up has no session, and down none to follow */
+    claim(up, 10);
+    finish(up, RUN_SUCCEEDED);
+    claim(down, 10);
+    skipped_because(down, 10, 20, 30,
+                    "overlap: the run of slot 2026-03-02T00:10:00Z had not started: it waited for upstream up");
+    finish(down, RUN_SUCCEEDED);
+    tick(60);
+    claim(down, 40);
+    skipped_because(down, 40, 50, 60,
+                    "overlap: the run of slot 2026-03-02T00:40:00Z had not started: it waited for a session");
+}
+END_TEST
+
 START_TEST(an_inactive_job_is_never_due_but_may_be_asked_for)
 {
     struct job *job = define("a", "*/10 * * * *");
@@ -135,6 +197,92 @@ START_TEST(a_job_without_a_schedule_runs_only_when_asked_for)
     ck_assert(claim(a, 1).kind == RUN_INSTALL);
     finish(a, RUN_SUCCEEDED);
     ck_assert(scheduler_quiet(scheduler));
+}
+END_TEST
+
+/* --- what the calendar does not know ------------------------------------------------------------------------------------ */
+
+START_TEST(a_delay_counts_from_the_last_end_whatever_ran)
+{
+    struct scheduled *a = add(define_delay("a", 15));
+    start();
+    next_is(15);
+    tick(15);
+    claim(a, 15);
+    next_is(NEVER);
+    tick(50);
+    finish(a, RUN_FAILED);
+    next_is(65);
+    scheduler_request(scheduler, a, RUN_MANUAL, minute(60));
+    next_is(NEVER); /* it does not overlap itself */
+    claim(a, 60);
+    tick(70);
+    nothing_passed();
+    finish(a, RUN_SUCCEEDED);
+    next_is(85);
+    tick(85);
+    ck_assert_int_eq(claim(a, 85).cursor, minute(15));
+}
+END_TEST
+
+START_TEST(a_delay_remembers_the_last_end_and_keeps_one_slot_at_most)
+{
+    struct job *job = define_delay("a", 15);
+    struct job *none = define_delay("none", 15);
+    struct job *old = define_delay("old", 15);
+    struct job_memory memory = memory_of(job, 10);
+    memory.last_end = minute(40);
+    struct scheduled *a = scheduler_add(scheduler, job, &memory);
+    none->options.catchup = CATCHUP_NONE;
+    old->options.catchup_window = 60 * USEC_PER_MINUTE;
+    struct scheduled *b = add(none);
+    struct scheduled *c = add(old);
+    start_at(100);
+    missed(b, 0, 15, 15, 1, "catchup is none: nothing led when they were due");
+    missed(c, 0, 15, 15, 1, "older than catchup_window when a leader was back");
+    nothing_passed();
+    ck_assert_int_eq(claim(a, 55).cursor, minute(10));
+    nothing_due();
+    next_is(115); /* the others, from now */
+}
+END_TEST
+
+START_TEST(a_delay_that_was_skipped_counts_from_then)
+{
+    struct job *job = define_delay("down", 1);
+    comes_after(job, "up");
+    struct scheduled *up = add(define("up", "1 * * * *"));
+    struct scheduled *down = add(job);
+    start();
+    tick(1);
+    claim(up, 1);
+    tick(30);
+    finish(up, RUN_FAILED);
+    skipped_for(down, 0, 1, "upstream up failed");
+    nothing_passed();
+    next_is(31);
+}
+END_TEST
+
+START_TEST(a_start_of_the_server_is_one_slot_whoever_leads)
+{
+    struct job *none = define_reboot("none");
+    none->options.catchup = CATCHUP_NONE;
+    struct job *old = define_reboot("old");
+    old->options.catchup_window = 5 * USEC_PER_MINUTE;
+    struct scheduled *a = add(none);
+    struct scheduled *b = add(old);
+    struct scheduled *served = remember(define_reboot("served"), minute(20));
+    scheduler_link(scheduler);
+    scheduler_start(scheduler, minute(30), minute(20));
+    missed(b, 0, 20, 20, 1, "older than catchup_window when a leader was back");
+    claim(a, 20);
+    finish(a, RUN_SUCCEEDED);
+    next_is(NEVER);
+    tick(100000);
+    nothing_due();
+    ck_assert(scheduled_idle(served));
+    nothing_passed();
 }
 END_TEST
 
@@ -371,8 +519,15 @@ int main(void)
         buffer_one_keeps_the_first_slot_that_fell_due_meanwhile,
         buffer_one_buffers_again_after_it_had_to_skip,
         buffer_one_buffers_behind_a_slot_that_waits_for_a_session,
+        buffer_all_runs_every_slot_in_its_turn,
+        an_overlap_names_the_run_that_was_in_the_way,
+        an_overlap_says_what_a_run_that_had_not_started_waited_for_when_it_began,
         an_inactive_job_is_never_due_but_may_be_asked_for,
         a_job_without_a_schedule_runs_only_when_asked_for,
+        a_delay_counts_from_the_last_end_whatever_ran,
+        a_delay_remembers_the_last_end_and_keeps_one_slot_at_most,
+        a_delay_that_was_skipped_counts_from_then,
+        a_start_of_the_server_is_one_slot_whoever_leads,
         catchup_latest_runs_the_newest_slot_and_misses_the_others,
         catchup_none_misses_every_slot_and_goes_on_with_the_next,
         catchup_all_runs_one_after_the_other,

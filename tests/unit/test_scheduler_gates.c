@@ -1,4 +1,8 @@
 /* What a run waits for: upstreams, requests, retries, and runs that an earlier leader left. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "support/abort_trap.h"
 #include "support/scheduling.h"
 
@@ -153,6 +157,162 @@ START_TEST(an_inactive_upstream_holds_nobody_up_while_it_does_not_run)
 }
 END_TEST
 
+START_TEST(an_upstream_that_has_yet_to_wait_for_its_jitter_goes_first_all_the_same)
+{
+    struct job *job = define("down", "*/10 * * * *");
+    struct job *slow = define("up", "*/10 * * * *");
+    comes_after(job, "up");
+    slow->options.jitter = 9 * USEC_PER_MINUTE;
+    struct scheduled *up = add(slow);
+    struct scheduled *down = add(job);
+    start();
+    tick(10);
+    nothing_due();
+    tick(19);
+    claim(up, 10);
+    finish(up, RUN_SUCCEEDED);
+    claim(down, 10);
+}
+END_TEST
+
+static struct job *after_three(const char *name, enum trigger_rule rule)
+{
+    struct job *job = define(name, "*/10 * * * *");
+    job->options.trigger_rule = rule;
+    comes_after(job, "x");
+    comes_after(job, "y");
+    comes_after(job, "z");
+    return job;
+}
+
+/* Remembered outcomes: what three upstreams without a schedule did last. */
+static struct scheduled *upstream_that(const char *name, bool has_outcome, enum run_state state)
+{
+    struct job *job = define(name, "");
+    struct job_memory memory = memory_of(job, 0);
+    memory.has_outcome = has_outcome;
+    memory.last_outcome = state;
+    memory.outcome_at = minute(-5);
+    return scheduler_add(scheduler, job, &memory);
+}
+
+START_TEST(one_success_is_enough_and_without_one_all_are_named)
+{
+    struct scheduled *down = add(after_three("down", TRIGGER_ONE_SUCCESS));
+    struct scheduled *x = upstream_that("x", true, RUN_FAILED);
+    upstream_that("y", false, RUN_SUCCEEDED);
+    upstream_that("z", true, RUN_SKIPPED);
+    start();
+    tick(10);
+    skipped_for(down, 0, 10, "no upstream succeeded: x failed, z skipped");
+    scheduler_request(scheduler, x, RUN_MANUAL, minute(15));
+    claim(x, 15);
+    finish(x, RUN_SUCCEEDED);
+    tick(20);
+    claim(down, 20);
+}
+END_TEST
+
+START_TEST(without_any_outcome_no_rule_forbids_a_run)
+{
+    struct scheduled *a = add(after_three("a", TRIGGER_ALL_SUCCESS));
+    struct scheduled *b = add(after_three("b", TRIGGER_ONE_SUCCESS));
+    struct scheduled *c = add(after_three("c", TRIGGER_NONE_FAILED));
+    upstream_that("x", false, RUN_SUCCEEDED);
+    upstream_that("y", false, RUN_SUCCEEDED);
+    upstream_that("z", false, RUN_SUCCEEDED);
+    start();
+    tick(10);
+    claim(a, 10);
+    claim(b, 10);
+    claim(c, 10);
+}
+END_TEST
+
+START_TEST(none_failed_bears_a_skipped_upstream_but_none_that_ran_in_vain)
+{
+    struct scheduled *down = add(after_three("down", TRIGGER_NONE_FAILED));
+    struct scheduled *x = upstream_that("x", true, RUN_SUCCEEDED);
+    upstream_that("y", true, RUN_SKIPPED);
+    upstream_that("z", false, RUN_SUCCEEDED);
+    static const struct {
+        enum run_state state;
+        const char *reason;
+    } failures[] = {{RUN_FAILED, "upstream x failed"},
+                    {RUN_TIMED_OUT, "upstream x timed_out"},
+                    {RUN_LOST, "upstream x lost"},
+                    {RUN_CANCELLED, "upstream x cancelled"}};
+    start();
+    tick(10);
+    claim(down, 10);
+    finish(down, RUN_SUCCEEDED);
+    for (int i = 0; i < 4; i++) {
+        scheduler_request(scheduler, x, RUN_MANUAL, minute(i));
+        claim(x, i);
+        finish(x, failures[i].state);
+        tick(20 + 10 * i);
+        skipped_for(down, 10 + 10 * i, 20 + 10 * i, failures[i].reason);
+        nothing_due();
+    }
+}
+END_TEST
+
+START_TEST(a_long_list_of_upstreams_is_cut_to_the_size_of_a_reason)
+{
+    static char names[6][64];
+    struct job *job = define("down", "*/10 * * * *");
+    job->options.trigger_rule = TRIGGER_ONE_SUCCESS;
+    struct scheduled *down = add(job);
+    for (int i = 0; i < 6; i++) {
+        memset(names[i], 'a' + i, 60);
+        comes_after(job, names[i]);
+        upstream_that(names[i], true, RUN_FAILED);
+    }
+    start();
+    tick(10);
+    struct passed passed = take_passed(down, 0, 10, 10);
+    ck_assert_uint_eq(strlen(passed.reason), PASSED_REASON_SIZE - 1);
+}
+END_TEST
+
+/* Each failure is one of its upstream's, and skips the next: nothing recurses along the way. */
+START_TEST(a_chain_of_a_hundred_thousand_jobs_is_skipped_to_its_end)
+{
+    enum { LENGTH = 100000 };
+    struct job *chain = calloc(LENGTH, sizeof *chain);
+    const char **after = calloc(LENGTH, sizeof *after);
+    char(*names)[16] = calloc(LENGTH, sizeof *names);
+    struct scheduled *first = NULL;
+    const struct job *pattern = define("pattern", "*/10 * * * *");
+    for (int i = 0; i < LENGTH; i++) {
+        snprintf(names[i], sizeof names[i], "j%d", i);
+        chain[i] = *pattern;
+        chain[i].name = names[i];
+        chain[i].after = &after[i];
+        if (i > 0) {
+            after[i] = names[i - 1];
+            chain[i].after_count = 1;
+        }
+        struct job_memory memory = {.job_id = i, .cursor = MIDNIGHT};
+        struct scheduled *it = scheduler_add(scheduler, &chain[i], &memory);
+        first = i == 0 ? it : first;
+    }
+    start();
+    tick(10);
+    claim(first, 10);
+    finish(first, RUN_FAILED);
+    for (int i = 1; i < LENGTH; i++) {
+        struct passed passed;
+        ck_assert(scheduler_take_passed(scheduler, &passed) && passed.outcome);
+    }
+    nothing_passed();
+    nothing_due();
+    free(chain);
+    free(after);
+    free(names);
+}
+END_TEST
+
 START_TEST(an_unknown_upstream_ends_the_daemon)
 {
     struct job *job = define("down", "");
@@ -205,7 +365,7 @@ END_TEST
 
 START_TEST(a_request_waits_for_upstreams_that_run_or_are_asked_for)
 {
-    struct job *job = define("down", "");
+    struct job *job = define("down", "@yearly");
     comes_after(job, "up");
     struct scheduled *down = add(job);
     struct scheduled *up = add(define("up", "*/10 * * * *"));
@@ -226,8 +386,8 @@ END_TEST
 
 START_TEST(a_request_waits_for_an_upstreams_request_that_waits_itself)
 {
-    struct job *middle = define("middle", "");
-    struct job *last = define("last", "");
+    struct job *middle = define("middle", "@yearly");
+    struct job *last = define("last", "@yearly");
     comes_after(middle, "first");
     comes_after(last, "middle");
     struct scheduled *c = add(last);
@@ -249,7 +409,7 @@ END_TEST
 
 START_TEST(a_dropped_request_leaves_no_trace)
 {
-    struct job *job = define("down", "");
+    struct job *job = define("down", "@yearly");
     comes_after(job, "up");
     struct scheduled *down = add(job);
     struct scheduled *up = add(define("up", ""));
@@ -391,6 +551,12 @@ int main(void)
         a_chain_runs_in_order_and_a_fan_in_waits_for_all,
         what_the_ledger_remembers_of_an_upstream_decides_after_a_start,
         an_inactive_upstream_holds_nobody_up_while_it_does_not_run,
+        an_upstream_that_has_yet_to_wait_for_its_jitter_goes_first_all_the_same,
+        one_success_is_enough_and_without_one_all_are_named,
+        without_any_outcome_no_rule_forbids_a_run,
+        none_failed_bears_a_skipped_upstream_but_none_that_ran_in_vain,
+        a_long_list_of_upstreams_is_cut_to_the_size_of_a_reason,
+        a_chain_of_a_hundred_thousand_jobs_is_skipped_to_its_end,
         an_unknown_upstream_ends_the_daemon,
         a_request_runs_beside_the_schedule_once_however_often_it_is_repeated,
         a_request_goes_before_a_slot_that_was_kept,

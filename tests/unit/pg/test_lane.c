@@ -665,7 +665,7 @@ START_TEST(a_success_counts_even_if_an_interrupt_was_sent)
 {
     const struct run *run = push_and_start();
     ck_assert_int_eq(run->state, RUN_RUNNING);
-    lane_cancel_current(lane);
+    lane_cancel_current(lane, "cancelled by ann");
     answer_done(server, "UPDATE 1");
     settle(loop);
     expect_end(0, RUN_END_KNOWN, RUN_SUCCEEDED, "");
@@ -675,7 +675,7 @@ END_TEST
 START_TEST(another_failure_of_an_interrupted_run_stays_that_failure)
 {
     push_and_start();
-    lane_cancel_current(lane);
+    lane_cancel_current(lane, "cancelled by ann");
     answer_error(server, "22012", "division by zero");
     settle(loop);
     expect_end(0, RUN_END_KNOWN, RUN_FAILED, "");
@@ -687,12 +687,12 @@ START_TEST(cancelling_interrupts_the_current_run_and_gives_back_those_behind_it)
     push();
     push();
     settle(loop);
-    lane_cancel_current(lane);
+    lane_cancel_current(lane, "cancelled by ann");
     ck_assert_int_eq(interrupts, 1);
     answer_error(server, "57014", "canceling statement due to user request");
     settle(loop);
     ck_assert_int_eq(end_count, 2);
-    expect_end(0, RUN_END_KNOWN, RUN_CANCELLED, "cancelled on request");
+    expect_end(0, RUN_END_KNOWN, RUN_CANCELLED, "cancelled by ann");
     expect_end(1, RUN_END_UNSTARTED, RUN_LOST, "it was not started");
     expect_sent(server, SEND_ONE, "SYNC");
     expect_nothing_sent(server);
@@ -701,10 +701,10 @@ END_TEST
 
 START_TEST(there_may_be_nothing_to_cancel)
 {
-    lane_cancel_current(lane);
+    lane_cancel_current(lane, "cancelled by ann");
     allowed = false;
     const struct run *run = push_and_start();
-    lane_cancel_current(lane);
+    lane_cancel_current(lane, "cancelled by ann");
     ck_assert(!run->cancelled);
     ck_assert_int_eq(interrupts, 0);
     ck_assert(lane_usable(lane));
@@ -714,12 +714,12 @@ END_TEST
 START_TEST(a_termination_that_says_so_ends_the_cancelled_run)
 {
     push_and_start();
-    lane_cancel_current(lane);
+    lane_cancel_current(lane, "cancelled by ann");
     answer_error(server, "57P01", "terminating connection due to administrator command");
     server_closes(server, "gone");
     settle(loop);
     ck_assert_int_eq(end_count, 1);
-    expect_end(0, RUN_END_KNOWN, RUN_CANCELLED, "cancelled on request");
+    expect_end(0, RUN_END_KNOWN, RUN_CANCELLED, "cancelled by ann");
     ck_assert_ptr_null(lane);
 }
 END_TEST

@@ -115,7 +115,7 @@ START_TEST(a_look_tells_who_sits_and_the_time)
 {
     ledger_look(ledger.connection, on_reply, &calls);
     expect_sent(server, "PREPARE chime_look: SELECT l.token, l.instance, ...", "EXECUTE chime_look()", "SYNC");
-    answer_row(server, TOKEN, "db1:4711", "t", "2026-03-27 01:30:00.25+00");
+    answer_row(server, TOKEN, "db1:4711", "t", "2026-03-27 01:30:00.25+00", "2026-03-26 00:00:00+00");
     read_with(a_held_seat);
 }
 END_TEST
@@ -132,7 +132,7 @@ static void an_empty_seat(const struct pg_reply *reply)
 START_TEST(a_seat_may_be_empty)
 {
     ledger_look(ledger.connection, on_reply, &calls);
-    answer_row(server, NULL, NULL, "f", "2026-03-27 01:30:00+00");
+    answer_row(server, NULL, NULL, "f", "2026-03-27 01:30:00+00", "2026-03-26 00:00:00+00");
     read_with(an_empty_seat);
 }
 END_TEST
@@ -226,16 +226,21 @@ static void a_heartbeat_with_requests(const struct pg_reply *reply)
 {
     instant now;
     bool leads;
-    struct ledger_request *requests;
+    struct ledger_wish *requests;
     ck_assert(ledger_read_heartbeat(reply, &now, &leads));
     ck_assert(leads);
     ck_assert_int_eq(now, at(SLOT));
-    ck_assert_uint_eq(ledger_read_requests(reply, &requests), 2);
-    ck_assert_int_eq(requests[0].job_id, 42);
-    ck_assert_int_eq(requests[0].kind, RUN_MANUAL);
-    ck_assert_int_eq(requests[0].slot, at(SLOT));
-    ck_assert_int_eq(requests[1].kind, RUN_INSTALL);
-    free(requests);
+    ck_assert_uint_eq(ledger_read_wishes(reply, &requests), 2);
+    ck_assert_int_eq(requests[0].request_id, 7);
+    ck_assert_int_eq(requests[0].verb, LEDGER_RUN);
+    ck_assert_int_eq(requests[0].run.job_id, 42);
+    ck_assert_int_eq(requests[0].run.kind, RUN_MANUAL);
+    ck_assert_int_eq(requests[0].run.slot, at(SLOT));
+    ck_assert_ptr_null(requests[0].reason);
+    ck_assert_int_eq(requests[1].verb, LEDGER_SUSPEND);
+    ck_assert_int_eq(requests[1].run.job_id, 43);
+    ck_assert_str_eq(requests[1].reason, "suspended by ann");
+    ledger_free_wishes(requests, 2);
 }
 
 START_TEST(a_heartbeat_tells_the_time_whether_the_token_leads_and_what_is_asked_for)
@@ -245,10 +250,12 @@ START_TEST(a_heartbeat_tells_the_time_whether_the_token_leads_and_what_is_asked_
         server,
         "PREPARE chime_heartbeat: SELECT pg_catalog.clock_timestamp(), EXISTS (SELECT FROM chime.leader l WHERE "
         "l.token = $1)",
-        "EXECUTE chime_heartbeat(" TOKEN ")", "PREPARE chime_requests: SELECT q.job_id, q.kind, q.slot ...",
-        "EXECUTE chime_requests()", "SYNC");
+        "EXECUTE chime_heartbeat(" TOKEN ")",
+        "PREPARE chime_wishes: SELECT request_id, verb, job_id, kind, slot, reason FROM chime.wishes()",
+        "EXECUTE chime_wishes()", "SYNC");
     answer_row(server, "2026-03-27 01:30:00+00", "t");
-    answer_rows(server, 3, "42", "manual", "2026-03-27 01:30:00+00", "43", "install", "2026-03-27 01:30:01+00");
+    answer_rows(server, 6, "7", "run", "42", "manual", "2026-03-27 01:30:00+00", NULL, "8", "suspend", "43", NULL, NULL,
+                "suspended by ann");
     read_with(a_heartbeat_with_requests);
 }
 END_TEST
@@ -257,11 +264,11 @@ static void a_heartbeat_of_another(const struct pg_reply *reply)
 {
     instant now;
     bool leads = true;
-    struct ledger_request *requests;
+    struct ledger_wish *requests;
     ck_assert(ledger_read_heartbeat(reply, &now, &leads));
     ck_assert(!leads);
-    ck_assert_uint_eq(ledger_read_requests(reply, &requests), 0);
-    free(requests);
+    ck_assert_uint_eq(ledger_read_wishes(reply, &requests), 0);
+    ledger_free_wishes(requests, 0);
 }
 
 START_TEST(a_heartbeat_tells_when_another_leads)
@@ -327,14 +334,15 @@ START_TEST(jobs_go_as_json_and_come_back_with_what_is_known_of_them)
     jobs[1].active = false;
     const struct job *const both[] = {&jobs[0], &jobs[1]};
     ledger_sync_jobs(&ledger, both, 2, on_reply, &calls);
-    expect_sent(
-        server,
-        "QUERY SELECT name, job_id, version, last_slot, last_outcome, last_duration_us FROM chime.sync_jobs($1, "
-        "$2, $3)(" TOKEN ", [{\"name\":\"nightly\",\"origin\":\"config\",\"plugin\":null,\"active\":true,"
-        "\"schedule\":\"*/30 * * * *\",\"command\":\"SELECT 1\",\"views\":[],\"after\":[],\"options\":{...",
-        "SYNC");
-    answer_rows(server, 6, "nightly", "42", "3", "2026-03-27 01:30:00+00", "timed_out", "1500000", "fresh", "43", "1",
-                NULL, NULL, NULL);
+    expect_sent(server,
+                "QUERY SELECT name, job_id, version, last_slot, last_outcome, last_duration_us, outcome_at, last_end, "
+                "cursor_skipped, consecutive_failures, suspended FROM chime.sync_jobs($1, $2, $3)(" TOKEN
+                ", [{\"name\":\"nightly\",\"origin\":\"config\",\"plugin\":null,\"active\":true,"
+                "\"schedule\":\"*/30 * * * *\",\"command\":\"SELECT 1\",\"views\":[],\"after\":[],\"options\":{...",
+                "SYNC");
+    answer_rows(server, 11, "nightly", "42", "3", "2026-03-27 01:30:00+00", "timed_out", "1500000",
+                "2026-03-27 01:30:02+00", "2026-03-27 01:30:03+00", "t", "4", "t", "fresh", "43", "1", NULL, NULL, NULL,
+                NULL, NULL, "f", "0", "f");
     read_with(memories);
 }
 END_TEST
@@ -358,6 +366,10 @@ static void granted(const struct pg_reply *reply)
     ck_assert_uint_eq(ledger_read_granted(reply, 2, &ids), 4);
     static const int64_t sorted[] = {-1, 7, 42, 9000000000};
     ck_assert_int_eq(memcmp(ids, sorted, sizeof sorted), 0);
+    ck_assert(ledger_granted(ids, 4, 42));
+    ck_assert(!ledger_granted(ids, 4, 55));
+    ck_assert_str_eq(ledger_read_suspended(reply, 55), "suspended by ann");
+    ck_assert_ptr_null(ledger_read_suspended(reply, 42));
     free(ids);
 }
 
@@ -366,16 +378,18 @@ START_TEST(claims_and_further_attempts_are_told_apart_in_one_request)
     know_a_job();
     const struct ledger_claim claims[] = {claim_of(false), claim_of(true), claim_of(false)};
     ledger_claim(&ledger, claims, 3, on_reply, &calls);
-    expect_sent(server, "PREPARE chime_claim: SELECT job_id FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
-                "EXECUTE chime_claim(" TOKEN ", {42,42}, {3,3}, {\"schedule\",\"schedule\"}, {" SLOT "," SLOT "}, "
-                "{" SLOT_BEFORE "," SLOT_BEFORE "}, {1001,1001}, "
-                "{\"2026-03-27T00:00:00.5Z\",\"2026-03-27T00:00:00.5Z\"})",
-                "PREPARE chime_reclaim: SELECT job_id FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
-                "EXECUTE chime_reclaim(" TOKEN ", {42}, {\"manual\"}, {" SLOT "}, {1001}, "
-                "{\"2026-03-27T00:00:00.5Z\"})",
-                "SYNC");
-    answer_rows(server, 1, "42", "9000000000");
-    answer_rows(server, 1, "7", "-1");
+    expect_sent(
+        server,
+        "PREPARE chime_claim: SELECT job_id, suspended, reason FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
+        "EXECUTE chime_claim(" TOKEN ", {42,42}, {3,3}, {\"schedule\",\"schedule\"}, {" SLOT "," SLOT "}, "
+        "{" SLOT_BEFORE "," SLOT_BEFORE "}, {1001,1001}, "
+        "{\"2026-03-27T00:00:00.5Z\",\"2026-03-27T00:00:00.5Z\"})",
+        "PREPARE chime_reclaim: SELECT job_id, NULL, NULL FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
+        "EXECUTE chime_reclaim(" TOKEN ", {42}, {\"manual\"}, {" SLOT "}, {1001}, "
+        "{\"2026-03-27T00:00:00.5Z\"})",
+        "SYNC");
+    answer_rows(server, 3, "42", NULL, NULL, "9000000000", NULL, NULL, NULL, "55", "suspended by ann");
+    answer_rows(server, 3, "7", NULL, NULL, "-1", NULL, NULL);
     read_with(granted);
 }
 END_TEST
@@ -427,21 +441,24 @@ START_TEST(ends_and_attempts_to_come_go_to_functions_of_their_own)
                      .sqlstate = "22012",
                      .message = "say \"no\"",
                      .reason = "because"},
-         .retry_at = INSTANT_NONE},
+         .retry_at = INSTANT_NONE,
+         .log_runs = LOG_RUNS_ERRORS},
         {.job_id = 3,
          .kind = RUN_SCHEDULE,
          .slot = at(SLOT),
          .outcome = {.state = RUN_FAILED, .started = at(SLOT), .finished = at(SLOT), .rows = -1, .sqlstate = "40001"},
-         .retry_at = at("2026-03-27T01:31:00Z")}};
+         .retry_at = at("2026-03-27T01:31:00Z"),
+         .log_runs = LOG_RUNS_OFF}};
     ledger_finish(&ledger, finishes, 3, on_reply, &calls);
     expect_sent(server,
-                "PREPARE chime_finish: SELECT job_id FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                "PREPARE chime_finish: SELECT job_id FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
+                "$12)",
                 "EXECUTE chime_finish(" TOKEN ", {1,2}, {\"schedule\",\"manual\"}, {" SLOT "," SLOT "}, "
                 "{\"succeeded\",\"failed\"}, {" SLOT ",NULL}, {" SLOT "," SLOT "}, {5,NULL}, {NULL,\"22012\"}, "
-                "{\"UPDATE 5\",\"say \\\"no\\\"\"}, {NULL,\"because\"})",
-                "PREPARE chime_retry: SELECT job_id FROM chime.retry($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                "{\"UPDATE 5\",\"say \\\"no\\\"\"}, {NULL,\"because\"}, {\"all\",\"errors\"})",
+                "PREPARE chime_retry: SELECT job_id FROM chime.retry($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
                 "EXECUTE chime_retry(" TOKEN ", {3}, {\"schedule\"}, {" SLOT "}, {\"failed\"}, {" SLOT "}, {" SLOT "}, "
-                "{\"40001\"}, {NULL}, {2026-03-27T01:31:00Z})",
+                "{\"40001\"}, {NULL}, {2026-03-27T01:31:00Z}, {\"off\"})",
                 "SYNC");
 }
 END_TEST
@@ -460,15 +477,27 @@ START_TEST(missed_slots_go_as_ranges_and_skipped_ones_one_by_one)
                                .cursor = at(SLOT_BEFORE),
                                .first = at(SLOT),
                                .last = at("2026-03-27T02:00:00Z"),
+                               .at = at(SLOT),
                                .outcome = true,
-                               .reason = "still running"}};
-    ledger_pass(&ledger, passed, 2, on_reply, &calls);
+                               .schedule = scheduled_job(scheduled)->schedule,
+                               .reason = "still running"},
+                              {.scheduled = scheduled,
+                               .kind = RUN_DEPENDENCY,
+                               .cursor = at(SLOT_BEFORE),
+                               .first = at(SLOT),
+                               .last = at(SLOT),
+                               .at = at(SLOT),
+                               .outcome = true,
+                               .reason = "upstream a failed"}};
+    ledger_pass(&ledger, passed, 3, on_reply, &calls);
     expect_sent(server, "PREPARE chime_miss: SELECT job_id FROM chime.miss($1, $2, $3, $4, $5, $6, $7)",
                 "EXECUTE chime_miss(" TOKEN ", {42}, {" SLOT_BEFORE "}, {" SLOT "}, {2026-03-27T04:00:00Z}, {6}, "
                 "{\"nothing led\"})",
-                "PREPARE chime_skip: SELECT job_id FROM chime.skip($1, $2, $3, $4, $5, $6)",
-                "EXECUTE chime_skip(" TOKEN ", {42,42}, {" SLOT_BEFORE "," SLOT_BEFORE "}, "
-                "{" SLOT ",2026-03-27T02:00:00Z}, {\"still running\",\"still running\"}, {t,t})",
+                "PREPARE chime_skip: SELECT job_id FROM chime.skip($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                "EXECUTE chime_skip(" TOKEN ", {42,42,42}, {\"schedule\",\"schedule\",\"dependency\"}, "
+                "{" SLOT_BEFORE "," SLOT_BEFORE "," SLOT_BEFORE "}, {" SLOT ",2026-03-27T02:00:00Z," SLOT "}, "
+                "{" SLOT "," SLOT "," SLOT "}, {\"still running\",\"still running\",\"upstream a failed\"}, {t,t,t}, "
+                "{\"all\",\"all\",\"all\"})",
                 "SYNC");
 }
 END_TEST

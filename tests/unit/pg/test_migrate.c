@@ -16,7 +16,7 @@ const size_t embedded_migration_count = 3;
 
 #define EXISTS "QUERY SELECT pg_catalog.to_regclass('chime.migration') IS NOT NULL()"
 #define NEWEST "QUERY SELECT coalesce(max(number), 0) FROM chime.migration()"
-#define PREPARE "TEXT SET client_min_messages = warning;\nCREATE SCHEMA IF NOT EXISTS chime;\n..."
+#define PREPARE "TEXT SET client_min_messages = warning;\nDO $$ BEGIN\n..."
 #define NOTE(number, name) "INSERT INTO chime.migration (number, name, version) VALUES (" #number ", '" name "', '"
 #define FIRST NOTE(1, "ledger") PGCHIME_VERSION "');\nCREATE TABLE chime.run ();\n"
 #define SECOND NOTE(2, "functions") PGCHIME_VERSION "');\nCREATE FUNCTION chime.f();\n"
@@ -263,7 +263,7 @@ START_TEST(the_text_is_what_would_be_run_from_there_on)
     ck_assert_str_eq(text, SECOND THIRD);
     free(text);
     text = migrate_text(0);
-    ck_assert_ptr_eq(strstr(text, "SET client_min_messages = warning;\nCREATE SCHEMA IF NOT EXISTS chime;\n"), text);
+    ck_assert_ptr_eq(strstr(text, "SET client_min_messages = warning;\nDO $$ BEGIN\n"), text);
     ck_assert_str_eq(strstr(text, "INSERT"), FIRST SECOND THIRD);
     free(text);
     text = migrate_text(3);

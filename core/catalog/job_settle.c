@@ -1,0 +1,137 @@
+/* What a merged job's schedule, zone, pool and limits come to, and whether they go together. */
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/intern.h"
+#include "base/text.h"
+#include "catalog/builder.h"
+
+/* --- zones --- */
+
+void zones_settle(struct builder *builder)
+{
+    const struct config *config = builder->config;
+    builder->zones = arena_alloc(builder->arena, (config->database_count + 1) * sizeof(*builder->zones));
+    for (size_t i = 0; i < config->database_count; i++) {
+        const struct config_database *database = &config->databases[i];
+        struct error err = {.kind = ERROR_NONE};
+        if (!zones_find(builder->catalog->zones, database->timezone, &builder->zones[i], &err)) {
+            report_add(builder->report, config->file, database->line, err.hint[0] != '\0' ? err.hint : NULL,
+                       "database \"%s\": %s", database->name, err.message);
+        }
+    }
+}
+
+static void report_job(struct builder *builder, const struct job *job, const struct error *err)
+{
+    report_add(builder->report, job->file, job->line, err->hint[0] != '\0' ? err->hint : NULL, "job \"%s\": %s",
+               job->name, err->message);
+}
+
+/* Jobs of one zone mostly follow each other: names are interned, so that the same one is the same pointer. */
+static const struct zone *zone_of(struct builder *builder, const struct job *job)
+{
+    struct zone_search *search = &builder->latest_zone;
+    if (search->name != job->options.timezone) {
+        *search = (struct zone_search){.name = job->options.timezone};
+        if (zones_find(builder->catalog->zones, search->name, &search->zone, &search->err)) {
+            search->err.kind = ERROR_NONE;
+        }
+    }
+    if (search->err.kind != ERROR_NONE) {
+        report_job(builder, job, &search->err);
+    }
+    return search->zone;
+}
+
+static void settle_schedule(struct builder *builder, struct job *job, const struct config_database *database)
+{
+    const struct zone *zone = NULL;
+    if (job->options.timezone != NULL) {
+        zone = zone_of(builder, job);
+    } else {
+        job->options.timezone = intern(database->timezone);
+        zone = builder->zones[database - builder->config->databases];
+    }
+    struct error err = {.kind = ERROR_NONE};
+    if (job->schedule_text[0] != '\0' && !schedule_parse(job->schedule_text, &job->schedule, &err)) {
+        report_job(builder, job, &err);
+        return;
+    }
+    schedule_set_zone(&job->schedule, zone, job->options.dst_gap, job->options.dst_overlap);
+}
+
+/* --- pools --- */
+
+static bool has_pool(const struct config_database *database, const char *name)
+{
+    for (size_t i = 0; i < database->pool_count; i++) {
+        if (strcmp(database->pools[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return strcmp(name, POOL_DEFAULT) == 0;
+}
+
+static const char *pool_hint(struct builder *builder, const struct config_database *database, const char *name)
+{
+    const char **names = arena_alloc(builder->arena, (database->pool_count + 1) * sizeof(*names));
+    for (size_t i = 0; i < database->pool_count; i++) {
+        names[i] = database->pools[i].name;
+    }
+    names[database->pool_count] = POOL_DEFAULT;
+    const char *nearest = nearest_word(name, names, database->pool_count + 1);
+    return nearest != NULL ? arena_printf(builder->arena, "did you mean \"%s\"?", nearest)
+                           : arena_printf(builder->arena, "write pools: { %s = 2; }; in database \"%s\" of %s", name,
+                                          database->name, builder->config->file);
+}
+
+static void check_pool(struct builder *builder, const struct job *job, const struct config_database *database)
+{
+    if (!has_pool(database, job->options.pool)) {
+        report_add(builder->report, job->file, job->line, pool_hint(builder, database, job->options.pool),
+                   "job \"%s\": database \"%s\" has no pool \"%s\"", job->name, database->name, job->options.pool);
+    }
+}
+
+/* --- what contradicts itself --- */
+
+static void check_start(struct builder *builder, const struct job *job)
+{
+    const struct job_options *options = &job->options;
+    if (options->starting_deadline > 0 && options->starting_deadline <= options->jitter) {
+        char deadline[DURATION_TEXT_SIZE];
+        char jitter[DURATION_TEXT_SIZE];
+        report_add(builder->report, job->file, job->line,
+                   "make starting_deadline longer than jitter, or leave one of them out",
+                   "job \"%s\" may start up to %s late by its jitter, but its starting_deadline is %s", job->name,
+                   duration_format(options->jitter, jitter), duration_format(options->starting_deadline, deadline));
+    }
+}
+
+/* A job without a schedule starts when others have ended: no spread and no missed slots, whatever was asked for. */
+static void check_join(struct builder *builder, const struct job *job)
+{
+    if (job->schedule_text[0] != '\0') {
+        return;
+    }
+    if (job->options.jitter > 0) {
+        report_add(builder->report, job->file, job->line, "take jitter out, or give the job a schedule",
+                   "job \"%s\" has a jitter, but no schedule whose slots it could spread", job->name);
+    }
+    if (job->options.catchup == CATCHUP_ALL) {
+        report_add(
+            builder->report, job->file, job->line, "take catchup out, or give the job a schedule",
+            "job \"%s\" is to catch up all slots, but has no schedule: it runs once for all that ended meanwhile",
+            job->name);
+    }
+}
+
+void job_settle(struct builder *builder, struct job *job)
+{
+    const struct config_database *database = config_find_database(builder->config, job->database);
+    settle_schedule(builder, job, database);
+    check_pool(builder, job, database);
+    check_start(builder, job);
+    check_join(builder, job);
+}

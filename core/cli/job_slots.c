@@ -1,0 +1,68 @@
+#include "cli/job_slots.h"
+
+#include "model/options.h"
+
+struct job_calendar job_calendar_of_row(const struct pg_rows *rows, size_t row, size_t first)
+{
+    return (struct job_calendar){
+        .schedule = pg_rows_value(rows, row, first),
+        .timezone = pg_rows_value(rows, row, first + 1),
+        .dst_gap = pg_rows_value(rows, row, first + 2),
+        .dst_overlap = pg_rows_value(rows, row, first + 3),
+        .last_slot = pg_rows_value(rows, row, first + 4),
+        .last_end = pg_rows_value(rows, row, first + 5),
+        .live = pg_rows_value(rows, row, first + 6),
+        .database_now = pg_rows_value(rows, row, first + 7),
+    };
+}
+
+bool job_schedule(const struct job_calendar *calendar, const struct config_database *database, struct zones *zones,
+                  struct schedule *schedule, struct error *err)
+{
+    struct job_options options;
+    const struct zone *zone;
+    const char *standard = database->timezone != NULL ? database->timezone : "UTC";
+    const char *name = calendar->timezone != NULL ? calendar->timezone : standard;
+    options_defaults(&options, false);
+    if ((calendar->dst_gap != NULL && !options_set(&options, "dst_gap", calendar->dst_gap, err)) ||
+        (calendar->dst_overlap != NULL && !options_set(&options, "dst_overlap", calendar->dst_overlap, err)) ||
+        !zones_find(zones, name, &zone, err)) {
+        return false;
+    }
+    *schedule = (struct schedule){.form = SCHEDULE_NONE};
+    if (calendar->schedule[0] != '\0' && !schedule_parse(calendar->schedule, schedule, err)) {
+        return false;
+    }
+    schedule_set_zone(schedule, zone, options.dst_gap, options.dst_overlap);
+    return true;
+}
+
+static instant read_instant(const char *text)
+{
+    instant at;
+    return text != NULL && instant_parse(text, &at, NULL) ? at : INSTANT_NONE;
+}
+
+instant job_slots_after(const struct job_calendar *calendar, const struct schedule *schedule)
+{
+    instant now = read_instant(calendar->database_now);
+    instant last_slot = read_instant(calendar->last_slot);
+    if (schedule->form == SCHEDULE_REBOOT || schedule->form == SCHEDULE_NONE) {
+        return INSTANT_NEVER;
+    }
+    if (schedule->form == SCHEDULE_DELAY) {
+        instant last_end = read_instant(calendar->last_end);
+        bool live = calendar->live != NULL && calendar->live[0] == 't';
+        return live ? INSTANT_NEVER : last_end != INSTANT_NONE ? last_end : last_slot;
+    }
+    return last_slot > now ? last_slot : now;
+}
+
+instant job_next_slot(const struct job_calendar *calendar, const struct config_database *database, struct zones *zones)
+{
+    struct schedule schedule;
+    if (!job_schedule(calendar, database, zones, &schedule, NULL)) {
+        return INSTANT_NEVER;
+    }
+    return schedule_next(&schedule, job_slots_after(calendar, &schedule));
+}

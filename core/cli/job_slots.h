@@ -1,0 +1,41 @@
+/* The next slots of jobs as the ledger describes them.
+ *
+ * Does: read a job's schedule in the zone of the job, else of its database, and say when it is due next, or why that is not
+ *   known beforehand.
+ * Does not: know what the leader holds in memory: overlap, catch-up and dependencies may change what becomes of a slot. */
+#ifndef CHIME_CLI_JOB_SLOTS_H
+#define CHIME_CLI_JOB_SLOTS_H
+
+#include "calendar/schedule.h"
+#include "cli/visit.h"
+
+/* As PostgreSQL writes them; NULL is null. */
+struct job_calendar {
+    const char *schedule;
+    const char *timezone; /* options of the job, which need not be set */
+    const char *dst_gap;
+    const char *dst_overlap;
+    const char *last_slot;
+    const char *last_end;
+    const char *live; /* "t", "f" */
+    const char *database_now;
+};
+
+/* Columns for the calendar, in its order, of tables j (chime.job) and s (chime.job_status). */
+#define JOB_CALENDAR_COLUMNS                                                                       \
+    "j.schedule, j.options ->> 'timezone', j.options ->> 'dst_gap', j.options ->> 'dst_overlap', " \
+    "s.last_slot, s.last_end, s.live, clock_timestamp()"
+#define JOB_CALENDAR_COUNT 8
+/* From the row's columns beginning with `first`. */
+struct job_calendar job_calendar_of_row(const struct pg_rows *rows, size_t row, size_t first);
+
+/* The schedule, with its zone: the database's where the job has none. */
+bool job_schedule(const struct job_calendar *calendar, const struct config_database *database, struct zones *zones,
+                  struct schedule *schedule, struct error *err) CHIME_MUST_CHECK;
+/* Slots are later than this: now, or the last slot if that is later. INSTANT_NEVER when that is not known: an @after job that
+ * runs, or a server's next start. */
+instant job_slots_after(const struct job_calendar *calendar, const struct schedule *schedule);
+/* The next slot; INSTANT_NEVER when there is none, it is not known, or the schedule cannot be read. */
+instant job_next_slot(const struct job_calendar *calendar, const struct config_database *database, struct zones *zones);
+
+#endif

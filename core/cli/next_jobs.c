@@ -1,0 +1,280 @@
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/job_slots.h"
+#include "cli/load.h"
+#include "cli/next.h"
+
+/* One job of one database, with its slots. */
+struct job_answer {
+    char *job;
+    const char *database; /* of the configuration */
+    const char *timezone;
+    struct next_slots slots;
+};
+
+struct search {
+    const struct next_request *request;
+    struct job_search job; /* name NULL: all */
+    struct job_answer *answers;
+    size_t count;
+    size_t unknown; /* active jobs without a slot that is known */
+};
+
+static const char jobs_sql[] = "SELECT j.name, j.active, to_json(j.after), " JOB_CALENDAR_COLUMNS
+                               "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
+                               " WHERE $1::text IS NULL AND j.active OR j.name = $1"
+                               " ORDER BY j.name, j.owner";
+enum { RESULT_NAME, RESULT_ACTIVE, RESULT_AFTER, RESULT_CALENDAR };
+
+/* --- why there is none ------------------------------------------------------------------------------------------------------ */
+
+static void put_upstreams(struct buffer *text, const char *after)
+{
+    json_t *names = json_loads(after, 0, NULL);
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        buffer_printf(text, "%s%s", i > 0 ? ", " : "", json_string_value(json_array_get(names, i)));
+    }
+    json_decref(names);
+}
+
+static void say_unscheduled(const struct invocation *invocation, const char *job, const char *after)
+{
+    struct buffer names = {0};
+    put_upstreams(&names, after);
+    if (names.length > 0) {
+        remark(invocation, "job \"%s\" has no schedule: it runs after %s", job, buffer_text(&names));
+    } else {
+        remark(invocation, "job \"%s\" has no schedule: it runs when it is asked for", job);
+    }
+    buffer_finish(&names);
+}
+
+static void say_none(const struct search *search, const struct pg_rows *rows, size_t row,
+                     const struct schedule *schedule)
+{
+    const struct invocation *invocation = search->request->invocation;
+    const char *job = pg_rows_value(rows, row, RESULT_NAME);
+    char length[DURATION_TEXT_SIZE];
+    if (pg_rows_value(rows, row, RESULT_ACTIVE)[0] != 't') {
+        remark(invocation, "job \"%s\" is inactive: it has no slots", job);
+    } else if (schedule->form == SCHEDULE_NONE) {
+        say_unscheduled(invocation, job, pg_rows_value(rows, row, RESULT_AFTER));
+    } else if (schedule->form == SCHEDULE_REBOOT) {
+        remark(invocation, "job \"%s\" is due with the next start of the server", job);
+    } else if (schedule->form == SCHEDULE_DELAY) {
+        remark(invocation, "job \"%s\" runs now: it is due %s after its end", job,
+               duration_format(schedule->interval, length));
+    } else {
+        remark(invocation, "job \"%s\" has no slots from then on", job);
+    }
+}
+
+/* --- asking ----------------------------------------------------------------------------------------------------------------- */
+
+/* Of all jobs the next slot, of one as many as are wanted. */
+static bool take_slots(struct search *search, const struct visit *visit, const struct pg_rows *rows, size_t row,
+                       struct error *err)
+{
+    struct job_calendar calendar = job_calendar_of_row(rows, row, RESULT_CALENDAR);
+    struct job_answer answer = {.database = visit->database->name};
+    struct schedule schedule;
+    instant now = INSTANT_NONE;
+    if (!job_schedule(&calendar, visit->database, search->request->zones, &schedule, err) ||
+        !instant_parse(calendar.database_now, &now, err)) {
+        return error_prefix(err, "job \"%s\"", pg_rows_value(rows, row, RESULT_NAME));
+    }
+    bool active = pg_rows_value(rows, row, RESULT_ACTIVE)[0] == 't';
+    instant after = active ? job_slots_after(&calendar, &schedule) : INSTANT_NEVER;
+    if (after != INSTANT_NEVER && schedule.form != SCHEDULE_DELAY &&
+        !next_begin(search->request, schedule.zone, after, &after, err)) {
+        return false;
+    }
+    next_slots_take(&answer.slots, search->request, &schedule, after, now,
+                    search->job.name != NULL ? search->request->count : 1);
+    if (answer.slots.count == 0 && search->job.name == NULL) {
+        search->unknown++;
+        next_slots_finish(&answer.slots);
+        return true;
+    }
+    if (answer.slots.count == 0) {
+        say_none(search, rows, row, &schedule);
+    }
+    answer.job = xstrdup(pg_rows_value(rows, row, RESULT_NAME));
+    answer.timezone = schedule.zone != NULL ? zone_name(schedule.zone) : "UTC";
+    search->answers = xrealloc(search->answers, search->count + 1, sizeof *search->answers);
+    search->answers[search->count++] = answer;
+    return true;
+}
+
+static bool ask_database(struct visit *visit, void *data, struct error *err)
+{
+    struct search *search = data;
+    struct pg_rows rows;
+    bool here = true;
+    if (search->job.name != NULL && !job_search_visit(visit, &search->job, &here, err)) {
+        return false;
+    }
+    if (!here) {
+        return true;
+    }
+    if (!pg_client_query(visit->client, jobs_sql, &search->job.name, 1, &rows, err)) {
+        return false;
+    }
+    bool ok = true;
+    for (size_t row = 0; row < rows.count && ok; row++) {
+        ok = take_slots(search, visit, &rows, row, err);
+    }
+    pg_rows_finish(&rows);
+    return ok;
+}
+
+/* --- answering -------------------------------------------------------------------------------------------------------------- */
+
+static json_t *instant_json(instant at)
+{
+    char text[INSTANT_TEXT_SIZE];
+    return json_string(instant_format(at, text));
+}
+
+static void set_json(struct output_list *list, size_t column, json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+    output_set(list, column, text);
+    free(text);
+    json_decref(json);
+}
+
+static json_t *slots_json(const struct next_slots *slots)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < slots->count; i++) {
+        json_array_append_new(array, instant_json(slots->slots[i]));
+    }
+    return array;
+}
+
+static json_t *notes_json(const struct clock_notes *notes)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < notes->count; i++) {
+        json_t *note = json_object();
+        json_object_set_new(note, "at", instant_json(notes->notes[i].at));
+        json_object_set_new(note, "slot", instant_json(notes->notes[i].slot));
+        json_object_set_new(note, "text", json_string(notes->notes[i].text));
+        json_array_append_new(array, note);
+    }
+    return array;
+}
+
+static void print_data(const struct search *search)
+{
+    static const struct output_column columns[] = {
+        {NULL, "job", OUTPUT_TEXT, OUTPUT_ALWAYS},      {NULL, "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
+        {NULL, "timezone", OUTPUT_TEXT, OUTPUT_ALWAYS}, {NULL, "slots", OUTPUT_DATA, OUTPUT_ALWAYS},
+        {NULL, "notes", OUTPUT_DATA, OUTPUT_ALWAYS},
+    };
+    bool explain = search->request->explain;
+    struct output_list *list = output_create("jobs", columns, COUNT_OF(columns) - (explain ? 0 : 1));
+    for (size_t i = 0; i < search->count; i++) {
+        const struct job_answer *answer = &search->answers[i];
+        output_add_row(list);
+        output_set(list, 0, answer->job);
+        output_set(list, 1, answer->database);
+        output_set(list, 2, answer->timezone);
+        set_json(list, 3, slots_json(&answer->slots));
+        if (explain) {
+            set_json(list, 4, notes_json(&answer->slots.notes));
+        }
+    }
+    output_print(&list, 1, &search->request->invocation->style, stdout);
+    output_destroy(list);
+}
+
+static void print_rows(const struct search *search)
+{
+    struct next_rows *rows = next_rows_create(search->request, true);
+    for (size_t i = 0; i < search->count; i++) {
+        const struct job_answer *answer = &search->answers[i];
+        next_rows_add(rows, answer->job, answer->database, &answer->slots);
+    }
+    next_rows_print(rows);
+    next_rows_destroy(rows);
+}
+
+static int compare_answers(const void *left, const void *right)
+{
+    const struct job_answer *a = left;
+    const struct job_answer *b = right;
+    if (a->slots.slots[0] != b->slots.slots[0]) {
+        return a->slots.slots[0] < b->slots.slots[0] ? -1 : 1;
+    }
+    int order = strcmp(a->database, b->database);
+    return order != 0 ? order : strcmp(a->job, b->job);
+}
+
+static void drop_last(struct search *search)
+{
+    struct job_answer *answer = &search->answers[--search->count];
+    free(answer->job);
+    next_slots_finish(&answer->slots);
+}
+
+static void answer_all(struct search *search)
+{
+    const struct invocation *invocation = search->request->invocation;
+    size_t found = search->count;
+    if (found > 1) {
+        qsort(search->answers, found, sizeof *search->answers, compare_answers);
+    }
+    while (search->count > search->request->count) {
+        drop_last(search);
+    }
+    if (found > search->count) {
+        remark(invocation, "%zu of %zu jobs; --count N shows more", search->count, found);
+    }
+    if (search->unknown > 0) {
+        remark(invocation, "%zu active job%s without a slot that is known beforehand", search->unknown,
+               search->unknown == 1 ? "" : "s");
+    }
+}
+
+static int answer(struct search *search, int status)
+{
+    if (search->job.name == NULL) {
+        answer_all(search);
+    } else if (search->job.found == 0) {
+        return status != EXIT_OK ? status : job_search_refuse(&search->job);
+    }
+    enum output_format format = search->request->invocation->style.format;
+    if (format == OUTPUT_JSON || format == OUTPUT_NDJSON) {
+        print_data(search);
+    } else {
+        print_rows(search);
+    }
+    if (search->count == 0 && search->job.name == NULL && status == EXIT_OK && search->unknown == 0) {
+        remark(search->request->invocation, "no active jobs");
+    }
+    return status;
+}
+
+int next_of_jobs(const struct next_request *request, const char *job)
+{
+    struct search search = {.request = request, .job.name = job};
+    int status;
+    struct config *config = load_config(request->invocation, &status);
+    if (config == NULL) {
+        return status;
+    }
+    status = answer(&search, visit_all(request->invocation, config, ask_database, &search));
+    while (search.count > 0) {
+        drop_last(&search);
+    }
+    free(search.answers);
+    job_search_finish(&search.job);
+    config_free(config);
+    return status;
+}

@@ -1,0 +1,108 @@
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "cli/commands.h"
+#include "cli/load.h"
+#include "daemon/control.h"
+
+#define PATIENCE (90 * USEC_PER_SEC)
+
+/* What the daemon answered, as daemon/reload.c writes it. */
+struct answer {
+    json_t *root; /* NULL when it was no such answer */
+    int ok;
+    json_int_t jobs;
+    json_int_t plugins;
+    json_t *findings;
+};
+
+static bool read_answer(const char *text, struct answer *answer, struct error *err)
+{
+    answer->root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (json_unpack(answer->root, "{s:b, s?I, s?I, s:o}", "ok", &answer->ok, "jobs", &answer->jobs, "plugins",
+                    &answer->plugins, "findings", &answer->findings) == 0) {
+        return true;
+    }
+    error_set(err, ERROR_FAILED, "the daemon's answer is not whole");
+    return error_hint(err, "its log says what became of the reload");
+}
+
+static void collect(const json_t *findings, struct report *report)
+{
+    for (size_t i = 0; i < json_array_size(findings); i++) {
+        const json_t *finding = json_array_get(findings, i);
+        const char *file = json_string_value(json_object_get(finding, "file"));
+        const char *message = json_string_value(json_object_get(finding, "message"));
+        const char *hint = json_string_value(json_object_get(finding, "hint"));
+        int line = (int)json_integer_value(json_object_get(finding, "line"));
+        report_add(report, file, line, hint, "%s", message != NULL ? message : "");
+    }
+}
+
+static void print_data(const struct invocation *invocation, const struct answer *answer)
+{
+    static const struct output_column columns[] = {{"RELOADED", "reloaded", OUTPUT_BOOLEAN, OUTPUT_ALWAYS},
+                                                   {"JOBS", "jobs", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+                                                   {"PLUGINS", "plugins", OUTPUT_INTEGER, OUTPUT_ALWAYS}};
+    struct output_list *list = output_create("reloads", columns, COUNT_OF(columns));
+    output_add_row(list);
+    output_set_number(list, 0, answer->ok);
+    output_set_number(list, 1, answer->jobs);
+    output_set_number(list, 2, answer->plugins);
+    output_print(&list, 1, &invocation->style, stdout);
+    output_destroy(list);
+}
+
+static int report_answer(const struct invocation *invocation, const struct answer *answer)
+{
+    struct report report;
+    report_init(&report);
+    collect(answer->findings, &report);
+    print_findings(&report);
+    report_finish(&report);
+    if (!output_is_for_people(&invocation->style)) {
+        print_data(invocation, answer);
+    } else if (answer->ok && !invocation->quiet) {
+        printf("reloaded: %lld plugin%s, %lld job%s\n", (long long)answer->plugins, answer->plugins == 1 ? "" : "s",
+               (long long)answer->jobs, answer->jobs == 1 ? "" : "s");
+    } else if (!answer->ok) {
+        remark(invocation, "nothing was reloaded: what was in force stays");
+    }
+    return answer->ok ? EXIT_OK : (int)ERROR_CONFIG;
+}
+
+/* A configuration that has errors still has to lead to the daemon, which says so in its answer. */
+static char *socket_path(const struct invocation *invocation)
+{
+    struct report report;
+    report_init(&report);
+    struct config *config = config_load(invocation->config, &report);
+    char *path = config != NULL ? xstrdup(config->control_socket) : config_default_socket(invocation->config);
+    report_finish(&report);
+    config_free(config);
+    return path;
+}
+
+static int reload_run(const struct invocation *invocation)
+{
+    struct error err;
+    struct answer answer = {0};
+    char *text = NULL;
+    char *path = socket_path(invocation);
+    bool answered = control_ask(path, "reload", PATIENCE, &text, &err) && read_answer(text, &answer, &err);
+    int status = answered ? report_answer(invocation, &answer) : fail(&err);
+    json_decref(answer.root);
+    free(text);
+    free(path);
+    return status;
+}
+
+const struct command command_reload = {
+    .name = "reload",
+    .arguments = "",
+    .summary = "has the daemon read configuration and plugins anew; runs under way go on",
+    .details = "Prints what the daemon found. Exit status 3 when it refused: then everything stays as it was.\n"
+               "It asks on the control_socket of the configuration; SIGHUP does the same without an answer.",
+    .run = reload_run,
+};

@@ -1,0 +1,135 @@
+/* `suspend` and `resume`: both change the ledger at once, and the leader hears of it with its next heartbeat. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "cli/commands.h"
+#include "cli/job_visit.h"
+
+static const struct output_column columns[] = {
+    {"JOB", "job", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"SUSPENDED", "suspended", OUTPUT_BOOLEAN, OUTPUT_ALWAYS},
+    {"UNTIL", "suspended_until", OUTPUT_INSTANT, OUTPUT_ALWAYS},
+    {"BY", "suspended_by", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"REASON", "reason", OUTPUT_LONG, OUTPUT_ALWAYS},
+};
+
+/* After a change: what is in force. */
+static bool print_state(struct job_visit *visit, struct error *err)
+{
+    static const char sql[] = "SELECT j.name, $1::text, s.suspended_at IS NOT NULL, s.suspended_until, s.suspended_by,"
+                              " s.suspend_reason FROM chime.job j JOIN chime.job_state s USING (job_id)"
+                              " WHERE j.job_id = $2::bigint";
+    const char *parameters[] = {visit->job_id};
+    struct output_list *list = output_create("jobs", columns, COUNT_OF(columns));
+    bool read = visit_list(&visit->visit, list, sql, parameters, COUNT_OF(parameters), err);
+    if (read) {
+        output_print(&list, 1, &visit->invocation->style, stdout);
+    }
+    output_destroy(list);
+    return read;
+}
+
+/* The function answers whether it changed anything. */
+static int change(struct job_visit *visit, const char *sql, const char *const *parameters, size_t count,
+                  const char *already, struct error *err)
+{
+    struct pg_rows rows;
+    if (!pg_client_query(visit->visit.client, sql, parameters, count, &rows, err)) {
+        return (int)err->kind;
+    }
+    bool changed = pg_rows_value(&rows, 0, 0)[0] == 't';
+    pg_rows_finish(&rows);
+    if (!changed) {
+        remark(visit->invocation, "job \"%s\" %s", visit->job, already);
+    }
+    return print_state(visit, err) ? EXIT_OK : (int)err->kind;
+}
+
+struct suspension_order {
+    const char *reason;
+    char until[INSTANT_TEXT_SIZE]; /* "": no end */
+    duration length;               /* -1: none given */
+};
+
+static int suspend_job(struct job_visit *visit, void *data, struct error *err)
+{
+    static const char sql[] = "SELECT chime.suspend($1::bigint, $2, coalesce($3::timestamptz, clock_timestamp() +"
+                              " $4::bigint * interval '1 microsecond'))";
+    const struct suspension_order *order = data;
+    char length[24];
+    snprintf(length, sizeof length, "%lld", (long long)order->length);
+    const char *parameters[] = {visit->job_id, order->reason, order->until[0] != '\0' ? order->until : NULL,
+                                order->length >= 0 ? length : NULL};
+    return change(visit, sql, parameters, COUNT_OF(parameters), "is suspended already", err);
+}
+
+static bool read_order(const struct invocation *invocation, struct suspension_order *order, struct error *err)
+{
+    const char *until = invocation_option(invocation, "until");
+    order->length = -1;
+    order->reason = invocation_option(invocation, "reason");
+    if (!invocation_duration(invocation, "for", &order->length, err)) {
+        return false;
+    }
+    if (until != NULL && order->length >= 0) {
+        return error_set(err, ERROR_USAGE, "--until and --for are two ends for one suspension");
+    }
+    instant at;
+    if (until != NULL && !instant_parse(until, &at, err)) {
+        err->kind = ERROR_USAGE;
+        return error_prefix(err, "--until");
+    }
+    if (until != NULL) {
+        instant_format(at, order->until);
+    }
+    return true;
+}
+
+static int suspend_run(const struct invocation *invocation)
+{
+    struct suspension_order order = {0};
+    struct error err;
+    if (!read_order(invocation, &order, &err)) {
+        return fail(&err);
+    }
+    return visit_job(invocation, invocation->arguments[0], suspend_job, &order);
+}
+
+static int resume_job(struct job_visit *visit, void *data, struct error *err)
+{
+    const char *parameters[] = {visit->job_id, data};
+    return change(visit, "SELECT chime.resume($1::bigint, $2)", parameters, COUNT_OF(parameters), "is not suspended",
+                  err);
+}
+
+static int resume_run(const struct invocation *invocation)
+{
+    const char *reason = invocation_option(invocation, "reason");
+    return visit_job(invocation, invocation->arguments[0], resume_job, (void *)reason);
+}
+
+const struct command command_suspend = {
+    .name = "suspend",
+    .arguments = "JOB",
+    .least = 1,
+    .most = 1,
+    .summary = "keeps a job from starting, until it is resumed",
+    .details = "A run that is live goes on. Slots that pass meanwhile are recorded as missed when the job is resumed.\n"
+               "TIME is UTC unless it has an offset: 2026-12-24T18:00+01.",
+    .options = {{"until", "TIME", "resume by itself then"},
+                {"for", "DURATION", "resume by itself after this long, such as 2h"},
+                {"reason", "TEXT", "why, for those who ask `pgchime why JOB`"}},
+    .run = suspend_run,
+};
+
+const struct command command_resume = {
+    .name = "resume",
+    .arguments = "JOB",
+    .least = 1,
+    .most = 1,
+    .summary = "lets a suspended job start again",
+    .details = "Its failures are counted anew, and slots that passed meanwhile are recorded as missed.",
+    .options = {{"reason", "TEXT", "why"}},
+    .run = resume_run,
+};

@@ -1,0 +1,77 @@
+/* Inside core/cli/why*.c: what the ledger knows about one job, and what follows from it.
+ *
+ * The rules are those of the scheduler, read back from what it wrote: a command has no other way to the leader's memory. */
+#ifndef CHIME_CLI_WHY_H
+#define CHIME_CLI_WHY_H
+
+#include "base/buffer.h"
+#include "cli/job_slots.h"
+#include "cli/job_visit.h"
+
+/* A job that the one asked about comes after. */
+struct why_upstream {
+    char *name;
+    char *outcome; /* NULL: none yet */
+    bool counts;   /* active and not suspended: it is waited for */
+    bool live;
+    bool open;      /* has a slot that the job's slot has to wait for */
+    bool delivered; /* for a join: an outcome since its last decision */
+};
+
+struct why_facts {
+    struct pg_rows rows;
+    struct schedule schedule;
+    struct zones *zones;
+    instant now;
+    instant cursor;
+    instant due;  /* the first undecided slot that is due; INSTANT_NONE: none */
+    instant next; /* INSTANT_NEVER: not known, or never */
+    struct why_upstream *upstreams;
+    size_t upstream_count;
+};
+
+enum why_column {
+    WHY_ACTIVE,
+    WHY_PLUGIN,
+    WHY_PLUGIN_STATE,
+    WHY_PLUGIN_REASON,
+    WHY_POOL,
+    WHY_SUSPENDED_BY,
+    WHY_SUSPENDED_AT,
+    WHY_SUSPENDED_UNTIL,
+    WHY_SUSPEND_REASON,
+    WHY_LED,
+    WHY_RUN_ID,
+    WHY_RUN_KIND,
+    WHY_RUN_SLOT,
+    WHY_RUN_ATTEMPT,
+    WHY_RUN_PID,
+    WHY_RUN_RETRY_AT,
+    WHY_RUN_SINCE,
+    WHY_RUN_BLOCKERS,
+    WHY_LAST_SLOT,
+    WHY_LAST_STATE,
+    WHY_LAST_REASON,
+    WHY_LAST_MESSAGE,
+    WHY_MISSED_FIRST,
+    WHY_MISSED_LAST,
+    WHY_MISSED_COUNT,
+    WHY_MISSED_REASON,
+    WHY_ASKED_AT,
+    WHY_ASKED_BY,
+    WHY_POOL_BUSY,
+    WHY_BUSY,
+    WHY_SCHEDULE, /* the calendar's columns begin here */
+};
+
+bool why_read(struct why_facts *facts, struct job_visit *visit, struct error *err) CHIME_MUST_CHECK;
+void why_finish(struct why_facts *facts);
+const char *why_value(const struct why_facts *facts, enum why_column column); /* NULL is null */
+bool why_is(const struct why_facts *facts, enum why_column column);
+instant why_instant(const struct why_facts *facts, enum why_column column); /* INSTANT_NONE for null */
+
+/* why_words.c: what the job does or waits for now. Returns one word for programs: inactive, suspended, running, retrying, unled, waiting,
+ * idle. */
+const char *why_say_now(struct buffer *text, const struct why_facts *facts, const struct config_database *database);
+
+#endif

@@ -1,0 +1,136 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/why.h"
+
+static const char job_sql[] =
+    "SELECT j.active, j.plugin, p.state, p.reason, j.options ->> 'pool', s.suspended_by, s.suspended_at,"
+    "       s.suspended_until, s.suspend_reason, l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start),"
+    "       r.run_id, r.kind, r.slot, r.attempt, r.pid, r.retry_at, coalesce(r.started_at, r.claimed_at),"
+    "       CASE WHEN r.pid IS NOT NULL THEN nullif(array_to_string(pg_blocking_pids(r.pid), ', '), '') END,"
+    "       h.slot, h.state, h.reason, h.message, m.first_slot, m.last_slot, m.slots, m.reason, q.slot, q.requested_by,"
+    "       (SELECT count(*) FROM chime.run o JOIN chime.job oj USING (job_id)"
+    "         WHERE o.pid IS NOT NULL AND oj.options ->> 'pool' = j.options ->> 'pool'),"
+    "       (SELECT count(*) FROM chime.run o WHERE o.pid IS NOT NULL)," JOB_CALENDAR_COLUMNS
+    "  FROM chime.job j JOIN chime.job_status s USING (job_id) CROSS JOIN chime.leader l"
+    "  LEFT JOIN chime.plugin p ON p.name = j.plugin"
+    "  LEFT JOIN LATERAL (SELECT * FROM chime.run r WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1) r ON "
+    "true"
+    "  LEFT JOIN LATERAL (SELECT * FROM chime.run_history h WHERE h.job_id = j.job_id"
+    "                     ORDER BY h.finished_at DESC, h.slot DESC LIMIT 1) h ON true"
+    "  LEFT JOIN LATERAL (SELECT * FROM chime.missed m WHERE m.job_id = j.job_id ORDER BY m.last_slot DESC LIMIT 1) m"
+    "         ON true"
+    "  LEFT JOIN LATERAL (SELECT * FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'run'"
+    "                     ORDER BY q.request_id LIMIT 1) q ON true"
+    " WHERE j.job_id = $1::bigint";
+
+static const char upstreams_sql[] =
+    "SELECT j.name, s.last_outcome, j.active AND s.suspended_at IS NULL,"
+    "       coalesce(st.outcome_at > mine.last_slot OR (mine.cursor_skipped AND st.last_outcome = 'succeeded'), "
+    "false)," JOB_CALENDAR_COLUMNS
+    "  FROM chime.job me JOIN chime.job_state mine USING (job_id), unnest(me.after) WITH ORDINALITY AS a (name, place)"
+    "  JOIN chime.job j ON j.name = a.name JOIN chime.job_status s ON s.job_id = j.job_id"
+    "  JOIN chime.job_state st ON st.job_id = j.job_id"
+    " WHERE me.job_id = $1::bigint AND j.owner = me.owner ORDER BY a.place";
+enum { UPSTREAM_NAME, UPSTREAM_OUTCOME, UPSTREAM_COUNTS, UPSTREAM_DELIVERED, UPSTREAM_CALENDAR };
+
+const char *why_value(const struct why_facts *facts, enum why_column column)
+{
+    return pg_rows_value(&facts->rows, 0, (size_t)column);
+}
+
+bool why_is(const struct why_facts *facts, enum why_column column)
+{
+    const char *value = why_value(facts, column);
+    return value != NULL && value[0] == 't';
+}
+
+static instant read_instant(const char *text)
+{
+    instant at;
+    return text != NULL && instant_parse(text, &at, NULL) ? at : INSTANT_NONE;
+}
+
+instant why_instant(const struct why_facts *facts, enum why_column column)
+{
+    return read_instant(why_value(facts, column));
+}
+
+/* The slot that comes after what is decided, if its time has come. */
+static void find_slots(struct why_facts *facts, const struct job_calendar *calendar)
+{
+    facts->now = read_instant(calendar->database_now);
+    facts->cursor = read_instant(calendar->last_slot);
+    facts->next = schedule_next(&facts->schedule, job_slots_after(calendar, &facts->schedule));
+    facts->due = INSTANT_NONE;
+    if (facts->schedule.form != SCHEDULE_DELAY) {
+        instant slot = schedule_next(&facts->schedule, facts->cursor);
+        facts->due = slot <= facts->now ? slot : INSTANT_NONE;
+    } else if (facts->next <= facts->now) {
+        facts->due = facts->next;
+    }
+}
+
+static bool is_open(const struct job_calendar *calendar, bool live, const struct config_database *database,
+                    struct zones *zones, instant slot)
+{
+    struct schedule schedule;
+    if (live || !job_schedule(calendar, database, zones, &schedule, NULL)) {
+        return live;
+    }
+    return schedule_next(&schedule, read_instant(calendar->last_slot)) <= slot;
+}
+
+static bool read_upstreams(struct why_facts *facts, struct job_visit *visit, struct error *err)
+{
+    const char *parameters[] = {visit->job_id};
+    struct pg_rows rows;
+    if (!pg_client_query(visit->visit.client, upstreams_sql, parameters, COUNT_OF(parameters), &rows, err)) {
+        return false;
+    }
+    facts->upstreams = xcalloc(rows.count + 1, sizeof *facts->upstreams);
+    facts->upstream_count = rows.count;
+    for (size_t i = 0; i < rows.count; i++) {
+        struct why_upstream *upstream = &facts->upstreams[i];
+        struct job_calendar calendar = job_calendar_of_row(&rows, i, UPSTREAM_CALENDAR);
+        const char *outcome = pg_rows_value(&rows, i, UPSTREAM_OUTCOME);
+        upstream->name = xstrdup(pg_rows_value(&rows, i, UPSTREAM_NAME));
+        upstream->outcome = outcome != NULL ? xstrdup(outcome) : NULL;
+        upstream->counts = pg_rows_value(&rows, i, UPSTREAM_COUNTS)[0] == 't';
+        upstream->delivered = pg_rows_value(&rows, i, UPSTREAM_DELIVERED)[0] == 't';
+        upstream->live = calendar.live[0] == 't';
+        upstream->open = upstream->counts && facts->due != INSTANT_NONE &&
+                         is_open(&calendar, upstream->live, visit->visit.database, facts->zones, facts->due);
+    }
+    pg_rows_finish(&rows);
+    return true;
+}
+
+bool why_read(struct why_facts *facts, struct job_visit *visit, struct error *err)
+{
+    const char *parameters[] = {visit->job_id};
+    if (!pg_client_query(visit->visit.client, job_sql, parameters, COUNT_OF(parameters), &facts->rows, err)) {
+        return false;
+    }
+    if (facts->rows.count == 0) {
+        return error_set(err, ERROR_NOT_FOUND, "job \"%s\" is gone", visit->job);
+    }
+    facts->zones = zones_create();
+    struct job_calendar calendar = job_calendar_of_row(&facts->rows, 0, WHY_SCHEDULE);
+    if (!job_schedule(&calendar, visit->visit.database, facts->zones, &facts->schedule, err)) {
+        return false;
+    }
+    find_slots(facts, &calendar);
+    return read_upstreams(facts, visit, err);
+}
+
+void why_finish(struct why_facts *facts)
+{
+    for (size_t i = 0; i < facts->upstream_count; i++) {
+        free(facts->upstreams[i].name);
+        free(facts->upstreams[i].outcome);
+    }
+    free(facts->upstreams);
+    zones_destroy(facts->zones);
+    pg_rows_finish(&facts->rows);
+}

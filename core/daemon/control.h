@@ -1,0 +1,31 @@
+/* The daemon's ear on its own machine: a Unix socket on which `pgchime reload` asks and is answered.
+ *
+ * Does: listen where only the daemon's user and root may connect; read one line per connection; hand it over; send the
+ *   answer; close. A connection that says nothing for 5 s, or more than a line, is closed.
+ * Does not: know what a request means. A socket that another daemon listens on is left to it. */
+#ifndef CHIME_DAEMON_CONTROL_H
+#define CHIME_DAEMON_CONTROL_H
+
+#include "base/error.h"
+#include "loop/loop.h"
+
+#define CONTROL_REQUEST_MAX 200
+
+struct control;
+struct control_caller; /* whoever waits for an answer */
+
+/* `caller` is to be answered exactly once, now or later. */
+typedef void control_callback(void *data, const char *request, struct control_caller *caller);
+
+/* NULL with the reason. */
+struct control *control_listen(struct loop *loop, const char *path, control_callback *callback, void *data,
+                               struct error *err);
+/* The caller may have gone: then nothing happens. */
+void control_answer(struct control_caller *caller, const char *text);
+void control_close(struct control *control); /* callers not answered are cut off; takes NULL */
+
+/* --- the other side, blocking: one request, the whole answer. Caller frees. --- */
+bool control_ask(const char *path, const char *request, duration patience, char **answer,
+                 struct error *err) CHIME_MUST_CHECK;
+
+#endif

@@ -1,0 +1,128 @@
+/* Ends of attempts: another one, or the record. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/sqltext.h"
+#include "base/text.h"
+#include "daemon/lead_state.h"
+
+#define FINISH_MAX 500 /* rows of one finish */
+
+static const struct backoff *backoff_of(const struct scheduled *scheduled)
+{
+    return &scheduled_job(scheduled)->options.backoff;
+}
+
+instant dispatch_retry_at(const struct lead *lead, const struct scheduled *scheduled, int attempt)
+{
+    const struct job *job = scheduled_job(scheduled);
+    if (attempt >= job->options.max_attempts) {
+        return INSTANT_NONE;
+    }
+    instant now = lead_now(lead);
+    uint64_t seed = text_hash(job->name) ^ (uint64_t)now;
+    instant at = now + backoff_delay(backoff_of(scheduled), attempt, seed);
+    /* @after has no next slot before this run has ended. */
+    bool bounded = job->schedule.form != SCHEDULE_DELAY;
+    return !bounded || at < schedule_next(&job->schedule, now) ? at : INSTANT_NONE;
+}
+
+static instant retry_at(const struct lead *lead, const struct scheduled *scheduled, const struct run *run,
+                        const struct outcome *outcome)
+{
+    const struct job *job = scheduled_job(scheduled);
+    bool mends = outcome->state == RUN_FAILED || outcome->state == RUN_TIMED_OUT;
+    /* That it took our terminate and not only our cancel to end it makes it no likelier to succeed. */
+    const char *sqlstate = outcome->state == RUN_TIMED_OUT ? "57014" : outcome->sqlstate;
+    if (!mends || scheduled_retired(scheduled) || !options_retries(&job->options, sqlstate)) {
+        return INSTANT_NONE;
+    }
+    if (job->options.delivery == DELIVERY_AT_MOST_ONCE && !sql_is_one_transaction(job->command)) {
+        return INSTANT_NONE; /* a part of it may have been committed */
+    }
+    return dispatch_retry_at(lead, scheduled, run->attempt);
+}
+
+/* Whoever asks for a run is to see what became of it. */
+static enum log_runs log_of(const struct run *run)
+{
+    return run->kind == RUN_MANUAL ? LOG_RUNS_ALL : run->job->options.log_runs;
+}
+
+static void log_end(const struct scheduled *scheduled, const struct run *run, const struct outcome *outcome)
+{
+    char slot[INSTANT_TEXT_SIZE];
+    const char *message = outcome->message != NULL ? outcome->message : "";
+    if (outcome->state != RUN_SUCCEEDED) {
+        log_warning("job %s, slot %s, attempt %d: %s: %.*s", scheduled_job(scheduled)->name,
+                    instant_format(run->slot, slot), run->attempt, run_state_name(outcome->state),
+                    (int)strcspn(message, "\n"), message);
+    }
+}
+
+void dispatch_add_finish(struct lead *lead, struct scheduled *scheduled, const struct run *run,
+                         const struct outcome *outcome)
+{
+    if (lead->finish_count == lead->finish_capacity) {
+        lead->finish_capacity = lead->finish_capacity == 0 ? 64 : lead->finish_capacity * 2;
+        lead->finishes = xrealloc(lead->finishes, lead->finish_capacity, sizeof *lead->finishes);
+    }
+    struct pending_finish *pending = &lead->finishes[lead->finish_count++];
+    *pending = (struct pending_finish){.scheduled = scheduled,
+                                       .attempt = run->attempt,
+                                       .message = outcome->message != NULL ? xstrdup(outcome->message) : NULL,
+                                       .reason = outcome->reason != NULL ? xstrdup(outcome->reason) : NULL,
+                                       .finish = {.job_id = run->job_id,
+                                                  .kind = run->kind,
+                                                  .slot = run->slot,
+                                                  .outcome = *outcome,
+                                                  .retry_at = retry_at(lead, scheduled, run, outcome),
+                                                  .log_runs = log_of(run)}};
+    pending->finish.outcome.message = pending->message;
+    pending->finish.outcome.reason = pending->reason;
+    log_end(scheduled, run, outcome);
+}
+
+static void finishes_written(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    lead->finish_pending = false;
+    if (!lead_refused(lead, reply, "ended runs could not be recorded")) {
+        dispatch_soon(lead);
+    }
+}
+
+/* The leader's session keeps the order of what is sent: whatever follows from an end is claimed behind it. */
+static void report_end(struct lead *lead, const struct pending_finish *pending)
+{
+    const struct outcome *outcome = &pending->finish.outcome;
+    if (pending->finish.retry_at != INSTANT_NONE) {
+        scheduler_retry(lead->scheduler, pending->scheduled, pending->attempt + 1, pending->finish.retry_at);
+    } else {
+        duration took = outcome->started != INSTANT_NONE ? outcome->finished - outcome->started : 0;
+        scheduler_ended(lead->scheduler, pending->scheduled, outcome->state, took, outcome->finished);
+    }
+}
+
+void dispatch_write_finishes(struct lead *lead)
+{
+    if (lead->finish_pending || lead->finish_count == 0) {
+        return;
+    }
+    struct ledger_finish batch[FINISH_MAX] = {0};
+    size_t count = lead->finish_count < FINISH_MAX ? lead->finish_count : FINISH_MAX;
+    for (size_t i = 0; i < count; i++) {
+        batch[i] = lead->finishes[i].finish;
+    }
+    lead->finish_pending = true;
+    ledger_finish(&lead->ledger, batch, count, finishes_written, lead);
+    for (size_t i = 0; i < count; i++) {
+        report_end(lead, &lead->finishes[i]);
+        free(lead->finishes[i].message);
+        free(lead->finishes[i].reason);
+    }
+    lead->finish_count -= count;
+    memmove(lead->finishes, lead->finishes + count, lead->finish_count * sizeof *lead->finishes);
+}

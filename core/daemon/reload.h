@@ -1,0 +1,30 @@
+/* Reading configuration and plugins anew while the daemon works.
+ *
+ * Does: read the files, have a child describe the plugins (not when their files are the same), build the whole catalog,
+ *   and hand it over only when nothing is wrong; say what is wrong, in the log and to whoever asked.
+ * Does not: touch a database, or the catalog in force.
+ * A plugin file that was good and is refused now refuses the reload: a bad file never replaces a good one. A bad file that is new
+ * costs only itself. Whoever asks while a round is under way gets a round of his own after it: he may have written since. */
+#ifndef CHIME_DAEMON_RELOAD_H
+#define CHIME_DAEMON_RELOAD_H
+
+#include "daemon/control.h"
+#include "daemon/generation.h"
+#include "loop/loop.h"
+
+struct reload;
+
+struct reload_handlers {
+    struct generation *(*current)(void *data); /* borrowed */
+    /* The catalog to go by from now on; held for the call. To be followed by reload_done, maybe at once. */
+    void (*apply)(void *data, struct generation *next);
+};
+
+struct reload *reload_create(struct loop *loop, const struct reload_handlers *handlers, void *data);
+void reload_destroy(struct reload *reload); /* answers nobody any more; takes NULL */
+/* `why` for the log, static. `caller` is answered when it is done; NULL: nobody waits. */
+void reload_ask(struct reload *reload, const char *why, struct control_caller *caller);
+/* Every database that can has taken the catalog over. */
+void reload_done(struct reload *reload);
+
+#endif

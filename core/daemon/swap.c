@@ -1,0 +1,340 @@
+/* Another catalog for a leadership that goes on.
+ *
+ *   stage        does                                                              then
+ *   INSTALLING   plugins, on a session of its own, while runs go on                AGREEING
+ *   AGREEING     waits until no claim is on its way; nothing new is claimed        WRITING
+ *   WRITING      what changes is withdrawn and passed, the jobs go to the ledger   over: the scheduler has the new jobs
+ * A dormant plugin that wakes goes the same way, with the catalog in force. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/lead_state.h"
+
+#define WAKE_EVERY (10 * USEC_PER_SEC)
+#define TRY_AGAIN (2 * USEC_PER_SEC)
+#define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
+
+enum stage { STAGE_NONE, STAGE_INSTALLING, STAGE_AGREEING, STAGE_WRITING };
+
+struct swap {
+    enum stage stage;
+    bool waking;
+    struct generation *next; /* held */
+    const struct config_database *database;
+    struct generation *later; /* asked for meanwhile; held */
+    struct plugin_states plugins;
+    struct job_list jobs;
+    struct pg_connection *connection;
+    struct install *install;
+    struct loop_timer *again;
+};
+
+static void begin(struct lead *lead, struct generation *next, const struct config_database *database, bool waking);
+
+/* --- the end of a swap ------------------------------------------------------------------------------------------------- */
+
+static void disconnect(struct swap *swap)
+{
+    install_abandon(swap->install);
+    swap->install = NULL;
+    pg_close(swap->connection);
+    swap->connection = NULL;
+}
+
+static void swap_free(struct swap *swap)
+{
+    disconnect(swap);
+    loop_timer_destroy(swap->again);
+    job_list_finish(&swap->jobs);
+    plugin_states_finish(&swap->plugins);
+    generation_drop(swap->next);
+    generation_drop(swap->later);
+    free(swap);
+}
+
+static void look_again_later(struct lead *lead)
+{
+    if (lead->plugins.any_dormant) {
+        loop_timer_set(lead->wake_timer, WAKE_EVERY);
+    }
+}
+
+static void over(struct lead *lead)
+{
+    struct swap *swap = lead->swap;
+    struct generation *later = swap->later;
+    bool waking = swap->waking;
+    swap->later = NULL;
+    lead->swap = NULL;
+    swap_free(swap);
+    if (later != NULL) {
+        begin(lead, later, config_find_database(later->config, lead->database->name), false);
+        generation_drop(later);
+        return;
+    }
+    look_again_later(lead);
+    dispatch_soon(lead);
+    if (!waking) {
+        lead->handlers->reloaded(lead->data);
+    }
+}
+
+/* --- the jobs ---------------------------------------------------------------------------------------------------------- */
+
+static bool same_zone(const struct job_options *left, const struct job_options *right)
+{
+    return strcmp(left->timezone, right->timezone) == 0 && left->dst_gap == right->dst_gap &&
+           left->dst_overlap == right->dst_overlap;
+}
+
+static bool keeps_its_slots(const struct job *old, const struct job *new)
+{
+    return new != NULL && (new->active || !old->active) && strcmp(old->schedule_text, new->schedule_text) == 0 &&
+           same_zone(&old->options, &new->options);
+}
+
+static void withdraw_changed(struct lead *lead)
+{
+    instant now = lead_now(lead);
+    for (size_t i = 0; i < scheduler_count(lead->scheduler); i++) {
+        struct scheduled *scheduled = scheduler_at(lead->scheduler, i);
+        const struct job *old = scheduled_job(scheduled);
+        const struct job *new = job_list_find(&lead->swap->jobs, old->name);
+        if (!scheduled_retired(scheduled) && !keeps_its_slots(old, new)) {
+            scheduler_withdraw(lead->scheduler, scheduled,
+                               new == NULL    ? "reload: the job was removed before it could start"
+                               : !new->active ? "reload: the job was switched off before it could start"
+                                              : "reload: its schedule changed before it could start",
+                               now);
+        }
+    }
+}
+
+static void retire_missing(struct lead *lead)
+{
+    for (size_t i = 0; i < scheduler_count(lead->scheduler); i++) {
+        struct scheduled *scheduled = scheduler_at(lead->scheduler, i);
+        if (!scheduled_retired(scheduled) && job_list_find(&lead->swap->jobs, scheduled_job(scheduled)->name) == NULL) {
+            scheduler_retire(lead->scheduler, scheduled);
+        }
+    }
+}
+
+static void take_jobs_over(struct lead *lead, const struct pg_reply *reply)
+{
+    struct job_memory memory;
+    const char *name;
+    retire_missing(lead);
+    for (size_t row = 0; ledger_read_memory(reply, row, &name, &memory); row++) {
+        const struct job *job = job_list_find(&lead->swap->jobs, name);
+        struct scheduled *known = scheduler_find(lead->scheduler, memory.job_id);
+        if (job != NULL && known != NULL) {
+            scheduler_replace(lead->scheduler, known, job, &memory);
+        } else if (job != NULL) {
+            scheduler_add(lead->scheduler, job, &memory);
+        }
+    }
+    dispatch_own_jobs(lead);
+    scheduler_relink(lead->scheduler, lead_now(lead));
+}
+
+static void settle(struct lead *lead)
+{
+    struct swap *swap = lead->swap;
+    struct generation *old = lead->generation;
+    struct job_list old_jobs = lead->jobs;
+    struct plugin_states old_plugins = lead->plugins;
+    lead->generation = generation_hold(swap->next);
+    lead->database = swap->database;
+    lead->jobs = swap->jobs;
+    lead->plugins = swap->plugins;
+    swap->jobs = (struct job_list){0};
+    swap->plugins = (struct plugin_states){0};
+    job_list_finish(&old_jobs);
+    plugin_states_finish(&old_plugins);
+    generation_drop(old);
+    pool_resize(lead->pool, lead->database->pool_size);
+}
+
+static void population_requested(void *data, const struct pg_reply *reply)
+{
+    lead_refused(data, reply, "the first refresh of new views could not be asked for");
+}
+
+static void configured(void *data, const struct pg_reply *reply)
+{
+    lead_refused(data, reply, "the new configuration's fingerprint could not be written");
+}
+
+static void synced(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    char configuration[17];
+    if (lead_refused(lead, reply, "jobs could not be written to the ledger")) {
+        return;
+    }
+    lead->database = lead->swap->database;
+    lead_set_pools(lead);
+    take_jobs_over(lead, reply);
+    settle(lead);
+    log_info("database %s: goes by the new catalog with %zu jobs", lead->database->name, lead->jobs.count);
+    ledger_request_population(&lead->ledger, population_requested, lead);
+    catalog_fingerprint(lead->generation->catalog, configuration);
+    ledger_configure(&lead->ledger, configuration, configured, lead);
+    over(lead);
+}
+
+bool swap_step(struct lead *lead)
+{
+    struct swap *swap = lead->swap;
+    if (swap == NULL || swap->stage < STAGE_AGREEING) {
+        return false;
+    }
+    if (swap->stage == STAGE_AGREEING && lead->claim_count == 0) {
+        swap->stage = STAGE_WRITING;
+        withdraw_changed(lead);
+        dispatch_write_passes(lead);
+        ledger_sync_jobs(&lead->ledger, swap->jobs.items, swap->jobs.count, synced, lead);
+    }
+    return true;
+}
+
+static void agree(struct lead *lead)
+{
+    struct swap *swap = lead->swap;
+    swap->stage = STAGE_AGREEING;
+    job_list_fill(&swap->jobs, swap->next->catalog, swap->database->name, &swap->plugins);
+    dispatch_soon(lead);
+}
+
+/* --- the plugins ------------------------------------------------------------------------------------------------------- */
+
+static bool nobody_woke(const struct lead *lead)
+{
+    const struct plugin_states *before = &lead->plugins;
+    const struct plugin_states *after = &lead->swap->plugins;
+    return before->count == after->count &&
+           memcmp(before->dormant, after->dormant, before->count * sizeof *before->dormant) == 0;
+}
+
+static void disconnect_later(void *data)
+{
+    struct lead *lead = data;
+    disconnect(lead->swap);
+    if (lead->swap->waking && nobody_woke(lead)) {
+        over(lead);
+    } else {
+        agree(lead);
+    }
+}
+
+static void installed(void *data, struct plugin_states *states)
+{
+    struct lead *lead = data;
+    lead->swap->install = NULL;
+    lead->swap->plugins = *states;
+    loop_defer(lead->loop, disconnect_later, lead);
+}
+
+static void connected(void *data)
+{
+    struct lead *lead = data;
+    struct swap *swap = lead->swap;
+    swap->install = install_start(swap->connection, swap->next->catalog, swap->database->name,
+                                  swap->waking ? &lead->plugins : NULL, installed, lead);
+}
+
+static void try_again(void *data)
+{
+    struct lead *lead = data;
+    disconnect(lead->swap);
+    loop_timer_set(lead->swap->again, TRY_AGAIN);
+}
+
+static void closed(void *data, const struct error *reason)
+{
+    struct lead *lead = data;
+    log_warning("database %s: no session to install plugins on: %s", lead->database->name, reason->message);
+    loop_defer(lead->loop, try_again, lead);
+}
+
+static void connect_now(void *data)
+{
+    static const struct pg_handlers handlers = {.ready = connected, .closed = closed};
+    struct lead *lead = data;
+    struct pg_target target = {.conninfo = lead->database->conninfo,
+                               .application_name = "pgchime install",
+                               .settings = pg_leader_settings,
+                               .setting_count = pg_leader_setting_count,
+                               .connect_timeout = CONNECT_TIMEOUT};
+    lead->swap->connection = pg_open(lead->loop, lead->resolver, &target, &handlers, lead);
+}
+
+static bool needs_no_install(const struct lead *lead, const struct generation *next)
+{
+    return !lead->plugins.any_failed && !lead->plugins.any_dormant &&
+           catalog_same_plugins(lead->generation->catalog, next->catalog, lead->database->name);
+}
+
+static void begin(struct lead *lead, struct generation *next, const struct config_database *database, bool waking)
+{
+    struct swap *swap = xcalloc(1, sizeof *swap);
+    *swap = (struct swap){
+        .stage = STAGE_INSTALLING, .waking = waking, .next = generation_hold(next), .database = database};
+    swap->again = loop_timer_create(lead->loop, connect_now, lead);
+    lead->swap = swap;
+    if (!waking && needs_no_install(lead, next)) {
+        swap->plugins.count = next->catalog->plugin_count;
+        swap->plugins.dormant = xcalloc(swap->plugins.count + 1, sizeof *swap->plugins.dormant);
+        agree(lead);
+    } else {
+        connect_now(lead);
+    }
+}
+
+static void wake_due(void *data)
+{
+    struct lead *lead = data;
+    if (lead->swap == NULL && !lead->draining && !lead->over) {
+        begin(lead, lead->generation, lead->database, true);
+    }
+}
+
+/* --- from outside ------------------------------------------------------------------------------------------------------ */
+
+void lead_reload(struct lead *lead, struct generation *generation, const struct config_database *database)
+{
+    if (lead->draining || lead->over) {
+        lead->handlers->reloaded(lead->data); /* whoever leads next goes by it */
+    } else if (lead->started && lead->swap == NULL) {
+        begin(lead, generation, database, false);
+    } else {
+        if (lead->swap == NULL) { /* the start is under way: it is the first to be done after it */
+            lead->swap = xcalloc(1, sizeof *lead->swap);
+            lead->swap->waking = true;
+        }
+        generation_drop(lead->swap->later);
+        lead->swap->later = generation_hold(generation);
+    }
+}
+
+void swap_start(struct lead *lead)
+{
+    lead->wake_timer = loop_timer_create(lead->loop, wake_due, lead);
+    if (lead->swap != NULL) {
+        over(lead);
+    } else {
+        look_again_later(lead);
+    }
+}
+
+void swap_destroy(struct lead *lead)
+{
+    loop_timer_destroy(lead->wake_timer);
+    if (lead->swap != NULL) {
+        swap_free(lead->swap);
+        lead->swap = NULL;
+    }
+}

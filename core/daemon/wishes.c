@@ -1,0 +1,82 @@
+/* What people ask for, as the heartbeat brings it. A wish stays in the ledger until it is acknowledged (a run asked for: until it is claimed),
+ * so that none is lost with a leader. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/lead_state.h"
+
+struct granted {
+    int64_t *requests; /* to be acknowledged */
+    size_t request_count;
+    int64_t *jobs; /* whose time of suspension is over */
+    size_t job_count;
+};
+
+/* True when nothing is left to do about it. */
+static bool cancel(struct lead *lead, struct scheduled *scheduled, const struct ledger_wish *wish)
+{
+    return !scheduled_is_at(scheduled, wish->run.kind, wish->run.slot) ||
+           dispatch_cancel(lead, scheduled, wish->reason);
+}
+
+static bool grant(struct lead *lead, const struct ledger_wish *wish)
+{
+    struct scheduled *scheduled = scheduler_find(lead->scheduler, wish->run.job_id);
+    if (scheduled == NULL) {
+        return wish->verb != LEDGER_RUN;
+    }
+    switch (wish->verb) {
+    case LEDGER_RUN:
+        scheduler_request(lead->scheduler, scheduled, wish->run.kind, wish->run.slot);
+        return false;
+    case LEDGER_CANCEL:
+        return cancel(lead, scheduled, wish);
+    case LEDGER_SUSPEND:
+        log_info("job %s: %s", scheduled_job(scheduled)->name, wish->reason);
+        scheduler_suspend(lead->scheduler, scheduled, wish->reason, lead_now(lead));
+        return true;
+    case LEDGER_RESUME:
+        log_info("job %s: %s", scheduled_job(scheduled)->name, wish->reason);
+        scheduler_resume(lead->scheduler, scheduled, wish->reason, lead_now(lead));
+        return true;
+    }
+    return true;
+}
+
+static void acknowledged(void *data, const struct pg_reply *reply)
+{
+    lead_refused(data, reply, "requests that were granted could not be removed");
+}
+
+static void resumed(void *data, const struct pg_reply *reply)
+{
+    lead_refused(data, reply, "the end of suspensions could not be written");
+}
+
+void wishes_grant(struct lead *lead, const struct pg_reply *heartbeat)
+{
+    struct ledger_wish *wishes;
+    size_t count = ledger_read_wishes(heartbeat, &wishes);
+    struct granted granted = {.requests = xcalloc(count + 1, sizeof *granted.requests),
+                              .jobs = xcalloc(count + 1, sizeof *granted.jobs)};
+    for (size_t i = 0; i < count; i++) {
+        if (!grant(lead, &wishes[i])) {
+            continue;
+        }
+        if (wishes[i].request_id != 0) {
+            granted.requests[granted.request_count++] = wishes[i].request_id;
+        } else {
+            granted.jobs[granted.job_count++] = wishes[i].run.job_id;
+        }
+    }
+    if (granted.request_count > 0) {
+        ledger_acknowledge(&lead->ledger, granted.requests, granted.request_count, acknowledged, lead);
+    }
+    if (granted.job_count > 0) {
+        ledger_resume(&lead->ledger, granted.jobs, granted.job_count, resumed, lead);
+    }
+    free(granted.requests);
+    free(granted.jobs);
+    ledger_free_wishes(wishes, count);
+}

@@ -1,0 +1,128 @@
+/* Slots and decisions that pass without a run. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "schedule/state.h"
+
+static struct passed *append(struct scheduler *scheduler)
+{
+    if (scheduler->passed_count == scheduler->passed_capacity) {
+        scheduler->passed_capacity = scheduler->passed_capacity == 0 ? 16 : scheduler->passed_capacity * 2;
+        scheduler->passed = xrealloc(scheduler->passed, scheduler->passed_capacity, sizeof *scheduler->passed);
+    }
+    return &scheduler->passed[scheduler->passed_count++];
+}
+
+static struct passed *pass(struct scheduler *scheduler, struct scheduled *it, instant last, const char *reason)
+{
+    struct passed *passed = append(scheduler);
+    *passed = (struct passed){.scheduled = it,
+                              .kind = it->join ? RUN_DEPENDENCY : RUN_SCHEDULE,
+                              .cursor = it->cursor,
+                              .first = timeline_first_until(it, last),
+                              .last = last,
+                              .at = scheduler->now,
+                              .schedule = it->job->schedule};
+    snprintf(passed->reason, sizeof passed->reason, "%s", reason);
+    return passed;
+}
+
+static void move_cursor(struct scheduler *scheduler, struct scheduled *it, instant last)
+{
+    it->cursor = last;
+    if (it->job->schedule.form == SCHEDULE_DELAY) {
+        it->counted_from = scheduler->now; /* else a long wait would be followed by all the slots it could have had */
+        timeline_arm(scheduler, it);
+    }
+    agenda_add_downstream(scheduler, it);
+}
+
+void outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_state state, instant at)
+{
+    it->has_outcome = true;
+    it->last_outcome = state;
+    it->outcome_at = at;
+    join_mark_downstream(it, state, at);
+    agenda_add_downstream(scheduler, it);
+}
+
+void decision_skip(struct scheduler *scheduler, struct scheduled *it, instant last, bool outcome, const char *reason)
+{
+    pass(scheduler, it, last, reason)->outcome = outcome;
+    move_cursor(scheduler, it, last);
+    if (outcome) {
+        outcome_set(scheduler, it, RUN_SKIPPED, scheduler->now);
+    }
+}
+
+void decision_miss(struct scheduler *scheduler, struct scheduled *it, instant last, const char *reason)
+{
+    struct passed *passed = pass(scheduler, it, last, reason);
+    passed->missed = true;
+    passed->count = timeline_count(it, last);
+    move_cursor(scheduler, it, last);
+}
+
+static void forget_reason(struct scheduled *it)
+{
+    free(it->skip_reason);
+    it->skip_reason = NULL;
+}
+
+void decision_flush(struct scheduler *scheduler, struct scheduled *it)
+{
+    if (it->cursor < it->keep_through) {
+        return;
+    }
+    if (it->skip_through > it->cursor) {
+        decision_skip(scheduler, it, it->skip_through, false, it->skip_reason);
+    }
+    forget_reason(it);
+}
+
+static void abandon_current(struct scheduler *scheduler, struct scheduled *it, const char *reason)
+{
+    if (!run_kind_moves(it->kind)) {
+        requests_put_back(scheduler, it);
+        return;
+    }
+    phase_set(scheduler, it, PHASE_IDLE);
+    if (it->kind == RUN_DEPENDENCY) {
+        decision_skip(scheduler, it, it->slot, false, reason);
+        join_skipped(it, false);
+    }
+}
+
+void decision_abandon(struct scheduler *scheduler, struct scheduled *it, instant through, const char *reason)
+{
+    instant seen = timeline_seen(it);
+    instant last = through > seen ? through : seen;
+    if (phase_is_unstarted(it)) {
+        abandon_current(scheduler, it, reason);
+    }
+    forget_reason(it);
+    if (phase_is_claiming_slot(it)) {
+        it->keep_through = it->slot;
+        it->skip_through = last;
+        it->skip_reason = xstrdup(reason);
+    } else if (last > it->cursor) {
+        decision_skip(scheduler, it, last, false, reason);
+    }
+}
+
+bool scheduler_take_passed(struct scheduler *scheduler, struct passed *passed)
+{
+    if (scheduler->passed_taken == scheduler->passed_count) {
+        scheduler->passed_taken = scheduler->passed_count = 0;
+        return false;
+    }
+    *passed = scheduler->passed[scheduler->passed_taken++];
+    return true;
+}
+
+bool scheduler_next_passed_is_missed(const struct scheduler *scheduler)
+{
+    return scheduler->passed_taken < scheduler->passed_count && scheduler->passed[scheduler->passed_taken].missed;
+}

@@ -1,0 +1,127 @@
+/* What stands between a slot and its run: upstreams that are not done, and the trigger rule. */
+#include <stdio.h>
+#include <string.h>
+
+#include "schedule/state.h"
+
+/* --- upstreams that are not done ------------------------------------------------------------------------------------------ */
+
+/* A decision of a join has no slot of its own to compare: it comes after the runs of the slot it serves. */
+static bool is_open(const struct scheduler *scheduler, const struct scheduled *it, instant slot)
+{
+    bool runs = it->phase != PHASE_IDLE;
+    if (runs && (it->kind == RUN_DEPENDENCY || (it->kind == RUN_SCHEDULE && it->slot <= slot))) {
+        return true;
+    }
+    if (!scheduled_enabled(it)) {
+        return false;
+    }
+    return it->join ? join_complete(it) : timeline_first(scheduler, it) <= slot;
+}
+
+static void walk_to(struct scheduler *scheduler, struct scheduled *it)
+{
+    if (it->walk != scheduler->walk) {
+        it->walk = scheduler->walk;
+        list_add(&scheduler->walked, it);
+    }
+}
+
+/* Whoever this walk has come by before was not open, nor anything before it. */
+static bool is_open_before(struct scheduler *scheduler, struct scheduled *it, instant slot)
+{
+    scheduler->walked.count = 0;
+    walk_to(scheduler, it);
+    for (size_t i = 0; i < scheduler->walked.count; i++) {
+        const struct scheduled *here = scheduler->walked.items[i];
+        if (is_open(scheduler, here, slot)) {
+            return true;
+        }
+        for (size_t n = 0; here->join && scheduled_enabled(here) && n < here->upstream_count; n++) {
+            if (scheduled_active(here->upstream[n].job)) {
+                walk_to(scheduler, here->upstream[n].job);
+            }
+        }
+    }
+    return false;
+}
+
+struct scheduled *gate_blocking(struct scheduler *scheduler, const struct scheduled *it, instant slot)
+{
+    scheduler->walk++;
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        if (is_open_before(scheduler, it->upstream[i].job, slot)) {
+            return it->upstream[i].job;
+        }
+    }
+    return NULL;
+}
+
+bool gate_blocks_requests(const struct scheduled *it)
+{
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        if (!scheduled_idle(it->upstream[i].job)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- trigger rules -------------------------------------------------------------------------------------------------------- */
+
+/* Of an upstream that counts: a join goes by its marks, a slot by the last there was. */
+static bool outcome_of(const struct scheduled *it, const struct upstream *upstream, enum run_state *state)
+{
+    *state = it->join ? upstream->outcome : upstream->job->last_outcome;
+    return scheduled_active(upstream->job) && (it->join ? upstream->mark != MARK_NONE : upstream->job->has_outcome);
+}
+
+static bool is_failure(enum run_state state)
+{
+    return state == RUN_FAILED || state == RUN_TIMED_OUT || state == RUN_LOST || state == RUN_CANCELLED;
+}
+
+static void append(char reason[static PASSED_REASON_SIZE], const char *before, const char *name, enum run_state state)
+{
+    size_t length = strlen(reason);
+    snprintf(reason + length, PASSED_REASON_SIZE - length, "%s%s %s", before, name, run_state_name(state));
+}
+
+/* One success suffices; without any outcome there is nothing to go by. */
+static bool lacks_success(const struct scheduled *it, char reason[static PASSED_REASON_SIZE])
+{
+    enum run_state state;
+    bool any = false;
+    snprintf(reason, PASSED_REASON_SIZE, "no upstream succeeded");
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        if (outcome_of(it, &it->upstream[i], &state)) {
+            if (state == RUN_SUCCEEDED) {
+                return false;
+            }
+            append(reason, any ? ", " : ": ", it->upstream[i].job->job->name, state);
+            any = true;
+        }
+    }
+    return any;
+}
+
+bool gate_refuses(const struct scheduled *it, char reason[static PASSED_REASON_SIZE])
+{
+    enum trigger_rule rule = it->job->options.trigger_rule;
+    enum run_state state;
+    if (rule == TRIGGER_ALL_DONE) {
+        return false;
+    }
+    if (rule == TRIGGER_ONE_SUCCESS) {
+        return lacks_success(it, reason);
+    }
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        if (outcome_of(it, &it->upstream[i], &state) &&
+            (rule == TRIGGER_NONE_FAILED ? is_failure(state) : state != RUN_SUCCEEDED)) {
+            reason[0] = '\0';
+            append(reason, "upstream ", it->upstream[i].job->job->name, state);
+            return true;
+        }
+    }
+    return false;
+}

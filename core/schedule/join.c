@@ -1,0 +1,96 @@
+/* Marks: what a join holds of each upstream since its last decision. */
+#include "schedule/state.h"
+
+void join_mark_downstream(struct scheduled *upstream, enum run_state state, instant at)
+{
+    for (size_t i = 0; i < upstream->downstream_count; i++) {
+        const struct downstream *downstream = &upstream->downstream[i];
+        if (downstream->job->linked_as_join) {
+            struct upstream *mine = &downstream->job->upstream[downstream->place];
+            *mine = (struct upstream){upstream, MARK_FRESH, state, at};
+        }
+    }
+}
+
+void join_rebuild_mark(const struct scheduled *it, struct upstream *upstream)
+{
+    const struct scheduled *job = upstream->job;
+    upstream->mark = MARK_NONE;
+    if (job->has_outcome && job->outcome_at > it->cursor) {
+        upstream->mark = MARK_FRESH;
+    } else if (job->has_outcome && job->last_outcome == RUN_SUCCEEDED && it->cursor_skipped) {
+        upstream->mark = MARK_KEPT;
+    }
+    upstream->outcome = job->last_outcome;
+    upstream->at = job->outcome_at;
+}
+
+/* When every mark is there, none of them made the last decision a skip. */
+void join_rebuilt(struct scheduled *it)
+{
+    it->wants_news = it->cursor_skipped;
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        it->wants_news = it->wants_news && it->upstream[i].mark != MARK_NONE;
+    }
+}
+
+bool join_complete(const struct scheduled *it)
+{
+    bool any = false;
+    bool news = !it->wants_news;
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        const struct upstream *upstream = &it->upstream[i];
+        if (!scheduled_active(upstream->job)) {
+            continue;
+        }
+        if (upstream->mark != MARK_FRESH && upstream->mark != MARK_KEPT) {
+            return false;
+        }
+        any = true;
+        news = news || upstream->mark == MARK_FRESH;
+    }
+    return any && news;
+}
+
+instant join_slot(const struct scheduled *it)
+{
+    instant slot = it->cursor + 1;
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        const struct upstream *upstream = &it->upstream[i];
+        if (scheduled_active(upstream->job) && upstream->at > slot) {
+            slot = upstream->at;
+        }
+    }
+    return slot;
+}
+
+void join_spend(struct scheduled *it)
+{
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        if (it->upstream[i].mark != MARK_NONE) {
+            it->upstream[i].mark = MARK_SPENT;
+        }
+    }
+}
+
+void join_claimed(struct scheduled *it)
+{
+    it->cursor_skipped = it->wants_news = false;
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        if (it->upstream[i].mark == MARK_SPENT) {
+            it->upstream[i].mark = MARK_NONE;
+        }
+    }
+}
+
+void join_skipped(struct scheduled *it, bool by_upstream)
+{
+    it->cursor_skipped = true;
+    it->wants_news = !by_upstream;
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        struct upstream *upstream = &it->upstream[i];
+        if (upstream->mark == MARK_SPENT) {
+            upstream->mark = upstream->outcome == RUN_SUCCEEDED ? MARK_KEPT : MARK_NONE;
+        }
+    }
+}

@@ -1,0 +1,495 @@
+-- Every policy: decisions of joins, suspension, cancelling, log_runs with counters, and wishes of people to the leader.
+
+ALTER TABLE chime.job_state
+    DROP COLUMN pending_upstreams,
+    ADD COLUMN cursor_skipped boolean NOT NULL DEFAULT false,
+    ADD COLUMN outcome_at timestamptz,
+    ADD COLUMN suspended_at timestamptz,
+    ADD COLUMN suspended_by text,
+    ADD COLUMN suspended_until timestamptz,
+    ADD COLUMN suspend_reason text,
+    ADD COLUMN runs bigint NOT NULL DEFAULT 0,
+    ADD COLUMN successes bigint NOT NULL DEFAULT 0,
+    ADD COLUMN failures bigint NOT NULL DEFAULT 0,
+    ADD COLUMN skips bigint NOT NULL DEFAULT 0;
+COMMENT ON COLUMN chime.job_state.cursor_skipped IS
+    'of a job without a schedule: its last decision was a skip, so that successes of upstreams before it still count';
+COMMENT ON COLUMN chime.job_state.outcome_at IS 'when last_outcome came about';
+COMMENT ON COLUMN chime.job_state.consecutive_failures IS
+    'runs in a row that failed, timed out or were lost; cancelled and skipped ones neither count nor end the row';
+COMMENT ON COLUMN chime.job_state.suspended_at IS 'since when nothing of the job may start; NULL: it is not suspended';
+COMMENT ON COLUMN chime.job_state.suspended_by IS 'the role that asked for it; pgchime: it failed too often in a row';
+COMMENT ON COLUMN chime.job_state.suspended_until IS 'when the leader ends it; NULL: when somebody resumes the job';
+COMMENT ON COLUMN chime.job_state.suspend_reason IS 'as given';
+COMMENT ON COLUMN chime.job_state.runs IS 'runs that ended since the job was made or counting began, whatever log_runs keeps';
+COMMENT ON COLUMN chime.job_state.successes IS 'of runs, those that succeeded';
+COMMENT ON COLUMN chime.job_state.failures IS 'of runs, those that failed, timed out or were lost';
+COMMENT ON COLUMN chime.job_state.skips IS 'slots and decisions that a policy skipped, whatever log_runs keeps';
+UPDATE chime.job_state SET outcome_at = coalesce(last_end, last_slot) WHERE last_outcome IS NOT NULL;
+CREATE INDEX job_state_suspended_until ON chime.job_state (suspended_until) WHERE suspended_until IS NOT NULL;
+
+ALTER TABLE chime.request
+    ADD COLUMN verb text NOT NULL DEFAULT 'run' CHECK (verb IN ('run', 'cancel', 'suspend', 'resume')),
+    ADD COLUMN reason text,
+    ALTER COLUMN kind DROP NOT NULL,
+    ALTER COLUMN slot DROP NOT NULL,
+    DROP CONSTRAINT request_kind_check,
+    DROP CONSTRAINT request_job_id_kind_slot_key,
+    ADD CHECK (CASE WHEN verb = 'run' THEN kind IN ('manual', 'install') AND kind IS NOT NULL AND slot IS NOT NULL
+                    WHEN verb = 'cancel' THEN kind IS NOT NULL AND slot IS NOT NULL
+                    ELSE kind IS NULL AND slot IS NULL END),
+    ADD UNIQUE (job_id, verb, kind, slot);
+COMMENT ON TABLE chime.request IS
+    'what people ask of the leader and it has not done yet: the claim removes a run, chime.acknowledge everything else';
+COMMENT ON COLUMN chime.request.kind IS 'with slot: the run that is asked for, or is to be cancelled';
+COMMENT ON COLUMN chime.request.reason IS 'as given';
+
+-- "Runs newest first" over all jobs; the primary key starts with the job.
+CREATE INDEX run_history_slot ON chime.run_history (slot);
+
+-- --- the catalog ------------------------------------------------------------------------------------------------------
+
+-- A job's options come as far as they differ from p_defaults, {"command": {...}, "refresh": {...}}. A catalog that is
+-- known already changes no row: not even a lock is taken on one.
+DROP FUNCTION chime.sync_jobs(uuid, jsonb, jsonb);
+CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb)
+RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
+               last_duration_us bigint, outcome_at timestamptz, last_end timestamptz, cursor_skipped boolean,
+               consecutive_failures integer, suspended boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM chime.require_leader(p_token);
+    CREATE TEMP TABLE chime_catalog ON COMMIT DROP AS
+    SELECT d.name, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after,
+           (p_defaults -> CASE WHEN d.command = '' THEN 'refresh' ELSE 'command' END) || d.options AS options
+    FROM jsonb_to_recordset(p_jobs) AS d (name text, origin text, plugin text, active boolean, schedule text,
+                                          command text, views text[], after text[], options jsonb);
+    -- A job that is new, wakes up or changes its schedule starts from now: nothing was due before. Options that a row
+    -- lacks are older than their names and had the values given here.
+    UPDATE chime.job_state s SET last_slot = greatest(s.last_slot, clock_timestamp()), cursor_skipped = false
+      FROM chime.job j JOIN pg_temp.chime_catalog d ON d.name = j.name
+     WHERE s.job_id = j.job_id AND j.owner = current_user
+       AND ((d.active AND NOT j.active) OR d.schedule <> j.schedule
+            OR (d.schedule <> '' AND d.options IS DISTINCT FROM j.options
+                AND (d.options ->> 'timezone', d.options ->> 'dst_gap', d.options ->> 'dst_overlap')
+                    IS DISTINCT FROM (coalesce(j.options ->> 'timezone', 'UTC'), coalesce(j.options ->> 'dst_gap', 'run'),
+                                      coalesce(j.options ->> 'dst_overlap', 'first'))));
+    UPDATE chime.job j
+       SET origin = d.origin, plugin = d.plugin, active = d.active, schedule = d.schedule, command = d.command,
+           views = d.views, after = d.after, options = d.options, version = j.version + 1, updated_at = clock_timestamp()
+      FROM pg_temp.chime_catalog d
+     WHERE j.name = d.name AND j.owner = current_user
+       AND (j.origin, j.plugin, j.active, j.schedule, j.command, j.views, j.after, j.options)
+           IS DISTINCT FROM (d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, d.options);
+    UPDATE chime.job j SET active = false, version = j.version + 1, updated_at = clock_timestamp()
+     WHERE j.owner = current_user AND j.origin IN ('plugin', 'config') AND j.active
+       AND NOT EXISTS (SELECT FROM pg_temp.chime_catalog d WHERE d.name = j.name);
+    INSERT INTO chime.job (name, owner, origin, plugin, active, schedule, command, views, after, options)
+    SELECT d.name, current_user, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, d.options
+    FROM pg_temp.chime_catalog d
+    WHERE NOT EXISTS (SELECT FROM chime.job j WHERE j.name = d.name AND j.owner = current_user);
+    INSERT INTO chime.job_state (job_id, last_slot)
+    SELECT j.job_id, clock_timestamp() FROM chime.job j JOIN pg_temp.chime_catalog d ON d.name = j.name
+    WHERE j.owner = current_user AND NOT EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = j.job_id);
+    RETURN QUERY
+    SELECT j.name, j.job_id, j.version, s.last_slot, s.last_outcome, s.last_duration_us, s.outcome_at, s.last_end,
+           s.cursor_skipped, s.consecutive_failures, s.suspended_at IS NOT NULL
+    FROM chime.job j JOIN chime.job_state s USING (job_id)
+    JOIN pg_temp.chime_catalog d ON d.name = j.name
+    WHERE j.owner = current_user;
+END $$;
+COMMENT ON FUNCTION chime.sync_jobs IS 'brings chime.job to the leader''s catalog and returns what a schedule needs to start from';
+
+-- --- people and the leader ----------------------------------------------------------------------------------------------
+
+CREATE FUNCTION chime.told(p_done text, p_by text, p_reason text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+RETURN concat_ws(': ', p_done || ' by ' || p_by, p_reason);
+COMMENT ON FUNCTION chime.told IS 'how a wish reads as a reason: "suspended by ann: too noisy"';
+
+CREATE FUNCTION chime.refuse_unknown(p_job bigint) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = p_job) THEN
+        RAISE EXCEPTION 'there is no job %', coalesce(p_job::text, 'NULL') USING ERRCODE = 'no_data_found',
+            HINT = 'see: SELECT job_id, name FROM chime.job_status';
+    END IF;
+END $$;
+
+CREATE FUNCTION chime.suspend(p_job bigint, p_reason text DEFAULT NULL, p_until timestamptz DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_reason text := nullif(p_reason, '');
+    v_until timestamptz := nullif(p_until, 'infinity');
+    v_since timestamptz;
+BEGIN
+    IF p_until <= clock_timestamp() THEN
+        RAISE EXCEPTION 'a suspension until % would be over already', p_until USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'name a time to come, or none: then it lasts until chime.resume';
+    END IF;
+    PERFORM chime.refuse_unknown(p_job);
+    SELECT s.suspended_at INTO v_since FROM chime.job_state s WHERE s.job_id = p_job FOR UPDATE;
+    UPDATE chime.job_state s
+       SET suspended_at = coalesce(v_since, clock_timestamp()), suspended_by = session_user, suspended_until = v_until,
+           suspend_reason = v_reason
+     WHERE s.job_id = p_job
+       AND (v_since IS NULL OR (s.suspended_until, s.suspend_reason) IS DISTINCT FROM (v_until, v_reason));
+    IF FOUND AND v_since IS NULL THEN
+        INSERT INTO chime.request (job_id, verb, kind, slot, reason) VALUES (p_job, 'suspend', NULL, NULL, v_reason);
+        RETURN true;
+    END IF;
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION chime.suspend IS
+    'nothing of the job starts from now on; a live run goes on. Again: another reason or end. True when that changed something. The leader waits for the row: commit soon';
+
+CREATE FUNCTION chime.resume(p_job bigint, p_reason text DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM chime.refuse_unknown(p_job);
+    UPDATE chime.job_state s
+       SET suspended_at = NULL, suspended_by = NULL, suspended_until = NULL, suspend_reason = NULL, consecutive_failures = 0
+     WHERE s.job_id = p_job AND s.suspended_at IS NOT NULL;
+    IF FOUND THEN
+        INSERT INTO chime.request (job_id, verb, kind, slot, reason)
+        VALUES (p_job, 'resume', NULL, NULL, nullif(p_reason, ''));
+        RETURN true;
+    END IF;
+    RETURN false;
+END $$;
+COMMENT ON FUNCTION chime.resume IS
+    'ends a suspension; the leader records the slots since as missed. True when that changed something. The leader waits for the row: commit soon';
+
+CREATE FUNCTION chime.cancel(p_run bigint, p_reason text DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE v_run chime.run;
+BEGIN
+    SELECT * INTO v_run FROM chime.run r WHERE r.run_id = p_run AND r.done_at IS NULL;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO chime.request (job_id, verb, kind, slot, reason)
+    VALUES (v_run.job_id, 'cancel', v_run.kind, v_run.slot, nullif(p_reason, ''))
+    ON CONFLICT (job_id, verb, kind, slot) DO NOTHING;
+    RETURN true;
+END $$;
+COMMENT ON FUNCTION chime.cancel IS 'asks the leader to end a live run, waiting for its next attempt included; false when there is no such run';
+
+-- Read-only, every second. Conditions on jobs are single values, looked up row by row: a join, planned while nothing was
+-- known of these columns, may read all jobs.
+CREATE FUNCTION chime.wishes()
+RETURNS TABLE (request_id bigint, verb text, job_id bigint, kind chime.run_kind, slot timestamptz, reason text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET enable_seqscan = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT q.request_id, q.verb, q.job_id, q.kind, q.slot,
+           CASE q.verb WHEN 'cancel' THEN chime.told('cancelled', q.requested_by, q.reason)
+                       WHEN 'suspend' THEN chime.told('suspended', q.requested_by, q.reason)
+                       WHEN 'resume' THEN chime.told('resumed', q.requested_by, q.reason) END
+    FROM chime.request q
+    WHERE q.verb <> 'run'
+       OR (SELECT j.active AND s.suspended_at IS NULL
+           FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id WHERE j.job_id = q.job_id)
+    ORDER BY q.request_id LIMIT 1000;
+    -- After the wishes that led to it: a suspension that the leader has not heard of is not over.
+    RETURN QUERY
+    SELECT 0::bigint, 'resume', s.job_id, NULL::chime.run_kind, NULL::timestamptz,
+           format('the suspension by %s until %s UTC is over', s.suspended_by,
+                  to_char(s.suspended_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+    FROM chime.job_state s
+    WHERE s.suspended_until <= now() AND (SELECT j.active FROM chime.job j WHERE j.job_id = s.job_id)
+      AND NOT EXISTS (SELECT FROM chime.request q WHERE q.job_id = s.job_id AND q.verb IN ('suspend', 'resume'))
+    ORDER BY s.suspended_until LIMIT 1000;
+END $$;
+COMMENT ON FUNCTION chime.wishes IS
+    'what waits for the leader, in the order it was asked for; request 0: a suspension whose time is over';
+
+CREATE FUNCTION chime.acknowledge(p_token uuid, p_request bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+BEGIN
+    PERFORM chime.require_leader(p_token);
+    DELETE FROM chime.request q WHERE q.request_id = ANY (p_request);
+END $$;
+COMMENT ON FUNCTION chime.acknowledge IS 'removes requests that were granted or are moot';
+
+CREATE FUNCTION chime.suspend_failing(p_token uuid, p_job bigint[], p_reason text[]) RETURNS SETOF bigint
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+BEGIN
+    PERFORM chime.require_leader(p_token);
+    RETURN QUERY
+    UPDATE chime.job_state s SET suspended_at = clock_timestamp(), suspended_by = 'pgchime', suspend_reason = f.reason
+      FROM unnest(p_job, p_reason) AS f (job_id, reason)
+     WHERE s.job_id = f.job_id AND s.suspended_at IS NULL
+    RETURNING s.job_id;
+END $$;
+COMMENT ON FUNCTION chime.suspend_failing IS 'the jobs that are suspended by it; those that are already stay as they are';
+
+CREATE FUNCTION chime.resume_expired(p_token uuid, p_job bigint[]) RETURNS SETOF bigint
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+BEGIN
+    PERFORM chime.require_leader(p_token);
+    RETURN QUERY
+    UPDATE chime.job_state s
+       SET suspended_at = NULL, suspended_by = NULL, suspended_until = NULL, suspend_reason = NULL, consecutive_failures = 0
+     WHERE s.job_id = ANY (p_job) AND s.suspended_until <= clock_timestamp()
+    RETURNING s.job_id;
+END $$;
+COMMENT ON FUNCTION chime.resume_expired IS
+    'the jobs whose suspension it ended; one that was given another end meanwhile stays suspended';
+
+CREATE OR REPLACE FUNCTION chime.request_population(p_token uuid) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE v_count bigint;
+BEGIN
+    PERFORM chime.require_leader(p_token);
+    INSERT INTO chime.request (job_id, kind)
+    SELECT j.job_id, 'install' FROM chime.job j
+    WHERE j.active
+      AND EXISTS (SELECT FROM chime.view_refresh v
+                  WHERE v.refreshed_at IS NULL AND v.view_schema || '.' || v.relation = ANY (j.views))
+      AND NOT EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'run' AND q.kind = 'install')
+      AND NOT EXISTS (SELECT FROM chime.run r WHERE r.job_id = j.job_id);
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    RETURN v_count;
+END $$;
+
+-- --- runs ---------------------------------------------------------------------------------------------------------------
+-- chime.claim and chime.finish index their arrays: unnest would put every column of a batch in a store of its own, which is a
+-- tenth of what a run costs.
+
+-- Claims runs for named sessions. At most one run of a job in a call. Grants a row with job_id and run_id; a job whose
+-- version, activity or cursor is not the expected one is left out, and the caller looks at it again. One that is suspended
+-- is refused whatever the kind, with a row that says by whom and why: the caller may not have heard of it yet.
+DROP FUNCTION chime.claim(uuid, bigint[], integer[], chime.run_kind[], timestamptz[], timestamptz[], integer[], timestamptz[]);
+CREATE FUNCTION chime.claim(p_token uuid, p_job bigint[], p_version integer[], p_kind chime.run_kind[],
+                            p_slot timestamptz[], p_cursor timestamptz[], p_pid integer[],
+                            p_backend_start timestamptz[])
+RETURNS TABLE (job_id bigint, run_id bigint, suspended bigint, reason text)
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    v_epoch bigint := chime.require_leader(p_token);
+    v_granted bigint;
+BEGIN
+    RETURN QUERY
+    WITH wanted AS (
+        SELECT w.job_id, p_version[n] AS version, p_kind[n] AS kind, p_slot[n] AS slot, p_cursor[n] AS cursor,
+               p_pid[n] AS pid, p_backend_start[n] AS backend_start,
+               p_kind[n] = 'schedule' OR p_kind[n] = 'dependency' AS moves
+        FROM unnest(p_job) WITH ORDINALITY AS w (job_id, n)
+    ), granted AS (
+        UPDATE chime.job_state s
+           SET last_slot = CASE WHEN w.moves THEN w.slot ELSE s.last_slot END,
+               cursor_skipped = s.cursor_skipped AND NOT w.moves, last_start = clock_timestamp()
+          FROM wanted w JOIN chime.job j ON j.job_id = w.job_id AND j.version = w.version
+         WHERE s.job_id = w.job_id AND s.suspended_at IS NULL
+           AND (NOT w.moves OR (s.last_slot = w.cursor AND j.active))
+        RETURNING w.job_id, w.kind, w.slot, w.pid, w.backend_start, w.moves
+    ), asked AS (
+        DELETE FROM chime.request q USING granted g
+         WHERE NOT g.moves AND q.verb = 'run' AND q.job_id = g.job_id AND q.kind = g.kind AND q.slot = g.slot
+        RETURNING q.job_id
+    )
+    INSERT INTO chime.run AS r (job_id, kind, slot, token, epoch, pid, backend_start)
+    SELECT g.job_id, g.kind, g.slot, p_token, v_epoch, g.pid, g.backend_start FROM granted g
+    WHERE g.moves OR EXISTS (SELECT FROM asked a WHERE a.job_id = g.job_id)
+    RETURNING r.job_id, r.run_id, NULL::bigint, NULL::text;
+    GET DIAGNOSTICS v_granted = ROW_COUNT;
+    IF v_granted < cardinality(p_job) THEN
+        RETURN QUERY
+        SELECT NULL::bigint, NULL::bigint, s.job_id, chime.told('suspended', s.suspended_by, s.suspend_reason)
+        FROM chime.job_state s WHERE s.job_id = ANY (p_job) AND s.suspended_at IS NOT NULL;
+    END IF;
+END $$;
+
+-- Ends runs that the daemon watched to their end. Returns those that were this leader's. p_log: what of it goes to the
+-- history, as the option log_runs says; everything is counted.
+DROP FUNCTION chime.finish(uuid, bigint[], chime.run_kind[], timestamptz[], chime.run_state[], timestamptz[], timestamptz[],
+                           bigint[], text[], text[], text[]);
+CREATE FUNCTION chime.finish(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[],
+                             p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
+                             p_rows bigint[], p_sqlstate text[], p_message text[], p_reason text[], p_log text[])
+RETURNS TABLE (job_id bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH ended AS (
+        SELECT e.job_id, p_kind[n] AS kind, p_slot[n] AS slot, p_state[n] AS state, p_started[n] AS started_at,
+               p_finished[n] AS finished_at, p_rows[n] AS rows, p_sqlstate[n] AS sqlstate, p_message[n] AS message,
+               p_reason[n] AS reason, p_log[n] AS log
+        FROM unnest(p_job) WITH ORDINALITY AS e (job_id, n)
+    ), taken AS (
+        DELETE FROM chime.run r USING ended e
+         WHERE r.job_id = e.job_id AND r.kind = e.kind AND r.slot = e.slot AND r.token = p_token
+        RETURNING r.run_id, r.job_id, r.kind, r.slot,
+                  CASE WHEN r.done_at IS NULL THEN e.state ELSE 'succeeded' END AS state, r.attempt, r.pid, r.epoch,
+                  r.claimed_at, e.started_at, e.finished_at, e.rows, e.sqlstate, e.message, e.reason, e.log
+    ), kept AS (
+        INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at,
+                                       finished_at, rows, sqlstate, message, reason)
+        SELECT t.run_id, t.job_id, t.kind, t.slot, t.state, t.attempt, t.pid, t.epoch, t.claimed_at, t.started_at,
+               t.finished_at, t.rows, t.sqlstate, t.message, t.reason
+        FROM taken t
+        WHERE t.log = 'all' OR (t.log = 'errors' AND t.state <> 'succeeded')
+        ON CONFLICT (job_id, kind, slot) DO NOTHING
+    )
+    UPDATE chime.job_state s
+       SET last_end = t.finished_at, last_outcome = t.state, outcome_at = t.finished_at,
+           last_duration_us = date_part('epoch', t.finished_at - t.started_at) * 1000000, -- extract would count in numeric
+           last_success = CASE WHEN t.state = 'succeeded' THEN t.finished_at ELSE s.last_success END,
+           consecutive_failures = CASE WHEN t.state = 'succeeded' THEN 0
+                                       WHEN t.state IN ('failed', 'timed_out', 'lost') THEN s.consecutive_failures + 1
+                                       ELSE s.consecutive_failures END,
+           runs = s.runs + 1,
+           successes = s.successes + CASE WHEN t.state = 'succeeded' THEN 1 ELSE 0 END,
+           failures = s.failures + CASE WHEN t.state IN ('failed', 'timed_out', 'lost') THEN 1 ELSE 0 END
+      FROM taken t
+     WHERE s.job_id = t.job_id
+    RETURNING s.job_id;
+END $$;
+
+-- Attempts that failed and will be followed by another; noted unless p_log says off. Returns the jobs whose run was this
+-- leader's.
+DROP FUNCTION chime.retry(uuid, bigint[], chime.run_kind[], timestamptz[], chime.run_state[], timestamptz[], timestamptz[],
+                          text[], text[], timestamptz[]);
+CREATE FUNCTION chime.retry(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[],
+                            p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
+                            p_sqlstate text[], p_message text[], p_retry_at timestamptz[], p_log text[])
+RETURNS TABLE (job_id bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH failed AS (
+        SELECT * FROM unnest(p_job, p_kind, p_slot, p_state, p_started, p_finished, p_sqlstate, p_message, p_retry_at, p_log)
+               AS f (job_id, kind, slot, state, started_at, finished_at, sqlstate, message, retry_at, log)
+    ), noted AS (
+        INSERT INTO chime.attempt (job_id, kind, slot, attempt, run_id, state, pid, epoch, started_at, finished_at,
+                                   sqlstate, message)
+        SELECT r.job_id, r.kind, r.slot, r.attempt, r.run_id, f.state, r.pid, r.epoch, f.started_at, f.finished_at,
+               f.sqlstate, f.message
+        FROM chime.run r JOIN failed f ON r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot
+        WHERE r.token = p_token AND r.done_at IS NULL AND f.log <> 'off'
+    )
+    UPDATE chime.run r SET attempt = r.attempt + 1, pid = NULL, backend_start = NULL, retry_at = f.retry_at
+      FROM failed f
+     WHERE r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot AND r.token = p_token AND r.done_at IS NULL
+    RETURNING r.job_id;
+END $$;
+
+-- Slots of a schedule and decisions of joins that a policy decided against: one history row each unless p_log says off,
+-- and the cursor moves past them. A job's rows join one to the next: the smallest p_cursor is where its cursor must stand,
+-- the largest slot where it moves to. p_at: when that was decided.
+DROP FUNCTION chime.skip(uuid, bigint[], timestamptz[], timestamptz[], text[], boolean[]);
+CREATE FUNCTION chime.skip(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_cursor timestamptz[],
+                           p_slot timestamptz[], p_at timestamptz[], p_reason text[], p_outcome boolean[], p_log text[])
+RETURNS TABLE (job_id bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE v_epoch bigint := chime.require_leader(p_token);
+BEGIN
+    RETURN QUERY
+    WITH passed AS (
+        SELECT * FROM unnest(p_job, p_kind, p_cursor, p_slot, p_at, p_reason, p_outcome, p_log)
+               AS p (job_id, kind, cursor, slot, at, reason, outcome, log)
+    ), jump AS (
+        SELECT p.job_id, min(p.cursor) AS cursor, max(p.slot) AS slot, bool_or(p.kind = 'dependency') AS joins,
+               max(p.at) FILTER (WHERE p.outcome) AS outcome_at, count(*) AS slots
+        FROM passed p GROUP BY p.job_id
+    ), moved AS (
+        UPDATE chime.job_state s
+           SET last_slot = j.slot, cursor_skipped = s.cursor_skipped OR j.joins, skips = s.skips + j.slots,
+               last_outcome = CASE WHEN j.outcome_at IS NOT NULL THEN 'skipped' ELSE s.last_outcome END,
+               outcome_at = coalesce(j.outcome_at, s.outcome_at)
+          FROM jump j WHERE s.job_id = j.job_id AND s.last_slot = j.cursor
+        RETURNING s.job_id
+    ), kept AS (
+        INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, epoch, finished_at, reason)
+        SELECT nextval('chime.run_id'), p.job_id, p.kind, p.slot, 'skipped', 0, v_epoch, p.at, p.reason
+        FROM passed p JOIN moved m ON m.job_id = p.job_id
+        WHERE p.log <> 'off'
+    )
+    SELECT m.job_id FROM moved m;
+END $$;
+COMMENT ON FUNCTION chime.skip IS 'p_outcome: the skip counts as the job''s outcome for those that come after it';
+
+-- Takes orphans over: those that are done go to the history as succeeded; of the others, p_again is true for those that
+-- get another attempt (p_retry_at), false for those whose outcome cannot be known. A run that was only waiting for its
+-- retry keeps its attempt. What is kept of them, the job's log_runs says.
+CREATE OR REPLACE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[],
+                                       p_reason text[])
+RETURNS TABLE (run_id bigint, ended chime.run_state)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+#variable_conflict use_column
+DECLARE v_epoch bigint := chime.require_leader(p_token);
+BEGIN
+    RETURN QUERY
+    WITH verdict AS (
+        SELECT v.*, r.job_id, coalesce(j.options ->> 'log_runs', 'all') AS log
+        FROM unnest(p_run, p_again, p_retry_at, p_reason) AS v (run_id, again, retry_at, reason)
+        JOIN chime.run r ON r.run_id = v.run_id LEFT JOIN chime.job j ON j.job_id = r.job_id
+    ), noted AS (
+        INSERT INTO chime.attempt (job_id, kind, slot, attempt, run_id, state, pid, epoch, finished_at, message)
+        SELECT r.job_id, r.kind, r.slot, r.attempt, r.run_id, 'lost', r.pid, r.epoch, clock_timestamp(), v.reason
+        FROM chime.run r JOIN verdict v USING (run_id)
+        WHERE v.again AND r.pid IS NOT NULL AND r.done_at IS NULL AND v.log <> 'off'
+    ), again AS (
+        UPDATE chime.run r
+           SET token = p_token, epoch = v_epoch, retry_at = v.retry_at, pid = NULL, backend_start = NULL,
+               attempt = r.attempt + CASE WHEN r.pid IS NULL THEN 0 ELSE 1 END
+          FROM verdict v WHERE r.run_id = v.run_id AND v.again AND r.done_at IS NULL
+        RETURNING r.run_id
+    ), ended AS (
+        DELETE FROM chime.run r USING verdict v
+         WHERE r.run_id = v.run_id AND (NOT v.again OR r.done_at IS NOT NULL)
+        RETURNING r.*, v.reason, v.log, coalesce(r.done_at, clock_timestamp()) AS finished_at,
+                  (CASE WHEN r.done_at IS NULL THEN 'lost' ELSE 'succeeded' END)::chime.run_state AS state
+    ), kept AS (
+        INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at,
+                                       finished_at, rows, message, reason)
+        SELECT e.run_id, e.job_id, e.kind, e.slot, e.state, e.attempt, e.pid, e.epoch, e.claimed_at, e.started_at,
+               e.finished_at, e.rows, e.message, CASE WHEN e.done_at IS NULL THEN e.reason END
+        FROM ended e
+        WHERE e.log = 'all' OR (e.log = 'errors' AND e.state <> 'succeeded')
+        ON CONFLICT (job_id, kind, slot) DO NOTHING
+    ), state AS (
+        UPDATE chime.job_state s
+           SET last_end = e.finished_at, last_outcome = e.state, outcome_at = e.finished_at,
+               last_success = CASE WHEN e.state = 'succeeded' THEN e.finished_at ELSE s.last_success END,
+               consecutive_failures = CASE WHEN e.state = 'succeeded' THEN 0 ELSE s.consecutive_failures + 1 END,
+               runs = s.runs + 1,
+               successes = s.successes + CASE WHEN e.state = 'succeeded' THEN 1 ELSE 0 END,
+               failures = s.failures + CASE WHEN e.state = 'succeeded' THEN 0 ELSE 1 END
+          FROM ended e WHERE s.job_id = e.job_id
+    )
+    SELECT a.run_id, NULL::chime.run_state FROM again a UNION ALL SELECT e.run_id, e.state FROM ended e;
+END $$;
+
+-- --- what people read ---------------------------------------------------------------------------------------------------
+
+-- The history is joined outside of the union, so that "ORDER BY slot DESC LIMIT n" reads the ends of indexes, not every run.
+CREATE OR REPLACE VIEW chime.runs WITH (security_invoker = true) AS
+SELECT r.run_id, j.name AS job, r.kind, r.slot, r.state, r.attempt, r.started_at, r.finished_at, r.rows, r.sqlstate, r.message,
+       r.reason, r.pid, r.epoch, l.instance, r.job_id, r.claimed_at
+FROM (SELECT h.run_id, h.job_id, h.kind, h.slot, h.state::text AS state, h.attempt, h.claimed_at, h.started_at,
+             h.finished_at, h.rows, h.sqlstate, h.message, h.reason, h.pid, h.epoch
+      FROM chime.run_history h
+      UNION ALL
+      SELECT w.run_id, w.job_id, w.kind, w.slot,
+             CASE WHEN w.done_at IS NOT NULL THEN 'succeeded' WHEN w.pid IS NULL THEN 'retrying' ELSE 'running' END,
+             w.attempt, w.claimed_at, coalesce(w.started_at, w.claimed_at), w.done_at, w.rows, NULL, w.message,
+             CASE WHEN w.pid IS NULL THEN 'next attempt at ' || w.retry_at END, w.pid, w.epoch
+      FROM chime.run w) r
+JOIN chime.job j ON j.job_id = r.job_id LEFT JOIN chime.leadership l ON l.epoch = r.epoch;
+
+CREATE OR REPLACE VIEW chime.job_status WITH (security_invoker = true) AS
+SELECT j.job_id, j.name, j.owner, j.origin, j.plugin, j.active, j.schedule, j.views, j.after, s.last_slot, s.last_start,
+       s.last_end, s.last_success, s.last_outcome, s.last_duration_us, s.consecutive_failures,
+       EXISTS (SELECT FROM chime.run r WHERE r.job_id = j.job_id) AS live, s.outcome_at, s.suspended_at, s.suspended_by,
+       s.suspended_until, s.suspend_reason, s.runs, s.successes, s.failures, s.skips
+FROM chime.job j JOIN chime.job_state s USING (job_id);
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

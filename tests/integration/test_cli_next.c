@@ -1,0 +1,229 @@
+/* `pgchime next` of the jobs in a ledger, written by the test itself: no daemon moves them on meanwhile. */
+#include <check.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/cluster.h"
+#include "support/daemon.h"
+#include "support/files.h"
+
+static struct cluster *cluster;
+static char *configuration;
+static char *output;
+static char *errors;
+static json_t *document;
+
+static int run(const char *const *words)
+{
+    const char *arguments[20] = {"--config", configuration};
+    for (size_t i = 0; words[i] != NULL; i++) {
+        arguments[i + 2] = words[i];
+    }
+    free(output);
+    free(errors);
+    return daemon_run(arguments, &output, &errors);
+}
+
+#define ASSERT_RUN(status, ...)                                                                               \
+    do {                                                                                                      \
+        int found_status = run((const char *const[]){__VA_ARGS__, NULL});                                     \
+        ck_assert_msg(found_status == (status), "status %d\n%.2000s\n%.6000s", found_status, output, errors); \
+    } while (0)
+
+static void complains(const char *part)
+{
+    ck_assert_msg(strstr(errors, part) != NULL, "no \"%s\" in:\n%s", part, errors);
+}
+
+static json_t *jobs(void)
+{
+    json_decref(document);
+    document = json_loads(output, JSON_REJECT_DUPLICATES, NULL);
+    ck_assert_msg(json_is_array(json_object_get(document, "jobs")), "%s", output);
+    ck_assert_int_eq(json_integer_value(json_object_get(document, "schema_version")), 1);
+    return json_object_get(document, "jobs");
+}
+
+static const char *text_of(size_t row, const char *key)
+{
+    return json_string_value(json_object_get(json_array_get(json_object_get(document, "jobs"), row), key));
+}
+
+static json_t *slots_of(size_t row)
+{
+    return json_object_get(json_array_get(json_object_get(document, "jobs"), row), "slots");
+}
+
+static const char *slot(size_t row, size_t index)
+{
+    return json_string_value(json_array_get(slots_of(row), index));
+}
+
+/* `more` are further columns of chime.job with their values, as in UPDATE. */
+static void add_job(const char *name, const char *schedule, const char *more)
+{
+    cluster_execute_format(cluster,
+                           "WITH made AS (INSERT INTO chime.job (name, origin, schedule, command) VALUES ('%s', "
+                           "'config', '%s', 'SELECT 1')"
+                           "              RETURNING job_id)"
+                           "INSERT INTO chime.job_state (job_id, last_slot) SELECT job_id, clock_timestamp() FROM made",
+                           name, schedule);
+    if (more != NULL) {
+        cluster_execute_format(cluster, "UPDATE chime.job SET %s WHERE name = '%s'", more, name);
+    }
+}
+
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    cluster_create_database(cluster, "app");
+    cluster_use(cluster, "app");
+    char *folder = files_make_directory();
+    char *conninfo = cluster_conninfo(cluster, "app");
+    char *text = files_path("databases: { main: { conninfo = \"%s\"; }; };\n", conninfo);
+    configuration = files_path("%s/pgchime.conf", folder);
+    files_write(configuration, text);
+    free(folder);
+    free(conninfo);
+    free(text);
+    ASSERT_RUN(0, "migrate");
+}
+
+static void tear_down(void)
+{
+    cluster_destroy(cluster);
+    free(configuration);
+    free(output);
+    free(errors);
+    json_decref(document);
+}
+
+START_TEST(the_next_slot_of_every_job_soonest_first)
+{
+    add_job("yearly", "@yearly", NULL);
+    add_job("often", "* * * * * *", NULL);
+    add_job("monthly", "0 12 $ * *", NULL);
+    add_job("asleep", "* * * * *", "active = false");
+    add_job("joined", "", "after = '{often,yearly}'");
+    ASSERT_RUN(0, "next", "--at", "2026-03-27", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 3);
+    ck_assert_str_eq(text_of(0, "job"), "often");
+    ck_assert_str_eq(slot(0, 0), "2026-03-27T00:00:00Z");
+    ck_assert_uint_eq(json_array_size(slots_of(0)), 1);
+    ck_assert_str_eq(text_of(1, "job"), "monthly");
+    ck_assert_str_eq(slot(1, 0), "2026-03-31T12:00:00Z");
+    ck_assert_str_eq(text_of(2, "job"), "yearly");
+    ck_assert_str_eq(text_of(2, "database"), "main");
+    ck_assert_str_eq(text_of(2, "timezone"), "UTC");
+    complains("1 active job without a slot that is known beforehand");
+    ASSERT_RUN(0, "next", "--count", "1", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 1);
+    complains("1 of 3 jobs; --count N shows more");
+}
+END_TEST
+
+START_TEST(the_slots_of_one_job_in_its_zone_with_what_the_clocks_do)
+{
+    add_job("nightly", "30 2 * * *", "options = '{\"timezone\": \"Europe/Berlin\"}'");
+    ASSERT_RUN(0, "next", "nightly", "--at", "2026-03-28", "--count", "3", "--explain-dst", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 1);
+    ck_assert_str_eq(text_of(0, "timezone"), "Europe/Berlin");
+    ck_assert_str_eq(slot(0, 0), "2026-03-28T01:30:00Z");
+    ck_assert_str_eq(slot(0, 1), "2026-03-29T01:00:00Z");
+    ck_assert_str_eq(slot(0, 2), "2026-03-30T00:30:00Z");
+    json_t *notes = json_object_get(json_array_get(json_object_get(document, "jobs"), 0), "notes");
+    ck_assert_uint_eq(json_array_size(notes), 1);
+    ck_assert_str_eq(json_string_value(json_object_get(json_array_get(notes, 0), "slot")), "2026-03-29T01:00:00Z");
+    ASSERT_RUN(0, "next", "nightly", "--at", "2026-03-28", "--count", "2", "-o", "csv");
+    ck_assert_str_eq(output, "job,database,slot,local\n"
+                             "nightly,main,2026-03-28T01:30:00Z,2026-03-28T02:30:00+01:00\n"
+                             "nightly,main,2026-03-29T01:00:00Z,2026-03-29T03:00:00+02:00\n");
+    cluster_execute(cluster, "UPDATE chime.job SET options = options || '{\"dst_gap\": \"skip\"}'");
+    ASSERT_RUN(0, "next", "nightly", "--at", "2026-03-29", "--count", "1", "-o", "json");
+    jobs();
+    ck_assert_str_eq(slot(0, 0), "2026-03-30T00:30:00Z");
+    ASSERT_RUN(0, "next", "nightly");
+    ck_assert_msg(strstr(output, " CE") != NULL && strstr(output, "in ") != NULL, "%s", output);
+}
+END_TEST
+
+START_TEST(a_delay_is_known_once_its_run_has_ended)
+{
+    add_job("sweep", "@after 2h", NULL);
+    cluster_execute(cluster, "UPDATE chime.job_state SET last_end = '2099-03-28 11:00+00'");
+    ASSERT_RUN(0, "next", "sweep", "-o", "json");
+    jobs();
+    ck_assert_uint_eq(json_array_size(slots_of(0)), 1);
+    ck_assert_str_eq(slot(0, 0), "2099-03-28T13:00:00Z");
+    cluster_execute(cluster, "INSERT INTO chime.run (job_id, kind, slot, token, epoch)"
+                             " SELECT job_id, 'schedule', now(), gen_random_uuid(), 1 FROM chime.job");
+    ASSERT_RUN(0, "next", "sweep", "-o", "json");
+    jobs();
+    ck_assert_uint_eq(json_array_size(slots_of(0)), 0);
+    complains("job \"sweep\" runs now: it is due 2h after its end");
+}
+END_TEST
+
+START_TEST(why_a_job_has_no_slots_is_said)
+{
+    add_job("first", "@daily", NULL);
+    add_job("asleep", "@daily", "active = false");
+    add_job("joined", "", "after = '{first,asleep}'");
+    add_job("at-boot", "@reboot", NULL);
+    add_job("once", "@at 2020-01-01 00:00", NULL);
+    ASSERT_RUN(0, "next", "asleep", "-o", "json");
+    jobs();
+    ck_assert_uint_eq(json_array_size(slots_of(0)), 0);
+    complains("job \"asleep\" is inactive");
+    ASSERT_RUN(0, "next", "joined");
+    complains("job \"joined\" has no schedule: it runs after first, asleep");
+    ASSERT_RUN(0, "next", "at-boot");
+    complains("with the next start of the server");
+    ASSERT_RUN(0, "next", "once");
+    complains("job \"once\" has no slots from then on");
+    ASSERT_RUN(5, "next", "frist");
+    complains("did you mean \"first\"?");
+}
+END_TEST
+
+START_TEST(a_schedule_that_cannot_be_read_is_an_error_with_its_job)
+{
+    add_job("later", "every full moon", NULL);
+    ASSERT_RUN(3, "next");
+    complains("database \"main\": job \"later\": ");
+    ASSERT_RUN(2, "next", "later", "--timezone", "UTC");
+    complains("a job has its own");
+}
+END_TEST
+
+START_TEST(jobs_and_status_know_the_zone_too)
+{
+    add_job("at-noon", "@at 2099-07-01 12:00", "options = '{\"timezone\": \"Asia/Tokyo\"}'");
+    ASSERT_RUN(0, "jobs", "-o", "json");
+    jobs();
+    ck_assert_str_eq(text_of(0, "next_slot"), "2099-07-01T03:00:00Z");
+    ASSERT_RUN(0, "status", "-o", "json");
+    ck_assert_msg(strstr(output, "\"next_slot\": \"2099-07-01T03:00:00Z\"") != NULL, "%s", output);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("cli_next");
+    TCase *tests = tcase_create("cli_next");
+    tcase_set_timeout(tests, 60);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, the_next_slot_of_every_job_soonest_first);
+    tcase_add_test(tests, the_slots_of_one_job_in_its_zone_with_what_the_clocks_do);
+    tcase_add_test(tests, a_delay_is_known_once_its_run_has_ended);
+    tcase_add_test(tests, why_a_job_has_no_slots_is_said);
+    tcase_add_test(tests, a_schedule_that_cannot_be_read_is_an_error_with_its_job);
+    tcase_add_test(tests, jobs_and_status_know_the_zone_too);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures != 0;
+}

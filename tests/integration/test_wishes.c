@@ -1,0 +1,157 @@
+/* What people ask of a leader, and what `why` says of it: suspend, resume, cancel; joins and suspension by failures. */
+#include <check.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/cluster.h"
+#include "support/daemon.h"
+#include "support/runs.h"
+#include "support/site.h"
+#include "support/wait.h"
+
+static struct cluster *cluster;
+static struct site *site;
+static struct daemon *served;
+
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    site = site_create(cluster, "postgres", 4);
+}
+
+static void tear_down(void)
+{
+    daemon_destroy(served);
+    site_destroy(site);
+    cluster_destroy(cluster);
+}
+
+/* A command with one argument and a reason; its standard output. */
+static char *command(const char *name, const char *argument, int expected)
+{
+    const char *const arguments[] = {name, argument, "--config", site_config(site), NULL};
+    char *output = NULL;
+    char *errors = NULL;
+    int status = daemon_run(arguments, &output, &errors);
+    ck_assert_msg(status == expected, "%s %s: status %d: %s%s", name, argument, status, output, errors);
+    free(errors);
+    return output;
+}
+
+static void do_command(const char *name, const char *argument)
+{
+    free(command(name, argument, 0));
+}
+
+static void expect_why(const char *job, const char *part)
+{
+    char *output = command("why", job, 0);
+    ck_assert_msg(strstr(output, part) != NULL, "why %s says:\n%s", job, output);
+    free(output);
+}
+
+START_TEST(a_suspended_job_starts_nothing_and_its_slots_are_missed_when_it_is_resumed)
+{
+    site_job(site, "job", "schedule = \"1 seconds\"; command = \"SELECT 1\";");
+    served = site_lead(site);
+    runs_await(cluster, "job", 1);
+    do_command("suspend", "job");
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.request", "0", 10);
+    EXPECT_SQL(cluster, "SELECT suspended_by FROM chime.job_state", "postgres");
+    expect_why("job", "suspended by postgres since");
+    free(command("run", "job", 6));
+    WAIT_SQL(cluster, "SELECT now() > max(slot) + interval '3 s' FROM chime.runs", "t", 20);
+    do_command("resume", "job");
+    WAIT_SQL(cluster, "SELECT reason LIKE 'resumed by postgres%' AND slots >= 2 FROM chime.missed", "t", 10);
+    WAIT_SQL(cluster, "SELECT max(r.slot) > max(m.last_slot) FROM chime.runs r, chime.missed m", "t", 10);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "1");
+}
+END_TEST
+
+START_TEST(a_live_run_is_cancelled_by_its_number)
+{
+    site_job(site, "long", NEVER_DUE "command = \"SELECT pg_sleep(100)\";");
+    served = site_lead(site);
+    runs_ask(cluster, "long");
+    runs_await_running(cluster, "long");
+    expect_why("long", "runs since");
+    char *run = cluster_value(cluster, "SELECT run_id FROM chime.run");
+    do_command("cancel", run);
+    runs_await(cluster, "long", 1);
+    EXPECT_RUN(cluster, "long", "state::text", "cancelled");
+    EXPECT_RUN(cluster, "long", "reason", "cancelled by postgres");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.request", "0");
+    free(command("cancel", run, 6));
+    free(command("cancel", "999999", 5));
+    free(run);
+}
+END_TEST
+
+START_TEST(a_job_that_keeps_failing_suspends_itself)
+{
+    site_job(site, "job", "schedule = \"1 seconds\"; command = \"SELECT 1/0\"; suspend_after_failures = 2;");
+    served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT suspended_by FROM chime.job_state", "pgchime", 20);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.runs WHERE state = 'failed'", "2");
+    expect_why("job", "2 runs in a row failed");
+}
+END_TEST
+
+START_TEST(a_join_runs_once_all_have_delivered_and_says_why_it_does_not)
+{
+    site_job(site, "a", NEVER_DUE "command = \"SELECT 1\";");
+    site_job(site, "b", NEVER_DUE "command = \"SELECT 1\";");
+    site_job(site, "bad", NEVER_DUE "command = \"SELECT 1/0\"; max_attempts = 1;");
+    site_job(site, "both", "command = \"SELECT 1\"; after = [\"a\", \"b\"];");
+    site_job(site, "never", "command = \"SELECT 1\"; after = [\"bad\"];");
+    served = site_lead(site);
+    runs_ask_and_await(cluster, "a");
+    expect_why("both", "waits for the next end of b");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.runs WHERE job = 'both'", "0");
+    runs_ask_and_await(cluster, "b");
+    runs_await(cluster, "both", 1);
+    EXPECT_RUN(cluster, "both", "kind::text", "dependency");
+    runs_ask_and_await(cluster, "bad");
+    runs_await(cluster, "never", 1);
+    EXPECT_RUN(cluster, "never", "concat_ws(' ', state, reason)", "skipped upstream bad failed");
+    site_end(served);
+    daemon_destroy(served);
+    served = site_lead(site); /* nothing of it happens again */
+    runs_ask_and_await(cluster, "a");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.runs WHERE job IN ('both', 'never')", "2");
+}
+END_TEST
+
+START_TEST(log_runs_says_what_is_kept_of_runs_that_nobody_asked_for)
+{
+    site_job(site, "quiet", NEVER_DUE "command = \"SELECT 1\"; log_runs = \"off\";");
+    site_job(site, "after-quiet", "command = \"SELECT 1\"; after = [\"quiet\"]; log_runs = \"errors\";");
+    served = site_lead(site);
+    runs_ask(cluster, "quiet");
+    WAIT_SQL(cluster, "SELECT successes FROM chime.job_status WHERE name = 'after-quiet'", "1", 20);
+    EXPECT_SQL(cluster,
+               "SELECT count(*) FROM chime.run_history JOIN chime.job USING (job_id) WHERE name = 'after-quiet'", "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history JOIN chime.job USING (job_id) WHERE name = 'quiet'",
+               "1");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("wishes");
+    TCase *cases = tcase_create("wishes");
+    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, a_suspended_job_starts_nothing_and_its_slots_are_missed_when_it_is_resumed);
+    tcase_add_test(cases, a_live_run_is_cancelled_by_its_number);
+    tcase_add_test(cases, a_job_that_keeps_failing_suspends_itself);
+    tcase_add_test(cases, a_join_runs_once_all_have_delivered_and_says_why_it_does_not);
+    tcase_add_test(cases, log_runs_says_what_is_kept_of_runs_that_nobody_asked_for);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

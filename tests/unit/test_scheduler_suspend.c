@@ -1,0 +1,455 @@
+/* Suspension, by hand and by failing too often. */
+#include "support/scheduling.h"
+
+static struct scheduled *a;
+
+static struct job *define_failing(const char *name, int64_t limit)
+{
+    struct job *job = define(name, "*/10 * * * *");
+    job->options.suspend_after_failures = limit;
+    return job;
+}
+
+static void suspended_for(const struct scheduled *scheduled, const char *reason)
+{
+    struct suspension suspension;
+    ck_assert_msg(scheduler_take_suspension(scheduler, &suspension), "nothing was suspended");
+    ck_assert_ptr_eq(suspension.scheduled, scheduled);
+    ck_assert_str_eq(suspension.reason, reason);
+}
+
+static void nothing_suspended(void)
+{
+    struct suspension suspension;
+    ck_assert_msg(!scheduler_take_suspension(scheduler, &suspension), "something was suspended");
+}
+
+/* --- by hand ----------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_suspended_job_is_not_due_and_misses_its_slots_until_it_is_back)
+{
+    a = add(define("a", "*/10 * * * *"));
+    start();
+    scheduler_suspend(scheduler, a, "too noisy", minute(5));
+    next_is(NEVER);
+    tick(34);
+    nothing_due();
+    nothing_passed();
+    scheduler_resume(scheduler, a, "suspended until now: too noisy", minute(35));
+    missed(a, 0, 10, 30, 3, "suspended until now: too noisy");
+    next_is(40);
+    tick(40);
+    ck_assert_int_eq(claim(a, 40).cursor, minute(30));
+    nothing_suspended(); /* who did it by hand knows */
+}
+END_TEST
+
+START_TEST(what_is_due_and_has_not_started_is_skipped_for_the_reason)
+{
+    struct job *job = define("a", "*/10 * * * *");
+    job->options.overlap_policy = OVERLAP_BUFFER_ALL;
+    a = add(job);
+    start();
+    tick(20);
+    scheduler_suspend(scheduler, a, "too noisy", minute(31)); /* nobody has seen the last one yet */
+    skipped_because(a, 0, 10, 30, "too noisy");
+    nothing_due();
+    ck_assert(scheduler_quiet(scheduler));
+}
+END_TEST
+
+START_TEST(a_live_run_goes_on_retries_included)
+{
+    a = add(define("a", "*/10 * * * *"));
+    start();
+    tick(10);
+    claim(a, 10);
+    scheduler_suspend(scheduler, a, "too noisy", minute(15));
+    nothing_passed();
+    scheduler_retry(scheduler, a, 2, minute(18));
+    tick(30);
+    ck_assert(claim(a, 10).again);
+    finish(a, RUN_SUCCEEDED);
+    nothing_due();
+    nothing_passed();
+    scheduler_resume(scheduler, a, "back", minute(35));
+    missed(a, 10, 20, 30, 2, "back");
+}
+END_TEST
+
+START_TEST(slots_buffered_behind_a_live_run_are_skipped)
+{
+    struct job *job = define("a", "*/10 * * * *");
+    job->options.overlap_policy = OVERLAP_BUFFER_ONE;
+    a = add(job);
+    start();
+    tick(10);
+    claim(a, 10);
+    tick(30);
+    scheduler_suspend(scheduler, a, "too noisy", minute(31));
+    skipped_because(a, 10, 20, 30, "too noisy");
+    finish(a, RUN_SUCCEEDED);
+    nothing_due();
+}
+END_TEST
+
+START_TEST(a_claim_under_way_decides_what_becomes_of_its_slot)
+{
+    a = add(define("a", "*/10 * * * *"));
+    start();
+    tick(20);
+    take(a, 10);
+    scheduler_suspend(scheduler, a, "too noisy", minute(21));
+    nothing_passed();
+    scheduler_claimed(scheduler, a);
+    skipped_because(a, 10, 20, 20, "too noisy");
+    finish(a, RUN_SUCCEEDED);
+    scheduler_resume(scheduler, a, "back", minute(22));
+    tick(40);
+    take(a, 30);
+    scheduler_suspend(scheduler, a, "again", minute(41));
+    scheduler_unclaimed(scheduler, a);
+    skipped_because(a, 20, 30, 40, "again");
+    nothing_due();
+}
+END_TEST
+
+START_TEST(a_job_resumed_while_its_claim_is_under_way_goes_on_behind_it)
+{
+    a = add(define("a", "*/10 * * * *"));
+    start();
+    tick(10);
+    take(a, 10);
+    scheduler_suspend(scheduler, a, "too noisy", minute(11));
+    scheduler_resume(scheduler, a, "back", minute(21));
+    nothing_passed();
+    tick(21);
+    scheduler_unclaimed(scheduler, a);
+    claim(a, 10);
+    skipped(a, 10, 20, 20);
+    finish(a, RUN_SUCCEEDED);
+    tick(30);
+    claim(a, 30);
+}
+END_TEST
+
+START_TEST(a_suspended_job_takes_no_requests_and_lets_go_of_those_it_had)
+{
+    struct job *job = define("down", "@yearly");
+    comes_after(job, "a");
+    a = add(define("a", "*/10 * * * *"));
+    struct scheduled *down = add(job);
+    start();
+    scheduler_request(scheduler, a, RUN_MANUAL, minute(1));
+    scheduler_request(scheduler, a, RUN_MANUAL, minute(2));
+    scheduler_request(scheduler, down, RUN_MANUAL, minute(3));
+    scheduler_suspend(scheduler, a, "too noisy", minute(4));
+    claim(down, 3); /* nothing to wait for */
+    nothing_due();
+    ck_assert(scheduled_idle(a));
+    scheduler_request(scheduler, a, RUN_MANUAL, minute(1));
+    nothing_due();
+    nothing_passed();
+    scheduler_resume(scheduler, a, "back", minute(5));
+    scheduler_request(scheduler, a, RUN_MANUAL, minute(1));
+    claim(a, 1);
+}
+END_TEST
+
+START_TEST(a_request_whose_claim_comes_to_nothing_is_let_go)
+{
+    a = add(define("a", "*/10 * * * *"));
+    start();
+    scheduler_request(scheduler, a, RUN_MANUAL, minute(1));
+    take(a, 1);
+    scheduler_suspend(scheduler, a, "too noisy", minute(12));
+    skipped_because(a, 0, 10, 10, "too noisy");
+    scheduler_unclaimed(scheduler, a);
+    nothing_due();
+    nothing_passed();
+    ck_assert(scheduler_quiet(scheduler));
+}
+END_TEST
+
+START_TEST(suspending_twice_and_resuming_twice_change_nothing)
+{
+    a = add(define("a", "*/10 * * * *"));
+    start();
+    scheduler_resume(scheduler, a, "back", minute(25));
+    nothing_passed();
+    tick(25);
+    scheduler_suspend(scheduler, a, "first", minute(25));
+    skipped_because(a, 0, 10, 20, "first");
+    scheduler_suspend(scheduler, a, "second", minute(35));
+    nothing_passed();
+    scheduler_resume(scheduler, a, "back", minute(45));
+    missed(a, 20, 30, 40, 2, "back");
+    scheduler_resume(scheduler, a, "back", minute(55));
+    nothing_passed();
+}
+END_TEST
+
+START_TEST(those_after_a_suspended_job_go_on_as_if_it_were_not_there)
+{
+    struct job *job = define("down", "*/10 * * * *");
+    comes_after(job, "a");
+    a = add(define("a", "*/10 * * * *"));
+    struct scheduled *down = add(job);
+    start();
+    run_at(a, 10, RUN_FAILED);
+    skipped_for(down, 0, 10, "upstream a failed");
+    tick(20);
+    nothing_passed();
+    scheduler_suspend(scheduler, a, "too noisy", minute(21));
+    skipped_because(a, 10, 20, 20, "too noisy");
+    claim(down, 20);
+    finish(down, RUN_SUCCEEDED);
+    run_at(down, 30, RUN_SUCCEEDED);
+    scheduler_resume(scheduler, a, "back", minute(35));
+    missed(a, 20, 30, 30, 1, "back");
+    tick(40);
+    claim(a, 40);
+    nothing_due();
+}
+END_TEST
+
+START_TEST(a_live_run_of_a_suspended_job_is_still_waited_for)
+{
+    struct job *job = define("down", "*/10 * * * *");
+    comes_after(job, "a");
+    a = add(define("a", "*/10 * * * *"));
+    struct scheduled *down = add(job);
+    start();
+    tick(10);
+    claim(a, 10);
+    scheduler_suspend(scheduler, a, "too noisy", minute(12));
+    nothing_due();
+    finish(a, RUN_FAILED);
+    claim(down, 10);
+}
+END_TEST
+
+START_TEST(a_job_may_be_suspended_from_the_start)
+{
+    struct job *job = define("a", "*/10 * * * *");
+    struct job_memory memory = memory_of(job, -100);
+    memory.suspended = true;
+    a = scheduler_add(scheduler, job, &memory);
+    start();
+    tick(10);
+    nothing_due();
+    nothing_passed();
+    scheduler_resume(scheduler, a, "back", minute(15));
+    missed(a, -100, -90, 10, 11, "back");
+    tick(20);
+    claim(a, 20);
+}
+END_TEST
+
+START_TEST(a_delay_counts_from_when_it_is_back_if_it_was_due_before)
+{
+    a = add(define_delay("a", 15));
+    struct scheduled *b = add(define_delay("b", 50));
+    start();
+    scheduler_suspend(scheduler, a, "too noisy", minute(5));
+    scheduler_suspend(scheduler, b, "too noisy", minute(5));
+    next_is(NEVER);
+    scheduler_resume(scheduler, a, "back", minute(40));
+    scheduler_resume(scheduler, b, "back", minute(40));
+    missed(a, 0, 15, 15, 1, "back");
+    nothing_passed();
+    next_is(50);
+    tick(50);
+    claim(b, 50);
+    next_is(55);
+}
+END_TEST
+
+START_TEST(a_slot_whose_start_is_still_to_come_is_neither_skipped_nor_missed)
+{
+    struct job *job = define("a", "*/10 * * * *");
+    job->options.jitter = 9 * USEC_PER_MINUTE;
+    a = add(job);
+    start();
+    instant at = scheduler_next(scheduler);
+    ck_assert_int_gt(at, minute(10));
+    scheduler_suspend(scheduler, a, "too noisy", at - 2);
+    nothing_passed();
+    scheduler_resume(scheduler, a, "back", at - 1);
+    nothing_passed();
+    scheduler_tick(scheduler, at);
+    claim(a, 10);
+}
+END_TEST
+
+/* --- by failing -------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_job_that_fails_too_often_in_a_row_suspends_itself)
+{
+    a = add(define_failing("a", 3));
+    start();
+    run_at(a, 10, RUN_FAILED);
+    run_at(a, 20, RUN_TIMED_OUT);
+    nothing_suspended();
+    run_at(a, 30, RUN_LOST);
+    suspended_for(a, "3 runs in a row failed, the last one at 2026-03-02T00:30:00Z");
+    nothing_suspended();
+    next_is(NEVER);
+    tick(100);
+    nothing_due();
+    nothing_passed();
+}
+END_TEST
+
+START_TEST(a_success_starts_the_count_anew_and_cancelled_runs_leave_it)
+{
+    a = add(define_failing("a", 3));
+    start();
+    run_at(a, 10, RUN_FAILED);
+    run_at(a, 20, RUN_FAILED);
+    run_at(a, 30, RUN_SUCCEEDED);
+    run_at(a, 40, RUN_FAILED);
+    run_at(a, 50, RUN_CANCELLED);
+    run_at(a, 60, RUN_FAILED);
+    run_at(a, 70, RUN_CANCELLED);
+    nothing_suspended();
+    run_at(a, 80, RUN_FAILED);
+    suspended_for(a, "3 runs in a row failed, the last one at 2026-03-02T01:20:00Z");
+}
+END_TEST
+
+START_TEST(a_job_that_is_back_has_all_its_tries_again)
+{
+    a = add(define_failing("a", 2));
+    start();
+    run_at(a, 10, RUN_FAILED);
+    run_at(a, 20, RUN_FAILED);
+    suspended_for(a, "2 runs in a row failed, the last one at 2026-03-02T00:20:00Z");
+    scheduler_resume(scheduler, a, "back", minute(21));
+    run_at(a, 30, RUN_FAILED);
+    nothing_suspended();
+    run_at(a, 40, RUN_FAILED);
+    suspended_for(a, "2 runs in a row failed, the last one at 2026-03-02T00:40:00Z");
+}
+END_TEST
+
+START_TEST(one_failure_may_be_too_many_and_none_may_be)
+{
+    a = add(define_failing("a", 1));
+    struct scheduled *b = add(define_failing("b", 0));
+    start();
+    tick(10);
+    claim(a, 10);
+    claim(b, 10);
+    finish(b, RUN_FAILED);
+    nothing_suspended();
+    finish(a, RUN_FAILED);
+    suspended_for(a, "a run failed at 2026-03-02T00:10:00Z, and suspend_after_failures is 1");
+}
+END_TEST
+
+START_TEST(a_job_that_suspends_itself_skips_what_it_had_buffered)
+{
+    struct job *job = define_failing("a", 1);
+    job->options.overlap_policy = OVERLAP_BUFFER_ALL;
+    a = add(job);
+    start();
+    tick(10);
+    claim(a, 10);
+    tick(30);
+    finish(a, RUN_FAILED);
+    skipped_because(a, 10, 20, 30, "a run failed at 2026-03-02T00:30:00Z, and suspend_after_failures is 1");
+    ck_assert(!scheduler_quiet(scheduler)); /* the ledger does not know yet */
+    suspended_for(a, "a run failed at 2026-03-02T00:30:00Z, and suspend_after_failures is 1");
+    nothing_suspended();
+    ck_assert(scheduler_quiet(scheduler));
+}
+END_TEST
+
+START_TEST(who_waited_for_the_last_failure_still_sees_it)
+{
+    struct job *job = define("down", "*/10 * * * *");
+    comes_after(job, "a");
+    a = add(define_failing("a", 1));
+    struct scheduled *down = add(job);
+    start();
+    run_at(a, 10, RUN_FAILED);
+    skipped_for(down, 0, 10, "upstream a failed");
+    run_at(down, 20, RUN_SUCCEEDED);
+}
+END_TEST
+
+START_TEST(a_crash_before_the_suspension_was_written_is_made_up_for_at_the_start)
+{
+    struct job *job = define_failing("a", 3);
+    struct job_memory memory = memory_of(job, -60);
+    memory.failures = 4;
+    memory.last_end = minute(-55);
+    a = scheduler_add(scheduler, job, &memory);
+    struct job *other = define_failing("b", 3);
+    memory = memory_of(other, 0);
+    memory.failures = 3;
+    struct scheduled *b = scheduler_add(scheduler, other, &memory);
+    start();
+    suspended_for(a, "4 runs in a row failed, the last one at 2026-03-01T23:05:00Z");
+    suspended_for(b, "3 runs in a row failed, the last one at a time unknown");
+    nothing_due();
+    nothing_passed();
+    scheduler_resume(scheduler, a, "back", minute(5));
+    missed(a, -60, -50, 0, 6, "back");
+}
+END_TEST
+
+START_TEST(a_job_that_is_suspended_already_is_not_suspended_again)
+{
+    struct job *job = define_failing("a", 3);
+    struct job_memory memory = memory_of(job, 0);
+    memory.failures = 4;
+    memory.suspended = true;
+    a = scheduler_add(scheduler, job, &memory);
+    start();
+    nothing_suspended();
+}
+END_TEST
+
+START_TEST(a_run_that_fails_while_its_job_is_suspended_does_not_suspend_it_twice)
+{
+    a = add(define_failing("a", 1));
+    start();
+    tick(10);
+    claim(a, 10);
+    scheduler_suspend(scheduler, a, "too noisy", minute(11));
+    finish(a, RUN_FAILED);
+    nothing_suspended();
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        a_suspended_job_is_not_due_and_misses_its_slots_until_it_is_back,
+        what_is_due_and_has_not_started_is_skipped_for_the_reason,
+        a_live_run_goes_on_retries_included,
+        slots_buffered_behind_a_live_run_are_skipped,
+        a_claim_under_way_decides_what_becomes_of_its_slot,
+        a_job_resumed_while_its_claim_is_under_way_goes_on_behind_it,
+        a_suspended_job_takes_no_requests_and_lets_go_of_those_it_had,
+        a_request_whose_claim_comes_to_nothing_is_let_go,
+        suspending_twice_and_resuming_twice_change_nothing,
+        those_after_a_suspended_job_go_on_as_if_it_were_not_there,
+        a_live_run_of_a_suspended_job_is_still_waited_for,
+        a_job_may_be_suspended_from_the_start,
+        a_delay_counts_from_when_it_is_back_if_it_was_due_before,
+        a_slot_whose_start_is_still_to_come_is_neither_skipped_nor_missed,
+        a_job_that_fails_too_often_in_a_row_suspends_itself,
+        a_success_starts_the_count_anew_and_cancelled_runs_leave_it,
+        a_job_that_is_back_has_all_its_tries_again,
+        one_failure_may_be_too_many_and_none_may_be,
+        a_job_that_suspends_itself_skips_what_it_had_buffered,
+        who_waited_for_the_last_failure_still_sees_it,
+        a_crash_before_the_suspension_was_written_is_made_up_for_at_the_start,
+        a_job_that_is_suspended_already_is_not_suspended_again,
+        a_run_that_fails_while_its_job_is_suspended_does_not_suspend_it_twice,
+    };
+    return scheduling_run("scheduler_suspend", tests, sizeof tests / sizeof *tests);
+}
