@@ -1,5 +1,6 @@
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -97,6 +98,13 @@ char *xvasprintf(const char *format, va_list arguments)
     char *text = xmalloc(size);
     vsnprintf(text, size, format, arguments);
     return text;
+}
+
+void memory_release(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
 
 static struct arena_chunk *chunk_create(size_t size)

@@ -27,6 +27,9 @@ char *xstrndup(const char *text, size_t length);
 char *xasprintf(const char *format, ...) CHIME_PRINTF(1, 2);
 char *xvasprintf(const char *format, va_list arguments) CHIME_PRINTF(1, 0);
 
+/* Gives back to the system what lies free. Worth it after a load, which takes far more than what is kept of it. */
+void memory_release(void);
+
 /* A region freed as a whole: one per catalog, one per parsed file. */
 struct arena;
 

@@ -26,6 +26,14 @@ struct declared_place {
     const struct choice *choice;
 };
 
+/* What a finding is about. */
+struct subject {
+    const char *kind; /* "job", "plugin" */
+    const char *name;
+    const char *file;
+    int line;
+};
+
 /* What became of looking for a zone. */
 struct zone_search {
     const char *name; /* interned; NULL: none was looked for */
@@ -44,15 +52,14 @@ struct builder {
     size_t declared_count;
     const struct zone **zones; /* of the databases, in the order of the configuration; NULL: UTC, or refused */
     struct zone_search latest_zone;
-    struct job *jobs; /* by database, then name, once collected; the array is the builder's */
+    struct job *jobs; /* by database, then name, once collected */
     size_t job_count;
-    size_t job_capacity;
 };
 
 /* plugin_choice.c: which plugins, in which database. */
 void choices_make(struct builder *builder);
-/* The database of something whose file gives `name` (or NULL); NULL when it was refused. `what` begins the message. */
-const char *choice_database(struct builder *builder, const char *name, const char *what, const char *file, int line);
+/* The database of something that names this one, or none (NULL); NULL when it was refused. */
+const char *choice_database(struct builder *builder, const char *name, const struct subject *subject);
 
 /* plugin_settle.c: the catalog's plugins with their settings, in the order in which they are to be installed; after
  * the jobs, which decide about it too. */

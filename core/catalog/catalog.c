@@ -11,17 +11,6 @@ const char *place_text(struct arena *arena, const char *file, int line)
     return line > 0 ? arena_printf(arena, "%s:%d", shown, line) : shown;
 }
 
-/* Moves the jobs from the builder's array into the arena. */
-static void settle_jobs(struct builder *builder)
-{
-    struct job *jobs = arena_alloc(builder->arena, (builder->job_count + 1) * sizeof(*jobs));
-    if (builder->job_count > 0) {
-        memcpy(jobs, builder->jobs, builder->job_count * sizeof(*jobs));
-    }
-    builder->catalog->jobs = jobs;
-    builder->catalog->job_count = builder->job_count;
-}
-
 struct catalog *catalog_build(const struct config *config, const struct plugin_set *plugins, struct report *report)
 {
     struct arena *arena = arena_create();
@@ -34,8 +23,8 @@ struct catalog *catalog_build(const struct config *config, const struct plugin_s
     jobs_collect(&builder);
     dependencies_check(&builder);
     choices_settle(&builder);
-    settle_jobs(&builder);
-    free(builder.jobs);
+    catalog->jobs = builder.jobs;
+    catalog->job_count = builder.job_count;
     if (report->count != findings_before) {
         catalog_destroy(catalog);
         return NULL;

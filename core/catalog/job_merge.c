@@ -124,10 +124,6 @@ static void add_job(struct builder *builder, struct job *job)
     options_inherit(&job->options, &defaults);
     job_settle(builder, job);
     check_delivery(builder, job);
-    if (builder->job_count == builder->job_capacity) {
-        builder->job_capacity = builder->job_capacity == 0 ? 64 : builder->job_capacity * 2;
-        builder->jobs = xrealloc(builder->jobs, builder->job_capacity, sizeof(*builder->jobs));
-    }
     builder->jobs[builder->job_count++] = *job;
 }
 
@@ -197,8 +193,8 @@ static void add_declared(struct builder *builder, const struct declared_place *p
 
 static void add_configured(struct builder *builder, const struct config_job *from)
 {
-    const char *what = arena_printf(builder->arena, "job \"%s\"", from->name);
-    const char *database = choice_database(builder, from->database, what, from->file, from->line);
+    struct subject subject = {"job", from->name, from->file, from->line};
+    const char *database = choice_database(builder, from->database, &subject);
     if (database == NULL) {
         return;
     }
@@ -312,6 +308,8 @@ static void sort_jobs(struct builder *builder)
 void jobs_collect(struct builder *builder)
 {
     index_declared(builder);
+    size_t most = builder->declared_count + builder->config->job_count;
+    builder->jobs = arena_alloc(builder->arena, (most + 1) * sizeof(*builder->jobs));
     for (size_t i = 0; i < builder->declared_count; i++) {
         if (builder->declared[i].choice->state == CHOICE_TAKEN) {
             add_declared(builder, &builder->declared[i]);

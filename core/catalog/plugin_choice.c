@@ -26,41 +26,43 @@ static const char *nearest_database(struct builder *builder, const char *name)
     return nearest_word(name, names, count);
 }
 
-static void refuse_unknown_database(struct builder *builder, const char *name, const char *what, const char *file,
-                                    int line)
+static void refuse_unknown_database(struct builder *builder, const char *name, const struct subject *subject)
 {
     const char *nearest = nearest_database(builder, name);
     const char *hint = nearest != NULL ? arena_printf(builder->arena, "did you mean \"%s\"?", nearest)
                                        : arena_printf(builder->arena, "configured: %s", database_names(builder));
-    report_add(builder->report, file, line, builder->config->database_count == 0 ? NULL : hint,
-               "%s: no database \"%.100s\" is configured", what, name);
+    report_add(builder->report, subject->file, subject->line, builder->config->database_count == 0 ? NULL : hint,
+               "%s \"%s\": no database \"%.100s\" is configured", subject->kind, subject->name, name);
 }
 
-const char *choice_database(struct builder *builder, const char *name, const char *what, const char *file, int line)
+static void refuse_no_database(struct builder *builder, const struct subject *subject)
+{
+    const struct config *config = builder->config;
+    if (config->database_count == 0) {
+        report_add(
+            builder->report, subject->file, subject->line,
+            arena_printf(builder->arena, "write databases: { main: { conninfo = \"...\"; }; }; in %s", config->file),
+            "%s \"%s\": there is no database to run in", subject->kind, subject->name);
+    } else {
+        report_add(builder->report, subject->file, subject->line,
+                   arena_printf(builder->arena, "write database = \"%s\"; (configured: %s)", config->databases[0].name,
+                                database_names(builder)),
+                   "%s \"%s\": it does not say in which database it runs", subject->kind, subject->name);
+    }
+}
+
+const char *choice_database(struct builder *builder, const char *name, const struct subject *subject)
 {
     const struct config *config = builder->config;
     if (name != NULL && config_find_database(config, name) == NULL) {
-        refuse_unknown_database(builder, name, what, file, line);
+        refuse_unknown_database(builder, name, subject);
         return NULL;
     }
-    if (name != NULL) {
-        return name;
+    if (name == NULL && config->database_count != 1) {
+        refuse_no_database(builder, subject);
+        return NULL;
     }
-    if (config->database_count == 1) {
-        return config->databases[0].name;
-    }
-    if (config->database_count == 0) {
-        report_add(
-            builder->report, file, line,
-            arena_printf(builder->arena, "write databases: { main: { conninfo = \"...\"; }; }; in %s", config->file),
-            "%s: there is no database to run in", what);
-    } else {
-        report_add(builder->report, file, line,
-                   arena_printf(builder->arena, "write database = \"%s\"; (configured: %s)", config->databases[0].name,
-                                database_names(builder)),
-                   "%s: it does not say in which database it runs", what);
-    }
-    return NULL;
+    return name != NULL ? name : config->databases[0].name;
 }
 
 static void refuse_unmentioned(struct builder *builder, const struct declaration *declaration)
@@ -88,9 +90,9 @@ static enum choice_state choose_state(struct builder *builder, struct choice *ch
         refuse_unmentioned(builder, declaration);
         return CHOICE_BROKEN;
     }
-    const char *what = arena_printf(builder->arena, "plugin \"%s\"", declaration->name);
-    choice->database = choice_database(builder, entry != NULL ? entry->database : NULL, what,
-                                       entry != NULL ? entry->file : NULL, entry != NULL ? entry->line : 0);
+    struct subject subject = {"plugin", declaration->name, entry != NULL ? entry->file : NULL,
+                              entry != NULL ? entry->line : 0};
+    choice->database = choice_database(builder, entry != NULL ? entry->database : NULL, &subject);
     return choice->database == NULL ? CHOICE_BROKEN : CHOICE_TAKEN;
 }
 

@@ -207,7 +207,7 @@ static void add_configured_jobs(struct candidates *candidates, const struct invo
 
 /* --- of the databases ----------------------------------------------------------------------------------------------------- */
 
-/* In the child: one name a line. */
+/* In the child: names with a NUL after each. */
 static void write_names(const struct invocation *invocation, const struct config *config, const char *sql, int to)
 {
     for (size_t i = 0; i < config->database_count; i++) {
@@ -218,7 +218,7 @@ static void write_names(const struct invocation *invocation, const struct config
         }
         if (client != NULL && pg_client_query(client, sql, NULL, 0, &rows, NULL)) {
             for (size_t row = 0; row < rows.count; row++) {
-                dprintf(to, "%s\n", pg_rows_value(&rows, row, 0));
+                dprintf(to, "%s%c", pg_rows_value(&rows, row, 0), '\0');
             }
             pg_rows_finish(&rows);
         }
@@ -244,11 +244,13 @@ static void read_names(int from, struct buffer *text)
     }
 }
 
-static void add_lines(struct candidates *candidates, char *text)
+/* Without a last one that was cut off. */
+static void add_names(struct candidates *candidates, const struct buffer *text)
 {
-    char *rest = NULL;
-    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
-        candidates_add(candidates, line, "");
+    size_t at = 0;
+    while (at < text->length && memchr(text->data + at, '\0', text->length - at) != NULL) {
+        candidates_add(candidates, text->data + at, "");
+        at += strlen(text->data + at) + 1;
     }
 }
 
@@ -277,7 +279,7 @@ static bool add_from_databases(struct candidates *candidates, const struct invoc
     config_free(config);
     bool answered = text.length > 0;
     if (answered) {
-        add_lines(candidates, text.data);
+        add_names(candidates, &text);
     }
     buffer_finish(&text);
     return answered;

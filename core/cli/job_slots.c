@@ -13,6 +13,8 @@ struct job_calendar job_calendar_of_row(const struct pg_rows *rows, size_t row, 
         .last_end = pg_rows_value(rows, row, first + 5),
         .live = pg_rows_value(rows, row, first + 6),
         .database_now = pg_rows_value(rows, row, first + 7),
+        .suspended_at = pg_rows_value(rows, row, first + 8),
+        .suspended_until = pg_rows_value(rows, row, first + 9),
     };
 }
 
@@ -43,19 +45,23 @@ static instant read_instant(const char *text)
     return text != NULL && instant_parse(text, &at, NULL) ? at : INSTANT_NONE;
 }
 
+static instant later(instant left, instant right)
+{
+    return left > right ? left : right;
+}
+
 instant job_slots_after(const struct job_calendar *calendar, const struct schedule *schedule)
 {
-    instant now = read_instant(calendar->database_now);
-    instant last_slot = read_instant(calendar->last_slot);
-    if (schedule->form == SCHEDULE_REBOOT || schedule->form == SCHEDULE_NONE) {
+    bool delay = schedule->form == SCHEDULE_DELAY;
+    bool live = calendar->live != NULL && calendar->live[0] == 't';
+    bool suspended = calendar->suspended_at != NULL;
+    if (schedule->form == SCHEDULE_REBOOT || schedule->form == SCHEDULE_NONE || (delay && live) ||
+        (suspended && calendar->suspended_until == NULL)) {
         return INSTANT_NEVER;
     }
-    if (schedule->form == SCHEDULE_DELAY) {
-        instant last_end = read_instant(calendar->last_end);
-        bool live = calendar->live != NULL && calendar->live[0] == 't';
-        return live ? INSTANT_NEVER : last_end != INSTANT_NONE ? last_end : last_slot;
-    }
-    return last_slot > now ? last_slot : now;
+    instant from = read_instant(delay ? calendar->last_end : calendar->database_now);
+    from = later(from, read_instant(calendar->last_slot));
+    return suspended ? later(from, read_instant(calendar->suspended_until)) : from;
 }
 
 instant job_next_slot(const struct job_calendar *calendar, const struct config_database *database, struct zones *zones)

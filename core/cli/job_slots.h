@@ -19,21 +19,23 @@ struct job_calendar {
     const char *last_end;
     const char *live; /* "t", "f" */
     const char *database_now;
+    const char *suspended_at;
+    const char *suspended_until; /* NULL: until somebody resumes it */
 };
 
 /* Columns for the calendar, in its order, of tables j (chime.job) and s (chime.job_status). */
 #define JOB_CALENDAR_COLUMNS                                                                       \
     "j.schedule, j.options ->> 'timezone', j.options ->> 'dst_gap', j.options ->> 'dst_overlap', " \
-    "s.last_slot, s.last_end, s.live, clock_timestamp()"
-#define JOB_CALENDAR_COUNT 8
+    "s.last_slot, s.last_end, s.live, clock_timestamp(), to_jsonb(s) ->> 'suspended_at', "         \
+    "to_jsonb(s) ->> 'suspended_until'"
 /* From the row's columns beginning with `first`. */
 struct job_calendar job_calendar_of_row(const struct pg_rows *rows, size_t row, size_t first);
 
 /* The schedule, with its zone: the database's where the job has none. */
 bool job_schedule(const struct job_calendar *calendar, const struct config_database *database, struct zones *zones,
                   struct schedule *schedule, struct error *err) CHIME_MUST_CHECK;
-/* Slots are later than this: now, or the last slot if that is later. INSTANT_NEVER when that is not known: an @after job that
- * runs, or a server's next start. */
+/* Slots are later than this: now, the last slot, or the end of a suspension, whichever is last. INSTANT_NEVER when that is not
+ * known: an @after job that runs, a server's next start, a suspension without an end. */
 instant job_slots_after(const struct job_calendar *calendar, const struct schedule *schedule);
 /* The next slot; INSTANT_NEVER when there is none, it is not known, or the schedule cannot be read. */
 instant job_next_slot(const struct job_calendar *calendar, const struct config_database *database, struct zones *zones);

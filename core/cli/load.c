@@ -28,6 +28,8 @@ void load_all(const struct invocation *invocation, struct loaded *loaded)
     if (loaded->config != NULL) {
         /* The same report: that is how the catalog knows which plugins were refused and need no second finding. */
         loaded->catalog = catalog_build(loaded->config, loaded->plugins, &loaded->report);
+        config_forget_jobs(loaded->config);
+        memory_release();
     }
     report_sort(&loaded->report);
 }

@@ -61,6 +61,8 @@ static void say_none(const struct search *search, const struct pg_rows *rows, si
     char length[DURATION_TEXT_SIZE];
     if (pg_rows_value(rows, row, RESULT_ACTIVE)[0] != 't') {
         remark(invocation, "job \"%s\" is inactive: it has no slots", job);
+    } else if (job_calendar_of_row(rows, row, RESULT_CALENDAR).suspended_at != NULL) {
+        remark(invocation, "job \"%s\" is suspended: it has no slots until it is resumed", job);
     } else if (schedule->form == SCHEDULE_NONE) {
         say_unscheduled(invocation, job, pg_rows_value(rows, row, RESULT_AFTER));
     } else if (schedule->form == SCHEDULE_REBOOT) {

@@ -4,7 +4,7 @@
  *   file at once as file:line, with a did-you-mean for unknown keys.
  * Does not: know plugins or look at databases; jobs that only override a plugin's job stay overrides here (the
  *   catalog joins them).
- * Ownership: config_free frees everything; all strings live in the snapshot's arena.
+ * Ownership: config_free frees everything; all strings live in the snapshot's arena, which the catalog borrows from.
  * Not config_read and config_destroy: libconfig exports functions of those names, and the linker would mix them up.
  *
  * pgchime.conf:  databases: { NAME: { conninfo = "..."; view_schema = "analytics"; source_schema = "public"; pool_size = 8;
@@ -97,14 +97,17 @@ struct config {
     size_t database_count;
     const struct config_plugin *plugins; /* sorted by name */
     size_t plugin_count;
-    const struct config_job *jobs; /* sorted by name */
+    const struct config_job *jobs; /* sorted by name; not in the arena */
     size_t job_count;
 };
 
 /* NULL when the report gained an error. The file may be anything; nothing but the report is printed. */
 struct config *config_load(const char *file, struct report *report);
-void config_free(struct config *config); /* takes NULL */
+void config_free(struct config *config);        /* takes NULL */
 char *config_default_socket(const char *file); /* of that configuration file; caller frees */
+/* For who keeps a catalog of it: the catalog has the jobs, and of many thousands the list alone takes much. No catalog can
+ * be built from it any more. */
+void config_forget_jobs(struct config *config);
 const struct config_database *config_find_database(const struct config *config, const char *name);
 const struct config_plugin *config_find_plugin(const struct config *config, const char *name);
 

@@ -307,21 +307,22 @@ static void refuse_repeated(struct reader *reader)
     }
 }
 
-/* Moves the lists into the arena, sorted. */
+/* Sorts the lists and hands them to the snapshot. */
 static void settle_lists(struct reader *reader)
 {
     struct config *config = reader->config;
     size_t plugin_size = config->plugin_count * sizeof(*reader->plugins);
-    size_t job_size = config->job_count * sizeof(*reader->jobs);
     if (config->plugin_count > 0) {
         qsort(reader->plugins, config->plugin_count, sizeof(*reader->plugins), compare_plugins);
         config->plugins = memcpy(arena_alloc(reader->arena, plugin_size), reader->plugins, plugin_size);
     }
     if (config->job_count > 0) {
         qsort(reader->jobs, config->job_count, sizeof(*reader->jobs), compare_jobs);
-        config->jobs = memcpy(arena_alloc(reader->arena, job_size), reader->jobs, job_size);
+        reader->jobs = xrealloc(reader->jobs, config->job_count, sizeof(*reader->jobs));
     }
     refuse_repeated(reader);
+    free(reader->plugins);
+    config->jobs = reader->jobs;
 }
 
 static struct config *start_config(const char *file)
@@ -347,8 +348,6 @@ struct config *config_load(const char *file, struct report *report)
         read_parts(&reader);
     }
     settle_lists(&reader);
-    free(reader.plugins);
-    free(reader.jobs);
     if (report->count != findings_before) {
         config_free(config);
         return NULL;
@@ -359,8 +358,16 @@ struct config *config_load(const char *file, struct report *report)
 void config_free(struct config *config)
 {
     if (config != NULL) {
+        config_forget_jobs(config);
         arena_destroy(config->arena);
     }
+}
+
+void config_forget_jobs(struct config *config)
+{
+    free((void *)config->jobs);
+    config->jobs = NULL;
+    config->job_count = 0;
 }
 
 static int compare_to_database(const void *name, const void *database)

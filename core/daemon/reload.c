@@ -128,6 +128,8 @@ static void apply(struct reload *reload, struct plugin_set *plugins)
         return;
     }
     log_findings(reload);
+    config_forget_jobs(reload->config);
+    memory_release();
     struct generation *next = generation_create(reload->config, plugins, catalog);
     reload->config = NULL;
     reload->round = ROUND_APPLYING;

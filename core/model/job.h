@@ -16,19 +16,19 @@ enum job_work { JOB_COMMAND, JOB_REFRESH };
 
 struct job {
     const char *name;
-    const char *database; /* the key under `databases` */
-    enum job_origin origin;
-    const char *plugin; /* NULL for jobs that conf.d defines */
-    const char *file;   /* where it was defined last: conf.d file or plugin file; NULL unknown */
-    int line;
+    const char *database;      /* the key under `databases` */
+    const char *plugin;        /* NULL for jobs that conf.d defines */
+    const char *file;          /* where it was defined last: conf.d file or plugin file; NULL unknown */
     const char *schedule_text; /* "" for a job without a schedule */
     struct schedule schedule;
-    enum job_work work;
     const char *command;      /* JOB_COMMAND: SQL text, "" for a refresh */
     const char *const *views; /* JOB_REFRESH: "schema.relation" of what it refreshes, in order */
     size_t view_count;
     const char *const *after; /* names of jobs of the same database */
     size_t after_count;
+    int line; /* of `file`; these four side by side, for there may be many jobs */
+    enum job_origin origin;
+    enum job_work work;
     bool active; /* `enabled = false` in conf.d keeps the job known but never due */
     struct job_options options;
 };

@@ -251,20 +251,21 @@ static bool refuse_sqlstate(const char *text, size_t length, struct error *err)
     return error_hint(err, "write codes of 2 to 5 digits and capital letters: 08 for a class, 40001 for one error");
 }
 
-/* Reads into a copy, so that a list with one bad item changes nothing. An empty list means: retry on nothing. */
-static bool set_sqlstates(struct job_options *options, const char *value, struct error *err)
+/* An empty list means: retry on nothing. */
+static bool read_sqlstates(const char *value, struct buffer *list, struct error *err)
 {
-    struct job_options read = {.retry_on_count = 0};
+    size_t count = 0;
     const char *at = value + strspn(value, " ");
     while (*at != '\0') {
         size_t length = strcspn(at, ", ");
         if (!is_sqlstate_prefix(at, length)) {
             return refuse_sqlstate(at, length, err);
         }
-        if (read.retry_on_count == RETRY_ON_MAX) {
+        if (count++ == RETRY_ON_MAX) {
             return error_set(err, ERROR_CONFIG, "retry_on has more than %d SQLSTATEs", RETRY_ON_MAX);
         }
-        memcpy(read.retry_on[read.retry_on_count++], at, length);
+        buffer_puts(list, count > 1 ? "," : "");
+        buffer_append(list, at, length);
         at += length;
         at += strspn(at, " ");
         if (*at == ',') {
@@ -277,9 +278,18 @@ static bool set_sqlstates(struct job_options *options, const char *value, struct
             return refuse_sqlstate(at, strcspn(at, ","), err);
         }
     }
-    memcpy(options->retry_on, read.retry_on, sizeof(options->retry_on));
-    options->retry_on_count = read.retry_on_count;
     return true;
+}
+
+static bool set_sqlstates(const char *value, const char **sqlstates, struct error *err)
+{
+    struct buffer list = {0};
+    bool read = read_sqlstates(value, &list, err);
+    if (read) {
+        *sqlstates = intern(buffer_text(&list));
+    }
+    buffer_finish(&list);
+    return read;
 }
 
 static bool set_name(const struct option *option, const char *value, const char **name, struct error *err)
@@ -329,7 +339,7 @@ static bool set_value(struct job_options *options, const struct option *option, 
     case OPTION_SQLSTATES:
         break;
     }
-    return set_sqlstates(options, value, err);
+    return set_sqlstates(value, member(options, option), err);
 }
 
 bool options_has(const char *name)
@@ -362,8 +372,7 @@ void options_defaults(struct job_options *options, bool refresh)
         .lock_timeout = refresh ? 30 * USEC_PER_SEC : 0,
         .max_attempts = 3,
         .backoff = {.initial = 5 * USEC_PER_SEC, .coefficient = 2, .max = 10 * USEC_PER_MINUTE, .jitter = 0.2},
-        .retry_on = {"08", "53", "57P0", "40001", "40P01", "55P03"},
-        .retry_on_count = 6,
+        .retry_on = intern("08,53,57P0,40001,40P01,55P03"),
         .trigger_rule = TRIGGER_ALL_SUCCESS,
         .priority = 5,
         .pool = intern(POOL_DEFAULT),
@@ -383,24 +392,19 @@ static size_t member_size(const struct option *option)
         return sizeof(int64_t);
     case OPTION_FACTOR:
         return sizeof(double);
+    case OPTION_SQLSTATES:
     case OPTION_NAME:
     case OPTION_ZONE:
-        return sizeof(const char *);
-    case OPTION_SQLSTATES:
         break;
     }
-    return sizeof(((struct job_options *)NULL)->retry_on);
+    return sizeof(const char *);
 }
 
 void options_inherit(struct job_options *options, const struct job_options *lower)
 {
     for (size_t i = 0; i < COUNT_OF(table); i++) {
-        if ((options->set & (UINT32_C(1) << i)) != 0) {
-            continue;
-        }
-        memcpy(member(options, &table[i]), member_const(lower, &table[i]), member_size(&table[i]));
-        if (table[i].kind == OPTION_SQLSTATES) {
-            options->retry_on_count = lower->retry_on_count;
+        if ((options->set & (UINT32_C(1) << i)) == 0) {
+            memcpy(member(options, &table[i]), member_const(lower, &table[i]), member_size(&table[i]));
         }
     }
     options->set |= lower->set;
@@ -429,16 +433,6 @@ static char *factor_text(double factor)
     return text;
 }
 
-static char *sqlstates_text(const struct job_options *options)
-{
-    struct buffer text = {0};
-    for (size_t i = 0; i < options->retry_on_count; i++) {
-        buffer_puts(&text, i > 0 ? "," : "");
-        buffer_puts(&text, options->retry_on[i]);
-    }
-    return buffer_take(&text);
-}
-
 char *options_value_text(const struct job_options *options, const char *name)
 {
     const struct option *option = find_option(name);
@@ -456,22 +450,26 @@ char *options_value_text(const struct job_options *options, const char *name)
         return xasprintf("%lld", (long long)*(const int64_t *)value);
     case OPTION_FACTOR:
         return factor_text(*(const double *)value);
+    case OPTION_SQLSTATES:
+        return xstrdup(options->retry_on != NULL ? options->retry_on : "");
     case OPTION_NAME:
         return xstrdup(*(const char *const *)value);
     case OPTION_ZONE:
-        return xstrdup(*(const char *const *)value != NULL ? *(const char *const *)value : "UTC");
-    case OPTION_SQLSTATES:
         break;
     }
-    return sqlstates_text(options);
+    return xstrdup(*(const char *const *)value != NULL ? *(const char *const *)value : "UTC");
 }
 
 bool options_retries(const struct job_options *options, const char *sqlstate)
 {
-    for (size_t i = 0; i < options->retry_on_count; i++) {
-        if (strncmp(options->retry_on[i], sqlstate, strlen(options->retry_on[i])) == 0) {
+    const char *at = options->retry_on != NULL ? options->retry_on : "";
+    while (*at != '\0') {
+        size_t length = strcspn(at, ",");
+        if (strncmp(at, sqlstate, length) == 0) {
             return true;
         }
+        at += length;
+        at += *at == ',' ? 1 : 0;
     }
     return false;
 }

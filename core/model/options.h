@@ -24,10 +24,16 @@ enum log_runs { LOG_RUNS_ALL, LOG_RUNS_ERRORS, LOG_RUNS_OFF };
 
 #define RETRY_ON_MAX 16
 
+/* Ordered by size: there is one in every job. */
 struct job_options {
     uint32_t set; /* bit n: option n of the table was given by its source */
     enum overlap_policy overlap_policy;
     enum catchup_policy catchup;
+    enum trigger_rule trigger_rule;
+    enum delivery delivery;
+    enum log_runs log_runs;
+    enum dst_gap dst_gap;
+    enum dst_overlap dst_overlap;
     duration catchup_window;
     int64_t catchup_limit;
     duration starting_deadline; /* 0 = none */
@@ -37,17 +43,12 @@ struct job_options {
     duration lock_timeout; /* 0 = none */
     int64_t max_attempts;  /* the first included */
     struct backoff backoff;
-    char retry_on[RETRY_ON_MAX][6]; /* SQLSTATEs; a shorter one is a prefix, so "08" is the class */
-    size_t retry_on_count;
-    enum trigger_rule trigger_rule;
-    int64_t priority;               /* 1 first .. 9 */
-    const char *pool;               /* interned */
+    const char
+        *retry_on;    /* interned: SQLSTATEs with commas; a shorter one is a prefix, so "08" is the class; NULL as "" */
+    int64_t priority; /* 1 first .. 9 */
+    const char *pool; /* interned */
     int64_t suspend_after_failures; /* 0 = never */
-    enum delivery delivery;
-    enum log_runs log_runs;
-    const char *timezone; /* interned; NULL: the database's */
-    enum dst_gap dst_gap;
-    enum dst_overlap dst_overlap;
+    const char *timezone;           /* interned; NULL: the database's */
 };
 
 /* The product's defaults; delivery is transactional for refreshes and at most once for commands. */

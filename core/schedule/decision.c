@@ -19,7 +19,7 @@ static struct passed *pass(struct scheduler *scheduler, struct scheduled *it, in
 {
     struct passed *passed = append(scheduler);
     *passed = (struct passed){.scheduled = it,
-                              .kind = it->join ? RUN_DEPENDENCY : RUN_SCHEDULE,
+                              .kind = it->job->schedule.form == SCHEDULE_NONE ? RUN_DEPENDENCY : RUN_SCHEDULE,
                               .cursor = it->cursor,
                               .first = timeline_first_until(it, last),
                               .last = last,

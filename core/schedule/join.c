@@ -64,10 +64,11 @@ instant join_slot(const struct scheduled *it)
     return slot;
 }
 
-void join_spend(struct scheduled *it)
+/* Inactive upstreams take part as far as the ledger could tell. */
+void join_spend(struct scheduled *it, instant slot)
 {
     for (size_t i = 0; i < it->upstream_count; i++) {
-        if (it->upstream[i].mark != MARK_NONE) {
+        if (it->upstream[i].mark != MARK_NONE && it->upstream[i].at <= slot) {
             it->upstream[i].mark = MARK_SPENT;
         }
     }

@@ -109,7 +109,7 @@ static bool decide_join(struct scheduler *scheduler, struct scheduled *it)
     }
     instant slot = join_slot(it);
     bool refused = gate_refuses(it, reason);
-    join_spend(it);
+    join_spend(it, slot);
     if (wait_deadline(it, slot) <= scheduler->now) {
         wait_skip_late(scheduler, it, slot);
     } else if (refused) {

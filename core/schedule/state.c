@@ -69,7 +69,7 @@ void scheduled_define(struct scheduler *scheduler, struct scheduled *it, const s
     it->join = job_is_join(job);
     it->pool = places_of(scheduler, job);
     it->priority = (size_t)job->options.priority;
-    it->jitter = (duration)(text_hash(job->name) % ((uint64_t)job->options.jitter + 1));
+    it->jitter = it->join ? 0 : (duration)(text_hash(job->name) % ((uint64_t)job->options.jitter + 1));
 }
 
 static void remember(struct scheduled *it, const struct job_memory *memory)

@@ -208,7 +208,7 @@ void join_rebuilt(struct scheduled *it);
 /* Whether a decision is due. */
 bool join_complete(const struct scheduled *it);
 instant join_slot(const struct scheduled *it);
-void join_spend(struct scheduled *it);
+void join_spend(struct scheduled *it, instant slot); /* what the decision goes by */
 void join_claimed(struct scheduled *it);
 void join_skipped(struct scheduled *it, bool by_upstream);
 

@@ -46,7 +46,8 @@ instant timeline_first(const struct scheduler *scheduler, const struct scheduled
 
 instant timeline_first_until(const struct scheduled *it, instant last)
 {
-    return it->join || has_one_slot(it) ? last : schedule_next(&it->job->schedule, it->cursor);
+    bool itself = it->job->schedule.form == SCHEDULE_NONE || has_one_slot(it);
+    return itself ? last : schedule_next(&it->job->schedule, it->cursor);
 }
 
 int64_t timeline_count(const struct scheduled *it, instant last)

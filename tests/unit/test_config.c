@@ -191,15 +191,14 @@ START_TEST(options_may_be_texts_numbers_lists_and_groups)
     ck_assert_int_eq(options->max_attempts, 5);
     ck_assert_int_eq(options->catchup_window, 2 * USEC_PER_HOUR);
     ck_assert_int_eq(options->catchup, CATCHUP_ALL);
-    ck_assert_uint_eq(options->retry_on_count, 2);
-    ck_assert_str_eq(options->retry_on[1], "08");
+    ck_assert_str_eq(options->retry_on, "40001,08");
     ck_assert_int_eq(options->backoff.initial, 5 * USEC_PER_SEC);
     ck_assert_double_eq(options->backoff.coefficient, 1.5);
     ck_assert_int_eq(__builtin_popcount(options->set), 7);
     ck_assert_uint_eq(read->jobs[0].after_count, 2);
     ck_assert_str_eq(read->jobs[0].after[1], "c");
     ck_assert_str_eq(read->jobs[1].after[0], "c");
-    ck_assert_str_eq(read->jobs[1].options.retry_on[1], "57P0");
+    ck_assert_str_eq(read->jobs[1].options.retry_on, "53,57P0");
     ck_assert(read->jobs[2].after_given);
     ck_assert_uint_eq(read->jobs[2].after_count, 0);
 }
@@ -339,6 +338,20 @@ START_TEST(file_name_that_forges_a_line_is_refused)
 }
 END_TEST
 
+START_TEST(jobs_may_be_forgotten_while_their_texts_stay)
+{
+    put("pgchime.conf", DATABASES "jobs: { a: { schedule = \"@daily\"; command = \"SELECT 1\"; }; };");
+    load();
+    const char *command = config->jobs[0].command;
+    config_forget_jobs(config);
+    ck_assert_uint_eq(config->job_count, 0);
+    ck_assert_ptr_null(config->jobs);
+    ck_assert_str_eq(command, "SELECT 1");
+    ck_assert_ptr_nonnull(config_find_database(config, "main"));
+    config_forget_jobs(config);
+}
+END_TEST
+
 static double seconds_of_processor(void)
 {
     return (double)clock() / CLOCKS_PER_SEC;
@@ -389,6 +402,7 @@ int main(void)
     tcase_add_test(tests, nul_byte_is_refused_with_its_line);
     tcase_add_test(tests, byte_order_mark_and_crlf_are_passed_over);
     tcase_add_test(tests, file_name_that_forges_a_line_is_refused);
+    tcase_add_test(tests, jobs_may_be_forgotten_while_their_texts_stay);
     tcase_add_test(tests, ten_thousand_jobs_in_one_file_take_little_time);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -73,6 +73,17 @@ START_TEST(a_delay_counts_from_the_last_end_unless_it_runs)
 }
 END_TEST
 
+START_TEST(a_suspended_job_is_due_after_the_suspensions_end)
+{
+    calendar.suspended_at = "2026-03-28T19:00:00+00:00";
+    next_is("never");
+    calendar.suspended_until = "2026-04-03T12:00:00+00:00";
+    next_is("2026-04-04T02:30:00Z");
+    calendar.suspended_until = "2026-03-28T19:30:00+00:00"; /* over, and not yet resumed */
+    next_is("2026-03-29T02:30:00Z");
+}
+END_TEST
+
 START_TEST(what_is_not_known_is_never)
 {
     calendar.schedule = "";
@@ -109,6 +120,7 @@ int main(void)
     tcase_add_test(tests, the_jobs_zone_wins_over_the_databases);
     tcase_add_test(tests, of_two_wall_times_the_option_chooses);
     tcase_add_test(tests, a_delay_counts_from_the_last_end_unless_it_runs);
+    tcase_add_test(tests, a_suspended_job_is_due_after_the_suspensions_end);
     tcase_add_test(tests, what_is_not_known_is_never);
     tcase_add_test(tests, what_cannot_be_read_is_named);
     suite_add_tcase(suite, tests);

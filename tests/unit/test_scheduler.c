@@ -291,7 +291,9 @@ END_TEST
 START_TEST(catchup_latest_runs_the_newest_slot_and_misses_the_others)
 {
     struct scheduled *a = add(define("a", "*/10 * * * *"));
+    ck_assert(!scheduler_next_passed_is_missed(scheduler));
     start_at(35);
+    ck_assert(scheduler_next_passed_is_missed(scheduler));
     missed(a, 0, 10, 20, 2, "catchup is latest: a later slot was due as well");
     nothing_passed();
     ck_assert_int_eq(claim(a, 30).cursor, minute(20));

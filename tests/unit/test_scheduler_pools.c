@@ -449,6 +449,37 @@ START_TEST(a_delay_has_jitter_too)
 }
 END_TEST
 
+START_TEST(a_start_of_the_server_has_jitter_too)
+{
+    struct job *job = define_reboot("a");
+    job->options.jitter = 8 * USEC_PER_MINUTE;
+    struct scheduled *a = add(job);
+    scheduler_link(scheduler);
+    scheduler_start(scheduler, minute(1), minute(1));
+    tick_at(minute(1) + jitter_of("a") - 1);
+    nothing_due();
+    tick_at(minute(1) + jitter_of("a"));
+    claim(a, 1);
+}
+END_TEST
+
+START_TEST(a_join_decides_when_it_can_without_jitter)
+{
+    struct job *job = define_jittered("down", "");
+    job->options.starting_deadline = 1;
+    comes_after(job, "up");
+    struct scheduled *down = add(job);
+    struct scheduled *up = add(define("up", "*/10 * * * *"));
+    start();
+    run_at(up, 10, RUN_SUCCEEDED);
+    claim(down, 10);
+    tick(11);
+    run_at(up, 20, RUN_SUCCEEDED);
+    scheduler_ended(scheduler, down, RUN_SUCCEEDED, 0, minute(21));
+    skipped_for(down, 10, 20, "deadline: not started within 1us: an earlier run had not ended");
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -476,6 +507,8 @@ int main(void)
         a_window_without_length_leaves_a_start_to_come_as_well,
         a_deadline_counts_from_the_slot_even_if_jitter_comes_later,
         a_delay_has_jitter_too,
+        a_start_of_the_server_has_jitter_too,
+        a_join_decides_when_it_can_without_jitter,
     };
     return scheduling_run("scheduler_pools", tests, sizeof tests / sizeof *tests);
 }

@@ -83,7 +83,7 @@ static void on_ended(void *data, struct lane *from, struct run *run, enum run_en
     *end = (struct end){.run = run, .how = how, .outcome = *outcome};
     snprintf(end->message, sizeof end->message, "%s", outcome->message != NULL ? outcome->message : "");
     snprintf(end->reason, sizeof end->reason, "%s", outcome->reason != NULL ? outcome->reason : "");
-    free(run);
+    run_free(run);
 }
 
 static void on_interrupt(void *unused, const struct pg_identity *identity, bool terminate)

@@ -1,0 +1,179 @@
+/* `pgchime init`: its SQL makes a role that serves, and its configuration is one that is served. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/cluster.h"
+#include "support/daemon.h"
+#include "support/files.h"
+#include "support/process.h"
+#include "support/runs.h"
+
+#define DATABASE "it's \"my\" shop"
+#define QUOTED_DATABASE "'it\\'s \"my\" shop'" /* in a conninfo */
+#define ROLE "ops: \"night\" shift"
+
+static struct cluster *cluster;
+static char *folder;
+static char *configuration;
+static char *output;
+static char *errors;
+
+#define ASSERT_RUN(status, ...)                                                                             \
+    do {                                                                                                    \
+        const char *const words[] = {__VA_ARGS__, NULL};                                                    \
+        free(output);                                                                                       \
+        free(errors);                                                                                       \
+        int found = daemon_run(words, &output, &errors);                                                    \
+        ck_assert_msg(found == (status), "status %d instead of %d\n%s\n%s", found, status, output, errors); \
+    } while (0)
+
+static const char *psql(void)
+{
+    static const char debians[] = "/usr/lib/postgresql/15/bin/psql";
+    return access(debians, X_OK) == 0 ? debians : "/usr/bin/psql";
+}
+
+/* As a DBA would. */
+static void run_sql_of_init(void)
+{
+    char *script = files_path("%s/pgchime.sql", folder);
+    char *log = files_path("%s/psql.log", folder);
+    ASSERT_RUN(0, "init", "--sql", "--role", ROLE, "--database", DATABASE);
+    files_write(script, output);
+    setenv("PGHOST", cluster_directory(cluster), 1);
+    setenv("PGPORT", "5432", 1);
+    setenv("PGUSER", "postgres", 1);
+    process_must_run((const char *const[]){psql(), "-X", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-f", script, NULL},
+                     log);
+    free(script);
+    free(log);
+}
+
+static void replace(char **text, const char *old, const char *new)
+{
+    char *place = strstr(*text, old);
+    ck_assert_msg(place != NULL, "no \"%s\" in:\n%s", old, *text);
+    char *changed = files_path("%.*s%s%s", (int)(place - *text), *text, new, place + strlen(old));
+    free(*text);
+    *text = changed;
+}
+
+/* What init prints, with the places that are this test's. */
+static void write_configuration(void)
+{
+    char *plugins = files_path("%s/plugins", folder);
+    char *from = files_path("%s", PGCHIME_BUILD_DIR "/plugins/progress.so");
+    char *to = files_path("%s/progress.so", plugins);
+    char *text;
+    files_make_folder(plugins);
+    files_copy(from, to);
+    ASSERT_RUN(0, "init", "--config", "--role", ROLE, "--database", DATABASE);
+    text = files_path("%s", output);
+    replace(&text, "/run/postgresql", cluster_directory(cluster));
+    replace(&text, PGCHIME_PLUGIN_DIRECTORY, plugins);
+    replace(&text, "# jobs:", "jobs: { answer: { schedule = \"@yearly\"; command = \"SELECT 42\"; }; };\n# jobs:");
+    files_write(configuration, text);
+    free(plugins);
+    free(from);
+    free(to);
+    free(text);
+}
+
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    folder = files_make_directory();
+    configuration = files_path("%s/pgchime.conf", folder);
+    cluster_create_database(cluster, "plain");
+    cluster_execute(cluster, "CREATE ROLE app_owner; ALTER DATABASE plain RENAME TO \"it's \"\"my\"\" shop\"");
+    cluster_use(cluster, QUOTED_DATABASE);
+    cluster_execute(cluster, "REVOKE TEMPORARY ON DATABASE \"it's \"\"my\"\" shop\" FROM PUBLIC;"
+                             "REVOKE CONNECT ON DATABASE \"it's \"\"my\"\" shop\" FROM PUBLIC");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
+    cluster_execute(cluster, "ALTER TABLE submissions OWNER TO app_owner");
+}
+
+static void tear_down(void)
+{
+    cluster_destroy(cluster);
+    free(folder);
+    free(configuration);
+    free(output);
+    free(errors);
+}
+
+START_TEST(a_role_that_is_no_superuser_and_owns_no_table_serves)
+{
+    run_sql_of_init();
+    run_sql_of_init(); /* may be run again */
+    write_configuration();
+    ASSERT_RUN(0, "check", "--config", configuration);
+    ck_assert_str_eq(output, "ok: 1 database, 1 plugin, 2 jobs\n");
+    ASSERT_RUN(0, "serve", "--once", "--config", configuration);
+    EXPECT_SQL(cluster, "SELECT name || ' ' || state FROM chime.plugin", "progress installed");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.runs WHERE kind = 'install'", "succeeded");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(DISTINCT pg_get_userbyid(relowner), ',') FROM pg_class c"
+               " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname IN ('chime', 'analytics')",
+               ROLE);
+}
+END_TEST
+
+START_TEST(the_role_may_do_no_more_than_it_needs)
+{
+    run_sql_of_init();
+    cluster_execute(cluster, "SET ROLE \"ops: \"\"night\"\" shift\"");
+    EXPECT_SQL(cluster,
+               "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication FROM pg_roles"
+               " WHERE rolname = current_user",
+               "f");
+    EXPECT_SQL(cluster, "SELECT has_database_privilege(current_database(), 'CREATE')", "f");
+    EXPECT_SQL(cluster, "SELECT has_schema_privilege('public', 'CREATE')", "f");
+    EXPECT_SQL(cluster, "SELECT has_table_privilege('submissions', 'SELECT')", "t");
+    EXPECT_SQL(cluster, "SELECT has_table_privilege('submissions', 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')", "f");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "CREATE TABLE public.mine ()"), "42501");
+}
+END_TEST
+
+START_TEST(a_job_runs_and_readers_see_the_view_and_no_source)
+{
+    run_sql_of_init();
+    write_configuration();
+    ASSERT_RUN(0, "serve", "--once", "--config", configuration);
+    cluster_execute(cluster, "INSERT INTO chime.request (job_id) SELECT job_id FROM chime.job WHERE name = 'answer'");
+    ASSERT_RUN(0, "serve", "--once", "--config", configuration);
+    EXPECT_RUN(cluster, "answer", "concat_ws(' ', state, rows)", "succeeded 1");
+    EXPECT_SQL(cluster, "SELECT has_table_privilege('analytics_reader', 'analytics.mv_agent_progress', 'SELECT')", "t");
+    EXPECT_SQL(cluster, "SELECT has_table_privilege('analytics_reader', 'public.submissions', 'SELECT')", "f");
+}
+END_TEST
+
+START_TEST(without_the_sql_what_is_missing_is_said)
+{
+    cluster_execute(cluster, "CREATE ROLE \"ops: \"\"night\"\" shift\" LOGIN;"
+                             "GRANT CONNECT ON DATABASE \"it's \"\"my\"\" shop\" TO \"ops: \"\"night\"\" shift\"");
+    write_configuration();
+    ASSERT_RUN(1, "migrate", "--config", configuration);
+    ck_assert_msg(strstr(errors, "CREATE SCHEMA chime AUTHORIZATION") != NULL, "%s", errors);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("cli_init");
+    TCase *tests = tcase_create("cli_init");
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_role_that_is_no_superuser_and_owns_no_table_serves);
+    tcase_add_test(tests, the_role_may_do_no_more_than_it_needs);
+    tcase_add_test(tests, a_job_runs_and_readers_see_the_view_and_no_source);
+    tcase_add_test(tests, without_the_sql_what_is_missing_is_said);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures != 0;
+}

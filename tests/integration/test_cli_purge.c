@@ -1,0 +1,378 @@
+/* `pgchime plugins purge` as the role that `pgchime init` makes: what it drops, what it leaves, and when it refuses. */
+#define _GNU_SOURCE /* forkpty */
+#include <check.h>
+#include <errno.h>
+#include <jansson.h>
+#include <pty.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/cluster.h"
+#include "support/daemon.h"
+#include "support/files.h"
+#include "support/process.h"
+#include "support/runs.h"
+#include "support/wait.h"
+
+#define PLUGIN "lane_distribution"
+#define RELATION "analytics.mv_lane_score_distribution"
+
+static struct cluster *cluster;
+static struct daemon *leader;
+static char *folder;
+static char *configuration;
+static char *output;
+static char *errors;
+static json_t *document;
+
+static int run(const char *const *words)
+{
+    const char *arguments[20] = {"--config", configuration};
+    for (size_t i = 0; words[i] != NULL; i++) {
+        arguments[i + 2] = words[i];
+    }
+    free(output);
+    free(errors);
+    return daemon_run(arguments, &output, &errors);
+}
+
+#define ASSERT_RUN(status, ...)                                                                             \
+    do {                                                                                                    \
+        int found = run((const char *const[]){__VA_ARGS__, NULL});                                          \
+        ck_assert_msg(found == (status), "status %d instead of %d\n%s\n%s", found, status, output, errors); \
+    } while (0)
+#define PURGE(...) "plugins", "purge", __VA_ARGS__
+
+static void complains(const char *part)
+{
+    ck_assert_msg(strstr(errors, part) != NULL, "no \"%s\" in:\n%s", part, errors);
+}
+
+/* The line of the last JSON output with that object has this action and SQL. */
+static void object_is(const char *object, const char *action, const char *statement)
+{
+    json_decref(document);
+    document = json_loads(output, JSON_REJECT_DUPLICATES, NULL);
+    json_t *list = json_object_get(document, "objects");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *row = json_array_get(list, i);
+        if (strcmp(json_string_value(json_object_get(row, "object")), object) == 0) {
+            ck_assert_str_eq(json_string_value(json_object_get(row, "action")), action);
+            ck_assert_str_eq(json_string_value(json_object_get(row, "statement")), statement);
+            return;
+        }
+    }
+    ck_abort_msg("no \"%s\" in:\n%s", object, output);
+}
+
+/* --- a database with two plugins, the second of which reads the first one's view -------------------------------------- */
+
+static void put_plugin(const char *name)
+{
+    char *from = files_path("%s/plugins/%s.so", PGCHIME_BUILD_DIR, name);
+    char *to = files_path("%s/plugins/%s.so", folder, name);
+    files_copy(from, to);
+    free(from);
+    free(to);
+}
+
+static void take_plugin(const char *name)
+{
+    char *path = files_path("%s/plugins/%s.so", folder, name);
+    ck_assert_int_eq(unlink(path), 0);
+    free(path);
+}
+
+static void write_configuration(void)
+{
+    char *conninfo = cluster_conninfo(cluster, "app");
+    char *text = files_path("databases: { main: { conninfo = \"%s user=pgchime\"; }; };\nplugin_dir = \"plugins\";\n",
+                            conninfo);
+    configuration = files_path("%s/pgchime.conf", folder);
+    files_write(configuration, text);
+    free(conninfo);
+    free(text);
+}
+
+/* What init prints is for psql; these are its grants. */
+static void make_role(void)
+{
+    cluster_execute(cluster, "CREATE ROLE pgchime LOGIN; CREATE ROLE analytics_reader; CREATE ROLE ann LOGIN;"
+                             "CREATE SCHEMA chime AUTHORIZATION pgchime; CREATE SCHEMA analytics AUTHORIZATION pgchime;"
+                             "GRANT SELECT ON ALL TABLES IN SCHEMA public TO pgchime;"
+                             "CREATE SCHEMA ann AUTHORIZATION ann; GRANT USAGE ON SCHEMA analytics TO ann");
+}
+
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    cluster_create_database(cluster, "app");
+    cluster_use(cluster, "app");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
+    make_role();
+    folder = files_make_directory();
+    char *plugins = files_path("%s/plugins", folder);
+    files_make_folder(plugins);
+    free(plugins);
+    write_configuration();
+    put_plugin(PLUGIN);
+    put_plugin("progress");
+    ASSERT_RUN(0, "serve", "--once");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.plugin WHERE state = 'installed'", "2");
+    cluster_execute(cluster, "GRANT SELECT ON " RELATION " TO ann");
+}
+
+static void tear_down(void)
+{
+    daemon_destroy(leader);
+    cluster_destroy(cluster);
+    free(folder);
+    free(configuration);
+    free(output);
+    free(errors);
+    json_decref(document);
+}
+
+/* Its file gone, and a leader that knows. */
+static void retire(void)
+{
+    take_plugin(PLUGIN);
+    ASSERT_RUN(0, "serve", "--once");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = '" PLUGIN "'", "removed");
+}
+
+static void nothing_is_dropped(void)
+{
+    EXPECT_SQL(cluster, "SELECT to_regclass('" RELATION "') IS NOT NULL", "t");
+    EXPECT_SQL(cluster, "SELECT to_regclass('" RELATION "__live') IS NOT NULL", "t");
+    EXPECT_SQL(cluster, "SELECT count(*) > 0 FROM chime.plugin_function WHERE plugin = '" PLUGIN "'", "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.plugin WHERE name = '" PLUGIN "'", "1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE plugin = '" PLUGIN "'", "1");
+}
+
+static void everything_of_it_is_gone(void)
+{
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.plugin WHERE name = '" PLUGIN "'", "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view WHERE plugin = '" PLUGIN "'", "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE relation LIKE 'mv_lane%'", "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.plugin_function WHERE plugin = '" PLUGIN "'", "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE plugin = '" PLUGIN "'", "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE job_id NOT IN (SELECT job_id FROM chime.job)",
+               "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_proc WHERE proname LIKE 'lane_distribution%'", "0");
+}
+
+/* --- refusals --------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_plugin_in_use_is_refused)
+{
+    ASSERT_RUN(6, PURGE(PLUGIN, "--yes"));
+    complains("is installed, and its file is there");
+    complains("HINT:  take ");
+    ASSERT_RUN(6, PURGE(PLUGIN, "--dry-run"));
+    nothing_is_dropped();
+}
+END_TEST
+
+START_TEST(a_plugin_that_the_leader_may_still_know_is_refused)
+{
+    leader = daemon_start((const char *const[]){"--config", configuration, "serve", NULL});
+    WAIT_FOR(daemon_said(leader, "leading as epoch"), 30);
+    take_plugin(PLUGIN);
+    ASSERT_RUN(6, PURGE(PLUGIN, "--yes"));
+    complains("the daemon that leads may know it still");
+    nothing_is_dropped();
+}
+END_TEST
+
+START_TEST(a_run_under_way_is_waited_for)
+{
+    retire();
+    cluster_execute(cluster,
+                    "INSERT INTO chime.run (job_id, kind, slot, token, epoch)"
+                    " SELECT job_id, 'manual', now(), gen_random_uuid(), 1 FROM chime.job WHERE plugin = '" PLUGIN "'");
+    ASSERT_RUN(6, PURGE(PLUGIN, "--yes"));
+    complains("a run of job \"refresh-lane-distributions\" is under way");
+    nothing_is_dropped();
+}
+END_TEST
+
+START_TEST(without_a_terminal_nothing_is_dropped_unless_told)
+{
+    retire();
+    ASSERT_RUN(6, PURGE(PLUGIN));
+    complains("there is no terminal to ask at\nHINT:  write --yes");
+    ASSERT_RUN(0, PURGE(PLUGIN, "--dry-run"));
+    nothing_is_dropped();
+}
+END_TEST
+
+START_TEST(an_unknown_plugin_gets_a_did_you_mean)
+{
+    ASSERT_RUN(5, PURGE("progres", "--yes"));
+    complains("no database has a plugin \"progres\"\nHINT:  did you mean \"progress\"?");
+}
+END_TEST
+
+/* --- what goes and what stays ----------------------------------------------------------------------------------------- */
+
+START_TEST(all_of_it_goes_and_nothing_of_others)
+{
+    retire();
+    ASSERT_RUN(0, PURGE(PLUGIN, "--dry-run", "-o", "json"));
+    object_is(RELATION, "drop", "DROP TABLE " RELATION);
+    object_is(RELATION "__live", "drop", "DROP VIEW " RELATION "__live");
+    ASSERT_RUN(0, PURGE(PLUGIN, "--yes"));
+    complains("plugin \"" PLUGIN "\" is gone from database \"main\"");
+    EXPECT_SQL(cluster, "SELECT to_regclass('" RELATION "')", NULL);
+    EXPECT_SQL(cluster, "SELECT to_regclass('" RELATION "__live')", NULL);
+    everything_of_it_is_gone();
+    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = 'progress'", "installed");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history", "1");
+    EXPECT_SQL(cluster, "SELECT to_regclass('analytics.mv_agent_progress') IS NOT NULL", "t");
+    put_plugin(PLUGIN);
+    ASSERT_RUN(0, "serve", "--once");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = '" PLUGIN "'", "installed");
+}
+END_TEST
+
+START_TEST(what_others_built_on_it_has_to_go_first)
+{
+    retire();
+    cluster_execute(cluster, "SET ROLE ann; CREATE VIEW ann.report AS SELECT * FROM " RELATION ";"
+                             "CREATE TABLE ann.copies (it " RELATION ");"
+                             "CREATE FUNCTION ann.lanes() RETURNS SETOF " RELATION " LANGUAGE sql"
+                             " BEGIN ATOMIC SELECT * FROM " RELATION "; END; RESET ROLE;"
+                             "CREATE TABLE ann.heir () INHERITS (" RELATION ");");
+    ASSERT_RUN(6, PURGE(PLUGIN, "--yes", "-o", "json"));
+    complains("4 objects need what plugin \"" PLUGIN "\" made");
+    object_is("ann.report", "block", "DROP VIEW ann.report");
+    object_is("ann.lanes()", "block", "DROP FUNCTION ann.lanes()");
+    object_is("ann.copies.it", "block", "ALTER TABLE ann.copies DROP COLUMN it");
+    object_is("ann.heir", "block", "ALTER TABLE ann.heir NO INHERIT " RELATION);
+    nothing_is_dropped();
+    cluster_execute(cluster, "DROP VIEW ann.report; DROP FUNCTION ann.lanes(); ALTER TABLE ann.copies DROP COLUMN it;"
+                             "ALTER TABLE ann.heir NO INHERIT " RELATION);
+    ASSERT_RUN(0, PURGE(PLUGIN, "--yes"));
+    everything_of_it_is_gone();
+}
+END_TEST
+
+START_TEST(a_plugin_that_another_one_reads_is_named_with_it)
+{
+    put_plugin("weakness");
+    ASSERT_RUN(0, "serve", "--once");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = 'weakness'", "installed");
+    take_plugin("weakness");
+    retire();
+    ASSERT_RUN(6, PURGE(PLUGIN, "--yes", "-o", "json"));
+    object_is("analytics.mv_weakness_patterns__live", "block", "-- pgchime plugins purge weakness");
+    nothing_is_dropped();
+    ASSERT_RUN(0, PURGE("weakness", "--yes"));
+    ASSERT_RUN(0, PURGE(PLUGIN, "--yes"));
+    everything_of_it_is_gone();
+}
+END_TEST
+
+START_TEST(what_another_role_owns_by_now_stays_and_is_printed_for_it)
+{
+    retire();
+    cluster_execute(cluster, "ALTER TABLE " RELATION " OWNER TO ann");
+    ASSERT_RUN(0, PURGE(PLUGIN, "--yes", "-o", "json"));
+    object_is(RELATION, "keep", "DROP TABLE " RELATION);
+    everything_of_it_is_gone();
+    EXPECT_SQL(cluster, "SELECT to_regclass('" RELATION "') IS NOT NULL", "t");
+    EXPECT_SQL(cluster, "SELECT to_regclass('" RELATION "__live')", NULL);
+}
+END_TEST
+
+START_TEST(triggers_go_before_their_functions)
+{
+    cluster_execute(cluster,
+                    "SET ROLE pgchime; CREATE TABLE analytics.\"Other Table\" ();"
+                    "CREATE FUNCTION analytics.told() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+                    "CREATE TRIGGER \"on insert\" AFTER INSERT ON analytics.\"Other Table\""
+                    " EXECUTE FUNCTION analytics.told();"
+                    "INSERT INTO chime.plugin_function VALUES ('" PLUGIN "', 'analytics.told()', '', ''); RESET ROLE");
+    retire();
+    ASSERT_RUN(0, PURGE(PLUGIN, "--yes", "-o", "json"));
+    object_is("\"on insert\" ON analytics.\"Other Table\"", "drop",
+              "DROP TRIGGER \"on insert\" ON analytics.\"Other Table\"");
+    everything_of_it_is_gone();
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_trigger WHERE tgname = 'on insert'", "0");
+    EXPECT_SQL(cluster, "SELECT to_regclass('analytics.\"Other Table\"') IS NOT NULL", "t");
+}
+END_TEST
+
+/* --- on a terminal ---------------------------------------------------------------------------------------------------- */
+
+/* Answers the question; what the terminal showed goes to `output`. The exit status. */
+static int purge_on_terminal(const char *answer)
+{
+    int terminal;
+    char *program = getenv("PGCHIME_TEST_BINARY");
+    pid_t child = forkpty(&terminal, NULL, NULL, NULL);
+    ck_assert_int_ge(child, 0);
+    if (child == 0) {
+        program = program != NULL ? program : PGCHIME_BINARY;
+        execl(program, program, "--config", configuration, "plugins", "purge", PLUGIN, (char *)NULL);
+        _exit(127);
+    }
+    guard_process(GUARD_GROUP, child);
+    ck_assert_int_eq(write(terminal, answer, strlen(answer)), (ssize_t)strlen(answer));
+    char shown[16384];
+    size_t length = 0;
+    ssize_t count;
+    /* EIO is a terminal's end. */
+    while (length + 1 < sizeof shown && (count = read(terminal, shown + length, sizeof shown - 1 - length)) > 0) {
+        length += (size_t)count;
+    }
+    shown[length] = '\0';
+    free(output);
+    output = files_path("%s", shown);
+    close(terminal);
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    guard_forget_process(child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+START_TEST(on_a_terminal_it_asks_and_takes_no_for_an_answer)
+{
+    retire();
+    ck_assert_int_eq(purge_on_terminal("n\n"), 6);
+    ck_assert_msg(strstr(output, "in database \"main\"? [y/N]") != NULL, "%s", output);
+    nothing_is_dropped();
+    ck_assert_int_eq(purge_on_terminal("\n"), 6);
+    nothing_is_dropped();
+    ck_assert_int_eq(purge_on_terminal("y\n"), 0);
+    everything_of_it_is_gone();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("cli_purge");
+    TCase *tests = tcase_create("cli_purge");
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_plugin_in_use_is_refused);
+    tcase_add_test(tests, a_plugin_that_the_leader_may_still_know_is_refused);
+    tcase_add_test(tests, a_run_under_way_is_waited_for);
+    tcase_add_test(tests, without_a_terminal_nothing_is_dropped_unless_told);
+    tcase_add_test(tests, an_unknown_plugin_gets_a_did_you_mean);
+    tcase_add_test(tests, all_of_it_goes_and_nothing_of_others);
+    tcase_add_test(tests, what_others_built_on_it_has_to_go_first);
+    tcase_add_test(tests, a_plugin_that_another_one_reads_is_named_with_it);
+    tcase_add_test(tests, what_another_role_owns_by_now_stays_and_is_printed_for_it);
+    tcase_add_test(tests, triggers_go_before_their_functions);
+    tcase_add_test(tests, on_a_terminal_it_asks_and_takes_no_for_an_answer);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures != 0;
+}
