@@ -14,7 +14,7 @@ struct next_request {
 };
 
 /* next_schedule.c, next_jobs.c: the exit status. */
-int next_of_schedule(const struct next_request *request, const char *schedule);
+int next_of_schedule(const struct next_request *request, const char *text);
 int next_of_jobs(const struct next_request *request, const char *job);
 
 /* --- next_slots.c -------------------------------------------------------------------------------------------------------- */

@@ -103,7 +103,7 @@ struct config {
 
 /* NULL when the report gained an error. The file may be anything; nothing but the report is printed. */
 struct config *config_load(const char *file, struct report *report);
-void config_free(struct config *config);        /* takes NULL */
+void config_free(struct config *config);       /* takes NULL */
 char *config_default_socket(const char *file); /* of that configuration file; caller frees */
 /* For who keeps a catalog of it: the catalog has the jobs, and of many thousands the list alone takes much. No catalog can
  * be built from it any more. */

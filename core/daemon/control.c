@@ -242,9 +242,12 @@ void control_close(struct control *control)
     if (control == NULL) {
         return;
     }
-    while (control->callers != NULL) {
-        control->callers->answered = true;
-        hang_up(control->callers);
+    struct control_caller *caller = control->callers;
+    while (caller != NULL) {
+        struct control_caller *next = caller->next;
+        caller->answered = true;
+        hang_up(caller);
+        caller = next;
     }
     loop_watch_destroy(control->watch);
     close(control->socket);

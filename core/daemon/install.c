@@ -284,6 +284,14 @@ static bool is_concerned(const struct install *install)
            (!install->waking || install->states.dormant[install->plugin]);
 }
 
+static void begin_plugin(struct install *install)
+{
+    install->step = STEP_SCHEMA;
+    install->item = 0;
+    install->state = "installed";
+    send_sources(install);
+}
+
 static void next_step(struct install *install)
 {
     while (install->plugin < install->catalog->plugin_count && install->step == STEP_SOURCES &&
@@ -297,10 +305,7 @@ static void next_step(struct install *install)
     advance(install);
     switch (install->step) {
     case STEP_SOURCES:
-        install->step = STEP_SCHEMA;
-        install->item = 0;
-        install->state = "installed";
-        send_sources(install);
+        begin_plugin(install);
         break;
     case STEP_SCHEMA:
         install->step = STEP_VIEW;
@@ -377,7 +382,10 @@ struct install *install_start(struct pg_connection *connection, const struct cat
         install->waking = true;
         install->states = plugin_states_copy(before);
         install->states.any_dormant = false;
-        next_step(install);
+        while (!is_concerned(install)) {
+            install->plugin++;
+        }
+        begin_plugin(install);
     } else {
         install->states.count = catalog->plugin_count;
         install->states.dormant = xcalloc(catalog->plugin_count + 1, sizeof *install->states.dormant);

@@ -24,7 +24,8 @@ struct plugin_states plugin_states_copy(const struct plugin_states *states);
 /* The states are the receiver's. Called once. */
 typedef void install_callback(void *data, struct plugin_states *states);
 
-/* With `before`, only plugins that were dormant there are looked at, and those that still are leave no trace. */
+/* With `before`, only plugins that were dormant there, of which there is one, are looked at, and those that still are
+ * leave no trace. */
 struct install *install_start(struct pg_connection *connection, const struct catalog *catalog, const char *database,
                               const struct plugin_states *before, install_callback *callback, void *data);
 void install_abandon(struct install *install); /* the connection went away; NULL allowed */

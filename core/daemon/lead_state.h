@@ -140,7 +140,7 @@ bool dispatch_busy(const struct lead *lead);
 instant dispatch_retry_at(const struct lead *lead, const struct scheduled *scheduled, int attempt);
 
 /* orphans.c */
-void orphans_sweep(void *lead);                                          /* loop_callback */
+void orphans_sweep(void *data);                                          /* loop_callback */
 void orphans_adopt_all(struct lead *lead, const struct pg_reply *reply); /* at the start, before the schedule starts */
 void orphans_doubt(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt);
 void orphans_destroy(struct lead *lead);

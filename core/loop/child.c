@@ -15,8 +15,6 @@
 
 #define READ_SIZE 65536
 
-extern char **environ;
-
 struct child {
     struct loop *loop;
     pid_t pid;

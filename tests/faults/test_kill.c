@@ -75,8 +75,7 @@ static const struct {
      "schedule = \"2 seconds\"; command = \"SELECT public.effect('%s'); SELECT public.flake()\"; max_attempts = 5; "
      "backoff: { initial = \"50ms\"; };"},
     {"procedure", 1, "schedule = \"1 seconds\"; command = \"CALL public.effect_twice('%s')\"; catchup = \"none\";"},
-    {"failing", 1,
-     "schedule = \"1 seconds\"; command = \"SELECT public.effect('%s'); SELECT 1 / 0\""},
+    {"failing", 1, "schedule = \"1 seconds\"; command = \"SELECT public.effect('%s'); SELECT 1 / 0\""},
     {"upstream", 1,
      "schedule = \"1 seconds\"; command = \"SELECT public.effect('%s', 0.05)\"; delivery = \"transactional\"; catchup "
      "= \"all\";"},

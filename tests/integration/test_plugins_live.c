@@ -32,13 +32,10 @@ static void load_sample(void)
 {
     char *conninfo = cluster_conninfo(cluster, "postgres");
     char *log = files_path("%s/sample.log", cluster_directory(cluster));
-    const char *argv[] = {psql(), "-XqAt",
-                          "-v",   "ON_ERROR_STOP=1",
-                          "-v",   "scale=0.05",
-                          "-d",   conninfo,
-                          "-f",   PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql",
-                          "-f",   PGCHIME_SOURCE_DIR "/sql/sample/1_data.sql",
-                          NULL};
+    static const char schema[] = PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql";
+    static const char data[] = PGCHIME_SOURCE_DIR "/sql/sample/1_data.sql";
+    const char *argv[] = {psql(), "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "scale=0.05", "-d", conninfo, "-f", schema,
+                          "-f",   data,    NULL};
 
     process_must_run(argv, log);
     free(log);

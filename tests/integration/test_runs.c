@@ -384,8 +384,8 @@ START_TEST(nothing_of_a_text_is_left_for_the_next)
         char *leaver = files_path("leave-%d", i);
         char *looker = files_path("look-%d", i);
         const char *delivery = i % 2 == 0 ? "at_most_once" : "transactional";
-        char *leaves =
-            files_path(NEVER_DUE "command = \"%s; SET ROLE pg_monitor\"; delivery = \"%s\";", leave, delivery);
+        char *leaves = files_path(NEVER_DUE "command = \"%s; SET ROLE pg_monitor\"; delivery = \"%s\";", leave,
+                                  delivery);
         char *looks = files_path(NEVER_DUE "command = \"%s%s\"; delivery = \"%s\";", i < 2 ? "" : "SELECT 1; ", look,
                                  delivery);
         site_job(site, leaver, leaves);

@@ -146,8 +146,7 @@ START_TEST(a_job_that_changes_its_schedule_starts_from_what_the_ledger_says)
     withdraw(a, 33);
     struct passed passed = take_passed(a, 0, 10, 30);
     ck_assert(!passed.missed && !passed.outcome && strcmp(passed.reason, CHANGED) == 0);
-    struct schedule old = scheduled_job(a)->schedule;
-    ck_assert_int_eq(memcmp(&passed.schedule, &old, sizeof old), 0);
+    ck_assert_int_eq(schedule_next(&passed.schedule, minute(31)), minute(40));
     nothing_due();
     tick(40);
     nothing_due();
