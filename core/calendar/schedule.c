@@ -32,23 +32,21 @@ static instant not_after_calendar(instant at)
     return at > LAST_INSTANT ? LAST_INSTANT : at;
 }
 
-static bool seek(const struct schedule *schedule, struct stretch *here, instant from, enum direction direction,
-                 instant *slot)
+static bool seek(const struct schedule *schedule, instant from, enum direction direction, instant *slot)
 {
-    return wall_matters(schedule) ? wall_seek(schedule, here, from, direction, slot)
+    return wall_matters(schedule) ? wall_seek(schedule, from, direction, slot)
                                   : schedule_seek(schedule, from, direction, slot);
 }
 
-static instant next_of(const struct schedule *schedule, struct stretch *here, instant after)
+static instant next_of(const struct schedule *schedule, instant after)
 {
     instant slot = floor_to(after, USEC_PER_SEC) + USEC_PER_SEC;
-    return seek(schedule, here, slot, FORWARD, &slot) ? slot : INSTANT_NEVER;
+    return seek(schedule, slot, FORWARD, &slot) ? slot : INSTANT_NEVER;
 }
 
 instant schedule_next(const struct schedule *schedule, instant after)
 {
     instant slot = INSTANT_NEVER;
-    struct stretch nowhere = {0};
     after = not_after_calendar(not_before_calendar(after));
     switch (schedule->form) {
     case SCHEDULE_NONE:
@@ -62,7 +60,7 @@ instant schedule_next(const struct schedule *schedule, instant after)
         break;
     case SCHEDULE_CRON:
     case SCHEDULE_ONCE:
-        slot = next_of(schedule, &nowhere, after);
+        slot = next_of(schedule, after);
         break;
     }
     return slot <= LAST_INSTANT ? slot : INSTANT_NEVER;
@@ -80,22 +78,43 @@ static int64_t count_even(duration interval, instant first, instant until, int64
     return count;
 }
 
-int64_t schedule_count(const struct schedule *schedule, instant after, instant until, int64_t limit, instant *last)
+static int64_t count_fields(const struct schedule *schedule, instant after, instant until, int64_t limit, instant *last)
 {
-    instant end = not_after_calendar(until);
-    instant slot = schedule_next(schedule, after);
-    struct stretch here = {0};
+    instant from = floor_to(not_after_calendar(not_before_calendar(after)), USEC_PER_SEC) + USEC_PER_SEC;
+    instant to = floor_to(not_before_calendar(until), USEC_PER_SEC) + USEC_PER_SEC;
+    return wall_matters(schedule) ? wall_tally(schedule, from, to, limit, last)
+                                  : schedule_tally(schedule, from, to, limit, last);
+}
+
+/* At most two of them: a wall time may come twice. */
+static int64_t count_once(const struct schedule *schedule, instant after, instant until, int64_t limit, instant *last)
+{
     int64_t count = 0;
-    *last = INSTANT_NONE;
-    if (schedule->form == SCHEDULE_INTERVAL || schedule->form == SCHEDULE_DELAY) {
-        return count_even(schedule->interval, slot, end, limit, last);
-    }
-    while (count < limit && slot <= end) {
+    instant slot = schedule_next(schedule, after);
+    for (; count < limit && slot <= until; count++) {
         *last = slot;
-        slot = next_of(schedule, &here, slot);
-        count++;
+        slot = schedule_next(schedule, slot);
     }
     return count;
+}
+
+int64_t schedule_count(const struct schedule *schedule, instant after, instant until, int64_t limit, instant *last)
+{
+    *last = INSTANT_NONE;
+    until = not_after_calendar(until);
+    switch (schedule->form) {
+    case SCHEDULE_NONE:
+    case SCHEDULE_REBOOT:
+        break;
+    case SCHEDULE_INTERVAL:
+    case SCHEDULE_DELAY:
+        return count_even(schedule->interval, schedule_next(schedule, after), until, limit, last);
+    case SCHEDULE_ONCE:
+        return count_once(schedule, after, until, limit, last);
+    case SCHEDULE_CRON:
+        return count_fields(schedule, after, until, limit, last);
+    }
+    return 0;
 }
 
 /* Each slot of the delay starts and ends at once, the first one `interval` after `after`. */
@@ -109,7 +128,6 @@ static instant latest_delayed(const struct schedule *schedule, instant after, in
 instant schedule_latest(const struct schedule *schedule, instant after, instant until)
 {
     instant slot = INSTANT_NONE;
-    struct stretch nowhere = {0};
     until = not_after_calendar(until);
     if (until < FIRST_INSTANT) {
         return INSTANT_NONE;
@@ -126,7 +144,7 @@ instant schedule_latest(const struct schedule *schedule, instant after, instant 
     case SCHEDULE_CRON:
     case SCHEDULE_ONCE:
         slot = floor_to(until, USEC_PER_SEC);
-        slot = seek(schedule, &nowhere, slot, BACKWARD, &slot) ? slot : INSTANT_NONE;
+        slot = seek(schedule, slot, BACKWARD, &slot) ? slot : INSTANT_NONE;
         break;
     }
     return slot > after && slot >= FIRST_INSTANT ? slot : INSTANT_NONE;

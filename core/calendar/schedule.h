@@ -70,8 +70,9 @@ void schedule_set_zone(struct schedule *schedule, const struct zone *zone, enum 
 /* The first slot later than `after`; INSTANT_NEVER for SCHEDULE_NONE and SCHEDULE_REBOOT, past the one time of @at and past the year
  * 9999. For SCHEDULE_DELAY `after` is taken as the last end: after + interval. */
 instant schedule_next(const struct schedule *schedule, instant after);
-/* How many slots lie in (after, until], counting no further than `limit`; *last is the latest of those counted. Intervals
- * and delays (each slot then ends at once) are counted in closed form. */
+/* How many slots lie in (after, until], counted upward from `after` and no further than `limit`; *last is the latest of
+ * those counted, INSTANT_NONE when there is none. No slot is looked at by itself: what it costs grows with the months and
+ * the changes of the clocks in between, whatever the schedule. A delay counts as if each slot ended at once. */
 int64_t schedule_count(const struct schedule *schedule, instant after, instant until, int64_t limit, instant *last);
 /* The latest slot that is <= `until` and > `after`; INSTANT_NONE when there is none. Cheap for long spans. */
 instant schedule_latest(const struct schedule *schedule, instant after, instant until);

@@ -48,8 +48,8 @@ static bool seek_time(const struct schedule *schedule, struct civil *at, enum di
     return true;
 }
 
-/* Bit n is set when day n of the month matches: the week's pattern, turned to the month's first weekday, five times. */
-static uint64_t month_mask(const struct schedule *schedule, int year, int month)
+/* The week's pattern, turned to the month's first weekday, five times. */
+uint64_t schedule_month_days(const struct schedule *schedule, int year, int month)
 {
     struct civil first = {.year = year, .month = month, .day = 1};
     int weekday = instant_to_civil(civil_to_instant(&first)).weekday;
@@ -79,13 +79,13 @@ static bool seek_day(const struct schedule *schedule, struct civil *at, enum dir
 {
     int day = -1;
     if ((schedule->months >> at->month & 1) != 0) {
-        day = nearest_bit(month_mask(schedule, at->year, at->month), at->day, direction);
+        day = nearest_bit(schedule_month_days(schedule, at->year, at->month), at->day, direction);
     }
     while (day < 0) {
         if (!seek_month(schedule, at, direction)) {
             return false;
         }
-        day = nearest_bit(month_mask(schedule, at->year, at->month), at->day, direction);
+        day = nearest_bit(schedule_month_days(schedule, at->year, at->month), at->day, direction);
     }
     at->day = day;
     return true;

@@ -1,6 +1,7 @@
 /* The wall times that a schedule names: the same search forwards and backwards, knowing nothing of zones.
  *
- * A wall time is an instant counted as if the clock on the wall were UTC's. For schedule.c and schedule_wall.c. */
+ * A wall time is an instant counted as if the clock on the wall were UTC's. For schedule.c, schedule_wall.c and
+ * schedule_tally.c. */
 #ifndef CHIME_CALENDAR_SCHEDULE_SEEK_H
 #define CHIME_CALENDAR_SCHEDULE_SEEK_H
 
@@ -16,5 +17,10 @@ enum direction { BACKWARD = -1, FORWARD = 1 };
 /* The nearest wall time of a SCHEDULE_CRON or SCHEDULE_ONCE at or beyond `from`, which lies on a whole second and within
  * some days of the calendar; false when the calendar has none left. */
 bool schedule_seek(const struct schedule *schedule, instant from, enum direction direction, instant *wall);
+/* How many wall times of a SCHEDULE_CRON lie in [from, to), both on whole seconds, counting no further than `limit`;
+ * *last is the latest of those counted, left alone when there are none. The time it takes grows with the months. */
+int64_t schedule_tally(const struct schedule *schedule, instant from, instant to, int64_t limit, instant *last);
+/* Bit n is set when day n of the month matches. */
+uint64_t schedule_month_days(const struct schedule *schedule, int year, int month);
 
 #endif

@@ -10,6 +10,13 @@
 #define FAR_PAST (FIRST_INSTANT - 8 * USEC_PER_DAY)
 #define FAR_FUTURE (LAST_INSTANT + 1 + 8 * USEC_PER_DAY)
 
+/* A time with one offset: from a change of the clocks until the next. */
+struct stretch {
+    instant start;
+    instant end; /* no longer in it */
+    duration offset;
+};
+
 bool wall_matters(const struct schedule *schedule)
 {
     return schedule->zone != NULL && (schedule->form == SCHEDULE_CRON || schedule->at_is_wall);
@@ -125,28 +132,92 @@ static instant beyond(const struct stretch *here, instant from, instant nearest,
     return covered && near < neighbour ? near : neighbour;
 }
 
-bool wall_seek(const struct schedule *schedule, struct stretch *here, instant from, enum direction direction,
-               instant *slot)
+bool wall_seek(const struct schedule *schedule, instant from, enum direction direction, instant *slot)
 {
     while (from >= FIRST_INSTANT && from <= LAST_INSTANT) {
-        if (!within(here, from)) {
-            *here = stretch_at(schedule->zone, from);
-        }
+        struct stretch here = stretch_at(schedule->zone, from);
         instant nearest;
-        if (direction == FORWARD && from == here->start && runs_after_gap(schedule, here)) {
+        if (direction == FORWARD && from == here.start && runs_after_gap(schedule, &here)) {
             *slot = from;
             return true;
         }
-        if (seek_within(schedule, here, from, direction, slot, &nearest)) {
+        if (seek_within(schedule, &here, from, direction, slot, &nearest)) {
             return true;
         }
-        if (direction == BACKWARD && runs_after_gap(schedule, here)) {
-            *slot = here->start;
+        if (direction == BACKWARD && runs_after_gap(schedule, &here)) {
+            *slot = here.start;
             return true;
         }
-        from = beyond(here, from, nearest, direction);
+        from = beyond(&here, from, nearest, direction);
     }
     return false;
+}
+
+/* Whether another stretch on that side shows `wall`; *until is where this answer ends, or later than `here` does. */
+static bool shown_until(const struct zone *zone, const struct stretch *here, instant wall, enum direction side,
+                        instant *until)
+{
+    instant edge = side == FORWARD ? here->end : here->start;
+    edge = edge < FIRST_INSTANT ? FIRST_INSTANT : edge > LAST_INSTANT ? LAST_INSTANT : edge;
+    struct stretch other = *here;
+    *until = FAR_FUTURE + WIDEST_OFFSET;
+    while (step(zone, &other, edge, side)) {
+        instant first = other.start + other.offset;
+        instant end = other.end + other.offset;
+        if (wall >= first && wall < end) {
+            *until = end;
+            return true;
+        }
+        *until = first > wall && first < *until ? first : *until;
+    }
+    return false;
+}
+
+/* As is_wanted, for all wall times from `wall` until *until. */
+static bool are_wanted(const struct schedule *schedule, const struct stretch *here, instant wall, instant *until)
+{
+    if (!schedule->fixed || schedule->dst_overlap == DST_OVERLAP_BOTH) {
+        *until = FAR_FUTURE + WIDEST_OFFSET;
+        return true;
+    }
+    enum direction side = schedule->dst_overlap == DST_OVERLAP_FIRST ? BACKWARD : FORWARD;
+    return !shown_until(schedule->zone, here, wall, side, until);
+}
+
+/* wall_tally for a part of one stretch, without a slot for its gap. */
+static int64_t tally_within(const struct schedule *schedule, const struct stretch *here, instant from, instant to,
+                            int64_t limit, instant *last)
+{
+    int64_t count = 0;
+    instant end = to + here->offset;
+    instant until;
+    for (instant wall = from + here->offset; wall < end && count < limit; wall = until) {
+        instant found;
+        bool wanted = are_wanted(schedule, here, wall, &until);
+        int64_t more = wanted ? schedule_tally(schedule, wall, until < end ? until : end, limit - count, &found) : 0;
+        if (more > 0) {
+            *last = found - here->offset;
+            count += more;
+        }
+    }
+    return count;
+}
+
+int64_t wall_tally(const struct schedule *schedule, instant from, instant to, int64_t limit, instant *last)
+{
+    int64_t count = 0;
+    while (from < to && count < limit) {
+        struct stretch here = stretch_at(schedule->zone, from);
+        instant end = here.end < to ? here.end : to;
+        if (from == here.start && runs_after_gap(schedule, &here)) {
+            *last = from;
+            count++;
+            from += USEC_PER_SEC; /* a regular slot there is that same one */
+        }
+        count += tally_within(schedule, &here, from, end, limit - count, last);
+        from = end;
+    }
+    return count;
 }
 
 enum slot_note schedule_note(const struct schedule *schedule, instant slot)

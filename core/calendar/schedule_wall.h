@@ -6,18 +6,14 @@
 
 #include "calendar/schedule_seek.h"
 
-/* A time with one offset: from a change of the clocks until the next. All zeros stands for none. */
-struct stretch {
-    instant start;
-    instant end; /* no longer in it */
-    duration offset;
-};
-
 /* Whether the schedule's slots depend on a zone other than UTC. */
 bool wall_matters(const struct schedule *schedule);
 /* Of such a schedule the nearest slot at or beyond `from`, a whole second of the calendar; false when the calendar has
- * none left. `here` is kept from call to call, so that a walk asks the zone once for each stretch. */
-bool wall_seek(const struct schedule *schedule, struct stretch *here, instant from, enum direction direction,
-               instant *slot);
+ * none left. */
+bool wall_seek(const struct schedule *schedule, instant from, enum direction direction, instant *slot);
+/* How many slots of such a schedule, a SCHEDULE_CRON, lie in [from, to), both on whole seconds of the calendar,
+ * counting no further than `limit`; *last is the latest of those counted, left alone when there are none. The time it
+ * takes grows with the changes of the clocks and the months. */
+int64_t wall_tally(const struct schedule *schedule, instant from, instant to, int64_t limit, instant *last);
 
 #endif

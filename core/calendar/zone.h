@@ -2,7 +2,9 @@
  *
  * Does: read a zone's file, bounded and distrusting every count in it; convert both ways; name the next change of the
  *   clocks; tell when a file was replaced. After the last transition of the file its footer (a POSIX TZ rule) decides.
- * Does not: use the C library's zone, which is one per process; know leap seconds (files that count them are refused).
+ * Does not: use the C library's zone, which is one per process; know leap seconds (files that count them are refused); know
+ *   changes outside the years 1 to 9999 of UTC: an instant before or after has the offset with which these years begin or
+ *   end. Civil times (zone_to_civil, zone_from_civil) are of these years as well, on the wall as in UTC.
  * Files come from $TZDIR, else /usr/share/zoneinfo. A name is made of letters, digits, '_', '+', '-' and single '/'
  * between them; never "." or "..", nor absolute. Names are as the files are spelled: Europe/Berlin.
  * Ownership: a zone is immutable and lives as long as its `zones`. NULL stands for UTC wherever a zone is taken. */

@@ -16,7 +16,6 @@
 #define SHOWN_MAX 64
 #define MESSAGE_SIZE 1400 /* an error's and what stands before it */
 #define JOBS "jobs"       /* the section that may have thousands of members */
-#define DEFAULT_SOCKET "/run/pgchime/control.sock"
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
 static void read_plugin_dir(struct reader *reader, const config_setting_t *setting);
@@ -142,16 +141,23 @@ static void read_control_socket(struct reader *reader, const config_setting_t *s
     reader->control_socket_line = reader_line(reader, setting);
 }
 
+/* Absolute even where the file was named by a relative path: the folder is known by then. */
+static const char *default_socket(struct reader *reader)
+{
+    char *path = config_default_socket(reader->config->file);
+    const char *slash = strrchr(path, '/');
+    const char *kept = path[0] == '/' ? path : absolute_path(reader, slash != NULL ? slash + 1 : path);
+    kept = arena_strdup(reader->arena, kept);
+    free(path);
+    return kept;
+}
+
 /* The kernel takes no longer path for a socket. */
 static void settle_control_socket(struct reader *reader)
 {
     struct config *config = reader->config;
-    if (config->control_socket == NULL && strcmp(config->file, CONFIG_DEFAULT_FILE) == 0) {
-        config->control_socket = DEFAULT_SOCKET;
-    } else if (config->control_socket == NULL) {
-        const char *slash = strrchr(config->file, '/');
-        config->control_socket = absolute_path(
-            reader, arena_printf(reader->arena, "%s.sock", slash != NULL ? slash + 1 : config->file));
+    if (config->control_socket == NULL) {
+        config->control_socket = default_socket(reader);
     }
     if (strlen(config->control_socket) > SOCKET_PATH_MAX) {
         report_add(reader->report, config->file, reader->control_socket_line,

@@ -150,16 +150,13 @@ void timeline_note(struct scheduler *scheduler, struct scheduled *it)
 /* The last slot before the newest `limit` of those in (after, until]; `after` when there are no more than that. */
 static instant before_newest(const struct schedule *schedule, instant after, instant until, int64_t limit)
 {
-    instant at = until;
-    for (int64_t n = 0; n < limit; n++) {
-        instant slot = schedule_latest(schedule, after, at);
-        if (slot == INSTANT_NONE) {
-            return after;
-        }
-        at = slot - 1;
+    instant last;
+    int64_t count = schedule_count(schedule, after, until, INT64_MAX, &last);
+    if (count <= limit) {
+        return after;
     }
-    instant last = schedule_latest(schedule, after, at);
-    return last == INSTANT_NONE ? after : last;
+    schedule_count(schedule, after, until, count - limit, &last);
+    return last;
 }
 
 static void miss_surplus(struct scheduler *scheduler, struct scheduled *it, instant newest)

@@ -128,6 +128,32 @@ static void mark_wall(const struct schedule *schedule, const struct made_zone *m
     }
 }
 
+/* Between random seconds, by the sums of what is due. */
+static void check_counts(const struct schedule *schedule, const char *text, const struct made_zone *made,
+                         const bool *due, int from, int until)
+{
+    static int passed[WINDOW]; /* how many are due from `from` until that second */
+    for (int second = from; second < until; second++) {
+        passed[second] = (second > from ? passed[second - 1] : 0) + (due[second] ? 1 : 0);
+    }
+    for (int round = 0; round < 1000; round++) {
+        int after = random_within(from, until - 1);
+        int last = random_within(after, until - 1);
+        int expected = passed[last] - passed[after];
+        int limit = random_within(0, expected + 1);
+        instant counted = 0;
+        instant start = (made->origin + after) * USEC_PER_SEC;
+        int64_t all = schedule_count(schedule, start, (made->origin + last) * USEC_PER_SEC, INT64_MAX, &counted);
+        int64_t some = schedule_count(schedule, start, (made->origin + last) * USEC_PER_SEC, limit, &counted);
+        int at = counted == INSTANT_NONE ? after : (int)(counted / USEC_PER_SEC - made->origin);
+        bool last_is_right = passed[at] - passed[after] == some && (some == 0 ? at == after : due[at]);
+        if (all != expected || some != (limit < expected ? limit : expected) || !last_is_right) {
+            ck_abort_msg("%s after %d until %d: %lld, not %d; with limit %d %lld until %d", text, after, last,
+                         (long long)all, expected, limit, (long long)some, at);
+        }
+    }
+}
+
 /* Between the window's ends, where every wall time near is known. */
 static void check_made(const struct schedule *schedule, const char *text, const struct made_zone *made)
 {
@@ -159,6 +185,7 @@ static void check_made(const struct schedule *schedule, const char *text, const 
             ck_abort_msg("%s until %lld: not %d", text, (long long)(made->origin + second), latest);
         }
     }
+    check_counts(schedule, text, made, due, from, until);
 }
 
 START_TEST(changes_minutes_apart_agree_with_a_count_of_every_second)
