@@ -376,9 +376,9 @@ static const char *default_config(void)
     return given != NULL && given[0] != '\0' ? given : CONFIG_DEFAULT_FILE;
 }
 
-int command_line(int argc, char *const *argv)
+int command_line(const char *program, int argc, char *const *argv)
 {
-    struct invocation invocation = {.config = default_config()};
+    struct invocation invocation = {.program = program, .config = default_config()};
     struct error err;
     const struct command *instead = NULL;
     if (!read_options(&invocation, argc, argv, false, &instead, &err)) {

@@ -18,7 +18,7 @@
 #define COMMAND_OPTIONS_MAX 8
 #define COMMAND_DATABASES_MAX 32
 
-enum exit_status { EXIT_OK = 0, EXIT_TIMEOUT = 124 }; /* the others are error kinds */
+enum exit_status { EXIT_OK = 0, EXIT_WARNINGS = 8, EXIT_TIMEOUT = 124 }; /* the others are error kinds */
 
 struct command_option {
     const char *name;     /* without the dashes; NULL ends the list */
@@ -45,6 +45,7 @@ struct command {
 /* A command with what was given to it. */
 struct invocation {
     const struct command *command;
+    const char *program;  /* path of this pgchime, for children */
     const char *config;   /* path of the configuration */
     const char *database; /* NULL: all; of several, the last */
     const char *databases[COMMAND_DATABASES_MAX];
@@ -60,8 +61,9 @@ struct invocation {
 extern const struct command *const commands[];
 extern const size_t command_count;
 
-/* The whole program after main: the exit status. */
-int command_line(int argc, char *const *argv);
+/* The whole program after main: the exit status. `program` is what runs as plugin host: main gives itself, but a test
+ * that calls this is no pgchime, and would run all its tests again as the host of each plugin. */
+int command_line(const char *program, int argc, char *const *argv);
 
 /* Value of an option of the command by its name; NULL not given, "" for a flag. */
 const char *invocation_option(const struct invocation *invocation, const char *name);

@@ -126,7 +126,7 @@ static void print_candidates(const struct candidates *candidates)
 
 static int complete_run(const struct invocation *invocation)
 {
-    struct typed typed = {.invocation = {.config = invocation->config}};
+    struct typed typed = {.invocation = {.program = invocation->program, .config = invocation->config}};
     char *const *words = invocation->arguments;
     size_t count = (size_t)invocation->argument_count;
     if (count > 0 && strcmp(words[0], "--") == 0) {

@@ -1,4 +1,7 @@
+#include <string.h>
+
 #include "base/memory.h"
+#include "cli/job_options.h"
 #include "cli/job_slots.h"
 #include "cli/ledger_lists.h"
 
@@ -23,21 +26,25 @@ static const struct output_column columns[] = {
     {"AFTER", "after", OUTPUT_DATA, OUTPUT_WIDER},
     {"VIEWS", "views", OUTPUT_DATA, OUTPUT_WIDER},
     {"COMMAND", "command", OUTPUT_TEXT, OUTPUT_VERTICAL},
-    {"OPTIONS", "options", OUTPUT_DATA, OUTPUT_VERTICAL},
+    {NULL, "options", OUTPUT_DATA, OUTPUT_ALWAYS},
+    {"OPTIONS", NULL, OUTPUT_TEXT, OUTPUT_VERTICAL},
+    {"DEFAULTS", NULL, OUTPUT_TEXT, OUTPUT_VERTICAL},
     {"VERSION", "version", OUTPUT_INTEGER, OUTPUT_VERTICAL},
     {"CREATED", "created_at", OUTPUT_INSTANT, OUTPUT_VERTICAL},
     {"CHANGED", "updated_at", OUTPUT_INSTANT, OUTPUT_VERTICAL},
 };
-enum { COLUMN_NEXT = 3 };
+enum { COLUMN_NEXT = 3, COLUMN_VIEWS = 18, COLUMN_OPTIONS = 20, COLUMN_CHOSEN, COLUMN_STANDARD };
 
-/* The columns above, then the calendar. */
+/* The columns above, then the calendar. A job that nothing was decided for has a cursor, which is no slot. */
 static const char jobs_sql[] =
     "SELECT j.name, $1::text, j.schedule, NULL,"
     "       coalesce((SELECT CASE WHEN r.pid IS NULL THEN 'retrying' ELSE 'running' END FROM chime.run r"
     "                 WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1), s.last_outcome::text),"
     "       s.last_start, s.last_duration_us, s.consecutive_failures, j.active, j.origin, j.plugin, j.owner,"
-    "       s.last_outcome, s.last_slot, s.last_success, s.last_end, s.live, to_json(j.after), to_json(j.views),"
-    "       nullif(j.command, ''), j.options, j.version, j.created_at, j.updated_at," JOB_CALENDAR_COLUMNS
+    "       s.last_outcome, CASE WHEN s.live OR s.runs + s.skips > 0 OR EXISTS (SELECT FROM chime.missed m"
+    "                                    WHERE m.job_id = j.job_id) THEN s.last_slot END, s.last_success, s.last_end, "
+    "s.live, to_json(j.after), to_json(j.views),"
+    "       nullif(j.command, ''), j.options, NULL, NULL, j.version, j.created_at, j.updated_at," JOB_CALENDAR_COLUMNS
     "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
     " WHERE $2::text IS NULL OR j.name = $2"
     " ORDER BY j.name, j.owner";
@@ -48,6 +55,19 @@ struct output_list *job_list_create(void)
     return output_create("jobs", columns, COUNT_OF(columns));
 }
 
+static void set_options(struct output_list *list, const struct pg_rows *rows, size_t row,
+                        const struct config_database *database)
+{
+    struct buffer chosen = {0};
+    struct buffer standard = {0};
+    bool refresh = strcmp(pg_rows_value(rows, row, COLUMN_VIEWS), "[]") != 0;
+    job_options_put(pg_rows_value(rows, row, COLUMN_OPTIONS), refresh, database->timezone, &chosen, &standard);
+    output_set(list, COLUMN_CHOSEN, buffer_text(&chosen));
+    output_set(list, COLUMN_STANDARD, buffer_text(&standard));
+    buffer_finish(&chosen);
+    buffer_finish(&standard);
+}
+
 static void add_job(struct output_list *list, const struct pg_rows *rows, size_t row,
                     const struct config_database *database, struct zones *zones)
 {
@@ -55,6 +75,7 @@ static void add_job(struct output_list *list, const struct pg_rows *rows, size_t
     for (size_t column = 0; column < COUNT_OF(columns); column++) {
         output_set(list, column, pg_rows_value(rows, row, column));
     }
+    set_options(list, rows, row, database);
     if (pg_rows_value(rows, row, RESULT_ACTIVE)[0] == 't') {
         struct job_calendar calendar = job_calendar_of_row(rows, row, RESULT_CALENDAR);
         output_set_instant(list, COLUMN_NEXT, job_next_slot(&calendar, database, zones));

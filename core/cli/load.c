@@ -7,14 +7,15 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-static void load_plugins(struct loaded *loaded)
+static void load_plugins(const char *program, struct loaded *loaded)
 {
     size_t before = loaded->report.count;
     if (loaded->config == NULL || loaded->config->plugin_dir == NULL) {
         loaded->plugins = xcalloc(1, sizeof *loaded->plugins);
         return;
     }
-    struct plugin_options options = {.file = loaded->config->file, .line = loaded->config->plugin_dir_line};
+    struct plugin_options options = {
+        .host_program = program, .file = loaded->config->file, .line = loaded->config->plugin_dir_line};
     loaded->plugins = plugins_describe(loaded->config->plugin_dir, &options, &loaded->report);
     loaded->refusals = loaded->report.count - before;
 }
@@ -24,7 +25,7 @@ void load_all(const struct invocation *invocation, struct loaded *loaded)
     *loaded = (struct loaded){0};
     report_init(&loaded->report);
     loaded->config = config_load(invocation->config, &loaded->report);
-    load_plugins(loaded);
+    load_plugins(invocation->program, loaded);
     if (loaded->config != NULL) {
         /* The same report: that is how the catalog knows which plugins were refused and need no second finding. */
         loaded->catalog = catalog_build(loaded->config, loaded->plugins, &loaded->report);

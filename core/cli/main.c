@@ -17,5 +17,5 @@ static void set_locale(void)
 int main(int argc, char **argv)
 {
     set_locale();
-    return command_line(argc, argv);
+    return command_line("/proc/self/exe", argc, argv);
 }

@@ -3,13 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/output_list.h"
 
-#define CELL_LIMIT 60 /* characters */
+#define CELL_LIMIT 60 /* characters, the mark of a cut included */
 
 struct state_colour {
     const char *state;
@@ -91,6 +92,26 @@ static void put_members(struct buffer *text, json_t *object)
     }
 }
 
+/* Each line is escaped by itself; between them is `between`. Blank ones at both ends are left out. */
+static void put_lines(struct buffer *text, const char *lines, const char *between)
+{
+    size_t before = text->length;
+    while (lines[strspn(lines, " \t\r\n")] != '\0') {
+        size_t length = strcspn(lines, "\n");
+        size_t next = lines[length] == '\n' ? length + 1 : length;
+        while (length > 0 && strchr(" \t\r", lines[length - 1]) != NULL) {
+            length--;
+        }
+        if (length > 0 || text->length > before) {
+            char *line = xstrndup(lines, length);
+            buffer_puts(text, text->length > before ? between : "");
+            output_escape(text, line);
+            free(line);
+        }
+        lines += next;
+    }
+}
+
 /* A list as "a, b", an object as "a = 1, b = 2". */
 static void put_data(struct buffer *text, const char *encoded)
 {
@@ -108,7 +129,8 @@ static void put_data(struct buffer *text, const char *encoded)
     json_decref(data);
 }
 
-static void put_value(struct buffer *text, const struct output_value *value, enum output_kind kind, bool utc)
+static void put_value(struct buffer *text, const struct output_value *value, enum output_kind kind,
+                      const struct output_style *style, const char *line_break)
 {
     if (!value->given) {
         return;
@@ -117,7 +139,7 @@ static void put_value(struct buffer *text, const struct output_value *value, enu
     case OUTPUT_TEXT:
     case OUTPUT_LONG:
     case OUTPUT_STATE:
-        output_escape(text, value->text);
+        put_lines(text, value->text, line_break);
         break;
     case OUTPUT_INTEGER:
         buffer_put_int(text, value->number);
@@ -126,7 +148,7 @@ static void put_value(struct buffer *text, const struct output_value *value, enu
         buffer_puts(text, value->number != 0 ? "yes" : "no");
         break;
     case OUTPUT_INSTANT:
-        put_instant(text, value->number, utc);
+        put_instant(text, value->number, style->utc);
         break;
     case OUTPUT_DURATION:
         output_put_duration(text, value->number);
@@ -175,30 +197,34 @@ static int column_flags(const struct output_column *column, const struct output_
     return (number ? SCOLS_FL_RIGHT : 0) | (is_shortened(column, style) ? SCOLS_FL_TRUNC : 0);
 }
 
-/* So that one long message does not widen the whole table; -o wide and the vertical form have all of it. */
-static void shorten(struct buffer *text)
+/* The first line, and of that no more than so many characters; what is left out is marked. */
+static void shorten(struct buffer *text, size_t limit)
 {
     size_t characters = 0;
     size_t at = 0;
-    while (at < text->length && characters < CELL_LIMIT) {
+    size_t kept = 0; /* leaves room for the mark */
+    while (at < text->length && text->data[at] != '\n' && characters < limit) {
+        kept = at;
         at += utf8_length(text->data + at, text->length - at); /* escaped, hence valid: never 0 */
         characters++;
     }
     if (at < text->length) {
-        char *kept = xstrndup(text->data, at);
+        char *rest = xstrndup(text->data, characters < limit ? at : kept);
         buffer_clear(text);
-        buffer_printf(text, "%s\u2026", kept);
-        free(kept);
+        buffer_printf(text, "%s\u2026", rest);
+        free(rest);
     }
 }
 
+/* So that one long message does not widen the whole table; -o wide and the vertical form have all of it. */
 static void fill_cell(struct libscols_line *line, size_t place, const struct output_value *value,
                       const struct output_column *column, const struct output_style *style, bool whole)
 {
     struct buffer text = {0};
-    put_value(&text, value, column->kind, style->utc);
-    if (is_shortened(column, style) && !whole) {
-        shorten(&text);
+    bool shortened = is_shortened(column, style) && !whole;
+    put_value(&text, value, column->kind, style, shortened || whole ? "\n" : " ");
+    if (shortened) {
+        shorten(&text, CELL_LIMIT);
     }
     scols_line_set_data(line, place, buffer_text(&text));
     const char *colour = column->kind == OUTPUT_STATE ? state_colour(buffer_text(&text)) : NULL;
@@ -217,6 +243,27 @@ static struct libscols_table *new_table(const struct output_style *style, FILE *
     scols_table_set_stream(table, stream);
     scols_table_enable_colors(table, style->colour);
     return table;
+}
+
+/* On a terminal, libsmartcols cuts columns until the table fits, and does not show where. */
+static void mark_cuts(struct libscols_table *table)
+{
+    char *drawn = NULL;
+    if (scols_print_table_to_string(table, &drawn) != 0) {
+        fatal("out of memory");
+    }
+    free(drawn);
+    for (size_t i = 0; i < scols_table_get_ncols(table); i++) {
+        struct libscols_column *column = scols_table_get_column(table, i);
+        for (size_t row = 0; scols_column_is_trunc(column) && row < scols_table_get_nlines(table); row++) {
+            struct libscols_cell *cell = scols_line_get_cell(scols_table_get_line(table, row), i);
+            struct buffer text = {0};
+            buffer_puts(&text, scols_cell_get_data(cell));
+            shorten(&text, scols_column_get_width(column));
+            scols_cell_set_data(cell, buffer_text(&text));
+            buffer_finish(&text);
+        }
+    }
 }
 
 static void print_horizontal(const struct output_list *list, const struct output_style *style, FILE *stream)
@@ -238,6 +285,9 @@ static void print_horizontal(const struct output_list *list, const struct output
             }
         }
     }
+    if (isatty(fileno(stream))) {
+        mark_cuts(table);
+    }
     scols_print_table(table);
     scols_unref_table(table);
 }
@@ -254,7 +304,9 @@ static void print_vertical(const struct output_list *list, const struct output_s
         struct libscols_table *table = new_table(style, stream);
         scols_table_enable_noheadings(table, 1);
         scols_table_new_column(table, "NAME", 0, 0);
-        scols_table_new_column(table, "VALUE", 0, 0);
+        struct libscols_column *values = scols_table_new_column(table, "VALUE", 0, SCOLS_FL_WRAP);
+        scols_column_set_safechars(values, "\n");
+        scols_column_set_wrapfunc(values, scols_wrapnl_chunksize, scols_wrapnl_nextchunk, NULL);
         for (size_t i = 0; i < list->column_count; i++) {
             const struct output_value *value = &list->values[row * list->column_count + i];
             if (is_shown(&list->columns[i], list, style) && !is_empty(value)) {

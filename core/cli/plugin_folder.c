@@ -7,7 +7,7 @@
 /* The daemon's child at a reload: it may wait for plugins, which the daemon may not. */
 static int plugin_folder_run(const struct invocation *invocation)
 {
-    static const struct plugin_options options = {.keep_texts = true};
+    struct plugin_options options = {.host_program = invocation->program, .keep_texts = true};
     struct report report;
     report_init(&report);
     struct plugin_set *set = plugins_describe(invocation->arguments[0], &options, &report);

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -18,7 +19,11 @@ static void warn_of_refusals(const struct report *report)
 {
     for (size_t i = 0; i < report->count; i++) {
         const struct finding *finding = &report->findings[i];
-        log_warning("%s: %s%s%s", finding->file != NULL ? finding->file : "plugins", finding->message,
+        char line[16] = "";
+        if (finding->line > 0) {
+            snprintf(line, sizeof line, ":%d", finding->line);
+        }
+        log_warning("%s%s: %s%s%s", finding->file != NULL ? finding->file : "plugins", line, finding->message,
                     finding->hint != NULL ? "; " : "", finding->hint != NULL ? finding->hint : "");
     }
 }

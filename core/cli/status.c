@@ -59,11 +59,47 @@ static bool add_next_slot(struct visit *visit, struct output_list *list, struct 
     return true;
 }
 
-static void add_problem(struct output_list *list, const char *database, const struct error *err)
+/* What keeps jobs from running as they should though the database answers; each with the way out. */
+static const char problems_sql[] =
+    "SELECT 'nobody leads this database: no job runs', 'start the daemon: pgchime serve' FROM chime.leader"
+    " WHERE token IS NULL OR NOT chime.backend_alive(pid, backend_start)"
+    " UNION ALL"
+    " (SELECT format('plugin %s failed: %s', name, reason),"
+    "         'it is tried again at the next reload: mend that, then run pgchime reload'"
+    "    FROM chime.plugin WHERE state = 'failed' ORDER BY name)";
+
+static bool add_problems(struct visit *visit, struct output_list *list, int *status, struct error *err)
 {
-    output_add_row(list);
-    output_set(list, COLUMN_DATABASE, database);
-    output_set_number(list, COLUMN_REACHABLE, err->kind != ERROR_UNREACHABLE);
+    struct pg_rows rows;
+    struct buffer text = {0};
+    if (!pg_client_query(visit->client, problems_sql, NULL, 0, &rows, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < rows.count; i++) {
+        struct error problem;
+        const char *message = pg_rows_value(&rows, i, 0);
+        buffer_printf(&text, "%s%s", i > 0 ? "; " : "", message);
+        error_set(&problem, ERROR_FAILED, "database \"%s\": %s", visit->database->name, message);
+        error_hint(&problem, "%s", pg_rows_value(&rows, i, 1));
+        fail(&problem);
+    }
+    if (rows.count > 0) {
+        output_set(list, COLUMN_PROBLEM, buffer_text(&text));
+        *status = EXIT_WARNINGS;
+    }
+    buffer_finish(&text);
+    pg_rows_finish(&rows);
+    return true;
+}
+
+/* Whether its row is there already or not. */
+static void add_failure(const struct visit *visit, struct output_list *list, size_t row, const struct error *err)
+{
+    if (output_rows(list) == row) {
+        output_add_row(list);
+    }
+    output_set(list, COLUMN_DATABASE, visit->database->name);
+    output_set_number(list, COLUMN_REACHABLE, visit->client != NULL && err->kind != ERROR_UNREACHABLE);
     output_set(list, COLUMN_PROBLEM, err->message);
 }
 
@@ -72,13 +108,31 @@ static int add_database(struct output_list *list, const struct config_database *
     struct visit visit;
     struct error err;
     int status = EXIT_OK;
+    size_t row = output_rows(list);
     if (!visit_open(&visit, database, &err) || !visit_list(&visit, list, status_sql, NULL, 0, &err) ||
-        !add_next_slot(&visit, list, &err)) {
-        add_problem(list, database->name, &err);
+        !add_next_slot(&visit, list, &err) || !add_problems(&visit, list, &status, &err)) {
+        add_failure(&visit, list, row, &err);
         error_prefix(&err, "database \"%s\"", database->name);
         status = fail(&err);
     }
     visit_close(&visit);
+    return status;
+}
+
+/* The first failure; a warning only where there is none. */
+static int worse(int status, int found)
+{
+    return status == EXIT_OK || (status == EXIT_WARNINGS && found != EXIT_OK) ? found : status;
+}
+
+/* A plugin that is refused never reaches a database. */
+static int add_refusals(const struct invocation *invocation)
+{
+    struct loaded loaded;
+    load_all(invocation, &loaded);
+    print_findings(&loaded.report);
+    int status = loaded.report.count > 0 ? (int)ERROR_CONFIG : EXIT_OK;
+    loaded_finish(&loaded);
     return status;
 }
 
@@ -93,10 +147,10 @@ static int status_run(const struct invocation *invocation)
     status = EXIT_OK;
     for (size_t i = 0; i < config->database_count; i++) {
         if (database_is_wanted(invocation, &config->databases[i])) {
-            int failed = add_database(list, &config->databases[i]);
-            status = status == EXIT_OK ? failed : status;
+            status = worse(status, add_database(list, &config->databases[i]));
         }
     }
+    status = worse(status, add_refusals(invocation));
     output_print(&list, 1, &invocation->style, stdout);
     if (config->database_count == 0) {
         remark(invocation, "no database is configured in %s", config->file);
@@ -110,5 +164,8 @@ const struct command command_status = {
     .name = "status",
     .arguments = "",
     .summary = "each database: who leads, and what is due, live or failing",
+    .details = "Exit status 4 when a database cannot be reached, 3 when a plugin or the configuration is refused, 8 "
+               "when nobody\n"
+               "leads or a plugin failed in its database.",
     .run = status_run,
 };

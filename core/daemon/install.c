@@ -121,7 +121,11 @@ static void stepped(void *data, const struct pg_reply *reply)
         return; /* the connection's owner abandons us */
     }
     if (!pg_reply_ok(reply)) {
-        fail(install, "failed", pg_reply_message(reply));
+        struct error err = {.kind = ERROR_NONE};
+        pg_reply_error(reply, &err);
+        char *reason = xasprintf("%s%s%s", err.message, err.hint[0] != '\0' ? "; " : "", err.hint);
+        fail(install, "failed", reason);
+        free(reason);
     }
     next_step(install);
 }

@@ -297,7 +297,8 @@ static void begin(struct lead *lead, struct generation *next, const struct confi
 static void wake_due(void *data)
 {
     struct lead *lead = data;
-    if (lead->swap == NULL && !lead->draining && !lead->over) {
+    bool asleep = lead->plugins.any_dormant; /* a reload may have taken the last one away since */
+    if (asleep && lead->swap == NULL && !lead->draining && !lead->over) {
         begin(lead, lead->generation, lead->database, true);
     }
 }

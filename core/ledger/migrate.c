@@ -130,7 +130,8 @@ static void prepared(void *data, const struct pg_reply *reply)
     struct error err;
     pg_reply_error(reply, &err);
     error_prefix(&err, "cannot make schema chime");
-    error_hint(&err, "let a DBA run: CREATE SCHEMA chime AUTHORIZATION <the role pgchime connects as>");
+    error_hint(&err, "let a DBA run what pgchime init --sql prints, or: CREATE SCHEMA chime AUTHORIZATION <the role "
+                     "pgchime connects as>");
     done(migration, &err, 0);
 }
 

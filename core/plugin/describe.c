@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "plugin/host_process.h"
 #include "plugin/json_text.h"
 #include "plugin/plugins.h"
@@ -299,11 +300,14 @@ struct plugin_set *plugins_describe(const char *folder, const struct plugin_opti
         .folder = vet_folder(folder, &err),
         .keep_texts = options->keep_texts,
         .path = folder,
-        .program = options->host_program != NULL ? options->host_program : "/proc/self/exe",
+        .program = options->host_program,
         .time_allowed = options->deadline > 0 ? options->deadline : PLUGIN_DEADLINE,
     };
     if (description.folder < 0 || !list_candidates(description.folder, folder, &description.candidates, &err)) {
         report_folder(report, folder, options, &err);
+    }
+    if (description.program == NULL && description.candidates.count > 0) {
+        fatal("plugins_describe: %s has plugins, and no program is named to describe them", folder);
     }
     describe_all(&description);
     collect(&description.candidates, set, report);

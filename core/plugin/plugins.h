@@ -26,7 +26,7 @@ struct plugin_set {
 };
 
 struct plugin_options {
-    const char *host_program; /* path of the pgchime binary; NULL: /proc/self/exe */
+    const char *host_program; /* path of the pgchime binary, never of a test; NULL only where there are no plugins */
     duration deadline;        /* 0: PLUGIN_DEADLINE; for each plugin */
     bool keep_texts;          /* in declaration.text */
     const char *file;         /* where the folder is named: findings about the folder itself go there; NULL: nowhere */

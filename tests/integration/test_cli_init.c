@@ -20,13 +20,13 @@ static char *configuration;
 static char *output;
 static char *errors;
 
-#define ASSERT_RUN(status, ...)                                                                             \
-    do {                                                                                                    \
-        const char *const words[] = {__VA_ARGS__, NULL};                                                    \
-        free(output);                                                                                       \
-        free(errors);                                                                                       \
-        int found = daemon_run(words, &output, &errors);                                                    \
-        ck_assert_msg(found == (status), "status %d instead of %d\n%s\n%s", found, status, output, errors); \
+#define ASSERT_RUN(status, ...)                                                                                       \
+    do {                                                                                                              \
+        const char *const words[] = {__VA_ARGS__, NULL};                                                              \
+        free(output);                                                                                                 \
+        free(errors);                                                                                                 \
+        int found = daemon_run(words, &output, &errors);                                                              \
+        ck_assert_msg(found == (status), "status %d instead of %d\n%.2000s\n%.4000s", found, status, output, errors); \
     } while (0)
 
 static const char *psql(void)
@@ -150,6 +150,29 @@ START_TEST(a_job_runs_and_readers_see_the_view_and_no_source)
 }
 END_TEST
 
+START_TEST(the_role_migrates_and_its_refresh_takes_up_what_changed)
+{
+    run_sql_of_init();
+    write_configuration();
+    ASSERT_RUN(0, "migrate", "--config", configuration);
+    EXPECT_SQL(cluster, "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'chime.job'::regclass", ROLE);
+    ASSERT_RUN(0, "serve", "--once", "--config", configuration);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.mv_agent_progress", "0");
+    cluster_execute(cluster, "INSERT INTO submissions (id, agent_id, challenge_id, status, composite_score)"
+                             " SELECT gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'scored', n"
+                             " FROM generate_series(1, 7) n");
+    cluster_execute(cluster,
+                    "INSERT INTO chime.request (job_id) SELECT job_id FROM chime.job WHERE plugin = 'progress'");
+    ASSERT_RUN(0, "serve", "--once", "--config", configuration);
+    EXPECT_RUN(cluster, "refresh-agent-progress", "concat_ws(' ', state, rows)", "succeeded 7");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.mv_agent_progress", "7");
+    EXPECT_SQL(
+        cluster,
+        "SELECT count(*) FROM (TABLE analytics.mv_agent_progress EXCEPT TABLE analytics.mv_agent_progress__live) d",
+        "0");
+}
+END_TEST
+
 START_TEST(without_the_sql_what_is_missing_is_said)
 {
     cluster_execute(cluster, "CREATE ROLE \"ops: \"\"night\"\" shift\" LOGIN;"
@@ -157,6 +180,7 @@ START_TEST(without_the_sql_what_is_missing_is_said)
     write_configuration();
     ASSERT_RUN(1, "migrate", "--config", configuration);
     ck_assert_msg(strstr(errors, "CREATE SCHEMA chime AUTHORIZATION") != NULL, "%s", errors);
+    ck_assert_msg(strstr(errors, "pgchime init --sql") != NULL, "%s", errors);
 }
 END_TEST
 
@@ -169,6 +193,7 @@ int main(void)
     tcase_add_test(tests, a_role_that_is_no_superuser_and_owns_no_table_serves);
     tcase_add_test(tests, the_role_may_do_no_more_than_it_needs);
     tcase_add_test(tests, a_job_runs_and_readers_see_the_view_and_no_source);
+    tcase_add_test(tests, the_role_migrates_and_its_refresh_takes_up_what_changed);
     tcase_add_test(tests, without_the_sql_what_is_missing_is_said);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

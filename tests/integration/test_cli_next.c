@@ -203,7 +203,7 @@ START_TEST(jobs_and_status_know_the_zone_too)
     ASSERT_RUN(0, "jobs", "-o", "json");
     jobs();
     ck_assert_str_eq(text_of(0, "next_slot"), "2099-07-01T03:00:00Z");
-    ASSERT_RUN(0, "status", "-o", "json");
+    ASSERT_RUN(8, "status", "-o", "json");
     ck_assert_msg(strstr(output, "\"next_slot\": \"2099-07-01T03:00:00Z\"") != NULL, "%s", output);
 }
 END_TEST

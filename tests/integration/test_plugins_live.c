@@ -229,7 +229,7 @@ START_TEST(a_relation_of_somebody_else_is_left_alone_and_named)
     serve();
     EXPECT_STATES("lane_distribution installed, progress failed, telemetry installed, time_to_first_win installed, "
                   "weakness installed");
-    EXPECT_SQL(cluster, "SELECT reason FROM chime.plugin WHERE name = 'progress'",
+    EXPECT_SQL(cluster, "SELECT split_part(reason, ';', 1) FROM chime.plugin WHERE name = 'progress'",
                "relation analytics.mv_agent_progress exists already, is owned by somebody and was not made by pgchime");
     EXPECT_SQL(cluster, "SELECT mine FROM analytics.mv_agent_progress", "1");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE rows > 0", "5");

@@ -63,7 +63,7 @@ int program_run(const char *const *words)
     fflush(stdout);
     struct diverted output = divert(STDOUT_FILENO);
     struct diverted errors = divert(STDERR_FILENO);
-    int status = command_line(argc, argv);
+    int status = command_line(PGCHIME_BINARY, argc, argv);
     fflush(stdout);
     program_forget();
     program_output = restore(&output);

@@ -17,6 +17,7 @@ struct site {
     char *config;
     char *conninfo;
     char *plugins;
+    char *pools;
     int pool_size;
 };
 
@@ -30,6 +31,7 @@ struct site *site_create(struct cluster *cluster, const char *database, int pool
     site->config = files_path("%s/pgchime.conf", site->directory);
     site->conninfo = cluster_conninfo(cluster, database);
     site->pool_size = pool_size;
+    site->pools = files_path("%s", "");
     char *folder = files_path("%s/conf.d", site->directory);
     files_make_folder(folder);
     free(folder);
@@ -46,6 +48,7 @@ void site_destroy(struct site *site)
     free(site->config);
     free(site->conninfo);
     free(site->plugins);
+    free(site->pools);
     free(site);
 }
 
@@ -53,6 +56,12 @@ void site_use_plugins(struct site *site, const char *folder)
 {
     free(site->plugins);
     site->plugins = folder != NULL ? files_path("%s", folder) : NULL;
+}
+
+void site_use_pools(struct site *site, const char *members)
+{
+    free(site->pools);
+    site->pools = files_path("%s", members);
 }
 
 static char *conf_path(const struct site *site, const char *name)
@@ -93,9 +102,10 @@ const char *site_config(const struct site *site)
 static void write_config(const struct site *site, const char *instance)
 {
     char *plugins = site->plugins != NULL ? files_path("plugin_dir = \"%s\";\n", site->plugins) : files_path("%s", "");
-    char *text = files_path("databases: { main: { conninfo = \"%s\"; pool_size = %d; }; };\n"
+    char *text = files_path("databases: { main: { conninfo = \"%s\"; pool_size = %d; pools: { %s }; }; };\n"
                             "conf_dir = \"conf.d\";\ninstance = \"%s\";\n%s",
-                            site->conninfo, site->pool_size, instance != NULL ? instance : "test", plugins);
+                            site->conninfo, site->pool_size, site->pools, instance != NULL ? instance : "test",
+                            plugins);
 
     files_write(site->config, text);
     free(plugins);

@@ -13,6 +13,7 @@ struct site *site_create(struct cluster *cluster, const char *database, int pool
 void site_destroy(struct site *site); /* takes NULL; its daemons are the test's to destroy */
 
 void site_use_plugins(struct site *site, const char *folder); /* from the next start on; NULL: none */
+void site_use_pools(struct site *site, const char *members);  /* likewise: "heavy = 1;" */
 /* conf.d/NAME.conf anew: a job with these members, as libconfig reads them. */
 void site_job(struct site *site, const char *name, const char *members);
 void site_file(struct site *site, const char *name, const char *text); /* conf.d/NAME.conf as it is */

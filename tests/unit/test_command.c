@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "support/files.h"
 
 /* What the last command line printed. */
 static char *output;
@@ -35,7 +36,7 @@ static int run(const char *const *words)
     int saved[] = {dup(STDOUT_FILENO), dup(STDERR_FILENO)};
     dup2(fileno(to[0]), STDOUT_FILENO);
     dup2(fileno(to[1]), STDERR_FILENO);
-    int status = command_line(argc, argv);
+    int status = command_line(PGCHIME_BINARY, argc, argv);
     fflush(stdout);
     dup2(saved[0], STDOUT_FILENO);
     dup2(saved[1], STDERR_FILENO);
@@ -248,6 +249,20 @@ START_TEST(what_was_typed_is_escaped_in_messages)
 }
 END_TEST
 
+/* This program is no pgchime: as the host of a plugin it would run these tests once more, and so on without end. */
+START_TEST(plugins_are_described_by_the_program_that_is_named)
+{
+    char *folder = files_make_directory();
+    char *configuration = files_path("%s/pgchime.conf", folder);
+    files_write(configuration, "databases: { main: { conninfo = \"dbname=x\"; }; };\n"
+                               "plugin_dir = \"" PGCHIME_BUILD_DIR "/plugins\";\n");
+    ck_assert_msg(RUN("check", "--config", configuration) == 0, "%s", errors);
+    ck_assert_str_eq(output, "ok: 1 database, 5 plugins, 5 jobs\n");
+    free(folder);
+    free(configuration);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("command");
@@ -267,6 +282,7 @@ int main(void)
     tcase_add_test(tests, words_after_two_dashes_are_arguments);
     tcase_add_test(tests, the_configuration_is_the_option_else_the_environment);
     tcase_add_test(tests, what_was_typed_is_escaped_in_messages);
+    tcase_add_test(tests, plugins_are_described_by_the_program_that_is_named);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

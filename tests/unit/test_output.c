@@ -7,6 +7,7 @@
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -335,7 +336,85 @@ START_TEST(no_text_of_a_database_reaches_the_terminal_raw)
     char *text = print_as(OUTPUT_TABLE);
     assert_lacks(text, "\x1b");
     assert_has(text, "a\\u001b[2Jb");
-    assert_has(text, "c\\nd");
+    assert_has(text, "c\u2026");
+    assert_lacks(text, "c\nd");
+    free(text);
+}
+END_TEST
+
+static char *print_text(const char *content, enum output_format format, bool vertical)
+{
+    output_add_row(list);
+    output_set(list, TEXT, content);
+    if (vertical) {
+        output_set_vertical(list);
+    }
+    return print_lists(&list, 1, (struct output_style){.format = format, .no_header = true});
+}
+
+START_TEST(a_table_has_the_first_line_of_a_text)
+{
+    char *text = print_text("\n first \r\nsecond\n", OUTPUT_TABLE, false);
+    assert_has(text, " first\u2026");
+    assert_lacks(text, "second");
+    free(text);
+}
+END_TEST
+
+START_TEST(a_wide_table_has_all_lines_in_one)
+{
+    char *text = print_text("first\nse\x1b"
+                            "cond\n\n",
+                            OUTPUT_WIDE, false);
+    assert_has(text, " first se\\u001bcond ");
+    ck_assert_ptr_eq(strchr(text, '\n'), text + strlen(text) - 1);
+    free(text);
+}
+END_TEST
+
+START_TEST(a_vertical_table_keeps_lines_and_their_indentation)
+{
+    char *text = print_text("first\n  second\n\nNAME forged", OUTPUT_TABLE, true);
+    ck_assert_str_eq(text, "TEXT first\n       second\n     \n     NAME forged\n");
+    free(text);
+}
+END_TEST
+
+/* What a terminal of so many columns shows of a long text; libsmartcols looks at standard output. */
+static char *print_on_terminal(unsigned short width)
+{
+    struct winsize size = {.ws_row = 24, .ws_col = width};
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    ck_assert(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+    ck_assert(terminal >= 0 && ioctl(terminal, TIOCSWINSZ, &size) == 0);
+    int saved = dup(STDOUT_FILENO);
+    fflush(stdout);
+    dup2(terminal, STDOUT_FILENO);
+    output_print(&list, 1, &(struct output_style){.format = OUTPUT_TABLE, .no_header = true}, stdout);
+    fflush(stdout);
+    dup2(saved, STDOUT_FILENO);
+    close(saved);
+    char text[1024];
+    ssize_t length = read(master, text, sizeof text - 1);
+    ck_assert_int_gt(length, 0);
+    close(terminal);
+    close(master);
+    return xstrndup(text, (size_t)length);
+}
+
+START_TEST(what_a_narrow_terminal_cuts_is_marked)
+{
+    unsetenv("COLUMNS");
+    output_add_row(list);
+    output_set(list, NAME, "a");
+    output_set(list, TEXT, "twenty \u00e4 characters on");
+    char *text = print_on_terminal(80);
+    assert_has(text, "twenty \u00e4 characters on");
+    free(text);
+    text = print_on_terminal(24);
+    assert_has(text, "\u2026");
+    assert_lacks(text, "characters");
     free(text);
 }
 END_TEST
@@ -515,6 +594,10 @@ static TCase *make_table_case(void)
     tcase_add_test(tests, local_time_is_shown_with_its_offset);
     tcase_add_test(tests, a_long_text_is_cut_between_characters_unless_wide);
     tcase_add_test(tests, no_text_of_a_database_reaches_the_terminal_raw);
+    tcase_add_test(tests, a_table_has_the_first_line_of_a_text);
+    tcase_add_test(tests, a_wide_table_has_all_lines_in_one);
+    tcase_add_test(tests, a_vertical_table_keeps_lines_and_their_indentation);
+    tcase_add_test(tests, what_a_narrow_terminal_cuts_is_marked);
     tcase_add_test(tests, states_are_coloured_only_where_asked_for);
     return tests;
 }

@@ -1,7 +1,7 @@
 /* Slots in zones are compared with an oracle that knows nothing of zone.c or of schedule_parse: the C library says
  * what the wall shows, minute by minute or second by second, and the rules of clock changes are applied to what it
  * says.
- * CHIME_TEST_SEED repeats a run, CHIME_TEST_MORE multiplies the expressions. */
+ * PGCHIME_TEST_SEED repeats a run, PGCHIME_TEST_MORE multiplies the expressions. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,13 +93,13 @@ static struct {
 
 static int more(int count)
 {
-    const char *given = getenv("CHIME_TEST_MORE");
+    const char *given = getenv("PGCHIME_TEST_MORE");
     return given != NULL ? count * atoi(given) : count;
 }
 
 static void set_up(void)
 {
-    const char *given = getenv("CHIME_TEST_SEED");
+    const char *given = getenv("PGCHIME_TEST_SEED");
     seed = given != NULL ? strtoull(given, NULL, 10) : DEFAULT_SEED;
     chance.state = seed;
     memset(&compared, 0, sizeof(compared));
@@ -215,8 +215,8 @@ static const char *const overlap_names[] = {
 
 static void report_difference(const struct slot_comparison *comparison, const char *zone, const char *text)
 {
-    ck_abort_msg("\"%s\" in %s, dst_gap %s, dst_overlap %s, CHIME_TEST_SEED=%llu, window %lld to %lld: %s", text, zone,
-                 gap_names[comparison->schedule->dst_gap], overlap_names[comparison->schedule->dst_overlap],
+    ck_abort_msg("\"%s\" in %s, dst_gap %s, dst_overlap %s, PGCHIME_TEST_SEED=%llu, window %lld to %lld: %s", text,
+                 zone, gap_names[comparison->schedule->dst_gap], overlap_names[comparison->schedule->dst_overlap],
                  (unsigned long long)seed, (long long)comparison->window->start, (long long)comparison->window->end,
                  comparison->difference);
 }
@@ -230,7 +230,7 @@ static bool parse(const struct random_schedule *expression, struct schedule *sch
     bool possible = wall_has_day(&expression->values);
     bool read = schedule_parse(expression->text, schedule, &err);
     if (read != possible || (!read && strstr(err.message, "can never fire") == NULL)) {
-        ck_abort_msg("\"%s\", CHIME_TEST_SEED=%llu: %s: %s", expression->text, (unsigned long long)seed,
+        ck_abort_msg("\"%s\", PGCHIME_TEST_SEED=%llu: %s: %s", expression->text, (unsigned long long)seed,
                      possible ? "has days" : "has no day", read ? "was read" : err.message);
     }
     if (read && schedule->fixed != expression->values.fixed) {
@@ -297,7 +297,7 @@ static void compare_place(const struct place *place, bool six_fields, int count)
 
 static void print_compared(const char *what)
 {
-    if (getenv("CHIME_TEST_MORE") != NULL) {
+    if (getenv("PGCHIME_TEST_MORE") != NULL) {
         printf("%s: %d expressions, %d of them with slots; %zu slots, %zu after a gap, %zu that come twice\n", what,
                compared.expressions, compared.with_slots, compared.slots, compared.after_gap, compared.twice);
     }

@@ -1,0 +1,175 @@
+/* `pgchime status`: who leads, what stands in the way, and what its exit status says of that. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/cluster.h"
+#include "support/daemon.h"
+#include "support/files.h"
+#include "support/site.h"
+
+static struct cluster *cluster;
+static struct site *site;
+static struct daemon *leader;
+static char *output;
+static char *errors;
+
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    site = site_create(cluster, "postgres", 4);
+    site_job(site, "quick", "schedule = \"0 3 1 1 *\"; command = \"SELECT 1\";");
+    site_job(site, "asleep", "schedule = \"0 3 1 1 *\"; command = \"SELECT 1\"; enabled = false;");
+}
+
+static void tear_down(void)
+{
+    daemon_destroy(leader);
+    site_destroy(site);
+    cluster_destroy(cluster);
+    free(output);
+    free(errors);
+}
+
+static void expect_status(int expected, const char *const *words)
+{
+    free(output);
+    free(errors);
+    int status = daemon_run(words, &output, &errors);
+    ck_assert_msg(status == expected, "status %d instead of %d\n%.2000s\n%.4000s", status, expected, output, errors);
+}
+#define ASSERT_RUN(status, ...) \
+    expect_status(status, (const char *const[]){"--config", site_config(site), __VA_ARGS__, NULL})
+
+static void assert_has(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) != NULL, "no \"%s\" in:\n%s", part, text);
+}
+
+static void assert_lacks(const char *text, const char *part)
+{
+    ck_assert_msg(strstr(text, part) == NULL, "\"%s\" in:\n%s", part, text);
+}
+
+START_TEST(a_led_database_has_no_problem)
+{
+    leader = site_lead(site);
+    ASSERT_RUN(0, "status", "-o", "json");
+    ck_assert_str_eq(errors, "");
+    assert_has(output, "\"database\": \"main\"");
+    assert_has(output, "\"reachable\": true");
+    assert_has(output, "\"leader\": \"test\"");
+    assert_has(output, "\"epoch\": 1,");
+    assert_has(output, "\"leader_session\": true");
+    assert_has(output, "\"jobs\": 2,");
+    assert_has(output, "\"active_jobs\": 1,");
+    assert_has(output, "-01-01T03:00:00Z\"");
+    assert_has(output, "\"problem\": null");
+}
+END_TEST
+
+START_TEST(that_nobody_leads_is_a_problem)
+{
+    leader = site_lead(site);
+    site_end(leader);
+    ASSERT_RUN(8, "status", "-o", "json");
+    assert_has(errors, "database \"main\": nobody leads this database: no job runs\n");
+    assert_has(errors, "HINT:  start the daemon: pgchime serve\n");
+    assert_has(output, "\"problem\": \"nobody leads this database: no job runs\"");
+    assert_has(output, "\"leader\": null");
+    assert_has(output, "\"leader_session\": false");
+}
+END_TEST
+
+START_TEST(a_leader_that_was_killed_leads_no_more)
+{
+    leader = site_lead(site);
+    daemon_kill(leader);
+    cluster_execute(cluster, "SELECT pg_terminate_backend(pid, 10000) FROM chime.leader");
+    ASSERT_RUN(8, "status", "-o", "json");
+    assert_has(output, "\"leader\": \"test\"");
+    assert_has(output, "\"leader_session\": false");
+    assert_has(output, "\"problem\": \"nobody leads");
+}
+END_TEST
+
+START_TEST(a_plugin_that_failed_in_its_database_is_a_problem_until_it_is_mended)
+{
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
+    cluster_execute(cluster, "CREATE ROLE somebody; CREATE SCHEMA analytics;"
+                             "CREATE TABLE analytics.mv_agent_progress (mine int);"
+                             "ALTER TABLE analytics.mv_agent_progress OWNER TO somebody");
+    site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
+    leader = site_lead(site);
+    ASSERT_RUN(8, "status");
+    assert_has(errors,
+               "database \"main\": plugin progress failed: relation analytics.mv_agent_progress exists already");
+    assert_has(errors, "pgchime reload");
+    assert_has(output, "plugin progress failed: ");
+    assert_lacks(output, "nobody leads");
+    cluster_execute(cluster, "DROP TABLE analytics.mv_agent_progress");
+    ASSERT_RUN(0, "reload");
+    ASSERT_RUN(0, "status");
+}
+END_TEST
+
+START_TEST(a_plugin_that_is_refused_is_named_and_costs_nothing_else)
+{
+    char *folder = files_make_directory();
+    char *plugin = files_path("%s/bad_schedule.so", folder);
+    files_copy(PGCHIME_BUILD_DIR "/tests/fixtures/plugins/bad_schedule.so", plugin);
+    site_use_plugins(site, folder);
+    leader = site_lead(site);
+    ASSERT_RUN(3, "status", "-o", "json");
+    assert_has(errors, "bad_schedule.so: ");
+    assert_has(output, "\"leader_session\": true");
+    assert_has(output, "\"problem\": null");
+    free(folder);
+    free(plugin);
+}
+END_TEST
+
+START_TEST(serve_says_in_which_line_a_missing_plugin_folder_is_named)
+{
+    site_use_plugins(site, "/nowhere/plugins");
+    leader = site_lead(site);
+    ck_assert(daemon_said(leader, "pgchime.conf:4: plugin_dir: cannot open /nowhere/plugins"));
+    ASSERT_RUN(3, "status");
+    assert_has(errors, "pgchime.conf:4: plugin_dir: cannot open /nowhere/plugins");
+}
+END_TEST
+
+START_TEST(a_conninfo_that_libpq_refuses_reaches_nothing)
+{
+    char *folder = files_make_directory();
+    char *configuration = files_path("%s/pgchime.conf", folder);
+    files_write(configuration, "databases: { main: { conninfo = \"hots=/nowhere dbname=x\"; }; };\n");
+    expect_status(3, (const char *const[]){"--config", configuration, "status", "-o", "json", NULL});
+    assert_has(errors, "invalid connection option \"hots\"");
+    assert_has(output, "\"reachable\": false");
+    assert_has(output, "\"problem\": \"conninfo: invalid connection option");
+    free(folder);
+    free(configuration);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("cli_status");
+    TCase *tests = tcase_create("cli_status");
+    tcase_set_timeout(tests, 120);
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_test(tests, a_led_database_has_no_problem);
+    tcase_add_test(tests, that_nobody_leads_is_a_problem);
+    tcase_add_test(tests, a_leader_that_was_killed_leads_no_more);
+    tcase_add_test(tests, a_plugin_that_failed_in_its_database_is_a_problem_until_it_is_mended);
+    tcase_add_test(tests, a_plugin_that_is_refused_is_named_and_costs_nothing_else);
+    tcase_add_test(tests, serve_says_in_which_line_a_missing_plugin_folder_is_named);
+    tcase_add_test(tests, a_conninfo_that_libpq_refuses_reaches_nothing);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures != 0;
+}
