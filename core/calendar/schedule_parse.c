@@ -43,12 +43,25 @@ struct cursor {
     struct error *err;
 };
 
+static bool hint_field(const struct cursor *cursor)
+{
+    return error_hint(cursor->err, "a field is *, a value, a range a-b, either of * and a-b with a step (*/5, "
+                                   "10-50/10), or a list of these with commas");
+}
+
 static bool refuse_field(const struct cursor *cursor, const char *problem)
 {
     error_set(cursor->err, ERROR_CONFIG, "%s \"%s\": %s, expected %s", cursor->field->name,
               piece_show(cursor->whole).text, problem, cursor->field->expected);
-    return error_hint(cursor->err, "a field is *, a value, a range a-b, either of * and a-b with a step (*/5, "
-                                   "10-50/10), or a list of these with commas");
+    return hint_field(cursor);
+}
+
+/* A step is no value: what the field expects would contradict it. */
+static bool refuse_step(const struct cursor *cursor)
+{
+    error_set(cursor->err, ERROR_CONFIG, "%s \"%s\": expected a step from 1 to %d after \"/\"", cursor->field->name,
+              piece_show(cursor->whole).text, cursor->field->high);
+    return hint_field(cursor);
 }
 
 static bool at_end(const struct cursor *cursor)
@@ -119,13 +132,9 @@ static bool take_value(struct cursor *cursor, int *value)
 
 static bool take_step(struct cursor *cursor, int *step)
 {
-    char problem[64];
-    snprintf(problem, sizeof(problem), "a step is a number from 1 to %d", cursor->field->high);
-    if (at_end(cursor) || !is_digit(*cursor->at)) {
-        return refuse_field(cursor, problem);
-    }
-    *step = take_number(cursor);
-    return (*step >= 1 && *step <= cursor->field->high) || refuse_field(cursor, problem);
+    bool number = !at_end(cursor) && is_digit(*cursor->at);
+    *step = number ? take_number(cursor) : 0;
+    return (*step >= 1 && *step <= cursor->field->high) || refuse_step(cursor);
 }
 
 /* Sets first, first + step, ... for as long as it is within `span` of the first, around the period's end if need be. */

@@ -47,6 +47,7 @@ struct builder {
     const struct config *config;
     const struct plugin_set *set;
     struct report *report;
+    bool complete;                   /* else a name that nobody has may be one of an entry that was refused */
     struct choice *choices;          /* in the order of the set: by name */
     struct declared_place *declared; /* by name */
     size_t declared_count;

@@ -16,7 +16,12 @@ struct catalog *catalog_build(const struct config *config, const struct plugin_s
     struct arena *arena = arena_create();
     struct catalog *catalog = arena_alloc(arena, sizeof(*catalog));
     *catalog = (struct catalog){.arena = arena, .config = config, .zones = zones_create()};
-    struct builder builder = {.catalog = catalog, .arena = arena, .config = config, .set = plugins, .report = report};
+    struct builder builder = {.catalog = catalog,
+                              .arena = arena,
+                              .config = config,
+                              .set = plugins,
+                              .report = report,
+                              .complete = config->complete};
     size_t findings_before = report->count;
     zones_settle(&builder);
     choices_make(&builder);

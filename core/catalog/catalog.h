@@ -39,7 +39,8 @@ struct catalog {
     size_t job_count;
 };
 
-/* NULL when the report gained an error. A plugin that conf.d does not mention is enabled; an entry that is "auto" waits for
+/* NULL when the report gained an error. What the configuration was refused for has its finding: such entries count as
+ * names, and nothing that may follow from them is said again; its databases have to be sound. A plugin that conf.d does not mention is enabled; an entry that is "auto" waits for
  * its file, so that taking a plugin's file away is enough to remove it (a name near a known one is a slip all the same). */
 struct catalog *catalog_build(const struct config *config, const struct plugin_set *plugins, struct report *report);
 void catalog_destroy(struct catalog *catalog); /* takes NULL */

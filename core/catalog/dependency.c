@@ -94,7 +94,7 @@ static void refuse_upstream(struct resolver *resolver, const struct job *job, co
         report_add(builder->report, job->file, job->line, "`after` names jobs of the same database",
                    "job \"%s\" of database \"%s\" comes after \"%s\", which is a job of database \"%s\"", job->name,
                    job->database, name, other->database);
-    } else if (!refuse_absent(builder, job, name)) {
+    } else if (!refuse_absent(builder, job, name) && builder->complete) {
         report_add(builder->report, job->file, job->line, suggestion(resolver, job, name),
                    "job \"%s\" comes after \"%s\", which is not a job of database \"%s\"", job->name, name,
                    job->database);

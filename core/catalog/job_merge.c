@@ -183,13 +183,35 @@ static void add_declared(struct builder *builder, const struct declared_place *p
         apply_override(&job, override);
     }
     options_inherit(&job.options, &declared->options);
-    if (override != NULL && declared->on.count == 0) {
+    if (override != NULL && !override->refused && declared->on.count == 0) {
         refuse_idle(builder, &job);
     }
     add_job(builder, &job);
 }
 
 /* --- the jobs of conf.d --- */
+
+/* Known by its name, so that jobs which come after it are not refused for that. */
+static void add_refused(struct builder *builder, const struct config_job *from)
+{
+    const struct config *config = builder->config;
+    const char *database = from->database != NULL || config->database_count != 1 ? from->database
+                                                                                 : config->databases[0].name;
+    size_t declared = 0;
+    declared_find(builder, from->name, &declared);
+    if (database == NULL || config_find_database(config, database) == NULL) {
+        builder->complete = false;
+    } else if (declared == 0) {
+        builder->jobs[builder->job_count++] = (struct job){.name = from->name,
+                                                           .database = database,
+                                                           .origin = JOB_FROM_CONFIG,
+                                                           .file = from->file,
+                                                           .line = from->line,
+                                                           .schedule_text = "",
+                                                           .after = from->after,
+                                                           .after_count = from->after_count};
+    }
+}
 
 static void add_configured(struct builder *builder, const struct config_job *from)
 {
@@ -262,7 +284,7 @@ static void check_override(struct builder *builder, const struct config_job *ove
                    "a plugin's database is given in its plugin entry; leave it out here",
                    "job \"%s\" belongs to plugin \"%s\", which is in database \"%s\", not in \"%.100s\"",
                    override->name, taken->choice->declaration->name, taken->choice->database, override->database);
-    } else if (count == 0 && !belongs_to_absent_plugin(builder, override)) {
+    } else if (count == 0 && builder->complete && !belongs_to_absent_plugin(builder, override)) {
         refuse_unknown_override(builder, override);
     }
 }
@@ -316,7 +338,9 @@ void jobs_collect(struct builder *builder)
         }
     }
     for (size_t i = 0; i < builder->config->job_count; i++) {
-        if (builder->config->jobs[i].command != NULL) {
+        if (builder->config->jobs[i].refused) {
+            add_refused(builder, &builder->config->jobs[i]);
+        } else if (builder->config->jobs[i].command != NULL) {
             add_configured(builder, &builder->config->jobs[i]);
         } else {
             check_override(builder, &builder->config->jobs[i]);

@@ -44,6 +44,17 @@ static const struct zone *zone_of(struct builder *builder, const struct job *job
     return search->zone;
 }
 
+/* Only with its zone it shows that the one time of @at does not exist. */
+static void check_once(struct builder *builder, const struct job *job)
+{
+    if (job->schedule.form == SCHEDULE_ONCE && schedule_next(&job->schedule, INSTANT_NONE) == INSTANT_NEVER) {
+        report_add(builder->report, job->file, job->line, "choose another time, or take dst_gap out",
+                   "job \"%s\": schedule \"%s\": this schedule can never fire: the clocks of %s skip its time, and "
+                   "dst_gap is \"skip\"",
+                   job->name, job->schedule_text, job->options.timezone);
+    }
+}
+
 static void settle_schedule(struct builder *builder, struct job *job, const struct config_database *database)
 {
     const struct zone *zone = NULL;
@@ -59,6 +70,7 @@ static void settle_schedule(struct builder *builder, struct job *job, const stru
         return;
     }
     schedule_set_zone(&job->schedule, zone, job->options.dst_gap, job->options.dst_overlap);
+    check_once(builder, job);
 }
 
 /* --- pools --- */

@@ -82,12 +82,17 @@ static enum choice_state choose_state(struct builder *builder, struct choice *ch
     if (entry != NULL && entry->enabled == CONFIG_DISABLED) {
         return CHOICE_DISABLED;
     }
+    if (entry != NULL && entry->refused) {
+        return CHOICE_BROKEN;
+    }
     bool asked_for = entry != NULL && (entry->enabled == CONFIG_ENABLED || entry->database != NULL);
     if (builder->config->database_count == 0 && !asked_for) {
         return CHOICE_IDLE;
     }
     if (entry == NULL && builder->config->database_count > 1) {
-        refuse_unmentioned(builder, declaration);
+        if (builder->complete) {
+            refuse_unmentioned(builder, declaration);
+        }
         return CHOICE_BROKEN;
     }
     struct subject subject = {"plugin", declaration->name, entry != NULL ? entry->file : NULL,

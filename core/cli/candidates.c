@@ -168,8 +168,12 @@ static struct config *quiet_config(const struct invocation *invocation)
 {
     struct report report;
     report_init(&report);
-    struct config *config = config_load(invocation->config, &report);
+    struct config *config = config_gather(invocation->config, &report);
     report_finish(&report);
+    if (!config->databases_sound) {
+        config_free(config);
+        return NULL;
+    }
     return config;
 }
 

@@ -1,3 +1,6 @@
+#include <string.h>
+
+#include "base/clock.h"
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/load.h"
@@ -48,10 +51,44 @@ static void warn_of_idleness(const struct invocation *invocation, const struct c
     }
 }
 
+static bool is_in_folder(const struct plugin_set *plugins, const char *name)
+{
+    for (size_t i = 0; i < plugins->count; i++) {
+        if (strcmp(plugins->plugins[i]->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* No mistake, since a plugin's file may be taken away, but whoever just wrote the name wants to know. */
+static void warn_of_absent_plugins(const struct invocation *invocation, const struct loaded *loaded)
+{
+    for (size_t i = 0; i < loaded->config->plugin_count; i++) {
+        const struct config_plugin *entry = &loaded->config->plugins[i];
+        if (entry->enabled != CONFIG_DISABLED && !is_in_folder(loaded->plugins, entry->name)) {
+            remark(invocation, "%s:%d: warning: there is no plugin \"%s\" yet: this waits for %s.so in plugin_dir",
+                   entry->file, entry->line, entry->name, entry->name);
+        }
+    }
+}
+
+static void warn_of_past(const struct invocation *invocation, const struct catalog *catalog)
+{
+    instant now = clock_wall();
+    for (size_t i = 0; i < catalog->job_count; i++) {
+        const struct job *job = &catalog->jobs[i];
+        if (job->active && job->schedule.form == SCHEDULE_ONCE && schedule_next(&job->schedule, now) == INSTANT_NEVER) {
+            remark(invocation, "%s:%d: warning: job \"%s\": the one time of \"%s\" has passed", job->file, job->line,
+                   job->name, job->schedule_text);
+        }
+    }
+}
+
 /* libpq reads a conninfo without connecting; the layers below may not ask it. */
 static void check_conninfo(struct loaded *loaded)
 {
-    for (size_t i = 0; loaded->config != NULL && i < loaded->config->database_count; i++) {
+    for (size_t i = 0; loaded->config->databases_sound && i < loaded->config->database_count; i++) {
         const struct config_database *database = &loaded->config->databases[i];
         struct pg_target target = {.conninfo = database->conninfo, .application_name = "pgchime check"};
         struct conninfo info;
@@ -78,6 +115,8 @@ static int check_run(const struct invocation *invocation)
     }
     if (loaded.report.count == 0) {
         warn_of_idleness(invocation, loaded.config);
+        warn_of_absent_plugins(invocation, &loaded);
+        warn_of_past(invocation, loaded.catalog);
     }
     int status = loaded.report.count == 0 ? EXIT_OK : (int)ERROR_CONFIG;
     loaded_finish(&loaded);
@@ -88,7 +127,8 @@ const struct command command_check = {
     .name = "check",
     .arguments = "",
     .summary = "configuration and plugins, offline: every error as file:line",
-    .details =
-        "Exit status 3 when there is any finding, a refused plugin included (serve would go on without that one).",
+    .details = "Exit status 3 when there is any finding, a refused plugin included (serve would go on without that "
+               "one). While the\n"
+               "databases have an error, what jobs and plugins need of them is not looked at.",
     .run = check_run,
 };

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 
+#define NOT_FIXED ", not run: the schedule is not fixed, since its minute or its hour begins with *"
 #define COUNTED_TIMES 100000 /* as many as a gap of a day and a bit has seconds */
 
 /* --- times ------------------------------------------------------------------------------------------------------------- */
@@ -144,12 +145,17 @@ static int64_t wall_times(const struct schedule *schedule, instant first, instan
     return schedule_count(&wall, first - 1, last - 1, COUNTED_TIMES, &(instant){0});
 }
 
-/* "02:30", or "02:00 and 3 more times" */
-static void put_times(struct buffer *text, instant earliest, int64_t count)
+/* "02:30", "02:00 and 02:30", or "02:00 and 3 more times" */
+static void put_times(struct buffer *text, const struct schedule *schedule, instant earliest, int64_t count)
 {
+    struct schedule wall = *schedule;
+    wall.zone = NULL;
     put_time(text, earliest);
-    if (count > 1) {
-        buffer_printf(text, " and %lld more time%s", (long long)(count - 1), count > 2 ? "s" : "");
+    if (count == 2) {
+        buffer_puts(text, " and ");
+        put_time(text, schedule_next(&wall, earliest));
+    } else if (count > 2) {
+        buffer_printf(text, " and %lld more times", (long long)(count - 1));
     }
 }
 
@@ -158,7 +164,7 @@ static void put_missing(struct buffer *text, const struct schedule *schedule, in
     struct sides sides = sides_of(schedule->zone, change);
     instant earliest;
     *count = wall_times(schedule, sides.before, sides.after, &earliest);
-    put_times(text, earliest, *count);
+    put_times(text, schedule, earliest, *count);
     buffer_printf(text, " %s not exist on ", *count == 1 ? "does" : "do");
     put_day(text, earliest);
     buffer_puts(text, ": ");
@@ -228,10 +234,11 @@ static void note_change(struct clock_notes *notes, const struct schedule *schedu
     struct sides sides = sides_of(schedule->zone, change);
     instant earliest;
     int64_t count = 0;
-    bool skips = schedule->fixed && schedule->dst_gap == DST_GAP_SKIP && sides.before < sides.after;
+    bool by_wall = schedule->form == SCHEDULE_CRON || schedule->form == SCHEDULE_ONCE;
+    bool skips = by_wall && sides.before < sides.after && (!schedule->fixed || schedule->dst_gap == DST_GAP_SKIP);
     if (skips && wall_times(schedule, sides.before, sides.after, &earliest) > 0) {
         put_missing(&text, schedule, change, &count);
-        buffer_puts(&text, ", skipped");
+        buffer_puts(&text, schedule->fixed ? ", skipped" : NOT_FIXED);
     } else {
         put_clock_change(&text, schedule->zone, change);
         buffer_puts(&text, " on ");

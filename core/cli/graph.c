@@ -287,7 +287,7 @@ static void print_graph(const struct invocation *invocation, const struct catalo
 static int graph_run(const struct invocation *invocation)
 {
     int status;
-    struct config *config = load_config(invocation, &status);
+    struct config *config = load_sound_config(invocation, &status);
     if (config == NULL) {
         return status;
     }

@@ -158,15 +158,17 @@ void init_put_config(struct buffer *text, const struct init_names *names)
     }
     buffer_puts(text, "};\n"
                       "\n");
-    buffer_puts(text, "plugin_dir = \"" PGCHIME_PLUGIN_DIRECTORY "\";\n"
-                      "# conf_dir = \"conf.d\";              # every *.conf there is read too, beside this file\n"
-                      "# log_level = \"info\";\n"
-                      "\n"
-                      "# Jobs of your own, here or in conf_dir:\n"
-                      "# jobs:\n"
-                      "# {\n"
-                      "#     nightly-analyze: { schedule = \"30 3 * * *\"; command = \"ANALYZE\"; };\n"
-                      "# };\n");
+    buffer_puts(
+        text,
+        "plugin_dir = \"" PGCHIME_PLUGIN_DIRECTORY "\";\n"
+        "conf_dir = \"conf.d\";                # a folder beside this file (make it): every *.conf there is read too\n"
+        "# log_level = \"info\";\n"
+        "\n"
+        "# Jobs of your own, here or in conf_dir:\n"
+        "# jobs:\n"
+        "# {\n"
+        "#     nightly-analyze: { schedule = \"30 3 * * *\"; command = \"ANALYZE\"; };\n"
+        "# };\n");
 }
 
 /* --- SQL ------------------------------------------------------------------------------------------------------------------ */

@@ -10,7 +10,7 @@
 static void load_plugins(const char *program, struct loaded *loaded)
 {
     size_t before = loaded->report.count;
-    if (loaded->config == NULL || loaded->config->plugin_dir == NULL) {
+    if (loaded->config->plugin_dir == NULL) {
         loaded->plugins = xcalloc(1, sizeof *loaded->plugins);
         return;
     }
@@ -24,13 +24,19 @@ void load_all(const struct invocation *invocation, struct loaded *loaded)
 {
     *loaded = (struct loaded){0};
     report_init(&loaded->report);
-    loaded->config = config_load(invocation->config, &loaded->report);
+    loaded->config = config_gather(invocation->config, &loaded->report);
+    bool sound = loaded->report.count == 0;
     load_plugins(invocation->program, loaded);
-    if (loaded->config != NULL) {
+    if (loaded->config->databases_sound) {
         /* The same report: that is how the catalog knows which plugins were refused and need no second finding. */
         loaded->catalog = catalog_build(loaded->config, loaded->plugins, &loaded->report);
-        config_forget_jobs(loaded->config);
-        memory_release();
+    }
+    config_forget_jobs(loaded->config);
+    memory_release();
+    if (!sound) {
+        /* It was built for its findings. */
+        catalog_destroy(loaded->catalog);
+        loaded->catalog = NULL;
     }
     report_sort(&loaded->report);
 }
@@ -89,16 +95,24 @@ static void refuse_database(const struct config *config, const char *name, struc
     free(names);
 }
 
-struct config *load_config(const struct invocation *invocation, int *status)
+static struct config *load(const struct invocation *invocation, bool sound, int *status)
 {
     struct report report;
     report_init(&report);
-    struct config *config = config_load(invocation->config, &report);
+    struct config *config = config_gather(invocation->config, &report);
+    bool faulty = report.count > 0;
     report_sort(&report);
     print_findings(&report);
     report_finish(&report);
     *status = (int)ERROR_CONFIG;
-    if (config == NULL || invocation->database == NULL || config_find_database(config, invocation->database) != NULL) {
+    if (faulty && (sound || !config->databases_sound || config->database_count == 0)) {
+        config_free(config);
+        return NULL;
+    }
+    if (faulty) {
+        remark(invocation, "warning: the configuration has errors; the databases that it names are asked all the same");
+    }
+    if (invocation->database == NULL || config_find_database(config, invocation->database) != NULL) {
         return config;
     }
     struct error err;
@@ -106,6 +120,16 @@ struct config *load_config(const struct invocation *invocation, int *status)
     *status = fail(&err);
     config_free(config);
     return NULL;
+}
+
+struct config *load_config(const struct invocation *invocation, int *status)
+{
+    return load(invocation, false, status);
+}
+
+struct config *load_sound_config(const struct invocation *invocation, int *status)
+{
+    return load(invocation, true, status);
 }
 
 bool database_is_wanted(const struct invocation *invocation, const struct config_database *database)

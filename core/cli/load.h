@@ -6,7 +6,7 @@
 #include "cli/command.h"
 
 struct loaded {
-    struct config *config;      /* NULL when it has errors */
+    struct config *config;      /* what could be read of it; never NULL */
     struct plugin_set *plugins; /* never NULL */
     struct catalog *catalog;    /* NULL when it has errors */
     struct report report;       /* sorted: everything found */
@@ -16,9 +16,12 @@ struct loaded {
 /* All of it. `loaded` is to be finished also when there are errors (catalog is NULL then). */
 void load_all(const struct invocation *invocation, struct loaded *loaded);
 void loaded_finish(struct loaded *loaded);
-/* The configuration alone, for commands that only connect; NULL after its findings were printed. With --database an
- * unknown name is an error too; *status is the exit status then. */
+/* The configuration alone, for commands that only connect: with errors elsewhere than in its databases they are
+ * printed, and it is good all the same. Else, or when --database names none of them, NULL after its findings were
+ * printed; *status is the exit status then. */
 struct config *load_config(const struct invocation *invocation, int *status);
+/* The same, but any error is one: for commands that go on to load all of it. */
+struct config *load_sound_config(const struct invocation *invocation, int *status);
 /* Whether the command is about this database: --database. */
 bool database_is_wanted(const struct invocation *invocation, const struct config_database *database);
 /* Every finding on standard error. */

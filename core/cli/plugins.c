@@ -177,14 +177,14 @@ static int plugins_run(const struct invocation *invocation)
 {
     struct loaded loaded;
     int status;
-    struct config *config = load_config(invocation, &status);
+    struct config *config = load_sound_config(invocation, &status);
     if (config == NULL) {
         return status;
     }
     config_free(config);
     load_all(invocation, &loaded);
     print_findings(&loaded.report);
-    status = loaded.config != NULL ? list_plugins(invocation, &loaded) : (int)ERROR_CONFIG;
+    status = loaded.config->databases_sound ? list_plugins(invocation, &loaded) : (int)ERROR_CONFIG;
     loaded_finish(&loaded);
     return status;
 }

@@ -1,9 +1,13 @@
+#define _GNU_SOURCE 1
+
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -91,6 +95,25 @@ static bool write_template(const char *folder, const char *name, struct output_l
     return written;
 }
 
+/* Whether a build would find the header. */
+static bool is_header_found(void)
+{
+    char *const words[] = {(char *)"pkg-config", (char *)"--exists", (char *)"pgchime", NULL};
+    pid_t child;
+    int status = -1;
+    return posix_spawnp(&child, words[0], NULL, NULL, words, environ) == 0 && waitpid(child, &status, 0) == child &&
+           status == 0;
+}
+
+static void remark_next_step(const struct invocation *invocation, const char *folder)
+{
+    if (!is_header_found()) {
+        remark(invocation, "pkg-config does not find pgchime: in its own folder, cmake --install build --prefix DIR; "
+                           "then here, export PKG_CONFIG_PATH=DIR/lib/pkgconfig");
+    }
+    remark(invocation, "build it: cmake -S %s -B %s/build && cmake --build %s/build", folder, folder, folder);
+}
+
 static int plugins_new_run(const struct invocation *invocation)
 {
     const char *name = invocation->arguments[0];
@@ -104,7 +127,7 @@ static int plugins_new_run(const struct invocation *invocation)
     struct output_list *list = output_create("files", columns, COUNT_OF(columns));
     if (write_template(folder, name, list, &err)) {
         output_print(&list, 1, &invocation->style, stdout);
-        remark(invocation, "build it: cmake -S %s -B %s/build && cmake --build %s/build", folder, folder, folder);
+        remark_next_step(invocation, folder);
     } else {
         status = fail(&err);
     }

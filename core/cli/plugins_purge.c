@@ -80,7 +80,7 @@ static const struct catalog_plugin *find_in_catalog(const struct purge *purge)
 static bool refuse_used(const struct purge *purge, const struct catalog_plugin *plugin, struct error *err)
 {
     error_set(err, ERROR_REFUSED, "plugin \"%s\" is installed, and its file is there: it is in use", purge->plugin);
-    return error_hint(err, "take %s away, or write enabled = false in conf.d; restart the daemon, then purge it",
+    return error_hint(err, "take %s away, or write enabled = false in conf.d and run pgchime reload; then purge it",
                       plugin->declaration->file);
 }
 
@@ -88,7 +88,8 @@ static bool refuse_served(const struct purge *purge, struct error *err)
 {
     error_set(err, ERROR_REFUSED, "plugin \"%s\" is installed, and the daemon that leads may know it still",
               purge->plugin);
-    return error_hint(err, "restart the daemon: it then gives up what is gone; then purge it");
+    return error_hint(err, "a daemon that runs gives up what is gone within seconds; after a change of conf.d run "
+                           "pgchime reload; then purge it");
 }
 
 static bool refuse_running(const char *job, struct error *err)
@@ -224,7 +225,7 @@ static int search_and_purge(struct purge *purge)
 static int plugins_purge_run(const struct invocation *invocation)
 {
     int status;
-    struct config *config = load_config(invocation, &status); /* for its findings and --database */
+    struct config *config = load_sound_config(invocation, &status); /* for its findings and --database */
     if (config == NULL) {
         return status;
     }

@@ -65,6 +65,7 @@ struct config_plugin {
     size_t setting_count;
     const char *file;
     int line;
+    bool refused; /* it has a finding */
 };
 
 /* A job defined, or a plugin's job overridden: members that the file does not set are NULL or not in options.set. */
@@ -80,6 +81,7 @@ struct config_job {
     struct job_options options; /* only what the file sets */
     const char *file;
     int line;
+    bool refused; /* it has a finding: what is missing here may be what was refused */
 };
 
 struct config {
@@ -99,8 +101,12 @@ struct config {
     size_t plugin_count;
     const struct config_job *jobs; /* sorted by name; not in the arena */
     size_t job_count;
+    bool complete;        /* every entry of every file could be read as far as its name */
+    bool databases_sound; /* the databases have no finding: whoever only connects may go on */
 };
 
+/* What could be read, findings or not; never NULL. Of entries given twice the first is kept. */
+struct config *config_gather(const char *file, struct report *report);
 /* NULL when the report gained an error. The file may be anything; nothing but the report is printed. */
 struct config *config_load(const char *file, struct report *report);
 void config_free(struct config *config);       /* takes NULL */

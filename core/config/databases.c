@@ -145,6 +145,7 @@ void databases_read(struct reader *reader, const config_setting_t *group)
 {
     size_t count = setting_count(group);
     struct config_database *databases = arena_alloc(reader->arena, (count + 1) * sizeof(*databases));
+    size_t findings_before = reader->report->count;
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         const config_setting_t *setting = setting_at(group, i);
@@ -160,4 +161,5 @@ void databases_read(struct reader *reader, const config_setting_t *group)
     }
     reader->config->databases = databases;
     reader->config->database_count = kept;
+    reader->config->databases_sound = reader->report->count == findings_before;
 }

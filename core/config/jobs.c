@@ -249,14 +249,15 @@ void job_read(struct reader *reader, const config_setting_t *setting)
         return;
     }
     struct setting_key key = {name, SETTING_GROUP};
-    if (!setting_accept(reader, setting, &key, "\"jobs\"")) {
-        return;
-    }
+    size_t findings_before = reader->report->count;
     struct config_job job = {.name = arena_strdup(reader->arena, name),
                              .enabled = true,
                              .file = reader->file,
                              .line = reader_line(reader, setting)};
     snprintf(reader->owner, sizeof(reader->owner), "job \"%s\"", job.name);
-    read_members(reader, setting, &job);
+    if (setting_accept(reader, setting, &key, "\"jobs\"")) {
+        read_members(reader, setting, &job);
+    }
+    job.refused = reader->report->count != findings_before;
     add_job(reader, &job);
 }

@@ -80,6 +80,7 @@ static void add_plugin(struct reader *reader, const struct config_plugin *plugin
 
 void plugin_read(struct reader *reader, const config_setting_t *group)
 {
+    size_t findings_before = reader->report->count;
     settings_check(reader, group, &table, OWNER);
     struct config_plugin plugin = {
         .name = read_name(reader, group),
@@ -93,7 +94,10 @@ void plugin_read(struct reader *reader, const config_setting_t *group)
     if (settings != NULL && config_setting_is_group(settings)) {
         read_settings(reader, settings, &plugin);
     }
+    plugin.refused = reader->report->count != findings_before;
     if (plugin.name != NULL) {
         add_plugin(reader, &plugin);
+    } else {
+        reader->config->complete = false;
     }
 }

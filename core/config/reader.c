@@ -108,12 +108,14 @@ static void read_plugin_dir(struct reader *reader, const config_setting_t *setti
 {
     reader->config->plugin_dir = read_path(reader, setting);
     reader->config->plugin_dir_line = reader_line(reader, setting);
+    reader->config->complete = reader->config->complete && reader->config->plugin_dir != NULL;
 }
 
 static void read_conf_dir(struct reader *reader, const config_setting_t *setting)
 {
     reader->config->conf_dir = read_path(reader, setting);
     reader->conf_dir_line = reader_line(reader, setting);
+    reader->config->complete = reader->config->complete && reader->config->conf_dir != NULL;
 }
 
 static void read_log_level(struct reader *reader, const config_setting_t *setting)
@@ -172,10 +174,13 @@ static void read_top(struct reader *reader, const struct file_kind *kind, const 
     const struct setting_key *key = setting_find_key(&kind->table, config_setting_name(setting));
     if (key == NULL) {
         setting_refuse_unknown(reader, setting, &kind->table, kind->owner);
+        reader->config->complete = false;
         return;
     }
     read_function *read = kind->readers[key - kind->table.keys];
-    if (setting_accept(reader, setting, key, kind->owner) && read != NULL) {
+    if (!setting_accept(reader, setting, key, kind->owner)) {
+        reader->config->complete = false;
+    } else if (read != NULL) {
         read(reader, setting);
     }
 }
@@ -199,6 +204,7 @@ static void read_unit(struct reader *reader, const struct file_kind *kind, const
     config_init(&parsed);
     reader->line = unit->line;
     if (config_read_string(&parsed, unit->text) == CONFIG_FALSE) {
+        reader->config->complete = false;
         report_refusal(reader, &parsed);
         config_destroy(&parsed);
         return;
@@ -222,6 +228,7 @@ static void read_file(struct reader *reader, const struct file_kind *kind, const
 {
     struct source_text source;
     if (!source_read(file, missing_hint, &source, reader->report)) {
+        reader->config->complete = false;
         return;
     }
     reader->file = arena_strdup(reader->arena, file);
@@ -231,6 +238,8 @@ static void read_file(struct reader *reader, const struct file_kind *kind, const
         for (size_t i = 0; i < outline.count; i++) {
             read_unit(reader, kind, &outline.units[i]);
         }
+    } else {
+        reader->config->complete = false;
     }
     arena_destroy(reader->scratch);
     reader->scratch = NULL;
@@ -244,6 +253,7 @@ static void read_parts(struct reader *reader)
         report_add(reader->report, reader->config->file, reader->conf_dir_line,
                    errno == ENOENT ? "make the folder, or remove the line" : NULL, "cannot read conf_dir \"%s\": %s",
                    reader->config->conf_dir, strerror(errno));
+        reader->config->complete = false;
         return;
     }
     for (size_t i = 0; i < list.count; i++) {
@@ -294,39 +304,54 @@ static int compare_jobs(const void *left, const void *right)
     return by_file != 0 ? by_file : a->line - b->line;
 }
 
-static void refuse_repeated(struct reader *reader)
+/* Of those with one name the first stays. */
+static void refuse_repeated_plugins(struct reader *reader)
 {
-    const struct config_plugin *plugins = reader->plugins;
-    for (size_t i = 1; i < reader->config->plugin_count; i++) {
-        if (strcmp(plugins[i].name, plugins[i - 1].name) == 0) {
+    struct config_plugin *plugins = reader->plugins;
+    size_t kept = 0;
+    for (size_t i = 0; i < reader->config->plugin_count; i++) {
+        const struct config_plugin *first = kept > 0 ? &plugins[kept - 1] : NULL;
+        if (first != NULL && strcmp(plugins[i].name, first->name) == 0) {
             report_add(reader->report, plugins[i].file, plugins[i].line, "keep one of the two",
-                       "plugin \"%s\" is already configured at %s:%d", plugins[i].name, plugins[i - 1].file,
-                       plugins[i - 1].line);
+                       "plugin \"%s\" is already configured at %s:%d", plugins[i].name, first->file, first->line);
+        } else {
+            plugins[kept++] = plugins[i];
         }
     }
-    const struct config_job *jobs = reader->jobs;
-    for (size_t i = 1; i < reader->config->job_count; i++) {
-        if (strcmp(jobs[i].name, jobs[i - 1].name) == 0) {
+    reader->config->plugin_count = kept;
+}
+
+static void refuse_repeated_jobs(struct reader *reader)
+{
+    struct config_job *jobs = reader->jobs;
+    size_t kept = 0;
+    for (size_t i = 0; i < reader->config->job_count; i++) {
+        const struct config_job *first = kept > 0 ? &jobs[kept - 1] : NULL;
+        if (first != NULL && strcmp(jobs[i].name, first->name) == 0) {
             report_add(reader->report, jobs[i].file, jobs[i].line, "rename or remove one of the two",
-                       "job \"%s\" is already given at %s:%d", jobs[i].name, jobs[i - 1].file, jobs[i - 1].line);
+                       "job \"%s\" is already given at %s:%d", jobs[i].name, first->file, first->line);
+        } else {
+            jobs[kept++] = jobs[i];
         }
     }
+    reader->config->job_count = kept;
 }
 
 /* Sorts the lists and hands them to the snapshot. */
 static void settle_lists(struct reader *reader)
 {
     struct config *config = reader->config;
-    size_t plugin_size = config->plugin_count * sizeof(*reader->plugins);
     if (config->plugin_count > 0) {
         qsort(reader->plugins, config->plugin_count, sizeof(*reader->plugins), compare_plugins);
-        config->plugins = memcpy(arena_alloc(reader->arena, plugin_size), reader->plugins, plugin_size);
+        refuse_repeated_plugins(reader);
+        size_t size = config->plugin_count * sizeof(*reader->plugins);
+        config->plugins = memcpy(arena_alloc(reader->arena, size), reader->plugins, size);
     }
     if (config->job_count > 0) {
         qsort(reader->jobs, config->job_count, sizeof(*reader->jobs), compare_jobs);
+        refuse_repeated_jobs(reader);
         reader->jobs = xrealloc(reader->jobs, config->job_count, sizeof(*reader->jobs));
     }
-    refuse_repeated(reader);
     free(reader->plugins);
     config->jobs = reader->jobs;
 }
@@ -335,25 +360,36 @@ static struct config *start_config(const char *file)
 {
     struct arena *arena = arena_create();
     struct config *config = arena_alloc(arena, sizeof(*config));
-    *config = (struct config){
-        .arena = arena, .file = arena_strdup(arena, file), .instance = host_name(arena), .log_level = LOG_LEVEL_INFO};
+    *config = (struct config){.arena = arena,
+                              .file = arena_strdup(arena, file),
+                              .instance = host_name(arena),
+                              .log_level = LOG_LEVEL_INFO,
+                              .complete = true,
+                              .databases_sound = true};
     return config;
 }
 
-struct config *config_load(const char *file, struct report *report)
+struct config *config_gather(const char *file, struct report *report)
 {
     struct config *config = start_config(file);
     struct reader reader = {
         .config = config, .arena = config->arena, .report = report, .folder = folder_of(config->arena, file)};
-    size_t findings_before = report->count;
     read_file(&reader, &main_file, file,
               "write it (it says at least: databases: { main: { conninfo = \"...\"; }; };) "
               "or name another with --config");
+    config->databases_sound = config->databases_sound && (config->database_count > 0 || config->complete);
     settle_control_socket(&reader);
     if (config->conf_dir != NULL) {
         read_parts(&reader);
     }
     settle_lists(&reader);
+    return config;
+}
+
+struct config *config_load(const char *file, struct report *report)
+{
+    size_t findings_before = report->count;
+    struct config *config = config_gather(file, report);
     if (report->count != findings_before) {
         config_free(config);
         return NULL;

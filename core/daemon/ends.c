@@ -29,20 +29,54 @@ instant dispatch_retry_at(const struct lead *lead, const struct scheduled *sched
     return !bounded || at < schedule_next(&job->schedule, now) ? at : INSTANT_NONE;
 }
 
-static instant retry_at(const struct lead *lead, const struct scheduled *scheduled, const struct run *run,
-                        const struct outcome *outcome)
+/* Whether another attempt may mend it. */
+static bool may_mend(const struct scheduled *scheduled, const struct outcome *outcome)
 {
-    const struct job *job = scheduled_job(scheduled);
     bool mends = outcome->state == RUN_FAILED || outcome->state == RUN_TIMED_OUT;
     /* That it took our terminate and not only our cancel to end it makes it no likelier to succeed. */
     const char *sqlstate = outcome->state == RUN_TIMED_OUT ? "57014" : outcome->sqlstate;
-    if (!mends || scheduled_retired(scheduled) || !options_retries(&job->options, sqlstate)) {
-        return INSTANT_NONE;
+    return mends && !scheduled_retired(scheduled) && options_retries(&scheduled_job(scheduled)->options, sqlstate);
+}
+
+/* A part of it may have been committed. */
+static bool may_be_half_done(const struct job *job)
+{
+    return job->options.delivery == DELIVERY_AT_MOST_ONCE && !sql_is_one_transaction(job->command);
+}
+
+static instant retry_at(const struct lead *lead, const struct scheduled *scheduled, const struct run *run,
+                        const struct outcome *outcome)
+{
+    bool again = may_mend(scheduled, outcome) && !may_be_half_done(scheduled_job(scheduled));
+    return again ? dispatch_retry_at(lead, scheduled, run->attempt) : INSTANT_NONE;
+}
+
+/* Why it is not tried again, with the way out. DO and CALL may be part of a transaction, the others may not. */
+static char *half_done_reason(const char *command)
+{
+    const char *cursor = command;
+    struct sql_statement statement;
+    while (sql_next_statement(&cursor, &statement)) {
+        if (strcmp(statement.words[0], "do") == 0 || strcmp(statement.words[0], "call") == 0) {
+            return xasprintf("not tried again: %s may commit by itself; set delivery = \"transactional\" or "
+                             "\"at_least_once\"",
+                             statement.words[0][0] == 'd' ? "DO" : "CALL");
+        }
     }
-    if (job->options.delivery == DELIVERY_AT_MOST_ONCE && !sql_is_one_transaction(job->command)) {
-        return INSTANT_NONE; /* a part of it may have been committed */
+    return xstrdup("not tried again: its text may have committed a part; set delivery = \"at_least_once\"");
+}
+
+/* What was given, and why an error that `retry_on` names was not tried again. NULL: nothing to say. */
+static char *reason_of(const struct scheduled *scheduled, const struct run *run, const struct outcome *outcome)
+{
+    const struct job *job = scheduled_job(scheduled);
+    if (run->attempt >= job->options.max_attempts || !may_mend(scheduled, outcome) || !may_be_half_done(job)) {
+        return outcome->reason != NULL ? xstrdup(outcome->reason) : NULL;
     }
-    return dispatch_retry_at(lead, scheduled, run->attempt);
+    char *why = half_done_reason(job->command);
+    char *text = outcome->reason != NULL ? xasprintf("%s; %s", outcome->reason, why) : xstrdup(why);
+    free(why);
+    return text;
 }
 
 /* Whoever asks for a run is to see what became of it. */
@@ -73,7 +107,7 @@ void dispatch_add_finish(struct lead *lead, struct scheduled *scheduled, const s
     *pending = (struct pending_finish){.scheduled = scheduled,
                                        .attempt = run->attempt,
                                        .message = outcome->message != NULL ? xstrdup(outcome->message) : NULL,
-                                       .reason = outcome->reason != NULL ? xstrdup(outcome->reason) : NULL,
+                                       .reason = reason_of(scheduled, run, outcome),
                                        .finish = {.job_id = run->job_id,
                                                   .kind = run->kind,
                                                   .slot = run->slot,

@@ -1,6 +1,7 @@
 #include "daemon/reload.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,8 +60,12 @@ static void log_findings(const struct reload *reload)
 {
     for (size_t i = 0; i < reload->report.count; i++) {
         const struct finding *finding = &reload->report.findings[i];
-        log_warning("%s:%d: %s%s%s", finding->file != NULL ? finding->file : "configuration", finding->line,
-                    finding->message, finding->hint != NULL ? "; " : "", finding->hint != NULL ? finding->hint : "");
+        char line[16] = "";
+        if (finding->line > 0) {
+            snprintf(line, sizeof line, ":%d", finding->line);
+        }
+        log_warning("%s%s: %s%s%s", finding->file != NULL ? finding->file : "configuration", line, finding->message,
+                    finding->hint != NULL ? "; " : "", finding->hint != NULL ? finding->hint : "");
     }
 }
 

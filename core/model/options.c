@@ -162,6 +162,13 @@ static bool outside(const struct option *option, const char *value, const char *
     return error_set(err, ERROR_CONFIG, "%s \"%.100s\" is outside %s to %s", option->name, value, low, high);
 }
 
+/* As duration_parse said it. */
+static bool refuse_duration(const struct option *option, const struct error *parsed, struct error *err)
+{
+    error_set(err, ERROR_CONFIG, "%s: %s", option->name, parsed->message);
+    return error_hint(err, "%s%s", parsed->hint, option->kind == OPTION_LIMIT ? "; or none" : "");
+}
+
 static bool set_duration(const struct option *option, const char *value, duration *length, struct error *err)
 {
     if (option->kind == OPTION_LIMIT && strcmp(value, "none") == 0) {
@@ -169,11 +176,13 @@ static bool set_duration(const struct option *option, const char *value, duratio
         return true;
     }
     duration parsed = 0;
-    if (!duration_parse(value, &parsed, err)) {
-        if (err != NULL) {
-            err->kind = ERROR_CONFIG;
-        }
-        return error_prefix(err, "%s", option->name);
+    struct error refusal;
+    if (!duration_parse(value, &parsed, &refusal)) {
+        return refuse_duration(option, &refusal, err);
+    }
+    if (option->kind == OPTION_LIMIT && parsed == 0) {
+        error_set(err, ERROR_CONFIG, "%s \"%.100s\" is no time at all", option->name, value);
+        return error_hint(err, "write none for no limit");
     }
     if (parsed < option->low || parsed > option->high) {
         char low[DURATION_TEXT_SIZE];

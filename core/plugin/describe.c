@@ -128,7 +128,8 @@ static bool judge_end(struct candidate *candidate, bool keep_text)
     char what[160];
     if (WIFSIGNALED(host->status)) {
         int number = WTERMSIG(host->status);
-        snprintf(what, sizeof(what), "its plugin host was ended by signal %d (%s)", number, strsignal(number));
+        snprintf(what, sizeof(what), "its plugin host was ended by signal %d (%s), or the file is not whole yet",
+                 number, strsignal(number));
         return blame(candidate, CONSTANT_HINT, what);
     }
     int status = WEXITSTATUS(host->status);

@@ -76,6 +76,126 @@ START_TEST(missing_plugin_folder_is_reported_where_it_is_named)
 }
 END_TEST
 
+/* Each job of the second group has errors that show only when all jobs are known; none says what follows from the first. */
+START_TEST(errors_of_one_job_hide_none_of_another)
+{
+    ck_assert_int_eq(check("databases: { main: { conninfo = \"dbname=x\"; }; };\n"
+                           "jobs: {\n"
+                           " a: { command = \"SELECT 1\"; schedule = \"61 * * * *\"; };\n"
+                           " b: { command = \" \"; schedule = \"@daily\"; };\n"
+                           " c: { command = \"SELECT 1\"; after = [\"9!\"]; };\n"
+                           " d = 5;\n"
+                           " e: { command = \"SELECT 1\"; after = [\"a\", \"b\", \"c\", \"d\", \"zzzzzz\"]; };\n"
+                           " f: { command = \"SELECT 1\"; };\n"
+                           " g: { command = \"SELECT 1\"; after = \"g\"; pool = \"heavy\"; };\n"
+                           " h: { command = \"SELECT 1\"; schedule = \"@daily\"; timezone = \"Xxx/Yyy\"; };\n"
+                           "};\n",
+                           NULL),
+                     3);
+    static const char *const expected[] = {
+        ":3: job \"a\": schedule \"61 * * * *\": minute \"61\": a value is out of range, expected 0-59\n",
+        ":4: the command of job \"b\" has no statement\n",
+        ":5: \"after\" of job \"c\": \"9!\" cannot be a job's name\n",
+        ":6: \"d\" of \"jobs\": expected a group, found an integer\n",
+        ":7: job \"e\" comes after \"zzzzzz\", which is not a job of database \"main\"\n",
+        ":8: job \"f\" has neither a schedule nor a job to come after: it would never run\n",
+        ":9: job \"g\": database \"main\" has no pool \"heavy\"\n",
+        ":9: job \"g\" comes after itself\n",
+        ":10: job \"h\": there is no time zone \"Xxx/Yyy\"\n",
+    };
+    size_t places = 0;
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        ck_assert_msg(strstr(errors, expected[i]) != NULL, "no \"%s\" in:\n%s", expected[i], errors);
+    }
+    for (const char *at = strstr(errors, "pgchime.conf:"); at != NULL; at = strstr(at + 1, "pgchime.conf:")) {
+        places += strncmp(at + strlen("pgchime.conf"), ":", 1) == 0 && at[strlen("pgchime.conf:")] != ';' ? 1 : 0;
+    }
+    ck_assert_msg(places == sizeof expected / sizeof *expected, "%zu findings:\n%s", places, errors);
+}
+END_TEST
+
+START_TEST(what_a_file_without_shape_may_hold_is_not_missed)
+{
+    char *folder_of_parts = files_path("%s/conf.d", folder);
+    char *part = files_path("%s/conf.d/broken.conf", folder);
+    files_make_folder(folder_of_parts);
+    files_write(part, "jobs: { upstream: { command = \"SELECT 1\" schedule = \"@daily\"; ");
+    ck_assert_int_eq(check("databases: { main: { conninfo = \"dbname=x\"; }; };\nconf_dir = \"conf.d\";\n"
+                           "jobs: { a: { command = \"SELECT 1\"; after = \"upstream\"; };\n"
+                           " b: { command = \"SELECT 1\"; schedule = \"@daily\"; pool = \"heavy\"; }; };\n",
+                           NULL),
+                     3);
+    ck_assert_ptr_null(strstr(errors, "comes after"));
+    ck_assert_ptr_nonnull(strstr(errors, "conf.d/broken.conf:1: "));
+    ck_assert_ptr_nonnull(strstr(errors, "has no pool \"heavy\""));
+    free(folder_of_parts);
+    free(part);
+}
+END_TEST
+
+START_TEST(databases_with_errors_blame_no_job)
+{
+    ck_assert_int_eq(check("databases: { main: { conninfo = 5; }; };\n"
+                           "jobs: { a: { command = \"SELECT 1\"; schedule = \"@daily\"; database = \"mian\"; }; };\n",
+                           NULL),
+                     3);
+    expect_errors("%/pgchime.conf:1: \"conninfo\" of database \"main\": expected a string, found an integer\n"
+                  "HINT:  write it in double quotes\n");
+}
+END_TEST
+
+START_TEST(a_time_that_has_passed_and_a_plugin_that_is_not_there_are_remarked)
+{
+    char *folder_of_parts = files_path("%s/conf.d", folder);
+    char *part = files_path("%s/conf.d/x.conf", folder);
+    files_make_folder(folder_of_parts);
+    files_write(part, "plugin: { name = \"nosuch\"; };\njobs: {\n"
+                      " a: { command = \"SELECT 1\"; schedule = \"@at 2001-01-01 00:00\"; };\n"
+                      " b: { command = \"SELECT 1\"; schedule = \"@at 2999-01-01 00:00\"; };\n"
+                      " c: { command = \"SELECT 1\"; schedule = \"@at 2001-01-01 00:00\"; enabled = false; }; };\n");
+    ck_assert_int_eq(check("databases: { main: { conninfo = \"dbname=x\"; }; };\nconf_dir = \"conf.d\";\n", NULL), 0);
+    expect_errors("%/conf.d/x.conf:1: warning: there is no plugin \"nosuch\" yet: this waits for nosuch.so in "
+                  "plugin_dir\n"
+                  "%/conf.d/x.conf:3: warning: job \"a\": the one time of \"@at 2001-01-01 00:00\" has passed\n");
+    ck_assert_int_eq(check("databases: { main: { conninfo = \"dbname=x\"; }; };\nconf_dir = \"conf.d\";\n", "-q"), 0);
+    expect_errors("");
+    free(folder_of_parts);
+    free(part);
+}
+END_TEST
+
+/* No server is there: that it is asked for shows in the exit status. */
+START_TEST(faulty_files_disable_no_command_that_only_asks_a_database)
+{
+    char *folder_of_parts = files_path("%s/conf.d", folder);
+    char *part = files_path("%s/conf.d/x.conf", folder);
+    char *text = files_path("databases: { main: { conninfo = \"host=%s dbname=x\"; }; };\nconf_dir = \"conf.d\";\n",
+                            folder);
+    const char *const arguments[][5] = {
+        {"--config", configuration, "jobs", NULL},     {"--config", configuration, "runs", NULL},
+        {"--config", configuration, "why", "a", NULL}, {"--config", configuration, "suspend", "a", NULL},
+        {"--config", configuration, "serve", NULL},    {"--config", configuration, "graph", NULL}};
+    static const int statuses[] = {4, 4, 4, 4, 3, 3};
+    files_make_folder(folder_of_parts);
+    files_write(part, "jobs: { a: { schedul = \"@daily\"; }; };\n");
+    files_write(configuration, text);
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        free(output);
+        free(errors);
+        ck_assert_msg(daemon_run(arguments[i], &output, &errors) == statuses[i], "%s:\n%s", arguments[i][2], errors);
+        ck_assert_ptr_nonnull(strstr(errors, "conf.d/x.conf:1: unknown key \"schedul\" in job \"a\"\n"));
+        ck_assert((strstr(errors, "warning: the configuration has errors") != NULL) == (statuses[i] == 4));
+    }
+    files_write(configuration, "databases: { main: { conninfo = 5; }; };\n");
+    free(output);
+    free(errors);
+    ck_assert_int_eq(daemon_run(arguments[0], &output, &errors), 3);
+    free(folder_of_parts);
+    free(part);
+    free(text);
+}
+END_TEST
+
 START_TEST(zone_and_pool_that_are_not_there_are_reported_with_the_way_out)
 {
     ck_assert_int_eq(check("databases: { main: { conninfo = \"dbname=x\"; }; };\n"
@@ -104,6 +224,11 @@ int main(void)
     TCase *tests = tcase_create("check");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, errors_of_one_job_hide_none_of_another);
+    tcase_add_test(tests, what_a_file_without_shape_may_hold_is_not_missed);
+    tcase_add_test(tests, databases_with_errors_blame_no_job);
+    tcase_add_test(tests, a_time_that_has_passed_and_a_plugin_that_is_not_there_are_remarked);
+    tcase_add_test(tests, faulty_files_disable_no_command_that_only_asks_a_database);
     tcase_add_test(tests, configuration_without_a_database_is_said_to_do_nothing);
     tcase_add_test(tests, missing_plugin_folder_is_reported_where_it_is_named);
     tcase_add_test(tests, zone_and_pool_that_are_not_there_are_reported_with_the_way_out);

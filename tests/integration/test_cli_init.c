@@ -85,6 +85,9 @@ static void set_up(void)
 {
     cluster = cluster_create(NULL);
     folder = files_make_directory();
+    char *parts = files_path("%s/conf.d", folder);
+    files_make_folder(parts);
+    free(parts);
     configuration = files_path("%s/pgchime.conf", folder);
     cluster_create_database(cluster, "plain");
     cluster_execute(cluster, "CREATE ROLE app_owner; ALTER DATABASE plain RENAME TO \"it's \"\"my\"\" shop\"");

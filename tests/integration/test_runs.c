@@ -163,7 +163,9 @@ START_TEST(a_text_that_commits_on_its_way_is_not_tried_again)
     cluster_execute(cluster, "CREATE PROCEDURE steps() LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t VALUES (1); COMMIT;"
                              " PERFORM stumble(9, '40001'); END $$");
     define_and_run("command = \"CALL steps()\"; max_attempts = 5; backoff: { initial = \"10ms\"; };");
-    EXPECT("concat_ws(' ', state, attempt, sqlstate)", "failed 1 40001");
+    EXPECT("concat_ws(' ', state, attempt, sqlstate, reason)",
+           "failed 1 40001 not tried again: CALL may commit by itself; set delivery = \"transactional\" or "
+           "\"at_least_once\"");
     EXPECT_SQL(cluster, "SELECT count(*) FROM t", "1");
 }
 END_TEST
@@ -176,7 +178,8 @@ START_TEST(vacuum_runs_and_its_failure_is_not_tried_again)
     define_and_run("command = \"VACUUM t\"; lock_timeout = \"5s\";");
     EXPECT("concat_ws(' ', state, message)", "succeeded VACUUM");
     run_job("absent");
-    EXPECT_RUN(cluster, "absent", "concat_ws(' ', state, attempt, sqlstate)", "failed 1 42P01");
+    EXPECT_RUN(cluster, "absent", "concat_ws(' ', state, attempt, sqlstate, reason)",
+               "failed 1 42P01 not tried again: its text may have committed a part; set delivery = \"at_least_once\"");
 }
 END_TEST
 

@@ -86,6 +86,14 @@ static const struct {
      " b: { command = \"SELECT 1\"; schedule = \"@daily\"; timezone = \"UTC\"; }; };",
      "%/pgchime.conf:2: database \"main\": there is no time zone \"america/new_york\"\n"
      "HINT:  did you mean \"America/New_York\"?\n"},
+    {ONE_DATABASE,
+     "jobs: { a: { command = \"SELECT 1\"; schedule = \"@at 2027-03-28 02:30\"; timezone = \"Europe/Berlin\";\n"
+     "  dst_gap = \"skip\"; };\n"
+     " b: { command = \"SELECT 1\"; schedule = \"@at 2027-03-28 02:30\"; timezone = \"Europe/Berlin\"; };\n"
+     " c: { command = \"SELECT 1\"; schedule = \"@at 2027-03-28 03:00\"; timezone = \"Europe/Berlin\"; dst_gap = "
+     "\"skip\"; }; };",
+     "%/conf.d/x.conf:1: job \"a\": schedule \"@at 2027-03-28 02:30\": this schedule can never fire: the clocks of "
+     "Europe/Berlin skip its time, and dst_gap is \"skip\"\nHINT:  choose another time, or take dst_gap out\n"},
     /* pools */
     {ONE_DATABASE,
      "jobs: { a: { command = \"SELECT 1\"; schedule = \"@daily\"; pool = \"heavy\"; };\n"

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "base/sqltext.h"
 #include "config/config.h"
+#include "support/files.h"
 
 static struct buffer text;
 
@@ -30,17 +31,22 @@ static struct init_names names_of(const char *role, const char *const *databases
 /* The configuration as the daemon reads it. */
 static struct config *read_config(const struct init_names *names)
 {
-    char path[] = "/tmp/pgchime-init.XXXXXX";
-    int descriptor = mkstemp(path);
-    ck_assert_int_ge(descriptor, 0);
-    FILE *file = fdopen(descriptor, "w");
+    char *folder = files_make_directory();
+    char *path = files_path("%s/pgchime.conf", folder);
+    char *parts = files_path("%s/conf.d", folder);
+    char *part = files_path("%s/jobs.conf", parts);
     init_put_config(&text, names);
-    fputs(buffer_text(&text), file);
-    fclose(file);
+    files_write(path, buffer_text(&text));
+    files_make_folder(parts);
+    files_write(part, "jobs: { nightly: { schedule = \"@daily\"; command = \"VACUUM\"; }; };");
     struct report report;
     report_init(&report);
     struct config *config = config_load(path, &report);
-    remove(path);
+    files_remove_tree(folder);
+    free(folder);
+    free(path);
+    free(parts);
+    free(part);
     ck_assert_msg(config != NULL, "%s", report.count > 0 ? report.findings[0].message : "");
     ck_assert_uint_eq(report.count, 0);
     report_finish(&report);
@@ -57,6 +63,7 @@ START_TEST(the_configuration_names_each_database_and_can_be_read)
     ck_assert_str_eq(config->databases[0].conninfo, "host=/run/postgresql dbname=app user=pgchime");
     ck_assert_str_eq(config->databases[1].name, "shop");
     ck_assert_str_eq(config->plugin_dir, PGCHIME_PLUGIN_DIRECTORY);
+    ck_assert_uint_eq(config->job_count, 1); /* of conf.d beside it */
     config_free(config);
 }
 END_TEST

@@ -214,7 +214,18 @@ START_TEST(schedules_that_are_not_fixed_are_told_of_the_change_too)
                      0);
     program_answered("{\"schema_version\":1,\"slots\":[\"2026-10-03T15:00:00Z\",\"2026-10-03T15:30:00Z\","
                      "\"2026-10-03T16:00:00Z\"],\"notes\":[{\"at\":\"2026-10-03T15:30:00Z\",\"slot\":"
-                     "\"2026-10-03T15:30:00Z\",\"text\":\"clocks go from 02:00 +10:30 to 02:30 +11 on 2026-10-04\"}]}");
+                     "\"2026-10-03T15:30:00Z\",\"text\":\"02:00 does not exist on 2026-10-04: clocks go from "
+                     "02:00 +10:30 to 02:30 +11, not run: the schedule is not fixed, since its minute or its hour "
+                     "begins with *\"}]}");
+    ck_assert_int_eq(NEXT("--schedule", "*/30 2 * * *", "--timezone", "Europe/Berlin", "--at", "2026-03-29", "--count",
+                          "1", "--explain-dst"),
+                     0);
+    program_said("02:00 and 02:30 do not exist on 2026-03-29: clocks go from 02:00 CET to 03:00 CEST, not run: the "
+                 "schedule is not fixed");
+    ck_assert_int_eq(NEXT("--schedule", "0 */6 * * *", "--timezone", "Europe/Berlin", "--at", "2026-03-29", "--count",
+                          "2", "--explain-dst"),
+                     0);
+    program_said("clocks go from 02:00 CET to 03:00 CEST on 2026-03-29");
 }
 END_TEST
 

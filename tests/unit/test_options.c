@@ -154,7 +154,7 @@ START_TEST(every_word_of_an_option_is_accepted)
     ck_assert_int_eq(options.log_runs, LOG_RUNS_OFF);
     set(&options, "dst_overlap", "last");
     ck_assert_int_eq(options.dst_overlap, DST_OVERLAP_LAST);
-    set(&options, "lock_timeout", "0s");
+    set(&options, "lock_timeout", "none");
     check_value(&options, "lock_timeout", "none");
 }
 END_TEST
@@ -214,6 +214,9 @@ START_TEST(values_out_of_range_or_form_are_refused_with_what_is_expected)
     check_refused("catchup", "some", "catchup has no value \"some\"", "latest, none, all");
     check_refused("catchup", "Latest", "has no value", "latest, none, all");
     check_refused("catchup_window", "none", "catchup_window: \"none\" is not a duration", "whole number");
+    check_refused("starting_deadline", "0s", "starting_deadline \"0s\" is no time at all", "write none");
+    check_refused("attempt_timeout", "0min", "is no time at all", "write none");
+    check_refused("lock_timeout", "0", "lock_timeout: \"0\" is not a duration", "2h or 1d; or none");
     check_refused("catchup_window", "5", "is not a duration", "one unit");
     check_refused("cancel_grace", "25h", "cancel_grace \"25h\" is outside 0s to 1d", "");
     check_refused("attempt_timeout", "366d", "is outside 0s to 365d", "");
