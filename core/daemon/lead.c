@@ -188,21 +188,17 @@ void lead_set_pools(struct lead *lead)
     }
 }
 
-static void jobs_synced(void *data, const struct pg_reply *reply)
+static void jobs_synced(void *data, const struct pg_reply *reply, const struct ledger_synced *jobs, size_t count)
 {
     struct lead *lead = data;
-    struct job_memory memory;
-    const char *name;
+    lead->sync = NULL;
     if (lead_refused(lead, reply, "jobs could not be written to the ledger")) {
         return;
     }
     lead->scheduler = scheduler_create();
     lead_set_pools(lead);
-    for (size_t row = 0; ledger_read_memory(reply, row, &name, &memory); row++) {
-        const struct job *job = job_list_find(&lead->jobs, name);
-        if (job != NULL) {
-            scheduler_add(lead->scheduler, job, &memory);
-        }
+    for (size_t i = 0; i < count; i++) {
+        scheduler_add(lead->scheduler, jobs[i].job, &jobs[i].memory);
     }
     scheduler_link(lead->scheduler);
     ledger_request_population(&lead->ledger, population_requested, lead);
@@ -214,7 +210,7 @@ static void plugins_installed(void *data, struct plugin_states *states)
     lead->install = NULL;
     lead->plugins = *states;
     job_list_fill(&lead->jobs, lead->generation->catalog, lead->database->name, &lead->plugins);
-    ledger_sync_jobs(&lead->ledger, lead->jobs.items, lead->jobs.count, jobs_synced, lead);
+    lead->sync = ledger_sync_start(&lead->ledger, lead->jobs.items, lead->jobs.count, jobs_synced, lead);
 }
 
 static void first_history_kept(void *data, const struct pg_reply *reply)
@@ -271,6 +267,7 @@ void lead_destroy(struct lead *lead)
         return;
     }
     install_abandon(lead->install);
+    ledger_sync_abandon(lead->sync);
     swap_destroy(lead);
     dispatch_destroy(lead);
     orphans_destroy(lead);

@@ -5,6 +5,7 @@
 
 #include "daemon/install.h"
 #include "daemon/lead.h"
+#include "ledger/sync.h"
 #include "pg/pool.h"
 #include "runner/lane.h"
 #include "schedule/scheduler.h"
@@ -53,7 +54,8 @@ struct lead {
     struct install *install; /* while it is under way, at the start */
     struct plugin_states plugins;
     struct job_list jobs;
-    struct swap *swap; /* another catalog on its way in; NULL: none */
+    struct ledger_sync *sync; /* while jobs go to the ledger */
+    struct swap *swap;        /* another catalog on its way in; NULL: none */
     struct loop_timer *wake_timer;
     struct scheduler *scheduler; /* NULL until the ledger was read */
     struct pool *pool;

@@ -122,18 +122,15 @@ static void retire_missing(struct lead *lead)
     }
 }
 
-static void take_jobs_over(struct lead *lead, const struct pg_reply *reply)
+static void take_jobs_over(struct lead *lead, const struct ledger_synced *jobs, size_t count)
 {
-    struct job_memory memory;
-    const char *name;
     retire_missing(lead);
-    for (size_t row = 0; ledger_read_memory(reply, row, &name, &memory); row++) {
-        const struct job *job = job_list_find(&lead->swap->jobs, name);
-        struct scheduled *known = scheduler_find(lead->scheduler, memory.job_id);
-        if (job != NULL && known != NULL) {
-            scheduler_replace(lead->scheduler, known, job, &memory);
-        } else if (job != NULL) {
-            scheduler_add(lead->scheduler, job, &memory);
+    for (size_t i = 0; i < count; i++) {
+        struct scheduled *known = scheduler_find(lead->scheduler, jobs[i].memory.job_id);
+        if (known != NULL) {
+            scheduler_replace(lead->scheduler, known, jobs[i].job, &jobs[i].memory);
+        } else {
+            scheduler_add(lead->scheduler, jobs[i].job, &jobs[i].memory);
         }
     }
     dispatch_own_jobs(lead);
@@ -168,16 +165,17 @@ static void configured(void *data, const struct pg_reply *reply)
     lead_refused(data, reply, "the new configuration's fingerprint could not be written");
 }
 
-static void synced(void *data, const struct pg_reply *reply)
+static void synced(void *data, const struct pg_reply *reply, const struct ledger_synced *jobs, size_t count)
 {
     struct lead *lead = data;
     char configuration[17];
+    lead->sync = NULL;
     if (lead_refused(lead, reply, "jobs could not be written to the ledger")) {
         return;
     }
     lead->database = lead->swap->database;
     lead_set_pools(lead);
-    take_jobs_over(lead, reply);
+    take_jobs_over(lead, jobs, count);
     settle(lead);
     log_info("database %s: goes by the new catalog with %zu jobs", lead->database->name, lead->jobs.count);
     ledger_request_population(&lead->ledger, population_requested, lead);
@@ -196,7 +194,7 @@ bool swap_step(struct lead *lead)
         swap->stage = STAGE_WRITING;
         withdraw_changed(lead);
         dispatch_write_passes(lead);
-        ledger_sync_jobs(&lead->ledger, swap->jobs.items, swap->jobs.count, synced, lead);
+        lead->sync = ledger_sync_start(&lead->ledger, swap->jobs.items, swap->jobs.count, synced, lead);
     }
     return true;
 }

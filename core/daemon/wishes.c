@@ -56,6 +56,9 @@ static void resumed(void *data, const struct pg_reply *reply)
 
 void wishes_grant(struct lead *lead, const struct pg_reply *heartbeat)
 {
+    if (lead->sync != NULL) {
+        return; /* what was read of a job before its wish would be remembered after it: the wish comes again */
+    }
     struct ledger_wish *wishes;
     size_t count = ledger_read_wishes(heartbeat, &wishes);
     struct granted granted = {.requests = xcalloc(count + 1, sizeof *granted.requests),

@@ -1,6 +1,5 @@
 #include "ledger/ledger.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "ledger/answers.h"
 #include "ledger/columns.h"
 
 static void send_one(struct pg_connection *connection, const char *name, const char *sql, int parameter_count,
@@ -16,29 +16,6 @@ static void send_one(struct pg_connection *connection, const char *name, const c
     struct pg_statement statement = {
         .name = name, .sql = sql, .parameter_count = parameter_count, .parameters = parameters};
     pg_send(connection, &statement, 1, callback, data);
-}
-
-/* What our own functions give back is well-formed, or the schema is not the one this program was built for. */
-static instant read_instant(const char *text)
-{
-    instant at;
-    if (text == NULL) {
-        return INSTANT_NONE;
-    }
-    if (!instant_parse(text, &at, NULL)) {
-        fatal("the ledger answered \"%s\" where an instant was due", text);
-    }
-    return at;
-}
-
-static enum run_kind read_kind(const char *text)
-{
-    for (enum run_kind kind = 0; kind < RUN_KIND_COUNT; kind++) {
-        if (strcmp(text, run_kind_name(kind)) == 0) {
-            return kind;
-        }
-    }
-    fatal("the ledger answered \"%s\" where a kind of run was due", text);
 }
 
 /* --- the seat -------------------------------------------------------------------------------------------------------- */
@@ -62,8 +39,8 @@ bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat)
     snprintf(seat->token, sizeof seat->token, "%s", token != NULL ? token : "");
     snprintf(seat->instance, sizeof seat->instance, "%s", instance != NULL ? instance : "");
     seat->held = pg_reply_value(reply, 0, 0, 2)[0] == 't';
-    seat->now = read_instant(pg_reply_value(reply, 0, 0, 3));
-    seat->server_start = read_instant(pg_reply_value(reply, 0, 0, 4));
+    seat->now = answer_instant(pg_reply_value(reply, 0, 0, 3));
+    seat->server_start = answer_instant(pg_reply_value(reply, 0, 0, 4));
     return true;
 }
 
@@ -115,7 +92,7 @@ bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *lea
     if (!pg_reply_ok(reply)) {
         return false;
     }
-    *now = read_instant(pg_reply_value(reply, 0, 0, 0));
+    *now = answer_instant(pg_reply_value(reply, 0, 0, 0));
     *leads = pg_reply_value(reply, 0, 0, 1)[0] == 't';
     return true;
 }
@@ -142,8 +119,8 @@ size_t ledger_read_wishes(const struct pg_reply *reply, struct ledger_wish **wis
         (*wishes)[i] = (struct ledger_wish){.request_id = atoll(pg_reply_value(reply, 1, i, 0)),
                                             .verb = read_verb(pg_reply_value(reply, 1, i, 1)),
                                             .run = {.job_id = atoll(pg_reply_value(reply, 1, i, 2)),
-                                                    .kind = kind != NULL ? read_kind(kind) : RUN_SCHEDULE,
-                                                    .slot = read_instant(pg_reply_value(reply, 1, i, 4))},
+                                                    .kind = kind != NULL ? answer_kind(kind) : RUN_SCHEDULE,
+                                                    .slot = answer_instant(pg_reply_value(reply, 1, i, 4))},
                                             .reason = reason != NULL ? xstrdup(reason) : NULL};
     }
     return count;
@@ -196,122 +173,6 @@ void ledger_suspend(const struct ledger *ledger, const struct suspension *suspen
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
     send_one(ledger->connection, NULL, "SELECT chime.suspend_failing($1, $2, $3)", 3, parameters, callback, data);
     columns_finish(&columns);
-}
-
-/* --- jobs ------------------------------------------------------------------------------------------------------------ */
-
-static json_t *names_json(const char *const *names, size_t count)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        json_array_append_new(list, json_string(names[i]));
-    }
-    return list;
-}
-
-/* Only what `usual` does not say (NULL: everything). */
-static json_t *options_json(const struct job_options *options, const struct job_options *usual)
-{
-    json_t *object = json_object();
-    for (size_t i = 0; options_name(i) != NULL; i++) {
-        char *value = options_value_text(options, options_name(i));
-        char *known = usual != NULL ? options_value_text(usual, options_name(i)) : NULL;
-        if (known == NULL || strcmp(value, known) != 0) {
-            json_object_set_new(object, options_name(i), json_string(value));
-        }
-        free(known);
-        free(value);
-    }
-    return object;
-}
-
-static char *dump(json_t *json)
-{
-    char *text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    if (text == NULL) {
-        fatal("jobs cannot be written as JSON");
-    }
-    return text;
-}
-
-static char *job_text(const struct job *job)
-{
-    json_t *object = json_object();
-    struct job_options usual;
-    options_defaults(&usual, job->work == JOB_REFRESH);
-    json_object_set_new(object, "name", json_string(job->name));
-    json_object_set_new(object, "origin", json_string(job_origin_name(job->origin)));
-    json_object_set_new(object, "plugin", job->plugin != NULL ? json_string(job->plugin) : json_null());
-    json_object_set_new(object, "active", json_boolean(job->active));
-    json_object_set_new(object, "schedule", json_string(job->schedule_text));
-    json_object_set_new(object, "command", json_string(job->command));
-    json_object_set_new(object, "views", names_json(job->views, job->view_count));
-    json_object_set_new(object, "after", names_json(job->after, job->after_count));
-    json_object_set_new(object, "options", options_json(&job->options, &usual));
-    return dump(object);
-}
-
-/* One by one: the tree of ten thousand jobs would take many times what the daemon otherwise needs. */
-static char *jobs_text(const struct job *const *jobs, size_t count)
-{
-    struct buffer text = {0};
-    buffer_putc(&text, '[');
-    for (size_t i = 0; i < count; i++) {
-        char *job = job_text(jobs[i]);
-        buffer_puts(&text, i > 0 ? "," : "");
-        buffer_puts(&text, job);
-        free(job);
-    }
-    buffer_putc(&text, ']');
-    return buffer_take(&text);
-}
-
-static char *defaults_text(void)
-{
-    json_t *object = json_object();
-    struct job_options options;
-    options_defaults(&options, false);
-    json_object_set_new(object, "command", options_json(&options, NULL));
-    options_defaults(&options, true);
-    json_object_set_new(object, "refresh", options_json(&options, NULL));
-    return dump(object);
-}
-
-void ledger_sync_jobs(const struct ledger *ledger, const struct job *const *jobs, size_t count, pg_callback *callback,
-                      void *data)
-{
-    char *text = jobs_text(jobs, count);
-    char *defaults = defaults_text();
-    const char *parameters[] = {ledger->token, text, defaults};
-    send_one(
-        ledger->connection, NULL,
-        "SELECT name, job_id, version, last_slot, last_outcome, last_duration_us, outcome_at, last_end, cursor_skipped,"
-        " consecutive_failures, suspended FROM chime.sync_jobs($1, $2, $3)",
-        3, parameters, callback, data);
-    free(text);
-    free(defaults);
-}
-
-bool ledger_read_memory(const struct pg_reply *reply, size_t row, const char **name, struct job_memory *memory)
-{
-    if (row >= pg_reply_rows(reply, 0)) {
-        return false;
-    }
-    const char *outcome = pg_reply_value(reply, 0, row, 4);
-    const char *took = pg_reply_value(reply, 0, row, 5);
-    *name = pg_reply_value(reply, 0, row, 0);
-    *memory = (struct job_memory){.job_id = atoll(pg_reply_value(reply, 0, row, 1)),
-                                  .version = atoi(pg_reply_value(reply, 0, row, 2)),
-                                  .cursor = read_instant(pg_reply_value(reply, 0, row, 3)),
-                                  .last_duration = took != NULL ? atoll(took) : 0,
-                                  .outcome_at = read_instant(pg_reply_value(reply, 0, row, 6)),
-                                  .last_end = read_instant(pg_reply_value(reply, 0, row, 7)),
-                                  .cursor_skipped = pg_reply_value(reply, 0, row, 8)[0] == 't',
-                                  .failures = atoll(pg_reply_value(reply, 0, row, 9)),
-                                  .suspended = pg_reply_value(reply, 0, row, 10)[0] == 't'};
-    memory->has_outcome = outcome != NULL && run_state_parse(outcome, &memory->last_outcome);
-    return true;
 }
 
 /* --- runs ------------------------------------------------------------------------------------------------------------ */
@@ -575,11 +436,11 @@ size_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **
     for (size_t i = 0; i < count; i++) {
         (*orphans)[i] = (struct ledger_orphan){.run_id = atoll(pg_reply_value(reply, 0, i, 0)),
                                                .job_id = atoll(pg_reply_value(reply, 0, i, 1)),
-                                               .kind = read_kind(pg_reply_value(reply, 0, i, 2)),
-                                               .slot = read_instant(pg_reply_value(reply, 0, i, 3)),
+                                               .kind = answer_kind(pg_reply_value(reply, 0, i, 2)),
+                                               .slot = answer_instant(pg_reply_value(reply, 0, i, 3)),
                                                .attempt = atoi(pg_reply_value(reply, 0, i, 4)),
                                                .waits = pg_reply_value(reply, 0, i, 5)[0] == 't',
-                                               .retry_at = read_instant(pg_reply_value(reply, 0, i, 6)),
+                                               .retry_at = answer_instant(pg_reply_value(reply, 0, i, 6)),
                                                .gone = pg_reply_value(reply, 0, i, 7)[0] == 't',
                                                .own = pg_reply_value(reply, 0, i, 8)[0] == 't',
                                                .done = pg_reply_value(reply, 0, i, 9)[0] == 't'};

@@ -115,10 +115,6 @@ void ledger_suspend(const struct ledger *ledger, const struct suspension *suspen
 void ledger_resume(const struct ledger *ledger, const int64_t *job_ids, size_t count, pg_callback *callback,
                    void *data);
 
-void ledger_sync_jobs(const struct ledger *ledger, const struct job *const *jobs, size_t count, pg_callback *callback,
-                      void *data);
-bool ledger_read_memory(const struct pg_reply *reply, size_t row, const char **name, struct job_memory *memory);
-
 /* Answers list the job_ids granted; whoever is missing was refused. Claims and further attempts are told apart here. */
 void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims, size_t count, pg_callback *callback,
                   void *data);

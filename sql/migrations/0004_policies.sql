@@ -49,8 +49,9 @@ CREATE INDEX run_history_slot ON chime.run_history (slot);
 
 -- --- the catalog ------------------------------------------------------------------------------------------------------
 
--- A job's options come as far as they differ from p_defaults, {"command": {...}, "refresh": {...}}. A catalog that is
--- known already changes no row: not even a lock is taken on one.
+-- A catalog of any size comes in parts, each a transaction, and chime.switch_off_others ends it. A job's options come as far
+-- as they differ from p_defaults, {"command": {...}, "refresh": {...}}. A part that is known already changes no row: not
+-- even a lock is taken on one.
 DROP FUNCTION chime.sync_jobs(uuid, jsonb, jsonb);
 CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb)
 RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
@@ -60,46 +61,54 @@ LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM chime.require_leader(p_token);
-    CREATE TEMP TABLE chime_catalog ON COMMIT DROP AS
-    SELECT d.name, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after,
-           (p_defaults -> CASE WHEN d.command = '' THEN 'refresh' ELSE 'command' END) || d.options AS options
-    FROM jsonb_to_recordset(p_jobs) AS d (name text, origin text, plugin text, active boolean, schedule text,
-                                          command text, views text[], after text[], options jsonb);
-    -- A job that is new, wakes up or changes its schedule starts from now: nothing was due before. Options that a row
+    -- Known jobs are looked up one by one (that is what OFFSET 0 does): a join may read all jobs for each part. One that
+    -- wakes up or changes its schedule restarts from now, as a new one starts: nothing was due before. Options that a row
     -- lacks are older than their names and had the values given here.
+    CREATE TEMP TABLE chime_catalog ON COMMIT DROP AS
+    SELECT d.name, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, o.options, j.job_id,
+           (d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, o.options)
+           IS DISTINCT FROM (j.origin, j.plugin, j.active, j.schedule, j.command, j.views, j.after, j.options) AS changes,
+           (d.active AND NOT j.active) OR d.schedule <> j.schedule
+           OR (d.schedule <> '' AND o.options IS DISTINCT FROM j.options
+               AND (o.options ->> 'timezone', o.options ->> 'dst_gap', o.options ->> 'dst_overlap')
+                   IS DISTINCT FROM (coalesce(j.options ->> 'timezone', 'UTC'), coalesce(j.options ->> 'dst_gap', 'run'),
+                                     coalesce(j.options ->> 'dst_overlap', 'first'))) AS restarts
+    FROM jsonb_to_recordset(p_jobs) AS d (name text, origin text, plugin text, active boolean, schedule text,
+                                          command text, views text[], after text[], options jsonb)
+    CROSS JOIN LATERAL (SELECT (p_defaults -> CASE WHEN d.command = '' THEN 'refresh' ELSE 'command' END) || d.options
+                               AS options) o
+    LEFT JOIN LATERAL (SELECT * FROM chime.job k WHERE k.name = d.name AND k.owner = current_user OFFSET 0) j ON true;
     UPDATE chime.job_state s SET last_slot = greatest(s.last_slot, clock_timestamp()), cursor_skipped = false
-      FROM chime.job j JOIN pg_temp.chime_catalog d ON d.name = j.name
-     WHERE s.job_id = j.job_id AND j.owner = current_user
-       AND ((d.active AND NOT j.active) OR d.schedule <> j.schedule
-            OR (d.schedule <> '' AND d.options IS DISTINCT FROM j.options
-                AND (d.options ->> 'timezone', d.options ->> 'dst_gap', d.options ->> 'dst_overlap')
-                    IS DISTINCT FROM (coalesce(j.options ->> 'timezone', 'UTC'), coalesce(j.options ->> 'dst_gap', 'run'),
-                                      coalesce(j.options ->> 'dst_overlap', 'first'))));
+      FROM pg_temp.chime_catalog d WHERE s.job_id = d.job_id AND d.restarts;
     UPDATE chime.job j
        SET origin = d.origin, plugin = d.plugin, active = d.active, schedule = d.schedule, command = d.command,
            views = d.views, after = d.after, options = d.options, version = j.version + 1, updated_at = clock_timestamp()
-      FROM pg_temp.chime_catalog d
-     WHERE j.name = d.name AND j.owner = current_user
-       AND (j.origin, j.plugin, j.active, j.schedule, j.command, j.views, j.after, j.options)
-           IS DISTINCT FROM (d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, d.options);
+      FROM pg_temp.chime_catalog d WHERE j.job_id = d.job_id AND d.changes;
+    WITH made AS (
+        INSERT INTO chime.job (name, owner, origin, plugin, active, schedule, command, views, after, options)
+        SELECT d.name, current_user, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, d.options
+        FROM pg_temp.chime_catalog d WHERE d.job_id IS NULL
+        RETURNING job_id
+    )
+    INSERT INTO chime.job_state (job_id, last_slot) SELECT m.job_id, clock_timestamp() FROM made m;
+    RETURN QUERY
+    SELECT d.name, k.job_id, k.version, k.last_slot, k.last_outcome, k.last_duration_us, k.outcome_at, k.last_end,
+           k.cursor_skipped, k.consecutive_failures, k.suspended_at IS NOT NULL
+    FROM pg_temp.chime_catalog d
+    CROSS JOIN LATERAL (SELECT j.version, s.* FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
+                        WHERE j.name = d.name AND j.owner = current_user OFFSET 0) k;
+END $$;
+COMMENT ON FUNCTION chime.sync_jobs IS 'brings these jobs to the leader''s catalog and returns what a schedule needs to start from';
+
+CREATE FUNCTION chime.switch_off_others(p_token uuid, p_job bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM chime.require_leader(p_token);
     UPDATE chime.job j SET active = false, version = j.version + 1, updated_at = clock_timestamp()
      WHERE j.owner = current_user AND j.origin IN ('plugin', 'config') AND j.active
-       AND NOT EXISTS (SELECT FROM pg_temp.chime_catalog d WHERE d.name = j.name);
-    INSERT INTO chime.job (name, owner, origin, plugin, active, schedule, command, views, after, options)
-    SELECT d.name, current_user, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, d.options
-    FROM pg_temp.chime_catalog d
-    WHERE NOT EXISTS (SELECT FROM chime.job j WHERE j.name = d.name AND j.owner = current_user);
-    INSERT INTO chime.job_state (job_id, last_slot)
-    SELECT j.job_id, clock_timestamp() FROM chime.job j JOIN pg_temp.chime_catalog d ON d.name = j.name
-    WHERE j.owner = current_user AND NOT EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = j.job_id);
-    RETURN QUERY
-    SELECT j.name, j.job_id, j.version, s.last_slot, s.last_outcome, s.last_duration_us, s.outcome_at, s.last_end,
-           s.cursor_skipped, s.consecutive_failures, s.suspended_at IS NOT NULL
-    FROM chime.job j JOIN chime.job_state s USING (job_id)
-    JOIN pg_temp.chime_catalog d ON d.name = j.name
-    WHERE j.owner = current_user;
+       AND NOT EXISTS (SELECT FROM unnest(p_job) AS d (job_id) WHERE d.job_id = j.job_id);
 END $$;
-COMMENT ON FUNCTION chime.sync_jobs IS 'brings chime.job to the leader''s catalog and returns what a schedule needs to start from';
+COMMENT ON FUNCTION chime.switch_off_others IS 'p_job: all jobs of the leader''s catalog; the rest of what plugins and configurations defined sleeps';
 
 -- --- people and the leader ----------------------------------------------------------------------------------------------
 
@@ -256,8 +265,13 @@ BEGIN
 END $$;
 
 -- --- runs ---------------------------------------------------------------------------------------------------------------
+-- plan_cache_mode: a batch of one run would be planned anew every time, at two to three times its cost.
 -- chime.claim and chime.finish index their arrays: unnest would put every column of a batch in a store of its own, which is a
 -- tenth of what a run costs.
+ALTER FUNCTION chime.reclaim(uuid, bigint[], chime.run_kind[], timestamptz[], integer[], timestamptz[])
+    SET plan_cache_mode = force_generic_plan;
+ALTER FUNCTION chime.miss(uuid, bigint[], timestamptz[], timestamptz[], timestamptz[], bigint[], text[])
+    SET plan_cache_mode = force_generic_plan;
 
 -- Claims runs for named sessions. At most one run of a job in a call. Grants a row with job_id and run_id; a job whose
 -- version, activity or cursor is not the expected one is left out, and the caller looks at it again. One that is suspended
@@ -267,7 +281,7 @@ CREATE FUNCTION chime.claim(p_token uuid, p_job bigint[], p_version integer[], p
                             p_slot timestamptz[], p_cursor timestamptz[], p_pid integer[],
                             p_backend_start timestamptz[])
 RETURNS TABLE (job_id bigint, run_id bigint, suspended bigint, reason text)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     v_epoch bigint := chime.require_leader(p_token);
@@ -312,7 +326,7 @@ CREATE FUNCTION chime.finish(p_token uuid, p_job bigint[], p_kind chime.run_kind
                              p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
                              p_rows bigint[], p_sqlstate text[], p_message text[], p_reason text[], p_log text[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -359,7 +373,7 @@ CREATE FUNCTION chime.retry(p_token uuid, p_job bigint[], p_kind chime.run_kind[
                             p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
                             p_sqlstate text[], p_message text[], p_retry_at timestamptz[], p_log text[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -387,7 +401,7 @@ DROP FUNCTION chime.skip(uuid, bigint[], timestamptz[], timestamptz[], text[], b
 CREATE FUNCTION chime.skip(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_cursor timestamptz[],
                            p_slot timestamptz[], p_at timestamptz[], p_reason text[], p_outcome boolean[], p_log text[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE v_epoch bigint := chime.require_leader(p_token);
 BEGIN

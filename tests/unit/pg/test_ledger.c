@@ -295,58 +295,6 @@ START_TEST(a_heartbeat_may_fail)
 }
 END_TEST
 
-/* --- jobs ------------------------------------------------------------------------------------------------------------- */
-
-static void memories(const struct pg_reply *reply)
-{
-    const char *name;
-    struct job_memory memory;
-    ck_assert(ledger_read_memory(reply, 0, &name, &memory));
-    ck_assert_str_eq(name, "nightly");
-    ck_assert_int_eq(memory.job_id, 42);
-    ck_assert_int_eq(memory.version, 3);
-    ck_assert_int_eq(memory.cursor, at(SLOT));
-    ck_assert(memory.has_outcome);
-    ck_assert_int_eq(memory.last_outcome, RUN_TIMED_OUT);
-    ck_assert_int_eq(memory.last_duration, 1500000);
-    ck_assert(ledger_read_memory(reply, 1, &name, &memory));
-    ck_assert_str_eq(name, "fresh");
-    ck_assert_int_eq(memory.cursor, INSTANT_NONE);
-    ck_assert(!memory.has_outcome);
-    ck_assert_int_eq(memory.last_duration, 0);
-    ck_assert(!ledger_read_memory(reply, 2, &name, &memory));
-}
-
-START_TEST(jobs_go_as_json_and_come_back_with_what_is_known_of_them)
-{
-    static const char *const views[] = {"public.a", "public.\"b\""};
-    static const char *const after[] = {"nightly"};
-    know_a_job();
-    struct job jobs[2] = {job, job};
-    jobs[1].name = "views";
-    jobs[1].plugin = "shop";
-    jobs[1].origin = JOB_FROM_PLUGIN;
-    jobs[1].command = "";
-    jobs[1].views = views;
-    jobs[1].view_count = 2;
-    jobs[1].after = after;
-    jobs[1].after_count = 1;
-    jobs[1].active = false;
-    const struct job *const both[] = {&jobs[0], &jobs[1]};
-    ledger_sync_jobs(&ledger, both, 2, on_reply, &calls);
-    expect_sent(server,
-                "QUERY SELECT name, job_id, version, last_slot, last_outcome, last_duration_us, outcome_at, last_end, "
-                "cursor_skipped, consecutive_failures, suspended FROM chime.sync_jobs($1, $2, $3)(" TOKEN
-                ", [{\"name\":\"nightly\",\"origin\":\"config\",\"plugin\":null,\"active\":true,"
-                "\"schedule\":\"*/30 * * * *\",\"command\":\"SELECT 1\",\"views\":[],\"after\":[],\"options\":{...",
-                "SYNC");
-    answer_rows(server, 11, "nightly", "42", "3", "2026-03-27 01:30:00+00", "timed_out", "1500000",
-                "2026-03-27 01:30:02+00", "2026-03-27 01:30:03+00", "t", "4", "t", "fresh", "43", "1", NULL, NULL, NULL,
-                NULL, NULL, "f", "0", "f");
-    read_with(memories);
-}
-END_TEST
-
 /* --- runs ------------------------------------------------------------------------------------------------------------- */
 
 static struct ledger_claim claim_of(bool again)
@@ -616,7 +564,6 @@ int main(void)
     tcase_add_test(tests, a_heartbeat_tells_the_time_whether_the_token_leads_and_what_is_asked_for);
     tcase_add_test(tests, a_heartbeat_tells_when_another_leads);
     tcase_add_test(tests, a_heartbeat_may_fail);
-    tcase_add_test(tests, jobs_go_as_json_and_come_back_with_what_is_known_of_them);
     tcase_add_test(tests, claims_and_further_attempts_are_told_apart_in_one_request);
     tcase_add_test(tests, a_request_holds_only_the_kinds_there_are);
     tcase_add_test(tests, a_leader_that_is_none_any_more_is_granted_nothing);

@@ -1,0 +1,34 @@
+/* A leader's catalog goes to the ledger, and what the ledger remembers of its jobs comes back.
+ *
+ * Does: send the jobs in parts, the next one when the last was answered: tens of thousands neither meet the statement's
+ *   time limit nor stay behind as a buffer of their size, and a heartbeat passes between them.
+ * Does not: decide what is in the catalog.
+ * Each part is a transaction, and so is the last step, which switches off whatever is not in the catalog. Between them the
+ * ledger is part old and part new, and only this leader may claim from it: until the end it must not, nor grant wishes. One
+ * that breaks off loses nothing: a job is either as it was, with its cursor, or as it shall be, and the next leader brings
+ * all of them to its own catalog; what it already finds so stays untouched. */
+#ifndef CHIME_LEDGER_SYNC_H
+#define CHIME_LEDGER_SYNC_H
+
+#include <stddef.h>
+
+#include "ledger/ledger.h"
+
+struct ledger_sync;
+
+struct ledger_synced {
+    const struct job *job;
+    struct job_memory memory;
+};
+
+/* `reply` is that of the step that failed (pg_reply_ok is false then, and there are no jobs) or else of the last one. The sync is over;
+ * the jobs, sorted by name, are borrowed during the call. */
+typedef void ledger_sync_callback(void *data, const struct pg_reply *reply, const struct ledger_synced *jobs,
+                                  size_t count);
+
+/* Ledger and jobs (sorted by name) are borrowed until the end, which is told exactly once. */
+struct ledger_sync *ledger_sync_start(const struct ledger *ledger, const struct job *const *jobs, size_t count,
+                                      ledger_sync_callback *callback, void *data);
+void ledger_sync_abandon(struct ledger_sync *sync); /* nothing is told any more; takes NULL */
+
+#endif

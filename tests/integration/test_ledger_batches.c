@@ -1,0 +1,298 @@
+/* The ledger's functions of migration 4 by themselves: who may call them, tokens of earlier leaders, calls made twice, decisions
+ * of joins, and catalogs in parts. No daemon. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/cluster.h"
+#include "support/ledger_sql.h"
+#include "support/runs.h"
+
+static struct cluster *cluster;
+
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    ledger_sql_migrate(cluster, 0, 4);
+    ledger_sql_helpers(cluster);
+    ledger_sql_lead(cluster);
+    ledger_sql_jobs(cluster, 3);
+}
+
+static void tear_down(void)
+{
+    cluster_destroy(cluster);
+}
+
+static void expect(const char *sql, const char *value)
+{
+    EXPECT_SQL(cluster, sql, value);
+}
+
+static void expect_refused(const char *sql, const char *sqlstate)
+{
+    const char *found = cluster_sqlstate(cluster, sql);
+    ck_assert_msg(strcmp(found, sqlstate) == 0, "%s: \"%s\" instead of \"%s\"", sql, found, sqlstate);
+}
+
+static char *everything(void)
+{
+    return cluster_rows(
+        cluster, "SELECT j::text FROM chime.job j UNION ALL SELECT s::text FROM chime.job_state s UNION ALL SELECT"
+                 " r::text FROM chime.run r UNION ALL SELECT h::text FROM chime.run_history h UNION ALL SELECT"
+                 " a::text FROM chime.attempt a UNION ALL SELECT m::text FROM chime.missed m UNION ALL SELECT"
+                 " q::text FROM chime.request q ORDER BY 1");
+}
+
+static void expect_unchanged_by(const char *sql, const char *value)
+{
+    char *before = everything();
+    expect(sql, value);
+    char *after = everything();
+    ck_assert_msg(strcmp(before, after) == 0, "%s changed\n%sinto\n%s", sql, before, after);
+    free(before);
+    free(after);
+}
+
+/* --- who may ---------------------------------------------------------------------------------------------------------- */
+
+START_TEST(every_function_looks_names_up_where_nobody_else_can_put_them)
+{
+    /* One whose body is parsed with its definition looks nothing up later. perform runs a job's text with the role's own
+     * settings: its own names are written out in full. */
+    expect("SELECT string_agg(p.proname, ' ') FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace"
+           " AND p.prosqlbody IS NULL AND NOT coalesce('search_path=pg_catalog' = ANY (p.proconfig), false)",
+           "perform");
+    expect("SELECT string_agg(p.proname, ' ') FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace"
+           " AND p.prosecdef",
+           NULL);
+}
+END_TEST
+
+START_TEST(nothing_of_the_schema_may_be_called_or_written_by_just_anybody)
+{
+    cluster_execute(cluster, "CREATE ROLE nobody_much; GRANT USAGE ON SCHEMA chime TO nobody_much");
+    expect("SELECT string_agg(p.proname, ' ') FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace"
+           " AND has_function_privilege('nobody_much', p.oid, 'EXECUTE')",
+           NULL);
+    expect("SELECT string_agg(c.relname, ' ') FROM pg_class c WHERE c.relnamespace = 'chime'::regnamespace"
+           " AND c.relkind IN ('r', 'p', 'v') AND has_table_privilege('nobody_much', c.oid, 'SELECT, INSERT, UPDATE, "
+           "DELETE')",
+           NULL);
+    cluster_execute(cluster, "SET ROLE nobody_much");
+    expect_refused("SELECT chime.suspend(1)", "42501");
+    expect_refused("SELECT chime.resume(1)", "42501");
+    expect_refused("SELECT chime.cancel(1)", "42501");
+    expect_refused("SELECT chime.acknowledge('" LEDGER_SQL_TOKEN "', '{1}')", "42501");
+}
+END_TEST
+
+START_TEST(a_role_that_may_read_sees_nothing_of_other_roles_and_suspends_nothing)
+{
+    cluster_execute(cluster,
+                    "CREATE ROLE reader; GRANT USAGE ON SCHEMA chime TO reader;"
+                    " GRANT SELECT ON ALL TABLES IN SCHEMA chime TO reader;"
+                    " GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA chime TO reader; SELECT run(1, 1, 'failed', 'all');"
+                    " UPDATE chime.job SET owner = 'reader' WHERE job_id = 3; SET ROLE reader");
+    expect("SELECT string_agg(name, ',') FROM chime.job_status", "job 3");
+    expect("SELECT count(*) FROM chime.runs", "0");
+    expect_refused("SELECT chime.suspend(1)", "P0002");
+    expect_refused("SELECT chime.suspend(3)", "42501");
+}
+END_TEST
+
+/* --- earlier leaders, and calls made twice ---------------------------------------------------------------------------- */
+
+static const char *const refusing[] = {
+    "SELECT claim(1, 'schedule', 0, 1, '" LEDGER_SQL_STALE "')",
+    "SELECT reclaim(2, 'schedule', 1, '" LEDGER_SQL_STALE "')",
+    "SELECT skip(1, 'schedule', 0, 1, true, 'all', '" LEDGER_SQL_STALE "')",
+    "SELECT miss(1, 0, 1, 1, '" LEDGER_SQL_STALE "')",
+    "SELECT chime.acknowledge('" LEDGER_SQL_STALE "', '{1}')",
+    "SELECT chime.suspend_failing('" LEDGER_SQL_STALE "', '{1}', '{x}')",
+    "SELECT chime.resume_expired('" LEDGER_SQL_STALE "', '{1}')",
+    "SELECT chime.adopt('" LEDGER_SQL_STALE "', ARRAY(SELECT run_id FROM chime.run), '{f}', '{NULL}', '{x}')",
+    "SELECT chime.sync_jobs('" LEDGER_SQL_STALE "', '[]', '{}')",
+    "SELECT chime.switch_off_others('" LEDGER_SQL_STALE "', '{}')",
+    "SELECT chime.request_population('" LEDGER_SQL_STALE "')",
+};
+
+START_TEST(an_earlier_leader_is_refused)
+{
+    expect("SELECT claim(2, 'schedule', 0, 1)", "granted");
+    char *before = everything();
+    expect_refused(refusing[_i], "CH001");
+    char *after = everything();
+    ck_assert_str_eq(after, before);
+    free(before);
+    free(after);
+}
+END_TEST
+
+START_TEST(an_earlier_leader_ends_nothing)
+{
+    expect("SELECT claim(2, 'schedule', 0, 1)", "granted");
+    expect_unchanged_by("SELECT finish(2, 'schedule', 1, 'failed', 'all', '" LEDGER_SQL_STALE "')", NULL);
+    expect_unchanged_by("SELECT retry(2, 'schedule', 1, 'all', '" LEDGER_SQL_STALE "')", NULL);
+}
+END_TEST
+
+START_TEST(what_is_done_is_not_done_twice)
+{
+    expect("SELECT claim(1, 'schedule', 0, 1)", "granted");
+    expect_unchanged_by("SELECT claim(1, 'schedule', 0, 1)", NULL);
+    expect("SELECT finish(1, 'schedule', 1, 'failed', 'all')", "t");
+    expect_unchanged_by("SELECT finish(1, 'schedule', 1, 'failed', 'all')", NULL);
+    expect_unchanged_by("SELECT retry(1, 'schedule', 1, 'all')", NULL);
+    expect_unchanged_by("SELECT reclaim(1, 'schedule', 1)", NULL);
+    expect("SELECT skip(1, 'schedule', 1, 2, true, 'all')", "t");
+    expect_unchanged_by("SELECT skip(1, 'schedule', 1, 2, true, 'all')", NULL);
+    expect("SELECT miss(1, 2, 3, 4)", "t");
+    expect_unchanged_by("SELECT miss(1, 2, 3, 4)", NULL);
+}
+END_TEST
+
+START_TEST(a_claim_of_another_definition_or_of_a_job_that_sleeps_is_left_out)
+{
+    cluster_execute(cluster, "UPDATE chime.job SET active = false WHERE job_id = 1");
+    expect_unchanged_by("SELECT claim(1, 'schedule', 0, 1)", NULL);
+    expect_unchanged_by("SELECT count(*) FROM chime.claim('" LEDGER_SQL_TOKEN "', '{2}', '{9}', '{schedule}',"
+                        " ARRAY[at(1)], ARRAY[at(0)], '{1}', ARRAY[at(0)])",
+                        "0");
+}
+END_TEST
+
+START_TEST(a_slot_that_is_in_the_history_already_stays_there_as_it_was)
+{
+    expect("SELECT run(1, 1, 'failed', 'all')", "t");
+    cluster_execute(cluster, "UPDATE chime.job_state SET last_slot = at(0) WHERE job_id = 1");
+    expect("SELECT run(1, 1, 'succeeded', 'all')", "t");
+    expect("SELECT string_agg(state::text, ',') FROM chime.run_history", "failed");
+    expect("SELECT concat_ws(' ', runs, successes, last_outcome) FROM chime.job_state WHERE job_id = 1",
+           "2 1 succeeded");
+}
+END_TEST
+
+/* --- joins, and batches of skips -------------------------------------------------------------------------------------- */
+
+START_TEST(a_join_moves_its_cursor_as_a_schedule_does_and_remembers_that_it_was_skipped)
+{
+    expect("SELECT skip(1, 'dependency', 0, 1, true, 'all')", "t");
+    expect(
+        "SELECT concat_ws(' ', minute(last_slot), cursor_skipped, last_outcome) FROM chime.job_state WHERE job_id = 1",
+        "1 t skipped");
+    expect(
+        "SELECT concat_ws(' ', kind, minute(slot), state, reason, minute(finished_at), epoch) FROM chime.run_history",
+        "dependency 1 skipped because 2 7");
+    expect("SELECT claim(1, 'dependency', 0, 2)", NULL);
+    expect("SELECT claim(1, 'dependency', 1, 2)", "granted");
+    expect("SELECT concat_ws(' ', minute(last_slot), cursor_skipped) FROM chime.job_state WHERE job_id = 1", "2 f");
+    expect("SELECT finish(1, 'dependency', 2, 'succeeded', 'all')", "t");
+    expect("SELECT count(*) FROM chime.run_history WHERE kind = 'dependency' AND state = 'succeeded'", "1");
+}
+END_TEST
+
+START_TEST(a_skip_of_a_schedule_is_none_of_a_join_and_need_not_be_an_outcome)
+{
+    expect("SELECT skip(1, 'schedule', 0, 1, false, 'all')", "t");
+    expect(
+        "SELECT concat_ws(' ', cursor_skipped, last_outcome, outcome_at, skips) FROM chime.job_state WHERE job_id = 1",
+        "f 1");
+}
+END_TEST
+
+START_TEST(the_skips_of_a_job_join_and_a_job_whose_cursor_stands_elsewhere_is_left_out)
+{
+    expect("SELECT string_agg(job_id::text, ',') FROM chime.skip('" LEDGER_SQL_TOKEN "', '{1,1,2}',"
+           " '{schedule,schedule,schedule}', ARRAY[at(0), at(1), at(4)], ARRAY[at(1), at(2), at(5)],"
+           " ARRAY[at(9), at(9), at(9)], '{a,b,c}', '{f,t,t}', '{all,off,all}')",
+           "1");
+    expect("SELECT concat_ws(' ', minute(last_slot), skips, last_outcome, minute(outcome_at)) FROM chime.job_state"
+           " WHERE job_id = 1",
+           "2 2 skipped 9");
+    expect("SELECT string_agg(concat_ws(' ', job_id, minute(slot), reason), ',') FROM chime.run_history", "1 1 a");
+    expect("SELECT skips || ' ' || minute(last_slot) FROM chime.job_state WHERE job_id = 2", "0 0");
+}
+END_TEST
+
+/* --- a catalog in parts ----------------------------------------------------------------------------------------------- */
+
+#define JOB(name, schedule)                                                                              \
+    "{\"name\": \"" name "\", \"origin\": \"config\", \"active\": true, \"schedule\": \"" schedule "\"," \
+    " \"command\": \"SELECT 1\", \"views\": [], \"after\": [], \"options\": {}}"
+#define SYNC(jobs)                                                                                                  \
+    "SELECT string_agg(concat_ws(' ', name, job_id, version, minute(last_slot) = 0, suspended), ';' ORDER BY name)" \
+    " FROM chime.sync_jobs('" LEDGER_SQL_TOKEN "', '[" jobs "]', '{\"command\": {}, \"refresh\": {}}')"
+
+START_TEST(a_part_leaves_the_jobs_of_other_parts_alone_and_the_last_step_switches_off_those_of_none)
+{
+    cluster_execute(cluster, "UPDATE chime.job SET origin = 'sql' WHERE job_id = 3");
+    expect("SELECT chime.suspend(1)", "t");
+    expect_unchanged_by(SYNC(JOB("job 1", "* * * * *")), "job 1 1 1 t t");
+    expect(SYNC(JOB("new", "@daily")), "new 4 1 f f");
+    expect("SELECT string_agg(name, ',' ORDER BY job_id) FROM chime.job WHERE active", "job 1,job 2,job 3,new");
+    cluster_execute(cluster, "SELECT chime.switch_off_others('" LEDGER_SQL_TOKEN "', '{1,4}')");
+    expect("SELECT string_agg(name, ',' ORDER BY job_id) FROM chime.job WHERE active", "job 1,job 3,new");
+    expect("SELECT version FROM chime.job WHERE name = 'job 2'", "2");
+    expect_unchanged_by("SELECT chime.switch_off_others('" LEDGER_SQL_TOKEN "', '{4,1}')", "");
+}
+END_TEST
+
+START_TEST(a_sync_that_broke_off_is_completed_by_the_next_and_moves_no_cursor_again)
+{
+    expect(SYNC(JOB("job 1", "@hourly")), "job 1 1 2 f f");
+    char *cursor = cluster_value(cluster, "SELECT last_slot FROM chime.job_state WHERE job_id = 1");
+    expect(SYNC(JOB("job 1", "@hourly") "," JOB("job 2", "@hourly") "," JOB("job 3", "* * * * *")),
+           "job 1 1 2 f f;job 2 2 2 f f;job 3 3 1 t f");
+    expect("SELECT last_slot FROM chime.job_state WHERE job_id = 1", cursor);
+    free(cursor);
+}
+END_TEST
+
+START_TEST(a_job_that_wakes_starts_from_now_and_is_the_same_job)
+{
+    cluster_execute(cluster, "SELECT chime.switch_off_others('" LEDGER_SQL_TOKEN "', '{2,3}')");
+    expect(SYNC(JOB("job 1", "* * * * *")), "job 1 1 3 f f");
+    expect("SELECT now() - last_slot < interval '1 h' FROM chime.job_state WHERE job_id = 1", "t");
+}
+END_TEST
+
+START_TEST(a_job_of_the_same_name_that_is_another_roles_is_not_touched)
+{
+    cluster_execute(cluster, "CREATE ROLE ann; UPDATE chime.job SET owner = 'ann' WHERE job_id = 1");
+    expect(SYNC(JOB("job 1", "@daily")), "job 1 4 1 f f");
+    cluster_execute(cluster, "SELECT chime.switch_off_others('" LEDGER_SQL_TOKEN "', '{}')");
+    expect("SELECT string_agg(job_id::text, ',') FROM chime.job WHERE active", "1");
+    expect("SELECT schedule FROM chime.job WHERE job_id = 1", "* * * * *");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ledger_batches");
+    TCase *cases = tcase_create("ledger_batches");
+    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, every_function_looks_names_up_where_nobody_else_can_put_them);
+    tcase_add_test(cases, nothing_of_the_schema_may_be_called_or_written_by_just_anybody);
+    tcase_add_test(cases, a_role_that_may_read_sees_nothing_of_other_roles_and_suspends_nothing);
+    tcase_add_loop_test(cases, an_earlier_leader_is_refused, 0, (int)(sizeof refusing / sizeof *refusing));
+    tcase_add_test(cases, an_earlier_leader_ends_nothing);
+    tcase_add_test(cases, what_is_done_is_not_done_twice);
+    tcase_add_test(cases, a_claim_of_another_definition_or_of_a_job_that_sleeps_is_left_out);
+    tcase_add_test(cases, a_slot_that_is_in_the_history_already_stays_there_as_it_was);
+    tcase_add_test(cases, a_join_moves_its_cursor_as_a_schedule_does_and_remembers_that_it_was_skipped);
+    tcase_add_test(cases, a_skip_of_a_schedule_is_none_of_a_join_and_need_not_be_an_outcome);
+    tcase_add_test(cases, the_skips_of_a_job_join_and_a_job_whose_cursor_stands_elsewhere_is_left_out);
+    tcase_add_test(cases, a_part_leaves_the_jobs_of_other_parts_alone_and_the_last_step_switches_off_those_of_none);
+    tcase_add_test(cases, a_sync_that_broke_off_is_completed_by_the_next_and_moves_no_cursor_again);
+    tcase_add_test(cases, a_job_that_wakes_starts_from_now_and_is_the_same_job);
+    tcase_add_test(cases, a_job_of_the_same_name_that_is_another_roles_is_not_touched);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures != 0;
+}

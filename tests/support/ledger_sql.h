@@ -1,0 +1,28 @@
+/* The ledger's SQL functions by themselves: a migrated database, a leader's seat, jobs, and calls for single rows.
+ *
+ * ledger_sql_helpers defines, in schema public, for the leader's token unless another is given last:
+ *   at(n)                                     minute n of 2026 (UTC): what a slot or cursor n below stands for
+ *   claim(job, kind, cursor, slot)            'granted', 'refused: REASON', NULL: left out
+ *   reclaim(job, kind, slot)                  the rest: true, NULL: left out
+ *   finish(job, kind, slot, state, log)       started at the slot, finished a minute later
+ *   retry(job, kind, slot, log)               failed, next attempt three minutes after the slot
+ *   skip(job, kind, cursor, slot, outcome, log)
+ *   miss(job, cursor, first, last)
+ *   run(job, slot, state, log)                claims slot from the cursor where it stands, and finishes it
+ *   wishes()                                  one text for all that wait: "verb job kind slot-minute reason;..." */
+#ifndef CHIME_TESTS_SUPPORT_LEDGER_SQL_H
+#define CHIME_TESTS_SUPPORT_LEDGER_SQL_H
+
+#include "support/cluster.h"
+
+#define LEDGER_SQL_TOKEN "6f1d0b9e-0000-4000-8000-000000000001"
+#define LEDGER_SQL_STALE "6f1d0b9e-0000-4000-8000-00000000dead"
+
+/* Runs the migrations after `from` (0: none is there yet) up to `to`, each a transaction, as the daemon does. */
+void ledger_sql_migrate(struct cluster *cluster, int from, int to);
+void ledger_sql_lead(struct cluster *cluster); /* LEDGER_SQL_TOKEN leads, as epoch 7 */
+void ledger_sql_helpers(struct cluster *cluster);
+/* Adds jobs that run "SELECT 1" every minute, their cursors at minute 0. In a fresh database the first is number 1. */
+void ledger_sql_jobs(struct cluster *cluster, int count);
+
+#endif
