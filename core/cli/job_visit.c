@@ -1,6 +1,7 @@
 #include "cli/job_visit.h"
 
 #include <stdio.h>
+#include <time.h>
 
 #include "base/memory.h"
 #include "cli/load.h"
@@ -77,15 +78,31 @@ int visit_job(const struct invocation *invocation, const char *job, job_visit_fu
     return status;
 }
 
-bool visit_require_leader(struct visit *visit, const struct invocation *invocation, struct error *err)
+bool visit_is_led(struct visit *visit, bool *led, struct error *err)
 {
     static const char sql[] = "SELECT token IS NOT NULL AND chime.backend_alive(pid, backend_start) FROM chime.leader";
     struct pg_rows rows;
     if (!pg_client_query(visit->client, sql, NULL, 0, &rows, err)) {
         return false;
     }
-    bool led = rows.count > 0 && pg_rows_value(&rows, 0, 0)[0] == 't';
+    *led = rows.count > 0 && pg_rows_value(&rows, 0, 0)[0] == 't';
     pg_rows_finish(&rows);
+    return true;
+}
+
+void visit_pause(duration length)
+{
+    struct timespec pause = {.tv_sec = (time_t)(length / USEC_PER_SEC),
+                             .tv_nsec = (long)(length % USEC_PER_SEC) * 1000};
+    nanosleep(&pause, NULL);
+}
+
+bool visit_require_leader(struct visit *visit, const struct invocation *invocation, struct error *err)
+{
+    bool led;
+    if (!visit_is_led(visit, &led, err)) {
+        return false;
+    }
     if (!led) {
         error_set(err, ERROR_REFUSED, "nobody leads this database: nothing would be done");
         return error_hint(err, "start the daemon: pgchime serve --config %s", invocation->config);

@@ -20,6 +20,8 @@ typedef int job_visit_function(struct job_visit *visit, void *data, struct error
 
 /* The exit status of it all. */
 int visit_job(const struct invocation *invocation, const char *job, job_visit_function *function, void *data);
+bool visit_is_led(struct visit *visit, bool *led, struct error *err) CHIME_MUST_CHECK;
+void visit_pause(duration length); /* between two looks at what the leader does */
 /* False when nobody leads the database, so that nothing would be done. */
 bool visit_require_leader(struct visit *visit, const struct invocation *invocation, struct error *err) CHIME_MUST_CHECK;
 

@@ -1,5 +1,4 @@
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -108,13 +107,6 @@ static enum progress look(struct asked *asked, char state[static 24], struct err
     return progress;
 }
 
-static void pause_for(duration length)
-{
-    struct timespec pause = {.tv_sec = (time_t)(length / USEC_PER_SEC),
-                             .tv_nsec = (long)(length % USEC_PER_SEC) * 1000};
-    nanosleep(&pause, NULL);
-}
-
 static int say_timeout(const struct asked *asked, enum progress progress)
 {
     struct error err;
@@ -159,7 +151,7 @@ static int wait_for_end(struct asked *asked)
         if (left <= 0) {
             return say_timeout(asked, progress);
         }
-        pause_for(left < pause ? left : pause);
+        visit_pause(left < pause ? left : pause);
     }
 }
 

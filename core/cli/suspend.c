@@ -1,9 +1,13 @@
-/* `suspend` and `resume`: both change the ledger at once, and the leader hears of it with its next heartbeat. */
+/* `suspend` and `resume`: both leave a wish in the ledger, which the leader grants with its next heartbeat. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/job_visit.h"
+
+#define PATIENCE (5 * USEC_PER_SEC) /* several heartbeats */
+#define PAUSE (50 * USEC_PER_MSEC)
 
 static const struct output_column columns[] = {
     {"JOB", "job", OUTPUT_TEXT, OUTPUT_ALWAYS},
@@ -14,12 +18,11 @@ static const struct output_column columns[] = {
     {"REASON", "reason", OUTPUT_LONG, OUTPUT_ALWAYS},
 };
 
-/* After a change: what is in force. */
+/* What is in force, or will be as soon as the leader has taken it. */
 static bool print_state(struct job_visit *visit, struct error *err)
 {
-    static const char sql[] = "SELECT j.name, $1::text, s.suspended_at IS NOT NULL, s.suspended_until, s.suspended_by,"
-                              " s.suspend_reason FROM chime.job j JOIN chime.job_state s USING (job_id)"
-                              " WHERE j.job_id = $2::bigint";
+    static const char sql[] = "SELECT j.name, $1::text, s.suspended, s.suspended_until, s.suspended_by, s.reason"
+                              " FROM chime.job j, chime.suspension(j.job_id) s WHERE j.job_id = $2::bigint";
     const char *parameters[] = {visit->job_id};
     struct output_list *list = output_create("jobs", columns, COUNT_OF(columns));
     bool read = visit_list(&visit->visit, list, sql, parameters, COUNT_OF(parameters), err);
@@ -28,6 +31,39 @@ static bool print_state(struct job_visit *visit, struct error *err)
     }
     output_destroy(list);
     return read;
+}
+
+static bool is_granted(struct job_visit *visit, bool *granted, struct error *err)
+{
+    struct pg_rows rows;
+    const char *parameters[] = {visit->job_id};
+    if (!pg_client_query(visit->visit.client, "SELECT granted FROM chime.suspension($1::bigint)", parameters,
+                         COUNT_OF(parameters), &rows, err)) {
+        return false;
+    }
+    *granted = rows.count == 0 || pg_rows_value(&rows, 0, 0)[0] == 't';
+    pg_rows_finish(&rows);
+    return true;
+}
+
+static bool await_leader(struct job_visit *visit, struct error *err)
+{
+    instant deadline = clock_boot() + PATIENCE;
+    bool led = true;
+    bool granted = false;
+    while (led && !granted && clock_boot() < deadline) {
+        if (!is_granted(visit, &granted, err) || !visit_is_led(&visit->visit, &led, err)) {
+            return false;
+        }
+        if (led && !granted) {
+            visit_pause(PAUSE);
+        }
+    }
+    if (!granted) {
+        remark(visit->invocation, led ? "the leader has not taken it yet: it does with its next heartbeat"
+                                      : "nobody leads this database: whoever leads next goes by it from the start");
+    }
+    return true;
 }
 
 /* The function answers whether it changed anything. */
@@ -43,7 +79,7 @@ static int change(struct job_visit *visit, const char *sql, const char *const *p
     if (!changed) {
         remark(visit->invocation, "job \"%s\" %s", visit->job, already);
     }
-    return print_state(visit, err) ? EXIT_OK : (int)err->kind;
+    return await_leader(visit, err) && print_state(visit, err) ? EXIT_OK : (int)err->kind;
 }
 
 struct suspension_order {

@@ -199,7 +199,7 @@ static bool refuse_run(struct lead *lead, const struct pending_claim *claim, con
         scheduler_suspend(lead->scheduler, claim->due.scheduled, suspended, lead_now(lead));
         return true;
     }
-    if (claim->due.kind != RUN_SCHEDULE && !claim->due.again) {
+    if (!run_kind_moves(claim->due.kind) && !claim->due.again) {
         scheduler_dropped(lead->scheduler, claim->due.scheduled);
         return true;
     }
@@ -238,12 +238,28 @@ static bool may_claim(struct lead *lead)
            may_start(lead);
 }
 
+/* A run that waits for its next attempt has no session: nothing has to be interrupted. */
+static void end_waiting(struct lead *lead, struct scheduled *scheduled, const char *reason)
+{
+    struct run run = {.job = scheduled_job(scheduled), .job_id = scheduled_id(scheduled)};
+    struct outcome outcome = {
+        .state = RUN_CANCELLED, .started = INSTANT_NONE, .finished = lead_now(lead), .rows = -1, .reason = reason};
+    scheduled_run(scheduled, &run.kind, &run.slot, &run.attempt);
+    scheduler_retry(lead->scheduler, scheduled, run.attempt, INSTANT_NEVER);
+    dispatch_add_finish(lead, scheduled, &run, &outcome);
+    dispatch_soon(lead);
+}
+
 static void write_claims(struct lead *lead)
 {
     struct ledger_claim batch[CLAIM_MAX] = {0};
     struct due due;
     size_t count = 0;
     while (count < CLAIM_MAX && scheduler_take_due(lead->scheduler, &due)) {
+        if (scheduled_retired(due.scheduled) && due.attempt > 1) { /* a first one only goes to another session */
+            end_waiting(lead, due.scheduled, "the job was removed before this attempt could start");
+            continue;
+        }
         struct lane *lane = pick_lane(lead, due.scheduled);
         if (lane == NULL) {
             scheduler_unclaimed(lead->scheduler, due.scheduled);
@@ -349,18 +365,6 @@ void dispatch_cancel_all(struct lead *lead)
     for (size_t i = 0; i < lead->lane_count; i++) {
         lane_cancel_current(lead->lanes[i], "the daemon was told to stop and did not wait any longer");
     }
-}
-
-/* A run that waits for its next attempt has no session: nothing has to be interrupted. */
-static void end_waiting(struct lead *lead, struct scheduled *scheduled, const char *reason)
-{
-    struct run run = {.job = scheduled_job(scheduled), .job_id = scheduled_id(scheduled)};
-    struct outcome outcome = {
-        .state = RUN_CANCELLED, .started = INSTANT_NONE, .finished = lead_now(lead), .rows = -1, .reason = reason};
-    scheduled_run(scheduled, &run.kind, &run.slot, &run.attempt);
-    scheduler_retry(lead->scheduler, scheduled, run.attempt, INSTANT_NEVER);
-    dispatch_add_finish(lead, scheduled, &run, &outcome);
-    dispatch_soon(lead);
 }
 
 bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char *reason)

@@ -210,7 +210,8 @@ static void plugins_installed(void *data, struct plugin_states *states)
     lead->install = NULL;
     lead->plugins = *states;
     job_list_fill(&lead->jobs, lead->generation->catalog, lead->database->name, &lead->plugins);
-    lead->sync = ledger_sync_start(&lead->ledger, lead->jobs.items, lead->jobs.count, jobs_synced, lead);
+    lead->sync = ledger_sync_start(&lead->ledger, lead->jobs.items, lead->jobs.count, lead_now(lead), jobs_synced,
+                                   lead);
 }
 
 static void first_history_kept(void *data, const struct pg_reply *reply)

@@ -95,9 +95,8 @@ static bool keeps_its_slots(const struct job *old, const struct job *new)
            same_zone(&old->options, &new->options);
 }
 
-static void withdraw_changed(struct lead *lead)
+static void withdraw_changed(struct lead *lead, instant now)
 {
-    instant now = lead_now(lead);
     for (size_t i = 0; i < scheduler_count(lead->scheduler); i++) {
         struct scheduled *scheduled = scheduler_at(lead->scheduler, i);
         const struct job *old = scheduled_job(scheduled);
@@ -191,10 +190,11 @@ bool swap_step(struct lead *lead)
         return false;
     }
     if (swap->stage == STAGE_AGREEING && lead->claim_count == 0) {
+        instant now = lead_now(lead); /* where a schedule ends and another begins */
         swap->stage = STAGE_WRITING;
-        withdraw_changed(lead);
+        withdraw_changed(lead, now);
         dispatch_write_passes(lead);
-        lead->sync = ledger_sync_start(&lead->ledger, swap->jobs.items, swap->jobs.count, synced, lead);
+        lead->sync = ledger_sync_start(&lead->ledger, swap->jobs.items, swap->jobs.count, now, synced, lead);
     }
     return true;
 }

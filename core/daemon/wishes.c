@@ -20,6 +20,15 @@ static bool cancel(struct lead *lead, struct scheduled *scheduled, const struct 
            dispatch_cancel(lead, scheduled, wish->reason);
 }
 
+static void resume(struct lead *lead, struct scheduled *scheduled, const struct ledger_wish *wish)
+{
+    if (wish->request_id == 0) {
+        scheduler_resume_since(lead->scheduler, scheduled, wish->reason, wish->run.slot, lead_now(lead));
+    } else {
+        scheduler_resume(lead->scheduler, scheduled, wish->reason, lead_now(lead));
+    }
+}
+
 static bool grant(struct lead *lead, const struct ledger_wish *wish)
 {
     struct scheduled *scheduled = scheduler_find(lead->scheduler, wish->run.job_id);
@@ -38,7 +47,7 @@ static bool grant(struct lead *lead, const struct ledger_wish *wish)
         return true;
     case LEDGER_RESUME:
         log_info("job %s: %s", scheduled_job(scheduled)->name, wish->reason);
-        scheduler_resume(lead->scheduler, scheduled, wish->reason, lead_now(lead));
+        resume(lead, scheduled, wish);
         return true;
     }
     return true;

@@ -78,7 +78,7 @@ struct ledger_wish {
     int64_t
         request_id; /* 0 for a suspension whose time is over: a RESUME that nobody asked for and nobody acknowledges */
     enum ledger_verb verb;
-    struct ledger_request run; /* RUN, CANCEL; of the others only job_id */
+    struct ledger_request run; /* RUN, CANCEL; of the others only job_id, and in `slot` when that time was over */
     char *reason;              /* in words, who included: "suspended by ann: too noisy"; NULL for RUN */
 };
 
@@ -105,7 +105,7 @@ void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *
 bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *leads);
 size_t ledger_read_wishes(const struct pg_reply *reply, struct ledger_wish **wishes); /* caller: ledger_free_wishes */
 void ledger_free_wishes(struct ledger_wish *wishes, size_t count);
-/* Removes wishes that were granted or are moot. */
+/* Removes wishes that were granted or are moot; suspensions and their ends come into force with it. */
 void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, pg_callback *callback,
                         void *data);
 /* Writes down that jobs suspended themselves for failing; and that the time of a suspension is over. Jobs that are suspended (or not)

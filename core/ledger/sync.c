@@ -17,6 +17,7 @@ struct ledger_sync {
     const struct ledger *ledger;
     const struct job *const *jobs;
     size_t count;
+    char now[INSTANT_TEXT_SIZE];
     size_t part_start; /* of the part on its way */
     size_t part_end;
     struct ledger_synced *synced; /* room for all jobs */
@@ -184,10 +185,10 @@ static void send_part(struct ledger_sync *sync)
 {
     char *text = part_text(sync);
     char *defaults = defaults_text();
-    const char *parameters[] = {sync->ledger->token, text, defaults};
+    const char *parameters[] = {sync->ledger->token, text, defaults, sync->now};
     const struct pg_statement statement = {
         .sql = "SELECT name, job_id, version, last_slot, last_outcome, last_duration_us, outcome_at, last_end,"
-               " cursor_skipped, consecutive_failures, suspended FROM chime.sync_jobs($1, $2, $3)",
+               " cursor_skipped, consecutive_failures, suspended FROM chime.sync_jobs($1, $2, $3, $4)",
         .parameter_count = COUNT_OF(parameters),
         .parameters = parameters};
     pg_send(sync->ledger->connection, &statement, 1, part_answered, sync);
@@ -233,10 +234,11 @@ static void part_answered(void *data, const struct pg_reply *reply)
 }
 
 struct ledger_sync *ledger_sync_start(const struct ledger *ledger, const struct job *const *jobs, size_t count,
-                                      ledger_sync_callback *callback, void *data)
+                                      instant now, ledger_sync_callback *callback, void *data)
 {
     struct ledger_sync *sync = xcalloc(1, sizeof *sync);
     *sync = (struct ledger_sync){.ledger = ledger, .jobs = jobs, .count = count, .callback = callback, .data = data};
+    instant_format(now, sync->now);
     sync->synced = xcalloc(count + 1, sizeof *sync->synced);
     send_next(sync);
     return sync;

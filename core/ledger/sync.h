@@ -26,9 +26,10 @@ struct ledger_synced {
 typedef void ledger_sync_callback(void *data, const struct pg_reply *reply, const struct ledger_synced *jobs,
                                   size_t count);
 
-/* Ledger and jobs (sorted by name) are borrowed until the end, which is told exactly once. */
+/* Ledger and jobs (sorted by name) are borrowed until the end, which is told exactly once. A job that is new, wakes up or
+ * changes its schedule starts from `now`. */
 struct ledger_sync *ledger_sync_start(const struct ledger *ledger, const struct job *const *jobs, size_t count,
-                                      ledger_sync_callback *callback, void *data);
+                                      instant now, ledger_sync_callback *callback, void *data);
 void ledger_sync_abandon(struct ledger_sync *sync); /* nothing is told any more; takes NULL */
 
 #endif

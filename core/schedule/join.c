@@ -74,6 +74,15 @@ void join_spend(struct scheduled *it, instant slot)
     }
 }
 
+void join_unspend(struct scheduled *it)
+{
+    for (size_t i = 0; it->linked_as_join && i < it->upstream_count; i++) {
+        if (it->upstream[i].mark == MARK_SPENT) {
+            it->upstream[i].mark = MARK_FRESH;
+        }
+    }
+}
+
 void join_claimed(struct scheduled *it)
 {
     it->cursor_skipped = it->wants_news = false;

@@ -215,7 +215,7 @@ void scheduler_link(struct scheduler *scheduler)
 void scheduler_start(struct scheduler *scheduler, instant now, instant server_start)
 {
     scheduler->server_start = server_start;
-    scheduler->now = now;
+    scheduler->now = scheduler->started_at = now;
     for (size_t i = 0; i < scheduler->all.count; i++) {
         suspend_if_failing(scheduler, scheduler->all.items[i], false);
     }
@@ -271,9 +271,17 @@ void scheduler_unclaimed(struct scheduler *scheduler, struct scheduled *it)
 void scheduler_dropped(struct scheduler *scheduler, struct scheduled *it)
 {
     it->freed_at = scheduler->now;
+    join_unspend(it);
     agenda_add(scheduler, it);
     phase_set(scheduler, it, PHASE_IDLE);
     agenda_run(scheduler);
+}
+
+void retry_at_once(struct scheduler *scheduler, struct scheduled *it)
+{
+    if (it->phase == PHASE_RETRYING && it->retry_node.key < INSTANT_NEVER) {
+        phase_set(scheduler, it, PHASE_READY);
+    }
 }
 
 void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int attempt, instant retry_at)
@@ -282,6 +290,9 @@ void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int atte
     it->again = true;
     phase_set(scheduler, it, PHASE_RETRYING);
     heap_put(&scheduler->retries, &it->retry_node, retry_at);
+    if (it->retired) {
+        retry_at_once(scheduler, it);
+    }
 }
 
 static void count_failure(struct scheduled *it, enum run_state state)

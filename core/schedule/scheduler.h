@@ -125,7 +125,7 @@ bool scheduler_take_suspension(struct scheduler *scheduler, struct suspension *s
 void scheduler_claimed(struct scheduler *scheduler, struct scheduled *it);
 /* Not started after all; it is due again. */
 void scheduler_unclaimed(struct scheduler *scheduler, struct scheduled *it);
-/* Nothing of it is wanted any more: as if it had never been due. For requests that were withdrawn. */
+/* The request was withdrawn: as if it had never been made. A slot or a decision is due again. */
 void scheduler_dropped(struct scheduler *scheduler, struct scheduled *it);
 /* The live run goes on with this attempt at `retry_at` (INSTANT_NEVER: not known yet, call again). */
 void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int attempt, instant retry_at);
@@ -139,6 +139,10 @@ void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run
 void scheduler_suspend(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
 /* Slots up to `now` are missed for that reason; failures are counted anew. Nothing happens when it is not suspended. */
 void scheduler_resume(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
+/* The suspension was over at `until`: only slots up to then are missed for that reason. Those since are due, or subject to
+ * catch-up where it ended before the start. */
+void scheduler_resume_since(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant until,
+                            instant now);
 
 /* --- another catalog --------------------------------------------------------------------------------------------------------
  * withdraw what changes or goes, write its passes, bring the jobs to the ledger; then replace, add, retire, and relink. In
@@ -147,10 +151,12 @@ void scheduler_resume(struct scheduler *scheduler, struct scheduled *it, const c
  * that reason (slots that nobody has seen yet up to `now` too), and nothing more falls due until it is replaced. */
 void scheduler_withdraw(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
 /* The job as it is now, and its memory as the ledger has it (job_id is the same; the cursor only moves forward). A live run
- * goes on; marks of upstreams that stay are kept. */
+ * goes on; marks of upstreams that stay are kept, but not by a join that wakes: it starts from its memory. A job that is
+ * switched off lets go of its requests. */
 void scheduler_replace(struct scheduler *scheduler, struct scheduled *it, const struct job *job,
                        const struct job_memory *memory);
-/* No longer configured: its live run goes on, without further attempts wanted, then it is forgotten (at the next relink). */
+/* No longer configured: its live run goes on, then it is forgotten (at the next relink). A further attempt is due at once,
+ * whatever it waits for: the caller ends the run instead. */
 void scheduler_retire(struct scheduler *scheduler, struct scheduled *it);
 /* After the last of these: names resolve again, and whoever may start now is found. Until then old jobs are still borrowed; from then on
  * only the new ones. */

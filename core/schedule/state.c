@@ -13,6 +13,7 @@ struct scheduler *scheduler_create(void)
     struct scheduler *scheduler = xcalloc(1, sizeof *scheduler);
     scheduler->now = INSTANT_NONE;
     scheduler->server_start = INSTANT_NONE;
+    scheduler->started_at = INSTANT_NONE;
     scheduler_pool(scheduler, NULL, 0);
     return scheduler;
 }

@@ -116,6 +116,7 @@ struct scheduler {
     size_t sorted_count;       /* how many of them are sorted: those added since come behind */
     instant now;               /* the largest instant that was passed in */
     instant server_start;
+    instant started_at; /* before that nothing led; INSTANT_NONE until then */
     struct heap slots;
     struct heap retries;
     struct heap deadlines;
@@ -177,8 +178,9 @@ instant timeline_seen(const struct scheduled *it);
 void timeline_arm(struct scheduler *scheduler, struct scheduled *it);
 /* The armed slot fell due: it will run, or be skipped. */
 void timeline_note(struct scheduler *scheduler, struct scheduled *it);
-/* Decides the slots up to now that passed while nothing led. */
+/* Decides the slots up to now that passed while nothing led; the second beside a live run too. */
 void timeline_catch_up(struct scheduler *scheduler, struct scheduled *it);
+void timeline_catch_up_now(struct scheduler *scheduler, struct scheduled *it);
 
 /* --- decision.c -------------------------------------------------------------------------------------------------------- */
 
@@ -209,6 +211,7 @@ void join_rebuilt(struct scheduled *it);
 bool join_complete(const struct scheduled *it);
 instant join_slot(const struct scheduled *it);
 void join_spend(struct scheduled *it, instant slot); /* what the decision goes by */
+void join_unspend(struct scheduled *it);             /* it was none */
 void join_claimed(struct scheduled *it);
 void join_skipped(struct scheduled *it, bool by_upstream);
 
@@ -248,5 +251,7 @@ void agenda_run(struct scheduler *scheduler);
 void requests_drop(struct scheduler *scheduler, struct scheduled *it);
 /* A request that had its turn waits again, first in line. */
 void requests_put_back(struct scheduler *scheduler, struct scheduled *it);
+/* A next attempt whose time is known waits for it no longer. */
+void retry_at_once(struct scheduler *scheduler, struct scheduled *it);
 
 #endif

@@ -33,22 +33,43 @@ void scheduler_suspend(struct scheduler *scheduler, struct scheduled *it, const 
 }
 
 /* A slot whose claim is on its way comes first: those behind it are left to the tick. */
-void scheduler_resume(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now)
+static void miss_until(struct scheduler *scheduler, struct scheduled *it, instant until, const char *reason)
+{
+    if (!scheduled_enabled(it) || phase_is_claiming_slot(it)) {
+        return;
+    }
+    instant last = timeline_latest_due(scheduler, it, until);
+    if (last > it->cursor) {
+        decision_miss(scheduler, it, last, reason);
+    }
+    if (until < scheduler->started_at) {
+        timeline_catch_up_now(scheduler, it);
+    }
+}
+
+static void wake_up(struct scheduler *scheduler, struct scheduled *it, instant until, const char *reason)
+{
+    it->suspended = false;
+    it->failures = 0;
+    miss_until(scheduler, it, until, reason);
+    timeline_arm(scheduler, it);
+    agenda_add(scheduler, it);
+    agenda_add_downstream(scheduler, it);
+}
+
+void scheduler_resume_since(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant until,
+                            instant now)
 {
     wait_advance(scheduler, now);
     if (it->suspended) {
-        it->suspended = false;
-        it->failures = 0;
-        bool may_miss = scheduled_enabled(it) && !phase_is_claiming_slot(it);
-        instant last = may_miss ? timeline_latest_due(scheduler, it, scheduler->now) : INSTANT_NONE;
-        if (last > it->cursor) {
-            decision_miss(scheduler, it, last, reason);
-        }
-        timeline_arm(scheduler, it);
-        agenda_add(scheduler, it);
-        agenda_add_downstream(scheduler, it);
+        wake_up(scheduler, it, until < scheduler->now ? until : scheduler->now, reason);
     }
     agenda_run(scheduler);
+}
+
+void scheduler_resume(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now)
+{
+    scheduler_resume_since(scheduler, it, reason, INSTANT_NEVER, now);
 }
 
 static struct suspension *append(struct scheduler *scheduler)

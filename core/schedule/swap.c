@@ -54,12 +54,19 @@ void scheduler_replace(struct scheduler *scheduler, struct scheduled *it, const 
                        const struct job_memory *memory)
 {
     enum phase phase = it->phase;
+    bool wakes = job->active && !it->job->active;
     places_follow(it, phase, PHASE_IDLE);
     scheduled_define(scheduler, it, job);
     places_follow(it, PHASE_IDLE, phase);
     job_free(it->copy);
     it->copy = NULL;
     recall(it, memory);
+    if (wakes) {
+        it->linked_as_join = false; /* its marks are of a time that does not count */
+    }
+    if (!job->active) {
+        requests_drop(scheduler, it);
+    }
     it->suspended = it->retired ? memory->suspended : it->suspended;
     it->retired = it->withdrawn = false;
 }
@@ -71,6 +78,7 @@ void scheduler_retire(struct scheduler *scheduler, struct scheduled *it)
     }
     requests_drop(scheduler, it);
     it->retired = true;
+    retry_at_once(scheduler, it);
     timeline_arm(scheduler, it);
 }
 

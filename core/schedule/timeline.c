@@ -190,16 +190,22 @@ static void catch_up_until(struct scheduler *scheduler, struct scheduled *it, in
     }
 }
 
-/* Slots beside a run that this leader started are not missed: the tick notes them. */
-void timeline_catch_up(struct scheduler *scheduler, struct scheduled *it)
+void timeline_catch_up_now(struct scheduler *scheduler, struct scheduled *it)
 {
-    bool unseen = it->phase == PHASE_IDLE || it->phase == PHASE_RETRYING;
-    if (unseen && scheduled_enabled(it) && it->cursor >= it->keep_through) {
+    if (scheduled_enabled(it) && it->cursor >= it->keep_through) {
         instant newest = timeline_latest_due(scheduler, it, scheduler->now);
         it->caught_up_at = scheduler->now;
         if (newest != INSTANT_NONE && newest > timeline_seen(it)) {
             catch_up_until(scheduler, it, newest);
         }
+    }
+}
+
+/* Slots beside a run that this leader started are not missed: the tick notes them. */
+void timeline_catch_up(struct scheduler *scheduler, struct scheduled *it)
+{
+    if (it->phase == PHASE_IDLE || it->phase == PHASE_RETRYING) {
+        timeline_catch_up_now(scheduler, it);
     }
     timeline_arm(scheduler, it);
 }

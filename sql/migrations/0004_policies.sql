@@ -31,6 +31,7 @@ CREATE INDEX job_state_suspended_until ON chime.job_state (suspended_until) WHER
 ALTER TABLE chime.request
     ADD COLUMN verb text NOT NULL DEFAULT 'run' CHECK (verb IN ('run', 'cancel', 'suspend', 'resume')),
     ADD COLUMN reason text,
+    ADD COLUMN until timestamptz CHECK (until IS NULL OR verb = 'suspend'),
     ALTER COLUMN kind DROP NOT NULL,
     ALTER COLUMN slot DROP NOT NULL,
     DROP CONSTRAINT request_kind_check,
@@ -43,6 +44,9 @@ COMMENT ON TABLE chime.request IS
     'what people ask of the leader and it has not done yet: the claim removes a run, chime.acknowledge everything else';
 COMMENT ON COLUMN chime.request.kind IS 'with slot: the run that is asked for, or is to be cancelled';
 COMMENT ON COLUMN chime.request.reason IS 'as given';
+COMMENT ON COLUMN chime.request.until IS 'of a suspension: when it is to end by itself';
+-- Wishes of people are few; runs asked for may be many, and wait long.
+CREATE INDEX request_wish ON chime.request (request_id) WHERE verb <> 'run';
 
 -- "Runs newest first" over all jobs; the primary key starts with the job.
 CREATE INDEX run_history_slot ON chime.run_history (slot);
@@ -53,7 +57,8 @@ CREATE INDEX run_history_slot ON chime.run_history (slot);
 -- as they differ from p_defaults, {"command": {...}, "refresh": {...}}. A part that is known already changes no row: not
 -- even a lock is taken on one.
 DROP FUNCTION chime.sync_jobs(uuid, jsonb, jsonb);
-CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb)
+CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb,
+                                p_now timestamptz DEFAULT clock_timestamp())
 RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
                last_duration_us bigint, outcome_at timestamptz, last_end timestamptz, cursor_skipped boolean,
                consecutive_failures integer, suspended boolean)
@@ -62,7 +67,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     -- Known jobs are looked up one by one (that is what OFFSET 0 does): a join may read all jobs for each part. One that
-    -- wakes up or changes its schedule restarts from now, as a new one starts: nothing was due before. Options that a row
+    -- wakes up or changes its schedule restarts from p_now, as a new one starts: nothing was due before, and what was due by
+    -- its old schedule the leader has decided up to then. Options that a row
     -- lacks are older than their names and had the values given here.
     CREATE TEMP TABLE chime_catalog ON COMMIT DROP AS
     SELECT d.name, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, o.options, j.job_id,
@@ -78,7 +84,7 @@ BEGIN
     CROSS JOIN LATERAL (SELECT (p_defaults -> CASE WHEN d.command = '' THEN 'refresh' ELSE 'command' END) || d.options
                                AS options) o
     LEFT JOIN LATERAL (SELECT * FROM chime.job k WHERE k.name = d.name AND k.owner = current_user OFFSET 0) j ON true;
-    UPDATE chime.job_state s SET last_slot = greatest(s.last_slot, clock_timestamp()), cursor_skipped = false
+    UPDATE chime.job_state s SET last_slot = greatest(s.last_slot, p_now), cursor_skipped = false
       FROM pg_temp.chime_catalog d WHERE s.job_id = d.job_id AND d.restarts;
     UPDATE chime.job j
        SET origin = d.origin, plugin = d.plugin, active = d.active, schedule = d.schedule, command = d.command,
@@ -90,10 +96,13 @@ BEGIN
         FROM pg_temp.chime_catalog d WHERE d.job_id IS NULL
         RETURNING job_id
     )
-    INSERT INTO chime.job_state (job_id, last_slot) SELECT m.job_id, clock_timestamp() FROM made m;
+    INSERT INTO chime.job_state (job_id, last_slot) SELECT m.job_id, p_now FROM made m;
+    -- A suspension that nobody has granted yet holds from the start: the first heartbeat does what was asked for.
     RETURN QUERY
     SELECT d.name, k.job_id, k.version, k.last_slot, k.last_outcome, k.last_duration_us, k.outcome_at, k.last_end,
-           k.cursor_skipped, k.consecutive_failures, k.suspended_at IS NOT NULL
+           k.cursor_skipped, k.consecutive_failures,
+           k.suspended_at IS NOT NULL
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = k.job_id AND q.verb = 'suspend')
     FROM pg_temp.chime_catalog d
     CROSS JOIN LATERAL (SELECT j.version, s.* FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
                         WHERE j.name = d.name AND j.owner = current_user OFFSET 0) k;
@@ -126,49 +135,53 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION chime.suspension(p_job bigint)
+RETURNS TABLE (suspended boolean, suspended_until timestamptz, suspended_by text, reason text, granted boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT x.suspended, x.suspended_until, x.suspended_by, x.reason, x.request_id = 0
+    FROM (SELECT q.request_id, q.verb = 'suspend' AS suspended, q.until AS suspended_until,
+                 CASE q.verb WHEN 'suspend' THEN q.requested_by::text END AS suspended_by,
+                 CASE q.verb WHEN 'suspend' THEN q.reason END AS reason
+          FROM chime.request q WHERE q.job_id = p_job AND q.verb IN ('suspend', 'resume')
+          UNION ALL
+          SELECT 0, s.suspended_at IS NOT NULL, s.suspended_until, s.suspended_by, s.suspend_reason
+          FROM chime.job_state s WHERE s.job_id = p_job) x
+    ORDER BY x.request_id DESC LIMIT 1;
+$$;
+COMMENT ON FUNCTION chime.suspension IS
+    'what is in force once the leader has done all that was asked for; granted: it is already';
+
+-- The leader alone writes suspensions down, as it grants the wish: a transaction that stays open after its wish must not
+-- hold a row that every claim needs.
 CREATE FUNCTION chime.suspend(p_job bigint, p_reason text DEFAULT NULL, p_until timestamptz DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     v_reason text := nullif(p_reason, '');
     v_until timestamptz := nullif(p_until, 'infinity');
-    v_since timestamptz;
 BEGIN
     IF p_until <= clock_timestamp() THEN
         RAISE EXCEPTION 'a suspension until % would be over already', p_until USING ERRCODE = 'invalid_parameter_value',
             HINT = 'name a time to come, or none: then it lasts until chime.resume';
     END IF;
     PERFORM chime.refuse_unknown(p_job);
-    SELECT s.suspended_at INTO v_since FROM chime.job_state s WHERE s.job_id = p_job FOR UPDATE;
-    UPDATE chime.job_state s
-       SET suspended_at = coalesce(v_since, clock_timestamp()), suspended_by = session_user, suspended_until = v_until,
-           suspend_reason = v_reason
-     WHERE s.job_id = p_job
-       AND (v_since IS NULL OR (s.suspended_until, s.suspend_reason) IS DISTINCT FROM (v_until, v_reason));
-    IF FOUND AND v_since IS NULL THEN
-        INSERT INTO chime.request (job_id, verb, kind, slot, reason) VALUES (p_job, 'suspend', NULL, NULL, v_reason);
-        RETURN true;
-    END IF;
+    INSERT INTO chime.request (job_id, verb, kind, slot, reason, until)
+    SELECT p_job, 'suspend', NULL, NULL, v_reason, v_until FROM chime.suspension(p_job) s
+    WHERE NOT s.suspended OR (s.suspended_until, s.reason) IS DISTINCT FROM (v_until, v_reason);
     RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION chime.suspend IS
-    'nothing of the job starts from now on; a live run goes on. Again: another reason or end. True when that changed something. The leader waits for the row: commit soon';
+    'nothing of the job starts from the leader''s next heartbeat on, or its start; a live run goes on. Again: another reason or end. True when that changes something';
 
 CREATE FUNCTION chime.resume(p_job bigint, p_reason text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     PERFORM chime.refuse_unknown(p_job);
-    UPDATE chime.job_state s
-       SET suspended_at = NULL, suspended_by = NULL, suspended_until = NULL, suspend_reason = NULL, consecutive_failures = 0
-     WHERE s.job_id = p_job AND s.suspended_at IS NOT NULL;
-    IF FOUND THEN
-        INSERT INTO chime.request (job_id, verb, kind, slot, reason)
-        VALUES (p_job, 'resume', NULL, NULL, nullif(p_reason, ''));
-        RETURN true;
-    END IF;
-    RETURN false;
+    INSERT INTO chime.request (job_id, verb, kind, slot, reason)
+    SELECT p_job, 'resume', NULL, NULL, nullif(p_reason, '') FROM chime.suspension(p_job) s WHERE s.suspended;
+    RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION chime.resume IS
-    'ends a suspension; the leader records the slots since as missed. True when that changed something. The leader waits for the row: commit soon';
+    'asks the leader to end a suspension; it records the slots since as missed. True when that changes something';
 
 CREATE FUNCTION chime.cancel(p_run bigint, p_reason text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
@@ -197,14 +210,17 @@ BEGIN
            CASE q.verb WHEN 'cancel' THEN chime.told('cancelled', q.requested_by, q.reason)
                        WHEN 'suspend' THEN chime.told('suspended', q.requested_by, q.reason)
                        WHEN 'resume' THEN chime.told('resumed', q.requested_by, q.reason) END
+    FROM chime.request q WHERE q.verb <> 'run' ORDER BY q.request_id;
+    RETURN QUERY
+    SELECT q.request_id, q.verb, q.job_id, q.kind, q.slot, NULL
     FROM chime.request q
-    WHERE q.verb <> 'run'
-       OR (SELECT j.active AND s.suspended_at IS NULL
+    WHERE q.verb = 'run'
+      AND (SELECT j.active AND s.suspended_at IS NULL
            FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id WHERE j.job_id = q.job_id)
     ORDER BY q.request_id LIMIT 1000;
-    -- After the wishes that led to it: a suspension that the leader has not heard of is not over.
+    -- A suspension that is to be another one is not over.
     RETURN QUERY
-    SELECT 0::bigint, 'resume', s.job_id, NULL::chime.run_kind, NULL::timestamptz,
+    SELECT 0::bigint, 'resume', s.job_id, NULL::chime.run_kind, s.suspended_until,
            format('the suspension by %s until %s UTC is over', s.suspended_by,
                   to_char(s.suspended_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
     FROM chime.job_state s
@@ -213,15 +229,31 @@ BEGIN
     ORDER BY s.suspended_until LIMIT 1000;
 END $$;
 COMMENT ON FUNCTION chime.wishes IS
-    'what waits for the leader, in the order it was asked for; request 0: a suspension whose time is over';
+    'what waits for the leader, in the order it was asked for, runs last; request 0: a suspension whose time was over at slot';
 
 CREATE FUNCTION chime.acknowledge(p_token uuid, p_request bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
-    DELETE FROM chime.request q WHERE q.request_id = ANY (p_request);
+    WITH gone AS (
+        DELETE FROM chime.request q WHERE q.request_id = ANY (p_request) RETURNING q.*
+    ), last AS (
+        SELECT DISTINCT ON (g.job_id) g.*, bool_or(g.verb = 'resume') OVER (PARTITION BY g.job_id) AS resumed
+        FROM gone g WHERE g.verb IN ('suspend', 'resume')
+        ORDER BY g.job_id, g.request_id DESC
+    )
+    UPDATE chime.job_state s
+       SET suspended_at = CASE WHEN l.verb = 'resume' THEN NULL
+                               WHEN l.resumed THEN clock_timestamp()
+                               ELSE coalesce(s.suspended_at, clock_timestamp()) END,
+           suspended_by = CASE l.verb WHEN 'suspend' THEN l.requested_by::text END,
+           suspended_until = l.until,
+           suspend_reason = CASE l.verb WHEN 'suspend' THEN l.reason END,
+           consecutive_failures = CASE WHEN l.resumed THEN 0 ELSE s.consecutive_failures END
+      FROM last l WHERE s.job_id = l.job_id;
 END $$;
-COMMENT ON FUNCTION chime.acknowledge IS 'removes requests that were granted or are moot';
+COMMENT ON FUNCTION chime.acknowledge IS
+    'removes requests that were granted or are moot; suspensions and their ends come into force with it';
 
 CREATE FUNCTION chime.suspend_failing(p_token uuid, p_job bigint[], p_reason text[]) RETURNS SETOF bigint
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
@@ -503,7 +535,10 @@ CREATE OR REPLACE VIEW chime.job_status WITH (security_invoker = true) AS
 SELECT j.job_id, j.name, j.owner, j.origin, j.plugin, j.active, j.schedule, j.views, j.after, s.last_slot, s.last_start,
        s.last_end, s.last_success, s.last_outcome, s.last_duration_us, s.consecutive_failures,
        EXISTS (SELECT FROM chime.run r WHERE r.job_id = j.job_id) AS live, s.outcome_at, s.suspended_at, s.suspended_by,
-       s.suspended_until, s.suspend_reason, s.runs, s.successes, s.failures, s.skips
+       s.suspended_until, s.suspend_reason, s.runs, s.successes, s.failures, s.skips,
+       (SELECT q.verb FROM chime.request q WHERE q.job_id = j.job_id AND q.verb IN ('suspend', 'resume')
+        ORDER BY q.request_id DESC LIMIT 1) AS wish
 FROM chime.job j JOIN chime.job_state s USING (job_id);
+COMMENT ON COLUMN chime.job_status.wish IS 'suspend or resume, while the leader has not done it';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

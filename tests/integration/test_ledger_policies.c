@@ -64,21 +64,21 @@ START_TEST(a_claim_of_a_suspended_job_is_refused_whatever_its_kind_and_told_who_
     static const char *const kinds[] = {"schedule", "dependency", "manual", "install", "backfill", "event"};
     cluster_execute(cluster, "INSERT INTO chime.request (job_id, kind, slot) VALUES (1, 'manual', at(1)),"
                              " (1, 'install', at(1))");
-    expect("SELECT chime.suspend(1, 'too noisy')", "t");
+    expect("SELECT granted(chime.suspend(1, 'too noisy'))", "t");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         char sql[200];
         snprintf(sql, sizeof sql, "SELECT claim(1, '%s', 0, 1)", kinds[i]);
         EXPECT_UNCHANGED_BY(expect(sql, "refused: suspended by postgres: too noisy"));
     }
     expect("SELECT claim(2, 'schedule', 0, 1)", "granted");
-    expect("SELECT chime.resume(1)", "t");
+    expect("SELECT granted(chime.resume(1))", "t");
     expect("SELECT claim(1, 'manual', 0, 1)", "granted");
 }
 END_TEST
 
 START_TEST(of_a_batch_only_the_suspended_jobs_are_refused)
 {
-    expect("SELECT chime.suspend(2)", "t");
+    expect("SELECT granted(chime.suspend(2))", "t");
     expect("SELECT string_agg(concat_ws(' ', job_id, suspended || ' ' || reason), ';' ORDER BY job_id) FROM"
            " chime.claim('" LEDGER_SQL_TOKEN "', '{1,2,3}', '{1,1,1}', '{schedule,schedule,schedule}',"
            " ARRAY[at(1), at(1), at(1)], ARRAY[at(0), at(0), at(1)], '{1,2,3}', ARRAY[at(0), at(0), at(0)])",
@@ -89,7 +89,7 @@ END_TEST
 START_TEST(a_live_run_of_a_suspended_job_goes_on_to_its_end)
 {
     expect("SELECT claim(1, 'schedule', 0, 1)", "granted");
-    expect("SELECT chime.suspend(1)", "t");
+    expect("SELECT granted(chime.suspend(1))", "t");
     expect("SELECT retry(1, 'schedule', 1, 'all')", "t");
     expect("SELECT reclaim(1, 'schedule', 1)", "t");
     expect("SELECT pid || ' ' || attempt FROM chime.run", "4712 2");
@@ -101,7 +101,7 @@ END_TEST
 
 START_TEST(slots_of_a_suspended_job_are_skipped_and_missed_as_others_are)
 {
-    expect("SELECT chime.suspend(1)", "t");
+    expect("SELECT granted(chime.suspend(1))", "t");
     expect("SELECT skip(1, 'schedule', 0, 1, false, 'all')", "t");
     expect("SELECT miss(1, 1, 2, 5)", "t");
     expect("SELECT minute(last_slot) || ' ' || skips FROM chime.job_state WHERE job_id = 1", "5 1");
@@ -109,18 +109,21 @@ START_TEST(slots_of_a_suspended_job_are_skipped_and_missed_as_others_are)
 }
 END_TEST
 
-START_TEST(a_suspension_holds_who_why_and_until_when_and_is_wished_for_once)
+START_TEST(a_suspension_is_wished_for_once_and_holds_who_why_and_until_when_once_granted)
 {
     cluster_execute(cluster, "CREATE ROLE ann SUPERUSER; SET SESSION AUTHORIZATION ann");
     expect("SELECT chime.suspend(1, 'too noisy', at(2000000))", "t");
+    EXPECT_UNCHANGED_BY(expect("SELECT chime.suspend(1, 'too noisy', at(2000000))", "f"));
+    expect("SELECT " SUSPENSION " FROM chime.job_state WHERE job_id = 1", "");
+    expect("SELECT wishes()", "suspend 1 suspended by ann: too noisy");
+    expect("SELECT granted(true)", "t");
     expect("SELECT " SUSPENSION " FROM chime.job_state WHERE job_id = 1", "ann t too noisy");
     EXPECT_UNCHANGED_BY(expect("SELECT chime.suspend(1, 'too noisy', at(2000000))", "f"));
     cluster_execute(cluster,
                     "RESET SESSION AUTHORIZATION; CREATE TABLE since AS SELECT suspended_at FROM chime.job_state");
-    expect("SELECT chime.suspend(1, 'still')", "t");
+    expect("SELECT granted(chime.suspend(1, 'still'))", "t");
     expect("SELECT " SUSPENSION " FROM chime.job_state WHERE job_id = 1", "postgres still");
     expect("SELECT count(*) FROM chime.job_state JOIN since USING (suspended_at)", "1");
-    expect("SELECT wishes()", "suspend 1 suspended by ann: too noisy");
 }
 END_TEST
 
@@ -129,6 +132,8 @@ START_TEST(no_reason_and_the_end_of_time_are_none)
     expect("SELECT chime.suspend(1, '', 'infinity')", "t");
     EXPECT_UNCHANGED_BY(expect("SELECT chime.suspend(1)", "f"));
     expect("SELECT wishes()", "suspend 1 suspended by postgres");
+    expect("SELECT granted(true)", "t");
+    EXPECT_UNCHANGED_BY(expect("SELECT chime.suspend(1)", "f"));
     expect("SELECT suspended_until IS NULL AND suspend_reason IS NULL FROM chime.job_state WHERE job_id = 1", "t");
 }
 END_TEST
@@ -150,22 +155,37 @@ START_TEST(resuming_clears_the_suspension_and_the_failures_that_led_to_it)
     expect("SELECT run(1, 1, 'failed', 'all')", "t");
     expect("SELECT chime.suspend(1, 'why', at(2000000))", "t");
     expect("SELECT chime.resume(1, 'mended')", "t");
-    expect("SELECT concat(suspended_at, suspended_by, suspended_until, suspend_reason, consecutive_failures)"
-           " FROM chime.job_state WHERE job_id = 1",
-           "0");
     expect("SELECT wishes()", "suspend 1 suspended by postgres: why;resume 1 resumed by postgres: mended");
     EXPECT_UNCHANGED_BY(expect("SELECT chime.resume(1)", "f"));
     EXPECT_UNCHANGED_BY(expect("SELECT chime.resume(2)", "f"));
+    expect("SELECT granted(true)", "t");
+    expect("SELECT concat(suspended_at, suspended_by, suspended_until, suspend_reason, consecutive_failures)"
+           " FROM chime.job_state WHERE job_id = 1",
+           "0");
+    EXPECT_UNCHANGED_BY(expect("SELECT chime.resume(1)", "f"));
+}
+END_TEST
+
+START_TEST(of_many_wishes_about_a_job_the_last_one_holds)
+{
+    expect("SELECT granted(chime.suspend(1, 'first'))", "t");
+    cluster_execute(cluster, "CREATE TABLE since AS SELECT suspended_at FROM chime.job_state");
+    expect("SELECT chime.resume(1)", "t");
+    expect("SELECT chime.suspend(1, 'second')", "t");
+    expect("SELECT granted(chime.suspend(1, 'third'))", "t");
+    expect("SELECT " SUSPENSION " FROM chime.job_state WHERE job_id = 1", "postgres third");
+    expect("SELECT count(*) FROM chime.job_state JOIN since USING (suspended_at)", "0"); /* it is a new one */
 }
 END_TEST
 
 START_TEST(a_suspension_whose_time_is_over_is_a_wish_of_nobody)
 {
-    expect("SELECT chime.suspend(1, NULL, now() + interval '1 h')", "t");
+    expect("SELECT granted(chime.suspend(1, NULL, now() + interval '1 h'))", "t");
     cluster_execute(cluster, "UPDATE chime.job_state SET suspended_until = at(60) WHERE job_id = 1");
-    expect("SELECT wishes()", "suspend 1 suspended by postgres"); /* first the leader hears of it */
+    expect("SELECT chime.suspend(1, 'on')", "t");
+    expect("SELECT wishes()", "suspend 1 suspended by postgres: on"); /* that one has another end */
     cluster_execute(cluster, "DELETE FROM chime.request");
-    expect("SELECT wishes()", "resume 1 the suspension by postgres until 2026-01-01 01:00:00 UTC is over");
+    expect("SELECT wishes()", "resume 1 60 the suspension by postgres until 2026-01-01 01:00:00 UTC is over");
     expect("SELECT request_id FROM chime.wishes()", "0");
     cluster_execute(cluster, "UPDATE chime.job SET active = false WHERE job_id = 1");
     expect("SELECT wishes()", NULL);
@@ -174,9 +194,9 @@ END_TEST
 
 START_TEST(a_suspension_that_is_over_ends_once_unless_it_was_given_another_end)
 {
-    expect("SELECT count(chime.suspend(n, NULL, now() + interval '1 h')) FROM generate_series(1, 2) n", "2");
+    expect("SELECT count(granted(chime.suspend(n, NULL, now() + interval '1 h'))) FROM generate_series(1, 2) n", "2");
     cluster_execute(cluster, "UPDATE chime.job_state SET suspended_until = at(60), consecutive_failures = 4 WHERE"
-                             " job_id = 1; DELETE FROM chime.request");
+                             " job_id = 1");
     expect("SELECT string_agg(j::text, ',') FROM chime.resume_expired('" LEDGER_SQL_TOKEN "', '{1,2,3,99}') j", "1");
     expect("SELECT string_agg(job_id::text, ',') FROM chime.job_state WHERE suspended_at IS NOT NULL", "2");
     expect("SELECT consecutive_failures FROM chime.job_state WHERE job_id = 1", "0");
@@ -186,7 +206,7 @@ END_TEST
 
 START_TEST(the_leader_suspends_what_fails_and_leaves_what_is_suspended_as_it_is)
 {
-    expect("SELECT chime.suspend(2, 'mine')", "t");
+    expect("SELECT granted(chime.suspend(2, 'mine'))", "t");
     expect("SELECT string_agg(j::text, ',') FROM chime.suspend_failing('" LEDGER_SQL_TOKEN
            "', '{1,2,99}', '{\"10 runs\",\"20 runs\",x}') j",
            "1");
@@ -229,7 +249,7 @@ START_TEST(wishes_wait_until_they_are_acknowledged_or_claimed)
     expect("SELECT chime.suspend(2)", "t");
     cluster_execute(cluster, "INSERT INTO chime.request (job_id, slot) VALUES (1, at(9))");
     expect("SELECT chime.resume(2)", "t");
-    expect("SELECT wishes()", "suspend 2 suspended by postgres;run 1 manual 9;resume 2 resumed by postgres");
+    expect("SELECT wishes()", "suspend 2 suspended by postgres;resume 2 resumed by postgres;run 1 manual 9");
     expect_refused("SELECT chime.acknowledge('" LEDGER_SQL_STALE "', '{1,2,3}')", "CH001");
     cluster_execute(cluster, "SELECT chime.acknowledge('" LEDGER_SQL_TOKEN "', '{1,3,99}')");
     EXPECT_UNCHANGED_BY(cluster_execute(cluster, "SELECT chime.acknowledge('" LEDGER_SQL_TOKEN "', '{1,3}')"));
@@ -245,11 +265,12 @@ START_TEST(runs_asked_of_jobs_that_sleep_or_are_suspended_wait_unseen)
 {
     cluster_execute(cluster, "INSERT INTO chime.request (job_id, slot) SELECT n, at(9) FROM generate_series(1, 3) n;"
                              " UPDATE chime.job SET active = false WHERE job_id = 1");
-    expect("SELECT chime.suspend(2)", "t");
-    expect("SELECT wishes()", "run 3 manual 9;suspend 2 suspended by postgres");
+    expect("SELECT granted(chime.suspend(2))", "t");
+    expect("SELECT wishes()", "run 3 manual 9");
     expect("SELECT chime.resume(2)", "t");
-    expect("SELECT wishes()",
-           "run 2 manual 9;run 3 manual 9;suspend 2 suspended by postgres;resume 2 resumed by postgres");
+    expect("SELECT wishes()", "resume 2 resumed by postgres;run 3 manual 9");
+    expect("SELECT granted(true)", "t");
+    expect("SELECT wishes()", "run 2 manual 9;run 3 manual 9");
 }
 END_TEST
 
@@ -346,10 +367,11 @@ int main(void)
     tcase_add_test(cases, of_a_batch_only_the_suspended_jobs_are_refused);
     tcase_add_test(cases, a_live_run_of_a_suspended_job_goes_on_to_its_end);
     tcase_add_test(cases, slots_of_a_suspended_job_are_skipped_and_missed_as_others_are);
-    tcase_add_test(cases, a_suspension_holds_who_why_and_until_when_and_is_wished_for_once);
+    tcase_add_test(cases, a_suspension_is_wished_for_once_and_holds_who_why_and_until_when_once_granted);
     tcase_add_test(cases, no_reason_and_the_end_of_time_are_none);
     tcase_add_test(cases, suspending_refuses_what_is_over_and_whom_it_does_not_know);
     tcase_add_test(cases, resuming_clears_the_suspension_and_the_failures_that_led_to_it);
+    tcase_add_test(cases, of_many_wishes_about_a_job_the_last_one_holds);
     tcase_add_test(cases, a_suspension_whose_time_is_over_is_a_wish_of_nobody);
     tcase_add_test(cases, a_suspension_that_is_over_ends_once_unless_it_was_given_another_end);
     tcase_add_test(cases, the_leader_suspends_what_fails_and_leaves_what_is_suspended_as_it_is);

@@ -166,9 +166,9 @@ END_TEST
 
 START_TEST(a_job_that_failed_before_is_suspended_and_resumed_as_others_are)
 {
-    expect("SELECT chime.suspend(1, 'look into it')", "t");
+    expect("SELECT granted(chime.suspend(1, 'look into it'))", "t");
     expect("SELECT claim(1, 'schedule', 1440 + 60, 1440 + 120)", "refused: suspended by postgres: look into it");
-    expect("SELECT chime.resume(1)", "t");
+    expect("SELECT granted(chime.resume(1))", "t");
     expect("SELECT consecutive_failures FROM chime.job_state WHERE job_id = 1", "0");
 }
 END_TEST

@@ -74,7 +74,11 @@ static const char passes[] =
     ") RETURNS boolean LANGUAGE sql RETURN (SELECT p.job_id = job FROM chime.miss(token, ARRAY[job], ARRAY[at(cursor)],"
     " ARRAY[at(first)], ARRAY[at(last)], ARRAY[(last - first + 1)::bigint], ARRAY['away']) p);"
     "CREATE FUNCTION wishes() RETURNS text LANGUAGE sql RETURN (SELECT string_agg(concat_ws(' ', w.verb, w.job_id,"
-    " w.kind, minute(w.slot), w.reason), ';') FROM chime.wishes() w);";
+    " w.kind, minute(w.slot), w.reason), ';') FROM chime.wishes() w);"
+    "CREATE FUNCTION granted(answer boolean) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN"
+    " PERFORM chime.acknowledge('" LEDGER_SQL_TOKEN
+    "', ARRAY(SELECT request_id FROM chime.wishes() WHERE verb <> 'run'));"
+    " RETURN answer; END$$;";
 
 void ledger_sql_helpers(struct cluster *cluster)
 {

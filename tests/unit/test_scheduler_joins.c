@@ -152,6 +152,19 @@ START_TEST(what_comes_while_a_decision_waits_for_a_session_counts_for_the_next)
 }
 END_TEST
 
+START_TEST(a_decision_that_was_dropped_is_due_again)
+{
+    set_up();
+    run_at(b, 5, RUN_SUCCEEDED);
+    run_at(a, 10, RUN_SUCCEEDED);
+    take(join, 10);
+    scheduler_dropped(scheduler, join);
+    claim_join(10);
+    finish(join, RUN_SUCCEEDED);
+    nothing_due();
+}
+END_TEST
+
 START_TEST(decisions_never_share_a_slot_however_coarse_the_clock)
 {
     set_up();
@@ -556,6 +569,7 @@ int main(void)
         a_failed_upstream_skips_the_decision_and_successes_count_on,
         a_run_under_way_is_followed_by_one_more,
         what_comes_while_a_decision_waits_for_a_session_counts_for_the_next,
+        a_decision_that_was_dropped_is_due_again,
         decisions_never_share_a_slot_however_coarse_the_clock,
         a_rule_decides_once_every_upstream_has_an_outcome,
         a_skipped_upstream_is_an_outcome_too,

@@ -133,6 +133,34 @@ START_TEST(a_retired_job_lets_go_of_its_requests)
 }
 END_TEST
 
+/* For its end, not for its start. */
+START_TEST(a_retired_job_has_no_attempt_to_wait_for)
+{
+    struct scheduled *waits = add(define("waits", "*/10 * * * *"));
+    struct scheduled *runs = add(define("runs", "*/10 * * * *"));
+    struct scheduled *doubtful = add(define("doubtful", "*/10 * * * *"));
+    start();
+    tick(10);
+    claim(waits, 10);
+    claim(runs, 10);
+    claim(doubtful, 10);
+    scheduler_retry(scheduler, waits, 2, minute(50));
+    scheduler_retry(scheduler, doubtful, 2, INSTANT_NEVER);
+    scheduler_retire(scheduler, waits);
+    scheduler_retire(scheduler, runs);
+    scheduler_retire(scheduler, doubtful);
+    relink(12);
+    ck_assert(take(waits, 10).again);
+    nothing_due();
+    scheduler_retry(scheduler, waits, 2, INSTANT_NEVER);
+    finish(waits, RUN_CANCELLED);
+    scheduler_retry(scheduler, runs, 2, minute(50));
+    ck_assert(take(runs, 10).again);
+    scheduler_retry(scheduler, doubtful, 3, minute(50));
+    ck_assert_int_eq(take(doubtful, 10).attempt, 3);
+}
+END_TEST
+
 START_TEST(names_and_numbers_are_sorted_anew)
 {
     struct scheduled *c = add(define("c", ""));
@@ -163,6 +191,7 @@ int main(void)
         a_retired_job_that_runs_has_a_copy_of_its_definition_until_it_has_ended,
         a_job_that_comes_back_while_its_last_run_goes_on_is_the_same_one,
         a_retired_job_lets_go_of_its_requests,
+        a_retired_job_has_no_attempt_to_wait_for,
         names_and_numbers_are_sorted_anew,
     };
     return scheduling_run("scheduler_retire", tests, sizeof tests / sizeof *tests);

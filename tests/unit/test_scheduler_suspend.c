@@ -282,6 +282,82 @@ START_TEST(a_slot_whose_start_is_still_to_come_is_neither_skipped_nor_missed)
 }
 END_TEST
 
+/* A job that a leader finds suspended as it starts, so many minutes past midnight. */
+static struct scheduled *find_suspended(struct job *job, int64_t minutes)
+{
+    struct job_memory memory = memory_of(job, 0);
+    memory.suspended = true;
+    struct scheduled *it = scheduler_add(scheduler, job, &memory);
+    start_at(minutes);
+    return it;
+}
+
+START_TEST(slots_after_a_suspension_that_ended_while_nothing_led_are_caught_up)
+{
+    a = find_suspended(define("a", "0 3 * * *"), 300);
+    scheduler_resume_since(scheduler, a, "over", minute(120), minute(300));
+    nothing_passed();
+    claim(a, 180);
+}
+END_TEST
+
+START_TEST(slots_until_the_end_of_a_suspension_are_missed_and_the_rest_is_caught_up_by_its_rule)
+{
+    struct job *job = define("a", "*/10 * * * *");
+    job->options.catchup = CATCHUP_NONE;
+    a = find_suspended(job, 55);
+    scheduler_resume_since(scheduler, a, "over", minute(25), minute(56));
+    missed(a, 0, 10, 20, 2, "over");
+    missed(a, 20, 30, 50, 3, "catchup is none: nothing led when they were due");
+    tick(60);
+    claim(a, 60);
+}
+END_TEST
+
+START_TEST(slots_after_a_suspension_are_caught_up_behind_a_run_that_goes_on)
+{
+    a = find_suspended(define("a", "*/10 * * * *"), 55);
+    scheduler_adopt(scheduler, a, RUN_SCHEDULE, minute(0), 2, minute(55));
+    tick(55);
+    ck_assert(claim(a, 0).again);
+    scheduler_resume_since(scheduler, a, "over", minute(25), minute(56));
+    missed(a, 0, 10, 20, 2, "over");
+    missed(a, 20, 30, 40, 2, "catchup is latest: a later slot was due as well");
+    finish(a, RUN_SUCCEEDED);
+    claim(a, 50);
+}
+END_TEST
+
+START_TEST(slots_since_the_end_of_a_suspension_are_due_where_a_leader_was_there)
+{
+    a = add(define("a", "*/10 * * * *"));
+    start();
+    scheduler_suspend(scheduler, a, "too noisy", minute(5));
+    scheduler_resume_since(scheduler, a, "over", minute(25), minute(31));
+    missed(a, 0, 10, 20, 2, "over");
+    tick(31);
+    claim(a, 30);
+}
+END_TEST
+
+START_TEST(a_job_of_every_second_is_back_at_once_however_long_it_slept)
+{
+    static const int64_t years = INT64_C(20) * 365 * 24 * 60;
+    a = find_suspended(define("a", "* * * * * *"), years);
+    struct scheduled *b = add(define("b", "1 seconds"));
+    scheduler_relink(scheduler, minute(years));
+    scheduler_suspend(scheduler, b, "too noisy", minute(years));
+    struct passed passed;
+    ck_assert(scheduler_take_passed(scheduler, &passed) && passed.scheduled == b);
+    scheduler_resume_since(scheduler, a, "over", minute(years - 1), minute(years));
+    ck_assert(scheduler_take_passed(scheduler, &passed) && passed.count == (years - 1) * 60);
+    ck_assert(scheduler_take_passed(scheduler, &passed) && passed.count == 59);
+    scheduler_resume(scheduler, b, "back", minute(2 * years));
+    ck_assert(scheduler_take_passed(scheduler, &passed) && passed.count == years * 60);
+    scheduler_suspend(scheduler, a, "too noisy", minute(years));
+}
+END_TEST
+
 /* --- by failing -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_job_that_fails_too_often_in_a_row_suspends_itself)
@@ -441,6 +517,11 @@ int main(void)
         a_job_may_be_suspended_from_the_start,
         a_delay_counts_from_when_it_is_back_if_it_was_due_before,
         a_slot_whose_start_is_still_to_come_is_neither_skipped_nor_missed,
+        slots_after_a_suspension_that_ended_while_nothing_led_are_caught_up,
+        slots_until_the_end_of_a_suspension_are_missed_and_the_rest_is_caught_up_by_its_rule,
+        slots_after_a_suspension_are_caught_up_behind_a_run_that_goes_on,
+        slots_since_the_end_of_a_suspension_are_due_where_a_leader_was_there,
+        a_job_of_every_second_is_back_at_once_however_long_it_slept,
         a_job_that_fails_too_often_in_a_row_suspends_itself,
         a_success_starts_the_count_anew_and_cancelled_runs_leave_it,
         a_job_that_is_back_has_all_its_tries_again,

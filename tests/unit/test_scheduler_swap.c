@@ -410,6 +410,65 @@ START_TEST(a_due_decision_of_a_join_that_changes_is_skipped)
 }
 END_TEST
 
+START_TEST(a_join_that_is_switched_on_goes_by_what_came_since)
+{
+    struct job *job = define("join", "");
+    comes_after(job, "a");
+    job->active = false;
+    struct scheduled *a = add(define("a", ""));
+    struct scheduled *join = add(job);
+    start();
+    deliver(a, 5);
+    deliver(a, 36); /* while the ledger was being told */
+    struct job *on = redefine(join, "");
+    comes_after(on, "a");
+    replace(a, 0);
+    replace_with(join, on, 35);
+    relink(37);
+    ck_assert_int_eq(claim(join, 36).cursor, minute(35));
+    finish(join, RUN_SUCCEEDED);
+    nothing_due();
+}
+END_TEST
+
+START_TEST(marks_of_a_join_that_was_off_are_gone_when_it_is_on)
+{
+    struct job *job = define("join", "");
+    comes_after(job, "a");
+    job->active = false;
+    struct scheduled *a = add(define("a", ""));
+    struct scheduled *join = add(job);
+    start();
+    deliver(a, 5);
+    struct job *on = redefine(join, "");
+    comes_after(on, "a");
+    replace(a, 0);
+    replace_with(join, on, 35);
+    relink(35);
+    nothing_due();
+    deliver(a, 40);
+    claim(join, 40);
+}
+END_TEST
+
+START_TEST(a_job_that_is_switched_off_lets_go_of_its_requests)
+{
+    struct scheduled *a = add(define("a", "*/10 * * * *"));
+    start();
+    tick(10);
+    claim(a, 10);
+    scheduler_request(scheduler, a, RUN_MANUAL, minute(11));
+    struct job *off = redefine(a, "*/10 * * * *");
+    off->active = false;
+    withdraw(a, 12);
+    replace_with(a, off, 10);
+    relink(12);
+    finish(a, RUN_SUCCEEDED);
+    nothing_due();
+    ck_assert(scheduler_quiet(scheduler));
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -432,6 +491,9 @@ int main(void)
         a_join_goes_on_without_an_upstream_that_is_gone,
         a_job_that_becomes_a_join_goes_by_what_is_remembered_of_its_upstreams,
         a_due_decision_of_a_join_that_changes_is_skipped,
+        a_join_that_is_switched_on_goes_by_what_came_since,
+        marks_of_a_join_that_was_off_are_gone_when_it_is_on,
+        a_job_that_is_switched_off_lets_go_of_its_requests,
     };
     return scheduling_run("scheduler_swap", tests, sizeof tests / sizeof *tests);
 }

@@ -10,7 +10,7 @@
 #define TOKEN "6f1d0b9e-0000-4000-8000-000000000001"
 #define SYNC_JOBS                                                                                           \
     "QUERY SELECT name, job_id, version, last_slot, last_outcome, last_duration_us, outcome_at, last_end, " \
-    "cursor_skipped, consecutive_failures, suspended FROM chime.sync_jobs($1, $2, $3)(" TOKEN ", "
+    "cursor_skipped, consecutive_failures, suspended FROM chime.sync_jobs($1, $2, $3, $4)(" TOKEN ", "
 #define SWITCH_OFF_OTHERS(jobs) "QUERY SELECT chime.switch_off_others($1, $2)(" TOKEN ", " jobs ")"
 #define FRESH(name, job_id) name, job_id, "1", "2026-03-27 01:30:00+00", NULL, NULL, NULL, NULL, "f", "0", "f"
 
@@ -91,7 +91,7 @@ static struct job job_named(const char *name, const char *command)
 
 static void start(const struct job *const *jobs, size_t count)
 {
-    sync_under_way = ledger_sync_start(&ledger, jobs, count, on_synced, &calls);
+    sync_under_way = ledger_sync_start(&ledger, jobs, count, at("2026-03-27T01:30:00Z"), on_synced, &calls);
 }
 
 /* Starts with jobs a, b and c, of which two fit into a part. */
