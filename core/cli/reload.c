@@ -72,26 +72,26 @@ static int report_answer(const struct invocation *invocation, const struct answe
     return answer->ok ? EXIT_OK : (int)ERROR_CONFIG;
 }
 
-/* A configuration that has errors still has to lead to the daemon, which says so in its answer. */
-static char *socket_path(const struct invocation *invocation)
+/* Without an answer, what is wrong with the file may be why: it may hide where the daemon listens. */
+static int report_silence(struct report *report, const struct error *err)
 {
-    struct report report;
-    report_init(&report);
-    struct config *config = config_load(invocation->config, &report);
-    char *path = config != NULL ? xstrdup(config->control_socket) : config_default_socket(invocation->config);
-    report_finish(&report);
-    config_free(config);
-    return path;
+    report_sort(report);
+    print_findings(report);
+    return fail(err);
 }
 
+/* A configuration that has errors still has to lead to the daemon, which says so in its answer. */
 static int reload_run(const struct invocation *invocation)
 {
     struct error err;
     struct answer answer = {0};
+    struct report report;
     char *text = NULL;
-    char *path = socket_path(invocation);
+    report_init(&report);
+    char *path = config_find_socket(invocation->config, &report);
     bool answered = control_ask(path, "reload", PATIENCE, &text, &err) && read_answer(text, &answer, &err);
-    int status = answered ? report_answer(invocation, &answer) : fail(&err);
+    int status = answered ? report_answer(invocation, &answer) : report_silence(&report, &err);
+    report_finish(&report);
     json_decref(answer.root);
     free(text);
     free(path);

@@ -109,7 +109,9 @@ struct config {
 struct config *config_gather(const char *file, struct report *report);
 /* NULL when the report gained an error. The file may be anything; nothing but the report is printed. */
 struct config *config_load(const char *file, struct report *report);
-void config_free(struct config *config);       /* takes NULL */
+void config_free(struct config *config); /* takes NULL */
+/* The control_socket of a file that has errors, maybe, told by what can be read of it; never NULL, caller frees. */
+char *config_find_socket(const char *file, struct report *report);
 char *config_default_socket(const char *file); /* of that configuration file; caller frees */
 /* For who keeps a catalog of it: the catalog has the jobs, and of many thousands the list alone takes much. No catalog can
  * be built from it any more. */

@@ -397,6 +397,19 @@ struct config *config_load(const char *file, struct report *report)
     return config;
 }
 
+char *config_find_socket(const char *file, struct report *report)
+{
+    struct config *config = start_config(file);
+    struct reader reader = {
+        .config = config, .arena = config->arena, .report = report, .folder = folder_of(config->arena, file)};
+    read_file(&reader, &main_file, file, NULL);
+    settle_control_socket(&reader);
+    char *path = xstrdup(config->control_socket);
+    config->jobs = reader.jobs;
+    config_free(config);
+    return path;
+}
+
 void config_free(struct config *config)
 {
     if (config != NULL) {

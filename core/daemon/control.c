@@ -105,6 +105,10 @@ static void hear(struct control_caller *caller)
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
+    if (count == 0 && caller->asked) { /* it has said everything, as `nc -N` does: sending shows whether it is gone */
+        loop_watch_set(caller->watch, false, false);
+        return;
+    }
     if (count <= 0 || caller->asked) {
         hang_up(caller);
         return;
@@ -221,20 +225,53 @@ static int open_socket(const struct sockaddr_un *address, struct error *err)
     return listener;
 }
 
+static bool listen_at(struct control *control, const char *path, struct error *err)
+{
+    struct sockaddr_un address;
+    control->socket = put_path(&address, path, err) ? open_socket(&address, err) : -1;
+    if (control->socket < 0) {
+        return false;
+    }
+    control->path = xstrdup(path);
+    control->watch = loop_watch_create(control->loop, control->socket, called, control);
+    loop_watch_set(control->watch, true, false);
+    return true;
+}
+
+static void close_socket(const struct control *control)
+{
+    loop_watch_destroy(control->watch);
+    close(control->socket);
+    unlink(control->path);
+    free(control->path);
+}
+
 struct control *control_listen(struct loop *loop, const char *path, control_callback *callback, void *data,
                                struct error *err)
 {
-    struct sockaddr_un address;
-    int listener = put_path(&address, path, err) ? open_socket(&address, err) : -1;
-    if (listener < 0) {
+    struct control *control = xcalloc(1, sizeof *control);
+    *control = (struct control){.loop = loop, .callback = callback, .data = data};
+    if (!listen_at(control, path, err)) {
+        free(control);
         return NULL;
     }
-    struct control *control = xcalloc(1, sizeof *control);
-    *control = (struct control){
-        .loop = loop, .path = xstrdup(path), .socket = listener, .callback = callback, .data = data};
-    control->watch = loop_watch_create(loop, listener, called, control);
-    loop_watch_set(control->watch, true, false);
     return control;
+}
+
+bool control_move(struct control *control, const char *path, struct error *err)
+{
+    struct control old = *control;
+    if (!listen_at(control, path, err)) {
+        *control = old;
+        return false;
+    }
+    close_socket(&old);
+    return true;
+}
+
+const char *control_path(const struct control *control)
+{
+    return control->path;
 }
 
 void control_close(struct control *control)
@@ -249,10 +286,7 @@ void control_close(struct control *control)
         hang_up(caller);
         caller = next;
     }
-    loop_watch_destroy(control->watch);
-    close(control->socket);
-    unlink(control->path);
-    free(control->path);
+    close_socket(control);
     free(control);
 }
 

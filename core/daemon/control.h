@@ -1,7 +1,8 @@
 /* The daemon's ear on its own machine: a Unix socket on which `pgchime reload` asks and is answered.
  *
  * Does: listen where only the daemon's user and root may connect; read one line per connection; hand it over; send the
- *   answer; close. A connection that says nothing for 5 s, or more than a line, is closed.
+ *   answer; close. A connection that says nothing for 5 s, or more than a line, is closed; one that only says no more
+ *   after its line is answered.
  * Does not: know what a request means. A socket that another daemon listens on is left to it. */
 #ifndef CHIME_DAEMON_CONTROL_H
 #define CHIME_DAEMON_CONTROL_H
@@ -20,6 +21,10 @@ typedef void control_callback(void *data, const char *request, struct control_ca
 /* NULL with the reason. */
 struct control *control_listen(struct loop *loop, const char *path, control_callback *callback, void *data,
                                struct error *err);
+/* Listens at that path from now on, and at the old one no more; whoever waits for an answer gets it. False with the
+ * reason: it listens where it did. */
+bool control_move(struct control *control, const char *path, struct error *err) CHIME_MUST_CHECK;
+const char *control_path(const struct control *control); /* borrowed */
 /* The caller may have gone: then nothing happens. */
 void control_answer(struct control_caller *caller, const char *text);
 void control_close(struct control *control); /* callers not answered are cut off; takes NULL */

@@ -44,23 +44,6 @@ struct server {
 
 /* --- the end ----------------------------------------------------------------------------------------------------------- */
 
-static void stop_all(void *data)
-{
-    struct server *server = data;
-    if (!server->stopping) {
-        log_info("stopping: runs in flight are waited for; ask again not to wait");
-    }
-    server->stopping = true;
-    if (server->count == 0) {
-        loop_stop(server->loop);
-    }
-    for (size_t i = 0; i < server->count; i++) {
-        if (!server->served[i]->stopped) {
-            database_stop(server->served[i]->database);
-        }
-    }
-}
-
 static bool all_stopped(const struct server *server)
 {
     for (size_t i = 0; i < server->count; i++) {
@@ -69,6 +52,32 @@ static bool all_stopped(const struct server *server)
         }
     }
     return true;
+}
+
+static void stop_all(void *data)
+{
+    struct server *server = data;
+    bool again = server->stopping;
+    if (!again) {
+        log_info("stopping: runs in flight are waited for; ask again not to wait");
+    }
+    server->stopping = true;
+    if (all_stopped(server)) {
+        loop_stop(server->loop);
+    }
+    for (size_t i = 0; i < server->count; i++) {
+        if (!server->served[i]->stopped) {
+            database_stop(server->served[i]->database, again);
+        }
+    }
+}
+
+static void time_is_up(void *data)
+{
+    const struct server *server = data;
+    if (!server->stopping) {
+        stop_all(data);
+    }
 }
 
 static void serve_new_databases(struct server *server);
@@ -168,6 +177,9 @@ static void served_free(struct served *served)
 static void sweep(void *data)
 {
     struct server *server = data;
+    if (server->stopping) {
+        return;
+    }
     for (size_t i = server->count; i-- > 0;) {
         if (server->served[i]->stopped) {
             served_free(server->served[i]);
@@ -181,7 +193,7 @@ static void leave(struct served *served, const char *why)
 {
     log_info("database %s: %s", served->name, why);
     served->leaving = true;
-    database_stop(served->database);
+    database_stop(served->database, false);
 }
 
 static void take_over(struct served *served)
@@ -199,6 +211,7 @@ static void take_over(struct served *served)
 }
 
 static void watch_plugins(struct server *server);
+static void listen_for_requests(struct server *server);
 
 static void choose_log_level(const struct server *server)
 {
@@ -224,6 +237,7 @@ static void apply(void *data, struct generation *next)
     }
     generation_drop(old);
     watch_plugins(server);
+    listen_for_requests(server);
     tell_if_all_took_over(server);
 }
 
@@ -273,6 +287,9 @@ static void watch_plugins(struct server *server)
 {
     const char *path = server->generation->config->plugin_dir;
     struct error err;
+    if (path != NULL && server->plugin_folder != NULL && folder_is_at(server->plugin_folder, path)) {
+        return; /* what it has heard since the plugins were described is still to come */
+    }
     folder_unwatch(server->plugin_folder);
     server->plugin_folder = NULL;
     if (path == NULL) {
@@ -281,14 +298,24 @@ static void watch_plugins(struct server *server)
     server->plugin_folder = folder_watch(server->loop, path, FOLDER_QUIET, plugins_changed, server, &err);
     if (server->plugin_folder == NULL) {
         log_warning("%s; new plugins are found at a reload", err.message);
+    } else if (plugins_stamp(path) != server->generation->plugins->stamp) {
+        plugins_changed(server);
     }
 }
 
 static void listen_for_requests(struct server *server)
 {
+    const char *path = server->generation->config->control_socket;
     struct error err;
-    server->control = control_listen(server->loop, server->generation->config->control_socket, asked, server, &err);
+    if (server->control != NULL && strcmp(control_path(server->control), path) == 0) {
+        return;
+    }
+    bool listens = server->control != NULL && control_move(server->control, path, &err);
     if (server->control == NULL) {
+        server->control = control_listen(server->loop, path, asked, server, &err);
+        listens = server->control != NULL;
+    }
+    if (!listens) {
         log_warning("%s%s%s", err.message, err.hint[0] != '\0' ? "; " : "", err.hint);
     }
 }
@@ -300,7 +327,7 @@ static void run(struct server *server)
     struct loop_signal *terminate = loop_signal_create(server->loop, SIGTERM, stop_all, server);
     struct loop_signal *interrupt = loop_signal_create(server->loop, SIGINT, stop_all, server);
     struct loop_signal *hangup = loop_signal_create(server->loop, SIGHUP, hung_up, server);
-    struct loop_timer *limit = loop_timer_create(server->loop, stop_all, server);
+    struct loop_timer *limit = loop_timer_create(server->loop, time_is_up, server);
     if (server->options->run_for > 0) {
         loop_timer_set(limit, server->options->run_for);
     }

@@ -332,12 +332,14 @@ void database_destroy(struct database *database)
     }
 }
 
-void database_stop(struct database *database)
+void database_stop(struct database *database, bool at_once)
 {
     bool again = database->stopping;
     database->stopping = true;
     if (database->state == DB_LEADING) {
-        lead_drain(database->lead, again ? 0 : DRAIN_PATIENCE);
+        if (!again || at_once) {
+            lead_drain(database->lead, at_once ? 0 : DRAIN_PATIENCE);
+        }
     } else if (database->state != DB_STOPPED) {
         stopped(database);
     }

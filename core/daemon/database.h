@@ -21,8 +21,8 @@ struct database_handlers {
 struct database *database_create(struct loop *loop, struct resolver *resolver, const struct config_database *settings,
                                  struct generation *generation, const struct database_handlers *handlers, void *data);
 void database_destroy(struct database *database); /* NULL allowed */
-/* Drains and resigns. A second call does not wait for runs any more. */
-void database_stop(struct database *database);
+/* Drains and resigns. `at_once`: does not wait for runs, or not any longer. */
+void database_stop(struct database *database, bool at_once);
 /* Another catalog, and the settings of this database in it, whose conninfo is the same. Runs under way go on. A database that does not lead has
  * it at once. */
 void database_reload(struct database *database, struct generation *generation, const struct config_database *settings);

@@ -159,9 +159,7 @@ static struct lane *pick_lane(struct lead *lead, const struct scheduled *schedul
 static void release_empty_lanes(struct lead *lead)
 {
     for (size_t i = lead->lane_count; i-- > 0;) {
-        int runs;
-        lane_load(lead->lanes[i], &runs);
-        if (runs == 0) {
+        if (lane_is_drained(lead->lanes[i])) {
             struct lane *lane = lead->lanes[i];
             lead->lanes[i] = lead->lanes[--lead->lane_count];
             lane_release(lane);
@@ -374,7 +372,7 @@ bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char 
             return true;
         }
     }
-    if (scheduled_retry_at(scheduled) < INSTANT_NEVER) {
+    if (scheduled_waits_for_attempt(scheduled)) {
         end_waiting(lead, scheduled, reason);
         return true;
     }

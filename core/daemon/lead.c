@@ -181,10 +181,13 @@ static void population_requested(void *data, const struct pg_reply *reply)
     }
 }
 
-void lead_set_pools(struct lead *lead)
+void lead_set_pools(struct lead *lead, const struct config_database *next)
 {
     for (size_t i = 0; i < lead->database->pool_count; i++) {
-        scheduler_pool(lead->scheduler, lead->database->pools[i].name, lead->database->pools[i].limit);
+        scheduler_pool(lead->scheduler, lead->database->pools[i].name, 0);
+    }
+    for (size_t i = 0; i < next->pool_count; i++) {
+        scheduler_pool(lead->scheduler, next->pools[i].name, next->pools[i].limit);
     }
 }
 
@@ -196,7 +199,7 @@ static void jobs_synced(void *data, const struct pg_reply *reply, const struct l
         return;
     }
     lead->scheduler = scheduler_create();
-    lead_set_pools(lead);
+    lead_set_pools(lead, lead->database);
     for (size_t i = 0; i < count; i++) {
         scheduler_add(lead->scheduler, jobs[i].job, &jobs[i].memory);
     }

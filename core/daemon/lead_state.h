@@ -108,7 +108,8 @@ void job_list_finish(struct job_list *list);
 void job_list_fill(struct job_list *list, const struct catalog *catalog, const char *database,
                    const struct plugin_states *plugins);
 const struct job *job_list_find(const struct job_list *list, const char *name);
-void lead_set_pools(struct lead *lead);
+/* The limits of `next`; a pool that only the database in force limits has none any more. */
+void lead_set_pools(struct lead *lead, const struct config_database *next);
 
 /* swap.c */
 void swap_start(struct lead *lead); /* the schedule has started: looks for dormant plugins from time to time */

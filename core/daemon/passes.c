@@ -12,23 +12,30 @@ struct passes {
     size_t count;
     size_t statements;
     struct passed passed[PASS_MAX];
+    int64_t job_ids[PASS_MAX]; /* a reload may forget the job before the ledger has answered */
 };
+
+static void check_granted(struct lead *lead, const struct passes *passes, const struct pg_reply *reply)
+{
+    int64_t *granted;
+    size_t count = ledger_read_granted(reply, passes->statements, &granted);
+    for (size_t i = 0; i < passes->count; i++) {
+        const struct scheduled *scheduled = scheduler_find(lead->scheduler, passes->job_ids[i]);
+        if (scheduled != NULL && !ledger_granted(granted, count, passes->job_ids[i])) {
+            lead_end_for_disagreement(lead, scheduled);
+            break;
+        }
+    }
+    free(granted);
+}
 
 static void passes_written(void *data, const struct pg_reply *reply)
 {
     struct passes *passes = data;
     struct lead *lead = passes->lead;
     if (!lead_refused(lead, reply, "skipped slots could not be recorded")) {
-        int64_t *granted;
-        size_t count = ledger_read_granted(reply, passes->statements, &granted);
         lead->passes_pending--;
-        for (size_t i = 0; i < passes->count; i++) {
-            if (!ledger_granted(granted, count, scheduled_id(passes->passed[i].scheduled))) {
-                lead_end_for_disagreement(lead, passes->passed[i].scheduled);
-                break;
-            }
-        }
-        free(granted);
+        check_granted(lead, passes, reply);
     }
     free(passes);
 }
@@ -43,6 +50,7 @@ void dispatch_write_passes(struct lead *lead)
             passes = xcalloc(1, sizeof *passes);
             passes->lead = lead;
         }
+        passes->job_ids[passes->count] = scheduled_id(passed.scheduled);
         passes->passed[passes->count++] = passed;
         /* A batch writes its misses first: none may follow a skip in it. */
         full = passes->count == PASS_MAX || !passed.missed;

@@ -89,10 +89,16 @@ static bool same_zone(const struct job_options *left, const struct job_options *
            left->dst_overlap == right->dst_overlap;
 }
 
+/* As chime.sync_jobs sees it: what has no schedule has no zone either. */
+static bool same_slots(const struct job *old, const struct job *new)
+{
+    return strcmp(old->schedule_text, new->schedule_text) == 0 &&
+           (new->schedule_text[0] == '\0' || same_zone(&old->options, &new->options));
+}
+
 static bool keeps_its_slots(const struct job *old, const struct job *new)
 {
-    return new != NULL && (new->active || !old->active) && strcmp(old->schedule_text, new->schedule_text) == 0 &&
-           same_zone(&old->options, &new->options);
+    return new != NULL && (new->active || !old->active) && same_slots(old, new);
 }
 
 static void withdraw_changed(struct lead *lead, instant now)
@@ -123,6 +129,7 @@ static void retire_missing(struct lead *lead)
 
 static void take_jobs_over(struct lead *lead, const struct ledger_synced *jobs, size_t count)
 {
+    dispatch_own_jobs(lead); /* before the copies that the scheduler keeps of removed jobs go */
     retire_missing(lead);
     for (size_t i = 0; i < count; i++) {
         struct scheduled *known = scheduler_find(lead->scheduler, jobs[i].memory.job_id);
@@ -132,7 +139,6 @@ static void take_jobs_over(struct lead *lead, const struct ledger_synced *jobs, 
             scheduler_add(lead->scheduler, jobs[i].job, &jobs[i].memory);
         }
     }
-    dispatch_own_jobs(lead);
     scheduler_relink(lead->scheduler, lead_now(lead));
 }
 
@@ -172,8 +178,8 @@ static void synced(void *data, const struct pg_reply *reply, const struct ledger
     if (lead_refused(lead, reply, "jobs could not be written to the ledger")) {
         return;
     }
-    lead->database = lead->swap->database;
-    lead_set_pools(lead);
+    dispatch_write_passes(lead); /* by the zones of the old catalog: what was decided since its jobs were withdrawn */
+    lead_set_pools(lead, lead->swap->database);
     take_jobs_over(lead, jobs, count);
     settle(lead);
     log_info("database %s: goes by the new catalog with %zu jobs", lead->database->name, lead->jobs.count);

@@ -14,6 +14,8 @@ struct folder;
 /* NULL when it cannot be watched (it is not there, or the system's limit is reached). */
 struct folder *folder_watch(struct loop *loop, const char *path, duration quiet, loop_callback *callback, void *data,
                             struct error *err);
+/* Whether it is still the folder that is at this path: it may have been replaced. */
+bool folder_is_at(const struct folder *folder, const char *path);
 void folder_unwatch(struct folder *folder); /* takes NULL */
 
 #endif

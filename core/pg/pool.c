@@ -35,7 +35,7 @@ struct pool_session {
 struct pool {
     struct loop *loop;
     struct resolver *resolver;
-    struct pool_settings settings;
+    struct pool_settings settings; /* its conninfo is ours: a reload takes the caller's away */
     const struct pool_handlers *handlers;
     void *data;
     struct pool_session **sessions;
@@ -219,6 +219,7 @@ struct pool *pool_create(struct loop *loop, struct resolver *resolver, const str
     pool->loop = loop;
     pool->resolver = resolver;
     pool->settings = *settings;
+    pool->settings.conninfo = xstrdup(settings->conninfo);
     pool->handlers = handlers;
     pool->data = data;
     pool->sessions = xcalloc((size_t)settings->limit, sizeof(struct pool_session *));
@@ -239,6 +240,7 @@ void pool_destroy(struct pool *pool)
     loop_timer_destroy(pool->reopen_timer);
     loop_timer_destroy(pool->ping_timer);
     free(pool->sessions);
+    free((char *)pool->settings.conninfo);
     free(pool);
 }
 

@@ -15,8 +15,8 @@ struct pool;
 struct pool_session;
 
 struct pool_settings {
-    const char *conninfo;
-    const char *application_name;
+    const char *conninfo;         /* copied */
+    const char *application_name; /* borrowed */
     int limit;
 };
 

@@ -10,7 +10,7 @@
 
 #define QUEUE_PATIENCE (250 * USEC_PER_MSEC)
 
-enum step { STEP_NONE, STEP_OPENING, STEP_WORKING, STEP_UNDOING };
+enum step { STEP_NONE, STEP_WIPING, STEP_OPENING, STEP_WORKING, STEP_UNDOING };
 
 struct lane {
     struct loop *loop;
@@ -28,7 +28,8 @@ struct lane {
     enum step step;
     enum wipe wipe;   /* what the session needs before the next text */
     bool closing;     /* what has not started is handed back */
-    bool interrupted; /* an interrupt was sent, or a wipe failed: the session is not used again */
+    bool interrupted; /* an interrupt was sent: it may still be under way when the run is over */
+    bool unclean;     /* a wipe failed */
     struct work_result result;
     struct loop_timer *timer; /* attempt_timeout, then cancel_grace */
     struct loop_timer *queue_timer;
@@ -41,6 +42,12 @@ void run_free(struct run *run)
     job_free(run->own_job);
     free(run->cancel_reason);
     free(run);
+}
+
+/* The run that the session executes; NULL: none. */
+static struct run *executing(const struct lane *lane)
+{
+    return lane->step >= STEP_OPENING ? lane->first : NULL;
 }
 
 static void finish_current(struct lane *lane, enum run_end end, const struct outcome *outcome)
@@ -116,7 +123,7 @@ static void end_doubtful(struct lane *lane)
 /* Hands back what has not started: everything behind the current run. */
 static void hand_back_unstarted(struct lane *lane)
 {
-    struct run **link = lane->first != NULL && lane->step != STEP_NONE ? &lane->first->next : &lane->first;
+    struct run **link = executing(lane) != NULL ? &lane->first->next : &lane->first;
     struct run *run;
     lane->last = link;
     while ((run = *link) != NULL) {
@@ -196,13 +203,14 @@ static void wiped(void *data, const struct pg_reply *reply)
     struct lane *lane = data;
     if (!pg_reply_ok(reply) && !pg_reply_lost(reply)) {
         log_warning("a run session could not be wiped: %s", pg_reply_message(reply));
-        lane->interrupted = true;
+        lane->unclean = true;
     }
 }
 
 static void wipe_then_start(void *data, const struct pg_reply *reply)
 {
     struct lane *lane = data;
+    lane->step = STEP_NONE;
     wiped(data, reply);
     if (!pg_reply_lost(reply)) {
         loop_defer(lane->loop, start_next, lane);
@@ -214,6 +222,7 @@ static void wipe_then_start(void *data, const struct pg_reply *reply)
 static bool wipe_before(struct lane *lane, const struct job *job)
 {
     bool waits = lane->wipe != WIPE_NONE && work_is_text(job);
+    lane->step = waits ? STEP_WIPING : STEP_NONE;
     pg_wipe(lane->connection, lane->wipe, waits ? wipe_then_start : wiped, lane);
     lane->wipe = WIPE_NONE;
     return waits;
@@ -221,7 +230,7 @@ static bool wipe_before(struct lane *lane, const struct job *job)
 
 static bool may_start(struct lane *lane)
 {
-    if (lane->interrupted || lane->closing) {
+    if (!lane_usable(lane) || lane->closing) {
         hand_back_unstarted(lane);
         loop_defer(lane->loop, start_next, lane);
         return false;
@@ -237,7 +246,7 @@ static void start_next(void *data)
         return;
     }
     if (run == NULL) {
-        if (lane->reserved == 0) {
+        if (lane_is_drained(lane)) {
             lane->handlers->drained(lane->data, lane);
         }
         return;
@@ -273,22 +282,24 @@ static void interrupt(struct lane *lane)
 static void timer_due(void *data)
 {
     struct lane *lane = data;
-    if (lane->step == STEP_NONE || lane->first == NULL) {
-        return;
+    struct run *run = executing(lane);
+    if (run != NULL) {
+        run->timed_out = run->timed_out || !run->cancelled;
+        interrupt(lane);
     }
-    if (!lane->first->cancelled) {
-        lane->first->timed_out = true;
-    }
-    interrupt(lane);
 }
 
 void lane_cancel_current(struct lane *lane, const char *reason)
 {
-    if (lane->first != NULL && lane->step != STEP_NONE) {
-        if (!lane->first->cancelled) {
-            lane->first->cancelled = true;
-            lane->first->cancel_reason = xstrdup(reason);
-        }
+    struct run *run = executing(lane);
+    if (run == NULL) {
+        return;
+    }
+    if (!run->cancelled) {
+        run->cancelled = true;
+        run->cancel_reason = xstrdup(reason);
+    }
+    if (!lane->interrupted) { /* else its grace has begun, and the timer ends it */
         interrupt(lane);
     }
 }
@@ -318,10 +329,8 @@ bool lane_cancel(struct lane *lane, const void *owner, const char *reason)
         if ((*link)->owner != owner) {
             continue;
         }
-        if (link == &lane->first && lane->step != STEP_NONE) {
-            if (!lane->first->cancelled) {
-                lane_cancel_current(lane, reason);
-            }
+        if (*link == executing(lane)) {
+            lane_cancel_current(lane, reason);
         } else {
             end_unstarted(lane, link, reason);
         }
@@ -383,7 +392,7 @@ static void lane_free(struct lane *lane)
 
 void lane_release(struct lane *lane)
 {
-    if (lane->interrupted) {
+    if (lane->interrupted || lane->unclean) {
         /* An interrupt may still be under way and would hit whatever came next. */
         pool_drop(lane->pool, lane->session);
     } else {
@@ -394,7 +403,7 @@ void lane_release(struct lane *lane)
 
 void lane_broken(struct lane *lane)
 {
-    if (lane->step != STEP_NONE) {
+    if (executing(lane) != NULL) {
         end_doubtful(lane);
     }
     hand_back_unstarted(lane);
@@ -430,21 +439,34 @@ void lane_push(struct lane *lane, struct run *run)
     lane->last = &run->next;
     lane->queued++;
     lane->load += run->expected;
-    if (lane->step != STEP_NONE && lane->first->next == run) {
+    if (executing(lane) != NULL && lane->first->next == run) {
         loop_timer_set(lane->queue_timer, QUEUE_PATIENCE);
     }
     loop_defer(lane->loop, start_next, lane);
 }
 
+/* What nobody knew to be long shows it by going on. */
+static duration overdue(const struct lane *lane)
+{
+    const struct run *run = executing(lane);
+    duration taken = run != NULL ? lane->handlers->now(lane->data) - run->started : 0;
+    return run != NULL && taken > run->expected ? taken - run->expected : 0;
+}
+
 duration lane_load(const struct lane *lane, int *runs)
 {
     *runs = lane->queued + lane->reserved;
-    return lane->load;
+    return lane->load + overdue(lane);
+}
+
+bool lane_is_drained(const struct lane *lane)
+{
+    return lane->first == NULL && lane->reserved == 0 && lane->step == STEP_NONE;
 }
 
 bool lane_usable(const struct lane *lane)
 {
-    return !lane->interrupted && pg_is_ready(lane->connection);
+    return !lane->interrupted && !lane->unclean && pg_is_ready(lane->connection);
 }
 
 const struct pg_identity *lane_identity(const struct lane *lane)

@@ -5,6 +5,7 @@
  * Does not: claim, retry, or write the leader's side of the ledger.
  *
  *   step       sends                                    then
+ *   WIPING     the wipe that a text of several statements has to wait for   the next run, which may be another by then
  *   OPENING    the lock timeout of a text, where it has one   WORKING
  *   WORKING    the text, or chime.perform / perform_refresh   over, or UNDOING when the text left a transaction open
  *   UNDOING    ROLLBACK                                 over
@@ -66,6 +67,8 @@ struct lane *lane_create(struct loop *loop, struct pool *pool, struct pool_sessi
                          const struct lane_handlers *handlers, void *data);
 /* Gives the session back and frees the lane, which must be drained. */
 void lane_release(struct lane *lane);
+/* Nothing is left to do, and no answer to be waited for. */
+bool lane_is_drained(const struct lane *lane);
 /* The session ended: the current run is doubtful, those behind it are unstarted; all come back through `ended`. Frees
  * the lane. */
 void lane_broken(struct lane *lane);
@@ -76,12 +79,13 @@ void lane_abandon(struct lane *lane);
  * not drained. */
 void lane_reserve(struct lane *lane, int change, duration expected);
 void lane_push(struct lane *lane, struct run *run);
-/* How long what is claimed or reserved will take, as far as known, and how many runs that are. */
+/* How long what is claimed or reserved will take, as far as known, and how many runs that are. A run that takes longer
+ * than expected counts for as long as it has run. */
 duration lane_load(const struct lane *lane, int *runs);
 /* False once its session was interrupted: it takes no more runs. */
 bool lane_usable(const struct lane *lane);
 const struct pg_identity *lane_identity(const struct lane *lane);
-/* Asks for the end of the run that executes now, if one does. */
+/* Asks for the end of the run that executes now, if one does. It has its cancel_grace from the first time on. */
 void lane_cancel_current(struct lane *lane, const char *reason);
 /* Likewise for the run of that owner, if it is here: one that has not started ends at once, as cancelled. */
 bool lane_cancel(struct lane *lane, const void *owner, const char *reason);

@@ -174,8 +174,8 @@ bool scheduled_retired(const struct scheduled *scheduled); /* scheduled_job is t
 bool scheduled_is_at(const struct scheduled *scheduled, enum run_kind kind, instant slot);
 /* Its current run; false when it has none. */
 bool scheduled_run(const struct scheduled *scheduled, enum run_kind *kind, instant *slot, int *attempt);
-/* When the next attempt of its live run is due; INSTANT_NEVER when that is not known, or it waits for none. */
-instant scheduled_retry_at(const struct scheduled *scheduled);
+/* Whether its live run waits for its next attempt: for the time, which is known, or for a session or a place. */
+bool scheduled_waits_for_attempt(const struct scheduled *scheduled);
 struct scheduled *scheduler_find(const struct scheduler *scheduler, int64_t job_id); /* NULL: not ours */
 size_t scheduler_count(const struct scheduler *scheduler);
 struct scheduled *scheduler_at(const struct scheduler *scheduler, size_t index); /* by job_id, retired ones included */

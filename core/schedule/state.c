@@ -193,7 +193,9 @@ bool scheduled_run(const struct scheduled *scheduled, enum run_kind *kind, insta
     return scheduled->phase != PHASE_IDLE;
 }
 
-instant scheduled_retry_at(const struct scheduled *scheduled)
+bool scheduled_waits_for_attempt(const struct scheduled *scheduled)
 {
-    return scheduled->phase == PHASE_RETRYING ? scheduled->retry_node.key : INSTANT_NEVER;
+    bool waits_for_time = scheduled->phase == PHASE_RETRYING && scheduled->retry_node.key < INSTANT_NEVER;
+    bool waits_for_place = scheduled->phase == PHASE_READY && scheduled->again;
+    return waits_for_time || waits_for_place;
 }

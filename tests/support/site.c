@@ -61,7 +61,7 @@ void site_use_plugins(struct site *site, const char *folder)
 void site_use_pools(struct site *site, const char *members)
 {
     free(site->pools);
-    site->pools = files_path("%s", members);
+    site->pools = files_path(" pools: { %s };", members);
 }
 
 static char *conf_path(const struct site *site, const char *name)
@@ -102,7 +102,7 @@ const char *site_config(const struct site *site)
 static void write_config(const struct site *site, const char *instance)
 {
     char *plugins = site->plugins != NULL ? files_path("plugin_dir = \"%s\";\n", site->plugins) : files_path("%s", "");
-    char *text = files_path("databases: { main: { conninfo = \"%s\"; pool_size = %d; pools: { %s }; }; };\n"
+    char *text = files_path("databases: { main: { conninfo = \"%s\"; pool_size = %d;%s }; };\n"
                             "conf_dir = \"conf.d\";\ninstance = \"%s\";\n%s",
                             site->conninfo, site->pool_size, site->pools, instance != NULL ? instance : "test",
                             plugins);

@@ -139,6 +139,30 @@ START_TEST(control_socket_lies_beside_the_file_unless_it_is_given)
 }
 END_TEST
 
+static void expect_socket(const char *text, const char *expected)
+{
+    char *file = files_path("%s/pgchime.conf", folder);
+    put("pgchime.conf", text);
+    char *found = config_find_socket(file, &report);
+    ck_assert_str_eq(found, expected);
+    free(found);
+    free(file);
+}
+
+START_TEST(control_socket_is_found_in_a_file_with_errors)
+{
+    char *beside = files_path("%s/pgchime.conf.sock", folder);
+    put("conf.d/broken.conf", "jobs: {");
+    expect_socket(DATABASES CONF_DIR "control_socket = \"/run/a.sock\";", "/run/a.sock");
+    ck_assert_uint_eq(report.count, 0);
+    expect_socket("databases = 5; jobs: { a: { schedule = 7; }; }; control_socket = \"/run/a.sock\";", "/run/a.sock");
+    ck_assert_uint_ge(report.count, 2);
+    expect_socket("control_socket = 5;", beside);
+    expect_socket("control_socket = \"/run/a.sock\"; databases: {", beside);
+    free(beside);
+}
+END_TEST
+
 START_TEST(control_socket_may_be_as_long_as_a_socket_path_may)
 {
     char path[109] = "";
@@ -389,6 +413,7 @@ int main(void)
     tcase_add_test(tests, whole_configuration_is_read);
     tcase_add_test(tests, database_has_a_zone_and_pools);
     tcase_add_test(tests, control_socket_lies_beside_the_file_unless_it_is_given);
+    tcase_add_test(tests, control_socket_is_found_in_a_file_with_errors);
     tcase_add_test(tests, control_socket_may_be_as_long_as_a_socket_path_may);
     tcase_add_test(tests, file_in_a_deep_folder_needs_a_control_socket);
     tcase_add_test(tests, options_may_be_texts_numbers_lists_and_groups);

@@ -120,19 +120,91 @@ START_TEST(an_answer_larger_than_the_socket_holds_arrives_whole)
 }
 END_TEST
 
-START_TEST(a_caller_that_is_gone_may_still_be_answered)
+static int call(const char *where)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    strcpy(address.sun_path, path);
+    strcpy(address.sun_path, where);
     int caller = socket(AF_UNIX, SOCK_STREAM, 0);
     ck_assert_int_eq(connect(caller, (struct sockaddr *)&address, sizeof address), 0);
+    return caller;
+}
+
+static void expect_answer(int caller, const char *expected)
+{
+    char answer[64] = "";
+    ssize_t length = recv(caller, answer, sizeof answer - 1, MSG_WAITALL);
+    ck_assert_int_eq(length, (ssize_t)strlen(expected));
+    ck_assert_str_eq(answer, expected);
+    close(caller);
+}
+
+/* Another caller's whole exchange: by then the loop has seen everything before it. */
+static void let_the_loop_notice(void)
+{
+    struct question question = {.text = "other"};
+    exchange(&question);
+    ck_assert(question.answered);
+    free(question.answer);
+}
+
+START_TEST(a_caller_that_is_gone_may_still_be_answered)
+{
+    int caller = call(path);
     ck_assert_int_eq(send(caller, "later\n", 6, 0), 6);
     loop_run(loop);
     close(caller);
-    struct question question = {.text = "other"};
-    exchange(&question); /* meanwhile the loop notices */
-    free(question.answer);
+    let_the_loop_notice();
     control_answer(waiting, "too late");
+}
+END_TEST
+
+START_TEST(a_caller_that_says_no_more_is_answered)
+{
+    int caller = call(path);
+    ck_assert_int_eq(send(caller, "later\n", 6, 0), 6);
+    ck_assert_int_eq(shutdown(caller, SHUT_WR), 0);
+    loop_run(loop);
+    let_the_loop_notice();
+    control_answer(waiting, "at last");
+    expect_answer(caller, "at last");
+}
+END_TEST
+
+START_TEST(a_caller_that_ends_within_its_line_is_forgotten)
+{
+    int caller = call(path);
+    ck_assert_int_eq(send(caller, "lat", 3, 0), 3);
+    ck_assert_int_eq(shutdown(caller, SHUT_WR), 0);
+    let_the_loop_notice();
+    expect_answer(caller, "");
+    ck_assert_str_eq(heard, "other");
+}
+END_TEST
+
+START_TEST(it_moves_and_whoever_waits_is_answered)
+{
+    struct error err;
+    char *old = path;
+    int caller = call(old);
+    ck_assert_int_eq(send(caller, "later\n", 6, 0), 6);
+    loop_run(loop);
+    path = files_path("%s.new", old);
+    ck_assert_msg(control_move(control, path, &err), "%s", err.message);
+    ck_assert_str_eq(control_path(control), path);
+    ck_assert(!files_exist(old));
+    let_the_loop_notice();
+    control_answer(waiting, "at last");
+    expect_answer(caller, "at last");
+    free(old);
+}
+END_TEST
+
+START_TEST(it_stays_where_it_is_when_it_cannot_move)
+{
+    struct error err;
+    ck_assert(!control_move(control, "/no/such/folder/control", &err));
+    ck_assert_str_eq(control_path(control), path);
+    let_the_loop_notice();
 }
 END_TEST
 
@@ -212,6 +284,10 @@ int main(void)
     tcase_add_test(cases, a_request_is_answered);
     tcase_add_test(cases, an_answer_larger_than_the_socket_holds_arrives_whole);
     tcase_add_test(cases, a_caller_that_is_gone_may_still_be_answered);
+    tcase_add_test(cases, a_caller_that_says_no_more_is_answered);
+    tcase_add_test(cases, a_caller_that_ends_within_its_line_is_forgotten);
+    tcase_add_test(cases, it_moves_and_whoever_waits_is_answered);
+    tcase_add_test(cases, it_stays_where_it_is_when_it_cannot_move);
     tcase_add_test(cases, only_its_user_may_connect);
     tcase_add_test(cases, a_second_daemon_leaves_the_socket_to_the_first);
     tcase_add_test(cases, the_socket_of_a_killed_daemon_is_taken_over);

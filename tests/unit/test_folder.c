@@ -82,6 +82,30 @@ START_TEST(a_file_that_is_renamed_into_it_or_goes_is_news)
 }
 END_TEST
 
+START_TEST(a_folder_that_was_replaced_is_another)
+{
+    char *aside = files_path("%s.aside", path);
+    ck_assert(folder_is_at(folder, path));
+    ck_assert_int_eq(rename(path, aside), 0);
+    ck_assert(!folder_is_at(folder, path));
+    files_make_folder(path);
+    ck_assert(!folder_is_at(folder, path));
+    ck_assert(folder_is_at(folder, aside));
+    files_remove_tree(aside);
+    free(aside);
+}
+END_TEST
+
+/* The new one may have the number of the old one. */
+START_TEST(a_folder_that_was_removed_and_made_again_is_another)
+{
+    ck_assert_int_eq(rmdir(path), 0);
+    files_make_folder(path);
+    await_change();
+    ck_assert(!folder_is_at(folder, path));
+}
+END_TEST
+
 START_TEST(a_folder_that_is_not_there_cannot_be_watched)
 {
     struct error err;
@@ -100,6 +124,8 @@ int main(void)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, files_that_arrive_together_are_one_call);
     tcase_add_test(cases, a_file_that_is_renamed_into_it_or_goes_is_news);
+    tcase_add_test(cases, a_folder_that_was_replaced_is_another);
+    tcase_add_test(cases, a_folder_that_was_removed_and_made_again_is_another);
     tcase_add_test(cases, a_folder_that_is_not_there_cannot_be_watched);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
