@@ -303,6 +303,15 @@ static void add_plugins(struct candidates *candidates, const struct invocation *
     add_configured_plugins(candidates, invocation);
 }
 
+/* By the relation alone where that is enough, unless a schema is being typed. */
+static void add_views(struct candidates *candidates, const struct invocation *invocation)
+{
+    static const char relations[] = "SELECT CASE count(*) OVER (PARTITION BY relation) WHEN 1 THEN relation::text"
+                                    " ELSE view_schema || '.' || relation END FROM chime.view ORDER BY 1";
+    static const char qualified[] = "SELECT view_schema || '.' || relation FROM chime.view ORDER BY 1";
+    add_from_databases(candidates, invocation, strchr(candidates->typed, '.') != NULL ? qualified : relations);
+}
+
 void candidates_add_values(struct candidates *candidates, const char *label, const struct invocation *invocation)
 {
     char *name = xstrndup(label + (label[0] == '[' ? 1 : 0), strcspn(label + (label[0] == '[' ? 1 : 0), "],"));
@@ -312,6 +321,8 @@ void candidates_add_values(struct candidates *candidates, const char *label, con
         add_jobs(candidates, invocation);
     } else if (strcmp(name, "PLUGIN") == 0) {
         add_plugins(candidates, invocation);
+    } else if (strcmp(name, "VIEW") == 0) {
+        add_views(candidates, invocation);
     } else if (strcmp(name, "DATABASE") == 0) {
         add_databases(candidates, invocation);
     } else if (strcmp(name, "COMMAND") == 0) {

@@ -3,7 +3,8 @@
  * Does: find the command, read its options and the global ones (in any order, before or after the command), print help
  *   made from the table, turn failures into the exit status of design/surface.md.
  * A name may have two words ("plugins new"), typed one after the other. A command's own option wins over a global one of
- *   the same name. What an argument or value is called decides how it is completed (candidates.h): JOB, PLUGIN, FILE, "a|b".
+ *   the same name. What an argument or value is called decides how it is completed (candidates.h): JOB, VIEW, PLUGIN, FILE,
+ *   "a|b".
  * Does not: know what a command does.
  * Data goes to standard output, everything else to standard error. */
 #ifndef CHIME_CLI_COMMAND_H
@@ -18,7 +19,8 @@
 #define COMMAND_OPTIONS_MAX 8
 #define COMMAND_DATABASES_MAX 32
 
-enum exit_status { EXIT_OK = 0, EXIT_WARNINGS = 8, EXIT_TIMEOUT = 124 }; /* the others are error kinds */
+/* The others are error kinds. */
+enum exit_status { EXIT_OK = 0, EXIT_DIFFERS = 7, EXIT_WARNINGS = 8, EXIT_TIMEOUT = 124 };
 
 struct command_option {
     const char *name;     /* without the dashes; NULL ends the list */

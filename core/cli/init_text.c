@@ -229,11 +229,13 @@ static void put_database_grants(struct buffer *text, const char *database, const
     put_schema(text, "chime", role);
     put_schema(text, "analytics", role);
     buffer_puts(text,
-                "-- What plugins may read. Narrower: name their tables (pgchime plugins says which one is missing).\n");
+                "-- What plugins may read. Narrower: name their tables (pgchime plugins says which one is missing).\n"
+                "-- TRIGGER: so that their changes are captured; without it every refresh does everything.\n");
     put_grant(text, "USAGE", "SCHEMA public", role);
-    put_grant(text, "SELECT", "ALL TABLES IN SCHEMA public", role);
-    buffer_puts(text, "-- Tables made later, by their owner:\n"
-                      "--   ALTER DEFAULT PRIVILEGES FOR ROLE owner IN SCHEMA public GRANT SELECT ON TABLES TO ");
+    put_grant(text, "SELECT, TRIGGER", "ALL TABLES IN SCHEMA public", role);
+    buffer_puts(text,
+                "-- Tables made later, by their owner:\n"
+                "--   ALTER DEFAULT PRIVILEGES FOR ROLE owner IN SCHEMA public GRANT SELECT, TRIGGER ON TABLES TO ");
     put_identifier(text, role);
     buffer_puts(text, ";\n");
     buffer_finish(&on);

@@ -9,7 +9,8 @@ static const struct output_column columns[] = {
     {"PLUGIN", "plugin", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"PLUGIN STATE", "plugin_state", OUTPUT_STATE, OUTPUT_WIDER},
     {"MODE", "mode", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"METHOD", "method", OUTPUT_TEXT, OUTPUT_WIDER},
+    {"METHOD", "method", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"GROUPS", "keys", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"ROWS", "rows", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"REFRESHED", "refreshed_at", OUTPUT_INSTANT, OUTPUT_WIDER},
     {"AGE", "age_ms", OUTPUT_DURATION, OUTPUT_ALWAYS},
@@ -21,12 +22,14 @@ static const struct output_column columns[] = {
     {"REJECTED", "rejected", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"REFRESHES", "refreshes", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"SIZE", "bytes", OUTPUT_BYTES, OUTPUT_ALWAYS},
+    {"REASON", "reason", OUTPUT_LONG, OUTPUT_ALWAYS},
+    {"WHY FULL", "full_reason", OUTPUT_LONG, OUTPUT_WIDER},
 };
 
 static const char views_sql[] =
-    "SELECT relation, $1::text, view_schema, plugin, plugin_state, mode, method, rows, refreshed_at,"
+    "SELECT relation, $1::text, view_schema, plugin, plugin_state, mode, method, keys, rows, refreshed_at,"
     "       (extract(epoch FROM age) * 1000000)::bigint, changed_at, duration_us, inserted, updated, deleted, rejected,"
-    "       refreshes, bytes"
+    "       refreshes, bytes, reason, full_reason"
     "  FROM chime.view_status ORDER BY relation, view_schema";
 
 static bool add_views(struct visit *visit, void *list, struct error *err)

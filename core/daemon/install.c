@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-/* Steps of one plugin, in order; STEP_VIEW and STEP_FUNCTION repeat. */
-enum install_step { STEP_SOURCES, STEP_SCHEMA, STEP_VIEW, STEP_FUNCTION, STEP_RECORD };
+/* Steps of one plugin, in order; STEP_VIEW, STEP_KEYS and STEP_FUNCTION repeat. */
+enum install_step { STEP_SOURCES, STEP_SCHEMA, STEP_VIEW, STEP_KEYS, STEP_FUNCTION, STEP_RECORD };
 
 struct install {
     struct pg_connection *connection;
@@ -56,6 +56,10 @@ static char *sources_json(const struct declaration *declaration)
         json_t *source = json_object();
         json_object_set_new(source, "table", json_string(declaration->sources[i].table));
         json_object_set_new(source, "columns", names_json(&declaration->sources[i].columns));
+        json_object_set_new(source, "capture", names_json(&declaration->sources[i].capture));
+        json_object_set_new(source, "map",
+                            declaration->sources[i].map != NULL ? json_string(declaration->sources[i].map)
+                                                                : json_null());
         json_array_append_new(list, source);
     }
     return dump(list);
@@ -162,6 +166,17 @@ static void send_sources(struct install *install)
     free(sources);
 }
 
+/* Views are made keyed once they all are there, since one may read another. */
+static void send_keys(struct install *install)
+{
+    const struct catalog_plugin *plugin = current(install);
+    char *sources = sources_json(plugin->declaration);
+    const char *parameters[] = {plugin->view_schema, plugin->source_schema,
+                                plugin->declaration->views[install->item].relation, sources};
+    send(install, "SELECT chime.install_keys($1, $2, $3, $4)", 4, parameters, stepped);
+    free(sources);
+}
+
 static void send_view(struct install *install)
 {
     const struct catalog_plugin *plugin = current(install);
@@ -262,6 +277,10 @@ static void advance(struct install *install)
 {
     const struct declaration *declaration = current(install)->declaration;
     if (install->step == STEP_VIEW && install->item == declaration->view_count) {
+        install->step = STEP_KEYS;
+        install->item = 0;
+    }
+    if (install->step == STEP_KEYS && install->item == declaration->view_count) {
         install->step = STEP_FUNCTION;
         install->item = 0;
     }
@@ -280,6 +299,16 @@ static void finish(struct install *install)
     }
     free(install);
     callback(data, &states);
+}
+
+/* What could not be done is tried again and told by the leader; until then refreshes do everything. */
+static void captured(void *data, const struct pg_reply *reply)
+{
+    struct install *install = data;
+    if (pg_reply_lost(reply)) {
+        return;
+    }
+    finish(install);
 }
 
 static bool is_concerned(const struct install *install)
@@ -303,7 +332,7 @@ static void next_step(struct install *install)
         install->plugin++;
     }
     if (install->plugin == install->catalog->plugin_count) {
-        finish(install);
+        send(install, "CALL chime.tend_capture()", 0, NULL, captured);
         return;
     }
     advance(install);
@@ -317,6 +346,10 @@ static void next_step(struct install *install)
         break;
     case STEP_VIEW:
         send_view(install);
+        install->item++;
+        break;
+    case STEP_KEYS:
+        send_keys(install);
         install->item++;
         break;
     case STEP_FUNCTION:

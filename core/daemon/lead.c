@@ -10,6 +10,7 @@
 
 #define HEARTBEAT_EVERY USEC_PER_SEC
 #define HISTORY_EVERY USEC_PER_HOUR
+#define CAPTURE_EVERY (10 * USEC_PER_SEC)
 #define CLOCK_STEP (2 * USEC_PER_SEC) /* a larger change of the database's clock is a step, not drift */
 
 instant lead_now(const struct lead *lead)
@@ -136,6 +137,28 @@ static void history_due(void *data)
     ledger_keep_history(&lead->ledger, history_kept, lead);
 }
 
+/* A problem is logged when it is new. */
+static void capture_tended(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    if (lead->over || pg_reply_lost(reply)) {
+        return;
+    }
+    const char *problem = pg_reply_ok(reply) ? pg_reply_value(reply, 0, 0, 0) : pg_reply_message(reply);
+    if (problem != NULL && (lead->capture_problem == NULL || strcmp(problem, lead->capture_problem) != 0)) {
+        log_warning("database %s: changes are not captured: %s", lead->database->name, problem);
+    }
+    free(lead->capture_problem);
+    lead->capture_problem = problem != NULL ? xstrdup(problem) : NULL;
+    loop_timer_set(lead->capture_timer, CAPTURE_EVERY);
+}
+
+static void capture_due(void *data)
+{
+    struct lead *lead = data;
+    ledger_tend_capture(&lead->ledger, capture_tended, lead);
+}
+
 static void patience_over(void *data)
 {
     struct lead *lead = data;
@@ -160,6 +183,7 @@ static void start_schedule(struct lead *lead, const struct pg_reply *orphans)
     log_info("database %s: leading as epoch %lld with %zu jobs", lead->database->name, (long long)lead->ledger.epoch,
              scheduler_count(lead->scheduler));
     heartbeat_due(lead);
+    loop_timer_set(lead->capture_timer, CAPTURE_EVERY);
     swap_start(lead);
     dispatch_soon(lead);
     lead->handlers->started(lead->data);
@@ -258,6 +282,7 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, const str
     lead->tick_timer = loop_timer_create(loop, tick_due, lead);
     lead->heartbeat_timer = loop_timer_create(loop, heartbeat_due, lead);
     lead->history_timer = loop_timer_create(loop, history_due, lead);
+    lead->capture_timer = loop_timer_create(loop, capture_due, lead);
     lead->orphan_timer = loop_timer_create(loop, orphans_sweep, lead);
     lead->drain_timer = loop_timer_create(loop, patience_over, lead);
     dispatch_create(lead);
@@ -278,6 +303,8 @@ void lead_destroy(struct lead *lead)
     loop_timer_destroy(lead->tick_timer);
     loop_timer_destroy(lead->heartbeat_timer);
     loop_timer_destroy(lead->history_timer);
+    loop_timer_destroy(lead->capture_timer);
+    free(lead->capture_problem);
     loop_timer_destroy(lead->orphan_timer);
     loop_timer_destroy(lead->drain_timer);
     loop_forget(lead->loop, lead);

@@ -74,6 +74,8 @@ struct lead {
     struct loop_timer *tick_timer;
     struct loop_timer *heartbeat_timer;
     struct loop_timer *history_timer;
+    struct loop_timer *capture_timer;
+    char *capture_problem; /* as last logged; NULL: none */
 
     struct lane **lanes;
     size_t lane_count;

@@ -502,6 +502,11 @@ void ledger_keep_history(const struct ledger *ledger, pg_callback *callback, voi
              data);
 }
 
+void ledger_tend_capture(const struct ledger *ledger, pg_callback *callback, void *data)
+{
+    send_one(ledger->connection, NULL, "CALL chime.tend_capture()", 0, NULL, callback, data);
+}
+
 void ledger_request_population(const struct ledger *ledger, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token};

@@ -7,7 +7,9 @@ static const struct chime_source sources[] = {
     {.table = "submissions",
      .columns = "agent_id, challenge_id, status, final_lane_scores, created_at",
      .capture = "challenge_id"},
-    {.table = "mv_lane_score_distribution", .columns = "challenge_id, lane_key, p25, p50, p75"},
+    {.table = "mv_lane_score_distribution",
+     .columns = "challenge_id, lane_key, p25, p50, p75",
+     .capture = "challenge_id"},
 };
 
 static const struct chime_index indexes[] = {

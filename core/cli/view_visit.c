@@ -1,0 +1,163 @@
+#include "cli/view_visit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "cli/load.h"
+
+struct view_place {
+    const struct config_database *database;
+    char *schema;
+    char *relation;
+    char *name;
+};
+
+struct view_places {
+    struct view_place *places;
+    size_t count;
+};
+
+static bool add_places(struct visit *visit, void *data, struct error *err)
+{
+    struct view_places *all = data;
+    struct pg_rows rows;
+    if (!pg_client_query(visit->client, "SELECT view_schema, relation FROM chime.view ORDER BY relation, view_schema",
+                         NULL, 0, &rows, err)) {
+        return false;
+    }
+    all->places = xrealloc(all->places, all->count + rows.count + 1, sizeof *all->places);
+    for (size_t row = 0; row < rows.count; row++) {
+        const char *schema = pg_rows_value(&rows, row, 0);
+        const char *relation = pg_rows_value(&rows, row, 1);
+        all->places[all->count++] = (struct view_place){visit->database, xstrdup(schema), xstrdup(relation),
+                                                        xasprintf("%s.%s", schema, relation)};
+    }
+    pg_rows_finish(&rows);
+    return true;
+}
+
+static void places_finish(struct view_places *all)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        free(all->places[i].schema);
+        free(all->places[i].relation);
+        free(all->places[i].name);
+    }
+    free(all->places);
+}
+
+/* --- which one is meant --------------------------------------------------------------------------------------------------- */
+
+static int refuse_unknown(const struct view_places *all, const char *name)
+{
+    struct error err;
+    const char **names = xcalloc(2 * all->count + 1, sizeof *names);
+    for (size_t i = 0; i < all->count; i++) {
+        names[2 * i] = all->places[i].relation;
+        names[2 * i + 1] = all->places[i].name;
+    }
+    const char *nearest = nearest_word(name, names, 2 * all->count);
+    error_set(&err, ERROR_NOT_FOUND, "there is no view \"%s\"", name);
+    if (nearest != NULL) {
+        error_hint(&err, "did you mean \"%s\"?", nearest);
+    } else {
+        error_hint(&err, "pgchime views lists them");
+    }
+    free(names);
+    return fail(&err);
+}
+
+static int refuse_ambiguous(const struct view_place *first, const struct view_place *second, const char *name)
+{
+    struct error err;
+    if (strcmp(first->name, second->name) == 0) {
+        error_set(&err, ERROR_USAGE, "more than one database has a view \"%s\"", name);
+        error_hint(&err, "choose one with --database NAME");
+    } else {
+        error_set(&err, ERROR_USAGE, "more than one schema has a view \"%s\"", name);
+        error_hint(&err, "write \"%s\" or \"%s\"", first->name, second->name);
+    }
+    return fail(&err);
+}
+
+/* NULL when it is refused. */
+static const struct view_place *choose(const struct view_places *all, const char *name, int *status)
+{
+    const struct view_place *chosen = NULL;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct view_place *place = &all->places[i];
+        if (strcmp(place->relation, name) != 0 && strcmp(place->name, name) != 0) {
+            continue;
+        }
+        if (chosen != NULL) {
+            *status = refuse_ambiguous(chosen, place, name);
+            return NULL;
+        }
+        chosen = place;
+    }
+    if (chosen == NULL && *status == EXIT_OK) {
+        *status = refuse_unknown(all, name);
+    }
+    return chosen;
+}
+
+/* --- the visits ----------------------------------------------------------------------------------------------------------- */
+
+/* Most likely somebody else refreshes it. */
+static void explain_lock(struct error *err)
+{
+    if (strcmp(err->sqlstate, "55P03") == 0) {
+        err->kind = ERROR_REFUSED;
+        error_hint(err, "a refresh of it, or what locks a table it reads, did not end in time: try again");
+    }
+}
+
+static int visit_there(const struct invocation *invocation, const struct view_place *place,
+                       view_visit_function *function, void *data)
+{
+    struct view_visit visit = {
+        .invocation = invocation, .schema = place->schema, .relation = place->relation, .name = place->name};
+    struct error err;
+    int status = EXIT_OK;
+    if (!visit_open(&visit.visit, place->database, &err) || !function(&visit, data, &err)) {
+        explain_lock(&err);
+        error_prefix(&err, "database \"%s\": view \"%s\"", place->database->name, place->name);
+        status = fail(&err);
+    }
+    visit_close(&visit.visit);
+    return status;
+}
+
+static int visit_each(const struct invocation *invocation, const struct view_place *places, size_t count,
+                      view_visit_function *function, void *data)
+{
+    int status = EXIT_OK;
+    for (size_t i = 0; i < count; i++) {
+        int failed = visit_there(invocation, &places[i], function, data);
+        status = status == EXIT_OK ? failed : status;
+    }
+    return status;
+}
+
+int visit_views(const struct invocation *invocation, const char *name, view_visit_function *function, void *data)
+{
+    int status;
+    struct config *config = load_config(invocation, &status);
+    if (config == NULL) {
+        return status;
+    }
+    struct view_places all = {0};
+    status = visit_all(invocation, config, add_places, &all);
+    if (name == NULL) {
+        int failed = visit_each(invocation, all.places, all.count, function, data);
+        status = status == EXIT_OK ? failed : status;
+    } else {
+        const struct view_place *place = choose(&all, name, &status);
+        status = place != NULL ? visit_there(invocation, place, function, data) : status;
+    }
+    places_finish(&all);
+    config_free(config);
+    return status;
+}

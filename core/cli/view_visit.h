@@ -1,0 +1,25 @@
+/* Commands about views: found by name in whichever database has them.
+ *
+ * Does: load the configuration, look through the wanted databases, refuse a name that none has (with a did-you-mean) or that
+ *   several views have (with the way to tell them apart), and run a function on a connection to each view that is meant.
+ * A name is "relation" or "schema.relation". */
+#ifndef CHIME_CLI_VIEW_VISIT_H
+#define CHIME_CLI_VIEW_VISIT_H
+
+#include "cli/visit.h"
+
+struct view_visit {
+    const struct invocation *invocation;
+    struct visit visit;
+    const char *schema;
+    const char *relation;
+    const char *name; /* schema.relation, as chime.find_view takes it */
+};
+
+typedef bool view_visit_function(struct view_visit *visit, void *data, struct error *err);
+
+/* NULL: all views, in order. Each failure is printed, and the others are visited all the same; the status of the first
+ * failure, else EXIT_OK. */
+int visit_views(const struct invocation *invocation, const char *name, view_visit_function *function, void *data);
+
+#endif

@@ -1,0 +1,368 @@
+-- Capture: which keys of a source changed, noted by the statement that changed them.
+--
+-- Each source of a keyed view has a log, chime.change_N: one row (a mark) for each different key that a statement changed, and
+-- a mark `whole` for a TRUNCATE. Statement triggers with transition tables append to it; readers delete nothing. A view
+-- keeps the snapshot that it last consumed, and takes the marks that were not visible in that one.
+--
+-- A log is an inheritance parent without rows; writers append to its newest part, chime.change_N_P. A part goes, whole, once
+-- every view has passed it. A part that grew past chime.part_limit() takes no more marks: until it is gone, every refresh of a
+-- view over that source does everything.
+
+CREATE TABLE chime.source (
+    source_id     integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source_schema name NOT NULL,
+    source_table  name NOT NULL,
+    captured      name[] NOT NULL CHECK (cardinality(captured) > 0),
+    declared      name[] NOT NULL,
+    head          integer NOT NULL DEFAULT 1,
+    version       integer NOT NULL DEFAULT 1,
+    UNIQUE (source_schema, source_table)
+);
+COMMENT ON TABLE chime.source IS 'tables whose changes are captured; chime.change_<source_id> is the log';
+COMMENT ON COLUMN chime.source.captured IS 'columns of a mark';
+COMMENT ON COLUMN chime.source.declared IS 'an UPDATE that changes none of these leaves no mark';
+COMMENT ON COLUMN chime.source.head IS 'the part that writers append to';
+COMMENT ON COLUMN chime.source.version IS 'of captured and declared; triggers made for an older one do not count';
+
+CREATE TABLE chime.view_source (
+    view_schema name NOT NULL,
+    relation    name NOT NULL,
+    source_id   integer NOT NULL REFERENCES chime.source,
+    declared    name[] NOT NULL,
+    captured    name[] NOT NULL,
+    map_query   text,
+    passed_part integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (view_schema, relation, source_id),
+    FOREIGN KEY (view_schema, relation) REFERENCES chime.view ON DELETE CASCADE
+);
+COMMENT ON COLUMN chime.view_source.map_query IS
+    'from `marks` (the captured columns) to the columns of the view''s grain; NULL where the captured columns hold them';
+COMMENT ON COLUMN chime.view_source.passed_part IS 'parts up to this one that grew past the limit are behind the view';
+
+CREATE TABLE chime.change_part (
+    source_id  integer NOT NULL REFERENCES chime.source ON DELETE CASCADE,
+    part       integer NOT NULL,
+    writers    text[],
+    retired_at xid8,
+    PRIMARY KEY (source_id, part)
+);
+COMMENT ON COLUMN chime.change_part.writers IS
+    'virtual transactions that held a lock on the source when the part was left: these may still write to it';
+COMMENT ON COLUMN chime.change_part.retired_at IS
+    'no transaction from this one on writes to the part; NULL for the head, and while one of the writers is there';
+
+ALTER TABLE chime.view_refresh
+    ADD COLUMN seen        pg_snapshot,
+    ADD COLUMN fingerprint text;
+COMMENT ON COLUMN chime.view_refresh.seen IS 'marks visible in it are consumed; NULL: the next refresh does everything';
+COMMENT ON COLUMN chime.view_refresh.fingerprint IS 'of the sources, when they were last looked at';
+
+-- Constants as functions, so that a test can replace them.
+CREATE FUNCTION chime.part_limit() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 64 * 1024 * 1024;
+COMMENT ON FUNCTION chime.part_limit IS 'bytes; a part that reached it takes no more marks';
+CREATE FUNCTION chime.part_size() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 8 * 1024 * 1024;
+COMMENT ON FUNCTION chime.part_size IS 'bytes; past it a new part is begun';
+
+-- The casts let the planner put the expression where the name stands: without them || is not immutable.
+CREATE FUNCTION chime.log_name(p_source integer) RETURNS text
+LANGUAGE sql IMMUTABLE RETURN 'chime.change_' || p_source::text;
+CREATE FUNCTION chime.part_name(p_source integer, p_part integer) RETURNS text
+LANGUAGE sql IMMUTABLE RETURN 'chime.change_' || p_source::text || '_' || p_part::text;
+
+CREATE FUNCTION chime.source_oid(p_source integer) RETURNS regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table)) FROM chime.source s WHERE s.source_id = p_source);
+
+CREATE FUNCTION chime.has_equality(p_type oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT t.typcategory IN ('E', 'R') FROM pg_type t WHERE t.oid = p_type) OR EXISTS (
+    SELECT FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod
+    WHERE m.amname IN ('btree', 'hash') AND o.opcdefault
+      AND (o.opcintype = p_type OR EXISTS (SELECT FROM pg_cast k WHERE k.castsource = p_type AND k.casttarget = o.opcintype
+                                           AND k.castmethod = 'b' AND k.castcontext = 'i')));
+
+-- How a column is compared: types without equality (json, xml, point, arrays and rows of them) by their text.
+CREATE FUNCTION chime.comparable_columns(p_relation regclass, p_columns name[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (
+    SELECT string_agg(quote_ident(a.attname) || CASE WHEN chime.has_equality(
+                          CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END) THEN '' ELSE '::text' END,
+                      ', ' ORDER BY c.n)
+    FROM unnest(p_columns) WITH ORDINALITY AS c (name, n)
+    JOIN pg_attribute a ON a.attrelid = p_relation AND a.attname = c.name AND NOT a.attisdropped
+    JOIN pg_type t ON t.oid = a.atttypid
+    JOIN pg_type b ON b.oid = CASE WHEN t.typbasetype <> 0 THEN t.typbasetype ELSE t.oid END);
+
+-- The type of a mark's column: without the constraints of a domain, since a mark `whole` has NULL there.
+CREATE FUNCTION chime.base_type(p_type oid, p_modifier integer) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH RECURSIVE base AS (
+        SELECT p_type AS type, p_modifier AS modifier
+        UNION ALL
+        SELECT t.typbasetype, t.typtypmod FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd')
+    SELECT format_type(b.type, b.modifier) FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd';
+END;
+
+-- The trigger function of a source, which writes to its head. SECURITY DEFINER: writers have no rights here.
+-- The transition tables of an UPDATE are not paired, so what differs is found as the difference of two bags: in one pass, since
+-- EXCEPT ALL both ways takes twice as long. jit = off: a plan made for many rows would be compiled for each single one after it.
+-- extra_float_digits: a writer's own could make different texts of floats equal.
+CREATE FUNCTION chime.write_capture(p_source integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_source chime.source;
+    v_keys text;
+    v_compared text;
+BEGIN
+    SELECT * INTO STRICT v_source FROM chime.source WHERE source_id = p_source;
+    SELECT string_agg(quote_ident(c), ', ') INTO v_keys FROM unnest(v_source.captured) AS c;
+    v_compared := chime.comparable_columns(chime.source_oid(p_source), v_source.declared);
+    EXECUTE format($f$
+        CREATE OR REPLACE FUNCTION chime.capture_%1$s() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET jit = off SET extra_float_digits = 1 AS $body$
+        BEGIN
+            IF pg_relation_size(%2$L::regclass) >= %3$s THEN
+                RETURN NULL; -- everything will be done instead
+            ELSIF TG_OP = 'INSERT' THEN
+                INSERT INTO %2$s (%4$s) SELECT DISTINCT %4$s FROM new_rows;
+            ELSIF TG_OP = 'DELETE' THEN
+                INSERT INTO %2$s (%4$s) SELECT DISTINCT %4$s FROM old_rows;
+            ELSIF TG_OP = 'UPDATE' THEN
+                INSERT INTO %2$s (%4$s)
+                SELECT DISTINCT %4$s
+                FROM (SELECT %4$s, %5$s, 1 FROM new_rows UNION ALL SELECT %4$s, %5$s, -1 FROM old_rows) AS d (%6$s, compared_0)
+                GROUP BY %6$s HAVING sum(compared_0) <> 0;
+            ELSE
+                INSERT INTO %2$s (whole) VALUES (true);
+            END IF;
+            RETURN NULL;
+        END $body$;$f$,
+        p_source, chime.part_name(p_source, v_source.head), chime.part_limit(), v_keys, v_compared,
+        v_keys || (SELECT string_agg(', compared_' || n, '') FROM generate_series(1, cardinality(v_source.declared)) AS n));
+    EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s() FROM PUBLIC', p_source);
+END $$;
+
+CREATE FUNCTION chime.add_part(p_source integer, p_part integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE v_name text := chime.part_name(p_source, p_part);
+BEGIN
+    -- vacuum_truncate: a part that reached the limit must not fall below it again.
+    EXECUTE format('CREATE TABLE %s () INHERITS (%s) WITH (vacuum_truncate = false)', v_name, chime.log_name(p_source));
+    EXECUTE format('CREATE INDEX ON %s (xid)', v_name);
+    INSERT INTO chime.change_part (source_id, part) VALUES (p_source, p_part);
+END $$;
+
+-- The columns of a mark have the types of the source's. A column that a later view needs is added; older marks have none
+-- in it, which is no matter, since that view begins with everything. Writers who still have the old function in their hands are
+-- waited for by making the triggers anew: until then they do not count, and every refresh does everything.
+CREATE FUNCTION chime.install_source(p_schema name, p_table name, p_declared name[], p_captured name[]) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_source chime.source;
+    v_relation regclass := format('%I.%I', p_schema, p_table);
+    v_column record;
+BEGIN
+    SELECT * INTO v_source FROM chime.source WHERE source_schema = p_schema AND source_table = p_table FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO chime.source (source_schema, source_table, captured, declared)
+        VALUES (p_schema, p_table, p_captured, p_declared) RETURNING * INTO v_source;
+        EXECUTE format('CREATE TABLE %s (xid xid8 NOT NULL DEFAULT pg_current_xact_id(), whole boolean)',
+                       chime.log_name(v_source.source_id));
+        v_source.captured := '{}';
+        PERFORM chime.add_part(v_source.source_id, 1);
+    ELSIF p_captured <@ v_source.captured AND p_declared <@ v_source.declared THEN
+        RETURN v_source.source_id;
+    END IF;
+    FOR v_column IN SELECT a.attname, chime.base_type(a.atttypid, a.atttypmod) AS type
+                    FROM pg_attribute a WHERE a.attrelid = v_relation AND a.attname = ANY (p_captured) AND NOT a.attisdropped
+                      AND a.attname <> ALL (v_source.captured) LOOP
+        EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', chime.log_name(v_source.source_id), v_column.attname, v_column.type);
+    END LOOP;
+    UPDATE chime.source s
+       SET version = s.version + 1,
+           captured = ARRAY(SELECT c FROM unnest(v_source.captured || p_captured) WITH ORDINALITY AS u (c, n)
+                            GROUP BY c ORDER BY min(n)),
+           declared = ARRAY(SELECT c FROM unnest(s.declared || p_declared) WITH ORDINALITY AS u (c, n)
+                            GROUP BY c ORDER BY min(n))
+     WHERE s.source_id = v_source.source_id;
+    PERFORM chime.write_capture(v_source.source_id);
+    RETURN v_source.source_id;
+END $$;
+
+-- The relations that need triggers of their own: a write through a partitioned table fires those of the table named in it,
+-- a write to a partition those of the partition.
+CREATE FUNCTION chime.source_tree(p_source integer) RETURNS SETOF oid
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH RECURSIVE tree AS (
+        SELECT chime.source_oid(p_source)::oid AS relation
+        UNION ALL
+        SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
+    SELECT t.relation FROM tree t WHERE t.relation IS NOT NULL;
+END;
+
+CREATE TYPE chime.capture_event AS (event text, referencing text, bit integer);
+CREATE FUNCTION chime.capture_events() RETURNS SETOF chime.capture_event
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT * FROM (VALUES ('insert', 'REFERENCING NEW TABLE AS new_rows', 4),
+                          ('delete', 'REFERENCING OLD TABLE AS old_rows', 8),
+                          ('update', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows', 16),
+                          ('truncate', '', 32)) AS e;
+END;
+COMMENT ON FUNCTION chime.capture_events IS 'bit: of pg_trigger.tgtype';
+
+-- Relations of a source's tree on which one of our triggers is missing, does not fire, or was made for fewer columns.
+CREATE FUNCTION chime.uncaptured(p_source integer) RETURNS SETOF oid
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT r FROM chime.source s CROSS JOIN LATERAL chime.source_tree(p_source) AS r
+    WHERE s.source_id = p_source
+      AND (SELECT count(*) FROM pg_trigger t
+           WHERE t.tgrelid = r AND t.tgfoid = to_regproc('chime.capture_' || p_source) AND t.tgenabled IN ('O', 'A')
+             AND encode(t.tgargs, 'escape') = s.version || '\000') < 4;
+END;
+
+-- Where triggers are to be made: a relation and the source that it belongs to.
+CREATE FUNCTION chime.triggers_wanted() RETURNS TABLE (source_id integer, relation regclass)
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT s.source_id, u::regclass FROM chime.source s CROSS JOIN LATERAL chime.uncaptured(s.source_id) AS u
+    WHERE EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = s.source_id);
+END;
+
+-- Makes the triggers that are missing on one relation. A transaction of its own: it holds writers up while it waits for its lock.
+CREATE FUNCTION chime.install_triggers(p_source integer, p_relation regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+DECLARE v_event chime.capture_event;
+BEGIN
+    FOR v_event IN SELECT * FROM chime.capture_events() LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER chime_capture_%1$s_%2$s AFTER %2$s ON %3$s %4$s '
+                       'FOR EACH STATEMENT EXECUTE FUNCTION chime.capture_%1$s(%5$L)',
+                       p_source, v_event.event, p_relation, v_event.referencing,
+                       (SELECT s.version FROM chime.source s WHERE s.source_id = p_source));
+    END LOOP;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE EXCEPTION 'changes of % cannot be captured: %', p_relation, SQLERRM USING ERRCODE = 'insufficient_privilege',
+        HINT = format('let its owner run: GRANT TRIGGER ON %s TO %I', p_relation, current_user);
+END $$;
+
+-- What a source looks like to capture. A difference to the last refresh means that something may have changed without a mark:
+-- its storage (TRUNCATE with triggers off, a restore), its tree (ATTACH, DETACH), its triggers, a subscription, the cluster.
+-- xmin: a trigger that was off and is on again is another row.
+-- plpgsql, which keeps its plan: a function in SQL is planned each time it is called, and this one is at every refresh.
+CREATE FUNCTION chime.source_fingerprint(p_source integer) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE v_capture oid := to_regproc('chime.capture_' || p_source);
+BEGIN
+    RETURN (
+        WITH RECURSIVE tree AS (
+            SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid AS relation
+            FROM chime.source s WHERE s.source_id = p_source
+            UNION ALL
+            SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
+        SELECT md5(coalesce(string_agg(
+                       concat_ws(' ', r.relation, pg_relation_filenode(r.relation),
+                                 (SELECT string_agg(concat_ws(' ', t.oid, t.tgenabled, t.xmin), ' ' ORDER BY t.oid) FROM pg_trigger t
+                                  WHERE t.tgrelid = r.relation AND t.tgfoid = v_capture),
+                                 (SELECT string_agg(p.srsubid::text, ' ' ORDER BY p.srsubid) FROM pg_subscription_rel p
+                                  WHERE p.srrelid = r.relation)), ',' ORDER BY r.relation), '')
+                   || (SELECT c.system_identifier FROM pg_control_system() c))
+        FROM tree r WHERE r.relation IS NOT NULL);
+END $$;
+
+-- Who may be writing to a source. A writer asks for the trigger's function late in its statement, maybe without having got a
+-- transaction id yet, and may find the one it knew when it locked the source: so parts wait for locks, not only for ids.
+CREATE FUNCTION chime.source_writers(p_source integer) RETURNS text[]
+LANGUAGE sql VOLATILE SET search_path = pg_catalog
+RETURN ARRAY(
+    SELECT DISTINCT l.virtualtransaction FROM pg_locks l
+    WHERE l.locktype = 'relation' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+      AND l.granted AND l.relation IN (SELECT chime.source_tree(p_source))
+      AND l.mode NOT IN ('AccessShareLock', 'RowShareLock'));
+
+CREATE FUNCTION chime.drop_part(p_source integer, p_part integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    EXECUTE format('DROP TABLE %s', chime.part_name(p_source, p_part));
+    DELETE FROM chime.change_part c WHERE c.source_id = p_source AND c.part = p_part;
+EXCEPTION WHEN lock_not_available THEN
+    NULL; -- somebody reads or vacuums it
+END $$;
+
+-- Begins a new part where the head is large, notes that a part is left, and drops parts that every view has passed. What cannot be
+-- had at once is left for the next time.
+CREATE FUNCTION chime.rotate_log(p_source integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '50ms' AS $$
+DECLARE v_head integer;
+BEGIN
+    SELECT s.head INTO STRICT v_head FROM chime.source s WHERE s.source_id = p_source FOR UPDATE;
+    IF pg_relation_size(chime.part_name(p_source, v_head)::regclass) >= chime.part_size() THEN
+        PERFORM chime.add_part(p_source, v_head + 1);
+        UPDATE chime.source s SET head = v_head + 1 WHERE s.source_id = p_source;
+        PERFORM chime.write_capture(p_source);
+        RETURN;
+    END IF;
+    UPDATE chime.change_part c SET writers = chime.source_writers(p_source)
+     WHERE c.source_id = p_source AND c.part < v_head AND c.writers IS NULL;
+    UPDATE chime.change_part c SET retired_at = pg_snapshot_xmax(pg_current_snapshot())
+     WHERE c.source_id = p_source AND c.part < v_head AND c.retired_at IS NULL
+       AND NOT c.writers && chime.source_writers(p_source);
+    PERFORM chime.give_up_waiting(p_source);
+    PERFORM chime.drop_part(p_source, c.part) FROM chime.change_part c
+      WHERE c.source_id = p_source AND c.part < v_head AND chime.part_passed(c);
+EXCEPTION WHEN lock_not_available THEN
+    NULL;
+END $$;
+
+-- Whether all writers to a part are gone.
+CREATE FUNCTION chime.part_drained(p_part chime.change_part) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN coalesce(p_part.retired_at <= pg_snapshot_xmin(pg_current_snapshot()), false);
+
+-- Whether every view has consumed every mark of a part.
+CREATE FUNCTION chime.part_passed(p_part chime.change_part) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN chime.part_drained(p_part) AND NOT EXISTS (
+    SELECT FROM chime.view_source s JOIN chime.view_refresh r USING (view_schema, relation)
+    WHERE s.source_id = p_part.source_id AND r.seen IS NOT NULL
+      AND (pg_snapshot_xmin(r.seen) < p_part.retired_at
+           OR (s.passed_part < p_part.part
+               AND pg_relation_size(chime.part_name(p_part.source_id, p_part.part)::regclass) >= chime.part_limit())));
+
+-- A view that holds more parts than this back starts over instead: its next refresh does everything.
+CREATE FUNCTION chime.parts_kept() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 64;
+
+CREATE FUNCTION chime.give_up_waiting(p_source integer) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog
+BEGIN ATOMIC
+    UPDATE chime.view_refresh r SET seen = NULL
+      FROM chime.view_source s, chime.change_part c
+     WHERE s.source_id = p_source AND (r.view_schema, r.relation) = (s.view_schema, s.relation) AND c.source_id = p_source
+       AND c.part = (SELECT max(o.part) - chime.parts_kept() FROM chime.change_part o WHERE o.source_id = p_source)
+       AND c.retired_at IS NOT NULL AND pg_snapshot_xmin(r.seen) < c.retired_at;
+END;
+COMMENT ON FUNCTION chime.give_up_waiting IS 'of a view that is not refreshed any more, say because its job is suspended';
+
+-- What the leader does from time to time: logs rotated, missing triggers made. Each in a transaction of its own, which is why this has
+-- no SET clause and qualifies everything. p_problem: what could not be done now, in words.
+CREATE PROCEDURE chime.tend_capture(INOUT p_problem text DEFAULT NULL)
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_source integer;
+    v_wanted record;
+BEGIN
+    FOR v_source IN SELECT s.source_id FROM chime.source s LOOP
+        PERFORM chime.rotate_log(v_source);
+        COMMIT;
+    END LOOP;
+    FOR v_wanted IN SELECT * FROM chime.triggers_wanted() LOOP
+        BEGIN
+            PERFORM chime.install_triggers(v_wanted.source_id, v_wanted.relation);
+        EXCEPTION WHEN OTHERS THEN -- a foreign table among the partitions, say
+            p_problem := pg_catalog.concat_ws('; ', p_problem, pg_catalog.format('triggers on %s: %s', v_wanted.relation, SQLERRM));
+        END;
+        COMMIT;
+    END LOOP;
+END $$;

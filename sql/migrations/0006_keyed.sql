@@ -1,0 +1,558 @@
+-- Keyed refresh: what a refresh costs follows the groups that changed.
+--
+-- A view with a grain is recomputed group by group: statement 1 takes the marks (0005_capture.sql) with its snapshot,
+-- statement 2, with a later one, recomputes. What is committed in between keeps its mark, so nothing is lost and at most
+-- repeated; the other order would lose writes.
+
+ALTER TABLE chime.view
+    ADD COLUMN view_id     integer GENERATED ALWAYS AS IDENTITY UNIQUE,
+    ADD COLUMN full_reason text DEFAULT 'its changes are not captured yet';
+COMMENT ON COLUMN chime.view.full_reason IS 'why it is refreshed as a whole; NULL: chime.keyed_<view_id> refreshes it by its grain';
+
+ALTER TABLE chime.view_refresh
+    ADD COLUMN reason  text,
+    ADD COLUMN keys    bigint,
+    ADD COLUMN full_us bigint,
+    ADD COLUMN key_us  bigint;
+COMMENT ON COLUMN chime.view_refresh.reason IS 'why the last refresh did everything; NULL: it did not';
+COMMENT ON COLUMN chime.view_refresh.keys IS 'how many groups it looked at; NULL: all';
+COMMENT ON COLUMN chime.view_refresh.full_us IS 'microseconds that everything took the last time';
+COMMENT ON COLUMN chime.view_refresh.key_us IS 'microseconds a group, a moving average';
+
+CREATE FUNCTION chime.keys_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 20000;
+COMMENT ON FUNCTION chime.keys_limit IS 'with more changed groups than this a refresh does everything without asking what they cost';
+
+-- Every way in which grain columns can hold NULL: "p.a = q.a AND p.b IS NULL AND q.b IS NULL". Apart from each other, since
+-- IS NOT DISTINCT FROM uses no index.
+CREATE FUNCTION chime.grain_matches(p_grain name[], p_left text, p_right text) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT string_agg(format(CASE WHEN nulls >> (g.n::integer - 1) & 1 = 1 THEN '%1$s.%3$I IS NULL AND %2$s.%3$I IS NULL'
+                                  ELSE '%1$s.%3$I = %2$s.%3$I' END, p_left, p_right, g.name), ' AND ' ORDER BY g.n)
+    FROM generate_series(0, (1 << cardinality(p_grain)) - 1) AS nulls, unnest(p_grain) WITH ORDINALITY AS g (name, n)
+    GROUP BY nulls ORDER BY nulls;
+END;
+
+-- Makes p_kept's rows p_kept_rows (with row_id, their ctid) equal to p_live_rows. Rows are matched by key (NULL equals NULL) and
+-- compared without stamps. Each join has two arms: keys without a NULL join by equality (hashable), the few with one by a
+-- nested loop.
+CREATE FUNCTION chime.difference_statement(p_kept regclass, p_key name[], p_stamps name[], p_live_rows text, p_kept_rows text)
+RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    v_all text; v_differs text; v_set text; v_key text; v_equal text; v_same text; v_live_null text; v_kept_null text;
+BEGIN
+    SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum),
+           string_agg(format('l.%1$I IS DISTINCT FROM k.%1$I', a.attname), ' OR ' ORDER BY a.attnum)
+               FILTER (WHERE a.attname <> ALL (p_stamps || p_key)),
+           string_agg(format('%1$I = excluded.%1$I', a.attname), ', ' ORDER BY a.attnum)
+               FILTER (WHERE a.attname <> ALL (p_key))
+      INTO v_all, v_differs, v_set
+      FROM pg_attribute a WHERE a.attrelid = p_kept AND a.attnum > 0 AND NOT a.attisdropped;
+    SELECT string_agg(quote_ident(c), ', '), string_agg(format('l.%1$I = k.%1$I', c), ' AND '),
+           string_agg(format('l.%1$I IS NOT DISTINCT FROM k.%1$I', c), ' AND '),
+           string_agg(format('l.%I IS NULL', c), ' OR '), string_agg(format('k.%I IS NULL', c), ' OR ')
+      INTO v_key, v_equal, v_same, v_live_null, v_kept_null FROM unnest(p_key) AS c;
+    RETURN format($f$
+        live AS MATERIALIZED (%3$s),
+        kept AS (%4$s),
+        gone AS (
+            DELETE FROM %2$s t WHERE t.ctid IN (
+                SELECT k.row_id FROM kept k WHERE NOT (%8$s) AND NOT EXISTS (SELECT FROM live l WHERE %6$s)
+                UNION ALL
+                SELECT k.row_id FROM kept k WHERE (%8$s) AND NOT EXISTS (SELECT FROM live l WHERE %7$s))
+            RETURNING 1
+        ),
+        differing AS (
+            SELECT l.* FROM live l LEFT JOIN kept k ON %6$s WHERE NOT (%9$s) AND (k.row_id IS NULL OR %10$s)
+            UNION ALL
+            SELECT l.* FROM live l LEFT JOIN kept k ON %7$s WHERE (%9$s) AND (k.row_id IS NULL OR %10$s)
+        ),
+        put AS (
+            INSERT INTO %2$s AS t (%1$s) SELECT %1$s FROM differing
+            ON CONFLICT (%5$s) DO %11$s
+            RETURNING (t.xmax = 0) AS fresh
+        )
+        SELECT (SELECT count(*) FROM live) AS live, (SELECT count(*) FROM put WHERE fresh) AS inserted,
+               (SELECT count(*) FROM put WHERE NOT fresh) AS updated, (SELECT count(*) FROM gone) AS deleted$f$,
+        v_all, p_kept, p_live_rows, p_kept_rows, v_key, v_equal, v_same, v_kept_null, v_live_null,
+        coalesce(v_differs, 'false'), coalesce('UPDATE SET ' || v_set, 'NOTHING'));
+END $$;
+
+CREATE FUNCTION chime.column_list(p_relation regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
+        WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped);
+
+CREATE OR REPLACE FUNCTION chime.refresh_full_statement(p_schema name, p_relation name, p_key name[], p_stamps name[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN 'WITH ' || chime.difference_statement(
+    format('%I.%I', p_schema, p_relation)::regclass, p_key, p_stamps,
+    format('SELECT %s FROM %I.%I', chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_schema, p_relation || '__live'),
+    format('SELECT t.ctid AS row_id, t.* FROM %I.%I t', p_schema, p_relation));
+
+-- The groups are those of p_arrays, an expression for each grain column. OFFSET 0 keeps the planner from turning the join into
+-- one over everything.
+CREATE FUNCTION chime.refresh_keyed_statement(p_schema name, p_relation name, p_key name[], p_stamps name[], p_grain name[],
+                                              p_arrays text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN format('WITH groups AS MATERIALIZED (SELECT * FROM unnest(%s) AS g (%s)), ', p_arrays,
+              (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g))
+    || chime.difference_statement(
+        format('%I.%I', p_schema, p_relation)::regclass, p_key, p_stamps,
+        (SELECT string_agg(format('SELECT v.* FROM groups k CROSS JOIN LATERAL (SELECT %s FROM %I.%I v WHERE %s OFFSET 0) v',
+                                  chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_schema, p_relation || '__live', m),
+                           ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 'v') AS m),
+        (SELECT string_agg(format('SELECT t.* FROM groups k CROSS JOIN LATERAL '
+                                  '(SELECT t.ctid AS row_id, t.* FROM %I.%I t WHERE %s OFFSET 0) t', p_schema, p_relation, m),
+                           ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 't') AS m));
+
+-- The function that takes the marks of one view and recomputes their groups. `reason`: it stopped, and everything is to be done
+-- instead, for that reason; what it changed until then stays.
+CREATE FUNCTION chime.write_keyed(p_schema name, p_relation name) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_view chime.view;
+    v_grain text; v_arrays text; v_declared text := ''; v_taken text := ''; v_into text := ''; v_using text := ''; v_checks text := '';
+    v_keys text := ''; v_slices text; v_nothing text := '';
+    v_source record;
+    v_marks text;
+BEGIN
+    SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation;
+    SELECT string_agg(quote_ident(g), ', ' ORDER BY n), string_agg(format('array_agg(k.%I)', g), ', ' ORDER BY n),
+           string_agg(format('g_%s[v_from:v_from + 999]', n), ', ' ORDER BY n)
+      INTO v_grain, v_arrays, v_slices FROM unnest(v_view.grain) WITH ORDINALITY AS u (g, n);
+    SELECT string_agg(format('    g_%s %s[];', u.n, format_type(a.atttypid, a.atttypmod)), E'\n' ORDER BY u.n)
+      INTO v_declared
+      FROM unnest(v_view.grain) WITH ORDINALITY AS u (g, n)
+      JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_schema, p_relation)::regclass AND a.attname = u.g;
+    FOR v_source IN SELECT s.*, o.source_schema, o.source_table, row_number() OVER (ORDER BY s.source_id) AS n,
+                           (SELECT string_agg(quote_ident(c), ', ') FROM unnest(s.captured) AS c) AS columns
+                    FROM chime.view_source s JOIN chime.source o USING (source_id)
+                    WHERE s.view_schema = p_schema AND s.relation = p_relation ORDER BY s.source_id LOOP
+        v_marks := chime.log_name(v_source.source_id);
+        v_declared := v_declared || format(E'\n    m_%s %s[];', v_source.n, v_marks);
+        v_taken := v_taken || format($f$,
+           chime.take_marks(m_%1$s, %2$L, v_xmax, v_xip)$f$, v_source.n,
+            format('SELECT array_agg(m.mark) FROM (SELECT DISTINCT ON ((u.c).whole, %2$s) u.c AS mark FROM ('
+                   'SELECT c FROM %1$s c WHERE c.xid >= $1 UNION ALL SELECT c FROM %1$s c WHERE c.xid = ANY ($2)) u LIMIT %3$s) m',
+                   v_marks, (SELECT string_agg('(u.c).' || quote_ident(c), ', ') FROM unnest(v_source.captured) AS c),
+                   chime.keys_limit() + 1));
+        v_into := v_into || ', m_' || v_source.n;
+        v_nothing := v_nothing || format('m_%s IS NULL AND ', v_source.n);
+        v_using := concat_ws(', ', nullif(v_using, ''), 'm_' || v_source.n);
+        v_checks := v_checks || format($f$
+                       WHEN EXISTS (SELECT FROM unnest(m_%1$s) AS m WHERE m.whole) THEN %2$L
+                       WHEN cardinality(m_%1$s) > %3$s THEN %4$L$f$,
+            v_source.n, format('%I.%I was truncated', v_source.source_schema, v_source.source_table), chime.keys_limit(),
+            format('more than %s groups changed', chime.keys_limit()));
+        v_keys := concat_ws(' UNION ', nullif(v_keys, ''), CASE WHEN v_source.map_query IS NULL
+            THEN format('SELECT %s FROM unnest($%s) AS m', v_grain, v_source.n)
+            ELSE format('SELECT %s FROM (WITH marks AS (SELECT %s FROM unnest($%s) AS m) SELECT * FROM (%s) AS mapped) AS x (%s)',
+                        v_grain, v_source.columns, v_source.n, v_source.map_query, v_grain) END);
+    END LOOP;
+    IF v_view.revisit_query IS NOT NULL THEN
+        v_keys := v_keys || format(' UNION SELECT * FROM (%s) AS r (%s) WHERE $%s', v_view.revisit_query, v_grain,
+                                   (SELECT count(*) + 1 FROM chime.view_source s
+                                     WHERE s.view_schema = p_schema AND s.relation = p_relation));
+        v_using := v_using || ', p_revisit';
+    END IF;
+    -- enable_seqscan: the planner guesses wildly at the marks, and compiled for a look that takes microseconds.
+    -- Workers would take longer to start than the look. Each arm of the look is one range of the index (xip is below xmax).
+    -- The statement that recomputes keeps its plan: to plan it takes as long as some hundred rows. A plan of its own for each number
+    -- of groups would be no better, but look so. What holds marks is planned each time: a log may get a column.
+    EXECUTE format($f$
+        CREATE OR REPLACE FUNCTION chime.keyed_%1$s(
+            p_seen pg_snapshot, p_fingerprint text, p_revisit boolean, p_full_us bigint, p_key_us bigint, OUT seen pg_snapshot,
+            OUT fingerprint text, OUT reason text, OUT keys bigint, OUT rows bigint, OUT inserted bigint, OUT updated bigint,
+            OUT deleted bigint)
+        LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off SET enable_seqscan = off
+        SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS $body$
+        #variable_conflict use_column
+        DECLARE
+            v_xmax xid8 := pg_snapshot_xmax(p_seen);
+            v_xip xid8[] := ARRAY(SELECT pg_snapshot_xip(p_seen));
+            v_began timestamptz := clock_timestamp();
+            v_from bigint;
+            v_uncaptured text;
+            v_live bigint; v_inserted bigint; v_updated bigint; v_deleted bigint;
+        %2$s
+        BEGIN
+            SELECT chime.snapshot_to_keep(), chime.view_fingerprint(%3$L, %4$L), chime.uncaptured_sources(%3$L, %4$L)%5$s
+              INTO seen, fingerprint, v_uncaptured%6$s;
+            reason := CASE WHEN p_seen IS NULL THEN 'the first time'
+                           WHEN v_uncaptured IS NOT NULL THEN format('changes of %%s are not captured', v_uncaptured)
+                           %7$s
+                           WHEN fingerprint IS DISTINCT FROM p_fingerprint THEN chime.fingerprint_reason(%3$L, %4$L)
+                           WHEN chime.flooded(%3$L, %4$L) THEN 'the log of a source was full' END;
+            keys := 0; rows := 0; inserted := 0; updated := 0; deleted := 0;
+            IF reason IS NOT NULL OR (%14$s) THEN
+                RETURN;
+            END IF;
+            PERFORM set_config('search_path', %8$L, true);
+            EXECUTE %9$L INTO %10$s USING %11$s;
+            PERFORM set_config('search_path', 'pg_catalog', true);
+            keys := coalesce(cardinality(g_1), 0);
+            IF keys > %12$s OR keys * p_key_us > p_full_us THEN
+                reason := format('%%s groups changed, which would take longer than everything', keys);
+                RETURN;
+            END IF;
+            FOR v_from IN SELECT n FROM generate_series(1, keys, 1000) AS n LOOP
+                IF v_from > 1 AND extract(epoch FROM clock_timestamp() - v_began) * 1000000 > p_full_us THEN
+                    reason := format('%%s of %%s groups took as long as everything', v_from - 1, keys);
+                    RETURN;
+                END IF;
+                %13$s
+                INTO v_live, v_inserted, v_updated, v_deleted;
+                rows := rows + v_live; inserted := inserted + v_inserted; updated := updated + v_updated;
+                deleted := deleted + v_deleted;
+            END LOOP;
+        END $body$;$f$,
+        v_view.view_id, v_declared, p_schema, p_relation, v_taken, v_into, v_checks, v_view.search_path,
+        format('SELECT %s FROM (%s) AS k', v_arrays, v_keys),
+        (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n), v_using,
+        chime.keys_limit(), chime.refresh_keyed_statement(p_schema, p_relation, v_view.key, v_view.stamps, v_view.grain, v_slices),
+        v_nothing || CASE WHEN v_view.revisit_query IS NULL THEN 'true' ELSE 'NOT p_revisit' END);
+    EXECUTE format('REVOKE ALL ON FUNCTION chime.keyed_%s(pg_snapshot, text, boolean, bigint, bigint) FROM PUBLIC', v_view.view_id);
+END $$;
+
+-- Of the sources, and of the view itself: one defined or made anew begins with everything.
+CREATE FUNCTION chime.view_fingerprint(p_schema name, p_relation name) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN (SELECT string_agg(s.source_id || ':' || chime.source_fingerprint(s.source_id), ' ' ORDER BY s.source_id) || ' '
+                   || md5(concat_ws(' ', k.oid, pg_relation_filenode(k.oid), v.definition, v.search_path, v.key, v.grain, v.stamps,
+                                    string_agg(concat_ws(' ', s.declared, s.captured, s.map_query), ' ' ORDER BY s.source_id)))
+            FROM chime.view v JOIN chime.view_source s USING (view_schema, relation)
+            CROSS JOIN to_regclass(format('%I.%I', v.view_schema, v.relation)) AS k (oid)
+            WHERE v.view_schema = p_schema AND v.relation = p_relation
+            GROUP BY v.view_schema, v.relation, k.oid);
+END $$;
+
+-- Which source of a view looks otherwise than at its last refresh.
+CREATE FUNCTION chime.fingerprint_reason(p_schema name, p_relation name) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT coalesce(string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
+                        || ' may have changed without a mark: its storage, partitions or triggers did',
+                        'its definition or its relation is another one')
+        FROM chime.view_source s JOIN chime.source o USING (source_id)
+        JOIN chime.view_refresh r USING (view_schema, relation)
+        WHERE s.view_schema = p_schema AND s.relation = p_relation
+          AND strpos(r.fingerprint, s.source_id || ':' || chime.source_fingerprint(s.source_id)) = 0);
+
+-- Sources of a view that have tables without our triggers; NULL: none.
+CREATE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
+        FROM chime.view_source s JOIN chime.source o USING (source_id)
+        WHERE s.view_schema = p_schema AND s.relation = p_relation
+          AND EXISTS (SELECT FROM chime.uncaptured(s.source_id)));
+
+-- The snapshot of the statement that calls it, without this transaction: what that one has yet to write is not consumed.
+CREATE FUNCTION chime.snapshot_to_keep() RETURNS pg_snapshot
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT concat_ws(':', pg_snapshot_xmin(s), pg_snapshot_xmax(s),
+                         (SELECT coalesce(string_agg(x.id::text, ',' ORDER BY x.id), '')
+                          FROM (SELECT pg_snapshot_xip(s) UNION SELECT pg_current_xact_id()) AS x (id)
+                          WHERE x.id < pg_snapshot_xmax(s)))::pg_snapshot
+        FROM pg_current_snapshot() AS s);
+
+-- Marks of one log. STABLE, so that they are read with the snapshot of the calling statement, and by EXECUTE, so that the plan is
+-- made after that snapshot: an older plan would not have a part begun in between, whose marks the snapshot may show.
+CREATE FUNCTION chime.take_marks(p_none anyarray, p_query text, p_xmax xid8, p_xip xid8[]) RETURNS anyarray
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE v_marks p_none%TYPE;
+BEGIN
+    EXECUTE p_query INTO v_marks USING p_xmax, p_xip;
+    RETURN v_marks;
+END $$;
+
+CREATE FUNCTION chime.flooded(p_schema name, p_relation name) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM chime.view_source s JOIN chime.change_part c USING (source_id)
+        WHERE s.view_schema = p_schema AND s.relation = p_relation AND c.part > s.passed_part
+          AND pg_relation_size(chime.part_name(c.source_id, c.part)::regclass) >= chime.part_limit());
+END $$;
+
+-- What a view's definition reads, through other views too; column 0: the relation as such.
+CREATE FUNCTION chime.columns_read(p_view regclass) RETURNS TABLE (relation oid, "column" integer)
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH RECURSIVE read AS (
+        SELECT p_view::oid AS relation, 0 AS "column"
+        UNION
+        SELECT d.refobjid, d.refobjsubid FROM read r
+        JOIN pg_class c ON c.oid = r.relation AND c.relkind = 'v'
+        JOIN pg_rewrite w ON w.ev_class = r.relation
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+                        AND d.refobjid <> r.relation)
+    SELECT r.relation, r."column" FROM read r JOIN pg_class c ON c.oid = r.relation WHERE c.relkind IN ('r', 'p', 'm', 'f');
+END;
+
+CREATE FUNCTION chime.tables_read(p_view regclass) RETURNS SETOF oid
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT DISTINCT r.relation FROM chime.columns_read(p_view) AS r;
+END;
+
+-- Columns whose changes may leave no mark, since the plugin does not declare that its view reads them.
+CREATE FUNCTION chime.undeclared_columns(p_schema name, p_relation name) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT string_agg(format('%s.%I', r.relation::regclass, a.attname), ', ' ORDER BY r.relation, a.attnum)
+        FROM chime.columns_read(format('%I.%I', p_schema, p_relation || '__live')) AS r
+        JOIN pg_attribute a ON a.attrelid = r.relation AND a.attnum = r."column" AND a.attnum > 0
+        JOIN chime.view_source s ON s.view_schema = p_schema AND s.relation = p_relation
+                                AND chime.source_oid(s.source_id) = r.relation
+        WHERE a.attname <> ALL (s.declared || s.captured));
+
+-- Which tables the planner would scan whole for one group, although told to avoid it.
+CREATE FUNCTION chime.unrestricted_scans(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF text
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET jit = off AS $$
+DECLARE v_plan jsonb;
+BEGIN
+    EXECUTE format('EXPLAIN (FORMAT JSON, VERBOSE) SELECT v.* FROM unnest(%s) AS k (%s) CROSS JOIN LATERAL '
+                   '(SELECT * FROM %I.%I v WHERE %s OFFSET 0) v',
+                   (SELECT string_agg(format('NULL::%s[]', format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY g.n)
+                    FROM unnest(p_grain) WITH ORDINALITY AS g (name, n)
+                    JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_schema, p_relation)::regclass AND a.attname = g.name),
+                   (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g),
+                   p_schema, p_relation || '__live', (SELECT m FROM chime.grain_matches(p_grain, 'k', 'v') AS m LIMIT 1))
+       INTO v_plan;
+    RETURN QUERY
+    SELECT DISTINCT concat_ws('.', n ->> 'Schema', n ->> 'Relation Name')
+    FROM jsonb_path_query(v_plan, 'strict $.**') AS n
+    WHERE jsonb_typeof(n) = 'object' AND n ? 'Relation Name'
+      AND (n ->> 'Node Type' = 'Seq Scan' OR (n ->> 'Node Type' LIKE 'Index%' AND NOT n ? 'Index Cond'));
+END $$;
+
+-- Why a view cannot be refreshed by its grain; NULL: it can.
+CREATE FUNCTION chime.obstacle(p_schema name, p_relation name, p_grain name[], p_mode text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_tables text;
+    v_live regclass := format('%I.%I', p_schema, p_relation || '__live');
+BEGIN
+    IF p_mode NOT IN ('auto', 'keyed') THEN
+        RETURN 'its mode is ' || p_mode;
+    ELSIF cardinality(p_grain) = 0 THEN
+        RETURN 'it has no grain';
+    ELSIF cardinality(p_grain) > 4 THEN
+        RETURN 'its grain has more than 4 columns';
+    END IF;
+    SELECT string_agg(t::regclass::text, ', ' ORDER BY t::regclass::text) INTO v_tables FROM chime.tables_read(v_live) AS t
+     WHERE NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation
+                       AND chime.source_oid(s.source_id) = t);
+    IF v_tables IS NOT NULL THEN
+        RETURN 'changes of ' || v_tables || ' are not captured';
+    END IF;
+    v_tables := chime.undeclared_columns(p_schema, p_relation);
+    IF v_tables IS NOT NULL THEN
+        RETURN format('it reads %s, which its plugin does not declare', v_tables);
+    END IF;
+    SELECT string_agg(t::regclass::text, ', ') INTO v_tables FROM chime.tables_read(v_live) AS t
+     WHERE t IN (SELECT srrelid FROM pg_subscription_rel);
+    IF v_tables IS NOT NULL THEN
+        RETURN v_tables || ' is written by a subscription, which fires no statement triggers';
+    END IF;
+    SELECT string_agg(u, ', ') INTO v_tables FROM chime.unrestricted_scans(p_schema, p_relation, p_grain) AS u;
+    IF v_tables IS NOT NULL THEN
+        RETURN format('no index finds one group in %s (an index that begins with what %s is there would)', v_tables,
+                      array_to_string(p_grain, ', '));
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- Whether an index on the kept relation begins with the grain's columns, in any order.
+CREATE FUNCTION chime.has_grain_index(p_kept regclass, p_grain name[]) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN EXISTS (
+    SELECT FROM pg_index i WHERE i.indrelid = p_kept AND i.indpred IS NULL AND i.indnatts >= cardinality(p_grain)
+       AND p_grain <@ ARRAY(SELECT a.attname FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, n)
+                            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+                            WHERE k.n <= cardinality(p_grain)));
+
+-- Makes a view keyed where that is possible, and says in chime.view why where it is not. p_sources are those of the plugin:
+-- [{"table": ..., "columns": [...], "capture": [...], "map": ...}]; only those that the definition reads count.
+CREATE FUNCTION chime.install_keys(p_schema name, p_source_schema name, p_relation name, p_sources jsonb) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '2s' AS $$
+DECLARE
+    v_view chime.view;
+    v_kept regclass := format('%I.%I', p_schema, p_relation);
+    v_source record;
+    v_id integer;
+    v_ids integer[] := '{}';
+    v_reason text;
+BEGIN
+    SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR UPDATE;
+    IF v_view.mode IN ('auto', 'keyed') AND cardinality(v_view.grain) BETWEEN 1 AND 4 THEN
+        FOR v_source IN
+            SELECT c.oid, n.nspname, c.relname, s.columns, s.capture, s.map
+            FROM jsonb_to_recordset(p_sources) AS s ("table" text, columns name[], capture name[], map text)
+            CROSS JOIN LATERAL (SELECT r.* FROM pg_class r JOIN pg_namespace x ON x.oid = r.relnamespace
+                                WHERE r.relname = s."table" AND x.nspname IN (p_schema, p_source_schema)
+                                ORDER BY x.nspname = p_schema DESC LIMIT 1) c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'p') AND cardinality(s.capture) > 0 AND (s.map IS NOT NULL OR v_view.grain <@ s.capture)
+              AND c.oid IN (SELECT chime.tables_read(format('%I.%I', p_schema, p_relation || '__live')))
+        LOOP
+            v_id := chime.install_source(v_source.nspname, v_source.relname, v_source.columns, v_source.capture);
+            v_ids := v_ids || v_id;
+            INSERT INTO chime.view_source AS s (view_schema, relation, source_id, declared, captured, map_query)
+            VALUES (p_schema, p_relation, v_id, v_source.columns, v_source.capture, v_source.map)
+            ON CONFLICT (view_schema, relation, source_id) DO UPDATE
+               SET declared = excluded.declared, captured = excluded.captured, map_query = excluded.map_query;
+        END LOOP;
+    END IF;
+    DELETE FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation AND s.source_id <> ALL (v_ids);
+    v_reason := chime.obstacle(p_schema, p_relation, v_view.grain, v_view.mode);
+    IF v_reason IS NULL THEN
+        IF NOT chime.has_grain_index(v_kept, v_view.grain) THEN
+            EXECUTE format('CREATE INDEX ON %s (%s)', v_kept, (SELECT string_agg(quote_ident(g), ', ') FROM unnest(v_view.grain) AS g));
+        END IF;
+        PERFORM chime.write_keyed(p_schema, p_relation);
+    END IF;
+    UPDATE chime.view v SET full_reason = v_reason
+     WHERE v.view_schema = p_schema AND v.relation = p_relation AND v.full_reason IS DISTINCT FROM v_reason;
+    RETURN v_reason;
+END $$;
+
+-- Makes a kept relation equal to its live definition. Everyone refreshes through here: runs, psql, verify.
+DROP FUNCTION chime.refresh(text, boolean);
+CREATE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revisit boolean DEFAULT true)
+RETURNS TABLE (method text, reason text, keys bigint, rows bigint, inserted bigint, updated bigint, deleted bigint, rejected bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+#variable_conflict use_variable
+DECLARE
+    v_view chime.view := chime.find_view(p_view);
+    v_start timestamptz := clock_timestamp();
+    v_last chime.view_refresh;
+    v_now record;
+    v_seen pg_snapshot; -- NULL where it is not keyed
+    v_fingerprint text;
+    v_full record;
+BEGIN
+    -- One refresh of a view at a time: the row is the lock, since any role may take advisory keys.
+    SELECT * INTO v_last FROM chime.view_refresh r
+     WHERE r.view_schema = v_view.view_schema AND r.relation = v_view.relation FOR UPDATE;
+    reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END);
+    IF v_view.full_reason IS NULL THEN
+        EXECUTE format('SELECT * FROM chime.keyed_%s($1, $2, $3, $4, $5)', v_view.view_id) INTO v_now
+          USING CASE WHEN NOT p_full THEN v_last.seen END, v_last.fingerprint, p_revisit, v_last.full_us, v_last.key_us;
+        reason := coalesce(reason, v_now.reason);
+        v_seen := v_now.seen;
+        v_fingerprint := v_now.fingerprint;
+    END IF;
+    IF reason IS NULL THEN
+        method := 'keyed';
+        keys := v_now.keys;
+        rows := v_last.rows + v_now.inserted - v_now.deleted;
+        inserted := v_now.inserted; updated := v_now.updated; deleted := v_now.deleted; rejected := v_last.rejected;
+    ELSE
+        method := 'full';
+        SELECT * INTO v_full FROM chime.refresh_all(v_view);
+        rows := v_full.rows; rejected := v_full.rejected;
+        inserted := v_full.inserted; updated := v_full.updated; deleted := v_full.deleted;
+        IF v_view.full_reason IS NULL THEN -- what it did before it gave up
+            inserted := inserted + v_now.inserted; updated := updated + v_now.updated; deleted := deleted + v_now.deleted;
+        END IF;
+    END IF;
+    PERFORM chime.note_refresh(v_last, method, reason, keys, rows, inserted, updated, deleted, rejected, v_seen, v_fingerprint,
+                               (extract(epoch FROM clock_timestamp() - v_start) * 1000000)::bigint);
+    RETURN NEXT;
+END $$;
+COMMENT ON FUNCTION chime.refresh IS
+    'one transaction, one view; "rows" is how many the view holds now, "reason" why everything was done; p_revisit: also groups that change as time passes';
+
+-- Everything, and the parts of logs that it leaves behind.
+CREATE FUNCTION chime.refresh_all(p_view chime.view, OUT rows bigint, OUT inserted bigint, OUT updated bigint, OUT deleted bigint,
+                                  OUT rejected bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+#variable_conflict use_variable
+DECLARE
+    v_passed jsonb := (
+        SELECT jsonb_object_agg(s.source_id, (SELECT coalesce(max(c.part), 0) FROM chime.change_part c
+                                              WHERE c.source_id = s.source_id AND chime.part_drained(c)))
+        FROM chime.view_source s WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation);
+BEGIN
+    BEGIN
+        EXECUTE p_view.refresh_full INTO rows, inserted, updated, deleted;
+    EXCEPTION WHEN cardinality_violation THEN
+        RAISE EXCEPTION 'the definition of %.% gives the same key twice', p_view.view_schema, p_view.relation
+            USING ERRCODE = 'cardinality_violation',
+                  HINT = format('its key is (%s); see which: SELECT %1$s FROM %I.%I GROUP BY %1$s HAVING count(*) > 1',
+                                (SELECT string_agg(quote_ident(k), ', ') FROM unnest(p_view.key) AS k),
+                                p_view.view_schema, p_view.relation || '__live');
+    END;
+    IF p_view.rejected_query IS NOT NULL THEN
+        PERFORM set_config('search_path', p_view.search_path, true);
+        EXECUTE p_view.rejected_query INTO rejected;
+        PERFORM set_config('search_path', 'pg_catalog', true);
+    END IF;
+    UPDATE chime.view_source s SET passed_part = (v_passed ->> s.source_id::text)::integer
+     WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation
+       AND s.passed_part < (v_passed ->> s.source_id::text)::integer;
+END $$;
+
+-- The cost of a group is an average that forgets: a refresh that did everything because groups looked dear lets it fall, so that
+-- one group that was large does not decide for ever.
+CREATE FUNCTION chime.note_refresh(p_last chime.view_refresh, p_method text, p_reason text, p_keys bigint, p_rows bigint,
+                                   p_inserted bigint, p_updated bigint, p_deleted bigint, p_rejected bigint, p_seen pg_snapshot,
+                                   p_fingerprint text, p_duration bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE chime.view_refresh r
+       SET refreshed_at = now(), method = p_method, reason = p_reason, keys = p_keys, rows = p_rows, inserted = p_inserted,
+           updated = p_updated, deleted = p_deleted, rejected = p_rejected, refreshes = r.refreshes + 1, seen = p_seen,
+           fingerprint = p_fingerprint, duration_us = p_duration,
+           changed_at = CASE WHEN p_inserted + p_updated + p_deleted > 0 THEN now() ELSE r.changed_at END,
+           full_us = CASE WHEN p_method = 'full' THEN p_duration ELSE r.full_us END,
+           key_us = CASE WHEN p_keys > 0 THEN (coalesce(r.key_us, p_duration / p_keys) * 3 + p_duration / p_keys) / 4
+                         WHEN p_method = 'full' THEN r.key_us * 3 / 4 ELSE r.key_us END
+     WHERE r.view_schema = p_last.view_schema AND r.relation = p_last.relation;
+END $$;
+
+-- A refresh job and its end, as one statement and so as one transaction.
+CREATE OR REPLACE FUNCTION chime.perform_refresh(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz,
+                                                 p_lock_timeout text, p_views text[])
+RETURNS TABLE (rows bigint, message text)
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+DECLARE
+    v_start timestamptz := clock_timestamp();
+    v_view text;
+    v_done record;
+BEGIN
+    IF p_lock_timeout IS NOT NULL THEN
+        PERFORM set_config('lock_timeout', p_lock_timeout, true);
+    END IF;
+    rows := 0;
+    FOREACH v_view IN ARRAY p_views LOOP
+        SELECT * INTO v_done FROM chime.refresh(v_view);
+        rows := rows + v_done.inserted + v_done.updated + v_done.deleted;
+        message := concat_ws('; ', message,
+            format('%s: %s, %s rows, %s inserted, %s updated, %s deleted', v_view,
+                   CASE WHEN v_done.method = 'keyed' THEN 'keyed, ' || v_done.keys || ' groups' ELSE v_done.method || ' (' || v_done.reason || ')' END,
+                   v_done.rows, v_done.inserted, v_done.updated, v_done.deleted)
+            || coalesce(format(', %s source values rejected', v_done.rejected), ''));
+    END LOOP;
+    PERFORM chime.finish_own(p_token, p_job, p_kind, p_slot, v_start, rows, message);
+    RETURN NEXT;
+END $$;
+
+DROP VIEW chime.view_status;
+CREATE VIEW chime.view_status WITH (security_invoker = true) AS
+SELECT v.view_schema, v.relation, v.plugin, p.state AS plugin_state, v.mode, v.full_reason, r.method, r.reason, r.refreshed_at, r.changed_at,
+       clock_timestamp() - r.refreshed_at AS age, r.duration_us, r.keys, r.rows, r.inserted, r.updated, r.deleted, r.rejected, r.refreshes,
+       pg_total_relation_size(to_regclass(format('%I.%I', v.view_schema, v.relation))) AS bytes
+FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation) JOIN chime.plugin p ON p.name = v.plugin;
+COMMENT ON VIEW chime.view_status IS 'what each view''s last refresh did, and when; full_reason: why the view is not keyed';
+
+UPDATE chime.view SET refresh_full = chime.refresh_full_statement(view_schema, relation, key, stamps);
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;
+DO $$
+BEGIN
+    IF to_regrole('analytics_reader') IS NOT NULL THEN
+        GRANT EXECUTE ON FUNCTION chime.as_of() TO analytics_reader;
+    END IF;
+END $$;
