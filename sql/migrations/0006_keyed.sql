@@ -14,6 +14,8 @@ ALTER TABLE chime.view_refresh
     ADD COLUMN keys    bigint,
     ADD COLUMN full_us bigint,
     ADD COLUMN key_us  bigint;
+COMMENT ON COLUMN chime.view_refresh.rejected IS
+    'source values left out as malformed, by the last refresh that did everything; NULL where a view has no such notion';
 COMMENT ON COLUMN chime.view_refresh.reason IS 'why the last refresh did everything; NULL: it did not';
 COMMENT ON COLUMN chime.view_refresh.keys IS 'how many groups it looked at; NULL: all';
 COMMENT ON COLUMN chime.view_refresh.full_us IS 'microseconds that everything took the last time';
@@ -534,7 +536,7 @@ BEGIN
             format('%s: %s, %s rows, %s inserted, %s updated, %s deleted', v_view,
                    CASE WHEN v_done.method = 'keyed' THEN 'keyed, ' || v_done.keys || ' groups' ELSE v_done.method || ' (' || v_done.reason || ')' END,
                    v_done.rows, v_done.inserted, v_done.updated, v_done.deleted)
-            || coalesce(format(', %s source values rejected', v_done.rejected), ''));
+            || CASE WHEN v_done.method = 'full' THEN coalesce(format(', %s source values rejected', v_done.rejected), '') ELSE '' END);
     END LOOP;
     PERFORM chime.finish_own(p_token, p_job, p_kind, p_slot, v_start, rows, message);
     RETURN NEXT;
