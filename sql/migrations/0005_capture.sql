@@ -215,14 +215,21 @@ COMMENT ON FUNCTION chime.capture_events IS 'bit: of pg_trigger.tgtype';
 
 -- Relations of a source's tree on which one of our triggers is missing, does not fire, or was made for fewer columns.
 CREATE FUNCTION chime.uncaptured(p_source integer) RETURNS SETOF oid
-LANGUAGE sql STABLE SET search_path = pg_catalog
-BEGIN ATOMIC
-    SELECT r FROM chime.source s CROSS JOIN LATERAL chime.source_tree(p_source) AS r
-    WHERE s.source_id = p_source
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE v_capture oid := to_regproc('chime.capture_' || p_source);
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE tree AS (
+        SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid AS relation, s.version
+        FROM chime.source s WHERE s.source_id = p_source
+        UNION ALL
+        SELECT i.inhrelid, t.version FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
+    SELECT r.relation FROM tree r
+    WHERE r.relation IS NOT NULL
       AND (SELECT count(*) FROM pg_trigger t
-           WHERE t.tgrelid = r AND t.tgfoid = to_regproc('chime.capture_' || p_source) AND t.tgenabled IN ('O', 'A')
-             AND encode(t.tgargs, 'escape') = s.version || '\000') < 4;
-END;
+           WHERE t.tgrelid = r.relation AND t.tgfoid = v_capture AND t.tgenabled IN ('O', 'A')
+             AND encode(t.tgargs, 'escape') = r.version || '\000') < 4;
+END $$;
 
 -- Where triggers are to be made: a relation and the source that it belongs to.
 CREATE FUNCTION chime.triggers_wanted() RETURNS TABLE (source_id integer, relation regclass)

@@ -244,11 +244,13 @@ RETURN (SELECT coalesce(string_agg(format('%I.%I', o.source_schema, o.source_tab
 
 -- Sources of a view that have tables without our triggers; NULL: none.
 CREATE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
-RETURN (SELECT string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
-        FROM chime.view_source s JOIN chime.source o USING (source_id)
-        WHERE s.view_schema = p_schema AND s.relation = p_relation
-          AND EXISTS (SELECT FROM chime.uncaptured(s.source_id)));
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN (SELECT string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
+            FROM chime.view_source s JOIN chime.source o USING (source_id)
+            WHERE s.view_schema = p_schema AND s.relation = p_relation
+              AND EXISTS (SELECT FROM chime.uncaptured(s.source_id)));
+END $$;
 
 -- The snapshot of the statement that calls it, without this transaction: what that one has yet to write is not consumed.
 CREATE FUNCTION chime.snapshot_to_keep() RETURNS pg_snapshot
@@ -309,9 +311,11 @@ RETURN (SELECT string_agg(format('%s.%I', r.relation::regclass, a.attname), ', '
                                 AND chime.source_oid(s.source_id) = r.relation
         WHERE a.attname <> ALL (s.declared || s.captured));
 
--- Which tables the planner would scan whole for one group, although told to avoid it.
+-- Which tables the planner would scan whole for one group, although told to avoid it: with nested loops it uses an index where
+-- there is one, while a hash or merge join of small tables reads all of them.
 CREATE FUNCTION chime.unrestricted_scans(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF text
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off AS $$
 DECLARE v_plan jsonb;
 BEGIN
     EXECUTE format('EXPLAIN (FORMAT JSON, VERBOSE) SELECT v.* FROM unnest(%s) AS k (%s) CROSS JOIN LATERAL '
