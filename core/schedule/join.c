@@ -25,12 +25,14 @@ void join_rebuild_mark(const struct scheduled *it, struct upstream *upstream)
     upstream->at = job->outcome_at;
 }
 
-/* When every mark is there, none of them made the last decision a skip. */
+/* When every mark is there, none of them made the last decision a skip. Who is inactive is not looked for: else the same
+ * successes would be decided anew by every leader. */
 void join_rebuilt(struct scheduled *it)
 {
     it->wants_news = it->cursor_skipped;
     for (size_t i = 0; i < it->upstream_count; i++) {
-        it->wants_news = it->wants_news && it->upstream[i].mark != MARK_NONE;
+        bool absent = scheduled_active(it->upstream[i].job) && it->upstream[i].mark == MARK_NONE;
+        it->wants_news = it->wants_news && !absent;
     }
 }
 

@@ -177,9 +177,9 @@ START_TEST(a_refresh_looks_at_the_groups_that_changed)
     EXPECT_DIFFERENCE("2 2");
     ASSERT_RUN(0, "refresh", LANES, "-o", "json");
     row_has("views", LANES,
-            "{\"database\": \"main\", \"schema\": \"analytics\", \"method\": \"keyed\", \"keys\": 1,"
-            " \"rows\": 6, \"inserted\": 0, \"updated\": 2, \"deleted\": 0, \"rejected\": 0,"
-            " \"reason\": null}");
+            ("{\"database\": \"main\", \"schema\": \"analytics\", \"method\": \"keyed\", \"keys\": 1,"
+             " \"rows\": 6, \"inserted\": 0, \"updated\": 2, \"deleted\": 0, \"rejected\": 0,"
+             " \"reason\": null}"));
     ck_assert(json_is_real(json_object_get(row_of("views", LANES), "duration_ms")));
     EXPECT_DIFFERENCE("0 0");
     ASSERT_RUN(0, "refresh", KEPT, "-o", "json");

@@ -160,11 +160,10 @@ static void do_something_rare(struct child *child)
         "DROP TABLE app.events_3",
         "TRUNCATE app.events_1",
         "TRUNCATE app.items; INSERT INTO app.items (order_id, quantity) SELECT i, i FROM generate_series(1, 1500) i",
-        "TRUNCATE app.orders; INSERT INTO app.orders (id, shop, kind) SELECT i, i % 400, 'a' FROM generate_series(1, "
-        "1500) i",
-        "ALTER TABLE app.orders DISABLE TRIGGER ALL; DELETE FROM app.orders WHERE id % 11 = 0; ALTER TABLE app.orders "
-        "ENABLE "
-        "TRIGGER ALL",
+        ("TRUNCATE app.orders;"
+         " INSERT INTO app.orders (id, shop, kind) SELECT i, i % 400, 'a' FROM generate_series(1, 1500) i"),
+        ("ALTER TABLE app.orders DISABLE TRIGGER ALL; DELETE FROM app.orders WHERE id % 11 = 0;"
+         " ALTER TABLE app.orders ENABLE TRIGGER ALL"),
         "SET LOCAL session_replication_role = replica; TRUNCATE app.events_2",
     };
     char *sql = files_path("SET lock_timeout = '200ms'; BEGIN; %s; COMMIT",
