@@ -503,7 +503,7 @@ BEGIN
         ON CONFLICT (job_id, kind, slot) DO NOTHING
     ), state AS (
         UPDATE chime.job_state s
-           SET last_end = e.finished_at, last_outcome = e.state, outcome_at = e.finished_at,
+           SET last_end = e.finished_at, last_outcome = e.state, outcome_at = clock_timestamp(), -- when joins got to know it
                last_success = CASE WHEN e.state = 'succeeded' THEN e.finished_at ELSE s.last_success END,
                consecutive_failures = CASE WHEN e.state = 'succeeded' THEN 0 ELSE s.consecutive_failures + 1 END,
                runs = s.runs + 1,

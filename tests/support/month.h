@@ -94,7 +94,6 @@ struct month_job {
     bool committed;
     instant committed_at;   /* by a leader that did not live to hear of it */
     instant ledger_end;     /* when the last run ended by the ledger, where the leader heard of it later; NONE */
-    instant ledger_outcome; /* likewise */
     instant retry_at;
     int64_t runs, successes, failures, skips, missed, attempts, rows;
 

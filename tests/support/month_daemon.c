@@ -355,7 +355,6 @@ static void forget(struct month *month)
         struct month_job *it = &month->jobs[i];
         struct job_memory *memory = &it->memory;
         memory->last_end = it->ledger_end != INSTANT_NONE ? it->ledger_end : memory->last_end;
-        memory->outcome_at = it->ledger_outcome != INSTANT_NONE ? it->ledger_outcome : memory->outcome_at;
         it->memory.suspended = it->memory.suspended && it->resumes_at != INSTANT_NONE;
     }
 }

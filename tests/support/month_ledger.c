@@ -154,7 +154,6 @@ static void note_outcome(struct month *month, struct month_job *it, enum run_sta
     it->memory.has_outcome = true;
     it->memory.last_outcome = state;
     it->memory.outcome_at = month->now;
-    it->ledger_outcome = INSTANT_NONE;
     month_mark_downstream(month, it, state);
 }
 
@@ -253,7 +252,7 @@ void month_finish(struct month *month, struct month_job *it, enum run_state stat
     it->memory.last_end = month->now;
     count_end(month, it, state);
     note_outcome(month, it, state);
-    it->ledger_end = it->ledger_outcome = committed_at;
+    it->ledger_end = committed_at;
     month_take_turns(month);
 }
 
