@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 
+#define ATTEMPTS_MAX 20 /* of 200 ms each */
+
 /* Steps of one plugin, in order; STEP_VIEW, STEP_KEYS and STEP_FUNCTION repeat. */
 enum install_step { STEP_SOURCES, STEP_SCHEMA, STEP_VIEW, STEP_KEYS, STEP_FUNCTION, STEP_RECORD };
 
@@ -22,6 +24,7 @@ struct install {
     size_t plugin;
     enum install_step step;
     size_t item; /* of a repeated step */
+    int attempts;
     const char *state;
     char *reason; /* NULL while all is well */
 };
@@ -166,6 +169,20 @@ static void send_sources(struct install *install)
     free(sources);
 }
 
+/* A log in use was not to be had at once: writers that queued behind the attempt go first, then it is tried again. */
+static void keys_made(void *data, const struct pg_reply *reply)
+{
+    struct install *install = data;
+    bool busy = !pg_reply_ok(reply) && !pg_reply_lost(reply) && strcmp(pg_reply_sqlstate(reply), "55P03") == 0;
+    if (busy && install->attempts++ < ATTEMPTS_MAX) {
+        install->item--;
+        next_step(install);
+        return;
+    }
+    install->attempts = 0;
+    stepped(data, reply);
+}
+
 /* Views are made keyed once they all are there, since one may read another. */
 static void send_keys(struct install *install)
 {
@@ -173,7 +190,7 @@ static void send_keys(struct install *install)
     char *sources = sources_json(plugin->declaration);
     const char *parameters[] = {plugin->view_schema, plugin->source_schema,
                                 plugin->declaration->views[install->item].relation, sources};
-    send(install, "SELECT chime.install_keys($1, $2, $3, $4)", 4, parameters, stepped);
+    send(install, "SELECT chime.install_keys($1, $2, $3, $4)", 4, parameters, keys_made);
     free(sources);
 }
 

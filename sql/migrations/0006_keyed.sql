@@ -382,7 +382,7 @@ RETURN EXISTS (
 -- Makes a view keyed where that is possible, and says in chime.view why where it is not. p_sources are those of the plugin:
 -- [{"table": ..., "columns": [...], "capture": [...], "map": ...}]; only those that the definition reads count.
 CREATE FUNCTION chime.install_keys(p_schema name, p_source_schema name, p_relation name, p_sources jsonb) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '2s' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
 DECLARE
     v_view chime.view;
     v_kept regclass := format('%I.%I', p_schema, p_relation);

@@ -292,6 +292,34 @@ END_TEST
 
 /* --- who may read ------------------------------------------------------------------------------------------------- */
 
+#define BUSY_INSTALLING " WHERE wait_event_type = 'Lock' AND query ~ 'chime\\.install_keys'"
+
+/* progress captures a column of submissions that the others do not: their log gets it, which waits for who writes to it. */
+START_TEST(a_plugin_that_needs_more_of_a_busy_source_waits_for_its_writers)
+{
+    take_plugin("progress");
+    serve();
+    PGconn *writer = cluster_connect(cluster, "postgres");
+    PQclear(PQexec(writer, "BEGIN"));
+    PQclear(PQexec(writer, "DELETE FROM public.submissions WHERE id = (SELECT min(id::text)::uuid FROM submissions)"));
+    put_plugin(PGCHIME_BUILD_DIR "/plugins", "progress");
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity" BUSY_INSTALLING, "1", POPULATION_SECONDS);
+    char *first = cluster_value(cluster, "SELECT max(query_start) FROM pg_stat_activity" BUSY_INSTALLING);
+    char *again = files_path("SELECT count(*) FROM pg_stat_activity" BUSY_INSTALLING " AND query_start > '%s'", first);
+    WAIT_SQL(cluster, again, "1", POPULATION_SECONDS);
+    free(again);
+    free(first);
+    PQclear(PQexec(writer, "COMMIT"));
+    PQfinish(writer);
+    WAIT_SQL(cluster, "SELECT full_reason IS NULL FROM chime.view WHERE relation = 'mv_agent_progress'", "t",
+             POPULATION_SECONDS);
+    WAIT_SQL(cluster, "SELECT refreshed_at IS NOT NULL FROM chime.view_refresh WHERE relation = 'mv_agent_progress'",
+             "t", POPULATION_SECONDS);
+    EXPECT_STATES(ALL_INSTALLED);
+    stop();
+}
+END_TEST
+
 START_TEST(analytics_reader_reads_the_views_and_their_functions_and_no_source)
 {
     static const char *const readable[] = {"SELECT count(*) FROM analytics.mv_lane_score_distribution",
@@ -348,6 +376,7 @@ static Suite *suite(void)
     tcase_add_test(cases, broken_plugins_cost_only_themselves);
     tcase_add_test(cases, a_definition_that_fails_costs_its_plugin_and_says_why);
     tcase_add_test(cases, a_removed_plugin_leaves_its_data_and_is_due_no_more);
+    tcase_add_test(cases, a_plugin_that_needs_more_of_a_busy_source_waits_for_its_writers);
     tcase_add_test(cases, analytics_reader_reads_the_views_and_their_functions_and_no_source);
     suite_add_tcase(all, cases);
     return all;
