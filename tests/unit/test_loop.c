@@ -49,13 +49,13 @@ START_TEST(timers_fire_in_the_order_of_their_delays)
     struct loop_timer *late = loop_timer_create(loop, note_and_stop, "c");
     struct loop_timer *early = loop_timer_create(loop, note, "b");
     struct loop_timer *overdue = loop_timer_create(loop, note, "a");
-    loop_timer_set(late, 4 * USEC_PER_MSEC);
-    loop_timer_set(early, 2 * USEC_PER_MSEC);
+    loop_timer_set(late, 200 * USEC_PER_MSEC); /* under valgrind a call takes milliseconds */
+    loop_timer_set(early, 100 * USEC_PER_MSEC);
     loop_timer_set(overdue, -5);
     instant before = clock_boot();
     loop_run(loop);
     ck_assert_str_eq(order, "abc");
-    ck_assert_int_ge(clock_boot() - before, 3 * USEC_PER_MSEC);
+    ck_assert_int_ge(clock_boot() - before, 190 * USEC_PER_MSEC);
     loop_timer_destroy(late);
     loop_timer_destroy(early);
     loop_timer_destroy(overdue);
@@ -67,8 +67,8 @@ START_TEST(a_timer_that_is_set_again_moves)
     struct loop_timer *moved = loop_timer_create(loop, note_and_stop, "b");
     struct loop_timer *other = loop_timer_create(loop, note, "a");
     loop_timer_set(moved, 0);
-    loop_timer_set(moved, 3 * USEC_PER_MSEC);
-    loop_timer_set(other, USEC_PER_MSEC);
+    loop_timer_set(moved, 200 * USEC_PER_MSEC);
+    loop_timer_set(other, 100 * USEC_PER_MSEC);
     loop_run(loop);
     ck_assert_str_eq(order, "ab");
     loop_timer_destroy(moved);
