@@ -18,9 +18,9 @@ struct state_colour {
 };
 
 static const struct state_colour state_colours[] = {
-    {"succeeded", "green"}, {"installed", "green"}, {"running", "cyan"},     {"retrying", "yellow"},
-    {"skipped", "yellow"},  {"missed", "yellow"},   {"dormant", "yellow"},   {"lost", "red"},
-    {"failed", "red"},      {"timed_out", "red"},   {"cancelled", "yellow"},
+    {"succeeded", "green"},  {"installed", "green"}, {"running", "cyan"}, {"retrying", "yellow"}, {"skipped", "yellow"},
+    {"missed", "yellow"},    {"dormant", "yellow"},  {"lost", "red"},     {"failed", "red"},      {"timed_out", "red"},
+    {"cancelled", "yellow"}, {"OK", "green"},        {"DIFFERS", "red"},
 };
 
 static const char *state_colour(const char *state)

@@ -81,17 +81,20 @@ RETURN (SELECT t.typcategory IN ('E', 'R') FROM pg_type t WHERE t.oid = p_type) 
       AND (o.opcintype = p_type OR EXISTS (SELECT FROM pg_cast k WHERE k.castsource = p_type AND k.casttarget = o.opcintype
                                            AND k.castmethod = 'b' AND k.castcontext = 'i')));
 
--- How a column is compared: types without equality (json, xml, point, arrays and rows of them) by their text.
+-- What makes a value comparable: types without equality (json, xml, point, arrays and rows of them) are compared by their text.
+CREATE FUNCTION chime.comparing_cast(p_type oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (
+    SELECT CASE WHEN chime.has_equality(CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END) THEN '' ELSE '::text' END
+    FROM pg_type t JOIN pg_type b ON b.oid = CASE WHEN t.typbasetype <> 0 THEN t.typbasetype ELSE t.oid END
+    WHERE t.oid = p_type);
+
 CREATE FUNCTION chime.comparable_columns(p_relation regclass, p_columns name[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN (
-    SELECT string_agg(quote_ident(a.attname) || CASE WHEN chime.has_equality(
-                          CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END) THEN '' ELSE '::text' END,
-                      ', ' ORDER BY c.n)
+    SELECT string_agg(quote_ident(a.attname) || chime.comparing_cast(a.atttypid), ', ' ORDER BY c.n)
     FROM unnest(p_columns) WITH ORDINALITY AS c (name, n)
-    JOIN pg_attribute a ON a.attrelid = p_relation AND a.attname = c.name AND NOT a.attisdropped
-    JOIN pg_type t ON t.oid = a.atttypid
-    JOIN pg_type b ON b.oid = CASE WHEN t.typbasetype <> 0 THEN t.typbasetype ELSE t.oid END);
+    JOIN pg_attribute a ON a.attrelid = p_relation AND a.attname = c.name AND NOT a.attisdropped);
 
 -- The type of a mark's column: without the constraints of a domain, since a mark `whole` has NULL there.
 CREATE FUNCTION chime.base_type(p_type oid, p_modifier integer) RETURNS text
@@ -202,16 +205,15 @@ BEGIN ATOMIC
     SELECT t.relation FROM tree t WHERE t.relation IS NOT NULL;
 END;
 
-CREATE TYPE chime.capture_event AS (event text, referencing text, bit integer);
+CREATE TYPE chime.capture_event AS (event text, referencing text);
 CREATE FUNCTION chime.capture_events() RETURNS SETOF chime.capture_event
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
 BEGIN ATOMIC
-    SELECT * FROM (VALUES ('insert', 'REFERENCING NEW TABLE AS new_rows', 4),
-                          ('delete', 'REFERENCING OLD TABLE AS old_rows', 8),
-                          ('update', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows', 16),
-                          ('truncate', '', 32)) AS e;
+    SELECT * FROM (VALUES ('insert', 'REFERENCING NEW TABLE AS new_rows'),
+                          ('delete', 'REFERENCING OLD TABLE AS old_rows'),
+                          ('update', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows'),
+                          ('truncate', '')) AS e;
 END;
-COMMENT ON FUNCTION chime.capture_events IS 'bit: of pg_trigger.tgtype';
 
 -- Relations of a source's tree on which one of our triggers is missing, does not fire, or was made for fewer columns.
 CREATE FUNCTION chime.uncaptured(p_source integer) RETURNS SETOF oid

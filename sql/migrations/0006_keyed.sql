@@ -45,7 +45,8 @@ DECLARE
     v_all text; v_differs text; v_set text; v_key text; v_equal text; v_same text; v_live_null text; v_kept_null text;
 BEGIN
     SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum),
-           string_agg(format('l.%1$I IS DISTINCT FROM k.%1$I', a.attname), ' OR ' ORDER BY a.attnum)
+           string_agg(format('l.%1$I%2$s IS DISTINCT FROM k.%1$I%2$s', a.attname, chime.comparing_cast(a.atttypid)),
+                      ' OR ' ORDER BY a.attnum)
                FILTER (WHERE a.attname <> ALL (p_stamps || p_key)),
            string_agg(format('%1$I = excluded.%1$I', a.attname), ', ' ORDER BY a.attnum)
                FILTER (WHERE a.attname <> ALL (p_key))

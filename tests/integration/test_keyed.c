@@ -192,6 +192,22 @@ START_TEST(columns_of_any_type_are_compared)
 }
 END_TEST
 
+START_TEST(a_view_may_have_columns_of_any_type)
+{
+    cluster_execute(cluster, "CREATE TABLE app.odd (shop integer PRIMARY KEY, a json[], b point, c json, d xml);"
+                             "INSERT INTO app.odd SELECT i, '{1}', '(1,1)', '{}', '<a/>' FROM generate_series(1, 3) i");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('odd_view', 'SELECT * FROM odd', '{shop}', '[{\"table\": \"odd\", \"columns\":"
+               " [\"shop\", \"a\", \"b\", \"c\", \"d\"], \"capture\": [\"shop\"]}]')",
+               NULL);
+    keyed_tend(cluster);
+    LOOK("odd_view", "full: the first time");
+    AFTER("UPDATE app.odd SET c = '[]', d = '<b/>' WHERE shop = 1", "odd_view", "keyed 1: +0 ~1 -0");
+    AFTER("UPDATE app.odd SET a = '{2}', b = '(2,1)' WHERE shop = 2", "odd_view", "keyed 1: +0 ~1 -0");
+    EXPECT_SQL(cluster, "SELECT updated FROM chime.refresh('odd_view', true)", "0");
+}
+END_TEST
+
 /* --- maps, moments, cascades -------------------------------------------------------------------------------------- */
 
 START_TEST(a_map_leads_from_the_captured_columns_to_the_groups)
@@ -556,6 +572,7 @@ static Suite *suite(void)
     tcase_add_test(cases, what_was_rolled_back_leaves_no_mark_and_a_kept_savepoint_does);
     tcase_add_test(cases, a_prepared_transaction_counts_when_it_is_committed);
     tcase_add_test(cases, columns_of_any_type_are_compared);
+    tcase_add_test(cases, a_view_may_have_columns_of_any_type);
     tcase_add_test(cases, a_map_leads_from_the_captured_columns_to_the_groups);
     tcase_add_test(cases, groups_that_change_as_time_passes_are_revisited);
     tcase_add_test(cases, a_view_over_a_view_takes_what_the_first_really_changed);
