@@ -8,6 +8,7 @@
 
 #include "ledger/migrate.h"
 #include "support/cluster.h"
+#include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/site.h"
@@ -20,28 +21,9 @@ static char *output;
 static char *errors;
 static char configuration[256];
 
-static int run(const char *const *words)
-{
-    const char *arguments[20] = {"--config", configuration};
-    for (size_t i = 0; words[i] != NULL; i++) {
-        arguments[i + 2] = words[i];
-    }
-    free(output);
-    free(errors);
-    return daemon_run(arguments, &output, &errors);
-}
-
-#define RUN(...) run((const char *const[]){__VA_ARGS__, NULL})
-#define ASSERT_RUN(status, ...)                                                                               \
-    do {                                                                                                      \
-        int found_status = RUN(__VA_ARGS__);                                                                  \
-        ck_assert_msg(found_status == (status), "status %d\n%.2000s\n%.6000s", found_status, output, errors); \
-    } while (0)
-
-static void assert_has(const char *text, const char *part)
-{
-    ck_assert_msg(strstr(text, part) != NULL, "no \"%s\" in:\n%s", part, text);
-}
+#define RUN(...) commands_run(configuration, (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
+#define ASSERT_RUN(status, ...) \
+    commands_expect(status, configuration, (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
 
 /* --- reading the last output as JSON --------------------------------------------------------------------------------- */
 
@@ -170,15 +152,15 @@ START_TEST(check_names_every_error_with_its_place_at_once)
                         "jobs: { a: { schedule = \"every day\"; command = \"SELECT 1\"; };\n"
                         "  b: { shedule = \"@daily\"; command = \"SELECT 1\"; }; };\n");
     ASSERT_RUN(3, "check");
-    assert_has(errors, "pgchime.conf:2: ");
-    assert_has(errors, "pgchime.conf:3: ");
-    assert_has(errors, "HINT:  ");
+    commands_has(errors, "pgchime.conf:2: ");
+    commands_has(errors, "pgchime.conf:3: ");
+    commands_has(errors, "HINT:  ");
     ck_assert_str_eq(output, "");
     ASSERT_RUN(3, "check", "-o", "json");
     ck_assert_uint_ge(parse("findings"), 2);
     ck_assert_int_eq(number_of("findings", 0, "line"), 2);
     ASSERT_RUN(3, "serve", "--once");
-    assert_has(errors, "pgchime.conf:3: ");
+    commands_has(errors, "pgchime.conf:3: ");
 }
 END_TEST
 
@@ -190,7 +172,7 @@ START_TEST(check_refuses_where_a_plugin_is_refused)
     files_copy(PGCHIME_BUILD_DIR "/tests/fixtures/plugins/bad_schedule.so", plugin);
     write_configuration(text);
     ASSERT_RUN(3, "check");
-    assert_has(errors, "bad_schedule.so: ");
+    commands_has(errors, "bad_schedule.so: ");
     free(folder);
     free(plugin);
     free(text);
@@ -203,15 +185,15 @@ START_TEST(no_server_is_status_4_with_a_hint)
     static const char *const commands[] = {"jobs", "runs", "views", "plugins", "migrate", "status"};
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         ASSERT_RUN(4, commands[i]);
-        assert_has(errors, "database \"main\": ");
-        assert_has(errors, "HINT:  ");
+        commands_has(errors, "database \"main\": ");
+        commands_has(errors, "HINT:  ");
     }
     ASSERT_RUN(4, "show", "a");
     ASSERT_RUN(4, "run", "a");
     ASSERT_RUN(4, "status", "-o", "json");
     ck_assert_uint_eq(parse("databases"), 1);
     ck_assert(json_is_false(member("databases", 0, "reachable")));
-    assert_has(text_of("databases", 0, "problem"), "/nowhere");
+    commands_has(text_of("databases", 0, "problem"), "/nowhere");
 }
 END_TEST
 
@@ -219,14 +201,14 @@ START_TEST(an_unknown_database_gets_a_did_you_mean)
 {
     write_configuration("databases: { main: { conninfo = \"host=/nowhere\"; }; };\n");
     ASSERT_RUN(5, "jobs", "--database", "mian");
-    assert_has(errors, "did you mean \"main\"?");
+    commands_has(errors, "did you mean \"main\"?");
 }
 END_TEST
 
 START_TEST(without_the_schema_commands_are_refused_and_name_migrate)
 {
     ASSERT_RUN(6, "jobs");
-    assert_has(errors, "schema chime is missing\nHINT:  run: pgchime migrate");
+    commands_has(errors, "schema chime is missing\nHINT:  run: pgchime migrate");
     ASSERT_RUN(6, "run", "quick");
     ASSERT_RUN(6, "status", "-o", "json");
     parse("databases");
@@ -256,7 +238,7 @@ START_TEST(the_sql_of_a_dry_run_does_what_migrate_does)
     ASSERT_RUN(0, "jobs");
     ASSERT_RUN(0, "migrate", "--dry-run");
     ck_assert_str_eq(output, "");
-    assert_has(errors, "the newest");
+    commands_has(errors, "the newest");
 }
 END_TEST
 
@@ -265,11 +247,11 @@ START_TEST(a_schema_of_another_version_is_refused)
     ASSERT_RUN(0, "migrate");
     cluster_execute(cluster, "INSERT INTO chime.migration (number, name, version) VALUES (9000, 'future', '99')");
     ASSERT_RUN(6, "jobs");
-    assert_has(errors, "newer than");
+    commands_has(errors, "newer than");
     ASSERT_RUN(6, "migrate");
     cluster_execute(cluster, "DELETE FROM chime.migration WHERE number > 1");
     ASSERT_RUN(6, "jobs");
-    assert_has(errors, "older than");
+    commands_has(errors, "older than");
 }
 END_TEST
 
@@ -285,13 +267,13 @@ START_TEST(jobs_lists_all_with_their_next_slot)
     size_t quick = row_named("jobs", "name", "quick");
     ck_assert_str_eq(text_of("jobs", quick, "schedule"), "0 3 1 1 *");
     ck_assert_str_eq(text_of("jobs", quick, "origin"), "config");
-    assert_has(text_of("jobs", quick, "next_slot"), "-01-01T03:00:00Z");
+    commands_has(text_of("jobs", quick, "next_slot"), "-01-01T03:00:00Z");
     ck_assert(json_is_null(member("jobs", quick, "state")));
     ck_assert_str_eq(json_string_value(json_array_get(member("jobs", row_named("jobs", "name", "later"), "after"), 0)),
                      "quick");
     ASSERT_RUN(0, "jobs", "--utc");
-    assert_has(output, "NAME    DATABASE SCHEDULE");
-    assert_has(output, "-01-01 03:00:00Z");
+    commands_has(output, "NAME    DATABASE SCHEDULE");
+    commands_has(output, "-01-01 03:00:00Z");
 }
 END_TEST
 
@@ -337,7 +319,7 @@ START_TEST(run_gives_up_waiting_at_its_timeout)
     ASSERT_RUN(0, "run", "endless");
     WAIT_SQL(cluster, "SELECT state FROM chime.runs WHERE job = 'endless'", "running", 30);
     ASSERT_RUN(124, "run", "endless", "--wait", "--timeout", "50ms");
-    assert_has(errors, "has not ended in time");
+    commands_has(errors, "has not ended in time");
     ASSERT_RUN(0, "jobs", "-o", "json");
     parse("jobs");
     ck_assert_str_eq(text_of("jobs", row_named("jobs", "name", "endless"), "state"), "running");
@@ -361,13 +343,13 @@ END_TEST
 START_TEST(run_refuses_what_cannot_run)
 {
     ASSERT_RUN(5, "run", "quik");
-    assert_has(errors, "there is no job \"quik\"\nHINT:  did you mean \"quick\"?");
+    commands_has(errors, "there is no job \"quik\"\nHINT:  did you mean \"quick\"?");
     ASSERT_RUN(6, "run", "asleep");
-    assert_has(errors, "is inactive");
+    commands_has(errors, "is inactive");
     site_end(leader);
     ASSERT_RUN(6, "run", "quick");
-    assert_has(errors, "nobody leads");
-    assert_has(errors, "HINT:  start the daemon: pgchime serve --config ");
+    commands_has(errors, "nobody leads");
+    commands_has(errors, "HINT:  start the daemon: pgchime serve --config ");
     ck_assert_int_eq(cluster_integer(cluster, "SELECT count(*) FROM chime.request"), 0);
 }
 END_TEST
@@ -382,19 +364,19 @@ START_TEST(show_has_everything_of_one_job)
     ck_assert_str_eq(json_string_value(json_object_get(member("jobs", 0, "options"), "catchup")), "none");
     ck_assert_uint_eq(parse("runs"), 1);
     ASSERT_RUN(0, "show", "later");
-    assert_has(output, "COMMAND      SELECT 2\n");
+    commands_has(output, "COMMAND      SELECT 2\n");
     /* What differs from the defaults comes first; both in the order of docs/jobs.md. */
-    assert_has(output,
-               "OPTIONS      catchup = none\n             max_attempts = 1\n             pool = quiet\nDEFAULTS ");
-    assert_has(
+    commands_has(output,
+                 "OPTIONS      catchup = none\n             max_attempts = 1\n             pool = quiet\nDEFAULTS ");
+    commands_has(
         output,
         "DEFAULTS     overlap_policy = skip, catchup_window = 1d, catchup_limit = 100, starting_deadline = none, ");
-    assert_has(output, ", dst_gap = run, dst_overlap = first\n");
-    assert_has(output, "LAST SLOT ");
+    commands_has(output, ", dst_gap = run, dst_overlap = first\n");
+    commands_has(output, "LAST SLOT ");
     ASSERT_RUN(0, "show", "quick");
     ck_assert_msg(strstr(output, "LAST SLOT") == NULL, "a job that never ran has:\n%s", output);
     ASSERT_RUN(5, "show", "latr");
-    assert_has(errors, "did you mean \"later\"?");
+    commands_has(errors, "did you mean \"later\"?");
 }
 END_TEST
 
@@ -442,7 +424,7 @@ START_TEST(no_control_character_of_a_message_reaches_the_terminal)
     write_history();
     ASSERT_RUN(0, "runs");
     ck_assert_ptr_null(strchr(output, '\x1b'));
-    assert_has(output, "text\\u001b[31m of 0");
+    commands_has(output, "text\\u001b[31m of 0");
     ASSERT_RUN(0, "runs", "-o", "json");
     parse("runs");
     ck_assert_str_eq(text_of("runs", 0, "message"), "text\x1b[31m of 0");
@@ -456,8 +438,8 @@ START_TEST(a_role_without_rights_is_refused)
     char *text = files_path("databases: { main: { conninfo = \"%s user=stranger\"; }; };\n", conninfo);
     write_configuration(text);
     ASSERT_RUN(6, "jobs");
-    assert_has(errors, "permission denied");
-    assert_has(errors, "HINT:  connect as the role that the daemon uses");
+    commands_has(errors, "permission denied");
+    commands_has(errors, "HINT:  connect as the role that the daemon uses");
     free(conninfo);
     free(text);
 }
@@ -471,13 +453,13 @@ START_TEST(two_databases_are_listed_together_and_one_can_be_chosen)
                             conninfo, conninfo);
     write_configuration(text);
     ASSERT_RUN(4, "jobs", "-o", "json");
-    assert_has(errors, "database \"gone\": ");
+    commands_has(errors, "database \"gone\": ");
     ck_assert_uint_eq(parse("jobs"), 10);
     ASSERT_RUN(0, "jobs", "--database", "twin", "-o", "json");
     ck_assert_uint_eq(parse("jobs"), 5);
     ck_assert_str_eq(text_of("jobs", 0, "database"), "twin");
     ASSERT_RUN(2, "run", "quick");
-    assert_has(errors, "--database NAME");
+    commands_has(errors, "--database NAME");
     ASSERT_RUN(0, "run", "quick", "--wait", "--database", "main");
     free(conninfo);
     free(text);
@@ -502,12 +484,12 @@ START_TEST(views_and_plugins_say_what_became_of_each)
     ck_assert_uint_eq(parse("plugins"), 5);
     size_t telemetry = row_named("plugins", "name", "telemetry");
     ck_assert_str_eq(text_of("plugins", telemetry, "state"), "dormant");
-    assert_has(text_of("plugins", telemetry, "reason"), "chat_telemetry");
+    commands_has(text_of("plugins", telemetry, "reason"), "chat_telemetry");
     ck_assert_str_eq(text_of("plugins", row_named("plugins", "name", "lane_distribution"), "state"), "installed");
     ck_assert_str_eq(json_string_value(json_array_get(member("plugins", telemetry, "jobs"), 0)),
                      "refresh-telemetry-summary-hourly");
     ASSERT_RUN(6, "run", "refresh-telemetry-summary-hourly");
-    assert_has(errors, "its plugin is dormant");
+    commands_has(errors, "its plugin is dormant");
 }
 END_TEST
 
@@ -522,7 +504,7 @@ START_TEST(serve_goes_on_without_a_refused_plugin)
     ck_assert(daemon_said(leader, "bad_schedule.so"));
     ASSERT_RUN(0, "run", "quick", "--wait");
     ASSERT_RUN(3, "plugins", "-o", "json");
-    assert_has(errors, "bad_schedule.so: ");
+    commands_has(errors, "bad_schedule.so: ");
     ck_assert_uint_eq(parse("plugins"), 0);
     free(folder);
     free(plugin);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/daemon.h"
+#include "support/commands.h"
 #include "support/files.h"
 
 static char *configuration;
@@ -35,20 +35,8 @@ static void tear_down(void)
     free(errors);
 }
 
-static int run(const char *const *words)
-{
-    free(output);
-    free(errors);
-    return daemon_run(words, &output, &errors);
-}
-
-#define RUN(...) run((const char *const[]){__VA_ARGS__, NULL})
-#define GRAPH(...) RUN("graph", "--config", configuration, __VA_ARGS__)
-
-static void assert_has(const char *text, const char *part)
-{
-    ck_assert_msg(strstr(text, part) != NULL, "no \"%s\" in:\n%s", part, text);
-}
+#define RUN(...) commands_run(configuration, (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
+#define GRAPH(...) RUN("graph", __VA_ARGS__)
 
 /* The output is this JSON, whatever its layout. */
 static void assert_answer(const char *expected)
@@ -97,22 +85,22 @@ END_TEST
 START_TEST(dot_quotes_and_groups_by_database)
 {
     ck_assert_int_eq(GRAPH("-o", "dot"), 0);
-    assert_has(output, "digraph pgchime {\n");
-    assert_has(output, "  subgraph \"cluster main\" {\n    label=\"main\";\n");
-    assert_has(output, "    \"other/alone\" [label=\"alone\\n* * * * *\"];\n");
-    assert_has(output, "    \"main/report\" [label=\"report\\njoin\" shape=ellipse];\n");
-    assert_has(output, "    \"main/mail\" [label=\"mail\\njoin\" shape=ellipse style=dashed fontcolor=gray];\n");
-    assert_has(output, "  \"main/clean\" -> \"main/report\";\n");
+    commands_has(output, "digraph pgchime {\n");
+    commands_has(output, "  subgraph \"cluster main\" {\n    label=\"main\";\n");
+    commands_has(output, "    \"other/alone\" [label=\"alone\\n* * * * *\"];\n");
+    commands_has(output, "    \"main/report\" [label=\"report\\njoin\" shape=ellipse];\n");
+    commands_has(output, "    \"main/mail\" [label=\"mail\\njoin\" shape=ellipse style=dashed fontcolor=gray];\n");
+    commands_has(output, "  \"main/clean\" -> \"main/report\";\n");
 }
 END_TEST
 
 START_TEST(only_graph_draws)
 {
     ck_assert_int_eq(RUN("jobs", "-o", "dot"), 2);
-    assert_has(errors, "jobs knows no -o dot\nHINT:  write -o table");
+    commands_has(errors, "jobs knows no -o dot\nHINT:  write -o table");
     ck_assert_int_eq(RUN("-o", "tree", "version"), 2);
     ck_assert_int_eq(GRAPH("-o", "trea"), 2);
-    assert_has(errors, "did you mean \"tree\"?");
+    commands_has(errors, "did you mean \"tree\"?");
 }
 END_TEST
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "support/cluster.h"
+#include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
 
@@ -14,26 +15,12 @@ static char *output;
 static char *errors;
 static json_t *document;
 
-static int run(const char *const *words)
-{
-    const char *arguments[20] = {"--config", configuration};
-    for (size_t i = 0; words[i] != NULL; i++) {
-        arguments[i + 2] = words[i];
-    }
-    free(output);
-    free(errors);
-    return daemon_run(arguments, &output, &errors);
-}
-
-#define ASSERT_RUN(status, ...)                                                                               \
-    do {                                                                                                      \
-        int found_status = run((const char *const[]){__VA_ARGS__, NULL});                                     \
-        ck_assert_msg(found_status == (status), "status %d\n%.2000s\n%.6000s", found_status, output, errors); \
-    } while (0)
+#define ASSERT_RUN(status, ...) \
+    commands_expect(status, configuration, (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
 
 static void complains(const char *part)
 {
-    ck_assert_msg(strstr(errors, part) != NULL, "no \"%s\" in:\n%s", part, errors);
+    commands_has(errors, part);
 }
 
 static json_t *jobs(void)

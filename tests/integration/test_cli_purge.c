@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "support/cluster.h"
+#include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/process.h"
@@ -27,27 +28,13 @@ static char *output;
 static char *errors;
 static json_t *document;
 
-static int run(const char *const *words)
-{
-    const char *arguments[20] = {"--config", configuration};
-    for (size_t i = 0; words[i] != NULL; i++) {
-        arguments[i + 2] = words[i];
-    }
-    free(output);
-    free(errors);
-    return daemon_run(arguments, &output, &errors);
-}
-
-#define ASSERT_RUN(status, ...)                                                                             \
-    do {                                                                                                    \
-        int found = run((const char *const[]){__VA_ARGS__, NULL});                                          \
-        ck_assert_msg(found == (status), "status %d instead of %d\n%s\n%s", found, status, output, errors); \
-    } while (0)
+#define ASSERT_RUN(status, ...) \
+    commands_expect(status, configuration, (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
 #define PURGE(...) "plugins", "purge", __VA_ARGS__
 
 static void complains(const char *part)
 {
-    ck_assert_msg(strstr(errors, part) != NULL, "no \"%s\" in:\n%s", part, errors);
+    commands_has(errors, part);
 }
 
 /* The line of the last JSON output with that object has this action and SQL. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "support/cluster.h"
+#include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/runs.h"
@@ -23,27 +24,8 @@ static char *output;
 static char *errors;
 static json_t *document;
 
-static int run(const char *const *words)
-{
-    const char *arguments[20] = {"--config", configuration};
-    for (size_t i = 0; words[i] != NULL; i++) {
-        arguments[i + 2] = words[i];
-    }
-    free(output);
-    free(errors);
-    return daemon_run(arguments, &output, &errors);
-}
-
-#define ASSERT_RUN(status, ...)                                                                             \
-    do {                                                                                                    \
-        int found = run((const char *const[]){__VA_ARGS__, NULL});                                          \
-        ck_assert_msg(found == (status), "status %d instead of %d\n%s\n%s", found, status, output, errors); \
-    } while (0)
-
-static void says(const char *text, const char *part)
-{
-    ck_assert_msg(strstr(text, part) != NULL, "no \"%s\" in:\n%s", part, text);
-}
+#define ASSERT_RUN(status, ...) \
+    commands_expect(status, configuration, (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
 
 /* The row of a view in a list of the last JSON output; the first of several. */
 static json_t *row_of(const char *list, const char *view)
@@ -195,7 +177,7 @@ START_TEST(a_full_refresh_says_why)
     EXPECT_DIFFERENCE("0 0");
     cluster_execute(cluster, "TRUNCATE submissions");
     ASSERT_RUN(0, "refresh", LANES);
-    says(output, "public.submissions was truncated");
+    commands_has(output, "public.submissions was truncated");
     EXPECT_SQL(cluster, "SELECT count(*) FROM " KEPT, "0");
 }
 END_TEST
@@ -203,11 +185,11 @@ END_TEST
 START_TEST(an_unknown_view_gets_a_did_you_mean)
 {
     ASSERT_RUN(5, "refresh", "mv_lane_score_distributions");
-    says(errors, "there is no view \"mv_lane_score_distributions\"\nHINT:  did you mean \"" LANES "\"?");
+    commands_has(errors, "there is no view \"mv_lane_score_distributions\"\nHINT:  did you mean \"" LANES "\"?");
     ASSERT_RUN(5, "verify", "analytic." PROGRESS);
-    says(errors, "HINT:  did you mean \"analytics." PROGRESS "\"?");
+    commands_has(errors, "HINT:  did you mean \"analytics." PROGRESS "\"?");
     ASSERT_RUN(5, "verify", "sales");
-    says(errors, "HINT:  pgchime views lists them");
+    commands_has(errors, "HINT:  pgchime views lists them");
     ck_assert_str_eq(output, "");
 }
 END_TEST
@@ -216,7 +198,7 @@ START_TEST(a_name_of_several_views_is_refused)
 {
     configure("again");
     ASSERT_RUN(2, "refresh", LANES);
-    says(errors, "more than one database has a view \"" LANES "\"\nHINT:  choose one with --database NAME");
+    commands_has(errors, "more than one database has a view \"" LANES "\"\nHINT:  choose one with --database NAME");
     ASSERT_RUN(0, "refresh", LANES, "--database", "again");
     configure(NULL);
     cluster_execute(cluster,
@@ -224,8 +206,8 @@ START_TEST(a_name_of_several_views_is_refused)
                     " search_path, refresh_full) SELECT 'other', relation, plugin, key, stamps, grain, mode,"
                     " definition, search_path, refresh_full FROM chime.view WHERE relation = '" LANES "'");
     ASSERT_RUN(2, "refresh", LANES);
-    says(errors, "more than one schema has a view \"" LANES "\"\n"
-                 "HINT:  write \"analytics." LANES "\" or \"other." LANES "\"");
+    commands_has(errors, "more than one schema has a view \"" LANES "\"\n"
+                         "HINT:  write \"analytics." LANES "\" or \"other." LANES "\"");
     ASSERT_RUN(0, "refresh", KEPT);
 }
 END_TEST
@@ -236,7 +218,7 @@ START_TEST(a_view_that_cannot_be_locked_is_refused)
                              " plpgsql AS $$ BEGIN RAISE SQLSTATE '55P03' USING MESSAGE = 'canceled'; END $$;"
                              "UPDATE chime.view SET refresh_full = 'SELECT * FROM public.locked()'");
     ASSERT_RUN(6, "refresh", LANES, "--full");
-    says(errors, "database \"main\": view \"" KEPT "\": canceled\nHINT:  a refresh of it");
+    commands_has(errors, "database \"main\": view \"" KEPT "\": canceled\nHINT:  a refresh of it");
 }
 END_TEST
 
@@ -255,7 +237,7 @@ START_TEST(views_say_how_and_why)
     cluster_execute(cluster, "UPDATE chime.view SET full_reason = 'it has no grain' WHERE relation = '" PROGRESS "'");
     ASSERT_RUN(0, "refresh", PROGRESS);
     ASSERT_RUN(0, "views", "-o", "wide");
-    says(output, "WHY FULL");
+    commands_has(output, "WHY FULL");
     ASSERT_RUN(0, "views", "-o", "json");
     row_has("views", PROGRESS,
             "{\"mode\": \"auto\", \"reason\": \"it has no grain\", \"full_reason\": \"it has no grain\"}");
@@ -310,7 +292,7 @@ START_TEST(a_view_that_is_only_behind_is_right)
     nothing_changed_since(before);
     EXPECT_DIFFERENCE("2 2");
     ASSERT_RUN(0, "verify", LANES);
-    says(output, "OK");
+    commands_has(output, "OK");
     ck_assert_msg(strstr(output, PROGRESS) == NULL, "%s", output);
 }
 END_TEST
@@ -334,9 +316,9 @@ START_TEST(a_wrong_row_is_found_and_named)
         ck_assert_double_eq(json_number_value(json_object_get(line, "mean_score")), scores[i]);
     }
     ASSERT_RUN(7, "verify", LANES);
-    says(output, "DIFFERS");
-    says(output, "surplus challenge_id = ");
-    says(output, ", lane_key = style ");
+    commands_has(output, "DIFFERS");
+    commands_has(output, "surplus challenge_id = ");
+    commands_has(output, ", lane_key = style ");
     nothing_changed_since(before);
 }
 END_TEST
@@ -358,7 +340,7 @@ START_TEST(a_repair_makes_it_right_and_says_so)
     ASSERT_RUN(7, "verify", "--repair", "-o", "json");
     row_has("views", LANES, "{\"state\": \"DIFFERS\", \"repaired\": true}");
     row_has("views", PROGRESS, "{\"state\": \"OK\", \"repaired\": false}");
-    says(errors, "view \"" KEPT "\" was repaired by a full refresh: 0 inserted, 1 updated, 0 deleted");
+    commands_has(errors, "view \"" KEPT "\" was repaired by a full refresh: 0 inserted, 1 updated, 0 deleted");
     EXPECT_DIFFERENCE("0 0");
     EXPECT_SQL(cluster, "SELECT reason FROM chime.view_refresh WHERE relation = '" LANES "'", "asked for");
     ASSERT_RUN(0, "verify", LANES);
@@ -393,7 +375,7 @@ START_TEST(one_view_that_fails_does_not_hide_the_others)
 {
     cluster_execute(cluster, "ALTER VIEW analytics." PROGRESS "__live RENAME TO gone");
     ASSERT_RUN(1, "verify", "-o", "json");
-    says(errors, "view \"analytics." PROGRESS "\": relation \"analytics." PROGRESS "__live\" does not exist");
+    commands_has(errors, "view \"analytics." PROGRESS "\": relation \"analytics." PROGRESS "__live\" does not exist");
     row_has("views", LANES, "{\"state\": \"OK\"}");
     falsify();
     ASSERT_RUN(7, "verify");

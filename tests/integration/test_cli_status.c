@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "support/cluster.h"
+#include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/site.h"
@@ -31,20 +32,8 @@ static void tear_down(void)
     free(errors);
 }
 
-static void expect_status(int expected, const char *const *words)
-{
-    free(output);
-    free(errors);
-    int status = daemon_run(words, &output, &errors);
-    ck_assert_msg(status == expected, "status %d instead of %d\n%.2000s\n%.4000s", status, expected, output, errors);
-}
 #define ASSERT_RUN(status, ...) \
-    expect_status(status, (const char *const[]){"--config", site_config(site), __VA_ARGS__, NULL})
-
-static void assert_has(const char *text, const char *part)
-{
-    ck_assert_msg(strstr(text, part) != NULL, "no \"%s\" in:\n%s", part, text);
-}
+    commands_expect(status, site_config(site), (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
 
 static void assert_lacks(const char *text, const char *part)
 {
@@ -56,15 +45,15 @@ START_TEST(a_led_database_has_no_problem)
     leader = site_lead(site);
     ASSERT_RUN(0, "status", "-o", "json");
     ck_assert_str_eq(errors, "");
-    assert_has(output, "\"database\": \"main\"");
-    assert_has(output, "\"reachable\": true");
-    assert_has(output, "\"leader\": \"test\"");
-    assert_has(output, "\"epoch\": 1,");
-    assert_has(output, "\"leader_session\": true");
-    assert_has(output, "\"jobs\": 2,");
-    assert_has(output, "\"active_jobs\": 1,");
-    assert_has(output, "-01-01T03:00:00Z\"");
-    assert_has(output, "\"problem\": null");
+    commands_has(output, "\"database\": \"main\"");
+    commands_has(output, "\"reachable\": true");
+    commands_has(output, "\"leader\": \"test\"");
+    commands_has(output, "\"epoch\": 1,");
+    commands_has(output, "\"leader_session\": true");
+    commands_has(output, "\"jobs\": 2,");
+    commands_has(output, "\"active_jobs\": 1,");
+    commands_has(output, "-01-01T03:00:00Z\"");
+    commands_has(output, "\"problem\": null");
 }
 END_TEST
 
@@ -73,11 +62,11 @@ START_TEST(that_nobody_leads_is_a_problem)
     leader = site_lead(site);
     site_end(leader);
     ASSERT_RUN(8, "status", "-o", "json");
-    assert_has(errors, "database \"main\": nobody leads this database: no job runs\n");
-    assert_has(errors, "HINT:  start the daemon: pgchime serve\n");
-    assert_has(output, "\"problem\": \"nobody leads this database: no job runs\"");
-    assert_has(output, "\"leader\": null");
-    assert_has(output, "\"leader_session\": false");
+    commands_has(errors, "database \"main\": nobody leads this database: no job runs\n");
+    commands_has(errors, "HINT:  start the daemon: pgchime serve\n");
+    commands_has(output, "\"problem\": \"nobody leads this database: no job runs\"");
+    commands_has(output, "\"leader\": null");
+    commands_has(output, "\"leader_session\": false");
 }
 END_TEST
 
@@ -87,9 +76,9 @@ START_TEST(a_leader_that_was_killed_leads_no_more)
     daemon_kill(leader);
     cluster_execute(cluster, "SELECT pg_terminate_backend(pid, 10000) FROM chime.leader");
     ASSERT_RUN(8, "status", "-o", "json");
-    assert_has(output, "\"leader\": \"test\"");
-    assert_has(output, "\"leader_session\": false");
-    assert_has(output, "\"problem\": \"nobody leads");
+    commands_has(output, "\"leader\": \"test\"");
+    commands_has(output, "\"leader_session\": false");
+    commands_has(output, "\"problem\": \"nobody leads");
 }
 END_TEST
 
@@ -102,10 +91,10 @@ START_TEST(a_plugin_that_failed_in_its_database_is_a_problem_until_it_is_mended)
     site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
     leader = site_lead(site);
     ASSERT_RUN(8, "status");
-    assert_has(errors,
-               "database \"main\": plugin progress failed: relation analytics.mv_agent_progress exists already");
-    assert_has(errors, "pgchime reload");
-    assert_has(output, "plugin progress failed: ");
+    commands_has(errors,
+                 "database \"main\": plugin progress failed: relation analytics.mv_agent_progress exists already");
+    commands_has(errors, "pgchime reload");
+    commands_has(output, "plugin progress failed: ");
     assert_lacks(output, "nobody leads");
     cluster_execute(cluster, "DROP TABLE analytics.mv_agent_progress");
     ASSERT_RUN(0, "reload");
@@ -121,9 +110,9 @@ START_TEST(a_plugin_that_is_refused_is_named_and_costs_nothing_else)
     site_use_plugins(site, folder);
     leader = site_lead(site);
     ASSERT_RUN(3, "status", "-o", "json");
-    assert_has(errors, "bad_schedule.so: ");
-    assert_has(output, "\"leader_session\": true");
-    assert_has(output, "\"problem\": null");
+    commands_has(errors, "bad_schedule.so: ");
+    commands_has(output, "\"leader_session\": true");
+    commands_has(output, "\"problem\": null");
     free(folder);
     free(plugin);
 }
@@ -135,7 +124,7 @@ START_TEST(serve_says_in_which_line_a_missing_plugin_folder_is_named)
     leader = site_lead(site);
     ck_assert(daemon_said(leader, "pgchime.conf:4: plugin_dir: cannot open /nowhere/plugins"));
     ASSERT_RUN(3, "status");
-    assert_has(errors, "pgchime.conf:4: plugin_dir: cannot open /nowhere/plugins");
+    commands_has(errors, "pgchime.conf:4: plugin_dir: cannot open /nowhere/plugins");
 }
 END_TEST
 
@@ -144,10 +133,10 @@ START_TEST(a_conninfo_that_libpq_refuses_reaches_nothing)
     char *folder = files_make_directory();
     char *configuration = files_path("%s/pgchime.conf", folder);
     files_write(configuration, "databases: { main: { conninfo = \"hots=/nowhere dbname=x\"; }; };\n");
-    expect_status(3, (const char *const[]){"--config", configuration, "status", "-o", "json", NULL});
-    assert_has(errors, "invalid connection option \"hots\"");
-    assert_has(output, "\"reachable\": false");
-    assert_has(output, "\"problem\": \"conninfo: invalid connection option");
+    commands_expect(3, configuration, (const char *const[]){"status", "-o", "json", NULL}, &output, &errors);
+    commands_has(errors, "invalid connection option \"hots\"");
+    commands_has(output, "\"reachable\": false");
+    commands_has(output, "\"problem\": \"conninfo: invalid connection option");
     free(folder);
     free(configuration);
 }

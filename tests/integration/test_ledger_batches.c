@@ -13,11 +13,7 @@ static struct cluster *cluster;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    ledger_sql_migrate(cluster, 0, 4);
-    ledger_sql_helpers(cluster);
-    ledger_sql_lead(cluster);
-    ledger_sql_jobs(cluster, 3);
+    cluster = ledger_sql_create(3);
 }
 
 static void tear_down(void)
@@ -32,24 +28,14 @@ static void expect(const char *sql, const char *value)
 
 static void expect_refused(const char *sql, const char *sqlstate)
 {
-    const char *found = cluster_sqlstate(cluster, sql);
-    ck_assert_msg(strcmp(found, sqlstate) == 0, "%s: \"%s\" instead of \"%s\"", sql, found, sqlstate);
-}
-
-static char *everything(void)
-{
-    return cluster_rows(
-        cluster, "SELECT j::text FROM chime.job j UNION ALL SELECT s::text FROM chime.job_state s UNION ALL SELECT"
-                 " r::text FROM chime.run r UNION ALL SELECT h::text FROM chime.run_history h UNION ALL SELECT"
-                 " a::text FROM chime.attempt a UNION ALL SELECT m::text FROM chime.missed m UNION ALL SELECT"
-                 " q::text FROM chime.request q ORDER BY 1");
+    ledger_sql_expect_refused(cluster, sql, sqlstate);
 }
 
 static void expect_unchanged_by(const char *sql, const char *value)
 {
-    char *before = everything();
+    char *before = ledger_sql_everything(cluster);
     expect(sql, value);
-    char *after = everything();
+    char *after = ledger_sql_everything(cluster);
     ck_assert_msg(strcmp(before, after) == 0, "%s changed\n%sinto\n%s", sql, before, after);
     free(before);
     free(after);
@@ -121,9 +107,9 @@ static const char *const refusing[] = {
 START_TEST(an_earlier_leader_is_refused)
 {
     expect("SELECT claim(2, 'schedule', 0, 1)", "granted");
-    char *before = everything();
+    char *before = ledger_sql_everything(cluster);
     expect_refused(refusing[_i], "CH001");
-    char *after = everything();
+    char *after = ledger_sql_everything(cluster);
     ck_assert_str_eq(after, before);
     free(before);
     free(after);

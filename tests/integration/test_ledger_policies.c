@@ -13,11 +13,7 @@ static struct cluster *cluster;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    ledger_sql_migrate(cluster, 0, 4);
-    ledger_sql_helpers(cluster);
-    ledger_sql_lead(cluster);
-    ledger_sql_jobs(cluster, 3);
+    cluster = ledger_sql_create(3);
 }
 
 static void tear_down(void)
@@ -32,27 +28,17 @@ static void expect(const char *sql, const char *value)
 
 static void expect_refused(const char *sql, const char *sqlstate)
 {
-    const char *found = cluster_sqlstate(cluster, sql);
-    ck_assert_msg(strcmp(found, sqlstate) == 0, "%s: \"%s\" instead of \"%s\"", sql, found, sqlstate);
+    ledger_sql_expect_refused(cluster, sql, sqlstate);
 }
 
-/* All that the ledger holds of the jobs, to see that something changed nothing. */
-static char *everything(void)
-{
-    return cluster_rows(
-        cluster, "SELECT s::text FROM chime.job_state s UNION ALL SELECT r::text FROM chime.run r UNION ALL SELECT"
-                 " h::text FROM chime.run_history h UNION ALL SELECT a::text FROM chime.attempt a UNION ALL SELECT"
-                 " m::text FROM chime.missed m UNION ALL SELECT q::text FROM chime.request q ORDER BY 1");
-}
-
-#define EXPECT_UNCHANGED_BY(statements)  \
-    do {                                 \
-        char *before = everything();     \
-        statements;                      \
-        char *after = everything();      \
-        ck_assert_str_eq(after, before); \
-        free(before);                    \
-        free(after);                     \
+#define EXPECT_UNCHANGED_BY(statements)                \
+    do {                                               \
+        char *before = ledger_sql_everything(cluster); \
+        statements;                                    \
+        char *after = ledger_sql_everything(cluster);  \
+        ck_assert_str_eq(after, before);               \
+        free(before);                                  \
+        free(after);                                   \
     } while (0)
 
 #define SUSPENSION "concat_ws(' ', suspended_by, suspended_until = at(2000000), suspend_reason)"

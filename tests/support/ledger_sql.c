@@ -1,5 +1,8 @@
 #include "support/ledger_sql.h"
 
+#include <check.h>
+#include <string.h>
+
 #include "ledger/embedded.h"
 
 void ledger_sql_migrate(struct cluster *cluster, int from, int to)
@@ -86,4 +89,29 @@ void ledger_sql_helpers(struct cluster *cluster)
     cluster_execute(cluster, claims);
     cluster_execute(cluster, ends);
     cluster_execute(cluster, passes);
+}
+
+struct cluster *ledger_sql_create(int jobs)
+{
+    struct cluster *cluster = cluster_create(NULL);
+    ledger_sql_migrate(cluster, 0, 4);
+    ledger_sql_helpers(cluster);
+    ledger_sql_lead(cluster);
+    ledger_sql_jobs(cluster, jobs);
+    return cluster;
+}
+
+void ledger_sql_expect_refused(struct cluster *cluster, const char *sql, const char *sqlstate)
+{
+    const char *found = cluster_sqlstate(cluster, sql);
+    ck_assert_msg(strcmp(found, sqlstate) == 0, "%s: \"%s\" instead of \"%s\"", sql, found, sqlstate);
+}
+
+char *ledger_sql_everything(struct cluster *cluster)
+{
+    return cluster_rows(
+        cluster, "SELECT j::text FROM chime.job j UNION ALL SELECT s::text FROM chime.job_state s UNION ALL SELECT"
+                 " r::text FROM chime.run r UNION ALL SELECT h::text FROM chime.run_history h UNION ALL SELECT"
+                 " a::text FROM chime.attempt a UNION ALL SELECT m::text FROM chime.missed m UNION ALL SELECT"
+                 " q::text FROM chime.request q ORDER BY 1");
 }

@@ -24,5 +24,11 @@ void ledger_sql_lead(struct cluster *cluster); /* LEDGER_SQL_TOKEN leads, as epo
 void ledger_sql_helpers(struct cluster *cluster);
 /* Adds jobs that run "SELECT 1" every minute, their cursors at minute 0. In a fresh database the first is number 1. */
 void ledger_sql_jobs(struct cluster *cluster, int count);
+/* A cluster with all of that, at migration 4, and so many jobs. */
+struct cluster *ledger_sql_create(int jobs);
+/* The test fails unless the statement is refused with this SQLSTATE. */
+void ledger_sql_expect_refused(struct cluster *cluster, const char *sql, const char *sqlstate);
+/* All that the ledger holds of the jobs, a row a line, to see that something changed nothing; caller frees. */
+char *ledger_sql_everything(struct cluster *cluster);
 
 #endif
