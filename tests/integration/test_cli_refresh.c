@@ -12,7 +12,7 @@
 #include "support/wait.h"
 
 #define LANES "mv_lane_score_distribution"
-#define KEPT "analytics." LANES
+#define KEPT "analytics.mv_lane_score_distribution"
 #define LIVE KEPT "__live"
 #define PROGRESS "mv_agent_progress"
 

@@ -303,7 +303,7 @@ static void settle(struct month *month, struct month_job *it)
 
 static void judge_orphans(struct month *month)
 {
-    bool orphaned[MONTH_JOBS];
+    bool orphaned[MONTH_JOBS] = {false};
     for (size_t i = 0; i < month->job_count; i++) {
         orphaned[i] = month->jobs[i].live;
         if (orphaned[i]) {
