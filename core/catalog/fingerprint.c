@@ -45,6 +45,7 @@ static void put_job(struct buffer *buffer, const struct job *job)
     put_text(buffer, job->command);
     put_texts(buffer, job->views, job->view_count);
     put_texts(buffer, job->after, job->after_count);
+    put_texts(buffer, job->on, job->on_count);
     put_text(buffer, job->active ? "active" : "inactive");
     for (size_t i = 0; options_name(i) != NULL; i++) {
         char *value = options_value_text(&job->options, options_name(i));

@@ -129,10 +129,16 @@ static void add_job(struct builder *builder, struct job *job)
 
 static void refuse_idle(struct builder *builder, const struct job *job)
 {
-    if (job->active && job->schedule_text[0] == '\0' && job->after_count == 0) {
+    if (job->active && !job_is_driven(job)) {
         report_add(builder->report, job->file, job->line,
-                   "write schedule = \"*/10 * * * *\"; or after = [\"...\"]; or enabled = false;",
-                   "job \"%s\" has neither a schedule nor a job to come after: it would never run", job->name);
+                   job->work == JOB_REFRESH
+                       ? "write schedule = \"*/10 * * * *\"; or after = [\"...\"]; or on = [\"...\"]; or target_lag = "
+                         "\"10s\"; or enabled = false;"
+                       : "write schedule = \"*/10 * * * *\"; or after = [\"...\"]; or on = [\"...\"]; or enabled = "
+                         "false;",
+                   "job \"%s\" has neither a schedule nor a job to come after nor a channel to wake it: it would never "
+                   "run",
+                   job->name);
     }
 }
 
@@ -149,6 +155,23 @@ static void apply_override(struct job *job, const struct config_job *override)
         job->after = override->after;
         job->after_count = override->after_count;
     }
+    if (override->on_given) {
+        job->on = override->on;
+        job->on_count = override->on_count;
+    }
+}
+
+/* The plugin's debounce belongs to its channels: a job that listens to none any more has no use for it. */
+static void inherit_declared(struct builder *builder, struct job *job, const struct declared_job *declared)
+{
+    struct job_options options = declared->options;
+    struct error err = {.kind = ERROR_NONE};
+    if (declared->debounce != NULL && job->on_count > 0 &&
+        !options_set(&options, "debounce", declared->debounce, &err)) {
+        report_add(builder->report, job->file, job->line, err.hint[0] != '\0' ? err.hint : NULL, "job \"%s\": %s",
+                   job->name, err.message);
+    }
+    options_inherit(&job->options, &options);
 }
 
 /* "schema.relation": a relation's name alone may stand for several. */
@@ -178,12 +201,14 @@ static void add_declared(struct builder *builder, const struct declared_place *p
                       .view_count = declared->refresh.count,
                       .after = declared->after.items,
                       .after_count = declared->after.count,
+                      .on = declared->on.items,
+                      .on_count = declared->on.count,
                       .active = true};
     if (override != NULL) {
         apply_override(&job, override);
     }
-    options_inherit(&job.options, &declared->options);
-    if (override != NULL && !override->refused && declared->on.count == 0) {
+    inherit_declared(builder, &job, declared);
+    if (override != NULL && !override->refused) {
         refuse_idle(builder, &job);
     }
     add_job(builder, &job);
@@ -230,6 +255,8 @@ static void add_configured(struct builder *builder, const struct config_job *fro
                       .command = from->command,
                       .after = from->after,
                       .after_count = from->after_count,
+                      .on = from->on,
+                      .on_count = from->on_count,
                       .active = from->enabled,
                       .options = from->options};
     refuse_idle(builder, &job);

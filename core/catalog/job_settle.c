@@ -121,8 +121,9 @@ static void check_start(struct builder *builder, const struct job *job)
     }
 }
 
-/* A job without a schedule starts when others have ended: no spread and no missed slots, whatever was asked for. */
-static void check_join(struct builder *builder, const struct job *job)
+/* A job without a schedule starts when others have ended or something wakes it: no spread and no missed slots, whatever
+ * was asked for. */
+static void check_slotless(struct builder *builder, const struct job *job)
 {
     if (job->schedule_text[0] != '\0') {
         return;
@@ -132,10 +133,68 @@ static void check_join(struct builder *builder, const struct job *job)
                    "job \"%s\" has a jitter, but no schedule whose slots it could spread", job->name);
     }
     if (job->options.catchup == CATCHUP_ALL) {
-        report_add(
-            builder->report, job->file, job->line, "take catchup out, or give the job a schedule",
-            "job \"%s\" is to catch up all slots, but has no schedule: it runs once for all that ended meanwhile",
-            job->name);
+        report_add(builder->report, job->file, job->line, "take catchup out, or give the job a schedule",
+                   "job \"%s\" is to catch up all slots, but has no schedule: it runs once for all that %s meanwhile",
+                   job->name, job->after_count > 0 ? "ended" : "happened");
+    }
+}
+
+/* --- what wakes it ----------------------------------------------------------------------------------------------------- */
+
+static void check_debounce(struct builder *builder, const struct job *job)
+{
+    const struct job_options *options = &job->options;
+    const char *given = options->debounce > 0 ? "debounce" : options->debounce_max > 0 ? "debounce_max" : NULL;
+    char quiet[DURATION_TEXT_SIZE];
+    char most[DURATION_TEXT_SIZE];
+    if (given != NULL && job->on_count == 0) {
+        report_add(builder->report, job->file, job->line,
+                   arena_printf(builder->arena, "name the channels: on = [\"...\"]; or take %s out", given),
+                   "job \"%s\" has a %s, but no channel wakes it", job->name, given);
+    }
+    if (options->debounce_max > 0 && options->debounce_max < options->debounce) {
+        report_add(builder->report, job->file, job->line,
+                   "make debounce_max longer, or leave it out: it is ten times debounce then",
+                   "job \"%s\" waits %s for quiet, but its debounce_max is %s", job->name,
+                   duration_format(options->debounce, quiet), duration_format(options->debounce_max, most));
+    }
+}
+
+static void refuse_without_views(struct builder *builder, const struct job *job, const char *option, const char *hint)
+{
+    report_add(builder->report, job->file, job->line, hint, "job \"%s\" has %s, but refreshes no views", job->name,
+               option);
+}
+
+static void check_lag(struct builder *builder, const struct job *job)
+{
+    const struct job_options *options = &job->options;
+    if (job->work == JOB_REFRESH) {
+        return;
+    }
+    if (options->target_lag > 0) {
+        refuse_without_views(builder, job, "target_lag",
+                             "take target_lag out; a schedule, after, or on = [\"...\"]; may start a command");
+    }
+    if (options->warn_after > 0) {
+        refuse_without_views(builder, job, "warn_after",
+                             "take warn_after out: it is an age of changes that a view lacks");
+    }
+    if (options->error_after > 0) {
+        refuse_without_views(builder, job, "error_after",
+                             "take error_after out: it is an age of changes that a view lacks");
+    }
+}
+
+static void check_thresholds(struct builder *builder, const struct job *job)
+{
+    const struct job_options *options = &job->options;
+    char warn[DURATION_TEXT_SIZE];
+    char stale[DURATION_TEXT_SIZE];
+    if (options->error_after > 0 && options->error_after < options->warn_after) {
+        report_add(builder->report, job->file, job->line, "make error_after at least as long as warn_after",
+                   "job \"%s\" warns after %s, but its error_after is %s", job->name,
+                   duration_format(options->warn_after, warn), duration_format(options->error_after, stale));
     }
 }
 
@@ -145,5 +204,8 @@ void job_settle(struct builder *builder, struct job *job)
     settle_schedule(builder, job, database);
     check_pool(builder, job, database);
     check_start(builder, job);
-    check_join(builder, job);
+    check_slotless(builder, job);
+    check_debounce(builder, job);
+    check_lag(builder, job);
+    check_thresholds(builder, job);
 }

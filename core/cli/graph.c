@@ -214,7 +214,10 @@ static void put_node(struct buffer *text, const struct job *job)
 
 static void put_job(struct buffer *text, const struct job *job)
 {
-    const char *below = job->schedule_text[0] != '\0' ? job->schedule_text : job_is_join(job) ? "join" : "on request";
+    const char *below = job->schedule_text[0] != '\0' ? job->schedule_text
+                        : job_is_join(job)            ? "join"
+                        : job_is_driven(job)          ? "by event"
+                                                      : "on request";
     buffer_puts(text, "    ");
     put_node(text, job);
     buffer_puts(text, " [label=\"");

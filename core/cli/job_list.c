@@ -4,11 +4,13 @@
 #include "cli/job_options.h"
 #include "cli/job_slots.h"
 #include "cli/ledger_lists.h"
+#include "cli/wake_words.h"
 
 static const struct output_column columns[] = {
     {"NAME", "name", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"SCHEDULE", "schedule", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"SCHEDULE", NULL, OUTPUT_LONG, OUTPUT_ALWAYS},
+    {NULL, "schedule", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"NEXT", "next_slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
     {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},
     {"LAST START", "last_started_at", OUTPUT_INSTANT, OUTPUT_ALWAYS},
@@ -24,6 +26,7 @@ static const struct output_column columns[] = {
     {"LAST END", "last_finished_at", OUTPUT_INSTANT, OUTPUT_VERTICAL},
     {"LIVE", "live", OUTPUT_BOOLEAN, OUTPUT_VERTICAL},
     {"AFTER", "after", OUTPUT_DATA, OUTPUT_WIDER},
+    {"ON", "on", OUTPUT_DATA, OUTPUT_WIDER},
     {"VIEWS", "views", OUTPUT_DATA, OUTPUT_WIDER},
     {"COMMAND", "command", OUTPUT_TEXT, OUTPUT_VERTICAL},
     {NULL, "options", OUTPUT_DATA, OUTPUT_ALWAYS},
@@ -33,22 +36,31 @@ static const struct output_column columns[] = {
     {"CREATED", "created_at", OUTPUT_INSTANT, OUTPUT_VERTICAL},
     {"CHANGED", "updated_at", OUTPUT_INSTANT, OUTPUT_VERTICAL},
 };
-enum { COLUMN_NEXT = 3, COLUMN_VIEWS = 18, COLUMN_OPTIONS = 20, COLUMN_CHOSEN, COLUMN_STANDARD };
+enum {
+    COLUMN_SHOWN = 2,
+    COLUMN_SCHEDULE,
+    COLUMN_NEXT,
+    COLUMN_VIEWS = 20,
+    COLUMN_OPTIONS = 22,
+    COLUMN_CHOSEN,
+    COLUMN_STANDARD
+};
 
-/* The columns above, then the calendar. A job that nothing was decided for has a cursor, which is no slot. */
+/* The columns above, then the wakers and the calendar. A job that nothing was decided for has a cursor, which is no slot. */
 static const char jobs_sql[] =
-    "SELECT j.name, $1::text, j.schedule, NULL,"
+    "SELECT j.name, $1::text, NULL, j.schedule, NULL,"
     "       coalesce((SELECT CASE WHEN r.pid IS NULL THEN 'retrying' ELSE 'running' END FROM chime.run r"
     "                 WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1), s.last_outcome::text),"
     "       s.last_start, s.last_duration_us, s.consecutive_failures, j.active, j.origin, j.plugin, j.owner,"
     "       s.last_outcome, CASE WHEN s.live OR s.runs + s.skips > 0 OR EXISTS (SELECT FROM chime.missed m"
     "                                    WHERE m.job_id = j.job_id) THEN s.last_slot END, s.last_success, s.last_end, "
-    "s.live, to_json(j.after), to_json(j.views),"
-    "       nullif(j.command, ''), j.options, NULL, NULL, j.version, j.created_at, j.updated_at," JOB_CALENDAR_COLUMNS
-    "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
+    "s.live, to_json(j.after), to_json(j.channels), "
+    "to_json(j.views),"
+    "       nullif(j.command, ''), j.options, NULL, NULL, j.version, j.created_at, j.updated_at," WAKERS_COLUMNS
+    "," JOB_CALENDAR_COLUMNS "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
     " WHERE $2::text IS NULL OR j.name = $2"
     " ORDER BY j.name, j.owner";
-enum { RESULT_ACTIVE = 8, RESULT_CALENDAR = COUNT_OF(columns) };
+enum { RESULT_ACTIVE = 9, RESULT_WAKERS = COUNT_OF(columns), RESULT_CALENDAR = RESULT_WAKERS + 3 };
 
 struct output_list *job_list_create(void)
 {
@@ -68,6 +80,19 @@ static void set_options(struct output_list *list, const struct pg_rows *rows, si
     buffer_finish(&standard);
 }
 
+/* For people: what makes it run, where that is no schedule. */
+static void set_schedule(struct output_list *list, const struct pg_rows *rows, size_t row)
+{
+    const char *schedule = pg_rows_value(rows, row, COLUMN_SCHEDULE);
+    struct wakers wakers = wakers_of_row(rows, row, RESULT_WAKERS);
+    struct buffer words = {0};
+    if (schedule[0] == '\0') {
+        put_wakers(&words, &wakers);
+    }
+    output_set(list, COLUMN_SHOWN, words.length > 0 ? buffer_text(&words) : schedule);
+    buffer_finish(&words);
+}
+
 static void add_job(struct output_list *list, const struct pg_rows *rows, size_t row,
                     const struct config_database *database, struct zones *zones)
 {
@@ -75,6 +100,7 @@ static void add_job(struct output_list *list, const struct pg_rows *rows, size_t
     for (size_t column = 0; column < COUNT_OF(columns); column++) {
         output_set(list, column, pg_rows_value(rows, row, column));
     }
+    set_schedule(list, rows, row);
     set_options(list, rows, row, database);
     if (pg_rows_value(rows, row, RESULT_ACTIVE)[0] == 't') {
         struct job_calendar calendar = job_calendar_of_row(rows, row, RESULT_CALENDAR);

@@ -7,6 +7,7 @@
 #include "cli/job_slots.h"
 #include "cli/load.h"
 #include "cli/next.h"
+#include "cli/wake_words.h"
 
 /* One job of one database, with its slots. */
 struct job_answer {
@@ -24,33 +25,21 @@ struct search {
     size_t unknown; /* active jobs without a slot that is known */
 };
 
-static const char jobs_sql[] = "SELECT j.name, j.active, to_json(j.after), " JOB_CALENDAR_COLUMNS
+static const char jobs_sql[] = "SELECT j.name, j.active, " WAKERS_COLUMNS ", " JOB_CALENDAR_COLUMNS
                                "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
                                " WHERE $1::text IS NULL AND j.active OR j.name = $1"
                                " ORDER BY j.name, j.owner";
-enum { RESULT_NAME, RESULT_ACTIVE, RESULT_AFTER, RESULT_CALENDAR };
+enum { RESULT_NAME, RESULT_ACTIVE, RESULT_WAKERS, RESULT_CALENDAR = 5 };
 
 /* --- why there is none ------------------------------------------------------------------------------------------------------ */
 
-static void put_upstreams(struct buffer *text, const char *after)
+static void say_unscheduled(const struct invocation *invocation, const char *job, const struct wakers *wakers)
 {
-    json_t *names = json_loads(after, 0, NULL);
-    for (size_t i = 0; i < json_array_size(names); i++) {
-        buffer_printf(text, "%s%s", i > 0 ? ", " : "", json_string_value(json_array_get(names, i)));
-    }
-    json_decref(names);
-}
-
-static void say_unscheduled(const struct invocation *invocation, const char *job, const char *after)
-{
-    struct buffer names = {0};
-    put_upstreams(&names, after);
-    if (names.length > 0) {
-        remark(invocation, "job \"%s\" has no schedule: it runs after %s", job, buffer_text(&names));
-    } else {
-        remark(invocation, "job \"%s\" has no schedule: it runs when it is asked for", job);
-    }
-    buffer_finish(&names);
+    struct buffer text = {0};
+    put_wakers(&text, wakers);
+    remark(invocation, "job \"%s\" has no schedule: it runs %s", job,
+           text.length > 0 ? buffer_text(&text) : "when it is asked for");
+    buffer_finish(&text);
 }
 
 static void say_none(const struct search *search, const struct pg_rows *rows, size_t row,
@@ -64,7 +53,8 @@ static void say_none(const struct search *search, const struct pg_rows *rows, si
     } else if (job_calendar_of_row(rows, row, RESULT_CALENDAR).suspended_at != NULL) {
         remark(invocation, "job \"%s\" is suspended: it has no slots until it is resumed", job);
     } else if (schedule->form == SCHEDULE_NONE) {
-        say_unscheduled(invocation, job, pg_rows_value(rows, row, RESULT_AFTER));
+        struct wakers wakers = wakers_of_row(rows, row, RESULT_WAKERS);
+        say_unscheduled(invocation, job, &wakers);
     } else if (schedule->form == SCHEDULE_REBOOT) {
         remark(invocation, "job \"%s\" is due with the next start of the server", job);
     } else if (schedule->form == SCHEDULE_DELAY) {

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "cli/job_slots.h"
 #include "cli/job_visit.h"
+#include "cli/wake_words.h"
 
 /* A job that the one asked about comes after. */
 struct why_upstream {
@@ -61,7 +62,8 @@ enum why_column {
     WHY_ASKED_BY,
     WHY_POOL_BUSY,
     WHY_BUSY,
-    WHY_SCHEDULE, /* the calendar's columns begin here */
+    WHY_WAKERS,                    /* the wakers' columns begin here */
+    WHY_SCHEDULE = WHY_WAKERS + 3, /* the calendar's columns begin here */
 };
 
 bool why_read(struct why_facts *facts, struct job_visit *visit, struct error *err) CHIME_MUST_CHECK;

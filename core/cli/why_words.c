@@ -151,12 +151,29 @@ static void say_asked(struct buffer *text, const struct why_facts *facts, const 
     say_hindrance(text, facts, database);
 }
 
-static void say_idle(struct buffer *text, const struct why_facts *facts)
+/* Without a slot to come: ends of upstreams that a join is owed, and events. */
+static void say_unscheduled(struct buffer *text, const struct why_facts *facts)
 {
+    struct wakers wakers = wakers_of_row(&facts->rows, 0, WHY_WAKERS);
     struct buffer names = {0};
-    if (facts->schedule.form == SCHEDULE_NONE && put_upstreams(&names, facts, is_owed) > 0) {
+    struct buffer events = {0};
+    bool owed = put_upstreams(&names, facts, is_owed) > 0;
+    put_events(&events, &wakers);
+    if (owed) {
         buffer_printf(text, "idle: waits for the next end of %s", buffer_text(&names));
-    } else if (facts->schedule.form == SCHEDULE_REBOOT) {
+        put_optional(text, "; also runs ", buffer_text(&events));
+    } else if (events.length > 0) {
+        buffer_printf(text, "idle: runs %s", buffer_text(&events));
+    } else {
+        buffer_puts(text, "idle: nothing is due, now or later");
+    }
+    buffer_finish(&names);
+    buffer_finish(&events);
+}
+
+static void say_slot(struct buffer *text, const struct why_facts *facts)
+{
+    if (facts->schedule.form == SCHEDULE_REBOOT) {
         buffer_puts(text, "idle: runs when the server has been restarted");
     } else if (facts->next == INSTANT_NEVER) {
         buffer_puts(text, facts->schedule.form == SCHEDULE_ONCE ? "idle: its one time has passed"
@@ -167,7 +184,20 @@ static void say_idle(struct buffer *text, const struct why_facts *facts)
         buffer_puts(text, ", in ");
         output_put_duration(text, facts->next - facts->now < 0 ? 0 : facts->next - facts->now);
     }
-    buffer_finish(&names);
+}
+
+static void say_idle(struct buffer *text, const struct why_facts *facts)
+{
+    struct wakers wakers = wakers_of_row(&facts->rows, 0, WHY_WAKERS);
+    struct buffer events = {0};
+    if (facts->schedule.form == SCHEDULE_NONE) {
+        say_unscheduled(text, facts);
+        return;
+    }
+    say_slot(text, facts);
+    put_events(&events, &wakers);
+    put_optional(text, "; also runs ", buffer_text(&events));
+    buffer_finish(&events);
 }
 
 const char *why_say_now(struct buffer *text, const struct why_facts *facts, const struct config_database *database)

@@ -12,7 +12,8 @@
  *                plugin_dir = "..."; conf_dir = "..."; log_level = "info"; instance = "...";
  *                control_socket = "...";
  * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "..."; settings: {...}; };
- *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; enabled = true; <option> = ...; }; };
+ *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; on = [..]; enabled = true;
+ *                        <option> = ...; }; };
  * A conf.d file may hold either or both. pgchime.conf may hold `jobs` too. The syntax is libconfig's without @include
  * (conf_dir is the way to split files) and without names that begin with '*'. Files whose name begins with '.' are
  * passed over. A file is regular, UTF-8 without NUL, at most CONFIG_FILE_LIMIT bytes, nested at most 16 deep. */
@@ -77,6 +78,9 @@ struct config_job {
     bool after_given;
     const char *const *after;
     size_t after_count;
+    bool on_given;
+    const char *const *on; /* channels */
+    size_t on_count;
     bool enabled;               /* default true */
     struct job_options options; /* only what the file sets */
     const char *file;

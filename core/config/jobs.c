@@ -9,13 +9,14 @@
 #include "calendar/schedule.h"
 #include "config/reader.h"
 #include "config/settings.h"
+#include "model/job.h"
 
 #define BACKOFF "backoff" /* the options that are written as a group */
-#define KEYS_HINT "known here: schedule, command, database, after, enabled, and the options that docs/jobs.md lists"
+#define KEYS_HINT "known here: schedule, command, database, after, on, enabled, and the options that docs/jobs.md lists"
 
 static const struct setting_key keys[] = {
-    {"schedule", SETTING_STRING}, {"command", SETTING_STRING},  {"database", SETTING_STRING},
-    {"after", SETTING_NAMES},     {"enabled", SETTING_BOOLEAN},
+    {"schedule", SETTING_STRING}, {"command", SETTING_STRING}, {"database", SETTING_STRING},
+    {"after", SETTING_NAMES},     {"on", SETTING_NAMES},       {"enabled", SETTING_BOOLEAN},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
@@ -137,18 +138,31 @@ static void read_command(struct reader *reader, const config_setting_t *setting,
     }
 }
 
-/* NULL, reported, when it can be no job's name. */
-static const char *upstream_name(struct reader *reader, const config_setting_t *setting)
+/* A list of names: what one has to be, and what is said of one that is not. */
+struct name_list {
+    const char *key;
+    bool (*valid)(const char *name);
+    const char *what;
+    const char *hint;
+};
+
+static const struct name_list upstreams = {"after", name_valid, "a job's name",
+                                           "write a list: after = [\"a\", \"b\"];"};
+static const struct name_list channels = {"on", channel_name_valid, "a channel's name",
+                                          "a channel is named with 1 to 63 bytes of UTF-8, as in NOTIFY"};
+
+/* NULL, reported, when it cannot be one. */
+static const char *read_name(struct reader *reader, const config_setting_t *setting, const struct name_list *list)
 {
     const char *name = config_setting_get_string(setting);
     if (name == NULL) {
-        reader_report(reader, setting, NULL, "\"after\" of %s: expected a list of strings, found %s in it",
+        reader_report(reader, setting, NULL, "\"%s\" of %s: expected a list of strings, found %s in it", list->key,
                       reader->owner, setting_type_found(setting));
         return NULL;
     }
-    if (!name_valid(name)) {
-        reader_report(reader, setting, "write a list: after = [\"a\", \"b\"];",
-                      "\"after\" of %s: \"%s\" cannot be a job's name", reader->owner, reader_shown(reader, name));
+    if (!list->valid(name)) {
+        reader_report(reader, setting, list->hint, "\"%s\" of %s: \"%s\" cannot be %s", list->key, reader->owner,
+                      reader_shown(reader, name), list->what);
         return NULL;
     }
     return arena_strdup(reader->arena, name);
@@ -159,37 +173,51 @@ static int compare_names(const void *left, const void *right)
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-static void refuse_repeated(struct reader *reader, const config_setting_t *setting, const struct config_job *job)
+static void refuse_repeated(struct reader *reader, const config_setting_t *setting, const struct name_list *list,
+                            const char *const *given, size_t count)
 {
-    if (job->after_count < 2) {
+    if (count < 2) {
         return;
     }
-    const char **names = arena_alloc(reader->scratch, job->after_count * sizeof(*names));
-    memcpy(names, job->after, job->after_count * sizeof(*names));
-    qsort(names, job->after_count, sizeof(*names), compare_names);
-    for (size_t i = 1; i < job->after_count; i++) {
+    const char **names = arena_alloc(reader->scratch, count * sizeof(*names));
+    memcpy(names, given, count * sizeof(*names));
+    qsort(names, count, sizeof(*names), compare_names);
+    for (size_t i = 1; i < count; i++) {
         if (strcmp(names[i], names[i - 1]) == 0) {
-            reader_report(reader, setting, "name it once", "\"after\" of %s names \"%s\" twice", reader->owner,
-                          names[i]);
+            reader_report(reader, setting, "name it once", "\"%s\" of %s names \"%s\" twice", list->key, reader->owner,
+                          reader_shown(reader, names[i]));
             return;
         }
     }
 }
 
-static void read_after(struct reader *reader, const config_setting_t *setting, struct config_job *job)
+static const char *const *read_names(struct reader *reader, const config_setting_t *setting,
+                                     const struct name_list *list, size_t *count)
 {
     bool single = config_setting_type(setting) == CONFIG_TYPE_STRING;
-    size_t count = single ? 1 : setting_count(setting);
-    const char **names = arena_alloc(reader->arena, (count + 1) * sizeof(*names));
-    job->after_given = true;
-    job->after = names;
-    for (size_t i = 0; i < count; i++) {
-        const char *name = upstream_name(reader, single ? setting : setting_at(setting, i));
+    size_t most = single ? 1 : setting_count(setting);
+    const char **names = arena_alloc(reader->arena, (most + 1) * sizeof(*names));
+    *count = 0;
+    for (size_t i = 0; i < most; i++) {
+        const char *name = read_name(reader, single ? setting : setting_at(setting, i), list);
         if (name != NULL) {
-            names[job->after_count++] = name;
+            names[(*count)++] = name;
         }
     }
-    refuse_repeated(reader, setting, job);
+    refuse_repeated(reader, setting, list, names, *count);
+    return names;
+}
+
+static void read_after(struct reader *reader, const config_setting_t *setting, struct config_job *job)
+{
+    job->after_given = true;
+    job->after = read_names(reader, setting, &upstreams, &job->after_count);
+}
+
+static void read_on(struct reader *reader, const config_setting_t *setting, struct config_job *job)
+{
+    job->on_given = true;
+    job->on = read_names(reader, setting, &channels, &job->on_count);
 }
 
 static void read_key(struct reader *reader, const config_setting_t *setting, const struct setting_key *key,
@@ -204,6 +232,8 @@ static void read_key(struct reader *reader, const config_setting_t *setting, con
         read_command(reader, setting, job);
     } else if (strcmp(key->name, "after") == 0) {
         read_after(reader, setting, job);
+    } else if (strcmp(key->name, "on") == 0) {
+        read_on(reader, setting, job);
     } else if (strcmp(key->name, "enabled") == 0) {
         job->enabled = config_setting_get_bool(setting) != CONFIG_FALSE;
     } else {

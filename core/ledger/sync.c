@@ -76,6 +76,7 @@ static char *job_text(const struct job *job)
     json_object_set_new(object, "command", json_string(job->command));
     json_object_set_new(object, "views", names_json(job->views, job->view_count));
     json_object_set_new(object, "after", names_json(job->after, job->after_count));
+    json_object_set_new(object, "channels", names_json(job->on, job->on_count));
     json_object_set_new(object, "options", options_json(&job->options, &usual));
     return dump(object);
 }

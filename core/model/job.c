@@ -1,6 +1,9 @@
 #include "model/job.h"
 
+#include <string.h>
+
 #include "base/memory.h"
+#include "base/text.h"
 
 struct owned_job {
     struct job job; /* first: a copy is known by it */
@@ -29,6 +32,7 @@ struct job *job_copy(const struct job *job)
     owned->job.command = arena_strdup(arena, job->command);
     owned->job.views = copy_texts(arena, job->views, job->view_count);
     owned->job.after = copy_texts(arena, job->after, job->after_count);
+    owned->job.on = copy_texts(arena, job->on, job->on_count);
     owned->job.schedule.zone = NULL;
     return &owned->job;
 }
@@ -43,6 +47,17 @@ void job_free(struct job *copy)
 bool job_is_join(const struct job *job)
 {
     return job->schedule.form == SCHEDULE_NONE && job->after_count > 0;
+}
+
+bool job_is_driven(const struct job *job)
+{
+    return job->schedule_text[0] != '\0' || job->after_count > 0 || job->on_count > 0 || job->options.target_lag > 0;
+}
+
+bool channel_name_valid(const char *name)
+{
+    size_t length = strlen(name);
+    return length >= 1 && length <= CHANNEL_NAME_SIZE && utf8_valid(name, length);
 }
 
 const char *job_origin_name(enum job_origin origin)

@@ -26,6 +26,8 @@ struct job {
     size_t view_count;
     const char *const *after; /* names of jobs of the same database */
     size_t after_count;
+    const char *const *on; /* channels whose notifications wake it, as pg_notify names them: 1..63 bytes each */
+    size_t on_count;
     int line; /* of `file`; these four side by side, for there may be many jobs */
     enum job_origin origin;
     enum job_work work;
@@ -36,8 +38,13 @@ struct job {
 /* A copy that owns all it points to except its schedule's zone, which it no longer has: for a run that outlives its catalog. */
 struct job *job_copy(const struct job *job);
 void job_free(struct job *copy); /* takes NULL */
-/* No schedule of its own: due once the jobs it comes after have delivered. */
+/* No schedule of its own, but jobs it comes after: due once these have delivered. Channels and target_lag may wake it too. */
 bool job_is_join(const struct job *job);
+/* Something makes it run unasked: a schedule, jobs before it, channels, or the changes of its sources. */
+bool job_is_driven(const struct job *job);
+/* What may stand in `on`: 1 to CHANNEL_NAME_SIZE bytes. */
+#define CHANNEL_NAME_SIZE 63
+bool channel_name_valid(const char *name);
 
 const char *job_origin_name(enum job_origin origin); /* "plugin", "config" */
 const char *job_work_name(enum job_work work);       /* "command", "refresh" */

@@ -9,7 +9,7 @@
 #define NAMES_MAX 64 /* of options, names kept for later, and what a caller adds */
 
 /* A later version will know them. */
-static const char *const reserved_names[] = {"on", "debounce", "throttle", "target_lag", "warn_after", "error_after"};
+static const char *const reserved_names[] = {"throttle"};
 
 /* What other schedulers call these things. */
 static const struct {
@@ -18,12 +18,19 @@ static const struct {
 } synonyms[] = {
     {"attempts", "max_attempts"},
     {"catch_up", "catchup"},
+    {"channel", "on"},
+    {"channels", "on"},
     {"cron", "schedule"},
     {"db", "database"},
     {"dbname", "database"},
     {"deadline", "starting_deadline"},
     {"depends", "after"},
     {"depends_on", "after"},
+    {"freshness", "target_lag"},
+    {"lag", "target_lag"},
+    {"listen", "on"},
+    {"max_lag", "target_lag"},
+    {"notify", "on"},
     {"overlap", "overlap_policy"},
     {"query", "command"},
     {"retries", "max_attempts"},

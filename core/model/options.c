@@ -53,6 +53,16 @@ static const struct option table[] = {
      .low = 0,
      .high = 365 * USEC_PER_DAY},
     {.name = "jitter", .kind = OPTION_DURATION, .offset = AT(jitter), .low = 0, .high = USEC_PER_DAY},
+    {.name = "debounce", .kind = OPTION_DURATION, .offset = AT(debounce), .low = 0, .high = USEC_PER_DAY},
+    {.name = "debounce_max", .kind = OPTION_LIMIT, .offset = AT(debounce_max), .low = 0, .high = 365 * USEC_PER_DAY},
+    {.name = "target_lag",
+     .kind = OPTION_LIMIT,
+     .offset = AT(target_lag),
+     .low = 50 * USEC_PER_MSEC,
+     .high = 365 * USEC_PER_DAY,
+     .reserved = {"downstream"}},
+    {.name = "warn_after", .kind = OPTION_LIMIT, .offset = AT(warn_after), .low = 0, .high = 365 * USEC_PER_DAY},
+    {.name = "error_after", .kind = OPTION_LIMIT, .offset = AT(error_after), .low = 0, .high = 365 * USEC_PER_DAY},
     {.name = "attempt_timeout",
      .kind = OPTION_LIMIT,
      .offset = AT(attempt_timeout),
@@ -171,9 +181,14 @@ static bool refuse_duration(const struct option *option, const struct error *par
 
 static bool set_duration(const struct option *option, const char *value, duration *length, struct error *err)
 {
+    int reserved = 0;
     if (option->kind == OPTION_LIMIT && strcmp(value, "none") == 0) {
         *length = 0;
         return true;
+    }
+    if (find_word(value, option->reserved, MOST_WORDS, &reserved)) {
+        error_set(err, ERROR_CONFIG, "%s \"%s\" is not available yet", option->name, value);
+        return error_hint(err, "write a duration such as 5s, or none");
     }
     duration parsed = 0;
     struct error refusal;
@@ -417,6 +432,12 @@ void options_inherit(struct job_options *options, const struct job_options *lowe
         }
     }
     options->set |= lower->set;
+}
+
+bool options_gives(const struct job_options *options, const char *name)
+{
+    const struct option *option = find_option(name);
+    return option != NULL && (options->set & UINT32_C(1) << (option - table)) != 0;
 }
 
 const char *options_name(size_t index)

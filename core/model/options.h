@@ -38,6 +38,11 @@ struct job_options {
     int64_t catchup_limit;
     duration starting_deadline; /* 0 = none */
     duration jitter;
+    duration debounce;        /* of notifications: a run is due this long after the last of a burst */
+    duration debounce_max;    /* and no later than this after the first; 0 = ten times debounce */
+    duration target_lag;      /* how far behind its sources a refresh may be; 0 = none, they are not watched */
+    duration warn_after;      /* age of an unrefreshed change at which a view is late; 0 = none */
+    duration error_after;     /* and stale; 0 = none */
     duration attempt_timeout; /* 0 = none */
     duration cancel_grace;
     duration lock_timeout; /* 0 = none */
@@ -64,6 +69,8 @@ bool options_reserves(const char *name);
 const char *options_suggest(const char *name, const char *const *others, size_t other_count);
 /* Takes from `lower` every option that `options` has not set itself. */
 void options_inherit(struct job_options *options, const struct job_options *lower);
+/* Whether its source gave it. */
+bool options_gives(const struct job_options *options, const char *name);
 /* Name of option `index` of the table, NULL past its end: for messages, check, documentation. */
 const char *options_name(size_t index);
 /* The current value as the text that options_set would read; caller frees. NULL for an unknown name. */

@@ -52,8 +52,8 @@ static bool check_options(struct check *check, const char *place, const struct c
 static bool check_schedule(struct check *check, const char *place, const struct declared_job *job)
 {
     if (job->schedule[0] == '\0') {
-        return job->after.count > 0 || job->on.count > 0 ||
-               check_fail(check, "give it a schedule, or jobs to come after, or channels to wake it",
+        return job->after.count > 0 || job->on.count > 0 || job->options.target_lag > 0 ||
+               check_fail(check, "give it a schedule, or jobs to come after, or channels to wake it, or a target_lag",
                           "%s: nothing makes it run", place);
     }
     struct schedule schedule;
@@ -71,10 +71,13 @@ static bool check_debounce(struct check *check, const char *place, const struct 
         return check_fail(check, "name the channels in .on, or leave .debounce out",
                           "%s: debounce is given, but no channel wakes it", place);
     }
-    duration quiet = 0;
+    struct job_options scratch = job->options;
+    if (options_gives(&job->options, "debounce")) {
+        return check_fail(check, "give it once: as .debounce or among .options", "%s: debounce is given twice", place);
+    }
     struct error fault = {.kind = ERROR_NONE};
-    return duration_parse(job->debounce, &quiet, &fault) ||
-           check_fail(check, fault.hint, "%s: debounce: %s", place, fault.message);
+    return options_set(&scratch, "debounce", job->debounce, &fault) ||
+           check_fail(check, fault.hint, "%s: %s", place, fault.message);
 }
 
 static bool check_work(struct check *check, const char *place, const struct declared_job *job,
@@ -113,8 +116,8 @@ static bool check_job(struct check *check, size_t index, const struct chime_job 
            check_names(check, place, "refresh", from->refresh, &rule_relation, &to->refresh) &&
            check_names(check, place, "after", from->after, &rule_key, &to->after) &&
            check_names(check, place, "on", from->on, &rule_catalog, &to->on) && check_work(check, place, to, known) &&
-           check_schedule(check, place, to) && check_debounce(check, place, to) &&
-           check_options(check, place, &from->options, &to->options);
+           check_options(check, place, &from->options, &to->options) && check_schedule(check, place, to) &&
+           check_debounce(check, place, to);
 }
 
 static struct known_names known_names(struct check *check)

@@ -54,7 +54,7 @@ struct declared_job {
     const char *command; /* "" none */
     struct names after;
     struct names on;
-    const char *debounce; /* NULL */
+    const char *debounce; /* NULL; the default of that option, which is not among `options` then */
     struct job_options options;
 };
 

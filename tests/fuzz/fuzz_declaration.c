@@ -26,7 +26,7 @@ static void check_promises(const struct declaration *declaration)
     for (size_t i = 0; i < declaration->job_count; i++) {
         const struct declared_job *job = &declaration->jobs[i];
         require((job->refresh.count > 0) != (job->command[0] != '\0'));
-        require(job->schedule[0] != '\0' || job->after.count + job->on.count > 0);
+        require(job->schedule[0] != '\0' || job->after.count + job->on.count > 0 || job->options.target_lag > 0);
     }
     for (size_t i = 0; i < declaration->setting_count; i++) {
         require(setting_accepts(&declaration->settings[i], declaration->settings[i].value, NULL));

@@ -98,7 +98,7 @@ START_TEST(errors_of_one_job_hide_none_of_another)
         ":5: \"after\" of job \"c\": \"9!\" cannot be a job's name\n",
         ":6: \"d\" of \"jobs\": expected a group, found an integer\n",
         ":7: job \"e\" comes after \"zzzzzz\", which is not a job of database \"main\"\n",
-        ":8: job \"f\" has neither a schedule nor a job to come after: it would never run\n",
+        ":8: job \"f\" has neither a schedule nor a job to come after nor a channel to wake it: it would never run\n",
         ":9: job \"g\": database \"main\" has no pool \"heavy\"\n",
         ":9: job \"g\" comes after itself\n",
         ":10: job \"h\": there is no time zone \"Xxx/Yyy\"\n",

@@ -140,6 +140,19 @@ START_TEST(a_configuration_with_errors_has_no_graph)
 }
 END_TEST
 
+START_TEST(dot_says_that_only_events_wake_a_job)
+{
+    files_write(configuration, "databases: { main: { conninfo = \"dbname=m\"; }; };\n"
+                               "jobs: { listener: { command = \"SELECT 1\"; on = \"scored\"; };\n"
+                               "  idle: { command = \"SELECT 1\"; enabled = false; };\n"
+                               "  both: { command = \"SELECT 1\"; on = \"scored\"; after = \"listener\"; }; };\n");
+    ck_assert_int_eq(GRAPH("-o", "dot"), 0);
+    commands_has(output, " [label=\"listener\\nby event\"];\n");
+    commands_has(output, " [label=\"idle\\non request\" style=dashed fontcolor=gray];\n");
+    commands_has(output, " [label=\"both\\njoin\" shape=ellipse];\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cli_graph");
@@ -151,6 +164,7 @@ int main(void)
     tcase_add_test(tests, dot_quotes_and_groups_by_database);
     tcase_add_test(tests, only_graph_draws);
     tcase_add_test(tests, jobs_of_plugins_and_what_they_keep_are_in_it);
+    tcase_add_test(tests, dot_says_that_only_events_wake_a_job);
     tcase_add_test(tests, a_configuration_with_errors_has_no_graph);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

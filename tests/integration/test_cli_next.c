@@ -174,6 +174,76 @@ START_TEST(why_a_job_has_no_slots_is_said)
 }
 END_TEST
 
+static json_t *of_job(const char *name, const char *key)
+{
+    for (size_t i = 0; i < json_array_size(json_object_get(document, "jobs")); i++) {
+        if (strcmp(text_of(i, key[0] == 'o' ? "name" : "job"), name) == 0) {
+            return json_object_get(json_array_get(json_object_get(document, "jobs"), i), key);
+        }
+    }
+    ck_abort_msg("no job %s in:\n%s", name, output);
+}
+
+static void add_woken_jobs(void)
+{
+    add_job("first", "@yearly", NULL);
+    add_job("listener", "", "channels = '{scored,\"Two, words\"}'");
+    add_job("follower", "", "after = '{first}', channels = '{scored}'");
+    add_job("refresh", "", "command = '', views = '{a.b}', options = '{\"target_lag\": \"2s\"}'");
+    add_job("mixed", "@yearly",
+            "command = '', views = '{a.b}', channels = '{scored}', options = '{\"target_lag\": \"2s\"}'");
+    add_job("forced", "", "options = '{\"target_lag\": \"none\"}'");
+}
+
+START_TEST(what_wakes_a_job_without_a_schedule_is_said)
+{
+    add_woken_jobs();
+    ASSERT_RUN(0, "next", "listener");
+    complains("job \"listener\" has no schedule: it runs on scored, Two, words\n");
+    ASSERT_RUN(0, "next", "follower");
+    complains("job \"follower\" has no schedule: it runs after first; on scored\n");
+    ASSERT_RUN(0, "next", "refresh");
+    complains("job \"refresh\" has no schedule: it runs when its sources change\n");
+    ASSERT_RUN(0, "next", "forced");
+    complains("job \"forced\" has no schedule: it runs when it is asked for\n");
+    ASSERT_RUN(0, "next");
+    complains("4 active jobs without a slot that is known beforehand");
+}
+END_TEST
+
+static bool line_has(const char *name, const char *words)
+{
+    const char *line = strstr(output, name);
+    ck_assert_msg(line != NULL, "no %s in:\n%s", name, output);
+    const char *found = strstr(line, words);
+    return found != NULL && found < line + strcspn(line, "\n");
+}
+
+START_TEST(jobs_and_show_tell_what_wakes_a_job)
+{
+    add_woken_jobs();
+    ASSERT_RUN(0, "jobs");
+    ck_assert_msg(line_has("listener ", " on scored, Two, words "), "%s", output);
+    ck_assert_msg(line_has("follower ", " after first; on scored "), "%s", output);
+    ck_assert_msg(line_has("refresh ", " when its sources change "), "%s", output);
+    ck_assert_msg(line_has("mixed ", " @yearly "), "%s", output);
+    ck_assert_msg(strstr(output, " ON") == NULL, "%s", output);
+    ASSERT_RUN(0, "jobs", "-o", "wide");
+    ck_assert_msg(strstr(output, " ON ") != NULL && line_has("mixed ", " scored "), "%s", output);
+    ASSERT_RUN(0, "jobs", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 6);
+    ck_assert_uint_eq(json_array_size(of_job("listener", "on")), 2);
+    ck_assert_str_eq(json_string_value(json_array_get(of_job("listener", "on"), 1)), "Two, words");
+    ck_assert_uint_eq(json_array_size(of_job("refresh", "on")), 0);
+    ck_assert_msg(strstr(output, "\"schedule\": \"\"") != NULL && strstr(output, "after first") == NULL, "%s", output);
+    ASSERT_RUN(0, "show", "listener");
+    ck_assert_msg(line_has("ON ", " scored, Two, words"), "%s", output);
+    ASSERT_RUN(0, "show", "refresh");
+    ck_assert_msg(strstr(output, "target_lag = 2s") != NULL, "%s", output);
+    ck_assert_msg(line_has("SCHEDULE ", " when its sources change"), "%s", output);
+}
+END_TEST
+
 START_TEST(a_schedule_that_cannot_be_read_is_an_error_with_its_job)
 {
     add_job("later", "every full moon", NULL);
@@ -205,6 +275,8 @@ int main(void)
     tcase_add_test(tests, the_slots_of_one_job_in_its_zone_with_what_the_clocks_do);
     tcase_add_test(tests, a_delay_is_known_once_its_run_has_ended);
     tcase_add_test(tests, why_a_job_has_no_slots_is_said);
+    tcase_add_test(tests, what_wakes_a_job_without_a_schedule_is_said);
+    tcase_add_test(tests, jobs_and_show_tell_what_wakes_a_job);
     tcase_add_test(tests, a_schedule_that_cannot_be_read_is_an_error_with_its_job);
     tcase_add_test(tests, jobs_and_status_know_the_zone_too);
     suite_add_tcase(suite, tests);

@@ -46,10 +46,11 @@ static void expect_unchanged_by(const char *sql, const char *value)
 START_TEST(every_function_looks_names_up_where_nobody_else_can_put_them)
 {
     /* One whose body is parsed with its definition looks nothing up later. perform runs a job's text with the role's own
-     * settings: its own names are written out in full. */
-    expect("SELECT string_agg(p.proname, ' ') FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace"
+     * settings, and a procedure that commits can have none: their own names are written out in full. */
+    expect("SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p WHERE p.pronamespace = "
+           "'chime'::regnamespace"
            " AND p.prosqlbody IS NULL AND NOT coalesce('search_path=pg_catalog' = ANY (p.proconfig), false)",
-           "perform");
+           "perform tend_capture");
     expect("SELECT string_agg(p.proname, ' ') FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace"
            " AND p.prosecdef",
            NULL);
@@ -225,6 +226,37 @@ START_TEST(a_part_leaves_the_jobs_of_other_parts_alone_and_the_last_step_switche
 }
 END_TEST
 
+#define LISTENING_JOB(list)                                                                        \
+    "{\"name\": \"job 1\", \"origin\": \"config\", \"active\": true, \"schedule\": \"* * * * *\"," \
+    " \"command\": \"SELECT 1\", \"views\": [], \"after\": [], \"channels\": " list ", \"options\": {}}"
+
+START_TEST(other_channels_make_another_definition_and_move_no_cursor)
+{
+    expect(SYNC(LISTENING_JOB("[\"scored\", \"Two \\\"words\\\"\"]")), "job 1 1 2 t f");
+    expect("SELECT channels FROM chime.job_status WHERE job_id = 1", "{scored,\"Two \\\"words\\\"\"}");
+    expect_unchanged_by(SYNC(LISTENING_JOB("[\"scored\", \"Two \\\"words\\\"\"]")), "job 1 1 2 t f");
+    expect(SYNC(LISTENING_JOB("[\"scored\"]")), "job 1 1 3 t f");
+    expect("SELECT channels FROM chime.job WHERE job_id = 1", "{scored}");
+    expect(SYNC(JOB("job 1", "* * * * *")), "job 1 1 4 t f");
+    expect("SELECT channels FROM chime.job WHERE job_id = 1", "{}");
+    expect(SYNC("{\"name\": \"new\", \"origin\": \"config\", \"active\": true, \"schedule\": \"\", \"command\":"
+                " \"SELECT 1\", \"views\": [], \"after\": [], \"channels\": [\"x\"], \"options\": {}}"),
+           "new 4 1 f f");
+    expect("SELECT channels FROM chime.job WHERE job_id = 4", "{x}");
+}
+END_TEST
+
+START_TEST(a_target_lag_is_told_as_it_was_written_and_none_is_null)
+{
+    expect("SELECT count(*) FROM chime.job_status WHERE target_lag IS NOT NULL", "0");
+    cluster_execute(cluster, "UPDATE chime.job SET options = options || '{\"target_lag\": \"250ms\"}' WHERE job_id = 1;"
+                             "UPDATE chime.job SET options = options || '{\"target_lag\": \"none\"}' WHERE job_id = 2");
+    expect("SELECT string_agg(concat_ws(' ', job_id, target_lag), ',' ORDER BY job_id) FROM chime.job_status",
+           "1 250ms,2,3");
+    expect("SELECT target_lag::interval FROM chime.job_status WHERE job_id = 1", "00:00:00.25");
+}
+END_TEST
+
 START_TEST(a_sync_that_broke_off_is_completed_by_the_next_and_moves_no_cursor_again)
 {
     expect(SYNC(JOB("job 1", "@hourly")), "job 1 1 2 f f");
@@ -272,6 +304,8 @@ int main(void)
     tcase_add_test(cases, a_skip_of_a_schedule_is_none_of_a_join_and_need_not_be_an_outcome);
     tcase_add_test(cases, the_skips_of_a_job_join_and_a_job_whose_cursor_stands_elsewhere_is_left_out);
     tcase_add_test(cases, a_part_leaves_the_jobs_of_other_parts_alone_and_the_last_step_switches_off_those_of_none);
+    tcase_add_test(cases, other_channels_make_another_definition_and_move_no_cursor);
+    tcase_add_test(cases, a_target_lag_is_told_as_it_was_written_and_none_is_null);
     tcase_add_test(cases, a_sync_that_broke_off_is_completed_by_the_next_and_moves_no_cursor_again);
     tcase_add_test(cases, a_job_that_wakes_starts_from_now_and_is_the_same_job);
     tcase_add_test(cases, a_job_of_the_same_name_that_is_another_roles_is_not_touched);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledger/migrate.h"
 #include "support/cluster.h"
 #include "support/ledger_sql.h"
 
@@ -19,7 +20,7 @@ static void set_up(void)
 {
     static const char *const settings[] = {"shared_buffers=256MB", "autovacuum=off", NULL};
     cluster = cluster_create(settings);
-    ledger_sql_migrate(cluster, 0, 4);
+    ledger_sql_migrate(cluster, 0, migrate_newest());
     ledger_sql_helpers(cluster);
     ledger_sql_lead(cluster);
     ledger_sql_jobs(cluster, FEW);

@@ -164,6 +164,26 @@ START_TEST(cursors_stay_where_options_only_gained_names_and_move_with_the_time_z
 }
 END_TEST
 
+START_TEST(no_job_listens_or_has_a_limit_of_lag)
+{
+    expect("SELECT count(*) FROM chime.job_status WHERE channels = '{}' AND target_lag IS NULL", "4");
+}
+END_TEST
+
+START_TEST(options_of_later_versions_get_their_defaults_and_move_no_cursor)
+{
+    expect(
+        "SELECT version || ' ' || (last_slot = '2026-01-02 01:00Z') FROM chime.sync_jobs('" LEDGER_SQL_TOKEN "',"
+        " '[{\"name\": \"failing\", \"origin\": \"config\", \"active\": true, \"schedule\": \"@hourly\", \"command\":"
+        " \"SELECT 1/0\", \"views\": [], \"after\": [], \"channels\": [], \"options\": {}}]',"
+        " '{\"command\": {\"catchup\": \"latest\", \"timezone\": \"UTC\", \"dst_gap\": \"run\", \"dst_overlap\": "
+        "\"first\", \"debounce\": \"0s\", \"target_lag\": \"none\"}, \"refresh\": {}}')",
+        "4 true");
+    expect("SELECT options ->> 'debounce' FROM chime.job WHERE name = 'failing'", "0s");
+    expect("SELECT count(*) FROM chime.job_status WHERE target_lag IS NULL", "4");
+}
+END_TEST
+
 START_TEST(a_job_that_failed_before_is_suspended_and_resumed_as_others_are)
 {
     expect("SELECT granted(chime.suspend(1, 'look into it'))", "t");
@@ -186,6 +206,8 @@ int main(void)
     tcase_add_test(cases, live_runs_go_on_under_the_same_leader);
     tcase_add_test(cases, another_leader_finds_the_runs_as_orphans);
     tcase_add_test(cases, cursors_stay_where_options_only_gained_names_and_move_with_the_time_zone);
+    tcase_add_test(cases, no_job_listens_or_has_a_limit_of_lag);
+    tcase_add_test(cases, options_of_later_versions_get_their_defaults_and_move_no_cursor);
     tcase_add_test(cases, a_job_that_failed_before_is_suspended_and_resumed_as_others_are);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

@@ -123,6 +123,22 @@ START_TEST(a_join_runs_once_all_have_delivered_and_says_why_it_does_not)
 }
 END_TEST
 
+START_TEST(what_a_job_that_only_events_wake_waits_for_is_said)
+{
+    site_job(site, "listener", "command = \"SELECT 1\"; on = [\"scored\", \"Rescored\"]; debounce = \"5s\";");
+    site_job(site, "both", "command = \"SELECT 1\"; after = [\"listener\"]; on = \"scored\";");
+    site_job(site, "yearly", NEVER_DUE "command = \"SELECT 1\"; on = \"scored\";");
+    served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT channels FROM chime.job_status WHERE name = 'listener'", "{scored,Rescored}", 20);
+    EXPECT_SQL(cluster, "SELECT options ->> 'debounce' FROM chime.job WHERE name = 'listener'", "5s");
+    expect_why("listener", "idle: runs on scored, Rescored\n");
+    expect_why("both", "idle: waits for the next end of listener; also runs on scored\n");
+    expect_why("yearly", "; also runs on scored\n");
+    expect_why("yearly", "idle: its next slot is ");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.runs", "0");
+}
+END_TEST
+
 START_TEST(log_runs_says_what_is_kept_of_runs_that_nobody_asked_for)
 {
     site_job(site, "quiet", NEVER_DUE "command = \"SELECT 1\"; log_runs = \"off\";");
@@ -147,6 +163,7 @@ int main(void)
     tcase_add_test(cases, a_live_run_is_cancelled_by_its_number);
     tcase_add_test(cases, a_job_that_keeps_failing_suspends_itself);
     tcase_add_test(cases, a_join_runs_once_all_have_delivered_and_says_why_it_does_not);
+    tcase_add_test(cases, what_a_job_that_only_events_wake_waits_for_is_said);
     tcase_add_test(cases, log_runs_says_what_is_kept_of_runs_that_nobody_asked_for);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ledger/embedded.h"
+#include "ledger/migrate.h"
 
 void ledger_sql_migrate(struct cluster *cluster, int from, int to)
 {
@@ -94,7 +95,7 @@ void ledger_sql_helpers(struct cluster *cluster)
 struct cluster *ledger_sql_create(int jobs)
 {
     struct cluster *cluster = cluster_create(NULL);
-    ledger_sql_migrate(cluster, 0, 4);
+    ledger_sql_migrate(cluster, 0, migrate_newest());
     ledger_sql_helpers(cluster);
     ledger_sql_lead(cluster);
     ledger_sql_jobs(cluster, jobs);

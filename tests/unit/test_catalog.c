@@ -275,7 +275,70 @@ START_TEST(job_woken_by_a_channel_needs_no_schedule)
     use_plugin(&samples.other);
     const struct catalog *built = build(ONE_DATABASE, "jobs: { other-job: { max_attempts = 1; }; };");
     expect_findings(catalog, "");
-    ck_assert_int_eq(catalog_find_job(built, "main", "other-job")->schedule.form, SCHEDULE_NONE);
+    const struct job *job = catalog_find_job(built, "main", "other-job");
+    ck_assert_int_eq(job->schedule.form, SCHEDULE_NONE);
+    ck_assert_uint_eq(job->on_count, 1);
+    ck_assert_str_eq(job->on[0], "submissions");
+    ck_assert_int_eq(job->options.debounce, 0);
+    ck_assert(!job_is_join(job));
+}
+END_TEST
+
+static void use_other_with_channels(void)
+{
+    static const char *const channels[] = {"submissions", "scores"};
+    samples.other_job.on = (struct names){channels, 2};
+    samples.other_job.debounce = "5s";
+    use_plugin(&samples.other);
+}
+
+static const struct job *build_other(const char *part)
+{
+    build(ONE_DATABASE, part);
+    expect_findings(catalog, "");
+    return job_named("main", "other-job");
+}
+
+START_TEST(channels_and_debounce_of_a_plugin_are_defaults)
+{
+    use_other_with_channels();
+    const struct job *job = build_other("");
+    ck_assert_uint_eq(job->on_count, 2);
+    ck_assert_int_eq(job->options.debounce, 5 * USEC_PER_SEC);
+    job = build_other("jobs: { other-job: { debounce = \"0s\"; }; };");
+    ck_assert_uint_eq(job->on_count, 2);
+    ck_assert_int_eq(job->options.debounce, 0);
+    job = build_other("jobs: { other-job: { on = \"mine\"; }; };");
+    ck_assert_uint_eq(job->on_count, 1);
+    ck_assert_str_eq(job->on[0], "mine");
+    ck_assert_int_eq(job->options.debounce, 5 * USEC_PER_SEC);
+}
+END_TEST
+
+START_TEST(job_that_listens_to_none_any_more_needs_no_debounce_of_its_plugin)
+{
+    use_other_with_channels();
+    const struct job *job = build_other("jobs: { other-job: { on = []; }; };");
+    ck_assert_uint_eq(job->on_count, 0);
+    ck_assert_int_eq(job->options.debounce, 0);
+}
+END_TEST
+
+START_TEST(events_take_the_place_of_a_schedule)
+{
+    use_plugin(&samples.lane);
+    build(
+        ONE_DATABASE,
+        "jobs: { a: { command = \"SELECT $1\"; on = [\"x\", \"y\"]; debounce = \"5s\"; debounce_max = \"5s\"; };\n"
+        " both: { command = \"SELECT 1\"; on = \"x\"; after = \"a\"; };\n"
+        " refresh-lanes: { schedule = \"\"; target_lag = \"250ms\"; warn_after = \"1s\"; error_after = \"1s\"; }; };");
+    expect_findings(catalog, "");
+    ck_assert_str_eq(job_named("main", "a")->on[1], "y");
+    ck_assert_int_eq(job_named("main", "a")->options.debounce_max, 5 * USEC_PER_SEC);
+    ck_assert(!job_is_join(job_named("main", "a")));
+    ck_assert(job_is_join(job_named("main", "both")));
+    ck_assert_int_eq(job_named("main", "refresh-lanes")->options.target_lag, 250 * USEC_PER_MSEC);
+    ck_assert(!job_is_join(job_named("main", "refresh-lanes")));
 }
 END_TEST
 
@@ -321,6 +384,9 @@ int main(void)
     tcase_add_test(tests, plugin_that_reads_another_ones_view_comes_after_it);
     tcase_add_test(tests, plugins_whose_jobs_come_after_each_other_are_ordered_by_what_they_read);
     tcase_add_test(tests, job_woken_by_a_channel_needs_no_schedule);
+    tcase_add_test(tests, channels_and_debounce_of_a_plugin_are_defaults);
+    tcase_add_test(tests, job_that_listens_to_none_any_more_needs_no_debounce_of_its_plugin);
+    tcase_add_test(tests, events_take_the_place_of_a_schedule);
     tcase_add_test(tests, ten_thousand_chained_jobs_take_little_time);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

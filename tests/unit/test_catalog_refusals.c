@@ -49,11 +49,19 @@ static const struct {
      "/plugins/lane.so\n"
      "HINT:  leave the command out to change the plugin's job, or rename yours\n"},
     {ONE_DATABASE, "jobs: { tidy-lanes: { schedule = \"\"; after = []; }; };",
-     "%/conf.d/x.conf:1: job \"tidy-lanes\" has neither a schedule nor a job to come after: it would never run\n"
-     "HINT:  write schedule = \"*/10 * * * *\"; or after = [\"...\"]; or enabled = false;\n"},
+     "%/conf.d/x.conf:1: job \"tidy-lanes\" has neither a schedule nor a job to come after nor a channel to wake it: "
+     "it would never run\n"
+     "HINT:  write schedule = \"*/10 * * * *\"; or after = [\"...\"]; or on = [\"...\"]; or enabled = false;\n"},
     {ONE_DATABASE, "jobs: { a: { command = \"SELECT 1\"; }; };",
-     "%/conf.d/x.conf:1: job \"a\" has neither a schedule nor a job to come after: it would never run\n"
-     "HINT:  write schedule = \"*/10 * * * *\"; or after = [\"...\"]; or enabled = false;\n"},
+     "%/conf.d/x.conf:1: job \"a\" has neither a schedule nor a job to come after nor a channel to wake it: "
+     "it would never run\n"
+     "HINT:  write schedule = \"*/10 * * * *\"; or after = [\"...\"]; or on = [\"...\"]; or enabled = false;\n"},
+    {ONE_DATABASE, "jobs: { refresh-lanes: { schedule = \"\"; target_lag = \"none\"; }; };",
+     "%/conf.d/x.conf:1: job \"refresh-lanes\" has neither a schedule nor a job to come after nor a channel to wake "
+     "it: "
+     "it would never run\n"
+     "HINT:  write schedule = \"*/10 * * * *\"; or after = [\"...\"]; or on = [\"...\"]; or target_lag = \"10s\"; or "
+     "enabled = false;\n"},
     /* delivery */
     {ONE_DATABASE,
      "jobs: { a: { schedule = \"@daily\"; delivery = \"transactional\"; command = \"SELECT 1; VACUUM t\"; };\n"
@@ -121,6 +129,48 @@ static const struct {
      "%/conf.d/x.conf:2: job \"b\" is to catch up all slots, but has no schedule: it runs once for all that ended "
      "meanwhile\n"
      "HINT:  take catchup out, or give the job a schedule\n"},
+    /* what wakes it */
+    {ONE_DATABASE,
+     "jobs: { a: { command = \"SELECT 1\"; on = \"x\"; jitter = \"1s\"; };\n"
+     " b: { command = \"SELECT 1\"; on = \"x\"; catchup = \"all\"; };\n"
+     " refresh-lanes: { schedule = \"\"; target_lag = \"1s\"; catchup = \"all\"; };\n"
+     " tidy-lanes: { on = \"x\"; jitter = \"1s\"; catchup = \"all\"; }; };",
+     "%/conf.d/x.conf:1: job \"a\" has a jitter, but no schedule whose slots it could spread\n"
+     "HINT:  take jitter out, or give the job a schedule\n"
+     "%/conf.d/x.conf:2: job \"b\" is to catch up all slots, but has no schedule: it runs once for all that happened "
+     "meanwhile\n"
+     "HINT:  take catchup out, or give the job a schedule\n"
+     "%/conf.d/x.conf:3: job \"refresh-lanes\" is to catch up all slots, but has no schedule: it runs once for all "
+     "that "
+     "happened meanwhile\n"
+     "HINT:  take catchup out, or give the job a schedule\n"},
+    {ONE_DATABASE,
+     "jobs: { a: { command = \"SELECT 1\"; schedule = \"@daily\"; debounce = \"5s\"; };\n"
+     " b: { command = \"SELECT 1\"; schedule = \"@daily\"; debounce_max = \"5s\"; };\n"
+     " c: { command = \"SELECT 1\"; on = \"x\"; debounce = \"5s\"; debounce_max = \"4999ms\"; };\n"
+     " refresh-lanes: { target_lag = \"1s\"; debounce = \"1s\"; debounce_max = \"2s\"; };\n"
+     " tidy-lanes: { on = []; debounce = \"0s\"; debounce_max = \"none\"; }; };",
+     "%/conf.d/x.conf:1: job \"a\" has a debounce, but no channel wakes it\n"
+     "HINT:  name the channels: on = [\"...\"]; or take debounce out\n"
+     "%/conf.d/x.conf:2: job \"b\" has a debounce_max, but no channel wakes it\n"
+     "HINT:  name the channels: on = [\"...\"]; or take debounce_max out\n"
+     "%/conf.d/x.conf:3: job \"c\" waits 5s for quiet, but its debounce_max is 4999ms\n"
+     "HINT:  make debounce_max longer, or leave it out: it is ten times debounce then\n"
+     "%/conf.d/x.conf:4: job \"refresh-lanes\" has a debounce, but no channel wakes it\n"
+     "HINT:  name the channels: on = [\"...\"]; or take debounce out\n"},
+    {ONE_DATABASE,
+     "jobs: { a: { command = \"SELECT 1\"; target_lag = \"5s\"; };\n"
+     " b: { command = \"SELECT 1\"; on = \"x\"; warn_after = \"5s\"; };\n"
+     " tidy-lanes: { error_after = \"5s\"; };\n"
+     " refresh-lanes: { warn_after = \"5s\"; error_after = \"4s\"; }; };",
+     "%/conf.d/x.conf:1: job \"a\" has target_lag, but refreshes no views\n"
+     "HINT:  take target_lag out; a schedule, after, or on = [\"...\"]; may start a command\n"
+     "%/conf.d/x.conf:2: job \"b\" has warn_after, but refreshes no views\n"
+     "HINT:  take warn_after out: it is an age of changes that a view lacks\n"
+     "%/conf.d/x.conf:3: job \"tidy-lanes\" has error_after, but refreshes no views\n"
+     "HINT:  take error_after out: it is an age of changes that a view lacks\n"
+     "%/conf.d/x.conf:4: job \"refresh-lanes\" warns after 5s, but its error_after is 4s\n"
+     "HINT:  make error_after at least as long as warn_after\n"},
     /* dependencies */
     {ONE_DATABASE, "jobs: { a: { command = \"SELECT 1\"; after = [\"tidylanes\", \"refresh-lanes\", \"qqq\"]; }; };",
      "%/conf.d/x.conf:1: job \"a\" comes after \"tidylanes\", which is not a job of database \"main\"\n"

@@ -228,6 +228,30 @@ START_TEST(options_may_be_texts_numbers_lists_and_groups)
 }
 END_TEST
 
+START_TEST(channels_are_one_text_or_a_list_of_any_names)
+{
+    put("pgchime.conf",
+        DATABASES "jobs: { a: { command = \"SELECT 1\"; on = [\"scored\", \"Two \\\"words\\\", \\x0a, \xc3\xbc\"];\n"
+                  "  debounce = \"5s\"; debounce_max = \"30s\"; }; b: { on = \"x\"; target_lag = \"250ms\"; };\n"
+                  "  c: { on = []; warn_after = \"1min\"; error_after = \"none\"; }; d: { }; };");
+    const struct config *read = load();
+    expect_findings(config, "");
+    ck_assert(read->jobs[0].on_given);
+    ck_assert_uint_eq(read->jobs[0].on_count, 2);
+    ck_assert_str_eq(read->jobs[0].on[0], "scored");
+    ck_assert_str_eq(read->jobs[0].on[1], "Two \"words\", \n, \xc3\xbc");
+    ck_assert_int_eq(read->jobs[0].options.debounce, 5 * USEC_PER_SEC);
+    ck_assert_int_eq(read->jobs[0].options.debounce_max, 30 * USEC_PER_SEC);
+    ck_assert_uint_eq(read->jobs[1].on_count, 1);
+    ck_assert_str_eq(read->jobs[1].on[0], "x");
+    ck_assert_int_eq(read->jobs[1].options.target_lag, 250 * USEC_PER_MSEC);
+    ck_assert(read->jobs[2].on_given);
+    ck_assert_uint_eq(read->jobs[2].on_count, 0);
+    ck_assert_int_eq(read->jobs[2].options.warn_after, USEC_PER_MINUTE);
+    ck_assert(!read->jobs[3].on_given);
+}
+END_TEST
+
 START_TEST(relative_folders_are_relative_to_the_file)
 {
     put("pgchime.conf", "plugin_dir = \"plugins\"; conf_dir = \"conf.d\";");
@@ -417,6 +441,7 @@ int main(void)
     tcase_add_test(tests, control_socket_may_be_as_long_as_a_socket_path_may);
     tcase_add_test(tests, file_in_a_deep_folder_needs_a_control_socket);
     tcase_add_test(tests, options_may_be_texts_numbers_lists_and_groups);
+    tcase_add_test(tests, channels_are_one_text_or_a_list_of_any_names);
     tcase_add_test(tests, relative_folders_are_relative_to_the_file);
     tcase_add_test(tests, nothing_needs_to_be_configured_to_idle);
     tcase_add_test(tests, only_visible_conf_files_of_the_folder_are_read);

@@ -9,9 +9,10 @@
 #define DATABASES "databases: { main: { conninfo = \"dbname=app\"; }; };\n"
 #define CONF_DIR "conf_dir = \"conf.d\";\n"
 #define KNOWN_KEYS \
-    "HINT:  known here: schedule, command, database, after, enabled, and the options that docs/jobs.md lists\n"
+    "HINT:  known here: schedule, command, database, after, on, enabled, and the options that docs/jobs.md lists\n"
 #define BACKOFF_HINT "HINT:  write { initial = \"5s\"; coefficient = 2; max = \"10min\"; jitter = 0.2; }\n"
 #define NAME_HINT "HINT:  a name has 1 to 63 letters, digits, \"_\" and \"-\"\n"
+#define CHANNEL_HINT "HINT:  a channel is named with 1 to 63 bytes of UTF-8, as in NOTIFY\n"
 #define LETTERS "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg" /* 64 */
 #define POOL_HINT "HINT:  it is how many runs of the pool may be in flight at once\n"
 #define SOCKET_HINT "HINT:  write control_socket = \"...\"; with a shorter path, such as one below /run\n"
@@ -46,11 +47,25 @@ static const struct {
     {"jobs: { a: { max_atempts = 1; }; };", "%/conf.d/x.conf:1: unknown key \"max_atempts\" in job \"a\"\n"
                                             "HINT:  did you mean \"max_attempts\"?\n"},
     {"jobs: { a: { zzz = { b = 1; }; }; };", "%/conf.d/x.conf:1: unknown key \"zzz\" in job \"a\"\n" KNOWN_KEYS},
-    {"jobs: { a: { on = [\"b\"]; targetlag = 1; }; };",
-     "%/conf.d/x.conf:1: job \"a\": option \"on\" is not available yet\n"
-     "HINT:  its name is kept for a later version: remove it\n"
-     "%/conf.d/x.conf:1: unknown key \"targetlag\" in job \"a\"\n"
-     "HINT:  did you mean \"target_lag\"?\n"},
+    {"jobs: { a: { on = [\"b\"]; targetlag = 1; }; };", "%/conf.d/x.conf:1: unknown key \"targetlag\" in job \"a\"\n"
+                                                        "HINT:  did you mean \"target_lag\"?\n"},
+    {"jobs: { a: { on = 5; };\n b: { on = [1]; };\n c: { on = [\"\", \"" LETTERS "\", \"\\xff\"]; };\n"
+     " d: { on = [\"b\", \"c\", \"b\"]; };\n e: { on = { a = \"b\"; }; }; };",
+     "%/conf.d/x.conf:1: \"on\" of job \"a\": expected a string or a list of strings, found an integer\n"
+     "HINT:  write \"a\" or [\"a\", \"b\"]\n"
+     "%/conf.d/x.conf:2: \"on\" of job \"b\": expected a list of strings, found an integer in it\n"
+     "%/conf.d/x.conf:3: \"on\" of job \"c\": \"\" cannot be a channel's name\n" CHANNEL_HINT
+     "%/conf.d/x.conf:3: \"on\" of job \"c\": \"" LETTERS "\" cannot be a channel's name\n" CHANNEL_HINT
+     "%/conf.d/x.conf:3: \"on\" of job \"c\": \"?\" cannot be a channel's name\n" CHANNEL_HINT
+     "%/conf.d/x.conf:4: \"on\" of job \"d\" names \"b\" twice\nHINT:  name it once\n"
+     "%/conf.d/x.conf:5: \"on\" of job \"e\": expected a string or a list of strings, found a group\n"
+     "HINT:  write \"a\" or [\"a\", \"b\"]\n"},
+    {"jobs: { a: { target_lag = \"downstream\";\n debounce = \"none\";\n warn_after = [\"5s\"]; }; };",
+     "%/conf.d/x.conf:1: job \"a\": target_lag \"downstream\" is not available yet\n"
+     "HINT:  write a duration such as 5s, or none\n"
+     "%/conf.d/x.conf:2: job \"a\": debounce: \"none\" is not a duration\n"
+     "HINT:  write a whole number and one unit: 250ms, 5s, 10min, 2h or 1d\n"
+     "%/conf.d/x.conf:3: \"warn_after\" of job \"a\": expected one value, found a list\n"},
     {"jobs: { a: { throttle = \"5s\"; }; };", "%/conf.d/x.conf:1: job \"a\": option \"throttle\" is not available yet\n"
                                               "HINT:  its name is kept for a later version: remove it\n"},
     {"jobs: { a: { schedule = 5; }; };",
@@ -291,6 +306,12 @@ static const char *const guesses[][2] = {
     {"dbname", "database"},
     {"deadline", "starting_deadline"},
     {"catch_up", "catchup"},
+    {"channels", "on"},
+    {"listen", "on"},
+    {"notify", "on"},
+    {"freshness", "target_lag"},
+    {"lag", "target_lag"},
+    {"debounce_ma", "debounce_max"},
     {"afer", "after"},
     {"comand", "command"},
     {"trigger_rules", "trigger_rule"},

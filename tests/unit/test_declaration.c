@@ -502,6 +502,26 @@ START_TEST(a_job_needs_something_that_makes_it_run)
     assert_refused("no channel wakes it");
     job.debounce = "5 parsecs";
     assert_refused("jobs[0] \"refresh-orders\": debounce: ");
+    job.debounce = "2d";
+    assert_refused("jobs[0] \"refresh-orders\": debounce \"2d\" is outside 0s to 1d");
+    option = (struct chime_option){"debounce", "1s"};
+    assert_refused("jobs[0] \"refresh-orders\": debounce is given twice");
+    option = (struct chime_option){"debounce", "1s"};
+    job.debounce = NULL;
+    assert_accepted();
+}
+END_TEST
+
+START_TEST(changes_of_its_sources_make_a_job_run_too)
+{
+    option = (struct chime_option){"target_lag", "10s"};
+    job.schedule = NULL;
+    job.after = NULL;
+    job.on = NULL;
+    job.debounce = NULL;
+    assert_accepted();
+    option.value = "none";
+    assert_refused("nothing makes it run");
 }
 END_TEST
 
@@ -822,6 +842,7 @@ static TCase *refused_case(void)
     tcase_add_test(tests, relations_and_indexes_share_their_names);
     tcase_add_test(tests, jobs_are_checked);
     tcase_add_test(tests, a_job_needs_something_that_makes_it_run);
+    tcase_add_test(tests, changes_of_its_sources_make_a_job_run_too);
     tcase_add_test(tests, options_are_checked);
     tcase_add_test(tests, functions_are_checked);
     tcase_add_test(tests, channels_are_checked);

@@ -172,11 +172,14 @@ static uint32_t bit_of_option(const char *name)
 
 START_TEST(example_of_each_option_sets_that_option_and_no_other)
 {
+    use_plugin(&samples.lane);
     read_table("Options");
     for (size_t i = 0; i < row_count; i++) {
         char *name = quoted_cell(&rows[i], 0);
         char *example = quoted_cell(&rows[i], 4);
-        char *text = xasprintf("jobs: { a: { schedule = \"@daily\"; command = \"SELECT 1\"; %s }; };", example);
+        bool of_refreshes = strstr(rows[i].cells[3], "only for refreshes") != NULL;
+        const char *job = of_refreshes ? "refresh-lanes: {" : "a: { schedule = \"@daily\"; command = \"SELECT 1\";";
+        char *text = xasprintf("jobs: { %s %s }; };", job, example);
         build(MAIN_WITH_POOLS, text);
         expect_findings(catalog, "");
         ck_assert_msg(config->jobs[0].options.set == bit_of_option(name), "%s: %s", name, example);
@@ -414,10 +417,19 @@ static char *shown(const char *text)
     return copy;
 }
 
-static void expect_all_options(const struct job_options *options, const char *file)
+/* What plugin and product say where conf.d says nothing. */
+struct sample {
+    const char *name;
+    const char *debounce;
+    const char *channel; /* NULL: none */
+};
+
+static void expect_all_options(const struct job_options *options, const struct sample *sample)
 {
+    const char *file = sample->name;
     struct job_options defaults;
     options_defaults(&defaults, true);
+    ck_assert(options_set(&defaults, "debounce", sample->debounce, NULL));
     for (size_t i = 0; options_name(i) != NULL; i++) {
         char *value = options_value_text(options, options_name(i));
         char *usual = options_value_text(&defaults, options_name(i));
@@ -429,13 +441,27 @@ static void expect_all_options(const struct job_options *options, const char *fi
     }
 }
 
-static const char *const samples_of_conf_d[] = {"lane_distribution", "progress", "telemetry", "time_to_first_win",
-                                                "weakness"};
+static const struct sample samples_of_conf_d[] = {
+    {"lane_distribution", "5s", "submission_scored"},
+    {"progress", "0s", NULL},
+    {"telemetry", "0s", NULL},
+    {"time_to_first_win", "0s", NULL},
+    {"weakness", "5s", "submission_scored"},
+};
+
+static void expect_channels(const struct config_job *job, const struct sample *sample)
+{
+    ck_assert_msg(job->on_given, "%s lacks on", sample->name);
+    ck_assert_uint_eq(job->on_count, sample->channel != NULL ? 1 : 0);
+    if (sample->channel != NULL) {
+        ck_assert_str_eq(job->on[0], sample->channel);
+    }
+}
 
 START_TEST(sample_file_names_every_option_with_its_default)
 {
-    const char *name = samples_of_conf_d[_i];
-    char *path = xasprintf("%s/conf.d/%s.conf", PGCHIME_SOURCE_DIR, name);
+    const struct sample *sample = &samples_of_conf_d[_i];
+    char *path = xasprintf("%s/conf.d/%s.conf", PGCHIME_SOURCE_DIR, sample->name);
     char *text = files_read(path);
     char *all = shown(text);
     put("pgchime.conf", ONE_DATABASE);
@@ -446,9 +472,10 @@ START_TEST(sample_file_names_every_option_with_its_default)
     put("conf.d/x.conf", all);
     load();
     expect_findings(config, "");
-    ck_assert_str_eq(config->plugins[0].name, name);
+    ck_assert_str_eq(config->plugins[0].name, sample->name);
     for (size_t i = 0; i < config->job_count; i++) {
-        expect_all_options(&config->jobs[i].options, name);
+        expect_all_options(&config->jobs[i].options, sample);
+        expect_channels(&config->jobs[i], sample);
     }
     free(path);
     free(text);

@@ -35,6 +35,11 @@ START_TEST(the_products_defaults_are_those_of_the_design)
         {"catchup_limit", "100"},
         {"starting_deadline", "none"},
         {"jitter", "0s"},
+        {"debounce", "0s"},
+        {"debounce_max", "none"},
+        {"target_lag", "none"},
+        {"warn_after", "none"},
+        {"error_after", "none"},
         {"attempt_timeout", "1h"},
         {"cancel_grace", "10s"},
         {"lock_timeout", "30s"},
@@ -61,7 +66,7 @@ START_TEST(the_products_defaults_are_those_of_the_design)
         check_value(&options, expected[i][0], expected[i][1]);
     }
     ck_assert_ptr_null(options_name(COUNT_OF(expected)));
-    ck_assert_ptr_null(options_value_text(&options, "target_lag"));
+    ck_assert_ptr_null(options_value_text(&options, "throttle"));
 }
 END_TEST
 
@@ -82,6 +87,11 @@ START_TEST(every_option_can_be_set_and_is_marked_as_set)
         {"catchup_limit", "0", "0"},
         {"starting_deadline", "90s", "90s"},
         {"jitter", "5min", "5min"},
+        {"debounce", "5000ms", "5s"},
+        {"debounce_max", "1min", "1min"},
+        {"target_lag", "50ms", "50ms"},
+        {"warn_after", "30s", "30s"},
+        {"error_after", "120s", "2min"},
         {"attempt_timeout", "90min", "90min"},
         {"cancel_grace", "0s", "0s"},
         {"lock_timeout", "250ms", "250ms"},
@@ -112,6 +122,11 @@ START_TEST(every_option_can_be_set_and_is_marked_as_set)
     ck_assert_int_eq(options.trigger_rule, TRIGGER_ALL_DONE);
     ck_assert_int_eq(options.delivery, DELIVERY_AT_MOST_ONCE);
     ck_assert_double_eq(options.backoff.coefficient, 1.5);
+    ck_assert_int_eq(options.debounce, 5 * USEC_PER_SEC);
+    ck_assert_int_eq(options.debounce_max, USEC_PER_MINUTE);
+    ck_assert_int_eq(options.target_lag, 50 * USEC_PER_MSEC);
+    ck_assert_int_eq(options.warn_after, 30 * USEC_PER_SEC);
+    ck_assert_int_eq(options.error_after, 2 * USEC_PER_MINUTE);
 }
 END_TEST
 
@@ -121,6 +136,8 @@ START_TEST(what_is_written_is_read_back)
     set(&from, "retry_on", "");
     set(&from, "backoff.coefficient", "12.34");
     set(&from, "attempt_timeout", "none");
+    set(&from, "target_lag", "250ms");
+    set(&from, "debounce_max", "none");
     struct job_options to = defaults(false);
     for (size_t i = 0; options_name(i) != NULL; i++) {
         char *text = options_value_text(&from, options_name(i));
@@ -129,6 +146,8 @@ START_TEST(what_is_written_is_read_back)
         free(text);
     }
     ck_assert_int_eq(to.attempt_timeout, 0);
+    ck_assert_int_eq(to.target_lag, 250 * USEC_PER_MSEC);
+    ck_assert_int_eq(to.debounce_max, 0);
     ck_assert_str_eq(to.retry_on, "");
 }
 END_TEST
@@ -194,16 +213,17 @@ START_TEST(suggestions_are_among_what_is_known_where_it_was_written)
     ck_assert_ptr_null(options_suggest("cron", NULL, 0));
     ck_assert_ptr_null(options_suggest("colour", keys, COUNT_OF(keys)));
     ck_assert(options_has("backoff.max") && !options_has("backoff") && !options_has("on"));
-    ck_assert(options_reserves("on") && !options_reserves("priority"));
+    ck_assert(options_reserves("throttle") && !options_reserves("on") && !options_reserves("target_lag"));
+    ck_assert_str_eq(options_suggest("freshness", keys, COUNT_OF(keys)), "target_lag");
+    ck_assert_ptr_null(options_suggest("channel", keys, COUNT_OF(keys)));
 }
 END_TEST
 
 START_TEST(names_and_values_kept_for_later_are_refused_as_such)
 {
-    static const char *const names[] = {"on", "debounce", "throttle", "target_lag", "warn_after", "error_after"};
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-        check_refused(names[i], "1h", "is not available yet", "later version");
-    }
+    check_refused("throttle", "1h", "is not available yet", "later version");
+    check_refused("target_lag", "downstream", "target_lag \"downstream\" is not available yet", "or none");
+    check_refused("warn_after", "downstream", "is not a duration", "or none");
     check_refused("overlap_policy", "cancel_other", "is not available yet", "skip, buffer_one, buffer_all");
     check_refused("overlap_policy", "allow_all", "is not available yet", "skip, buffer_one, buffer_all");
 }
@@ -220,6 +240,14 @@ START_TEST(values_out_of_range_or_form_are_refused_with_what_is_expected)
     check_refused("catchup_window", "5", "is not a duration", "one unit");
     check_refused("cancel_grace", "25h", "cancel_grace \"25h\" is outside 0s to 1d", "");
     check_refused("attempt_timeout", "366d", "is outside 0s to 365d", "");
+    check_refused("debounce", "none", "debounce: \"none\" is not a duration", "whole number");
+    check_refused("debounce", "25h", "debounce \"25h\" is outside 0s to 1d", "");
+    check_refused("debounce_max", "0s", "debounce_max \"0s\" is no time at all", "write none");
+    check_refused("target_lag", "49ms", "target_lag \"49ms\" is outside 50ms to 365d", "");
+    check_refused("target_lag", "366d", "is outside 50ms to 365d", "");
+    check_refused("target_lag", "0s", "is no time at all", "write none");
+    check_refused("warn_after", "5", "warn_after: \"5\" is not a duration", "or none");
+    check_refused("error_after", "366d", "error_after \"366d\" is outside 0s to 365d", "");
     check_refused("max_attempts", "0", "max_attempts \"0\" is outside 1 to 1000", "");
     check_refused("max_attempts", "two", "is not a whole number within 1 to 1000", "");
     check_refused("priority", "10", "priority \"10\" is outside 1 to 9", "");
@@ -299,6 +327,15 @@ START_TEST(the_nearest_source_wins_for_each_option_by_itself)
 }
 END_TEST
 
+START_TEST(what_a_source_gave_is_known)
+{
+    struct job_options config = {.set = 0};
+    ck_assert(!options_gives(&config, "debounce") && !options_gives(&config, "colour"));
+    set(&config, "debounce", "0s");
+    ck_assert(options_gives(&config, "debounce") && !options_gives(&config, "debounce_max"));
+}
+END_TEST
+
 START_TEST(a_source_that_retries_on_nothing_keeps_it_so)
 {
     struct job_options product = defaults(true);
@@ -325,6 +362,7 @@ int main(void)
     tcase_add_test(tests, lists_of_sqlstates_are_refused_whole);
     tcase_add_test(tests, a_shorter_code_retries_its_whole_class);
     tcase_add_test(tests, the_nearest_source_wins_for_each_option_by_itself);
+    tcase_add_test(tests, what_a_source_gave_is_known);
     tcase_add_test(tests, a_source_that_retries_on_nothing_keeps_it_so);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

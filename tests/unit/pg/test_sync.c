@@ -123,6 +123,9 @@ START_TEST(jobs_go_as_json_and_come_back_with_what_is_known_of_them)
     static const char *const views[] = {"public.a", "public.\"b\""};
     static const char *const after[] = {"nightly"};
     struct job nightly = job_named("nightly", "SELECT 1");
+    static const char *const channels[] = {"scored", "a \"b\""};
+    nightly.on = channels;
+    nightly.on_count = 2;
     struct job refresh = job_named("views", "");
     refresh.plugin = "shop";
     refresh.origin = JOB_FROM_PLUGIN;
@@ -135,9 +138,9 @@ START_TEST(jobs_go_as_json_and_come_back_with_what_is_known_of_them)
     const struct job *const both[] = {&nightly, &refresh};
     start(both, 2);
     expect_sent(server,
-                SYNC_JOBS
-                "[{\"name\":\"nightly\",\"origin\":\"config\",\"plugin\":null,\"active\":true,"
-                "\"schedule\":\"*/30 * * * *\",\"command\":\"SELECT 1\",\"views\":[],\"after\":[],\"options\":{...",
+                SYNC_JOBS "[{\"name\":\"nightly\",\"origin\":\"config\",\"plugin\":null,\"active\":true,"
+                          "\"schedule\":\"*/30 * * * *\",\"command\":\"SELECT 1\",\"views\":[],\"after\":[],"
+                          "\"channels\":[\"scored\",\"a \\\"b\\\"\"],\"options\":{...",
                 "SYNC");
     answer_rows(server, 11, FRESH("views", "43"), "nightly", "42", "3", "2026-03-27 01:30:00+00", "timed_out",
                 "1500000", "2026-03-27 01:30:02+00", "2026-03-27 01:30:03+00", "t", "4", "t");
