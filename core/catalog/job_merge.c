@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/sqltext.h"
 #include "base/text.h"
 #include "catalog/builder.h"
@@ -61,13 +62,17 @@ static int compare_to_job(const void *name, const void *job)
     return strcmp(name, ((const struct config_job *)job)->name);
 }
 
+static const struct config_job *find_entry(const struct config *config, const char *name)
+{
+    return config->job_count == 0
+               ? NULL
+               : bsearch(name, config->jobs, config->job_count, sizeof(*config->jobs), compare_to_job);
+}
+
 /* NULL when conf.d says nothing about the job. */
 static const struct config_job *find_override(const struct builder *builder, const struct declared_place *place)
 {
-    const struct config *config = builder->config;
-    const struct config_job *found = config->job_count == 0 ? NULL
-                                                            : bsearch(place->job->name, config->jobs, config->job_count,
-                                                                      sizeof(*config->jobs), compare_to_job);
+    const struct config_job *found = find_entry(builder->config, place->job->name);
     return found != NULL && override_applies(found, place) ? found : NULL;
 }
 
@@ -263,6 +268,99 @@ static void add_configured(struct builder *builder, const struct config_job *fro
     add_job(builder, &job);
 }
 
+/* --- the product's own job: every night all views of a database are compared with their definitions --- */
+
+#define VERIFY_JOB "verify-views"
+
+/* It commits view by view, so it cannot be transactional; a night that it missed by hours is left to the next. That it fails is
+ * the alert, so it is never suspended. */
+static const char *const verify_options[][2] = {
+    {"attempt_timeout", "6h"}, {"lock_timeout", "10min"}, {"max_attempts", "1"},
+    {"catchup_window", "2h"},  {"priority", "9"},         {"suspend_after_failures", "0"},
+};
+
+static bool is_verified(const struct builder *builder, const struct config_database *database)
+{
+    for (size_t i = 0; database->verify[0] != '\0' && i < builder->set->count; i++) {
+        const struct choice *choice = &builder->choices[i];
+        if (choice->state == CHOICE_TAKEN && choice->declaration->view_count > 0 &&
+            strcmp(choice->database, database->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool overrides_verification(const struct builder *builder, const struct config_job *entry,
+                                   const struct config_database *database)
+{
+    return entry->command == NULL && (entry->database == NULL || strcmp(entry->database, database->name) == 0) &&
+           strcmp(entry->name, VERIFY_JOB) == 0 && is_verified(builder, database);
+}
+
+static bool overrides_any_verification(const struct builder *builder, const struct config_job *entry)
+{
+    for (size_t i = 0; i < builder->config->database_count; i++) {
+        if (overrides_verification(builder, entry, &builder->config->databases[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An entry that was refused has its finding, and only keeps the name. */
+static bool refuse_namesake(struct builder *builder, const struct config_database *database)
+{
+    for (size_t i = 0; i < builder->job_count; i++) {
+        const struct job *job = &builder->jobs[i];
+        if (strcmp(job->name, VERIFY_JOB) != 0 || strcmp(job->database, database->name) != 0) {
+            continue;
+        }
+        if (job->command != NULL) {
+            report_add(builder->report, job->file, job->line,
+                       arena_printf(builder->arena,
+                                    "give yours another name, or write verify = \"\"; in database \"%s\" of %s",
+                                    database->name, builder->config->file),
+                       "job \"" VERIFY_JOB "\" of database \"%s\" is pgchime's own: it verifies the views",
+                       database->name);
+        }
+        return true;
+    }
+    return false;
+}
+
+static void add_verification(struct builder *builder, const struct config_database *database)
+{
+    const struct config_job *entry = find_entry(builder->config, VERIFY_JOB);
+    struct job_options usual = {.set = 0};
+    struct job job = {.name = VERIFY_JOB,
+                      .database = database->name,
+                      .origin = JOB_FROM_CONFIG,
+                      .file = builder->config->file,
+                      .line = database->line,
+                      .schedule_text = database->verify,
+                      .work = JOB_COMMAND,
+                      .command = "CALL chime.verify_views(true)",
+                      .active = true};
+    if (!is_verified(builder, database) || refuse_namesake(builder, database)) {
+        return;
+    }
+    if (entry != NULL && overrides_verification(builder, entry, database)) {
+        apply_override(&job, entry);
+        refuse_idle(builder, &job);
+    }
+    for (size_t i = 0; i < COUNT_OF(verify_options); i++) {
+        struct error err;
+        if (!options_set(&usual, verify_options[i][0], verify_options[i][1], &err)) {
+            fatal("%s: %s", VERIFY_JOB, err.message);
+        }
+    }
+    options_inherit(&job.options, &usual);
+    add_job(builder, &job);
+}
+
+/* --- overrides --- */
+
 /* One file per plugin is the custom: overrides beside the entry of a plugin that is absent are left out with it. */
 static bool belongs_to_absent_plugin(const struct builder *builder, const struct config_job *override)
 {
@@ -311,7 +409,8 @@ static void check_override(struct builder *builder, const struct config_job *ove
                    "a plugin's database is given in its plugin entry; leave it out here",
                    "job \"%s\" belongs to plugin \"%s\", which is in database \"%s\", not in \"%.100s\"",
                    override->name, taken->choice->declaration->name, taken->choice->database, override->database);
-    } else if (count == 0 && builder->complete && !belongs_to_absent_plugin(builder, override)) {
+    } else if (count == 0 && builder->complete && !overrides_any_verification(builder, override) &&
+               !belongs_to_absent_plugin(builder, override)) {
         refuse_unknown_override(builder, override);
     }
 }
@@ -357,7 +456,7 @@ static void sort_jobs(struct builder *builder)
 void jobs_collect(struct builder *builder)
 {
     index_declared(builder);
-    size_t most = builder->declared_count + builder->config->job_count;
+    size_t most = builder->declared_count + builder->config->job_count + builder->config->database_count;
     builder->jobs = arena_alloc(builder->arena, (most + 1) * sizeof(*builder->jobs));
     for (size_t i = 0; i < builder->declared_count; i++) {
         if (builder->declared[i].choice->state == CHOICE_TAKEN) {
@@ -372,6 +471,9 @@ void jobs_collect(struct builder *builder)
         } else {
             check_override(builder, &builder->config->jobs[i]);
         }
+    }
+    for (size_t i = 0; i < builder->config->database_count; i++) {
+        add_verification(builder, &builder->config->databases[i]);
     }
     sort_jobs(builder);
 }

@@ -136,12 +136,14 @@ static void put_database(struct buffer *text, const struct init_names *names, si
     put_conninfo(&conninfo, names->role);
     buffer_puts(text, ":\n    {\n        conninfo = ");
     put_quoted(text, buffer_text(&conninfo), '"', "\"\\", '\\');
-    buffer_puts(text, ";\n"
-                      "        # view_schema = \"analytics\";   # where plugins keep their views\n"
-                      "        # source_schema = \"public\";    # where the tables are that they read\n"
-                      "        # pool_size = 8;               # sessions that jobs run in, at most\n"
-                      "        # timezone = \"UTC\";            # of schedules\n"
-                      "    };\n");
+    buffer_puts(
+        text, ";\n"
+              "        # view_schema = \"analytics\";   # where plugins keep their views\n"
+              "        # source_schema = \"public\";    # where the tables are that they read\n"
+              "        # pool_size = 8;               # sessions that jobs run in, at most\n"
+              "        # timezone = \"UTC\";            # of schedules\n"
+              "        # verify = \"17 3 * * *\";       # when views are compared with their definitions; \"\": never\n"
+              "    };\n");
     buffer_finish(&conninfo);
 }
 

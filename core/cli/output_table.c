@@ -18,9 +18,10 @@ struct state_colour {
 };
 
 static const struct state_colour state_colours[] = {
-    {"succeeded", "green"},  {"installed", "green"}, {"running", "cyan"}, {"retrying", "yellow"}, {"skipped", "yellow"},
-    {"missed", "yellow"},    {"dormant", "yellow"},  {"lost", "red"},     {"failed", "red"},      {"timed_out", "red"},
-    {"cancelled", "yellow"}, {"OK", "green"},        {"DIFFERS", "red"},
+    {"succeeded", "green"}, {"installed", "green"}, {"running", "cyan"},     {"retrying", "yellow"},
+    {"skipped", "yellow"},  {"missed", "yellow"},   {"dormant", "yellow"},   {"lost", "red"},
+    {"failed", "red"},      {"timed_out", "red"},   {"cancelled", "yellow"}, {"OK", "green"},
+    {"DIFFERS", "red"},     {"fresh", "green"},     {"warn", "yellow"},      {"stale", "red"},
 };
 
 static const char *state_colour(const char *state)

@@ -66,7 +66,14 @@ static const char problems_sql[] =
     " UNION ALL"
     " (SELECT format('plugin %s failed: %s', name, reason),"
     "         'it is tried again at the next reload: mend that, then run pgchime reload'"
-    "    FROM chime.plugin WHERE state = 'failed' ORDER BY name)";
+    "    FROM chime.plugin WHERE state = 'failed' ORDER BY name)"
+    " UNION ALL"
+    " (SELECT format('view %s.%s is %s: ', view_schema, relation, freshness)"
+    "         || format(CASE WHEN pending THEN 'it lacks a change of %s ago'"
+    "                   ELSE 'it may lack what changed in the last %s' END, date_trunc('second', behind)),"
+    "         format('pgchime why JOB says what holds its refresh up; pgchime refresh %s.%s does it now',"
+    "                view_schema, relation)"
+    "    FROM chime.view_status WHERE freshness IN ('warn', 'stale') ORDER BY freshness, view_schema, relation)";
 
 static bool add_problems(struct visit *visit, struct output_list *list, int *status, struct error *err)
 {
@@ -166,6 +173,6 @@ const struct command command_status = {
     .summary = "each database: who leads, and what is due, live or failing",
     .details = "Exit status 4 when a database cannot be reached, 3 when a plugin or the configuration is refused, 8 "
                "when nobody\n"
-               "leads or a plugin failed in its database.",
+               "leads, a plugin failed in its database, or a view is late by its warn_after or error_after.",
     .run = status_run,
 };

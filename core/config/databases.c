@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "calendar/schedule.h"
 #include "config/reader.h"
 #include "config/settings.h"
 
@@ -10,10 +11,12 @@
 #define POOL_SIZE_MAX 500
 #define POOL_LIMIT_MAX 500
 #define IDENTIFIER_MAX 63 /* bytes PostgreSQL keeps of a name */
+#define VERIFY_DEFAULT "17 3 * * *"
 
 static const struct setting_key keys[] = {
     {"conninfo", SETTING_STRING},   {"view_schema", SETTING_STRING}, {"source_schema", SETTING_STRING},
-    {"pool_size", SETTING_INTEGER}, {"timezone", SETTING_STRING},    {"pools", SETTING_GROUP},
+    {"pool_size", SETTING_INTEGER}, {"timezone", SETTING_STRING},    {"verify", SETTING_STRING},
+    {"pools", SETTING_GROUP},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
@@ -54,6 +57,24 @@ static const char *read_timezone(struct reader *reader, const config_setting_t *
         reader_report(reader, config_setting_get_member(group, "timezone"), err.hint, "%s: %s", owner, err.message);
     }
     return options.timezone;
+}
+
+/* Parsed here, where its line is known, and also where no view is there yet; the catalog has the zone. */
+static const char *read_verify(struct reader *reader, const config_setting_t *group, const char *owner)
+{
+    const config_setting_t *setting = config_setting_get_member(group, "verify");
+    struct schedule schedule;
+    struct error err = {.kind = ERROR_NONE};
+    if (setting != NULL && config_setting_type(setting) == CONFIG_TYPE_STRING &&
+        config_setting_get_string(setting)[0] == '\0') {
+        return "";
+    }
+    const char *text = setting_string(reader, group, "verify", owner);
+    if (text != NULL && !schedule_parse(text, &schedule, &err)) {
+        reader_report(reader, setting, err.hint[0] != '\0' ? err.hint : NULL, "\"verify\" of %s: %s", owner,
+                      err.message);
+    }
+    return text != NULL ? text : VERIFY_DEFAULT;
 }
 
 static bool read_pool(struct reader *reader, const config_setting_t *setting, const char *owner,
@@ -119,6 +140,7 @@ static void read_database(struct reader *reader, const config_setting_t *group, 
     database->source_schema = read_schema(reader, group, "source_schema", owner, "public");
     database->pool_size = read_pool_size(reader, group, owner);
     database->timezone = read_timezone(reader, group, owner);
+    database->verify = read_verify(reader, group, owner);
     read_pools(reader, config_setting_get_member(group, "pools"), database);
 }
 

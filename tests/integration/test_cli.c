@@ -139,7 +139,7 @@ START_TEST(check_says_what_there_is)
                         "plugin_dir = \"" PGCHIME_BUILD_DIR "/plugins\";\n"
                         "jobs: { a: { schedule = \"@daily\"; command = \"SELECT 1\"; }; };\n");
     ASSERT_RUN(0, "check");
-    ck_assert_str_eq(output, "ok: 1 database, 5 plugins, 6 jobs\n");
+    ck_assert_str_eq(output, "ok: 1 database, 5 plugins, 7 jobs\n");
     ck_assert_str_eq(errors, "");
     ASSERT_RUN(0, "check", "-o", "json");
     ck_assert_uint_eq(parse("findings"), 0);

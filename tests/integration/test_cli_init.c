@@ -113,7 +113,7 @@ START_TEST(a_role_that_is_no_superuser_and_owns_no_table_serves)
     run_sql_of_init(); /* may be run again */
     write_configuration();
     ASSERT_RUN(0, "check", "--config", configuration);
-    ck_assert_str_eq(output, "ok: 1 database, 1 plugin, 2 jobs\n");
+    ck_assert_str_eq(output, "ok: 1 database, 1 plugin, 3 jobs\n");
     ASSERT_RUN(0, "serve", "--once", "--config", configuration);
     EXPECT_SQL(cluster, "SELECT name || ' ' || state FROM chime.plugin", "progress installed");
     EXPECT_SQL(cluster, "SELECT state FROM chime.runs WHERE kind = 'install'", "succeeded");

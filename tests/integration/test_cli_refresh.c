@@ -244,6 +244,35 @@ START_TEST(views_say_how_and_why)
 }
 END_TEST
 
+/* No daemon runs. */
+START_TEST(views_say_how_far_they_are_behind)
+{
+    ASSERT_RUN(0, "views", "-o", "json");
+    row_has("views", LANES,
+            "{\"freshness\": \"fresh\", \"pending\": false, \"target_lag_ms\": null, \"verified_at\": null}");
+    ck_assert_double_eq(json_number_value(json_object_get(row_of("views", LANES), "behind_ms")), 0);
+    ASSERT_RUN(0, "views", "--stale");
+    commands_has(errors, "no view is known or suspected to be late");
+    change_one_challenge();
+    cluster_execute(cluster, "UPDATE chime.job SET options = options || '{\"target_lag\": \"2s\"}' WHERE views <> '{}';"
+                             "UPDATE chime.view_refresh SET behind_since = now() - interval '30 s'"
+                             " WHERE relation = '" LANES "'");
+    ASSERT_RUN(0, "views", "--stale", "-o", "json");
+    row_has("views", LANES, "{\"freshness\": \"warn\", \"pending\": true}");
+    ck_assert_uint_eq(json_array_size(json_object_get(document, "views")), 1);
+    ck_assert_double_eq(json_number_value(json_object_get(row_of("views", LANES), "target_lag_ms")), 2000);
+    ck_assert_double_ge(json_number_value(json_object_get(row_of("views", LANES), "behind_ms")), 30000);
+    ASSERT_RUN(0, "views");
+    commands_has(output, "FRESH");
+    commands_has(output, "BEHIND");
+    commands_has(output, "TARGET");
+    commands_has(output, "warn");
+    ASSERT_RUN(0, "refresh", LANES);
+    ASSERT_RUN(0, "views", "-o", "json");
+    row_has("views", LANES, "{\"freshness\": \"fresh\", \"pending\": false}");
+}
+END_TEST
+
 START_TEST(the_shell_is_offered_the_names_of_views)
 {
     ASSERT_RUN(0, "complete", "--", "--config", configuration, "refresh", "");
@@ -396,6 +425,7 @@ int main(void)
     tcase_add_test(tests, a_name_of_several_views_is_refused);
     tcase_add_test(tests, a_view_that_cannot_be_locked_is_refused);
     tcase_add_test(tests, views_say_how_and_why);
+    tcase_add_test(tests, views_say_how_far_they_are_behind);
     tcase_add_test(tests, the_shell_is_offered_the_names_of_views);
     tcase_add_test(tests, a_view_that_is_only_behind_is_right);
     tcase_add_test(tests, a_wrong_row_is_found_and_named);

@@ -8,6 +8,7 @@
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/site.h"
+#include "support/wait.h"
 
 static struct cluster *cluster;
 static struct site *site;
@@ -102,6 +103,40 @@ START_TEST(a_plugin_that_failed_in_its_database_is_a_problem_until_it_is_mended)
 }
 END_TEST
 
+START_TEST(a_view_that_is_late_is_a_problem_until_it_is_refreshed)
+{
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
+    site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
+    leader = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
+    site_end(leader); /* so that what is made up here stays */
+    ASSERT_RUN(8, "status");
+    assert_lacks(errors, "view ");
+    cluster_execute(cluster,
+                    "UPDATE chime.view SET full_reason = 'its mode is full' WHERE relation = 'mv_agent_progress';"
+                    "UPDATE chime.view_refresh SET refreshed_at = now() - interval '90 min'"
+                    " WHERE relation = 'mv_agent_progress';"
+                    "UPDATE chime.job SET options = options || '{\"warn_after\": \"10min\", \"error_after\":"
+                    " \"2h\"}' WHERE name = 'refresh-agent-progress';"
+                    "INSERT INTO submissions (id, agent_id, challenge_id, status) VALUES (md5('s')::uuid, "
+                    "md5('a')::uuid, md5('c')::uuid,"
+                    " 'open');"
+                    "UPDATE chime.job SET options = options || '{\"error_after\": \"1min\"}' WHERE name ="
+                    " 'refresh-lane-distributions';"
+                    "UPDATE chime.view_refresh SET behind_since = now() - interval '90 s', full_us = 1000000000"
+                    " WHERE relation = 'mv_lane_score_distribution'");
+    ASSERT_RUN(8, "status", "-o", "json");
+    commands_has(errors, "view analytics.mv_agent_progress is warn: it may lack what changed in the last 01:30:0");
+    commands_has(errors, "view analytics.mv_lane_score_distribution is stale: it lacks a change of 00:01:3");
+    commands_has(errors, "pgchime refresh analytics.mv_lane_score_distribution does it now");
+    commands_has(output, "is stale");
+    ASSERT_RUN(0, "refresh", "mv_agent_progress");
+    ASSERT_RUN(0, "refresh", "mv_lane_score_distribution");
+    ASSERT_RUN(8, "status");
+    assert_lacks(errors, "view ");
+}
+END_TEST
+
 START_TEST(a_plugin_that_is_refused_is_named_and_costs_nothing_else)
 {
     char *folder = files_make_directory();
@@ -152,6 +187,7 @@ int main(void)
     tcase_add_test(tests, that_nobody_leads_is_a_problem);
     tcase_add_test(tests, a_leader_that_was_killed_leads_no_more);
     tcase_add_test(tests, a_plugin_that_failed_in_its_database_is_a_problem_until_it_is_mended);
+    tcase_add_test(tests, a_view_that_is_late_is_a_problem_until_it_is_refreshed);
     tcase_add_test(tests, a_plugin_that_is_refused_is_named_and_costs_nothing_else);
     tcase_add_test(tests, serve_says_in_which_line_a_missing_plugin_folder_is_named);
     tcase_add_test(tests, a_conninfo_that_libpq_refuses_reaches_nothing);

@@ -50,7 +50,7 @@ START_TEST(every_function_looks_names_up_where_nobody_else_can_put_them)
     expect("SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p WHERE p.pronamespace = "
            "'chime'::regnamespace"
            " AND p.prosqlbody IS NULL AND NOT coalesce('search_path=pg_catalog' = ANY (p.proconfig), false)",
-           "perform tend_capture");
+           "perform tend_capture verify_views");
     expect("SELECT string_agg(p.proname, ' ') FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace"
            " AND p.prosecdef",
            NULL);

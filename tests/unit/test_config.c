@@ -124,6 +124,18 @@ START_TEST(database_has_a_zone_and_pools)
 }
 END_TEST
 
+START_TEST(database_says_when_its_views_are_verified)
+{
+    put("pgchime.conf", "databases: { main: { conninfo = \"a\"; verify = \"30 4 * * sun\"; };\n"
+                        " never: { conninfo = \"b\"; verify = \"\"; }; usual: { conninfo = \"c\"; }; };");
+    const struct config *read = load();
+    expect_findings(config, "");
+    ck_assert_str_eq(config_find_database(read, "main")->verify, "30 4 * * sun");
+    ck_assert_str_eq(config_find_database(read, "never")->verify, "");
+    ck_assert_str_eq(config_find_database(read, "usual")->verify, "17 3 * * *");
+}
+END_TEST
+
 START_TEST(control_socket_lies_beside_the_file_unless_it_is_given)
 {
     char *beside = files_path("%s/pgchime.conf.sock", folder);
@@ -436,6 +448,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, whole_configuration_is_read);
     tcase_add_test(tests, database_has_a_zone_and_pools);
+    tcase_add_test(tests, database_says_when_its_views_are_verified);
     tcase_add_test(tests, control_socket_lies_beside_the_file_unless_it_is_given);
     tcase_add_test(tests, control_socket_is_found_in_a_file_with_errors);
     tcase_add_test(tests, control_socket_may_be_as_long_as_a_socket_path_may);

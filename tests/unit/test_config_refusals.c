@@ -222,6 +222,14 @@ static const struct {
      "%/pgchime.conf:1: unknown key \"poolsize\" in database \"main\"\nHINT:  did you mean \"pool_size\"?\n"},
     {"databases: { main: { conninfo = \"x\"; view_schema = \"" LETTERS "\"; }; };",
      "%/pgchime.conf:1: \"view_schema\" of database \"main\" is longer than 63 bytes\n"},
+    {"databases: { main: { conninfo = \"x\"; verify = \"61 * * * *\"; };\n b: { conninfo = \"x\"; verify = \" \"; }; "
+     "};",
+     "%/pgchime.conf:1: \"verify\" of database \"main\": schedule \"61 * * * *\": minute \"61\": a value is out of "
+     "range, "
+     "expected 0-59\n"
+     "HINT:  a field is *, a value, a range a-b, either of * and a-b with a step (*/5, 10-50/10), or a list of these "
+     "with commas\n"
+     "%/pgchime.conf:2: \"verify\" of database \"b\" is empty\n"},
     {"databases: { main: { conninfo = \"x\"; timezone = 2;\n pools = 3; }; };",
      "%/pgchime.conf:1: \"timezone\" of database \"main\": expected a string, found an integer\n"
      "HINT:  write it in double quotes\n"

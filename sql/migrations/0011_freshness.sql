@@ -1,0 +1,378 @@
+-- Freshness: how far each view is behind what it is made of, told from the tables alone, so that it is right also while no daemon
+-- runs; and the nightly proof that kept relations hold what their definitions say.
+
+ALTER TABLE chime.view_refresh ADD COLUMN behind_since timestamptz;
+COMMENT ON COLUMN chime.view_refresh.behind_since IS
+    'a change that was committed by then is not in the view yet; NULL: none was noticed';
+
+-- --- what is not in a view yet ------------------------------------------------------------------------------------------------
+
+-- How many marks of its sources a view has still to take, no more than p_limit. NULL: marks do not tell, since the next refresh
+-- does everything: it is not keyed, or something may have changed without a mark. Each arm is one range of the index, as in
+-- chime.write_keyed; the planner guesses wildly here, so it is told.
+CREATE FUNCTION chime.pending_changes(p_view text, p_limit integer DEFAULT 1000) RETURNS integer
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET jit = off SET enable_seqscan = off
+SET max_parallel_workers_per_gather = 0 AS $$
+DECLARE
+    v_view chime.view := chime.find_view(p_view);
+    v_last chime.view_refresh;
+    v_source integer;
+    v_found integer;
+    v_total integer := 0;
+BEGIN
+    SELECT * INTO v_last FROM chime.view_refresh r
+     WHERE r.view_schema = v_view.view_schema AND r.relation = v_view.relation;
+    IF v_view.full_reason IS NOT NULL OR v_last.seen IS NULL
+       OR chime.uncaptured_sources(v_view.view_schema, v_view.relation) IS NOT NULL
+       OR chime.flooded(v_view.view_schema, v_view.relation)
+       OR chime.view_fingerprint(v_view.view_schema, v_view.relation) IS DISTINCT FROM v_last.fingerprint THEN
+        RETURN NULL;
+    END IF;
+    FOR v_source IN SELECT s.source_id FROM chime.view_source s
+                    WHERE s.view_schema = v_view.view_schema AND s.relation = v_view.relation LOOP
+        EXECUTE format('SELECT count(*) FROM (SELECT 1 FROM %1$s c WHERE c.xid >= $1 '
+                       'UNION ALL SELECT 1 FROM %1$s c WHERE c.xid = ANY ($2) LIMIT $3) AS m', chime.log_name(v_source))
+           INTO v_found
+          USING pg_snapshot_xmax(v_last.seen), ARRAY(SELECT pg_snapshot_xip(v_last.seen)), p_limit - v_total;
+        v_total := v_total + v_found;
+        EXIT WHEN v_total >= p_limit;
+    END LOOP;
+    RETURN v_total;
+END $$;
+COMMENT ON FUNCTION chime.pending_changes IS
+    'marks that the view has still to take, at most p_limit; NULL where marks do not tell: a view that is not keyed, or one whose next refresh does everything';
+
+-- What the leader's look found: views ("schema.relation") that have not taken yet what was committed by p_since. A view that is being
+-- refreshed is passed over, so that no look waits for a refresh, and no refresh leaves behind what was noted before it began. That
+-- is also why it looks once more, after it has the row: a refresh may have ended in between.
+CREATE FUNCTION chime.note_behind(p_views text[], p_since timestamptz[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off AS $$
+DECLARE v_noted record;
+BEGIN
+    FOR v_noted IN
+        SELECT r.view_schema, r.relation, u.since
+        FROM chime.view_refresh r JOIN unnest(p_views, p_since) AS u (name, since) ON u.name = r.view_schema || '.' || r.relation
+        WHERE r.behind_since IS NULL AND u.since > coalesce(r.refreshed_at, '-infinity')
+        FOR UPDATE OF r SKIP LOCKED
+    LOOP
+        UPDATE chime.view_refresh r SET behind_since = least(v_noted.since, clock_timestamp())
+         WHERE r.view_schema = v_noted.view_schema AND r.relation = v_noted.relation
+           AND chime.pending_changes(r.view_schema || '.' || r.relation, 1) IS DISTINCT FROM 0;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION chime.note_behind IS
+    'keeps the earliest instant for each view until its next refresh; for whoever sees a view stay behind for more than a moment';
+
+-- As in 0006_keyed.sql, and nothing that was noted before it is behind any more: it held the view's row since before its snapshot
+-- (a REPEATABLE READ transaction whose snapshot is older than the note fails on that row).
+CREATE OR REPLACE FUNCTION chime.note_refresh(p_last chime.view_refresh, p_method text, p_reason text, p_keys bigint, p_rows bigint,
+                                              p_inserted bigint, p_updated bigint, p_deleted bigint, p_rejected bigint,
+                                              p_seen pg_snapshot, p_fingerprint text, p_duration bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE chime.view_refresh r
+       SET refreshed_at = now(), method = p_method, reason = p_reason, keys = p_keys, rows = p_rows, inserted = p_inserted,
+           updated = p_updated, deleted = p_deleted, rejected = p_rejected, refreshes = r.refreshes + 1, seen = p_seen,
+           fingerprint = p_fingerprint, duration_us = p_duration, behind_since = NULL,
+           changed_at = CASE WHEN p_inserted + p_updated + p_deleted > 0 THEN now() ELSE r.changed_at END,
+           full_us = CASE WHEN p_method = 'full' THEN p_duration ELSE r.full_us END,
+           key_us = CASE WHEN p_keys > 0 THEN (coalesce(r.key_us, p_duration / p_keys) * 3 + p_duration / p_keys) / 4
+                         WHEN p_method = 'full' THEN r.key_us * 3 / 4 ELSE r.key_us END
+     WHERE r.view_schema = p_last.view_schema AND r.relation = p_last.relation;
+END $$;
+
+-- --- states -------------------------------------------------------------------------------------------------------------------
+
+-- A duration among a job's options; "none" and a job older than the option have none.
+CREATE FUNCTION chime.option_interval(p_options jsonb, p_name text) RETURNS interval
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN nullif(p_options ->> p_name, 'none')::interval;
+
+-- Thresholds of a view: the tightest of the jobs that refresh it. What a job leaves out follows from its target_lag, and not so
+-- that error comes before warn. watched: the leader looks at the view's sources.
+CREATE FUNCTION chime.view_thresholds()
+RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after interval, error_after interval, watched boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH asked AS (
+        SELECT u.view, chime.option_interval(j.options, 'target_lag') AS target,
+               chime.option_interval(j.options, 'warn_after') AS warn, chime.option_interval(j.options, 'error_after') AS error,
+               NOT EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = j.job_id AND s.suspended_at IS NOT NULL)
+               AND EXISTS (SELECT FROM chime.leader l WHERE l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start))
+               AS tended
+        FROM chime.job j CROSS JOIN LATERAL unnest(j.views) AS u (view)
+        WHERE j.active),
+    given AS (
+        SELECT a.view, a.target, a.tended,
+               coalesce(a.warn, CASE WHEN a.target IS NOT NULL THEN least(greatest(2 * a.target, interval '5 s'), a.error) END)
+               AS warn,
+               coalesce(a.error, CASE WHEN a.target IS NOT NULL THEN greatest(10 * a.target, interval '60 s', a.warn) END)
+               AS error
+        FROM asked a)
+    SELECT v.view_schema, v.relation, min(g.target), min(g.warn), min(g.error),
+           coalesce(bool_or(g.tended AND g.target IS NOT NULL), false)
+    FROM chime.view v LEFT JOIN given g ON g.view = v.view_schema || '.' || v.relation
+    GROUP BY v.view_schema, v.relation;
+END;
+
+-- What is known of one relation, judged by thresholds (NULL: none). p_pending NULL: marks do not tell. p_keyed: they usually do.
+--
+--   refreshed | pending           | behind                | state
+--   ----------+-------------------+-----------------------+-----------------------------------------------------------------
+--   never     |                   | unknown               | unknown
+--   yes       | no                | 0                     | fresh
+--   yes       | yes, noted        | since it was noted    | by that; unknown without thresholds
+--   yes       | yes, not noted    | unknown, but no more  | fresh when even that is below all thresholds, or when the leader
+--             |                   | than since refreshed  | watches: it would have noted; else unknown
+--   yes       | marks do not tell | since refreshed, at   | by that when it is never keyed; a keyed one is fresh below all
+--             |                   | most                  | thresholds, by what was noted if that was, else unknown
+CREATE FUNCTION chime.freshness(p_keyed boolean, p_pending boolean, p_behind_since timestamptz, p_refreshed_at timestamptz,
+                                p_watched boolean, p_warn interval, p_error interval, p_now timestamptz,
+                                OUT behind interval, OUT state text)
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+DECLARE
+    v_most interval := p_now - least(p_refreshed_at, p_now);
+    v_noted interval := CASE WHEN p_behind_since IS NOT NULL THEN p_now - least(p_behind_since, p_now) END;
+    v_first interval := least(p_warn, p_error);
+BEGIN
+    IF p_refreshed_at IS NULL THEN
+        state := 'unknown';
+    ELSIF NOT p_pending THEN
+        behind := interval '0';
+        state := 'fresh';
+    ELSIF p_pending THEN
+        behind := v_noted;
+    ELSE
+        behind := v_most;
+    END IF;
+    state := coalesce(state, CASE
+        WHEN v_first IS NULL THEN 'unknown'
+        WHEN p_pending IS NULL AND v_most < v_first THEN 'fresh'
+        WHEN p_pending IS NULL AND NOT p_keyed THEN CASE WHEN v_most >= p_error THEN 'stale' ELSE 'warn' END
+        WHEN v_noted >= p_error THEN 'stale'
+        WHEN v_noted >= p_warn THEN 'warn'
+        WHEN p_pending AND (v_noted IS NOT NULL OR v_most < v_first OR p_watched) THEN 'fresh'
+        ELSE 'unknown' END);
+END $$;
+
+-- A view that reads other views is as far behind as the furthest of these, for it shows what they show.
+CREATE FUNCTION chime.views_read() RETURNS TABLE (view_schema name, relation name, read_schema name, read_relation name)
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH RECURSIVE direct AS MATERIALIZED (
+        SELECT v.view_schema, v.relation, o.view_schema AS read_schema, o.relation AS read_relation
+        FROM chime.view v
+        CROSS JOIN LATERAL chime.tables_read(to_regclass(format('%I.%I', v.view_schema, v.relation || '__live'))) AS t (oid)
+        JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN chime.view o ON o.view_schema = n.nspname AND o.relation = c.relname),
+    reads AS (
+        SELECT v.view_schema, v.relation, v.view_schema AS read_schema, v.relation AS read_relation FROM chime.view v
+        UNION
+        SELECT r.view_schema, r.relation, d.read_schema, d.read_relation
+        FROM reads r JOIN direct d ON d.view_schema = r.read_schema AND d.relation = r.read_relation)
+    SELECT * FROM reads;
+END;
+COMMENT ON FUNCTION chime.views_read IS 'each view with itself and the views that it reads, through others too';
+
+-- The worst of what a view shows, by the view's own thresholds. Known to be late is worse than not known.
+CREATE FUNCTION chime.view_freshness()
+RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after interval, error_after interval, pending boolean,
+               behind interval, freshness text)
+LANGUAGE sql STABLE SET search_path = pg_catalog SET jit = off
+BEGIN ATOMIC
+    WITH known AS MATERIALIZED (
+        SELECT v.view_schema, v.relation, v.full_reason IS NULL AS keyed, r.refreshed_at, r.behind_since, t.target_lag, t.warn_after,
+               t.error_after, t.watched, chime.pending_changes(v.view_schema || '.' || v.relation, 1) > 0 AS pending
+        FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation)
+        JOIN chime.view_thresholds() AS t USING (view_schema, relation)),
+    shown AS (
+        SELECT k.view_schema, k.relation, k.target_lag, k.warn_after, k.error_after, o.pending, f.behind,
+               array_position('{fresh,unknown,warn,stale}', f.state) AS badness
+        FROM known k JOIN chime.views_read() AS r USING (view_schema, relation)
+        JOIN known o ON o.view_schema = r.read_schema AND o.relation = r.read_relation
+        CROSS JOIN LATERAL chime.freshness(o.keyed, o.pending, o.behind_since, o.refreshed_at, o.watched, k.warn_after,
+                                           k.error_after, clock_timestamp()) AS f),
+    worst AS (
+        SELECT s.view_schema, s.relation, s.target_lag, s.warn_after, s.error_after,
+               CASE WHEN bool_or(s.pending) THEN true WHEN bool_and(s.pending IS NOT NULL) THEN false END AS pending,
+               max(s.behind) AS behind, bool_or(s.behind IS NULL) AS vague, max(s.badness) AS badness
+        FROM shown s GROUP BY s.view_schema, s.relation, s.target_lag, s.warn_after, s.error_after)
+    SELECT w.view_schema, w.relation, w.target_lag, w.warn_after, w.error_after, w.pending,
+           CASE WHEN w.badness > 2 OR NOT w.vague THEN w.behind END, ('{fresh,unknown,warn,stale}'::text[])[w.badness]
+    FROM worst w;
+END;
+
+-- --- verified every night -----------------------------------------------------------------------------------------------------
+
+CREATE TABLE chime.verification (
+    view_schema name NOT NULL,
+    relation    name NOT NULL,
+    verified_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    rows        bigint,
+    missing     bigint,
+    surplus     bigint,
+    repaired    boolean NOT NULL DEFAULT false,
+    lines       jsonb NOT NULL DEFAULT '[]',
+    error       text,
+    PRIMARY KEY (view_schema, relation, verified_at),
+    FOREIGN KEY (view_schema, relation) REFERENCES chime.view ON DELETE CASCADE
+);
+COMMENT ON TABLE chime.verification IS 'what chime.verify_views found, for 90 days';
+COMMENT ON COLUMN chime.verification.missing IS 'rows that only the definition had, once the view was refreshed; NULL: it could not be compared';
+COMMENT ON COLUMN chime.verification.surplus IS 'rows that only the kept relation had';
+COMMENT ON COLUMN chime.verification.lines IS 'the first ten of both, as chime.differences gives them';
+COMMENT ON COLUMN chime.verification.error IS 'why it could not be compared or repaired';
+
+CREATE FUNCTION chime.record_verification(p_found chime.verification) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    DELETE FROM chime.verification v
+     WHERE v.view_schema = p_found.view_schema AND v.relation = p_found.relation AND v.verified_at < now() - interval '90 days';
+    INSERT INTO chime.verification VALUES (p_found.*);
+END $$;
+
+-- "analytics.v: 1 missing, 1 surplus (lane = style, ...), repaired": the keys of the first lines, each once.
+CREATE FUNCTION chime.verification_words(p_found chime.verification) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN format('%s.%s: ', p_found.view_schema, p_found.relation) || concat_ws(', ',
+    format('%s missing, %s surplus', p_found.missing, p_found.surplus) || (
+        SELECT ' (' || string_agg(k.words, '; ' ORDER BY k.n) || ')'
+        FROM (SELECT w.words, min(l.n) AS n
+              FROM jsonb_array_elements(p_found.lines) WITH ORDINALITY AS l (difference, n)
+              CROSS JOIN LATERAL (
+                  SELECT string_agg(c.name || ' = ' || coalesce(l.difference -> 'line' ->> c.name, 'NULL'), ', ' ORDER BY c.n) AS words
+                  FROM chime.view v CROSS JOIN LATERAL unnest(v.key::text[]) WITH ORDINALITY AS c (name, n)
+                  WHERE v.view_schema = p_found.view_schema AND v.relation = p_found.relation) AS w
+              GROUP BY w.words ORDER BY 2 LIMIT 3) AS k),
+    CASE WHEN p_found.repaired THEN 'repaired' WHEN p_found.error IS NULL THEN 'not repaired' END, p_found.error);
+
+-- Compares one view as it is after a refresh, in a REPEATABLE READ transaction; a refresh that made it right is as good as any, so it
+-- stays. Writes down what it found; words when that is not all well. Collisions with other refreshes are the caller's.
+CREATE FUNCTION chime.verify_view(p_view text, p_repair boolean) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+DECLARE
+    v_view chime.view := chime.find_view(p_view);
+    v_found chime.verification;
+BEGIN
+    PERFORM set_config('chime.as_of', now()::text, true);
+    PERFORM chime.refresh(p_view);
+    v_found.view_schema := v_view.view_schema;
+    v_found.relation := v_view.relation;
+    v_found.repaired := false;
+    SELECT d.rows, d.missing, d.surplus INTO v_found.rows, v_found.missing, v_found.surplus FROM chime.difference(p_view) AS d;
+    v_found.lines := '[]';
+    IF v_found.missing + v_found.surplus > 0 THEN
+        SELECT jsonb_agg(jsonb_build_object('side', d.side, 'line', d.line) ORDER BY d.n) INTO v_found.lines
+          FROM chime.differences(p_view) WITH ORDINALITY AS d (side, line, n);
+        IF p_repair THEN
+            v_found.error := chime.repair(p_view);
+            v_found.repaired := v_found.error IS NULL;
+        END IF;
+    END IF;
+    v_found.verified_at := clock_timestamp();
+    PERFORM chime.record_verification(v_found);
+    RETURN CASE WHEN v_found.missing + v_found.surplus > 0 THEN chime.verification_words(v_found) END;
+END $$;
+
+-- A full refresh, and whether it helped: why it did not, or NULL. A definition that gives other rows each time can't be kept.
+CREATE FUNCTION chime.repair(p_view text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM chime.refresh(p_view, true);
+    IF EXISTS (SELECT FROM chime.difference(p_view) AS d WHERE d.missing + d.surplus > 0) THEN
+        RETURN 'not repaired: it differs also after a full refresh, so its definition does not always give the same rows';
+    END IF;
+    RETURN NULL;
+EXCEPTION
+    WHEN serialization_failure OR deadlock_detected THEN RAISE;
+    WHEN OTHERS THEN RETURN 'not repaired: ' || SQLERRM;
+END $$;
+
+CREATE FUNCTION chime.note_unverified(p_view text, p_error text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE v_view chime.view := chime.find_view(p_view);
+BEGIN
+    PERFORM chime.record_verification((v_view.view_schema, v_view.relation, clock_timestamp(), NULL, NULL, NULL, false, '[]', p_error));
+    RETURN format('%s: not verified: %s', p_view, p_error);
+EXCEPTION WHEN undefined_table THEN
+    RETURN NULL; -- the view was removed meanwhile
+END $$;
+
+-- What others read goes first: who reads it reads more.
+CREATE FUNCTION chime.views_to_verify() RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view v JOIN chime.plugin p ON p.name = v.plugin
+             JOIN chime.views_read() AS r ON r.view_schema = v.view_schema AND r.relation = v.relation
+             WHERE p.state IN ('installed', 'failed')
+             GROUP BY v.view_schema, v.relation ORDER BY count(*), v.view_schema, v.relation);
+
+CREATE FUNCTION chime.report_verification(p_problems text[], p_views integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF cardinality(p_problems) > 0 THEN
+        RAISE EXCEPTION '% of % views were not as their definitions say, or not to be verified: %', cardinality(p_problems), p_views,
+            array_to_string(p_problems[:20], '; ') USING ERRCODE = 'CH007',
+            HINT = 'whole rows: SELECT * FROM chime.verification ORDER BY verified_at DESC; by hand: pgchime verify VIEW --repair; '
+                   'rows change without a mark when triggers are off (session_replication_role, DISABLE TRIGGER)';
+    END IF;
+END $$;
+
+-- Each view in a transaction of its own, which is why this has no SET clause and qualifies everything. COMMIT stands right before SET
+-- TRANSACTION: even an expression would take a snapshot.
+CREATE PROCEDURE chime.verify_views(p_repair boolean DEFAULT true)
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_views text[] := chime.views_to_verify();
+    v_view text;
+    v_problem text;
+    v_problems text[] := '{}';
+    v_failure text;
+    v_again boolean;
+BEGIN
+    FOREACH v_view IN ARRAY v_views LOOP
+        FOR v_attempt IN 1..10 LOOP
+            COMMIT;
+            SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+            v_failure := NULL;
+            v_again := false;
+            BEGIN
+                v_problem := chime.verify_view(v_view, p_repair);
+            EXCEPTION
+                WHEN serialization_failure OR deadlock_detected THEN -- another refresh of it: it is waited for next time
+                    v_failure := SQLERRM;
+                    v_again := true;
+                WHEN OTHERS THEN
+                    v_failure := SQLERRM;
+            END;
+            EXIT WHEN NOT v_again;
+        END LOOP;
+        COMMIT;
+        IF v_failure IS NOT NULL THEN
+            v_problem := chime.note_unverified(v_view, v_failure);
+            COMMIT;
+        END IF;
+        IF v_problem IS NOT NULL THEN
+            v_problems := pg_catalog.array_append(v_problems, v_problem);
+        END IF;
+    END LOOP;
+    PERFORM chime.report_verification(v_problems, pg_catalog.cardinality(v_views));
+END $$;
+COMMENT ON PROCEDURE chime.verify_views IS
+    'refreshes and compares every installed view, one transaction each; raises CH007 at its end when one differed, whether it was repaired or not';
+
+-- --- seen ---------------------------------------------------------------------------------------------------------------------
+
+CREATE OR REPLACE VIEW chime.view_status WITH (security_invoker = true) AS
+SELECT v.view_schema, v.relation, v.plugin, p.state AS plugin_state, v.mode, v.full_reason, r.method, r.reason, r.refreshed_at, r.changed_at,
+       clock_timestamp() - r.refreshed_at AS age, r.duration_us, r.keys, r.rows, r.inserted, r.updated, r.deleted, r.rejected, r.refreshes,
+       pg_total_relation_size(to_regclass(format('%I.%I', v.view_schema, v.relation))) AS bytes,
+       f.target_lag, f.warn_after, f.error_after, f.pending, f.behind, f.freshness,
+       (SELECT max(n.verified_at) FROM chime.verification n
+         WHERE n.view_schema = v.view_schema AND n.relation = v.relation AND n.missing IS NOT NULL) AS verified_at
+FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation) JOIN chime.plugin p ON p.name = v.plugin
+JOIN chime.view_freshness() AS f ON f.view_schema = v.view_schema AND f.relation = v.relation;
+COMMENT ON VIEW chime.view_status IS
+    'what each view''s last refresh did, and when; how far it is behind its sources (of a view that is not keyed: at most), judged by its jobs'' thresholds; full_reason: why the view is not keyed';
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;
+REVOKE ALL ON ALL PROCEDURES IN SCHEMA chime FROM PUBLIC;
