@@ -379,3 +379,15 @@ bool sql_is_single_statement(const char *text)
     return sql_next_statement(&text, &statement) && strcmp(statement.words[0], "copy") != 0 &&
            !sql_next_statement(&text, &more);
 }
+
+bool sqltext_uses_parameters(const char *text)
+{
+    struct token token = next_token(&text);
+    while (token.kind != TOKEN_END) {
+        if (token.kind == TOKEN_OTHER && *token.start == '$' && is_digit(token.start[1])) {
+            return true;
+        }
+        token = next_token(&text);
+    }
+    return false;
+}

@@ -30,5 +30,7 @@ bool sql_find_transaction_control(const char *text, struct sql_statement *found)
 bool sql_is_one_transaction(const char *text);
 /* True when the text may be sent by the extended protocol: one statement, and not COPY. */
 bool sql_is_single_statement(const char *text);
+/* True when a parameter such as $1 stands in the text: outside of strings, comments and identifiers. */
+bool sqltext_uses_parameters(const char *text);
 
 #endif

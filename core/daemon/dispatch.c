@@ -184,6 +184,7 @@ static void start_run(struct lead *lead, const struct pending_claim *claim)
     run->kind = claim->due.kind;
     run->slot = claim->due.slot;
     run->attempt = claim->due.attempt;
+    run->payload = claim->due.payload != NULL ? xstrdup(claim->due.payload) : NULL;
     run->expected = claim->expected;
     run->state = RUN_CLAIMED;
     lane_push(claim->lane, run);
@@ -197,7 +198,7 @@ static bool refuse_run(struct lead *lead, const struct pending_claim *claim, con
         scheduler_suspend(lead->scheduler, claim->due.scheduled, suspended, lead_now(lead));
         return true;
     }
-    if (!run_kind_moves(claim->due.kind) && !claim->due.again) {
+    if (run_kind_asked(claim->due.kind) && !claim->due.again) {
         scheduler_dropped(lead->scheduler, claim->due.scheduled);
         return true;
     }

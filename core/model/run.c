@@ -38,10 +38,8 @@ static const char *const state_names[RUN_STATE_COUNT] = {
 };
 
 static const char *const kind_names[RUN_KIND_COUNT] = {
-    [RUN_SCHEDULE] = "schedule",
-    [RUN_DEPENDENCY] = "dependency",
-    [RUN_MANUAL] = "manual",
-    [RUN_INSTALL] = "install",
+    [RUN_SCHEDULE] = "schedule", [RUN_DEPENDENCY] = "dependency", [RUN_EVENT] = "event",
+    [RUN_CHANGE] = "change",     [RUN_MANUAL] = "manual",         [RUN_INSTALL] = "install",
 };
 
 bool run_state_final(enum run_state state)
@@ -78,6 +76,11 @@ bool run_state_parse(const char *name, enum run_state *state)
 bool run_kind_moves(enum run_kind kind)
 {
     return kind == RUN_SCHEDULE || kind == RUN_DEPENDENCY;
+}
+
+bool run_kind_asked(enum run_kind kind)
+{
+    return kind == RUN_MANUAL || kind == RUN_INSTALL;
 }
 
 const char *run_kind_name(enum run_kind kind)

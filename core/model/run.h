@@ -41,7 +41,7 @@ enum run_event {
     RUN_EVENT_COUNT
 };
 
-enum run_kind { RUN_SCHEDULE, RUN_DEPENDENCY, RUN_MANUAL, RUN_INSTALL, RUN_KIND_COUNT };
+enum run_kind { RUN_SCHEDULE, RUN_DEPENDENCY, RUN_EVENT, RUN_CHANGE, RUN_MANUAL, RUN_INSTALL, RUN_KIND_COUNT };
 
 struct run_transition {
     enum run_state from;
@@ -68,8 +68,11 @@ bool run_state_final(enum run_state state);
 bool run_may(enum run_state from, enum run_event event);
 const char *run_state_name(enum run_state state); /* "succeeded", "timed_out", ... as in the ledger */
 bool run_state_parse(const char *name, enum run_state *state);
-const char *run_kind_name(enum run_kind kind); /* "schedule", "dependency", "manual", "install" */
+const char *run_kind_name(enum run_kind kind); /* "schedule", "dependency", "event", "change", "manual", "install" */
 /* Whether the run moves its job's cursor: slots of a schedule and decisions of a join. */
 bool run_kind_moves(enum run_kind kind);
+/* Whether it was asked for: it has a row in chime.request until it is claimed. What neither moves nor was asked for, an
+ * event or a change, is known to the leader alone. */
+bool run_kind_asked(enum run_kind kind);
 
 #endif

@@ -352,7 +352,7 @@ static bool write_statement(struct pg_connection *connection, struct pg_request 
     request_add_step(request, NULL, index, statement->discard_rows);
     return prepared ? PQsendQueryPrepared(connection->pg, statement->name, statement->parameter_count,
                                           statement->parameters, NULL, NULL, 0)
-                    : PQsendQueryParams(connection->pg, statement->sql, statement->parameter_count, NULL,
+                    : PQsendQueryParams(connection->pg, statement->sql, statement->parameter_count, statement->types,
                                         statement->parameters, NULL, NULL, 0);
 }
 

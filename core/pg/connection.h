@@ -60,6 +60,7 @@ struct pg_statement {
     const char *sql;
     int parameter_count;
     const char *const *parameters; /* as text; NULL is SQL NULL */
+    const unsigned *types;         /* OIDs of the parameters, where there is no name; NULL: the server finds them out */
     bool discard_rows;             /* count rows, keep none: for texts of others */
 };
 

@@ -41,6 +41,7 @@ void run_free(struct run *run)
 {
     job_free(run->own_job);
     free(run->cancel_reason);
+    free(run->payload);
     free(run);
 }
 
@@ -183,7 +184,8 @@ static void worked(void *data, const struct pg_reply *reply)
 static void send_work(struct lane *lane)
 {
     const struct run *run = lane->first;
-    struct work_order order = {.token = lane->token, .job_id = run->job_id, .kind = run->kind, .slot = run->slot};
+    struct work_order order = {
+        .token = lane->token, .job_id = run->job_id, .kind = run->kind, .slot = run->slot, .payload = run->payload};
     lane->step = STEP_WORKING;
     work_send(lane->connection, run->job, &order, worked, lane);
 }

@@ -34,6 +34,7 @@ struct run {
     enum run_kind kind;
     instant slot;
     int attempt;
+    char *payload;     /* of the notification that woke it; freed with it; NULL: none */
     duration expected; /* how long it takes, as far as known */
     enum run_state state;
     bool cancelled;      /* somebody asked for its end */

@@ -9,6 +9,7 @@
 #include "base/sqltext.h"
 
 #define NUMBER_SIZE 24
+#define TEXT_OID 25
 
 static void replace_message(struct work_result *result, const char *message)
 {
@@ -76,12 +77,12 @@ static bool only_reads(const char *text)
 }
 
 static void send_perform(struct pg_connection *connection, const struct job *job, const char *const order[4],
-                         const char *lock_timeout, pg_callback *callback, void *data)
+                         const char *lock_timeout, const char *payload, pg_callback *callback, void *data)
 {
-    const char *parameters[] = {
-        order[0], order[1], order[2], order[3], lock_timeout, job->command, only_reads(job->command) ? "t" : "f"};
+    const char *reads = only_reads(job->command) ? "t" : "f";
+    const char *parameters[] = {order[0], order[1], order[2], order[3], lock_timeout, job->command, reads, payload};
     struct pg_statement perform = {.name = "chime_perform",
-                                   .sql = "SELECT rows, residue FROM chime.perform($1, $2, $3, $4, $5, $6, $7)",
+                                   .sql = "SELECT rows, residue FROM chime.perform($1, $2, $3, $4, $5, $6, $7, $8)",
                                    .parameter_count = COUNT_OF(parameters),
                                    .parameters = parameters};
     pg_send(connection, &perform, 1, callback, data);
@@ -111,6 +112,20 @@ static void send_refresh(struct pg_connection *connection, const struct job *job
     free(views);
 }
 
+/* Whatever the text does with it, it is text, as it is for one that is performed. */
+static void send_statement(struct pg_connection *connection, const struct job *job, const char *payload,
+                           pg_callback *callback, void *data)
+{
+    static const unsigned types[] = {TEXT_OID};
+    struct pg_statement text = {.sql = job->command, .discard_rows = true};
+    if (sqltext_uses_parameters(job->command)) {
+        text.parameter_count = 1;
+        text.parameters = &payload;
+        text.types = types;
+    }
+    pg_send(connection, &text, 1, callback, data);
+}
+
 void work_send(struct pg_connection *connection, const struct job *job, const struct work_order *order,
                pg_callback *callback, void *data)
 {
@@ -120,13 +135,16 @@ void work_send(struct pg_connection *connection, const struct job *job, const st
         char slot[INSTANT_TEXT_SIZE];
         snprintf(id, sizeof id, "%lld", (long long)order->job_id);
         const char *named[] = {order->token, id, run_kind_name(order->kind), instant_format(order->slot, slot)};
-        (job->work == JOB_REFRESH ? send_refresh : send_perform)(connection, job, named,
-                                                                 lock_timeout_text(job, milliseconds), callback, data);
+        const char *lock_timeout = lock_timeout_text(job, milliseconds);
+        if (job->work == JOB_REFRESH) {
+            send_refresh(connection, job, named, lock_timeout, callback, data);
+        } else {
+            send_perform(connection, job, named, lock_timeout, order->payload, callback, data);
+        }
     } else if (work_is_text(job)) {
         pg_send_text(connection, job->command, callback, data);
     } else {
-        struct pg_statement text = {.sql = job->command, .discard_rows = true};
-        pg_send(connection, &text, 1, callback, data);
+        send_statement(connection, job, order->payload, callback, data);
     }
 }
 

@@ -22,6 +22,9 @@ struct work_order {
     int64_t job_id;
     enum run_kind kind;
     instant slot;
+    const char
+        *payload; /* $1 of the text, as text; NULL is SQL NULL. Texts of several statements that are not transactional
+                          * have none: the simple protocol has no parameters. */
 };
 
 struct work_result {

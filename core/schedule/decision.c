@@ -84,7 +84,7 @@ void decision_flush(struct scheduler *scheduler, struct scheduled *it)
 
 static void abandon_current(struct scheduler *scheduler, struct scheduled *it, const char *reason)
 {
-    if (!run_kind_moves(it->kind)) {
+    if (run_kind_asked(it->kind)) {
         requests_put_back(scheduler, it);
         return;
     }

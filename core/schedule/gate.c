@@ -67,6 +67,49 @@ bool gate_blocks_requests(const struct scheduled *it)
     return false;
 }
 
+/* What became due to it later than `slot` is none of that slot's business: else an upstream that never rests would be waited
+ * for without end. */
+static bool holds_event_up(const struct scheduled *it, instant slot)
+{
+    bool later = wake_runs(it) && it->slot > slot;
+    bool decides = it->join && scheduled_enabled(it) && join_complete(it);
+    return (it->phase != PHASE_IDLE && !later) || it->request_count > 0 || wake_is_pending(it, slot) || decides;
+}
+
+/* A join that lacks the mark of an upstream where nothing is under way decides nothing after the others either. */
+static bool may_decide(const struct scheduled *it)
+{
+    bool may = it->join && scheduled_enabled(it);
+    for (size_t i = 0; may && i < it->upstream_count; i++) {
+        const struct upstream *upstream = &it->upstream[i];
+        bool marked = upstream->mark == MARK_FRESH || upstream->mark == MARK_KEPT;
+        may = marked || !scheduled_active(upstream->job) || upstream->job->join || !scheduled_idle(upstream->job) ||
+              wake_is_pending(upstream->job, INSTANT_NEVER);
+    }
+    return may;
+}
+
+bool gate_blocks_event(struct scheduler *scheduler, const struct scheduled *it, instant slot)
+{
+    scheduler->walk++;
+    scheduler->walked.count = 0;
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        walk_to(scheduler, it->upstream[i].job);
+    }
+    for (size_t i = 0; i < scheduler->walked.count; i++) {
+        const struct scheduled *here = scheduler->walked.items[i];
+        if (holds_event_up(here, slot)) {
+            return true;
+        }
+        for (size_t n = 0; n < here->upstream_count && may_decide(here); n++) {
+            if (scheduled_active(here->upstream[n].job)) {
+                walk_to(scheduler, here->upstream[n].job);
+            }
+        }
+    }
+    return false;
+}
+
 /* --- trigger rules -------------------------------------------------------------------------------------------------------- */
 
 /* Of an upstream that counts: a join goes by its marks, a slot by the last there was. */

@@ -117,6 +117,7 @@ bool scheduler_take_due(struct scheduler *scheduler, struct due *due)
     }
     struct scheduled *it = SCHEDULED_OF(node, ready_node);
     phase_set(scheduler, it, PHASE_CLAIMING);
-    *due = (struct due){it, it->kind, it->slot, it->cursor, it->attempt, it->again};
+    wake_taken(scheduler, it);
+    *due = (struct due){it, it->kind, it->slot, it->cursor, it->attempt, it->again, wake_payload(it)};
     return true;
 }

@@ -80,6 +80,24 @@ static bool begin_request(struct scheduler *scheduler, struct scheduled *it)
     return true;
 }
 
+/* Whichever fell due first has its turn first: neither slots nor events keep the others waiting for good. */
+static bool slot_goes_first(const struct scheduler *scheduler, const struct scheduled *it)
+{
+    if (it->join) {
+        return scheduled_enabled(it) && join_complete(it) && join_slot(it) < it->wake->slot;
+    }
+    return it->cursor < it->keep_through && timeline_first(scheduler, it) < it->wake->slot;
+}
+
+static bool begin_event(struct scheduler *scheduler, struct scheduled *it)
+{
+    if (!wake_is_due(it) || slot_goes_first(scheduler, it) || gate_blocks_event(scheduler, it, it->wake->slot)) {
+        return false;
+    }
+    begin(scheduler, it, it->wake->kind, it->wake->slot, false);
+    return true;
+}
+
 /* True when there may be more to decide. */
 static bool decide_slot(struct scheduler *scheduler, struct scheduled *it)
 {
@@ -124,7 +142,7 @@ static bool decide_join(struct scheduler *scheduler, struct scheduled *it)
 static void consider(struct scheduler *scheduler, struct scheduled *it)
 {
     bool more = true;
-    while (more && it->phase == PHASE_IDLE && !begin_request(scheduler, it)) {
+    while (more && it->phase == PHASE_IDLE && !begin_request(scheduler, it) && !begin_event(scheduler, it)) {
         more = it->join ? decide_join(scheduler, it) : decide_slot(scheduler, it);
     }
 }
@@ -134,6 +152,9 @@ static void look_at(struct scheduler *scheduler, struct scheduled *it)
     bool live = it->phase == PHASE_LIVE || it->phase == PHASE_RETRYING;
     if (it->phase == PHASE_WAITING && gate_blocking(scheduler, it, it->slot) == NULL) {
         /* Through idle, so that a failed upstream is noticed and a request goes first. */
+        phase_set(scheduler, it, PHASE_IDLE);
+    }
+    if (wake_must_wait(scheduler, it)) {
         phase_set(scheduler, it, PHASE_IDLE);
     }
     if (it->phase == PHASE_IDLE) {
@@ -181,6 +202,8 @@ void scheduler_tick(struct scheduler *scheduler, instant now)
         note_slots(scheduler, node->key);
         agenda_run(scheduler);
     }
+    wake_advance(scheduler);
+    agenda_run(scheduler);
 }
 
 static instant earlier(instant known, const struct heap *heap)
@@ -192,7 +215,8 @@ static instant earlier(instant known, const struct heap *heap)
 instant scheduler_next(const struct scheduler *scheduler)
 {
     instant next = earlier(INSTANT_NEVER, &scheduler->slots);
-    return earlier(earlier(next, &scheduler->retries), &scheduler->deadlines);
+    next = earlier(earlier(next, &scheduler->retries), &scheduler->deadlines);
+    return earlier(next, &scheduler->events);
 }
 
 void scheduler_catch_up(struct scheduler *scheduler, instant now)
@@ -229,6 +253,7 @@ void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run
 {
     it->kind = kind;
     it->slot = slot;
+    wake_adopted(it);
     scheduler_retry(scheduler, it, attempt, retry_at);
 }
 
@@ -259,6 +284,7 @@ static void let_go(struct scheduler *scheduler, struct scheduled *it)
 
 void scheduler_unclaimed(struct scheduler *scheduler, struct scheduled *it)
 {
+    wake_untaken(scheduler, it);
     if (it->suspended && !it->again) {
         let_go(scheduler, it);
     } else {
@@ -271,6 +297,7 @@ void scheduler_unclaimed(struct scheduler *scheduler, struct scheduled *it)
 void scheduler_dropped(struct scheduler *scheduler, struct scheduled *it)
 {
     it->freed_at = scheduler->now;
+    wake_untaken(scheduler, it);
     join_unspend(it);
     agenda_add(scheduler, it);
     phase_set(scheduler, it, PHASE_IDLE);
@@ -310,6 +337,7 @@ void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run
     if (state == RUN_SUCCEEDED && took > 0) {
         it->expected = it->expected == 0 ? took : (it->expected * 3 + took) / 4;
     }
+    wake_ended(it);
     it->last_end = at;
     it->freed_at = scheduler->now;
     count_failure(it, state);

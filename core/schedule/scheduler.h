@@ -18,7 +18,8 @@
  * upstream has one, the trigger rule decides: a run of kind DEPENDENCY is due and all marks go; or the slot is skipped,
  * naming the upstream, and the marks of successes stay. Its slot is the moment the last mark came; the cursor is the last
  * decided one. A run under way when the marks are complete is followed by one more. A join stands open for those after it
- * while any of its upstreams does. Manual runs of an upstream count, those of the join itself decide nothing.
+ * while any of its upstreams does. Runs of an upstream count whatever their kind; of the join's own, only those of kind
+ * DEPENDENCY decide anything.
  *
  * A tick costs what is due, not what exists.
  *
@@ -61,6 +62,8 @@ struct due {
     instant cursor;
     int attempt; /* 1 for the first */
     bool again;  /* the run is in the ledger already: it needs a session, not a claim */
+    const char
+        *payload; /* of a run of kind EVENT: the scheduler's, until the run has ended; NULL: none, or not known */
 };
 
 #define PASSED_REASON_SIZE 240
@@ -101,7 +104,7 @@ void scheduler_start(struct scheduler *scheduler, instant now, instant server_st
 /* The database's clock was stepped forward: slots up to `now` that nobody saw are subject to catch-up. */
 void scheduler_catch_up(struct scheduler *scheduler, instant now);
 
-/* Takes note of every slot, retry and deadline that fell due up to `now`. */
+/* Takes note of every slot, event, retry and deadline that fell due up to `now`. */
 void scheduler_tick(struct scheduler *scheduler, instant now);
 /* When to tick next; INSTANT_NEVER when nothing is scheduled. */
 instant scheduler_next(const struct scheduler *scheduler);
@@ -125,13 +128,31 @@ bool scheduler_take_suspension(struct scheduler *scheduler, struct suspension *s
 void scheduler_claimed(struct scheduler *scheduler, struct scheduled *it);
 /* Not started after all; it is due again. */
 void scheduler_unclaimed(struct scheduler *scheduler, struct scheduled *it);
-/* The request was withdrawn: as if it had never been made. A slot or a decision is due again. */
+/* The request was withdrawn: as if it had never been made. A slot, a decision or an event is due again. */
 void scheduler_dropped(struct scheduler *scheduler, struct scheduled *it);
 /* The live run goes on with this attempt at `retry_at` (INSTANT_NEVER: not known yet, call again). */
 void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int attempt, instant retry_at);
 /* The run ended at `at` with a final state; whoever waited is looked at again. */
 void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took,
                      instant at);
+
+/* --- events -----------------------------------------------------------------------------------------------------------------
+ * A job has at most one event pending: armed until its time has come, then due until it is claimed. It runs beside the
+ * schedule, with a slot of its own: the moment it fell due, each one later than the last of the job and kind. */
+/* Something happened outside of any schedule: `kind` is RUN_EVENT (a notification on one of the job's channels) or RUN_CHANGE
+ * (its sources changed). `payload` is copied; NULL: something may have happened.
+ *   EVENT   due `debounce` after the last one, at the latest `debounce_max` after the first. All until the claim is taken are
+ *           one run with the last payload; those since are one more run behind it.
+ *   CHANGE  due half the target_lag later, less the time that a run takes; at once where target_lag is 2 s or less; no earlier
+ *           than backoff.max after a run that failed. Later ones do not move it. Ignored where something of the job is due,
+ *           pending or live, and while nothing may start: whoever looks for changes tells again.
+ * Together they are one run of kind EVENT, due when the first of the two is. While the job is suspended, withdrawn or inactive,
+ * an EVENT is remembered and falls due once it is back. Retired jobs have none.
+ * The run waits for upstreams that run or are asked for, and for those whose own event is pending at its slot or before, through
+ * joins that will decide: of jobs that are told with the same `now` and debounce, upstreams go first. It does not wait for
+ * what became due to an upstream later than to itself. Starting deadlines and trigger rules are for slots. */
+void scheduler_event(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, const char *payload,
+                     instant now);
 
 /* --- suspension by hand ---------------------------------------------------------------------------------------------------- */
 /* Nothing more falls due; what has fallen due and has not started is skipped for that reason; a live run goes on, retries included. Those after it
@@ -152,7 +173,7 @@ void scheduler_resume_since(struct scheduler *scheduler, struct scheduled *it, c
 void scheduler_withdraw(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
 /* The job as it is now, and its memory as the ledger has it (job_id is the same; the cursor only moves forward). A live run
  * goes on; marks of upstreams that stay are kept, but not by a join that wakes: it starts from its memory. A job that is
- * switched off lets go of its requests. */
+ * switched off lets go of its requests and of its event. */
 void scheduler_replace(struct scheduler *scheduler, struct scheduled *it, const struct job *job,
                        const struct job_memory *memory);
 /* No longer configured: its live run goes on, then it is forgotten (at the next relink). A further attempt is due at once,
@@ -179,7 +200,7 @@ bool scheduled_waits_for_attempt(const struct scheduled *scheduled);
 struct scheduled *scheduler_find(const struct scheduler *scheduler, int64_t job_id); /* NULL: not ours */
 size_t scheduler_count(const struct scheduler *scheduler);
 struct scheduled *scheduler_at(const struct scheduler *scheduler, size_t index); /* by job_id, retired ones included */
-/* No job is due, live, or waiting: what `serve --once` ends on. */
+/* No job is due, live, or waiting, nor has an event that may fall due: what `serve --once` ends on. */
 bool scheduler_quiet(const struct scheduler *scheduler);
 
 #endif

@@ -23,6 +23,7 @@ void scheduled_free(struct scheduled *it)
     job_free(it->copy);
     free(it->skip_reason);
     free(it->requests);
+    wake_free(it->wake);
     free(it->upstream);
     free(it->downstream);
     free(it);
@@ -36,6 +37,7 @@ void scheduler_destroy(struct scheduler *scheduler)
     heap_finish(&scheduler->slots);
     heap_finish(&scheduler->retries);
     heap_finish(&scheduler->deadlines);
+    heap_finish(&scheduler->events);
     for (size_t i = 0; i < scheduler->pool_count; i++) {
         places_destroy(scheduler->pools[i]);
     }
@@ -165,7 +167,7 @@ duration scheduled_expected(const struct scheduled *scheduled)
 
 bool scheduled_idle(const struct scheduled *scheduled)
 {
-    return scheduled->phase == PHASE_IDLE && scheduled->request_count == 0;
+    return scheduled->phase == PHASE_IDLE && scheduled->request_count == 0 && !wake_is_due(scheduled);
 }
 
 bool scheduled_retired(const struct scheduled *scheduled)
@@ -180,7 +182,7 @@ bool scheduled_is_at(const struct scheduled *scheduled, enum run_kind kind, inst
 
 bool scheduler_quiet(const struct scheduler *scheduler)
 {
-    return scheduler->busy_count == 0 && scheduler->request_count == 0 &&
+    return scheduler->busy_count == 0 && scheduler->request_count == 0 && scheduler->event_count == 0 &&
            scheduler->passed_taken == scheduler->passed_count &&
            scheduler->suspension_taken == scheduler->suspension_count;
 }

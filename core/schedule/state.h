@@ -6,6 +6,7 @@
  * wait.c        what a run waits for, in words; starting deadlines   pool.c     places and the line for them
  * suspend.c     suspension                                           swap.c     another catalog
  * link.c        `after` names to pointers                            state.c    life and looking
+ * event.c       what happens outside of any schedule
  *
  * Whatever may let another job go on puts those after it on the agenda; every call from outside ends with agenda_run. So
  * nothing recurses, however long a chain is. */
@@ -44,6 +45,23 @@ struct downstream {
 struct request {
     enum run_kind kind;
     instant slot;
+};
+
+/* What happened outside of any schedule (libevent has `struct event`, and event_free). A job has one from its first event on. */
+struct wake {
+    struct heap_node node; /* key: when it falls due, while that is to come */
+    struct scheduled *job;
+    bool pending;
+    bool due;     /* while pending: its time has come, `slot` */
+    bool counted; /* in the scheduler's event_count */
+    enum run_kind kind;
+    instant first; /* notification of the burst, and the last one */
+    instant last;
+    instant by; /* due by then whatever comes: a change is part of it, or it was due before; INSTANT_NEVER: neither */
+    instant slot;
+    instant last_slot[2]; /* of kind EVENT, of kind CHANGE */
+    char *payload;        /* of what is pending */
+    char *running;        /* of the current run, from its claim to its end */
 };
 
 struct places {
@@ -93,6 +111,7 @@ struct scheduled {
     duration expected;
     struct places *pool;
     size_t priority;
+    struct wake *wake; /* NULL: there never was one */
     struct request *requests;
     size_t request_count;
     struct upstream *upstream;
@@ -120,6 +139,7 @@ struct scheduler {
     struct heap slots;
     struct heap retries;
     struct heap deadlines;
+    struct heap events;
     struct places **pools; /* the first one has no name */
     size_t pool_count;
     struct scheduled_list agenda;
@@ -136,6 +156,7 @@ struct scheduler {
     size_t suspension_taken;
     size_t busy_count;    /* jobs that are not idle */
     size_t request_count; /* of all jobs */
+    size_t event_count;   /* jobs with an event that may fall due, or has */
 };
 
 /* --- state.c ----------------------------------------------------------------------------------------------------------- */
@@ -198,6 +219,7 @@ void outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_sta
 /* The upstream that the slot has to wait for; NULL when none. */
 struct scheduled *gate_blocking(struct scheduler *scheduler, const struct scheduled *it, instant slot);
 bool gate_blocks_requests(const struct scheduled *it);
+bool gate_blocks_event(struct scheduler *scheduler, const struct scheduled *it, instant slot);
 /* Whether its trigger rule forbids the run, and why. */
 bool gate_refuses(const struct scheduled *it, char reason[static PASSED_REASON_SIZE]);
 
@@ -224,6 +246,30 @@ instant wait_deadline(const struct scheduled *it, instant slot); /* INSTANT_NEVE
 void wait_skip_late(struct scheduler *scheduler, struct scheduled *it, instant slot);
 /* Time has come to `now`: what waits beyond its deadline is skipped. */
 void wait_advance(struct scheduler *scheduler, instant now);
+
+/* --- event.c ----------------------------------------------------------------------------------------------------------- */
+
+void wake_free(struct wake *wake); /* takes NULL */
+/* Whether something of it is pending at `until` or before, and will run. */
+bool wake_is_pending(const struct scheduled *it, instant until);
+bool wake_is_due(const struct scheduled *it);
+/* Whether the current run is of one. */
+bool wake_runs(const struct scheduled *it);
+/* Whether its run, which is ready, has to wait after all: an upstream's fell due. */
+bool wake_must_wait(struct scheduler *scheduler, const struct scheduled *it);
+/* The job may have been switched on or off: its timer follows, and what nobody remembers goes. */
+void wake_arm(struct scheduler *scheduler, struct scheduled *it);
+void wake_drop(struct scheduler *scheduler, struct scheduled *it);
+/* Time has come to `now`. */
+void wake_advance(struct scheduler *scheduler);
+/* The claim of the current run is on its way: what happens from now on is another's. It came to nothing: the run serves
+ * what happened since, too. */
+void wake_taken(struct scheduler *scheduler, struct scheduled *it);
+void wake_untaken(struct scheduler *scheduler, struct scheduled *it);
+/* A run of an earlier leader: slots go on behind it. */
+void wake_adopted(struct scheduled *it);
+void wake_ended(struct scheduled *it);
+const char *wake_payload(const struct scheduled *it); /* of the current run */
 
 /* --- pool.c ------------------------------------------------------------------------------------------------------------ */
 

@@ -8,6 +8,7 @@ static void fall_asleep(struct scheduler *scheduler, struct scheduled *it)
 {
     it->suspended = true;
     requests_drop(scheduler, it);
+    wake_arm(scheduler, it);
     timeline_arm(scheduler, it);
     agenda_add(scheduler, it);
     agenda_add_downstream(scheduler, it);
@@ -52,6 +53,7 @@ static void wake_up(struct scheduler *scheduler, struct scheduled *it, instant u
     it->suspended = false;
     it->failures = 0;
     miss_until(scheduler, it, until, reason);
+    wake_arm(scheduler, it);
     timeline_arm(scheduler, it);
     agenda_add(scheduler, it);
     agenda_add_downstream(scheduler, it);

@@ -25,6 +25,7 @@ void scheduler_withdraw(struct scheduler *scheduler, struct scheduled *it, const
     wait_advance(scheduler, now);
     let_go_of_slots(scheduler, it, reason);
     it->withdrawn = true;
+    wake_arm(scheduler, it);
     timeline_arm(scheduler, it);
     agenda_add_downstream(scheduler, it);
     agenda_run(scheduler);
@@ -66,6 +67,7 @@ void scheduler_replace(struct scheduler *scheduler, struct scheduled *it, const 
     }
     if (!job->active) {
         requests_drop(scheduler, it);
+        wake_drop(scheduler, it);
     }
     it->suspended = it->retired ? memory->suspended : it->suspended;
     it->retired = it->withdrawn = false;
@@ -77,6 +79,7 @@ void scheduler_retire(struct scheduler *scheduler, struct scheduled *it)
         phase_set(scheduler, it, PHASE_IDLE);
     }
     requests_drop(scheduler, it);
+    wake_drop(scheduler, it);
     it->retired = true;
     retry_at_once(scheduler, it);
     timeline_arm(scheduler, it);
@@ -126,6 +129,7 @@ static void review(struct scheduler *scheduler, struct scheduled *it)
     bool blocked = ready && gate_blocking(scheduler, it, it->slot) != NULL;
     phase_set(scheduler, it, blocked ? PHASE_WAITING : it->phase);
     timeline_arm(scheduler, it);
+    wake_arm(scheduler, it);
     suspend_if_failing(scheduler, it, true);
     agenda_add(scheduler, it);
 }

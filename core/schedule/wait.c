@@ -22,11 +22,29 @@ static struct scheduled *upstream_waited_for(struct scheduler *scheduler, const 
     return it->phase == PHASE_WAITING ? gate_blocking(scheduler, it, it->slot) : NULL;
 }
 
+static const char *name_run(enum run_kind kind)
+{
+    switch (kind) {
+    case RUN_EVENT:
+        return "run of the notification at";
+    case RUN_CHANGE:
+        return "run of the change at";
+    case RUN_MANUAL:
+    case RUN_INSTALL:
+        return "run asked for at";
+    case RUN_SCHEDULE:
+    case RUN_DEPENDENCY:
+    case RUN_KIND_COUNT:
+        break;
+    }
+    return "run of slot";
+}
+
 char *wait_overlap_reason(struct scheduler *scheduler, const struct scheduled *it)
 {
     char slot[INSTANT_TEXT_SIZE];
     char what[WHAT_SIZE];
-    const char *whose = run_kind_moves(it->kind) ? "run of slot" : "run asked for at";
+    const char *whose = name_run(it->kind);
     instant_format(it->slot, slot);
     if (it->again || it->phase == PHASE_LIVE || it->phase == PHASE_RETRYING) {
         return xasprintf("overlap: the %s %s had not ended", whose, slot);

@@ -46,6 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(sql_find_transaction_control(text, &found) == control);
     require(!control || !sql_is_one_transaction(text));
     require(!sql_is_single_statement(text) || count == 1);
+    require(!sqltext_uses_parameters(text) || strchr(text, '$') != NULL);
     free(text);
     return 0;
 }

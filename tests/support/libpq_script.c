@@ -13,6 +13,7 @@
 #include "support/libpq_script_result.h"
 
 #define CONNECTION_MAX 32
+#define TEXT_OID 25
 static PGconn *connections[CONNECTION_MAX];
 static int connection_count;
 static const char *next_polls;
@@ -340,12 +341,13 @@ int PQsendQueryPrepared(PGconn *connection, const char *name, int count, const c
 int PQsendQueryParams(PGconn *connection, const char *sql, int count, const Oid *types, const char *const *values,
                       const int *lengths, const int *formats, int result_format)
 {
-    ck_assert(types == NULL && lengths == NULL && formats == NULL && result_format == 0);
+    ck_assert(lengths == NULL && formats == NULL && result_format == 0);
+    ck_assert(types == NULL || (count == 1 && types[0] == TEXT_OID));
     if (!write_command(connection, COMMAND_STATEMENT)) {
         return 0;
     }
     char *parameters = join_values(count, values);
-    note(connection, "QUERY %s%s", sql, parameters);
+    note(connection, "QUERY %s%s%s", sql, parameters, types != NULL ? " text" : "");
     free(parameters);
     return 1;
 }

@@ -114,8 +114,22 @@ END_TEST
 START_TEST(kinds_have_names)
 {
     ck_assert_str_eq(run_kind_name(RUN_SCHEDULE), "schedule");
+    ck_assert_str_eq(run_kind_name(RUN_DEPENDENCY), "dependency");
+    ck_assert_str_eq(run_kind_name(RUN_EVENT), "event");
+    ck_assert_str_eq(run_kind_name(RUN_CHANGE), "change");
     ck_assert_str_eq(run_kind_name(RUN_MANUAL), "manual");
     ck_assert_str_eq(run_kind_name(RUN_INSTALL), "install");
+}
+END_TEST
+
+START_TEST(a_run_moves_the_cursor_or_was_asked_for_or_was_woken)
+{
+    for (int kind = 0; kind < RUN_KIND_COUNT; kind++) {
+        bool moves = kind == RUN_SCHEDULE || kind == RUN_DEPENDENCY;
+        bool woken = kind == RUN_EVENT || kind == RUN_CHANGE;
+        ck_assert(run_kind_moves((enum run_kind)kind) == moves);
+        ck_assert(run_kind_asked((enum run_kind)kind) == (!moves && !woken));
+    }
 }
 END_TEST
 
@@ -130,6 +144,7 @@ int main(void)
     tcase_add_test(tests, text_goes_out_only_after_a_committed_claim);
     tcase_add_test(tests, state_names_are_distinct_and_read_back);
     tcase_add_test(tests, kinds_have_names);
+    tcase_add_test(tests, a_run_moves_the_cursor_or_was_asked_for_or_was_woken);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

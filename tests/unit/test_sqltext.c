@@ -275,6 +275,51 @@ START_TEST(one_statement_that_is_not_copy_may_go_by_the_extended_protocol)
 END_TEST
 
 /* Without a linear scan these would take minutes. */
+START_TEST(parameters_count_outside_of_strings_comments_and_names)
+{
+    static const char *const with[] = {
+        "SELECT $1",
+        "$1",
+        "CALL f($1::jsonb, '$2')",
+        "SELECT 'a'||$1||'b'",
+        "SELECT 'it''s', $1",
+        "SELECT E'\\'' , $1",
+        "SELECT $$ $2 $$, $1",
+        "SELECT $q$ $$ $q$ || $1",
+        "SELECT /* $$ */ $1",
+        "SELECT 1 -- $$\n, $1",
+        "SELECT \"a\"\"b\", $12",
+        "SELECT a[$1], x=$1",
+        "INSERT INTO t VALUES (1); SELECT $1",
+    };
+    static const char *const without[] = {
+        "",
+        "SELECT 1",
+        "SELECT '$1'",
+        "SELECT E'\\'$1'",
+        "SELECT $$ $1 $$",
+        "SELECT $q$ $$ $1 $q$",
+        "SELECT \"$1\"",
+        "SELECT a$1, _$1, \xC3\xA4$1",
+        "SELECT 1 -- $1",
+        "SELECT 1 /* /* */ $1 */",
+        "SELECT $",
+        "SELECT $a, $ 1",
+        "SELECT 'open $1",
+        "SELECT $$ open $1",
+        "SELECT /* open $1",
+        "SELECT \"open $1",
+        "SELECT $a$ $1 $b$",
+    };
+    for (size_t i = 0; i < COUNT_OF(with); i++) {
+        ck_assert_msg(sqltext_uses_parameters(with[i]), "%s", with[i]);
+    }
+    for (size_t i = 0; i < COUNT_OF(without); i++) {
+        ck_assert_msg(!sqltext_uses_parameters(without[i]), "%s", without[i]);
+    }
+}
+END_TEST
+
 START_TEST(long_hostile_texts_take_linear_time)
 {
     static const char *const units[] = {"$a", "$a$b", "E'a'\n--\n", "E'a'\n ", "(", "'", "$", "case ", "/*", "a;"};
@@ -287,6 +332,7 @@ START_TEST(long_hostile_texts_take_linear_time)
         }
         text[count * unit_length] = '\0';
         size_t many = *units[i] == 'a' ? count : 1;
+        ck_assert(!sqltext_uses_parameters(text));
         ck_assert_uint_eq(sql_statement_count(text), *units[i] == '/' ? 0 : many);
         free(text);
     }
@@ -312,6 +358,7 @@ int main(void)
     tcase_add_test(tests, the_statement_found_is_the_offending_one);
     tcase_add_test(tests, texts_that_are_one_transaction_are_told_from_those_that_are_not);
     tcase_add_test(tests, one_statement_that_is_not_copy_may_go_by_the_extended_protocol);
+    tcase_add_test(tests, parameters_count_outside_of_strings_comments_and_names);
     tcase_add_test(tests, long_hostile_texts_take_linear_time);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

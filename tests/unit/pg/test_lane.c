@@ -11,7 +11,7 @@
 #define NOW (1000 * USEC_PER_SEC)
 #define SLOT "1970-01-01T00:10:00Z"
 #define SEND_ONE "QUERY UPDATE t SET a = 1()"
-#define PREPARE_PERFORM "PREPARE chime_perform: SELECT rows, residue FROM chime.perform($1, $2, $3, $4, $5, $6, $7)"
+#define PREPARE_PERFORM "PREPARE chime_perform: SELECT rows, residue FROM chime.perform($1, $2, $3, $4, $5, $6, $7, $8)"
 #define ENDS_MAX 8
 #define QUEUE_PATIENCE (250 * USEC_PER_MSEC) /* as in lane.c */
 
@@ -162,18 +162,24 @@ static void tear_down(void)
     script_finish();
 }
 
-static struct run *push_of(const struct job *of)
+static struct run *push_with(const struct job *of, const char *payload)
 {
     struct run *run = xcalloc(1, sizeof *run);
     run->job = of;
     run->job_id = 42;
-    run->kind = RUN_SCHEDULE;
+    run->kind = payload != NULL ? RUN_EVENT : RUN_SCHEDULE;
+    run->payload = payload != NULL ? xstrdup(payload) : NULL;
     run->slot = 600 * USEC_PER_SEC;
     run->attempt = 1;
     run->expected = USEC_PER_SEC;
     run->state = RUN_CLAIMED;
     lane_push(lane, run);
     return run;
+}
+
+static struct run *push_of(const struct job *of)
+{
+    return push_with(of, NULL);
 }
 
 static struct run *push(void)
@@ -329,11 +335,36 @@ START_TEST(a_transactional_text_is_performed_and_marked_in_one_statement)
     job.options.lock_timeout = USEC_PER_SEC;
     push_and_start();
     expect_sent(server, PREPARE_PERFORM,
-                "EXECUTE chime_perform(token, 42, schedule, " SLOT ", 1000, UPDATE t SET a = 1, f)", "SYNC");
+                "EXECUTE chime_perform(token, 42, schedule, " SLOT ", 1000, UPDATE t SET a = 1, f, NULL)", "SYNC");
     answer_row(server, "5", "f");
     settle(loop);
     expect_end(0, RUN_END_KNOWN, RUN_SUCCEEDED, "");
     ck_assert_int_eq(ends[0].outcome.rows, 5);
+}
+END_TEST
+
+/* Its type is told where the text goes out as it is: there the server would find one out. */
+START_TEST(a_payload_goes_with_a_text_that_is_performed_or_has_a_place_for_it)
+{
+    static const struct {
+        const char *text;
+        enum delivery delivery;
+        const char *payload;
+        const char *sent;
+    } cases[] = {{"SELECT f($1)", DELIVERY_TRANSACTIONAL, "it's",
+                  "EXECUTE chime_perform(token, 42, event, " SLOT ", NULL, SELECT f($1), t, it's)"},
+                 {"SELECT f($1)", DELIVERY_AT_MOST_ONCE, "it's", "QUERY SELECT f($1)(it's) text"},
+                 {"SELECT f($1)", DELIVERY_AT_LEAST_ONCE, "", "QUERY SELECT f($1)() text"},
+                 {"SELECT f($1)", DELIVERY_AT_MOST_ONCE, NULL, "QUERY SELECT f($1)(NULL) text"},
+                 {"SELECT '$1'", DELIVERY_AT_MOST_ONCE, "it's", "QUERY SELECT '$1'()"},
+                 {"SELECT 1; SELECT $1", DELIVERY_AT_MOST_ONCE, "it's", "TEXT SELECT 1; SELECT $1"}};
+    become_command(cases[_i].text, cases[_i].delivery);
+    push_with(&job, cases[_i].payload);
+    settle(loop);
+    if (cases[_i].delivery == DELIVERY_TRANSACTIONAL) {
+        expect_sent(server, PREPARE_PERFORM);
+    }
+    expect_sent(server, cases[_i].sent);
 }
 END_TEST
 
@@ -343,9 +374,10 @@ START_TEST(a_text_that_only_reads_says_so)
         const char *text;
         const char *sent;
     } cases[] = {
-        {"/* a */ SELECT 1", "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, /* a */ SELECT 1, t)"},
-        {"SELECT 1; SELECT 2", "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, SELECT 1; SELECT 2, f)"},
-        {"", "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, , f)"}};
+        {"/* a */ SELECT 1", "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, /* a */ SELECT 1, t, NULL)"},
+        {"SELECT 1; SELECT 2",
+         "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, SELECT 1; SELECT 2, f, NULL)"},
+        {"", "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, , f, NULL)"}};
     become_command(cases[_i].text, DELIVERY_TRANSACTIONAL);
     push_and_start();
     expect_sent(server, PREPARE_PERFORM, cases[_i].sent, "SYNC");
@@ -793,6 +825,7 @@ int main(void)
     tcase_add_test(tests, a_failed_transaction_left_open_keeps_its_error);
     tcase_add_test(tests, a_session_that_goes_while_a_transaction_is_undone_leaves_a_known_failure);
     tcase_add_test(tests, a_transactional_text_is_performed_and_marked_in_one_statement);
+    tcase_add_loop_test(tests, a_payload_goes_with_a_text_that_is_performed_or_has_a_place_for_it, 0, 6);
     tcase_add_loop_test(tests, a_text_that_only_reads_says_so, 0, 3);
     tcase_add_test(tests, rows_may_be_unknown);
     tcase_add_test(tests, views_are_refreshed_and_marked_in_one_statement);

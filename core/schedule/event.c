@@ -1,0 +1,295 @@
+/* What happens outside of any schedule: notifications, and changes of sources. */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "schedule/state.h"
+
+#define BURST_FACTOR 10 /* how often the debounce a burst may go on, where debounce_max does not say */
+#define AT_ONCE (2 * USEC_PER_SEC)
+
+static instant later(instant a, instant b)
+{
+    return a > b ? a : b;
+}
+
+static instant earlier(instant a, instant b)
+{
+    return a < b ? a : b;
+}
+
+static struct wake *create(struct scheduled *it)
+{
+    struct wake *wake = xcalloc(1, sizeof *wake);
+    wake->job = it;
+    wake->node.order = (uint64_t)it->job_id;
+    wake->by = INSTANT_NEVER;
+    wake->last_slot[0] = wake->last_slot[1] = INSTANT_NONE;
+    return wake;
+}
+
+static struct wake *wake_of(struct scheduled *it)
+{
+    if (it->wake == NULL) {
+        it->wake = create(it);
+    }
+    return it->wake;
+}
+
+void wake_free(struct wake *wake)
+{
+    if (wake != NULL) {
+        free(wake->payload);
+        free(wake->running);
+        free(wake);
+    }
+}
+
+/* --- looking ------------------------------------------------------------------------------------------------------------- */
+
+bool wake_is_due(const struct scheduled *it)
+{
+    return it->wake != NULL && it->wake->due;
+}
+
+bool wake_is_pending(const struct scheduled *it, instant until)
+{
+    const struct wake *wake = it->wake;
+    if (wake == NULL || !wake->pending || !scheduled_enabled(it)) {
+        return false;
+    }
+    return (wake->due ? wake->slot : wake->node.key) <= until;
+}
+
+static bool is_of_event(enum run_kind kind)
+{
+    return !run_kind_moves(kind) && !run_kind_asked(kind);
+}
+
+bool wake_runs(const struct scheduled *it)
+{
+    return it->phase != PHASE_IDLE && is_of_event(it->kind);
+}
+
+static bool is_ready(const struct scheduled *it)
+{
+    return wake_runs(it) && it->phase == PHASE_READY && !it->again;
+}
+
+bool wake_must_wait(struct scheduler *scheduler, const struct scheduled *it)
+{
+    return is_ready(it) && gate_blocks_event(scheduler, it, it->slot);
+}
+
+const char *wake_payload(const struct scheduled *it)
+{
+    return wake_runs(it) && it->wake != NULL ? it->wake->running : NULL;
+}
+
+/* --- falling due --------------------------------------------------------------------------------------------------------- */
+
+/* The ledger knows a run by job, kind and slot: no two may have the same. */
+static instant number(struct wake *wake, enum run_kind kind, instant at)
+{
+    instant *last = &wake->last_slot[kind == RUN_EVENT ? 0 : 1];
+    *last = *last != INSTANT_NONE ? later(at, *last + 1) : at;
+    return *last;
+}
+
+/* Those after it look again: one that is ready may have to wait for it. */
+static void fall_due(struct scheduler *scheduler, struct wake *wake, instant at)
+{
+    heap_remove(&scheduler->events, &wake->node);
+    wake->due = true;
+    wake->slot = wake->by = number(wake, wake->kind, at);
+    agenda_add(scheduler, wake->job);
+    agenda_add_downstream(scheduler, wake->job);
+}
+
+void wake_advance(struct scheduler *scheduler)
+{
+    const struct heap_node *node;
+    while ((node = heap_first(&scheduler->events)) != NULL && node->key <= scheduler->now) {
+        fall_due(scheduler, (struct wake *)(void *)((char *)node - offsetof(struct wake, node)), node->key);
+    }
+}
+
+static instant quiet_at(const struct wake *wake)
+{
+    const struct job_options *options = &wake->job->job->options;
+    duration limit = options->debounce_max > 0 ? options->debounce_max : options->debounce * BURST_FACTOR;
+    return earlier(wake->last + options->debounce, wake->first + limit);
+}
+
+static instant due_at(const struct wake *wake)
+{
+    return wake->kind == RUN_EVENT ? earlier(wake->by, quiet_at(wake)) : wake->by;
+}
+
+static void count(struct scheduler *scheduler, struct wake *wake)
+{
+    bool counts = wake->pending && scheduled_active(wake->job);
+    scheduler->event_count += counts ? 1u : 0u;
+    scheduler->event_count -= wake->counted ? 1u : 0u;
+    wake->counted = counts;
+}
+
+/* Changes are told again; a notification comes once. */
+static void fall_asleep(struct wake *wake)
+{
+    wake->due = false;
+    wake->pending = wake->pending && wake->kind == RUN_EVENT;
+}
+
+void wake_arm(struct scheduler *scheduler, struct scheduled *it)
+{
+    struct wake *wake = it->wake;
+    if (wake == NULL) {
+        return;
+    }
+    if (!scheduled_enabled(it)) {
+        fall_asleep(wake);
+    }
+    count(scheduler, wake);
+    if (!wake->pending || wake->due || !scheduled_enabled(it)) {
+        heap_remove(&scheduler->events, &wake->node);
+        return;
+    }
+    instant at = due_at(wake);
+    if (at <= scheduler->now) {
+        fall_due(scheduler, wake, scheduler->now);
+    } else {
+        heap_put(&scheduler->events, &wake->node, at);
+    }
+}
+
+void wake_drop(struct scheduler *scheduler, struct scheduled *it)
+{
+    struct wake *wake = it->wake;
+    if (wake == NULL || !wake->pending) {
+        return;
+    }
+    free(wake->payload);
+    wake->payload = NULL;
+    wake->pending = wake->due = false;
+    wake_arm(scheduler, it);
+    agenda_add_downstream(scheduler, it);
+}
+
+/* --- from the claim to the end ------------------------------------------------------------------------------------------- */
+
+void wake_taken(struct scheduler *scheduler, struct scheduled *it)
+{
+    struct wake *wake = it->wake;
+    if (!wake_runs(it) || it->again) {
+        return;
+    }
+    wake->running = wake->payload;
+    wake->payload = NULL;
+    wake->pending = wake->due = false;
+    wake_arm(scheduler, it);
+}
+
+void wake_untaken(struct scheduler *scheduler, struct scheduled *it)
+{
+    struct wake *wake = it->wake;
+    if (!wake_runs(it) || it->again) {
+        return;
+    }
+    if (wake->pending && it->kind == RUN_CHANGE) { /* what came meanwhile is a notification */
+        it->slot = number(wake, wake->kind, it->slot);
+    } else if (!wake->pending) {
+        wake->payload = wake->running;
+        wake->running = NULL;
+        wake->kind = it->kind;
+    }
+    wake_ended(it);
+    it->kind = wake->kind;
+    wake->slot = wake->by = it->slot;
+    wake->pending = wake->due = true;
+    wake_arm(scheduler, it);
+}
+
+void wake_adopted(struct scheduled *it)
+{
+    if (is_of_event(it->kind)) {
+        number(wake_of(it), it->kind, it->slot);
+    }
+}
+
+void wake_ended(struct scheduled *it)
+{
+    if (it->wake != NULL) {
+        free(it->wake->running);
+        it->wake->running = NULL;
+    }
+}
+
+/* --- what happens -------------------------------------------------------------------------------------------------------- */
+
+static void become_event(struct scheduler *scheduler, struct scheduled *it, struct wake *wake)
+{
+    wake->kind = RUN_EVENT;
+    wake->first = scheduler->now;
+    if (wake->due) {
+        if (is_ready(it)) {
+            phase_set(scheduler, it, PHASE_IDLE); /* it begins anew, as what it is now */
+        }
+        fall_due(scheduler, wake, wake->slot);
+    }
+}
+
+static void note_notification(struct scheduler *scheduler, struct scheduled *it, const char *payload)
+{
+    struct wake *wake = wake_of(it);
+    if (!wake->pending) {
+        wake->pending = true;
+        wake->kind = RUN_EVENT;
+        wake->first = scheduler->now;
+        wake->by = INSTANT_NEVER;
+    } else if (wake->kind == RUN_CHANGE) {
+        become_event(scheduler, it, wake);
+    }
+    wake->last = scheduler->now;
+    free(wake->payload);
+    wake->payload = payload != NULL ? xstrdup(payload) : NULL;
+}
+
+/* A run that failed is not followed by one after the other, while its sources change all the time. */
+static instant change_due_at(const struct scheduler *scheduler, const struct scheduled *it)
+{
+    const struct job_options *options = &it->job->options;
+    duration wait = options->target_lag <= AT_ONCE ? 0 : options->target_lag / 2 - it->expected;
+    instant at = scheduler->now + (wait > 0 ? wait : 0);
+    bool failed = it->failures > 0 && it->last_end != INSTANT_NONE;
+    return failed ? later(at, it->last_end + options->backoff.max) : at;
+}
+
+static void note_change(struct scheduler *scheduler, struct scheduled *it)
+{
+    bool pending = it->wake != NULL && it->wake->pending;
+    if (pending || !scheduled_idle(it) || !scheduled_enabled(it)) {
+        return;
+    }
+    struct wake *wake = wake_of(it);
+    wake->pending = true;
+    wake->kind = RUN_CHANGE;
+    wake->by = change_due_at(scheduler, it);
+}
+
+void scheduler_event(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, const char *payload,
+                     instant now)
+{
+    wait_advance(scheduler, now);
+    wake_advance(scheduler); /* what fell due before takes this one in */
+    if (it->retired) {
+        agenda_run(scheduler);
+        return;
+    }
+    if (kind == RUN_EVENT) {
+        note_notification(scheduler, it, payload);
+    } else {
+        note_change(scheduler, it);
+    }
+    wake_arm(scheduler, it);
+    agenda_run(scheduler);
+}
