@@ -27,6 +27,8 @@ struct catalog_plugin {
     const char *source_schema;
     const struct catalog_setting *settings; /* every declared one, with the value in force */
     size_t setting_count;
+    const struct chime_channel *channels; /* those that the configuration asks for, by name */
+    size_t channel_count;
 };
 
 struct catalog {

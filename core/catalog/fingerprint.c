@@ -123,6 +123,12 @@ static void put_plugin(struct buffer *buffer, const struct catalog_plugin *plugi
         put_text(buffer, plugin->settings[i].type);
         put_text(buffer, plugin->settings[i].value);
     }
+    put_count(buffer, plugin->channel_count);
+    for (size_t i = 0; i < plugin->channel_count; i++) {
+        put_text(buffer, plugin->channels[i].name);
+        put_text(buffer, plugin->channels[i].table);
+        put_text(buffer, plugin->channels[i].definition);
+    }
     put_declaration(buffer, plugin->declaration);
 }
 

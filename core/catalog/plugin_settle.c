@@ -66,6 +66,62 @@ static void merge_settings(struct builder *builder, const struct choice *choice,
     }
 }
 
+/* --- channels --- */
+
+static const struct chime_channel *declared_channel(const struct declaration *declaration, const char *name)
+{
+    for (size_t i = 0; i < declaration->channel_count; i++) {
+        if (strcmp(declaration->channels[i].name, name) == 0) {
+            return &declaration->channels[i];
+        }
+    }
+    return NULL;
+}
+
+static void refuse_channel(struct builder *builder, const struct choice *choice, const char *name)
+{
+    const struct declaration *declaration = choice->declaration;
+    const char **names = arena_alloc(builder->arena, (declaration->channel_count + 1) * sizeof(*names));
+    for (size_t i = 0; i < declaration->channel_count; i++) {
+        names[i] = declaration->channels[i].name;
+    }
+    const char *nearest = nearest_word(name, names, declaration->channel_count);
+    report_add(builder->report, choice->entry->file, choice->entry->line,
+               nearest != NULL                  ? arena_printf(builder->arena, "did you mean \"%s\"?", nearest)
+               : declaration->channel_count > 0 ? arena_printf(builder->arena, "it has \"%s\"", names[0])
+                                                : "leave channels out",
+               "plugin \"%s\" has no channel \"%.100s\"", declaration->name, name);
+}
+
+static int compare_channels(const void *left, const void *right)
+{
+    return strcmp(((const struct chime_channel *)left)->name, ((const struct chime_channel *)right)->name);
+}
+
+/* One named twice is wanted once. */
+static void choose_channels(struct builder *builder, const struct choice *choice, struct catalog_plugin *plugin)
+{
+    const struct config_plugin *entry = choice->entry;
+    size_t wanted = entry != NULL ? entry->channel_count : 0;
+    struct chime_channel *channels = arena_alloc(builder->arena, (wanted + 1) * sizeof(*channels));
+    size_t count = 0;
+    for (size_t i = 0; i < wanted; i++) {
+        const struct chime_channel *channel = declared_channel(choice->declaration, entry->channels[i]);
+        if (channel != NULL) {
+            channels[count++] = *channel;
+        } else {
+            refuse_channel(builder, choice, entry->channels[i]);
+        }
+    }
+    qsort(channels, count, sizeof(*channels), compare_channels);
+    plugin->channels = channels;
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || strcmp(channels[i].name, channels[i - 1].name) != 0) {
+            channels[plugin->channel_count++] = channels[i];
+        }
+    }
+}
+
 /* --- views that two plugins want to make --- */
 
 struct view_place {
@@ -237,6 +293,7 @@ void choices_settle(struct builder *builder)
             .database = choice->database,
             .view_schema = choice->view_schema,
             .source_schema = config_find_database(builder->config, choice->database)->source_schema};
+        choose_channels(builder, choice, &taken[count]);
         merge_settings(builder, choice, &taken[count++]);
     }
     size_t view_count = 0;

@@ -65,6 +65,8 @@ struct config_plugin {
     const char *view_schema; /* NULL: the database's */
     const struct config_setting *settings;
     size_t setting_count;
+    const char *const *channels; /* whose notifications are to be sent */
+    size_t channel_count;
     const char *file;
     int line;
     bool refused; /* it has a finding */

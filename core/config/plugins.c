@@ -1,4 +1,4 @@
-/* plugin: { name = "..."; enabled = "auto"; database = "..."; settings: { ... }; }; */
+/* plugin: { name = "..."; enabled = "auto"; database = "..."; settings: { ... }; channels = [...]; }; */
 #include <string.h>
 
 #include "base/text.h"
@@ -9,7 +9,7 @@
 
 static const struct setting_key keys[] = {
     {"name", SETTING_STRING},        {"enabled", SETTING_SWITCH}, {"database", SETTING_STRING},
-    {"view_schema", SETTING_STRING}, {"settings", SETTING_GROUP},
+    {"view_schema", SETTING_STRING}, {"settings", SETTING_GROUP}, {"channels", SETTING_NAMES},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
@@ -48,6 +48,25 @@ static void read_settings(struct reader *reader, const config_setting_t *group, 
             .name = arena_strdup(reader->arena, config_setting_name(setting)),
             .value = value,
             .line = reader_line(reader, setting)};
+    }
+}
+
+/* Whether the plugin has them is not known here. */
+static void read_channels(struct reader *reader, const config_setting_t *setting, struct config_plugin *plugin)
+{
+    bool single = config_setting_type(setting) == CONFIG_TYPE_STRING;
+    size_t count = single ? 1 : setting_count(setting);
+    const char **names = arena_alloc(reader->arena, (count + 1) * sizeof(*names));
+    plugin->channels = names;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = config_setting_get_string(single ? setting : setting_at(setting, i));
+        if (name != NULL) {
+            names[plugin->channel_count++] = arena_strdup(reader->arena, name);
+        } else {
+            reader_report(reader, setting, "write channels = [\"submission_scored\"];",
+                          "\"channels\" of " OWNER ": expected a list of strings, found %s in it",
+                          setting_type_found(setting_at(setting, i)));
+        }
     }
 }
 
@@ -93,6 +112,10 @@ void plugin_read(struct reader *reader, const config_setting_t *group)
     const config_setting_t *settings = config_setting_get_member(group, "settings");
     if (settings != NULL && config_setting_is_group(settings)) {
         read_settings(reader, settings, &plugin);
+    }
+    const config_setting_t *channels = config_setting_get_member(group, "channels");
+    if (channels != NULL && reader->report->count == findings_before) {
+        read_channels(reader, channels, &plugin);
     }
     plugin.refused = reader->report->count != findings_before;
     if (plugin.name != NULL) {

@@ -79,10 +79,15 @@ static char *reason_of(const struct scheduled *scheduled, const struct run *run,
     return text;
 }
 
-/* Whoever asks for a run is to see what became of it. */
+/* Whoever asks for a run is to see what became of it. Changes wake a job many times a second: those runs are counted, and listed when they went
+ * wrong. */
 static enum log_runs log_of(const struct run *run)
 {
-    return run->kind == RUN_MANUAL ? LOG_RUNS_ALL : run->job->options.log_runs;
+    enum log_runs kept = run->job->options.log_runs;
+    if (run->kind == RUN_MANUAL) {
+        return LOG_RUNS_ALL;
+    }
+    return run->kind == RUN_CHANGE && kept == LOG_RUNS_ALL ? LOG_RUNS_ERRORS : kept;
 }
 
 static void log_end(const struct scheduled *scheduled, const struct run *run, const struct outcome *outcome)

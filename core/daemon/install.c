@@ -10,8 +10,17 @@
 
 #define ATTEMPTS_MAX 20 /* of 200 ms each */
 
-/* Steps of one plugin, in order; STEP_VIEW, STEP_KEYS and STEP_FUNCTION repeat. */
-enum install_step { STEP_SOURCES, STEP_SCHEMA, STEP_VIEW, STEP_KEYS, STEP_FUNCTION, STEP_RECORD };
+/* Steps of one plugin, in order; STEP_VIEW, STEP_KEYS, STEP_FUNCTION and STEP_CHANNEL repeat. */
+enum install_step {
+    STEP_SOURCES,
+    STEP_SCHEMA,
+    STEP_VIEW,
+    STEP_KEYS,
+    STEP_FUNCTION,
+    STEP_SILENCE, /* channels that are not asked for any more */
+    STEP_CHANNEL,
+    STEP_RECORD
+};
 
 struct install {
     struct pg_connection *connection;
@@ -169,8 +178,8 @@ static void send_sources(struct install *install)
     free(sources);
 }
 
-/* A log in use was not to be had at once: writers that queued behind the attempt go first, then it is tried again. */
-static void keys_made(void *data, const struct pg_reply *reply)
+/* A table in use was not to be had at once: writers that queued behind the attempt go first, then it is tried again. */
+static void tried(void *data, const struct pg_reply *reply)
 {
     struct install *install = data;
     bool busy = !pg_reply_ok(reply) && !pg_reply_lost(reply) && strcmp(pg_reply_sqlstate(reply), "55P03") == 0;
@@ -190,7 +199,7 @@ static void send_keys(struct install *install)
     char *sources = sources_json(plugin->declaration);
     const char *parameters[] = {plugin->view_schema, plugin->source_schema,
                                 plugin->declaration->views[install->item].relation, sources};
-    send(install, "SELECT chime.install_keys($1, $2, $3, $4)", 4, parameters, keys_made);
+    send(install, "SELECT chime.install_keys($1, $2, $3, $4)", 4, parameters, tried);
     free(sources);
 }
 
@@ -231,6 +240,30 @@ static void send_function(struct install *install)
     const char *parameters[] = {plugin->declaration->name, plugin->view_schema, plugin->source_schema,
                                 function->signature, function->definition};
     send(install, "SELECT chime.install_function($1, $2, $3, $4, $5)", 5, parameters, stepped);
+}
+
+static void send_silence(struct install *install)
+{
+    const struct catalog_plugin *plugin = current(install);
+    const char **kept = xcalloc(plugin->channel_count + 1, sizeof *kept);
+    for (size_t i = 0; i < plugin->channel_count; i++) {
+        kept[i] = plugin->channels[i].name;
+    }
+    char *array = names_array(&(struct names){.items = kept, .count = plugin->channel_count});
+    const char *parameters[] = {plugin->declaration->name, array};
+    send(install, "SELECT chime.remove_channels($1, $2)", 2, parameters, tried);
+    free(array);
+    free(kept);
+}
+
+static void send_channel(struct install *install)
+{
+    const struct catalog_plugin *plugin = current(install);
+    const struct chime_channel *channel = &plugin->channels[install->item];
+    const char *parameters[] = {
+        plugin->declaration->name, plugin->view_schema, plugin->source_schema, channel->name, channel->table,
+        channel->definition};
+    send(install, "SELECT chime.install_channel($1, $2, $3, $4, $5, $6)", 6, parameters, tried);
 }
 
 static void recorded(void *data, const struct pg_reply *reply)
@@ -302,6 +335,14 @@ static void advance(struct install *install)
         install->item = 0;
     }
     if (install->step == STEP_FUNCTION && install->item == declaration->function_count) {
+        install->step = STEP_SILENCE;
+        install->item = 0;
+    }
+    if (install->step == STEP_SILENCE && install->item == 1) {
+        install->step = STEP_CHANNEL;
+        install->item = 0;
+    }
+    if (install->step == STEP_CHANNEL && install->item == current(install)->channel_count) {
         install->step = STEP_RECORD;
     }
 }
@@ -371,6 +412,14 @@ static void next_step(struct install *install)
         break;
     case STEP_FUNCTION:
         send_function(install);
+        install->item++;
+        break;
+    case STEP_SILENCE:
+        send_silence(install);
+        install->item++;
+        break;
+    case STEP_CHANNEL:
+        send_channel(install);
         install->item++;
         break;
     case STEP_RECORD:

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/lead_state.h"
+#include "daemon/watch.h"
 
 #define HEARTBEAT_EVERY USEC_PER_SEC
 #define HISTORY_EVERY USEC_PER_HOUR
@@ -184,6 +185,7 @@ static void start_schedule(struct lead *lead, const struct pg_reply *orphans)
              scheduler_count(lead->scheduler));
     heartbeat_due(lead);
     loop_timer_set(lead->capture_timer, CAPTURE_EVERY);
+    lead->watch = watch_create(lead);
     swap_start(lead);
     dispatch_soon(lead);
     lead->handlers->started(lead->data);
@@ -298,6 +300,7 @@ void lead_destroy(struct lead *lead)
     install_abandon(lead->install);
     ledger_sync_abandon(lead->sync);
     swap_destroy(lead);
+    watch_destroy(lead->watch);
     dispatch_destroy(lead);
     orphans_destroy(lead);
     loop_timer_destroy(lead->tick_timer);

@@ -55,6 +55,7 @@ struct lead {
     struct plugin_states plugins;
     struct job_list jobs;
     struct ledger_sync *sync; /* while jobs go to the ledger */
+    struct watch *watch;      /* NULL until the schedule starts */
     struct swap *swap;        /* another catalog on its way in; NULL: none */
     struct loop_timer *wake_timer;
     struct scheduler *scheduler; /* NULL until the ledger was read */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/lead_state.h"
+#include "daemon/watch.h"
 
 #define WAKE_EVERY (10 * USEC_PER_SEC)
 #define TRY_AGAIN (2 * USEC_PER_SEC)
@@ -181,6 +182,7 @@ static void synced(void *data, const struct pg_reply *reply, const struct ledger
     dispatch_write_passes(lead); /* by the zones of the old catalog: what was decided since its jobs were withdrawn */
     lead_set_pools(lead, lead->swap->database);
     take_jobs_over(lead, jobs, count);
+    watch_follow(lead->watch);
     settle(lead);
     log_info("database %s: goes by the new catalog with %zu jobs", lead->database->name, lead->jobs.count);
     ledger_request_population(&lead->ledger, population_requested, lead);

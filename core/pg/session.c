@@ -23,6 +23,24 @@ const struct pg_setting pg_leader_settings[] = {
 };
 const size_t pg_leader_setting_count = COUNT_OF(pg_leader_settings);
 
+/* As the leader's, and a look is planned for what it finds: next to nothing. */
+const struct pg_setting pg_watch_settings[] = {
+    {"idle_session_timeout", "15s"},
+    {"idle_in_transaction_session_timeout", "5s"},
+    {"statement_timeout", "10s"},
+    {"lock_timeout", "1s"},
+    {"client_connection_check_interval", "1s"},
+    {"search_path", ""},
+    {"default_transaction_isolation", "read committed"},
+    {"default_transaction_read_only", "off"},
+    {"TimeZone", "UTC"},
+    {"DateStyle", "ISO"},
+    {"jit", "off"},
+    {"enable_seqscan", "off"},
+    {"max_parallel_workers_per_gather", "0"},
+};
+const size_t pg_watch_setting_count = COUNT_OF(pg_watch_settings);
+
 const struct pg_setting pg_worker_settings[] = {
     {"idle_session_timeout", "15s"},
     {"idle_in_transaction_session_timeout", "15s"},

@@ -1,6 +1,7 @@
 /* What a session must be told before it may do anything, by what it is for; and who it is.
  *
  * leader: short statements of our own, everything pinned that a role could override.
+ * watch: the leader's ears and eyes, nothing else.
  * worker: a run's own session. Its texts see the role's own settings (search_path, TimeZone, jit ...), as psql would;
  *   only what protects the ledger is pinned: the lease (idle timeouts), and that a statement ends with its client. */
 #ifndef CHIME_PG_SESSION_H
@@ -22,6 +23,8 @@ enum pg_purpose { PG_LEADER, PG_WORKER };
 
 extern const struct pg_setting pg_leader_settings[];
 extern const size_t pg_leader_setting_count;
+extern const struct pg_setting pg_watch_settings[];
+extern const size_t pg_watch_setting_count;
 extern const struct pg_setting pg_worker_settings[];
 extern const size_t pg_worker_setting_count;
 

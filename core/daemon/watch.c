@@ -1,0 +1,456 @@
+#include "daemon/watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "calendar/backoff.h"
+#include "daemon/lead_state.h"
+#include "daemon/watch_list.h"
+#include "ledger/watching.h"
+
+#define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
+#define PROOF_TIMEOUT (5 * USEC_PER_SEC)
+#define PING_EVERY (5 * USEC_PER_SEC)  /* well inside the lease */
+#define CLOSE_EVERY (5 * USEC_PER_SEC) /* looks at what leaves no mark */
+#define POLL_EVERY (10 * USEC_PER_SEC) /* while degraded */
+#define QUICKEST (50 * USEC_PER_MSEC)
+#define LOOKS_PER_TARGET 5
+#define BEHIND_NOTED USEC_PER_SEC /* shorter ones are what watching is for */
+
+static const struct backoff reconnect = {
+    .initial = 200 * USEC_PER_MSEC, .coefficient = 2, .max = 30 * USEC_PER_SEC, .jitter = 0.2};
+
+enum phase { PHASE_OFF, PHASE_CONNECTING, PHASE_PROVING, PHASE_WATCHING, PHASE_WAITING };
+
+struct watch {
+    struct lead *lead;
+    struct watch_list list;
+    enum phase phase;
+    bool degraded;
+    char *problem; /* while degraded: as last told */
+    int failures;  /* in a row */
+    struct pg_connection *connection;
+    char proof[48];   /* what it notifies itself of */
+    char *statement;  /* of quick looks; NULL: no view has marks */
+    bool asked;       /* a look or ping is on its way */
+    instant asked_at; /* by our clock, as the next one */
+    instant closely_at;
+    struct loop_timer *beat_timer; /* WATCHING: the next look or ping; WAITING: the next try; before: patience */
+    struct loop_timer *poll_timer; /* while degraded */
+};
+
+static void connect_now(struct watch *watch);
+
+/* --- telling the scheduler ---------------------------------------------------------------------------------------------- */
+
+/* All jobs of one event at one instant: the order of the graph holds for equal times. */
+static void tell(struct watch *watch, const struct watch_entry *entries, size_t count, enum run_kind kind,
+                 const char *payload)
+{
+    struct lead *lead = watch->lead;
+    instant now = lead_now(lead);
+    for (size_t i = 0; i < count && !lead->draining && !lead->over; i++) {
+        scheduler_event(lead->scheduler, entries[i].scheduled, kind, payload, now);
+    }
+    if (count > 0) {
+        dispatch_soon(lead);
+    }
+}
+
+static bool is_listed(const struct pg_reply *reply, const char *view)
+{
+    for (size_t i = 0; i < watching_count(reply); i++) {
+        if (strcmp(watching_view(reply, i), view) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void tell_behind(struct watch *watch, const struct pg_reply *reply)
+{
+    struct watch_entry *behind = xcalloc(watch->list.view_count + 1, sizeof *behind);
+    size_t count = 0;
+    for (size_t i = 0; i < watch->list.view_count; i++) {
+        if (is_listed(reply, watch->list.views[i].name)) {
+            behind[count++] = watch->list.views[i];
+        }
+    }
+    tell(watch, behind, count, RUN_CHANGE, NULL);
+    free(behind);
+}
+
+/* --- telling people ----------------------------------------------------------------------------------------------------- */
+
+static void noted(void *data, const struct pg_reply *reply)
+{
+    lead_refused(data, reply, "the state of the watch could not be written");
+}
+
+static void note(struct watch *watch, enum watching_state state, const char *reason)
+{
+    struct lead *lead = watch->lead;
+    struct watching_names channels = watch_list_channels(&watch->list);
+    struct watching_names views = watch_list_views(&watch->list, NULL);
+    int pid = state == WATCHING_ON ? pg_backend_pid(watch->connection) : 0;
+    watching_note(&lead->ledger, state, reason, pid, &channels, &views, noted, lead);
+    free((void *)channels.items);
+    free((void *)views.items);
+}
+
+/* Views that stay behind although they are watched: what keeps them, their jobs' runs tell. */
+static void note_behind(struct watch *watch)
+{
+    struct lead *lead = watch->lead;
+    const char **views = xcalloc(watch->list.view_count + 1, sizeof *views);
+    instant *since = xcalloc(watch->list.view_count + 1, sizeof *since);
+    size_t count = 0;
+    for (size_t i = 0; i < watch->list.view_count; i++) {
+        struct watch_entry *entry = &watch->list.views[i];
+        if (entry->behind_since != INSTANT_NONE && !entry->behind_noted &&
+            lead_now(lead) - entry->behind_since > BEHIND_NOTED) {
+            entry->behind_noted = true;
+            views[count] = entry->name;
+            since[count++] = entry->behind_since;
+        }
+    }
+    if (count > 0) {
+        watching_note_behind(&lead->ledger, views, since, count, noted, lead);
+    }
+    free(views);
+    free(since);
+}
+
+static void follow_behind(struct watch *watch, const struct pg_reply *reply)
+{
+    for (size_t i = 0; i < watch->list.view_count; i++) {
+        struct watch_entry *entry = &watch->list.views[i];
+        if (!is_listed(reply, entry->name)) {
+            entry->behind_since = INSTANT_NONE;
+            entry->behind_noted = false;
+        } else if (entry->behind_since == INSTANT_NONE) {
+            entry->behind_since = lead_now(watch->lead);
+        }
+    }
+    note_behind(watch);
+}
+
+/* --- the session ends --------------------------------------------------------------------------------------------------- */
+
+static void disconnect(struct watch *watch)
+{
+    pg_close(watch->connection);
+    watch->connection = NULL;
+    watch->asked = false;
+    free(watch->statement);
+    watch->statement = NULL;
+}
+
+static void degrade(struct watch *watch, const char *reason)
+{
+    if (!watch->degraded) {
+        watch->degraded = true;
+        loop_timer_set(watch->poll_timer, POLL_EVERY);
+    } else if (strcmp(watch->problem, reason) == 0) {
+        return;
+    }
+    free(watch->problem);
+    watch->problem = xstrdup(reason);
+    log_warning("database %s: events are not heard: %s", watch->lead->database->name, reason);
+    note(watch, WATCHING_DEGRADED, reason);
+}
+
+static void recover(struct watch *watch)
+{
+    watch->degraded = false;
+    watch->failures = 0;
+    free(watch->problem);
+    watch->problem = NULL;
+    loop_timer_clear(watch->poll_timer);
+}
+
+static void fail(struct watch *watch, const struct error *reason)
+{
+    disconnect(watch);
+    watch->phase = PHASE_WAITING;
+    watch->failures++;
+    degrade(watch, reason->message);
+    loop_timer_set(watch->beat_timer, backoff_delay(&reconnect, watch->failures, (uint64_t)clock_boot()));
+}
+
+/* True when there is nothing to read: the session has gone, or goes now. */
+static bool refused(struct watch *watch, const struct pg_reply *reply, const char *what)
+{
+    struct error err;
+    if (pg_reply_lost(reply)) {
+        return true; /* `closed` tells why */
+    }
+    if (pg_reply_ok(reply)) {
+        return false;
+    }
+    pg_reply_error(reply, &err);
+    error_prefix(&err, "%s", what);
+    fail(watch, &err);
+    return true;
+}
+
+/* --- looks -------------------------------------------------------------------------------------------------------------- */
+
+static duration rhythm(const struct watch *watch)
+{
+    duration each = watch->list.tightest / LOOKS_PER_TARGET;
+    if (watch->list.tightest == 0 || each > PING_EVERY) {
+        return PING_EVERY;
+    }
+    return each > QUICKEST ? each : QUICKEST;
+}
+
+static void beat_later(struct watch *watch)
+{
+    loop_timer_set(watch->beat_timer, rhythm(watch));
+}
+
+static void looked(void *data, const struct pg_reply *reply)
+{
+    struct watch *watch = data;
+    watch->asked = false;
+    if (!refused(watch, reply, "changes could not be looked for")) {
+        tell_behind(watch, reply);
+        follow_behind(watch, reply);
+    }
+}
+
+static void pinged(void *data, const struct pg_reply *reply)
+{
+    struct watch *watch = data;
+    watch->asked = false;
+    refused(watch, reply, "the session could not be kept");
+}
+
+static bool same_text(const char *left, const char *right)
+{
+    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
+}
+
+/* What has marks changed: the session that has the old statement prepared makes room for another. */
+static void looked_closely(void *data, const struct pg_reply *reply)
+{
+    struct watch *watch = data;
+    watch->asked = false;
+    if (refused(watch, reply, "changes could not be looked for")) {
+        return;
+    }
+    tell_behind(watch, reply);
+    if (!same_text(watch->statement, watching_read_statement(reply))) {
+        disconnect(watch);
+        connect_now(watch);
+    }
+}
+
+static void look_closely(struct watch *watch, pg_callback *callback)
+{
+    duration *targets;
+    struct watching_names views = watch_list_views(&watch->list, &targets);
+    watch->closely_at = clock_boot();
+    watching_look_closely(watch->connection, &views, targets, callback, watch);
+    free((void *)views.items);
+    free(targets);
+}
+
+static void look(struct watch *watch)
+{
+    watch->asked = true;
+    watch->asked_at = clock_boot();
+    if (watch->list.view_count > 0 && clock_boot() - watch->closely_at >= CLOSE_EVERY) {
+        look_closely(watch, looked_closely);
+    } else if (watch->statement != NULL) {
+        watching_look(watch->connection, watch->statement, looked, watch);
+    } else {
+        watching_ping(watch->connection, pinged, watch);
+    }
+}
+
+/* --- the session begins ------------------------------------------------------------------------------------------------- */
+
+static void begin_watching(void *data, const struct pg_reply *reply)
+{
+    struct watch *watch = data;
+    if (refused(watch, reply, "changes could not be looked for")) {
+        return;
+    }
+    const char *statement = watching_read_statement(reply);
+    watch->statement = statement != NULL ? xstrdup(statement) : NULL;
+    watch->phase = PHASE_WATCHING;
+    if (watch->degraded) {
+        log_info("database %s: events are heard again", watch->lead->database->name);
+    }
+    recover(watch);
+    note(watch, WATCHING_ON, NULL);
+    tell(watch, watch->list.channels, watch->list.channel_count, RUN_EVENT, NULL);
+    tell_behind(watch, reply);
+    loop_timer_set(watch->beat_timer, 0);
+}
+
+static void notified(void *data, const char *channel, const char *payload)
+{
+    struct watch *watch = data;
+    size_t first;
+    if (watch->phase == PHASE_PROVING && strcmp(channel, WATCHING_PROBE) == 0 && strcmp(payload, watch->proof) == 0) {
+        loop_timer_clear(watch->beat_timer);
+        look_closely(watch, begin_watching);
+        return;
+    }
+    size_t count = watch_list_find(watch->list.channels, watch->list.channel_count, channel, &first);
+    tell(watch, watch->list.channels + first, count, RUN_EVENT, payload);
+}
+
+static void probed(void *data, const struct pg_reply *reply)
+{
+    refused(data, reply, "the session could not notify itself");
+}
+
+static void listened(void *data, const struct pg_reply *reply)
+{
+    struct watch *watch = data;
+    if (refused(watch, reply, "channels could not be listened to")) {
+        return;
+    }
+    watch->phase = PHASE_PROVING;
+    snprintf(watch->proof, sizeof watch->proof, "%ld.%lld", (long)getpid(), (long long)clock_boot());
+    loop_timer_set(watch->beat_timer, PROOF_TIMEOUT);
+    watching_probe(watch->connection, watch->proof, probed, watch);
+}
+
+static void checked(void *data, const struct pg_reply *reply)
+{
+    struct watch *watch = data;
+    struct pg_identity identity;
+    struct error err;
+    if (pg_reply_lost(reply)) {
+        return;
+    }
+    if (!pg_read_check(watch->connection, reply, PG_LEADER, &identity, &err)) {
+        fail(watch, &err);
+        return;
+    }
+    struct watching_names channels = watch_list_channels(&watch->list);
+    watching_listen(watch->connection, &channels, listened, watch);
+    free((void *)channels.items);
+}
+
+static void ready(void *data)
+{
+    struct watch *watch = data;
+    pg_check(watch->connection, checked, watch);
+}
+
+static void closed(void *data, const struct error *reason)
+{
+    fail(data, reason);
+}
+
+static void connect_now(struct watch *watch)
+{
+    static const struct pg_handlers handlers = {.ready = ready, .closed = closed, .notified = notified};
+    struct lead *lead = watch->lead;
+    struct pg_target target = {.conninfo = lead->database->conninfo,
+                               .application_name = "pgchime watch",
+                               .settings = pg_watch_settings,
+                               .setting_count = pg_watch_setting_count,
+                               .connect_timeout = CONNECT_TIMEOUT};
+    watch->phase = PHASE_CONNECTING;
+    loop_timer_clear(watch->beat_timer);
+    watch->connection = pg_open(lead->loop, lead->resolver, &target, &handlers, watch);
+}
+
+/* --- time --------------------------------------------------------------------------------------------------------------- */
+
+static void fail_silent(struct watch *watch)
+{
+    struct error err;
+    if (watch->phase == PHASE_PROVING) {
+        error_set(&err, ERROR_REFUSED, "the session does not hear its own notifications: is a pooler in between?");
+    } else {
+        error_set(&err, ERROR_UNREACHABLE, "the server has not answered for %d s", (int)(PG_LEASE / USEC_PER_SEC));
+    }
+    fail(watch, &err);
+}
+
+static void beat_due(void *data)
+{
+    struct watch *watch = data;
+    bool silent = watch->asked && clock_boot() - watch->asked_at > PG_LEASE;
+    if (watch->phase == PHASE_WAITING) {
+        connect_now(watch);
+    } else if (watch->phase == PHASE_PROVING || silent) {
+        fail_silent(watch);
+    } else if (watch->phase == PHASE_WATCHING) {
+        if (!watch->asked) {
+            look(watch);
+        }
+        beat_later(watch);
+    }
+}
+
+static void poll_due(void *data)
+{
+    struct watch *watch = data;
+    tell(watch, watch->list.channels, watch->list.channel_count, RUN_EVENT, NULL);
+    tell(watch, watch->list.views, watch->list.view_count, RUN_CHANGE, NULL);
+    loop_timer_set(watch->poll_timer, POLL_EVERY);
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------------- */
+
+static void begin(struct watch *watch)
+{
+    if (watch->list.channel_count + watch->list.view_count > 0) {
+        connect_now(watch);
+        return;
+    }
+    watch->phase = PHASE_OFF;
+    note(watch, WATCHING_OFF, NULL);
+}
+
+struct watch *watch_create(struct lead *lead)
+{
+    struct watch *watch = xcalloc(1, sizeof *watch);
+    watch->lead = lead;
+    watch->beat_timer = loop_timer_create(lead->loop, beat_due, watch);
+    watch->poll_timer = loop_timer_create(lead->loop, poll_due, watch);
+    watch_list_fill(&watch->list, lead->scheduler);
+    begin(watch);
+    return watch;
+}
+
+void watch_follow(struct watch *watch)
+{
+    struct watch_list next;
+    watch_list_fill(&next, watch->lead->scheduler);
+    bool same = watch_list_same(&watch->list, &next);
+    watch_list_finish(&watch->list);
+    watch->list = next;
+    if (!same) {
+        disconnect(watch);
+        recover(watch);
+        loop_timer_clear(watch->beat_timer);
+        begin(watch);
+    }
+}
+
+void watch_destroy(struct watch *watch)
+{
+    if (watch != NULL) {
+        disconnect(watch);
+        free(watch->problem);
+        loop_timer_destroy(watch->beat_timer);
+        loop_timer_destroy(watch->poll_timer);
+        watch_list_finish(&watch->list);
+        free(watch);
+    }
+}

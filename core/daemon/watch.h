@@ -1,0 +1,25 @@
+/* Watches for a leader what happens outside of any schedule: notifications on the channels that jobs name, and changes of the sources of views that
+ * have a target_lag. Tells the scheduler (scheduler_event), which decides.
+ *
+ *   phase        is                                                                                     then
+ *   OFF          no job asks for it: no session
+ *   CONNECTING   a session of its own is opened, checked and told to LISTEN                              PROVING
+ *   PROVING      it has notified itself and waits to hear it: a pooler in between would swallow that     WATCHING
+ *   WATCHING     notifications wake jobs; it looks for changes as often as the tightest target demands   WAITING when the session ends
+ *   WAITING      for the next try, longer each time                                                      CONNECTING
+ * What was notified while nobody heard is lost for ever, what it was about is not: on the way to WATCHING every job that names a channel is woken
+ * once, without a payload. Until then, from the first failure on, the state is degraded (chime.watch, `pgchime status`): every job that waits for
+ * events is woken from time to time. */
+#ifndef CHIME_DAEMON_WATCH_H
+#define CHIME_DAEMON_WATCH_H
+
+struct lead;
+struct watch;
+
+/* Once the schedule has started. */
+struct watch *watch_create(struct lead *lead);
+/* The scheduler's jobs are others: while the catalog that they came from is still there. */
+void watch_follow(struct watch *watch);
+void watch_destroy(struct watch *watch); /* NULL allowed */
+
+#endif

@@ -1,0 +1,141 @@
+#include "daemon/watch_list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static int by_name(const void *left, const void *right)
+{
+    const struct watch_entry *a = left;
+    const struct watch_entry *b = right;
+    return strcmp(a->name, b->name);
+}
+
+static bool is_watched(const struct scheduled *scheduled)
+{
+    return !scheduled_retired(scheduled) && scheduled_job(scheduled)->active;
+}
+
+static void count_names(struct watch_list *list, const struct scheduler *scheduler)
+{
+    for (size_t i = 0; i < scheduler_count(scheduler); i++) {
+        const struct scheduled *scheduled = scheduler_at(scheduler, i);
+        const struct job *job = scheduled_job(scheduled);
+        if (is_watched(scheduled)) {
+            list->channel_count += job->on_count;
+            list->view_count += job->options.target_lag > 0 ? job->view_count : 0;
+        }
+    }
+}
+
+static struct watch_entry *add(struct watch_entry *place, const char *const *names, size_t count,
+                               struct scheduled *scheduled)
+{
+    for (size_t i = 0; i < count; i++) {
+        *place++ = (struct watch_entry){.name = names[i], .scheduled = scheduled, .behind_since = INSTANT_NONE};
+    }
+    return place;
+}
+
+void watch_list_fill(struct watch_list *list, const struct scheduler *scheduler)
+{
+    *list = (struct watch_list){0};
+    count_names(list, scheduler);
+    struct watch_entry *channel = list->channels = xcalloc(list->channel_count + 1, sizeof *list->channels);
+    struct watch_entry *view = list->views = xcalloc(list->view_count + 1, sizeof *list->views);
+    for (size_t i = 0; i < scheduler_count(scheduler); i++) {
+        struct scheduled *scheduled = scheduler_at(scheduler, i);
+        const struct job *job = scheduled_job(scheduled);
+        duration target = job->options.target_lag;
+        if (!is_watched(scheduled)) {
+            continue;
+        }
+        channel = add(channel, job->on, job->on_count, scheduled);
+        if (target > 0) {
+            view = add(view, job->views, job->view_count, scheduled);
+            list->tightest = list->tightest == 0 || target < list->tightest ? target : list->tightest;
+        }
+    }
+    qsort(list->channels, list->channel_count, sizeof *list->channels, by_name);
+    qsort(list->views, list->view_count, sizeof *list->views, by_name);
+}
+
+void watch_list_finish(struct watch_list *list)
+{
+    free(list->channels);
+    free(list->views);
+    *list = (struct watch_list){0};
+}
+
+static duration target_of(const struct watch_entry *entry)
+{
+    return scheduled_job(entry->scheduled)->options.target_lag;
+}
+
+/* Each name once, with the tightest of its targets. */
+static struct watching_names names_of(const struct watch_entry *entries, size_t count, duration **targets)
+{
+    const char **items = xcalloc(count + 1, sizeof *items);
+    duration *tightest = targets != NULL ? xcalloc(count + 1, sizeof *tightest) : NULL;
+    size_t names = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool again = names > 0 && strcmp(items[names - 1], entries[i].name) == 0;
+        if (!again) {
+            items[names++] = entries[i].name;
+        }
+        if (tightest != NULL && (!again || target_of(&entries[i]) < tightest[names - 1])) {
+            tightest[names - 1] = target_of(&entries[i]);
+        }
+    }
+    if (targets != NULL) {
+        *targets = tightest;
+    }
+    return (struct watching_names){.items = items, .count = names};
+}
+
+struct watching_names watch_list_channels(const struct watch_list *list)
+{
+    return names_of(list->channels, list->channel_count, NULL);
+}
+
+struct watching_names watch_list_views(const struct watch_list *list, duration **targets)
+{
+    return names_of(list->views, list->view_count, targets);
+}
+
+static bool same_names(struct watching_names left, struct watching_names right)
+{
+    bool same = left.count == right.count;
+    for (size_t i = 0; same && i < left.count; i++) {
+        same = strcmp(left.items[i], right.items[i]) == 0;
+    }
+    free((void *)left.items);
+    free((void *)right.items);
+    return same;
+}
+
+bool watch_list_same(const struct watch_list *left, const struct watch_list *right)
+{
+    return left->tightest == right->tightest && same_names(watch_list_channels(left), watch_list_channels(right)) &&
+           same_names(watch_list_views(left, NULL), watch_list_views(right, NULL));
+}
+
+size_t watch_list_find(const struct watch_entry *entries, size_t count, const char *name, size_t *first)
+{
+    size_t low = 0;
+    size_t high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(entries[middle].name, name) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *first = low;
+    while (low < count && strcmp(entries[low].name, name) == 0) {
+        low++;
+    }
+    return low - *first;
+}

@@ -1,0 +1,35 @@
+/* What the jobs of one database want watched: who is woken by which channel, and by the changes of which view's sources. */
+#ifndef CHIME_DAEMON_WATCH_LIST_H
+#define CHIME_DAEMON_WATCH_LIST_H
+
+#include "ledger/watching.h"
+#include "schedule/scheduler.h"
+
+/* One name and one job that goes by it. */
+struct watch_entry {
+    const char *name; /* a channel, or "schema.relation" */
+    struct scheduled *scheduled;
+    instant behind_since; /* of a view: since when every look found it behind; INSTANT_NONE: it is not */
+    bool behind_noted;
+};
+
+struct watch_list {
+    struct watch_entry *channels; /* by name */
+    size_t channel_count;
+    struct watch_entry *views; /* by name */
+    size_t view_count;
+    duration tightest; /* of all targets; 0: there is none */
+};
+
+/* Of the jobs that are configured and active; names are borrowed from them. */
+void watch_list_fill(struct watch_list *list, const struct scheduler *scheduler);
+void watch_list_finish(struct watch_list *list);
+/* The same names with the same targets; who goes by them may differ. */
+bool watch_list_same(const struct watch_list *left, const struct watch_list *right);
+/* Each name once; the caller frees `items`. `targets` (NULL: not wanted), the tightest of each, likewise. */
+struct watching_names watch_list_channels(const struct watch_list *list);
+struct watching_names watch_list_views(const struct watch_list *list, duration **targets);
+/* The entries of a name: the first one's index and how many. */
+size_t watch_list_find(const struct watch_entry *entries, size_t count, const char *name, size_t *first);
+
+#endif

@@ -1,0 +1,127 @@
+#include "ledger/watching.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "ledger/columns.h"
+
+#define NUMBER_SIZE 24
+
+static void send_one(struct pg_connection *session, const char *name, const char *sql, int count,
+                     const char *const *parameters, pg_callback *callback, void *data)
+{
+    struct pg_statement statement = {.name = name, .sql = sql, .parameter_count = count, .parameters = parameters};
+    pg_send(session, &statement, 1, callback, data);
+}
+
+static void add_names(struct columns *columns, size_t column, const struct watching_names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        columns_text(columns, column, names->items[i]);
+    }
+}
+
+void watching_listen(struct pg_connection *session, const struct watching_names *channels, pg_callback *callback,
+                     void *data)
+{
+    struct columns columns;
+    columns_init(&columns);
+    add_names(&columns, 0, channels);
+    columns_text(&columns, 0, WATCHING_PROBE);
+    columns_close(&columns);
+    send_one(session, NULL, "SELECT chime.listen($1)", 1, columns.values, callback, data);
+    columns_finish(&columns);
+}
+
+void watching_probe(struct pg_connection *session, const char *payload, pg_callback *callback, void *data)
+{
+    send_one(session, NULL, "SELECT pg_catalog.pg_notify('" WATCHING_PROBE "', $1)", 1, &payload, callback, data);
+}
+
+void watching_ping(struct pg_connection *session, pg_callback *callback, void *data)
+{
+    send_one(session, "chime_ping", "SELECT NULL WHERE false", 0, NULL, callback, data);
+}
+
+/* --- looks ------------------------------------------------------------------------------------------------------------- */
+
+void watching_look_closely(struct pg_connection *session, const struct watching_names *views, const duration *targets,
+                           pg_callback *callback, void *data)
+{
+    struct columns columns;
+    char target[NUMBER_SIZE + 8];
+    columns_init(&columns);
+    add_names(&columns, 0, views);
+    for (size_t i = 0; i < views->count; i++) {
+        snprintf(target, sizeof target, "%lld us", (long long)targets[i]);
+        columns_text(&columns, 1, target);
+    }
+    columns_close(&columns);
+    struct pg_statement statements[] = {{.name = "chime_look_closely",
+                                         .sql = "SELECT v FROM chime.look_closely($1, $2) v",
+                                         .parameter_count = 2,
+                                         .parameters = columns.values},
+                                        {.name = "chime_look_statement",
+                                         .sql = "SELECT chime.look_statement($1)",
+                                         .parameter_count = 1,
+                                         .parameters = columns.values}};
+    pg_send(session, statements, COUNT_OF(statements), callback, data);
+    columns_finish(&columns);
+}
+
+const char *watching_read_statement(const struct pg_reply *reply)
+{
+    return pg_reply_value(reply, 1, 0, 0);
+}
+
+void watching_look(struct pg_connection *session, const char *statement, pg_callback *callback, void *data)
+{
+    send_one(session, "chime_look", statement, 0, NULL, callback, data);
+}
+
+size_t watching_count(const struct pg_reply *reply)
+{
+    return pg_reply_rows(reply, 0);
+}
+
+const char *watching_view(const struct pg_reply *reply, size_t index)
+{
+    return pg_reply_value(reply, 0, index, 0);
+}
+
+/* --- for people -------------------------------------------------------------------------------------------------------- */
+
+void watching_note(const struct ledger *ledger, enum watching_state state, const char *reason, int pid,
+                   const struct watching_names *channels, const struct watching_names *views, pg_callback *callback,
+                   void *data)
+{
+    static const char *const states[] = {
+        [WATCHING_OFF] = "off", [WATCHING_ON] = "watching", [WATCHING_DEGRADED] = "degraded"};
+    struct columns columns;
+    char number[NUMBER_SIZE];
+    snprintf(number, sizeof number, "%d", pid);
+    columns_init(&columns);
+    add_names(&columns, 0, channels);
+    add_names(&columns, 1, views);
+    columns_close(&columns);
+    const char *parameters[] = {ledger->token,     states[state],    reason, pid != 0 ? number : NULL,
+                                columns.values[0], columns.values[1]};
+    send_one(ledger->connection, NULL, "SELECT chime.note_watch($1, $2, $3, $4, $5, $6)", COUNT_OF(parameters),
+             parameters, callback, data);
+    columns_finish(&columns);
+}
+
+void watching_note_behind(const struct ledger *ledger, const char *const *views, const instant *since, size_t count,
+                          pg_callback *callback, void *data)
+{
+    struct columns columns;
+    columns_init(&columns);
+    for (size_t i = 0; i < count; i++) {
+        columns_text(&columns, 0, views[i]);
+        columns_instant(&columns, 1, since[i]);
+    }
+    columns_close(&columns);
+    send_one(ledger->connection, NULL, "SELECT chime.note_behind($1, $2)", 2, columns.values, callback, data);
+    columns_finish(&columns);
+}

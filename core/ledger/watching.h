@@ -1,0 +1,47 @@
+/* What the leader's second session asks of the server: to hear notifications, and which views are behind their sources.
+ *
+ * Does: LISTEN, prove that a notification arrives, look at the marks of captured changes (0014_watch.sql); write down, through the leader's own
+ *   session, whether all that works and which views stay behind.
+ * Does not: decide what follows from it (daemon/watch.h). */
+#ifndef CHIME_LEDGER_WATCHING_H
+#define CHIME_LEDGER_WATCHING_H
+
+#include "ledger/ledger.h"
+
+/* Names in no order of their own; borrowed. */
+struct watching_names {
+    const char *const *items;
+    size_t count;
+};
+
+#define WATCHING_PROBE "chime_watch" /* the channel on which the session proves that it hears */
+
+void watching_listen(struct pg_connection *session, const struct watching_names *channels, pg_callback *callback,
+                     void *data);
+/* A notification to itself, with that payload. */
+void watching_probe(struct pg_connection *session, const char *payload, pg_callback *callback, void *data);
+/* Keeps the server's lease while there is nothing to look at. */
+void watching_ping(struct pg_connection *session, pg_callback *callback, void *data);
+
+/* A close look, which costs some milliseconds: the statement of a quick one, and what no mark tells of. `targets` goes with `views`. */
+void watching_look_closely(struct pg_connection *session, const struct watching_names *views, const duration *targets,
+                           pg_callback *callback, void *data);
+const char *watching_read_statement(
+    const struct pg_reply *reply); /* borrowed from the reply; NULL: no view has marks */
+/* A quick one, by that statement, the same for the whole life of the session. */
+void watching_look(struct pg_connection *session, const char *statement, pg_callback *callback, void *data);
+/* Views that are behind, of either look: by row. */
+size_t watching_count(const struct pg_reply *reply);
+const char *watching_view(const struct pg_reply *reply, size_t index);
+
+enum watching_state { WATCHING_OFF, WATCHING_ON, WATCHING_DEGRADED };
+
+/* For people: chime.watch. `reason` NULL while nothing is wrong, `pid` 0 without a session. */
+void watching_note(const struct ledger *ledger, enum watching_state state, const char *reason, int pid,
+                   const struct watching_names *channels, const struct watching_names *views, pg_callback *callback,
+                   void *data);
+/* Views that have been behind since then (by the database's clock) and still are. */
+void watching_note_behind(const struct ledger *ledger, const char *const *views, const instant *since, size_t count,
+                          pg_callback *callback, void *data);
+
+#endif

@@ -1,0 +1,165 @@
+-- Watch: what the leader's second session asks, which hears notifications and looks for changes, so that jobs start by themselves;
+-- and the triggers that send the notifications of plugins, where a configuration asks for them.
+
+CREATE TABLE chime.watch (
+    seat     boolean PRIMARY KEY DEFAULT true CHECK (seat),
+    state    text NOT NULL DEFAULT 'off' CHECK (state IN ('off', 'watching', 'degraded')),
+    since    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    reason   text,
+    pid      integer,
+    channels text[] NOT NULL DEFAULT '{}',
+    views    text[] NOT NULL DEFAULT '{}'
+);
+INSERT INTO chime.watch DEFAULT VALUES;
+COMMENT ON TABLE chime.watch IS 'one row: whether the leader hears of events; what an earlier leader left holds until the next one writes';
+COMMENT ON COLUMN chime.watch.state IS
+    'off: no job asks for it; degraded: nothing is heard, so every job that waits for events runs from time to time instead';
+COMMENT ON COLUMN chime.watch.channels IS 'that jobs name in "on"';
+COMMENT ON COLUMN chime.watch.views IS 'with a target_lag: their sources are looked at';
+
+CREATE FUNCTION chime.note_watch(p_token uuid, p_state text, p_reason text, p_pid integer, p_channels text[], p_views text[])
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM chime.require_leader(p_token);
+    UPDATE chime.watch w
+       SET state = p_state, reason = p_reason, pid = p_pid, channels = p_channels, views = p_views,
+           since = CASE WHEN w.state = p_state THEN w.since ELSE clock_timestamp() END
+     WHERE (w.state, w.reason, w.pid, w.channels, w.views) IS DISTINCT FROM (p_state, p_reason, p_pid, p_channels, p_views);
+END $$;
+
+CREATE FUNCTION chime.listen(p_channels text[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE v_channel text;
+BEGIN
+    FOREACH v_channel IN ARRAY p_channels LOOP
+        EXECUTE format('LISTEN %I', v_channel);
+    END LOOP;
+END $$;
+
+-- Which of these views ("schema.relation") have marks that they have not consumed: the text of a statement, which its session prepares, so that a
+-- look costs no planning. For each source two ranges of an index, never one condition with OR, which would read all marks.
+CREATE FUNCTION chime.look_statement(p_views text[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (
+    SELECT string_agg(
+               format('SELECT %L WHERE EXISTS (SELECT FROM chime.view_refresh r WHERE r.view_schema = %L AND r.relation = %L'
+                      ' AND (r.seen IS NULL%s))', v.view_schema || '.' || v.relation, v.view_schema, v.relation,
+                      (SELECT string_agg(format(' OR EXISTS (SELECT FROM %1$s c WHERE c.xid >= pg_snapshot_xmax(r.seen))'
+                                                ' OR EXISTS (SELECT FROM %1$s c WHERE c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(r.seen))))',
+                                                chime.log_name(s.source_id)), '' ORDER BY s.source_id)
+                       FROM chime.view_source s WHERE s.view_schema = v.view_schema AND s.relation = v.relation)),
+               ' UNION ALL ' ORDER BY v.view_schema, v.relation)
+    FROM chime.view v
+    WHERE v.view_schema || '.' || v.relation = ANY (p_views) AND v.full_reason IS NULL);
+COMMENT ON FUNCTION chime.look_statement IS 'NULL: none of them is refreshed by its groups';
+
+-- The same question where marks do not answer it, from time to time: a log is full, or a source looks otherwise than it did. A view that cannot
+-- be keyed has no marks: it is due after half its target, but rests for as long as a refresh takes.
+CREATE FUNCTION chime.look_closely(p_views text[], p_targets text[]) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+        SELECT w.name
+        FROM unnest(p_views, p_targets) AS w (name, target)
+        JOIN chime.view v ON v.view_schema || '.' || v.relation = w.name
+        JOIN chime.view_refresh r ON r.view_schema = v.view_schema AND r.relation = v.relation
+        CROSS JOIN LATERAL (SELECT r.refreshed_at + greatest(w.target::interval / 2, 2 * r.duration_us * interval '1 microsecond')
+                                   <= clock_timestamp() AS due) AS d
+        WHERE CASE WHEN v.full_reason IS NOT NULL THEN d.due
+                   WHEN chime.uncaptured_sources(v.view_schema, v.relation) IS NOT NULL THEN d.due
+                   ELSE r.fingerprint IS DISTINCT FROM chime.view_fingerprint(v.view_schema, v.relation)
+                        OR chime.flooded(v.view_schema, v.relation) END;
+END $$;
+COMMENT ON FUNCTION chime.look_closely IS 'views to refresh whatever their marks say';
+
+-- --- channels of plugins ------------------------------------------------------------------------------------------------------
+
+CREATE TABLE chime.plugin_channel (
+    plugin       text NOT NULL REFERENCES chime.plugin,
+    channel      text NOT NULL,
+    source_table text NOT NULL,
+    definition   text NOT NULL,
+    search_path  text NOT NULL,
+    routines     text[] NOT NULL,
+    triggers     text[] NOT NULL,
+    PRIMARY KEY (plugin, channel)
+);
+COMMENT ON TABLE chime.plugin_channel IS 'notifications that a configuration asks for, and what was made to send them';
+COMMENT ON COLUMN chime.plugin_channel.definition IS 'as installed; empty: no longer wanted, silent, and its triggers are others'' to drop';
+COMMENT ON COLUMN chime.plugin_channel.routines IS 'signatures with their schema';
+COMMENT ON COLUMN chime.plugin_channel.triggers IS 'names of triggers on source_table';
+
+-- What the definition makes is found by its catalog rows, which are this transaction's: so no EXCEPTION here, whose block would be
+-- another one. CREATE TRIGGER waits for the writers there are, and lets no
+-- other begin meanwhile: so for no longer than 200 ms, and the caller tries again.
+CREATE FUNCTION chime.install_channel(p_plugin text, p_schema name, p_source_schema name, p_channel text, p_table name, p_definition text)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+DECLARE
+    v_path text := format('%I, %I, pg_temp', p_schema, p_source_schema);
+    v_table regclass;
+    v_triggers text[];
+    v_routines text[];
+    v_routine text;
+BEGIN
+    PERFORM set_config('search_path', v_path, true);
+    v_table := quote_ident(p_table)::regclass;
+    IF EXISTS (SELECT FROM chime.plugin_channel c
+               WHERE c.plugin = p_plugin AND c.channel = p_channel AND c.definition = p_definition AND c.search_path = v_path
+                 AND (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = v_table AND t.tgname = ANY (c.triggers)) = cardinality(c.triggers)) THEN
+        RETURN;
+    END IF;
+    IF NOT has_table_privilege(current_user, v_table, 'TRIGGER') THEN
+        RAISE EXCEPTION 'channel % cannot be installed: this role may make no trigger on %', p_channel, v_table
+            USING ERRCODE = 'insufficient_privilege', HINT = format('let its owner run: GRANT TRIGGER ON %s TO %I', v_table, current_user);
+    END IF;
+    EXECUTE p_definition;
+    PERFORM set_config('search_path', 'pg_catalog', true);
+    v_triggers := ARRAY(SELECT t.tgname FROM pg_trigger t
+                        WHERE t.tgrelid = v_table AND NOT t.tgisinternal AND t.xmin = pg_current_xact_id()::xid);
+    v_routines := ARRAY(SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.xmin = pg_current_xact_id()::xid);
+    FOREACH v_routine IN ARRAY v_routines LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_routine);
+    END LOOP;
+    INSERT INTO chime.plugin_channel AS c (plugin, channel, source_table, definition, search_path, routines, triggers)
+    VALUES (p_plugin, p_channel, v_table::text, p_definition, v_path, v_routines, v_triggers)
+    ON CONFLICT (plugin, channel) DO UPDATE
+       SET source_table = excluded.source_table, definition = excluded.definition, search_path = excluded.search_path,
+           routines = excluded.routines, triggers = excluded.triggers;
+END $$;
+
+-- Channels that are not asked for any more. Whoever has no right to drop a trigger leaves it with a function that does nothing.
+CREATE FUNCTION chime.remove_channels(p_plugin text, p_kept text[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+DECLARE
+    v_channel chime.plugin_channel;
+    v_name text;
+    v_owned boolean;
+BEGIN
+    FOR v_channel IN SELECT * FROM chime.plugin_channel c
+                     WHERE c.plugin = p_plugin AND c.channel <> ALL (p_kept) AND c.definition <> '' FOR UPDATE LOOP
+        v_owned := coalesce((SELECT pg_has_role(current_user, c.relowner, 'USAGE') FROM pg_class c
+                             WHERE c.oid = to_regclass(v_channel.source_table)), true);
+        FOREACH v_name IN ARRAY v_channel.triggers LOOP
+            IF v_owned AND to_regclass(v_channel.source_table) IS NOT NULL THEN
+                EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', v_name, v_channel.source_table);
+            END IF;
+        END LOOP;
+        FOREACH v_name IN ARRAY v_channel.routines LOOP
+            IF v_owned THEN
+                EXECUTE format('DROP FUNCTION IF EXISTS %s', v_name);
+            ELSE
+                EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog '
+                               'AS $f$BEGIN RETURN NULL; END$f$', v_name);
+            END IF;
+        END LOOP;
+        IF v_owned THEN
+            DELETE FROM chime.plugin_channel c WHERE c.plugin = p_plugin AND c.channel = v_channel.channel;
+        ELSE
+            UPDATE chime.plugin_channel c SET definition = '' WHERE c.plugin = p_plugin AND c.channel = v_channel.channel;
+        END IF;
+    END LOOP;
+END $$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

@@ -1,0 +1,317 @@
+/* Events end to end: notifications, changed sources, and what happens while nobody hears. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/cluster.h"
+#include "support/daemon.h"
+#include "support/files.h"
+#include "support/keyed.h"
+#include "support/runs.h"
+#include "support/site.h"
+#include "support/wait.h"
+
+static struct cluster *cluster;
+static struct site *site;
+static struct daemon *served;
+
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    site = site_create(cluster, "postgres", 4);
+}
+
+static void tear_down(void)
+{
+    daemon_destroy(served);
+    site_destroy(site);
+    cluster_destroy(cluster);
+}
+
+#define EVENT_RUNS(job) \
+    "SELECT count(*) FROM chime.runs WHERE job = '" job "' AND kind = 'event' AND state = 'succeeded'"
+#define WATCH_IS(expected) WAIT_SQL(cluster, "SELECT state FROM chime.watch", expected, 20)
+/* Sources at rest: nothing waits, nothing runs. */
+#define AWAIT_REST() \
+    WAIT_SQL(cluster, "SELECT (SELECT count(*) FROM chime.run) + (SELECT count(*) FROM chime.request)", "0", 60)
+
+static void lead_and_watch(void)
+{
+    served = site_lead(site);
+    WATCH_IS("watching");
+}
+
+/* Of the run that follows a connection, so that what is counted later comes from notifications. */
+static void lead_and_await_first(void)
+{
+    lead_and_watch();
+    WAIT_SQL(cluster, EVENT_RUNS("job"), "1", 20);
+}
+
+/* --- notifications ------------------------------------------------------------------------------------------------- */
+
+#define TAKE_NOTE "on = [\"news\"]; command = \"INSERT INTO note (payload) VALUES ($1)\";"
+
+START_TEST(a_notification_wakes_the_jobs_of_its_channel_with_its_payload)
+{
+    cluster_execute(cluster, "CREATE TABLE note (id serial, payload text)");
+    site_job(site, "job", TAKE_NOTE);
+    site_job(site, "other", "on = [\"News\"]; command = \"SELECT 1\";");
+    lead_and_await_first();
+    WAIT_SQL(cluster, EVENT_RUNS("other"), "1", 20);
+    EXPECT_SQL(cluster, "SELECT payload IS NULL FROM note", "t"); /* nobody knows what was missed */
+    cluster_execute(cluster, "SELECT pg_notify('news', $$it's \"{broken json\n \\ é$$)");
+    WAIT_SQL(cluster, EVENT_RUNS("job"), "2", 20);
+    EXPECT_SQL(cluster, "SELECT payload = $$it's \"{broken json\n \\ é$$ FROM note WHERE id = 2", "t");
+    cluster_execute(cluster, "SELECT pg_notify('news', repeat('x', 7999))");
+    WAIT_SQL(cluster, "SELECT count(*) FROM note WHERE length(payload) = 7999", "1", 20);
+    cluster_execute(cluster, "NOTIFY news");
+    WAIT_SQL(cluster, "SELECT count(*) FROM note WHERE payload = ''", "1", 20);
+    EXPECT_SQL(cluster, EVENT_RUNS("other"), "1");
+    EXPECT_SQL(cluster, "SELECT array_to_string(channels, ' ') FROM chime.watch", "News news");
+}
+END_TEST
+
+START_TEST(hostile_channel_names_are_names)
+{
+    site_job(site, "job", "on = [\"x\\\"; DROP TABLE chime.run; --\"]; command = \"SELECT 1\";");
+    lead_and_await_first();
+    cluster_execute(cluster, "SELECT pg_notify('x\"; DROP TABLE chime.run; --', '')");
+    WAIT_SQL(cluster, EVENT_RUNS("job"), "2", 20);
+}
+END_TEST
+
+START_TEST(a_reload_listens_to_other_channels)
+{
+    site_job(site, "job", "on = [\"one\"]; command = \"SELECT 1\";");
+    lead_and_await_first();
+    site_job(site, "job", "on = [\"two\"]; command = \"SELECT 1\";");
+    daemon_signal(served, SIGHUP);
+    WAIT_SQL(cluster, "SELECT array_to_string(channels, ' ') || ' ' || state FROM chime.watch", "two watching", 20);
+    WAIT_SQL(cluster, EVENT_RUNS("job"), "2", 20); /* what was sent in between nobody heard */
+    cluster_execute(cluster, "NOTIFY one; NOTIFY two");
+    WAIT_SQL(cluster, EVENT_RUNS("job"), "3", 20);
+    site_job(site, "job", "schedule = \"0 0 1 1 *\"; command = \"SELECT 1\";");
+    daemon_signal(served, SIGHUP);
+    WATCH_IS("off");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgchime watch'", "0");
+}
+END_TEST
+
+/* --- while nobody hears -------------------------------------------------------------------------------------------- */
+
+#define CUT "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pgchime watch'"
+
+START_TEST(a_cut_session_comes_back_and_looks_at_everything)
+{
+    cluster_execute(cluster, "CREATE TABLE note (id serial, payload text)");
+    site_job(site, "job", TAKE_NOTE);
+    lead_and_await_first();
+    EXPECT_SQL(cluster, CUT, "1");
+    WAIT_SQL(cluster, EVENT_RUNS("job"), "2", 20);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM note WHERE payload IS NULL", "2");
+    WATCH_IS("watching");
+    cluster_execute(cluster, "NOTIFY news, 'heard'");
+    WAIT_SQL(cluster, "SELECT count(*) FROM note WHERE payload = 'heard'", "1", 20);
+    ck_assert(daemon_said(served, "events are not heard") && daemon_said(served, "events are heard again"));
+}
+END_TEST
+
+START_TEST(without_a_session_jobs_run_from_time_to_time_and_people_are_told)
+{
+    site_job(site, "job", "on = [\"news\"]; command = \"SELECT 1\";");
+    lead_and_await_first();
+    cluster_create_database(cluster, "elsewhere");
+    PGconn *elsewhere = cluster_connect(cluster, "elsewhere");
+    EXPECT_SQL(cluster, "SELECT 1", "1"); /* over the connection that will have to do */
+    session_execute(elsewhere, "ALTER DATABASE postgres ALLOW_CONNECTIONS false");
+    EXPECT_SQL(cluster, CUT, "1");
+    WATCH_IS("degraded");
+    WAIT_SQL(cluster, "SELECT reason ~ 'not currently accepting connections' FROM chime.watch", "t", 20);
+    WAIT_SQL(cluster, "SELECT count(*) >= 2 FROM chime.runs WHERE kind = 'event'", "t", 30);
+    session_execute(elsewhere, "ALTER DATABASE postgres ALLOW_CONNECTIONS true");
+    PQfinish(elsewhere);
+    WAIT_SQL(cluster, "SELECT state FROM chime.watch", "watching", 60);
+}
+END_TEST
+
+/* --- changed sources ------------------------------------------------------------------------------------------------ */
+
+static void use_plugins(const char *jobs)
+{
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
+    char *folder = files_make_directory();
+    static const char *const names[] = {"lane_distribution", "weakness"};
+    for (size_t i = 0; i < 2; i++) {
+        char *from = files_path(PGCHIME_BUILD_DIR "/plugins/%s.so", names[i]);
+        char *to = files_path("%s/%s.so", folder, names[i]);
+        files_copy(from, to);
+        free(from);
+        free(to);
+    }
+    site_use_plugins(site, folder);
+    site_file(site, "views", jobs);
+    free(folder);
+}
+
+#define SCORED(challenge, score)                                                                               \
+    "INSERT INTO submissions (id, agent_id, challenge_id, status, final_lane_scores, composite_score)"         \
+    " VALUES (gen_random_uuid(), md5('a')::uuid, md5('" challenge "')::uuid, 'scored', '{\"accuracy\": " score \
+    "}', " score ")"
+#define SAMPLES "SELECT coalesce(sum(sample_count), 0) FROM analytics.mv_lane_score_distribution"
+#define LANE_RUNS "SELECT runs FROM chime.job_status WHERE name = 'refresh-lane-distributions'"
+
+START_TEST(changed_sources_wake_the_jobs_of_views_with_a_target)
+{
+    use_plugins("jobs: { refresh-lane-distributions: { schedule = \"0 0 1 1 *\"; on = []; target_lag = \"250ms\"; };"
+                " refresh-weakness-patterns: { schedule = \"0 0 1 1 *\"; target_lag = \"1s\"; }; };");
+    lead_and_watch();
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
+    AWAIT_REST();
+    for (int i = 1; i <= 5; i++) {
+        char expected[8];
+        cluster_execute(cluster, SCORED("c", "50"));
+        snprintf(expected, sizeof expected, "%d", i);
+        WAIT_SQL(cluster, SAMPLES, expected, 20);
+    }
+    WAIT_SQL(cluster, "SELECT sum(missing + surplus) FROM chime.view v, chime.difference(v.relation) d", "0", 20);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'change'", "0"); /* counted, not listed */
+    EXPECT_SQL(cluster,
+               "SELECT runs >= 6 AND failures = 0 FROM chime.job_status WHERE name = 'refresh-lane-distributions'",
+               "t");
+    AWAIT_REST();
+    char *before = cluster_value(cluster, LANE_RUNS);
+    cluster_execute(cluster, "UPDATE submissions SET final_lane_scores = final_lane_scores"); /* changes nothing */
+    EXPECT_SQL(cluster, CUT, "1");
+    WAIT_SQL(cluster, "SELECT state FROM chime.watch WHERE since > clock_timestamp() - interval '10 s'", "watching",
+             20);
+    EXPECT_SQL(cluster, LANE_RUNS, before);
+    free(before);
+}
+END_TEST
+
+START_TEST(what_leaves_no_mark_is_found_by_a_close_look)
+{
+    use_plugins(
+        "jobs: { refresh-lane-distributions: { schedule = \"0 0 1 1 *\"; on = []; target_lag = \"250ms\"; }; };");
+    lead_and_watch();
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
+    cluster_execute(cluster, SCORED("c", "50"));
+    WAIT_SQL(cluster, SAMPLES, "1", 20);
+    AWAIT_REST();
+    cluster_execute(cluster, "BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE submissions; COMMIT");
+    WAIT_SQL(cluster, SAMPLES, "0", 30);
+}
+END_TEST
+
+/* --- a burst -------------------------------------------------------------------------------------------------------- */
+
+/* 10,000 notifications in two seconds or less; the connection is cut in the middle of it. */
+static void burst(bool cut)
+{
+    for (int i = 0; i < 100; i++) {
+        cluster_execute(cluster, SCORED("c", "50") ";"
+                                                   "SELECT pg_notify('submission_scored', n || ' ' || "
+                                                   "clock_timestamp()) FROM generate_series(1, 100) n");
+        if (cut && i == 50)
+            EXPECT_SQL(cluster, CUT, "1");
+    }
+}
+
+#define BURST_JOBS                                                                          \
+    "jobs: { refresh-lane-distributions: { schedule = \"0 0 1 1 *\"; debounce = \"1s\"; };" \
+    " refresh-weakness-patterns: { schedule = \"0 0 1 1 *\"; on = [\"submission_scored\"]; debounce = \"1s\"; }; };"
+
+static void serve_burst_jobs(void)
+{
+    use_plugins(BURST_JOBS);
+    lead_and_watch();
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
+    WAIT_SQL(cluster, EVENT_RUNS("refresh-weakness-patterns"), "1", 30);
+    AWAIT_REST();
+}
+
+START_TEST(a_burst_makes_one_refresh_in_the_order_of_the_graph)
+{
+    serve_burst_jobs();
+    burst(false);
+    WAIT_SQL(cluster, EVENT_RUNS("refresh-weakness-patterns"), "2", 30);
+    AWAIT_REST();
+    EXPECT_SQL(cluster, EVENT_RUNS("refresh-lane-distributions"), "2");
+    EXPECT_SQL(cluster, EVENT_RUNS("refresh-weakness-patterns"), "2");
+    EXPECT_SQL(cluster,
+               "SELECT w.started_at >= l.finished_at FROM chime.runs l, chime.runs w"
+               " WHERE l.job = 'refresh-lane-distributions' AND w.job = 'refresh-weakness-patterns' ORDER BY l.slot "
+               "DESC, w.slot DESC LIMIT 1",
+               "t");
+    EXPECT_SQL(cluster, SAMPLES, "100");
+}
+END_TEST
+
+START_TEST(with_the_connection_cut_during_a_burst_the_views_equal_the_sources)
+{
+    serve_burst_jobs();
+    burst(true);
+    WAIT_SQL(cluster, SAMPLES, "100", 30);
+    WAIT_SQL(cluster, "SELECT sum(missing + surplus) FROM chime.view v, chime.difference(v.relation) d", "0", 30);
+}
+END_TEST
+
+/* --- channels of plugins --------------------------------------------------------------------------------------------- */
+
+#define CHANNEL_TRIGGERS "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '%notify%'"
+
+START_TEST(a_plugin_notifies_only_where_it_is_asked_to)
+{
+    use_plugins(BURST_JOBS);
+    lead_and_watch();
+    EXPECT_SQL(cluster, CHANNEL_TRIGGERS, "0");
+    site_file(site, "channels", "plugin: { name = \"lane_distribution\"; channels = [\"submission_scored\"]; };");
+    daemon_signal(served, SIGHUP);
+    WAIT_SQL(cluster, CHANNEL_TRIGGERS, "1", 30);
+    PGconn *listener = cluster_connect(cluster, "postgres");
+    session_execute(listener, "LISTEN submission_scored");
+    cluster_execute(cluster, SCORED("c", "50"));
+    WAIT_SQL(cluster, SAMPLES, "1", 30); /* the refresh that its own channel wakes */
+    session_execute(listener, "SELECT 1");
+    PGnotify *notification = PQnotifies(listener);
+    ck_assert(notification != NULL && strstr(notification->extra, "challenge_id") != NULL);
+    PQfreemem(notification);
+    PQfinish(listener);
+    site_remove(site, "channels");
+    daemon_signal(served, SIGHUP);
+    WAIT_SQL(cluster, CHANNEL_TRIGGERS, "0", 30);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_proc WHERE proname = 'notify_submission_scored'", "0");
+}
+END_TEST
+
+static Suite *watch_suite(void)
+{
+    Suite *suite = suite_create("watch");
+    TCase *events = tcase_create("events");
+    tcase_add_checked_fixture(events, set_up, tear_down);
+    tcase_set_timeout(events, 180);
+    tcase_add_test(events, a_notification_wakes_the_jobs_of_its_channel_with_its_payload);
+    tcase_add_test(events, hostile_channel_names_are_names);
+    tcase_add_test(events, a_reload_listens_to_other_channels);
+    tcase_add_test(events, a_cut_session_comes_back_and_looks_at_everything);
+    tcase_add_test(events, without_a_session_jobs_run_from_time_to_time_and_people_are_told);
+    tcase_add_test(events, changed_sources_wake_the_jobs_of_views_with_a_target);
+    tcase_add_test(events, what_leaves_no_mark_is_found_by_a_close_look);
+    tcase_add_test(events, a_burst_makes_one_refresh_in_the_order_of_the_graph);
+    tcase_add_test(events, with_the_connection_cut_during_a_burst_the_views_equal_the_sources);
+    tcase_add_test(events, a_plugin_notifies_only_where_it_is_asked_to);
+    suite_add_tcase(suite, events);
+    return suite;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(watch_suite());
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures != 0;
+}
