@@ -101,11 +101,14 @@ load_rows() # RATE CPU
     done
 }
 
+# A refresh that is quick because it is wrong is none. In the order in which they read each other.
 check_views()
 {
-    local difference
-    wait_for 60 "SELECT count(*) = 0 FROM chime.view_refresh r WHERE r.behind_since IS NOT NULL"
-    difference=$(query "SELECT sum(d.missing + d.surplus) FROM chime.view v, LATERAL (SELECT FROM chime.refresh(v.relation)) r, chime.difference(v.relation) d")
+    local view difference
+    for view in "${views[@]}"; do
+        query "SELECT FROM chime.refresh('$view')"
+    done
+    difference=$(query "SELECT sum(d.missing + d.surplus) FROM chime.view v, chime.difference(v.relation) d")
     [ "$difference" = 0 ] || die "views differ from their definitions in $difference rows"
 }
 
@@ -120,8 +123,8 @@ bench_main()
     for rate in "${rates[@]}"; do
         load "$rate"
     done
-    check_views
     daemon_stop
+    check_views
     say
     table_print
     say

@@ -3,9 +3,13 @@
 #
 #   $run_for      seconds to show jobs and runs for; empty: until Ctrl-C
 #   $started_at   the database's clock before the daemon was started, which script/demo sets
+#   $programs     the folder of pgchime and plugins/, likewise
 
 views=(mv_lane_score_distribution mv_weakness_patterns mv_agent_progress mv_time_to_first_win
     chat_telemetry_domain_summary chat_telemetry_model_summary)
+# Tables that the writer's agents write to, with the column that says when.
+event_tables=('agent_queries created_at' '"AgentQuery" "createdAt"' 'agent_approvals created_at' 'agent_feedback created_at'
+    '"AgentFeedback" "createdAt"' 'action_results executed_at')
 run_for=''
 started_at=''
 
@@ -119,11 +123,14 @@ query() { psql -XqAt -v ON_ERROR_STOP=1 -c "$1"; }
 # Schema chime comes with the daemon's first start; until then this is an error, which is a no.
 is_installed()
 {
-    [ "$(query "SELECT count(*) FILTER (WHERE state = 'installed') = count(*) AND count(*) = 5 FROM chime.plugin" \
+    local files=("$programs"/plugins/*.so)
+    [ "$(query "SELECT count(*) FILTER (WHERE state = 'installed') = count(*) AND count(*) = ${#files[@]} FROM chime.plugin" \
         2>/dev/null)" = t ]
 }
 
 count_written() { query "SELECT count(*) FROM submissions WHERE created_at >= '$started_at'"; }
+# count_written_to TABLE COLUMN
+count_written_to() { query "SELECT count(*) FROM $1 WHERE $2 >= '$started_at'"; }
 has_written() { [ "$(count_written)" -gt 0 ]; }
 is_written_no_more()
 {
@@ -151,10 +158,14 @@ runs_query="
 summary_query()
 {
     echo "
-    SELECT format('%s runs succeeded, %s failed; %s submissions written; the oldest view is %s s old',
+    SELECT format('%s runs succeeded, %s failed; %s submissions, %s queries, %s approvals, %s actions written; the oldest view '
+                  'is %s s old',
         (SELECT count(*) FROM chime.run_history WHERE state = 'succeeded'),
         (SELECT count(*) FROM chime.run_history WHERE state IN ('failed', 'timed_out', 'cancelled', 'lost')),
         (SELECT count(*) FROM submissions WHERE created_at >= '$started_at'),
+        (SELECT count(*) FROM agent_queries WHERE created_at >= '$started_at'),
+        (SELECT count(*) FROM agent_approvals WHERE created_at >= '$started_at'),
+        (SELECT count(*) FROM action_results WHERE executed_at >= '$started_at'),
         (SELECT round(extract(epoch FROM max(age)), 1) FROM chime.view_status))"
 }
 
@@ -299,10 +310,14 @@ count_fresh_rows()
 # Whether the checks of what schedules do can be made; without a writer, nothing fresh is waited for.
 is_ready_for_checks()
 {
-    local view
+    local view table
     for view in "${views[@]}"; do
         [ "$(count_refreshes "$view")" -ge 2 ] || return 1
         [ -z "$1" ] || [ "$(count_fresh_rows "$view")" -gt 0 ] || return 1
+    done
+    for table in "${event_tables[@]}"; do
+        # shellcheck disable=SC2086 # a name and a column
+        [ -z "$1" ] || [ "$(count_written_to $table)" -gt 0 ] || return 1
     done
     [ -z "$(orders | awk -F '|' '$3 < 1')" ]
 }
@@ -310,13 +325,18 @@ is_ready_for_checks()
 # What schedules alone have brought about.
 check_while_written()
 {
-    local view count
+    local view table count
     banner "Checks: refreshed by schedule, with what was written since the start"
     for view in "${views[@]}"; do
         count=$(count_refreshes "$view")
         check "$view was refreshed $count times by schedule" test "$count" -ge 2
         count=$(count_fresh_rows "$view")
         check "$view has $count rows with something written since the start" test "$count" -gt 0
+    done
+    for table in "${event_tables[@]}"; do
+        # shellcheck disable=SC2086 # a name and a column
+        count=$(count_written_to $table)
+        check "${table% *}: $count rows written since the start" test "$count" -gt 0
     done
 }
 

@@ -1,9 +1,11 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/init_text.h"
+#include "config/config.h"
 
 #define DATABASES_MAX 64
 
@@ -63,6 +65,39 @@ static size_t take_databases(const struct invocation *invocation, const char *da
     return count;
 }
 
+static const char *setting_value(const struct config_plugin *plugin, const char *name, const char *otherwise)
+{
+    for (size_t i = 0; i < plugin->setting_count; i++) {
+        if (strcmp(plugin->settings[i].name, name) == 0) {
+            return plugin->settings[i].value;
+        }
+    }
+    return otherwise;
+}
+
+/* The tables whose rows retention deletes; NULL where the configuration, if there is one yet, does not enforce it. Its
+ * errors are for `check` to tell. */
+static const char *deleting_tables(const struct config *config)
+{
+    static const char usual[] =
+        "agent_queries, AgentQuery, agent_approvals, agent_feedback, AgentFeedback, action_results";
+    const struct config_plugin *plugin = config_find_plugin(config, "retention");
+    if (plugin == NULL || plugin->enabled == CONFIG_DISABLED ||
+        strcmp(setting_value(plugin, "enforce", "false"), "true") != 0) {
+        return NULL;
+    }
+    return setting_value(plugin, "tables", usual);
+}
+
+static struct config *read_config(const struct invocation *invocation)
+{
+    struct report report;
+    report_init(&report);
+    struct config *config = config_gather(invocation->config, &report);
+    report_finish(&report);
+    return config;
+}
+
 static int init_run(const struct invocation *invocation)
 {
     const char *databases[DATABASES_MAX];
@@ -81,7 +116,10 @@ static int init_run(const struct invocation *invocation)
         init_put_config(&config, &names);
     }
     if (all || invocation_has(invocation, "sql")) {
+        struct config *present = read_config(invocation);
+        names.deleting = deleting_tables(present);
         init_put_sql(&sql, &names);
+        config_free(present);
     }
     print_documents(invocation, &config, &sql);
     buffer_finish(&config);
@@ -97,7 +135,9 @@ const struct command command_init = {
     .details =
         "Nothing is written or changed: read it, put it where it belongs, have the SQL run. Databases are named as in\n"
         "the server, also by --database, which may be repeated. The SQL makes a role that is no superuser, owns no\n"
-        "table of yours, and may read what plugins keep views of.",
+        "table of yours, and may read what plugins keep views of; where the configuration (PGCHIME_CONFIG, else the "
+        "usual\n"
+        "place) has plugin retention enforced, also delete from the event tables.",
     .options = {{"config", NULL, "print the configuration only"},
                 {"sql", NULL, "print the SQL only"},
                 {"role", "NAME", "the role that the daemon connects as (default: pgchime)"}},

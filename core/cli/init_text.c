@@ -219,6 +219,28 @@ static void put_grant(struct buffer *text, const char *what, const char *on, con
     buffer_puts(text, ";\n");
 }
 
+/* Tables that are there, each with its partitions. */
+static void put_delete_grants(struct buffer *text, const char *tables, const char *role)
+{
+    char *tag = dollar_tag(role);
+    buffer_puts(text,
+                "-- Plugin retention is enforced: it moves old rows out of these tables, and deletes them later.\n"
+                "-- Partitions, which go as a whole, it must own:  GRANT owner_of_the_table TO ");
+    put_identifier(text, role);
+    buffer_printf(text, ";\nDO %s\nDECLARE\n    source regclass;\nBEGIN\n    FOR source IN\n", tag);
+    buffer_puts(text, "        SELECT coalesce(p.relid, t.oid::regclass)\n"
+                      "        FROM unnest(string_to_array(replace(");
+    put_literal(text, tables);
+    buffer_puts(text, ", ' ', ''), ',')) AS w (name)\n"
+                      "        JOIN pg_class t ON t.oid = to_regclass(format('public.%I', w.name))\n"
+                      "        LEFT JOIN LATERAL pg_partition_tree(t.oid) AS p ON true\n"
+                      "    LOOP\n"
+                      "        EXECUTE format('GRANT DELETE ON %s TO %I', source, ");
+    put_literal(text, role);
+    buffer_printf(text, ");\n    END LOOP;\nEND %s;\n", tag);
+    free(tag);
+}
+
 static void put_database_grants(struct buffer *text, const char *database, const char *role)
 {
     struct buffer on = {0};
@@ -260,5 +282,8 @@ void init_put_sql(struct buffer *text, const struct init_names *names)
     buffer_putc(text, '\n');
     for (size_t i = 0; i < names->count; i++) {
         put_database_grants(text, names->databases[i], names->role);
+        if (names->deleting != NULL) {
+            put_delete_grants(text, names->deleting, names->role);
+        }
     }
 }

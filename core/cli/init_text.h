@@ -14,6 +14,7 @@ struct init_names {
     const char *role;
     const char *const *databases;
     size_t count;
+    const char *deleting; /* tables, with commas, whose old rows the daemon deletes; NULL: none */
 };
 
 bool init_check_names(const struct init_names *names, struct error *err) CHIME_MUST_CHECK;

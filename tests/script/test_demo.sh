@@ -51,14 +51,14 @@ test_success()
     local view
     demo 0 --for 20 --keep
     expect "failed checks" "$(count_lines '^FAIL ')" 0
-    expect "checks" "$(count_lines '^ok   ')" 21
+    expect "checks" "$(count_lines '^ok   ')" 27
     for view in "${views[@]}"; do
         expect "$view: checks" "$(count_lines "^ok   $view ")" 3
         expect "$view: first rows" "$(count_lines "^== The first rows of $view\$")" 1
     done
     expect "checks of the order" "$(count_lines '^ok   refresh-weakness-patterns after refresh-lane-distributions: ')" 1
     expect "tables of jobs and runs" "$(count_lines '^(NAME|RUN) ')" 2
-    expect "the summary" "$(count_lines '^demo: all 21 checks are ok$')" 1
+    expect "the summary" "$(count_lines '^demo: all 27 checks are ok$')" 1
     kept=$(sed -n 's/^== Left in \(.*\); to go on there:$/\1/p' "$RUN_DIRECTORY/output")
     expect "what is kept" "$(cd "$kept" && echo ./*)" "./conf.d ./pg ./pgchime.conf ./run.log ./serve.log ./writer.log"
     expect "processes left" "$(pgrep -fa "$kept" || true)" ''
@@ -93,10 +93,11 @@ test_checks_can_fail()
 test_without_writer()
 {
     demo 1 --for 3 --scale 0.2 --no-writer
-    expect "failed checks" "$(count_lines '^FAIL ')" 6
+    expect "failed checks" "$(count_lines '^FAIL ')" 12
     expect "failed checks of what is fresh" "$(count_lines '^FAIL [a-z_]+ has 0 rows with something written since')" 6
+    expect "failed checks of what is written" "$(count_lines '^FAIL ["A-Za-z_]+: 0 rows written since the start$')" 6
     expect "checks that are ok" "$(count_lines '^ok   ')" 15
-    expect "the last line" "$(last_line)" "demo: 6 of 21 checks failed"
+    expect "the last line" "$(last_line)" "demo: 12 of 27 checks failed"
     expect_nothing_left
 }
 

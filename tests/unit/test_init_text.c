@@ -150,6 +150,19 @@ START_TEST(names_that_no_server_takes_are_refused)
 }
 END_TEST
 
+START_TEST(deletion_is_granted_only_where_tables_are_named_for_it)
+{
+    const char *const databases[] = {"app"};
+    struct init_names names = names_of("o'ps", databases, 1);
+    init_put_sql(&text, &names);
+    ck_assert_ptr_null(strstr(buffer_text(&text), "DELETE"));
+    names.deleting = "AgentQuery, it's";
+    init_put_sql(&text, &names);
+    assert_has("replace('AgentQuery, it''s', ' ', '')");
+    assert_has("format('GRANT DELETE ON %s TO %I', source, 'o''ps');");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("init_text");
@@ -162,6 +175,7 @@ int main(void)
     tcase_add_test(tests, a_backslash_makes_an_escaped_literal);
     tcase_add_test(tests, a_role_cannot_end_the_dollar_quotes);
     tcase_add_test(tests, names_that_no_server_takes_are_refused);
+    tcase_add_test(tests, deletion_is_granted_only_where_tables_are_named_for_it);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,0 +1,40 @@
+#include <pgchime/plugin.h>
+
+#include "retention.sql.h"
+
+/* No sources: an application has some of the event tables, and each run looks for those that are there. */
+
+static const struct chime_function functions[] = {
+    {.signature = "retention_policy()", .definition = sql_retention_policy},
+    {.signature = "retention_obstacle(regclass, text)", .definition = sql_retention_obstacle},
+    {.signature = "retention_setup(regclass, text, name)", .definition = sql_retention_setup},
+    {.signature = "retention_batches(regclass, text, text, text, integer)", .definition = sql_retention_batches},
+    {.signature = "retention_parts(regclass, name, timestamptz)", .definition = sql_retention_parts},
+    {.signature = "retention_steps()", .definition = sql_retention_steps},
+    {.signature = "retention_dry_run()", .definition = sql_retention_dry_run},
+    {.signature = "retention_tiers()", .definition = sql_retention_tiers},
+};
+
+/* Doing it again does no harm, whatever became of the first time. */
+static const struct chime_option options[] = {{"delivery", "at_least_once"}, {"attempt_timeout", "4h"}};
+
+static const struct chime_job jobs[] = {
+    {.name = "retention-events",
+     .schedule = "30 3 * * *",
+     .command = sql_retention_events,
+     .options = CHIME_LIST(options)},
+};
+
+static const struct chime_setting settings[] = {
+    {"enforce", "bool", "false", NULL, NULL,
+     "rows are moved and deleted; false: the job only reports what it would do"},
+    {"hot", "duration", "7d", "1d", NULL, "younger rows are hot: in their table"},
+    {"warm", "duration", "30d", "1d", NULL, "younger ones are warm: in their table still, then they leave it"},
+    {"cold", "duration", "90d", "1d", NULL, "younger ones are cold: apart from their table; older ones are gone"},
+    {"batch_rows", "int", "5000", "100", "100000", "rows that one transaction looks at, at most"},
+    {"tables", "text", "agent_queries, AgentQuery, agent_approvals, agent_feedback, AgentFeedback, action_results",
+     NULL, NULL, "the event tables that it applies to; chat_telemetry may be added"},
+};
+
+CHIME_PLUGIN(.name = "retention", .version = "1.0", .summary = "hot, warm and cold rows of the event tables",
+             .jobs = CHIME_LIST(jobs), .functions = CHIME_LIST(functions), .settings = CHIME_LIST(settings))

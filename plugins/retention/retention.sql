@@ -1,0 +1,458 @@
+-- Retention of event rows: hot and warm in their table, cold apart from it, then gone. docs/plugins/retention.md.
+--
+-- Runs in psql as it is, over a search_path of the view schema and then the source schema; it needs schema chime. The text
+-- between the marks is what the plugin carries. No function here deletes a row: they say what is to be done, in words and
+-- as statements, and the job, a DO block, does it in many small transactions. So nobody who may call a function can delete
+-- by it, and what the job will do can be read before it does it.
+--
+-- The clock is now() and never chime.as_of(), which any session may set: no row goes before its time.
+
+-- The event tables that are there and that the setting `tables` names. `old` is the predicate of a row t that is older than
+-- a limit, %L: by all instants that it has, so that a row which was touched lately is young; a row without the first is
+-- kept, and so is an approval that is still pending: it is work to be done, whatever its age.
+-- chime:begin retention_policy
+CREATE OR REPLACE FUNCTION retention_policy()
+RETURNS TABLE (source text, relation regclass, aged_by name, old text, hot timestamptz, warm timestamptz, cold timestamptz,
+               cold_table text, registry text, batch_rows integer, fault text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET timezone = 'UTC' AS $$
+DECLARE
+    v_plugin chime.plugin;
+    v_wanted text[];
+    v_unknown text;
+BEGIN
+    SELECT * INTO STRICT v_plugin FROM chime.plugin p WHERE p.name = 'retention';
+    hot := now() - make_interval(secs => extract(epoch FROM (v_plugin.settings ->> 'hot')::interval)::double precision);
+    warm := now() - make_interval(secs => extract(epoch FROM (v_plugin.settings ->> 'warm')::interval)::double precision);
+    cold := now() - make_interval(secs => extract(epoch FROM (v_plugin.settings ->> 'cold')::interval)::double precision);
+    batch_rows := (v_plugin.settings ->> 'batch_rows')::integer;
+    registry := format('%I.retention_detached', v_plugin.view_schema);
+    IF hot < warm OR warm < cold THEN
+        RAISE EXCEPTION 'hot is %, warm is %, cold is %: each must be as long as the one before, or longer',
+            v_plugin.settings ->> 'hot', v_plugin.settings ->> 'warm', v_plugin.settings ->> 'cold'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'correct the settings of plugin retention in conf.d';
+    END IF;
+    v_wanted := regexp_split_to_array(btrim(v_plugin.settings ->> 'tables'), '\s*,\s*');
+    SELECT min(w) INTO v_unknown FROM unnest(v_wanted) AS w
+     WHERE w NOT IN ('agent_queries', 'AgentQuery', 'agent_approvals', 'agent_feedback', 'AgentFeedback', 'action_results',
+                     'chat_telemetry');
+    IF v_unknown IS NOT NULL THEN
+        RAISE EXCEPTION 'retention does not know a table "%"', v_unknown USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'the setting "tables" may name agent_queries, AgentQuery, agent_approvals, agent_feedback, AgentFeedback,'
+                   ' action_results and chat_telemetry';
+    END IF;
+    FOR source, relation, aged_by, old, fault IN
+        SELECT e.name, r.oid::regclass, e.instants[1],
+               format('isfinite(t.%I)', e.instants[1])
+               || (SELECT string_agg(format(CASE WHEN n = 1 THEN ' AND t.%1$I < %%1$L'
+                                            ELSE ' AND (t.%1$I < %%1$L) IS NOT FALSE' END, i), '' ORDER BY n)
+                   FROM unnest(e.instants) WITH ORDINALITY AS u (i, n))
+               || coalesce(' AND ' || e.further, ''),
+               (SELECT string_agg(format('it has no column %I of type timestamptz', i), ', ')
+                FROM unnest(e.instants) AS i
+                WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = r.oid AND a.attname = i
+                                  AND a.atttypid = 'timestamptz'::regtype AND NOT a.attisdropped))
+        FROM (VALUES ('agent_queries', ARRAY['created_at'], NULL),
+                     ('AgentQuery', ARRAY['createdAt'], NULL),
+                     ('agent_approvals', ARRAY['created_at', 'updated_at', 'reviewed_at'], 't.status <> ''pending'''),
+                     ('agent_feedback', ARRAY['created_at', 'updated_at'], NULL),
+                     ('AgentFeedback', ARRAY['createdAt'], NULL),
+                     ('action_results', ARRAY['executed_at'], NULL),
+                     ('chat_telemetry', ARRAY['created_at'], NULL)) AS e (name, instants, further)
+        JOIN pg_class r ON r.oid = to_regclass(format('%I.%I', v_plugin.source_schema, e.name)) AND r.relkind IN ('r', 'p')
+        WHERE e.name = ANY (v_wanted)
+    LOOP
+        cold_table := format('%I.%I', v_plugin.view_schema, 'cold_' || source);
+        RETURN NEXT;
+    END LOOP;
+END $$
+-- chime:end
+;
+COMMENT ON FUNCTION retention_policy IS 'the event tables that are there, and their limits';
+
+-- Why a relation cannot be moved out of in batches; NULL: it can.
+-- chime:begin retention_obstacle
+CREATE OR REPLACE FUNCTION retention_obstacle(relation regclass, cold_table text)
+RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (
+    SELECT concat_ws('; ',
+        CASE WHEN c.relkind <> 'r' THEN 'it is no ordinary table' END,
+        CASE WHEN NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+             THEN 'it has no primary key' END,
+        CASE WHEN NOT has_table_privilege(c.oid, 'SELECT') OR NOT has_table_privilege(c.oid, 'DELETE')
+             THEN format('let its owner run: GRANT SELECT, DELETE ON %s TO %I', c.oid::regclass, current_user) END,
+        (SELECT format('deleting from it would also change %s, by %I', k.conrelid::regclass, k.conname)
+         FROM pg_constraint k WHERE k.confrelid = c.oid AND k.contype = 'f' AND k.confdeltype IN ('c', 'n', 'd') LIMIT 1),
+        (SELECT format('%s is not retention''s own', cold_table) FROM pg_class o
+         WHERE o.oid = to_regclass(cold_table)
+           AND (NOT pg_has_role(o.relowner, 'USAGE') OR o.relkind <> 'r'
+                OR coalesce(obj_description(o.oid, 'pg_class'), '') NOT LIKE 'pgchime retention:%')))
+    FROM pg_class c WHERE c.oid = relation)
+-- chime:end
+;
+
+-- What makes a cold table, or gives it the columns that its source has gained since; NULL: nothing to do. No constraint comes
+-- along, so that whatever the source may become, a row can be kept.
+-- chime:begin retention_setup
+CREATE OR REPLACE FUNCTION retention_setup(relation regclass, cold_table text, aged_by name)
+RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN CASE
+    WHEN to_regclass(cold_table) IS NULL THEN
+        format('CREATE TABLE %1$s AS SELECT * FROM ONLY %2$s WITH NO DATA; CREATE INDEX ON %1$s (%3$I); '
+               'COMMENT ON TABLE %1$s IS %4$L',
+               cold_table, relation, aged_by, format('pgchime retention: cold rows of %s', relation))
+    ELSE (
+        SELECT string_agg(format('ALTER TABLE %s ADD COLUMN %I %s', cold_table, a.attname,
+                                 format_type(a.atttypid, a.atttypmod)), '; ' ORDER BY a.attnum)
+        FROM pg_attribute a
+        WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+            AND NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = to_regclass(cold_table)
+                            AND o.attname = a.attname AND NOT o.attisdropped))
+    END
+-- chime:end
+;
+
+-- Moving old rows out of a relation, over ranges of its primary key: after $1 (NULL: from the beginning) up to $2. next_key
+-- gives the end of the range that begins after $1: the key so many rows further on, old or not, so that no batch reads more.
+-- What is past the end of cold as well goes nowhere.
+-- chime:begin retention_batches
+CREATE OR REPLACE FUNCTION retention_batches(relation regclass, is_old text, is_past_cold text, cold_table text,
+                                             batch_rows integer)
+RETURNS TABLE (next_key text, perform text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    v_key record;
+    v_columns text;
+BEGIN
+    SELECT string_agg(format('t.%I', a.attname), ', ' ORDER BY k.n) AS columns,
+           string_agg(format('t.%I DESC', a.attname), ', ' ORDER BY k.n) AS descending,
+           string_agg(format('t.%I::text', a.attname), ', ' ORDER BY k.n) AS texts,
+           string_agg(format('$1[%s]::%s', k.n, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY k.n) AS first,
+           string_agg(format('$2[%s]::%s', k.n, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY k.n) AS last
+      INTO v_key
+      FROM pg_index i CROSS JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, n)
+      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+     WHERE i.indrelid = relation AND i.indisprimary AND k.n <= i.indnkeyatts;
+    SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO v_columns
+      FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped;
+    next_key := format(
+        'SELECT ARRAY[%1$s] FROM (SELECT %2$s FROM ONLY %3$s t WHERE $1 IS NULL OR (%2$s) > (%4$s) '
+        'ORDER BY %2$s LIMIT %5$s) t ORDER BY %6$s LIMIT 1',
+        v_key.texts, v_key.columns, relation, v_key.first, batch_rows, v_key.descending);
+    perform := format(
+        'WITH gone AS (DELETE FROM ONLY %1$s t WHERE ($1 IS NULL OR (%2$s) > (%3$s)) AND (%2$s) <= (%4$s) AND %5$s '
+        'RETURNING t.*), kept AS (INSERT INTO %6$s (%7$s) SELECT %7$s FROM gone t WHERE (%8$s) IS NOT TRUE) '
+        'SELECT count(*) FROM gone',
+        relation, v_key.columns, v_key.first, v_key.last, is_old, cold_table, v_columns, is_past_cold);
+    RETURN NEXT;
+END $$
+-- chime:end
+;
+
+-- Where rows leave a table: the whole of it, or its partitions. `ends`: the end of a partition's range, where all of it is
+-- past the limit; NULL: rows are looked at one by one, also in partitions by something else and in the default one.
+-- chime:begin retention_parts
+CREATE OR REPLACE FUNCTION retention_parts(relation regclass, aged_by name, before timestamptz)
+RETURNS TABLE (part regclass, ends timestamptz, is_owned boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog SET timezone = 'UTC' SET datestyle = 'ISO'
+BEGIN ATOMIC
+    WITH parts AS (
+        SELECT c.oid, pg_has_role(p.relowner, 'USAGE') AND pg_has_role(c.relowner, 'USAGE') AS is_owned,
+               pg_get_partkeydef(p.oid) = format('RANGE (%I)', aged_by)
+               AND pg_get_expr(c.relpartbound, c.oid) <> 'DEFAULT' AS is_range,
+               CASE WHEN pg_get_partkeydef(p.oid) = format('RANGE (%I)', aged_by)
+                    THEN substring(pg_get_expr(c.relpartbound, c.oid) FROM ' TO \(''([^'']*)''\)$')::timestamptz END AS ends
+        FROM pg_class p JOIN pg_inherits i ON i.inhparent = p.oid JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE p.oid = relation AND p.relkind = 'p')
+    SELECT c.oid::regclass, NULL::timestamptz, NULL::boolean FROM pg_class c WHERE c.oid = relation AND c.relkind = 'r'
+    UNION ALL
+    SELECT p.oid::regclass, p.ends, p.is_owned FROM parts p WHERE p.ends <= before
+    UNION ALL
+    SELECT l.relid, NULL, NULL FROM parts p CROSS JOIN pg_partition_tree(p.oid) AS l WHERE NOT p.is_range AND l.isleaf
+    ORDER BY 2, 1;
+END
+-- chime:end
+;
+
+-- What the job does, in this order. `setup` is run first, then `perform`: for a move batch by batch, for an expiry until it
+-- finds nothing more, for a partition once. A partition goes as a whole, when the end of its range is past the limit, so
+-- that nothing younger goes with it.
+-- chime:begin retention_steps
+CREATE OR REPLACE FUNCTION retention_steps()
+RETURNS TABLE (source text, action text, object text, older_than timestamptz, obstacle text, setup text, next_key text,
+               perform text, counted text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET timezone = 'UTC' AS $$
+DECLARE
+    v_schema name;
+    v_policy record;
+    v_part record;
+    v_count constant text := 'SELECT count(*), min(t.%1$I), max(t.%1$I) FROM %2$s t WHERE %3$s';
+BEGIN
+    SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
+    FOR v_policy IN EXECUTE format('SELECT * FROM %I.retention_policy()', v_schema) LOOP
+        source := v_policy.source;
+        older_than := v_policy.warm;
+        setup := NULL;
+        next_key := NULL;
+        perform := NULL;
+        counted := NULL;
+        IF v_policy.fault IS NOT NULL THEN
+            action := 'nothing';
+            object := v_policy.relation;
+            obstacle := v_policy.fault;
+            RETURN NEXT;
+            CONTINUE;
+        END IF;
+        FOR v_part IN EXECUTE format('SELECT * FROM %I.retention_parts($1, $2, $3)', v_schema)
+            USING v_policy.relation, v_policy.aged_by, v_policy.warm
+        LOOP
+            object := v_part.part;
+            IF v_part.ends IS NULL THEN
+                action := 'move';
+                EXECUTE format('SELECT nullif(%1$I.retention_obstacle($1, $2), ''''), %1$I.retention_setup($1, $2, $3)', v_schema)
+                   INTO obstacle, setup USING v_part.part, v_policy.cold_table, v_policy.aged_by;
+                EXECUTE format('SELECT * FROM %I.retention_batches($1, $2, $3, $4, $5)', v_schema) INTO next_key, perform
+                  USING v_part.part, format(v_policy.old, v_policy.warm), format(v_policy.old, v_policy.cold),
+                        v_policy.cold_table, v_policy.batch_rows;
+                counted := format(v_count, v_policy.aged_by, object, format(v_policy.old, v_policy.warm));
+            ELSE
+                action := 'detach';
+                setup := NULL;
+                next_key := NULL;
+                obstacle := CASE WHEN NOT v_part.is_owned THEN format(
+                    '%I does not own it; let its owner run: ALTER TABLE %s DETACH PARTITION %s',
+                    current_user, v_policy.relation, object) END;
+                perform := format('ALTER TABLE %s DETACH PARTITION %s; '
+                                  'INSERT INTO %s (source, partition, name, ends) VALUES (%L, %s, %L, %L)', v_policy.relation,
+                                  object, v_policy.registry, source, v_part.part::oid, object, v_part.ends);
+                counted := format(v_count, v_policy.aged_by, object, 'true');
+            END IF;
+            RETURN NEXT;
+        END LOOP;
+        older_than := v_policy.cold;
+        setup := NULL;
+        next_key := NULL;
+        IF to_regclass(v_policy.cold_table) IS NOT NULL THEN
+            action := 'expire';
+            object := v_policy.cold_table;
+            obstacle := (SELECT format('%s is not retention''s own', object) FROM pg_class o
+                          WHERE o.oid = to_regclass(object) AND NOT pg_has_role(o.relowner, 'USAGE'));
+            counted := format(v_count, v_policy.aged_by, object, format(v_policy.old, v_policy.cold));
+            perform := format('WITH gone AS (DELETE FROM %1$s WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM %1$s t WHERE %2$s '
+                              'ORDER BY t.%3$I LIMIT %4$s)) RETURNING 1) SELECT count(*) FROM gone',
+                              object, format(v_policy.old, v_policy.cold), v_policy.aged_by, v_policy.batch_rows);
+            RETURN NEXT;
+        END IF;
+        CONTINUE WHEN to_regclass(v_policy.registry) IS NULL;
+        FOR v_part IN EXECUTE format(
+            'SELECT d.partition, d.name, pg_has_role(c.relowner, ''USAGE'') AS is_owned'
+            '  FROM %s d JOIN pg_class c ON c.oid = d.partition AND c.oid::regclass::text = d.name AND NOT c.relispartition'
+            ' WHERE d.source = $1 AND d.ends <= $2 ORDER BY d.ends', v_policy.registry) USING source, v_policy.cold
+        LOOP
+            action := 'drop';
+            object := v_part.name;
+            obstacle := CASE WHEN NOT v_part.is_owned THEN
+                format('%I does not own it; let its owner run: DROP TABLE %s', current_user, object) END;
+            counted := format(v_count, v_policy.aged_by, object, 'true');
+            -- It is a table of its own now, into which anyone may have written since: hence the look, under a lock.
+            perform := format('LOCK TABLE %1$s IN ACCESS EXCLUSIVE MODE; DO %2$L; DROP TABLE %1$s; '
+                              'DELETE FROM %3$s WHERE partition = %4$s', object, format(
+                'BEGIN IF EXISTS (SELECT FROM %1$s t WHERE (%2$s) IS NOT TRUE) THEN RAISE EXCEPTION USING MESSAGE = %3$L; END IF; END',
+                object, format(v_policy.old, v_policy.cold), object || ' was detached and holds younger rows now'),
+                v_policy.registry, v_part.partition);
+            RETURN NEXT;
+        END LOOP;
+    END LOOP;
+END $$
+-- chime:end
+;
+COMMENT ON FUNCTION retention_steps IS 'what the job retention-events would do, as statements';
+
+-- The same, counted: each row that the next run would take away, by where it is now.
+-- chime:begin retention_dry_run
+CREATE OR REPLACE FUNCTION retention_dry_run()
+RETURNS TABLE (source text, action text, object text, rows bigint, oldest timestamptz, newest timestamptz,
+               older_than timestamptz, obstacle text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET timezone = 'UTC' SET row_security = off AS $$
+DECLARE
+    v_schema name;
+    v_step record;
+BEGIN
+    SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
+    FOR v_step IN EXECUTE format('SELECT * FROM %I.retention_steps()', v_schema) LOOP
+        source := v_step.source;
+        action := v_step.action;
+        object := v_step.object;
+        older_than := v_step.older_than;
+        obstacle := v_step.obstacle;
+        rows := NULL;
+        oldest := NULL;
+        newest := NULL;
+        IF v_step.counted IS NOT NULL THEN
+            EXECUTE v_step.counted INTO rows, oldest, newest;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END $$
+-- chime:end
+;
+COMMENT ON FUNCTION retention_dry_run IS 'what the job retention-events would take away now, and what hinders it';
+
+-- How much there is of each tier, and where. `due`: older than its tier, and to go with the next run.
+-- chime:begin retention_tiers
+CREATE OR REPLACE FUNCTION retention_tiers()
+RETURNS TABLE (source text, tier text, kept_in text, rows bigint, oldest timestamptz, newest timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET timezone = 'UTC' SET row_security = off AS $$
+DECLARE
+    v_schema name;
+    v_policy record;
+    v_part record;
+    v_tiers constant text := 'SELECT %1$L, %2$s, %3$L, count(*), min(t.%4$I), max(t.%4$I) FROM %5$s t GROUP BY 2 ORDER BY 6 DESC';
+BEGIN
+    SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
+    FOR v_policy IN EXECUTE format('SELECT * FROM %I.retention_policy() WHERE fault IS NULL', v_schema) LOOP
+        RETURN QUERY EXECUTE format(v_tiers, v_policy.source,
+            format('CASE WHEN %s THEN ''due'' WHEN %s THEN ''warm'' ELSE ''hot'' END', format(v_policy.old, v_policy.warm),
+                   format(v_policy.old, v_policy.hot)),
+            v_policy.relation, v_policy.aged_by, v_policy.relation);
+        IF to_regclass(v_policy.cold_table) IS NOT NULL THEN
+            RETURN QUERY EXECUTE format(v_tiers, v_policy.source,
+                format('CASE WHEN %s THEN ''due'' ELSE ''cold'' END', format(v_policy.old, v_policy.cold)),
+                v_policy.cold_table, v_policy.aged_by, v_policy.cold_table);
+        END IF;
+        CONTINUE WHEN to_regclass(v_policy.registry) IS NULL;
+        FOR v_part IN EXECUTE format(
+            'SELECT c.oid::regclass AS name FROM %s d JOIN pg_class c ON c.oid = d.partition'
+            ' WHERE d.source = $1 AND NOT c.relispartition ORDER BY d.ends DESC', v_policy.registry) USING v_policy.source
+        LOOP
+            RETURN QUERY EXECUTE format(v_tiers, v_policy.source,
+                format('CASE WHEN %s THEN ''due'' ELSE ''cold'' END', format(v_policy.old, v_policy.cold)),
+                v_part.name, v_policy.aged_by, v_part.name);
+        END LOOP;
+    END LOOP;
+END $$
+-- chime:end
+;
+COMMENT ON FUNCTION retention_tiers IS 'rows of each event table by tier, and where they are';
+
+-- The job. Each batch is a transaction: what was killed half-way is taken up by the next run, which finds the rows that are
+-- left. Unless enforce is on it only writes down what there would be to do. Its own tables are made when they are missing;
+-- neither they nor a cold table go with the plugin, since they hold what is nowhere else.
+-- What somebody has locked is left for the next run. Any other failure ends its step, and the run at its end, so that it is seen;
+-- so does a partition that was not to be had, which the job's retries try again.
+-- Settings are the session's, since each COMMIT would end those of a transaction; pgchime resets its sessions after each run.
+-- In psql it runs with -v job=1.
+\if :{?job}
+-- chime:begin retention_events
+DO $job$
+DECLARE
+    v_schema pg_catalog.name;
+    v_enforced boolean;
+    v_step record;
+    v_is_whole boolean;
+    v_after text[];
+    v_upto text[];
+    v_rows bigint;
+    v_total bigint;
+    v_busy bigint;
+    v_note text;
+    v_state text;
+    v_failed_state text;
+    v_failures text;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog', false), pg_catalog.set_config('row_security', 'off', false),
+            pg_catalog.set_config('lock_timeout', '1s', false), pg_catalog.set_config('jit', 'off', false);
+    SELECT p.view_schema, p.settings ->> 'enforce' = 'true' INTO STRICT v_schema, v_enforced
+      FROM chime.plugin p WHERE p.name = 'retention';
+    IF to_regclass(format('%I.retention_log', v_schema)) IS NULL THEN
+        EXECUTE format('CREATE TABLE %1$I.retention_log (at timestamptz NOT NULL DEFAULT clock_timestamp(), enforced boolean NOT NULL, '
+                       'source text NOT NULL, action text NOT NULL, object text NOT NULL, rows bigint, older_than timestamptz, note text); '
+                       'COMMENT ON TABLE %1$I.retention_log IS %2$L', v_schema,
+                       'pgchime retention: what each run took away, or would have where enforced is false');
+        IF to_regrole('analytics_reader') IS NOT NULL THEN
+            EXECUTE format('GRANT SELECT ON %I.retention_log TO analytics_reader', v_schema);
+        END IF;
+    END IF;
+    IF to_regclass(format('%I.retention_detached', v_schema)) IS NULL THEN
+        EXECUTE format('CREATE TABLE %1$I.retention_detached (source text NOT NULL, partition oid PRIMARY KEY, name text NOT NULL, '
+                       'ends timestamptz NOT NULL, detached_at timestamptz NOT NULL DEFAULT clock_timestamp()); '
+                       'COMMENT ON TABLE %1$I.retention_detached IS %2$L', v_schema,
+                       'pgchime retention: partitions that it detached, each a table of its own until it is dropped');
+    END IF;
+    COMMIT;
+    FOR v_step IN EXECUTE format('SELECT * FROM %I.retention_steps()', v_schema) LOOP
+        v_is_whole := v_step.action IN ('detach', 'drop');
+        v_after := NULL;
+        v_busy := 0;
+        v_state := '55000';
+        v_total := NULL;
+        v_note := v_step.obstacle;
+        IF v_step.counted IS NOT NULL AND (v_note IS NULL OR NOT v_enforced) THEN
+            BEGIN
+                EXECUTE v_step.counted INTO v_total;
+            EXCEPTION WHEN OTHERS THEN
+                v_note := SQLERRM;
+                v_state := SQLSTATE;
+            END;
+            COMMIT;
+        END IF;
+        IF v_enforced AND v_note IS NULL AND (v_total > 0 OR v_is_whole) THEN
+            v_total := CASE WHEN v_is_whole THEN v_total ELSE 0 END;
+            LOOP
+                v_rows := 0;
+                v_upto := NULL;
+                BEGIN
+                    IF v_step.setup IS NOT NULL AND v_after IS NULL THEN
+                        EXECUTE v_step.setup;
+                    END IF;
+                    IF v_is_whole THEN
+                        EXECUTE v_step.perform;
+                    ELSIF v_step.action = 'expire' THEN
+                        EXECUTE v_step.perform INTO v_rows;
+                    ELSE
+                        EXECUTE v_step.next_key INTO v_upto USING v_after;
+                        IF v_upto IS NOT NULL THEN
+                            EXECUTE v_step.perform INTO v_rows USING v_after, v_upto;
+                        END IF;
+                    END IF;
+                EXCEPTION
+                    WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
+                        v_busy := v_busy + 1;
+                        v_rows := 0;
+                    WHEN OTHERS THEN
+                        v_note := SQLERRM;
+                        v_state := SQLSTATE;
+                END;
+                COMMIT;
+                EXIT WHEN v_note IS NOT NULL OR v_is_whole;
+                v_total := v_total + v_rows;
+                EXIT WHEN v_rows = 0 AND v_upto IS NULL;
+                v_after := v_upto;
+            END LOOP;
+            IF v_note IS NULL AND v_busy > 0 THEN
+                v_note := CASE WHEN v_is_whole THEN 'it is in use, and waits for the next run'
+                               ELSE format('%s batches met locks and wait for the next run', v_busy) END;
+                v_state := CASE WHEN v_is_whole THEN '55P03' END;
+            END IF;
+            v_total := CASE WHEN v_is_whole AND v_note IS NOT NULL THEN 0 ELSE v_total END;
+        END IF;
+        IF v_enforced AND v_note IS NOT NULL AND v_state IS NOT NULL THEN
+            v_failures := concat_ws('; ', v_failures, format('%s %s: %s', v_step.action, v_step.object, v_note));
+            v_failed_state := CASE WHEN v_state = '55P03' THEN coalesce(v_failed_state, v_state) ELSE v_state END;
+        END IF;
+        EXECUTE format('INSERT INTO %I.retention_log (enforced, source, action, object, rows, older_than, note) '
+                       'VALUES ($1, $2, $3, $4, $5, $6, $7)', v_schema)
+          USING v_enforced, v_step.source, v_step.action, v_step.object, v_total, v_step.older_than, v_note;
+        COMMIT;
+    END LOOP;
+    EXECUTE format('DELETE FROM %I.retention_log WHERE at < now() - interval ''400 days''', v_schema);
+    COMMIT;
+    IF v_failures IS NOT NULL THEN
+        RAISE EXCEPTION USING MESSAGE = v_failures, ERRCODE = v_failed_state,
+            HINT = format('SELECT * FROM %I.retention_dry_run()', v_schema);
+    END IF;
+END $job$
+-- chime:end
+;
+\endif
