@@ -105,6 +105,12 @@ static void put_declaration(struct buffer *buffer, const struct declaration *dec
     for (size_t i = 0; i < declaration->view_count; i++) {
         put_view(buffer, &declaration->views[i]);
     }
+    put_count(buffer, declaration->plain_view_count);
+    for (size_t i = 0; i < declaration->plain_view_count; i++) {
+        put_text(buffer, declaration->plain_views[i].relation);
+        put_text(buffer, declaration->plain_views[i].definition);
+        put_text(buffer, declaration->plain_views[i].comment);
+    }
     put_count(buffer, declaration->function_count);
     for (size_t i = 0; i < declaration->function_count; i++) {
         put_text(buffer, declaration->functions[i].signature);

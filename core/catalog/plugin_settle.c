@@ -146,16 +146,20 @@ static struct view_place *collect_views(struct builder *builder, const struct ca
 {
     size_t capacity = 0;
     for (size_t i = 0; i < count; i++) {
-        capacity += taken[i].declaration->view_count;
+        capacity += taken[i].declaration->view_count + taken[i].declaration->plain_view_count;
     }
     struct view_place *views = arena_alloc(builder->arena, (capacity + 1) * sizeof(*views));
     *view_count = 0;
     for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < taken[i].declaration->view_count; j++) {
-            views[(*view_count)++] = (struct view_place){.database = taken[i].database,
-                                                         .schema = taken[i].view_schema,
-                                                         .relation = taken[i].declaration->views[j].relation,
-                                                         .plugin = i};
+        const struct declaration *declaration = taken[i].declaration;
+        struct view_place place = {.database = taken[i].database, .schema = taken[i].view_schema, .plugin = i};
+        for (size_t j = 0; j < declaration->view_count; j++) {
+            place.relation = declaration->views[j].relation;
+            views[(*view_count)++] = place;
+        }
+        for (size_t j = 0; j < declaration->plain_view_count; j++) {
+            place.relation = declaration->plain_views[j].relation;
+            views[(*view_count)++] = place;
         }
     }
     qsort(views, *view_count, sizeof(*views), compare_views);

@@ -32,6 +32,9 @@ static const char made_sql[] =
     "         ELSE 'table' END, c.oid::regclass::text"
     "    FROM chime.view v CROSS JOIN LATERAL (VALUES (v.relation::text), (v.relation || '__live')) AS r (name)"
     "    JOIN pg_class c ON c.oid = to_regclass(format('%I.%I', v.view_schema, r.name)) WHERE v.plugin = $1"
+    "  UNION ALL"
+    "  SELECT 3, 'pg_class'::regclass, c.oid, c.relowner, 'view', c.oid::regclass::text FROM chime.plain_view v"
+    "    JOIN pg_class c ON c.oid = to_regclass(format('%I.%I', v.view_schema, v.relation)) WHERE v.plugin = $1"
     "), dropped AS ("
     "  SELECT * FROM made WHERE pg_has_role(current_user, owner, 'USAGE')"
     ")";
@@ -53,7 +56,7 @@ static const char blocking_sql[] =
     "), blocking AS ("
     "  SELECT b.*, i.type AS kind, i.identity AS object, coalesce(c.relowner, p.proowner) AS owner, x.conname,"
     "         c.oid::regclass AS relation, c.relkind, l.attname, a.oid IS NOT NULL AS is_default,"
-    "         coalesce(v.plugin, f.plugin) AS plugin"
+    "         coalesce(v.plugin, f.plugin, s.plugin) AS plugin"
     "    FROM dependents b CROSS JOIN LATERAL pg_identify_object(b.class, b.oid, b.sub) AS i"
     "    LEFT JOIN pg_proc p ON b.class = 'pg_proc'::regclass AND p.oid = b.oid"
     "    LEFT JOIN pg_constraint x ON b.class = 'pg_constraint'::regclass AND x.oid = b.oid AND x.conrelid <> 0"
@@ -66,6 +69,8 @@ static const char blocking_sql[] =
     "          AND c.oid IN (to_regclass(format('%I.%I', v.view_schema, v.relation)),"
     "                        to_regclass(format('%I.%I', v.view_schema, v.relation || '__live')))"
     "    LEFT JOIN chime.plugin_function f ON f.routine = p.oid"
+    "    LEFT JOIN chime.plain_view s ON b.class = 'pg_class'::regclass"
+    "          AND c.oid = to_regclass(format('%I.%I', s.view_schema, s.relation))"
     "   WHERE NOT EXISTS (SELECT FROM dropped m WHERE m.class = b.class AND m.oid = b.oid)"
     ") ";
 
@@ -226,6 +231,7 @@ static bool delete_rows(struct visit *visit, const char *plugin, struct error *e
 #define OF_ITS_JOBS "job_id IN (SELECT job_id FROM chime.job WHERE plugin = $1 AND origin = 'plugin')"
     static const char *const statements[] = {
         "DELETE FROM chime.plugin_function WHERE plugin = $1",
+        "DELETE FROM chime.plain_view WHERE plugin = $1",
         "DELETE FROM chime.view WHERE plugin = $1",
         "DELETE FROM chime.run_history WHERE " OF_ITS_JOBS,
         "DELETE FROM chime.attempt WHERE " OF_ITS_JOBS,

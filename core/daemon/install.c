@@ -10,12 +10,13 @@
 
 #define ATTEMPTS_MAX 20 /* of 200 ms each */
 
-/* Steps of one plugin, in order; STEP_VIEW, STEP_KEYS, STEP_FUNCTION and STEP_CHANNEL repeat. */
+/* Steps of one plugin, in order; those from STEP_VIEW to STEP_CHANNEL repeat. */
 enum install_step {
     STEP_SOURCES,
     STEP_SCHEMA,
     STEP_VIEW,
     STEP_KEYS,
+    STEP_PLAIN_VIEW,
     STEP_FUNCTION,
     STEP_SILENCE, /* channels that are not asked for any more */
     STEP_CHANNEL,
@@ -233,6 +234,15 @@ static void send_view(struct install *install)
     free(indexes);
 }
 
+static void send_plain_view(struct install *install)
+{
+    const struct catalog_plugin *plugin = current(install);
+    const struct declared_plain_view *view = &plugin->declaration->plain_views[install->item];
+    const char *parameters[] = {plugin->declaration->name, plugin->view_schema, plugin->source_schema, view->relation,
+                                view->definition,          view->comment};
+    send(install, "SELECT chime.install_plain_view($1, $2, $3, $4, $5, $6)", 6, parameters, stepped);
+}
+
 static void send_function(struct install *install)
 {
     const struct catalog_plugin *plugin = current(install);
@@ -323,28 +333,24 @@ static void send_schema(struct install *install)
     send(install, "SELECT chime.install_schema($1)", 1, parameters, schema_made);
 }
 
+/* From a step that is done as often as there are items to the next. */
+static void leave(struct install *install, enum install_step step, size_t count)
+{
+    if (install->step == step && install->item == count) {
+        install->step = step + 1;
+        install->item = 0;
+    }
+}
+
 static void advance(struct install *install)
 {
     const struct declaration *declaration = current(install)->declaration;
-    if (install->step == STEP_VIEW && install->item == declaration->view_count) {
-        install->step = STEP_KEYS;
-        install->item = 0;
-    }
-    if (install->step == STEP_KEYS && install->item == declaration->view_count) {
-        install->step = STEP_FUNCTION;
-        install->item = 0;
-    }
-    if (install->step == STEP_FUNCTION && install->item == declaration->function_count) {
-        install->step = STEP_SILENCE;
-        install->item = 0;
-    }
-    if (install->step == STEP_SILENCE && install->item == 1) {
-        install->step = STEP_CHANNEL;
-        install->item = 0;
-    }
-    if (install->step == STEP_CHANNEL && install->item == current(install)->channel_count) {
-        install->step = STEP_RECORD;
-    }
+    leave(install, STEP_VIEW, declaration->view_count);
+    leave(install, STEP_KEYS, declaration->view_count);
+    leave(install, STEP_PLAIN_VIEW, declaration->plain_view_count);
+    leave(install, STEP_FUNCTION, declaration->function_count);
+    leave(install, STEP_SILENCE, 1);
+    leave(install, STEP_CHANNEL, current(install)->channel_count);
 }
 
 static void finish(struct install *install)
@@ -408,6 +414,10 @@ static void next_step(struct install *install)
         break;
     case STEP_KEYS:
         send_keys(install);
+        install->item++;
+        break;
+    case STEP_PLAIN_VIEW:
+        send_plain_view(install);
         install->item++;
         break;
     case STEP_FUNCTION:

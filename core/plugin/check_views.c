@@ -99,22 +99,47 @@ static bool check_view(struct check *check, size_t index, const struct chime_vie
            check_indexes(check, place, &from->indexes, to);
 }
 
-/* Tables, views and indexes of a schema share their names. */
-static bool check_objects(struct check *check, const struct declared_view *views, size_t count)
+static bool check_plain_views(struct check *check)
 {
-    size_t object_count = 0;
-    for (size_t i = 0; i < count; i++) {
+    const struct chime_list *list = &check->plugin->plain_views;
+    const struct chime_plain_view *from = list->items;
+    struct declared_plain_view *to = arena_alloc(check->arena, list->count * sizeof(*to));
+    for (size_t i = 0; i < list->count; i++) {
+        char place[CHECK_PLACE_SIZE];
+        check_place(place, "plain_views", i, from[i].relation);
+        to[i] = (struct declared_plain_view){
+            .relation = from[i].relation, .definition = from[i].definition, .comment = from[i].comment};
+        if (!check_name(check, place, "relation", to[i].relation, &rule_relation) ||
+            !check_given(check, place, "definition", to[i].definition)) {
+            return false;
+        }
+    }
+    check->declaration->plain_views = to;
+    check->declaration->plain_view_count = list->count;
+    return true;
+}
+
+/* Tables, views and indexes of a schema share their names. */
+static bool check_objects(struct check *check)
+{
+    const struct declaration *declaration = check->declaration;
+    const struct declared_view *views = declaration->views;
+    size_t object_count = declaration->plain_view_count;
+    for (size_t i = 0; i < declaration->view_count; i++) {
         object_count += 3 + views[i].index_count;
     }
     const char **objects = arena_alloc(check->arena, object_count * sizeof(*objects));
     size_t filled = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < declaration->view_count; i++) {
         objects[filled++] = views[i].relation;
         objects[filled++] = arena_printf(check->arena, "%s__live", views[i].relation);
         objects[filled++] = views[i].key_index;
         for (size_t j = 0; j < views[i].index_count; j++) {
             objects[filled++] = views[i].indexes[j].name;
         }
+    }
+    for (size_t i = 0; i < declaration->plain_view_count; i++) {
+        objects[filled++] = declaration->plain_views[i].relation;
     }
     return check_unique(check, "views: the relation or index", objects, filled);
 }
@@ -131,5 +156,5 @@ bool check_views(struct check *check)
     }
     check->declaration->views = to;
     check->declaration->view_count = list->count;
-    return check_objects(check, to, list->count);
+    return check_plain_views(check) && check_objects(check);
 }

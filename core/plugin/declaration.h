@@ -47,6 +47,12 @@ struct declared_view {
     const char *comment; /* NULL */
 };
 
+struct declared_plain_view {
+    const char *relation;
+    const char *definition;
+    const char *comment; /* NULL */
+};
+
 struct declared_job {
     const char *name;
     const char *schedule; /* "" none */
@@ -84,6 +90,8 @@ struct declaration {
     size_t source_count;
     const struct declared_view *views;
     size_t view_count;
+    const struct declared_plain_view *plain_views;
+    size_t plain_view_count;
     const struct declared_job *jobs;
     size_t job_count;
     const struct declared_function *functions;

@@ -42,6 +42,13 @@ static const struct shape_member view_members[] = {
 };
 static const struct shape shape_view = SHAPE(chime_view, view_members);
 
+static const struct shape_member plain_view_members[] = {
+    TEXT(chime_plain_view, relation),
+    TEXT(chime_plain_view, definition),
+    TEXT(chime_plain_view, comment),
+};
+static const struct shape shape_plain_view = SHAPE(chime_plain_view, plain_view_members);
+
 static const struct shape_member option_members[] = {
     TEXT(chime_option, name),
     TEXT(chime_option, value),
@@ -108,6 +115,7 @@ static const struct shape_member plugin_members[] = {
     LIST(chime_plugin, alerts, shape_alert),
     LIST(chime_plugin, settings, shape_setting),
     LIST(chime_plugin, upgrades, shape_upgrade),
+    LIST(chime_plugin, plain_views, shape_plain_view),
 };
 const struct shape shape_plugin = SHAPE(chime_plugin, plugin_members);
 

@@ -67,6 +67,14 @@ struct chime_view {
     const char *comment;       /* COMMENT ON the kept relation */
 };
 
+/* A plain view, nothing is kept: for what is cheap to read off kept relations, or as a fallback to sources. Made after the
+ * kept views and before the functions; read by analytics_reader. */
+struct chime_plain_view {
+    const char *relation;   /* as of chime_view */
+    const char *definition; /* one SELECT; names resolve as in views */
+    const char *comment;
+};
+
 struct chime_index {
     const char *name;
     const char *columns; /* as in CREATE INDEX ... (columns) [INCLUDE ...] [WHERE ...] after the opening bracket is
@@ -91,7 +99,8 @@ struct chime_job {
     struct chime_list options; /* struct chime_option: defaults that conf.d may override */
 };
 
-/* One function of the read API: owned by pgchime, executed by the role analytics_reader. */
+/* One function of the read API: owned by pgchime, executed by the role analytics_reader; a VOLATILE one, which may write,
+ * by those alone whom somebody grants it. */
 struct chime_function {
     const char *signature;  /* as DROP FUNCTION takes it: "lane_distributions(uuid, integer)" */
     const char *definition; /* one CREATE FUNCTION statement; names resolve as in views */
@@ -154,6 +163,7 @@ struct chime_plugin {
     struct chime_list alerts;
     struct chime_list settings;
     struct chime_list upgrades;
+    struct chime_list plain_views;
 };
 
 typedef const struct chime_plugin *chime_describe_function(void);

@@ -76,57 +76,67 @@ COMMENT ON FUNCTION chime.look_closely IS 'views to refresh whatever their marks
 -- --- channels of plugins ------------------------------------------------------------------------------------------------------
 
 CREATE TABLE chime.plugin_channel (
-    plugin       text NOT NULL REFERENCES chime.plugin,
-    channel      text NOT NULL,
-    source_table text NOT NULL,
-    definition   text NOT NULL,
-    search_path  text NOT NULL,
-    routines     text[] NOT NULL,
-    triggers     text[] NOT NULL,
+    plugin         text NOT NULL REFERENCES chime.plugin,
+    channel        text NOT NULL,
+    definition     text NOT NULL,
+    search_path    text NOT NULL,
+    routines       text[] NOT NULL,
+    triggers       text[] NOT NULL,
+    trigger_tables text[] NOT NULL,
     PRIMARY KEY (plugin, channel)
 );
 COMMENT ON TABLE chime.plugin_channel IS 'notifications that a configuration asks for, and what was made to send them';
 COMMENT ON COLUMN chime.plugin_channel.definition IS 'as installed; empty: no longer wanted, silent, and its triggers are others'' to drop';
 COMMENT ON COLUMN chime.plugin_channel.routines IS 'signatures with their schema';
-COMMENT ON COLUMN chime.plugin_channel.triggers IS 'names of triggers on source_table';
+COMMENT ON COLUMN chime.plugin_channel.triggers IS 'names, each on the table of the same place in trigger_tables';
+
+-- Triggers of a channel that are there.
+CREATE FUNCTION chime.channel_triggers(p_channel chime.plugin_channel) RETURNS TABLE (relation regclass, trigger name, owned boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT t.tgrelid::regclass, t.tgname, pg_has_role(current_user, c.relowner, 'USAGE')
+    FROM unnest(p_channel.triggers, p_channel.trigger_tables) AS u (name, "table")
+    JOIN pg_trigger t ON t.tgname = u.name AND t.tgrelid = to_regclass(u."table")
+    JOIN pg_class c ON c.oid = t.tgrelid;
+END;
 
 -- What the definition makes is found by its catalog rows, which are this transaction's: so no EXCEPTION here, whose block would be
--- another one. CREATE TRIGGER waits for the writers there are, and lets no
--- other begin meanwhile: so for no longer than 200 ms, and the caller tries again.
+-- another one. CREATE TRIGGER waits for the writers there are, and lets no other begin meanwhile: so for no longer than 200 ms, and
+-- the caller tries again.
 CREATE FUNCTION chime.install_channel(p_plugin text, p_schema name, p_source_schema name, p_channel text, p_table name, p_definition text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
 DECLARE
     v_path text := format('%I, %I, pg_temp', p_schema, p_source_schema);
     v_table regclass;
-    v_triggers text[];
-    v_routines text[];
+    v_made chime.plugin_channel;
     v_routine text;
 BEGIN
-    PERFORM set_config('search_path', v_path, true);
-    v_table := quote_ident(p_table)::regclass;
-    IF EXISTS (SELECT FROM chime.plugin_channel c
-               WHERE c.plugin = p_plugin AND c.channel = p_channel AND c.definition = p_definition AND c.search_path = v_path
-                 AND (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = v_table AND t.tgname = ANY (c.triggers)) = cardinality(c.triggers)) THEN
+    SELECT * INTO v_made FROM chime.plugin_channel c WHERE c.plugin = p_plugin AND c.channel = p_channel;
+    IF v_made.definition = p_definition AND v_made.search_path = v_path
+       AND (SELECT count(*) FROM chime.channel_triggers(v_made)) = cardinality(v_made.triggers) THEN
         RETURN;
     END IF;
+    PERFORM set_config('search_path', v_path, true);
+    v_table := quote_ident(p_table)::regclass;
     IF NOT has_table_privilege(current_user, v_table, 'TRIGGER') THEN
         RAISE EXCEPTION 'channel % cannot be installed: this role may make no trigger on %', p_channel, v_table
             USING ERRCODE = 'insufficient_privilege', HINT = format('let its owner run: GRANT TRIGGER ON %s TO %I', v_table, current_user);
     END IF;
     EXECUTE p_definition;
     PERFORM set_config('search_path', 'pg_catalog', true);
-    v_triggers := ARRAY(SELECT t.tgname FROM pg_trigger t
-                        WHERE t.tgrelid = v_table AND NOT t.tgisinternal AND t.xmin = pg_current_xact_id()::xid);
-    v_routines := ARRAY(SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.xmin = pg_current_xact_id()::xid);
-    FOREACH v_routine IN ARRAY v_routines LOOP
+    SELECT coalesce(array_agg(t.tgname::text ORDER BY t.oid), '{}'), coalesce(array_agg(t.tgrelid::regclass::text ORDER BY t.oid), '{}')
+      INTO v_made.triggers, v_made.trigger_tables
+      FROM pg_trigger t WHERE NOT t.tgisinternal AND t.xmin = pg_current_xact_id()::xid;
+    v_made.routines := ARRAY(SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.xmin = pg_current_xact_id()::xid);
+    FOREACH v_routine IN ARRAY v_made.routines LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_routine);
     END LOOP;
-    INSERT INTO chime.plugin_channel AS c (plugin, channel, source_table, definition, search_path, routines, triggers)
-    VALUES (p_plugin, p_channel, v_table::text, p_definition, v_path, v_routines, v_triggers)
+    INSERT INTO chime.plugin_channel AS c (plugin, channel, definition, search_path, routines, triggers, trigger_tables)
+    VALUES (p_plugin, p_channel, p_definition, v_path, v_made.routines, v_made.triggers, v_made.trigger_tables)
     ON CONFLICT (plugin, channel) DO UPDATE
-       SET source_table = excluded.source_table, definition = excluded.definition, search_path = excluded.search_path,
-           routines = excluded.routines, triggers = excluded.triggers;
+       SET definition = excluded.definition, search_path = excluded.search_path, routines = excluded.routines,
+           triggers = excluded.triggers, trigger_tables = excluded.trigger_tables;
 END $$;
 
 -- Channels that are not asked for any more. Whoever has no right to drop a trigger leaves it with a function that does nothing.
@@ -134,30 +144,30 @@ CREATE FUNCTION chime.remove_channels(p_plugin text, p_kept text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
 DECLARE
     v_channel chime.plugin_channel;
-    v_name text;
-    v_owned boolean;
+    v_trigger record;
+    v_routine text;
+    v_left boolean;
 BEGIN
     FOR v_channel IN SELECT * FROM chime.plugin_channel c
                      WHERE c.plugin = p_plugin AND c.channel <> ALL (p_kept) AND c.definition <> '' FOR UPDATE LOOP
-        v_owned := coalesce((SELECT pg_has_role(current_user, c.relowner, 'USAGE') FROM pg_class c
-                             WHERE c.oid = to_regclass(v_channel.source_table)), true);
-        FOREACH v_name IN ARRAY v_channel.triggers LOOP
-            IF v_owned AND to_regclass(v_channel.source_table) IS NOT NULL THEN
-                EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', v_name, v_channel.source_table);
-            END IF;
-        END LOOP;
-        FOREACH v_name IN ARRAY v_channel.routines LOOP
-            IF v_owned THEN
-                EXECUTE format('DROP FUNCTION IF EXISTS %s', v_name);
+        v_left := false;
+        FOR v_trigger IN SELECT * FROM chime.channel_triggers(v_channel) LOOP
+            IF v_trigger.owned THEN
+                EXECUTE format('DROP TRIGGER %I ON %s', v_trigger.trigger, v_trigger.relation);
             ELSE
-                EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog '
-                               'AS $f$BEGIN RETURN NULL; END$f$', v_name);
+                v_left := true;
             END IF;
         END LOOP;
-        IF v_owned THEN
-            DELETE FROM chime.plugin_channel c WHERE c.plugin = p_plugin AND c.channel = v_channel.channel;
-        ELSE
+        FOREACH v_routine IN ARRAY v_channel.routines LOOP
+            EXECUTE CASE WHEN v_left
+                THEN format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog '
+                            'AS $f$BEGIN RETURN NULL; END$f$', v_routine)
+                ELSE format('DROP FUNCTION IF EXISTS %s', v_routine) END;
+        END LOOP;
+        IF v_left THEN
             UPDATE chime.plugin_channel c SET definition = '' WHERE c.plugin = p_plugin AND c.channel = v_channel.channel;
+        ELSE
+            DELETE FROM chime.plugin_channel c WHERE c.plugin = p_plugin AND c.channel = v_channel.channel;
         END IF;
     END LOOP;
 END $$;

@@ -58,10 +58,11 @@ static const char *const variants[] = {
 };
 
 static const char *const stamps[] = {"id"};
+static struct declared_plain_view plain_view = {.relation = "v_lanes", .definition = "SELECT 1"};
 
 START_TEST(fingerprint_tells_every_variant_apart)
 {
-    char hex[COUNT_OF(variants) + 3][17];
+    char hex[COUNT_OF(variants) + 5][17];
     use_plugin(&samples.lane);
     for (size_t i = 0; i < COUNT_OF(variants); i++) {
         fingerprint_of(variants[i], hex[i]);
@@ -72,6 +73,11 @@ START_TEST(fingerprint_tells_every_variant_apart)
     fingerprint_of("", hex[COUNT_OF(variants) + 1]);
     samples.lane_view.stamps = (struct names){stamps, 1};
     fingerprint_of("", hex[COUNT_OF(variants) + 2]);
+    samples.lane.plain_views = &plain_view;
+    samples.lane.plain_view_count = 1;
+    fingerprint_of("", hex[COUNT_OF(variants) + 3]);
+    plain_view.definition = "SELECT 2";
+    fingerprint_of("", hex[COUNT_OF(variants) + 4]);
     for (size_t i = 0; i < COUNT_OF(hex); i++) {
         for (size_t j = 0; j < i; j++) {
             ck_assert_msg(strcmp(hex[i], hex[j]) != 0, "variants %zu and %zu", i, j);

@@ -25,6 +25,7 @@ static struct chime_tile tile;
 static struct chime_alert alert;
 static struct chime_setting setting;
 static struct chime_upgrade upgrade;
+static struct chime_plain_view plain_view;
 static struct chime_plugin plugin;
 
 #define ONE(item)                          \
@@ -51,6 +52,7 @@ static void setup_lists(void)
         .alerts = ONE(alert),
         .settings = ONE(setting),
         .upgrades = ONE(upgrade),
+        .plain_views = ONE(plain_view),
     };
 }
 
@@ -68,6 +70,7 @@ static void setup(void)
         .revisit = "SELECT day FROM mv_orders",
         .indexes = ONE(index_of_view),
     };
+    plain_view = (struct chime_plain_view){"v_orders", "SELECT day FROM mv_orders", "days"};
     option = (struct chime_option){"max_attempts", "5"};
     job = (struct chime_job){
         .name = "refresh-orders",
@@ -164,6 +167,10 @@ START_TEST(every_member_arrives)
     ck_assert_str_eq(declaration->tiles[0].draw, "number");
     ck_assert_str_eq(declaration->alerts[0].hold, "10min");
     ck_assert_str_eq(declaration->upgrades[0].from_version, "1.0");
+    ck_assert_uint_eq(declaration->plain_view_count, 1);
+    ck_assert_str_eq(declaration->plain_views[0].relation, "v_orders");
+    ck_assert_str_eq(declaration->plain_views[0].definition, "SELECT day FROM mv_orders");
+    ck_assert_str_eq(declaration->plain_views[0].comment, "days");
     declaration_destroy(declaration);
 }
 END_TEST
@@ -462,6 +469,23 @@ START_TEST(relations_and_indexes_share_their_names)
     assert_refused("\"mv_orders_pk\" is declared twice");
     index_of_view.name = "mv_orders__live";
     assert_refused("\"mv_orders__live\" is declared twice");
+    plain_view.relation = "mv_orders";
+    assert_refused("\"mv_orders\" is declared twice");
+    plain_view.relation = "mv_orders__live";
+    assert_refused("\"mv_orders__live\" is declared twice");
+}
+END_TEST
+
+START_TEST(plain_views_are_checked)
+{
+    plain_view.relation = NULL;
+    assert_refused("plain_views[0]: relation is missing");
+    plain_view.relation = "V";
+    assert_refused("plain_views[0] \"V\": relation \"V\" is not a name");
+    plain_view.definition = NULL;
+    assert_refused("plain_views[0] \"v_orders\": definition is missing");
+    plain_view.comment = NULL;
+    assert_accepted();
 }
 END_TEST
 
@@ -840,6 +864,7 @@ static TCase *refused_case(void)
     tcase_add_test(tests, views_are_checked);
     tcase_add_test(tests, indexes_are_checked);
     tcase_add_test(tests, relations_and_indexes_share_their_names);
+    tcase_add_test(tests, plain_views_are_checked);
     tcase_add_test(tests, jobs_are_checked);
     tcase_add_test(tests, a_job_needs_something_that_makes_it_run);
     tcase_add_test(tests, changes_of_its_sources_make_a_job_run_too);

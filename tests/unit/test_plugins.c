@@ -394,6 +394,8 @@ START_TEST(every_member_arrives)
     ck_assert_uint_eq(full->alert_count, 1);
     ck_assert_uint_eq(full->setting_count, 2);
     ck_assert_uint_eq(full->upgrade_count, 1);
+    ck_assert_uint_eq(full->plain_view_count, 2);
+    ck_assert_str_eq(full->plain_views[1].relation, "v_regions");
     plugin_set_destroy(set);
     assert_no_children();
 }

@@ -1,0 +1,388 @@
+-- How the agents do right now: queries, latency and health of each, over the last minute, five minutes and hour.
+--
+-- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs
+-- pgchime's schema. The text between the marks is what the plugin carries. With `-v channels=1` it also makes the NOTIFY
+-- triggers on agent_queries and on the kept relation.
+
+-- An agent is there while it has a query in the last hour: one of seed 001's two variants scanned all history for each
+-- refresh, and kept an agent that went years ago as healthy. Both variants' columns are here: current_health_status is
+-- health_status, and last_updated_at is refreshed_at. Those two are stamps, as of when the row changed last: in the
+-- seed they were now(), and every row differed every time. When the view itself was refreshed is in
+-- v_realtime_pipeline_health: rows that nothing changed say nothing about that.
+-- A latency that is NaN, infinite or beyond 10^12 counts as unknown, since one would be the average of its agent; a
+-- query without an agent has no row to be in. Both are counted as rejected.
+-- No query in the last minute is no reason to worry: such an agent is healthy, as in the seed.
+-- The hour is only counted, which an index on (agent, created_at) does alone; latencies are read for five minutes. With
+-- 450,000 queries of an agent in its hour that takes a quarter of the time of one look at all of them.
+
+CREATE OR REPLACE VIEW mv_realtime_agent_performance__live AS
+-- chime:begin mv_realtime_agent_performance
+SELECT
+    h.agent,
+    coalesce(f.queries_last_minute, 0) AS queries_last_minute,
+    coalesce(f.queries_last_5min, 0) AS queries_last_5min,
+    h.queries_last_hour,
+    round(f.latency_1min, 2) AS avg_latency_1min,
+    round(f.latency_5min, 2) AS avg_latency_5min,
+    f.max_latency_5min,
+    s.status AS current_health_status,
+    s.status AS health_status,
+    chime.as_of() AS last_updated_at,
+    chime.as_of() AS refreshed_at
+FROM (
+    SELECT a.agent, count(*) AS queries_last_hour
+    FROM agent_queries a
+    WHERE a.created_at > (SELECT chime.as_of()) - interval '1 hour' AND a.agent IS NOT NULL
+    GROUP BY a.agent) h
+LEFT JOIN (
+    SELECT
+        q.agent,
+        count(*) FILTER (WHERE q.created_at > (SELECT chime.as_of()) - interval '1 minute') AS queries_last_minute,
+        count(*) AS queries_last_5min,
+        avg(q.latency) FILTER (WHERE q.created_at > (SELECT chime.as_of()) - interval '1 minute') AS latency_1min,
+        avg(q.latency) AS latency_5min,
+        max(q.latency) AS max_latency_5min
+    FROM (
+        SELECT a.agent, a.created_at,
+            CASE WHEN a.latency_ms > -1e12 AND a.latency_ms < 1e12 THEN a.latency_ms::numeric END AS latency
+        FROM agent_queries a
+        WHERE a.created_at > (SELECT chime.as_of()) - interval '5 minutes') q
+    GROUP BY q.agent) f ON f.agent = h.agent
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN f.latency_1min > 200 THEN 'degraded' WHEN f.latency_1min > 100 THEN 'warning' ELSE 'healthy' END
+) AS s (status)
+-- chime:end
+;
+
+-- chime:begin rejected_queries
+SELECT count(*) AS rejected
+FROM agent_queries a
+WHERE a.created_at > chime.as_of() - interval '1 hour'
+    AND (a.agent IS NULL OR NOT (a.latency_ms > -1e12 AND a.latency_ms < 1e12))
+-- chime:end
+;
+
+-- What is wrong with the queries as they arrive: completeness, accuracy, consistency (missing and duplicate events),
+-- audit trail and retention, one row for each check. Over the last 24 hours, but for retention, which is about the
+-- oldest. Not keyed: gaps and copies are found between rows of any agents.
+-- missing_events counts numbers that are skipped between the first and the last id of these hours. A transaction that
+-- was rolled back skips one too: a few are no loss, many are worth a look. They are counted by id, not by the time of
+-- each row, so that a row that arrives late is not taken for missing.
+-- duplicate_events counts copies beyond the first: the same agent, conversation, text and instant.
+
+CREATE OR REPLACE VIEW mv_agent_query_quality__live AS
+-- chime:begin mv_agent_query_quality
+WITH figures AS (
+    SELECT
+        count(*) AS total,
+        count(*) FILTER (WHERE coalesce(btrim(r.agent), '') = '') AS without_agent,
+        count(*) FILTER (WHERE coalesce(btrim(r.query), '') = '') AS without_query,
+        count(*) FILTER (WHERE r.latency_ms IS NULL) AS without_latency,
+        count(*) FILTER (WHERE isfinite(r.created_at) IS NOT TRUE) AS without_time,
+        count(*) FILTER (WHERE coalesce(btrim(r.conversation_id), '') = '') AS without_conversation,
+        count(*) FILTER (WHERE NOT (r.latency_ms >= 0 AND r.latency_ms < 1e12)) AS bad_latency,
+        count(*) FILTER (WHERE isfinite(r.created_at) AND r.created_at > (SELECT chime.as_of()) + interval '1 minute')
+            AS in_future,
+        min(r.id) FILTER (WHERE isfinite(r.created_at)) AS first_id,
+        max(r.id) FILTER (WHERE isfinite(r.created_at)) AS last_id
+    FROM agent_queries r
+    WHERE r.created_at > (SELECT chime.as_of()) - interval '24 hours'
+        OR r.created_at IS NULL OR r.created_at = '-infinity'
+),
+copies AS (
+    SELECT coalesce(sum(c.times - 1), 0)::bigint AS count
+    FROM (
+        SELECT count(*) AS times
+        FROM agent_queries r
+        WHERE r.created_at > (SELECT chime.as_of()) - interval '24 hours'
+        GROUP BY r.agent, r.conversation_id, r.query, r.created_at
+        HAVING count(*) > 1) c
+),
+checks AS (
+    SELECT c.check_name, c.dimension, c.checked_count, c.failed_count
+    FROM figures f
+    CROSS JOIN copies
+    CROSS JOIN LATERAL (VALUES
+        ('agent_missing', 'completeness', f.total, f.without_agent),
+        ('query_missing', 'completeness', f.total, f.without_query),
+        ('latency_missing', 'completeness', f.total, f.without_latency),
+        ('time_missing', 'completeness', f.total, f.without_time),
+        ('latency_invalid', 'accuracy', f.total, f.bad_latency),
+        ('time_in_future', 'accuracy', f.total, f.in_future),
+        ('missing_events', 'consistency', coalesce(f.last_id - f.first_id + 1, 0)::bigint,
+            coalesce(f.last_id - f.first_id + 1
+                     - (SELECT count(*) FROM agent_queries a WHERE a.id BETWEEN f.first_id AND f.last_id), 0)::bigint),
+        ('duplicate_events', 'consistency', f.total, copies.count),
+        ('conversation_missing', 'audit', f.total, f.without_conversation),
+        ('kept_too_long', 'retention', NULL,
+            (SELECT count(*) FROM agent_queries a WHERE a.created_at < chime.as_of() - interval '2160 hours'
+                AND a.created_at > '-infinity'))
+    ) AS c (check_name, dimension, checked_count, failed_count)
+)
+SELECT
+    check_name,
+    dimension,
+    checked_count,
+    failed_count,
+    round(100.0 * failed_count / nullif(checked_count, 0), 2) AS failed_pct,
+    CASE WHEN failed_count = 0 THEN 'ok' ELSE 'failed' END AS status,
+    chime.as_of() AS refreshed_at
+FROM checks
+-- chime:end
+;
+
+-- Historical trends: each agent's days in UTC. Sums are kept beside averages, so that weeks and months are computed from
+-- sums and never as averages of averages. Refreshed once a night, hence as a whole: a grain of days would put the time of
+-- every single query into the log of changes.
+
+CREATE OR REPLACE VIEW mv_agent_daily_trends__live AS
+-- chime:begin mv_agent_daily_trends
+SELECT
+    q.agent,
+    q.day,
+    count(*) AS query_count,
+    count(q.latency) AS latency_count,
+    coalesce(sum(q.latency), 0) AS total_latency_ms,
+    round(avg(q.latency), 2) AS avg_latency_ms,
+    max(q.latency) AS max_latency_ms,
+    count(*) FILTER (WHERE q.latency > 200) AS slow_query_count
+FROM (
+    SELECT a.agent, (a.created_at AT TIME ZONE 'UTC')::date AS day,
+        CASE WHEN a.latency_ms > -1e12 AND a.latency_ms < 1e12 THEN a.latency_ms::numeric END AS latency
+    FROM agent_queries a
+    WHERE isfinite(a.created_at)) q
+WHERE q.agent IS NOT NULL
+GROUP BY q.agent, q.day
+-- chime:end
+;
+
+-- pgchime makes and fills the kept relations itself; these lines stand in for it here.
+CREATE TABLE IF NOT EXISTS mv_realtime_agent_performance AS TABLE mv_realtime_agent_performance__live;
+CREATE UNIQUE INDEX IF NOT EXISTS mv_realtime_agent_performance_agent_idx ON mv_realtime_agent_performance (agent);
+CREATE TABLE IF NOT EXISTS mv_agent_query_quality AS TABLE mv_agent_query_quality__live;
+CREATE UNIQUE INDEX IF NOT EXISTS mv_agent_query_quality_pk ON mv_agent_query_quality (check_name);
+CREATE TABLE IF NOT EXISTS mv_agent_daily_trends AS TABLE mv_agent_daily_trends__live;
+CREATE UNIQUE INDEX IF NOT EXISTS mv_agent_daily_trends_pk ON mv_agent_daily_trends (agent, day);
+
+-- Every agent that is there: all its windows move with time.
+PREPARE revisit_agents AS
+-- chime:begin revisit_agents
+SELECT agent FROM mv_realtime_agent_performance
+-- chime:end
+;
+DEALLOCATE revisit_agents;
+
+-- Seed 001 took the latest last_updated_at for the time of the last refresh. A refresh that finds nothing changed
+-- changes no row, so that a pipeline with nothing to do would have looked down: what counts is when pgchime refreshed.
+CREATE OR REPLACE VIEW v_realtime_pipeline_health AS
+-- chime:begin v_realtime_pipeline_health
+SELECT
+    'Real-time Pipeline Health'::text AS component,
+    CASE
+        WHEN r.refreshed_at > now() - interval '1 minute' THEN 'healthy'
+        WHEN r.refreshed_at > now() - interval '5 minutes' THEN 'degraded'
+        ELSE 'down'
+    END AS status,
+    round(extract(epoch FROM now()) - extract(epoch FROM r.refreshed_at), 3) AS seconds_since_refresh,
+    r.refreshed_at AS last_refresh
+FROM (
+    SELECT max(v.refreshed_at) AS refreshed_at
+    FROM chime.view_refresh v
+    WHERE to_regclass(format('%I.%I', v.view_schema, v.relation)) = 'mv_realtime_agent_performance'::regclass) r
+-- chime:end
+;
+
+CREATE OR REPLACE VIEW v_agent_performance_snapshot AS
+-- chime:begin v_agent_performance_snapshot
+SELECT
+    p.agent,
+    p.queries_last_minute,
+    p.queries_last_5min,
+    p.queries_last_hour,
+    p.avg_latency_1min,
+    p.avg_latency_5min,
+    p.max_latency_5min,
+    p.health_status,
+    p.last_updated_at,
+    h.last_refresh,
+    h.seconds_since_refresh
+FROM mv_realtime_agent_performance p
+CROSS JOIN v_realtime_pipeline_health h
+-- chime:end
+;
+
+-- Seed 001's validation: the same count over the source and in the view. They differ by what was written, and by what
+-- left the five minutes, since the last refresh; pgchime verify compares at one instant.
+CREATE OR REPLACE VIEW v_realtime_event_counts AS
+-- chime:begin v_realtime_event_counts
+SELECT
+    (SELECT count(*) FROM agent_queries a
+     WHERE a.created_at > now() - interval '5 minutes' AND a.agent IS NOT NULL) AS raw_count,
+    (SELECT coalesce(sum(p.queries_last_5min), 0)::bigint FROM mv_realtime_agent_performance p) AS materialized_count
+-- chime:end
+;
+
+-- chime:begin agent_performance
+CREATE OR REPLACE FUNCTION agent_performance(agent text DEFAULT NULL, max_rows integer DEFAULT 100)
+RETURNS TABLE (
+    agent text, queries_last_minute bigint, queries_last_5min bigint, queries_last_hour bigint,
+    avg_latency_1min numeric, avg_latency_5min numeric, max_latency_5min numeric, health_status text,
+    last_updated_at timestamptz, last_refresh timestamptz, seconds_since_refresh numeric)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT s.agent, s.queries_last_minute, s.queries_last_5min, s.queries_last_hour, s.avg_latency_1min,
+        s.avg_latency_5min, s.max_latency_5min, s.health_status, s.last_updated_at, s.last_refresh,
+        s.seconds_since_refresh
+    FROM v_agent_performance_snapshot s
+    WHERE agent_performance.agent IS NULL OR s.agent = agent_performance.agent
+    ORDER BY s.avg_latency_1min DESC NULLS LAST, s.agent
+    LIMIT greatest(0, least(agent_performance.max_rows, 1000));
+END
+-- chime:end
+;
+
+-- chime:begin realtime_pipeline_health
+CREATE OR REPLACE FUNCTION realtime_pipeline_health()
+RETURNS TABLE (component text, status text, seconds_since_refresh numeric)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT h.component, h.status, h.seconds_since_refresh FROM v_realtime_pipeline_health h;
+END
+-- chime:end
+;
+
+-- chime:begin realtime_event_counts
+CREATE OR REPLACE FUNCTION realtime_event_counts()
+RETURNS TABLE (raw_count bigint, materialized_count bigint)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT c.raw_count, c.materialized_count FROM v_realtime_event_counts c;
+END
+-- chime:end
+;
+
+-- chime:begin realtime_refresh_lag
+CREATE OR REPLACE FUNCTION realtime_refresh_lag()
+RETURNS TABLE (refresh_lag interval)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT now() - h.last_refresh FROM v_realtime_pipeline_health h;
+END
+-- chime:end
+;
+
+-- chime:begin agent_query_quality
+CREATE OR REPLACE FUNCTION agent_query_quality(failed_only boolean DEFAULT false)
+RETURNS TABLE (
+    check_name text, dimension text, checked_count bigint, failed_count bigint, failed_pct numeric, status text,
+    refreshed_at timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT q.check_name, q.dimension, q.checked_count, q.failed_count, q.failed_pct, q.status, q.refreshed_at
+    FROM mv_agent_query_quality q
+    WHERE agent_query_quality.failed_only IS NOT TRUE OR q.status = 'failed'
+    ORDER BY q.dimension, q.check_name
+    LIMIT 100;
+END
+-- chime:end
+;
+
+-- The latest days, weeks (from Monday) or months, shown in ascending order. Another word than these gives nothing.
+-- chime:begin agent_trends
+CREATE OR REPLACE FUNCTION agent_trends(agent text, granularity text DEFAULT 'day', max_rows integer DEFAULT 30)
+RETURNS TABLE (
+    agent text, period date, query_count bigint, avg_latency_ms numeric, max_latency_ms numeric,
+    slow_query_count bigint)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT latest.agent, latest.period, latest.query_count, latest.avg_latency_ms, latest.max_latency_ms,
+        latest.slow_query_count
+    FROM (
+        SELECT d.agent, date_trunc(agent_trends.granularity, d.day::timestamp)::date AS period,
+            sum(d.query_count)::bigint AS query_count,
+            round(sum(d.total_latency_ms) / nullif(sum(d.latency_count), 0), 2) AS avg_latency_ms,
+            max(d.max_latency_ms) AS max_latency_ms, sum(d.slow_query_count)::bigint AS slow_query_count
+        FROM mv_agent_daily_trends d
+        WHERE d.agent = agent_trends.agent AND agent_trends.granularity IN ('day', 'week', 'month')
+        GROUP BY d.agent, date_trunc(agent_trends.granularity, d.day::timestamp)
+        ORDER BY 2 DESC
+        LIMIT greatest(0, least(agent_trends.max_rows, 1000))) latest
+    ORDER BY latest.period;
+END
+-- chime:end
+;
+
+-- Seed 001's refresh of the three real-time views, as far as their plugins are installed. At once, in the caller's
+-- transaction, whether a daemon runs or not; each job's run is written down. It runs with its owner's rights, so whoever
+-- may execute it needs no others: analytics_reader may not, unless it is granted.
+-- chime:begin refresh_realtime_metrics
+CREATE OR REPLACE FUNCTION refresh_realtime_metrics() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    PERFORM FROM chime.refresh_relations(
+        ARRAY['mv_realtime_agent_performance', 'mv_approval_queue_summary', 'mv_training_quality_snapshot']);
+END
+$body$
+-- chime:end
+;
+
+-- For listeners of seed 001's channels. Nothing here may fail a user's write: texts are cut, so that the payload stays
+-- far below the server's 8,000 bytes even if every character is escaped, and a number that no JSON has is null.
+\if :{?channels}
+-- chime:begin agent_queries_stream
+CREATE OR REPLACE FUNCTION notify_agent_query() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    PERFORM pg_notify('agent_queries_stream', json_build_object(
+        'event', 'new_query', 'id', NEW.id, 'agent', left(NEW.agent, 100), 'query', left(NEW.query, 500),
+        'latency_ms', CASE WHEN abs(NEW.latency_ms::numeric) < 1e12 THEN round(NEW.latency_ms::numeric, 3) END,
+        'conversation_id', left(NEW.conversation_id, 200), 'created_at', NEW.created_at)::text);
+    RETURN NULL;
+END
+$body$;
+CREATE OR REPLACE TRIGGER trg_notify_agent_query
+    AFTER INSERT ON agent_queries
+    FOR EACH ROW EXECUTE FUNCTION notify_agent_query();
+-- chime:end
+
+-- Slow queries as they are written, and agents whose health turns `degraded` as it is refreshed. Both payloads have the
+-- same keys; the latency of an agent is its average over the last minute.
+-- chime:begin performance_alert_stream
+CREATE OR REPLACE FUNCTION notify_slow_query() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    PERFORM pg_notify('performance_alert_stream', json_build_object(
+        'event', 'slow_query', 'agent', left(NEW.agent, 100),
+        'latency_ms', CASE WHEN abs(NEW.latency_ms::numeric) < 1e12 THEN round(NEW.latency_ms::numeric, 3) END,
+        'query', left(NEW.query, 100), 'conversation_id', left(NEW.conversation_id, 200),
+        'created_at', NEW.created_at, 'severity', CASE WHEN NEW.latency_ms > 1000 THEN 'critical' ELSE 'warning' END,
+        'health_status', NULL)::text);
+    RETURN NULL;
+END
+$body$;
+CREATE OR REPLACE TRIGGER trg_notify_slow_query
+    AFTER INSERT ON agent_queries
+    FOR EACH ROW WHEN (NEW.latency_ms > 200) EXECUTE FUNCTION notify_slow_query();
+
+CREATE OR REPLACE FUNCTION notify_agent_degraded() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.health_status = 'degraded' THEN
+        RETURN NULL;
+    END IF;
+    PERFORM pg_notify('performance_alert_stream', json_build_object(
+        'event', 'health_degraded', 'agent', left(NEW.agent, 100), 'latency_ms', NEW.avg_latency_1min,
+        'query', NULL, 'conversation_id', NULL, 'created_at', NEW.refreshed_at, 'severity', 'critical',
+        'health_status', NEW.health_status)::text);
+    RETURN NULL;
+END
+$body$;
+CREATE OR REPLACE TRIGGER trg_notify_agent_degraded
+    AFTER INSERT OR UPDATE ON mv_realtime_agent_performance
+    FOR EACH ROW WHEN (NEW.health_status = 'degraded') EXECUTE FUNCTION notify_agent_degraded();
+-- chime:end
+\endif

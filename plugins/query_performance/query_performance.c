@@ -1,0 +1,44 @@
+#include <pgchime/plugin.h>
+
+#include "query_performance.sql.h"
+
+static const struct chime_source sources[] = {
+    {.table = "AgentQuery", .columns = "agent, latencyMs, createdAt", .capture = "agent"},
+};
+
+static const struct chime_view views[] = {
+    {.relation = "mv_query_performance_live",
+     .definition = sql_mv_query_performance_live,
+     .key = "agent",
+     .key_index = "mv_query_performance_live_agent_idx",
+     .grain = "agent",
+     .stamps = "refreshed_at",
+     .revisit = sql_revisit_callers,
+     .rejected = sql_rejected_calls,
+     .comment = "Calls and latency of each agent over the last hour"},
+};
+
+/* Where a dashboard turns when the kept relation is not to be had: the same columns off the source, slower. */
+static const struct chime_plain_view plain_views[] = {
+    {.relation = "v_agent_query_performance",
+     .definition = sql_mv_query_performance_live,
+     .comment = "As mv_query_performance_live, computed when it is read"},
+};
+
+static const struct chime_job jobs[] = {
+    {.name = "refresh-query-performance-live", .schedule = "*/30 * * * * *", .refresh = "mv_query_performance_live"},
+};
+
+static const struct chime_function functions[] = {
+    {.signature = "agent_leaderboard(integer)", .definition = sql_agent_leaderboard},
+};
+
+static const struct chime_tile tiles[] = {
+    {.title = "Agent Performance Leaderboard",
+     .query = "SELECT agent, query_count_1h, avg_latency_ms, performance_rating FROM agent_leaderboard()",
+     .draw = "table"},
+};
+
+CHIME_PLUGIN(.name = "query_performance", .version = "1.0", .summary = "latency of each agent's calls in the last hour",
+             .sources = CHIME_LIST(sources), .views = CHIME_LIST(views), .plain_views = CHIME_LIST(plain_views),
+             .jobs = CHIME_LIST(jobs), .functions = CHIME_LIST(functions), .tiles = CHIME_LIST(tiles))

@@ -1,0 +1,118 @@
+#include "support/agents.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "support/files.h"
+#include "support/process.h"
+#include "support/wait.h"
+
+#define POPULATION_SECONDS 60
+#define PSQL "/usr/lib/postgresql/15/bin/psql"
+
+static const char *const plugins[] = {"agent_performance", "query_performance", "approval_queue"};
+#define PLUGIN_COUNT (sizeof plugins / sizeof plugins[0])
+
+static void put_plugin(const struct agents *agents, const char *name)
+{
+    char *from = files_path("%s/plugins/%s.so", PGCHIME_BUILD_DIR, name);
+    char *to = files_path("%s/%s.so", agents->folder, name);
+
+    files_copy(from, to);
+    free(from);
+    free(to);
+}
+
+void agents_take_plugin(struct agents *agents, const char *name)
+{
+    char *path = files_path("%s/%s.so", agents->folder, name);
+
+    if (unlink(path) != 0)
+        support_fail("%s is not there", path);
+    free(path);
+}
+
+void agents_serve(struct agents *agents)
+{
+    struct daemon *served = site_lead(agents->site);
+
+    WAIT_SQL(agents->cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0",
+             POPULATION_SECONDS);
+    WAIT_SQL(agents->cluster, "SELECT count(*) FROM chime.request WHERE verb = 'run'", "0", POPULATION_SECONDS);
+    site_end(served);
+    daemon_destroy(served);
+}
+
+struct agents agents_create(void)
+{
+    struct agents agents = {.cluster = cluster_create(NULL), .folder = files_make_directory()};
+
+    agents.site = site_create(agents.cluster, "postgres", 2);
+    for (size_t i = 0; i < PLUGIN_COUNT; i++)
+        put_plugin(&agents, plugins[i]);
+    site_use_plugins(agents.site, agents.folder);
+    cluster_execute(agents.cluster, "CREATE ROLE analytics_reader");
+    cluster_execute_file(agents.cluster, PGCHIME_SOURCE_DIR "/tests/support/agents.sql");
+    agents_serve(&agents);
+    EXPECT_SQL(agents.cluster, "SELECT public.agents_ready()", "");
+    return agents;
+}
+
+void agents_destroy(struct agents *agents)
+{
+    site_destroy(agents->site);
+    cluster_destroy(agents->cluster);
+    free(agents->folder);
+}
+
+void agents_fill(struct agents *agents)
+{
+    cluster_execute(agents->cluster, "CALL public.add_queries('" AGENTS_AS_OF "', 4000, 'first');"
+                                     "CALL public.add_approvals('" AGENTS_AS_OF "', 1500, 'first');"
+                                     "CALL public.add_edges('" AGENTS_AS_OF "')");
+    EXPECT_SQL(agents->cluster,
+               "SELECT count(*) || ' ' || min(public.look(relation, '" AGENTS_AS_OF "', true))"
+               " FROM chime.view WHERE full_reason IS NULL",
+               "4 full: asked for");
+    EXPECT_SQL(agents->cluster,
+               "SELECT count(*) || ' ' || min(public.look(relation, '" AGENTS_AS_OF "'))"
+               " FROM chime.view WHERE full_reason IS NOT NULL",
+               "3 full: it has no grain");
+}
+
+static char *rejected_figures(struct agents *agents)
+{
+    return cluster_value(agents->cluster, "SELECT string_agg(format('--rejected %s=%s', relation, rejected), ' ')"
+                                          " FROM chime.view_refresh WHERE rejected IS NOT NULL");
+}
+
+static void run(struct agents *agents, char *command)
+{
+    char *log = files_path("%s/agents.log", cluster_directory(agents->cluster));
+    const char *argv[] = {"/bin/bash", "-c", command, NULL};
+
+    process_must_run(argv, log);
+    free(command);
+    free(log);
+}
+
+void agents_compare(struct agents *agents, const char *as_of, bool rejected)
+{
+    char *conninfo = cluster_conninfo(agents->cluster, "postgres");
+    char *figures = rejected ? rejected_figures(agents) : NULL;
+
+    run(agents, files_path("%s/tests/oracle/compare_agents %s '%s' analytics '%s'", PGCHIME_SOURCE_DIR,
+                           figures != NULL ? figures : "", conninfo, as_of));
+    free(figures);
+    free(conninfo);
+}
+
+void agents_run_file(struct agents *agents, const char *plugin)
+{
+    char *conninfo = cluster_conninfo(agents->cluster, "postgres");
+
+    run(agents, files_path("PGOPTIONS='-c search_path=analytics,public' %s -Xq -v ON_ERROR_STOP=1 -v channels=1 -d '%s'"
+                           " -f %s/plugins/%s/%s.sql",
+                           access(PSQL, X_OK) == 0 ? PSQL : "psql", conninfo, PGCHIME_SOURCE_DIR, plugin, plugin));
+    free(conninfo);
+}
