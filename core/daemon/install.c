@@ -62,10 +62,14 @@ static char *dump(json_t *json)
     return text;
 }
 
-static char *sources_json(const struct declaration *declaration)
+/* Those that are for the relation; NULL: all. */
+static char *sources_json(const struct declaration *declaration, const char *relation)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < declaration->source_count; i++) {
+        if (relation != NULL && !source_is_for(&declaration->sources[i], relation)) {
+            continue;
+        }
         json_t *source = json_object();
         json_object_set_new(source, "table", json_string(declaration->sources[i].table));
         json_object_set_new(source, "columns", names_json(&declaration->sources[i].columns));
@@ -173,9 +177,10 @@ static void sources_known(void *data, const struct pg_reply *reply)
 
 static void send_sources(struct install *install)
 {
-    char *sources = sources_json(current(install)->declaration);
+    char *sources = sources_json(current(install)->declaration, NULL);
     const char *parameters[] = {current(install)->view_schema, current(install)->source_schema, sources};
-    send(install, "SELECT m FROM chime.missing_sources($1, $2, $3) m", 3, parameters, sources_known);
+    send(install, "SELECT DISTINCT m FROM chime.missing_sources($1, $2, $3) m ORDER BY m", 3, parameters,
+         sources_known);
     free(sources);
 }
 
@@ -197,9 +202,9 @@ static void tried(void *data, const struct pg_reply *reply)
 static void send_keys(struct install *install)
 {
     const struct catalog_plugin *plugin = current(install);
-    char *sources = sources_json(plugin->declaration);
-    const char *parameters[] = {plugin->view_schema, plugin->source_schema,
-                                plugin->declaration->views[install->item].relation, sources};
+    const char *relation = plugin->declaration->views[install->item].relation;
+    char *sources = sources_json(plugin->declaration, relation);
+    const char *parameters[] = {plugin->view_schema, plugin->source_schema, relation, sources};
     send(install, "SELECT chime.install_keys($1, $2, $3, $4)", 4, parameters, tried);
     free(sources);
 }

@@ -23,7 +23,8 @@ struct declared_source {
     const char *table;
     struct names columns; /* those of capture included */
     struct names capture;
-    const char *map; /* NULL */
+    const char *map;    /* NULL */
+    struct names views; /* those that it is for; none: all */
 };
 
 struct declared_index {
@@ -115,6 +116,8 @@ char *declaration_encode(const struct chime_plugin *plugin, const char *expected
 struct declaration *declaration_decode(const char *bytes, size_t length, const char *file, struct error *err);
 void declaration_destroy(struct declaration *declaration); /* takes NULL */
 
+/* Whether a view that reads the source's table is meant by it. */
+bool source_is_for(const struct declared_source *source, const char *relation);
 /* Whether a setting may have this value: of its type and in its range. The error names the range. */
 bool setting_accepts(const struct declared_setting *setting, const char *value, struct error *err) CHIME_MUST_CHECK;
 

@@ -109,7 +109,8 @@ static bool check_source(struct check *check, size_t index, const struct chime_s
     *to = (struct declared_source){.table = from->table, .map = from->map};
     if (!check_name(check, place, "table", from->table, &rule_catalog) ||
         !check_names(check, place, "columns", from->columns, &rule_catalog, &to->columns) ||
-        !check_names(check, place, "capture", from->capture, &rule_catalog, &to->capture)) {
+        !check_names(check, place, "capture", from->capture, &rule_catalog, &to->capture) ||
+        !check_names(check, place, "views", from->views, &rule_relation, &to->views)) {
         return false;
     }
     if (to->map != NULL && to->capture.count == 0) {
@@ -125,16 +126,107 @@ static bool check_sources(struct check *check)
     const struct chime_list *list = &check->plugin->sources;
     const struct chime_source *from = list->items;
     struct declared_source *to = arena_alloc(check->arena, list->count * sizeof(*to));
-    const char **tables = arena_alloc(check->arena, list->count * sizeof(*tables));
     for (size_t i = 0; i < list->count; i++) {
         if (!check_source(check, i, &from[i], &to[i])) {
             return false;
         }
-        tables[i] = to[i].table;
     }
     check->declaration->sources = to;
     check->declaration->source_count = list->count;
-    return check_unique(check, "sources: the table", tables, list->count);
+    return true;
+}
+
+bool source_is_for(const struct declared_source *source, const char *relation)
+{
+    for (size_t i = 0; i < source->views.count; i++) {
+        if (strcmp(source->views.items[i], relation) == 0) {
+            return true;
+        }
+    }
+    return source->views.count == 0;
+}
+
+static bool check_views_of_source(struct check *check, size_t index, const char *const *views)
+{
+    const struct declared_source *source = &check->declaration->sources[index];
+    char place[CHECK_PLACE_SIZE];
+    check_place(place, "sources", index, source->table);
+    for (size_t i = 0; i < source->views.count; i++) {
+        if (!names_contain(views, check->declaration->view_count, source->views.items[i])) {
+            return check_fail(check, "name relations of this plugin's own views, or leave .views out",
+                              "%s: \"%s\" is no view of this plugin", place, source->views.items[i]);
+        }
+    }
+    return true;
+}
+
+static int compare_tables(const void *left, const void *right)
+{
+    const struct declared_source *const *one = left;
+    const struct declared_source *const *other = right;
+    return strcmp((*one)->table, (*other)->table);
+}
+
+/* Sources of one table must be for different views: each view has one way from a table to its grain. */
+static bool check_same_table(struct check *check, const struct declared_source *const *sources, size_t count)
+{
+    size_t view_count = 0;
+    bool for_all = false;
+    for (size_t i = 0; i < count; i++) {
+        view_count += sources[i]->views.count;
+        for_all = for_all || sources[i]->views.count == 0;
+    }
+    if (for_all) {
+        return count == 1 || check_fail(check, "declare it once, or name in .views which views each one is for",
+                                        "sources: the table \"%s\" is declared twice", sources[0]->table);
+    }
+    const char **views = arena_alloc(check->arena, view_count * sizeof(*views));
+    for (size_t i = 0, filled = 0; i < count; filled += sources[i++]->views.count) {
+        memcpy(views + filled, sources[i]->views.items, sources[i]->views.count * sizeof(*views));
+    }
+    const char *twice = names_sort(views, view_count);
+    return twice == NULL ||
+           check_fail(check, "name each view in one of them",
+                      "sources: the table \"%s\" is declared twice for view \"%s\"", sources[0]->table, twice);
+}
+
+static bool check_tables(struct check *check)
+{
+    const struct declaration *declaration = check->declaration;
+    size_t count = declaration->source_count;
+    const struct declared_source **sorted = arena_alloc(check->arena, count * sizeof(*sorted));
+    for (size_t i = 0; i < count; i++) {
+        sorted[i] = &declaration->sources[i];
+    }
+    if (count > 0) {
+        qsort(sorted, count, sizeof(*sorted), compare_tables);
+    }
+    for (size_t start = 0, end = 0; start < count; start = end) {
+        while (end < count && strcmp(sorted[end]->table, sorted[start]->table) == 0) {
+            end++;
+        }
+        if (!check_same_table(check, sorted + start, end - start)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What sources say of views; after check_views. */
+static bool check_source_views(struct check *check)
+{
+    const struct declaration *declaration = check->declaration;
+    const char **views = arena_alloc(check->arena, declaration->view_count * sizeof(*views));
+    for (size_t i = 0; i < declaration->view_count; i++) {
+        views[i] = declaration->views[i].relation;
+    }
+    names_sort(views, declaration->view_count);
+    for (size_t i = 0; i < declaration->source_count; i++) {
+        if (!check_views_of_source(check, i, views)) {
+            return false;
+        }
+    }
+    return check_tables(check);
 }
 
 /* --- functions --- */
@@ -310,7 +402,7 @@ static bool check_upgrades(struct check *check)
 bool declaration_check(struct declaration *declaration, const struct chime_plugin *plugin, struct error *err)
 {
     struct check check = {.arena = declaration->arena, .plugin = plugin, .declaration = declaration, .err = err};
-    return check_identity(&check) && check_sources(&check) && check_views(&check) && check_jobs(&check) &&
-           check_functions(&check) && check_channels(&check) && check_tiles(&check) && check_alerts(&check) &&
-           check_settings(&check) && check_upgrades(&check);
+    return check_identity(&check) && check_sources(&check) && check_views(&check) && check_source_views(&check) &&
+           check_jobs(&check) && check_functions(&check) && check_channels(&check) && check_tiles(&check) &&
+           check_alerts(&check) && check_settings(&check) && check_upgrades(&check);
 }

@@ -18,10 +18,8 @@
     }
 
 static const struct shape_member source_members[] = {
-    TEXT(chime_source, table),
-    TEXT(chime_source, columns),
-    TEXT(chime_source, capture),
-    TEXT(chime_source, map),
+    TEXT(chime_source, table), TEXT(chime_source, columns), TEXT(chime_source, capture),
+    TEXT(chime_source, map),   TEXT(chime_source, views),
 };
 static const struct shape shape_source = SHAPE(chime_source, source_members);
 

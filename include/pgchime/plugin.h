@@ -50,6 +50,8 @@ struct chime_source {
     const char *capture; /* those whose change matters to a grain; "" = the source's changes are not captured */
     const char *map;     /* where the captured columns are not the grain: SELECT from `marks` (the captured columns)
                             to the grain's columns; NULL when they are */
+    const char *views; /* relations of this plugin that it is for; NULL: all that read the table. A table that leads to
+                            several grains is declared once for each: no view may be in two of them */
 };
 
 /* A relation kept fresh. Two are made: RELATION__live, a plain view of the definition, and RELATION, a table. */

@@ -41,10 +41,13 @@ static const struct chime_plain_view plain_views[] = {
      .comment = "Queries of the last five minutes in agent_queries and in mv_realtime_agent_performance"},
 };
 
+static const struct chime_option fresh[] = {{"target_lag", "250ms"}};
+
 static const struct chime_job jobs[] = {
     {.name = "refresh_realtime_agent_performance",
      .schedule = "*/30 * * * * *",
-     .refresh = "mv_realtime_agent_performance"},
+     .refresh = "mv_realtime_agent_performance",
+     .options = CHIME_LIST(fresh)},
     {.name = "refresh-agent-query-quality", .schedule = "*/15 * * * *", .refresh = "mv_agent_query_quality"},
     {.name = "refresh-agent-daily-trends", .schedule = "20 0 * * *", .refresh = "mv_agent_daily_trends"},
 };

@@ -51,10 +51,13 @@ static const struct chime_plain_view plain_views[] = {
      .comment = "As mv_agent_accuracy_rolling, computed when it is read"},
 };
 
+static const struct chime_option fresh[] = {{"target_lag", "250ms"}};
+
 static const struct chime_job jobs[] = {
     {.name = "refresh-agent-queue-realtime",
      .schedule = "*/5 * * * * *",
-     .refresh = "mv_agent_queue_realtime, mv_approval_queue_summary"},
+     .refresh = "mv_agent_queue_realtime, mv_approval_queue_summary",
+     .options = CHIME_LIST(fresh)},
     {.name = "refresh-agent-accuracy-rolling", .schedule = "*/15 * * * *", .refresh = "mv_agent_accuracy_rolling"},
 };
 

@@ -25,8 +25,13 @@ static const struct chime_plain_view plain_views[] = {
      .comment = "As mv_query_performance_live, computed when it is read"},
 };
 
+static const struct chime_option fresh[] = {{"target_lag", "30s"}};
+
 static const struct chime_job jobs[] = {
-    {.name = "refresh-query-performance-live", .schedule = "*/30 * * * * *", .refresh = "mv_query_performance_live"},
+    {.name = "refresh-query-performance-live",
+     .schedule = "*/30 * * * * *",
+     .refresh = "mv_query_performance_live",
+     .options = CHIME_LIST(fresh)},
 };
 
 static const struct chime_function functions[] = {

@@ -1,4 +1,4 @@
--- Chat telemetry summed up: one row for each domain, one for each model.
+-- Chat telemetry summed up: one row for each domain, one for each model; and by hour and day, in all, by domain and by model.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs
 -- schema chime. The text between the marks is what the plugin carries.
@@ -96,6 +96,194 @@ GROUP BY t.model
 -- chime:end
 ;
 
+-- Rollups: the requests of each hour and of each day (UTC), with the sums and counts that the averages are made of, so that
+-- any number of buckets can be added up. They hold what chat_telemetry holds: where its old rows are deleted, their buckets go
+-- too. A request without a time from 2000 to 2099 has no bucket and is counted as rejected. Empty buckets are not there.
+-- To fill them for the past is what every full refresh does: it changes the rows that differ, so that doing it twice, or again
+-- after it broke off, duplicates nothing.
+-- The join is written twice over: by range, so that an index on created_at finds one bucket, which is what keyed refresh
+-- needs; and by equality of the day, so that all buckets together take one pass over the table.
+
+CREATE OR REPLACE VIEW chat_telemetry_rollups__live AS
+-- chime:begin chat_telemetry_rollups
+SELECT
+    b.bucket_start,
+    b.granularity,
+    b.bucket_end,
+    count(*) AS total_requests,
+    count(*) FILTER (WHERE t.success) AS success_count,
+    count(*) FILTER (WHERE t.success IS NOT TRUE) AS failure_count,
+    round(100.0 * count(*) FILTER (WHERE t.success) / count(*), 2) AS success_rate_pct,
+    coalesce(sum(t.input_tokens), 0)::bigint AS total_input_tokens,
+    coalesce(sum(t.output_tokens), 0)::bigint AS total_output_tokens,
+    coalesce(sum(t.cost), 0) AS total_cost_usd,
+    count(t.cost) AS cost_count,
+    round(avg(t.cost), 6) AS avg_cost_per_request,
+    coalesce(sum(t.duration_ms), 0)::bigint AS total_duration_ms,
+    count(t.duration_ms) AS duration_count,
+    round(avg(t.duration_ms), 2) AS avg_duration_ms,
+    coalesce(sum(t.search_count), 0)::bigint AS total_searches,
+    count(t.search_count) AS search_count,
+    round(avg(t.search_count), 2) AS avg_searches,
+    coalesce(sum(t.iteration_count), 0)::bigint AS total_iterations,
+    count(t.iteration_count) AS iteration_count,
+    round(avg(t.iteration_count), 2) AS avg_iterations,
+    max(t.created_at) AS last_request_at,
+    chime.as_of() AS materialized_at
+FROM (
+    SELECT 'hour'::text AS granularity, hours.at AS bucket_start, hours.at + interval '1 hour' AS bucket_end
+    FROM generate_series(
+        (SELECT date_trunc('hour', min(f.created_at) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' FROM chat_telemetry f
+         WHERE f.created_at >= timestamptz '2000-01-01 00:00+00' AND f.created_at < timestamptz '2100-01-01 00:00+00'),
+        (SELECT max(l.created_at) FROM chat_telemetry l
+         WHERE l.created_at >= timestamptz '2000-01-01 00:00+00' AND l.created_at < timestamptz '2100-01-01 00:00+00'),
+        interval '1 hour') AS hours (at)
+    UNION ALL
+    SELECT 'day', days.at, days.at + interval '24 hours'
+    FROM generate_series(
+        (SELECT date_trunc('day', min(f.created_at) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' FROM chat_telemetry f
+         WHERE f.created_at >= timestamptz '2000-01-01 00:00+00' AND f.created_at < timestamptz '2100-01-01 00:00+00'),
+        (SELECT max(l.created_at) FROM chat_telemetry l
+         WHERE l.created_at >= timestamptz '2000-01-01 00:00+00' AND l.created_at < timestamptz '2100-01-01 00:00+00'),
+        interval '24 hours') AS days (at)) b
+JOIN (
+    SELECT
+        c.success, c.input_tokens, c.output_tokens, c.duration_ms, c.search_count,
+        c.iteration_count, c.created_at,
+        CASE WHEN c.cost_usd > -1e12 AND c.cost_usd < 1e12 THEN c.cost_usd END AS cost
+    FROM chat_telemetry c) t
+    ON t.created_at >= b.bucket_start
+    AND t.created_at < b.bucket_end
+    AND date_trunc('day', t.created_at AT TIME ZONE 'UTC') = date_trunc('day', b.bucket_start AT TIME ZONE 'UTC')
+GROUP BY b.bucket_start, b.granularity, b.bucket_end
+-- chime:end
+;
+
+CREATE OR REPLACE VIEW chat_telemetry_domain_rollups__live AS
+-- chime:begin chat_telemetry_domain_rollups
+SELECT
+    b.bucket_start,
+    b.granularity,
+    t.domain,
+    b.bucket_end,
+    count(*) AS total_requests,
+    count(*) FILTER (WHERE t.success) AS success_count,
+    count(*) FILTER (WHERE t.success IS NOT TRUE) AS failure_count,
+    round(100.0 * count(*) FILTER (WHERE t.success) / count(*), 2) AS success_rate_pct,
+    coalesce(sum(t.input_tokens), 0)::bigint AS total_input_tokens,
+    coalesce(sum(t.output_tokens), 0)::bigint AS total_output_tokens,
+    coalesce(sum(t.cost), 0) AS total_cost_usd,
+    count(t.cost) AS cost_count,
+    round(avg(t.cost), 6) AS avg_cost_per_request,
+    coalesce(sum(t.duration_ms), 0)::bigint AS total_duration_ms,
+    count(t.duration_ms) AS duration_count,
+    round(avg(t.duration_ms), 2) AS avg_duration_ms,
+    coalesce(sum(t.search_count), 0)::bigint AS total_searches,
+    count(t.search_count) AS search_count,
+    round(avg(t.search_count), 2) AS avg_searches,
+    coalesce(sum(t.iteration_count), 0)::bigint AS total_iterations,
+    count(t.iteration_count) AS iteration_count,
+    round(avg(t.iteration_count), 2) AS avg_iterations,
+    max(t.created_at) AS last_request_at,
+    chime.as_of() AS materialized_at
+FROM (
+    SELECT 'hour'::text AS granularity, hours.at AS bucket_start, hours.at + interval '1 hour' AS bucket_end
+    FROM generate_series(
+        (SELECT date_trunc('hour', min(f.created_at) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' FROM chat_telemetry f
+         WHERE f.created_at >= timestamptz '2000-01-01 00:00+00' AND f.created_at < timestamptz '2100-01-01 00:00+00'),
+        (SELECT max(l.created_at) FROM chat_telemetry l
+         WHERE l.created_at >= timestamptz '2000-01-01 00:00+00' AND l.created_at < timestamptz '2100-01-01 00:00+00'),
+        interval '1 hour') AS hours (at)
+    UNION ALL
+    SELECT 'day', days.at, days.at + interval '24 hours'
+    FROM generate_series(
+        (SELECT date_trunc('day', min(f.created_at) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' FROM chat_telemetry f
+         WHERE f.created_at >= timestamptz '2000-01-01 00:00+00' AND f.created_at < timestamptz '2100-01-01 00:00+00'),
+        (SELECT max(l.created_at) FROM chat_telemetry l
+         WHERE l.created_at >= timestamptz '2000-01-01 00:00+00' AND l.created_at < timestamptz '2100-01-01 00:00+00'),
+        interval '24 hours') AS days (at)) b
+JOIN (
+    SELECT
+        c.domain, c.success, c.input_tokens, c.output_tokens, c.duration_ms, c.search_count,
+        c.iteration_count, c.created_at,
+        CASE WHEN c.cost_usd > -1e12 AND c.cost_usd < 1e12 THEN c.cost_usd END AS cost
+    FROM chat_telemetry c) t
+    ON t.created_at >= b.bucket_start
+    AND t.created_at < b.bucket_end
+    AND date_trunc('day', t.created_at AT TIME ZONE 'UTC') = date_trunc('day', b.bucket_start AT TIME ZONE 'UTC')
+WHERE t.domain IS NOT NULL
+GROUP BY b.bucket_start, b.granularity, b.bucket_end, t.domain
+-- chime:end
+;
+
+CREATE OR REPLACE VIEW chat_telemetry_model_rollups__live AS
+-- chime:begin chat_telemetry_model_rollups
+SELECT
+    b.bucket_start,
+    b.granularity,
+    t.model,
+    b.bucket_end,
+    count(*) AS total_requests,
+    count(*) FILTER (WHERE t.success) AS success_count,
+    count(*) FILTER (WHERE t.success IS NOT TRUE) AS failure_count,
+    round(100.0 * count(*) FILTER (WHERE t.success) / count(*), 2) AS success_rate_pct,
+    coalesce(sum(t.input_tokens), 0)::bigint AS total_input_tokens,
+    coalesce(sum(t.output_tokens), 0)::bigint AS total_output_tokens,
+    coalesce(sum(t.cost), 0) AS total_cost_usd,
+    count(t.cost) AS cost_count,
+    round(avg(t.cost), 6) AS avg_cost_per_request,
+    coalesce(sum(t.duration_ms), 0)::bigint AS total_duration_ms,
+    count(t.duration_ms) AS duration_count,
+    round(avg(t.duration_ms), 2) AS avg_duration_ms,
+    coalesce(sum(t.search_count), 0)::bigint AS total_searches,
+    count(t.search_count) AS search_count,
+    round(avg(t.search_count), 2) AS avg_searches,
+    coalesce(sum(t.iteration_count), 0)::bigint AS total_iterations,
+    count(t.iteration_count) AS iteration_count,
+    round(avg(t.iteration_count), 2) AS avg_iterations,
+    max(t.created_at) AS last_request_at,
+    chime.as_of() AS materialized_at
+FROM (
+    SELECT 'hour'::text AS granularity, hours.at AS bucket_start, hours.at + interval '1 hour' AS bucket_end
+    FROM generate_series(
+        (SELECT date_trunc('hour', min(f.created_at) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' FROM chat_telemetry f
+         WHERE f.created_at >= timestamptz '2000-01-01 00:00+00' AND f.created_at < timestamptz '2100-01-01 00:00+00'),
+        (SELECT max(l.created_at) FROM chat_telemetry l
+         WHERE l.created_at >= timestamptz '2000-01-01 00:00+00' AND l.created_at < timestamptz '2100-01-01 00:00+00'),
+        interval '1 hour') AS hours (at)
+    UNION ALL
+    SELECT 'day', days.at, days.at + interval '24 hours'
+    FROM generate_series(
+        (SELECT date_trunc('day', min(f.created_at) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' FROM chat_telemetry f
+         WHERE f.created_at >= timestamptz '2000-01-01 00:00+00' AND f.created_at < timestamptz '2100-01-01 00:00+00'),
+        (SELECT max(l.created_at) FROM chat_telemetry l
+         WHERE l.created_at >= timestamptz '2000-01-01 00:00+00' AND l.created_at < timestamptz '2100-01-01 00:00+00'),
+        interval '24 hours') AS days (at)) b
+JOIN (
+    SELECT
+        c.model, c.success, c.input_tokens, c.output_tokens, c.duration_ms, c.search_count,
+        c.iteration_count, c.created_at,
+        CASE WHEN c.cost_usd > -1e12 AND c.cost_usd < 1e12 THEN c.cost_usd END AS cost
+    FROM chat_telemetry c) t
+    ON t.created_at >= b.bucket_start
+    AND t.created_at < b.bucket_end
+    AND date_trunc('day', t.created_at AT TIME ZONE 'UTC') = date_trunc('day', b.bucket_start AT TIME ZONE 'UTC')
+WHERE t.model IS NOT NULL
+GROUP BY b.bucket_start, b.granularity, b.bucket_end, t.model
+-- chime:end
+;
+
+-- From changed rows to their hour and their day.
+\if false
+-- chime:begin buckets_of_marks
+SELECT DISTINCT date_trunc(g.granularity, m.created_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS bucket_start, g.granularity
+FROM marks m
+CROSS JOIN (VALUES ('hour'::text), ('day')) AS g (granularity)
+WHERE isfinite(m.created_at)
+-- chime:end
+;
+\endif
+
 -- Left out whole, or for their cost.
 -- chime:begin rejected_domain_requests
 SELECT count(*) AS rejected
@@ -111,6 +299,34 @@ WHERE c.model IS NULL OR NOT (c.cost_usd > -1e12 AND c.cost_usd < 1e12)
 -- chime:end
 ;
 
+-- Of rollups: without a bucket as well.
+-- chime:begin rejected_requests
+SELECT count(*) AS rejected
+FROM chat_telemetry c
+WHERE NOT coalesce(c.created_at >= timestamptz '2000-01-01 00:00+00'
+                   AND c.created_at < timestamptz '2100-01-01 00:00+00', false)
+    OR NOT (c.cost_usd > -1e12 AND c.cost_usd < 1e12)
+-- chime:end
+;
+
+-- chime:begin rejected_domain_rollups
+SELECT count(*) AS rejected
+FROM chat_telemetry c
+WHERE NOT coalesce(c.created_at >= timestamptz '2000-01-01 00:00+00'
+                   AND c.created_at < timestamptz '2100-01-01 00:00+00', false)
+    OR c.domain IS NULL OR NOT (c.cost_usd > -1e12 AND c.cost_usd < 1e12)
+-- chime:end
+;
+
+-- chime:begin rejected_model_rollups
+SELECT count(*) AS rejected
+FROM chat_telemetry c
+WHERE NOT coalesce(c.created_at >= timestamptz '2000-01-01 00:00+00'
+                   AND c.created_at < timestamptz '2100-01-01 00:00+00', false)
+    OR c.model IS NULL OR NOT (c.cost_usd > -1e12 AND c.cost_usd < 1e12)
+-- chime:end
+;
+
 -- pgchime makes and fills the kept relations itself; these lines stand in for it here.
 CREATE TABLE IF NOT EXISTS chat_telemetry_domain_summary AS TABLE chat_telemetry_domain_summary__live;
 CREATE UNIQUE INDEX IF NOT EXISTS idx_chat_telemetry_domain_summary_domain ON chat_telemetry_domain_summary (domain);
@@ -123,6 +339,20 @@ CREATE UNIQUE INDEX IF NOT EXISTS idx_chat_telemetry_model_summary_model ON chat
 CREATE INDEX IF NOT EXISTS idx_chat_telemetry_model_summary_cost ON chat_telemetry_model_summary (total_cost DESC);
 CREATE INDEX IF NOT EXISTS idx_chat_telemetry_model_summary_performance
     ON chat_telemetry_model_summary (avg_duration_ms, success_rate_pct DESC);
+CREATE TABLE IF NOT EXISTS chat_telemetry_rollups AS TABLE chat_telemetry_rollups__live;
+CREATE UNIQUE INDEX IF NOT EXISTS idx_chat_telemetry_rollups_bucket_granularity
+    ON chat_telemetry_rollups (bucket_start, granularity);
+CREATE INDEX IF NOT EXISTS idx_chat_telemetry_rollups_recent ON chat_telemetry_rollups (granularity, bucket_start DESC);
+CREATE TABLE IF NOT EXISTS chat_telemetry_domain_rollups AS TABLE chat_telemetry_domain_rollups__live;
+CREATE UNIQUE INDEX IF NOT EXISTS chat_telemetry_domain_rollups_pk
+    ON chat_telemetry_domain_rollups (bucket_start, granularity, domain);
+CREATE INDEX IF NOT EXISTS idx_chat_telemetry_domain_rollups_cost
+    ON chat_telemetry_domain_rollups (domain, bucket_start DESC, total_cost_usd DESC);
+CREATE TABLE IF NOT EXISTS chat_telemetry_model_rollups AS TABLE chat_telemetry_model_rollups__live;
+CREATE UNIQUE INDEX IF NOT EXISTS chat_telemetry_model_rollups_pk
+    ON chat_telemetry_model_rollups (bucket_start, granularity, model);
+CREATE INDEX IF NOT EXISTS idx_chat_telemetry_model_rollups_perf
+    ON chat_telemetry_model_rollups (model, bucket_start DESC, avg_duration_ms);
 
 -- What time alone can change: rows whose windows still hold something, as they were kept. Asking for requests of the
 -- last seven days instead would miss the row whose last request has left the window since. Idle rows cost nothing.
@@ -190,3 +420,86 @@ BEGIN ATOMIC
 END
 -- chime:end
 ;
+
+-- Hours from the rollups, and from the requests themselves where the rollups cannot be whole yet: from the hour in which they
+-- were refreshed last, or the running one if that is earlier. Seed 004's getTrendFromRollups missed the running hour, and whatever
+-- came after the last refresh. The latest 2,000 hours, ascending; without `since` the last 7 days; hours without requests
+-- are not there. `domain` NULL: all requests, also those without a domain.
+-- SECURITY DEFINER, since readers may not read requests: it gives out sums of hours and nothing else. row_security = off, as for
+-- every refresh: policies that would hide requests are an error, not a smaller trend.
+-- chime:begin telemetry_trend
+CREATE OR REPLACE FUNCTION telemetry_trend(since timestamptz DEFAULT NULL, domain text DEFAULT NULL)
+RETURNS TABLE (
+    bucket_start timestamptz, total_requests bigint, success_count bigint, success_rate_pct numeric,
+    total_cost_usd numeric, avg_cost_per_request numeric, total_input_tokens bigint, total_output_tokens bigint,
+    avg_duration_ms numeric, avg_searches numeric, avg_iterations numeric, from_raw boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
+BEGIN ATOMIC
+    WITH edge AS (
+        SELECT
+            date_trunc('hour', coalesce(telemetry_trend.since, chime.as_of() - interval '168 hours') AT TIME ZONE 'UTC')
+                AT TIME ZONE 'UTC' AS since,
+            date_trunc('hour', least(chime.as_of(), (
+                SELECT coalesce(min(coalesce(v.refreshed_at, '-infinity')), '-infinity')
+                FROM chime.view_refresh v
+                WHERE v.relation = CASE WHEN telemetry_trend.domain IS NULL THEN 'chat_telemetry_rollups'
+                                        ELSE 'chat_telemetry_domain_rollups' END)) AT TIME ZONE 'UTC')
+                AT TIME ZONE 'UTC' AS at
+    ),
+    hours AS (
+        SELECT r.bucket_start, r.total_requests, r.success_count, r.total_cost_usd, r.cost_count, r.total_input_tokens,
+            r.total_output_tokens, r.total_duration_ms, r.duration_count, r.total_searches, r.search_count,
+            r.total_iterations, r.iteration_count, false AS from_raw
+        FROM chat_telemetry_rollups r
+        CROSS JOIN edge
+        WHERE telemetry_trend.domain IS NULL AND r.granularity = 'hour' AND r.bucket_start >= edge.since
+            AND r.bucket_start < edge.at
+        UNION ALL
+        SELECT r.bucket_start, r.total_requests, r.success_count, r.total_cost_usd, r.cost_count, r.total_input_tokens,
+            r.total_output_tokens, r.total_duration_ms, r.duration_count, r.total_searches, r.search_count,
+            r.total_iterations, r.iteration_count, false AS from_raw
+        FROM chat_telemetry_domain_rollups r
+        CROSS JOIN edge
+        WHERE r.domain = telemetry_trend.domain AND r.granularity = 'hour' AND r.bucket_start >= edge.since
+            AND r.bucket_start < edge.at
+        UNION ALL
+        SELECT date_trunc('hour', c.created_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', count(*),
+            count(*) FILTER (WHERE c.success),
+            coalesce(sum(c.cost_usd) FILTER (WHERE c.cost_usd > -1e12 AND c.cost_usd < 1e12), 0),
+            count(*) FILTER (WHERE c.cost_usd > -1e12 AND c.cost_usd < 1e12),
+            coalesce(sum(c.input_tokens), 0)::bigint, coalesce(sum(c.output_tokens), 0)::bigint,
+            coalesce(sum(c.duration_ms), 0)::bigint, count(c.duration_ms),
+            coalesce(sum(c.search_count), 0)::bigint, count(c.search_count),
+            coalesce(sum(c.iteration_count), 0)::bigint, count(c.iteration_count), true
+        FROM chat_telemetry c
+        CROSS JOIN edge
+        WHERE c.created_at >= greatest(edge.at, edge.since, timestamptz '2000-01-01 00:00+00')
+            AND c.created_at < timestamptz '2100-01-01 00:00+00'
+            AND (telemetry_trend.domain IS NULL OR c.domain = telemetry_trend.domain)
+        GROUP BY 1
+    )
+    SELECT h.bucket_start, h.total_requests, h.success_count, round(100.0 * h.success_count / h.total_requests, 2),
+        h.total_cost_usd, round(h.total_cost_usd / nullif(h.cost_count, 0), 6), h.total_input_tokens,
+        h.total_output_tokens, round(h.total_duration_ms::numeric / nullif(h.duration_count, 0), 2),
+        round(h.total_searches::numeric / nullif(h.search_count, 0), 2),
+        round(h.total_iterations::numeric / nullif(h.iteration_count, 0), 2), h.from_raw
+    FROM (SELECT * FROM hours ORDER BY hours.bucket_start DESC LIMIT 2000) h
+    ORDER BY h.bucket_start;
+END
+-- chime:end
+;
+
+-- In the caller's transaction, with its rights: whoever may refresh may call it, also while the daemon is down. An error is
+-- raised, not a status; plpgsql, so that it can be made before there is anything to refresh.
+-- chime:begin refresh_telemetry_summary_views
+CREATE OR REPLACE FUNCTION refresh_telemetry_summary_views()
+RETURNS TABLE (view_name text, refresh_time_ms numeric, status text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    RETURN QUERY
+    SELECT split_part(r.view, '.', -1), round(r.duration_ms::numeric, 3), 'SUCCESS'::text
+    FROM chime.refresh_job('refresh-telemetry-summary-hourly') AS r;
+END
+$body$;
+-- chime:end

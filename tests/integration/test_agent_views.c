@@ -81,7 +81,9 @@ START_TEST(the_seeds_find_their_indexes_functions_and_jobs)
                "analytics.hourly_approval_rates(integer) analytics.realtime_event_counts() "
                "analytics.realtime_pipeline_health() analytics.realtime_refresh_lag() "
                "analytics.refresh_realtime_metrics()");
-    EXPECT_SQL(cluster, "SELECT string_agg(name || ' ' || schedule, ', ' ORDER BY name COLLATE \"C\") FROM chime.job WHERE origin = 'plugin'",
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(name || ' ' || schedule, ', ' ORDER BY name COLLATE \"C\") FROM chime.job WHERE "
+               "origin = 'plugin'",
                "refresh-agent-accuracy-rolling */15 * * * *, refresh-agent-daily-trends 20 0 * * *, "
                "refresh-agent-query-quality */15 * * * *, refresh-agent-queue-realtime */5 * * * * *, "
                "refresh-query-performance-live */30 * * * * *, refresh_realtime_agent_performance */30 * * * * *");

@@ -58,7 +58,8 @@ static void setup_lists(void)
 
 static void setup(void)
 {
-    source = (struct chime_source){"orders", "id, total", "day", "SELECT day FROM marks"};
+    source = (struct chime_source){
+        .table = "orders", .columns = "id, total", .capture = "day", .map = "SELECT day FROM marks"};
     index_of_view = (struct chime_index){"idx_total", "total DESC", "total > 0"};
     view = (struct chime_view){
         .relation = "mv_orders",
@@ -393,6 +394,44 @@ START_TEST(sources_are_checked)
     struct chime_source two[] = {source, source};
     plugin.sources = (struct chime_list)CHIME_LIST(two);
     assert_refused("sources: the table \"orders\" is declared twice");
+}
+END_TEST
+
+START_TEST(a_table_may_lead_to_a_grain_of_each_view)
+{
+    struct chime_view views[] = {view,
+                                 {.relation = "mv_shops", .definition = "SELECT shop FROM orders", .key = "shop"}};
+    struct chime_source two[] = {source, source};
+    plugin.views = (struct chime_list)CHIME_LIST(views);
+    plugin.sources = (struct chime_list)CHIME_LIST(two);
+    two[0].views = "mv_orders";
+    two[1].views = "mv_shops";
+    struct error err;
+    struct declaration *declaration = pass_on(&err);
+    ck_assert_msg(declaration != NULL, "refused: %s", err.message);
+    ck_assert(source_is_for(&declaration->sources[0], "mv_orders"));
+    ck_assert(!source_is_for(&declaration->sources[0], "mv_shops"));
+    ck_assert(source_is_for(&declaration->sources[1], "mv_shops"));
+    declaration_destroy(declaration);
+}
+END_TEST
+
+static void assert_two_sources_refused(const char *first, const char *second, const char *reason)
+{
+    struct chime_source two[] = {source, source};
+    plugin.sources = (struct chime_list)CHIME_LIST(two);
+    two[0].views = first;
+    two[1].views = second;
+    assert_refused(reason);
+}
+
+START_TEST(a_view_has_one_way_from_a_table)
+{
+    assert_two_sources_refused("mv_orders", "mv_orders", "\"orders\" is declared twice for view \"mv_orders\"");
+    assert_two_sources_refused("mv_orders", NULL, "the table \"orders\" is declared twice");
+    assert_two_sources_refused("mv_nothing", NULL, "sources[0] \"orders\": \"mv_nothing\" is no view of this plugin");
+    source.views = "Mv";
+    assert_refused("views has \"Mv\", which is not a name");
 }
 END_TEST
 
@@ -859,6 +898,8 @@ static TCase *refused_case(void)
     tcase_add_test(tests, the_plugin_is_checked);
     tcase_add_test(tests, the_daemon_compares_the_name_with_the_file_itself);
     tcase_add_test(tests, sources_are_checked);
+    tcase_add_test(tests, a_table_may_lead_to_a_grain_of_each_view);
+    tcase_add_test(tests, a_view_has_one_way_from_a_table);
     tcase_add_test(tests, names_of_columns_are_at_most_63_bytes);
     tcase_add_test(tests, lists_of_names_are_bounded);
     tcase_add_test(tests, views_are_checked);

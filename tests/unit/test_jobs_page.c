@@ -422,14 +422,17 @@ struct sample {
     const char *name;
     const char *debounce;
     const char *channel; /* NULL: none */
+    const char *job;     /* that has a target_lag; NULL: none */
+    const char *target;
 };
 
-static void expect_all_options(const struct job_options *options, const struct sample *sample)
+static void expect_all_options(const struct job_options *options, const struct sample *sample, bool targeted)
 {
     const char *file = sample->name;
     struct job_options defaults;
     options_defaults(&defaults, true);
     ck_assert(options_set(&defaults, "debounce", sample->debounce, NULL));
+    ck_assert(!targeted || options_set(&defaults, "target_lag", sample->target, NULL));
     for (size_t i = 0; options_name(i) != NULL; i++) {
         char *value = options_value_text(options, options_name(i));
         char *usual = options_value_text(&defaults, options_name(i));
@@ -442,11 +445,16 @@ static void expect_all_options(const struct job_options *options, const struct s
 }
 
 static const struct sample samples_of_conf_d[] = {
-    {"lane_distribution", "5s", "submission_scored"},
-    {"progress", "0s", NULL},
-    {"telemetry", "0s", NULL},
-    {"time_to_first_win", "0s", NULL},
-    {"weakness", "5s", "submission_scored"},
+    {"action_analytics", "0s", NULL, NULL, NULL},
+    {"agent_performance", "0s", NULL, "refresh_realtime_agent_performance", "250ms"},
+    {"approval_queue", "0s", NULL, "refresh-agent-queue-realtime", "250ms"},
+    {"lane_distribution", "5s", "submission_scored", NULL, NULL},
+    {"progress", "0s", NULL, NULL, NULL},
+    {"telemetry", "0s", NULL, NULL, NULL},
+    {"query_performance", "0s", NULL, "refresh-query-performance-live", "30s"},
+    {"time_to_first_win", "0s", NULL, NULL, NULL},
+    {"training_quality", "0s", NULL, "refresh_training_quality", "1s"},
+    {"weakness", "5s", "submission_scored", NULL, NULL},
 };
 
 static void expect_channels(const struct config_job *job, const struct sample *sample)
@@ -474,7 +482,8 @@ START_TEST(sample_file_names_every_option_with_its_default)
     expect_findings(config, "");
     ck_assert_str_eq(config->plugins[0].name, sample->name);
     for (size_t i = 0; i < config->job_count; i++) {
-        expect_all_options(&config->jobs[i].options, sample);
+        bool targeted = sample->job != NULL && strcmp(config->jobs[i].name, sample->job) == 0;
+        expect_all_options(&config->jobs[i].options, sample, targeted);
         expect_channels(&config->jobs[i], sample);
     }
     free(path);

@@ -1,0 +1,96 @@
+#include <pgchime/plugin.h>
+
+#include "training_quality.sql.h"
+
+#define SNAPSHOT_OF(source) "SELECT '" source "'::text AS source FROM marks LIMIT 1"
+#define ANNOTATORS_OF(source) \
+    "SELECT DISTINCT '" source "'::text AS source, m.annotator FROM marks m WHERE m.annotator IS NOT NULL"
+
+/* Two tables, each leading to its row of the snapshot and to its annotators. */
+static const struct chime_source sources[] = {
+    {.table = "agent_feedback",
+     .columns = "id, conversation_id, safe_to_send, labels, annotator, rubric, created_at",
+     .capture = "annotator",
+     .map = SNAPSHOT_OF("agent_feedback"),
+     .views = "mv_training_quality_snapshot"},
+    {.table = "agent_feedback",
+     .columns = "safe_to_send, labels, annotator, created_at",
+     .capture = "annotator",
+     .map = ANNOTATORS_OF("agent_feedback"),
+     .views = "mv_annotator_activity"},
+    {.table = "AgentFeedback",
+     .columns = "safeToSend, labels, annotator, rubric, createdAt",
+     .capture = "annotator",
+     .map = SNAPSHOT_OF("AgentFeedback"),
+     .views = "mv_training_quality_snapshot"},
+    {.table = "AgentFeedback",
+     .columns = "safeToSend, labels, annotator, createdAt",
+     .capture = "annotator",
+     .map = ANNOTATORS_OF("AgentFeedback"),
+     .views = "mv_annotator_activity"},
+};
+
+static const struct chime_index activity_indexes[] = {
+    {.name = "idx_mv_annotator_activity_recent", .columns = "last_annotation_at DESC"},
+};
+
+static const struct chime_view views[] = {
+    {.relation = "mv_training_quality_snapshot",
+     .definition = sql_mv_training_quality_snapshot,
+     .key = "source",
+     .grain = "source",
+     .stamps = "refreshed_at",
+     .revisit = sql_revisit_snapshot,
+     .rejected = sql_rejected_scores,
+     .comment = "Scores, labels and safety of the training annotations of the last 7 days, by source table"},
+    {.relation = "mv_annotator_activity",
+     .definition = sql_mv_annotator_activity,
+     .key = "source, annotator",
+     .grain = "source, annotator",
+     .stamps = "refreshed_at",
+     .revisit = sql_revisit_annotators,
+     .indexes = CHIME_LIST(activity_indexes),
+     .comment = "Who annotated training data in the last 7 days, and how much"},
+};
+
+static const struct chime_option fresh[] = {{"target_lag", "1s"}};
+
+static const struct chime_job jobs[] = {
+    {.name = "refresh_training_quality",
+     .schedule = "*/30 * * * *",
+     .refresh = "mv_training_quality_snapshot, mv_annotator_activity",
+     .options = CHIME_LIST(fresh)},
+};
+
+static const struct chime_function functions[] = {
+    {.signature = "training_data_quality()", .definition = sql_training_data_quality},
+    {.signature = "training_quality(text)", .definition = sql_training_quality},
+    {.signature = "annotator_activity(text, integer)", .definition = sql_annotator_activity},
+};
+
+static const struct chime_channel channels[] = {
+    {.name = "training_feedback_stream", .table = "agent_feedback", .definition = sql_training_feedback_stream},
+};
+
+static const struct chime_tile tiles[] = {
+    {.title = "Training data quality score",
+     .query = "SELECT total_annotations, avg_clarity, avg_accuracy, flagged_unsafe FROM training_data_quality()",
+     .draw = "table"},
+    {.title = "Annotators",
+     .query = "SELECT annotator, source, annotations_24h, annotations_7d, flagged_unsafe FROM annotator_activity()",
+     .draw = "table"},
+};
+
+/* Seed 001, tier 1: instant alert if an unsafe response is detected. */
+static const struct chime_alert alerts[] = {
+    {.name = "unsafe-response",
+     .condition = "SELECT coalesce(max(last_unsafe_at) > chime.as_of() - interval '5 minutes', false)"
+                  " FROM mv_training_quality_snapshot",
+     .severity = "critical"},
+};
+
+CHIME_PLUGIN(.name = "training_quality", .version = "1.0",
+             .summary = "quality of training annotations over 7 days, and who makes them",
+             .sources = CHIME_LIST(sources), .views = CHIME_LIST(views), .jobs = CHIME_LIST(jobs),
+             .functions = CHIME_LIST(functions), .channels = CHIME_LIST(channels), .tiles = CHIME_LIST(tiles),
+             .alerts = CHIME_LIST(alerts))
