@@ -6,7 +6,7 @@
 #   --passes N       interleaved passes, of which the median counts (5; of the peer at most 3 over 1,000,000 rows)
 #   --seconds N      length of each pass of writers (10)
 #   --clients N,...  writers (1,16)
-#   --rows N,...     submissions, in challenges of 1,000 (100000,1000000,5000000)
+#   --rows N,...     submissions, in challenges of 1,000 (100000,1000000,5000000; the last two are also compared)
 #   --only PART,...  of refresh, writers, look
 #   --quick          100,000 rows, short passes of writers: to see that it works, not to quote
 #   --soak           the look under an open transaction: an hour, not ten seconds
@@ -206,6 +206,19 @@ row_times()
     fi
 }
 
+# Groups of the same size in a table five times as large should cost about the same.
+growth_rows()
+{
+    local count ours before
+    for count in $(change_counts 1000); do
+        before=$(median "refresh.1000000.0.ours.$count")
+        ours=$(median "refresh.5000000.0.ours.$count")
+        [ -n "$before" ] && [ -n "$ours" ] || return 0
+        row_times "5000000 rows beside 1000000, changed: $count challenges" "$ours" "$before" \
+            "$(compute "$ours / $before" %.2f)" "<=" 1.5
+    done
+}
+
 part_refresh()
 {
     local rows
@@ -213,10 +226,11 @@ part_refresh()
         refresh_state "$rows" 0
         refresh_state "$rows" 3
     done
+    growth_rows
 }
 
 # --- writers --------------------------------------------------------------------------------------------------------
-writer_triggers() # plain, capture, notify
+writer_triggers() # plain, idle, capture, notify
 {
     query refresh_untrigger.sql
     case $1 in
@@ -224,6 +238,7 @@ writer_triggers() # plain, capture, notify
             install_capture
             query "SELECT FROM chime.refresh('$view')"
             ;;
+        idle) query refresh_idle.sql ;;
         notify)
             awk '/^-- chime:end/ { on = 0 } on; /^-- chime:begin submission_scored/ { on = 1 }' \
                 "$ROOT_DIRECTORY/plugins/lane_distribution/lane_distribution.sql" |
@@ -268,12 +283,12 @@ run_writers() # CLIENTS SECONDS OPTION...
 
 part_writers()
 {
-    local pass clients turn kinds=(plain capture notify)
+    local pass clients turn kinds=(plain idle capture notify)
     make_view 100000 0
     for clients in "${client_counts[@]}"; do
         for ((pass = 0; pass < passes; pass++)); do
-            for turn in 0 1 2; do
-                writer_pass "${kinds[(pass + turn) % 3]}" "$clients"
+            for turn in 0 1 2 3; do
+                writer_pass "${kinds[(pass + turn) % 4]}" "$clients"
             done
         done
         writer_rows "$clients"
@@ -284,8 +299,9 @@ part_writers()
 
 writer_rows() # CLIENTS
 {
-    local plain capture notify what="$1 writers, INSERT and UPDATE"
+    local plain idle capture notify what="$1 writers, INSERT and UPDATE"
     plain=$(median "writers.plain.$1")
+    idle=$(median "writers.idle.$1")
     capture=$(median "writers.capture.$1")
     notify=$(median "writers.notify.$1")
     if [ "$1" = 16 ]; then
@@ -293,6 +309,8 @@ writer_rows() # CLIENTS
     else
         row_say "$what, with our capture, beside none" "$capture /s" "$plain /s" "$(compute "$capture / $plain" %.2f) x" -
     fi
+    row_say "  its floor: triggers with the same transition tables that do nothing" "$idle /s" "$plain /s" \
+        "$(compute "$idle / $plain" %.2f) x" -
     row_say "$what, with the seeds' NOTIFY instead" "$notify /s" "$plain /s" "$(compute "$notify / $plain" %.2f) x" -
 }
 

@@ -1,0 +1,181 @@
+/* What the trigger functions of keyed refresh do for one row and for many, and whose names and settings they follow. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "support/cluster.h"
+#include "support/keyed.h"
+
+static struct cluster *cluster;
+
+static void set_up(void)
+{
+    cluster = keyed_create();
+}
+
+static void tear_down(void)
+{
+    cluster_destroy(cluster);
+}
+
+#define AFTER(sql, view, expected) EXPECT_AFTER(cluster, sql, view, expected)
+#define LOOK(view, expected) EXPECT_LOOK(cluster, view, expected)
+#define EXPECT_MARKS(expected) EXPECT_SQL(cluster, "SELECT count(*) FROM chime.change_1", expected)
+#define FORGET_MARKS() cluster_execute(cluster, "DELETE FROM chime.change_1")
+
+START_TEST(statements_of_no_row_one_row_and_many_mark_each_key)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    AFTER("INSERT INTO app.orders (shop) SELECT 1 WHERE false; DELETE FROM app.orders WHERE shop = 1", "shop_total",
+          "keyed 0: +0 ~0 -0");
+    EXPECT_MARKS("0");
+    AFTER("INSERT INTO app.orders (shop) VALUES (1)", "shop_total", "keyed 1: +1 ~0 -0");
+    EXPECT_MARKS("1");
+    AFTER("INSERT INTO app.orders (shop) SELECT i % 50 FROM generate_series(1, 1000) i", "shop_total",
+          "keyed 50: +49 ~1 -0");
+    EXPECT_SQL(cluster, "SELECT count(*) BETWEEN 50 AND 53 FROM chime.change_1", "t");
+    FORGET_MARKS();
+    AFTER("UPDATE app.orders SET amount = 1 WHERE ctid IN (SELECT min(ctid) FROM app.orders)", "shop_total",
+          "keyed 1: +0 ~1 -0");
+    EXPECT_MARKS("1");
+    AFTER("UPDATE app.orders SET amount = 2", "shop_total", "keyed 50: +0 ~50 -0");
+    EXPECT_MARKS("51");
+    AFTER("DELETE FROM app.orders WHERE shop >= 40", "shop_total", "keyed 10: +0 ~0 -10");
+}
+END_TEST
+
+START_TEST(one_row_that_changes_its_key_marks_both)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    AFTER("INSERT INTO app.orders (shop, amount) VALUES (1, 1)", "shop_total", "keyed 1: +1 ~0 -0");
+    AFTER("UPDATE app.orders SET shop = 2", "shop_total", "keyed 2: +1 ~0 -1");
+    AFTER("UPDATE app.orders SET shop = NULL", "shop_total", "keyed 2: +1 ~0 -1");
+    AFTER("UPDATE app.orders SET amount = NULL", "shop_total", "keyed 1: +0 ~1 -0");
+}
+END_TEST
+
+/* Equal, yet not the same to whoever shows it as text. */
+START_TEST(one_row_is_compared_by_its_bytes)
+{
+    cluster_execute(cluster, "CREATE TABLE app.prices (shop integer, price numeric); CREATE INDEX ON app.prices (shop);"
+                             "INSERT INTO app.prices VALUES (1, 1.0)");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('shop_price', 'SELECT shop, max(price::text) AS price FROM prices GROUP BY shop',"
+               " '{shop}', '[{\"table\": \"prices\", \"columns\": [\"price\"], \"capture\": [\"shop\"]}]')",
+               NULL);
+    keyed_tend(cluster);
+    LOOK("shop_price", "full: the first time");
+    AFTER("UPDATE app.prices SET price = 1.00", "shop_price", "keyed 1: +0 ~1 -0");
+    AFTER("UPDATE app.prices SET price = 1.00", "shop_price", "keyed 0: +0 ~0 -0");
+}
+END_TEST
+
+/* It leaves one partition and does not arrive in the other. */
+START_TEST(a_row_that_a_trigger_stops_between_partitions_is_marked)
+{
+    KEYED_INSTALL(cluster, "event_total");
+    AFTER("INSERT INTO app.events VALUES (1, 1, 10), (1, 2, 20)", "event_total", "keyed 1: +1 ~0 -0");
+    cluster_execute(cluster,
+                    "CREATE FUNCTION app.stop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+                    "CREATE TRIGGER stop BEFORE INSERT ON app.events_2 FOR EACH ROW EXECUTE FUNCTION app.stop()");
+    AFTER("UPDATE app.events SET day = 15 WHERE day = 1", "event_total", "keyed 1: +0 ~1 -0");
+    AFTER("UPDATE app.events SET day = 15 WHERE day = 2", "event_total", "keyed 1: +0 ~0 -1");
+}
+END_TEST
+
+/* The functions run as their owner: whoever could slip an operator in would run as the owner too. */
+START_TEST(names_of_a_writers_search_path_are_not_followed)
+{
+    KEYED_INSTALL(cluster, "shop_total", "kind_total");
+    cluster_execute(
+        cluster,
+        "CREATE SCHEMA evil; CREATE DOMAIN evil.text AS pg_catalog.text CHECK (false);"
+        "CREATE DOMAIN evil.int4 AS pg_catalog.int4 CHECK (false);"
+        "CREATE DOMAIN evil.int8 AS pg_catalog.int8 CHECK (false);"
+        "CREATE DOMAIN evil.bool AS pg_catalog.bool CHECK (false); CREATE TABLE evil.new_rows (shop integer);"
+        "CREATE FUNCTION evil.sum(integer) RETURNS bigint LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE 'evil.sum was called'; END $$;"
+        "CREATE FUNCTION evil.format(text, VARIADIC \"any\") RETURNS text LANGUAGE internal AS 'text_format';");
+    cluster_execute(cluster,
+                    "DO $do$ DECLARE t text; o text; BEGIN"
+                    " FOREACH t IN ARRAY '{text,int4,int8,bool,record,name}'::text[] LOOP"
+                    "  EXECUTE format('CREATE FUNCTION evil.meet(a pg_catalog.%1$s, b pg_catalog.%1$s) RETURNS boolean"
+                    "   LANGUAGE plpgsql AS $$ BEGIN RAISE ''an operator of evil was called''; END $$', t);"
+                    "  FOREACH o IN ARRAY '{=,<>,>=,<=,>,<,%,*=,*<>}'::text[] LOOP"
+                    "   EXECUTE format('CREATE OPERATOR evil.%s (LEFTARG = pg_catalog.%s, RIGHTARG = pg_catalog.%2$s, "
+                    "FUNCTION = evil.meet)', o, t);"
+                    "  END LOOP; END LOOP; END $do$");
+    cluster_execute(cluster, "SET search_path = evil, pg_catalog");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT 1 = 1"), "P0001");
+    for (int i = 0; i < 40; i++) { /* the part's size is looked at now and then */
+        cluster_execute(cluster, "INSERT INTO app.orders (shop, kind, extra) VALUES (1, 'a', '{}')");
+    }
+    cluster_execute(cluster, "INSERT INTO app.orders (shop, kind, extra) VALUES (2, 'a', '{}'), (3, 'b', '[]');"
+                             "UPDATE app.orders SET extra = '1'; UPDATE app.orders SET shop = 4;"
+                             "DELETE FROM app.orders; INSERT INTO app.orders (shop) VALUES (5);"
+                             "UPDATE app.orders SET amount = 1; DELETE FROM app.orders; RESET search_path;"
+                             "INSERT INTO app.orders (shop) VALUES (6)");
+    LOOK("shop_total", "keyed 6: +1 ~0 -0");
+    cluster_execute(cluster, "SET search_path = evil, pg_catalog; TRUNCATE app.orders; RESET search_path");
+    LOOK("shop_total", "full: app.orders was truncated");
+}
+END_TEST
+
+/* Floats compared as text, many rows: the difference of the bags. */
+START_TEST(a_writers_float_digits_hide_nothing)
+{
+    cluster_execute(cluster, "CREATE TABLE app.spots (shop integer, spot point); CREATE INDEX ON app.spots (shop);"
+                             "INSERT INTO app.spots VALUES (1, '(1,1)'), (2, '(1,1)')");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('shop_spot', 'SELECT shop, max(spot[0]) AS x FROM spots GROUP BY shop', '{shop}',"
+               " '[{\"table\": \"spots\", \"columns\": [\"spot\"], \"capture\": [\"shop\"]}]')",
+               NULL);
+    keyed_tend(cluster);
+    LOOK("shop_spot", "full: the first time");
+    AFTER("SET extra_float_digits = 0; UPDATE app.spots SET spot = '(1.0000000000000002,1)'; RESET extra_float_digits",
+          "shop_spot", "keyed 2: +0 ~2 -0");
+}
+END_TEST
+
+START_TEST(a_writers_settings_are_as_they_were)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    cluster_execute(
+        cluster, "SET jit = on; INSERT INTO app.orders (shop) VALUES (1), (2), (3); UPDATE app.orders SET amount = 1");
+    EXPECT_SQL(cluster, "SHOW jit", "on");
+    cluster_execute(cluster, "SET jit = on");
+    cluster_execute(cluster, "BEGIN; INSERT INTO app.orders (shop) VALUES (1), (2), (3)");
+    EXPECT_SQL(cluster, "SHOW jit", "on");
+    cluster_execute(cluster, "SET LOCAL jit = off; DELETE FROM app.orders");
+    EXPECT_SQL(cluster, "SHOW jit", "off");
+    cluster_execute(cluster, "COMMIT");
+    EXPECT_SQL(cluster, "SHOW jit", "on");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *all = suite_create("keyed capture");
+    TCase *cases = tcase_create("keyed capture");
+
+    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, statements_of_no_row_one_row_and_many_mark_each_key);
+    tcase_add_test(cases, one_row_that_changes_its_key_marks_both);
+    tcase_add_test(cases, one_row_is_compared_by_its_bytes);
+    tcase_add_test(cases, a_row_that_a_trigger_stops_between_partitions_is_marked);
+    tcase_add_test(cases, names_of_a_writers_search_path_are_not_followed);
+    tcase_add_test(cases, a_writers_float_digits_hide_nothing);
+    tcase_add_test(cases, a_writers_settings_are_as_they_were);
+    suite_add_tcase(all, cases);
+    return all;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
