@@ -1,28 +1,29 @@
 # shellcheck shell=bash
 # event to fresh: from the commit of a write to the commit of the refresh that shows it, under seed 001's loads
 #
-# script/bench fresh [--seconds N] [--rates N,...] [--rows N] [--pg VERSION] [--quick]
-#   --seconds N    length of each load (60)
-#   --rates N,...  writes a second beside the probes (1,4,9,100,500: the seed's normal, peak and stress loads by the minute, then
-#                  its capacity table's by the second)
-#   --rows N       submissions at the start, in 50 challenges (20000)
-#   --quick        2 loads of 5 s: to see that it works, not to quote
-# mv_lane_score_distribution has a target_lag of 250 ms, mv_weakness_patterns (which reads it) and mv_agent_progress of 1 s.
-# Prints one table; ends with a comparison of each view with its definition.
+# script/bench fresh [--seconds N] [--scenarios NAME,...] [--scale N] [--pg VERSION] [--quick]
+#   --seconds N           length of each load (60)
+#   --scenarios NAME,...  of script/sample-writer (normal,peak,stress,target,capacity: up to 500 queries a second)
+#   --scale N             of the sample data (1)
+#   --quick               normal and capacity, 10 s each: to see that it works, not to quote
+# Views of tier 1 have a target_lag of 250 ms; those of tier 2 have 1 s, as their plugins say or as here. One prober for each
+# writes a row and waits for it, one after the other; the load comes beside them.
+# Prints one table; a view that differs from its definition at the end is an error.
 
-readonly views=(mv_lane_score_distribution mv_weakness_patterns mv_agent_progress)
-seconds=60 version=15 rates=(1 4 9 100 500) rows=20000 challenges=50
+readonly tier1=(mv_realtime_agent_performance mv_agent_queue_realtime)
+readonly tier2=(mv_query_performance_live mv_training_quality_snapshot mv_agent_progress mv_lane_score_distribution)
+seconds=60 version=15 scale=1 scenarios=(normal peak stress target capacity)
 
 bench_options()
 {
     while [ $# -gt 0 ]; do
         case $1 in
-            --quick) rates=(9 500) seconds=5 ;;
-            -h | --help) sed -n '2,12s/^# \{0,1\}//p' "$BENCH_DIRECTORY/fresh.sh"; exit 0 ;;
+            --quick) scenarios=(normal capacity) seconds=10 ;;
+            -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$BENCH_DIRECTORY/fresh.sh"; exit 0 ;;
             --seconds) seconds=$(number "$@"); shift ;;
-            --rows) rows=$(number "$@"); shift ;;
+            --scale) scale=$(number "$@"); shift ;;
             --pg) version=$(number "$@"); shift ;;
-            --rates) read -ra rates <<<"${2//,/ }"; shift ;;
+            --scenarios) read -ra scenarios <<<"${2//,/ }"; shift ;;
             *) die "unknown option \"$1\"" "script/bench fresh --help" ;;
         esac
         shift
@@ -39,95 +40,108 @@ write_targets()
 {
     cat >"$RUN_DIRECTORY/conf.d/targets.conf" <<END
 jobs: {
-    refresh-lane-distributions: { on = []; target_lag = "250ms"; };
-    refresh-weakness-patterns: { target_lag = "1s"; };
     refresh-agent-progress: { target_lag = "1s"; };
+    refresh-lane-distributions: { on = []; target_lag = "1s"; };
 };
 END
 }
 
-# make_views: the data, the views, and the daemon, which watches until the end.
+# The data, the views, and the daemon, which watches until the end.
 make_views()
 {
     database_create
-    cluster_psql "$RUN_DIRECTORY/pg" -qX -d "$BENCH_DATABASE" -f "$ROOT_DIRECTORY/sql/sample/0_schema.sql"
-    query refresh_data.sql -v rows="$rows" -v challenges=$challenges -v heavy=0
+    cluster_psql "$RUN_DIRECTORY/pg" -qX -v ON_ERROR_STOP=1 -v scale="$scale" -d "$BENCH_DATABASE" \
+        -f "$ROOT_DIRECTORY/sql/sample/0_schema.sql" -f "$ROOT_DIRECTORY/sql/sample/1_data.sql" >/dev/null
+    query fresh_probe.sql
     daemon_start
     wait_for 60 "SELECT to_regclass('chime.watch') IS NOT NULL"
-    wait_for 600 "SELECT count(*) >= 3 AND bool_and(seen IS NOT NULL) FROM chime.view_refresh"
+    wait_for 600 "SELECT count(*) > 0 AND bool_and(refreshed_at IS NOT NULL) FROM chime.view_refresh"
     wait_for 60 "SELECT state = 'watching' FROM chime.watch"
-    query fresh_probe.sql
+    [ "$(query "SELECT count(*) FROM chime.view WHERE full_reason IS NULL AND relation = ANY ('{$(
+        IFS=,
+        echo "${tier1[*]},${tier2[*]}"
+    )}')")" = 6 ] || die "not all of them are refreshed by their groups" "$(query "SELECT relation, full_reason FROM chime.view")"
 }
 
-probe()
+# One existing key again: what a new row costs does not depend on who it is about.
+probe_statement() # VIEW
 {
-    query "CALL bench.probe('INSERT INTO public.submissions (id, agent_id, challenge_id, status, final_lane_scores, composite_score)
-        VALUES (gen_random_uuid(), md5(''agent '' || floor(200 * random()))::uuid,
-                md5(''challenge '' || floor($challenges * random()))::uuid, ''scored'', ''{\"accuracy\": 50}'', 50)',
-        '{$1}', $seconds)" >/dev/null
+    case $1 in
+        mv_realtime_agent_performance) echo "INSERT INTO agent_queries SELECT (p).* FROM bench.copy(NULL::agent_queries) AS p" ;;
+        mv_agent_queue_realtime) echo "INSERT INTO agent_approvals SELECT (p).* FROM bench.copy(NULL::agent_approvals) AS p" ;;
+        mv_query_performance_live) echo 'INSERT INTO "AgentQuery" SELECT (p).* FROM bench.copy(NULL::"AgentQuery") AS p' ;;
+        mv_training_quality_snapshot) echo "INSERT INTO agent_feedback SELECT (p).* FROM bench.copy(NULL::agent_feedback) AS p" ;;
+        *) echo "INSERT INTO submissions SELECT (p).* FROM bench.copy(NULL::submissions) AS p" ;;
+    esac
 }
 
-# A prober for each view: one that waits for a slow view would hide a quick one.
-load() # RATE
+probe() # VIEW
 {
-    local writers probers=() view cpu
+    query "CALL bench.probe(\$p\$$(probe_statement "$1")\$p\$, '{$1}', $seconds)" >/dev/null
+}
+
+load() # SCENARIO
+{
+    local writer probers=() view cpu
     query "TRUNCATE bench.fresh"
     cpu=$(daemon_cpu)
-    "$(pgbench_program)" -h "$RUN_DIRECTORY/pg" -p 5432 -U postgres -n -c 4 -j 1 -T "$seconds" --rate="$1" -M prepared \
-        -D challenges=$challenges -f "$BENCH_DIRECTORY/queries/fresh_write.sql" "$BENCH_DATABASE" >"$RUN_DIRECTORY/pgbench.log" 2>&1 &
-    writers=$!
-    for view in "${views[@]}"; do
+    PATH=$(dirname "$(pgbench_program)"):$PATH "$ROOT_DIRECTORY/script/sample-writer" --scenario "$1" --for "${seconds}s" --scale "$scale" \
+        "host=$RUN_DIRECTORY/pg port=5432 user=postgres dbname=$BENCH_DATABASE" >"$RUN_DIRECTORY/writer.log" 2>&1 &
+    writer=$!
+    for view in "${tier1[@]}" "${tier2[@]}"; do
         probe "$view" &
         probers+=($!)
     done
-    wait "$writers" || die "pgbench failed: $(tail -3 "$RUN_DIRECTORY/pgbench.log")"
+    wait "$writer" || die "the writer failed: $(tail -3 "$RUN_DIRECTORY/writer.log")"
     for view in "${probers[@]}"; do
         wait "$view" || die "a probe failed: see above"
     done
-    load_rows "$1" "$(compute "100 * ($(daemon_cpu) - $cpu) / 1000000 / $seconds" %.1f)"
-}
-
-load_rows() # RATE CPU
-{
-    local view figures target
-    for view in "${views[@]}"; do
-        target=1000
-        [ "$view" != mv_lane_score_distribution ] || target=250
-        figures=$(query "SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY ms)) || ' ' ||
-                                round(percentile_cont(0.99) WITHIN GROUP (ORDER BY ms)) || ' ' || count(*)
-                           FROM bench.fresh WHERE relation = '$view'")
-        read -r half most count <<<"$figures"
-        row_limit "$1 writes/s, $view: p99 of $count (p50 $half ms; the daemon took $2 % of a core)" "$most" "$target" ms
+    cpu=$(compute "100 * ($(daemon_cpu) - $cpu) / 1000000 / $seconds" %.1f)
+    for view in "${tier1[@]}"; do
+        view_row "$1" "$view" 250
     done
+    for view in "${tier2[@]}"; do
+        view_row "$1" "$view" 1000
+    done
+    row_say "$1: CPU of the daemon" "$cpu % of a core" - - -
 }
 
-# A refresh that is quick because it is wrong is none. In the order in which they read each other.
+view_row() # SCENARIO VIEW MOST
+{
+    local half most count
+    read -r half most count <<<"$(query "SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY ms)),
+        round(percentile_cont(0.99) WITHIN GROUP (ORDER BY ms)), count(*) FROM bench.fresh WHERE relation = '$2'" | tr '|' ' ')"
+    row_limit "$1: $2, p99 of $count (p50 $half ms)" "$most" "$3" ms
+}
+
+# A refresh that is quick because it is wrong is none.
 check_views()
 {
     local view difference
-    for view in "${views[@]}"; do
-        query "SELECT FROM chime.refresh('$view')"
+    for view in "${tier1[@]}" "${tier2[@]}"; do
+        difference=$(query "BEGIN; SELECT set_config('chime.as_of', now()::text, true); SELECT FROM chime.refresh('$view');
+            SELECT missing + surplus FROM chime.difference('$view'); COMMIT" | tail -1)
+        [ "$difference" = 0 ] || die "$view differs from its definition in $difference rows"
     done
-    difference=$(query "SELECT sum(d.missing + d.surplus) FROM chime.view v, chime.difference(v.relation) d")
-    [ "$difference" = 0 ] || die "views differ from their definitions in $difference rows"
 }
 
 bench_main()
 {
-    local rate
+    local scenario
     bench_start 32 "$version"
-    cp "$ROOT_DIRECTORY"/build/plugins/{lane_distribution,weakness,progress}.so "$RUN_DIRECTORY/plugins"
-    write_configuration 4
+    cp "$ROOT_DIRECTORY"/build/plugins/{agent_performance,approval_queue,query_performance,training_quality,progress,lane_distribution}.so \
+        "$RUN_DIRECTORY/plugins"
+    write_configuration 8
     write_targets
     make_views
-    for rate in "${rates[@]}"; do
-        load "$rate"
+    for scenario in "${scenarios[@]}"; do
+        load "$scenario"
     done
     daemon_stop
     check_views
     say
     table_print
     say
-    say "$rows submissions in $challenges challenges at the start; $seconds s each; probes come on top: up to 20 writes a second a view"
+    say "sample data of scale $scale; $seconds s each; probes come on top of the load"
     machine_print
 }

@@ -1,5 +1,6 @@
 -- A probe writes a row and waits until each view's last committed refresh has consumed it: from the commit of the write to that of
 -- the refresh, in ms. One after the other, so that a slow refresh is not counted once for every write that waits for it.
+CREATE SCHEMA bench;
 CREATE TABLE bench.fresh (relation text NOT NULL, ms double precision NOT NULL);
 CREATE PROCEDURE bench.probe(p_statement text, p_views text[], p_seconds double precision)
 LANGUAGE plpgsql AS $$
@@ -29,4 +30,17 @@ BEGIN
         END LOOP;
         PERFORM pg_sleep(0.05 * random()); -- not in step with the looks
     END LOOP;
+END $$;
+
+-- A row like one of the first hundred, made now, with a key of its own.
+CREATE FUNCTION bench.copy(p_table anyelement) RETURNS SETOF anyelement
+LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY EXECUTE format(
+        'SELECT (jsonb_populate_record(s.original, CASE jsonb_typeof(to_jsonb(s.original) -> ''id'')
+            WHEN ''number'' THEN jsonb_build_object(''id'', 1000000000000 + floor(random() * 1e15)::bigint)
+            ELSE jsonb_build_object(''id'', gen_random_uuid()) END
+            || CASE WHEN to_jsonb(s.original) ? ''created_at'' THEN jsonb_build_object(''created_at'', clock_timestamp())
+                    ELSE jsonb_build_object(''createdAt'', clock_timestamp()) END)).*
+         FROM (SELECT t AS original FROM %s AS t OFFSET floor(random() * 100) LIMIT 1) AS s', pg_typeof(p_table));
 END $$;
