@@ -66,6 +66,62 @@ static void merge_settings(struct builder *builder, const struct choice *choice,
     }
 }
 
+/* --- modes of views --- */
+
+static const struct config_setting *given_mode(const struct config_plugin *entry, const char *relation)
+{
+    for (size_t i = 0; entry != NULL && i < entry->mode_count; i++) {
+        if (strcmp(entry->modes[i].name, relation) == 0) {
+            return &entry->modes[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *view_mode(struct builder *builder, const struct choice *choice, const struct declared_view *view)
+{
+    const struct config_setting *given = given_mode(choice->entry, view->relation);
+    if (given == NULL) {
+        return view->mode;
+    }
+    if (strcmp(given->value, "keyed") == 0 && view->grain.count == 0) {
+        report_add(builder->report, choice->entry->file, given->line, "use \"full\" or \"matview\"",
+                   "view \"%s\" of plugin \"%s\" cannot be keyed: the plugin declares no grain for it", view->relation,
+                   choice->declaration->name);
+    }
+    return given->value;
+}
+
+static void refuse_unknown_view(struct builder *builder, const struct choice *choice,
+                                const struct config_setting *given)
+{
+    const struct declaration *declaration = choice->declaration;
+    const char **names = arena_alloc(builder->arena, (declaration->view_count + 1) * sizeof(*names));
+    for (size_t i = 0; i < declaration->view_count; i++) {
+        if (strcmp(declaration->views[i].relation, given->name) == 0) {
+            return;
+        }
+        names[i] = declaration->views[i].relation;
+    }
+    const char *nearest = nearest_word(given->name, names, declaration->view_count);
+    report_add(builder->report, choice->entry->file, given->line,
+               nearest != NULL ? arena_printf(builder->arena, "did you mean \"%s\"?", nearest) : NULL,
+               "plugin \"%s\" has no view \"%s\"", declaration->name, given->name);
+}
+
+static void merge_modes(struct builder *builder, const struct choice *choice, struct catalog_plugin *plugin)
+{
+    const struct declaration *declaration = choice->declaration;
+    const char **modes = arena_alloc(builder->arena, (declaration->view_count + 1) * sizeof(*modes));
+    for (size_t i = 0; i < declaration->view_count; i++) {
+        modes[i] = view_mode(builder, choice, &declaration->views[i]);
+    }
+    plugin->modes = modes;
+    for (size_t i = 0; choice->entry != NULL && i < choice->entry->mode_count; i++) {
+        refuse_unknown_view(builder, choice, &choice->entry->modes[i]);
+    }
+}
+
 /* --- channels --- */
 
 static const struct chime_channel *declared_channel(const struct declaration *declaration, const char *name)
@@ -298,7 +354,8 @@ void choices_settle(struct builder *builder)
             .view_schema = choice->view_schema,
             .source_schema = config_find_database(builder->config, choice->database)->source_schema};
         choose_channels(builder, choice, &taken[count]);
-        merge_settings(builder, choice, &taken[count++]);
+        merge_settings(builder, choice, &taken[count]);
+        merge_modes(builder, choice, &taken[count++]);
     }
     size_t view_count = 0;
     const struct view_place *views = collect_views(builder, taken, count, &view_count);

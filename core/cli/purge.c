@@ -10,49 +10,85 @@ static const struct output_column columns[] = {
     {"OBJECT", "object", OUTPUT_TEXT, OUTPUT_ALWAYS},  {"OWNER", "owner", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"SQL", "statement", OUTPUT_TEXT, OUTPUT_ALWAYS},  {"WHY", "reason", OUTPUT_TEXT, OUTPUT_ALWAYS},
 };
-enum { COLUMN_ACTION, COLUMN_KIND, COLUMN_OBJECT };
+enum { COLUMN_ACTION, COLUMN_KIND, COLUMN_OBJECT, COLUMN_OWNER, COLUMN_STATEMENT };
 
-/* The survey is one statement in three parts, for the sake of compilers that count.
+/* The survey is one statement in several parts, for the sake of compilers that count.
  *
- * Triggers before the functions they call, functions before the relations they read, live views before the kept relations
- * that one of them may read, rows last. */
+ * A source goes when no view of another plugin reads it. A trigger on somebody else's table is its owner's to drop; until
+ * then its function stays and does nothing (chime.silence_source). */
+static const char sources_sql[] =
+    "WITH ended AS MATERIALIZED ("
+    "  SELECT s.source_id, to_regproc('chime.capture_' || s.source_id)::oid AS capture,"
+    "         to_regclass('chime.change_' || s.source_id)::oid AS log FROM chime.source s"
+    "   WHERE NOT EXISTS (SELECT FROM chime.view_source o JOIN chime.view v USING (view_schema, relation)"
+    "                      WHERE o.source_id = s.source_id AND v.plugin <> $1)"
+    "), routines AS MATERIALIZED ("
+    "  SELECT f.routine::oid AS oid, NULL AS stays FROM chime.plugin_function f WHERE f.plugin = $1"
+    "  UNION ALL"
+    "  SELECT p.oid, NULL FROM chime.view v JOIN pg_proc p ON p.proname = 'keyed_' || v.view_id"
+    "     AND p.pronamespace = 'chime'::regnamespace WHERE v.plugin = $1"
+    "  UNION ALL"
+    "  SELECT e.capture, (SELECT 'does nothing, and goes after the triggers that call it' FROM pg_trigger t"
+    "                       JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgfoid = e.capture"
+    "                        AND NOT pg_has_role(current_user, c.relowner, 'USAGE') LIMIT 1) FROM ended e"
+    "  UNION ALL"
+    "  SELECT p.oid, (SELECT 'does nothing, and goes after the triggers that call it' FROM pg_trigger t"
+    "                   JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgfoid = p.oid"
+    "                    AND NOT pg_has_role(current_user, c.relowner, 'USAGE') LIMIT 1)"
+    "    FROM chime.plugin_channel n CROSS JOIN unnest(n.routines) AS r (signature)"
+    "    JOIN pg_proc p ON p.oid = to_regprocedure(r.signature) WHERE n.plugin = $1"
+    "), relations AS MATERIALIZED ("
+    "  SELECT to_regclass(format('%I.%I', v.view_schema, r.name))::oid AS oid FROM chime.view v"
+    "   CROSS JOIN LATERAL (VALUES (v.relation::text), (v.relation || '__live')) AS r (name) WHERE v.plugin = $1"
+    "  UNION ALL"
+    "  SELECT to_regclass('chime.' || r.name)::oid FROM chime.replaced r JOIN chime.view v USING (view_schema, "
+    "relation)"
+    "   WHERE v.plugin = $1"
+    "  UNION ALL"
+    "  SELECT to_regclass(format('%I.%I', s.view_schema, s.relation))::oid FROM chime.plain_view s WHERE s.plugin = $1"
+    "  UNION ALL"
+    "  SELECT log FROM ended"
+    "  UNION ALL"
+    "  SELECT i.inhrelid FROM ended e JOIN pg_inherits i ON i.inhparent = e.log"
+    ")";
+
 static const char made_sql[] =
-    "WITH made AS MATERIALIZED ("
-    "  SELECT 2 AS place, 'pg_proc'::regclass::oid AS class, p.oid, p.proowner AS owner,"
-    "         CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END AS kind, p.oid::regprocedure::text AS object"
-    "    FROM chime.plugin_function f JOIN pg_proc p ON p.oid = f.routine WHERE f.plugin = $1"
+    ", made AS MATERIALIZED ("
+    "  SELECT 'pg_proc'::regclass::oid AS class, p.oid, p.proowner AS owner,"
+    "         CASE p.prokind WHEN 'p' THEN 'procedure' ELSE 'function' END AS kind, p.oid::regprocedure::text AS "
+    "object,"
+    "         f.stays FROM routines f JOIN pg_proc p USING (oid)"
     "  UNION ALL"
-    "  SELECT 1, 'pg_trigger'::regclass, t.oid, c.relowner, 'trigger',"
-    "         format('%I ON %s', t.tgname, t.tgrelid::regclass)"
-    "    FROM chime.plugin_function f JOIN pg_trigger t ON t.tgfoid = f.routine AND NOT t.tgisinternal"
-    "    JOIN pg_class c ON c.oid = t.tgrelid WHERE f.plugin = $1"
+    "  SELECT 'pg_trigger'::regclass, t.oid, c.relowner, 'trigger', format('%I ON %s', t.tgname, t.tgrelid::regclass), "
+    "NULL"
+    "    FROM routines f JOIN pg_trigger t ON t.tgfoid = f.oid AND NOT t.tgisinternal"
+    "    JOIN pg_class c ON c.oid = t.tgrelid"
     "  UNION ALL"
-    "  SELECT CASE c.relkind WHEN 'v' THEN 3 ELSE 4 END, 'pg_class'::regclass, c.oid, c.relowner,"
+    "  SELECT 'pg_class'::regclass, c.oid, c.relowner,"
     "         CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'"
-    "         ELSE 'table' END, c.oid::regclass::text"
-    "    FROM chime.view v CROSS JOIN LATERAL (VALUES (v.relation::text), (v.relation || '__live')) AS r (name)"
-    "    JOIN pg_class c ON c.oid = to_regclass(format('%I.%I', v.view_schema, r.name)) WHERE v.plugin = $1"
-    "  UNION ALL"
-    "  SELECT 3, 'pg_class'::regclass, c.oid, c.relowner, 'view', c.oid::regclass::text FROM chime.plain_view v"
-    "    JOIN pg_class c ON c.oid = to_regclass(format('%I.%I', v.view_schema, v.relation)) WHERE v.plugin = $1"
+    "         ELSE 'table' END, c.oid::regclass::text, NULL FROM relations r JOIN pg_class c USING (oid)"
     "), dropped AS ("
-    "  SELECT * FROM made WHERE pg_has_role(current_user, owner, 'USAGE')"
+    "  SELECT * FROM made WHERE stays IS NULL AND pg_has_role(current_user, owner, 'USAGE')"
     ")";
 
 /* What needs a relation may do so by its row type. */
 static const char blocking_sql[] =
-    ", needed AS ("
-    "  SELECT class, oid, object FROM dropped"
+    ", needed AS MATERIALIZED ("
+    "  SELECT class, oid, object, class AS of_class, oid AS of_oid FROM dropped"
     "  UNION ALL"
-    "  SELECT 'pg_type'::regclass, t.oid, d.object FROM dropped d JOIN pg_class c ON c.oid = d.oid"
+    "  SELECT 'pg_type'::regclass, t.oid, d.object, d.class, d.oid FROM dropped d JOIN pg_class c ON c.oid = d.oid"
     "    JOIN pg_type t ON t.oid = c.reltype OR (t.typelem = c.reltype AND c.reltype <> 0)"
     "   WHERE d.class = 'pg_class'::regclass"
-    "), dependents AS ("
+    "), needs AS MATERIALIZED ("
     "  SELECT CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END AS class,"
-    "         coalesce(w.ev_class, d.objid) AS oid, CASE WHEN w.oid IS NULL THEN d.objsubid ELSE 0 END AS sub,"
-    "         string_agg(DISTINCT n.object, ', ') AS needs"
+    "         coalesce(w.ev_class, d.objid) AS oid, CASE WHEN w.oid IS NULL THEN d.objsubid ELSE 0 END AS sub, "
+    "n.object,"
+    "         n.of_class, n.of_oid"
     "    FROM needed n JOIN pg_depend d ON d.refclassid = n.class AND d.refobjid = n.oid AND d.deptype = 'n'"
-    "    LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid GROUP BY 1, 2, 3"
+    "    LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid"
+    "   WHERE coalesce(w.ev_class, d.objid) <> n.of_oid"
+    "), dependents AS ("
+    "  SELECT class, oid, sub, string_agg(DISTINCT object, ', ') AS needs FROM needs GROUP BY 1, 2, 3"
     "), blocking AS ("
     "  SELECT b.*, i.type AS kind, i.identity AS object, coalesce(c.relowner, p.proowner) AS owner, x.conname,"
     "         c.oid::regclass AS relation, c.relkind, l.attname, a.oid IS NOT NULL AS is_default,"
@@ -68,16 +104,26 @@ static const char blocking_sql[] =
     "    LEFT JOIN chime.view v ON b.class = 'pg_class'::regclass"
     "          AND c.oid IN (to_regclass(format('%I.%I', v.view_schema, v.relation)),"
     "                        to_regclass(format('%I.%I', v.view_schema, v.relation || '__live')))"
-    "    LEFT JOIN chime.plugin_function f ON f.routine = p.oid"
     "    LEFT JOIN chime.plain_view s ON b.class = 'pg_class'::regclass"
     "          AND c.oid = to_regclass(format('%I.%I', s.view_schema, s.relation))"
+    "    LEFT JOIN chime.plugin_function f ON f.routine = p.oid"
     "   WHERE NOT EXISTS (SELECT FROM dropped m WHERE m.class = b.class AND m.oid = b.oid)"
+    ")";
+
+/* How many go before each: the longest way to it from what nothing needs. Two that need each other end it nowhere. */
+static const char order_sql[] =
+    ", ways AS ("
+    "  WITH RECURSIVE way AS ("
+    "    SELECT class, oid, 0 AS length FROM dropped"
+    "    UNION"
+    "    SELECT n.of_class, n.of_oid, w.length + 1 FROM way w JOIN needs n USING (class, oid) WHERE w.length < 100)"
+    "  SELECT class, oid, max(length) AS length FROM way GROUP BY 1, 2"
     ") ";
 
 /* Nobody is told to drop a table for the sake of a column of it, or of what it inherits. */
 static const char lines_sql[] =
     "SELECT action, kind, object, owner, statement, reason FROM ("
-    "  SELECT 0 AS place, 'block' AS action, kind, object, pg_get_userbyid(owner)::text AS owner,"
+    "  SELECT 0 AS place, 0 AS length, 'block' AS action, kind, object, pg_get_userbyid(owner)::text AS owner,"
     "         CASE WHEN plugin IS NOT NULL THEN format('-- pgchime plugins purge %s', plugin)"
     "              WHEN conname IS NOT NULL THEN format('ALTER TABLE %s DROP CONSTRAINT %I', relation, conname)"
     "              WHEN is_default THEN format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', relation, attname)"
@@ -86,14 +132,15 @@ static const char lines_sql[] =
     "              ELSE format('DROP %s %s', upper(kind), object) END AS statement,"
     "         coalesce('plugin ' || plugin || ' made it, and it ', '') || 'needs ' || needs AS reason FROM blocking"
     "  UNION ALL"
-    "  SELECT place, CASE WHEN pg_has_role(current_user, owner, 'USAGE') THEN 'drop' ELSE 'keep' END, kind, object,"
-    "         pg_get_userbyid(owner), format('DROP %s %s', upper(kind), object),"
-    "         CASE WHEN NOT pg_has_role(current_user, owner, 'USAGE')"
-    "              THEN 'belongs to ' || pg_get_userbyid(owner) END FROM made"
+    "  SELECT CASE kind WHEN 'trigger' THEN 1 ELSE 2 END, coalesce(w.length, 0),"
+    "         CASE WHEN stays IS NULL AND pg_has_role(current_user, owner, 'USAGE') THEN 'drop' ELSE 'keep' END, kind,"
+    "         object, pg_get_userbyid(owner), format('DROP %s %s', upper(kind), object),"
+    "         CASE WHEN NOT pg_has_role(current_user, owner, 'USAGE') THEN 'belongs to ' || pg_get_userbyid(owner)"
+    "              ELSE stays END FROM made LEFT JOIN ways w USING (class, oid)"
     "  UNION ALL"
-    "  SELECT 5, 'drop', 'job', j.name, j.owner::text, format('DELETE FROM chime.job WHERE job_id = %s', j.job_id),"
+    "  SELECT 3, 0, 'drop', 'job', j.name, j.owner::text, format('DELETE FROM chime.job WHERE job_id = %s', j.job_id),"
     "         'with its history' FROM chime.job j WHERE j.plugin = $1 AND j.origin = 'plugin'"
-    ") AS all_of_it ORDER BY place, object";
+    ") AS all_of_it ORDER BY place, length, object";
 
 static bool is_action(const struct purge_list *list, size_t row, const char *action)
 {
@@ -108,7 +155,7 @@ enum purge_action purge_action(const struct purge_list *list, size_t row)
 bool purge_survey(struct visit *visit, const char *plugin, struct purge_list *list, struct error *err)
 {
     *list = (struct purge_list){0};
-    char *sql = xasprintf("%s%s%s", made_sql, blocking_sql, lines_sql);
+    char *sql = xasprintf("%s%s%s%s%s", sources_sql, made_sql, blocking_sql, order_sql, lines_sql);
     bool ok = pg_client_query(visit->client, sql, &plugin, 1, &list->rows, err);
     free(sql);
     if (!ok) {
@@ -181,58 +228,48 @@ static bool check_unchanged(struct visit *visit, const char *plugin, const struc
     return same;
 }
 
-/* All of one kind in one statement: they may depend on each other. */
-static bool drop_kind(struct visit *visit, const struct purge_list *list, const char *kind, struct error *err)
+static bool is_kind(const struct purge_list *list, size_t row, const char *kind)
 {
-    struct buffer sql = {0};
-    for (size_t row = 0; row < list->count; row++) {
-        const char *object = pg_rows_value(&list->rows, row, COLUMN_OBJECT);
-        if (purge_action(list, row) == PURGE_DROP && strcmp(pg_rows_value(&list->rows, row, COLUMN_KIND), kind) == 0) {
-            buffer_puts(&sql, sql.length == 0 ? "DROP " : ", ");
-            if (sql.length == strlen("DROP ")) {
-                buffer_printf(&sql, "%s ", kind);
-            }
-            buffer_puts(&sql, object);
-        }
-    }
-    bool ok = sql.length == 0 || run(visit, buffer_text(&sql), err);
-    buffer_finish(&sql);
-    return ok;
+    return strcmp(pg_rows_value(&list->rows, row, COLUMN_KIND), kind) == 0;
 }
 
-/* DROP TRIGGER takes one. */
-static bool drop_triggers(struct visit *visit, const struct purge_list *list, struct error *err)
+static bool drop_listed(struct visit *visit, const struct purge_list *list, bool triggers, struct error *err)
 {
     bool ok = true;
     for (size_t row = 0; row < list->count && ok; row++) {
-        const char *kind = pg_rows_value(&list->rows, row, COLUMN_KIND);
-        if (purge_action(list, row) == PURGE_DROP && strcmp(kind, "trigger") == 0) {
-            char *sql = xasprintf("DROP TRIGGER %s", pg_rows_value(&list->rows, row, COLUMN_OBJECT));
-            ok = run(visit, sql, err);
-            free(sql);
+        if (purge_action(list, row) == PURGE_DROP && is_kind(list, row, "trigger") == triggers &&
+            !is_kind(list, row, "job")) {
+            ok = run(visit, pg_rows_value(&list->rows, row, COLUMN_STATEMENT), err);
         }
     }
     return ok;
 }
 
-static bool drop_objects(struct visit *visit, const struct purge_list *list, struct error *err)
+/* A table whose trigger is to go cannot be written or read while that is waited for: not for long. */
+static bool drop_objects(struct visit *visit, const char *plugin, const struct purge_list *list, struct error *err)
 {
-    static const char *const kinds[] = {"function", "procedure", "view", "materialized view", "foreign table", "table"};
-    bool ok = drop_triggers(visit, list, err);
-    for (size_t i = 0; i < COUNT_OF(kinds) && ok; i++) {
-        ok = drop_kind(visit, list, kinds[i], err);
-    }
-    return ok;
+    static const char silence[] =
+        "SELECT chime.silence_source(s.source_id) FROM chime.source s"
+        " WHERE NOT EXISTS (SELECT FROM chime.view_source o JOIN chime.view v USING (view_schema, relation)"
+        "                    WHERE o.source_id = s.source_id AND v.plugin <> $1)";
+    return run(visit, "SET LOCAL lock_timeout = '1s'", err) &&
+           pg_client_query(visit->client, silence, &plugin, 1, NULL, err) &&
+           pg_client_query(visit->client, "SELECT chime.silence_channels($1)", &plugin, 1, NULL, err) &&
+           drop_listed(visit, list, true, err) && run(visit, "SET LOCAL lock_timeout = '10s'", err) &&
+           drop_listed(visit, list, false, err);
 }
 
-/* What refers to others goes by their ON DELETE CASCADE; the history has no such reference. */
+/* What refers to others goes by their ON DELETE CASCADE; the history has no such reference. Each has the parameter. */
 static bool delete_rows(struct visit *visit, const char *plugin, struct error *err)
 {
 #define OF_ITS_JOBS "job_id IN (SELECT job_id FROM chime.job WHERE plugin = $1 AND origin = 'plugin')"
     static const char *const statements[] = {
         "DELETE FROM chime.plugin_function WHERE plugin = $1",
+        "DELETE FROM chime.plugin_channel WHERE plugin = $1",
         "DELETE FROM chime.plain_view WHERE plugin = $1",
         "DELETE FROM chime.view WHERE plugin = $1",
+        "DELETE FROM chime.source s WHERE $1::text IS NOT NULL"
+        " AND NOT EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = s.source_id)",
         "DELETE FROM chime.run_history WHERE " OF_ITS_JOBS,
         "DELETE FROM chime.attempt WHERE " OF_ITS_JOBS,
         "DELETE FROM chime.missed WHERE " OF_ITS_JOBS,
@@ -250,7 +287,7 @@ static bool delete_rows(struct visit *visit, const char *plugin, struct error *e
 bool purge_perform(struct visit *visit, const char *plugin, const struct purge_list *shown, struct error *err)
 {
     if (run(visit, "BEGIN", err) && run(visit, "SET LOCAL lock_timeout = '10s'", err) &&
-        check_unchanged(visit, plugin, shown, err) && drop_objects(visit, shown, err) &&
+        check_unchanged(visit, plugin, shown, err) && drop_objects(visit, plugin, shown, err) &&
         delete_rows(visit, plugin, err) && run(visit, "COMMIT", err)) {
         return true;
     }

@@ -158,8 +158,12 @@ static bool repair(struct verification *verification, struct view_visit *visit, 
         return error_prefix(err, "it was not repaired");
     }
     output_set_number(verification->views, COLUMN_REPAIRED, true);
-    remark(visit->invocation, "view \"%s\" was repaired by a full refresh: %s inserted, %s updated, %s deleted",
-           visit->name, pg_rows_value(&rows, 0, 0), pg_rows_value(&rows, 0, 1), pg_rows_value(&rows, 0, 2));
+    if (pg_rows_value(&rows, 0, 0) == NULL) { /* a materialized view */
+        remark(visit->invocation, "view \"%s\" was repaired by a full refresh", visit->name);
+    } else {
+        remark(visit->invocation, "view \"%s\" was repaired by a full refresh: %s inserted, %s updated, %s deleted",
+               visit->name, pg_rows_value(&rows, 0, 0), pg_rows_value(&rows, 0, 1), pg_rows_value(&rows, 0, 2));
+    }
     pg_rows_finish(&rows);
     return true;
 }

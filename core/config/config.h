@@ -67,6 +67,8 @@ struct config_plugin {
     size_t setting_count;
     const char *const *channels; /* whose notifications are to be sent */
     size_t channel_count;
+    const struct config_setting *modes; /* name: a view's relation; value: one of view_modes */
+    size_t mode_count;
     const char *file;
     int line;
     bool refused; /* it has a finding */

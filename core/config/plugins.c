@@ -1,15 +1,18 @@
-/* plugin: { name = "..."; enabled = "auto"; database = "..."; settings: { ... }; channels = [...]; }; */
+/* plugin: { name = "..."; enabled = "auto"; database = "..."; settings: { ... }; channels = [...];
+ * modes: { ... }; }; */
 #include <string.h>
 
 #include "base/text.h"
 #include "config/reader.h"
 #include "config/settings.h"
+#include "model/view_mode.h"
 
 #define OWNER "\"plugin\""
 
 static const struct setting_key keys[] = {
     {"name", SETTING_STRING},        {"enabled", SETTING_SWITCH}, {"database", SETTING_STRING},
     {"view_schema", SETTING_STRING}, {"settings", SETTING_GROUP}, {"channels", SETTING_NAMES},
+    {"modes", SETTING_GROUP},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
@@ -70,6 +73,43 @@ static void read_channels(struct reader *reader, const config_setting_t *setting
     }
 }
 
+static const char *read_mode(struct reader *reader, const config_setting_t *setting)
+{
+    const char *view = reader_shown(reader, config_setting_name(setting));
+    if (config_setting_type(setting) != CONFIG_TYPE_STRING) {
+        reader_report(reader, setting, "write it in double quotes", "mode of view \"%s\": expected a string, found %s",
+                      view, setting_type_found(setting));
+        return NULL;
+    }
+    const char *given = config_setting_get_string(setting);
+    for (size_t i = 0; i < VIEW_MODE_COUNT; i++) {
+        if (strcmp(given, view_modes[i]) == 0) {
+            return view_modes[i];
+        }
+    }
+    reader_report(reader, setting, "known modes: auto, keyed, full, matview",
+                  "mode of view \"%s\": unknown mode \"%s\"", view, reader_shown(reader, given));
+    return NULL;
+}
+
+/* Which views there are is the plugin's to say. */
+static void read_modes(struct reader *reader, const config_setting_t *group, struct config_plugin *plugin)
+{
+    size_t count = setting_count(group);
+    struct config_setting *modes = arena_alloc(reader->arena, (count + 1) * sizeof(*modes));
+    plugin->modes = modes;
+    for (size_t i = 0; i < count; i++) {
+        const config_setting_t *setting = setting_at(group, i);
+        const char *mode = setting_is_duplicate(setting) ? NULL : read_mode(reader, setting);
+        if (mode != NULL) {
+            modes[plugin->mode_count++] = (struct config_setting){
+                .name = arena_strdup(reader->arena, config_setting_name(setting)),
+                .value = mode,
+                .line = reader_line(reader, setting)};
+        }
+    }
+}
+
 static const char *read_name(struct reader *reader, const config_setting_t *group)
 {
     const config_setting_t *setting = config_setting_get_member(group, "name");
@@ -112,6 +152,10 @@ void plugin_read(struct reader *reader, const config_setting_t *group)
     const config_setting_t *settings = config_setting_get_member(group, "settings");
     if (settings != NULL && config_setting_is_group(settings)) {
         read_settings(reader, settings, &plugin);
+    }
+    const config_setting_t *modes = config_setting_get_member(group, "modes");
+    if (modes != NULL && config_setting_is_group(modes)) {
+        read_modes(reader, modes, &plugin);
     }
     const config_setting_t *channels = config_setting_get_member(group, "channels");
     if (channels != NULL && reader->report->count == findings_before) {

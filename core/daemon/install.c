@@ -184,18 +184,29 @@ static void send_sources(struct install *install)
     free(sources);
 }
 
-/* A table in use was not to be had at once: writers that queued behind the attempt go first, then it is tried again. */
-static void tried(void *data, const struct pg_reply *reply)
+/* A step that failed for others' locks is tried again, now and then. */
+static void stepped_or_again(struct install *install, const struct pg_reply *reply, const char *sqlstate)
 {
-    struct install *install = data;
-    bool busy = !pg_reply_ok(reply) && !pg_reply_lost(reply) && strcmp(pg_reply_sqlstate(reply), "55P03") == 0;
+    bool busy = !pg_reply_ok(reply) && !pg_reply_lost(reply) && strcmp(pg_reply_sqlstate(reply), sqlstate) == 0;
     if (busy && install->attempts++ < ATTEMPTS_MAX) {
         install->item--;
         next_step(install);
         return;
     }
     install->attempts = 0;
-    stepped(data, reply);
+    stepped(install, reply);
+}
+
+/* A table in use was not to be had at once: writers that queued behind the attempt go first. */
+static void tried(void *data, const struct pg_reply *reply)
+{
+    stepped_or_again(data, reply, "55P03");
+}
+
+/* One who refreshes several views in one transaction may hold one and want another. */
+static void view_made(void *data, const struct pg_reply *reply)
+{
+    stepped_or_again(data, reply, "40P01");
 }
 
 /* Views are made keyed once they all are there, since one may read another. */
@@ -225,14 +236,14 @@ static void send_view(struct install *install)
                                 key,
                                 view->key_index,
                                 grain,
-                                view->mode,
+                                plugin->modes[install->item],
                                 stamps,
                                 view->revisit,
                                 view->rejected,
                                 indexes,
                                 view->comment};
     send(install, "SELECT chime.install_view($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)", 14,
-         parameters, stepped);
+         parameters, view_made);
     free(key);
     free(grain);
     free(stamps);

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/view_mode.h"
 #include "plugin/declaration_check.h"
 
 static bool check_index(struct check *check, const char *view_place, size_t index, const struct chime_index *from,
@@ -30,8 +31,7 @@ static bool check_indexes(struct check *check, const char *place, const struct c
 
 static bool check_mode(struct check *check, const char *place, struct declared_view *view)
 {
-    static const char *const modes[] = {"auto", "keyed", "full", "matview"};
-    if (!check_word(check, place, "mode", &view->mode, "auto", modes, COUNT_OF(modes))) {
+    if (!check_word(check, place, "mode", &view->mode, "auto", view_modes, VIEW_MODE_COUNT)) {
         return false;
     }
     if (view->grain.count > 0) {

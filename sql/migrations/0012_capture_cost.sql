@@ -10,22 +10,21 @@ RETURN (SELECT string_agg(p_prefix || quote_ident(c), ', ' ORDER BY n) FROM unne
 
 -- As chime.comparable_columns, for a function without a search_path: format's %L calls the type's output function, never a cast,
 -- which the owner of a type could have made, and tells NULL from every text.
-CREATE FUNCTION chime.captured_values(p_relation regclass, p_columns name[]) RETURNS text
+CREATE FUNCTION chime.captured_values(p_source integer, p_columns name[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN (
-    SELECT string_agg(CASE WHEN chime.comparing_cast(a.atttypid) = '' THEN quote_ident(a.attname)
-                           ELSE format('pg_catalog.format(%L, %I)', '%L', a.attname) END, ', ' ORDER BY c.n)
-    FROM unnest(p_columns) WITH ORDINALITY AS c (name, n)
-    JOIN pg_attribute a ON a.attrelid = p_relation AND a.attname = c.name AND NOT a.attisdropped);
+    SELECT string_agg(CASE WHEN chime.comparing_cast(k.known) = '' THEN quote_ident(k.name)
+                           ELSE format('pg_catalog.format(%L, %I)', '%L', k.name) END, ', ' ORDER BY c.n)
+    FROM unnest(p_columns) WITH ORDINALITY AS c (name, n) JOIN chime.source_columns(p_source) AS k ON k.name = c.name);
 
 -- The SET clauses that a source's trigger function cannot do without. The operators of a type from elsewhere may be functions that
 -- look names up; and a writer's own extra_float_digits could make different texts of floats equal.
-CREATE FUNCTION chime.capture_settings(p_relation regclass, p_columns name[]) RETURNS text
+CREATE FUNCTION chime.capture_settings(p_source integer) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN (
-    SELECT concat_ws(' ', CASE WHEN bool_or(a.atttypid >= 16384) THEN 'SET search_path = pg_catalog' END, -- FirstNormalObjectId
-                     CASE WHEN bool_or(chime.comparing_cast(a.atttypid) <> '') THEN 'SET extra_float_digits = 1' END)
-    FROM pg_attribute a WHERE a.attrelid = p_relation AND a.attname = ANY (p_columns) AND NOT a.attisdropped);
+    SELECT concat_ws(' ', CASE WHEN bool_or(greatest(k.known, k.now) >= 16384) THEN 'SET search_path = pg_catalog' END, -- FirstNormalObjectId
+                     CASE WHEN bool_or(chime.comparing_cast(k.known) <> '') THEN 'SET extra_float_digits = 1' END)
+    FROM chime.source_columns(p_source) AS k);
 
 -- The trigger function of a source, which writes to its head. SECURITY DEFINER: writers have no rights here. Without a search_path of
 -- its own, so every name and operator in it is qualified, and nothing in it looks an operator up unseen, as IS DISTINCT FROM, IN and
@@ -46,7 +45,6 @@ CREATE OR REPLACE FUNCTION chime.write_capture(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     v_source chime.source;
-    v_relation regclass := chime.source_oid(p_source);
     v_keys text;
     v_both name[];
 BEGIN
@@ -71,24 +69,24 @@ BEGIN
                 PERFORM pg_catalog.set_config('chime.room_%1$s', %3$L, false);
             END IF;
             IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-                INSERT INTO %2$s (%4$s) SELECT %4$s FROM new_rows LIMIT 2;
+                INSERT INTO %2$s (%4$s) SELECT %4$s FROM %15$s LIMIT 2;
                 GET DIAGNOSTICS v_rows = ROW_COUNT;
                 v_many := v_rows OPERATOR(pg_catalog.=) 2;
             ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
                 INSERT INTO %2$s (%4$s)
-                SELECT %7$s FROM old_rows o CROSS JOIN new_rows n
+                SELECT %7$s FROM %16$s CROSS JOIN %15$s
                 WHERE NOT EXISTS (SELECT FROM old_rows OFFSET 1)
                   AND pg_catalog.record_image_eq(ROW(%7$s), ROW(%8$s))
                   AND pg_catalog.record_image_ne(ROW(%9$s), ROW(%10$s)) LIMIT 1;
                 GET DIAGNOSTICS v_rows = ROW_COUNT;
                 IF v_rows OPERATOR(pg_catalog.=) 0 THEN
-                    PERFORM FROM old_rows o LEFT JOIN new_rows n ON true
+                    PERFORM FROM %16$s LEFT JOIN %15$s ON true
                     WHERE EXISTS (SELECT FROM old_rows OFFSET 1) OR NOT EXISTS (SELECT FROM new_rows)
                        OR pg_catalog.record_image_ne(ROW(%11$s), ROW(%12$s)) LIMIT 1;
                     v_many := FOUND;
                 END IF;
             ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-                INSERT INTO %2$s (%4$s) SELECT %4$s FROM old_rows LIMIT 2;
+                INSERT INTO %2$s (%4$s) SELECT %4$s FROM %16$s LIMIT 2;
                 GET DIAGNOSTICS v_rows = ROW_COUNT;
                 v_many := v_rows OPERATOR(pg_catalog.=) 2;
             ELSE
@@ -100,25 +98,25 @@ BEGIN
             v_jit := pg_catalog.current_setting('jit');
             PERFORM pg_catalog.set_config('jit', 'off', true);
             IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-                INSERT INTO %2$s (%4$s) SELECT DISTINCT %4$s FROM (SELECT %4$s FROM new_rows OFFSET 2) AS d;
+                INSERT INTO %2$s (%4$s) SELECT DISTINCT %4$s FROM (SELECT %4$s FROM %15$s OFFSET 2) AS d;
             ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-                INSERT INTO %2$s (%4$s) SELECT DISTINCT %4$s FROM (SELECT %4$s FROM old_rows OFFSET 2) AS d;
+                INSERT INTO %2$s (%4$s) SELECT DISTINCT %4$s FROM (SELECT %4$s FROM %16$s OFFSET 2) AS d;
             ELSE
                 INSERT INTO %2$s (%4$s)
                 SELECT DISTINCT %4$s
-                FROM (SELECT %4$s, %5$s, 1 FROM new_rows UNION ALL SELECT %4$s, %5$s, -1 FROM old_rows) AS d (%6$s, compared_0)
+                FROM (SELECT %4$s, %5$s, 1 FROM %15$s UNION ALL SELECT %4$s, %5$s, -1 FROM %16$s) AS d (%6$s, compared_0)
                 GROUP BY %6$s HAVING pg_catalog.sum(compared_0) OPERATOR(pg_catalog.<>) 0;
             END IF;
             PERFORM pg_catalog.set_config('jit', v_jit, true), pg_catalog.set_config('chime.room_%1$s', '', false);
             RETURN NULL;
         END $body$;$f$,
         p_source, chime.part_name(p_source, v_source.head), chime.part_name(p_source, v_source.head), v_keys,
-        chime.captured_values(v_relation, v_source.declared),
+        chime.captured_values(p_source, v_source.declared),
         v_keys || (SELECT string_agg(', compared_' || n, '') FROM generate_series(1, cardinality(v_source.declared)) AS n),
-        chime.capture_columns(v_source.captured, 'n.'), chime.capture_columns(v_source.captured, 'o.'),
-        chime.capture_columns(v_source.declared, 'n.'), chime.capture_columns(v_source.declared, 'o.'),
-        chime.capture_columns(v_both, 'n.'), chime.capture_columns(v_both, 'o.'),
-        chime.capture_settings(v_relation, v_both), chime.part_limit());
+        chime.capture_columns(v_source.captured, 'new_rows.'), chime.capture_columns(v_source.captured, 'old_rows.'),
+        chime.capture_columns(v_source.declared, 'new_rows.'), chime.capture_columns(v_source.declared, 'old_rows.'),
+        chime.capture_columns(v_both, 'new_rows.'), chime.capture_columns(v_both, 'old_rows.'),
+        chime.capture_settings(p_source), chime.part_limit(), chime.known_rows(p_source, 'new_rows'), chime.known_rows(p_source, 'old_rows'));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s() FROM PUBLIC', p_source);
 END $$;
 

@@ -139,7 +139,20 @@ BEGIN
            triggers = excluded.triggers, trigger_tables = excluded.trigger_tables;
 END $$;
 
--- Channels that are not asked for any more. Whoever has no right to drop a trigger leaves it with a function that does nothing.
+-- A trigger on somebody else's table is its owner's to drop: until then its function does nothing.
+CREATE FUNCTION chime.silence_channels(p_plugin text, p_channel text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE v_routine regprocedure;
+BEGIN
+    FOR v_routine IN SELECT DISTINCT t.tgfoid::regprocedure FROM chime.plugin_channel c CROSS JOIN unnest(c.routines) AS r (signature)
+                     JOIN pg_trigger t ON t.tgfoid = to_regprocedure(r.signature) JOIN pg_class o ON o.oid = t.tgrelid
+                     WHERE c.plugin = p_plugin AND c.channel = coalesce(p_channel, c.channel) AND NOT pg_has_role(current_user, o.relowner, 'USAGE') LOOP
+        EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog '
+                       'AS $f$BEGIN RETURN NULL; END$f$', v_routine);
+    END LOOP;
+END $$;
+
+-- Channels that are not asked for any more.
 CREATE FUNCTION chime.remove_channels(p_plugin text, p_kept text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
 DECLARE
@@ -158,17 +171,15 @@ BEGIN
                 v_left := true;
             END IF;
         END LOOP;
-        FOREACH v_routine IN ARRAY v_channel.routines LOOP
-            EXECUTE CASE WHEN v_left
-                THEN format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog '
-                            'AS $f$BEGIN RETURN NULL; END$f$', v_routine)
-                ELSE format('DROP FUNCTION IF EXISTS %s', v_routine) END;
-        END LOOP;
         IF v_left THEN
+            PERFORM chime.silence_channels(p_plugin, v_channel.channel);
             UPDATE chime.plugin_channel c SET definition = '' WHERE c.plugin = p_plugin AND c.channel = v_channel.channel;
-        ELSE
-            DELETE FROM chime.plugin_channel c WHERE c.plugin = p_plugin AND c.channel = v_channel.channel;
+            CONTINUE;
         END IF;
+        FOREACH v_routine IN ARRAY v_channel.routines LOOP
+            EXECUTE format('DROP FUNCTION IF EXISTS %s', v_routine);
+        END LOOP;
+        DELETE FROM chime.plugin_channel c WHERE c.plugin = p_plugin AND c.channel = v_channel.channel;
     END LOOP;
 END $$;
 

@@ -293,6 +293,126 @@ START_TEST(triggers_go_before_their_functions)
 }
 END_TEST
 
+/* --- what captured changes ------------------------------------------------------------------------------------------- */
+
+#define OF_CAPTURE                                                                                                     \
+    "SELECT (SELECT count(*) FROM chime.source) || ' ' || (SELECT count(*) FROM pg_class WHERE relnamespace = "        \
+    "'chime'::regnamespace AND relname ~ '^change_\\d') || ' ' || (SELECT count(*) FROM pg_proc WHERE pronamespace = " \
+    "'chime'::regnamespace AND proname ~ '^keyed_\\d') || ' ' || (SELECT count(*) FROM pg_proc WHERE pronamespace = "  \
+    "'chime'::regnamespace AND proname ~ '^capture_\\d') || ' ' || (SELECT count(*) FROM pg_trigger WHERE tgname ~ "   \
+    "'^chime_capture')"
+#define SUBMIT                                                                            \
+    "INSERT INTO submissions (id, agent_id, challenge_id, status, created_at)"            \
+    " VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'scored', now());" \
+    "UPDATE submissions SET status = 'failed'; DELETE FROM submissions; TRUNCATE submissions"
+
+/* With the privilege that keyed refresh needs, which lets no trigger be dropped. */
+static void capture(void)
+{
+    cluster_execute(cluster, "GRANT TRIGGER ON ALL TABLES IN SCHEMA public TO pgchime");
+    ASSERT_RUN(0, "serve", "--once");
+    /* submissions alone; its log, one part of it and the index of that; two views; four triggers */
+    EXPECT_SQL(cluster, OF_CAPTURE, "1 3 2 1 4");
+    cluster_execute(cluster, SUBMIT);
+}
+
+static void retire_both(void)
+{
+    take_plugin("progress");
+    retire();
+    ASSERT_RUN(0, PURGE(PLUGIN, "--yes"));
+    everything_of_it_is_gone();
+    EXPECT_SQL(cluster, OF_CAPTURE, "1 3 1 1 4"); /* progress reads the source, too */
+}
+
+START_TEST(who_owns_no_source_prints_the_triggers_for_their_owner)
+{
+    capture();
+    retire_both();
+    ASSERT_RUN(0, PURGE("progress", "--yes", "-o", "json"));
+    object_is("chime_capture_1_insert ON public.submissions", "keep",
+              "DROP TRIGGER chime_capture_1_insert ON public.submissions");
+    object_is("chime_capture_1_truncate ON public.submissions", "keep",
+              "DROP TRIGGER chime_capture_1_truncate ON public.submissions");
+    object_is("chime.change_1", "drop", "DROP TABLE chime.change_1");
+    object_is("chime.capture_1()", "keep", "DROP FUNCTION chime.capture_1()");
+    EXPECT_SQL(cluster, OF_CAPTURE, "0 0 0 1 4");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.plugin", "0");
+    cluster_execute(cluster, SUBMIT);
+    cluster_execute(cluster,
+                    "DROP TRIGGER chime_capture_1_insert ON submissions; DROP TRIGGER chime_capture_1_update ON"
+                    " submissions; DROP TRIGGER chime_capture_1_delete ON submissions;"
+                    "DROP TRIGGER chime_capture_1_truncate ON submissions;"
+                    "SET ROLE pgchime; DROP FUNCTION chime.capture_1(); RESET ROLE");
+    put_plugin("progress");
+    ASSERT_RUN(0, "serve", "--once");
+    EXPECT_SQL(cluster, OF_CAPTURE, "1 3 1 1 4");
+}
+END_TEST
+
+START_TEST(who_owns_the_sources_drops_the_triggers)
+{
+    capture();
+    cluster_execute(cluster, "ALTER TABLE submissions OWNER TO pgchime");
+    retire_both();
+    ASSERT_RUN(0, PURGE("progress", "--yes", "-o", "json"));
+    object_is("chime_capture_1_insert ON public.submissions", "drop",
+              "DROP TRIGGER chime_capture_1_insert ON public.submissions");
+    object_is("chime.capture_1()", "drop", "DROP FUNCTION chime.capture_1()");
+    EXPECT_SQL(cluster, OF_CAPTURE, "0 0 0 0 0");
+    cluster_execute(cluster, SUBMIT);
+}
+END_TEST
+
+/* They would miss the log. */
+START_TEST(who_is_writing_is_waited_for)
+{
+    PGconn *writer = cluster_connect(cluster, "app");
+    capture();
+    retire_both();
+    PQclear(PQexec(writer, "BEGIN"));
+    PQclear(PQexec(writer, "DELETE FROM submissions"));
+    ASSERT_RUN(1, PURGE("progress", "--yes"));
+    complains("writers of public.submissions did not end in time");
+    complains("HINT:  try again");
+    EXPECT_SQL(cluster, OF_CAPTURE, "1 3 1 1 4");
+    PGresult *result = PQexec(writer, "DELETE FROM submissions; COMMIT");
+    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQerrorMessage(writer));
+    PQclear(result);
+    PQfinish(writer);
+    ASSERT_RUN(0, PURGE("progress", "--yes"));
+    EXPECT_SQL(cluster, OF_CAPTURE, "0 0 0 1 4");
+}
+END_TEST
+
+/* --- materialized views ----------------------------------------------------------------------------------------------- */
+
+START_TEST(a_materialized_view_goes_before_what_it_reads_and_with_what_it_replaced)
+{
+    char *folder_of_parts = files_path("%s/conf.d", folder);
+    char *part = files_path("%s/lane.conf", folder_of_parts);
+    char *text = files_read(configuration);
+    char *all = files_path("%sconf_dir = \"conf.d\";\n", text);
+    files_make_folder(folder_of_parts);
+    files_write(configuration, all);
+    files_write(part, "plugin: { name = \"" PLUGIN "\"; modes: { mv_lane_score_distribution = \"matview\"; }; };");
+    ASSERT_RUN(0, "serve", "--once");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_matviews WHERE matviewname = 'mv_lane_score_distribution'", "1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.replaced", "1");
+    EXPECT_SQL(cluster, "SELECT has_table_privilege('ann', '" RELATION "', 'SELECT')", "t");
+    retire();
+    ASSERT_RUN(0, PURGE(PLUGIN, "--yes", "-o", "json"));
+    object_is(RELATION, "drop", "DROP MATERIALIZED VIEW " RELATION);
+    everything_of_it_is_gone();
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_class WHERE relname ~ '^replaced_\\d'", "0");
+    EXPECT_SQL(cluster, "SELECT to_regclass('" RELATION "__live')", NULL);
+    free(folder_of_parts);
+    free(part);
+    free(text);
+    free(all);
+}
+END_TEST
+
 /* --- on a terminal ---------------------------------------------------------------------------------------------------- */
 
 /* Answers the question; what the terminal showed goes to `output`. The exit status. */
@@ -355,6 +475,10 @@ int main(void)
     tcase_add_test(tests, a_plugin_that_another_one_reads_is_named_with_it);
     tcase_add_test(tests, what_another_role_owns_by_now_stays_and_is_printed_for_it);
     tcase_add_test(tests, triggers_go_before_their_functions);
+    tcase_add_test(tests, who_owns_no_source_prints_the_triggers_for_their_owner);
+    tcase_add_test(tests, who_owns_the_sources_drops_the_triggers);
+    tcase_add_test(tests, who_is_writing_is_waited_for);
+    tcase_add_test(tests, a_materialized_view_goes_before_what_it_reads_and_with_what_it_replaced);
     tcase_add_test(tests, on_a_terminal_it_asks_and_takes_no_for_an_answer);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

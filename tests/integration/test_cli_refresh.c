@@ -376,6 +376,42 @@ START_TEST(a_repair_makes_it_right_and_says_so)
 }
 END_TEST
 
+static void keep_lanes_as_a_materialized_view(void)
+{
+    char *parts = files_path("%s/conf.d", folder);
+    char *part = files_path("%s/lane.conf", parts);
+    char *text = files_read(configuration);
+    char *all = files_path("%sconf_dir = \"conf.d\";\n", text);
+    files_make_folder(parts);
+    files_write(configuration, all);
+    files_write(part, "plugin: { name = \"lane_distribution\"; modes: { " LANES " = \"matview\"; }; };");
+    ASSERT_RUN(0, "serve", "--once");
+    free(parts);
+    free(part);
+    free(text);
+    free(all);
+}
+
+/* Its live view shows other rows each time it is read, so it cannot be right. */
+START_TEST(a_materialized_view_is_refreshed_verified_and_repaired_without_counts)
+{
+    keep_lanes_as_a_materialized_view();
+    ASSERT_RUN(0, "refresh", LANES, "-o", "json");
+    row_has("views", LANES,
+            "{\"method\": \"matview\", \"rows\": 6, \"inserted\": null, \"reason\": \"its mode is matview\"}");
+    ASSERT_RUN(0, "verify", LANES, "-o", "json");
+    row_has("views", LANES,
+            "{\"state\": \"OK\", \"rows\": 6, \"missing\": 0, \"surplus\": 0, \"method\": \"matview\"}");
+    cluster_execute(
+        cluster, "SET ROLE pgchime; CREATE SEQUENCE analytics.turns; DO $$ BEGIN EXECUTE format('CREATE OR REPLACE VIEW"
+                 " " LIVE " AS SELECT d.* FROM (%s) AS d WHERE nextval(''analytics.turns'') %% 4 < 2',"
+                 " rtrim(pg_get_viewdef('" LIVE "'::regclass), ';')); END $$; RESET ROLE");
+    ASSERT_RUN(7, "verify", LANES, "--repair", "-o", "json");
+    row_has("views", LANES, "{\"state\": \"DIFFERS\", \"repaired\": true, \"method\": \"matview\"}");
+    commands_has(errors, "view \"" KEPT "\" was repaired by a full refresh\n");
+}
+END_TEST
+
 START_TEST(a_refresh_that_commits_meanwhile_is_waited_for)
 {
     PGconn *other = cluster_connect(cluster, "app");
@@ -431,6 +467,7 @@ int main(void)
     tcase_add_test(tests, a_wrong_row_is_found_and_named);
     tcase_add_test(tests, ten_rows_of_many_are_shown);
     tcase_add_test(tests, a_repair_makes_it_right_and_says_so);
+    tcase_add_test(tests, a_materialized_view_is_refreshed_verified_and_repaired_without_counts);
     tcase_add_test(tests, a_refresh_that_commits_meanwhile_is_waited_for);
     tcase_add_test(tests, one_view_that_fails_does_not_hide_the_others);
     suite_add_tcase(suite, tests);

@@ -1,6 +1,7 @@
 /* The five plugins under a real daemon, over the sample data. */
 #define _DEFAULT_SOURCE /* strsep */
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -205,6 +206,54 @@ START_TEST(a_second_start_changes_nothing)
 }
 END_TEST
 
+/* --- modes -------------------------------------------------------------------------------------------------------- */
+
+#define MATVIEWS                                                                                                  \
+    "SELECT coalesce(string_agg(matviewname, ' ' ORDER BY matviewname), '') FROM pg_matviews WHERE schemaname = " \
+    "'analytics'"
+#define EVERY_ROW "SELECT count(*) FROM analytics.mv_lane_score_distribution"
+
+/* weakness reads the first, and its function and lane_distribution's read their relations by their identity. */
+START_TEST(conf_d_makes_materialized_views_of_live_views_and_tables_again)
+{
+    serve();
+    char *rows = cluster_value(cluster, EVERY_ROW);
+    site_file(site, "modes",
+              "plugin: { name = \"lane_distribution\"; modes: { mv_lane_score_distribution = \"matview\"; }; };");
+    site_file(site, "more",
+              "plugin: { name = \"telemetry\"; modes: { chat_telemetry_model_summary = \"matview\"; }; };");
+    kill(daemon_pid(served), SIGHUP);
+    WAIT_SQL(cluster, MATVIEWS, "chat_telemetry_model_summary mv_lane_score_distribution", POPULATION_SECONDS);
+    EXPECT_SQL(cluster, EVERY_ROW, rows);
+    WAIT_SQL(cluster, "SELECT full_reason FROM chime.view WHERE relation = 'mv_weakness_patterns'",
+             "changes of analytics.mv_lane_score_distribution are not captured", POPULATION_SECONDS);
+    EXPECT_STATES(ALL_INSTALLED);
+    cluster_execute(cluster, "DELETE FROM submissions WHERE id IN (SELECT id FROM submissions ORDER BY id LIMIT 30)");
+    runs_ask_and_await(cluster, "refresh-lane-distributions");
+    EXPECT_RUN(cluster, "refresh-lane-distributions",
+               "state::text || (message ~ '^analytics.mv_lane_score_distribution: materialized view, \\d+ rows, \\d+ "
+               "source values "
+               "rejected$')",
+               "succeededtrue");
+    EXPECT_SQL(cluster,
+               "SELECT count(*) > 0 FROM analytics.mv_lane_score_distribution d,"
+               " analytics.lane_distributions(d.challenge_id, 1)",
+               "t");
+    site_remove(site, "modes");
+    kill(daemon_pid(served), SIGHUP);
+    WAIT_SQL(cluster, MATVIEWS, "chat_telemetry_model_summary", POPULATION_SECONDS);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view WHERE full_reason IS NULL", "8", POPULATION_SECONDS);
+    runs_ask_and_await(cluster, "refresh-lane-distributions");
+    EXPECT_RUN(cluster, "refresh-lane-distributions", "state", "succeeded");
+    runs_ask_and_await(cluster, "refresh-weakness-patterns");
+    runs_ask_and_await(cluster, "refresh-agent-progress");
+    runs_ask_and_await(cluster, "refresh-time-to-first-win");
+    runs_ask_and_await(cluster, "refresh-telemetry-summary-hourly");
+    assert_views_are_right();
+    free(rows);
+}
+END_TEST
+
 /* --- what cannot be installed ------------------------------------------------------------------------------------- */
 
 START_TEST(a_plugin_whose_source_is_missing_is_dormant_and_the_others_work)
@@ -383,6 +432,7 @@ static Suite *suite(void)
     tcase_add_test(cases, the_views_are_installed_populated_in_order_and_right);
     tcase_add_test(cases, a_refresh_takes_in_what_was_written_since);
     tcase_add_test(cases, a_second_start_changes_nothing);
+    tcase_add_test(cases, conf_d_makes_materialized_views_of_live_views_and_tables_again);
     tcase_add_test(cases, a_plugin_whose_source_is_missing_is_dormant_and_the_others_work);
     tcase_add_test(cases, a_relation_of_somebody_else_is_left_alone_and_named);
     tcase_add_test(cases, broken_plugins_cost_only_themselves);

@@ -11,7 +11,8 @@ START_TEST(plugins_and_jobs_are_joined)
 {
     use_plugin(&samples.agent);
     use_plugin(&samples.lane);
-    const struct catalog *built = build(ONE_DATABASE, "plugin: { name = \"lane\"; settings: { top_rows = 20; }; };\n"
+    const struct catalog *built = build(ONE_DATABASE, "plugin: { name = \"lane\"; settings: { top_rows = 20; };\n"
+                                                      " modes: { mv_lanes = \"matview\"; }; };\n"
                                                       "jobs: { nightly: { schedule = \"0 3 * * *\"; command = "
                                                       "\"VACUUM\"; after = \"tidy-lanes\"; }; };");
     expect_findings(catalog, "");
@@ -26,6 +27,8 @@ START_TEST(plugins_and_jobs_are_joined)
     ck_assert_str_eq(built->plugins[0].settings[0].value, "20");
     ck_assert_str_eq(built->plugins[0].settings[1].value, "30d");
     ck_assert_str_eq(built->plugins[0].settings[1].type, "duration");
+    ck_assert_str_eq(built->plugins[0].modes[0], "matview");
+    ck_assert_str_eq(built->plugins[1].modes[0], "auto"); /* the plugin's own */
 
     ck_assert_uint_eq(built->job_count, 4);
     const struct job *refresh = catalog_find_job(built, "main", "refresh-lanes");
@@ -43,7 +46,7 @@ START_TEST(plugins_and_jobs_are_joined)
     const struct job *nightly = catalog_find_job(built, "main", "nightly");
     ck_assert_int_eq(nightly->origin, JOB_FROM_CONFIG);
     ck_assert_ptr_null(nightly->plugin);
-    ck_assert_int_eq(nightly->line, 2);
+    ck_assert_int_eq(nightly->line, 3);
     ck_assert_str_eq(nightly->after[0], "tidy-lanes");
     ck_assert_int_eq(nightly->options.delivery, DELIVERY_AT_MOST_ONCE);
     ck_assert_ptr_null(catalog_find_job(built, "main", "none"));

@@ -53,6 +53,8 @@ static const char *const variants[] = {
     "jobs: { refresh-lanes: { warn_after = \"5s\"; }; };",
     "jobs: { refresh-lanes: { error_after = \"5s\"; }; };",
     "plugin: { name = \"lane\"; settings: { top_rows = 11; }; };",
+    "plugin: { name = \"lane\"; modes: { mv_lanes = \"full\"; }; };",
+    "plugin: { name = \"lane\"; modes: { mv_lanes = \"matview\"; }; };",
     "plugin: { name = \"lane\"; view_schema = \"v\"; };",
     "plugin: { name = \"lane\"; enabled = false; };",
 };
@@ -173,6 +175,8 @@ START_TEST(plugins_differ_by_what_they_are_installed_with)
     use_plugin(&samples.lane);
     expect_same_plugins("", "plugin: { name = \"lane\"; settings: { top_rows = 11; }; };", false);
     expect_same_plugins("", "plugin: { name = \"lane\"; view_schema = \"v\"; };", false);
+    expect_same_plugins("", "plugin: { name = \"lane\"; modes: { mv_lanes = \"full\"; }; };", false);
+    expect_same_plugins("", "plugin: { name = \"lane\"; modes: { mv_lanes = \"auto\"; }; };", true);
     expect_same_plugins("", "plugin: { name = \"agent\"; enabled = false; };", false);
 }
 END_TEST

@@ -38,6 +38,12 @@ static const struct {
      "HINT:  write a whole number and one unit: 250ms, 5s, 10min, 2h or 1d\n"
      "%/conf.d/x.conf:4: plugin \"lane\" has no setting \"toprows\"\nHINT:  did you mean \"top_rows\"?\n"
      "%/conf.d/x.conf:4: plugin \"lane\" has no setting \"zzz\"\n"},
+    {ONE_DATABASE,
+     "plugin: { name = \"lane\"; modes: {\n mv_lane = \"full\";\n zzz = \"full\";\n mv_lanes = \"keyed\"; }; };",
+     "%/conf.d/x.conf:2: plugin \"lane\" has no view \"mv_lane\"\nHINT:  did you mean \"mv_lanes\"?\n"
+     "%/conf.d/x.conf:3: plugin \"lane\" has no view \"zzz\"\n"
+     "%/conf.d/x.conf:4: view \"mv_lanes\" of plugin \"lane\" cannot be keyed: the plugin declares no grain for it\n"
+     "HINT:  use \"full\" or \"matview\"\n"},
     /* overrides */
     {ONE_DATABASE, "jobs: {\n refresh-lane: { schedule = \"@hourly\"; };\n qqq: { schedule = \"@hourly\"; }; };",
      "%/conf.d/x.conf:2: job \"refresh-lane\" has no command, and no plugin declares it\n"

@@ -41,6 +41,7 @@ START_TEST(whole_configuration_is_read)
     put("conf.d/lane.conf", "plugin: { name = \"lane_distribution\"; enabled = \"auto\"; database = \"main\";\n"
                             "  view_schema = \"views\";\n"
                             "  settings: { top = 10; share = 0.2; wide = true; label = \"x\"; };\n"
+                            "  modes: { mv_lanes = \"matview\";\n mv_other = \"full\"; };\n"
                             "};\n"
                             "jobs: {\n"
                             "  refresh-lanes: { schedule = \"*/10 * * * *\"; enabled = FALSE; };\n"
@@ -80,13 +81,18 @@ START_TEST(whole_configuration_is_read)
     ck_assert_str_eq(lane->settings[2].value, "true");
     ck_assert_str_eq(lane->settings[3].value, "x");
     ck_assert_int_eq(lane->settings[3].line, 3);
+    ck_assert_uint_eq(lane->mode_count, 2);
+    ck_assert_str_eq(lane->modes[0].name, "mv_lanes");
+    ck_assert_str_eq(lane->modes[0].value, "matview");
+    ck_assert_str_eq(lane->modes[1].value, "full");
+    ck_assert_int_eq(lane->modes[1].line, 5);
 
     ck_assert_uint_eq(read->job_count, 3);
     const struct config_job *vacuum = &read->jobs[0];
     ck_assert_str_eq(vacuum->name, "nightly-vacuum");
     ck_assert_str_eq(vacuum->command, "VACUUM");
     ck_assert_str_eq(vacuum->database, "main");
-    ck_assert_int_eq(vacuum->line, 7);
+    ck_assert_int_eq(vacuum->line, 9);
     ck_assert(vacuum->enabled && vacuum->after_given);
     ck_assert_uint_eq(vacuum->after_count, 1);
     ck_assert_str_eq(vacuum->after[0], "tidy");

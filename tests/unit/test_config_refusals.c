@@ -39,6 +39,14 @@ static const struct {
     {"plugin: { name = \"x\"; settings: {\n a = [1];\n b = { c = 1; }; }; };",
      "%/conf.d/x.conf:2: setting \"a\": expected one value, found a list\n"
      "%/conf.d/x.conf:3: setting \"b\": expected one value, found a group\n"},
+    {"plugin: { name = \"x\"; modes: {\n a = 1;\n b = \"materialized\";\n c = \"keyed\"; }; };",
+     "%/conf.d/x.conf:2: mode of view \"a\": expected a string, found an integer\n"
+     "HINT:  write it in double quotes\n"
+     "%/conf.d/x.conf:3: mode of view \"b\": unknown mode \"materialized\"\n"
+     "HINT:  known modes: auto, keyed, full, matview\n"},
+    {"plugin: { name = \"x\"; modes = \"full\"; };",
+     "%/conf.d/x.conf:1: \"modes\" of \"plugin\": expected a group, found a string\n"
+     "HINT:  write { name = value; ... }\n"},
     {"plugin: { name = \"x\"; database = \" \"; };", "%/conf.d/x.conf:1: \"database\" of \"plugin\" is empty\n"},
     {"jobs: { a: 5; };", "%/conf.d/x.conf:1: \"a\" of \"jobs\": expected a group, found an integer\n"
                          "HINT:  write { name = value; ... }\n"},

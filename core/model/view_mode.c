@@ -1,0 +1,3 @@
+#include "model/view_mode.h"
+
+const char *const view_modes[] = {"auto", "keyed", "full", "matview", NULL};
