@@ -178,6 +178,7 @@ const struct command command_status = {
     .summary = "each database: who leads, and what is due, live or failing",
     .details = "Exit status 4 when a database cannot be reached, 3 when a plugin or the configuration is refused, 8 "
                "when nobody\n"
-               "leads, a plugin failed in its database, or a view is late by its warn_after or error_after.",
+               "leads, events are not heard, a plugin failed in its database, or a view is late by its warn_after or\n"
+               "error_after.",
     .run = status_run,
 };

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/reader.h"
 #include "config/settings.h"
+#include "model/job.h"
 #include "model/view_mode.h"
 
 #define OWNER "\"plugin\""
@@ -54,6 +55,16 @@ static void read_settings(struct reader *reader, const config_setting_t *group, 
     }
 }
 
+/* What no plugin can call a channel would only be shown. */
+static bool names_channel(const char *name)
+{
+    bool printable = true;
+    for (const char *c = name; *c != '\0'; c++) {
+        printable = printable && (unsigned char)*c >= ' ' && *c != '\x7f';
+    }
+    return printable && channel_name_valid(name);
+}
+
 /* Whether the plugin has them is not known here. */
 static void read_channels(struct reader *reader, const config_setting_t *setting, struct config_plugin *plugin)
 {
@@ -63,8 +74,11 @@ static void read_channels(struct reader *reader, const config_setting_t *setting
     plugin->channels = names;
     for (size_t i = 0; i < count; i++) {
         const char *name = config_setting_get_string(single ? setting : setting_at(setting, i));
-        if (name != NULL) {
+        if (name != NULL && names_channel(name)) {
             names[plugin->channel_count++] = arena_strdup(reader->arena, name);
+        } else if (name != NULL) {
+            reader_report(reader, setting, "name it as the plugin declares it",
+                          "\"channels\" of " OWNER ": \"%s\" cannot be a channel's name", reader_shown(reader, name));
         } else {
             reader_report(reader, setting, "write channels = [\"submission_scored\"];",
                           "\"channels\" of " OWNER ": expected a list of strings, found %s in it",

@@ -332,7 +332,7 @@ void lead_drain(struct lead *lead, duration patience)
 bool lead_quiet(const struct lead *lead)
 {
     return lead->started && lead->heartbeats > 0 && scheduler_quiet(lead->scheduler) && !dispatch_busy(lead) &&
-           lead->doubt_count == 0 && lead->verdicts_pending == 0 && lead->swap == NULL;
+           lead->doubt_count == 0 && lead->verdicts_pending == 0 && lead->swap == NULL && watch_settled(lead->watch);
 }
 
 const struct ledger *lead_ledger(const struct lead *lead)

@@ -33,14 +33,17 @@ struct watch {
     enum phase phase;
     bool degraded;
     char *problem; /* while degraded: as last told */
-    int failures;  /* in a row */
+    int failures;  /* in a row: a session that lasted ends the row */
     struct pg_connection *connection;
     char proof[48];   /* what it notifies itself of */
+    bool proven;      /* it heard that */
     char *statement;  /* of quick looks; NULL: no view has marks */
     bool asked;       /* a look or ping is on its way */
+    bool answered;    /* one was, of this session */
     instant asked_at; /* by our clock, as the next one */
     instant closely_at;
-    struct loop_timer *beat_timer; /* WATCHING: the next look or ping; WAITING: the next try; before: patience */
+    instant watching_at;           /* since when it watches */
+    struct loop_timer *beat_timer; /* WATCHING: the next look or ping; WAITING: the next try; else: patience */
     struct loop_timer *poll_timer; /* while degraded */
 };
 
@@ -103,24 +106,40 @@ static void note(struct watch *watch, enum watching_state state, const char *rea
     free((void *)views.items);
 }
 
+static void behind_noted(void *data, const struct pg_reply *reply)
+{
+    const struct lead *lead = data;
+    if (!lead->over && !pg_reply_lost(reply) && !pg_reply_ok(reply)) {
+        log_warning("database %s: views that are behind could not be noted: %s", lead->database->name,
+                    pg_reply_message(reply));
+    }
+}
+
+/* A refresh forgets what was noted, and may leave a view behind whose sources never rest: so it is noted again, as seen now. */
+static bool is_to_note(const struct watch_entry *entry, instant now)
+{
+    instant last = entry->noted_at != INSTANT_NONE ? entry->noted_at : entry->behind_since;
+    return entry->behind_since != INSTANT_NONE && now - last > BEHIND_NOTED;
+}
+
 /* Views that stay behind although they are watched: what keeps them, their jobs' runs tell. */
 static void note_behind(struct watch *watch)
 {
     struct lead *lead = watch->lead;
+    instant now = lead_now(lead);
     const char **views = xcalloc(watch->list.view_count + 1, sizeof *views);
     instant *since = xcalloc(watch->list.view_count + 1, sizeof *since);
     size_t count = 0;
     for (size_t i = 0; i < watch->list.view_count; i++) {
         struct watch_entry *entry = &watch->list.views[i];
-        if (entry->behind_since != INSTANT_NONE && !entry->behind_noted &&
-            lead_now(lead) - entry->behind_since > BEHIND_NOTED) {
-            entry->behind_noted = true;
+        if (is_to_note(entry, now)) {
             views[count] = entry->name;
-            since[count++] = entry->behind_since;
+            since[count++] = entry->noted_at == INSTANT_NONE ? entry->behind_since : now;
+            entry->noted_at = now;
         }
     }
     if (count > 0) {
-        watching_note_behind(&lead->ledger, views, since, count, noted, lead);
+        watching_note_behind(&lead->ledger, views, since, count, behind_noted, lead);
     }
     free(views);
     free(since);
@@ -131,8 +150,7 @@ static void follow_behind(struct watch *watch, const struct pg_reply *reply)
     for (size_t i = 0; i < watch->list.view_count; i++) {
         struct watch_entry *entry = &watch->list.views[i];
         if (!is_listed(reply, entry->name)) {
-            entry->behind_since = INSTANT_NONE;
-            entry->behind_noted = false;
+            entry->behind_since = entry->noted_at = INSTANT_NONE;
         } else if (entry->behind_since == INSTANT_NONE) {
             entry->behind_since = lead_now(watch->lead);
         }
@@ -146,7 +164,7 @@ static void disconnect(struct watch *watch)
 {
     pg_close(watch->connection);
     watch->connection = NULL;
-    watch->asked = false;
+    watch->asked = watch->answered = false;
     free(watch->statement);
     watch->statement = NULL;
 }
@@ -168,7 +186,6 @@ static void degrade(struct watch *watch, const char *reason)
 static void recover(struct watch *watch)
 {
     watch->degraded = false;
-    watch->failures = 0;
     free(watch->problem);
     watch->problem = NULL;
     loop_timer_clear(watch->poll_timer);
@@ -176,9 +193,10 @@ static void recover(struct watch *watch)
 
 static void fail(struct watch *watch, const struct error *reason)
 {
+    bool lasted = watch->phase == PHASE_WATCHING && clock_boot() - watch->watching_at > reconnect.max;
     disconnect(watch);
     watch->phase = PHASE_WAITING;
-    watch->failures++;
+    watch->failures = lasted ? 1 : watch->failures + 1;
     degrade(watch, reason->message);
     loop_timer_set(watch->beat_timer, backoff_delay(&reconnect, watch->failures, (uint64_t)clock_boot()));
 }
@@ -220,6 +238,7 @@ static void looked(void *data, const struct pg_reply *reply)
     struct watch *watch = data;
     watch->asked = false;
     if (!refused(watch, reply, "changes could not be looked for")) {
+        watch->answered = true;
         tell_behind(watch, reply);
         follow_behind(watch, reply);
     }
@@ -229,7 +248,7 @@ static void pinged(void *data, const struct pg_reply *reply)
 {
     struct watch *watch = data;
     watch->asked = false;
-    refused(watch, reply, "the session could not be kept");
+    watch->answered = !refused(watch, reply, "the session could not be kept");
 }
 
 static bool same_text(const char *left, const char *right)
@@ -286,6 +305,7 @@ static void begin_watching(void *data, const struct pg_reply *reply)
     const char *statement = watching_read_statement(reply);
     watch->statement = statement != NULL ? xstrdup(statement) : NULL;
     watch->phase = PHASE_WATCHING;
+    watch->watching_at = clock_boot();
     if (watch->degraded) {
         log_info("database %s: events are heard again", watch->lead->database->name);
     }
@@ -300,8 +320,10 @@ static void notified(void *data, const char *channel, const char *payload)
 {
     struct watch *watch = data;
     size_t first;
-    if (watch->phase == PHASE_PROVING && strcmp(channel, WATCHING_PROBE) == 0 && strcmp(payload, watch->proof) == 0) {
-        loop_timer_clear(watch->beat_timer);
+    bool proof = watch->phase == PHASE_PROVING && !watch->proven && strcmp(channel, WATCHING_PROBE) == 0;
+    if (proof && strcmp(payload, watch->proof) == 0) {
+        watch->proven = true;
+        loop_timer_set(watch->beat_timer, PG_LEASE);
         look_closely(watch, begin_watching);
         return;
     }
@@ -321,6 +343,7 @@ static void listened(void *data, const struct pg_reply *reply)
         return;
     }
     watch->phase = PHASE_PROVING;
+    watch->proven = false;
     snprintf(watch->proof, sizeof watch->proof, "%ld.%lld", (long)getpid(), (long long)clock_boot());
     loop_timer_set(watch->beat_timer, PROOF_TIMEOUT);
     watching_probe(watch->connection, watch->proof, probed, watch);
@@ -346,6 +369,7 @@ static void checked(void *data, const struct pg_reply *reply)
 static void ready(void *data)
 {
     struct watch *watch = data;
+    loop_timer_set(watch->beat_timer, PG_LEASE);
     pg_check(watch->connection, checked, watch);
 }
 
@@ -373,7 +397,7 @@ static void connect_now(struct watch *watch)
 static void fail_silent(struct watch *watch)
 {
     struct error err;
-    if (watch->phase == PHASE_PROVING) {
+    if (watch->phase == PHASE_PROVING && !watch->proven) {
         error_set(&err, ERROR_REFUSED, "the session does not hear its own notifications: is a pooler in between?");
     } else {
         error_set(&err, ERROR_UNREACHABLE, "the server has not answered for %d s", (int)(PG_LEASE / USEC_PER_SEC));
@@ -387,9 +411,9 @@ static void beat_due(void *data)
     bool silent = watch->asked && clock_boot() - watch->asked_at > PG_LEASE;
     if (watch->phase == PHASE_WAITING) {
         connect_now(watch);
-    } else if (watch->phase == PHASE_PROVING || silent) {
+    } else if (watch->phase != PHASE_WATCHING || silent) {
         fail_silent(watch);
-    } else if (watch->phase == PHASE_WATCHING) {
+    } else {
         if (!watch->asked) {
             look(watch);
         }
@@ -428,6 +452,11 @@ struct watch *watch_create(struct lead *lead)
     return watch;
 }
 
+bool watch_settled(const struct watch *watch)
+{
+    return watch->degraded || watch->phase == PHASE_OFF || watch->answered;
+}
+
 void watch_follow(struct watch *watch)
 {
     struct watch_list next;
@@ -438,6 +467,7 @@ void watch_follow(struct watch *watch)
     if (!same) {
         disconnect(watch);
         recover(watch);
+        watch->failures = 0;
         loop_timer_clear(watch->beat_timer);
         begin(watch);
     }

@@ -13,11 +13,15 @@
 #ifndef CHIME_DAEMON_WATCH_H
 #define CHIME_DAEMON_WATCH_H
 
+#include <stdbool.h>
+
 struct lead;
 struct watch;
 
 /* Once the schedule has started. */
 struct watch *watch_create(struct lead *lead);
+/* Whether it hears and has looked for changes once, or nobody asks it to, or it has told that it cannot: whoever is woken by that has been. */
+bool watch_settled(const struct watch *watch);
 /* The scheduler's jobs are others: while the catalog that they came from is still there. */
 void watch_follow(struct watch *watch);
 void watch_destroy(struct watch *watch); /* NULL allowed */

@@ -33,7 +33,8 @@ static struct watch_entry *add(struct watch_entry *place, const char *const *nam
                                struct scheduled *scheduled)
 {
     for (size_t i = 0; i < count; i++) {
-        *place++ = (struct watch_entry){.name = names[i], .scheduled = scheduled, .behind_since = INSTANT_NONE};
+        *place++ = (struct watch_entry){
+            .name = names[i], .scheduled = scheduled, .behind_since = INSTANT_NONE, .noted_at = INSTANT_NONE};
     }
     return place;
 }

@@ -10,7 +10,7 @@ struct watch_entry {
     const char *name; /* a channel, or "schema.relation" */
     struct scheduled *scheduled;
     instant behind_since; /* of a view: since when every look found it behind; INSTANT_NONE: it is not */
-    bool behind_noted;
+    instant noted_at;     /* when that was written down last; INSTANT_NONE: it was not */
 };
 
 struct watch_list {

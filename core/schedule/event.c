@@ -40,6 +40,7 @@ void wake_free(struct wake *wake)
     if (wake != NULL) {
         free(wake->payload);
         free(wake->running);
+        free(wake->next.payload);
         free(wake);
     }
 }
@@ -162,14 +163,40 @@ void wake_arm(struct scheduler *scheduler, struct scheduled *it)
     }
 }
 
+static void set_payload(struct wake *wake, const char *payload)
+{
+    free(wake->payload);
+    wake->payload = payload != NULL ? xstrdup(payload) : NULL;
+}
+
+static void next_drop(struct wake *wake)
+{
+    free(wake->next.payload);
+    wake->next = (struct wake_next){.noted = false};
+}
+
+/* The run that waits for its upstreams is on its way: what came since is the next one's. */
+static void next_begins(struct wake *wake)
+{
+    if (wake->next.noted) {
+        wake->pending = true;
+        wake->kind = RUN_EVENT;
+        wake->first = wake->next.first;
+        wake->last = wake->next.last;
+        wake->by = INSTANT_NEVER;
+        wake->payload = wake->next.payload;
+        wake->next = (struct wake_next){.noted = false};
+    }
+}
+
 void wake_drop(struct scheduler *scheduler, struct scheduled *it)
 {
     struct wake *wake = it->wake;
     if (wake == NULL || !wake->pending) {
         return;
     }
-    free(wake->payload);
-    wake->payload = NULL;
+    set_payload(wake, NULL);
+    next_drop(wake);
     wake->pending = wake->due = false;
     wake_arm(scheduler, it);
     agenda_add_downstream(scheduler, it);
@@ -186,6 +213,7 @@ void wake_taken(struct scheduler *scheduler, struct scheduled *it)
     wake->running = wake->payload;
     wake->payload = NULL;
     wake->pending = wake->due = false;
+    next_begins(wake);
     wake_arm(scheduler, it);
 }
 
@@ -201,6 +229,8 @@ void wake_untaken(struct scheduler *scheduler, struct scheduled *it)
         wake->payload = wake->running;
         wake->running = NULL;
         wake->kind = it->kind;
+    } else if (wake->running == NULL) {
+        set_payload(wake, NULL);
     }
     wake_ended(it);
     it->kind = wake->kind;
@@ -238,9 +268,33 @@ static void become_event(struct scheduler *scheduler, struct scheduled *it, stru
     }
 }
 
+/* One that waits for its upstreams would go with this one's payload before they have seen to it: their next run is not waited for. */
+static bool is_for_the_next(const struct scheduled *it)
+{
+    return it->upstream_count > 0 && wake_is_due(it) && it->wake->kind == RUN_EVENT && scheduled_enabled(it);
+}
+
+static void note_next(struct scheduler *scheduler, struct wake *wake, const char *payload)
+{
+    bool everything = wake->next.noted && wake->next.payload == NULL;
+    if (!wake->next.noted) {
+        wake->next.noted = true;
+        wake->next.first = scheduler->now;
+    }
+    wake->next.last = scheduler->now;
+    free(wake->next.payload);
+    wake->next.payload = payload != NULL && !everything ? xstrdup(payload) : NULL;
+}
+
+/* What was to look at everything still does, whatever is told after that. */
 static void note_notification(struct scheduler *scheduler, struct scheduled *it, const char *payload)
 {
     struct wake *wake = wake_of(it);
+    if (is_for_the_next(it)) {
+        note_next(scheduler, wake, payload);
+        return;
+    }
+    bool everything = wake->pending && wake->kind == RUN_EVENT && wake->payload == NULL;
     if (!wake->pending) {
         wake->pending = true;
         wake->kind = RUN_EVENT;
@@ -250,8 +304,7 @@ static void note_notification(struct scheduler *scheduler, struct scheduled *it,
         become_event(scheduler, it, wake);
     }
     wake->last = scheduler->now;
-    free(wake->payload);
-    wake->payload = payload != NULL ? xstrdup(payload) : NULL;
+    set_payload(wake, everything ? NULL : payload);
 }
 
 /* A run that failed is not followed by one after the other, while its sources change all the time. */
@@ -264,16 +317,19 @@ static instant change_due_at(const struct scheduler *scheduler, const struct sch
     return failed ? later(at, it->last_end + options->backoff.max) : at;
 }
 
+/* A notification that waits for quiet is due earlier where the views may not wait as long. */
 static void note_change(struct scheduler *scheduler, struct scheduled *it)
 {
-    bool pending = it->wake != NULL && it->wake->pending;
-    if (pending || !scheduled_idle(it) || !scheduled_enabled(it)) {
+    if (!scheduled_idle(it) || !scheduled_enabled(it)) {
         return;
     }
     struct wake *wake = wake_of(it);
-    wake->pending = true;
-    wake->kind = RUN_CHANGE;
-    wake->by = change_due_at(scheduler, it);
+    if (!wake->pending) {
+        wake->pending = true;
+        wake->kind = RUN_CHANGE;
+        wake->by = INSTANT_NEVER;
+    }
+    wake->by = earlier(wake->by, change_due_at(scheduler, it));
 }
 
 void scheduler_event(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, const char *payload,

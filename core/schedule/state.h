@@ -47,6 +47,14 @@ struct request {
     instant slot;
 };
 
+/* Notifications that came while a run of earlier ones waited for its upstreams. */
+struct wake_next {
+    bool noted;
+    instant first;
+    instant last;
+    char *payload;
+};
+
 /* What happened outside of any schedule (libevent has `struct event`, and event_free). A job has one from its first event on. */
 struct wake {
     struct heap_node node; /* key: when it falls due, while that is to come */
@@ -62,6 +70,7 @@ struct wake {
     instant last_slot[2]; /* of kind EVENT, of kind CHANGE */
     char *payload;        /* of what is pending */
     char *running;        /* of the current run, from its claim to its end */
+    struct wake_next next;
 };
 
 struct places {

@@ -29,6 +29,8 @@ RETURN (
 -- The trigger function of a source, which writes to its head. SECURITY DEFINER: writers have no rights here. Without a search_path of
 -- its own, so every name and operator in it is qualified, and nothing in it looks an operator up unseen, as IS DISTINCT FROM, IN and
 -- CASE do. new_rows and old_rows go before every relation of that name.
+-- Their columns come from chime.known_rows, which has them all: "n.score" of a table whose score was renamed would be a call of the
+-- writer's function score(n).
 --
 -- One row: the first statement of a branch marks it and tells by its row count whether there are more (then the first two may be
 -- marks of one key). Its LIMIT also keeps the plan's

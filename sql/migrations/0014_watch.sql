@@ -117,6 +117,8 @@ BEGIN
        AND (SELECT count(*) FROM chime.channel_triggers(v_made)) = cardinality(v_made.triggers) THEN
         RETURN;
     END IF;
+    PERFORM chime.remove_channels(p_plugin, ARRAY(SELECT c.channel FROM chime.plugin_channel c -- what another definition made
+                                                  WHERE c.plugin = p_plugin AND c.channel <> p_channel));
     PERFORM set_config('search_path', v_path, true);
     v_table := quote_ident(p_table)::regclass;
     IF NOT has_table_privilege(current_user, v_table, 'TRIGGER') THEN
@@ -180,6 +182,24 @@ BEGIN
             EXECUTE format('DROP FUNCTION IF EXISTS %s', v_routine);
         END LOOP;
         DELETE FROM chime.plugin_channel c WHERE c.plugin = p_plugin AND c.channel = v_channel.channel;
+    END LOOP;
+END $$;
+
+-- As before, and they notify nobody any more. A table that is busy just now keeps its trigger until the next look at all plugins.
+CREATE OR REPLACE FUNCTION chime.retire_plugins(p_kept text[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE v_plugin text;
+BEGIN
+    UPDATE chime.plugin
+       SET state = 'removed', reason = 'its file is gone, refused or disabled; its data stays', changed_at = clock_timestamp()
+     WHERE state <> 'removed' AND name <> ALL (p_kept);
+    FOR v_plugin IN SELECT DISTINCT c.plugin FROM chime.plugin_channel c
+                    WHERE c.plugin <> ALL (p_kept) AND c.definition <> '' LOOP
+        BEGIN
+            PERFORM chime.remove_channels(v_plugin, '{}');
+        EXCEPTION WHEN lock_not_available THEN
+            RAISE WARNING 'channels of plugin % still notify: %', v_plugin, SQLERRM;
+        END;
     END LOOP;
 END $$;
 

@@ -137,6 +137,29 @@ START_TEST(a_view_that_is_late_is_a_problem_until_it_is_refreshed)
 }
 END_TEST
 
+START_TEST(that_events_are_not_heard_is_a_problem_while_it_lasts)
+{
+    site_job(site, "woken", "on = [\"news\"]; command = \"SELECT 1\";");
+    leader = site_lead(site);
+    WAIT_SQL(cluster, "SELECT state FROM chime.watch", "watching", 20);
+    ASSERT_RUN(0, "status", "-o", "json");
+    cluster_execute(cluster, "UPDATE chime.watch SET state = 'degraded', since = '2026-11-21 12:34:56.7Z',"
+                             " reason = 'too many connections', pid = NULL");
+    ASSERT_RUN(8, "status", "-o", "json");
+    commands_has(errors, "database \"main\": events are not heard since 2026-11-21 12:34:56Z: too many connections\n"
+                         "HINT:  jobs that wait for events run every 10 s until a session of its own can be had\n");
+    commands_has(output, "\"problem\": \"events are not heard since 2026-11-21 12:34:56Z: too many connections\"");
+    site_end(leader); /* of what an earlier leader heard or did not nothing follows */
+    ASSERT_RUN(8, "status", "-o", "json");
+    commands_has(errors, "nobody leads");
+    assert_lacks(errors, "events are not heard");
+    daemon_destroy(leader);
+    leader = site_lead(site);
+    WAIT_SQL(cluster, "SELECT state FROM chime.watch", "watching", 20);
+    ASSERT_RUN(0, "status", "-o", "json");
+}
+END_TEST
+
 START_TEST(a_plugin_that_is_refused_is_named_and_costs_nothing_else)
 {
     char *folder = files_make_directory();
@@ -188,6 +211,7 @@ int main(void)
     tcase_add_test(tests, a_leader_that_was_killed_leads_no_more);
     tcase_add_test(tests, a_plugin_that_failed_in_its_database_is_a_problem_until_it_is_mended);
     tcase_add_test(tests, a_view_that_is_late_is_a_problem_until_it_is_refreshed);
+    tcase_add_test(tests, that_events_are_not_heard_is_a_problem_while_it_lasts);
     tcase_add_test(tests, a_plugin_that_is_refused_is_named_and_costs_nothing_else);
     tcase_add_test(tests, serve_says_in_which_line_a_missing_plugin_folder_is_named);
     tcase_add_test(tests, a_conninfo_that_libpq_refuses_reaches_nothing);

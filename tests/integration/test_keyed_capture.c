@@ -120,6 +120,26 @@ START_TEST(names_of_a_writers_search_path_are_not_followed)
 }
 END_TEST
 
+/* "n.amount" without such a column means the function amount(n): the table's owner would have it run as ours. */
+START_TEST(a_column_that_was_renamed_is_no_function)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    cluster_execute(cluster,
+                    "INSERT INTO app.orders (shop, amount) VALUES (1, 1);"
+                    "CREATE ROLE tenant; GRANT USAGE, CREATE ON SCHEMA app TO tenant; CREATE SCHEMA evil;"
+                    "GRANT ALL ON SCHEMA evil TO tenant; ALTER TABLE app.orders OWNER TO tenant; SET ROLE tenant;"
+                    "CREATE FUNCTION evil.amount(record) RETURNS integer LANGUAGE plpgsql AS"
+                    " $$ BEGIN RAISE 'ran as %', current_user; END $$;"
+                    "ALTER TABLE app.orders RENAME amount TO price; SET search_path = evil");
+    for (int i = 0; i < 2; i++) {
+        ck_assert_str_eq(
+            cluster_sqlstate(cluster, i == 0 ? "UPDATE app.orders SET price = 2" : "UPDATE app.orders SET shop = 2"),
+            "");
+    }
+    cluster_execute(cluster, "RESET search_path; RESET ROLE");
+}
+END_TEST
+
 /* Floats compared as text, many rows: the difference of the bags. */
 START_TEST(a_writers_float_digits_hide_nothing)
 {
@@ -164,6 +184,7 @@ static Suite *suite(void)
     tcase_add_test(cases, one_row_is_compared_by_its_bytes);
     tcase_add_test(cases, a_row_that_a_trigger_stops_between_partitions_is_marked);
     tcase_add_test(cases, names_of_a_writers_search_path_are_not_followed);
+    tcase_add_test(cases, a_column_that_was_renamed_is_no_function);
     tcase_add_test(cases, a_writers_float_digits_hide_nothing);
     tcase_add_test(cases, a_writers_settings_are_as_they_were);
     suite_add_tcase(all, cases);

@@ -171,7 +171,7 @@ START_TEST(changed_sources_wake_the_jobs_of_views_with_a_target)
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
     AWAIT_REST();
     for (int i = 1; i <= 5; i++) {
-        char expected[8];
+        char expected[16];
         cluster_execute(cluster, SCORED("c", "50"));
         snprintf(expected, sizeof expected, "%d", i);
         WAIT_SQL(cluster, SAMPLES, expected, 20);
@@ -203,6 +203,85 @@ START_TEST(what_leaves_no_mark_is_found_by_a_close_look)
     AWAIT_REST();
     cluster_execute(cluster, "BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE submissions; COMMIT");
     WAIT_SQL(cluster, SAMPLES, "0", 30);
+}
+END_TEST
+
+/* A refresh that cannot be: every look finds its view behind from now on. */
+#define BREAK_REFRESHES                                                                               \
+    "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not now''; END';"    \
+    "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE OR DELETE ON analytics.mv_lane_score_distribution" \
+    " FOR EACH STATEMENT EXECUTE FUNCTION refuse();" SCORED("c", "50")
+#define BEHIND_SINCE \
+    "SELECT behind_since IS NOT NULL FROM chime.view_refresh WHERE relation = 'mv_lane_score_distribution'"
+#define EPOCH "SELECT epoch FROM chime.leader"
+
+static void serve_a_view_that_stays_behind(void)
+{
+    use_plugins("jobs: { refresh-lane-distributions: { schedule = \"0 0 1 1 *\"; on = []; target_lag = \"250ms\";"
+                " max_attempts = 1; }; };");
+    lead_and_watch();
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
+    AWAIT_REST();
+}
+
+/* Sources that never rest are behind at every look, also right after a refresh, which forgets what was noted. */
+START_TEST(a_view_is_noted_again_when_a_refresh_has_left_it_behind)
+{
+    serve_a_view_that_stays_behind();
+    cluster_execute(cluster, BREAK_REFRESHES);
+    WAIT_SQL(cluster, BEHIND_SINCE, "t", 30);
+    cluster_execute(cluster, "UPDATE chime.view_refresh SET behind_since = NULL, refreshed_at = clock_timestamp()"
+                             " WHERE relation = 'mv_lane_score_distribution'");
+    WAIT_SQL(cluster, BEHIND_SINCE, "t", 30);
+}
+END_TEST
+
+START_TEST(that_nothing_can_be_noted_ends_no_leadership)
+{
+    serve_a_view_that_stays_behind();
+    site_job(site, "job", "on = [\"news\"]; command = \"SELECT 1\";");
+    daemon_signal(served, SIGHUP);
+    WAIT_SQL(cluster, EVENT_RUNS("job"), "1", 20);
+    char *epoch = cluster_value(cluster, EPOCH);
+    cluster_execute(cluster, "CREATE OR REPLACE FUNCTION chime.note_behind(p_views text[], p_since timestamptz[])"
+                             " RETURNS void LANGUAGE plpgsql AS 'BEGIN RAISE ''no notes today''; END'");
+    cluster_execute(cluster, BREAK_REFRESHES);
+    WAIT_FOR(daemon_said(served, "could not be noted: no notes today"), 30);
+    cluster_execute(cluster, "NOTIFY news");
+    WAIT_SQL(cluster, EVENT_RUNS("job"), "2", 30);
+    EXPECT_SQL(cluster, EPOCH, epoch);
+    free(epoch);
+}
+END_TEST
+
+/* Each session that follows wakes all jobs of channels: not every 200 ms. */
+START_TEST(a_look_that_always_fails_wakes_jobs_less_and_less_often)
+{
+    serve_a_view_that_stays_behind();
+    site_job(site, "job", "on = [\"news\"]; command = \"SELECT 1\";");
+    daemon_signal(served, SIGHUP);
+    WAIT_SQL(cluster, EVENT_RUNS("job"), "1", 20);
+    cluster_execute(cluster, "ALTER TABLE chime.change_1 RENAME TO gone");
+    WAIT_SQL(cluster, "SELECT count(*) >= 6 FROM chime.runs WHERE job = 'job' AND kind = 'event'", "t", 60);
+    EXPECT_SQL(cluster,
+               "SELECT max(slot) - min(slot) > interval '2 s' FROM (SELECT slot FROM chime.runs WHERE job = 'job'"
+               " AND kind = 'event' ORDER BY slot OFFSET 1 LIMIT 5) AS r",
+               "t");
+}
+END_TEST
+
+START_TEST(serving_once_runs_what_an_event_may_have_been_missed_of)
+{
+    site_job(site, "job", "on = [\"news\"]; command = \"SELECT 1\";");
+    for (int i = 1; i <= 3; i++) {
+        char expected[16];
+        served = site_serve(site, "test", (const char *const[]){"--once", NULL});
+        ck_assert_int_eq(daemon_wait(served, 60), 0);
+        daemon_destroy(served);
+        served = NULL;
+        snprintf(expected, sizeof expected, "%d", i);
+        EXPECT_SQL(cluster, EVENT_RUNS("job"), expected);
+    }
 }
 END_TEST
 
@@ -300,6 +379,10 @@ static Suite *watch_suite(void)
     tcase_add_test(events, without_a_session_jobs_run_from_time_to_time_and_people_are_told);
     tcase_add_test(events, changed_sources_wake_the_jobs_of_views_with_a_target);
     tcase_add_test(events, what_leaves_no_mark_is_found_by_a_close_look);
+    tcase_add_test(events, a_view_is_noted_again_when_a_refresh_has_left_it_behind);
+    tcase_add_test(events, that_nothing_can_be_noted_ends_no_leadership);
+    tcase_add_test(events, a_look_that_always_fails_wakes_jobs_less_and_less_often);
+    tcase_add_test(events, serving_once_runs_what_an_event_may_have_been_missed_of);
     tcase_add_test(events, a_burst_makes_one_refresh_in_the_order_of_the_graph);
     tcase_add_test(events, with_the_connection_cut_during_a_burst_the_views_equal_the_sources);
     tcase_add_test(events, a_plugin_notifies_only_where_it_is_asked_to);

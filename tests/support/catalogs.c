@@ -31,6 +31,8 @@ static void make_lane(void)
         .name = "top_rows", .type = "int", .value = "10", .low = "1", .high = "100", .summary = "rows"};
     samples.lane_settings[1] = (struct declared_setting){
         .name = "window", .type = "duration", .value = "30d", .summary = "how far back"};
+    samples.lane_channels[0] = (struct chime_channel){"lane_scored", "lanes", "CREATE TRIGGER scored"};
+    samples.lane_channels[1] = (struct chime_channel){"lane_closed", "lanes", "CREATE TRIGGER closed"};
     samples.lane = (struct declaration){.file = "/plugins/lane.so",
                                         .name = "lane",
                                         .version = "1.0",
@@ -39,7 +41,9 @@ static void make_lane(void)
                                         .jobs = samples.lane_jobs,
                                         .job_count = 2,
                                         .settings = samples.lane_settings,
-                                        .setting_count = 2};
+                                        .setting_count = 2,
+                                        .channels = samples.lane_channels,
+                                        .channel_count = 2};
 }
 
 static void make_agent_and_other(void)

@@ -21,6 +21,7 @@ struct plugin_samples {
     struct declared_view lane_view;
     struct declared_job lane_jobs[2];
     struct declared_setting lane_settings[2];
+    struct chime_channel lane_channels[2];
     struct declaration lane;
     struct declared_view agent_view;
     struct declared_job agent_job;

@@ -302,6 +302,22 @@ static const struct job *build_other(const char *part)
     return job_named("main", "other-job");
 }
 
+START_TEST(channels_that_are_asked_for_are_made_each_once)
+{
+    use_plugin(&samples.lane);
+    build(ONE_DATABASE, "");
+    expect_findings(catalog, "");
+    ck_assert_uint_eq(catalog->plugins[0].channel_count, 0);
+    build(ONE_DATABASE, "plugin: { name = \"lane\";"
+                        " channels = [\"lane_scored\", \"lane_closed\", \"lane_scored\"]; };");
+    expect_findings(catalog, "");
+    const struct catalog_plugin *plugin = &catalog->plugins[0];
+    ck_assert_uint_eq(plugin->channel_count, 2);
+    ck_assert_str_eq(plugin->channels[0].definition, "CREATE TRIGGER closed");
+    ck_assert_str_eq(plugin->channels[1].definition, "CREATE TRIGGER scored");
+}
+END_TEST
+
 START_TEST(channels_and_debounce_of_a_plugin_are_defaults)
 {
     use_other_with_channels();
@@ -387,6 +403,7 @@ int main(void)
     tcase_add_test(tests, plugin_that_reads_another_ones_view_comes_after_it);
     tcase_add_test(tests, plugins_whose_jobs_come_after_each_other_are_ordered_by_what_they_read);
     tcase_add_test(tests, job_woken_by_a_channel_needs_no_schedule);
+    tcase_add_test(tests, channels_that_are_asked_for_are_made_each_once);
     tcase_add_test(tests, channels_and_debounce_of_a_plugin_are_defaults);
     tcase_add_test(tests, job_that_listens_to_none_any_more_needs_no_debounce_of_its_plugin);
     tcase_add_test(tests, events_take_the_place_of_a_schedule);

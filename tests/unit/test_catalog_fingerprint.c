@@ -57,6 +57,9 @@ static const char *const variants[] = {
     "plugin: { name = \"lane\"; modes: { mv_lanes = \"matview\"; }; };",
     "plugin: { name = \"lane\"; view_schema = \"v\"; };",
     "plugin: { name = \"lane\"; enabled = false; };",
+    "plugin: { name = \"lane\"; channels = [\"lane_scored\"]; };",
+    "plugin: { name = \"lane\"; channels = [\"lane_closed\"]; };",
+    "plugin: { name = \"lane\"; channels = [\"lane_closed\", \"lane_scored\"]; };",
 };
 
 static const char *const stamps[] = {"id"};
@@ -164,6 +167,9 @@ START_TEST(plugins_stay_the_same_when_only_jobs_change)
     expect_same_plugins("", "", true);
     expect_same_plugins("", "jobs: { refresh-lanes: { schedule = \"@daily\"; pool = \"default\"; }; };", true);
     expect_same_plugins("", "jobs: { refresh-agents: { after = []; }; };", true); /* and so another order */
+    expect_same_plugins("plugin: { name = \"lane\"; };", "plugin: { name = \"lane\"; channels = []; };", true);
+    expect_same_plugins("plugin: { name = \"lane\"; channels = [\"lane_closed\", \"lane_scored\"]; };",
+                        "plugin: { name = \"lane\"; channels = [\"lane_scored\", \"lane_closed\"]; };", true);
     expect_same_plugins("plugin: { name = \"lane\"; };", "plugin: { name = \"lane\"; settings: { top_rows = 10; }; };",
                         true);
 }
@@ -178,6 +184,31 @@ START_TEST(plugins_differ_by_what_they_are_installed_with)
     expect_same_plugins("", "plugin: { name = \"lane\"; modes: { mv_lanes = \"full\"; }; };", false);
     expect_same_plugins("", "plugin: { name = \"lane\"; modes: { mv_lanes = \"auto\"; }; };", true);
     expect_same_plugins("", "plugin: { name = \"agent\"; enabled = false; };", false);
+    expect_same_plugins("", "plugin: { name = \"lane\"; channels = [\"lane_scored\"]; };", false);
+    expect_same_plugins("plugin: { name = \"lane\"; channels = [\"lane_closed\"]; };",
+                        "plugin: { name = \"lane\"; channels = [\"lane_scored\"]; };", false);
+}
+END_TEST
+
+START_TEST(plugins_differ_by_what_their_channels_are_made_of)
+{
+    static const char part[] = "plugin: { name = \"lane\"; channels = [\"lane_scored\"]; };";
+    char hex[4][17];
+    struct chime_channel others[2] = {samples.lane_channels[0], samples.lane_channels[1]};
+    struct declaration newer = samples.lane;
+    newer.channels = others;
+    use_plugin(&samples.lane);
+    fingerprint_of(part, hex[0]);
+    use_no_plugin();
+    use_plugin(&newer);
+    others[1].definition = "CREATE TRIGGER another"; /* which nobody asks for */
+    fingerprint_of(part, hex[1]);
+    ck_assert_str_eq(hex[0], hex[1]);
+    others[0].definition = "CREATE TRIGGER another";
+    fingerprint_of(part, hex[2]);
+    others[0].table = "rows";
+    fingerprint_of(part, hex[3]);
+    ck_assert(strcmp(hex[1], hex[2]) != 0 && strcmp(hex[2], hex[3]) != 0);
 }
 END_TEST
 
@@ -226,6 +257,7 @@ int main(void)
     tcase_add_test(tests, fingerprint_covers_pools_and_the_databases_zone);
     tcase_add_test(tests, plugins_stay_the_same_when_only_jobs_change);
     tcase_add_test(tests, plugins_differ_by_what_they_are_installed_with);
+    tcase_add_test(tests, plugins_differ_by_what_their_channels_are_made_of);
     tcase_add_test(tests, plugins_differ_by_their_declaration);
     tcase_add_test(tests, each_database_has_its_own_plugins);
     suite_add_tcase(suite, tests);

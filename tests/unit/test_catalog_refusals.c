@@ -44,6 +44,12 @@ static const struct {
      "%/conf.d/x.conf:3: plugin \"lane\" has no view \"zzz\"\n"
      "%/conf.d/x.conf:4: view \"mv_lanes\" of plugin \"lane\" cannot be keyed: the plugin declares no grain for it\n"
      "HINT:  use \"full\" or \"matview\"\n"},
+    {ONE_DATABASE, "plugin: { name = \"lane\"; channels = [\"lane_scord\", \"lane_closed\", \"zzz\"]; };",
+     "%/conf.d/x.conf:1: plugin \"lane\" has no channel \"lane_scord\"\nHINT:  did you mean \"lane_scored\"?\n"
+     "%/conf.d/x.conf:1: plugin \"lane\" has no channel \"zzz\"\nHINT:  it has \"lane_scored\"\n"},
+
+    {ONE_DATABASE, "\nplugin: { name = \"other\"; channels = \"lane_scored\"; };",
+     "%/conf.d/x.conf:2: plugin \"other\" has no channel \"lane_scored\"\nHINT:  leave channels out\n"},
     /* overrides */
     {ONE_DATABASE, "jobs: {\n refresh-lane: { schedule = \"@hourly\"; };\n qqq: { schedule = \"@hourly\"; }; };",
      "%/conf.d/x.conf:2: job \"refresh-lane\" has no command, and no plugin declares it\n"

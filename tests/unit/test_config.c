@@ -246,6 +246,24 @@ START_TEST(options_may_be_texts_numbers_lists_and_groups)
 }
 END_TEST
 
+START_TEST(a_plugin_is_asked_for_one_channel_or_a_list_of_them)
+{
+    put("pgchime.conf", DATABASES CONF_DIR);
+    put("conf.d/a.conf", "plugin: { name = \"a\"; channels = [\"scored\", \"two words\"]; };");
+    put("conf.d/b.conf", "plugin: { name = \"b\"; channels = \"scored\"; };");
+    put("conf.d/c.conf", "plugin: { name = \"c\"; channels = []; };");
+    put("conf.d/d.conf", "plugin: { name = \"d\"; };");
+    const struct config *read = load();
+    expect_findings(config, "");
+    ck_assert_uint_eq(read->plugins[0].channel_count, 2);
+    ck_assert_str_eq(read->plugins[0].channels[0], "scored");
+    ck_assert_str_eq(read->plugins[0].channels[1], "two words");
+    ck_assert_uint_eq(read->plugins[1].channel_count, 1);
+    ck_assert_str_eq(read->plugins[1].channels[0], "scored");
+    ck_assert_uint_eq(read->plugins[2].channel_count + read->plugins[3].channel_count, 0);
+}
+END_TEST
+
 START_TEST(channels_are_one_text_or_a_list_of_any_names)
 {
     put("pgchime.conf",
@@ -460,6 +478,7 @@ int main(void)
     tcase_add_test(tests, control_socket_may_be_as_long_as_a_socket_path_may);
     tcase_add_test(tests, file_in_a_deep_folder_needs_a_control_socket);
     tcase_add_test(tests, options_may_be_texts_numbers_lists_and_groups);
+    tcase_add_test(tests, a_plugin_is_asked_for_one_channel_or_a_list_of_them);
     tcase_add_test(tests, channels_are_one_text_or_a_list_of_any_names);
     tcase_add_test(tests, relative_folders_are_relative_to_the_file);
     tcase_add_test(tests, nothing_needs_to_be_configured_to_idle);

@@ -13,6 +13,7 @@
 #define BACKOFF_HINT "HINT:  write { initial = \"5s\"; coefficient = 2; max = \"10min\"; jitter = 0.2; }\n"
 #define NAME_HINT "HINT:  a name has 1 to 63 letters, digits, \"_\" and \"-\"\n"
 #define CHANNEL_HINT "HINT:  a channel is named with 1 to 63 bytes of UTF-8, as in NOTIFY\n"
+#define DECLARED_HINT "HINT:  name it as the plugin declares it\n"
 #define LETTERS "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffffgggg" /* 64 */
 #define POOL_HINT "HINT:  it is how many runs of the pool may be in flight at once\n"
 #define SOCKET_HINT "HINT:  write control_socket = \"...\"; with a shorter path, such as one below /run\n"
@@ -47,6 +48,23 @@ static const struct {
     {"plugin: { name = \"x\"; modes = \"full\"; };",
      "%/conf.d/x.conf:1: \"modes\" of \"plugin\": expected a group, found a string\n"
      "HINT:  write { name = value; ... }\n"},
+    {"plugin: { name = \"x\"; channels = 5; };",
+     "%/conf.d/x.conf:1: \"channels\" of \"plugin\": expected a string or a list of strings, found an integer\n"
+     "HINT:  write \"a\" or [\"a\", \"b\"]\n"},
+    {"plugin: { name = \"x\"; channels = { a = \"b\"; }; };",
+     "%/conf.d/x.conf:1: \"channels\" of \"plugin\": expected a string or a list of strings, found a group\n"
+     "HINT:  write \"a\" or [\"a\", \"b\"]\n"},
+    {"plugin: { name = \"x\";\n channels = [1, 2]; };",
+     "%/conf.d/x.conf:2: \"channels\" of \"plugin\": expected a list of strings, found an integer in it\n"
+     "HINT:  write channels = [\"submission_scored\"];\n"
+     "%/conf.d/x.conf:2: \"channels\" of \"plugin\": expected a list of strings, found an integer in it\n"
+     "HINT:  write channels = [\"submission_scored\"];\n"},
+    {"plugin: { name = \"x\"; channels = [\"\", \"" LETTERS "\", \"\\x1b[31m\"]; };",
+     "%/conf.d/x.conf:1: \"channels\" of \"plugin\": \"\" cannot be a channel's name\n" DECLARED_HINT
+     "%/conf.d/x.conf:1: \"channels\" of \"plugin\": \"" LETTERS "\" cannot be a channel's name\n" DECLARED_HINT
+     "%/conf.d/x.conf:1: \"channels\" of \"plugin\": \"?[31m\" cannot be a channel's name\n" DECLARED_HINT},
+    {"plugin: { name = \"x\"; channel = \"a\"; };",
+     "%/conf.d/x.conf:1: unknown key \"channel\" in \"plugin\"\nHINT:  did you mean \"channels\"?\n"},
     {"plugin: { name = \"x\"; database = \" \"; };", "%/conf.d/x.conf:1: \"database\" of \"plugin\" is empty\n"},
     {"jobs: { a: 5; };", "%/conf.d/x.conf:1: \"a\" of \"jobs\": expected a group, found an integer\n"
                          "HINT:  write { name = value; ... }\n"},

@@ -74,6 +74,38 @@ START_TEST(what_is_told_at_one_time_is_in_order_whoever_is_told_first)
 }
 END_TEST
 
+/* Else b would go with what a has yet to see to, and never again. */
+START_TEST(what_comes_while_a_run_waits_for_its_upstream_makes_one_more_of_both)
+{
+    struct job *jobs[] = {define_woken("b", "a"), define_woken("a", NULL)};
+    jobs[0]->options.debounce = jobs[1]->options.debounce = 0;
+    struct scheduled *b = add(jobs[0]);
+    struct scheduled *a = add(jobs[1]);
+    start();
+    scheduler_event(scheduler, a, RUN_EVENT, "one", minute(1));
+    scheduler_event(scheduler, b, RUN_EVENT, "one", minute(1));
+    struct due due = claim(a, 1);
+    for (int i = 2; i <= 3; i++) {
+        scheduler_event(scheduler, a, RUN_EVENT, i == 2 ? "two" : "three", minute(i));
+        scheduler_event(scheduler, b, RUN_EVENT, i == 2 ? "two" : "three", minute(i));
+    }
+    finish(a, RUN_SUCCEEDED);
+    due = claim(b, 1);
+    ck_assert_pstr_eq(due.payload, "one");
+    due = claim(a, 2);
+    ck_assert_pstr_eq(due.payload, "three");
+    finish(b, RUN_SUCCEEDED);
+    nothing_due();
+    finish(a, RUN_SUCCEEDED);
+    tick(4);
+    ck_assert(scheduler_take_due(scheduler, &due) && due.scheduled == b);
+    ck_assert_pstr_eq(due.payload, "three");
+    scheduler_claimed(scheduler, b);
+    finish(b, RUN_SUCCEEDED);
+    ck_assert(scheduler_quiet(scheduler));
+}
+END_TEST
+
 START_TEST(an_upstream_that_is_woken_later_is_not_waited_for)
 {
     struct scheduled *b = add(define_woken("b", "a"));
@@ -554,6 +586,7 @@ int main(void)
     const TTest *const tests[] = {
         jobs_woken_together_run_in_the_order_of_the_graph,
         what_is_told_at_one_time_is_in_order_whoever_is_told_first,
+        what_comes_while_a_run_waits_for_its_upstream_makes_one_more_of_both,
         an_upstream_that_is_woken_later_is_not_waited_for,
         an_upstream_whose_time_comes_first_is_waited_for_also_where_both_are_seen_at_once,
         a_run_waits_for_upstreams_that_run_or_are_asked_for,

@@ -403,6 +403,41 @@ START_TEST(a_notification_and_a_change_are_one_run_due_when_the_first_of_them_is
 }
 END_TEST
 
+START_TEST(a_notification_that_waits_for_quiet_does_not_hold_a_change_up)
+{
+    struct job *job = define_woken("a", 60);
+    job->options.target_lag = 10 * SECOND;
+    a = add(job);
+    start();
+    notify("first", at(0)); /* quiet at 60 */
+    change(at(1));          /* due at 6 */
+    change(at(2));
+    notify("second", at(3));
+    ck_assert_int_eq(scheduler_next(scheduler), at(6));
+    scheduler_tick(scheduler, at(6));
+    claim_one(RUN_EVENT, at(6), "second");
+    end_at(at(7), RUN_SUCCEEDED);
+    ck_assert(scheduler_quiet(scheduler));
+}
+END_TEST
+
+START_TEST(what_was_to_look_at_everything_is_not_narrowed_by_what_comes_before_its_claim)
+{
+    start_woken(5);
+    notify(NULL, at(0));
+    notify("one", at(1));
+    scheduler_tick(scheduler, at(6));
+    take_one(RUN_EVENT, at(6), NULL);
+    notify("two", at(6));
+    scheduler_unclaimed(scheduler, a);
+    claim_one(RUN_EVENT, at(6), NULL);
+    notify("three", at(7));
+    end_at(at(8), RUN_SUCCEEDED);
+    scheduler_tick(scheduler, at(12));
+    claim_one(RUN_EVENT, at(12), "three");
+}
+END_TEST
+
 START_TEST(a_change_that_is_due_becomes_a_run_of_the_notification)
 {
     start_woken(5);
@@ -565,6 +600,8 @@ int main(void)
         after_a_run_that_failed_changes_wait_for_the_longest_back_off,
         what_the_ledger_remembers_of_a_failure_holds_changes_up_too,
         a_notification_and_a_change_are_one_run_due_when_the_first_of_them_is,
+        a_notification_that_waits_for_quiet_does_not_hold_a_change_up,
+        what_was_to_look_at_everything_is_not_narrowed_by_what_comes_before_its_claim,
         a_change_that_is_due_becomes_a_run_of_the_notification,
         slots_beside_a_run_of_an_event_name_it,
         slots_and_events_take_turns_in_the_order_they_fell_due,
