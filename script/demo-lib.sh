@@ -6,7 +6,8 @@
 #   $programs     the folder of pgchime and plugins/, likewise
 
 views=(mv_lane_score_distribution mv_weakness_patterns mv_agent_progress mv_time_to_first_win
-    chat_telemetry_domain_summary chat_telemetry_model_summary)
+    chat_telemetry_domain_summary chat_telemetry_model_summary mv_realtime_agent_performance mv_agent_queue_realtime
+    mv_query_performance_live mv_training_quality_snapshot action_metrics_hourly)
 # Tables that the writer's agents write to, with the column that says when.
 event_tables=('agent_queries created_at' '"AgentQuery" "createdAt"' 'agent_approvals created_at' 'agent_feedback created_at'
     '"AgentFeedback" "createdAt"' 'action_results executed_at')
@@ -253,6 +254,24 @@ first_rows_query()
             SELECT model, total_uses, success_rate_pct, total_cost, cost_per_1k_tokens, uses_last_24h,
                 last_used_at::timestamptz(0)
             FROM analytics.$1 ORDER BY last_used_at DESC LIMIT 5" ;;
+        mv_realtime_agent_performance) echo "
+            SELECT agent, queries_last_minute, queries_last_5min, queries_last_hour, avg_latency_1min, max_latency_5min,
+                health_status
+            FROM analytics.$1 ORDER BY queries_last_hour DESC LIMIT 5" ;;
+        mv_agent_queue_realtime) echo "
+            SELECT pending_count, approved_today, rejected_today, avg_confidence, urgent_pending_count,
+                oldest_pending::timestamptz(0)
+            FROM analytics.$1" ;;
+        mv_query_performance_live) echo "
+            SELECT agent, query_count_1h, avg_latency_ms, p95_latency_ms, slow_query_count
+            FROM analytics.$1 ORDER BY query_count_1h DESC LIMIT 5" ;;
+        mv_training_quality_snapshot) echo "
+            SELECT source, total_annotations, flagged_unsafe, quality_score, avg_clarity, avg_accuracy,
+                last_annotation_at::timestamptz(0)
+            FROM analytics.$1 ORDER BY source" ;;
+        action_metrics_hourly) echo "
+            SELECT hour, action_type, status, execution_count, avg_duration_ms, p95_duration_ms
+            FROM analytics.$1 ORDER BY hour DESC, execution_count DESC LIMIT 5" ;;
     esac
 }
 
@@ -304,6 +323,23 @@ count_fresh_rows()
             SELECT count(*) FROM analytics.$1 WHERE last_request_at >= '$started_at'" ;;
         chat_telemetry_model_summary) query "
             SELECT count(*) FROM analytics.$1 WHERE last_used_at >= '$started_at'" ;;
+        mv_realtime_agent_performance) query "
+            SELECT count(*) FROM analytics.$1 p
+            WHERE queries_last_hour > (SELECT count(*) FROM agent_queries q WHERE q.agent = p.agent
+                AND q.created_at > p.refreshed_at - interval '1 hour' AND q.created_at < '$started_at')" ;;
+        mv_agent_queue_realtime) query "
+            SELECT count(*) FROM analytics.$1 p
+            WHERE pending_count + approved_today + rejected_today > (SELECT count(*) FROM agent_approvals a
+                WHERE a.created_at < '$started_at' AND (a.status = 'pending' OR a.updated_at >= '$started_at'
+                    OR a.created_at >= date_trunc('day', timestamptz '$started_at', 'UTC')))" ;;
+        mv_query_performance_live) query "
+            SELECT count(*) FROM analytics.$1 p
+            WHERE query_count_1h > (SELECT count(*) FROM \"AgentQuery\" q WHERE q.agent = p.agent
+                AND q.\"createdAt\" > p.refreshed_at - interval '1 hour' AND q.\"createdAt\" < '$started_at')" ;;
+        mv_training_quality_snapshot) query "
+            SELECT count(*) FROM analytics.$1 WHERE last_annotation_at >= '$started_at'" ;;
+        action_metrics_hourly) query "
+            SELECT count(*) FROM analytics.$1 WHERE last_execution_at >= '$started_at'" ;;
     esac
 }
 
@@ -338,6 +374,60 @@ check_while_written()
         count=$(count_written_to $table)
         check "${table% *}: $count rows written since the start" test "$count" -gt 0
     done
+}
+
+# --- events ---------------------------------------------------------------------------------------------------------
+greet_query="NOTIFY greeting, 'hello'"
+is_greeted() { [ "$(query "SELECT count(*) FROM greetings WHERE words = 'hello'")" -gt 0 ]; }
+greeting_query="SELECT to_char(at, 'HH24:MI:SS.MS') AS at, words FROM greetings ORDER BY at"
+
+# One agent after the other that nobody has heard of: from the commit of its first query until the view has it, in ms. The
+# median of five.
+follow_writes()
+{
+    psql -XqAt -v ON_ERROR_STOP=1 -c 'CREATE TEMP TABLE followed (ms double precision)' -c "
+        DO \$\$
+        DECLARE
+            v_start timestamptz;
+            v_agent text;
+        BEGIN
+            FOR i IN 1..5 LOOP
+                v_agent := 'newcomer ' || i;
+                INSERT INTO agent_queries (agent, query, latency_ms) VALUES (v_agent, 'SELECT 1', 12);
+                COMMIT;
+                v_start := clock_timestamp();
+                WHILE NOT EXISTS (SELECT FROM analytics.mv_realtime_agent_performance WHERE agent = v_agent)
+                      AND clock_timestamp() < v_start + interval '10 s' LOOP
+                    PERFORM pg_sleep(0.005);
+                    COMMIT;
+                END LOOP;
+                INSERT INTO followed VALUES (extract(epoch FROM clock_timestamp() - v_start) * 1000);
+            END LOOP;
+        END \$\$" -c 'SELECT round(percentile_cont(0.5) WITHIN GROUP (ORDER BY ms)) FROM followed'
+}
+
+check_events()
+{
+    local found
+    banner "A notification wakes a job, which finds the payload in \$1" "psql -c \"$greet_query\""
+    query "$greet_query"
+    wait_until 20 is_greeted || true
+    show "$greeting_query"
+    found=$(query "SELECT count(*) FROM greetings WHERE words = 'hello'")
+    check "note-greetings was woken by the notification $found times" test "$found" -eq 1
+    banner "A view with target_lag follows its sources" \
+        "psql -c \"INSERT INTO agent_queries (agent, query, latency_ms) VALUES ('newcomer 1', 'SELECT 1', 12)\"" \
+        "psql -c \"SELECT * FROM analytics.mv_realtime_agent_performance WHERE agent = 'newcomer 1'\""
+    found=$(follow_writes)
+    check "a row is in mv_realtime_agent_performance $found ms after it was written, median of five" test "$found" -lt 1000
+}
+
+check_verify()
+{
+    local status=0
+    banner "Every view compared with its definition" "pgchime verify"
+    pgchime verify || status=$?
+    check "pgchime verify: $(query 'SELECT count(*) FROM chime.view') views, status $status" test "$status" -eq 0
 }
 
 # Rows that only one of view and definition has, as of the view's last refresh: its windows move with time. Both are

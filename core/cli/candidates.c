@@ -315,7 +315,10 @@ static void add_views(struct candidates *candidates, const struct invocation *in
 void candidates_add_values(struct candidates *candidates, const char *label, const struct invocation *invocation)
 {
     char *name = xstrndup(label + (label[0] == '[' ? 1 : 0), strcspn(label + (label[0] == '[' ? 1 : 0), "],"));
-    if (strchr(name, '|') != NULL) {
+    if (strcmp(name, "JOB|VIEW") == 0) {
+        add_jobs(candidates, invocation);
+        add_views(candidates, invocation);
+    } else if (strchr(name, '|') != NULL) {
         add_choices(candidates, name);
     } else if (strcmp(name, "JOB") == 0) {
         add_jobs(candidates, invocation);

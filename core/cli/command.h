@@ -20,7 +20,7 @@
 #define COMMAND_DATABASES_MAX 32
 
 /* The others are error kinds. */
-enum exit_status { EXIT_OK = 0, EXIT_DIFFERS = 7, EXIT_WARNINGS = 8, EXIT_TIMEOUT = 124 };
+enum exit_status { EXIT_OK = 0, EXIT_DIFFERS = 7, EXIT_WARNINGS = 8, EXIT_TIMEOUT = 124, EXIT_INTERRUPTED = 130 };
 
 struct command_option {
     const char *name;     /* without the dashes; NULL ends the list */

@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 
+extern const struct command command_backfill;
 extern const struct command command_cancel;
 extern const struct command command_check;
 extern const struct command command_complete;
@@ -17,6 +18,7 @@ extern const struct command command_next;
 extern const struct command command_plugin_folder;
 extern const struct command command_plugin_host;
 extern const struct command command_plugins;
+extern const struct command command_plugins_adopt;
 extern const struct command command_plugins_new;
 extern const struct command command_plugins_purge;
 extern const struct command command_refresh;

@@ -62,7 +62,8 @@ void help_all(void)
     }
     print_global_options(NULL);
     printf(
-        "\nExit status: 0 ok, 1 failed, 2 usage, 3 configuration, 4 unreachable, 5 not found, 6 refused, 124 timeout.\n"
+        "\nExit status: 0 ok, 1 failed, 2 usage, 3 configuration, 4 unreachable, 5 not found, 6 refused, 124 timeout,\n"
+        "130 interrupted.\n"
         "pgchime help COMMAND says more.\n");
 }
 

@@ -252,7 +252,8 @@ const struct command command_plugins_purge = {
     .details =
         "Its kept relations, live views, functions, their triggers, jobs and history go in one transaction. What "
         "belongs\n"
-        "to other roles stays and is printed with the SQL for its owner. What others built on it has to go first.",
+        "to other roles stays and is printed with the SQL for its owner. What others built on it has to go first.\n"
+        "Relations that it adopted are put back before: pgchime plugins adopt PLUGIN --rollback.",
     .options = {{"dry-run", NULL, "print what would be dropped, with its SQL"}, {"yes", NULL, "do not ask"}},
     .run = plugins_purge_run,
 };

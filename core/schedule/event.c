@@ -271,7 +271,9 @@ static void become_event(struct scheduler *scheduler, struct scheduled *it, stru
 /* One that waits for its upstreams would go with this one's payload before they have seen to it: their next run is not waited for. */
 static bool is_for_the_next(const struct scheduled *it)
 {
-    return it->upstream_count > 0 && wake_is_due(it) && it->wake->kind == RUN_EVENT && scheduled_enabled(it);
+    const struct wake *wake = it->wake;
+    bool waits = it->upstream_count > 0 && wake_is_due(it) && wake->kind == RUN_EVENT && scheduled_enabled(it);
+    return waits || (wake != NULL && wake->next.noted);
 }
 
 static void note_next(struct scheduler *scheduler, struct wake *wake, const char *payload)

@@ -426,7 +426,8 @@ END
 -- came after the last refresh. The latest 2,000 hours, ascending; without `since` the last 7 days; hours without requests
 -- are not there. `domain` NULL: all requests, also those without a domain.
 -- SECURITY DEFINER, since readers may not read requests: it gives out sums of hours and nothing else. row_security = off, as for
--- every refresh: policies that would hide requests are an error, not a smaller trend.
+-- every refresh: policies that would hide requests are an error, not a smaller trend. enable_seqscan = off: the planner cannot know
+-- that the requests since the edge are few, and read all of a million for them; an index on created_at finds them.
 -- chime:begin telemetry_trend
 CREATE OR REPLACE FUNCTION telemetry_trend(since timestamptz DEFAULT NULL, domain text DEFAULT NULL)
 RETURNS TABLE (
@@ -434,6 +435,7 @@ RETURNS TABLE (
     total_cost_usd numeric, avg_cost_per_request numeric, total_input_tokens bigint, total_output_tokens bigint,
     avg_duration_ms numeric, avg_searches numeric, avg_iterations numeric, from_raw boolean)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
+SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
     WITH edge AS (
         SELECT

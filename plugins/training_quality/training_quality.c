@@ -73,7 +73,7 @@ static const struct chime_channel channels[] = {
 };
 
 static const struct chime_tile tiles[] = {
-    {.title = "Training data quality score",
+    {.title = "Training Data Quality Score",
      .query = "SELECT total_annotations, avg_clarity, avg_accuracy, flagged_unsafe FROM training_data_quality()",
      .draw = "table"},
     {.title = "Annotators",

@@ -33,7 +33,7 @@ bash_completes()
 test_bash()
 {
     expect "bash: commands" "$(bash_completes ne)" "next "
-    expect "bash: second words" "$(bash_completes plugins '')" "new purge "
+    expect "bash: second words" "$(bash_completes plugins '')" "new adopt purge "
     expect "bash: options" "$(bash_completes next --dst-g)" "--dst-gap "
     expect "bash: values" "$(bash_completes next --dst-overlap '')" "first last both "
     expect "bash: a value after =" "$(bash_completes jobs --output = js)" "json "

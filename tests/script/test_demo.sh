@@ -49,16 +49,19 @@ expect_nothing_left()
 test_success()
 {
     local view
-    demo 0 --for 20 --keep
+    demo 0 --for 20 --scale 0.3 --keep
     expect "failed checks" "$(count_lines '^FAIL ')" 0
-    expect "checks" "$(count_lines '^ok   ')" 27
+    expect "checks" "$(count_lines '^ok   ')" 45
     for view in "${views[@]}"; do
         expect "$view: checks" "$(count_lines "^ok   $view ")" 3
         expect "$view: first rows" "$(count_lines "^== The first rows of $view\$")" 1
     done
     expect "checks of the order" "$(count_lines '^ok   refresh-weakness-patterns after refresh-lane-distributions: ')" 1
-    expect "tables of jobs and runs" "$(count_lines '^(NAME|RUN) ')" 2
-    expect "the summary" "$(count_lines '^demo: all 27 checks are ok$')" 1
+    expect "checks of events" "$(count_lines '^ok   (note-greetings was woken by the notification 1 times$|a row is in )')" 2
+    expect "views compared" "$(count_lines '^ok   pgchime verify: [0-9]+ views, status 0$')" 1
+    expect "tables of jobs, runs, views and differences" "$(count_lines '^(NAME|RUN|VIEW) ')" 4
+    expect "views behind their sources" "$(count_lines '^VIEW .* FRESH ')" 1
+    expect "the summary" "$(count_lines '^demo: all 45 checks are ok$')" 1
     kept=$(sed -n 's/^== Left in \(.*\); to go on there:$/\1/p' "$RUN_DIRECTORY/output")
     expect "what is kept" "$(cd "$kept" && echo ./*)" "./conf.d ./pg ./pgchime.conf ./run.log ./serve.log ./writer.log"
     expect "processes left" "$(pgrep -fa "$kept" || true)" ''
@@ -68,7 +71,7 @@ test_success()
 # In the cluster that the demo kept, where no daemon mends anything.
 test_checks_can_fail()
 {
-    local view i
+    local view i status=0
     on_exit cluster_stop "$kept/pg" immediate
     cluster_start "$kept/pg" 15 fsync=off
     export PGHOST=$kept/pg PGPORT=5432 PGUSER=postgres PGDATABASE=demo
@@ -80,6 +83,8 @@ test_checks_can_fail()
         query "DELETE FROM analytics.$view WHERE ctid = (SELECT min(ctid) FROM analytics.$view)"
         expect "$view: difference without a row" "$(difference "$view")" 1/0
     done
+    PGCHIME_CONFIG=$kept/pgchime.conf "$programs/pgchime" verify >"$RUN_DIRECTORY/output" 2>&1 || status=$?
+    expect "status of verify then" "$status" 7
     expect "runs too early" "$(orders | cut -d '|' -f 1,2,4)" "refresh-weakness-patterns|refresh-lane-distributions|0"
     query "UPDATE chime.run_history SET started_at = slot - interval '1 microsecond'
            WHERE (job_id, slot) = (SELECT job_id, max(slot) FROM chime.run_history JOIN chime.job USING (job_id)
@@ -93,11 +98,11 @@ test_checks_can_fail()
 test_without_writer()
 {
     demo 1 --for 3 --scale 0.2 --no-writer
-    expect "failed checks" "$(count_lines '^FAIL ')" 12
-    expect "failed checks of what is fresh" "$(count_lines '^FAIL [a-z_]+ has 0 rows with something written since')" 6
+    expect "failed checks" "$(count_lines '^FAIL ')" 17
+    expect "failed checks of what is fresh" "$(count_lines '^FAIL [a-z_]+ has 0 rows with something written since')" 11
     expect "failed checks of what is written" "$(count_lines '^FAIL ["A-Za-z_]+: 0 rows written since the start$')" 6
-    expect "checks that are ok" "$(count_lines '^ok   ')" 15
-    expect "the last line" "$(last_line)" "demo: 12 of 27 checks failed"
+    expect "checks that are ok" "$(count_lines '^ok   ')" 28
+    expect "the last line" "$(last_line)" "demo: 17 of 45 checks failed"
     expect_nothing_left
 }
 

@@ -63,7 +63,7 @@ END_TEST
 
 START_TEST(second_words_of_commands)
 {
-    COMPLETE("new purge ", "plugins", "");
+    COMPLETE("new adopt purge ", "plugins", "");
     COMPLETE("new ", "--config", "x", "plugins", "ne");
     COMPLETE("--directory ", "plugins", "new", "x", "--dir");
 }

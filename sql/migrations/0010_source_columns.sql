@@ -1,0 +1,267 @@
+-- Sources whose columns change: the capture of changes outlives it.
+
+-- A write to a source never fails for what somebody did to its columns: a column that was renamed, dropped or given another type
+-- reads as NULL in the trigger (chime.known_rows), and refreshes do everything (chime.uncaptured_sources) until the leader has
+-- made log and triggers anew (chime.follow_source), or, for a column that is gone, until the plugin names another.
+
+ALTER TABLE chime.source ADD COLUMN shape text;
+COMMENT ON COLUMN chime.source.shape IS
+    'columns and types for which log and triggers were made last; NULL: not all that is read arrives in marks';
+
+-- Without a modifier: a column that gets wider is no other column. With its schema: the trigger may look names up as the writer does.
+CREATE FUNCTION chime.mark_type(p_type oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT format('%I.%I', n.nspname, t.typname) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = p_type);
+
+CREATE FUNCTION chime.without_domain(p_type oid) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH RECURSIVE base AS (
+        SELECT p_type AS type
+        UNION ALL
+        SELECT t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd')
+    SELECT b.type FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd';
+END;
+
+-- What the trigger of a source reads. `known`: the type that it expects, which for a captured column is the log's; `now`: the type
+-- that the column has, NULL: there is none of that name. `fits`: its values arrive in marks.
+CREATE FUNCTION chime.source_columns(p_source integer) RETURNS TABLE (name name, is_captured boolean, known oid, now oid, fits boolean)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT c.name, c.name = ANY (s.captured), coalesce(l.atttypid, t.base, 'text'::regtype), t.base,
+           coalesce(t.base = coalesce(l.atttypid, t.base) AND coalesce(l.atttypmod, -1) = -1, false)
+    FROM chime.source s
+    CROSS JOIN LATERAL (SELECT u.name, min(u.n) AS n FROM unnest(s.captured || s.declared) WITH ORDINALITY AS u (name, n)
+                        GROUP BY u.name) AS c
+    LEFT JOIN pg_attribute a ON a.attrelid = to_regclass(format('%I.%I', s.source_schema, s.source_table)) AND a.attname = c.name
+                            AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attribute l ON l.attrelid = to_regclass('chime.change_' || s.source_id) AND l.attname = c.name AND l.attnum > 2
+                            AND NOT l.attisdropped
+    LEFT JOIN LATERAL (SELECT CASE p.typtype WHEN 'd' THEN chime.without_domain(p.oid) ELSE p.oid END AS base
+                       FROM pg_type p WHERE p.oid = a.atttypid) AS t ON true
+    WHERE s.source_id = p_source ORDER BY c.n;
+END $$;
+
+-- The columns that a source has of those that are read, with their types. plpgsql, which keeps its plan: this is asked at every
+-- refresh.
+CREATE FUNCTION chime.source_shape(p_source integer) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN (SELECT string_agg(concat_ws(' ', a.attname, a.atttypid), ', ' ORDER BY a.attname)
+            FROM chime.source s JOIN pg_attribute a ON a.attrelid = to_regclass(format('%I.%I', s.source_schema, s.source_table))
+                                                   AND a.attname = ANY (s.captured || s.declared) AND NOT a.attisdropped
+            WHERE s.source_id = p_source);
+END $$;
+
+CREATE FUNCTION chime.note_shape(p_source integer) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog
+BEGIN ATOMIC
+    UPDATE chime.source s SET shape = (SELECT CASE WHEN bool_and(c.fits) THEN chime.source_shape(p_source) END
+                                       FROM chime.source_columns(p_source) AS c)
+     WHERE s.source_id = p_source;
+END;
+
+-- A mark is one of each different key that a statement changed.
+CREATE FUNCTION chime.can_be_marked(p_type oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN coalesce(chime.comparing_cast(p_type) = '', false);
+
+-- Whether making log and triggers anew would help: nothing brings a column back that is gone.
+CREATE FUNCTION chime.needs_following(p_source integer) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = p_source) AND (
+    SELECT bool_or(chime.can_be_marked(c.now) AND NOT c.fits)
+           OR min(s.shape) IS DISTINCT FROM CASE WHEN bool_and(c.fits) THEN chime.source_shape(p_source) END
+    FROM chime.source s, chime.source_columns(p_source) AS c WHERE s.source_id = p_source);
+
+-- A function that gives its argument back if it has that type, else NULL: by its overloads, so that the choice is made, and the
+-- function gone, once a statement is planned. Types with an implicit cast have an overload each, or the choice would be ambiguous.
+CREATE FUNCTION chime.write_guard(p_type oid) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_type text := chime.mark_type(p_type);
+    v_name text := 'chime.only_' || md5(chime.mark_type(p_type));
+    v_other text;
+BEGIN
+    IF to_regprocedure(format('%s(%s)', v_name, v_type)) IS NOT NULL THEN
+        RETURN v_name;
+    END IF;
+    EXECUTE format('CREATE FUNCTION %1$s(%2$s) RETURNS %2$s LANGUAGE sql IMMUTABLE PARALLEL SAFE AS %3$L', v_name, v_type, 'SELECT $1');
+    FOR v_other IN SELECT 'anyelement'
+                   UNION
+                   SELECT chime.mark_type(CASE WHEN t.typelem = k.casttarget THEN s.typarray ELSE s.oid END)
+                   FROM pg_type t JOIN pg_cast k ON k.castcontext = 'i' AND k.castsource <> k.casttarget
+                                                AND (k.casttarget = t.oid OR (k.casttarget = t.typelem AND t.typcategory = 'A'))
+                   JOIN pg_type s ON s.oid = k.castsource
+                   WHERE t.oid = p_type AND (t.typelem <> k.casttarget OR s.typarray <> 0) LOOP
+        EXECUTE format('CREATE FUNCTION %s(%s) RETURNS %3$s LANGUAGE sql IMMUTABLE PARALLEL SAFE AS %4$L', v_name, v_other, v_type,
+                       'SELECT NULL::' || v_type);
+    END LOOP;
+    RETURN v_name;
+END $$;
+
+-- A FROM item: the rows of a transition table with every column that the trigger of a source knows, in the type that it knows.
+-- The names stand in a LATERAL query without a table before them: one that the transition table does not have is found outside
+-- of it, in the row of NULLs. The planner leaves nothing of all this but the scan.
+CREATE FUNCTION chime.known_rows(p_source integer, p_rows text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN (
+        SELECT format('(SELECT %s FROM (SELECT %s) AS gone CROSS JOIN LATERAL (SELECT %s FROM %s) AS found) AS %4$s',
+                      string_agg(format('%1$s(found.%2$I) AS %2$I', chime.write_guard(c.known), c.name), ', '),
+                      string_agg(format('NULL::%s AS %I', chime.mark_type(c.known), c.name), ', '),
+                      string_agg(quote_ident(c.name), ', '), p_rows)
+        FROM chime.source_columns(p_source) AS c);
+END $$;
+
+-- As in 0005_capture.sql, over known rows. use_column: a source may have a column named as a variable of the trigger.
+CREATE OR REPLACE FUNCTION chime.write_capture(p_source integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_source chime.source;
+    v_keys text;
+    v_compared text;
+BEGIN
+    SELECT * INTO STRICT v_source FROM chime.source WHERE source_id = p_source;
+    SELECT string_agg(quote_ident(c), ', ') INTO v_keys FROM unnest(v_source.captured) AS c;
+    SELECT string_agg(quote_ident(d.name) || chime.comparing_cast(c.known), ', ' ORDER BY d.n) INTO v_compared
+      FROM unnest(v_source.declared) WITH ORDINALITY AS d (name, n) JOIN chime.source_columns(p_source) AS c ON c.name = d.name;
+    EXECUTE format($f$
+        CREATE OR REPLACE FUNCTION chime.capture_%1$s() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET jit = off SET extra_float_digits = 1 AS $body$
+        #variable_conflict use_column
+        BEGIN
+            IF pg_relation_size(%2$L::regclass) >= %3$s THEN
+                RETURN NULL; -- everything will be done instead
+            ELSIF TG_OP = 'INSERT' THEN
+                INSERT INTO %2$s (%4$s) SELECT DISTINCT %4$s FROM %7$s;
+            ELSIF TG_OP = 'DELETE' THEN
+                INSERT INTO %2$s (%4$s) SELECT DISTINCT %4$s FROM %8$s;
+            ELSIF TG_OP = 'UPDATE' THEN
+                INSERT INTO %2$s (%4$s)
+                SELECT DISTINCT %4$s
+                FROM (SELECT %4$s, %5$s, 1 FROM %7$s UNION ALL SELECT %4$s, %5$s, -1 FROM %8$s) AS d (%6$s, compared_0)
+                GROUP BY %6$s HAVING sum(compared_0) <> 0;
+            ELSE
+                INSERT INTO %2$s (whole) VALUES (true);
+            END IF;
+            RETURN NULL;
+        END $body$;$f$,
+        p_source, chime.part_name(p_source, v_source.head), chime.part_limit(), v_keys, v_compared,
+        v_keys || (SELECT string_agg(', compared_' || n, '') FROM generate_series(1, cardinality(v_source.declared)) AS n),
+        chime.known_rows(p_source, 'new_rows'), chime.known_rows(p_source, 'old_rows'));
+    EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s() FROM PUBLIC', p_source);
+END $$;
+
+-- As in 0005_capture.sql, but for the types of a mark's columns.
+CREATE OR REPLACE FUNCTION chime.install_source(p_schema name, p_table name, p_declared name[], p_captured name[]) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_source chime.source;
+    v_relation regclass := format('%I.%I', p_schema, p_table);
+    v_column record;
+BEGIN
+    SELECT * INTO v_source FROM chime.source WHERE source_schema = p_schema AND source_table = p_table FOR UPDATE;
+    IF NOT FOUND THEN
+        INSERT INTO chime.source (source_schema, source_table, captured, declared)
+        VALUES (p_schema, p_table, p_captured, p_declared) RETURNING * INTO v_source;
+        EXECUTE format('CREATE TABLE %s (xid xid8 NOT NULL DEFAULT pg_current_xact_id(), whole boolean)',
+                       chime.log_name(v_source.source_id));
+        v_source.captured := '{}';
+        PERFORM chime.add_part(v_source.source_id, 1);
+    ELSIF p_captured <@ v_source.captured AND p_declared <@ v_source.declared THEN
+        RETURN v_source.source_id;
+    END IF;
+    FOR v_column IN SELECT a.attname, chime.mark_type(chime.without_domain(a.atttypid)) AS type
+                    FROM pg_attribute a WHERE a.attrelid = v_relation AND a.attname = ANY (p_captured) AND NOT a.attisdropped
+                      AND a.attname <> ALL (v_source.captured) LOOP
+        EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', chime.log_name(v_source.source_id), v_column.attname, v_column.type);
+    END LOOP;
+    UPDATE chime.source s
+       SET version = s.version + 1,
+           captured = ARRAY(SELECT c FROM unnest(v_source.captured || p_captured) WITH ORDINALITY AS u (c, n)
+                            GROUP BY c ORDER BY min(n)),
+           declared = ARRAY(SELECT c FROM unnest(s.declared || p_declared) WITH ORDINALITY AS u (c, n)
+                            GROUP BY c ORDER BY min(n))
+     WHERE s.source_id = v_source.source_id;
+    PERFORM chime.note_shape(v_source.source_id);
+    PERFORM chime.write_capture(v_source.source_id);
+    RETURN v_source.source_id;
+END $$;
+
+-- Gives a log the types that its source's columns have now. The triggers first: to make them anew waits for the writers who have the
+-- old function in their hands, and holds up new ones until the log is as the new function wants it, which is at once, since it is
+-- emptied: new triggers mean everything to every view.
+CREATE FUNCTION chime.follow_source(p_source integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+DECLARE v_column record;
+BEGIN
+    UPDATE chime.source s SET version = s.version + 1 WHERE s.source_id = p_source;
+    PERFORM chime.install_triggers(p_source, r::regclass) FROM chime.source_tree(p_source) AS r;
+    EXECUTE format('TRUNCATE %s', chime.log_name(p_source));
+    FOR v_column IN SELECT c.name, c.now FROM chime.source_columns(p_source) AS c
+                    WHERE c.is_captured AND chime.can_be_marked(c.now) AND NOT c.fits LOOP
+        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s USING NULL', chime.log_name(p_source), v_column.name,
+                       chime.mark_type(v_column.now));
+    END LOOP;
+    PERFORM chime.note_shape(p_source);
+    PERFORM chime.write_capture(p_source);
+END $$;
+
+-- As in 0005_capture.sql, with the rows that describe the columns read: a column that was another for a while left no marks.
+CREATE OR REPLACE FUNCTION chime.source_fingerprint(p_source integer) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE v_capture oid := to_regproc('chime.capture_' || p_source);
+BEGIN
+    RETURN (
+        WITH RECURSIVE tree AS (
+            SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid AS relation, s.captured || s.declared AS columns
+            FROM chime.source s WHERE s.source_id = p_source
+            UNION ALL
+            SELECT i.inhrelid, NULL FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
+        SELECT md5(coalesce(string_agg(
+                       concat_ws(' ', r.relation, pg_relation_filenode(r.relation),
+                                 (SELECT string_agg(concat_ws(' ', t.oid, t.tgenabled, t.xmin), ' ' ORDER BY t.oid) FROM pg_trigger t
+                                  WHERE t.tgrelid = r.relation AND t.tgfoid = v_capture),
+                                 (SELECT string_agg(concat_ws(' ', a.attnum, a.xmin), ' ' ORDER BY a.attnum) FROM pg_attribute a
+                                  WHERE a.attrelid = r.relation AND a.attname = ANY (r.columns)),
+                                 (SELECT string_agg(p.srsubid::text, ' ' ORDER BY p.srsubid) FROM pg_subscription_rel p
+                                  WHERE p.srrelid = r.relation)), ',' ORDER BY r.relation), '')
+                   || (SELECT c.system_identifier FROM pg_control_system() c))
+        FROM tree r WHERE r.relation IS NOT NULL);
+END $$;
+
+CREATE OR REPLACE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN (SELECT string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
+            FROM chime.view_source s JOIN chime.source o USING (source_id)
+            WHERE s.view_schema = p_schema AND s.relation = p_relation
+              AND (EXISTS (SELECT FROM chime.uncaptured(s.source_id)) OR o.shape IS DISTINCT FROM chime.source_shape(s.source_id)
+                   OR o.shape IS NULL));
+END $$;
+
+-- For a source that no view reads any more. Triggers on somebody else's table are its owner's to drop: until then they do nothing. To
+-- make them anew waits for writers, who would miss the log; whoever lost the privilege for that cannot wait.
+CREATE FUNCTION chime.silence_source(p_source integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE v_relation regclass;
+BEGIN
+    UPDATE chime.source s SET version = s.version + 1 WHERE s.source_id = p_source;
+    FOR v_relation IN SELECT DISTINCT c.oid::regclass FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+                      WHERE t.tgfoid = to_regproc('chime.capture_' || p_source) AND NOT pg_has_role(current_user, c.relowner, 'USAGE') LOOP
+        BEGIN
+            PERFORM chime.install_triggers(p_source, v_relation);
+        EXCEPTION
+            WHEN insufficient_privilege THEN NULL;
+            WHEN lock_not_available THEN
+                RAISE EXCEPTION 'writers of % did not end in time', v_relation USING ERRCODE = 'lock_not_available', HINT = 'try again';
+        END;
+    END LOOP;
+    EXECUTE format('CREATE OR REPLACE FUNCTION chime.capture_%s() RETURNS trigger LANGUAGE plpgsql AS $f$BEGIN RETURN NULL; END$f$',
+                   p_source);
+END $$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

@@ -1,0 +1,648 @@
+-- Adoption: a plugin's relation takes the place of one that its database has already, made by somebody's own script.
+--
+-- The old relation keeps its rows under another name, so that there is a way back. The new one is built and filled aside, and takes
+-- the name in the same transaction: readers wait for a moment at most, and find one relation or the other, never none. What reads the
+-- old relation is bound to the new one, or named as what stands in the way.
+
+CREATE TABLE chime.adoption (
+    view_schema name NOT NULL,
+    relation    name NOT NULL,
+    plugin      text NOT NULL,
+    aside       name NOT NULL,
+    indexes     jsonb NOT NULL DEFAULT '{}',
+    adopted_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (view_schema, relation)
+);
+COMMENT ON TABLE chime.adoption IS 'relations of others whose names plugins took over; no reference to chime.plugin: it outlives a purge';
+COMMENT ON COLUMN chime.adoption.aside IS 'what the old relation is called now, in the same schema';
+COMMENT ON COLUMN chime.adoption.indexes IS 'of its indexes that had to give their names up: {"name now": "name before"}';
+
+-- --- what is there ------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION chime.spare_name(p_schema name, p_name name) RETURNS name
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT c.candidate::name
+    FROM generate_series(1, 99) AS n CROSS JOIN generate_series(char_length(p_name), 1, -1) AS length
+    CROSS JOIN LATERAL (SELECT left(p_name::text, length) || '_before_adoption' || CASE WHEN n > 1 THEN n::text ELSE '' END AS candidate) c
+    WHERE octet_length(c.candidate) < 64
+      AND NOT EXISTS (SELECT FROM pg_class o WHERE o.relname = c.candidate::name AND o.relnamespace = to_regnamespace(quote_ident(p_schema)))
+    ORDER BY n, length DESC LIMIT 1;
+END;
+
+CREATE FUNCTION chime.adoption_kind(p_relation oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' WHEN 'v' THEN 'view' WHEN 'f' THEN 'foreign table'
+                              WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' END FROM pg_class c WHERE c.oid = p_relation);
+
+CREATE FUNCTION chime.json_names(p_names jsonb) RETURNS name[]
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+RETURN ARRAY(SELECT n::name FROM jsonb_array_elements_text(p_names) WITH ORDINALITY AS u (n, place) ORDER BY place);
+
+-- Relations that have names which a plugin wants and that nobody of ours made. p_plugin, here and below: {"name", "version",
+-- "summary", "view_schema", "source_schema", "settings", "views": [the arguments of chime.install_view], "plain_views": [...]}.
+CREATE FUNCTION chime.foreign_relations(p_plugin jsonb)
+RETURNS TABLE (place bigint, relation name, oid oid, declared jsonb, use text)
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH wanted AS (
+        SELECT 3 * w.n AS place, w.v ->> 'relation' AS name, w.v ->> 'relation' AS made, w.v AS declared, 'kept' AS use
+        FROM jsonb_array_elements(p_plugin -> 'views') WITH ORDINALITY AS w (v, n)
+        UNION ALL
+        SELECT 3 * w.n + 1, (w.v ->> 'relation') || '__live', w.v ->> 'relation', w.v, 'live'
+        FROM jsonb_array_elements(p_plugin -> 'views') WITH ORDINALITY AS w (v, n)
+        UNION ALL
+        SELECT 1000000 + w.n, w.v ->> 'relation', w.v ->> 'relation', w.v, 'plain'
+        FROM jsonb_array_elements(p_plugin -> 'plain_views') WITH ORDINALITY AS w (v, n))
+    SELECT w.place, c.relname, c.oid, w.declared, w.use
+    FROM wanted w JOIN pg_class c ON c.relname = w.name::name AND c.relnamespace = to_regnamespace(quote_ident(p_plugin ->> 'view_schema'))
+    WHERE NOT EXISTS (SELECT FROM chime.view v WHERE v.view_schema = (p_plugin ->> 'view_schema')::name AND v.relation = w.made::name)
+      AND NOT EXISTS (SELECT FROM chime.plain_view v
+                      WHERE v.view_schema = (p_plugin ->> 'view_schema')::name AND v.relation = w.made::name)
+    ORDER BY w.place;
+END;
+
+-- What needs relations, by themselves or by their row types, but for what goes with them. columns: those that it reads.
+CREATE FUNCTION chime.adoption_dependents(p_relations oid[])
+RETURNS TABLE (class oid, object oid, sub integer, by_type boolean, needs text, columns text[])
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH needed AS (
+        SELECT 'pg_class'::regclass::oid AS class, r.oid AS needed, r.oid AS relation, false AS by_type FROM unnest(p_relations) AS r (oid)
+        UNION ALL
+        SELECT 'pg_type'::regclass, t.oid, c.oid, true
+        FROM pg_class c JOIN pg_type t ON c.reltype <> 0 AND (t.oid = c.reltype OR t.typelem = c.reltype) WHERE c.oid = ANY (p_relations))
+    SELECT CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass::oid END, coalesce(w.ev_class, d.objid),
+           CASE WHEN w.oid IS NULL THEN d.objsubid ELSE 0 END, bool_or(n.by_type),
+           string_agg(DISTINCT n.relation::regclass::text, ', '),
+           array_agg(DISTINCT n.relation || '.' || a.attname) FILTER (WHERE a.attname IS NOT NULL)
+    FROM needed n JOIN pg_depend d ON d.refclassid = n.class AND d.refobjid = n.needed AND d.deptype = 'n'
+    LEFT JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid
+    LEFT JOIN pg_trigger g ON d.classid = 'pg_trigger'::regclass AND g.oid = d.objid
+    LEFT JOIN pg_constraint x ON d.classid = 'pg_constraint'::regclass AND x.oid = d.objid
+    LEFT JOIN pg_policy p ON d.classid = 'pg_policy'::regclass AND p.oid = d.objid
+    LEFT JOIN pg_attribute a ON NOT n.by_type AND a.attrelid = n.relation AND a.attnum = d.refobjsubid AND a.attnum > 0
+    WHERE coalesce(w.ev_class, g.tgrelid, nullif(x.conrelid, 0), p.polrelid,
+                   CASE WHEN d.classid = 'pg_class'::regclass THEN d.objid ELSE 0 END) <> ALL (p_relations)
+    GROUP BY 1, 2, 3;
+END;
+
+-- How a dependent is bound to whatever has the name by then: a statement, to be made while the old relation still has it. NULL: it
+-- cannot be, for what it is or because it is somebody else's.
+CREATE FUNCTION chime.rebinding(p_class oid, p_object oid, p_by_type boolean) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    IF p_class = 'pg_class'::regclass AND NOT p_by_type THEN
+        RETURN (SELECT format('CREATE OR REPLACE VIEW %s%s AS %s', c.oid::regclass,
+                              ' WITH (' || array_to_string(c.reloptions, ', ') || ')', pg_get_viewdef(c.oid))
+                FROM pg_class c WHERE c.oid = p_object AND c.relkind = 'v' AND pg_has_role(current_user, c.relowner, 'USAGE'));
+    ELSIF p_class = 'pg_proc'::regclass AND NOT p_by_type THEN
+        RETURN (SELECT pg_get_functiondef(p.oid) FROM pg_proc p
+                WHERE p.oid = p_object AND p.prosqlbody IS NOT NULL AND pg_has_role(current_user, p.proowner, 'USAGE'));
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- Functions that write to a relation or refresh it, by their texts: itself named after such words, or such a function.
+CREATE FUNCTION chime.write_pattern(p_schema name, p_relation name) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+RETURN format('\m(refresh\s+materialized\s+view(\s+concurrently)?|insert\s+into|merge\s+into|update(\s+only)?|delete\s+from(\s+only)?'
+              '|truncate(\s+table)?(\s+only)?)\s+("?%s"?\s*\.\s*)?"?%s"?(\W|$)',
+              regexp_replace(p_schema, '(\W)', '\\\1', 'g'), regexp_replace(p_relation, '(\W)', '\\\1', 'g'));
+
+CREATE FUNCTION chime.call_pattern(p_function name) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+RETURN format('\m%s"?\s*\(', regexp_replace(p_function, '(\W)', '\\\1', 'g'));
+
+CREATE FUNCTION chime.writing_functions(p_schema name, p_relation name) RETURNS SETOF oid
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH RECURSIVE candidate AS MATERIALIZED (
+        SELECT p.oid, p.proname, p.prosrc FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE l.lanname IN ('sql', 'plpgsql') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'chime')
+          AND NOT EXISTS (SELECT FROM chime.plugin_function f WHERE f.routine = p.oid)),
+    writer AS (
+        SELECT c.oid, c.proname FROM candidate c WHERE c.prosrc ~* chime.write_pattern(p_schema, p_relation)
+        UNION
+        SELECT c.oid, c.proname FROM writer w JOIN candidate c ON c.prosrc ~* chime.call_pattern(w.proname))
+    SELECT w.oid FROM writer w;
+END;
+
+-- Columns that a definition gives. A view of it is made and dropped: only the server knows.
+CREATE FUNCTION chime.definition_columns(p_search_path text, p_definition text) RETURNS TABLE (name name, type text)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM set_config('search_path', p_search_path, true);
+    EXECUTE 'CREATE VIEW chime.adoption_shape AS ' || p_definition;
+    PERFORM set_config('search_path', 'pg_catalog', true);
+    RETURN QUERY SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+                 WHERE a.attrelid = to_regclass('chime.adoption_shape') AND a.attnum > 0 ORDER BY a.attnum;
+    DROP VIEW chime.adoption_shape;
+END $$;
+
+-- --- the plan -----------------------------------------------------------------------------------------------------------------
+
+-- block: has to be done first, by the statement; aside, grant, rebind: what will be done; leave, note: what will not.
+CREATE TYPE chime.adoption_line AS (
+    place integer, action text, kind text, object text, owner text, rows bigint, statement text, reason text);
+
+-- Privileges of a relation as they would be granted on another one. Nobody but pgchime writes to a kept relation: only what reads is
+-- carried over. An owner had all of them without a grant.
+CREATE FUNCTION chime.carried_grants(p_from oid, p_to text)
+RETURNS TABLE (carried boolean, grantee text, privilege text, "column" name, statement text)
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT g.privilege_type = 'SELECT', r.role, g.privilege_type || coalesce(' (' || quote_ident(g.attname) || ')', ''), g.attname,
+           format('GRANT %s%s ON %s TO %s%s', g.privilege_type, coalesce(' (' || quote_ident(g.attname) || ')', ''), p_to, r.role,
+                  CASE WHEN g.is_grantable AND g.grantee <> 0 THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM (SELECT x.grantee, x.privilege_type, bool_or(x.is_grantable) AS is_grantable, NULL::name AS attname
+          FROM pg_class c CROSS JOIN LATERAL aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS x
+          WHERE c.oid = p_from AND (x.grantee <> c.relowner OR (x.privilege_type = 'SELECT' AND c.relowner <> current_user::regrole))
+          GROUP BY x.grantee, x.privilege_type
+          UNION ALL
+          SELECT x.grantee, x.privilege_type, bool_or(x.is_grantable), a.attname
+          FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped CROSS JOIN LATERAL aclexplode(a.attacl) AS x
+          WHERE c.oid = p_from AND x.grantee <> c.relowner GROUP BY x.grantee, x.privilege_type, a.attname) AS g
+    CROSS JOIN LATERAL (SELECT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END AS role) r;
+END;
+
+-- What makes one relation impossible to set aside.
+CREATE FUNCTION chime.aside_obstacles(p_relation oid) RETURNS SETOF chime.adoption_line
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT 0, 'block', coalesce(chime.adoption_kind(c.oid), i.type), i.identity, pg_get_userbyid(c.relowner)::text, NULL::bigint, o.statement,
+           o.reason
+    FROM pg_class c CROSS JOIN LATERAL pg_identify_object('pg_class'::regclass, c.oid, 0) AS i
+    CROSS JOIN LATERAL (VALUES
+        (chime.adoption_kind(c.oid) IS NULL, format('-- rename this %s', i.type), 'has the name of a relation of the plugin'),
+        (chime.adoption_kind(c.oid) IS NOT NULL AND NOT pg_has_role(current_user, c.relowner, 'USAGE'),
+         format('ALTER %s %s OWNER TO %I; GRANT SELECT ON %2$s TO %4$s', upper(chime.adoption_kind(c.oid)), i.identity, current_user,
+                c.relowner::regrole),
+         format('belongs to %s', c.relowner::regrole)),
+        (NOT has_schema_privilege(c.relnamespace, 'CREATE'),
+         format('GRANT CREATE ON SCHEMA %s TO %I', c.relnamespace::regnamespace, current_user), 'nothing can be renamed in its schema'),
+        (c.relrowsecurity, format('-- see who may read which rows of %s, then: ALTER TABLE %1$s DISABLE ROW LEVEL SECURITY', i.identity),
+         'has row-level security: who reads some of its rows would read all'),
+        ((SELECT bool_or(p.option_value::boolean) FROM pg_options_to_table(c.reloptions) AS p WHERE p.option_name = 'security_invoker'),
+         format('-- see who may read what %s reads, then: ALTER VIEW %1$s RESET (security_invoker)', i.identity),
+         'asks for its readers'' own rights: they would need none any more'),
+        (c.relispartition, format('-- ALTER TABLE ... DETACH PARTITION %s', i.identity), 'is a partition')) AS o (applies, statement, reason)
+    WHERE c.oid = p_relation AND o.applies;
+END;
+
+-- Triggers on tables that would fail with what they write to or refresh, and writes with them; what else would miss it.
+CREATE FUNCTION chime.writer_lines(p_schema name, p_relation name, p_relations oid[]) RETURNS SETOF chime.adoption_line
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    v_functions oid[] := ARRAY(SELECT chime.writing_functions(p_schema, p_relation));
+    v_calls text[] := ARRAY(SELECT chime.call_pattern(p.proname) FROM pg_proc p WHERE p.oid = ANY (v_functions));
+    v_name text := format('%I.%I', p_schema, p_relation);
+BEGIN
+    RETURN QUERY
+        SELECT 0, 'block', 'trigger', format('%I ON %s', t.tgname, t.tgrelid::regclass), pg_get_userbyid(c.relowner)::text, NULL::bigint,
+               format('ALTER TABLE %s DISABLE TRIGGER %I', t.tgrelid::regclass, t.tgname),
+               format('refreshes or writes %s: once that is pgchime''s, every write to %s would fail', v_name, t.tgrelid::regclass)
+        FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+        WHERE t.tgfoid = ANY (v_functions) AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgrelid <> ALL (p_relations);
+    RETURN QUERY
+        SELECT 6, 'note', 'function', p.oid::regprocedure::text, pg_get_userbyid(p.proowner)::text, NULL::bigint,
+               format('DROP ROUTINE %s', p.oid::regprocedure), format('refreshes or writes %s: it will fail', v_name)
+        FROM pg_proc p WHERE p.oid = ANY (v_functions) AND p.prorettype <> 'trigger'::regtype;
+    IF has_schema_privilege((SELECT n.oid FROM pg_namespace n WHERE n.nspname = 'cron'), 'USAGE')
+       AND has_table_privilege(to_regclass('cron.job')::oid, 'SELECT') THEN
+        RETURN QUERY EXECUTE
+            'SELECT 6, ''note'', ''pg_cron job'', coalesce(to_jsonb(j) ->> ''jobname'', j.jobid::text), to_jsonb(j) ->> ''username'','
+            ' NULL::bigint, format(''SELECT cron.unschedule(%s)'', j.jobid), format(''refreshes or writes %s: it will fail'', $3)'
+            ' FROM cron.job j WHERE j.command ~* $1 OR j.command ~* ANY ($2)'
+            USING chime.write_pattern(p_schema, p_relation), v_calls, v_name;
+    END IF;
+END $$;
+
+-- How the columns of a relation and of what takes its place differ.
+CREATE FUNCTION chime.column_lines(p_relation oid, p_search_path text, p_definition text) RETURNS SETOF chime.adoption_line
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN QUERY
+        SELECT 5, 'note', 'column', format('%s.%I', p_relation::regclass, a.attname), NULL::text, NULL::bigint, NULL::text,
+               CASE WHEN n.name IS NULL THEN 'the plugin''s has no such column'
+                    ELSE format('is %s, will be %s', format_type(a.atttypid, a.atttypmod), n.type) END
+        FROM pg_attribute a LEFT JOIN chime.definition_columns(p_search_path, p_definition) AS n ON n.name = a.attname
+        WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped
+          AND n.type IS DISTINCT FROM format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum;
+EXCEPTION WHEN undefined_table OR undefined_column OR undefined_function THEN
+    RETURN NEXT (5, 'note', 'columns', p_relation::regclass::text, NULL, NULL, NULL, 'are not compared: ' || SQLERRM)::chime.adoption_line;
+END $$;
+
+-- What reads these relations: bound anew, or in the way. p_gone: columns ("oid.name") that the new relations lack. p_own: what the caller
+-- does away with.
+CREATE FUNCTION chime.dependent_lines(p_relations oid[], p_gone text[], p_own oid[]) RETURNS SETOF chime.adoption_line
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT CASE WHEN f.fits THEN 4 ELSE 0 END, CASE WHEN f.fits THEN 'rebind' ELSE 'block' END, i.type, i.identity,
+           pg_get_userbyid(coalesce(c.relowner, p.proowner))::text, NULL::bigint,
+           CASE WHEN f.fits THEN chime.rebinding(d.class, d.object, d.by_type)
+                WHEN x.oid IS NOT NULL THEN format('ALTER TABLE %s DROP CONSTRAINT %I', x.conrelid::regclass, x.conname)
+                WHEN c.relkind IN ('v', 'm') OR p.oid IS NOT NULL THEN format('DROP %s %s', upper(i.type), i.identity)
+                ELSE format('-- see %s %s', i.type, i.identity) END,
+           CASE WHEN f.fits THEN 'reads ' || d.needs
+                WHEN chime.rebinding(d.class, d.object, d.by_type) IS NOT NULL
+                THEN format('reads %s, which has no %s any more', d.needs,
+                            (SELECT string_agg(split_part(u, '.', 2), ', ' ORDER BY u) FROM unnest(d.columns) AS u WHERE u = ANY (p_gone)))
+                WHEN c.relkind = 'v' THEN format('reads %s, and belongs to %s, who has to make it again afterwards', d.needs, c.relowner::regrole)
+                ELSE format('needs %s, and cannot be bound to another relation: make it again afterwards', d.needs) END
+    FROM chime.adoption_dependents(p_relations) AS d CROSS JOIN LATERAL pg_identify_object(d.class, d.object, d.sub) AS i
+    LEFT JOIN pg_class c ON d.class = 'pg_class'::regclass AND c.oid = d.object
+    LEFT JOIN pg_proc p ON d.class = 'pg_proc'::regclass AND p.oid = d.object
+    LEFT JOIN pg_constraint x ON d.class = 'pg_constraint'::regclass AND x.oid = d.object AND x.conrelid <> 0
+    CROSS JOIN LATERAL (SELECT chime.rebinding(d.class, d.object, d.by_type) IS NOT NULL
+                               AND NOT coalesce(d.columns && p_gone, false) AS fits) f
+    WHERE d.object <> ALL (p_own);
+END;
+
+-- Everything about one relation but its dependents.
+CREATE FUNCTION chime.aside_lines(p_schema name, p_relation name, p_oid oid) RETURNS SETOF chime.adoption_line
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT 1, 'aside', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text,
+           nullif(c.reltuples, -1)::bigint,
+           format('ALTER %s %s RENAME TO %I', upper(chime.adoption_kind(c.oid)), c.oid::regclass, chime.spare_name(p_schema, p_relation)),
+           'gives its name up, keeps its rows'
+    FROM pg_class c WHERE c.oid = p_oid AND chime.adoption_kind(c.oid) IS NOT NULL
+    UNION ALL
+    SELECT 2, 'aside', 'index', i.indexrelid::regclass::text, pg_get_userbyid(c.relowner)::text, NULL, NULL, 'goes with ' || c.oid::regclass
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.oid = p_oid
+    UNION ALL
+    SELECT 2, 'aside', 'trigger', format('%I ON %s', t.tgname, t.tgrelid::regclass), NULL, NULL, NULL, 'goes with ' || t.tgrelid::regclass
+    FROM pg_trigger t WHERE t.tgrelid = p_oid AND NOT t.tgisinternal
+    UNION ALL
+    SELECT 3, CASE WHEN g.carried THEN 'grant' ELSE 'leave' END, 'privilege', format('%s of %s on %s', g.privilege, g.grantee, p_oid::regclass),
+           NULL, NULL, CASE WHEN g.carried THEN g.statement END,
+           CASE WHEN NOT g.carried THEN 'nobody else writes what pgchime keeps' END
+    FROM chime.carried_grants(p_oid, format('%I.%I', p_schema, p_relation)) AS g;
+END;
+
+CREATE FUNCTION chime.adoption_lines(p_plugin jsonb) RETURNS SETOF chime.adoption_line
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_schema name := p_plugin ->> 'view_schema';
+    v_path text := format('%I, %I, pg_temp', p_plugin ->> 'view_schema', p_plugin ->> 'source_schema');
+    v_all oid[] := ARRAY(SELECT f.oid FROM chime.foreign_relations(p_plugin) AS f);
+    v_columns chime.adoption_line[] := '{}';
+    v_old record;
+BEGIN
+    FOR v_old IN SELECT * FROM chime.foreign_relations(p_plugin) LOOP
+        RETURN QUERY SELECT * FROM chime.aside_obstacles(v_old.oid);
+        RETURN QUERY SELECT * FROM chime.aside_lines(v_schema, v_old.relation, v_old.oid);
+        RETURN QUERY SELECT * FROM chime.writer_lines(v_schema, v_old.relation, v_all);
+        v_columns := v_columns || ARRAY(SELECT l FROM chime.column_lines(v_old.oid, v_path, v_old.declared ->> 'definition') AS l);
+    END LOOP;
+    RETURN QUERY SELECT * FROM unnest(v_columns);
+    RETURN QUERY SELECT * FROM chime.dependent_lines(v_all, ARRAY(
+        SELECT a.attrelid || '.' || a.attname FROM unnest(v_columns) AS l
+        JOIN pg_attribute a ON a.attrelid = ANY (v_all) AND l.object = format('%s.%I', a.attrelid::regclass, a.attname)
+        WHERE l.reason NOT LIKE 'is %'), '{}');
+END $$;
+
+-- digest: of the whole plan but its row counts, for chime.adopt_relations to see that it does what was shown.
+CREATE FUNCTION chime.plan_digest(p_lines chime.adoption_line[]) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+RETURN (SELECT md5(string_agg(concat_ws('|', l.place, l.action, l.object, l.owner, l.statement, l.reason), E'\n'
+                              ORDER BY l.place, l.object COLLATE "C", l.statement COLLATE "C", l.reason COLLATE "C"))
+        FROM unnest(p_lines) AS l);
+
+CREATE FUNCTION chime.refuse_plan(p_lines chime.adoption_line[], p_digest text, p_plugin text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF chime.plan_digest(p_lines) IS DISTINCT FROM p_digest THEN
+        RAISE EXCEPTION 'what is there changed a moment ago: nothing was done' USING ERRCODE = 'CH009',
+            HINT = format('look again: pgchime plugins adopt %s --dry-run', p_plugin);
+    ELSIF EXISTS (SELECT FROM unnest(p_lines) AS l WHERE l.action = 'block') THEN
+        RAISE EXCEPTION 'something stands in the way: nothing was done' USING ERRCODE = 'CH009',
+            HINT = format('see the lines that say "block": pgchime plugins adopt %s --dry-run', p_plugin);
+    END IF;
+END $$;
+
+-- --- doing it -----------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION chime.making_name(p_old oid) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+RETURN 'chime.adopting_' || p_old::text;
+
+-- The new kept relation, filled and indexed, where nobody looks.
+CREATE FUNCTION chime.build_adopted(p_plugin jsonb, p_view jsonb, p_old oid) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+DECLARE
+    v_name text := chime.making_name(p_old);
+    v_key text := (SELECT string_agg(quote_ident(k), ', ') FROM unnest(chime.json_names(p_view -> 'key')) AS k);
+    v_index record;
+BEGIN
+    PERFORM set_config('search_path', format('%I, %I, pg_temp', p_plugin ->> 'view_schema', p_plugin ->> 'source_schema'), true);
+    EXECUTE format('CREATE TABLE %s WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05) AS %s', v_name, p_view ->> 'definition');
+    PERFORM set_config('search_path', 'pg_catalog', true);
+    EXECUTE format('CREATE UNIQUE INDEX %I ON %s (%s) NULLS NOT DISTINCT', p_view ->> 'key_index', v_name, v_key);
+    FOR v_index IN SELECT * FROM jsonb_to_recordset(p_view -> 'indexes') AS i (name text, columns text, "where" text) LOOP
+        EXECUTE format('CREATE INDEX %I ON %s (%s)%s', v_index.name, v_name, v_index.columns, coalesce(' WHERE ' || v_index."where", ''));
+    END LOOP;
+    EXECUTE format('ANALYZE %s', v_name);
+EXCEPTION WHEN unique_violation THEN
+    RAISE EXCEPTION 'the definition of % gives the same key twice', p_view ->> 'relation' USING ERRCODE = 'cardinality_violation',
+        HINT = format('its key is (%s)', v_key);
+END $$;
+
+-- Readers that come while the lock is waited for queue behind it: so it is asked for in short turns.
+CREATE FUNCTION chime.rename_relation(p_relation regclass, p_name name) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+BEGIN
+    FOR v_turn IN 1 .. 100 LOOP
+        BEGIN
+            EXECUTE format('ALTER %s %s RENAME TO %I', chime.adoption_kind(p_relation), p_relation, p_name);
+            RETURN;
+        EXCEPTION WHEN lock_not_available THEN
+            PERFORM pg_sleep(0.1);
+        END;
+    END LOOP;
+    RAISE EXCEPTION 'readers of % did not end in time', p_relation USING ERRCODE = 'lock_not_available',
+        HINT = 'see who they are in pg_locks; then try again: nothing was done';
+END $$;
+
+-- Index names are taken where the plugin has one of the same name.
+CREATE FUNCTION chime.set_aside_foreign(p_plugin jsonb, p_relation name, p_old oid) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_schema name := p_plugin ->> 'view_schema';
+    v_aside name := chime.spare_name(v_schema, p_relation);
+    v_indexes jsonb := '{}';
+    v_index record;
+BEGIN
+    PERFORM chime.rename_relation(p_old, v_aside);
+    FOR v_index IN SELECT c.oid::regclass AS oid, c.relname, chime.spare_name(v_schema, c.relname) AS spare
+                   FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+                   WHERE i.indrelid = p_old AND c.relname IN (
+                       SELECT (v ->> 'key_index')::name FROM jsonb_array_elements(p_plugin -> 'views') AS v
+                       UNION ALL SELECT (x ->> 'name')::name FROM jsonb_array_elements(p_plugin -> 'views') AS v,
+                                                                  jsonb_array_elements(v -> 'indexes') AS x) LOOP
+        EXECUTE format('ALTER INDEX %s RENAME TO %I', v_index.oid, v_index.spare);
+        v_indexes := v_indexes || jsonb_build_object(v_index.spare, v_index.relname);
+    END LOOP;
+    INSERT INTO chime.adoption AS a (view_schema, relation, plugin, aside, indexes)
+    VALUES (v_schema, p_relation, p_plugin ->> 'name', v_aside, v_indexes)
+    ON CONFLICT (view_schema, relation) DO UPDATE
+       SET plugin = excluded.plugin, aside = excluded.aside, indexes = excluded.indexes, adopted_at = excluded.adopted_at;
+END $$;
+
+-- The row in chime.view tells chime.install_view that what has the name now is ours.
+CREATE FUNCTION chime.place_adopted(p_plugin jsonb, p_view jsonb, p_old oid) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    EXECUTE format('ALTER TABLE %s RENAME TO %I', chime.making_name(p_old), p_view ->> 'relation');
+    EXECUTE format('ALTER TABLE chime.%I SET SCHEMA %I', p_view ->> 'relation', p_plugin ->> 'view_schema');
+    INSERT INTO chime.view (view_schema, relation, plugin, key, stamps, grain, mode, definition, search_path, refresh_full)
+    VALUES (p_plugin ->> 'view_schema', p_view ->> 'relation', p_plugin ->> 'name', chime.json_names(p_view -> 'key'),
+            chime.json_names(p_view -> 'stamps'), chime.json_names(p_view -> 'grain'), p_view ->> 'mode', '', '', '');
+END $$;
+
+-- As the daemon installs it, and never empty.
+CREATE FUNCTION chime.install_adopted(p_plugin jsonb, p_view jsonb) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_schema name := p_plugin ->> 'view_schema';
+    v_relation name := p_view ->> 'relation';
+    v_rows bigint;
+BEGIN
+    IF chime.install_view(p_plugin ->> 'name', v_schema, p_plugin ->> 'source_schema', v_relation, p_view ->> 'definition',
+                          chime.json_names(p_view -> 'key'), p_view ->> 'key_index', chime.json_names(p_view -> 'grain'), p_view ->> 'mode',
+                          chime.json_names(p_view -> 'stamps'), p_view ->> 'revisit', p_view ->> 'rejected', p_view -> 'indexes',
+                          p_view ->> 'comment') THEN
+        PERFORM chime.refresh(v_schema || '.' || v_relation, true);
+    END IF;
+    EXECUTE format('SELECT count(*) FROM %I.%I', v_schema, v_relation) INTO v_rows;
+    UPDATE chime.view_refresh r
+       SET refreshed_at = now(), changed_at = now(), method = 'full', reason = 'it was adopted', rows = v_rows, inserted = v_rows, updated = 0,
+           deleted = 0
+     WHERE r.view_schema = v_schema AND r.relation = v_relation AND r.refreshed_at IS NULL;
+END $$;
+
+CREATE FUNCTION chime.carry_grants(p_from oid, p_to regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE v_grant record;
+BEGIN
+    FOR v_grant IN SELECT g.* FROM chime.carried_grants(p_from, p_to::text) AS g
+                   WHERE g.carried AND (g."column" IS NULL OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = p_to
+                                                                       AND a.attname = g."column" AND NOT a.attisdropped)) LOOP
+        EXECUTE v_grant.statement;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION chime.perform_rebinding(p_object text, p_statement text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog SET check_function_bodies = on AS $$
+BEGIN
+    EXECUTE p_statement;
+EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
+    RAISE EXCEPTION '% does not go with the columns that will be there: %', p_object, SQLERRM
+        USING ERRCODE = 'dependent_objects_still_exist', HINT = 'drop it, then try again, and make it again afterwards; nothing was done';
+END $$;
+
+-- Whoever began to read an old relation a moment ago would read it for ever.
+CREATE FUNCTION chime.refuse_left(p_relations oid[], p_own oid[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE v_left text;
+BEGIN
+    SELECT string_agg(i.type || ' ' || i.identity, ', ') INTO v_left
+      FROM chime.adoption_dependents(p_relations) AS d CROSS JOIN LATERAL pg_identify_object(d.class, d.object, d.sub) AS i
+     WHERE d.object <> ALL (p_own);
+    IF v_left IS NOT NULL THEN
+        RAISE EXCEPTION 'what is there changed a moment ago, and now there is %: nothing was done', v_left USING ERRCODE = 'CH009', HINT = 'try again';
+    END IF;
+END $$;
+
+-- One transaction: all relations of a plugin whose names others have, and the plugin's other views with them, since a plain view may
+-- read them. Keys, functions and jobs are for the leader, as at every installation.
+CREATE FUNCTION chime.adopt_relations(p_plugin jsonb, p_digest text) RETURNS TABLE (relation name, aside name, rows bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+#variable_conflict use_column
+DECLARE
+    v_schema name := p_plugin ->> 'view_schema';
+    v_lines chime.adoption_line[] := ARRAY(SELECT l FROM chime.adoption_lines(p_plugin) AS l);
+    v_old record;
+    v_view jsonb;
+    v_line chime.adoption_line;
+    v_all oid[];
+BEGIN
+    PERFORM chime.refuse_plan(v_lines, p_digest, p_plugin ->> 'name');
+    INSERT INTO chime.plugin AS p (name, version, summary, view_schema, source_schema, state, reason, settings)
+    VALUES (p_plugin ->> 'name', p_plugin ->> 'version', p_plugin ->> 'summary', v_schema, p_plugin ->> 'source_schema', 'failed', '',
+            p_plugin -> 'settings')
+    ON CONFLICT (name) DO NOTHING;
+    UPDATE chime.plugin p SET state = 'failed', reason = 'its relations are adopted; the rest is installed when pgchime serve starts or reloads'
+     WHERE p.name = p_plugin ->> 'name';
+    CREATE TEMP TABLE chime_adopting ON COMMIT DROP AS SELECT * FROM chime.foreign_relations(p_plugin);
+    v_all := ARRAY(SELECT f.oid FROM pg_temp.chime_adopting f);
+    -- One that reads another of them is built once that one is there.
+    PERFORM chime.build_adopted(p_plugin, f.declared, f.oid) FROM pg_temp.chime_adopting f
+      WHERE f.use = 'kept' AND NOT EXISTS (SELECT FROM pg_temp.chime_adopting o WHERE o.oid <> f.oid AND o.use = 'kept'
+                                           AND f.declared ->> 'definition' ~ ('\m' || o.relation || '\M'));
+    FOR v_old IN SELECT * FROM pg_temp.chime_adopting ORDER BY place LOOP
+        PERFORM chime.set_aside_foreign(p_plugin, v_old.relation, v_old.oid);
+        IF v_old.use = 'kept' THEN
+            IF to_regclass(chime.making_name(v_old.oid)) IS NULL THEN
+                PERFORM chime.build_adopted(p_plugin, v_old.declared, v_old.oid);
+            END IF;
+            PERFORM chime.place_adopted(p_plugin, v_old.declared, v_old.oid);
+        END IF;
+    END LOOP;
+    FOR v_view IN SELECT v FROM jsonb_array_elements(p_plugin -> 'views') AS v LOOP
+        PERFORM chime.install_adopted(p_plugin, v_view);
+    END LOOP;
+    FOR v_view IN SELECT v FROM jsonb_array_elements(p_plugin -> 'plain_views') AS v LOOP
+        PERFORM chime.install_plain_view(p_plugin ->> 'name', v_schema, p_plugin ->> 'source_schema', v_view ->> 'relation',
+                                         v_view ->> 'definition', v_view ->> 'comment');
+    END LOOP;
+    PERFORM chime.carry_grants(f.oid, to_regclass(format('%I.%I', v_schema, f.relation))) FROM pg_temp.chime_adopting f;
+    FOREACH v_line IN ARRAY v_lines LOOP
+        IF v_line.action = 'rebind' THEN
+            PERFORM chime.perform_rebinding(v_line.kind || ' ' || v_line.object, v_line.statement);
+        END IF;
+    END LOOP;
+    PERFORM chime.refuse_left(v_all, '{}');
+    RETURN QUERY SELECT a.relation, a.aside, r.rows
+                 FROM pg_temp.chime_adopting f JOIN chime.adoption a ON a.view_schema = v_schema AND a.relation = f.relation
+                 LEFT JOIN chime.view_refresh r ON r.view_schema = v_schema AND r.relation = f.relation ORDER BY f.place;
+END $$;
+COMMENT ON FUNCTION chime.adopt_relations IS 'what pgchime plugins adopt does, in one transaction';
+
+-- --- the way back -------------------------------------------------------------------------------------------------------------
+
+-- What has the names of adopted relations now, as far as it is ours.
+CREATE FUNCTION chime.adopted_relations(p_plugin text) RETURNS TABLE (view_schema name, relation name, aside name, oid oid, old oid)
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT a.view_schema, a.relation, a.aside, to_regclass(format('%I.%I', a.view_schema, a.relation))::oid,
+           to_regclass(format('%I.%I', a.view_schema, a.aside))::oid
+    FROM chime.adoption a WHERE a.plugin = p_plugin;
+END;
+
+-- With a kept relation its live view goes, too, and the plugin's functions and plain views, which may read it.
+CREATE FUNCTION chime.relations_to_go(p_plugin text) RETURNS oid[]
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT ARRAY(
+        SELECT to_regclass(format('%I.%I', v.view_schema, n.name))::oid
+        FROM chime.view v CROSS JOIN LATERAL (VALUES (v.relation::text), (v.relation || '__live')) AS n (name)
+        WHERE v.plugin = p_plugin AND to_regclass(format('%I.%I', v.view_schema, n.name)) IS NOT NULL
+          AND EXISTS (SELECT FROM chime.adoption a WHERE a.view_schema = v.view_schema
+                      AND a.relation IN (v.relation, v.relation || '__live') AND a.plugin = p_plugin)
+        UNION
+        SELECT to_regclass(format('%I.%I', v.view_schema, v.relation))::oid FROM chime.plain_view v
+        WHERE v.plugin = p_plugin AND to_regclass(format('%I.%I', v.view_schema, v.relation)) IS NOT NULL);
+END;
+
+CREATE FUNCTION chime.rollback_lines(p_plugin text) RETURNS SETOF chime.adoption_line
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_go oid[] := chime.relations_to_go(p_plugin);
+    v_functions oid[] := ARRAY(SELECT f.routine::oid FROM chime.plugin_function f WHERE f.plugin = p_plugin);
+    v_gone text[] := ARRAY(
+        SELECT a.attrelid || '.' || a.attname FROM chime.adopted_relations(p_plugin) AS r
+        JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = r.old AND o.attname = a.attname AND NOT o.attisdropped));
+BEGIN
+    RETURN QUERY
+        SELECT 0, 'block', 'relation', format('%I.%I', r.view_schema, r.aside), NULL::text, NULL::bigint,
+               format('DELETE FROM chime.adoption WHERE (view_schema, relation) = (%L, %L)', r.view_schema, r.relation),
+               'is gone: there is nothing to put back'
+        FROM chime.adopted_relations(p_plugin) AS r WHERE r.old IS NULL
+        UNION ALL
+        SELECT 0, 'block', chime.adoption_kind(r.oid), r.oid::regclass::text, pg_get_userbyid(c.relowner)::text, NULL::bigint,
+               format('ALTER %s %s RENAME TO ...', upper(chime.adoption_kind(r.oid)), r.oid::regclass), 'has the name by now, and is not pgchime''s'
+        FROM chime.adopted_relations(p_plugin) AS r JOIN pg_class c ON c.oid = r.oid WHERE r.oid <> ALL (v_go)
+        UNION ALL
+        SELECT 0, 'block', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, NULL::bigint,
+               format('ALTER %s %s OWNER TO %I', upper(chime.adoption_kind(c.oid)), c.oid::regclass, current_user), 'belongs to another role by now'
+        FROM pg_class c WHERE c.oid = ANY (v_go || ARRAY(SELECT r.old FROM chime.adopted_relations(p_plugin) AS r))
+                          AND NOT pg_has_role(current_user, c.relowner, 'USAGE')
+        UNION ALL
+        SELECT 1, 'drop', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, nullif(c.reltuples, -1)::bigint,
+               format('DROP %s %s', upper(chime.adoption_kind(c.oid)), c.oid::regclass), NULL
+        FROM pg_class c WHERE c.oid = ANY (v_go)
+        UNION ALL
+        SELECT 1, 'drop', 'function', p.oid::regprocedure::text, pg_get_userbyid(p.proowner)::text, NULL::bigint,
+               format('DROP FUNCTION %s', p.oid::regprocedure), NULL
+        FROM pg_proc p WHERE p.oid = ANY (v_functions)
+        UNION ALL
+        SELECT 2, 'back', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, nullif(c.reltuples, -1)::bigint,
+               format('ALTER %s %s RENAME TO %I', upper(chime.adoption_kind(c.oid)), c.oid::regclass, r.relation),
+               'with the rows that it has, however old'
+        FROM chime.adopted_relations(p_plugin) AS r JOIN pg_class c ON c.oid = r.old;
+    RETURN QUERY SELECT * FROM chime.dependent_lines(v_go, v_gone, v_functions);
+END $$;
+
+CREATE FUNCTION chime.put_back(p_adoption chime.adoption) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_new regclass := to_regclass(format('%I.%I', p_adoption.view_schema, p_adoption.relation));
+    v_old regclass := format('%I.%I', p_adoption.view_schema, p_adoption.aside);
+BEGIN
+    IF v_new IS NOT NULL THEN
+        PERFORM chime.rename_relation(v_new, chime.spare_name(p_adoption.view_schema, 'adopted'));
+        PERFORM chime.carry_grants(v_new, v_old);
+    END IF;
+    PERFORM chime.rename_relation(v_old, p_adoption.relation);
+END $$;
+
+-- Triggers, functions and relations in an order in which each may go: plain views may read each other, and kept relations.
+CREATE FUNCTION chime.drop_adopted(p_plugin text, p_relations oid[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_kind text;
+    v_names text;
+    v_view integer;
+BEGIN
+    FOREACH v_kind IN ARRAY ARRAY['view', 'materialized view', 'table'] LOOP
+        SELECT string_agg(r::regclass::text, ', ') INTO v_names FROM unnest(p_relations) AS r WHERE chime.adoption_kind(r) = v_kind;
+        IF v_names IS NOT NULL THEN
+            EXECUTE format('DROP %s %s', v_kind, v_names);
+        END IF;
+    END LOOP;
+    DELETE FROM chime.plain_view v WHERE v.plugin = p_plugin;
+    FOR v_view IN DELETE FROM chime.view v USING chime.adoption a
+                  WHERE v.plugin = p_plugin AND a.plugin = p_plugin AND a.view_schema = v.view_schema
+                    AND a.relation IN (v.relation, v.relation || '__live') RETURNING v.view_id LOOP
+        EXECUTE format('DROP FUNCTION IF EXISTS chime.keyed_%s(pg_snapshot, text, boolean, bigint, bigint)', v_view);
+    END LOOP;
+END $$;
+
+CREATE FUNCTION chime.roll_adoption_back(p_plugin text, p_digest text) RETURNS TABLE (relation name, aside name, rows bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+#variable_conflict use_column
+DECLARE
+    v_lines chime.adoption_line[] := ARRAY(SELECT l FROM chime.rollback_lines(p_plugin) AS l);
+    v_go oid[] := chime.relations_to_go(p_plugin);
+    v_adoptions chime.adoption[] := ARRAY(SELECT a FROM chime.adoption a WHERE a.plugin = p_plugin ORDER BY a);
+    v_adoption chime.adoption;
+    v_line chime.adoption_line;
+    v_index record;
+BEGIN
+    PERFORM chime.refuse_plan(v_lines, p_digest, p_plugin || ' --rollback');
+    PERFORM chime.drop_functions(p_plugin);
+    FOREACH v_adoption IN ARRAY v_adoptions LOOP
+        PERFORM chime.put_back(v_adoption);
+    END LOOP;
+    FOREACH v_line IN ARRAY v_lines LOOP
+        IF v_line.action = 'rebind' THEN
+            PERFORM chime.perform_rebinding(v_line.kind || ' ' || v_line.object, v_line.statement);
+        END IF;
+    END LOOP;
+    PERFORM chime.refuse_left(v_go, '{}');
+    PERFORM chime.drop_adopted(p_plugin, v_go);
+    FOREACH v_adoption IN ARRAY v_adoptions LOOP
+        FOR v_index IN SELECT key AS name, value AS before FROM jsonb_each_text(v_adoption.indexes)
+                       WHERE to_regclass(format('%I.%I', v_adoption.view_schema, key)) IS NOT NULL LOOP
+            EXECUTE format('ALTER INDEX %I.%I RENAME TO %I', v_adoption.view_schema, v_index.name, v_index.before);
+        END LOOP;
+    END LOOP;
+    DELETE FROM chime.adoption a WHERE a.plugin = p_plugin;
+    RETURN QUERY SELECT a.relation, a.aside, NULL::bigint FROM unnest(v_adoptions) AS a;
+END $$;
+COMMENT ON FUNCTION chime.roll_adoption_back IS 'what pgchime plugins adopt --rollback does, in one transaction';
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

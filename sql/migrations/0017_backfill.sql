@@ -1,0 +1,299 @@
+-- Backfill: the groups of a view computed again in bounded batches, each a transaction, from where an earlier try broke off.
+--
+-- The groups are those that the definition gives and those that are kept, in the order of the grain. They are listed a page at a time,
+-- since to list them may take as long as the definition. A group that appears behind the last one done is not missed: what makes it
+-- appear leaves a mark, as ever.
+
+CREATE TABLE chime.backfill (
+    view_schema   name NOT NULL,
+    relation      name NOT NULL,
+    job_id        bigint,
+    from_at       timestamptz,
+    to_at         timestamptz,
+    shape         text NOT NULL,
+    last_key      jsonb,
+    total         bigint NOT NULL,
+    groups        bigint NOT NULL DEFAULT 0,
+    batches       bigint NOT NULL DEFAULT 0,
+    inserted      bigint NOT NULL DEFAULT 0,
+    updated       bigint NOT NULL DEFAULT 0,
+    deleted       bigint NOT NULL DEFAULT 0,
+    starts        smallint NOT NULL DEFAULT 1,
+    pid           integer NOT NULL,
+    backend_start timestamptz NOT NULL,
+    started_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    finished_at   timestamptz,
+    PRIMARY KEY (view_schema, relation),
+    FOREIGN KEY (view_schema, relation) REFERENCES chime.view ON DELETE CASCADE
+) WITH (fillfactor = 50);
+COMMENT ON TABLE chime.backfill IS 'the last backfill of each view, finished or not';
+COMMENT ON COLUMN chime.backfill.job_id IS 'in whose history it will be; NULL: no job refreshes the view';
+COMMENT ON COLUMN chime.backfill.shape IS 'of definition and grain: a view that was changed meanwhile begins anew';
+COMMENT ON COLUMN chime.backfill.last_key IS 'of the last group listed; NULL: none yet';
+COMMENT ON COLUMN chime.backfill.total IS 'groups there were when it began';
+COMMENT ON COLUMN chime.backfill.pid IS 'with backend_start, the session that it runs in';
+
+CREATE TABLE chime.backfill_group (
+    view_schema name NOT NULL,
+    relation    name NOT NULL,
+    place       bigint NOT NULL,
+    key         jsonb NOT NULL,
+    PRIMARY KEY (view_schema, relation, place),
+    FOREIGN KEY (view_schema, relation) REFERENCES chime.backfill ON DELETE CASCADE
+);
+COMMENT ON TABLE chime.backfill_group IS 'groups listed and not yet done: their grain columns as texts, in order';
+
+CREATE FUNCTION chime.backfill_page() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 20;
+COMMENT ON FUNCTION chime.backfill_page IS 'batches whose groups are listed at a time';
+
+-- --- which groups -------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION chime.grain_columns(p_view chime.view) RETURNS TABLE (name name, type text, n bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT g.name, format_type(a.atttypid, a.atttypmod), g.n
+    FROM unnest(p_view.grain) WITH ORDINALITY AS g (name, n)
+    JOIN pg_attribute a ON a.attrelid = to_regclass(format('%I.%I', p_view.view_schema, p_view.relation)) AND a.attname = g.name;
+END;
+
+-- The grain's column that tells when; NULL: none does.
+CREATE FUNCTION chime.grain_time(p_view chime.view) RETURNS name
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT c.name FROM chime.grain_columns(p_view) AS c WHERE c.type LIKE 'timestamp%with time zone' OR c.type = 'date' ORDER BY c.n LIMIT 1);
+
+-- Groups whose time is in [from, to). A day belongs where its midnight (UTC) is.
+CREATE FUNCTION chime.grain_within(p_view chime.view, p_from timestamptz, p_to timestamptz) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (
+    SELECT concat_ws(' AND ', 'true', quote_ident(c.name) || ' >= ' || b.low, quote_ident(c.name) || ' < ' || b.high)
+    FROM (SELECT true) AS one LEFT JOIN chime.grain_columns(p_view) AS c ON c.name = chime.grain_time(p_view)
+    CROSS JOIN LATERAL (
+        SELECT CASE c.type WHEN 'date' THEN quote_literal((p_from AT TIME ZONE 'UTC' + interval '1 day' - interval '1 microsecond')::date)
+                           ELSE quote_literal(p_from) END || '::' || c.type AS low,
+               CASE c.type WHEN 'date' THEN quote_literal((p_to AT TIME ZONE 'UTC' + interval '1 day' - interval '1 microsecond')::date)
+                           ELSE quote_literal(p_to) END || '::' || c.type AS high) b);
+
+-- Those behind a key, in the order "NULL last" of each column.
+CREATE FUNCTION chime.grain_behind(p_view chime.view, p_key jsonb) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (
+    WITH k AS (
+        SELECT c.n, quote_ident(c.name) AS name, p_key ->> (c.n::integer - 1) IS NULL AS last,
+               format('%L::%s', p_key ->> (c.n::integer - 1), c.type) AS value
+        FROM chime.grain_columns(p_view) AS c),
+    steps AS (
+        SELECT k.n, format('(%s(%2$s > %3$s OR %2$s IS NULL))',
+                           (SELECT string_agg(CASE WHEN e.last THEN e.name || ' IS NULL' ELSE e.name || ' = ' || e.value END || ' AND ', '' ORDER BY e.n)
+                            FROM k e WHERE e.n < k.n), k.name, k.value) AS step
+        FROM k WHERE NOT k.last)
+    SELECT CASE WHEN p_key IS NULL THEN 'true' ELSE coalesce('(' || string_agg(s.step, ' OR ' ORDER BY s.n) || ')', 'false') END FROM steps s);
+
+-- A FROM item: the groups there are, those of the definition and those that are kept.
+CREATE FUNCTION chime.grain_groups(p_view chime.view, p_condition text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT format('(SELECT %1$s FROM %2$I.%4$I WHERE %5$s UNION SELECT %1$s FROM %2$I.%3$I WHERE %5$s)',
+                      string_agg(quote_ident(g), ', ' ORDER BY n), p_view.view_schema, p_view.relation, p_view.relation || '__live', p_condition)
+        FROM unnest(p_view.grain) WITH ORDINALITY AS u (g, n));
+
+-- Only a kept table whose groups an index finds: a batch is to be bounded.
+CREATE FUNCTION chime.refuse_backfill(p_view chime.view, p_from timestamptz, p_to timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_name text := p_view.view_schema || '.' || p_view.relation;
+    v_reason text := CASE
+        WHEN cardinality(p_view.grain) = 0 THEN 'it has no grain'
+        WHEN cardinality(p_view.grain) > 4 THEN 'its grain has more than 4 columns'
+        WHEN NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass(format('%I.%I', p_view.view_schema, p_view.relation)) AND c.relkind = 'r')
+        THEN 'it is not kept as a table' END;
+BEGIN
+    IF v_reason IS NULL THEN
+        SELECT format('no index finds one group in %s', string_agg(u, ', ')) INTO v_reason
+          FROM chime.unrestricted_scans(p_view.view_schema, p_view.relation, p_view.grain) AS u HAVING count(*) > 0;
+    END IF;
+    IF v_reason IS NOT NULL THEN
+        RAISE EXCEPTION '% cannot be computed in parts: %', v_name, v_reason USING ERRCODE = 'CH008',
+            HINT = format('pgchime refresh %s --full does it as a whole', v_name);
+    ELSIF p_from >= p_to THEN
+        RAISE EXCEPTION 'nothing lies between % and %', p_from, p_to USING ERRCODE = 'CH008', HINT = '--from is the earlier one, --to is not included';
+    ELSIF chime.grain_time(p_view) IS NULL AND (p_from IS NOT NULL OR p_to IS NOT NULL) THEN
+        RAISE EXCEPTION 'no column of the grain of % says when', v_name USING ERRCODE = 'CH008',
+            HINT = format('its grain is (%s), and --from and --to need a timestamptz or a date in it: leave them out, for all groups',
+                          array_to_string(p_view.grain, ', '));
+    END IF;
+END $$;
+
+-- --- doing it -----------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION chime.backfill_shape(p_view chime.view) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN md5(concat_ws(' ', p_view.definition, p_view.search_path, p_view.key, p_view.grain, p_view.stamps,
+                     (SELECT string_agg(c.type, ' ' ORDER BY c.n) FROM chime.grain_columns(p_view) AS c)));
+
+CREATE FUNCTION chime.count_groups(p_view chime.view, p_from timestamptz, p_to timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET jit = off SET row_security = off SET "TimeZone" = 'UTC' AS $$
+DECLARE v_count bigint;
+BEGIN
+    EXECUTE format('SELECT count(*) FROM %s AS g', chime.grain_groups(p_view, chime.grain_within(p_view, p_from, p_to))) INTO v_count;
+    RETURN v_count;
+END $$;
+
+-- What a start would do: `resumes` tells that an earlier one, of the same groups, is not finished.
+CREATE FUNCTION chime.backfill_outlook(p_view text, p_from timestamptz, p_to timestamptz)
+RETURNS TABLE (total bigint, groups bigint, resumes boolean, running integer)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+#variable_conflict use_column
+DECLARE
+    v_view chime.view := chime.find_view(p_view);
+    v_known chime.backfill;
+BEGIN
+    PERFORM chime.refuse_backfill(v_view, p_from, p_to);
+    SELECT * INTO v_known FROM chime.backfill b WHERE b.view_schema = v_view.view_schema AND b.relation = v_view.relation;
+    resumes := FOUND AND v_known.finished_at IS NULL AND v_known.shape = chime.backfill_shape(v_view)
+               AND (v_known.from_at, v_known.to_at) IS NOT DISTINCT FROM (p_from, p_to);
+    running := CASE WHEN v_known.finished_at IS NULL AND chime.backend_alive(v_known.pid, v_known.backend_start) THEN v_known.pid END;
+    total := CASE WHEN resumes THEN v_known.total ELSE chime.count_groups(v_view, p_from, p_to) END;
+    groups := CASE WHEN resumes THEN v_known.groups ELSE 0 END;
+    RETURN NEXT;
+END $$;
+
+-- One of a view at a time. p_job: in whose history it is to be; NULL: of any job that refreshes the view.
+CREATE FUNCTION chime.begin_backfill(p_view text, p_from timestamptz, p_to timestamptz, p_job bigint)
+RETURNS TABLE (total bigint, groups bigint, resumes boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+#variable_conflict use_column
+DECLARE
+    v_view chime.view := chime.find_view(p_view);
+    v_name text := v_view.view_schema || '.' || v_view.relation;
+    v_found record;
+    v_mine timestamptz := (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid());
+BEGIN
+    PERFORM FROM chime.view v WHERE v.view_id = v_view.view_id FOR UPDATE; -- who starts at the same time waits here
+    SELECT * INTO v_found FROM chime.backfill_outlook(v_name, p_from, p_to);
+    IF v_found.running <> pg_backend_pid() THEN
+        RAISE EXCEPTION 'another backfill of % is under way', v_name USING ERRCODE = 'CH008',
+            HINT = format('its session has the pid %s; wait for its end, or end it: SELECT pg_terminate_backend(%1$s)', v_found.running);
+    END IF;
+    IF v_found.resumes THEN
+        UPDATE chime.backfill b SET pid = pg_backend_pid(), backend_start = v_mine, starts = b.starts + 1
+         WHERE b.view_schema = v_view.view_schema AND b.relation = v_view.relation;
+    ELSE
+        DELETE FROM chime.backfill b WHERE b.view_schema = v_view.view_schema AND b.relation = v_view.relation;
+        INSERT INTO chime.backfill (view_schema, relation, job_id, from_at, to_at, shape, total, pid, backend_start)
+        VALUES (v_view.view_schema, v_view.relation,
+                coalesce(p_job, (SELECT j.job_id FROM chime.job j WHERE v_name = ANY (j.views)
+                                 ORDER BY j.owner = current_user DESC, j.active DESC, cardinality(j.views), j.job_id LIMIT 1)),
+                p_from, p_to, chime.backfill_shape(v_view), v_found.total, pg_backend_pid(), v_mine);
+    END IF;
+    RETURN QUERY SELECT v_found.total, v_found.groups, v_found.resumes;
+END $$;
+
+-- The next page of groups; how many.
+CREATE FUNCTION chime.list_groups(p_view chime.view, p_backfill chime.backfill, p_count bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO'
+SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex' AS $$
+DECLARE
+    v_order text := (SELECT string_agg(format('g.%I', g), ', ' ORDER BY n) FROM unnest(p_view.grain) WITH ORDINALITY AS u (g, n));
+    v_texts text := (SELECT string_agg(format('g.%I::text', g), ', ' ORDER BY n) FROM unnest(p_view.grain) WITH ORDINALITY AS u (g, n));
+    v_listed bigint;
+BEGIN
+    EXECUTE format($f$
+        WITH listed AS (
+            INSERT INTO chime.backfill_group (view_schema, relation, place, key)
+            SELECT $1, $2, $3 + row_number() OVER (ORDER BY %1$s), jsonb_build_array(%2$s)
+            FROM (SELECT * FROM %3$s AS g ORDER BY %1$s LIMIT $4) AS g RETURNING place, key),
+        noted AS (
+            UPDATE chime.backfill b SET last_key = l.key FROM (SELECT key FROM listed ORDER BY place DESC LIMIT 1) l
+             WHERE b.view_schema = $1 AND b.relation = $2)
+        SELECT count(*) FROM listed$f$, v_order, v_texts,
+        chime.grain_groups(p_view, chime.grain_within(p_view, p_backfill.from_at, p_backfill.to_at) || ' AND '
+                                   || chime.grain_behind(p_view, p_backfill.last_key)))
+      INTO v_listed USING p_view.view_schema, p_view.relation, p_backfill.groups, p_count;
+    RETURN v_listed;
+END $$;
+
+-- As a keyed refresh does it (0006_keyed.sql), for the groups listed up to a place.
+CREATE FUNCTION chime.recompute_groups(p_view chime.view, p_place bigint, OUT inserted bigint, OUT updated bigint, OUT deleted bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off SET enable_seqscan = off
+SET max_parallel_workers_per_gather = 0 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO' SET "IntervalStyle" = 'postgres' AS $$
+DECLARE v_live bigint;
+BEGIN
+    EXECUTE chime.refresh_keyed_statement(p_view.view_schema, p_view.relation, p_view.key, p_view.stamps, p_view.grain, (
+        SELECT string_agg(format('(SELECT array_agg((x.key ->> %s)::%s ORDER BY x.place) FROM chime.backfill_group x'
+                                 ' WHERE x.view_schema = %L AND x.relation = %L AND x.place <= %s)',
+                                 c.n - 1, c.type, p_view.view_schema, p_view.relation, p_place), ', ' ORDER BY c.n)
+        FROM chime.grain_columns(p_view) AS c))
+      INTO v_live, inserted, updated, deleted;
+EXCEPTION WHEN cardinality_violation THEN
+    RAISE EXCEPTION 'the definition of %.% gives the same key twice', p_view.view_schema, p_view.relation
+        USING ERRCODE = 'cardinality_violation', HINT = 'pgchime refresh says which key';
+END $$;
+
+-- Recomputing takes the view's row first, as every refresh does, and tells it how many rows there are: a keyed refresh counts on from
+-- that. No mark is consumed.
+CREATE FUNCTION chime.perform_batch(p_view chime.view, p_backfill chime.backfill, p_batch bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_place bigint;
+    v_groups bigint;
+    v_done record;
+BEGIN
+    PERFORM FROM chime.view_refresh r WHERE r.view_schema = p_view.view_schema AND r.relation = p_view.relation FOR UPDATE;
+    SELECT max(x.place), count(*) INTO v_place, v_groups
+      FROM (SELECT g.place FROM chime.backfill_group g WHERE g.view_schema = p_view.view_schema AND g.relation = p_view.relation
+            ORDER BY g.place LIMIT p_batch) x;
+    SELECT * INTO v_done FROM chime.recompute_groups(p_view, v_place);
+    UPDATE chime.view_refresh r
+       SET rows = r.rows + v_done.inserted - v_done.deleted,
+           changed_at = CASE WHEN v_done.inserted + v_done.updated + v_done.deleted > 0 THEN now() ELSE r.changed_at END
+     WHERE r.view_schema = p_view.view_schema AND r.relation = p_view.relation
+       AND v_done.inserted + v_done.updated + v_done.deleted > 0;
+    DELETE FROM chime.backfill_group g
+     WHERE g.view_schema = p_view.view_schema AND g.relation = p_view.relation AND g.place <= v_place;
+    UPDATE chime.backfill b
+       SET groups = b.groups + v_groups, batches = b.batches + 1, inserted = b.inserted + v_done.inserted,
+           updated = b.updated + v_done.updated, deleted = b.deleted + v_done.deleted
+     WHERE b.view_schema = p_view.view_schema AND b.relation = p_view.relation;
+END $$;
+
+CREATE FUNCTION chime.end_backfill(p_backfill chime.backfill) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE chime.backfill b SET finished_at = clock_timestamp()
+     WHERE b.view_schema = p_backfill.view_schema AND b.relation = p_backfill.relation;
+    INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at, finished_at, rows,
+                                   message, reason)
+    SELECT nextval('chime.run_id'), j.job_id, 'backfill', p_backfill.started_at, 'succeeded', p_backfill.starts, pg_backend_pid(), l.epoch,
+           p_backfill.started_at, p_backfill.started_at, clock_timestamp(), p_backfill.inserted + p_backfill.updated + p_backfill.deleted,
+           format('%s.%s: %s groups in %s batches, %s inserted, %s updated, %s deleted', p_backfill.view_schema, p_backfill.relation,
+                  p_backfill.groups, p_backfill.batches, p_backfill.inserted, p_backfill.updated, p_backfill.deleted),
+           format('backfilled by %s%s%s', session_user, ' from ' || p_backfill.from_at, ' to ' || p_backfill.to_at)
+    FROM chime.job j, chime.leader l
+    WHERE j.job_id = p_backfill.job_id AND coalesce(j.options ->> 'log_runs', 'all') = 'all';
+END $$;
+
+-- One transaction: a page of groups listed, or a batch of them done, or the end noted. Called until `finished`.
+CREATE FUNCTION chime.backfill_step(p_view text, p_batch bigint)
+RETURNS TABLE (total bigint, groups bigint, batches bigint, inserted bigint, updated bigint, deleted bigint, starts smallint, finished boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog SET "TimeZone" = 'UTC' AS $$
+#variable_conflict use_column
+DECLARE
+    v_view chime.view := chime.find_view(p_view);
+    v_own chime.backfill;
+BEGIN
+    SELECT * INTO v_own FROM chime.backfill b WHERE b.view_schema = v_view.view_schema AND b.relation = v_view.relation
+       AND b.pid = pg_backend_pid() AND b.finished_at IS NULL AND b.shape = chime.backfill_shape(v_view);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'the view was changed or its backfill was taken over' USING ERRCODE = 'CH008', HINT = 'start it again';
+    END IF;
+    finished := false;
+    IF EXISTS (SELECT FROM chime.backfill_group g WHERE g.view_schema = v_view.view_schema AND g.relation = v_view.relation) THEN
+        PERFORM chime.perform_batch(v_view, v_own, p_batch);
+    ELSIF chime.list_groups(v_view, v_own, p_batch * chime.backfill_page()) = 0 THEN
+        PERFORM chime.end_backfill(v_own);
+        finished := true;
+    END IF;
+    RETURN QUERY SELECT b.total, b.groups, b.batches, b.inserted, b.updated, b.deleted, b.starts, finished
+                 FROM chime.backfill b WHERE b.view_schema = v_view.view_schema AND b.relation = v_view.relation;
+END $$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

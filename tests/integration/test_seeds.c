@@ -1,0 +1,350 @@
+/* All plugins over the sample tables: everything that the seeds name is there (tests/oracle/seeds.txt), and the role
+ * analytics_reader may read all of that and nothing else. */
+#include <check.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pgchime/plugin.h"
+#include "support/cluster.h"
+#include "support/files.h"
+#include "support/process.h"
+#include "support/runs.h"
+#include "support/site.h"
+#include "support/wait.h"
+
+#define INSTALL_SECONDS 120
+
+static const char *const plugins[] = {"action_analytics",  "agent_performance", "approval_queue", "lane_distribution",
+                                      "progress",          "query_performance", "retention",      "telemetry",
+                                      "time_to_first_win", "training_quality",  "weakness"};
+#define PLUGIN_COUNT (sizeof plugins / sizeof plugins[0])
+
+/* Every channel that a plugin has is asked for. */
+static const char *const channels[][2] = {
+    {"lane_distribution", "\"submission_scored\""},
+    {"agent_performance", "\"agent_queries_stream\", \"performance_alert_stream\""},
+    {"approval_queue", "\"approval_queue_stream\""},
+    {"training_quality", "\"training_feedback_stream\""},
+};
+#define CHANNEL_COUNT (sizeof channels / sizeof channels[0])
+
+static struct cluster *cluster;
+static struct site *site;
+static struct daemon *served;
+static char *folder;
+
+static void load_sample(void)
+{
+    static const char debian[] = "/usr/lib/postgresql/15/bin/psql";
+    char *conninfo = cluster_conninfo(cluster, "postgres");
+    char *log = files_path("%s/sample.log", cluster_directory(cluster));
+    const char *argv[] = {access(debian, X_OK) == 0 ? debian : "/usr/bin/psql",
+                          "-XqAt",
+                          "-v",
+                          "ON_ERROR_STOP=1",
+                          "-v",
+                          "scale=0.05",
+                          "-d",
+                          conninfo,
+                          "-f",
+                          PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql",
+                          "-f",
+                          PGCHIME_SOURCE_DIR "/sql/sample/1_data.sql",
+                          NULL};
+
+    process_must_run(argv, log);
+    free(log);
+    free(conninfo);
+}
+
+static void ask_for_channels(void)
+{
+    for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+        char *text = files_path("plugin: { name = \"%s\"; channels = [%s]; };\n", channels[i][0], channels[i][1]);
+        site_file(site, channels[i][0], text);
+        free(text);
+    }
+}
+
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    site = site_create(cluster, "postgres", 4);
+    folder = files_make_directory();
+    for (size_t i = 0; i < PLUGIN_COUNT; i++) {
+        char *from = files_path("%s/plugins/%s.so", PGCHIME_BUILD_DIR, plugins[i]);
+        char *to = files_path("%s/%s.so", folder, plugins[i]);
+        files_copy(from, to);
+        free(from);
+        free(to);
+    }
+    site_use_plugins(site, folder);
+    ask_for_channels();
+    load_sample();
+    served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) FILTER (WHERE state = 'installed') FROM chime.plugin", "11", INSTALL_SECONDS);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", INSTALL_SECONDS);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.plugin_channel", "5", INSTALL_SECONDS);
+}
+
+static void tear_down(void)
+{
+    daemon_destroy(served);
+    site_destroy(site);
+    cluster_destroy(cluster);
+    free(folder);
+}
+
+/* --- the list ----------------------------------------------------------------------------------------------------- */
+
+static void load_list(void)
+{
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/seeds.sql");
+    EXPECT_SQL(cluster, "SELECT seeds.load('" PGCHIME_SOURCE_DIR "/tests/oracle/seeds.txt') > 100", "t");
+    EXPECT_SQL(cluster, "SELECT string_agg(DISTINCT kind, ' ' ORDER BY kind) FROM seeds.line",
+               "channel function index job query relation source tile trigger");
+}
+
+static const struct chime_plugin *describe(const char *name)
+{
+    char *path = files_path("%s/%s.so", folder, name);
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    chime_describe_function *function = NULL;
+
+    ck_assert_msg(library != NULL, "%s", dlerror());
+    void *symbol = dlsym(library, CHIME_ENTRY_NAME);
+    memcpy(&function, &symbol, sizeof function);
+    free(path);
+    return function();
+}
+
+static void load_tiles(void)
+{
+    for (size_t i = 0; i < PLUGIN_COUNT; i++) {
+        const struct chime_plugin *plugin = describe(plugins[i]);
+        const struct chime_tile *tiles = plugin->tiles.items;
+        for (uint32_t j = 0; j < plugin->tiles.count; j++)
+            cluster_execute_format(cluster, "INSERT INTO seeds.tile VALUES ($t$%s$t$, $t$%s$t$)", tiles[j].title,
+                                   tiles[j].query);
+    }
+}
+
+START_TEST(everything_that_the_seeds_name_is_there)
+{
+    load_list();
+    load_tiles();
+    cluster_execute(cluster, "SET search_path = analytics");
+    EXPECT_SQL(cluster, "SELECT string_agg(fault, E'\n' ORDER BY n) FROM seeds.faults()", NULL);
+}
+END_TEST
+
+/* A list that nothing contradicts proves nothing: one wrong line of each kind, and one wrong detail. */
+START_TEST(a_wrong_line_is_found)
+{
+    load_list();
+    load_tiles();
+    cluster_execute(
+        cluster,
+        "SET search_path = analytics; TRUNCATE seeds.line; INSERT INTO seeds.line SELECT n, kind, name, detail, name,"
+        " '000:1' FROM (VALUES (1, 'source', 'nothing', ''), (2, 'relation', 'nothing', ''), (3, 'index', 'nothing', "
+        "'x'),"
+        " (4, 'function', 'nothing()', ''), (5, 'query', 'nothing()', ''), (6, 'trigger', 'nothing', 'submissions'),"
+        " (7, 'job', 'nothing', ''), (8, 'channel', 'nothing', ''), (9, 'tile', 'nothing', ''), (10, 'riddle', 'x', "
+        "''),"
+        " (11, 'relation', 'mv_agent_progress', 'week text'), (12, 'relation', 'mv_agent_progress', 'month time'),"
+        " (13, 'index', 'idx_mv_progress_pk', 'unique mv_agent_progress (week)'),"
+        " (14, 'index', 'idx_mv_weakness_category', 'unique mv_weakness_patterns'),"
+        " (15, 'index', 'idx_mv_progress_pk', 'mv_weakness_patterns'),"
+        " (16, 'function', 'lane_distributions(uuid, integer)', 'lane_key number'),"
+        " (17, 'trigger', 'trg_notify_slow_query', 'agent_approvals'), (18, 'job', 'refresh-analytics', '* * * * *'),"
+        " (19, 'tile', 'Current Queue Status', 'colour')) AS v (n, kind, name, detail);"
+        "INSERT INTO seeds.line VALUES (20, 'job', 'refresh-analytics', '', '-', '003:1', 'a test'),"
+        " (21, 'job', 'no reason', '', '-', '003:1', ''), (22, 'job', 'refresh-analytics', '*/5 * * * *',"
+        " 'refresh-analytics', 'somewhere', '')");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(n::text, ' ' ORDER BY n) FROM generate_series(1, 22) AS n"
+               " WHERE n NOT IN (SELECT f.n FROM seeds.faults() f)",
+               NULL);
+}
+END_TEST
+
+/* --- notifications ------------------------------------------------------------------------------------------------ */
+
+static const char events[] =
+    "INSERT INTO agent_queries (agent, query, latency_ms, conversation_id) VALUES ('data', 'q', 300, 'c');"
+    "INSERT INTO agent_approvals (conversation_id) VALUES ('seeds');"
+    "UPDATE agent_approvals SET status = 'approved', approved_by = 'me' WHERE conversation_id = 'seeds';"
+    "INSERT INTO agent_feedback (conversation_id, safe_to_send, labels) VALUES ('seeds', false, '{risky}');"
+    "UPDATE agent_feedback SET annotator = 'qa' WHERE conversation_id = 'seeds';"
+    "INSERT INTO submissions (id, agent_id, challenge_id, status) SELECT gen_random_uuid(), agent_id, challenge_id,"
+    " 'scored' FROM submissions LIMIT 1";
+
+/* What was notified until now goes to seeds.told. */
+static void hear(PGconn *listener)
+{
+    PQclear(PQexec(listener, "SELECT 1")); /* what was committed before comes with the answer */
+    for (PGnotify *told = PQnotifies(listener); told != NULL; told = PQnotifies(listener)) {
+        cluster_execute_format(cluster, "INSERT INTO seeds.told VALUES ($t$%s$t$, $t$%s$t$)", told->relname,
+                               told->extra);
+        PQfreemem(told);
+    }
+}
+
+START_TEST(every_payload_has_the_seeds_keys)
+{
+    PGconn *listener = cluster_connect(cluster, "postgres");
+
+    load_list();
+    char *listen = cluster_value(cluster, "SELECT string_agg('LISTEN ' || ours, ';') FROM seeds.line"
+                                          " WHERE kind = 'channel' AND ours <> '-'");
+    PGresult *result = PQexec(listener, listen);
+    ck_assert_int_eq(PQresultStatus(result), PGRES_COMMAND_OK);
+    cluster_execute(cluster, events);
+    hear(listener);
+    EXPECT_SQL(cluster, "SELECT string_agg(fault, E'\n') FROM seeds.unheard() AS fault", NULL);
+    cluster_execute(cluster, "UPDATE seeds.line SET detail = detail || ' riddle'");
+    EXPECT_SQL(cluster, "SELECT count(DISTINCT split_part(fault, ' ', 2)) FROM seeds.unheard() AS fault", "5");
+    PQclear(result);
+    PQfinish(listener);
+    free(listen);
+}
+END_TEST
+
+/* --- analytics_reader --------------------------------------------------------------------------------------------- */
+
+#define KEPT "SELECT to_regclass(format('%I.%I', view_schema, relation)) FROM chime.view"
+#define PLAIN "SELECT to_regclass(format('%I.%I', view_schema, relation)) FROM chime.plain_view"
+
+/* Not for readers but for the operator: they look at the event tables and at chime's settings with the caller's rights, and give
+ * out the statements of retention's job. */
+#define OPERATORS                                                                                              \
+    "retention_batches retention_dry_run retention_obstacle retention_parts retention_policy retention_setup " \
+    "retention_steps retention_tiers"
+#define IS_OPERATORS "p.proname = ANY (string_to_array('" OPERATORS "', ' '))"
+
+/* A statement for each row of the query; as the reader each must end with that SQLSTATE. Returns how many. */
+static int expect_as_reader(const char *statements, const char *sqlstate)
+{
+    char *all = cluster_rows(cluster, statements);
+    char *place = NULL;
+    int count = 0;
+
+    cluster_execute(cluster, "SET ROLE analytics_reader");
+    for (char *one = strtok_r(all, "\n", &place); one != NULL; one = strtok_r(NULL, "\n", &place), count++)
+        ck_assert_msg(strcmp(cluster_sqlstate(cluster, one), sqlstate) == 0, "%s: not \"%s\"", one, sqlstate);
+    cluster_execute(cluster, "RESET ROLE");
+    free(all);
+    return count;
+}
+
+/* Arguments by their types: any of each will do. */
+static char *calls(const char *condition)
+{
+    return files_path("SELECT format('SELECT count(*) FROM %%s(%%s)', p.oid::regproc, (SELECT string_agg('NULL::' ||"
+                      " format_type(t, NULL), ', ' ORDER BY n) FROM unnest(p.proargtypes) WITH ORDINALITY AS a (t, n)))"
+                      " FROM chime.plugin_function f JOIN pg_proc p ON p.oid = f.routine WHERE %s",
+                      condition);
+}
+
+START_TEST(readers_read_every_relation_and_every_function)
+{
+    char *functions = calls("p.provolatile <> 'v' AND NOT " IS_OPERATORS);
+    char *refreshes = calls("p.provolatile = 'v'");
+
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM chime.plugin_function f JOIN pg_proc p"
+               " ON p.oid = f.routine WHERE " IS_OPERATORS,
+               OPERATORS);
+    /* They need what a reader has not. */
+    ck_assert_int_eq(expect_as_reader("VALUES ('SELECT * FROM analytics.retention_policy()'),"
+                                      " ('SELECT * FROM analytics.retention_dry_run()'),"
+                                      " ('SELECT * FROM analytics.retention_tiers()')",
+                                      "42501"),
+                     3);
+    ck_assert_int_eq(
+        expect_as_reader("SELECT format('SELECT * FROM %s LIMIT 1', r) FROM (" KEPT " UNION " PLAIN ") AS t (r)", ""),
+        29);
+    ck_assert_int_eq(expect_as_reader(functions, ""), 27);
+    ck_assert_int_eq(expect_as_reader(refreshes, "42501"), 3);
+    free(functions);
+    free(refreshes);
+}
+END_TEST
+
+#define OTHERS                                                                                                         \
+    "FROM pg_class c WHERE c.relnamespace::regnamespace::text !~ '^(pg_|information_schema$)' AND c.oid NOT IN (" KEPT \
+    " UNION " PLAIN ")"
+
+START_TEST(readers_read_no_source_and_no_table_of_chime)
+{
+    EXPECT_SQL(cluster,
+               "SELECT count(*) >= 11 AND bool_or(c.relname = 'AgentQuery') " OTHERS
+               " AND c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace",
+               "t");
+    ck_assert_int_gt(expect_as_reader("SELECT format('SELECT FROM %s LIMIT 1', c.oid::regclass) " OTHERS
+                                      " AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')",
+                                      "42501"),
+                     50);
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(c.oid::regclass::text, ' ') " OTHERS " AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+               " AND has_any_column_privilege('analytics_reader', c.oid, 'SELECT, INSERT, UPDATE, REFERENCES')",
+               NULL);
+}
+END_TEST
+
+START_TEST(readers_write_nothing_and_execute_nothing_else)
+{
+    EXPECT_SQL(
+        cluster,
+        "SELECT string_agg(c.oid::regclass::text, ' ') FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+        " AND c.relnamespace::regnamespace::text !~ '^(pg_|information_schema$)'"
+        " AND (has_table_privilege('analytics_reader', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES,"
+        " TRIGGER') OR has_any_column_privilege('analytics_reader', c.oid, 'INSERT, UPDATE, REFERENCES'))",
+        NULL);
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(nspname, ' ') FROM pg_namespace"
+               " WHERE has_schema_privilege('analytics_reader', oid, 'CREATE')",
+               NULL);
+    /* as_of() tells the time; the other is the sample's own, of nobody's but PUBLIC's right, and fails on the table. */
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(p.oid::regprocedure::text, ' ' ORDER BY p.proname) FROM pg_proc p"
+               " WHERE p.pronamespace::regnamespace::text !~ '^(pg_|information_schema$)'"
+               " AND has_function_privilege('analytics_reader', p.oid, 'EXECUTE') AND p.oid NOT IN (SELECT routine"
+               " FROM chime.plugin_function)",
+               "add_action_partitions(timestamp with time zone,integer,integer) chime.as_of()");
+    /* With more than their own rights: each says in its .sql what it gives out. */
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p WHERE p.prosecdef"
+               " AND has_function_privilege('analytics_reader', p.oid, 'EXECUTE')",
+               "get_analytics_refresh_status telemetry_trend");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *all = suite_create("seeds");
+    TCase *cases = tcase_create("seeds");
+
+    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_set_timeout(cases, 300);
+    tcase_add_test(cases, everything_that_the_seeds_name_is_there);
+    tcase_add_test(cases, a_wrong_line_is_found);
+    tcase_add_test(cases, every_payload_has_the_seeds_keys);
+    tcase_add_test(cases, readers_read_every_relation_and_every_function);
+    tcase_add_test(cases, readers_read_no_source_and_no_table_of_chime);
+    tcase_add_test(cases, readers_write_nothing_and_execute_nothing_else);
+    suite_add_tcase(all, cases);
+    return all;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
