@@ -129,8 +129,8 @@ static const char test_text[] =
     "said=$(\"${PGCHIME:-pgchime}\" check --config \"$folder/pgchime.conf\")\n"
     "echo \"$said\"\n"
     "case $said in\n"
-    "    *', 1 plugin, 1 job') ;;\n"
-    "    *) echo \"expected one plugin with one job\" >&2; exit 1 ;;\n"
+    "    *', 1 plugin, '*) ;;\n"
+    "    *) echo \"expected one plugin\" >&2; exit 1 ;;\n"
     "esac\n";
 
 const struct plugin_file plugin_template[] = {

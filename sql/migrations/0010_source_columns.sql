@@ -89,6 +89,7 @@ BEGIN
         RETURN v_name;
     END IF;
     EXECUTE format('CREATE FUNCTION %1$s(%2$s) RETURNS %2$s LANGUAGE sql IMMUTABLE PARALLEL SAFE AS %3$L', v_name, v_type, 'SELECT $1');
+    EXECUTE format('REVOKE ALL ON FUNCTION %s(%s) FROM PUBLIC', v_name, v_type);
     FOR v_other IN SELECT 'anyelement'
                    UNION
                    SELECT chime.mark_type(CASE WHEN t.typelem = k.casttarget THEN s.typarray ELSE s.oid END)
@@ -98,6 +99,7 @@ BEGIN
                    WHERE t.oid = p_type AND (t.typelem <> k.casttarget OR s.typarray <> 0) LOOP
         EXECUTE format('CREATE FUNCTION %s(%s) RETURNS %3$s LANGUAGE sql IMMUTABLE PARALLEL SAFE AS %4$L', v_name, v_other, v_type,
                        'SELECT NULL::' || v_type);
+        EXECUTE format('REVOKE ALL ON FUNCTION %s(%s) FROM PUBLIC', v_name, v_other);
     END LOOP;
     RETURN v_name;
 END $$;

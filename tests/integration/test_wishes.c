@@ -125,17 +125,21 @@ END_TEST
 
 START_TEST(what_a_job_that_only_events_wake_waits_for_is_said)
 {
-    site_job(site, "listener", "command = \"SELECT 1\"; on = [\"scored\", \"Rescored\"]; debounce = \"5s\";");
+    site_job(site, "listener", "command = \"SELECT 1\"; on = [\"scored\", \"Rescored\"]; debounce = \"1h\";");
     site_job(site, "both", "command = \"SELECT 1\"; after = [\"listener\"]; on = \"scored\";");
     site_job(site, "yearly", NEVER_DUE "command = \"SELECT 1\"; on = \"scored\";");
     served = site_lead(site);
     WAIT_SQL(cluster, "SELECT channels FROM chime.job_status WHERE name = 'listener'", "{scored,Rescored}", 20);
-    EXPECT_SQL(cluster, "SELECT options ->> 'debounce' FROM chime.job WHERE name = 'listener'", "5s");
+    EXPECT_SQL(cluster, "SELECT options ->> 'debounce' FROM chime.job WHERE name = 'listener'", "1h");
+    runs_await(cluster, "both", 1); /* what was told before anybody listened */
+    runs_await(cluster, "yearly", 1);
     expect_why("listener", "idle: runs on scored, Rescored\n");
     expect_why("both", "idle: waits for the next end of listener; also runs on scored\n");
     expect_why("yearly", "; also runs on scored\n");
     expect_why("yearly", "idle: its next slot is ");
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.runs", "0");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(DISTINCT job || ' ' || kind, ', ' ORDER BY job || ' ' || kind) FROM chime.runs",
+               "both event, yearly event");
 }
 END_TEST
 

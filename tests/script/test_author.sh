@@ -103,7 +103,7 @@ run 4 # CMake
 expect_match "ctest" "$(cat "$RUN_DIRECTORY/out")" '100% tests passed, 0 tests failed out of 1'
 rm -rf "$folder/build"
 CFLAGS='-std=c11 -Wall -Wextra -Wpedantic -Werror' run 5 # sed and cc
-expect_match "test.sh" "$(cat "$RUN_DIRECTORY/out")" '^ok: 1 database, 1 plugin, 1 job$'
+expect_match "test.sh" "$(cat "$RUN_DIRECTORY/out")" '^ok: 1 database, 1 plugin, 2 jobs$'
 cp "$folder/build/orders_per_day.so" "$RUN_DIRECTORY/plain.so"
 
 # Its test can fail.
@@ -118,7 +118,7 @@ expect_match "what it says" "$(cat "$RUN_DIRECTORY/out")" 'every minute'
 rm -rf "$folder/build"
 run 4
 run 6 # into the plugin folder
-expect_match "check" "$(tail -n 1 "$RUN_DIRECTORY/out")" '^ok: 1 database, 1 plugin, 1 job$'
+expect_match "check" "$(tail -n 1 "$RUN_DIRECTORY/out")" '^ok: 1 database, 1 plugin, 2 jobs$'
 run 7 # serve
 expect "the view" "$(query 'SELECT string_agg(orders::text, $$,$$ ORDER BY day) FROM analytics.orders_per_day')" 24,24,24
 expect_match "views" "$(cat "$RUN_DIRECTORY/out")" '^orders_per_day +main +orders_per_day '

@@ -257,7 +257,9 @@ START_TEST(plugins_are_described_by_the_program_that_is_named)
     files_write(configuration, "databases: { main: { conninfo = \"dbname=x\"; }; };\n"
                                "plugin_dir = \"" PGCHIME_BUILD_DIR "/plugins\";\n");
     ck_assert_msg(RUN("check", "--config", configuration) == 0, "%s", errors);
-    ck_assert_str_eq(output, "ok: 1 database, 5 plugins, 5 jobs\n");
+    int plugins = 0;
+    ck_assert_int_eq(sscanf(output, "ok: 1 database, %d plugins", &plugins), 1);
+    ck_assert_int_ge(plugins, 5);
     free(folder);
     free(configuration);
 }
