@@ -53,7 +53,8 @@ endforeach()
 # The archive is named as a file, so that libpq does not come with it and only the members in use must be satisfied.
 file(GLOB pg_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/pg/test_*.c")
 if(pg_tests)
-    add_library(pgchime_libpq_script OBJECT ${libpq_script} "${PROJECT_SOURCE_DIR}/tests/support/abort_trap.c")
+    add_library(pgchime_libpq_script OBJECT ${libpq_script}
+        "${PROJECT_SOURCE_DIR}/tests/support/abort_trap.c" "${PROJECT_SOURCE_DIR}/tests/support/suite.c")
     target_link_libraries(pgchime_libpq_script PRIVATE pgchime_test_options)
     target_include_directories(pgchime_libpq_script PRIVATE ${LIBPQ_INCLUDE_DIRS})
     foreach(file IN LISTS pg_tests)

@@ -1,6 +1,6 @@
 /* What the leader's second session asks of the server: to hear notifications, and which views are behind their sources.
  *
- * Does: LISTEN, prove that a notification arrives, look at the marks of captured changes (0015_watch.sql); write down, through the leader's own
+ * Does: LISTEN, prove that a notification arrives, look at the marks of captured changes (0012_watch.sql); write down, through the leader's own
  *   session, whether all that works and which views stay behind.
  * Does not: decide what follows from it (daemon/watch.h). */
 #ifndef CHIME_LEDGER_WATCHING_H

@@ -91,32 +91,4 @@ BEGIN
                OR EXISTS (SELECT FROM pg_catalog.pg_cursor() c WHERE c.is_holdable);
 END $$;
 
--- A refresh job and its end, as one statement and so as one transaction. One for a change does what changed; groups that change as
--- time passes are for the schedule.
-CREATE OR REPLACE FUNCTION chime.perform_refresh(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz,
-                                                 p_lock_timeout text, p_views text[])
-RETURNS TABLE (rows bigint, message text)
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
-DECLARE
-    v_start timestamptz := clock_timestamp();
-    v_view text;
-    v_done record;
-BEGIN
-    IF p_lock_timeout IS NOT NULL THEN
-        PERFORM set_config('lock_timeout', p_lock_timeout, true);
-    END IF;
-    rows := 0;
-    FOREACH v_view IN ARRAY p_views LOOP
-        SELECT * INTO v_done FROM chime.refresh(v_view, false, p_kind <> 'change');
-        rows := rows + v_done.inserted + v_done.updated + v_done.deleted;
-        message := concat_ws('; ', message,
-            format('%s: %s, %s rows, %s inserted, %s updated, %s deleted', v_view,
-                   CASE WHEN v_done.method = 'keyed' THEN 'keyed, ' || v_done.keys || ' groups' ELSE v_done.method || ' (' || v_done.reason || ')' END,
-                   v_done.rows, v_done.inserted, v_done.updated, v_done.deleted)
-            || CASE WHEN v_done.method = 'full' THEN coalesce(format(', %s source values rejected', v_done.rejected), '') ELSE '' END);
-    END LOOP;
-    PERFORM chime.finish_own(p_token, p_job, p_kind, p_slot, v_start, rows, message);
-    RETURN NEXT;
-END $$;
-
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

@@ -15,6 +15,7 @@
 #include "support/files.h"
 #include "support/process.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define SETTLE_SECONDS 25.0 /* the lease and ten seconds */
@@ -429,10 +430,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -9,8 +9,10 @@
 #include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/plugin_files.h"
 #include "support/process.h"
 #include "support/runs.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define PLUGIN "lane_distribution"
@@ -22,6 +24,7 @@
 static struct cluster *cluster;
 static struct daemon *other; /* a leader, or a command under way */
 static char *folder;
+static char *plugins;
 static char *configuration;
 static char *output;
 static char *errors;
@@ -53,22 +56,6 @@ static void line_is(const char *object, const char *action, const char *statemen
 }
 
 /* --- a database whose owner made the view by a script ------------------------------------------------------------------ */
-
-static void put_plugin(const char *name)
-{
-    char *from = files_path("%s/plugins/%s.so", PGCHIME_BUILD_DIR, name);
-    char *to = files_path("%s/plugins/%s.so", folder, name);
-    files_copy(from, to);
-    free(from);
-    free(to);
-}
-
-static void take_plugin(const char *name)
-{
-    char *path = files_path("%s/plugins/%s.so", folder, name);
-    ck_assert_int_eq(unlink(path), 0);
-    free(path);
-}
 
 static void write_configuration(void)
 {
@@ -118,11 +105,10 @@ static void set_up(void)
     load_submissions();
     make_old();
     folder = files_make_directory();
-    char *plugins = files_path("%s/plugins", folder);
+    plugins = files_path("%s/plugins", folder);
     files_make_folder(plugins);
-    free(plugins);
     write_configuration();
-    put_plugin(PLUGIN);
+    plugin_put(plugins, PLUGIN);
     ASSERT_RUN(0, "serve", "--once");
     EXPECT_SQL(cluster, "SELECT state FROM chime.plugin", "failed");
 }
@@ -131,6 +117,7 @@ static void tear_down(void)
 {
     daemon_destroy(other);
     cluster_destroy(cluster);
+    free(plugins);
     free(folder);
     free(configuration);
     free(output);
@@ -257,7 +244,7 @@ END_TEST
 
 START_TEST(a_plain_view_gives_way_to_a_plain_view)
 {
-    put_plugin("query_performance");
+    plugin_put(plugins, "query_performance");
     cluster_execute(cluster, "SET ROLE pgchime; CREATE VIEW analytics.v_agent_query_performance AS SELECT 1 AS one;"
                              "GRANT SELECT ON analytics.v_agent_query_performance TO ann; RESET ROLE");
     ASSERT_RUN(0, ADOPT("query_performance", "--yes"));
@@ -388,7 +375,7 @@ START_TEST(a_rollback_puts_the_old_one_back_once_the_plugin_is_not_in_use)
     ASSERT_RUN(6, ADOPT(PLUGIN, "--rollback", "--yes"));
     commands_has(errors, "it is in use");
     it_is_adopted();
-    take_plugin(PLUGIN);
+    plugin_take(plugins, PLUGIN);
     ASSERT_RUN(0, "serve", "--once");
     ASSERT_RUN(0, ADOPT(PLUGIN, "--rollback", "--dry-run", "-o", "json"));
     line_is(ASIDE, "back", "RENAME TO " NAME, NULL);
@@ -401,7 +388,7 @@ START_TEST(a_rollback_puts_the_old_one_back_once_the_plugin_is_not_in_use)
     EXPECT_SQL(cluster, "SELECT has_table_privilege('ann', '" RELATION "', 'SELECT')", "t");
     ASSERT_RUN(0, "plugins", "purge", PLUGIN, "--yes");
     it_is_back();
-    put_plugin(PLUGIN);
+    plugin_put(plugins, PLUGIN);
     ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
     it_is_adopted();
 }
@@ -495,9 +482,5 @@ int main(void)
     tcase_add_test(tests, a_reader_finds_one_or_the_other_and_never_none);
     tcase_add_test(tests, others_read_on_while_a_reader_is_waited_for);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

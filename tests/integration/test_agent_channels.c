@@ -10,6 +10,8 @@
 #include "support/commands.h"
 #include "support/files.h"
 #include "support/keyed.h"
+#include "support/plugin_files.h"
+#include "support/suite.h"
 
 static struct agents agents;
 static struct cluster *cluster;
@@ -250,7 +252,7 @@ END_TEST
 
 START_TEST(what_is_not_installed_is_passed_over)
 {
-    agents_take_plugin(&agents, "approval_queue");
+    plugin_take(agents.folder, "approval_queue");
     agents_serve(&agents);
     EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = 'approval_queue'", "removed");
     cluster_execute(cluster,
@@ -374,7 +376,7 @@ START_TEST(purge_takes_plain_views_away)
 {
     char *output = NULL;
     char *errors = NULL;
-    agents_take_plugin(&agents, "agent_performance");
+    plugin_take(agents.folder, "agent_performance");
     agents_serve(&agents);
     cluster_execute(cluster, "CREATE VIEW public.users AS SELECT agent FROM analytics.v_agent_performance_snapshot");
     const char *const purge[] = {"plugins", "purge", "agent_performance", "--yes", NULL};
@@ -523,10 +525,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

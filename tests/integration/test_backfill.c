@@ -11,6 +11,7 @@
 #include "support/files.h"
 #include "support/keyed.h"
 #include "support/runs.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 static struct cluster *cluster;
@@ -309,9 +310,5 @@ int main(void)
     tcase_add_test(tests, a_second_one_of_the_view_is_refused);
     tcase_add_test(tests, beside_writers_and_refreshes_nothing_is_lost);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

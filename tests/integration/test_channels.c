@@ -4,6 +4,7 @@
 
 #include "support/cluster.h"
 #include "support/keyed.h"
+#include "support/suite.h"
 
 static struct cluster *cluster;
 
@@ -107,9 +108,5 @@ int main(void)
     tcase_add_test(tests, a_busy_table_keeps_its_trigger_until_later);
     tcase_add_test(tests, whoever_owns_no_source_silences_what_it_may_not_drop);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

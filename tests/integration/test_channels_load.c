@@ -13,6 +13,7 @@
 #include "support/process.h"
 #include "support/runs.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define SCALE "0.2"
@@ -388,9 +389,5 @@ static Suite *channels_load_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(channels_load_suite());
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(channels_load_suite());
 }

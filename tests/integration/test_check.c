@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/suite.h"
 
 static char *folder;
 static char *configuration;
@@ -233,9 +234,5 @@ int main(void)
     tcase_add_test(tests, missing_plugin_folder_is_reported_where_it_is_named);
     tcase_add_test(tests, zone_and_pool_that_are_not_there_are_reported_with_the_way_out);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

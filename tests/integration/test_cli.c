@@ -13,6 +13,7 @@
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 static struct cluster *cluster;
@@ -569,9 +570,5 @@ int main(void)
     add_offline_tests(suite);
     add_server_tests(suite);
     add_leader_tests(suite);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

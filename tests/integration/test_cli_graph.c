@@ -6,6 +6,7 @@
 
 #include "support/commands.h"
 #include "support/files.h"
+#include "support/suite.h"
 
 static char *configuration;
 static char *output;
@@ -167,9 +168,5 @@ int main(void)
     tcase_add_test(tests, dot_says_that_only_events_wake_a_job);
     tcase_add_test(tests, a_configuration_with_errors_has_no_graph);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "support/files.h"
 #include "support/process.h"
 #include "support/runs.h"
+#include "support/suite.h"
 
 #define DATABASE "it's \"my\" shop"
 #define QUOTED_DATABASE "'it\\'s \"my\" shop'" /* in a conninfo */
@@ -199,9 +200,5 @@ int main(void)
     tcase_add_test(tests, the_role_migrates_and_its_refresh_takes_up_what_changed);
     tcase_add_test(tests, without_the_sql_what_is_missing_is_said);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

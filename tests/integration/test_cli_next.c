@@ -8,6 +8,7 @@
 #include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/suite.h"
 
 static struct cluster *cluster;
 static char *configuration;
@@ -280,9 +281,5 @@ int main(void)
     tcase_add_test(tests, a_schedule_that_cannot_be_read_is_an_error_with_its_job);
     tcase_add_test(tests, jobs_and_status_know_the_zone_too);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -13,8 +13,10 @@
 #include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/plugin_files.h"
 #include "support/process.h"
 #include "support/runs.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define PLUGIN "lane_distribution"
@@ -23,6 +25,7 @@
 static struct cluster *cluster;
 static struct daemon *leader;
 static char *folder;
+static char *plugins;
 static char *configuration;
 static char *output;
 static char *errors;
@@ -56,22 +59,6 @@ static void object_is(const char *object, const char *action, const char *statem
 
 /* --- a database with two plugins, the second of which reads the first one's view -------------------------------------- */
 
-static void put_plugin(const char *name)
-{
-    char *from = files_path("%s/plugins/%s.so", PGCHIME_BUILD_DIR, name);
-    char *to = files_path("%s/plugins/%s.so", folder, name);
-    files_copy(from, to);
-    free(from);
-    free(to);
-}
-
-static void take_plugin(const char *name)
-{
-    char *path = files_path("%s/plugins/%s.so", folder, name);
-    ck_assert_int_eq(unlink(path), 0);
-    free(path);
-}
-
 static void write_configuration(void)
 {
     char *conninfo = cluster_conninfo(cluster, "app");
@@ -100,12 +87,11 @@ static void set_up(void)
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
     make_role();
     folder = files_make_directory();
-    char *plugins = files_path("%s/plugins", folder);
+    plugins = files_path("%s/plugins", folder);
     files_make_folder(plugins);
-    free(plugins);
     write_configuration();
-    put_plugin(PLUGIN);
-    put_plugin("progress");
+    plugin_put(plugins, PLUGIN);
+    plugin_put(plugins, "progress");
     ASSERT_RUN(0, "serve", "--once");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.plugin WHERE state = 'installed'", "2");
     cluster_execute(cluster, "GRANT SELECT ON " RELATION " TO ann");
@@ -115,6 +101,7 @@ static void tear_down(void)
 {
     daemon_destroy(leader);
     cluster_destroy(cluster);
+    free(plugins);
     free(folder);
     free(configuration);
     free(output);
@@ -125,7 +112,7 @@ static void tear_down(void)
 /* Its file gone, and a leader that knows. */
 static void retire(void)
 {
-    take_plugin(PLUGIN);
+    plugin_take(plugins, PLUGIN);
     ASSERT_RUN(0, "serve", "--once");
     EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = '" PLUGIN "'", "removed");
 }
@@ -167,7 +154,7 @@ START_TEST(a_plugin_that_the_leader_may_still_know_is_refused)
 {
     leader = daemon_start((const char *const[]){"--config", configuration, "serve", NULL});
     WAIT_FOR(daemon_said(leader, "leading as epoch"), 30);
-    take_plugin(PLUGIN);
+    plugin_take(plugins, PLUGIN);
     ASSERT_RUN(6, PURGE(PLUGIN, "--yes"));
     complains("the daemon that leads may know it still");
     nothing_is_dropped();
@@ -219,7 +206,7 @@ START_TEST(all_of_it_goes_and_nothing_of_others)
     EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = 'progress'", "installed");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history", "1");
     EXPECT_SQL(cluster, "SELECT to_regclass('analytics.mv_agent_progress') IS NOT NULL", "t");
-    put_plugin(PLUGIN);
+    plugin_put(plugins, PLUGIN);
     ASSERT_RUN(0, "serve", "--once");
     EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = '" PLUGIN "'", "installed");
 }
@@ -249,10 +236,10 @@ END_TEST
 
 START_TEST(a_plugin_that_another_one_reads_is_named_with_it)
 {
-    put_plugin("weakness");
+    plugin_put(plugins, "weakness");
     ASSERT_RUN(0, "serve", "--once");
     EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = 'weakness'", "installed");
-    take_plugin("weakness");
+    plugin_take(plugins, "weakness");
     retire();
     ASSERT_RUN(6, PURGE(PLUGIN, "--yes", "-o", "json"));
     object_is("analytics.mv_weakness_patterns__live", "block", "-- pgchime plugins purge weakness");
@@ -318,7 +305,7 @@ static void capture(void)
 
 static void retire_both(void)
 {
-    take_plugin("progress");
+    plugin_take(plugins, "progress");
     retire();
     ASSERT_RUN(0, PURGE(PLUGIN, "--yes"));
     everything_of_it_is_gone();
@@ -344,7 +331,7 @@ START_TEST(who_owns_no_source_prints_the_triggers_for_their_owner)
                     " submissions; DROP TRIGGER chime_capture_1_delete ON submissions;"
                     "DROP TRIGGER chime_capture_1_truncate ON submissions;"
                     "SET ROLE pgchime; DROP FUNCTION chime.capture_1(); RESET ROLE");
-    put_plugin("progress");
+    plugin_put(plugins, "progress");
     ASSERT_RUN(0, "serve", "--once");
     EXPECT_SQL(cluster, OF_CAPTURE, "1 3 1 1 4");
 }
@@ -481,9 +468,5 @@ int main(void)
     tcase_add_test(tests, a_materialized_view_goes_before_what_it_reads_and_with_what_it_replaced);
     tcase_add_test(tests, on_a_terminal_it_asks_and_takes_no_for_an_answer);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -8,7 +8,9 @@
 #include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/plugin_files.h"
 #include "support/runs.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define LANES "mv_lane_score_distribution"
@@ -19,6 +21,7 @@
 static struct cluster *cluster;
 static struct daemon *verifying;
 static char *folder;
+static char *plugins;
 static char *configuration;
 static char *output;
 static char *errors;
@@ -60,15 +63,6 @@ static void row_has(const char *list, const char *view, const char *members)
 }
 
 /* --- a database with two views ----------------------------------------------------------------------------------------- */
-
-static void put_plugin(const char *name)
-{
-    char *from = files_path("%s/plugins/%s.so", PGCHIME_BUILD_DIR, name);
-    char *to = files_path("%s/plugins/%s.so", folder, name);
-    files_copy(from, to);
-    free(from);
-    free(to);
-}
 
 /* `more`: a second name for the same database, or NULL. */
 static void configure(const char *more)
@@ -116,13 +110,12 @@ static void set_up(void)
     make_role();
     load_submissions();
     folder = files_make_directory();
-    char *plugins = files_path("%s/plugins", folder);
+    plugins = files_path("%s/plugins", folder);
     files_make_folder(plugins);
-    free(plugins);
     configuration = files_path("%s/pgchime.conf", folder);
     configure(NULL);
-    put_plugin("lane_distribution");
-    put_plugin("progress");
+    plugin_put(plugins, "lane_distribution");
+    plugin_put(plugins, "progress");
     ASSERT_RUN(0, "serve", "--once");
     EXPECT_SQL(cluster, "SELECT string_agg(coalesce(full_reason, 'keyed'), ' ') FROM chime.view", "keyed keyed");
     /* The first refresh after the triggers are there does everything. */
@@ -135,6 +128,7 @@ static void tear_down(void)
 {
     daemon_destroy(verifying);
     cluster_destroy(cluster);
+    free(plugins);
     free(folder);
     free(configuration);
     free(output);
@@ -471,9 +465,5 @@ int main(void)
     tcase_add_test(tests, a_refresh_that_commits_meanwhile_is_waited_for);
     tcase_add_test(tests, one_view_that_fails_does_not_hide_the_others);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 static struct cluster *cluster;
@@ -216,9 +217,5 @@ int main(void)
     tcase_add_test(tests, serve_says_in_which_line_a_missing_plugin_folder_is_named);
     tcase_add_test(tests, a_conninfo_that_libpq_refuses_reaches_nothing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "support/cluster.h"
+#include "support/suite.h"
 
 static struct cluster *cluster;
 static struct pg_client *client;
@@ -148,9 +149,5 @@ int main(void)
     tcase_add_test(tests, a_server_that_goes_away_is_unreachable);
     tcase_add_test(tests, nobody_there_is_unreachable_and_says_where_without_the_password);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

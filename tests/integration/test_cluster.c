@@ -10,6 +10,7 @@
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/process.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 static struct cluster *cluster;
@@ -250,10 +251,5 @@ static Suite *make_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(make_suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(make_suite());
 }

@@ -11,6 +11,7 @@
 #include "support/keyed.h"
 #include "support/ledger_sql.h"
 #include "support/runs.h"
+#include "support/suite.h"
 
 #define LONG_PAYLOAD 8000
 
@@ -449,9 +450,5 @@ int main(void)
     tcase_add_loop_test(cases, a_payload_arrives_as_it_was_sent, 0, COUNT_OF(texts));
     tcase_add_loop_test(cases, the_payload_is_text_and_a_text_without_a_place_for_it_runs_as_ever, 0, COUNT_OF(uses));
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

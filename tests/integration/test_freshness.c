@@ -5,6 +5,7 @@
 
 #include "support/cluster.h"
 #include "support/keyed.h"
+#include "support/suite.h"
 
 static struct cluster *cluster;
 static PGconn *other;
@@ -376,9 +377,5 @@ int main(void)
     tcase_add_test(tests, a_view_that_is_not_keyed_is_behind_since_its_refresh_at_most);
     tcase_add_test(tests, a_view_is_as_far_behind_as_the_views_it_reads);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

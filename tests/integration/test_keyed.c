@@ -7,6 +7,7 @@
 #include "support/files.h"
 #include "support/keyed.h"
 #include "support/process.h"
+#include "support/suite.h"
 
 static struct cluster *cluster;
 
@@ -596,10 +597,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -7,6 +7,7 @@
 #include "support/daemon.h"
 #include "support/runs.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define JOBS 6000 /* some five parts */
@@ -110,9 +111,5 @@ int main(void)
     tcase_add_test(cases, all_parts_arrive_and_a_reload_changes_adds_and_switches_off);
     tcase_add_test(cases, a_catalog_that_breaks_off_in_the_middle_is_completed_by_the_next_leadership);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

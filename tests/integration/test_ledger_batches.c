@@ -8,6 +8,7 @@
 #include "support/cluster.h"
 #include "support/ledger_sql.h"
 #include "support/runs.h"
+#include "support/suite.h"
 
 static struct cluster *cluster;
 
@@ -310,9 +311,5 @@ int main(void)
     tcase_add_test(cases, a_job_that_wakes_starts_from_now_and_is_the_same_job);
     tcase_add_test(cases, a_job_of_the_same_name_that_is_another_roles_is_not_touched);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "support/cluster.h"
 #include "support/month_database.h"
+#include "support/suite.h"
 
 static struct cluster *cluster;
 static struct month *month;
@@ -121,9 +122,5 @@ int main(void)
     tcase_set_timeout(day, 240);
     tcase_add_test(day, the_ledger_of_a_day_holds_what_an_independent_generator_expects);
     suite_add_tcase(suite, day);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include "ledger/migrate.h"
 #include "support/cluster.h"
 #include "support/ledger_sql.h"
+#include "support/suite.h"
 
 #define FEW 50
 #define MANY 50000
@@ -196,9 +197,5 @@ int main(void)
     tcase_add_test(cases, a_new_session_reads_no_more_of_many);
     tcase_add_test(cases, a_part_of_a_catalog_looks_its_own_jobs_up);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

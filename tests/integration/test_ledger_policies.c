@@ -8,6 +8,7 @@
 #include "support/cluster.h"
 #include "support/ledger_sql.h"
 #include "support/runs.h"
+#include "support/suite.h"
 
 static struct cluster *cluster;
 
@@ -371,9 +372,5 @@ int main(void)
     tcase_add_test(cases, failures_in_a_row_are_those_that_failed_timed_out_or_were_lost);
     tcase_add_test(cases, a_run_that_was_committed_succeeded_whatever_was_seen_of_it);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 #include "support/cluster.h"
 #include "support/ledger_sql.h"
 #include "support/runs.h"
+#include "support/suite.h"
 
 static struct cluster *cluster;
 
@@ -210,9 +211,5 @@ int main(void)
     tcase_add_test(cases, options_of_later_versions_get_their_defaults_and_move_no_cursor);
     tcase_add_test(cases, a_job_that_failed_before_is_suspended_and_resumed_as_others_are);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -9,9 +9,11 @@
 #include "support/cluster.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/plugin_files.h"
 #include "support/process.h"
 #include "support/runs.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define POPULATION_SECONDS 60
@@ -43,31 +45,13 @@ static void load_sample(void)
     free(conninfo);
 }
 
-static void put_plugin(const char *from, const char *name)
-{
-    char *source = files_path("%s/%s.so", from, name);
-    char *target = files_path("%s/%s.so", folder, name);
-
-    files_copy(source, target);
-    free(source);
-    free(target);
-}
-
-static void take_plugin(const char *name)
-{
-    char *path = files_path("%s/%s.so", folder, name);
-
-    ck_assert_int_eq(unlink(path), 0);
-    free(path);
-}
-
 static void set_up(void)
 {
     cluster = cluster_create(NULL);
     site = site_create(cluster, "postgres", 4);
     folder = files_make_directory();
     for (size_t i = 0; i < PLUGIN_COUNT; i++)
-        put_plugin(PGCHIME_BUILD_DIR "/plugins", plugins[i]);
+        plugin_put(folder, plugins[i]);
     site_use_plugins(site, folder);
     load_sample();
 }
@@ -304,7 +288,7 @@ START_TEST(broken_plugins_cost_only_themselves)
         "segfault_in_describe",        "no_symbol",      "wrong_magic", "aborting_constructor",
         "garbage_on_every_descriptor", "exit_0_silently"};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
-        put_plugin(PGCHIME_BUILD_DIR "/tests/fixtures/plugins", broken[i]);
+        plugin_put_fixture(folder, broken[i]);
     serve();
     EXPECT_STATES(ALL_INSTALLED);
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install' AND state = 'succeeded'", "6");
@@ -329,7 +313,7 @@ START_TEST(a_removed_plugin_leaves_its_data_and_is_due_no_more)
     serve();
     stop();
     char *rows = cluster_value(cluster, "SELECT count(*) FROM analytics.mv_agent_progress");
-    take_plugin("progress");
+    plugin_take(folder, "progress");
     serve();
     EXPECT_SQL(cluster, "SELECT active FROM chime.job WHERE name = 'refresh-agent-progress'", "f");
     EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = 'progress'", "removed");
@@ -339,7 +323,7 @@ START_TEST(a_removed_plugin_leaves_its_data_and_is_due_no_more)
         "SELECT count(*) FROM chime.run_history JOIN chime.job USING (job_id) WHERE name = 'refresh-agent-progress'",
         "1");
     stop();
-    put_plugin(PGCHIME_BUILD_DIR "/plugins", "progress");
+    plugin_put(folder, "progress");
     serve();
     EXPECT_STATES(ALL_INSTALLED);
     EXPECT_SQL(cluster, "SELECT active FROM chime.job WHERE name = 'refresh-agent-progress'", "t");
@@ -354,12 +338,12 @@ END_TEST
 /* progress captures a column of submissions that the others do not: their log gets it, which waits for who writes to it. */
 START_TEST(a_plugin_that_needs_more_of_a_busy_source_waits_for_its_writers)
 {
-    take_plugin("progress");
+    plugin_take(folder, "progress");
     serve();
     PGconn *writer = cluster_connect(cluster, "postgres");
     PQclear(PQexec(writer, "BEGIN"));
     PQclear(PQexec(writer, "DELETE FROM public.submissions WHERE id = (SELECT min(id::text)::uuid FROM submissions)"));
-    put_plugin(PGCHIME_BUILD_DIR "/plugins", "progress");
+    plugin_put(folder, "progress");
     WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity" BUSY_INSTALLING, "1", POPULATION_SECONDS);
     char *first = cluster_value(cluster, "SELECT max(query_start) FROM pg_stat_activity" BUSY_INSTALLING);
     char *again = files_path("SELECT count(*) FROM pg_stat_activity" BUSY_INSTALLING " AND query_start > '%s'", first);
@@ -398,7 +382,6 @@ START_TEST(analytics_reader_reads_the_views_and_their_functions_and_no_source)
                                             "INSERT INTO chime.request (job_id) VALUES (1)",
                                             "UPDATE chime.leader SET token = NULL"};
     serve();
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/refresh_job.sql");
     /* Those that only read; arguments by their types: any of each will do. */
     char *calls = cluster_rows(
         cluster, "SELECT format('SELECT count(*) FROM %s(%s)', p.oid::regproc,"
@@ -446,10 +429,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -10,6 +10,7 @@
 #include "support/files.h"
 #include "support/runs.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define RELOADS 1000
@@ -316,9 +317,5 @@ int main(void)
     tcase_set_timeout(load, 300);
     tcase_add_test(load, a_thousand_reloads_under_load_change_no_run);
     suite_add_tcase(suite, load);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

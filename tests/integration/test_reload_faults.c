@@ -11,6 +11,7 @@
 #include "support/files.h"
 #include "support/runs.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define HEAVY "pool_size = 4; pools: { heavy = 1; };"
@@ -331,9 +332,5 @@ int main(void)
     tcase_add_test(cases, a_plugin_that_arrives_while_others_are_described_is_noticed);
     tcase_add_test(cases, a_suspension_that_arrives_together_with_the_new_jobs_is_recorded);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

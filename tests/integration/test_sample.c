@@ -9,6 +9,7 @@
 #include "support/files.h"
 #include "support/process.h"
 #include "support/runs.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define AS_OF "2026-03-10 12:00:00.000001+00"
@@ -372,10 +373,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -9,23 +9,15 @@
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/installed.h"
+#include "support/plugin_files.h"
 #include "support/runs.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define INSTALL_SECONDS 60
 
 static struct cluster *cluster;
-
-static void put_plugin(const char *folder, const char *name)
-{
-    char *from = files_path("%s/plugins/%s.so", PGCHIME_BUILD_DIR, name);
-    char *to = files_path("%s/%s.so", folder, name);
-
-    files_copy(from, to);
-    free(from);
-    free(to);
-}
 
 /* The daemon installs and goes: what is refreshed afterwards, a test refreshes. */
 static void set_up(void)
@@ -34,9 +26,9 @@ static void set_up(void)
 
     cluster = cluster_create(NULL);
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/tables_submissions.sql");
-    put_plugin(folder, "lane_distribution");
-    put_plugin(folder, "weakness");
-    put_plugin(folder, "progress");
+    plugin_put(folder, "lane_distribution");
+    plugin_put(folder, "weakness");
+    plugin_put(folder, "progress");
     struct site *site = site_create(cluster, "postgres", 2);
     site_use_plugins(site, folder);
     struct daemon *daemon = site_lead(site);
@@ -369,10 +361,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

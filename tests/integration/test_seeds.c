@@ -9,9 +9,11 @@
 #include "pgchime/plugin.h"
 #include "support/cluster.h"
 #include "support/files.h"
+#include "support/plugin_files.h"
 #include "support/process.h"
 #include "support/runs.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define INSTALL_SECONDS 120
@@ -73,13 +75,8 @@ static void set_up(void)
     cluster = cluster_create(NULL);
     site = site_create(cluster, "postgres", 4);
     folder = files_make_directory();
-    for (size_t i = 0; i < PLUGIN_COUNT; i++) {
-        char *from = files_path("%s/plugins/%s.so", PGCHIME_BUILD_DIR, plugins[i]);
-        char *to = files_path("%s/%s.so", folder, plugins[i]);
-        files_copy(from, to);
-        free(from);
-        free(to);
-    }
+    for (size_t i = 0; i < PLUGIN_COUNT; i++)
+        plugin_put(folder, plugins[i]);
     site_use_plugins(site, folder);
     ask_for_channels();
     load_sample();
@@ -341,10 +338,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -9,6 +9,7 @@
 #include "support/files.h"
 #include "support/runs.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 #define EVERY_SECOND "schedule = \"1 seconds\"; command = \"SELECT 1\";"
@@ -233,9 +234,5 @@ int main(void)
     tcase_add_test(cases, no_slot_gets_lost_where_one_schedule_ends_and_another_begins);
     tcase_add_test(cases, a_removed_job_gets_no_further_attempt);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

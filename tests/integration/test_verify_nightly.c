@@ -9,6 +9,7 @@
 #include "support/keyed.h"
 #include "support/runs.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 static struct cluster *cluster;
@@ -219,9 +220,5 @@ int main(void)
     tcase_add_checked_fixture(jobs, set_up_site, tear_down);
     tcase_add_test(jobs, the_daemon_runs_it_and_its_failure_says_which_row_was_wrong);
     suite_add_tcase(suite, jobs);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

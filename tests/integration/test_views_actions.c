@@ -6,6 +6,7 @@
 #include "support/cluster.h"
 #include "support/files.h"
 #include "support/installed.h"
+#include "support/suite.h"
 
 #define NOON "2026-03-10 12:00:00+00"
 #define ONE_OCLOCK "2026-03-10 13:00:00+00"
@@ -216,7 +217,6 @@ END_TEST
 
 START_TEST(the_seeds_refresh_function_refreshes_all_four_at_once)
 {
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/refresh_job.sql");
     cluster_execute(cluster, "DELETE FROM action_results WHERE id % 2 = 1; SET chime.as_of = '" NOON "'");
     EXPECT_SQL(cluster,
                "SELECT string_agg(view_name, ' ' ORDER BY view_name) FROM analytics.refresh_action_analytics()"
@@ -270,7 +270,6 @@ START_TEST(readers_may_read_and_nothing_else)
     static const char *const forbidden[] = {"TABLE action_results",
                                             "SELECT * FROM analytics.refresh_action_analytics()",
                                             "DELETE FROM analytics.recent_failures"};
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/refresh_job.sql");
     cluster_execute(cluster, "SET ROLE analytics_reader");
     for (size_t i = 0; i < sizeof readable / sizeof readable[0]; i++)
         ck_assert_str_eq(cluster_sqlstate(cluster, readable[i]), "");
@@ -304,10 +303,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -7,6 +7,7 @@
 #include "support/cluster.h"
 #include "support/files.h"
 #include "support/installed.h"
+#include "support/suite.h"
 
 #define HALF_PAST_TWELVE "2026-03-10 12:30:00+00"
 #define NEXT_DAY "2026-03-11 12:30:00+00"
@@ -233,7 +234,6 @@ END_TEST
 
 START_TEST(the_seeds_refresh_function_says_what_it_did)
 {
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/refresh_job.sql");
     cluster_execute(cluster, "DELETE FROM chat_telemetry WHERE id % 2 = 0");
     EXPECT_SQL(cluster,
                "SELECT string_agg(view_name || ' ' || status, ', ') FROM refresh_telemetry_summary_views()"
@@ -248,7 +248,6 @@ START_TEST(readers_get_the_trend_and_no_request)
 {
     static const char *const forbidden[] = {"TABLE chat_telemetry", "TABLE chat_telemetry_rollups__live",
                                             "SELECT * FROM refresh_telemetry_summary_views()"};
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/refresh_job.sql");
     cluster_execute(cluster, "SET ROLE analytics_reader");
     ck_assert_int_gt(cluster_integer(cluster, "SELECT count(*) FROM telemetry_trend('2026-03-01')"), 100);
     ck_assert_int_gt(cluster_integer(cluster, "SELECT count(*) FROM chat_telemetry_model_rollups"), 100);
@@ -282,10 +281,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

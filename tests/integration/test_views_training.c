@@ -6,6 +6,7 @@
 #include "support/cluster.h"
 #include "support/files.h"
 #include "support/installed.h"
+#include "support/suite.h"
 
 #define NOON "2026-03-10 12:00:00+00"
 #define NEXT_DAY "2026-03-11 12:30:00+00"
@@ -262,10 +263,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return suite_run(suite());
 }

@@ -10,6 +10,7 @@
 #include "support/files.h"
 #include "support/runs.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 static struct cluster *cluster;
@@ -263,9 +264,5 @@ int main(void)
     tcase_add_test(tests, buffer_all_runs_every_slot_one_after_the_other);
     tcase_add_test(tests, trigger_rules_decide_by_how_upstreams_ended);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

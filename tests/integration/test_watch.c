@@ -9,8 +9,10 @@
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/keyed.h"
+#include "support/plugin_files.h"
 #include "support/runs.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 static struct cluster *cluster;
@@ -143,14 +145,8 @@ static void use_plugins(const char *jobs)
 {
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
     char *folder = files_make_directory();
-    static const char *const names[] = {"lane_distribution", "weakness"};
-    for (size_t i = 0; i < 2; i++) {
-        char *from = files_path(PGCHIME_BUILD_DIR "/plugins/%s.so", names[i]);
-        char *to = files_path("%s/%s.so", folder, names[i]);
-        files_copy(from, to);
-        free(from);
-        free(to);
-    }
+    plugin_put(folder, "lane_distribution");
+    plugin_put(folder, "weakness");
     site_use_plugins(site, folder);
     site_file(site, "views", jobs);
     free(folder);
@@ -392,9 +388,5 @@ static Suite *watch_suite(void)
 
 int main(void)
 {
-    SRunner *runner = srunner_create(watch_suite());
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(watch_suite());
 }

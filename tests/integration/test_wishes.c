@@ -8,6 +8,7 @@
 #include "support/daemon.h"
 #include "support/runs.h"
 #include "support/site.h"
+#include "support/suite.h"
 #include "support/wait.h"
 
 static struct cluster *cluster;
@@ -170,9 +171,5 @@ int main(void)
     tcase_add_test(cases, what_a_job_that_only_events_wake_waits_for_is_said);
     tcase_add_test(cases, log_runs_says_what_is_kept_of_runs_that_nobody_asked_for);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "support/files.h"
+#include "support/plugin_files.h"
 #include "support/process.h"
 #include "support/wait.h"
 
@@ -12,25 +13,6 @@
 
 static const char *const plugins[] = {"agent_performance", "query_performance", "approval_queue"};
 #define PLUGIN_COUNT (sizeof plugins / sizeof plugins[0])
-
-static void put_plugin(const struct agents *agents, const char *name)
-{
-    char *from = files_path("%s/plugins/%s.so", PGCHIME_BUILD_DIR, name);
-    char *to = files_path("%s/%s.so", agents->folder, name);
-
-    files_copy(from, to);
-    free(from);
-    free(to);
-}
-
-void agents_take_plugin(struct agents *agents, const char *name)
-{
-    char *path = files_path("%s/%s.so", agents->folder, name);
-
-    if (unlink(path) != 0)
-        support_fail("%s is not there", path);
-    free(path);
-}
 
 void agents_serve(struct agents *agents)
 {
@@ -49,7 +31,7 @@ struct agents agents_create(void)
 
     agents.site = site_create(agents.cluster, "postgres", 2);
     for (size_t i = 0; i < PLUGIN_COUNT; i++)
-        put_plugin(&agents, plugins[i]);
+        plugin_put(agents.folder, plugins[i]);
     site_use_plugins(agents.site, agents.folder);
     cluster_execute(agents.cluster, "CREATE ROLE analytics_reader");
     cluster_execute_file(agents.cluster, PGCHIME_SOURCE_DIR "/tests/support/agents.sql");

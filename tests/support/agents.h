@@ -20,7 +20,6 @@ struct agents agents_create(void);
 void agents_destroy(struct agents *agents);
 /* A daemon installs what is in the folder, runs what is asked for, and is gone again. */
 void agents_serve(struct agents *agents);
-void agents_take_plugin(struct agents *agents, const char *name);
 
 /* Sources with their rows; every view refreshed as a whole as of AGENTS_AS_OF. */
 void agents_fill(struct agents *agents);

@@ -6,6 +6,7 @@
 
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/plugin_files.h"
 #include "support/process.h"
 #include "support/site.h"
 #include "support/wait.h"
@@ -15,11 +16,9 @@
 static void install(struct cluster *cluster, const char *plugin)
 {
     char *folder = files_make_directory();
-    char *from = files_path("%s/plugins/%s.so", PGCHIME_BUILD_DIR, plugin);
-    char *to = files_path("%s/%s.so", folder, plugin);
     struct site *site = site_create(cluster, "postgres", 2);
 
-    files_copy(from, to);
+    plugin_put(folder, plugin);
     site_use_plugins(site, folder);
     struct daemon *daemon = site_lead(site);
     WAIT_SQL(cluster, "SELECT string_agg(state || coalesce(': ' || reason, ''), ' ') FROM chime.plugin", "installed",
@@ -31,8 +30,6 @@ static void install(struct cluster *cluster, const char *plugin)
     daemon_destroy(daemon);
     site_destroy(site);
     free(folder);
-    free(from);
-    free(to);
 }
 
 struct cluster *installed_create(const char *plugin, const char *tables)

@@ -1,4 +1,5 @@
 #include "support/scheduling.h"
+#include "support/suite.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -238,9 +239,5 @@ int scheduling_run(const char *name, const TTest *const *tests, size_t count)
         tcase_add_test(all, tests[i]);
     }
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

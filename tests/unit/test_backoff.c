@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "calendar/backoff.h"
+#include "support/suite.h"
 
 static const struct backoff plain = {
     .initial = 5 * USEC_PER_SEC, .coefficient = 2, .max = 10 * USEC_PER_MINUTE, .jitter = 0};
@@ -74,9 +75,5 @@ int main(void)
     tcase_add_test(tests, nothing_overflows);
     tcase_add_test(tests, a_coefficient_of_one_never_grows);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "support/abort_trap.h"
+#include "support/suite.h"
 
 START_TEST(an_empty_buffer_reads_as_empty_text)
 {
@@ -122,9 +123,5 @@ int main(void)
     tcase_add_test(tests, taking_leaves_an_empty_buffer_behind);
     tcase_add_test(tests, a_length_that_overflows_ends_the_process);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

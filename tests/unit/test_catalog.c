@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "support/catalogs.h"
 #include "support/findings.h"
+#include "support/suite.h"
 
 START_TEST(plugins_and_jobs_are_joined)
 {
@@ -409,9 +410,5 @@ int main(void)
     tcase_add_test(tests, events_take_the_place_of_a_schedule);
     tcase_add_test(tests, ten_thousand_chained_jobs_take_little_time);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

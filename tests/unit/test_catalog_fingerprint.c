@@ -7,6 +7,7 @@
 #include "support/catalogs.h"
 #include "support/files.h"
 #include "support/findings.h"
+#include "support/suite.h"
 
 static void fingerprint_of(const char *part, char hex[static 17])
 {
@@ -261,9 +262,5 @@ int main(void)
     tcase_add_test(tests, plugins_differ_by_their_declaration);
     tcase_add_test(tests, each_database_has_its_own_plugins);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "support/catalogs.h"
 #include "support/findings.h"
+#include "support/suite.h"
 
 /* --- findings: lane and other are there --- */
 
@@ -323,9 +324,5 @@ int main(void)
     tcase_add_test(tests, zone_of_a_plugins_job_is_checked_at_the_plugin);
     tcase_add_test(tests, schedule_of_a_plugin_is_checked_too);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 
 #include "support/catalogs.h"
 #include "support/findings.h"
+#include "support/suite.h"
 
 #define TWO                                                                     \
     "databases: { main: { conninfo = \"a\"; timezone = \"Europe/Berlin\"; };\n" \
@@ -134,9 +135,5 @@ int main(void)
     tcase_add_test(tests, a_job_of_its_name_is_refused_where_views_are_verified);
     tcase_add_test(tests, a_plugins_job_of_its_name_is_refused);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "loop/child.h"
+#include "support/suite.h"
 
 struct ended {
     struct loop *loop;
@@ -125,9 +126,5 @@ int main(void)
     tcase_add_test(cases, a_program_that_is_not_there_is_an_error);
     tcase_add_test(cases, destroying_it_early_ends_it);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "support/suite.h"
 
 static instant fixed_boot(void *data)
 {
@@ -46,9 +47,5 @@ int main(void)
     tcase_add_test(tests, the_system_clock_tells_the_systems_time_and_never_goes_back);
     tcase_add_test(tests, a_replaced_clock_is_asked_until_it_is_restored);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

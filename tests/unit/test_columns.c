@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "ledger/columns.h"
+#include "support/suite.h"
 
 static struct columns columns;
 
@@ -95,9 +96,5 @@ int main(void)
     tcase_add_test(tests, texts_are_quoted_so_that_none_can_leave_its_place);
     tcase_add_test(tests, texts_follow_each_other);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

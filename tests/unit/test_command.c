@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "support/files.h"
+#include "support/suite.h"
 
 /* What the last command line printed. */
 static char *output;
@@ -286,9 +287,5 @@ int main(void)
     tcase_add_test(tests, what_was_typed_is_escaped_in_messages);
     tcase_add_test(tests, plugins_are_described_by_the_program_that_is_named);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

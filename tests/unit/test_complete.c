@@ -5,6 +5,7 @@
 
 #include "support/files.h"
 #include "support/program.h"
+#include "support/suite.h"
 
 static char *configuration;
 
@@ -150,9 +151,5 @@ int main(void)
     tcase_add_test(tests, shells_that_have_a_completion);
     tcase_add_test(tests, nothing_typed_is_answered_with_nothing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

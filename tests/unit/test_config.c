@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "support/files.h"
 #include "support/findings.h"
+#include "support/suite.h"
 
 #define DATABASES "databases: { main: { conninfo = \"dbname=app\"; }; };\n"
 #define CONF_DIR "conf_dir = \"conf.d\";\n"
@@ -493,9 +494,5 @@ int main(void)
     tcase_add_test(tests, jobs_may_be_forgotten_while_their_texts_stay);
     tcase_add_test(tests, ten_thousand_jobs_in_one_file_take_little_time);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

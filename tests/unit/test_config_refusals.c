@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "support/files.h"
 #include "support/findings.h"
+#include "support/suite.h"
 
 #define DATABASES "databases: { main: { conninfo = \"dbname=app\"; }; };\n"
 #define CONF_DIR "conf_dir = \"conf.d\";\n"
@@ -436,9 +437,5 @@ int main(void)
     tcase_add_test(tests, errors_of_all_files_are_reported_at_once);
     tcase_add_test(tests, repetition_in_two_files_names_both_places);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

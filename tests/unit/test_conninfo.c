@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pg/conninfo.h"
+#include "support/suite.h"
 
 static struct conninfo info;
 
@@ -193,9 +194,5 @@ int main(void)
     tcase_add_test(tests, without_any_address_nothing_is_changed);
     tcase_add_test(tests, a_description_names_the_place_but_never_the_password);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

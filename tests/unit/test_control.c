@@ -12,6 +12,7 @@
 
 #include "daemon/control.h"
 #include "support/files.h"
+#include "support/suite.h"
 
 static struct loop *loop;
 static struct control *control;
@@ -295,9 +296,5 @@ int main(void)
     tcase_add_test(cases, a_path_that_is_too_long_is_refused);
     tcase_add_test(cases, nobody_there_is_said_with_a_way_out);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "plugin/declaration.h"
 #include "plugin/plugins.h"
+#include "support/suite.h"
 
 #define FILE_NAME "/plugins/orders.so"
 
@@ -944,9 +945,5 @@ int main(void)
     suite_add_tcase(suite, arrives_case());
     suite_add_tcase(suite, refused_case());
     suite_add_tcase(suite, bytes_case());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

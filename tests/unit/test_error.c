@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "support/suite.h"
 
 START_TEST(setting_an_error_returns_false_and_forgets_the_old_one)
 {
@@ -142,9 +143,5 @@ int main(void)
     tcase_add_test(tests, many_findings_stay_in_order_of_arrival_within_a_line);
     tcase_add_test(tests, a_finding_reads_as_file_line_message_and_hint);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 
 #include "loop/folder.h"
 #include "support/files.h"
+#include "support/suite.h"
 
 static struct loop *loop;
 static struct folder *folder;
@@ -128,9 +129,5 @@ int main(void)
     tcase_add_test(cases, a_folder_that_was_removed_and_made_again_is_another);
     tcase_add_test(cases, a_folder_that_is_not_there_cannot_be_watched);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

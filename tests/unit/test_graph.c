@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "model/graph.h"
+#include "support/suite.h"
 
 START_TEST(nothing_is_in_order)
 {
@@ -138,9 +139,5 @@ int main(void)
     tcase_add_test(tests, a_long_chain_is_ordered_and_its_closing_found);
     tcase_add_test(tests, random_graphs_are_ordered_or_show_a_real_cycle);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

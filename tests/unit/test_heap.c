@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
+#include "support/suite.h"
 
 START_TEST(an_empty_heap_has_no_first)
 {
@@ -105,9 +106,5 @@ int main(void)
     tcase_add_test(tests, putting_again_moves_an_item_both_ways);
     tcase_add_test(tests, random_puts_moves_and_removals_keep_the_smallest_first);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

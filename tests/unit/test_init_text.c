@@ -10,6 +10,7 @@
 #include "base/sqltext.h"
 #include "config/config.h"
 #include "support/files.h"
+#include "support/suite.h"
 
 static struct buffer text;
 
@@ -177,9 +178,5 @@ int main(void)
     tcase_add_test(tests, names_that_no_server_takes_are_refused);
     tcase_add_test(tests, deletion_is_granted_only_where_tables_are_named_for_it);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

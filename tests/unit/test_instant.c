@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/instant.h"
+#include "support/suite.h"
 
 static void check_format(instant at, const char *expected)
 {
@@ -232,9 +233,5 @@ int main(void)
     tcase_add_test(tests, other_durations_are_refused_with_a_way_out);
     tcase_add_test(tests, durations_are_written_in_the_largest_unit_that_fits_and_read_back);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

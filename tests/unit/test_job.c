@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "model/job.h"
+#include "support/suite.h"
 
 START_TEST(origins_and_kinds_of_work_have_names)
 {
@@ -84,9 +85,5 @@ int main(void)
     tcase_add_test(tests, only_what_comes_after_others_and_has_no_schedule_is_a_join);
     tcase_add_test(tests, channels_are_named_as_in_notify);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

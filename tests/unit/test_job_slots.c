@@ -1,5 +1,6 @@
 /* The next slot of a job as the ledger describes it. */
 #include "cli/job_slots.h"
+#include "support/suite.h"
 
 #include <check.h>
 
@@ -124,9 +125,5 @@ int main(void)
     tcase_add_test(tests, what_is_not_known_is_never);
     tcase_add_test(tests, what_cannot_be_read_is_named);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 #include "support/catalogs.h"
 #include "support/files.h"
 #include "support/findings.h"
+#include "support/suite.h"
 
 #define CELLS_MAX 6
 #define ROWS_MAX 64
@@ -509,9 +510,5 @@ int main(void)
     tcase_add_test(tests, blocks_of_the_page_pass_the_check);
     tcase_add_loop_test(tests, sample_file_names_every_option_with_its_default, 0, COUNT_OF(samples_of_conf_d));
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

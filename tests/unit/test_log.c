@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "support/abort_trap.h"
+#include "support/suite.h"
 
 #define AT_TEXT "2026-03-27T01:30:00.123Z "
 
@@ -215,9 +216,5 @@ int main(void)
     tcase_add_test(tests, a_closed_standard_error_is_survived);
     tcase_add_test(tests, fatal_says_why_and_aborts);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "loop/loop.h"
+#include "support/suite.h"
 
 static struct loop *loop;
 static char order[32]; /* letters of what was called, in order */
@@ -440,9 +441,5 @@ int main(void)
     tcase_add_test(tests, a_signal_calls_back_from_the_loop);
     tcase_add_test(tests, a_signal_watch_may_be_destroyed_from_its_own_callback);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "support/abort_trap.h"
+#include "support/suite.h"
 
 /* Lets an allocation that cannot succeed fail, as it does without the sanitizer. */
 const char *__asan_default_options(void);
@@ -190,9 +191,5 @@ int main(void)
     tcase_add_test(tests, an_arena_gives_zeroed_aligned_memory_that_does_not_overlap);
     tcase_add_test(tests, an_arena_keeps_texts);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "cli/clock_words.h"
 #include "support/program.h"
+#include "support/suite.h"
 
 static struct zones *zones;
 
@@ -308,9 +309,5 @@ int main(void)
     tcase_add_test(tests, a_change_of_the_day_is_told_with_its_dates);
     tcase_add_test(tests, a_wall_time_without_an_instant_is_the_first_instant_after_it);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "model/options.h"
+#include "support/suite.h"
 
 static struct job_options defaults(bool refresh)
 {
@@ -365,9 +366,5 @@ int main(void)
     tcase_add_test(tests, what_a_source_gave_is_known);
     tcase_add_test(tests, a_source_that_retries_on_nothing_keeps_it_so);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

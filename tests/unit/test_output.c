@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "support/abort_trap.h"
+#include "support/suite.h"
 
 static const struct output_column columns[] = {
     {"NAME", "name", OUTPUT_TEXT, OUTPUT_ALWAYS},      {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},
@@ -623,9 +624,5 @@ int main(void)
     suite_add_tcase(suite, make_data_case());
     suite_add_tcase(suite, make_table_case());
     suite_add_tcase(suite, make_piece_case());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

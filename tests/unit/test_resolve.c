@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "loop/resolve.h"
+#include "support/suite.h"
 
 static struct loop *loop;
 static struct resolver *resolver;
@@ -110,9 +111,5 @@ int main(void)
     tcase_add_test(tests, a_query_that_waits_for_a_name_server_may_be_cancelled);
     tcase_add_test(tests, an_empty_name_has_no_address_and_a_reason);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

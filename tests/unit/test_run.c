@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "model/run.h"
+#include "support/suite.h"
 
 /* Adds to `seen` what one step from it reaches; RECORD reaches every final state. True when something was new. */
 static bool spread(bool seen[RUN_STATE_COUNT])
@@ -146,9 +147,5 @@ int main(void)
     tcase_add_test(tests, kinds_have_names);
     tcase_add_test(tests, a_run_moves_the_cursor_or_was_asked_for_or_was_woken);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

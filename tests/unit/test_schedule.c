@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "calendar/schedule.h"
+#include "support/suite.h"
 
 static struct schedule parsed(const char *text)
 {
@@ -513,9 +514,5 @@ int main(void)
     tcase_add_test(tests, the_latest_slot_of_millennia_is_found_at_once);
     tcase_add_test(tests, counting_stops_at_the_end_or_at_the_limit);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "calendar/schedule.h"
 #include "support/random_schedule.h"
+#include "support/suite.h"
 
 #define DEFAULT_SEED UINT64_C(20261025)
 #define MOST_SLOTS 3000
@@ -265,9 +266,5 @@ int main(void)
     tcase_add_test(tests, a_century_of_seconds_is_counted_without_being_walked);
     tcase_add_test(tests, the_whole_calendar_is_the_sum_of_its_parts);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

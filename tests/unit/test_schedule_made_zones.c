@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "calendar/schedule.h"
+#include "support/suite.h"
 
 #define MOST_CHANGES 8
 #define WINDOW 50000 /* seconds; the changes lie around its middle */
@@ -213,9 +214,5 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, changes_minutes_apart_agree_with_a_count_of_every_second);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "calendar/schedule.h"
+#include "support/suite.h"
 
 struct oracle_field {
     int low;
@@ -317,9 +318,5 @@ int main(void)
     tcase_add_test(tests, six_fields_agree_with_the_oracle_second_by_second_over_days);
     tcase_add_test(tests, the_oracle_itself_sees_what_people_mean);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "calendar/schedule.h"
+#include "support/suite.h"
 
 #define MOST_SLOTS 10
 
@@ -530,9 +531,5 @@ int main(void)
     tcase_add_test(tests, the_calendar_ends_where_wall_or_utc_does);
     tcase_add_test(tests, a_rare_date_in_a_zone_is_found_without_walking);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "calendar/schedule.h"
+#include "support/suite.h"
 
 static struct schedule parsed(const char *text)
 {
@@ -246,9 +247,5 @@ int main(void)
     tcase_add_test(tests, any_byte_anywhere_in_a_word_is_survived_and_messages_stay_valid_text);
     tcase_add_test(tests, intervals_and_delays_are_counted_without_walking);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -13,6 +13,7 @@
 #include "calendar/zone.h"
 #include "support/random_schedule.h"
 #include "support/slot_comparison.h"
+#include "support/suite.h"
 #include "support/wall_oracle.h"
 
 #define HOUR INT64_C(3600)
@@ -480,9 +481,5 @@ int main(void)
     tcase_add_test(tests, intervals_agree_second_by_second_whatever_the_zone);
     tcase_add_test(tests, single_times_agree_around_every_change_of_the_clocks);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

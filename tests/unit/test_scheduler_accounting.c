@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "support/simulation.h"
+#include "support/suite.h"
 
 #define SEEDS (getenv("PGCHIME_TEST_SLOWNESS") == NULL ? 800u : 100u) /* the sanitizers look for other faults */
 #define SESSIONS_MAX 12
@@ -519,9 +520,5 @@ int main(void)
     tcase_set_timeout(simulation, 240);
     tcase_add_test(simulation, every_slot_is_decided_exactly_once_whatever_happens);
     suite_add_tcase(suite, simulation);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

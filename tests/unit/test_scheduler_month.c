@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "support/month.h"
+#include "support/suite.h"
 
 #define TRIED_AT_LEAST 3
 
@@ -54,9 +55,5 @@ int main(void)
     tcase_set_timeout(month, 240);
     tcase_add_test(month, a_month_of_200_jobs_ends_every_slot_once_and_as_documented);
     suite_add_tcase(suite, month);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

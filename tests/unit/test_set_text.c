@@ -5,6 +5,7 @@
 
 #include "plugin/set_text.h"
 #include "support/files.h"
+#include "support/suite.h"
 
 static struct plugin_set *described;
 static struct report findings;
@@ -123,9 +124,5 @@ int main(void)
     tcase_add_test(cases, the_stamp_changes_with_a_file_and_with_nothing_else);
     tcase_add_test(cases, a_shared_set_lives_until_the_last_holder);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

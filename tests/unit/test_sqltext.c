@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/sqltext.h"
+#include "support/suite.h"
 
 /* The statements of the text, each in brackets, as one string. */
 static char *split(const char *text)
@@ -361,9 +362,5 @@ int main(void)
     tcase_add_test(tests, parameters_count_outside_of_strings_comments_and_names);
     tcase_add_test(tests, long_hostile_texts_take_linear_time);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

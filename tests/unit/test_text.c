@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "support/suite.h"
 
 START_TEST(whole_text_is_kept_when_it_fits)
 {
@@ -250,9 +251,5 @@ int main(void)
     tcase_add_test(tests, names_are_short_and_plain);
     tcase_add_test(tests, the_hash_is_fnv_1a);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

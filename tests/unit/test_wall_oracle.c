@@ -9,6 +9,7 @@
 #include "calendar/schedule.h"
 #include "calendar/zone.h"
 #include "support/slot_comparison.h"
+#include "support/suite.h"
 #include "support/wall_oracle.h"
 
 #define DAY INT64_C(86400)
@@ -214,9 +215,5 @@ int main(void)
     tcase_add_test(tests, the_oracle_knows_days);
     tcase_add_test(tests, a_difference_is_noticed);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "calendar/zone.h"
+#include "support/suite.h"
 #include "support/tzif.h"
 
 #define HOUR 3600
@@ -350,9 +351,5 @@ int main(void)
     tcase_add_test(tests, no_zone_is_utc);
     tcase_add_test(tests, the_edges_of_what_an_instant_can_hold_are_survived);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "calendar/zone.h"
+#include "support/suite.h"
 #include "support/tzif.h"
 
 #define HOUR 3600
@@ -264,9 +265,5 @@ int main(void)
     tcase_add_test(tests, files_too_large_are_refused);
     tcase_add_test(tests, an_error_may_be_of_no_interest);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "calendar/zone.h"
+#include "support/suite.h"
 #include "support/tzif.h"
 
 #define FOLDER "/usr/share/zoneinfo"
@@ -344,9 +345,5 @@ int main(void)
     tcase_add_test(tests, any_rule_agrees_with_the_c_library);
     tcase_add_loop_test(tests, the_time_before_1970_agrees_too, 0, (int)COUNT_OF(interesting));
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "calendar/zone.h"
+#include "support/suite.h"
 #include "support/tzif.h"
 
 #define HOUR 3600
@@ -181,9 +182,5 @@ int main(void)
     tcase_add_test(tests, a_day_of_the_rule_may_fall_into_another_year);
     tcase_add_test(tests, in_the_south_daylight_saving_spans_the_new_year);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

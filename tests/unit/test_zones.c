@@ -10,6 +10,7 @@
 
 #include "calendar/zone.h"
 #include "support/files.h"
+#include "support/suite.h"
 
 #define SYSTEM "/usr/share/zoneinfo"
 
@@ -314,9 +315,5 @@ int main(void)
     tcase_add_test(tests, a_file_written_to_touched_or_gone_is_noticed);
     tcase_add_test(tests, a_link_is_followed_and_noticed_when_it_leads_elsewhere);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

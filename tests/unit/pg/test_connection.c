@@ -8,6 +8,7 @@
 #include "loop/resolve.h"
 #include "pg/connection.h"
 #include "support/libpq_script.h"
+#include "support/suite.h"
 
 /* --- a resolver that answers when the test says so ------------------------------------------------------------------- */
 
@@ -523,9 +524,5 @@ int main(void)
     tcase_add_test(tests, notifications_that_nobody_wants_are_dropped);
     tcase_add_test(tests, it_may_be_closed_from_a_notification);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "runner/lane.h"
 #include "support/libpq_script.h"
+#include "support/suite.h"
 
 #define TOKEN "token"
 #define NOW (1000 * USEC_PER_SEC)
@@ -855,9 +856,5 @@ int main(void)
     tcase_add_test(tests, a_broken_lane_with_a_running_text_ends_it_in_doubt);
     tcase_add_test(tests, abandoning_tells_nobody_and_closes_the_session);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "runner/lane.h"
 #include "support/libpq_script.h"
+#include "support/suite.h"
 
 #define GRACE (10 * USEC_PER_SEC)
 #define EXPECTED (2 * USEC_PER_MSEC)
@@ -315,9 +316,5 @@ int main(void)
     tcase_add_test(tests, a_wipe_that_failed_is_no_interrupt);
     tcase_add_test(tests, a_run_beyond_its_time_counts_for_as_long_as_it_has_run);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return suite_run(suite);
 }

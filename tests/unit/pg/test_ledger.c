@@ -6,6 +6,7 @@
 #include "ledger/ledger.h"
 #include "support/abort_trap.h"
 #include "support/libpq_script.h"
+#include "support/suite.h"
 
 #define TOKEN "6f1d0b9e-0000-4000-8000-000000000001"
 #define SLOT "2026-03-27T01:30:00Z"
@@ -575,9 +576,5 @@ int main(void)
     tcase_add_test(tests, runs_that_were_not_started_are_let_go_of);
     tcase_add_test(tests, cancelling_names_the_session_and_how);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include "ledger/embedded.h"
 #include "ledger/migrate.h"
 #include "support/libpq_script.h"
+#include "support/suite.h"
 
 /* Instead of those of sql/migrations. */
 const struct embedded_migration embedded_migrations[] = {{1, "ledger", "CREATE TABLE chime.run ();"},
@@ -292,9 +293,5 @@ int main(void)
     tcase_add_test(tests, an_abandoned_migration_calls_nobody);
     tcase_add_test(tests, the_text_is_what_would_be_run_from_there_on);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "pg/pool.h"
 #include "support/libpq_script.h"
+#include "support/suite.h"
 
 #define LIMIT 3
 #define PING_EVERY (5 * USEC_PER_SEC)
@@ -485,9 +486,5 @@ int main(void)
     tcase_add_test(tests, a_ping_that_is_not_answered_is_not_repeated_and_its_end_forgets_the_session);
     tcase_add_test(tests, sessions_unused_for_long_are_closed_but_for_one);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "support/libpq_script_session.h"
+#include "support/suite.h"
 
 /* --- pipelines -------------------------------------------------------------------------------------------------------- */
 
@@ -513,9 +514,5 @@ int main(void)
     tcase_add_test(tests, an_error_of_libpq_has_no_sqlstate_and_loses_its_line_ends);
     tcase_add_test(tests, a_long_message_is_cut_between_characters);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

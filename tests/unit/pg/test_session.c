@@ -4,6 +4,7 @@
 
 #include "pg/session.h"
 #include "support/libpq_script.h"
+#include "support/suite.h"
 
 #define PID 4711
 
@@ -216,9 +217,5 @@ int main(void)
     tcase_add_test(tests, a_check_that_fails_gives_the_servers_error);
     tcase_add_test(tests, both_kinds_hold_the_lease_and_only_the_leader_pins_what_a_role_may_override);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "ledger/sync.h"
 #include "support/libpq_script.h"
+#include "support/suite.h"
 
 #define TOKEN "6f1d0b9e-0000-4000-8000-000000000001"
 #define SYNC_JOBS                                                                                           \
@@ -300,9 +301,5 @@ int main(void)
     tcase_add_test(tests, a_job_that_nobody_asked_about_is_passed_over);
     tcase_add_test(tests, nothing_is_told_of_an_abandoned_one);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

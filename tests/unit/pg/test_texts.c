@@ -5,6 +5,7 @@
 
 #include "support/abort_trap.h"
 #include "support/libpq_script_session.h"
+#include "support/suite.h"
 
 /* --- texts ------------------------------------------------------------------------------------------------------------ */
 
@@ -394,9 +395,5 @@ int main(void)
     tcase_add_test(tests, what_the_wire_does_not_take_at_once_is_flushed_later);
     tcase_add_test(tests, a_wire_that_breaks_while_writing_leaves_the_reason_to_be_read);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return suite_run(suite);
 }

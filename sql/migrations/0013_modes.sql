@@ -29,6 +29,10 @@ CREATE FUNCTION chime.kept_of(p_view chime.view) RETURNS regclass
 LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN to_regclass(format('%I.%I', p_view.view_schema, p_view.relation));
 
+CREATE FUNCTION chime.plain_of(p_view chime.plain_view) RETURNS regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN to_regclass(format('%I.%I', p_view.view_schema, p_view.relation));
+
 -- What would go with a relation, or stand in its way: what reads it or returns its rows, and what somebody hung on it.
 CREATE FUNCTION chime.dependents(p_relation oid) RETURNS TABLE (class oid, object oid, sub integer)
 LANGUAGE sql STABLE SET search_path = pg_catalog
@@ -55,6 +59,10 @@ RETURN (
           FROM chime.dependents(p_relation) AS d CROSS JOIN LATERAL pg_identify_object(d.class, d.object, d.sub) AS i
           WHERE NOT EXISTS (SELECT FROM chime.plugin_function f WHERE d.class = 'pg_proc'::regclass AND f.routine = d.object)
             AND NOT EXISTS (SELECT FROM chime.view v WHERE d.class = 'pg_class'::regclass AND d.object IN (chime.live_of(v), chime.kept_of(v)))
+            AND NOT EXISTS (SELECT FROM chime.plain_view p WHERE d.class = 'pg_class'::regclass AND d.object = chime.plain_of(p))
+            AND NOT EXISTS (SELECT FROM chime.plugin_channel n, chime.channel_triggers(n) AS c JOIN pg_trigger t
+                                                 ON t.tgrelid = c.relation AND t.tgname = c.trigger
+                            WHERE d.class = 'pg_trigger'::regclass AND d.object = t.oid)
             AND NOT EXISTS (SELECT FROM chime.replaced r WHERE d.class = 'pg_class'::regclass AND d.object = to_regclass('chime.' || r.name))
           UNION ALL
           SELECT 'row security' FROM pg_class c WHERE c.oid = p_relation AND c.relrowsecurity) AS o);
@@ -178,12 +186,14 @@ EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
     DELETE FROM chime.plugin_function f WHERE f.routine = p_function.routine;
 END $$;
 
--- What of ours needs a relation that was set aside gets the one that has its name now. A live view whose definition does not go
+-- What of ours needs a relation that was set aside gets the one that has its name now. A view whose definition does not go
 -- with that one goes: the plugin it belongs to is installed next and makes it again, or its refreshes say what is missing.
+-- A trigger of a channel stays behind: channels are installed last.
 CREATE FUNCTION chime.rebind(p_old regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     v_view chime.view;
+    v_plain chime.plain_view;
     v_function chime.plugin_function;
 BEGIN
     FOR v_view IN SELECT v.* FROM chime.view v JOIN chime.dependents(p_old) AS d ON d.class = 'pg_class'::regclass AND d.object = chime.live_of(v) LOOP
@@ -193,6 +203,15 @@ BEGIN
             RAISE WARNING 'the definition of %.% does not go with the new columns: %', v_view.view_schema, v_view.relation, SQLERRM;
             PERFORM chime.refuse_dependents(chime.live_of(v_view));
             PERFORM chime.set_aside(chime.live_of(v_view), v_view);
+        END;
+    END LOOP;
+    FOR v_plain IN SELECT p.* FROM chime.plain_view p JOIN chime.dependents(p_old) AS d ON d.class = 'pg_class'::regclass AND d.object = chime.plain_of(p) LOOP
+        BEGIN
+            PERFORM chime.make_plain_view(v_plain, 'CREATE OR REPLACE VIEW');
+        EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
+            RAISE WARNING 'the definition of %.% does not go with the new columns: %', v_plain.view_schema, v_plain.relation, SQLERRM;
+            PERFORM chime.drop_functions(v_plain.plugin);
+            EXECUTE format('DROP VIEW %s', chime.plain_of(v_plain));
         END;
     END LOOP;
     FOR v_function IN SELECT f.* FROM chime.plugin_function f JOIN chime.dependents(p_old) AS d ON d.class = 'pg_proc'::regclass AND d.object = f.routine LOOP
@@ -609,10 +628,6 @@ BEGIN
     END LOOP;
 END $$;
 
-DO $$
-BEGIN
-    PERFORM chime.write_capture(s.source_id), chime.note_shape(s.source_id) FROM chime.source s;
-END $$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;
 DO $$
 BEGIN
