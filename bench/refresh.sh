@@ -341,11 +341,12 @@ prepare_look()
     cat <<END
 SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off;
 SET max_parallel_workers_per_gather = 0;
-PREPARE look AS SELECT EXISTS (SELECT FROM chime.change_1 c WHERE c.xid >= pg_snapshot_xmax(r.seen))
-    OR EXISTS (SELECT FROM chime.change_1 c WHERE c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(r.seen))))
-FROM chime.view_refresh r WHERE r.relation = '$view';
+SELECT chime.look_statement(ARRAY[view_schema || '.$view']) AS look FROM chime.view WHERE relation = '$view' \\gset
+PREPARE look AS :look;
 PREPARE take AS SELECT k.keys FROM chime.view_refresh r
 CROSS JOIN LATERAL chime.keyed_1(r.seen, r.fingerprint, true, r.full_us, r.key_us) k WHERE r.relation = '$view';
+PREPARE consume AS SELECT chime.note_refresh(l.*, 'keyed', NULL, 25, l.rows, 0, 0, 0, 0, pg_current_snapshot(), l.fingerprint, 1000)
+FROM chime.view v, chime.begin_refresh(v) l WHERE v.relation = '$view';
 END
 }
 
@@ -354,6 +355,8 @@ look_rows() # STATE WHAT
     row_limit "$2: a look at the log" "$(microseconds "$1.look")" 1000 us
     [ -z "$(values_of "$1.take")" ] ||
         row_say "$2: the take of a refresh that finds none" "$(microseconds "$1.take") us" - - -
+    [ -z "$(values_of "$1.consume")" ] ||
+        row_say "  what a refresh reads and writes of itself" "$(microseconds "$1.consume") us" - - -
     [ -z "$(values_of "$1.refresh")" ] ||
         row_say "$2: that refresh, committed" "$(microseconds "$1.refresh") us" - - -
 }
@@ -376,7 +379,7 @@ old_transaction()
         prepare_look
         say '\timing on'
         for ((turn = 0; turn < turns; turn++)); do
-            echo "UPDATE chime.view_refresh SET seen = pg_current_snapshot(); SELECT pg_sleep(0.05);"
+            printf '%s\n' "\\echo @look.old.$((4 * turn / turns)).consume" "EXECUTE consume;" "SELECT pg_sleep(0.05);"
             look_sql "look.old.$((4 * turn / turns))"
             [ $((turn % 100)) != 99 ] || echo "CALL chime.tend_capture();"
         done

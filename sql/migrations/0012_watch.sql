@@ -38,14 +38,20 @@ BEGIN
     END LOOP;
 END $$;
 
+-- An open transaction keeps all versions of these rows, some thousand an hour; so the newest is found from the end of an index, and no unique
+-- index on the names alone compares each new version with all of them.
+ALTER TABLE chime.view_refresh DROP CONSTRAINT view_refresh_pkey;
+ALTER TABLE chime.view_refresh ADD PRIMARY KEY (view_schema, relation, refreshes);
+
 -- Which of these views ("schema.relation") have marks that they have not consumed: the text of a statement, which its session prepares, so that a
 -- look costs no planning. For each source two ranges of an index, never one condition with OR, which would read all marks.
 CREATE FUNCTION chime.look_statement(p_views text[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN (
     SELECT string_agg(
-               format('SELECT %L WHERE EXISTS (SELECT FROM chime.view_refresh r WHERE r.view_schema = %L AND r.relation = %L'
-                      ' AND (r.seen IS NULL%s))', v.view_schema || '.' || v.relation, v.view_schema, v.relation,
+               format('SELECT %L WHERE EXISTS (SELECT FROM (SELECT v.seen FROM chime.view_refresh v WHERE v.view_schema = %L AND v.relation = %L'
+                      ' ORDER BY v.refreshes DESC LIMIT 1) r WHERE r.seen IS NULL%s)',
+                      v.view_schema || '.' || v.relation, v.view_schema, v.relation,
                       (SELECT string_agg(format(' OR EXISTS (SELECT FROM %1$s c WHERE c.xid >= pg_snapshot_xmax(r.seen))'
                                                 ' OR EXISTS (SELECT FROM %1$s c WHERE c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(r.seen))))',
                                                 chime.log_name(s.source_id)), '' ORDER BY s.source_id)

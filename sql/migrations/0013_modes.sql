@@ -406,7 +406,8 @@ BEGIN
             rejected_query = excluded.rejected_query, revisit_query = excluded.revisit_query,
             definition = excluded.definition, search_path = excluded.search_path
     RETURNING * INTO v_view;
-    INSERT INTO chime.view_refresh (view_schema, relation) VALUES (p_schema, p_relation) ON CONFLICT DO NOTHING;
+    INSERT INTO chime.view_refresh (view_schema, relation)
+    SELECT p_schema, p_relation WHERE NOT EXISTS (SELECT FROM chime.view_refresh r WHERE r.view_schema = p_schema AND r.relation = p_relation);
     IF v_known.definition IS DISTINCT FROM p_definition OR v_known.search_path IS DISTINCT FROM v_path OR chime.live_of(v_view) IS NULL THEN
         PERFORM chime.hold_refreshes(v_view);
         PERFORM chime.define_live(v_view);
@@ -506,6 +507,16 @@ BEGIN
     END IF;
 END $$;
 
+-- One refresh of a view at a time: the row is the lock, since any role may take advisory keys.
+CREATE FUNCTION chime.begin_refresh(p_view chime.view) RETURNS chime.view_refresh
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE v_last chime.view_refresh;
+BEGIN
+    SELECT * INTO v_last FROM chime.view_refresh r
+     WHERE r.view_schema = p_view.view_schema AND r.relation = p_view.relation ORDER BY r.refreshes DESC LIMIT 1 FOR UPDATE;
+    RETURN v_last;
+END $$;
+
 -- As in 0006_keyed.sql, and materialized views.
 CREATE OR REPLACE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revisit boolean DEFAULT true)
 RETURNS TABLE (method text, reason text, keys bigint, rows bigint, inserted bigint, updated bigint, deleted bigint, rejected bigint)
@@ -514,15 +525,12 @@ LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = o
 DECLARE
     v_view chime.view := chime.find_view(p_view);
     v_start timestamptz := clock_timestamp();
-    v_last chime.view_refresh;
+    v_last chime.view_refresh := chime.begin_refresh(v_view);
     v_now record;
     v_seen pg_snapshot; -- NULL where it is not keyed
     v_fingerprint text;
     v_all record;
 BEGIN
-    -- One refresh of a view at a time: the row is the lock, since any role may take advisory keys.
-    SELECT * INTO v_last FROM chime.view_refresh r
-     WHERE r.view_schema = v_view.view_schema AND r.relation = v_view.relation FOR UPDATE;
     v_view := chime.find_view(p_view); -- it may have been made anew meanwhile
     reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END);
     IF v_view.full_reason IS NULL THEN
@@ -542,7 +550,7 @@ BEGIN
         SELECT * INTO v_all FROM chime.refresh_matview(v_view);
         rows := v_all.rows; rejected := v_all.rejected;
         UPDATE chime.view_refresh r SET changed_at = now()
-         WHERE v_all.changed AND r.view_schema = v_view.view_schema AND r.relation = v_view.relation;
+         WHERE v_all.changed AND (r.view_schema, r.relation, r.refreshes) = (v_last.view_schema, v_last.relation, v_last.refreshes);
     ELSE
         method := 'full';
         SELECT * INTO v_all FROM chime.refresh_all(v_view);

@@ -68,7 +68,7 @@ COMMENT ON FUNCTION chime.note_behind IS
 CREATE OR REPLACE FUNCTION chime.note_refresh(p_last chime.view_refresh, p_method text, p_reason text, p_keys bigint, p_rows bigint,
                                               p_inserted bigint, p_updated bigint, p_deleted bigint, p_rejected bigint,
                                               p_seen pg_snapshot, p_fingerprint text, p_duration bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
     UPDATE chime.view_refresh r
        SET refreshed_at = now(), method = p_method, reason = p_reason, keys = p_keys, rows = p_rows, inserted = p_inserted,
@@ -78,7 +78,7 @@ BEGIN
            full_us = CASE WHEN p_method = 'full' THEN p_duration ELSE r.full_us END,
            key_us = CASE WHEN p_keys > 0 THEN (coalesce(r.key_us, p_duration / p_keys) * 3 + p_duration / p_keys) / 4
                          WHEN p_method = 'full' THEN r.key_us * 3 / 4 ELSE r.key_us END
-     WHERE r.view_schema = p_last.view_schema AND r.relation = p_last.relation;
+     WHERE (r.view_schema, r.relation, r.refreshes) = (p_last.view_schema, p_last.relation, p_last.refreshes);
 END $$;
 
 -- --- states -------------------------------------------------------------------------------------------------------------------
