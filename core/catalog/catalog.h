@@ -52,7 +52,7 @@ const struct job *catalog_find_job(const struct catalog *catalog, const char *da
 const struct job *catalog_jobs_of(const struct catalog *catalog, const char *database, size_t *count);
 /* Whether the plugins of a database, and what they are installed with, are the same in both. */
 bool catalog_same_plugins(const struct catalog *left, const struct catalog *right, const char *database);
-/* A hash of everything that decides what runs; two daemons with equal ones agree. 16 hex digits and a NUL. */
-void catalog_fingerprint(const struct catalog *catalog, char hex[static 17]);
+/* A hash of everything that decides what runs in a database; two daemons with equal ones agree. 16 hex digits and a NUL. */
+void catalog_fingerprint(const struct catalog *catalog, const char *database, char hex[static 17]);
 
 #endif

@@ -147,32 +147,6 @@ static void fold(struct buffer *item, struct buffer *hashes)
     buffer_clear(item);
 }
 
-void catalog_fingerprint(const struct catalog *catalog, char hex[static 17])
-{
-    struct buffer item = {0};
-    struct buffer hashes = {0};
-    for (size_t i = 0; i < catalog->config->database_count; i++) {
-        if (catalog->config->databases[i].pool_count > 0) {
-            put_pools(&item, &catalog->config->databases[i]);
-            fold(&item, &hashes);
-        }
-    }
-    put_count(&hashes, catalog->plugin_count);
-    for (size_t i = 0; i < catalog->plugin_count; i++) {
-        put_plugin(&item, &catalog->plugins[i]);
-        fold(&item, &hashes);
-    }
-    for (size_t i = 0; i < catalog->job_count; i++) {
-        put_job(&item, &catalog->jobs[i]);
-        fold(&item, &hashes);
-    }
-    snprintf(hex, 17, "%016llx", (unsigned long long)text_hash(buffer_text(&hashes)));
-    buffer_finish(&item);
-    buffer_finish(&hashes);
-}
-
-/* --- the same plugins? --- */
-
 static size_t count_of(const struct catalog *catalog, const char *database)
 {
     size_t count = 0;
@@ -181,6 +155,35 @@ static size_t count_of(const struct catalog *catalog, const char *database)
     }
     return count;
 }
+
+void catalog_fingerprint(const struct catalog *catalog, const char *database, char hex[static 17])
+{
+    struct buffer item = {0};
+    struct buffer hashes = {0};
+    size_t job_count;
+    const struct job *jobs = catalog_jobs_of(catalog, database, &job_count);
+    const struct config_database *settings = config_find_database(catalog->config, database);
+    if (settings != NULL && settings->pool_count > 0) {
+        put_pools(&item, settings);
+        fold(&item, &hashes);
+    }
+    put_count(&hashes, count_of(catalog, database));
+    for (size_t i = 0; i < catalog->plugin_count; i++) {
+        if (strcmp(catalog->plugins[i].database, database) == 0) {
+            put_plugin(&item, &catalog->plugins[i]);
+            fold(&item, &hashes);
+        }
+    }
+    for (size_t i = 0; i < job_count; i++) {
+        put_job(&item, &jobs[i]);
+        fold(&item, &hashes);
+    }
+    snprintf(hex, 17, "%016llx", (unsigned long long)text_hash(buffer_text(&hashes)));
+    buffer_finish(&item);
+    buffer_finish(&hashes);
+}
+
+/* --- the same plugins? --- */
 
 static const struct catalog_plugin *find_plugin(const struct catalog *catalog, const struct catalog_plugin *like)
 {

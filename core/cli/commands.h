@@ -9,6 +9,7 @@ extern const struct command command_cancel;
 extern const struct command command_check;
 extern const struct command command_complete;
 extern const struct command command_completion;
+extern const struct command command_doctor;
 extern const struct command command_graph;
 extern const struct command command_help;
 extern const struct command command_init;

@@ -1,6 +1,7 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/job_slots.h"
+#include "cli/leader_problems.h"
 #include "cli/load.h"
 #include "cli/visit.h"
 
@@ -12,6 +13,9 @@ static const struct output_column columns[] = {
     {"SINCE", "leader_since", OUTPUT_INSTANT, OUTPUT_ALWAYS},
     {"EPOCH", "epoch", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"SESSION", "leader_session", OUTPUT_BOOLEAN, OUTPUT_ALWAYS},
+    {"HEARTBEAT", "heartbeat_age_ms", OUTPUT_DURATION, OUTPUT_ALWAYS},
+    {"FOLLOWERS", "followers", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"TIMELINE", "timeline", OUTPUT_INTEGER, OUTPUT_WIDER},
     {"JOBS", "jobs", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"ACTIVE", "active_jobs", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"LIVE", "live_runs", OUTPUT_INTEGER, OUTPUT_ALWAYS},
@@ -22,19 +26,20 @@ static const struct output_column columns[] = {
     {"NEXT", "next_slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
     {"PROBLEM", "problem", OUTPUT_LONG, OUTPUT_ALWAYS},
 };
-enum { COLUMN_DATABASE, COLUMN_REACHABLE, COLUMN_NEXT = 14, COLUMN_PROBLEM };
+enum { COLUMN_DATABASE, COLUMN_REACHABLE, COLUMN_NEXT = 17, COLUMN_PROBLEM };
 
 /* A leader whose session is gone leads no more; who it was is still said. */
 static const char status_sql[] =
     "SELECT $1::text, true, (SELECT max(number) FROM chime.migration), CASE WHEN l.token IS NOT NULL THEN l.instance "
     "END,"
-    "       CASE WHEN l.token IS NOT NULL THEN l.since END, l.epoch,"
-    "       l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start),"
+    "       CASE WHEN l.token IS NOT NULL THEN l.since END, l.epoch, s.alive,"
+    "       (extract(epoch FROM s.heartbeat_age) * 1000000)::bigint,"
+    "       nullif(array_to_string(s.followers, ', '), ''), l.timeline,"
     "       (SELECT count(*) FROM chime.job), (SELECT count(*) FROM chime.job WHERE active), (SELECT count(*) FROM "
     "chime.run),"
     "       (SELECT count(*) FROM chime.job_status WHERE active AND consecutive_failures > 0),"
     "       (SELECT count(*) FROM chime.request), (SELECT count(*) FROM chime.view), clock_timestamp()"
-    "  FROM chime.leader l";
+    "  FROM chime.leader l, chime.leader_status s";
 
 static const char calendars_sql[] = "SELECT " JOB_CALENDAR_COLUMNS
                                     " FROM chime.job j JOIN chime.job_status s USING (job_id)"
@@ -63,7 +68,7 @@ static bool add_next_slot(struct visit *visit, struct output_list *list, struct 
 static const char problems_sql[] =
     "SELECT 'nobody leads this database: no job runs', 'start the daemon: pgchime serve' FROM chime.leader"
     " WHERE token IS NULL OR NOT chime.backend_alive(pid, backend_start)"
-    " UNION ALL"
+    " UNION ALL " LEADER_PROBLEMS_SQL " UNION ALL"
     " SELECT format('events are not heard since %s: %s', to_char(w.since AT TIME ZONE 'UTC', 'YYYY-MM-DD "
     "HH24:MI:SS\"Z\"'),"
     "               w.reason), 'jobs that wait for events run every 10 s until a session of its own can be had'"

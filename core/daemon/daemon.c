@@ -31,6 +31,7 @@ struct served {
 struct server {
     struct loop *loop;
     struct resolver *resolver;
+    struct roster *roster;
     const struct daemon_options *options;
     struct generation *generation;
     struct served **served;
@@ -151,7 +152,7 @@ static void serve_database(struct server *server, const struct config_database *
     served->conninfo = xstrdup(settings->conninfo);
     server->served = xrealloc(server->served, server->count + 1, sizeof *server->served);
     server->served[server->count++] = served;
-    served->database = database_create(server->loop, server->resolver, settings, server->generation,
+    served->database = database_create(server->loop, server->resolver, server->roster, settings, server->generation,
                                        server->options->once ? &until_quiet : &until_stopped, served);
 }
 
@@ -351,6 +352,7 @@ static void finish(struct server *server)
         served_free(server->served[i]);
     }
     free(server->served);
+    roster_destroy(server->roster);
     resolver_destroy(server->resolver);
     loop_destroy(server->loop);
     generation_drop(server->generation);
@@ -363,6 +365,7 @@ int daemon_serve(struct generation *generation, const struct daemon_options *opt
     signal(SIGPIPE, SIG_IGN);
     choose_log_level(&server);
     server.resolver = resolver_create(server.loop);
+    server.roster = roster_create();
     server.reload = reload_create(server.loop, &reload_handlers, &server);
     server.zones_timer = loop_timer_create(server.loop, look_at_zones, &server);
     loop_timer_set(server.zones_timer, ZONES_EVERY);

@@ -1,5 +1,6 @@
 #include "daemon/database.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,9 @@
 #include "pg/session.h"
 
 #define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
-#define LOOK_EVERY USEC_PER_SEC
+#define LOOK_EVERY (250 * USEC_PER_MSEC)      /* well below what a free seat is left to others for */
+#define LOOK_SOON (50 * USEC_PER_MSEC)        /* while a seat is free, but left to others */
+#define SILENCE_MAX (PG_LEASE + USEC_PER_SEC) /* of a leader; the server's lease ends it before, where it can */
 #define QUIET_EVERY (50 * USEC_PER_MSEC)
 #define DRAIN_PATIENCE (30 * USEC_PER_SEC)
 
@@ -24,6 +27,7 @@ enum database_state { DB_CONNECTING, DB_CHECKING, DB_MIGRATING, DB_FOLLOWING, DB
 struct database {
     struct loop *loop;
     struct resolver *resolver;
+    struct roster *roster;
     const struct config_database *settings;
     struct generation *generation;
     const struct database_handlers *handlers;
@@ -31,16 +35,25 @@ struct database {
     enum database_state state;
     struct pg_connection *connection;
     struct pg_identity identity;
+    size_t first_host; /* of the conninfo's, where the next connection begins */
+    struct pg_server server;
+    struct pg_lineage lineage;
     struct migration *migration;
     struct lead *lead;
-    struct loop_timer *timer;       /* pause before the next try, or before the next look at the seat */
+    struct loop_timer *timer; /* pause before the next try or the next look at the seat; while `asked`: patience */
     struct loop_timer *quiet_timer; /* while leading */
     int failures;
     bool stopping;
-    bool reloading; /* whoever asked for a reload has not heard of its end */
-    bool followed;  /* that another leads was logged */
+    bool reloading;     /* whoever asked for a reload has not heard of its end */
+    bool asked;         /* something small, whose answer is due soon */
+    bool entered;       /* in the roster */
+    bool announced;     /* as a follower */
+    char followed[256]; /* the instance that was last logged to lead; "" none */
+    char differs[17];   /* the leader's configuration that was last logged as another; "" none */
     struct error problem;
     struct ledger_seat seat_seen; /* at the last look */
+    instant free_since;           /* by our clock, as the next one; INSTANT_NONE: it is held */
+    instant sign_since;           /* when seat_seen.sign was first seen */
 };
 
 static void connect_now(void *data);
@@ -55,10 +68,23 @@ static void reload_over(struct database *database)
 
 /* --- ending and trying again ------------------------------------------------------------------------------------------- */
 
+static void leave_roster(struct database *database)
+{
+    if (database->entered) {
+        database->entered = false;
+        roster_leave(database->roster);
+    }
+}
+
 static void release(struct database *database)
 {
     loop_timer_clear(database->timer);
     loop_timer_clear(database->quiet_timer);
+    leave_roster(database);
+    database->asked = false;
+    database->announced = false;
+    database->seat_seen = (struct ledger_seat){0};
+    database->free_since = INSTANT_NONE;
     if (database->connection != NULL) {
         pg_cut(database->connection); /* a migration under way ends with its answer */
     }
@@ -105,9 +131,37 @@ static void give_up(struct database *database, const struct error *reason)
     loop_defer(database->loop, try_again, database);
 }
 
+/* This server will not do: another of the conninfo's hosts might. */
+static void refuse_server(struct database *database, const struct error *reason)
+{
+    database->first_host = pg_host_in_use(database->connection) + 1;
+    give_up(database, reason);
+}
+
+/* Before something small is asked: a server, or what is in between, may take it and never answer. */
+static void await_answer(struct database *database)
+{
+    database->asked = true;
+    loop_timer_set(database->timer, PG_LEASE);
+}
+
+static void answered(struct database *database)
+{
+    database->asked = false;
+    loop_timer_clear(database->timer);
+}
+
+static void give_up_waiting(struct database *database)
+{
+    struct error err;
+    error_set(&err, ERROR_UNREACHABLE, "the server has not answered for %d s", (int)(PG_LEASE / USEC_PER_SEC));
+    give_up(database, &err);
+}
+
 static bool failed(struct database *database, const struct pg_reply *reply, const char *what)
 {
     struct error err;
+    answered(database);
     if (pg_reply_ok(reply)) {
         return false;
     }
@@ -171,28 +225,178 @@ static void lead_reloaded(void *data)
 static const struct lead_handlers lead_handlers = {
     .started = lead_started, .ended = lead_over, .drained = lead_drained, .reloaded = lead_reloaded};
 
-/* --- the seat ---------------------------------------------------------------------------------------------------------- */
+/* --- the seat, held by another ----------------------------------------------------------------------------------------- */
 
 static void look(void *data);
+
+static void announced(void *data, const struct pg_reply *reply)
+{
+    const struct database *database = data;
+    if (!pg_reply_ok(reply) && !pg_reply_lost(reply)) {
+        log_warning("database %s: that this daemon follows could not be written: %s", database->settings->name,
+                    pg_reply_message(reply));
+    }
+}
+
+static void fingerprint(const struct database *database, char configuration[static 17])
+{
+    catalog_fingerprint(database->generation->catalog, database->settings->name, configuration);
+}
+
+static void announce(struct database *database)
+{
+    char configuration[17];
+    if (!database->announced) {
+        database->announced = true;
+        fingerprint(database, configuration);
+        ledger_follow(database->connection, database->generation->config->instance, configuration, announced, database);
+    }
+}
+
+static void tell_leader(struct database *database, const struct ledger_seat *seat)
+{
+    char configuration[17];
+    fingerprint(database, configuration);
+    if (strcmp(database->followed, seat->instance) != 0) {
+        log_info("database %s: %s leads; following", database->settings->name, seat->instance);
+        snprintf(database->followed, sizeof database->followed, "%s", seat->instance);
+    }
+    if (strcmp(configuration, seat->configuration) == 0) {
+        database->differs[0] = '\0';
+    } else if (strcmp(database->differs, seat->configuration) != 0) {
+        log_warning(
+            "database %s: the configuration of %s, who leads, is not this one: a takeover would change what runs",
+            database->settings->name, seat->instance);
+        snprintf(database->differs, sizeof database->differs, "%s", seat->configuration);
+    }
+}
+
+static void silent_ended(void *data, const struct pg_reply *reply)
+{
+    struct database *database = data;
+    answered(database);
+    if (pg_reply_lost(reply)) {
+        return;
+    }
+    if (!pg_reply_ok(reply)) {
+        log_warning("database %s: the session of a silent leader could not be ended: %s", database->settings->name,
+                    pg_reply_message(reply));
+    }
+    database->sign_since = clock_boot();
+    loop_timer_set(database->timer, LOOK_SOON);
+}
+
+/* The server's lease ends a silent leader, but not one to which it could not get rid of an answer. */
+static bool is_silent(struct database *database, const struct ledger_seat *seat)
+{
+    const struct ledger_seat *before = &database->seat_seen;
+    if (seat->sign[0] == '\0' || strcmp(seat->sign, before->sign) != 0 || strcmp(seat->token, before->token) != 0) {
+        database->sign_since = clock_boot();
+    }
+    return clock_boot() - database->sign_since > SILENCE_MAX;
+}
+
+static void follow(struct database *database, const struct ledger_seat *seat)
+{
+    bool silent = is_silent(database, seat);
+    database->free_since = INSTANT_NONE;
+    database->failures = 0;
+    error_clear(&database->problem);
+    announce(database);
+    tell_leader(database, seat);
+    if (silent) {
+        log_warning("database %s: %s has been silent for %d s and is ended", database->settings->name, seat->instance,
+                    (int)(SILENCE_MAX / USEC_PER_SEC));
+        await_answer(database);
+        ledger_end_silent(database->connection, seat, silent_ended, database);
+    } else {
+        loop_timer_set(database->timer, LOOK_EVERY);
+    }
+}
+
+/* --- the seat, free ---------------------------------------------------------------------------------------------------- */
 
 static void seat_taken(void *data, const struct pg_reply *reply)
 {
     struct database *database = data;
-    struct ledger ledger = {.connection = database->connection};
+    struct ledger ledger = {.connection = database->connection, .server = database->server};
     if (failed(database, reply, "the seat could not be taken")) {
         return;
     }
     if (!ledger_read_seated(reply, &ledger)) {
-        loop_timer_set(database->timer, LOOK_EVERY); /* another was quicker */
+        leave_roster(database);
+        loop_timer_set(database->timer, LOOK_SOON); /* another was quicker */
         return;
     }
     database->state = DB_LEADING;
-    database->followed = false;
+    database->followed[0] = database->differs[0] = '\0';
     database->lead = lead_create(database->loop, database->resolver, database->settings, database->generation, &ledger,
                                  &database->seat_seen, &lead_handlers, database);
     if (database->stopping) {
         lead_drain(database->lead, 0);
     }
+}
+
+static void tell_promotion(const struct database *database, const struct pg_lineage *led)
+{
+    const struct pg_lineage *here = &database->lineage;
+    if (led->timeline > 0 && here->timeline > led->timeline && strcmp(led->system, here->system) == 0) {
+        log_info("database %s: timeline %d, led before on timeline %d: a standby was promoted",
+                 database->settings->name, here->timeline, led->timeline);
+    }
+}
+
+static void take_seat(struct database *database, const struct ledger_seat *seat)
+{
+    char configuration[17];
+    database->entered = true;
+    roster_enter(database->roster);
+    fingerprint(database, configuration);
+    tell_promotion(database, &seat->led);
+    await_answer(database);
+    ledger_take_over(database->connection, seat, database->generation->config->instance, configuration,
+                     &database->lineage, seat_taken, database);
+}
+
+/* Daemons that lead fewer databases go first. */
+static void await_turn(struct database *database, const struct ledger_seat *seat)
+{
+    instant now = clock_boot();
+    if (database->free_since == INSTANT_NONE) {
+        database->free_since = now;
+    }
+    if (now - database->free_since >= roster_pause(database->roster)) {
+        take_seat(database, seat);
+    } else {
+        loop_timer_set(database->timer, LOOK_SOON);
+    }
+}
+
+/* --- looking at it ----------------------------------------------------------------------------------------------------- */
+
+/* An old primary that came back must not be led beside the one that took its place. */
+static bool left_behind(struct database *database, const struct pg_lineage *led)
+{
+    const struct pg_lineage *here = &database->lineage;
+    if (here->timeline == 0) {
+        return false;
+    }
+    int highest = roster_timeline(database->roster, here);
+    if (strcmp(led->system, here->system) == 0 && led->timeline > highest) {
+        highest = roster_timeline(database->roster, led);
+    }
+    if (here->timeline >= highest) {
+        return false;
+    }
+    struct error err;
+    error_set(&err, ERROR_REFUSED,
+              "the server at %s port %s is on timeline %d, but timeline %d has been seen: a failover left it behind",
+              database->server.host, database->server.port, here->timeline, highest);
+    error_hint(&err,
+               "make it a standby of the primary that took its place (pg_rewind, pg_basebackup); where it is to lead "
+               "after all, restart pgchime");
+    refuse_server(database, &err);
+    return true;
 }
 
 static void seat_known(void *data, const struct pg_reply *reply)
@@ -209,26 +413,22 @@ static void seat_known(void *data, const struct pg_reply *reply)
         give_up(database, &err);
         return;
     }
-    database->seat_seen = seat;
-    if (!seat.held) {
-        char configuration[17];
-        catalog_fingerprint(database->generation->catalog, configuration);
-        ledger_take_over(database->connection, seat.token[0] != '\0' ? seat.token : NULL,
-                         database->generation->config->instance, configuration, seat_taken, database);
+    if (left_behind(database, &seat.led)) {
         return;
     }
-    if (!database->followed) {
-        log_info("database %s: %s leads; following", database->settings->name, seat.instance);
-        database->followed = true;
+    database->first_host = pg_host_in_use(database->connection);
+    if (seat.held) {
+        follow(database, &seat);
+    } else {
+        await_turn(database, &seat);
     }
-    database->failures = 0;
-    error_clear(&database->problem);
-    loop_timer_set(database->timer, LOOK_EVERY);
+    database->seat_seen = seat;
 }
 
 static void look(void *data)
 {
     struct database *database = data;
+    await_answer(database);
     ledger_look(database->connection, seat_known, database);
 }
 
@@ -250,6 +450,22 @@ static void migrated(void *data, const struct error *err, int from, int to)
     look(database);
 }
 
+/* A server that does not tell its timeline is served without. */
+static void lineage_known(void *data, const struct pg_reply *reply)
+{
+    static const struct pg_lineage none;
+    struct database *database = data;
+    answered(database);
+    if (pg_reply_lost(reply)) {
+        return;
+    }
+    pg_read_lineage(reply, &database->lineage);
+    if (!left_behind(database, &none)) {
+        database->state = DB_MIGRATING;
+        database->migration = migrate_start(database->connection, true, migrated, database);
+    }
+}
+
 static void checked(void *data, const struct pg_reply *reply)
 {
     struct database *database = data;
@@ -258,17 +474,18 @@ static void checked(void *data, const struct pg_reply *reply)
         return;
     }
     if (!pg_read_check(database->connection, reply, PG_LEADER, &database->identity, &err)) {
-        give_up(database, &err);
+        refuse_server(database, &err);
         return;
     }
-    database->state = DB_MIGRATING;
-    database->migration = migrate_start(database->connection, true, migrated, database);
+    pg_read_server(database->connection, reply, &database->server);
+    pg_ask_lineage(database->connection, lineage_known, database);
 }
 
 static void connected(void *data)
 {
     struct database *database = data;
     database->state = DB_CHECKING;
+    await_answer(database); /* and of the one that follows */
     pg_check(database->connection, checked, database);
 }
 
@@ -284,10 +501,11 @@ static void connect_now(void *data)
 {
     struct database *database = data;
     struct pg_target target = {.conninfo = database->settings->conninfo,
-                               .application_name = "pgchime leader",
+                               .application_name = "pgchime follower", /* until it leads */
                                .settings = pg_leader_settings,
                                .setting_count = pg_leader_setting_count,
-                               .connect_timeout = CONNECT_TIMEOUT};
+                               .connect_timeout = CONNECT_TIMEOUT,
+                               .first_host = database->first_host};
     database->state = DB_CONNECTING;
     database->connection = pg_open(database->loop, database->resolver, &target, &connection_handlers, database);
 }
@@ -295,7 +513,9 @@ static void connect_now(void *data)
 static void timer_due(void *data)
 {
     struct database *database = data;
-    if (database->state == DB_WAITING) {
+    if (database->asked) {
+        give_up_waiting(database);
+    } else if (database->state == DB_WAITING) {
         connect_now(database);
     } else if (database->state == DB_FOLLOWING) {
         look(database);
@@ -304,12 +524,15 @@ static void timer_due(void *data)
 
 /* --- life -------------------------------------------------------------------------------------------------------------- */
 
-struct database *database_create(struct loop *loop, struct resolver *resolver, const struct config_database *settings,
-                                 struct generation *generation, const struct database_handlers *handlers, void *data)
+struct database *database_create(struct loop *loop, struct resolver *resolver, struct roster *roster,
+                                 const struct config_database *settings, struct generation *generation,
+                                 const struct database_handlers *handlers, void *data)
 {
     struct database *database = xcalloc(1, sizeof *database);
     database->loop = loop;
     database->resolver = resolver;
+    database->roster = roster;
+    database->free_since = INSTANT_NONE;
     database->settings = settings;
     database->generation = generation_hold(generation);
     database->handlers = handlers;
@@ -351,6 +574,7 @@ void database_reload(struct database *database, struct generation *generation, c
     database->generation = generation_hold(generation);
     database->settings = settings;
     database->reloading = true;
+    database->announced = false;
     if (database->state == DB_LEADING) {
         lead_reload(database->lead, generation, settings);
     } else {

@@ -1,11 +1,13 @@
 /* One database that the daemon serves: connects, checks, migrates, takes the seat when it is free, leads, comes back.
  *
  *   CONNECTING -> CHECKING -> MIGRATING -> FOLLOWING -> LEADING -> (over) -> WAITING -> CONNECTING ...
+ * Of several hosts in its conninfo, one that is refused (a standby, an old primary that a failover left behind) is tried last the next time.
  * A database that cannot be served is tried again for ever, with a growing pause; each new reason is logged once. */
 #ifndef CHIME_DAEMON_DATABASE_H
 #define CHIME_DAEMON_DATABASE_H
 
 #include "daemon/generation.h"
+#include "daemon/roster.h"
 #include "loop/loop.h"
 #include "loop/resolve.h"
 
@@ -18,8 +20,9 @@ struct database_handlers {
     void (*reloaded)(void *data); /* after database_reload, once: it goes by the new catalog */
 };
 
-struct database *database_create(struct loop *loop, struct resolver *resolver, const struct config_database *settings,
-                                 struct generation *generation, const struct database_handlers *handlers, void *data);
+struct database *database_create(struct loop *loop, struct resolver *resolver, struct roster *roster,
+                                 const struct config_database *settings, struct generation *generation,
+                                 const struct database_handlers *handlers, void *data);
 void database_destroy(struct database *database); /* NULL allowed */
 /* Drains and resigns. `at_once`: does not wait for runs, or not any longer. */
 void database_stop(struct database *database, bool at_once);

@@ -337,8 +337,10 @@ static const struct pool_handlers pool_handlers = {
 
 void dispatch_create(struct lead *lead)
 {
-    struct pool_settings settings = {
-        .conninfo = lead->database->conninfo, .application_name = "pgchime run", .limit = lead->database->pool_size};
+    struct pool_settings settings = {.conninfo = lead->database->conninfo,
+                                     .application_name = "pgchime run",
+                                     .limit = lead->database->pool_size,
+                                     .server = &lead->ledger.server};
     lead->claims = xcalloc(CLAIM_MAX, sizeof *lead->claims);
     lead->pool = pool_create(lead->loop, lead->resolver, &settings, &pool_handlers, lead);
     pool_want(lead->pool, 1);

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "daemon/lead_state.h"
 #include "daemon/watch.h"
+#include "ledger/watching.h"
 
 #define HEARTBEAT_EVERY USEC_PER_SEC
 #define HISTORY_EVERY USEC_PER_HOUR
@@ -264,6 +265,11 @@ static void orphans_told(void *data, const struct pg_reply *reply)
     }
 }
 
+static void listener_told(void *data, const struct pg_reply *reply)
+{
+    lead_refused(data, reply, "the session by which an earlier leader heard could not be ended");
+}
+
 /* --- life -------------------------------------------------------------------------------------------------------------- */
 
 struct lead *lead_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
@@ -288,6 +294,7 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, const str
     lead->orphan_timer = loop_timer_create(loop, orphans_sweep, lead);
     lead->drain_timer = loop_timer_create(loop, patience_over, lead);
     dispatch_create(lead);
+    watching_end_listener(&lead->ledger, listener_told, lead);
     ledger_orphans(&lead->ledger, NULL, 0, orphans_told, lead);
     return lead;
 }

@@ -186,7 +186,7 @@ static void synced(void *data, const struct pg_reply *reply, const struct ledger
     settle(lead);
     log_info("database %s: goes by the new catalog with %zu jobs", lead->database->name, lead->jobs.count);
     ledger_request_population(&lead->ledger, population_requested, lead);
-    catalog_fingerprint(lead->generation->catalog, configuration);
+    catalog_fingerprint(lead->generation->catalog, lead->database->name, configuration);
     ledger_configure(&lead->ledger, configuration, configured, lead);
     over(lead);
 }
@@ -274,7 +274,8 @@ static void connect_now(void *data)
                                .application_name = "pgchime install",
                                .settings = pg_leader_settings,
                                .setting_count = pg_leader_setting_count,
-                               .connect_timeout = CONNECT_TIMEOUT};
+                               .connect_timeout = CONNECT_TIMEOUT,
+                               .server = &lead->ledger.server};
     lead->swap->connection = pg_open(lead->loop, lead->resolver, &target, &handlers, lead);
 }
 

@@ -362,6 +362,7 @@ static void checked(void *data, const struct pg_reply *reply)
         return;
     }
     struct watching_names channels = watch_list_channels(&watch->list);
+    watching_note_listener(&watch->lead->ledger, &identity, noted, watch->lead);
     watching_listen(watch->connection, &channels, listened, watch);
     free((void *)channels.items);
 }
@@ -386,7 +387,8 @@ static void connect_now(struct watch *watch)
                                .application_name = "pgchime watch",
                                .settings = pg_watch_settings,
                                .setting_count = pg_watch_setting_count,
-                               .connect_timeout = CONNECT_TIMEOUT};
+                               .connect_timeout = CONNECT_TIMEOUT,
+                               .server = &lead->ledger.server};
     watch->phase = PHASE_CONNECTING;
     loop_timer_clear(watch->beat_timer);
     watch->connection = pg_open(lead->loop, lead->resolver, &target, &handlers, watch);

@@ -22,10 +22,19 @@ static void send_one(struct pg_connection *connection, const char *name, const c
 
 void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data)
 {
-    send_one(connection, "chime_look",
-             "SELECT l.token, l.instance, coalesce(chime.backend_alive(l.pid, l.backend_start), false),"
-             " pg_catalog.clock_timestamp(), pg_catalog.pg_postmaster_start_time() FROM chime.leader l",
-             0, NULL, callback, data);
+    send_one(
+        connection, "chime_look",
+        "SELECT l.token, l.instance, l.configuration, coalesce(chime.backend_alive(l.pid, l.backend_start), false),"
+        " chime.leader_sign(), pg_catalog.clock_timestamp(), pg_catalog.pg_postmaster_start_time(), l.system, "
+        "l.timeline"
+        " FROM chime.leader l",
+        0, NULL, callback, data);
+}
+
+/* "" for NULL. */
+static void copy_value(char *target, size_t size, const char *value)
+{
+    snprintf(target, size, "%s", value != NULL ? value : "");
 }
 
 bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat)
@@ -34,21 +43,43 @@ bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat)
     if (!pg_reply_ok(reply) || pg_reply_rows(reply, 0) != 1) {
         return false;
     }
-    const char *token = pg_reply_value(reply, 0, 0, 0);
-    const char *instance = pg_reply_value(reply, 0, 0, 1);
-    snprintf(seat->token, sizeof seat->token, "%s", token != NULL ? token : "");
-    snprintf(seat->instance, sizeof seat->instance, "%s", instance != NULL ? instance : "");
-    seat->held = pg_reply_value(reply, 0, 0, 2)[0] == 't';
-    seat->now = answer_instant(pg_reply_value(reply, 0, 0, 3));
-    seat->server_start = answer_instant(pg_reply_value(reply, 0, 0, 4));
+    const char *timeline = pg_reply_value(reply, 0, 0, 8);
+    copy_value(seat->token, sizeof seat->token, pg_reply_value(reply, 0, 0, 0));
+    copy_value(seat->instance, sizeof seat->instance, pg_reply_value(reply, 0, 0, 1));
+    copy_value(seat->configuration, sizeof seat->configuration, pg_reply_value(reply, 0, 0, 2));
+    seat->held = pg_reply_value(reply, 0, 0, 3)[0] == 't';
+    copy_value(seat->sign, sizeof seat->sign, pg_reply_value(reply, 0, 0, 4));
+    seat->now = answer_instant(pg_reply_value(reply, 0, 0, 5));
+    seat->server_start = answer_instant(pg_reply_value(reply, 0, 0, 6));
+    copy_value(seat->led.system, sizeof seat->led.system, pg_reply_value(reply, 0, 0, 7));
+    seat->led.timeline = timeline != NULL ? atoi(timeline) : 0;
     return true;
 }
 
-void ledger_take_over(struct pg_connection *connection, const char *seen, const char *instance,
-                      const char *configuration, pg_callback *callback, void *data)
+void ledger_end_silent(struct pg_connection *connection, const struct ledger_seat *seat, pg_callback *callback,
+                       void *data)
 {
-    const char *parameters[] = {seen, instance, configuration};
-    send_one(connection, NULL, "SELECT epoch, token FROM chime.take_over($1, $2, $3)", 3, parameters, callback, data);
+    const char *parameters[] = {seat->token, seat->sign};
+    send_one(connection, NULL, "SELECT chime.end_silent($1, $2)", 2, parameters, callback, data);
+}
+
+void ledger_follow(struct pg_connection *connection, const char *instance, const char *configuration,
+                   pg_callback *callback, void *data)
+{
+    const char *parameters[] = {instance, configuration};
+    send_one(connection, NULL, "SELECT chime.follow($1, $2)", 2, parameters, callback, data);
+}
+
+void ledger_take_over(struct pg_connection *connection, const struct ledger_seat *seen, const char *instance,
+                      const char *configuration, const struct pg_lineage *lineage, pg_callback *callback, void *data)
+{
+    char timeline[16];
+    snprintf(timeline, sizeof timeline, "%d", lineage->timeline);
+    const char *parameters[] = {seen->token[0] != '\0' ? seen->token : NULL, instance, configuration,
+                                lineage->system[0] != '\0' ? lineage->system : NULL,
+                                lineage->timeline > 0 ? timeline : NULL};
+    send_one(connection, NULL, "SELECT epoch, token FROM chime.take_over($1, $2, $3, $4, $5)", COUNT_OF(parameters),
+             parameters, callback, data);
 }
 
 bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger)

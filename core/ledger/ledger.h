@@ -22,9 +22,10 @@
 #define LEDGER_NOT_LEADER "CH001"
 #define LEDGER_TOKEN_SIZE 37
 
-/* The authority to write: a session and the token it took. */
+/* The authority to write: a session and the token it took, and where: every other session of the leadership is to be there too. */
 struct ledger {
     struct pg_connection *connection;
+    struct pg_server server;
     char token[LEDGER_TOKEN_SIZE];
     int64_t epoch;
 };
@@ -82,18 +83,27 @@ struct ledger_wish {
     char *reason;              /* in words, who included: "suspended by ann: too noisy"; NULL for RUN */
 };
 
-/* The seat. `seen` is the token last read, NULL when the seat is empty. */
+/* The seat. `seen` is how it was at the last look. */
 void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data);
 struct ledger_seat {
     char token[LEDGER_TOKEN_SIZE]; /* "" when nobody sits */
     char instance[256];
-    bool held;   /* its session is still there */
-    instant now; /* the database's clock */
+    char configuration[17];
+    bool held;     /* its session is still there */
+    char sign[40]; /* of life: another text with each thing that session did; "" while it does one */
+    instant now;   /* the database's clock */
     instant server_start;
+    struct pg_lineage led; /* the highest timeline this database was led on */
 };
 bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat);
-void ledger_take_over(struct pg_connection *connection, const char *seen, const char *instance,
-                      const char *configuration, pg_callback *callback, void *data);
+/* Ends the session that holds the seat, if that is still the one that gave this sign of life last. */
+void ledger_end_silent(struct pg_connection *connection, const struct ledger_seat *seat, pg_callback *callback,
+                       void *data);
+/* For people: that this session's daemon would lead if nobody did. */
+void ledger_follow(struct pg_connection *connection, const char *instance, const char *configuration,
+                   pg_callback *callback, void *data);
+void ledger_take_over(struct pg_connection *connection, const struct ledger_seat *seen, const char *instance,
+                      const char *configuration, const struct pg_lineage *lineage, pg_callback *callback, void *data);
 /* True when the seat is ours now: fills token and epoch. */
 bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger);
 /* The seat's configuration is another one now: its fingerprint. */

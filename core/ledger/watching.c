@@ -90,6 +90,25 @@ const char *watching_view(const struct pg_reply *reply, size_t index)
     return pg_reply_value(reply, 0, index, 0);
 }
 
+/* --- the session itself ------------------------------------------------------------------------------------------------ */
+
+void watching_note_listener(const struct ledger *ledger, const struct pg_identity *session, pg_callback *callback,
+                            void *data)
+{
+    char pid[NUMBER_SIZE];
+    snprintf(pid, sizeof pid, "%d", session->pid);
+    const char *parameters[] = {ledger->token, pid, session->backend_start};
+    send_one(ledger->connection, NULL, "SELECT chime.note_listener($1, $2, $3)", COUNT_OF(parameters), parameters,
+             callback, data);
+}
+
+void watching_end_listener(const struct ledger *ledger, pg_callback *callback, void *data)
+{
+    const char *parameters[] = {ledger->token};
+    send_one(ledger->connection, NULL, "SELECT chime.end_listener($1)", COUNT_OF(parameters), parameters, callback,
+             data);
+}
+
 /* --- for people -------------------------------------------------------------------------------------------------------- */
 
 void watching_note(const struct ledger *ledger, enum watching_state state, const char *reason, int pid,

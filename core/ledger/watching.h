@@ -36,6 +36,11 @@ const char *watching_view(const struct pg_reply *reply, size_t index);
 
 enum watching_state { WATCHING_OFF, WATCHING_ON, WATCHING_DEGRADED };
 
+/* Written through the leader's session: which session is about to listen; and that the one an earlier leader wrote down is to end. */
+void watching_note_listener(const struct ledger *ledger, const struct pg_identity *session, pg_callback *callback,
+                            void *data);
+void watching_end_listener(const struct ledger *ledger, pg_callback *callback, void *data);
+
 /* For people: chime.watch. `reason` NULL while nothing is wrong, `pid` 0 without a session. */
 void watching_note(const struct ledger *ledger, enum watching_state state, const char *reason, int pid,
                    const struct watching_names *channels, const struct watching_names *views, pg_callback *callback,

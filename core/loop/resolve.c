@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 
+#define RESOLVE_MAX 16 /* addresses of one name; further ones are not tried */
+
 struct resolver {
     struct loop *loop;
     struct evdns_base *base;
@@ -20,7 +22,8 @@ struct resolver_query {
     struct evdns_getaddrinfo_request *request; /* NULL once answered */
     resolve_callback *callback;                /* NULL once cancelled */
     void *data;
-    char address[INET6_ADDRSTRLEN]; /* "" when there is none */
+    char addresses[RESOLVE_MAX][INET6_ADDRSTRLEN];
+    size_t count;
     const char *problem;
 };
 
@@ -64,8 +67,12 @@ static bool address_text(const struct evutil_addrinfo *found, char *text, size_t
 static void deliver(void *data)
 {
     struct resolver_query *query = data;
+    const char *addresses[RESOLVE_MAX];
+    for (size_t i = 0; i < query->count; i++) {
+        addresses[i] = query->addresses[i];
+    }
     if (query->callback != NULL) {
-        query->callback(query->data, query->address[0] != '\0' ? query->address : NULL, query->problem);
+        query->callback(query->data, addresses, query->count, query->problem);
     }
     free(query);
 }
@@ -75,8 +82,10 @@ static void answered(int status, struct evutil_addrinfo *found, void *argument)
 {
     struct resolver_query *query = argument;
     query->request = NULL;
-    if (status != 0 || found == NULL || !address_text(found, query->address, sizeof query->address)) {
-        query->address[0] = '\0';
+    for (const struct evutil_addrinfo *each = found; each != NULL && query->count < RESOLVE_MAX; each = each->ai_next) {
+        query->count += address_text(each, query->addresses[query->count], INET6_ADDRSTRLEN) ? 1 : 0;
+    }
+    if (query->count == 0) {
         query->problem = evutil_gai_strerror(status);
     }
     if (found != NULL) {

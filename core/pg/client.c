@@ -8,8 +8,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "pg/conninfo.h"
+#include "pg/pooler.h"
+#include "pg/session.h"
 
 #define CONNECT_TIMEOUT "10"
+#define CONNECT_TIMEOUT_EACH "3" /* of several hosts */
 
 struct pg_client {
     PGconn *connection;
@@ -29,7 +32,9 @@ static bool set_message(struct error *err, enum error_kind kind, const char *pre
 static bool connect_failed(const PGconn *connection, const struct conninfo *info, struct error *err)
 {
     set_message(err, ERROR_UNREACHABLE, "cannot connect: ", PQerrorMessage(connection));
-    return error_hint(err, "is the server running, and is the conninfo right (%s)?", conninfo_describe(info));
+    error_hint(err, "is the server running, and is the conninfo right (%s)?", conninfo_describe(info));
+    pooler_name(err);
+    return false;
 }
 
 /* What is not in the conninfo, for people's commands: they are to fail soon. */
@@ -37,7 +42,7 @@ static void add_connect_timeout(struct conninfo *info)
 {
     if (conninfo_value(info, "connect_timeout") == NULL && info->count < CONNINFO_MAX) {
         info->keywords[info->count] = "connect_timeout";
-        info->values[info->count++] = CONNECT_TIMEOUT;
+        info->values[info->count++] = info->host_count > 1 ? CONNECT_TIMEOUT_EACH : CONNECT_TIMEOUT;
     }
 }
 
@@ -46,6 +51,22 @@ static void ignore_notice(void *data, const PGresult *result)
 {
     (void)data;
     (void)result;
+}
+
+/* What is read of another session than the one asked, or of a standby, is not what holds. */
+static bool check_server(struct pg_client *client, struct error *err)
+{
+    struct pg_rows rows;
+    if (!pg_client_query(client, "SELECT pg_backend_pid(), pg_is_in_recovery()", NULL, 0, &rows, err)) {
+        return false;
+    }
+    bool own = atoi(pg_rows_value(&rows, 0, 0)) == PQbackendPID(client->connection);
+    bool standby = pg_rows_value(&rows, 0, 1)[0] == 't';
+    pg_rows_finish(&rows);
+    if (!own) {
+        return pooler_refuse(err);
+    }
+    return !standby || pg_refuse_standby(err);
 }
 
 struct pg_client *pg_client_open(const char *conninfo, struct error *err)
@@ -69,6 +90,10 @@ struct pg_client *pg_client_open(const char *conninfo, struct error *err)
         client = NULL;
     } else {
         PQsetNoticeReceiver(client->connection, ignore_notice, NULL);
+        if (!check_server(client, err)) {
+            pg_client_close(client);
+            client = NULL;
+        }
     }
     conninfo_finish(&info);
     return client;

@@ -3,8 +3,8 @@
  * Does: connect with what the configuration says and what our statements rely on (UTC, ISO dates, empty search_path),
  *   bind parameters, say what failed with the way out.
  * Does not: retry, or belong anywhere near the event loop.
- * Failures: ERROR_UNREACHABLE when there is no connection (any more), ERROR_REFUSED for a role that may not,
- *   ERROR_FAILED with the SQLSTATE for the rest. */
+ * Failures: ERROR_UNREACHABLE when there is no connection (any more), ERROR_REFUSED for a role that may not, a standby, or a pooler in
+ *   between, ERROR_FAILED with the SQLSTATE for the rest. */
 #ifndef CHIME_PG_CLIENT_H
 #define CHIME_PG_CLIENT_H
 

@@ -8,21 +8,19 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "pg/conninfo.h"
+#include "pg/dial.h"
 #include "pg/request.h"
 
 enum pg_state {
-    PG_RESOLVING,  /* waits for addresses */
-    PG_CONNECTING, /* PQconnectPoll has the word */
-    PG_READY,      /* requests may be sent */
-    PG_ENDED,      /* the server or the network ended it; the owner has yet to close */
-    PG_CLOSED,     /* freed at the end of this turn of the loop */
+    PG_DIALLING,
+    PG_READY,  /* requests may be sent */
+    PG_ENDED,  /* the server or the network ended it; the owner has yet to close */
+    PG_CLOSED, /* freed at the end of this turn of the loop */
     PG_STATE_COUNT
 };
 
 static const bool transition_allowed[PG_STATE_COUNT][PG_STATE_COUNT] = {
-    [PG_RESOLVING] = {[PG_CONNECTING] = true, [PG_ENDED] = true, [PG_CLOSED] = true},
-    [PG_CONNECTING] = {[PG_READY] = true, [PG_ENDED] = true, [PG_CLOSED] = true},
+    [PG_DIALLING] = {[PG_READY] = true, [PG_ENDED] = true, [PG_CLOSED] = true},
     [PG_READY] = {[PG_ENDED] = true, [PG_CLOSED] = true},
     [PG_ENDED] = {[PG_CLOSED] = true},
 };
@@ -31,18 +29,15 @@ static const bool transition_allowed[PG_STATE_COUNT][PG_STATE_COUNT] = {
 
 struct pg_connection {
     struct loop *loop;
-    struct resolver *resolver;
     const struct pg_handlers *handlers;
     void *data;
     enum pg_state state;
-    struct conninfo info;
-    size_t resolving; /* index of the host whose address is awaited */
-    struct resolver_query *query;
-    char **addresses;
+    struct dial *dial; /* DIALLING */
+    size_t host;
+    char server_wanted[40];
     PGconn *pg;
     struct loop_watch *watch;
-    struct loop_timer *deadline;
-    struct error reason; /* why it could not be opened, delivered in a turn of its own */
+    struct error reason; /* why it ends, delivered in a turn of its own */
     struct pg_request *first;
     struct pg_request **last;
     const char *prepared[PREPARED_MAX];
@@ -73,21 +68,15 @@ static void release_wire(struct pg_connection *connection)
 {
     loop_watch_destroy(connection->watch);
     connection->watch = NULL;
-    loop_timer_destroy(connection->deadline);
-    connection->deadline = NULL;
-    if (connection->query != NULL) {
-        resolver_query_cancel(connection->query);
-        connection->query = NULL;
-    }
+    dial_destroy(connection->dial);
+    connection->dial = NULL;
     PQfinish(connection->pg);
     connection->pg = NULL;
 }
 
 static void connection_free(void *data)
 {
-    struct pg_connection *connection = data;
-    conninfo_finish(&connection->info);
-    free(connection);
+    free(data);
 }
 
 void pg_close(struct pg_connection *connection)
@@ -108,7 +97,7 @@ static void lose_pending(struct pg_connection *connection, const char *reason)
 {
     move_to(connection, PG_ENDED);
     release_wire(connection);
-    loop_forget(connection->loop, connection); /* a step of its opening, or an end that was to be told */
+    loop_forget(connection->loop, connection); /* an end that was to be told */
     while (connection->state == PG_ENDED && connection->first != NULL) {
         struct pg_request *request = take_first(connection);
         request_lose(request, reason);
@@ -145,9 +134,6 @@ static void end_with_libpq_error(struct pg_connection *connection)
         length = strlen(message);
     }
     error_set(&err, ERROR_UNREACHABLE, "%.*s", (int)length, message);
-    if (connection->state == PG_CONNECTING) {
-        error_hint(&err, "tried %s", conninfo_describe(&connection->info));
-    }
     end(connection, &err);
 }
 
@@ -161,14 +147,6 @@ static void fail_later(struct pg_connection *connection, const struct error *err
 {
     connection->reason = *err;
     loop_defer(connection->loop, end_deferred, connection);
-}
-
-static void deadline_passed(void *data)
-{
-    struct pg_connection *connection = data;
-    struct error err;
-    error_set(&err, ERROR_UNREACHABLE, "no connection in time to %s", conninfo_describe(&connection->info));
-    end(connection, &err);
 }
 
 /* --- reading --------------------------------------------------------------------------------------------------------- */
@@ -430,133 +408,39 @@ void pg_forget_prepared(struct pg_connection *connection)
 
 /* --- opening --------------------------------------------------------------------------------------------------------- */
 
-static void ignore_notice(void *unused, const char *message)
+static void become_ready(void *data, PGconn *pg, size_t host)
 {
-    (void)unused;
-    log_debug("server: %.*s", (int)strcspn(message, "\n"), message);
-}
-
-static void connect_poll(struct pg_connection *connection);
-
-static void connect_event(void *data, bool readable, bool writable)
-{
-    (void)readable;
-    (void)writable;
-    connect_poll(data);
-}
-
-/* libpq may change its socket between steps, so each step watches anew. */
-static void watch_wire(struct pg_connection *connection, loop_watch_callback *callback, bool readable, bool writable)
-{
-    loop_watch_destroy(connection->watch);
-    connection->watch = loop_watch_create(connection->loop, PQsocket(connection->pg), callback, connection);
-    loop_watch_set(connection->watch, readable, writable);
-}
-
-static void become_ready(struct pg_connection *connection)
-{
-    PQsetnonblocking(connection->pg, 1);
-    PQenterPipelineMode(connection->pg);
-    loop_timer_destroy(connection->deadline);
-    connection->deadline = NULL;
-    watch_wire(connection, wire_event, true, false);
+    struct pg_connection *connection = data;
+    dial_destroy(connection->dial);
+    connection->dial = NULL;
+    connection->pg = pg;
+    connection->host = host;
+    PQsetnonblocking(pg, 1);
+    PQenterPipelineMode(pg);
+    connection->watch = loop_watch_create(connection->loop, PQsocket(pg), wire_event, connection);
+    loop_watch_set(connection->watch, true, false);
     move_to(connection, PG_READY);
     connection->handlers->ready(connection->data);
 }
 
-static void connect_poll(struct pg_connection *connection)
+static void dial_failed(void *data, const struct error *reason)
 {
-    switch (PQconnectPoll(connection->pg)) {
-    case PGRES_POLLING_READING:
-        watch_wire(connection, connect_event, true, false);
-        break;
-    case PGRES_POLLING_WRITING:
-        watch_wire(connection, connect_event, false, true);
-        break;
-    case PGRES_POLLING_OK:
-        become_ready(connection);
-        break;
-    case PGRES_POLLING_FAILED:
-    case PGRES_POLLING_ACTIVE:
-    default:
-        end_with_libpq_error(connection);
-        break;
-    }
-}
-
-static void connect_start(void *data)
-{
-    struct pg_connection *connection = data;
-    move_to(connection, PG_CONNECTING);
-    connection->pg = PQconnectStartParams(connection->info.keywords, connection->info.values, 0);
-    if (connection->pg == NULL) {
-        fatal("out of memory");
-    }
-    PQsetNoticeProcessor(connection->pg, ignore_notice, NULL);
-    if (PQstatus(connection->pg) == CONNECTION_BAD) {
-        end_with_libpq_error(connection);
-        return;
-    }
-    watch_wire(connection, connect_event, false, true);
-}
-
-static void resolve_next(void *data);
-
-static void resolved(void *data, const char *address, const char *problem)
-{
-    struct pg_connection *connection = data;
-    connection->query = NULL;
-    if (address == NULL) {
-        log_warning("host \"%s\" has no address: %s", connection->info.hosts[connection->resolving], problem);
-    }
-    connection->addresses[connection->resolving++] = arena_strdup(connection->info.arena, address);
-    resolve_next(connection);
-}
-
-static void resolve_next(void *data)
-{
-    struct pg_connection *connection = data;
-    struct conninfo *info = &connection->info;
-    while (connection->resolving < info->host_count && !conninfo_needs_address(info, connection->resolving)) {
-        connection->resolving++;
-    }
-    if (connection->resolving < info->host_count) {
-        connection->query = resolve(connection->resolver, info->hosts[connection->resolving], resolved, connection);
-        return;
-    }
-    bool needed = false;
-    for (size_t i = 0; i < info->host_count; i++) {
-        needed = needed || conninfo_needs_address(info, i);
-    }
-    if (needed && !conninfo_set_addresses(info, (const char *const *)connection->addresses)) {
-        struct error err;
-        error_set(&err, ERROR_UNREACHABLE, "no host of the conninfo has an address");
-        error_hint(&err, "check the names in %s, and this machine's resolver", conninfo_describe(info));
-        end(connection, &err);
-        return;
-    }
-    connect_start(connection);
+    end(data, reason);
 }
 
 struct pg_connection *pg_open(struct loop *loop, struct resolver *resolver, const struct pg_target *target,
                               const struct pg_handlers *handlers, void *data)
 {
+    static const struct dial_handlers dialling = {.connected = become_ready, .failed = dial_failed};
     struct pg_connection *connection = xcalloc(1, sizeof *connection);
-    struct error err;
     connection->loop = loop;
-    connection->resolver = resolver;
     connection->handlers = handlers;
     connection->data = data;
     connection->last = &connection->first;
-    if (!conninfo_read(&connection->info, target, &err)) {
-        fail_later(connection, &err);
-        return connection;
+    if (target->server != NULL) {
+        snprintf(connection->server_wanted, sizeof connection->server_wanted, "%s", target->server->started);
     }
-    connection->addresses = arena_alloc(connection->info.arena,
-                                        (connection->info.host_count + 1) * sizeof *connection->addresses);
-    connection->deadline = loop_timer_create(loop, deadline_passed, connection);
-    loop_timer_set(connection->deadline, target->connect_timeout);
-    loop_defer(loop, resolve_next, connection);
+    connection->dial = dial_start(loop, resolver, target, &dialling, connection);
     return connection;
 }
 
@@ -586,4 +470,29 @@ int pg_backend_pid(const struct pg_connection *connection)
 int pg_server_version(const struct pg_connection *connection)
 {
     return connection->state == PG_READY ? PQserverVersion(connection->pg) : 0;
+}
+
+size_t pg_host_in_use(const struct pg_connection *connection)
+{
+    return connection->host;
+}
+
+static const char *text_or_none(const char *text)
+{
+    return text != NULL ? text : "";
+}
+
+void pg_place(const struct pg_connection *connection, struct pg_server *server)
+{
+    *server = (struct pg_server){0};
+    if (connection->state == PG_READY) {
+        snprintf(server->host, sizeof server->host, "%s", text_or_none(PQhost(connection->pg)));
+        snprintf(server->address, sizeof server->address, "%s", text_or_none(PQhostaddr(connection->pg)));
+        snprintf(server->port, sizeof server->port, "%s", text_or_none(PQport(connection->pg)));
+    }
+}
+
+const char *pg_server_wanted(const struct pg_connection *connection)
+{
+    return connection->server_wanted;
 }

@@ -1,6 +1,6 @@
 /* One connection to PostgreSQL as a state machine that never blocks: the only way the daemon talks to a server.
  *
- * Does: resolve, connect, send requests in pipelines, hand back results, pass on notifications, say why it closed.
+ * Does: connect (dial.h says how), send requests in pipelines, hand back results, pass on notifications, say why it closed.
  * Does not: retry, reconnect, or know what it is used for.
  * Requests are answered in the order they were sent. A request is one transaction where its statements make it one: its
  * statements travel in one flush and end at one synchronisation point, so a failed one skips the rest.
@@ -26,12 +26,22 @@ struct pg_setting {
     const char *value;
 };
 
+/* One server, as a session met it: a list of hosts may lead the next one elsewhere. */
+struct pg_server {
+    char host[256];
+    char address[64]; /* "" for a socket */
+    char port[16];
+    char started[40]; /* as the server wrote it; "" until pg_read_server */
+};
+
 struct pg_target {
     const char *conninfo; /* as libpq reads it; ours is added behind its `options` */
     const char *application_name;
     const struct pg_setting *settings;
     size_t setting_count;
-    duration connect_timeout; /* from pg_open to ready */
+    duration connect_timeout;       /* for one host; several have less each (dial.h) */
+    size_t first_host;              /* of the conninfo's hosts, where to begin */
+    const struct pg_server *server; /* no other will do; NULL: any. Borrowed during pg_open */
 };
 
 struct pg_handlers {
@@ -53,6 +63,11 @@ bool pg_is_idle(const struct pg_connection *connection);        /* ready, nothin
 bool pg_in_transaction(const struct pg_connection *connection); /* as of the last answer: open or failed transaction */
 int pg_backend_pid(const struct pg_connection *connection);     /* 0 before ready */
 int pg_server_version(const struct pg_connection *connection);  /* 150004; 0 before ready */
+size_t pg_host_in_use(const struct pg_connection *connection);  /* its place in the conninfo */
+/* Where a ready connection leads to, without `started`. */
+void pg_place(const struct pg_connection *connection, struct pg_server *server);
+/* The `started` of the server that it was to lead to; "" for any. */
+const char *pg_server_wanted(const struct pg_connection *connection);
 
 /* One statement. With a name it is prepared on first use in this connection and stays so. */
 struct pg_statement {

@@ -61,7 +61,8 @@ static void set_options(struct conninfo *info, const struct pg_target *target)
     buffer_finish(&options);
 }
 
-static size_t split(struct arena *arena, const char *list, char ***parts)
+/* The parts of a list; NULL for one that is empty. */
+static size_t split(struct arena *arena, const char *list, const char ***parts)
 {
     size_t count = 1;
     for (const char *c = list; *c != '\0'; c++) {
@@ -70,10 +71,62 @@ static size_t split(struct arena *arena, const char *list, char ***parts)
     *parts = arena_alloc(arena, count * sizeof **parts);
     for (size_t i = 0; i < count; i++) {
         size_t length = strcspn(list, ",");
-        (*parts)[i] = arena_strndup(arena, list, length);
+        (*parts)[i] = length > 0 ? arena_strndup(arena, list, length) : NULL;
         list += length + 1;
     }
     return count;
+}
+
+/* No parts when the parameter is absent or empty. */
+static size_t split_value(struct conninfo *info, const char *keyword, const char ***parts)
+{
+    const char *list = conninfo_value(info, keyword);
+    *parts = NULL;
+    return list != NULL && list[0] != '\0' ? split(info->arena, list, parts) : 0;
+}
+
+/* libpq's own rules, and its words. */
+static bool list_hosts(struct conninfo *info, struct error *err)
+{
+    const char **names;
+    const char **addresses;
+    const char **ports;
+    size_t name_count = split_value(info, "host", &names);
+    size_t address_count = split_value(info, "hostaddr", &addresses);
+    size_t port_count = split_value(info, "port", &ports);
+    info->host_count = address_count > 0 ? address_count : name_count > 0 ? name_count : 1;
+    if (name_count > 0 && name_count != info->host_count) {
+        return error_set(err, ERROR_CONFIG, "conninfo: could not match %zu host names to %zu hostaddr values",
+                         name_count, address_count);
+    }
+    if (port_count > 1 && port_count != info->host_count) {
+        return error_set(err, ERROR_CONFIG, "conninfo: could not match %zu port numbers to %zu hosts", port_count,
+                         info->host_count);
+    }
+    info->hosts = arena_alloc(info->arena, info->host_count * sizeof *info->hosts);
+    for (size_t i = 0; i < info->host_count; i++) {
+        info->hosts[i] = (struct conninfo_host){.name = name_count > 0 ? names[i] : NULL,
+                                                .address = address_count > 0 ? addresses[i] : NULL,
+                                                .port = port_count > 1    ? ports[i]
+                                                        : port_count == 1 ? ports[0]
+                                                                          : NULL};
+    }
+    return true;
+}
+
+static const char *describe(struct conninfo *info)
+{
+    const char *host = conninfo_value(info, "host");
+    const char *address = conninfo_value(info, "hostaddr");
+    const char *port = conninfo_value(info, "port");
+    const char *database = conninfo_value(info, "dbname");
+    const char *user = conninfo_value(info, "user");
+    return arena_printf(info->arena, "host %s%s%s database %s%s%s",
+                        host != NULL      ? host
+                        : address != NULL ? address
+                                          : "default",
+                        port != NULL ? " port " : "", port != NULL ? port : "", database != NULL ? database : "default",
+                        user != NULL ? " user " : "", user != NULL ? user : "");
 }
 
 static bool copy_parsed(struct conninfo *info, const PQconninfoOption *parsed, struct error *err)
@@ -108,10 +161,11 @@ static bool conninfo_parse(struct conninfo *info, const char *text, struct error
 bool conninfo_read(struct conninfo *info, const struct pg_target *target, struct error *err)
 {
     *info = (struct conninfo){.arena = arena_create()};
-    if (!conninfo_parse(info, target->conninfo, err)) {
+    if (!conninfo_parse(info, target->conninfo, err) || !list_hosts(info, err)) {
         conninfo_finish(info);
         return false;
     }
+    info->description = describe(info);
     set_options(info, target);
     set_default(info, "application_name", target->application_name);
     set(info, "client_encoding", "UTF8");
@@ -119,9 +173,8 @@ bool conninfo_read(struct conninfo *info, const struct pg_target *target, struct
     set_default(info, "keepalives_interval", "2");
     set_default(info, "keepalives_count", "3");
     set_default(info, "tcp_user_timeout", "10000");
-    const char *host = conninfo_value(info, "host");
-    if (host != NULL && conninfo_value(info, "hostaddr") == NULL) {
-        info->host_count = split(info->arena, host, &info->hosts);
+    if (info->host_count > 1) {
+        set_default(info, "target_session_attrs", "primary");
     }
     return true;
 }
@@ -142,54 +195,37 @@ const char *conninfo_value(const struct conninfo *info, const char *keyword)
     return NULL;
 }
 
-bool conninfo_needs_address(const struct conninfo *info, size_t host)
+bool conninfo_needs_address(const struct conninfo_host *host)
 {
-    const char *name = info->hosts[host];
+    const char *name = host->name;
     unsigned char address[sizeof(struct in6_addr)];
-    return name[0] != '\0' && name[0] != '/' && name[0] != '@' && inet_pton(AF_INET, name, address) != 1 &&
-           inet_pton(AF_INET6, name, address) != 1;
+    return name != NULL && host->address == NULL && name[0] != '/' && name[0] != '@' &&
+           inet_pton(AF_INET, name, address) != 1 && inet_pton(AF_INET6, name, address) != 1;
 }
 
-bool conninfo_set_addresses(struct conninfo *info, const char *const *addresses)
+/* What an earlier choice or the user's list has set is emptied, which libpq takes as not given. */
+static void choose(struct conninfo *info, const char *keyword, const char *value)
 {
-    struct buffer hosts = {0};
-    struct buffer found = {0};
-    struct buffer ports = {0};
-    char **port_list = NULL;
-    const char *port = conninfo_value(info, "port");
-    size_t port_count = port != NULL ? split(info->arena, port, &port_list) : 0;
-    bool any = false;
-    for (size_t i = 0; i < info->host_count; i++) {
-        if (addresses[i] == NULL && conninfo_needs_address(info, i)) {
-            continue;
-        }
-        buffer_printf(&hosts, "%s%s", any ? "," : "", info->hosts[i]);
-        buffer_printf(&found, "%s%s", any ? "," : "", addresses[i] != NULL ? addresses[i] : "");
-        if (port_count > 1) {
-            buffer_printf(&ports, "%s%s", any ? "," : "", i < port_count ? port_list[i] : "");
-        }
-        any = true;
+    if (value != NULL || find(info, keyword) != NULL) {
+        set(info, keyword, value != NULL ? value : "");
     }
-    if (any) {
-        set(info, "host", arena_strdup(info->arena, buffer_text(&hosts)));
-        set(info, "hostaddr", arena_strdup(info->arena, buffer_text(&found)));
-        if (port_count > 1) {
-            set(info, "port", arena_strdup(info->arena, buffer_text(&ports)));
-        }
-    }
-    buffer_finish(&hosts);
-    buffer_finish(&found);
-    buffer_finish(&ports);
-    return any;
+}
+
+void conninfo_choose(struct conninfo *info, const struct conninfo_host *host, const char *address)
+{
+    choose(info, "host", host->name);
+    choose(info, "hostaddr", address != NULL ? address : host->address);
+    choose(info, "port", host->port);
+}
+
+duration conninfo_timeout(const struct conninfo *info)
+{
+    const char *text = conninfo_value(info, "connect_timeout");
+    long seconds = text != NULL ? strtol(text, NULL, 10) : 0;
+    return seconds <= 0 ? 0 : (seconds < 2 ? 2 : seconds) * USEC_PER_SEC;
 }
 
 const char *conninfo_describe(const struct conninfo *info)
 {
-    const char *host = conninfo_value(info, "host");
-    const char *port = conninfo_value(info, "port");
-    const char *database = conninfo_value(info, "dbname");
-    const char *user = conninfo_value(info, "user");
-    return arena_printf(info->arena, "host %s%s%s database %s%s%s", host != NULL ? host : "default",
-                        port != NULL ? " port " : "", port != NULL ? port : "", database != NULL ? database : "default",
-                        user != NULL ? " user " : "", user != NULL ? user : "");
+    return info->description;
 }

@@ -1,6 +1,6 @@
 /* Connection parameters: the user's conninfo with our session settings behind it.
  *
- * Does: parse, add, list hosts that need resolving, put addresses in. Does not connect. */
+ * Does: parse, add, list the hosts, choose one of them. Does not connect. */
 #ifndef CHIME_PG_CONNINFO_H
 #define CHIME_PG_CONNINFO_H
 
@@ -8,28 +8,40 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/instant.h"
 #include "pg/connection.h"
 
 #define CONNINFO_MAX 64
+
+/* NULL: not given. */
+struct conninfo_host {
+    const char *name; /* also a socket folder or an address */
+    const char *address;
+    const char *port;
+};
 
 struct conninfo {
     size_t count;
     const char *keywords[CONNINFO_MAX + 1]; /* NULL-terminated, as PQconnectStartParams takes them */
     const char *values[CONNINFO_MAX + 1];
     struct arena *arena;
-    char **hosts; /* the parts of `host`; NULL when none is given */
-    size_t host_count;
+    struct conninfo_host *hosts; /* as in `host`, `hostaddr` and `port`, in their order */
+    size_t host_count;           /* at least 1; of one without name and address libpq knows the default */
+    const char *description;
 };
 
-/* Checks and splits; false with an error that names what libpq found wrong. */
+/* Checks and splits; false with an error that names what libpq found wrong. With several hosts, only a primary is accepted unless the user
+ * says otherwise (target_session_attrs). */
 bool conninfo_read(struct conninfo *info, const struct pg_target *target, struct error *err) CHIME_MUST_CHECK;
 void conninfo_finish(struct conninfo *info);
 const char *conninfo_value(const struct conninfo *info, const char *keyword); /* NULL when not given */
-/* True for a name: not a socket folder, not an address. */
-bool conninfo_needs_address(const struct conninfo *info, size_t host);
-/* Sets hostaddr from one address per host; a NULL address leaves that host (and its port) out. False when none is left. */
-bool conninfo_set_addresses(struct conninfo *info, const char *const *addresses);
-/* For messages: host, port, dbname, user; never the password. Text of the arena. */
+/* True for a name: not a socket folder, not an address, and none is given beside it. */
+bool conninfo_needs_address(const struct conninfo_host *host);
+/* From now on the parameters name that host alone. `address` NULL: the host's own, if it has one. Texts are borrowed. */
+void conninfo_choose(struct conninfo *info, const struct conninfo_host *host, const char *address);
+/* What `connect_timeout` says, as libpq reads it; 0 when it says nothing. */
+duration conninfo_timeout(const struct conninfo *info);
+/* For messages: hosts, ports, dbname, user; never the password. */
 const char *conninfo_describe(const struct conninfo *info);
 
 #endif

@@ -165,7 +165,8 @@ static void open_session(struct pool *pool)
                                .application_name = pool->settings.application_name,
                                .settings = pg_worker_settings,
                                .setting_count = pg_worker_setting_count,
-                               .connect_timeout = CONNECT_TIMEOUT};
+                               .connect_timeout = CONNECT_TIMEOUT,
+                               .server = pool->settings.server};
     session->pool = pool;
     session->state = SESSION_LENT;
     set_state(session, SESSION_OPENING);

@@ -18,6 +18,7 @@ struct pool_settings {
     const char *conninfo;         /* copied */
     const char *application_name; /* borrowed */
     int limit;
+    const struct pg_server *server; /* borrowed: where all of them are to be; NULL: anywhere */
 };
 
 struct pool_handlers {

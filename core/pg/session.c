@@ -5,13 +5,19 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "pg/pooler.h"
 
+/* The tcp_ settings are the server's side of it: by them it notices a client whose host or network went. */
 const struct pg_setting pg_leader_settings[] = {
     {"idle_session_timeout", "15s"},
     {"idle_in_transaction_session_timeout", "5s"},
     {"statement_timeout", "60s"},
     {"lock_timeout", "10s"},
     {"client_connection_check_interval", "1s"},
+    {"tcp_keepalives_idle", "5"},
+    {"tcp_keepalives_interval", "2"},
+    {"tcp_keepalives_count", "3"},
+    {"tcp_user_timeout", "10s"},
     {"search_path", ""},
     {"default_transaction_isolation", "read committed"},
     {"default_transaction_read_only", "off"},
@@ -30,6 +36,10 @@ const struct pg_setting pg_watch_settings[] = {
     {"statement_timeout", "10s"},
     {"lock_timeout", "1s"},
     {"client_connection_check_interval", "1s"},
+    {"tcp_keepalives_idle", "5"},
+    {"tcp_keepalives_interval", "2"},
+    {"tcp_keepalives_count", "3"},
+    {"tcp_user_timeout", "10s"},
     {"search_path", ""},
     {"default_transaction_isolation", "read committed"},
     {"default_transaction_read_only", "off"},
@@ -45,6 +55,10 @@ const struct pg_setting pg_worker_settings[] = {
     {"idle_session_timeout", "15s"},
     {"idle_in_transaction_session_timeout", "15s"},
     {"client_connection_check_interval", "1s"},
+    {"tcp_keepalives_idle", "5"},
+    {"tcp_keepalives_interval", "2"},
+    {"tcp_keepalives_count", "3"},
+    {"tcp_user_timeout", "10s"},
 };
 const size_t pg_worker_setting_count = COUNT_OF(pg_worker_settings);
 
@@ -56,7 +70,9 @@ void pg_check(struct pg_connection *connection, pg_callback *callback, void *dat
                " pg_catalog.pg_is_in_recovery(),"
                " pg_catalog.current_setting('idle_session_timeout'),"
                " pg_catalog.current_setting('client_connection_check_interval'),"
-               " pg_catalog.current_setting('session_replication_role')"
+               " pg_catalog.current_setting('session_replication_role'),"
+               " pg_catalog.to_char(pg_catalog.pg_postmaster_start_time() AT TIME ZONE 'UTC', "
+               "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
                " FROM pg_catalog.pg_stat_activity a WHERE a.pid = pg_catalog.pg_backend_pid()"};
     pg_send(connection, &check, 1, callback, data);
 }
@@ -67,8 +83,25 @@ static bool setting_took(const char *name, const char *found, const char *wanted
         return true;
     }
     error_set(err, ERROR_REFUSED, "%s is %s in a session that asked for %s", name, found, wanted);
-    return error_hint(err, "a pooler may drop session settings: connect to the server itself, or to a pool in session "
-                           "mode with ignore_startup_parameters unset");
+    return error_hint(err, "a pooler may drop session settings: connect to the server itself");
+}
+
+/* A list of hosts may lead from one connection to the next to another server. */
+static bool same_server(const struct pg_connection *connection, const char *started, struct error *err)
+{
+    const char *wanted = pg_server_wanted(connection);
+    if (wanted[0] == '\0' || strcmp(wanted, started) == 0) {
+        return true;
+    }
+    error_set(err, ERROR_REFUSED, "the session is on a server started at %s, the leader's on one started at %s",
+              started, wanted);
+    return error_hint(err, "one address leads to several servers: list each host in the conninfo instead");
+}
+
+bool pg_refuse_standby(struct error *err)
+{
+    error_set(err, ERROR_REFUSED, "the server is a standby");
+    return error_hint(err, "list all hosts in the conninfo, as in host=db1,db2: the primary among them is found");
 }
 
 bool pg_read_check(const struct pg_connection *connection, const struct pg_reply *reply, enum pg_purpose purpose,
@@ -84,9 +117,7 @@ bool pg_read_check(const struct pg_connection *connection, const struct pg_reply
         return false;
     }
     if (pg_reply_rows(reply, 0) != 1 || atoi(pg_reply_value(reply, 0, 0, 0)) != pg_backend_pid(connection)) {
-        error_set(err, ERROR_REFUSED,
-                  "the session that answers is not the one connected to: a pooler in transaction mode is in between");
-        return error_hint(err, "connect to the server itself, or to a pool in session mode");
+        return pooler_refuse(err);
     }
     const char *backend_start = pg_reply_value(reply, 0, 0, 1);
     if (backend_start == NULL) {
@@ -95,12 +126,39 @@ bool pg_read_check(const struct pg_connection *connection, const struct pg_reply
     }
     identity->pid = pg_backend_pid(connection);
     snprintf(identity->backend_start, sizeof identity->backend_start, "%s", backend_start);
-    if (purpose == PG_LEADER && pg_reply_value(reply, 0, 0, 2)[0] == 't') {
-        error_set(err, ERROR_REFUSED, "the server is a standby");
-        return error_hint(err, "list all hosts in the conninfo and add target_session_attrs=read-write");
+    if (pg_reply_value(reply, 0, 0, 2)[0] == 't') {
+        return pg_refuse_standby(err);
     }
-    return setting_took("idle_session_timeout", pg_reply_value(reply, 0, 0, 3), "15s", err) &&
+    return same_server(connection, pg_reply_value(reply, 0, 0, 6), err) &&
+           setting_took("idle_session_timeout", pg_reply_value(reply, 0, 0, 3), "15s", err) &&
            setting_took("client_connection_check_interval", pg_reply_value(reply, 0, 0, 4), "1s", err) &&
            (purpose != PG_LEADER ||
             setting_took("session_replication_role", pg_reply_value(reply, 0, 0, 5), "origin", err));
+}
+
+void pg_read_server(const struct pg_connection *connection, const struct pg_reply *reply, struct pg_server *server)
+{
+    pg_place(connection, server);
+    snprintf(server->started, sizeof server->started, "%s", pg_reply_value(reply, 0, 0, 6));
+}
+
+/* --- histories of a server --------------------------------------------------------------------------------------------- */
+
+/* Not of the control file: there the timeline changes with the first checkpoint after a promotion. */
+void pg_ask_lineage(struct pg_connection *connection, pg_callback *callback, void *data)
+{
+    static const struct pg_statement ask = {
+        .sql = "SELECT s.system_identifier, "
+               "pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8)"
+               " FROM pg_catalog.pg_control_system() s"};
+    pg_send(connection, &ask, 1, callback, data);
+}
+
+void pg_read_lineage(const struct pg_reply *reply, struct pg_lineage *lineage)
+{
+    *lineage = (struct pg_lineage){0};
+    if (pg_reply_ok(reply) && pg_reply_rows(reply, 0) == 1) {
+        snprintf(lineage->system, sizeof lineage->system, "%s", pg_reply_value(reply, 0, 0, 0));
+        lineage->timeline = (int)strtol(pg_reply_value(reply, 0, 0, 1), NULL, 16);
+    }
 }

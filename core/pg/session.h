@@ -30,8 +30,25 @@ extern const size_t pg_worker_setting_count;
 
 /* Asks the new session who it is and whether it is what was ordered. */
 void pg_check(struct pg_connection *connection, pg_callback *callback, void *data);
-/* False with the fault by name: too old a server, a pooler that mixes sessions, a setting that did not take, a standby. */
+/* False with the fault by name: too old a server, a pooler, a setting that did not take, a standby, another server than the target
+ * named. */
 bool pg_read_check(const struct pg_connection *connection, const struct pg_reply *reply, enum pg_purpose purpose,
                    struct pg_identity *identity, struct error *err);
+/* Of the same answer, which was accepted: where it came from. */
+void pg_read_server(const struct pg_connection *connection, const struct pg_reply *reply, struct pg_server *server);
+
+/* The error of a server that only follows another. Returns false. */
+bool pg_refuse_standby(struct error *err);
+
+/* --- histories of a server ------------------------------------------------------------------------------------------- */
+
+/* Each promotion of a standby begins a timeline; a primary on a lower one than was seen before was left behind by it. */
+struct pg_lineage {
+    char system[24]; /* the same for a primary and its standbys */
+    int timeline;    /* 0: the server does not tell, as some that are hosted do not */
+};
+
+void pg_ask_lineage(struct pg_connection *connection, pg_callback *callback, void *data);
+void pg_read_lineage(const struct pg_reply *reply, struct pg_lineage *lineage);
 
 #endif

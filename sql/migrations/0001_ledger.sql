@@ -16,13 +16,27 @@ CREATE TABLE chime.leader (
     pid           integer,
     backend_start timestamptz,
     since         timestamptz,
-    configuration text
+    configuration text,
+    system        text,
+    timeline      integer
 ) WITH (fillfactor = 50);
 INSERT INTO chime.leader DEFAULT VALUES;
 COMMENT ON TABLE chime.leader IS 'one row: the daemon that may start runs in this database';
 COMMENT ON COLUMN chime.leader.epoch IS 'number of the leadership, for people; steps back after a lossy failover';
 COMMENT ON COLUMN chime.leader.token IS 'random 128 bits: the authority; every claim and finish names it';
 COMMENT ON COLUMN chime.leader.configuration IS 'fingerprint of the leader''s catalog; daemons with equal ones agree';
+COMMENT ON COLUMN chime.leader.system IS 'identifier of the server and its standbys; with timeline, where this leader took its seat';
+COMMENT ON COLUMN chime.leader.timeline IS 'each promotion of a standby begins another; NULL where the server does not tell';
+
+CREATE TABLE chime.follower (
+    pid           integer PRIMARY KEY,
+    backend_start timestamptz NOT NULL,
+    instance      text NOT NULL,
+    since         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    configuration text NOT NULL
+);
+COMMENT ON TABLE chime.follower IS
+    'daemons that would lead if nobody did, each written once as it begins to follow; one whose session is gone follows no more';
 
 CREATE TABLE chime.leadership (
     epoch    bigint PRIMARY KEY,

@@ -12,7 +12,33 @@ RETURN EXISTS (SELECT FROM pg_stat_activity a
 COMMENT ON FUNCTION chime.backend_alive IS
     'whether that very session is still there; another role''s session without pg_read_all_stats counts as the same';
 
-CREATE FUNCTION chime.take_over(p_seen uuid, p_instance text, p_configuration text)
+-- A session shows that its client lives by each thing it does. Nothing shows while it works, but where it only waits for a client that takes
+-- nothing any more: no timeout ends that.
+CREATE FUNCTION chime.leader_sign() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT a.state_change::text FROM chime.leader l
+    JOIN pg_stat_activity a ON a.pid = l.pid AND a.backend_start = l.backend_start
+    WHERE l.token IS NOT NULL AND (a.state <> 'active' OR a.wait_event = 'ClientWrite');
+END;
+COMMENT ON FUNCTION chime.leader_sign IS 'sign of life of the session that holds the seat; NULL while it works, or is gone';
+
+CREATE FUNCTION chime.end_silent(p_token uuid, p_sign text) RETURNS boolean
+LANGUAGE sql SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT pg_terminate_backend(l.pid) FROM chime.leader l WHERE l.token = p_token AND chime.leader_sign() = p_sign;
+END;
+
+CREATE FUNCTION chime.follow(p_instance text, p_configuration text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    DELETE FROM chime.follower f WHERE NOT chime.backend_alive(f.pid, f.backend_start);
+    INSERT INTO chime.follower AS f (pid, backend_start, instance, configuration)
+    SELECT a.pid, a.backend_start, p_instance, p_configuration FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()
+    ON CONFLICT (pid) DO UPDATE SET instance = excluded.instance, configuration = excluded.configuration;
+END $$;
+
+CREATE FUNCTION chime.take_over(p_seen uuid, p_instance text, p_configuration text, p_system text, p_timeline integer)
 RETURNS TABLE (epoch bigint, token uuid)
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 #variable_conflict use_column
@@ -22,12 +48,19 @@ BEGIN
     UPDATE chime.leader l
        SET epoch = l.epoch + 1, token = gen_random_uuid(), instance = p_instance, pid = pg_backend_pid(),
            backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
-           since = clock_timestamp(), configuration = p_configuration
+           since = clock_timestamp(), configuration = p_configuration, system = p_system, timeline = p_timeline
      WHERE l.token IS NOT DISTINCT FROM p_seen AND NOT chime.backend_alive(l.pid, l.backend_start)
     RETURNING l.epoch, l.token;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
     INSERT INTO chime.leadership AS s (epoch, instance, pid, since)
-    SELECT l.epoch, l.instance, l.pid, l.since FROM chime.leader l WHERE l.pid = pg_backend_pid() AND l.token IS NOT NULL
+    SELECT l.epoch, l.instance, l.pid, l.since FROM chime.leader l
     ON CONFLICT (epoch) DO UPDATE SET instance = excluded.instance, pid = excluded.pid, since = excluded.since;
+    DELETE FROM chime.follower f WHERE f.pid = pg_backend_pid() OR NOT chime.backend_alive(f.pid, f.backend_start);
+    IF current_setting('application_name') = 'pgchime follower' THEN
+        PERFORM set_config('application_name', 'pgchime leader', false);
+    END IF;
 END $$;
 COMMENT ON FUNCTION chime.take_over IS 'one row when this session now leads, none when another does or the seat moved on';
 
@@ -459,6 +492,18 @@ BEGIN
 END $$;
 
 -- What people read.
+CREATE VIEW chime.leader_status WITH (security_invoker = true) AS
+SELECT l.instance, l.epoch, l.since, l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start) AS alive,
+       (SELECT clock_timestamp() - a.state_change FROM pg_stat_activity a
+        WHERE l.token IS NOT NULL AND a.pid = l.pid AND a.backend_start = l.backend_start) AS heartbeat_age,
+       l.configuration, l.timeline, f.followers, f.differing
+FROM chime.leader l CROSS JOIN LATERAL (
+    SELECT coalesce(array_agg(f.instance ORDER BY f.since), '{}') AS followers,
+           coalesce(array_agg(f.instance ORDER BY f.since) FILTER (WHERE f.configuration <> l.configuration), '{}') AS differing
+    FROM chime.follower f WHERE chime.backend_alive(f.pid, f.backend_start) AND f.pid IS DISTINCT FROM l.pid) f;
+COMMENT ON VIEW chime.leader_status IS 'who leads, and who follows; heartbeat_age: since the leader''s session was last heard of';
+COMMENT ON COLUMN chime.leader_status.differing IS 'followers whose configuration is not the leader''s';
+
 CREATE VIEW chime.runs WITH (security_invoker = true) AS
 SELECT h.run_id, j.name AS job, h.kind, h.slot, h.state::text AS state, h.attempt, h.started_at, h.finished_at,
        h.rows, h.sqlstate, h.message, h.reason, h.pid, h.epoch, l.instance

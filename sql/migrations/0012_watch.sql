@@ -7,6 +7,7 @@ CREATE TABLE chime.watch (
     since    timestamptz NOT NULL DEFAULT clock_timestamp(),
     reason   text,
     pid      integer,
+    backend_start timestamptz,
     channels text[] NOT NULL DEFAULT '{}',
     views    text[] NOT NULL DEFAULT '{}'
 );
@@ -14,6 +15,7 @@ INSERT INTO chime.watch DEFAULT VALUES;
 COMMENT ON TABLE chime.watch IS 'one row: whether the leader hears of events; what an earlier leader left holds until the next one writes';
 COMMENT ON COLUMN chime.watch.state IS
     'off: no job asks for it; degraded: nothing is heard, so every job that waits for events runs from time to time instead';
+COMMENT ON COLUMN chime.watch.pid IS 'with backend_start, the session that hears, or is about to';
 COMMENT ON COLUMN chime.watch.channels IS 'that jobs name in "on"';
 COMMENT ON COLUMN chime.watch.views IS 'with a target_lag: their sources are looked at';
 
@@ -22,12 +24,33 @@ RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     UPDATE chime.watch w
-       SET state = p_state, reason = p_reason, pid = p_pid, channels = p_channels, views = p_views,
+       SET state = p_state, reason = p_reason, pid = p_pid,
+           backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = p_pid), channels = p_channels, views = p_views,
            since = CASE WHEN w.state = p_state THEN w.since ELSE clock_timestamp() END
      WHERE (w.state, w.reason, w.pid, w.channels, w.views) IS DISTINCT FROM (p_state, p_reason, p_pid, p_channels, p_views)
        AND EXISTS (SELECT FROM chime.leader l WHERE l.token = p_token);
 END $$;
 COMMENT ON FUNCTION chime.note_watch IS 'for people: so it does not lock the leader''s row, behind which claims would wait';
+
+-- Before it listens: a session that listens and whose client takes nothing keeps the server's queue of notifications from moving on, and has
+-- no timeout while it waits to be rid of one.
+CREATE FUNCTION chime.note_listener(p_token uuid, p_pid integer, p_backend_start timestamptz) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog
+BEGIN ATOMIC
+    UPDATE chime.watch w SET pid = p_pid, backend_start = p_backend_start
+     WHERE EXISTS (SELECT FROM chime.leader l WHERE l.token = p_token);
+END;
+
+CREATE FUNCTION chime.end_listener(p_token uuid) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN (SELECT pg_terminate_backend(a.pid) FROM chime.watch w
+            JOIN pg_stat_activity a ON a.pid = w.pid AND a.backend_start = w.backend_start
+            WHERE EXISTS (SELECT FROM chime.leader l WHERE l.token = p_token));
+EXCEPTION WHEN insufficient_privilege THEN
+    RETURN false;
+END $$;
+COMMENT ON FUNCTION chime.end_listener IS 'for a new leader: ends the session by which the one before it heard';
 
 CREATE FUNCTION chime.listen(p_channels text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$

@@ -114,6 +114,7 @@ static void template_copy(const char *target)
 
 /* --- the server -------------------------------------------------------------------------------------------------- */
 
+/* The folder comes last and so wins: settings may be those of another cluster, whose folder is among them. */
 static char **settings_join(const char *directory, const char *const *settings)
 {
     char **joined = calloc(SETTINGS_MAX + 1, sizeof *joined);
@@ -121,18 +122,18 @@ static char **settings_join(const char *directory, const char *const *settings)
 
     if (joined == NULL)
         support_fail("out of memory");
-    joined[count++] = files_path("unix_socket_directories=%s", directory);
     for (size_t i = 0; i < sizeof common_settings / sizeof common_settings[0]; i++)
         joined[count++] = files_path("%s", common_settings[i]);
     for (; settings != NULL && *settings != NULL; settings++) {
-        if (count == SETTINGS_MAX)
+        if (count == SETTINGS_MAX - 1)
             support_fail("too many settings");
         joined[count++] = files_path("%s", *settings);
     }
+    joined[count] = files_path("unix_socket_directories=%s", directory);
     return joined;
 }
 
-struct cluster *cluster_create(const char *const *settings)
+struct cluster *cluster_prepare(const char *const *settings)
 {
     struct cluster *cluster = calloc(1, sizeof *cluster);
 
@@ -146,6 +147,13 @@ struct cluster *cluster_create(const char *const *settings)
     cluster->log = files_path("%s/server.log", cluster->directory);
     cluster->settings = settings_join(cluster->directory, settings);
     cluster->database = files_path("postgres");
+    return cluster;
+}
+
+struct cluster *cluster_create(const char *const *settings)
+{
+    struct cluster *cluster = cluster_prepare(settings);
+
     template_copy(cluster->data);
     cluster_start(cluster);
     return cluster;

@@ -1,4 +1,4 @@
-/* Shared by cluster.c (the server) and cluster_sql.c (the connection). Tests include cluster.h. */
+/* Shared by cluster.c (the server), cluster_sql.c (the connection) and standby.c. Tests include cluster.h. */
 #ifndef CHIME_TESTS_SUPPORT_CLUSTER_INTERNAL_H
 #define CHIME_TESTS_SUPPORT_CLUSTER_INTERNAL_H
 
@@ -17,6 +17,7 @@ struct cluster {
 };
 
 const char *cluster_program_folder(void);
+struct cluster *cluster_prepare(const char *const *settings); /* all but its data: not started */
 void cluster_disconnect(struct cluster *cluster);
 
 #endif

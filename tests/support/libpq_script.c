@@ -239,6 +239,28 @@ char *PQerrorMessage(const PGconn *connection)
     return connection->message;
 }
 
+static char *parameter(const PGconn *connection, const char *keyword)
+{
+    script_call();
+    const char *value = script_parameter(connection, keyword);
+    return (char *)(uintptr_t)(value != NULL ? value : "");
+}
+
+char *PQhost(const PGconn *connection)
+{
+    return parameter(connection, "host");
+}
+
+char *PQhostaddr(const PGconn *connection)
+{
+    return parameter(connection, "hostaddr");
+}
+
+char *PQport(const PGconn *connection)
+{
+    return parameter(connection, "port");
+}
+
 int PQbackendPID(const PGconn *connection)
 {
     return connection->pid;

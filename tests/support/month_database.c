@@ -129,13 +129,13 @@ static void taken(void *data, const struct pg_reply *reply)
 /* The session of the leader before may take a moment to go. */
 static void take_seat(struct month_database *database)
 {
+    static const struct pg_lineage lineage;
     for (database->seated = false; !database->seated;) {
         begin(database, NULL, 0);
         ledger_look(database->ledger.connection, looked, database);
         await(database);
         begin(database, NULL, 0);
-        ledger_take_over(database->ledger.connection, database->seat.token[0] != '\0' ? database->seat.token : NULL,
-                         "test", "test", taken, database);
+        ledger_take_over(database->ledger.connection, &database->seat, "test", "test", &lineage, taken, database);
         await(database);
     }
 }

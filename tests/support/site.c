@@ -18,6 +18,7 @@ struct site {
     char *conninfo;
     char *plugins;
     char *pools;
+    char *others; /* databases beside "main" */
     int pool_size;
 };
 
@@ -32,6 +33,7 @@ struct site *site_create(struct cluster *cluster, const char *database, int pool
     site->conninfo = cluster_conninfo(cluster, database);
     site->pool_size = pool_size;
     site->pools = files_path("%s", "");
+    site->others = files_path("%s", "");
     char *folder = files_path("%s/conf.d", site->directory);
     files_make_folder(folder);
     free(folder);
@@ -49,6 +51,7 @@ void site_destroy(struct site *site)
     free(site->conninfo);
     free(site->plugins);
     free(site->pools);
+    free(site->others);
     free(site);
 }
 
@@ -62,6 +65,20 @@ void site_use_pools(struct site *site, const char *members)
 {
     free(site->pools);
     site->pools = files_path(" pools: { %s };", members);
+}
+
+void site_use_conninfo(struct site *site, const char *conninfo)
+{
+    free(site->conninfo);
+    site->conninfo = files_path("%s", conninfo);
+}
+
+void site_add_database(struct site *site, const char *name, const char *conninfo)
+{
+    char *before = site->others;
+
+    site->others = files_path("%s %s: { conninfo = \"%s\"; };", before, name, conninfo);
+    free(before);
 }
 
 static char *conf_path(const struct site *site, const char *name)
@@ -102,10 +119,10 @@ const char *site_config(const struct site *site)
 static void write_config(const struct site *site, const char *instance)
 {
     char *plugins = site->plugins != NULL ? files_path("plugin_dir = \"%s\";\n", site->plugins) : files_path("%s", "");
-    char *text = files_path("databases: { main: { conninfo = \"%s\"; pool_size = %d;%s }; };\n"
+    char *text = files_path("databases: { main: { conninfo = \"%s\"; pool_size = %d;%s };%s };\n"
                             "conf_dir = \"conf.d\";\ninstance = \"%s\";\n%s",
-                            site->conninfo, site->pool_size, site->pools, instance != NULL ? instance : "test",
-                            plugins);
+                            site->conninfo, site->pool_size, site->pools, site->others,
+                            instance != NULL ? instance : "test", plugins);
 
     files_write(site->config, text);
     free(plugins);

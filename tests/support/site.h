@@ -12,8 +12,11 @@ struct site;
 struct site *site_create(struct cluster *cluster, const char *database, int pool_size);
 void site_destroy(struct site *site); /* takes NULL; its daemons are the test's to destroy */
 
-void site_use_plugins(struct site *site, const char *folder); /* from the next start on; NULL: none */
-void site_use_pools(struct site *site, const char *members);  /* likewise: "heavy = 1;" */
+void site_use_plugins(struct site *site, const char *folder);    /* from the next start on; NULL: none */
+void site_use_pools(struct site *site, const char *members);     /* likewise: "heavy = 1;" */
+void site_use_conninfo(struct site *site, const char *conninfo); /* likewise */
+/* Likewise: another database beside "main". */
+void site_add_database(struct site *site, const char *name, const char *conninfo);
 /* conf.d/NAME.conf anew: a job with these members, as libconfig reads them. */
 void site_job(struct site *site, const char *name, const char *members);
 void site_file(struct site *site, const char *name, const char *text); /* conf.d/NAME.conf as it is */

@@ -13,7 +13,7 @@ static void fingerprint_of(const char *part, char hex[static 17])
 {
     build(ONE_DATABASE, part);
     expect_findings(catalog, "");
-    catalog_fingerprint(catalog, hex);
+    catalog_fingerprint(catalog, "main", hex);
     ck_assert_uint_eq(strlen(hex), 16);
 }
 
@@ -98,9 +98,34 @@ static void fingerprint_of_database(const char *members, const char *part, char 
     char *text = files_path("databases: { main: { conninfo = \"a\"; %s }; }; conf_dir = \"conf.d\";", members);
     build(text, part);
     expect_findings(catalog, "");
-    catalog_fingerprint(catalog, hex);
+    catalog_fingerprint(catalog, "main", hex);
     free(text);
 }
+
+START_TEST(fingerprint_of_a_database_covers_nothing_of_another)
+{
+    static const char other[] =
+        "databases: { main: { conninfo = \"a\"; }; other: { conninfo = \"b\"; pools: { heavy = 1; }; }; };"
+        "conf_dir = \"conf.d\";";
+    char alone[17];
+    char beside[17];
+    char changed[17];
+    build("databases: { main: { conninfo = \"a\"; }; }; conf_dir = \"conf.d\";",
+          "jobs: { a: { command = \"SELECT 1\"; schedule = \"@daily\"; database = \"main\"; }; };");
+    catalog_fingerprint(catalog, "main", alone);
+    build(other, "jobs: { a: { command = \"SELECT 1\"; schedule = \"@daily\"; database = \"main\"; };"
+                 " b: { command = \"SELECT 1\"; schedule = \"@daily\"; database = \"other\"; }; };");
+    expect_findings(catalog, "");
+    catalog_fingerprint(catalog, "main", beside);
+    ck_assert_str_eq(alone, beside);
+    catalog_fingerprint(catalog, "other", beside);
+    ck_assert_str_ne(alone, beside);
+    build(other, "jobs: { a: { command = \"SELECT 1\"; schedule = \"@daily\"; database = \"main\"; };"
+                 " b: { command = \"SELECT 2\"; schedule = \"@daily\"; database = \"other\"; }; };");
+    catalog_fingerprint(catalog, "other", changed);
+    ck_assert_str_ne(beside, changed);
+}
+END_TEST
 
 START_TEST(fingerprint_covers_pools_and_the_databases_zone)
 {
@@ -255,6 +280,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, fingerprint_stays_when_only_places_change);
     tcase_add_test(tests, fingerprint_tells_every_variant_apart);
+    tcase_add_test(tests, fingerprint_of_a_database_covers_nothing_of_another);
     tcase_add_test(tests, fingerprint_covers_pools_and_the_databases_zone);
     tcase_add_test(tests, plugins_stay_the_same_when_only_jobs_change);
     tcase_add_test(tests, plugins_differ_by_what_they_are_installed_with);

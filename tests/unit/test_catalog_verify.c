@@ -67,11 +67,11 @@ START_TEST(its_schedule_is_the_databases_and_decides_the_fingerprint)
     char before[17];
     char after[17];
     use_plugin(&samples.lane);
-    catalog_fingerprint(build(MAIN, ""), before);
+    catalog_fingerprint(build(MAIN, ""), "main", before);
     build("databases: { main: { conninfo = \"a\"; verify = \"@weekly\"; }; };\nconf_dir = \"conf.d\";", "");
     expect_findings(catalog, "");
     ck_assert_str_eq(verification_of("main")->schedule_text, "@weekly");
-    catalog_fingerprint(catalog, after);
+    catalog_fingerprint(catalog, "main", after);
     ck_assert_str_ne(before, after);
 }
 END_TEST

@@ -23,6 +23,33 @@ static void expect(const char *keyword, const char *value)
     ck_assert_str_eq(found, value);
 }
 
+static void expect_text(const char *found, const char *expected)
+{
+    if (expected == NULL) {
+        ck_assert_ptr_null(found);
+    } else {
+        ck_assert_ptr_nonnull(found);
+        ck_assert_str_eq(found, expected);
+    }
+}
+
+static void expect_host(size_t host, const char *name, const char *address, const char *port)
+{
+    ck_assert_uint_lt(host, info.host_count);
+    expect_text(info.hosts[host].name, name);
+    expect_text(info.hosts[host].address, address);
+    expect_text(info.hosts[host].port, port);
+}
+
+static void expect_refusal(const char *text, const char *message)
+{
+    struct error err;
+    struct pg_target target = {.conninfo = text, .application_name = "pgchime"};
+    ck_assert(!conninfo_read(&info, &target, &err));
+    ck_assert_int_eq(err.kind, ERROR_CONFIG);
+    ck_assert_str_eq(err.message, message);
+}
+
 static const char *options_for(const char *text, const struct pg_setting *settings, size_t count)
 {
     struct error err;
@@ -66,10 +93,9 @@ START_TEST(a_uri_is_read)
 {
     read_text("postgresql://chime@db1:5433,db2:5434/app?connect_timeout=3");
     ck_assert_uint_eq(info.host_count, 2);
-    ck_assert_str_eq(info.hosts[0], "db1");
-    ck_assert_str_eq(info.hosts[1], "db2");
-    expect("port", "5433,5434");
-    expect("connect_timeout", "3");
+    expect_host(0, "db1", NULL, "5433");
+    expect_host(1, "db2", NULL, "5434");
+    ck_assert_int_eq(conninfo_timeout(&info), 3 * USEC_PER_SEC);
 }
 END_TEST
 
@@ -104,65 +130,100 @@ START_TEST(white_space_and_backslashes_of_a_setting_are_escaped)
 }
 END_TEST
 
-START_TEST(hosts_are_listed_unless_addresses_are_given)
+START_TEST(hosts_are_listed_with_their_addresses_and_ports)
 {
-    read_text("host=a,,/run,b");
+    read_text("host=a,,/run,b port=1,2,,4");
     ck_assert_uint_eq(info.host_count, 4);
-    ck_assert_str_eq(info.hosts[1], "");
-    ck_assert_str_eq(info.hosts[3], "b");
+    expect_host(0, "a", NULL, "1");
+    expect_host(1, NULL, NULL, "2");
+    expect_host(2, "/run", NULL, NULL);
+    expect_host(3, "b", NULL, "4");
     tear_down();
-    read_text("host=a hostaddr=192.0.2.1");
-    ck_assert_uint_eq(info.host_count, 0);
-    expect("hostaddr", "192.0.2.1");
+    read_text("host=a,b hostaddr=192.0.2.1, port=5433");
+    expect_host(0, "a", "192.0.2.1", "5433");
+    expect_host(1, "b", NULL, "5433");
+    tear_down();
+    read_text("hostaddr=192.0.2.1,192.0.2.2");
+    expect_host(1, NULL, "192.0.2.2", NULL);
     tear_down();
     read_text("dbname=app");
-    ck_assert_uint_eq(info.host_count, 0);
+    ck_assert_uint_eq(info.host_count, 1);
+    expect_host(0, NULL, NULL, NULL);
 }
 END_TEST
 
-START_TEST(only_names_need_an_address)
+START_TEST(lists_that_do_not_match_are_refused)
+{
+    expect_refusal("host=a,b hostaddr=192.0.2.1", "conninfo: could not match 2 host names to 1 hostaddr values");
+    expect_refusal("host=a,b port=1,2,3", "conninfo: could not match 3 port numbers to 2 hosts");
+    expect_refusal("port=1,2", "conninfo: could not match 2 port numbers to 1 hosts");
+}
+END_TEST
+
+START_TEST(of_several_hosts_the_primary_is_meant)
+{
+    read_text("host=a,b");
+    expect("target_session_attrs", "primary");
+    tear_down();
+    read_text("host=a,b target_session_attrs=read-write");
+    expect("target_session_attrs", "read-write");
+    tear_down();
+    read_text("host=a");
+    ck_assert_ptr_null(conninfo_value(&info, "target_session_attrs"));
+}
+END_TEST
+
+START_TEST(only_names_without_an_address_need_one)
 {
     static const bool needed[] = {true, false, false, false, false, false, true};
     read_text("host=db.example,,/run,@abstract,192.0.2.1,2001:db8::1,192.0.2");
     for (size_t i = 0; i < sizeof needed; i++) {
-        ck_assert_msg(conninfo_needs_address(&info, i) == needed[i], "host %zu: \"%s\"", i, info.hosts[i]);
+        ck_assert_msg(conninfo_needs_address(&info.hosts[i]) == needed[i], "host %zu", i);
     }
-}
-END_TEST
-
-START_TEST(addresses_are_set_and_hosts_without_one_left_out_with_their_port)
-{
-    static const char *const addresses[] = {NULL, "192.0.2.2", NULL, NULL};
-    read_text("host=gone,two,/run,192.0.2.4 port=1,2,3,4");
-    ck_assert(conninfo_set_addresses(&info, addresses));
-    expect("host", "two,/run,192.0.2.4");
-    expect("hostaddr", "192.0.2.2,,");
-    expect("port", "2,3,4");
-}
-END_TEST
-
-START_TEST(one_port_for_all_stays_one_port)
-{
-    static const char *const addresses[] = {NULL, "192.0.2.2"};
-    read_text("host=gone,two port=5433");
-    ck_assert(conninfo_set_addresses(&info, addresses));
-    expect("host", "two");
-    expect("port", "5433");
     tear_down();
-    read_text("host=gone,two");
-    ck_assert(conninfo_set_addresses(&info, addresses));
+    read_text("host=db.example hostaddr=192.0.2.1");
+    ck_assert(!conninfo_needs_address(&info.hosts[0]));
+}
+END_TEST
+
+START_TEST(a_choice_leaves_nothing_of_the_others)
+{
+    read_text("host=one,two,/run hostaddr=,192.0.2.2, port=1,2,");
+    conninfo_choose(&info, &info.hosts[0], "192.0.2.1");
+    expect("host", "one");
+    expect("hostaddr", "192.0.2.1");
+    expect("port", "1");
+    conninfo_choose(&info, &info.hosts[1], NULL);
+    expect("host", "two");
+    expect("hostaddr", "192.0.2.2");
+    expect("port", "2");
+    conninfo_choose(&info, &info.hosts[2], NULL);
+    expect("host", "/run");
+    expect("hostaddr", "");
+    expect("port", "");
+    tear_down();
+    read_text("dbname=app");
+    conninfo_choose(&info, &info.hosts[0], NULL);
+    ck_assert_ptr_null(conninfo_value(&info, "host"));
     ck_assert_ptr_null(conninfo_value(&info, "port"));
 }
 END_TEST
 
-START_TEST(without_any_address_nothing_is_changed)
+START_TEST(a_timeout_is_read_as_libpq_does)
 {
-    static const char *const addresses[] = {NULL, NULL};
-    read_text("host=one,two port=1,2");
-    ck_assert(!conninfo_set_addresses(&info, addresses));
-    expect("host", "one,two");
-    expect("port", "1,2");
-    ck_assert_ptr_null(conninfo_value(&info, "hostaddr"));
+    static const struct {
+        const char *text;
+        duration expected;
+    } cases[] = {{"dbname=x", 0},
+                 {"connect_timeout=0", 0},
+                 {"connect_timeout=-1", 0},
+                 {"connect_timeout=1", 2 * USEC_PER_SEC},
+                 {"connect_timeout=7", 7 * USEC_PER_SEC}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        read_text(cases[i].text);
+        ck_assert_int_eq(conninfo_timeout(&info), cases[i].expected);
+        tear_down();
+    }
 }
 END_TEST
 
@@ -173,6 +234,10 @@ START_TEST(a_description_names_the_place_but_never_the_password)
     tear_down();
     read_text("password=secret");
     ck_assert_str_eq(conninfo_describe(&info), "host default database default");
+    tear_down();
+    read_text("host=a,b port=1,2");
+    conninfo_choose(&info, &info.hosts[1], NULL);
+    ck_assert_str_eq(conninfo_describe(&info), "host a,b port 1,2 database default");
 }
 END_TEST
 
@@ -187,11 +252,12 @@ int main(void)
     tcase_add_test(tests, what_libpq_does_not_know_is_refused_in_its_words);
     tcase_add_test(tests, settings_come_behind_the_users_options);
     tcase_add_test(tests, white_space_and_backslashes_of_a_setting_are_escaped);
-    tcase_add_test(tests, hosts_are_listed_unless_addresses_are_given);
-    tcase_add_test(tests, only_names_need_an_address);
-    tcase_add_test(tests, addresses_are_set_and_hosts_without_one_left_out_with_their_port);
-    tcase_add_test(tests, one_port_for_all_stays_one_port);
-    tcase_add_test(tests, without_any_address_nothing_is_changed);
+    tcase_add_test(tests, hosts_are_listed_with_their_addresses_and_ports);
+    tcase_add_test(tests, lists_that_do_not_match_are_refused);
+    tcase_add_test(tests, of_several_hosts_the_primary_is_meant);
+    tcase_add_test(tests, only_names_without_an_address_need_one);
+    tcase_add_test(tests, a_choice_leaves_nothing_of_the_others);
+    tcase_add_test(tests, a_timeout_is_read_as_libpq_does);
     tcase_add_test(tests, a_description_names_the_place_but_never_the_password);
     suite_add_tcase(suite, tests);
     return suite_run(suite);

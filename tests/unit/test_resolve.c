@@ -10,7 +10,7 @@
 static struct loop *loop;
 static struct resolver *resolver;
 static int calls;
-static char found[64];
+static char found[256]; /* separated by spaces */
 static char problem[128];
 
 static void set_up(void)
@@ -27,11 +27,15 @@ static void tear_down(void)
     loop_destroy(loop);
 }
 
-static void answered(void *data, const char *address, const char *why)
+static void answered(void *data, const char *const *addresses, size_t count, const char *why)
 {
     ck_assert_ptr_eq(data, &calls);
     calls++;
-    snprintf(found, sizeof found, "%s", address != NULL ? address : "");
+    found[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(found);
+        snprintf(found + length, sizeof found - length, "%s%s", i > 0 ? " " : "", addresses[i]);
+    }
     snprintf(problem, sizeof problem, "%s", why != NULL ? why : "");
     loop_stop(loop);
 }
@@ -64,7 +68,7 @@ END_TEST
 START_TEST(a_name_of_the_hosts_file_is_answered)
 {
     look_up("localhost");
-    ck_assert_msg(strcmp(found, "127.0.0.1") == 0 || strcmp(found, "::1") == 0, "localhost is %s", found);
+    ck_assert_msg(strstr(found, "127.0.0.1") != NULL || strstr(found, "::1") != NULL, "localhost is %s", found);
 }
 END_TEST
 

@@ -47,7 +47,8 @@ static void answer_name(const char *host, const char *address)
     ck_assert_str_eq(query.host, host);
     free(asked);
     asked = NULL;
-    query.callback(query.data, address, address != NULL ? NULL : "nodename nor servname provided, or not known");
+    query.callback(query.data, &address, address != NULL ? 1 : 0,
+                   address != NULL ? NULL : "nodename nor servname provided, or not known");
 }
 
 /* --- a connection whose events are counted ---------------------------------------------------------------------------- */
@@ -357,29 +358,148 @@ START_TEST(a_name_is_looked_up_before_libpq_would)
 }
 END_TEST
 
-START_TEST(only_names_are_looked_up_and_those_without_an_address_are_left_out)
+/* The next connection leads there. */
+static void expect_place(int number, const char *host, const char *address, const char *port)
 {
-    open_as("host=192.0.2.1,one,/run,two,::1 port=1,2,3,4,5", &handlers);
+    const PGconn *server = script_connection(number);
+    ck_assert_str_eq(script_parameter(server, "host"), host);
+    ck_assert_str_eq(script_parameter(server, "hostaddr"), address);
+    ck_assert_str_eq(script_parameter(server, "port"), port);
+}
+
+START_TEST(hosts_are_tried_one_after_the_other_and_only_names_are_looked_up)
+{
+    script_refuses("refused 1\n");
+    open_as("host=192.0.2.1,one,/run,two hostaddr=,,, port=1,2,3,4", &handlers);
+    expect_place(0, "192.0.2.1", "", "1");
+    script_polls("wf", "refused 3\n");
     answer_name("one", NULL);
-    ck_assert_int_eq(log_lines, 1);
-    ck_assert_ptr_nonnull(strstr(log_line, "host \"one\" has no address: nodename nor servname"));
+    settle(loop);
+    expect_place(1, "/run", "", "3");
+    ck_assert(script_finished(script_connection(1)));
     answer_name("two", "192.0.2.2");
     settle(loop);
-    const PGconn *server = script_connection(0);
-    ck_assert_str_eq(script_parameter(server, "host"), "192.0.2.1,/run,two,::1");
-    ck_assert_str_eq(script_parameter(server, "hostaddr"), ",,192.0.2.2,");
-    ck_assert_str_eq(script_parameter(server, "port"), "1,3,4,5");
+    expect_place(2, "two", "192.0.2.2", "4");
+    ck_assert_int_eq(ready, 1);
+    ck_assert_uint_eq(pg_host_in_use(connection), 3);
 }
 END_TEST
 
-START_TEST(no_address_at_all_closes_it)
+START_TEST(each_address_of_a_name_is_tried)
 {
-    open_as("host=one,two", &handlers);
-    answer_name("one", NULL);
+    static const char *const addresses[] = {"2001:db8::1", "192.0.2.1"};
+    open_as("host=db port=1", &handlers);
+    script_refuses("refused\n");
+    struct resolver_query query = *asked;
+    free(asked);
+    asked = NULL;
+    query.callback(query.data, addresses, 2, NULL);
+    settle(loop);
+    expect_place(0, "db", "2001:db8::1", "1");
+    expect_place(1, "db", "192.0.2.1", "1");
+    ck_assert_int_eq(ready, 1);
+}
+END_TEST
+
+START_TEST(a_host_that_hangs_keeps_the_others_waiting_three_seconds)
+{
+    script_polls("ws", "");
+    open_as("host=/a,/b", &handlers);
+    pass_time(loop, 3 * USEC_PER_SEC - 1);
+    ck_assert_int_eq(script_connections(), 1);
+    pass_time(loop, 1);
+    ck_assert(script_finished(script_connection(0)));
+    ck_assert_int_eq(ready, 1);
+    ck_assert_uint_eq(pg_host_in_use(connection), 1);
+}
+END_TEST
+
+START_TEST(a_name_that_is_not_answered_keeps_the_others_waiting_no_longer)
+{
+    open_as("host=db,/b", &handlers);
+    pass_time(loop, 3 * USEC_PER_SEC);
+    ck_assert_int_eq(cancelled, 1);
+    ck_assert_int_eq(ready, 1);
+}
+END_TEST
+
+START_TEST(the_conninfos_own_timeout_counts_for_each_host)
+{
+    script_polls("ws", "");
+    open_as("host=/a,/b connect_timeout=5", &handlers);
+    pass_time(loop, 5 * USEC_PER_SEC - 1);
+    ck_assert_int_eq(ready, 0);
+    script_polls("ws", "");
+    pass_time(loop, 1);
+    pass_time(loop, 5 * USEC_PER_SEC);
+    expect_closed("no connection in time to host /a; no connection in time to host /b");
+}
+END_TEST
+
+START_TEST(when_no_host_takes_us_each_says_why)
+{
+    script_refuses("refused\n\tIs it running?\n");
+    open_as("host=/a,two", &handlers);
     answer_name("two", NULL);
-    expect_closed("no host of the conninfo has an address");
-    ck_assert_str_eq(reason.hint, "check the names in host one,two database default, and this machine's resolver");
-    ck_assert_int_eq(script_connections(), 0);
+    expect_closed("refused; host \"two\" has no address: nodename nor servname provided, or not known");
+    ck_assert_str_eq(reason.hint, "tried host /a,two database default");
+}
+END_TEST
+
+static void open_target(const struct pg_target *target)
+{
+    connection = pg_open(loop, NULL, target, &handlers, &connection);
+    settle(loop);
+}
+
+START_TEST(another_host_may_be_the_first)
+{
+    struct pg_target target = {.conninfo = "host=/a,/b,/c port=1,2,3",
+                               .application_name = "a",
+                               .connect_timeout = USEC_PER_SEC,
+                               .first_host = 5};
+    script_refuses("refused\n");
+    open_target(&target);
+    ck_assert_str_eq(script_parameter(script_connection(0), "host"), "/c");
+    ck_assert_str_eq(script_parameter(script_connection(1), "host"), "/a");
+    ck_assert_uint_eq(pg_host_in_use(connection), 0);
+}
+END_TEST
+
+START_TEST(a_server_that_is_named_is_the_only_place)
+{
+    struct pg_server server;
+    open_as("host=/a port=1", &handlers);
+    pg_place(connection, &server);
+    ck_assert_str_eq(server.host, "/a");
+    ck_assert_str_eq(server.address, "");
+    ck_assert_str_eq(server.port, "1");
+    close_it();
+    settle(loop);
+    snprintf(server.host, sizeof server.host, "db");
+    snprintf(server.address, sizeof server.address, "192.0.2.2");
+    snprintf(server.started, sizeof server.started, "then");
+    struct pg_target target = {.conninfo = "host=/a,/b hostaddr=, port=7,8",
+                               .application_name = "a",
+                               .connect_timeout = USEC_PER_SEC,
+                               .server = &server};
+    script_refuses("refused\n");
+    open_target(&target);
+    expect_place(1, "db", "192.0.2.2", "1");
+    ck_assert_int_eq(script_connections(), 2);
+    ck_assert_str_eq(pg_server_wanted(connection), "then");
+    expect_closed("refused");
+}
+END_TEST
+
+START_TEST(a_pooler_is_told_by_its_name)
+{
+    script_polls("wf", "connection to server failed: FATAL:  unsupported startup parameter: options\n");
+    open_as("host=/run", &handlers);
+    expect_closed(
+        "a pooler (PgBouncer) is in between: connection to server failed: FATAL:  unsupported startup parameter: "
+        "options");
+    ck_assert_ptr_nonnull(strstr(reason.hint, "connect to the server itself"));
 }
 END_TEST
 
@@ -512,8 +632,15 @@ int main(void)
     tcase_add_test(tests, it_may_be_closed_from_closed);
     tcase_add_test(tests, closing_nothing_is_allowed);
     tcase_add_test(tests, a_name_is_looked_up_before_libpq_would);
-    tcase_add_test(tests, only_names_are_looked_up_and_those_without_an_address_are_left_out);
-    tcase_add_test(tests, no_address_at_all_closes_it);
+    tcase_add_test(tests, hosts_are_tried_one_after_the_other_and_only_names_are_looked_up);
+    tcase_add_test(tests, each_address_of_a_name_is_tried);
+    tcase_add_test(tests, a_host_that_hangs_keeps_the_others_waiting_three_seconds);
+    tcase_add_test(tests, a_name_that_is_not_answered_keeps_the_others_waiting_no_longer);
+    tcase_add_test(tests, the_conninfos_own_timeout_counts_for_each_host);
+    tcase_add_test(tests, when_no_host_takes_us_each_says_why);
+    tcase_add_test(tests, another_host_may_be_the_first);
+    tcase_add_test(tests, a_server_that_is_named_is_the_only_place);
+    tcase_add_test(tests, a_pooler_is_told_by_its_name);
     tcase_add_test(tests, the_timeout_covers_the_lookup);
     tcase_add_test(tests, a_server_that_goes_closes_it_with_its_first_line);
     tcase_add_test(tests, a_connection_that_libpq_gives_up_while_reading_is_closed);

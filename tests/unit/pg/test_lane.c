@@ -141,7 +141,7 @@ static void set_up(void)
     pool_want(pool, 1);
     settle(loop);
     server = script_connection(0);
-    answer_row(server, "1000", "2026-03-27T01:30:00Z", "f", "15s", "1s", "origin");
+    answer_row(server, "1000", "2026-03-27T01:30:00Z", "f", "15s", "1s", "origin", "2026-01-01T00:00:00.000000Z");
     settle(loop);
     pool_want(pool, 0);
     session = pool_borrow(pool);

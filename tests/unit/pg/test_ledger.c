@@ -108,15 +108,20 @@ static void a_held_seat(const struct pg_reply *reply)
     ck_assert(ledger_read_seat(reply, &seat));
     ck_assert_str_eq(seat.token, TOKEN);
     ck_assert_str_eq(seat.instance, "db1:4711");
+    ck_assert_str_eq(seat.configuration, "cafe");
     ck_assert(seat.held);
+    ck_assert_str_eq(seat.sign, "2026-03-27 01:29:59+00");
     ck_assert_int_eq(seat.now, at("2026-03-27T01:30:00.25Z"));
+    ck_assert_str_eq(seat.led.system, "7312");
+    ck_assert_int_eq(seat.led.timeline, 3);
 }
 
 START_TEST(a_look_tells_who_sits_and_the_time)
 {
     ledger_look(ledger.connection, on_reply, &calls);
     expect_sent(server, "PREPARE chime_look: SELECT l.token, l.instance, ...", "EXECUTE chime_look()", "SYNC");
-    answer_row(server, TOKEN, "db1:4711", "t", "2026-03-27 01:30:00.25+00", "2026-03-26 00:00:00+00");
+    answer_row(server, TOKEN, "db1:4711", "cafe", "t", "2026-03-27 01:29:59+00", "2026-03-27 01:30:00.25+00",
+               "2026-03-26 00:00:00+00", "7312", "3");
     read_with(a_held_seat);
 }
 END_TEST
@@ -128,12 +133,14 @@ static void an_empty_seat(const struct pg_reply *reply)
     ck_assert_str_eq(seat.token, "");
     ck_assert_str_eq(seat.instance, "");
     ck_assert(!seat.held);
+    ck_assert_str_eq(seat.sign, "");
+    ck_assert_int_eq(seat.led.timeline, 0);
 }
 
 START_TEST(a_seat_may_be_empty)
 {
     ledger_look(ledger.connection, on_reply, &calls);
-    answer_row(server, NULL, NULL, "f", "2026-03-27 01:30:00+00", "2026-03-26 00:00:00+00");
+    answer_row(server, NULL, NULL, NULL, "f", NULL, "2026-03-27 01:30:00+00", "2026-03-26 00:00:00+00", NULL, NULL);
     read_with(an_empty_seat);
 }
 END_TEST
@@ -171,7 +178,7 @@ static void a_fatal_seat(const struct pg_reply *reply)
 START_TEST(an_instant_that_is_none_ends_the_process)
 {
     ledger_look(ledger.connection, on_reply, &calls);
-    answer_row(server, TOKEN, "db1", "t", "yesterday");
+    answer_row(server, TOKEN, "db1", "cafe", "t", "", "yesterday", "yesterday", NULL, NULL);
     read_with(a_fatal_seat);
 }
 END_TEST
@@ -191,11 +198,15 @@ static void not_seated(const struct pg_reply *reply)
     ck_assert_str_eq(taken.token, "");
 }
 
-START_TEST(taking_over_names_the_token_that_was_seen)
+START_TEST(taking_over_names_the_token_that_was_seen_and_where_it_is)
 {
-    ledger_take_over(ledger.connection, "old-token", "db1:4711", "cafe", on_reply, &calls);
-    expect_sent(server, "QUERY SELECT epoch, token FROM chime.take_over($1, $2, $3)(old-token, db1:4711, cafe)",
-                "SYNC");
+    struct ledger_seat seen = {.token = "old-token"};
+    struct pg_lineage here = {.system = "7312", .timeline = 3};
+    ledger_take_over(ledger.connection, &seen, "db1:4711", "cafe", &here, on_reply, &calls);
+    expect_sent(
+        server,
+        "QUERY SELECT epoch, token FROM chime.take_over($1, $2, $3, $4, $5)(old-token, db1:4711, cafe, 7312, 3)",
+        "SYNC");
     answer_row(server, "8", "new-token");
     read_with(seated);
 }
@@ -203,10 +214,31 @@ END_TEST
 
 START_TEST(taking_an_empty_seat_names_none_and_no_row_means_that_another_was_faster)
 {
-    ledger_take_over(ledger.connection, NULL, "db1:4711", "cafe", on_reply, &calls);
-    expect_sent(server, "QUERY SELECT epoch, token FROM chime.take_over($1, $2, $3)(NULL, db1:4711, cafe)", "SYNC");
+    struct ledger_seat seen = {0};
+    struct pg_lineage unknown = {0};
+    ledger_take_over(ledger.connection, &seen, "db1:4711", "cafe", &unknown, on_reply, &calls);
+    expect_sent(server,
+                "QUERY SELECT epoch, token FROM chime.take_over($1, $2, $3, $4, $5)(NULL, db1:4711, cafe, NULL, NULL)",
+                "SYNC");
     answer_no_rows(server);
     read_with(not_seated);
+}
+END_TEST
+
+START_TEST(a_silent_leader_is_ended_by_its_token_and_last_sign)
+{
+    struct ledger_seat seat = {.token = "old-token", .sign = "then"};
+    ledger_end_silent(ledger.connection, &seat, NULL, NULL);
+    expect_sent(server, "QUERY SELECT chime.end_silent($1, $2)(old-token, then)", "SYNC");
+    answer_row(server, "t");
+}
+END_TEST
+
+START_TEST(a_follower_names_itself_and_its_configuration)
+{
+    ledger_follow(ledger.connection, "db2:12", "beef", NULL, NULL);
+    expect_sent(server, "QUERY SELECT chime.follow($1, $2)(db2:12, beef)", "SYNC");
+    answer_row(server, "");
 }
 END_TEST
 
@@ -559,7 +591,9 @@ int main(void)
     tcase_add_test(tests, a_seat_may_be_empty);
     tcase_add_loop_test(tests, a_look_that_fails_or_finds_no_row_tells_nothing, 0, 2);
     tcase_add_test(tests, an_instant_that_is_none_ends_the_process);
-    tcase_add_test(tests, taking_over_names_the_token_that_was_seen);
+    tcase_add_test(tests, taking_over_names_the_token_that_was_seen_and_where_it_is);
+    tcase_add_test(tests, a_silent_leader_is_ended_by_its_token_and_last_sign);
+    tcase_add_test(tests, a_follower_names_itself_and_its_configuration);
     tcase_add_test(tests, taking_an_empty_seat_names_none_and_no_row_means_that_another_was_faster);
     tcase_add_test(tests, the_calls_that_only_carry_the_token);
     tcase_add_test(tests, a_heartbeat_tells_the_time_whether_the_token_leads_and_what_is_asked_for);

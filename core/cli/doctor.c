@@ -1,0 +1,202 @@
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "cli/commands.h"
+#include "cli/leader_problems.h"
+#include "cli/load.h"
+#include "cli/visit.h"
+
+static const struct output_column columns[] = {
+    {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS}, {"ABOUT", "about", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},      {"FINDING", "finding", OUTPUT_LONG, OUTPUT_ALWAYS},
+    {"HINT", "hint", OUTPUT_LONG, OUTPUT_ALWAYS},
+};
+enum { COLUMN_DATABASE, COLUMN_ABOUT, COLUMN_STATE, COLUMN_FINDING, COLUMN_HINT };
+
+struct doctor {
+    struct output_list *list;
+    const struct catalog *catalog; /* NULL when the configuration has errors */
+    int status;
+};
+
+static void found(struct doctor *doctor, const char *database, const char *about, const char *state,
+                  const char *finding, const char *hint)
+{
+    output_add_row(doctor->list);
+    output_set(doctor->list, COLUMN_DATABASE, database);
+    output_set(doctor->list, COLUMN_ABOUT, about);
+    output_set(doctor->list, COLUMN_STATE, state);
+    output_set(doctor->list, COLUMN_FINDING, finding);
+    output_set(doctor->list, COLUMN_HINT, hint != NULL && hint[0] != '\0' ? hint : NULL);
+}
+
+static void warn(struct doctor *doctor, const char *database, const char *about, const char *finding, const char *hint)
+{
+    found(doctor, database, about, "warn", finding, hint);
+    if (doctor->status == EXIT_OK) {
+        doctor->status = EXIT_WARNINGS;
+    }
+}
+
+static void failed(struct doctor *doctor, const char *database, const char *about, const struct error *err)
+{
+    found(doctor, database, about, "failed", err->message, err->hint);
+    if (doctor->status == EXIT_OK || doctor->status == EXIT_WARNINGS) {
+        doctor->status = (int)err->kind;
+    }
+}
+
+/* Rows of about, state, finding, way out. $1: sessions that a leader may open here; those it has already are its own to use. */
+static const char findings_sql[] =
+    "SELECT 'server', CASE WHEN current_setting('server_version_num')::int < 150000 THEN 'failed' ELSE 'ok' END,"
+    "       format('PostgreSQL %s, up since %s', current_setting('server_version'), date_trunc('second', "
+    "pg_postmaster_start_time())),"
+    "       CASE WHEN current_setting('server_version_num')::int < 150000 THEN '15 is the oldest that works' END"
+    " UNION ALL"
+    " SELECT 'role', CASE WHEN r.rolsuper THEN 'warn' ELSE 'ok' END,"
+    "        format('%s%s', current_user, CASE WHEN r.rolsuper THEN ' is a superuser' END),"
+    "        CASE WHEN r.rolsuper THEN 'pgchime needs none: pgchime init --sql prints a role that has what it needs' "
+    "END"
+    "   FROM pg_roles r WHERE r.rolname = current_user"
+    " UNION ALL"
+    " SELECT 'sessions', CASE WHEN c.free < $1::int THEN 'warn' ELSE 'ok' END,"
+    "        format('%s are free, of which a leader may need %s', greatest(c.free, 0), $1::int),"
+    "        CASE WHEN c.free < $1::int THEN 'raise max_connections (or the limit of the role or database), or lower "
+    "pool_size' END"
+    "   FROM (SELECT least(current_setting('max_connections')::int - "
+    "current_setting('superuser_reserved_connections')::int"
+    "                      - (SELECT count(*) FROM pg_stat_activity a WHERE a.backend_type = 'client backend'"
+    "                         AND a.application_name NOT LIKE 'pgchime %'),"
+    "                      nullif(r.rolconnlimit, -1), nullif(d.datconnlimit, -1)) AS free"
+    "           FROM pg_roles r, pg_database d WHERE r.rolname = current_user AND d.datname = current_database()) c";
+
+static const char leader_sql[] =
+    "SELECT 'leader', 'ok', format('%s leads since %s as epoch %s, last heard of %s ms ago%s', s.instance, "
+    "date_trunc('second', s.since), s.epoch,"
+    "       (extract(epoch FROM s.heartbeat_age) * 1000)::bigint, ', on timeline ' || s.timeline), NULL"
+    "  FROM chime.leader_status s WHERE s.alive"
+    " UNION ALL"
+    " SELECT 'leader', 'warn', 'nobody leads this database: no job runs', 'start the daemon: pgchime serve'"
+    "   FROM chime.leader_status s WHERE NOT s.alive"
+    " UNION ALL"
+    " SELECT 'followers', 'ok', CASE WHEN s.followers = '{}' THEN 'none: nobody takes over when the leader goes'"
+    "                           ELSE array_to_string(s.followers, ', ') END, NULL"
+    "   FROM chime.leader_status s WHERE s.alive"
+    " UNION ALL"
+    " SELECT 'leader', 'warn', p.* FROM (" LEADER_PROBLEMS_SQL ") p";
+
+static bool add_findings(struct doctor *doctor, const struct visit *visit, const char *sql,
+                         const char *const *parameters, size_t count, struct error *err)
+{
+    struct pg_rows rows;
+    if (!pg_client_query(visit->client, sql, parameters, count, &rows, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < rows.count; i++) {
+        const char *about = pg_rows_value(&rows, i, 0);
+        const char *state = pg_rows_value(&rows, i, 1);
+        const char *finding = pg_rows_value(&rows, i, 2);
+        const char *hint = pg_rows_value(&rows, i, 3);
+        if (state[0] == 'w') {
+            warn(doctor, visit->database->name, about, finding, hint);
+        } else if (state[0] == 'o') {
+            found(doctor, visit->database->name, about, state, finding, hint);
+        } else {
+            struct error problem;
+            error_set(&problem, ERROR_REFUSED, "%s", finding);
+            error_hint(&problem, "%s", hint);
+            failed(doctor, visit->database->name, about, &problem);
+        }
+    }
+    pg_rows_finish(&rows);
+    return true;
+}
+
+/* A daemon that leads goes by what it has read last; this is what it would read now. */
+static bool compare_configuration(struct doctor *doctor, const struct visit *visit, struct error *err)
+{
+    struct pg_rows rows;
+    char own[17];
+    if (doctor->catalog == NULL) {
+        warn(doctor, visit->database->name, "configuration",
+             "it has errors, so it cannot be compared with the leader's", "pgchime check names them");
+        return true;
+    }
+    catalog_fingerprint(doctor->catalog, visit->database->name, own);
+    const char *const parameters[] = {own};
+    if (!pg_client_query(visit->client, "SELECT s.configuration = $1 FROM chime.leader_status s WHERE s.alive",
+                         parameters, COUNT_OF(parameters), &rows, err)) {
+        return false;
+    }
+    if (rows.count == 1 && pg_rows_value(&rows, 0, 0)[0] == 't') {
+        found(doctor, visit->database->name, "configuration", "ok", "the leader goes by this one", NULL);
+    } else if (rows.count == 1) {
+        warn(doctor, visit->database->name, "configuration", "the leader goes by another one than this",
+             "pgchime reload brings it there; where the leader is on another machine, bring both to the same first");
+    }
+    pg_rows_finish(&rows);
+    return true;
+}
+
+/* The leader's own session, its watch's, one to install on, and those of runs. */
+static bool look_at_server(struct doctor *doctor, const struct visit *visit, struct error *err)
+{
+    char sessions[16];
+    snprintf(sessions, sizeof sessions, "%d", visit->database->pool_size + 3);
+    const char *const parameters[] = {sessions};
+    return add_findings(doctor, visit, findings_sql, parameters, COUNT_OF(parameters), err);
+}
+
+static void look_at(struct doctor *doctor, const struct config_database *database)
+{
+    struct visit visit;
+    struct error err = {0};
+    bool open = visit_open(&visit, database, &err);
+    struct error problem = err;
+    if (visit.client == NULL) {
+        failed(doctor, database->name, "connection", &err);
+    } else if (!look_at_server(doctor, &visit, &err)) {
+        failed(doctor, database->name, "server", &err);
+    } else if (!open) {
+        failed(doctor, database->name, "schema", &problem);
+    } else if (!add_findings(doctor, &visit, leader_sql, NULL, 0, &err) ||
+               !compare_configuration(doctor, &visit, &err)) {
+        failed(doctor, database->name, "leader", &err);
+    }
+    visit_close(&visit);
+}
+
+static int doctor_run(const struct invocation *invocation)
+{
+    int status;
+    struct config *config = load_config(invocation, &status);
+    if (config == NULL) {
+        return status;
+    }
+    struct loaded loaded;
+    load_all(invocation, &loaded);
+    struct doctor doctor = {.list = output_create("findings", columns, COUNT_OF(columns)), .catalog = loaded.catalog};
+    for (size_t i = 0; i < config->database_count; i++) {
+        if (database_is_wanted(invocation, &config->databases[i])) {
+            look_at(&doctor, &config->databases[i]);
+        }
+    }
+    output_print(&doctor.list, 1, &invocation->style, stdout);
+    if (config->database_count == 0) {
+        remark(invocation, "no database is configured in %s", config->file);
+    }
+    output_destroy(doctor.list);
+    loaded_finish(&loaded);
+    config_free(config);
+    return doctor.status;
+}
+
+const struct command command_doctor = {
+    .name = "doctor",
+    .arguments = "",
+    .summary = "connects, and says of each database what is well and what is not, with the way out",
+    .details = "A pooler in between and a standby are refused by their names. Exit status 8 when there are warnings "
+               "only, else that of "
+               "the\nfirst failure: 4 when a database cannot be reached, 6 when it is refused.",
+    .run = doctor_run,
+};
