@@ -4,6 +4,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -211,21 +212,39 @@ void guard_forget_directory(const char *path)
     guard_send(NOTE_FORGET_DIRECTORY, 0, path);
 }
 
+static int network = -1;
+
+void process_use_network(int namespace)
+{
+    network = namespace;
+}
+
 static int open_appending(const char *path)
 {
     return open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
 }
 
-noreturn static void become(const char *const *argv, const char *output, const char *errors)
+/* Check's handler of SIGTERM ends the whole test: it must not run in a child that is signalled before it is another
+ * program. */
+static void forget_handlers(void)
 {
     sigset_t none;
 
+    for (int signal_number = 1; signal_number < NSIG; signal_number++)
+        signal(signal_number, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+noreturn static void become(const char *const *argv, const char *output, const char *errors)
+{
     setsid();
+    forget_handlers();
     if (dup2(open("/dev/null", O_RDONLY), 0) < 0 || dup2(open_appending(output), 1) < 0 ||
         dup2(open_appending(errors), 2) < 0)
         _exit(126);
+    if (network >= 0 && setns(network, CLONE_NEWNET) != 0)
+        _exit(125);
     for (int i = 3; i < 1024; i++)
         close(i);
     execv(argv[0], (char *const *)(uintptr_t)argv);
@@ -235,14 +254,19 @@ noreturn static void become(const char *const *argv, const char *output, const c
 
 pid_t process_start(const char *const *argv, const char *output, const char *errors)
 {
+    sigset_t all;
+    sigset_t before;
     pid_t pid;
 
     guard_start();
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
     pid = fork();
-    if (pid < 0)
-        support_fail("fork: %s", strerror(errno));
     if (pid == 0)
         become(argv, output, errors);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0)
+        support_fail("fork: %s", strerror(errno));
     return pid;
 }
 

@@ -116,7 +116,15 @@ const char *site_config(const struct site *site)
     return site->config;
 }
 
-static void write_config(const struct site *site, const char *instance)
+/* Those of other instances lie beside it: daemons that start at once, or by other ways to the server, do not read each
+ * other's. */
+static char *config_of(const struct site *site, const char *instance)
+{
+    return instance == NULL ? files_path("%s", site->config)
+                            : files_path("%s/pgchime-%s.conf", site->directory, instance);
+}
+
+static void write_config(const struct site *site, const char *path, const char *instance)
 {
     char *plugins = site->plugins != NULL ? files_path("plugin_dir = \"%s\";\n", site->plugins) : files_path("%s", "");
     char *text = files_path("databases: { main: { conninfo = \"%s\"; pool_size = %d;%s };%s };\n"
@@ -124,23 +132,27 @@ static void write_config(const struct site *site, const char *instance)
                             site->conninfo, site->pool_size, site->pools, site->others,
                             instance != NULL ? instance : "test", plugins);
 
-    files_write(site->config, text);
+    files_write(path, text);
     free(plugins);
     free(text);
 }
 
 struct daemon *site_serve(struct site *site, const char *instance, const char *const *more)
 {
-    const char *arguments[ARGUMENTS_MAX + 1] = {"serve", "--config", site->config};
+    char *config = config_of(site, instance);
+    const char *arguments[ARGUMENTS_MAX + 1] = {"serve", "--config", config};
     size_t count = 3;
 
-    write_config(site, instance);
+    write_config(site, site->config, instance);
+    write_config(site, config, instance);
     for (; more != NULL && *more != NULL; more++) {
         if (count == ARGUMENTS_MAX)
             support_fail("too many arguments");
         arguments[count++] = *more;
     }
-    return daemon_start(arguments);
+    struct daemon *daemon = daemon_start(arguments);
+    free(config);
+    return daemon;
 }
 
 void site_await_leading(struct daemon *daemon)

@@ -1,4 +1,4 @@
--- What the kill test needs in the database: what its jobs do, what they did, and the oracle.
+-- What the tests of faults need in the database: what the jobs of fault_load.c do, what they did, and the oracle.
 
 CREATE TABLE effect (
     job     text NOT NULL,
@@ -46,7 +46,8 @@ CREATE TRIGGER note_first_cursor AFTER INSERT ON chime.job_state FOR EACH ROW EX
 CREATE VIEW load_job AS
 SELECT j.job_id, j.name, j.after, split_part(j.schedule, ' ', 1)::bigint AS seconds, j.options ->> 'delivery' AS delivery,
        j.options ->> 'catchup' AS catchup, c.at AS first, s.last_slot AS last
-FROM chime.job j JOIN chime.job_state s USING (job_id) JOIN first_cursor c USING (job_id);
+FROM chime.job j JOIN chime.job_state s USING (job_id) JOIN first_cursor c USING (job_id)
+WHERE j.schedule ~ '^[0-9]+ seconds$';
 
 -- The slots that were due: the multiples of the interval since the epoch. Knows nothing of the product's calendar.
 CREATE VIEW due AS
@@ -79,7 +80,7 @@ WHERE m.slots <> (SELECT count(*) FROM due d WHERE d.job_id = m.job_id AND d.slo
    OR NOT EXISTS (SELECT FROM due d WHERE d.job_id = m.job_id AND d.slot = m.first_slot)
    OR NOT EXISTS (SELECT FROM due d WHERE d.job_id = m.job_id AND d.slot = m.last_slot)
 UNION ALL
-SELECT 'missed although every slot is to be caught up: ' || j.name || ' from ' || m.first_slot
+SELECT 'missed although every slot is to be caught up: ' || j.name || ' from ' || m.first_slot || ': ' || m.reason
 FROM chime.missed m JOIN load_job j USING (job_id) WHERE j.catchup = 'all'
 UNION ALL
 SELECT 'ran unclaimed: ' || e.job || ' at ' || e.at FROM effect e WHERE e.slot IS NULL
@@ -93,10 +94,15 @@ LEFT JOIN chime.run_history h ON h.job_id = j.job_id AND h.kind = 'schedule' AND
 WHERE e.slot IS NOT NULL AND h.state IS DISTINCT FROM 'succeeded'
   AND NOT (j.delivery = 'at_most_once' AND h.state IS NOT DISTINCT FROM 'lost')
 UNION ALL
+SELECT 'took effect after it was declared lost: ' || e.job || ' at ' || e.slot
+FROM effect e JOIN load_job j ON j.name = e.job
+JOIN chime.run_history h ON h.job_id = j.job_id AND h.kind = 'schedule' AND h.slot = e.slot
+WHERE h.state = 'lost' AND e.at > h.finished_at
+UNION ALL
 SELECT 'succeeded without effect: ' || j.name || ' at ' || h.slot
 FROM chime.run_history h JOIN load_job j USING (job_id)
 WHERE h.state = 'succeeded'
-  AND (SELECT count(*) FROM effect e WHERE e.job = j.name AND e.slot = h.slot) <> CASE j.name WHEN 'procedure' THEN 2 ELSE 1 END
+  AND (SELECT count(*) FROM effect e WHERE e.job = j.name AND e.slot = h.slot) <> CASE WHEN j.name ^@ 'procedure' THEN 2 ELSE 1 END
 UNION ALL
 SELECT 'attempts do not add up: ' || j.name || ' at ' || h.slot || ': ' || h.attempt
 FROM chime.run_history h JOIN load_job j USING (job_id)
