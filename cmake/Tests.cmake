@@ -6,6 +6,7 @@
 #   plugins/NAME/test_*.c         label plugins; as integration
 #   tests/script/test_*.sh        label script; tests of the scripts themselves
 #   tests/fixtures/plugins/*.c    broken plugins, built to BUILD/tests/fixtures/plugins/*.so
+#   tests/fixtures/stepped_clock.c    for the server of tests/faults/test_clock.c
 
 pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
 set(tests_output "${PROJECT_BINARY_DIR}/tests")
@@ -96,3 +97,9 @@ foreach(file IN LISTS fixture_plugins)
         pgchime_embed_sql(fixture_${name} "${PROJECT_SOURCE_DIR}/tests/fixtures/plugins/${name}.sql")
     endif()
 endforeach()
+
+# Goes into the server, which knows no sanitizer.
+add_library(stepped_clock MODULE "${PROJECT_SOURCE_DIR}/tests/fixtures/stepped_clock.c")
+target_compile_options(stepped_clock PRIVATE -fno-sanitize=all)
+target_link_options(stepped_clock PRIVATE -fno-sanitize=all)
+set_target_properties(stepped_clock PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY "${tests_output}/fixtures")

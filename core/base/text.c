@@ -87,6 +87,18 @@ bool utf8_valid(const char *text, size_t length)
     return true;
 }
 
+void utf8_repair(char *text, size_t length)
+{
+    size_t at = 0;
+    while (at < length) {
+        size_t step = utf8_length(text + at, length - at);
+        if (step == 0) {
+            text[at++] = '?';
+        }
+        at += step;
+    }
+}
+
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;

@@ -12,6 +12,8 @@ size_t utf8_cut(const char *text, size_t length, size_t limit);
 /* Bytes of the UTF-8 character at the start of `text`; 0 when there is no valid one. */
 size_t utf8_length(const char *text, size_t length);
 bool utf8_valid(const char *text, size_t length);
+/* Puts '?' for every byte that is no part of a valid character. */
+void utf8_repair(char *text, size_t length);
 /* The candidate nearest to `word` by edit distance, or NULL when none is near enough to suggest (distance at most
  * a third of the word's length, and at least 1 allowed). */
 const char *nearest_word(const char *word, const char *const *candidates, size_t count);

@@ -24,11 +24,25 @@ static const struct output_column columns[] = {
 };
 enum { COLUMN_SLOT = 3 };
 
+#define KEPT_IS_WANTED                                                                          \
+    "($3::text[] IS NULL OR h.state::text = ANY ($3)) AND h.slot >= (SELECT since FROM wanted)" \
+    " AND ($6::text IS NULL OR h.kind::text = $6) AND ($7::timestamptz IS NULL OR h.slot = $7)"
+
 /* Misses are ranges of slots, each shown as one line at its last slot. The conditions on slots are plain comparisons, so
- * that history partitions are left out. */
+ * that history partitions are left out. A month of history may have millions of rows: the oldest slot that can be among
+ * the last runs is found first, from the indexes by slot, or by job and kind and slot. */
 static const char runs_sql[] =
     "WITH wanted (since) AS (SELECT coalesce($4::timestamptz, clock_timestamp() - make_interval(secs => $5::float8),"
-    "                                        '-infinity'))"
+    "                                        '-infinity')),"
+    " newest (slot) AS"
+    " ((SELECT h.slot FROM chime.run_history h WHERE $2::text IS NULL AND " KEPT_IS_WANTED
+    "    ORDER BY h.slot DESC LIMIT $8::bigint)"
+    "  UNION ALL"
+    "  (SELECT l.slot FROM chime.job j CROSS JOIN unnest(enum_range(NULL::chime.run_kind)) AS k (kind)"
+    "     CROSS JOIN LATERAL (SELECT h.slot FROM chime.run_history h WHERE " JOB_HISTORY_BY_KEY " AND " KEPT_IS_WANTED
+    "                         ORDER BY " JOB_HISTORY_LATEST " LIMIT $8::bigint) l"
+    "    WHERE j.name = $2 ORDER BY l.slot DESC LIMIT $8::bigint)),"
+    " oldest (slot) AS (SELECT CASE WHEN count(*) >= $8::bigint THEN min(n.slot) ELSE '-infinity' END FROM newest n)"
     " SELECT r.run_id, r.job, $1::text, r.slot, r.attempt, r.state, r.kind::text, r.started_at, r.finished_at,"
     "        (extract(epoch FROM r.finished_at - r.started_at) * 1000000)::bigint, r.rows, r.sqlstate, r.message, "
     "r.reason,"
@@ -36,7 +50,7 @@ static const char runs_sql[] =
     "   FROM chime.runs r"
     "  WHERE ($2::text IS NULL OR r.job = $2) AND ($3::text[] IS NULL OR r.state = ANY ($3))"
     "    AND r.slot >= (SELECT since FROM wanted) AND ($6::text IS NULL OR r.kind::text = $6)"
-    "    AND ($7::timestamptz IS NULL OR r.slot = $7)"
+    "    AND ($7::timestamptz IS NULL OR r.slot = $7) AND r.slot >= (SELECT slot FROM oldest)"
     " UNION ALL"
     " SELECT NULL, j.name, $1, m.last_slot, 0, 'missed', 'schedule', NULL, m.recorded_at, NULL, NULL, NULL, NULL, "
     "m.reason,"

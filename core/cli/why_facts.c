@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/ledger_lists.h"
 #include "cli/why.h"
 
 static const char job_sql[] =
@@ -16,8 +17,10 @@ static const char job_sql[] =
     "  LEFT JOIN chime.plugin p ON p.name = j.plugin"
     "  LEFT JOIN LATERAL (SELECT * FROM chime.run r WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1) r ON "
     "true"
-    "  LEFT JOIN LATERAL (SELECT * FROM chime.run_history h WHERE h.job_id = j.job_id"
-    "                     ORDER BY h.finished_at DESC, h.slot DESC LIMIT 1) h ON true"
+    "  LEFT JOIN LATERAL (SELECT l.* FROM unnest(enum_range(NULL::chime.run_kind)) AS k (kind)"
+    "                     CROSS JOIN LATERAL (SELECT * FROM chime.run_history h WHERE " JOB_HISTORY_BY_KEY
+    "                                         ORDER BY " JOB_HISTORY_LATEST " LIMIT 1) l"
+    "                     ORDER BY l.finished_at DESC, l.slot DESC LIMIT 1) h ON true"
     "  LEFT JOIN LATERAL (SELECT * FROM chime.missed m WHERE m.job_id = j.job_id ORDER BY m.last_slot DESC LIMIT 1) m"
     "         ON true"
     "  LEFT JOIN LATERAL (SELECT * FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'run'"

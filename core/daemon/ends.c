@@ -101,6 +101,14 @@ static void log_end(const struct scheduled *scheduled, const struct run *run, co
     }
 }
 
+/* A view, an index or a source that was there at the installation is not: the next reload makes anew what is ours. */
+static void doubt_relations(struct lead *lead, const struct job *job, const struct outcome *outcome)
+{
+    if (job->work == JOB_REFRESH && outcome->state == RUN_FAILED && strncmp(outcome->sqlstate, "42", 2) == 0) {
+        lead->plugins.any_failed = true;
+    }
+}
+
 void dispatch_add_finish(struct lead *lead, struct scheduled *scheduled, const struct run *run,
                          const struct outcome *outcome)
 {
@@ -122,6 +130,7 @@ void dispatch_add_finish(struct lead *lead, struct scheduled *scheduled, const s
     pending->finish.outcome.message = pending->message;
     pending->finish.outcome.reason = pending->reason;
     log_end(scheduled, run, outcome);
+    doubt_relations(lead, scheduled_job(scheduled), outcome);
 }
 
 static void finishes_written(void *data, const struct pg_reply *reply)

@@ -34,9 +34,13 @@ void watching_listen(struct pg_connection *session, const struct watching_names 
     columns_finish(&columns);
 }
 
+/* Asking for its usage is also what lets a full queue move on once nobody holds it any more: the server looks only when a notification was
+ * taken in, and a full queue takes none. */
 void watching_probe(struct pg_connection *session, const char *payload, pg_callback *callback, void *data)
 {
-    send_one(session, NULL, "SELECT pg_catalog.pg_notify('" WATCHING_PROBE "', $1)", 1, &payload, callback, data);
+    send_one(session, NULL,
+             "SELECT pg_catalog.pg_notification_queue_usage(), pg_catalog.pg_notify('" WATCHING_PROBE "', $1)", 1,
+             &payload, callback, data);
 }
 
 void watching_ping(struct pg_connection *session, pg_callback *callback, void *data)

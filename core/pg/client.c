@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "pg/conninfo.h"
 #include "pg/pooler.h"
+#include "pg/refusal.h"
 #include "pg/session.h"
 
 #define CONNECT_TIMEOUT "10"
@@ -18,9 +19,10 @@ struct pg_client {
     PGconn *connection;
 };
 
+/* No jit: compiling a look over the history's partitions takes longer than the look. */
 static const struct pg_setting client_settings[] = {
-    {"search_path", ""},           {"TimeZone", "UTC"},         {"DateStyle", "ISO"},
-    {"IntervalStyle", "postgres"}, {"extra_float_digits", "1"}, {"lock_timeout", "10s"},
+    {"search_path", ""},         {"TimeZone", "UTC"},     {"DateStyle", "ISO"}, {"IntervalStyle", "postgres"},
+    {"extra_float_digits", "1"}, {"lock_timeout", "10s"}, {"jit", "off"},
 };
 
 /* The first line of libpq's text. */
@@ -31,8 +33,9 @@ static bool set_message(struct error *err, enum error_kind kind, const char *pre
 
 static bool connect_failed(const PGconn *connection, const struct conninfo *info, struct error *err)
 {
-    set_message(err, ERROR_UNREACHABLE, "cannot connect: ", PQerrorMessage(connection));
-    error_hint(err, "is the server running, and is the conninfo right (%s)?", conninfo_describe(info));
+    const char *message = PQerrorMessage(connection);
+    set_message(err, ERROR_UNREACHABLE, "cannot connect: ", message);
+    error_hint(err, "%s (tried %s)", refusal_hint(message), conninfo_describe(info));
     pooler_name(err);
     return false;
 }

@@ -26,6 +26,7 @@ static const bool transition_allowed[PG_STATE_COUNT][PG_STATE_COUNT] = {
 };
 
 #define PREPARED_MAX 32
+#define SWOLLEN_BYTES (4u << 20) /* of one result: libpq never gives the room for it back */
 
 struct pg_connection {
     struct loop *loop;
@@ -42,6 +43,7 @@ struct pg_connection {
     struct pg_request **last;
     const char *prepared[PREPARED_MAX];
     size_t prepared_count;
+    bool swollen;
 };
 
 static void move_to(struct pg_connection *connection, enum pg_state state)
@@ -240,6 +242,7 @@ static bool read_one(struct pg_connection *connection)
     if (starts_copy(result)) {
         return !drain_copy(connection, result);
     }
+    connection->swollen = connection->swollen || PQresultMemorySize(result) > SWOLLEN_BYTES;
     const char *unprepared = request_feed(request, result);
     if (unprepared != NULL) {
         forget_prepared(connection, unprepared);
@@ -460,6 +463,11 @@ bool pg_in_transaction(const struct pg_connection *connection)
 {
     PGTransactionStatusType status = PQtransactionStatus(connection->pg);
     return status == PQTRANS_INTRANS || status == PQTRANS_INERROR;
+}
+
+bool pg_is_swollen(const struct pg_connection *connection)
+{
+    return connection->swollen;
 }
 
 int pg_backend_pid(const struct pg_connection *connection)

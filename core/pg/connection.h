@@ -61,6 +61,8 @@ void pg_cut(struct pg_connection *connection);
 bool pg_is_ready(const struct pg_connection *connection);
 bool pg_is_idle(const struct pg_connection *connection);        /* ready, nothing pending */
 bool pg_in_transaction(const struct pg_connection *connection); /* as of the last answer: open or failed transaction */
+/* An answer was so large that libpq keeps more memory for the next one than a session is worth. */
+bool pg_is_swollen(const struct pg_connection *connection);
 int pg_backend_pid(const struct pg_connection *connection);     /* 0 before ready */
 int pg_server_version(const struct pg_connection *connection);  /* 150004; 0 before ready */
 size_t pg_host_in_use(const struct pg_connection *connection);  /* its place in the conninfo */
@@ -97,7 +99,7 @@ void pg_forget(struct pg_connection *connection, const void *data);
 bool pg_reply_ok(const struct pg_reply *reply);
 /* True when the connection ended before the answer: what was sent may or may not have taken effect. */
 bool pg_reply_lost(const struct pg_reply *reply);
-/* The failure: message as the server words it (severity left out), cut at 8 KiB on a character boundary. */
+/* The failure: message as the server words it (severity left out), cut at 8 KiB on a character boundary; always UTF-8. */
 const char *pg_reply_message(const struct pg_reply *reply);
 const char *pg_reply_sqlstate(const struct pg_reply *reply); /* "" when it is not the server's */
 void pg_reply_error(const struct pg_reply *reply, struct error *err);

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "pg/conninfo.h"
 #include "pg/pooler.h"
+#include "pg/refusal.h"
 
 struct dial {
     struct loop *loop;
@@ -60,7 +61,7 @@ static void give_up(struct dial *dial)
 {
     struct error err;
     error_set(&err, ERROR_UNREACHABLE, "%s", buffer_text(&dial->problems));
-    error_hint(&err, "tried %s", conninfo_describe(&dial->info));
+    error_hint(&err, "%s (tried %s)", refusal_hint(err.message), conninfo_describe(&dial->info));
     pooler_name(&err);
     loop_timer_clear(dial->deadline);
     dial->handlers->failed(dial->data, &err);

@@ -288,6 +288,10 @@ void pool_return(struct pool *pool, struct pool_session *session, enum wipe wipe
         discard(session);
         return;
     }
+    if (pg_is_swollen(session->connection)) {
+        drop(session);
+        return;
+    }
     session->unused_since = clock_boot();
     if (wipe == WIPE_NONE) {
         become_idle(session);

@@ -50,6 +50,7 @@ void request_fail(struct pg_request *request, const char *sqlstate, const char *
             length--;
         }
         reply->message = xstrndup(message, utf8_cut(message, length, PG_MESSAGE_LIMIT));
+        utf8_repair(reply->message, strlen(reply->message)); /* a text may have set another client_encoding */
         snprintf(reply->sqlstate, sizeof reply->sqlstate, "%s", sqlstate);
     }
 }

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/sqltext.h"
+#include "ledger/columns.h"
 
 #define NUMBER_SIZE 24
 #define TEXT_OID 25
@@ -88,28 +89,22 @@ static void send_perform(struct pg_connection *connection, const struct job *job
     pg_send(connection, &perform, 1, callback, data);
 }
 
-static char *views_array(const struct job *job)
-{
-    struct buffer text = {0};
-    buffer_putc(&text, '{');
-    for (size_t i = 0; i < job->view_count; i++) {
-        buffer_printf(&text, "%s\"%s\"", i > 0 ? "," : "", job->views[i]); /* relations are plain names */
-    }
-    buffer_putc(&text, '}');
-    return buffer_take(&text);
-}
-
 static void send_refresh(struct pg_connection *connection, const struct job *job, const char *const order[4],
                          const char *lock_timeout, pg_callback *callback, void *data)
 {
-    char *views = views_array(job);
-    const char *parameters[] = {order[0], order[1], order[2], order[3], lock_timeout, views};
+    struct columns views;
+    columns_init(&views);
+    for (size_t i = 0; i < job->view_count; i++) {
+        columns_text(&views, 0, job->views[i]); /* with their schemas, which may be called anything */
+    }
+    columns_close(&views);
+    const char *parameters[] = {order[0], order[1], order[2], order[3], lock_timeout, views.values[0]};
     struct pg_statement refresh = {.name = "chime_refresh",
                                    .sql = "SELECT rows, message FROM chime.perform_refresh($1, $2, $3, $4, $5, $6)",
                                    .parameter_count = COUNT_OF(parameters),
                                    .parameters = parameters};
     pg_send(connection, &refresh, 1, callback, data);
-    free(views);
+    columns_finish(&views);
 }
 
 /* Whatever the text does with it, it is text, as it is for one that is performed. */
@@ -160,10 +155,55 @@ void work_left_open(struct work_result *result)
     }
 }
 
-static void read_failure(struct work_result *result, const struct pg_reply *reply)
+/* The way out of a refresh that failed for its relations' sake, where the server has no hint. */
+static const struct {
+    const char *sqlstate;
+    const char *hint;
+} refresh_hints[] = {
+    {"55P03", "pg_locks names the session that holds the relation; end it, or raise lock_timeout of the job"},
+    {"42P10", "its unique index is gone: pgchime reload makes it anew"},
+    {"42P01", "make the relation again, or give it its name back; then pgchime reload"},
+    {"42703", "give the column its name back, or install a plugin that knows the new one; then pgchime reload"},
+    {"42501", "GRANT what is missing to the role of the daemon"},
+};
+
+static const char *refresh_hint(const char *sqlstate)
+{
+    for (size_t i = 0; i < COUNT_OF(refresh_hints); i++) {
+        if (strcmp(refresh_hints[i].sqlstate, sqlstate) == 0) {
+            return refresh_hints[i].hint;
+        }
+    }
+    return NULL;
+}
+
+/* The server names none of our relations in its first line, which is all that many people see. */
+static char *refresh_message(const struct job *job, const char *sqlstate, const char *message)
+{
+    const char *hint = strstr(message, "\nHINT:  ") == NULL ? refresh_hint(sqlstate) : NULL;
+    size_t line = strcspn(message, "\n");
+    struct buffer text = {0};
+    buffer_puts(&text, "refresh of ");
+    for (size_t i = 0; i < job->view_count; i++) {
+        buffer_printf(&text, "%s%s", i > 0 ? ", " : "", job->views[i]);
+    }
+    buffer_printf(&text, ": %.*s", (int)line, message);
+    if (hint != NULL) {
+        buffer_printf(&text, "\nHINT:  %s", hint);
+    }
+    buffer_puts(&text, message + line);
+    return buffer_take(&text);
+}
+
+static void read_failure(struct work_result *result, const struct job *job, const struct pg_reply *reply)
 {
     snprintf(result->sqlstate, sizeof result->sqlstate, "%s", pg_reply_sqlstate(reply));
     replace_message(result, pg_reply_message(reply));
+    if (job->work == JOB_REFRESH) {
+        char *message = refresh_message(job, result->sqlstate, pg_reply_message(reply));
+        free(result->message);
+        result->message = message;
+    }
     result->wipe = WIPE_ALL;
 }
 
@@ -184,7 +224,7 @@ void work_read(struct work_result *result, const struct job *job, const struct p
     work_clear(result);
     result->ok = pg_reply_ok(reply);
     if (!result->ok) {
-        read_failure(result, reply);
+        read_failure(result, job, reply);
     } else if (is_transactional(job)) {
         read_performed(result, job, reply);
     } else {

@@ -164,13 +164,14 @@ BEGIN
     -- Workers would take longer to start than the look. Each arm of the look is one range of the index (xip is below xmax).
     -- The statement that recomputes keeps its plan: to plan it takes as long as some hundred rows. A plan of its own for each number
     -- of groups would be no better, but look so. What holds marks is planned each time: a log may get a column.
+    -- A schema may be called anything, so no dollar quote is safe around its name.
     EXECUTE format($f$
         CREATE OR REPLACE FUNCTION chime.keyed_%1$s(
             p_seen pg_snapshot, p_fingerprint text, p_revisit boolean, p_full_us bigint, p_key_us bigint, OUT seen pg_snapshot,
             OUT fingerprint text, OUT reason text, OUT keys bigint, OUT rows bigint, OUT inserted bigint, OUT updated bigint,
             OUT deleted bigint)
         LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off SET enable_seqscan = off
-        SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS $body$
+        SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS %2$L$f$, v_view.view_id, format($body$
         #variable_conflict use_column
         DECLARE
             v_xmax xid8 := pg_snapshot_xmax(p_seen);
@@ -210,12 +211,12 @@ BEGIN
                 rows := rows + v_live; inserted := inserted + v_inserted; updated := updated + v_updated;
                 deleted := deleted + v_deleted;
             END LOOP;
-        END $body$;$f$,
+        END $body$,
         v_view.view_id, v_declared, p_schema, p_relation, v_taken, v_into, v_checks, v_view.search_path,
         format('SELECT %s FROM (%s) AS k', v_arrays, v_keys),
         (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n), v_using,
         chime.keys_limit(), chime.refresh_keyed_statement(p_schema, p_relation, v_view.key, v_view.stamps, v_view.grain, v_slices),
-        v_nothing || CASE WHEN v_view.revisit_query IS NULL THEN 'true' ELSE 'NOT p_revisit' END);
+        v_nothing || CASE WHEN v_view.revisit_query IS NULL THEN 'true' ELSE 'NOT p_revisit' END));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.keyed_%s(pg_snapshot, text, boolean, bigint, bigint) FROM PUBLIC', v_view.view_id);
 END $$;
 

@@ -362,10 +362,13 @@ COMMENT ON PROCEDURE chime.verify_views IS
 
 -- --- seen ---------------------------------------------------------------------------------------------------------------------
 
+-- A size takes a lock: of a relation that another session holds for itself there is none, so that the rest is shown.
 CREATE OR REPLACE VIEW chime.view_status WITH (security_invoker = true) AS
 SELECT v.view_schema, v.relation, v.plugin, p.state AS plugin_state, v.mode, v.full_reason, r.method, r.reason, r.refreshed_at, r.changed_at,
        clock_timestamp() - r.refreshed_at AS age, r.duration_us, r.keys, r.rows, r.inserted, r.updated, r.deleted, r.rejected, r.refreshes,
-       pg_total_relation_size(to_regclass(format('%I.%I', v.view_schema, v.relation))) AS bytes,
+       CASE WHEN to_regclass(format('%I.%I', v.view_schema, v.relation))
+                 <> ALL (ARRAY(SELECT l.relation FROM pg_locks l WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL))
+            THEN pg_total_relation_size(to_regclass(format('%I.%I', v.view_schema, v.relation))) END AS bytes,
        f.target_lag, f.warn_after, f.error_after, f.pending, f.behind, f.freshness,
        (SELECT max(n.verified_at) FROM chime.verification n
          WHERE n.view_schema = v.view_schema AND n.relation = v.relation AND n.missing IS NOT NULL) AS verified_at

@@ -280,7 +280,38 @@ char *cluster_log(const struct cluster *cluster)
     return files_read(cluster->log);
 }
 
+/* As libpq reads it back, whatever is in it. */
+static char *conninfo_quoted(const char *value)
+{
+    char *quoted = calloc(1, 2 * strlen(value) + 3);
+    char *end = quoted;
+
+    if (quoted == NULL)
+        support_fail("out of memory");
+    if (strpbrk(value, " '\\\n\t=") == NULL)
+        return strcpy(quoted, value);
+    *end++ = '\'';
+    for (; *value != '\0'; value++) {
+        if (*value == '\'' || *value == '\\')
+            *end++ = '\\';
+        *end++ = *value;
+    }
+    *end = '\'';
+    return quoted;
+}
+
+char *cluster_conninfo_as(const struct cluster *cluster, const char *role, const char *database)
+{
+    char *user = conninfo_quoted(role);
+    char *name = conninfo_quoted(database);
+    char *conninfo = files_path("host=%s port=5432 user=%s dbname=%s", cluster->directory, user, name);
+
+    free(user);
+    free(name);
+    return conninfo;
+}
+
 char *cluster_conninfo(const struct cluster *cluster, const char *database)
 {
-    return files_path("host=%s port=5432 user=postgres dbname=%s", cluster->directory, database);
+    return cluster_conninfo_as(cluster, "postgres", database);
 }

@@ -37,6 +37,7 @@ int cluster_version(struct cluster *cluster);                 /* 15, 16, ... */
 char *cluster_log(const struct cluster *cluster);             /* the server's log so far */
 /* "host=... port=5432 user=postgres dbname=NAME"; caller frees. */
 char *cluster_conninfo(const struct cluster *cluster, const char *database);
+char *cluster_conninfo_as(const struct cluster *cluster, const char *role, const char *database);
 PGconn *cluster_connect(const struct cluster *cluster, const char *database); /* a connection of its own: PQfinish */
 
 void cluster_create_database(struct cluster *cluster, const char *name);
@@ -44,6 +45,8 @@ void cluster_use(struct cluster *cluster, const char *database); /* becomes the 
 
 void cluster_execute(struct cluster *cluster, const char *sql); /* any number of statements; rows are ignored */
 void cluster_execute_format(struct cluster *cluster, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* `sql` has one %s, for a name that is quoted as an identifier. */
+void cluster_execute_named(struct cluster *cluster, const char *sql, const char *name);
 void cluster_execute_file(struct cluster *cluster, const char *path); /* without psql's backslash commands */
 PGresult *cluster_query(struct cluster *cluster, const char *sql);    /* rows; caller PQclear()s */
 char *cluster_value(struct cluster *cluster, const char *sql); /* first column of the first row; NULL: null, no row */

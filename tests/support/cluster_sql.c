@@ -102,6 +102,27 @@ void cluster_execute_format(struct cluster *cluster, const char *format, ...)
     free(sql);
 }
 
+void cluster_execute_named(struct cluster *cluster, const char *sql, const char *name)
+{
+    const char *place = strstr(sql, "%s");
+    char *quoted = calloc(1, 2 * strlen(name) + 3);
+    char *end = quoted;
+
+    if (place == NULL || quoted == NULL)
+        support_fail("%s: no place for a name", sql);
+    *end++ = '"';
+    for (; *name != '\0'; name++) {
+        if (*name == '"')
+            *end++ = '"';
+        *end++ = *name;
+    }
+    *end = '"';
+    char *text = files_path("%.*s%s%s", (int)(place - sql), sql, quoted, place + 2);
+    cluster_execute(cluster, text);
+    free(quoted);
+    free(text);
+}
+
 void cluster_execute_file(struct cluster *cluster, const char *path)
 {
     char *sql = files_read(path);

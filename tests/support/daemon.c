@@ -6,6 +6,7 @@
 
 #include "support/files.h"
 #include "support/process.h"
+#include "support/wait.h"
 
 #define ARGUMENTS_MAX 60
 #define RUN_SECONDS 60.0
@@ -124,6 +125,30 @@ bool daemon_said(const struct daemon *daemon, const char *text)
 
     free(errors);
     return found;
+}
+
+struct saying {
+    struct daemon *daemon;
+    const char *text;
+};
+
+static bool was_said(void *data)
+{
+    const struct saying *saying = data;
+
+    return daemon_said(saying->daemon, saying->text);
+}
+
+void daemon_await(struct daemon *daemon, const char *text, double seconds)
+{
+    struct saying saying = {daemon, text};
+
+    if (wait_until(was_said, &saying, seconds))
+        return;
+    char *errors = daemon_errors(daemon);
+    size_t length = strlen(errors);
+    support_fail("pgchime did not say \"%s\" within %g s; it said:\n%s", text, seconds,
+                 length > 3000 ? errors + length - 3000 : errors);
 }
 
 int daemon_run(const char *const *arguments, char **output, char **errors)

@@ -23,6 +23,9 @@ char *daemon_output(const struct daemon *daemon);                /* standard out
 char *daemon_errors(const struct daemon *daemon);                /* standard error so far; caller frees */
 bool daemon_said(const struct daemon *daemon, const char *text); /* on standard error */
 
+/* Waits until it said so; the test fails when it does not in time, with what it said instead shown. */
+void daemon_await(struct daemon *daemon, const char *text, double seconds);
+
 /* A whole command: its exit status; *output and *errors may be NULL, else the caller frees them. */
 int daemon_run(const char *const *arguments, char **output, char **errors);
 

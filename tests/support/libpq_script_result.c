@@ -258,6 +258,15 @@ char *PQresultErrorMessage(const PGresult *result)
     return result->words != NULL ? result->words : none;
 }
 
+size_t PQresultMemorySize(const PGresult *result)
+{
+    size_t bytes = result->words != NULL ? strlen(result->words) : 0;
+    for (int i = 0; i < result->rows * result->columns; i++) {
+        bytes += result->values[i] != NULL ? strlen(result->values[i]) : 0;
+    }
+    return bytes;
+}
+
 int PQntuples(const PGresult *result)
 {
     return result->rows;

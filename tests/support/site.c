@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "support/files.h"
@@ -19,6 +20,7 @@ struct site {
     char *plugins;
     char *pools;
     char *others; /* databases beside "main" */
+    char *members;
     int pool_size;
 };
 
@@ -34,6 +36,7 @@ struct site *site_create(struct cluster *cluster, const char *database, int pool
     site->pool_size = pool_size;
     site->pools = files_path("%s", "");
     site->others = files_path("%s", "");
+    site->members = files_path("%s", "");
     char *folder = files_path("%s/conf.d", site->directory);
     files_make_folder(folder);
     free(folder);
@@ -52,6 +55,7 @@ void site_destroy(struct site *site)
     free(site->plugins);
     free(site->pools);
     free(site->others);
+    free(site->members);
     free(site);
 }
 
@@ -79,6 +83,12 @@ void site_add_database(struct site *site, const char *name, const char *conninfo
 
     site->others = files_path("%s %s: { conninfo = \"%s\"; };", before, name, conninfo);
     free(before);
+}
+
+void site_use_members(struct site *site, const char *members)
+{
+    free(site->members);
+    site->members = files_path(" %s", members);
 }
 
 static char *conf_path(const struct site *site, const char *name)
@@ -124,15 +134,31 @@ static char *config_of(const struct site *site, const char *instance)
                             : files_path("%s/pgchime-%s.conf", site->directory, instance);
 }
 
+char *site_quoted(const char *text)
+{
+    char *quoted = calloc(1, 2 * strlen(text) + 1);
+
+    if (quoted == NULL)
+        support_fail("out of memory");
+    for (char *end = quoted; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\' || *text == '\n')
+            *end++ = '\\';
+        *end++ = *text == '\n' ? 'n' : *text;
+    }
+    return quoted;
+}
+
 static void write_config(const struct site *site, const char *path, const char *instance)
 {
     char *plugins = site->plugins != NULL ? files_path("plugin_dir = \"%s\";\n", site->plugins) : files_path("%s", "");
-    char *text = files_path("databases: { main: { conninfo = \"%s\"; pool_size = %d;%s };%s };\n"
+    char *conninfo = site_quoted(site->conninfo);
+    char *text = files_path("databases: { main: { conninfo = \"%s\"; pool_size = %d;%s%s };%s };\n"
                             "conf_dir = \"conf.d\";\ninstance = \"%s\";\n%s",
-                            site->conninfo, site->pool_size, site->pools, site->others,
+                            conninfo, site->pool_size, site->pools, site->members, site->others,
                             instance != NULL ? instance : "test", plugins);
 
     files_write(path, text);
+    free(conninfo);
     free(plugins);
     free(text);
 }

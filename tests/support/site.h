@@ -17,6 +17,8 @@ void site_use_pools(struct site *site, const char *members);     /* likewise: "h
 void site_use_conninfo(struct site *site, const char *conninfo); /* likewise */
 /* Likewise: another database beside "main". */
 void site_add_database(struct site *site, const char *name, const char *conninfo);
+void site_use_members(struct site *site, const char *members); /* likewise: further members of "main" */
+char *site_quoted(const char *text); /* as it stands between the quotes of a configuration's string; caller frees */
 /* conf.d/NAME.conf anew: a job with these members, as libconfig reads them. */
 void site_job(struct site *site, const char *name, const char *members);
 void site_file(struct site *site, const char *name, const char *text); /* conf.d/NAME.conf as it is */

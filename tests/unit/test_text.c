@@ -129,6 +129,16 @@ START_TEST(validity_is_decided_for_the_whole_text)
 }
 END_TEST
 
+START_TEST(bytes_that_are_no_characters_become_question_marks)
+{
+    char text[] = "a\xE9\xC3\xA9\xFF\xE2\x82";
+    utf8_repair(text, strlen(text));
+    ck_assert_str_eq(text, "a?\xC3\xA9???");
+    utf8_repair(text, 0);
+    ck_assert_str_eq(text, "a?\xC3\xA9???");
+}
+END_TEST
+
 START_TEST(the_nearest_word_is_suggested_when_it_is_near)
 {
     static const char *const words[] = {"catchup", "catchup_window", "priority", "on", "delivery"};
@@ -237,6 +247,7 @@ int main(void)
 {
     Suite *suite = suite_create("text");
     TCase *tests = tcase_create("text");
+    tcase_add_test(tests, bytes_that_are_no_characters_become_question_marks);
     tcase_add_test(tests, whole_text_is_kept_when_it_fits);
     tcase_add_test(tests, a_character_is_kept_whole_or_not_at_all);
     tcase_add_test(tests, bytes_that_are_not_utf8_are_cut_anywhere);

@@ -206,7 +206,8 @@ START_TEST(a_refusal_closes_it_with_the_first_line_and_where_it_tried)
     open_as("host=/run port=5433 dbname=app user=chime password=secret", &handlers);
     ck_assert_int_eq(ready, 0);
     expect_closed("connection to server on socket failed: No such file");
-    ck_assert_str_eq(reason.hint, "tried host /run port 5433 database app user chime");
+    ck_assert_str_eq(reason.hint, "is the server running, and is the conninfo right? (tried host /run port 5433 "
+                                  "database app user chime)");
 }
 END_TEST
 
@@ -215,7 +216,8 @@ START_TEST(a_failure_while_connecting_closes_it)
     script_polls("wrf", "FATAL:  password authentication failed for user \"chime\"\n");
     open_as("host=/run dbname=app", &handlers);
     expect_closed("FATAL:  password authentication failed for user \"chime\"");
-    ck_assert_str_eq(reason.hint, "tried host /run database app");
+    ck_assert_str_eq(reason.hint, "put the role's password into the passfile that the conninfo names (tried host "
+                                  "/run database app)");
     ck_assert(script_finished(script_connection(0)));
 }
 END_TEST
@@ -225,7 +227,8 @@ START_TEST(a_failure_without_words_gets_some)
     script_polls("f", "");
     open_as("", &handlers);
     expect_closed("the server closed the connection");
-    ck_assert_str_eq(reason.hint, "tried host default database default");
+    ck_assert_str_eq(reason.hint, "is the server running, and is the conninfo right? (tried host default database "
+                                  "default)");
 }
 END_TEST
 
@@ -442,7 +445,8 @@ START_TEST(when_no_host_takes_us_each_says_why)
     open_as("host=/a,two", &handlers);
     answer_name("two", NULL);
     expect_closed("refused; host \"two\" has no address: nodename nor servname provided, or not known");
-    ck_assert_str_eq(reason.hint, "tried host /a,two database default");
+    ck_assert_str_eq(reason.hint,
+                     "is the server running, and is the conninfo right? (tried host /a,two database default)");
 }
 END_TEST
 

@@ -1,0 +1,35 @@
+#include "pg/refusal.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/memory.h"
+
+static const struct {
+    const char *words;
+    const char *hint;
+} known[] = {
+    {"too many clients", "end sessions that nobody needs, or raise max_connections"},
+    {"remaining connection slots", "end sessions that nobody needs, or raise max_connections"},
+    {"too many connections for",
+     "end sessions that nobody needs, or raise the CONNECTION LIMIT of that role or database"},
+    {"password authentication failed", "put the role's password into the passfile that the conninfo names"},
+    {"no password supplied", "put the role's password into the passfile that the conninfo names"},
+    {"pg_hba.conf", "allow the role and database in the server's pg_hba.conf, then reload the server"},
+    {"not currently accepting connections", "ALTER DATABASE ... ALLOW_CONNECTIONS true"},
+    {"is not permitted to log in", "ALTER ROLE ... LOGIN"},
+    {"the database system is", "wait for the server to be ready; its log says what it does"},
+    {"No space left on device", "make room on the server's disk; its log names the file"},
+    {"does not exist", "make it, or write the right name into the conninfo"},
+};
+
+const char *refusal_hint(const char *message)
+{
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        if (strstr(message, known[i].words) != NULL) {
+            return known[i].hint;
+        }
+    }
+    return strstr(message, "FATAL:") != NULL ? "the server runs and refuses: mend there what it says"
+                                             : "is the server running, and is the conninfo right?";
+}

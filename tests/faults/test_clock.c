@@ -1,0 +1,125 @@
+/* The database's clock is stepped while a daemon leads (tests/fixtures/stepped_clock.c). It says so; slots that were passed
+ * over are caught up or recorded, and those that come a second time are not run a second time. */
+#include <check.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/cluster.h"
+#include "support/commands.h"
+#include "support/daemon.h"
+#include "support/files.h"
+#include "support/ledger_oracle.h"
+#include "support/process.h"
+#include "support/runs.h"
+#include "support/site.h"
+#include "support/suite.h"
+#include "support/wait.h"
+
+#define PATIENCE 60.0
+#define HOUR INT64_C(3600000000)
+
+static struct cluster *cluster;
+static struct site *site;
+static struct daemon *served;
+static char *clock_file;
+static char *output;
+static char *errors;
+
+static void set_clock(int64_t offset)
+{
+    FILE *file = fopen(clock_file, files_exist(clock_file) ? "r+e" : "we");
+
+    if (file == NULL || fwrite(&offset, sizeof offset, 1, file) != 1 || fclose(file) != 0)
+        support_fail("%s cannot be written", clock_file);
+}
+
+static void set_up(void)
+{
+    char *folder = files_make_directory();
+
+    clock_file = files_path("%s/clock", folder);
+    set_clock(0);
+    setenv("PGCHIME_TEST_CLOCK", clock_file, 1);
+    setenv("LD_PRELOAD", PGCHIME_BUILD_DIR "/tests/fixtures/stepped_clock.so", 1);
+    cluster = cluster_create(NULL);
+    unsetenv("LD_PRELOAD");
+    oracle_install(cluster, NULL);
+    site = site_create(cluster, "postgres", 3);
+    oracle_write_load(site);
+    served = site_lead(site);
+    oracle_await_load(cluster);
+    free(folder);
+}
+
+static void tear_down(void)
+{
+    daemon_destroy(served);
+    site_destroy(site);
+    cluster_destroy(cluster);
+    free(clock_file);
+    free(output);
+    free(errors);
+}
+
+START_TEST(an_hour_forward_is_caught_up)
+{
+    set_clock(HOUR);
+    daemon_await(served, "warning database main: its clock was stepped by 3", PATIENCE); /* 3600000 ms, or nearly */
+    oracle_await_load(cluster);
+    /* catchup = "latest": all but one are recorded as missed. catchup = "all": each one ran. */
+    EXPECT_SQL(cluster,
+               "SELECT sum(slots) BETWEEN 3500 AND 3600 FROM chime.missed JOIN chime.job USING (job_id)"
+               " WHERE name = 'tick'",
+               "t");
+    WAIT_SQL(cluster, "SELECT count(*) > 3500 FROM public.effect WHERE job = 'tick-own'", "t", PATIENCE);
+    commands_expect(0, site_config(site), (const char *const[]){"why", "tick", NULL}, &output, &errors);
+    commands_has(output, "MISSED");
+    oracle_expect_sound(cluster);
+    EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "1");
+}
+END_TEST
+
+START_TEST(an_hour_back_runs_no_slot_again)
+{
+    set_clock(-HOUR);
+    daemon_await(served, "warning database main: its clock was stepped by -3", PATIENCE);
+    char *runs = cluster_value(cluster, "SELECT count(*) FROM chime.run_history");
+    char *from = cluster_value(cluster, "SELECT clock_timestamp() + interval '4 seconds'");
+    char *later = files_path("SELECT clock_timestamp() > '%s'", from);
+    char *few = files_path("SELECT count(*) - %s <= 2 FROM chime.run_history", runs); /* ends on their way */
+    WAIT_SQL(cluster, later, "t", PATIENCE);
+    EXPECT_SQL(cluster, few, "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM public.oracle", "0");
+    commands_expect(0, site_config(site), (const char *const[]){"why", "tick", NULL}, &output, &errors);
+    commands_has(output, "idle: its next slot is ");
+    commands_has(output, ", in 59min "); /* and then it goes on */
+    set_clock(0);
+    daemon_await(served, "warning database main: its clock was stepped by 3", PATIENCE);
+    oracle_expect_sound(cluster);
+    EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "1");
+    free(runs);
+    free(from);
+    free(later);
+    free(few);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *all = suite_create("clock");
+    TCase *cases = tcase_create("clock");
+
+    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_set_timeout(cases, 300);
+    tcase_add_test(cases, an_hour_forward_is_caught_up);
+    tcase_add_test(cases, an_hour_back_runs_no_slot_again);
+    suite_add_tcase(all, cases);
+    return all;
+}
+
+int main(void)
+{
+    return suite_run(suite());
+}
