@@ -68,7 +68,7 @@ section()
 check_list()
 {
     local missing
-    missing=$(query "SELECT string_agg(p.proname, ' ') FROM chime.plugin_function f JOIN pg_proc p ON p.oid = f.routine
+    missing=$(query "SELECT string_agg(p.proname, ' ') FROM chime.plugin_function f JOIN pg_proc p ON p.oid = chime.routine(f.signature)
         WHERE p.provolatile <> 'v' AND f.plugin NOT IN ($administrative)
           AND p.proname <> ALL ('{$(functions | paste -sd,)}')")
     [ -z "$missing" ] || die "not timed: $missing" "add them to bench/queries/reads.sql"

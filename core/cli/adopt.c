@@ -41,12 +41,12 @@ static json_t *indexes_json(const struct declared_view *view)
     return list;
 }
 
-static json_t *view_json(const struct declared_view *view)
+static json_t *view_json(const struct declared_view *view, const char *mode)
 {
     return json_pack("{s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "relation", view->relation,
                      "definition", view->definition, "key", names_json(&view->key), "key_index", view->key_index,
-                     "grain", names_json(&view->grain), "mode", view->mode, "stamps", names_json(&view->stamps),
-                     "revisit", text_or_null(view->revisit), "rejected", text_or_null(view->rejected), "indexes",
+                     "grain", names_json(&view->grain), "mode", mode, "stamps", names_json(&view->stamps), "revisit",
+                     text_or_null(view->revisit), "rejected", text_or_null(view->rejected), "indexes",
                      indexes_json(view), "comment", text_or_null(view->comment));
 }
 
@@ -71,7 +71,7 @@ char *adoption_text(const struct catalog_plugin *plugin)
     json_t *views = json_array();
     json_t *plain_views = json_array();
     for (size_t i = 0; i < declaration->view_count; i++) {
-        json_array_append_new(views, view_json(&declaration->views[i]));
+        json_array_append_new(views, view_json(&declaration->views[i], plugin->modes[i]));
     }
     for (size_t i = 0; i < declaration->plain_view_count; i++) {
         json_array_append_new(plain_views, plain_view_json(&declaration->plain_views[i]));

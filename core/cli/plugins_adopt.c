@@ -1,14 +1,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/memory.h"
-#include "base/text.h"
 #include "cli/adopt.h"
 #include "cli/commands.h"
 #include "cli/job_visit.h"
-#include "cli/load.h"
+#include "cli/plugin_command.h"
 
 struct adopting {
     const struct invocation *invocation;
@@ -22,19 +20,6 @@ struct adopting {
 
 /* --- where it is ---------------------------------------------------------------------------------------------------------- */
 
-static const struct catalog_plugin *find_plugin(const struct adopting *adopting)
-{
-    const struct catalog *catalog = adopting->loaded->catalog;
-    for (size_t i = 0; i < catalog->plugin_count; i++) {
-        const struct catalog_plugin *plugin = &catalog->plugins[i];
-        if (strcmp(plugin->declaration->name, adopting->name) == 0 &&
-            (adopting->invocation->database == NULL || strcmp(plugin->database, adopting->invocation->database) == 0)) {
-            return plugin;
-        }
-    }
-    return NULL;
-}
-
 static int refuse_unknown(const struct adopting *adopting)
 {
     const struct catalog *catalog = adopting->loaded->catalog;
@@ -43,13 +28,8 @@ static int refuse_unknown(const struct adopting *adopting)
     for (size_t i = 0; i < catalog->plugin_count; i++) {
         names[i] = catalog->plugins[i].declaration->name;
     }
-    const char *nearest = nearest_word(adopting->name, names, catalog->plugin_count);
     error_set(&err, ERROR_NOT_FOUND, "there is no plugin \"%s\", or it is disabled", adopting->name);
-    if (nearest != NULL) {
-        error_hint(&err, "did you mean \"%s\"?", nearest);
-    } else {
-        error_hint(&err, "pgchime plugins lists them");
-    }
+    plugin_command_hint_name(&err, adopting->name, names, catalog->plugin_count);
     free(names);
     return fail(&err);
 }
@@ -87,20 +67,11 @@ static int refuse_nothing_back(const struct adopting *adopting)
 
 static bool confirm(const struct adopting *adopting, struct error *err)
 {
-    char answer[16] = "";
-    if (invocation_has(adopting->invocation, "yes")) {
-        return true;
-    }
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-        error_set(err, ERROR_REFUSED, "nothing was done: there is no terminal to ask at");
-        return error_hint(err, "write --yes, or --dry-run to look only");
-    }
-    fflush(stdout);
-    fprintf(stderr, "Do this for plugin \"%s\" in database \"%s\"? [y/N] ", adopting->name, adopting->database->name);
-    if (fgets(answer, sizeof answer, stdin) != NULL) {
-        answer[strcspn(answer, "\n")] = '\0';
-    }
-    return strcmp(answer, "y") == 0 || strcmp(answer, "yes") == 0 || error_set(err, ERROR_REFUSED, "nothing was done");
+    char *question = xasprintf("Do this for plugin \"%s\" in database \"%s\"?", adopting->name,
+                               adopting->database->name);
+    bool confirmed = plugin_command_confirm(adopting->invocation, "nothing was done", question, err);
+    free(question);
+    return confirmed;
 }
 
 static bool refuse_blocked(const struct adoption_plan *plan, struct error *err)
@@ -214,7 +185,7 @@ static int adopt_there(const struct adopting *adopting)
 
 static int adopt_plugin(struct adopting *adopting)
 {
-    adopting->plugin = find_plugin(adopting);
+    adopting->plugin = plugin_command_find(adopting->loaded, adopting->name, adopting->invocation->database);
     if (adopting->plugin == NULL) {
         return refuse_unknown(adopting);
     }
@@ -242,19 +213,15 @@ static int put_back(struct adopting *adopting)
 static int plugins_adopt_run(const struct invocation *invocation)
 {
     int status;
-    struct config *config = load_sound_config(invocation, &status); /* for its findings and --database */
-    if (config == NULL) {
+    struct loaded loaded;
+    if (!plugin_command_load(invocation, &loaded, &status)) {
         return status;
     }
-    config_free(config);
-    struct loaded loaded;
-    load_all(invocation, &loaded);
     struct adopting adopting = {.invocation = invocation, .name = invocation->arguments[0], .loaded = &loaded};
     if (invocation_has(invocation, "rollback")) {
         status = put_back(&adopting);
     } else if (loaded.catalog == NULL) {
-        print_findings(&loaded.report);
-        status = (int)ERROR_CONFIG;
+        status = plugin_command_refuse_catalog(&loaded);
     } else {
         status = adopt_plugin(&adopting);
     }

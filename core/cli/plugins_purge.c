@@ -1,12 +1,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/memory.h"
-#include "base/text.h"
 #include "cli/commands.h"
-#include "cli/load.h"
+#include "cli/plugin_command.h"
 #include "cli/purge.h"
 
 struct purge {
@@ -45,13 +43,8 @@ static bool search_database(struct visit *visit, void *data, struct error *err)
 static int refuse_unknown(const struct purge *purge)
 {
     struct error err;
-    const char *nearest = nearest_word(purge->plugin, (const char *const *)purge->others, purge->other_count);
     error_set(&err, ERROR_NOT_FOUND, "no database has a plugin \"%s\"", purge->plugin);
-    if (nearest != NULL) {
-        error_hint(&err, "did you mean \"%s\"?", nearest);
-    } else {
-        error_hint(&err, "pgchime plugins lists them");
-    }
+    plugin_command_hint_name(&err, purge->plugin, (const char *const *)purge->others, purge->other_count);
     return fail(&err);
 }
 
@@ -64,18 +57,6 @@ static int refuse_ambiguous(const struct purge *purge)
 }
 
 /* --- whether it may go ---------------------------------------------------------------------------------------------------- */
-
-static const struct catalog_plugin *find_in_catalog(const struct purge *purge)
-{
-    const struct catalog *catalog = purge->loaded->catalog;
-    for (size_t i = 0; i < catalog->plugin_count; i++) {
-        if (strcmp(catalog->plugins[i].declaration->name, purge->plugin) == 0 &&
-            strcmp(catalog->plugins[i].database, purge->database->name) == 0) {
-            return &catalog->plugins[i];
-        }
-    }
-    return NULL;
-}
 
 static bool refuse_used(const struct purge *purge, const struct catalog_plugin *plugin, struct error *err)
 {
@@ -108,7 +89,7 @@ static bool check_state(struct purge *purge, struct visit *visit, struct error *
     if (!pg_client_query(visit->client, sql, &purge->plugin, 1, &rows, err)) {
         return false;
     }
-    const struct catalog_plugin *plugin = find_in_catalog(purge);
+    const struct catalog_plugin *plugin = plugin_command_find(purge->loaded, purge->plugin, purge->database->name);
     bool installed = rows.count > 0 && strcmp(pg_rows_value(&rows, 0, 0), "installed") == 0;
     bool led = rows.count > 0 && pg_rows_value(&rows, 0, 1)[0] == 't';
     const char *running = rows.count > 0 ? pg_rows_value(&rows, 0, 2) : NULL;
@@ -126,34 +107,13 @@ static bool check_state(struct purge *purge, struct visit *visit, struct error *
 
 /* --- asking --------------------------------------------------------------------------------------------------------------- */
 
-static bool refuse_unasked(struct error *err)
-{
-    error_set(err, ERROR_REFUSED, "nothing was dropped: there is no terminal to ask at");
-    return error_hint(err, "write --yes, or --dry-run to look only");
-}
-
-static bool answer_is_yes(void)
-{
-    char answer[16];
-    if (fgets(answer, sizeof answer, stdin) == NULL) {
-        return false;
-    }
-    answer[strcspn(answer, "\n")] = '\0';
-    return strcmp(answer, "y") == 0 || strcmp(answer, "yes") == 0;
-}
-
 static bool confirm(const struct purge *purge, const struct purge_list *list, struct error *err)
 {
-    if (invocation_has(purge->invocation, "yes")) {
-        return true;
-    }
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
-        return refuse_unasked(err);
-    }
-    fflush(stdout);
-    fprintf(stderr, "Drop these %zu, and all that is recorded about plugin \"%s\" in database \"%s\"? [y/N] ",
-            list->drops, purge->plugin, purge->database->name);
-    return answer_is_yes() || error_set(err, ERROR_REFUSED, "nothing was dropped");
+    char *question = xasprintf("Drop these %zu, and all that is recorded about plugin \"%s\" in database \"%s\"?",
+                               list->drops, purge->plugin, purge->database->name);
+    bool confirmed = plugin_command_confirm(purge->invocation, "nothing was dropped", question, err);
+    free(question);
+    return confirmed;
 }
 
 static bool refuse_blocked(const struct purge *purge, const struct purge_list *list, struct error *err)
@@ -225,17 +185,13 @@ static int search_and_purge(struct purge *purge)
 static int plugins_purge_run(const struct invocation *invocation)
 {
     int status;
-    struct config *config = load_sound_config(invocation, &status); /* for its findings and --database */
-    if (config == NULL) {
+    struct loaded loaded;
+    if (!plugin_command_load(invocation, &loaded, &status)) {
         return status;
     }
-    config_free(config);
-    struct loaded loaded;
-    load_all(invocation, &loaded);
     struct purge purge = {.invocation = invocation, .plugin = invocation->arguments[0], .loaded = &loaded};
     if (loaded.catalog == NULL) {
-        print_findings(&loaded.report); /* it cannot be said which plugins are in use */
-        status = (int)ERROR_CONFIG;
+        status = plugin_command_refuse_catalog(&loaded); /* it cannot be said which plugins are in use */
     } else {
         status = search_and_purge(&purge);
     }

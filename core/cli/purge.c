@@ -23,7 +23,7 @@ static const char sources_sql[] =
     "   WHERE NOT EXISTS (SELECT FROM chime.view_source o JOIN chime.view v USING (view_schema, relation)"
     "                      WHERE o.source_id = s.source_id AND v.plugin <> $1)"
     "), routines AS MATERIALIZED ("
-    "  SELECT f.routine::oid AS oid, NULL AS stays FROM chime.plugin_function f WHERE f.plugin = $1"
+    "  SELECT chime.routine(f.signature)::oid AS oid, NULL AS stays FROM chime.plugin_function f WHERE f.plugin = $1"
     "  UNION ALL"
     "  SELECT p.oid, NULL FROM chime.view v JOIN pg_proc p ON p.proname = 'keyed_' || v.view_id"
     "     AND p.pronamespace = 'chime'::regnamespace WHERE v.plugin = $1"
@@ -106,7 +106,7 @@ static const char blocking_sql[] =
     "                        to_regclass(format('%I.%I', v.view_schema, v.relation || '__live')))"
     "    LEFT JOIN chime.plain_view s ON b.class = 'pg_class'::regclass"
     "          AND c.oid = to_regclass(format('%I.%I', s.view_schema, s.relation))"
-    "    LEFT JOIN chime.plugin_function f ON f.routine = p.oid"
+    "    LEFT JOIN chime.plugin_function f ON chime.routine(f.signature) = p.oid"
     "   WHERE NOT EXISTS (SELECT FROM dropped m WHERE m.class = b.class AND m.oid = b.oid)"
     ")";
 

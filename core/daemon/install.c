@@ -62,12 +62,23 @@ static char *dump(json_t *json)
     return text;
 }
 
-/* Those that are for the relation; NULL: all. */
+static bool is_own_view(const struct declaration *declaration, const char *relation)
+{
+    for (size_t i = 0; i < declaration->view_count; i++) {
+        if (strcmp(declaration->views[i].relation, relation) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Those that are for the relation; NULL: all that have to be there before the plugin's views are. */
 static char *sources_json(const struct declaration *declaration, const char *relation)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < declaration->source_count; i++) {
-        if (relation != NULL && !source_is_for(&declaration->sources[i], relation)) {
+        if (relation != NULL ? !source_is_for(&declaration->sources[i], relation)
+                             : is_own_view(declaration, declaration->sources[i].table)) {
             continue;
         }
         json_t *source = json_object();

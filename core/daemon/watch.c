@@ -459,20 +459,31 @@ bool watch_settled(const struct watch *watch)
     return watch->degraded || watch->phase == PHASE_OFF || watch->answered;
 }
 
+static void begin_anew(struct watch *watch)
+{
+    disconnect(watch);
+    recover(watch);
+    watch->failures = 0;
+    loop_timer_clear(watch->beat_timer);
+    begin(watch);
+}
+
+/* A session that hears already what a new job waits for never wakes it for having begun to. */
 void watch_follow(struct watch *watch)
 {
+    size_t count;
     struct watch_list next;
     watch_list_fill(&next, watch->lead->scheduler);
     bool same = watch_list_same(&watch->list, &next);
+    struct watch_entry *newcomers = watch_list_newcomers(&next, &watch->list, &count);
     watch_list_finish(&watch->list);
     watch->list = next;
     if (!same) {
-        disconnect(watch);
-        recover(watch);
-        watch->failures = 0;
-        loop_timer_clear(watch->beat_timer);
-        begin(watch);
+        begin_anew(watch);
+    } else if (watch->phase == PHASE_WATCHING) {
+        tell(watch, newcomers, count, RUN_EVENT, NULL);
     }
+    free(newcomers);
 }
 
 void watch_destroy(struct watch *watch)

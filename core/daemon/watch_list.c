@@ -140,3 +140,27 @@ size_t watch_list_find(const struct watch_entry *entries, size_t count, const ch
     }
     return low - *first;
 }
+
+static bool has_channel(const struct watch_list *list, const struct watch_entry *entry)
+{
+    size_t first;
+    size_t count = watch_list_find(list->channels, list->channel_count, entry->name, &first);
+    for (size_t i = first; i < first + count; i++) {
+        if (list->channels[i].scheduled == entry->scheduled) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct watch_entry *watch_list_newcomers(const struct watch_list *list, const struct watch_list *before, size_t *count)
+{
+    struct watch_entry *newcomers = xcalloc(list->channel_count + 1, sizeof *newcomers);
+    *count = 0;
+    for (size_t i = 0; i < list->channel_count; i++) {
+        if (!has_channel(before, &list->channels[i])) {
+            newcomers[(*count)++] = list->channels[i];
+        }
+    }
+    return newcomers;
+}

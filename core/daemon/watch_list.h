@@ -31,5 +31,7 @@ struct watching_names watch_list_channels(const struct watch_list *list);
 struct watching_names watch_list_views(const struct watch_list *list, duration **targets);
 /* The entries of a name: the first one's index and how many. */
 size_t watch_list_find(const struct watch_entry *entries, size_t count, const char *name, size_t *first);
+/* The entries for channels that `before` does not have: the same job by the same name is the same. The caller frees them. */
+struct watch_entry *watch_list_newcomers(const struct watch_list *list, const struct watch_list *before, size_t *count);
 
 #endif

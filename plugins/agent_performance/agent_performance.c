@@ -2,13 +2,32 @@
 
 #include "agent_performance.sql.h"
 
+#define QUERY "id, agent, query, latency_ms, conversation_id, created_at"
+
+/* Buckets by way of the time; agents as they are, from queries and from buckets. */
 static const struct chime_source sources[] = {
     {.table = "agent_queries",
-     .columns = "id, agent, query, latency_ms, conversation_id, created_at",
-     .capture = "agent"},
+     .columns = QUERY,
+     .capture = "agent, created_at",
+     .map = sql_buckets_of_marks,
+     .views = "mv_agent_query_buckets"},
+    {.table = "agent_queries",
+     .columns = QUERY,
+     .capture = "agent",
+     .views = "mv_realtime_agent_performance, mv_agent_query_quality, mv_agent_daily_trends"},
+    {.table = "mv_agent_query_buckets",
+     .columns = "agent, bucket_start, query_count, latency_count, total_latency_ms, max_latency_ms",
+     .capture = "agent",
+     .views = "mv_realtime_agent_performance"},
 };
 
 static const struct chime_view views[] = {
+    {.relation = "mv_agent_query_buckets",
+     .definition = sql_mv_agent_query_buckets,
+     .key = "agent, bucket_start",
+     .grain = "agent, bucket_start",
+     .revisit = sql_revisit_buckets,
+     .comment = "Queries and latency of each agent in the last hour, in buckets of five seconds"},
     {.relation = "mv_realtime_agent_performance",
      .definition = sql_mv_realtime_agent_performance,
      .key = "agent",
@@ -46,7 +65,7 @@ static const struct chime_option fresh[] = {{"target_lag", "250ms"}};
 static const struct chime_job jobs[] = {
     {.name = "refresh_realtime_agent_performance",
      .schedule = "*/30 * * * * *",
-     .refresh = "mv_realtime_agent_performance",
+     .refresh = "mv_agent_query_buckets, mv_realtime_agent_performance",
      .options = CHIME_LIST(fresh)},
     {.name = "refresh-agent-query-quality", .schedule = "*/15 * * * *", .refresh = "mv_agent_query_quality"},
     {.name = "refresh-agent-daily-trends", .schedule = "20 0 * * *", .refresh = "mv_agent_daily_trends"},

@@ -12,44 +12,119 @@
 -- A latency that is NaN, infinite or beyond 10^12 counts as unknown, since one would be the average of its agent; a
 -- query without an agent has no row to be in. Both are counted as rejected.
 -- No query in the last minute is no reason to worry: such an agent is healthy, as in the seed.
--- The hour is only counted, which an index on (agent, created_at) does alone; latencies are read for five minutes. With
--- 450,000 queries of an agent in its hour that takes a quarter of the time of one look at all of them.
+-- An hour may hold millions of queries, and this view is asked for several times a second: so it adds up buckets of five seconds,
+-- mv_agent_query_buckets, which are kept by a view of their own. Queries are read only for the running bucket (and later ones, dated
+-- ahead) and for the bucket through which each window begins, of which the younger part counts.
+
+CREATE OR REPLACE VIEW mv_agent_query_buckets__live AS
+-- chime:begin mv_agent_query_buckets
+SELECT a.agent, b.bucket_start, a.query_count, a.latency_count, a.total_latency_ms, a.max_latency_ms
+FROM generate_series(
+    date_bin('5 seconds', chime.as_of() - interval '1 hour', timestamptz '2000-01-01 00:00+00'), chime.as_of(),
+    interval '5 seconds') AS b (bucket_start)
+CROSS JOIN LATERAL (
+    SELECT
+        q.agent,
+        count(*) AS query_count,
+        count(q.latency_ms) FILTER (WHERE q.latency_ms > -1e12 AND q.latency_ms < 1e12) AS latency_count,
+        coalesce(sum(q.latency_ms::numeric) FILTER (WHERE q.latency_ms > -1e12 AND q.latency_ms < 1e12), 0)
+            AS total_latency_ms,
+        max(q.latency_ms::numeric) FILTER (WHERE q.latency_ms > -1e12 AND q.latency_ms < 1e12) AS max_latency_ms
+    FROM agent_queries q
+    WHERE q.created_at >= b.bucket_start AND q.created_at < b.bucket_start + interval '5 seconds'
+        AND q.agent IS NOT NULL
+    GROUP BY q.agent) a
+-- chime:end
+;
+
+-- From changed queries to their buckets.
+\if false
+-- chime:begin buckets_of_marks
+SELECT DISTINCT m.agent, date_bin('5 seconds', m.created_at, timestamptz '2000-01-01 00:00+00')
+FROM marks m
+WHERE m.agent IS NOT NULL AND m.created_at > chime.as_of() - interval '1 hour 5 seconds' AND m.created_at < 'infinity'
+-- chime:end
+;
+\endif
+
+-- pgchime makes and fills the kept relation itself; these lines stand in for it here.
+CREATE TABLE IF NOT EXISTS mv_agent_query_buckets AS TABLE mv_agent_query_buckets__live;
+CREATE UNIQUE INDEX IF NOT EXISTS mv_agent_query_buckets_pk ON mv_agent_query_buckets (agent, bucket_start);
+
+-- Buckets that go, and those that queries dated ahead may have come into: since the latest that is kept, and in the last minute.
+PREPARE revisit_buckets AS
+-- chime:begin revisit_buckets
+SELECT k.agent, k.bucket_start
+FROM mv_agent_query_buckets k
+WHERE k.bucket_start <= chime.as_of() - interval '1 hour 5 seconds' OR k.bucket_start > chime.as_of()
+UNION
+SELECT q.agent, date_bin('5 seconds', q.created_at, timestamptz '2000-01-01 00:00+00')
+FROM agent_queries q
+WHERE q.agent IS NOT NULL AND q.created_at <= chime.as_of() AND q.created_at > greatest(
+    chime.as_of() - interval '1 hour',
+    least(chime.as_of() - interval '1 minute', (SELECT max(m.bucket_start) FROM mv_agent_query_buckets m)))
+-- chime:end
+;
+DEALLOCATE revisit_buckets;
 
 CREATE OR REPLACE VIEW mv_realtime_agent_performance__live AS
 -- chime:begin mv_realtime_agent_performance
 SELECT
-    h.agent,
-    coalesce(f.queries_last_minute, 0) AS queries_last_minute,
-    coalesce(f.queries_last_5min, 0) AS queries_last_5min,
-    h.queries_last_hour,
-    round(f.latency_1min, 2) AS avg_latency_1min,
-    round(f.latency_5min, 2) AS avg_latency_5min,
-    f.max_latency_5min,
+    w.agent,
+    w.queries_last_minute,
+    w.queries_last_5min,
+    w.queries_last_hour,
+    round(w.latency_1min, 2) AS avg_latency_1min,
+    round(w.latency_5min, 2) AS avg_latency_5min,
+    w.max_latency_5min,
     s.status AS current_health_status,
     s.status AS health_status,
     chime.as_of() AS last_updated_at,
     chime.as_of() AS refreshed_at
 FROM (
-    SELECT a.agent, count(*) AS queries_last_hour
-    FROM agent_queries a
-    WHERE a.created_at > (SELECT chime.as_of()) - interval '1 hour' AND a.agent IS NOT NULL
-    GROUP BY a.agent) h
-LEFT JOIN (
     SELECT
-        q.agent,
-        count(*) FILTER (WHERE q.created_at > (SELECT chime.as_of()) - interval '1 minute') AS queries_last_minute,
-        count(*) AS queries_last_5min,
-        avg(q.latency) FILTER (WHERE q.created_at > (SELECT chime.as_of()) - interval '1 minute') AS latency_1min,
-        avg(q.latency) AS latency_5min,
-        max(q.latency) AS max_latency_5min
+        p.agent,
+        coalesce(sum(p.query_count) FILTER (WHERE p.in_minute), 0)::bigint AS queries_last_minute,
+        coalesce(sum(p.query_count) FILTER (WHERE p.in_5min), 0)::bigint AS queries_last_5min,
+        sum(p.query_count) FILTER (WHERE p.in_hour)::bigint AS queries_last_hour,
+        sum(p.total_latency_ms) FILTER (WHERE p.in_minute)
+            / nullif(sum(p.latency_count) FILTER (WHERE p.in_minute), 0) AS latency_1min,
+        sum(p.total_latency_ms) FILTER (WHERE p.in_5min)
+            / nullif(sum(p.latency_count) FILTER (WHERE p.in_5min), 0) AS latency_5min,
+        max(p.max_latency_ms) FILTER (WHERE p.in_5min) AS max_latency_5min
     FROM (
-        SELECT a.agent, a.created_at,
-            CASE WHEN a.latency_ms > -1e12 AND a.latency_ms < 1e12 THEN a.latency_ms::numeric END AS latency
-        FROM agent_queries a
-        WHERE a.created_at > (SELECT chime.as_of()) - interval '5 minutes') q
-    GROUP BY q.agent) f ON f.agent = h.agent
+        SELECT
+            k.agent, k.query_count, k.latency_count, k.total_latency_ms, k.max_latency_ms, true AS in_hour,
+            k.bucket_start > (SELECT chime.as_of()) - interval '5 minutes' AS in_5min,
+            k.bucket_start > (SELECT chime.as_of()) - interval '1 minute' AS in_minute
+        FROM mv_agent_query_buckets k
+        WHERE k.bucket_start > (SELECT chime.as_of()) - interval '1 hour'
+            AND k.bucket_start
+                < date_bin('5 seconds', (SELECT chime.as_of()), timestamptz '2000-01-01 00:00+00')
+        UNION ALL
+        SELECT q.agent, 1, (q.latency IS NOT NULL)::integer, q.latency, q.latency, q.in_hour, q.in_5min, q.in_minute
+        FROM (
+            SELECT a.agent, v.in_hour, v.in_5min, v.in_minute,
+                CASE WHEN a.latency_ms > -1e12 AND a.latency_ms < 1e12 THEN a.latency_ms::numeric END AS latency
+            FROM (VALUES
+                (interval '1 hour', true, false, false),
+                (interval '5 minutes', false, true, false),
+                (interval '1 minute', false, false, true)) AS v (span, in_hour, in_5min, in_minute)
+            JOIN agent_queries a
+                ON a.created_at > (SELECT chime.as_of()) - v.span
+                AND a.created_at
+                    < date_bin('5 seconds', (SELECT chime.as_of()), timestamptz '2000-01-01 00:00+00')
+                      + interval '5 seconds' - v.span
+            UNION ALL
+            SELECT a.agent, true, true, true,
+                CASE WHEN a.latency_ms > -1e12 AND a.latency_ms < 1e12 THEN a.latency_ms::numeric END
+            FROM agent_queries a
+            WHERE a.created_at >= date_bin('5 seconds', (SELECT chime.as_of()), timestamptz '2000-01-01 00:00+00')) q
+        WHERE q.agent IS NOT NULL) p
+    GROUP BY p.agent
+    HAVING sum(p.query_count) FILTER (WHERE p.in_hour) > 0) w
 CROSS JOIN LATERAL (
-    SELECT CASE WHEN f.latency_1min > 200 THEN 'degraded' WHEN f.latency_1min > 100 THEN 'warning' ELSE 'healthy' END
+    SELECT CASE WHEN w.latency_1min > 200 THEN 'degraded' WHEN w.latency_1min > 100 THEN 'warning' ELSE 'healthy' END
 ) AS s (status)
 -- chime:end
 ;

@@ -4,7 +4,7 @@
 
 #define SUMMED "success, cost_usd, input_tokens, output_tokens, duration_ms, search_count, iteration_count, created_at"
 
-/* Domains and models as they are; hours and days by way of the time. */
+/* Domains and models as they are; hours, days and minutes by way of the time. */
 static const struct chime_source sources[] = {
     {.table = "chat_telemetry",
      .columns = "domain, model, " SUMMED,
@@ -15,6 +15,11 @@ static const struct chime_source sources[] = {
      .capture = "created_at",
      .map = sql_buckets_of_marks,
      .views = "chat_telemetry_rollups, chat_telemetry_domain_rollups, chat_telemetry_model_rollups"},
+    {.table = "chat_telemetry",
+     .columns = "domain, model, " SUMMED,
+     .capture = "created_at",
+     .map = sql_minutes_of_marks,
+     .views = "chat_telemetry_minute_rollups"},
 };
 
 static const struct chime_index domain_indexes[] = {
@@ -86,7 +91,15 @@ static const struct chime_view views[] = {
      .rejected = sql_rejected_model_rollups,
      .indexes = CHIME_LIST(model_rollup_indexes),
      .comment = "Requests of each model by hour and by day (UTC)"},
+    {.relation = "chat_telemetry_minute_rollups",
+     .definition = sql_chat_telemetry_minute_rollups,
+     .key = "bucket_start, domain",
+     .grain = "bucket_start",
+     .revisit = sql_revisit_minutes,
+     .comment = "Requests of each minute of the last three hours: all, without a domain, and of each domain"},
 };
+
+static const struct chime_option fresh[] = {{"target_lag", "5s"}};
 
 static const struct chime_job jobs[] = {
     {.name = "refresh-telemetry-summary-hourly",
@@ -95,6 +108,10 @@ static const struct chime_job jobs[] = {
     {.name = "refresh-telemetry-rollups-hourly",
      .schedule = "5 * * * *",
      .refresh = "chat_telemetry_rollups, chat_telemetry_domain_rollups, chat_telemetry_model_rollups"},
+    {.name = "refresh-telemetry-minutes",
+     .schedule = "* * * * *",
+     .refresh = "chat_telemetry_minute_rollups",
+     .options = CHIME_LIST(fresh)},
 };
 
 static const struct chime_function functions[] = {

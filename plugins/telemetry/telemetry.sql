@@ -273,8 +273,59 @@ GROUP BY b.bucket_start, b.granularity, b.bucket_end, t.model
 -- chime:end
 ;
 
--- From changed rows to their hour and their day.
+-- The last three hours by minute, for telemetry_trend: what is not in a rollup of hours yet may be many requests, and a reader
+-- would add them up each time. One row for all requests of a minute, without a domain, and one for each domain. Minutes to come are
+-- not there: requests dated ahead are counted when their minute has come.
+
+CREATE OR REPLACE VIEW chat_telemetry_minute_rollups__live AS
+-- chime:begin chat_telemetry_minute_rollups
+SELECT
+    b.bucket_start,
+    t.domain,
+    t.total_requests,
+    t.success_count,
+    t.total_cost_usd,
+    t.cost_count,
+    t.total_input_tokens,
+    t.total_output_tokens,
+    t.total_duration_ms,
+    t.duration_count,
+    t.total_searches,
+    t.search_count,
+    t.total_iterations,
+    t.iteration_count
+FROM generate_series(
+    date_trunc('minute', chime.as_of()) - interval '180 minutes', chime.as_of(), interval '1 minute') AS b (bucket_start)
+CROSS JOIN LATERAL (
+    SELECT
+        c.domain,
+        count(*) AS total_requests,
+        count(*) FILTER (WHERE c.success) AS success_count,
+        coalesce(sum(c.cost_usd) FILTER (WHERE c.cost_usd > -1e12 AND c.cost_usd < 1e12), 0) AS total_cost_usd,
+        count(*) FILTER (WHERE c.cost_usd > -1e12 AND c.cost_usd < 1e12) AS cost_count,
+        coalesce(sum(c.input_tokens), 0)::bigint AS total_input_tokens,
+        coalesce(sum(c.output_tokens), 0)::bigint AS total_output_tokens,
+        coalesce(sum(c.duration_ms), 0)::bigint AS total_duration_ms,
+        count(c.duration_ms) AS duration_count,
+        coalesce(sum(c.search_count), 0)::bigint AS total_searches,
+        count(c.search_count) AS search_count,
+        coalesce(sum(c.iteration_count), 0)::bigint AS total_iterations,
+        count(c.iteration_count) AS iteration_count
+    FROM chat_telemetry c
+    WHERE c.created_at >= b.bucket_start AND c.created_at < b.bucket_start + interval '1 minute'
+    GROUP BY GROUPING SETS ((), (c.domain))
+    HAVING count(*) > 0 AND (grouping(c.domain) = 1 OR c.domain IS NOT NULL)) t
+-- chime:end
+;
+
+-- From changed rows to their hour and their day, and to their minute where that is kept.
 \if false
+-- chime:begin minutes_of_marks
+SELECT DISTINCT date_trunc('minute', m.created_at)
+FROM marks m
+WHERE m.created_at >= date_trunc('minute', chime.as_of()) - interval '180 minutes' AND m.created_at < 'infinity'
+-- chime:end
+;
 -- chime:begin buckets_of_marks
 SELECT DISTINCT date_trunc(g.granularity, m.created_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS bucket_start, g.granularity
 FROM marks m
@@ -354,6 +405,10 @@ CREATE UNIQUE INDEX IF NOT EXISTS chat_telemetry_model_rollups_pk
 CREATE INDEX IF NOT EXISTS idx_chat_telemetry_model_rollups_perf
     ON chat_telemetry_model_rollups (model, bucket_start DESC, avg_duration_ms);
 
+CREATE TABLE IF NOT EXISTS chat_telemetry_minute_rollups AS TABLE chat_telemetry_minute_rollups__live;
+CREATE UNIQUE INDEX IF NOT EXISTS chat_telemetry_minute_rollups_pk
+    ON chat_telemetry_minute_rollups (bucket_start, domain) NULLS NOT DISTINCT;
+
 -- What time alone can change: rows whose windows still hold something, as they were kept. Asking for requests of the
 -- last seven days instead would miss the row whose last request has left the window since. Idle rows cost nothing.
 PREPARE revisit_domains AS
@@ -366,8 +421,23 @@ PREPARE revisit_models AS
 SELECT model FROM chat_telemetry_model_summary WHERE uses_last_7d > 0
 -- chime:end
 ;
+-- Minutes that go, and those that came since the latest that is kept.
+PREPARE revisit_minutes AS
+-- chime:begin revisit_minutes
+SELECT bucket_start
+FROM chat_telemetry_minute_rollups
+WHERE bucket_start < date_trunc('minute', chime.as_of()) - interval '180 minutes' OR bucket_start > chime.as_of()
+UNION
+SELECT m.at
+FROM generate_series(
+    greatest(date_trunc('minute', chime.as_of()) - interval '180 minutes',
+             (SELECT max(k.bucket_start) FROM chat_telemetry_minute_rollups k)),
+    chime.as_of(), interval '1 minute') AS m (at)
+-- chime:end
+;
 DEALLOCATE revisit_domains;
 DEALLOCATE revisit_models;
+DEALLOCATE revisit_minutes;
 
 -- chime:begin telemetry_domains
 CREATE OR REPLACE FUNCTION telemetry_domains(domain text DEFAULT NULL)
@@ -421,10 +491,11 @@ END
 -- chime:end
 ;
 
--- Hours from the rollups, and from the requests themselves where the rollups cannot be whole yet: from the hour in which they
--- were refreshed last, or the running one if that is earlier. Seed 004's getTrendFromRollups missed the running hour, and whatever
--- came after the last refresh. The latest 2,000 hours, ascending; without `since` the last 7 days; hours without requests
--- are not there. `domain` NULL: all requests, also those without a domain.
+-- Hours from the rollups as far as they can be whole: until the hour in which those were refreshed last, or the running one if that
+-- is earlier. From there on minutes, until the latest that is kept; and from there on the requests themselves, as before the first
+-- that is kept. Seed 004's getTrendFromRollups missed the running hour, and whatever came after the last refresh. The latest 2,000
+-- hours, ascending; without `since` the last 7 days; hours without requests are not there. `domain` NULL: all requests, also those
+-- without a domain. from_raw: not from the rollup of the hour.
 -- SECURITY DEFINER, since readers may not read requests: it gives out sums of hours and nothing else. row_security = off, as for
 -- every refresh: policies that would hide requests are an error, not a smaller trend. enable_seqscan = off: the planner cannot know
 -- that the requests since the edge are few, and read all of a million for them; an index on created_at finds them.
@@ -437,7 +508,7 @@ RETURNS TABLE (
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
 SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
-    WITH edge AS (
+    WITH refreshed AS MATERIALIZED (
         SELECT
             date_trunc('hour', coalesce(telemetry_trend.since, chime.as_of() - interval '168 hours') AT TIME ZONE 'UTC')
                 AT TIME ZONE 'UTC' AS since,
@@ -446,24 +517,31 @@ BEGIN ATOMIC
                 FROM chime.view_refresh v
                 WHERE v.relation = CASE WHEN telemetry_trend.domain IS NULL THEN 'chat_telemetry_rollups'
                                         ELSE 'chat_telemetry_domain_rollups' END)) AT TIME ZONE 'UTC')
-                AT TIME ZONE 'UTC' AS at
+                AT TIME ZONE 'UTC' AS hours_until,
+            date_trunc('minute', (
+                SELECT coalesce(min(coalesce(v.refreshed_at, '-infinity')), '-infinity')
+                FROM chime.view_refresh v
+                WHERE v.relation = 'chat_telemetry_minute_rollups')) AS minutes_until,
+            (SELECT min(m.bucket_start) FROM chat_telemetry_minute_rollups m) AS first_minute,
+            (SELECT max(m.bucket_start) FROM chat_telemetry_minute_rollups m) AS last_minute
     ),
-    hours AS (
-        SELECT r.bucket_start, r.total_requests, r.success_count, r.total_cost_usd, r.cost_count, r.total_input_tokens,
-            r.total_output_tokens, r.total_duration_ms, r.duration_count, r.total_searches, r.search_count,
-            r.total_iterations, r.iteration_count, false AS from_raw
-        FROM chat_telemetry_rollups r
-        CROSS JOIN edge
-        WHERE telemetry_trend.domain IS NULL AND r.granularity = 'hour' AND r.bucket_start >= edge.since
-            AND r.bucket_start < edge.at
-        UNION ALL
-        SELECT r.bucket_start, r.total_requests, r.success_count, r.total_cost_usd, r.cost_count, r.total_input_tokens,
-            r.total_output_tokens, r.total_duration_ms, r.duration_count, r.total_searches, r.search_count,
-            r.total_iterations, r.iteration_count, false AS from_raw
-        FROM chat_telemetry_domain_rollups r
-        CROSS JOIN edge
-        WHERE r.domain = telemetry_trend.domain AND r.granularity = 'hour' AND r.bucket_start >= edge.since
-            AND r.bucket_start < edge.at
+    edge AS MATERIALIZED (
+        SELECT r.since, r.hours_until, b.begins, m.minutes_from,
+            greatest(m.minutes_from, least(r.last_minute, r.minutes_until)) AS minutes_to
+        FROM refreshed r
+        CROSS JOIN LATERAL (
+            SELECT greatest(r.since, r.hours_until, timestamptz '2000-01-01 00:00+00') AS begins) b
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN r.first_minute IS NULL THEN 'infinity' ELSE greatest(b.begins, r.first_minute) END
+                AS minutes_from) m
+    ),
+    latest AS (
+        SELECT m.bucket_start, m.total_requests, m.success_count, m.total_cost_usd, m.cost_count, m.total_input_tokens,
+            m.total_output_tokens, m.total_duration_ms, m.duration_count, m.total_searches, m.search_count,
+            m.total_iterations, m.iteration_count
+        FROM edge
+        JOIN chat_telemetry_minute_rollups m ON m.bucket_start >= edge.minutes_from AND m.bucket_start < edge.minutes_to
+        WHERE m.domain = telemetry_trend.domain OR (telemetry_trend.domain IS NULL AND m.domain IS NULL)
         UNION ALL
         SELECT date_trunc('hour', c.created_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', count(*),
             count(*) FILTER (WHERE c.success),
@@ -472,12 +550,40 @@ BEGIN ATOMIC
             coalesce(sum(c.input_tokens), 0)::bigint, coalesce(sum(c.output_tokens), 0)::bigint,
             coalesce(sum(c.duration_ms), 0)::bigint, count(c.duration_ms),
             coalesce(sum(c.search_count), 0)::bigint, count(c.search_count),
-            coalesce(sum(c.iteration_count), 0)::bigint, count(c.iteration_count), true
-        FROM chat_telemetry c
+            coalesce(sum(c.iteration_count), 0)::bigint, count(c.iteration_count)
+        FROM edge
+        CROSS JOIN LATERAL (VALUES
+            (edge.begins, least(edge.minutes_from, timestamptz '2100-01-01 00:00+00')),
+            (edge.minutes_to, timestamptz '2100-01-01 00:00+00')) AS span (begins, ends)
+        CROSS JOIN LATERAL (
+            SELECT * FROM chat_telemetry t WHERE t.created_at >= span.begins AND t.created_at < span.ends
+            OFFSET 0) c
+        WHERE telemetry_trend.domain IS NULL OR c.domain = telemetry_trend.domain
+        GROUP BY 1
+    ),
+    hours AS (
+        SELECT r.bucket_start, r.total_requests, r.success_count, r.total_cost_usd, r.cost_count, r.total_input_tokens,
+            r.total_output_tokens, r.total_duration_ms, r.duration_count, r.total_searches, r.search_count,
+            r.total_iterations, r.iteration_count, false AS from_raw
+        FROM chat_telemetry_rollups r
         CROSS JOIN edge
-        WHERE c.created_at >= greatest(edge.at, edge.since, timestamptz '2000-01-01 00:00+00')
-            AND c.created_at < timestamptz '2100-01-01 00:00+00'
-            AND (telemetry_trend.domain IS NULL OR c.domain = telemetry_trend.domain)
+        WHERE telemetry_trend.domain IS NULL AND r.granularity = 'hour' AND r.bucket_start >= edge.since
+            AND r.bucket_start < edge.hours_until
+        UNION ALL
+        SELECT r.bucket_start, r.total_requests, r.success_count, r.total_cost_usd, r.cost_count, r.total_input_tokens,
+            r.total_output_tokens, r.total_duration_ms, r.duration_count, r.total_searches, r.search_count,
+            r.total_iterations, r.iteration_count, false AS from_raw
+        FROM chat_telemetry_domain_rollups r
+        CROSS JOIN edge
+        WHERE r.domain = telemetry_trend.domain AND r.granularity = 'hour' AND r.bucket_start >= edge.since
+            AND r.bucket_start < edge.hours_until
+        UNION ALL
+        SELECT date_trunc('hour', l.bucket_start AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', sum(l.total_requests)::bigint,
+            sum(l.success_count)::bigint, sum(l.total_cost_usd), sum(l.cost_count)::bigint,
+            sum(l.total_input_tokens)::bigint, sum(l.total_output_tokens)::bigint, sum(l.total_duration_ms)::bigint,
+            sum(l.duration_count)::bigint, sum(l.total_searches)::bigint, sum(l.search_count)::bigint,
+            sum(l.total_iterations)::bigint, sum(l.iteration_count)::bigint, true
+        FROM latest l
         GROUP BY 1
     )
     SELECT h.bucket_start, h.total_requests, h.success_count, round(100.0 * h.success_count / h.total_requests, 2),

@@ -37,12 +37,23 @@ COMMENT ON COLUMN chime.view.refresh_full IS 'generated: the statement that make
 
 CREATE TABLE chime.plugin_function (
     plugin      text NOT NULL REFERENCES chime.plugin,
-    routine     regprocedure NOT NULL,
+    signature   text NOT NULL,
     definition  text NOT NULL,
     search_path text NOT NULL,
-    PRIMARY KEY (plugin, routine)
+    PRIMARY KEY (plugin, signature)
 );
 COMMENT ON TABLE chime.plugin_function IS 'functions of the read API; they go before a relation they read is made anew';
+COMMENT ON COLUMN chime.plugin_function.signature IS
+    'as regprocedure shows it with search_path = pg_catalog; not of that type, since pg_upgrade refuses tables that have it';
+
+-- NULL: there is none, also where a type among its arguments is gone, which PostgreSQL before 16 takes for an error.
+CREATE FUNCTION chime.routine(p_signature text) RETURNS regprocedure
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN to_regprocedure(p_signature);
+EXCEPTION WHEN undefined_object OR invalid_schema_name THEN
+    RETURN NULL;
+END $$;
 
 -- Apart from chime.view, because it changes with every refresh.
 CREATE TABLE chime.view_refresh (
@@ -204,8 +215,8 @@ BEGIN
          WHERE c.relnamespace = to_regnamespace(quote_ident(p_schema)) AND c.relname IN (p_relation, v_live);
         IF NOT v_same THEN
             FOR v_function IN DELETE FROM chime.plugin_function f USING pg_proc p
-                              WHERE f.plugin = p_plugin AND p.oid = f.routine RETURNING f.routine LOOP
-                EXECUTE format('DROP FUNCTION %s', v_function.routine);
+                              WHERE f.plugin = p_plugin AND p.oid = chime.routine(f.signature) RETURNING f.signature LOOP
+                EXECUTE format('DROP FUNCTION %s', v_function.signature);
             END LOOP;
             EXECUTE format('DROP TABLE %I.%I', p_schema, p_relation);
         END IF;
@@ -260,8 +271,10 @@ DECLARE
 BEGIN
     PERFORM set_config('search_path', v_path, true);
     v_routine := to_regprocedure(p_signature);
-    IF NOT EXISTS (SELECT FROM chime.plugin_function f WHERE f.plugin = p_plugin AND f.routine = v_routine
+    PERFORM set_config('search_path', 'pg_catalog', true);
+    IF NOT EXISTS (SELECT FROM chime.plugin_function f WHERE f.plugin = p_plugin AND f.signature = v_routine::text
                    AND f.definition = p_definition AND f.search_path = v_path) THEN
+        PERFORM set_config('search_path', v_path, true);
         BEGIN
             EXECUTE p_definition;
         EXCEPTION WHEN invalid_function_definition THEN
@@ -269,10 +282,11 @@ BEGIN
             EXECUTE p_definition;
         END;
         v_routine := p_signature::regprocedure;
+        PERFORM set_config('search_path', 'pg_catalog', true);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_routine);
-        INSERT INTO chime.plugin_function AS f (plugin, routine, definition, search_path)
-        VALUES (p_plugin, v_routine, p_definition, v_path)
-        ON CONFLICT (plugin, routine) DO UPDATE SET definition = excluded.definition, search_path = excluded.search_path;
+        INSERT INTO chime.plugin_function AS f (plugin, signature, definition, search_path)
+        VALUES (p_plugin, v_routine::text, p_definition, v_path)
+        ON CONFLICT (plugin, signature) DO UPDATE SET definition = excluded.definition, search_path = excluded.search_path;
     END IF;
     IF v_reader IS NOT NULL AND NOT has_function_privilege(v_reader, v_routine, 'EXECUTE') THEN
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', v_routine, v_reader);

@@ -6,7 +6,9 @@
 
 ALTER TABLE chime.view
     ADD COLUMN view_id     integer GENERATED ALWAYS AS IDENTITY UNIQUE,
-    ADD COLUMN full_reason text DEFAULT 'its changes are not captured yet';
+    ADD COLUMN full_reason text DEFAULT 'its changes are not captured yet',
+    ADD COLUMN below       text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN chime.view.below IS 'views of the same plugin that its definition reads: a refresh of it begins with those that a job of its refreshes, too';
 COMMENT ON COLUMN chime.view.full_reason IS 'why it is refreshed as a whole; NULL: chime.keyed_<view_id> refreshes it by its grain';
 
 ALTER TABLE chime.view_refresh
@@ -23,6 +25,10 @@ COMMENT ON COLUMN chime.view_refresh.key_us IS 'microseconds a group, a moving a
 
 CREATE FUNCTION chime.keys_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 20000;
 COMMENT ON FUNCTION chime.keys_limit IS 'with more changed groups than this a refresh does everything without asking what they cost';
+
+CREATE FUNCTION chime.marks_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 200000;
+COMMENT ON FUNCTION chime.marks_limit IS
+    'where a query leads from what was marked to groups: with more different marks than this, which a refresh holds in memory, it does everything; few groups may have many';
 
 -- Every way in which grain columns can hold NULL: "p.a = q.a AND p.b IS NULL AND q.b IS NULL". Apart from each other, since
 -- IS NOT DISTINCT FROM uses no index.
@@ -130,7 +136,8 @@ BEGIN
       FROM unnest(v_view.grain) WITH ORDINALITY AS u (g, n)
       JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_schema, p_relation)::regclass AND a.attname = u.g;
     FOR v_source IN SELECT s.*, o.source_schema, o.source_table, row_number() OVER (ORDER BY s.source_id) AS n,
-                           (SELECT string_agg(quote_ident(c), ', ') FROM unnest(s.captured) AS c) AS columns
+                           (SELECT string_agg(quote_ident(c), ', ') FROM unnest(s.captured) AS c) AS columns,
+                           CASE WHEN s.map_query IS NULL THEN chime.keys_limit() ELSE chime.marks_limit() END AS most
                     FROM chime.view_source s JOIN chime.source o USING (source_id)
                     WHERE s.view_schema = p_schema AND s.relation = p_relation ORDER BY s.source_id LOOP
         v_marks := chime.log_name(v_source.source_id);
@@ -140,15 +147,17 @@ BEGIN
             format('SELECT array_agg(m.mark) FROM (SELECT DISTINCT ON ((u.c).whole, %2$s) u.c AS mark FROM ('
                    'SELECT c FROM %1$s c WHERE c.xid >= $1 UNION ALL SELECT c FROM %1$s c WHERE c.xid = ANY ($2)) u LIMIT %3$s) m',
                    v_marks, (SELECT string_agg('(u.c).' || quote_ident(c), ', ') FROM unnest(v_source.captured) AS c),
-                   chime.keys_limit() + 1));
+                   v_source.most + 1));
         v_into := v_into || ', m_' || v_source.n;
         v_nothing := v_nothing || format('m_%s IS NULL AND ', v_source.n);
         v_using := concat_ws(', ', nullif(v_using, ''), 'm_' || v_source.n);
         v_checks := v_checks || format($f$
                        WHEN EXISTS (SELECT FROM unnest(m_%1$s) AS m WHERE m.whole) THEN %2$L
                        WHEN cardinality(m_%1$s) > %3$s THEN %4$L$f$,
-            v_source.n, format('%I.%I was truncated', v_source.source_schema, v_source.source_table), chime.keys_limit(),
-            format('more than %s groups changed', chime.keys_limit()));
+            v_source.n, format('%I.%I was truncated', v_source.source_schema, v_source.source_table), v_source.most,
+            CASE WHEN v_source.map_query IS NULL THEN format('more than %s groups changed', v_source.most)
+                 ELSE format('more than %s different (%s) of %I.%I changed', v_source.most, v_source.columns, v_source.source_schema,
+                             v_source.source_table) END);
         v_keys := concat_ws(' UNION ', nullif(v_keys, ''), CASE WHEN v_source.map_query IS NULL
             THEN format('SELECT %s FROM unnest($%s) AS m', v_grain, v_source.n)
             ELSE format('SELECT %s FROM (WITH marks AS (SELECT %s FROM unnest($%s) AS m) SELECT * FROM (%s) AS mapped) AS x (%s)',
@@ -190,14 +199,12 @@ BEGIN
                            WHEN fingerprint IS DISTINCT FROM p_fingerprint THEN chime.fingerprint_reason(%3$L, %4$L)
                            WHEN chime.flooded(%3$L, %4$L) THEN 'the log of a source was full' END;
             keys := 0; rows := 0; inserted := 0; updated := 0; deleted := 0;
-            IF reason IS NOT NULL OR (%14$s) THEN
+            IF reason IS NOT NULL OR (%13$s) THEN
                 RETURN;
             END IF;
-            PERFORM set_config('search_path', %8$L, true);
-            EXECUTE %9$L INTO %10$s USING %11$s;
-            PERFORM set_config('search_path', 'pg_catalog', true);
+            EXECUTE %8$L INTO %9$s USING %10$s;
             keys := coalesce(cardinality(g_1), 0);
-            IF keys > %12$s OR keys * p_key_us > p_full_us THEN
+            IF keys > %11$s OR keys * p_key_us > p_full_us THEN
                 reason := format('%%s groups changed, which would take longer than everything', keys);
                 RETURN;
             END IF;
@@ -206,13 +213,13 @@ BEGIN
                     reason := format('%%s of %%s groups took as long as everything', v_from - 1, keys);
                     RETURN;
                 END IF;
-                %13$s
+                %12$s
                 INTO v_live, v_inserted, v_updated, v_deleted;
                 rows := rows + v_live; inserted := inserted + v_inserted; updated := updated + v_updated;
                 deleted := deleted + v_deleted;
             END LOOP;
         END $body$,
-        v_view.view_id, v_declared, p_schema, p_relation, v_taken, v_into, v_checks, v_view.search_path,
+        v_view.view_id, v_declared, p_schema, p_relation, v_taken, v_into, v_checks,
         format('SELECT %s FROM (%s) AS k', v_arrays, v_keys),
         (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n), v_using,
         chime.keys_limit(), chime.refresh_keyed_statement(p_schema, p_relation, v_view.key, v_view.stamps, v_view.grain, v_slices),
@@ -494,9 +501,7 @@ BEGIN
                                 p_view.view_schema, p_view.relation || '__live');
     END;
     IF p_view.rejected_query IS NOT NULL THEN
-        PERFORM set_config('search_path', p_view.search_path, true);
         EXECUTE p_view.rejected_query INTO rejected;
-        PERFORM set_config('search_path', 'pg_catalog', true);
     END IF;
     UPDATE chime.view_source s SET passed_part = (v_passed ->> s.source_id::text)::integer
      WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation

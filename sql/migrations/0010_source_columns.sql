@@ -354,6 +354,56 @@ BEGIN
                    p_source);
 END $$;
 
+-- --- queries beside definitions -----------------------------------------------------------------------------------------------
+
+-- A definition is a view, whose columns are bound when it is made. What a plugin says in other queries (map, revisit, rejected) is
+-- parsed at each use, as the daemon: where a column that they name is gone, "c.score" is a call of score(c), which whoever owns the
+-- source may have put into its schema. So they are run with a search_path of pg_catalog, which finds no such function, and see each
+-- relation as a subquery of this query's, over the columns that they read; those are named alone, which is never a call.
+-- p_log: where the columns p_captured of what the query knows as `marks` are.
+CREATE FUNCTION chime.closed_query(p_search_path text, p_query text, p_log regclass DEFAULT NULL, p_captured name[] DEFAULT NULL)
+RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_schemas text[] := string_to_array(p_search_path, ', ');
+    v_probe text := 'CREATE VIEW chime.closing AS '
+        || CASE WHEN p_log IS NULL THEN ''
+                ELSE format('WITH marks AS (SELECT %s FROM %s) ', chime.capture_columns(p_captured, ''), p_log) END;
+    v_closed text;
+BEGIN
+    IF p_query IS NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM set_config('search_path', p_search_path, true);
+    EXECUTE format('%sSELECT FROM (%s) AS q', v_probe, p_query);
+    PERFORM set_config('search_path', 'pg_catalog', true);
+    SELECT 'WITH ' || string_agg(format('%I AS NOT MATERIALIZED (SELECT %s FROM %I.%1$I)', r.relname, r.columns, r.nspname), ', ')
+           || format(' SELECT * FROM (%s) AS q', p_query)
+      INTO v_closed
+      FROM (SELECT DISTINCT ON (c.relname) c.relname, n.nspname, (
+                       SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
+                       FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid AND a.attnum > 0
+                       WHERE d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+                         AND d.refobjid = c.oid) AS columns
+            FROM pg_rewrite w
+            JOIN pg_class c ON c.oid IN (SELECT d.refobjid FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+                                         AND d.refclassid = 'pg_class'::regclass)
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE w.ev_class = 'chime.closing'::regclass AND c.oid <> w.ev_class AND c.oid IS DISTINCT FROM p_log
+              AND quote_ident(n.nspname) = ANY (v_schemas)
+            ORDER BY c.relname, array_position(v_schemas, quote_ident(n.nspname))) AS r;
+    DROP VIEW chime.closing;
+    v_closed := coalesce(v_closed, p_query);
+    BEGIN
+        EXECUTE format('%sSELECT FROM (%s) AS q', v_probe, v_closed);
+    EXCEPTION WHEN undefined_function OR undefined_table OR undefined_object THEN
+        RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM,
+            HINT = 'map, revisit and rejected see relations by their names, and all else in pg_catalog: name the schema of what is elsewhere';
+    END;
+    DROP VIEW chime.closing;
+    RETURN v_closed;
+END $$;
+
 DO $$
 BEGIN
     PERFORM chime.write_capture(s.source_id), chime.note_shape(s.source_id) FROM chime.source s;

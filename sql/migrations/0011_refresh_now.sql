@@ -102,11 +102,11 @@ END $$;
 CREATE FUNCTION chime.drop_functions(p_plugin text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
-    v_routine regprocedure;
+    v_signature text;
 BEGIN
-    FOR v_routine IN DELETE FROM chime.plugin_function f USING pg_proc p
-                     WHERE f.plugin = p_plugin AND p.oid = f.routine RETURNING f.routine LOOP
-        EXECUTE format('DROP FUNCTION %s', v_routine);
+    FOR v_signature IN DELETE FROM chime.plugin_function f USING pg_proc p
+                       WHERE f.plugin = p_plugin AND p.oid = chime.routine(f.signature) RETURNING f.signature LOOP
+        EXECUTE format('DROP FUNCTION %s', v_signature);
     END LOOP;
 END $$;
 COMMENT ON FUNCTION chime.drop_functions IS 'before a relation that they may read is made anew; the installation makes them again';
@@ -155,8 +155,10 @@ DECLARE
 BEGIN
     PERFORM set_config('search_path', v_path, true);
     v_routine := to_regprocedure(p_signature);
-    IF NOT EXISTS (SELECT FROM chime.plugin_function f WHERE f.plugin = p_plugin AND f.routine = v_routine
+    PERFORM set_config('search_path', 'pg_catalog', true);
+    IF NOT EXISTS (SELECT FROM chime.plugin_function f WHERE f.plugin = p_plugin AND f.signature = v_routine::text
                    AND f.definition = p_definition AND f.search_path = v_path) THEN
+        PERFORM set_config('search_path', v_path, true);
         BEGIN
             EXECUTE p_definition;
         EXCEPTION WHEN invalid_function_definition THEN
@@ -164,10 +166,11 @@ BEGIN
             EXECUTE p_definition;
         END;
         v_routine := p_signature::regprocedure;
+        PERFORM set_config('search_path', 'pg_catalog', true);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_routine);
-        INSERT INTO chime.plugin_function AS f (plugin, routine, definition, search_path)
-        VALUES (p_plugin, v_routine, p_definition, v_path)
-        ON CONFLICT (plugin, routine) DO UPDATE SET definition = excluded.definition, search_path = excluded.search_path;
+        INSERT INTO chime.plugin_function AS f (plugin, signature, definition, search_path)
+        VALUES (p_plugin, v_routine::text, p_definition, v_path)
+        ON CONFLICT (plugin, signature) DO UPDATE SET definition = excluded.definition, search_path = excluded.search_path;
     END IF;
     IF v_reader IS NOT NULL AND NOT has_function_privilege(v_reader, v_routine, 'EXECUTE')
        AND (SELECT p.provolatile FROM pg_proc p WHERE p.oid = v_routine) <> 'v' THEN

@@ -57,7 +57,7 @@ RETURN (
     SELECT string_agg(o.words, ', ' ORDER BY o.words)
     FROM (SELECT i.type || ' ' || i.identity AS words
           FROM chime.dependents(p_relation) AS d CROSS JOIN LATERAL pg_identify_object(d.class, d.object, d.sub) AS i
-          WHERE NOT EXISTS (SELECT FROM chime.plugin_function f WHERE d.class = 'pg_proc'::regclass AND f.routine = d.object)
+          WHERE NOT EXISTS (SELECT FROM chime.plugin_function f WHERE d.class = 'pg_proc'::regclass AND chime.routine(f.signature) = d.object)
             AND NOT EXISTS (SELECT FROM chime.view v WHERE d.class = 'pg_class'::regclass AND d.object IN (chime.live_of(v), chime.kept_of(v)))
             AND NOT EXISTS (SELECT FROM chime.plain_view p WHERE d.class = 'pg_class'::regclass AND d.object = chime.plain_of(p))
             AND NOT EXISTS (SELECT FROM chime.plugin_channel n, chime.channel_triggers(n) AS c JOIN pg_trigger t
@@ -80,7 +80,8 @@ END $$;
 
 -- --- one relation in the place of another -------------------------------------------------------------------------------------
 
--- Out of the way, with its indexes, so that all their names are free. Whoever reads it is waited for in short turns, since readers
+-- Out of the way, with its indexes, so that all their names are free. Triggers of channels go: nobody writes to it any more, and
+-- their functions would have to stay; channels are installed last. Whoever reads it is waited for in short turns, since readers
 -- who come later queue behind the attempt.
 CREATE FUNCTION chime.set_aside(p_relation regclass, p_view chime.view) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
@@ -88,6 +89,7 @@ DECLARE
     v_kind text := chime.relation_kind(p_relation);
     v_name name := 'replaced_' || p_relation::oid;
     v_index regclass;
+    v_trigger name;
 BEGIN
     FOR v_turn IN 1 .. chime.exchange_turns() LOOP
         BEGIN
@@ -105,6 +107,10 @@ BEGIN
         EXECUTE format('ALTER INDEX %s RENAME TO %I', v_index, 'replaced_' || v_index::oid);
     END LOOP;
     EXECUTE format('ALTER %s %s SET SCHEMA chime', v_kind, p_relation);
+    FOR v_trigger IN SELECT t.tgname FROM pg_trigger t, chime.plugin_channel c CROSS JOIN unnest(c.routines) AS r (signature)
+                     WHERE t.tgrelid = p_relation AND t.tgfoid = to_regprocedure(r.signature) LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', v_trigger, p_relation);
+    END LOOP;
     INSERT INTO chime.replaced (name, view_schema, relation) VALUES (v_name, p_view.view_schema, p_view.relation);
 END $$;
 
@@ -157,11 +163,11 @@ END $$;
 CREATE FUNCTION chime.define_function(p_function chime.plugin_function) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
-    v_name text := p_function.routine::text;
+    v_name text := p_function.signature;
     v_grants text[] := ARRAY(
-        SELECT format('GRANT EXECUTE ON FUNCTION %s TO %s', p_function.routine,
+        SELECT format('GRANT EXECUTE ON FUNCTION %s TO %s', p_function.signature,
                       CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
-        FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE p.oid = p_function.routine AND a.grantee <> p.proowner);
+        FROM pg_proc p, aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE p.oid = chime.routine(p_function.signature) AND a.grantee <> p.proowner);
     v_grant text;
 BEGIN
     BEGIN
@@ -169,7 +175,7 @@ BEGIN
         EXECUTE p_function.definition;
         RETURN;
     EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
-        DELETE FROM chime.plugin_function f WHERE f.routine = p_function.routine;
+        DELETE FROM chime.plugin_function f WHERE f.signature = p_function.signature;
     END;
     EXECUTE format('DROP FUNCTION %s', v_name);
     PERFORM set_config('search_path', p_function.search_path, true);
@@ -179,16 +185,15 @@ BEGIN
     FOREACH v_grant IN ARRAY v_grants LOOP
         EXECUTE v_grant;
     END LOOP;
-    INSERT INTO chime.plugin_function VALUES (p_function.plugin, v_name::regprocedure, p_function.definition, p_function.search_path);
+    INSERT INTO chime.plugin_function SELECT p_function.*;
 EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
     RAISE WARNING 'function % does not go with the new columns: %', v_name, SQLERRM;
     EXECUTE format('DROP FUNCTION %s', v_name);
-    DELETE FROM chime.plugin_function f WHERE f.routine = p_function.routine;
+    DELETE FROM chime.plugin_function f WHERE f.signature = p_function.signature;
 END $$;
 
 -- What of ours needs a relation that was set aside gets the one that has its name now. A view whose definition does not go
 -- with that one goes: the plugin it belongs to is installed next and makes it again, or its refreshes say what is missing.
--- A trigger of a channel stays behind: channels are installed last.
 CREATE FUNCTION chime.rebind(p_old regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
@@ -214,7 +219,7 @@ BEGIN
             EXECUTE format('DROP VIEW %s', chime.plain_of(v_plain));
         END;
     END LOOP;
-    FOR v_function IN SELECT f.* FROM chime.plugin_function f JOIN chime.dependents(p_old) AS d ON d.class = 'pg_proc'::regclass AND d.object = f.routine LOOP
+    FOR v_function IN SELECT f.* FROM chime.plugin_function f JOIN chime.dependents(p_old) AS d ON d.class = 'pg_proc'::regclass AND d.object = chime.routine(f.signature) LOOP
         PERFORM chime.define_function(v_function);
     END LOOP;
 END $$;
@@ -400,10 +405,9 @@ DECLARE
 BEGIN
     INSERT INTO chime.view AS v (view_schema, relation, plugin, key, stamps, grain, mode, rejected_query, revisit_query, definition,
                                  search_path, refresh_full)
-    VALUES (p_schema, p_relation, p_plugin, p_key, p_stamps, p_grain, p_mode, p_rejected, p_revisit, p_definition, v_path, '')
+    VALUES (p_schema, p_relation, p_plugin, p_key, p_stamps, p_grain, p_mode, NULL, NULL, p_definition, v_path, '')
     ON CONFLICT (view_schema, relation) DO UPDATE
         SET key = excluded.key, stamps = excluded.stamps, grain = excluded.grain, mode = excluded.mode,
-            rejected_query = excluded.rejected_query, revisit_query = excluded.revisit_query,
             definition = excluded.definition, search_path = excluded.search_path
     RETURNING * INTO v_view;
     INSERT INTO chime.view_refresh (view_schema, relation)
@@ -425,7 +429,9 @@ BEGIN
         END IF;
         PERFORM chime.dress_kept(chime.kept_of(v_view), v_view, p_key_index, p_indexes, p_comment);
     END IF;
-    UPDATE chime.view v SET refresh_full = chime.refresh_full_statement(p_schema, p_relation, p_key, p_stamps)
+    UPDATE chime.view v
+       SET below = chime.views_below(v), refresh_full = chime.refresh_full_statement(p_schema, p_relation, p_key, p_stamps),
+           rejected_query = chime.closed_query(v_path, p_rejected), revisit_query = chime.closed_query(v_path, p_revisit)
      WHERE v.view_id = v_view.view_id;
     RETURN v_kept IS DISTINCT FROM chime.kept_of(v_view);
 END $$;
@@ -458,7 +464,8 @@ BEGIN
             v_id := chime.install_source(v_source.nspname, v_source.relname, v_source.columns, v_source.capture);
             v_ids := v_ids || v_id;
             INSERT INTO chime.view_source AS s (view_schema, relation, source_id, declared, captured, map_query)
-            VALUES (p_schema, p_relation, v_id, v_source.columns, v_source.capture, v_source.map)
+            VALUES (p_schema, p_relation, v_id, v_source.columns, v_source.capture,
+                    chime.closed_query(v_view.search_path, v_source.map, chime.log_name(v_id)::regclass, v_source.capture))
             ON CONFLICT (view_schema, relation, source_id) DO UPDATE
                SET declared = excluded.declared, captured = excluded.captured, map_query = excluded.map_query;
         END LOOP;
@@ -501,9 +508,7 @@ BEGIN
         OR pg_stat_get_xact_tuples_inserted(v_kept) + pg_stat_get_xact_tuples_deleted(v_kept) > v_before;
     EXECUTE format('SELECT count(*) FROM %s', v_kept) INTO rows;
     IF p_view.rejected_query IS NOT NULL THEN
-        PERFORM set_config('search_path', p_view.search_path, true);
         EXECUTE p_view.rejected_query INTO rejected;
-        PERFORM set_config('search_path', 'pg_catalog', true);
     END IF;
 END $$;
 
@@ -517,7 +522,14 @@ BEGIN
     RETURN v_last;
 END $$;
 
--- As in 0006_keyed.sql, and materialized views.
+CREATE FUNCTION chime.views_below(p_view chime.view) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view v
+             WHERE v.plugin = p_view.plugin AND v.view_id <> p_view.view_id
+               AND chime.kept_of(v)::oid IN (SELECT chime.tables_read(chime.live_of(p_view))) ORDER BY v.view_id);
+
+-- As in 0006_keyed.sql, and materialized views. Views below that one job refreshes together with this one go first, unless this
+-- transaction has done so: such a view alone would be older than its refresh says.
 CREATE OR REPLACE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revisit boolean DEFAULT true)
 RETURNS TABLE (method text, reason text, keys bigint, rows bigint, inserted bigint, updated bigint, deleted bigint, rejected bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
@@ -525,12 +537,16 @@ LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = o
 DECLARE
     v_view chime.view := chime.find_view(p_view);
     v_start timestamptz := clock_timestamp();
-    v_last chime.view_refresh := chime.begin_refresh(v_view);
+    v_last chime.view_refresh;
     v_now record;
     v_seen pg_snapshot; -- NULL where it is not keyed
     v_fingerprint text;
     v_all record;
 BEGIN
+    PERFORM chime.refresh(b.name, p_full, p_revisit) FROM unnest(v_view.below) AS b (name)
+     WHERE EXISTS (SELECT FROM chime.job j WHERE j.views @> ARRAY[b.name, v_view.view_schema || '.' || v_view.relation])
+       AND (SELECT r.refreshed_at IS DISTINCT FROM now() FROM chime.begin_refresh(chime.find_view(b.name)) AS r);
+    v_last := chime.begin_refresh(v_view);
     v_view := chime.find_view(p_view); -- it may have been made anew meanwhile
     reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END);
     IF v_view.full_reason IS NULL THEN

@@ -120,7 +120,7 @@ BEGIN ATOMIC
     WITH RECURSIVE candidate AS MATERIALIZED (
         SELECT p.oid, p.proname, p.prosrc FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE l.lanname IN ('sql', 'plpgsql') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'chime')
-          AND NOT EXISTS (SELECT FROM chime.plugin_function f WHERE f.routine = p.oid)),
+          AND NOT EXISTS (SELECT FROM chime.plugin_function f WHERE chime.routine(f.signature) = p.oid)),
     writer AS (
         SELECT c.oid, c.proname FROM candidate c WHERE c.prosrc ~* chime.write_pattern(p_schema, p_relation)
         UNION
@@ -540,7 +540,7 @@ CREATE FUNCTION chime.rollback_lines(p_plugin text) RETURNS SETOF chime.adoption
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     v_go oid[] := chime.relations_to_go(p_plugin);
-    v_functions oid[] := ARRAY(SELECT f.routine::oid FROM chime.plugin_function f WHERE f.plugin = p_plugin);
+    v_functions oid[] := ARRAY(SELECT chime.routine(f.signature)::oid FROM chime.plugin_function f WHERE f.plugin = p_plugin);
     v_gone text[] := ARRAY(
         SELECT a.attrelid || '.' || a.attname FROM chime.adopted_relations(p_plugin) AS r
         JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -589,19 +589,19 @@ BEGIN
     PERFORM chime.rename_relation(v_old, p_adoption.relation);
 END $$;
 
--- Triggers, functions and relations in an order in which each may go: plain views may read each other, and kept relations.
+-- Relations in an order in which each may go: plain views may read each other and kept relations, a materialized view reads its live one.
 CREATE FUNCTION chime.drop_adopted(p_plugin text, p_relations oid[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
-    v_kind text;
-    v_names text;
+    v_left oid[] := p_relations;
+    v_next oid;
     v_view integer;
 BEGIN
-    FOREACH v_kind IN ARRAY ARRAY['view', 'materialized view', 'table'] LOOP
-        SELECT string_agg(r::regclass::text, ', ') INTO v_names FROM unnest(p_relations) AS r WHERE chime.adoption_kind(r) = v_kind;
-        IF v_names IS NOT NULL THEN
-            EXECUTE format('DROP %s %s', v_kind, v_names);
-        END IF;
+    WHILE cardinality(v_left) > 0 LOOP
+        v_next := coalesce((SELECT r FROM unnest(v_left) AS r WHERE NOT EXISTS (SELECT FROM chime.adoption_dependents(ARRAY[r])) LIMIT 1),
+                           v_left[1]); -- to fail with what needs it
+        EXECUTE format('DROP %s %s', chime.adoption_kind(v_next), v_next::regclass);
+        v_left := array_remove(v_left, v_next);
     END LOOP;
     DELETE FROM chime.plain_view v WHERE v.plugin = p_plugin;
     FOR v_view IN DELETE FROM chime.view v USING chime.adoption a

@@ -206,6 +206,36 @@ START_TEST(the_new_relation_is_filled_readable_and_installed_as_any_other)
 }
 END_TEST
 
+START_TEST(a_view_in_matview_mode_stays_one_and_comes_back)
+{
+    plugin_mode(configuration, folder, PLUGIN, NAME, "matview");
+    cluster_execute(cluster,
+                    "SET ROLE pgchime; CREATE VIEW analytics.report AS SELECT lane_key FROM " RELATION "; RESET ROLE");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
+    for (int i = 0; i < 2; i++) {
+        EXPECT_SQL(cluster,
+                   "SELECT concat_ws(' ', relkind, relispopulated) FROM pg_class WHERE oid = '" RELATION "'::regclass",
+                   "m t");
+        EXPECT_SQL(cluster, "SELECT missing + surplus FROM chime.difference('" NAME "')", "0");
+        EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.report", "40");
+        EXPECT_SQL(cluster, "SELECT has_table_privilege('ann', '" RELATION "', 'SELECT WITH GRANT OPTION')", "t");
+        EXPECT_SQL(cluster, "SELECT count(*) FROM " ASIDE, "10");
+        ASSERT_RUN(0, "serve", "--once");
+    }
+    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin", "installed");
+    EXPECT_SQL(cluster, "SELECT full_reason FROM chime.view", "its mode is matview");
+    cluster_execute(cluster, "DELETE FROM submissions WHERE challenge_id = md5('c0')::uuid");
+    ASSERT_RUN(0, "refresh", NAME);
+    EXPECT_SQL(cluster, COUNT_OF_READERS, "38");
+    EXPECT_SQL(cluster, "SELECT method FROM chime.view_refresh", "matview");
+    plugin_take(plugins, PLUGIN);
+    ASSERT_RUN(0, "serve", "--once");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--rollback", "--yes"));
+    it_is_back();
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.report", "10");
+}
+END_TEST
+
 START_TEST(views_on_the_old_one_read_the_new_one_with_their_options)
 {
     cluster_execute(cluster,
@@ -467,6 +497,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, the_plan_says_what_is_there_and_changes_nothing);
     tcase_add_test(tests, the_new_relation_is_filled_readable_and_installed_as_any_other);
+    tcase_add_test(tests, a_view_in_matview_mode_stays_one_and_comes_back);
     tcase_add_test(tests, views_on_the_old_one_read_the_new_one_with_their_options);
     tcase_add_test(tests, a_table_of_another_name_for_its_columns_gives_its_grants_by_column);
     tcase_add_test(tests, a_plain_view_gives_way_to_a_plain_view);

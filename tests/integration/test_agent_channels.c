@@ -12,6 +12,7 @@
 #include "support/keyed.h"
 #include "support/plugin_files.h"
 #include "support/suite.h"
+#include "support/wait.h"
 
 static struct agents agents;
 static struct cluster *cluster;
@@ -216,7 +217,7 @@ START_TEST(whoever_may_execute_it_refreshes_and_the_ledger_has_the_run)
                      "42501");
     cluster_execute(cluster, "RESET ROLE");
     EXPECT_SQL(cluster, MANUAL_RUNS,
-               "refresh-agent-queue-realtime succeeded 2, refresh_realtime_agent_performance succeeded 1");
+               "refresh-agent-queue-realtime succeeded 2, refresh_realtime_agent_performance succeeded 2");
     EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.mv_realtime_agent_performance", "1");
     EXPECT_SQL(cluster, "SELECT pending_count FROM analytics.mv_approval_queue_summary", "1");
     EXPECT_SQL(cluster,
@@ -372,6 +373,46 @@ START_TEST(a_kept_relation_made_anew_keeps_its_plain_views)
 }
 END_TEST
 
+#define TRIGGER_ON_IT                                                                                     \
+    "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'analytics.mv_realtime_agent_performance'::regclass" \
+    " AND tgname = 'trg_notify_agent_degraded'"
+
+/* The daemon's definition differs from the one that is there: the relation is made anew, and the trigger after it. */
+START_TEST(a_kept_relation_made_anew_gets_the_trigger_of_its_channel_back)
+{
+    site_file(agents.site, "channels",
+              "plugin: { name = \"agent_performance\"; channels = [\"performance_alert_stream\"]; };");
+    agents_serve(&agents);
+    EXPECT_SQL(cluster, TRIGGER_ON_IT, "1");
+    cluster_execute(cluster,
+                    "SELECT chime.install_view(plugin, view_schema, 'public', relation, format('SELECT *, 1 AS more "
+                    "FROM (%s) d', definition),"
+                    " key, 'mv_realtime_agent_performance_agent_idx', grain, mode, stamps, NULL, NULL, '[]', NULL)"
+                    " FROM chime.view WHERE relation = 'mv_realtime_agent_performance'");
+    EXPECT_SQL(cluster, "SELECT more FROM analytics.mv_realtime_agent_performance", NULL);
+    EXPECT_SQL(cluster, TRIGGER_ON_IT, "0"); /* until its plugin is installed */
+    struct daemon *served = site_lead(agents.site);
+    WAIT_SQL(cluster, TRIGGER_ON_IT, "1", 60);
+    site_end(served);
+    daemon_destroy(served);
+    EXPECT_SQL(cluster,
+               "SELECT count(*) FROM pg_attribute WHERE attname = 'more'"
+               " AND attrelid = 'analytics.mv_realtime_agent_performance'::regclass",
+               "0");
+    listener = cluster_connect(cluster, "postgres");
+    session_execute(listener, "LISTEN performance_alert_stream");
+    cluster_execute(cluster,
+                    "INSERT INTO public.agent_queries (agent, latency_ms, created_at) SELECT 'slow', 201, now();"
+                    "SELECT chime.refresh('mv_realtime_agent_performance')");
+    session_execute(listener, "SELECT 1");
+    for (int i = 0; i < 2; i++) {
+        PGnotify *told = PQnotifies(listener);
+        ck_assert(told != NULL && strstr(told->extra, i == 0 ? "slow_query" : "health_degraded") != NULL);
+        PQfreemem(told);
+    }
+}
+END_TEST
+
 START_TEST(purge_takes_plain_views_away)
 {
     char *output = NULL;
@@ -514,6 +555,7 @@ static Suite *suite(void)
     tcase_add_test(rest, a_plain_view_is_replaced_in_place_or_made_anew);
     tcase_add_test(rest, a_plain_view_takes_nobodys_name);
     tcase_add_test(rest, a_kept_relation_made_anew_keeps_its_plain_views);
+    tcase_add_test(rest, a_kept_relation_made_anew_gets_the_trigger_of_its_channel_back);
     tcase_add_test(rest, purge_takes_plain_views_away);
     tcase_add_test(rest, every_tile_can_be_read_by_readers_and_every_alert_is_one_boolean);
     tcase_add_test(rest, the_tiles_of_the_seeds_say_what_they_said);

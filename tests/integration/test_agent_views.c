@@ -72,10 +72,11 @@ START_TEST(the_seeds_find_their_indexes_functions_and_jobs)
     EXPECT_SQL(cluster,
                "SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'analytics'"
                " AND indexdef LIKE 'CREATE UNIQUE%'",
-               "mv_agent_accuracy_rolling_window_start_idx mv_agent_daily_trends_pk mv_agent_query_quality_pk "
+               "mv_agent_accuracy_rolling_window_start_idx mv_agent_daily_trends_pk mv_agent_query_buckets_pk "
+               "mv_agent_query_quality_pk "
                "mv_agent_queue_realtime_snapshot_time_idx mv_approval_queue_summary_snapshot_time_idx "
                "mv_query_performance_live_agent_idx mv_realtime_agent_performance_agent_idx");
-    EXPECT_SQL(cluster, "SELECT string_agg(routine::text, ' ' ORDER BY routine::text) FROM chime.plugin_function",
+    EXPECT_SQL(cluster, "SELECT string_agg(signature, ' ' ORDER BY signature) FROM chime.plugin_function",
                "analytics.agent_leaderboard(integer) analytics.agent_performance(text,integer) "
                "analytics.agent_query_quality(boolean) analytics.agent_trends(text,text,integer) "
                "analytics.approval_queue_ages() analytics.approval_queue_status() "
@@ -94,7 +95,7 @@ END_TEST
 START_TEST(all_but_those_that_need_everything_are_keyed)
 {
     EXPECT_SQL(cluster, "SELECT string_agg(relation, ' ' ORDER BY relation) FROM chime.view WHERE full_reason IS NULL",
-               "mv_agent_queue_realtime mv_approval_queue_summary mv_query_performance_live "
+               "mv_agent_query_buckets mv_agent_queue_realtime mv_approval_queue_summary mv_query_performance_live "
                "mv_realtime_agent_performance");
     EXPECT_SQL(cluster, "SELECT DISTINCT full_reason FROM chime.view WHERE full_reason IS NOT NULL", "it has no grain");
 }
@@ -133,8 +134,9 @@ static const char mixed_writes[] =
 
 static void refresh_all(const char *at)
 {
-    cluster_execute_format(cluster, "SELECT public.look(relation, '%s') FROM chime.view", at);
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE method = 'keyed'", "4");
+    cluster_execute_format(
+        cluster, "SELECT public.look(relation, '%s') FROM (SELECT relation FROM chime.view ORDER BY view_id) v", at);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE method = 'keyed'", "5");
 }
 
 START_TEST(every_relation_is_what_the_oracle_computes)

@@ -9,9 +9,11 @@
 #include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/installed.h"
 #include "support/keyed.h"
 #include "support/runs.h"
 #include "support/suite.h"
+#include "support/terminal.h"
 #include "support/wait.h"
 
 static struct cluster *cluster;
@@ -36,6 +38,19 @@ static void result_is(const char *member, json_int_t number)
                   (long long)number, output);
 }
 
+static void configure(void)
+{
+    char *conninfo = cluster_conninfo(cluster, "postgres");
+    char *folder = files_make_directory();
+    char *text = files_path("databases: { main: { conninfo = \"%s\"; }; };\n", conninfo);
+
+    configuration = files_path("%s/pgchime.conf", folder);
+    files_write(configuration, text);
+    free(conninfo);
+    free(folder);
+    free(text);
+}
+
 /* Shops 1 to 300 and none, and hours of sales. Triggers are off while rows are changed behind the views' backs. */
 static void set_up(void)
 {
@@ -57,14 +72,13 @@ static void set_up(void)
                     "INSERT INTO chime.job (name, origin, views) VALUES ('shops', 'config', '{kept.shop_total}'),"
                     " ('both', 'config', '{kept.shop_total,kept.kind_total}'), ('idle', 'config', '{kept.nothing}');"
                     "INSERT INTO chime.job (name, origin, command) VALUES ('vacuum', 'config', 'VACUUM')");
-    char *conninfo = cluster_conninfo(cluster, "postgres");
-    char *folder = files_make_directory();
-    char *text = files_path("databases: { main: { conninfo = \"%s\"; }; };\n", conninfo);
-    configuration = files_path("%s/pgchime.conf", folder);
-    files_write(configuration, text);
-    free(conninfo);
-    free(folder);
-    free(text);
+    configure();
+}
+
+static void set_up_telemetry(void)
+{
+    cluster = installed_create("telemetry", "tests/support/tables_telemetry.sql");
+    configure();
 }
 
 static void tear_down(void)
@@ -215,6 +229,57 @@ START_TEST(killed_in_the_middle_it_goes_on_where_it_was)
 }
 END_TEST
 
+#define ROLLUPS "chat_telemetry_domain_rollups"
+
+START_TEST(the_rollups_of_telemetry_go_on_after_a_kill)
+{
+    cluster_execute(cluster, "SET session_replication_role = replica; UPDATE chat_telemetry SET cost_usd = 1;"
+                             "DELETE FROM analytics." ROLLUPS
+                             " WHERE bucket_start < '2026-03-01'; RESET session_replication_role");
+    start(ROLLUPS, "1");
+    AWAIT_MIDDLE;
+    daemon_kill(filling);
+    WAIT_SQL(cluster, "SELECT chime.backend_alive(pid, backend_start) FROM chime.backfill", "f", 30);
+    EXPECT_SQL(cluster, "SELECT groups < total FROM chime.backfill", "t");
+    cluster_execute(cluster,
+                    "INSERT INTO chat_telemetry (domain, created_at) SELECT domain, created_at FROM chat_telemetry"
+                    " WHERE id % 9 = 0");
+    ASSERT_RUN(0, "backfill", "refresh-telemetry-rollups-hourly", "-o", "json");
+    commands_has(errors, "going on where an earlier backfill stopped");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(DISTINCT r.method, ' ') FROM chime.view v, chime.refresh(v.relation) r"
+               " WHERE v.relation LIKE 'chat_telemetry_%rollups'",
+               "keyed");
+    EQUAL("chat_telemetry_rollups");
+    EQUAL(ROLLUPS);
+    EQUAL("chat_telemetry_model_rollups");
+    EXPECT_SQL(cluster,
+               "SELECT count(*) FROM (SELECT FROM analytics." ROLLUPS
+               " GROUP BY bucket_start, granularity, domain HAVING count(*) > 1) AS d",
+               "0");
+}
+END_TEST
+
+#define BAR "\rkept.kind_total ["
+
+START_TEST(on_a_terminal_a_bar_shows_how_far_it_is_and_goes_away)
+{
+    const char *const words[] = {"backfill", "kind_total", "--batch", "1", NULL};
+
+    ck_assert_int_eq(terminal_run(configuration, words, "", &output), 0);
+    commands_has(output, BAR);
+    commands_has(output, " groups\r\033[K");
+    commands_has(output, " of 602 groups");
+    ASSERT_RUN(0, "backfill", "kind_total", "--batch", "1");
+    ck_assert_ptr_null(strchr(errors, '\r'));
+    ck_assert_int_eq(terminal_run(configuration,
+                                  (const char *const[]){"-q", "backfill", "kind_total", "--batch", "1", NULL}, "",
+                                  &output),
+                     0);
+    ck_assert_ptr_null(strstr(output, BAR));
+}
+END_TEST
+
 START_TEST(interrupted_or_out_of_time_it_says_so_and_goes_on_later)
 {
     spoil("UPDATE app.orders SET amount = amount + 1");
@@ -306,9 +371,15 @@ int main(void)
     tcase_add_test(tests, what_cannot_be_done_is_refused);
     tcase_add_test(tests, killed_in_the_middle_it_goes_on_where_it_was);
     tcase_add_test(tests, interrupted_or_out_of_time_it_says_so_and_goes_on_later);
+    tcase_add_test(tests, on_a_terminal_a_bar_shows_how_far_it_is_and_goes_away);
     tcase_add_test(tests, other_groups_or_another_definition_begin_anew);
     tcase_add_test(tests, a_second_one_of_the_view_is_refused);
     tcase_add_test(tests, beside_writers_and_refreshes_nothing_is_lost);
+    TCase *telemetry = tcase_create("telemetry");
+    tcase_set_timeout(telemetry, 300);
+    tcase_add_checked_fixture(telemetry, set_up_telemetry, tear_down);
+    tcase_add_test(telemetry, the_rollups_of_telemetry_go_on_after_a_kill);
     suite_add_tcase(suite, tests);
+    suite_add_tcase(suite, telemetry);
     return suite_run(suite);
 }

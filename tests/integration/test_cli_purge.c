@@ -1,13 +1,8 @@
 /* `pgchime plugins purge` as the role that `pgchime init` makes: what it drops, what it leaves, and when it refuses. */
-#define _GNU_SOURCE /* forkpty */
 #include <check.h>
-#include <errno.h>
 #include <jansson.h>
-#include <pty.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "support/cluster.h"
 #include "support/commands.h"
@@ -17,6 +12,7 @@
 #include "support/process.h"
 #include "support/runs.h"
 #include "support/suite.h"
+#include "support/terminal.h"
 #include "support/wait.h"
 
 #define PLUGIN "lane_distribution"
@@ -376,13 +372,7 @@ END_TEST
 
 START_TEST(a_materialized_view_goes_before_what_it_reads_and_with_what_it_replaced)
 {
-    char *folder_of_parts = files_path("%s/conf.d", folder);
-    char *part = files_path("%s/lane.conf", folder_of_parts);
-    char *text = files_read(configuration);
-    char *all = files_path("%sconf_dir = \"conf.d\";\n", text);
-    files_make_folder(folder_of_parts);
-    files_write(configuration, all);
-    files_write(part, "plugin: { name = \"" PLUGIN "\"; modes: { mv_lane_score_distribution = \"matview\"; }; };");
+    plugin_mode(configuration, folder, PLUGIN, "mv_lane_score_distribution", "matview");
     ASSERT_RUN(0, "serve", "--once");
     EXPECT_SQL(cluster, "SELECT count(*) FROM pg_matviews WHERE matviewname = 'mv_lane_score_distribution'", "1");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.replaced", "1");
@@ -393,44 +383,14 @@ START_TEST(a_materialized_view_goes_before_what_it_reads_and_with_what_it_replac
     everything_of_it_is_gone();
     EXPECT_SQL(cluster, "SELECT count(*) FROM pg_class WHERE relname ~ '^replaced_\\d'", "0");
     EXPECT_SQL(cluster, "SELECT to_regclass('" RELATION "__live')", NULL);
-    free(folder_of_parts);
-    free(part);
-    free(text);
-    free(all);
 }
 END_TEST
 
 /* --- on a terminal ---------------------------------------------------------------------------------------------------- */
 
-/* Answers the question; what the terminal showed goes to `output`. The exit status. */
 static int purge_on_terminal(const char *answer)
 {
-    int terminal;
-    char *program = getenv("PGCHIME_TEST_BINARY");
-    pid_t child = forkpty(&terminal, NULL, NULL, NULL);
-    ck_assert_int_ge(child, 0);
-    if (child == 0) {
-        program = program != NULL ? program : PGCHIME_BINARY;
-        execl(program, program, "--config", configuration, "plugins", "purge", PLUGIN, (char *)NULL);
-        _exit(127);
-    }
-    guard_process(GUARD_GROUP, child);
-    ck_assert_int_eq(write(terminal, answer, strlen(answer)), (ssize_t)strlen(answer));
-    char shown[16384];
-    size_t length = 0;
-    ssize_t count;
-    /* EIO is a terminal's end. */
-    while (length + 1 < sizeof shown && (count = read(terminal, shown + length, sizeof shown - 1 - length)) > 0) {
-        length += (size_t)count;
-    }
-    shown[length] = '\0';
-    free(output);
-    output = files_path("%s", shown);
-    close(terminal);
-    int status;
-    ck_assert_int_eq(waitpid(child, &status, 0), child);
-    guard_forget_process(child);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    return terminal_run(configuration, (const char *const[]){PURGE(PLUGIN), NULL}, answer, &output);
 }
 
 START_TEST(on_a_terminal_it_asks_and_takes_no_for_an_answer)

@@ -558,6 +558,25 @@ START_TEST(too_many_changed_groups_mean_everything)
 }
 END_TEST
 
+START_TEST(a_map_may_lead_from_many_marks_to_few_groups)
+{
+    KEYED_INSTALL(cluster, "shop_items");
+    cluster_execute(cluster,
+                    "INSERT INTO app.orders (id, shop) SELECT n, n % 2 FROM generate_series(1, 61) AS n;"
+                    "CREATE OR REPLACE FUNCTION chime.keys_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 50;"
+                    "CREATE OR REPLACE FUNCTION chime.marks_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 60;"
+                    "SELECT app.look('shop_items'), app.install_shop_items()");
+    AFTER("INSERT INTO app.items (order_id, quantity) SELECT generate_series(1, 60), 1", "shop_items",
+          "keyed 2: +2 ~0 -0");
+    AFTER("INSERT INTO app.items (order_id, quantity) SELECT generate_series(1, 61), 1", "shop_items",
+          "full: more than 60 different (order_id) of app.items changed");
+    cluster_execute(cluster, "UPDATE app.orders SET shop = id");
+    LOOK("shop_items", "full: more than 50 groups changed");
+    AFTER("UPDATE app.items SET quantity = 2 WHERE order_id < 52", "shop_items",
+          "full: 51 groups changed, which would take longer than everything");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("keyed");
@@ -591,6 +610,7 @@ static Suite *suite(void)
     tcase_add_test(cases, a_kept_relation_made_anew_or_defined_otherwise_is_filled_again);
     tcase_add_test(cases, a_view_that_cannot_be_keyed_says_why_and_is_right_all_the_same);
     tcase_add_test(cases, too_many_changed_groups_mean_everything);
+    tcase_add_test(cases, a_map_may_lead_from_many_marks_to_few_groups);
     suite_add_tcase(all, cases);
     return all;
 }

@@ -74,6 +74,73 @@ START_TEST(a_column_dropped_with_all_that_reads_it_stops_no_writer)
 }
 END_TEST
 
+#define INSTALL_FOUND(source, more)                                                                                \
+    "SELECT app.install('found', 'SELECT shop, count(*) AS n FROM orders GROUP BY shop', '{shop}', '[{\"table\": " \
+    "\"orders\", \"columns\": [\"id\", \"shop\"], " source "}]'" more ")"
+#define BY_SHOPS "\"capture\": [\"shop\"]"
+
+/* "p.shop" of a table without such a column is the function shop(p), where one is found: the table's owner would have it run as
+ * ours. */
+START_TEST(a_strangers_function_is_never_run_for_a_column_that_is_gone)
+{
+    static const struct {
+        const char *install;
+        const char *refresh;
+    } cases[] = {
+        {INSTALL_FOUND("\"capture\": [\"id\"], \"map\": \"SELECT p.shop FROM marks JOIN places p USING (id)\"", ""),
+         "SELECT chime.refresh('found')"},
+        {INSTALL_FOUND(BY_SHOPS, ", p_revisit => 'SELECT p.shop FROM places p'"), "SELECT chime.refresh('found')"},
+        {INSTALL_FOUND(BY_SHOPS, ", p_rejected => 'SELECT count(*) FROM places p WHERE p.shop > 0'"),
+         "SELECT chime.refresh('found', true)"}};
+
+    cluster_execute(cluster,
+                    "CREATE TABLE app.places AS SELECT id, shop FROM app.orders; CREATE INDEX ON app.places (id);"
+                    "CREATE TABLE app.ran (who text); CREATE ROLE tenant; GRANT ALL ON SCHEMA app TO tenant;"
+                    "ALTER TABLE app.places OWNER TO tenant");
+    VALUE(cases[_i].install, NULL);
+    keyed_tend(cluster);
+    LOOK("found", "full: the first time");
+    cluster_execute(cluster, "SET ROLE tenant; ALTER TABLE app.places RENAME shop TO store;"
+                             "CREATE FUNCTION app.shop(app.places) RETURNS integer LANGUAGE plpgsql AS"
+                             " $$BEGIN INSERT INTO app.ran VALUES (current_user); RETURN 1; END$$; RESET ROLE;"
+                             "UPDATE app.orders SET shop = 4 WHERE shop = 3");
+    ck_assert_str_eq(cluster_sqlstate(cluster, cases[_i].refresh), "42703");
+    VALUE("SELECT count(*) FROM app.ran", "0");
+    cluster_execute(cluster, "ALTER TABLE app.places RENAME store TO shop");
+    ck_assert_str_eq(cluster_sqlstate(cluster, cases[_i].refresh), "");
+}
+END_TEST
+
+#define NO_PLACE \
+    "SELECT app.install('found', 'SELECT shop FROM orders GROUP BY shop', '{shop}', '[]', p_revisit => $$%s$$)"
+
+START_TEST(what_such_queries_cannot_see_is_refused_when_they_are_installed)
+{
+    cluster_execute(cluster, "CREATE FUNCTION app.shops() RETURNS SETOF integer LANGUAGE sql AS 'SELECT 1'");
+    char *unseen = files_path(NO_PLACE, "SELECT shops()");
+    char *named = files_path(NO_PLACE,
+                             "SELECT app.shops() UNION SELECT o.shop FROM app.orders o UNION SELECT shop FROM orders");
+
+    ck_assert_str_eq(cluster_sqlstate(cluster, unseen), "42883");
+    ck_assert_str_eq(cluster_sqlstate(cluster, named), "");
+    VALUE("SELECT to_regclass('chime.closing')", NULL);
+    free(unseen);
+    free(named);
+}
+END_TEST
+
+/* pg_upgrade keeps the identities of relations, roles and types only. */
+START_TEST(no_column_of_ours_stops_pg_upgrade)
+{
+    VALUE("SELECT string_agg(format('%s.%s %s', c.relname, a.attname, a.atttypid::regtype), ', ') FROM pg_class c"
+          " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
+          " JOIN pg_type t ON t.oid = a.atttypid JOIN pg_type e ON e.oid IN (t.oid, t.typelem, t.typbasetype)"
+          " WHERE c.relnamespace = 'chime'::regnamespace AND c.relkind IN ('r', 'p', 'm', 'i') AND e.typname ~ '^reg'"
+          " AND e.oid <> ALL ('{regclass,regrole,regtype}'::regtype[])",
+          NULL);
+}
+END_TEST
+
 /* A captured column; what the log has of the old type is of no use. */
 static void follow(const char *type, const char *conversion, const char *write, const char *expected)
 {
@@ -211,6 +278,9 @@ static Suite *suite(void)
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_set_timeout(cases, 180);
     tcase_add_test(cases, a_renamed_column_stops_no_writer_and_no_refresh);
+    tcase_add_loop_test(cases, a_strangers_function_is_never_run_for_a_column_that_is_gone, 0, 3);
+    tcase_add_test(cases, what_such_queries_cannot_see_is_refused_when_they_are_installed);
+    tcase_add_test(cases, no_column_of_ours_stops_pg_upgrade);
     tcase_add_test(cases, a_column_dropped_with_all_that_reads_it_stops_no_writer);
     tcase_add_test(cases, a_log_follows_the_type_of_a_captured_column);
     tcase_add_test(cases, a_captured_column_may_become_one_without_equality);

@@ -96,11 +96,15 @@ static void assert_views_are_right(void)
     char *rejected = cluster_value(cluster, "SELECT string_agg(format('--rejected %s=%s', relation, rejected), ' ')"
                                             " FROM chime.view_refresh WHERE rejected IS NOT NULL AND method = 'full'"
                                             " AND relation NOT LIKE '%rollups'");
+    char *minutes = cluster_value(cluster, "SELECT refreshed_at AT TIME ZONE 'UTC' FROM chime.view_refresh"
+                                           " WHERE relation = 'chat_telemetry_minute_rollups'");
 
     run_oracle(files_path("%s/tests/oracle/compare %s '%s' analytics", PGCHIME_SOURCE_DIR,
                           rejected != NULL ? rejected : "", conninfo));
-    run_oracle(files_path("%s/tests/oracle/recount rollups '%s' analytics '2026-01-01'", PGCHIME_SOURCE_DIR, conninfo));
+    run_oracle(
+        files_path("%s/tests/oracle/recount rollups '%s' analytics '%s'", PGCHIME_SOURCE_DIR, conninfo, minutes));
     EXPECT_SQL(cluster, "SELECT sum(d.missing + d.surplus) FROM chime.view v, chime.difference(v.relation) d", "0");
+    free(minutes);
     free(rejected);
     free(conninfo);
 }
@@ -118,11 +122,11 @@ START_TEST(the_views_are_installed_populated_in_order_and_right)
     serve();
     EXPECT_STATES(ALL_INSTALLED);
     EXPECT_SQL(cluster, "SELECT string_agg(relation, ' ' ORDER BY relation) FROM chime.view",
-               "chat_telemetry_domain_rollups chat_telemetry_domain_summary chat_telemetry_model_rollups"
-               " chat_telemetry_model_summary chat_telemetry_rollups mv_agent_progress mv_lane_score_distribution"
-               " mv_time_to_first_win mv_weakness_patterns");
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE rows > 0", "9");
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install' AND state = 'succeeded'", "6");
+               "chat_telemetry_domain_rollups chat_telemetry_domain_summary chat_telemetry_minute_rollups"
+               " chat_telemetry_model_rollups chat_telemetry_model_summary chat_telemetry_rollups mv_agent_progress"
+               " mv_lane_score_distribution mv_time_to_first_win mv_weakness_patterns");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE rows > 0", "10");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install' AND state = 'succeeded'", "7");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE state <> 'succeeded'", "0");
     EXPECT_SQL(cluster,
                "SELECT w.started_at >= l.finished_at FROM chime.runs w, chime.runs l WHERE w.kind = 'install' AND "
@@ -147,7 +151,8 @@ START_TEST(a_refresh_takes_in_what_was_written_since)
     EXPECT_SQL(cluster, "SELECT sum(d.missing + d.surplus) > 0 FROM chime.view v, chime.difference(v.relation) d", "t");
     static const char *const jobs[] = {"refresh-lane-distributions",       "refresh-weakness-patterns",
                                        "refresh-agent-progress",           "refresh-time-to-first-win",
-                                       "refresh-telemetry-summary-hourly", "refresh-telemetry-rollups-hourly"};
+                                       "refresh-telemetry-summary-hourly", "refresh-telemetry-rollups-hourly",
+                                       "refresh-telemetry-minutes"};
     for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
         runs_ask_and_await(cluster, jobs[i]);
         EXPECT_RUN(cluster, jobs[i], "state", "succeeded");
@@ -182,7 +187,7 @@ START_TEST(a_second_start_changes_nothing)
     char *after = cluster_rows(cluster, records);
     ck_assert_str_eq(relations_after, relations);
     ck_assert_str_eq(after, before);
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install'", "6");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install'", "7");
     free(relations);
     free(relations_after);
     free(before);
@@ -250,7 +255,7 @@ START_TEST(a_plugin_whose_source_is_missing_is_dormant_and_the_others_work)
                "missing: column public.submissions.final_lane_scores");
     EXPECT_SQL(cluster, "SELECT string_agg(name, ' ') FROM chime.job WHERE NOT active AND name LIKE '%lane%'",
                "refresh-lane-distributions");
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE rows > 0", "7");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE rows > 0", "8");
     stop();
     /* It is tried again, and there is nothing to clear away first. */
     cluster_execute(cluster, "ALTER TABLE submissions RENAME COLUMN gone TO final_lane_scores");
@@ -273,7 +278,7 @@ START_TEST(a_relation_of_somebody_else_is_left_alone_and_named)
     EXPECT_SQL(cluster, "SELECT split_part(reason, ';', 1) FROM chime.plugin WHERE name = 'progress'",
                "relation analytics.mv_agent_progress exists already, is owned by somebody and was not made by pgchime");
     EXPECT_SQL(cluster, "SELECT mine FROM analytics.mv_agent_progress", "1");
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE rows > 0", "8");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE rows > 0", "9");
     /* Its job says so on the record. */
     runs_ask_and_await(cluster, "refresh-agent-progress");
     EXPECT_RUN(cluster, "refresh-agent-progress", "concat_ws(' ', state, sqlstate)", "failed 42P01");
@@ -291,7 +296,7 @@ START_TEST(broken_plugins_cost_only_themselves)
         plugin_put_fixture(folder, broken[i]);
     serve();
     EXPECT_STATES(ALL_INSTALLED);
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install' AND state = 'succeeded'", "6");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install' AND state = 'succeeded'", "7");
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
         ck_assert_msg(daemon_said(served, broken[i]), "%s is not named", broken[i]);
 }
@@ -383,11 +388,11 @@ START_TEST(analytics_reader_reads_the_views_and_their_functions_and_no_source)
                                             "UPDATE chime.leader SET token = NULL"};
     serve();
     /* Those that only read; arguments by their types: any of each will do. */
-    char *calls = cluster_rows(
-        cluster, "SELECT format('SELECT count(*) FROM %s(%s)', p.oid::regproc,"
-                 " (SELECT string_agg('NULL::' || format_type(t, NULL), ', ' ORDER BY n) FROM "
-                 "unnest(p.proargtypes) WITH ORDINALITY AS a (t, n)))"
-                 " FROM chime.plugin_function f JOIN pg_proc p ON p.oid = f.routine WHERE p.provolatile <> 'v'");
+    char *calls = cluster_rows(cluster, "SELECT format('SELECT count(*) FROM %s(%s)', p.oid::regproc,"
+                                        " (SELECT string_agg('NULL::' || format_type(t, NULL), ', ' ORDER BY n) FROM "
+                                        "unnest(p.proargtypes) WITH ORDINALITY AS a (t, n)))"
+                                        " FROM chime.plugin_function f JOIN pg_proc p ON p.oid = "
+                                        "chime.routine(f.signature) WHERE p.provolatile <> 'v'");
     cluster_execute(cluster, "SET ROLE analytics_reader");
     for (size_t i = 0; i < sizeof readable / sizeof readable[0]; i++)
         ck_assert_int_gt(cluster_integer(cluster, readable[i]), 0);

@@ -14,9 +14,13 @@
 
 static struct cluster *cluster;
 
-static const char *const views[] = {"chat_telemetry_rollups",       "chat_telemetry_domain_rollups",
-                                    "chat_telemetry_model_rollups", "chat_telemetry_domain_summary",
-                                    "chat_telemetry_model_summary", NULL};
+static const char *const views[] = {"chat_telemetry_rollups",
+                                    "chat_telemetry_domain_rollups",
+                                    "chat_telemetry_model_rollups",
+                                    "chat_telemetry_minute_rollups",
+                                    "chat_telemetry_domain_summary",
+                                    "chat_telemetry_model_summary",
+                                    NULL};
 
 static void set_up(void)
 {
@@ -51,7 +55,8 @@ START_TEST(indexes_have_the_seeds_names)
         NULL);
     EXPECT_SQL(cluster,
                "SELECT string_agg(name || ' ' || schedule, ', ' ORDER BY name) FROM chime.job WHERE origin = 'plugin'",
-               "refresh-telemetry-rollups-hourly 5 * * * *, refresh-telemetry-summary-hourly 5 * * * *");
+               "refresh-telemetry-minutes * * * * *, refresh-telemetry-rollups-hourly 5 * * * *, "
+               "refresh-telemetry-summary-hourly 5 * * * *");
     EXPECT_SQL(cluster, "SELECT string_agg(DISTINCT granularity, ' ') FROM chat_telemetry_model_rollups", "day hour");
 }
 END_TEST
@@ -108,6 +113,21 @@ START_TEST(the_sessions_zone_means_nothing)
     installed_begin(cluster, HALF_PAST_TWELVE);
     installed_is_right(cluster, "rollups", HALF_PAST_TWELVE);
     cluster_execute(cluster, "RESET timezone");
+}
+END_TEST
+
+/* Nothing is written: minutes go, and requests that were dated ahead come in. */
+START_TEST(minutes_follow_the_time)
+{
+    static const char *const later[] = {"2026-03-10 12:30:59.999999+00", "2026-03-10 12:31:00+00",
+                                        "2026-03-10 12:50:00+00", "2026-03-10 15:29:00+00", "2026-03-10 15:45:10+00"};
+    is_right_after("INSERT INTO chat_telemetry (domain, created_at) SELECT CASE WHEN n % 3 > 0 THEN 'edge' END,"
+                   " timestamptz '" HALF_PAST_TWELVE "' + n * interval '1 minute' FROM generate_series(-20, 20) n");
+    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
+        installed_refresh(cluster, later[i], views);
+        installed_is_right(cluster, "rollups", later[i]);
+    }
+    EXPECT_SQL(cluster, "SELECT count(*) > 0 FROM chat_telemetry_minute_rollups WHERE domain = 'edge'", "t");
 }
 END_TEST
 
@@ -191,6 +211,41 @@ START_TEST(the_running_hour_is_in_the_trend)
 }
 END_TEST
 
+/* Whatever lies between the hour of the last refresh and now: minutes, requests before the first and after the last of them. */
+START_TEST(the_running_hour_is_added_up_from_minutes)
+{
+    static const char *const moments[] = {"2026-03-10 12:31:10+00", "2026-03-10 12:59:59+00", "2026-03-10 13:00:00+00",
+                                          "2026-03-10 16:40:00+00"};
+    cluster_execute(cluster, "UPDATE chime.view_refresh SET refreshed_at = '" HALF_PAST_TWELVE "'");
+    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
+        cluster_execute_format(
+            cluster,
+            "SET chime.as_of = '%s'; INSERT INTO chat_telemetry (domain, success, cost_usd, created_at)"
+            " SELECT CASE WHEN n %% 3 > 0 THEN 'edge' END, n %% 2 = 0, n, chime.as_of() - n * interval '1 minute'"
+            " FROM generate_series(-2, 200) n; SELECT chime.refresh('chat_telemetry_minute_rollups');"
+            "UPDATE chime.view_refresh SET refreshed_at = chime.as_of() WHERE relation LIKE '%%minute%%';"
+            "INSERT INTO chat_telemetry (domain, created_at) VALUES ('edge', chime.as_of()), (NULL, chime.as_of())",
+            moments[i]);
+        EXPECT_SQL(cluster,
+                   "SELECT (SELECT array_agg((t.bucket_start, t.total_requests, t.success_count, t.total_cost_usd))"
+                   " FROM telemetry_trend('2026-03-10 12:00+00', 'edge') t) = array_agg(r) FROM (SELECT"
+                   " date_trunc('hour', created_at, 'UTC'), count(*), count(*) FILTER (WHERE success),"
+                   " coalesce(sum(cost_usd), 0) FROM chat_telemetry WHERE domain = 'edge' AND"
+                   " created_at >= '2026-03-10 12:00+00' GROUP BY 1 ORDER BY 1) r",
+                   "t");
+        EXPECT_SQL(cluster,
+                   "SELECT (SELECT sum(total_requests) FROM telemetry_trend('2026-03-10 12:00+00')) = count(*)"
+                   " FROM chat_telemetry WHERE created_at BETWEEN '2026-03-10 12:00+00' AND '2099-01-01'",
+                   "t");
+    }
+    /* Minutes that were refreshed never count for nothing. */
+    cluster_execute(cluster, "UPDATE chat_telemetry_minute_rollups SET total_requests = total_requests + 1000");
+    EXPECT_SQL(cluster, "SELECT max(total_requests) > 1000 FROM telemetry_trend()", "t");
+    cluster_execute(cluster, "UPDATE chime.view_refresh SET refreshed_at = NULL WHERE relation LIKE '%minute%'");
+    EXPECT_SQL(cluster, "SELECT max(total_requests) > 1000 FROM telemetry_trend()", "f");
+}
+END_TEST
+
 START_TEST(hours_since_the_last_refresh_come_from_the_requests)
 {
     cluster_execute(cluster,
@@ -268,9 +323,11 @@ static Suite *suite(void)
     tcase_add_test(cases, a_request_costs_its_hour_and_its_day);
     tcase_add_test(cases, the_rollups_are_right_after_every_mix_of_writes);
     tcase_add_test(cases, the_sessions_zone_means_nothing);
+    tcase_add_test(cases, minutes_follow_the_time);
     tcase_add_test(cases, filling_twice_or_after_a_break_duplicates_nothing);
     tcase_add_test(cases, requests_that_have_no_bucket_are_counted_as_rejected);
     tcase_add_test(cases, the_running_hour_is_in_the_trend);
+    tcase_add_test(cases, the_running_hour_is_added_up_from_minutes);
     tcase_add_test(cases, hours_since_the_last_refresh_come_from_the_requests);
     tcase_add_test(cases, the_trend_is_of_one_domain_and_bounded);
     tcase_add_test(cases, the_seeds_refresh_function_says_what_it_did);

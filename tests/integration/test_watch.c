@@ -102,6 +102,19 @@ START_TEST(a_reload_listens_to_other_channels)
 }
 END_TEST
 
+START_TEST(a_job_that_a_reload_adds_to_a_channel_is_woken_once_and_the_others_are_not)
+{
+    site_job(site, "job", "on = [\"one\"]; command = \"SELECT 1\";");
+    lead_and_await_first();
+    site_job(site, "other", "on = [\"one\"]; command = \"SELECT 1\";");
+    daemon_signal(served, SIGHUP);
+    WAIT_SQL(cluster, EVENT_RUNS("other"), "1", 20);
+    cluster_execute(cluster, "NOTIFY one");
+    WAIT_SQL(cluster, EVENT_RUNS("other"), "2", 20);
+    WAIT_SQL(cluster, EVENT_RUNS("job"), "2", 20);
+}
+END_TEST
+
 /* --- while nobody hears -------------------------------------------------------------------------------------------- */
 
 #define CUT "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pgchime watch'"
@@ -371,6 +384,7 @@ static Suite *watch_suite(void)
     tcase_add_test(events, a_notification_wakes_the_jobs_of_its_channel_with_its_payload);
     tcase_add_test(events, hostile_channel_names_are_names);
     tcase_add_test(events, a_reload_listens_to_other_channels);
+    tcase_add_test(events, a_job_that_a_reload_adds_to_a_channel_is_woken_once_and_the_others_are_not);
     tcase_add_test(events, a_cut_session_comes_back_and_looks_at_everything);
     tcase_add_test(events, without_a_session_jobs_run_from_time_to_time_and_people_are_told);
     tcase_add_test(events, changed_sources_wake_the_jobs_of_views_with_a_target);

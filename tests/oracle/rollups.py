@@ -8,6 +8,10 @@ from cells import Rounded, Same, Stamp
 from views import instant, mean, optional
 
 Fraction = fractions.Fraction
+MINUTE = 60_000_000
+MINUTE_COLUMNS = ("total_requests", "success_count", "total_cost_usd", "cost_count", "total_input_tokens",
+                  "total_output_tokens", "total_duration_ms", "duration_count", "total_searches", "search_count",
+                  "total_iterations", "iteration_count")
 WIDTHS = {"hour": 3_600_000_000, "day": 86_400_000_000}  # microseconds
 EARLIEST, LATEST = instant("2000-01-01 00:00:00"), instant("2100-01-01 00:00:00")
 LIMIT = 10 ** 12
@@ -68,10 +72,25 @@ def rollups(by=None):
     return expected
 
 
+def minutes(tables, as_of):
+    """Of the last three hours and the running one: all requests, and those of each domain."""
+    running = as_of // MINUTE * MINUTE
+    groups = collections.defaultdict(list)
+    for row in requests(tables):
+        start = row["at"] // MINUTE * MINUTE
+        if running - 180 * MINUTE <= start <= running:
+            for domain in {None, row["domain"]}:
+                groups[(start, domain)].append(row)
+    for key, rows in groups.items():
+        cells = bucket(rows)
+        yield key, {name: cells[name] for name in MINUTE_COLUMNS} | {"bucket_start": Same(key[0]), "domain": Same(key[1])}
+
+
 READERS = {name: instant for name in ("bucket_start", "bucket_end", "last_request_at", "materialized_at")} | {
     name: text for name in ("granularity", "domain", "model")}
 RELATIONS = {
     "chat_telemetry_rollups": (("bucket_start", "granularity"), READERS, rollups()),
     "chat_telemetry_domain_rollups": (("bucket_start", "granularity", "domain"), READERS, rollups("domain")),
+    "chat_telemetry_minute_rollups": (("bucket_start", "domain"), READERS, minutes),
     "chat_telemetry_model_rollups": (("bucket_start", "granularity", "model"), READERS, rollups("model")),
 }

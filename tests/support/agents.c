@@ -55,7 +55,7 @@ void agents_fill(struct agents *agents)
     EXPECT_SQL(agents->cluster,
                "SELECT count(*) || ' ' || min(public.look(relation, '" AGENTS_AS_OF "', true))"
                " FROM chime.view WHERE full_reason IS NULL",
-               "4 full: asked for");
+               "5 full: asked for");
     EXPECT_SQL(agents->cluster,
                "SELECT count(*) || ' ' || min(public.look(relation, '" AGENTS_AS_OF "'))"
                " FROM chime.view WHERE full_reason IS NOT NULL",

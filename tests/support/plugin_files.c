@@ -31,3 +31,21 @@ void plugin_take(const char *folder, const char *name)
     ck_assert_int_eq(unlink(path), 0);
     free(path);
 }
+
+void plugin_mode(const char *configuration, const char *folder, const char *plugin, const char *view, const char *mode)
+{
+    char *parts = files_path("%s/conf.d", folder);
+    char *part = files_path("%s/%s.conf", parts, plugin);
+    char *text = files_read(configuration);
+    char *all = files_path("%sconf_dir = \"conf.d\";\n", text);
+    char *modes = files_path("plugin: { name = \"%s\"; modes: { %s = \"%s\"; }; };", plugin, view, mode);
+
+    files_make_folder(parts);
+    files_write(configuration, all);
+    files_write(part, modes);
+    free(parts);
+    free(part);
+    free(text);
+    free(all);
+    free(modes);
+}
