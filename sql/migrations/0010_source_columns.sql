@@ -365,7 +365,7 @@ CREATE FUNCTION chime.closed_query(p_search_path text, p_query text, p_log regcl
 RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
-    v_schemas text[] := string_to_array(p_search_path, ', ');
+    v_schemas name[];
     v_probe text := 'CREATE VIEW chime.closing AS '
         || CASE WHEN p_log IS NULL THEN ''
                 ELSE format('WITH marks AS (SELECT %s FROM %s) ', chime.capture_columns(p_captured, ''), p_log) END;
@@ -375,6 +375,7 @@ BEGIN
         RETURN NULL;
     END IF;
     PERFORM set_config('search_path', p_search_path, true);
+    v_schemas := current_schemas(false);
     EXECUTE format('%sSELECT FROM (%s) AS q', v_probe, p_query);
     PERFORM set_config('search_path', 'pg_catalog', true);
     SELECT 'WITH ' || string_agg(format('%I AS NOT MATERIALIZED (SELECT %s FROM %I.%1$I)', r.relname, r.columns, r.nspname), ', ')
@@ -390,8 +391,8 @@ BEGIN
                                          AND d.refclassid = 'pg_class'::regclass)
             JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE w.ev_class = 'chime.closing'::regclass AND c.oid <> w.ev_class AND c.oid IS DISTINCT FROM p_log
-              AND quote_ident(n.nspname) = ANY (v_schemas)
-            ORDER BY c.relname, array_position(v_schemas, quote_ident(n.nspname))) AS r;
+              AND n.nspname = ANY (v_schemas)
+            ORDER BY c.relname, array_position(v_schemas, n.nspname)) AS r;
     DROP VIEW chime.closing;
     v_closed := coalesce(v_closed, p_query);
     BEGIN

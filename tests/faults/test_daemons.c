@@ -104,9 +104,7 @@ static void start_with_runs_in_flight(double seconds)
         runs_ask(cluster, name);
         free(name);
     }
-    WAIT_SQL(cluster,
-             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgchime run' AND state = 'active'", "20",
-             PATIENCE);
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", "20", PATIENCE);
 }
 
 /* The seat is free when the last of them has ended. */

@@ -155,7 +155,7 @@ START_TEST(a_source_that_was_renamed_fails_the_refresh_until_it_has_its_name_bac
 {
     cluster_execute(cluster, SCORE "; ALTER TABLE public.submissions RENAME TO renamed");
     runs_ask_and_await(cluster, REFRESH);
-    expect_failure("42P01", "refresh of " VIEW ": relation \"submissions\" does not exist",
+    expect_failure("42P01", "refresh of " VIEW ": relation \"public.submissions\" does not exist",
                    "make the relation again, or give it its name back; then pgchime reload");
     cluster_execute(cluster, "ALTER TABLE public.renamed RENAME TO submissions");
     expect_mended();

@@ -74,10 +74,13 @@ static void ask_for_none(void)
 
 #define CHANNEL_TRIGGERS "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'trg\\_notify%'"
 
-/* All plugins, over the sample tables. `database` may go on as a conninfo does. */
-static void serve(const char *database)
+/* All plugins, over the sample tables. */
+static void serve(const char *role)
 {
-    site = site_create(cluster, database, 8);
+    char *conninfo = cluster_conninfo_as(cluster, role, "postgres");
+    site = site_create(cluster, "postgres", 8);
+    site_use_conninfo(site, conninfo);
+    free(conninfo);
     site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
     ask_for_channels();
     served = site_lead(site);
@@ -349,7 +352,7 @@ static void expect_all_tell(void)
 START_TEST(a_role_that_owns_no_source_sends_silences_and_sends_again)
 {
     make_clerk();
-    serve("postgres user=clerk");
+    serve("clerk");
     EXPECT_SQL(
         cluster,
         "SELECT count(*) FROM pg_class WHERE relowner = 'clerk'::regrole AND relnamespace = 'public'::regnamespace",

@@ -12,7 +12,6 @@
 #include "support/suite.h"
 
 #define DATABASE "it's \"my\" shop"
-#define QUOTED_DATABASE "'it\\'s \"my\" shop'" /* in a conninfo */
 #define ROLE "ops: \"night\" shift"
 
 static struct cluster *cluster;
@@ -92,7 +91,7 @@ static void set_up(void)
     configuration = files_path("%s/pgchime.conf", folder);
     cluster_create_database(cluster, "plain");
     cluster_execute(cluster, "CREATE ROLE app_owner; ALTER DATABASE plain RENAME TO \"it's \"\"my\"\" shop\"");
-    cluster_use(cluster, QUOTED_DATABASE);
+    cluster_use(cluster, DATABASE);
     cluster_execute(cluster, "REVOKE TEMPORARY ON DATABASE \"it's \"\"my\"\" shop\" FROM PUBLIC;"
                              "REVOKE CONNECT ON DATABASE \"it's \"\"my\"\" shop\" FROM PUBLIC");
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");

@@ -451,7 +451,7 @@ static const struct sample samples_of_conf_d[] = {
     {"approval_queue", "0s", NULL, "refresh-agent-queue-realtime", "250ms"},
     {"lane_distribution", "5s", "submission_scored", NULL, NULL},
     {"progress", "0s", NULL, NULL, NULL},
-    {"telemetry", "0s", NULL, NULL, NULL},
+    {"telemetry", "0s", NULL, "refresh-telemetry-minutes", "5s"},
     {"query_performance", "0s", NULL, "refresh-query-performance-live", "1s"},
     {"time_to_first_win", "0s", NULL, NULL, NULL},
     {"training_quality", "0s", NULL, "refresh_training_quality", "1s"},
