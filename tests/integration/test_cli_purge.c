@@ -200,7 +200,8 @@ START_TEST(all_of_it_goes_and_nothing_of_others)
     EXPECT_SQL(cluster, "SELECT to_regclass('" RELATION "__live')", NULL);
     everything_of_it_is_gone();
     EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = 'progress'", "installed");
-    EXPECT_SQL(cluster, "SELECT string_agg(DISTINCT j.plugin, ' ') FROM chime.run_history JOIN chime.job j USING (job_id)",
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(DISTINCT j.plugin, ' ') FROM chime.run_history JOIN chime.job j USING (job_id)",
                "progress");
     EXPECT_SQL(cluster, "SELECT to_regclass('analytics.mv_agent_progress') IS NOT NULL", "t");
     plugin_put(plugins, PLUGIN);
