@@ -61,10 +61,9 @@ void help_all(void)
         }
     }
     print_global_options(NULL);
-    printf(
-        "\nExit status: 0 ok, 1 failed, 2 usage, 3 configuration, 4 unreachable, 5 not found, 6 refused, 124 timeout,\n"
-        "130 interrupted.\n"
-        "pgchime help COMMAND says more.\n");
+    printf("\nExit status: 0 ok, 1 failed, 2 usage, 3 configuration, 4 unreachable, 5 not found, 6 refused,\n"
+           "7 verify found a difference, 8 status or doctor warns, 124 timeout, 130 interrupted.\n"
+           "pgchime help COMMAND says more.\n");
 }
 
 void help_command(const struct command *command)

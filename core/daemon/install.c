@@ -195,29 +195,25 @@ static void send_sources(struct install *install)
     free(sources);
 }
 
-/* A step that failed for others' locks is tried again, now and then. */
-static void stepped_or_again(struct install *install, const struct pg_reply *reply, const char *sqlstate)
+static bool stopped_by_locks(const struct pg_reply *reply)
 {
-    bool busy = !pg_reply_ok(reply) && !pg_reply_lost(reply) && strcmp(pg_reply_sqlstate(reply), sqlstate) == 0;
-    if (busy && install->attempts++ < ATTEMPTS_MAX) {
+    const char *sqlstate = pg_reply_sqlstate(reply);
+    return !pg_reply_ok(reply) && !pg_reply_lost(reply) &&
+           (strcmp(sqlstate, "55P03") == 0 || strcmp(sqlstate, "40P01") == 0);
+}
+
+/* A table in use was not to be had at once: writers that queued behind the attempt go first. And one who refreshes several
+ * views in one transaction may hold one and want another. */
+static void tried(void *data, const struct pg_reply *reply)
+{
+    struct install *install = data;
+    if (stopped_by_locks(reply) && install->attempts++ < ATTEMPTS_MAX) {
         install->item--;
         next_step(install);
         return;
     }
     install->attempts = 0;
     stepped(install, reply);
-}
-
-/* A table in use was not to be had at once: writers that queued behind the attempt go first. */
-static void tried(void *data, const struct pg_reply *reply)
-{
-    stepped_or_again(data, reply, "55P03");
-}
-
-/* One who refreshes several views in one transaction may hold one and want another. */
-static void view_made(void *data, const struct pg_reply *reply)
-{
-    stepped_or_again(data, reply, "40P01");
 }
 
 /* Views are made keyed once they all are there, since one may read another. */
@@ -254,7 +250,7 @@ static void send_view(struct install *install)
                                 indexes,
                                 view->comment};
     send(install, "SELECT chime.install_view($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)", 14,
-         parameters, view_made);
+         parameters, tried);
     free(key);
     free(grain);
     free(stamps);

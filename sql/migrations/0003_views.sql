@@ -133,7 +133,7 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION 'relation %.% exists already, is owned by % and was not made by pgchime', p_schema, p_relation, v_owner
             USING ERRCODE = 'duplicate_table',
-                  HINT = format('rename or drop it, or set view_schema of this plugin to another schema than "%s"', p_schema);
+                  HINT = format('pgchime plugins adopt takes it over; or rename or drop it, or set view_schema of this plugin to another schema than "%s"', p_schema);
     END IF;
 END $$;
 

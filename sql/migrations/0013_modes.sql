@@ -381,7 +381,7 @@ CREATE FUNCTION chime.claim_view(p_plugin text, p_schema name, p_relation name) 
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE v_known chime.view;
 BEGIN
-    SELECT * INTO v_known FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR UPDATE;
+    SELECT * INTO v_known FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR NO KEY UPDATE; -- a refresh may check that it is there
     IF FOUND AND v_known.plugin <> p_plugin THEN
         RAISE EXCEPTION 'relation %.% belongs to plugin %', p_schema, p_relation, v_known.plugin USING ERRCODE = 'duplicate_table',
             HINT = 'two plugins cannot keep the same relation: rename one, or give one of them another view_schema';
@@ -447,7 +447,7 @@ DECLARE
     v_ids integer[] := '{}';
     v_reason text;
 BEGIN
-    SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR UPDATE;
+    SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR NO KEY UPDATE;
     IF v_view.mode IN ('auto', 'keyed') AND cardinality(v_view.grain) BETWEEN 1 AND 4 THEN
         FOR v_source IN
             SELECT c.oid, n.nspname, c.relname, s.columns, s.capture, s.map
@@ -547,7 +547,10 @@ BEGIN
      WHERE EXISTS (SELECT FROM chime.job j WHERE j.views @> ARRAY[b.name, v_view.view_schema || '.' || v_view.relation])
        AND (SELECT r.refreshed_at IS DISTINCT FROM now() FROM chime.begin_refresh(chime.find_view(b.name)) AS r);
     v_last := chime.begin_refresh(v_view);
-    v_view := chime.find_view(p_view); -- it may have been made anew meanwhile
+    v_view := chime.find_view(p_view); -- it may have been made anew meanwhile, and have no triggers yet or any more
+    IF v_view.full_reason IS NULL AND chime.relation_kind(chime.kept_of(v_view)) = 'MATERIALIZED VIEW' THEN
+        v_view.full_reason := 'it is a materialized view';
+    END IF;
     reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END);
     IF v_view.full_reason IS NULL THEN
         EXECUTE format('SELECT * FROM chime.keyed_%s($1, $2, $3, $4, $5)', v_view.view_id) INTO v_now

@@ -144,11 +144,15 @@ START_TEST(a_wrong_password_is_named_and_the_right_one_is_enough)
     cluster_execute(cluster, "ALTER ROLE chimer PASSWORD 'another one'");
     cut_all();
     daemon_await(served, "FATAL:  password authentication failed for user \"chimer\"", PATIENCE);
-    daemon_await(served, "HINT:  put the role's password into the passfile that the conninfo names (tried host ",
+    daemon_await(served,
+                 "HINT:  give the role's password in the conninfo, or in its passfile, which is ~/.pgpass where it "
+                 "names none (tried host ",
                  PATIENCE);
     command(4, "status", NULL);
     commands_has(errors, "password authentication failed for user \"chimer\"");
-    commands_has(errors, "HINT:  put the role's password into the passfile that the conninfo names");
+    commands_has(
+        errors,
+        "HINT:  give the role's password in the conninfo, or in its passfile, which is ~/.pgpass where it names none");
     char *said = daemon_errors(served);
     ck_assert_ptr_null(strstr(said, "the first"));
     free(said);

@@ -216,7 +216,8 @@ START_TEST(a_failure_while_connecting_closes_it)
     script_polls("wrf", "FATAL:  password authentication failed for user \"chime\"\n");
     open_as("host=/run dbname=app", &handlers);
     expect_closed("FATAL:  password authentication failed for user \"chime\"");
-    ck_assert_str_eq(reason.hint, "put the role's password into the passfile that the conninfo names (tried host "
+    ck_assert_str_eq(reason.hint, "give the role's password in the conninfo, or in its passfile, which is ~/.pgpass "
+                                  "where it names none (tried host "
                                   "/run database app)");
     ck_assert(script_finished(script_connection(0)));
 }
