@@ -153,7 +153,10 @@ void fault_load_assert_no_fault(struct cluster *cluster)
     ck_assert_msg(faults[0] == '\0', "the oracle found:\n%s", faults);
     free(faults);
     ck_assert_int_gt(cluster_integer(cluster, "SELECT count(*) FROM due"), 0);
-    ck_assert_int_eq(cluster_integer(cluster, "SELECT count(*) FROM chime.run WHERE pid IS NOT NULL"), 0);
+    /* What is done already may wait for the next leader to put it into the history. */
+    char *live = cluster_rows(cluster, "SELECT r FROM chime.run r WHERE r.pid IS NOT NULL AND r.done_at IS NULL");
+    ck_assert_msg(live[0] == '\0', "left live:\n%s", live);
+    free(live);
 }
 
 void fault_load_verdict(struct cluster *cluster, struct site *site)
