@@ -111,10 +111,9 @@ CREATE FUNCTION chime.known_rows(p_source integer, p_rows text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     RETURN (
-        SELECT format('(SELECT %s FROM (SELECT %s) AS gone CROSS JOIN LATERAL (SELECT %s FROM %s) AS found) AS %4$s',
-                      string_agg(format('%1$s(found.%2$I) AS %2$I', chime.write_guard(c.known), c.name), ', '),
+        SELECT format('(SELECT found.* FROM (SELECT %s) AS gone CROSS JOIN LATERAL (SELECT %s FROM %s) AS found) AS %3$s',
                       string_agg(format('NULL::%s AS %I', chime.mark_type(c.known), c.name), ', '),
-                      string_agg(quote_ident(c.name), ', '), p_rows)
+                      string_agg(format('%1$s(%2$I) AS %2$I', chime.write_guard(c.known), c.name), ', '), p_rows)
         FROM chime.source_columns(p_source) AS c);
 END $$;
 
@@ -147,18 +146,49 @@ RETURN (
                      CASE WHEN bool_or(chime.comparing_cast(k.known) <> '') THEN 'SET extra_float_digits = 1' END)
     FROM chime.source_columns(p_source) AS k);
 
+-- Types of which two values that are equal are the same bytes, for texts under COLLATE "C". Of no other type, since the
+-- owner of a type can make casts that an operator would be chosen by.
+CREATE FUNCTION chime.equal_is_same(p_type oid) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+RETURN p_type = ANY ('{bool,int2,int4,int8,uuid,date,timestamp,timestamptz,text}'::regtype[]::oid[]);
+
+-- A condition: one row's captured columns are as they were, and not NULL where an operator compares them, which costs less than
+-- to compare rows by their bytes. It goes within CASE, or the planner would make a hash table for one row.
+CREATE FUNCTION chime.key_kept(p_source integer) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (
+    SELECT concat_ws(' AND ',
+               string_agg(format('new_rows.%1$I OPERATOR(pg_catalog.=) old_rows.%1$I%2$s', c.name,
+                                 CASE WHEN c.known = 'text'::regtype THEN ' COLLATE pg_catalog."C"' END), ' AND ')
+                   FILTER (WHERE chime.equal_is_same(c.known)),
+               'pg_catalog.record_image_eq(ROW(' ||
+                   string_agg(format('new_rows.%I', c.name), ', ') FILTER (WHERE NOT chime.equal_is_same(c.known)) || '), ROW(' ||
+                   string_agg(format('old_rows.%I', c.name), ', ') FILTER (WHERE NOT chime.equal_is_same(c.known)) || '))')
+    FROM chime.source_columns(p_source) AS c WHERE c.is_captured);
+
+-- A condition: one row differs in what is declared beside the captured columns.
+CREATE FUNCTION chime.rest_changed(p_source integer) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (
+    SELECT coalesce('pg_catalog.record_image_ne(ROW(' || string_agg(format('new_rows.%I', c.name), ', ') || '), ROW(' ||
+                    string_agg(format('old_rows.%I', c.name), ', ') || '))', 'false')
+    FROM chime.source_columns(p_source) AS c WHERE NOT c.is_captured);
+
 -- The trigger function of a source, which writes to its head. SECURITY DEFINER: writers have no rights here. Without a search_path of
 -- its own, so every name and operator in it is qualified, and nothing in it looks an operator up unseen, as IS DISTINCT FROM, IN and
--- CASE do. new_rows and old_rows go before every relation of that name.
+-- CASE with a value do. new_rows and old_rows go before every relation of that name.
 -- Their columns come from chime.known_rows, which has them all: "n.score" of a table whose score was renamed would be a call of the
 -- writer's function score(n).
 --
--- One row: the first statement of a branch marks it and tells by its row count whether there are more (then the first two may be
--- marks of one key). Its LIMIT also keeps the plan's
--- cost low: one made while the transition tables were large would else be compiled for each single row after it, for which the
--- branch of many rows turns jit off while it is planned. One row before and after an UPDATE is compared by its bytes: that calls no
--- function of the type, and sees 1.0 become 1.00. An UPDATE that moves a row between partitions may have lost its new row to a
--- trigger; it is never the other way round.
+-- What a write of one row pays is mostly that plans and expressions are made ready to run, anew for each statement: each node,
+-- column and function of them. So the way of one row has no sublink, no default and no NULL to RETURN, which would be an expression
+-- (NEW is none, and NULL in a trigger of a statement).
+-- One row of an INSERT or DELETE: the first statement marks it and tells by its row count whether there are more (then the first two
+-- may be marks of one key). Its LIMIT also keeps the plan's cost low: one made while the transition tables were large would else be
+-- compiled for each single row after it, for which the branch of many rows turns jit off while it is planned.
+-- One row of an UPDATE: whether there are more is asked before, since pairs of different rows differ. A row that has its key still
+-- is marked at once; one that has not, that has NULL in its key, or that was lost on its way to another partition (a trigger stopped it)
+-- takes longer. It is compared by its bytes: that calls no function of the type, and sees 1.0 become 1.00.
 -- Many rows: the transition tables of an UPDATE are not paired, so what differs is found as the difference of two bags: in one
 -- pass, since EXCEPT ALL both ways takes twice as long.
 -- The setting chime.room_N tells which part had room when the session last looked. It looks again at its first statement, after
@@ -175,69 +205,74 @@ BEGIN
     v_keys := chime.capture_columns(v_source.captured, '');
     v_both := v_source.captured || v_source.declared;
     EXECUTE format($f$
-        CREATE OR REPLACE FUNCTION chime.capture_%1$s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %13$s AS $body$
+        CREATE OR REPLACE FUNCTION chime.capture_%1$s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %11$s AS $body$
         #variable_conflict use_column
         DECLARE
             v_rows pg_catalog.int8;
-            v_many pg_catalog.bool := false;
             v_jit pg_catalog.text;
         BEGIN
-            IF coalesce(pg_catalog.current_setting('chime.room_%1$s', true), '') OPERATOR(pg_catalog.<>) %3$L
-               OR pg_catalog.date_part('microseconds', pg_catalog.clock_timestamp())::pg_catalog.int4
-                  OPERATOR(pg_catalog.%%) 16 OPERATOR(pg_catalog.=) 0 THEN
-                IF pg_catalog.pg_relation_size(%3$L::pg_catalog.regclass) OPERATOR(pg_catalog.>=) %14$s THEN
+            IF (pg_catalog.current_setting('chime.room_%1$s', true) OPERATOR(pg_catalog.=) %2$L
+                AND pg_catalog.date_part('microseconds', pg_catalog.clock_timestamp())::pg_catalog.int4
+                    OPERATOR(pg_catalog.%%) 16 OPERATOR(pg_catalog.<>) 0) IS NOT TRUE THEN
+                IF pg_catalog.pg_relation_size(%2$L::pg_catalog.regclass) OPERATOR(pg_catalog.>=) %12$s THEN
                     PERFORM pg_catalog.set_config('chime.room_%1$s', '', false);
-                    RETURN NULL; -- everything will be done instead
+                    RETURN NEW; -- everything will be done instead
                 END IF;
-                PERFORM pg_catalog.set_config('chime.room_%1$s', %3$L, false);
+                PERFORM pg_catalog.set_config('chime.room_%1$s', %2$L, false);
             END IF;
             IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-                INSERT INTO %2$s (%4$s) SELECT %4$s FROM %15$s LIMIT 2;
+                INSERT INTO %2$s (xid, whole, %3$s)
+                SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %3$s FROM %13$s LIMIT 2;
                 GET DIAGNOSTICS v_rows = ROW_COUNT;
-                v_many := v_rows OPERATOR(pg_catalog.=) 2;
+                IF v_rows OPERATOR(pg_catalog.<) 2 THEN
+                    RETURN NEW;
+                END IF;
             ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
-                INSERT INTO %2$s (%4$s)
-                SELECT %7$s FROM %16$s CROSS JOIN %15$s
-                WHERE NOT EXISTS (SELECT FROM old_rows OFFSET 1)
-                  AND pg_catalog.record_image_eq(ROW(%7$s), ROW(%8$s))
-                  AND pg_catalog.record_image_ne(ROW(%9$s), ROW(%10$s)) LIMIT 1;
-                GET DIAGNOSTICS v_rows = ROW_COUNT;
-                IF v_rows OPERATOR(pg_catalog.=) 0 THEN
-                    PERFORM FROM %16$s LEFT JOIN %15$s ON true
-                    WHERE EXISTS (SELECT FROM old_rows OFFSET 1) OR NOT EXISTS (SELECT FROM new_rows)
-                       OR pg_catalog.record_image_ne(ROW(%11$s), ROW(%12$s)) LIMIT 1;
-                    v_many := FOUND;
+                PERFORM FROM old_rows LIMIT 1 OFFSET 1;
+                IF NOT FOUND THEN
+                    INSERT INTO %2$s (xid, whole, %3$s)
+                    SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %6$s FROM %14$s CROSS JOIN %13$s
+                    WHERE CASE WHEN %7$s THEN %8$s END;
+                    IF FOUND THEN
+                        RETURN NEW;
+                    END IF;
+                    PERFORM FROM %14$s LEFT JOIN %13$s ON true
+                    WHERE NOT EXISTS (SELECT FROM new_rows) OR pg_catalog.record_image_ne(ROW(%9$s), ROW(%10$s));
+                    IF FOUND THEN
+                        INSERT INTO %2$s (%3$s)
+                        SELECT DISTINCT %3$s FROM (SELECT %3$s FROM %14$s UNION ALL SELECT %3$s FROM %13$s) AS d;
+                    END IF;
+                    RETURN NEW;
                 END IF;
             ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-                INSERT INTO %2$s (%4$s) SELECT %4$s FROM %16$s LIMIT 2;
+                INSERT INTO %2$s (xid, whole, %3$s)
+                SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %3$s FROM %14$s LIMIT 2;
                 GET DIAGNOSTICS v_rows = ROW_COUNT;
-                v_many := v_rows OPERATOR(pg_catalog.=) 2;
+                IF v_rows OPERATOR(pg_catalog.<) 2 THEN
+                    RETURN NEW;
+                END IF;
             ELSE
                 INSERT INTO %2$s (whole) VALUES (true);
-            END IF;
-            IF NOT v_many THEN
-                RETURN NULL;
+                RETURN NEW;
             END IF;
             v_jit := pg_catalog.current_setting('jit');
             PERFORM pg_catalog.set_config('jit', 'off', true);
             IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-                INSERT INTO %2$s (%4$s) SELECT DISTINCT %4$s FROM (SELECT %4$s FROM %15$s OFFSET 2) AS d;
+                INSERT INTO %2$s (%3$s) SELECT DISTINCT %3$s FROM (SELECT %3$s FROM %13$s OFFSET 2) AS d;
             ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-                INSERT INTO %2$s (%4$s) SELECT DISTINCT %4$s FROM (SELECT %4$s FROM %16$s OFFSET 2) AS d;
+                INSERT INTO %2$s (%3$s) SELECT DISTINCT %3$s FROM (SELECT %3$s FROM %14$s OFFSET 2) AS d;
             ELSE
-                INSERT INTO %2$s (%4$s)
-                SELECT DISTINCT %4$s
-                FROM (SELECT %4$s, %5$s, 1 FROM %15$s UNION ALL SELECT %4$s, %5$s, -1 FROM %16$s) AS d (%6$s, compared_0)
-                GROUP BY %6$s HAVING pg_catalog.sum(compared_0) OPERATOR(pg_catalog.<>) 0;
+                INSERT INTO %2$s (%3$s)
+                SELECT DISTINCT %3$s
+                FROM (SELECT %3$s, %4$s, 1 FROM %13$s UNION ALL SELECT %3$s, %4$s, -1 FROM %14$s) AS d (%5$s, compared_0)
+                GROUP BY %5$s HAVING pg_catalog.sum(compared_0) OPERATOR(pg_catalog.<>) 0;
             END IF;
             PERFORM pg_catalog.set_config('jit', v_jit, true), pg_catalog.set_config('chime.room_%1$s', '', false);
-            RETURN NULL;
+            RETURN NEW;
         END $body$;$f$,
-        p_source, chime.part_name(p_source, v_source.head), chime.part_name(p_source, v_source.head), v_keys,
-        chime.captured_values(p_source, v_source.declared),
+        p_source, chime.part_name(p_source, v_source.head), v_keys, chime.captured_values(p_source, v_source.declared),
         v_keys || (SELECT string_agg(', compared_' || n, '') FROM generate_series(1, cardinality(v_source.declared)) AS n),
-        chime.capture_columns(v_source.captured, 'new_rows.'), chime.capture_columns(v_source.captured, 'old_rows.'),
-        chime.capture_columns(v_source.declared, 'new_rows.'), chime.capture_columns(v_source.declared, 'old_rows.'),
+        chime.capture_columns(v_source.captured, 'new_rows.'), chime.key_kept(p_source), chime.rest_changed(p_source),
         chime.capture_columns(v_both, 'new_rows.'), chime.capture_columns(v_both, 'old_rows.'),
         chime.capture_settings(p_source), chime.part_limit(), chime.known_rows(p_source, 'new_rows'), chime.known_rows(p_source, 'old_rows'));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s() FROM PUBLIC', p_source);

@@ -1,5 +1,6 @@
 /* What the trigger functions of keyed refresh do for one row and for many, and whose names and settings they follow. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "support/cluster.h"
@@ -54,6 +55,101 @@ START_TEST(one_row_that_changes_its_key_marks_both)
 }
 END_TEST
 
+/* Marks, not only what a refresh makes of them. */
+#define AFTER_MARKS(sql, expected)           \
+    do {                                     \
+        FORGET_MARKS();                      \
+        cluster_execute(cluster, sql);       \
+        EXPECT_SQL(cluster, KEYS, expected); \
+    } while (0)
+#define KEYS "SELECT string_agg(coalesce(shop::text, 'none'), ' ' ORDER BY shop) FROM chime.change_1"
+
+START_TEST(one_row_leaves_one_mark_for_each_key_it_had)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    cluster_execute(cluster, "INSERT INTO app.orders (shop, amount) VALUES (1, 1)");
+    AFTER_MARKS("UPDATE app.orders SET amount = 2", "1");
+    AFTER_MARKS("UPDATE app.orders SET amount = 2, shop = 1", NULL);
+    AFTER_MARKS("UPDATE app.orders SET note = 'n', kind = 'k', extra = '1'", NULL);
+    AFTER_MARKS("UPDATE app.orders SET amount = NULL", "1");
+    AFTER_MARKS("UPDATE app.orders SET note = 'm'", NULL);
+    AFTER_MARKS("UPDATE app.orders SET shop = 2", "1 2");
+    AFTER_MARKS("UPDATE app.orders SET shop = 3, amount = 3", "2 3");
+    AFTER_MARKS("UPDATE app.orders SET shop = NULL", "3 none");
+    AFTER_MARKS("UPDATE app.orders SET amount = 4", "none");
+    AFTER_MARKS("UPDATE app.orders SET note = 'o'", NULL);
+    AFTER_MARKS("UPDATE app.orders SET shop = 4", "4 none");
+    AFTER_MARKS("DELETE FROM app.orders", "4");
+}
+END_TEST
+
+#define DISTINCT_KEYS "SELECT string_agg(DISTINCT shop::text, ' ') FROM chime.change_1"
+#define AFTER_DISTINCT(sql, expected)                 \
+    do {                                              \
+        FORGET_MARKS();                               \
+        cluster_execute(cluster, sql);                \
+        EXPECT_SQL(cluster, DISTINCT_KEYS, expected); \
+    } while (0)
+
+/* Rows before and after are not paired: here one of them is the same as all others. */
+START_TEST(a_change_among_rows_that_are_the_same_is_marked)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    cluster_execute(cluster, "INSERT INTO app.orders (shop, amount) SELECT 1, 1 FROM generate_series(1, 4)");
+    for (int i = 1; i <= 4; i++) {
+        cluster_execute(cluster, "UPDATE app.orders SET shop = 1, amount = 1");
+        FORGET_MARKS();
+        cluster_execute_format(cluster, "UPDATE app.orders SET amount = CASE WHEN id = %d THEN 2 ELSE 1 END", i);
+        EXPECT_SQL(cluster, DISTINCT_KEYS, "1");
+        cluster_execute(cluster, "UPDATE app.orders SET amount = 1");
+        FORGET_MARKS();
+        cluster_execute_format(cluster, "UPDATE app.orders SET shop = CASE WHEN id = %d THEN 2 ELSE 1 END", i);
+        EXPECT_SQL(cluster, DISTINCT_KEYS, "1 2");
+    }
+    cluster_execute(cluster, "UPDATE app.orders SET shop = 1, amount = 1");
+    AFTER_DISTINCT("UPDATE app.orders SET note = 'n'", NULL);
+    cluster_execute(cluster, "DELETE FROM app.orders WHERE id > 2; UPDATE app.orders SET shop = id, amount = id");
+    AFTER_DISTINCT("UPDATE app.orders SET amount = CASE id WHEN 1 THEN 5 ELSE amount END", "1");
+    AFTER_DISTINCT("UPDATE app.orders SET shop = 3 - shop", "1 2");
+}
+END_TEST
+
+/* Numbers may be equal and not the same. Marks are of one key then, to which both belong; of texts they are of two. */
+START_TEST(a_key_that_only_looks_otherwise_is_marked)
+{
+    cluster_execute(
+        cluster,
+        "CREATE TABLE app.scales (size numeric, word text, n integer); CREATE INDEX ON app.scales (size, word);"
+        "INSERT INTO app.scales VALUES (1.0, 'a', 1)");
+    EXPECT_SQL(
+        cluster,
+        "SELECT app.install('scale_count', 'SELECT size, word, max(n) AS n FROM scales GROUP BY size, word', "
+        "'{size,word}',"
+        " '[{\"table\": \"scales\", \"columns\": [\"size\", \"word\", \"n\"], \"capture\": [\"size\", \"word\"]}]')",
+        NULL);
+    keyed_tend(cluster);
+    cluster_execute(cluster, "UPDATE app.scales SET size = 1.00");
+    EXPECT_SQL(cluster, "SELECT string_agg(size::numeric(3, 1) || word, ' ') FROM chime.change_1", "1.0a");
+    FORGET_MARKS();
+    cluster_execute(cluster, "UPDATE app.scales SET n = 2");
+    EXPECT_SQL(cluster, "SELECT string_agg(size::text || word, ' ') FROM chime.change_1", "1.00a");
+    FORGET_MARKS();
+    cluster_execute(cluster, "UPDATE app.scales SET word = 'A'");
+    EXPECT_SQL(cluster, "SELECT string_agg(size::text || word, ' ' ORDER BY word COLLATE \"C\") FROM chime.change_1",
+               "1.00A 1.00a");
+}
+END_TEST
+
+/* Every row before beside every row after would take minutes. */
+START_TEST(many_rows_that_are_all_the_same_take_no_square_of_time)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    cluster_execute(cluster, "INSERT INTO app.orders (shop, amount) SELECT 1, 1 FROM generate_series(1, 50000); SET "
+                             "statement_timeout = '60s'");
+    AFTER_DISTINCT("UPDATE app.orders SET note = 'n'", NULL);
+}
+END_TEST
+
 /* Equal, yet not the same to whoever shows it as text. */
 START_TEST(one_row_is_compared_by_its_bytes)
 {
@@ -80,6 +176,31 @@ START_TEST(a_row_that_a_trigger_stops_between_partitions_is_marked)
                     "CREATE TRIGGER stop BEFORE INSERT ON app.events_2 FOR EACH ROW EXECUTE FUNCTION app.stop()");
     AFTER("UPDATE app.events SET day = 15 WHERE day = 1", "event_total", "keyed 1: +0 ~1 -0");
     AFTER("UPDATE app.events SET day = 15 WHERE day = 2", "event_total", "keyed 1: +0 ~0 -1");
+}
+END_TEST
+
+/* More rows before than after: one stays as it is, the others get lost. */
+START_TEST(rows_that_get_lost_beside_one_that_stays_are_marked)
+{
+    KEYED_INSTALL(cluster, "event_total");
+    cluster_execute(cluster,
+                    "CREATE FUNCTION app.stop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+                    "CREATE TRIGGER stop BEFORE INSERT ON app.events_2 FOR EACH ROW EXECUTE FUNCTION app.stop()");
+    for (int lost = 1; lost <= 3; lost++)
+        for (int stays = 0; stays <= lost; stays++) {
+            char expected[64];
+            cluster_execute_format(
+                cluster, "DELETE FROM app.events; INSERT INTO app.events SELECT i, 1, 1 FROM generate_series(0, %d) i",
+                lost);
+            cluster_execute(cluster, "SELECT chime.refresh('event_total')");
+            cluster_execute_format(cluster, "UPDATE app.events SET day = CASE shop WHEN %d THEN 1 ELSE 15 END", stays);
+            snprintf(expected, sizeof expected, "-%d", lost);
+            EXPECT_SQL(cluster, "SELECT substring(app.look('event_total') from '-.*')", expected);
+        }
+    cluster_execute(cluster,
+                    "DELETE FROM app.events; INSERT INTO app.events VALUES (1, 1, 10), (1, 1, 10), (1, 2, 20)");
+    cluster_execute(cluster, "SELECT chime.refresh('event_total')");
+    AFTER("UPDATE app.events SET day = CASE points WHEN 20 THEN 15 ELSE 1 END", "event_total", "keyed 1: +0 ~1 -0");
 }
 END_TEST
 
@@ -110,12 +231,15 @@ START_TEST(names_of_a_writers_search_path_are_not_followed)
     for (int i = 0; i < 40; i++) { /* the part's size is looked at now and then */
         cluster_execute(cluster, "INSERT INTO app.orders (shop, kind, extra) VALUES (1, 'a', '{}')");
     }
-    cluster_execute(cluster, "INSERT INTO app.orders (shop, kind, extra) VALUES (2, 'a', '{}'), (3, 'b', '[]');"
-                             "UPDATE app.orders SET extra = '1'; UPDATE app.orders SET shop = 4;"
-                             "DELETE FROM app.orders; INSERT INTO app.orders (shop) VALUES (5);"
-                             "UPDATE app.orders SET amount = 1; DELETE FROM app.orders; RESET search_path;"
-                             "INSERT INTO app.orders (shop) VALUES (6)");
-    LOOK("shop_total", "keyed 6: +1 ~0 -0");
+    cluster_execute(
+        cluster, "INSERT INTO app.orders (shop, kind, extra) VALUES (2, 'a', '{}'), (3, 'b', '[]');"
+                 "UPDATE app.orders SET extra = '1'; UPDATE app.orders SET shop = 7, kind = 'c' WHERE shop "
+                 "OPERATOR(pg_catalog.=) 2;"
+                 "UPDATE app.orders SET amount = 7 WHERE shop OPERATOR(pg_catalog.=) 7; UPDATE app.orders SET shop = 4;"
+                 "DELETE FROM app.orders; INSERT INTO app.orders (shop) VALUES (5);"
+                 "UPDATE app.orders SET amount = 1; DELETE FROM app.orders; RESET search_path;"
+                 "INSERT INTO app.orders (shop) VALUES (6)");
+    LOOK("shop_total", "keyed 7: +1 ~0 -0");
     cluster_execute(cluster, "SET search_path = evil, pg_catalog; TRUNCATE app.orders; RESET search_path");
     LOOK("shop_total", "full: app.orders was truncated");
 }
@@ -182,6 +306,11 @@ static Suite *suite(void)
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, statements_of_no_row_one_row_and_many_mark_each_key);
     tcase_add_test(cases, one_row_that_changes_its_key_marks_both);
+    tcase_add_test(cases, one_row_leaves_one_mark_for_each_key_it_had);
+    tcase_add_test(cases, a_change_among_rows_that_are_the_same_is_marked);
+    tcase_add_test(cases, a_key_that_only_looks_otherwise_is_marked);
+    tcase_add_test(cases, many_rows_that_are_all_the_same_take_no_square_of_time);
+    tcase_add_test(cases, rows_that_get_lost_beside_one_that_stays_are_marked);
     tcase_add_test(cases, one_row_is_compared_by_its_bytes);
     tcase_add_test(cases, a_row_that_a_trigger_stops_between_partitions_is_marked);
     tcase_add_test(cases, names_of_a_writers_search_path_are_not_followed);
