@@ -63,9 +63,9 @@ bool pg_is_idle(const struct pg_connection *connection);        /* ready, nothin
 bool pg_in_transaction(const struct pg_connection *connection); /* as of the last answer: open or failed transaction */
 /* An answer was so large that libpq keeps more memory for the next one than a session is worth. */
 bool pg_is_swollen(const struct pg_connection *connection);
-int pg_backend_pid(const struct pg_connection *connection);     /* 0 before ready */
-int pg_server_version(const struct pg_connection *connection);  /* 150004; 0 before ready */
-size_t pg_host_in_use(const struct pg_connection *connection);  /* its place in the conninfo */
+int pg_backend_pid(const struct pg_connection *connection);    /* 0 before ready */
+int pg_server_version(const struct pg_connection *connection); /* 150004; 0 before ready */
+size_t pg_host_in_use(const struct pg_connection *connection); /* its place in the conninfo */
 /* Where a ready connection leads to, without `started`. */
 void pg_place(const struct pg_connection *connection, struct pg_server *server);
 /* The `started` of the server that it was to lead to; "" for any. */
