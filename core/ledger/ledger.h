@@ -1,7 +1,7 @@
 /* The ledger: what is written before a run starts and when it ends, through one session of the leader.
  *
- * Does: put batches into the functions of sql/migrations/0002, in the order of the calls, each one transaction; read
- *   their answers back.
+ * Does: put batches into the functions of sql/migrations/0002 and 0004, in the order of the calls, each one transaction;
+ *   read their answers back.
  * Does not: decide what is due, hold anything in memory, or retry.
  * Every call answers exactly once through pg_callback, from which the read functions take typed rows. A reply with
  * SQLSTATE LEDGER_NOT_LEADER means that leadership is over. */

@@ -1,6 +1,7 @@
 #include <pgchime/plugin.h>
 
 #include "telemetry.sql.h"
+#include "telemetry_api.sql.h"
 
 #define SUMMED "success, cost_usd, input_tokens, output_tokens, duration_ms, search_count, iteration_count, created_at"
 

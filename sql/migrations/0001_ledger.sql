@@ -3,7 +3,7 @@
 -- Everything here is owned by the daemon's role. Row-level security lets another role see its own jobs and runs once it
 -- is granted the schema; nobody is granted anything here.
 
-CREATE TYPE chime.run_kind AS ENUM ('schedule', 'dependency', 'event', 'manual', 'backfill', 'install');
+CREATE TYPE chime.run_kind AS ENUM ('schedule', 'dependency', 'event', 'manual', 'backfill', 'install', 'change');
 CREATE TYPE chime.run_state AS ENUM ('succeeded', 'failed', 'timed_out', 'cancelled', 'skipped', 'missed', 'lost');
 COMMENT ON TYPE chime.run_kind IS 'why a run was due; a retry is a further attempt of its run, not a kind';
 COMMENT ON TYPE chime.run_state IS 'the final states: every slot ends as exactly one of these';
@@ -58,6 +58,7 @@ CREATE TABLE chime.job (
     command    text NOT NULL DEFAULT '',
     views      text[] NOT NULL DEFAULT '{}',
     after      text[] NOT NULL DEFAULT '{}',
+    channels   text[] NOT NULL DEFAULT '{}',
     options    jsonb NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -66,6 +67,7 @@ CREATE TABLE chime.job (
 );
 COMMENT ON TABLE chime.job IS 'jobs as last defined; a job that left the configuration stays, inactive, for its history';
 COMMENT ON COLUMN chime.job.version IS 'counts definitions; a claim names the one it was decided by';
+COMMENT ON COLUMN chime.job.channels IS 'a notification on one of them wakes the job, beside its schedule; names as in pg_notify';
 
 CREATE TABLE chime.job_state (
     job_id               bigint PRIMARY KEY REFERENCES chime.job ON DELETE CASCADE,

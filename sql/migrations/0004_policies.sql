@@ -55,8 +55,7 @@ CREATE INDEX run_history_slot ON chime.run_history (slot);
 
 -- A catalog of any size comes in parts, each a transaction, and chime.switch_off_others ends it. A job's options come as far
 -- as they differ from p_defaults, {"command": {...}, "refresh": {...}}. A part that is known already changes no row: not
--- even a lock is taken on one.
-DROP FUNCTION chime.sync_jobs(uuid, jsonb, jsonb);
+-- even a lock is taken on one. A job without "channels" has none.
 CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb,
                                 p_now timestamptz DEFAULT clock_timestamp())
 RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
@@ -68,31 +67,35 @@ BEGIN
     PERFORM chime.require_leader(p_token);
     -- Known jobs are looked up one by one (that is what OFFSET 0 does): a join may read all jobs for each part. One that
     -- wakes up or changes its schedule restarts from p_now, as a new one starts: nothing was due before, and what was due by
-    -- its old schedule the leader has decided up to then. Options that a row
+    -- its old schedule the leader has decided up to then. Other channels change no slot. Options that a row
     -- lacks are older than their names and had the values given here.
     CREATE TEMP TABLE chime_catalog ON COMMIT DROP AS
-    SELECT d.name, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, o.options, j.job_id,
-           (d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, o.options)
-           IS DISTINCT FROM (j.origin, j.plugin, j.active, j.schedule, j.command, j.views, j.after, j.options) AS changes,
+    SELECT d.name, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, o.channels, o.options, j.job_id,
+           (d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, o.channels, o.options)
+           IS DISTINCT FROM (j.origin, j.plugin, j.active, j.schedule, j.command, j.views, j.after, j.channels, j.options)
+           AS changes,
            (d.active AND NOT j.active) OR d.schedule <> j.schedule
            OR (d.schedule <> '' AND o.options IS DISTINCT FROM j.options
                AND (o.options ->> 'timezone', o.options ->> 'dst_gap', o.options ->> 'dst_overlap')
                    IS DISTINCT FROM (coalesce(j.options ->> 'timezone', 'UTC'), coalesce(j.options ->> 'dst_gap', 'run'),
                                      coalesce(j.options ->> 'dst_overlap', 'first'))) AS restarts
     FROM jsonb_to_recordset(p_jobs) AS d (name text, origin text, plugin text, active boolean, schedule text,
-                                          command text, views text[], after text[], options jsonb)
-    CROSS JOIN LATERAL (SELECT (p_defaults -> CASE WHEN d.command = '' THEN 'refresh' ELSE 'command' END) || d.options
+                                          command text, views text[], after text[], channels text[], options jsonb)
+    CROSS JOIN LATERAL (SELECT coalesce(d.channels, '{}') AS channels,
+                               (p_defaults -> CASE WHEN d.command = '' THEN 'refresh' ELSE 'command' END) || d.options
                                AS options) o
     LEFT JOIN LATERAL (SELECT * FROM chime.job k WHERE k.name = d.name AND k.owner = current_user OFFSET 0) j ON true;
     UPDATE chime.job_state s SET last_slot = greatest(s.last_slot, p_now), cursor_skipped = false
       FROM pg_temp.chime_catalog d WHERE s.job_id = d.job_id AND d.restarts;
     UPDATE chime.job j
        SET origin = d.origin, plugin = d.plugin, active = d.active, schedule = d.schedule, command = d.command,
-           views = d.views, after = d.after, options = d.options, version = j.version + 1, updated_at = clock_timestamp()
+           views = d.views, after = d.after, channels = d.channels, options = d.options, version = j.version + 1,
+           updated_at = clock_timestamp()
       FROM pg_temp.chime_catalog d WHERE j.job_id = d.job_id AND d.changes;
     WITH made AS (
-        INSERT INTO chime.job (name, owner, origin, plugin, active, schedule, command, views, after, options)
-        SELECT d.name, current_user, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, d.options
+        INSERT INTO chime.job (name, owner, origin, plugin, active, schedule, command, views, after, channels, options)
+        SELECT d.name, current_user, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, d.channels,
+               d.options
         FROM pg_temp.chime_catalog d WHERE d.job_id IS NULL
         RETURNING job_id
     )
@@ -282,7 +285,8 @@ END $$;
 COMMENT ON FUNCTION chime.resume_expired IS
     'the jobs whose suspension it ended; one that was given another end meanwhile stays suspended';
 
-CREATE OR REPLACE FUNCTION chime.request_population(p_token uuid) RETURNS bigint
+-- Asks for the first refresh of every view that has none yet, once.
+CREATE FUNCTION chime.request_population(p_token uuid) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE v_count bigint;
 BEGIN
@@ -299,18 +303,16 @@ BEGIN
 END $$;
 
 -- --- runs ---------------------------------------------------------------------------------------------------------------
--- plan_cache_mode: a batch of one run would be planned anew every time, at two to three times its cost.
+-- Beside those of 0002_ledger_functions.sql, which need none of the columns above.
 -- chime.claim and chime.finish index their arrays: unnest would put every column of a batch in a store of its own, which is a
 -- tenth of what a run costs.
-ALTER FUNCTION chime.reclaim(uuid, bigint[], chime.run_kind[], timestamptz[], integer[], timestamptz[])
-    SET plan_cache_mode = force_generic_plan;
-ALTER FUNCTION chime.miss(uuid, bigint[], timestamptz[], timestamptz[], timestamptz[], bigint[], text[])
-    SET plan_cache_mode = force_generic_plan;
 
 -- Claims runs for named sessions. At most one run of a job in a call. Grants a row with job_id and run_id; a job whose
 -- version, activity or cursor is not the expected one is left out, and the caller looks at it again. One that is suspended
 -- is refused whatever the kind, with a row that says by whom and why: the caller may not have heard of it yet.
-DROP FUNCTION chime.claim(uuid, bigint[], integer[], chime.run_kind[], timestamptz[], timestamptz[], integer[], timestamptz[]);
+-- Nobody asks for runs of kind event (a notification, whose payload is $1 of the text) and change (the sources of a view
+-- changed): the leader alone knows what woke them, so they have no row in chime.request, leave the cursor where it is, and
+-- have to find the job active.
 CREATE FUNCTION chime.claim(p_token uuid, p_job bigint[], p_version integer[], p_kind chime.run_kind[],
                             p_slot timestamptz[], p_cursor timestamptz[], p_pid integer[],
                             p_backend_start timestamptz[])
@@ -325,7 +327,8 @@ BEGIN
     WITH wanted AS (
         SELECT w.job_id, p_version[n] AS version, p_kind[n] AS kind, p_slot[n] AS slot, p_cursor[n] AS cursor,
                p_pid[n] AS pid, p_backend_start[n] AS backend_start,
-               p_kind[n] = 'schedule' OR p_kind[n] = 'dependency' AS moves
+               p_kind[n] = 'schedule' OR p_kind[n] = 'dependency' AS moves,
+               p_kind[n] = 'event' OR p_kind[n] = 'change' AS wakes
         FROM unnest(p_job) WITH ORDINALITY AS w (job_id, n)
     ), granted AS (
         UPDATE chime.job_state s
@@ -333,16 +336,16 @@ BEGIN
                cursor_skipped = s.cursor_skipped AND NOT w.moves, last_start = clock_timestamp()
           FROM wanted w JOIN chime.job j ON j.job_id = w.job_id AND j.version = w.version
          WHERE s.job_id = w.job_id AND s.suspended_at IS NULL
-           AND (NOT w.moves OR (s.last_slot = w.cursor AND j.active))
-        RETURNING w.job_id, w.kind, w.slot, w.pid, w.backend_start, w.moves
+           AND (j.active OR NOT (w.moves OR w.wakes)) AND (s.last_slot = w.cursor OR NOT w.moves)
+        RETURNING w.job_id, w.kind, w.slot, w.pid, w.backend_start, w.moves OR w.wakes AS unasked
     ), asked AS (
         DELETE FROM chime.request q USING granted g
-         WHERE NOT g.moves AND q.verb = 'run' AND q.job_id = g.job_id AND q.kind = g.kind AND q.slot = g.slot
+         WHERE NOT g.unasked AND q.verb = 'run' AND q.job_id = g.job_id AND q.kind = g.kind AND q.slot = g.slot
         RETURNING q.job_id
     )
     INSERT INTO chime.run AS r (job_id, kind, slot, token, epoch, pid, backend_start)
     SELECT g.job_id, g.kind, g.slot, p_token, v_epoch, g.pid, g.backend_start FROM granted g
-    WHERE g.moves OR EXISTS (SELECT FROM asked a WHERE a.job_id = g.job_id)
+    WHERE g.unasked OR EXISTS (SELECT FROM asked a WHERE a.job_id = g.job_id)
     RETURNING r.job_id, r.run_id, NULL::bigint, NULL::text;
     GET DIAGNOSTICS v_granted = ROW_COUNT;
     IF v_granted < cardinality(p_job) THEN
@@ -354,8 +357,6 @@ END $$;
 
 -- Ends runs that the daemon watched to their end. Returns those that were this leader's. p_log: what of it goes to the
 -- history, as the option log_runs says; everything is counted.
-DROP FUNCTION chime.finish(uuid, bigint[], chime.run_kind[], timestamptz[], chime.run_state[], timestamptz[], timestamptz[],
-                           bigint[], text[], text[], text[]);
 CREATE FUNCTION chime.finish(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[],
                              p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
                              p_rows bigint[], p_sqlstate text[], p_message text[], p_reason text[], p_log text[])
@@ -399,39 +400,9 @@ BEGIN
     RETURNING s.job_id;
 END $$;
 
--- Attempts that failed and will be followed by another; noted unless p_log says off. Returns the jobs whose run was this
--- leader's.
-DROP FUNCTION chime.retry(uuid, bigint[], chime.run_kind[], timestamptz[], chime.run_state[], timestamptz[], timestamptz[],
-                          text[], text[], timestamptz[]);
-CREATE FUNCTION chime.retry(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[],
-                            p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
-                            p_sqlstate text[], p_message text[], p_retry_at timestamptz[], p_log text[])
-RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
-#variable_conflict use_column
-BEGIN
-    RETURN QUERY
-    WITH failed AS (
-        SELECT * FROM unnest(p_job, p_kind, p_slot, p_state, p_started, p_finished, p_sqlstate, p_message, p_retry_at, p_log)
-               AS f (job_id, kind, slot, state, started_at, finished_at, sqlstate, message, retry_at, log)
-    ), noted AS (
-        INSERT INTO chime.attempt (job_id, kind, slot, attempt, run_id, state, pid, epoch, started_at, finished_at,
-                                   sqlstate, message)
-        SELECT r.job_id, r.kind, r.slot, r.attempt, r.run_id, f.state, r.pid, r.epoch, f.started_at, f.finished_at,
-               f.sqlstate, f.message
-        FROM chime.run r JOIN failed f ON r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot
-        WHERE r.token = p_token AND r.done_at IS NULL AND f.log <> 'off'
-    )
-    UPDATE chime.run r SET attempt = r.attempt + 1, pid = NULL, backend_start = NULL, retry_at = f.retry_at
-      FROM failed f
-     WHERE r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot AND r.token = p_token AND r.done_at IS NULL
-    RETURNING r.job_id;
-END $$;
-
 -- Slots of a schedule and decisions of joins that a policy decided against: one history row each unless p_log says off,
 -- and the cursor moves past them. A job's rows join one to the next: the smallest p_cursor is where its cursor must stand,
 -- the largest slot where it moves to. p_at: when that was decided.
-DROP FUNCTION chime.skip(uuid, bigint[], timestamptz[], timestamptz[], text[], boolean[]);
 CREATE FUNCTION chime.skip(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_cursor timestamptz[],
                            p_slot timestamptz[], p_at timestamptz[], p_reason text[], p_outcome boolean[], p_log text[])
 RETURNS TABLE (job_id bigint)
@@ -467,8 +438,8 @@ COMMENT ON FUNCTION chime.skip IS 'p_outcome: the skip counts as the job''s outc
 -- Takes orphans over: those that are done go to the history as succeeded; of the others, p_again is true for those that
 -- get another attempt (p_retry_at), false for those whose outcome cannot be known. A run that was only waiting for its
 -- retry keeps its attempt. What is kept of them, the job's log_runs says.
-CREATE OR REPLACE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[],
-                                       p_reason text[])
+CREATE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[],
+                            p_reason text[])
 RETURNS TABLE (run_id bigint, ended chime.run_state)
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 #variable_conflict use_column
@@ -515,32 +486,24 @@ BEGIN
     )
     SELECT a.run_id, NULL::chime.run_state FROM again a UNION ALL SELECT e.run_id, e.state FROM ended e;
 END $$;
+COMMENT ON FUNCTION chime.adopt IS
+    'what became of each run: its final state, NULL when it has another attempt; a run that was committed meanwhile succeeded';
 
 -- --- what people read ---------------------------------------------------------------------------------------------------
 
--- The history is joined outside of the union, so that "ORDER BY slot DESC LIMIT n" reads the ends of indexes, not every run.
-CREATE OR REPLACE VIEW chime.runs WITH (security_invoker = true) AS
-SELECT r.run_id, j.name AS job, r.kind, r.slot, r.state, r.attempt, r.started_at, r.finished_at, r.rows, r.sqlstate, r.message,
-       r.reason, r.pid, r.epoch, l.instance, r.job_id, r.claimed_at
-FROM (SELECT h.run_id, h.job_id, h.kind, h.slot, h.state::text AS state, h.attempt, h.claimed_at, h.started_at,
-             h.finished_at, h.rows, h.sqlstate, h.message, h.reason, h.pid, h.epoch
-      FROM chime.run_history h
-      UNION ALL
-      SELECT w.run_id, w.job_id, w.kind, w.slot,
-             CASE WHEN w.done_at IS NOT NULL THEN 'succeeded' WHEN w.pid IS NULL THEN 'retrying' ELSE 'running' END,
-             w.attempt, w.claimed_at, coalesce(w.started_at, w.claimed_at), w.done_at, w.rows, NULL, w.message,
-             CASE WHEN w.pid IS NULL THEN 'next attempt at ' || w.retry_at END, w.pid, w.epoch
-      FROM chime.run w) r
-JOIN chime.job j ON j.job_id = r.job_id LEFT JOIN chime.leadership l ON l.epoch = r.epoch;
-
-CREATE OR REPLACE VIEW chime.job_status WITH (security_invoker = true) AS
+CREATE VIEW chime.job_status WITH (security_invoker = true) AS
 SELECT j.job_id, j.name, j.owner, j.origin, j.plugin, j.active, j.schedule, j.views, j.after, s.last_slot, s.last_start,
        s.last_end, s.last_success, s.last_outcome, s.last_duration_us, s.consecutive_failures,
        EXISTS (SELECT FROM chime.run r WHERE r.job_id = j.job_id) AS live, s.outcome_at, s.suspended_at, s.suspended_by,
        s.suspended_until, s.suspend_reason, s.runs, s.successes, s.failures, s.skips,
        (SELECT q.verb FROM chime.request q WHERE q.job_id = j.job_id AND q.verb IN ('suspend', 'resume')
-        ORDER BY q.request_id DESC LIMIT 1) AS wish
+        ORDER BY q.request_id DESC LIMIT 1) AS wish,
+       j.channels, nullif(j.options ->> 'target_lag', 'none') AS target_lag
 FROM chime.job j JOIN chime.job_state s USING (job_id);
+COMMENT ON VIEW chime.job_status IS 'jobs with the state of their last run';
 COMMENT ON COLUMN chime.job_status.wish IS 'suspend or resume, while the leader has not done it';
+COMMENT ON COLUMN chime.job_status.channels IS 'a notification on one of them wakes the job, beside its schedule';
+COMMENT ON COLUMN chime.job_status.target_lag IS
+    'how far behind their sources its views may be, as configured (''250ms'', ''5s''); NULL: no limit, changes do not wake it';
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

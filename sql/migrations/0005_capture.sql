@@ -16,6 +16,7 @@ CREATE TABLE chime.source (
     declared      name[] NOT NULL,
     head          integer NOT NULL DEFAULT 1,
     version       integer NOT NULL DEFAULT 1,
+    shape         text,
     UNIQUE (source_schema, source_table)
 );
 COMMENT ON TABLE chime.source IS 'tables whose changes are captured; chime.change_<source_id> is the log';
@@ -23,6 +24,8 @@ COMMENT ON COLUMN chime.source.captured IS 'columns of a mark';
 COMMENT ON COLUMN chime.source.declared IS 'an UPDATE that changes none of these leaves no mark';
 COMMENT ON COLUMN chime.source.head IS 'the part that writers append to';
 COMMENT ON COLUMN chime.source.version IS 'of captured and declared; triggers made for an older one do not count';
+COMMENT ON COLUMN chime.source.shape IS
+    'columns and types for which log and triggers were made last; NULL: not all that is read arrives in marks';
 
 CREATE TABLE chime.view_source (
     view_schema name NOT NULL,
@@ -50,12 +53,6 @@ COMMENT ON COLUMN chime.change_part.writers IS
     'virtual transactions that held a lock on the source when the part was left: these may still write to it';
 COMMENT ON COLUMN chime.change_part.retired_at IS
     'no transaction from this one on writes to the part; NULL for the head, and while one of the writers is there';
-
-ALTER TABLE chime.view_refresh
-    ADD COLUMN seen        pg_snapshot,
-    ADD COLUMN fingerprint text;
-COMMENT ON COLUMN chime.view_refresh.seen IS 'marks visible in it are consumed; NULL: the next refresh does everything';
-COMMENT ON COLUMN chime.view_refresh.fingerprint IS 'of the sources, when they were last looked at';
 
 -- Constants as functions, so that a test can replace them.
 CREATE FUNCTION chime.part_limit() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 64 * 1024 * 1024;
@@ -96,56 +93,6 @@ RETURN (
     FROM unnest(p_columns) WITH ORDINALITY AS c (name, n)
     JOIN pg_attribute a ON a.attrelid = p_relation AND a.attname = c.name AND NOT a.attisdropped);
 
--- The type of a mark's column: without the constraints of a domain, since a mark `whole` has NULL there.
-CREATE FUNCTION chime.base_type(p_type oid, p_modifier integer) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
-BEGIN ATOMIC
-    WITH RECURSIVE base AS (
-        SELECT p_type AS type, p_modifier AS modifier
-        UNION ALL
-        SELECT t.typbasetype, t.typtypmod FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd')
-    SELECT format_type(b.type, b.modifier) FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd';
-END;
-
--- The trigger function of a source, which writes to its head. SECURITY DEFINER: writers have no rights here.
--- The transition tables of an UPDATE are not paired, so what differs is found as the difference of two bags: in one pass, since
--- EXCEPT ALL both ways takes twice as long. jit = off: a plan made for many rows would be compiled for each single one after it.
--- extra_float_digits: a writer's own could make different texts of floats equal.
-CREATE FUNCTION chime.write_capture(p_source integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-DECLARE
-    v_source chime.source;
-    v_keys text;
-    v_compared text;
-BEGIN
-    SELECT * INTO STRICT v_source FROM chime.source WHERE source_id = p_source;
-    SELECT string_agg(quote_ident(c), ', ') INTO v_keys FROM unnest(v_source.captured) AS c;
-    v_compared := chime.comparable_columns(chime.source_oid(p_source), v_source.declared);
-    EXECUTE format($f$
-        CREATE OR REPLACE FUNCTION chime.capture_%1$s() RETURNS trigger
-        LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET jit = off SET extra_float_digits = 1 AS $body$
-        BEGIN
-            IF pg_relation_size(%2$L::regclass) >= %3$s THEN
-                RETURN NULL; -- everything will be done instead
-            ELSIF TG_OP = 'INSERT' THEN
-                INSERT INTO %2$s (%4$s) SELECT DISTINCT %4$s FROM new_rows;
-            ELSIF TG_OP = 'DELETE' THEN
-                INSERT INTO %2$s (%4$s) SELECT DISTINCT %4$s FROM old_rows;
-            ELSIF TG_OP = 'UPDATE' THEN
-                INSERT INTO %2$s (%4$s)
-                SELECT DISTINCT %4$s
-                FROM (SELECT %4$s, %5$s, 1 FROM new_rows UNION ALL SELECT %4$s, %5$s, -1 FROM old_rows) AS d (%6$s, compared_0)
-                GROUP BY %6$s HAVING sum(compared_0) <> 0;
-            ELSE
-                INSERT INTO %2$s (whole) VALUES (true);
-            END IF;
-            RETURN NULL;
-        END $body$;$f$,
-        p_source, chime.part_name(p_source, v_source.head), chime.part_limit(), v_keys, v_compared,
-        v_keys || (SELECT string_agg(', compared_' || n, '') FROM generate_series(1, cardinality(v_source.declared)) AS n));
-    EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s() FROM PUBLIC', p_source);
-END $$;
-
 CREATE FUNCTION chime.add_part(p_source integer, p_part integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE v_name text := chime.part_name(p_source, p_part);
@@ -156,9 +103,9 @@ BEGIN
     INSERT INTO chime.change_part (source_id, part) VALUES (p_source, p_part);
 END $$;
 
--- The columns of a mark have the types of the source's. A column that a later view needs is added; older marks have none
--- in it, which is no matter, since that view begins with everything. Writers who still have the old function in their hands are
--- waited for by making the triggers anew: until then they do not count, and every refresh does everything.
+-- The columns of a mark have the types of the source's, without modifiers and domains. A column that a later view needs is added;
+-- older marks have none in it, which is no matter, since that view begins with everything. Writers who still have the old function
+-- in their hands are waited for by making the triggers anew: until then they do not count, and every refresh does everything.
 CREATE FUNCTION chime.install_source(p_schema name, p_table name, p_declared name[], p_captured name[]) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
@@ -177,7 +124,7 @@ BEGIN
     ELSIF p_captured <@ v_source.captured AND p_declared <@ v_source.declared THEN
         RETURN v_source.source_id;
     END IF;
-    FOR v_column IN SELECT a.attname, chime.base_type(a.atttypid, a.atttypmod) AS type
+    FOR v_column IN SELECT a.attname, chime.mark_type(chime.without_domain(a.atttypid)) AS type
                     FROM pg_attribute a WHERE a.attrelid = v_relation AND a.attname = ANY (p_captured) AND NOT a.attisdropped
                       AND a.attname <> ALL (v_source.captured) LOOP
         EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', chime.log_name(v_source.source_id), v_column.attname, v_column.type);
@@ -189,6 +136,7 @@ BEGIN
            declared = ARRAY(SELECT c FROM unnest(s.declared || p_declared) WITH ORDINALITY AS u (c, n)
                             GROUP BY c ORDER BY min(n))
      WHERE s.source_id = v_source.source_id;
+    PERFORM chime.note_shape(v_source.source_id);
     PERFORM chime.write_capture(v_source.source_id);
     RETURN v_source.source_id;
 END $$;
@@ -259,7 +207,8 @@ END $$;
 
 -- What a source looks like to capture. A difference to the last refresh means that something may have changed without a mark:
 -- its storage (TRUNCATE with triggers off, a restore), its tree (ATTACH, DETACH), its triggers, a subscription, the cluster.
--- xmin: a trigger that was off and is on again is another row.
+-- xmin: a trigger that was off and is on again is another row. So are the rows that describe the columns read: a column that was
+-- another for a while left no marks.
 -- plpgsql, which keeps its plan: a function in SQL is planned each time it is called, and this one is at every refresh.
 CREATE FUNCTION chime.source_fingerprint(p_source integer) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
@@ -267,14 +216,16 @@ DECLARE v_capture oid := to_regproc('chime.capture_' || p_source);
 BEGIN
     RETURN (
         WITH RECURSIVE tree AS (
-            SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid AS relation
+            SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid AS relation, s.captured || s.declared AS columns
             FROM chime.source s WHERE s.source_id = p_source
             UNION ALL
-            SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
+            SELECT i.inhrelid, NULL FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
         SELECT md5(coalesce(string_agg(
                        concat_ws(' ', r.relation, pg_relation_filenode(r.relation),
                                  (SELECT string_agg(concat_ws(' ', t.oid, t.tgenabled, t.xmin), ' ' ORDER BY t.oid) FROM pg_trigger t
                                   WHERE t.tgrelid = r.relation AND t.tgfoid = v_capture),
+                                 (SELECT string_agg(concat_ws(' ', a.attnum, a.xmin), ' ' ORDER BY a.attnum) FROM pg_attribute a
+                                  WHERE a.attrelid = r.relation AND a.attname = ANY (r.columns)),
                                  (SELECT string_agg(p.srsubid::text, ' ' ORDER BY p.srsubid) FROM pg_subscription_rel p
                                   WHERE p.srrelid = r.relation)), ',' ORDER BY r.relation), '')
                    || (SELECT c.system_identifier FROM pg_control_system() c))
@@ -354,16 +305,28 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.give_up_waiting IS 'of a view that is not refreshed any more, say because its job is suspended';
 
--- What the leader does from time to time: logs rotated, missing triggers made. Each in a transaction of its own, which is why this has
--- no SET clause and qualifies everything. p_problem: what could not be done now, in words.
+-- What the leader does from time to time: what was replaced goes, logs are rotated and follow their sources' columns, missing triggers
+-- are made. Each in a transaction of its own, which is why this has no SET clause and qualifies everything. p_problem: what could not
+-- be done now, in words.
 CREATE PROCEDURE chime.tend_capture(INOUT p_problem text DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
     v_source integer;
     v_wanted record;
 BEGIN
+    PERFORM chime.drop_replaced();
+    COMMIT;
     FOR v_source IN SELECT s.source_id FROM chime.source s LOOP
         PERFORM chime.rotate_log(v_source);
+        COMMIT;
+        BEGIN
+            IF chime.needs_following(v_source) THEN
+                PERFORM chime.follow_source(v_source);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            p_problem := pg_catalog.concat_ws('; ', p_problem,
+                                              pg_catalog.format('columns of %s: %s', chime.source_oid(v_source), SQLERRM));
+        END;
         COMMIT;
     END LOOP;
     FOR v_wanted IN SELECT * FROM chime.triggers_wanted() LOOP
@@ -375,3 +338,5 @@ BEGIN
         COMMIT;
     END LOOP;
 END $$;
+
+REVOKE ALL ON ALL ROUTINES IN SCHEMA chime FROM PUBLIC;

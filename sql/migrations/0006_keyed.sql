@@ -4,25 +4,6 @@
 -- statement 2, with a later one, recomputes. What is committed in between keeps its mark, so nothing is lost and at most
 -- repeated; the other order would lose writes.
 
-ALTER TABLE chime.view
-    ADD COLUMN view_id     integer GENERATED ALWAYS AS IDENTITY UNIQUE,
-    ADD COLUMN full_reason text DEFAULT 'its changes are not captured yet',
-    ADD COLUMN below       text[] NOT NULL DEFAULT '{}';
-COMMENT ON COLUMN chime.view.below IS 'views of the same plugin that its definition reads: a refresh of it begins with those that a job of its refreshes, too';
-COMMENT ON COLUMN chime.view.full_reason IS 'why it is refreshed as a whole; NULL: chime.keyed_<view_id> refreshes it by its grain';
-
-ALTER TABLE chime.view_refresh
-    ADD COLUMN reason  text,
-    ADD COLUMN keys    bigint,
-    ADD COLUMN full_us bigint,
-    ADD COLUMN key_us  bigint;
-COMMENT ON COLUMN chime.view_refresh.rejected IS
-    'source values left out as malformed, by the last refresh that did everything; NULL where a view has no such notion';
-COMMENT ON COLUMN chime.view_refresh.reason IS 'why the last refresh did everything; NULL: it did not';
-COMMENT ON COLUMN chime.view_refresh.keys IS 'how many groups it looked at; NULL: all';
-COMMENT ON COLUMN chime.view_refresh.full_us IS 'microseconds that everything took the last time';
-COMMENT ON COLUMN chime.view_refresh.key_us IS 'microseconds a group, a moving average';
-
 CREATE FUNCTION chime.keys_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 20000;
 COMMENT ON FUNCTION chime.keys_limit IS 'with more changed groups than this a refresh does everything without asking what they cost';
 
@@ -93,7 +74,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
         WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped);
 
-CREATE OR REPLACE FUNCTION chime.refresh_full_statement(p_schema name, p_relation name, p_key name[], p_stamps name[]) RETURNS text
+CREATE FUNCTION chime.refresh_full_statement(p_schema name, p_relation name, p_key name[], p_stamps name[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN 'WITH ' || chime.difference_statement(
     format('%I.%I', p_schema, p_relation)::regclass, p_key, p_stamps,
@@ -251,14 +232,15 @@ RETURN (SELECT coalesce(string_agg(format('%I.%I', o.source_schema, o.source_tab
         WHERE s.view_schema = p_schema AND s.relation = p_relation
           AND strpos(r.fingerprint, s.source_id || ':' || chime.source_fingerprint(s.source_id)) = 0);
 
--- Sources of a view that have tables without our triggers; NULL: none.
+-- Sources of a view that have tables without our triggers, or columns for which these were not made; NULL: none.
 CREATE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
 BEGIN
     RETURN (SELECT string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
             FROM chime.view_source s JOIN chime.source o USING (source_id)
             WHERE s.view_schema = p_schema AND s.relation = p_relation
-              AND EXISTS (SELECT FROM chime.uncaptured(s.source_id)));
+              AND (EXISTS (SELECT FROM chime.uncaptured(s.source_id)) OR o.shape IS DISTINCT FROM chime.source_shape(s.source_id)
+                   OR o.shape IS NULL));
 END $$;
 
 -- The snapshot of the statement that calls it, without this transaction: what that one has yet to write is not consumed.
@@ -388,184 +370,4 @@ RETURN EXISTS (
                             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
                             WHERE k.n <= cardinality(p_grain)));
 
--- Makes a view keyed where that is possible, and says in chime.view why where it is not. p_sources are those of the plugin:
--- [{"table": ..., "columns": [...], "capture": [...], "map": ...}]; only those that the definition reads count.
-CREATE FUNCTION chime.install_keys(p_schema name, p_source_schema name, p_relation name, p_sources jsonb) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
-DECLARE
-    v_view chime.view;
-    v_kept regclass := format('%I.%I', p_schema, p_relation);
-    v_source record;
-    v_id integer;
-    v_ids integer[] := '{}';
-    v_reason text;
-BEGIN
-    SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR UPDATE;
-    IF v_view.mode IN ('auto', 'keyed') AND cardinality(v_view.grain) BETWEEN 1 AND 4 THEN
-        FOR v_source IN
-            SELECT c.oid, n.nspname, c.relname, s.columns, s.capture, s.map
-            FROM jsonb_to_recordset(p_sources) AS s ("table" text, columns name[], capture name[], map text)
-            CROSS JOIN LATERAL (SELECT r.* FROM pg_class r JOIN pg_namespace x ON x.oid = r.relnamespace
-                                WHERE r.relname = s."table" AND x.nspname IN (p_schema, p_source_schema)
-                                ORDER BY x.nspname = p_schema DESC LIMIT 1) c
-            JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relkind IN ('r', 'p') AND cardinality(s.capture) > 0 AND (s.map IS NOT NULL OR v_view.grain <@ s.capture)
-              AND c.oid IN (SELECT chime.tables_read(format('%I.%I', p_schema, p_relation || '__live')))
-        LOOP
-            v_id := chime.install_source(v_source.nspname, v_source.relname, v_source.columns, v_source.capture);
-            v_ids := v_ids || v_id;
-            INSERT INTO chime.view_source AS s (view_schema, relation, source_id, declared, captured, map_query)
-            VALUES (p_schema, p_relation, v_id, v_source.columns, v_source.capture, v_source.map)
-            ON CONFLICT (view_schema, relation, source_id) DO UPDATE
-               SET declared = excluded.declared, captured = excluded.captured, map_query = excluded.map_query;
-        END LOOP;
-    END IF;
-    DELETE FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation AND s.source_id <> ALL (v_ids);
-    v_reason := chime.obstacle(p_schema, p_relation, v_view.grain, v_view.mode);
-    IF v_reason IS NULL THEN
-        IF NOT chime.has_grain_index(v_kept, v_view.grain) THEN
-            EXECUTE format('CREATE INDEX ON %s (%s)', v_kept, (SELECT string_agg(quote_ident(g), ', ') FROM unnest(v_view.grain) AS g));
-        END IF;
-        PERFORM chime.write_keyed(p_schema, p_relation);
-    END IF;
-    UPDATE chime.view v SET full_reason = v_reason
-     WHERE v.view_schema = p_schema AND v.relation = p_relation AND v.full_reason IS DISTINCT FROM v_reason;
-    RETURN v_reason;
-END $$;
-
--- Makes a kept relation equal to its live definition. Everyone refreshes through here: runs, psql, verify.
-DROP FUNCTION chime.refresh(text, boolean);
-CREATE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revisit boolean DEFAULT true)
-RETURNS TABLE (method text, reason text, keys bigint, rows bigint, inserted bigint, updated bigint, deleted bigint, rejected bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
-#variable_conflict use_variable
-DECLARE
-    v_view chime.view := chime.find_view(p_view);
-    v_start timestamptz := clock_timestamp();
-    v_last chime.view_refresh;
-    v_now record;
-    v_seen pg_snapshot; -- NULL where it is not keyed
-    v_fingerprint text;
-    v_full record;
-BEGIN
-    -- One refresh of a view at a time: the row is the lock, since any role may take advisory keys.
-    SELECT * INTO v_last FROM chime.view_refresh r
-     WHERE r.view_schema = v_view.view_schema AND r.relation = v_view.relation FOR UPDATE;
-    reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END);
-    IF v_view.full_reason IS NULL THEN
-        EXECUTE format('SELECT * FROM chime.keyed_%s($1, $2, $3, $4, $5)', v_view.view_id) INTO v_now
-          USING CASE WHEN NOT p_full THEN v_last.seen END, v_last.fingerprint, p_revisit, v_last.full_us, v_last.key_us;
-        reason := coalesce(reason, v_now.reason);
-        v_seen := v_now.seen;
-        v_fingerprint := v_now.fingerprint;
-    END IF;
-    IF reason IS NULL THEN
-        method := 'keyed';
-        keys := v_now.keys;
-        rows := v_last.rows + v_now.inserted - v_now.deleted;
-        inserted := v_now.inserted; updated := v_now.updated; deleted := v_now.deleted; rejected := v_last.rejected;
-    ELSE
-        method := 'full';
-        SELECT * INTO v_full FROM chime.refresh_all(v_view);
-        rows := v_full.rows; rejected := v_full.rejected;
-        inserted := v_full.inserted; updated := v_full.updated; deleted := v_full.deleted;
-        IF v_view.full_reason IS NULL THEN -- what it did before it gave up
-            inserted := inserted + v_now.inserted; updated := updated + v_now.updated; deleted := deleted + v_now.deleted;
-        END IF;
-    END IF;
-    PERFORM chime.note_refresh(v_last, method, reason, keys, rows, inserted, updated, deleted, rejected, v_seen, v_fingerprint,
-                               (extract(epoch FROM clock_timestamp() - v_start) * 1000000)::bigint);
-    RETURN NEXT;
-END $$;
-COMMENT ON FUNCTION chime.refresh IS
-    'one transaction, one view; "rows" is how many the view holds now, "reason" why everything was done; p_revisit: also groups that change as time passes';
-
--- Everything, and the parts of logs that it leaves behind.
-CREATE FUNCTION chime.refresh_all(p_view chime.view, OUT rows bigint, OUT inserted bigint, OUT updated bigint, OUT deleted bigint,
-                                  OUT rejected bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-#variable_conflict use_variable
-DECLARE
-    v_passed jsonb := (
-        SELECT jsonb_object_agg(s.source_id, (SELECT coalesce(max(c.part), 0) FROM chime.change_part c
-                                              WHERE c.source_id = s.source_id AND chime.part_drained(c)))
-        FROM chime.view_source s WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation);
-BEGIN
-    BEGIN
-        EXECUTE p_view.refresh_full INTO rows, inserted, updated, deleted;
-    EXCEPTION WHEN cardinality_violation THEN
-        RAISE EXCEPTION 'the definition of %.% gives the same key twice', p_view.view_schema, p_view.relation
-            USING ERRCODE = 'cardinality_violation',
-                  HINT = format('its key is (%s); see which: SELECT %1$s FROM %I.%I GROUP BY %1$s HAVING count(*) > 1',
-                                (SELECT string_agg(quote_ident(k), ', ') FROM unnest(p_view.key) AS k),
-                                p_view.view_schema, p_view.relation || '__live');
-    END;
-    IF p_view.rejected_query IS NOT NULL THEN
-        EXECUTE p_view.rejected_query INTO rejected;
-    END IF;
-    UPDATE chime.view_source s SET passed_part = (v_passed ->> s.source_id::text)::integer
-     WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation
-       AND s.passed_part < (v_passed ->> s.source_id::text)::integer;
-END $$;
-
--- The cost of a group is an average that forgets: a refresh that did everything because groups looked dear lets it fall, so that
--- one group that was large does not decide for ever.
-CREATE FUNCTION chime.note_refresh(p_last chime.view_refresh, p_method text, p_reason text, p_keys bigint, p_rows bigint,
-                                   p_inserted bigint, p_updated bigint, p_deleted bigint, p_rejected bigint, p_seen pg_snapshot,
-                                   p_fingerprint text, p_duration bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-BEGIN
-    UPDATE chime.view_refresh r
-       SET refreshed_at = now(), method = p_method, reason = p_reason, keys = p_keys, rows = p_rows, inserted = p_inserted,
-           updated = p_updated, deleted = p_deleted, rejected = p_rejected, refreshes = r.refreshes + 1, seen = p_seen,
-           fingerprint = p_fingerprint, duration_us = p_duration,
-           changed_at = CASE WHEN p_inserted + p_updated + p_deleted > 0 THEN now() ELSE r.changed_at END,
-           full_us = CASE WHEN p_method = 'full' THEN p_duration ELSE r.full_us END,
-           key_us = CASE WHEN p_keys > 0 THEN (coalesce(r.key_us, p_duration / p_keys) * 3 + p_duration / p_keys) / 4
-                         WHEN p_method = 'full' THEN r.key_us * 3 / 4 ELSE r.key_us END
-     WHERE r.view_schema = p_last.view_schema AND r.relation = p_last.relation;
-END $$;
-
--- A refresh job and its end, as one statement and so as one transaction.
-CREATE OR REPLACE FUNCTION chime.perform_refresh(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz,
-                                                 p_lock_timeout text, p_views text[])
-RETURNS TABLE (rows bigint, message text)
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
-DECLARE
-    v_start timestamptz := clock_timestamp();
-    v_view text;
-    v_done record;
-BEGIN
-    IF p_lock_timeout IS NOT NULL THEN
-        PERFORM set_config('lock_timeout', p_lock_timeout, true);
-    END IF;
-    rows := 0;
-    FOREACH v_view IN ARRAY p_views LOOP
-        SELECT * INTO v_done FROM chime.refresh(v_view);
-        rows := rows + v_done.inserted + v_done.updated + v_done.deleted;
-        message := concat_ws('; ', message,
-            format('%s: %s, %s rows, %s inserted, %s updated, %s deleted', v_view,
-                   CASE WHEN v_done.method = 'keyed' THEN 'keyed, ' || v_done.keys || ' groups' ELSE v_done.method || ' (' || v_done.reason || ')' END,
-                   v_done.rows, v_done.inserted, v_done.updated, v_done.deleted)
-            || CASE WHEN v_done.method = 'full' THEN coalesce(format(', %s source values rejected', v_done.rejected), '') ELSE '' END);
-    END LOOP;
-    PERFORM chime.finish_own(p_token, p_job, p_kind, p_slot, v_start, rows, message);
-    RETURN NEXT;
-END $$;
-
-DROP VIEW chime.view_status;
-CREATE VIEW chime.view_status WITH (security_invoker = true) AS
-SELECT v.view_schema, v.relation, v.plugin, p.state AS plugin_state, v.mode, v.full_reason, r.method, r.reason, r.refreshed_at, r.changed_at,
-       clock_timestamp() - r.refreshed_at AS age, r.duration_us, r.keys, r.rows, r.inserted, r.updated, r.deleted, r.rejected, r.refreshes,
-       pg_total_relation_size(to_regclass(format('%I.%I', v.view_schema, v.relation))) AS bytes
-FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation) JOIN chime.plugin p ON p.name = v.plugin;
-COMMENT ON VIEW chime.view_status IS 'what each view''s last refresh did, and when; full_reason: why the view is not keyed';
-
-UPDATE chime.view SET refresh_full = chime.refresh_full_statement(view_schema, relation, key, stamps);
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;
-DO $$
-BEGIN
-    IF to_regrole('analytics_reader') IS NOT NULL THEN
-        GRANT EXECUTE ON FUNCTION chime.as_of() TO analytics_reader;
-    END IF;
-END $$;

@@ -19,7 +19,6 @@ BEGIN
         chime.comparable_columns(v_kept, v_columns), p_view.view_schema, p_view.relation, p_view.relation || '__live');
 END $$;
 
-DROP FUNCTION chime.difference(text);
 CREATE FUNCTION chime.difference(p_view text) RETURNS TABLE (rows bigint, missing bigint, surplus bigint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
 BEGIN

@@ -1,18 +1,15 @@
--- Capture that outlives changes of a source's columns, and costs a write less.
+-- The trigger function of a source: it outlives changes of the source's columns, and costs a write little.
 
 -- A write to a source never fails for what somebody did to its columns: a column that was renamed, dropped or given another type
 -- reads as NULL in the trigger (chime.known_rows), and refreshes do everything (chime.uncaptured_sources) until the leader has
 -- made log and triggers anew (chime.follow_source), or, for a column that is gone, until the plugin names another.
-
-ALTER TABLE chime.source ADD COLUMN shape text;
-COMMENT ON COLUMN chime.source.shape IS
-    'columns and types for which log and triggers were made last; NULL: not all that is read arrives in marks';
 
 -- Without a modifier: a column that gets wider is no other column. With its schema: the trigger may look names up as the writer does.
 CREATE FUNCTION chime.mark_type(p_type oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN (SELECT format('%I.%I', n.nspname, t.typname) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = p_type);
 
+-- A domain's constraints are not a log's: a mark `whole` has NULL in every column.
 CREATE FUNCTION chime.without_domain(p_type oid) RETURNS oid
 LANGUAGE sql STABLE SET search_path = pg_catalog
 BEGIN ATOMIC
@@ -194,7 +191,7 @@ RETURN (
 -- The setting chime.room_N tells which part had room when the session last looked. It looks again at its first statement, after
 -- many rows, after a part that was full, and now and then. A mark is left out only where the part has just been seen full, so who
 -- forges the setting adds to the log at most.
-CREATE OR REPLACE FUNCTION chime.write_capture(p_source integer) RETURNS void
+CREATE FUNCTION chime.write_capture(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     v_source chime.source;
@@ -280,42 +277,6 @@ END $$;
 
 -- --- logs that follow ---------------------------------------------------------------------------------------------------------
 
--- As in 0005_capture.sql, but for the types of a mark's columns.
-CREATE OR REPLACE FUNCTION chime.install_source(p_schema name, p_table name, p_declared name[], p_captured name[]) RETURNS integer
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-DECLARE
-    v_source chime.source;
-    v_relation regclass := format('%I.%I', p_schema, p_table);
-    v_column record;
-BEGIN
-    SELECT * INTO v_source FROM chime.source WHERE source_schema = p_schema AND source_table = p_table FOR UPDATE;
-    IF NOT FOUND THEN
-        INSERT INTO chime.source (source_schema, source_table, captured, declared)
-        VALUES (p_schema, p_table, p_captured, p_declared) RETURNING * INTO v_source;
-        EXECUTE format('CREATE TABLE %s (xid xid8 NOT NULL DEFAULT pg_current_xact_id(), whole boolean)',
-                       chime.log_name(v_source.source_id));
-        v_source.captured := '{}';
-        PERFORM chime.add_part(v_source.source_id, 1);
-    ELSIF p_captured <@ v_source.captured AND p_declared <@ v_source.declared THEN
-        RETURN v_source.source_id;
-    END IF;
-    FOR v_column IN SELECT a.attname, chime.mark_type(chime.without_domain(a.atttypid)) AS type
-                    FROM pg_attribute a WHERE a.attrelid = v_relation AND a.attname = ANY (p_captured) AND NOT a.attisdropped
-                      AND a.attname <> ALL (v_source.captured) LOOP
-        EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', chime.log_name(v_source.source_id), v_column.attname, v_column.type);
-    END LOOP;
-    UPDATE chime.source s
-       SET version = s.version + 1,
-           captured = ARRAY(SELECT c FROM unnest(v_source.captured || p_captured) WITH ORDINALITY AS u (c, n)
-                            GROUP BY c ORDER BY min(n)),
-           declared = ARRAY(SELECT c FROM unnest(s.declared || p_declared) WITH ORDINALITY AS u (c, n)
-                            GROUP BY c ORDER BY min(n))
-     WHERE s.source_id = v_source.source_id;
-    PERFORM chime.note_shape(v_source.source_id);
-    PERFORM chime.write_capture(v_source.source_id);
-    RETURN v_source.source_id;
-END $$;
-
 -- Gives a log the types that its source's columns have now. The triggers first: to make them anew waits for the writers who have the
 -- old function in their hands, and holds up new ones until the log is as the new function wants it, which is at once, since it is
 -- emptied: new triggers mean everything to every view.
@@ -333,39 +294,6 @@ BEGIN
     END LOOP;
     PERFORM chime.note_shape(p_source);
     PERFORM chime.write_capture(p_source);
-END $$;
-
--- As in 0005_capture.sql, with the rows that describe the columns read: a column that was another for a while left no marks.
-CREATE OR REPLACE FUNCTION chime.source_fingerprint(p_source integer) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
-DECLARE v_capture oid := to_regproc('chime.capture_' || p_source);
-BEGIN
-    RETURN (
-        WITH RECURSIVE tree AS (
-            SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid AS relation, s.captured || s.declared AS columns
-            FROM chime.source s WHERE s.source_id = p_source
-            UNION ALL
-            SELECT i.inhrelid, NULL FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
-        SELECT md5(coalesce(string_agg(
-                       concat_ws(' ', r.relation, pg_relation_filenode(r.relation),
-                                 (SELECT string_agg(concat_ws(' ', t.oid, t.tgenabled, t.xmin), ' ' ORDER BY t.oid) FROM pg_trigger t
-                                  WHERE t.tgrelid = r.relation AND t.tgfoid = v_capture),
-                                 (SELECT string_agg(concat_ws(' ', a.attnum, a.xmin), ' ' ORDER BY a.attnum) FROM pg_attribute a
-                                  WHERE a.attrelid = r.relation AND a.attname = ANY (r.columns)),
-                                 (SELECT string_agg(p.srsubid::text, ' ' ORDER BY p.srsubid) FROM pg_subscription_rel p
-                                  WHERE p.srrelid = r.relation)), ',' ORDER BY r.relation), '')
-                   || (SELECT c.system_identifier FROM pg_control_system() c))
-        FROM tree r WHERE r.relation IS NOT NULL);
-END $$;
-
-CREATE OR REPLACE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
-BEGIN
-    RETURN (SELECT string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
-            FROM chime.view_source s JOIN chime.source o USING (source_id)
-            WHERE s.view_schema = p_schema AND s.relation = p_relation
-              AND (EXISTS (SELECT FROM chime.uncaptured(s.source_id)) OR o.shape IS DISTINCT FROM chime.source_shape(s.source_id)
-                   OR o.shape IS NULL));
 END $$;
 
 -- For a source that no view reads any more. Triggers on somebody else's table are its owner's to drop: until then they do nothing. To
@@ -440,8 +368,4 @@ BEGIN
     RETURN v_closed;
 END $$;
 
-DO $$
-BEGIN
-    PERFORM chime.write_capture(s.source_id), chime.note_shape(s.source_id) FROM chime.source s;
-END $$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

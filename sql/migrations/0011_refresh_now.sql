@@ -141,41 +141,4 @@ BEGIN
        SET definition = excluded.definition, search_path = excluded.search_path, comment = excluded.comment;
 END $$;
 
--- --- functions that write --------------------------------------------------------------------------------------------------
-
--- As before, but for a function that is VOLATILE, such as one that refreshes: analytics_reader reads, and no more. Whoever is to
--- call it is granted EXECUTE by the owner; CREATE OR REPLACE keeps that.
-CREATE OR REPLACE FUNCTION chime.install_function(p_plugin text, p_schema name, p_source_schema name, p_signature text, p_definition text)
-RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-DECLARE
-    v_path text := format('%I, %I, pg_temp', p_schema, p_source_schema);
-    v_reader regrole := to_regrole('analytics_reader');
-    v_routine regprocedure;
-BEGIN
-    PERFORM set_config('search_path', v_path, true);
-    v_routine := to_regprocedure(p_signature);
-    PERFORM set_config('search_path', 'pg_catalog', true);
-    IF NOT EXISTS (SELECT FROM chime.plugin_function f WHERE f.plugin = p_plugin AND f.signature = v_routine::text
-                   AND f.definition = p_definition AND f.search_path = v_path) THEN
-        PERFORM set_config('search_path', v_path, true);
-        BEGIN
-            EXECUTE p_definition;
-        EXCEPTION WHEN invalid_function_definition THEN
-            EXECUTE format('DROP FUNCTION %s', p_signature);
-            EXECUTE p_definition;
-        END;
-        v_routine := p_signature::regprocedure;
-        PERFORM set_config('search_path', 'pg_catalog', true);
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_routine);
-        INSERT INTO chime.plugin_function AS f (plugin, signature, definition, search_path)
-        VALUES (p_plugin, v_routine::text, p_definition, v_path)
-        ON CONFLICT (plugin, signature) DO UPDATE SET definition = excluded.definition, search_path = excluded.search_path;
-    END IF;
-    IF v_reader IS NOT NULL AND NOT has_function_privilege(v_reader, v_routine, 'EXECUTE')
-       AND (SELECT p.provolatile FROM pg_proc p WHERE p.oid = v_routine) <> 'v' THEN
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', v_routine, v_reader);
-    END IF;
-END $$;
-
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

@@ -61,11 +61,6 @@ BEGIN
     END LOOP;
 END $$;
 
--- An open transaction keeps all versions of these rows, some thousand an hour; so the newest is found from the end of an index, and no unique
--- index on the names alone compares each new version with all of them.
-ALTER TABLE chime.view_refresh DROP CONSTRAINT view_refresh_pkey;
-ALTER TABLE chime.view_refresh ADD PRIMARY KEY (view_schema, relation, refreshes);
-
 -- Which of these views ("schema.relation") have marks that they have not consumed: the text of a statement, which its session prepares, so that a
 -- look costs no planning. For each source two ranges of an index, never one condition with OR, which would read all marks.
 CREATE FUNCTION chime.look_statement(p_views text[]) RETURNS text
@@ -212,24 +207,6 @@ BEGIN
             EXECUTE format('DROP FUNCTION IF EXISTS %s', v_routine);
         END LOOP;
         DELETE FROM chime.plugin_channel c WHERE c.plugin = p_plugin AND c.channel = v_channel.channel;
-    END LOOP;
-END $$;
-
--- As before, and they notify nobody any more. A table that is busy just now keeps its trigger until the next look at all plugins.
-CREATE OR REPLACE FUNCTION chime.retire_plugins(p_kept text[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-DECLARE v_plugin text;
-BEGIN
-    UPDATE chime.plugin
-       SET state = 'removed', reason = 'its file is gone, refused or disabled; its data stays', changed_at = clock_timestamp()
-     WHERE state <> 'removed' AND name <> ALL (p_kept);
-    FOR v_plugin IN SELECT DISTINCT c.plugin FROM chime.plugin_channel c
-                    WHERE c.plugin <> ALL (p_kept) AND c.definition <> '' LOOP
-        BEGIN
-            PERFORM chime.remove_channels(v_plugin, '{}');
-        EXCEPTION WHEN lock_not_available THEN
-            RAISE WARNING 'channels of plugin % still notify: %', v_plugin, SQLERRM;
-        END;
     END LOOP;
 END $$;
 

@@ -1,10 +1,6 @@
 -- Freshness: how far each view is behind what it is made of, told from the tables alone, so that it is right also while no daemon
 -- runs; and the nightly proof that kept relations hold what their definitions say.
 
-ALTER TABLE chime.view_refresh ADD COLUMN behind_since timestamptz;
-COMMENT ON COLUMN chime.view_refresh.behind_since IS
-    'a change that was committed by then is not in the view yet; NULL: none was noticed';
-
 -- --- what is not in a view yet ------------------------------------------------------------------------------------------------
 
 -- How many marks of its sources a view has still to take, no more than p_limit. NULL: marks do not tell, since the next refresh
@@ -62,24 +58,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.note_behind IS
     'keeps the earliest instant for each view until its next refresh; for whoever sees a view stay behind for more than a moment';
-
--- As in 0006_keyed.sql, and nothing that was noted before it is behind any more: it held the view's row since before its snapshot
--- (a REPEATABLE READ transaction whose snapshot is older than the note fails on that row).
-CREATE OR REPLACE FUNCTION chime.note_refresh(p_last chime.view_refresh, p_method text, p_reason text, p_keys bigint, p_rows bigint,
-                                              p_inserted bigint, p_updated bigint, p_deleted bigint, p_rejected bigint,
-                                              p_seen pg_snapshot, p_fingerprint text, p_duration bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off AS $$
-BEGIN
-    UPDATE chime.view_refresh r
-       SET refreshed_at = now(), method = p_method, reason = p_reason, keys = p_keys, rows = p_rows, inserted = p_inserted,
-           updated = p_updated, deleted = p_deleted, rejected = p_rejected, refreshes = r.refreshes + 1, seen = p_seen,
-           fingerprint = p_fingerprint, duration_us = p_duration, behind_since = NULL,
-           changed_at = CASE WHEN p_inserted + p_updated + p_deleted > 0 THEN now() ELSE r.changed_at END,
-           full_us = CASE WHEN p_method = 'full' THEN p_duration ELSE r.full_us END,
-           key_us = CASE WHEN p_keys > 0 THEN (coalesce(r.key_us, p_duration / p_keys) * 3 + p_duration / p_keys) / 4
-                         WHEN p_method = 'full' THEN r.key_us * 3 / 4 ELSE r.key_us END
-     WHERE (r.view_schema, r.relation, r.refreshes) = (p_last.view_schema, p_last.relation, p_last.refreshes);
-END $$;
 
 -- --- states -------------------------------------------------------------------------------------------------------------------
 
@@ -363,7 +341,7 @@ COMMENT ON PROCEDURE chime.verify_views IS
 -- --- seen ---------------------------------------------------------------------------------------------------------------------
 
 -- A size takes a lock: of a relation that another session holds for itself there is none, so that the rest is shown.
-CREATE OR REPLACE VIEW chime.view_status WITH (security_invoker = true) AS
+CREATE VIEW chime.view_status WITH (security_invoker = true) AS
 SELECT v.view_schema, v.relation, v.plugin, p.state AS plugin_state, v.mode, v.full_reason, r.method, r.reason, r.refreshed_at, r.changed_at,
        clock_timestamp() - r.refreshed_at AS age, r.duration_us, r.keys, r.rows, r.inserted, r.updated, r.deleted, r.rejected, r.refreshes,
        CASE WHEN to_regclass(format('%I.%I', v.view_schema, v.relation))

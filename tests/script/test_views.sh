@@ -41,9 +41,9 @@ make_database()
 # load_views NAME: runs the plugins' files; sets `rejected` to their figures, in the order of the relations.
 load_views()
 {
-    local files=() plugin
+    local files=() plugin file
     for plugin in "${plugins[@]}"; do
-        files+=(-f "$ROOT_DIRECTORY/plugins/$plugin/$plugin.sql")
+        for file in "$ROOT_DIRECTORY/plugins/$plugin/"*.sql; do files+=(-f "$file"); done
     done
     mapfile -t rejected < <(PGOPTIONS='-c search_path=analytics,public' \
         cluster_psql "$RUN_DIRECTORY/pg" -XqAt -d "$1" -v channels=1 "${files[@]}")

@@ -1,0 +1,187 @@
+-- Refresh: one view, by its groups or whole, and the run of a job that refreshes views.
+
+-- Everything, and the parts of logs that it leaves behind.
+CREATE FUNCTION chime.refresh_all(p_view chime.view, OUT rows bigint, OUT inserted bigint, OUT updated bigint, OUT deleted bigint,
+                                  OUT rejected bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+#variable_conflict use_variable
+DECLARE
+    v_passed jsonb := (
+        SELECT jsonb_object_agg(s.source_id, (SELECT coalesce(max(c.part), 0) FROM chime.change_part c
+                                              WHERE c.source_id = s.source_id AND chime.part_drained(c)))
+        FROM chime.view_source s WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation);
+BEGIN
+    BEGIN
+        EXECUTE p_view.refresh_full INTO rows, inserted, updated, deleted;
+    EXCEPTION WHEN cardinality_violation THEN
+        RAISE EXCEPTION 'the definition of %.% gives the same key twice', p_view.view_schema, p_view.relation
+            USING ERRCODE = 'cardinality_violation',
+                  HINT = format('its key is (%s); see which: SELECT %1$s FROM %I.%I GROUP BY %1$s HAVING count(*) > 1',
+                                (SELECT string_agg(quote_ident(k), ', ') FROM unnest(p_view.key) AS k),
+                                p_view.view_schema, p_view.relation || '__live');
+    END;
+    IF p_view.rejected_query IS NOT NULL THEN
+        EXECUTE p_view.rejected_query INTO rejected;
+    END IF;
+    UPDATE chime.view_source s SET passed_part = (v_passed ->> s.source_id::text)::integer
+     WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation
+       AND s.passed_part < (v_passed ->> s.source_id::text)::integer;
+END $$;
+
+-- Readers go on meanwhile. Only whether rows changed is known: the server counts a changed row as one deleted and one inserted.
+CREATE FUNCTION chime.refresh_matview(p_view chime.view, OUT rows bigint, OUT changed boolean, OUT rejected bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_kept regclass := chime.kept_of(p_view);
+    v_populated boolean := (SELECT c.relispopulated FROM pg_class c WHERE c.oid = v_kept);
+    v_before bigint := pg_stat_get_xact_tuples_inserted(v_kept) + pg_stat_get_xact_tuples_deleted(v_kept);
+BEGIN
+    BEGIN
+        EXECUTE format('REFRESH MATERIALIZED VIEW %s%s', CASE WHEN v_populated THEN 'CONCURRENTLY ' ELSE '' END, v_kept);
+    EXCEPTION WHEN cardinality_violation OR unique_violation THEN
+        RAISE EXCEPTION 'the definition of %.% gives the same key twice', p_view.view_schema, p_view.relation
+            USING ERRCODE = 'cardinality_violation',
+                  HINT = format('its key is (%s); see which: SELECT %1$s FROM %s GROUP BY %1$s HAVING count(*) > 1',
+                                (SELECT string_agg(quote_ident(k), ', ') FROM unnest(p_view.key) AS k), chime.live_of(p_view));
+    END;
+    changed := NOT v_populated OR NOT current_setting('track_counts')::boolean
+        OR pg_stat_get_xact_tuples_inserted(v_kept) + pg_stat_get_xact_tuples_deleted(v_kept) > v_before;
+    EXECUTE format('SELECT count(*) FROM %s', v_kept) INTO rows;
+    IF p_view.rejected_query IS NOT NULL THEN
+        EXECUTE p_view.rejected_query INTO rejected;
+    END IF;
+END $$;
+
+-- One refresh of a view at a time: the row is the lock, since any role may take advisory keys.
+CREATE FUNCTION chime.begin_refresh(p_view chime.view) RETURNS chime.view_refresh
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE v_last chime.view_refresh;
+BEGIN
+    SELECT * INTO v_last FROM chime.view_refresh r
+     WHERE r.view_schema = p_view.view_schema AND r.relation = p_view.relation ORDER BY r.refreshes DESC LIMIT 1 FOR UPDATE;
+    RETURN v_last;
+END $$;
+
+CREATE FUNCTION chime.views_below(p_view chime.view) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view v
+             WHERE v.plugin = p_view.plugin AND v.view_id <> p_view.view_id
+               AND chime.kept_of(v)::oid IN (SELECT chime.tables_read(chime.live_of(p_view))) ORDER BY v.view_id);
+
+-- The cost of a group is an average that forgets: a refresh that did everything because groups looked dear lets it fall, so that
+-- one group that was large does not decide for ever.
+-- Nothing that was noted before it is behind any more: it held the view's row since before its snapshot (a REPEATABLE READ
+-- transaction whose snapshot is older than the note fails on that row).
+CREATE FUNCTION chime.note_refresh(p_last chime.view_refresh, p_method text, p_reason text, p_keys bigint, p_rows bigint,
+                                   p_inserted bigint, p_updated bigint, p_deleted bigint, p_rejected bigint,
+                                   p_seen pg_snapshot, p_fingerprint text, p_duration bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+BEGIN
+    UPDATE chime.view_refresh r
+       SET refreshed_at = now(), method = p_method, reason = p_reason, keys = p_keys, rows = p_rows, inserted = p_inserted,
+           updated = p_updated, deleted = p_deleted, rejected = p_rejected, refreshes = r.refreshes + 1, seen = p_seen,
+           fingerprint = p_fingerprint, duration_us = p_duration, behind_since = NULL,
+           changed_at = CASE WHEN p_inserted + p_updated + p_deleted > 0 THEN now() ELSE r.changed_at END,
+           full_us = CASE WHEN p_method = 'full' THEN p_duration ELSE r.full_us END,
+           key_us = CASE WHEN p_keys > 0 THEN (coalesce(r.key_us, p_duration / p_keys) * 3 + p_duration / p_keys) / 4
+                         WHEN p_method = 'full' THEN r.key_us * 3 / 4 ELSE r.key_us END
+     WHERE (r.view_schema, r.relation, r.refreshes) = (p_last.view_schema, p_last.relation, p_last.refreshes);
+END $$;
+
+-- Makes a kept relation equal to its live definition. Everyone refreshes through here: runs, psql, verify. Views below that one job
+-- refreshes together with this one go first, unless this transaction has done so: such a view alone would be older than its refresh
+-- says.
+CREATE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revisit boolean DEFAULT true)
+RETURNS TABLE (method text, reason text, keys bigint, rows bigint, inserted bigint, updated bigint, deleted bigint, rejected bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+#variable_conflict use_variable
+DECLARE
+    v_view chime.view := chime.find_view(p_view);
+    v_start timestamptz := clock_timestamp();
+    v_last chime.view_refresh;
+    v_now record;
+    v_seen pg_snapshot; -- NULL where it is not keyed
+    v_fingerprint text;
+    v_all record;
+BEGIN
+    PERFORM chime.refresh(b.name, p_full, p_revisit) FROM unnest(v_view.below) AS b (name)
+     WHERE EXISTS (SELECT FROM chime.job j WHERE j.views @> ARRAY[b.name, v_view.view_schema || '.' || v_view.relation])
+       AND (SELECT r.refreshed_at IS DISTINCT FROM now() FROM chime.begin_refresh(chime.find_view(b.name)) AS r);
+    v_last := chime.begin_refresh(v_view);
+    v_view := chime.find_view(p_view); -- it may have been made anew meanwhile, and have no triggers yet or any more
+    IF v_view.full_reason IS NULL AND chime.relation_kind(chime.kept_of(v_view)) = 'MATERIALIZED VIEW' THEN
+        v_view.full_reason := 'it is a materialized view';
+    END IF;
+    reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END);
+    IF v_view.full_reason IS NULL THEN
+        EXECUTE format('SELECT * FROM chime.keyed_%s($1, $2, $3, $4, $5)', v_view.view_id) INTO v_now
+          USING CASE WHEN NOT p_full THEN v_last.seen END, v_last.fingerprint, p_revisit, v_last.full_us, v_last.key_us;
+        reason := coalesce(reason, v_now.reason);
+        v_seen := v_now.seen;
+        v_fingerprint := v_now.fingerprint;
+    END IF;
+    IF reason IS NULL THEN
+        method := 'keyed';
+        keys := v_now.keys;
+        rows := v_last.rows + v_now.inserted - v_now.deleted;
+        inserted := v_now.inserted; updated := v_now.updated; deleted := v_now.deleted; rejected := v_last.rejected;
+    ELSIF chime.relation_kind(chime.kept_of(v_view)) = 'MATERIALIZED VIEW' THEN
+        method := 'matview';
+        SELECT * INTO v_all FROM chime.refresh_matview(v_view);
+        rows := v_all.rows; rejected := v_all.rejected;
+        UPDATE chime.view_refresh r SET changed_at = now()
+         WHERE v_all.changed AND (r.view_schema, r.relation, r.refreshes) = (v_last.view_schema, v_last.relation, v_last.refreshes);
+    ELSE
+        method := 'full';
+        SELECT * INTO v_all FROM chime.refresh_all(v_view);
+        rows := v_all.rows; rejected := v_all.rejected;
+        inserted := v_all.inserted; updated := v_all.updated; deleted := v_all.deleted;
+        IF v_view.full_reason IS NULL THEN -- what it did before it gave up
+            inserted := inserted + v_now.inserted; updated := updated + v_now.updated; deleted := deleted + v_now.deleted;
+        END IF;
+    END IF;
+    PERFORM chime.note_refresh(v_last, method, reason, keys, rows, inserted, updated, deleted, rejected, v_seen, v_fingerprint,
+                               (extract(epoch FROM clock_timestamp() - v_start) * 1000000)::bigint);
+    RETURN NEXT;
+END $$;
+COMMENT ON FUNCTION chime.refresh IS
+    'one transaction, one view; "rows" is how many the view holds now, "reason" why everything was done; inserted, updated and deleted are NULL, not known, for a materialized view; p_revisit: also groups that change as time passes';
+
+CREATE FUNCTION chime.refresh_words(p_view text, p_done record) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN format('%s: %s, %s rows', p_view,
+                  CASE p_done.method WHEN 'keyed' THEN format('keyed, %s groups', p_done.keys)
+                                     WHEN 'matview' THEN 'materialized view'
+                                     ELSE format('%s (%s)', p_done.method, p_done.reason) END, p_done.rows)
+        || CASE WHEN p_done.inserted IS NULL THEN ''
+                ELSE format(', %s inserted, %s updated, %s deleted', p_done.inserted, p_done.updated, p_done.deleted) END
+        || CASE WHEN p_done.method = 'keyed' OR p_done.rejected IS NULL THEN ''
+                ELSE format(', %s source values rejected', p_done.rejected) END;
+END $$;
+
+-- A refresh job and its end, as one statement and so as one transaction. One for a change does what changed; groups that change as
+-- time passes are for the schedule.
+CREATE FUNCTION chime.perform_refresh(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz,
+                                      p_lock_timeout text, p_views text[])
+RETURNS TABLE (rows bigint, message text)
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+DECLARE
+    v_start timestamptz := clock_timestamp();
+    v_view text;
+    v_done record;
+BEGIN
+    IF p_lock_timeout IS NOT NULL THEN
+        PERFORM set_config('lock_timeout', p_lock_timeout, true);
+    END IF;
+    rows := 0;
+    FOREACH v_view IN ARRAY p_views LOOP
+        SELECT * INTO v_done FROM chime.refresh(v_view, false, p_kind::text <> 'change');
+        rows := rows + coalesce(v_done.inserted + v_done.updated + v_done.deleted, 0);
+        message := concat_ws('; ', message, chime.refresh_words(v_view, v_done));
+    END LOOP;
+    PERFORM chime.finish_own(p_token, p_job, p_kind, p_slot, v_start, rows, message);
+    RETURN NEXT;
+END $$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

@@ -1,0 +1,177 @@
+-- Installation: a kept relation, a table or a materialized view, made from what a plugin says, and keyed where that is possible.
+
+-- Empty. A materialized view reads RELATION__live and not the definition: that view is bound anew, in place, when a relation below
+-- it is, and the materialized view stays as it is.
+CREATE FUNCTION chime.make_kept(p_name text, p_view chime.view) RETURNS regclass
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    EXECUTE format(CASE WHEN p_view.mode = 'matview'
+                        THEN 'CREATE MATERIALIZED VIEW %s WITH (autovacuum_vacuum_scale_factor = 0.05) AS SELECT * FROM %s WITH NO DATA'
+                        ELSE 'CREATE TABLE %s WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05) AS TABLE %s WITH NO DATA' END,
+                   p_name, chime.live_of(p_view));
+    RETURN p_name::regclass;
+END $$;
+
+CREATE FUNCTION chime.fill_kept(p_kept regclass, p_view chime.view) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+DECLARE v_rows bigint;
+BEGIN
+    IF p_view.mode = 'matview' THEN
+        EXECUTE format('REFRESH MATERIALIZED VIEW %s', p_kept);
+        EXECUTE format('SELECT count(*) FROM %s', p_kept) INTO v_rows;
+    ELSE
+        EXECUTE format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM %3$s', p_kept, chime.column_list(p_kept), chime.live_of(p_view));
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+    END IF;
+    EXECUTE format('ANALYZE %s', p_kept);
+    RETURN v_rows;
+END $$;
+
+-- Indexes, comment, and readers. What is there as wanted is not touched: even a statement that changes nothing takes locks that
+-- wait for a refresh.
+CREATE FUNCTION chime.dress_kept(p_kept regclass, p_view chime.view, p_key_index name, p_indexes jsonb, p_comment text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_schema name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p_kept);
+    v_index record;
+BEGIN
+    IF to_regclass(format('%I.%I', v_schema, p_key_index)) IS NULL THEN
+        EXECUTE format('CREATE UNIQUE INDEX %I ON %s (%s) NULLS NOT DISTINCT', p_key_index, p_kept,
+                       (SELECT string_agg(quote_ident(k), ', ') FROM unnest(p_view.key) AS k));
+    END IF;
+    FOR v_index IN SELECT * FROM jsonb_to_recordset(p_indexes) AS i (name text, columns text, "where" text) LOOP
+        IF to_regclass(format('%I.%I', v_schema, v_index.name)) IS NULL THEN
+            EXECUTE format('CREATE INDEX %I ON %s (%s)%s', v_index.name, p_kept, v_index.columns,
+                           coalesce(' WHERE ' || v_index."where", ''));
+        END IF;
+    END LOOP;
+    IF obj_description(p_kept, 'pg_class') IS DISTINCT FROM p_comment THEN
+        EXECUTE format('COMMENT ON %s %s IS %L', chime.relation_kind(p_kept), p_kept, p_comment);
+    END IF;
+    IF to_regrole('analytics_reader') IS NOT NULL AND NOT has_table_privilege('analytics_reader', p_kept, 'SELECT') THEN
+        EXECUTE format('GRANT SELECT ON %s TO analytics_reader', p_kept);
+    END IF;
+END $$;
+
+-- Whether a kept relation is of another kind than its mode wants, or has other columns than its definition.
+CREATE FUNCTION chime.is_outdated(p_kept regclass, p_view chime.view) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (chime.relation_kind(p_kept) = 'MATERIALIZED VIEW') <> (p_view.mode = 'matview') OR (
+    SELECT array_agg((a.attname, a.atttypid, a.atttypmod)::text ORDER BY a.attnum) FILTER (WHERE a.attrelid = p_kept)
+           IS DISTINCT FROM
+           array_agg((a.attname, a.atttypid, a.atttypmod)::text ORDER BY a.attnum) FILTER (WHERE a.attrelid <> p_kept)
+    FROM pg_attribute a WHERE a.attrelid IN (p_kept, chime.live_of(p_view)) AND a.attnum > 0 AND NOT a.attisdropped);
+
+CREATE FUNCTION chime.claim_view(p_plugin text, p_schema name, p_relation name) RETURNS chime.view
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE v_known chime.view;
+BEGIN
+    SELECT * INTO v_known FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR NO KEY UPDATE; -- a refresh may check that it is there
+    IF FOUND AND v_known.plugin <> p_plugin THEN
+        RAISE EXCEPTION 'relation %.% belongs to plugin %', p_schema, p_relation, v_known.plugin USING ERRCODE = 'duplicate_table',
+            HINT = 'two plugins cannot keep the same relation: rename one, or give one of them another view_schema';
+    ELSIF NOT FOUND THEN
+        PERFORM chime.refuse_foreign(p_schema, p_relation), chime.refuse_foreign(p_schema, p_relation || '__live');
+    END IF;
+    RETURN v_known;
+END $$;
+
+-- Makes or brings up to date one view of a plugin. Restartable: each call is one transaction, and a second one changes nothing.
+-- p_indexes: [{"name": ..., "columns": ..., "where": ...}]. Returns true when the kept relation is new or was made anew.
+CREATE FUNCTION chime.install_view(p_plugin text, p_schema name, p_source_schema name, p_relation name, p_definition text,
+                                   p_key name[], p_key_index name, p_grain name[], p_mode text, p_stamps name[],
+                                   p_revisit text, p_rejected text, p_indexes jsonb, p_comment text)
+RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off AS $$
+DECLARE
+    v_path text := format('%I, %I, pg_temp', p_schema, p_source_schema); -- pg_catalog comes first unsaid
+    v_known chime.view := chime.claim_view(p_plugin, p_schema, p_relation);
+    v_view chime.view;
+    v_kept regclass;
+BEGIN
+    INSERT INTO chime.view AS v (view_schema, relation, plugin, key, stamps, grain, mode, rejected_query, revisit_query, definition,
+                                 search_path, refresh_full)
+    VALUES (p_schema, p_relation, p_plugin, p_key, p_stamps, p_grain, p_mode, NULL, NULL, p_definition, v_path, '')
+    ON CONFLICT (view_schema, relation) DO UPDATE
+        SET key = excluded.key, stamps = excluded.stamps, grain = excluded.grain, mode = excluded.mode,
+            definition = excluded.definition, search_path = excluded.search_path
+    RETURNING * INTO v_view;
+    INSERT INTO chime.view_refresh (view_schema, relation)
+    SELECT p_schema, p_relation WHERE NOT EXISTS (SELECT FROM chime.view_refresh r WHERE r.view_schema = p_schema AND r.relation = p_relation);
+    IF v_known.definition IS DISTINCT FROM p_definition OR v_known.search_path IS DISTINCT FROM v_path OR chime.live_of(v_view) IS NULL THEN
+        PERFORM chime.hold_refreshes(v_view);
+        PERFORM chime.define_live(v_view);
+    END IF;
+    v_kept := chime.kept_of(v_view);
+    IF v_kept IS NOT NULL AND chime.is_outdated(v_kept, v_view) THEN
+        PERFORM chime.hold_refreshes(v_view);
+        PERFORM chime.remake_kept(v_kept, v_view, p_key_index, p_indexes, p_comment);
+    ELSE
+        IF v_kept IS NULL THEN
+            PERFORM chime.make_kept(format('%I.%I', p_schema, p_relation), v_view);
+            UPDATE chime.view_refresh r SET refreshed_at = NULL WHERE r.view_schema = p_schema AND r.relation = p_relation; -- to be filled
+        ELSIF v_known.key IS DISTINCT FROM p_key THEN
+            EXECUTE format('DROP INDEX IF EXISTS %I.%I', p_schema, p_key_index);
+        END IF;
+        PERFORM chime.dress_kept(chime.kept_of(v_view), v_view, p_key_index, p_indexes, p_comment);
+    END IF;
+    UPDATE chime.view v
+       SET below = chime.views_below(v), refresh_full = chime.refresh_full_statement(p_schema, p_relation, p_key, p_stamps),
+           rejected_query = chime.closed_query(v_path, p_rejected), revisit_query = chime.closed_query(v_path, p_revisit)
+     WHERE v.view_id = v_view.view_id;
+    RETURN v_kept IS DISTINCT FROM chime.kept_of(v_view);
+END $$;
+
+-- Makes a view keyed where that is possible, and says in chime.view why where it is not. p_sources are those of the plugin:
+-- [{"table": ..., "columns": [...], "capture": [...], "map": ...}]; only those that the definition reads count.
+-- A view that lets go of a source begins with everything when it comes back: nobody kept marks for it.
+CREATE FUNCTION chime.install_keys(p_schema name, p_source_schema name, p_relation name, p_sources jsonb) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+DECLARE
+    v_view chime.view;
+    v_kept regclass := format('%I.%I', p_schema, p_relation);
+    v_source record;
+    v_id integer;
+    v_ids integer[] := '{}';
+    v_reason text;
+BEGIN
+    SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR NO KEY UPDATE;
+    IF v_view.mode IN ('auto', 'keyed') AND cardinality(v_view.grain) BETWEEN 1 AND 4 THEN
+        FOR v_source IN
+            SELECT c.oid, n.nspname, c.relname, s.columns, s.capture, s.map
+            FROM jsonb_to_recordset(p_sources) AS s ("table" text, columns name[], capture name[], map text)
+            CROSS JOIN LATERAL (SELECT r.* FROM pg_class r JOIN pg_namespace x ON x.oid = r.relnamespace
+                                WHERE r.relname = s."table" AND x.nspname IN (p_schema, p_source_schema)
+                                ORDER BY x.nspname = p_schema DESC LIMIT 1) c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE c.relkind IN ('r', 'p') AND cardinality(s.capture) > 0 AND (s.map IS NOT NULL OR v_view.grain <@ s.capture)
+              AND c.oid IN (SELECT chime.tables_read(format('%I.%I', p_schema, p_relation || '__live')))
+              AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = ANY (s.capture) AND NOT a.attisdropped
+                              AND NOT chime.can_be_marked(a.atttypid))
+        LOOP
+            v_id := chime.install_source(v_source.nspname, v_source.relname, v_source.columns, v_source.capture);
+            v_ids := v_ids || v_id;
+            INSERT INTO chime.view_source AS s (view_schema, relation, source_id, declared, captured, map_query)
+            VALUES (p_schema, p_relation, v_id, v_source.columns, v_source.capture,
+                    chime.closed_query(v_view.search_path, v_source.map, chime.log_name(v_id)::regclass, v_source.capture))
+            ON CONFLICT (view_schema, relation, source_id) DO UPDATE
+               SET declared = excluded.declared, captured = excluded.captured, map_query = excluded.map_query;
+        END LOOP;
+    END IF;
+    DELETE FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation AND s.source_id <> ALL (v_ids);
+    IF FOUND THEN
+        UPDATE chime.view_refresh r SET seen = NULL WHERE r.view_schema = p_schema AND r.relation = p_relation;
+    END IF;
+    v_reason := chime.obstacle(p_schema, p_relation, v_view.grain, v_view.mode);
+    IF v_reason IS NULL THEN
+        IF NOT chime.has_grain_index(v_kept, v_view.grain) THEN
+            EXECUTE format('CREATE INDEX ON %s (%s)', v_kept, (SELECT string_agg(quote_ident(g), ', ') FROM unnest(v_view.grain) AS g));
+        END IF;
+        PERFORM chime.write_keyed(p_schema, p_relation);
+    END IF;
+    UPDATE chime.view v SET full_reason = v_reason
+     WHERE v.view_schema = p_schema AND v.relation = p_relation AND v.full_reason IS DISTINCT FROM v_reason;
+    RETURN v_reason;
+END $$;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

@@ -1,0 +1,136 @@
+-- The way back from an adoption (0015_adopt.sql): the old relations get their names again, with the rows that they have.
+
+-- What has the names of adopted relations now, as far as it is ours.
+CREATE FUNCTION chime.adopted_relations(p_plugin text) RETURNS TABLE (view_schema name, relation name, aside name, oid oid, old oid)
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT a.view_schema, a.relation, a.aside, to_regclass(format('%I.%I', a.view_schema, a.relation))::oid,
+           to_regclass(format('%I.%I', a.view_schema, a.aside))::oid
+    FROM chime.adoption a WHERE a.plugin = p_plugin;
+END;
+
+-- With a kept relation its live view goes, too, and the plugin's functions and plain views, which may read it.
+CREATE FUNCTION chime.relations_to_go(p_plugin text) RETURNS oid[]
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT ARRAY(
+        SELECT to_regclass(format('%I.%I', v.view_schema, n.name))::oid
+        FROM chime.view v CROSS JOIN LATERAL (VALUES (v.relation::text), (v.relation || '__live')) AS n (name)
+        WHERE v.plugin = p_plugin AND to_regclass(format('%I.%I', v.view_schema, n.name)) IS NOT NULL
+          AND EXISTS (SELECT FROM chime.adoption a WHERE a.view_schema = v.view_schema
+                      AND a.relation IN (v.relation, v.relation || '__live') AND a.plugin = p_plugin)
+        UNION
+        SELECT to_regclass(format('%I.%I', v.view_schema, v.relation))::oid FROM chime.plain_view v
+        WHERE v.plugin = p_plugin AND to_regclass(format('%I.%I', v.view_schema, v.relation)) IS NOT NULL);
+END;
+
+CREATE FUNCTION chime.rollback_lines(p_plugin text) RETURNS SETOF chime.adoption_line
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_go oid[] := chime.relations_to_go(p_plugin);
+    v_functions oid[] := ARRAY(SELECT chime.routine(f.signature)::oid FROM chime.plugin_function f WHERE f.plugin = p_plugin);
+    v_gone text[] := ARRAY(
+        SELECT a.attrelid || '.' || a.attname FROM chime.adopted_relations(p_plugin) AS r
+        JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = r.old AND o.attname = a.attname AND NOT o.attisdropped));
+BEGIN
+    RETURN QUERY
+        SELECT 0, 'block', 'relation', format('%I.%I', r.view_schema, r.aside), NULL::text, NULL::bigint,
+               format('DELETE FROM chime.adoption WHERE (view_schema, relation) = (%L, %L)', r.view_schema, r.relation),
+               'is gone: there is nothing to put back'
+        FROM chime.adopted_relations(p_plugin) AS r WHERE r.old IS NULL
+        UNION ALL
+        SELECT 0, 'block', chime.adoption_kind(r.oid), r.oid::regclass::text, pg_get_userbyid(c.relowner)::text, NULL::bigint,
+               format('ALTER %s %s RENAME TO ...', upper(chime.adoption_kind(r.oid)), r.oid::regclass), 'has the name by now, and is not pgchime''s'
+        FROM chime.adopted_relations(p_plugin) AS r JOIN pg_class c ON c.oid = r.oid WHERE r.oid <> ALL (v_go)
+        UNION ALL
+        SELECT 0, 'block', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, NULL::bigint,
+               format('ALTER %s %s OWNER TO %I', upper(chime.adoption_kind(c.oid)), c.oid::regclass, current_user), 'belongs to another role by now'
+        FROM pg_class c WHERE c.oid = ANY (v_go || ARRAY(SELECT r.old FROM chime.adopted_relations(p_plugin) AS r))
+                          AND NOT pg_has_role(current_user, c.relowner, 'USAGE')
+        UNION ALL
+        SELECT 1, 'drop', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, nullif(c.reltuples, -1)::bigint,
+               format('DROP %s %s', upper(chime.adoption_kind(c.oid)), c.oid::regclass), NULL
+        FROM pg_class c WHERE c.oid = ANY (v_go)
+        UNION ALL
+        SELECT 1, 'drop', 'function', p.oid::regprocedure::text, pg_get_userbyid(p.proowner)::text, NULL::bigint,
+               format('DROP FUNCTION %s', p.oid::regprocedure), NULL
+        FROM pg_proc p WHERE p.oid = ANY (v_functions)
+        UNION ALL
+        SELECT 2, 'back', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, nullif(c.reltuples, -1)::bigint,
+               format('ALTER %s %s RENAME TO %I', upper(chime.adoption_kind(c.oid)), c.oid::regclass, r.relation),
+               'with the rows that it has, however old'
+        FROM chime.adopted_relations(p_plugin) AS r JOIN pg_class c ON c.oid = r.old;
+    RETURN QUERY SELECT * FROM chime.dependent_lines(v_go, v_gone, v_functions);
+END $$;
+
+CREATE FUNCTION chime.put_back(p_adoption chime.adoption) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_new regclass := to_regclass(format('%I.%I', p_adoption.view_schema, p_adoption.relation));
+    v_old regclass := format('%I.%I', p_adoption.view_schema, p_adoption.aside);
+BEGIN
+    IF v_new IS NOT NULL THEN
+        PERFORM chime.rename_relation(v_new, chime.spare_name(p_adoption.view_schema, 'adopted'));
+        PERFORM chime.carry_grants(v_new, v_old);
+    END IF;
+    PERFORM chime.rename_relation(v_old, p_adoption.relation);
+END $$;
+
+-- Relations in an order in which each may go: plain views may read each other and kept relations, a materialized view reads its live one.
+CREATE FUNCTION chime.drop_adopted(p_plugin text, p_relations oid[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_left oid[] := p_relations;
+    v_next oid;
+    v_view integer;
+BEGIN
+    WHILE cardinality(v_left) > 0 LOOP
+        v_next := coalesce((SELECT r FROM unnest(v_left) AS r WHERE NOT EXISTS (SELECT FROM chime.adoption_dependents(ARRAY[r])) LIMIT 1),
+                           v_left[1]); -- to fail with what needs it
+        EXECUTE format('DROP %s %s', chime.adoption_kind(v_next), v_next::regclass);
+        v_left := array_remove(v_left, v_next);
+    END LOOP;
+    DELETE FROM chime.plain_view v WHERE v.plugin = p_plugin;
+    FOR v_view IN DELETE FROM chime.view v USING chime.adoption a
+                  WHERE v.plugin = p_plugin AND a.plugin = p_plugin AND a.view_schema = v.view_schema
+                    AND a.relation IN (v.relation, v.relation || '__live') RETURNING v.view_id LOOP
+        EXECUTE format('DROP FUNCTION IF EXISTS chime.keyed_%s(pg_snapshot, text, boolean, bigint, bigint)', v_view);
+    END LOOP;
+END $$;
+
+CREATE FUNCTION chime.roll_adoption_back(p_plugin text, p_digest text) RETURNS TABLE (relation name, aside name, rows bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+#variable_conflict use_column
+DECLARE
+    v_lines chime.adoption_line[] := ARRAY(SELECT l FROM chime.rollback_lines(p_plugin) AS l);
+    v_go oid[] := chime.relations_to_go(p_plugin);
+    v_adoptions chime.adoption[] := ARRAY(SELECT a FROM chime.adoption a WHERE a.plugin = p_plugin ORDER BY a);
+    v_adoption chime.adoption;
+    v_line chime.adoption_line;
+    v_index record;
+BEGIN
+    PERFORM chime.refuse_plan(v_lines, p_digest, p_plugin || ' --rollback');
+    PERFORM chime.drop_functions(p_plugin);
+    FOREACH v_adoption IN ARRAY v_adoptions LOOP
+        PERFORM chime.put_back(v_adoption);
+    END LOOP;
+    FOREACH v_line IN ARRAY v_lines LOOP
+        IF v_line.action = 'rebind' THEN
+            PERFORM chime.perform_rebinding(v_line.kind || ' ' || v_line.object, v_line.statement);
+        END IF;
+    END LOOP;
+    PERFORM chime.refuse_left(v_go, '{}');
+    PERFORM chime.drop_adopted(p_plugin, v_go);
+    FOREACH v_adoption IN ARRAY v_adoptions LOOP
+        FOR v_index IN SELECT key AS name, value AS before FROM jsonb_each_text(v_adoption.indexes)
+                       WHERE to_regclass(format('%I.%I', v_adoption.view_schema, key)) IS NOT NULL LOOP
+            EXECUTE format('ALTER INDEX %I.%I RENAME TO %I', v_adoption.view_schema, v_index.name, v_index.before);
+        END LOOP;
+    END LOOP;
+    DELETE FROM chime.adoption a WHERE a.plugin = p_plugin;
+    RETURN QUERY SELECT a.relation, a.aside, NULL::bigint FROM unnest(v_adoptions) AS a;
+END $$;
+COMMENT ON FUNCTION chime.roll_adoption_back IS 'what pgchime plugins adopt --rollback does, in one transaction';
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;
