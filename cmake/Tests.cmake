@@ -1,6 +1,7 @@
 # Tests, found by name:
 #   tests/unit/test_*.c           label unit
-#   tests/unit/pg/test_*.c        label unit; linked with tests/support/libpq_script*.c instead of libpq
+#   tests/unit/pg/test_*.c        label unit; linked with tests/support/libpq_script*.c instead of libpq; what several
+#                                 share is in tests/support/pg/
 #   tests/integration/test_*.c    label integration; each starts private clusters of its own (tests/support/cluster.h)
 #   tests/faults/test_*.c         label faults; as integration
 #   plugins/NAME/test_*.c         label plugins; as integration
@@ -56,11 +57,15 @@ file(GLOB pg_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/pg/test_*
 if(pg_tests)
     add_library(pgchime_libpq_script OBJECT ${libpq_script}
         "${PROJECT_SOURCE_DIR}/tests/support/abort_trap.c" "${PROJECT_SOURCE_DIR}/tests/support/suite.c")
-    target_link_libraries(pgchime_libpq_script PRIVATE pgchime_test_options)
-    target_include_directories(pgchime_libpq_script PRIVATE ${LIBPQ_INCLUDE_DIRS})
+    file(GLOB pg_support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/pg/*.c")
+    add_library(pgchime_pg_support STATIC ${pg_support} "${PROJECT_SOURCE_DIR}/tests/support/instants.c")
+    foreach(library pgchime_libpq_script pgchime_pg_support)
+        target_include_directories(${library} PRIVATE ${LIBPQ_INCLUDE_DIRS})
+        target_link_libraries(${library} PRIVATE pgchime_test_options)
+    endforeach()
     foreach(file IN LISTS pg_tests)
-        pgchime_test("${file}" unit 300 $<TARGET_OBJECTS:pgchime_libpq_script> $<TARGET_FILE:pgchime_core>
-            ${core_libraries})
+        pgchime_test("${file}" unit 300 $<TARGET_OBJECTS:pgchime_libpq_script>
+            pgchime_pg_support $<TARGET_FILE:pgchime_core> ${core_libraries})
         target_include_directories(${pgchime_test_target} PRIVATE ${LIBPQ_INCLUDE_DIRS})
         add_dependencies(${pgchime_test_target} pgchime_core)
     endforeach()

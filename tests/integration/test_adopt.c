@@ -57,17 +57,6 @@ static void line_is(const char *object, const char *action, const char *statemen
 
 /* --- a database whose owner made the view by a script ------------------------------------------------------------------ */
 
-static void write_configuration(void)
-{
-    char *conninfo = cluster_conninfo(cluster, "app");
-    char *text = files_path("databases: { main: { conninfo = \"%s user=pgchime\"; }; };\nplugin_dir = \"plugins\";\n",
-                            conninfo);
-    configuration = files_path("%s/pgchime.conf", folder);
-    files_write(configuration, text);
-    free(conninfo);
-    free(text);
-}
-
 static void make_roles(void)
 {
     cluster_execute(cluster, "CREATE ROLE pgchime LOGIN; CREATE ROLE analytics_reader; CREATE ROLE ann LOGIN;"
@@ -107,7 +96,7 @@ static void set_up(void)
     folder = files_make_directory();
     plugins = files_path("%s/plugins", folder);
     files_make_folder(plugins);
-    write_configuration();
+    configuration = commands_configure(cluster, "pgchime", "app", folder, "plugin_dir = \"plugins\";\n");
     plugin_put(plugins, PLUGIN);
     ASSERT_RUN(0, "serve", "--once");
     EXPECT_SQL(cluster, "SELECT state FROM chime.plugin", "failed");

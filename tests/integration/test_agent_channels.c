@@ -9,8 +9,8 @@
 #include "support/agents.h"
 #include "support/commands.h"
 #include "support/files.h"
-#include "support/keyed.h"
 #include "support/plugin_files.h"
+#include "support/session.h"
 #include "support/suite.h"
 #include "support/wait.h"
 

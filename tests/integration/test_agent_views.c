@@ -6,7 +6,7 @@
 
 #include "support/agents.h"
 #include "support/files.h"
-#include "support/keyed.h"
+#include "support/session.h"
 #include "support/suite.h"
 
 static struct agents agents;

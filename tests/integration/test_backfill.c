@@ -40,15 +40,10 @@ static void result_is(const char *member, json_int_t number)
 
 static void configure(void)
 {
-    char *conninfo = cluster_conninfo(cluster, "postgres");
     char *folder = files_make_directory();
-    char *text = files_path("databases: { main: { conninfo = \"%s\"; }; };\n", conninfo);
 
-    configuration = files_path("%s/pgchime.conf", folder);
-    files_write(configuration, text);
-    free(conninfo);
+    configuration = commands_configure(cluster, "postgres", "postgres", folder, "");
     free(folder);
-    free(text);
 }
 
 /* Shops 1 to 300 and none, and hours of sales. Triggers are off while rows are changed behind the views' backs. */

@@ -4,14 +4,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "support/cluster.h"
 #include "support/daemon.h"
 #include "support/files.h"
-#include "support/keyed.h"
 #include "support/process.h"
+#include "support/psql.h"
 #include "support/runs.h"
+#include "support/session.h"
 #include "support/site.h"
 #include "support/suite.h"
 #include "support/wait.h"
@@ -154,19 +154,6 @@ static void expect_heard_once(void)
 
 /* --- writing -------------------------------------------------------------------------------------------------------- */
 
-static void set_path(void)
-{
-    if (access("/usr/lib/postgresql/15/bin/psql", X_OK) == 0) {
-        char *path = files_path("/usr/lib/postgresql/15/bin:%s", getenv("PATH"));
-        setenv("PATH", path, 1);
-        free(path);
-    }
-    setenv("PGHOST", cluster_directory(cluster), 1);
-    setenv("PGPORT", "5432", 1);
-    setenv("PGUSER", "postgres", 1);
-    setenv("PGDATABASE", "postgres", 1);
-}
-
 static char *log_path(void)
 {
     return files_path("%s/load.log", cluster_directory(cluster));
@@ -265,7 +252,8 @@ static void expect_views_equal_sources(void)
 
 START_TEST(every_event_of_a_load_is_heard_once_and_the_views_follow)
 {
-    set_path();
+    psql_use(cluster);
+    setenv("PGDATABASE", "postgres", 1);
     load_sample();
     serve("postgres");
     listen_to_all();

@@ -2,12 +2,12 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "support/cluster.h"
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/process.h"
+#include "support/psql.h"
 #include "support/runs.h"
 #include "support/suite.h"
 
@@ -29,12 +29,6 @@ static char *errors;
         ck_assert_msg(found == (status), "status %d instead of %d\n%.2000s\n%.4000s", found, status, output, errors); \
     } while (0)
 
-static const char *psql(void)
-{
-    static const char debians[] = "/usr/lib/postgresql/15/bin/psql";
-    return access(debians, X_OK) == 0 ? debians : "/usr/bin/psql";
-}
-
 /* As a DBA would. */
 static void run_sql_of_init(void)
 {
@@ -45,8 +39,9 @@ static void run_sql_of_init(void)
     setenv("PGHOST", cluster_directory(cluster), 1);
     setenv("PGPORT", "5432", 1);
     setenv("PGUSER", "postgres", 1);
-    process_must_run((const char *const[]){psql(), "-X", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-f", script, NULL},
-                     log);
+    process_must_run(
+        (const char *const[]){psql_program(), "-X", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-f", script, NULL},
+        log);
     free(script);
     free(log);
 }

@@ -68,13 +68,8 @@ static void set_up(void)
     cluster_create_database(cluster, "app");
     cluster_use(cluster, "app");
     char *folder = files_make_directory();
-    char *conninfo = cluster_conninfo(cluster, "app");
-    char *text = files_path("databases: { main: { conninfo = \"%s\"; }; };\n", conninfo);
-    configuration = files_path("%s/pgchime.conf", folder);
-    files_write(configuration, text);
+    configuration = commands_configure(cluster, "postgres", "app", folder, "");
     free(folder);
-    free(conninfo);
-    free(text);
     ASSERT_RUN(0, "migrate");
 }
 

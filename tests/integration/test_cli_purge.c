@@ -55,17 +55,6 @@ static void object_is(const char *object, const char *action, const char *statem
 
 /* --- a database with two plugins, the second of which reads the first one's view -------------------------------------- */
 
-static void write_configuration(void)
-{
-    char *conninfo = cluster_conninfo(cluster, "app");
-    char *text = files_path("databases: { main: { conninfo = \"%s user=pgchime\"; }; };\nplugin_dir = \"plugins\";\n",
-                            conninfo);
-    configuration = files_path("%s/pgchime.conf", folder);
-    files_write(configuration, text);
-    free(conninfo);
-    free(text);
-}
-
 /* What init prints is for psql; these are its grants. */
 static void make_role(void)
 {
@@ -85,7 +74,7 @@ static void set_up(void)
     folder = files_make_directory();
     plugins = files_path("%s/plugins", folder);
     files_make_folder(plugins);
-    write_configuration();
+    configuration = commands_configure(cluster, "pgchime", "app", folder, "plugin_dir = \"plugins\";\n");
     plugin_put(plugins, PLUGIN);
     plugin_put(plugins, "progress");
     ASSERT_RUN(0, "serve", "--once");

@@ -41,13 +41,6 @@ static void tear_down(void)
 #define ASSERT_RUN(status, ...) \
     commands_expect(status, site_config(site), (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
 
-static void use_hosts(const char *first, const char *second, const char *more)
-{
-    char *conninfo = files_path("host=%s,%s port=5432 user=postgres dbname=postgres%s", first, second, more);
-    site_use_conninfo(site, conninfo);
-    free(conninfo);
-}
-
 static void await_led(struct cluster *cluster, const char *epoch)
 {
     char *sql = files_path("SELECT alive AND epoch = %s FROM chime.leader_status", epoch);
@@ -62,6 +55,18 @@ static void await_more_runs(struct cluster *cluster)
     WAIT_SQL(cluster, sql, "t", 30);
     free(sql);
     free(rows);
+}
+
+/* A standby stands beside the primary, which is led and comes first in the list of hosts. */
+static void lead_a_pair(void)
+{
+    standby = standby_create(primary);
+    char *conninfo = files_path("host=%s,%s port=5432 user=postgres dbname=postgres", cluster_directory(primary),
+                                cluster_directory(standby));
+    site_use_conninfo(site, conninfo);
+    served = site_lead(site);
+    await_more_runs(primary);
+    free(conninfo);
 }
 
 /* Each slot has its one row of history or is live. */
@@ -115,9 +120,7 @@ END_TEST
 
 START_TEST(a_promoted_standby_is_led_and_the_old_primary_may_follow_it)
 {
-    use_hosts(cluster_directory(primary), cluster_directory((standby = standby_create(primary))), "");
-    served = site_lead(site);
-    await_more_runs(primary);
+    lead_a_pair();
     standby_catch_up(primary, standby);
     cluster_kill(primary);
     standby_promote(standby);
@@ -137,9 +140,7 @@ END_TEST
 
 START_TEST(a_failover_that_lost_the_last_claims_is_led_from_what_is_there)
 {
-    use_hosts(cluster_directory(primary), cluster_directory((standby = standby_create(primary))), "");
-    served = site_lead(site);
-    await_more_runs(primary);
+    lead_a_pair();
     cluster_execute(primary, "SELECT pg_terminate_backend(pid) FROM chime.leader");
     await_led(primary, "2");
     await_more_runs(primary);
@@ -164,9 +165,7 @@ END_TEST
 
 START_TEST(an_old_primary_that_comes_back_as_one_is_not_led)
 {
-    use_hosts(cluster_directory(primary), cluster_directory((standby = standby_create(primary))), "");
-    served = site_lead(site);
-    await_more_runs(primary);
+    lead_a_pair();
     standby_catch_up(primary, standby);
     cluster_stop(primary, CLUSTER_FAST);
     standby_promote(standby);

@@ -4,13 +4,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "support/cluster.h"
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/plugin_files.h"
 #include "support/process.h"
+#include "support/psql.h"
 #include "support/runs.h"
 #include "support/site.h"
 #include "support/suite.h"
@@ -26,25 +26,6 @@ static struct site *site;
 static struct daemon *served;
 static char *folder; /* the plugins; a test may change what is in it */
 
-static const char *psql(void)
-{
-    return access("/usr/lib/postgresql/15/bin/psql", X_OK) == 0 ? "/usr/lib/postgresql/15/bin/psql" : "/usr/bin/psql";
-}
-
-static void load_sample(void)
-{
-    char *conninfo = cluster_conninfo(cluster, "postgres");
-    char *log = files_path("%s/sample.log", cluster_directory(cluster));
-    static const char schema[] = PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql";
-    static const char data[] = PGCHIME_SOURCE_DIR "/sql/sample/1_data.sql";
-    const char *argv[] = {psql(), "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "scale=0.05", "-d", conninfo, "-f", schema,
-                          "-f",   data,    NULL};
-
-    process_must_run(argv, log);
-    free(log);
-    free(conninfo);
-}
-
 static void set_up(void)
 {
     cluster = cluster_create(NULL);
@@ -53,7 +34,7 @@ static void set_up(void)
     for (size_t i = 0; i < PLUGIN_COUNT; i++)
         plugin_put(folder, plugins[i]);
     site_use_plugins(site, folder);
-    load_sample();
+    psql_load_sample(cluster);
 }
 
 static void tear_down(void)

@@ -3,11 +3,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "support/cluster.h"
 #include "support/files.h"
 #include "support/process.h"
+#include "support/psql.h"
 #include "support/runs.h"
 #include "support/suite.h"
 #include "support/wait.h"
@@ -16,18 +16,6 @@
 #define AT "timestamptz '" AS_OF "'"
 
 static struct cluster *cluster;
-
-static void set_path(void)
-{
-    if (access("/usr/lib/postgresql/15/bin/psql", X_OK) == 0) {
-        char *path = files_path("/usr/lib/postgresql/15/bin:%s", getenv("PATH"));
-        setenv("PATH", path, 1);
-        free(path);
-    }
-    setenv("PGHOST", cluster_directory(cluster), 1);
-    setenv("PGPORT", "5432", 1);
-    setenv("PGUSER", "postgres", 1);
-}
 
 static void load(const char *database, const char *scale)
 {
@@ -43,7 +31,7 @@ static void load(const char *database, const char *scale)
 static void set_up(void)
 {
     cluster = cluster_create(NULL);
-    set_path();
+    psql_use(cluster);
 }
 
 static void tear_down(void)

@@ -4,13 +4,13 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "pgchime/plugin.h"
 #include "support/cluster.h"
 #include "support/files.h"
 #include "support/plugin_files.h"
 #include "support/process.h"
+#include "support/psql.h"
 #include "support/runs.h"
 #include "support/site.h"
 #include "support/suite.h"
@@ -37,30 +37,6 @@ static struct site *site;
 static struct daemon *served;
 static char *folder;
 
-static void load_sample(void)
-{
-    static const char debian[] = "/usr/lib/postgresql/15/bin/psql";
-    char *conninfo = cluster_conninfo(cluster, "postgres");
-    char *log = files_path("%s/sample.log", cluster_directory(cluster));
-    const char *argv[] = {access(debian, X_OK) == 0 ? debian : "/usr/bin/psql",
-                          "-XqAt",
-                          "-v",
-                          "ON_ERROR_STOP=1",
-                          "-v",
-                          "scale=0.05",
-                          "-d",
-                          conninfo,
-                          "-f",
-                          PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql",
-                          "-f",
-                          PGCHIME_SOURCE_DIR "/sql/sample/1_data.sql",
-                          NULL};
-
-    process_must_run(argv, log);
-    free(log);
-    free(conninfo);
-}
-
 static void ask_for_channels(void)
 {
     for (size_t i = 0; i < CHANNEL_COUNT; i++) {
@@ -79,7 +55,7 @@ static void set_up(void)
         plugin_put(folder, plugins[i]);
     site_use_plugins(site, folder);
     ask_for_channels();
-    load_sample();
+    psql_load_sample(cluster);
     served = site_lead(site);
     WAIT_SQL(cluster, "SELECT count(*) FILTER (WHERE state = 'installed') FROM chime.plugin", "11", INSTALL_SECONDS);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", INSTALL_SECONDS);

@@ -8,6 +8,7 @@
 #include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/session.h"
 #include "support/site.h"
 #include "support/suite.h"
 #include "support/wait.h"
@@ -41,23 +42,16 @@ static void tear_down(void)
 #define ASSERT_RUN(status, ...) \
     commands_expect(status, site_config(site), (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
 
-static void must(PGconn *session, const char *sql)
-{
-    PGresult *result = PQexec(session, sql);
-    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK, "%s: %s",
-                  sql, PQerrorMessage(session));
-    PQclear(result);
-}
-
 /* A session of the test's own holds the seat, and whoever held it has gone. */
 static PGconn *seize(const char *database)
 {
     PGconn *session = cluster_connect(cluster, database);
-    must(session, "BEGIN");
-    must(session, "SELECT pg_terminate_backend(pid) FROM chime.leader WHERE token IS NOT NULL FOR UPDATE");
-    must(session, "UPDATE chime.leader SET token = gen_random_uuid(), instance = 'nobody', pid = pg_backend_pid(),"
-                  " backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())");
-    must(session, "COMMIT");
+    session_execute(session, "BEGIN");
+    session_execute(session, "SELECT pg_terminate_backend(pid) FROM chime.leader WHERE token IS NOT NULL FOR UPDATE");
+    session_execute(session,
+                    "UPDATE chime.leader SET token = gen_random_uuid(), instance = 'nobody', pid = pg_backend_pid(),"
+                    " backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())");
+    session_execute(session, "COMMIT");
     return session;
 }
 
@@ -212,7 +206,7 @@ static void write_watch(PGconn *session, const char *shift)
     char *sql = files_path("UPDATE chime.watch SET state = 'watching', pid = pg_backend_pid(), backend_start ="
                            " (SELECT backend_start + interval '%s' FROM pg_stat_activity WHERE pid = pg_backend_pid())",
                            shift);
-    must(session, sql);
+    session_execute(session, sql);
     free(sql);
 }
 
@@ -222,10 +216,10 @@ START_TEST(the_session_by_which_an_earlier_leader_heard_is_ended_and_no_stranger
     site_end(first);
     daemon_destroy(first);
     PGconn *session = cluster_connect(cluster, "postgres");
-    must(session, "LISTEN news");
+    session_execute(session, "LISTEN news");
     write_watch(session, "1 us"); /* another session had that pid */
     first = site_lead(site);
-    must(session, "SELECT 1");
+    session_execute(session, "SELECT 1");
     site_end(first);
     daemon_destroy(first);
     write_watch(session, "0");

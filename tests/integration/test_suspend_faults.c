@@ -8,6 +8,7 @@
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/runs.h"
+#include "support/session.h"
 #include "support/site.h"
 #include "support/suite.h"
 #include "support/wait.h"
@@ -33,14 +34,6 @@ static void tear_down(void)
     daemon_destroy(served);
     site_destroy(site);
     cluster_destroy(cluster);
-}
-
-static void say(const char *sql)
-{
-    PGresult *result = PQexec(person, sql);
-    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK, "%s: %s",
-                  sql, PQerrorMessage(person));
-    PQclear(result);
 }
 
 static void runs_await_more(const char *job, int count)
@@ -79,14 +72,14 @@ START_TEST(a_transaction_that_stays_open_after_its_wish_holds_nobody_up)
     site_job(site, "b", EVERY_SECOND);
     served = site_lead(site);
     runs_await(cluster, "a", 1);
-    say("BEGIN; SELECT chime.suspend(" JOB("a") ", 'too noisy')");
+    session_execute(person, "BEGIN; SELECT chime.suspend(" JOB("a") ", 'too noisy')");
     runs_await_more("a", 3);
-    say("COMMIT");
+    session_execute(person, "COMMIT");
     WAIT_SQL(cluster, "SELECT suspend_reason FROM chime.job_status WHERE name = 'a'", "too noisy", 10);
-    say("BEGIN; SELECT chime.resume(" JOB("a") ")");
+    session_execute(person, "BEGIN; SELECT chime.resume(" JOB("a") ")");
     runs_await_more("b", 3);
     EXPECT_SQL(cluster, "SELECT suspended_by FROM chime.job_status WHERE name = 'a'", "postgres");
-    say("COMMIT");
+    session_execute(person, "COMMIT");
     runs_await_more("a", 1);
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "1");
 }
@@ -185,14 +178,14 @@ START_TEST(no_slot_gets_lost_where_one_schedule_ends_and_another_begins)
     site_job(site, "a", NEVER_DUE "command = \"SELECT 1\";");
     served = site_lead(site);
     site_job(site, "a", EVERY_SECOND);
-    say("BEGIN; SELECT FROM chime.leader FOR UPDATE");
+    session_execute(person, "BEGIN; SELECT FROM chime.leader FOR UPDATE");
     daemon_signal(served, SIGHUP);
     WAIT_SQL(cluster,
              "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%sync_jobs%'", "1",
              10);
     cluster_execute(cluster, "CREATE TABLE seen AS SELECT clock_timestamp() AS at");
     WAIT_SQL(cluster, "SELECT now() > at + interval '3 s' FROM seen", "t", 10);
-    say("COMMIT");
+    session_execute(person, "COMMIT");
     runs_await(cluster, "a", 2);
     EXPECT_SQL(cluster, "SELECT min(slot) <= max(at) + interval '1 s' FROM chime.runs, seen", "t");
 }

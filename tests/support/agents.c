@@ -1,15 +1,14 @@
 #include "support/agents.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "support/files.h"
 #include "support/plugin_files.h"
 #include "support/process.h"
+#include "support/psql.h"
 #include "support/wait.h"
 
 #define POPULATION_SECONDS 60
-#define PSQL "/usr/lib/postgresql/15/bin/psql"
 
 static const char *const plugins[] = {"agent_performance", "query_performance", "approval_queue"};
 #define PLUGIN_COUNT (sizeof plugins / sizeof plugins[0])
@@ -95,6 +94,6 @@ void agents_run_file(struct agents *agents, const char *plugin)
 
     run(agents, files_path("PGOPTIONS='-c search_path=analytics,public' %s -Xq -v ON_ERROR_STOP=1 -v channels=1 -d '%s'"
                            " -f %s/plugins/%s/%s.sql",
-                           access(PSQL, X_OK) == 0 ? PSQL : "psql", conninfo, PGCHIME_SOURCE_DIR, plugin, plugin));
+                           psql_program(), conninfo, PGCHIME_SOURCE_DIR, plugin, plugin));
     free(conninfo);
 }

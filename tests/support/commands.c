@@ -5,8 +5,21 @@
 #include <string.h>
 
 #include "support/daemon.h"
+#include "support/files.h"
 
 #define WORDS_MAX 18
+
+char *commands_configure(const struct cluster *cluster, const char *role, const char *database, const char *folder,
+                         const char *settings)
+{
+    char *conninfo = cluster_conninfo_as(cluster, role, database);
+    char *text = files_path("databases: { main: { conninfo = \"%s\"; }; };\n%s", conninfo, settings);
+    char *path = files_path("%s/pgchime.conf", folder);
+    files_write(path, text);
+    free(conninfo);
+    free(text);
+    return path;
+}
 
 int commands_run(const char *configuration, const char *const *words, char **output, char **errors)
 {

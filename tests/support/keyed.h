@@ -5,6 +5,7 @@
 
 #include "support/cluster.h"
 #include "support/runs.h"
+#include "support/session.h"
 
 struct cluster *keyed_create(void);
 struct cluster *keyed_create_with(const char *const *settings); /* as cluster_create's */
@@ -23,12 +24,5 @@ void keyed_tend(struct cluster *cluster);
         cluster_execute(cluster, sql);             \
         EXPECT_LOOK(cluster, view, expected);      \
     } while (0)
-
-/* Another session: a statement that must work, one that is only sent, one whose end is awaited and must be good. */
-void session_execute(PGconn *session, const char *sql);
-void session_send(PGconn *session, const char *sql);
-void session_await(PGconn *session);
-/* Until the session waits for a lock. */
-void session_await_blocked(struct cluster *cluster, PGconn *session);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/clock_words.h"
+#include "support/instants.h"
 #include "support/program.h"
 #include "support/suite.h"
 
@@ -38,13 +39,6 @@ static const struct zone *zone_named(const char *name)
     struct error err;
     ck_assert_msg(zones_find(zones, name, &zone, &err), "%s", err.message);
     return zone;
-}
-
-static instant at(const char *text)
-{
-    instant found;
-    ck_assert(instant_parse(text, &found, NULL));
-    return found;
 }
 
 /* --- slots of an expression ------------------------------------------------------------------------------------------- */

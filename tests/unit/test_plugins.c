@@ -1,10 +1,8 @@
-/* Vetting files, and describing plugins through real plugin hosts: this executable is its own host program. */
+/* Describing plugins through real plugin hosts. Which files are opened at all is in test_plugin_vetting.c. */
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -14,106 +12,14 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "plugin/plugins.h"
+#include "support/plugin_folder.h"
 
-#define FIXTURES PGCHIME_BUILD_DIR "/tests/fixtures/plugins"
 #define SHORT (300 * USEC_PER_MSEC)
-
-/* A folder of our own: build folders may be writable by a group. */
-static char folder[64];
-static struct report report;
-static const char *own_path;
-
-static char *path_of(const char *file)
-{
-    return xasprintf("%s/%s", folder, file);
-}
-
-static void write_file(const char *path, const char *bytes, size_t length, mode_t mode)
-{
-    int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    ck_assert_msg(descriptor >= 0, "%s: %s", path, strerror(errno));
-    ck_assert_int_eq(write(descriptor, bytes, length), (ssize_t)length);
-    ck_assert_int_eq(fchmod(descriptor, mode), 0);
-    close(descriptor);
-}
-
-static void put(const char *file, const char *bytes)
-{
-    char *path = path_of(file);
-    write_file(path, bytes, strlen(bytes), 0644);
-    free(path);
-}
-
-static void copy_fixture(const char *name, const char *file)
-{
-    char *from = xasprintf("%s/%s.so", FIXTURES, name);
-    char *to = path_of(file);
-    FILE *fixture = fopen(from, "rbe");
-    ck_assert_msg(fixture != NULL, "%s: %s", from, strerror(errno));
-    size_t size = (size_t)1 << 22;
-    char *bytes = xmalloc(size);
-    size_t length = fread(bytes, 1, size, fixture);
-    ck_assert(length > 0 && length < size);
-    fclose(fixture);
-    write_file(to, bytes, length, 0644);
-    free(bytes);
-    free(from);
-    free(to);
-}
-
-static void use(const char *name)
-{
-    char *file = xasprintf("%s.so", name);
-    copy_fixture(name, file);
-    free(file);
-}
-
-static void setup(void)
-{
-    snprintf(folder, sizeof(folder), "/tmp/pgchime-plugins-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    report_init(&report);
-}
-
-static void empty_folder(void)
-{
-    DIR *entries = opendir(folder);
-    ck_assert_ptr_nonnull(entries);
-    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
-        char *path = path_of(entry->d_name);
-        if (entry->d_name[0] != '.' || strlen(entry->d_name) > 2) {
-            ck_assert_msg(unlink(path) == 0 || rmdir(path) == 0, "%s: %s", path, strerror(errno));
-        }
-        free(path);
-    }
-    closedir(entries);
-}
-
-static void teardown(void)
-{
-    report_finish(&report);
-    ck_assert_int_eq(chmod(folder, 0700), 0);
-    empty_folder();
-    ck_assert_int_eq(rmdir(folder), 0);
-}
-
-/* Not /proc/self/exe itself: under valgrind the kernel runs valgrind by that name, but realpath tells the truth. */
-static struct plugin_set *describe_within(duration deadline)
-{
-    struct plugin_options options = {.host_program = own_path, .deadline = deadline};
-    return plugins_describe(folder, &options, &report);
-}
-
-static struct plugin_set *describe(void)
-{
-    return describe_within(0);
-}
 
 static void assert_no_findings(void)
 {
-    ck_assert_msg(report.count == 0, "%s: %s", report.count > 0 ? report.findings[0].file : "",
-                  report.count > 0 ? report.findings[0].message : "");
+    ck_assert_msg(plugin_report.count == 0, "%s: %s", plugin_report.count > 0 ? plugin_report.findings[0].file : "",
+                  plugin_report.count > 0 ? plugin_report.findings[0].message : "");
 }
 
 static void assert_accepts(const char *name)
@@ -129,13 +35,13 @@ static void assert_accepts(const char *name)
 static void assert_finding(const char *file, const char *reason)
 {
     char *path = path_of(file);
-    ck_assert_uint_eq(report.count, 1);
-    ck_assert_str_eq(report.findings[0].file, path);
-    ck_assert_msg(strstr(report.findings[0].message, reason) != NULL, "\"%s\" does not say: %s",
-                  report.findings[0].message, reason);
-    ck_assert_msg(report.findings[0].hint != NULL, "no way out of: %s", report.findings[0].message);
-    for (const char *byte = report.findings[0].message; *byte != '\0'; byte++) {
-        ck_assert_msg((unsigned char)*byte >= 0x20, "control character in: %s", report.findings[0].message);
+    ck_assert_uint_eq(plugin_report.count, 1);
+    ck_assert_str_eq(plugin_report.findings[0].file, path);
+    ck_assert_msg(strstr(plugin_report.findings[0].message, reason) != NULL, "\"%s\" does not say: %s",
+                  plugin_report.findings[0].message, reason);
+    ck_assert_msg(plugin_report.findings[0].hint != NULL, "no way out of: %s", plugin_report.findings[0].message);
+    for (const char *byte = plugin_report.findings[0].message; *byte != '\0'; byte++) {
+        ck_assert_msg((unsigned char)*byte >= 0x20, "control character in: %s", plugin_report.findings[0].message);
     }
     free(path);
 }
@@ -165,195 +71,6 @@ static void assert_no_children(void)
     ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
     ck_assert_int_eq(errno, ECHILD);
 }
-
-/* --- vetting --- */
-
-static void assert_opens(const char *in, const char *file)
-{
-    struct error err = {.kind = ERROR_NONE};
-    int descriptor = plugin_open(in, file, &err);
-    ck_assert_msg(descriptor >= 0, "%s", err.message);
-    ck_assert_int_ne(fcntl(descriptor, F_GETFD) & FD_CLOEXEC, 0);
-    close(descriptor);
-}
-
-static void assert_not_opened(const char *in, const char *file, const char *reason)
-{
-    struct error err = {.kind = ERROR_NONE};
-    ck_assert_int_eq(plugin_open(in, file, &err), -1);
-    ck_assert_msg(strstr(err.message, reason) != NULL, "\"%s\" does not say: %s", err.message, reason);
-    ck_assert_msg(err.hint[0] != '\0', "no way out of: %s", err.message);
-}
-
-START_TEST(a_safe_file_is_opened)
-{
-    put("a.so", "bytes");
-    assert_opens(folder, "a.so");
-}
-END_TEST
-
-START_TEST(names_that_are_no_plugin_files_are_refused)
-{
-    assert_not_opened(folder, "../a.so", "not the name of a plugin file");
-    assert_not_opened(folder, "/a.so", "not the name of a plugin file");
-    assert_not_opened(folder, ".so", "not the name of a plugin file");
-    assert_not_opened(folder, "a b.so", "not the name of a plugin file");
-    assert_not_opened(folder, "a.so.1", "not the name of a plugin file");
-    assert_not_opened(folder, "", "not the name of a plugin file");
-}
-END_TEST
-
-START_TEST(what_is_no_regular_file_is_refused)
-{
-    char *link = path_of("link.so");
-    char *pipe = path_of("pipe.so");
-    char *below = path_of("below.so");
-    put("a.so", "bytes");
-    ck_assert_int_eq(symlink("a.so", link), 0);
-    ck_assert_int_eq(mkfifo(pipe, 0600), 0);
-    ck_assert_int_eq(mkdir(below, 0700), 0);
-    assert_not_opened(folder, "link.so", "cannot open link.so");
-    assert_not_opened(folder, "pipe.so", "is not a regular file");
-    assert_not_opened(folder, "below.so", "is not a regular file");
-    assert_not_opened(folder, "none.so", "No such file");
-    free(link);
-    free(pipe);
-    free(below);
-}
-END_TEST
-
-START_TEST(files_that_others_may_write_are_refused)
-{
-    char *path = path_of("a.so");
-    put("a.so", "bytes");
-    ck_assert_int_eq(chmod(path, 0664), 0);
-    assert_not_opened(folder, "a.so", "writable by group or others (mode 0664)");
-    ck_assert_int_eq(chmod(path, 0646), 0);
-    assert_not_opened(folder, "a.so", "writable by group or others (mode 0646)");
-    ck_assert_int_eq(chmod(path, 0755), 0);
-    assert_opens(folder, "a.so");
-    free(path);
-}
-END_TEST
-
-START_TEST(file_to_be_mended_is_named_with_its_whole_path)
-{
-    struct error err = {.kind = ERROR_NONE};
-    char *path = path_of("a.so");
-    char *hint = xasprintf("chmod go-w %s", path);
-    put("a.so", "bytes");
-    ck_assert_int_eq(chmod(path, 0666), 0);
-    ck_assert_int_eq(plugin_open(folder, "a.so", &err), -1);
-    ck_assert_str_eq(err.message, "the file a.so is writable by group or others (mode 0666)");
-    ck_assert_str_eq(err.hint, hint);
-    struct plugin_set *set = describe();
-    ck_assert_uint_eq(report.count, 1);
-    ck_assert_str_eq(report.findings[0].file, path);
-    ck_assert_str_eq(report.findings[0].hint, hint);
-    plugin_set_destroy(set);
-    free(path);
-    free(hint);
-}
-END_TEST
-
-START_TEST(folders_that_others_may_write_are_refused)
-{
-    put("a.so", "bytes");
-    ck_assert_int_eq(chmod(folder, 0770), 0);
-    assert_not_opened(folder, "a.so", "writable by group or others (mode 0770)");
-    ck_assert_int_eq(chmod(folder, 01777), 0);
-    assert_not_opened(folder, "a.so", "writable by group or others (mode 1777)");
-    assert_not_opened("/tmp", "a.so", "the folder /tmp is writable");
-}
-END_TEST
-
-START_TEST(folders_above_are_vetted_as_well)
-{
-    char *below = path_of("below");
-    char *file = path_of("below/a.so");
-    ck_assert_int_eq(mkdir(below, 0700), 0);
-    write_file(file, "bytes", 5, 0644);
-    assert_opens(below, "a.so");
-    ck_assert_int_eq(chmod(folder, 0777), 0);
-    assert_not_opened(below, "a.so", "writable by group or others (mode 0777)");
-    ck_assert_int_eq(unlink(file), 0);
-    free(below);
-    free(file);
-}
-END_TEST
-
-START_TEST(a_folder_is_vetted_where_it_really_is)
-{
-    char *link = path_of("link");
-    char *real = path_of("real");
-    char *file = path_of("real/a.so");
-    ck_assert_int_eq(mkdir(real, 0700), 0);
-    ck_assert_int_eq(symlink("real", link), 0);
-    write_file(file, "bytes", 5, 0644);
-    assert_opens(link, "a.so");
-    ck_assert_int_eq(chmod(real, 0777), 0);
-    assert_not_opened(link, "a.so", "real is writable");
-    ck_assert_int_eq(unlink(file), 0);
-    free(link);
-    free(real);
-    free(file);
-}
-END_TEST
-
-START_TEST(what_belongs_to_somebody_else_is_refused)
-{
-    if (geteuid() != 0) {
-        return; /* only root can give a file away */
-    }
-    char *path = path_of("a.so");
-    put("a.so", "bytes");
-    ck_assert_int_eq(chown(path, 4242, (gid_t)-1), 0);
-    assert_not_opened(folder, "a.so", "belongs to user 4242");
-    ck_assert_int_eq(chown(path, 0, (gid_t)-1), 0);
-    ck_assert_int_eq(chown(folder, 4242, (gid_t)-1), 0);
-    assert_not_opened(folder, "a.so", "belongs to user 4242");
-    ck_assert_int_eq(chown(folder, 0, (gid_t)-1), 0);
-    free(path);
-}
-END_TEST
-
-START_TEST(a_missing_folder_is_one_finding)
-{
-    struct plugin_options options = {.deadline = 0};
-    struct plugin_set *set = plugins_describe("/nonexistent/plugins", &options, &report);
-    ck_assert_uint_eq(set->count, 0);
-    ck_assert_uint_eq(report.count, 1);
-    ck_assert_str_eq(report.findings[0].file, "/nonexistent/plugins");
-    ck_assert_ptr_nonnull(strstr(report.findings[0].message, "No such file"));
-    plugin_set_destroy(set);
-}
-END_TEST
-
-START_TEST(folder_that_is_named_in_a_file_is_reported_there)
-{
-    struct plugin_options options = {.file = "/etc/p.conf", .line = 7};
-    struct plugin_set *set = plugins_describe("/nonexistent/plugins", &options, &report);
-    ck_assert_uint_eq(report.count, 1);
-    ck_assert_str_eq(report.findings[0].file, "/etc/p.conf");
-    ck_assert_int_eq(report.findings[0].line, 7);
-    ck_assert_str_eq(report.findings[0].message,
-                     "plugin_dir: cannot open /nonexistent/plugins: No such file or directory");
-    ck_assert_str_eq(report.findings[0].hint, "create the folder, or name another one in plugin_dir");
-    plugin_set_destroy(set);
-}
-END_TEST
-
-START_TEST(an_unsafe_folder_is_one_finding)
-{
-    use("good_minimal");
-    ck_assert_int_eq(chmod(folder, 0777), 0);
-    struct plugin_set *set = describe();
-    ck_assert_uint_eq(set->count, 0);
-    ck_assert_uint_eq(report.count, 1);
-    ck_assert_str_eq(report.findings[0].file, folder);
-    plugin_set_destroy(set);
-}
-END_TEST
 
 /* --- sound plugins --- */
 
@@ -458,9 +175,9 @@ END_TEST
 
 START_TEST(files_of_other_kinds_are_left_alone)
 {
-    put("README", "text");
-    put("good_minimal.so.old", "text");
-    put(".hidden.so", "text");
+    put_file("README", "text");
+    put_file("good_minimal.so.old", "text");
+    put_file(".hidden.so", "text");
     assert_accepts("good_minimal");
 }
 END_TEST
@@ -485,17 +202,17 @@ END_TEST
 
 START_TEST(a_file_that_is_no_shared_object_is_refused)
 {
-    put("not_an_elf.so", "this is a text");
+    put_file("not_an_elf.so", "this is a text");
     struct plugin_set *set = describe();
     assert_finding("not_an_elf.so", "cannot be loaded: ");
-    ck_assert_ptr_null(strstr(report.findings[0].message, "/proc/"));
+    ck_assert_ptr_null(strstr(plugin_report.findings[0].message, "/proc/"));
     plugin_set_destroy(set);
 }
 END_TEST
 
 START_TEST(an_empty_file_is_refused)
 {
-    put("empty.so", "");
+    put_file("empty.so", "");
     plugin_set_destroy(describe());
     assert_finding("empty.so", "cannot be loaded: ");
 }
@@ -523,11 +240,11 @@ START_TEST(two_files_of_one_name_are_both_refused)
     use("duplicate_b");
     struct plugin_set *set = describe();
     ck_assert_uint_eq(set->count, 0);
-    ck_assert_uint_eq(report.count, 2);
-    ck_assert_ptr_nonnull(strstr(report.findings[0].file, "duplicate_a.so"));
-    ck_assert_ptr_nonnull(strstr(report.findings[0].message, "name is \"duplicate\""));
-    ck_assert_ptr_nonnull(strstr(report.findings[1].file, "duplicate_b.so"));
-    ck_assert_ptr_nonnull(strstr(report.findings[1].message, "name is \"duplicate\""));
+    ck_assert_uint_eq(plugin_report.count, 2);
+    ck_assert_ptr_nonnull(strstr(plugin_report.findings[0].file, "duplicate_a.so"));
+    ck_assert_ptr_nonnull(strstr(plugin_report.findings[0].message, "name is \"duplicate\""));
+    ck_assert_ptr_nonnull(strstr(plugin_report.findings[1].file, "duplicate_b.so"));
+    ck_assert_ptr_nonnull(strstr(plugin_report.findings[1].message, "name is \"duplicate\""));
     plugin_set_destroy(set);
 }
 END_TEST
@@ -607,7 +324,7 @@ START_TEST(deadlines_run_side_by_side)
     instant start = clock_boot();
     plugin_set_destroy(describe_within(USEC_PER_SEC));
     ck_assert_int_lt(clock_boot() - start, 3 * USEC_PER_SEC);
-    ck_assert_uint_eq(report.count, 4);
+    ck_assert_uint_eq(plugin_report.count, 4);
 }
 END_TEST
 
@@ -615,7 +332,7 @@ START_TEST(a_host_program_that_is_missing_is_named)
 {
     use("good_minimal");
     struct plugin_options options = {.host_program = "/nonexistent/pgchime"};
-    plugin_set_destroy(plugins_describe(folder, &options, &report));
+    plugin_set_destroy(plugins_describe(plugin_folder, &options, &plugin_report));
     assert_finding("good_minimal.so", "cannot run the plugin host /nonexistent/pgchime: No such file");
 }
 END_TEST
@@ -624,7 +341,7 @@ START_TEST(a_host_program_that_is_no_pgchime_costs_one_finding)
 {
     use("good_minimal");
     struct plugin_options options = {.host_program = "/bin/sh"};
-    plugin_set_destroy(plugins_describe(folder, &options, &report));
+    plugin_set_destroy(plugins_describe(plugin_folder, &options, &plugin_report));
     assert_finding("good_minimal.so", "without an answer; it said: ");
 }
 END_TEST
@@ -642,8 +359,9 @@ START_TEST(running_out_of_descriptors_costs_findings_only)
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
     plugin_set_destroy(describe());
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
-    ck_assert_uint_eq(report.count, 1);
-    ck_assert_ptr_nonnull(strstr(report.findings[0].message, "cannot open a pipe to the plugin host: Too many open"));
+    ck_assert_uint_eq(plugin_report.count, 1);
+    ck_assert_ptr_nonnull(
+        strstr(plugin_report.findings[0].message, "cannot open a pipe to the plugin host: Too many open"));
     int after = dup(STDIN_FILENO);
     ck_assert_int_eq(after, next); /* nothing was left open */
     close(after);
@@ -662,29 +380,10 @@ START_TEST(a_host_that_somebody_else_reaped_is_not_believed)
 }
 END_TEST
 
-static TCase *vetting_case(void)
-{
-    TCase *tests = tcase_create("vetting");
-    tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_test(tests, a_safe_file_is_opened);
-    tcase_add_test(tests, names_that_are_no_plugin_files_are_refused);
-    tcase_add_test(tests, what_is_no_regular_file_is_refused);
-    tcase_add_test(tests, files_that_others_may_write_are_refused);
-    tcase_add_test(tests, file_to_be_mended_is_named_with_its_whole_path);
-    tcase_add_test(tests, folders_that_others_may_write_are_refused);
-    tcase_add_test(tests, folders_above_are_vetted_as_well);
-    tcase_add_test(tests, a_folder_is_vetted_where_it_really_is);
-    tcase_add_test(tests, what_belongs_to_somebody_else_is_refused);
-    tcase_add_test(tests, a_missing_folder_is_one_finding);
-    tcase_add_test(tests, folder_that_is_named_in_a_file_is_reported_there);
-    tcase_add_test(tests, an_unsafe_folder_is_one_finding);
-    return tests;
-}
-
 static TCase *sound_case(void)
 {
     TCase *tests = tcase_create("sound");
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, folder_set_up, folder_tear_down);
     tcase_set_timeout(tests, 30);
     tcase_add_test(tests, an_empty_folder_has_no_plugins);
     tcase_add_test(tests, the_smallest_plugin_is_described);
@@ -702,7 +401,7 @@ static TCase *sound_case(void)
 static TCase *broken_case(void)
 {
     TCase *tests = tcase_create("broken");
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, folder_set_up, folder_tear_down);
     tcase_set_timeout(tests, 30);
     tcase_add_test(tests, a_file_that_is_no_shared_object_is_refused);
     tcase_add_test(tests, an_empty_file_is_refused);
@@ -722,21 +421,15 @@ static TCase *broken_case(void)
     return tests;
 }
 
-int main(int count, char **arguments)
+static Suite *make_suite(void)
 {
-    if (count == 4 && strcmp(arguments[1], PLUGIN_HOST_COMMAND) == 0) {
-        return plugin_host_main(atoi(arguments[2]), PLUGIN_HOST_OUT, arguments[3]);
-    }
-    char *own = realpath("/proc/self/exe", NULL);
-    own_path = own;
     Suite *suite = suite_create("plugins");
-    suite_add_tcase(suite, vetting_case());
     suite_add_tcase(suite, sound_case());
     suite_add_tcase(suite, broken_case());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    free(own);
-    return failures != 0;
+    return suite;
+}
+
+int main(int count, char **arguments)
+{
+    return plugin_folder_main(count, arguments, make_suite);
 }

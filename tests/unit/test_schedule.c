@@ -5,31 +5,9 @@
 
 #include "base/text.h"
 #include "calendar/schedule.h"
+#include "support/instants.h"
+#include "support/schedules.h"
 #include "support/suite.h"
-
-static struct schedule parsed(const char *text)
-{
-    struct schedule schedule = {.form = SCHEDULE_NONE};
-    struct error err = {0};
-    ck_assert_msg(schedule_parse(text, &schedule, &err), "%s: %s", text, err.message);
-    return schedule;
-}
-
-static instant at(const char *text)
-{
-    instant result = INSTANT_NONE;
-    struct error err = {0};
-    ck_assert_msg(instant_parse(text, &result, &err), "%s", err.message);
-    return result;
-}
-
-static void check_next(const char *schedule_text, const char *after, const char *expected)
-{
-    struct schedule schedule = parsed(schedule_text);
-    char text[INSTANT_TEXT_SIZE];
-    instant_format(schedule_next(&schedule, at(after)), text);
-    ck_assert_msg(strcmp(text, expected) == 0, "%s after %s is %s, not %s", schedule_text, after, text, expected);
-}
 
 /* The minutes (or hours, ...) that a field's bits name, as "1,2,3". */
 static void check_bits(uint64_t bits, const char *text, const char *expected)

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "calendar/schedule.h"
+#include "support/instants.h"
 #include "support/suite.h"
 
 #define MOST_SLOTS 10
@@ -27,14 +28,6 @@ static const struct zone *found_zone(const char *name)
     struct error err = {0};
     ck_assert_msg(zones_find(zones, name, &zone, &err), "%s", err.message);
     return zone;
-}
-
-static instant at(const char *text)
-{
-    instant result = INSTANT_NONE;
-    struct error err = {0};
-    ck_assert_msg(instant_parse(text, &result, &err), "%s", err.message);
-    return result;
 }
 
 static struct schedule scheduled(const char *text, const struct zone *zone, enum dst_gap gap, enum dst_overlap overlap)

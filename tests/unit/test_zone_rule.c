@@ -4,23 +4,11 @@
 #include <string.h>
 
 #include "calendar/zone.h"
+#include "support/instants.h"
 #include "support/suite.h"
 #include "support/tzif.h"
 
 #define HOUR 3600
-
-static instant at(const char *text)
-{
-    instant result = 0;
-    ck_assert(instant_parse(text, &result, NULL));
-    return result;
-}
-
-#define ck_assert_instant(actual, text)                        \
-    do {                                                       \
-        char shown[INSTANT_TEXT_SIZE];                         \
-        ck_assert_str_eq(instant_format(actual, shown), text); \
-    } while (0)
 
 START_TEST(rules_that_are_none_are_refused)
 {

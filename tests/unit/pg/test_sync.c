@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "ledger/sync.h"
+#include "support/instants.h"
 #include "support/libpq_script.h"
 #include "support/suite.h"
 
@@ -68,13 +69,6 @@ static void tear_down(void)
     loop_destroy(loop);
     free(synced);
     script_finish();
-}
-
-static instant at(const char *text)
-{
-    instant moment;
-    ck_assert(instant_parse(text, &moment, NULL));
-    return moment;
 }
 
 static struct job job_named(const char *name, const char *command)

@@ -1,0 +1,201 @@
+/* What the ledger's calls for runs send, word by word, and how their answers are read. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/pg/ledger_calls.h"
+#include "support/suite.h"
+
+/* --- runs ------------------------------------------------------------------------------------------------------------- */
+
+static struct ledger_claim claim_of(bool again)
+{
+    return (struct ledger_claim){.due = {.scheduled = scheduled,
+                                         .kind = again ? RUN_MANUAL : RUN_SCHEDULE,
+                                         .slot = at(SLOT),
+                                         .cursor = at(SLOT_BEFORE),
+                                         .attempt = again ? 2 : 1,
+                                         .again = again},
+                                 .session = {.pid = 1001, .backend_start = "2026-03-27T00:00:00.5Z"}};
+}
+
+static void granted(const struct pg_reply *reply)
+{
+    int64_t *ids;
+    ck_assert_uint_eq(ledger_read_granted(reply, 2, &ids), 4);
+    static const int64_t sorted[] = {-1, 7, 42, 9000000000};
+    ck_assert_int_eq(memcmp(ids, sorted, sizeof sorted), 0);
+    ck_assert(ledger_granted(ids, 4, 42));
+    ck_assert(!ledger_granted(ids, 4, 55));
+    ck_assert_str_eq(ledger_read_suspended(reply, 55), "suspended by ann");
+    ck_assert_ptr_null(ledger_read_suspended(reply, 42));
+    free(ids);
+}
+
+START_TEST(claims_and_further_attempts_are_told_apart_in_one_request)
+{
+    know_a_job();
+    const struct ledger_claim claims[] = {claim_of(false), claim_of(true), claim_of(false)};
+    ledger_claim(&ledger, claims, 3, on_reply, &calls);
+    expect_sent(
+        server,
+        "PREPARE chime_claim: SELECT job_id, suspended, reason FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
+        "EXECUTE chime_claim(" TOKEN ", {42,42}, {3,3}, {\"schedule\",\"schedule\"}, {" SLOT "," SLOT "}, "
+        "{" SLOT_BEFORE "," SLOT_BEFORE "}, {1001,1001}, "
+        "{\"2026-03-27T00:00:00.5Z\",\"2026-03-27T00:00:00.5Z\"})",
+        "PREPARE chime_reclaim: SELECT job_id, NULL, NULL FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
+        "EXECUTE chime_reclaim(" TOKEN ", {42}, {\"manual\"}, {" SLOT "}, {1001}, "
+        "{\"2026-03-27T00:00:00.5Z\"})",
+        "SYNC");
+    answer_rows(server, 3, "42", NULL, NULL, "9000000000", NULL, NULL, NULL, "55", "suspended by ann");
+    answer_rows(server, 3, "7", NULL, NULL, "-1", NULL, NULL);
+    read_with(granted);
+}
+END_TEST
+
+START_TEST(a_request_holds_only_the_kinds_there_are)
+{
+    know_a_job();
+    const struct ledger_claim again = claim_of(true);
+    ledger_claim(&ledger, &again, 1, on_reply, &calls);
+    expect_sent(server, "PREPARE chime_reclaim: ...", "EXECUTE chime_reclaim(...", "SYNC");
+    expect_nothing_sent(server);
+}
+END_TEST
+
+static void nothing_granted(const struct pg_reply *reply)
+{
+    int64_t *ids;
+    ck_assert_uint_eq(ledger_read_granted(reply, 1, &ids), 0);
+    free(ids);
+    ck_assert_str_eq(pg_reply_sqlstate(reply), LEDGER_NOT_LEADER);
+}
+
+START_TEST(a_leader_that_is_none_any_more_is_granted_nothing)
+{
+    know_a_job();
+    const struct ledger_claim claim = claim_of(false);
+    ledger_claim(&ledger, &claim, 1, on_reply, &calls);
+    answer_error(server, "CH001", "not the leader");
+    read_with(nothing_granted);
+}
+END_TEST
+
+START_TEST(ends_and_attempts_to_come_go_to_functions_of_their_own)
+{
+    struct ledger_finish finishes[] = {
+        {.job_id = 1,
+         .kind = RUN_SCHEDULE,
+         .slot = at(SLOT),
+         .outcome =
+             {.state = RUN_SUCCEEDED, .started = at(SLOT), .finished = at(SLOT), .rows = 5, .message = "UPDATE 5"},
+         .retry_at = INSTANT_NONE},
+        {.job_id = 2,
+         .kind = RUN_MANUAL,
+         .slot = at(SLOT),
+         .outcome = {.state = RUN_FAILED,
+                     .started = INSTANT_NONE,
+                     .finished = at(SLOT),
+                     .rows = -1,
+                     .sqlstate = "22012",
+                     .message = "say \"no\"",
+                     .reason = "because"},
+         .retry_at = INSTANT_NONE,
+         .log_runs = LOG_RUNS_ERRORS},
+        {.job_id = 3,
+         .kind = RUN_SCHEDULE,
+         .slot = at(SLOT),
+         .outcome = {.state = RUN_FAILED, .started = at(SLOT), .finished = at(SLOT), .rows = -1, .sqlstate = "40001"},
+         .retry_at = at("2026-03-27T01:31:00Z"),
+         .log_runs = LOG_RUNS_OFF}};
+    ledger_finish(&ledger, finishes, 3, on_reply, &calls);
+    expect_sent(server,
+                "PREPARE chime_finish: SELECT job_id FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
+                "$12)",
+                "EXECUTE chime_finish(" TOKEN ", {1,2}, {\"schedule\",\"manual\"}, {" SLOT "," SLOT "}, "
+                "{\"succeeded\",\"failed\"}, {" SLOT ",NULL}, {" SLOT "," SLOT "}, {5,NULL}, {NULL,\"22012\"}, "
+                "{\"UPDATE 5\",\"say \\\"no\\\"\"}, {NULL,\"because\"}, {\"all\",\"errors\"})",
+                "PREPARE chime_retry: SELECT job_id FROM chime.retry($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                "EXECUTE chime_retry(" TOKEN ", {3}, {\"schedule\"}, {" SLOT "}, {\"failed\"}, {" SLOT "}, {" SLOT "}, "
+                "{\"40001\"}, {NULL}, {2026-03-27T01:31:00Z}, {\"off\"})",
+                "SYNC");
+}
+END_TEST
+
+START_TEST(missed_slots_go_as_ranges_and_skipped_ones_one_by_one)
+{
+    know_a_job();
+    struct passed passed[] = {{.scheduled = scheduled,
+                               .cursor = at(SLOT_BEFORE),
+                               .first = at(SLOT),
+                               .last = at("2026-03-27T04:00:00Z"),
+                               .count = 6,
+                               .missed = true,
+                               .reason = "nothing led"},
+                              {.scheduled = scheduled,
+                               .cursor = at(SLOT_BEFORE),
+                               .first = at(SLOT),
+                               .last = at("2026-03-27T02:00:00Z"),
+                               .at = at(SLOT),
+                               .outcome = true,
+                               .schedule = scheduled_job(scheduled)->schedule,
+                               .reason = "still running"},
+                              {.scheduled = scheduled,
+                               .kind = RUN_DEPENDENCY,
+                               .cursor = at(SLOT_BEFORE),
+                               .first = at(SLOT),
+                               .last = at(SLOT),
+                               .at = at(SLOT),
+                               .outcome = true,
+                               .reason = "upstream a failed"}};
+    ledger_pass(&ledger, passed, 3, on_reply, &calls);
+    expect_sent(server, "PREPARE chime_miss: SELECT job_id FROM chime.miss($1, $2, $3, $4, $5, $6, $7)",
+                "EXECUTE chime_miss(" TOKEN ", {42}, {" SLOT_BEFORE "}, {" SLOT "}, {2026-03-27T04:00:00Z}, {6}, "
+                "{\"nothing led\"})",
+                "PREPARE chime_skip: SELECT job_id FROM chime.skip($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                "EXECUTE chime_skip(" TOKEN ", {42,42,42}, {\"schedule\",\"schedule\",\"dependency\"}, "
+                "{" SLOT_BEFORE "," SLOT_BEFORE "," SLOT_BEFORE "}, {" SLOT ",2026-03-27T02:00:00Z," SLOT "}, "
+                "{" SLOT "," SLOT "," SLOT "}, {\"still running\",\"still running\",\"upstream a failed\"}, {t,t,t}, "
+                "{\"all\",\"all\",\"all\"})",
+                "SYNC");
+}
+END_TEST
+
+START_TEST(runs_that_were_not_started_are_let_go_of)
+{
+    const struct ledger_request runs[] = {{.job_id = 42, .kind = RUN_SCHEDULE, .slot = at(SLOT)},
+                                          {.job_id = 43, .kind = RUN_MANUAL, .slot = at(SLOT_BEFORE)}};
+    ledger_release(&ledger, runs, 2, on_reply, &calls);
+    expect_sent(server,
+                "QUERY SELECT chime.release($1, $2, $3, $4)(" TOKEN ", {42,43}, {\"schedule\",\"manual\"}, {" SLOT
+                "," SLOT_BEFORE "})",
+                "SYNC");
+}
+END_TEST
+
+START_TEST(cancelling_names_the_session_and_how)
+{
+    const struct pg_identity session = {.pid = 1001, .backend_start = "2026-03-27T00:00:00.5Z"};
+    ledger_cancel(&ledger, &session, false, on_reply, &calls);
+    ledger_cancel(&ledger, &session, true, on_reply, &calls);
+    expect_sent(server, "PREPARE chime_cancel: SELECT chime.cancel_backend($1, $2, $3)",
+                "EXECUTE chime_cancel(1001, 2026-03-27T00:00:00.5Z, f)", "SYNC",
+                "EXECUTE chime_cancel(1001, 2026-03-27T00:00:00.5Z, t)", "SYNC");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ledger_runs");
+    TCase *tests = tcase_create("ledger_runs");
+    tcase_add_checked_fixture(tests, ledger_set_up, ledger_tear_down);
+    tcase_add_test(tests, claims_and_further_attempts_are_told_apart_in_one_request);
+    tcase_add_test(tests, a_request_holds_only_the_kinds_there_are);
+    tcase_add_test(tests, a_leader_that_is_none_any_more_is_granted_nothing);
+    tcase_add_test(tests, ends_and_attempts_to_come_go_to_functions_of_their_own);
+    tcase_add_test(tests, missed_slots_go_as_ranges_and_skipped_ones_one_by_one);
+    tcase_add_test(tests, runs_that_were_not_started_are_let_go_of);
+    tcase_add_test(tests, cancelling_names_the_session_and_how);
+    suite_add_tcase(suite, tests);
+    return suite_run(suite);
+}
