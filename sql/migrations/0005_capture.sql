@@ -1,8 +1,9 @@
 -- Capture: which keys of a source changed, noted by the statement that changed them.
 --
 -- Each source of a keyed view has a log, chime.change_N: one row (a mark) for each different key that a statement changed, and
--- a mark `whole` for a TRUNCATE. Statement triggers with transition tables append to it; readers delete nothing. A view
--- keeps the snapshot that it last consumed, and takes the marks that were not visible in that one.
+-- a mark `whole` for a TRUNCATE (true) or a row that could not be read (false). Triggers append to it, those of statements from
+-- their transition tables, those of each row of an UPDATE, where that costs less, a mark for each; readers delete nothing. A view keeps
+-- the snapshot that it last consumed, and takes the marks that were not visible in that one.
 --
 -- A log is an inheritance parent without rows; writers append to its newest part, chime.change_N_P. A part goes, whole, once
 -- every view has passed it. A part that grew past chime.part_limit() takes no more marks: until it is gone, every refresh of a
@@ -163,10 +164,24 @@ BEGIN ATOMIC
                           ('truncate', '')) AS e;
 END;
 
--- Relations of a source's tree on which one of our triggers is missing, does not fire, or was made for fewer columns.
+-- The functions of a source's triggers: of statements, and of each row of an UPDATE. NULL: not there.
+CREATE FUNCTION chime.capture_functions(p_source integer) RETURNS oid[]
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN ARRAY[to_regproc('chime.capture_' || p_source), to_regproc('chime.capture_' || p_source || '_row')]::oid[];
+
+-- Whether an UPDATE of a relation is captured row by row, which costs a statement of one row less. Not where it is one of a tree: a row
+-- that an UPDATE moves to another partition fires no row trigger of UPDATE, and one of a child none of the parent.
+CREATE FUNCTION chime.captured_by_row(p_relation oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT c.relkind = 'r' FROM pg_class c WHERE c.oid = p_relation)
+    AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = p_relation)
+    AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = p_relation);
+
+-- Relations of a source's tree on which one of our triggers is missing, does not fire, is of the other kind, or was made for fewer columns.
+-- 16: a trigger of UPDATE.
 CREATE FUNCTION chime.uncaptured(p_source integer) RETURNS SETOF oid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
-DECLARE v_capture oid := to_regproc('chime.capture_' || p_source);
+DECLARE v_capture oid[] := chime.capture_functions(p_source);
 BEGIN
     RETURN QUERY
     WITH RECURSIVE tree AS (
@@ -177,7 +192,8 @@ BEGIN
     SELECT r.relation FROM tree r
     WHERE r.relation IS NOT NULL
       AND (SELECT count(*) FROM pg_trigger t
-           WHERE t.tgrelid = r.relation AND t.tgfoid = v_capture AND t.tgenabled IN ('O', 'A')
+           WHERE t.tgrelid = r.relation AND t.tgenabled IN ('O', 'A')
+             AND t.tgfoid = v_capture[CASE WHEN t.tgtype & 16 <> 0 AND chime.captured_by_row(r.relation) THEN 2 ELSE 1 END]
              AND encode(t.tgargs, 'escape') = r.version || '\000') < 4;
 END $$;
 
@@ -192,12 +208,17 @@ END;
 -- Makes the triggers that are missing on one relation. A transaction of its own: it holds writers up while it waits for its lock.
 CREATE FUNCTION chime.install_triggers(p_source integer, p_relation regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
-DECLARE v_event chime.capture_event;
+DECLARE
+    v_event chime.capture_event;
+    v_by_row boolean;
 BEGIN
     FOR v_event IN SELECT * FROM chime.capture_events() LOOP
+        v_by_row := v_event.event = 'update' AND chime.captured_by_row(p_relation);
         EXECUTE format('CREATE OR REPLACE TRIGGER chime_capture_%1$s_%2$s AFTER %2$s ON %3$s %4$s '
-                       'FOR EACH STATEMENT EXECUTE FUNCTION chime.capture_%1$s(%5$L)',
-                       p_source, v_event.event, p_relation, v_event.referencing,
+                       'EXECUTE FUNCTION chime.capture_%1$s%5$s(%6$L)',
+                       p_source, v_event.event, p_relation,
+                       CASE WHEN v_by_row THEN 'FOR EACH ROW' ELSE v_event.referencing || ' FOR EACH STATEMENT' END,
+                       CASE WHEN v_by_row THEN '_row' END,
                        (SELECT s.version FROM chime.source s WHERE s.source_id = p_source));
     END LOOP;
 EXCEPTION WHEN insufficient_privilege THEN
@@ -212,7 +233,7 @@ END $$;
 -- plpgsql, which keeps its plan: a function in SQL is planned each time it is called, and this one is at every refresh.
 CREATE FUNCTION chime.source_fingerprint(p_source integer) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
-DECLARE v_capture oid := to_regproc('chime.capture_' || p_source);
+DECLARE v_capture oid[] := chime.capture_functions(p_source);
 BEGIN
     RETURN (
         WITH RECURSIVE tree AS (
@@ -223,7 +244,7 @@ BEGIN
         SELECT md5(coalesce(string_agg(
                        concat_ws(' ', r.relation, pg_relation_filenode(r.relation),
                                  (SELECT string_agg(concat_ws(' ', t.oid, t.tgenabled, t.xmin), ' ' ORDER BY t.oid) FROM pg_trigger t
-                                  WHERE t.tgrelid = r.relation AND t.tgfoid = v_capture),
+                                  WHERE t.tgrelid = r.relation AND t.tgfoid = ANY (v_capture)),
                                  (SELECT string_agg(concat_ws(' ', a.attnum, a.xmin), ' ' ORDER BY a.attnum) FROM pg_attribute a
                                   WHERE a.attrelid = r.relation AND a.attname = ANY (r.columns)),
                                  (SELECT string_agg(p.srsubid::text, ' ' ORDER BY p.srsubid) FROM pg_subscription_rel p

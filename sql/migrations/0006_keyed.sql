@@ -134,11 +134,13 @@ BEGIN
         v_using := concat_ws(', ', nullif(v_using, ''), 'm_' || v_source.n);
         v_checks := v_checks || format($f$
                        WHEN EXISTS (SELECT FROM unnest(m_%1$s) AS m WHERE m.whole) THEN %2$L
+                       WHEN EXISTS (SELECT FROM unnest(m_%1$s) AS m WHERE NOT m.whole) THEN %5$L
                        WHEN cardinality(m_%1$s) > %3$s THEN %4$L$f$,
             v_source.n, format('%I.%I was truncated', v_source.source_schema, v_source.source_table), v_source.most,
             CASE WHEN v_source.map_query IS NULL THEN format('more than %s groups changed', v_source.most)
                  ELSE format('more than %s different (%s) of %I.%I changed', v_source.most, v_source.columns, v_source.source_schema,
-                             v_source.source_table) END);
+                             v_source.source_table) END,
+            format('a column of %I.%I was altered', v_source.source_schema, v_source.source_table));
         v_keys := concat_ws(' UNION ', nullif(v_keys, ''), CASE WHEN v_source.map_query IS NULL
             THEN format('SELECT %s FROM unnest($%s) AS m', v_grain, v_source.n)
             ELSE format('SELECT %s FROM (WITH marks AS (SELECT %s FROM unnest($%s) AS m) SELECT * FROM (%s) AS mapped) AS x (%s)',

@@ -150,26 +150,103 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
 RETURN p_type = ANY ('{bool,int2,int4,int8,uuid,date,timestamp,timestamptz,text}'::regtype[]::oid[]);
 
 -- A condition: one row's captured columns are as they were, and not NULL where an operator compares them, which costs less than
--- to compare rows by their bytes. It goes within CASE, or the planner would make a hash table for one row.
-CREATE FUNCTION chime.key_kept(p_source integer) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+-- to compare rows by their bytes. It goes within CASE, or the planner would make a hash table for one row. p_new, p_old: what the rows
+-- are called. The guard: an operator may be chosen by a cast that the owner of a type made.
+CREATE FUNCTION chime.key_kept(p_source integer, p_new text, p_old text) RETURNS text
+LANGUAGE sql SET search_path = pg_catalog
 RETURN (
     SELECT concat_ws(' AND ',
-               string_agg(format('new_rows.%1$I OPERATOR(pg_catalog.=) old_rows.%1$I%2$s', c.name,
-                                 CASE WHEN c.known = 'text'::regtype THEN ' COLLATE pg_catalog."C"' END), ' AND ')
+               string_agg(format('%1$s(%2$s.%4$I) OPERATOR(pg_catalog.=) %1$s(%3$s.%4$I)%5$s', chime.write_guard(c.known), p_new, p_old,
+                                 c.name, CASE WHEN c.known = 'text'::regtype THEN ' COLLATE pg_catalog."C"' END), ' AND ')
                    FILTER (WHERE chime.equal_is_same(c.known)),
                'pg_catalog.record_image_eq(ROW(' ||
-                   string_agg(format('new_rows.%I', c.name), ', ') FILTER (WHERE NOT chime.equal_is_same(c.known)) || '), ROW(' ||
-                   string_agg(format('old_rows.%I', c.name), ', ') FILTER (WHERE NOT chime.equal_is_same(c.known)) || '))')
+                   string_agg(format('%s.%I', p_new, c.name), ', ') FILTER (WHERE NOT chime.equal_is_same(c.known)) || '), ROW(' ||
+                   string_agg(format('%s.%I', p_old, c.name), ', ') FILTER (WHERE NOT chime.equal_is_same(c.known)) || '))')
     FROM chime.source_columns(p_source) AS c WHERE c.is_captured);
 
 -- A condition: one row differs in what is declared beside the captured columns.
-CREATE FUNCTION chime.rest_changed(p_source integer) RETURNS text
+CREATE FUNCTION chime.rest_changed(p_source integer, p_new text, p_old text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN (
-    SELECT coalesce('pg_catalog.record_image_ne(ROW(' || string_agg(format('new_rows.%I', c.name), ', ') || '), ROW(' ||
-                    string_agg(format('old_rows.%I', c.name), ', ') || '))', 'false')
+    SELECT coalesce('pg_catalog.record_image_ne(ROW(' || string_agg(format('%s.%I', p_new, c.name), ', ') || '), ROW(' ||
+                    string_agg(format('%s.%I', p_old, c.name), ', ') || '))', 'false')
     FROM chime.source_columns(p_source) AS c WHERE NOT c.is_captured);
+
+-- The captured columns of a row, NULL where they have another type than the log's.
+CREATE FUNCTION chime.guarded_key(p_source integer, p_row text) RETURNS text
+LANGUAGE sql SET search_path = pg_catalog
+RETURN (SELECT string_agg(format('%s(%s.%I)', chime.write_guard(k.known), p_row, k.name), ', ' ORDER BY c.n)
+        FROM chime.source s CROSS JOIN unnest(s.captured) WITH ORDINALITY AS c (name, n)
+        JOIN chime.source_columns(p_source) AS k ON k.name = c.name WHERE s.source_id = p_source);
+
+-- A condition: the part had room when the session last looked, and it is not time to look again.
+CREATE FUNCTION chime.had_room(p_source integer, p_part text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+RETURN format('pg_catalog.current_setting(''chime.room_%s'', true) OPERATOR(pg_catalog.=) %L AND pg_catalog.get_byte('
+              'pg_catalog.timestamptz_send(pg_catalog.clock_timestamp()), 7) OPERATOR(pg_catalog.>=) 4', p_source, p_part);
+
+-- The trigger function of each row of an UPDATE, where chime.captured_by_row says so: as the one of statements below, in what it may
+-- call and whom it runs as. NEW.score of a row that has no such column is an error in PL/pgSQL, never a call of score(NEW), and so is a
+-- column of another type than the one that a statement was planned for. So every column that is read is first read in a block that
+-- catches what comes, in which nothing is written, so that its subtransaction needs no id; what cannot be read is a mark `whole`, and false: no TRUNCATE.
+-- The guard makes a key of another type NULL, as chime.known_rows does: then such a source does not count as captured.
+CREATE FUNCTION chime.write_row_capture(p_source integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_source chime.source;
+    v_part text;
+BEGIN
+    SELECT * INTO STRICT v_source FROM chime.source WHERE source_id = p_source;
+    v_part := chime.part_name(p_source, v_source.head);
+    EXECUTE format($f$
+        CREATE OR REPLACE FUNCTION chime.capture_%1$s_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %10$s AS $body$
+        #variable_conflict use_column
+        DECLARE
+            v_changed pg_catalog.bool;
+            v_unread pg_catalog.bool;
+        BEGIN
+            BEGIN
+                v_changed := CASE WHEN %4$s THEN %5$s END;
+            EXCEPTION WHEN OTHERS THEN
+                v_unread := true;
+            END;
+            IF v_changed THEN
+                INSERT INTO %2$s (xid, whole, %3$s) SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %6$s WHERE %8$s;
+                IF FOUND THEN
+                    RETURN NEW;
+                END IF;
+            ELSIF NOT v_changed THEN
+                RETURN NEW;
+            ELSIF v_unread IS NULL THEN
+                BEGIN
+                    IF NOT pg_catalog.record_image_ne(ROW(%11$s), ROW(%12$s)) THEN
+                        RETURN NEW;
+                    END IF;
+                EXCEPTION WHEN OTHERS THEN
+                    v_unread := true;
+                END;
+            END IF;
+            IF (v_changed IS NULL AND %8$s) IS NOT TRUE THEN
+                IF pg_catalog.pg_relation_size(%2$L::pg_catalog.regclass) OPERATOR(pg_catalog.>=) %9$s THEN
+                    PERFORM pg_catalog.set_config('chime.room_%1$s', '', false);
+                    RETURN NEW; -- everything will be done instead
+                END IF;
+                PERFORM pg_catalog.set_config('chime.room_%1$s', %2$L, false);
+            END IF;
+            IF v_unread THEN
+                INSERT INTO %2$s (whole) VALUES (false);
+            ELSE
+                INSERT INTO %2$s (%3$s) SELECT %6$s UNION SELECT %7$s;
+            END IF;
+            RETURN NEW;
+        END $body$;$f$,
+        p_source, v_part, chime.capture_columns(v_source.captured, ''), chime.key_kept(p_source, 'NEW', 'OLD'),
+        chime.rest_changed(p_source, 'NEW', 'OLD'), chime.guarded_key(p_source, 'NEW'), chime.guarded_key(p_source, 'OLD'),
+        chime.had_room(p_source, v_part), chime.part_limit(), substring(chime.capture_settings(p_source) FROM '^SET search_path = pg_catalog'),
+        chime.capture_columns(v_source.captured || v_source.declared, 'NEW.'),
+        chime.capture_columns(v_source.captured || v_source.declared, 'OLD.'));
+    EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s_row() FROM PUBLIC', p_source);
+END $$;
 
 -- The trigger function of a source, which writes to its head. SECURITY DEFINER: writers have no rights here. Without a search_path of
 -- its own, so every name and operator in it is qualified, and nothing in it looks an operator up unseen, as IS DISTINCT FROM, IN and
@@ -208,9 +285,7 @@ BEGIN
             v_rows pg_catalog.int8;
             v_jit pg_catalog.text;
         BEGIN
-            IF (pg_catalog.current_setting('chime.room_%1$s', true) OPERATOR(pg_catalog.=) %2$L
-                AND pg_catalog.date_part('microseconds', pg_catalog.clock_timestamp())::pg_catalog.int4
-                    OPERATOR(pg_catalog.%%) 16 OPERATOR(pg_catalog.<>) 0) IS NOT TRUE THEN
+            IF (%15$s) IS NOT TRUE THEN
                 IF pg_catalog.pg_relation_size(%2$L::pg_catalog.regclass) OPERATOR(pg_catalog.>=) %12$s THEN
                     PERFORM pg_catalog.set_config('chime.room_%1$s', '', false);
                     RETURN NEW; -- everything will be done instead
@@ -269,10 +344,13 @@ BEGIN
         END $body$;$f$,
         p_source, chime.part_name(p_source, v_source.head), v_keys, chime.captured_values(p_source, v_source.declared),
         v_keys || (SELECT string_agg(', compared_' || n, '') FROM generate_series(1, cardinality(v_source.declared)) AS n),
-        chime.capture_columns(v_source.captured, 'new_rows.'), chime.key_kept(p_source), chime.rest_changed(p_source),
+        chime.capture_columns(v_source.captured, 'new_rows.'), chime.key_kept(p_source, 'new_rows', 'old_rows'),
+        chime.rest_changed(p_source, 'new_rows', 'old_rows'),
         chime.capture_columns(v_both, 'new_rows.'), chime.capture_columns(v_both, 'old_rows.'),
-        chime.capture_settings(p_source), chime.part_limit(), chime.known_rows(p_source, 'new_rows'), chime.known_rows(p_source, 'old_rows'));
+        chime.capture_settings(p_source), chime.part_limit(), chime.known_rows(p_source, 'new_rows'), chime.known_rows(p_source, 'old_rows'),
+        chime.had_room(p_source, chime.part_name(p_source, v_source.head)));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s() FROM PUBLIC', p_source);
+    PERFORM chime.write_row_capture(p_source);
 END $$;
 
 -- --- logs that follow ---------------------------------------------------------------------------------------------------------
@@ -304,7 +382,7 @@ DECLARE v_relation regclass;
 BEGIN
     UPDATE chime.source s SET version = s.version + 1 WHERE s.source_id = p_source;
     FOR v_relation IN SELECT DISTINCT c.oid::regclass FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-                      WHERE t.tgfoid = to_regproc('chime.capture_' || p_source) AND NOT pg_has_role(current_user, c.relowner, 'USAGE') LOOP
+                      WHERE t.tgfoid = ANY (chime.capture_functions(p_source)) AND NOT pg_has_role(current_user, c.relowner, 'USAGE') LOOP
         BEGIN
             PERFORM chime.install_triggers(p_source, v_relation);
         EXCEPTION
@@ -313,8 +391,8 @@ BEGIN
                 RAISE EXCEPTION 'writers of % did not end in time', v_relation USING ERRCODE = 'lock_not_available', HINT = 'try again';
         END;
     END LOOP;
-    EXECUTE format('CREATE OR REPLACE FUNCTION chime.capture_%s() RETURNS trigger LANGUAGE plpgsql AS $f$BEGIN RETURN NULL; END$f$',
-                   p_source);
+    EXECUTE (SELECT string_agg(format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $f$BEGIN RETURN NULL; END$f$',
+                                      f::regproc), ';') FROM unnest(chime.capture_functions(p_source)) AS f);
 END $$;
 
 -- --- queries beside definitions -----------------------------------------------------------------------------------------------

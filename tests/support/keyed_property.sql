@@ -70,7 +70,7 @@ BEGIN
         RETURN true;
     END IF;
     FOREACH v_table IN ARRAY p_view.sources LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s AND c.whole)', app.pending(v_table)) INTO v_whole USING r.seen;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s AND c.whole IS NOT NULL)', app.pending(v_table)) INTO v_whole USING r.seen;
         IF v_whole THEN
             RETURN true;
         END IF;
