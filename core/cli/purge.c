@@ -18,8 +18,8 @@ enum { COLUMN_ACTION, COLUMN_KIND, COLUMN_OBJECT, COLUMN_OWNER, COLUMN_STATEMENT
  * then its function stays and does nothing (chime.silence_source). */
 static const char sources_sql[] =
     "WITH ended AS MATERIALIZED ("
-    "  SELECT s.source_id, chime.capture_functions(s.source_id) AS captures,"
-    "         to_regclass('chime.change_' || s.source_id)::oid AS log FROM chime.source s"
+    "  SELECT s.source_id, chime.capture_functions(s.source_id) || to_regproc('chime.room_until_' || s.source_id)::oid"
+    "           AS functions, to_regclass('chime.change_' || s.source_id)::oid AS log FROM chime.source s"
     "   WHERE NOT EXISTS (SELECT FROM chime.view_source o JOIN chime.view v USING (view_schema, relation)"
     "                      WHERE o.source_id = s.source_id AND v.plugin <> $1)"
     "), routines AS MATERIALIZED ("
@@ -31,7 +31,7 @@ static const char sources_sql[] =
     "  SELECT f, (SELECT 'does nothing, and goes after the triggers that call it' FROM pg_trigger t"
     "                       JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgfoid = f"
     "                        AND NOT pg_has_role(current_user, c.relowner, 'USAGE') LIMIT 1)"
-    "    FROM ended e CROSS JOIN unnest(e.captures) AS f"
+    "    FROM ended e CROSS JOIN unnest(e.functions) AS f"
     "  UNION ALL"
     "  SELECT p.oid, (SELECT 'does nothing, and goes after the triggers that call it' FROM pg_trigger t"
     "                   JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgfoid = p.oid"

@@ -17,6 +17,7 @@ CREATE TABLE chime.source (
     declared      name[] NOT NULL,
     head          integer NOT NULL DEFAULT 1,
     version       integer NOT NULL DEFAULT 1,
+    room_until    timestamptz NOT NULL DEFAULT '-infinity',
     shape         text,
     UNIQUE (source_schema, source_table)
 );
@@ -25,6 +26,7 @@ COMMENT ON COLUMN chime.source.captured IS 'columns of a mark';
 COMMENT ON COLUMN chime.source.declared IS 'an UPDATE that changes none of these leaves no mark';
 COMMENT ON COLUMN chime.source.head IS 'the part that writers append to';
 COMMENT ON COLUMN chime.source.version IS 'of captured and declared; triggers made for an older one do not count';
+COMMENT ON COLUMN chime.source.room_until IS 'until then writers need not look at the size of the head; the leader sees to it';
 COMMENT ON COLUMN chime.source.shape IS
     'columns and types for which log and triggers were made last; NULL: not all that is read arrives in marks';
 
@@ -60,6 +62,8 @@ CREATE FUNCTION chime.part_limit() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 
 COMMENT ON FUNCTION chime.part_limit IS 'bytes; a part that reached it takes no more marks';
 CREATE FUNCTION chime.part_size() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 8 * 1024 * 1024;
 COMMENT ON FUNCTION chime.part_size IS 'bytes; past it a new part is begun';
+CREATE FUNCTION chime.room_for() RETURNS interval LANGUAGE sql IMMUTABLE RETURN '10 minutes'::interval;
+COMMENT ON FUNCTION chime.room_for IS 'how long writers trust the leader, once it is gone, to keep the head small';
 
 -- The casts let the planner put the expression where the name stands: without them || is not immutable.
 CREATE FUNCTION chime.log_name(p_source integer) RETURNS text
@@ -121,7 +125,7 @@ BEGIN
         EXECUTE format('CREATE TABLE %s (xid xid8 NOT NULL DEFAULT pg_current_xact_id(), whole boolean)',
                        chime.log_name(v_source.source_id));
         v_source.captured := '{}';
-        PERFORM chime.add_part(v_source.source_id, 1);
+        PERFORM chime.add_part(v_source.source_id, 1), chime.give_room(v_source.source_id, '-infinity');
     ELSIF p_captured <@ v_source.captured AND p_declared <@ v_source.declared THEN
         RETURN v_source.source_id;
     END IF;
@@ -272,18 +276,35 @@ EXCEPTION WHEN lock_not_available THEN
     NULL; -- somebody reads or vacuums it
 END $$;
 
+-- While a leader rotates the log, writers need not know how large the head is; to ask at each statement would be dear. When it is gone they
+-- look for themselves, from a moment on that stands in a function: the planner puts it into their plans, and makes these anew
+-- when the leader puts it off.
+CREATE FUNCTION chime.give_room(p_source integer, p_until timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    UPDATE chime.source s SET room_until = p_until WHERE s.source_id = p_source;
+    EXECUTE format('CREATE OR REPLACE FUNCTION chime.room_until_%s() RETURNS timestamptz LANGUAGE sql STABLE RETURN %L::timestamptz',
+                   p_source, p_until);
+    EXECUTE format('REVOKE ALL ON FUNCTION chime.room_until_%s() FROM PUBLIC', p_source);
+END $$;
+
 -- Begins a new part where the head is large, notes that a part is left, and drops parts that every view has passed. What cannot be
 -- had at once is left for the next time.
 CREATE FUNCTION chime.rotate_log(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '50ms' AS $$
-DECLARE v_head integer;
+DECLARE
+    v_head integer;
+    v_room_until timestamptz;
 BEGIN
-    SELECT s.head INTO STRICT v_head FROM chime.source s WHERE s.source_id = p_source FOR UPDATE;
+    SELECT s.head, s.room_until INTO STRICT v_head, v_room_until FROM chime.source s WHERE s.source_id = p_source FOR UPDATE;
     IF pg_relation_size(chime.part_name(p_source, v_head)::regclass) >= chime.part_size() THEN
         PERFORM chime.add_part(p_source, v_head + 1);
         UPDATE chime.source s SET head = v_head + 1 WHERE s.source_id = p_source;
         PERFORM chime.write_capture(p_source);
         RETURN;
+    END IF;
+    IF v_room_until < clock_timestamp() + chime.room_for() / 2 THEN
+        PERFORM chime.give_room(p_source, clock_timestamp() + chime.room_for());
     END IF;
     UPDATE chime.change_part c SET writers = chime.source_writers(p_source)
      WHERE c.source_id = p_source AND c.part < v_head AND c.writers IS NULL;

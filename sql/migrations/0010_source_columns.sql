@@ -179,11 +179,11 @@ RETURN (SELECT string_agg(format('%s(%s.%I)', chime.write_guard(k.known), p_row,
         FROM chime.source s CROSS JOIN unnest(s.captured) WITH ORDINALITY AS c (name, n)
         JOIN chime.source_columns(p_source) AS k ON k.name = c.name WHERE s.source_id = p_source);
 
--- A condition: the part had room when the session last looked, and it is not time to look again.
-CREATE FUNCTION chime.had_room(p_source integer, p_part text) RETURNS text
+-- A condition: the part is full. The leader sees to it that it is not, so its size is asked for only where that has been gone for a while.
+CREATE FUNCTION chime.is_full(p_source integer, p_part text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
-RETURN format('pg_catalog.current_setting(''chime.room_%s'', true) OPERATOR(pg_catalog.=) %L AND pg_catalog.get_byte('
-              'pg_catalog.timestamptz_send(pg_catalog.clock_timestamp()), 7) OPERATOR(pg_catalog.>=) 4', p_source, p_part);
+RETURN format('pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) chime.room_until_%s() AND '
+              'pg_catalog.pg_relation_size(%L::pg_catalog.regclass) OPERATOR(pg_catalog.>=) %s', p_source, p_part, chime.part_limit());
 
 -- The trigger function of each row of an UPDATE, where chime.captured_by_row says so: as the one of statements below, in what it may
 -- call and whom it runs as. NEW.score of a row that has no such column is an error in PL/pgSQL, never a call of score(NEW), and so is a
@@ -199,7 +199,7 @@ BEGIN
     SELECT * INTO STRICT v_source FROM chime.source WHERE source_id = p_source;
     v_part := chime.part_name(p_source, v_source.head);
     EXECUTE format($f$
-        CREATE OR REPLACE FUNCTION chime.capture_%1$s_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %10$s AS $body$
+        CREATE OR REPLACE FUNCTION chime.capture_%1$s_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %9$s AS $body$
         #variable_conflict use_column
         DECLARE
             v_changed pg_catalog.bool;
@@ -211,29 +211,25 @@ BEGIN
                 v_unread := true;
             END;
             IF v_changed THEN
-                INSERT INTO %2$s (xid, whole, %3$s) SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %6$s WHERE %8$s;
-                IF FOUND THEN
-                    RETURN NEW;
+                IF %8$s THEN
+                    RETURN NEW; -- everything will be done instead
                 END IF;
+                INSERT INTO %2$s (xid, whole, %3$s) SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %6$s;
+                RETURN NEW;
             ELSIF NOT v_changed THEN
                 RETURN NEW;
             ELSIF v_unread IS NULL THEN
                 BEGIN
-                    IF NOT pg_catalog.record_image_ne(ROW(%11$s), ROW(%12$s)) THEN
+                    IF NOT pg_catalog.record_image_ne(ROW(%10$s), ROW(%11$s)) THEN
                         RETURN NEW;
                     END IF;
                 EXCEPTION WHEN OTHERS THEN
                     v_unread := true;
                 END;
             END IF;
-            IF (v_changed IS NULL AND %8$s) IS NOT TRUE THEN
-                IF pg_catalog.pg_relation_size(%2$L::pg_catalog.regclass) OPERATOR(pg_catalog.>=) %9$s THEN
-                    PERFORM pg_catalog.set_config('chime.room_%1$s', '', false);
-                    RETURN NEW; -- everything will be done instead
-                END IF;
-                PERFORM pg_catalog.set_config('chime.room_%1$s', %2$L, false);
-            END IF;
-            IF v_unread THEN
+            IF %8$s THEN
+                RETURN NEW;
+            ELSIF v_unread THEN
                 INSERT INTO %2$s (whole) VALUES (false);
             ELSE
                 INSERT INTO %2$s (%3$s) SELECT %6$s UNION SELECT %7$s;
@@ -242,7 +238,7 @@ BEGIN
         END $body$;$f$,
         p_source, v_part, chime.capture_columns(v_source.captured, ''), chime.key_kept(p_source, 'NEW', 'OLD'),
         chime.rest_changed(p_source, 'NEW', 'OLD'), chime.guarded_key(p_source, 'NEW'), chime.guarded_key(p_source, 'OLD'),
-        chime.had_room(p_source, v_part), chime.part_limit(), substring(chime.capture_settings(p_source) FROM '^SET search_path = pg_catalog'),
+        chime.is_full(p_source, v_part), substring(chime.capture_settings(p_source) FROM '^SET search_path = pg_catalog'),
         chime.capture_columns(v_source.captured || v_source.declared, 'NEW.'),
         chime.capture_columns(v_source.captured || v_source.declared, 'OLD.'));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s_row() FROM PUBLIC', p_source);
@@ -265,9 +261,7 @@ END $$;
 -- takes longer. It is compared by its bytes: that calls no function of the type, and sees 1.0 become 1.00.
 -- Many rows: the transition tables of an UPDATE are not paired, so what differs is found as the difference of two bags: in one
 -- pass, since EXCEPT ALL both ways takes twice as long.
--- The setting chime.room_N tells which part had room when the session last looked. It looks again at its first statement, after
--- many rows, after a part that was full, and now and then. A mark is left out only where the part has just been seen full, so who
--- forges the setting adds to the log at most.
+-- A mark is left out only where the part has just been seen full.
 CREATE FUNCTION chime.write_capture(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
@@ -285,12 +279,8 @@ BEGIN
             v_rows pg_catalog.int8;
             v_jit pg_catalog.text;
         BEGIN
-            IF (%15$s) IS NOT TRUE THEN
-                IF pg_catalog.pg_relation_size(%2$L::pg_catalog.regclass) OPERATOR(pg_catalog.>=) %12$s THEN
-                    PERFORM pg_catalog.set_config('chime.room_%1$s', '', false);
-                    RETURN NEW; -- everything will be done instead
-                END IF;
-                PERFORM pg_catalog.set_config('chime.room_%1$s', %2$L, false);
+            IF %12$s THEN
+                RETURN NEW; -- everything will be done instead
             END IF;
             IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
                 INSERT INTO %2$s (xid, whole, %3$s)
@@ -339,7 +329,7 @@ BEGIN
                 FROM (SELECT %3$s, %4$s, 1 FROM %13$s UNION ALL SELECT %3$s, %4$s, -1 FROM %14$s) AS d (%5$s, compared_0)
                 GROUP BY %5$s HAVING pg_catalog.sum(compared_0) OPERATOR(pg_catalog.<>) 0;
             END IF;
-            PERFORM pg_catalog.set_config('jit', v_jit, true), pg_catalog.set_config('chime.room_%1$s', '', false);
+            PERFORM pg_catalog.set_config('jit', v_jit, true);
             RETURN NEW;
         END $body$;$f$,
         p_source, chime.part_name(p_source, v_source.head), v_keys, chime.captured_values(p_source, v_source.declared),
@@ -347,8 +337,8 @@ BEGIN
         chime.capture_columns(v_source.captured, 'new_rows.'), chime.key_kept(p_source, 'new_rows', 'old_rows'),
         chime.rest_changed(p_source, 'new_rows', 'old_rows'),
         chime.capture_columns(v_both, 'new_rows.'), chime.capture_columns(v_both, 'old_rows.'),
-        chime.capture_settings(p_source), chime.part_limit(), chime.known_rows(p_source, 'new_rows'), chime.known_rows(p_source, 'old_rows'),
-        chime.had_room(p_source, chime.part_name(p_source, v_source.head)));
+        chime.capture_settings(p_source), chime.is_full(p_source, chime.part_name(p_source, v_source.head)),
+        chime.known_rows(p_source, 'new_rows'), chime.known_rows(p_source, 'old_rows'));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s() FROM PUBLIC', p_source);
     PERFORM chime.write_row_capture(p_source);
 END $$;

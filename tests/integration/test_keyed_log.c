@@ -36,14 +36,15 @@ static void tear_down(void)
 #define ALMOST_FULL "INSERT INTO app.orders (shop) SELECT generate_series(1, 2000)"
 #define FLOODED "full: the log of a source was full"
 
-/* A part is left after its first page; `limit` bytes fill it. */
+/* A part is left after its first page; `limit` bytes fill it, and writers trust no leader to see to that. */
 static void make_parts_small(int limit)
 {
     cluster_execute_format(
         cluster,
         "CREATE OR REPLACE FUNCTION chime.part_size() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 8192;"
         "CREATE OR REPLACE FUNCTION chime.part_limit() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN %d;"
-        "SELECT chime.write_capture(source_id) FROM chime.source",
+        "CREATE OR REPLACE FUNCTION chime.room_for() RETURNS interval LANGUAGE sql IMMUTABLE RETURN '0'::interval;"
+        "SELECT chime.write_capture(source_id), chime.give_room(source_id, '-infinity') FROM chime.source",
         limit);
 }
 
@@ -71,6 +72,37 @@ START_TEST(a_part_goes_when_every_view_has_passed_it)
     EXPECT_PARTS("3");
     AFTER("INSERT INTO app.orders (shop) VALUES (2)", "shop_total", "keyed 1: +0 ~1 -0");
     LOOK("kind_total", "keyed 1: +0 ~1 -0");
+}
+END_TEST
+
+START_TEST(writers_look_at_the_size_once_the_leader_has_been_gone_for_a_while)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    make_parts_small(8192);
+    cluster_execute(cluster, "CREATE OR REPLACE FUNCTION chime.room_for() RETURNS interval LANGUAGE sql IMMUTABLE"
+                             " RETURN '1 hour'::interval");
+    keyed_tend(cluster);
+    session_execute(writer, ALMOST_FULL);
+    session_execute(writer, "INSERT INTO app.orders (shop) VALUES (3001)");
+    cluster_execute(cluster, "SELECT chime.give_room(source_id, clock_timestamp()) FROM chime.source");
+    session_execute(writer,
+                    "INSERT INTO app.orders (shop) VALUES (3002); UPDATE app.orders SET shop = 3003 WHERE shop = 7");
+    EXPECT_SQL(cluster, "SELECT string_agg(shop::text, ' ') FROM chime.change_1 WHERE shop > 3000", "3001");
+    LOOK("shop_total", FLOODED);
+}
+END_TEST
+
+START_TEST(the_leader_puts_off_when_writers_look_before_they_would)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    for (int i = 0; i < 3; i++) {
+        cluster_execute(
+            cluster,
+            "SELECT chime.give_room(source_id, clock_timestamp() + chime.room_for() * 0.45) FROM chime.source");
+        keyed_tend(cluster);
+        EXPECT_SQL(cluster, "SELECT room_until > clock_timestamp() + chime.room_for() * 0.9 FROM chime.source", "t");
+        EXPECT_SQL(cluster, "SELECT chime.room_until_1() = room_until FROM chime.source", "t");
+    }
 }
 END_TEST
 
@@ -368,6 +400,8 @@ static Suite *suite(void)
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, a_part_goes_when_every_view_has_passed_it);
+    tcase_add_test(cases, writers_look_at_the_size_once_the_leader_has_been_gone_for_a_while);
+    tcase_add_test(cases, the_leader_puts_off_when_writers_look_before_they_would);
     tcase_add_test(cases, a_transaction_that_wrote_to_a_part_keeps_it);
     tcase_add_test(cases, a_prepared_transaction_keeps_the_part_it_wrote_to);
     tcase_add_test(cases, a_statement_that_writes_late_keeps_the_part_it_will_write_to);

@@ -23,7 +23,8 @@ CREATE TRIGGER tell AFTER UPDATE ON chime.view_refresh FOR EACH ROW EXECUTE FUNC
 -- Parts are begun and dropped all the time, and are full now and then.
 CREATE OR REPLACE FUNCTION chime.part_size() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 16384;
 CREATE OR REPLACE FUNCTION chime.part_limit() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 1000000;
-SELECT chime.write_capture(source_id) FROM chime.source;
+CREATE OR REPLACE FUNCTION chime.room_for() RETURNS interval LANGUAGE sql IMMUTABLE RETURN '1 second'::interval;
+SELECT chime.write_capture(source_id), chime.give_room(source_id, '-infinity') FROM chime.source;
 
 INSERT INTO app.orders (shop, kind, extra) SELECT i % 400, chr(97 + i % 5), json_build_object('v', i) FROM generate_series(1, 3000) i;
 INSERT INTO app.items (order_id, quantity) SELECT 1 + i % 3000, i FROM generate_series(1, 3000) i;
