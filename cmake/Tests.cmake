@@ -44,6 +44,12 @@ function(pgchime_test file label timeout)
         OUTPUT_NAME "${name}" RUNTIME_OUTPUT_DIRECTORY "${tests_output}/${folder}")
     add_test(NAME "${folder}/${name}" COMMAND ${target} WORKING_DIRECTORY /)
     set_tests_properties("${folder}/${name}" PROPERTIES LABELS "${label}" TIMEOUT ${timeout})
+    # The longest first, so that none is left to run alone in the end: those with many cases, as far as they need a server.
+    if(NOT label STREQUAL "unit")
+        file(STRINGS "${file}" cases REGEX "tcase_add_(loop_)?test")
+        list(LENGTH cases cost)
+        set_tests_properties("${folder}/${name}" PROPERTIES COST ${cost})
+    endif()
     set(pgchime_test_target ${target} PARENT_SCOPE)
 endfunction()
 
@@ -79,7 +85,14 @@ endforeach()
 file(GLOB fault_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/faults/test_*.c")
 foreach(file IN LISTS fault_tests)
     pgchime_test("${file}" faults 1800 pgchime_test_support pgchime_core)
+    get_filename_component(name "${file}" NAME_WE)
+    file(STRINGS "${file}" lease REGEX "TAKEOVER_LEASE|SIGSTOP|takeover_cut_and_join|LONGEST_PAUSE")
+    if(lease)
+        set_tests_properties("faults/${name}" PROPERTIES COST 30) # a minute of waiting
+    endif()
 endforeach()
+# Its limit of two seconds is for a machine that does nothing else.
+set_tests_properties("faults/test_takeover" PROPERTIES RUN_SERIAL TRUE)
 
 file(GLOB plugin_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/plugins/*/test_*.c")
 foreach(file IN LISTS plugin_tests)
@@ -90,7 +103,7 @@ file(GLOB script_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/script/tes
 foreach(file IN LISTS script_tests)
     get_filename_component(name "${file}" NAME_WE)
     add_test(NAME script/${name} COMMAND bash "${file}" WORKING_DIRECTORY /)
-    set_tests_properties(script/${name} PROPERTIES LABELS script TIMEOUT 300)
+    set_tests_properties(script/${name} PROPERTIES LABELS script TIMEOUT 300 COST 20)
 endforeach()
 
 # Broken in what they say or do, not in their C. NAME.sql beside one is embedded as a plugin's is.

@@ -99,7 +99,7 @@ struct config {
     const char *plugin_dir; /* absolute; relative paths in the file are taken from the file's folder; NULL not given */
     int plugin_dir_line;    /* where it is given */
     const char *conf_dir;   /* likewise */
-    const char *instance;   /* default: host name */
+    const char *instance;   /* default: the host's name and the process's, as in db1:4711 */
     /* Where the daemon listens for `pgchime reload`: default /run/pgchime/control.sock for the default file, else
      * FILE.sock beside the file. */
     const char *control_socket;

@@ -277,13 +277,14 @@ static const char *folder_of(struct arena *arena, const char *file)
     return absolute;
 }
 
-static const char *host_name(struct arena *arena)
+/* Several daemons of one host are told apart by their pids. */
+static const char *host_and_pid(struct arena *arena)
 {
     char name[256] = "";
     if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0') {
-        return "pgchime";
+        memcpy(name, "pgchime", sizeof "pgchime");
     }
-    return arena_strdup(arena, name);
+    return arena_printf(arena, "%s:%d", name, (int)getpid());
 }
 
 static int compare_plugins(const void *left, const void *right)
@@ -362,7 +363,7 @@ static struct config *start_config(const char *file)
     struct config *config = arena_alloc(arena, sizeof(*config));
     *config = (struct config){.arena = arena,
                               .file = arena_strdup(arena, file),
-                              .instance = host_name(arena),
+                              .instance = host_and_pid(arena),
                               .log_level = LOG_LEVEL_INFO,
                               .complete = true,
                               .databases_sound = true};

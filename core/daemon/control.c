@@ -34,6 +34,7 @@ struct control_caller {
 struct control {
     struct loop *loop;
     char *path;
+    struct stat file; /* what stands there while it is ours */
     int socket;
     struct loop_watch *watch;
     control_callback *callback;
@@ -233,6 +234,9 @@ static bool listen_at(struct control *control, const char *path, struct error *e
         return false;
     }
     control->path = xstrdup(path);
+    if (lstat(path, &control->file) != 0) {
+        control->file = (struct stat){0};
+    }
     control->watch = loop_watch_create(control->loop, control->socket, called, control);
     loop_watch_set(control->watch, true, false);
     return true;
@@ -242,7 +246,11 @@ static void close_socket(const struct control *control)
 {
     loop_watch_destroy(control->watch);
     close(control->socket);
-    unlink(control->path);
+    struct stat file;
+    if (lstat(control->path, &file) == 0 && file.st_ino == control->file.st_ino &&
+        file.st_dev == control->file.st_dev) {
+        unlink(control->path); /* else it is another daemon's, that found ours dead */
+    }
     free(control->path);
 }
 

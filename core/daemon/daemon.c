@@ -14,6 +14,7 @@
 
 #define FOLDER_QUIET (500 * USEC_PER_MSEC) /* a copy of several files is one arrival */
 #define ZONES_EVERY USEC_PER_MINUTE
+#define LISTEN_EVERY (2 * USEC_PER_SEC) /* while another daemon has the control socket */
 
 struct server;
 
@@ -38,6 +39,8 @@ struct server {
     size_t count;
     bool stopping;
     struct control *control;
+    struct loop_timer *control_timer;
+    bool deaf; /* the control socket is another's, and that was logged */
     struct reload *reload;
     struct folder *plugin_folder;
     struct loop_timer *zones_timer;
@@ -309,6 +312,7 @@ static void listen_for_requests(struct server *server)
     const char *path = server->generation->config->control_socket;
     struct error err;
     if (server->control != NULL && strcmp(control_path(server->control), path) == 0) {
+        server->deaf = false;
         return;
     }
     bool listens = server->control != NULL && control_move(server->control, path, &err);
@@ -317,8 +321,19 @@ static void listen_for_requests(struct server *server)
         listens = server->control != NULL;
     }
     if (!listens) {
-        log_warning("%s%s%s", err.message, err.hint[0] != '\0' ? "; " : "", err.hint);
+        loop_timer_set(server->control_timer, LISTEN_EVERY);
     }
+    if (!listens && !server->deaf) {
+        log_warning("%s%s%s", err.message, err.hint[0] != '\0' ? "; " : "", err.hint);
+    } else if (listens && server->deaf) {
+        log_info("control socket %s: this daemon listens there now", path);
+    }
+    server->deaf = !listens;
+}
+
+static void listen_again(void *data)
+{
+    listen_for_requests(data);
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------------- */
@@ -348,6 +363,7 @@ static void finish(struct server *server)
     control_close(server->control);
     folder_unwatch(server->plugin_folder);
     loop_timer_destroy(server->zones_timer);
+    loop_timer_destroy(server->control_timer);
     for (size_t i = 0; i < server->count; i++) {
         served_free(server->served[i]);
     }
@@ -369,6 +385,7 @@ int daemon_serve(struct generation *generation, const struct daemon_options *opt
     server.reload = reload_create(server.loop, &reload_handlers, &server);
     server.zones_timer = loop_timer_create(server.loop, look_at_zones, &server);
     loop_timer_set(server.zones_timer, ZONES_EVERY);
+    server.control_timer = loop_timer_create(server.loop, listen_again, &server);
     log_info("pgchime %s serves %zu database%s with %zu jobs", PGCHIME_VERSION, config->database_count,
              config->database_count == 1 ? "" : "s", generation->catalog->job_count);
     listen_for_requests(&server);

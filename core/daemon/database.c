@@ -332,6 +332,9 @@ static void seat_taken(void *data, const struct pg_reply *reply)
     database->followed[0] = database->differs[0] = '\0';
     database->lead = lead_create(database->loop, database->resolver, database->settings, database->generation, &ledger,
                                  &database->seat_seen, &lead_handlers, database);
+    if (database->handlers->quiet != NULL) {
+        lead_hurry(database->lead);
+    }
     if (database->stopping) {
         lead_drain(database->lead, 0);
     }

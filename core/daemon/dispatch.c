@@ -46,18 +46,29 @@ static void forget_lane(struct lead *lead, const struct lane *lane)
     }
 }
 
+/* A claimed run whose text never went out: another session of ours may have it. The ledger is told before anything else happens to
+ * it: whoever leads next could not know that it never started. */
+static void put_back(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt)
+{
+    scheduler_retry(lead->scheduler, scheduled, attempt, lead_now(lead));
+    if (lead->release_count == lead->release_capacity) {
+        lead->release_capacity = lead->release_capacity == 0 ? 16 : lead->release_capacity * 2;
+        lead->releases = xrealloc(lead->releases, lead->release_capacity, sizeof *lead->releases);
+    }
+    lead->releases[lead->release_count++] = (struct ledger_request){
+        .job_id = scheduled_id(scheduled), .kind = kind, .slot = slot};
+}
+
 static void released(void *data, const struct pg_reply *reply)
 {
     lead_refused(data, reply, "claimed runs could not be let go");
 }
 
-/* A claimed run whose text never went out: another session of ours, or while draining whoever leads next, may have it. */
-static void put_back(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt)
+static void write_releases(struct lead *lead)
 {
-    scheduler_retry(lead->scheduler, scheduled, attempt, lead_now(lead));
-    if (lead->draining) {
-        struct ledger_request run = {.job_id = scheduled_id(scheduled), .kind = kind, .slot = slot};
-        ledger_release(&lead->ledger, &run, 1, released, lead);
+    if (lead->release_count > 0) {
+        ledger_release(&lead->ledger, lead->releases, lead->release_count, released, lead);
+        lead->release_count = 0;
     }
 }
 
@@ -286,6 +297,7 @@ static void dispatch(void *data)
     dispatch_write_finishes(lead);
     dispatch_write_passes(lead);
     dispatch_write_suspensions(lead);
+    write_releases(lead);
     if (may_claim(lead)) {
         write_claims(lead);
     }
@@ -295,7 +307,7 @@ static void dispatch(void *data)
     if (!lead->draining) {
         loop_timer_set(lead->tick_timer, scheduler_next(lead->scheduler) - lead_now(lead));
     }
-    if (lead->draining && !lead->drained && !dispatch_busy(lead)) {
+    if (lead->draining && !lead->drained && !dispatch_busy(lead) && !orphans_awaited(lead)) {
         lead->drained = true;
         lead->handlers->drained(lead->data);
     }
@@ -359,6 +371,7 @@ void dispatch_destroy(struct lead *lead)
     free(lead->lanes);
     free(lead->claims);
     free(lead->finishes);
+    free(lead->releases);
 }
 
 void dispatch_cancel_all(struct lead *lead)

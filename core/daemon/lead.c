@@ -164,6 +164,7 @@ static void capture_due(void *data)
 static void patience_over(void *data)
 {
     struct lead *lead = data;
+    lead->impatient = true;
     log_warning("database %s: runs that did not end in time are cancelled", lead->database->name);
     dispatch_cancel_all(lead);
 }
@@ -226,6 +227,9 @@ static void jobs_synced(void *data, const struct pg_reply *reply, const struct l
         return;
     }
     lead->scheduler = scheduler_create();
+    if (lead->hurried) {
+        scheduler_hurry(lead->scheduler);
+    }
     lead_set_pools(lead, lead->database);
     for (size_t i = 0; i < count; i++) {
         scheduler_add(lead->scheduler, jobs[i].job, &jobs[i].memory);
@@ -297,6 +301,11 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, const str
     watching_end_listener(&lead->ledger, listener_told, lead);
     ledger_orphans(&lead->ledger, NULL, 0, orphans_told, lead);
     return lead;
+}
+
+void lead_hurry(struct lead *lead)
+{
+    lead->hurried = true;
 }
 
 void lead_destroy(struct lead *lead)

@@ -24,6 +24,7 @@ struct lead_handlers {
 struct lead *lead_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
                          struct generation *generation, const struct ledger *ledger, const struct ledger_seat *seat,
                          const struct lead_handlers *handlers, void *data);
+void lead_hurry(struct lead *lead);   /* right after lead_create: changes are followed at once */
 void lead_destroy(struct lead *lead); /* NULL allowed; run sessions are closed */
 /* Starts nothing more and waits for what runs; after `patience` it is cancelled and recorded. */
 void lead_drain(struct lead *lead, duration patience);

@@ -60,10 +60,12 @@ struct lead {
     struct loop_timer *wake_timer;
     struct scheduler *scheduler; /* NULL until the ledger was read */
     struct pool *pool;
+    bool hurried;
     bool started;
     bool over; /* `ended` was called: answers still to come are ignored */
     bool draining;
     bool drained;
+    bool impatient; /* what runs was told to end */
     struct loop_timer *drain_timer;
 
     instant server_start;
@@ -82,7 +84,10 @@ struct lead {
     size_t lane_count;
     size_t lane_capacity;
     struct pending_claim *claims;
-    size_t claim_count; /* 0: none on its way */
+    size_t claim_count;              /* 0: none on its way */
+    struct ledger_request *releases; /* claimed, put back, and the ledger does not know yet */
+    size_t release_count;
+    size_t release_capacity;
     struct pending_finish *finishes;
     size_t finish_count;
     size_t finish_capacity;
@@ -149,6 +154,7 @@ instant dispatch_retry_at(const struct lead *lead, const struct scheduled *sched
 void orphans_sweep(void *data);                                          /* loop_callback */
 void orphans_adopt_all(struct lead *lead, const struct pg_reply *reply); /* at the start, before the schedule starts */
 void orphans_doubt(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt);
+bool orphans_awaited(const struct lead *lead); /* while draining: something is in doubt, and patience is not over */
 void orphans_destroy(struct lead *lead);
 
 #endif

@@ -230,6 +230,11 @@ void orphans_adopt_all(struct lead *lead, const struct pg_reply *reply)
     judge_orphans(lead);
 }
 
+bool orphans_awaited(const struct lead *lead)
+{
+    return !lead->impatient && (lead->doubt_count > 0 || lead->verdicts_pending > 0);
+}
+
 void orphans_destroy(struct lead *lead)
 {
     free(lead->orphans);

@@ -99,6 +99,10 @@ void pg_forget(struct pg_connection *connection, const void *data);
 bool pg_reply_ok(const struct pg_reply *reply);
 /* True when the connection ended before the answer: what was sent may or may not have taken effect. */
 bool pg_reply_lost(const struct pg_reply *reply);
+/* True when the connection ended before the request did, whatever was answered until then: an error with which the server ends a session
+ * (57P01) may come after the COMMIT, and in place of its acknowledgement. */
+bool pg_reply_broken(const struct pg_reply *reply);
+size_t pg_reply_completed(const struct pg_reply *reply); /* statements that were said to have completed */
 /* The failure: message as the server words it (severity left out), cut at 8 KiB on a character boundary; always UTF-8. */
 const char *pg_reply_message(const struct pg_reply *reply);
 const char *pg_reply_sqlstate(const struct pg_reply *reply); /* "" when it is not the server's */

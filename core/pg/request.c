@@ -55,9 +55,10 @@ void request_fail(struct pg_request *request, const char *sqlstate, const char *
     }
 }
 
-/* A server that said why before it went has answered: what it refused took no effect. Silence leaves it open. */
+/* A server that said why before it went has answered, as far as it goes (pg_reply_broken). Silence leaves all open. */
 void request_lose(struct pg_request *request, const char *message)
 {
+    request->reply.broken = true;
     request->reply.lost = request->reply.sqlstate[0] == '\0';
     request_fail(request, "", message, strlen(message));
 }
@@ -95,6 +96,7 @@ static void note_success(struct pg_request *request, const struct pg_step *step,
     struct pg_reply *reply = &request->reply;
     const char *affected = PQcmdTuples(result);
     bool has_rows = PQresultStatus(result) == PGRES_TUPLES_OK;
+    reply->completed++;
     snprintf(reply->tag, sizeof reply->tag, "%s", PQcmdStatus(result));
     reply->affected = has_rows && step->discard_rows ? request->streamed + PQntuples(result)
                       : affected[0] != '\0'          ? atoll(affected)
@@ -148,6 +150,16 @@ bool pg_reply_ok(const struct pg_reply *reply)
 bool pg_reply_lost(const struct pg_reply *reply)
 {
     return reply->lost;
+}
+
+bool pg_reply_broken(const struct pg_reply *reply)
+{
+    return reply->broken;
+}
+
+size_t pg_reply_completed(const struct pg_reply *reply)
+{
+    return reply->completed;
 }
 
 const char *pg_reply_message(const struct pg_reply *reply)

@@ -23,6 +23,8 @@ struct pg_reply {
     size_t count;
     bool ok;
     bool lost;
+    bool broken;
+    size_t completed;
     char sqlstate[6];
     char *message; /* NULL while nothing failed */
     char tag[64];

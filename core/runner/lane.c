@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "runner/work.h"
 
+#define NO_ANSWER "the session ended without an answer"
 #define QUEUE_PATIENCE (250 * USEC_PER_MSEC)
 
 enum step { STEP_NONE, STEP_WIPING, STEP_OPENING, STEP_WORKING, STEP_UNDOING };
@@ -116,9 +117,9 @@ static void end_without_result(struct lane *lane, enum run_end end, const char *
     finish_current(lane, end, &outcome);
 }
 
-static void end_doubtful(struct lane *lane)
+static void end_doubtful(struct lane *lane, const char *reason)
 {
-    end_without_result(lane, RUN_END_DOUBTFUL, "the session ended without an answer");
+    end_without_result(lane, RUN_END_DOUBTFUL, reason);
 }
 
 /* Hands back what has not started: everything behind the current run. */
@@ -167,8 +168,9 @@ static void undo(struct lane *lane)
 static void worked(void *data, const struct pg_reply *reply)
 {
     struct lane *lane = data;
-    if (pg_reply_lost(reply)) {
-        end_doubtful(lane);
+    if (work_is_open(lane->first->job, reply)) {
+        end_doubtful(lane, pg_reply_lost(reply) ? NO_ANSWER
+                                                : "the session ended before it said whether its text was committed");
     } else if (strcmp(pg_reply_sqlstate(reply), WORK_NOT_OURS) == 0) {
         end_without_result(lane, RUN_END_DISOWNED, pg_reply_message(reply));
     } else {
@@ -406,7 +408,7 @@ void lane_release(struct lane *lane)
 void lane_broken(struct lane *lane)
 {
     if (executing(lane) != NULL) {
-        end_doubtful(lane);
+        end_doubtful(lane, NO_ANSWER);
     }
     hand_back_unstarted(lane);
     pool_drop(lane->pool, lane->session);

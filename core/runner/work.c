@@ -145,6 +145,13 @@ void work_send(struct pg_connection *connection, const struct job *job, const st
 
 /* --- reading ----------------------------------------------------------------------------------------------------------- */
 
+/* A statement is said to have completed before it is committed, the last one of a text only afterwards. */
+bool work_is_open(const struct job *job, const struct pg_reply *reply)
+{
+    size_t before_commit = work_is_text(job) ? sql_statement_count(job->command) - 1 : 1;
+    return pg_reply_lost(reply) || (pg_reply_broken(reply) && pg_reply_completed(reply) >= before_commit);
+}
+
 void work_left_open(struct work_result *result)
 {
     if (result->ok) {

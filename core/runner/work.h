@@ -43,6 +43,8 @@ bool work_open(struct pg_connection *connection, const struct job *job, pg_callb
 /* Sends the work. */
 void work_send(struct pg_connection *connection, const struct job *job, const struct work_order *order,
                pg_callback *callback, void *data);
+/* The session ended, and what it said before does not tell whether the text was committed. */
+bool work_is_open(const struct job *job, const struct pg_reply *reply);
 void work_read(struct work_result *result, const struct job *job, const struct pg_reply *reply);
 /* The text ended and a transaction of its own is still open: it is a failure, whatever was answered. */
 void work_left_open(struct work_result *result);

@@ -121,9 +121,10 @@ static instant quiet_at(const struct wake *wake)
     return earlier(wake->last + options->debounce, wake->first + limit);
 }
 
-static instant due_at(const struct wake *wake)
+static instant due_at(const struct scheduler *scheduler, const struct wake *wake)
 {
-    return wake->kind == RUN_EVENT ? earlier(wake->by, quiet_at(wake)) : wake->by;
+    instant quiet = scheduler->hurried ? wake->last : quiet_at(wake);
+    return wake->kind == RUN_EVENT ? earlier(wake->by, quiet) : wake->by;
 }
 
 static void count(struct scheduler *scheduler, struct wake *wake)
@@ -155,7 +156,7 @@ void wake_arm(struct scheduler *scheduler, struct scheduled *it)
         heap_remove(&scheduler->events, &wake->node);
         return;
     }
-    instant at = due_at(wake);
+    instant at = due_at(scheduler, wake);
     if (at <= scheduler->now) {
         fall_due(scheduler, wake, scheduler->now);
     } else {
@@ -309,11 +310,17 @@ static void note_notification(struct scheduler *scheduler, struct scheduled *it,
     set_payload(wake, everything ? NULL : payload);
 }
 
+void scheduler_hurry(struct scheduler *scheduler)
+{
+    scheduler->hurried = true;
+}
+
 /* A run that failed is not followed by one after the other, while its sources change all the time. */
 static instant change_due_at(const struct scheduler *scheduler, const struct scheduled *it)
 {
     const struct job_options *options = &it->job->options;
-    duration wait = options->target_lag <= AT_ONCE ? 0 : options->target_lag / 2 - it->expected;
+    bool at_once = scheduler->hurried || options->target_lag <= AT_ONCE;
+    duration wait = at_once ? 0 : options->target_lag / 2 - it->expected;
     instant at = scheduler->now + (wait > 0 ? wait : 0);
     bool failed = it->failures > 0 && it->last_end != INSTANT_NONE;
     return failed ? later(at, it->last_end + options->backoff.max) : at;

@@ -99,6 +99,8 @@ void scheduler_pool(struct scheduler *scheduler, const char *name, int64_t limit
 struct scheduled *scheduler_add(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory);
 /* After the last job was added: before anything else. */
 void scheduler_link(struct scheduler *scheduler);
+/* Notifications and changes are due at once: whoever waits for the end of all runs does not wait for more of them to come together. */
+void scheduler_hurry(struct scheduler *scheduler);
 /* From now on: slots up to `now` are subject to catch-up. `server_start` is the slot of @reboot. */
 void scheduler_start(struct scheduler *scheduler, instant now, instant server_start);
 /* The database's clock was stepped forward: slots up to `now` that nobody saw are subject to catch-up. */

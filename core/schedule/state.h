@@ -144,6 +144,7 @@ struct scheduler {
     size_t sorted_count;       /* how many of them are sorted: those added since come behind */
     instant now;               /* the largest instant that was passed in */
     instant server_start;
+    bool hurried;
     instant started_at; /* before that nothing led; INSTANT_NONE until then */
     struct heap slots;
     struct heap retries;

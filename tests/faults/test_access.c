@@ -5,14 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
 #include "support/commands.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/ledger_oracle.h"
 #include "support/plugin_files.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/stage.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
@@ -20,12 +18,7 @@
 #define REFRESH "refresh-lane-distributions"
 #define VIEW "analytics.mv_lane_score_distribution"
 
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
 static char *passfile;
-static char *output;
-static char *errors;
 
 /* The daemon's role is nobody special. */
 static void set_up(void)
@@ -47,12 +40,8 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
+    stage_clear();
     free(passfile);
-    free(output);
-    free(errors);
 }
 
 static void command(int status, const char *name, const char *job)

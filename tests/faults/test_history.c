@@ -6,13 +6,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "support/cluster.h"
 #include "support/commands.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/ledger_oracle.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/stage.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
@@ -20,30 +18,12 @@
 #define ANSWER_SECONDS 5.0 /* of any command; a busy machine */
 #define LEAD_SECONDS 10.0
 
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-static char *output;
-static char *errors;
-
 static void set_up(void)
 {
     static const char *const settings[] = {"synchronous_commit=off", "max_wal_size=4GB", "wal_level=minimal",
                                            "max_wal_senders=0", NULL};
 
-    cluster = cluster_create(settings);
-    oracle_install(cluster, NULL);
-    site = site_create(cluster, "postgres", 2);
-    oracle_write_load(site);
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
-    free(output);
-    free(errors);
+    stage_set(settings);
 }
 
 static double seconds(void)
@@ -154,7 +134,7 @@ static Suite *suite(void)
     Suite *all = suite_create("history");
     TCase *cases = tcase_create("history");
 
-    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_checked_fixture(cases, set_up, stage_clear);
     tcase_set_timeout(cases, 1500);
     tcase_add_test(cases, a_month_of_history_slows_nobody_down);
     suite_add_tcase(all, cases);

@@ -5,15 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
 #include "support/commands.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/keyed.h"
 #include "support/ledger_oracle.h"
 #include "support/plugin_files.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/stage.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
@@ -26,12 +24,6 @@
 #define VIEWS "vi\"ews'; DROP TABLE public.effect; -- {a,b} $1 %s %I \\ <&> \xc3\xa9 +"
 #define SOURCES "so\"urces', \\ $$ <&> . {\"a\"} $body$ %L \n /* -- \xc3\xa9 ++++++++++++++"
 #define CHANNEL "ch\"annel'; NOTIFY x; -- $$ \\ \n <b> %s %I {a} \xc3\xa9 +++++++++++++++"
-
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-static char *output;
-static char *errors;
 
 static void begin(void)
 {
@@ -48,15 +40,6 @@ static void begin(void)
     site_use_conninfo(site, conninfo);
     free(conninfo);
     oracle_write_load(site);
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
-    free(output);
-    free(errors);
 }
 
 static void command(int status, const char *const *words)
@@ -198,7 +181,7 @@ static Suite *suite(void)
     Suite *all = suite_create("names");
     TCase *cases = tcase_create("names");
 
-    tcase_add_checked_fixture(cases, NULL, tear_down);
+    tcase_add_checked_fixture(cases, NULL, stage_clear);
     tcase_set_timeout(cases, 300);
     tcase_add_test(cases, hostile_roles_databases_and_schemas_are_names);
     tcase_add_test(cases, a_hostile_name_in_an_error_forges_no_line_of_the_log);

@@ -6,45 +6,25 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/cluster.h"
 #include "support/commands.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/keyed.h"
 #include "support/ledger_oracle.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/stage.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
 #define PATIENCE 60.0
 
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-static char *output;
-static char *errors;
-
 static void begin(const char *const *settings)
 {
-    cluster = cluster_create(settings);
-    oracle_install(cluster, NULL);
+    stage_set(settings);
     cluster_execute(cluster, "CREATE TABLE public.heard (payload text, at timestamptz DEFAULT clock_timestamp())");
-    site = site_create(cluster, "postgres", 2);
-    oracle_write_load(site);
     site_job(site, "listener", "on = [\"storm\"]; command = \"INSERT INTO public.heard VALUES ($1)\";");
     served = site_lead(site);
     WAIT_SQL(cluster, "SELECT count(*) FROM public.heard WHERE payload IS NULL", "1", PATIENCE);
     oracle_await_load(cluster);
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
-    free(output);
-    free(errors);
 }
 
 /* --- a storm ------------------------------------------------------------------------------------------------------ */
@@ -175,7 +155,7 @@ static Suite *suite(void)
     Suite *all = suite_create("notify");
     TCase *cases = tcase_create("notify");
 
-    tcase_add_checked_fixture(cases, NULL, tear_down);
+    tcase_add_checked_fixture(cases, NULL, stage_clear);
     tcase_set_timeout(cases, 300);
     tcase_add_test(cases, a_storm_of_notifications_is_heard_as_few_and_holds_nothing_up);
     tcase_add_test(cases, a_daemon_that_stands_still_keeps_the_queue_for_its_lease_only);

@@ -8,26 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
 #include "support/commands.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/ledger_oracle.h"
 #include "support/plugin_files.h"
 #include "support/process.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/stage.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
 #define PATIENCE 60.0
 
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
 static char *folder;
-static char *output;
-static char *errors;
 
 static void set_up(void)
 {
@@ -43,12 +36,8 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
+    stage_clear();
     free(folder);
-    free(output);
-    free(errors);
 }
 
 static void reload(int status)

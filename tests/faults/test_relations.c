@@ -4,27 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
 #include "support/commands.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/keyed.h"
 #include "support/ledger_oracle.h"
 #include "support/plugin_files.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/stage.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
 #define PATIENCE 60.0
 #define REFRESH "refresh-lane-distributions"
 #define VIEW "analytics.mv_lane_score_distribution"
-
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-static char *output;
-static char *errors;
 
 static void set_up(void)
 {
@@ -42,15 +34,6 @@ static void set_up(void)
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NOT NULL", "1", PATIENCE);
     runs_await(cluster, REFRESH, 1);
     free(folder);
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
-    free(output);
-    free(errors);
 }
 
 static void command(int status, const char *name, const char *job)
@@ -189,7 +172,7 @@ static Suite *suite(void)
     Suite *all = suite_create("relations");
     TCase *cases = tcase_create("relations");
 
-    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_checked_fixture(cases, set_up, stage_clear);
     tcase_set_timeout(cases, 300);
     tcase_add_test(cases, a_view_that_another_session_holds_fails_its_refresh_and_nothing_else);
     tcase_add_test(cases, why_names_the_session_that_a_refresh_waits_for);

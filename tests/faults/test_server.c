@@ -5,42 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
 #include "support/commands.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/ledger_oracle.h"
 #include "support/runs.h"
-#include "support/site.h"
 #include "support/small_disk.h"
+#include "support/stage.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
 #define PATIENCE 60.0
 #define CONNECTIONS_MAX 64
-
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-static char *output;
-static char *errors;
-
-static void begin(const char *const *settings)
-{
-    cluster = cluster_create(settings);
-    oracle_install(cluster, NULL);
-    site = site_create(cluster, "postgres", 2);
-    oracle_write_load(site);
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
-    free(output);
-    free(errors);
-}
 
 #define STATUS(status) \
     commands_expect(status, site_config(site), (const char *const[]){"status", NULL}, &output, &errors)
@@ -80,7 +55,7 @@ START_TEST(exhausted_connections_are_named_and_waited_for)
     static const char *const settings[] = {"max_connections=20", NULL};
     PGconn *others[CONNECTIONS_MAX];
 
-    begin(settings);
+    stage_set(settings);
     served = site_lead(site);
     oracle_await_load(cluster);
     int count = take_the_places(others);
@@ -104,7 +79,7 @@ START_TEST(a_run_without_a_session_is_due_until_there_is_one)
     static const char *const settings[] = {"max_connections=20", NULL};
     PGconn *others[CONNECTIONS_MAX];
 
-    begin(settings);
+    stage_set(settings);
     site_job(site, "long", NEVER_DUE "command = \"SELECT pg_sleep(600)\";");
     site_job(site, "short", NEVER_DUE "command = \"SELECT 1\";");
     site_remove(site, "tick");
@@ -137,7 +112,7 @@ static void begin_on_small_disks(char **data, char **log)
     static const char *const settings[] = {"autovacuum=off", "min_wal_size=32MB", "max_wal_size=32MB", NULL};
 
     small_disk_enter();
-    begin(settings);
+    stage_set(settings);
     cluster_stop(cluster, CLUSTER_FAST);
     *data = files_path("%s/data", cluster_directory(cluster));
     *log = files_path("%s/pg_wal", *data);
@@ -231,7 +206,7 @@ static Suite *suite(void)
     Suite *all = suite_create("server");
     TCase *cases = tcase_create("server");
 
-    tcase_add_checked_fixture(cases, NULL, tear_down);
+    tcase_add_checked_fixture(cases, NULL, stage_clear);
     tcase_set_timeout(cases, 300);
     tcase_add_test(cases, exhausted_connections_are_named_and_waited_for);
     tcase_add_test(cases, a_run_without_a_session_is_due_until_there_is_one);

@@ -22,6 +22,7 @@
 #define SOAK_SETS 17
 #define SOAK_STRETCH 8
 #define PATIENCE 60.0
+#define LOOK_AFTER 50      /* faults, between two looks of the oracle */
 #define LONGEST_PAUSE 22.0 /* of a daemon that stands still or is cut off: some outlive the lease */
 
 enum kind { KIND_KILL, KIND_TERMINATE, KIND_STOP, KIND_CUT, KINDS };
@@ -167,14 +168,35 @@ static void strike_and_look(int fault, struct fault_tally *tally)
     free(moment);
 }
 
+static void print_progress(int faults, double begun)
+{
+    char *leaderships = cluster_value(cluster, "SELECT epoch FROM chime.leader");
+
+    printf("%d faults in %.0f s, %s leaderships; ", faults, fault_clock() - begun, leaderships);
+    fault_load_print_states(cluster);
+    free(leaderships);
+}
+
+static void strike_all(int count, struct fault_tally *tally)
+{
+    double begun = fault_clock();
+
+    for (int fault = 0; fault < count; fault++) {
+        strike_and_look(fault, tally);
+        if ((fault + 1) % LOOK_AFTER == 0) {
+            fault_load_assert_no_fault_yet(cluster);
+            print_progress(fault + 1, begun);
+        }
+    }
+}
+
 START_TEST(no_slot_is_lost_or_run_twice)
 {
     struct fault_tally tally = {0};
     unsigned seed = fault_seed();
     int count = fault_count();
 
-    for (int fault = 0; fault < count; fault++)
-        strike_and_look(fault, &tally);
+    strike_all(count, &tally);
     for (int i = 0; i < CREW; i++)
         mend(i);
     crew_await_leader(crew, PATIENCE);

@@ -31,7 +31,7 @@ static void start_it(struct takeover_pair *two, int leader)
 
 START_TEST(a_killed_leader_is_followed_within_two_seconds)
 {
-    takeover_take_turns(&pair, &(struct takeover_fault){"kill -9", TAKEOVER_SOON, kill_it, start_it});
+    takeover_take_turns(&pair, &(struct takeover_fault){"kill -9", TAKEOVER_SOON, kill_it, start_it, false});
 }
 END_TEST
 
@@ -48,7 +48,7 @@ static void see_end(struct takeover_pair *two, int leader)
 
 START_TEST(a_leader_told_to_end_is_followed_within_two_seconds)
 {
-    takeover_take_turns(&pair, &(struct takeover_fault){"SIGTERM", TAKEOVER_SOON, tell_to_end, see_end});
+    takeover_take_turns(&pair, &(struct takeover_fault){"SIGTERM", TAKEOVER_SOON, tell_to_end, see_end, true});
 }
 END_TEST
 

@@ -32,7 +32,8 @@ static void join_it(struct takeover_pair *two, int leader)
 
 START_TEST(a_leader_cut_off_without_a_word_is_followed_within_seventeen_seconds)
 {
-    takeover_take_turns(&pair, &(struct takeover_fault){"a silent partition", TAKEOVER_LEASE, cut_it_off, join_it});
+    takeover_take_turns(&pair,
+                        &(struct takeover_fault){"a silent partition", TAKEOVER_LEASE, cut_it_off, join_it, false});
 }
 END_TEST
 

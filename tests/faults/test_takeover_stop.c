@@ -34,7 +34,7 @@ static void wake_it(struct takeover_pair *two, int leader)
 
 START_TEST(a_stopped_leader_is_followed_within_seventeen_seconds)
 {
-    takeover_take_turns(&pair, &(struct takeover_fault){"SIGSTOP", TAKEOVER_LEASE, stop_it, wake_it});
+    takeover_take_turns(&pair, &(struct takeover_fault){"SIGSTOP", TAKEOVER_LEASE, stop_it, wake_it, false});
 }
 END_TEST
 

@@ -56,11 +56,11 @@ static void end_one(const char *of)
     free(find);
 }
 
-static void end_sessions(const char *of)
+static void end_sessions(const char *of, int times)
 {
     fault_load_install(cluster, site);
     served = site_lead(site);
-    for (int i = 0; i < repetitions(); i++) {
+    for (int i = 0; i < times; i++) {
         end_one(of);
         fault_let_pass(fault_random_below(1.5));
     }
@@ -77,7 +77,7 @@ static void assert_leaderships(int count)
 
 START_TEST(pg_terminate_backend_of_the_leader)
 {
-    end_sessions("chime.leader WHERE chime.backend_alive(pid, backend_start)");
+    end_sessions("chime.leader WHERE chime.backend_alive(pid, backend_start)", repetitions());
     assert_leaderships(1 + repetitions());
 }
 END_TEST
@@ -85,14 +85,16 @@ END_TEST
 START_TEST(pg_terminate_backend_of_the_listener)
 {
     site_job(site, "listener", "on = [\"some_channel\"]; command = \"SELECT 1\";"); /* there is something to hear */
-    end_sessions("pg_stat_activity WHERE application_name = 'pgchime watch'");
+    end_sessions("pg_stat_activity WHERE application_name = 'pgchime watch'",
+                 6);       /* the pause before it listens again grows to 30 s */
     assert_leaderships(1); /* the leader stayed */
 }
 END_TEST
 
 START_TEST(pg_terminate_backend_of_a_run)
 {
-    end_sessions("pg_stat_activity WHERE application_name = 'pgchime run' ORDER BY state = 'active' DESC, random()");
+    end_sessions("pg_stat_activity WHERE application_name = 'pgchime run' ORDER BY state = 'active' DESC, random()",
+                 repetitions());
     assert_leaderships(1);
     EXPECT_SQL(cluster, "SELECT count(*) > 0 FROM chime.runs WHERE sqlstate = '57P01' OR state = 'lost'", "t");
 }

@@ -260,6 +260,71 @@ START_TEST(a_second_sigterm_cancels_what_still_runs_and_records_it)
 }
 END_TEST
 
+/* One session, on which "long" goes on while this test holds a lock; "brief" was claimed for it too, and handed back. */
+static void have_one_handed_back(void)
+{
+    site_destroy(site);
+    site = site_create(cluster, "postgres", 1);
+    site_job(site, "long", NEVER_DUE "command = \"SELECT pg_advisory_lock(1), pg_advisory_unlock(1)\"; priority = 1;");
+    site_job(site, "brief", NEVER_DUE "command = \"INSERT INTO t VALUES ('brief')\";");
+    served = site_lead(site);
+    cluster_execute(cluster, "SELECT pg_advisory_lock(1)");
+    cluster_execute(cluster, "INSERT INTO chime.request (job_id) SELECT job_id FROM chime.job");
+    runs_await_running(cluster, "long");
+    WAIT_SQL(cluster, "SELECT pid IS NULL FROM chime.run JOIN chime.job USING (job_id) WHERE name = 'brief'", "t", 10);
+}
+
+static void assert_next_leader_runs_brief(void)
+{
+    daemon_destroy(served);
+    served = site_lead(site);
+    runs_await(cluster, "brief", 1);
+    EXPECT_RUN(cluster, "brief", "concat_ws(' ', state, attempt)", "succeeded 1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM t", "1");
+}
+
+START_TEST(what_was_claimed_and_never_started_is_run_by_whoever_leads_after_sigterm)
+{
+    have_one_handed_back();
+    daemon_signal(served, SIGTERM);
+    WAIT_FOR(daemon_said(served, "runs in flight are waited for"), 5);
+    cluster_execute(cluster, "SELECT pg_advisory_unlock(1)");
+    ck_assert_int_eq(daemon_wait(served, 20), 0);
+    EXPECT_RUN(cluster, "long", "state", "succeeded");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run WHERE pid IS NOT NULL", "0");
+    assert_next_leader_runs_brief();
+}
+END_TEST
+
+START_TEST(what_was_claimed_and_never_started_is_run_by_whoever_leads_after_a_kill)
+{
+    have_one_handed_back();
+    daemon_kill(served);
+    cluster_execute(cluster, "SELECT pg_advisory_unlock(1)");
+    assert_next_leader_runs_brief();
+}
+END_TEST
+
+START_TEST(what_is_in_doubt_after_sigterm_is_judged_before_the_seat_is_given_up)
+{
+    site_job(site, "own",
+             NEVER_DUE
+             "command = \"SELECT pg_advisory_lock(1), pg_advisory_unlock(1)\"; delivery = \"transactional\";");
+    served = site_lead(site);
+    cluster_execute(cluster, "SELECT pg_advisory_lock(1)");
+    runs_ask(cluster, "own");
+    runs_await_running(cluster, "own");
+    daemon_signal(served, SIGTERM);
+    WAIT_FOR(daemon_said(served, "runs in flight are waited for"), 5);
+    cluster_execute(cluster,
+                    "UPDATE chime.run SET token = gen_random_uuid()"); /* the end of the run finds no row of its own */
+    cluster_execute(cluster, "SELECT pg_advisory_unlock(1)");
+    ck_assert_int_eq(daemon_wait(served, 20), 0);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run WHERE pid IS NOT NULL", "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.attempt WHERE state = 'lost'", "1");
+}
+END_TEST
+
 START_TEST(once_ends_when_nothing_is_due)
 {
     site_job(site, "job", "schedule = \"0 0 1 1 *\"; command = \"INSERT INTO t VALUES ('job')\";");
@@ -371,6 +436,9 @@ static Suite *suite(void)
     tcase_add_test(cases, a_follower_takes_over_when_the_leader_resigns);
     tcase_add_test(cases, sigterm_lets_runs_end_and_gives_up_the_seat);
     tcase_add_test(cases, a_second_sigterm_cancels_what_still_runs_and_records_it);
+    tcase_add_test(cases, what_was_claimed_and_never_started_is_run_by_whoever_leads_after_sigterm);
+    tcase_add_test(cases, what_was_claimed_and_never_started_is_run_by_whoever_leads_after_a_kill);
+    tcase_add_test(cases, what_is_in_doubt_after_sigterm_is_judged_before_the_seat_is_given_up);
     tcase_add_test(cases, once_ends_when_nothing_is_due);
     tcase_add_test(cases, for_ends_after_its_time);
     tcase_add_test(cases, history_lies_in_daily_partitions_made_ahead_and_dropped_late);

@@ -19,6 +19,7 @@
 static struct cluster *cluster;
 static struct site *site;
 static struct daemon *served;
+static struct daemon *second;
 
 static void set_up(void)
 {
@@ -29,6 +30,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+    daemon_destroy(second);
     daemon_destroy(served);
     site_destroy(site);
     cluster_destroy(cluster);
@@ -187,6 +189,20 @@ static void load_sample(void)
     free(schema);
 }
 
+START_TEST(a_daemon_of_the_same_configuration_hears_reload_once_the_one_before_it_is_gone)
+{
+    site_job(site, "job", NEVER_DUE "command = \"SELECT 1\";");
+    served = site_lead(site);
+    second = site_serve(site, NULL, NULL);
+    WAIT_FOR(daemon_said(second, "another daemon listens there"), 10);
+    WAIT_FOR(daemon_said(second, "leads; following"), 10);
+    daemon_kill(served);
+    WAIT_FOR(daemon_said(second, "this daemon listens there now"), 10);
+    must_reload();
+    ck_assert(daemon_said(second, "asked for"));
+}
+END_TEST
+
 START_TEST(a_plugin_dropped_into_the_folder_becomes_a_view)
 {
     char *folder = plugin_folder();
@@ -308,6 +324,7 @@ int main(void)
     tcase_add_test(changes, pool_size_and_pools_change_without_a_restart);
     tcase_add_test(changes, a_bad_file_never_replaces_a_good_catalog);
     tcase_add_test(changes, without_a_daemon_reload_says_so);
+    tcase_add_test(changes, a_daemon_of_the_same_configuration_hears_reload_once_the_one_before_it_is_gone);
     tcase_add_test(changes, a_plugin_dropped_into_the_folder_becomes_a_view);
     tcase_add_test(changes, a_good_plugin_is_not_replaced_by_a_bad_file);
     tcase_add_test(changes, a_dormant_plugin_wakes_when_its_tables_appear);

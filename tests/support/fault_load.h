@@ -22,8 +22,10 @@ void fault_load_write(struct site *site, int sets, int stretch);
 void fault_load_await_settled(struct cluster *cluster);
 /* The same with a daemon of its own, which is ended. */
 void fault_load_settle(struct cluster *cluster, struct site *site);
-/* Every daemon has ended: the oracle must find nothing. */
+/* Every daemon has ended: the oracle must find nothing, and nothing may be left live. */
 void fault_load_assert_no_fault(struct cluster *cluster);
+/* At any time: what must hold while runs are under way. */
+void fault_load_assert_no_fault_yet(struct cluster *cluster);
 /* An oracle that sees nothing would be satisfied with anything: ledgers made wrong must not please it. */
 void fault_load_assert_oracle_works(struct cluster *cluster);
 void fault_load_print_states(struct cluster *cluster); /* how many slots were due, and how they ended */

@@ -9,6 +9,7 @@ CREATE TABLE effect (
     xid     xid8 NOT NULL DEFAULT pg_current_xact_id(),
     at      timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE INDEX ON effect (job, slot); -- for the oracle, after a thousand faults
 
 CREATE FUNCTION effect(p_job text, p_seconds float8 DEFAULT 0, p_stage integer DEFAULT 1) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -93,6 +94,8 @@ FROM effect e JOIN load_job j ON j.name = e.job
 LEFT JOIN chime.run_history h ON h.job_id = j.job_id AND h.kind = 'schedule' AND h.slot = e.slot
 WHERE e.slot IS NOT NULL AND h.state IS DISTINCT FROM 'succeeded'
   AND NOT (j.delivery = 'at_most_once' AND h.state IS NOT DISTINCT FROM 'lost')
+  -- What a procedure committed on its way stays when its session is ended behind that.
+  AND NOT (j.name ^@ 'procedure' AND e.stage = 1 AND h.state IS NOT DISTINCT FROM 'failed' AND h.sqlstate = '57P01')
 UNION ALL
 SELECT 'took effect after it was declared lost: ' || e.job || ' at ' || e.slot
 FROM effect e JOIN load_job j ON j.name = e.job

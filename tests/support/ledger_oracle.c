@@ -42,8 +42,7 @@ void oracle_await_load(struct cluster *cluster)
     free(now);
 }
 
-/* An oracle that sees nothing would be satisfied with anything. */
-static void expect_seen(struct cluster *cluster, const char *fault, const char *sql)
+void oracle_expect_seen(struct cluster *cluster, const char *fault, const char *sql)
 {
     char *query = files_path("SELECT count(*) > 0 FROM public.oracle WHERE fault LIKE '%s%%'", fault);
 
@@ -57,15 +56,15 @@ static void expect_seen(struct cluster *cluster, const char *fault, const char *
 
 static void expect_sight(struct cluster *cluster)
 {
-    expect_seen(cluster, "absent",
-                "DELETE FROM chime.run_history h USING public.due d"
-                " WHERE (h.job_id, h.kind, h.slot) = (d.job_id, d.kind, d.slot)");
-    expect_seen(cluster, "took effect more than once",
-                "INSERT INTO public.effect SELECT * FROM public.effect WHERE slot IS NOT NULL LIMIT 1");
-    expect_seen(cluster, "succeeded without effect", "DELETE FROM public.effect");
-    expect_seen(cluster, "ended without a reason",
-                "UPDATE chime.run_history h SET state = 'failed', message = NULL FROM chime.job j"
-                " WHERE j.job_id = h.job_id AND j.name = 'tick'");
+    oracle_expect_seen(cluster, "absent",
+                       "DELETE FROM chime.run_history h USING public.due d"
+                       " WHERE (h.job_id, h.kind, h.slot) = (d.job_id, d.kind, d.slot)");
+    oracle_expect_seen(cluster, "took effect more than once",
+                       "INSERT INTO public.effect SELECT * FROM public.effect WHERE slot IS NOT NULL LIMIT 1");
+    oracle_expect_seen(cluster, "succeeded without effect", "DELETE FROM public.effect");
+    oracle_expect_seen(cluster, "ended without a reason",
+                       "UPDATE chime.run_history h SET state = 'failed', message = NULL FROM chime.job j"
+                       " WHERE j.job_id = h.job_id AND j.name = 'tick'");
 }
 
 void oracle_expect_sound(struct cluster *cluster)

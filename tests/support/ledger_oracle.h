@@ -18,5 +18,8 @@ void oracle_await_load(struct cluster *cluster);
 /* Waits until the load runs again, nothing that an earlier leader left is live and every cursor has come to now; then
  * asserts the promise, and that the oracle sees what breaks it. The daemon serves. */
 void oracle_expect_sound(struct cluster *cluster);
+/* An oracle that sees nothing would be satisfied with anything: with the ledger made wrong by `sql`, which is rolled back, it must find a fault
+ * whose text begins so. */
+void oracle_expect_seen(struct cluster *cluster, const char *fault, const char *sql);
 
 #endif

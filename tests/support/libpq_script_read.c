@@ -44,7 +44,7 @@ static bool answer_is_there(const PGconn *connection)
 static bool is_answered(const PGconn *connection, const struct command *command)
 {
     if (command->kind == COMMAND_SYNC) {
-        return command->arrived;
+        return command->arrived || command->null_due;
     }
     return command->null_due || (connection->aborted && command->kind != COMMAND_TEXT) || answer_is_there(connection);
 }
@@ -121,6 +121,7 @@ static PGresult *sync_result(PGconn *connection, struct command *command)
     PGresult *answer = peek_answer(connection);
     if (command->null_due) {
         command->null_due = false;
+        command->arrived = command->arrived && !connection->closing; /* the server ended the session instead */
         return NULL;
     }
     if (answer != NULL && script_result_is_for_commit(answer)) {

@@ -45,7 +45,8 @@ void runs_await_running(struct cluster *cluster, const char *job)
 {
     char *sql = files_path("SELECT count(*) > 0 FROM chime.run r JOIN chime.job j USING (job_id)"
                            " JOIN pg_stat_activity a ON a.pid = r.pid AND a.backend_start = r.backend_start"
-                           " WHERE j.name = '%s' AND a.state = 'active' AND a.query_start > r.claimed_at",
+                           " WHERE j.name = '%s' AND a.state = 'active' AND a.query_start > r.claimed_at"
+                           " AND NOT EXISTS (SELECT FROM chime.run o WHERE o.pid = r.pid AND o.run_id <> r.run_id)",
                            job);
 
     WAIT_SQL(cluster, sql, "t", RUN_SECONDS);

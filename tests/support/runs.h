@@ -11,7 +11,8 @@ void runs_ask(struct cluster *cluster, const char *job);
 /* Waits until `count` runs of the job have ended. */
 void runs_await(struct cluster *cluster, const char *job, int count);
 void runs_ask_and_await(struct cluster *cluster, const char *job); /* one more than have ended so far */
-void runs_await_running(struct cluster *cluster, const char *job); /* its text is being executed */
+void runs_await_running(struct cluster *cluster,
+                        const char *job); /* its text is being executed, and no other run is claimed for its session */
 
 /* An expression over the columns of chime.run_history, of the run that ended last, must have that value (NULL: SQL
  * NULL). */

@@ -242,6 +242,23 @@ START_TEST(the_socket_of_a_killed_daemon_is_taken_over)
 }
 END_TEST
 
+START_TEST(a_socket_that_took_the_place_of_ours_is_not_removed)
+{
+    struct error err;
+    char *place = files_path("%s.place", path);
+    struct control *ours = control_listen(loop, place, asked, NULL, &err);
+    ck_assert_ptr_nonnull(ours);
+    ck_assert_int_eq(unlink(place), 0);
+    struct control *theirs = control_listen(loop, place, asked, NULL, &err);
+    ck_assert_ptr_nonnull(theirs);
+    control_close(ours);
+    ck_assert(files_exist(place));
+    control_close(theirs);
+    ck_assert(!files_exist(place));
+    free(place);
+}
+END_TEST
+
 START_TEST(a_file_in_the_way_is_not_removed)
 {
     struct error err;
@@ -292,6 +309,7 @@ int main(void)
     tcase_add_test(cases, only_its_user_may_connect);
     tcase_add_test(cases, a_second_daemon_leaves_the_socket_to_the_first);
     tcase_add_test(cases, the_socket_of_a_killed_daemon_is_taken_over);
+    tcase_add_test(cases, a_socket_that_took_the_place_of_ours_is_not_removed);
     tcase_add_test(cases, a_file_in_the_way_is_not_removed);
     tcase_add_test(cases, a_path_that_is_too_long_is_refused);
     tcase_add_test(cases, nobody_there_is_said_with_a_way_out);

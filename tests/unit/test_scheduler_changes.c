@@ -38,6 +38,21 @@ START_TEST(a_change_is_due_in_time_for_its_run_to_keep_the_lag)
 }
 END_TEST
 
+START_TEST(nothing_waits_for_more_when_the_end_of_all_runs_is_waited_for)
+{
+    struct job *job = define_woken_alone("a", 5);
+    job->options.target_lag = 60 * USEC_PER_SEC;
+    woken = add(job);
+    scheduler_hurry(scheduler);
+    start();
+    change_at(second(10));
+    claim_one(RUN_CHANGE, second(10), NULL);
+    end_at(second(11), RUN_SUCCEEDED);
+    notify_at("one", second(12));
+    claim_one(RUN_EVENT, second(12), "one");
+}
+END_TEST
+
 START_TEST(a_change_is_ignored_while_anything_of_the_job_is_under_way)
 {
     struct job *job = define("a", "0 0 1 1 *");
@@ -191,6 +206,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         a_change_is_due_in_time_for_its_run_to_keep_the_lag,
+        nothing_waits_for_more_when_the_end_of_all_runs_is_waited_for,
         a_change_is_ignored_while_anything_of_the_job_is_under_way,
         after_a_run_that_failed_changes_wait_for_the_longest_back_off,
         what_the_ledger_remembers_of_a_failure_holds_changes_up_too,

@@ -759,6 +759,59 @@ END_TEST
 
 /* --- a session that goes ----------------------------------------------------------------------------------------------- */
 
+static void end_the_session(void)
+{
+    answer_error(server, "57P01", "terminating connection due to administrator command");
+    server_closes(server, "gone");
+    settle(loop);
+    ck_assert_int_eq(end_count, 1);
+    ck_assert_ptr_null(lane);
+}
+
+#define OPEN "the session ended before it said whether its text was committed"
+
+/* The server commits a text of several statements before it says that the last one is complete. */
+START_TEST(a_session_ended_in_the_last_statement_of_a_text_leaves_its_run_in_doubt)
+{
+    become_command("SELECT 1; UPDATE t SET a = 1", DELIVERY_AT_MOST_ONCE);
+    push_and_start();
+    answer_row(server, "1");
+    end_the_session();
+    expect_end(0, RUN_END_DOUBTFUL, RUN_LOST, OPEN);
+}
+END_TEST
+
+START_TEST(a_session_ended_before_the_last_statement_of_a_text_is_a_known_failure)
+{
+    become_command("SELECT 1; UPDATE t SET a = 1", DELIVERY_AT_MOST_ONCE);
+    push_and_start();
+    end_the_session();
+    expect_end(0, RUN_END_KNOWN, RUN_FAILED, "");
+}
+END_TEST
+
+START_TEST(a_session_ended_during_a_single_statement_is_a_known_failure)
+{
+    push_and_start();
+    end_the_session();
+    expect_end(0, RUN_END_KNOWN, RUN_FAILED, "");
+    ck_assert_str_eq(ends[0].outcome.sqlstate, "57P01");
+}
+END_TEST
+
+/* A single one is complete before it is committed. */
+START_TEST(a_session_ended_behind_a_single_statement_leaves_its_run_in_doubt)
+{
+    push_and_start();
+    answer_done(server, "UPDATE 5");
+    answer_commit_error(server, "57P01", "terminating connection due to administrator command");
+    server_closes(server, "gone");
+    settle(loop);
+    ck_assert_int_eq(end_count, 1);
+    expect_end(0, RUN_END_DOUBTFUL, RUN_LOST, OPEN);
+}
+END_TEST
+
 START_TEST(a_session_that_goes_without_an_answer_leaves_its_run_in_doubt_and_the_rest_unstarted)
 {
     push();
@@ -851,6 +904,10 @@ int main(void)
     tcase_add_test(tests, cancelling_interrupts_the_current_run_and_gives_back_those_behind_it);
     tcase_add_test(tests, there_may_be_nothing_to_cancel);
     tcase_add_test(tests, a_termination_that_says_so_ends_the_cancelled_run);
+    tcase_add_test(tests, a_session_ended_in_the_last_statement_of_a_text_leaves_its_run_in_doubt);
+    tcase_add_test(tests, a_session_ended_before_the_last_statement_of_a_text_is_a_known_failure);
+    tcase_add_test(tests, a_session_ended_during_a_single_statement_is_a_known_failure);
+    tcase_add_test(tests, a_session_ended_behind_a_single_statement_leaves_its_run_in_doubt);
     tcase_add_test(tests, a_session_that_goes_without_an_answer_leaves_its_run_in_doubt_and_the_rest_unstarted);
     tcase_add_test(tests, a_session_that_goes_before_anything_was_started_leaves_nothing_in_doubt);
     tcase_add_test(tests, a_broken_lane_with_a_running_text_ends_it_in_doubt);

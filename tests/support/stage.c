@@ -1,0 +1,28 @@
+#include "support/stage.h"
+
+#include <stdlib.h>
+
+#include "support/ledger_oracle.h"
+
+struct cluster *cluster;
+struct site *site;
+struct daemon *served;
+char *output;
+char *errors;
+
+void stage_set(const char *const *settings)
+{
+    cluster = cluster_create(settings);
+    oracle_install(cluster, NULL);
+    site = site_create(cluster, "postgres", 2);
+    oracle_write_load(site);
+}
+
+void stage_clear(void)
+{
+    daemon_destroy(served);
+    site_destroy(site);
+    cluster_destroy(cluster);
+    free(output);
+    free(errors);
+}
