@@ -212,7 +212,12 @@ watch_runs()
 {
     local since=$SECONDS next=0 passed time
     banner "Jobs and runs${run_for:+, for $run_for s}" "pgchime jobs" "pgchime runs"
-    [ ! -t 1 ] || enter_screen
+    if [ -t 1 ]; then
+        enter_screen # which goes on showing them
+    else
+        pgchime jobs
+        pgchime runs
+    fi
     while passed=$((SECONDS - since)) && [ "$passed" -lt "${run_for:-$((passed + 1))}" ]; do
         require_companions
         time="$passed s${run_for:+ of $run_for}"

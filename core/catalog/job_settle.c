@@ -100,7 +100,7 @@ static const char *pool_hint(struct builder *builder, const struct config_databa
 
 static void check_pool(struct builder *builder, const struct job *job, const struct config_database *database)
 {
-    if (!has_pool(database, job->options.pool)) {
+    if (!has_pool(database, job->options.pool) && builder->config->databases_sound) {
         report_add(builder->report, job->file, job->line, pool_hint(builder, database, job->options.pool),
                    "job \"%s\": database \"%s\" has no pool \"%s\"", job->name, database->name, job->options.pool);
     }

@@ -51,10 +51,16 @@ static void warn_of_idleness(const struct invocation *invocation, const struct c
     }
 }
 
-static bool is_in_folder(const struct plugin_set *plugins, const char *name)
+/* Refused or not. */
+static bool is_in_folder(const struct loaded *loaded, const char *name)
 {
-    for (size_t i = 0; i < plugins->count; i++) {
-        if (strcmp(plugins->plugins[i]->name, name) == 0) {
+    for (size_t i = 0; i < loaded->plugins->count; i++) {
+        if (strcmp(loaded->plugins->plugins[i]->name, name) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < loaded->report.count; i++) {
+        if (finding_is_of_plugin(&loaded->report.findings[i], name)) {
             return true;
         }
     }
@@ -66,7 +72,7 @@ static void warn_of_absent_plugins(const struct invocation *invocation, const st
 {
     for (size_t i = 0; i < loaded->config->plugin_count; i++) {
         const struct config_plugin *entry = &loaded->config->plugins[i];
-        if (entry->enabled != CONFIG_DISABLED && !is_in_folder(loaded->plugins, entry->name)) {
+        if (entry->enabled != CONFIG_DISABLED && !is_in_folder(loaded, entry->name)) {
             remark(invocation, "%s:%d: warning: there is no plugin \"%s\" yet: this waits for %s.so in plugin_dir",
                    entry->file, entry->line, entry->name, entry->name);
         }
@@ -88,8 +94,11 @@ static void warn_of_past(const struct invocation *invocation, const struct catal
 /* libpq reads a conninfo without connecting; the layers below may not ask it. */
 static void check_conninfo(struct loaded *loaded)
 {
-    for (size_t i = 0; loaded->config->databases_sound && i < loaded->config->database_count; i++) {
+    for (size_t i = 0; i < loaded->config->database_count; i++) {
         const struct config_database *database = &loaded->config->databases[i];
+        if (database->conninfo == NULL) {
+            continue; /* said already */
+        }
         struct pg_target target = {.conninfo = database->conninfo, .application_name = "pgchime check"};
         struct conninfo info;
         struct error err;
@@ -113,9 +122,11 @@ static int check_run(const struct invocation *invocation)
     } else if (loaded.report.count == 0 && !invocation->quiet) {
         print_success(&loaded);
     }
+    if (loaded.config->plugin_dir != NULL || loaded.report.count == 0) {
+        warn_of_absent_plugins(invocation, &loaded);
+    }
     if (loaded.report.count == 0) {
         warn_of_idleness(invocation, loaded.config);
-        warn_of_absent_plugins(invocation, &loaded);
         warn_of_past(invocation, loaded.catalog);
     }
     int status = loaded.report.count == 0 ? EXIT_OK : (int)ERROR_CONFIG;
@@ -129,6 +140,6 @@ const struct command command_check = {
     .summary = "configuration and plugins, offline: every error as file:line",
     .details = "Exit status 3 when there is any finding, a refused plugin included (serve would go on without that "
                "one). While the\n"
-               "databases have an error, what jobs and plugins need of them is not looked at.",
+               "name of a database has an error, what jobs and plugins need of the databases is not looked at.",
     .run = check_run,
 };

@@ -2,8 +2,8 @@
 
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/leader_problems.h"
 #include "cli/load.h"
+#include "cli/problems.h"
 #include "cli/visit.h"
 
 static const struct output_column columns[] = {
@@ -83,7 +83,17 @@ static const char leader_sql[] =
     "                           ELSE array_to_string(s.followers, ', ') END, NULL"
     "   FROM chime.leader_status s WHERE s.alive"
     " UNION ALL"
-    " SELECT 'leader', 'warn', p.* FROM (" LEADER_PROBLEMS_SQL ") p";
+    " SELECT 'leader', 'warn', p.* FROM (" LEADER_PROBLEMS_SQL ") p"
+    " UNION ALL"
+    " SELECT 'events', 'warn', w.* FROM " WATCH_PROBLEMS_SQL " w";
+
+static const char work_sql[] = "SELECT 'plugin', 'warn', p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p"
+                               " UNION ALL"
+                               " (SELECT 'plugin', 'ok', format('plugin %s is dormant: %s', name, reason),"
+                               "         'it wakes by itself once that is there'"
+                               "    FROM chime.plugin WHERE state = 'dormant' ORDER BY name)"
+                               " UNION ALL"
+                               " SELECT 'view', 'warn', v.* FROM " VIEW_PROBLEMS_SQL " v";
 
 static bool add_findings(struct doctor *doctor, const struct visit *visit, const char *sql,
                          const char *const *parameters, size_t count, struct error *err)
@@ -162,8 +172,31 @@ static void look_at(struct doctor *doctor, const struct config_database *databas
     } else if (!add_findings(doctor, &visit, leader_sql, NULL, 0, &err) ||
                !compare_configuration(doctor, &visit, &err)) {
         failed(doctor, database->name, "leader", &err);
+    } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err)) {
+        failed(doctor, database->name, "plugin", &err);
     }
     visit_close(&visit);
+}
+
+/* What is refused reaches no database: files of the configuration, and of plugins. */
+static void look_at_files(struct doctor *doctor, const struct report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        const struct finding *finding = &report->findings[i];
+        struct buffer place = {0};
+        struct error err;
+        if (finding->file != NULL) {
+            buffer_puts(&place, finding->file);
+            buffer_puts(&place, ":");
+        }
+        if (finding->line > 0) {
+            buffer_printf(&place, "%d:", finding->line);
+        }
+        error_set(&err, ERROR_CONFIG, "%s%s%s", buffer_text(&place), place.length > 0 ? " " : "", finding->message);
+        error_hint(&err, "%s", finding->hint != NULL ? finding->hint : "");
+        failed(doctor, NULL, finding_is_of_plugin(finding, NULL) ? "plugin" : "configuration", &err);
+        buffer_finish(&place);
+    }
 }
 
 static int doctor_run(const struct invocation *invocation)
@@ -181,6 +214,7 @@ static int doctor_run(const struct invocation *invocation)
             look_at(&doctor, &config->databases[i]);
         }
     }
+    look_at_files(&doctor, &loaded.report);
     output_print(&doctor.list, 1, &invocation->style, stdout);
     if (config->database_count == 0) {
         remark(invocation, "no database is configured in %s", config->file);
@@ -197,6 +231,7 @@ const struct command command_doctor = {
     .summary = "connects, and says of each database what is well and what is not, with the way out",
     .details = "A pooler in between and a standby are refused by their names. Exit status 8 when there are warnings "
                "only, else that of "
-               "the\nfirst failure: 4 when a database cannot be reached, 6 when it is refused.",
+               "the\nfirst failure: 4 when a database cannot be reached, 6 when it is refused, 3 when a plugin or "
+               "the configuration is.",
     .run = doctor_run,
 };

@@ -98,6 +98,25 @@ static struct config *read_config(const struct invocation *invocation)
     return config;
 }
 
+/* --config chooses here what is printed, and elsewhere a file. */
+static bool refuse_files(const struct invocation *invocation, struct error *err)
+{
+    for (int i = 0; invocation_has(invocation, "config") && i < invocation->argument_count; i++) {
+        const char *argument = invocation->arguments[i];
+        size_t length = strlen(argument);
+        if (strchr(argument, '/') != NULL || (length > 5 && strcmp(argument + length - 5, ".conf") == 0)) {
+            error_set(err, ERROR_USAGE,
+                      "\"%s\" looks like a file, but --config after init takes none: it prints the "
+                      "configuration only",
+                      argument);
+            return error_hint(err,
+                              "a configuration to look at is named before the command: pgchime --config %s init --sql",
+                              argument);
+        }
+    }
+    return true;
+}
+
 static int init_run(const struct invocation *invocation)
 {
     const char *databases[DATABASES_MAX];
@@ -109,7 +128,7 @@ static int init_run(const struct invocation *invocation)
     struct buffer config = {0};
     struct buffer sql = {0};
     struct error err;
-    if (!init_check_names(&names, &err)) {
+    if (!refuse_files(invocation, &err) || !init_check_names(&names, &err)) {
         return fail(&err);
     }
     if (all || invocation_has(invocation, "config")) {

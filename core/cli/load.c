@@ -27,7 +27,7 @@ void load_all(const struct invocation *invocation, struct loaded *loaded)
     loaded->config = config_gather(invocation->config, &loaded->report);
     bool sound = loaded->report.count == 0;
     load_plugins(invocation->program, loaded);
-    if (loaded->config->databases_sound) {
+    if (loaded->config->databases_named) {
         /* The same report: that is how the catalog knows which plugins were refused and need no second finding. */
         loaded->catalog = catalog_build(loaded->config, loaded->plugins, &loaded->report);
     }
@@ -77,6 +77,17 @@ void print_findings(const struct report *report)
     for (size_t i = 0; i < report->count; i++) {
         print_finding(&report->findings[i]);
     }
+}
+
+bool finding_is_of_plugin(const struct finding *finding, const char *name)
+{
+    const char *slash = finding->file != NULL ? strrchr(finding->file, '/') : NULL;
+    const char *file = slash != NULL ? slash + 1 : finding->file;
+    size_t length = file != NULL ? strlen(file) : 0;
+    if (length < 4 || strcmp(file + length - 3, ".so") != 0) {
+        return false;
+    }
+    return name == NULL || (strlen(name) == length - 3 && memcmp(file, name, length - 3) == 0);
 }
 
 static void refuse_database(const struct config *config, const char *name, struct error *err)

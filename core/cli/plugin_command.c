@@ -70,3 +70,10 @@ bool plugin_command_confirm(const struct invocation *invocation, const char *not
     fprintf(stderr, "%s [y/N] ", question);
     return answer_is_yes() || error_set(err, ERROR_REFUSED, "%s", nothing);
 }
+
+void plugin_command_remark_cuts(const struct invocation *invocation)
+{
+    if (invocation->style.format == OUTPUT_TABLE) {
+        remark(invocation, "long SQL is cut here; -o wide has all of it");
+    }
+}

@@ -19,4 +19,7 @@ void plugin_command_hint_name(struct error *err, const char *name, const char *c
 bool plugin_command_confirm(const struct invocation *invocation, const char *nothing, const char *question,
                             struct error *err) CHIME_MUST_CHECK;
 
+/* After a table of SQL, which shortens it: how all of it is to be had. */
+void plugin_command_remark_cuts(const struct invocation *invocation);
+
 #endif

@@ -118,17 +118,20 @@ static void say_done(const struct adopting *adopting, const struct pg_rows *done
     }
 }
 
-/* Jobs, functions and the capture of changes are the daemon's to install. */
+/* Jobs, functions and the capture of changes are the daemon's to install; after the way back, those of other plugins
+ * that read what is gone. */
 static void have_it_installed(const struct adopting *adopting, struct visit *visit)
 {
+    const char *what = adopting->adoption.back ? "other plugins that read it are looked at again"
+                                               : "its jobs and functions are installed";
     bool led = false;
     struct invocation silent = *adopting->invocation;
     silent.quiet = true;
     silent.style.format = OUTPUT_TABLE;
     if (!visit_is_led(visit, &led, NULL) || !led) {
-        remark(adopting->invocation, "its jobs and functions are installed when pgchime serve starts");
+        remark(adopting->invocation, "%s when pgchime serve starts", what);
     } else if (command_reload.run(&silent) != EXIT_OK) {
-        remark(adopting->invocation, "its jobs and functions are installed by pgchime reload, where the daemon runs");
+        remark(adopting->invocation, "%s by pgchime reload, where the daemon runs", what);
     }
 }
 
@@ -141,9 +144,7 @@ static bool perform(const struct adopting *adopting, struct visit *visit, const 
     }
     say_done(adopting, &done);
     pg_rows_finish(&done);
-    if (!adopting->adoption.back) {
-        have_it_installed(adopting, visit);
-    }
+    have_it_installed(adopting, visit);
     return true;
 }
 
@@ -153,6 +154,9 @@ static bool perform_shown(const struct adopting *adopting, struct visit *visit, 
     struct output_list *output = adoption_output(plan);
     output_print(&output, 1, &adopting->invocation->style, stdout);
     output_destroy(output);
+    if (plan->count > 0) {
+        plugin_command_remark_cuts(adopting->invocation);
+    }
     if (plan->count == 0) {
         remark(adopting->invocation, "nothing to adopt: no relation of others has a name that plugin \"%s\" wants",
                adopting->name);

@@ -1,8 +1,8 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/job_slots.h"
-#include "cli/leader_problems.h"
 #include "cli/load.h"
+#include "cli/problems.h"
 #include "cli/visit.h"
 
 static const struct output_column columns[] = {
@@ -68,22 +68,8 @@ static bool add_next_slot(struct visit *visit, struct output_list *list, struct 
 static const char problems_sql[] =
     "SELECT 'nobody leads this database: no job runs', 'start the daemon: pgchime serve' FROM chime.leader"
     " WHERE token IS NULL OR NOT chime.backend_alive(pid, backend_start)"
-    " UNION ALL " LEADER_PROBLEMS_SQL " UNION ALL"
-    " SELECT format('events are not heard since %s: %s', to_char(w.since AT TIME ZONE 'UTC', 'YYYY-MM-DD "
-    "HH24:MI:SS\"Z\"'),"
-    "               w.reason), 'jobs that wait for events run every 10 s until a session of its own can be had'"
-    "   FROM chime.watch w, chime.leader l WHERE w.state = 'degraded' AND chime.backend_alive(l.pid, l.backend_start)"
-    " UNION ALL"
-    " (SELECT format('plugin %s failed: %s', name, reason),"
-    "         'it is tried again at the next reload: mend that, then run pgchime reload'"
-    "    FROM chime.plugin WHERE state = 'failed' ORDER BY name)"
-    " UNION ALL"
-    " (SELECT format('view %s.%s is %s: ', view_schema, relation, freshness)"
-    "         || format(CASE WHEN pending THEN 'it lacks a change of %s ago'"
-    "                   ELSE 'it may lack what changed in the last %s' END, date_trunc('second', behind)),"
-    "         format('pgchime why JOB says what holds its refresh up; pgchime refresh %s.%s does it now',"
-    "                view_schema, relation)"
-    "    FROM chime.view_status WHERE freshness IN ('warn', 'stale') ORDER BY freshness, view_schema, relation)";
+    " UNION ALL " LEADER_PROBLEMS_SQL " UNION ALL SELECT w.message, w.way_out FROM " WATCH_PROBLEMS_SQL " w"
+    " UNION ALL SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p UNION ALL " VIEW_PROBLEMS_SQL;
 
 static bool add_problems(struct visit *visit, struct output_list *list, int *status, struct error *err)
 {

@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/load.h"
 
 static const struct output_column columns[] = {
     {"JOB", "job", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},
     {"NOW", "now", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"PROBLEM", "problem", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"LAST DECISION", "last_decision", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"MISSED", "missed", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"NEXT SLOT", "next_slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
@@ -21,6 +23,7 @@ enum {
     COLUMN_DATABASE,
     COLUMN_STATE,
     COLUMN_NOW,
+    COLUMN_PROBLEM,
     COLUMN_LAST_DECISION,
     COLUMN_MISSED,
     COLUMN_NEXT_SLOT,
@@ -81,6 +84,19 @@ static void set_text(struct output_list *list, size_t column, struct buffer *tex
     buffer_clear(text);
 }
 
+/* A plugin's file that is refused never reaches the database: only looking at it tells. */
+static void say_problems(struct buffer *text, const struct job_visit *visit, const struct why_facts *facts)
+{
+    if (why_value(facts, WHY_PLUGIN) == NULL) {
+        why_say_problems(text, facts, NULL);
+        return;
+    }
+    struct loaded loaded;
+    load_all(visit->invocation, &loaded);
+    why_say_problems(text, facts, &loaded.report);
+    loaded_finish(&loaded);
+}
+
 static void fill(struct output_list *list, const struct job_visit *visit, const struct why_facts *facts)
 {
     const struct config_database *database = visit->visit.database;
@@ -91,6 +107,8 @@ static void fill(struct output_list *list, const struct job_visit *visit, const 
     output_set(list, COLUMN_DATABASE, database->name);
     output_set(list, COLUMN_STATE, why_say_now(&text, facts, database));
     set_text(list, COLUMN_NOW, &text);
+    say_problems(&text, visit, facts);
+    set_text(list, COLUMN_PROBLEM, &text);
     say_last_decision(&text, facts);
     set_text(list, COLUMN_LAST_DECISION, &text);
     say_missed(&text, facts);

@@ -62,6 +62,8 @@ enum why_column {
     WHY_ASKED_BY,
     WHY_POOL_BUSY,
     WHY_BUSY,
+    WHY_WATCH_SINCE, /* events are not heard since then */
+    WHY_WATCH_REASON,
     WHY_WAKERS,                    /* the wakers' columns begin here */
     WHY_SCHEDULE = WHY_WAKERS + 3, /* the calendar's columns begin here */
 };
@@ -75,5 +77,9 @@ instant why_instant(const struct why_facts *facts, enum why_column column); /* I
 /* why_words.c: what the job does or waits for now. Returns one word for programs: inactive, suspended, running, retrying, unled, waiting,
  * idle. */
 const char *why_say_now(struct buffer *text, const struct why_facts *facts, const struct config_database *database);
+
+/* why_problems.c: what is amiss with what the job needs: its plugin failed or is refused, its events are not heard; with the
+ * way out. Nothing is added when there is nothing. `report` may be NULL. */
+void why_say_problems(struct buffer *text, const struct why_facts *facts, const struct report *report);
 
 #endif

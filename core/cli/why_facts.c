@@ -12,8 +12,10 @@ static const char job_sql[] =
     "       h.slot, h.state, h.reason, h.message, m.first_slot, m.last_slot, m.slots, m.reason, q.slot, q.requested_by,"
     "       (SELECT count(*) FROM chime.run o JOIN chime.job oj USING (job_id)"
     "         WHERE o.pid IS NOT NULL AND oj.options ->> 'pool' = j.options ->> 'pool'),"
-    "       (SELECT count(*) FROM chime.run o WHERE o.pid IS NOT NULL)," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
+    "       (SELECT count(*) FROM chime.run o WHERE o.pid IS NOT NULL),"
+    "       w.since, w.reason," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
     "  FROM chime.job j JOIN chime.job_status s USING (job_id) CROSS JOIN chime.leader l"
+    "  LEFT JOIN chime.watch w ON w.state = 'degraded' AND chime.backend_alive(l.pid, l.backend_start)"
     "  LEFT JOIN chime.plugin p ON p.name = j.plugin"
     "  LEFT JOIN LATERAL (SELECT * FROM chime.run r WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1) r ON "
     "true"

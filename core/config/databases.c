@@ -73,6 +73,7 @@ static const char *read_verify(struct reader *reader, const config_setting_t *gr
     if (text != NULL && !schedule_parse(text, &schedule, &err)) {
         reader_report(reader, setting, err.hint[0] != '\0' ? err.hint : NULL, "\"verify\" of %s: %s", owner,
                       err.message);
+        return VERIFY_DEFAULT; /* so that nothing is found in it again */
     }
     return text != NULL ? text : VERIFY_DEFAULT;
 }
@@ -169,9 +170,14 @@ void databases_read(struct reader *reader, const config_setting_t *group)
     struct config_database *databases = arena_alloc(reader->arena, (count + 1) * sizeof(*databases));
     size_t findings_before = reader->report->count;
     size_t kept = 0;
+    bool named = true;
     for (size_t i = 0; i < count; i++) {
         const config_setting_t *setting = setting_at(group, i);
-        if (setting_is_duplicate(setting) || !check_entry(reader, setting)) {
+        if (setting_is_duplicate(setting)) {
+            continue;
+        }
+        if (!check_entry(reader, setting)) {
+            named = false;
             continue;
         }
         databases[kept].name = arena_strdup(reader->arena, config_setting_name(setting));
@@ -184,4 +190,5 @@ void databases_read(struct reader *reader, const config_setting_t *group)
     reader->config->databases = databases;
     reader->config->database_count = kept;
     reader->config->databases_sound = reader->report->count == findings_before;
+    reader->config->databases_named = named;
 }

@@ -366,7 +366,8 @@ static struct config *start_config(const char *file)
                               .instance = host_and_pid(arena),
                               .log_level = LOG_LEVEL_INFO,
                               .complete = true,
-                              .databases_sound = true};
+                              .databases_sound = true,
+                              .databases_named = true};
     return config;
 }
 
@@ -379,6 +380,7 @@ struct config *config_gather(const char *file, struct report *report)
               "write it (it says at least: databases: { main: { conninfo = \"...\"; }; };) "
               "or name another with --config");
     config->databases_sound = config->databases_sound && (config->database_count > 0 || config->complete);
+    config->databases_named = config->databases_named && (config->database_count > 0 || config->databases_sound);
     settle_control_socket(&reader);
     if (config->conf_dir != NULL) {
         read_parts(&reader);

@@ -58,7 +58,9 @@ static void tell(struct watch *watch, const struct watch_entry *entries, size_t 
     struct lead *lead = watch->lead;
     instant now = lead_now(lead);
     for (size_t i = 0; i < count && !lead->draining && !lead->over; i++) {
-        scheduler_event(lead->scheduler, entries[i].scheduled, kind, payload, now);
+        if (watch_entry_wakes(&entries[i])) {
+            scheduler_event(lead->scheduler, entries[i].scheduled, kind, payload, now);
+        }
     }
     if (count > 0) {
         dispatch_soon(lead);

@@ -17,6 +17,22 @@ static bool is_watched(const struct scheduled *scheduled)
     return !scheduled_retired(scheduled) && scheduled_job(scheduled)->active;
 }
 
+bool watch_entry_wakes(const struct watch_entry *entry)
+{
+    return entry->target == 0 || scheduled_job(entry->scheduled)->options.target_lag > 0;
+}
+
+/* How soon a change of its views' sources is to be found; 0: nobody wants to know. */
+static duration target_of(const struct job *job)
+{
+    const struct job_options *options = &job->options;
+    if (options->target_lag > 0 || options->error_after == 0) {
+        return options->target_lag > 0 ? options->target_lag : options->warn_after;
+    }
+    return options->warn_after > 0 && options->warn_after < options->error_after ? options->warn_after
+                                                                                 : options->error_after;
+}
+
 static void count_names(struct watch_list *list, const struct scheduler *scheduler)
 {
     for (size_t i = 0; i < scheduler_count(scheduler); i++) {
@@ -24,17 +40,20 @@ static void count_names(struct watch_list *list, const struct scheduler *schedul
         const struct job *job = scheduled_job(scheduled);
         if (is_watched(scheduled)) {
             list->channel_count += job->on_count;
-            list->view_count += job->options.target_lag > 0 ? job->view_count : 0;
+            list->view_count += target_of(job) > 0 ? job->view_count : 0;
         }
     }
 }
 
 static struct watch_entry *add(struct watch_entry *place, const char *const *names, size_t count,
-                               struct scheduled *scheduled)
+                               struct scheduled *scheduled, duration target)
 {
     for (size_t i = 0; i < count; i++) {
-        *place++ = (struct watch_entry){
-            .name = names[i], .scheduled = scheduled, .behind_since = INSTANT_NONE, .noted_at = INSTANT_NONE};
+        *place++ = (struct watch_entry){.name = names[i],
+                                        .scheduled = scheduled,
+                                        .target = target,
+                                        .behind_since = INSTANT_NONE,
+                                        .noted_at = INSTANT_NONE};
     }
     return place;
 }
@@ -48,13 +67,13 @@ void watch_list_fill(struct watch_list *list, const struct scheduler *scheduler)
     for (size_t i = 0; i < scheduler_count(scheduler); i++) {
         struct scheduled *scheduled = scheduler_at(scheduler, i);
         const struct job *job = scheduled_job(scheduled);
-        duration target = job->options.target_lag;
+        duration target = target_of(job);
         if (!is_watched(scheduled)) {
             continue;
         }
-        channel = add(channel, job->on, job->on_count, scheduled);
+        channel = add(channel, job->on, job->on_count, scheduled, 0);
         if (target > 0) {
-            view = add(view, job->views, job->view_count, scheduled);
+            view = add(view, job->views, job->view_count, scheduled, target);
             list->tightest = list->tightest == 0 || target < list->tightest ? target : list->tightest;
         }
     }
@@ -69,11 +88,6 @@ void watch_list_finish(struct watch_list *list)
     *list = (struct watch_list){0};
 }
 
-static duration target_of(const struct watch_entry *entry)
-{
-    return scheduled_job(entry->scheduled)->options.target_lag;
-}
-
 /* Each name once, with the tightest of its targets. */
 static struct watching_names names_of(const struct watch_entry *entries, size_t count, duration **targets)
 {
@@ -85,8 +99,8 @@ static struct watching_names names_of(const struct watch_entry *entries, size_t 
         if (!again) {
             items[names++] = entries[i].name;
         }
-        if (tightest != NULL && (!again || target_of(&entries[i]) < tightest[names - 1])) {
-            tightest[names - 1] = target_of(&entries[i]);
+        if (tightest != NULL && (!again || entries[i].target < tightest[names - 1])) {
+            tightest[names - 1] = entries[i].target;
         }
     }
     if (targets != NULL) {

@@ -1,4 +1,5 @@
-/* What the jobs of one database want watched: who is woken by which channel, and by the changes of which view's sources. */
+/* What the jobs of one database want watched: who is woken by which channel, and by the changes of which view's sources; and
+ * the views whose changes wake nobody, but are to be noted when they stay out of the view: with warn_after or error_after. */
 #ifndef CHIME_DAEMON_WATCH_LIST_H
 #define CHIME_DAEMON_WATCH_LIST_H
 
@@ -9,6 +10,7 @@
 struct watch_entry {
     const char *name; /* a channel, or "schema.relation" */
     struct scheduled *scheduled;
+    duration target;      /* of a view: how soon a change is to be found; 0: of a channel */
     instant behind_since; /* of a view: since when every look found it behind; INSTANT_NONE: it is not */
     instant noted_at;     /* when that was written down last; INSTANT_NONE: it was not */
 };
@@ -20,6 +22,9 @@ struct watch_list {
     size_t view_count;
     duration tightest; /* of all targets; 0: there is none */
 };
+
+/* Whether what happens by that name wakes its job. */
+bool watch_entry_wakes(const struct watch_entry *entry);
 
 /* Of the jobs that are configured and active; names are borrowed from them. */
 void watch_list_fill(struct watch_list *list, const struct scheduler *scheduler);

@@ -363,6 +363,7 @@ END
 ;
 
 -- The latest days, weeks (from Monday) or months, shown in ascending order. Another word than these gives nothing.
+-- The word is looked at in LIMIT, which is asked for also where there is no row.
 -- chime:begin agent_trends
 CREATE OR REPLACE FUNCTION agent_trends(agent text, granularity text DEFAULT 'day', max_rows integer DEFAULT 30)
 RETURNS TABLE (
@@ -378,10 +379,11 @@ BEGIN ATOMIC
             round(sum(d.total_latency_ms) / nullif(sum(d.latency_count), 0), 2) AS avg_latency_ms,
             max(d.max_latency_ms) AS max_latency_ms, sum(d.slow_query_count)::bigint AS slow_query_count
         FROM mv_agent_daily_trends d
-        WHERE d.agent = agent_trends.agent AND agent_trends.granularity IN ('day', 'week', 'month')
+        WHERE d.agent = agent_trends.agent
         GROUP BY d.agent, date_trunc(agent_trends.granularity, d.day::timestamp)
         ORDER BY 2 DESC
-        LIMIT greatest(0, least(agent_trends.max_rows, 1000))) latest
+        LIMIT CASE WHEN chime.one_of(agent_trends.granularity, 'granularity', 'day', 'week', 'month') IS NOT NULL
+                   THEN greatest(0, least(agent_trends.max_rows, 1000)) END) latest
     ORDER BY latest.period;
 END
 -- chime:end

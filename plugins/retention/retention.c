@@ -13,6 +13,7 @@ static const struct chime_function functions[] = {
     {.signature = "retention_steps()", .definition = sql_retention_steps},
     {.signature = "retention_dry_run()", .definition = sql_retention_dry_run},
     {.signature = "retention_tiers()", .definition = sql_retention_tiers},
+    {.signature = "retention_make_log()", .definition = sql_retention_make_log},
 };
 
 /* Doing it again does no harm, whatever became of the first time. */

@@ -344,6 +344,28 @@ COMMENT ON FUNCTION retention_tiers IS 'rows of each event table by tier, and wh
 -- Settings are the session's, since each COMMIT would end those of a transaction; pgchime resets its sessions after each run.
 -- In psql it runs with -v job=1.
 \if :{?job}
+-- What runs write to, there from the installation on, so that it can be read before the first run.
+-- chime:begin retention_make_log
+CREATE OR REPLACE FUNCTION retention_make_log() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE v_schema name := (SELECT p.view_schema FROM chime.plugin p WHERE p.name = 'retention');
+BEGIN
+    IF to_regclass(format('%I.retention_log', v_schema)) IS NULL THEN
+        EXECUTE format('CREATE TABLE %1$I.retention_log (at timestamptz NOT NULL DEFAULT clock_timestamp(), enforced boolean NOT NULL, '
+                       'source text NOT NULL, action text NOT NULL, object text NOT NULL, rows bigint, older_than timestamptz, note text); '
+                       'COMMENT ON TABLE %1$I.retention_log IS %2$L', v_schema,
+                       'pgchime retention: what each run took away, or would have where enforced is false');
+        IF to_regrole('analytics_reader') IS NOT NULL THEN
+            EXECUTE format('GRANT SELECT ON %I.retention_log TO analytics_reader', v_schema);
+        END IF;
+    END IF;
+END
+$body$;
+SELECT retention_make_log()
+-- chime:end
+;
+
 -- chime:begin retention_events
 DO $job$
 DECLARE
@@ -365,15 +387,7 @@ BEGIN
             pg_catalog.set_config('lock_timeout', '1s', false), pg_catalog.set_config('jit', 'off', false);
     SELECT p.view_schema, p.settings ->> 'enforce' = 'true' INTO STRICT v_schema, v_enforced
       FROM chime.plugin p WHERE p.name = 'retention';
-    IF to_regclass(format('%I.retention_log', v_schema)) IS NULL THEN
-        EXECUTE format('CREATE TABLE %1$I.retention_log (at timestamptz NOT NULL DEFAULT clock_timestamp(), enforced boolean NOT NULL, '
-                       'source text NOT NULL, action text NOT NULL, object text NOT NULL, rows bigint, older_than timestamptz, note text); '
-                       'COMMENT ON TABLE %1$I.retention_log IS %2$L', v_schema,
-                       'pgchime retention: what each run took away, or would have where enforced is false');
-        IF to_regrole('analytics_reader') IS NOT NULL THEN
-            EXECUTE format('GRANT SELECT ON %I.retention_log TO analytics_reader', v_schema);
-        END IF;
-    END IF;
+    EXECUTE format('SELECT %I.retention_make_log()', v_schema);
     IF to_regclass(format('%I.retention_detached', v_schema)) IS NULL THEN
         EXECUTE format('CREATE TABLE %1$I.retention_detached (source text NOT NULL, partition oid PRIMARY KEY, name text NOT NULL, '
                        'ends timestamptz NOT NULL, detached_at timestamptz NOT NULL DEFAULT clock_timestamp()); '

@@ -208,6 +208,7 @@ END
 -- chime:end
 ;
 
+-- The word is looked at in LIMIT, which is asked for also where there is no row.
 -- chime:begin training_quality
 CREATE OR REPLACE FUNCTION training_quality(source text DEFAULT NULL)
 RETURNS TABLE (
@@ -223,7 +224,9 @@ BEGIN ATOMIC
     FROM mv_training_quality_snapshot q
     WHERE training_quality.source IS NULL OR q.source = training_quality.source
     ORDER BY q.source
-    LIMIT 10;
+    LIMIT CASE WHEN training_quality.source IS NULL
+                    OR chime.one_of(training_quality.source, 'source', 'agent_feedback', 'AgentFeedback') IS NOT NULL
+               THEN 10 END;
 END
 -- chime:end
 ;
@@ -241,7 +244,9 @@ BEGIN ATOMIC
     FROM mv_annotator_activity a
     WHERE annotator_activity.source IS NULL OR a.source = annotator_activity.source
     ORDER BY a.annotations_7d DESC, a.source, a.annotator
-    LIMIT greatest(0, least(coalesce(annotator_activity.max_rows, 20), 1000));
+    LIMIT CASE WHEN annotator_activity.source IS NULL
+                    OR chime.one_of(annotator_activity.source, 'source', 'agent_feedback', 'AgentFeedback') IS NOT NULL
+               THEN greatest(0, least(coalesce(annotator_activity.max_rows, 20), 1000)) END;
 END
 -- chime:end
 ;

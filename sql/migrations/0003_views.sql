@@ -103,6 +103,18 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN coalesce(nullif(current_setting('chime.as_of', true), '')::timestamptz, now());
 COMMENT ON FUNCTION chime.as_of IS 'the instant that definitions count time from: the setting chime.as_of, else now()';
 
+-- For arguments that are one of a few words: none of them finds nothing, and says nothing.
+CREATE FUNCTION chime.one_of(p_value text, p_name text, VARIADIC p_words text[]) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog AS $$
+BEGIN
+    IF p_value = ANY (p_words) THEN
+        RETURN p_value;
+    END IF;
+    RAISE EXCEPTION '% cannot be %', p_name, coalesce(quote_literal(p_value), 'NULL') USING ERRCODE = 'invalid_parameter_value',
+        HINT = 'it is one of ' || (SELECT string_agg(quote_literal(w), ', ' ORDER BY n) FROM unnest(p_words) WITH ORDINALITY AS u (w, n));
+END $$;
+COMMENT ON FUNCTION chime.one_of IS 'the value, if it is one of the words; else an error that lists them';
+
 CREATE FUNCTION chime.relation_kind(p_relation regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN (SELECT CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END FROM pg_class c WHERE c.oid = p_relation);
@@ -266,6 +278,6 @@ DO $$
 BEGIN
     IF to_regrole('analytics_reader') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA chime TO analytics_reader;
-        GRANT EXECUTE ON FUNCTION chime.as_of() TO analytics_reader;
+        GRANT EXECUTE ON FUNCTION chime.as_of(), chime.one_of(text, text, text[]) TO analytics_reader;
     END IF;
 END $$;

@@ -82,17 +82,18 @@ RETURN 'WITH ' || chime.difference_statement(
     format('SELECT t.ctid AS row_id, t.* FROM %I.%I t', p_schema, p_relation));
 
 -- The groups are those of p_arrays, an expression for each grain column. OFFSET 0 keeps the planner from turning the join into
--- one over everything.
+-- one over everything. p_live_rows: what the definition gives for them, where there is a better way than group by group.
 CREATE FUNCTION chime.refresh_keyed_statement(p_schema name, p_relation name, p_key name[], p_stamps name[], p_grain name[],
-                                              p_arrays text) RETURNS text
+                                              p_arrays text, p_live_rows text DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN format('WITH groups AS MATERIALIZED (SELECT * FROM unnest(%s) AS g (%s)), ', p_arrays,
               (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g))
     || chime.difference_statement(
         format('%I.%I', p_schema, p_relation)::regclass, p_key, p_stamps,
-        (SELECT string_agg(format('SELECT v.* FROM groups k CROSS JOIN LATERAL (SELECT %s FROM %I.%I v WHERE %s OFFSET 0) v',
-                                  chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_schema, p_relation || '__live', m),
-                           ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 'v') AS m),
+        coalesce(p_live_rows, (
+            SELECT string_agg(format('SELECT v.* FROM groups k CROSS JOIN LATERAL (SELECT %s FROM %I.%I v WHERE %s OFFSET 0) v',
+                                     chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_schema, p_relation || '__live', m),
+                              ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 'v') AS m)),
         (SELECT string_agg(format('SELECT t.* FROM groups k CROSS JOIN LATERAL '
                                   '(SELECT t.ctid AS row_id, t.* FROM %I.%I t WHERE %s OFFSET 0) t', p_schema, p_relation, m),
                            ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 't') AS m));
@@ -304,26 +305,34 @@ RETURN (SELECT string_agg(format('%s.%I', r.relation::regclass, a.attname), ', '
                                 AND chime.source_oid(s.source_id) = r.relation
         WHERE a.attname <> ALL (s.declared || s.captured));
 
+-- Tables of which a statement reads everything, as the planner means to do it here. A bitmap of what is not null is everything, too;
+-- an index scan for that is how it finds a minimum.
+CREATE FUNCTION chime.scanned_whole(p_statement text) RETURNS SETOF text
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE v_plan jsonb;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT JSON, VERBOSE) ' || p_statement INTO v_plan;
+    RETURN QUERY
+    SELECT DISTINCT concat_ws('.', n ->> 'Schema', n ->> 'Relation Name')
+    FROM jsonb_path_query(v_plan, 'strict $.**') AS n
+    WHERE jsonb_typeof(n) = 'object' AND n ? 'Relation Name'
+      AND (n ->> 'Node Type' = 'Seq Scan' OR (n ->> 'Node Type' LIKE 'Index%' AND NOT n ? 'Index Cond')
+           OR n ->> 'Recheck Cond' ~ '^\([^()]* IS NOT NULL\)$');
+END $$;
+
 -- Which tables the planner would scan whole for one group, although told to avoid it: with nested loops it uses an index where
 -- there is one, while a hash or merge join of small tables reads all of them.
 CREATE FUNCTION chime.unrestricted_scans(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF text
 LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off AS $$
-DECLARE v_plan jsonb;
 BEGIN
-    EXECUTE format('EXPLAIN (FORMAT JSON, VERBOSE) SELECT v.* FROM unnest(%s) AS k (%s) CROSS JOIN LATERAL '
-                   '(SELECT * FROM %I.%I v WHERE %s OFFSET 0) v',
-                   (SELECT string_agg(format('NULL::%s[]', format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY g.n)
-                    FROM unnest(p_grain) WITH ORDINALITY AS g (name, n)
-                    JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_schema, p_relation)::regclass AND a.attname = g.name),
-                   (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g),
-                   p_schema, p_relation || '__live', (SELECT m FROM chime.grain_matches(p_grain, 'k', 'v') AS m LIMIT 1))
-       INTO v_plan;
-    RETURN QUERY
-    SELECT DISTINCT concat_ws('.', n ->> 'Schema', n ->> 'Relation Name')
-    FROM jsonb_path_query(v_plan, 'strict $.**') AS n
-    WHERE jsonb_typeof(n) = 'object' AND n ? 'Relation Name'
-      AND (n ->> 'Node Type' = 'Seq Scan' OR (n ->> 'Node Type' LIKE 'Index%' AND NOT n ? 'Index Cond'));
+    RETURN QUERY SELECT chime.scanned_whole(format(
+        'SELECT v.* FROM unnest(%s) AS k (%s) CROSS JOIN LATERAL (SELECT * FROM %I.%I v WHERE %s OFFSET 0) v',
+        (SELECT string_agg(format('NULL::%s[]', format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY g.n)
+         FROM unnest(p_grain) WITH ORDINALITY AS g (name, n)
+         JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_schema, p_relation)::regclass AND a.attname = g.name),
+        (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g),
+        p_schema, p_relation || '__live', (SELECT m FROM chime.grain_matches(p_grain, 'k', 'v') AS m LIMIT 1)));
 END $$;
 
 -- Why a view cannot be refreshed by its grain; NULL: it can.

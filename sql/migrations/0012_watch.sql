@@ -17,7 +17,7 @@ COMMENT ON COLUMN chime.watch.state IS
     'off: no job asks for it; degraded: nothing is heard, so every job that waits for events runs from time to time instead';
 COMMENT ON COLUMN chime.watch.pid IS 'with backend_start, the session that hears, or is about to';
 COMMENT ON COLUMN chime.watch.channels IS 'that jobs name in "on"';
-COMMENT ON COLUMN chime.watch.views IS 'with a target_lag: their sources are looked at';
+COMMENT ON COLUMN chime.watch.views IS 'with a target_lag, warn_after or error_after: their sources are looked at';
 
 CREATE FUNCTION chime.note_watch(p_token uuid, p_state text, p_reason text, p_pid integer, p_channels text[], p_views text[])
 RETURNS void

@@ -67,33 +67,37 @@ LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN nullif(p_options ->> p_name, 'none')::interval;
 
 -- Thresholds of a view: the tightest of the jobs that refresh it. What a job leaves out follows from its target_lag, and not so
--- that error comes before warn. watched: the leader looks at the view's sources.
+-- that error comes before warn. watched: the leader looks at the view's sources. scheduled: it is refreshed by the clock alone,
+-- whether there are changes or not.
 CREATE FUNCTION chime.view_thresholds()
-RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after interval, error_after interval, watched boolean)
+RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after interval, error_after interval, watched boolean,
+               scheduled boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog
 BEGIN ATOMIC
     WITH asked AS (
-        SELECT u.view, chime.option_interval(j.options, 'target_lag') AS target,
+        SELECT u.view, j.schedule <> '' AS scheduled, chime.option_interval(j.options, 'target_lag') AS target,
                chime.option_interval(j.options, 'warn_after') AS warn, chime.option_interval(j.options, 'error_after') AS error,
                NOT EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = j.job_id AND s.suspended_at IS NOT NULL)
                AND EXISTS (SELECT FROM chime.leader l WHERE l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start))
-               AS tended
+               AS tended,
+               EXISTS (SELECT FROM chime.watch w WHERE w.state = 'watching' AND u.view = ANY (w.views)) AS looked_at
         FROM chime.job j CROSS JOIN LATERAL unnest(j.views) AS u (view)
         WHERE j.active),
     given AS (
-        SELECT a.view, a.target, a.tended,
+        SELECT a.view, a.scheduled, a.target, a.tended AND (a.target IS NOT NULL OR a.looked_at) AS watched,
                coalesce(a.warn, CASE WHEN a.target IS NOT NULL THEN least(greatest(2 * a.target, interval '5 s'), a.error) END)
                AS warn,
                coalesce(a.error, CASE WHEN a.target IS NOT NULL THEN greatest(10 * a.target, interval '60 s', a.warn) END)
                AS error
         FROM asked a)
-    SELECT v.view_schema, v.relation, min(g.target), min(g.warn), min(g.error),
-           coalesce(bool_or(g.tended AND g.target IS NOT NULL), false)
+    SELECT v.view_schema, v.relation, min(g.target), min(g.warn), min(g.error), coalesce(bool_or(g.watched), false),
+           coalesce(bool_or(g.scheduled) AND min(g.target) IS NULL, false)
     FROM chime.view v LEFT JOIN given g ON g.view = v.view_schema || '.' || v.relation
     GROUP BY v.view_schema, v.relation;
 END;
 
--- What is known of one relation, judged by thresholds (NULL: none). p_pending NULL: marks do not tell. p_keyed: they usually do.
+-- What is known of one relation, judged by thresholds (NULL: none). p_pending NULL: marks do not tell. p_idles: nothing need be
+-- wrong with a refresh of long ago, since refreshes begin with changes: it is keyed, and not scheduled.
 --
 --   refreshed | pending           | behind                | state
 --   ----------+-------------------+-----------------------+-----------------------------------------------------------------
@@ -101,10 +105,11 @@ END;
 --   yes       | no                | 0                     | fresh
 --   yes       | yes, noted        | since it was noted    | by that; unknown without thresholds
 --   yes       | yes, not noted    | unknown, but no more  | fresh when even that is below all thresholds, or when the leader
---             |                   | than since refreshed  | watches: it would have noted; else unknown
---   yes       | marks do not tell | since refreshed, at   | by that when it is never keyed; a keyed one is fresh below all
+--             |                   | than since refreshed  | watches: it would have noted; else unknown if it idles, by that
+--             |                   |                       | if not
+--   yes       | marks do not tell | since refreshed, at   | by that if it does not idle; one that does is fresh below all
 --             |                   | most                  | thresholds, by what was noted if that was, else unknown
-CREATE FUNCTION chime.freshness(p_keyed boolean, p_pending boolean, p_behind_since timestamptz, p_refreshed_at timestamptz,
+CREATE FUNCTION chime.freshness(p_idles boolean, p_pending boolean, p_behind_since timestamptz, p_refreshed_at timestamptz,
                                 p_watched boolean, p_warn interval, p_error interval, p_now timestamptz,
                                 OUT behind interval, OUT state text)
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
@@ -112,24 +117,25 @@ DECLARE
     v_most interval := p_now - least(p_refreshed_at, p_now);
     v_noted interval := CASE WHEN p_behind_since IS NOT NULL THEN p_now - least(p_behind_since, p_now) END;
     v_first interval := least(p_warn, p_error);
+    v_vague boolean := p_pending IS NULL OR v_noted IS NULL AND v_most >= v_first AND NOT p_watched;
 BEGIN
     IF p_refreshed_at IS NULL THEN
         state := 'unknown';
     ELSIF NOT p_pending THEN
         behind := interval '0';
         state := 'fresh';
-    ELSIF p_pending THEN
-        behind := v_noted;
-    ELSE
+    ELSIF p_pending IS NULL OR v_vague AND NOT p_idles THEN
         behind := v_most;
+    ELSE
+        behind := v_noted;
     END IF;
     state := coalesce(state, CASE
         WHEN v_first IS NULL THEN 'unknown'
         WHEN p_pending IS NULL AND v_most < v_first THEN 'fresh'
-        WHEN p_pending IS NULL AND NOT p_keyed THEN CASE WHEN v_most >= p_error THEN 'stale' ELSE 'warn' END
+        WHEN v_vague AND NOT p_idles THEN CASE WHEN v_most >= p_error THEN 'stale' ELSE 'warn' END
         WHEN v_noted >= p_error THEN 'stale'
         WHEN v_noted >= p_warn THEN 'warn'
-        WHEN p_pending AND (v_noted IS NOT NULL OR v_most < v_first OR p_watched) THEN 'fresh'
+        WHEN p_pending AND NOT v_vague THEN 'fresh'
         ELSE 'unknown' END);
 END $$;
 
@@ -159,8 +165,8 @@ RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after 
 LANGUAGE sql STABLE SET search_path = pg_catalog SET jit = off
 BEGIN ATOMIC
     WITH known AS MATERIALIZED (
-        SELECT v.view_schema, v.relation, v.full_reason IS NULL AS keyed, r.refreshed_at, r.behind_since, t.target_lag, t.warn_after,
-               t.error_after, t.watched, chime.pending_changes(v.view_schema || '.' || v.relation, 1) > 0 AS pending
+        SELECT v.view_schema, v.relation, v.full_reason IS NULL AND NOT t.scheduled AS idles, r.refreshed_at, r.behind_since,
+               t.target_lag, t.warn_after, t.error_after, t.watched, chime.pending_changes(v.view_schema || '.' || v.relation, 1) > 0 AS pending
         FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation)
         JOIN chime.view_thresholds() AS t USING (view_schema, relation)),
     shown AS (
@@ -168,7 +174,7 @@ BEGIN ATOMIC
                array_position('{fresh,unknown,warn,stale}', f.state) AS badness
         FROM known k JOIN chime.views_read() AS r USING (view_schema, relation)
         JOIN known o ON o.view_schema = r.read_schema AND o.relation = r.read_relation
-        CROSS JOIN LATERAL chime.freshness(o.keyed, o.pending, o.behind_since, o.refreshed_at, o.watched, k.warn_after,
+        CROSS JOIN LATERAL chime.freshness(o.idles, o.pending, o.behind_since, o.refreshed_at, o.watched, k.warn_after,
                                            k.error_after, clock_timestamp()) AS f),
     worst AS (
         SELECT s.view_schema, s.relation, s.target_lag, s.warn_after, s.error_after,

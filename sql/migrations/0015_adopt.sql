@@ -233,19 +233,40 @@ EXCEPTION WHEN undefined_table OR undefined_column OR undefined_function THEN
     RETURN NEXT (5, 'note', 'columns', p_relation::regclass::text, NULL, NULL, NULL, 'are not compared: ' || SQLERRM)::chime.adoption_line;
 END $$;
 
--- What reads these relations: bound anew, or in the way. p_gone: columns ("oid.name") that the new relations lack. p_own: what the caller
--- does away with.
+-- The plugin for which pgchime made a live view, a plain view or a function, which it makes again when it installs that plugin the next
+-- time; NULL: nobody's, or something else needs it.
+CREATE FUNCTION chime.remaking_plugin(p_class oid, p_object oid) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    IF p_class = 'pg_class'::regclass AND NOT EXISTS (SELECT FROM chime.adoption_dependents(ARRAY[p_object])) THEN
+        RETURN (SELECT u.plugin
+                FROM (SELECT v.plugin, v.view_schema, v.relation || '__live' FROM chime.view v
+                      UNION ALL SELECT v.plugin, v.view_schema, v.relation FROM chime.plain_view v) AS u (plugin, view_schema, name)
+                JOIN pg_class c ON c.oid = to_regclass(format('%I.%I', u.view_schema, u.name))
+                WHERE c.oid = p_object AND c.relkind = 'v' AND pg_has_role(current_user, c.relowner, 'USAGE'));
+    ELSIF p_class = 'pg_proc'::regclass THEN
+        RETURN (SELECT f.plugin FROM chime.plugin_function f JOIN pg_proc p ON p.oid = chime.routine(f.signature)
+                WHERE p.oid = p_object AND pg_has_role(current_user, p.proowner, 'USAGE')
+                  AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = p_class AND d.refobjid = p_object AND d.deptype = 'n'));
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- What reads these relations: made again later, bound anew, or in the way. p_gone: columns ("oid.name") that the new relations lack.
+-- p_own: what the caller does away with.
 CREATE FUNCTION chime.dependent_lines(p_relations oid[], p_gone text[], p_own oid[]) RETURNS SETOF chime.adoption_line
 LANGUAGE sql STABLE SET search_path = pg_catalog
 BEGIN ATOMIC
-    SELECT CASE WHEN f.fits THEN 4 ELSE 0 END, CASE WHEN f.fits THEN 'rebind' ELSE 'block' END, i.type, i.identity,
+    SELECT CASE f.action WHEN 'remake' THEN 3 WHEN 'rebind' THEN 4 ELSE 0 END, f.action, i.type, i.identity,
            pg_get_userbyid(coalesce(c.relowner, p.proowner))::text, NULL::bigint,
-           CASE WHEN f.fits THEN chime.rebinding(d.class, d.object, d.by_type)
+           CASE WHEN f.action = 'rebind' THEN f.rebinding
                 WHEN x.oid IS NOT NULL THEN format('ALTER TABLE %s DROP CONSTRAINT %I', x.conrelid::regclass, x.conname)
                 WHEN c.relkind IN ('v', 'm') OR p.oid IS NOT NULL THEN format('DROP %s %s', upper(i.type), i.identity)
                 ELSE format('-- see %s %s', i.type, i.identity) END,
-           CASE WHEN f.fits THEN 'reads ' || d.needs
-                WHEN chime.rebinding(d.class, d.object, d.by_type) IS NOT NULL
+           CASE WHEN f.action = 'remake'
+                THEN format('reads %s, and is made again with plugin %s, at the next reload that finds what it reads', d.needs, f.plugin)
+                WHEN f.action = 'rebind' THEN 'reads ' || d.needs
+                WHEN f.rebinding IS NOT NULL
                 THEN format('reads %s, which has no %s any more', d.needs,
                             (SELECT string_agg(split_part(u, '.', 2), ', ' ORDER BY u) FROM unnest(d.columns) AS u WHERE u = ANY (p_gone)))
                 WHEN c.relkind = 'v' THEN format('reads %s, and belongs to %s, who has to make it again afterwards', d.needs, c.relowner::regrole)
@@ -254,8 +275,13 @@ BEGIN ATOMIC
     LEFT JOIN pg_class c ON d.class = 'pg_class'::regclass AND c.oid = d.object
     LEFT JOIN pg_proc p ON d.class = 'pg_proc'::regclass AND p.oid = d.object
     LEFT JOIN pg_constraint x ON d.class = 'pg_constraint'::regclass AND x.oid = d.object AND x.conrelid <> 0
-    CROSS JOIN LATERAL (SELECT chime.rebinding(d.class, d.object, d.by_type) IS NOT NULL
-                               AND NOT coalesce(d.columns && p_gone, false) AS fits) f
+    CROSS JOIN LATERAL (SELECT chime.remaking_plugin(d.class, d.object) AS plugin,
+                               chime.rebinding(d.class, d.object, d.by_type) AS rebinding) r
+    CROSS JOIN LATERAL (SELECT r.plugin, r.rebinding,
+                               CASE WHEN r.plugin IS NOT NULL AND c.relname LIKE '%\_\_live' THEN 'remake' -- no reader reads those
+                                    WHEN r.rebinding IS NOT NULL AND NOT coalesce(d.columns && p_gone, false) THEN 'rebind'
+                                    WHEN r.plugin IS NOT NULL THEN 'remake'
+                                    ELSE 'block' END AS action) f
     WHERE d.object <> ALL (p_own);
 END;
 
@@ -499,7 +525,7 @@ BEGIN
     END LOOP;
     PERFORM chime.carry_grants(f.oid, to_regclass(format('%I.%I', v_schema, f.relation))) FROM pg_temp.chime_adopting f;
     FOREACH v_line IN ARRAY v_lines LOOP
-        IF v_line.action = 'rebind' THEN
+        IF v_line.action IN ('remake', 'rebind') THEN
             PERFORM chime.perform_rebinding(v_line.kind || ' ' || v_line.object, v_line.statement);
         END IF;
     END LOOP;

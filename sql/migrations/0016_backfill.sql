@@ -30,7 +30,7 @@ COMMENT ON TABLE chime.backfill IS 'the last backfill of each view, finished or 
 COMMENT ON COLUMN chime.backfill.job_id IS 'in whose history it will be; NULL: no job refreshes the view';
 COMMENT ON COLUMN chime.backfill.shape IS 'of definition and grain: a view that was changed meanwhile begins anew';
 COMMENT ON COLUMN chime.backfill.last_key IS 'of the last group listed; NULL: none yet';
-COMMENT ON COLUMN chime.backfill.total IS 'groups there were when it began';
+COMMENT ON COLUMN chime.backfill.total IS 'groups there were when it began, and those that appeared since; once it is finished, those that it did';
 COMMENT ON COLUMN chime.backfill.pid IS 'with backend_start, the session that it runs in';
 
 CREATE TABLE chime.backfill_group (
@@ -211,17 +211,55 @@ BEGIN
     RETURN v_listed;
 END $$;
 
--- As a keyed refresh does it (0006_keyed.sql), for the groups listed up to a place.
+-- Groups are listed in order, so those of a batch are all there is between the first and the last one of the grain's first column.
+CREATE FUNCTION chime.batch_span(p_view chime.view, p_place bigint) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (
+    WITH ends AS (
+        SELECT quote_ident(c.name) AS name, format('%L::%s', x.first, c.type) AS low, x.first IS NULL AS no_low,
+               format('%L::%s', x.last, c.type) AS high, x.last IS NULL AS no_high
+        FROM chime.grain_columns(p_view) AS c,
+             (SELECT (array_agg(g.key ->> 0 ORDER BY g.place))[1] AS first,
+                     (array_agg(g.key ->> 0 ORDER BY g.place DESC))[1] AS last
+              FROM chime.backfill_group g
+              WHERE g.view_schema = p_view.view_schema AND g.relation = p_view.relation AND g.place <= p_place) AS x
+        WHERE c.n = 1)
+    SELECT CASE WHEN e.no_low THEN format('v.%s IS NULL', e.name)
+                WHEN e.no_high THEN format('(v.%1$s >= %2$s OR v.%1$s IS NULL)', e.name, e.low)
+                ELSE format('v.%1$s >= %2$s AND v.%1$s <= %3$s', e.name, e.low, e.high) END
+    FROM ends e);
+
+-- The rows of a batch at once, which reads what groups share only once. NULL: the planner would read a whole table for that, as where
+-- a definition joins what only equality leads to; then it goes group by group.
+CREATE FUNCTION chime.batch_rows(p_view chime.view, p_arrays text, p_place bigint) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    v_rows text := format('SELECT %s FROM %I.%I v WHERE %s AND (%s)',
+        chime.column_list(format('%I.%I', p_view.view_schema, p_view.relation)::regclass), p_view.view_schema,
+        p_view.relation || '__live', chime.batch_span(p_view, p_place),
+        (SELECT string_agg(format('EXISTS (SELECT FROM groups k WHERE %s)', m), ' OR ')
+         FROM chime.grain_matches(p_view.grain, 'k', 'v') AS m));
+BEGIN
+    RETURN CASE WHEN NOT EXISTS (
+        SELECT FROM chime.scanned_whole(format('WITH groups AS MATERIALIZED (SELECT * FROM unnest(%s) AS g (%s)) %s', p_arrays,
+            (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_view.grain) AS g), v_rows)) AS t
+        WHERE t <> 'chime.backfill_group') THEN v_rows END;
+END $$;
+
+-- For the groups listed up to a place.
 CREATE FUNCTION chime.recompute_groups(p_view chime.view, p_place bigint, OUT inserted bigint, OUT updated bigint, OUT deleted bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off SET enable_seqscan = off
 SET max_parallel_workers_per_gather = 0 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO' SET "IntervalStyle" = 'postgres' AS $$
-DECLARE v_live bigint;
-BEGIN
-    EXECUTE chime.refresh_keyed_statement(p_view.view_schema, p_view.relation, p_view.key, p_view.stamps, p_view.grain, (
+DECLARE
+    v_live bigint;
+    v_arrays text := (
         SELECT string_agg(format('(SELECT array_agg((x.key ->> %s)::%s ORDER BY x.place) FROM chime.backfill_group x'
                                  ' WHERE x.view_schema = %L AND x.relation = %L AND x.place <= %s)',
                                  c.n - 1, c.type, p_view.view_schema, p_view.relation, p_place), ', ' ORDER BY c.n)
-        FROM chime.grain_columns(p_view) AS c))
+        FROM chime.grain_columns(p_view) AS c);
+BEGIN
+    EXECUTE chime.refresh_keyed_statement(p_view.view_schema, p_view.relation, p_view.key, p_view.stamps, p_view.grain, v_arrays,
+                                          chime.batch_rows(p_view, v_arrays, p_place))
       INTO v_live, inserted, updated, deleted;
 EXCEPTION WHEN cardinality_violation THEN
     RAISE EXCEPTION 'the definition of %.% gives the same key twice', p_view.view_schema, p_view.relation
@@ -250,7 +288,7 @@ BEGIN
     DELETE FROM chime.backfill_group g
      WHERE g.view_schema = p_view.view_schema AND g.relation = p_view.relation AND g.place <= v_place;
     UPDATE chime.backfill b
-       SET groups = b.groups + v_groups, batches = b.batches + 1, inserted = b.inserted + v_done.inserted,
+       SET groups = b.groups + v_groups, total = greatest(b.total, b.groups + v_groups), batches = b.batches + 1, inserted = b.inserted + v_done.inserted,
            updated = b.updated + v_done.updated, deleted = b.deleted + v_done.deleted
      WHERE b.view_schema = p_view.view_schema AND b.relation = p_view.relation;
 END $$;
@@ -258,7 +296,7 @@ END $$;
 CREATE FUNCTION chime.end_backfill(p_backfill chime.backfill) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
-    UPDATE chime.backfill b SET finished_at = clock_timestamp()
+    UPDATE chime.backfill b SET finished_at = clock_timestamp(), total = b.groups
      WHERE b.view_schema = p_backfill.view_schema AND b.relation = p_backfill.relation;
     INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at, finished_at, rows,
                                    message, reason)

@@ -116,7 +116,7 @@ BEGIN
         PERFORM chime.put_back(v_adoption);
     END LOOP;
     FOREACH v_line IN ARRAY v_lines LOOP
-        IF v_line.action = 'rebind' THEN
+        IF v_line.action IN ('remake', 'rebind') THEN
             PERFORM chime.perform_rebinding(v_line.kind || ' ' || v_line.object, v_line.statement);
         END IF;
     END LOOP;

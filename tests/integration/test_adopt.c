@@ -413,6 +413,39 @@ START_TEST(a_rollback_puts_the_old_one_back_once_the_plugin_is_not_in_use)
 }
 END_TEST
 
+/* Another plugin reads what goes: its live view is pgchime's own, and nobody has to see to it. */
+START_TEST(a_plugin_that_reads_it_stands_in_nobodys_way_and_is_whole_after_the_next_adoption)
+{
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
+    plugin_put(plugins, "weakness");
+    ASSERT_RUN(0, "serve", "--once");
+    EXPECT_SQL(cluster, "SELECT string_agg(state, ' ') FROM chime.plugin", "installed installed");
+    EXPECT_SQL(cluster, "SELECT count(*) > 0 FROM analytics.mv_weakness_patterns", "t");
+    plugin_take(plugins, PLUGIN);
+    ASSERT_RUN(3, "check");
+    commands_has(errors, "comes after \"refresh-lane-distributions\", which is not a job of database");
+    plugin_take(plugins, "weakness");
+    ASSERT_RUN(0, "serve", "--once");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--rollback", "--dry-run", "-o", "json"));
+    line_is("analytics.mv_weakness_patterns__live", "remake", "DROP VIEW analytics.mv_weakness_patterns__live",
+            "is made again with plugin weakness");
+    ck_assert_ptr_null(strstr(output, "\"block\""));
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--rollback", "--yes"));
+    commands_has(errors, "other plugins that read it are looked at again when pgchime serve starts");
+    EXPECT_SQL(cluster, "SELECT relkind FROM pg_class WHERE oid = '" RELATION "'::regclass", "m");
+    EXPECT_SQL(cluster, COUNT_OF_READERS, "10");
+    EXPECT_SQL(cluster, "SELECT count(*) > 0 FROM analytics.mv_weakness_patterns", "t");
+    ASSERT_RUN(0, "plugins", "purge", PLUGIN, "--yes");
+    plugin_put(plugins, PLUGIN);
+    plugin_put(plugins, "weakness");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
+    ASSERT_RUN(0, "serve", "--once");
+    EXPECT_SQL(cluster, "SELECT string_agg(state, ' ') FROM chime.plugin", "installed installed");
+    ASSERT_RUN(0, "refresh", "mv_weakness_patterns");
+    EXPECT_SQL(cluster, "SELECT missing + surplus FROM chime.difference('mv_weakness_patterns')", "0");
+}
+END_TEST
+
 START_TEST(a_view_that_reads_what_only_the_new_one_has_stops_the_rollback)
 {
     ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
@@ -498,6 +531,7 @@ int main(void)
     tcase_add_test(tests, rows_that_only_some_may_read_are_not_opened_to_all);
     tcase_add_test(tests, an_unknown_plugin_gets_a_did_you_mean);
     tcase_add_test(tests, a_rollback_puts_the_old_one_back_once_the_plugin_is_not_in_use);
+    tcase_add_test(tests, a_plugin_that_reads_it_stands_in_nobodys_way_and_is_whole_after_the_next_adoption);
     tcase_add_test(tests, a_view_that_reads_what_only_the_new_one_has_stops_the_rollback);
     tcase_add_test(tests, a_reader_finds_one_or_the_other_and_never_none);
     tcase_add_test(tests, others_read_on_while_a_reader_is_waited_for);

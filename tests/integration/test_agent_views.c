@@ -69,13 +69,14 @@ END_TEST
 
 START_TEST(the_seeds_find_their_indexes_functions_and_jobs)
 {
-    EXPECT_SQL(cluster,
-               "SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'analytics'"
-               " AND indexdef LIKE 'CREATE UNIQUE%'",
-               "mv_agent_accuracy_rolling_window_start_idx mv_agent_daily_trends_pk mv_agent_query_buckets_pk "
-               "mv_agent_query_quality_pk "
-               "mv_agent_queue_realtime_snapshot_time_idx mv_approval_queue_summary_snapshot_time_idx "
-               "mv_query_performance_live_agent_idx mv_realtime_agent_performance_agent_idx");
+    EXPECT_SQL(
+        cluster,
+        "SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'analytics'"
+        " AND indexdef LIKE 'CREATE UNIQUE%'",
+        "mv_agent_accuracy_rolling_window_start_idx mv_agent_daily_trends_pk mv_agent_query_buckets_pk "
+        "mv_agent_query_quality_pk "
+        "mv_agent_queue_realtime_snapshot_time_idx mv_approval_queue_summary_snapshot_time_idx "
+        "mv_query_latency_counts_pk mv_query_performance_live_agent_idx mv_realtime_agent_performance_agent_idx");
     EXPECT_SQL(cluster, "SELECT string_agg(signature, ' ' ORDER BY signature) FROM chime.plugin_function",
                "analytics.agent_leaderboard(integer) analytics.agent_performance(text,integer) "
                "analytics.agent_query_quality(boolean) analytics.agent_trends(text,text,integer) "
@@ -92,11 +93,25 @@ START_TEST(the_seeds_find_their_indexes_functions_and_jobs)
 }
 END_TEST
 
+START_TEST(a_word_that_is_none_of_those_asked_for_is_an_error_that_lists_them)
+{
+    char *error;
+    ck_assert(!cluster_try_value(
+        cluster, "SET ROLE analytics_reader; SELECT * FROM analytics.agent_trends('a', 'fortnight')", &error));
+    ck_assert_msg(strstr(error, "granularity cannot be 'fortnight'\nHINT:  it is one of 'day', 'week', 'month'") !=
+                      NULL,
+                  "%s", error);
+    free(error);
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT * FROM analytics.agent_trends('a', NULL)"), "22023");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.agent_trends('nobody', 'month')", "0");
+}
+END_TEST
+
 START_TEST(all_but_those_that_need_everything_are_keyed)
 {
     EXPECT_SQL(cluster, "SELECT string_agg(relation, ' ' ORDER BY relation) FROM chime.view WHERE full_reason IS NULL",
-               "mv_agent_query_buckets mv_agent_queue_realtime mv_approval_queue_summary mv_query_performance_live "
-               "mv_realtime_agent_performance");
+               "mv_agent_query_buckets mv_agent_queue_realtime mv_approval_queue_summary mv_query_latency_counts "
+               "mv_query_performance_live mv_realtime_agent_performance");
     EXPECT_SQL(cluster, "SELECT DISTINCT full_reason FROM chime.view WHERE full_reason IS NOT NULL", "it has no grain");
 }
 END_TEST
@@ -136,7 +151,7 @@ static void refresh_all(const char *at)
 {
     cluster_execute_format(
         cluster, "SELECT public.look(relation, '%s') FROM (SELECT relation FROM chime.view ORDER BY view_id) v", at);
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE method = 'keyed'", "5");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE method = 'keyed'", "6");
 }
 
 START_TEST(every_relation_is_what_the_oracle_computes)
@@ -265,6 +280,42 @@ START_TEST(the_summary_has_a_key)
 }
 END_TEST
 
+/* Calls come late, ahead and go again, while time goes on in steps of less than a minute and more; of three refreshes two look at
+ * nothing but what changed. The plain view counts calls themselves. */
+START_TEST(counted_latencies_give_what_the_calls_give_at_every_instant)
+{
+    cluster_execute(
+        cluster,
+        "CREATE FUNCTION public.differing() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM ("
+        " (SELECT agent, query_count_1h, avg_latency_ms, p95_latency_ms, slow_query_count FROM"
+        " analytics.mv_query_performance_live EXCEPT SELECT agent, query_count_1h, avg_latency_ms, p95_latency_ms,"
+        " slow_query_count FROM analytics.v_agent_query_performance) UNION ALL"
+        " (SELECT agent, query_count_1h, avg_latency_ms, p95_latency_ms, slow_query_count FROM"
+        " analytics.v_agent_query_performance EXCEPT SELECT agent, query_count_1h, avg_latency_ms, p95_latency_ms,"
+        " slow_query_count FROM analytics.mv_query_performance_live)) AS d $$;"
+        "CREATE TABLE public.difference (step integer, rows bigint)");
+    cluster_execute(
+        cluster,
+        "DO $$ DECLARE n timestamptz := '" AGENTS_AS_OF "'; BEGIN FOR i IN 1..36 LOOP"
+        " n := n + CASE WHEN i % 12 = 0 THEN interval '31 min' ELSE interval '1 s' * (7 + i * 5 % 80) END;"
+        " PERFORM set_config('chime.as_of', n::text, false);"
+        " INSERT INTO public.\"AgentQuery\" (id, agent, \"latencyMs\", \"createdAt\")"
+        " SELECT gen_random_uuid(), 'late' || g % 3, nullif((g * i) % 23, 0), n - interval '1 s' * (g * i % 200 - 20)"
+        " FROM generate_series(1, 25) AS g;"
+        " DELETE FROM public.\"AgentQuery\" WHERE \"createdAt\" > n - interval '10 min' AND (\"latencyMs\" + i) % 17 = "
+        "0;"
+        " COMMIT;"
+        " PERFORM set_config('chime.as_of', n::text, false);"
+        " PERFORM FROM chime.refresh('mv_query_performance_live', false, i % 3 = 0); COMMIT;"
+        " IF i % 3 = 0 THEN INSERT INTO public.difference SELECT i, public.differing(); COMMIT; END IF;"
+        " END LOOP; END $$");
+    EXPECT_SQL(cluster, "SELECT count(*) || ' ' || sum(rows) FROM public.difference", "12 0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.mv_query_performance_live WHERE agent LIKE 'late%'", "3");
+    EXPECT_SQL(cluster, "SELECT method FROM chime.view_refresh WHERE relation = 'mv_query_latency_counts'", "keyed");
+    cluster_execute(cluster, "RESET chime.as_of");
+}
+END_TEST
+
 START_TEST(an_agent_that_went_is_no_healthy_one)
 {
     cluster_execute(cluster, "INSERT INTO public.agent_queries (agent, query, latency_ms, created_at)"
@@ -331,6 +382,7 @@ static Suite *suite(void)
     tcase_set_timeout(empty, 180);
     tcase_add_test(empty, the_seeds_find_their_columns);
     tcase_add_test(empty, the_seeds_find_their_indexes_functions_and_jobs);
+    tcase_add_test(empty, a_word_that_is_none_of_those_asked_for_is_an_error_that_lists_them);
     tcase_add_test(empty, all_but_those_that_need_everything_are_keyed);
     tcase_add_test(empty, empty_sources_give_no_agents_and_an_empty_queue);
     tcase_add_checked_fixture(filled, set_up_filled, tear_down);
@@ -342,6 +394,7 @@ static Suite *suite(void)
     tcase_add_test(filled, today_and_hours_are_those_of_utc_whatever_the_session_says);
     tcase_add_test(filled, writers_do_not_wait_for_each_other);
     tcase_add_test(filled, the_summary_has_a_key);
+    tcase_add_test(filled, counted_latencies_give_what_the_calls_give_at_every_instant);
     tcase_add_test(filled, an_agent_that_went_is_no_healthy_one);
     tcase_add_test(filled, a_stamp_alone_changes_no_row);
     tcase_add_test(filled, a_pipeline_without_news_is_healthy);

@@ -255,6 +255,25 @@ START_TEST(the_rollups_of_telemetry_go_on_after_a_kill)
 }
 END_TEST
 
+/* Hour and day of a request, and what the groups are listed by: not the whole table for each bucket. */
+START_TEST(a_batch_of_rollups_reads_each_request_a_few_times)
+{
+    cluster_execute(cluster,
+                    "INSERT INTO chat_telemetry (domain, model, created_at) SELECT 'd' || n % 20, 'm', timestamptz"
+                    " '2026-01-01Z' + n * interval '7 min' FROM generate_series(1, 5000) AS n;"
+                    "SELECT count(r) FROM chime.view v, chime.refresh(v.relation) r; ANALYZE chat_telemetry");
+    cluster_execute(cluster, "SELECT pg_stat_force_next_flush()");
+    cluster_execute(cluster, "SELECT pg_stat_reset()");
+    ASSERT_RUN(0, "backfill", ROLLUPS, "-o", "json");
+    WAIT_SQL(cluster, "SELECT idx_tup_fetch > 0 FROM pg_stat_all_tables WHERE relname = 'chat_telemetry'", "t", 30);
+    EXPECT_SQL(cluster,
+               "SELECT seq_tup_read + idx_tup_fetch <= 8 * (SELECT count(*) FROM chat_telemetry)"
+               " FROM pg_stat_all_tables WHERE relname = 'chat_telemetry'",
+               "t");
+    EQUAL(ROLLUPS);
+}
+END_TEST
+
 #define BAR "\rkept.kind_total ["
 
 START_TEST(on_a_terminal_a_bar_shows_how_far_it_is_and_goes_away)
@@ -289,6 +308,35 @@ START_TEST(interrupted_or_out_of_time_it_says_so_and_goes_on_later)
     ASSERT_RUN(0, "backfill", "shop_total");
     EQUAL("shop_total");
     EXPECT_SQL(cluster, "SELECT attempt FROM chime.runs", "3");
+}
+END_TEST
+
+START_TEST(groups_that_appear_meanwhile_are_counted_in_the_total)
+{
+    ASSERT_RUN(124, "backfill", "hourly", "--batch", "1", "--timeout", "1us");
+    cluster_execute(cluster, "INSERT INTO app.sales SELECT timestamptz '2027-01-01Z' + n * interval '1 hour', n"
+                             " FROM generate_series(0, 29) AS n");
+    ASSERT_RUN(0, "backfill", "hourly", "--batch", "10", "-o", "json");
+    result_is("groups", 270);
+    result_is("total", 270);
+    EQUAL("hourly");
+}
+END_TEST
+
+/* One that joins by the grain's equality alone would read all of it for a span. */
+START_TEST(what_only_equality_finds_is_done_group_by_group)
+{
+    EXPECT_SQL(cluster,
+               "SELECT app.install('shop_share', 'SELECT o.shop, count(*) AS n, max(a.total) AS total FROM orders o"
+               " JOIN (SELECT shop, sum(amount) AS total FROM orders GROUP BY shop) a ON a.shop = o.shop"
+               " GROUP BY o.shop', '{shop}', '[{\"table\": \"orders\", \"columns\": [\"shop\", \"amount\"],"
+               " \"capture\": [\"shop\"]}]')",
+               NULL);
+    cluster_execute(cluster, "SELECT chime.refresh('shop_share')");
+    spoil("UPDATE app.orders SET amount = amount + 1 WHERE shop < 200");
+    ASSERT_RUN(0, "backfill", "shop_share", "--batch", "50", "-o", "json");
+    result_is("updated", 199);
+    EQUAL("shop_share");
 }
 END_TEST
 
@@ -367,6 +415,8 @@ int main(void)
     tcase_add_test(tests, killed_in_the_middle_it_goes_on_where_it_was);
     tcase_add_test(tests, interrupted_or_out_of_time_it_says_so_and_goes_on_later);
     tcase_add_test(tests, on_a_terminal_a_bar_shows_how_far_it_is_and_goes_away);
+    tcase_add_test(tests, groups_that_appear_meanwhile_are_counted_in_the_total);
+    tcase_add_test(tests, what_only_equality_finds_is_done_group_by_group);
     tcase_add_test(tests, other_groups_or_another_definition_begin_anew);
     tcase_add_test(tests, a_second_one_of_the_view_is_refused);
     tcase_add_test(tests, beside_writers_and_refreshes_nothing_is_lost);
@@ -374,6 +424,7 @@ int main(void)
     tcase_set_timeout(telemetry, 300);
     tcase_add_checked_fixture(telemetry, set_up_telemetry, tear_down);
     tcase_add_test(telemetry, the_rollups_of_telemetry_go_on_after_a_kill);
+    tcase_add_test(telemetry, a_batch_of_rollups_reads_each_request_a_few_times);
     suite_add_tcase(suite, tests);
     suite_add_tcase(suite, telemetry);
     return suite_run(suite);

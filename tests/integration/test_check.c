@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
 #include "support/suite.h"
@@ -134,14 +135,59 @@ START_TEST(what_a_file_without_shape_may_hold_is_not_missed)
 }
 END_TEST
 
-START_TEST(databases_with_errors_blame_no_job)
+START_TEST(a_database_whose_name_has_an_error_blames_no_job)
 {
-    ck_assert_int_eq(check("databases: { main: { conninfo = 5; }; };\n"
+    ck_assert_int_eq(check("databases: { 9!: { conninfo = 5; }; };\n"
                            "jobs: { a: { command = \"SELECT 1\"; schedule = \"@daily\"; database = \"mian\"; }; };\n",
                            NULL),
                      3);
-    expect_errors("%/pgchime.conf:1: \"conninfo\" of database \"main\": expected a string, found an integer\n"
-                  "HINT:  write it in double quotes\n");
+    ck_assert_ptr_null(strstr(errors, "mian"));
+}
+END_TEST
+
+/* Of a database, its jobs, a plugin's settings and a plugin's file, each has one that shows by itself. */
+START_TEST(errors_of_every_kind_show_at_once)
+{
+    char *plugins = files_path("%s/plugins", folder);
+    char *good = files_path("%s/telemetry.so", plugins);
+    char *bad = files_path("%s/bad_schedule.so", plugins);
+    files_make_folder(plugins);
+    files_copy(PGCHIME_BUILD_DIR "/plugins/weakness.so", good);
+    files_copy(PGCHIME_BUILD_DIR "/tests/fixtures/plugins/bad_schedule.so", bad);
+    free(good);
+    good = files_path("%s/retention.so", plugins);
+    files_copy(PGCHIME_BUILD_DIR "/plugins/retention.so", good);
+    ck_assert_int_eq(
+        check("databases: { main: { pool_size = 0; verify = \"never\"; pools: { heavy = 0; }; };\n"
+              " other: { conninfo = \"hots=x\"; }; };\n"
+              "plugin_dir = \"plugins\";\n"
+              "plugin: { name = \"retention\"; database = \"main\"; settings: { nosuch = 1; }; };\n"
+              "jobs: {\n"
+              " a: { command = \"SELECT 1\"; schedule = \"61 * * * *\"; database = \"main\"; };\n"
+              " b: { command = \"SELECT 1\"; schedule = \"@daily\"; database = \"mian\"; };\n"
+              " c: { command = \"SELECT 1\"; schedule = \"@daily\"; database = \"main\"; pool = \"heavy\"; };\n"
+              "};\n",
+              NULL),
+        3);
+    static const char *const expected[] = {
+        "\"pool_size\" of database \"main\": expected 1 to 500, found 0\n",
+        "database \"main\" has no \"conninfo\"\n",
+        "\"verify\" of database \"main\": ",
+        "\"heavy\" of pools of database \"main\": expected 1 to 500, found 0\n",
+        "database \"other\": conninfo: invalid connection option \"hots\"",
+        ":6: job \"a\": schedule \"61 * * * *\"",
+        ":7: job \"b\": no database \"mian\" is configured\nHINT:  did you mean \"main\"?",
+        "bad_schedule.so: ",
+        "telemetry.so: ",
+    };
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        commands_has(errors, expected[i]);
+    }
+    ck_assert_ptr_null(strstr(errors, "has no pool"));
+    ck_assert_ptr_null(strstr(errors, "verify-views"));
+    free(plugins);
+    free(good);
+    free(bad);
 }
 END_TEST
 
@@ -227,7 +273,8 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, errors_of_one_job_hide_none_of_another);
     tcase_add_test(tests, what_a_file_without_shape_may_hold_is_not_missed);
-    tcase_add_test(tests, databases_with_errors_blame_no_job);
+    tcase_add_test(tests, a_database_whose_name_has_an_error_blames_no_job);
+    tcase_add_test(tests, errors_of_every_kind_show_at_once);
     tcase_add_test(tests, a_time_that_has_passed_and_a_plugin_that_is_not_there_are_remarked);
     tcase_add_test(tests, faulty_files_disable_no_command_that_only_asks_a_database);
     tcase_add_test(tests, configuration_without_a_database_is_said_to_do_nothing);

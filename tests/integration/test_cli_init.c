@@ -182,6 +182,20 @@ START_TEST(without_the_sql_what_is_missing_is_said)
 }
 END_TEST
 
+START_TEST(a_file_after_config_is_no_database)
+{
+    ASSERT_RUN(2, "init", "--sql", "--config", "/etc/pgchime/pgchime.conf");
+    ck_assert_msg(
+        strstr(errors, "\"/etc/pgchime/pgchime.conf\" looks like a file, but --config after init takes none") != NULL,
+        "%s", errors);
+    ck_assert_msg(strstr(errors, "HINT:  a configuration to look at is named before the command: pgchime --config") !=
+                      NULL,
+                  "%s", errors);
+    ck_assert_str_eq(output, "");
+    ASSERT_RUN(0, "--config", "/nowhere/pgchime.conf", "init", "--sql", "app");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cli_init");
@@ -193,6 +207,7 @@ int main(void)
     tcase_add_test(tests, a_job_runs_and_readers_see_the_view_and_no_source);
     tcase_add_test(tests, the_role_migrates_and_its_refresh_takes_up_what_changed);
     tcase_add_test(tests, without_the_sql_what_is_missing_is_said);
+    tcase_add_test(tests, a_file_after_config_is_no_database);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

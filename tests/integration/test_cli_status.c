@@ -98,9 +98,19 @@ START_TEST(a_plugin_that_failed_in_its_database_is_a_problem_until_it_is_mended)
     commands_has(errors, "pgchime reload");
     commands_has(output, "plugin progress failed: ");
     assert_lacks(output, "nobody leads");
+    ASSERT_RUN(8, "doctor", "-o", "json");
+    commands_has(output, "\"finding\": \"plugin progress failed: relation analytics.mv_agent_progress exists already");
+    ASSERT_RUN(0, "why", "refresh-agent-progress", "-o", "json");
+    commands_has(output,
+                 "\"problem\": \"its plugin progress failed: relation analytics.mv_agent_progress exists already");
+    commands_has(output, "; mend that, then run pgchime reload, which tries it again");
     cluster_execute(cluster, "DROP TABLE analytics.mv_agent_progress");
     ASSERT_RUN(0, "reload");
     ASSERT_RUN(0, "status");
+    ASSERT_RUN(8, "doctor", "-o", "json"); /* the tests' role is a superuser */
+    assert_lacks(output, "plugin progress");
+    ASSERT_RUN(0, "why", "refresh-agent-progress", "-o", "json");
+    commands_has(output, "\"problem\": null");
 }
 END_TEST
 
@@ -128,9 +138,11 @@ START_TEST(a_view_that_is_late_is_a_problem_until_it_is_refreshed)
                     " WHERE relation = 'mv_lane_score_distribution'");
     ASSERT_RUN(8, "status", "-o", "json");
     commands_has(errors, "view analytics.mv_agent_progress is warn: it may lack what changed in the last 01:30:0");
-    commands_has(errors, "view analytics.mv_lane_score_distribution is stale: it lacks a change of 00:01:3");
+    commands_has(errors, "view analytics.mv_lane_score_distribution is stale: it lacks a change, of 00:01:3");
     commands_has(errors, "pgchime refresh analytics.mv_lane_score_distribution does it now");
     commands_has(output, "is stale");
+    ASSERT_RUN(8, "doctor", "-o", "json");
+    commands_has(output, "\"finding\": \"view analytics.mv_lane_score_distribution is stale: ");
     ASSERT_RUN(0, "refresh", "mv_agent_progress");
     ASSERT_RUN(0, "refresh", "mv_lane_score_distribution");
     ASSERT_RUN(8, "status");
@@ -150,6 +162,13 @@ START_TEST(that_events_are_not_heard_is_a_problem_while_it_lasts)
     commands_has(errors, "database \"main\": events are not heard since 2026-11-21 12:34:56Z: too many connections\n"
                          "HINT:  jobs that wait for events run every 10 s until a session of its own can be had\n");
     commands_has(output, "\"problem\": \"events are not heard since 2026-11-21 12:34:56Z: too many connections\"");
+    ASSERT_RUN(8, "doctor", "-o", "json");
+    commands_has(output, "\"finding\": \"events are not heard since 2026-11-21 12:34:56Z: too many connections\"");
+    ASSERT_RUN(0, "why", "woken", "-o", "json");
+    commands_has(output,
+                 "\"problem\": \"degraded: events are not heard since 2026-11-21T12:34:56Z: too many connections;");
+    ASSERT_RUN(0, "why", "quick", "-o", "json"); /* it waits for none */
+    commands_has(output, "\"problem\": null");
     site_end(leader); /* of what an earlier leader heard or did not nothing follows */
     ASSERT_RUN(8, "status", "-o", "json");
     commands_has(errors, "nobody leads");
@@ -172,6 +191,33 @@ START_TEST(a_plugin_that_is_refused_is_named_and_costs_nothing_else)
     commands_has(errors, "bad_schedule.so: ");
     commands_has(output, "\"leader_session\": true");
     commands_has(output, "\"problem\": null");
+    ASSERT_RUN(3, "doctor", "-o", "json");
+    commands_has(output, "\"about\": \"plugin\",\n");
+    commands_has(output, "bad_schedule.so: ");
+    free(folder);
+    free(plugin);
+}
+END_TEST
+
+START_TEST(why_names_the_plugin_whose_file_is_refused)
+{
+    char *folder = files_make_directory();
+    char *plugin = files_path("%s/progress.so", folder);
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
+    files_copy(PGCHIME_BUILD_DIR "/plugins/progress.so", plugin);
+    site_use_plugins(site, folder);
+    leader = site_lead(site);
+    ASSERT_RUN(0, "why", "refresh-agent-progress", "-o", "json");
+    commands_has(output, "\"problem\": null");
+    site_end(leader);
+    daemon_destroy(leader);
+    files_copy(PGCHIME_BUILD_DIR "/tests/fixtures/plugins/segfault_in_describe.so", plugin);
+    leader = site_lead(site);
+    ASSERT_RUN(0, "why", "refresh-agent-progress", "-o", "json");
+    commands_has(output, "\"now\": \"inactive: its plugin progress is removed");
+    commands_has(output, "\"problem\": \"the file of its plugin progress is refused: ");
+    commands_has(output, "progress.so: ");
+    commands_has(output, "; mend that, then run pgchime reload");
     free(folder);
     free(plugin);
 }
@@ -214,6 +260,7 @@ int main(void)
     tcase_add_test(tests, a_view_that_is_late_is_a_problem_until_it_is_refreshed);
     tcase_add_test(tests, that_events_are_not_heard_is_a_problem_while_it_lasts);
     tcase_add_test(tests, a_plugin_that_is_refused_is_named_and_costs_nothing_else);
+    tcase_add_test(tests, why_names_the_plugin_whose_file_is_refused);
     tcase_add_test(tests, serve_says_in_which_line_a_missing_plugin_folder_is_named);
     tcase_add_test(tests, a_conninfo_that_libpq_refuses_reaches_nothing);
     suite_add_tcase(suite, tests);

@@ -52,7 +52,7 @@ static void tear_down(void)
 
 /* Now is 12:00. As in the comment of chime.freshness, row by row; "-" is NULL. */
 static const struct {
-    const char *keyed, *pending, *noted, *refreshed, *watched, *warn, *error;
+    const char *idles, *pending, *noted, *refreshed, *watched, *warn, *error;
     const char *expected;
 } cases[] = {
     /* never refreshed */
@@ -78,14 +78,21 @@ static const struct {
     {"true", "true", "-", "11:50", "true", "10min", "1h", "fresh -"},
     {"true", "true", "-", "01:00", "true", "-", "-", "unknown -"},
     {"true", "true", "-", "11:59", "false", "-", "-", "unknown -"},
-    /* marks do not tell: never keyed */
+    /* the same, refreshed by the clock: it is behind for as long as that at most */
+    {"false", "true", "-", "11:51", "false", "10min", "1h", "fresh -"},
+    {"false", "true", "-", "11:50", "false", "10min", "1h", "warn 00:10:00"},
+    {"false", "true", "-", "01:00", "false", "10min", "1h", "stale 11:00:00"},
+    {"false", "true", "-", "01:00", "true", "10min", "1h", "fresh -"},
+    {"false", "true", "11:50", "01:00", "false", "10min", "1h", "warn 00:10:00"},
+    {"false", "true", "-", "11:59", "false", "-", "-", "unknown -"},
+    /* marks do not tell: never keyed, or refreshed by the clock */
     {"false", "-", "-", "11:51", "false", "10min", "1h", "fresh 00:09:00"},
     {"false", "-", "-", "11:50", "false", "10min", "1h", "warn 00:10:00"},
     {"false", "-", "-", "11:00", "true", "10min", "1h", "stale 01:00:00"},
     {"false", "-", "-", "11:00", "false", "10min", "-", "warn 01:00:00"},
     {"false", "-", "-", "11:00", "false", "-", "1h", "stale 01:00:00"},
     {"false", "-", "-", "11:59", "false", "-", "-", "unknown 00:01:00"},
-    /* marks do not tell: usually keyed */
+    /* marks do not tell: usually keyed, refreshed when there are changes */
     {"true", "-", "-", "11:51", "false", "10min", "1h", "fresh 00:09:00"},
     {"true", "-", "-", "01:00", "true", "10min", "1h", "unknown 11:00:00"},
     {"true", "-", "11:50", "01:00", "false", "10min", "1h", "warn 11:00:00"},
@@ -96,7 +103,7 @@ static const struct {
 static char *freshness_call(size_t n)
 {
     PGconn *connection = other;
-    const char *values[] = {cases[n].keyed,   cases[n].pending, cases[n].noted, cases[n].refreshed,
+    const char *values[] = {cases[n].idles,   cases[n].pending, cases[n].noted, cases[n].refreshed,
                             cases[n].watched, cases[n].warn,    cases[n].error};
     const char *parameters[7];
     for (size_t i = 0; i < 7; i++)
@@ -314,6 +321,29 @@ START_TEST(a_leader_that_watches_would_have_noted_it)
 }
 END_TEST
 
+START_TEST(a_keyed_view_that_the_clock_refreshes_has_a_state_without_a_target)
+{
+    JOB("a", "shop_total", THRESHOLDS);
+    cluster_execute(cluster, "UPDATE chime.job SET schedule = '*/5 * * * *'");
+    EXPECT_TOLD("shop_total", "fresh 0 false");
+    cluster_execute(cluster, WRITE);
+    SET_BACK("shop_total", "'9min'", "NULL");
+    EXPECT_TOLD("shop_total", "fresh ? true");
+    SET_BACK("shop_total", "'12min'", "NULL");
+    EXPECT_TOLD("shop_total", "warn 12 true");
+    SET_BACK("shop_total", "'1 day'", "NULL");
+    EXPECT_TOLD("shop_total", "stale 1440 true");
+    cluster_execute(cluster, LEAD);
+    EXPECT_TOLD("shop_total", "stale 1440 true");
+    cluster_execute(cluster, "UPDATE chime.watch SET state = 'watching', views = '{kept.shop_total}'");
+    EXPECT_TOLD("shop_total", "fresh ? true");
+    SET_BACK("shop_total", "'1 day'", "'15min'");
+    EXPECT_TOLD("shop_total", "warn 15 true");
+    cluster_execute(cluster, "ALTER TABLE app.orders DISABLE TRIGGER ALL");
+    EXPECT_TOLD("shop_total", "stale 1440 ?");
+}
+END_TEST
+
 START_TEST(a_view_that_is_not_keyed_is_behind_since_its_refresh_at_most)
 {
     cluster_execute(cluster,
@@ -374,6 +404,7 @@ int main(void)
     tcase_add_test(tests, an_older_snapshot_than_the_note_cannot_refresh);
     tcase_add_test(tests, a_keyed_view_is_judged_by_its_oldest_pending_change);
     tcase_add_test(tests, a_leader_that_watches_would_have_noted_it);
+    tcase_add_test(tests, a_keyed_view_that_the_clock_refreshes_has_a_state_without_a_target);
     tcase_add_test(tests, a_view_that_is_not_keyed_is_behind_since_its_refresh_at_most);
     tcase_add_test(tests, a_view_is_as_far_behind_as_the_views_it_reads);
     suite_add_tcase(suite, tests);

@@ -120,6 +120,7 @@ static void expect_ages(const char *table, const char *instant, const char *coun
 START_TEST(nothing_goes_unless_it_is_enforced)
 {
     serve_with("");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.retention_log", "0");
     char *would = cluster_rows(cluster, "SELECT source, action, object, rows FROM analytics.retention_dry_run()");
     run_well();
     for (size_t i = 0; i < WALKED; i++)

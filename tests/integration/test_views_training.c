@@ -168,6 +168,8 @@ START_TEST(readers_may_read_and_nothing_else)
                " FROM annotator_activity('agent_feedback')",
                "t");
     cluster_execute(cluster, "SET ROLE analytics_reader");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT * FROM annotator_activity('agent_feedbck')"), "22023");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT * FROM training_quality('feedback')"), "22023");
     for (size_t i = 0; i < sizeof readable / sizeof readable[0]; i++)
         ck_assert_str_eq(cluster_sqlstate(cluster, readable[i]), "");
     for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)

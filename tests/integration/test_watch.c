@@ -170,6 +170,8 @@ static void use_plugins(const char *jobs)
     " VALUES (gen_random_uuid(), md5('a')::uuid, md5('" challenge "')::uuid, 'scored', '{\"accuracy\": " score \
     "}', " score ")"
 #define SAMPLES "SELECT coalesce(sum(sample_count), 0) FROM analytics.mv_lane_score_distribution"
+#define LANE_VIEW " WHERE relation = 'mv_lane_score_distribution'"
+#define LANE_STATE "SELECT freshness FROM chime.view_status" LANE_VIEW
 #define LANE_RUNS "SELECT runs FROM chime.job_status WHERE name = 'refresh-lane-distributions'"
 
 START_TEST(changed_sources_wake_the_jobs_of_views_with_a_target)
@@ -197,6 +199,30 @@ START_TEST(changed_sources_wake_the_jobs_of_views_with_a_target)
     WAIT_SQL(cluster, "SELECT state FROM chime.watch WHERE since > clock_timestamp() - interval '10 s'", "watching",
              20);
     EXPECT_SQL(cluster, LANE_RUNS, before);
+    free(before);
+}
+END_TEST
+
+START_TEST(a_change_that_waits_for_the_clock_is_noted_and_wakes_nobody)
+{
+    use_plugins("jobs: { refresh-lane-distributions: { schedule = \"0 0 1 1 *\"; on = []; target_lag = \"none\";"
+                " warn_after = \"2s\"; error_after = \"1h\"; };"
+                " refresh-weakness-patterns: { schedule = \"0 0 1 1 *\"; target_lag = \"none\"; }; };");
+    lead_and_watch();
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
+    AWAIT_REST();
+    char *before = cluster_value(cluster, LANE_RUNS);
+    EXPECT_SQL(cluster, "SELECT views FROM chime.watch", "{analytics.mv_lane_score_distribution}");
+    cluster_execute(cluster, "UPDATE chime.view_refresh SET refreshed_at = refreshed_at - interval '1 day'");
+    EXPECT_SQL(cluster, LANE_STATE, "fresh");
+    cluster_execute(cluster, SCORED("c", "50"));
+    EXPECT_SQL(cluster, LANE_STATE, "fresh"); /* who looks would have noted it */
+    WAIT_SQL(cluster, LANE_STATE, "warn", 30);
+    EXPECT_SQL(cluster, "SELECT behind < interval '1h' FROM chime.view_status" LANE_VIEW, "t");
+    EXPECT_SQL(cluster, LANE_RUNS, before);
+    runs_ask(cluster, "refresh-lane-distributions");
+    WAIT_SQL(cluster, LANE_STATE, "fresh", 30);
+    EXPECT_SQL(cluster, "SELECT behind = interval '0' FROM chime.view_status" LANE_VIEW, "t");
     free(before);
 }
 END_TEST
@@ -388,6 +414,7 @@ static Suite *watch_suite(void)
     tcase_add_test(events, a_cut_session_comes_back_and_looks_at_everything);
     tcase_add_test(events, without_a_session_jobs_run_from_time_to_time_and_people_are_told);
     tcase_add_test(events, changed_sources_wake_the_jobs_of_views_with_a_target);
+    tcase_add_test(events, a_change_that_waits_for_the_clock_is_noted_and_wakes_nobody);
     tcase_add_test(events, what_leaves_no_mark_is_found_by_a_close_look);
     tcase_add_test(events, a_view_is_noted_again_when_a_refresh_has_left_it_behind);
     tcase_add_test(events, that_nothing_can_be_noted_ends_no_leadership);

@@ -54,7 +54,7 @@ void agents_fill(struct agents *agents)
     EXPECT_SQL(agents->cluster,
                "SELECT count(*) || ' ' || min(public.look(relation, '" AGENTS_AS_OF "', true))"
                " FROM chime.view WHERE full_reason IS NULL",
-               "5 full: asked for");
+               "6 full: asked for");
     EXPECT_SQL(agents->cluster,
                "SELECT count(*) || ' ' || min(public.look(relation, '" AGENTS_AS_OF "'))"
                " FROM chime.view WHERE full_reason IS NOT NULL",

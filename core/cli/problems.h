@@ -1,0 +1,38 @@
+/* What keeps a database's jobs from running as they should though it answers: rows of message and way out. */
+#ifndef CHIME_CLI_PROBLEMS_H
+#define CHIME_CLI_PROBLEMS_H
+
+/* Who leads and who follows, though somebody leads. */
+#define LEADER_PROBLEMS_SQL                                                                                            \
+    "(SELECT format('%s leads, but has not been heard of for %s', s.instance, date_trunc('second', s.heartbeat_age))," \
+    "        'the server ends its session after 15 s of silence, and a follower takes over'"                           \
+    "   FROM chime.leader_status s WHERE s.alive AND s.heartbeat_age > interval '5 s'"                                 \
+    " UNION ALL"                                                                                                       \
+    " SELECT format('%s follows with another configuration than %s, who leads', f.name, s.instance),"                  \
+    "        'a takeover would change what runs: bring both configurations to the same, then pgchime reload on each'"  \
+    "   FROM chime.leader_status s CROSS JOIN LATERAL unnest(s.differing) AS f (name) WHERE s.alive)"
+
+/* Events that are not heard. */
+#define WATCH_PROBLEMS_SQL                                                                                    \
+    "(SELECT format('events are not heard since %s: %s',"                                                     \
+    "               to_char(w.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"'), w.reason) AS message," \
+    "        'jobs that wait for events run every 10 s until a session of its own can be had' AS way_out"     \
+    "   FROM chime.watch w, chime.leader l"                                                                   \
+    "  WHERE w.state = 'degraded' AND chime.backend_alive(l.pid, l.backend_start))"
+
+/* Plugins that could not be installed; a third column names them. */
+#define PLUGIN_PROBLEMS_SQL                                                                                         \
+    "(SELECT format('plugin %s failed: %s', name, reason) AS message,"                                              \
+    "        'it is tried again at the next reload: mend that, then run pgchime reload' AS way_out, name AS plugin" \
+    "   FROM chime.plugin WHERE state = 'failed' ORDER BY name)"
+
+/* Views that are late. */
+#define VIEW_PROBLEMS_SQL                                                                                  \
+    "(SELECT format('view %s.%s is %s: ', view_schema, relation, freshness)"                               \
+    "        || format(CASE WHEN pending THEN 'it lacks a change, of %s ago at most'"                      \
+    "                  ELSE 'it may lack what changed in the last %s' END, date_trunc('second', behind))," \
+    "        format('pgchime why JOB says what holds its refresh up; pgchime refresh %s.%s does it now',"  \
+    "               view_schema, relation)"                                                                \
+    "   FROM chime.view_status WHERE freshness IN ('warn', 'stale') ORDER BY freshness, view_schema, relation)"
+
+#endif
