@@ -95,6 +95,23 @@ static const char work_sql[] = "SELECT 'plugin', 'warn', p.message, p.way_out FR
                                " UNION ALL"
                                " SELECT 'view', 'warn', v.* FROM " VIEW_PROBLEMS_SQL " v";
 
+/* Jobs that SQL made. */
+static const char jobs_sql[] =
+    "SELECT 'jobs', 'warn', format('%s jobs made by SQL belong to %s, as whom the daemon works: what they run may do "
+    "all "
+    "that it may', count(*), current_user), 'give them to another role, and that role LOGIN'"
+    "  FROM chime.job j WHERE j.origin = 'sql' AND j.removed_at IS NULL AND j.owner = current_user HAVING count(*) > 0"
+    " UNION ALL"
+    " SELECT 'jobs', 'warn', format('%s jobs belong to roles that are not there: %s', count(*), "
+    "string_agg(DISTINCT j.owner::text, ', ')), 'make the roles again and resume the jobs, or unschedule them'"
+    "  FROM chime.job j WHERE j.origin = 'sql' AND j.removed_at IS NULL"
+    "   AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.owner) HAVING count(*) > 0"
+    " UNION ALL"
+    " SELECT 'jobs', 'warn', format('%s jobs made by SQL cannot be scheduled, %s among them: %s', count(*), "
+    "min(j.name), "
+    "(array_agg(split_part(j.problem, E'\n', 1) ORDER BY j.name))[1]), 'pgchime why JOB says it of each'"
+    "  FROM chime.job j WHERE j.problem IS NOT NULL AND j.removed_at IS NULL HAVING count(*) > 0";
+
 static bool add_findings(struct doctor *doctor, const struct visit *visit, const char *sql,
                          const char *const *parameters, size_t count, struct error *err)
 {
@@ -170,7 +187,7 @@ static void look_at(struct doctor *doctor, const struct config_database *databas
     } else if (!open) {
         failed(doctor, database->name, "schema", &problem);
     } else if (!add_findings(doctor, &visit, leader_sql, NULL, 0, &err) ||
-               !compare_configuration(doctor, &visit, &err)) {
+               !add_findings(doctor, &visit, jobs_sql, NULL, 0, &err) || !compare_configuration(doctor, &visit, &err)) {
         failed(doctor, database->name, "leader", &err);
     } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err)) {
         failed(doctor, database->name, "plugin", &err);

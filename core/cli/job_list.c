@@ -58,7 +58,7 @@ static const char jobs_sql[] =
     "to_json(j.views),"
     "       nullif(j.command, ''), j.options, NULL, NULL, j.version, j.created_at, j.updated_at," WAKERS_COLUMNS
     "," JOB_CALENDAR_COLUMNS "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
-    " WHERE $2::text IS NULL OR j.name = $2"
+    " WHERE CASE WHEN $2::text IS NULL THEN j.removed_at IS NULL ELSE j.name = $2 END"
     " ORDER BY j.name, j.owner";
 enum { RESULT_ACTIVE = 9, RESULT_WAKERS = COUNT_OF(columns), RESULT_CALENDAR = RESULT_WAKERS + 3 };
 

@@ -23,10 +23,11 @@ struct job_calendar {
     const char *suspended_until; /* NULL: until somebody resumes it */
 };
 
-/* Columns for the calendar, in its order, of tables j (chime.job) and s (chime.job_status). */
-#define JOB_CALENDAR_COLUMNS                                                                       \
-    "j.schedule, j.options ->> 'timezone', j.options ->> 'dst_gap', j.options ->> 'dst_overlap', " \
-    "s.last_slot, s.last_end, s.live, clock_timestamp(), to_jsonb(s) ->> 'suspended_at', "         \
+/* Columns for the calendar, in its order, of tables j (chime.job) and s (chime.job_status). What the leader has refused is due at no time. */
+#define JOB_CALENDAR_COLUMNS                                                                                   \
+    "CASE WHEN j.problem IS NULL THEN j.schedule ELSE '' END, CASE WHEN j.problem IS NULL THEN j.options ->> " \
+    "'timezone' END, j.options ->> 'dst_gap', j.options ->> 'dst_overlap', "                                   \
+    "s.last_slot, s.last_end, s.live, clock_timestamp(), to_jsonb(s) ->> 'suspended_at', "                     \
     "to_jsonb(s) ->> 'suspended_until'"
 /* From the row's columns beginning with `first`. */
 struct job_calendar job_calendar_of_row(const struct pg_rows *rows, size_t row, size_t first);

@@ -16,7 +16,7 @@ static bool search_database(struct visit *visit, void *search, struct error *err
 static bool find_job(struct job_visit *visit, struct error *err)
 {
     static const char sql[] = "SELECT job_id, active FROM chime.job WHERE name = $1"
-                              " ORDER BY owner = current_user DESC, job_id LIMIT 1";
+                              " ORDER BY removed_at IS NOT NULL, owner = current_user DESC, job_id LIMIT 1";
     struct pg_rows rows;
     if (!pg_client_query(visit->visit.client, sql, &visit->job, 1, &rows, err)) {
         return false;

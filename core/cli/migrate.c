@@ -25,6 +25,7 @@ enum { COLUMN_DATABASE, COLUMN_FROM, COLUMN_TO };
 struct work {
     struct loop *loop;
     bool apply;
+    bool with_cron;
     struct pg_connection *connection;
     struct pg_identity identity;
     struct migration *migration;
@@ -47,13 +48,30 @@ static void end(struct work *work, const struct error *err)
     loop_stop(work->loop);
 }
 
+static void cron_made(void *data, const struct pg_reply *reply)
+{
+    struct work *work = data;
+    struct error err;
+    if (!pg_reply_ok(reply)) {
+        pg_reply_error(reply, &err);
+        error_prefix(&err, "cannot make schema cron");
+        end(work, &err);
+        return;
+    }
+    end(work, NULL);
+}
+
 static void migrated(void *data, const struct error *err, int from, int to)
 {
     struct work *work = data;
     work->migration = NULL;
     work->from = from;
     work->to = to;
-    end(work, err);
+    if (err == NULL && work->with_cron && work->apply) {
+        pg_send_text(work->connection, migrate_cron_text(), cron_made, work);
+    } else {
+        end(work, err);
+    }
 }
 
 static void checked(void *data, const struct pg_reply *reply)
@@ -98,15 +116,19 @@ static void migrate_database(struct work *work, struct resolver *resolver, const
     loop_run(work->loop);
 }
 
-static void print_missing(const struct invocation *invocation, const char *database, int from)
+static void print_missing(const struct invocation *invocation, const char *database, const struct work *work)
 {
-    if (from == migrate_newest()) {
-        remark(invocation, "database \"%s\": schema chime is at migration %d, the newest", database, from);
-        return;
+    if (work->from == migrate_newest()) {
+        remark(invocation, "database \"%s\": schema chime is at migration %d, the newest", database, work->from);
+    } else {
+        char *text = migrate_text(work->from);
+        printf("-- database \"%s\": schema chime from migration %d to %d\n%s", database, work->from, migrate_newest(),
+               text);
+        free(text);
     }
-    char *text = migrate_text(from);
-    printf("-- database \"%s\": schema chime from migration %d to %d\n%s", database, from, migrate_newest(), text);
-    free(text);
+    if (work->with_cron) {
+        printf("-- database \"%s\": schema cron\n%s", database, migrate_cron_text());
+    }
 }
 
 static int migrate_all(const struct invocation *invocation, const struct config *config, struct output_list *list)
@@ -117,7 +139,7 @@ static int migrate_all(const struct invocation *invocation, const struct config 
     int status = EXIT_OK;
     for (size_t i = 0; i < config->database_count; i++) {
         const struct config_database *database = &config->databases[i];
-        struct work work = {.loop = loop, .apply = !dry};
+        struct work work = {.loop = loop, .apply = !dry, .with_cron = invocation_has(invocation, "with-cron")};
         if (!database_is_wanted(invocation, database)) {
             continue;
         }
@@ -127,7 +149,7 @@ static int migrate_all(const struct invocation *invocation, const struct config 
             int failed = fail(&work.err);
             status = status == EXIT_OK ? failed : status;
         } else if (dry) {
-            print_missing(invocation, database->name, work.from);
+            print_missing(invocation, database->name, &work);
         } else {
             output_add_row(list);
             output_set(list, COLUMN_DATABASE, database->name);
@@ -162,7 +184,11 @@ const struct command command_migrate = {
     .name = "migrate",
     .arguments = "",
     .summary = "brings schema chime forward, each migration in a transaction of its own",
-    .details = "serve does the same by itself. With --dry-run, prints the SQL for a DBA to read or run (psql -1 -f).",
-    .options = {{"dry-run", NULL, "print the SQL that is missing, change nothing"}},
+    .details =
+        "serve does the same by itself. With --dry-run, prints the SQL for a DBA to read or run (psql -1 -f).\n"
+        "--with-cron also makes schema cron, with the functions and relations of the extension pg_cron, so that\n"
+        "SQL which was written for it works unchanged; beside the extension itself it is refused.",
+    .options = {{"dry-run", NULL, "print the SQL that is missing, change nothing"},
+                {"with-cron", NULL, "make schema cron, too, as pg_cron has it"}},
     .run = migrate_run,
 };

@@ -13,7 +13,7 @@ static const char job_sql[] =
     "       (SELECT count(*) FROM chime.run o JOIN chime.job oj USING (job_id)"
     "         WHERE o.pid IS NOT NULL AND oj.options ->> 'pool' = j.options ->> 'pool'),"
     "       (SELECT count(*) FROM chime.run o WHERE o.pid IS NOT NULL),"
-    "       w.since, w.reason," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
+    "       w.since, w.reason, j.problem," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
     "  FROM chime.job j JOIN chime.job_status s USING (job_id) CROSS JOIN chime.leader l"
     "  LEFT JOIN chime.watch w ON w.state = 'degraded' AND chime.backend_alive(l.pid, l.backend_start)"
     "  LEFT JOIN chime.plugin p ON p.name = j.plugin"
@@ -36,7 +36,8 @@ static const char upstreams_sql[] =
     "  FROM chime.job me JOIN chime.job_state mine USING (job_id), unnest(me.after) WITH ORDINALITY AS a (name, place)"
     "  JOIN chime.job j ON j.name = a.name JOIN chime.job_status s ON s.job_id = j.job_id"
     "  JOIN chime.job_state st ON st.job_id = j.job_id"
-    " WHERE me.job_id = $1::bigint AND j.owner = me.owner ORDER BY a.place";
+    " WHERE me.job_id = $1::bigint AND j.removed_at IS NULL AND (j.owner = me.owner OR me.origin = 'sql') ORDER BY "
+    "a.place";
 enum { UPSTREAM_NAME, UPSTREAM_OUTCOME, UPSTREAM_COUNTS, UPSTREAM_DELIVERED, UPSTREAM_CALENDAR };
 
 const char *why_value(const struct why_facts *facts, enum why_column column)

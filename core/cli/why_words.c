@@ -206,6 +206,10 @@ const char *why_say_now(struct buffer *text, const struct why_facts *facts, cons
         say_inactive(text, facts);
         return "inactive";
     }
+    if (why_value(facts, WHY_PROBLEM) != NULL && why_value(facts, WHY_RUN_ID) == NULL) {
+        buffer_printf(text, "it cannot be scheduled: %s", why_value(facts, WHY_PROBLEM));
+        return "refused";
+    }
     if (why_value(facts, WHY_RUN_ID) != NULL && why_value(facts, WHY_RUN_PID) != NULL) {
         say_running(text, facts);
         return "running";

@@ -10,7 +10,7 @@
  * pgchime.conf:  databases: { NAME: { conninfo = "..."; view_schema = "analytics"; source_schema = "public"; pool_size = 8;
  *                           timezone = "UTC"; verify = "17 3 * * *"; pools: { heavy = 2; }; }; };
  *                plugin_dir = "..."; conf_dir = "..."; log_level = "info"; instance = "...";
- *                control_socket = "...";
+ *                control_socket = "...";  roles = ( { name = "app"; conninfo = "user=app passfile=..."; } );
  * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "..."; settings: {...}; };
  *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; on = [..]; enabled = true;
  *                        <option> = ...; }; };
@@ -47,6 +47,13 @@ struct config_database {
     const char *verify;              /* when all views are verified: default "17 3 * * *"; "": never */
     const struct config_pool *pools; /* sorted by name */
     size_t pool_count;
+    int line;
+};
+
+/* How jobs that SQL made for a role connect: laid over the conninfo of the database. */
+struct config_role {
+    const char *name;
+    const char *conninfo;
     int line;
 };
 
@@ -106,6 +113,8 @@ struct config {
     enum log_level log_level;
     const struct config_database *databases; /* sorted by name */
     size_t database_count;
+    const struct config_role *roles; /* sorted by name */
+    size_t role_count;
     const struct config_plugin *plugins; /* sorted by name */
     size_t plugin_count;
     const struct config_job *jobs; /* sorted by name; not in the arena */
@@ -127,6 +136,7 @@ char *config_default_socket(const char *file); /* of that configuration file; ca
  * be built from it any more. */
 void config_forget_jobs(struct config *config);
 const struct config_database *config_find_database(const struct config *config, const char *name);
+const struct config_role *config_find_role(const struct config *config, const char *name); /* NULL: none is given */
 const struct config_plugin *config_find_plugin(const struct config *config, const char *name);
 
 #endif

@@ -40,6 +40,7 @@ int reader_line(const struct reader *reader, const config_setting_t *setting);
 const char *reader_shown(struct reader *reader, const char *text);
 
 void databases_read(struct reader *reader, const config_setting_t *group);
+void roles_read(struct reader *reader, const config_setting_t *list);
 void plugin_read(struct reader *reader, const config_setting_t *group);
 void job_read(struct reader *reader, const config_setting_t *setting);
 

@@ -67,6 +67,8 @@ static bool has_type(const config_setting_t *setting, enum setting_type type)
         return is_names(setting);
     case SETTING_GROUP:
         return config_setting_is_group(setting);
+    case SETTING_LIST:
+        return config_setting_is_list(setting);
     }
     return false;
 }
@@ -81,6 +83,7 @@ static const struct {
     [SETTING_SWITCH] = {"true, false or \"auto\"", NULL},
     [SETTING_NAMES] = {"a string or a list of strings", "write \"a\" or [\"a\", \"b\"]"},
     [SETTING_GROUP] = {"a group", "write { name = value; ... }"},
+    [SETTING_LIST] = {"a list of groups", "write ( { name = value; ... }, ... )"},
 };
 
 bool setting_accept(struct reader *reader, const config_setting_t *setting, const struct setting_key *key,

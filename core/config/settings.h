@@ -12,6 +12,7 @@ enum setting_type {
     SETTING_SWITCH, /* true, false or "auto" */
     SETTING_NAMES,  /* a string, or a list of strings */
     SETTING_GROUP,
+    SETTING_LIST, /* ( ... ) of anything */
 };
 
 struct setting_key {

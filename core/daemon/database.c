@@ -498,7 +498,16 @@ static void closed(void *data, const struct error *reason)
     give_up(database, reason);
 }
 
-static const struct pg_handlers connection_handlers = {.ready = connected, .closed = closed};
+static void notified(void *data, const char *channel, const char *payload)
+{
+    const struct database *database = data;
+    (void)payload;
+    if (database->lead != NULL) {
+        lead_notified(database->lead, channel);
+    }
+}
+
+static const struct pg_handlers connection_handlers = {.ready = connected, .closed = closed, .notified = notified};
 
 static void connect_now(void *data)
 {

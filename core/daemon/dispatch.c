@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,12 +39,11 @@ static void forget_lane(struct lead *lead, const struct lane *lane)
             lead->claims[i].lane = NULL;
         }
     }
-    for (size_t i = 0; i < lead->lane_count; i++) {
-        if (lead->lanes[i] == lane) {
-            lead->lanes[i] = lead->lanes[--lead->lane_count];
-            return;
-        }
-    }
+}
+
+static void remove_lane(struct role_sessions *sessions, size_t index)
+{
+    sessions->lanes[index] = sessions->lanes[--sessions->lane_count];
 }
 
 /* A claimed run whose text never went out: another session of ours may have it. The ledger is told before anything else happens to
@@ -111,7 +111,9 @@ static void interrupt_sent(void *data, const struct pg_reply *reply)
 static void interrupt(void *data, const struct pg_identity *session, bool terminate)
 {
     struct lead *lead = data;
-    ledger_cancel(&lead->ledger, session, terminate, interrupt_sent, lead);
+    if (!roles_interrupt(lead, session, terminate)) {
+        ledger_cancel(&lead->ledger, session, terminate, interrupt_sent, lead);
+    }
 }
 
 static instant now_of(void *data)
@@ -122,18 +124,19 @@ static instant now_of(void *data)
 static const struct lane_handlers lane_handlers = {
     .now = now_of, .may_start = may_start, .ended = lane_ended, .interrupt = interrupt, .drained = lane_drained};
 
-static struct lane *open_lane(struct lead *lead)
+static struct lane *open_lane(struct role_sessions *sessions)
 {
-    struct pool_session *session = pool_borrow(lead->pool);
+    struct lead *lead = sessions->lead;
+    struct pool_session *session = pool_borrow(sessions->pool);
     if (session == NULL) {
         return NULL;
     }
-    struct lane *lane = lane_create(lead->loop, lead->pool, session, lead->ledger.token, &lane_handlers, lead);
-    if (lead->lane_count == lead->lane_capacity) {
-        lead->lane_capacity = lead->lane_capacity == 0 ? 16 : lead->lane_capacity * 2;
-        lead->lanes = xrealloc(lead->lanes, lead->lane_capacity, sizeof *lead->lanes);
+    struct lane *lane = lane_create(lead->loop, sessions->pool, session, lead->ledger.token, &lane_handlers, lead);
+    if (sessions->lane_count == sessions->lane_capacity) {
+        sessions->lane_capacity = sessions->lane_capacity == 0 ? 16 : sessions->lane_capacity * 2;
+        sessions->lanes = xrealloc(sessions->lanes, sessions->lane_capacity, sizeof *sessions->lanes);
     }
-    lead->lanes[lead->lane_count++] = lane;
+    sessions->lanes[sessions->lane_count++] = lane;
     return lane;
 }
 
@@ -144,46 +147,77 @@ static duration expected_time(const struct scheduled *scheduled)
 }
 
 /* An empty lane, else a new one, else the least loaded that lets a short run start soon. */
-static struct lane *pick_lane(struct lead *lead, const struct scheduled *scheduled)
+static struct lane *pick_lane(struct role_sessions *sessions, const struct scheduled *scheduled)
 {
     duration expected = expected_time(scheduled);
     struct lane *best = NULL;
     duration least = LANE_LOAD_MAX;
     int runs;
-    for (size_t i = 0; i < lead->lane_count; i++) {
-        duration load = lane_load(lead->lanes[i], &runs);
-        if (!lane_usable(lead->lanes[i])) {
+    for (size_t i = 0; i < sessions->lane_count; i++) {
+        duration load = lane_load(sessions->lanes[i], &runs);
+        if (!lane_usable(sessions->lanes[i])) {
             continue;
         }
         if (runs == 0) {
-            return lead->lanes[i];
+            return sessions->lanes[i];
         }
         if (runs < LANE_RUNS_MAX && load + expected < least) {
             least = load + expected;
-            best = lead->lanes[i];
+            best = sessions->lanes[i];
         }
     }
-    struct lane *fresh = open_lane(lead);
+    struct lane *fresh = open_lane(sessions);
     return fresh != NULL ? fresh : best;
 }
 
 static void release_empty_lanes(struct lead *lead)
 {
-    for (size_t i = lead->lane_count; i-- > 0;) {
-        if (lane_is_drained(lead->lanes[i])) {
-            struct lane *lane = lead->lanes[i];
-            lead->lanes[i] = lead->lanes[--lead->lane_count];
-            lane_release(lane);
+    for (size_t n = 0; n < lead->roles.count; n++) {
+        struct role_sessions *sessions = lead->roles.items[n];
+        for (size_t i = sessions->lane_count; i-- > 0;) {
+            struct lane *lane = sessions->lanes[i];
+            if (lane_is_drained(lane)) {
+                remove_lane(sessions, i);
+                lane_release(lane);
+            }
         }
     }
+    roles_tidy(lead);
 }
 
 /* --- claims -------------------------------------------------------------------------------------------------------------- */
+
+/* What its owner is told, in the server's words. */
+static void fail_unstarted(struct lead *lead, const struct pending_claim *claim)
+{
+    struct scheduled *scheduled = claim->due.scheduled;
+    const struct job *job = scheduled_job(scheduled);
+    struct run run = {.job = job,
+                      .job_id = scheduled_id(scheduled),
+                      .kind = claim->due.kind,
+                      .slot = claim->due.slot,
+                      .attempt = claim->due.attempt};
+    struct outcome outcome = {.state = RUN_FAILED,
+                              .started = INSTANT_NONE,
+                              .finished = lead_now(lead),
+                              .rows = -1,
+                              .sqlstate = "08001",
+                              .message = claim->failure};
+    char *reason = job->owner != NULL ? xasprintf("no session as role %s", job->owner)
+                                      : xasprintf("no session in database %s", job->target);
+    outcome.reason = reason;
+    dispatch_add_finish(lead, scheduled, &run, &outcome);
+    free(reason);
+}
 
 static void start_run(struct lead *lead, const struct pending_claim *claim)
 {
     struct scheduled *scheduled = claim->due.scheduled;
     scheduler_claimed(lead->scheduler, scheduled);
+    if (claim->failure != NULL) {
+        fail_unstarted(lead, claim);
+        return;
+    }
     if (claim->lane == NULL || lead->draining) {
         put_back(lead, scheduled, claim->due.kind, claim->due.slot, claim->due.attempt);
         return;
@@ -207,6 +241,10 @@ static bool refuse_run(struct lead *lead, const struct pending_claim *claim, con
     if (suspended != NULL) { /* the heartbeat has not told yet */
         scheduler_unclaimed(lead->scheduler, claim->due.scheduled);
         scheduler_suspend(lead->scheduler, claim->due.scheduled, suspended, lead_now(lead));
+        return true;
+    }
+    if (sql_jobs_refetch(lead, claim->due.scheduled)) {
+        scheduler_unclaimed(lead->scheduler, claim->due.scheduled);
         return true;
     }
     if (run_kind_asked(claim->due.kind) && !claim->due.again) {
@@ -238,14 +276,17 @@ static void claims_answered(void *data, const struct pg_reply *reply)
             break;
         }
     }
+    for (size_t i = 0; i < count; i++) {
+        free(lead->claims[i].failure);
+    }
     free(granted);
     dispatch_soon(lead);
 }
 
 static bool may_claim(struct lead *lead)
 {
-    return !lead->draining && lead->claim_count == 0 && !swap_step(lead) && lead->finish_count < FINISH_PRESSURE &&
-           may_start(lead);
+    return !lead->draining && lead->claim_count == 0 && !swap_step(lead) && !sql_jobs_step(lead) &&
+           lead->finish_count < FINISH_PRESSURE && may_start(lead);
 }
 
 /* A run that waits for its next attempt has no session: nothing has to be interrupted. */
@@ -260,28 +301,74 @@ static void end_waiting(struct lead *lead, struct scheduled *scheduled, const ch
     dispatch_soon(lead);
 }
 
+static void suspended_ownerless(void *data, const struct pg_reply *reply)
+{
+    lead_refused(data, reply, "jobs without an owner could not be suspended");
+}
+
+/* Nothing of it can run, and nobody is left to be told; whoever makes the role again may resume it. */
+static void suspend_ownerless(struct lead *lead, struct scheduled *scheduled)
+{
+    struct suspension suspension = {.scheduled = scheduled};
+    snprintf(suspension.reason, sizeof suspension.reason, "its owner \"%s\" was dropped",
+             scheduled_job(scheduled)->owner);
+    log_warning("job %s is suspended: %s", scheduled_job(scheduled)->name, suspension.reason);
+    scheduler_unclaimed(lead->scheduler, scheduled);
+    scheduler_suspend(lead->scheduler, scheduled, suspension.reason, lead_now(lead));
+    ledger_suspend(&lead->ledger, &suspension, 1, suspended_ownerless, lead);
+}
+
+static bool may_wait_for_session(struct lead *lead, struct role_sessions *sessions, const struct scheduled *scheduled)
+{
+    int waiting = (int)scheduled_waiting_beside(scheduled) + 1;
+    int size = lead->database->pool_size;
+    bool own = sessions == roles_own(lead);
+    if (sessions->conninfo == NULL) {
+        return false;
+    }
+    pool_want(sessions->pool, own || waiting > size ? size : waiting);
+    return own || roles_failure(sessions) == NULL;
+}
+
+/* False where its owner's turn is over: there is no session for it now. */
+static bool add_to_claim(struct lead *lead, struct ledger_claim *batch, const struct due *due)
+{
+    struct role_sessions *sessions = roles_of(lead, scheduled_job(due->scheduled));
+    struct lane *lane = pick_lane(sessions, due->scheduled);
+    struct pending_claim *claim = &lead->claims[lead->claim_count];
+    if (lane == NULL && may_wait_for_session(lead, sessions, due->scheduled)) {
+        scheduler_unclaimed(lead->scheduler, due->scheduled);
+        scheduler_pass_over(lead->scheduler, due->scheduled);
+        return false;
+    }
+    *claim = (struct pending_claim){.due = *due, .lane = lane, .expected = expected_time(due->scheduled)};
+    batch->due = *due;
+    if (lane != NULL) {
+        lane_reserve(lane, 1, claim->expected);
+        batch->session = *lane_identity(lane);
+    } else {
+        claim->failure = xstrdup(roles_failure(sessions));
+    }
+    lead->claim_count++;
+    return true;
+}
+
 static void write_claims(struct lead *lead)
 {
     struct ledger_claim batch[CLAIM_MAX] = {0};
     struct due due;
     size_t count = 0;
+    scheduler_begin_round(lead->scheduler);
     while (count < CLAIM_MAX && scheduler_take_due(lead->scheduler, &due)) {
         if (scheduled_retired(due.scheduled) && due.attempt > 1) { /* a first one only goes to another session */
             end_waiting(lead, due.scheduled, "the job was removed before this attempt could start");
-            continue;
+        } else if (!due.again && roles_of(lead, scheduled_job(due.scheduled))->dropped) {
+            suspend_ownerless(lead, due.scheduled);
+        } else if (add_to_claim(lead, &batch[count], &due)) {
+            count++;
         }
-        struct lane *lane = pick_lane(lead, due.scheduled);
-        if (lane == NULL) {
-            scheduler_unclaimed(lead->scheduler, due.scheduled);
-            pool_want(lead->pool, lead->database->pool_size);
-            break;
-        }
-        lead->claims[count] = (struct pending_claim){due, lane, expected_time(due.scheduled)};
-        lane_reserve(lane, 1, lead->claims[count].expected);
-        batch[count++] = (struct ledger_claim){due, *lane_identity(lane)};
     }
     if (count > 0) {
-        lead->claim_count = count;
         ledger_claim(&lead->ledger, batch, count, claims_answered, lead);
     }
 }
@@ -298,6 +385,7 @@ static void dispatch(void *data)
     dispatch_write_passes(lead);
     dispatch_write_suspensions(lead);
     write_releases(lead);
+    sql_notes_write(lead);
     if (may_claim(lead)) {
         write_claims(lead);
     }
@@ -313,78 +401,89 @@ static void dispatch(void *data)
     }
 }
 
+static size_t lane_total(const struct lead *lead)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < lead->roles.count; i++) {
+        total += lead->roles.items[i]->lane_count;
+    }
+    return total;
+}
+
 bool dispatch_busy(const struct lead *lead)
 {
-    return lead->lane_count > 0 || lead->claim_count > 0 || lead->finish_count > 0 || lead->finish_pending ||
+    return lane_total(lead) > 0 || lead->claim_count > 0 || lead->finish_count > 0 || lead->finish_pending ||
            lead->passes_pending > 0;
 }
 
-/* --- the pool's news ------------------------------------------------------------------------------------------------------ */
-
-static void session_available(void *data)
+void dispatch_lane_lost(struct role_sessions *sessions, struct lane *lane)
 {
-    dispatch_soon(data);
-}
-
-static void session_lost(void *data, struct pool_session *session, const struct error *reason)
-{
-    struct lead *lead = data;
-    struct lane *lane = pool_tag(session);
-    log_warning("database %s: a run session ended: %s", lead->database->name, reason->message);
+    struct lead *lead = sessions->lead;
     forget_lane(lead, lane);
+    for (size_t i = sessions->lane_count; i-- > 0;) {
+        if (sessions->lanes[i] == lane) {
+            remove_lane(sessions, i);
+        }
+    }
     lane_broken(lane);
     dispatch_soon(lead);
 }
 
-static void session_failed(void *data, const struct error *reason)
-{
-    const struct lead *lead = data;
-    struct error copy = *reason;
-    error_prefix(&copy, "database %s: no run session", lead->database->name);
-    log_error(&copy);
-}
-
-static const struct pool_handlers pool_handlers = {
-    .available = session_available, .lost = session_lost, .failed = session_failed};
-
 void dispatch_create(struct lead *lead)
 {
-    struct pool_settings settings = {.conninfo = lead->database->conninfo,
-                                     .application_name = "pgchime run",
-                                     .limit = lead->database->pool_size,
-                                     .server = &lead->ledger.server};
     lead->claims = xcalloc(CLAIM_MAX, sizeof *lead->claims);
-    lead->pool = pool_create(lead->loop, lead->resolver, &settings, &pool_handlers, lead);
-    pool_want(lead->pool, 1);
+    roles_create(lead);
 }
 
 void dispatch_destroy(struct lead *lead)
 {
-    for (size_t i = 0; i < lead->lane_count; i++) {
-        lane_abandon(lead->lanes[i]);
-    }
-    pool_destroy(lead->pool);
+    roles_destroy(lead);
     for (size_t i = 0; i < lead->finish_count; i++) {
         free(lead->finishes[i].message);
         free(lead->finishes[i].reason);
     }
-    free(lead->lanes);
+    for (size_t i = 0; i < lead->claim_count; i++) {
+        free(lead->claims[i].failure);
+    }
     free(lead->claims);
     free(lead->finishes);
     free(lead->releases);
 }
 
+/* --- all lanes ----------------------------------------------------------------------------------------------------------- */
+
+/* One after the other, from {0, 0} on; NULL at the end. */
+struct lane_cursor {
+    size_t role;
+    size_t lane;
+};
+
+static struct lane *next_lane(const struct lead *lead, struct lane_cursor *cursor)
+{
+    for (; cursor->role < lead->roles.count; cursor->role++, cursor->lane = 0) {
+        const struct role_sessions *sessions = lead->roles.items[cursor->role];
+        if (cursor->lane < sessions->lane_count) {
+            return sessions->lanes[cursor->lane++];
+        }
+    }
+    return NULL;
+}
+
 void dispatch_cancel_all(struct lead *lead)
 {
-    for (size_t i = 0; i < lead->lane_count; i++) {
-        lane_cancel_current(lead->lanes[i], "the daemon was told to stop and did not wait any longer");
+    struct lane_cursor cursor = {0};
+    struct lane *lane;
+    while ((lane = next_lane(lead, &cursor)) != NULL) {
+        lane_cancel_current(lane, "the daemon was told to stop and did not wait any longer");
     }
 }
 
 bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char *reason)
 {
-    for (size_t i = 0; i < lead->lane_count; i++) {
-        if (lane_cancel(lead->lanes[i], scheduled, reason)) {
+    struct lane_cursor cursor = {0};
+    struct lane *lane;
+    while ((lane = next_lane(lead, &cursor)) != NULL) {
+        if (lane_cancel(lane, scheduled, reason)) {
             return true;
         }
     }
@@ -397,23 +496,38 @@ bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char 
 
 void dispatch_own_jobs(struct lead *lead)
 {
-    for (size_t i = 0; i < lead->lane_count; i++) {
-        lane_own_jobs(lead->lanes[i]);
+    struct lane_cursor cursor = {0};
+    struct lane *lane;
+    while ((lane = next_lane(lead, &cursor)) != NULL) {
+        lane_own_jobs(lane);
+    }
+}
+
+void dispatch_own_job(struct lead *lead, const struct scheduled *scheduled)
+{
+    struct lane_cursor cursor = {0};
+    struct lane *lane;
+    while ((lane = next_lane(lead, &cursor)) != NULL) {
+        lane_own_job(lane, scheduled);
     }
 }
 
 void dispatch_hand_back(struct lead *lead)
 {
-    for (size_t i = 0; i < lead->lane_count; i++) {
-        lane_hand_back(lead->lanes[i]);
+    struct lane_cursor cursor = {0};
+    struct lane *lane;
+    while ((lane = next_lane(lead, &cursor)) != NULL) {
+        lane_hand_back(lane);
     }
     dispatch_soon(lead);
 }
 
 void dispatch_wake(struct lead *lead)
 {
-    for (size_t i = 0; i < lead->lane_count; i++) {
-        lane_wake(lead->lanes[i]);
+    struct lane_cursor cursor = {0};
+    struct lane *lane;
+    while ((lane = next_lane(lead, &cursor)) != NULL) {
+        lane_wake(lane);
     }
     dispatch_soon(lead);
 }

@@ -151,6 +151,7 @@ static void report_end(struct lead *lead, const struct pending_finish *pending)
     } else {
         duration took = outcome->started != INSTANT_NONE ? outcome->finished - outcome->started : 0;
         scheduler_ended(lead->scheduler, pending->scheduled, outcome->state, took, outcome->finished);
+        sql_notes_decided(lead, pending->scheduled);
     }
 }
 

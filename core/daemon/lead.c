@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "daemon/lead_state.h"
 #include "daemon/watch.h"
+#include "ledger/changes.h"
 #include "ledger/watching.h"
 
 #define HEARTBEAT_EVERY USEC_PER_SEC
@@ -186,6 +187,7 @@ static void start_schedule(struct lead *lead, const struct pg_reply *orphans)
     log_info("database %s: leading as epoch %lld with %zu jobs", lead->database->name, (long long)lead->ledger.epoch,
              scheduler_count(lead->scheduler));
     heartbeat_due(lead);
+    sql_jobs_start(lead);
     loop_timer_set(lead->capture_timer, CAPTURE_EVERY);
     lead->watch = watch_create(lead);
     swap_start(lead);
@@ -219,6 +221,12 @@ void lead_set_pools(struct lead *lead, const struct config_database *next)
     }
 }
 
+static void all_loaded(struct lead *lead)
+{
+    scheduler_link(lead->scheduler);
+    ledger_request_population(&lead->ledger, population_requested, lead);
+}
+
 static void jobs_synced(void *data, const struct pg_reply *reply, const struct ledger_synced *jobs, size_t count)
 {
     struct lead *lead = data;
@@ -234,8 +242,7 @@ static void jobs_synced(void *data, const struct pg_reply *reply, const struct l
     for (size_t i = 0; i < count; i++) {
         scheduler_add(lead->scheduler, jobs[i].job, &jobs[i].memory);
     }
-    scheduler_link(lead->scheduler);
-    ledger_request_population(&lead->ledger, population_requested, lead);
+    sql_jobs_load(lead, all_loaded);
 }
 
 static void plugins_installed(void *data, struct plugin_states *states)
@@ -317,6 +324,7 @@ void lead_destroy(struct lead *lead)
     ledger_sync_abandon(lead->sync);
     swap_destroy(lead);
     watch_destroy(lead->watch);
+    sql_jobs_destroy(lead);
     dispatch_destroy(lead);
     orphans_destroy(lead);
     loop_timer_destroy(lead->tick_timer);
@@ -348,7 +356,15 @@ void lead_drain(struct lead *lead, duration patience)
 bool lead_quiet(const struct lead *lead)
 {
     return lead->started && lead->heartbeats > 0 && scheduler_quiet(lead->scheduler) && !dispatch_busy(lead) &&
-           lead->doubt_count == 0 && lead->verdicts_pending == 0 && lead->swap == NULL && watch_settled(lead->watch);
+           lead->doubt_count == 0 && lead->verdicts_pending == 0 && lead->swap == NULL && watch_settled(lead->watch) &&
+           sql_jobs_settled(lead);
+}
+
+void lead_notified(struct lead *lead, const char *channel)
+{
+    if (strcmp(channel, CHANGES_CHANNEL) == 0 && !lead->over) {
+        sql_jobs_notified(lead);
+    }
 }
 
 const struct ledger *lead_ledger(const struct lead *lead)

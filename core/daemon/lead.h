@@ -31,6 +31,8 @@ void lead_drain(struct lead *lead, duration patience);
 /* Goes by another catalog as soon as it can: plugins installed, jobs in the ledger, runs under way untouched. The last one asked for
  * counts. */
 void lead_reload(struct lead *lead, struct generation *generation, const struct config_database *database);
+/* The leader's session heard something. */
+void lead_notified(struct lead *lead, const char *channel);
 /* Started, and nothing is due, live, or being written: what `serve --once` waits for. */
 bool lead_quiet(const struct lead *lead);
 const struct ledger *lead_ledger(const struct lead *lead);

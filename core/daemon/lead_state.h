@@ -5,15 +5,17 @@
 
 #include "daemon/install.h"
 #include "daemon/lead.h"
+#include "daemon/roles.h"
+#include "daemon/sql_jobs.h"
+#include "daemon/sql_notes.h"
 #include "ledger/sync.h"
-#include "pg/pool.h"
-#include "runner/lane.h"
 #include "schedule/scheduler.h"
 
-/* A claim on its way: the lane it was made for, NULL once that lane broke. */
+/* A claim on its way: the lane it was made for, NULL once that lane broke, or where the run is to fail. */
 struct pending_claim {
     struct due due;
     struct lane *lane;
+    char *failure;     /* why there is no session; NULL: there is one */
     duration expected; /* as reserved */
 };
 
@@ -59,8 +61,11 @@ struct lead {
     struct swap *swap;        /* another catalog on its way in; NULL: none */
     struct loop_timer *wake_timer;
     struct scheduler *scheduler; /* NULL until the ledger was read */
-    struct pool *pool;
     bool hurried;
+    struct roles roles;
+    bool roles_asked;            /* whether all of them are there */
+    struct sql_jobs *sql_jobs;   /* NULL until the ledger was read */
+    struct sql_notes *sql_notes; /* likewise */
     bool started;
     bool over; /* `ended` was called: answers still to come are ignored */
     bool draining;
@@ -80,9 +85,6 @@ struct lead {
     struct loop_timer *capture_timer;
     char *capture_problem; /* as last logged; NULL: none */
 
-    struct lane **lanes;
-    size_t lane_count;
-    size_t lane_capacity;
     struct pending_claim *claims;
     size_t claim_count;              /* 0: none on its way */
     struct ledger_request *releases; /* claimed, put back, and the ledger does not know yet */
@@ -123,6 +125,7 @@ void lead_set_pools(struct lead *lead, const struct config_database *next);
 void swap_start(struct lead *lead); /* the schedule has started: looks for dormant plugins from time to time */
 /* Called by dispatch when no claim is on its way. True: nothing may be claimed now. */
 bool swap_step(struct lead *lead);
+bool swap_writes(const struct lead *lead); /* the scheduler is about to have other jobs: nothing is put into it */
 void swap_destroy(struct lead *lead);
 
 /* wishes.c */
@@ -132,6 +135,7 @@ void wishes_grant(struct lead *lead, const struct pg_reply *heartbeat);
 void dispatch_create(struct lead *lead);
 void dispatch_destroy(struct lead *lead);
 void dispatch_soon(struct lead *lead);
+void dispatch_lane_lost(struct role_sessions *sessions, struct lane *lane);
 void dispatch_wake(struct lead *lead);      /* the heartbeat is back: what waited for it may start */
 void dispatch_hand_back(struct lead *lead); /* draining: nothing that has not started will be */
 void dispatch_cancel_all(struct lead *lead);
@@ -146,6 +150,7 @@ void dispatch_add_finish(struct lead *lead, struct scheduled *scheduled, const s
 void dispatch_write_finishes(struct lead *lead);
 /* Runs under way keep what they need of their jobs: the catalog is about to go. */
 void dispatch_own_jobs(struct lead *lead);
+void dispatch_own_job(struct lead *lead, const struct scheduled *scheduled); /* likewise of one job */
 bool dispatch_busy(const struct lead *lead);
 /* When the next attempt may start, INSTANT_NONE when there is to be none. */
 instant dispatch_retry_at(const struct lead *lead, const struct scheduled *scheduled, int attempt);

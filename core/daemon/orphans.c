@@ -215,7 +215,7 @@ void orphans_sweep(void *data)
     if (lead->orphans_pending) {
         return;
     }
-    size_t count = pool_pids(lead->pool, &known);
+    size_t count = roles_pids(lead, &known);
     lead->orphans_pending = true;
     for (size_t i = 0; i < lead->doubt_count; i++) {
         lead->doubts[i].asked = true;

@@ -50,6 +50,7 @@ void dispatch_write_passes(struct lead *lead)
             passes = xcalloc(1, sizeof *passes);
             passes->lead = lead;
         }
+        sql_notes_decided(lead, passed.scheduled);
         passes->job_ids[passes->count] = scheduled_id(passed.scheduled);
         passes->passed[passes->count++] = passed;
         /* A batch writes its misses first: none may follow a skip in it. */

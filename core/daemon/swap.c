@@ -102,13 +102,19 @@ static bool keeps_its_slots(const struct job *old, const struct job *new)
     return new != NULL && (new->active || !old->active) && same_slots(old, new);
 }
 
+/* Jobs made by SQL are none of the catalog's, and stay. */
+static bool is_of_catalog(const struct scheduled *scheduled)
+{
+    return !scheduled_retired(scheduled) && scheduled_job(scheduled)->origin != JOB_FROM_SQL;
+}
+
 static void withdraw_changed(struct lead *lead, instant now)
 {
     for (size_t i = 0; i < scheduler_count(lead->scheduler); i++) {
         struct scheduled *scheduled = scheduler_at(lead->scheduler, i);
         const struct job *old = scheduled_job(scheduled);
         const struct job *new = job_list_find(&lead->swap->jobs, old->name);
-        if (!scheduled_retired(scheduled) && !keeps_its_slots(old, new)) {
+        if (is_of_catalog(scheduled) && !keeps_its_slots(old, new)) {
             scheduler_withdraw(lead->scheduler, scheduled,
                                new == NULL    ? "reload: the job was removed before it could start"
                                : !new->active ? "reload: the job was switched off before it could start"
@@ -122,7 +128,7 @@ static void retire_missing(struct lead *lead)
 {
     for (size_t i = 0; i < scheduler_count(lead->scheduler); i++) {
         struct scheduled *scheduled = scheduler_at(lead->scheduler, i);
-        if (!scheduled_retired(scheduled) && job_list_find(&lead->swap->jobs, scheduled_job(scheduled)->name) == NULL) {
+        if (is_of_catalog(scheduled) && job_list_find(&lead->swap->jobs, scheduled_job(scheduled)->name) == NULL) {
             scheduler_retire(lead->scheduler, scheduled);
         }
     }
@@ -132,6 +138,7 @@ static void take_jobs_over(struct lead *lead, const struct ledger_synced *jobs, 
 {
     dispatch_own_jobs(lead); /* before the copies that the scheduler keeps of removed jobs go */
     retire_missing(lead);
+    sql_jobs_before_relink(lead);
     for (size_t i = 0; i < count; i++) {
         struct scheduled *known = scheduler_find(lead->scheduler, jobs[i].memory.job_id);
         if (known != NULL) {
@@ -141,6 +148,7 @@ static void take_jobs_over(struct lead *lead, const struct ledger_synced *jobs, 
         }
     }
     scheduler_relink(lead->scheduler, lead_now(lead));
+    sql_jobs_reloaded(lead);
 }
 
 static void settle(struct lead *lead)
@@ -158,7 +166,7 @@ static void settle(struct lead *lead)
     job_list_finish(&old_jobs);
     plugin_states_finish(&old_plugins);
     generation_drop(old);
-    pool_resize(lead->pool, lead->database->pool_size);
+    roles_follow(lead);
 }
 
 static void population_requested(void *data, const struct pg_reply *reply)
@@ -197,7 +205,7 @@ bool swap_step(struct lead *lead)
     if (swap == NULL || swap->stage < STAGE_AGREEING) {
         return false;
     }
-    if (swap->stage == STAGE_AGREEING && lead->claim_count == 0) {
+    if (swap->stage == STAGE_AGREEING && lead->claim_count == 0 && !sql_jobs_asking(lead)) {
         instant now = lead_now(lead); /* where a schedule ends and another begins */
         swap->stage = STAGE_WRITING;
         withdraw_changed(lead, now);
@@ -205,6 +213,11 @@ bool swap_step(struct lead *lead)
         lead->sync = ledger_sync_start(&lead->ledger, swap->jobs.items, swap->jobs.count, now, synced, lead);
     }
     return true;
+}
+
+bool swap_writes(const struct lead *lead)
+{
+    return lead->swap != NULL && lead->swap->stage == STAGE_WRITING;
 }
 
 static void agree(struct lead *lead)

@@ -32,6 +32,9 @@ static void resume(struct lead *lead, struct scheduled *scheduled, const struct 
 static bool grant(struct lead *lead, const struct ledger_wish *wish)
 {
     struct scheduled *scheduled = scheduler_find(lead->scheduler, wish->run.job_id);
+    if (scheduled != NULL && scheduled_job(scheduled)->refused && wish->verb == LEDGER_RUN) {
+        return false; /* once it is mended */
+    }
     if (scheduled == NULL) {
         return wish->verb != LEDGER_RUN;
     }

@@ -243,6 +243,18 @@ static void send_batches(const struct ledger *ledger, struct batch *first, const
     columns_finish(&second->columns);
 }
 
+/* A run that is to fail for want of a session is claimed for none. */
+static void add_session(struct columns *columns, size_t column, const struct pg_identity *session)
+{
+    if (session->pid != 0) {
+        columns_int(columns, column, session->pid);
+        columns_text(columns, column + 1, session->backend_start);
+    } else {
+        columns_instant(columns, column, INSTANT_NONE); /* NULL */
+        columns_instant(columns, column + 1, INSTANT_NONE);
+    }
+}
+
 static void add_claim(struct batch *batch, const struct ledger_claim *claim)
 {
     struct columns *columns = &batch->columns;
@@ -251,8 +263,7 @@ static void add_claim(struct batch *batch, const struct ledger_claim *claim)
     columns_text(columns, 2, run_kind_name(claim->due.kind));
     columns_instant(columns, 3, claim->due.slot);
     columns_instant(columns, 4, claim->due.cursor);
-    columns_int(columns, 5, claim->session.pid);
-    columns_text(columns, 6, claim->session.backend_start);
+    add_session(columns, 5, &claim->session);
     batch->rows++;
 }
 
@@ -262,8 +273,7 @@ static void add_reclaim(struct batch *batch, const struct ledger_claim *claim)
     columns_int(columns, 0, scheduled_id(claim->due.scheduled));
     columns_text(columns, 1, run_kind_name(claim->due.kind));
     columns_instant(columns, 2, claim->due.slot);
-    columns_int(columns, 3, claim->session.pid);
-    columns_text(columns, 4, claim->session.backend_start);
+    add_session(columns, 3, &claim->session);
     batch->rows++;
 }
 
@@ -529,8 +539,8 @@ void ledger_release(const struct ledger *ledger, const struct ledger_request *ru
 void ledger_keep_history(const struct ledger *ledger, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token};
-    send_one(ledger->connection, NULL, "SELECT made, dropped FROM chime.keep_history($1)", 1, parameters, callback,
-             data);
+    send_one(ledger->connection, NULL, "SELECT made, dropped FROM chime.keep_history($1), chime.forget_runs($1)", 1,
+             parameters, callback, data);
 }
 
 void ledger_tend_capture(const struct ledger *ledger, pg_callback *callback, void *data)

@@ -32,7 +32,7 @@ struct ledger {
 
 struct ledger_claim {
     struct due due;
-    struct pg_identity session;
+    struct pg_identity session; /* pid 0: there is none, and the run will end as failed */
 };
 
 struct ledger_finish {

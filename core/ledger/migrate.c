@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "ledger/embedded.h"
+#include "pg_cron.sql.h"
 
 struct migration {
     struct pg_connection *connection;
@@ -30,6 +31,11 @@ static const char prepare_schema[] = "SET client_min_messages = warning;\n"
 int migrate_newest(void)
 {
     return embedded_migrations[embedded_migration_count - 1].number;
+}
+
+const char *migrate_cron_text(void)
+{
+    return sql_pg_cron;
 }
 
 static void done(struct migration *migration, const struct error *err, int to)

@@ -1,47 +1,92 @@
 #include "model/job.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
 
-struct owned_job {
-    struct job job; /* first: a copy is known by it */
-    struct arena *arena;
+/* A copy is one block: the job, its lists, its texts. There may be many thousands. Measured with `at` NULL, then filled. */
+struct packing {
+    char *at;
+    size_t size;
 };
 
-static const char *const *copy_texts(struct arena *arena, const char *const *texts, size_t count)
+static void *pack(struct packing *packing, const void *bytes, size_t size, size_t alignment)
 {
-    const char **copies = arena_alloc(arena, (count + 1) * sizeof *copies);
+    packing->size = (packing->size + alignment - 1) / alignment * alignment;
+    char *place = packing->at != NULL ? packing->at + packing->size : NULL;
+    packing->size += size;
+    if (place != NULL && size > 0) {
+        memcpy(place, bytes, size);
+    }
+    return place;
+}
+
+static const char *pack_text(struct packing *packing, const char *text)
+{
+    return text != NULL ? pack(packing, text, strlen(text) + 1, 1) : NULL;
+}
+
+static const char *const *pack_texts(struct packing *packing, const char *const *texts, size_t count)
+{
+    const char **copies = pack(packing, texts, count * sizeof *copies, sizeof(void *));
     for (size_t i = 0; i < count; i++) {
-        copies[i] = arena_strdup(arena, texts[i]);
+        const char *copy = pack_text(packing, texts[i]);
+        if (copies != NULL) {
+            copies[i] = copy;
+        }
     }
     return copies;
 }
 
+static const struct job_setting *pack_settings(struct packing *packing, const struct job_setting *settings,
+                                               size_t count)
+{
+    struct job_setting *copies = pack(packing, settings, count * sizeof *copies, sizeof(void *));
+    for (size_t i = 0; i < count; i++) {
+        struct job_setting copy = {pack_text(packing, settings[i].name), pack_text(packing, settings[i].value)};
+        if (copies != NULL) {
+            copies[i] = copy;
+        }
+    }
+    return copies;
+}
+
+static struct job *pack_job(struct packing *packing, const struct job *job)
+{
+    struct job copy = *job;
+    struct job *place = pack(packing, job, sizeof *job, _Alignof(struct job));
+    copy.name = pack_text(packing, job->name);
+    copy.database = pack_text(packing, job->database);
+    copy.owner = pack_text(packing, job->owner);
+    copy.target = pack_text(packing, job->target);
+    copy.plugin = pack_text(packing, job->plugin);
+    copy.file = pack_text(packing, job->file);
+    copy.schedule_text = pack_text(packing, job->schedule_text);
+    copy.command = pack_text(packing, job->command);
+    copy.views = pack_texts(packing, job->views, job->view_count);
+    copy.after = pack_texts(packing, job->after, job->after_count);
+    copy.on = pack_texts(packing, job->on, job->on_count);
+    copy.settings = pack_settings(packing, job->settings, job->setting_count);
+    copy.schedule.zone = NULL;
+    if (place != NULL) {
+        *place = copy;
+    }
+    return place;
+}
+
 struct job *job_copy(const struct job *job)
 {
-    struct arena *arena = arena_create();
-    struct owned_job *owned = arena_alloc(arena, sizeof *owned);
-    *owned = (struct owned_job){*job, arena};
-    owned->job.name = arena_strdup(arena, job->name);
-    owned->job.database = arena_strdup(arena, job->database);
-    owned->job.plugin = arena_strdup(arena, job->plugin);
-    owned->job.file = arena_strdup(arena, job->file);
-    owned->job.schedule_text = arena_strdup(arena, job->schedule_text);
-    owned->job.command = arena_strdup(arena, job->command);
-    owned->job.views = copy_texts(arena, job->views, job->view_count);
-    owned->job.after = copy_texts(arena, job->after, job->after_count);
-    owned->job.on = copy_texts(arena, job->on, job->on_count);
-    owned->job.schedule.zone = NULL;
-    return &owned->job;
+    struct packing packing = {0};
+    pack_job(&packing, job);
+    packing = (struct packing){.at = xmalloc(packing.size)};
+    return pack_job(&packing, job);
 }
 
 void job_free(struct job *copy)
 {
-    if (copy != NULL) {
-        arena_destroy(((struct owned_job *)(void *)copy)->arena);
-    }
+    free(copy);
 }
 
 bool job_is_join(const struct job *job)
@@ -62,7 +107,7 @@ bool channel_name_valid(const char *name)
 
 const char *job_origin_name(enum job_origin origin)
 {
-    return origin == JOB_FROM_PLUGIN ? "plugin" : "config";
+    return origin == JOB_FROM_PLUGIN ? "plugin" : origin == JOB_FROM_CONFIG ? "config" : "sql";
 }
 
 const char *job_work_name(enum job_work work)

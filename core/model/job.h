@@ -8,16 +8,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/instant.h"
 #include "calendar/schedule.h"
 #include "model/options.h"
 
-enum job_origin { JOB_FROM_PLUGIN, JOB_FROM_CONFIG };
+enum job_origin { JOB_FROM_PLUGIN, JOB_FROM_CONFIG, JOB_FROM_SQL };
 enum job_work { JOB_COMMAND, JOB_REFRESH };
+
+/* What a job sets in its session before its text. */
+struct job_setting {
+    const char *name;
+    const char *value;
+};
 
 struct job {
     const char *name;
     const char *database;      /* the key under `databases` */
-    const char *plugin;        /* NULL for jobs that conf.d defines */
+    const char *owner;         /* the role it runs as, over a session of that role; NULL: the daemon's */
+    const char *target;        /* the database of the same server that it runs in; NULL: the one that holds the job */
+    const char *plugin;        /* NULL for jobs that conf.d or SQL defines */
     const char *file;          /* where it was defined last: conf.d file or plugin file; NULL unknown */
     const char *schedule_text; /* "" for a job without a schedule */
     struct schedule schedule;
@@ -28,10 +37,14 @@ struct job {
     size_t after_count;
     const char *const *on; /* channels whose notifications wake it, as pg_notify names them: 1..63 bytes each */
     size_t on_count;
-    int line; /* of `file`; these four side by side, for there may be many jobs */
+    const struct job_setting *settings; /* JOB_FROM_SQL */
+    size_t setting_count;
+    instant since; /* JOB_FROM_SQL: from when its schedule counts */
+    int line;      /* of `file`; these five side by side, for there may be many jobs */
     enum job_origin origin;
     enum job_work work;
-    bool active; /* `enabled = false` in conf.d keeps the job known but never due */
+    bool active;  /* `enabled = false` in conf.d keeps the job known but never due */
+    bool refused; /* JOB_FROM_SQL: its definition has a fault; known, not active, and not to be run by hand either */
     struct job_options options;
 };
 
@@ -46,7 +59,7 @@ bool job_is_driven(const struct job *job);
 #define CHANNEL_NAME_SIZE 63
 bool channel_name_valid(const char *name);
 
-const char *job_origin_name(enum job_origin origin); /* "plugin", "config" */
+const char *job_origin_name(enum job_origin origin); /* "plugin", "config", "sql" */
 const char *job_work_name(enum job_work work);       /* "command", "refresh" */
 
 #endif

@@ -178,18 +178,19 @@ static void complete_first(struct pg_connection *connection)
     request_destroy(request);
 }
 
-/* A job's COPY has nowhere to go: rows to us are dropped, rows from us are refused. True when more input is needed. */
+/* A text's COPY has nowhere to go: rows to us are dropped, as those of any query are; rows from us there are none. True when more input is
+ * needed. */
 static bool drain_copy(struct pg_connection *connection, PGresult *result)
 {
-    static const char refusal[] = "COPY from or to the client is not possible in a job";
-    struct pg_request *request = connection->first;
+    static const char refusal[] = "COPY FROM STDIN is not possible in a job: nobody is there to send the rows\n"
+                                  "HINT:  copy from a file or a program of the server, or INSERT ... SELECT";
     bool to_us = PQresultStatus(result) == PGRES_COPY_OUT;
     PQclear(result);
     if (!to_us) {
-        PQputCopyEnd(connection->pg, refusal);
+        request_fail(connection->first, "0A000", refusal, strlen(refusal));
+        PQputCopyEnd(connection->pg, "nobody is there to send the rows");
         return false;
     }
-    request_fail(request, "0A000", refusal, strlen(refusal));
     char *row = NULL;
     int length;
     while ((length = PQgetCopyData(connection->pg, &row, 1)) > 0) {
@@ -478,6 +479,12 @@ int pg_backend_pid(const struct pg_connection *connection)
 int pg_server_version(const struct pg_connection *connection)
 {
     return connection->state == PG_READY ? PQserverVersion(connection->pg) : 0;
+}
+
+const char *pg_database_name(const struct pg_connection *connection)
+{
+    const char *name = connection->state == PG_READY ? PQdb(connection->pg) : NULL;
+    return name != NULL ? name : "";
 }
 
 size_t pg_host_in_use(const struct pg_connection *connection)

@@ -63,9 +63,10 @@ bool pg_is_idle(const struct pg_connection *connection);        /* ready, nothin
 bool pg_in_transaction(const struct pg_connection *connection); /* as of the last answer: open or failed transaction */
 /* An answer was so large that libpq keeps more memory for the next one than a session is worth. */
 bool pg_is_swollen(const struct pg_connection *connection);
-int pg_backend_pid(const struct pg_connection *connection);    /* 0 before ready */
-int pg_server_version(const struct pg_connection *connection); /* 150004; 0 before ready */
-size_t pg_host_in_use(const struct pg_connection *connection); /* its place in the conninfo */
+int pg_backend_pid(const struct pg_connection *connection);           /* 0 before ready */
+const char *pg_database_name(const struct pg_connection *connection); /* borrowed; "" before ready */
+int pg_server_version(const struct pg_connection *connection);        /* 150004; 0 before ready */
+size_t pg_host_in_use(const struct pg_connection *connection);        /* its place in the conninfo */
 /* Where a ready connection leads to, without `started`. */
 void pg_place(const struct pg_connection *connection, struct pg_server *server);
 /* The `started` of the server that it was to lead to; "" for any. */
@@ -86,7 +87,8 @@ typedef void pg_callback(void *data, const struct pg_reply *reply);
 /* Sends statements as one request; the callback (NULL: nobody cares) comes exactly once, later, with the caller's data. */
 void pg_send(struct pg_connection *connection, const struct pg_statement *statements, size_t count,
              pg_callback *callback, void *data);
-/* Sends a text as it is, in the simple protocol: several statements are one implicit transaction. Rows are counted, not kept. */
+/* Sends a text as it is, in the simple protocol: several statements are one implicit transaction. Rows are counted, not kept; so
+ * are those of COPY TO STDOUT, and COPY FROM STDIN fails. */
 void pg_send_text(struct pg_connection *connection, const char *text, pg_callback *callback, void *data);
 /* The next use of a name prepares it anew: after DISCARD ALL. */
 void pg_forget_prepared(struct pg_connection *connection);
@@ -105,6 +107,8 @@ bool pg_reply_broken(const struct pg_reply *reply);
 size_t pg_reply_completed(const struct pg_reply *reply); /* statements that were said to have completed */
 /* The failure: message as the server words it (severity left out), cut at 8 KiB on a character boundary; always UTF-8. */
 const char *pg_reply_message(const struct pg_reply *reply);
+/* The same with the line of the text and the place in it ("LINE 1: ..."), where the server tells. */
+const char *pg_reply_lines(const struct pg_reply *reply);
 const char *pg_reply_sqlstate(const struct pg_reply *reply); /* "" when it is not the server's */
 void pg_reply_error(const struct pg_reply *reply, struct error *err);
 /* Rows and values of the n-th statement (0-based); none when it failed or was skipped. */
@@ -112,6 +116,7 @@ size_t pg_reply_rows(const struct pg_reply *reply, size_t statement);
 const char *pg_reply_value(const struct pg_reply *reply, size_t statement, size_t row, int column); /* NULL: SQL NULL */
 /* Of the last statement that completed: its tag ("INSERT 0 1") and its row count, -1 when the tag has none. */
 const char *pg_reply_tag(const struct pg_reply *reply);
+bool pg_reply_has_rows(const struct pg_reply *reply); /* it was a query, or had RETURNING */
 long long pg_reply_affected(const struct pg_reply *reply);
 
 #define PG_MESSAGE_LIMIT 8192

@@ -179,6 +179,45 @@ bool conninfo_read(struct conninfo *info, const struct pg_target *target, struct
     return true;
 }
 
+static void write_value(struct buffer *text, const char *keyword, const char *value)
+{
+    buffer_printf(text, "%s%s='", text->length > 0 ? " " : "", keyword);
+    for (const char *c = value; *c != '\0'; c++) {
+        if (*c == '\'' || *c == '\\') {
+            buffer_putc(text, '\\');
+        }
+        buffer_putc(text, *c);
+    }
+    buffer_putc(text, '\'');
+}
+
+/* An empty password is none to libpq, but keeps it from looking in the environment and the service file for the daemon's. */
+static bool lay_role_over(struct conninfo *info, const char *role_conninfo, const char *role, struct error *err)
+{
+    if (role == NULL) {
+        return true;
+    }
+    set(info, "user", role);
+    set(info, "password", "");
+    return role_conninfo == NULL || conninfo_parse(info, role_conninfo, err);
+}
+
+char *conninfo_for_role(const char *base, const char *role_conninfo, const char *role, const char *target,
+                        struct error *err)
+{
+    struct conninfo info = {.arena = arena_create()};
+    struct buffer text = {0};
+    bool good = conninfo_parse(&info, base, err) && lay_role_over(&info, role_conninfo, role, err);
+    if (good && target != NULL) {
+        set(&info, "dbname", target);
+    }
+    for (size_t i = 0; good && i < info.count; i++) {
+        write_value(&text, info.keywords[i], info.values[i]);
+    }
+    arena_destroy(info.arena);
+    return good ? buffer_take(&text) : NULL;
+}
+
 void conninfo_finish(struct conninfo *info)
 {
     arena_destroy(info->arena);

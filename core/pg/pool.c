@@ -10,7 +10,6 @@
 #define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
 #define PING_EVERY (5 * USEC_PER_SEC) /* well inside the lease */
 #define UNUSED_CLOSE (60 * USEC_PER_SEC)
-#define KEPT_WARM 1
 
 static const struct backoff reopen = {
     .initial = 200 * USEC_PER_MSEC, .coefficient = 2, .max = 5 * USEC_PER_SEC, .jitter = 0.2};
@@ -203,7 +202,7 @@ static void ping_due(void *data)
         if (session->state != SESSION_IDLE) {
             continue;
         }
-        if (pool->count > KEPT_WARM && now - session->unused_since > UNUSED_CLOSE) {
+        if (pool->count > (pool->settings.cold ? 0 : 1) && now - session->unused_since > UNUSED_CLOSE) {
             discard(session);
         } else {
             set_state(session, SESSION_PINGING);
@@ -273,6 +272,16 @@ void pool_resize(struct pool *pool, int limit)
         }
     }
     open_wanted(pool);
+}
+
+void pool_close_idle(struct pool *pool)
+{
+    pool->wanted = 0;
+    for (int i = pool->count; i-- > 0;) {
+        if (pool->sessions[i]->state == SESSION_IDLE) {
+            discard(pool->sessions[i]);
+        }
+    }
 }
 
 void pool_want(struct pool *pool, int sessions)

@@ -18,6 +18,7 @@ struct pool_settings {
     const char *conninfo;         /* copied */
     const char *application_name; /* borrowed */
     int limit;
+    bool cold;                      /* none stays open that nobody uses; else one does */
     const struct pg_server *server; /* borrowed: where all of them are to be; NULL: anywhere */
 };
 
@@ -39,6 +40,8 @@ int pool_idle(const struct pool *pool);
 void pool_want(struct pool *pool, int sessions); /* opens towards this many idle ones, within the limit */
 /* Another limit: sessions beyond it go as they come back. */
 void pool_resize(struct pool *pool, int limit);
+/* Those that nobody has borrowed go; none is opened until one is wanted again. */
+void pool_close_idle(struct pool *pool);
 /* Back to the pool, which wipes it as told before it is lent again. */
 void pool_return(struct pool *pool, struct pool_session *session, enum wipe wipe);
 /* Not to be used again: closes it. */

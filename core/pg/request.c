@@ -27,6 +27,7 @@ void request_destroy(struct pg_request *request)
     }
     free(request->reply.results);
     free(request->reply.message);
+    free(request->reply.lines);
     free(request->steps);
     free(request);
 }
@@ -73,6 +74,26 @@ static void append_field(char **text, const PGresult *result, int field, const c
     }
 }
 
+/* libpq's words without the severity, which everybody knows. */
+static void keep_lines(struct pg_reply *reply, const PGresult *result)
+{
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY);
+    const char *words = PQresultErrorMessage(result);
+    size_t length = severity != NULL ? strlen(severity) : 0;
+    if (PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION) == NULL || reply->lines != NULL) {
+        return;
+    }
+    if (length > 0 && strncmp(words, severity, length) == 0 && strncmp(words + length, ":  ", 3) == 0) {
+        words += length + 3;
+    }
+    length = strlen(words);
+    while (length > 0 && words[length - 1] == '\n') {
+        length--;
+    }
+    reply->lines = xstrndup(words, utf8_cut(words, length, PG_MESSAGE_LIMIT));
+    utf8_repair(reply->lines, strlen(reply->lines));
+}
+
 static void note_failure(struct pg_request *request, const PGresult *result)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -87,6 +108,9 @@ static void note_failure(struct pg_request *request, const PGresult *result)
     append_field(&text, result, PG_DIAG_MESSAGE_DETAIL, "DETAIL");
     append_field(&text, result, PG_DIAG_MESSAGE_HINT, "HINT");
     append_field(&text, result, PG_DIAG_CONTEXT, "CONTEXT");
+    if (request->reply.message == NULL) {
+        keep_lines(&request->reply, result);
+    }
     request_fail(request, sqlstate, text, strlen(text));
     free(text);
 }
@@ -97,6 +121,7 @@ static void note_success(struct pg_request *request, const struct pg_step *step,
     const char *affected = PQcmdTuples(result);
     bool has_rows = PQresultStatus(result) == PGRES_TUPLES_OK;
     reply->completed++;
+    reply->has_rows = has_rows;
     snprintf(reply->tag, sizeof reply->tag, "%s", PQcmdStatus(result));
     reply->affected = has_rows && step->discard_rows ? request->streamed + PQntuples(result)
                       : affected[0] != '\0'          ? atoll(affected)
@@ -165,6 +190,16 @@ size_t pg_reply_completed(const struct pg_reply *reply)
 const char *pg_reply_message(const struct pg_reply *reply)
 {
     return reply->message != NULL ? reply->message : "";
+}
+
+const char *pg_reply_lines(const struct pg_reply *reply)
+{
+    return reply->lines != NULL ? reply->lines : pg_reply_message(reply);
+}
+
+bool pg_reply_has_rows(const struct pg_reply *reply)
+{
+    return reply->has_rows;
 }
 
 const char *pg_reply_sqlstate(const struct pg_reply *reply)

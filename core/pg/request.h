@@ -27,6 +27,8 @@ struct pg_reply {
     size_t completed;
     char sqlstate[6];
     char *message; /* NULL while nothing failed */
+    char *lines;   /* the same with the place in the text, as libpq words it; NULL: the server gave none */
+    bool has_rows;
     char tag[64];
     long long affected;
 };

@@ -343,12 +343,26 @@ bool lane_cancel(struct lane *lane, const void *owner, const char *reason)
     return false;
 }
 
+static void own_job(struct run *run)
+{
+    if (run->own_job == NULL) {
+        run->own_job = job_copy(run->job);
+        run->job = run->own_job;
+    }
+}
+
 void lane_own_jobs(struct lane *lane)
 {
     for (struct run *run = lane->first; run != NULL; run = run->next) {
-        if (run->own_job == NULL) {
-            run->own_job = job_copy(run->job);
-            run->job = run->own_job;
+        own_job(run);
+    }
+}
+
+void lane_own_job(struct lane *lane, const void *owner)
+{
+    for (struct run *run = lane->first; run != NULL; run = run->next) {
+        if (run->owner == owner) {
+            own_job(run);
         }
     }
 }
@@ -413,6 +427,11 @@ void lane_broken(struct lane *lane)
     hand_back_unstarted(lane);
     pool_drop(lane->pool, lane->session);
     lane_free(lane);
+}
+
+void lane_cut(struct lane *lane)
+{
+    pg_cut(lane->connection);
 }
 
 void lane_abandon(struct lane *lane)

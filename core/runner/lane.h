@@ -73,6 +73,8 @@ bool lane_is_drained(const struct lane *lane);
 /* The session ended: the current run is doubtful, those behind it are unstarted; all come back through `ended`. Frees
  * the lane. */
 void lane_broken(struct lane *lane);
+/* Ends its connection, so that the server may notice; lane_broken follows. */
+void lane_cut(struct lane *lane);
 /* Frees the lane and its runs without a word: leadership is over. The session is closed. */
 void lane_abandon(struct lane *lane);
 
@@ -92,6 +94,7 @@ void lane_cancel_current(struct lane *lane, const char *reason);
 bool lane_cancel(struct lane *lane, const void *owner, const char *reason);
 /* The catalog that runs were made from is about to go: each keeps a copy of its job. */
 void lane_own_jobs(struct lane *lane);
+void lane_own_job(struct lane *lane, const void *owner); /* likewise the runs of that owner */
 /* From now on nothing is started: what has not been comes back through `ended` as unstarted. */
 void lane_hand_back(struct lane *lane);
 /* Looks again whether the next run may start, after may_start had said no. */

@@ -49,14 +49,29 @@ static const char *lock_timeout_text(const struct job *job, char text[static NUM
 bool work_open(struct pg_connection *connection, const struct job *job, pg_callback *callback, void *data)
 {
     char milliseconds[NUMBER_SIZE];
-    const char *parameters[] = {lock_timeout_text(job, milliseconds)};
-    struct pg_statement limit = {.sql = "SELECT pg_catalog.set_config('lock_timeout', $1, false)",
-                                 .parameter_count = 1,
-                                 .parameters = parameters};
-    if (is_transactional(job) || parameters[0] == NULL) {
+    const char *lock_timeout = lock_timeout_text(job, milliseconds);
+    size_t count = 0;
+    if (is_transactional(job) || (lock_timeout == NULL && job->setting_count == 0)) {
         return false;
     }
-    pg_send(connection, &limit, 1, callback, data);
+    struct setting {
+        const char *parameters[2];
+    } *settings = xcalloc(job->setting_count + 1, sizeof *settings);
+    struct pg_statement *statements = xcalloc(job->setting_count + 1, sizeof *statements);
+    if (lock_timeout != NULL) {
+        settings[count++] = (struct setting){{"lock_timeout", lock_timeout}};
+    }
+    for (size_t i = 0; i < job->setting_count; i++) {
+        settings[count++] = (struct setting){{job->settings[i].name, job->settings[i].value}};
+    }
+    for (size_t i = 0; i < count; i++) {
+        statements[i] = (struct pg_statement){.sql = "SELECT pg_catalog.set_config($1, $2, false)",
+                                              .parameter_count = 2,
+                                              .parameters = settings[i].parameters};
+    }
+    pg_send(connection, statements, count, callback, data);
+    free(statements);
+    free(settings);
     return true;
 }
 
@@ -113,7 +128,8 @@ static void send_statement(struct pg_connection *connection, const struct job *j
 {
     static const unsigned types[] = {TEXT_OID};
     struct pg_statement text = {.sql = job->command, .discard_rows = true};
-    if (sqltext_uses_parameters(job->command)) {
+    bool has_payload = job->origin != JOB_FROM_SQL || job->on_count > 0;
+    if (has_payload && sqltext_uses_parameters(job->command)) {
         text.parameter_count = 1;
         text.parameters = &payload;
         text.types = types;
@@ -205,7 +221,7 @@ static char *refresh_message(const struct job *job, const char *sqlstate, const 
 static void read_failure(struct work_result *result, const struct job *job, const struct pg_reply *reply)
 {
     snprintf(result->sqlstate, sizeof result->sqlstate, "%s", pg_reply_sqlstate(reply));
-    replace_message(result, pg_reply_message(reply));
+    replace_message(result, job->origin == JOB_FROM_SQL ? pg_reply_lines(reply) : pg_reply_message(reply));
     if (job->work == JOB_REFRESH) {
         char *message = refresh_message(job, result->sqlstate, pg_reply_message(reply));
         free(result->message);
@@ -226,6 +242,17 @@ static void read_performed(struct work_result *result, const struct job *job, co
     }
 }
 
+/* As pg_cron words it: "1 row", "3 rows", else the tag. */
+static void tell_rows(struct work_result *result, const struct pg_reply *reply)
+{
+    if (!pg_reply_has_rows(reply)) {
+        replace_message(result, pg_reply_tag(reply));
+        return;
+    }
+    free(result->message);
+    result->message = xasprintf("%lld row%s", pg_reply_affected(reply), pg_reply_affected(reply) == 1 ? "" : "s");
+}
+
 void work_read(struct work_result *result, const struct job *job, const struct pg_reply *reply)
 {
     work_clear(result);
@@ -236,7 +263,11 @@ void work_read(struct work_result *result, const struct job *job, const struct p
         read_performed(result, job, reply);
     } else {
         result->rows = pg_reply_affected(reply);
-        replace_message(result, pg_reply_tag(reply));
+        if (job->origin == JOB_FROM_SQL) {
+            tell_rows(result, reply);
+        } else {
+            replace_message(result, pg_reply_tag(reply));
+        }
         result->wipe = WIPE_ALL;
     }
 }

@@ -27,20 +27,14 @@ static void sort(struct scheduled_list *list, int (*order)(const void *, const v
     }
 }
 
-static int name_against(const void *name, const void *item)
-{
-    const struct scheduled *const *it = item;
-    return strcmp(name, (*it)->job->name);
-}
-
-static struct scheduled *find_upstream(const struct scheduled_list *names, const struct scheduled *it, size_t place)
+static struct scheduled *find_upstream(const struct scheduler *scheduler, const struct scheduled *it, size_t place)
 {
     const char *name = it->job->after[place];
-    struct scheduled **found = bsearch(name, names->items, names->count, sizeof *names->items, name_against);
+    struct scheduled *found = names_find(&scheduler->names, name);
     if (found == NULL) {
         fatal("job %s comes after unknown job %s", it->job->name, name);
     }
-    return *found;
+    return found;
 }
 
 /* A mark stays with the upstream that left it; a new upstream's is what the ledger would remember. */
@@ -57,7 +51,7 @@ static void link_upstream(struct scheduled *it, size_t place, struct scheduled *
     }
 }
 
-static void link_upstreams(const struct scheduled_list *names, struct scheduled *it)
+static void link_upstreams(const struct scheduler *scheduler, struct scheduled *it)
 {
     struct upstream *old = it->upstream;
     size_t old_count = it->linked_as_join ? it->upstream_count : 0;
@@ -67,7 +61,7 @@ static void link_upstreams(const struct scheduled_list *names, struct scheduled 
     it->upstream_count = it->job->after_count;
     it->upstream = it->upstream_count > 0 ? xcalloc(it->upstream_count, sizeof *it->upstream) : NULL;
     for (size_t i = 0; i < it->upstream_count; i++) {
-        link_upstream(it, i, find_upstream(names, it, i));
+        link_upstream(it, i, find_upstream(scheduler, it, i));
     }
     for (size_t i = 0; i < old_count; i++) {
         old[i].job->carried = NULL;
@@ -117,24 +111,66 @@ static void link_downstream(const struct scheduled_list *names)
 
 static void list_names(struct scheduler *scheduler)
 {
-    scheduler->names.count = 0;
+    scheduler->sorted.count = 0;
+    names_clear(&scheduler->names);
     for (size_t i = 0; i < scheduler->all.count; i++) {
         if (!scheduler->all.items[i]->retired) {
-            list_add(&scheduler->names, scheduler->all.items[i]);
+            list_add(&scheduler->sorted, scheduler->all.items[i]);
+            names_put(&scheduler->names, scheduler->all.items[i]);
         }
     }
-    sort(&scheduler->names, by_name);
+    sort(&scheduler->sorted, by_name);
 }
 
 void link_all(struct scheduler *scheduler)
 {
-    const struct scheduled_list *names = &scheduler->names;
+    const struct scheduled_list *sorted = &scheduler->sorted;
     unlink_all(scheduler);
     list_names(scheduler);
-    for (size_t i = 0; i < names->count; i++) {
-        link_upstreams(names, names->items[i]);
+    for (size_t i = 0; i < sorted->count; i++) {
+        link_upstreams(scheduler, sorted->items[i]);
     }
-    link_downstream(names);
+    link_downstream(sorted);
     sort(&scheduler->all, by_id);
     scheduler->sorted_count = scheduler->all.count;
+}
+
+/* --- one job only ------------------------------------------------------------------------------------------------------- */
+
+static void leave_upstreams(const struct scheduled *it)
+{
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        struct scheduled *upstream = it->upstream[i].job;
+        for (size_t n = upstream->downstream_count; n-- > 0;) {
+            if (upstream->downstream[n].job == it) {
+                upstream->downstream[n] = upstream->downstream[--upstream->downstream_count];
+            }
+        }
+    }
+}
+
+static void join_upstreams(struct scheduled *it)
+{
+    for (size_t i = 0; i < it->upstream_count; i++) {
+        struct scheduled *upstream = it->upstream[i].job;
+        upstream->downstream = xrealloc(upstream->downstream, upstream->downstream_count + 1,
+                                        sizeof *upstream->downstream);
+        upstream->downstream[upstream->downstream_count++] = (struct downstream){it, i};
+    }
+}
+
+void link_one(struct scheduler *scheduler, struct scheduled *it)
+{
+    leave_upstreams(it);
+    link_upstreams(scheduler, it);
+    join_upstreams(it);
+}
+
+void link_none(struct scheduled *it)
+{
+    leave_upstreams(it);
+    free(it->upstream);
+    it->upstream = NULL;
+    it->upstream_count = 0;
+    it->linked_as_join = false;
 }

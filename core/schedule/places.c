@@ -1,25 +1,14 @@
-/* Places in pools, and the line of those who want one: by priority, then slot, then job. */
+/* Places in pools, and the lines of those who want one.
+ *
+ * A line is of one pool and one owner, whose sessions nobody else may use; in it they stand by priority, then slot, then job.
+ * Owners take turns: none waits behind the backlog of another. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "schedule/state.h"
 
-struct places *pool_create_named(const char *name)
-{
-    struct places *pool = xcalloc(1, sizeof *pool);
-    pool->name = name != NULL ? xstrdup(name) : NULL;
-    return pool;
-}
-
-void places_destroy(struct places *pool)
-{
-    for (size_t i = 0; i < PRIORITY_COUNT; i++) {
-        heap_finish(&pool->ready[i]);
-    }
-    free((char *)pool->name);
-    free(pool);
-}
+/* --- pools --------------------------------------------------------------------------------------------------------------- */
 
 static struct places *find(const struct scheduler *scheduler, const char *name)
 {
@@ -31,7 +20,7 @@ static struct places *find(const struct scheduler *scheduler, const char *name)
     return NULL;
 }
 
-struct places *places_of(const struct scheduler *scheduler, const struct job *job)
+static struct places *places_of(const struct scheduler *scheduler, const struct job *job)
 {
     struct places *known = find(scheduler, job->options.pool);
     return known != NULL ? known : scheduler->pools[0];
@@ -41,7 +30,8 @@ void scheduler_pool(struct scheduler *scheduler, const char *name, int64_t limit
 {
     struct places *pool = find(scheduler, name);
     if (pool == NULL) {
-        pool = pool_create_named(name);
+        pool = xcalloc(1, sizeof *pool);
+        pool->name = name != NULL ? xstrdup(name) : NULL;
         scheduler->pools = xrealloc(scheduler->pools, scheduler->pool_count + 1, sizeof(struct places *));
         scheduler->pools[scheduler->pool_count++] = pool;
     }
@@ -58,48 +48,187 @@ static bool holds_place(enum phase phase)
     return phase == PHASE_CLAIMING || phase == PHASE_LIVE;
 }
 
-static void line_up(struct scheduled *it)
+/* --- owners and lines ---------------------------------------------------------------------------------------------------- */
+
+static bool same_text(const char *left, const char *right)
 {
-    heap_put(&it->pool->ready[it->priority], &it->ready_node, it->slot);
-    it->pool->ready_count++;
+    return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
 }
 
-static void leave_line(struct scheduled *it)
+static struct owner *owner_of(struct scheduler *scheduler, const struct job *job)
 {
-    heap_remove(&it->pool->ready[it->priority], &it->ready_node);
-    it->pool->ready_count--;
+    for (size_t i = 0; i < scheduler->owner_count; i++) {
+        struct owner *owner = scheduler->owners[i];
+        if (same_text(owner->role, job->owner) && same_text(owner->target, job->target)) {
+            return owner;
+        }
+    }
+    struct owner *owner = xcalloc(1, sizeof *owner);
+    owner->role = job->owner != NULL ? xstrdup(job->owner) : NULL;
+    owner->target = job->target != NULL ? xstrdup(job->target) : NULL;
+    scheduler->owners = xrealloc(scheduler->owners, scheduler->owner_count + 1, sizeof(struct owner *));
+    scheduler->owners[scheduler->owner_count++] = owner;
+    return owner;
 }
 
-void places_follow(struct scheduled *it, enum phase from, enum phase to)
+static struct line *line_of(struct scheduler *scheduler, struct places *pool, struct owner *owner)
+{
+    for (size_t i = 0; i < scheduler->line_count; i++) {
+        if (scheduler->lines[i]->pool == pool && scheduler->lines[i]->owner == owner) {
+            return scheduler->lines[i];
+        }
+    }
+    struct line *line = xcalloc(1, sizeof *line);
+    line->pool = pool;
+    line->owner = owner;
+    scheduler->lines = xrealloc(scheduler->lines, scheduler->line_count + 1, sizeof(struct line *));
+    scheduler->ready = xrealloc(scheduler->ready, scheduler->line_count + 1, sizeof(struct line *));
+    scheduler->lines[scheduler->line_count++] = line;
+    return line;
+}
+
+void places_define(struct scheduler *scheduler, struct scheduled *it)
+{
+    it->pool = places_of(scheduler, it->job);
+    it->line = line_of(scheduler, it->pool, owner_of(scheduler, it->job));
+    it->priority = (size_t)it->job->options.priority;
+}
+
+void places_finish(struct scheduler *scheduler)
+{
+    for (size_t i = 0; i < scheduler->pool_count; i++) {
+        free((char *)scheduler->pools[i]->name);
+        free(scheduler->pools[i]);
+    }
+    for (size_t i = 0; i < scheduler->owner_count; i++) {
+        free(scheduler->owners[i]->role);
+        free(scheduler->owners[i]->target);
+        free(scheduler->owners[i]);
+    }
+    for (size_t i = 0; i < scheduler->line_count; i++) {
+        for (size_t n = 0; n < PRIORITY_COUNT; n++) {
+            heap_finish(&scheduler->lines[i]->heaps[n]);
+        }
+        free(scheduler->lines[i]);
+    }
+    free(scheduler->pools);
+    free(scheduler->owners);
+    free(scheduler->lines);
+    free(scheduler->ready);
+}
+
+/* --- standing in line ---------------------------------------------------------------------------------------------------- */
+
+static void line_up(struct scheduler *scheduler, struct scheduled *it)
+{
+    struct line *line = it->line;
+    heap_put(&line->heaps[it->priority], &it->ready_node, it->slot);
+    if (line->count++ == 0) {
+        line->place = scheduler->ready_count;
+        scheduler->ready[scheduler->ready_count++] = line;
+    }
+}
+
+static void leave_line(struct scheduler *scheduler, struct scheduled *it)
+{
+    struct line *line = it->line;
+    heap_remove(&line->heaps[it->priority], &it->ready_node);
+    if (--line->count == 0) {
+        struct line *last = scheduler->ready[--scheduler->ready_count];
+        scheduler->ready[line->place] = last;
+        last->place = line->place;
+    }
+}
+
+void places_follow(struct scheduler *scheduler, struct scheduled *it, enum phase from, enum phase to)
 {
     it->pool->held += (int)holds_place(to) - (int)holds_place(from);
     if (from == PHASE_READY) {
-        leave_line(it);
+        leave_line(scheduler, it);
     }
     if (to == PHASE_READY) {
-        line_up(it);
+        line_up(scheduler, it);
     }
 }
 
-/* The next of this priority that finds a place. */
-static struct heap_node *first_of(const struct scheduler *scheduler, size_t priority)
+size_t scheduled_waiting_beside(const struct scheduled *scheduled)
 {
-    struct heap_node *first = NULL;
-    for (size_t i = 0; i < scheduler->pool_count; i++) {
-        const struct places *pool = scheduler->pools[i];
-        struct heap_node *node = pool_has_place(pool) ? heap_first(&pool->ready[priority]) : NULL;
-        bool before = node != NULL && (first == NULL || node->key < first->key ||
-                                       (node->key == first->key && node->order < first->order));
-        first = before ? node : first;
+    return scheduled->line->count;
+}
+
+/* --- who is next --------------------------------------------------------------------------------------------------------- */
+
+void scheduler_begin_round(struct scheduler *scheduler)
+{
+    scheduler->round++;
+}
+
+static struct owner *in_round(const struct scheduler *scheduler, struct owner *owner)
+{
+    if (owner->round != scheduler->round) {
+        owner->round = scheduler->round;
+        owner->taken = 0;
+        owner->passed_over = false;
     }
-    return first;
+    return owner;
+}
+
+void scheduler_pass_over(struct scheduler *scheduler, const struct scheduled *it)
+{
+    in_round(scheduler, it->line->owner)->passed_over = true;
+}
+
+static bool may_go(const struct scheduler *scheduler, const struct line *line)
+{
+    return pool_has_place(line->pool) && !in_round(scheduler, line->owner)->passed_over;
+}
+
+static struct heap_node *first_in(const struct line *line, size_t *priority)
+{
+    *priority = 0;
+    while (line->heaps[*priority].count == 0) {
+        ++*priority; /* somebody stands there */
+    }
+    return heap_first(&line->heaps[*priority]);
+}
+
+/* Who had fewer turns, and among equals by priority, slot and job. */
+struct candidate {
+    size_t taken;
+    size_t priority;
+    struct heap_node *node;
+};
+
+static bool goes_before(const struct candidate *left, const struct candidate *right)
+{
+    if (left->taken != right->taken) {
+        return left->taken < right->taken;
+    }
+    if (left->priority != right->priority) {
+        return left->priority < right->priority;
+    }
+    return left->node->key != right->node->key ? left->node->key < right->node->key
+                                               : left->node->order < right->node->order;
+}
+
+static struct scheduled *next_of_all(const struct scheduler *scheduler)
+{
+    struct candidate best = {0};
+    for (size_t i = 0; i < scheduler->ready_count; i++) {
+        const struct line *line = scheduler->ready[i];
+        if (may_go(scheduler, line)) {
+            struct candidate here = {.taken = line->owner->taken};
+            here.node = first_in(line, &here.priority);
+            best = best.node == NULL || goes_before(&here, &best) ? here : best;
+        }
+    }
+    return best.node != NULL ? SCHEDULED_OF(best.node, ready_node) : NULL;
 }
 
 bool scheduler_has_due(const struct scheduler *scheduler)
 {
-    for (size_t i = 0; i < scheduler->pool_count; i++) {
-        const struct places *pool = scheduler->pools[i];
-        if (pool->ready_count > 0 && pool_has_place(pool)) {
+    for (size_t i = 0; i < scheduler->ready_count; i++) {
+        if (may_go(scheduler, scheduler->ready[i])) {
             return true;
         }
     }
@@ -108,14 +237,11 @@ bool scheduler_has_due(const struct scheduler *scheduler)
 
 bool scheduler_take_due(struct scheduler *scheduler, struct due *due)
 {
-    struct heap_node *node = NULL;
-    for (size_t i = 0; node == NULL && i < PRIORITY_COUNT; i++) {
-        node = first_of(scheduler, i);
-    }
-    if (node == NULL) {
+    struct scheduled *it = next_of_all(scheduler);
+    if (it == NULL) {
         return false;
     }
-    struct scheduled *it = SCHEDULED_OF(node, ready_node);
+    it->line->owner->taken++;
     phase_set(scheduler, it, PHASE_CLAIMING);
     wake_taken(scheduler, it);
     *due = (struct due){it, it->kind, it->slot, it->cursor, it->attempt, it->again, wake_payload(it)};

@@ -37,7 +37,7 @@
 #include "model/run.h"
 
 struct scheduler;
-struct scheduled; /* one job as the scheduler holds it; stable until scheduler_destroy */
+struct scheduled; /* one job as the scheduler holds it; stable until it is forgotten */
 
 /* What the ledger knows of a job. */
 struct job_memory {
@@ -119,9 +119,16 @@ void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run
                      instant retry_at);
 
 /* The next run that may start, by priority, then slot, among those with a place in their pool; it is CLAIMING from then on. False
- * when there is none. */
+ * when there is none. Owners (a role and where it connects to) take turns: of jobs of several, the next is of the one that had
+ * the fewest in this round. */
 bool scheduler_take_due(struct scheduler *scheduler, struct due *due);
 bool scheduler_has_due(const struct scheduler *scheduler);
+/* All owners have turns again. */
+void scheduler_begin_round(struct scheduler *scheduler);
+/* There is no session for this job: its owner has no further turn in this round. */
+void scheduler_pass_over(struct scheduler *scheduler, const struct scheduled *it);
+/* How many others of its owner and pool may start. */
+size_t scheduled_waiting_beside(const struct scheduled *scheduled);
 bool scheduler_take_passed(struct scheduler *scheduler, struct passed *passed);
 bool scheduler_next_passed_is_missed(const struct scheduler *scheduler);
 bool scheduler_take_suspension(struct scheduler *scheduler, struct suspension *suspension);
@@ -185,9 +192,31 @@ void scheduler_retire(struct scheduler *scheduler, struct scheduled *it);
  * only the new ones. */
 void scheduler_relink(struct scheduler *scheduler, instant now);
 
+/* --- one job -----------------------------------------------------------------------------------------------------------------
+ * What it costs grows with the job's own upstreams and downstreams, not with how many jobs there are. No run of the job is CLAIMING.
+ * A job whose slots change is withdrawn first, as above, and its passes are taken and written. */
+/* New, or in place of the one with that job_id; takes the job over (job_copy). Before the start it is like scheduler_add, otherwise
+ * all of its upstreams are there, and none comes after it (scheduler_would_cycle). */
+struct scheduled *scheduler_put(struct scheduler *scheduler, struct job *job, const struct job_memory *memory,
+                                instant now);
+/* As scheduler_retire, at once. Nobody comes after it any more: those that did were put again. */
+void scheduler_remove(struct scheduler *scheduler, struct scheduled *it);
+/* Frees those removed jobs whose last run has ended and whose passes were taken. */
+void scheduler_forget(struct scheduler *scheduler);
+/* Slots up to `now` are missed for that reason. */
+void scheduler_miss(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
+bool scheduler_would_cycle(struct scheduler *scheduler, const struct scheduled *it, struct scheduled *upstream);
+struct scheduled *scheduler_find_named(const struct scheduler *scheduler, const char *name); /* NULL: no such job */
+/* One of the jobs made by SQL whose next slot is another since it was taken last; NULL: there is none. */
+const struct scheduled *scheduler_take_armed(struct scheduler *scheduler);
+instant scheduled_next_slot(const struct scheduled *scheduled); /* that has not fallen due; INSTANT_NEVER */
+size_t scheduled_downstream_count(const struct scheduled *scheduled);
+struct scheduled *scheduled_downstream(const struct scheduled *scheduled, size_t index);
+
 /* --- looking --------------------------------------------------------------------------------------------------------- */
 const struct job *scheduled_job(const struct scheduled *scheduled);
 int64_t scheduled_id(const struct scheduled *scheduled);
+instant scheduled_cursor(const struct scheduled *scheduled);
 int scheduled_version(const struct scheduled *scheduled);
 duration scheduled_expected(const struct scheduled *scheduled); /* how long a run takes lately; 0 unknown */
 /* Whether nothing of this job is due, live or waiting. */

@@ -38,16 +38,16 @@ void scheduler_destroy(struct scheduler *scheduler)
     heap_finish(&scheduler->retries);
     heap_finish(&scheduler->deadlines);
     heap_finish(&scheduler->events);
-    for (size_t i = 0; i < scheduler->pool_count; i++) {
-        places_destroy(scheduler->pools[i]);
-    }
     for (size_t i = 0; i < scheduler->all.count; i++) {
         scheduled_free(scheduler->all.items[i]);
     }
-    free(scheduler->pools);
+    places_finish(scheduler);
+    names_finish(&scheduler->names);
     free(scheduler->all.items);
+    free(scheduler->gone.items);
+    free(scheduler->armed.items);
     free(scheduler->agenda.items);
-    free(scheduler->names.items);
+    free(scheduler->sorted.items);
     free(scheduler->walked.items);
     free(scheduler->late.items);
     free(scheduler->passed);
@@ -70,8 +70,7 @@ void scheduled_define(struct scheduler *scheduler, struct scheduled *it, const s
 {
     it->job = job;
     it->join = job_is_join(job);
-    it->pool = places_of(scheduler, job);
-    it->priority = (size_t)job->options.priority;
+    places_define(scheduler, it);
     it->jitter = it->join ? 0 : (duration)(text_hash(job->name) % ((uint64_t)job->options.jitter + 1));
 }
 
@@ -90,6 +89,17 @@ static void remember(struct scheduled *it, const struct job_memory *memory)
     it->suspended = memory->suspended;
 }
 
+struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory)
+{
+    struct scheduled *it = xcalloc(1, sizeof *it);
+    scheduled_define(scheduler, it, job);
+    remember(it, memory);
+    it->armed = it->counted_from = it->caught_up_at = it->freed_at = INSTANT_NONE;
+    it->slot_node.order = it->ready_node.order = it->retry_node.order = it->deadline_node.order = (uint64_t)
+                                                                                                      memory->job_id;
+    return it;
+}
+
 struct scheduled *scheduler_add(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory)
 {
     struct scheduled *it = scheduler->sorted_count > 0 ? scheduler_find(scheduler, memory->job_id) : NULL;
@@ -97,13 +107,9 @@ struct scheduled *scheduler_add(struct scheduler *scheduler, const struct job *j
         scheduler_replace(scheduler, it, job, memory);
         return it;
     }
-    it = xcalloc(1, sizeof *it);
-    scheduled_define(scheduler, it, job);
-    remember(it, memory);
-    it->armed = it->counted_from = it->caught_up_at = it->freed_at = INSTANT_NONE;
-    it->slot_node.order = it->ready_node.order = it->retry_node.order = it->deadline_node.order = (uint64_t)
-                                                                                                      memory->job_id;
+    it = scheduled_create(scheduler, job, memory);
     list_add(&scheduler->all, it);
+    names_put(&scheduler->names, it);
     return it;
 }
 
@@ -153,6 +159,11 @@ const struct job *scheduled_job(const struct scheduled *scheduled)
 int64_t scheduled_id(const struct scheduled *scheduled)
 {
     return scheduled->job_id;
+}
+
+instant scheduled_cursor(const struct scheduled *scheduled)
+{
+    return scheduled->cursor;
 }
 
 int scheduled_version(const struct scheduled *scheduled)

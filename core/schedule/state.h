@@ -3,10 +3,11 @@
  * scheduler.c   what an idle job does next; the caller's reports     phase.c    the one place where a phase changes
  * timeline.c    a job's slots: jitter, timer, overlap, catch-up      decision.c what is decided without running
  * gate.c        upstreams and trigger rules                          join.c     marks
- * wait.c        what a run waits for, in words; starting deadlines   pool.c     places and the line for them
+ * wait.c        what a run waits for, in words; starting deadlines   places.c   places and the lines for them
  * suspend.c     suspension                                           swap.c     another catalog
  * link.c        `after` names to pointers                            state.c    life and looking
- * event.c       what happens outside of any schedule
+ * event.c       what happens outside of any schedule                 put.c      one job comes, changes or goes
+ * names.c       which job has a name
  *
  * Whatever may let another job go on puts those after it on the agenda; every call from outside ends with agenda_run. So
  * nothing recurses, however long a chain is. */
@@ -77,8 +78,23 @@ struct places {
     const char *name; /* NULL: no limit, for whoever names no known pool */
     int64_t limit;    /* 0: none */
     int64_t held;
-    size_t ready_count;
-    struct heap ready[PRIORITY_COUNT];
+};
+
+/* Whose sessions its jobs run on. */
+struct owner {
+    char *role;     /* NULL: the daemon's own */
+    char *target;   /* NULL: the database itself */
+    uint64_t round; /* of which the next two are */
+    size_t taken;   /* turns it had */
+    bool passed_over;
+};
+
+struct line {
+    struct places *pool;
+    struct owner *owner;
+    size_t count;
+    size_t place; /* among the lines where somebody stands */
+    struct heap heaps[PRIORITY_COUNT];
 };
 
 struct scheduled {
@@ -87,7 +103,7 @@ struct scheduled {
     struct heap_node retry_node;
     struct heap_node deadline_node;
     const struct job *job;
-    struct job *copy; /* of a retired job: the one that `job` is */
+    struct job *copy; /* owned, and the one that `job` is: of a retired job, and of one that was put; else NULL */
     int64_t job_id;
     int version;
     enum phase phase;
@@ -102,6 +118,7 @@ struct scheduled {
     bool withdrawn;
     bool retired;
     bool on_agenda;
+    bool on_armed;
     bool has_outcome;
     enum run_state last_outcome;
     instant outcome_at;
@@ -119,6 +136,7 @@ struct scheduled {
     duration jitter;  /* of this job */
     duration expected;
     struct places *pool;
+    struct line *line;
     size_t priority;
     struct wake *wake; /* NULL: there never was one */
     struct request *requests;
@@ -139,6 +157,13 @@ struct scheduled_list {
     size_t capacity;
 };
 
+/* Jobs that are not retired, by name; the first one where two have the same. */
+struct name_table {
+    struct scheduled **slots;
+    size_t capacity; /* a power of two, or 0 */
+    size_t count;
+};
+
 struct scheduler {
     struct scheduled_list all; /* in the order they were added; by job_id once linked */
     size_t sorted_count;       /* how many of them are sorted: those added since come behind */
@@ -152,8 +177,18 @@ struct scheduler {
     struct heap events;
     struct places **pools; /* the first one has no name */
     size_t pool_count;
+    struct owner **owners;
+    size_t owner_count;
+    struct line **lines;
+    size_t line_count;
+    struct line **ready; /* where somebody stands; room for all */
+    size_t ready_count;
+    uint64_t round;
+    struct name_table names;
+    struct scheduled_list gone;  /* removed, and not yet forgotten */
+    struct scheduled_list armed; /* jobs made by SQL whose next slot is another */
     struct scheduled_list agenda;
-    struct scheduled_list names;  /* scratch of link_all */
+    struct scheduled_list sorted; /* scratch of link_all: by name */
     struct scheduled_list walked; /* scratch of a walk upstream */
     struct scheduled_list late;   /* scratch of wait_advance: who is late, and the upstream it waited for or NULL */
     uint64_t walk;
@@ -172,6 +207,7 @@ struct scheduler {
 /* --- state.c ----------------------------------------------------------------------------------------------------------- */
 
 void list_add(struct scheduled_list *list, struct scheduled *it);
+struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory);
 /* What a job takes from its definition. */
 void scheduled_define(struct scheduler *scheduler, struct scheduled *it, const struct job *job);
 void scheduled_free(struct scheduled *it);
@@ -281,14 +317,22 @@ void wake_adopted(struct scheduled *it);
 void wake_ended(struct scheduled *it);
 const char *wake_payload(const struct scheduled *it); /* of the current run */
 
-/* --- pool.c ------------------------------------------------------------------------------------------------------------ */
+/* --- places.c ---------------------------------------------------------------------------------------------------------- */
 
-struct places *pool_create_named(const char *name);
-void places_destroy(struct places *pool);
-struct places *places_of(const struct scheduler *scheduler, const struct job *job);
+void places_finish(struct scheduler *scheduler);
+/* Its pool, line and priority: while it stands in none. */
+void places_define(struct scheduler *scheduler, struct scheduled *it);
 bool pool_has_place(const struct places *pool);
 /* From one phase to another: places, and the line of those that are ready. */
-void places_follow(struct scheduled *it, enum phase from, enum phase to);
+void places_follow(struct scheduler *scheduler, struct scheduled *it, enum phase from, enum phase to);
+
+/* --- names.c ----------------------------------------------------------------------------------------------------------- */
+
+void names_put(struct name_table *names, struct scheduled *it); /* nothing happens when the name is another's */
+void names_take(struct name_table *names, const struct scheduled *it);
+struct scheduled *names_find(const struct name_table *names, const char *name);
+void names_clear(struct name_table *names);
+void names_finish(struct name_table *names);
 
 /* --- suspend.c --------------------------------------------------------------------------------------------------------- */
 
@@ -299,6 +343,14 @@ void suspend_if_failing(struct scheduler *scheduler, struct scheduled *it, bool 
 
 /* Finds every upstream by name, retired jobs left out; marks of upstreams that stay are carried over. Sorts by job_id. */
 void link_all(struct scheduler *scheduler);
+/* The upstreams of this one only. */
+void link_one(struct scheduler *scheduler, struct scheduled *it);
+void link_none(struct scheduled *it);
+
+/* --- swap.c ------------------------------------------------------------------------------------------------------------ */
+
+/* Its definition may be another: its deadline, its timer, and those before it. */
+void swap_review(struct scheduler *scheduler, struct scheduled *it);
 
 /* --- scheduler.c ------------------------------------------------------------------------------------------------------- */
 

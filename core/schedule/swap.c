@@ -56,9 +56,9 @@ void scheduler_replace(struct scheduler *scheduler, struct scheduled *it, const 
 {
     enum phase phase = it->phase;
     bool wakes = job->active && !it->job->active;
-    places_follow(it, phase, PHASE_IDLE);
+    places_follow(scheduler, it, phase, PHASE_IDLE);
     scheduled_define(scheduler, it, job);
-    places_follow(it, PHASE_IDLE, phase);
+    places_follow(scheduler, it, PHASE_IDLE, phase);
     job_free(it->copy);
     it->copy = NULL;
     recall(it, memory);
@@ -101,12 +101,16 @@ static void forget_retired(struct scheduler *scheduler)
     bool taken = scheduler->passed_taken == scheduler->passed_count &&
                  scheduler->suspension_taken == scheduler->suspension_count;
     size_t kept = 0;
+    scheduler->gone.count = 0;
     for (size_t i = 0; i < scheduler->all.count; i++) {
         struct scheduled *it = scheduler->all.items[i];
-        if (it->retired && it->phase == PHASE_IDLE && taken) {
+        if (it->retired && it->phase == PHASE_IDLE && taken && !it->on_armed) {
             scheduled_free(it);
         } else {
             scheduler->all.items[kept++] = it;
+            if (it->retired) {
+                list_add(&scheduler->gone, it);
+            }
         }
     }
     scheduler->all.count = scheduler->sorted_count = kept;
@@ -122,8 +126,16 @@ static void keep_copies(struct scheduler *scheduler)
     }
 }
 
-/* Its deadline, its timer and those before it may be others now. */
-static void review(struct scheduler *scheduler, struct scheduled *it)
+/* A limit may have come for a pool that had none when the job was put. */
+static void follow_pools(struct scheduler *scheduler, struct scheduled *it)
+{
+    enum phase phase = it->phase;
+    places_follow(scheduler, it, phase, PHASE_IDLE);
+    places_define(scheduler, it);
+    places_follow(scheduler, it, PHASE_IDLE, phase);
+}
+
+void swap_review(struct scheduler *scheduler, struct scheduled *it)
 {
     bool ready = phase_is_unstarted(it) && it->phase == PHASE_READY && it->kind == RUN_SCHEDULE;
     bool blocked = ready && gate_blocking(scheduler, it, it->slot) != NULL;
@@ -141,7 +153,8 @@ void scheduler_relink(struct scheduler *scheduler, instant now)
     forget_retired(scheduler);
     keep_copies(scheduler);
     for (size_t i = 0; i < scheduler->all.count; i++) {
-        review(scheduler, scheduler->all.items[i]);
+        follow_pools(scheduler, scheduler->all.items[i]);
+        swap_review(scheduler, scheduler->all.items[i]);
     }
     wait_advance(scheduler, now);
     agenda_run(scheduler);

@@ -102,6 +102,7 @@ instant timeline_latest_due(const struct scheduler *scheduler, const struct sche
 void timeline_arm(struct scheduler *scheduler, struct scheduled *it)
 {
     instant seen = timeline_seen(it);
+    instant before = it->armed;
     it->armed = INSTANT_NEVER;
     if (scheduled_enabled(it)) {
         it->armed = has_one_slot(it) ? one_slot(scheduler, it) : schedule_next(&it->job->schedule, seen);
@@ -110,6 +111,10 @@ void timeline_arm(struct scheduler *scheduler, struct scheduled *it)
         heap_remove(&scheduler->slots, &it->slot_node);
     } else {
         heap_put(&scheduler->slots, &it->slot_node, timeline_start(it, it->armed));
+    }
+    if (it->job->origin == JOB_FROM_SQL && it->armed != before && !it->on_armed) {
+        it->on_armed = true;
+        list_add(&scheduler->armed, it);
     }
 }
 

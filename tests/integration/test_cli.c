@@ -249,6 +249,21 @@ START_TEST(the_sql_of_a_dry_run_does_what_migrate_does)
 }
 END_TEST
 
+START_TEST(migrate_with_cron_makes_what_pg_cron_has)
+{
+    ASSERT_RUN(0, "migrate", "--with-cron", "--dry-run");
+    ck_assert(cluster_true(cluster, "SELECT to_regnamespace('chime') IS NULL"));
+    commands_has(output, "-- database \"main\": schema cron");
+    ASSERT_RUN(0, "migrate", "--with-cron");
+    ck_assert(cluster_true(cluster, "SELECT cron.schedule('nightly', '0 3 * * *', 'VACUUM') = 1"));
+    ASSERT_RUN(0, "migrate", "--with-cron");
+    ck_assert(cluster_true(cluster, "SELECT count(*) = 1 FROM cron.job"));
+    cluster_execute(cluster, "DROP SCHEMA cron CASCADE; CREATE SCHEMA cron");
+    ASSERT_RUN(1, "migrate", "--with-cron");
+    commands_has(errors, "there is a schema cron that pgchime did not make\nHINT:  rename it");
+}
+END_TEST
+
 START_TEST(a_schema_of_another_version_is_refused)
 {
     ASSERT_RUN(0, "migrate");
@@ -539,6 +554,7 @@ static void add_server_tests(Suite *suite)
     tcase_add_test(tests, without_the_schema_commands_are_refused_and_name_migrate);
     tcase_add_test(tests, migrate_brings_the_schema_forward_once);
     tcase_add_test(tests, the_sql_of_a_dry_run_does_what_migrate_does);
+    tcase_add_test(tests, migrate_with_cron_makes_what_pg_cron_has);
     tcase_add_test(tests, a_schema_of_another_version_is_refused);
     tcase_add_test(tests, views_and_plugins_say_what_became_of_each);
     tcase_add_test(tests, serve_goes_on_without_a_refused_plugin);

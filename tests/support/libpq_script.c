@@ -246,6 +246,13 @@ static char *parameter(const PGconn *connection, const char *keyword)
     return (char *)(uintptr_t)(value != NULL ? value : "");
 }
 
+char *PQdb(const PGconn *connection)
+{
+    static char name[] = "postgres";
+    (void)connection;
+    return name;
+}
+
 char *PQhost(const PGconn *connection)
 {
     return parameter(connection, "host");

@@ -21,6 +21,7 @@ struct site {
     char *pools;
     char *others; /* databases beside "main" */
     char *members;
+    char *entries;
     int pool_size;
 };
 
@@ -37,6 +38,7 @@ struct site *site_create(struct cluster *cluster, const char *database, int pool
     site->pools = files_path("%s", "");
     site->others = files_path("%s", "");
     site->members = files_path("%s", "");
+    site->entries = files_path("%s", "");
     char *folder = files_path("%s/conf.d", site->directory);
     files_make_folder(folder);
     free(folder);
@@ -56,6 +58,7 @@ void site_destroy(struct site *site)
     free(site->pools);
     free(site->others);
     free(site->members);
+    free(site->entries);
     free(site);
 }
 
@@ -83,6 +86,12 @@ void site_add_database(struct site *site, const char *name, const char *conninfo
 
     site->others = files_path("%s %s: { conninfo = \"%s\"; };", before, name, conninfo);
     free(before);
+}
+
+void site_use_entries(struct site *site, const char *entries)
+{
+    free(site->entries);
+    site->entries = files_path("%s\n", entries);
 }
 
 void site_use_members(struct site *site, const char *members)
@@ -153,14 +162,20 @@ static void write_config(const struct site *site, const char *path, const char *
     char *plugins = site->plugins != NULL ? files_path("plugin_dir = \"%s\";\n", site->plugins) : files_path("%s", "");
     char *conninfo = site_quoted(site->conninfo);
     char *text = files_path("databases: { main: { conninfo = \"%s\"; pool_size = %d;%s%s };%s };\n"
-                            "conf_dir = \"conf.d\";\ninstance = \"%s\";\n%s",
+                            "conf_dir = \"conf.d\";\ninstance = \"%s\";\n%s%s",
                             conninfo, site->pool_size, site->pools, site->members, site->others,
-                            instance != NULL ? instance : "test", plugins);
+                            instance != NULL ? instance : "test", plugins, site->entries);
 
     files_write(path, text);
     free(conninfo);
     free(plugins);
     free(text);
+}
+
+void site_reload(struct site *site, struct daemon *daemon)
+{
+    write_config(site, site->config, NULL);
+    daemon_signal(daemon, SIGHUP);
 }
 
 struct daemon *site_serve(struct site *site, const char *instance, const char *const *more)

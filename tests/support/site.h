@@ -17,6 +17,8 @@ void site_use_pools(struct site *site, const char *members);     /* likewise: "h
 void site_use_conninfo(struct site *site, const char *conninfo); /* likewise */
 /* Likewise: another database beside "main". */
 void site_add_database(struct site *site, const char *name, const char *conninfo);
+/* Likewise: further entries of pgchime.conf. */
+void site_use_entries(struct site *site, const char *entries);
 void site_use_members(struct site *site, const char *members); /* likewise: further members of "main" */
 char *site_quoted(const char *text); /* as it stands between the quotes of a configuration's string; caller frees */
 /* conf.d/NAME.conf anew: a job with these members, as libconfig reads them. */
@@ -30,6 +32,8 @@ const char *site_config(const struct site *site); /* the path of pgchime.conf; b
 struct daemon *site_serve(struct site *site, const char *instance, const char *const *more);
 /* `pgchime serve`; returns when it leads. */
 struct daemon *site_lead(struct site *site);
+/* Writes pgchime.conf as it is to be by now, and tells the daemon, which has no instance name, to read it. */
+void site_reload(struct site *site, struct daemon *daemon);
 void site_await_leading(struct daemon *daemon);
 /* SIGTERM, and waits for its end with status 0. */
 void site_end(struct daemon *daemon);

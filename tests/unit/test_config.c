@@ -26,6 +26,21 @@ static void put_bytes(const char *name, const char *bytes, size_t length)
     free(path);
 }
 
+START_TEST(roles_are_read_and_what_is_wrong_with_them_is_told)
+{
+    put("pgchime.conf", DATABASES "roles = ( { name = \"web\"; conninfo = \"user=web\"; },\n"
+                                  "          { name = \"a.b\"; conninfo = \"service=ab\"; } );\n");
+    const struct config *read = load();
+    expect_findings(config, "");
+    ck_assert_uint_eq(read->role_count, 2);
+    ck_assert_str_eq(config_find_role(read, "a.b")->conninfo, "service=ab");
+    ck_assert_ptr_null(config_find_role(read, "other"));
+    put("pgchime.conf", DATABASES "roles = ( { name = \"web\"; conninfo = \"user=web\"; },\n"
+                                  "          { name = \"web\"; conninfo = \"user=x\"; }, { name = \"y\"; }, 7 );\n");
+    ck_assert_ptr_null(load());
+}
+END_TEST
+
 START_TEST(whole_configuration_is_read)
 {
     put("pgchime.conf", "# ours\n"
@@ -474,6 +489,7 @@ int main(void)
     TCase *tests = tcase_create("config");
     tcase_add_checked_fixture(tests, findings_set_up, findings_tear_down);
     tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, roles_are_read_and_what_is_wrong_with_them_is_told);
     tcase_add_test(tests, whole_configuration_is_read);
     tcase_add_test(tests, database_has_a_zone_and_pools);
     tcase_add_test(tests, database_says_when_its_views_are_verified);

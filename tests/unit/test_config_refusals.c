@@ -242,9 +242,9 @@ static const struct {
      "%/pgchime.conf:1: 9223372036854775808L is too large a number\n"
      "HINT:  whole numbers are from -2147483648 to 2147483647, larger ones end with L\n"
      "%/pgchime.conf:1: unknown key \"d\" in pgchime.conf\n"
-     "HINT:  known here: databases, plugin_dir, conf_dir, log_level, instance, control_socket, jobs\n"
+     "HINT:  known here: databases, plugin_dir, conf_dir, log_level, instance, control_socket, roles, jobs\n"
      "%/pgchime.conf:1: unknown key \"f\" in pgchime.conf\n"
-     "HINT:  known here: databases, plugin_dir, conf_dir, log_level, instance, control_socket, jobs\n"},
+     "HINT:  known here: databases, plugin_dir, conf_dir, log_level, instance, control_socket, roles, jobs\n"},
     {"databases: { main: { conninfo = \"x\"; poolsize = 2; }; };",
      "%/pgchime.conf:1: unknown key \"poolsize\" in database \"main\"\nHINT:  did you mean \"pool_size\"?\n"},
     {"databases: { main: { conninfo = \"x\"; view_schema = \"" LETTERS "\"; }; };",

@@ -1,6 +1,7 @@
 /* With libpq's own parser; what it does when that fails is in pg/test_connection.c. */
 #include <check.h>
 #include <libpq-fe.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pg/conninfo.h"
@@ -241,11 +242,37 @@ START_TEST(a_description_names_the_place_but_never_the_password)
 }
 END_TEST
 
+/* What another role connects by, as libpq would read it. */
+static void expect_role(const char *base, const char *given, const char *role, const char *target, const char *expected)
+{
+    struct error err;
+    char *text = conninfo_for_role(base, given, role, target, &err);
+    ck_assert_msg(text != NULL, "%s", err.message);
+    ck_assert_str_eq(text, expected);
+    free(text);
+}
+
+START_TEST(another_role_connects_to_the_same_place_without_the_daemons_password)
+{
+    expect_role("host=h port=1 dbname=d user=chime password=x", NULL, "ann", NULL,
+                "user='ann' password='' dbname='d' host='h' port='1'");
+    expect_role("postgresql://chime:x@h:1/d", NULL, "ann", "other",
+                "user='ann' password='' dbname='other' host='h' port='1'");
+    expect_role("host=h user=chime", "user=app password=y", "ann", NULL, "user='app' host='h' password='y'");
+    expect_role("host=h user=chime password=x", NULL, NULL, "other",
+                "user='chime' password='x' host='h' dbname='other'");
+    expect_role("host=h", NULL, "a' host=evil", "x\\y", "host='h' user='a\\' host=evil' password='' dbname='x\\\\y'");
+    struct error err;
+    ck_assert_ptr_null(conninfo_for_role("host=h", "nonsense", "ann", NULL, &err));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("conninfo");
     TCase *tests = tcase_create("conninfo");
     tcase_add_checked_fixture(tests, NULL, tear_down);
+    tcase_add_test(tests, another_role_connects_to_the_same_place_without_the_daemons_password);
     tcase_add_test(tests, what_is_given_is_kept_and_ours_is_added);
     tcase_add_test(tests, the_encoding_is_ours_and_the_application_name_the_users);
     tcase_add_test(tests, a_uri_is_read);

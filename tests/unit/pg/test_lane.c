@@ -258,7 +258,7 @@ START_TEST(a_lock_timeout_is_set_before_the_text_goes_out)
     become_command(_i == 0 ? "UPDATE t SET a = 1" : "UPDATE t SET a = 1; SELECT 1", DELIVERY_AT_MOST_ONCE);
     job.options.lock_timeout = 250 * USEC_PER_MSEC;
     push_and_start();
-    expect_sent(server, "QUERY SELECT pg_catalog.set_config('lock_timeout', $1, false)(250)", "SYNC");
+    expect_sent(server, "QUERY SELECT pg_catalog.set_config($1, $2, false)(lock_timeout, 250)", "SYNC");
     expect_nothing_sent(server);
     answer_row(server, "250ms");
     settle(loop);

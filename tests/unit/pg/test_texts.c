@@ -109,7 +109,7 @@ START_TEST(nothing_may_be_sent_behind_a_text_nor_a_text_behind_anything)
 }
 END_TEST
 
-START_TEST(a_copy_to_us_is_read_to_its_end_and_fails_the_text)
+START_TEST(a_copy_to_us_is_read_to_its_end_and_dropped)
 {
     static struct answer answer;
     pg_send_text(connection, "COPY t TO STDOUT; SELECT 1", keep, &answer);
@@ -118,9 +118,7 @@ START_TEST(a_copy_to_us_is_read_to_its_end_and_fails_the_text)
     answer_row(server, "1");
     answer_ready(server);
     settle(loop);
-    ck_assert(!answer.ok && !answer.lost);
-    ck_assert_str_eq(answer.sqlstate, "0A000");
-    ck_assert_str_eq(answer.message, "COPY from or to the client is not possible in a job");
+    ck_assert(answer.ok && !answer.lost);
     ck_assert(pg_is_idle(connection));
 }
 END_TEST
@@ -136,7 +134,8 @@ START_TEST(a_copy_to_us_may_arrive_in_parts)
     answer_done(server, "COPY 2");
     answer_ready(server);
     settle(loop);
-    ck_assert_str_eq(answer.sqlstate, "0A000");
+    ck_assert_int_eq(answer.calls, 1);
+    ck_assert(answer.ok);
 }
 END_TEST
 
@@ -146,12 +145,13 @@ START_TEST(a_copy_from_us_is_refused)
     pg_send_text(connection, "COPY t FROM STDIN", keep, &answer);
     answer_copy_in(server);
     settle(loop);
-    expect_sent(server, "TEXT COPY t FROM STDIN", "COPY END COPY from or to the client is not possible in a job");
-    answer_error(server, "57014", "COPY from stdin failed: COPY from or to the client is not possible in a job");
+    expect_sent(server, "TEXT COPY t FROM STDIN", "COPY END nobody is there to send the rows");
+    answer_error(server, "57014", "COPY from stdin failed: nobody is there to send the rows");
     answer_ready(server);
     settle(loop);
     ck_assert(!answer.ok);
-    ck_assert_str_eq(answer.sqlstate, "57014");
+    ck_assert_str_eq(answer.sqlstate, "0A000");
+    ck_assert_int_eq(strncmp(answer.message, "COPY FROM STDIN is not possible in a job", 40), 0);
 }
 END_TEST
 
@@ -377,7 +377,7 @@ int main(void)
     tcase_add_test(tests, a_text_that_fails_says_why);
     tcase_add_test(tests, a_text_follows_a_text);
     tcase_add_test(tests, nothing_may_be_sent_behind_a_text_nor_a_text_behind_anything);
-    tcase_add_test(tests, a_copy_to_us_is_read_to_its_end_and_fails_the_text);
+    tcase_add_test(tests, a_copy_to_us_is_read_to_its_end_and_dropped);
     tcase_add_test(tests, a_copy_to_us_may_arrive_in_parts);
     tcase_add_test(tests, a_copy_from_us_is_refused);
     tcase_add_test(tests, what_is_pending_is_lost_with_the_connection_before_closed_is_told);

@@ -1,0 +1,88 @@
+/* roles = ( { name = "app"; conninfo = "user=app passfile=..."; }, ... ) */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/reader.h"
+#include "config/settings.h"
+
+#define IDENTIFIER_MAX 63 /* bytes PostgreSQL keeps of a name */
+
+static const struct setting_key keys[] = {{"name", SETTING_STRING}, {"conninfo", SETTING_STRING}};
+static const struct setting_table table = {keys, COUNT_OF(keys)};
+
+/* Nothing is said of a conninfo: whether it leads anywhere is known when somebody connects by it. */
+static bool read_role(struct reader *reader, const config_setting_t *group, struct config_role *role)
+{
+    static const char owner[] = "an entry of \"roles\"";
+    struct setting_key entry = {"entry", SETTING_GROUP};
+    if (!setting_accept(reader, group, &entry, "\"roles\"")) {
+        return false;
+    }
+    settings_check(reader, group, &table, owner);
+    role->name = setting_string(reader, group, "name", owner);
+    role->conninfo = setting_string(reader, group, "conninfo", owner);
+    role->line = reader_line(reader, group);
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        if (config_setting_get_member(group, keys[i].name) == NULL) {
+            reader_report(reader, group,
+                          "write { name = \"app\"; conninfo = \"user=app passfile=/etc/pgchime/pgpass\"; }",
+                          "%s has no \"%s\"", owner, keys[i].name);
+        }
+    }
+    if (role->name != NULL && strlen(role->name) > IDENTIFIER_MAX) {
+        reader_report(reader, group, NULL, "the name of a role is longer than %d bytes", IDENTIFIER_MAX);
+        return false;
+    }
+    return role->name != NULL && role->conninfo != NULL;
+}
+
+static int compare_roles(const void *left, const void *right)
+{
+    const struct config_role *a = left;
+    const struct config_role *b = right;
+    int by_name = strcmp(a->name, b->name);
+    return by_name != 0 ? by_name : a->line - b->line;
+}
+
+/* Of those with one name the first stays. */
+static size_t refuse_repeated(struct reader *reader, struct config_role *roles, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (kept > 0 && strcmp(roles[i].name, roles[kept - 1].name) == 0) {
+            report_add(reader->report, reader->file, roles[i].line, "keep one of the two",
+                       "role \"%s\" is already given at line %d", roles[i].name, roles[kept - 1].line);
+        } else {
+            roles[kept++] = roles[i];
+        }
+    }
+    return kept;
+}
+
+void roles_read(struct reader *reader, const config_setting_t *list)
+{
+    size_t count = setting_count(list);
+    struct config_role *roles = arena_alloc(reader->arena, (count + 1) * sizeof *roles);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        kept += read_role(reader, setting_at(list, i), &roles[kept]) ? 1 : 0;
+    }
+    if (kept > 1) {
+        qsort(roles, kept, sizeof *roles, compare_roles);
+        kept = refuse_repeated(reader, roles, kept);
+    }
+    reader->config->roles = roles;
+    reader->config->role_count = kept;
+}
+
+static int compare_to_role(const void *name, const void *role)
+{
+    return strcmp(name, ((const struct config_role *)role)->name);
+}
+
+const struct config_role *config_find_role(const struct config *config, const char *name)
+{
+    return config->role_count == 0
+               ? NULL
+               : bsearch(name, config->roles, config->role_count, sizeof *config->roles, compare_to_role);
+}

@@ -1,0 +1,323 @@
+#include "daemon/roles.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/lead_state.h"
+#include "ledger/changes.h"
+#include "pg/conninfo.h"
+
+static bool same_text(const char *left, const char *right)
+{
+    return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
+}
+
+/* --- news of a pool ------------------------------------------------------------------------------------------------------ */
+
+static void session_available(void *data)
+{
+    struct role_sessions *sessions = data;
+    if (pool_idle(sessions->pool) > 0) {
+        free(sessions->problem);
+        sessions->problem = NULL;
+    }
+    dispatch_soon(sessions->lead);
+}
+
+static void session_lost(void *data, struct pool_session *session, const struct error *reason)
+{
+    struct role_sessions *sessions = data;
+    log_warning("database %s: a run session ended: %s", sessions->lead->database->name, reason->message);
+    if (pool_tag(session) == sessions) {
+        pool_drop(sessions->pool, session); /* it was lent to interrupt another */
+    } else {
+        dispatch_lane_lost(sessions, pool_tag(session));
+    }
+}
+
+static void remember_problem(struct role_sessions *sessions, const char *problem)
+{
+    free(sessions->problem);
+    sessions->problem = xstrdup(problem);
+}
+
+/* A reason is logged when it is new. */
+static void session_failed(void *data, const struct error *reason)
+{
+    struct role_sessions *sessions = data;
+    struct lead *lead = sessions->lead;
+    if (sessions->role == NULL && sessions->target == NULL) {
+        struct error copy = *reason;
+        error_prefix(&copy, "database %s: no run session", lead->database->name);
+        log_error(&copy);
+        return;
+    }
+    if (sessions->problem == NULL || strcmp(sessions->problem, reason->message) != 0) {
+        log_warning("database %s: no session as role %s%s%s: %s", lead->database->name,
+                    sessions->role != NULL ? sessions->role : "of the daemon", sessions->target != NULL ? " in " : "",
+                    sessions->target != NULL ? sessions->target : "", reason->message);
+    }
+    remember_problem(sessions, reason->message);
+    pool_want(sessions->pool, 0); /* it is tried again when a job wants it */
+    roles_look(lead);
+    dispatch_soon(lead);
+}
+
+/* --- making -------------------------------------------------------------------------------------------------------------- */
+
+static char *conninfo_of(const struct lead *lead, const char *role, const char *target, struct error *err)
+{
+    const struct config_role *given = role != NULL ? config_find_role(lead->generation->config, role) : NULL;
+    if (role == NULL && target == NULL) {
+        return xstrdup(lead->database->conninfo);
+    }
+    /* Named in any case: without a name the server would take that of the user. */
+    const char *name = target != NULL ? target : pg_database_name(lead->ledger.connection);
+    return conninfo_for_role(lead->database->conninfo, given != NULL ? given->conninfo : NULL, role, name, err);
+}
+
+static struct role_sessions *make(struct lead *lead, const char *role, const char *target)
+{
+    static const struct pool_handlers handlers = {
+        .available = session_available, .lost = session_lost, .failed = session_failed};
+    struct role_sessions *sessions = xcalloc(1, sizeof *sessions);
+    struct error err;
+    sessions->lead = lead;
+    sessions->role = role != NULL ? xstrdup(role) : NULL;
+    sessions->target = target != NULL ? xstrdup(target) : NULL;
+    sessions->conninfo = conninfo_of(lead, role, target, &err);
+    struct pool_settings settings = {.conninfo = sessions->conninfo != NULL ? sessions->conninfo : "",
+                                     .application_name = "pgchime run",
+                                     .limit = lead->database->pool_size,
+                                     .cold = role != NULL || target != NULL,
+                                     .server = &lead->ledger.server};
+    if (sessions->conninfo == NULL) { /* nothing will be opened */
+        remember_problem(sessions, err.message);
+    }
+    sessions->pool = pool_create(lead->loop, lead->resolver, &settings, &handlers, sessions);
+    lead->roles.items = xrealloc(lead->roles.items, lead->roles.count + 1, sizeof *lead->roles.items);
+    lead->roles.items[lead->roles.count++] = sessions;
+    return sessions;
+}
+
+void roles_create(struct lead *lead)
+{
+    pool_want(make(lead, NULL, NULL)->pool, 1);
+}
+
+struct role_sessions *roles_own(const struct lead *lead)
+{
+    return lead->roles.items[0];
+}
+
+struct role_sessions *roles_of(struct lead *lead, const struct job *job)
+{
+    for (size_t i = 0; i < lead->roles.count; i++) {
+        struct role_sessions *sessions = lead->roles.items[i];
+        if (!sessions->leaving && same_text(sessions->role, job->owner) && same_text(sessions->target, job->target)) {
+            return sessions;
+        }
+    }
+    return make(lead, job->owner, job->target);
+}
+
+const char *roles_failure(const struct role_sessions *sessions)
+{
+    bool hopeless = sessions->problem != NULL && (sessions->conninfo == NULL || pool_open_count(sessions->pool) == 0);
+    return hopeless ? sessions->problem : NULL;
+}
+
+/* --- going --------------------------------------------------------------------------------------------------------------- */
+
+static void destroy(struct role_sessions *sessions)
+{
+    for (size_t i = 0; i < sessions->lane_count; i++) {
+        lane_abandon(sessions->lanes[i]);
+    }
+    pool_destroy(sessions->pool);
+    free(sessions->lanes);
+    free(sessions->role);
+    free(sessions->target);
+    free(sessions->conninfo);
+    free(sessions->problem);
+    free(sessions);
+}
+
+void roles_destroy(struct lead *lead)
+{
+    for (size_t i = 0; i < lead->roles.count; i++) {
+        destroy(lead->roles.items[i]);
+    }
+    free(lead->roles.items);
+}
+
+void roles_follow(struct lead *lead)
+{
+    pool_resize(roles_own(lead)->pool, lead->database->pool_size);
+    for (size_t i = 1; i < lead->roles.count; i++) {
+        struct role_sessions *sessions = lead->roles.items[i];
+        struct error err;
+        char *conninfo = conninfo_of(lead, sessions->role, sessions->target, &err);
+        sessions->leaving = sessions->leaving || !same_text(conninfo, sessions->conninfo);
+        pool_resize(sessions->pool, lead->database->pool_size);
+        free(conninfo);
+    }
+}
+
+void roles_tidy(struct lead *lead)
+{
+    for (size_t i = lead->roles.count; i-- > 1;) {
+        struct role_sessions *sessions = lead->roles.items[i];
+        if (sessions->leaving && sessions->lane_count == 0) {
+            lead->roles.items[i] = lead->roles.items[--lead->roles.count];
+            destroy(sessions);
+        }
+    }
+}
+
+size_t roles_pids(const struct lead *lead, int **pids)
+{
+    size_t total = 0;
+    *pids = NULL;
+    for (size_t i = 0; i < lead->roles.count; i++) {
+        int *some;
+        size_t count = pool_pids(lead->roles.items[i]->pool, &some);
+        *pids = xrealloc(*pids, total + count + 1, sizeof **pids);
+        memcpy(*pids + total, some, count * sizeof **pids);
+        total += count;
+        free(some);
+    }
+    return total;
+}
+
+/* --- interrupting -------------------------------------------------------------------------------------------------------- */
+
+/* A session that the leader was asked to end. */
+struct interruption {
+    struct lead *lead;
+    int pid;
+    bool terminate;
+};
+
+static struct lane *find_lane(const struct lead *lead, int pid, struct role_sessions **found)
+{
+    for (size_t i = 0; i < lead->roles.count; i++) {
+        *found = lead->roles.items[i];
+        for (size_t n = 0; n < (*found)->lane_count; n++) {
+            if (lane_identity((*found)->lanes[n])->pid == pid) {
+                return (*found)->lanes[n];
+            }
+        }
+    }
+    *found = NULL;
+    return NULL;
+}
+
+static void helped(void *data, const struct pg_reply *reply)
+{
+    struct pool_session *helper = data;
+    struct role_sessions *sessions = pool_tag(helper);
+    if (!pg_reply_lost(reply)) {
+        pool_return(sessions->pool, helper, WIPE_NONE);
+    }
+}
+
+/* Between the same role's sessions no right is needed. */
+static void interrupt_by(struct role_sessions *sessions, struct pool_session *helper, const struct pg_identity *session,
+                         bool terminate)
+{
+    char pid[16];
+    snprintf(pid, sizeof pid, "%d", session->pid);
+    const char *parameters[] = {pid, session->backend_start, terminate ? "t" : "f"};
+    const struct pg_statement statement = {
+        .sql = "SELECT CASE WHEN $3::pg_catalog.bool THEN pg_catalog.pg_terminate_backend(a.pid)"
+               " ELSE pg_catalog.pg_cancel_backend(a.pid) END FROM pg_catalog.pg_stat_activity a"
+               " WHERE a.pid OPERATOR(pg_catalog.=) $1::pg_catalog.int4"
+               " AND a.backend_start OPERATOR(pg_catalog.=) $2::pg_catalog.timestamptz",
+        .parameter_count = COUNT_OF(parameters),
+        .parameters = parameters};
+    pool_set_tag(helper, sessions);
+    pg_send(pool_connection(helper), &statement, 1, helped, helper);
+}
+
+/* The server notices within a second that nobody is there any more, and ends the statement. */
+static void cut_off(struct lead *lead, int pid)
+{
+    struct role_sessions *sessions;
+    struct lane *lane = find_lane(lead, pid, &sessions);
+    if (lane != NULL) {
+        log_warning("database %s: a session of role %s can neither be cancelled nor terminated, and is cut off: "
+                    "GRANT pg_signal_backend to the daemon's role",
+                    lead->database->name, sessions->role != NULL ? sessions->role : "of the daemon");
+        lane_cut(lane);
+        dispatch_lane_lost(sessions, lane);
+    }
+}
+
+static void interrupted(void *data, const struct pg_reply *reply)
+{
+    struct interruption *interruption = data;
+    if (!pg_reply_ok(reply) && !pg_reply_lost(reply) && interruption->terminate) {
+        cut_off(interruption->lead, interruption->pid);
+    }
+    free(interruption);
+}
+
+bool roles_interrupt(struct lead *lead, const struct pg_identity *session, bool terminate)
+{
+    struct role_sessions *sessions;
+    if (find_lane(lead, session->pid, &sessions) == NULL || sessions->role == NULL) {
+        return false;
+    }
+    struct pool_session *helper = pool_borrow(sessions->pool);
+    if (helper != NULL) {
+        interrupt_by(sessions, helper, session, terminate);
+        return true;
+    }
+    struct interruption *interruption = xcalloc(1, sizeof *interruption);
+    *interruption = (struct interruption){lead, session->pid, terminate};
+    if (sessions->conninfo != NULL) {
+        pool_want(sessions->pool, 1); /* for the next time, where there is room */
+    }
+    ledger_cancel(&lead->ledger, session, terminate, interrupted, interruption);
+    return true;
+}
+
+/* --- roles that are not there any more ----------------------------------------------------------------------------------- */
+
+/* What it left open must not go on working for it. */
+static void looked(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    lead->roles_asked = false;
+    if (lead_refused(lead, reply, "the roles of jobs could not be looked for")) {
+        return;
+    }
+    for (size_t i = 1; i < lead->roles.count; i++) {
+        struct role_sessions *sessions = lead->roles.items[i];
+        sessions->dropped = sessions->role != NULL && changes_lacks_role(reply, sessions->role);
+        if (sessions->dropped) {
+            pool_close_idle(sessions->pool);
+        }
+    }
+    dispatch_soon(lead);
+}
+
+void roles_look(struct lead *lead)
+{
+    const char **roles = xcalloc(lead->roles.count, sizeof *roles);
+    size_t count = 0;
+    for (size_t i = 1; i < lead->roles.count; i++) {
+        if (lead->roles.items[i]->role != NULL) {
+            roles[count++] = lead->roles.items[i]->role;
+        }
+    }
+    if (count > 0 && !lead->roles_asked) {
+        lead->roles_asked = true;
+        changes_ask_roles(&lead->ledger, roles, count, looked, lead);
+    }
+    free(roles);
+}

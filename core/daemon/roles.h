@@ -1,0 +1,55 @@
+/* The run sessions of a leadership, by whose they are: the daemon's own, and those of each role that owns jobs, in the database itself
+ * or another one of the same server.
+ *
+ * Does: open them where a job wants one (as its `roles` entry or the database's conninfo says), each role within a limit of its own; remember why
+ *   none could be opened, and that a role is no longer there.
+ * Does not: decide what runs on them. */
+#ifndef CHIME_DAEMON_ROLES_H
+#define CHIME_DAEMON_ROLES_H
+
+#include "pg/pool.h"
+#include "runner/lane.h"
+
+struct lead;
+struct job;
+
+struct role_sessions {
+    struct lead *lead;
+    char *role;     /* NULL: the daemon's own */
+    char *target;   /* NULL: the database itself */
+    char *conninfo; /* NULL: it cannot be made, as `problem` says */
+    struct pool *pool;
+    struct lane **lanes;
+    size_t lane_count;
+    size_t lane_capacity;
+    char *problem; /* why the last attempt to open one failed; NULL: it did not */
+    bool dropped;  /* there is no such role */
+    bool leaving;  /* the configuration has another conninfo: goes with its last run */
+};
+
+/* The first are the daemon's own. */
+struct roles {
+    struct role_sessions **items;
+    size_t count;
+};
+
+void roles_create(struct lead *lead);
+void roles_destroy(struct lead *lead);
+struct role_sessions *roles_own(const struct lead *lead);
+/* Made where there are none yet. */
+struct role_sessions *roles_of(struct lead *lead, const struct job *job);
+/* Why its job's run must fail now: NULL while there is hope. */
+const char *roles_failure(const struct role_sessions *sessions);
+/* Other conninfos may hold now. */
+void roles_follow(struct lead *lead);
+/* Interrupts what a session of another role executes: over a further session of that role, which needs no rights, else by the leader's, which
+ * needs pg_signal_backend; where both fail and it is to be terminated, the session is cut off. False for the daemon's own. */
+bool roles_interrupt(struct lead *lead, const struct pg_identity *session, bool terminate);
+/* Frees those that are leaving and idle. */
+void roles_tidy(struct lead *lead);
+/* The pids of all open sessions; caller frees. */
+size_t roles_pids(const struct lead *lead, int **pids);
+/* Looks which of the roles are not there any more. */
+void roles_look(struct lead *lead);
+
+#endif

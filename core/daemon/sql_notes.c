@@ -1,0 +1,117 @@
+#include "daemon/sql_notes.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "daemon/lead_state.h"
+#include "ledger/changes.h"
+
+#define WRITE_EVERY USEC_PER_SEC /* those of many jobs in one statement */
+#define WRITE_MAX 5000
+#define ONCE_MAX 500
+
+struct sql_notes {
+    struct loop_timer *write_timer;
+    bool write_due;
+    bool write_pending;
+    int64_t once[ONCE_MAX];
+    int once_versions[ONCE_MAX];
+    size_t once_count;
+};
+
+void sql_notes_decided(struct lead *lead, const struct scheduled *scheduled)
+{
+    struct sql_notes *notes = lead->sql_notes;
+    const struct job *job = scheduled_job(scheduled);
+    bool once = job->origin == JOB_FROM_SQL && job->schedule.form == SCHEDULE_ONCE && job->active;
+    if (once && !scheduled_retired(scheduled) && notes->once_count < ONCE_MAX &&
+        schedule_next(&job->schedule, scheduled_cursor(scheduled)) == INSTANT_NEVER) {
+        notes->once[notes->once_count] = scheduled_id(scheduled);
+        notes->once_versions[notes->once_count++] = scheduled_version(scheduled);
+        dispatch_soon(lead);
+    }
+}
+
+static void once_ended(void *data, const struct pg_reply *reply)
+{
+    lead_refused(data, reply, "jobs that had their only slot could not be taken away");
+}
+
+static void next_noted(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    lead->sql_notes->write_pending = false;
+    lead_refused(lead, reply, "the next slots of jobs could not be written");
+}
+
+static struct next_slots next_slots_of(const struct scheduled *scheduled)
+{
+    struct next_slots next = {.job_id = scheduled_id(scheduled)};
+    instant slot = scheduled_next_slot(scheduled);
+    enum schedule_form form = scheduled_job(scheduled)->schedule.form;
+    while (slot != INSTANT_NEVER && next.count < CHANGES_SLOTS) {
+        next.slots[next.count++] = slot;
+        slot = form == SCHEDULE_DELAY ? INSTANT_NEVER : schedule_next(&scheduled_job(scheduled)->schedule, slot);
+    }
+    return next;
+}
+
+static void write_next_slots(struct lead *lead)
+{
+    struct sql_notes *notes = lead->sql_notes;
+    struct next_slots *jobs_next = xcalloc(WRITE_MAX, sizeof *jobs_next);
+    size_t count = 0;
+    const struct scheduled *scheduled;
+    while (count < WRITE_MAX && (scheduled = scheduler_take_armed(lead->scheduler)) != NULL) {
+        if (scheduled_job(scheduled)->origin == JOB_FROM_SQL) {
+            jobs_next[count++] = next_slots_of(scheduled);
+        }
+    }
+    if (count > 0) {
+        notes->write_due = false;
+        notes->write_pending = true;
+        changes_note_next(&lead->ledger, jobs_next, count, next_noted, lead);
+        loop_timer_set(notes->write_timer, WRITE_EVERY);
+    }
+    free(jobs_next);
+}
+
+void sql_notes_write(struct lead *lead)
+{
+    struct sql_notes *notes = lead->sql_notes;
+    if (notes->once_count > 0 && !lead->finish_pending && lead->finish_count == 0) {
+        changes_note_done(&lead->ledger, notes->once, notes->once_versions, notes->once_count, once_ended, lead);
+        notes->once_count = 0;
+    }
+    if (notes->write_due && !notes->write_pending) {
+        write_next_slots(lead);
+    }
+}
+
+static void write_due(void *data)
+{
+    struct lead *lead = data;
+    lead->sql_notes->write_due = true;
+    dispatch_soon(lead);
+}
+
+bool sql_notes_settled(const struct lead *lead)
+{
+    return lead->sql_notes->once_count == 0;
+}
+
+struct sql_notes *sql_notes_create(struct lead *lead)
+{
+    struct sql_notes *notes = xcalloc(1, sizeof *notes);
+    notes->write_due = true;
+    notes->write_timer = loop_timer_create(lead->loop, write_due, lead);
+    return notes;
+}
+
+void sql_notes_destroy(struct sql_notes *notes)
+{
+    if (notes != NULL) {
+        loop_timer_destroy(notes->write_timer);
+        free(notes);
+    }
+}

@@ -1,0 +1,224 @@
+#include "ledger/changes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "ledger/answers.h"
+#include "ledger/columns.h"
+
+#define NUMBER_SIZE 24
+
+enum column {
+    COLUMN_SEEN,
+    COLUMN_JOB,
+    COLUMN_VERSION,
+    COLUMN_NAME,
+    COLUMN_OWNER,
+    COLUMN_TARGET,
+    COLUMN_ACTIVE,
+    COLUMN_REMOVED,
+    COLUMN_SCHEDULE,
+    COLUMN_COMMAND,
+    COLUMN_AFTER,
+    COLUMN_CHANNELS,
+    COLUMN_OPTIONS,
+    COLUMN_SINCE,
+    COLUMN_LAST_SLOT,
+    COLUMN_OUTCOME,
+    COLUMN_DURATION,
+    COLUMN_OUTCOME_AT,
+    COLUMN_LAST_END,
+    COLUMN_CURSOR_SKIPPED,
+    COLUMN_FAILURES,
+    COLUMN_SUSPENDED,
+    COLUMN_PROBLEM,
+};
+
+static void send_one(const struct ledger *ledger, const char *name, const char *sql, int count,
+                     const char *const *parameters, pg_callback *callback, void *data)
+{
+    struct pg_statement statement = {.name = name, .sql = sql, .parameter_count = count, .parameters = parameters};
+    pg_send(ledger->connection, &statement, 1, callback, data);
+}
+
+void changes_listen(const struct ledger *ledger, pg_callback *callback, void *data)
+{
+    send_one(ledger, NULL, "LISTEN " CHANGES_CHANNEL, 0, NULL, callback, data);
+}
+
+/* An owner who is the daemon's role needs no session of another role; a name is compared as the server keeps it. */
+void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg_callback *callback, void *data)
+{
+    char after[NUMBER_SIZE];
+    char limit[NUMBER_SIZE];
+    snprintf(after, sizeof after, "%lld", (long long)from);
+    snprintf(limit, sizeof limit, "%d", CHANGES_PART);
+    const char *parameters[] = {ledger->token, seen, after, limit};
+    send_one(
+        ledger, "chime_changes",
+        "SELECT c.seen, c.job_id, c.version, c.name, nullif(c.owner, current_user), nullif(c.database, "
+        "pg_catalog.current_database()), c.active, c.removed, c.schedule,"
+        " c.command, pg_catalog.to_jsonb(c.after), pg_catalog.to_jsonb(c.channels), c.options, c.since, c.last_slot,"
+        " c.last_outcome, c.last_duration_us, c.outcome_at, c.last_end, c.cursor_skipped, c.consecutive_failures, "
+        "c.suspended,"
+        " (SELECT j.problem IS NOT NULL FROM chime.job j WHERE j.job_id OPERATOR(pg_catalog.=) c.job_id)"
+        " FROM chime.changed_jobs($1, $2, $3, $4) c",
+        COUNT_OF(parameters), parameters, callback, data);
+}
+
+/* A row without a job only brings `seen`. */
+size_t changes_count(const struct pg_reply *reply)
+{
+    return pg_reply_rows(reply, 0) > 0 && pg_reply_value(reply, 0, 0, COLUMN_JOB) != NULL ? pg_reply_rows(reply, 0) : 0;
+}
+
+const char *changes_seen(const struct pg_reply *reply)
+{
+    return pg_reply_value(reply, 0, 0, COLUMN_SEEN);
+}
+
+static bool is_true(const char *value)
+{
+    return value != NULL && value[0] == 't';
+}
+
+static struct job_memory read_memory(const struct pg_reply *reply, size_t index)
+{
+    const char *outcome = pg_reply_value(reply, 0, index, COLUMN_OUTCOME);
+    const char *took = pg_reply_value(reply, 0, index, COLUMN_DURATION);
+    struct job_memory memory = {
+        .job_id = atoll(pg_reply_value(reply, 0, index, COLUMN_JOB)),
+        .version = atoi(pg_reply_value(reply, 0, index, COLUMN_VERSION)),
+        .cursor = answer_instant(pg_reply_value(reply, 0, index, COLUMN_LAST_SLOT)),
+        .last_duration = took != NULL ? atoll(took) : 0,
+        .outcome_at = answer_instant(pg_reply_value(reply, 0, index, COLUMN_OUTCOME_AT)),
+        .last_end = answer_instant(pg_reply_value(reply, 0, index, COLUMN_LAST_END)),
+        .cursor_skipped = is_true(pg_reply_value(reply, 0, index, COLUMN_CURSOR_SKIPPED)),
+        .failures = atoll(pg_reply_value(reply, 0, index, COLUMN_FAILURES)),
+        .suspended = is_true(pg_reply_value(reply, 0, index, COLUMN_SUSPENDED)),
+    };
+    memory.has_outcome = outcome != NULL && run_state_parse(outcome, &memory.last_outcome);
+    return memory;
+}
+
+struct changed_job changes_read(const struct pg_reply *reply, size_t index)
+{
+    struct changed_job changed = {
+        .row = {.name = pg_reply_value(reply, 0, index, COLUMN_NAME),
+                .owner = pg_reply_value(reply, 0, index, COLUMN_OWNER),
+                .target = pg_reply_value(reply, 0, index, COLUMN_TARGET),
+                .active = is_true(pg_reply_value(reply, 0, index, COLUMN_ACTIVE)),
+                .schedule = pg_reply_value(reply, 0, index, COLUMN_SCHEDULE),
+                .command = pg_reply_value(reply, 0, index, COLUMN_COMMAND),
+                .after = pg_reply_value(reply, 0, index, COLUMN_AFTER),
+                .channels = pg_reply_value(reply, 0, index, COLUMN_CHANNELS),
+                .options = pg_reply_value(reply, 0, index, COLUMN_OPTIONS),
+                .since = answer_instant(pg_reply_value(reply, 0, index, COLUMN_SINCE))},
+        .memory = read_memory(reply, index),
+        .removed = is_true(pg_reply_value(reply, 0, index, COLUMN_REMOVED)),
+        .has_problem = is_true(pg_reply_value(reply, 0, index, COLUMN_PROBLEM)),
+    };
+    return changed;
+}
+
+/* --- what is written back ------------------------------------------------------------------------------------------------- */
+
+void changes_note_problem(const struct ledger *ledger, int64_t job_id, int version, const char *problem,
+                          pg_callback *callback, void *data)
+{
+    char job[NUMBER_SIZE];
+    char number[NUMBER_SIZE];
+    snprintf(job, sizeof job, "%lld", (long long)job_id);
+    snprintf(number, sizeof number, "%d", version);
+    const char *parameters[] = {ledger->token, job, number, problem};
+    send_one(ledger, NULL, "SELECT chime.note_job_error($1, $2, $3, $4)", COUNT_OF(parameters), parameters, callback,
+             data);
+}
+
+void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const instant *at, size_t count,
+                     pg_callback *callback, void *data)
+{
+    struct columns columns;
+    columns_init(&columns);
+    for (size_t i = 0; i < count; i++) {
+        columns_int(&columns, 0, job_ids[i]);
+        columns_instant(&columns, 1, at[i]);
+    }
+    columns_close(&columns);
+    const char *parameters[] = {ledger->token, count > 0 ? columns.values[0] : NULL, columns.values[1]};
+    send_one(ledger, "chime_restart", "SELECT chime.restart_jobs($1, $2, $3)", COUNT_OF(parameters), parameters,
+             callback, data);
+    columns_finish(&columns);
+}
+
+static void put_slots(struct columns *columns, size_t column, const struct next_slots *job)
+{
+    struct buffer text = {0};
+    char slot[INSTANT_TEXT_SIZE];
+    for (size_t i = 0; i < job->count; i++) {
+        buffer_printf(&text, "%s%s", i > 0 ? "," : "{", instant_format(job->slots[i], slot));
+    }
+    buffer_puts(&text, job->count > 0 ? "}" : "");
+    columns_text(columns, column, job->count > 0 ? buffer_text(&text) : NULL);
+    buffer_finish(&text);
+}
+
+void changes_note_next(const struct ledger *ledger, const struct next_slots *jobs, size_t count, pg_callback *callback,
+                       void *data)
+{
+    struct columns columns;
+    columns_init(&columns);
+    for (size_t i = 0; i < count; i++) {
+        columns_int(&columns, 0, jobs[i].job_id);
+        put_slots(&columns, 1, &jobs[i]);
+    }
+    columns_close(&columns);
+    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
+    send_one(ledger, "chime_next_slots", "SELECT chime.note_next_slots($1, $2, $3)", COUNT_OF(parameters), parameters,
+             callback, data);
+    columns_finish(&columns);
+}
+
+void changes_note_done(const struct ledger *ledger, const int64_t *job_ids, const int *versions, size_t count,
+                       pg_callback *callback, void *data)
+{
+    struct columns columns;
+    columns_init(&columns);
+    for (size_t i = 0; i < count; i++) {
+        columns_int(&columns, 0, job_ids[i]);
+        columns_int(&columns, 1, versions[i]);
+    }
+    columns_close(&columns);
+    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
+    send_one(ledger, NULL, "SELECT chime.job_done($1, $2, $3)", COUNT_OF(parameters), parameters, callback, data);
+    columns_finish(&columns);
+}
+
+void changes_ask_roles(const struct ledger *ledger, const char *const *roles, size_t count, pg_callback *callback,
+                       void *data)
+{
+    struct columns columns;
+    columns_init(&columns);
+    for (size_t i = 0; i < count; i++) {
+        columns_text(&columns, 0, roles[i]);
+    }
+    columns_close(&columns);
+    send_one(
+        ledger, NULL,
+        "SELECT r FROM pg_catalog.unnest($1::pg_catalog.name[]) r WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles p"
+        " WHERE p.rolname OPERATOR(pg_catalog.=) r)",
+        1, columns.values, callback, data);
+    columns_finish(&columns);
+}
+
+bool changes_lacks_role(const struct pg_reply *reply, const char *role)
+{
+    for (size_t i = 0; i < pg_reply_rows(reply, 0); i++) {
+        if (strcmp(pg_reply_value(reply, 0, i, 0), role) == 0) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,54 @@
+/* Jobs that are made by SQL, as the leader hears of them, and what it writes back (0018_sql_jobs.sql).
+ *
+ * Does: ask for all of them in parts, later for those that changed since; tell which the leader cannot run, when each is due next, and
+ *   which had their only slot (0019_sql_jobs_leader.sql).
+ * Does not: read a job's texts (catalog/sql_job.h), or hold anything. */
+#ifndef CHIME_LEDGER_CHANGES_H
+#define CHIME_LEDGER_CHANGES_H
+
+#include "catalog/sql_job.h"
+#include "ledger/ledger.h"
+
+#define CHANGES_CHANNEL "chime_jobs"
+#define CHANGES_PART 1000
+
+struct changed_job {
+    struct sql_job_row row; /* borrowed from the reply */
+    struct job_memory memory;
+    bool removed;
+    bool has_problem; /* one was written down for this version */
+};
+
+/* The leader's session is to hear of changes. */
+void changes_listen(const struct ledger *ledger, pg_callback *callback, void *data);
+/* `seen` NULL: those with an id beyond `from`, CHANGES_PART at most. */
+void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg_callback *callback, void *data);
+/* No slot of these up to then is due any more. With a count of 0, as the leader begins: of each, up to when its schedule counts. */
+void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const instant *at, size_t count,
+                     pg_callback *callback, void *data);
+size_t changes_count(const struct pg_reply *reply);
+/* By job id. */
+struct changed_job changes_read(const struct pg_reply *reply, size_t index);
+/* What to ask from the next time; borrowed from the reply. */
+const char *changes_seen(const struct pg_reply *reply);
+
+/* `problem` NULL: there is none any more. */
+void changes_note_problem(const struct ledger *ledger, int64_t job_id, int version, const char *problem,
+                          pg_callback *callback, void *data);
+#define CHANGES_SLOTS 5
+struct next_slots {
+    int64_t job_id;
+    instant slots[CHANGES_SLOTS];
+    size_t count; /* 0: none is known */
+};
+void changes_note_next(const struct ledger *ledger, const struct next_slots *jobs, size_t count, pg_callback *callback,
+                       void *data);
+/* Their only slot is decided and has run. */
+void changes_note_done(const struct ledger *ledger, const int64_t *job_ids, const int *versions, size_t count,
+                       pg_callback *callback, void *data);
+/* Which of these roles are not there (any more). */
+void changes_ask_roles(const struct ledger *ledger, const char *const *roles, size_t count, pg_callback *callback,
+                       void *data);
+bool changes_lacks_role(const struct pg_reply *reply, const char *role);
+
+#endif

@@ -1,0 +1,174 @@
+-- Jobs that are made by SQL (origin 'sql'), between those who make them and the leader that runs them.
+--
+-- Who makes or edits one writes chime.job and nothing that a claim needs: a transaction that stays open after its edit holds up no run. A
+-- notification on chime_jobs wakes the leader, and chime.changed_jobs tells what changed, by what it has seen before. An edit makes another
+-- version, which claims name, so nothing starts by an old one.
+
+ALTER TABLE chime.job
+    ADD COLUMN database   name,
+    ADD COLUMN job_name   text,
+    ADD COLUMN since      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ADD COLUMN removed_at timestamptz,
+    ADD COLUMN problem    text,
+    ADD COLUMN changed    xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    DROP CONSTRAINT job_check,
+    ADD CONSTRAINT job_work CHECK (CASE WHEN origin = 'sql' THEN views = '{}' ELSE (command = '') <> (views = '{}') END),
+    ADD CHECK (removed_at IS NULL OR (origin = 'sql' AND NOT active)),
+    DROP CONSTRAINT job_name_owner_key;
+COMMENT ON COLUMN chime.job.name IS
+    'unique while the job is there: as configured; of a job made by SQL OWNER/NAME, or OWNER#ID without a name (chime.sql_job_key)';
+COMMENT ON COLUMN chime.job.database IS 'of this server, where a job made by SQL runs; NULL: this one';
+COMMENT ON COLUMN chime.job.job_name IS 'of a job made by SQL, as its owner gave it; NULL: it has none';
+COMMENT ON COLUMN chime.job.since IS 'of a job made by SQL: from when its present schedule counts';
+COMMENT ON COLUMN chime.job.options IS
+    'of a job made by SQL, those that were given; "settings" among them are set in the run''s session before its command: {"settings": {"work_mem": "64MB"}}';
+COMMENT ON COLUMN chime.job.removed_at IS 'unscheduled: the row stays for its history, its name is free';
+COMMENT ON COLUMN chime.job.problem IS 'why the leader cannot run this version; NULL: it can';
+COMMENT ON COLUMN chime.job.changed IS 'the transaction that made or edited it last';
+-- Lookups by name and owner find live and removed jobs by it.
+CREATE UNIQUE INDEX job_name_owner ON chime.job (name, owner, (CASE WHEN removed_at IS NULL THEN 0 ELSE job_id END));
+CREATE INDEX job_job_name ON chime.job (job_name, owner) WHERE origin = 'sql' AND removed_at IS NULL;
+CREATE INDEX job_changed ON chime.job (changed) WHERE origin = 'sql';
+CREATE INDEX job_after_owner ON chime.job (owner) WHERE after <> '{}';
+CREATE INDEX job_removed_at ON chime.job (removed_at) WHERE removed_at IS NOT NULL;
+
+-- What earlier runs ran by.
+CREATE TABLE chime.job_past (
+    job_id   bigint NOT NULL REFERENCES chime.job ON DELETE CASCADE,
+    version  integer NOT NULL,
+    since    timestamptz NOT NULL,
+    until    timestamptz NOT NULL,
+    owner    name NOT NULL,
+    database name,
+    command  text NOT NULL,
+    PRIMARY KEY (job_id, version)
+);
+COMMENT ON TABLE chime.job_past IS 'of jobs made by SQL that ran: definitions that were edited since; runs claimed from `since` up to `until` ran by it';
+
+CREATE TABLE chime.next_slots (
+    job_id     bigint PRIMARY KEY REFERENCES chime.job ON DELETE CASCADE,
+    slots      timestamptz[] NOT NULL,
+    written_at timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 50);
+COMMENT ON TABLE chime.next_slots IS 'when each job made by SQL is due next, as the leader counted it at written_at; slots that have passed since are none';
+
+CREATE FUNCTION chime.sql_job_key(p_owner name, p_job_name text, p_job_id bigint) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN p_job_name IS NULL THEN quote_ident(p_owner) || '#' || p_job_id
+            WHEN octet_length(p_job_name) > 100 OR p_job_name ~ '[[:cntrl:]]'
+            THEN quote_ident(p_owner) || '/' || regexp_replace(left(p_job_name, 20), '[[:cntrl:]]', '?', 'g') || '~' || md5(p_job_name)
+            ELSE quote_ident(p_owner) || '/' || p_job_name END;
+COMMENT ON FUNCTION chime.sql_job_key IS
+    'what the daemon calls it: no configured name has a "/" or "#", and two owners never share a key, since an owner with either is quoted';
+
+CREATE FUNCTION chime.note_job() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.name := chime.sql_job_key(NEW.owner, NEW.job_name, NEW.job_id);
+    NEW.changed := pg_current_xact_id();
+    NEW.updated_at := clock_timestamp();
+    NEW.problem := NULL;
+    IF TG_OP = 'UPDATE' THEN
+        NEW.version := OLD.version + 1;
+        IF (NEW.active AND NOT OLD.active)
+           OR (NEW.schedule, NEW.options -> 'timezone', NEW.options -> 'dst_gap', NEW.options -> 'dst_overlap')
+              IS DISTINCT FROM (OLD.schedule, OLD.options -> 'timezone', OLD.options -> 'dst_gap', OLD.options -> 'dst_overlap') THEN
+            NEW.since := clock_timestamp();
+        END IF;
+        IF (NEW.owner, NEW.database, NEW.command) IS DISTINCT FROM (OLD.owner, OLD.database, OLD.command)
+           AND EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = OLD.job_id AND s.last_start IS NOT NULL) THEN
+            INSERT INTO chime.job_past (job_id, version, since, until, owner, database, command)
+            SELECT OLD.job_id, OLD.version, coalesce(max(p.until), '-infinity'), clock_timestamp(), OLD.owner, OLD.database, OLD.command
+            FROM chime.job_past p WHERE p.job_id = OLD.job_id;
+        END IF;
+    END IF;
+    PERFORM pg_notify('chime_jobs', '');
+    RETURN NEW;
+END $$;
+CREATE TRIGGER note_job_made BEFORE INSERT ON chime.job
+    FOR EACH ROW WHEN (NEW.origin = 'sql') EXECUTE FUNCTION chime.note_job();
+CREATE TRIGGER note_job_edited BEFORE UPDATE ON chime.job
+    FOR EACH ROW WHEN (NEW.origin = 'sql'
+                       AND (NEW.owner, NEW.job_name, NEW.database, NEW.active, NEW.schedule, NEW.command, NEW.after, NEW.channels,
+                            NEW.options, NEW.removed_at)
+                           IS DISTINCT FROM (OLD.owner, OLD.job_name, OLD.database, OLD.active, OLD.schedule, OLD.command, OLD.after,
+                                             OLD.channels, OLD.options, OLD.removed_at))
+    EXECUTE FUNCTION chime.note_job();
+
+-- The cursor is the leader's from then on.
+CREATE FUNCTION chime.begin_job() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO chime.job_state (job_id, last_slot) VALUES (NEW.job_id, NEW.since);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER begin_job AFTER INSERT ON chime.job
+    FOR EACH ROW WHEN (NEW.origin = 'sql') EXECUTE FUNCTION chime.begin_job();
+
+-- --- for the leader ---------------------------------------------------------------------------------------------------------
+
+-- Two ranges of the index and no OR, so that what it costs follows what changed. A row that a dump brought may be of a transaction of
+-- another server: it is not one to come.
+CREATE FUNCTION chime.jobs_changed_since(p_seen pg_snapshot) RETURNS SETOF bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+BEGIN ATOMIC
+    SELECT j.job_id FROM chime.job j
+    WHERE j.origin = 'sql' AND j.changed >= pg_snapshot_xmax(p_seen) AND j.changed < pg_snapshot_xmax(pg_current_snapshot())
+    UNION ALL
+    SELECT j.job_id FROM chime.job j
+    WHERE j.origin = 'sql' AND j.changed = ANY (ARRAY(SELECT pg_snapshot_xip(p_seen)));
+END;
+
+-- p_seen NULL: all that are there, in parts of p_limit jobs by number, beginning after job p_from; keep the `seen` of the first part: what
+-- changes between two parts, the next look tells. Otherwise those that transactions changed which p_seen does not see; p_from and p_limit count for nothing.
+-- There is always a row, without a job when there is none, since `seen` is what to look from next time.
+CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigint DEFAULT 0, p_limit integer DEFAULT NULL)
+RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owner name, database name, active boolean, removed boolean,
+               schedule text, command text, after text[], channels text[], options jsonb, since timestamptz, last_slot timestamptz,
+               last_outcome chime.run_state, last_duration_us bigint, outcome_at timestamptz, last_end timestamptz,
+               cursor_skipped boolean, consecutive_failures integer, suspended boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    v_seen pg_snapshot;
+    v_jobs bigint[];
+BEGIN
+    PERFORM chime.require_leader(p_token);
+    IF p_seen IS NULL THEN
+        SELECT pg_current_snapshot(),
+               ARRAY(SELECT j.job_id FROM chime.job j
+                     WHERE j.origin = 'sql' AND j.removed_at IS NULL AND j.job_id > p_from ORDER BY j.job_id LIMIT p_limit)
+          INTO v_seen, v_jobs;
+    ELSE
+        SELECT pg_current_snapshot(), ARRAY(SELECT c FROM chime.jobs_changed_since(p_seen) AS c) INTO v_seen, v_jobs;
+    END IF;
+    RETURN QUERY
+    SELECT v_seen, j.job_id, j.version, j.name, j.owner, j.database, j.active, j.removed_at IS NOT NULL, j.schedule, j.command, j.after,
+           j.channels, j.options, j.since, s.last_slot, s.last_outcome, s.last_duration_us, s.outcome_at, s.last_end,
+           s.cursor_skipped, s.consecutive_failures,
+           s.suspended_at IS NOT NULL
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend')
+    FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
+    WHERE j.job_id = ANY (v_jobs) ORDER BY j.job_id;
+    IF NOT FOUND THEN
+        seen := v_seen;
+        RETURN NEXT;
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.changed_jobs IS 'jobs made by SQL, as they are now, and what a schedule needs to start from';
+
+-- Of what people have under their hands nothing is waited for: an edit that is not committed yet makes another version, which is told then.
+CREATE FUNCTION chime.note_job_error(p_token uuid, p_job bigint, p_version integer, p_problem text) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM chime.require_leader(p_token);
+    UPDATE chime.job j SET problem = p_problem
+      FROM (SELECT k.job_id FROM chime.job k
+            WHERE k.job_id = p_job AND k.version = p_version AND k.problem IS DISTINCT FROM p_problem
+            FOR NO KEY UPDATE SKIP LOCKED) k
+     WHERE j.job_id = k.job_id;
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION chime.note_job_error IS 'p_problem NULL: there is none any more; no row is changed of another version, or where it is known';
+
+REVOKE ALL ON ALL ROUTINES IN SCHEMA chime FROM PUBLIC;

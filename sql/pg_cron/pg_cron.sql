@@ -1,0 +1,200 @@
+-- Schema cron, as the extension pg_cron makes it, over the tables of schema chime: what applications call and read stays as it is. One
+-- transaction; run again, it changes nothing. `pgchime migrate --with-cron` runs it; docs/pg_cron.md says what differs.
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN
+        RAISE EXCEPTION 'the extension pg_cron is installed in this database, and its schema cron stays as it is'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'write down its jobs (TABLE cron.job), run DROP EXTENSION pg_cron, then this again, and schedule them anew';
+    ELSIF to_regnamespace('cron') IS NULL THEN
+        CREATE SCHEMA cron;
+        PERFORM pg_catalog.set_config('chime.new_cron', 'yes', true);
+        COMMENT ON SCHEMA cron IS 'jobs in SQL, as pg_cron has them: made by pgchime';
+    ELSIF obj_description('cron'::regnamespace, 'pg_namespace') IS DISTINCT FROM 'jobs in SQL, as pg_cron has them: made by pgchime' THEN
+        RAISE EXCEPTION 'there is a schema cron that pgchime did not make' USING ERRCODE = 'duplicate_schema',
+            HINT = 'rename it: ALTER SCHEMA cron RENAME TO cron_old';
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE EXCEPTION '% may not make a schema here', current_user USING ERRCODE = 'insufficient_privilege',
+        HINT = pg_catalog.format('let a DBA run: GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user);
+END $$;
+
+-- --- the way in: what chime.job_call is for those who may use schema chime ------------------------------------------------------------
+
+CREATE OR REPLACE VIEW cron.job_call AS
+SELECT NULL::name AS caller, NULL::text AS verb, NULL::jsonb AS arguments, NULL::jsonb AS answer WHERE false;
+COMMENT ON VIEW cron.job_call IS 'what the functions of this schema are called through; there is nothing to read in it';
+CREATE OR REPLACE TRIGGER a_caller INSTEAD OF INSERT ON cron.job_call FOR EACH ROW EXECUTE FUNCTION chime.name_caller();
+CREATE OR REPLACE TRIGGER b_answer INSTEAD OF INSERT ON cron.job_call FOR EACH ROW EXECUTE FUNCTION chime.answer_call();
+GRANT INSERT (verb, arguments), SELECT (answer) ON cron.job_call TO PUBLIC;
+
+-- --- functions ----------------------------------------------------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION cron.schedule(schedule text, command text) RETURNS bigint
+LANGUAGE sql STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO cron.job_call (verb, arguments) VALUES ('schedule', jsonb_build_object('schedule', schedule, 'command', command))
+    RETURNING (answer ->> 'job_id')::bigint;
+END;
+COMMENT ON FUNCTION cron.schedule(text, text) IS 'schedule a pg_cron job';
+
+CREATE OR REPLACE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO cron.job_call (verb, arguments)
+    VALUES ('schedule', jsonb_build_object('needs', '["job_name", "schedule", "command"]'::jsonb, 'job_name', job_name, 'schedule', schedule,
+                                           'command', command))
+    RETURNING (answer ->> 'job_id')::bigint;
+END;
+COMMENT ON FUNCTION cron.schedule(text, text, text) IS 'schedule a pg_cron job';
+
+CREATE OR REPLACE FUNCTION cron.schedule_in_database(job_name text, schedule text, command text, database text, username text DEFAULT NULL,
+                                                     active boolean DEFAULT true) RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO cron.job_call (verb, arguments)
+    VALUES ('schedule', jsonb_build_object('needs', '["job_name", "schedule", "command"]'::jsonb, 'job_name', job_name, 'schedule', schedule,
+                                           'command', command, 'database', database, 'username', username, 'new_active', active))
+    RETURNING (answer ->> 'job_id')::bigint;
+END;
+COMMENT ON FUNCTION cron.schedule_in_database(text, text, text, text, text, boolean) IS 'schedule a pg_cron job';
+
+-- PL/pgSQL, since SQL answers void with NULL and the extension does not.
+CREATE OR REPLACE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT NULL, command text DEFAULT NULL, database text DEFAULT NULL,
+                                          username text DEFAULT NULL, active boolean DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+BEGIN
+    INSERT INTO cron.job_call (verb, arguments)
+    VALUES ('alter', jsonb_build_object('needs', '["job_id"]'::jsonb, 'job_id', job_id, 'schedule', schedule, 'command', command, 'database',
+                                        database, 'username', username, 'active', active));
+END $$;
+COMMENT ON FUNCTION cron.alter_job(bigint, text, text, text, text, boolean) IS
+    'Alter the job identified by job_id. Any option left as NULL will not be modified.';
+
+CREATE OR REPLACE FUNCTION cron.unschedule(job_id bigint) RETURNS boolean
+LANGUAGE sql STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO cron.job_call (verb, arguments) VALUES ('unschedule', jsonb_build_object('job_id', job_id))
+    RETURNING (answer ->> 'done')::boolean;
+END;
+COMMENT ON FUNCTION cron.unschedule(bigint) IS 'unschedule a pg_cron job';
+
+CREATE OR REPLACE FUNCTION cron.unschedule(job_name text) RETURNS boolean
+LANGUAGE sql STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO cron.job_call (verb, arguments) VALUES ('unschedule', jsonb_build_object('job_name', job_name))
+    RETURNING (answer ->> 'done')::boolean;
+END;
+COMMENT ON FUNCTION cron.unschedule(text) IS 'unschedule a pg_cron job';
+
+-- Once: whom the administrator lets make jobs that run in another database stays as it is.
+DO $$
+BEGIN
+    IF current_setting('chime.new_cron', true) = 'yes' THEN
+        REVOKE ALL ON FUNCTION cron.schedule_in_database(text, text, text, text, text, boolean),
+                               cron.alter_job(bigint, text, text, text, text, boolean) FROM PUBLIC;
+    END IF;
+END $$;
+
+-- --- cron.job -----------------------------------------------------------------------------------------------------------------------
+
+CREATE OR REPLACE VIEW cron.job WITH (security_barrier = true) AS
+SELECT j.job_id AS jobid, j.schedule, j.command, 'localhost'::text AS nodename, current_setting('port')::integer AS nodeport,
+       coalesce(j.database, current_database())::text AS database, j.owner::text AS username, j.active, j.job_name AS jobname
+FROM chime.reader r JOIN chime.job j ON (r.sees_all OR j.owner = r.role)
+WHERE j.origin = 'sql' AND j.removed_at IS NULL;
+COMMENT ON VIEW cron.job IS 'to each role its own jobs';
+GRANT SELECT ON cron.job TO PUBLIC;
+
+CREATE OR REPLACE FUNCTION cron.check_node(p_name text, p_port integer) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF coalesce(p_name, '') NOT IN ('', 'localhost', '127.0.0.1', '::1') AND NOT starts_with(p_name, '/') THEN
+        RAISE EXCEPTION 'job for node "%": jobs run on the server that holds them', p_name USING ERRCODE = 'feature_not_supported',
+            HINT = 'leave nodename away, and make the job on that server';
+    ELSIF p_port <> current_setting('port')::integer THEN
+        RAISE EXCEPTION 'job for port %: jobs run on the server that holds them', p_port USING ERRCODE = 'feature_not_supported',
+            HINT = format('leave nodeport away; this server''s is %s', current_setting('port'));
+    END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION cron.insert_job() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM cron.check_node(NEW.nodename, NEW.nodeport);
+    NEW.username := coalesce(NEW.username, current_user);
+    NEW.database := coalesce(NEW.database, current_database());
+    NEW.active := coalesce(NEW.active, true);
+    NEW.nodename := coalesce(NEW.nodename, 'localhost');
+    NEW.nodeport := coalesce(NEW.nodeport, current_setting('port')::integer);
+    INSERT INTO cron.job_call (verb, arguments)
+    VALUES ('schedule', jsonb_build_object('needs', '["schedule", "command"]'::jsonb, 'is_new', true, 'job_id', NEW.jobid, 'job_name', NEW.jobname,
+                                           'schedule', NEW.schedule, 'command', NEW.command, 'database', NEW.database,
+                                           'username', nullif(NEW.username, current_user), 'active', NEW.active))
+    RETURNING (answer ->> 'job_id')::bigint INTO NEW.jobid;
+    RETURN NEW;
+END $$;
+
+CREATE OR REPLACE FUNCTION cron.update_job() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_changed jsonb;
+BEGIN
+    IF NEW.jobid IS DISTINCT FROM OLD.jobid THEN
+        RAISE EXCEPTION 'the number of a job cannot be changed' USING ERRCODE = 'feature_not_supported',
+            HINT = 'make another job: INSERT INTO cron.job (jobid, ...)';
+    END IF;
+    PERFORM cron.check_node(NEW.nodename, NEW.nodeport);
+    SELECT jsonb_object_agg(n.key, n.value) INTO v_changed
+      FROM jsonb_each(to_jsonb(NEW) - 'nodename' - 'nodeport') AS n JOIN jsonb_each(to_jsonb(OLD)) AS o ON o.key = n.key
+     WHERE n.value <> o.value;
+    IF v_changed IS NOT NULL THEN
+        INSERT INTO cron.job_call (verb, arguments)
+        VALUES ('alter', v_changed - 'jobname' || jsonb_build_object('job_id', NEW.jobid, 'job_name', v_changed -> 'jobname', 'unnamed',
+                                                                     CASE WHEN v_changed -> 'jobname' = 'null' THEN true END));
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE OR REPLACE FUNCTION cron.delete_job() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO cron.job_call (verb, arguments) VALUES ('unschedule', jsonb_build_object('job_id', OLD.jobid));
+    RETURN OLD;
+END $$;
+
+CREATE OR REPLACE TRIGGER insert_job INSTEAD OF INSERT ON cron.job FOR EACH ROW EXECUTE FUNCTION cron.insert_job();
+CREATE OR REPLACE TRIGGER update_job INSTEAD OF UPDATE ON cron.job FOR EACH ROW EXECUTE FUNCTION cron.update_job();
+CREATE OR REPLACE TRIGGER delete_job INSTEAD OF DELETE ON cron.job FOR EACH ROW EXECUTE FUNCTION cron.delete_job();
+
+-- --- cron.job_run_details -----------------------------------------------------------------------------------------------------------
+
+-- Role, database and command are those that the run ran by. Slots at which nothing ran (skipped, missed) are in chime.job_runs.
+CREATE OR REPLACE VIEW cron.job_run_details WITH (security_barrier = true) AS
+SELECT w.job_id AS jobid, w.run_id AS runid, w.pid AS job_pid,
+       coalesce(CASE WHEN p.job_id IS NULL THEN j.database ELSE p.database END, current_database())::text AS database,
+       coalesce(p.owner, j.owner)::text AS username, coalesce(p.command, j.command) AS command, w.status, w.return_message, w.start_time, w.end_time
+FROM chime.reader r
+JOIN chime.job j ON j.origin = 'sql'
+                    AND (r.sees_all OR j.owner = r.role OR EXISTS (SELECT FROM chime.job_past o WHERE o.job_id = j.job_id AND o.owner = r.role))
+JOIN (SELECT h.job_id, h.run_id, h.pid, CASE h.state WHEN 'succeeded' THEN 'succeeded' ELSE 'failed' END AS status,
+             CASE WHEN h.state <> 'succeeded' AND h.sqlstate IS NOT NULL AND h.message !~ '^((ERROR|FATAL|PANIC):|connection to server)'
+                  THEN 'ERROR:  ' || h.message
+                  ELSE coalesce(h.message, h.reason) END AS return_message,
+             h.started_at AS start_time, h.finished_at AS end_time, coalesce(h.claimed_at, h.started_at) AS claimed_at
+      FROM chime.run_history h WHERE h.state NOT IN ('skipped', 'missed')
+      UNION ALL
+      SELECT l.job_id, l.run_id, l.pid,
+             CASE WHEN l.done_at IS NOT NULL THEN 'succeeded' WHEN l.pid IS NULL THEN 'starting' ELSE 'running' END, l.message,
+             coalesce(l.started_at, CASE WHEN l.pid IS NOT NULL THEN l.claimed_at END), l.done_at, l.claimed_at
+      FROM chime.run l) w ON w.job_id = j.job_id
+LEFT JOIN chime.job_past p ON p.job_id = w.job_id AND w.claimed_at >= p.since AND w.claimed_at < p.until
+WHERE r.sees_all OR coalesce(p.owner, j.owner) = r.role;
+COMMENT ON VIEW cron.job_run_details IS 'to each role the runs of its own jobs';
+-- A rule, since it deletes any number of rows as one statement. What is still running stays, since the ledger needs it.
+CREATE OR REPLACE RULE delete_run AS ON DELETE TO cron.job_run_details DO INSTEAD
+    DELETE FROM chime.run_history h WHERE h.job_id = OLD.jobid AND h.run_id = OLD.runid
+    RETURNING h.job_id, h.run_id, h.pid, NULL::text, NULL::text, NULL::text, h.state::text, h.message, h.started_at, h.finished_at;
+GRANT SELECT, DELETE ON cron.job_run_details TO PUBLIC;

@@ -1,0 +1,335 @@
+/* Schema cron's relations: who reads and writes what of cron.job and cron.job_run_details, and what runs look like there. Where
+ * the server has the extension pg_cron, the statements about cron.job are said to it, too (`other`). */
+#include <check.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ledger/migrate.h"
+#include "support/cluster.h"
+#include "support/cron.h"
+#include "support/ledger_sql.h"
+#include "support/outcomes.h"
+#include "support/runs.h"
+#include "support/suite.h"
+
+#define COUNT_OF_STEPS(steps) (sizeof(steps) / sizeof *(steps))
+
+static struct cluster *cluster;
+
+static void set_up(void)
+{
+    cluster = cron_create();
+    ledger_sql_lead(cluster);
+    ledger_sql_helpers(cluster);
+}
+
+static void tear_down(void)
+{
+    cluster_destroy(cluster);
+}
+
+static void expect(const char *sql, const char *value)
+{
+    EXPECT_SQL(cluster, sql, value);
+}
+
+static void say_to(struct cluster *server, const struct outcome_step *steps, size_t count, int other)
+{
+    PGconn *connection = cluster_connect(server, "postgres");
+    outcomes_expect(connection, steps, count, other);
+    PQfinish(connection);
+}
+
+static void say(const struct outcome_step *steps, size_t count)
+{
+    say_to(cluster, steps, count, 0);
+}
+
+static void say_to_both(const struct outcome_step *steps, size_t count)
+{
+    struct cluster *real = cron_create_real(cluster);
+    say_to(cluster, steps, count, 0);
+    if (real != NULL) {
+        say_to(real, steps, count, 1);
+        cluster_destroy(real);
+    }
+}
+
+/* --- cron.job --------------------------------------------------------------------------------------------------------- */
+
+START_TEST(normal_users_read_their_jobs_and_write_none)
+{
+    static const struct outcome_step steps[] = {
+        {"app", "SELECT cron.schedule('a', '* * * * *', 'SELECT 1')", "1", NULL},
+        {NULL, "INSERT INTO cron.job (schedule, command) VALUES ('* * * * *', 'x')",
+         "ERROR 42501: permission denied for view job", "ERROR 42501: permission denied for table job"},
+        {NULL, "UPDATE cron.job SET active = false", "ERROR 42501: permission denied for view job",
+         "ERROR 42501: permission denied for table job"},
+        {NULL, "DELETE FROM cron.job", "ERROR 42501: permission denied for view job",
+         "ERROR 42501: permission denied for table job"},
+        {"other", "SELECT count(*) FROM cron.job", "0", NULL},
+        {NULL, "DELETE FROM cron.job_run_details", "DELETE 0", NULL},
+        {"nologin", "SELECT count(*) FROM cron.job", "ERROR 42501: permission denied for schema cron", NULL},
+    };
+    say_to_both(steps, COUNT_OF_STEPS(steps));
+}
+END_TEST
+
+START_TEST(superusers_write_jobs_as_rows)
+{
+    static const struct outcome_step steps[] = {
+        {"postgres",
+         "INSERT INTO cron.job (schedule, command, nodename, nodeport, database, username) VALUES ('* * * * *', "
+         "'SELECT 5',"
+         " 'localhost', 5432, 'postgres', 'app') RETURNING jobid, nodename, database, username, active, jobname",
+         "1|localhost|postgres|app|t|", NULL},
+        {NULL,
+         "INSERT INTO cron.job (jobname, schedule, command, nodeport) VALUES ('n', '@hourly', 'SELECT 6', 5432) "
+         "RETURNING jobid, "
+         "username",
+         "2|postgres", NULL},
+        {NULL, "INSERT INTO cron.job (jobname, schedule, command, nodeport) VALUES ('n', '@hourly', 'SELECT 7', 5432)",
+         "ERROR 23505: duplicate key value violates unique constraint \"jobname_username_uniq\"\n"
+         "DETAIL: Key (jobname, username)=(n, postgres) already exists.",
+         NULL},
+        {NULL, "UPDATE cron.job SET active = false, command = 'SELECT 8' WHERE jobid = 1 RETURNING jobid, active",
+         "1|f", NULL},
+        {NULL, "UPDATE cron.job SET username = 'other', jobname = 'moved' WHERE jobid = 1", "UPDATE 1", NULL},
+        {NULL, "UPDATE cron.job SET jobname = NULL WHERE jobid = 2", "UPDATE 1", NULL},
+        {NULL, "SELECT jobid, schedule, command, username, active, jobname FROM cron.job ORDER BY jobid",
+         "1|* * * * *|SELECT 8|other|f|moved\n2|@hourly|SELECT 6|postgres|t|", NULL},
+        {NULL, "DELETE FROM cron.job WHERE jobid = 2 RETURNING jobid", "2", NULL},
+        {NULL, "SELECT count(*) FROM cron.job", "1", NULL},
+        /* the extension takes what its launcher cannot read, and what it cannot reach */
+        {NULL, "INSERT INTO cron.job (schedule, command, nodeport) VALUES ('rubbish', 'x', 5432)",
+         "ERROR 22023: invalid schedule: rubbish\nDETAIL: expected five fields (m h dom mon dow), or six with seconds "
+         "first, not"
+         " 1\nHINT: Use cron format (e.g. 5 4 * * *), or interval format '[1-59] seconds'",
+         "INSERT 0 1"},
+        {NULL, "INSERT INTO cron.job (schedule, command, nodename, nodeport) VALUES ('* * * * *', 'x', 'db7', 5432)",
+         "ERROR 0A000: job for node \"db7\": jobs run on the server that holds them\nHINT: leave nodename away, and "
+         "make the job"
+         " on that server",
+         "INSERT 0 1"},
+        {NULL, "INSERT INTO cron.job (schedule, command, nodeport) VALUES ('* * * * *', 'x', 7777)",
+         "ERROR 0A000: job for port 7777: jobs run on the server that holds them\nHINT: leave nodeport away; this "
+         "server's is"
+         " 5432",
+         "INSERT 0 1"},
+        {NULL, "UPDATE cron.job SET jobid = 77 WHERE jobname = 'moved'",
+         "ERROR 0A000: the number of a job cannot be changed\nHINT: make another job: INSERT INTO cron.job (jobid, "
+         "...)",
+         "UPDATE 1"},
+    };
+    say_to_both(steps, COUNT_OF_STEPS(steps));
+}
+END_TEST
+
+START_TEST(whom_the_administrator_lets_write_rows_writes_its_own)
+{
+    static const struct outcome_step steps[] = {
+        {"postgres", "GRANT INSERT, UPDATE, DELETE ON cron.job TO app; GRANT USAGE ON SEQUENCE cron.jobid_seq TO app",
+         "ERROR 42P01: relation \"cron.jobid_seq\" does not exist", "GRANT"},
+        {"postgres", "GRANT INSERT, UPDATE, DELETE ON cron.job TO app", "GRANT", NULL},
+        {"other", "SELECT cron.schedule('o', '* * * * *', 'SELECT 1')", "1", NULL},
+        {"app",
+         "INSERT INTO cron.job (schedule, command, username, nodeport) VALUES ('* * * * *', 'SELECT 1', 'app', 5432) "
+         "RETURNING jobid",
+         "2", NULL},
+        {NULL,
+         "INSERT INTO cron.job (schedule, command, username, nodeport) VALUES ('* * * * *', 'SELECT 1', 'other', 5432)",
+         "ERROR XX000: must be superuser to create a job for another role",
+         "ERROR 42501: new row violates row-level security policy for table \"job\""},
+        {NULL, "UPDATE cron.job SET active = false", "UPDATE 1", NULL},
+        {NULL, "UPDATE cron.job SET username = 'other'", "ERROR XX000: must be superuser to alter username",
+         "ERROR 42501: new row violates row-level security policy for table \"job\""},
+        {NULL, "DELETE FROM cron.job", "DELETE 1", NULL},
+        {"other", "SELECT jobid, active FROM cron.job", "1|t", NULL},
+    };
+    say_to_both(steps, COUNT_OF_STEPS(steps));
+}
+END_TEST
+
+START_TEST(a_number_that_is_given_is_kept)
+{
+    expect("INSERT INTO cron.job (jobid, jobname, schedule, command) VALUES (4711, 'kept', '* * * * *', 'x') RETURNING "
+           "jobid",
+           "4711");
+    expect("SELECT name FROM chime.job WHERE job_id = 4711", "postgres/kept");
+}
+END_TEST
+
+/* --- cron.job_run_details ----------------------------------------------------------------------------------------------- */
+
+#define ENDED(job, minute, state, sqlstate, message, reason)                                                           \
+    "SELECT count(*) FROM chime.finish('" LEDGER_SQL_TOKEN "', ARRAY[" job "::bigint], '{schedule}', ARRAY[at(" minute \
+    ")], ARRAY['" state "']::chime.run_state[], ARRAY[at(" minute ")], ARRAY[at(" minute " + 1)], ARRAY[1::bigint], "  \
+    "ARRAY[" sqlstate "]::text[], ARRAY[" message "]::text[], ARRAY[" reason "]::text[], '{all}')"
+
+static void run(int minute, const char *end)
+{
+    char sql[300];
+    snprintf(sql, sizeof sql,
+             "SELECT claim(1, 'schedule', (SELECT minute(last_slot) FROM chime.job_state WHERE job_id = 1), %d)",
+             minute);
+    cluster_execute(cluster, "UPDATE chime.job_state SET last_slot = date_trunc('minute', last_slot) WHERE job_id = 1");
+    expect(sql, "granted");
+    expect(end, "1");
+}
+
+/* A job of app's with its cursor at minute 0 of the tests' time. */
+static void make_job(void)
+{
+    cluster_execute(cluster, "SET SESSION AUTHORIZATION app; SELECT cron.schedule('a', '* * * * *', 'SELECT 1');"
+                             "RESET SESSION AUTHORIZATION; UPDATE chime.job_state SET last_slot = at(0)");
+}
+
+START_TEST(runs_have_pg_crons_statuses_and_messages)
+{
+    make_job();
+    run(1, ENDED("1", "1", "succeeded", "NULL", "'1 row'", "NULL"));
+    run(2, ENDED("1", "2", "failed", "'22012'", "'division by zero'", "NULL"));
+    run(3, ENDED("1", "3", "failed", "'22012'", "E'ERROR:  division by zero\\nCONTEXT:  here'", "NULL"));
+    run(4,
+        ENDED("1", "4", "failed", "'28P01'", "'connection to server failed: FATAL:  no'", "'no session as role app'"));
+    run(5, ENDED("1", "5", "timed_out", "NULL", "NULL", "'longer than 5min'"));
+    run(6, ENDED("1", "6", "lost", "NULL", "NULL", "'its session is gone'"));
+    expect("SELECT skip(1, 'schedule', 6, 7, false, 'all')", "t");
+    expect("SELECT claim(1, 'schedule', 7, 8)", "granted");
+    static const struct outcome_step steps[] = {
+        {"app",
+         "SELECT jobid, job_pid, database, username, command, status, return_message, start_time IS NOT NULL, end_time "
+         "IS NOT"
+         " NULL FROM cron.job_run_details ORDER BY runid",
+         "1|4711|postgres|app|SELECT 1|succeeded|1 row|t|t\n"
+         "1|4711|postgres|app|SELECT 1|failed|ERROR:  division by zero|t|t\n"
+         "1|4711|postgres|app|SELECT 1|failed|ERROR:  division by zero\nCONTEXT:  here|t|t\n"
+         "1|4711|postgres|app|SELECT 1|failed|connection to server failed: FATAL:  no|t|t\n"
+         "1|4711|postgres|app|SELECT 1|failed|longer than 5min|t|t\n"
+         "1|4711|postgres|app|SELECT 1|failed|its session is gone|t|t\n"
+         "1|4711|postgres|app|SELECT 1|running||t|f",
+         NULL},
+        {"other", "SELECT count(*) FROM cron.job_run_details", "0", NULL},
+        {"postgres", "SELECT count(*) FROM cron.job_run_details", "7", NULL},
+    };
+    say(steps, COUNT_OF_STEPS(steps));
+    expect("SELECT retry(1, 'schedule', 8, 'all')", "t");
+    expect("SELECT status FROM cron.job_run_details ORDER BY runid DESC LIMIT 1", "starting");
+}
+END_TEST
+
+START_TEST(runs_keep_the_command_and_the_role_they_ran_by)
+{
+    make_job();
+    run(1, ENDED("1", "1", "succeeded", "NULL", "'1 row'", "NULL"));
+    expect("SELECT cron.alter_job(1, command => 'SELECT 2', username => 'other')", "");
+    run(2, ENDED("1", "2", "succeeded", "NULL", "'1 row'", "NULL"));
+    static const struct outcome_step steps[] = {
+        {"app", "SELECT username, command FROM cron.job_run_details", "app|SELECT 1", NULL},
+        {"other", "SELECT username, command FROM cron.job_run_details", "other|SELECT 2", NULL},
+        {"other", "DELETE FROM cron.job_run_details", "DELETE 1", NULL},
+        {"app", "SELECT cron.unschedule(1)", "ERROR XX000: could not find valid entry for job 1", NULL},
+        {"app", "SELECT username, command FROM cron.job_run_details", "app|SELECT 1", NULL},
+        {"app", "DELETE FROM cron.job_run_details WHERE end_time < now() RETURNING runid IS NOT NULL, status",
+         "t|succeeded", NULL},
+    };
+    say(steps, COUNT_OF_STEPS(steps));
+}
+END_TEST
+
+START_TEST(of_the_runs_everybody_deletes_ones_own_and_none_that_is_under_way)
+{
+    make_job();
+    run(1, ENDED("1", "1", "succeeded", "NULL", "'1 row'", "NULL"));
+    run(2, ENDED("1", "2", "failed", "'22012'", "'no'", "NULL"));
+    expect("SELECT claim(1, 'schedule', 2, 3)", "granted");
+    static const struct outcome_step steps[] = {
+        {"other", "DELETE FROM cron.job_run_details", "DELETE 0", NULL},
+        {"app", "DELETE FROM cron.job_run_details WHERE status = 'failed'", "DELETE 1", NULL},
+        {NULL, "DELETE FROM cron.job_run_details", "DELETE 1", NULL},
+        {NULL, "SELECT status FROM cron.job_run_details", "running", NULL},
+    };
+    say(steps, COUNT_OF_STEPS(steps));
+    expect("SELECT finish(1, 'schedule', 3, 'succeeded', 'all')", "t");
+}
+END_TEST
+
+START_TEST(unscheduling_says_that_a_run_goes_on_and_its_end_is_told_truly)
+{
+    make_job();
+    expect("SELECT claim(1, 'schedule', 0, 1)", "granted");
+    cluster_execute(cluster, "SELECT setval('chime.run_id', 1)");
+    char notice[200];
+    char *run_id = cluster_value(cluster, "SELECT run_id FROM chime.run");
+    snprintf(
+        notice, sizeof notice,
+        "NOTICE: run %s of this job is under way, and goes on to its end\nHINT: SELECT chime.cancel(%s) stops it\nt",
+        run_id, run_id);
+    const struct outcome_step steps[] = {
+        {"app", "SELECT cron.unschedule('a')", notice, NULL},
+        {NULL, "SELECT count(*) FROM cron.job", "0", NULL},
+        {NULL, "SELECT status FROM cron.job_run_details", "running", NULL},
+    };
+    say(steps, COUNT_OF_STEPS(steps));
+    expect("SELECT finish(1, 'schedule', 1, 'succeeded', 'all')", "t");
+    expect("SELECT status FROM cron.job_run_details", "succeeded");
+    expect("SELECT claim(1, 'schedule', 1, 2)", NULL);
+    free(run_id);
+}
+END_TEST
+
+/* --- installing --------------------------------------------------------------------------------------------------------- */
+
+START_TEST(installing_again_keeps_jobs_and_what_the_administrator_granted)
+{
+    make_job();
+    cluster_execute(cluster, "GRANT EXECUTE ON FUNCTION cron.alter_job TO app");
+    cluster_execute(cluster, "GRANT EXECUTE ON FUNCTION cron.schedule_in_database TO PUBLIC");
+    cluster_execute(cluster, migrate_cron_text());
+    expect("SELECT count(*) FROM cron.job", "1");
+    expect("SELECT has_function_privilege('app', p.oid, 'EXECUTE') FROM pg_proc p WHERE p.proname = 'alter_job'"
+           " AND p.pronamespace = 'cron'::regnamespace",
+           "t");
+    expect("SELECT has_function_privilege('other', p.oid, 'EXECUTE') FROM pg_proc p WHERE p.proname = "
+           "'schedule_in_database'",
+           "t");
+}
+END_TEST
+
+START_TEST(beside_the_extension_or_a_schema_of_others_it_is_refused)
+{
+    struct cluster *real = cron_create_real(cluster);
+    if (real != NULL) {
+        ledger_sql_migrate(real, 0, migrate_newest());
+        ck_assert_str_eq(cluster_sqlstate(real, migrate_cron_text()), "55000");
+        ck_assert(cluster_true(real, "SELECT count(*) = 0 FROM cron.job"));
+        cluster_execute(real, "DROP EXTENSION pg_cron");
+        cluster_execute(real, migrate_cron_text());
+        cluster_destroy(real);
+    }
+    cluster_execute(cluster, "DROP SCHEMA cron CASCADE; CREATE SCHEMA cron");
+    ck_assert_str_eq(cluster_sqlstate(cluster, migrate_cron_text()), "42P06");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("relations of schema cron");
+    TCase *relations = tcase_create("relations");
+    tcase_add_checked_fixture(relations, set_up, tear_down);
+    tcase_set_timeout(relations, 120);
+    tcase_add_test(relations, normal_users_read_their_jobs_and_write_none);
+    tcase_add_test(relations, superusers_write_jobs_as_rows);
+    tcase_add_test(relations, whom_the_administrator_lets_write_rows_writes_its_own);
+    tcase_add_test(relations, a_number_that_is_given_is_kept);
+    tcase_add_test(relations, runs_have_pg_crons_statuses_and_messages);
+    tcase_add_test(relations, runs_keep_the_command_and_the_role_they_ran_by);
+    tcase_add_test(relations, of_the_runs_everybody_deletes_ones_own_and_none_that_is_under_way);
+    tcase_add_test(relations, unscheduling_says_that_a_run_goes_on_and_its_end_is_told_truly);
+    tcase_add_test(relations, installing_again_keeps_jobs_and_what_the_administrator_granted);
+    tcase_add_test(relations, beside_the_extension_or_a_schema_of_others_it_is_refused);
+    suite_add_tcase(suite, relations);
+    return suite_run(suite);
+}

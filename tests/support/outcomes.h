@@ -1,0 +1,22 @@
+/* What a statement came to, as one text, so that two servers can be compared: rows as cluster_rows writes them or the command's
+ * tag; before it a line "NOTICE: ..." for each notice; an error as "ERROR 22023: message", with lines "DETAIL: ..." and
+ * "HINT: ..." where it has them. Failures of the means fail the running test. */
+#ifndef CHIME_TESTS_SUPPORT_OUTCOMES_H
+#define CHIME_TESTS_SUPPORT_OUTCOMES_H
+
+#include <libpq-fe.h>
+#include <stddef.h>
+
+char *outcome_of(PGconn *connection, const char *sql); /* caller frees */
+
+struct outcome_step {
+    const char *role; /* who says it; NULL: as the step before */
+    const char *sql;
+    const char *expected; /* without the last line's end */
+    const char *other;    /* what the other implementation answers; NULL: the same */
+};
+
+/* Says every step over one connection and compares; `other`: with what the other one answers. */
+void outcomes_expect(PGconn *connection, const struct outcome_step *steps, size_t count, int other);
+
+#endif

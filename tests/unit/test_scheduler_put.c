@@ -1,0 +1,227 @@
+/* One job at a time comes, changes and goes; owners take turns. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/scheduling.h"
+
+/* In place of the one with that number, or new. */
+static struct scheduled *put(const struct job *job, int64_t job_id, int64_t cursor, int64_t now)
+{
+    struct job_memory memory = memory_of(job, cursor);
+    memory.job_id = job_id;
+    return scheduler_put(scheduler, job_copy(job), &memory, minute(now));
+}
+
+static struct job *define_after(const char *name, const char *schedule, const char *upstream)
+{
+    struct job *job = define(name, schedule);
+    comes_after(job, upstream);
+    return job;
+}
+
+START_TEST(a_job_that_is_put_is_due_from_its_cursor_on_and_found_by_number_and_name)
+{
+    struct scheduled *a = add(define("a", "*/10 * * * *"));
+    start();
+    tick(5);
+    struct scheduled *b = put(define("b", "*/7 * * * *"), 7, 5, 5);
+    struct scheduled *c = put(define("c", "*/8 * * * *"), 900, 5, 5);
+    ck_assert_uint_eq(scheduler_count(scheduler), 3);
+    ck_assert(scheduler_at(scheduler, 0) == b && scheduler_at(scheduler, 1) == a && scheduler_at(scheduler, 2) == c);
+    ck_assert(scheduler_find(scheduler, 7) == b && scheduler_find(scheduler, 900) == c);
+    ck_assert(scheduler_find_named(scheduler, "b") == b && scheduler_find_named(scheduler, "x") == NULL);
+    tick(7);
+    claim(b, 7);
+    tick(8);
+    claim(c, 8);
+}
+END_TEST
+
+START_TEST(a_job_that_is_put_again_is_the_same_one_by_another_definition)
+{
+    start();
+    struct scheduled *a = put(define("a", "*/10 * * * *"), 7, 0, 0);
+    tick(10);
+    claim(a, 10);
+    withdraw(a, 21);
+    skipped_because(a, 10, 20, 20, CHANGED);
+    ck_assert_ptr_eq(put(define("a", "*/15 * * * *"), 7, 21, 21), a);
+    tick(25);
+    finish(a, RUN_SUCCEEDED);
+    nothing_due();
+    tick(30);
+    claim(a, 30);
+    ck_assert_str_eq(scheduled_job(a)->schedule_text, "*/15 * * * *");
+}
+END_TEST
+
+START_TEST(a_job_that_is_put_waits_for_those_it_comes_after)
+{
+    struct scheduled *a = add(define("a", "*/10 * * * *"));
+    start();
+    struct scheduled *b = put(define_after("b", "*/10 * * * *", "a"), 7, 0, 0);
+    tick(10);
+    claim(a, 10);
+    nothing_due();
+    finish(a, RUN_SUCCEEDED);
+    claim(b, 10);
+    finish(b, RUN_SUCCEEDED);
+    put(define("b", "*/10 * * * *"), 7, 10, 10);
+    ck_assert_uint_eq(scheduled_downstream_count(a), 0);
+    tick(20);
+    claim(b, 20);
+    claim(a, 20);
+}
+END_TEST
+
+START_TEST(a_join_that_is_put_runs_after_its_upstreams)
+{
+    start();
+    struct scheduled *a = put(define("a", "*/10 * * * *"), 5, 0, 0);
+    struct scheduled *b = put(define_after("b", "", "a"), 7, 0, 0);
+    run_at(a, 10, RUN_SUCCEEDED);
+    struct due due;
+    ck_assert(scheduler_take_due(scheduler, &due));
+    ck_assert(due.scheduled == b && due.kind == RUN_DEPENDENCY);
+}
+END_TEST
+
+START_TEST(who_would_come_after_itself_is_told)
+{
+    start();
+    struct scheduled *a = put(define("a", "*/10 * * * *"), 5, 0, 0);
+    struct scheduled *b = put(define_after("b", "", "a"), 6, 0, 0);
+    struct scheduled *c = put(define_after("c", "", "b"), 7, 0, 0);
+    ck_assert(scheduler_would_cycle(scheduler, a, c));
+    ck_assert(scheduler_would_cycle(scheduler, a, a));
+    ck_assert(!scheduler_would_cycle(scheduler, c, a));
+    ck_assert(!scheduler_would_cycle(scheduler, c, b));
+}
+END_TEST
+
+START_TEST(a_job_that_is_removed_is_due_no_more_and_forgotten_when_its_run_has_ended)
+{
+    struct scheduled *stays = add(define("stays", "*/10 * * * *"));
+    start();
+    struct scheduled *a = put(define("a", "*/10 * * * *"), 7, 0, 0);
+    tick(10);
+    claim(a, 10);
+    claim(stays, 10);
+    scheduler_remove(scheduler, a);
+    ck_assert_ptr_null(scheduler_find_named(scheduler, "a"));
+    scheduler_forget(scheduler);
+    ck_assert_ptr_eq(scheduler_find(scheduler, 7), a);
+    tick(20);
+    nothing_due();
+    skipped(stays, 10, 20, 20);
+    finish(a, RUN_SUCCEEDED);
+    while (scheduler_take_armed(scheduler) != NULL) {
+    }
+    scheduler_forget(scheduler);
+    ck_assert_ptr_null(scheduler_find(scheduler, 7));
+    ck_assert_uint_eq(scheduler_count(scheduler), 1);
+    put(define("a", "*/10 * * * *"), 8, 20, 20);
+    ck_assert_uint_eq(scheduler_count(scheduler), 2);
+}
+END_TEST
+
+START_TEST(slots_that_nobody_could_see_are_missed_when_told_so)
+{
+    start();
+    struct scheduled *a = put(define("a", "*/10 * * * *"), 7, 0, 0);
+    scheduler_miss(scheduler, a, "it could not be scheduled", minute(35));
+    missed(a, 0, 10, 30, 3, "it could not be scheduled");
+    tick(40);
+    claim(a, 40);
+}
+END_TEST
+
+/* Names that share their place in the table come and go in any order. */
+START_TEST(names_are_found_whoever_came_and_went)
+{
+    static char names[200][16];
+    struct job *job = define("x", "*/10 * * * *");
+    struct scheduled *items[200];
+    start();
+    for (int i = 0; i < 200; i++) {
+        snprintf(names[i], sizeof names[i], "job%d", i);
+        job->name = names[i];
+        items[i] = put(job, 1000 + i, 0, 0);
+    }
+    for (int i = 0; i < 200; i += 2) {
+        scheduler_remove(scheduler, items[i]);
+    }
+    while (scheduler_take_armed(scheduler) != NULL) {
+    }
+    scheduler_forget(scheduler);
+    for (int i = 0; i < 200; i++) {
+        ck_assert_ptr_eq(scheduler_find_named(scheduler, names[i]), i % 2 == 0 ? NULL : items[i]);
+        ck_assert_ptr_eq(scheduler_find(scheduler, 1000 + i), i % 2 == 0 ? NULL : items[i]);
+    }
+}
+END_TEST
+
+/* --- owners --------------------------------------------------------------------------------------------------------------- */
+
+static struct scheduled *add_of(const char *name, const char *owner, int64_t priority)
+{
+    struct job *job = define(name, "*/10 * * * *");
+    job->owner = owner;
+    job->options.priority = priority;
+    return add(job);
+}
+
+START_TEST(owners_take_turns_whatever_their_priorities)
+{
+    struct scheduled *a1 = add_of("a1", "alice", 1);
+    struct scheduled *a2 = add_of("a2", "alice", 1);
+    struct scheduled *b = add_of("b", "bob", 9);
+    struct scheduled *own = add_of("own", NULL, 5);
+    start();
+    tick(10);
+    scheduler_begin_round(scheduler);
+    take(a1, 10);
+    take(own, 10);
+    take(b, 10);
+    take(a2, 10);
+    nothing_due();
+}
+END_TEST
+
+START_TEST(an_owner_without_a_session_is_passed_over_until_the_next_round)
+{
+    struct scheduled *a = add_of("a", "alice", 5);
+    struct scheduled *b = add_of("b", "bob", 5);
+    struct due due;
+    start();
+    tick(10);
+    scheduler_begin_round(scheduler);
+    take(a, 10);
+    scheduler_unclaimed(scheduler, a);
+    scheduler_pass_over(scheduler, a);
+    take(b, 10);
+    ck_assert(!scheduler_has_due(scheduler));
+    ck_assert(!scheduler_take_due(scheduler, &due));
+    scheduler_begin_round(scheduler);
+    ck_assert(scheduler_has_due(scheduler));
+    take(a, 10);
+}
+END_TEST
+
+int main(void)
+{
+    const TTest *const tests[] = {
+        a_job_that_is_put_is_due_from_its_cursor_on_and_found_by_number_and_name,
+        a_job_that_is_put_again_is_the_same_one_by_another_definition,
+        a_job_that_is_put_waits_for_those_it_comes_after,
+        a_join_that_is_put_runs_after_its_upstreams,
+        who_would_come_after_itself_is_told,
+        a_job_that_is_removed_is_due_no_more_and_forgotten_when_its_run_has_ended,
+        slots_that_nobody_could_see_are_missed_when_told_so,
+        names_are_found_whoever_came_and_went,
+        owners_take_turns_whatever_their_priorities,
+        an_owner_without_a_session_is_passed_over_until_the_next_round,
+    };
+    return scheduling_run("scheduler_put", tests, sizeof tests / sizeof *tests);
+}
