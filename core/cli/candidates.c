@@ -1,5 +1,6 @@
 #include "cli/candidates.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -318,7 +319,7 @@ void candidates_add_values(struct candidates *candidates, const char *label, con
     if (strcmp(name, "JOB|VIEW") == 0) {
         add_jobs(candidates, invocation);
         add_views(candidates, invocation);
-    } else if (strchr(name, '|') != NULL) {
+    } else if (strchr(name, '|') != NULL || islower((unsigned char)name[0])) {
         add_choices(candidates, name);
     } else if (strcmp(name, "JOB") == 0) {
         add_jobs(candidates, invocation);

@@ -1,0 +1,159 @@
+-- Jobs taken over from the extension pg_cron, and given back: `pgchime import pg_cron`.
+--
+-- A job changes hands at an instant that is far from every slot: pg_cron looks at the minute when it begins, so a job that is taken from it a few
+-- seconds later, and is not running, has had this minute's run and not the next one's. Ours counts from that instant. Where both are in one
+-- database it is one transaction. Else the instant is written down here first, the other side is committed within the same minute or not at
+-- all, and ours comes last, counting from what was written: whoever is killed in between goes on from there.
+
+CREATE TABLE chime.imported (
+    source   text NOT NULL,
+    jobid    bigint NOT NULL,
+    job_id   bigint NOT NULL UNIQUE,
+    state    text NOT NULL CHECK (state IN ('taking', 'taken', 'returning', 'returned')),
+    at       timestamptz NOT NULL,
+    job      jsonb NOT NULL,
+    schedule text NOT NULL,
+    active   boolean NOT NULL,
+    options  jsonb NOT NULL,
+    PRIMARY KEY (source, jobid)
+);
+COMMENT ON TABLE chime.imported IS 'jobs of pg_cron that were taken over, or are on their way';
+COMMENT ON COLUMN chime.imported.source IS 'SERVER/DATABASE by the server''s identifier, or dump:FILE';
+COMMENT ON COLUMN chime.imported.job_id IS 'of ours; while state is taking, the number that is kept for it';
+COMMENT ON COLUMN chime.imported.at IS 'when it changed hands, by the clock of the source: slots up to then are the giver''s, later ones the taker''s';
+COMMENT ON COLUMN chime.imported.job IS 'the row of cron.job as it was';
+COMMENT ON COLUMN chime.imported.schedule IS 'of ours, at first; "active" and "options" likewise';
+
+-- The identifier of this server and name of this database, as chime.imported.source has them.
+CREATE FUNCTION chime.this_source() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT c.system_identifier || '/' || current_database() FROM pg_control_system() AS c);
+
+-- Numbers are given out under the lock that an INSERT waits for, so that the sequence is not moved beside somebody who draws from it.
+CREATE FUNCTION chime.import_job_id(p_wanted bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    LOCK TABLE chime.job IN SHARE ROW EXCLUSIVE MODE;
+    IF p_wanted < 1 OR EXISTS (SELECT FROM chime.job j WHERE j.job_id = p_wanted)
+       OR EXISTS (SELECT FROM chime.imported i WHERE i.job_id = p_wanted) THEN
+        RETURN nextval('chime.job_job_id_seq');
+    END IF;
+    PERFORM setval('chime.job_job_id_seq', p_wanted) FROM chime.job_job_id_seq s WHERE s.last_value < p_wanted;
+    RETURN p_wanted;
+END $$;
+COMMENT ON FUNCTION chime.import_job_id IS 'this number where it is free, else the next';
+
+-- A job that was given back has a row that is its own.
+CREATE FUNCTION chime.make_imported(p_id bigint, p_job jsonb, p_schedule text, p_active boolean, p_options jsonb, p_at timestamptz)
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
+DECLARE
+    v_arguments jsonb := jsonb_strip_nulls(jsonb_build_object(
+        'job_id', p_id, 'job_name', p_job -> 'jobname', 'username', p_job -> 'username', 'database', p_job -> 'database',
+        'schedule', p_schedule, 'command', p_job -> 'command', 'active', p_active, 'options', p_options));
+BEGIN
+    UPDATE chime.job j SET removed_at = NULL WHERE j.job_id = p_id AND j.origin = 'sql' AND j.removed_at IS NOT NULL;
+    IF FOUND THEN
+        PERFORM chime.change_job(current_user, v_arguments);
+    ELSE
+        PERFORM chime.schedule_job(current_user, v_arguments || '{"is_new": true}');
+    END IF;
+    UPDATE chime.job j SET since = p_at WHERE j.job_id = p_id;
+    UPDATE chime.job_state s SET last_slot = p_at WHERE s.job_id = p_id;
+END $$;
+
+-- Why chime.make_imported would refuse it; NULL: it would not. Made and taken back.
+CREATE FUNCTION chime.import_problem(p_id bigint, p_job jsonb, p_schedule text, p_options jsonb) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    BEGIN
+        PERFORM chime.make_imported(p_id, p_job, p_schedule, false, p_options, clock_timestamp());
+        RAISE EXCEPTION USING ERRCODE = 'CH010';
+    EXCEPTION WHEN SQLSTATE 'CH010' THEN
+        RETURN NULL;
+    WHEN raise_exception OR internal_error OR unique_violation OR invalid_parameter_value OR invalid_catalog_name OR insufficient_privilege THEN
+        RETURN SQLERRM;
+    END;
+END $$;
+
+-- p_wanted: the number that ours is to have where it is free. Written down, and checked; whoever calls commits, then takes it from pg_cron.
+CREATE FUNCTION chime.begin_import(p_source text, p_job jsonb, p_schedule text, p_active boolean, p_options jsonb, p_at timestamptz)
+RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_jobid bigint := (p_job ->> 'jobid')::bigint;
+    v_id bigint;
+BEGIN
+    SELECT i.job_id INTO v_id FROM chime.imported i WHERE i.source = p_source AND i.jobid = v_jobid FOR UPDATE;
+    IF NOT FOUND THEN
+        v_id := chime.import_job_id(v_jobid);
+    END IF;
+    INSERT INTO chime.imported AS i (source, jobid, job_id, state, at, job, schedule, active, options)
+    VALUES (p_source, v_jobid, v_id, 'taking', p_at, p_job, p_schedule, p_active, p_options)
+    ON CONFLICT (source, jobid) DO UPDATE
+       SET state = 'taking', at = p_at, job = p_job, schedule = p_schedule, active = p_active, options = p_options
+     WHERE i.state IN ('taking', 'returned');
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'job % was taken over meanwhile', v_jobid USING ERRCODE = 'CH011', HINT = 'look again: the same command';
+    END IF;
+    RETURN v_id;
+END $$;
+
+CREATE FUNCTION chime.finish_import(p_source text, p_jobid bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_import chime.imported;
+BEGIN
+    UPDATE chime.imported i SET state = 'taken' WHERE i.source = p_source AND i.jobid = p_jobid AND i.state = 'taking' RETURNING * INTO v_import;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'job % was taken over meanwhile', p_jobid USING ERRCODE = 'CH011', HINT = 'look again: the same command';
+    END IF;
+    PERFORM chime.make_imported(v_import.job_id, v_import.job, v_import.schedule, v_import.active, v_import.options, v_import.at);
+    RETURN v_import.job_id;
+END $$;
+COMMENT ON FUNCTION chime.finish_import IS 'pg_cron has let go of it: makes ours, which counts from when it was taken; its number';
+
+-- Not taken after all: pg_cron has it.
+CREATE FUNCTION chime.forget_import(p_source text, p_jobid bigint) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    DELETE FROM chime.imported i
+     WHERE i.source = p_source AND i.jobid = p_jobid AND i.state = 'taking' AND NOT EXISTS (SELECT FROM chime.job j WHERE j.job_id = i.job_id);
+    UPDATE chime.imported i SET state = 'returned' WHERE i.source = p_source AND i.jobid = p_jobid AND i.state = 'taking';
+END;
+
+-- --- back -----------------------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION chime.import_is_running(p_job bigint) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN EXISTS (SELECT FROM chime.run r WHERE r.job_id = p_job AND r.done_at IS NULL);
+
+-- False while a run of ours goes on: nothing was done then. A claim moves the job's cursor: one that is under way is waited for, and seen.
+CREATE FUNCTION chime.begin_return(p_source text, p_jobid bigint, p_at timestamptz) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_import chime.imported;
+BEGIN
+    SELECT * INTO v_import FROM chime.imported i WHERE i.source = p_source AND i.jobid = p_jobid AND i.state IN ('taken', 'returning') FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'job % was given back meanwhile', p_jobid USING ERRCODE = 'CH011', HINT = 'look again: the same command';
+    END IF;
+    PERFORM FROM chime.job_state s WHERE s.job_id = v_import.job_id FOR UPDATE;
+    IF chime.import_is_running(v_import.job_id) THEN
+        RETURN false;
+    END IF;
+    UPDATE chime.job j SET active = false, removed_at = coalesce(j.removed_at, clock_timestamp()) WHERE j.job_id = v_import.job_id;
+    UPDATE chime.imported i SET state = 'returning', at = CASE i.state WHEN 'returning' THEN i.at ELSE p_at END
+     WHERE i.source = p_source AND i.jobid = p_jobid;
+    RETURN true;
+END $$;
+
+CREATE FUNCTION chime.finish_return(p_source text, p_jobid bigint) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE chime.imported i SET state = 'returned' WHERE i.source = p_source AND i.jobid = p_jobid AND i.state = 'returning';
+END;
+
+-- By name: 0022_sql_schedule.sql granted some of the others.
+REVOKE ALL ON FUNCTION chime.this_source(), chime.import_job_id(bigint), chime.make_imported(bigint, jsonb, text, boolean, jsonb, timestamptz),
+    chime.import_problem(bigint, jsonb, text, jsonb), chime.begin_import(text, jsonb, text, boolean, jsonb, timestamptz),
+    chime.finish_import(text, bigint), chime.forget_import(text, bigint), chime.import_is_running(bigint),
+    chime.begin_return(text, bigint, timestamptz), chime.finish_return(text, bigint) FROM PUBLIC;
