@@ -219,6 +219,13 @@ static void put_grant(struct buffer *text, const char *what, const char *on, con
     buffer_puts(text, ";\n");
 }
 
+static void put_optional_grant(struct buffer *text, const char *what, const char *role)
+{
+    buffer_printf(text, "--   GRANT %s TO ", what);
+    put_identifier(text, role);
+    buffer_puts(text, ";\n");
+}
+
 /* Tables that are there, each with its partitions. */
 static void put_delete_grants(struct buffer *text, const char *tables, const char *role)
 {
@@ -279,7 +286,13 @@ void init_put_sql(struct buffer *text, const struct init_names *names)
     buffer_puts(text, "-- It proves who it is as pg_hba.conf says: peer needs nothing more, a password is set by:\n"
                       "--   \\password ");
     put_identifier(text, names->role);
-    buffer_putc(text, '\n');
+    buffer_puts(
+        text,
+        "\n"
+        "-- Not needed: it sees and ends sessions of its own role alone. With the first, doctor also counts others'\n"
+        "-- sessions, and a daemon that connects as another role is seen; with the second, it can be ended.\n");
+    put_optional_grant(text, "pg_read_all_stats", names->role);
+    put_optional_grant(text, "pg_signal_backend", names->role);
     for (size_t i = 0; i < names->count; i++) {
         put_database_grants(text, names->databases[i], names->role);
         if (names->deleting != NULL) {

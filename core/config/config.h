@@ -121,7 +121,8 @@ struct config {
     size_t job_count;
     bool complete;        /* every entry of every file could be read as far as its name */
     bool databases_sound; /* the databases have no finding: whoever only connects may go on */
-    bool databases_named; /* all of them are here, with findings or not: jobs and plugins may be held against their names */
+    bool
+        databases_named; /* all of them are here, with findings or not: jobs and plugins may be held against their names */
 };
 
 /* What could be read, findings or not; never NULL. Of entries given twice the first is kept. */

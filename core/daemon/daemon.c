@@ -7,14 +7,17 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/database.h"
+#include "daemon/duties.h"
 #include "daemon/reload.h"
 #include "loop/folder.h"
 #include "loop/loop.h"
 #include "loop/resolve.h"
+#include "loop/supervisor.h"
 
 #define FOLDER_QUIET (500 * USEC_PER_MSEC) /* a copy of several files is one arrival */
 #define ZONES_EVERY USEC_PER_MINUTE
 #define LISTEN_EVERY (2 * USEC_PER_SEC) /* while another daemon has the control socket */
+#define TELL_EVERY (2 * USEC_PER_SEC)
 
 struct server;
 
@@ -44,7 +47,55 @@ struct server {
     struct reload *reload;
     struct folder *plugin_folder;
     struct loop_timer *zones_timer;
+    struct supervisor *supervisor;
+    struct loop_timer *tell_timer;
+    bool reload_refused; /* the last one */
 };
+
+/* --- what the service manager is told ------------------------------------------------------------------------------------ */
+
+static const char *remark_for_status(const struct server *server)
+{
+    if (server->stopping) {
+        return "stopping: waits for the runs in flight";
+    }
+    return server->reload_refused ? "the last reload was refused, the log says why" : NULL;
+}
+
+static void tell_duties(struct server *server)
+{
+    struct duty *duties = xcalloc(server->count + 1, sizeof *duties);
+    for (size_t i = 0; i < server->count; i++) {
+        duties[i] = database_duty(server->served[i]->database);
+    }
+    char *text = duties_text(duties, server->count, server->generation->config->file, remark_for_status(server));
+    supervisor_status(server->supervisor, text);
+    free(text);
+    free(duties);
+}
+
+static void tell(void *data)
+{
+    struct server *server = data;
+    tell_duties(server);
+    loop_timer_set(server->tell_timer, TELL_EVERY);
+}
+
+static void reload_began(void *data)
+{
+    const struct server *server = data;
+    supervisor_reloading(server->supervisor);
+}
+
+static void reload_ended(void *data, bool well)
+{
+    struct server *server = data;
+    server->reload_refused = !well;
+    if (!server->stopping) {
+        supervisor_ready(server->supervisor);
+    }
+    tell_duties(server);
+}
 
 /* --- the end ----------------------------------------------------------------------------------------------------------- */
 
@@ -64,8 +115,10 @@ static void stop_all(void *data)
     bool again = server->stopping;
     if (!again) {
         log_info("stopping: runs in flight are waited for; ask again not to wait");
+        supervisor_stopping(server->supervisor);
     }
     server->stopping = true;
+    tell_duties(server);
     if (all_stopped(server)) {
         loop_stop(server->loop);
     }
@@ -251,7 +304,8 @@ static struct generation *current(void *data)
     return server->generation;
 }
 
-static const struct reload_handlers reload_handlers = {.current = current, .apply = apply};
+static const struct reload_handlers reload_handlers = {
+    .current = current, .apply = apply, .began = reload_began, .ended = reload_ended};
 
 /* --- what asks for it -------------------------------------------------------------------------------------------------- */
 
@@ -350,6 +404,8 @@ static void run(struct server *server)
     if (server->count == 0 && server->options->once) {
         loop_defer(server->loop, stop_all, server);
     }
+    supervisor_ready(server->supervisor);
+    tell(server);
     loop_run(server->loop);
     loop_timer_destroy(limit);
     loop_signal_destroy(hangup);
@@ -364,6 +420,8 @@ static void finish(struct server *server)
     folder_unwatch(server->plugin_folder);
     loop_timer_destroy(server->zones_timer);
     loop_timer_destroy(server->control_timer);
+    loop_timer_destroy(server->tell_timer);
+    supervisor_destroy(server->supervisor);
     for (size_t i = 0; i < server->count; i++) {
         served_free(server->served[i]);
     }
@@ -386,6 +444,8 @@ int daemon_serve(struct generation *generation, const struct daemon_options *opt
     server.zones_timer = loop_timer_create(server.loop, look_at_zones, &server);
     loop_timer_set(server.zones_timer, ZONES_EVERY);
     server.control_timer = loop_timer_create(server.loop, listen_again, &server);
+    server.supervisor = supervisor_create(server.loop);
+    server.tell_timer = loop_timer_create(server.loop, tell, &server);
     log_info("pgchime %s serves %zu database%s with %zu jobs", PGCHIME_VERSION, config->database_count,
              config->database_count == 1 ? "" : "s", generation->catalog->job_count);
     listen_for_requests(&server);

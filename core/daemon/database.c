@@ -377,27 +377,12 @@ static void await_turn(struct database *database, const struct ledger_seat *seat
 
 /* --- looking at it ----------------------------------------------------------------------------------------------------- */
 
-/* An old primary that came back must not be led beside the one that took its place. */
 static bool left_behind(struct database *database, const struct pg_lineage *led)
 {
-    const struct pg_lineage *here = &database->lineage;
-    if (here->timeline == 0) {
-        return false;
-    }
-    int highest = roster_timeline(database->roster, here);
-    if (strcmp(led->system, here->system) == 0 && led->timeline > highest) {
-        highest = roster_timeline(database->roster, led);
-    }
-    if (here->timeline >= highest) {
-        return false;
-    }
     struct error err;
-    error_set(&err, ERROR_REFUSED,
-              "the server at %s port %s is on timeline %d, but timeline %d has been seen: a failover left it behind",
-              database->server.host, database->server.port, here->timeline, highest);
-    error_hint(&err,
-               "make it a standby of the primary that took its place (pg_rewind, pg_basebackup); where it is to lead "
-               "after all, restart pgchime");
+    if (!roster_left_behind(database->roster, &database->lineage, led, &database->server, &err)) {
+        return false;
+    }
     refuse_server(database, &err);
     return true;
 }
@@ -593,4 +578,15 @@ void database_reload(struct database *database, struct generation *generation, c
         reload_over(database);
     }
     generation_drop(old);
+}
+
+struct duty database_duty(const struct database *database)
+{
+    if (database->state == DB_LEADING) {
+        return (struct duty){DUTY_LEADS, ""};
+    }
+    if (database->state == DB_FOLLOWING) {
+        return (struct duty){DUTY_FOLLOWS, ""};
+    }
+    return (struct duty){DUTY_TRIES, database->problem.message};
 }

@@ -6,6 +6,7 @@
 #ifndef CHIME_DAEMON_DATABASE_H
 #define CHIME_DAEMON_DATABASE_H
 
+#include "daemon/duties.h"
 #include "daemon/generation.h"
 #include "daemon/roster.h"
 #include "loop/loop.h"
@@ -29,5 +30,7 @@ void database_stop(struct database *database, bool at_once);
 /* Another catalog, and the settings of this database in it, whose conninfo is the same. Runs under way go on. A database that does not lead has
  * it at once. */
 void database_reload(struct database *database, struct generation *generation, const struct config_database *settings);
+/* What it does now; its problem is borrowed until the loop turns. */
+struct duty database_duty(const struct database *database);
 
 #endif

@@ -84,6 +84,7 @@ static void end_round(struct reload *reload, bool ok)
     config_free(reload->config);
     reload->config = NULL;
     report_finish(&reload->report);
+    reload->handlers->ended(reload->data, ok);
     if (reload->next_why != NULL) {
         loop_defer(reload->loop, begin, reload);
     }
@@ -196,6 +197,7 @@ static void begin(void *data)
         return;
     }
     log_info("reload: %s", reload->next_why);
+    reload->handlers->began(reload->data);
     struct callers served = reload->waiting;
     reload->waiting = reload->next;
     reload->next = (struct callers){.items = served.items};

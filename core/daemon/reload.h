@@ -8,6 +8,8 @@
 #ifndef CHIME_DAEMON_RELOAD_H
 #define CHIME_DAEMON_RELOAD_H
 
+#include <stdbool.h>
+
 #include "daemon/control.h"
 #include "daemon/generation.h"
 #include "loop/loop.h"
@@ -18,6 +20,8 @@ struct reload_handlers {
     struct generation *(*current)(void *data); /* borrowed */
     /* The catalog to go by from now on; held for the call. To be followed by reload_done, maybe at once. */
     void (*apply)(void *data, struct generation *next);
+    void (*began)(void *data);            /* a round */
+    void (*ended)(void *data, bool well); /* !well: refused, what was in force stays */
 };
 
 struct reload *reload_create(struct loop *loop, const struct reload_handlers *handlers, void *data);

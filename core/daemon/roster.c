@@ -58,3 +58,25 @@ int roster_timeline(struct roster *roster, const struct pg_lineage *seen)
     }
     return known->timeline;
 }
+
+bool roster_left_behind(struct roster *roster, const struct pg_lineage *here, const struct pg_lineage *led,
+                        const struct pg_server *server, struct error *err)
+{
+    if (here->timeline == 0) {
+        return false;
+    }
+    int highest = roster_timeline(roster, here);
+    if (strcmp(led->system, here->system) == 0 && led->timeline > highest) {
+        highest = roster_timeline(roster, led);
+    }
+    if (here->timeline >= highest) {
+        return false;
+    }
+    error_set(err, ERROR_REFUSED,
+              "the server at %s port %s is on timeline %d, but timeline %d has been seen: a failover left it behind",
+              server->host, server->port, here->timeline, highest);
+    error_hint(err,
+               "make it a standby of the primary that took its place (pg_rewind, pg_basebackup); where it is to lead "
+               "after all, restart pgchime");
+    return true;
+}

@@ -5,6 +5,7 @@
 #ifndef CHIME_DAEMON_ROSTER_H
 #define CHIME_DAEMON_ROSTER_H
 
+#include "base/error.h"
 #include "base/instant.h"
 #include "pg/session.h"
 
@@ -22,5 +23,9 @@ void roster_leave(struct roster *roster);
 duration roster_pause(const struct roster *roster);
 /* The highest timeline of that system that any database has been seen on, this one included. */
 int roster_timeline(struct roster *roster, const struct pg_lineage *seen);
+/* An old primary that came back must not be led beside the one that took its place: whether a server (`here`) is on a lower timeline than any
+ * database has been seen on, or led on before (`led`); then the error says so. */
+bool roster_left_behind(struct roster *roster, const struct pg_lineage *here, const struct pg_lineage *led,
+                        const struct pg_server *server, struct error *err);
 
 #endif

@@ -17,6 +17,8 @@ static const struct {
      "give the role's password in the conninfo, or in its passfile, which is ~/.pgpass where it names none"},
     {"no password supplied",
      "give the role's password in the conninfo, or in its passfile, which is ~/.pgpass where it names none"},
+    {"Peer authentication failed",
+     "be that user of the system (runuser -u NAME -- pgchime ...), or name another role in the conninfo"},
     {"pg_hba.conf", "allow the role and database in the server's pg_hba.conf, then reload the server"},
     {"not currently accepting connections", "ALTER DATABASE ... ALLOW_CONNECTIONS true"},
     {"is not permitted to log in", "ALTER ROLE ... LOGIN"},

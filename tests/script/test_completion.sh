@@ -99,8 +99,8 @@ databases: { main: { conninfo = "host=$RUN_DIRECTORY/nowhere"; }; };
 jobs: { offline: { schedule = "@daily"; command = "SELECT 1"; }; };
 END
 pgchime migrate >"$RUN_DIRECTORY/out" 2>&1 || die "$(cat "$RUN_DIRECTORY/out")"
-cluster_psql "$RUN_DIRECTORY/pg" -Xq -c "INSERT INTO chime.job (name, origin, command) VALUES ('live-job', 'sql', 'SELECT 1'),
-    ('it is spaced', 'sql', 'SELECT 1'), (E'line\nbreak', 'sql', 'SELECT 1');
+cluster_psql "$RUN_DIRECTORY/pg" -Xq -c "INSERT INTO chime.job (name, origin, command) VALUES ('live-job', 'config', 'SELECT 1'),
+    ('it is spaced', 'config', 'SELECT 1'), (E'line\nbreak', 'config', 'SELECT 1');
     INSERT INTO chime.plugin (name, version, view_schema, source_schema, state) VALUES ('gone', '1', 'a', 'b', 'removed')"
 test_bash
 where_installed zsh

@@ -1,0 +1,69 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
+# The service under a real systemd: it idles, goes to work, reloads, is watched, and its drop-ins do what they say.
+boot_debian service
+install_in_container postgresql
+install_in_container $(deb pgchime pgchime-plugins)
+expect "it is enabled" "$(in_container systemctl is-enabled pgchime)" enabled
+until_it "it runs" 30 in_container systemctl is-active pgchime
+until_it "and idles, and says what to do" 10 status_is 'idle: no database is configured; write databases: *'
+
+in_container runuser -u postgres -- psql -Xqc 'CREATE DATABASE app' postgres
+in_container sh -c 'pgchime init --sql app | runuser -u postgres -- psql -Xq -v ON_ERROR_STOP=1 -d postgres' >/dev/null
+configure()
+{
+    cat >"$root/etc/pgchime/pgchime.conf" <<END
+databases: { main: { conninfo = "$1"; }; };
+plugin_dir = "$(in_container sh -c 'echo /usr/lib/*/pgchime/plugins')";
+conf_dir = "conf.d";
+jobs: { tick: { schedule = "1 seconds"; command = "SELECT 42"; }; };
+END
+}
+configure 'host=/run/postgresql dbname=app user=pgchime'
+check "systemctl reload" in_container systemctl reload pgchime
+until_it "it leads" 30 status_is 'leads 1 database'
+until_it "and runs" 30 query_is "SELECT count(*) > 2 FROM chime.runs WHERE job = 'tick' AND state = 'succeeded'" t
+expect "no start but the first" "$(show pgchime NRestarts)" 0
+expect "status, as the service's user" "$(in_container runuser -u pgchime -- pgchime status --no-header -o csv | cut -d, -f1,2)" main,true
+
+sed -i 's/conninfo =/coninfo =/' "$root/etc/pgchime/pgchime.conf"
+if in_container systemctl reload pgchime 2>/dev/null; then die "a faulty configuration was reloaded"; fi
+until_it "a faulty configuration changes nothing" 10 status_is 'leads 1 database; the last reload was refused*'
+sed -i 's/coninfo =/conninfo =/' "$root/etc/pgchime/pgchime.conf"
+check "and mended" in_container systemctl reload pgchime
+until_it "the remark is gone" 10 status_is 'leads 1 database'
+
+# A password by LoadCredential, as the drop-in says.
+sql "ALTER ROLE pgchime PASSWORD 'geheim'" >/dev/null
+mkdir -p "$root/etc/systemd/system/pgchime.service.d"
+cp "$root/usr/share/doc/pgchime/examples/credentials.conf" "$root/usr/share/doc/pgchime/examples/databases.conf" \
+    "$root/etc/systemd/system/pgchime.service.d/"
+install -m 600 /dev/null "$root/etc/pgchime/passfile"
+echo 'localhost:5432:app:pgchime:geheim' >"$root/etc/pgchime/passfile"
+configure 'host=localhost dbname=app user=pgchime passfile=/run/credentials/pgchime.service/passfile'
+in_container systemctl daemon-reload
+check "restart with credentials" in_container systemctl restart pgchime
+until_it "it leads by a password that root alone can read" 30 status_is 'leads 1 database'
+expect "its files" "$(show pgchime LimitNOFILE)" 16384
+rm -r "$root/etc/systemd/system/pgchime.service.d"
+configure 'host=/run/postgresql dbname=app user=pgchime'
+
+# The watchdog: a daemon that hangs is ended and started again.
+mkdir -p "$root/etc/systemd/system/pgchime.service.d"
+printf '[Service]\nWatchdogSec=4\nTimeoutAbortSec=2\n' >"$root/etc/systemd/system/pgchime.service.d/impatient.conf"
+in_container systemctl daemon-reload
+in_container systemctl restart pgchime
+until_it "it leads again" 30 status_is 'leads 1 database'
+sleep_until=$((SECONDS + 9))
+until [ "$SECONDS" -ge "$sleep_until" ]; do sleep 0.5; done # two times its patience: fed, it is left alone
+expect "fed, it is left alone" "$(show pgchime NRestarts)" 0
+before=$(show pgchime MainPID)
+in_container sh -c "kill -STOP $before"
+was_restarted() { [ "$(show pgchime NRestarts)" = 1 ]; }
+until_it "hung, it is started again" 40 was_restarted
+until_it "and leads again" 60 status_is 'leads 1 database'
+[ "$(show pgchime MainPID)" != "$before" ] || die "it is the old process"
+
+# A configuration that is faulty from the start is not tried for ever.
+sed -i 's/conninfo =/coninfo =/' "$root/etc/pgchime/pgchime.conf"
+in_container systemctl restart pgchime 2>/dev/null && die "it started with a faulty configuration"
+expect "it gives up and says so" "$(show pgchime ActiveState) $(show pgchime ExecMainStatus)" "failed 3"
