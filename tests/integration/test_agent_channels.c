@@ -271,7 +271,7 @@ START_TEST(a_job_refreshed_at_once_tells_what_it_did)
                " FROM chime.refresh_job('refresh-agent-queue-realtime')",
                "mv_agent_queue_realtime keyed 1 true, mv_approval_queue_summary keyed 1 true");
     ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT * FROM chime.refresh_job('nobody')"), "42704");
-    cluster_execute(cluster, "INSERT INTO chime.job (name, origin, command) VALUES ('command', 'sql', 'SELECT 1')");
+    cluster_execute(cluster, "INSERT INTO chime.job (name, origin, command) VALUES ('command', 'config', 'SELECT 1')");
     ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT * FROM chime.refresh_job('command')"), "42809");
     cluster_execute(cluster, "UPDATE chime.job SET options = options || '{\"log_runs\": \"errors\"}'");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.refresh_job('refresh-agent-queue-realtime')", "2");

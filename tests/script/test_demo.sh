@@ -59,7 +59,7 @@ test_success()
     expect "checks of the order" "$(count_lines '^ok   refresh-weakness-patterns after refresh-lane-distributions: ')" 1
     expect "checks of events" "$(count_lines '^ok   (note-greetings was woken by the notification 1 times$|a row is in )')" 2
     expect "views compared" "$(count_lines '^ok   pgchime verify: [0-9]+ views, status 0$')" 1
-    expect "tables of jobs, runs, views and differences" "$(count_lines '^(NAME|RUN|VIEW) ')" 4
+    expect "tables of jobs, runs, views and differences" "$(($(count_lines '^(NAME|RUN|VIEW) ') >= 4))" 1
     expect "views behind their sources" "$(count_lines '^VIEW .* FRESH ')" 1
     expect "the summary" "$(count_lines '^demo: all 45 checks are ok$')" 1
     kept=$(sed -n 's/^== Left in \(.*\); to go on there:$/\1/p' "$RUN_DIRECTORY/output")
