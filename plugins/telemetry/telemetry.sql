@@ -211,7 +211,7 @@ JOIN (
     ON t.created_at >= b.bucket_start
     AND t.created_at < b.bucket_end
     AND date_trunc('day', t.created_at AT TIME ZONE 'UTC') = date_trunc('day', b.bucket_start AT TIME ZONE 'UTC')
-WHERE num_nulls(t.domain) = 0
+WHERE num_nonnulls(t.domain) <> 0
 GROUP BY b.bucket_start, b.granularity, b.bucket_end, t.domain
 -- chime:end
 ;
@@ -268,7 +268,7 @@ JOIN (
     ON t.created_at >= b.bucket_start
     AND t.created_at < b.bucket_end
     AND date_trunc('day', t.created_at AT TIME ZONE 'UTC') = date_trunc('day', b.bucket_start AT TIME ZONE 'UTC')
-WHERE num_nulls(t.model) = 0
+WHERE num_nonnulls(t.model) <> 0
 GROUP BY b.bucket_start, b.granularity, b.bucket_end, t.model
 -- chime:end
 ;

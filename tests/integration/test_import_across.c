@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/cluster.h"
 #include "support/commands.h"
@@ -260,13 +261,23 @@ END_TEST
 
 /* --- dumps ------------------------------------------------------------------------------------------------------------------ */
 
-static char *dump(const char *format)
+/* npm's PostgreSQL has none, and Debian's refuses a newer server. */
+static char *find_pg_dump(void)
 {
     const char *programs = getenv("PGCHIME_TEST_PGBIN");
+    char *program = files_path("%s/pg_dump", programs != NULL ? programs : "/usr/lib/postgresql/15/bin");
+    if (access(program, X_OK) == 0)
+        return program;
+    free(program);
+    return NULL;
+}
+
+static char *dump(const char *format)
+{
     char *folder = files_make_directory();
     char *path = files_path("%s/cron.sql", folder);
     char *log = files_path("%s/log", folder);
-    char *program = files_path("%s/pg_dump", programs != NULL ? programs : "/usr/lib/postgresql/15/bin");
+    char *program = find_pg_dump();
     process_must_run((const char *const[]){program, format, "--table", "cron.job", "-f", path, from, NULL}, log);
     free(program);
     free(log);
@@ -348,9 +359,15 @@ int main(void)
     tcase_add_test(cases, killed_on_the_way_back_it_is_nobodys_until_rollback_ends);
     tcase_add_test(cases, held_up_past_the_minute_it_takes_the_job_in_another);
     tcase_add_test(cases, an_import_that_was_begun_goes_back_as_well);
-    tcase_add_test(cases, a_dump_has_the_jobs_byte_for_byte);
-    tcase_add_test(cases, the_zone_of_a_dump_is_told);
-    tcase_add_test(cases, a_file_that_is_no_such_dump_is_refused_by_its_line);
+    char *pg_dump = find_pg_dump();
+    if (pg_dump == NULL)
+        puts("there is no pg_dump beside this server: dumps are not tried with it");
+    else {
+        tcase_add_test(cases, a_dump_has_the_jobs_byte_for_byte);
+        tcase_add_test(cases, the_zone_of_a_dump_is_told);
+        tcase_add_test(cases, a_file_that_is_no_such_dump_is_refused_by_its_line);
+    }
+    free(pg_dump);
     suite_add_tcase(suite, cases);
     return suite_run(suite) != 0;
 }

@@ -238,7 +238,8 @@ START_TEST(a_table_that_gets_a_child_or_a_parent_is_captured_by_statement)
     LOOK("shop_total", SUSPECT);
     AFTER("UPDATE app.orders SET amount = 7 WHERE shop = 1", "shop_total", "keyed 1: +0 ~1 -0");
     /* As a partition of something else: rows that are moved into another one. */
-    cluster_execute(cluster, "CREATE TABLE app.all_orders (LIKE app.orders) PARTITION BY LIST (shop);"
+    cluster_execute(cluster, "ALTER TABLE app.orders ALTER COLUMN id DROP IDENTITY;" /* PostgreSQL 17 wants that */
+                             "CREATE TABLE app.all_orders (LIKE app.orders) PARTITION BY LIST (shop);"
                              "ALTER TABLE app.all_orders ATTACH PARTITION app.orders DEFAULT");
     LOOK("shop_total", "full: changes of app.orders are not captured");
     keyed_tend(cluster);
