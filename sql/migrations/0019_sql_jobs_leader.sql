@@ -1,4 +1,4 @@
--- What the leader writes of jobs that are made by SQL (0017), beside what it writes of any job.
+-- What the leader writes of jobs that are made by SQL (0018_sql_jobs.sql), beside what it writes of any job.
 
 -- A job that is new, woke up or has another schedule starts anew: nothing was due before. What was, by its old schedule, the leader has put on
 -- record. p_job NULL, as it begins to lead: each from when its schedule counts.
