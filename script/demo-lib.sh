@@ -129,6 +129,12 @@ is_installed()
         2>/dev/null)" = t ]
 }
 
+# Its jobs are known a moment after the plugins, and the first runs after that: until then there is nothing to show.
+has_begun()
+{
+    [ "$(query "SELECT EXISTS (SELECT FROM chime.job_status WHERE active) AND EXISTS (SELECT FROM chime.runs)")" = t ]
+}
+
 count_written() { query "SELECT count(*) FROM submissions WHERE created_at >= '$started_at'"; }
 # count_written_to TABLE COLUMN
 count_written_to() { query "SELECT count(*) FROM $1 WHERE $2 >= '$started_at'"; }

@@ -5,61 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/commands.h"
+#include "support/cron.h"
 #include "support/files.h"
-#include "support/pg_cron.h"
+#include "support/import_stage.h"
 #include "support/runs.h"
 #include "support/suite.h"
 #include "support/terminal.h"
 #include "support/wait.h"
 
-static struct cluster *cluster;
-static char *configuration;
-static char *from;
-static char *output;
-static char *errors;
-
-#define ASSERT_RUN(status, ...) \
-    commands_expect(status, configuration, (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
-#define IMPORT(status, ...) ASSERT_RUN(status, "import", "pg_cron", "--from", from, __VA_ARGS__)
-
 /* One server for all tests; each has a database of its own, copied from one that is migrated. */
 static void start(void)
 {
-    cluster = cluster_create(NULL);
-    cluster_create_database(cluster, "model");
-    cluster_use(cluster, "model");
-    configuration = pg_cron_configure(cluster, "model");
-    pg_cron_migrate(cluster, configuration);
-    pg_cron_make_tables(cluster);
-    free(configuration);
-    cluster_use(cluster, "postgres");
-}
-
-static void stop(void)
-{
-    cluster_destroy(cluster);
+    import_stage_start();
+    cron_make_tables(cluster);
+    cluster_use(cluster, "postgres"); /* nobody may be in a model that is copied */
 }
 
 static void set_up(void)
 {
-    cluster_use(cluster, "postgres");
-    cluster_execute(cluster, "DROP DATABASE IF EXISTS app WITH (FORCE)");
-    cluster_execute(cluster, "CREATE DATABASE app TEMPLATE model");
-    cluster_use(cluster, "app");
-    configuration = pg_cron_configure(cluster, "app");
-    from = cluster_conninfo(cluster, "app");
-}
-
-static void tear_down(void)
-{
-    free(configuration);
-    free(from);
-    free(output);
-    free(errors);
-    output = NULL;
-    errors = NULL;
+    import_stage_copy("app", "model");
+    import_stage_aim("app");
 }
 
 /* A value of the plan that was printed as JSON, as text; "" for null. */
@@ -113,7 +78,7 @@ START_TEST(a_plan_says_what_becomes_of_each_job_and_changes_nothing)
     cluster_execute(cluster,
                     "INSERT INTO cron.job (jobid, schedule, command, jobname, active) VALUES"
                     " (3, '0 3 * * *', 'VACUUM', 'nightly', true), (4, '5 4 * * mon', 'SELECT 1', NULL, false)");
-    pg_cron_add(cluster, 8, "*/30 * * * * *");
+    cron_add(cluster, 8, "*/30 * * * * *");
     IMPORT(8, "--dry-run", "-o", "json");
     plan_is(3, "take", "0 3 * * *", "");
     plan_is(4, "copy", "5 4 * * mon", "");
@@ -151,7 +116,7 @@ static const struct difference differences[] = {
 static void add_differences(void)
 {
     for (size_t i = 0; i < sizeof differences / sizeof *differences; i++) {
-        pg_cron_add(cluster, (int)i + 1, differences[i].schedule);
+        cron_add(cluster, (int)i + 1, differences[i].schedule);
     }
 }
 
@@ -195,10 +160,10 @@ END_TEST
 
 START_TEST(what_never_ran_stays_still_or_begins_as_is_answered)
 {
-    pg_cron_add(cluster, 1, "@yearly");
-    pg_cron_add(cluster, 2, "@annually");
-    pg_cron_add(cluster, 3, "0 6-0 * * *");
-    pg_cron_add(cluster, 4, "0 0 30 2 *");
+    cron_add(cluster, 1, "@yearly");
+    cron_add(cluster, 2, "@annually");
+    cron_add(cluster, 3, "0 6-0 * * *");
+    cron_add(cluster, 4, "0 0 30 2 *");
     IMPORT(8, "--dry-run", "-o", "json");
     plan_is(1, "ask", "", "pg_cron never runs it; here it runs");
     plan_is(3, "ask", "", "pg_cron never runs it; here it runs");
@@ -214,12 +179,12 @@ END_TEST
 START_TEST(the_zone_of_the_source_and_its_clocks_come_along)
 {
     cluster_execute(cluster, "ALTER DATABASE app SET cron.timezone = 'Europe/Berlin'");
-    pg_cron_add(cluster, 1, "30 2 * * *");
-    pg_cron_add(cluster, 2, "30 12 * * *");
-    pg_cron_add(cluster, 3, "*/10 * * * *");
-    pg_cron_add(cluster, 4, "30 23 $ * *");
-    pg_cron_add(cluster, 5, "30 2 * * *");
-    pg_cron_add(cluster, 6, "@reboot");
+    cron_add(cluster, 1, "30 2 * * *");
+    cron_add(cluster, 2, "30 12 * * *");
+    cron_add(cluster, 3, "*/10 * * * *");
+    cron_add(cluster, 4, "30 23 $ * *");
+    cron_add(cluster, 5, "30 2 * * *");
+    cron_add(cluster, 6, "@reboot");
     IMPORT(8, "--yes", "--meaning", "5=ours,1=theirs", "-o", "json");
     commands_has(planned(1, "reason"), "as the clocks of Europe/Berlin change");
     plan_is(4, "ask", "", "another day for the last one");
@@ -255,7 +220,7 @@ END_TEST
 
 START_TEST(a_role_that_does_not_see_all_jobs_is_refused_with_the_way_out)
 {
-    pg_cron_add(cluster, 1, "@daily");
+    cron_add(cluster, 1, "@daily");
     ASSERT_RUN(6, "import", "pg_cron", "--yes");
     commands_has(errors, "role \"pgchime\" does not see all jobs of pg_cron");
     commands_has(errors, "--from");
@@ -271,7 +236,7 @@ END_TEST
 
 START_TEST(wrong_words_name_the_way_out)
 {
-    pg_cron_add(cluster, 1, "@daily");
+    cron_add(cluster, 1, "@daily");
     ASSERT_RUN(2, "import", "crond");
     commands_has(errors, "pgchime import pg_cron");
     IMPORT(2, "--dump", "x.sql");
@@ -328,8 +293,8 @@ END_TEST
 START_TEST(a_number_is_kept_where_it_is_free_and_not_given_out_again)
 {
     cluster_execute(cluster, "SELECT chime.schedule('mine', '@daily', 'SELECT 1')"); /* has number 1 */
-    pg_cron_add(cluster, 1, "@daily");
-    pg_cron_add(cluster, 40, "@daily");
+    cron_add(cluster, 1, "@daily");
+    cron_add(cluster, 40, "@daily");
     IMPORT(0, "--yes");
     commands_has(errors, "job 40 of pg_cron is job 40");
     expect("SELECT job_id > 1 FROM chime.imported WHERE jobid = 1", "t");
@@ -340,7 +305,7 @@ END_TEST
 /* The sessions that run them are this test's. */
 START_TEST(a_job_that_runs_stays_until_its_run_has_ended)
 {
-    pg_cron_add(cluster, 1, "* * * * *");
+    cron_add(cluster, 1, "* * * * *");
     cluster_execute(cluster, "INSERT INTO cron.job_run_details (jobid, job_pid, status, start_time)"
                              " VALUES (1, pg_backend_pid(), 'running', clock_timestamp())");
     IMPORT(8, "--yes", "--wait", "1s");
@@ -376,7 +341,7 @@ END_TEST
 
 START_TEST(a_run_that_pg_cron_forgot_to_end_holds_up_nothing)
 {
-    pg_cron_add(cluster, 1, "* * * * *");
+    cron_add(cluster, 1, "* * * * *");
     cluster_execute(cluster, "INSERT INTO cron.job_run_details (jobid, job_pid, status, start_time) VALUES"
                              " (1, 999999, 'running', now() - interval '1 day'), (1, NULL, 'connecting', NULL),"
                              " (2, 999999, 'succeeded', now() - interval '5 minutes')");
@@ -387,7 +352,7 @@ END_TEST
 
 START_TEST(a_job_that_is_active_on_both_sides_is_named)
 {
-    pg_cron_add(cluster, 1, "* * * * *");
+    cron_add(cluster, 1, "* * * * *");
     IMPORT(0, "--yes");
     cluster_execute(cluster, "UPDATE cron.job SET active = true");
     IMPORT(8, "--yes", "-o", "json");
@@ -398,9 +363,9 @@ END_TEST
 START_TEST(at_a_terminal_each_difference_is_asked_about)
 {
     static char *shown;
-    pg_cron_add(cluster, 1, "*/30 * * * * *");
-    pg_cron_add(cluster, 2, "@yearly");
-    pg_cron_add(cluster, 3, "0 0 * * 6-0");
+    cron_add(cluster, 1, "*/30 * * * * *");
+    cron_add(cluster, 2, "@yearly");
+    cron_add(cluster, 3, "0 0 * * 6-0");
     const char *const words[] = {"import", "pg_cron", "--from", from, NULL};
     ck_assert_int_eq(terminal_run(configuration, words, "t\no\n\ny\n", &shown), 8);
     commands_has(shown, "pg_cron reads \"*/30 * * * *\"");
@@ -436,7 +401,7 @@ END_TEST
 
 START_TEST(a_job_that_runs_here_stays_until_its_run_has_ended)
 {
-    pg_cron_add(cluster, 1, "* * * * *");
+    cron_add(cluster, 1, "* * * * *");
     IMPORT(0, "--yes");
     cluster_execute(cluster, "INSERT INTO chime.run (job_id, kind, slot, token, epoch)"
                              " VALUES (1, 'schedule', now(), gen_random_uuid(), 1)");
@@ -451,7 +416,7 @@ END_TEST
 
 START_TEST(a_job_that_pg_cron_has_no_more_is_kept)
 {
-    pg_cron_add(cluster, 1, "* * * * *");
+    cron_add(cluster, 1, "* * * * *");
     IMPORT(0, "--yes");
     cluster_execute(cluster, "DELETE FROM cron.job");
     IMPORT(8, "--rollback", "--yes", "-o", "json");
@@ -460,15 +425,13 @@ START_TEST(a_job_that_pg_cron_has_no_more_is_kept)
 }
 END_TEST
 
-/* ---------------------------------------------------------------------------------------------------------------------------- */
-
 int main(void)
 {
     Suite *suite = suite_create("import");
     TCase *cases = tcase_create("import");
     tcase_set_timeout(cases, 120);
-    tcase_add_unchecked_fixture(cases, start, stop);
-    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_unchecked_fixture(cases, start, stage_clear);
+    tcase_add_checked_fixture(cases, set_up, import_stage_forget);
     tcase_add_test(cases, a_plan_says_what_becomes_of_each_job_and_changes_nothing);
     tcase_add_test(cases, every_schedule_that_pg_cron_reads_otherwise_waits_for_an_answer);
     tcase_add_test(cases, an_answer_of_theirs_is_what_pg_cron_really_did);
@@ -490,5 +453,5 @@ int main(void)
     tcase_add_test(cases, a_job_that_runs_here_stays_until_its_run_has_ended);
     tcase_add_test(cases, a_job_that_pg_cron_has_no_more_is_kept);
     suite_add_tcase(suite, cases);
-    return suite_run(suite) != 0;
+    return suite_run(suite);
 }

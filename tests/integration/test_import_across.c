@@ -7,68 +7,37 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/cluster.h"
-#include "support/commands.h"
-#include "support/daemon.h"
+#include "support/cron.h"
 #include "support/files.h"
-#include "support/pg_cron.h"
+#include "support/import_stage.h"
 #include "support/process.h"
 #include "support/runs.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
-static struct cluster *cluster; /* its current database is ours */
-static PGconn *theirs;          /* where pg_cron is */
-static char *configuration;
-static char *from;
-static char *output;
-static char *errors;
-
-#define ASSERT_RUN(status, ...) \
-    commands_expect(status, configuration, (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
-#define IMPORT(status, ...) ASSERT_RUN(status, "import", "pg_cron", "--from", from, __VA_ARGS__)
+static PGconn *theirs; /* where pg_cron is */
 
 static void start(void)
 {
-    cluster = cluster_create(NULL);
-    cluster_create_database(cluster, "model");
-    cluster_use(cluster, "model");
-    configuration = pg_cron_configure(cluster, "model");
-    pg_cron_migrate(cluster, configuration);
-    free(configuration);
+    import_stage_start();
     cluster_create_database(cluster, "cron_model");
     cluster_use(cluster, "cron_model");
-    pg_cron_make_tables(cluster);
-    cluster_use(cluster, "postgres");
-}
-
-static void stop(void)
-{
-    cluster_destroy(cluster);
+    cron_make_tables(cluster);
+    cluster_use(cluster, "postgres"); /* nobody may be in a model that is copied */
 }
 
 static void set_up(void)
 {
-    cluster_use(cluster, "postgres");
-    cluster_execute(cluster, "DROP DATABASE IF EXISTS app WITH (FORCE)");
-    cluster_execute(cluster, "DROP DATABASE IF EXISTS other WITH (FORCE)");
-    cluster_execute(cluster, "CREATE DATABASE app TEMPLATE model");
-    cluster_execute(cluster, "CREATE DATABASE other TEMPLATE cron_model");
-    cluster_use(cluster, "app");
-    configuration = pg_cron_configure(cluster, "app");
-    from = cluster_conninfo(cluster, "other");
+    import_stage_copy("app", "model");
+    import_stage_copy("other", "cron_model");
+    import_stage_aim("other");
     theirs = cluster_connect(cluster, "other");
 }
 
 static void tear_down(void)
 {
     PQfinish(theirs);
-    free(configuration);
-    free(from);
-    free(output);
-    free(errors);
-    output = NULL;
-    errors = NULL;
+    import_stage_forget();
 }
 
 static void there(PGconn *session, const char *sql)
@@ -344,14 +313,12 @@ START_TEST(a_file_that_is_no_such_dump_is_refused_by_its_line)
 }
 END_TEST
 
-/* ---------------------------------------------------------------------------------------------------------------------------- */
-
 int main(void)
 {
     Suite *suite = suite_create("import_across");
     TCase *cases = tcase_create("import_across");
     tcase_set_timeout(cases, 240);
-    tcase_add_unchecked_fixture(cases, start, stop);
+    tcase_add_unchecked_fixture(cases, start, stage_clear);
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_add_test(cases, a_job_of_another_database_runs_there_from_here);
     tcase_add_test(cases, killed_before_pg_cron_let_go_it_is_pg_crons_and_can_be_taken);
@@ -369,5 +336,5 @@ int main(void)
     }
     free(pg_dump);
     suite_add_tcase(suite, cases);
-    return suite_run(suite) != 0;
+    return suite_run(suite);
 }

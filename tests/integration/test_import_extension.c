@@ -8,25 +8,14 @@
 #include "base/buffer.h"
 #include "calendar/pg_cron.h"
 #include "calendar/schedule.h"
-#include "support/cluster.h"
-#include "support/commands.h"
-#include "support/pg_cron.h"
+#include "support/cron.h"
+#include "support/import_stage.h"
 #include "support/random_schedule.h"
 #include "support/runs.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
 #define TEXTS 3000
-
-static struct cluster *cluster;
-static char *configuration;
-static char *from;
-static char *output;
-static char *errors;
-
-#define ASSERT_RUN(status, ...) \
-    commands_expect(status, configuration, (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
-#define IMPORT(status, ...) ASSERT_RUN(status, "import", "pg_cron", "--from", from, __VA_ARGS__)
 
 static void set_up(void)
 {
@@ -36,18 +25,14 @@ static void set_up(void)
     cluster_create_database(cluster, "app");
     cluster_use(cluster, "app");
     cluster_execute(cluster, "CREATE EXTENSION pg_cron");
-    configuration = pg_cron_configure(cluster, "app");
-    from = cluster_conninfo(cluster, "app");
-    pg_cron_migrate(cluster, configuration);
+    import_stage_aim("app");
+    import_stage_migrate();
 }
 
 static void tear_down(void)
 {
-    free(configuration);
-    free(from);
-    free(output);
-    free(errors);
-    cluster_destroy(cluster);
+    import_stage_forget();
+    stage_clear();
 }
 
 /* --- what it takes ---------------------------------------------------------------------------------------------------------- */
@@ -161,20 +146,18 @@ START_TEST(every_minute_runs_once_through_import_and_rollback)
 }
 END_TEST
 
-/* ---------------------------------------------------------------------------------------------------------------------------- */
-
 int main(void)
 {
     Suite *suite = suite_create("import_extension");
     TCase *cases = tcase_create("import_extension");
     tcase_set_timeout(cases, 500);
     tcase_add_checked_fixture(cases, set_up, tear_down);
-    if (!pg_cron_is_installed()) {
+    if (!cron_extension_is_installed()) {
         fprintf(stderr, "postgresql-15-cron is not installed: nothing is tested\n");
         return 0;
     }
     tcase_add_test(cases, the_texts_that_it_takes_are_those_that_we_think_it_takes);
     tcase_add_test(cases, every_minute_runs_once_through_import_and_rollback);
     suite_add_tcase(suite, cases);
-    return suite_run(suite) != 0;
+    return suite_run(suite);
 }

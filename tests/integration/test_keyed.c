@@ -1,31 +1,9 @@
-/* Keyed refresh: which changes a refresh looks at, what it does with them, and when it does everything instead. */
+/* Keyed refresh: which changes a refresh looks at, what it does with them, and what it does while others write. */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/files.h"
-#include "support/keyed.h"
-#include "support/process.h"
+#include "support/keyed_stage.h"
 #include "support/suite.h"
-
-static struct cluster *cluster;
-
-static void set_up(void)
-{
-    cluster = keyed_create();
-}
-
-static void tear_down(void)
-{
-    cluster_destroy(cluster);
-}
-
-#define AFTER(sql, view, expected) EXPECT_AFTER(cluster, sql, view, expected)
-#define LOOK(view, expected) EXPECT_LOOK(cluster, view, expected)
-
-#define THREE_SHOPS \
-    "INSERT INTO app.orders (shop, kind, amount) VALUES (1, 'a', 10), (1, 'b', 11), (2, 'a', 20), (3, 'a', 30);"
 
 /* --- what leaves a mark ------------------------------------------------------------------------------------------- */
 
@@ -366,223 +344,12 @@ START_TEST(a_part_begun_while_the_marks_are_taken_is_not_overlooked)
 }
 END_TEST
 
-/* --- what leaves no mark ------------------------------------------------------------------------------------------ */
-
-#define SUSPECT(table) "full: " table " may have changed without a mark: its storage, partitions or triggers did"
-#define UNCAPTURED(tables) "full: changes of " tables " are not captured"
-
-START_TEST(writes_to_a_partition_and_moves_between_partitions_leave_marks)
+int main(void)
 {
-    KEYED_INSTALL(cluster, "event_total");
-    AFTER("INSERT INTO app.events VALUES (1, 1, 10), (2, 11, 20)", "event_total", "keyed 2: +2 ~0 -0");
-    AFTER("INSERT INTO app.events_1 VALUES (1, 2, 1)", "event_total", "keyed 1: +0 ~1 -0");
-    AFTER("UPDATE app.events_2 SET points = 21", "event_total", "keyed 1: +0 ~1 -0");
-    AFTER("UPDATE app.events SET day = 12, shop = 3 WHERE day = 1", "event_total", "keyed 2: +1 ~1 -0");
-    AFTER("DELETE FROM app.events_2 WHERE shop = 2", "event_total", "keyed 1: +0 ~0 -1");
-    AFTER("TRUNCATE app.events_2", "event_total", "full: app.events was truncated");
-    AFTER("TRUNCATE app.events", "event_total", "full: app.events was truncated");
-}
-END_TEST
-
-START_TEST(attach_detach_and_new_partitions_mean_everything)
-{
-    KEYED_INSTALL(cluster, "event_total");
-    AFTER("INSERT INTO app.events VALUES (1, 1, 10), (2, 11, 20)", "event_total", "keyed 2: +2 ~0 -0");
-    AFTER("ALTER TABLE app.events DETACH PARTITION app.events_2", "event_total", SUSPECT("app.events"));
-    LOOK("event_total", "keyed 0: +0 ~0 -0");
-    AFTER("ALTER TABLE app.events ATTACH PARTITION app.events_2 FOR VALUES FROM (10) TO (20)", "event_total",
-          SUSPECT("app.events"));
-    LOOK("event_total", "keyed 0: +0 ~0 -0");
-    AFTER("CREATE TABLE app.events_3 PARTITION OF app.events FOR VALUES FROM (20) TO (30);"
-          "INSERT INTO app.events_3 VALUES (3, 21, 1)",
-          "event_total", UNCAPTURED("app.events"));
-    AFTER("INSERT INTO app.events_3 VALUES (4, 22, 1)", "event_total", UNCAPTURED("app.events"));
-    keyed_tend(cluster);
-    LOOK("event_total", SUSPECT("app.events"));
-    AFTER("INSERT INTO app.events_3 VALUES (4, 22, 1)", "event_total", "keyed 1: +0 ~1 -0");
-    AFTER("DROP TABLE app.events_3", "event_total", SUSPECT("app.events"));
-}
-END_TEST
-
-START_TEST(changes_before_the_triggers_are_there_are_not_lost)
-{
-    EXPECT_SQL(cluster, "SELECT app.install_shop_total()", NULL);
-    LOOK("shop_total", "full: the first time");
-    AFTER(THREE_SHOPS, "shop_total", UNCAPTURED("app.orders"));
-    AFTER("INSERT INTO app.orders (shop) VALUES (9)", "shop_total", UNCAPTURED("app.orders"));
-    cluster_execute(cluster, "INSERT INTO app.orders (shop) VALUES (9)");
-    keyed_tend(cluster);
-    LOOK("shop_total", SUSPECT("app.orders"));
-    LOOK("shop_total", "keyed 0: +0 ~0 -0");
-}
-END_TEST
-
-START_TEST(disabled_triggers_mean_everything)
-{
-    KEYED_INSTALL(cluster, "shop_total");
-    AFTER(THREE_SHOPS, "shop_total", "keyed 3: +3 ~0 -0");
-    AFTER("ALTER TABLE app.orders DISABLE TRIGGER ALL; UPDATE app.orders SET amount = 1", "shop_total",
-          UNCAPTURED("app.orders"));
-    AFTER("UPDATE app.orders SET amount = 2", "shop_total", UNCAPTURED("app.orders"));
-    AFTER("ALTER TABLE app.orders ENABLE TRIGGER ALL", "shop_total", SUSPECT("app.orders"));
-    LOOK("shop_total", "keyed 0: +0 ~0 -0");
-    /* As pg_restore does it, between two refreshes. */
-    AFTER("ALTER TABLE app.orders DISABLE TRIGGER ALL; UPDATE app.orders SET amount = 3; ALTER TABLE app.orders ENABLE "
-          "TRIGGER ALL",
-          "shop_total", SUSPECT("app.orders"));
-    LOOK("shop_total", "keyed 0: +0 ~0 -0");
-    AFTER("DROP TRIGGER chime_capture_1_update ON app.orders; UPDATE app.orders SET amount = 4", "shop_total",
-          UNCAPTURED("app.orders"));
-    keyed_tend(cluster);
-    LOOK("shop_total", SUSPECT("app.orders"));
-    AFTER("UPDATE app.orders SET amount = 5 WHERE shop = 1", "shop_total", "keyed 1: +0 ~1 -0");
-}
-END_TEST
-
-START_TEST(a_truncate_that_fires_no_trigger_is_found_by_the_storage)
-{
-    KEYED_INSTALL(cluster, "shop_total", "event_total");
-    AFTER(THREE_SHOPS, "shop_total", "keyed 3: +3 ~0 -0");
-    AFTER("INSERT INTO app.events VALUES (1, 1, 10), (2, 11, 20)", "event_total", "keyed 2: +2 ~0 -0");
-    AFTER("SET session_replication_role = replica; TRUNCATE app.orders, app.events_2; RESET session_replication_role",
-          "shop_total", SUSPECT("app.orders"));
-    LOOK("event_total", SUSPECT("app.events"));
-    LOOK("shop_total", "keyed 0: +0 ~0 -0");
-}
-END_TEST
-
-START_TEST(a_kept_relation_made_anew_or_defined_otherwise_is_filled_again)
-{
-    KEYED_INSTALL(cluster, "shop_total");
-    AFTER(THREE_SHOPS, "shop_total", "keyed 3: +3 ~0 -0");
-    EXPECT_SQL(cluster,
-               "SELECT app.install('shop_total', 'SELECT shop, count(*) AS n, sum(-amount) AS total FROM orders GROUP "
-               "BY shop', '{shop}',"
-               " '[{\"table\": \"orders\", \"columns\": [\"shop\", \"amount\"], \"capture\": [\"shop\"]}]')",
-               NULL);
-    LOOK("shop_total", "full: its definition or its relation is another one");
-    LOOK("shop_total", "keyed 0: +0 ~0 -0");
-    EXPECT_SQL(
-        cluster,
-        "SELECT app.install('shop_total', 'SELECT shop, max(amount) AS highest FROM orders GROUP BY shop', '{shop}',"
-        " '[{\"table\": \"orders\", \"columns\": [\"shop\", \"amount\"], \"capture\": [\"shop\"]}]')",
-        NULL);
-    LOOK("shop_total", "full: its definition or its relation is another one");
-    AFTER("TRUNCATE kept.shop_total", "shop_total", "full: its definition or its relation is another one");
-    LOOK("shop_total", "keyed 0: +0 ~0 -0");
-    EXPECT_SQL(cluster,
-               "SELECT app.install('shop_total', definition, grain,"
-               " '[{\"table\": \"orders\", \"columns\": [\"shop\", \"amount\"], \"capture\": [\"shop\"]}]')"
-               " FROM chime.view WHERE relation = 'shop_total'",
-               NULL);
-    LOOK("shop_total", "keyed 0: +0 ~0 -0");
-}
-END_TEST
-
-/* --- what cannot be keyed ----------------------------------------------------------------------------------------- */
-
-#define FROM_ORDERS \
-    "'[{\"table\": \"orders\", \"columns\": [\"shop\", \"note\", \"amount\"], \"capture\": [\"shop\", \"note\"]}]'"
-
-START_TEST(a_view_that_cannot_be_keyed_says_why_and_is_right_all_the_same)
-{
-    EXPECT_SQL(
-        cluster,
-        "SELECT app.install('by_note', 'SELECT note, count(*) AS n FROM orders GROUP BY note', '{note}', " FROM_ORDERS
-        ")",
-        "no index finds one group in app.orders (an index that begins with what note is there would)");
-    EXPECT_SQL(
-        cluster,
-        "SELECT app.install('untracked', 'SELECT o.shop, count(*) AS n FROM orders o, items i WHERE i.order_id = o.id"
-        " GROUP BY o.shop', '{shop}', " FROM_ORDERS ")",
-        "changes of app.items are not captured");
-    EXPECT_SQL(
-        cluster,
-        "SELECT app.install('whole', 'SELECT shop, count(*) AS n FROM orders GROUP BY shop', '{shop}', " FROM_ORDERS
-        ", p_mode => 'full')",
-        "its mode is full");
-    EXPECT_SQL(
-        cluster,
-        "SELECT app.install('grainless', 'SELECT shop, count(*) AS n FROM orders GROUP BY shop', '{}', " FROM_ORDERS
-        ", '{shop}')",
-        "it has no grain");
-    EXPECT_SQL(
-        cluster,
-        "SELECT app.install('careless', 'SELECT shop, max(kind) AS k FROM orders GROUP BY shop', '{shop}', " FROM_ORDERS
-        ")",
-        "it reads app.orders.kind, which its plugin does not declare");
-    keyed_tend(cluster);
-    cluster_execute(cluster, THREE_SHOPS);
-    LOOK("by_note",
-         "full: no index finds one group in app.orders (an index that begins with what note is there would)");
-    LOOK("untracked", "full: changes of app.items are not captured");
-    LOOK("whole", "full: its mode is full");
-    LOOK("careless", "full: it reads app.orders.kind, which its plugin does not declare");
-    AFTER("DELETE FROM app.orders", "grainless", "full: it has no grain");
-    /* Once there is an index, the next installation finds it. */
-    cluster_execute(cluster, "CREATE INDEX ON app.orders (note)");
-    EXPECT_SQL(
-        cluster,
-        "SELECT app.install('by_note', 'SELECT note, count(*) AS n FROM orders GROUP BY note', '{note}', " FROM_ORDERS
-        ")",
-        NULL);
-    keyed_tend(cluster);
-    LOOK("by_note", "full: the first time");
-    AFTER("INSERT INTO app.orders (note) VALUES ('x')", "by_note", "keyed 1: +1 ~0 -0");
-}
-END_TEST
-
-START_TEST(too_many_changed_groups_mean_everything)
-{
-    KEYED_INSTALL(cluster, "shop_total");
-    cluster_execute(cluster,
-                    "CREATE OR REPLACE FUNCTION chime.keys_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 50;"
-                    "SELECT app.install_shop_total()");
-    AFTER("INSERT INTO app.orders (shop) SELECT generate_series(1, 50)", "shop_total", "keyed 50: +50 ~0 -0");
-    AFTER("INSERT INTO app.orders (shop) SELECT generate_series(1, 51)", "shop_total",
-          "full: more than 50 groups changed");
-    LOOK("shop_total", "keyed 0: +0 ~0 -0");
-    /* Several batches of 1000 groups. */
-    cluster_execute(cluster,
-                    "CREATE OR REPLACE FUNCTION chime.keys_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 20000;"
-                    "SELECT app.install_shop_total()");
-    AFTER("INSERT INTO app.orders (shop) SELECT generate_series(1, 2500)", "shop_total", "keyed 2500: +2449 ~51 -0");
-    cluster_execute(cluster, "DROP TRIGGER groups_are_cheap ON chime.view_refresh;"
-                             "UPDATE chime.view_refresh SET full_us = 10, key_us = 6");
-    AFTER("UPDATE app.orders SET amount = 2 WHERE shop = 1", "shop_total", "keyed 1: +0 ~1 -0");
-    cluster_execute(cluster, "UPDATE chime.view_refresh SET full_us = 10, key_us = 6");
-    AFTER("UPDATE app.orders SET amount = 3 WHERE shop IN (1, 2)", "shop_total",
-          "full: 2 groups changed, which would take longer than everything");
-    cluster_execute(cluster, "UPDATE chime.view_refresh SET full_us = 10, key_us = 0");
-    AFTER("UPDATE app.orders SET amount = 4", "shop_total", "full: 1000 of 2500 groups took as long as everything");
-}
-END_TEST
-
-START_TEST(a_map_may_lead_from_many_marks_to_few_groups)
-{
-    KEYED_INSTALL(cluster, "shop_items");
-    cluster_execute(cluster,
-                    "INSERT INTO app.orders (id, shop) SELECT n, n % 2 FROM generate_series(1, 61) AS n;"
-                    "CREATE OR REPLACE FUNCTION chime.keys_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 50;"
-                    "CREATE OR REPLACE FUNCTION chime.marks_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 60;"
-                    "SELECT app.look('shop_items'), app.install_shop_items()");
-    AFTER("INSERT INTO app.items (order_id, quantity) SELECT generate_series(1, 60), 1", "shop_items",
-          "keyed 2: +2 ~0 -0");
-    AFTER("INSERT INTO app.items (order_id, quantity) SELECT generate_series(1, 61), 1", "shop_items",
-          "full: more than 60 different (order_id) of app.items changed");
-    cluster_execute(cluster, "UPDATE app.orders SET shop = id");
-    LOOK("shop_items", "full: more than 50 groups changed");
-    AFTER("UPDATE app.items SET quantity = 2 WHERE order_id < 52", "shop_items",
-          "full: 51 groups changed, which would take longer than everything");
-}
-END_TEST
-
-static Suite *suite(void)
-{
-    Suite *all = suite_create("keyed");
+    Suite *suite = suite_create("keyed");
     TCase *cases = tcase_create("keyed");
 
-    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_checked_fixture(cases, keyed_stage_set, served_tear_down);
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, a_refresh_looks_only_at_the_groups_that_a_statement_changed);
     tcase_add_test(cases, an_update_that_changes_no_declared_column_leaves_no_mark);
@@ -602,20 +369,6 @@ static Suite *suite(void)
     tcase_add_test(cases, what_commits_between_take_and_recompute_keeps_its_mark);
     tcase_add_test(cases, a_second_refresh_waits_for_the_first_and_repeats_nothing);
     tcase_add_test(cases, a_part_begun_while_the_marks_are_taken_is_not_overlooked);
-    tcase_add_test(cases, writes_to_a_partition_and_moves_between_partitions_leave_marks);
-    tcase_add_test(cases, attach_detach_and_new_partitions_mean_everything);
-    tcase_add_test(cases, changes_before_the_triggers_are_there_are_not_lost);
-    tcase_add_test(cases, disabled_triggers_mean_everything);
-    tcase_add_test(cases, a_truncate_that_fires_no_trigger_is_found_by_the_storage);
-    tcase_add_test(cases, a_kept_relation_made_anew_or_defined_otherwise_is_filled_again);
-    tcase_add_test(cases, a_view_that_cannot_be_keyed_says_why_and_is_right_all_the_same);
-    tcase_add_test(cases, too_many_changed_groups_mean_everything);
-    tcase_add_test(cases, a_map_may_lead_from_many_marks_to_few_groups);
-    suite_add_tcase(all, cases);
-    return all;
-}
-
-int main(void)
-{
-    return suite_run(suite());
+    suite_add_tcase(suite, cases);
+    return suite_run(suite);
 }

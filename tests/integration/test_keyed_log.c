@@ -5,29 +5,25 @@
 #include <time.h>
 
 #include "ledger/migrate.h"
-#include "support/cluster.h"
 #include "support/files.h"
-#include "support/keyed.h"
+#include "support/keyed_stage.h"
 #include "support/process.h"
 #include "support/suite.h"
 
-static struct cluster *cluster;
 static PGconn *writer;
 
 static void set_up(void)
 {
-    cluster = keyed_create();
+    keyed_stage_set();
     writer = cluster_connect(cluster, "postgres");
 }
 
 static void tear_down(void)
 {
     PQfinish(writer);
-    cluster_destroy(cluster);
+    served_tear_down();
 }
 
-#define AFTER(sql, view, expected) EXPECT_AFTER(cluster, sql, view, expected)
-#define LOOK(view, expected) EXPECT_LOOK(cluster, view, expected)
 #define EXPECT_PARTS(expected)                                                                                 \
     EXPECT_SQL(cluster,                                                                                        \
                "SELECT string_agg(replace(c.relname, 'change_1_', ''), ' ' ORDER BY c.oid) FROM pg_inherits i" \

@@ -3,30 +3,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/served.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
 #define JOBS 6000 /* some five parts */
 
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    site = site_create(cluster, "postgres", 2);
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
+    served_set_up(2);
 }
 
 static void write_jobs(int first, const char *command)
@@ -106,7 +92,7 @@ int main(void)
 {
     Suite *suite = suite_create("large_catalog");
     TCase *cases = tcase_create("large_catalog");
-    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 180);
     tcase_add_test(cases, all_parts_arrive_and_a_reload_changes_adds_and_switches_off);
     tcase_add_test(cases, a_catalog_that_breaks_off_in_the_middle_is_completed_by_the_next_leadership);

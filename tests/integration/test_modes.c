@@ -5,20 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
 #include "support/files.h"
-#include "support/keyed.h"
+#include "support/keyed_stage.h"
 #include "support/process.h"
 #include "support/suite.h"
 
-static struct cluster *cluster;
-
-#define AFTER(sql, view, expected) EXPECT_AFTER(cluster, sql, view, expected)
-#define LOOK(view, expected) EXPECT_LOOK(cluster, view, expected)
 #define VALUE(sql, expected) EXPECT_SQL(cluster, sql, expected)
 
-#define THREE_SHOPS \
-    "INSERT INTO app.orders (shop, kind, amount) VALUES (1, 'a', 10), (1, 'b', 11), (2, 'a', 20), (3, 'a', 30);"
 #define ROWS "SELECT string_agg(concat_ws(' ', shop, n, total), ', ' ORDER BY shop) FROM kept.shop_total"
 #define KIND "SELECT relkind FROM pg_class WHERE oid = 'kept.shop_total'::regclass"
 #define MATVIEW "full: its mode is matview"
@@ -26,7 +19,7 @@ static struct cluster *cluster;
 /* chime.install_view and install_keys for shop_total and what may change about it. */
 static void set_up(void)
 {
-    cluster = keyed_create();
+    keyed_stage_set();
     cluster_execute(
         cluster, "CREATE FUNCTION app.switch(p_mode text, p_columns text DEFAULT 'count(*) AS n, sum(amount) AS total')"
                  " RETURNS text LANGUAGE sql AS $$ SELECT app.install('shop_total', format('SELECT shop, %s FROM orders"
@@ -38,11 +31,6 @@ static void set_up(void)
                  "(shop integer,"
                  " total bigint) LANGUAGE sql STABLE BEGIN ATOMIC SELECT t.shop, t.total FROM shop_total t WHERE t.n >="
                  " shop_rows.fewest; END') $$;" THREE_SHOPS);
-}
-
-static void tear_down(void)
-{
-    cluster_destroy(cluster);
 }
 
 /* The error's text and HINT hold these. */
@@ -427,7 +415,7 @@ static Suite *suite(void)
     Suite *all = suite_create("modes");
     TCase *cases = tcase_create("modes");
 
-    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 180);
     tcase_add_test(cases, a_materialized_view_is_filled_by_its_first_refresh_and_kept_like_any_other);
     tcase_add_test(cases, a_refresh_of_a_materialized_view_says_whether_anything_changed);

@@ -4,30 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/served.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    site = site_create(cluster, "postgres", 2);
+    served_set_up(2);
     cluster_execute(cluster, "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, job text);");
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
 }
 
 /* Every second between a job's first and last decided slot is in the ledger exactly once: what all of these rely on. */
@@ -279,7 +265,7 @@ static Suite *suite(void)
     Suite *all = suite_create("policies");
     TCase *cases = tcase_create("policies");
 
-    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, a_slot_due_while_its_job_runs_is_skipped);
     tcase_add_test(cases, buffer_one_runs_once_more_and_skips_the_rest);

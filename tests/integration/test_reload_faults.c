@@ -6,32 +6,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/served.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
 #define HEAVY "pool_size = 4; pools: { heavy = 1; };"
 #define FAILS_ONCE "DO $x$ BEGIN IF nextval('s') = 1 THEN RAISE serialization_failure; END IF; END $x$"
 
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    site = site_create(cluster, "postgres", 4);
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
+    served_set_up(4);
 }
 
 static int reload(char **errors)
@@ -321,7 +307,7 @@ int main(void)
 {
     Suite *suite = suite_create("reload_faults");
     TCase *cases = tcase_create("reload_faults");
-    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, the_limit_of_the_default_pool_goes_with_its_line);
     tcase_add_test(cases, a_retry_that_waits_for_a_place_is_cancelled);

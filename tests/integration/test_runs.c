@@ -3,22 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/served.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    site = site_create(cluster, "postgres", 2);
+    served_set_up(2);
     cluster_execute(cluster,
                     "CREATE TABLE t (a int); CREATE SEQUENCE tries;"
                     /* Fails with this SQLSTATE until it was tried so often; sequences are not rolled back. */
@@ -26,13 +19,6 @@ static void set_up(void)
                     " INSERT INTO t VALUES (1);"
                     " IF nextval('tries') <= p_times THEN RAISE EXCEPTION 'stumbled' USING ERRCODE = p_state; END IF;"
                     " END $$");
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
 }
 
 /* The jobs are written; serve them and have one run. */
@@ -475,7 +461,7 @@ static Suite *suite(void)
     Suite *all = suite_create("runs");
     TCase *cases = tcase_create("runs");
 
-    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, a_success_is_recorded_with_its_tag_and_rows);
     tcase_add_test(cases, a_transactional_success_commits_with_its_work);

@@ -5,46 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/served.h"
 #include "support/sql_jobs.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
-#define YEARLY "0 0 29 2 *" /* no test lives to see it */
-
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    site = site_create(cluster, "postgres", 4);
+    served_set_up(4);
     served = site_lead(site);
     cluster_execute(cluster, "CREATE TABLE t (a int)");
 }
 
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
-}
-
-/* Of the run that ended last. */
-static void expect_run(const char *name, const char *expression, const char *expected)
-{
-    char *sql = files_path("SELECT %s FROM chime.run_history h JOIN chime.job j USING (job_id) WHERE j.job_name = '%s'"
-                           " ORDER BY h.finished_at DESC LIMIT 1",
-                           expression, name);
-
-    EXPECT_SQL(cluster, sql, expected);
-    free(sql);
-}
+#define EXPECT_RUN_OF(name, expression, expected) SQL_JOBS_EXPECT(cluster, name, expression, expected)
 
 static void run_text(const char *command)
 {
@@ -54,10 +29,10 @@ static void run_text(const char *command)
     sql_jobs_run(cluster, "text");
 }
 
-#define EXPECT_TEXT(command, expression, expected) \
-    do {                                           \
-        run_text(command);                         \
-        expect_run("text", expression, expected);  \
+#define EXPECT_TEXT(command, expression, expected)   \
+    do {                                             \
+        run_text(command);                           \
+        EXPECT_RUN_OF("text", expression, expected); \
     } while (0)
 
 #define STATE_AND_MESSAGE "h.state || ': ' || h.message"
@@ -68,7 +43,7 @@ START_TEST(a_job_that_is_made_runs_at_its_next_slot)
 {
     sql_jobs_make(cluster, NULL, "beat", "1 second", "INSERT INTO t VALUES (1)", NULL);
     sql_jobs_await(cluster, "beat", 2);
-    expect_run("beat", STATE_AND_MESSAGE " || ' ' || h.kind || ' ' || h.rows", "succeeded: INSERT 0 1 schedule 1");
+    EXPECT_RUN_OF("beat", STATE_AND_MESSAGE " || ' ' || h.kind || ' ' || h.rows", "succeeded: INSERT 0 1 schedule 1");
     EXPECT_SQL(cluster, "SELECT count(*) >= 2 FROM t", "t");
 }
 END_TEST
@@ -80,7 +55,7 @@ START_TEST(a_job_that_was_there_before_the_daemon_runs)
     sql_jobs_make(cluster, NULL, "beat", "1 second", "SELECT 1", NULL);
     served = site_lead(site);
     sql_jobs_await(cluster, "beat", 2);
-    expect_run("beat", STATE_AND_MESSAGE, "succeeded: 1 row");
+    EXPECT_RUN_OF("beat", STATE_AND_MESSAGE, "succeeded: 1 row");
 }
 END_TEST
 
@@ -169,7 +144,7 @@ START_TEST(a_job_waits_for_those_that_it_comes_after)
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE problem IS NOT NULL", "0", 20);
     sql_jobs_run(cluster, "first");
     sql_jobs_await(cluster, "second", 1);
-    expect_run("second", "h.kind || ' ' || h.state", "dependency succeeded");
+    EXPECT_RUN_OF("second", "h.kind || ' ' || h.state", "dependency succeeded");
     sql_jobs_edit(cluster, "first", "after = '{postgres/second}'");
     WAIT_SQL(cluster, "SELECT problem LIKE 'it would come after itself%' FROM chime.job WHERE job_name = 'first'", "t",
              20);
@@ -218,7 +193,7 @@ START_TEST(a_job_for_one_slot_goes_when_it_has_run)
     sql_jobs_make(cluster, NULL, "once", at, "INSERT INTO t VALUES (1)", NULL);
     sql_jobs_await(cluster, "once", 1);
     WAIT_SQL(cluster, "SELECT NOT active FROM chime.job WHERE job_name = 'once'", "t", 20);
-    expect_run("once", "h.state", "succeeded");
+    EXPECT_RUN_OF("once", "h.state", "succeeded");
     EXPECT_SQL(cluster, "SELECT count(*) FROM t", "1");
     free(at);
 }
@@ -291,7 +266,7 @@ START_TEST(settings_of_a_job_hold_for_its_run_alone)
     EXPECT_SQL(cluster, "SELECT max(a) FILTER (WHERE a <> 42) FROM t", "7");
     sql_jobs_edit(cluster, "one", "options = '{\"settings\": {\"work_mem\": \"plenty\"}}'");
     sql_jobs_run(cluster, "one");
-    expect_run("one", "h.state || ' ' || h.sqlstate", "failed 22023");
+    EXPECT_RUN_OF("one", "h.state || ' ' || h.sqlstate", "failed 22023");
 }
 END_TEST
 
@@ -350,7 +325,7 @@ int main(void)
     TCase *jobs = tcase_create("jobs");
     TCase *texts = tcase_create("texts");
 
-    tcase_add_checked_fixture(jobs, set_up, tear_down);
+    tcase_add_checked_fixture(jobs, set_up, served_tear_down);
     tcase_set_timeout(jobs, 60);
     tcase_add_test(jobs, a_job_that_is_made_runs_at_its_next_slot);
     tcase_add_test(jobs, a_job_that_was_there_before_the_daemon_runs);
@@ -363,14 +338,14 @@ int main(void)
     tcase_add_test(jobs, a_job_for_one_slot_goes_when_it_has_run);
     tcase_add_test(jobs, the_next_slot_is_written_as_the_leader_counts_it);
     suite_add_tcase(suite, jobs);
-    tcase_add_checked_fixture(texts, set_up, tear_down);
+    tcase_add_checked_fixture(texts, set_up, served_tear_down);
     tcase_set_timeout(texts, 60);
     tcase_add_test(texts, messages_are_as_pg_cron_words_them);
     tcase_add_test(texts, texts_of_every_kind_end);
     tcase_add_test(texts, settings_of_a_job_hold_for_its_run_alone);
     suite_add_tcase(suite, texts);
     TCase *commands = tcase_create("commands");
-    tcase_add_checked_fixture(commands, set_up, tear_down);
+    tcase_add_checked_fixture(commands, set_up, served_tear_down);
     tcase_set_timeout(commands, 120);
     tcase_add_test(commands, commands_know_the_jobs);
     suite_add_tcase(suite, commands);

@@ -5,26 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/served.h"
 #include "support/sql_jobs.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
-#define YEARLY "0 0 29 2 *" /* no test lives to see it */
-
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-
 /* bob needs a password, carol is let in by nobody. */
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    site = site_create(cluster, "postgres", 2);
+    served_set_up(2);
     cluster_execute(cluster,
                     "CREATE ROLE alice LOGIN; CREATE ROLE bob LOGIN PASSWORD 'secret'; CREATE ROLE carol LOGIN;"
                     " CREATE ROLE mallory LOGIN; CREATE TABLE who (a text, b text); GRANT ALL ON who TO PUBLIC");
@@ -35,13 +26,6 @@ static void set_up(void)
     served = site_lead(site);
 }
 
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
-}
-
 static void make_and_run(const char *owner, const char *name, const char *command)
 {
     sql_jobs_make(cluster, owner, name, YEARLY, command, NULL);
@@ -49,16 +33,7 @@ static void make_and_run(const char *owner, const char *name, const char *comman
     sql_jobs_run(cluster, name);
 }
 
-/* Of the run that ended last. */
-static void expect_run(const char *name, const char *expression, const char *expected)
-{
-    char *sql = files_path("SELECT %s FROM chime.run_history h JOIN chime.job j USING (job_id) WHERE j.job_name = '%s'"
-                           " ORDER BY h.finished_at DESC LIMIT 1",
-                           expression, name);
-
-    EXPECT_SQL(cluster, sql, expected);
-    free(sql);
-}
+#define EXPECT_RUN_OF(name, expression, expected) SQL_JOBS_EXPECT(cluster, name, expression, expected)
 
 START_TEST(a_job_runs_over_a_session_of_its_owner)
 {
@@ -67,7 +42,7 @@ START_TEST(a_job_runs_over_a_session_of_its_owner)
                  "RESET ROLE; RESET SESSION AUTHORIZATION; INSERT INTO who VALUES (current_user, session_user)");
     EXPECT_SQL(cluster, "SELECT string_agg(a || ' ' || b, ', ') FROM who", "alice alice, alice alice");
     make_and_run("alice", "other", "SET ROLE postgres");
-    expect_run("other", "h.state || ' ' || h.sqlstate", "failed 42501");
+    EXPECT_RUN_OF("other", "h.state || ' ' || h.sqlstate", "failed 42501");
     make_and_run(NULL, "own", "INSERT INTO who VALUES ('own', session_user)");
     EXPECT_SQL(cluster, "SELECT b FROM who WHERE a = 'own'", "postgres");
 }
@@ -81,12 +56,12 @@ START_TEST(an_owner_who_is_not_let_in_fails_with_the_servers_reason_and_holds_up
     sql_jobs_await(cluster, "shut", 2);
     sql_jobs_await(cluster, "secret", 2);
     sql_jobs_await(cluster, "beat", 3);
-    expect_run("shut",
-               "h.state || ' ' || (h.message LIKE '%FATAL:  pg_hba.conf rejects connection%user \"carol\"%')"
-               " || ' ' || h.reason",
-               "failed true no session as role carol");
-    expect_run("secret", "h.state || ' ' || (h.message LIKE '%password%')", "failed true");
-    expect_run("beat", "h.state", "succeeded");
+    EXPECT_RUN_OF("shut",
+                  "h.state || ' ' || (h.message LIKE '%FATAL:  pg_hba.conf rejects connection%user \"carol\"%')"
+                  " || ' ' || h.reason",
+                  "failed true no session as role carol");
+    EXPECT_RUN_OF("secret", "h.state || ' ' || (h.message LIKE '%password%')", "failed true");
+    EXPECT_RUN_OF("beat", "h.state", "succeeded");
     EXPECT_SQL(cluster,
                "SELECT count(*) FROM chime.run_history h JOIN chime.job j USING (job_id) WHERE owner = 'alice' AND"
                " state <> 'succeeded'",
@@ -108,7 +83,7 @@ START_TEST(a_role_whose_entry_cannot_be_read_runs_nothing)
     for (int i = 0; i < 3; i++) {
         char *name = files_path("job%d", i);
         make_and_run("alice", name, "INSERT INTO who VALUES (session_user)");
-        expect_run(name, "h.state || ' ' || (h.message LIKE '%nonsense%')", "failed true");
+        EXPECT_RUN_OF(name, "h.state || ' ' || (h.message LIKE '%nonsense%')", "failed true");
         free(name);
     }
     EXPECT_SQL(cluster, "SELECT count(*) FROM who", "0");
@@ -151,11 +126,11 @@ START_TEST(a_job_may_run_in_another_database_of_the_server)
     sql_jobs_run(cluster, "here");
     sql_jobs_run(cluster, "own");
     sql_jobs_run(cluster, "nowhere");
-    expect_run("there", "h.state || ' ' || h.message", "succeeded 1 row");
-    expect_run("here", "h.state || ' ' || h.message", "succeeded 1 row");
-    expect_run("own", "h.state || ' ' || h.message", "succeeded 1 row");
-    expect_run("nowhere", "h.state || ' ' || (h.message LIKE '%FATAL:  database \"nowhere\" does not exist')",
-               "failed true");
+    EXPECT_RUN_OF("there", "h.state || ' ' || h.message", "succeeded 1 row");
+    EXPECT_RUN_OF("here", "h.state || ' ' || h.message", "succeeded 1 row");
+    EXPECT_RUN_OF("own", "h.state || ' ' || h.message", "succeeded 1 row");
+    EXPECT_RUN_OF("nowhere", "h.state || ' ' || (h.message LIKE '%FATAL:  database \"nowhere\" does not exist')",
+                  "failed true");
 }
 END_TEST
 
@@ -192,15 +167,15 @@ START_TEST(a_hostile_text_reaches_nothing_of_the_daemon)
     cluster_execute(cluster,
                     "GRANT USAGE ON SCHEMA chime TO mallory; GRANT SELECT ON ALL TABLES IN SCHEMA chime TO mallory");
     make_and_run("mallory", "read", "INSERT INTO who SELECT name FROM chime.job WHERE owner <> 'mallory'");
-    expect_run("read", "h.state || ' ' || h.rows", "succeeded 0");
+    EXPECT_RUN_OF("read", "h.state || ' ' || h.rows", "succeeded 0");
     make_and_run("mallory", "write", "UPDATE chime.job SET owner = 'postgres'");
-    expect_run("write", "h.state || ' ' || h.sqlstate", "failed 42501");
+    EXPECT_RUN_OF("write", "h.state || ' ' || h.sqlstate", "failed 42501");
     make_and_run("mallory", "kill",
                  "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'postgres'");
-    expect_run("kill", "h.state", "failed");
+    EXPECT_RUN_OF("kill", "h.state", "failed");
     make_and_run("mallory", "claim",
                  "SELECT chime.finish(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)");
-    expect_run("claim", "h.state || ' ' || h.sqlstate", "failed 42501");
+    EXPECT_RUN_OF("claim", "h.state || ' ' || h.sqlstate", "failed 42501");
     make_and_run("mallory", "linger",
                  "SET idle_session_timeout = 0; LISTEN x; CREATE TEMP TABLE left_behind (); DECLARE c CURSOR WITH HOLD "
                  "FOR SELECT 1");
@@ -208,7 +183,7 @@ START_TEST(a_hostile_text_reaches_nothing_of_the_daemon)
                  "SELECT 1 WHERE to_regclass('pg_temp.left_behind') IS NULL AND NOT EXISTS (SELECT FROM pg_cursors "
                  "WHERE name = 'c')"
                  " AND current_setting('idle_session_timeout') = '15s'");
-    expect_run("look", "h.message", "1 row");
+    EXPECT_RUN_OF("look", "h.message", "1 row");
     ck_assert(daemon_is_running(served));
 }
 END_TEST
@@ -218,7 +193,7 @@ START_TEST(a_run_of_another_role_ends_at_its_timeout)
     sql_jobs_make(cluster, "alice", "long", YEARLY, "SELECT pg_sleep(600)", "{\"attempt_timeout\": \"500ms\"}");
     sql_jobs_await_taken(cluster, "long");
     sql_jobs_run(cluster, "long");
-    expect_run("long", "h.state || ' ' || h.reason", "timed_out attempt_timeout");
+    EXPECT_RUN_OF("long", "h.state || ' ' || h.reason", "timed_out attempt_timeout");
 }
 END_TEST
 
@@ -247,7 +222,7 @@ START_TEST(a_daemon_without_rights_ends_a_run_of_another_role_all_the_same)
     sql_jobs_make(cluster, "alice", "third", YEARLY, "SELECT 1", NULL);
     sql_jobs_await_taken(cluster, "third");
     sql_jobs_run(cluster, "third");
-    expect_run("third", "h.state", "succeeded");
+    EXPECT_RUN_OF("third", "h.state", "succeeded");
     free(conninfo);
 }
 END_TEST
@@ -257,7 +232,7 @@ int main(void)
     Suite *suite = suite_create("sql_roles");
     TCase *roles = tcase_create("roles");
 
-    tcase_add_checked_fixture(roles, set_up, tear_down);
+    tcase_add_checked_fixture(roles, set_up, served_tear_down);
     tcase_set_timeout(roles, 120);
     tcase_add_test(roles, a_job_runs_over_a_session_of_its_owner);
     tcase_add_test(roles, an_owner_who_is_not_let_in_fails_with_the_servers_reason_and_holds_up_nobody);
@@ -269,7 +244,7 @@ int main(void)
     tcase_add_test(roles, a_run_of_another_role_ends_at_its_timeout);
     suite_add_tcase(suite, roles);
     TCase *rights = tcase_create("rights");
-    tcase_add_checked_fixture(rights, set_up, tear_down);
+    tcase_add_checked_fixture(rights, set_up, served_tear_down);
     tcase_set_timeout(rights, 120);
     tcase_add_test(rights, a_daemon_without_rights_ends_a_run_of_another_role_all_the_same);
     suite_add_tcase(suite, rights);

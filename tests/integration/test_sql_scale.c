@@ -7,38 +7,24 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/ledger_oracle.h"
 #include "support/process.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/served.h"
 #include "support/sql_jobs.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
-#define YEARLY "0 0 29 2 *" /* no test lives to see it */
 #define EDITS 40
 #define MANY 50000
 #define KILLS 8
 
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
 static int64_t probe; /* the job that is edited */
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    site = site_create(cluster, "postgres", 8);
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
+    served_set_up(8);
 }
 
 static double seconds(void)
@@ -223,7 +209,7 @@ int main(void)
     Suite *suite = suite_create("sql_scale");
     TCase *scale = tcase_create("scale");
 
-    tcase_add_checked_fixture(scale, set_up, tear_down);
+    tcase_add_checked_fixture(scale, set_up, served_tear_down);
     tcase_set_timeout(scale, 300);
     tcase_add_test(scale, an_edit_is_known_at_once_and_costs_the_same_among_many_jobs);
     tcase_add_test(scale, many_jobs_are_there_after_a_start);

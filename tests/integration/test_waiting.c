@@ -5,31 +5,17 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "support/cluster.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/served.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    site = site_create(cluster, "postgres", 4);
+    served_set_up(4);
     site_use_pools(site, "heavy = 1;");
     cluster_execute(cluster, "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, job text);");
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
 }
 
 static bool why_says(const char *job, const char *part)
@@ -255,7 +241,7 @@ int main(void)
 {
     Suite *suite = suite_create("waiting");
     TCase *tests = tcase_create("waiting");
-    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_add_checked_fixture(tests, set_up, served_tear_down);
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, two_jobs_in_a_pool_of_one_never_overlap);
     tcase_add_test(tests, priority_decides_who_gets_the_place_that_becomes_free);

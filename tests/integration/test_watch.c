@@ -5,31 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
 #include "support/files.h"
 #include "support/keyed.h"
 #include "support/plugin_files.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/served.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    site = site_create(cluster, "postgres", 4);
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
+    served_set_up(4);
 }
 
 #define EVENT_RUNS(job) \
@@ -405,7 +391,7 @@ static Suite *watch_suite(void)
 {
     Suite *suite = suite_create("watch");
     TCase *events = tcase_create("events");
-    tcase_add_checked_fixture(events, set_up, tear_down);
+    tcase_add_checked_fixture(events, set_up, served_tear_down);
     tcase_set_timeout(events, 180);
     tcase_add_test(events, a_notification_wakes_the_jobs_of_its_channel_with_its_payload);
     tcase_add_test(events, hostile_channel_names_are_names);

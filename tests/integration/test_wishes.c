@@ -4,28 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
 #include "support/runs.h"
-#include "support/site.h"
+#include "support/served.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *served;
-
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    site = site_create(cluster, "postgres", 4);
-}
-
-static void tear_down(void)
-{
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
+    served_set_up(4);
 }
 
 /* A command with one argument and a reason; its standard output. */
@@ -162,7 +148,7 @@ int main(void)
 {
     Suite *suite = suite_create("wishes");
     TCase *cases = tcase_create("wishes");
-    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, a_suspended_job_starts_nothing_and_its_slots_are_missed_when_it_is_resumed);
     tcase_add_test(cases, a_live_run_is_cancelled_by_its_number);

@@ -110,6 +110,14 @@ void assert_refused(const char *reason)
     sound_plugin();
 }
 
+void assert_each_refused(const struct spoiled *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        *cases[i].member = cases[i].value;
+        assert_refused(cases[i].reason);
+    }
+}
+
 void assert_malformed(const char *bytes, const char *reason)
 {
     struct error err = {.kind = ERROR_NONE};

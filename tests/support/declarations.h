@@ -36,6 +36,21 @@ struct declaration *accepted(void);
 void assert_accepted(void);
 /* Makes the plugin sound again. */
 void assert_refused(const char *reason);
+/* A sound plugin but for one member. */
+struct spoiled {
+    const char **member;
+    const char *value;
+    const char *reason; /* why it is refused */
+};
+#define ASSERT_EACH_REFUSED(cases) assert_each_refused(cases, sizeof(cases) / sizeof *(cases))
+void assert_each_refused(const struct spoiled *cases, size_t count);
+/* With this item twice in its list. */
+#define ASSERT_TWICE_REFUSED(list, item, reason)     \
+    do {                                             \
+        const __typeof__(item) two[] = {item, item}; \
+        (list) = (struct chime_list)CHIME_LIST(two); \
+        assert_refused(reason);                      \
+    } while (0)
 /* The daemon refuses these bytes. */
 void assert_malformed(const char *bytes, const char *reason);
 

@@ -67,3 +67,14 @@ void sql_jobs_await_taken(struct cluster *cluster, const char *name)
     WAIT_SQL(cluster, sql, "t", WAIT_SECONDS);
     free(sql);
 }
+
+void sql_jobs_expect(struct cluster *cluster, const char *name, const char *expression, const char *expected,
+                     const char *file, int line)
+{
+    char *sql = files_path("SELECT %s FROM chime.run_history h JOIN chime.job j USING (job_id) WHERE j.job_name = '%s'"
+                           " ORDER BY h.finished_at DESC LIMIT 1",
+                           expression, name);
+
+    runs_expect_sql(cluster, sql, expected, file, line);
+    free(sql);
+}

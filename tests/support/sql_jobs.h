@@ -7,6 +7,9 @@
 
 #include "support/cluster.h"
 
+/* A schedule that no test lives to see. */
+#define YEARLY "0 0 29 2 *"
+
 /* Its daemon's name is OWNER/NAME. `owner` NULL: postgres; `options`: a JSON object, or NULL. The job's number. */
 int64_t sql_jobs_make(struct cluster *cluster, const char *owner, const char *name, const char *schedule,
                       const char *command, const char *options);
@@ -19,5 +22,11 @@ void sql_jobs_await(struct cluster *cluster, const char *name, int count);
 void sql_jobs_run(struct cluster *cluster, const char *name);
 /* Waits until the leader has this version of it: its next slot is written, or what is wrong with it. */
 void sql_jobs_await_taken(struct cluster *cluster, const char *name);
+
+/* An expression over `h`, chime.run_history, of the run of it that ended last, must have that value (NULL: SQL NULL). */
+#define SQL_JOBS_EXPECT(cluster, name, expression, expected) \
+    sql_jobs_expect(cluster, name, expression, expected, __FILE__, __LINE__)
+void sql_jobs_expect(struct cluster *cluster, const char *name, const char *expression, const char *expected,
+                     const char *file, int line);
 
 #endif

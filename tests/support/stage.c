@@ -4,9 +4,6 @@
 
 #include "support/ledger_oracle.h"
 
-struct cluster *cluster;
-struct site *site;
-struct daemon *served;
 char *output;
 char *errors;
 
@@ -20,9 +17,7 @@ void stage_set(const char *const *settings)
 
 void stage_clear(void)
 {
-    daemon_destroy(served);
-    site_destroy(site);
-    cluster_destroy(cluster);
+    served_tear_down();
     free(output);
     free(errors);
 }

@@ -1,16 +1,10 @@
-/* What the tests of faults inside the server share: a server, the oracle of ledger_oracle.h beside its ledger, and a daemon with its load.
- * Failures fail the running test. */
+/* What the tests of faults inside the server share, beside what served.h has: the oracle of ledger_oracle.h beside the ledger, its load,
+ * and what commands say. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_STAGE_H
 #define CHIME_TESTS_SUPPORT_STAGE_H
 
-#include "support/cluster.h"
-#include "support/daemon.h"
-#include "support/site.h"
+#include "support/served.h"
 
-/* Of the test under way. */
-extern struct cluster *cluster;
-extern struct site *site;
-extern struct daemon *served;
 extern char *output; /* of the last command */
 extern char *errors;
 

@@ -7,23 +7,17 @@
 
 START_TEST(jobs_are_checked)
 {
-    job.name = NULL;
-    assert_refused("jobs[0]: name is missing");
-    job.name = "no name";
-    assert_refused("name \"no name\" is not a name");
-    job.command = "SELECT 1";
-    assert_refused("jobs[0] \"refresh-orders\": both refresh and command");
-    job.refresh = NULL;
-    assert_refused("refresh or command is missing");
-    job.refresh = "mv_order";
-    assert_refused("refresh names \"mv_order\", which is no view");
-    job.after = "a, b c";
-    assert_refused("after has \"b c\"");
-    job.on = "\"x\"";
-    assert_refused("on has \"\"x\"\"");
-    struct chime_job two[] = {job, job};
-    plugin.jobs = (struct chime_list)CHIME_LIST(two);
-    assert_refused("jobs: the job \"refresh-orders\" is declared twice");
+    static const struct spoiled cases[] = {
+        {&job.name, NULL, "jobs[0]: name is missing"},
+        {&job.name, "no name", "name \"no name\" is not a name"},
+        {&job.command, "SELECT 1", "jobs[0] \"refresh-orders\": both refresh and command"},
+        {&job.refresh, NULL, "refresh or command is missing"},
+        {&job.refresh, "mv_order", "refresh names \"mv_order\", which is no view"},
+        {&job.after, "a, b c", "after has \"b c\""},
+        {&job.on, "\"x\"", "on has \"\"x\"\""},
+    };
+    ASSERT_EACH_REFUSED(cases);
+    ASSERT_TWICE_REFUSED(plugin.jobs, job, "jobs: the job \"refresh-orders\" is declared twice");
 }
 END_TEST
 
@@ -67,112 +61,88 @@ END_TEST
 
 START_TEST(options_are_checked)
 {
-    option.name = NULL;
-    assert_refused("jobs[0] \"refresh-orders\": the name of an option is missing");
-    option.name = "max_atempts";
-    assert_refused("max_atempts");
-    option.value = "many";
-    assert_refused("many");
-    option.value = NULL;
-    assert_refused("max_attempts");
-    struct chime_option two[] = {option, option};
-    job.options = (struct chime_list)CHIME_LIST(two);
-    assert_refused("option \"max_attempts\" is given twice");
+    static const struct spoiled cases[] = {
+        {&option.name, NULL, "jobs[0] \"refresh-orders\": the name of an option is missing"},
+        {&option.name, "max_atempts", "max_atempts"},
+        {&option.value, "many", "many"},
+        {&option.value, NULL, "max_attempts"},
+    };
+    ASSERT_EACH_REFUSED(cases);
+    ASSERT_TWICE_REFUSED(job.options, option, "option \"max_attempts\" is given twice");
 }
 END_TEST
 
 START_TEST(functions_are_checked)
 {
-    function.signature = NULL;
-    assert_refused("functions[0]: signature is missing");
-    function.signature = "orders_of";
-    assert_refused("signature is not NAME(types)");
-    function.signature = "Orders(date)";
-    assert_refused("signature is not NAME(types)");
-    function.signature = "orders(date); drop";
-    assert_refused("signature is not NAME(types)");
-    function.definition = NULL;
-    assert_refused("definition is missing");
-    struct chime_function two[] = {function, function};
-    plugin.functions = (struct chime_list)CHIME_LIST(two);
-    assert_refused("functions: the function \"orders_of(date)\" is declared twice");
+    static const struct spoiled cases[] = {
+        {&function.signature, NULL, "functions[0]: signature is missing"},
+        {&function.signature, "orders_of", "signature is not NAME(types)"},
+        {&function.signature, "Orders(date)", "signature is not NAME(types)"},
+        {&function.signature, "orders(date); drop", "signature is not NAME(types)"},
+        {&function.definition, NULL, "definition is missing"},
+    };
+    ASSERT_EACH_REFUSED(cases);
+    ASSERT_TWICE_REFUSED(plugin.functions, function, "functions: the function \"orders_of(date)\" is declared twice");
 }
 END_TEST
 
 START_TEST(channels_are_checked)
 {
-    channel.name = NULL;
-    assert_refused("channels[0]: name is missing");
-    channel.table = NULL;
-    assert_refused("channels[0] \"orders_changed\": table is missing");
-    channel.table = "customers";
-    assert_refused("table \"customers\" is no source");
-    channel.definition = NULL;
-    assert_refused("definition is missing");
-    struct chime_channel two[] = {channel, channel};
-    plugin.channels = (struct chime_list)CHIME_LIST(two);
-    assert_refused("channels: the channel \"orders_changed\" is declared twice");
+    static const struct spoiled cases[] = {
+        {&channel.name, NULL, "channels[0]: name is missing"},
+        {&channel.table, NULL, "channels[0] \"orders_changed\": table is missing"},
+        {&channel.table, "customers", "table \"customers\" is no source"},
+        {&channel.definition, NULL, "definition is missing"},
+    };
+    ASSERT_EACH_REFUSED(cases);
+    ASSERT_TWICE_REFUSED(plugin.channels, channel, "channels: the channel \"orders_changed\" is declared twice");
 }
 END_TEST
 
 START_TEST(tiles_are_checked)
 {
-    tile.title = NULL;
-    assert_refused("tiles[0]: title is missing");
-    tile.query = NULL;
-    assert_refused("tiles[0] \"Orders\": query is missing");
-    tile.draw = NULL;
-    assert_refused("draw is missing");
-    tile.draw = "pie";
-    assert_refused("draw \"pie\" is not known");
+    static const struct spoiled cases[] = {
+        {&tile.title, NULL, "tiles[0]: title is missing"},
+        {&tile.query, NULL, "tiles[0] \"Orders\": query is missing"},
+        {&tile.draw, NULL, "draw is missing"},
+        {&tile.draw, "pie", "draw \"pie\" is not known"},
+    };
+    ASSERT_EACH_REFUSED(cases);
 }
 END_TEST
 
 START_TEST(alerts_are_checked)
 {
-    alert.name = "no name";
-    assert_refused("name \"no name\" is not a name");
-    alert.condition = NULL;
-    assert_refused("alerts[0] \"no-orders\": condition is missing");
-    alert.severity = "fatal";
-    assert_refused("severity \"fatal\" is not known");
-    alert.severity = NULL;
-    assert_refused("severity is missing");
-    alert.hold = "soon";
-    assert_refused("hold: ");
+    static const struct spoiled cases[] = {
+        {&alert.name, "no name", "name \"no name\" is not a name"},
+        {&alert.condition, NULL, "alerts[0] \"no-orders\": condition is missing"},
+        {&alert.severity, "fatal", "severity \"fatal\" is not known"},
+        {&alert.severity, NULL, "severity is missing"},
+        {&alert.hold, "soon", "hold: "},
+    };
+    ASSERT_EACH_REFUSED(cases);
     alert.hold = NULL;
     assert_accepted();
-    struct chime_alert two[] = {alert, alert};
-    plugin.alerts = (struct chime_list)CHIME_LIST(two);
-    assert_refused("alerts: the alert \"no-orders\" is declared twice");
+    ASSERT_TWICE_REFUSED(plugin.alerts, alert, "alerts: the alert \"no-orders\" is declared twice");
 }
 END_TEST
 
 START_TEST(settings_are_checked)
 {
-    setting.name = "Window";
-    assert_refused("name \"Window\" is not a name");
-    setting.type = NULL;
-    assert_refused("settings[0] \"window_days\": type is missing");
-    setting.type = "integer";
-    assert_refused("type \"integer\" is not known");
-    setting.value = NULL;
-    assert_refused("value is missing");
-    setting.value = "0";
-    assert_refused("settings[0] \"window_days\": value: 0 is out of range");
-    setting.value = "91";
-    assert_refused("value: 91 is out of range");
-    setting.value = "seven";
-    assert_refused("value: \"seven\" is not a whole number");
-    setting.low = "few";
-    assert_refused("low: \"few\" is not a whole number");
-    setting.high = "many";
-    assert_refused("high: \"many\" is not a whole number");
-    setting.high = "0";
-    assert_refused("high: 0 is out of range");
-    struct chime_setting two[] = {setting, setting};
-    plugin.settings = (struct chime_list)CHIME_LIST(two);
-    assert_refused("settings: the setting \"window_days\" is declared twice");
+    static const struct spoiled cases[] = {
+        {&setting.name, "Window", "name \"Window\" is not a name"},
+        {&setting.type, NULL, "settings[0] \"window_days\": type is missing"},
+        {&setting.type, "integer", "type \"integer\" is not known"},
+        {&setting.value, NULL, "value is missing"},
+        {&setting.value, "0", "settings[0] \"window_days\": value: 0 is out of range"},
+        {&setting.value, "91", "value: 91 is out of range"},
+        {&setting.value, "seven", "value: \"seven\" is not a whole number"},
+        {&setting.low, "few", "low: \"few\" is not a whole number"},
+        {&setting.high, "many", "high: \"many\" is not a whole number"},
+        {&setting.high, "0", "high: 0 is out of range"},
+    };
+    ASSERT_EACH_REFUSED(cases);
+    ASSERT_TWICE_REFUSED(plugin.settings, setting, "settings: the setting \"window_days\" is declared twice");
 }
 END_TEST
 
@@ -226,15 +196,13 @@ END_TEST
 
 START_TEST(upgrades_are_checked)
 {
-    upgrade.from_version = NULL;
-    assert_refused("upgrades[0]: from_version is missing");
-    upgrade.from_version = "1.1";
-    assert_refused("from_version is the plugin's own version");
-    upgrade.statements = NULL;
-    assert_refused("upgrades[0] \"1.0\": statements is missing");
-    struct chime_upgrade two[] = {upgrade, upgrade};
-    plugin.upgrades = (struct chime_list)CHIME_LIST(two);
-    assert_refused("upgrades: the version \"1.0\" is declared twice");
+    static const struct spoiled cases[] = {
+        {&upgrade.from_version, NULL, "upgrades[0]: from_version is missing"},
+        {&upgrade.from_version, "1.1", "from_version is the plugin's own version"},
+        {&upgrade.statements, NULL, "upgrades[0] \"1.0\": statements is missing"},
+    };
+    ASSERT_EACH_REFUSED(cases);
+    ASSERT_TWICE_REFUSED(plugin.upgrades, upgrade, "upgrades: the version \"1.0\" is declared twice");
 }
 END_TEST
 

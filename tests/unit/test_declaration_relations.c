@@ -7,21 +7,16 @@
 
 START_TEST(sources_are_checked)
 {
-    source.table = NULL;
-    assert_refused("sources[0]: table is missing");
-    source.table = "\"orders\"";
-    assert_refused("table \"\"orders\"\" is not a name");
-    source.columns = "id,,total";
-    assert_refused("sources[0] \"orders\": columns has \"\"");
-    source.columns = "id, total, id";
-    assert_refused("columns has \"id\" twice");
-    source.capture = "a\x01";
-    assert_refused("capture has");
-    source.capture = NULL;
-    assert_refused("nothing is captured");
-    struct chime_source two[] = {source, source};
-    plugin.sources = (struct chime_list)CHIME_LIST(two);
-    assert_refused("sources: the table \"orders\" is declared twice");
+    static const struct spoiled cases[] = {
+        {&source.table, NULL, "sources[0]: table is missing"},
+        {&source.table, "\"orders\"", "table \"\"orders\"\" is not a name"},
+        {&source.columns, "id,,total", "sources[0] \"orders\": columns has \"\""},
+        {&source.columns, "id, total, id", "columns has \"id\" twice"},
+        {&source.capture, "a\x01", "capture has"},
+        {&source.capture, NULL, "nothing is captured"},
+    };
+    ASSERT_EACH_REFUSED(cases);
+    ASSERT_TWICE_REFUSED(plugin.sources, source, "sources: the table \"orders\" is declared twice");
 }
 END_TEST
 
@@ -85,28 +80,20 @@ END_TEST
 
 START_TEST(views_are_checked)
 {
-    view.relation = NULL;
-    assert_refused("views[0]: relation is missing");
-    view.relation = "Mv";
-    assert_refused("relation \"Mv\" is not a name");
-    view.relation = "1mv";
-    assert_refused("relation \"1mv\" is not a name");
-    view.relation = "a23456789_123456789_123456789_123456789_123456789_1234567";
-    assert_refused("is not a name");
-    view.definition = NULL;
-    assert_refused("views[0] \"mv_orders\": definition is missing");
-    view.key = NULL;
-    assert_refused("key is missing");
-    view.key = " ";
-    assert_refused("key has \"\"");
-    view.key_index = "no-name";
-    assert_refused("key_index \"no-name\" is not a name");
-    view.mode = "fast";
-    assert_refused("mode \"fast\" is not known");
-    view.stamps = "day";
-    assert_refused("column \"day\" is both in key and in stamps");
-    view.grain = NULL;
-    assert_refused("mode \"keyed\" needs grain");
+    static const struct spoiled cases[] = {
+        {&view.relation, NULL, "views[0]: relation is missing"},
+        {&view.relation, "Mv", "relation \"Mv\" is not a name"},
+        {&view.relation, "1mv", "relation \"1mv\" is not a name"},
+        {&view.relation, "a23456789_123456789_123456789_123456789_123456789_1234567", "is not a name"},
+        {&view.definition, NULL, "views[0] \"mv_orders\": definition is missing"},
+        {&view.key, NULL, "key is missing"},
+        {&view.key, " ", "key has \"\""},
+        {&view.key_index, "no-name", "key_index \"no-name\" is not a name"},
+        {&view.mode, "fast", "mode \"fast\" is not known"},
+        {&view.stamps, "day", "column \"day\" is both in key and in stamps"},
+        {&view.grain, NULL, "mode \"keyed\" needs grain"},
+    };
+    ASSERT_EACH_REFUSED(cases);
     view.grain = NULL;
     view.mode = NULL;
     assert_refused("revisit needs grain");
@@ -115,12 +102,12 @@ END_TEST
 
 START_TEST(indexes_are_checked)
 {
-    index_of_view.name = NULL;
-    assert_refused("views[0] \"mv_orders\" indexes[0]: name is missing");
-    index_of_view.name = "Idx";
-    assert_refused("indexes[0]: name \"Idx\" is not a name");
-    index_of_view.columns = NULL;
-    assert_refused("indexes[0]: columns is missing");
+    static const struct spoiled cases[] = {
+        {&index_of_view.name, NULL, "views[0] \"mv_orders\" indexes[0]: name is missing"},
+        {&index_of_view.name, "Idx", "indexes[0]: name \"Idx\" is not a name"},
+        {&index_of_view.columns, NULL, "indexes[0]: columns is missing"},
+    };
+    ASSERT_EACH_REFUSED(cases);
 }
 END_TEST
 
@@ -130,25 +117,24 @@ START_TEST(relations_and_indexes_share_their_names)
     two[1].indexes.count = 0;
     plugin.views = (struct chime_list)CHIME_LIST(two);
     assert_refused("\"mv_orders\" is declared twice");
-    index_of_view.name = "mv_orders_pk";
-    assert_refused("\"mv_orders_pk\" is declared twice");
-    index_of_view.name = "mv_orders__live";
-    assert_refused("\"mv_orders__live\" is declared twice");
-    plain_view.relation = "mv_orders";
-    assert_refused("\"mv_orders\" is declared twice");
-    plain_view.relation = "mv_orders__live";
-    assert_refused("\"mv_orders__live\" is declared twice");
+    static const struct spoiled cases[] = {
+        {&index_of_view.name, "mv_orders_pk", "\"mv_orders_pk\" is declared twice"},
+        {&index_of_view.name, "mv_orders__live", "\"mv_orders__live\" is declared twice"},
+        {&plain_view.relation, "mv_orders", "\"mv_orders\" is declared twice"},
+        {&plain_view.relation, "mv_orders__live", "\"mv_orders__live\" is declared twice"},
+    };
+    ASSERT_EACH_REFUSED(cases);
 }
 END_TEST
 
 START_TEST(plain_views_are_checked)
 {
-    plain_view.relation = NULL;
-    assert_refused("plain_views[0]: relation is missing");
-    plain_view.relation = "V";
-    assert_refused("plain_views[0] \"V\": relation \"V\" is not a name");
-    plain_view.definition = NULL;
-    assert_refused("plain_views[0] \"v_orders\": definition is missing");
+    static const struct spoiled cases[] = {
+        {&plain_view.relation, NULL, "plain_views[0]: relation is missing"},
+        {&plain_view.relation, "V", "plain_views[0] \"V\": relation \"V\" is not a name"},
+        {&plain_view.definition, NULL, "plain_views[0] \"v_orders\": definition is missing"},
+    };
+    ASSERT_EACH_REFUSED(cases);
     plain_view.comment = NULL;
     assert_accepted();
 }

@@ -1,0 +1,19 @@
+/* A server, a configuration of it, and the daemon that serves that: what most tests have. Failures fail the running test. */
+#ifndef CHIME_TESTS_SUPPORT_SERVED_H
+#define CHIME_TESTS_SUPPORT_SERVED_H
+
+#include "support/cluster.h"
+#include "support/daemon.h"
+#include "support/site.h"
+
+/* Of the test under way. */
+extern struct cluster *cluster;
+extern struct site *site;
+extern struct daemon *served;
+
+/* Server and configuration, with `pool_size` run sessions and no job. Nothing serves yet. */
+void served_set_up(int pool_size);
+/* Takes all of it down, whoever made it, and however much there is. */
+void served_tear_down(void);
+
+#endif
