@@ -145,7 +145,7 @@ void report_sort(struct report *report)
     free(placed);
 }
 
-char *finding_text(const struct finding *finding)
+char *finding_line(const struct finding *finding)
 {
     struct buffer text = {0};
     if (finding->file != NULL) {
@@ -158,9 +158,5 @@ char *finding_text(const struct finding *finding)
         buffer_putc(&text, ' ');
     }
     buffer_puts(&text, finding->message);
-    buffer_putc(&text, '\n');
-    if (finding->hint != NULL) {
-        buffer_printf(&text, "HINT:  %s\n", finding->hint);
-    }
     return buffer_take(&text);
 }

@@ -55,7 +55,7 @@ void report_finish(struct report *report);
 void report_add(struct report *report, const char *file, int line, const char *hint, const char *format, ...)
     CHIME_PRINTF(5, 6);                  /* file and hint may be NULL */
 void report_sort(struct report *report); /* by file, then line, stable */
-/* "file:line: message\nHINT:  hint\n"; caller frees. */
-char *finding_text(const struct finding *finding);
+/* "file:line: message", as far as they are known; caller frees. */
+char *finding_line(const struct finding *finding);
 
 #endif

@@ -12,6 +12,8 @@ void log_debug(const char *format, ...) CHIME_PRINTF(1, 2);
 void log_info(const char *format, ...) CHIME_PRINTF(1, 2);
 void log_warning(const char *format, ...) CHIME_PRINTF(1, 2);
 void log_error(const struct error *err); /* message, SQLSTATE and hint, at level error */
+/* Each in a line, at level warning; those of no file are of `elsewhere`. */
+void log_findings(const struct report *report, const char *elsewhere);
 /* For broken invariants and out of memory only: logs and aborts. */
 _Noreturn void fatal(const char *format, ...) CHIME_PRINTF(1, 2);
 /* Called with every finished line (with '\n') instead of stderr; NULL restores it. For tests. */

@@ -325,16 +325,6 @@ bool sql_is_transaction_control(const struct sql_statement *statement)
            ((strcmp(first, "start") == 0 || strcmp(first, "prepare") == 0) && strcmp(second, "transaction") == 0);
 }
 
-bool sql_find_transaction_control(const char *text, struct sql_statement *found)
-{
-    while (sql_next_statement(&text, found)) {
-        if (sql_is_transaction_control(found)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool mentions(const struct sql_statement *statement, const char *word)
 {
     const char *at = statement->start;

@@ -22,8 +22,6 @@ size_t sql_statement_count(const char *text);
 
 /* True for BEGIN, START TRANSACTION, COMMIT, END, ROLLBACK, ABORT, SAVEPOINT, RELEASE, PREPARE TRANSACTION. */
 bool sql_is_transaction_control(const struct sql_statement *statement);
-/* The first statement of `text` that would end or nest a transaction; false when there is none. */
-bool sql_find_transaction_control(const char *text, struct sql_statement *found);
 /* True when the server runs the text as exactly one transaction, so that a reported error means no effect:
  * no transaction control, no CALL or DO, and none of the commands that commit by themselves (VACUUM,
  * CREATE/DROP INDEX CONCURRENTLY, REINDEX, CLUSTER, CREATE/DROP DATABASE or TABLESPACE, ALTER SYSTEM, ...). */

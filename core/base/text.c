@@ -190,6 +190,11 @@ bool name_valid(const char *name)
     return name[length] == '\0' && length > 0 && name[0] != '-';
 }
 
+bool text_same(const char *left, const char *right)
+{
+    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
+}
+
 uint64_t text_hash(const char *text)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);

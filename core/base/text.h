@@ -21,6 +21,7 @@ const char *nearest_word(const char *word, const char *const *candidates, size_t
 bool parse_int64(const char *text, int64_t low, int64_t high, int64_t *value);
 /* A name that may be a job, plugin, database key: 1..63 bytes of [A-Za-z0-9_-], not starting with '-'. */
 bool name_valid(const char *name);
+bool text_same(const char *left, const char *right); /* either may be NULL, which is the same as NULL only */
 /* FNV-1a, 64 bits: for jitter and fingerprints, never for security. */
 uint64_t text_hash(const char *text);
 

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 #include "cli/commands.h"
@@ -200,19 +201,12 @@ static void look_at_files(struct doctor *doctor, const struct report *report)
 {
     for (size_t i = 0; i < report->count; i++) {
         const struct finding *finding = &report->findings[i];
-        struct buffer place = {0};
+        char *line = finding_line(finding);
         struct error err;
-        if (finding->file != NULL) {
-            buffer_puts(&place, finding->file);
-            buffer_puts(&place, ":");
-        }
-        if (finding->line > 0) {
-            buffer_printf(&place, "%d:", finding->line);
-        }
-        error_set(&err, ERROR_CONFIG, "%s%s%s", buffer_text(&place), place.length > 0 ? " " : "", finding->message);
+        error_set(&err, ERROR_CONFIG, "%s", line);
         error_hint(&err, "%s", finding->hint != NULL ? finding->hint : "");
         failed(doctor, NULL, finding_is_of_plugin(finding, NULL) ? "plugin" : "configuration", &err);
-        buffer_finish(&place);
+        free(line);
     }
 }
 

@@ -53,15 +53,8 @@ void loaded_finish(struct loaded *loaded)
 static void print_finding(const struct finding *finding)
 {
     struct buffer text = {0};
-    if (finding->file != NULL) {
-        output_escape(&text, finding->file);
-        buffer_putc(&text, ':');
-        if (finding->line > 0) {
-            buffer_printf(&text, "%d:", finding->line);
-        }
-        buffer_putc(&text, ' ');
-    }
-    output_escape(&text, finding->message);
+    char *line = finding_line(finding);
+    output_escape(&text, line);
     buffer_putc(&text, '\n');
     if (finding->hint != NULL) {
         buffer_puts(&text, "HINT:  ");
@@ -70,6 +63,7 @@ static void print_finding(const struct finding *finding)
     }
     fputs(buffer_text(&text), stderr);
     buffer_finish(&text);
+    free(line);
 }
 
 void print_findings(const struct report *report)

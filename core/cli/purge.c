@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 static const struct output_column columns[] = {
     {"ACTION", "action", OUTPUT_STATE, OUTPUT_ALWAYS}, {"KIND", "kind", OUTPUT_TEXT, OUTPUT_ALWAYS},
@@ -194,18 +195,13 @@ static bool run(struct visit *visit, const char *sql, struct error *err)
     return pg_client_query(visit->client, sql, NULL, 0, NULL, err);
 }
 
-static bool same_value(const char *left, const char *right)
-{
-    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
-}
-
 static bool same_list(const struct purge_list *left, const struct purge_list *right)
 {
     if (left->count != right->count) {
         return false;
     }
     for (size_t i = 0; i < left->count * COUNT_OF(columns); i++) {
-        if (!same_value(left->rows.values[i], right->rows.values[i])) {
+        if (!text_same(left->rows.values[i], right->rows.values[i])) {
             return false;
         }
     }

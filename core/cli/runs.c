@@ -141,7 +141,7 @@ const struct command command_runs = {
     .arguments = "[JOB]",
     .most = 1,
     .summary = "the last runs of all jobs or of one, newest first",
-    .details = "Slots missed while nothing led are listed as one line for each outage, with the number of slots.",
+    .details = "Missed slots are listed as one line for each stretch of them, with their number and the reason.",
     .options = {{"limit", "N", "at most so many (default 20)"},
                 {"state", "STATE[,...]", "only in these states, such as failed,lost"},
                 {"since", "WHEN", "slots since then: 1h (ago) or an instant"}},

@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -11,20 +10,6 @@ static void choose_log_level(const struct invocation *invocation, struct daemon_
     options->keep_log_level = invocation->quiet || invocation->verbose > 0;
     if (options->keep_log_level) {
         log_set_level(invocation->verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING);
-    }
-}
-
-/* A refused plugin costs nobody else anything: the daemon goes on without it. */
-static void warn_of_refusals(const struct report *report)
-{
-    for (size_t i = 0; i < report->count; i++) {
-        const struct finding *finding = &report->findings[i];
-        char line[16] = "";
-        if (finding->line > 0) {
-            snprintf(line, sizeof line, ":%d", finding->line);
-        }
-        log_warning("%s%s: %s%s%s", finding->file != NULL ? finding->file : "plugins", line, finding->message,
-                    finding->hint != NULL ? "; " : "", finding->hint != NULL ? finding->hint : "");
     }
 }
 
@@ -58,7 +43,8 @@ static int serve_run(const struct invocation *invocation)
         print_findings(&loaded.report);
     } else {
         choose_log_level(invocation, &options);
-        warn_of_refusals(&loaded.report);
+        /* A refused plugin costs nobody else anything: the daemon goes on without it. */
+        log_findings(&loaded.report, "plugins");
         if (loaded.config->database_count == 0) {
             log_warning("no database is configured: write databases: { main: { conninfo = \"...\"; }; }; in %s",
                         loaded.config->file);

@@ -165,8 +165,7 @@ static void stepped(void *data, const struct pg_reply *reply)
 static void send(struct install *install, const char *sql, int count, const char *const *parameters,
                  pg_callback *callback)
 {
-    struct pg_statement statement = {.sql = sql, .parameter_count = count, .parameters = parameters};
-    pg_send(install->connection, &statement, 1, callback, install);
+    pg_send_one(install->connection, NULL, sql, count, parameters, callback, install);
 }
 
 static void sources_known(void *data, const struct pg_reply *reply)

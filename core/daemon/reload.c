@@ -1,12 +1,12 @@
 #include "daemon/reload.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "loop/child.h"
 #include "plugin/set_text.h"
 
@@ -56,19 +56,6 @@ static char *answer_text(const struct reload *reload, bool ok)
     return text;
 }
 
-static void log_findings(const struct reload *reload)
-{
-    for (size_t i = 0; i < reload->report.count; i++) {
-        const struct finding *finding = &reload->report.findings[i];
-        char line[16] = "";
-        if (finding->line > 0) {
-            snprintf(line, sizeof line, ":%d", finding->line);
-        }
-        log_warning("%s%s: %s%s%s", finding->file != NULL ? finding->file : "configuration", line, finding->message,
-                    finding->hint != NULL ? "; " : "", finding->hint != NULL ? finding->hint : "");
-    }
-}
-
 static void end_round(struct reload *reload, bool ok)
 {
     char *text = answer_text(reload, ok);
@@ -93,7 +80,7 @@ static void end_round(struct reload *reload, bool ok)
 static void refuse(struct reload *reload)
 {
     report_sort(&reload->report);
-    log_findings(reload);
+    log_findings(&reload->report, "configuration");
     log_warning("reload refused: %zu finding%s; what was in force stays", reload->report.count,
                 reload->report.count == 1 ? "" : "s");
     end_round(reload, false);
@@ -133,7 +120,7 @@ static void apply(struct reload *reload, struct plugin_set *plugins)
         refuse(reload);
         return;
     }
-    log_findings(reload);
+    log_findings(&reload->report, "configuration");
     config_forget_jobs(reload->config);
     memory_release();
     struct generation *next = generation_create(reload->config, plugins, catalog);
@@ -176,16 +163,11 @@ static void describe(struct reload *reload)
     }
 }
 
-static bool same_text(const char *left, const char *right)
-{
-    return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
-}
-
 /* The same files say the same: nobody has to be asked. What was refused is asked again, for the finding. */
 static bool plugins_are_the_same(const struct reload *reload)
 {
     const struct generation *current = reload->handlers->current(reload->data);
-    return same_text(current->config->plugin_dir, reload->config->plugin_dir) && current->plugins->refused == 0 &&
+    return text_same(current->config->plugin_dir, reload->config->plugin_dir) && current->plugins->refused == 0 &&
            (reload->config->plugin_dir == NULL ||
             (current->plugins->stamp != 0 && current->plugins->stamp == plugins_stamp(reload->config->plugin_dir)));
 }

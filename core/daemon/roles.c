@@ -6,14 +6,10 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "daemon/lead_state.h"
 #include "ledger/changes.h"
 #include "pg/conninfo.h"
-
-static bool same_text(const char *left, const char *right)
-{
-    return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
-}
 
 /* --- news of a pool ------------------------------------------------------------------------------------------------------ */
 
@@ -117,7 +113,7 @@ struct role_sessions *roles_of(struct lead *lead, const struct job *job)
 {
     for (size_t i = 0; i < lead->roles.count; i++) {
         struct role_sessions *sessions = lead->roles.items[i];
-        if (!sessions->leaving && same_text(sessions->role, job->owner) && same_text(sessions->target, job->target)) {
+        if (!sessions->leaving && text_same(sessions->role, job->owner) && text_same(sessions->target, job->target)) {
             return sessions;
         }
     }
@@ -161,7 +157,7 @@ void roles_follow(struct lead *lead)
         struct role_sessions *sessions = lead->roles.items[i];
         struct error err;
         char *conninfo = conninfo_of(lead, sessions->role, sessions->target, &err);
-        sessions->leaving = sessions->leaving || !same_text(conninfo, sessions->conninfo);
+        sessions->leaving = sessions->leaving || !text_same(conninfo, sessions->conninfo);
         pool_resize(sessions->pool, lead->database->pool_size);
         free(conninfo);
     }

@@ -50,7 +50,8 @@ static struct pg_lineage *find(struct roster *roster, const struct pg_lineage *s
     return &roster->lineages[roster->count++];
 }
 
-int roster_timeline(struct roster *roster, const struct pg_lineage *seen)
+/* The highest one of that system that any database has been seen on, this one included. */
+static int highest_timeline(struct roster *roster, const struct pg_lineage *seen)
 {
     struct pg_lineage *known = find(roster, seen);
     if (seen->timeline > known->timeline) {
@@ -65,9 +66,9 @@ bool roster_left_behind(struct roster *roster, const struct pg_lineage *here, co
     if (here->timeline == 0) {
         return false;
     }
-    int highest = roster_timeline(roster, here);
+    int highest = highest_timeline(roster, here);
     if (strcmp(led->system, here->system) == 0 && led->timeline > highest) {
-        highest = roster_timeline(roster, led);
+        highest = highest_timeline(roster, led);
     }
     if (here->timeline >= highest) {
         return false;

@@ -21,8 +21,6 @@ void roster_enter(struct roster *roster);
 void roster_leave(struct roster *roster);
 /* How long a seat is to have been free before this daemon takes it. */
 duration roster_pause(const struct roster *roster);
-/* The highest timeline of that system that any database has been seen on, this one included. */
-int roster_timeline(struct roster *roster, const struct pg_lineage *seen);
 /* An old primary that came back must not be led beside the one that took its place: whether a server (`here`) is on a lower timeline than any
  * database has been seen on, or led on before (`led`); then the error says so. */
 bool roster_left_behind(struct roster *roster, const struct pg_lineage *here, const struct pg_lineage *led,

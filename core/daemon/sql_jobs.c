@@ -15,7 +15,7 @@
 
 #define POLL_EVERY (10 * USEC_PER_SEC) /* for a notification that never came */
 #define ASK_EVERY (5 * USEC_PER_MSEC)  /* claims go on between two looks, however many edits there are */
-#define LONG_COMMIT (5 * USEC_PER_SEC) /* a transaction that takes longer has its schedules begin as it commits */
+#define HEARD_LATE (5 * USEC_PER_SEC)  /* what was due longer before the leader heard of the schedule does not run */
 
 struct sql_jobs {
     struct zones **zones; /* the last are in force; the others may still be those of a run */
@@ -89,16 +89,11 @@ static instant later(instant a, instant b)
     return a > b ? a : b;
 }
 
-/* From where it says, or from just now where that was in a transaction that took long to commit; never from before what is on record. */
-static instant start_of(const struct lead *lead, const struct scheduled *known, const struct job *job, instant cursor)
-{
-    instant start = later(cursor, later(job->since, lead_now(lead) - LONG_COMMIT));
-    return known != NULL ? later(start, scheduled_cursor(known)) : start;
-}
-
+/* From where it says, and never from before what is on record. */
 static void restart(struct lead *lead, const struct scheduled *known, const struct job *job, struct job_memory *memory)
 {
-    instant start = start_of(lead, known, job, memory->cursor);
+    instant on_record = known != NULL ? later(memory->cursor, scheduled_cursor(known)) : memory->cursor;
+    instant start = later(on_record, job->since);
     if (start > memory->cursor) {
         changes_restart(&lead->ledger, &memory->job_id, &start, 1, restarted, lead);
     }
@@ -116,6 +111,13 @@ static struct scheduled *find(const struct lead *lead, int64_t job_id)
 static void note_channels(struct lead *lead, const struct job *job)
 {
     lead->sql_jobs->channels_changed = lead->sql_jobs->channels_changed || job->on_count > 0;
+}
+
+/* Whatever its catchup: it is not to make up for what was due more than `grace` ago. */
+static void miss(struct lead *lead, struct scheduled *known, const char *reason, duration grace)
+{
+    instant now = lead_now(lead);
+    scheduler_miss(lead->scheduler, known, reason, now - grace, now);
 }
 
 /* Takes the job over. */
@@ -137,8 +139,10 @@ static void put(struct lead *lead, struct job *job, const struct job_memory *rea
     }
     note_channels(lead, job);
     known = scheduler_put(lead->scheduler, job, &memory, lead_now(lead));
-    if (mended) { /* it is not to make up for that */
-        scheduler_miss(lead->scheduler, known, "it could not be scheduled until now", lead_now(lead));
+    if (anew) { /* whoever wrote it may have been long about committing that */
+        miss(lead, known, "the leader heard of its schedule only later", HEARD_LATE);
+    } else if (mended) {
+        miss(lead, known, "it could not be scheduled until now", 0);
     }
 }
 

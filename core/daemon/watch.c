@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "calendar/backoff.h"
 #include "daemon/lead_state.h"
 #include "daemon/watch_list.h"
@@ -253,11 +254,6 @@ static void pinged(void *data, const struct pg_reply *reply)
     watch->answered = !refused(watch, reply, "the session could not be kept");
 }
 
-static bool same_text(const char *left, const char *right)
-{
-    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
-}
-
 /* What has marks changed: the session that has the old statement prepared makes room for another. */
 static void looked_closely(void *data, const struct pg_reply *reply)
 {
@@ -267,7 +263,7 @@ static void looked_closely(void *data, const struct pg_reply *reply)
         return;
     }
     tell_behind(watch, reply);
-    if (!same_text(watch->statement, watching_read_statement(reply))) {
+    if (!text_same(watch->statement, watching_read_statement(reply))) {
         disconnect(watch);
         connect_now(watch);
     }

@@ -1,5 +1,6 @@
 #include "ledger/answers.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -24,4 +25,34 @@ enum run_kind answer_kind(const char *text)
         }
     }
     fatal("the ledger answered \"%s\" where a kind of run was due", text);
+}
+
+enum {
+    MEMORY_CURSOR,
+    MEMORY_OUTCOME,
+    MEMORY_TOOK,
+    MEMORY_OUTCOME_AT,
+    MEMORY_END,
+    MEMORY_SKIPPED,
+    MEMORY_FAILURES,
+    MEMORY_SUSPENDED
+};
+
+struct job_memory answer_memory(const struct pg_reply *reply, size_t row, int first, int64_t job_id, int version)
+{
+    const char *outcome = pg_reply_value(reply, 0, row, first + MEMORY_OUTCOME);
+    const char *took = pg_reply_value(reply, 0, row, first + MEMORY_TOOK);
+    struct job_memory memory = {
+        .job_id = job_id,
+        .version = version,
+        .cursor = answer_instant(pg_reply_value(reply, 0, row, first + MEMORY_CURSOR)),
+        .last_duration = took != NULL ? atoll(took) : 0,
+        .outcome_at = answer_instant(pg_reply_value(reply, 0, row, first + MEMORY_OUTCOME_AT)),
+        .last_end = answer_instant(pg_reply_value(reply, 0, row, first + MEMORY_END)),
+        .cursor_skipped = pg_reply_value(reply, 0, row, first + MEMORY_SKIPPED)[0] == 't',
+        .failures = atoll(pg_reply_value(reply, 0, row, first + MEMORY_FAILURES)),
+        .suspended = pg_reply_value(reply, 0, row, first + MEMORY_SUSPENDED)[0] == 't',
+    };
+    memory.has_outcome = outcome != NULL && run_state_parse(outcome, &memory.last_outcome);
+    return memory;
 }

@@ -1,12 +1,19 @@
-/* Values as the ledger's own functions answer them. What is not well-formed ends the process: the schema is then not the
- * one this program was built for. */
+/* Values as the ledger's own functions answer them, and what they know of a job. What is not well-formed ends the process:
+ * the schema is then not the one this program was built for. */
 #ifndef CHIME_LEDGER_ANSWERS_H
 #define CHIME_LEDGER_ANSWERS_H
 
 #include "base/instant.h"
 #include "model/run.h"
+#include "pg/connection.h"
+#include "schedule/scheduler.h"
 
 instant answer_instant(const char *text); /* INSTANT_NONE for NULL */
 enum run_kind answer_kind(const char *text);
+
+#define ANSWER_MEMORY_COLUMNS 8
+/* What is known of a job, from these columns beginning with `first`: last slot, last outcome, how long it took in us, when that was, the end
+ * of its last run, whether the cursor was skipped to, failures in a row, whether it is suspended. */
+struct job_memory answer_memory(const struct pg_reply *reply, size_t row, int first, int64_t job_id, int version);
 
 #endif

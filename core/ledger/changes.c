@@ -25,27 +25,13 @@ enum column {
     COLUMN_CHANNELS,
     COLUMN_OPTIONS,
     COLUMN_SINCE,
-    COLUMN_LAST_SLOT,
-    COLUMN_OUTCOME,
-    COLUMN_DURATION,
-    COLUMN_OUTCOME_AT,
-    COLUMN_LAST_END,
-    COLUMN_CURSOR_SKIPPED,
-    COLUMN_FAILURES,
-    COLUMN_SUSPENDED,
-    COLUMN_PROBLEM,
+    COLUMN_LAST_SLOT, /* and the others of answer_memory */
+    COLUMN_PROBLEM = COLUMN_LAST_SLOT + ANSWER_MEMORY_COLUMNS,
 };
-
-static void send_one(const struct ledger *ledger, const char *name, const char *sql, int count,
-                     const char *const *parameters, pg_callback *callback, void *data)
-{
-    struct pg_statement statement = {.name = name, .sql = sql, .parameter_count = count, .parameters = parameters};
-    pg_send(ledger->connection, &statement, 1, callback, data);
-}
 
 void changes_listen(const struct ledger *ledger, pg_callback *callback, void *data)
 {
-    send_one(ledger, NULL, "LISTEN " CHANGES_CHANNEL, 0, NULL, callback, data);
+    pg_send_one(ledger->connection, NULL, "LISTEN " CHANGES_CHANNEL, 0, NULL, callback, data);
 }
 
 /* An owner who is the daemon's role needs no session of another role; a name is compared as the server keeps it. */
@@ -56,8 +42,8 @@ void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg
     snprintf(after, sizeof after, "%lld", (long long)from);
     snprintf(limit, sizeof limit, "%d", CHANGES_PART);
     const char *parameters[] = {ledger->token, seen, after, limit};
-    send_one(
-        ledger, "chime_changes",
+    pg_send_one(
+        ledger->connection, "chime_changes",
         "SELECT c.seen, c.job_id, c.version, c.name, nullif(c.owner, current_user), nullif(c.database, "
         "pg_catalog.current_database()), c.active, c.removed, c.schedule,"
         " c.command, pg_catalog.to_jsonb(c.after), pg_catalog.to_jsonb(c.channels), c.options, c.since, c.last_slot,"
@@ -84,25 +70,6 @@ static bool is_true(const char *value)
     return value != NULL && value[0] == 't';
 }
 
-static struct job_memory read_memory(const struct pg_reply *reply, size_t index)
-{
-    const char *outcome = pg_reply_value(reply, 0, index, COLUMN_OUTCOME);
-    const char *took = pg_reply_value(reply, 0, index, COLUMN_DURATION);
-    struct job_memory memory = {
-        .job_id = atoll(pg_reply_value(reply, 0, index, COLUMN_JOB)),
-        .version = atoi(pg_reply_value(reply, 0, index, COLUMN_VERSION)),
-        .cursor = answer_instant(pg_reply_value(reply, 0, index, COLUMN_LAST_SLOT)),
-        .last_duration = took != NULL ? atoll(took) : 0,
-        .outcome_at = answer_instant(pg_reply_value(reply, 0, index, COLUMN_OUTCOME_AT)),
-        .last_end = answer_instant(pg_reply_value(reply, 0, index, COLUMN_LAST_END)),
-        .cursor_skipped = is_true(pg_reply_value(reply, 0, index, COLUMN_CURSOR_SKIPPED)),
-        .failures = atoll(pg_reply_value(reply, 0, index, COLUMN_FAILURES)),
-        .suspended = is_true(pg_reply_value(reply, 0, index, COLUMN_SUSPENDED)),
-    };
-    memory.has_outcome = outcome != NULL && run_state_parse(outcome, &memory.last_outcome);
-    return memory;
-}
-
 struct changed_job changes_read(const struct pg_reply *reply, size_t index)
 {
     struct changed_job changed = {
@@ -116,7 +83,8 @@ struct changed_job changes_read(const struct pg_reply *reply, size_t index)
                 .channels = pg_reply_value(reply, 0, index, COLUMN_CHANNELS),
                 .options = pg_reply_value(reply, 0, index, COLUMN_OPTIONS),
                 .since = answer_instant(pg_reply_value(reply, 0, index, COLUMN_SINCE))},
-        .memory = read_memory(reply, index),
+        .memory = answer_memory(reply, index, COLUMN_LAST_SLOT, atoll(pg_reply_value(reply, 0, index, COLUMN_JOB)),
+                                atoi(pg_reply_value(reply, 0, index, COLUMN_VERSION))),
         .removed = is_true(pg_reply_value(reply, 0, index, COLUMN_REMOVED)),
         .has_problem = is_true(pg_reply_value(reply, 0, index, COLUMN_PROBLEM)),
     };
@@ -133,8 +101,8 @@ void changes_note_problem(const struct ledger *ledger, int64_t job_id, int versi
     snprintf(job, sizeof job, "%lld", (long long)job_id);
     snprintf(number, sizeof number, "%d", version);
     const char *parameters[] = {ledger->token, job, number, problem};
-    send_one(ledger, NULL, "SELECT chime.note_job_error($1, $2, $3, $4)", COUNT_OF(parameters), parameters, callback,
-             data);
+    pg_send_one(ledger->connection, NULL, "SELECT chime.note_job_error($1, $2, $3, $4)", COUNT_OF(parameters),
+                parameters, callback, data);
 }
 
 void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const instant *at, size_t count,
@@ -148,8 +116,8 @@ void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const 
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, count > 0 ? columns.values[0] : NULL, columns.values[1]};
-    send_one(ledger, "chime_restart", "SELECT chime.restart_jobs($1, $2, $3)", COUNT_OF(parameters), parameters,
-             callback, data);
+    pg_send_one(ledger->connection, "chime_restart", "SELECT chime.restart_jobs($1, $2, $3)", COUNT_OF(parameters),
+                parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -176,8 +144,8 @@ void changes_note_next(const struct ledger *ledger, const struct next_slots *job
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
-    send_one(ledger, "chime_next_slots", "SELECT chime.note_next_slots($1, $2, $3)", COUNT_OF(parameters), parameters,
-             callback, data);
+    pg_send_one(ledger->connection, "chime_next_slots", "SELECT chime.note_next_slots($1, $2, $3)",
+                COUNT_OF(parameters), parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -192,7 +160,8 @@ void changes_note_done(const struct ledger *ledger, const int64_t *job_ids, cons
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
-    send_one(ledger, NULL, "SELECT chime.job_done($1, $2, $3)", COUNT_OF(parameters), parameters, callback, data);
+    pg_send_one(ledger->connection, NULL, "SELECT chime.job_done($1, $2, $3)", COUNT_OF(parameters), parameters,
+                callback, data);
     columns_finish(&columns);
 }
 
@@ -205,8 +174,8 @@ void changes_ask_roles(const struct ledger *ledger, const char *const *roles, si
         columns_text(&columns, 0, roles[i]);
     }
     columns_close(&columns);
-    send_one(
-        ledger, NULL,
+    pg_send_one(
+        ledger->connection, NULL,
         "SELECT r FROM pg_catalog.unnest($1::pg_catalog.name[]) r WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles p"
         " WHERE p.rolname OPERATOR(pg_catalog.=) r)",
         1, columns.values, callback, data);

@@ -10,19 +10,11 @@
 #include "ledger/answers.h"
 #include "ledger/columns.h"
 
-static void send_one(struct pg_connection *connection, const char *name, const char *sql, int parameter_count,
-                     const char *const *parameters, pg_callback *callback, void *data)
-{
-    struct pg_statement statement = {
-        .name = name, .sql = sql, .parameter_count = parameter_count, .parameters = parameters};
-    pg_send(connection, &statement, 1, callback, data);
-}
-
 /* --- the seat -------------------------------------------------------------------------------------------------------- */
 
 void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data)
 {
-    send_one(
+    pg_send_one(
         connection, "chime_look",
         "SELECT l.token, l.instance, l.configuration, coalesce(chime.backend_alive(l.pid, l.backend_start), false),"
         " chime.leader_sign(), pg_catalog.clock_timestamp(), pg_catalog.pg_postmaster_start_time(), l.system, "
@@ -60,14 +52,14 @@ void ledger_end_silent(struct pg_connection *connection, const struct ledger_sea
                        void *data)
 {
     const char *parameters[] = {seat->token, seat->sign};
-    send_one(connection, NULL, "SELECT chime.end_silent($1, $2)", 2, parameters, callback, data);
+    pg_send_one(connection, NULL, "SELECT chime.end_silent($1, $2)", 2, parameters, callback, data);
 }
 
 void ledger_follow(struct pg_connection *connection, const char *instance, const char *configuration,
                    pg_callback *callback, void *data)
 {
     const char *parameters[] = {instance, configuration};
-    send_one(connection, NULL, "SELECT chime.follow($1, $2)", 2, parameters, callback, data);
+    pg_send_one(connection, NULL, "SELECT chime.follow($1, $2)", 2, parameters, callback, data);
 }
 
 void ledger_take_over(struct pg_connection *connection, const struct ledger_seat *seen, const char *instance,
@@ -78,8 +70,8 @@ void ledger_take_over(struct pg_connection *connection, const struct ledger_seat
     const char *parameters[] = {seen->token[0] != '\0' ? seen->token : NULL, instance, configuration,
                                 lineage->system[0] != '\0' ? lineage->system : NULL,
                                 lineage->timeline > 0 ? timeline : NULL};
-    send_one(connection, NULL, "SELECT epoch, token FROM chime.take_over($1, $2, $3, $4, $5)", COUNT_OF(parameters),
-             parameters, callback, data);
+    pg_send_one(connection, NULL, "SELECT epoch, token FROM chime.take_over($1, $2, $3, $4, $5)", COUNT_OF(parameters),
+                parameters, callback, data);
 }
 
 bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger)
@@ -95,14 +87,14 @@ bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger)
 void ledger_configure(const struct ledger *ledger, const char *configuration, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token, configuration};
-    send_one(ledger->connection, NULL, "UPDATE chime.leader SET configuration = $2 WHERE token = $1", 2, parameters,
-             callback, data);
+    pg_send_one(ledger->connection, NULL, "UPDATE chime.leader SET configuration = $2 WHERE token = $1", 2, parameters,
+                callback, data);
 }
 
 void ledger_resign(const struct ledger *ledger, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token};
-    send_one(ledger->connection, NULL, "SELECT chime.resign($1)", 1, parameters, callback, data);
+    pg_send_one(ledger->connection, NULL, "SELECT chime.resign($1)", 1, parameters, callback, data);
 }
 
 void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *data)
@@ -176,7 +168,7 @@ static void send_numbers(const struct ledger *ledger, const char *sql, const int
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0]};
-    send_one(ledger->connection, NULL, sql, 2, parameters, callback, data);
+    pg_send_one(ledger->connection, NULL, sql, 2, parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -202,7 +194,7 @@ void ledger_suspend(const struct ledger *ledger, const struct suspension *suspen
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
-    send_one(ledger->connection, NULL, "SELECT chime.suspend_failing($1, $2, $3)", 3, parameters, callback, data);
+    pg_send_one(ledger->connection, NULL, "SELECT chime.suspend_failing($1, $2, $3)", 3, parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -464,9 +456,10 @@ void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0]};
-    send_one(ledger->connection, "chime_orphans",
-             "SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done FROM chime.orphans($1, $2)",
-             2, parameters, callback, data);
+    pg_send_one(
+        ledger->connection, "chime_orphans",
+        "SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done FROM chime.orphans($1, $2)", 2,
+        parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -503,8 +496,8 @@ void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verd
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], columns.values[2],
                                 columns.values[3]};
-    send_one(ledger->connection, NULL, "SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5)", 5, parameters,
-             callback, data);
+    pg_send_one(ledger->connection, NULL, "SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5)", 5, parameters,
+                callback, data);
     columns_finish(&columns);
 }
 
@@ -532,26 +525,26 @@ void ledger_release(const struct ledger *ledger, const struct ledger_request *ru
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], columns.values[2]};
-    send_one(ledger->connection, NULL, "SELECT chime.release($1, $2, $3, $4)", 4, parameters, callback, data);
+    pg_send_one(ledger->connection, NULL, "SELECT chime.release($1, $2, $3, $4)", 4, parameters, callback, data);
     columns_finish(&columns);
 }
 
 void ledger_keep_history(const struct ledger *ledger, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token};
-    send_one(ledger->connection, NULL, "SELECT made, dropped FROM chime.keep_history($1), chime.forget_runs($1)", 1,
-             parameters, callback, data);
+    pg_send_one(ledger->connection, NULL, "SELECT made, dropped FROM chime.keep_history($1), chime.forget_runs($1)", 1,
+                parameters, callback, data);
 }
 
 void ledger_tend_capture(const struct ledger *ledger, pg_callback *callback, void *data)
 {
-    send_one(ledger->connection, NULL, "CALL chime.tend_capture()", 0, NULL, callback, data);
+    pg_send_one(ledger->connection, NULL, "CALL chime.tend_capture()", 0, NULL, callback, data);
 }
 
 void ledger_request_population(const struct ledger *ledger, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token};
-    send_one(ledger->connection, NULL, "SELECT chime.request_population($1)", 1, parameters, callback, data);
+    pg_send_one(ledger->connection, NULL, "SELECT chime.request_population($1)", 1, parameters, callback, data);
 }
 
 void ledger_cancel(const struct ledger *ledger, const struct pg_identity *session, bool terminate,
@@ -561,7 +554,7 @@ void ledger_cancel(const struct ledger *ledger, const struct pg_identity *sessio
     columns_init(&pid);
     buffer_put_int(&pid.column[0], session->pid);
     const char *parameters[] = {buffer_text(&pid.column[0]), session->backend_start, terminate ? "t" : "f"};
-    send_one(ledger->connection, "chime_cancel", "SELECT chime.cancel_backend($1, $2, $3)", 3, parameters, callback,
-             data);
+    pg_send_one(ledger->connection, "chime_cancel", "SELECT chime.cancel_backend($1, $2, $3)", 3, parameters, callback,
+                data);
     columns_finish(&pid);
 }

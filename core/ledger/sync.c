@@ -127,19 +127,8 @@ static const struct job *find_job(const struct ledger_sync *sync, const char *na
 
 static struct job_memory read_memory(const struct pg_reply *reply, size_t row)
 {
-    const char *outcome = pg_reply_value(reply, 0, row, 4);
-    const char *took = pg_reply_value(reply, 0, row, 5);
-    struct job_memory memory = {.job_id = atoll(pg_reply_value(reply, 0, row, 1)),
-                                .version = atoi(pg_reply_value(reply, 0, row, 2)),
-                                .cursor = answer_instant(pg_reply_value(reply, 0, row, 3)),
-                                .last_duration = took != NULL ? atoll(took) : 0,
-                                .outcome_at = answer_instant(pg_reply_value(reply, 0, row, 6)),
-                                .last_end = answer_instant(pg_reply_value(reply, 0, row, 7)),
-                                .cursor_skipped = pg_reply_value(reply, 0, row, 8)[0] == 't',
-                                .failures = atoll(pg_reply_value(reply, 0, row, 9)),
-                                .suspended = pg_reply_value(reply, 0, row, 10)[0] == 't'};
-    memory.has_outcome = outcome != NULL && run_state_parse(outcome, &memory.last_outcome);
-    return memory;
+    return answer_memory(reply, row, 3, atoll(pg_reply_value(reply, 0, row, 1)),
+                         atoi(pg_reply_value(reply, 0, row, 2)));
 }
 
 static void read_part(struct ledger_sync *sync, const struct pg_reply *reply)

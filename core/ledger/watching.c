@@ -8,13 +8,6 @@
 
 #define NUMBER_SIZE 24
 
-static void send_one(struct pg_connection *session, const char *name, const char *sql, int count,
-                     const char *const *parameters, pg_callback *callback, void *data)
-{
-    struct pg_statement statement = {.name = name, .sql = sql, .parameter_count = count, .parameters = parameters};
-    pg_send(session, &statement, 1, callback, data);
-}
-
 static void add_names(struct columns *columns, size_t column, const struct watching_names *names)
 {
     for (size_t i = 0; i < names->count; i++) {
@@ -30,7 +23,7 @@ void watching_listen(struct pg_connection *session, const struct watching_names 
     add_names(&columns, 0, channels);
     columns_text(&columns, 0, WATCHING_PROBE);
     columns_close(&columns);
-    send_one(session, NULL, "SELECT chime.listen($1)", 1, columns.values, callback, data);
+    pg_send_one(session, NULL, "SELECT chime.listen($1)", 1, columns.values, callback, data);
     columns_finish(&columns);
 }
 
@@ -38,14 +31,14 @@ void watching_listen(struct pg_connection *session, const struct watching_names 
  * taken in, and a full queue takes none. */
 void watching_probe(struct pg_connection *session, const char *payload, pg_callback *callback, void *data)
 {
-    send_one(session, NULL,
-             "SELECT pg_catalog.pg_notification_queue_usage(), pg_catalog.pg_notify('" WATCHING_PROBE "', $1)", 1,
-             &payload, callback, data);
+    pg_send_one(session, NULL,
+                "SELECT pg_catalog.pg_notification_queue_usage(), pg_catalog.pg_notify('" WATCHING_PROBE "', $1)", 1,
+                &payload, callback, data);
 }
 
 void watching_ping(struct pg_connection *session, pg_callback *callback, void *data)
 {
-    send_one(session, "chime_ping", "SELECT NULL WHERE false", 0, NULL, callback, data);
+    pg_send_one(session, "chime_ping", "SELECT NULL WHERE false", 0, NULL, callback, data);
 }
 
 /* --- looks ------------------------------------------------------------------------------------------------------------- */
@@ -81,7 +74,7 @@ const char *watching_read_statement(const struct pg_reply *reply)
 
 void watching_look(struct pg_connection *session, const char *statement, pg_callback *callback, void *data)
 {
-    send_one(session, "chime_look", statement, 0, NULL, callback, data);
+    pg_send_one(session, "chime_look", statement, 0, NULL, callback, data);
 }
 
 size_t watching_count(const struct pg_reply *reply)
@@ -102,15 +95,15 @@ void watching_note_listener(const struct ledger *ledger, const struct pg_identit
     char pid[NUMBER_SIZE];
     snprintf(pid, sizeof pid, "%d", session->pid);
     const char *parameters[] = {ledger->token, pid, session->backend_start};
-    send_one(ledger->connection, NULL, "SELECT chime.note_listener($1, $2, $3)", COUNT_OF(parameters), parameters,
-             callback, data);
+    pg_send_one(ledger->connection, NULL, "SELECT chime.note_listener($1, $2, $3)", COUNT_OF(parameters), parameters,
+                callback, data);
 }
 
 void watching_end_listener(const struct ledger *ledger, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token};
-    send_one(ledger->connection, NULL, "SELECT chime.end_listener($1)", COUNT_OF(parameters), parameters, callback,
-             data);
+    pg_send_one(ledger->connection, NULL, "SELECT chime.end_listener($1)", COUNT_OF(parameters), parameters, callback,
+                data);
 }
 
 /* --- for people -------------------------------------------------------------------------------------------------------- */
@@ -130,8 +123,8 @@ void watching_note(const struct ledger *ledger, enum watching_state state, const
     columns_close(&columns);
     const char *parameters[] = {ledger->token,     states[state],    reason, pid != 0 ? number : NULL,
                                 columns.values[0], columns.values[1]};
-    send_one(ledger->connection, NULL, "SELECT chime.note_watch($1, $2, $3, $4, $5, $6)", COUNT_OF(parameters),
-             parameters, callback, data);
+    pg_send_one(ledger->connection, NULL, "SELECT chime.note_watch($1, $2, $3, $4, $5, $6)", COUNT_OF(parameters),
+                parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -145,6 +138,6 @@ void watching_note_behind(const struct ledger *ledger, const char *const *views,
         columns_instant(&columns, 1, since[i]);
     }
     columns_close(&columns);
-    send_one(ledger->connection, NULL, "SELECT chime.note_behind($1, $2)", 2, columns.values, callback, data);
+    pg_send_one(ledger->connection, NULL, "SELECT chime.note_behind($1, $2)", 2, columns.values, callback, data);
     columns_finish(&columns);
 }

@@ -42,11 +42,6 @@ static const char *const kind_names[RUN_KIND_COUNT] = {
     [RUN_CHANGE] = "change",     [RUN_MANUAL] = "manual",         [RUN_INSTALL] = "install",
 };
 
-bool run_state_final(enum run_state state)
-{
-    return state >= RUN_SUCCEEDED;
-}
-
 bool run_may(enum run_state from, enum run_event event)
 {
     for (size_t i = 0; i < run_transition_count; i++) {

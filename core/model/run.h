@@ -64,7 +64,6 @@ struct outcome {
     const char *reason;  /* what decided, where it was not the command itself; NULL */
 };
 
-bool run_state_final(enum run_state state);
 bool run_may(enum run_state from, enum run_event event);
 const char *run_state_name(enum run_state state); /* "succeeded", "timed_out", ... as in the ledger */
 bool run_state_parse(const char *name, enum run_state *state);

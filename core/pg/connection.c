@@ -379,6 +379,14 @@ void pg_send(struct pg_connection *connection, const struct pg_statement *statem
     flush(connection);
 }
 
+void pg_send_one(struct pg_connection *connection, const char *name, const char *sql, int parameter_count,
+                 const char *const *parameters, pg_callback *callback, void *data)
+{
+    struct pg_statement statement = {
+        .name = name, .sql = sql, .parameter_count = parameter_count, .parameters = parameters};
+    pg_send(connection, &statement, 1, callback, data);
+}
+
 void pg_send_text(struct pg_connection *connection, const char *text, pg_callback *callback, void *data)
 {
     if (connection->first != NULL) {

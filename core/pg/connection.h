@@ -87,6 +87,9 @@ typedef void pg_callback(void *data, const struct pg_reply *reply);
 /* Sends statements as one request; the callback (NULL: nobody cares) comes exactly once, later, with the caller's data. */
 void pg_send(struct pg_connection *connection, const struct pg_statement *statements, size_t count,
              pg_callback *callback, void *data);
+/* One of them; `name` NULL: not prepared. */
+void pg_send_one(struct pg_connection *connection, const char *name, const char *sql, int parameter_count,
+                 const char *const *parameters, pg_callback *callback, void *data);
 /* Sends a text as it is, in the simple protocol: several statements are one implicit transaction. Rows are counted, not kept; so
  * are those of COPY TO STDOUT, and COPY FROM STDIN fails. */
 void pg_send_text(struct pg_connection *connection, const char *text, pg_callback *callback, void *data);

@@ -43,9 +43,6 @@ void plugin_set_destroy(struct plugin_set *set);             /* takes NULL */
 /* Changes with the plugin files of the folder: their names, sizes, times, and which files they are. 0 when it cannot be listed. */
 uint64_t plugins_stamp(const char *folder);
 
-/* Opens and vets one file: a descriptor, or -1 with the rule it breaks. */
-int plugin_open(const char *folder, const char *file, struct error *err);
-
 /* --- the plugin host: `pgchime plugin-host FD NAME` ---
  *
  * Started with an empty environment, as leader of a process group of its own that the daemon kills as a whole, with

@@ -170,14 +170,3 @@ int vet_file(int folder, const char *path, const char *file, struct error *err)
     }
     return descriptor;
 }
-
-int plugin_open(const char *folder, const char *file, struct error *err)
-{
-    int above = vet_folder(folder, err);
-    if (above < 0) {
-        return -1;
-    }
-    int descriptor = vet_file(above, folder, file, err);
-    close(above);
-    return descriptor;
-}

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "schedule/state.h"
 
 /* --- pools --------------------------------------------------------------------------------------------------------------- */
@@ -50,16 +51,11 @@ static bool holds_place(enum phase phase)
 
 /* --- owners and lines ---------------------------------------------------------------------------------------------------- */
 
-static bool same_text(const char *left, const char *right)
-{
-    return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
-}
-
 static struct owner *owner_of(struct scheduler *scheduler, const struct job *job)
 {
     for (size_t i = 0; i < scheduler->owner_count; i++) {
         struct owner *owner = scheduler->owners[i];
-        if (same_text(owner->role, job->owner) && same_text(owner->target, job->target)) {
+        if (text_same(owner->role, job->owner) && text_same(owner->target, job->target)) {
             return owner;
         }
     }

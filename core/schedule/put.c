@@ -113,14 +113,11 @@ void scheduler_remove(struct scheduler *scheduler, struct scheduled *it)
     agenda_run(scheduler);
 }
 
-void scheduler_miss(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now)
+void scheduler_miss(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant until, instant now)
 {
     wait_advance(scheduler, now);
-    instant last = scheduled_enabled(it) ? timeline_latest_due(scheduler, it, scheduler->now) : INSTANT_NONE;
-    if (last > it->cursor) {
-        decision_miss(scheduler, it, last, reason);
-        timeline_arm(scheduler, it);
-    }
+    timeline_miss(scheduler, it, until < scheduler->now ? until : scheduler->now, reason);
+    timeline_arm(scheduler, it);
     agenda_run(scheduler);
 }
 

@@ -203,8 +203,8 @@ struct scheduled *scheduler_put(struct scheduler *scheduler, struct job *job, co
 void scheduler_remove(struct scheduler *scheduler, struct scheduled *it);
 /* Frees those removed jobs whose last run has ended and whose passes were taken. */
 void scheduler_forget(struct scheduler *scheduler);
-/* Slots up to `now` are missed for that reason. */
-void scheduler_miss(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
+/* Slots that fell due up to `until` are missed for that reason; those since are due. */
+void scheduler_miss(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant until, instant now);
 bool scheduler_would_cycle(struct scheduler *scheduler, const struct scheduled *it, struct scheduled *upstream);
 struct scheduled *scheduler_find_named(const struct scheduler *scheduler, const char *name); /* NULL: no such job */
 /* One of the jobs made by SQL whose next slot is another since it was taken last; NULL: there is none. */

@@ -245,6 +245,9 @@ instant timeline_seen(const struct scheduled *it);
 void timeline_arm(struct scheduler *scheduler, struct scheduled *it);
 /* The armed slot fell due: it will run, or be skipped. */
 void timeline_note(struct scheduler *scheduler, struct scheduled *it);
+/* Those that are not decided and have fallen due by `until` are missed. A slot whose claim is on its way comes first: those behind
+ * it are left to the tick. */
+void timeline_miss(struct scheduler *scheduler, struct scheduled *it, instant until, const char *reason);
 /* Decides the slots up to now that passed while nothing led; the second beside a live run too. */
 void timeline_catch_up(struct scheduler *scheduler, struct scheduled *it);
 void timeline_catch_up_now(struct scheduler *scheduler, struct scheduled *it);

@@ -33,26 +33,14 @@ void scheduler_suspend(struct scheduler *scheduler, struct scheduled *it, const 
     agenda_run(scheduler);
 }
 
-/* A slot whose claim is on its way comes first: those behind it are left to the tick. */
-static void miss_until(struct scheduler *scheduler, struct scheduled *it, instant until, const char *reason)
-{
-    if (!scheduled_enabled(it) || phase_is_claiming_slot(it)) {
-        return;
-    }
-    instant last = timeline_latest_due(scheduler, it, until);
-    if (last > it->cursor) {
-        decision_miss(scheduler, it, last, reason);
-    }
-    if (until < scheduler->started_at) {
-        timeline_catch_up_now(scheduler, it);
-    }
-}
-
 static void wake_up(struct scheduler *scheduler, struct scheduled *it, instant until, const char *reason)
 {
     it->suspended = false;
     it->failures = 0;
-    miss_until(scheduler, it, until, reason);
+    timeline_miss(scheduler, it, until, reason);
+    if (until < scheduler->started_at && !phase_is_claiming_slot(it)) {
+        timeline_catch_up_now(scheduler, it);
+    }
     wake_arm(scheduler, it);
     timeline_arm(scheduler, it);
     agenda_add(scheduler, it);

@@ -150,6 +150,19 @@ void timeline_note(struct scheduler *scheduler, struct scheduled *it)
     timeline_arm(scheduler, it);
 }
 
+/* --- passed over -------------------------------------------------------------------------------------------------------- */
+
+void timeline_miss(struct scheduler *scheduler, struct scheduled *it, instant until, const char *reason)
+{
+    if (!scheduled_enabled(it) || phase_is_claiming_slot(it)) {
+        return;
+    }
+    instant last = timeline_latest_due(scheduler, it, until);
+    if (last > it->cursor) {
+        decision_miss(scheduler, it, last, reason);
+    }
+}
+
 /* --- catch-up ----------------------------------------------------------------------------------------------------------- */
 
 /* The last slot before the newest `limit` of those in (after, until]; `after` when there are no more than that. */

@@ -164,7 +164,7 @@ CREATE TABLE chime.missed (
     PRIMARY KEY (job_id, first_slot)
 );
 CREATE INDEX missed_recorded_at ON chime.missed (recorded_at);
-COMMENT ON TABLE chime.missed IS 'slots that passed while nothing led and that catch-up did not take: one row per outage and job';
+COMMENT ON TABLE chime.missed IS 'slots that passed without a run, since nothing led and catch-up did not take them, or their job was suspended or not known yet: one row for each stretch and reason of a job';
 
 CREATE TABLE chime.request (
     request_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -196,7 +196,7 @@ BEGIN
     RETURNING r.job_id;
 END $$;
 
--- Slots that passed while nothing led: one row for each reason of a job; joined as in chime.skip.
+-- One row for each stretch and reason of a job; joined as in chime.skip.
 CREATE FUNCTION chime.miss(p_token uuid, p_job bigint[], p_cursor timestamptz[], p_first timestamptz[],
                            p_last timestamptz[], p_slots bigint[], p_reason text[])
 RETURNS TABLE (job_id bigint)

@@ -142,7 +142,7 @@ END $$;
 
 CREATE FUNCTION chime.suspension(p_job bigint)
 RETURNS TABLE (suspended boolean, suspended_until timestamptz, suspended_by text, reason text, granted boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT x.suspended, x.suspended_until, x.suspended_by, x.reason, x.request_id = 0
     FROM (SELECT q.request_id, q.verb = 'suspend' AS suspended, q.until AS suspended_until,
                  CASE q.verb WHEN 'suspend' THEN q.requested_by::text END AS suspended_by,
@@ -188,8 +188,9 @@ END $$;
 COMMENT ON FUNCTION chime.resume IS
     'asks the leader to end a suspension; it records the slots since as missed. True when that changes something';
 
-CREATE FUNCTION chime.cancel(p_run bigint, p_reason text DEFAULT NULL) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+-- It says nothing of whose run it is: chime.cancel asks for that (0022).
+CREATE FUNCTION chime.cancel_run(p_run bigint, p_reason text DEFAULT NULL) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_run chime.run;
 BEGIN
     SELECT * INTO v_run FROM chime.run r WHERE r.run_id = p_run AND r.done_at IS NULL;
@@ -201,7 +202,8 @@ BEGIN
     ON CONFLICT (job_id, verb, kind, slot) DO NOTHING;
     RETURN true;
 END $$;
-COMMENT ON FUNCTION chime.cancel IS 'asks the leader to end a live run, waiting for its next attempt included; false when there is no such run';
+COMMENT ON FUNCTION chime.cancel_run IS
+    'asks the leader to end a live run, whoever owns it, waiting for its next attempt included; false when there is no such run';
 
 -- Read-only, every second. Conditions on jobs are single values, looked up row by row: a join, planned while nothing was
 -- known of these columns, may read all jobs.

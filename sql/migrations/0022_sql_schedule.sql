@@ -284,11 +284,6 @@ BEGIN
     RETURN v_job;
 END $$;
 
--- As chime.cancel was; it says nothing of whose run it is.
-ALTER FUNCTION chime.cancel(bigint, text) RENAME TO cancel_run;
-ALTER FUNCTION chime.cancel_run(bigint, text) SET search_path = pg_catalog, pg_temp;
-ALTER FUNCTION chime.suspension(bigint) SET search_path = pg_catalog, pg_temp;
-
 -- Nothing here ends a run: what the ledger says of it is how it ended.
 CREATE FUNCTION chime.unschedule_job(p_caller name, p_arguments jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

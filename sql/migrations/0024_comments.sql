@@ -15,7 +15,7 @@ COMMENT ON ROUTINE chime.release IS 'claimed runs whose text never went out wait
 COMMENT ON ROUTINE chime.finish IS 'the leader moves runs that ended into the history, with state, rows and message';
 COMMENT ON ROUTINE chime.finish_own IS 'marks a run as succeeded in the transaction that did its work; raises when the run is not ours';
 COMMENT ON ROUTINE chime.retry IS 'an attempt failed and another is to follow: writes the attempt down, and when the next one may begin';
-COMMENT ON ROUTINE chime.miss IS 'slots that passed while nothing led: one row for each stretch and reason of a job';
+COMMENT ON ROUTINE chime.miss IS 'writes slots that nobody is to run: one row for each stretch and reason of a job';
 COMMENT ON ROUTINE chime.perform IS 'runs a transactional job and writes its end down, as one statement';
 COMMENT ON ROUTINE chime.perform_refresh IS 'runs a refresh job and writes its end down, as one statement';
 COMMENT ON ROUTINE chime.orphans IS 'live runs that no session of this leader works on; ends sessions of earlier leaders';

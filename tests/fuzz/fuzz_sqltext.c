@@ -41,9 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = xstrndup((const char *)data, size);
     bool control = false;
     size_t count = walk(text, &control);
-    struct sql_statement found;
     require(sql_statement_count(text) == count);
-    require(sql_find_transaction_control(text, &found) == control);
     require(!control || !sql_is_one_transaction(text));
     require(!sql_is_single_statement(text) || count == 1);
     require(!sqltext_uses_parameters(text) || strchr(text, '$') != NULL);

@@ -95,7 +95,7 @@ START_TEST(a_change_is_retried_cancelled_adopted_and_ended_as_any_other_run)
     expect("SELECT claim(1, 'change', 0, 5)", "granted");
     expect("SELECT retry(1, 'change', 5, 'all')", "t");
     expect("SELECT reclaim(1, 'change', 5)", "t");
-    expect("SELECT chime.cancel(run_id, 'enough') FROM chime.run", "t");
+    expect("SELECT chime.cancel_run(run_id, 'enough') FROM chime.run", "t");
     expect("SELECT kind || ' ' || reason FROM chime.wishes()", "change cancelled by postgres: enough");
     expect("SELECT finish(1, 'change', 5, 'failed', 'all')", "t");
     expect("SELECT string_agg(concat_ws(' ', job, kind, minute(slot), state, attempt), ',') FROM chime.runs",

@@ -209,12 +209,12 @@ END_TEST
 START_TEST(cancelling_wishes_for_the_end_of_a_live_run_once)
 {
     expect("SELECT claim(1, 'schedule', 0, 1)", "granted");
-    expect("SELECT chime.cancel(run_id, 'wrong day') FROM chime.run", "t");
-    EXPECT_UNCHANGED_BY(expect("SELECT chime.cancel(run_id, 'again') FROM chime.run", "t"));
+    expect("SELECT chime.cancel_run(run_id, 'wrong day') FROM chime.run", "t");
+    EXPECT_UNCHANGED_BY(expect("SELECT chime.cancel_run(run_id, 'again') FROM chime.run", "t"));
     expect("SELECT wishes()", "cancel 1 schedule 1 cancelled by postgres: wrong day");
     expect("SELECT retry(1, 'schedule', 1, 'all')", "t"); /* one that waits for its next attempt is live */
     cluster_execute(cluster, "DELETE FROM chime.request");
-    expect("SELECT chime.cancel(run_id) FROM chime.run", "t");
+    expect("SELECT chime.cancel_run(run_id) FROM chime.run", "t");
     expect("SELECT wishes()", "cancel 1 schedule 1 cancelled by postgres");
 }
 END_TEST
@@ -223,10 +223,10 @@ START_TEST(a_run_that_is_not_live_is_not_cancelled)
 {
     expect("SELECT claim(1, 'schedule', 0, 1)", "granted");
     cluster_execute(cluster, "UPDATE chime.run SET done_at = at(2)");
-    expect("SELECT chime.cancel(run_id) FROM chime.run", "f");
+    expect("SELECT chime.cancel_run(run_id) FROM chime.run", "f");
     expect("SELECT finish(1, 'schedule', 1, 'succeeded', 'all')", "t");
-    expect("SELECT chime.cancel(run_id) FROM chime.run_history", "f");
-    expect("SELECT chime.cancel(99)", "f");
+    expect("SELECT chime.cancel_run(run_id) FROM chime.run_history", "f");
+    expect("SELECT chime.cancel_run(99)", "f");
     expect("SELECT count(*) FROM chime.request", "0");
 }
 END_TEST

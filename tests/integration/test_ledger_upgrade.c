@@ -145,7 +145,7 @@ START_TEST(live_runs_go_on_under_the_same_leader)
     expect("SELECT concat_ws(' ', consecutive_failures, runs, failures) FROM chime.job_state WHERE job_id = 1",
            "3 1 1");
     expect("SELECT reclaim(2, 'schedule', 1440 + 120)", "t");
-    expect("SELECT chime.cancel(run_id) FROM chime.run WHERE kind = 'schedule'", "t");
+    expect("SELECT chime.cancel_run(run_id) FROM chime.run WHERE kind = 'schedule'", "t");
     expect("SELECT finish(2, 'manual', 1440 + 121, 'lost', 'all')", "t"); /* it was done before */
     expect("SELECT state FROM chime.run_history WHERE kind = 'manual'", "succeeded");
 }

@@ -64,7 +64,7 @@ static void serve_with_heavy_pool(void)
 static void cancel_live_run(const char *job)
 {
     cluster_execute_format(
-        cluster, "SELECT chime.cancel(run_id) FROM chime.run JOIN chime.job USING (job_id) WHERE name = '%s'", job);
+        cluster, "SELECT chime.cancel_run(run_id) FROM chime.run JOIN chime.job USING (job_id) WHERE name = '%s'", job);
 }
 
 /* --- pools ------------------------------------------------------------------------------------------------------------ */

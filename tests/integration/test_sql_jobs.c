@@ -114,6 +114,48 @@ START_TEST(slots_that_wait_when_their_schedule_changes_are_skipped_on_record)
 }
 END_TEST
 
+/* Of `late`, every second since an hour ago: the first hour is one row, and what comes behind it had its turn. */
+static void expect_hour_on_record(void)
+{
+    sql_jobs_await(cluster, "late", 2);
+    EXPECT_SQL(
+        cluster,
+        "SELECT string_agg(reason, '; ') FROM chime.missed JOIN chime.job USING (job_id) WHERE job_name = 'late'",
+        "the leader heard of its schedule only later");
+    EXPECT_SQL(
+        cluster,
+        "SELECT format('first %s, hour %s, all %s, rest %s', first_slot = date_trunc('second', since) + interval '1 s',"
+        " slots >= 3594, slots = extract(epoch FROM last_slot - first_slot) + 1,"
+        " last_slot + interval '1 s' = (SELECT min(slot) FROM (SELECT job_id, slot FROM chime.run"
+        " UNION ALL SELECT job_id, slot FROM chime.run_history) r WHERE r.job_id = j.job_id))"
+        " FROM chime.missed JOIN chime.job j USING (job_id) WHERE job_name = 'late'",
+        "first t, hour t, all t, rest t");
+    ck_assert(!daemon_said(served, "does not agree"));
+}
+
+START_TEST(slots_of_a_job_that_was_long_about_being_committed_are_missed_on_record)
+{
+    cluster_execute(cluster, "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, options, since)"
+                             " VALUES ('', 'late', 'postgres', 'sql', '1 second', 'SELECT 1', '{\"catchup\": \"all\"}',"
+                             " clock_timestamp() - interval '1 hour')");
+    expect_hour_on_record();
+}
+END_TEST
+
+START_TEST(slots_of_an_edit_that_was_long_about_being_committed_are_missed_on_record)
+{
+    cluster_execute(cluster, "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, since)"
+                             " VALUES ('', 'late', 'postgres', 'sql', '" YEARLY "', 'SELECT 1',"
+                             " clock_timestamp() - interval '2 hours')");
+    sql_jobs_await_taken(cluster, "late");
+    cluster_execute(cluster,
+                    "BEGIN; UPDATE chime.job SET schedule = '1 second' WHERE job_name = 'late';"
+                    " UPDATE chime.job SET since = clock_timestamp() - interval '1 hour' WHERE job_name = 'late';"
+                    " COMMIT");
+    expect_hour_on_record();
+}
+END_TEST
+
 START_TEST(what_is_refused_says_why_and_harms_no_other)
 {
     sql_jobs_make(cluster, NULL, "good", "1 second", "SELECT 1", NULL);
@@ -332,6 +374,8 @@ int main(void)
     tcase_add_test(jobs, an_edit_holds_from_its_commit);
     tcase_add_test(jobs, a_job_that_is_unscheduled_is_due_no_more_and_its_run_goes_on);
     tcase_add_test(jobs, slots_that_wait_when_their_schedule_changes_are_skipped_on_record);
+    tcase_add_test(jobs, slots_of_a_job_that_was_long_about_being_committed_are_missed_on_record);
+    tcase_add_test(jobs, slots_of_an_edit_that_was_long_about_being_committed_are_missed_on_record);
     tcase_add_test(jobs, what_is_refused_says_why_and_harms_no_other);
     tcase_add_test(jobs, a_job_waits_for_those_that_it_comes_after);
     tcase_add_test(jobs, jobs_stay_while_the_catalog_is_another);

@@ -161,7 +161,7 @@ START_TEST(no_queue_of_requests_keeps_other_wishes_from_the_leader)
     runs_await_running(cluster, "busy");
     cluster_execute(cluster, "INSERT INTO chime.request (job_id, slot) SELECT " JOB(
                                  "busy") ", now() + n * interval '1 ms' FROM generate_series(1, 1200) n");
-    cluster_execute(cluster, "SELECT chime.suspend(" JOB("busy") "); SELECT chime.cancel(run_id) FROM chime.run r"
+    cluster_execute(cluster, "SELECT chime.suspend(" JOB("busy") "); SELECT chime.cancel_run(run_id) FROM chime.run r"
                                                                  " WHERE r.job_id = " JOB("busy"));
     runs_await(cluster, "busy", 1);
     EXPECT_RUN(cluster, "busy", "state::text", "cancelled");

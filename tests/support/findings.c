@@ -49,8 +49,10 @@ static char *reported(void)
     struct buffer text = {0};
     report_sort(&report);
     for (size_t i = 0; i < report.count; i++) {
-        char *line = finding_text(&report.findings[i]);
-        buffer_puts(&text, line);
+        const char *hint = report.findings[i].hint;
+        char *line = finding_line(&report.findings[i]);
+        buffer_printf(&text, "%s\n%s%s%s", line, hint != NULL ? "HINT:  " : "", hint != NULL ? hint : "",
+                      hint != NULL ? "\n" : "");
         free(line);
     }
     return buffer_take(&text);

@@ -235,6 +235,7 @@ int scheduling_run(const char *name, const TTest *const *tests, size_t count)
     Suite *suite = suite_create(name);
     TCase *all = tcase_create(name);
     tcase_add_checked_fixture(all, set_up, tear_down);
+    tcase_set_timeout(all, 60);
     for (size_t i = 0; i < count; i++) {
         tcase_add_test(all, tests[i]);
     }

@@ -1,5 +1,4 @@
-/* Jobs made by SQL, for the tests: written into chime.job as the functions of 0018_sql_jobs.sql find them. Failures fail the
- * running test. */
+/* Jobs made by SQL, for the tests: written into chime.job as the triggers of 0018 find them. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_SQL_JOBS_H
 #define CHIME_TESTS_SUPPORT_SQL_JOBS_H
 

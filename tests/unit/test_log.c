@@ -94,6 +94,19 @@ START_TEST(no_text_from_outside_can_forge_a_line_or_move_the_cursor)
 }
 END_TEST
 
+START_TEST(findings_are_warnings_of_their_place_or_of_elsewhere)
+{
+    struct report report;
+    setup();
+    report_init(&report);
+    report_add(&report, "a.conf", 3, "mend it", "bad");
+    report_add(&report, NULL, 0, NULL, "worse");
+    log_findings(&report, "plugins");
+    report_finish(&report);
+    expect(AT_TEXT "warning a.conf:3: bad; mend it\n" AT_TEXT "warning plugins: worse\n");
+}
+END_TEST
+
 START_TEST(errno_is_kept)
 {
     setup();
@@ -209,6 +222,7 @@ int main(void)
     tcase_add_test(tests, levels_below_the_lowest_are_silent);
     tcase_add_test(tests, an_error_shows_its_sqlstate_and_its_hint_on_a_line_of_its_own);
     tcase_add_test(tests, no_text_from_outside_can_forge_a_line_or_move_the_cursor);
+    tcase_add_test(tests, findings_are_warnings_of_their_place_or_of_elsewhere);
     tcase_add_test(tests, errno_is_kept);
     tcase_add_test(tests, a_message_too_long_is_cut_between_characters_and_marked);
     tcase_add_test(tests, the_longest_message_of_control_characters_fits);

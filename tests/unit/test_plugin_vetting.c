@@ -7,12 +7,24 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "plugin/vet.h"
 #include "support/plugin_folder.h"
+
+/* A descriptor, or -1 with the rule that is broken. */
+static int open_vetted(const char *in, const char *file, struct error *err)
+{
+    int above = vet_folder(in, err);
+    int descriptor = above >= 0 ? vet_file(above, in, file, err) : -1;
+    if (above >= 0) {
+        close(above);
+    }
+    return descriptor;
+}
 
 static void assert_opens(const char *in, const char *file)
 {
     struct error err = {.kind = ERROR_NONE};
-    int descriptor = plugin_open(in, file, &err);
+    int descriptor = open_vetted(in, file, &err);
     ck_assert_msg(descriptor >= 0, "%s", err.message);
     ck_assert_int_ne(fcntl(descriptor, F_GETFD) & FD_CLOEXEC, 0);
     close(descriptor);
@@ -21,7 +33,7 @@ static void assert_opens(const char *in, const char *file)
 static void assert_not_opened(const char *in, const char *file, const char *reason)
 {
     struct error err = {.kind = ERROR_NONE};
-    ck_assert_int_eq(plugin_open(in, file, &err), -1);
+    ck_assert_int_eq(open_vetted(in, file, &err), -1);
     ck_assert_msg(strstr(err.message, reason) != NULL, "\"%s\" does not say: %s", err.message, reason);
     ck_assert_msg(err.hint[0] != '\0', "no way out of: %s", err.message);
 }
@@ -84,7 +96,7 @@ START_TEST(file_to_be_mended_is_named_with_its_whole_path)
     char *hint = xasprintf("chmod go-w %s", path);
     put_file("a.so", "bytes");
     ck_assert_int_eq(chmod(path, 0666), 0);
-    ck_assert_int_eq(plugin_open(plugin_folder, "a.so", &err), -1);
+    ck_assert_int_eq(open_vetted(plugin_folder, "a.so", &err), -1);
     ck_assert_str_eq(err.message, "the file a.so is writable by group or others (mode 0666)");
     ck_assert_str_eq(err.hint, hint);
     struct plugin_set *set = describe();

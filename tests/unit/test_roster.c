@@ -1,4 +1,5 @@
 #include <check.h>
+#include <stdio.h>
 
 #include "daemon/roster.h"
 #include "support/suite.h"
@@ -38,17 +39,36 @@ START_TEST(who_leads_more_waits_longer_but_never_too_long)
 }
 END_TEST
 
-START_TEST(the_highest_timeline_of_each_system_is_kept)
+static const struct pg_server server = {.host = "db1", .port = "5432"};
+
+static bool left_behind(const char *system, int timeline, const struct pg_lineage *led)
 {
-    static const struct pg_lineage first = {"7001", 3};
-    static const struct pg_lineage behind = {"7001", 2};
-    static const struct pg_lineage promoted = {"7001", 4};
-    static const struct pg_lineage other = {"7002", 1};
-    ck_assert_int_eq(roster_timeline(roster, &first), 3);
-    ck_assert_int_eq(roster_timeline(roster, &behind), 3);
-    ck_assert_int_eq(roster_timeline(roster, &other), 1);
-    ck_assert_int_eq(roster_timeline(roster, &promoted), 4);
-    ck_assert_int_eq(roster_timeline(roster, &behind), 4);
+    struct error err = {.kind = ERROR_NONE};
+    struct pg_lineage here = {.timeline = timeline};
+    snprintf(here.system, sizeof here.system, "%s", system);
+    bool left = roster_left_behind(roster, &here, led, &server, &err);
+    ck_assert_int_eq(err.kind, left ? ERROR_REFUSED : ERROR_NONE);
+    return left;
+}
+
+START_TEST(who_is_on_a_lower_timeline_than_any_was_seen_on_is_left_behind)
+{
+    static const struct pg_lineage nobody = {"", 0};
+    ck_assert(!left_behind("7001", 3, &nobody));
+    ck_assert(left_behind("7001", 2, &nobody));
+    ck_assert(!left_behind("7002", 1, &nobody));
+    ck_assert(!left_behind("7001", 4, &nobody));
+    ck_assert(left_behind("7001", 3, &nobody));
+    ck_assert(!left_behind("7001", 0, &nobody)); /* it did not say */
+}
+END_TEST
+
+START_TEST(where_it_was_led_before_counts_for_the_same_system)
+{
+    static const struct pg_lineage led = {"7001", 5};
+    ck_assert(!left_behind("7002", 1, &led));
+    ck_assert(left_behind("7001", 4, &led));
+    ck_assert(!left_behind("7001", 5, &led));
 }
 END_TEST
 
@@ -59,7 +79,8 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, who_leads_nothing_waits_for_nobody);
     tcase_add_test(tests, who_leads_more_waits_longer_but_never_too_long);
-    tcase_add_test(tests, the_highest_timeline_of_each_system_is_kept);
+    tcase_add_test(tests, who_is_on_a_lower_timeline_than_any_was_seen_on_is_left_behind);
+    tcase_add_test(tests, where_it_was_led_before_counts_for_the_same_system);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

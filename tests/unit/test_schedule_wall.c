@@ -509,6 +509,7 @@ int main(void)
     Suite *suite = suite_create("schedule_wall");
     TCase *tests = tcase_create("schedule_wall");
     tcase_add_checked_fixture(tests, open_zones, close_zones);
+    tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_fixed_time_in_the_gap_runs_once_after_it_or_is_skipped);
     tcase_add_test(tests, a_gap_run_on_a_regular_slot_is_that_one_slot);
     tcase_add_test(tests, a_fixed_time_that_comes_twice_runs_first_last_or_both_times);

@@ -130,8 +130,24 @@ START_TEST(slots_that_nobody_could_see_are_missed_when_told_so)
 {
     start();
     struct scheduled *a = put(define("a", "*/10 * * * *"), 7, 0, 0);
-    scheduler_miss(scheduler, a, "it could not be scheduled", minute(35));
+    scheduler_miss(scheduler, a, "it could not be scheduled", minute(35), minute(35));
     missed(a, 0, 10, 30, 3, "it could not be scheduled");
+    tick(40);
+    claim(a, 40);
+}
+END_TEST
+
+START_TEST(slots_since_then_are_due)
+{
+    start();
+    struct scheduled *a = put(define("a", "*/10 * * * *"), 7, 0, 0);
+    scheduler_miss(scheduler, a, "it was told of late", minute(25), minute(35));
+    missed(a, 0, 10, 20, 2, "it was told of late");
+    tick(35);
+    claim(a, 30);
+    finish(a, RUN_SUCCEEDED);
+    scheduler_miss(scheduler, a, "it was told of late", minute(25), minute(36));
+    nothing_due();
     tick(40);
     claim(a, 40);
 }
@@ -219,6 +235,7 @@ int main(void)
         who_would_come_after_itself_is_told,
         a_job_that_is_removed_is_due_no_more_and_forgotten_when_its_run_has_ended,
         slots_that_nobody_could_see_are_missed_when_told_so,
+        slots_since_then_are_due,
         names_are_found_whoever_came_and_went,
         owners_take_turns_whatever_their_priorities,
         an_owner_without_a_session_is_passed_over_until_the_next_round,

@@ -165,6 +165,17 @@ START_TEST(the_first_words_are_told_in_lower_case)
 }
 END_TEST
 
+/* The first one. */
+static bool find_control(const char *text, struct sql_statement *found)
+{
+    while (sql_next_statement(&text, found)) {
+        if (sql_is_transaction_control(found)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 START_TEST(transaction_control_is_found_wherever_it_stands)
 {
     static const char *const control[] = {"begin",
@@ -196,12 +207,11 @@ START_TEST(transaction_control_is_found_wherever_it_stands)
                                            "select (1; commit)"};
     struct sql_statement found;
     for (size_t i = 0; i < COUNT_OF(control); i++) {
-        ck_assert_msg(sql_find_transaction_control(control[i], &found), "not found: %s", control[i]);
-        ck_assert(sql_is_transaction_control(&found));
+        ck_assert_msg(find_control(control[i], &found), "not found: %s", control[i]);
         ck_assert(!sql_is_one_transaction(control[i]));
     }
     for (size_t i = 0; i < COUNT_OF(harmless); i++) {
-        ck_assert_msg(!sql_find_transaction_control(harmless[i], &found), "found in: %s", harmless[i]);
+        ck_assert_msg(!find_control(harmless[i], &found), "found in: %s", harmless[i]);
     }
 }
 END_TEST
@@ -209,7 +219,7 @@ END_TEST
 START_TEST(the_statement_found_is_the_offending_one)
 {
     struct sql_statement found;
-    ck_assert(sql_find_transaction_control("select 1; rollback and chain; commit", &found));
+    ck_assert(find_control("select 1; rollback and chain; commit", &found));
     ck_assert_int_eq(strncmp(found.start, "rollback and chain", found.length), 0);
     ck_assert_uint_eq(found.length, strlen("rollback and chain"));
 }

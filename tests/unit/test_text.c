@@ -235,6 +235,17 @@ START_TEST(names_are_short_and_plain)
 }
 END_TEST
 
+START_TEST(no_text_is_the_same_as_no_text_alone)
+{
+    char other[] = "a";
+    ck_assert(text_same("a", other));
+    ck_assert(!text_same("a", "b"));
+    ck_assert(text_same(NULL, NULL));
+    ck_assert(!text_same(NULL, ""));
+    ck_assert(!text_same("", NULL));
+}
+END_TEST
+
 START_TEST(the_hash_is_fnv_1a)
 {
     ck_assert_uint_eq(text_hash(""), UINT64_C(0xcbf29ce484222325));
@@ -260,6 +271,7 @@ int main(void)
     tcase_add_test(tests, whole_numbers_within_bounds_are_read);
     tcase_add_test(tests, anything_else_is_no_number_and_changes_nothing);
     tcase_add_test(tests, names_are_short_and_plain);
+    tcase_add_test(tests, no_text_is_the_same_as_no_text_alone);
     tcase_add_test(tests, the_hash_is_fnv_1a);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
