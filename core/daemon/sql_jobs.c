@@ -468,9 +468,15 @@ static void look_for_done(struct lead *lead)
     }
 }
 
+static void listened(void *data, const struct pg_reply *reply)
+{
+    lead_refused(data, reply, "changes of jobs cannot be listened for");
+}
+
 static void poll_due(void *data)
 {
     struct lead *lead = data;
+    changes_listen(&lead->ledger, listened, lead);
     sql_jobs_notified(lead);
     look_for_done(lead);
     roles_look(lead);
@@ -480,11 +486,6 @@ static void poll_due(void *data)
 static void ask_due(void *data)
 {
     dispatch_soon(data);
-}
-
-static void listened(void *data, const struct pg_reply *reply)
-{
-    lead_refused(data, reply, "changes of jobs cannot be listened for");
 }
 
 void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)

@@ -19,6 +19,7 @@
 #define PING_EVERY (5 * USEC_PER_SEC)  /* well inside the lease */
 #define CLOSE_EVERY (5 * USEC_PER_SEC) /* looks at what leaves no mark */
 #define POLL_EVERY (10 * USEC_PER_SEC) /* while degraded */
+#define QUEUE_EVERY (10 * USEC_PER_SEC)
 #define QUICKEST (50 * USEC_PER_MSEC)
 #define LOOKS_PER_TARGET 5
 #define BEHIND_NOTED USEC_PER_SEC /* shorter ones are what watching is for */
@@ -43,6 +44,7 @@ struct watch {
     bool answered;    /* one was, of this session */
     instant asked_at; /* by our clock, as the next one */
     instant closely_at;
+    instant queue_at;
     instant watching_at;           /* since when it watches */
     struct loop_timer *beat_timer; /* WATCHING: the next look or ping; WAITING: the next try; else: patience */
     struct loop_timer *poll_timer; /* while degraded */
@@ -269,6 +271,17 @@ static void looked_closely(void *data, const struct pg_reply *reply)
     }
 }
 
+/* A session that listens anew holds up no queue; what it may have missed is looked for. */
+static void queue_seen(void *data, const struct pg_reply *reply)
+{
+    struct watch *watch = data;
+    watch->asked = false;
+    if (!refused(watch, reply, "the queue of notifications could not be looked at") && watching_read_queue(reply)) {
+        disconnect(watch);
+        connect_now(watch);
+    }
+}
+
 static void look_closely(struct watch *watch, pg_callback *callback)
 {
     duration *targets;
@@ -285,6 +298,9 @@ static void look(struct watch *watch)
     watch->asked_at = clock_boot();
     if (watch->list.view_count > 0 && clock_boot() - watch->closely_at >= CLOSE_EVERY) {
         look_closely(watch, looked_closely);
+    } else if (clock_boot() - watch->queue_at >= QUEUE_EVERY) {
+        watch->queue_at = clock_boot();
+        watching_queue(watch->connection, queue_seen, watch);
     } else if (watch->statement != NULL) {
         watching_look(watch->connection, watch->statement, looked, watch);
     } else {
@@ -303,7 +319,7 @@ static void begin_watching(void *data, const struct pg_reply *reply)
     const char *statement = watching_read_statement(reply);
     watch->statement = statement != NULL ? xstrdup(statement) : NULL;
     watch->phase = PHASE_WATCHING;
-    watch->watching_at = clock_boot();
+    watch->watching_at = watch->queue_at = clock_boot();
     if (watch->degraded) {
         log_info("database %s: events are heard again", watch->lead->database->name);
     }

@@ -29,8 +29,10 @@ enum column {
     COLUMN_PROBLEM = COLUMN_LAST_SLOT + ANSWER_MEMORY_COLUMNS,
 };
 
+/* Two transactions: a session that stops and begins in one stays where it is in the queue. */
 void changes_listen(const struct ledger *ledger, pg_callback *callback, void *data)
 {
+    pg_send_one(ledger->connection, NULL, "UNLISTEN " CHANGES_CHANNEL, 0, NULL, callback, data);
     pg_send_one(ledger->connection, NULL, "LISTEN " CHANGES_CHANNEL, 0, NULL, callback, data);
 }
 

@@ -19,7 +19,9 @@ struct changed_job {
     bool has_problem; /* one was written down for this version */
 };
 
-/* The leader's session is to hear of changes. */
+/* The leader's session is to hear of changes. Said again now and then, since it also lets the server's queue move on, which whoever listens
+ * may hold up: a session is not told of notifications whose transaction failed, such as for want of room in the queue, and so never
+ * passes them. What was notified meanwhile is not heard. */
 void changes_listen(const struct ledger *ledger, pg_callback *callback, void *data);
 /* `seen` NULL: those with an id beyond `from`, CHANGES_PART at most. */
 void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg_callback *callback, void *data);

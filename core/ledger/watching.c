@@ -36,6 +36,17 @@ void watching_probe(struct pg_connection *session, const char *payload, pg_callb
                 &payload, callback, data);
 }
 
+void watching_queue(struct pg_connection *session, pg_callback *callback, void *data)
+{
+    pg_send_one(session, "chime_queue", "SELECT pg_catalog.pg_notification_queue_usage() OPERATOR(pg_catalog.>=) 0.5",
+                0, NULL, callback, data);
+}
+
+bool watching_read_queue(const struct pg_reply *reply)
+{
+    return pg_reply_value(reply, 0, 0, 0)[0] == 't';
+}
+
 void watching_ping(struct pg_connection *session, pg_callback *callback, void *data)
 {
     pg_send_one(session, "chime_ping", "SELECT NULL WHERE false", 0, NULL, callback, data);

@@ -20,6 +20,9 @@ void watching_listen(struct pg_connection *session, const struct watching_names 
                      void *data);
 /* A notification to itself, with that payload. */
 void watching_probe(struct pg_connection *session, const char *payload, pg_callback *callback, void *data);
+/* Whether the server's queue of notifications is filling up, perhaps since this session holds it (changes_listen() says how): it is to listen anew. */
+void watching_queue(struct pg_connection *session, pg_callback *callback, void *data);
+bool watching_read_queue(const struct pg_reply *reply);
 /* Keeps the server's lease while there is nothing to look at. */
 void watching_ping(struct pg_connection *session, pg_callback *callback, void *data);
 

@@ -118,7 +118,42 @@ static const char *newer_server(void)
     return NULL;
 }
 
-/* Somebody else's listener that stays in its transaction. */
+/* Somebody else's listener, which stays in its transaction. */
+static PGconn *hold_and_fill(void)
+{
+    PGconn *holder = cluster_connect(cluster, "postgres");
+
+    session_execute(holder, "LISTEN other");
+    session_execute(holder, "BEGIN; SELECT 1");
+    while (cluster_sqlstate(cluster, FILL)[0] == '\0') {
+    }
+    ck_assert_str_eq(cluster_sqlstate(cluster, FILL), "54000");
+    return holder;
+}
+
+/* Notifications that failed for want of room wake no session, so those that listen would hold the queue full for ever. */
+START_TEST(a_full_queue_moves_on_although_sessions_of_ours_listen)
+{
+    static const char *const settings[] = {"max_notify_queue_pages=64", NULL};
+    PGconn *holder;
+
+    setenv("PGCHIME_TEST_PGBIN", newer_server(), 1);
+    begin(settings);
+    holder = hold_and_fill();
+    PQfinish(holder);
+    WAIT_SQL(
+        cluster,
+        "SELECT pg_notification_queue_usage() < 0.1 AND state = 'watching' AND EXISTS (SELECT FROM pg_stat_activity a"
+        " WHERE a.pid = w.pid) FROM chime.watch w",
+        "t", 2 * PATIENCE); /* its pauses have grown */
+    cluster_execute(cluster, "NOTIFY storm, 'there is room'");
+    WAIT_SQL(cluster, "SELECT count(*) FROM public.heard WHERE payload = 'there is room'", "1", PATIENCE);
+    EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "1");
+    oracle_await_load(cluster);
+    oracle_expect_sound(cluster);
+}
+END_TEST
+
 START_TEST(a_queue_that_others_hold_full_is_named_and_waited_for)
 {
     static const char *const settings[] = {"max_notify_queue_pages=64", NULL};
@@ -126,12 +161,7 @@ START_TEST(a_queue_that_others_hold_full_is_named_and_waited_for)
 
     setenv("PGCHIME_TEST_PGBIN", newer_server(), 1);
     begin(settings);
-    holder = cluster_connect(cluster, "postgres");
-    session_execute(holder, "LISTEN other");
-    session_execute(holder, "BEGIN; SELECT 1");
-    while (cluster_sqlstate(cluster, FILL)[0] == '\0') {
-    }
-    ck_assert_str_eq(cluster_sqlstate(cluster, FILL), "54000");
+    holder = hold_and_fill();
     oracle_await_load(cluster); /* the ledger needs no notification */
     cluster_execute(cluster, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                              " WHERE application_name = 'pgchime watch'");
@@ -159,9 +189,10 @@ static Suite *suite(void)
     tcase_set_timeout(cases, 300);
     tcase_add_test(cases, a_storm_of_notifications_is_heard_as_few_and_holds_nothing_up);
     tcase_add_test(cases, a_daemon_that_stands_still_keeps_the_queue_for_its_lease_only);
-    if (newer_server() != NULL)
+    if (newer_server() != NULL) {
+        tcase_add_test(cases, a_full_queue_moves_on_although_sessions_of_ours_listen);
         tcase_add_test(cases, a_queue_that_others_hold_full_is_named_and_waited_for);
-    else
+    } else
         printf("a full queue is not tested: script/bootstrap --all-versions installs PostgreSQL 18, whose queue can be "
                "small\n");
     suite_add_tcase(all, cases);
