@@ -441,9 +441,20 @@ check_verify()
     check "pgchime verify: $(query 'SELECT count(*) FROM chime.view') views, status $status" test "$status" -eq 0
 }
 
-# Rows that only one of view and definition has, as of the view's last refresh: its windows move with time. Both are
-# read in one snapshot, so that a refresh meanwhile makes no difference.
+# Rows that only one of view and definition has: what stays so for some seconds, since a view that reads another one's rows is
+# behind them between the two refreshes.
 difference()
+{
+    local deadline=$((SECONDS + 10)) found
+    until found=$(difference_now "$1"); [ "$found" = 0/0 ] || [ "$SECONDS" -ge "$deadline" ]; do
+        sleep 0.5
+    done
+    echo "$found"
+}
+
+# As of the view's last refresh: its windows move with time. Both are read in one snapshot, so that a refresh meanwhile makes no
+# difference.
+difference_now()
 {
     query "
         BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
