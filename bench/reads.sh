@@ -64,13 +64,14 @@ section()
     awk -v mark="-- $1 $2" '/^--/ { inside = ($0 == mark); next } inside && NF' "$BENCH_DIRECTORY/queries/reads.sql"
 }
 
-# No read function may be missing from the list.
+# No function that readers may execute may be missing from the list.
 check_list()
 {
     local missing
-    missing=$(query "SELECT string_agg(p.proname, ' ') FROM chime.plugin_function f JOIN pg_proc p ON p.oid = chime.routine(f.signature)
-        WHERE p.provolatile <> 'v' AND f.plugin NOT IN ($administrative)
-          AND p.proname <> ALL ('{$(functions | paste -sd,)}')")
+    missing=$(query "SELECT string_agg(p.proname, ' ')
+        FROM pg_proc p LEFT JOIN chime.plugin_function f ON chime.routine(f.signature) = p.oid
+        WHERE p.pronamespace = 'analytics'::regnamespace AND has_function_privilege('analytics_reader', p.oid, 'EXECUTE')
+          AND coalesce(f.plugin, '') NOT IN ($administrative) AND p.proname <> ALL ('{$(functions | paste -sd,)}')")
     [ -z "$missing" ] || die "not timed: $missing" "add them to bench/queries/reads.sql"
 }
 
@@ -141,7 +142,7 @@ time_function() # NAME
     read -r middle most _ <<<"$(percentiles_of 0 "$prefix".[0-9]*)"
     read -r _ floor _ <<<"$(percentiles_of 1 "$prefix".[0-9]*)"
     raw=$(time_raw "$1")
-    row_say "$1" "median $middle, p99 $most ms (SELECT 1: p99 $floor)" "$raw ms" \
+    row_say "$1" "median $middle, p99 $most ms (SELECT 1: p99 $floor)" "$raw$([ "$raw" = - ] || echo ' ms')" \
         "$([ "$raw" = - ] || compute "$raw / $middle" '%.0f x, ')$(verdict "$most < $most_alone")" "p99 < $most_alone ms"
 }
 

@@ -1,6 +1,6 @@
 -- What script/bench reads times. After "-- read NAME": as an application reads it, for pgbench. After "-- raw NAME": the same
 -- off the sources, for psql: the view's definition, `__live`, as far as it is asked for (seed 002's bad way for lanes, but for its failing
--- on malformed scores), or seed 004's aggregate over requests.
+-- on malformed scores), or seed 004's aggregate over requests. What says nothing about sources has none.
 -- :n is a number from 0 to 19: the busiest challenges and agents. :agent, :challenge are the busiest pair of them.
 
 -- read lane_distributions
@@ -48,6 +48,8 @@ TABLE mv_realtime_agent_performance__live
 
 -- read realtime_pipeline_health
 SELECT *, count(*) OVER () AS seen FROM realtime_pipeline_health()
+-- raw realtime_pipeline_health
+SELECT now() - max(last_updated_at) > interval '1 minute' FROM mv_realtime_agent_performance__live
 
 -- read realtime_event_counts
 SELECT *, count(*) OVER () AS seen FROM realtime_event_counts()
@@ -57,6 +59,8 @@ FROM agent_queries WHERE created_at > now() - interval '5 minutes'
 
 -- read realtime_refresh_lag
 SELECT *, count(*) OVER () AS seen FROM realtime_refresh_lag()
+-- raw realtime_refresh_lag
+SELECT now() - refreshed_at FROM mv_realtime_agent_performance__live LIMIT 1
 
 -- read agent_query_quality
 SELECT *, count(*) OVER () AS seen FROM agent_query_quality()
@@ -132,6 +136,9 @@ TABLE action_type_distribution__live
 
 -- read get_analytics_refresh_status
 SELECT *, count(*) OVER () AS seen FROM get_analytics_refresh_status()
+-- raw get_analytics_refresh_status
+SELECT (SELECT count(*) FROM action_metrics_hourly__live), (SELECT count(*) FROM trigger_performance_summary__live),
+    (SELECT count(*) FROM recent_failures__live), (SELECT count(*) FROM action_type_distribution__live)
 
 -- read get_analytics_index_usage
 SELECT *, count(*) OVER () AS seen FROM get_analytics_index_usage()

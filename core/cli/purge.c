@@ -15,7 +15,7 @@ enum { COLUMN_ACTION, COLUMN_KIND, COLUMN_OBJECT, COLUMN_OWNER, COLUMN_STATEMENT
 
 /* The survey is one statement in several parts, for the sake of compilers that count.
  *
- * A source goes when no view of another plugin reads it. A trigger on somebody else's table is its owner's to drop; until
+ * What was replaced goes with what it needs, also another plugin's. A source goes when no view of another plugin reads it. A trigger on somebody else's table is its owner's to drop; until
  * then its function stays and does nothing (chime.silence_source). */
 static const char sources_sql[] =
     "WITH ended AS MATERIALIZED ("
@@ -39,7 +39,7 @@ static const char sources_sql[] =
     "                    AND NOT pg_has_role(current_user, c.relowner, 'USAGE') LIMIT 1)"
     "    FROM chime.plugin_channel n CROSS JOIN unnest(n.routines) AS r (signature)"
     "    JOIN pg_proc p ON p.oid = to_regprocedure(r.signature) WHERE n.plugin = $1"
-    "), relations AS MATERIALIZED ("
+    "), own AS MATERIALIZED ("
     "  SELECT to_regclass(format('%I.%I', v.view_schema, r.name))::oid AS oid FROM chime.view v"
     "   CROSS JOIN LATERAL (VALUES (v.relation::text), (v.relation || '__live')) AS r (name) WHERE v.plugin = $1"
     "  UNION ALL"
@@ -52,6 +52,10 @@ static const char sources_sql[] =
     "  SELECT log FROM ended"
     "  UNION ALL"
     "  SELECT i.inhrelid FROM ended e JOIN pg_inherits i ON i.inhparent = e.log"
+    "), relations AS MATERIALIZED ("
+    "  SELECT oid FROM own"
+    "  UNION ALL"
+    "  SELECT unnest(chime.replaced_needing(ARRAY(SELECT oid FROM own WHERE oid IS NOT NULL)))"
     ")";
 
 static const char made_sql[] =
@@ -265,6 +269,7 @@ static bool delete_rows(struct visit *visit, const char *plugin, struct error *e
         "DELETE FROM chime.plugin_channel WHERE plugin = $1",
         "DELETE FROM chime.plain_view WHERE plugin = $1",
         "DELETE FROM chime.view WHERE plugin = $1",
+        "DELETE FROM chime.replaced WHERE $1::text IS NOT NULL AND to_regclass('chime.' || name) IS NULL",
         "DELETE FROM chime.source s WHERE $1::text IS NOT NULL"
         " AND NOT EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = s.source_id)",
         "DELETE FROM chime.run_history WHERE " OF_ITS_JOBS,

@@ -21,11 +21,16 @@ static const struct chime_source sources[] = {
      .views = "mv_realtime_agent_performance"},
 };
 
+static const struct chime_index bucket_indexes[] = {
+    {.name = "mv_agent_query_buckets_bucket", .columns = "bucket_start"},
+};
+
 static const struct chime_view views[] = {
     {.relation = "mv_agent_query_buckets",
      .definition = sql_mv_agent_query_buckets,
      .key = "agent, bucket_start",
      .grain = "agent, bucket_start",
+     .indexes = CHIME_LIST(bucket_indexes),
      .revisit = sql_revisit_buckets,
      .comment = "Queries and latency of each agent in the last hour, in buckets of five seconds"},
     {.relation = "mv_realtime_agent_performance",

@@ -56,10 +56,11 @@ END
 ;
 
 -- Hours from the rollups as far as they can be whole: until the hour in which those were refreshed last, or the running one if that
--- is earlier. From there on minutes, until the latest that is kept; and from there on the requests themselves, as before the first
--- that is kept. Seed 004's getTrendFromRollups missed the running hour, and whatever came after the last refresh. The latest 2,000
--- hours, ascending; without `since` the last 7 days; hours without requests are not there. `domain` NULL: all requests, also those
--- without a domain. from_raw: not from the rollup of the hour.
+-- is earlier. From there on minutes, until the latest that is kept, or where nothing has come since until the minute before their
+-- last refresh; and from there on the requests themselves, as before the first that is kept. Seed 004's getTrendFromRollups missed
+-- the running hour, and whatever came after the last refresh. The latest 2,000 hours, ascending; without `since` the last 7 days;
+-- hours without requests are not there. `domain` NULL: all requests, also those without a domain. from_raw: not from the rollup of
+-- the hour.
 -- SECURITY DEFINER, since readers may not read requests: it gives out sums of hours and nothing else. row_security = off, as for
 -- every refresh: policies that would hide requests are an error, not a smaller trend. enable_seqscan = off: the planner cannot know
 -- that the requests since the edge are few, and read all of a million for them; an index on created_at finds them.
@@ -82,16 +83,17 @@ BEGIN ATOMIC
                 WHERE v.relation = CASE WHEN telemetry_trend.domain IS NULL THEN 'chat_telemetry_rollups'
                                         ELSE 'chat_telemetry_domain_rollups' END)) AT TIME ZONE 'UTC')
                 AT TIME ZONE 'UTC' AS hours_until,
-            date_trunc('minute', (
+            date_trunc('minute', least(chime.as_of(), (
                 SELECT coalesce(min(coalesce(v.refreshed_at, '-infinity')), '-infinity')
                 FROM chime.view_refresh v
-                WHERE v.relation = 'chat_telemetry_minute_rollups')) AS minutes_until,
+                WHERE v.relation = 'chat_telemetry_minute_rollups'))) AS minutes_until,
             (SELECT min(m.bucket_start) FROM chat_telemetry_minute_rollups m) AS first_minute,
             (SELECT max(m.bucket_start) FROM chat_telemetry_minute_rollups m) AS last_minute
     ),
     edge AS MATERIALIZED (
         SELECT r.since, r.hours_until, b.begins, m.minutes_from,
-            greatest(m.minutes_from, least(r.last_minute, r.minutes_until)) AS minutes_to
+            greatest(m.minutes_from, least(r.minutes_until, r.last_minute), r.minutes_until - interval '1 minute')
+                AS minutes_to
         FROM refreshed r
         CROSS JOIN LATERAL (
             SELECT greatest(r.since, r.hours_until, timestamptz '2000-01-01 00:00+00') AS begins) b

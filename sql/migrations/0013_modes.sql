@@ -119,6 +119,18 @@ BEGIN
     END LOOP;
 END $$;
 
+-- Those that need one of these relations, directly or by one another, whichever plugin's they are: they go with it.
+CREATE FUNCTION chime.replaced_needing(p_relations oid[]) RETURNS oid[]
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH RECURSIVE needing AS (
+        SELECT r AS oid FROM unnest(p_relations) AS r
+        UNION
+        SELECT d.object FROM needing n CROSS JOIN LATERAL chime.dependents(n.oid) AS d
+        JOIN chime.replaced x ON d.class = 'pg_class'::regclass AND d.object = to_regclass('chime.' || x.name))
+    SELECT ARRAY(SELECT n.oid FROM needing n WHERE n.oid <> ALL (p_relations));
+END;
+
 -- Makes RELATION__live: in place where columns were at most added at the end, else anew.
 CREATE FUNCTION chime.define_live(p_view chime.view) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$

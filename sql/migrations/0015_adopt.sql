@@ -313,9 +313,14 @@ DECLARE
     v_schema name := p_plugin ->> 'view_schema';
     v_path text := format('%I, %I, pg_temp', p_plugin ->> 'view_schema', p_plugin ->> 'source_schema');
     v_all oid[] := ARRAY(SELECT f.oid FROM chime.foreign_relations(p_plugin) AS f);
+    v_replaced oid[] := chime.replaced_needing(v_all);
     v_columns chime.adoption_line[] := '{}';
     v_old record;
 BEGIN
+    RETURN QUERY
+        SELECT 1, 'drop', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, NULL::bigint,
+               format('DROP %s %s', upper(chime.adoption_kind(c.oid)), c.oid::regclass), 'was replaced, and needs what goes'
+        FROM pg_class c WHERE c.oid = ANY (v_replaced);
     FOR v_old IN SELECT * FROM chime.foreign_relations(p_plugin) LOOP
         RETURN QUERY SELECT * FROM chime.aside_obstacles(v_old.oid);
         RETURN QUERY SELECT * FROM chime.aside_lines(v_schema, v_old.relation, v_old.oid);
@@ -326,7 +331,7 @@ BEGIN
     RETURN QUERY SELECT * FROM chime.dependent_lines(v_all, ARRAY(
         SELECT a.attrelid || '.' || a.attname FROM unnest(v_columns) AS l
         JOIN pg_attribute a ON a.attrelid = ANY (v_all) AND l.object = format('%s.%I', a.attrelid::regclass, a.attname)
-        WHERE l.reason NOT LIKE 'is %'), '{}');
+        WHERE l.reason NOT LIKE 'is %'), v_replaced);
 END $$;
 
 -- digest: of the whole plan but its row counts, for chime.adopt_relations to see that it does what was shown.
@@ -459,6 +464,21 @@ BEGIN
     END LOOP;
 END $$;
 
+-- In an order in which each may go: plain views may read each other and kept relations, a materialized view reads its live one.
+CREATE FUNCTION chime.drop_in_order(p_relations oid[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_left oid[] := p_relations;
+    v_next oid;
+BEGIN
+    WHILE cardinality(v_left) > 0 LOOP
+        v_next := coalesce((SELECT r FROM unnest(v_left) AS r WHERE NOT EXISTS (SELECT FROM chime.adoption_dependents(ARRAY[r])) LIMIT 1),
+                           v_left[1]); -- to fail with what needs it
+        EXECUTE format('DROP %s %s', chime.adoption_kind(v_next), v_next::regclass);
+        v_left := array_remove(v_left, v_next);
+    END LOOP;
+END $$;
+
 CREATE FUNCTION chime.perform_rebinding(p_object text, p_statement text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET check_function_bodies = on AS $$
 BEGIN
@@ -503,6 +523,7 @@ BEGIN
      WHERE p.name = p_plugin ->> 'name';
     CREATE TEMP TABLE chime_adopting ON COMMIT DROP AS SELECT * FROM chime.foreign_relations(p_plugin);
     v_all := ARRAY(SELECT f.oid FROM pg_temp.chime_adopting f);
+    PERFORM chime.drop_in_order(chime.replaced_needing(v_all));
     -- One that reads another of them is built once that one is there.
     PERFORM chime.build_adopted(p_plugin, f.declared, f.oid) FROM pg_temp.chime_adopting f
       WHERE f.use = 'kept' AND NOT EXISTS (SELECT FROM pg_temp.chime_adopting o WHERE o.oid <> f.oid AND o.use = 'kept'

@@ -9,19 +9,26 @@ BEGIN ATOMIC
     FROM chime.adoption a WHERE a.plugin = p_plugin;
 END;
 
--- With a kept relation its live view goes, too, and the plugin's functions and plain views, which may read it.
+-- With a kept relation its live view goes, too, and the plugin's functions and plain views, which may read it, and what was replaced.
 CREATE FUNCTION chime.relations_to_go(p_plugin text) RETURNS oid[]
 LANGUAGE sql STABLE SET search_path = pg_catalog
 BEGIN ATOMIC
-    SELECT ARRAY(
-        SELECT to_regclass(format('%I.%I', v.view_schema, n.name))::oid
-        FROM chime.view v CROSS JOIN LATERAL (VALUES (v.relation::text), (v.relation || '__live')) AS n (name)
-        WHERE v.plugin = p_plugin AND to_regclass(format('%I.%I', v.view_schema, n.name)) IS NOT NULL
-          AND EXISTS (SELECT FROM chime.adoption a WHERE a.view_schema = v.view_schema
-                      AND a.relation IN (v.relation, v.relation || '__live') AND a.plugin = p_plugin)
-        UNION
-        SELECT to_regclass(format('%I.%I', v.view_schema, v.relation))::oid FROM chime.plain_view v
-        WHERE v.plugin = p_plugin AND to_regclass(format('%I.%I', v.view_schema, v.relation)) IS NOT NULL);
+    WITH adopted AS MATERIALIZED (
+        SELECT v.view_schema, v.relation FROM chime.view v
+        WHERE v.plugin = p_plugin AND EXISTS (SELECT FROM chime.adoption a WHERE a.view_schema = v.view_schema
+                                              AND a.relation IN (v.relation, v.relation || '__live') AND a.plugin = p_plugin)),
+    own AS MATERIALIZED (
+        SELECT ARRAY(
+            SELECT n.oid FROM (
+                SELECT to_regclass(format('%I.%I', v.view_schema, v.relation))::oid FROM adopted v
+                UNION ALL
+                SELECT to_regclass(format('%I.%I', v.view_schema, v.relation || '__live'))::oid FROM adopted v
+                UNION ALL
+                SELECT to_regclass('chime.' || r.name)::oid FROM adopted v JOIN chime.replaced r USING (view_schema, relation)
+                UNION ALL
+                SELECT chime.plain_of(p)::oid FROM chime.plain_view p WHERE p.plugin = p_plugin) AS n (oid)
+            WHERE n.oid IS NOT NULL) AS relations)
+    SELECT o.relations || chime.replaced_needing(o.relations) FROM own o;
 END;
 
 CREATE FUNCTION chime.rollback_lines(p_plugin text) RETURNS SETOF chime.adoption_line
@@ -77,20 +84,11 @@ BEGIN
     PERFORM chime.rename_relation(v_old, p_adoption.relation);
 END $$;
 
--- Relations in an order in which each may go: plain views may read each other and kept relations, a materialized view reads its live one.
 CREATE FUNCTION chime.drop_adopted(p_plugin text, p_relations oid[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-DECLARE
-    v_left oid[] := p_relations;
-    v_next oid;
-    v_view integer;
+DECLARE v_view integer;
 BEGIN
-    WHILE cardinality(v_left) > 0 LOOP
-        v_next := coalesce((SELECT r FROM unnest(v_left) AS r WHERE NOT EXISTS (SELECT FROM chime.adoption_dependents(ARRAY[r])) LIMIT 1),
-                           v_left[1]); -- to fail with what needs it
-        EXECUTE format('DROP %s %s', chime.adoption_kind(v_next), v_next::regclass);
-        v_left := array_remove(v_left, v_next);
-    END LOOP;
+    PERFORM chime.drop_in_order(p_relations);
     DELETE FROM chime.plain_view v WHERE v.plugin = p_plugin;
     FOR v_view IN DELETE FROM chime.view v USING chime.adoption a
                   WHERE v.plugin = p_plugin AND a.plugin = p_plugin AND a.view_schema = v.view_schema

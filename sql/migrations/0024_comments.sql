@@ -71,6 +71,7 @@ COMMENT ON ROUTINE chime.set_aside IS 'moves a kept relation out of the way, its
 COMMENT ON ROUTINE chime.rename_relation IS 'renames, asking for the lock in short turns';
 COMMENT ON ROUTINE chime.exchange_turns IS 'how often the lock of an exchange is asked for';
 COMMENT ON ROUTINE chime.replaced_kept IS 'how long a replaced relation stays for those who were about to read it';
+COMMENT ON ROUTINE chime.replaced_needing IS 'replaced relations that need one of these';
 COMMENT ON ROUTINE chime.drop_replaced IS 'drops replaced relations that nobody can want any more';
 COMMENT ON ROUTINE chime.copy_comments IS 'comments of columns go along to the new relation';
 COMMENT ON ROUTINE chime.copy_indexes IS 'indexes that somebody made go along to the new relation, where they fit';
@@ -190,7 +191,8 @@ COMMENT ON ROUTINE chime.put_back IS 'gives an adopted relation its name back';
 COMMENT ON ROUTINE chime.carried_grants IS 'privileges to read of a relation, as they would be granted on another';
 COMMENT ON ROUTINE chime.carry_grants IS 'grants these privileges on the new relation';
 COMMENT ON ROUTINE chime.relations_to_go IS 'what of a plugin goes when its adopted relations are put back';
-COMMENT ON ROUTINE chime.drop_adopted IS 'drops relations in an order in which each may go';
+COMMENT ON ROUTINE chime.drop_in_order IS 'drops relations in an order in which each may go';
+COMMENT ON ROUTINE chime.drop_adopted IS 'drops what a plugin put in the place of adopted relations, and what is noted about it';
 
 -- --- backfilling ---------------------------------------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.begin_backfill IS 'begins or resumes a backfill of a view; one at a time';

@@ -446,6 +446,43 @@ START_TEST(a_plugin_that_reads_it_stands_in_nobodys_way_and_is_whole_after_the_n
 }
 END_TEST
 
+#define REPLACED "SELECT count(*) FROM pg_class WHERE relname ~ '^replaced_\\d' AND relkind IN ('r', 'v', 'm')"
+
+/* A materialized view that was one until a moment ago reads what goes. */
+START_TEST(what_was_replaced_goes_with_what_is_put_back)
+{
+    plugin_mode(configuration, folder, PLUGIN, NAME, "matview");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
+    ASSERT_RUN(0, "serve", "--once");
+    plugin_mode(configuration, folder, PLUGIN, NAME, "full");
+    ASSERT_RUN(0, "serve", "--once");
+    EXPECT_SQL(cluster, "SELECT relkind FROM pg_class WHERE oid = '" RELATION "'::regclass", "r");
+    EXPECT_SQL(cluster, REPLACED " AND relkind = 'm'", "1");
+    plugin_take(plugins, PLUGIN);
+    ASSERT_RUN(0, "serve", "--once");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--rollback", "--yes"));
+    it_is_back();
+    EXPECT_SQL(cluster, REPLACED, "0");
+}
+END_TEST
+
+/* What a plugin that is there had before, and that reads the relation of others. */
+START_TEST(what_was_replaced_is_bound_to_nothing_new)
+{
+    plugin_put(plugins, "progress");
+    ASSERT_RUN(0, "serve", "--once");
+    cluster_execute(cluster, "SET ROLE pgchime; CREATE VIEW chime.replaced_1 AS SELECT old_only FROM " RELATION ";"
+                             "INSERT INTO chime.replaced SELECT 'replaced_1', view_schema, relation FROM chime.view;"
+                             "RESET ROLE");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--dry-run", "-o", "json"));
+    line_is("chime.replaced_1", "drop", "DROP VIEW chime.replaced_1", "was replaced");
+    EXPECT_SQL(cluster, REPLACED, "1");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
+    EXPECT_SQL(cluster, REPLACED, "0");
+    it_is_adopted();
+}
+END_TEST
+
 START_TEST(a_view_that_reads_what_only_the_new_one_has_stops_the_rollback)
 {
     ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
@@ -532,6 +569,8 @@ int main(void)
     tcase_add_test(tests, an_unknown_plugin_gets_a_did_you_mean);
     tcase_add_test(tests, a_rollback_puts_the_old_one_back_once_the_plugin_is_not_in_use);
     tcase_add_test(tests, a_plugin_that_reads_it_stands_in_nobodys_way_and_is_whole_after_the_next_adoption);
+    tcase_add_test(tests, what_was_replaced_goes_with_what_is_put_back);
+    tcase_add_test(tests, what_was_replaced_is_bound_to_nothing_new);
     tcase_add_test(tests, a_view_that_reads_what_only_the_new_one_has_stops_the_rollback);
     tcase_add_test(tests, a_reader_finds_one_or_the_other_and_never_none);
     tcase_add_test(tests, others_read_on_while_a_reader_is_waited_for);

@@ -1,6 +1,7 @@
 /* `pgchime plugins purge` as the role that `pgchime init` makes: what it drops, what it leaves, and when it refuses. */
 #include <check.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,6 +140,7 @@ START_TEST(a_plugin_that_the_leader_may_still_know_is_refused)
 {
     leader = daemon_start((const char *const[]){"--config", configuration, "serve", NULL});
     WAIT_FOR(daemon_said(leader, "leading as epoch"), 30);
+    daemon_signal(leader, SIGSTOP); /* else it may be quicker */
     plugin_take(plugins, PLUGIN);
     ASSERT_RUN(6, PURGE(PLUGIN, "--yes"));
     complains("the daemon that leads may know it still");
@@ -380,6 +382,30 @@ START_TEST(a_materialized_view_goes_before_what_it_reads_and_with_what_it_replac
 }
 END_TEST
 
+/* Of another plugin, and one by the other; whatever a leader would drop a moment later. */
+START_TEST(what_another_plugin_had_replaced_goes_with_what_it_needs)
+{
+    plugin_put(plugins, "weakness");
+    ASSERT_RUN(0, "serve", "--once");
+    cluster_execute(
+        cluster,
+        "SET ROLE pgchime; SELECT chime.set_aside(chime.live_of(v), v) FROM chime.view v"
+        " WHERE relation = 'mv_weakness_patterns';"
+        "DO $$ BEGIN EXECUTE format('CREATE MATERIALIZED VIEW chime.replaced_1 AS SELECT agent_id FROM chime.%I',"
+        " (SELECT name FROM chime.replaced)); END $$;"
+        "INSERT INTO chime.replaced SELECT 'replaced_1', view_schema, relation FROM chime.replaced; RESET ROLE");
+    plugin_take(plugins, "weakness");
+    retire();
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.replaced", "2");
+    ASSERT_RUN(0, PURGE(PLUGIN, "--yes", "-o", "json"));
+    object_is("chime.replaced_1", "drop", "DROP MATERIALIZED VIEW chime.replaced_1");
+    everything_of_it_is_gone();
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_class WHERE relname ~ '^replaced_\\d'", "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.replaced", "0");
+    EXPECT_SQL(cluster, "SELECT to_regclass('analytics.mv_weakness_patterns') IS NOT NULL", "t");
+}
+END_TEST
+
 /* --- on a terminal ---------------------------------------------------------------------------------------------------- */
 
 static int purge_on_terminal(const char *answer)
@@ -420,6 +446,7 @@ int main(void)
     tcase_add_test(tests, who_owns_the_sources_drops_the_triggers);
     tcase_add_test(tests, who_is_writing_is_waited_for);
     tcase_add_test(tests, a_materialized_view_goes_before_what_it_reads_and_with_what_it_replaced);
+    tcase_add_test(tests, what_another_plugin_had_replaced_goes_with_what_it_needs);
     tcase_add_test(tests, on_a_terminal_it_asks_and_takes_no_for_an_answer);
     suite_add_tcase(suite, tests);
     return suite_run(suite);

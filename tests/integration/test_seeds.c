@@ -77,7 +77,7 @@ static void load_list(void)
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/seeds.sql");
     EXPECT_SQL(cluster, "SELECT seeds.load('" PGCHIME_SOURCE_DIR "/tests/oracle/seeds.txt') > 100", "t");
     EXPECT_SQL(cluster, "SELECT string_agg(DISTINCT kind, ' ' ORDER BY kind) FROM seeds.line",
-               "channel function index job query relation source tile trigger");
+               "alert channel function index job query relation setting source tile trigger");
 }
 
 static const struct chime_plugin *describe(const char *name)
@@ -93,21 +93,26 @@ static const struct chime_plugin *describe(const char *name)
     return function();
 }
 
-static void load_tiles(void)
+/* What plugins declare and no table has yet. */
+static void load_declared(void)
 {
     for (size_t i = 0; i < PLUGIN_COUNT; i++) {
         const struct chime_plugin *plugin = describe(plugins[i]);
         const struct chime_tile *tiles = plugin->tiles.items;
+        const struct chime_alert *alerts = plugin->alerts.items;
         for (uint32_t j = 0; j < plugin->tiles.count; j++)
             cluster_execute_format(cluster, "INSERT INTO seeds.tile VALUES ($t$%s$t$, $t$%s$t$)", tiles[j].title,
                                    tiles[j].query);
+        for (uint32_t j = 0; j < plugin->alerts.count; j++)
+            cluster_execute_format(cluster, "INSERT INTO seeds.alert VALUES ('%s', btrim('%s %s'))", alerts[j].name,
+                                   alerts[j].severity, alerts[j].hold != NULL ? alerts[j].hold : "");
     }
 }
 
 START_TEST(everything_that_the_seeds_name_is_there)
 {
     load_list();
-    load_tiles();
+    load_declared();
     cluster_execute(cluster, "SET search_path = analytics");
     EXPECT_SQL(cluster, "SELECT string_agg(fault, E'\n' ORDER BY n) FROM seeds.faults()", NULL);
 }
@@ -117,7 +122,7 @@ END_TEST
 START_TEST(a_wrong_line_is_found)
 {
     load_list();
-    load_tiles();
+    load_declared();
     cluster_execute(
         cluster,
         "SET search_path = analytics; TRUNCATE seeds.line; INSERT INTO seeds.line SELECT n, kind, name, detail, name,"
@@ -132,12 +137,15 @@ START_TEST(a_wrong_line_is_found)
         " (15, 'index', 'idx_mv_progress_pk', 'mv_weakness_patterns'),"
         " (16, 'function', 'lane_distributions(uuid, integer)', 'lane_key number'),"
         " (17, 'trigger', 'trg_notify_slow_query', 'agent_approvals'), (18, 'job', 'refresh-analytics', '* * * * *'),"
-        " (19, 'tile', 'Current Queue Status', 'colour')) AS v (n, kind, name, detail);"
+        " (19, 'tile', 'Current Queue Status', 'colour'), (23, 'alert', 'nothing', ''), (24, 'setting', 'nothing', ''),"
+        " (25, 'alert', 'agent-degraded', 'critical'), (26, 'setting', 'retention:hot', '8d'),"
+        " (27, 'setting', 'agent_progress:weeks', '13'), (28, 'setting', 'refresh-weakness-patterns:debounce', '0s'))"
+        " AS v (n, kind, name, detail);"
         "INSERT INTO seeds.line VALUES (20, 'job', 'refresh-analytics', '', '-', '003:1', 'a test'),"
         " (21, 'job', 'no reason', '', '-', '003:1', ''), (22, 'job', 'refresh-analytics', '*/5 * * * *',"
         " 'refresh-analytics', 'somewhere', '')");
     EXPECT_SQL(cluster,
-               "SELECT string_agg(n::text, ' ' ORDER BY n) FROM generate_series(1, 22) AS n"
+               "SELECT string_agg(n::text, ' ' ORDER BY n) FROM generate_series(1, 28) AS n"
                " WHERE n NOT IN (SELECT f.n FROM seeds.faults() f)",
                NULL);
 }

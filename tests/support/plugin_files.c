@@ -2,6 +2,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "support/files.h"
@@ -37,10 +38,11 @@ void plugin_mode(const char *configuration, const char *folder, const char *plug
     char *parts = files_path("%s/conf.d", folder);
     char *part = files_path("%s/%s.conf", parts, plugin);
     char *text = files_read(configuration);
-    char *all = files_path("%sconf_dir = \"conf.d\";\n", text);
+    char *all = files_path("%s%s", text, strstr(text, "conf_dir") != NULL ? "" : "conf_dir = \"conf.d\";\n");
     char *modes = files_path("plugin: { name = \"%s\"; modes: { %s = \"%s\"; }; };", plugin, view, mode);
 
-    files_make_folder(parts);
+    if (access(parts, F_OK) != 0)
+        files_make_folder(parts);
     files_write(configuration, all);
     files_write(part, modes);
     free(parts);

@@ -1,8 +1,9 @@
 -- The list of what the seeds name (tests/oracle/seeds.txt) and what of it is not there, for test_seeds.c.
 CREATE SCHEMA seeds;
 CREATE TABLE seeds.line (n bigint PRIMARY KEY, kind text, name text, detail text, ours text, place text, reason text);
--- What only the test can find: tiles that plugins declare, notifications that were heard.
+-- What only the test can find: tiles and alerts that plugins declare, notifications that were heard.
 CREATE TABLE seeds.tile (title text, query text);
+CREATE TABLE seeds.alert (name text, gravity text);
 CREATE TABLE seeds.told (channel text, payload text);
 
 CREATE FUNCTION seeds.load(path text) RETURNS bigint LANGUAGE sql AS $$
@@ -49,6 +50,15 @@ FROM seeds.line l JOIN pg_proc p ON p.oid = seeds.routine(l.ours),
      unnest(p.proargnames, p.proallargtypes, p.proargmodes) AS r (name, type, mode)
 WHERE l.kind IN ('function', 'query') AND r.mode IN ('t', 'o');
 
+-- PLUGIN:SETTING, JOB:OPTION or FUNCTION:PARAMETER with a default.
+CREATE FUNCTION seeds.setting(name text) RETURNS text LANGUAGE sql AS $$
+    SELECT coalesce((SELECT p.settings ->> s.key FROM chime.plugin p WHERE p.name = s.owner),
+                    (SELECT j.options ->> s.key FROM chime.job j WHERE j.name = s.owner),
+                    (SELECT (regexp_match(pg_get_function_arguments(p.oid), '\m' || s.key || ' \w+ DEFAULT ([^,]+)'))[1]
+                     FROM pg_proc p WHERE p.oid = seeds.routine(s.owner)))
+    FROM (SELECT split_part(setting.name, ':', 1), split_part(setting.name, ':', 2)) AS s (owner, key)
+$$;
+
 -- Is there a thing of that kind and name?
 CREATE FUNCTION seeds.is_there(kind text, name text) RETURNS boolean LANGUAGE sql AS $$
     SELECT CASE kind
@@ -61,6 +71,8 @@ CREATE FUNCTION seeds.is_there(kind text, name text) RETURNS boolean LANGUAGE sq
         WHEN 'job' THEN EXISTS (SELECT FROM chime.job j WHERE j.name = is_there.name AND j.active AND j.origin = 'plugin')
         WHEN 'channel' THEN EXISTS (SELECT FROM chime.plugin_channel c WHERE c.channel = name)
         WHEN 'tile' THEN EXISTS (SELECT FROM seeds.tile t WHERE t.title = name)
+        WHEN 'alert' THEN EXISTS (SELECT FROM seeds.alert a WHERE a.name = is_there.name)
+        WHEN 'setting' THEN seeds.setting(name) IS NOT NULL
     END
 $$;
 
@@ -108,6 +120,13 @@ CREATE FUNCTION seeds.faults() RETURNS TABLE (n bigint, fault text) LANGUAGE sql
     FROM seeds.line l, regexp_split_to_table(l.detail, ',\s*') AS c
     WHERE l.kind = 'tile' AND l.ours <> '-'
         AND c NOT IN (SELECT f FROM seeds.tile t, seeds.columns_of(t.query) AS f WHERE t.title = l.ours)
+    UNION ALL
+    SELECT l.n, concat_ws(' ', l.place, 'alert', l.ours, 'is not', l.detail)
+    FROM seeds.line l WHERE l.kind = 'alert' AND l.ours <> '-'
+        AND NOT EXISTS (SELECT FROM seeds.alert a WHERE (a.name, a.gravity) = (l.ours, l.detail))
+    UNION ALL
+    SELECT l.n, concat_ws(' ', l.place, 'setting', l.ours, 'is', seeds.setting(l.ours), 'and not', l.detail)
+    FROM seeds.line l WHERE l.kind = 'setting' AND l.ours <> '-' AND seeds.setting(l.ours) IS DISTINCT FROM l.detail
 $$;
 
 -- Every payload has every key; each channel was heard.
