@@ -168,10 +168,11 @@ BEGIN ATOMIC
                           ('truncate', '')) AS e;
 END;
 
--- The functions of a source's triggers: of statements, and of each row of an UPDATE. NULL: not there.
+-- The functions of a source's triggers: of statements, of each row of an UPDATE, and of an INSERT. NULL: not there.
 CREATE FUNCTION chime.capture_functions(p_source integer) RETURNS oid[]
 LANGUAGE sql STABLE SET search_path = pg_catalog
-RETURN ARRAY[to_regproc('chime.capture_' || p_source), to_regproc('chime.capture_' || p_source || '_row')]::oid[];
+RETURN ARRAY[to_regproc('chime.capture_' || p_source), to_regproc('chime.capture_' || p_source || '_row'),
+             to_regproc('chime.capture_' || p_source || '_insert')]::oid[];
 
 -- Whether an UPDATE of a relation is captured row by row, which costs a statement of one row less. Not where it is one of a tree: a row
 -- that an UPDATE moves to another partition fires no row trigger of UPDATE, and one of a child none of the parent.
@@ -182,7 +183,7 @@ RETURN (SELECT c.relkind = 'r' FROM pg_class c WHERE c.oid = p_relation)
     AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = p_relation);
 
 -- Relations of a source's tree on which one of our triggers is missing, does not fire, is of the other kind, or was made for fewer columns.
--- 16: a trigger of UPDATE.
+-- 4: a trigger of INSERT; 16: of UPDATE.
 CREATE FUNCTION chime.uncaptured(p_source integer) RETURNS SETOF oid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
 DECLARE v_capture oid[] := chime.capture_functions(p_source);
@@ -197,7 +198,8 @@ BEGIN
     WHERE r.relation IS NOT NULL
       AND (SELECT count(*) FROM pg_trigger t
            WHERE t.tgrelid = r.relation AND t.tgenabled IN ('O', 'A')
-             AND t.tgfoid = v_capture[CASE WHEN t.tgtype & 16 <> 0 AND chime.captured_by_row(r.relation) THEN 2 ELSE 1 END]
+             AND t.tgfoid = v_capture[CASE WHEN t.tgtype & 4 <> 0 THEN 3
+                                           WHEN t.tgtype & 16 <> 0 AND chime.captured_by_row(r.relation) THEN 2 ELSE 1 END]
              AND encode(t.tgargs, 'escape') = r.version || '\000') < 4;
 END $$;
 
@@ -222,7 +224,7 @@ BEGIN
                        'EXECUTE FUNCTION chime.capture_%1$s%5$s(%6$L)',
                        p_source, v_event.event, p_relation,
                        CASE WHEN v_by_row THEN 'FOR EACH ROW' ELSE v_event.referencing || ' FOR EACH STATEMENT' END,
-                       CASE WHEN v_by_row THEN '_row' END,
+                       CASE WHEN v_by_row THEN '_row' WHEN v_event.event = 'insert' THEN '_insert' END,
                        (SELECT s.version FROM chime.source s WHERE s.source_id = p_source));
     END LOOP;
 EXCEPTION WHEN insufficient_privilege THEN

@@ -172,6 +172,26 @@ RETURN (
                     string_agg(format('%s.%I', p_old, c.name), ', ') || '))', 'false')
     FROM chime.source_columns(p_source) AS c WHERE NOT c.is_captured);
 
+-- Whether there is an operator that tells two values apart which differ by more than their bytes: <> of exactly that type (varchar has
+-- that of text). Of no type from elsewhere, as above.
+CREATE FUNCTION chime.can_differ(p_type oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN p_type < 16384 AND EXISTS ( -- FirstNormalObjectId
+    SELECT FROM pg_operator o
+    WHERE o.oprname = '<>' AND o.oprnamespace = 'pg_catalog'::regnamespace AND o.oprright = o.oprleft
+      AND o.oprleft = CASE p_type WHEN 'varchar'::regtype THEN 'text'::regtype ELSE p_type END);
+
+-- A condition that costs less than chime.rest_changed: where it is true, that is true as well; where it is not, that is to be asked (1.0
+-- may have become 1.00, a NULL a value). What is not of a fixed length goes last: jsonb may have to be fetched and walked.
+CREATE FUNCTION chime.rest_differs(p_source integer, p_new text, p_old text) RETURNS text
+LANGUAGE sql SET search_path = pg_catalog
+RETURN (
+    SELECT coalesce(string_agg(format('%1$s(%2$s.%4$I) OPERATOR(pg_catalog.<>) %1$s(%3$s.%4$I)%5$s', chime.write_guard(c.known), p_new,
+                                      p_old, c.name, CASE WHEN t.typcollation <> 0 THEN ' COLLATE pg_catalog."C"' END), ' OR '
+                               ORDER BY t.typlen < 0, c.known = 'jsonb'::regtype, c.name) FILTER (WHERE chime.can_differ(c.known)),
+                    chime.rest_changed(p_source, p_new, p_old))
+    FROM chime.source_columns(p_source) AS c JOIN pg_type t ON t.oid = c.known WHERE NOT c.is_captured);
+
 -- The captured columns of a row, NULL where they have another type than the log's.
 CREATE FUNCTION chime.guarded_key(p_source integer, p_row text) RETURNS text
 LANGUAGE sql SET search_path = pg_catalog
@@ -185,50 +205,52 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
 RETURN format('pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) chime.room_until_%s() AND '
               'pg_catalog.pg_relation_size(%L::pg_catalog.regclass) OPERATOR(pg_catalog.>=) %s', p_source, p_part, chime.part_limit());
 
+-- A condition, where each node of one is dear: the leader is there, or was when this transaction began.
+CREATE FUNCTION chime.has_room(p_source integer) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+RETURN format('CURRENT_TIMESTAMP OPERATOR(pg_catalog.<) chime.room_until_%s()', p_source);
+
 -- The trigger function of each row of an UPDATE, where chime.captured_by_row says so: as the one of statements below, in what it may
 -- call and whom it runs as. NEW.score of a row that has no such column is an error in PL/pgSQL, never a call of score(NEW), and so is a
 -- column of another type than the one that a statement was planned for. So every column that is read is first read in a block that
 -- catches what comes, in which nothing is written, so that its subtransaction needs no id; what cannot be read is a mark `whole`, and false: no TRUNCATE.
 -- The guard makes a key of another type NULL, as chime.known_rows does: then such a source does not count as captured.
+-- A row that has its key still and that an operator tells from the one before, which is most, takes one condition and the mark. Only what
+-- is left is compared by its bytes: to make two rows of columns costs as much as eight operators.
 CREATE FUNCTION chime.write_row_capture(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE
     v_source chime.source;
     v_part text;
+    v_both name[];
 BEGIN
     SELECT * INTO STRICT v_source FROM chime.source WHERE source_id = p_source;
     v_part := chime.part_name(p_source, v_source.head);
+    v_both := v_source.captured || ARRAY(SELECT c FROM unnest(v_source.declared) AS c WHERE c <> ALL (v_source.captured));
     EXECUTE format($f$
         CREATE OR REPLACE FUNCTION chime.capture_%1$s_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %9$s AS $body$
         #variable_conflict use_column
         DECLARE
-            v_changed pg_catalog.bool;
             v_unread pg_catalog.bool;
         BEGIN
+            <<at_once>>
             BEGIN
-                v_changed := CASE WHEN %4$s THEN %5$s END;
-            EXCEPTION WHEN OTHERS THEN
-                v_unread := true;
-            END;
-            IF v_changed THEN
-                IF %8$s THEN
-                    RETURN NEW; -- everything will be done instead
-                END IF;
-                INSERT INTO %2$s (xid, whole, %3$s) SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %6$s;
-                RETURN NEW;
-            ELSIF NOT v_changed THEN
-                RETURN NEW;
-            ELSIF v_unread IS NULL THEN
                 BEGIN
-                    IF NOT pg_catalog.record_image_ne(ROW(%10$s), ROW(%11$s)) THEN
+                    IF (%12$s AND %4$s AND (%5$s)) IS NOT TRUE THEN
+                        IF pg_catalog.record_image_ne(ROW(%10$s), ROW(%11$s)) THEN
+                            EXIT at_once;
+                        END IF;
                         RETURN NEW;
                     END IF;
                 EXCEPTION WHEN OTHERS THEN
                     v_unread := true;
+                    EXIT at_once;
                 END;
-            END IF;
-            IF %8$s THEN
+                INSERT INTO %2$s (xid, whole, %3$s) SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %6$s;
                 RETURN NEW;
+            END;
+            IF %8$s THEN
+                RETURN NEW; -- everything will be done instead
             ELSIF v_unread THEN
                 INSERT INTO %2$s (whole) VALUES (false);
             ELSE
@@ -237,14 +259,54 @@ BEGIN
             RETURN NEW;
         END $body$;$f$,
         p_source, v_part, chime.capture_columns(v_source.captured, ''), chime.key_kept(p_source, 'NEW', 'OLD'),
-        chime.rest_changed(p_source, 'NEW', 'OLD'), chime.guarded_key(p_source, 'NEW'), chime.guarded_key(p_source, 'OLD'),
+        chime.rest_differs(p_source, 'NEW', 'OLD'), chime.guarded_key(p_source, 'NEW'), chime.guarded_key(p_source, 'OLD'),
         chime.is_full(p_source, v_part), substring(chime.capture_settings(p_source) FROM '^SET search_path = pg_catalog'),
-        chime.capture_columns(v_source.captured || v_source.declared, 'NEW.'),
-        chime.capture_columns(v_source.captured || v_source.declared, 'OLD.'));
+        chime.capture_columns(v_both, 'NEW.'), chime.capture_columns(v_both, 'OLD.'), chime.has_room(p_source));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s_row() FROM PUBLIC', p_source);
 END $$;
 
--- The trigger function of a source, which writes to its head. SECURITY DEFINER: writers have no rights here. Without a search_path of
+-- The trigger function of an INSERT, as the one below. One of its own, since to ask which event it is costs a statement of one row as
+-- much as a column. The first statement marks one row and tells by its row count whether there are more (then the first two
+-- may be marks of one key). Its LIMIT also keeps the plan's cost low: one made while the transition table was large would else be
+-- compiled for each single row after it, for which the branch of many rows turns jit off while it is planned.
+CREATE FUNCTION chime.write_insert_capture(p_source integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_source chime.source;
+    v_part text;
+BEGIN
+    SELECT * INTO STRICT v_source FROM chime.source WHERE source_id = p_source;
+    v_part := chime.part_name(p_source, v_source.head);
+    EXECUTE format($f$
+        CREATE OR REPLACE FUNCTION chime.capture_%1$s_insert() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER %5$s AS $body$
+        #variable_conflict use_column
+        DECLARE
+            v_rows pg_catalog.int8;
+            v_jit pg_catalog.text;
+        BEGIN
+            IF (%7$s) IS NOT TRUE THEN
+                IF %6$s THEN
+                    RETURN NEW; -- everything will be done instead
+                END IF;
+            END IF;
+            INSERT INTO %2$s (xid, whole, %3$s)
+            SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %3$s FROM %4$s LIMIT 2;
+            GET DIAGNOSTICS v_rows = ROW_COUNT;
+            IF v_rows OPERATOR(pg_catalog.<) 2 THEN
+                RETURN NEW;
+            END IF;
+            v_jit := pg_catalog.current_setting('jit');
+            PERFORM pg_catalog.set_config('jit', 'off', true);
+            INSERT INTO %2$s (%3$s) SELECT DISTINCT %3$s FROM (SELECT %3$s FROM %4$s OFFSET 2) AS d;
+            PERFORM pg_catalog.set_config('jit', v_jit, true);
+            RETURN NEW;
+        END $body$;$f$,
+        p_source, v_part, chime.capture_columns(v_source.captured, ''), chime.known_rows(p_source, 'new_rows'),
+        chime.capture_settings(p_source), chime.is_full(p_source, v_part), chime.has_room(p_source));
+    EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s_insert() FROM PUBLIC', p_source);
+END $$;
+
+-- The trigger function of a source for all other statements, which writes to its head. SECURITY DEFINER: writers have no rights here. Without a search_path of
 -- its own, so every name and operator in it is qualified, and nothing in it looks an operator up unseen, as IS DISTINCT FROM, IN and
 -- CASE with a value do. new_rows and old_rows go before every relation of that name.
 -- Their columns come from chime.known_rows, which has them all: "n.score" of a table whose score was renamed would be a call of the
@@ -253,9 +315,7 @@ END $$;
 -- What a write of one row pays is mostly that plans and expressions are made ready to run, anew for each statement: each node,
 -- column and function of them. So the way of one row has no sublink, no default and no NULL to RETURN, which would be an expression
 -- (NEW is none, and NULL in a trigger of a statement).
--- One row of an INSERT or DELETE: the first statement marks it and tells by its row count whether there are more (then the first two
--- may be marks of one key). Its LIMIT also keeps the plan's cost low: one made while the transition tables were large would else be
--- compiled for each single row after it, for which the branch of many rows turns jit off while it is planned.
+-- One row of a DELETE: as one of an INSERT.
 -- One row of an UPDATE: whether there are more is asked before, since pairs of different rows differ. A row that has its key still
 -- is marked at once; one that has not, that has NULL in its key, or that was lost on its way to another partition (a trigger stopped it)
 -- takes longer. It is compared by its bytes: that calls no function of the type, and sees 1.0 become 1.00.
@@ -282,14 +342,7 @@ BEGIN
             IF %12$s THEN
                 RETURN NEW; -- everything will be done instead
             END IF;
-            IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-                INSERT INTO %2$s (xid, whole, %3$s)
-                SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %3$s FROM %13$s LIMIT 2;
-                GET DIAGNOSTICS v_rows = ROW_COUNT;
-                IF v_rows OPERATOR(pg_catalog.<) 2 THEN
-                    RETURN NEW;
-                END IF;
-            ELSIF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
+            IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
                 PERFORM FROM old_rows LIMIT 1 OFFSET 1;
                 IF NOT FOUND THEN
                     INSERT INTO %2$s (xid, whole, %3$s)
@@ -319,9 +372,7 @@ BEGIN
             END IF;
             v_jit := pg_catalog.current_setting('jit');
             PERFORM pg_catalog.set_config('jit', 'off', true);
-            IF TG_OP OPERATOR(pg_catalog.=) 'INSERT' THEN
-                INSERT INTO %2$s (%3$s) SELECT DISTINCT %3$s FROM (SELECT %3$s FROM %13$s OFFSET 2) AS d;
-            ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
+            IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
                 INSERT INTO %2$s (%3$s) SELECT DISTINCT %3$s FROM (SELECT %3$s FROM %14$s OFFSET 2) AS d;
             ELSE
                 INSERT INTO %2$s (%3$s)
@@ -340,7 +391,7 @@ BEGIN
         chime.capture_settings(p_source), chime.is_full(p_source, chime.part_name(p_source, v_source.head)),
         chime.known_rows(p_source, 'new_rows'), chime.known_rows(p_source, 'old_rows'));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s() FROM PUBLIC', p_source);
-    PERFORM chime.write_row_capture(p_source);
+    PERFORM chime.write_row_capture(p_source), chime.write_insert_capture(p_source);
 END $$;
 
 -- --- logs that follow ---------------------------------------------------------------------------------------------------------

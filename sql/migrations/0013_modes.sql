@@ -34,7 +34,7 @@ BEGIN ATOMIC
     WHERE c.oid = p_relation AND w.ev_class IS DISTINCT FROM c.oid
       AND (d.deptype = 'n' OR d.classid IN ('pg_trigger'::regclass, 'pg_policy'::regclass, 'pg_publication_rel'::regclass,
                                             'pg_statistic_ext'::regclass))
-      AND NOT (g.oid IS NOT NULL AND (g.tgisinternal OR g.tgfoid::regproc::text ~ '^chime\.capture_\d+(_row)?$'));
+      AND NOT (g.oid IS NOT NULL AND (g.tgisinternal OR g.tgfoid::regproc::text ~ '^chime\.capture_\d+(_row|_insert)?$'));
 END;
 
 -- Those that nothing of ours made, in words; NULL: none.

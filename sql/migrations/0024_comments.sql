@@ -214,9 +214,13 @@ COMMENT ON ROUTINE chime.batch_span IS 'the condition that holds the groups of a
 COMMENT ON ROUTINE chime.scanned_whole IS 'tables of which the planner means to read everything for a statement';
 
 -- --- capture: writing the trigger functions ------------------------------------------------------------------------------
-COMMENT ON ROUTINE chime.capture_functions IS 'the functions of a source''s triggers: of statements, and of each row of an UPDATE';
+COMMENT ON ROUTINE chime.capture_functions IS 'the functions of a source''s triggers: of statements, of each row of an UPDATE, and of an INSERT';
 COMMENT ON ROUTINE chime.captured_by_row IS 'whether an UPDATE of a relation is captured row by row: it is not part of a tree';
 COMMENT ON ROUTINE chime.write_row_capture IS 'makes the trigger function of each row of an UPDATE';
+COMMENT ON ROUTINE chime.write_insert_capture IS 'makes the trigger function of an INSERT';
+COMMENT ON ROUTINE chime.can_differ IS 'whether an operator of just that type tells two values apart';
+COMMENT ON ROUTINE chime.rest_differs IS 'a condition that is cheap, and never true of a row that did not change in what is declared';
+COMMENT ON ROUTINE chime.has_room IS 'the condition under which writers need not look at the size of the log';
 COMMENT ON ROUTINE chime.guarded_key IS 'the captured columns of a row, NULL where they have another type than the log''s';
 COMMENT ON ROUTINE chime.is_full IS 'the condition under which writers leave out a mark: nobody tends the log, and it is full';
 COMMENT ON ROUTINE chime.give_room IS 'until when writers need not look at the size of a source''s log';

@@ -65,7 +65,11 @@ START_TEST(one_row_leaves_one_mark_for_each_key_it_had)
     AFTER_MARKS("UPDATE app.orders SET amount = 4", "none");
     AFTER_MARKS("UPDATE app.orders SET note = 'o'", NULL);
     AFTER_MARKS("UPDATE app.orders SET shop = 4", "4 none");
-    AFTER_MARKS("DELETE FROM app.orders", "4");
+    AFTER_MARKS("UPDATE app.orders SET amount = 5", "4");
+    AFTER_MARKS("UPDATE app.orders SET shop = 5, amount = 6", "4 5"); /* nothing is NULL: what is asked first */
+    AFTER_MARKS("UPDATE app.orders SET shop = NULL, amount = 7", "5 none");
+    AFTER_MARKS("UPDATE app.orders SET shop = 6, amount = 8", "6 none");
+    AFTER_MARKS("DELETE FROM app.orders", "6");
 }
 END_TEST
 
@@ -149,6 +153,65 @@ START_TEST(one_row_is_compared_by_its_bytes)
     LOOK("shop_price", "full: the first time");
     AFTER("UPDATE app.prices SET price = 1.00", "shop_price", "keyed 1: +0 ~1 -0");
     AFTER("UPDATE app.prices SET price = 1.00", "shop_price", "keyed 0: +0 ~0 -0");
+}
+END_TEST
+
+/* Some types have an operator that tells values apart, which is asked first; what that calls equal, NULLs and other types are compared by
+ * their bytes. */
+START_TEST(each_type_tells_what_changed_from_what_did_not)
+{
+    static const struct {
+        const char *type, *before, *after; /* which an operator may call equal */
+    } columns[] = {
+        {"integer", "1", "2"},
+        {"numeric", "1.0", "1.00"},
+        {"double precision", "0", "-0"},
+        {"timestamptz", "2026-01-01Z", "2026-01-02Z"},
+        {"text COLLATE app.sloppy", "a", "A"},
+        {"varchar(9)", "a", "b"},
+        {"char(3)", "a", "b"},
+        {"jsonb", "{\"n\": 1.0}", "{\"n\": 1.00}"},
+        {"json", "{}", "{ }"},
+        {"integer[]", "{1}", "[0:0]={1}"},
+        {"app.mood", "fine", "bad"},
+        {"app.positive", "1", "1.0"},
+        {"point", "(1,1)", "(1,1.0000000001)"},
+        {"interval", "1 day", "24 hours"},
+    };
+    enum { COLUMN_COUNT = sizeof columns / sizeof columns[0] };
+
+    cluster_execute(cluster,
+                    "CREATE COLLATION app.sloppy (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+                    "CREATE TYPE app.mood AS ENUM ('fine', 'bad');"
+                    "CREATE DOMAIN app.positive AS numeric CHECK (VALUE > 0);"
+                    "CREATE TABLE app.things (shop integer, other integer); CREATE INDEX ON app.things (shop);"
+                    "INSERT INTO app.things VALUES (1, 0)");
+    for (int i = 0; i < COLUMN_COUNT; i++)
+        cluster_execute_format(cluster, "ALTER TABLE app.things ADD c%d %s", i, columns[i].type);
+    VALUE("SELECT app.install('thing_count', format('SELECT shop, %s FROM things GROUP BY shop',"
+          "   string_agg(format('max(%1$s::text) AS %1$s', attname), ', ')), '{shop}',"
+          "   jsonb_build_array(jsonb_build_object('table', 'things', 'columns', jsonb_agg(attname), 'capture', "
+          "'[\"shop\"]'::jsonb)))"
+          " FROM pg_attribute WHERE attrelid = 'app.things'::regclass AND attname ~ '^c[0-9]'",
+          NULL);
+    keyed_tend(cluster);
+    for (int i = 0; i < COLUMN_COUNT; i++) {
+        const char *values[] = {columns[i].before, columns[i].after};
+
+        for (int v = 0; v < 2; v++) {
+            FORGET_MARKS();
+            cluster_execute_format(cluster, "UPDATE app.things SET c%d = '%s'", i, values[v]);
+            EXPECT_MARKS("1");
+            cluster_execute_format(cluster, "UPDATE app.things SET other = other + 1, c%d = '%s'", i, values[v]);
+            EXPECT_MARKS("1");
+        }
+        AFTER("UPDATE app.things SET other = 0", "thing_count", i == 0 ? "full: the first time" : "keyed 1: +0 ~1 -0");
+        FORGET_MARKS();
+        cluster_execute_format(cluster, "UPDATE app.things SET c%d = NULL", i);
+        EXPECT_MARKS("1");
+        cluster_execute_format(cluster, "UPDATE app.things SET other = 1, c%d = NULL", i);
+        EXPECT_MARKS("1");
+    }
 }
 END_TEST
 
@@ -374,6 +437,7 @@ static Suite *suite(void)
     tcase_add_test(cases, a_writer_takes_one_transaction_id);
     tcase_add_test(cases, rows_that_get_lost_beside_one_that_stays_are_marked);
     tcase_add_test(cases, one_row_is_compared_by_its_bytes);
+    tcase_add_test(cases, each_type_tells_what_changed_from_what_did_not);
     tcase_add_test(cases, a_row_that_a_trigger_stops_between_partitions_is_marked);
     tcase_add_test(cases, names_of_a_writers_search_path_are_not_followed);
     tcase_add_test(cases, a_column_that_was_renamed_is_no_function);

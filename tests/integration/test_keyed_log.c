@@ -80,11 +80,14 @@ START_TEST(writers_look_at_the_size_once_the_leader_has_been_gone_for_a_while)
     keyed_tend(cluster);
     session_execute(writer, ALMOST_FULL);
     session_execute(writer, "INSERT INTO app.orders (shop) VALUES (3001)");
+    session_execute(writer, "BEGIN"); /* what began before does not look */
     cluster_execute(cluster, "SELECT chime.give_room(source_id, clock_timestamp()) FROM chime.source");
+    session_execute(writer, "INSERT INTO app.orders (shop) VALUES (3002)");
+    session_execute(writer, "COMMIT");
     session_execute(writer,
-                    "INSERT INTO app.orders (shop) VALUES (3002); UPDATE app.orders SET shop = 3003 WHERE shop = 7;"
-                    "UPDATE app.orders SET amount = 9 WHERE shop = 3001");
-    EXPECT_SQL(cluster, "SELECT string_agg(shop::text, ' ') FROM chime.change_1 WHERE shop > 3000", "3001");
+                    "INSERT INTO app.orders (shop) VALUES (3003); UPDATE app.orders SET shop = 3004 WHERE shop = 7");
+    session_execute(writer, "UPDATE app.orders SET amount = 1 WHERE shop = 3001");
+    EXPECT_SQL(cluster, "SELECT string_agg(shop::text, ' ') FROM chime.change_1 WHERE shop > 3000", "3001 3002");
     LOOK("shop_total", FLOODED);
 }
 END_TEST
