@@ -7,6 +7,8 @@
 #   in_root COMMAND...          a command in it, with network
 #   fetch PACKAGE...            has apt in it download what these need, so that it can be installed without network
 #   boot, in_container COMMAND..., halt     systemd as its init, without network
+#   open_page FILE, run_blocks HOW-MANY     what a page has people type, typed in there
+#   make_next NAME...           in /root, these packages as NAME_NEW_amd64.deb, under a higher version
 #   check WHAT COMMAND..., expect WHAT IS SHOULD-BE
 base=$ROOT_DIRECTORY/build/package-test/base
 debian_mirror=${PGCHIME_DEBIAN_MIRROR:-http://deb.debian.org}
@@ -125,12 +127,14 @@ halt()
     container=''
 }
 
-# A Debian with PostgreSQL and systemd, booted; the packages in /root, not installed, but all that they need at hand.
+# boot_debian NAME [PACKAGE...]: a Debian with PostgreSQL and systemd, booted; the packages in /root, not installed, but all
+# that they and those named need at hand.
 boot_debian()
 {
     new_root "$1"
+    shift
     install_in_root systemd systemd-sysv
-    fetch postgresql gcc libc6-dev pkg-config $(deb pgchime pgchime-plugins pgchime-dev)
+    fetch postgresql gcc libc6-dev pkg-config "$@" $(deb pgchime pgchime-plugins pgchime-dev)
     boot
 }
 
@@ -152,3 +156,54 @@ sql() { in_container runuser -u postgres -- psql -XqAt -v ON_ERROR_STOP=1 -d "${
 query_is() { [ "$(sql "$1")" = "$2" ]; }
 # shellcheck disable=SC2053 # a pattern
 status_is() { [[ $(show pgchime StatusText) = $1 ]]; }
+
+# The next version: the same files under a higher number.
+make_next()
+{
+    local name folder
+    for name in "$@"; do
+        folder=$(mktemp -d "$RUN_DIRECTORY/next.XXXXXX")
+        chmod 755 "$folder"
+        dpkg-deb -R "$packages/$name"_*.deb "$folder"
+        sed -i 's/^\(Version: .*\)$/\1+next/; s/\(pgchime (= [^)]*\))/\1+next)/' "$folder/DEBIAN/control"
+        dpkg-deb --root-owner-group -b "$folder" "$root/root/${name}_NEW_amd64.deb" >/dev/null
+    done
+}
+
+# slots_without_a_row JOB STEP: those between its first and its last run by schedule that have neither a run nor are known as
+# missed.
+slots_without_a_row()
+{
+    sql "SELECT string_agg(s::text, ', ' ORDER BY s) FROM (SELECT min(slot), max(slot) FROM chime.runs WHERE job = '$1' AND kind = 'schedule') r,
+        generate_series(r.min, r.max, '$2') s WHERE NOT EXISTS (SELECT FROM chime.runs r WHERE r.job = '$1' AND r.slot = s)
+        AND NOT EXISTS (SELECT FROM chime.missed m JOIN chime.job j USING (job_id) WHERE j.name = '$1' AND s BETWEEN m.first_slot AND m.last_slot)"
+}
+
+# --- what a page has people type ----------------------------------------------------------------------------------------
+# open_page FILE: its fenced blocks of commands below a line "<!-- run -->", to be run in order, word for word, as by somebody
+# who logged in once as root: what one block exports and where it goes to, the next one finds.
+open_page()
+{
+    page=$1
+    number=0
+    rm -f "$root/root/.session"
+    blocks=$(awk '/^<!-- run -->$/ { marked = 1; next } marked && /^```(sh|bash)$/ { inside = 1; next }
+        /^```$/ { if (inside) print "### end of a block"; inside = 0 } { marked = 0 } inside' "$page")
+    count=$(grep -c '^### end of a block$' <<<"$blocks" || true)
+}
+
+# run_blocks HOW-MANY: the next ones. What the last one says is in $RUN_DIRECTORY/said.
+run_blocks()
+{
+    local last=$((number + $1)) text
+    [ "$last" -le "$count" ] || die "$page has $count blocks to run"
+    while [ "$number" -lt "$last" ]; do
+        number=$((number + 1))
+        text=$(awk -v wanted="$number" '/^### end of a block$/ { count++; next } count == wanted - 1' <<<"$blocks")
+        # shellcheck disable=SC2016 # for the shell in there
+        printf 'set -euo pipefail\ncd /root\n[ ! -f .session ] || . ./.session\n%s\n%s\n' "$text" \
+            '{ declare -px; printf "cd %q\n" "$PWD"; } >/root/.session' >"$root/root/.block"
+        check "block $number of $page: $(head -1 <<<"$text")" in_container bash /root/.block
+        cp "$RUN_DIRECTORY/check.log" "$RUN_DIRECTORY/said"
+    done
+}

@@ -2,7 +2,7 @@
 # Install, remove, purge, each alone and together, with piuparts' own eyes for what is left.
 make_base
 tar -C "$base" --exclude=./.complete -czf "$RUN_DIRECTORY/base.tar.gz" .
-# The user and the folder of its units stay by intention (README, "What a purge leaves").
+# The user stays by intention (docs/getting-started.md, "Away with it").
 piuparts --basetgz="$RUN_DIRECTORY/base.tar.gz" --distribution=bookworm --mirror="$debian_mirror/debian main" \
     --warn-on-leftovers-after-purge --scriptsdir=/etc/piuparts/scripts --log-level=info \
     "$packages"/pgchime_*.deb "$packages"/pgchime-plugins_*.deb "$packages"/pgchime-dev_*.deb \

@@ -14,3 +14,9 @@ for example in credentials databases jit-plugins; do
     check "drop-in $example" in_root systemd-analyze verify --man=no pgchime.service
     [ ! -s "$RUN_DIRECTORY/check.log" ] || die "it says: $(cat "$RUN_DIRECTORY/check.log")"
 done
+mkdir -p "$root/etc/systemd/system/pgchime-reports.service.d"
+cp "$root/lib/systemd/system/pgchime.service" "$root/etc/systemd/system/pgchime-reports.service"
+cp "$root/usr/share/doc/pgchime/examples/second-daemon.conf" "$root/etc/systemd/system/pgchime-reports.service.d/"
+check "drop-in second-daemon" in_root systemd-analyze verify --man=no pgchime-reports.service
+[ ! -s "$RUN_DIRECTORY/check.log" ] || die "it says: $(cat "$RUN_DIRECTORY/check.log")"
+expect "drop-ins tried" "$(find "$root/etc/systemd/system" -path '*.service.d/*' | wc -l)" "$(find packaging/examples -name '*.conf' | wc -l)"

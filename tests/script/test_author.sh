@@ -81,7 +81,7 @@ on_exit cluster_stop "$RUN_DIRECTORY/pg" immediate
 cluster_psql "$RUN_DIRECTORY/pg" -XqAt -d postgres -c 'CREATE DATABASE app'
 export PGHOST=$RUN_DIRECTORY/pg PGUSER=postgres PGDATABASE=app PGCHIME_CONFIG=$site/pgchime.conf
 block '' 1 | sed "s,host=/run/postgresql,host=$PGHOST user=postgres,; s,/usr/lib/pgchime/plugins,$plugins," >"$site/pgchime.conf"
-expect "blocks of commands" "$(count_blocks sh)" 8
+expect "blocks of commands" "$(count_blocks sh)" 11
 
 run 1 # the table
 expect "orders" "$(query 'SELECT count(*) FROM orders')" 72
@@ -120,6 +120,7 @@ run 4
 run 6 # into the plugin folder
 expect_match "check" "$(tail -n 1 "$RUN_DIRECTORY/out")" '^ok: 1 database, 1 plugin, 2 jobs$'
 run 7 # serve
+run 8 # look
 expect "the view" "$(query 'SELECT string_agg(orders::text, $$,$$ ORDER BY day) FROM analytics.orders_per_day')" 24,24,24
 expect_match "views" "$(cat "$RUN_DIRECTORY/out")" '^orders_per_day +main +orders_per_day '
 expect_match "runs" "$(cat "$RUN_DIRECTORY/out")" 'refresh-orders-per-day.* succeeded '
@@ -132,7 +133,9 @@ install -m 755 "$RUN_DIRECTORY/plain.so" "$plugins/orders_per_day.so"
 pgchime serve --once 2>"$RUN_DIRECTORY/out" || die "$(cat "$RUN_DIRECTORY/out")"
 expect "the SQL that sed embeds" "$(query "$definition")" "$with_cmake"
 
-run 8 # away with it
+run 9  # away with it
+run 10 # serve
+run 11 # purge
 expect_match "what purge would do" "$(cat "$RUN_DIRECTORY/out")" 'DROP TABLE analytics.orders_per_day'
 expect "what is left" "$(query "SELECT count(*) FROM pg_class WHERE relname LIKE 'orders_per_day%'")" 0
 expect "orders, which are not ours" "$(query 'SELECT count(*) FROM orders')" 72

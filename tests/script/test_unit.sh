@@ -18,11 +18,11 @@ passes() # what, command...
     checks=$((checks + 1))
 }
 
-# What systemd has to say of this unit alone: the machine's other units are not ours.
+# verify [UNIT]: what systemd has to say of this unit alone: the machine's other units are not ours.
 verify()
 {
     local words
-    words=$(systemd-analyze verify --man=no "$unit" 2>&1 | grep -F pgchime || true)
+    words=$(systemd-analyze verify --man=no "${1:-$unit}" 2>&1 | grep -F pgchime || true)
     [ -z "$words" ] || { say "$words"; return 1; }
 }
 
@@ -33,6 +33,13 @@ for example in credentials databases jit-plugins; do
     cp "$ROOT_DIRECTORY/packaging/examples/$example.conf" "$unit.d/"
     passes "drop-in $example" verify
 done
+second=$RUN_DIRECTORY/pgchime-reports.service
+mkdir "$second.d"
+cp "$unit" "$second"
+sed "s,/usr/bin/pgchime,$build/pgchime," "$ROOT_DIRECTORY/packaging/examples/second-daemon.conf" >"$second.d/second-daemon.conf"
+passes "drop-in second-daemon" verify "$second"
+sed -i 's/ serve / \n/' "$second.d/second-daemon.conf"
+! verify "$second" >/dev/null || die "a drop-in that is wrong passes"
 
 # It can fail.
 sed -i 's/^WatchdogSec=.*/WatchdogSec=soon/' "$unit"
