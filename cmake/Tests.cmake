@@ -7,7 +7,7 @@
 #   plugins/NAME/test_*.c         label plugins; as integration
 #   tests/script/test_*.sh        label script; tests of the scripts themselves
 #   tests/fixtures/plugins/*.c    broken plugins, built to BUILD/tests/fixtures/plugins/*.so
-#   tests/fixtures/stepped_clock.c    for the server of tests/faults/test_clock.c
+#   tests/fixtures/stepped_clock.c    for servers of tests/support/stepped_cluster.c
 
 pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
 set(tests_output "${PROJECT_BINARY_DIR}/tests")

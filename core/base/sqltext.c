@@ -337,18 +337,22 @@ static bool mentions(const struct sql_statement *statement, const char *word)
     return false;
 }
 
-/* CALL and DO may commit inside; ANALYZE of several tables does between them; the rest refuses a transaction block. */
-static bool commits_by_itself(const struct sql_statement *statement)
+bool sql_stands_alone(const struct sql_statement *statement)
 {
-    static const char *const alone[] = {"call", "do", "vacuum", "analyze", "analyse", "cluster", "reindex", "discard"};
     static const char *const objects[] = {"database", "tablespace", "system", "subscription"};
     static const char *const definers[] = {"create", "drop", "alter"};
     const char *first = statement->words[0];
-    if (is_one_of(first, alone, COUNT_OF(alone))) {
-        return true;
-    }
-    return is_one_of(first, definers, COUNT_OF(definers)) &&
-           (is_one_of(statement->words[1], objects, COUNT_OF(objects)) || mentions(statement, "concurrently"));
+    return strcmp(first, "vacuum") == 0 ||
+           (is_one_of(first, definers, COUNT_OF(definers)) &&
+            (is_one_of(statement->words[1], objects, COUNT_OF(objects)) || mentions(statement, "concurrently"))) ||
+           (strcmp(first, "reindex") == 0 && mentions(statement, "concurrently"));
+}
+
+/* CALL and DO may commit inside; ANALYZE of several tables does between them. */
+static bool commits_by_itself(const struct sql_statement *statement)
+{
+    static const char *const words[] = {"call", "do", "analyze", "analyse", "cluster", "reindex", "discard"};
+    return is_one_of(statement->words[0], words, COUNT_OF(words)) || sql_stands_alone(statement);
 }
 
 bool sql_is_one_transaction(const char *text)
@@ -368,6 +372,29 @@ bool sql_is_single_statement(const char *text)
     struct sql_statement more;
     return sql_next_statement(&text, &statement) && strcmp(statement.words[0], "copy") != 0 &&
            !sql_next_statement(&text, &more);
+}
+
+bool sqltext_copies_from_client(const char *text)
+{
+    struct sql_statement statement;
+    while (sql_next_statement(&text, &statement)) {
+        if (strcmp(statement.words[0], "copy") == 0 && mentions(&statement, "stdin")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sqltext_has_client_command(const char *text)
+{
+    struct token token = next_token(&text);
+    while (token.kind != TOKEN_END) {
+        if (token.kind == TOKEN_OTHER && *token.start == '\\') {
+            return true;
+        }
+        token = next_token(&text);
+    }
+    return false;
 }
 
 bool sqltext_uses_parameters(const char *text)

@@ -28,6 +28,12 @@ bool sql_is_transaction_control(const struct sql_statement *statement);
 bool sql_is_one_transaction(const char *text);
 /* True when the text may be sent by the extended protocol: one statement, and not COPY. */
 bool sql_is_single_statement(const char *text);
+/* True for what refuses a transaction block, and so also other statements beside it: VACUUM, CREATE/DROP DATABASE, CONCURRENTLY, ... */
+bool sql_stands_alone(const struct sql_statement *statement);
+/* True when a statement is COPY ... FROM STDIN. */
+bool sqltext_copies_from_client(const char *text);
+/* True when a backslash stands outside of strings, comments and identifiers: a command of psql's own. */
+bool sqltext_has_client_command(const char *text);
 /* True when a parameter such as $1 stands in the text: outside of strings, comments and identifiers. */
 bool sqltext_uses_parameters(const char *text);
 

@@ -15,13 +15,13 @@
 #include "config/config.h"
 
 const struct command *const commands[] = {
-    &command_serve,         &command_check,      &command_doctor,  &command_init,          &command_reload,
-    &command_migrate,       &command_status,     &command_jobs,    &command_show,          &command_next,
-    &command_why,           &command_runs,       &command_run,     &command_cancel,        &command_suspend,
-    &command_resume,        &command_views,      &command_refresh, &command_verify,        &command_backfill,
-    &command_import,        &command_graph,      &command_plugins, &command_plugins_new,   &command_plugins_adopt,
-    &command_plugins_purge, &command_completion, &command_version, &command_plugin_folder, &command_plugin_host,
-    &command_complete,      &command_help,
+    &command_serve,         &command_check,          &command_doctor,     &command_init,    &command_reload,
+    &command_migrate,       &command_status,         &command_jobs,       &command_show,    &command_next,
+    &command_why,           &command_runs,           &command_run,        &command_cancel,  &command_suspend,
+    &command_resume,        &command_views,          &command_refresh,    &command_verify,  &command_backfill,
+    &command_import,        &command_import_crontab, &command_graph,      &command_plugins, &command_plugins_new,
+    &command_plugins_adopt, &command_plugins_purge,  &command_completion, &command_version, &command_plugin_folder,
+    &command_plugin_host,   &command_complete,       &command_help,
 };
 const size_t command_count = COUNT_OF(commands);
 

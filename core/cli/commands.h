@@ -13,6 +13,7 @@ extern const struct command command_doctor;
 extern const struct command command_graph;
 extern const struct command command_help;
 extern const struct command command_import;
+extern const struct command command_import_crontab;
 extern const struct command command_init;
 extern const struct command command_jobs;
 extern const struct command command_migrate;

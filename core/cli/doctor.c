@@ -96,8 +96,17 @@ static const char work_sql[] = "SELECT 'plugin', 'warn', p.message, p.way_out FR
                                " UNION ALL"
                                " SELECT 'view', 'warn', v.* FROM " VIEW_PROBLEMS_SQL " v";
 
-/* Jobs that SQL made. */
+/* Jobs that SQL made. $1: role_sessions. */
 static const char jobs_sql[] =
+    "SELECT 'sessions', CASE WHEN r.open < $1::int THEN 'ok' ELSE 'warn' END,"
+    "       format('%s of %s for the %s roles that own jobs are open', r.open, $1::int, r.roles),"
+    "       CASE WHEN r.open >= $1::int THEN 'roles wait for one another: raise role_sessions, and max_connections "
+    "with it' END"
+    "  FROM (SELECT (SELECT count(*) FROM pg_stat_activity a WHERE a.application_name = 'pgchime run'"
+    "                AND a.usename <> current_user AND a.datname = current_database()) AS open,"
+    "               (SELECT count(DISTINCT j.owner) FROM chime.job j WHERE j.origin = 'sql' AND j.removed_at IS NULL"
+    "                AND j.owner <> current_user) AS roles) AS r WHERE r.roles > 0"
+    " UNION ALL "
     "SELECT 'jobs', 'warn', format('%s jobs made by SQL belong to %s, as whom the daemon works: what they run may do "
     "all "
     "that it may', count(*), current_user), 'give them to another role, and that role LOGIN'"
@@ -175,6 +184,14 @@ static bool look_at_server(struct doctor *doctor, const struct visit *visit, str
     return add_findings(doctor, visit, findings_sql, parameters, COUNT_OF(parameters), err);
 }
 
+static bool look_at_jobs(struct doctor *doctor, const struct visit *visit, struct error *err)
+{
+    char sessions[16];
+    snprintf(sessions, sizeof sessions, "%d", visit->database->role_sessions);
+    const char *const parameters[] = {sessions};
+    return add_findings(doctor, visit, jobs_sql, parameters, COUNT_OF(parameters), err);
+}
+
 static void look_at(struct doctor *doctor, const struct config_database *database)
 {
     struct visit visit;
@@ -187,8 +204,8 @@ static void look_at(struct doctor *doctor, const struct config_database *databas
         failed(doctor, database->name, "server", &err);
     } else if (!open) {
         failed(doctor, database->name, "schema", &problem);
-    } else if (!add_findings(doctor, &visit, leader_sql, NULL, 0, &err) ||
-               !add_findings(doctor, &visit, jobs_sql, NULL, 0, &err) || !compare_configuration(doctor, &visit, &err)) {
+    } else if (!add_findings(doctor, &visit, leader_sql, NULL, 0, &err) || !look_at_jobs(doctor, &visit, &err) ||
+               !compare_configuration(doctor, &visit, &err)) {
         failed(doctor, database->name, "leader", &err);
     } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err)) {
         failed(doctor, database->name, "plugin", &err);

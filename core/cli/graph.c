@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/load.h"
+#include "cli/graph_jobs.h"
 #include "model/graph.h"
 
 static const struct output_column job_columns[] = {
@@ -33,7 +33,7 @@ static const struct output_column edge_columns[] = {
 
 /* The wanted jobs and their edges, by index; upstreams come first in `order`. */
 struct job_graph {
-    const struct job *jobs; /* a run of the catalog's */
+    const struct job *const *jobs;
     size_t count;
     struct graph_edge *edges;
     size_t edge_count;
@@ -42,27 +42,24 @@ struct job_graph {
 
 /* --- what there is -------------------------------------------------------------------------------------------------------- */
 
-/* The catalog refused unknown names and cycles. */
-static void add_edges(struct job_graph *graph, const struct catalog *catalog, size_t to)
+/* The catalog refused unknown names and cycles; what a job made by SQL comes after may be gone. */
+static void add_edges(struct job_graph *graph, const struct graph_jobs *jobs, size_t to)
 {
-    const struct job *job = &graph->jobs[to];
+    const struct job *job = graph->jobs[to];
     for (size_t i = 0; i < job->after_count; i++) {
-        const struct job *from = catalog_find_job(catalog, job->database, job->after[i]);
-        if (from != NULL) {
+        size_t from = graph_jobs_find(jobs, job->database, job->after[i]);
+        if (from != SIZE_MAX) {
             graph->edges = xrealloc(graph->edges, graph->edge_count + 1, sizeof *graph->edges);
-            graph->edges[graph->edge_count++] = (struct graph_edge){(size_t)(from - graph->jobs), to};
+            graph->edges[graph->edge_count++] = (struct graph_edge){from, to};
         }
     }
 }
 
-static void graph_take(struct job_graph *graph, const struct invocation *invocation, const struct catalog *catalog)
+static void graph_take(struct job_graph *graph, const struct graph_jobs *jobs)
 {
-    *graph = (struct job_graph){.jobs = catalog->jobs, .count = catalog->job_count};
-    if (invocation->database != NULL) {
-        graph->jobs = catalog_jobs_of(catalog, invocation->database, &graph->count);
-    }
+    *graph = (struct job_graph){.jobs = jobs->items, .count = jobs->count};
     for (size_t i = 0; i < graph->count; i++) {
-        add_edges(graph, catalog, i);
+        add_edges(graph, jobs, i);
     }
     size_t *cycle = xcalloc(graph->count + 1, sizeof *cycle);
     size_t length;
@@ -109,13 +106,13 @@ static void print_lists(const struct job_graph *graph, const struct output_style
     struct output_list *lists[] = {output_create("jobs", job_columns, COUNT_OF(job_columns)),
                                    output_create("edges", edge_columns, COUNT_OF(edge_columns))};
     for (size_t i = 0; i < graph->count; i++) {
-        add_job(lists[0], &graph->jobs[graph->order[i]]);
+        add_job(lists[0], graph->jobs[graph->order[i]]);
     }
     for (size_t i = 0; i < graph->edge_count; i++) {
-        const struct job *to = &graph->jobs[graph->edges[i].to];
+        const struct job *to = graph->jobs[graph->edges[i].to];
         output_add_row(lists[1]);
         output_set(lists[1], 0, to->database);
-        output_set(lists[1], 1, graph->jobs[graph->edges[i].from].name);
+        output_set(lists[1], 1, graph->jobs[graph->edges[i].from]->name);
         output_set(lists[1], 2, to->name);
     }
     output_print(lists, output_is_for_people(style) ? 1 : 2, style, stdout);
@@ -145,7 +142,7 @@ static void add_branch(struct tree *tree, size_t root)
     while (depth > 0) {
         struct place place = stack[--depth];
         size_t row = output_rows(tree->list);
-        add_job(tree->list, &tree->graph->jobs[place.job]);
+        add_job(tree->list, tree->graph->jobs[place.job]);
         output_set_parent(tree->list, place.parent);
         if (tree->shown[place.job]) {
             continue;
@@ -240,8 +237,8 @@ static void put_database(struct buffer *text, const struct job_graph *graph, con
     put_dot(text, database);
     buffer_puts(text, "\";\n");
     for (size_t i = 0; i < graph->count; i++) {
-        if (strcmp(graph->jobs[i].database, database) == 0) {
-            put_job(text, &graph->jobs[i]);
+        if (strcmp(graph->jobs[i]->database, database) == 0) {
+            put_job(text, graph->jobs[i]);
         }
     }
     buffer_puts(text, "  }\n");
@@ -252,15 +249,15 @@ static void print_dot(const struct job_graph *graph)
     struct buffer text = {0};
     buffer_puts(&text, "digraph pgchime {\n  rankdir=LR;\n  node [shape=box];\n");
     for (size_t i = 0; i < graph->count; i++) {
-        if (i == 0 || strcmp(graph->jobs[i].database, graph->jobs[i - 1].database) != 0) {
-            put_database(&text, graph, graph->jobs[i].database);
+        if (i == 0 || strcmp(graph->jobs[i]->database, graph->jobs[i - 1]->database) != 0) {
+            put_database(&text, graph, graph->jobs[i]->database);
         }
     }
     for (size_t i = 0; i < graph->edge_count; i++) {
         buffer_puts(&text, "  ");
-        put_node(&text, &graph->jobs[graph->edges[i].from]);
+        put_node(&text, graph->jobs[graph->edges[i].from]);
         buffer_puts(&text, " -> ");
-        put_node(&text, &graph->jobs[graph->edges[i].to]);
+        put_node(&text, graph->jobs[graph->edges[i].to]);
         buffer_puts(&text, ";\n");
     }
     buffer_puts(&text, "}\n");
@@ -272,8 +269,10 @@ static void print_dot(const struct job_graph *graph)
 
 static void print_graph(const struct invocation *invocation, const struct catalog *catalog)
 {
+    struct graph_jobs jobs;
     struct job_graph graph;
-    graph_take(&graph, invocation, catalog);
+    graph_jobs_gather(&jobs, invocation, catalog);
+    graph_take(&graph, &jobs);
     if (invocation->style.format == OUTPUT_DOT) {
         print_dot(&graph);
     } else if (invocation->style.format == OUTPUT_TREE) {
@@ -285,6 +284,7 @@ static void print_graph(const struct invocation *invocation, const struct catalo
         remark(invocation, "no jobs");
     }
     graph_finish(&graph);
+    graph_jobs_finish(&jobs);
 }
 
 static int graph_run(const struct invocation *invocation)
@@ -309,8 +309,11 @@ static int graph_run(const struct invocation *invocation)
 const struct command command_graph = {
     .name = "graph",
     .arguments = "",
-    .summary = "which job comes after which, from configuration and plugins",
-    .details = "-o tree shows what follows what, -o dot is for Graphviz. No database is asked.",
+    .summary = "which job comes after which",
+    .details =
+        "-o tree shows what follows what, -o dot is for Graphviz. Jobs made by SQL are there where their database can "
+        "be reached.",
+    .options = {{"offline", NULL, "jobs of configuration and plugins alone: no database is asked"}},
     .draws = true,
     .run = graph_run,
 };

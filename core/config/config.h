@@ -8,7 +8,7 @@
  * Not config_read and config_destroy: libconfig exports functions of those names, and the linker would mix them up.
  *
  * pgchime.conf:  databases: { NAME: { conninfo = "..."; view_schema = "analytics"; source_schema = "public"; pool_size = 8;
- *                           timezone = "UTC"; verify = "17 3 * * *"; pools: { heavy = 2; }; }; };
+ *                           role_sessions = 20; timezone = "UTC"; verify = "17 3 * * *"; pools: { heavy = 2; }; }; };
  *                plugin_dir = "..."; conf_dir = "..."; log_level = "info"; instance = "...";
  *                control_socket = "...";  roles = ( { name = "app"; conninfo = "user=app passfile=..."; } );
  * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "..."; settings: {...}; };
@@ -43,6 +43,7 @@ struct config_database {
     const char *view_schema;         /* where kept relations go: default "analytics" */
     const char *source_schema;       /* where the sources are: default "public" */
     int pool_size;                   /* run sessions at most, 1..500: default 8 */
+    int role_sessions;               /* beside these, of all roles whose jobs SQL made, 1..500: default 20 */
     const char *timezone;            /* of jobs that name none: default "UTC"; the catalog looks for it */
     const char *verify;              /* when all views are verified: default "17 3 * * *"; "": never */
     const struct config_pool *pools; /* sorted by name */

@@ -8,15 +8,16 @@
 #include "config/settings.h"
 
 #define POOL_SIZE_DEFAULT 8
+#define ROLE_SESSIONS_DEFAULT 20
 #define POOL_SIZE_MAX 500
 #define POOL_LIMIT_MAX 500
 #define IDENTIFIER_MAX 63 /* bytes PostgreSQL keeps of a name */
 #define VERIFY_DEFAULT "17 3 * * *"
 
 static const struct setting_key keys[] = {
-    {"conninfo", SETTING_STRING},   {"view_schema", SETTING_STRING}, {"source_schema", SETTING_STRING},
-    {"pool_size", SETTING_INTEGER}, {"timezone", SETTING_STRING},    {"verify", SETTING_STRING},
-    {"pools", SETTING_GROUP},
+    {"conninfo", SETTING_STRING},   {"view_schema", SETTING_STRING},    {"source_schema", SETTING_STRING},
+    {"pool_size", SETTING_INTEGER}, {"timezone", SETTING_STRING},       {"verify", SETTING_STRING},
+    {"pools", SETTING_GROUP},       {"role_sessions", SETTING_INTEGER},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
@@ -31,18 +32,19 @@ static const char *read_schema(struct reader *reader, const config_setting_t *gr
     return schema != NULL ? schema : standard;
 }
 
-static int read_pool_size(struct reader *reader, const config_setting_t *group, const char *owner)
+static int read_sessions(struct reader *reader, const config_setting_t *group, const char *name, const char *owner,
+                         int standard)
 {
-    const config_setting_t *setting = config_setting_get_member(group, "pool_size");
+    const config_setting_t *setting = config_setting_get_member(group, name);
     if (setting == NULL || config_setting_is_number(setting) == CONFIG_FALSE ||
         config_setting_type(setting) == CONFIG_TYPE_FLOAT) {
-        return POOL_SIZE_DEFAULT;
+        return standard;
     }
     long long size = config_setting_get_int64(setting);
     if (size < 1 || size > POOL_SIZE_MAX) {
-        reader_report(reader, setting, NULL, "\"pool_size\" of %s: expected 1 to %d, found %lld", owner, POOL_SIZE_MAX,
+        reader_report(reader, setting, NULL, "\"%s\" of %s: expected 1 to %d, found %lld", name, owner, POOL_SIZE_MAX,
                       size);
-        return POOL_SIZE_DEFAULT;
+        return standard;
     }
     return (int)size;
 }
@@ -139,7 +141,8 @@ static void read_database(struct reader *reader, const config_setting_t *group, 
     database->conninfo = setting_string(reader, group, "conninfo", owner);
     database->view_schema = read_schema(reader, group, "view_schema", owner, "analytics");
     database->source_schema = read_schema(reader, group, "source_schema", owner, "public");
-    database->pool_size = read_pool_size(reader, group, owner);
+    database->pool_size = read_sessions(reader, group, "pool_size", owner, POOL_SIZE_DEFAULT);
+    database->role_sessions = read_sessions(reader, group, "role_sessions", owner, ROLE_SESSIONS_DEFAULT);
     database->timezone = read_timezone(reader, group, owner);
     database->verify = read_verify(reader, group, owner);
     read_pools(reader, config_setting_get_member(group, "pools"), database);

@@ -170,19 +170,30 @@ static struct lane *pick_lane(struct role_sessions *sessions, const struct sched
     return fresh != NULL ? fresh : best;
 }
 
-static void release_empty_lanes(struct lead *lead)
+static void release_lanes(struct role_sessions *sessions)
 {
-    for (size_t n = 0; n < lead->roles.count; n++) {
-        struct role_sessions *sessions = lead->roles.items[n];
-        for (size_t i = sessions->lane_count; i-- > 0;) {
-            struct lane *lane = sessions->lanes[i];
-            if (lane_is_drained(lane)) {
-                remove_lane(sessions, i);
-                lane_release(lane);
-            }
+    for (size_t i = sessions->lane_count; i-- > 0;) {
+        struct lane *lane = sessions->lanes[i];
+        if (lane_is_drained(lane)) {
+            remove_lane(sessions, i);
+            lane_release(lane);
         }
     }
+}
+
+static void release_empty_lanes(struct lead *lead)
+{
+    for (size_t i = 0; i < lead->roles.count; i++) {
+        release_lanes(lead->roles.items[i]);
+    }
     roles_tidy(lead);
+}
+
+static void share_sessions(struct lead *lead)
+{
+    if (roles_share(lead)) {
+        release_empty_lanes(lead);
+    }
 }
 
 /* --- claims -------------------------------------------------------------------------------------------------------------- */
@@ -327,14 +338,18 @@ static bool may_wait_for_session(struct lead *lead, struct role_sessions *sessio
         return false;
     }
     pool_want(sessions->pool, own || waiting > size ? size : waiting);
-    return own || roles_failure(sessions) == NULL;
+    bool hope = own || roles_failure(sessions) == NULL;
+    if (hope) {
+        roles_await(sessions);
+    }
+    return hope;
 }
 
 /* False where its owner's turn is over: there is no session for it now. */
 static bool add_to_claim(struct lead *lead, struct ledger_claim *batch, const struct due *due)
 {
     struct role_sessions *sessions = roles_of(lead, scheduled_job(due->scheduled));
-    struct lane *lane = pick_lane(sessions, due->scheduled);
+    struct lane *lane = sessions->giving ? NULL : pick_lane(sessions, due->scheduled);
     struct pending_claim *claim = &lead->claims[lead->claim_count];
     if (lane == NULL && may_wait_for_session(lead, sessions, due->scheduled)) {
         scheduler_unclaimed(lead->scheduler, due->scheduled);
@@ -387,7 +402,9 @@ static void dispatch(void *data)
     write_releases(lead);
     sql_notes_write(lead);
     if (may_claim(lead)) {
+        roles_begin_round(lead);
         write_claims(lead);
+        share_sessions(lead);
     }
     if (lead->claim_count == 0 || !scheduler_has_due(lead->scheduler)) {
         release_empty_lanes(lead);

@@ -20,6 +20,7 @@ static void session_available(void *data)
         free(sessions->problem);
         sessions->problem = NULL;
     }
+    roles_give(sessions);
     dispatch_soon(sessions->lead);
 }
 
@@ -75,6 +76,20 @@ static char *conninfo_of(const struct lead *lead, const char *role, const char *
     return conninfo_for_role(lead->database->conninfo, given != NULL ? given->conninfo : NULL, role, name, err);
 }
 
+/* No role alone can take all that there is for roles. */
+static int limit_of_role(const struct lead *lead)
+{
+    int half = lead->database->role_sessions > 1 ? lead->database->role_sessions / 2 : 1;
+    return half < lead->database->pool_size ? half : lead->database->pool_size;
+}
+
+/* A certificate needs TCP, and peer a socket, whichever the daemon takes. */
+static bool has_own_hosts(const struct lead *lead, const char *role)
+{
+    const struct config_role *given = role != NULL ? config_find_role(lead->generation->config, role) : NULL;
+    return given != NULL && conninfo_names_host(given->conninfo);
+}
+
 static struct role_sessions *make(struct lead *lead, const char *role, const char *target)
 {
     static const struct pool_handlers handlers = {
@@ -85,11 +100,14 @@ static struct role_sessions *make(struct lead *lead, const char *role, const cha
     sessions->role = role != NULL ? xstrdup(role) : NULL;
     sessions->target = target != NULL ? xstrdup(target) : NULL;
     sessions->conninfo = conninfo_of(lead, role, target, &err);
+    bool own = role == NULL && target == NULL;
     struct pool_settings settings = {.conninfo = sessions->conninfo != NULL ? sessions->conninfo : "",
                                      .application_name = "pgchime run",
-                                     .limit = lead->database->pool_size,
-                                     .cold = role != NULL || target != NULL,
-                                     .server = &lead->ledger.server};
+                                     .limit = own ? lead->database->pool_size : limit_of_role(lead),
+                                     .cold = !own,
+                                     .server = &lead->ledger.server,
+                                     .own_hosts = has_own_hosts(lead, role),
+                                     .budget = own ? NULL : &lead->roles.budget};
     if (sessions->conninfo == NULL) { /* nothing will be opened */
         remember_problem(sessions, err.message);
     }
@@ -99,8 +117,15 @@ static struct role_sessions *make(struct lead *lead, const char *role, const cha
     return sessions;
 }
 
+static void place_freed(void *data)
+{
+    dispatch_soon(data);
+}
+
 void roles_create(struct lead *lead)
 {
+    lead->roles.budget = (struct pool_budget){
+        .limit = lead->database->role_sessions, .freed = place_freed, .data = lead};
     pool_want(make(lead, NULL, NULL)->pool, 1);
 }
 
@@ -152,13 +177,14 @@ void roles_destroy(struct lead *lead)
 
 void roles_follow(struct lead *lead)
 {
+    lead->roles.budget.limit = lead->database->role_sessions;
     pool_resize(roles_own(lead)->pool, lead->database->pool_size);
     for (size_t i = 1; i < lead->roles.count; i++) {
         struct role_sessions *sessions = lead->roles.items[i];
         struct error err;
         char *conninfo = conninfo_of(lead, sessions->role, sessions->target, &err);
         sessions->leaving = sessions->leaving || !text_same(conninfo, sessions->conninfo);
-        pool_resize(sessions->pool, lead->database->pool_size);
+        pool_resize(sessions->pool, limit_of_role(lead));
         free(conninfo);
     }
 }
@@ -170,6 +196,7 @@ void roles_tidy(struct lead *lead)
         if (sessions->leaving && sessions->lane_count == 0) {
             lead->roles.items[i] = lead->roles.items[--lead->roles.count];
             destroy(sessions);
+            dispatch_soon(lead); /* there may be room for another */
         }
     }
 }

@@ -1,8 +1,8 @@
 /* The run sessions of a leadership, by whose they are: the daemon's own, and those of each role that owns jobs, in the database itself
  * or another one of the same server.
  *
- * Does: open them where a job wants one (as its `roles` entry or the database's conninfo says), each role within a limit of its own; remember why
- *   none could be opened, and that a role is no longer there.
+ * Does: open them where a job wants one (as its `roles` entry or the database's conninfo says), each role within a limit of its own and all of
+ *   them within role_sessions (roles_share.c); remember why none could be opened, and that a role is no longer there.
  * Does not: decide what runs on them. */
 #ifndef CHIME_DAEMON_ROLES_H
 #define CHIME_DAEMON_ROLES_H
@@ -25,12 +25,16 @@ struct role_sessions {
     char *problem; /* why the last attempt to open one failed; NULL: it did not */
     bool dropped;  /* there is no such role */
     bool leaving;  /* the configuration has another conninfo: goes with its last run */
+    bool hungry;   /* a job of it waits, and it has no session, since all places are taken */
+    bool told;     /* and that was logged */
+    bool giving;   /* claims nothing until one of its sessions went to a hungry one */
 };
 
 /* The first are the daemon's own. */
 struct roles {
     struct role_sessions **items;
     size_t count;
+    struct pool_budget budget; /* of all but the first */
 };
 
 void roles_create(struct lead *lead);
@@ -49,6 +53,15 @@ bool roles_interrupt(struct lead *lead, const struct pg_identity *session, bool 
 void roles_tidy(struct lead *lead);
 /* The pids of all open sessions; caller frees. */
 size_t roles_pids(const struct lead *lead, int **pids);
+/* A round of claims begins: it finds out who waits. */
+void roles_begin_round(struct lead *lead);
+/* After the round, where role_sessions are too few for all roles that have something to run: whoever has none gets a session that nobody uses. True:
+ * there was none, and who has most sessions gives the next one. */
+bool roles_share(struct lead *lead);
+/* A job of it waits for a session. */
+void roles_await(struct role_sessions *sessions);
+/* One of its sessions is idle. True: it went to another role. */
+bool roles_give(struct role_sessions *sessions);
 /* Looks which of the roles are not there any more. */
 void roles_look(struct lead *lead);
 

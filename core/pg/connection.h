@@ -42,6 +42,7 @@ struct pg_target {
     duration connect_timeout;       /* for one host; several have less each (dial.h) */
     size_t first_host;              /* of the conninfo's hosts, where to begin */
     const struct pg_server *server; /* no other will do; NULL: any. Borrowed during pg_open */
+    bool own_hosts; /* that server is met by the conninfo's own hosts, not by how an earlier session met it */
 };
 
 struct pg_handlers {

@@ -191,6 +191,37 @@ static void write_value(struct buffer *text, const char *keyword, const char *va
     buffer_putc(text, '\'');
 }
 
+/* One place instead of another: an address of the base's would lead the role's host there. Emptied is not given, to libpq. */
+static bool forget_place(struct conninfo *info, const char *role_conninfo, struct error *err)
+{
+    struct conninfo own = {.arena = info->arena};
+    if (!conninfo_parse(&own, role_conninfo, err)) {
+        return false;
+    }
+    if (conninfo_value(&own, "host") == NULL && conninfo_value(&own, "hostaddr") == NULL) {
+        return true;
+    }
+    static const char *const keywords[] = {"host", "hostaddr", "port"};
+    for (size_t i = 0; i < COUNT_OF(keywords); i++) {
+        const char **known = find(info, keywords[i]);
+        if (known != NULL && (strcmp(keywords[i], "port") != 0 || strchr(*known, ',') != NULL)) {
+            *known = "";
+        }
+    }
+    return true;
+}
+
+bool conninfo_names_host(const char *conninfo)
+{
+    struct conninfo info = {.arena = arena_create()};
+    struct error err;
+    bool named = conninfo_parse(&info, conninfo, &err) &&
+                 (conninfo_value(&info, "host") != NULL || conninfo_value(&info, "hostaddr") != NULL ||
+                  conninfo_value(&info, "port") != NULL);
+    arena_destroy(info.arena);
+    return named;
+}
+
 /* An empty password is none to libpq, but keeps it from looking in the environment and the service file for the daemon's. */
 static bool lay_role_over(struct conninfo *info, const char *role_conninfo, const char *role, struct error *err)
 {
@@ -199,7 +230,8 @@ static bool lay_role_over(struct conninfo *info, const char *role_conninfo, cons
     }
     set(info, "user", role);
     set(info, "password", "");
-    return role_conninfo == NULL || conninfo_parse(info, role_conninfo, err);
+    return role_conninfo == NULL ||
+           (forget_place(info, role_conninfo, err) && conninfo_parse(info, role_conninfo, err));
 }
 
 char *conninfo_for_role(const char *base, const char *role_conninfo, const char *role, const char *target,

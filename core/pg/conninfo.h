@@ -34,10 +34,13 @@ struct conninfo {
  * says otherwise (target_session_attrs). */
 bool conninfo_read(struct conninfo *info, const struct pg_target *target, struct error *err) CHIME_MUST_CHECK;
 /* A conninfo by which another role connects to the same server: `base`, then what `role_conninfo` says (NULL: nothing). The user is `role`
- * unless that names another, the database `target` where it is not NULL. Of the base no password goes along: it is not that role's. With
+ * unless that names another, the database `target` where it is not NULL. A host or address of the role's is a place of its own: the base's go.
+ * Of the base no password goes along: it is not that role's. With
  * `role` NULL it is the base's own user, and only the database changes. Caller frees; NULL with the reason. */
 char *conninfo_for_role(const char *base, const char *role_conninfo, const char *role, const char *target,
                         struct error *err);
+/* Whether it says to which host, address or port. */
+bool conninfo_names_host(const char *conninfo);
 void conninfo_finish(struct conninfo *info);
 const char *conninfo_value(const struct conninfo *info, const char *keyword); /* NULL when not given */
 /* True for a name: not a socket folder, not an address, and none is given beside it. */

@@ -264,7 +264,7 @@ struct dial *dial_start(struct loop *loop, struct resolver *resolver, const stru
         loop_defer(loop, refuse, dial);
         return dial;
     }
-    if (target->server != NULL) {
+    if (target->server != NULL && !target->own_hosts) {
         pin(&dial->info, target->server);
     }
     loop_defer(loop, try_host, dial);

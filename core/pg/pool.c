@@ -58,6 +58,20 @@ static void set_state(struct pool_session *session, enum session_state state)
     session->state = state;
 }
 
+static bool has_room(const struct pool *pool)
+{
+    const struct pool_budget *budget = pool->settings.budget;
+    return pool->count < pool->settings.limit && (budget == NULL || budget->open < budget->limit);
+}
+
+static void free_place(const struct pool *pool)
+{
+    struct pool_budget *budget = pool->settings.budget;
+    if (budget != NULL && budget->open-- == budget->limit) {
+        budget->freed(budget->data);
+    }
+}
+
 static void discard(struct pool_session *session)
 {
     struct pool *pool = session->pool;
@@ -70,6 +84,7 @@ static void discard(struct pool_session *session)
     }
     pg_close(session->connection);
     free(session);
+    free_place(pool);
 }
 
 static void become_idle(struct pool_session *session)
@@ -80,7 +95,7 @@ static void become_idle(struct pool_session *session)
 
 static void open_wanted(struct pool *pool)
 {
-    while (!pool->backing_off && pool->idle + pool->opening < pool->wanted && pool->count < pool->settings.limit) {
+    while (!pool->backing_off && pool->idle + pool->opening < pool->wanted && has_room(pool)) {
         open_session(pool);
     }
 }
@@ -165,11 +180,15 @@ static void open_session(struct pool *pool)
                                .settings = pg_worker_settings,
                                .setting_count = pg_worker_setting_count,
                                .connect_timeout = CONNECT_TIMEOUT,
-                               .server = pool->settings.server};
+                               .server = pool->settings.server,
+                               .own_hosts = pool->settings.own_hosts};
     session->pool = pool;
     session->state = SESSION_LENT;
     set_state(session, SESSION_OPENING);
     pool->sessions[pool->count++] = session;
+    if (pool->settings.budget != NULL) {
+        pool->settings.budget->open++;
+    }
     session->connection = pg_open(pool->loop, pool->resolver, &target, &session_handlers, session);
 }
 
@@ -234,6 +253,10 @@ void pool_destroy(struct pool *pool)
     if (pool == NULL) {
         return;
     }
+    if (pool->settings.budget != NULL) {
+        pool->settings.budget->open -= pool->count;
+        pool->settings.budget = NULL;
+    }
     while (pool->count > 0) {
         discard(pool->sessions[pool->count - 1]);
     }
@@ -282,6 +305,18 @@ void pool_close_idle(struct pool *pool)
             discard(pool->sessions[i]);
         }
     }
+}
+
+bool pool_give_up(struct pool *pool)
+{
+    pool->wanted = 0;
+    for (int i = pool->count; i-- > 0;) {
+        if (pool->sessions[i]->state == SESSION_IDLE) {
+            discard(pool->sessions[i]);
+            return true;
+        }
+    }
+    return false;
 }
 
 void pool_want(struct pool *pool, int sessions)

@@ -14,12 +14,22 @@
 struct pool;
 struct pool_session;
 
+/* A limit that several pools share; one place for each session, open or opening. */
+struct pool_budget {
+    int limit;
+    int open;
+    void (*freed)(void *data); /* a place came free where there was none; not by pool_destroy */
+    void *data;
+};
+
 struct pool_settings {
     const char *conninfo;         /* copied */
     const char *application_name; /* borrowed */
     int limit;
     bool cold;                      /* none stays open that nobody uses; else one does */
     const struct pg_server *server; /* borrowed: where all of them are to be; NULL: anywhere */
+    bool own_hosts;                 /* pg_target */
+    struct pool_budget *budget;     /* borrowed; NULL: none */
 };
 
 struct pool_handlers {
@@ -42,6 +52,8 @@ void pool_want(struct pool *pool, int sessions); /* opens towards this many idle
 void pool_resize(struct pool *pool, int limit);
 /* Those that nobody has borrowed go; none is opened until one is wanted again. */
 void pool_close_idle(struct pool *pool);
+/* One of those goes, and none is opened until one is wanted again; false when there is none. */
+bool pool_give_up(struct pool *pool);
 /* Back to the pool, which wipes it as told before it is lent again. */
 void pool_return(struct pool *pool, struct pool_session *session, enum wipe wipe);
 /* Not to be used again: closes it. */

@@ -32,6 +32,7 @@ ALTER TABLE chime.request
     ADD COLUMN verb text NOT NULL DEFAULT 'run' CHECK (verb IN ('run', 'cancel', 'suspend', 'resume')),
     ADD COLUMN reason text,
     ADD COLUMN until timestamptz CHECK (until IS NULL OR verb = 'suspend'),
+    ADD COLUMN owner name NOT NULL DEFAULT '',
     ALTER COLUMN kind DROP NOT NULL,
     ALTER COLUMN slot DROP NOT NULL,
     DROP CONSTRAINT request_kind_check,
@@ -47,6 +48,19 @@ COMMENT ON COLUMN chime.request.reason IS 'as given';
 COMMENT ON COLUMN chime.request.until IS 'of a suspension: when it is to end by itself';
 -- Wishes of people are few; runs asked for may be many, and wait long.
 CREATE INDEX request_wish ON chime.request (request_id) WHERE verb <> 'run';
+
+-- However many of one owner's wait, the others' come to their turn.
+CREATE INDEX request_turn ON chime.request (owner, request_id) WHERE verb = 'run';
+UPDATE chime.request q SET owner = j.owner FROM chime.job j WHERE j.job_id = q.job_id;
+COMMENT ON COLUMN chime.request.owner IS 'of the job, when it was asked for: owners take turns';
+CREATE FUNCTION chime.note_request() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.owner := coalesce((SELECT j.owner FROM chime.job j WHERE j.job_id = NEW.job_id), '');
+    RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION chime.note_request() FROM PUBLIC;
+CREATE TRIGGER note_request BEFORE INSERT ON chime.request FOR EACH ROW EXECUTE FUNCTION chime.note_request();
 
 -- "Runs newest first" over all jobs; the primary key starts with the job.
 CREATE INDEX run_history_slot ON chime.run_history (slot);
@@ -218,13 +232,23 @@ BEGIN
                        WHEN 'suspend' THEN chime.told('suspended', q.requested_by, q.reason)
                        WHEN 'resume' THEN chime.told('resumed', q.requested_by, q.reason) END
     FROM chime.request q WHERE q.verb <> 'run' ORDER BY q.request_id;
+    -- The owners one after the other by the index, and of each no more than can be taken.
     RETURN QUERY
-    SELECT q.request_id, q.verb, q.job_id, q.kind, q.slot, NULL
-    FROM chime.request q
-    WHERE q.verb = 'run'
-      AND (SELECT j.active AND s.suspended_at IS NULL
-           FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id WHERE j.job_id = q.job_id)
-    ORDER BY q.request_id LIMIT 1000;
+    WITH RECURSIVE owners AS (
+        (SELECT q.owner FROM chime.request q WHERE q.verb = 'run' ORDER BY q.owner LIMIT 1)
+        UNION ALL
+        SELECT (SELECT q.owner FROM chime.request q WHERE q.verb = 'run' AND q.owner > o.owner ORDER BY q.owner LIMIT 1)
+        FROM owners o WHERE o.owner IS NOT NULL
+    )
+    SELECT r.request_id, r.verb, r.job_id, r.kind, r.slot, NULL
+    FROM owners o CROSS JOIN LATERAL (
+        SELECT q.*, row_number() OVER (ORDER BY q.request_id) AS turn
+        FROM (SELECT w.* FROM chime.request w
+              WHERE w.verb = 'run' AND w.owner = o.owner
+                AND (SELECT j.active AND s.suspended_at IS NULL
+                     FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id WHERE j.job_id = w.job_id)
+              ORDER BY w.request_id LIMIT 1000) q) r
+    ORDER BY r.turn, r.request_id LIMIT 1000;
     -- A suspension that is to be another one is not over.
     RETURN QUERY
     SELECT 0::bigint, 'resume', s.job_id, NULL::chime.run_kind, s.suspended_until,
@@ -236,7 +260,7 @@ BEGIN
     ORDER BY s.suspended_until LIMIT 1000;
 END $$;
 COMMENT ON FUNCTION chime.wishes IS
-    'what waits for the leader, in the order it was asked for, runs last; request 0: a suspension whose time was over at slot';
+    'what waits for the leader, in the order it was asked for, runs last, their owners by turns; request 0: a suspension whose time was over at slot';
 
 CREATE FUNCTION chime.acknowledge(p_token uuid, p_request bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$

@@ -243,6 +243,7 @@ COMMENT ON ROUTINE chime.refuse_cycle IS 'raises when a job comes after itself';
 COMMENT ON ROUTINE chime.schedule_job IS 'makes a job, or edits the one of that name';
 COMMENT ON ROUTINE chime.change_job IS 'edits a job';
 COMMENT ON ROUTINE chime.unschedule_job IS 'takes a job away; its history stays';
+COMMENT ON ROUTINE chime.note_request IS 'writes down whose job a request is of';
 COMMENT ON ROUTINE chime.request_run IS 'asks for a run of a job now; its slot';
 COMMENT ON ROUTINE chime.cancel_own_run IS 'asks for the end of a live run of the caller''s';
 COMMENT ON ROUTINE chime.run_now(text) IS 'asks for a run of the job of that name now; its slot';

@@ -9,47 +9,23 @@
 #include "support/commands.h"
 #include "support/files.h"
 #include "support/ledger_oracle.h"
-#include "support/process.h"
 #include "support/runs.h"
 #include "support/stage.h"
+#include "support/stepped_cluster.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
 #define PATIENCE 60.0
 #define HOUR INT64_C(3600000000)
 
-static char *clock_file;
-
-static void set_clock(int64_t offset)
-{
-    FILE *file = fopen(clock_file, files_exist(clock_file) ? "r+e" : "we");
-
-    if (file == NULL || fwrite(&offset, sizeof offset, 1, file) != 1 || fclose(file) != 0)
-        support_fail("%s cannot be written", clock_file);
-}
-
 static void set_up(void)
 {
-    char *folder = files_make_directory();
-
-    clock_file = files_path("%s/clock", folder);
-    set_clock(0);
-    setenv("PGCHIME_TEST_CLOCK", clock_file, 1);
-    setenv("LD_PRELOAD", PGCHIME_BUILD_DIR "/tests/fixtures/stepped_clock.so", 1);
-    cluster = cluster_create(NULL);
-    unsetenv("LD_PRELOAD");
+    cluster = stepped_cluster_create(NULL);
     oracle_install(cluster, NULL);
     site = site_create(cluster, "postgres", 3);
     oracle_write_load(site);
     served = site_lead(site);
     oracle_await_load(cluster);
-    free(folder);
-}
-
-static void tear_down(void)
-{
-    stage_clear();
-    free(clock_file);
 }
 
 /* The server's timeouts go by that clock too: where one is looked at just then, the sessions are ended, and the same daemon leads again. */
@@ -62,7 +38,7 @@ static void await_step_forward(void)
 
 START_TEST(an_hour_forward_is_caught_up)
 {
-    set_clock(HOUR);
+    stepped_cluster_set(HOUR);
     await_step_forward();
     WAIT_SQL(cluster, "SELECT count(*) > 3500 FROM public.effect WHERE job = 'tick-own'", "t", 2 * PATIENCE);
     oracle_await_load(cluster);
@@ -79,7 +55,7 @@ END_TEST
 
 START_TEST(an_hour_back_runs_no_slot_again)
 {
-    set_clock(-HOUR);
+    stepped_cluster_set(-HOUR);
     daemon_await(served, "warning database main: its clock was stepped by -3", PATIENCE);
     char *runs = cluster_value(cluster, "SELECT count(*) FROM chime.run_history");
     char *from = cluster_value(cluster, "SELECT clock_timestamp() + interval '4 seconds'");
@@ -91,7 +67,7 @@ START_TEST(an_hour_back_runs_no_slot_again)
     commands_expect(0, site_config(site), (const char *const[]){"why", "tick", NULL}, &output, &errors);
     commands_has(output, "idle: its next slot is ");
     commands_has(output, ", in 59min "); /* and then it goes on */
-    set_clock(0);
+    stepped_cluster_set(0);
     await_step_forward();
     oracle_expect_sound(cluster);
     free(runs);
@@ -106,7 +82,7 @@ static Suite *suite(void)
     Suite *all = suite_create("clock");
     TCase *cases = tcase_create("clock");
 
-    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_checked_fixture(cases, set_up, stage_clear);
     tcase_set_timeout(cases, 300);
     tcase_add_test(cases, an_hour_forward_is_caught_up);
     tcase_add_test(cases, an_hour_back_runs_no_slot_again);

@@ -1,11 +1,14 @@
-/* `pgchime graph`: the jobs of a configuration and what comes after what; no server is needed. */
+/* `pgchime graph`: the jobs of a configuration and what comes after what; with --offline no server is needed. */
 #include <check.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/cluster.h"
 #include "support/commands.h"
+#include "support/daemon.h"
 #include "support/files.h"
+#include "support/site.h"
 #include "support/suite.h"
 
 static char *configuration;
@@ -37,7 +40,7 @@ static void tear_down(void)
 }
 
 #define RUN(...) commands_run(configuration, (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
-#define GRAPH(...) RUN("graph", __VA_ARGS__)
+#define GRAPH(...) RUN("graph", "--offline", __VA_ARGS__)
 
 /* The output is this JSON, whatever its layout. */
 static void assert_answer(const char *expected)
@@ -154,6 +157,37 @@ START_TEST(dot_says_that_only_events_wake_a_job)
 }
 END_TEST
 
+START_TEST(jobs_made_by_sql_are_in_it)
+{
+    struct cluster *cluster = cluster_create(NULL);
+    struct site *site = site_create(cluster, "postgres", 2);
+    struct daemon *served;
+    const char *config = site_config(site);
+    site_job(site, "load", "schedule = \"@hourly\"; command = \"SELECT 1\";");
+    served = site_lead(site);
+    cluster_execute(cluster, "SELECT chime.schedule('first', '@daily', 'SELECT 1', after => '{load}');"
+                             "SELECT chime.schedule('then', NULL, 'SELECT 1', after => '{first}', active => false);"
+                             "SELECT chime.schedule('gone', '@daily', 'SELECT 1'); SELECT chime.unschedule('gone')");
+    commands_expect(0, config, (const char *const[]){"graph", "-o", "dot", NULL}, &output, &errors);
+    commands_has(output, "    \"main/postgres/first\" [label=\"postgres/first\\n@daily\"];\n");
+    commands_has(output, " [label=\"postgres/then\\njoin\" shape=ellipse style=dashed fontcolor=gray];\n");
+    commands_has(output, "  \"main/load\" -> \"main/postgres/first\";\n");
+    commands_has(output, "  \"main/postgres/first\" -> \"main/postgres/then\";\n");
+    ck_assert_ptr_null(strstr(output, "gone"));
+    commands_expect(0, config, (const char *const[]){"graph", "-o", "dot", "--offline", NULL}, &output, &errors);
+    ck_assert_ptr_null(strstr(output, "first"));
+    ck_assert_str_eq(errors, "");
+    site_end(served);
+    cluster_stop(cluster, CLUSTER_FAST);
+    commands_expect(0, config, (const char *const[]){"graph", "-o", "dot", NULL}, &output, &errors);
+    commands_has(output, "main/load");
+    commands_has(errors, "database \"main\": jobs made by SQL are not shown: ");
+    daemon_destroy(served);
+    site_destroy(site);
+    cluster_destroy(cluster);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cli_graph");
@@ -167,6 +201,7 @@ int main(void)
     tcase_add_test(tests, jobs_of_plugins_and_what_they_keep_are_in_it);
     tcase_add_test(tests, dot_says_that_only_events_wake_a_job);
     tcase_add_test(tests, a_configuration_with_errors_has_no_graph);
+    tcase_add_test(tests, jobs_made_by_sql_are_in_it);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

@@ -144,6 +144,28 @@ START_TEST(log_runs_says_what_is_kept_of_runs_that_nobody_asked_for)
 }
 END_TEST
 
+/* More than the leader hears of at once, and more than it can run. */
+START_TEST(requests_of_one_owner_hold_up_no_other)
+{
+    cluster_execute(cluster, "CREATE ROLE greedy LOGIN; CREATE ROLE modest LOGIN");
+    served = site_lead(site);
+    cluster_execute(
+        cluster,
+        "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command)"
+        " SELECT '', 'sleep' || n, 'greedy', 'sql', '0 0 29 2 *', 'SELECT pg_sleep(600)' FROM generate_series(1, 1500) "
+        "n;"
+        "INSERT INTO chime.request (job_id) SELECT job_id FROM chime.job WHERE owner = 'greedy' ORDER BY job_id;"
+        "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command)"
+        " VALUES ('', 'little', 'modest', 'sql', '0 0 29 2 *', 'SELECT 1')");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.wishes()", "1000");
+    runs_ask(cluster, "modest/little");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.wishes()", "1000");
+    runs_await(cluster, "modest/little", 1);
+    EXPECT_RUN(cluster, "modest/little", "state", "succeeded");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history", "1");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wishes");
@@ -156,6 +178,7 @@ int main(void)
     tcase_add_test(cases, a_join_runs_once_all_have_delivered_and_says_why_it_does_not);
     tcase_add_test(cases, what_a_job_that_only_events_wake_waits_for_is_said);
     tcase_add_test(cases, log_runs_says_what_is_kept_of_runs_that_nobody_asked_for);
+    tcase_add_test(cases, requests_of_one_owner_hold_up_no_other);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }

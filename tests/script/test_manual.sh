@@ -37,7 +37,7 @@ mapfile -t commands < <(commands_of_help)
 for command in "${commands[@]}"; do
     text=$(section "$command")
     documented "$text" "pgchime(1): command $command" "^\\*$command\\*"
-    read -ra words <<<"${command/import */import}" # what it imports is an argument
+    read -ra words <<<"${command/import pg_cron/import}" # where that is an argument
     while read -r option; do
         documented "$text" "pgchime(1): $command --$option" "^[[:space:]]+(\\*-[a-z]\\*, )?\\*--$option\\*"
     done < <("$pgchime" help "${words[@]}" | options_of Options)

@@ -66,7 +66,7 @@ START_TEST(second_words_of_commands)
 {
     COMPLETE("new adopt purge ", "plugins", "");
     COMPLETE("new ", "--config", "x", "plugins", "ne");
-    COMPLETE("pg_cron ", "import", "");
+    COMPLETE("crontab pg_cron ", "import", "");
     COMPLETE("--directory ", "plugins", "new", "x", "--dir");
 }
 END_TEST

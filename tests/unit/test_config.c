@@ -47,7 +47,7 @@ START_TEST(whole_configuration_is_read)
                         "databases: {\n"
                         "  main: { conninfo = \"host=/run/postgresql \" /* two in one */ \"dbname=app\"; };\n"
                         "  audit = { conninfo = \"dbname=audit\", view_schema = \"reports\", source_schema = \"raw\",\n"
-                        "            pool_size = 3 }\n"
+                        "            pool_size = 3; role_sessions = 5 }\n"
                         "}\n"
                         "plugin_dir = \"/usr/lib/pgchime/plugins\"; // there\n"
                         "conf_dir   = \"conf.d\";\n"
@@ -73,11 +73,13 @@ START_TEST(whole_configuration_is_read)
     ck_assert_str_eq(audit->view_schema, "reports");
     ck_assert_str_eq(audit->source_schema, "raw");
     ck_assert_int_eq(audit->pool_size, 3);
+    ck_assert_int_eq(audit->role_sessions, 5);
     const struct config_database *main_database = config_find_database(read, "main");
     ck_assert_str_eq(main_database->conninfo, "host=/run/postgresql dbname=app");
     ck_assert_str_eq(main_database->view_schema, "analytics");
     ck_assert_str_eq(main_database->source_schema, "public");
     ck_assert_int_eq(main_database->pool_size, 8);
+    ck_assert_int_eq(main_database->role_sessions, 20);
     ck_assert_int_eq(main_database->line, 3);
     ck_assert_ptr_null(config_find_database(read, "none"));
     ck_assert_str_eq(read->plugin_dir, "/usr/lib/pgchime/plugins");

@@ -225,6 +225,8 @@ static const struct {
     {"databases: { main: { conninfo = \"\"; }; };", "%/pgchime.conf:1: \"conninfo\" of database \"main\" is empty\n"},
     {"databases: { main: { conninfo = \"x\"; pool_size = 0; }; };",
      "%/pgchime.conf:1: \"pool_size\" of database \"main\": expected 1 to 500, found 0\n"},
+    {"databases: { main: { conninfo = \"x\"; role_sessions = 501; }; };",
+     "%/pgchime.conf:1: \"role_sessions\" of database \"main\": expected 1 to 500, found 501\n"},
     {"databases: { main: { conninfo = \"x\"; pool_size = 99999999999999999999999; }; };",
      "%/pgchime.conf:1: 99999999999999999999999 is too large a number\n"
      "HINT:  whole numbers are from -2147483648 to 2147483647, larger ones end with L\n"},

@@ -259,6 +259,12 @@ START_TEST(another_role_connects_to_the_same_place_without_the_daemons_password)
     expect_role("postgresql://chime:x@h:1/d", NULL, "ann", "other",
                 "user='ann' password='' dbname='other' host='h' port='1'");
     expect_role("host=h user=chime", "user=app password=y", "ann", NULL, "user='app' host='h' password='y'");
+    expect_role("host=/s hostaddr=192.0.2.1 port=1 user=chime", "host=h sslmode=require", "ann", NULL,
+                "user='ann' host='h' hostaddr='' port='1' password='' sslmode='require'");
+    expect_role("host=a,b port=1,2 user=chime", "hostaddr=192.0.2.2", "ann", NULL,
+                "user='ann' host='' port='' password='' hostaddr='192.0.2.2'");
+    expect_role("host=a,b port=1,2 user=chime", "sslcert=c", "ann", NULL,
+                "user='ann' host='a,b' port='1,2' password='' sslcert='c'");
     expect_role("host=h user=chime password=x", NULL, NULL, "other",
                 "user='chime' password='x' host='h' dbname='other'");
     expect_role("host=h", NULL, "a' host=evil", "x\\y", "host='h' user='a\\' host=evil' password='' dbname='x\\\\y'");

@@ -350,6 +350,37 @@ START_TEST(long_hostile_texts_take_linear_time)
 }
 END_TEST
 
+static bool stands_alone(const char *text)
+{
+    struct sql_statement statement;
+    ck_assert(sql_next_statement(&text, &statement));
+    return sql_stands_alone(&statement);
+}
+
+START_TEST(what_refuses_a_transaction_block_stands_alone)
+{
+    ck_assert(stands_alone("VACUUM t"));
+    ck_assert(stands_alone("create index concurrently i on t (a)"));
+    ck_assert(stands_alone("REINDEX INDEX CONCURRENTLY i"));
+    ck_assert(stands_alone("DROP DATABASE d"));
+    ck_assert(stands_alone("ALTER SYSTEM SET a = 1"));
+    ck_assert(!stands_alone("REINDEX INDEX i"));
+    ck_assert(!stands_alone("CREATE INDEX i ON t (a)"));
+    ck_assert(!stands_alone("CALL p()"));
+    ck_assert(!stands_alone("SELECT 'concurrently'"));
+}
+END_TEST
+
+START_TEST(what_only_a_client_can_do_is_found)
+{
+    ck_assert(sqltext_copies_from_client("SELECT 1; COPY t (a) FROM STDIN WITH CSV"));
+    ck_assert(!sqltext_copies_from_client("COPY t FROM '/tmp/stdin'; SELECT 'copy from stdin'"));
+    ck_assert(sqltext_has_client_command("SELECT 1 \\gset"));
+    ck_assert(sqltext_has_client_command("\\copy t to x"));
+    ck_assert(!sqltext_has_client_command("SELECT '\\d', E'\\'', $$ \\d $$, \"a\\b\" -- \\d"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sqltext");
@@ -371,6 +402,8 @@ int main(void)
     tcase_add_test(tests, one_statement_that_is_not_copy_may_go_by_the_extended_protocol);
     tcase_add_test(tests, parameters_count_outside_of_strings_comments_and_names);
     tcase_add_test(tests, long_hostile_texts_take_linear_time);
+    tcase_add_test(tests, what_refuses_a_transaction_block_stands_alone);
+    tcase_add_test(tests, what_only_a_client_can_do_is_found);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

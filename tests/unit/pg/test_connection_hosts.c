@@ -11,9 +11,9 @@
 static void expect_place(int number, const char *host, const char *address, const char *port)
 {
     const PGconn *place = script_connection(number);
-    ck_assert_str_eq(script_parameter(place, "host"), host);
-    ck_assert_str_eq(script_parameter(place, "hostaddr"), address);
-    ck_assert_str_eq(script_parameter(place, "port"), port);
+    ck_assert_pstr_eq(script_parameter(place, "host"), host);
+    ck_assert_pstr_eq(script_parameter(place, "hostaddr"), address);
+    ck_assert_pstr_eq(script_parameter(place, "port"), port);
 }
 
 START_TEST(a_name_is_looked_up_before_libpq_would)
@@ -142,6 +142,13 @@ START_TEST(a_server_that_is_named_is_the_only_place)
     ck_assert_int_eq(script_connections(), 2);
     ck_assert_str_eq(pg_server_wanted(connection), "then");
     expect_closed("refused");
+    close_it();
+    settle(loop);
+    target.conninfo = "host=/c port=9";
+    target.own_hosts = true;
+    open_target(&target);
+    expect_place(2, "/c", NULL, "9");
+    ck_assert_str_eq(pg_server_wanted(connection), "then");
 }
 END_TEST
 

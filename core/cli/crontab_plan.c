@@ -1,0 +1,389 @@
+#include "cli/crontab_plan.h"
+
+#include <jansson.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "calendar/schedule.h"
+#include "pg/conninfo.h"
+
+#define ZONE_LINK "/etc/localtime"
+#define ZONE_FOLDER "zoneinfo/"
+#define SPECIAL_REBOOT "@reboot"
+#define MOST_NAMES 1000
+
+static const struct output_column columns[] = {
+    {"LINE", "line", OUTPUT_INTEGER, OUTPUT_ALWAYS},      {"NAME", "name", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"OWNER", "owner", OUTPUT_TEXT, OUTPUT_ALWAYS},       {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"SCHEDULE", "schedule", OUTPUT_TEXT, OUTPUT_ALWAYS}, {"ACTION", "action", OUTPUT_STATE, OUTPUT_ALWAYS},
+    {"JOB", "job_id", OUTPUT_INTEGER, OUTPUT_ALWAYS},     {"BECOMES", "becomes", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"WHY", "reason", OUTPUT_LONG, OUTPUT_ALWAYS},        {"COMMAND", "command", OUTPUT_LONG, OUTPUT_WIDER},
+};
+enum {
+    COLUMN_LINE,
+    COLUMN_NAME,
+    COLUMN_OWNER,
+    COLUMN_DATABASE,
+    COLUMN_SCHEDULE,
+    COLUMN_ACTION,
+    COLUMN_JOB,
+    COLUMN_BECOMES,
+    COLUMN_WHY,
+    COLUMN_COMMAND
+};
+
+static const char *const actions[] = {"copy", "done", "leave", "block"};
+
+static void leave_out(struct crontab_step *step, enum crontab_action action, const char *reason)
+{
+    step->action = action;
+    step->reason = reason;
+}
+
+static void block(const struct crontab_plan *plan, struct crontab_step *step, const struct error *err)
+{
+    leave_out(step, CRONTAB_BLOCK, arena_strdup(plan->arena, err->message));
+}
+
+static void add_reason(const struct crontab_plan *plan, struct crontab_step *step, const char *reason)
+{
+    step->reason = step->reason == NULL ? reason : arena_printf(plan->arena, "%s; and %s", step->reason, reason);
+}
+
+/* --- when ------------------------------------------------------------------------------------------------------------------- */
+
+const char *crontab_machine_zone(struct arena *arena)
+{
+    char link[512];
+    ssize_t length = readlink(ZONE_LINK, link, sizeof link - 1);
+    if (length <= 0) {
+        return "UTC";
+    }
+    link[length] = '\0';
+    const char *name = strstr(link, ZONE_FOLDER);
+    return name != NULL ? arena_strdup(arena, name + strlen(ZONE_FOLDER)) : "UTC";
+}
+
+/* GMT by whatever name is UTC. */
+static const char *name_of(const struct zone *zone)
+{
+    bool utc = zone == NULL || (zone_offset(zone, 0) == 0 && zone_next_change(zone, 0) == INSTANT_NEVER);
+    return utc ? "UTC" : zone_name(zone);
+}
+
+static bool decide_when(const struct crontab_plan *plan, struct crontab_step *step)
+{
+    struct schedule schedule;
+    struct error err;
+    const struct zone *zone;
+    const char *own = crontab_value(&plan->crontab, step->entry, "CRON_TZ");
+    bool good = schedule_parse(step->entry->schedule, &schedule, &err) &&
+                zones_find(plan->zones, own != NULL ? own : plan->zone, &zone, &err);
+    if (!good) {
+        block(plan, step, &err);
+        return false;
+    }
+    if (strcmp(step->entry->schedule, SPECIAL_REBOOT) == 0) {
+        add_reason(plan, step, "it runs when the server starts, not the machine");
+    }
+    const char *name = name_of(zone);
+    bool named = schedule.form == SCHEDULE_CRON && strcmp(name, plan->visit->database->timezone) != 0;
+    step->options = named ? arena_printf(plan->arena, "{\"timezone\": \"%s\"}", name) : "{}";
+    return true;
+}
+
+/* --- where ------------------------------------------------------------------------------------------------------------------ */
+
+static bool is_local(const char *host)
+{
+    return host == NULL || host[0] == '\0' || host[0] == '/' || strcmp(host, "localhost") == 0 ||
+           strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0;
+}
+
+static bool same_port(const char *left, const char *right)
+{
+    return strcmp(left != NULL && left[0] != '\0' ? left : "5432",
+                  right != NULL && right[0] != '\0' ? right : "5432") == 0;
+}
+
+static bool is_listed(const struct crontab_plan *plan, const char *host)
+{
+    char *list = arena_strdup(plan->arena, plan->hosts);
+    for (const char *name = strsep(&list, ","); name != NULL; name = strsep(&list, ",")) {
+        if (strcmp(name, host != NULL ? host : "localhost") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_our_host(const struct crontab_plan *plan, const struct psql_command *command,
+                        const struct conninfo_host *host)
+{
+    const char *name = host->name != NULL ? host->name : host->address;
+    bool same = (is_local(command->host) && is_local(name)) ||
+                (command->host != NULL && name != NULL && strcmp(command->host, name) == 0);
+    return (same && same_port(command->port, host->port)) || (plan->hosts != NULL && is_listed(plan, command->host));
+}
+
+static bool decide_where(const struct crontab_plan *plan, struct crontab_step *step)
+{
+    const struct psql_command *command = &step->command;
+    const struct pg_target target = {.conninfo = plan->visit->database->conninfo, .application_name = ""};
+    struct conninfo info;
+    struct error err;
+    bool ours = false;
+    if (!conninfo_read(&info, &target, &err)) {
+        block(plan, step, &err);
+        return false;
+    }
+    for (size_t i = 0; i < info.host_count; i++) {
+        ours = ours || is_our_host(plan, command, &info.hosts[i]);
+    }
+    if (!ours) {
+        const char *host = command->host != NULL ? command->host : "localhost";
+        leave_out(
+            step, CRONTAB_BLOCK,
+            arena_printf(
+                plan->arena,
+                "it goes to host %s, port %s, and the database here is at %s: --host %s where that is the same server",
+                host, command->port != NULL ? command->port : "5432", conninfo_describe(&info), host));
+    }
+    conninfo_finish(&info);
+    return ours;
+}
+
+/* --- which ------------------------------------------------------------------------------------------------------------------ */
+
+static const char *describe_job(const struct crontab_plan *plan, const struct crontab_step *step, const char *name)
+{
+    json_t *job = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "job_name", name, "username", step->owner, "database",
+                            step->database, "schedule", step->entry->schedule, "command", step->command.sql, "active",
+                            plan->active ? 1 : 0);
+    json_object_set_new(job, "options", json_loads(step->options, 0, NULL));
+    json_object_set_new(job, "is_new", json_true());
+    char *text = json_dumps(job, JSON_COMPACT);
+    const char *kept = arena_strdup(plan->arena, text);
+    free(text);
+    json_decref(job);
+    return kept;
+}
+
+static bool query_one(const struct crontab_plan *plan, const char *sql, const char *const *parameters, size_t count,
+                      const char **value, struct error *err)
+{
+    struct pg_rows rows;
+    if (!pg_client_query(plan->visit->client, sql, parameters, count, &rows, err)) {
+        return false;
+    }
+    *value = rows.count > 0 ? arena_strdup(plan->arena, pg_rows_value(&rows, 0, 0)) : NULL;
+    pg_rows_finish(&rows);
+    return true;
+}
+
+static bool find_known(const struct crontab_plan *plan, struct crontab_step *step, struct error *err)
+{
+    static const char sql[] = "SELECT j.job_id FROM chime.job j WHERE j.origin = 'sql' AND j.removed_at IS NULL"
+                              " AND j.owner::text = $1 AND coalesce(j.database, current_database())::text = $2"
+                              " AND j.schedule = $3 AND j.command = $4 ORDER BY j.job_id LIMIT 1";
+    const char *parameters[] = {step->owner, step->database, step->entry->schedule, step->command.sql};
+    if (!query_one(plan, sql, parameters, COUNT_OF(parameters), &step->job_id, err)) {
+        return false;
+    }
+    if (step->job_id != NULL) {
+        leave_out(step, CRONTAB_DONE, "such a job is there");
+    }
+    return true;
+}
+
+static bool is_same(const struct crontab_step *left, const struct crontab_step *right)
+{
+    return strcmp(left->owner, right->owner) == 0 && strcmp(left->database, right->database) == 0 &&
+           strcmp(left->entry->schedule, right->entry->schedule) == 0 &&
+           strcmp(left->command.sql, right->command.sql) == 0;
+}
+
+/* Of a line that stands twice only one becomes a job, also where the other is one already. */
+static void find_earlier(const struct crontab_plan *plan, struct crontab_step *step)
+{
+    for (const struct crontab_step *it = plan->steps; it < step; it++) {
+        if (it->action <= CRONTAB_DONE && is_same(it, step)) {
+            leave_out(step, CRONTAB_LEAVE, arena_printf(plan->arena, "it is line %d once more", it->entry->line));
+            return;
+        }
+    }
+}
+
+static bool is_taken(const struct crontab_plan *plan, const struct crontab_step *step, const char *name, bool *taken,
+                     struct error *err)
+{
+    static const char sql[] = "SELECT 1 FROM chime.job j WHERE j.origin = 'sql' AND j.removed_at IS NULL"
+                              " AND j.owner::text = $1 AND j.job_name = $2";
+    const char *parameters[] = {step->owner, name};
+    const char *found;
+    *taken = false;
+    for (const struct crontab_step *it = plan->steps; it < step; it++) {
+        *taken = *taken ||
+                 (it->action == CRONTAB_COPY && strcmp(it->owner, step->owner) == 0 && strcmp(it->name, name) == 0);
+    }
+    if (*taken) {
+        return true;
+    }
+    bool good = query_one(plan, sql, parameters, COUNT_OF(parameters), &found, err);
+    *taken = good && found != NULL;
+    return good;
+}
+
+static bool find_name(const struct crontab_plan *plan, struct crontab_step *step, struct error *err)
+{
+    bool taken = true;
+    for (int i = 1; taken && i < MOST_NAMES; i++) {
+        const char *own = step->command.name;
+        const char *name = i == 1 ? own : arena_printf(plan->arena, "%s-%d", own, i);
+        if (!is_taken(plan, step, name, &taken, err)) {
+            return false;
+        }
+        step->name = name;
+    }
+    return true;
+}
+
+/* Whether the server would take it: made as job 0, which is none, and taken back. */
+static bool check_with_server(const struct crontab_plan *plan, struct crontab_step *step, struct error *err)
+{
+    static const char sql[] = "SELECT chime.import_problem(0, j || jsonb_build_object('jobname', j -> 'job_name'), j "
+                              "->> 'schedule', j -> 'options')"
+                              " FROM (SELECT $1::jsonb AS j) AS one";
+    const char *parameters[] = {describe_job(plan, step, step->name)};
+    const char *problem;
+    if (!query_one(plan, sql, parameters, COUNT_OF(parameters), &problem, err)) {
+        return false;
+    }
+    if (problem != NULL) {
+        leave_out(step, CRONTAB_BLOCK, problem);
+    }
+    return true;
+}
+
+/* --- one line --------------------------------------------------------------------------------------------------------------- */
+
+static const char *home_of(const struct crontab_plan *plan, const struct crontab_entry *entry)
+{
+    const char *home = crontab_value(&plan->crontab, entry, "HOME");
+    const char *user = entry->user != NULL ? entry->user : plan->user;
+    const struct passwd *known = home == NULL && user != NULL ? getpwnam(user) : NULL;
+    return known != NULL ? arena_strdup(plan->arena, known->pw_dir) : home;
+}
+
+/* False: it is decided. */
+static bool read_line(const struct crontab_plan *plan, struct crontab_step *step)
+{
+    const struct crontab_entry *entry = step->entry;
+    struct error err;
+    if (entry->problem != NULL) {
+        leave_out(step, CRONTAB_BLOCK, entry->problem);
+        return false;
+    }
+    if (!psql_command_read(&plan->crontab, entry, home_of(plan, entry), plan->arena, &step->command, &err)) {
+        leave_out(step, err.kind == ERROR_NOT_FOUND ? CRONTAB_LEAVE : CRONTAB_BLOCK,
+                  arena_strdup(plan->arena, err.message));
+        return false;
+    }
+    step->reason = step->command.differs;
+    step->owner = step->command.user != NULL ? step->command.user : entry->user != NULL ? entry->user : plan->user;
+    step->database = step->command.database != NULL ? step->command.database : step->owner;
+    step->name = step->command.name;
+    return true;
+}
+
+static bool decide(const struct crontab_plan *plan, struct crontab_step *step, struct error *err)
+{
+    if (!read_line(plan, step) || !decide_where(plan, step) || !decide_when(plan, step)) {
+        return true;
+    }
+    find_earlier(plan, step);
+    if (step->action != CRONTAB_COPY || !find_known(plan, step, err)) {
+        return step->action != CRONTAB_COPY;
+    }
+    if (step->action != CRONTAB_COPY) {
+        return true;
+    }
+    return find_name(plan, step, err) && check_with_server(plan, step, err);
+}
+
+bool crontab_plan_make(struct crontab_plan *plan, struct error *err)
+{
+    plan->count = plan->crontab.entry_count;
+    plan->steps = arena_alloc(plan->arena, (plan->count + 1) * sizeof *plan->steps);
+    for (size_t i = 0; i < plan->count; i++) {
+        plan->steps[i].entry = &plan->crontab.entries[i];
+        if (!decide(plan, &plan->steps[i], err)) {
+            return error_prefix(err, "line %d", plan->steps[i].entry->line);
+        }
+    }
+    return true;
+}
+
+/* --- showing, and doing ----------------------------------------------------------------------------------------------------- */
+
+void crontab_plan_print(const struct crontab_plan *plan)
+{
+    struct output_list *list = output_create("imports", columns, COUNT_OF(columns));
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct crontab_step *step = &plan->steps[i];
+        bool ours = step->action <= CRONTAB_DONE;
+        output_add_row(list);
+        output_set_number(list, COLUMN_LINE, step->entry->line);
+        output_set(list, COLUMN_NAME, ours ? step->name : NULL);
+        output_set(list, COLUMN_OWNER, step->owner);
+        output_set(list, COLUMN_DATABASE, step->database);
+        output_set(list, COLUMN_SCHEDULE, step->entry->schedule);
+        output_set(list, COLUMN_ACTION, actions[step->action]);
+        output_set(list, COLUMN_JOB, step->job_id);
+        output_set(list, COLUMN_BECOMES, ours ? step->entry->schedule : NULL);
+        output_set(list, COLUMN_WHY, step->reason);
+        output_set(list, COLUMN_COMMAND, step->command.sql != NULL ? step->command.sql : step->entry->command);
+    }
+    output_print(&list, 1, &plan->invocation->style, stdout);
+    output_destroy(list);
+}
+
+size_t crontab_plan_count(const struct crontab_plan *plan, enum crontab_action action)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        count += plan->steps[i].action == action ? 1 : 0;
+    }
+    return count;
+}
+
+const char *crontab_plan_lines(const struct crontab_plan *plan, enum crontab_action action)
+{
+    struct buffer text = {0};
+    size_t left = crontab_plan_count(plan, action);
+    for (size_t i = 0; i < plan->count; i++) {
+        if (plan->steps[i].action == action) {
+            buffer_printf(&text, "%s%d",
+                          text.length == 0 ? ""
+                          : left == 1      ? " and "
+                                           : ", ",
+                          plan->steps[i].entry->line);
+            left--;
+        }
+    }
+    const char *kept = arena_strdup(plan->arena, buffer_text(&text));
+    buffer_finish(&text);
+    return kept;
+}
+
+const char *crontab_plan_do(const struct crontab_plan *plan, const struct crontab_step *step, struct error *err)
+{
+    static const char sql[] = "SELECT chime.schedule_job(current_user, $1::jsonb) ->> 'job_id'";
+    const char *parameters[] = {describe_job(plan, step, step->name)};
+    const char *job_id;
+    return query_one(plan, sql, parameters, COUNT_OF(parameters), &job_id, err) ? job_id : NULL;
+}

@@ -1,0 +1,118 @@
+/* Sessions of other roles than the daemon's are role_sessions at most. Where that is too few for all who have something to run, those who have none
+ * get one from those who have most, as soon as one of their runs has ended. */
+#include "base/log.h"
+#include "daemon/lead_state.h"
+
+static bool is_full(const struct roles *roles)
+{
+    return roles->budget.open >= roles->budget.limit;
+}
+
+static struct role_sessions *find_hungry(const struct roles *roles)
+{
+    for (size_t i = 1; i < roles->count; i++) {
+        if (roles->items[i]->hungry) {
+            return roles->items[i];
+        }
+    }
+    return NULL;
+}
+
+static struct role_sessions *find_richest(const struct roles *roles)
+{
+    struct role_sessions *richest = NULL;
+    for (size_t i = 1; i < roles->count; i++) {
+        struct role_sessions *it = roles->items[i];
+        if (richest == NULL || pool_open_count(it->pool) > pool_open_count(richest->pool)) {
+            richest = it;
+        }
+    }
+    return richest;
+}
+
+/* It goes behind the others, who are looked at in this order. */
+static void move_back(struct roles *roles, const struct role_sessions *sessions)
+{
+    size_t place = 1;
+    while (roles->items[place] != sessions) {
+        place++;
+    }
+    struct role_sessions *moved = roles->items[place];
+    for (; place + 1 < roles->count; place++) {
+        roles->items[place] = roles->items[place + 1];
+    }
+    roles->items[place] = moved;
+}
+
+static void feed(struct lead *lead, struct role_sessions *hungry)
+{
+    hungry->hungry = false;
+    pool_want(hungry->pool, 1);
+    move_back(&lead->roles, hungry);
+}
+
+bool roles_give(struct role_sessions *sessions)
+{
+    struct roles *roles = &sessions->lead->roles;
+    struct role_sessions *hungry = sessions->giving ? find_hungry(roles) : NULL;
+    if (hungry == NULL || !pool_give_up(sessions->pool)) {
+        return false;
+    }
+    sessions->giving = false;
+    feed(sessions->lead, hungry);
+    return true;
+}
+
+static bool take_idle(struct lead *lead, struct role_sessions *hungry)
+{
+    for (size_t i = 1; i < lead->roles.count; i++) {
+        if (pool_give_up(lead->roles.items[i]->pool)) {
+            feed(lead, hungry);
+            return true;
+        }
+    }
+    return false;
+}
+
+void roles_begin_round(struct lead *lead)
+{
+    for (size_t i = 1; i < lead->roles.count; i++) {
+        lead->roles.items[i]->hungry = false;
+    }
+}
+
+bool roles_share(struct lead *lead)
+{
+    struct roles *roles = &lead->roles;
+    struct role_sessions *hungry = find_hungry(roles);
+    bool gave_way = false;
+    for (size_t i = 1; i < roles->count; i++) {
+        gave_way = gave_way || roles->items[i]->giving;
+        roles->items[i]->giving = false;
+    }
+    while (hungry != NULL && take_idle(lead, hungry)) {
+        hungry = find_hungry(roles);
+    }
+    if (hungry != NULL) {
+        find_richest(roles)->giving = true;
+    } else if (gave_way) {
+        dispatch_soon(lead); /* it was passed over in this round, and need not be */
+    }
+    return hungry != NULL;
+}
+
+void roles_await(struct role_sessions *sessions)
+{
+    struct roles *roles = &sessions->lead->roles;
+    sessions->told = sessions->told && is_full(roles);
+    if (sessions == roles_own(sessions->lead) || pool_open_count(sessions->pool) > 0 || !is_full(roles)) {
+        return;
+    }
+    sessions->hungry = true;
+    if (!sessions->told) {
+        log_warning("database %s: role %s waits for a session: all %d of other roles are taken (role_sessions)",
+                    sessions->lead->database->name, sessions->role != NULL ? sessions->role : "of the daemon",
+                    roles->budget.limit);
+        sessions->told = true;
+    }
+}

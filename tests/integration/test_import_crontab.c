@@ -1,0 +1,226 @@
+/* `pgchime import crontab`: what the plan says of each line, and the jobs that come of it. */
+#include <check.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/files.h"
+#include "support/import_stage.h"
+#include "support/process.h"
+#include "support/runs.h"
+#include "support/site.h"
+#include "support/sql_jobs.h"
+#include "support/suite.h"
+#include "support/wait.h"
+
+static char *folder;
+static char *file;
+
+#define PLAN(status, ...)                                                                                      \
+    ASSERT_RUN(status, "import", "crontab", file, "--user", "app", "--host", "localhost", "--timezone", "UTC", \
+               __VA_ARGS__)
+
+static void start(void)
+{
+    import_stage_start();
+    cluster_execute(cluster, "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; CREATE ROLE nologin");
+    cluster_create_database(cluster, "shop");
+}
+
+static void stop(void)
+{
+    cluster_destroy(cluster);
+}
+
+static void set_up(void)
+{
+    import_stage_copy("app", "model");
+    import_stage_aim("app");
+    folder = files_make_directory();
+    file = files_path("%s/crontab", folder);
+}
+
+static void tear_down(void)
+{
+    import_stage_forget();
+    free(folder);
+    free(file);
+}
+
+/* A value of the plan that was printed as JSON, as text; "" for null. */
+static const char *planned(int line, const char *key)
+{
+    static char text[1024];
+    json_t *document = json_loads(output, 0, NULL);
+    json_t *value = NULL;
+    json_t *row;
+    size_t index;
+    ck_assert_msg(document != NULL, "%s", output);
+    json_array_foreach(json_object_get(document, "imports"), index, row)
+    {
+        if (json_integer_value(json_object_get(row, "line")) == line) {
+            value = json_object_get(row, key);
+        }
+    }
+    ck_assert_msg(value != NULL, "line %d has no \"%s\" in:\n%s", line, key, output);
+    snprintf(text, sizeof text, "%s", json_is_string(value) ? json_string_value(value) : "");
+    json_decref(document);
+    return text;
+}
+
+static void plan_is(int line, const char *action, const char *name, const char *reason)
+{
+    ck_assert_str_eq(planned(line, "action"), action);
+    ck_assert_str_eq(planned(line, "name"), name);
+    if (reason[0] == '\0') {
+        ck_assert_str_eq(planned(line, "reason"), "");
+    } else {
+        commands_has(planned(line, "reason"), reason);
+    }
+}
+
+#define JOBS                                                                                                           \
+    "SELECT string_agg(concat_ws('|', name, database, schedule, active, options, command), E'\n' ORDER BY name) FROM " \
+    "chime.job"
+
+START_TEST(a_plan_says_what_becomes_of_each_line_and_changes_nothing)
+{
+    files_write(file, "MAILTO=root\n"
+                      "FLAVOUR=sweet\n"
+                      "0 3 * * * psql -c 'VACUUM'\n"
+                      "*/5 * * * * /usr/local/bin/backup\n"
+                      "0 4 * * * psql -d nowhere -c 'SELECT 4'\n"
+                      "0 5 * * * psql -U nologin -c 'SELECT 5' app\n"
+                      "0 6 * * * psql -h elsewhere -c 'SELECT 6'\n"
+                      "61 7 * * * psql -c 'SELECT 7'\n"
+                      "@reboot psql -c 'SELECT 8'\n"
+                      "@daily psql -c 'SELECT 9' | mail root\n"
+                      "@daily psql\n"
+                      "0 3 * * * psql -c 'VACUUM'\n"
+                      "@yearly\n");
+    PLAN(8, "--dry-run", "-o", "json");
+    plan_is(3, "copy", "vacuum", "");
+    plan_is(4, "leave", "", "not a psql command");
+    plan_is(5, "block", "", "database \"nowhere\" does not exist");
+    plan_is(6, "block", "", "role \"nologin\" can not log in");
+    plan_is(7, "block", "", "it goes to host elsewhere, port 5432, and the database here is at ");
+    plan_is(8, "block", "", "minute");
+    plan_is(9, "copy", "select-8", "it runs when the server starts, not the machine");
+    plan_is(10, "block", "", "| a pipe");
+    plan_is(11, "block", "", "nothing to run");
+    plan_is(12, "leave", "", "it is line 3 once more");
+    plan_is(13, "block", "", "no line of a crontab");
+    commands_has(errors, "line 1, MAILTO: nobody is mailed");
+    commands_has(errors, "line 2, FLAVOUR: it is not taken along");
+    commands_has(errors, "cron goes on running lines 3 and 9: take them out of the crontab");
+    commands_has(errors, "not imported: lines 4 and 12");
+    EXPECT_SQL(cluster, JOBS, NULL);
+    EXPECT_SQL(cluster, "SELECT is_called FROM chime.job_job_id_seq", "f");
+    PLAN(6, "-o", "json");
+    commands_has(errors, "write --yes, or --dry-run");
+    EXPECT_SQL(cluster, JOBS, NULL);
+}
+END_TEST
+
+START_TEST(lines_become_jobs_once)
+{
+    char *sql = files_path("%s/totals.sql", folder);
+    char *text = files_path("0 3 * * * psql -qf %s shop > /dev/null 2>&1\n"
+                            "CRON_TZ=Europe/Berlin\n"
+                            "30 2 * * mon PGUSER=other psql -d app -c 'SELECT 1' -c 'SELECT 2'\n"
+                            "@daily psql%%SELECT 5 \\%% 2;%%\n",
+                            sql);
+    files_write(sql, "SELECT 'totals';\n");
+    files_write(file, text);
+    PLAN(0, "--yes");
+    commands_has(errors, "line 1 is job 1");
+    commands_has(errors, "cron goes on running lines 1, 3 and 4");
+    EXPECT_SQL(cluster, JOBS,
+               "app/select-5-2|@daily|t|{\"timezone\": \"Europe/Berlin\"}|SELECT 5 % 2;\n"
+               "app/totals|shop|0 3 * * *|t|{}|SELECT 'totals';\n"
+               "other/select-1|30 2 * * mon|t|{\"timezone\": \"Europe/Berlin\"}|SELECT 1\n;\nSELECT 2");
+    PLAN(0, "--yes", "-o", "json");
+    ck_assert_str_eq(planned(1, "action"), "done");
+    ck_assert_str_eq(planned(3, "action"), "done");
+    ck_assert_str_eq(planned(4, "action"), "done");
+    commands_has(errors, "nothing to import");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job", "3");
+    free(sql);
+    free(text);
+}
+END_TEST
+
+START_TEST(names_that_are_taken_are_numbered)
+{
+    files_write(
+        file, "0 1 * * * psql -c 'CALL work(1)'\n0 2 * * * psql -c 'CALL work(1)'\n0 3 * * * psql -c 'CALL work(1)'\n");
+    sql_jobs_make(cluster, "app", "call-work-1-2", "0 0 * * *", "SELECT 1", NULL);
+    PLAN(0, "--yes", "--inactive");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(job_name || ' ' || schedule || ' ' || active, ', ' ORDER BY schedule) FROM chime.job",
+               "call-work-1-2 0 0 * * * true, call-work-1 0 1 * * * false, call-work-1-3 0 2 * * * false, "
+               "call-work-1-4 0 3 * * * false");
+}
+END_TEST
+
+START_TEST(a_system_crontab_says_whose_each_line_is)
+{
+    files_write(file, "PGDATABASE=app\n0 1 * * *\tother\tpsql -c 'SELECT 1'\n0 2 * * * nobody psql -c 'SELECT 2'\n");
+    ASSERT_RUN(8, "import", "crontab", file, "--system", "--host", "localhost", "--timezone", "UTC", "--yes");
+    EXPECT_SQL(cluster, JOBS, "other/select-1|0 1 * * *|t|{}|SELECT 1");
+    commands_has(output, "role \"nobody\" does not exist");
+    ASSERT_RUN(2, "import", "crontab", file, "--system", "--user", "app");
+    commands_has(errors, "leave one of --system and --user away");
+}
+END_TEST
+
+START_TEST(the_standard_input_is_a_file_too)
+{
+    char *command = files_path(
+        "printf '0 1 * * * psql -c \"SELECT 1\"\\n' | '%s' --config '%s' import crontab - --user app"
+        " --host localhost --timezone UTC --yes",
+        getenv("PGCHIME_TEST_BINARY") != NULL ? getenv("PGCHIME_TEST_BINARY") : PGCHIME_BINARY, configuration);
+    char *log = files_path("%s/log", folder);
+    process_must_run((const char *const[]){"/bin/sh", "-c", command, NULL}, log);
+    EXPECT_SQL(cluster, JOBS, "app/select-1|0 1 * * *|t|{}|SELECT 1");
+    ASSERT_RUN(2, "import", "crontab", "/nonexistent", "--yes");
+    commands_has(errors, "/nonexistent: ");
+    ASSERT_RUN(2, "import", "crontab", file, "--timezone", "Europe/Nowhere");
+    commands_has(errors, "--timezone: ");
+    free(command);
+    free(log);
+}
+END_TEST
+
+START_TEST(a_job_of_a_crontab_runs)
+{
+    site = site_create(cluster, "app", 2);
+    served = site_lead(site);
+    cluster_execute(cluster, "CREATE TABLE effect (who text); GRANT ALL ON effect TO app");
+    files_write(file, "* * * * * psql -c 'INSERT INTO effect SELECT session_user'\n");
+    PLAN(0, "--yes");
+    sql_jobs_await_taken(cluster, "insert-into-effect-select");
+    sql_jobs_run(cluster, "insert-into-effect-select");
+    EXPECT_SQL(cluster, "SELECT min(who) FROM effect", "app");
+    daemon_destroy(served);
+    site_destroy(site);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("import_crontab");
+    TCase *cases = tcase_create("import_crontab");
+    tcase_add_unchecked_fixture(cases, start, stop);
+    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, a_plan_says_what_becomes_of_each_line_and_changes_nothing);
+    tcase_add_test(cases, lines_become_jobs_once);
+    tcase_add_test(cases, names_that_are_taken_are_numbered);
+    tcase_add_test(cases, a_system_crontab_says_whose_each_line_is);
+    tcase_add_test(cases, the_standard_input_is_a_file_too);
+    tcase_add_test(cases, a_job_of_a_crontab_runs);
+    suite_add_tcase(suite, cases);
+    return suite_run(suite);
+}
