@@ -53,12 +53,12 @@ START_TEST(every_function_looks_names_up_where_nobody_else_can_put_them)
            " AND p.prosqlbody IS NULL AND NOT coalesce('{search_path=pg_catalog,\"search_path=pg_catalog, pg_temp\"}'"
            " && p.proconfig, false)",
            "perform tend_capture verify_views");
-    /* One trigger answers the calls of roles that may not write, and schedules are judged for them. pg_temp is searched first where it is not named. */
+    /* One trigger answers the calls of roles that may not write, one asks whose job theirs is, and schedules are judged for them. pg_temp is searched first where it is not named. */
     expect("SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p"
            " WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef"
            " AND 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig)",
-           "answer_call schedule_differs schedule_problem schedule_valid");
-    expect("SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef", "4");
+           "answer_call note_request schedule_differs schedule_problem schedule_valid");
+    expect("SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef", "5");
 }
 END_TEST
 
