@@ -147,7 +147,8 @@ struct role_sessions *roles_of(struct lead *lead, const struct job *job)
 
 const char *roles_failure(const struct role_sessions *sessions)
 {
-    bool hopeless = sessions->problem != NULL && (sessions->conninfo == NULL || pool_open_count(sessions->pool) == 0);
+    bool failed_now = pool_open_count(sessions->pool) == 0 && pool_backs_off(sessions->pool);
+    bool hopeless = sessions->problem != NULL && (sessions->conninfo == NULL || failed_now);
     return hopeless ? sessions->problem : NULL;
 }
 

@@ -56,12 +56,12 @@ size_t roles_pids(const struct lead *lead, int **pids);
 /* A round of claims begins: it finds out who waits. */
 void roles_begin_round(struct lead *lead);
 /* After the round, where role_sessions are too few for all roles that have something to run: whoever has none gets a session that nobody uses. True:
- * there was none, and who has most sessions gives the next one. */
+ * there was none, and of those who have most sessions whoever is done first gives one. */
 bool roles_share(struct lead *lead);
 /* A job of it waits for a session. */
 void roles_await(struct role_sessions *sessions);
-/* One of its sessions is idle. True: it went to another role. */
-bool roles_give(struct role_sessions *sessions);
+/* One of its sessions is idle: it goes to a hungry role, where this one is to give. */
+void roles_give(struct role_sessions *sessions);
 /* Looks which of the roles are not there any more. */
 void roles_look(struct lead *lead);
 

@@ -18,16 +18,20 @@ static struct role_sessions *find_hungry(const struct roles *roles)
     return NULL;
 }
 
-static struct role_sessions *find_richest(const struct roles *roles)
+/* Of those who run something, since a session that is still opening has served nobody yet; all that have most, so that whose run ends first
+ * gives. */
+static void ask_richest(struct roles *roles)
 {
-    struct role_sessions *richest = NULL;
+    int most = 0;
+    for (size_t i = 1; i < roles->count; i++) {
+        const struct role_sessions *it = roles->items[i];
+        int open = pool_open_count(it->pool);
+        most = it->lane_count > 0 && open > most ? open : most;
+    }
     for (size_t i = 1; i < roles->count; i++) {
         struct role_sessions *it = roles->items[i];
-        if (richest == NULL || pool_open_count(it->pool) > pool_open_count(richest->pool)) {
-            richest = it;
-        }
+        it->giving = it->lane_count > 0 && pool_open_count(it->pool) == most;
     }
-    return richest;
 }
 
 /* It goes behind the others, who are looked at in this order. */
@@ -51,16 +55,14 @@ static void feed(struct lead *lead, struct role_sessions *hungry)
     move_back(&lead->roles, hungry);
 }
 
-bool roles_give(struct role_sessions *sessions)
+void roles_give(struct role_sessions *sessions)
 {
     struct roles *roles = &sessions->lead->roles;
     struct role_sessions *hungry = sessions->giving ? find_hungry(roles) : NULL;
-    if (hungry == NULL || !pool_give_up(sessions->pool)) {
-        return false;
+    if (hungry != NULL && pool_give_up(sessions->pool)) {
+        sessions->giving = false;
+        feed(sessions->lead, hungry);
     }
-    sessions->giving = false;
-    feed(sessions->lead, hungry);
-    return true;
 }
 
 static bool take_idle(struct lead *lead, struct role_sessions *hungry)
@@ -94,7 +96,7 @@ bool roles_share(struct lead *lead)
         hungry = find_hungry(roles);
     }
     if (hungry != NULL) {
-        find_richest(roles)->giving = true;
+        ask_richest(roles);
     } else if (gave_way) {
         dispatch_soon(lead); /* it was passed over in this round, and need not be */
     }

@@ -296,11 +296,11 @@ static void look(struct watch *watch)
 {
     watch->asked = true;
     watch->asked_at = clock_boot();
-    if (watch->list.view_count > 0 && clock_boot() - watch->closely_at >= CLOSE_EVERY) {
-        look_closely(watch, looked_closely);
-    } else if (clock_boot() - watch->queue_at >= QUEUE_EVERY) {
+    if (clock_boot() - watch->queue_at >= QUEUE_EVERY) {
         watch->queue_at = clock_boot();
         watching_queue(watch->connection, queue_seen, watch);
+    } else if (watch->list.view_count > 0 && clock_boot() - watch->closely_at >= CLOSE_EVERY) {
+        look_closely(watch, looked_closely);
     } else if (watch->statement != NULL) {
         watching_look(watch->connection, watch->statement, looked, watch);
     } else {

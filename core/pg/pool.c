@@ -387,3 +387,8 @@ int pool_open_count(const struct pool *pool)
 {
     return pool->count;
 }
+
+bool pool_backs_off(const struct pool *pool)
+{
+    return pool->backing_off;
+}

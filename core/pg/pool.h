@@ -66,5 +66,7 @@ size_t pool_pids(const struct pool *pool, int **pids);
 void *pool_tag(const struct pool_session *session); /* the borrower's own pointer */
 void pool_set_tag(struct pool_session *session, void *tag);
 int pool_open_count(const struct pool *pool);
+/* The last try to open one failed, and the next one is yet to come. */
+bool pool_backs_off(const struct pool *pool);
 
 #endif

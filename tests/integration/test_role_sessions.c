@@ -66,11 +66,35 @@ static void await_runs(const char *roles, int count)
 START_TEST(more_roles_than_sessions_take_turns)
 {
     lead("role_sessions = 2;");
-    make("r1,r2,r3,r4,r5,r6", "INSERT INTO seen SELECT session_user, n FROM (" OF_ROLES ") AS s (n)");
+    /* One that has been closed may still be there for a moment, idle. */
+    make("r1,r2,r3,r4,r5,r6",
+         "INSERT INTO seen SELECT session_user, n FROM (" OF_ROLES " AND state = 'active') AS s (n)");
     await_runs("r1,r2,r3,r4,r5,r6", 3);
     EXPECT_SQL(cluster, "SELECT max(sessions) <= 2 FROM seen", "t");
     ck_assert(daemon_said(served, "waits for a session: all 2 of other roles are taken (role_sessions)"));
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE state NOT IN ('succeeded', 'skipped')", "0");
+}
+END_TEST
+
+/* Neither takes the session away from the other while it is still opening. */
+START_TEST(two_roles_that_begin_at_once_share_one_session)
+{
+    lead("role_sessions = 1;");
+    make("r1,r2", "SELECT 1");
+    await_runs("r1,r2", 3);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE state NOT IN ('succeeded', 'skipped')", "0");
+}
+END_TEST
+
+/* Whose run ends gives, not only whoever was asked first and may run for hours. */
+START_TEST(a_role_waits_for_the_first_that_ends)
+{
+    lead("role_sessions = 2;");
+    make("r1", "SELECT pg_sleep(600)");
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'r1' AND wait_event = 'PgSleep'", "1", 20);
+    make("r2,r3", "SELECT 1");
+    await_runs("r2,r3", 3);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'r1' AND wait_event = 'PgSleep'", "1");
 }
 END_TEST
 
@@ -118,6 +142,8 @@ int main(void)
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_set_timeout(cases, 150);
     tcase_add_test(cases, more_roles_than_sessions_take_turns);
+    tcase_add_test(cases, two_roles_that_begin_at_once_share_one_session);
+    tcase_add_test(cases, a_role_waits_for_the_first_that_ends);
     tcase_add_test(cases, a_role_alone_cannot_take_them_all);
     tcase_add_test(cases, idle_sessions_make_room_and_the_doctor_counts);
     suite_add_tcase(suite, cases);
