@@ -83,41 +83,44 @@ static const char *read_schedule(const char *line, struct arena *arena, struct c
     return line;
 }
 
-/* Up to the next '%' that stands for itself; `end` NULL in the standard input, where it ends a line. */
-static void read_percents(const char *text, struct buffer *out, const char **end)
+/* The command up to the first '%' that stands for itself; what comes after it, NULL where there is none. What a backslash precedes is passed
+ * over, so that a second backslash does not escape a '%' behind it. */
+static const char *read_to_percent(const char *text, struct buffer *out)
 {
-    bool escaped = false;
     for (; *text != '\0'; text++) {
-        if (escaped && *text != '%') {
-            buffer_putc(out, '\\');
+        if (*text == '%') {
+            return text + 1;
         }
-        if (!escaped && *text == '%') {
-            if (end != NULL) {
-                *end = text + 1;
-                return;
-            }
-            buffer_putc(out, '\n');
-            continue;
+        if (*text == '\\' && text[1] == '%') {
+            text++;
+        } else if (*text == '\\' && text[1] != '\0') {
+            buffer_putc(out, *text++);
         }
-        escaped = *text == '\\';
-        if (!escaped) {
-            buffer_putc(out, *text);
-        }
+        buffer_putc(out, *text);
     }
-    if (escaped) {
-        buffer_putc(out, '\\');
+    return NULL;
+}
+
+/* Of the input '%' ends a line; here any backslash before one escapes it, as cron has it. */
+static void read_lines(const char *text, struct buffer *out)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\\' && text[1] == '%') {
+            buffer_putc(out, *++text);
+        } else {
+            buffer_putc(out, *text == '%' ? '\n' : *text);
+        }
     }
 }
 
 static void read_command(const char *text, struct arena *arena, struct crontab_entry *entry)
 {
     struct buffer out = {0};
-    const char *input = NULL;
-    read_percents(text, &out, &input);
+    const char *input = read_to_percent(text, &out);
     entry->command = arena_strdup(arena, buffer_text(&out));
     if (input != NULL) {
         buffer_clear(&out);
-        read_percents(input, &out, NULL);
+        read_lines(input, &out);
         buffer_putc(&out, '\n');
         entry->input = arena_strdup(arena, buffer_text(&out));
     }

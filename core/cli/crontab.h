@@ -1,7 +1,7 @@
 /* crontab(5): its lines, as cron reads them.
  *
  * Does: tell settings (NAME = value) from entries; the fields of an entry with one space between them; the command up to the first '%' that no
- *   backslash precedes, and after it the standard input, in which '%' ends a line.
+ *   backslash escapes, and after it the standard input, in which '%' ends a line.
  * Does not: know schedules or commands. A line that is neither stays an entry, with its problem.
  * Ownership: texts are the arena's. */
 #ifndef CHIME_CLI_CRONTAB_H

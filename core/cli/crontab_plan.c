@@ -5,14 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "calendar/schedule.h"
 #include "pg/conninfo.h"
 
-#define ZONE_LINK "/etc/localtime"
-#define ZONE_FOLDER "zoneinfo/"
 #define SPECIAL_REBOOT "@reboot"
 #define MOST_NAMES 1000
 
@@ -56,18 +53,6 @@ static void add_reason(const struct crontab_plan *plan, struct crontab_step *ste
 
 /* --- when ------------------------------------------------------------------------------------------------------------------- */
 
-const char *crontab_machine_zone(struct arena *arena)
-{
-    char link[512];
-    ssize_t length = readlink(ZONE_LINK, link, sizeof link - 1);
-    if (length <= 0) {
-        return "UTC";
-    }
-    link[length] = '\0';
-    const char *name = strstr(link, ZONE_FOLDER);
-    return name != NULL ? arena_strdup(arena, name + strlen(ZONE_FOLDER)) : "UTC";
-}
-
 /* GMT by whatever name is UTC. */
 static const char *name_of(const struct zone *zone)
 {
@@ -91,7 +76,9 @@ static bool decide_when(const struct crontab_plan *plan, struct crontab_step *st
         add_reason(plan, step, "it runs when the server starts, not the machine");
     }
     const char *name = name_of(zone);
-    bool named = schedule.form == SCHEDULE_CRON && strcmp(name, plan->visit->database->timezone) != 0;
+    bool by_clock = schedule.form == SCHEDULE_CRON;
+    step->zone = by_clock ? name : plan->visit->database->timezone;
+    bool named = strcmp(step->zone, plan->visit->database->timezone) != 0;
     step->options = named ? arena_printf(plan->arena, "{\"timezone\": \"%s\"}", name) : "{}";
     return true;
 }
@@ -104,17 +91,37 @@ static bool is_local(const char *host)
            strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0;
 }
 
-static bool same_port(const char *left, const char *right)
+static const char *port_of(const char *port)
 {
-    return strcmp(left != NULL && left[0] != '\0' ? left : "5432",
-                  right != NULL && right[0] != '\0' ? right : "5432") == 0;
+    return port != NULL && port[0] != '\0' ? port : "5432";
 }
 
-static bool is_listed(const struct crontab_plan *plan, const char *host)
+/* Cuts "NAME:PORT" or "[ADDRESS]:PORT" in two; the port, NULL where there is none. An address has several colons of its own. */
+static const char *cut_port(char **name)
 {
-    char *list = arena_strdup(plan->arena, plan->hosts);
-    for (const char *name = strsep(&list, ","); name != NULL; name = strsep(&list, ",")) {
-        if (strcmp(name, host != NULL ? host : "localhost") == 0) {
+    char *end = **name == '[' ? strchr(*name, ']') : NULL;
+    char *colon = end != NULL ? strchr(end, ':') : strchr(*name, ':');
+    if (end != NULL) {
+        *end = '\0';
+        (*name)++;
+    } else if (colon != NULL && strchr(colon + 1, ':') != NULL) {
+        return NULL;
+    }
+    if (colon == NULL) {
+        return NULL;
+    }
+    *colon = '\0';
+    return colon + 1;
+}
+
+/* A name without a port is one of the base's. */
+static bool is_listed(const struct crontab_plan *plan, const struct psql_command *command, const char *own_port)
+{
+    char *list = plan->hosts != NULL ? arena_strdup(plan->arena, plan->hosts) : NULL;
+    const char *host = command->host != NULL ? command->host : "localhost";
+    for (char *name = strsep(&list, ","); name != NULL; name = strsep(&list, ",")) {
+        const char *port = cut_port(&name);
+        if (strcmp(name, host) == 0 && strcmp(port_of(command->port), port != NULL ? port : own_port) == 0) {
             return true;
         }
     }
@@ -125,9 +132,10 @@ static bool is_our_host(const struct crontab_plan *plan, const struct psql_comma
                         const struct conninfo_host *host)
 {
     const char *name = host->name != NULL ? host->name : host->address;
+    const char *port = port_of(host->port);
     bool same = (is_local(command->host) && is_local(name)) ||
                 (command->host != NULL && name != NULL && strcmp(command->host, name) == 0);
-    return (same && same_port(command->port, host->port)) || (plan->hosts != NULL && is_listed(plan, command->host));
+    return (same && strcmp(port_of(command->port), port) == 0) || is_listed(plan, command, port);
 }
 
 static bool decide_where(const struct crontab_plan *plan, struct crontab_step *step)
@@ -146,12 +154,13 @@ static bool decide_where(const struct crontab_plan *plan, struct crontab_step *s
     }
     if (!ours) {
         const char *host = command->host != NULL ? command->host : "localhost";
-        leave_out(
-            step, CRONTAB_BLOCK,
-            arena_printf(
-                plan->arena,
-                "it goes to host %s, port %s, and the database here is at %s: --host %s where that is the same server",
-                host, command->port != NULL ? command->port : "5432", conninfo_describe(&info), host));
+        const char *port = port_of(command->port);
+        leave_out(step, CRONTAB_BLOCK,
+                  arena_printf(plan->arena,
+                               "it goes to host %s, port %s, and the database here is at %s: --host %s:%s where that "
+                               "is the same server",
+                               host, port, conninfo_describe(&info),
+                               strchr(host, ':') != NULL ? arena_printf(plan->arena, "[%s]", host) : host, port));
     }
     conninfo_finish(&info);
     return ours;
@@ -189,8 +198,11 @@ static bool find_known(const struct crontab_plan *plan, struct crontab_step *ste
 {
     static const char sql[] = "SELECT j.job_id FROM chime.job j WHERE j.origin = 'sql' AND j.removed_at IS NULL"
                               " AND j.owner::text = $1 AND coalesce(j.database, current_database())::text = $2"
-                              " AND j.schedule = $3 AND j.command = $4 ORDER BY j.job_id LIMIT 1";
-    const char *parameters[] = {step->owner, step->database, step->entry->schedule, step->command.sql};
+                              " AND j.schedule = $3 AND j.command = $4 AND coalesce(j.options ->> 'timezone', $5) = $6"
+                              " ORDER BY j.job_id LIMIT 1";
+    const char *parameters[] = {
+        step->owner, step->database, step->entry->schedule, step->command.sql, plan->visit->database->timezone,
+        step->zone};
     if (!query_one(plan, sql, parameters, COUNT_OF(parameters), &step->job_id, err)) {
         return false;
     }
@@ -203,7 +215,7 @@ static bool find_known(const struct crontab_plan *plan, struct crontab_step *ste
 static bool is_same(const struct crontab_step *left, const struct crontab_step *right)
 {
     return strcmp(left->owner, right->owner) == 0 && strcmp(left->database, right->database) == 0 &&
-           strcmp(left->entry->schedule, right->entry->schedule) == 0 &&
+           strcmp(left->entry->schedule, right->entry->schedule) == 0 && strcmp(left->zone, right->zone) == 0 &&
            strcmp(left->command.sql, right->command.sql) == 0;
 }
 
@@ -213,6 +225,7 @@ static void find_earlier(const struct crontab_plan *plan, struct crontab_step *s
     for (const struct crontab_step *it = plan->steps; it < step; it++) {
         if (it->action <= CRONTAB_DONE && is_same(it, step)) {
             leave_out(step, CRONTAB_LEAVE, arena_printf(plan->arena, "it is line %d once more", it->entry->line));
+            step->twin = it;
             return;
         }
     }
@@ -271,32 +284,52 @@ static bool check_with_server(const struct crontab_plan *plan, struct crontab_st
 
 /* --- one line --------------------------------------------------------------------------------------------------------------- */
 
-static const char *home_of(const struct crontab_plan *plan, const struct crontab_entry *entry)
+static const char *user_of(const struct crontab_plan *plan, const struct crontab_entry *entry)
 {
-    const char *home = crontab_value(&plan->crontab, entry, "HOME");
-    const char *user = entry->user != NULL ? entry->user : plan->user;
-    const struct passwd *known = home == NULL && user != NULL ? getpwnam(user) : NULL;
-    return known != NULL ? arena_strdup(plan->arena, known->pw_dir) : home;
+    return entry->user != NULL ? entry->user : plan->user;
+}
+
+static struct psql_author author_of(const struct crontab_plan *plan, const struct crontab_entry *entry)
+{
+    const char *user = user_of(plan, entry);
+    const struct passwd *found = user != NULL ? getpwnam(user) : NULL;
+    struct psql_author author = {.home = crontab_value(&plan->crontab, entry, "HOME"), .known = found != NULL};
+    if (found != NULL) {
+        author.uid = found->pw_uid;
+        author.home = author.home != NULL ? author.home : arena_strdup(plan->arena, found->pw_dir);
+    }
+    return author;
+}
+
+/* The login as another role was the crontab's author's own; a job's is the configuration's. */
+static void tell_role(const struct crontab_plan *plan, struct crontab_step *step, const char *user)
+{
+    if (user == NULL || strcmp(step->owner, user) != 0) {
+        add_reason(plan, step, arena_printf(plan->arena, "as role %s", step->owner));
+    }
 }
 
 /* False: it is decided. */
 static bool read_line(const struct crontab_plan *plan, struct crontab_step *step)
 {
     const struct crontab_entry *entry = step->entry;
+    const struct psql_author author = author_of(plan, entry);
+    const char *user = user_of(plan, entry);
     struct error err;
     if (entry->problem != NULL) {
         leave_out(step, CRONTAB_BLOCK, entry->problem);
         return false;
     }
-    if (!psql_command_read(&plan->crontab, entry, home_of(plan, entry), plan->arena, &step->command, &err)) {
+    if (!psql_command_read(&plan->crontab, entry, &author, plan->arena, &step->command, &err)) {
         leave_out(step, err.kind == ERROR_NOT_FOUND ? CRONTAB_LEAVE : CRONTAB_BLOCK,
                   arena_strdup(plan->arena, err.message));
         return false;
     }
     step->reason = step->command.differs;
-    step->owner = step->command.user != NULL ? step->command.user : entry->user != NULL ? entry->user : plan->user;
+    step->owner = step->command.user != NULL ? step->command.user : user;
     step->database = step->command.database != NULL ? step->command.database : step->owner;
     step->name = step->command.name;
+    tell_role(plan, step, user);
     return true;
 }
 
@@ -361,17 +394,24 @@ size_t crontab_plan_count(const struct crontab_plan *plan, enum crontab_action a
     return count;
 }
 
-const char *crontab_plan_lines(const struct crontab_plan *plan, enum crontab_action action)
+bool crontab_step_is_double(const struct crontab_step *step)
+{
+    return step->action <= CRONTAB_DONE || (step->twin != NULL && crontab_step_is_double(step->twin));
+}
+
+const char *crontab_plan_lines(const struct crontab_plan *plan, bool (*is)(const struct crontab_step *step),
+                               size_t *count)
 {
     struct buffer text = {0};
-    size_t left = crontab_plan_count(plan, action);
+    *count = 0;
     for (size_t i = 0; i < plan->count; i++) {
-        if (plan->steps[i].action == action) {
-            buffer_printf(&text, "%s%d",
-                          text.length == 0 ? ""
-                          : left == 1      ? " and "
-                                           : ", ",
-                          plan->steps[i].entry->line);
+        *count += is(&plan->steps[i]) ? 1 : 0;
+    }
+    size_t left = *count;
+    for (size_t i = 0; i < plan->count; i++) {
+        if (is(&plan->steps[i])) {
+            const char *before = left == 1 ? " and " : ", ";
+            buffer_printf(&text, "%s%d", text.length == 0 ? "" : before, plan->steps[i].entry->line);
             left--;
         }
     }
@@ -380,10 +420,14 @@ const char *crontab_plan_lines(const struct crontab_plan *plan, enum crontab_act
     return kept;
 }
 
-const char *crontab_plan_do(const struct crontab_plan *plan, const struct crontab_step *step, struct error *err)
+const char *crontab_plan_do(const struct crontab_plan *plan, struct crontab_step *step, struct error *err)
 {
     static const char sql[] = "SELECT chime.schedule_job(current_user, $1::jsonb) ->> 'job_id'";
     const char *parameters[] = {describe_job(plan, step, step->name)};
     const char *job_id;
-    return query_one(plan, sql, parameters, COUNT_OF(parameters), &job_id, err) ? job_id : NULL;
+    if (query_one(plan, sql, parameters, COUNT_OF(parameters), &job_id, err)) {
+        return job_id;
+    }
+    block(plan, step, err);
+    return NULL;
 }

@@ -23,10 +23,12 @@ struct crontab_step {
     struct psql_command command;
     const char *name;
     const char *owner;
-    const char *database; /* on the server */
-    const char *options;  /* of the job, as JSON */
-    const char *job_id;   /* of one that is there */
-    const char *reason;   /* NULL */
+    const char *database;            /* on the server */
+    const char *zone;                /* by which it goes */
+    const char *options;             /* of the job, as JSON */
+    const char *job_id;              /* of one that is there */
+    const char *reason;              /* NULL */
+    const struct crontab_step *twin; /* the line before that is the same; NULL */
 };
 
 struct crontab_plan {
@@ -37,7 +39,7 @@ struct crontab_plan {
     struct crontab crontab;
     const char *user;  /* whose it is; of a file with a column of users, NULL */
     const char *zone;  /* by which cron goes where no CRON_TZ says another */
-    const char *hosts; /* further names of the server, with commas; NULL */
+    const char *hosts; /* further names of the server, NAME or NAME:PORT, with commas; NULL */
     bool active;
     struct crontab_step *steps;
     size_t count;
@@ -46,11 +48,12 @@ struct crontab_plan {
 bool crontab_plan_make(struct crontab_plan *plan, struct error *err) CHIME_MUST_CHECK;
 void crontab_plan_print(const struct crontab_plan *plan);
 size_t crontab_plan_count(const struct crontab_plan *plan, enum crontab_action action);
-/* The numbers of the lines of that action: "3, 5 and 9"; the arena's. */
-const char *crontab_plan_lines(const struct crontab_plan *plan, enum crontab_action action);
-/* Makes the step's job; its number, the arena's. NULL with the error. */
-const char *crontab_plan_do(const struct crontab_plan *plan, const struct crontab_step *step, struct error *err);
-/* The zone of this machine, by which its cron goes; the arena's. */
-const char *crontab_machine_zone(struct arena *arena);
+/* The numbers of the lines of which `is` holds: "3, 5 and 9"; the arena's. */
+const char *crontab_plan_lines(const struct crontab_plan *plan, bool (*is)(const struct crontab_step *step),
+                               size_t *count);
+/* Whether a job does, or is about to do, what the line does, so that cron's run is a second one. */
+bool crontab_step_is_double(const struct crontab_step *step);
+/* Makes the step's job; its number, the arena's. NULL with the error; the step is one that is blocked then. */
+const char *crontab_plan_do(const struct crontab_plan *plan, struct crontab_step *step, struct error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/crontab_plan.h"
 #include "cli/load.h"
+#include "cli/machine_zone.h"
 #include "cli/plugin_command.h"
 #include "config/source.h"
 
@@ -103,7 +104,10 @@ static bool find_zone(struct crontab_plan *plan, struct error *err)
 {
     const struct zone *zone;
     plan->zone = invocation_has(plan->invocation, "timezone") ? invocation_option(plan->invocation, "timezone")
-                                                              : crontab_machine_zone(plan->arena);
+                                                              : machine_zone("/etc", plan->arena, err);
+    if (plan->zone == NULL) {
+        return false;
+    }
     if (!zones_find(plan->zones, plan->zone, &zone, err)) {
         err->kind = ERROR_USAGE;
         return error_prefix(err, "--timezone");
@@ -165,18 +169,26 @@ static void remark_on(const struct invocation *invocation, const struct crontab_
 
 static void say_lines(const struct crontab_plan *plan)
 {
-    remark(plan->invocation, "cron goes on running line%s %s: take %s out of the crontab, or both run",
-           crontab_plan_count(plan, CRONTAB_COPY) == 1 ? "" : "s", crontab_plan_lines(plan, CRONTAB_COPY),
-           crontab_plan_count(plan, CRONTAB_COPY) == 1 ? "it" : "them");
+    size_t count;
+    const char *lines = crontab_plan_lines(plan, crontab_step_is_double, &count);
+    if (count > 0) {
+        remark(plan->invocation, "cron goes on running line%s %s: take %s out of the crontab, or both run",
+               count == 1 ? "" : "s", lines, count == 1 ? "it" : "them");
+    }
+}
+
+static bool is_left(const struct crontab_step *step)
+{
+    return step->action == CRONTAB_LEAVE;
 }
 
 static void say_left(const struct crontab_plan *plan)
 {
-    size_t left = crontab_plan_count(plan, CRONTAB_LEAVE);
+    size_t left;
+    const char *lines = crontab_plan_lines(plan, is_left, &left);
     size_t blocked = crontab_plan_count(plan, CRONTAB_BLOCK);
     if (left > 0) {
-        remark(plan->invocation, "not imported: line%s %s", left == 1 ? "" : "s",
-               crontab_plan_lines(plan, CRONTAB_LEAVE));
+        remark(plan->invocation, "not imported: line%s %s", left == 1 ? "" : "s", lines);
     }
     if (blocked > 0) {
         remark(plan->invocation, "%zu left out: WHY says what stands in the way", blocked);
@@ -188,13 +200,16 @@ static int make_jobs(const struct crontab_plan *plan)
 {
     int status = EXIT_OK;
     for (size_t i = 0; i < plan->count; i++) {
-        const struct crontab_step *step = &plan->steps[i];
+        struct crontab_step *step = &plan->steps[i];
         struct error err;
-        const char *job_id = step->action == CRONTAB_COPY ? crontab_plan_do(plan, step, &err) : "";
+        if (step->action != CRONTAB_COPY) {
+            continue;
+        }
+        const char *job_id = crontab_plan_do(plan, step, &err);
         if (job_id == NULL) {
             error_prefix(&err, "line %d", step->entry->line);
             status = fail(&err);
-        } else if (step->action == CRONTAB_COPY) {
+        } else {
             remark(plan->invocation, "line %d is job %s%s", step->entry->line, job_id,
                    plan->active ? "" : ", not active");
         }
@@ -208,6 +223,7 @@ static bool perform(const struct crontab_plan *plan, int *status, struct error *
     say_left(plan);
     if (count == 0) {
         remark(plan->invocation, "nothing to import");
+        say_lines(plan);
         return true;
     }
     if (!invocation_has(plan->invocation, "dry-run")) {
@@ -281,7 +297,7 @@ const struct command command_import_crontab = {
     .options = {{"system", NULL, "it has a column of users, as /etc/crontab and /etc/cron.d"},
                 {"user", "NAME", "whose it is (default: yours)"},
                 {"timezone", "ZONE", "of cron (default: this machine's); CRON_TZ in the file wins"},
-                {"host", "NAMES", "further names of the server in the file, with commas"},
+                {"host", "NAMES", "further names of the server in the file, NAME or NAME:PORT, with commas"},
                 {"inactive", NULL, "make the jobs, and switch them on later"},
                 {"dry-run", NULL, "show what would be done"},
                 {"yes", NULL, "do not ask"}},

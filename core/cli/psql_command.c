@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/sqltext.h"
@@ -67,7 +70,7 @@ static const struct psql_option long_options[] = {{0, "variable", true, VARIABLE
 struct reading {
     const struct crontab *crontab;
     const struct crontab_entry *entry;
-    const char *home;
+    const struct psql_author *author;
     struct arena *arena;
     struct psql_command *command;
     struct error *err;
@@ -88,7 +91,7 @@ static bool refuse(const struct reading *reading, const char *problem)
 
 /* --- SQL -------------------------------------------------------------------------------------------------------------------- */
 
-/* A comment may end the text, so that only a semicolon on a line of its own is one for certain. */
+/* A comment may end the text, and have a semicolon, so that only one on a line of its own is one for certain. */
 static void add_sql(struct reading *reading, const char *text)
 {
     size_t length = strlen(text);
@@ -96,9 +99,7 @@ static void add_sql(struct reading *reading, const char *text)
         length--;
     }
     if (reading->pieces++ > 0) {
-        const char *before = buffer_text(&reading->sql);
-        size_t end = reading->sql.length;
-        buffer_puts(&reading->sql, end > 0 && before[end - 1] == ';' ? "\n" : "\n;\n");
+        buffer_puts(&reading->sql, "\n;\n");
     }
     buffer_append(&reading->sql, text, length);
 }
@@ -108,13 +109,69 @@ static const char *path_of(const struct reading *reading, const char *name)
     if (name[0] == '/') {
         return name;
     }
-    return reading->home != NULL ? arena_printf(reading->arena, "%s/%s", reading->home, name) : NULL;
+    const char *home = reading->author->home;
+    return home != NULL ? arena_printf(reading->arena, "%s/%s", home, name) : NULL;
+}
+
+/* A group may be kept out of what others may do; who is in it is not asked. */
+static bool lets_anyone(mode_t mode, mode_t group, mode_t others)
+{
+    return (mode & group) != 0 && (mode & others) != 0;
+}
+
+/* Of where the file really lies: a link may have led there. */
+static bool folders_let_anyone(int descriptor)
+{
+    char link[64];
+    char path[4096];
+    struct stat status;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length <= 0 || path[0] != '/') {
+        return false;
+    }
+    path[length] = '\0';
+    for (char *slash = strrchr(path, '/'); slash != path; slash = strrchr(path, '/')) {
+        *slash = '\0';
+        if (stat(path, &status) != 0 || !lets_anyone(status.st_mode, S_IXGRP, S_IXOTH)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Its text goes to a job of the crontab's user, who could not read everything that we can. */
+static bool author_can_read(const struct psql_author *author, int descriptor)
+{
+    struct stat status;
+    if (!author->known || fstat(descriptor, &status) != 0) {
+        return false;
+    }
+    return author->uid == geteuid() || author->uid == status.st_uid ||
+           (lets_anyone(status.st_mode, S_IRGRP, S_IROTH) && folders_let_anyone(descriptor));
+}
+
+static bool read_for_author(const struct reading *reading, const char *path, struct source_text *text)
+{
+    struct report report;
+    report_init(&report);
+    int descriptor = source_open(path, NULL, &report);
+    bool allowed = descriptor >= 0 && author_can_read(reading->author, descriptor);
+    bool read = allowed && source_read_open(descriptor, path, text, &report);
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+    if (!read) {
+        error_set(reading->err, ERROR_REFUSED, "%.200s: %s", path,
+                  report.count > 0 ? report.findings[0].message : "the crontab's user may not be able to read it");
+    }
+    report_finish(&report);
+    return read;
 }
 
 static bool add_file(struct reading *reading, const char *name)
 {
     struct source_text text;
-    struct report report;
     if (strcmp(name, "-") == 0) {
         add_sql(reading, reading->entry->input != NULL ? reading->entry->input : "");
         reading->has_file = true;
@@ -125,28 +182,37 @@ static bool add_file(struct reading *reading, const char *name)
         return error_set(reading->err, ERROR_REFUSED, "\"%.200s\" lies in the home folder of somebody who is not there",
                          name);
     }
-    report_init(&report);
-    bool read = source_read(path, NULL, &text, &report);
-    if (read) {
-        add_sql(reading, text.text);
-        free(text.text);
-        reading->has_file = true;
-        reading->file = reading->file != NULL ? reading->file : path;
-    } else {
-        error_set(reading->err, ERROR_REFUSED, "%.200s: %s", path, report.findings[0].message);
+    if (!read_for_author(reading, path, &text)) {
+        return false;
     }
-    report_finish(&report);
-    return read;
+    add_sql(reading, text.text);
+    free(text.text);
+    reading->has_file = true;
+    reading->file = reading->file != NULL ? reading->file : path;
+    return true;
 }
 
 /* --- options ---------------------------------------------------------------------------------------------------------------- */
+
+/* As psql reads a switch: any beginning of the word, in any case. */
+static bool is_off(const char *value)
+{
+    static const char *const words[] = {"0", "off", "no", "false"};
+    size_t length = strlen(value);
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (length > 0 && length <= strlen(words[i]) && strncasecmp(value, words[i], length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static bool set_variable(struct reading *reading, const char *value)
 {
     if (strncmp(value, "ON_ERROR_STOP=", strlen("ON_ERROR_STOP=")) != 0) {
         return refuse(reading, "it sets variables of psql: write what they are into the SQL");
     }
-    reading->stops = strpbrk(value + strlen("ON_ERROR_STOP="), "1nNyYtT") != NULL;
+    reading->stops = !is_off(value + strlen("ON_ERROR_STOP="));
     return true;
 }
 
@@ -274,13 +340,18 @@ static bool read_conninfo(struct reading *reading)
         return false;
     }
     bool elsewhere = conninfo_value(&info, "service") != NULL || conninfo_value(&info, "hostaddr") != NULL;
+    const char *session = conninfo_value(&info, "options");
+    bool has_options = session != NULL && session[0] != '\0';
     command->database = NULL;
     for (size_t i = 0; i < COUNT_OF(places); i++) {
         const char *value = conninfo_value(&info, keywords[i]);
         *places[i] = value != NULL ? arena_strdup(reading->arena, value) : *places[i];
     }
     conninfo_finish(&info);
-    return !elsewhere || refuse(reading, "its conninfo has a service or hostaddr: write host and dbname");
+    if (elsewhere) {
+        return refuse(reading, "its conninfo has a service or hostaddr: write host and dbname");
+    }
+    return !has_options || refuse(reading, "its conninfo has options, and no job has those");
 }
 
 static bool is_conninfo(const char *name)
@@ -401,10 +472,50 @@ static bool is_assignment(const char *word)
     return length > 0 && word[length] == '=';
 }
 
+static const char *base_of(const char *word)
+{
+    return strrchr(word, '/') != NULL ? strrchr(word, '/') + 1 : word;
+}
+
 static bool is_psql(const char *word)
 {
-    const char *base = strrchr(word, '/') != NULL ? strrchr(word, '/') + 1 : word;
-    return strcmp(base, "psql") == 0;
+    return strcmp(base_of(word), "psql") == 0;
+}
+
+/* Also in a word that is a command: su -c 'psql ...'. */
+static bool names_psql(const char *word, struct arena *arena)
+{
+    char *rest = arena_strdup(arena, word);
+    for (const char *part = strsep(&rest, " \t\n;"); part != NULL; part = strsep(&rest, " \t\n;")) {
+        if (is_psql(part)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A program that runs the command that its words name. */
+static bool is_starter(const char *word)
+{
+    static const char *const starters[] = {"sudo",    "doas", "su",      "runuser", "env",    "nice",  "ionice",
+                                           "chrt",    "time", "timeout", "nohup",   "setsid", "flock", "stdbuf",
+                                           "chronic", "exec", "command", "sh",      "bash",   "dash"};
+    for (size_t i = 0; i < COUNT_OF(starters); i++) {
+        if (strcmp(base_of(word), starters[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool starts_psql(const struct shell_words *words, struct arena *arena)
+{
+    for (size_t i = 1; i < words->count && is_starter(words->items[0]); i++) {
+        if (names_psql(words->items[i], arena)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool refuse_other(struct error *err)
@@ -429,11 +540,12 @@ static bool read_words(struct reading *reading, const struct shell_words *words)
     return true;
 }
 
-bool psql_command_read(const struct crontab *crontab, const struct crontab_entry *entry, const char *home,
-                       struct arena *arena, struct psql_command *command, struct error *err)
+bool psql_command_read(const struct crontab *crontab, const struct crontab_entry *entry,
+                       const struct psql_author *author, struct arena *arena, struct psql_command *command,
+                       struct error *err)
 {
     struct reading reading = {
-        .crontab = crontab, .entry = entry, .home = home, .arena = arena, .command = command, .err = err};
+        .crontab = crontab, .entry = entry, .author = author, .arena = arena, .command = command, .err = err};
     struct shell_words words;
     *command = (struct psql_command){0};
     if (!shell_words_split(entry->command, arena, &words, err)) {
@@ -445,6 +557,9 @@ bool psql_command_read(const struct crontab *crontab, const struct crontab_entry
     }
     words.items += reading.assignment_count;
     words.count -= reading.assignment_count;
+    if (words.count > 0 && starts_psql(&words, arena)) {
+        return error_set(err, ERROR_REFUSED, "psql is started by %.40s there", base_of(words.items[0]));
+    }
     if (words.count == 0 || !is_psql(words.items[0])) {
         return refuse_other(err);
     }

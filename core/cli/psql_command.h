@@ -6,6 +6,8 @@
 #ifndef CHIME_CLI_PSQL_COMMAND_H
 #define CHIME_CLI_PSQL_COMMAND_H
 
+#include <sys/types.h>
+
 #include "base/error.h"
 #include "cli/crontab.h"
 
@@ -20,8 +22,15 @@ struct psql_command {
     const char *differs; /* what is another thing as a job; NULL: nothing */
 };
 
-/* `home`: where relative names of files begin; NULL: not known. */
-bool psql_command_read(const struct crontab *crontab, const struct crontab_entry *entry, const char *home,
-                       struct arena *arena, struct psql_command *command, struct error *err) CHIME_MUST_CHECK;
+/* Whose line it is. Of files that -f names, only those are read that this user can read, whoever imports. */
+struct psql_author {
+    const char *home; /* where relative names of files begin; NULL: not known */
+    bool known;       /* on this machine; else no file is read */
+    uid_t uid;
+};
+
+bool psql_command_read(const struct crontab *crontab, const struct crontab_entry *entry,
+                       const struct psql_author *author, struct arena *arena, struct psql_command *command,
+                       struct error *err) CHIME_MUST_CHECK;
 
 #endif

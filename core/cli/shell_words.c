@@ -144,6 +144,13 @@ static bool at_redirection(const struct splitter *splitter)
     return *splitter->at == '>' || ((*splitter->at == '1' || *splitter->at == '2') && splitter->at[1] == '>');
 }
 
+/* "3>", "12>": what is no output of psql. */
+static bool at_other_descriptor(const struct splitter *splitter)
+{
+    size_t digits = strspn(splitter->at, "0123456789");
+    return digits > 0 && splitter->at[digits] == '>' && !at_redirection(splitter);
+}
+
 static bool read_redirection(struct splitter *splitter)
 {
     struct buffer target = {0};
@@ -187,6 +194,9 @@ bool shell_words_split(const char *text, struct arena *arena, struct shell_words
         }
         if (*splitter.at == '\0') {
             return true;
+        }
+        if (at_other_descriptor(&splitter)) {
+            return error_set(err, ERROR_REFUSED, "it redirects what is neither output nor errors: only 1> and 2> are");
         }
         if (!(at_redirection(&splitter) ? read_redirection(&splitter) : read_word(&splitter))) {
             return false;

@@ -121,20 +121,23 @@ static void blank_byte_order_mark(struct source_text *text)
     }
 }
 
-bool source_read(const char *file, const char *missing_hint, struct source_text *text, struct report *report)
+int source_open(const char *file, const char *missing_hint, struct report *report)
 {
-    *text = (struct source_text){0};
     /* Non-blocking, so that a pipe that nobody writes to is refused and not waited for. */
     int descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (descriptor < 0) {
         report_open_failure(file, missing_hint, report);
-        return false;
     }
+    return descriptor;
+}
+
+bool source_read_open(int descriptor, const char *file, struct source_text *text, struct report *report)
+{
     struct stat status;
+    *text = (struct source_text){0};
     bool done = vet(descriptor, file, &status, report) &&
                 read_whole(descriptor, file, (size_t)status.st_size, text, report) &&
                 check_encoding(file, text, report);
-    close(descriptor);
     if (!done) {
         free(text->text);
         *text = (struct source_text){0};
@@ -142,6 +145,18 @@ bool source_read(const char *file, const char *missing_hint, struct source_text 
     }
     blank_byte_order_mark(text);
     return true;
+}
+
+bool source_read(const char *file, const char *missing_hint, struct source_text *text, struct report *report)
+{
+    *text = (struct source_text){0};
+    int descriptor = source_open(file, missing_hint, report);
+    if (descriptor < 0) {
+        return false;
+    }
+    bool done = source_read_open(descriptor, file, text, report);
+    close(descriptor);
+    return done;
 }
 
 static bool is_configuration(const char *name)

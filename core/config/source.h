@@ -18,6 +18,9 @@ struct source_text {
 
 /* `missing_hint` is what to do when there is no such file. */
 bool source_read(const char *file, const char *missing_hint, struct source_text *text, struct report *report);
+/* The same in two steps, for who must look at the very file that is read: a descriptor, the caller's to close; -1 with a finding. */
+int source_open(const char *file, const char *missing_hint, struct report *report);
+bool source_read_open(int descriptor, const char *file, struct source_text *text, struct report *report);
 
 struct source_list {
     char **files; /* folder/name, sorted by name */

@@ -17,9 +17,13 @@
 static char *folder;
 static char *file;
 
-#define PLAN(status, ...)                                                                                      \
-    ASSERT_RUN(status, "import", "crontab", file, "--user", "app", "--host", "localhost", "--timezone", "UTC", \
+#define PLAN(status, ...)                                                                                           \
+    ASSERT_RUN(status, "import", "crontab", file, "--user", "app", "--host", "localhost:5432", "--timezone", "UTC", \
                __VA_ARGS__)
+
+/* The crontab of whoever runs the test. */
+#define OWN(status, ...) \
+    ASSERT_RUN(status, "import", "crontab", file, "--host", "localhost:5432", "--timezone", "UTC", __VA_ARGS__)
 
 static void start(void)
 {
@@ -113,7 +117,7 @@ START_TEST(a_plan_says_what_becomes_of_each_line_and_changes_nothing)
     plan_is(13, "block", "", "no line of a crontab");
     commands_has(errors, "line 1, MAILTO: nobody is mailed");
     commands_has(errors, "line 2, FLAVOUR: it is not taken along");
-    commands_has(errors, "cron goes on running lines 3 and 9: take them out of the crontab");
+    commands_has(errors, "cron goes on running lines 3, 9 and 12: take them out of the crontab");
     commands_has(errors, "not imported: lines 4 and 12");
     EXPECT_SQL(cluster, JOBS, NULL);
     EXPECT_SQL(cluster, "SELECT is_called FROM chime.job_job_id_seq", "f");
@@ -126,28 +130,106 @@ END_TEST
 START_TEST(lines_become_jobs_once)
 {
     char *sql = files_path("%s/totals.sql", folder);
-    char *text = files_path("0 3 * * * psql -qf %s shop > /dev/null 2>&1\n"
+    char *text = files_path("0 3 * * * PGUSER=app psql -qf %s shop > /dev/null 2>&1\n"
                             "CRON_TZ=Europe/Berlin\n"
                             "30 2 * * mon PGUSER=other psql -d app -c 'SELECT 1' -c 'SELECT 2'\n"
-                            "@daily psql%%SELECT 5 \\%% 2;%%\n",
+                            "@daily psql -U app%%SELECT 5 \\%% 2;%%\n",
                             sql);
     files_write(sql, "SELECT 'totals';\n");
     files_write(file, text);
-    PLAN(0, "--yes");
+    OWN(0, "--yes");
     commands_has(errors, "line 1 is job 1");
     commands_has(errors, "cron goes on running lines 1, 3 and 4");
     EXPECT_SQL(cluster, JOBS,
                "app/select-5-2|@daily|t|{\"timezone\": \"Europe/Berlin\"}|SELECT 5 % 2;\n"
                "app/totals|shop|0 3 * * *|t|{}|SELECT 'totals';\n"
                "other/select-1|30 2 * * mon|t|{\"timezone\": \"Europe/Berlin\"}|SELECT 1\n;\nSELECT 2");
-    PLAN(0, "--yes", "-o", "json");
+    OWN(0, "--yes", "-o", "json");
     ck_assert_str_eq(planned(1, "action"), "done");
     ck_assert_str_eq(planned(3, "action"), "done");
     ck_assert_str_eq(planned(4, "action"), "done");
     commands_has(errors, "nothing to import");
+    commands_has(errors, "cron goes on running lines 1, 3 and 4");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job", "3");
     free(sql);
     free(text);
+}
+END_TEST
+
+START_TEST(what_the_user_of_a_crontab_may_not_do_is_shown)
+{
+    char *text = files_path("0 1 * * * psql -f %s/secret\n"
+                            "0 2 * * * psql -U other -d app -c 'SELECT 2'\n"
+                            "0 3 * * * psql -U app -c 'SELECT 3'\n",
+                            folder);
+    char *secret = files_path("%s/secret", folder);
+    files_write(secret, "SELECT 'secret'");
+    files_write(file, text);
+    PLAN(8, "--dry-run", "-o", "json");
+    plan_is(1, "block", "", "/secret: the crontab's user may not be able to read it");
+    ck_assert_ptr_null(strstr(output, "SELECT 'secret'"));
+    plan_is(2, "copy", "select-2", "as role other");
+    plan_is(3, "copy", "select-3", "");
+    free(text);
+    free(secret);
+}
+END_TEST
+
+START_TEST(a_line_in_another_zone_is_another_line)
+{
+    files_write(file, "0 3 * * * psql -c 'SELECT 1'\n"
+                      "CRON_TZ=Europe/Berlin\n"
+                      "0 3 * * * psql -c 'SELECT 1'\n"
+                      "0 3 * * * psql -c 'SELECT 1'\n");
+    PLAN(0, "--yes", "-o", "json");
+    plan_is(3, "copy", "select-1-2", "");
+    plan_is(4, "leave", "", "it is line 3 once more");
+    EXPECT_SQL(cluster, JOBS,
+               "app/select-1|0 3 * * *|t|{}|SELECT 1\n"
+               "app/select-1-2|0 3 * * *|t|{\"timezone\": \"Europe/Berlin\"}|SELECT 1");
+    files_write(file, "CRON_TZ=Asia/Tokyo\n0 3 * * * psql -c 'SELECT 1'\n"
+                      "CRON_TZ=Europe/Berlin\n0 3 * * * psql -c 'SELECT 1'\n");
+    PLAN(0, "--dry-run", "-o", "json");
+    plan_is(2, "copy", "select-1-3", "");
+    plan_is(4, "done", "select-1", "such a job is there");
+}
+END_TEST
+
+START_TEST(a_further_name_of_the_server_has_a_port)
+{
+    files_write(file, "0 1 * * * psql -h db -c 'SELECT 1'\n"
+                      "0 2 * * * psql -h db -p 6001 -c 'SELECT 2'\n"
+                      "0 3 * * * psql -h ::2 -p 6002 -c 'SELECT 3'\n");
+    PLAN(8, "--dry-run", "-o", "json");
+    plan_is(1, "block", "", ": --host db:5432 where that is the same server");
+    plan_is(3, "block", "", ": --host [::2]:6002 where that is the same server");
+    ASSERT_RUN(8, "import", "crontab", file, "--user", "app", "--timezone", "UTC", "--dry-run", "-o", "json", "--host",
+               "db:6001,[::2]:6002");
+    plan_is(1, "block", "", "it goes to host db, port 5432");
+    plan_is(2, "copy", "select-2", "");
+    plan_is(3, "copy", "select-3", "");
+    ASSERT_RUN(8, "import", "crontab", file, "--user", "app", "--timezone", "UTC", "--dry-run", "-o", "json", "--host",
+               "x,db");
+    plan_is(1, "copy", "select-1", "");
+    plan_is(2, "block", "", "it goes to host db, port 6001");
+}
+END_TEST
+
+START_TEST(a_line_whose_job_fails_stays_with_cron)
+{
+    cluster_execute(cluster, "ALTER TABLE chime.job ADD CONSTRAINT later CHECK (job_id = 0 OR command <> 'SELECT 1'),"
+                             " ADD CONSTRAINT never CHECK (command <> 'SELECT 3')");
+    files_write(file, "0 1 * * * psql -c 'SELECT 1'\n"
+                      "0 2 * * * psql -c 'SELECT 2'\n"
+                      "0 1 * * * psql -c 'SELECT 1'\n"
+                      "0 3 * * * psql -c 'SELECT 3'\n"
+                      "0 2 * * * psql -c 'SELECT 2'\n");
+    PLAN(1, "--yes", "-o", "json");
+    plan_is(4, "block", "", "never");
+    commands_has(errors, "line 1: ");
+    commands_has(errors, "line 2 is job ");
+    commands_has(errors, "cron goes on running lines 2 and 5: take them out");
+    EXPECT_SQL(cluster, JOBS, "app/select-2|0 2 * * *|t|{}|SELECT 2");
 }
 END_TEST
 
@@ -167,7 +249,7 @@ END_TEST
 START_TEST(a_system_crontab_says_whose_each_line_is)
 {
     files_write(file, "PGDATABASE=app\n0 1 * * *\tother\tpsql -c 'SELECT 1'\n0 2 * * * nobody psql -c 'SELECT 2'\n");
-    ASSERT_RUN(8, "import", "crontab", file, "--system", "--host", "localhost", "--timezone", "UTC", "--yes");
+    ASSERT_RUN(8, "import", "crontab", file, "--system", "--host", "localhost:5432", "--timezone", "UTC", "--yes");
     EXPECT_SQL(cluster, JOBS, "other/select-1|0 1 * * *|t|{}|SELECT 1");
     commands_has(output, "role \"nobody\" does not exist");
     ASSERT_RUN(2, "import", "crontab", file, "--system", "--user", "app");
@@ -179,7 +261,7 @@ START_TEST(the_standard_input_is_a_file_too)
 {
     char *command = files_path(
         "printf '0 1 * * * psql -c \"SELECT 1\"\\n' | '%s' --config '%s' import crontab - --user app"
-        " --host localhost --timezone UTC --yes",
+        " --host localhost:5432 --timezone UTC --yes",
         getenv("PGCHIME_TEST_BINARY") != NULL ? getenv("PGCHIME_TEST_BINARY") : PGCHIME_BINARY, configuration);
     char *log = files_path("%s/log", folder);
     process_must_run((const char *const[]){"/bin/sh", "-c", command, NULL}, log);
@@ -217,6 +299,10 @@ int main(void)
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, a_plan_says_what_becomes_of_each_line_and_changes_nothing);
     tcase_add_test(cases, lines_become_jobs_once);
+    tcase_add_test(cases, what_the_user_of_a_crontab_may_not_do_is_shown);
+    tcase_add_test(cases, a_line_in_another_zone_is_another_line);
+    tcase_add_test(cases, a_further_name_of_the_server_has_a_port);
+    tcase_add_test(cases, a_line_whose_job_fails_stays_with_cron);
     tcase_add_test(cases, names_that_are_taken_are_numbered);
     tcase_add_test(cases, a_system_crontab_says_whose_each_line_is);
     tcase_add_test(cases, the_standard_input_is_a_file_too);

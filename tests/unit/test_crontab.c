@@ -2,8 +2,11 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/crontab.h"
+#include "cli/machine_zone.h"
 #include "cli/psql_command.h"
 #include "support/files.h"
 #include "support/suite.h"
@@ -83,19 +86,67 @@ START_TEST(a_percent_begins_the_input_and_ends_its_lines)
     const struct crontab_entry *entry = entry_of("@daily psql -d app%SELECT 1;%SELECT 2 \\% 2;\n", false);
     ck_assert_str_eq(entry->command, "psql -d app");
     ck_assert_str_eq(entry->input, "SELECT 1;\nSELECT 2 % 2;\n");
-    entry = entry_of("@daily psql -c \"SELECT 5 \\% 2, '\\\\n'\" \\\\%\n", false);
-    ck_assert_str_eq(entry->command, "psql -c \"SELECT 5 % 2, '\\\\n'\" \\%");
+    entry = entry_of("@daily psql -c \"SELECT 5 \\% 2, '\\\\n'\" \\%\n", false);
+    ck_assert_str_eq(entry->command, "psql -c \"SELECT 5 % 2, '\\\\n'\" %");
     ck_assert_ptr_null(entry->input);
     ck_assert_str_eq(entry_of("@daily x\\", false)->command, "x\\");
 }
 END_TEST
 
+START_TEST(a_backslash_that_is_escaped_escapes_no_percent)
+{
+    const struct crontab_entry *entry = entry_of("@daily psql -c 'x\\\\%SELECT 1;\n", false);
+    ck_assert_str_eq(entry->command, "psql -c 'x\\\\");
+    ck_assert_str_eq(entry->input, "SELECT 1;\n");
+    entry = entry_of("@daily x \\\\\\%", false);
+    ck_assert_str_eq(entry->command, "x \\\\%");
+    ck_assert_ptr_null(entry->input);
+    ck_assert_str_eq(entry_of("@daily x%a\\\\%b", false)->input, "a\\%b\n");
+}
+END_TEST
+
+/* --- the machine ------------------------------------------------------------------------------------------------------------ */
+
+START_TEST(the_zone_of_a_machine_is_named_or_asked_for)
+{
+    char *folder = files_make_directory();
+    char *localtime_file = files_path("%s/localtime", folder);
+    char *timezone_file = files_path("%s/timezone", folder);
+    ck_assert_str_eq(machine_zone(folder, arena, &err), "UTC");
+    files_write(localtime_file, "TZif2");
+    ck_assert_ptr_null(machine_zone(folder, arena, &err));
+    ck_assert_str_eq(err.message, "this machine's time zone has no name");
+    ck_assert_str_eq(err.hint, "say by which cron goes: --timezone ZONE");
+    files_write(timezone_file, "\n");
+    ck_assert_ptr_null(machine_zone(folder, arena, &err));
+    files_write(timezone_file, "Asia/Tokyo\n");
+    ck_assert_str_eq(machine_zone(folder, arena, &err), "Asia/Tokyo");
+    ck_assert_int_eq(unlink(localtime_file), 0);
+    ck_assert_int_eq(symlink("../usr/share/zoneinfo/Europe/Berlin", localtime_file), 0);
+    ck_assert_str_eq(machine_zone(folder, arena, &err), "Europe/Berlin");
+    free(folder);
+    free(localtime_file);
+    free(timezone_file);
+}
+END_TEST
+
 /* --- commands --------------------------------------------------------------------------------------------------------------- */
+
+static bool reads_as(const char *text, const struct psql_author *author)
+{
+    const struct crontab_entry *entry = entry_of(text, false);
+    return psql_command_read(&crontab, entry, author, arena, &command, &err);
+}
 
 static bool reads(const char *text)
 {
-    const struct crontab_entry *entry = entry_of(text, false);
-    return psql_command_read(&crontab, entry, NULL, arena, &command, &err);
+    return reads_as(text, &(struct psql_author){.known = true, .uid = geteuid()});
+}
+
+static bool is_kept_from(const char *text, bool known, uid_t uid)
+{
+    return !reads_as(text, &(struct psql_author){.known = known, .uid = uid}) &&
+           strstr(err.message, ": the crontab's user may not be able to read it") != NULL;
 }
 
 static void has_sql(const char *text, const char *sql)
@@ -124,7 +175,8 @@ START_TEST(sql_comes_from_options_and_input)
     has_sql("@daily psql -c 'SELECT 1;'", "SELECT 1;");
     has_sql("@daily /usr/bin/psql --command=VACUUM -qAt >/dev/null 2>&1", "VACUUM");
     has_sql("@daily psql -Xqc 'SELECT 1' --command 'SELECT 2'", "SELECT 1\n;\nSELECT 2");
-    has_sql("@daily psql -c 'SELECT 1;' -c 'SELECT 2 -- two'", "SELECT 1;\nSELECT 2 -- two");
+    has_sql("@daily psql -c 'SELECT 1;' -c 'SELECT 2 -- two'", "SELECT 1;\n;\nSELECT 2 -- two");
+    has_sql("@daily psql -c 'SELECT f() -- x;' -c 'SELECT 2'", "SELECT f() -- x;\n;\nSELECT 2");
     has_sql("@daily psql -d app%SELECT 1;%SELECT 2;", "SELECT 1;\nSELECT 2;");
     has_sql("@daily psql -f - app%SELECT 1;", "SELECT 1;");
     has_sql("@daily psql -c 'SELECT 1'%SELECT 2;", "SELECT 1");
@@ -137,16 +189,46 @@ START_TEST(sql_comes_from_files)
     char *path = files_path("%s/nightly report.sql", folder);
     char *text = files_path("@daily psql -f '%s' -c 'SELECT 2'", path);
     files_write(path, "-- of the night\nSELECT 1;\n");
-    has_sql(text, "-- of the night\nSELECT 1;\nSELECT 2");
+    has_sql(text, "-- of the night\nSELECT 1;\n;\nSELECT 2");
     ck_assert_str_eq(command.name, "nightly report");
-    const struct crontab_entry *entry = entry_of("@daily psql -f 'nightly report.sql'", false);
-    ck_assert_msg(psql_command_read(&crontab, entry, folder, arena, &command, &err), "%s", err.message);
+    const struct psql_author author = {.home = folder, .known = true, .uid = geteuid()};
+    ck_assert_msg(reads_as("@daily psql -f 'nightly report.sql'", &author), "%s", err.message);
     ck_assert_str_eq(command.sql, "-- of the night\nSELECT 1;");
     refuses("@daily psql -f report.sql", ERROR_REFUSED, "home folder");
     refuses("@daily psql -f /nonexistent/x.sql", ERROR_REFUSED, "/nonexistent/x.sql: ");
     free(folder);
     free(path);
     free(text);
+}
+END_TEST
+
+START_TEST(a_file_that_its_user_cannot_read_is_not_read_for_him)
+{
+    char *folder = files_make_directory();
+    char *path = files_path("%s/secret", folder);
+    char *link = files_path("%s/link", folder);
+    char *text = files_path("@daily psql -f %s", path);
+    char *linked = files_path("@daily psql -f %s", link);
+    uid_t other = geteuid() + 1;
+    files_write(path, "SELECT 1");
+    ck_assert_int_eq(symlink(path, link), 0);
+    ck_assert(reads(text));
+    ck_assert(is_kept_from(text, true, other));
+    ck_assert(is_kept_from(linked, true, other));
+    ck_assert(is_kept_from(text, false, geteuid()));
+    ck_assert_int_eq(chmod(path, 0644), 0);
+    ck_assert_msg(is_kept_from(text, true, other), "its folder is closed to others");
+    ck_assert_int_eq(chmod(folder, 0755), 0);
+    ck_assert_int_eq(chmod(path, 0604), 0);
+    ck_assert_msg(is_kept_from(text, true, other), "its group may be one of the user's");
+    ck_assert(!is_kept_from("@daily psql -f /etc/passwd", true, other));
+    ck_assert(!is_kept_from("@daily psql -f /etc/passwd", true, 0));
+    ck_assert(is_kept_from("@daily psql -f /etc/passwd", false, 0));
+    free(folder);
+    free(path);
+    free(link);
+    free(text);
+    free(linked);
 }
 END_TEST
 
@@ -162,6 +244,8 @@ START_TEST(where_it_goes_is_what_psql_would_take)
     refuses("@daily PGSERVICE=x psql -c x", ERROR_REFUSED, "PGSERVICE is set for it");
     refuses("PGTZ=CET\n@daily psql -c x", ERROR_REFUSED, "PGTZ is set for it");
     refuses("@daily psql service=x -c x", ERROR_REFUSED, "service");
+    refuses("@daily psql \"dbname=x options='-c role=a'\" -c x", ERROR_REFUSED, "its conninfo has options");
+    is_at("@daily psql \"dbname=x options=''\" -c x", NULL, NULL, "x", NULL);
     refuses("@daily psql 'dbname=x nonsense' -c x", ERROR_REFUSED, "missing \"=\"");
 }
 END_TEST
@@ -174,6 +258,13 @@ START_TEST(what_is_no_psql_is_told_from_what_is_refused)
     refuses("@daily pgpsql -c x", ERROR_NOT_FOUND, "not a psql command");
     refuses("@daily cd /srv && psql -c x", ERROR_REFUSED, "& a second command");
     refuses("@daily psql -c x | mail", ERROR_REFUSED, "| a pipe");
+    refuses("@daily sudo -u postgres psql -c x", ERROR_REFUSED, "psql is started by sudo there");
+    refuses("@daily PGUSER=a /usr/bin/timeout 60 /usr/bin/psql -c x", ERROR_REFUSED,
+            "psql is started by timeout there");
+    refuses("@daily nice psql -c x", ERROR_REFUSED, "psql is started by nice there");
+    refuses("@daily env PGUSER=a psql -c x", ERROR_REFUSED, "psql is started by env there");
+    refuses("@daily su postgres -c 'psql -c x'", ERROR_REFUSED, "psql is started by su there");
+    refuses("@daily sudo backup-psql /etc/psql.conf", ERROR_NOT_FOUND, "not a psql command");
 }
 END_TEST
 
@@ -197,6 +288,7 @@ START_TEST(sql_that_a_job_cannot_run_is_refused)
     refuses("@daily psql -c '\\copy t to stdout'", ERROR_REFUSED, "commands of psql");
     refuses("@daily psql%\\set x 1%SELECT 1;", ERROR_REFUSED, "commands of psql");
     refuses("@daily psql -c 'COPY t FROM STDIN'%1", ERROR_REFUSED, "copies from its input");
+    refuses("@daily psql -c 'SELECT f() -- x;' -c 'CHECKPOINT; VACUUM t'", ERROR_REFUSED, "vacuum cannot be in one");
     refuses("@daily psql -c 'SELECT 1' -c 'VACUUM t'", ERROR_REFUSED, "vacuum cannot be in one");
     has_sql("@daily psql -c \"SELECT '\\x', E'\\\\n'\"", "SELECT '\\x', E'\\n'");
     has_sql("@daily psql -c 'COPY t TO STDOUT'", "COPY t TO STDOUT");
@@ -212,6 +304,16 @@ START_TEST(statements_that_become_one_transaction_are_told)
                      "its 2 statements are one transaction here; psql ran each by itself, and went on after an error");
     ck_assert(reads("@daily psql -v ON_ERROR_STOP=1%SELECT 1;%SELECT 2;"));
     ck_assert_str_eq(command.differs, "its 2 statements are one transaction here; psql ran each by itself");
+    static const char *const offs[] = {"0", "off", "OFF", "no", "n", "false", "F"};
+    for (size_t i = 0; i < COUNT_OF(offs); i++) {
+        ck_assert(reads(arena_printf(arena, "@daily psql -v ON_ERROR_STOP=%s%%SELECT 1;%%SELECT 2;", offs[i])));
+        ck_assert_msg(strstr(command.differs, "went on after an error") != NULL, "%s", offs[i]);
+    }
+    static const char *const ons[] = {"1", "on", "ON", "yes", "true", ""};
+    for (size_t i = 0; i < COUNT_OF(ons); i++) {
+        ck_assert(reads(arena_printf(arena, "@daily psql -v ON_ERROR_STOP=%s%%SELECT 1;%%SELECT 2;", ons[i])));
+        ck_assert_msg(strstr(command.differs, "went on after an error") == NULL, "%s", ons[i]);
+    }
     ck_assert(reads("@daily psql -1 -c 'SELECT 1' -c 'SELECT 2'"));
     ck_assert_ptr_null(command.differs);
     ck_assert(reads("@daily psql%BEGIN;%SELECT 1;%COMMIT;"));
@@ -240,8 +342,11 @@ int main(void)
     tcase_add_test(cases, a_line_that_is_cut_short_has_a_problem);
     tcase_add_test(cases, a_setting_counts_for_the_lines_below_it);
     tcase_add_test(cases, a_percent_begins_the_input_and_ends_its_lines);
+    tcase_add_test(cases, a_backslash_that_is_escaped_escapes_no_percent);
+    tcase_add_test(cases, the_zone_of_a_machine_is_named_or_asked_for);
     tcase_add_test(cases, sql_comes_from_options_and_input);
     tcase_add_test(cases, sql_comes_from_files);
+    tcase_add_test(cases, a_file_that_its_user_cannot_read_is_not_read_for_him);
     tcase_add_test(cases, where_it_goes_is_what_psql_would_take);
     tcase_add_test(cases, what_is_no_psql_is_told_from_what_is_refused);
     tcase_add_test(cases, options_without_an_equal_are_refused);

@@ -74,6 +74,10 @@ START_TEST(redirections_that_drop_output_are_left_out)
     refuses("psql >", "its output goes to \"\"");
     refuses("psql 2>&", "");
     refuses("psql >&3", "");
+    refuses("psql 3>/dev/null", "neither output nor errors");
+    refuses("psql 0>&1 -c x", "neither output nor errors");
+    refuses("psql -c x 12>/dev/null", "neither output nor errors");
+    splits_to("psql a3>/dev/null", "[psql] [a3]");
 }
 END_TEST
 

@@ -1,0 +1,45 @@
+#include "cli/machine_zone.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/source.h"
+
+#define ZONE_FOLDER "zoneinfo/"
+
+/* Debian's: the name alone. */
+static const char *read_zone_name(const char *file, struct arena *arena)
+{
+    struct source_text text;
+    struct report report;
+    const char *name = NULL;
+    report_init(&report);
+    if (source_read(file, NULL, &text, &report)) {
+        size_t length = strcspn(text.text, " \t\r\n");
+        name = length > 0 ? arena_strndup(arena, text.text, length) : NULL;
+        free(text.text);
+    }
+    report_finish(&report);
+    return name;
+}
+
+const char *machine_zone(const char *folder, struct arena *arena, struct error *err)
+{
+    const char *file = arena_printf(arena, "%s/localtime", folder);
+    char link[512];
+    ssize_t length = readlink(file, link, sizeof link - 1);
+    if (length < 0 && errno == ENOENT) {
+        return "UTC";
+    }
+    link[length > 0 ? length : 0] = '\0';
+    const char *name = strstr(link, ZONE_FOLDER);
+    name = name != NULL ? arena_strdup(arena, name + strlen(ZONE_FOLDER))
+                        : read_zone_name(arena_printf(arena, "%s/timezone", folder), arena);
+    if (name == NULL) {
+        error_set(err, ERROR_USAGE, "this machine's time zone has no name");
+        error_hint(err, "say by which cron goes: --timezone ZONE");
+    }
+    return name;
+}
