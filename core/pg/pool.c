@@ -38,6 +38,7 @@ struct pool {
     const struct pool_handlers *handlers;
     void *data;
     struct pool_session **sessions;
+    int capacity; /* of `sessions`; a limit that fell may be below `count`, since lent ones stay */
     int count;
     int idle;
     int opening;
@@ -241,7 +242,8 @@ struct pool *pool_create(struct loop *loop, struct resolver *resolver, const str
     pool->settings.conninfo = xstrdup(settings->conninfo);
     pool->handlers = handlers;
     pool->data = data;
-    pool->sessions = xcalloc((size_t)settings->limit, sizeof(struct pool_session *));
+    pool->capacity = settings->limit;
+    pool->sessions = xcalloc((size_t)pool->capacity, sizeof(struct pool_session *));
     pool->reopen_timer = loop_timer_create(loop, reopen_due, pool);
     pool->ping_timer = loop_timer_create(loop, ping_due, pool);
     loop_timer_set(pool->ping_timer, PING_EVERY);
@@ -285,8 +287,9 @@ int pool_idle(const struct pool *pool)
 
 void pool_resize(struct pool *pool, int limit)
 {
-    if (limit > pool->settings.limit) {
-        pool->sessions = xrealloc(pool->sessions, (size_t)limit, sizeof(struct pool_session *));
+    if (limit > pool->capacity) {
+        pool->capacity = limit;
+        pool->sessions = xrealloc(pool->sessions, (size_t)pool->capacity, sizeof(struct pool_session *));
     }
     pool->settings.limit = limit;
     for (int i = pool->count; i-- > 0 && pool->count > limit;) {

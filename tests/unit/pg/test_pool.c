@@ -395,6 +395,52 @@ START_TEST(destroying_closes_every_session_and_calls_nobody)
 }
 END_TEST
 
+/* --- another limit ---------------------------------------------------------------------------------------------------- */
+
+START_TEST(sessions_beyond_a_lower_limit_go_as_they_come_back)
+{
+    struct pool_session *lent[LIMIT];
+    for (int i = 0; i < LIMIT; i++) {
+        open_one();
+        lent[i] = pool_borrow(pool);
+    }
+    pool_resize(pool, 1);
+    ck_assert_int_eq(pool_open_count(pool), LIMIT);
+    for (int i = 0; i < LIMIT; i++) {
+        pool_return(pool, lent[i], WIPE_NONE);
+    }
+    ck_assert_int_eq(pool_open_count(pool), 1);
+    ck_assert_int_eq(pool_idle(pool), 1);
+}
+END_TEST
+
+/* Lent ones stay, however few the limit allows. */
+START_TEST(a_limit_that_is_raised_again_loses_no_lent_session)
+{
+    enum { MANY = 24 };
+    struct pool_session *lent[MANY];
+    int *pids;
+    pool_resize(pool, MANY);
+    for (int i = 0; i < MANY; i++) {
+        open_one();
+        lent[i] = pool_borrow(pool);
+    }
+    pool_resize(pool, 1);
+    pool_resize(pool, 2);
+    ck_assert_uint_eq(pool_pids(pool, &pids), MANY);
+    for (int i = 0; i < MANY; i++) {
+        ck_assert_int_eq(pids[i], 1000 + i);
+        pool_return(pool, lent[i], WIPE_NONE);
+    }
+    ck_assert_int_eq(pool_open_count(pool), 2);
+    free(pids);
+    pool_resize(pool, LIMIT);
+    pool_want(pool, LIMIT);
+    settle(loop);
+    ck_assert_int_eq(pool_open_count(pool), LIMIT);
+}
+END_TEST
+
 /* --- the lease -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(idle_sessions_are_pinged_inside_their_lease_and_not_lent_meanwhile)
@@ -482,6 +528,8 @@ int main(void)
     tcase_add_test(tests, a_lent_session_that_ends_is_told_to_its_borrower_who_drops_it);
     tcase_add_test(tests, an_idle_session_that_ends_is_forgotten);
     tcase_add_test(tests, destroying_closes_every_session_and_calls_nobody);
+    tcase_add_test(tests, sessions_beyond_a_lower_limit_go_as_they_come_back);
+    tcase_add_test(tests, a_limit_that_is_raised_again_loses_no_lent_session);
     tcase_add_test(tests, idle_sessions_are_pinged_inside_their_lease_and_not_lent_meanwhile);
     tcase_add_test(tests, lent_sessions_are_their_borrowers_to_keep_alive);
     tcase_add_test(tests, a_ping_that_is_not_answered_is_not_repeated_and_its_end_forgets_the_session);
