@@ -82,6 +82,11 @@ instant zone_next_change(const struct zone *zone, instant after)
     return change <= LAST_INSTANT ? change : INSTANT_NEVER;
 }
 
+bool zone_is_utc(const struct zone *zone)
+{
+    return zone == NULL || (zone_offset(zone, 0) == 0 && zone_next_change(zone, 0) == INSTANT_NEVER);
+}
+
 instant zone_last_change(const struct zone *zone, instant until)
 {
     if (zone == NULL || zone->change_count == 0) {

@@ -31,6 +31,8 @@ void zone_free(struct zone *zone); /* takes NULL */
 const char *zone_name(const struct zone *zone);
 /* Seconds east of UTC at that instant, times USEC_PER_SEC; may be negative. */
 duration zone_offset(const struct zone *zone, instant at);
+/* UTC by whatever name, such as GMT: no offset, and none to come since 1970. */
+bool zone_is_utc(const struct zone *zone);
 /* The abbreviation in use then, such as "CEST"; valid as long as the zone. */
 const char *zone_abbreviation(const struct zone *zone, instant at);
 /* The first instant later than `after` from which on the offset differs from just before; INSTANT_NEVER when there is none up to the

@@ -53,11 +53,9 @@ static void add_reason(const struct crontab_plan *plan, struct crontab_step *ste
 
 /* --- when ------------------------------------------------------------------------------------------------------------------- */
 
-/* GMT by whatever name is UTC. */
 static const char *name_of(const struct zone *zone)
 {
-    bool utc = zone == NULL || (zone_offset(zone, 0) == 0 && zone_next_change(zone, 0) == INSTANT_NEVER);
-    return utc ? "UTC" : zone_name(zone);
+    return zone_is_utc(zone) ? "UTC" : zone_name(zone);
 }
 
 static bool decide_when(const struct crontab_plan *plan, struct crontab_step *step)
@@ -84,12 +82,6 @@ static bool decide_when(const struct crontab_plan *plan, struct crontab_step *st
 }
 
 /* --- where ------------------------------------------------------------------------------------------------------------------ */
-
-static bool is_local(const char *host)
-{
-    return host == NULL || host[0] == '\0' || host[0] == '/' || strcmp(host, "localhost") == 0 ||
-           strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0;
-}
 
 static const char *port_of(const char *port)
 {
@@ -133,7 +125,7 @@ static bool is_our_host(const struct crontab_plan *plan, const struct psql_comma
 {
     const char *name = host->name != NULL ? host->name : host->address;
     const char *port = port_of(host->port);
-    bool same = (is_local(command->host) && is_local(name)) ||
+    bool same = (conninfo_is_local(command->host) && conninfo_is_local(name)) ||
                 (command->host != NULL && name != NULL && strcmp(command->host, name) == 0);
     return (same && strcmp(port_of(command->port), port) == 0) || is_listed(plan, command, port);
 }
@@ -196,19 +188,24 @@ static bool query_one(const struct crontab_plan *plan, const char *sql, const ch
 
 static bool find_known(const struct crontab_plan *plan, struct crontab_step *step, struct error *err)
 {
-    static const char sql[] = "SELECT j.job_id FROM chime.job j WHERE j.origin = 'sql' AND j.removed_at IS NULL"
-                              " AND j.owner::text = $1 AND coalesce(j.database, current_database())::text = $2"
-                              " AND j.schedule = $3 AND j.command = $4 AND coalesce(j.options ->> 'timezone', $5) = $6"
-                              " ORDER BY j.job_id LIMIT 1";
+    static const char sql[] =
+        "SELECT j.job_id, j.active FROM chime.job j WHERE j.origin = 'sql' AND j.removed_at IS NULL"
+        " AND j.owner::text = $1 AND coalesce(j.database, current_database())::text = $2"
+        " AND j.schedule = $3 AND j.command = $4 AND coalesce(j.options ->> 'timezone', $5) = $6"
+        " ORDER BY j.active DESC, j.job_id LIMIT 1";
     const char *parameters[] = {
         step->owner, step->database, step->entry->schedule, step->command.sql, plan->visit->database->timezone,
         step->zone};
-    if (!query_one(plan, sql, parameters, COUNT_OF(parameters), &step->job_id, err)) {
+    struct pg_rows rows;
+    if (!pg_client_query(plan->visit->client, sql, parameters, COUNT_OF(parameters), &rows, err)) {
         return false;
     }
-    if (step->job_id != NULL) {
-        leave_out(step, CRONTAB_DONE, "such a job is there");
+    if (rows.count > 0) {
+        step->job_id = arena_strdup(plan->arena, pg_rows_value(&rows, 0, 0));
+        step->active = pg_rows_value(&rows, 0, 1)[0] == 't';
+        leave_out(step, CRONTAB_DONE, step->active ? "such a job is there" : "such a job is there, not active");
     }
+    pg_rows_finish(&rows);
     return true;
 }
 
@@ -354,6 +351,7 @@ bool crontab_plan_make(struct crontab_plan *plan, struct error *err)
     plan->steps = arena_alloc(plan->arena, (plan->count + 1) * sizeof *plan->steps);
     for (size_t i = 0; i < plan->count; i++) {
         plan->steps[i].entry = &plan->crontab.entries[i];
+        plan->steps[i].active = plan->active;
         if (!decide(plan, &plan->steps[i], err)) {
             return error_prefix(err, "line %d", plan->steps[i].entry->line);
         }
@@ -394,9 +392,25 @@ size_t crontab_plan_count(const struct crontab_plan *plan, enum crontab_action a
     return count;
 }
 
+/* The step whose job is, or will be, this line's; NULL: none. */
+static const struct crontab_step *maker_of(const struct crontab_step *step)
+{
+    while (step != NULL && step->action > CRONTAB_DONE) {
+        step = step->twin;
+    }
+    return step;
+}
+
 bool crontab_step_is_double(const struct crontab_step *step)
 {
-    return step->action <= CRONTAB_DONE || (step->twin != NULL && crontab_step_is_double(step->twin));
+    const struct crontab_step *maker = maker_of(step);
+    return maker != NULL && maker->active;
+}
+
+bool crontab_step_is_single(const struct crontab_step *step)
+{
+    const struct crontab_step *maker = maker_of(step);
+    return maker != NULL && !maker->active;
 }
 
 const char *crontab_plan_lines(const struct crontab_plan *plan, bool (*is)(const struct crontab_step *step),

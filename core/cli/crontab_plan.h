@@ -27,6 +27,7 @@ struct crontab_step {
     const char *zone;                /* by which it goes */
     const char *options;             /* of the job, as JSON */
     const char *job_id;              /* of one that is there */
+    bool active;                     /* the job is, or will be */
     const char *reason;              /* NULL */
     const struct crontab_step *twin; /* the line before that is the same; NULL */
 };
@@ -53,6 +54,8 @@ const char *crontab_plan_lines(const struct crontab_plan *plan, bool (*is)(const
                                size_t *count);
 /* Whether a job does, or is about to do, what the line does, so that cron's run is a second one. */
 bool crontab_step_is_double(const struct crontab_step *step);
+/* Whether one is there, or about to be, that is not active, so that cron's run is the only one. */
+bool crontab_step_is_single(const struct crontab_step *step);
 /* Makes the step's job; its number, the arena's. NULL with the error; the step is one that is blocked then. */
 const char *crontab_plan_do(const struct crontab_plan *plan, struct crontab_step *step, struct error *err);
 

@@ -41,24 +41,6 @@ static bool check_words(const struct invocation *invocation, struct error *err)
     return true;
 }
 
-static bool choose_database(struct importing *importing, const struct config *config, struct error *err)
-{
-    size_t found = 0;
-    for (size_t i = 0; i < config->database_count; i++) {
-        if (database_is_wanted(importing->invocation, &config->databases[i])) {
-            importing->database = &config->databases[i];
-            found++;
-        }
-    }
-    if (found == 1) {
-        return true;
-    }
-    error_set(err, ERROR_USAGE,
-              found == 0 ? "no database is configured" : "jobs go to one database, and there are several");
-    return error_hint(err, found == 0 ? "write one under databases in pgchime.conf"
-                                      : "choose it with --database NAME: a job may run in any other of that server");
-}
-
 /* --- what there is ---------------------------------------------------------------------------------------------------------- */
 
 static bool open_source(struct importing *importing, struct error *err)
@@ -77,12 +59,6 @@ static bool open_source(struct importing *importing, struct error *err)
     return true;
 }
 
-/* GMT by whatever name is UTC. */
-static bool is_utc(const struct zone *zone)
-{
-    return zone == NULL || (zone_offset(zone, 0) == 0 && zone_next_change(zone, 0) == INSTANT_NEVER);
-}
-
 static bool find_zone(struct importing *importing, struct error *err)
 {
     const struct zone *zone;
@@ -90,7 +66,7 @@ static bool find_zone(struct importing *importing, struct error *err)
         err->kind = ERROR_USAGE;
         return error_prefix(err, importing->source.client != NULL ? "cron.timezone" : "--timezone");
     }
-    importing->plan.zone = is_utc(zone) ? NULL : zone;
+    importing->plan.zone = zone_is_utc(zone) ? NULL : zone;
     importing->plan.names_zone = strcmp(importing->plan.zone != NULL ? zone_name(importing->plan.zone) : "UTC",
                                         importing->database->timezone) != 0;
     return true;
@@ -222,7 +198,8 @@ static int import_run(const struct invocation *invocation)
     if (config == NULL) {
         return status;
     }
-    status = choose_database(&importing, config, &err) ? import_there(&importing) : fail(&err);
+    importing.database = database_for_jobs(invocation, config, &err);
+    status = importing.database != NULL ? import_there(&importing) : fail(&err);
     config_free(config);
     return status;
 }

@@ -1,4 +1,5 @@
 /* `import crontab`: lines that call psql become jobs. */
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,10 +26,15 @@ static bool read_input(struct arena *arena, const char **text, struct error *err
     while (bytes.length <= FILE_LIMIT && (length = fread(part, 1, sizeof part, stdin)) > 0) {
         buffer_append(&bytes, part, length);
     }
-    bool good = bytes.length <= FILE_LIMIT && memchr(buffer_text(&bytes), '\0', bytes.length) == NULL &&
+    int failure = ferror(stdin) != 0 ? errno : 0;
+    bool good = failure == 0 && bytes.length <= FILE_LIMIT && memchr(buffer_text(&bytes), '\0', bytes.length) == NULL &&
                 utf8_valid(buffer_text(&bytes), bytes.length);
-    if (!good) {
+    if (failure != 0) {
+        error_set(err, ERROR_USAGE, "cannot read the standard input: %s", strerror(failure));
+    } else if (!good) {
         error_set(err, ERROR_USAGE, "what came is no crontab: it is not UTF-8, or longer than 1 MB");
+    }
+    if (!good) {
         error_hint(err, "crontab -l | pgchime import crontab -");
     }
     *text = good ? arena_strdup(arena, buffer_text(&bytes)) : NULL;
@@ -58,25 +64,11 @@ static bool read_file(const char *file, struct arena *arena, const char **text, 
 
 /* --- the command line ------------------------------------------------------------------------------------------------------- */
 
-static bool choose_database(const struct invocation *invocation, const struct config *config, struct visit *visit,
-                            struct error *err)
+static bool open_database(const struct invocation *invocation, const struct config *config, struct visit *visit,
+                          struct error *err)
 {
-    size_t found = 0;
-    const struct config_database *database = NULL;
-    for (size_t i = 0; i < config->database_count; i++) {
-        if (database_is_wanted(invocation, &config->databases[i])) {
-            database = &config->databases[i];
-            found++;
-        }
-    }
-    if (found != 1) {
-        error_set(err, ERROR_USAGE,
-                  found == 0 ? "no database is configured" : "jobs go to one database, and there are several");
-        return error_hint(err, found == 0
-                                   ? "write one under databases in pgchime.conf"
-                                   : "choose it with --database NAME: a job may run in any other of that server");
-    }
-    return visit_open(visit, database, err);
+    const struct config_database *database = database_for_jobs(invocation, config, err);
+    return database != NULL && visit_open(visit, database, err);
 }
 
 static bool find_user(struct crontab_plan *plan, struct error *err)
@@ -103,11 +95,11 @@ static bool find_user(struct crontab_plan *plan, struct error *err)
 static bool find_zone(struct crontab_plan *plan, struct error *err)
 {
     const struct zone *zone;
-    plan->zone = invocation_has(plan->invocation, "timezone") ? invocation_option(plan->invocation, "timezone")
-                                                              : machine_zone("/etc", plan->arena, err);
-    if (plan->zone == NULL) {
-        return false;
+    if (!invocation_has(plan->invocation, "timezone")) {
+        plan->zone = machine_zone("/etc", plan->zones, plan->arena, err);
+        return plan->zone != NULL;
     }
+    plan->zone = invocation_option(plan->invocation, "timezone");
     if (!zones_find(plan->zones, plan->zone, &zone, err)) {
         err->kind = ERROR_USAGE;
         return error_prefix(err, "--timezone");
@@ -174,6 +166,15 @@ static void say_lines(const struct crontab_plan *plan)
     if (count > 0) {
         remark(plan->invocation, "cron goes on running line%s %s: take %s out of the crontab, or both run",
                count == 1 ? "" : "s", lines, count == 1 ? "it" : "them");
+    }
+    lines = crontab_plan_lines(plan, crontab_step_is_single, &count);
+    if (count > 0) {
+        remark(plan->invocation,
+               count == 1 ? "only cron runs line %s: its job is not active; switch it on as you take the line out of "
+                            "the crontab"
+                          : "only cron runs lines %s: their jobs are not active; switch them on as you take the lines "
+                            "out of the crontab",
+               lines);
     }
 }
 
@@ -268,7 +269,7 @@ static int import_crontab_run(const struct invocation *invocation)
     plan.arena = arena_create();
     plan.zones = zones_create();
     status = EXIT_OK;
-    if (!prepare(&plan, &err) || !choose_database(invocation, config, &visit, &err) ||
+    if (!prepare(&plan, &err) || !open_database(invocation, config, &visit, &err) ||
         !import_there(&plan, &status, &err)) {
         status = fail(&err);
     }

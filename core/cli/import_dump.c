@@ -47,6 +47,13 @@ static bool refuse_line(const struct dump *dump, const char *problem, struct err
     return error_hint(err, "dump it again: pg_dump --data-only --table cron.job DATABASE > FILE");
 }
 
+/* JSON has no other text: jansson would leave the value out without a word. */
+static bool refuse_encoding(const struct dump *dump, const char *column, struct error *err)
+{
+    error_set(err, ERROR_USAGE, "%s:%d: column \"%s\" is not UTF-8", dump->path, dump->number, column);
+    return error_hint(err, "dump it again: pg_dump --encoding=UTF8 --data-only --table cron.job DATABASE > FILE");
+}
+
 /* --- a value ---------------------------------------------------------------------------------------------------------------- */
 
 static int digits_value(const char *text, int base, size_t most, size_t *used)
@@ -142,23 +149,34 @@ static bool row_is_whole(const struct import_row *row)
            row->database != NULL && row->schedule != NULL;
 }
 
+static bool read_values(const struct dump *dump, struct import_row *row, json_t *object, struct error *err)
+{
+    char *rest = dump->line;
+    size_t column = 0;
+    while (rest != NULL && column < dump->columns) {
+        const char *name = dump->names[column++];
+        const char *value = read_value(dump, strsep(&rest, "\t"));
+        if (value != NULL && !utf8_valid(value, strlen(value))) {
+            return refuse_encoding(dump, name, err);
+        }
+        json_object_set_new(object, name, value_json(name, value));
+        keep_value(row, name, value);
+    }
+    bool whole = rest == NULL && column == dump->columns && row_is_whole(row);
+    return whole || refuse_line(dump, "this is no row of cron.job", err);
+}
+
 static bool read_row(struct dump *dump, struct error *err)
 {
     struct import_row row = {.active = true}; /* before 1.1 it had no such column */
     json_t *object = json_object();
-    char *rest = dump->line;
-    size_t column = 0;
-    while (rest != NULL && column < dump->columns) {
-        const char *value = read_value(dump, strsep(&rest, "\t"));
-        json_object_set_new(object, dump->names[column], value_json(dump->names[column], value));
-        keep_value(&row, dump->names[column++], value);
-    }
+    bool good = read_values(dump, &row, object, err);
     char *text = json_dumps(object, JSON_COMPACT);
     row.json = arena_strdup(dump->arena, text);
     free(text);
     json_decref(object);
-    if (rest != NULL || column < dump->columns || !row_is_whole(&row)) {
-        return refuse_line(dump, "this is no row of cron.job", err);
+    if (!good) {
+        return false;
     }
     dump->rows = xrealloc(dump->rows, dump->count + 1, sizeof *dump->rows);
     dump->rows[dump->count++] = row;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "cli/output.h"
+#include "pg/conninfo.h"
 
 static const struct output_column columns[] = {
     {"ID", "jobid", OUTPUT_INTEGER, OUTPUT_ALWAYS},       {"NAME", "name", OUTPUT_TEXT, OUTPUT_ALWAYS},
@@ -153,12 +154,6 @@ static void apply_answer(const struct import_plan *plan, struct import_step *ste
     }
 }
 
-static bool is_local(const char *node)
-{
-    return node == NULL || node[0] == '\0' || node[0] == '/' || strcmp(node, "localhost") == 0 ||
-           strcmp(node, "127.0.0.1") == 0 || strcmp(node, "::1") == 0;
-}
-
 /* Whether the server would take it. */
 static bool check_with_server(const struct import_plan *plan, struct import_step *step, struct error *err)
 {
@@ -181,7 +176,7 @@ static bool check_with_server(const struct import_plan *plan, struct import_step
 static bool decide_new(const struct import_plan *plan, struct import_step *step, struct error *err)
 {
     import_meaning_find(&step->meaning, step->row.schedule, plan->zone, clock_wall(), plan->source->arena);
-    if (!is_local(step->row.node)) {
+    if (!conninfo_is_local(step->row.node)) {
         leave_out(step, IMPORT_BLOCK,
                   arena_printf(plan->source->arena,
                                "it runs on node \"%s\": jobs here run on the server that holds them", step->row.node));
@@ -203,7 +198,11 @@ static bool decide_known(struct import_step *step)
         (strcmp(step->state, "taking") == 0 && step->row.active)) {
         return false;
     }
-    if (strcmp(step->state, "taking") == 0) {
+    if (step->other) {
+        leave_out(step, IMPORT_BLOCK,
+                  "a dump of this name was imported, and had another job of this number: where this one is of another "
+                  "server, rename the file");
+    } else if (strcmp(step->state, "taking") == 0) {
         leave_out(step, IMPORT_FINISH, "it was taken from pg_cron, and is not here yet");
     } else if (strcmp(step->state, "returning") == 0) {
         leave_out(step, IMPORT_BLOCK, "it is on its way back: --rollback ends that");
@@ -217,19 +216,20 @@ static bool decide_known(struct import_step *step)
 
 /* --- all of them ------------------------------------------------------------------------------------------------------------ */
 
-enum { KNOWN_STATE, KNOWN_JOB, KNOWN_SCHEDULE, KNOWN_AT, KNOWN_FREE };
+enum { KNOWN_STATE, KNOWN_JOB, KNOWN_SCHEDULE, KNOWN_AT, KNOWN_OTHER, KNOWN_FREE };
 
-/* Of a dump, which may be another of the same server: by what the row says, too. */
+/* Of a dump, which may be another of the same server, or one of another server by the same name: by what the row says, too. */
 static bool look_up(const struct import_plan *plan, struct import_step *step, struct error *err)
 {
     static const char sql[] =
         "SELECT i.state, i.job_id, i.schedule, CASE WHEN i.source NOT LIKE 'dump:%' AND i.active THEN i.at END,"
+        " i.source LIKE 'dump:%' AND NOT i.same,"
         " NOT EXISTS (SELECT FROM chime.job j WHERE j.job_id = $2::bigint)"
         " AND NOT EXISTS (SELECT FROM chime.imported k WHERE k.job_id = $2::bigint)"
-        " FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT * FROM chime.imported n WHERE n.jobid = $2::bigint"
-        " AND (n.source = $1 OR (n.source LIKE 'dump:%' AND $1 LIKE 'dump:%' AND n.state = 'taken'"
-        "                        AND n.job - 'active' = $3::jsonb - 'active'))"
-        " ORDER BY n.source = $1 DESC LIMIT 1) AS i ON true";
+        " FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT n.*, s.same FROM chime.imported n,"
+        " LATERAL (SELECT n.job - 'active' = $3::jsonb - 'active' AS same) AS s WHERE n.jobid = $2::bigint"
+        " AND (n.source = $1 OR (n.source LIKE 'dump:%' AND $1 LIKE 'dump:%' AND n.state = 'taken' AND s.same))"
+        " ORDER BY s.same DESC, n.source = $1 DESC LIMIT 1) AS i ON true";
     const char *parameters[] = {plan->source->key, step->row.jobid, step->row.json};
     struct arena *arena = plan->source->arena;
     struct pg_rows rows;
@@ -240,6 +240,8 @@ static bool look_up(const struct import_plan *plan, struct import_step *step, st
     step->job_id = arena_strdup(arena, pg_rows_value(&rows, 0, KNOWN_JOB));
     step->schedule = arena_strdup(arena, pg_rows_value(&rows, 0, KNOWN_SCHEDULE));
     step->at = arena_strdup(arena, pg_rows_value(&rows, 0, KNOWN_AT));
+    const char *other = pg_rows_value(&rows, 0, KNOWN_OTHER);
+    step->other = other != NULL && other[0] == 't';
     if (step->job_id == NULL && pg_rows_value(&rows, 0, KNOWN_FREE)[0] == 't') {
         step->job_id = step->row.jobid;
     }
@@ -288,9 +290,10 @@ static void decide_back(const struct import_plan *plan, struct import_step *step
 
 bool import_plan_make_back(struct import_plan *plan, struct error *err)
 {
-    static const char sql[] = "SELECT jobid, job ->> 'jobname', job ->> 'username', job ->> 'database',"
-                              " job ->> 'schedule', job ->> 'active', job_id, state, at FROM chime.imported"
-                              " WHERE source = $1 AND state <> 'returned' ORDER BY jobid";
+    static const char sql[] =
+        "SELECT jobid, job ->> 'jobname', job ->> 'username', job ->> 'database',"
+        " job ->> 'schedule', coalesce(job ->> 'active', 'true'), job_id, state, at FROM chime.imported"
+        " WHERE source = $1 AND state <> 'returned' ORDER BY jobid";
     struct pg_rows rows;
     if (!pg_client_query(plan->ours, sql, &plan->source->key, 1, &rows, err)) {
         return false;

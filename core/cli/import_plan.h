@@ -30,6 +30,7 @@ struct import_step {
     bool active;          /* ours will be */
     const char *state;    /* in chime.imported; NULL: it is not there */
     const char *at;       /* likewise */
+    bool other;           /* likewise, of a dump by the same name: of another row */
     const char *reason;   /* NULL */
     struct import_meaning meaning;
 };

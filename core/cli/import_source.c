@@ -72,7 +72,7 @@ static bool read_jobs(struct import_source *source, struct error *err)
 {
     static const char sql[] =
         "SELECT j ->> 'jobid', j ->> 'jobname', j ->> 'username', j ->> 'database', j ->> 'schedule', j ->> 'nodename',"
-        " j ->> 'active', j FROM (SELECT to_jsonb(c) AS j FROM cron.job c ORDER BY c.jobid) AS rows";
+        " coalesce(j ->> 'active', 'true'), j FROM (SELECT to_jsonb(c) AS j FROM cron.job c ORDER BY c.jobid) AS rows";
     struct pg_rows found;
     if (!pg_client_query(source->client, sql, NULL, 0, &found, err)) {
         return false;
@@ -163,22 +163,27 @@ const struct import_row *import_source_find(const struct import_source *source, 
 
 bool import_source_check_rights(const struct import_source *source, struct error *err)
 {
+    static const char sql[] =
+        "SELECT has_table_privilege('cron.job', 'UPDATE'), EXISTS (SELECT FROM pg_attribute a"
+        " WHERE a.attrelid = 'cron.job'::regclass AND a.attname = 'active' AND NOT a.attisdropped), current_user";
     struct pg_rows rows;
     if (source->client == NULL) {
         return true;
     }
-    if (!pg_client_query(source->client, "SELECT has_table_privilege('cron.job', 'UPDATE'), current_user", NULL, 0,
-                         &rows, err)) {
+    if (!pg_client_query(source->client, sql, NULL, 0, &rows, err)) {
         return false;
     }
-    if (pg_rows_value(&rows, 0, 0)[0] != 't') {
-        error_set(err, ERROR_REFUSED, "role \"%s\" may not change the jobs of pg_cron", pg_rows_value(&rows, 0, 1));
+    bool may = pg_rows_value(&rows, 0, 0)[0] == 't';
+    bool can = pg_rows_value(&rows, 0, 1)[0] == 't';
+    if (!may) {
+        error_set(err, ERROR_REFUSED, "role \"%s\" may not change the jobs of pg_cron", pg_rows_value(&rows, 0, 2));
         error_hint(err, "connect as a superuser: --from \"... user=postgres\"");
-        pg_rows_finish(&rows);
-        return false;
+    } else if (!can) {
+        error_set(err, ERROR_REFUSED, "cron.job has no column \"active\": this pg_cron can switch off no job");
+        error_hint(err, "bring it up to date: ALTER EXTENSION pg_cron UPDATE");
     }
     pg_rows_finish(&rows);
-    return true;
+    return may && can;
 }
 
 /* --- changing hands --------------------------------------------------------------------------------------------------------- */

@@ -40,7 +40,7 @@ bool import_source_read_dump(struct import_source *source, const char *path, str
 void import_source_close(struct import_source *source);
 const struct import_row *import_source_find(const struct import_source *source, const char *jobid); /* NULL */
 
-/* Whether the role may change the jobs that it sees. */
+/* Whether the role may change the jobs that it sees, and pg_cron (before 1.1 it had no column for it) can switch them off. */
 bool import_source_check_rights(const struct import_source *source, struct error *err) CHIME_MUST_CHECK;
 
 enum import_attempt {

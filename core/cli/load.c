@@ -141,3 +141,24 @@ bool database_is_wanted(const struct invocation *invocation, const struct config
 {
     return invocation->database == NULL || strcmp(invocation->database, database->name) == 0;
 }
+
+const struct config_database *database_for_jobs(const struct invocation *invocation, const struct config *config,
+                                                struct error *err)
+{
+    size_t found = 0;
+    const struct config_database *database = NULL;
+    for (size_t i = 0; i < config->database_count; i++) {
+        if (database_is_wanted(invocation, &config->databases[i])) {
+            database = &config->databases[i];
+            found++;
+        }
+    }
+    if (found == 1) {
+        return database;
+    }
+    error_set(err, ERROR_USAGE,
+              found == 0 ? "no database is configured" : "jobs go to one database, and there are several");
+    error_hint(err, found == 0 ? "write one under databases in pgchime.conf"
+                               : "choose it with --database NAME: a job may run in any other of that server");
+    return NULL;
+}

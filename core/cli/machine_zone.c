@@ -25,7 +25,7 @@ static const char *read_zone_name(const char *file, struct arena *arena)
     return name;
 }
 
-const char *machine_zone(const char *folder, struct arena *arena, struct error *err)
+static const char *find_name(const char *folder, struct arena *arena, const char **place)
 {
     const char *file = arena_printf(arena, "%s/localtime", folder);
     char link[512];
@@ -35,11 +35,23 @@ const char *machine_zone(const char *folder, struct arena *arena, struct error *
     }
     link[length > 0 ? length : 0] = '\0';
     const char *name = strstr(link, ZONE_FOLDER);
-    name = name != NULL ? arena_strdup(arena, name + strlen(ZONE_FOLDER))
-                        : read_zone_name(arena_printf(arena, "%s/timezone", folder), arena);
+    *place = name != NULL ? file : arena_printf(arena, "%s/timezone", folder);
+    return name != NULL ? arena_strdup(arena, name + strlen(ZONE_FOLDER)) : read_zone_name(*place, arena);
+}
+
+const char *machine_zone(const char *folder, struct zones *zones, struct arena *arena, struct error *err)
+{
+    const char *place = folder;
+    const char *name = find_name(folder, arena, &place);
+    const struct zone *zone;
     if (name == NULL) {
         error_set(err, ERROR_USAGE, "this machine's time zone has no name");
-        error_hint(err, "say by which cron goes: --timezone ZONE");
+    } else if (zones_find(zones, name, &zone, err)) {
+        return name;
+    } else {
+        err->kind = ERROR_USAGE;
+        error_prefix(err, "this machine's time zone (%s)", place);
     }
-    return name;
+    error_hint(err, "say by which cron goes: --timezone ZONE");
+    return NULL;
 }

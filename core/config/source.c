@@ -1,8 +1,11 @@
+#define _GNU_SOURCE 1
+
 #include "config/source.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -123,12 +126,36 @@ static void blank_byte_order_mark(struct source_text *text)
 
 int source_open(const char *file, const char *missing_hint, struct report *report)
 {
-    /* Non-blocking, so that a pipe that nobody writes to is refused and not waited for. */
-    int descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int descriptor = open(file, O_PATH | O_CLOEXEC);
     if (descriptor < 0) {
         report_open_failure(file, missing_hint, report);
     }
     return descriptor;
+}
+
+/* The very file again, whatever lies at its path by now; -1 with a finding. */
+static int open_for_reading(int descriptor, const char *file, struct report *report)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
+    /* Non-blocking, so that nobody's lease on it is waited for. */
+    int readable = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (readable < 0) {
+        report_open_failure(file, NULL, report);
+    }
+    return readable;
+}
+
+static bool read_regular(int descriptor, const char *file, size_t expected, struct source_text *text,
+                         struct report *report)
+{
+    int readable = open_for_reading(descriptor, file, report);
+    if (readable < 0) {
+        return false;
+    }
+    bool read = read_whole(readable, file, expected, text, report);
+    close(readable);
+    return read;
 }
 
 bool source_read_open(int descriptor, const char *file, struct source_text *text, struct report *report)
@@ -136,7 +163,7 @@ bool source_read_open(int descriptor, const char *file, struct source_text *text
     struct stat status;
     *text = (struct source_text){0};
     bool done = vet(descriptor, file, &status, report) &&
-                read_whole(descriptor, file, (size_t)status.st_size, text, report) &&
+                read_regular(descriptor, file, (size_t)status.st_size, text, report) &&
                 check_encoding(file, text, report);
     if (!done) {
         free(text->text);

@@ -266,6 +266,12 @@ const char *conninfo_value(const struct conninfo *info, const char *keyword)
     return NULL;
 }
 
+bool conninfo_is_local(const char *host)
+{
+    return host == NULL || host[0] == '\0' || host[0] == '/' || strcmp(host, "localhost") == 0 ||
+           strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0;
+}
+
 bool conninfo_needs_address(const struct conninfo_host *host)
 {
     const char *name = host->name;

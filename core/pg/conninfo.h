@@ -43,6 +43,8 @@ char *conninfo_for_role(const char *base, const char *role_conninfo, const char 
 bool conninfo_names_host(const char *conninfo);
 void conninfo_finish(struct conninfo *info);
 const char *conninfo_value(const struct conninfo *info, const char *keyword); /* NULL when not given */
+/* Whether a host's name is this machine's own: none, a socket folder, or what stands for itself on each machine. */
+bool conninfo_is_local(const char *host);
 /* True for a name: not a socket folder, not an address, and none is given beside it. */
 bool conninfo_needs_address(const struct conninfo_host *host);
 /* From now on the parameters name that host alone. `address` NULL: the host's own, if it has one. Texts are borrowed. */

@@ -101,7 +101,7 @@ struct difference {
     const char *reason;
 };
 
-/* By design/pg_cron.md. */
+/* As docs/pg_cron.md says. */
 static const struct difference differences[] = {
     {"*/30 * * * * *", "*/30 * * * * *", "*/30 * * * *", "seconds here"},
     {"0 0 1 1 * 7", "0 0 1 1 * 7", "0 0 1 1 *", "seconds here"},
@@ -231,6 +231,19 @@ START_TEST(a_role_that_does_not_see_all_jobs_is_refused_with_the_way_out)
     commands_has(errors, "role \"auditor\" may not change the jobs of pg_cron");
     free(auditor);
     expect("SELECT count(*) FROM cron.job WHERE active", "1");
+}
+END_TEST
+
+START_TEST(a_pg_cron_that_cannot_switch_off_a_job_is_read_and_not_changed)
+{
+    cron_add(cluster, 1, "@daily");
+    cluster_execute(cluster, "ALTER TABLE cron.job DROP COLUMN active");
+    IMPORT(0, "--dry-run", "-o", "json");
+    plan_is(1, "take", "@daily", "");
+    IMPORT(6, "--yes");
+    commands_has(errors, "cron.job has no column \"active\"");
+    commands_has(errors, "ALTER EXTENSION pg_cron UPDATE");
+    expect("SELECT count(*) FROM chime.imported", "0");
 }
 END_TEST
 
@@ -440,6 +453,7 @@ int main(void)
     tcase_add_test(cases, the_zone_of_the_source_and_its_clocks_come_along);
     tcase_add_test(cases, what_the_server_would_refuse_is_left_where_it_is);
     tcase_add_test(cases, a_role_that_does_not_see_all_jobs_is_refused_with_the_way_out);
+    tcase_add_test(cases, a_pg_cron_that_cannot_switch_off_a_job_is_read_and_not_changed);
     tcase_add_test(cases, wrong_words_name_the_way_out);
     tcase_add_test(cases, a_name_that_is_taken_here_is_left_there);
     tcase_add_test(cases, both_sides_change_at_one_instant_far_from_any_slot);

@@ -254,6 +254,72 @@ static char *dump(const char *format)
     return path;
 }
 
+/* One that was written by hand: FOLDER/cron.sql. */
+static char *make_dump(const char *columns, const char *rows)
+{
+    char *folder = files_make_directory();
+    char *path = files_path("%s/cron.sql", folder);
+    char *text = files_path("--\nCOPY cron.job (%s) FROM stdin;\n%s\\.\n", columns, rows);
+    files_write(path, text);
+    free(text);
+    free(folder);
+    return path;
+}
+
+#define DUMP(status, path, ...) ASSERT_RUN(status, "import", "pg_cron", "--dump", path, "--yes", __VA_ARGS__)
+
+START_TEST(a_dump_that_is_not_utf_8_is_refused_by_line_and_column)
+{
+    char *path = make_dump("jobid, schedule, command, username, database",
+                           "1\t@daily\tSELECT 1\tpostgres\tapp\n2\t@daily\tSELECT 2\tM\xfcller\tapp\n");
+    DUMP(2, path, "-q");
+    commands_has(errors, "cron.sql:4: column \"username\" is not UTF-8");
+    commands_has(errors, "pg_dump --encoding=UTF8");
+    files_write(path, "COPY cron.job (jobid, schedule, command, username, database) FROM stdin;\n"
+                      "1\t@daily\tSELECT '\\374'\tpostgres\tapp\n\\.\n");
+    DUMP(2, path, "-q");
+    commands_has(errors, "cron.sql:2: column \"command\" is not UTF-8");
+    expect("SELECT count(*) FROM chime.job", "0");
+    free(path);
+}
+END_TEST
+
+START_TEST(what_an_old_dump_had_goes_back_as_well)
+{
+    char *path = make_dump("jobid, schedule, command, username, database", "1\t@daily\tSELECT 1\tpostgres\tapp\n");
+    DUMP(0, path, "-q");
+    expect("SELECT count(*) FROM chime.job WHERE active", "1");
+    DUMP(0, path, "--rollback");
+    expect("SELECT count(*) FROM chime.job WHERE active OR removed_at IS NULL", "0");
+    free(path);
+}
+END_TEST
+
+START_TEST(a_dump_of_another_server_is_told_by_its_jobs_not_by_its_name)
+{
+    static const char columns[] = "jobid, schedule, command, username, database, active";
+    char *ours = make_dump(columns, "5\t@daily\tSELECT 5\tpostgres\tapp\tt\n7\t@daily\tSELECT 7\tpostgres\tapp\tt\n");
+    char *other = make_dump(columns, "5\t@daily\tSELECT 'other'\tpostgres\tapp\tt\n"
+                                     "6\t@daily\tSELECT 6\tpostgres\tapp\tt\n"
+                                     "7\t@daily\tSELECT 7\tpostgres\tapp\tf\n");
+    char *renamed = files_path("%s.other", other);
+    files_copy(other, renamed);
+    DUMP(0, ours, "-q");
+    DUMP(8, other, "-o", "json");
+    commands_has(output, "had another job of this number: where this one is of another server, rename the file");
+    commands_has(errors, "1 left out");
+    expect("SELECT string_agg(command, ', ' ORDER BY job_id) FROM chime.job", "SELECT 5, SELECT 6, SELECT 7");
+    DUMP(0, renamed, "-q");
+    expect("SELECT string_agg(command, ', ' ORDER BY command) FROM chime.job",
+           "SELECT 'other', SELECT 5, SELECT 6, SELECT 7");
+    DUMP(0, other, "-q"); /* all of it is known by now */
+    expect("SELECT count(*) FROM chime.job", "4");
+    free(ours);
+    free(other);
+    free(renamed);
+}
+END_TEST
+
 START_TEST(a_dump_has_the_jobs_byte_for_byte)
 {
     there(theirs, "INSERT INTO cron.job (jobid, schedule, command, jobname, active) VALUES"
@@ -326,6 +392,9 @@ int main(void)
     tcase_add_test(cases, killed_on_the_way_back_it_is_nobodys_until_rollback_ends);
     tcase_add_test(cases, held_up_past_the_minute_it_takes_the_job_in_another);
     tcase_add_test(cases, an_import_that_was_begun_goes_back_as_well);
+    tcase_add_test(cases, a_dump_that_is_not_utf_8_is_refused_by_line_and_column);
+    tcase_add_test(cases, what_an_old_dump_had_goes_back_as_well);
+    tcase_add_test(cases, a_dump_of_another_server_is_told_by_its_jobs_not_by_its_name);
     char *pg_dump = find_pg_dump();
     if (pg_dump == NULL)
         puts("there is no pg_dump beside this server: dumps are not tried with it");

@@ -233,6 +233,28 @@ START_TEST(a_line_whose_job_fails_stays_with_cron)
 }
 END_TEST
 
+START_TEST(a_line_whose_job_is_not_active_is_run_by_cron_alone)
+{
+    files_write(file, "0 1 * * * psql -c 'SELECT 1'\n"
+                      "0 2 * * * psql -c 'SELECT 2'\n"
+                      "0 1 * * * psql -c 'SELECT 1'\n");
+    PLAN(0, "--yes", "--inactive");
+    commands_has(errors, "only cron runs lines 1, 2 and 3: their jobs are not active; switch them on as you take the "
+                         "lines out of the crontab");
+    ck_assert_ptr_null(strstr(errors, "or both run"));
+    cluster_execute(cluster, "UPDATE chime.job SET active = true WHERE command = 'SELECT 2'");
+    PLAN(0, "--yes", "-o", "json");
+    plan_is(1, "done", "select-1", "such a job is there, not active");
+    plan_is(2, "done", "select-2", "such a job is there");
+    commands_has(errors, "cron goes on running line 2: take it out");
+    commands_has(errors, "only cron runs lines 1 and 3: ");
+    sql_jobs_make(cluster, "app", "again", "0 1 * * *", "SELECT 1", NULL);
+    PLAN(0, "--yes");
+    commands_has(errors, "cron goes on running lines 1, 2 and 3: take them out");
+    ck_assert_ptr_null(strstr(errors, "only cron runs"));
+}
+END_TEST
+
 START_TEST(names_that_are_taken_are_numbered)
 {
     files_write(
@@ -275,6 +297,21 @@ START_TEST(the_standard_input_is_a_file_too)
 }
 END_TEST
 
+START_TEST(a_standard_input_that_cannot_be_read_is_not_an_empty_crontab)
+{
+    char *command = files_path(
+        "'%s' --config '%s' import crontab - --user app --timezone UTC --yes < '%s'; test $? -eq 2",
+        getenv("PGCHIME_TEST_BINARY") != NULL ? getenv("PGCHIME_TEST_BINARY") : PGCHIME_BINARY, configuration, folder);
+    char *log = files_path("%s/log", folder);
+    process_must_run((const char *const[]){"/bin/sh", "-c", command, NULL}, log);
+    char *said = files_read(log);
+    commands_has(said, "cannot read the standard input: Is a directory");
+    free(said);
+    free(command);
+    free(log);
+}
+END_TEST
+
 START_TEST(a_job_of_a_crontab_runs)
 {
     site = site_create(cluster, "app", 2);
@@ -303,9 +340,11 @@ int main(void)
     tcase_add_test(cases, a_line_in_another_zone_is_another_line);
     tcase_add_test(cases, a_further_name_of_the_server_has_a_port);
     tcase_add_test(cases, a_line_whose_job_fails_stays_with_cron);
+    tcase_add_test(cases, a_line_whose_job_is_not_active_is_run_by_cron_alone);
     tcase_add_test(cases, names_that_are_taken_are_numbered);
     tcase_add_test(cases, a_system_crontab_says_whose_each_line_is);
     tcase_add_test(cases, the_standard_input_is_a_file_too);
+    tcase_add_test(cases, a_standard_input_that_cannot_be_read_is_not_an_empty_crontab);
     tcase_add_test(cases, a_job_of_a_crontab_runs);
     suite_add_tcase(suite, cases);
     return suite_run(suite);

@@ -187,6 +187,19 @@ START_TEST(only_names_without_an_address_need_one)
 }
 END_TEST
 
+START_TEST(this_machine_has_several_names)
+{
+    static const char *const here[] = {NULL, "", "/run/postgresql", "localhost", "127.0.0.1", "::1"};
+    static const char *const elsewhere[] = {"db.example", "localhost.example", "192.0.2.1", "2001:db8::1"};
+    for (size_t i = 0; i < sizeof here / sizeof *here; i++) {
+        ck_assert_msg(conninfo_is_local(here[i]), "%s", here[i] != NULL ? here[i] : "none");
+    }
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++) {
+        ck_assert_msg(!conninfo_is_local(elsewhere[i]), "%s", elsewhere[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_choice_leaves_nothing_of_the_others)
 {
     read_text("host=one,two,/run hostaddr=,192.0.2.2, port=1,2,");
@@ -289,6 +302,7 @@ int main(void)
     tcase_add_test(tests, lists_that_do_not_match_are_refused);
     tcase_add_test(tests, of_several_hosts_the_primary_is_meant);
     tcase_add_test(tests, only_names_without_an_address_need_one);
+    tcase_add_test(tests, this_machine_has_several_names);
     tcase_add_test(tests, a_choice_leaves_nothing_of_the_others);
     tcase_add_test(tests, a_timeout_is_read_as_libpq_does);
     tcase_add_test(tests, a_description_names_the_place_but_never_the_password);

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,18 +113,31 @@ START_TEST(the_zone_of_a_machine_is_named_or_asked_for)
     char *folder = files_make_directory();
     char *localtime_file = files_path("%s/localtime", folder);
     char *timezone_file = files_path("%s/timezone", folder);
-    ck_assert_str_eq(machine_zone(folder, arena, &err), "UTC");
+    struct zones *zones = zones_create();
+    ck_assert_str_eq(machine_zone(folder, zones, arena, &err), "UTC");
     files_write(localtime_file, "TZif2");
-    ck_assert_ptr_null(machine_zone(folder, arena, &err));
+    ck_assert_ptr_null(machine_zone(folder, zones, arena, &err));
     ck_assert_str_eq(err.message, "this machine's time zone has no name");
     ck_assert_str_eq(err.hint, "say by which cron goes: --timezone ZONE");
     files_write(timezone_file, "\n");
-    ck_assert_ptr_null(machine_zone(folder, arena, &err));
+    ck_assert_ptr_null(machine_zone(folder, zones, arena, &err));
     files_write(timezone_file, "Asia/Tokyo\n");
-    ck_assert_str_eq(machine_zone(folder, arena, &err), "Asia/Tokyo");
+    ck_assert_str_eq(machine_zone(folder, zones, arena, &err), "Asia/Tokyo");
+    files_write(timezone_file, "Europe/Berlim\n");
+    ck_assert_ptr_null(machine_zone(folder, zones, arena, &err));
+    ck_assert_int_eq(err.kind, ERROR_USAGE);
+    ck_assert_str_eq(
+        err.message,
+        arena_printf(arena, "this machine's time zone (%s): there is no time zone \"Europe/Berlim\"", timezone_file));
+    ck_assert_str_eq(err.hint, "say by which cron goes: --timezone ZONE");
     ck_assert_int_eq(unlink(localtime_file), 0);
     ck_assert_int_eq(symlink("../usr/share/zoneinfo/Europe/Berlin", localtime_file), 0);
-    ck_assert_str_eq(machine_zone(folder, arena, &err), "Europe/Berlin");
+    ck_assert_str_eq(machine_zone(folder, zones, arena, &err), "Europe/Berlin");
+    ck_assert_int_eq(unlink(localtime_file), 0);
+    ck_assert_int_eq(symlink("/usr/share/zoneinfo/Nowhere", localtime_file), 0);
+    ck_assert_ptr_null(machine_zone(folder, zones, arena, &err));
+    ck_assert_ptr_nonnull(strstr(err.message, "/localtime): there is no time zone \"Nowhere\""));
+    zones_destroy(zones);
     free(folder);
     free(localtime_file);
     free(timezone_file);
@@ -229,6 +243,29 @@ START_TEST(a_file_that_its_user_cannot_read_is_not_read_for_him)
     free(link);
     free(text);
     free(linked);
+}
+END_TEST
+
+/* Opening alone does something to many a device. */
+START_TEST(what_is_not_to_be_read_is_not_opened)
+{
+    char *folder = files_make_directory();
+    char *pipe_path = files_path("%s/pipe", folder);
+    char *secret = files_path("%s/secret", folder);
+    char event[sizeof(struct inotify_event) + 256];
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    files_write(secret, "SELECT 1");
+    ck_assert_int_eq(mkfifo(pipe_path, 0600), 0);
+    ck_assert_int_ge(inotify_add_watch(watch, folder, IN_OPEN), 0);
+    refuses(arena_printf(arena, "@daily psql -f %s", pipe_path), ERROR_REFUSED, "not a regular file but a pipe");
+    ck_assert(is_kept_from(arena_printf(arena, "@daily psql -f %s", secret), true, geteuid() + 1));
+    ck_assert_msg(read(watch, event, sizeof event) < 0, "something was opened");
+    ck_assert(reads(arena_printf(arena, "@daily psql -f %s", secret)));
+    ck_assert_msg(read(watch, event, sizeof event) > 0, "what is read is opened");
+    close(watch);
+    free(folder);
+    free(pipe_path);
+    free(secret);
 }
 END_TEST
 
@@ -347,6 +384,7 @@ int main(void)
     tcase_add_test(cases, sql_comes_from_options_and_input);
     tcase_add_test(cases, sql_comes_from_files);
     tcase_add_test(cases, a_file_that_its_user_cannot_read_is_not_read_for_him);
+    tcase_add_test(cases, what_is_not_to_be_read_is_not_opened);
     tcase_add_test(cases, where_it_goes_is_what_psql_would_take);
     tcase_add_test(cases, what_is_no_psql_is_told_from_what_is_refused);
     tcase_add_test(cases, options_without_an_equal_are_refused);

@@ -1,4 +1,4 @@
-/* How pg_cron reads schedules: by tables from design/pg_cron.md and its source. The extension itself is asked in
+/* How pg_cron reads schedules: by tables from its documentation and source. The extension itself is asked in
  * integration/test_import_extension. */
 #include <check.h>
 #include <stdlib.h>

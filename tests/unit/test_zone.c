@@ -302,6 +302,21 @@ START_TEST(no_zone_is_utc)
 }
 END_TEST
 
+START_TEST(utc_by_another_name_is_told)
+{
+    static const struct {
+        const char *rule;
+        bool utc;
+    } rules[] = {{"GMT0", true}, {"GMT0BST,M3.5.0/1,M10.5.0", false}, {"CET-1", false}};
+    ck_assert(zone_is_utc(NULL));
+    for (size_t i = 0; i < COUNT_OF(rules); i++) {
+        struct zone *zone = tzif_read_rule(rules[i].rule);
+        ck_assert_msg(zone_is_utc(zone) == rules[i].utc, "%s", rules[i].rule);
+        zone_free(zone);
+    }
+}
+END_TEST
+
 START_TEST(the_edges_of_what_an_instant_can_hold_are_survived)
 {
     static const instant edges[] = {INSTANT_NONE, INSTANT_NONE + 1, -INT64_C(62135596800000000), INSTANT_NEVER - 1,
@@ -337,6 +352,7 @@ int main(void)
     tcase_add_test(tests, an_instant_is_shown_by_the_wall_clock_with_its_weekday);
     tcase_add_test(tests, wall_times_near_several_changes_are_found);
     tcase_add_test(tests, no_zone_is_utc);
+    tcase_add_test(tests, utc_by_another_name_is_told);
     tcase_add_test(tests, the_edges_of_what_an_instant_can_hold_are_survived);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
