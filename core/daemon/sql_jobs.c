@@ -4,11 +4,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "catalog/sql_job.h"
 #include "daemon/lead_state.h"
+#include "daemon/sql_former.h"
 #include "daemon/sql_waiting.h"
 #include "daemon/watch.h"
 #include "ledger/changes.h"
@@ -16,47 +15,29 @@
 #define POLL_EVERY (10 * USEC_PER_SEC) /* for a notification that never came */
 #define ASK_EVERY (5 * USEC_PER_MSEC)  /* claims go on between two looks, however many edits there are */
 #define HEARD_LATE (5 * USEC_PER_SEC)  /* what was due longer before the leader heard of the schedule does not run */
+#define NOBODY ""                      /* who waits for that name is not woken */
 
 struct sql_jobs {
     struct zones **zones; /* the last are in force; the others may still be those of a run */
     size_t zones_count;
     char *seen;       /* what is known already; NULL: all jobs are to be asked for */
-    char *first_seen; /* of the first part of all */
+    char *first_seen; /* while all are asked for: what to look from once they are told */
     int64_t from;     /* where the next part of all begins */
     bool wanted;
     bool asking;
     bool channels_changed;
-    uint64_t answers;
+    uint64_t answers; /* that told what changed */
     instant answered_at;
-    sql_jobs_callback *loaded; /* until it was called */
-    struct sql_waiting waiting;
+    sql_jobs_callback *loaded;  /* until it was called */
+    bool reading;               /* an answer; at the load, all of them */
+    struct sql_waiting held;    /* while reading: whom they come after may be told yet */
+    struct sql_waiting waiting; /* refused, until whom they come after is there */
     struct loop_timer *poll_timer;
     struct loop_timer *ask_timer;
     int64_t refused_job; /* the last claim that was refused, and what had been answered then */
     int refused_version;
     uint64_t refused_answers;
 };
-
-/* --- what is written back ---------------------------------------------------------------------------------------------- */
-
-static void problem_noted(void *data, const struct pg_reply *reply)
-{
-    lead_refused(data, reply, "what is wrong with a job could not be written");
-}
-
-static void note_problem(struct lead *lead, const struct job *job, const struct job_memory *memory,
-                         const struct error *err)
-{
-    char *text = err->hint[0] != '\0' ? xasprintf("%s\nHINT:  %s", err->message, err->hint) : xstrdup(err->message);
-    log_warning("job %s is not scheduled: %s", job->name, err->message);
-    changes_note_problem(&lead->ledger, memory->job_id, memory->version, text, problem_noted, lead);
-    free(text);
-}
-
-static void clear_problem(struct lead *lead, const struct job_memory *memory)
-{
-    changes_note_problem(&lead->ledger, memory->job_id, memory->version, NULL, problem_noted, lead);
-}
 
 /* --- what was due by an old definition --------------------------------------------------------------------------------- */
 
@@ -120,8 +101,8 @@ static void miss(struct lead *lead, struct scheduled *known, const char *reason,
     scheduler_miss(lead->scheduler, known, reason, now - grace, now);
 }
 
-/* Takes the job over. */
-static void put(struct lead *lead, struct job *job, const struct job_memory *read)
+/* Takes the job over; the scheduled one. */
+static struct scheduled *put(struct lead *lead, struct job *job, const struct job_memory *read)
 {
     struct scheduled *known = find(lead, read->job_id);
     struct job_memory memory = *read;
@@ -144,23 +125,32 @@ static void put(struct lead *lead, struct job *job, const struct job_memory *rea
     } else if (mended) {
         miss(lead, known, "it could not be scheduled until now", 0);
     }
+    return known;
 }
 
+static void wake_waiting(struct lead *lead, const struct scheduled *there);
+
+/* At the load those that are left come here, some of them in a cycle, and each is put once. */
 static void take_aside(struct lead *lead, struct job *job, const struct job_memory *memory, const char *missing)
 {
     struct error err = {.kind = ERROR_NONE};
     error_set(&err, ERROR_CONFIG, "it comes after \"%.200s\", which is not there", missing);
     error_hint(&err, "it is scheduled as soon as that is");
-    note_problem(lead, job, memory, &err);
-    put(lead, sql_job_refused(job), memory);
+    sql_notes_problem(lead, job, memory, &err);
+    struct job *refused = sql_job_refused(job);
     sql_waiting_add(&lead->sql_jobs->waiting, job, memory, missing);
+    const struct scheduled *there = put(lead, refused, memory);
+    if (lead->started) {
+        wake_waiting(lead, there);
+    }
 }
 
 /* NULL: all are there. */
 static const char *missing_upstream(const struct lead *lead, const struct job *job)
 {
     for (size_t i = 0; i < job->after_count; i++) {
-        if (strcmp(job->after[i], job->name) != 0 && scheduler_find_named(lead->scheduler, job->after[i]) == NULL) {
+        const struct scheduled *upstream = scheduler_find_named(lead->scheduler, job->after[i]);
+        if (strcmp(job->after[i], job->name) != 0 && (upstream == NULL || scheduled_retired(upstream))) {
             return job->after[i];
         }
     }
@@ -182,41 +172,55 @@ static bool would_cycle(struct lead *lead, const struct job *job, const struct j
     return false;
 }
 
-static void wake_waiting(struct lead *lead, const char *name);
-
-/* Takes the job over, which has no fault of its own. At the load nobody is put before those it comes after. */
+/* Takes the job over, which has no fault of its own. While an answer is read nobody is put before those it comes after; a cycle may be
+ * one with what is told later. */
 static void place(struct lead *lead, struct job *job, const struct job_memory *memory, bool has_problem)
 {
     struct error err = {.kind = ERROR_NONE};
     const char *missing = missing_upstream(lead, job);
+    bool cycle = missing == NULL && would_cycle(lead, job, memory, &err);
+    if (lead->sql_jobs->reading && (missing != NULL || (cycle && lead->started))) {
+        sql_waiting_add(&lead->sql_jobs->held, job, memory, cycle ? NOBODY : missing);
+        return;
+    }
     if (missing != NULL) {
-        if (lead->started) {
-            take_aside(lead, job, memory, missing);
-        } else {
-            sql_waiting_add(&lead->sql_jobs->waiting, job, memory, missing);
-        }
+        take_aside(lead, job, memory, missing);
         return;
     }
-    if (would_cycle(lead, job, memory, &err)) {
-        note_problem(lead, job, memory, &err);
-        put(lead, sql_job_refused(job), memory);
+    if (cycle) {
+        sql_notes_problem(lead, job, memory, &err);
+        struct job *refused = sql_job_refused(job);
         job_free(job);
-        return;
+        job = refused;
+    } else if (has_problem) {
+        sql_notes_no_problem(lead, memory);
     }
-    if (has_problem) {
-        clear_problem(lead, memory);
-    }
-    char *name = xstrdup(job->name);
-    put(lead, job, memory);
-    wake_waiting(lead, name);
-    free(name);
+    wake_waiting(lead, put(lead, job, memory));
 }
 
-static void wake_waiting(struct lead *lead, const char *name)
+/* It is there, if only to be mended. */
+static void wake_waiting(struct lead *lead, const struct scheduled *there)
 {
+    struct sql_jobs *jobs = lead->sql_jobs;
     struct sql_waiting_job waiting;
-    while (sql_waiting_take(&lead->sql_jobs->waiting, name, &waiting)) {
+    while (sql_waiting_take(&jobs->held, scheduled_job(there)->name, &waiting) ||
+           sql_waiting_take(&jobs->waiting, scheduled_job(there)->name, &waiting)) {
         place(lead, waiting.job, &waiting.memory, lead->started);
+    }
+}
+
+/* All that there is to read has been read. */
+static void place_held(struct lead *lead)
+{
+    struct sql_jobs *jobs = lead->sql_jobs;
+    struct sql_waiting_job held;
+    jobs->reading = false;
+    while (sql_waiting_take(&jobs->held, NULL, &held)) {
+        if (lead->started) {
+            place(lead, held.job, &held.memory, true);
+        } else {
+            take_aside(lead, held.job, &held.memory, held.missing);
+        }
     }
 }
 
@@ -231,42 +235,46 @@ static struct job_memory memory_of(const struct scheduled *scheduled)
                                .last_end = INSTANT_NONE};
 }
 
-/* Those that come after a job that goes. */
-static void take_downstream_aside(struct lead *lead, const struct scheduled *upstream)
+/* As it is, since whom it comes after is another. */
+static void place_again(struct lead *lead, const struct scheduled *known)
 {
-    while (scheduled_downstream_count(upstream) > 0) {
-        struct scheduled *it = scheduled_downstream(upstream, 0);
-        struct job_memory memory = memory_of(it);
-        struct job *job = job_copy(scheduled_job(it));
-        job->schedule.zone = scheduled_job(it)->schedule.zone;
-        take_aside(lead, job, &memory, scheduled_job(upstream)->name);
-    }
+    struct job_memory memory = memory_of(known);
+    struct job *job = job_copy(scheduled_job(known));
+    job->schedule.zone = scheduled_job(known)->schedule.zone;
+    place(lead, job, &memory, false);
 }
 
-static void take_away(struct lead *lead, struct scheduled *known)
+static bool names(const struct lead *lead, const struct job *job, const struct scheduled *upstream)
 {
-    if (scheduled_retired(known)) {
-        return;
+    bool found = false;
+    for (size_t i = 0; i < job->after_count; i++) {
+        found = found || scheduler_find_named(lead->scheduler, job->after[i]) == upstream;
     }
-    note_channels(lead, scheduled_job(known));
-    take_downstream_aside(lead, known);
-    withdraw(lead, known, NULL);
-    dispatch_own_job(lead, known);
-    scheduler_remove(lead->scheduler, known);
+    return found;
+}
+
+/* Those that come after it by a name that it has no more. */
+static void place_astray(struct lead *lead, const struct scheduled *upstream)
+{
+    size_t good = 0;
+    while (good < scheduled_downstream_count(upstream)) {
+        const struct scheduled *it = scheduled_downstream(upstream, good);
+        if (names(lead, scheduled_job(it), upstream)) {
+            good++;
+        } else {
+            place_again(lead, it);
+            good = 0;
+        }
+    }
 }
 
 void sql_jobs_before_relink(struct lead *lead)
 {
     for (size_t i = 0; i < scheduler_count(lead->scheduler); i++) {
-        struct scheduled *it = scheduler_at(lead->scheduler, i);
-        for (size_t n = scheduled_retired(it) ? scheduled_downstream_count(it) : 0; n-- > 0;) {
-            struct scheduled *after = scheduled_downstream(it, n);
-            if (scheduled_job(after)->origin == JOB_FROM_SQL) {
-                struct job_memory memory = memory_of(after);
-                struct job *job = job_copy(scheduled_job(after));
-                job->schedule.zone = scheduled_job(after)->schedule.zone;
-                take_aside(lead, job, &memory, scheduled_job(it)->name);
-            }
+        const struct scheduled *it = scheduler_at(lead->scheduler, i);
+        bool by_sql = !scheduled_retired(it) && scheduled_job(it)->origin == JOB_FROM_SQL;
+        if (by_sql && missing_upstream(lead, scheduled_job(it)) != NULL) {
+            place_again(lead, it);
         }
     }
 }
@@ -284,27 +292,66 @@ static void add_zones(struct sql_jobs *jobs)
     jobs->zones[jobs->zones_count++] = zones_create();
 }
 
+/* What is told is one moment's: whoever is told first may have the name of one that is told later. */
+static void release_name(struct lead *lead, const struct changed_job *changed)
+{
+    const struct scheduled *known = find(lead, changed->memory.job_id);
+    if (known != NULL && (changed->removed || strcmp(scheduled_job(known)->name, changed->row.name) != 0)) {
+        scheduler_release_name(lead->scheduler, known);
+    }
+}
+
 static void take(struct lead *lead, const struct changed_job *changed)
 {
     struct error err = {.kind = ERROR_NONE};
-    struct scheduled *known = find(lead, changed->memory.job_id);
+    sql_waiting_forget(&lead->sql_jobs->held, changed->memory.job_id); /* one that waited has just been woken */
     sql_waiting_forget(&lead->sql_jobs->waiting, changed->memory.job_id);
     if (changed->removed) {
-        if (known != NULL) {
-            take_away(lead, known);
-        }
-        return;
+        return; /* once those that come after it have another, or none */
     }
     struct job *job = sql_job_make(&changed->row, lead->database, zones_of(lead), &err);
     if (err.kind == ERROR_NONE) {
         place(lead, job, &changed->memory, changed->has_problem);
         return;
     }
-    char *name = xstrdup(job->name);
-    note_problem(lead, job, &changed->memory, &err);
-    put(lead, job, &changed->memory);
-    wake_waiting(lead, name); /* it is there, if only to be mended */
-    free(name);
+    sql_notes_problem(lead, job, &changed->memory, &err);
+    wake_waiting(lead, put(lead, job, &changed->memory));
+}
+
+static void follow_up(struct lead *lead, const struct changed_job *changed)
+{
+    struct scheduled *known = find(lead, changed->memory.job_id);
+    if (known == NULL || scheduled_retired(known)) {
+        return;
+    }
+    place_astray(lead, known);
+    if (changed->removed) {
+        note_channels(lead, scheduled_job(known));
+        withdraw(lead, known, NULL);
+        dispatch_own_job(lead, known);
+        scheduler_remove(lead->scheduler, known);
+    }
+}
+
+static void each(struct lead *lead, const struct pg_reply *reply,
+                 void (*visit)(struct lead *lead, const struct changed_job *changed))
+{
+    for (size_t i = 0; i < changes_count(reply); i++) {
+        struct changed_job changed = changes_read(reply, i);
+        visit(lead, &changed);
+    }
+}
+
+/* At the load it goes on with the next answer, and nobody was known before. */
+static void take_all(struct lead *lead, const struct pg_reply *reply)
+{
+    lead->sql_jobs->reading = true;
+    each(lead, reply, release_name);
+    each(lead, reply, take);
+    if (lead->started) {
+        place_held(lead);
+        each(lead, reply, follow_up);
+    }
 }
 
 static void ask(struct lead *lead);
@@ -313,14 +360,8 @@ static void load_is_over(struct lead *lead)
 {
     struct sql_jobs *jobs = lead->sql_jobs;
     sql_jobs_callback *loaded = jobs->loaded;
-    struct sql_waiting_job waiting;
     jobs->loaded = NULL;
-    struct sql_waiting rest = jobs->waiting;
-    jobs->waiting = (struct sql_waiting){0};
-    while (sql_waiting_take(&rest, NULL, &waiting)) {
-        take_aside(lead, waiting.job, &waiting.memory, waiting.missing);
-    }
-    sql_waiting_finish(&rest);
+    place_held(lead);
     loaded(lead);
 }
 
@@ -358,17 +399,18 @@ static void answered(void *data, const struct pg_reply *reply)
     if (lead_refused(lead, reply, "jobs made by SQL could not be read")) {
         return;
     }
-    for (size_t i = 0; i < changes_count(reply); i++) {
-        struct changed_job changed = changes_read(reply, i);
-        take(lead, &changed);
+    if (!lead->started && sql_former_is_behind(reply)) {
+        sql_former_record(lead); /* then this is asked for again */
+        return;
     }
-    jobs->answers++;
+    take_all(lead, reply);
     jobs->answered_at = clock_boot();
     bool over = true;
     if (all) {
         over = follow_parts(jobs, reply);
     } else {
         keep_seen(&jobs->seen, changes_seen(reply));
+        jobs->answers++;
     }
     if (lead->started) {
         scheduler_forget(lead->scheduler);
@@ -451,9 +493,10 @@ void sql_jobs_reloaded(struct lead *lead)
     if (zones_changed(zones_of(lead))) {
         add_zones(jobs);
     }
-    free(jobs->seen);
-    free(jobs->first_seen);
-    jobs->seen = jobs->first_seen = NULL;
+    if (jobs->first_seen == NULL) { /* what went since is not among all: only a look from there tells */
+        jobs->first_seen = jobs->seen;
+    }
+    jobs->seen = NULL;
     jobs->from = 0;
     jobs->wanted = true;
 }
@@ -497,8 +540,12 @@ void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
     jobs->ask_timer = loop_timer_create(lead->loop, ask_due, lead);
     lead->sql_notes = sql_notes_create(lead);
     add_zones(jobs);
-    changes_restart(&lead->ledger, NULL, NULL, 0, restarted, lead);
     changes_listen(&lead->ledger, listened, lead);
+    sql_former_record(lead);
+}
+
+void sql_jobs_recorded(struct lead *lead)
+{
     ask(lead);
 }
 
@@ -518,6 +565,7 @@ void sql_jobs_destroy(struct lead *lead)
     loop_timer_destroy(jobs->ask_timer);
     sql_notes_destroy(lead->sql_notes);
     lead->sql_notes = NULL;
+    sql_waiting_finish(&jobs->held);
     sql_waiting_finish(&jobs->waiting);
     for (size_t i = 0; i < jobs->zones_count; i++) {
         zones_destroy(jobs->zones[i]);

@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "daemon/lead_state.h"
 #include "ledger/changes.h"
 
@@ -18,6 +20,25 @@ struct sql_notes {
     int once_versions[ONCE_MAX];
     size_t once_count;
 };
+
+static void problem_noted(void *data, const struct pg_reply *reply)
+{
+    lead_refused(data, reply, "what is wrong with a job could not be written");
+}
+
+void sql_notes_problem(struct lead *lead, const struct job *job, const struct job_memory *memory,
+                       const struct error *err)
+{
+    char *text = err->hint[0] != '\0' ? xasprintf("%s\nHINT:  %s", err->message, err->hint) : xstrdup(err->message);
+    log_warning("job %s is not scheduled: %s", job->name, err->message);
+    changes_note_problem(&lead->ledger, memory->job_id, memory->version, text, problem_noted, lead);
+    free(text);
+}
+
+void sql_notes_no_problem(struct lead *lead, const struct job_memory *memory)
+{
+    changes_note_problem(&lead->ledger, memory->job_id, memory->version, NULL, problem_noted, lead);
+}
 
 void sql_notes_decided(struct lead *lead, const struct scheduled *scheduled)
 {

@@ -18,7 +18,7 @@ struct sql_waiting {
     size_t capacity;
 };
 
-/* Takes the job over; `missing` is one of its `after`, or equal to one. */
+/* Takes the job over; `missing` is one of its `after`, or equal to one, or empty. */
 void sql_waiting_add(struct sql_waiting *waiting, struct job *job, const struct job_memory *memory,
                      const char *missing);
 /* One that waits for that name (NULL: any); its job is the caller's. False: there is none. */

@@ -490,6 +490,7 @@ void watch_follow(struct watch *watch)
     watch_list_fill(&next, watch->lead->scheduler);
     bool same = watch_list_same(&watch->list, &next);
     struct watch_entry *newcomers = watch_list_newcomers(&next, &watch->list, &count);
+    watch_list_carry_over(&next, &watch->list);
     watch_list_finish(&watch->list);
     watch->list = next;
     if (!same) {

@@ -23,7 +23,7 @@ struct watch;
 struct watch *watch_create(struct lead *lead);
 /* Whether it hears and has looked for changes once, or nobody asks it to, or it has told that it cannot: whoever is woken by that has been. */
 bool watch_settled(const struct watch *watch);
-/* The scheduler's jobs are others: while the catalog that they came from is still there. */
+/* The scheduler's jobs are others: before anything can wake one that it forgot. */
 void watch_follow(struct watch *watch);
 void watch_destroy(struct watch *watch); /* NULL allowed */
 

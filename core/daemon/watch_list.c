@@ -58,6 +58,33 @@ static struct watch_entry *add(struct watch_entry *place, const char *const *nam
     return place;
 }
 
+static size_t size_of_names(const struct watch_entry *entries, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        size += strlen(entries[i].name) + 1;
+    }
+    return size;
+}
+
+static char *keep_names(char *place, struct watch_entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t size = strlen(entries[i].name) + 1;
+        entries[i].name = memcpy(place, entries[i].name, size);
+        place += size;
+    }
+    return place;
+}
+
+static void own_names(struct watch_list *list)
+{
+    list->names = xmalloc(1 + size_of_names(list->channels, list->channel_count) +
+                          size_of_names(list->views, list->view_count));
+    char *rest = keep_names(list->names, list->channels, list->channel_count);
+    keep_names(rest, list->views, list->view_count);
+}
+
 void watch_list_fill(struct watch_list *list, const struct scheduler *scheduler)
 {
     *list = (struct watch_list){0};
@@ -79,12 +106,14 @@ void watch_list_fill(struct watch_list *list, const struct scheduler *scheduler)
     }
     qsort(list->channels, list->channel_count, sizeof *list->channels, by_name);
     qsort(list->views, list->view_count, sizeof *list->views, by_name);
+    own_names(list);
 }
 
 void watch_list_finish(struct watch_list *list)
 {
     free(list->channels);
     free(list->views);
+    free(list->names);
     *list = (struct watch_list){0};
 }
 
@@ -153,6 +182,19 @@ size_t watch_list_find(const struct watch_entry *entries, size_t count, const ch
         low++;
     }
     return low - *first;
+}
+
+/* By name, as all entries of a view are seen and noted together. */
+void watch_list_carry_over(struct watch_list *list, const struct watch_list *before)
+{
+    for (size_t i = 0; i < list->view_count; i++) {
+        struct watch_entry *entry = &list->views[i];
+        size_t first;
+        if (watch_list_find(before->views, before->view_count, entry->name, &first) > 0) {
+            entry->behind_since = before->views[first].behind_since;
+            entry->noted_at = before->views[first].noted_at;
+        }
+    }
 }
 
 static bool has_channel(const struct watch_list *list, const struct watch_entry *entry)

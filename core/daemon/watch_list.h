@@ -8,7 +8,7 @@
 
 /* One name and one job that goes by it. */
 struct watch_entry {
-    const char *name; /* a channel, or "schema.relation" */
+    const char *name; /* a channel, or "schema.relation"; the list's */
     struct scheduled *scheduled;
     duration target;      /* of a view: how soon a change is to be found; 0: of a channel */
     instant behind_since; /* of a view: since when every look found it behind; INSTANT_NONE: it is not */
@@ -20,15 +20,18 @@ struct watch_list {
     size_t channel_count;
     struct watch_entry *views; /* by name */
     size_t view_count;
+    char *names;       /* of all entries, one behind the other */
     duration tightest; /* of all targets; 0: there is none */
 };
 
 /* Whether what happens by that name wakes its job. */
 bool watch_entry_wakes(const struct watch_entry *entry);
 
-/* Of the jobs that are configured and active; names are borrowed from them. */
+/* Of the jobs that are configured and active. Names are copied: jobs change and go before the list is made anew. */
 void watch_list_fill(struct watch_list *list, const struct scheduler *scheduler);
 void watch_list_finish(struct watch_list *list);
+/* Since when views are behind and when that was noted, where `before` has them too, whoever their jobs are. */
+void watch_list_carry_over(struct watch_list *list, const struct watch_list *before);
 /* The same names with the same targets; who goes by them may differ. */
 bool watch_list_same(const struct watch_list *left, const struct watch_list *right);
 /* Each name once; the caller frees `items`. `targets` (NULL: not wanted), the tightest of each, likewise. */

@@ -123,6 +123,60 @@ void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const 
     columns_finish(&columns);
 }
 
+bool changes_former_left(const struct pg_reply *reply)
+{
+    return is_true(pg_reply_value(reply, 0, 0, 0));
+}
+
+/* --- schedules that ended --------------------------------------------------------------------------------------------------- */
+
+void changes_ask_former(const struct ledger *ledger, pg_callback *callback, void *data)
+{
+    const char *parameters[] = {ledger->token};
+    pg_send_one(ledger->connection, NULL, "SELECT * FROM chime.former_schedules($1)", COUNT_OF(parameters), parameters,
+                callback, data);
+}
+
+struct former_schedule changes_read_former(const struct pg_reply *reply, size_t index)
+{
+    enum { JOB, NAME, SCHEDULE, OPTIONS, CURSOR, LAST_END, UNTIL };
+    struct former_schedule former = {
+        .row = {.name = pg_reply_value(reply, 0, index, NAME),
+                .schedule = pg_reply_value(reply, 0, index, SCHEDULE),
+                .command = "",
+                .after = "[]",
+                .channels = "[]",
+                .options = pg_reply_value(reply, 0, index, OPTIONS)},
+        .job_id = atoll(pg_reply_value(reply, 0, index, JOB)),
+        .cursor = answer_instant(pg_reply_value(reply, 0, index, CURSOR)),
+        .last_end = answer_instant(pg_reply_value(reply, 0, index, LAST_END)),
+        .until = answer_instant(pg_reply_value(reply, 0, index, UNTIL)),
+    };
+    return former;
+}
+
+void changes_end_former(const struct ledger *ledger, const struct former_schedule *former, size_t count,
+                        pg_callback *callback, void *data)
+{
+    struct columns columns;
+    columns_init(&columns);
+    for (size_t i = 0; i < count; i++) {
+        columns_int(&columns, 0, former[i].job_id);
+        columns_instant(&columns, 1, former[i].until);
+        columns_instant(&columns, 2, former[i].first);
+        columns_instant(&columns, 3, former[i].last);
+        columns_int(&columns, 4, former[i].count);
+    }
+    columns_close(&columns);
+    const char *parameters[] = {ledger->token,     columns.values[0], columns.values[1],
+                                columns.values[2], columns.values[3], columns.values[4]};
+    pg_send_one(ledger->connection, NULL, "SELECT chime.end_schedules($1, $2, $3, $4, $5, $6)", COUNT_OF(parameters),
+                parameters, callback, data);
+    columns_finish(&columns);
+}
+
+/* --- slots ------------------------------------------------------------------------------------------------------------------ */
+
 static void put_slots(struct columns *columns, size_t column, const struct next_slots *job)
 {
     struct buffer text = {0};

@@ -79,7 +79,7 @@ struct declared_setting {
     const char *summary;
 };
 
-/* Channels, tiles, alerts and upgrades are checked and kept as the ABI gives them, for the issues that use them. */
+/* Channels, tiles, alerts and upgrades are checked and kept as the ABI gives them. */
 struct declaration {
     struct arena *arena; /* holds the declaration itself, too */
     const char *file;    /* the plugin's path */

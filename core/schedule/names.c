@@ -13,7 +13,7 @@ static size_t home_of(const struct name_table *names, const char *name)
     return (size_t)(text_hash(name) & (names->capacity - 1));
 }
 
-/* Where it is, or where it would be put. */
+/* Where the first one of that name is, or nobody. */
 static size_t seek(const struct name_table *names, const char *name)
 {
     size_t at = home_of(names, name);
@@ -23,6 +23,16 @@ static size_t seek(const struct name_table *names, const char *name)
     return at;
 }
 
+/* Behind others of that name. */
+static void store(struct name_table *names, struct scheduled *it)
+{
+    size_t at = home_of(names, it->job->name);
+    while (names->slots[at] != NULL) {
+        at = (at + 1) & (names->capacity - 1);
+    }
+    names->slots[at] = it;
+}
+
 static void grow(struct name_table *names)
 {
     struct name_table old = *names;
@@ -30,7 +40,7 @@ static void grow(struct name_table *names)
     names->slots = xcalloc(names->capacity, sizeof(struct scheduled *));
     for (size_t i = 0; i < old.capacity; i++) {
         if (old.slots[i] != NULL) {
-            names->slots[seek(names, old.slots[i]->job->name)] = old.slots[i];
+            store(names, old.slots[i]);
         }
     }
     free(old.slots);
@@ -41,11 +51,8 @@ void names_put(struct name_table *names, struct scheduled *it)
     if ((names->count + 1) * 2 > names->capacity) {
         grow(names);
     }
-    size_t at = seek(names, it->job->name);
-    if (names->slots[at] == NULL) {
-        names->slots[at] = it;
-        names->count++;
-    }
+    store(names, it);
+    names->count++;
 }
 
 struct scheduled *names_find(const struct name_table *names, const char *name)
@@ -72,7 +79,10 @@ void names_take(struct name_table *names, const struct scheduled *it)
     if (names->capacity == 0) {
         return;
     }
-    size_t at = seek(names, it->job->name);
+    size_t at = home_of(names, it->job->name);
+    while (names->slots[at] != NULL && names->slots[at] != it) {
+        at = (at + 1) & (names->capacity - 1);
+    }
     if (names->slots[at] == it) {
         close_gap(names, at);
         names->count--;

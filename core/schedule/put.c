@@ -97,6 +97,11 @@ struct scheduled *scheduler_put(struct scheduler *scheduler, struct job *job, co
     return it;
 }
 
+void scheduler_release_name(struct scheduler *scheduler, const struct scheduled *it)
+{
+    names_take(&scheduler->names, it);
+}
+
 void scheduler_remove(struct scheduler *scheduler, struct scheduled *it)
 {
     bool known = it->retired;

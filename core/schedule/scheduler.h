@@ -199,6 +199,8 @@ void scheduler_relink(struct scheduler *scheduler, instant now);
  * all of its upstreams are there, and none comes after it (scheduler_would_cycle). */
 struct scheduled *scheduler_put(struct scheduler *scheduler, struct job *job, const struct job_memory *memory,
                                 instant now);
+/* It has another name, or goes: until it is put again, or removed, nobody is found by the old one, or another job that has it by now. */
+void scheduler_release_name(struct scheduler *scheduler, const struct scheduled *it);
 /* As scheduler_retire, at once. Nobody comes after it any more: those that did were put again. */
 void scheduler_remove(struct scheduler *scheduler, struct scheduled *it);
 /* Frees those removed jobs whose last run has ended and whose passes were taken. */

@@ -157,7 +157,7 @@ struct scheduled_list {
     size_t capacity;
 };
 
-/* Jobs that are not retired, by name; the first one where two have the same. */
+/* Jobs that are not retired, by name. Two may have the same while one that was renamed has not been heard of yet. */
 struct name_table {
     struct scheduled **slots;
     size_t capacity; /* a power of two, or 0 */
@@ -331,9 +331,9 @@ void places_follow(struct scheduler *scheduler, struct scheduled *it, enum phase
 
 /* --- names.c ----------------------------------------------------------------------------------------------------------- */
 
-void names_put(struct name_table *names, struct scheduled *it); /* nothing happens when the name is another's */
-void names_take(struct name_table *names, const struct scheduled *it);
-struct scheduled *names_find(const struct name_table *names, const char *name);
+void names_put(struct name_table *names, struct scheduled *it);        /* it must not be there */
+void names_take(struct name_table *names, const struct scheduled *it); /* nothing happens when it is not there */
+struct scheduled *names_find(const struct name_table *names, const char *name); /* the first that came; NULL: none */
 void names_clear(struct name_table *names);
 void names_finish(struct name_table *names);
 

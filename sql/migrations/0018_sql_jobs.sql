@@ -45,6 +45,18 @@ CREATE TABLE chime.job_past (
 );
 COMMENT ON TABLE chime.job_past IS 'of jobs made by SQL that ran: definitions that were edited since; runs claimed from `since` up to `until` ran by it';
 
+-- Schedules that were replaced, switched off or removed, until the leader has put on record what was due by them. One that hears of an edit
+-- knows the old schedule itself; one that only begins to lead does not.
+CREATE TABLE chime.former_schedule (
+    job_id   bigint NOT NULL REFERENCES chime.job ON DELETE CASCADE,
+    since    timestamptz NOT NULL,
+    until    timestamptz NOT NULL,
+    schedule text NOT NULL,
+    options  jsonb NOT NULL
+);
+CREATE INDEX former_schedule_job_id ON chime.former_schedule (job_id, until);
+COMMENT ON TABLE chime.former_schedule IS 'of jobs made by SQL: schedules that counted from `since` up to `until`, for a leader that did not hear of their end';
+
 CREATE TABLE chime.next_slots (
     job_id     bigint PRIMARY KEY REFERENCES chime.job ON DELETE CASCADE,
     slots      timestamptz[] NOT NULL,
@@ -81,6 +93,10 @@ BEGIN
             SELECT OLD.job_id, OLD.version, coalesce(max(p.until), '-infinity'), clock_timestamp(), OLD.owner, OLD.database, OLD.command
             FROM chime.job_past p WHERE p.job_id = OLD.job_id;
         END IF;
+        IF OLD.active AND OLD.schedule <> '' AND (NEW.since <> OLD.since OR NOT NEW.active) THEN
+            INSERT INTO chime.former_schedule (job_id, since, until, schedule, options)
+            VALUES (OLD.job_id, OLD.since, CASE WHEN NEW.active THEN NEW.since ELSE NEW.updated_at END, OLD.schedule, OLD.options);
+        END IF;
     END IF;
     PERFORM pg_notify('chime_jobs', '');
     RETURN NEW;
@@ -94,6 +110,17 @@ CREATE TRIGGER note_job_edited BEFORE UPDATE ON chime.job
                            IS DISTINCT FROM (OLD.owner, OLD.job_name, OLD.database, OLD.active, OLD.schedule, OLD.command, OLD.after,
                                              OLD.channels, OLD.options, OLD.removed_at))
     EXECUTE FUNCTION chime.note_job();
+
+-- Jobs that come after one name it by its key, and keep coming after it. At the end of the statement, which may edit those, too.
+CREATE FUNCTION chime.follow_name() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    UPDATE chime.job j SET after = array_replace(j.after, OLD.name, NEW.name)
+     WHERE j.origin = 'sql' AND j.removed_at IS NULL AND j.after <> '{}' AND OLD.name = ANY (j.after);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER follow_name AFTER UPDATE ON chime.job
+    FOR EACH ROW WHEN (NEW.origin = 'sql' AND NEW.name <> OLD.name AND OLD.removed_at IS NULL) EXECUTE FUNCTION chime.follow_name();
 
 -- The cursor is the leader's from then on.
 CREATE FUNCTION chime.begin_job() RETURNS trigger
@@ -122,12 +149,13 @@ END;
 -- p_seen NULL: all that are there, in parts of p_limit jobs by number, beginning after job p_from; keep the `seen` of the first part: what
 -- changes between two parts, the next look tells. Otherwise those that transactions changed which p_seen does not see; p_from and p_limit count for nothing.
 -- There is always a row, without a job when there is none, since `seen` is what to look from next time.
+-- STABLE: all by the caller's snapshot, so that what one transaction changed is told at once, and nothing else by halves.
 CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigint DEFAULT 0, p_limit integer DEFAULT NULL)
 RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owner name, database name, active boolean, removed boolean,
                schedule text, command text, after text[], channels text[], options jsonb, since timestamptz, last_slot timestamptz,
                last_outcome chime.run_state, last_duration_us bigint, outcome_at timestamptz, last_end timestamptz,
                cursor_skipped boolean, consecutive_failures integer, suspended boolean)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_seen pg_snapshot;

@@ -55,13 +55,13 @@ BEGIN
 END $$;
 
 -- Another database is for those whom the administrator granted pg_cron's functions that take one: a connection there may be one that the role
--- could not make from where it is.
+-- could not make from where it is. Anybody who may make schemas can make one called cron: a grant of its owner's is none.
 CREATE FUNCTION chime.may_leave_database(p_caller name) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN chime.is_administrator(p_caller)
        OR EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
                   WHERE n.nspname = 'cron' AND p.proname IN ('schedule_in_database', 'alter_job')
-                    AND has_function_privilege(p_caller, p.oid, 'EXECUTE'));
+                    AND chime.is_administrator(pg_get_userbyid(p.proowner)) AND has_function_privilege(p_caller, p.oid, 'EXECUTE'));
 
 CREATE FUNCTION chime.check_database(p_caller name, p_owner name, p_database text) RETURNS name
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -92,18 +92,23 @@ COMMENT ON FUNCTION chime.check_database IS 'as chime.job keeps it: NULL for thi
 CREATE FUNCTION chime.find_upstreams(p_caller name, p_owner name, p_names jsonb) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_name text;
+    v_name text COLLATE "default"; -- as the index; otherwise, as the function has an argument of type name, "C"
+    v_own text COLLATE "default";
+    v_number bigint;
     v_key text;
     v_keys text[] := '{}';
 BEGIN
     FOR v_name IN SELECT e FROM jsonb_array_elements_text(p_names) AS e LOOP
+        -- Not in the query: what an index is searched for is computed whatever stands beside it.
+        v_own := chime.sql_job_key(p_owner, v_name, NULL);
+        v_number := CASE WHEN v_name ~ '^[0-9]{1,18}$' THEN v_name::bigint END;
         SELECT j.name INTO v_key FROM chime.job j
          WHERE j.removed_at IS NULL
-           AND (j.name = chime.sql_job_key(p_owner, v_name, NULL)
-                OR ((j.name = v_name OR (v_name ~ '^[0-9]{1,18}$' AND j.job_id = v_name::bigint))
+           AND (j.name = v_own
+                OR ((j.name = v_name OR j.job_id = v_number)
                     AND (chime.is_administrator(p_caller)
                          OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.owner AND pg_has_role(p_caller, r.oid, 'USAGE')))))
-         ORDER BY j.name = chime.sql_job_key(p_owner, v_name, NULL) DESC LIMIT 1;
+         ORDER BY j.name = v_own DESC LIMIT 1;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'there is no job "%" to come after', v_name USING ERRCODE = 'undefined_object',
                 HINT = 'write the names or numbers of jobs of your own: SELECT job_id, job_name FROM chime.jobs';
@@ -113,20 +118,44 @@ BEGIN
     RETURN v_keys;
 END $$;
 
+-- Of a job that comes after itself. Layer by layer, so that each job is looked at once, however many ways lead to it.
+CREATE FUNCTION chime.cycle_path(p_name text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_layer text[] := ARRAY[p_name];
+    v_later jsonb := '{}'; -- of each that was reached, one that comes after it
+    v_found jsonb;
+    v_name text := p_name;
+    v_path text := p_name;
+BEGIN
+    WHILE v_layer IS NOT NULL AND NOT v_later ? p_name LOOP
+        SELECT array_agg(DISTINCT u), jsonb_object_agg(u, j.name ORDER BY j.name DESC) INTO v_layer, v_found
+          FROM chime.job j, unnest(j.after) AS u
+         WHERE j.name = ANY (v_layer) AND j.removed_at IS NULL AND NOT v_later ? u;
+        v_later := v_later || coalesce(v_found, '{}');
+    END LOOP;
+    LOOP
+        v_name := v_later ->> v_name;
+        v_path := v_name || ' after ' || v_path;
+        EXIT WHEN v_name = p_name OR v_name IS NULL;
+    END LOOP;
+    RETURN v_path;
+END $$;
+COMMENT ON FUNCTION chime.cycle_path IS 'the shortest way back: a after b after a; NULL: it does not come after itself';
+
 CREATE FUNCTION chime.refuse_cycle(p_job bigint) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_path text;
+    v_name text;
 BEGIN
-    WITH RECURSIVE up AS (
-        SELECT u AS name, ARRAY[j.name, u] AS path FROM chime.job j, unnest(j.after) AS u WHERE j.job_id = p_job
-        UNION ALL
-        SELECT u, w.path || u FROM up w JOIN chime.job j ON j.name = w.name AND j.removed_at IS NULL, unnest(j.after) AS u
-        WHERE w.name <> w.path[1] AND u <> ALL (w.path[2:])
+    WITH RECURSIVE up (name) AS (
+        SELECT u FROM chime.job j, unnest(j.after) AS u WHERE j.job_id = p_job
+        UNION
+        SELECT u FROM up w JOIN chime.job j ON j.name = w.name AND j.removed_at IS NULL, unnest(j.after) AS u
     )
-    SELECT array_to_string(w.path, ' after ') INTO v_path FROM up w WHERE w.name = w.path[1] LIMIT 1;
-    IF v_path IS NOT NULL THEN
-        RAISE EXCEPTION 'a job would come after itself: %', v_path USING ERRCODE = 'invalid_parameter_value',
+    SELECT j.name INTO v_name FROM chime.job j JOIN up w ON w.name = j.name WHERE j.job_id = p_job;
+    IF FOUND THEN
+        RAISE EXCEPTION 'a job would come after itself: %', chime.cycle_path(v_name) USING ERRCODE = 'invalid_parameter_value',
             HINT = 'take one of these out of "after"';
     END IF;
 END $$;
@@ -221,20 +250,18 @@ BEGIN
     RETURN jsonb_build_object('job_id', v_job.job_id);
 END $$;
 
+-- What is asked for is judged by the owner that the job has afterwards, not by who edits it.
 CREATE FUNCTION chime.change_job(p_caller name, p_arguments jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_id bigint := (p_arguments ->> 'job_id')::bigint;
     v_owner name;
-    v_database name;
+    v_options jsonb;
     v_job chime.job;
 BEGIN
     PERFORM chime.check_needs(p_arguments);
     IF p_arguments ? 'username' THEN
         v_owner := chime.check_owner(p_caller, p_arguments ->> 'username', 'must be superuser to alter username');
-    END IF;
-    IF p_arguments ? 'database' THEN
-        v_database := chime.check_database(p_caller, coalesce(v_owner, p_caller), p_arguments ->> 'database');
     END IF;
     IF p_arguments ? 'schedule' THEN
         PERFORM chime.check_schedule(p_arguments ->> 'schedule');
@@ -243,21 +270,31 @@ BEGIN
         RAISE EXCEPTION 'no updates specified' USING ERRCODE = 'internal_error',
             HINT = 'You must specify at least one job attribute to change when calling alter_job';
     END IF;
-    UPDATE chime.job j
-       SET owner = coalesce(v_owner, j.owner), 
-           job_name = CASE WHEN p_arguments ? 'unnamed' THEN NULL ELSE coalesce(p_arguments ->> 'job_name', j.job_name) END,
-           database = CASE WHEN p_arguments ? 'database' THEN v_database ELSE j.database END,
-           schedule = coalesce(p_arguments ->> 'schedule', j.schedule), command = coalesce(p_arguments ->> 'command', j.command),
-           active = coalesce((p_arguments ->> 'active')::boolean, j.active),
-           after = CASE WHEN p_arguments ? 'after' THEN chime.find_upstreams(p_caller, j.owner, p_arguments -> 'after') ELSE j.after END,
-           channels = CASE WHEN p_arguments ? 'channels' THEN chime.texts(p_arguments -> 'channels') ELSE j.channels END,
-           options = chime.new_options(j.options, chime.read_job_options(p_caller, p_arguments), p_arguments),
-           keep = coalesce((p_arguments ->> 'keep')::interval, j.keep)
+    v_options := chime.read_job_options(p_caller, p_arguments);
+    SELECT * INTO v_job FROM chime.job j
      WHERE j.job_id = v_id AND j.origin = 'sql' AND j.removed_at IS NULL AND (j.owner = p_caller OR chime.is_administrator(p_caller))
-    RETURNING * INTO v_job;
+       FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'Job % does not exist or you don''t own it', v_id USING ERRCODE = 'internal_error';
     END IF;
+    v_job.owner := coalesce(v_owner, v_job.owner);
+    IF p_arguments ?| '{username,database}' THEN
+        v_job.database := chime.check_database(p_caller, v_job.owner, coalesce(p_arguments ->> 'database', v_job.database));
+    END IF;
+    IF p_arguments ? 'after' THEN
+        v_job.after := chime.find_upstreams(p_caller, v_job.owner, p_arguments -> 'after');
+    END IF;
+    UPDATE chime.job j
+       SET owner = v_job.owner,
+           job_name = CASE WHEN p_arguments ? 'unnamed' THEN NULL ELSE coalesce(p_arguments ->> 'job_name', j.job_name) END,
+           database = v_job.database,
+           schedule = coalesce(p_arguments ->> 'schedule', j.schedule), command = coalesce(p_arguments ->> 'command', j.command),
+           active = coalesce((p_arguments ->> 'active')::boolean, j.active),
+           after = v_job.after,
+           channels = CASE WHEN p_arguments ? 'channels' THEN chime.texts(p_arguments -> 'channels') ELSE j.channels END,
+           options = chime.new_options(j.options, v_options, p_arguments), keep = coalesce((p_arguments ->> 'keep')::interval, j.keep)
+     WHERE j.job_id = v_id
+    RETURNING * INTO v_job;
     PERFORM chime.check_driven(v_job);
     PERFORM chime.refuse_cycle(v_job.job_id);
     RETURN jsonb_build_object('job_id', v_job.job_id);
@@ -292,7 +329,11 @@ DECLARE
     v_run chime.run;
     v_later text;
 BEGIN
-    UPDATE chime.job j SET active = false, removed_at = clock_timestamp() WHERE j.job_id = v_job.job_id AND j.removed_at IS NULL;
+    UPDATE chime.job j SET active = false, removed_at = clock_timestamp()
+     WHERE j.job_id = v_job.job_id AND j.removed_at IS NULL AND (j.owner = p_caller OR chime.is_administrator(p_caller));
+    IF NOT FOUND THEN -- somebody was faster, and took it away or gave it to another
+        RAISE EXCEPTION 'could not find valid entry for job %', v_job.job_id USING ERRCODE = 'internal_error';
+    END IF;
     FOR v_run IN SELECT * FROM chime.run r WHERE r.job_id = v_job.job_id AND r.done_at IS NULL LOOP
         IF (p_arguments ->> 'stop')::boolean THEN
             PERFORM chime.cancel_run(v_run.run_id, 'its job was unscheduled');
@@ -325,7 +366,6 @@ BEGIN
     SELECT q.slot INTO v_slot FROM chime.request q WHERE q.job_id = v_job.job_id AND q.verb = 'run' AND q.kind = 'manual' LIMIT 1;
     IF NOT FOUND THEN
         INSERT INTO chime.request (job_id) VALUES (v_job.job_id) RETURNING slot INTO v_slot;
-        PERFORM pg_notify('chime_jobs', '');
     END IF;
     RETURN jsonb_build_object('slot', v_slot);
 END $$;
@@ -381,7 +421,7 @@ BEGIN
     DELETE FROM chime.run_history h
      USING (SELECT o.job_id, o.kind, o.slot
             FROM chime.job j CROSS JOIN LATERAL (SELECT x.job_id, x.kind, x.slot FROM chime.run_history x
-                                                 WHERE x.job_id = j.job_id AND x.slot < now() - j.keep LIMIT 5000) o
+                                                 WHERE x.job_id = j.job_id AND x.slot < now() - j.keep LIMIT 5000 FOR UPDATE SKIP LOCKED) o
             WHERE j.keep IS NOT NULL LIMIT 20000) old
      WHERE h.job_id = old.job_id AND h.kind = old.kind AND h.slot = old.slot;
     DELETE FROM chime.job_past p WHERE p.until < now() - p_keep;

@@ -231,6 +231,7 @@ COMMENT ON VIEW chime.reader IS 'who asks, and whether that role sees the jobs o
 COMMENT ON ROUTINE chime.name_caller() IS 'writes down who calls: it runs as the caller';
 COMMENT ON ROUTINE chime.answer_call() IS 'does what was called for, as the daemon''s role, for the caller that was written down';
 COMMENT ON ROUTINE chime.note_job() IS 'a job was made or edited: another version, and the leader is told';
+COMMENT ON ROUTINE chime.follow_name() IS 'a job has another key: jobs that come after it name that one';
 COMMENT ON ROUTINE chime.begin_job() IS 'gives a new job its state';
 COMMENT ON ROUTINE chime.jobs_changed_since IS 'jobs made by SQL that transactions changed which a snapshot does not see';
 COMMENT ON ROUTINE chime.is_administrator IS 'whether a role may do to every job what its owner may';

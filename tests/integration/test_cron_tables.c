@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "ledger/migrate.h"
 #include "support/cluster.h"
 #include "support/cron.h"
@@ -13,8 +14,6 @@
 #include "support/outcomes.h"
 #include "support/runs.h"
 #include "support/suite.h"
-
-#define COUNT_OF_STEPS(steps) (sizeof(steps) / sizeof *(steps))
 
 static struct cluster *cluster;
 
@@ -35,24 +34,12 @@ static void expect(const char *sql, const char *value)
     EXPECT_SQL(cluster, sql, value);
 }
 
-static void say_to(struct cluster *server, const struct outcome_step *steps, size_t count, int other)
-{
-    PGconn *connection = cluster_connect(server, "postgres");
-    outcomes_expect(connection, steps, count, other);
-    PQfinish(connection);
-}
-
-static void say(const struct outcome_step *steps, size_t count)
-{
-    say_to(cluster, steps, count, 0);
-}
-
 static void say_to_both(const struct outcome_step *steps, size_t count)
 {
     struct cluster *real = cron_create_real(cluster);
-    say_to(cluster, steps, count, 0);
+    outcomes_say(cluster, steps, count, 0);
     if (real != NULL) {
-        say_to(real, steps, count, 1);
+        outcomes_say(real, steps, count, 1);
         cluster_destroy(real);
     }
 }
@@ -73,7 +60,7 @@ START_TEST(normal_users_read_their_jobs_and_write_none)
         {NULL, "DELETE FROM cron.job_run_details", "DELETE 0", NULL},
         {"nologin", "SELECT count(*) FROM cron.job", "ERROR 42501: permission denied for schema cron", NULL},
     };
-    say_to_both(steps, COUNT_OF_STEPS(steps));
+    say_to_both(steps, COUNT_OF(steps));
 }
 END_TEST
 
@@ -123,7 +110,7 @@ START_TEST(superusers_write_jobs_as_rows)
          "...)",
          "UPDATE 1"},
     };
-    say_to_both(steps, COUNT_OF_STEPS(steps));
+    say_to_both(steps, COUNT_OF(steps));
 }
 END_TEST
 
@@ -148,7 +135,7 @@ START_TEST(whom_the_administrator_lets_write_rows_writes_its_own)
         {NULL, "DELETE FROM cron.job", "DELETE 1", NULL},
         {"other", "SELECT jobid, active FROM cron.job", "1|t", NULL},
     };
-    say_to_both(steps, COUNT_OF_STEPS(steps));
+    say_to_both(steps, COUNT_OF(steps));
 }
 END_TEST
 
@@ -214,7 +201,7 @@ START_TEST(runs_have_pg_crons_statuses_and_messages)
         {"other", "SELECT count(*) FROM cron.job_run_details", "0", NULL},
         {"postgres", "SELECT count(*) FROM cron.job_run_details", "7", NULL},
     };
-    say(steps, COUNT_OF_STEPS(steps));
+    OUTCOMES_SAY(cluster, steps);
     expect("SELECT retry(1, 'schedule', 8, 'all')", "t");
     expect("SELECT status FROM cron.job_run_details ORDER BY runid DESC LIMIT 1", "starting");
 }
@@ -235,7 +222,7 @@ START_TEST(runs_keep_the_command_and_the_role_they_ran_by)
         {"app", "DELETE FROM cron.job_run_details WHERE end_time < now() RETURNING runid IS NOT NULL, status",
          "t|succeeded", NULL},
     };
-    say(steps, COUNT_OF_STEPS(steps));
+    OUTCOMES_SAY(cluster, steps);
 }
 END_TEST
 
@@ -251,7 +238,7 @@ START_TEST(of_the_runs_everybody_deletes_ones_own_and_none_that_is_under_way)
         {NULL, "DELETE FROM cron.job_run_details", "DELETE 1", NULL},
         {NULL, "SELECT status FROM cron.job_run_details", "running", NULL},
     };
-    say(steps, COUNT_OF_STEPS(steps));
+    OUTCOMES_SAY(cluster, steps);
     expect("SELECT finish(1, 'schedule', 3, 'succeeded', 'all')", "t");
 }
 END_TEST
@@ -272,7 +259,7 @@ START_TEST(unscheduling_says_that_a_run_goes_on_and_its_end_is_told_truly)
         {NULL, "SELECT count(*) FROM cron.job", "0", NULL},
         {NULL, "SELECT status FROM cron.job_run_details", "running", NULL},
     };
-    say(steps, COUNT_OF_STEPS(steps));
+    OUTCOMES_SAY(cluster, steps);
     expect("SELECT finish(1, 'schedule', 1, 'succeeded', 'all')", "t");
     expect("SELECT status FROM cron.job_run_details", "succeeded");
     expect("SELECT claim(1, 'schedule', 1, 2)", NULL);

@@ -1,4 +1,4 @@
-/* Jobs made by SQL (migrations 17 to 21): what the leader hears of them, options and settings, dependencies, asking for runs, and
+/* Jobs made by SQL (migrations 17 to 21): what the leader hears of them, options and settings, asking for runs, and
  * what a hostile role tries. No daemon. */
 #include <check.h>
 #include <stddef.h>
@@ -14,7 +14,6 @@
 #include "support/runs.h"
 #include "support/suite.h"
 
-#define COUNT_OF_STEPS(steps) (sizeof(steps) / sizeof *(steps))
 #define TOKEN "'" LEDGER_SQL_TOKEN "'"
 
 static struct cluster *cluster;
@@ -44,13 +43,6 @@ static void as(const char *role, const char *sql)
 {
     cluster_execute_format(cluster, "SET SESSION AUTHORIZATION %s; %s", role, sql);
     cluster_execute(cluster, "RESET SESSION AUTHORIZATION");
-}
-
-static void say(const struct outcome_step *steps, size_t count)
-{
-    PGconn *connection = cluster_connect(cluster, "postgres");
-    outcomes_expect(connection, steps, count, 0);
-    PQfinish(connection);
 }
 
 /* --- what the leader hears -------------------------------------------------------------------------------------------- */
@@ -303,44 +295,11 @@ START_TEST(options_and_settings_are_kept_as_texts_and_replaced_as_a_whole)
          " context IN ('user', 'superuser'); a name of your own has a dot",
          NULL},
     };
-    say(steps, COUNT_OF_STEPS(steps));
+    OUTCOMES_SAY(cluster, steps);
 }
 END_TEST
 
-/* --- dependencies, runs, one-shots ------------------------------------------------------------------------------------ */
-
-START_TEST(jobs_come_after_jobs_of_ones_own_and_never_after_themselves)
-{
-    static const struct outcome_step steps[] = {
-        {"other", "SELECT chime.schedule('o', '* * * * *', 'SELECT 1')", "1", NULL},
-        {"app", "SELECT chime.schedule('a', '* * * * *', 'SELECT 1')", "2", NULL},
-        {NULL, "SELECT chime.schedule('b', NULL, 'SELECT 1', after => '{a}')", "3", NULL},
-        {NULL, "SELECT chime.schedule('c', '@hourly', 'SELECT 1', after => '{3}')", "4", NULL},
-        {NULL, "SELECT job_name, after FROM chime.jobs ORDER BY job_id", "a|{}\nb|{app/a}\nc|{app/b}", NULL},
-        {NULL, "SELECT chime.alter_job(2, after => '{c}')",
-         "ERROR 22023: a job would come after itself: app/a after app/c after app/b after app/a\n"
-         "HINT: take one of these out of \"after\"",
-         NULL},
-        {NULL, "SELECT chime.alter_job(2, after => '{a}')",
-         "ERROR 22023: a job would come after itself: app/a after app/a\nHINT: take one of these out of \"after\"",
-         NULL},
-        {NULL, "SELECT chime.alter_job(2, after => '{other/o}')",
-         "ERROR 42704: there is no job \"other/o\" to come after\nHINT: write the names or numbers of jobs of your "
-         "own: SELECT"
-         " job_id, job_name FROM chime.jobs",
-         NULL},
-        {NULL, "SELECT chime.schedule('d', NULL, 'SELECT 1')",
-         "ERROR 22023: nothing would ever start this job\nHINT: give it a schedule, jobs to come after, or channels to "
-         "listen on",
-         NULL},
-        {NULL, "SELECT chime.schedule('d', NULL, 'SELECT 1', channels => '{orders}') > 0", "t", NULL},
-        {NULL, "SELECT chime.unschedule('a')",
-         "NOTICE: jobs that come after it: app/b\nHINT: give them another \"after\", or unschedule them, too\nt", NULL},
-        {"postgres", "SELECT chime.schedule('p', NULL, 'SELECT 1', after => '{other/o}') > 0", "t", NULL},
-    };
-    say(steps, COUNT_OF_STEPS(steps));
-}
-END_TEST
+/* --- runs, one-shots -------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_run_is_asked_for_and_cancelled_by_its_owner)
 {
@@ -366,7 +325,7 @@ START_TEST(a_run_is_asked_for_and_cancelled_by_its_owner)
          "ERROR 55000: job app/a is not active\nHINT: SELECT chime.alter_job(2, active => true) wakes it", NULL},
         {"other", "SELECT count(*) FROM chime.job_runs", "0", NULL},
     };
-    say(steps, COUNT_OF_STEPS(steps));
+    OUTCOMES_SAY(cluster, steps);
 }
 END_TEST
 
@@ -414,6 +373,25 @@ START_TEST(runs_go_when_their_job_keeps_them_no_longer_and_jobs_a_month_after_th
 }
 END_TEST
 
+START_TEST(runs_that_somebody_holds_are_forgotten_the_next_time)
+{
+    as("app", "SELECT chime.schedule('a', '@hourly', 'SELECT 1', keep => '1 day')");
+    cluster_execute(cluster,
+                    "INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, epoch, finished_at)"
+                    " SELECT n, 1, 'schedule', now() - n * interval '2 days', 'succeeded', 1, 7, now() FROM"
+                    " generate_series(1, 3) n");
+    PGconn *holds = cluster_connect(cluster, "postgres");
+    PQclear(PQexec(holds, "BEGIN; DELETE FROM chime.run_history WHERE run_id = 2"));
+    cluster_execute(cluster, "SET lock_timeout = '1ms'");
+    expect("SELECT chime.forget_runs(" TOKEN ")", "");
+    expect("SELECT string_agg(run_id::text, ';') FROM chime.run_history", "2");
+    PQclear(PQexec(holds, "ROLLBACK"));
+    PQfinish(holds);
+    expect("SELECT chime.forget_runs(" TOKEN ")", "");
+    expect("SELECT count(*) FROM chime.run_history", "0");
+}
+END_TEST
+
 /* --- hostile roles ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(nobody_speaks_for_another)
@@ -452,7 +430,7 @@ START_TEST(nobody_speaks_for_another)
          "ERROR 42501: permission denied for view job_call", NULL},
         {NULL, "SELECT count(*) FROM chime.jobs", "1", NULL},
     };
-    say(steps, COUNT_OF_STEPS(steps));
+    OUTCOMES_SAY(cluster, steps);
 }
 END_TEST
 
@@ -496,7 +474,7 @@ START_TEST(temporary_objects_of_a_caller_are_not_taken_for_the_servers)
         {NULL, "SELECT count(*) FROM chime.jobs", "1", NULL},
         {"other", "SELECT count(*) FROM chime.jobs", "0", NULL},
     };
-    say(steps, COUNT_OF_STEPS(steps));
+    OUTCOMES_SAY(cluster, steps);
 }
 END_TEST
 
@@ -512,7 +490,7 @@ START_TEST(a_condition_of_a_reader_sees_no_row_of_another)
         {NULL, "SELECT count(*) FROM chime.jobs WHERE public.peek(command)", "0", NULL},
         {NULL, "SELECT count(*) FROM chime.job_runs WHERE public.peek(job_name)", "0", NULL},
     };
-    say(steps, COUNT_OF_STEPS(steps));
+    OUTCOMES_SAY(cluster, steps);
 }
 END_TEST
 
@@ -553,11 +531,11 @@ int main(void)
     tcase_set_timeout(people, 120);
     tcase_add_test(people, options_and_their_values_are_taken_as_the_daemon_takes_them);
     tcase_add_test(people, options_and_settings_are_kept_as_texts_and_replaced_as_a_whole);
-    tcase_add_test(people, jobs_come_after_jobs_of_ones_own_and_never_after_themselves);
     tcase_add_test(people, a_run_is_asked_for_and_cancelled_by_its_owner);
     tcase_add_test(people, a_job_that_runs_once_has_one_slot_at_a_whole_second);
     tcase_add_test(people, the_next_slots_are_those_that_the_leader_wrote);
     tcase_add_test(people, runs_go_when_their_job_keeps_them_no_longer_and_jobs_a_month_after_they_were_taken_away);
+    tcase_add_test(people, runs_that_somebody_holds_are_forgotten_the_next_time);
     tcase_add_test(people, nobody_speaks_for_another);
     tcase_add_test(people, temporary_objects_of_a_caller_are_not_taken_for_the_servers);
     tcase_add_test(people, a_condition_of_a_reader_sees_no_row_of_another);

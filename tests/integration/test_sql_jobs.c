@@ -256,6 +256,54 @@ START_TEST(the_next_slot_is_written_as_the_leader_counts_it)
 }
 END_TEST
 
+/* --- channels --------------------------------------------------------------------------------------------------------------- */
+
+#define WATCH_SESSION "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgchime watch'"
+#define EXPECT_RUNS(name, expected)                                                          \
+    EXPECT_SQL(cluster,                                                                      \
+               "SELECT count(*) FROM chime.run_history JOIN chime.job USING (job_id) WHERE " \
+               "job_name = '" name "'",                                                      \
+               expected)
+
+/* Hears `orders`, and is woken once for having begun to. */
+static void make_heard(const char *name, const char *command)
+{
+    cluster_execute_format(cluster,
+                           "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, channels)"
+                           " VALUES ('', '%s', 'postgres', 'sql', '" YEARLY "', '%s', '{orders}')",
+                           name, command);
+    sql_jobs_await(cluster, name, 1);
+}
+
+/* The leader has all that was committed before: it has a job that came after that, of this name. */
+static void await_taken_before(const char *name)
+{
+    sql_jobs_make(cluster, NULL, name, YEARLY, "SELECT 1", NULL);
+    sql_jobs_await_taken(cluster, name);
+}
+
+START_TEST(an_edit_or_removal_of_a_job_of_a_channel_wakes_nobody_and_the_session_hears_on)
+{
+    make_heard("edited", "INSERT INTO t VALUES (1)");
+    make_heard("other", "SELECT 1");
+    char *session = cluster_value(cluster, WATCH_SESSION);
+    sql_jobs_edit(cluster, "edited", "command = 'INSERT INTO t VALUES (2)'");
+    await_taken_before("after_edit");
+    cluster_execute(cluster, "NOTIFY orders");
+    WAIT_SQL(cluster, "SELECT count(*) FROM t WHERE a = 2", "1", 20);
+    sql_jobs_await(cluster, "edited", 2);
+    sql_jobs_await(cluster, "other", 2);
+    sql_jobs_remove(cluster, "edited");
+    await_taken_before("after_removal");
+    cluster_execute(cluster, "NOTIFY orders");
+    sql_jobs_await(cluster, "other", 3);
+    EXPECT_RUNS("edited", "2");
+    EXPECT_RUNS("other", "3");
+    EXPECT_SQL(cluster, WATCH_SESSION, session);
+    free(session);
+}
+END_TEST
+
 /* --- texts ------------------------------------------------------------------------------------------------------------------ */
 
 START_TEST(messages_are_as_pg_cron_words_them)
@@ -382,6 +430,11 @@ int main(void)
     tcase_add_test(jobs, a_job_for_one_slot_goes_when_it_has_run);
     tcase_add_test(jobs, the_next_slot_is_written_as_the_leader_counts_it);
     suite_add_tcase(suite, jobs);
+    TCase *channels = tcase_create("channels");
+    tcase_add_checked_fixture(channels, set_up, served_tear_down);
+    tcase_set_timeout(channels, 60);
+    tcase_add_test(channels, an_edit_or_removal_of_a_job_of_a_channel_wakes_nobody_and_the_session_hears_on);
+    suite_add_tcase(suite, channels);
     tcase_add_checked_fixture(texts, set_up, served_tear_down);
     tcase_set_timeout(texts, 60);
     tcase_add_test(texts, messages_are_as_pg_cron_words_them);

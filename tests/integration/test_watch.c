@@ -10,6 +10,7 @@
 #include "support/plugin_files.h"
 #include "support/runs.h"
 #include "support/served.h"
+#include "support/sql_jobs.h"
 #include "support/suite.h"
 #include "support/wait.h"
 
@@ -84,7 +85,7 @@ START_TEST(a_reload_listens_to_other_channels)
     site_job(site, "job", "schedule = \"0 0 1 1 *\"; command = \"SELECT 1\";");
     daemon_signal(served, SIGHUP);
     WATCH_IS("off");
-    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgchime watch'", "0");
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgchime watch'", "0", 20);
 }
 END_TEST
 
@@ -257,6 +258,26 @@ START_TEST(a_view_is_noted_again_when_a_refresh_has_left_it_behind)
 }
 END_TEST
 
+static bool noted_after_an_edit(void)
+{
+    sql_jobs_edit(cluster, "busy", "command = 'SELECT ' || random()");
+    char *noted = cluster_value(cluster, BEHIND_SINCE);
+    bool is_noted = strcmp(noted, "t") == 0;
+    free(noted);
+    return is_noted;
+}
+
+START_TEST(a_view_is_noted_however_often_jobs_of_channels_change)
+{
+    serve_a_view_that_stays_behind();
+    sql_jobs_make(cluster, NULL, "busy", YEARLY, "SELECT 1", NULL);
+    sql_jobs_edit(cluster, "busy", "channels = '{news}'");
+    sql_jobs_await(cluster, "busy", 1);
+    cluster_execute(cluster, BREAK_REFRESHES);
+    WAIT_FOR(noted_after_an_edit(), 15);
+}
+END_TEST
+
 START_TEST(that_nothing_can_be_noted_ends_no_leadership)
 {
     serve_a_view_that_stays_behind();
@@ -403,6 +424,7 @@ static Suite *watch_suite(void)
     tcase_add_test(events, a_change_that_waits_for_the_clock_is_noted_and_wakes_nobody);
     tcase_add_test(events, what_leaves_no_mark_is_found_by_a_close_look);
     tcase_add_test(events, a_view_is_noted_again_when_a_refresh_has_left_it_behind);
+    tcase_add_test(events, a_view_is_noted_however_often_jobs_of_channels_change);
     tcase_add_test(events, that_nothing_can_be_noted_ends_no_leadership);
     tcase_add_test(events, a_look_that_always_fails_wakes_jobs_less_and_less_often);
     tcase_add_test(events, serving_once_runs_what_an_event_may_have_been_missed_of);

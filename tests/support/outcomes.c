@@ -76,7 +76,7 @@ static void become(PGconn *connection, const char *role)
     PQclear(result);
 }
 
-void outcomes_expect(PGconn *connection, const struct outcome_step *steps, size_t count, int other)
+static void expect(PGconn *connection, const struct outcome_step *steps, size_t count, int other)
 {
     for (size_t i = 0; i < count; i++) {
         if (steps[i].role != NULL) {
@@ -88,4 +88,11 @@ void outcomes_expect(PGconn *connection, const struct outcome_step *steps, size_
                       other ? " (the other one)" : "", steps[i].sql, outcome, expected);
         free(outcome);
     }
+}
+
+void outcomes_say(struct cluster *cluster, const struct outcome_step *steps, size_t count, int other)
+{
+    PGconn *connection = cluster_connect(cluster, "postgres");
+    expect(connection, steps, count, other);
+    PQfinish(connection);
 }

@@ -7,6 +7,8 @@
 #include <libpq-fe.h>
 #include <stddef.h>
 
+#include "support/cluster.h"
+
 char *outcome_of(PGconn *connection, const char *sql); /* caller frees */
 
 struct outcome_step {
@@ -16,7 +18,8 @@ struct outcome_step {
     const char *other;    /* what the other implementation answers; NULL: the same */
 };
 
-/* Says every step over one connection and compares; `other`: with what the other one answers. */
-void outcomes_expect(PGconn *connection, const struct outcome_step *steps, size_t count, int other);
+/* Says every step over one connection, to begin with as postgres, and compares; `other`: with what the other one answers. */
+#define OUTCOMES_SAY(cluster, steps) outcomes_say(cluster, steps, sizeof(steps) / sizeof *(steps), 0) /* an array */
+void outcomes_say(struct cluster *cluster, const struct outcome_step *steps, size_t count, int other);
 
 #endif

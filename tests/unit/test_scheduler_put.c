@@ -178,6 +178,37 @@ START_TEST(names_are_found_whoever_came_and_went)
 }
 END_TEST
 
+START_TEST(a_name_that_two_have_for_a_while_is_the_others_when_one_lets_go)
+{
+    start();
+    struct scheduled *a = put(define("a", "*/10 * * * *"), 9, 0, 0);
+    struct scheduled *b = put(define("b", "*/10 * * * *"), 5, 0, 0);
+    put(define("a", "*/10 * * * *"), 5, 0, 0);
+    ck_assert_ptr_null(scheduler_find_named(scheduler, "b"));
+    ck_assert_ptr_eq(scheduler_find_named(scheduler, "a"), a);
+    put(define("b", "*/10 * * * *"), 9, 0, 0);
+    ck_assert_ptr_eq(scheduler_find_named(scheduler, "a"), b);
+    ck_assert_ptr_eq(scheduler_find_named(scheduler, "b"), a);
+    put(define("a", "*/10 * * * *"), 9, 0, 0);
+    scheduler_remove(scheduler, b);
+    ck_assert_ptr_eq(scheduler_find_named(scheduler, "a"), a);
+}
+END_TEST
+
+START_TEST(a_name_that_is_released_is_nobodys_until_the_job_is_put_again)
+{
+    start();
+    struct scheduled *a = put(define("a", "*/10 * * * *"), 9, 0, 0);
+    scheduler_release_name(scheduler, a);
+    scheduler_release_name(scheduler, a);
+    ck_assert_ptr_null(scheduler_find_named(scheduler, "a"));
+    struct scheduled *b = put(define("a", "*/10 * * * *"), 5, 0, 0);
+    put(define("b", "*/10 * * * *"), 9, 0, 0);
+    ck_assert_ptr_eq(scheduler_find_named(scheduler, "a"), b);
+    ck_assert_ptr_eq(scheduler_find_named(scheduler, "b"), a);
+}
+END_TEST
+
 /* --- owners --------------------------------------------------------------------------------------------------------------- */
 
 static struct scheduled *add_of(const char *name, const char *owner, int64_t priority)
@@ -237,6 +268,8 @@ int main(void)
         slots_that_nobody_could_see_are_missed_when_told_so,
         slots_since_then_are_due,
         names_are_found_whoever_came_and_went,
+        a_name_that_two_have_for_a_while_is_the_others_when_one_lets_go,
+        a_name_that_is_released_is_nobodys_until_the_job_is_put_again,
         owners_take_turns_whatever_their_priorities,
         an_owner_without_a_session_is_passed_over_until_the_next_round,
     };

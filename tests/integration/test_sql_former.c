@@ -1,0 +1,209 @@
+/* Jobs made by SQL that are edited, switched off or unscheduled while nothing leads: what was due until then is on record. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "support/files.h"
+#include "support/runs.h"
+#include "support/served.h"
+#include "support/sql_jobs.h"
+#include "support/suite.h"
+#include "support/wait.h"
+
+#define CURSOR "timestamptz '2026-01-01 00:00:30+00'"
+#define REASON "the job was edited, switched off or unscheduled while nothing led"
+
+/* The schema is there, and nothing leads. */
+static void end_daemon(void)
+{
+    site_end(served);
+    daemon_destroy(served);
+    served = NULL;
+}
+
+static void set_up(void)
+{
+    served_set_up(4);
+    served = site_lead(site);
+    end_daemon();
+}
+
+/* A job that counts, and whose slots are on record, until CURSOR. */
+static void make_old(const char *name, const char *schedule, const char *options)
+{
+    sql_jobs_make(cluster, NULL, name, schedule, "SELECT 1", options);
+    cluster_execute_format(cluster, "UPDATE chime.job SET since = " CURSOR " WHERE job_name = '%s'", name);
+    cluster_execute(cluster, "UPDATE chime.job_state s SET last_slot = j.since FROM chime.job j"
+                             " WHERE j.job_id = s.job_id AND j.origin = 'sql' AND j.since = " CURSOR);
+}
+
+/* As sql_jobs_edit would have at that time. */
+static void edit_at(const char *name, const char *at, const char *assignments)
+{
+    sql_jobs_edit(cluster, name, assignments);
+    cluster_execute_format(cluster,
+                           "UPDATE chime.former_schedule f SET until = '%s' FROM chime.job j"
+                           " WHERE j.job_id = f.job_id AND j.job_name = '%s' AND f.until > now() - interval '1 minute'",
+                           at, name);
+    cluster_execute_format(
+        cluster, "UPDATE chime.job SET since = '%s' WHERE job_name = '%s' AND since > now() - interval '1 minute'", at,
+        name);
+}
+
+static void lead(void)
+{
+    served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT NOT EXISTS (SELECT FROM chime.former_schedule)", "t", 20);
+}
+
+#define EXPECT_MISSED(name, expected)                                                                             \
+    EXPECT_SQL(                                                                                                   \
+        cluster,                                                                                                  \
+        "SELECT string_agg(to_char(first_slot AT TIME ZONE 'UTC', 'MM-DD HH24:MI') || ' to '"                     \
+        " || to_char(last_slot AT TIME ZONE 'UTC', 'MM-DD HH24:MI') || ': ' || slots, '; ' ORDER BY first_slot)"  \
+        " FROM chime.missed JOIN chime.job USING (job_id) WHERE job_name = '" name "' AND reason = '" REASON "'", \
+        expected)
+
+START_TEST(what_was_due_until_an_edit_is_on_record)
+{
+    make_old("edited", "0 * * * *", NULL);
+    make_old("off", "0 * * * *", NULL);
+    make_old("gone", "0 * * * *", NULL);
+    make_old("same", YEARLY, NULL);
+    edit_at("edited", "2026-01-01 05:30+00", "schedule = '" YEARLY "'");
+    edit_at("off", "2026-01-01 05:30+00", "active = false");
+    edit_at("gone", "2026-01-01 05:30+00", "active = false, removed_at = clock_timestamp()");
+    edit_at("same", "2026-01-01 05:30+00", "command = 'SELECT 2'");
+    lead();
+    EXPECT_MISSED("edited", "01-01 01:00 to 01-01 05:00: 5");
+    EXPECT_MISSED("off", "01-01 01:00 to 01-01 05:00: 5");
+    EXPECT_MISSED("gone", "01-01 01:00 to 01-01 05:00: 5");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed WHERE reason = '" REASON "'", "3");
+    EXPECT_SQL(cluster,
+               "SELECT count(*) FROM chime.run_history h JOIN chime.job j USING (job_id) WHERE j.origin = 'sql'", "0");
+}
+END_TEST
+
+START_TEST(each_of_several_schedules_counts_for_its_time)
+{
+    make_old("twice", "0 * * * *", NULL);
+    edit_at("twice", "2026-01-01 02:30+00", "schedule = '30 * * * *'");
+    edit_at("twice", "2026-01-01 04:45+00", "schedule = '" YEARLY "'");
+    make_old("off", "0 * * * *", NULL);
+    edit_at("off", "2026-01-01 01:30+00", "active = false");
+    edit_at("off", "2026-01-01 03:30+00", "active = true");
+    edit_at("off", "2026-01-01 05:30+00", "active = false");
+    lead();
+    EXPECT_MISSED("twice", "01-01 01:00 to 01-01 02:00: 2; 01-01 03:30 to 01-01 04:30: 2");
+    EXPECT_MISSED("off", "01-01 01:00 to 01-01 01:00: 1; 01-01 04:00 to 01-01 05:00: 2");
+}
+END_TEST
+
+/* Options are those of then, and not every schedule has slots. */
+START_TEST(schedules_of_every_form_are_counted)
+{
+    make_old("zone", "0 3 * * *", "{\"timezone\": \"Europe/Berlin\"}");
+    make_old("once", "@at 2026-01-01 02:00", NULL);
+    make_old("reboot", "@reboot", NULL);
+    make_old("refused", "at noon", NULL);
+    make_old("beat", "10 seconds", NULL);
+    make_old("delay", "@after 1h", NULL);
+    edit_at("zone", "2026-01-03 12:00+00", "schedule = '" YEARLY "', options = '{}'");
+    edit_at("once", "2026-01-01 05:30+00", "active = false");
+    sql_jobs_edit(cluster, "reboot", "active = false");
+    edit_at("refused", "2026-01-01 05:30+00", "schedule = '" YEARLY "'");
+    edit_at("beat", "2026-01-01 00:01:30+00", "active = false");
+    edit_at("delay", "2026-01-01 05:30+00", "active = false");
+    lead();
+    EXPECT_MISSED("zone", "01-01 02:00 to 01-03 02:00: 3");
+    EXPECT_MISSED("once", "01-01 02:00 to 01-01 02:00: 1");
+    EXPECT_MISSED("refused", NULL);
+    EXPECT_MISSED("beat", "01-01 00:00 to 01-01 00:01: 6");
+    EXPECT_MISSED("delay", "01-01 01:00 to 01-01 01:00: 1");
+    EXPECT_SQL(cluster,
+               "SELECT slots || ' ' || (first_slot = pg_postmaster_start_time()) || ' ' || (last_slot = first_slot)"
+               " FROM chime.missed JOIN chime.job USING (job_id) WHERE job_name = 'reboot'",
+               "1 true true");
+}
+END_TEST
+
+/* What the leader heard of is not said twice by the next one, and nothing is left of it for ever. */
+START_TEST(edits_under_a_leader_are_its_own)
+{
+    lead();
+    sql_jobs_make(cluster, NULL, "edited", "1 second", "SELECT 1", NULL);
+    sql_jobs_make(cluster, NULL, "off", "1 second", "SELECT 1", NULL);
+    sql_jobs_await(cluster, "edited", 2);
+    sql_jobs_await(cluster, "off", 2);
+    sql_jobs_edit(cluster, "edited", "schedule = '" YEARLY "'");
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.former_schedule", "0", 20);
+    sql_jobs_edit(cluster, "off", "active = false");
+    WAIT_SQL(cluster,
+             "SELECT NOT EXISTS (SELECT FROM chime.next_slots n JOIN chime.job j USING (job_id)"
+             " WHERE j.job_name = 'off')",
+             "t", 20);
+    end_daemon();
+    lead();
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed WHERE reason = '" REASON "'", "0");
+    EXPECT_SQL(
+        cluster,
+        "SELECT bool_and(n = extract(epoch FROM last - first) + 1) FROM (SELECT count(*) AS n, min(slot) AS first,"
+        " max(slot) AS last FROM chime.run_history GROUP BY job_id) AS r",
+        "t");
+}
+END_TEST
+
+/* Somebody edits after the leader looked at schedules that ended, and before it reads the jobs. */
+START_TEST(an_edit_while_a_leadership_begins_is_not_passed_over)
+{
+    make_old("late", "0 * * * *", NULL);
+    cluster_execute(
+        cluster,
+        "CREATE TABLE edited (at int);"
+        "ALTER FUNCTION chime.changed_jobs RENAME TO jobs_that_changed;"
+        "CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigint, p_limit integer)"
+        " RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owner name, database name,"
+        " active boolean, removed boolean, schedule text, command text, after text[], channels text[],"
+        " options jsonb, since timestamptz, last_slot timestamptz, last_outcome chime.run_state,"
+        " last_duration_us bigint, outcome_at timestamptz, last_end timestamptz, cursor_skipped boolean,"
+        " consecutive_failures integer, suspended boolean) LANGUAGE plpgsql AS $$ BEGIN"
+        " IF NOT EXISTS (SELECT FROM public.edited) THEN INSERT INTO public.edited VALUES (1);"
+        " UPDATE chime.job SET schedule = '" YEARLY "' WHERE job_name = 'late';"
+        " UPDATE chime.former_schedule SET until = '2026-01-01 05:30+00';"
+        " UPDATE chime.job j SET since = '2026-01-01 05:30+00' WHERE job_name = 'late'; END IF;"
+        " RETURN QUERY SELECT * FROM chime.jobs_that_changed(p_token, p_seen, p_from, p_limit); END $$");
+    lead();
+    EXPECT_MISSED("late", "01-01 01:00 to 01-01 05:00: 5");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM edited", "1");
+}
+END_TEST
+
+/* More than one answer holds. */
+START_TEST(however_many_they_are)
+{
+    cluster_execute(cluster, "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, options, since)"
+                             " SELECT '', 'job' || i, 'postgres', 'sql', '0 * * * *', 'SELECT 1', '{}', " CURSOR
+                             " FROM generate_series(1, 2500) AS i");
+    cluster_execute(cluster, "UPDATE chime.job SET schedule = '" YEARLY "' WHERE origin = 'sql'");
+    cluster_execute(cluster, "UPDATE chime.former_schedule SET until = '2026-01-01 05:30+00'");
+    cluster_execute(cluster, "UPDATE chime.job SET since = '2026-01-01 05:30+00' WHERE origin = 'sql'");
+    lead();
+    EXPECT_SQL(cluster, "SELECT count(*) || ' ' || sum(slots) FROM chime.missed WHERE reason = '" REASON "'",
+               "2500 12500");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sql_former");
+    TCase *cases = tcase_create("former");
+    tcase_add_checked_fixture(cases, set_up, served_tear_down);
+    tcase_set_timeout(cases, 60);
+    tcase_add_test(cases, what_was_due_until_an_edit_is_on_record);
+    tcase_add_test(cases, each_of_several_schedules_counts_for_its_time);
+    tcase_add_test(cases, schedules_of_every_form_are_counted);
+    tcase_add_test(cases, edits_under_a_leader_are_its_own);
+    tcase_add_test(cases, an_edit_while_a_leadership_begins_is_not_passed_over);
+    tcase_add_test(cases, however_many_they_are);
+    suite_add_tcase(suite, cases);
+    return suite_run(suite);
+}
