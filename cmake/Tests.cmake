@@ -103,7 +103,7 @@ file(GLOB script_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/script/tes
 foreach(file IN LISTS script_tests)
     get_filename_component(name "${file}" NAME_WE)
     add_test(NAME script/${name} COMMAND bash "${file}" WORKING_DIRECTORY /)
-    set_tests_properties(script/${name} PROPERTIES LABELS script TIMEOUT 300 COST 20)
+    set_tests_properties(script/${name} PROPERTIES LABELS script TIMEOUT 600 COST 20)
 endforeach()
 
 # Broken in what they say or do, not in their C. NAME.sql beside one is embedded as a plugin's is.

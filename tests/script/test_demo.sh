@@ -129,7 +129,7 @@ test_without_writer()
 }
 
 # --- it ends when told to -------------------------------------------------------------------------------------------
-is_watching() { grep -q '^0 s: ' "$RUN_DIRECTORY/output"; }
+is_watching() { grep -Eq '^[0-9]+ s: ' "$RUN_DIRECTORY/output"; }
 is_loading() { grep -q 'sql/sample/1_data.sql' "$RUN_DIRECTORY/output"; }
 
 # end_demo STATUS SIGNAL CONDITION: the signal goes to the script alone, once the condition holds. In a session of its
