@@ -24,10 +24,10 @@ expect()
 fresh_tree()
 {
     rm -rf "${tree:?}"/*
-    mkdir -p "$tree"/core/{base,loop,calendar,pg,config,plugin,http,cli} "$tree"/include/pgchime "$tree/plugins/demo"
+    mkdir -p "$tree"/core/{base,loop,calendar,pg,config,plugin,cli} "$tree"/include/pgchime "$tree/plugins/demo"
     printf '#include <stddef.h>\nsize_t a(void);\n' >"$tree/core/base/a.h"
     printf '#include <libpq-fe.h>\n\n#include "base/a.h"\n' >"$tree/core/pg/b.c"
-    printf '#include <event2/event.h>\n#include "pg/b.h"\n' >"$tree/core/http/c.c"
+    printf '#include <event2/event.h>\n#include "base/a.h"\n' >"$tree/core/loop/c.c"
     printf '#include <dlfcn.h>\n#include "pgchime/plugin.h"\n' >"$tree/core/plugin/host.c"
     printf 'int b(void);\n' >"$tree/core/pg/b.h"
     printf '#include <pgchime/plugin.h>\n#include "demo.sql.h"\n' >"$tree/plugins/demo/demo.c"
@@ -47,7 +47,7 @@ plant "a later layer" core/base/x.c '#include "pg/b.h"' 'core/base may not inclu
 plant "a later layer in angle brackets" core/base/x.c '#  include <pg/b.h>' 'core/base may not include "pg/b.h"'
 plant "the loop in a pure layer" core/calendar/x.c '#include "loop/loop.h"' 'core/calendar does no I/O'
 plant "libpq outside core/pg" core/cli/x.c '#include <libpq-fe.h>' '<libpq-fe.h> belongs in core/pg'
-plant "libevent outside" core/pg/x.c '#include <event2/event.h>' '<event2/event.h> belongs in core/loop and core/http'
+plant "libevent outside" core/pg/x.c '#include <event2/event.h>' '<event2/event.h> belongs in core/loop alone'
 plant "libconfig outside" core/cli/x.c '#include <libconfig.h>' '<libconfig.h> belongs in core/config'
 plant "dlfcn in the plugin layer outside the host" core/plugin/x.c '#include <dlfcn.h>' '<dlfcn.h> belongs in core/plugin/host'
 plant "dlfcn in the host's header" core/plugin/host.h '#include <dlfcn.h>' '<dlfcn.h> belongs in core/plugin/host'
