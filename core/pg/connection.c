@@ -95,11 +95,8 @@ void pg_close(struct pg_connection *connection)
     loop_defer(connection->loop, connection_free, connection);
 }
 
-static void lose_pending(struct pg_connection *connection, const char *reason)
+static void answer_as_lost(struct pg_connection *connection, const char *reason)
 {
-    move_to(connection, PG_ENDED);
-    release_wire(connection);
-    loop_forget(connection->loop, connection); /* an end that was to be told */
     while (connection->state == PG_ENDED && connection->first != NULL) {
         struct pg_request *request = take_first(connection);
         request_lose(request, reason);
@@ -108,10 +105,22 @@ static void lose_pending(struct pg_connection *connection, const char *reason)
     }
 }
 
+static void lose_pending(struct pg_connection *connection, const char *reason)
+{
+    move_to(connection, PG_ENDED);
+    release_wire(connection);
+    loop_forget(connection->loop, connection); /* an end that was to be told */
+    answer_as_lost(connection, reason);
+}
+
+/* Once it has ended there may still be requests, sent since: whoever waits for an answer gets one. */
 void pg_cut(struct pg_connection *connection)
 {
+    static const char reason[] = "the connection was given up";
     if (connection->state != PG_ENDED) {
-        lose_pending(connection, "the connection was given up");
+        lose_pending(connection, reason);
+    } else {
+        answer_as_lost(connection, reason);
     }
 }
 

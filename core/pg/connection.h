@@ -55,9 +55,11 @@ struct pg_handlers {
 
 struct pg_connection *pg_open(struct loop *loop, struct resolver *resolver, const struct pg_target *target,
                               const struct pg_handlers *handlers, void *data);
-/* Closes without waiting: what the server still runs for it is the server's to notice. NULL allowed. */
+/* Closes without waiting: what the server still runs for it is the server's to notice, and what is pending is answered to nobody (pg_cut
+ * answers it before). NULL allowed. */
 void pg_close(struct pg_connection *connection);
-/* Ends it now: what is pending is answered as lost, `closed` is not called; pg_close follows. */
+/* Ends it now: what is pending is answered as lost, also what was sent after it had ended by itself; `closed` is not called; pg_close
+ * follows. */
 void pg_cut(struct pg_connection *connection);
 bool pg_is_ready(const struct pg_connection *connection);
 bool pg_is_idle(const struct pg_connection *connection);        /* ready, nothing pending */

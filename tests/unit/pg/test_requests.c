@@ -137,6 +137,20 @@ START_TEST(a_request_of_no_statement_is_lost_with_the_connection)
 }
 END_TEST
 
+START_TEST(a_request_to_a_connection_that_has_ended_is_lost_with_its_cut)
+{
+    static struct answer answer;
+    server_closes(server, "gone");
+    settle(loop);
+    send_sql(NULL, "SELECT 1", &answer);
+    settle(loop);
+    ck_assert_int_eq(answer.calls, 0);
+    pg_cut(connection);
+    ck_assert_int_eq(answer.calls, 1);
+    ck_assert(answer.lost);
+}
+END_TEST
+
 START_TEST(nobody_may_care_for_an_answer)
 {
     static struct answer answer;
@@ -491,6 +505,7 @@ int main(void)
     tcase_add_test(tests, a_failed_statement_skips_the_rest_of_its_request_but_not_the_next_request);
     tcase_add_test(tests, a_request_of_no_statement_is_answered);
     tcase_add_test(tests, a_request_of_no_statement_is_lost_with_the_connection);
+    tcase_add_test(tests, a_request_to_a_connection_that_has_ended_is_lost_with_its_cut);
     tcase_add_test(tests, nobody_may_care_for_an_answer);
     tcase_add_test(tests, only_requests_with_that_data_are_forgotten);
     tcase_add_test(tests, a_callback_may_send_again);
