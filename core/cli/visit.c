@@ -144,10 +144,25 @@ bool job_search_visit(struct visit *visit, struct job_search *search, bool *here
     return true;
 }
 
+/* Jobs made by SQL are known as OWNER/NAME; their makers think of them as NAME. */
+static const char *somebodys_of_that_name(const struct job_search *search)
+{
+    for (size_t i = 0; i < search->other_count; i++) {
+        const char *slash = strchr(search->others[i], '/');
+        if (slash != NULL && strcmp(slash + 1, search->name) == 0) {
+            return search->others[i];
+        }
+    }
+    return NULL;
+}
+
 int job_search_refuse(const struct job_search *search)
 {
     struct error err;
-    const char *nearest = nearest_word(search->name, (const char *const *)search->others, search->other_count);
+    const char *nearest = somebodys_of_that_name(search);
+    if (nearest == NULL) {
+        nearest = nearest_word(search->name, (const char *const *)search->others, search->other_count);
+    }
     error_set(&err, ERROR_NOT_FOUND, "there is no job \"%s\"", search->name);
     if (nearest != NULL) {
         error_hint(&err, "did you mean \"%s\"?", nearest);

@@ -391,6 +391,7 @@ START_TEST(commands_know_the_jobs)
     expect_command(0, "-01-01", "next", "alice/newyear", NULL);
     expect_command(0, "alice/newyear", "next", NULL, NULL);
     expect_command(0, "its next slot is", "why", "alice/newyear", NULL);
+    expect_command(5, "there is no job \"newyear\"\nHINT:  did you mean \"alice/newyear\"?", "why", "newyear", NULL);
     expect_command(0, "there is no pool \"none\"", "why", "alice/bad", NULL);
     expect_command(0, "1 row", "run", "alice/newyear", "--wait");
     expect_command(0, "manual", "runs", "alice/newyear", NULL);
