@@ -67,6 +67,15 @@ static void let_nobody_follow(void)
     cluster_execute(cluster, "ALTER TABLE chime.job DISABLE TRIGGER follow_name");
 }
 
+/* From "a", which is "a_old" then, to "new". */
+static void move_the_name(void)
+{
+    cluster_execute_format(cluster,
+                           "BEGIN; SELECT chime.alter_job(%lld, job_name => 'a_old');"
+                           " SELECT chime.alter_job(%lld, job_name => 'a'); COMMIT",
+                           (long long)old_id, (long long)new_id);
+}
+
 START_TEST(jobs_that_come_after_a_job_follow_its_new_name)
 {
     sql_jobs_make(cluster, NULL, "early", YEARLY, "SELECT 1", NULL);
@@ -123,10 +132,7 @@ START_TEST(a_name_that_moves_within_a_transaction_is_found_again)
 {
     make_after("x", "a");
     run_and_expect("a", "x", 1);
-    cluster_execute_format(cluster,
-                           "BEGIN; SELECT chime.alter_job(%lld, job_name => 'a_old');"
-                           " SELECT chime.alter_job(%lld, job_name => 'a'); COMMIT",
-                           (long long)old_id, (long long)new_id);
+    move_the_name();
     make_after("z", "a");
     run_and_expect("a", "z", 1);
     run_and_expect("a_old", "x", 2);
@@ -139,10 +145,7 @@ START_TEST(jobs_that_keep_a_name_come_after_whoever_has_it)
     let_nobody_follow();
     make_after("x", "a");
     run_and_expect("a", "x", 1);
-    cluster_execute_format(cluster,
-                           "BEGIN; SELECT chime.alter_job(%lld, job_name => 'a_old');"
-                           " SELECT chime.alter_job(%lld, job_name => 'a'); COMMIT",
-                           (long long)old_id, (long long)new_id);
+    move_the_name();
     run_and_expect("a", "x", 2);
     sql_jobs_run(cluster, "a_old");
     reload("SELECT 2");
