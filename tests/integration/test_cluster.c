@@ -188,6 +188,19 @@ START_TEST(a_killed_test_leaves_nothing_behind)
 }
 END_TEST
 
+START_TEST(a_test_that_ends_does_not_wait_for_its_helpers)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        files_make_directory();
+        if (process_fork() == 0)
+            pause();
+        exit(3);
+    }
+    ck_assert_int_eq(process_wait(child, 20), 3);
+}
+END_TEST
+
 START_TEST(a_program_is_run_to_its_end_with_its_output)
 {
     char *output = NULL;
@@ -242,6 +255,7 @@ static Suite *make_suite(void)
     tcase_set_timeout(alone, 120);
     tcase_add_test(alone, a_wait_ends_at_its_deadline);
     tcase_add_test(alone, a_killed_test_leaves_nothing_behind);
+    tcase_add_test(alone, a_test_that_ends_does_not_wait_for_its_helpers);
     tcase_add_test(alone, a_program_is_run_to_its_end_with_its_output);
     tcase_add_test(alone, a_program_is_signalled_and_waited_for);
     tcase_add_exit_test(alone, a_program_that_does_not_end_fails_the_test, EXIT_FAILURE);

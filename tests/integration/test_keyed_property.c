@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -273,11 +272,10 @@ static void tend_on(struct child *child)
 
 static pid_t begin_child(void (*work)(struct child *), int number, uint64_t seed)
 {
-    pid_t pid = fork();
+    pid_t pid = process_fork();
 
     if (pid != 0)
         return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     struct child child = {.connection = PQconnectdb(conninfo),
                           .random = (seed + 1) * 0x9e3779b97f4a7c15u + (uint64_t)number,
                           .number = number};

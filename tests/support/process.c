@@ -212,6 +212,21 @@ void guard_forget_directory(const char *path)
     guard_send(NOTE_FORGET_DIRECTORY, 0, path);
 }
 
+pid_t process_fork(void)
+{
+    pid_t pid = fork();
+
+    if (pid < 0)
+        support_fail("fork: %s", strerror(errno));
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (guard.owner != 0)
+            close(guard.pipe);
+        guard.owner = 0;
+    }
+    return pid;
+}
+
 static int network = -1;
 
 void process_use_network(int namespace)

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -153,11 +152,8 @@ static int listen_at(const char *path)
 
 static void launch(struct proxy *proxy, struct relay *relay, int orders_end)
 {
-    proxy->pid = fork();
-    if (proxy->pid < 0)
-        support_fail("fork: %s", strerror(errno));
+    proxy->pid = process_fork();
     if (proxy->pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(proxy->orders);
         relay->orders = orders_end;
         for (;;)
