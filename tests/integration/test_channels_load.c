@@ -176,13 +176,14 @@ static int load_seconds(void)
 
 static pid_t start_writer(void)
 {
+    static const char writer[] = PGCHIME_SOURCE_DIR "/script/sample-writer";
     char *log = log_path();
     char *length = files_path("%ds", load_seconds());
 
     files_write(log, "");
-    pid_t pid = process_start((const char *const[]){"/bin/bash", PGCHIME_SOURCE_DIR "/script/sample-writer",
-                                                    "--scenario", "capacity", "--scale", SCALE, "--for", length, NULL},
-                              log, log);
+    pid_t pid = process_start(
+        (const char *const[]){"/bin/bash", writer, "--scenario", "capacity", "--scale", SCALE, "--for", length, NULL},
+        log, log);
     guard_process(GUARD_GROUP, pid);
     free(length);
     free(log);

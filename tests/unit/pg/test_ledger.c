@@ -9,6 +9,12 @@
 
 /* --- the seat --------------------------------------------------------------------------------------------------------- */
 
+static void expect_led(const struct pg_lineage *led)
+{
+    ck_assert_str_eq(led->system, "7312");
+    ck_assert_int_eq(led->timeline, 3);
+}
+
 static void a_held_seat(const struct pg_reply *reply)
 {
     struct ledger_seat seat;
@@ -19,8 +25,7 @@ static void a_held_seat(const struct pg_reply *reply)
     ck_assert(seat.held);
     ck_assert_str_eq(seat.sign, "2026-03-27 01:29:59+00");
     ck_assert_int_eq(seat.now, at("2026-03-27T01:30:00.25Z"));
-    ck_assert_str_eq(seat.led.system, "7312");
-    ck_assert_int_eq(seat.led.timeline, 3);
+    expect_led(&seat.led);
 }
 
 START_TEST(a_look_tells_who_sits_and_the_time)
