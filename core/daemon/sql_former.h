@@ -13,7 +13,8 @@ struct pg_reply;
 
 /* At its end calls sql_jobs_recorded. */
 void sql_former_record(struct lead *lead);
-/* Whether jobs were edited since, by what changes_ask answered: a schedule counts from later than what is on record. */
+/* Whether jobs were edited since, by what changes_ask answered of all that are there: a schedule counts from later than what is on record. (Of
+ * one that is gone it may for ever.) */
 bool sql_former_is_behind(const struct pg_reply *reply);
 
 #endif
