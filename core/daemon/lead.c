@@ -7,12 +7,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/lead_state.h"
+#include "daemon/upkeep.h"
 #include "daemon/watch.h"
 #include "ledger/changes.h"
 #include "ledger/watching.h"
 
 #define HEARTBEAT_EVERY USEC_PER_SEC
-#define HISTORY_EVERY USEC_PER_HOUR
 #define CAPTURE_EVERY (10 * USEC_PER_SEC)
 #define CLOCK_STEP (2 * USEC_PER_SEC) /* a larger change of the database's clock is a step, not drift */
 
@@ -121,25 +121,6 @@ static void tick_due(void *data)
     dispatch_soon(lead);
 }
 
-static void history_kept(void *data, const struct pg_reply *reply)
-{
-    struct lead *lead = data;
-    if (lead->over || pg_reply_lost(reply)) {
-        return;
-    }
-    if (!pg_reply_ok(reply)) {
-        /* A reader may hold a partition: there is a week of them ahead. */
-        log_warning("database %s: history partitions: %s", lead->database->name, pg_reply_message(reply));
-    }
-    loop_timer_set(lead->history_timer, HISTORY_EVERY);
-}
-
-static void history_due(void *data)
-{
-    struct lead *lead = data;
-    ledger_keep_history(&lead->ledger, history_kept, lead);
-}
-
 /* A problem is logged when it is new. */
 static void capture_tended(void *data, const struct pg_reply *reply)
 {
@@ -190,6 +171,7 @@ static void start_schedule(struct lead *lead, const struct pg_reply *orphans)
     sql_jobs_start(lead);
     loop_timer_set(lead->capture_timer, CAPTURE_EVERY);
     lead->watch = watch_create(lead);
+    lead->upkeep = upkeep_create(lead);
     swap_start(lead);
     dispatch_soon(lead);
     lead->handlers->started(lead->data);
@@ -261,7 +243,10 @@ static void first_history_kept(void *data, const struct pg_reply *reply)
     if (lead->over || pg_reply_lost(reply)) {
         return;
     }
-    history_kept(data, reply);
+    if (!pg_reply_ok(reply)) {
+        /* A reader may hold a partition: there is a week of them ahead, and upkeep tries again. */
+        log_warning("database %s: history partitions: %s", lead->database->name, pg_reply_message(reply));
+    }
     lead->install = install_start(lead->ledger.connection, lead->generation->catalog, lead->database->name, NULL,
                                   plugins_installed, lead);
 }
@@ -300,7 +285,6 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, const str
     lead->heartbeat_good = clock_boot();
     lead->tick_timer = loop_timer_create(loop, tick_due, lead);
     lead->heartbeat_timer = loop_timer_create(loop, heartbeat_due, lead);
-    lead->history_timer = loop_timer_create(loop, history_due, lead);
     lead->capture_timer = loop_timer_create(loop, capture_due, lead);
     lead->orphan_timer = loop_timer_create(loop, orphans_sweep, lead);
     lead->drain_timer = loop_timer_create(loop, patience_over, lead);
@@ -329,7 +313,7 @@ void lead_destroy(struct lead *lead)
     orphans_destroy(lead);
     loop_timer_destroy(lead->tick_timer);
     loop_timer_destroy(lead->heartbeat_timer);
-    loop_timer_destroy(lead->history_timer);
+    upkeep_destroy(lead->upkeep);
     loop_timer_destroy(lead->capture_timer);
     free(lead->capture_problem);
     loop_timer_destroy(lead->orphan_timer);

@@ -58,6 +58,7 @@ struct lead {
     struct job_list jobs;
     struct ledger_sync *sync; /* while jobs go to the ledger */
     struct watch *watch;      /* NULL until the schedule starts */
+    struct upkeep *upkeep;    /* likewise */
     struct swap *swap;        /* another catalog on its way in; NULL: none */
     struct loop_timer *wake_timer;
     struct scheduler *scheduler; /* NULL until the ledger was read */
@@ -81,7 +82,6 @@ struct lead {
     int heartbeats;
     struct loop_timer *tick_timer;
     struct loop_timer *heartbeat_timer;
-    struct loop_timer *history_timer;
     struct loop_timer *capture_timer;
     char *capture_problem; /* as last logged; NULL: none */
 

@@ -532,8 +532,8 @@ void ledger_release(const struct ledger *ledger, const struct ledger_request *ru
 void ledger_keep_history(const struct ledger *ledger, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token};
-    pg_send_one(ledger->connection, NULL, "SELECT made, dropped FROM chime.keep_history($1), chime.forget_runs($1)", 1,
-                parameters, callback, data);
+    pg_send_one(ledger->connection, NULL, "SELECT made, dropped FROM chime.keep_history($1)", 1, parameters, callback,
+                data);
 }
 
 void ledger_tend_capture(const struct ledger *ledger, pg_callback *callback, void *data)

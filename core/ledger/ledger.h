@@ -150,6 +150,7 @@ void ledger_release(const struct ledger *ledger, const struct ledger_request *ru
                     void *data);
 /* Asks for the first refresh of views that have none yet: the requests show up with the next heartbeat. */
 void ledger_request_population(const struct ledger *ledger, pg_callback *callback, void *data);
+/* Partitions for the runs to come; old ones go. */
 void ledger_keep_history(const struct ledger *ledger, pg_callback *callback, void *data);
 /* Rotates the logs of changes and makes triggers that are missing; the answer has what could not be done now, in words, or NULL. */
 void ledger_tend_capture(const struct ledger *ledger, pg_callback *callback, void *data);

@@ -129,6 +129,7 @@ CREATE TABLE chime.run_history (
     PRIMARY KEY (job_id, kind, slot)
 ) PARTITION BY RANGE (slot);
 CREATE TABLE chime.run_history_other PARTITION OF chime.run_history DEFAULT;
+CREATE INDEX run_history_other_finished_at ON chime.run_history_other (finished_at);
 COMMENT ON TABLE chime.run_history IS 'one row per job, kind and slot with its final state, once; a partition per day of slot (UTC)';
 COMMENT ON TABLE chime.run_history_other IS 'slots outside every daily partition: backfills of long ago';
 COMMENT ON COLUMN chime.run_history.attempt IS 'number of the attempt that ended the run; earlier ones are in chime.attempt';

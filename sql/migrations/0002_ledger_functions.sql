@@ -284,14 +284,37 @@ BEGIN
         EXECUTE format('DROP TABLE chime.%I', v_old.relname);
         dropped := dropped + 1;
     END LOOP;
-    -- Bounded: this runs on the session that also carries the heartbeat.
-    DELETE FROM chime.run_history_other o WHERE o.ctid = ANY (ARRAY(
-        SELECT x.ctid FROM chime.run_history_other x WHERE x.finished_at < now() - p_keep LIMIT 5000));
-    DELETE FROM chime.attempt a WHERE a.ctid = ANY (ARRAY(
-        SELECT x.ctid FROM chime.attempt x WHERE x.finished_at < now() - p_keep ORDER BY x.finished_at LIMIT 5000));
-    DELETE FROM chime.missed m WHERE m.ctid = ANY (ARRAY(
-        SELECT x.ctid FROM chime.missed x WHERE x.recorded_at < now() - p_keep ORDER BY x.recorded_at LIMIT 5000));
     RETURN NEXT;
+END $$;
+
+-- --- upkeep: one step each, on the session that also carries the heartbeat ---------------------------------------------------
+--
+-- A step does at most p_limit rows, waits for nobody, and returns from where there is more to do (0: the same again), NULL: nothing is left.
+
+CREATE FUNCTION chime.forget_rows(p_token uuid, p_limit integer, p_table name, p_time name, p_keep interval DEFAULT '30 days') RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET lock_timeout = '100ms' AS $$
+DECLARE v_count bigint;
+BEGIN
+    PERFORM chime.require_leader(p_token);
+    EXECUTE format('DELETE FROM chime.%1$I o WHERE o.ctid = ANY (ARRAY('
+                   'SELECT x.ctid FROM chime.%1$I x WHERE x.%2$I < $1 ORDER BY x.%2$I LIMIT $2))', p_table, p_time)
+        USING now() - p_keep, p_limit;
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    RETURN CASE WHEN v_count = p_limit THEN 0 END;
+END $$;
+
+-- Of the epochs in the history one ended after it was kept from.
+CREATE FUNCTION chime.forget_leaderships(p_token uuid, p_limit integer, p_keep interval DEFAULT '30 days') RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET lock_timeout = '100ms' AS $$
+DECLARE v_count bigint;
+BEGIN
+    PERFORM chime.require_leader(p_token);
+    DELETE FROM chime.leadership l WHERE l.epoch = ANY (ARRAY(
+        SELECT o.epoch FROM (SELECT x.epoch, lead(x.since) OVER (ORDER BY x.epoch) AS until
+                             FROM (SELECT y.epoch, y.since FROM chime.leadership y ORDER BY y.epoch LIMIT p_limit + 1) x) o
+         WHERE o.until < now() - p_keep));
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    RETURN CASE WHEN v_count = p_limit THEN 0 END;
 END $$;
 
 -- What people read.

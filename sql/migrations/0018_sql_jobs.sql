@@ -43,6 +43,7 @@ CREATE TABLE chime.job_past (
     command  text NOT NULL,
     PRIMARY KEY (job_id, version)
 );
+CREATE INDEX job_past_until ON chime.job_past (until);
 COMMENT ON TABLE chime.job_past IS 'of jobs made by SQL that ran: definitions that were edited since; runs claimed from `since` up to `until` ran by it';
 
 -- Schedules that were replaced, switched off or removed, until the leader has put on record what was due by them. One that hears of an edit

@@ -411,26 +411,50 @@ END $$;
 CREATE TRIGGER a_caller INSTEAD OF INSERT ON chime.job_call FOR EACH ROW EXECUTE FUNCTION chime.name_caller();
 CREATE TRIGGER b_answer INSTEAD OF INSERT ON chime.job_call FOR EACH ROW EXECUTE FUNCTION chime.answer_call();
 
--- --- the history of jobs made by SQL: called by the leader, beside chime.keep_history ------------------------------------------------
+-- --- upkeep of jobs made by SQL: steps as in 0002_ledger_functions.sql -------------------------------------------------------
 
--- Bounded, and what somebody holds is for the next time: this runs on the session that also carries the heartbeat.
-CREATE FUNCTION chime.forget_runs(p_token uuid, p_keep interval DEFAULT '30 days') RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Some jobs at a time, from p_from on: each costs a look into every partition.
+CREATE FUNCTION chime.forget_runs(p_token uuid, p_limit integer, p_from bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET lock_timeout = '100ms' AS $$
+DECLARE
+    v_job record;
+    v_count bigint;
+    v_left bigint := p_limit;
+    v_last bigint;
+    v_jobs bigint := greatest(p_limit / 50, 1);
 BEGIN
     PERFORM chime.require_leader(p_token);
-    DELETE FROM chime.run_history h
-     USING (SELECT o.job_id, o.kind, o.slot
-            FROM chime.job j CROSS JOIN LATERAL (SELECT x.job_id, x.kind, x.slot FROM chime.run_history x
-                                                 WHERE x.job_id = j.job_id AND x.slot < now() - j.keep LIMIT 5000 FOR UPDATE SKIP LOCKED) o
-            WHERE j.keep IS NOT NULL LIMIT 20000) old
-     WHERE h.job_id = old.job_id AND h.kind = old.kind AND h.slot = old.slot;
-    DELETE FROM chime.job_past p WHERE p.until < now() - p_keep;
+    FOR v_job IN SELECT j.job_id, now() - j.keep AS since FROM chime.job j WHERE j.keep IS NOT NULL AND j.job_id >= p_from
+                 ORDER BY j.job_id LIMIT v_jobs + 1 LOOP
+        IF v_jobs = 0 OR v_left = 0 THEN
+            RETURN v_job.job_id;
+        END IF;
+        DELETE FROM chime.run_history h
+         USING (SELECT x.job_id, x.kind, x.slot FROM chime.run_history x
+                WHERE x.job_id = v_job.job_id AND x.slot < v_job.since LIMIT v_left FOR UPDATE SKIP LOCKED) o
+         WHERE h.job_id = o.job_id AND h.kind = o.kind AND h.slot = o.slot;
+        GET DIAGNOSTICS v_count = ROW_COUNT;
+        v_left := v_left - v_count;
+        v_last := v_job.job_id;
+        v_jobs := v_jobs - 1;
+    END LOOP;
+    RETURN CASE WHEN v_left = 0 THEN v_last END;
+END $$;
+COMMENT ON FUNCTION chime.forget_runs IS 'runs older than their job keeps them';
+
+CREATE FUNCTION chime.forget_jobs(p_token uuid, p_limit integer, p_keep interval DEFAULT '30 days') RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET lock_timeout = '100ms' AS $$
+DECLARE v_count bigint;
+BEGIN
+    PERFORM chime.require_leader(p_token);
     DELETE FROM chime.job j WHERE j.job_id = ANY (ARRAY(
         SELECT x.job_id FROM chime.job x
          WHERE x.removed_at < now() - p_keep AND NOT EXISTS (SELECT FROM chime.run r WHERE r.job_id = x.job_id)
-         LIMIT 1000 FOR UPDATE SKIP LOCKED));
+         ORDER BY x.removed_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    RETURN CASE WHEN v_count = p_limit THEN 0 END;
 END $$;
-COMMENT ON FUNCTION chime.forget_runs IS 'runs older than their job keeps them, and jobs that were unscheduled before p_keep';
+COMMENT ON FUNCTION chime.forget_jobs IS 'jobs that were unscheduled before p_keep';
 
 -- --- what people call -------------------------------------------------------------------------------------------------------------
 

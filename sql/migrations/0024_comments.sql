@@ -26,6 +26,8 @@ COMMENT ON ROUTINE chime.follow IS 'writes down that an instance follows, with t
 COMMENT ON ROUTINE chime.listen IS 'LISTEN on these channels, and on no others';
 COMMENT ON ROUTINE chime.note_listener IS 'the session by which the leader hears, before it listens: whoever leads next ends it';
 COMMENT ON ROUTINE chime.keep_history IS 'makes partitions of the history for the days to come, and drops those that are older than what is kept';
+COMMENT ON ROUTINE chime.forget_rows IS 'removes the oldest rows of a table of the history that are older than what is kept';
+COMMENT ON ROUTINE chime.forget_leaderships IS 'removes leaderships that ended before any run in the history';
 COMMENT ON ROUTINE chime.request_population IS 'asks for a refresh of each view that has never had one; how many jobs';
 COMMENT ON ROUTINE chime.refuse_unknown IS 'raises when there is no such job, or it is not active';
 COMMENT ON ROUTINE chime.option_interval IS 'a duration among a job''s options; NULL for none';

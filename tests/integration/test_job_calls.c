@@ -361,14 +361,14 @@ START_TEST(runs_go_when_their_job_keeps_them_no_longer_and_jobs_a_month_after_th
                     "INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, epoch, finished_at)"
                     " SELECT n, j, 'schedule', now() - n * interval '10 hours', 'succeeded', 1, 7, now() FROM"
                     " generate_series(1, 4) n, generate_series(1, 2) j");
-    expect("SELECT chime.forget_runs(" TOKEN ")", "");
+    expect("SELECT chime.forget_runs(" TOKEN ", 10, 0)", NULL);
     expect("SELECT string_agg(job_name || ' ' || count, ';' ORDER BY job_name)"
            " FROM (SELECT job_name, count(*) FROM chime.job_runs GROUP BY 1) c",
            "long 4;short 2");
     expect("SELECT keep FROM chime.jobs WHERE job_id = 1", "1 day");
     as("app", "SELECT chime.unschedule(1), chime.unschedule(2)");
     cluster_execute(cluster, "UPDATE chime.job SET removed_at = now() - interval '31 days' WHERE job_id = 1");
-    expect("SELECT chime.forget_runs(" TOKEN ")", "");
+    expect("SELECT chime.forget_jobs(" TOKEN ", 10)", NULL);
     expect("SELECT string_agg(name, ';') FROM chime.job", "app/long");
 }
 END_TEST
@@ -383,11 +383,11 @@ START_TEST(runs_that_somebody_holds_are_forgotten_the_next_time)
     PGconn *holds = cluster_connect(cluster, "postgres");
     PQclear(PQexec(holds, "BEGIN; DELETE FROM chime.run_history WHERE run_id = 2"));
     cluster_execute(cluster, "SET lock_timeout = '1ms'");
-    expect("SELECT chime.forget_runs(" TOKEN ")", "");
+    expect("SELECT chime.forget_runs(" TOKEN ", 10, 0)", NULL);
     expect("SELECT string_agg(run_id::text, ';') FROM chime.run_history", "2");
     PQclear(PQexec(holds, "ROLLBACK"));
     PQfinish(holds);
-    expect("SELECT chime.forget_runs(" TOKEN ")", "");
+    expect("SELECT chime.forget_runs(" TOKEN ", 10, 0)", NULL);
     expect("SELECT count(*) FROM chime.run_history", "0");
 }
 END_TEST

@@ -160,7 +160,7 @@ START_TEST(the_calls_that_only_carry_the_token)
     ledger_keep_history(&ledger, NULL, NULL);
     ledger_request_population(&ledger, NULL, NULL);
     expect_sent(server, "QUERY SELECT chime.resign($1)(" TOKEN ")", "SYNC",
-                "QUERY SELECT made, dropped FROM chime.keep_history($1), chime.forget_runs($1)(" TOKEN ")", "SYNC",
+                "QUERY SELECT made, dropped FROM chime.keep_history($1)(" TOKEN ")", "SYNC",
                 "QUERY SELECT chime.request_population($1)(" TOKEN ")", "SYNC");
 }
 END_TEST

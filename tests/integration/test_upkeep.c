@@ -1,0 +1,115 @@
+/* The upkeep of the ledger: what is older than it is kept goes, however much there is of it and whatever is in the way of a part. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "support/runs.h"
+#include "support/served.h"
+#include "support/session.h"
+#include "support/sql_jobs.h"
+#include "support/suite.h"
+#include "support/wait.h"
+
+#define OLD "now() - interval '40 days'"
+#define PATIENCE 60.0
+
+/* Not a whole number of the largest step. */
+#define BACKLOG "23456"
+#define JOBS "3456"
+
+static void end_daemon(void)
+{
+    site_end(served);
+    daemon_destroy(served);
+    served = NULL;
+}
+
+/* The schema is there, and nothing leads. */
+static void set_up(void)
+{
+    served_set_up(4);
+    served = site_lead(site);
+    end_daemon();
+}
+
+static void make_backlog(void)
+{
+    sql_jobs_make(cluster, NULL, "kept", YEARLY, "SELECT 1", NULL);
+    cluster_execute(
+        cluster, "INSERT INTO chime.attempt (job_id, kind, slot, attempt, run_id, state, epoch, finished_at)"
+                 " SELECT 1000000, 'schedule', " OLD " + n * interval '1 second', 1, n, 'failed', 1, " OLD
+                 " FROM generate_series(1, " BACKLOG ") n;"
+                 "INSERT INTO chime.missed (job_id, first_slot, last_slot, slots, reason, epoch, recorded_at)"
+                 " SELECT 1000000, t, t, 1, 'x', 1, " OLD " FROM generate_series(1, " BACKLOG
+                 ") n, LATERAL (SELECT " OLD " + n * interval '1 second' AS t) t;"
+                 "INSERT INTO chime.run_history_other (run_id, job_id, kind, slot, state, attempt, epoch, finished_at)"
+                 " SELECT n, 1000000, 'schedule', " OLD " + n * interval '1 second', 'failed', 1, 1, " OLD
+                 " FROM generate_series(1, " BACKLOG ") n;"
+                 "INSERT INTO chime.job_past (job_id, version, since, until, owner, command)"
+                 " SELECT (SELECT min(job_id) FROM chime.job), -n, " OLD ", " OLD ", 'postgres', 'SELECT 1'"
+                 " FROM generate_series(1, " BACKLOG ") n;"
+                 "INSERT INTO chime.leadership (epoch, instance, pid, since) SELECT -n, 'old', 1, " OLD
+                 " - n * interval '1 minute'"
+                 " FROM generate_series(1, " BACKLOG ") n;");
+}
+
+static void make_removed_jobs(void)
+{
+    cluster_execute(cluster,
+                    "INSERT INTO chime.job (owner, job_name, name, origin, active, schedule, command, views, after,"
+                    " channels, options) SELECT j.owner, 'gone ' || n, '', j.origin, j.active, j.schedule,"
+                    " j.command, j.views, j.after, j.channels, j.options"
+                    " FROM chime.job j, generate_series(1, " JOBS ") n WHERE j.job_name = 'kept';"
+                    "UPDATE chime.job SET active = false, removed_at = " OLD " WHERE job_name LIKE 'gone %'");
+}
+
+#define GONE(table, condition) WAIT_SQL(cluster, "SELECT count(*) FROM chime." table " WHERE " condition, "0", PATIENCE)
+
+START_TEST(a_backlog_goes_at_once_and_not_by_the_hour)
+{
+    make_backlog();
+    make_removed_jobs();
+    sql_jobs_make(cluster, NULL, "beat", "1 second", "SELECT 1", NULL);
+    served = site_lead(site);
+    GONE("attempt", "true");
+    GONE("missed", "job_id = 1000000");
+    GONE("run_history_other", "true");
+    GONE("job_past", "true");
+    GONE("leadership", "instance = 'old' AND epoch < -1");
+    GONE("job", "removed_at IS NOT NULL");
+    GONE("job_state s", "NOT EXISTS (SELECT FROM chime.job j WHERE j.job_id = s.job_id)");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE job_name = 'kept'", "1");
+    sql_jobs_await(cluster, "beat", 3);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed", "0");
+    EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "2");
+}
+END_TEST
+
+START_TEST(what_holds_one_part_up_holds_up_no_other)
+{
+    make_backlog();
+    PGconn *holder = cluster_connect(cluster, "postgres");
+    session_execute(holder, "BEGIN; LOCK TABLE chime.attempt IN SHARE MODE");
+    served = site_lead(site);
+    GONE("missed", "job_id = 1000000");
+    GONE("run_history_other", "true");
+    GONE("job_past", "true");
+    daemon_await(served, "old attempts could not be removed", PATIENCE);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.attempt", BACKLOG);
+    session_execute(holder, "COMMIT");
+    PQfinish(holder);
+    GONE("attempt", "true");
+    EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "2");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("upkeep");
+    TCase *tests = tcase_create("upkeep");
+    tcase_set_timeout(tests, 300);
+    tcase_add_checked_fixture(tests, set_up, served_tear_down);
+    tcase_add_test(tests, a_backlog_goes_at_once_and_not_by_the_hour);
+    tcase_add_test(tests, what_holds_one_part_up_holds_up_no_other);
+    suite_add_tcase(suite, tests);
+    return suite_run(suite);
+}
