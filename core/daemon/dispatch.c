@@ -67,7 +67,7 @@ static void released(void *data, const struct pg_reply *reply)
 static void write_releases(struct lead *lead)
 {
     if (lead->release_count > 0) {
-        ledger_release(&lead->ledger, lead->releases, lead->release_count, released, lead);
+        ledger_release(&lead->ledger, lead->releases, lead->release_count, lead_now(lead), released, lead);
         lead->release_count = 0;
     }
 }
@@ -321,12 +321,13 @@ static void suspended_ownerless(void *data, const struct pg_reply *reply)
 static void suspend_ownerless(struct lead *lead, struct scheduled *scheduled)
 {
     struct suspension suspension = {.scheduled = scheduled};
+    instant now = lead_now(lead);
     snprintf(suspension.reason, sizeof suspension.reason, "its owner \"%s\" was dropped",
              scheduled_job(scheduled)->owner);
     log_warning("job %s is suspended: %s", scheduled_job(scheduled)->name, suspension.reason);
     scheduler_unclaimed(lead->scheduler, scheduled);
-    scheduler_suspend(lead->scheduler, scheduled, suspension.reason, lead_now(lead));
-    ledger_suspend(&lead->ledger, &suspension, 1, suspended_ownerless, lead);
+    scheduler_suspend(lead->scheduler, scheduled, suspension.reason, now);
+    ledger_suspend(&lead->ledger, &suspension, 1, now, suspended_ownerless, lead);
 }
 
 static bool may_wait_for_session(struct lead *lead, struct role_sessions *sessions, const struct scheduled *scheduled)

@@ -206,7 +206,7 @@ void lead_set_pools(struct lead *lead, const struct config_database *next)
 static void all_loaded(struct lead *lead)
 {
     scheduler_link(lead->scheduler);
-    ledger_request_population(&lead->ledger, population_requested, lead);
+    ledger_request_population(&lead->ledger, lead_now(lead), population_requested, lead);
 }
 
 static void jobs_synced(void *data, const struct pg_reply *reply, const struct ledger_synced *jobs, size_t count)

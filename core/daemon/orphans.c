@@ -11,6 +11,7 @@
 /* What a sweep decided, kept until the ledger has it. */
 struct verdicts {
     struct lead *lead;
+    instant at; /* when it was decided */
     size_t count;
     struct ledger_orphan *orphans;
     struct ledger_verdict *verdicts;
@@ -85,9 +86,10 @@ static void end_for_absence(struct lead *lead, const struct scheduled *scheduled
 }
 
 /* The ledger has the last word: a run may have been committed between the look at it and the verdict. */
-static void apply(struct lead *lead, const struct ledger_orphan *orphan, const struct ledger_verdict *verdict,
-                  const struct pg_reply *reply)
+static void apply(const struct verdicts *batch, size_t index, const struct pg_reply *reply)
 {
+    struct lead *lead = batch->lead;
+    const struct ledger_orphan *orphan = &batch->orphans[index];
     struct scheduled *scheduled = scheduler_find(lead->scheduler, orphan->job_id);
     enum run_state state = RUN_LOST;
     bool again;
@@ -99,9 +101,10 @@ static void apply(struct lead *lead, const struct ledger_orphan *orphan, const s
         return;
     }
     if (again) {
-        scheduler_retry(lead->scheduler, scheduled, orphan->attempt + (orphan->waits ? 0 : 1), verdict->retry_at);
+        scheduler_retry(lead->scheduler, scheduled, orphan->attempt + (orphan->waits ? 0 : 1),
+                        batch->verdicts[index].retry_at);
     } else {
-        scheduler_ended(lead->scheduler, scheduled, state, 0, lead_now(lead));
+        scheduler_ended(lead->scheduler, scheduled, state, 0, batch->at);
     }
 }
 
@@ -112,7 +115,7 @@ static void adopted(void *data, const struct pg_reply *reply)
     if (!lead_refused(lead, reply, "orphaned runs could not be taken over")) {
         lead->verdicts_pending--;
         for (size_t i = 0; i < batch->count; i++) {
-            apply(lead, &batch->orphans[i], &batch->verdicts[i], reply);
+            apply(batch, i, reply);
         }
         dispatch_soon(lead);
     }
@@ -144,6 +147,7 @@ static void send_verdicts(struct lead *lead)
 {
     struct verdicts *batch = xcalloc(1, sizeof *batch);
     batch->lead = lead;
+    batch->at = lead_now(lead);
     batch->orphans = xcalloc(lead->orphan_count + 1, sizeof *batch->orphans);
     batch->verdicts = xcalloc(lead->orphan_count + 1, sizeof *batch->verdicts);
     for (size_t i = 0; i < lead->orphan_count; i++) {
@@ -161,7 +165,7 @@ static void send_verdicts(struct lead *lead)
     log_info("database %s: %zu runs were left by an ended session and are taken over", lead->database->name,
              batch->count);
     lead->verdicts_pending++;
-    ledger_adopt(&lead->ledger, batch->verdicts, batch->count, adopted, batch);
+    ledger_adopt(&lead->ledger, batch->verdicts, batch->count, batch->at, adopted, batch);
 }
 
 /* --- sweeps ------------------------------------------------------------------------------------------------------------ */

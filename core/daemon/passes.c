@@ -87,6 +87,6 @@ void dispatch_write_suspensions(struct lead *lead)
         count++;
     }
     if (count > 0) {
-        ledger_suspend(&lead->ledger, batch, count, suspended, lead);
+        ledger_suspend(&lead->ledger, batch, count, lead_now(lead), suspended, lead);
     }
 }

@@ -9,8 +9,8 @@
 struct granted {
     int64_t *requests; /* to be acknowledged */
     size_t request_count;
-    int64_t *jobs; /* whose time of suspension is over */
-    size_t job_count;
+    struct ledger_request *suspensions; /* whose time is over */
+    size_t suspension_count;
 };
 
 /* True when nothing is left to do about it. */
@@ -74,7 +74,7 @@ void wishes_grant(struct lead *lead, const struct pg_reply *heartbeat)
     struct ledger_wish *wishes;
     size_t count = ledger_read_wishes(heartbeat, &wishes);
     struct granted granted = {.requests = xcalloc(count + 1, sizeof *granted.requests),
-                              .jobs = xcalloc(count + 1, sizeof *granted.jobs)};
+                              .suspensions = xcalloc(count + 1, sizeof *granted.suspensions)};
     for (size_t i = 0; i < count; i++) {
         if (!grant(lead, &wishes[i])) {
             continue;
@@ -82,16 +82,16 @@ void wishes_grant(struct lead *lead, const struct pg_reply *heartbeat)
         if (wishes[i].request_id != 0) {
             granted.requests[granted.request_count++] = wishes[i].request_id;
         } else {
-            granted.jobs[granted.job_count++] = wishes[i].run.job_id;
+            granted.suspensions[granted.suspension_count++] = wishes[i].run;
         }
     }
     if (granted.request_count > 0) {
-        ledger_acknowledge(&lead->ledger, granted.requests, granted.request_count, acknowledged, lead);
+        ledger_acknowledge(&lead->ledger, granted.requests, granted.request_count, lead_now(lead), acknowledged, lead);
     }
-    if (granted.job_count > 0) {
-        ledger_resume(&lead->ledger, granted.jobs, granted.job_count, resumed, lead);
+    if (granted.suspension_count > 0) {
+        ledger_resume(&lead->ledger, granted.suspensions, granted.suspension_count, resumed, lead);
     }
     free(granted.requests);
-    free(granted.jobs);
+    free(granted.suspensions);
     ledger_free_wishes(wishes, count);
 }

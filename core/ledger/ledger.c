@@ -157,44 +157,50 @@ void ledger_free_wishes(struct ledger_wish *wishes, size_t count)
     free(wishes);
 }
 
-/* A function of the token and one list of numbers. */
-static void send_numbers(const struct ledger *ledger, const char *sql, const int64_t *numbers, size_t count,
-                         pg_callback *callback, void *data)
+void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, instant at,
+                        pg_callback *callback, void *data)
+{
+    struct columns columns;
+    char decided[INSTANT_TEXT_SIZE];
+    columns_init(&columns);
+    for (size_t i = 0; i < count; i++) {
+        columns_int(&columns, 0, request_ids[i]);
+    }
+    columns_close(&columns);
+    const char *parameters[] = {ledger->token, columns.values[0], instant_format(at, decided)};
+    pg_send_one(ledger->connection, NULL, "SELECT chime.acknowledge($1, $2, $3)", 3, parameters, callback, data);
+    columns_finish(&columns);
+}
+
+void ledger_resume(const struct ledger *ledger, const struct ledger_request *suspensions, size_t count,
+                   pg_callback *callback, void *data)
 {
     struct columns columns;
     columns_init(&columns);
     for (size_t i = 0; i < count; i++) {
-        columns_int(&columns, 0, numbers[i]);
+        columns_int(&columns, 0, suspensions[i].job_id);
+        columns_instant(&columns, 1, suspensions[i].slot);
     }
     columns_close(&columns);
-    const char *parameters[] = {ledger->token, columns.values[0]};
-    pg_send_one(ledger->connection, NULL, sql, 2, parameters, callback, data);
+    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
+    pg_send_one(ledger->connection, NULL, "SELECT chime.resume_expired($1, $2, $3)", 3, parameters, callback, data);
     columns_finish(&columns);
 }
 
-void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, pg_callback *callback,
-                        void *data)
-{
-    send_numbers(ledger, "SELECT chime.acknowledge($1, $2)", request_ids, count, callback, data);
-}
-
-void ledger_resume(const struct ledger *ledger, const int64_t *job_ids, size_t count, pg_callback *callback, void *data)
-{
-    send_numbers(ledger, "SELECT chime.resume_expired($1, $2)", job_ids, count, callback, data);
-}
-
-void ledger_suspend(const struct ledger *ledger, const struct suspension *suspensions, size_t count,
+void ledger_suspend(const struct ledger *ledger, const struct suspension *suspensions, size_t count, instant at,
                     pg_callback *callback, void *data)
 {
     struct columns columns;
+    char decided[INSTANT_TEXT_SIZE];
     columns_init(&columns);
     for (size_t i = 0; i < count; i++) {
         columns_int(&columns, 0, scheduled_id(suspensions[i].scheduled));
         columns_text(&columns, 1, suspensions[i].reason);
     }
     columns_close(&columns);
-    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.suspend_failing($1, $2, $3)", 3, parameters, callback, data);
+    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], instant_format(at, decided)};
+    pg_send_one(ledger->connection, NULL, "SELECT chime.suspend_failing($1, $2, $3, $4)", 4, parameters, callback,
+                data);
     columns_finish(&columns);
 }
 
@@ -482,10 +488,11 @@ size_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **
     return count;
 }
 
-void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count,
+void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count, instant at,
                   pg_callback *callback, void *data)
 {
     struct columns columns;
+    char decided[INSTANT_TEXT_SIZE];
     columns_init(&columns);
     for (size_t i = 0; i < count; i++) {
         columns_int(&columns, 0, verdicts[i].run_id);
@@ -494,10 +501,10 @@ void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verd
         columns_text(&columns, 3, verdicts[i].reason);
     }
     columns_close(&columns);
-    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], columns.values[2],
-                                columns.values[3]};
-    pg_send_one(ledger->connection, NULL, "SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5)", 5, parameters,
-                callback, data);
+    const char *parameters[] = {ledger->token,     columns.values[0], columns.values[1],
+                                columns.values[2], columns.values[3], instant_format(at, decided)};
+    pg_send_one(ledger->connection, NULL, "SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5, $6)", 6,
+                parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -513,10 +520,11 @@ bool ledger_read_adopted(const struct pg_reply *reply, int64_t run_id, bool *aga
     return false;
 }
 
-void ledger_release(const struct ledger *ledger, const struct ledger_request *runs, size_t count, pg_callback *callback,
-                    void *data)
+void ledger_release(const struct ledger *ledger, const struct ledger_request *runs, size_t count, instant at,
+                    pg_callback *callback, void *data)
 {
     struct columns columns;
+    char decided[INSTANT_TEXT_SIZE];
     columns_init(&columns);
     for (size_t i = 0; i < count; i++) {
         columns_int(&columns, 0, runs[i].job_id);
@@ -524,8 +532,9 @@ void ledger_release(const struct ledger *ledger, const struct ledger_request *ru
         columns_instant(&columns, 2, runs[i].slot);
     }
     columns_close(&columns);
-    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], columns.values[2]};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.release($1, $2, $3, $4)", 4, parameters, callback, data);
+    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], columns.values[2],
+                                instant_format(at, decided)};
+    pg_send_one(ledger->connection, NULL, "SELECT chime.release($1, $2, $3, $4, $5)", 5, parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -541,10 +550,11 @@ void ledger_tend_capture(const struct ledger *ledger, pg_callback *callback, voi
     pg_send_one(ledger->connection, NULL, "CALL chime.tend_capture()", 0, NULL, callback, data);
 }
 
-void ledger_request_population(const struct ledger *ledger, pg_callback *callback, void *data)
+void ledger_request_population(const struct ledger *ledger, instant at, pg_callback *callback, void *data)
 {
-    const char *parameters[] = {ledger->token};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.request_population($1)", 1, parameters, callback, data);
+    char decided[INSTANT_TEXT_SIZE];
+    const char *parameters[] = {ledger->token, instant_format(at, decided)};
+    pg_send_one(ledger->connection, NULL, "SELECT chime.request_population($1, $2)", 2, parameters, callback, data);
 }
 
 void ledger_cancel(const struct ledger *ledger, const struct pg_identity *session, bool terminate,

@@ -83,6 +83,8 @@ struct ledger_wish {
     char *reason;              /* in words, who included: "suspended by ann: too noisy"; NULL for RUN */
 };
 
+/* `at` everywhere: when the leader decided that, the same instant as in its memory. */
+
 /* The seat. `seen` is how it was at the last look. */
 void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data);
 struct ledger_seat {
@@ -116,14 +118,14 @@ bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *lea
 size_t ledger_read_wishes(const struct pg_reply *reply, struct ledger_wish **wishes); /* caller: ledger_free_wishes */
 void ledger_free_wishes(struct ledger_wish *wishes, size_t count);
 /* Removes wishes that were granted or are moot; suspensions and their ends come into force with it. */
-void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, pg_callback *callback,
-                        void *data);
-/* Writes down that jobs suspended themselves for failing; and that the time of a suspension is over. Jobs that are suspended (or not)
- * already stay as they are. */
-void ledger_suspend(const struct ledger *ledger, const struct suspension *suspensions, size_t count,
+void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, instant at,
+                        pg_callback *callback, void *data);
+/* Writes down that jobs suspended themselves for failing; and that the time of suspensions is over, which lasted until `slot`. Jobs
+ * that are suspended (or not, or until another time) already stay as they are. */
+void ledger_suspend(const struct ledger *ledger, const struct suspension *suspensions, size_t count, instant at,
                     pg_callback *callback, void *data);
-void ledger_resume(const struct ledger *ledger, const int64_t *job_ids, size_t count, pg_callback *callback,
-                   void *data);
+void ledger_resume(const struct ledger *ledger, const struct ledger_request *suspensions, size_t count,
+                   pg_callback *callback, void *data);
 
 /* Answers list the job_ids granted; whoever is missing was refused. Claims and further attempts are told apart here. */
 void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims, size_t count, pg_callback *callback,
@@ -141,15 +143,15 @@ bool ledger_granted(const int64_t *sorted, size_t count, int64_t job_id);
 void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_count, pg_callback *callback,
                     void *data);
 size_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **orphans); /* caller frees */
-void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count,
+void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count, instant at,
                   pg_callback *callback, void *data);
 /* What became of one of them: false when the ledger no longer has the run. */
 bool ledger_read_adopted(const struct pg_reply *reply, int64_t run_id, bool *again, enum run_state *state);
 /* Lets go of claimed runs whose text never went out: they wait for a session, whoever leads. */
-void ledger_release(const struct ledger *ledger, const struct ledger_request *runs, size_t count, pg_callback *callback,
-                    void *data);
+void ledger_release(const struct ledger *ledger, const struct ledger_request *runs, size_t count, instant at,
+                    pg_callback *callback, void *data);
 /* Asks for the first refresh of views that have none yet: the requests show up with the next heartbeat. */
-void ledger_request_population(const struct ledger *ledger, pg_callback *callback, void *data);
+void ledger_request_population(const struct ledger *ledger, instant at, pg_callback *callback, void *data);
 /* Partitions for the runs to come; old ones go. */
 void ledger_keep_history(const struct ledger *ledger, pg_callback *callback, void *data);
 /* Rotates the logs of changes and makes triggers that are missing; the answer has what could not be done now, in words, or NULL. */

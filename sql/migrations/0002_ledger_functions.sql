@@ -1,6 +1,8 @@
 -- The ledger's statements, as functions: the daemon calls these and nothing else.
 --
--- Times are instants (timestamptz); arrays of one call run in parallel and have the same length. SQLSTATEs of our own:
+-- Times are instants (timestamptz); arrays of one call run in parallel and have the same length. What a cursor, an outcome or a time to
+-- come is compared with, the leader passes: p_at, p_now and the like are by its clock, which is nearly the database's. A function that
+-- read a clock there would decide a second time (tests/integration/test_ledger_clock.c). SQLSTATEs of our own:
 --   CH001 the token is not the leader's any more      CH003 a run is not (or no longer) this leader's
 -- enable_seqscan is off because a plan made while `run` was nearly empty stays cached, and fell from tens of thousands of
 -- runs a second to 1,300 once thousands were due. plan_cache_mode: a batch of one run would be planned anew every time, at
@@ -102,11 +104,12 @@ BEGIN
     RETURNING r.job_id;
 END $$;
 
--- Claimed runs whose text never went out are let go: they wait for a session, ours or the next leader's.
-CREATE FUNCTION chime.release(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[]) RETURNS void
+-- Claimed runs whose text never went out are let go: they wait for a session, ours or the next leader's, from p_at on.
+CREATE FUNCTION chime.release(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[], p_at timestamptz)
+RETURNS void
 LANGUAGE sql SET search_path = pg_catalog
 BEGIN ATOMIC
-    UPDATE chime.run r SET pid = NULL, backend_start = NULL, retry_at = clock_timestamp()
+    UPDATE chime.run r SET pid = NULL, backend_start = NULL, retry_at = p_at
       FROM unnest(p_job, p_kind, p_slot) AS w (job_id, kind, slot)
      WHERE r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL;
 END;

@@ -70,8 +70,7 @@ CREATE INDEX run_history_slot ON chime.run_history (slot);
 -- A catalog of any size comes in parts, each a transaction, and chime.switch_off_others ends it. A job's options come as far
 -- as they differ from p_defaults, {"command": {...}, "refresh": {...}}. A part that is known already changes no row: not
 -- even a lock is taken on one. A job without "channels" has none.
-CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb,
-                                p_now timestamptz DEFAULT clock_timestamp())
+CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb, p_now timestamptz)
 RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
                last_duration_us bigint, outcome_at timestamptz, last_end timestamptz, cursor_skipped boolean,
                consecutive_failures integer, suspended boolean)
@@ -262,7 +261,7 @@ END $$;
 COMMENT ON FUNCTION chime.wishes IS
     'what waits for the leader, in the order it was asked for, runs last, their owners by turns; request 0: a suspension whose time was over at slot';
 
-CREATE FUNCTION chime.acknowledge(p_token uuid, p_request bigint[]) RETURNS void
+CREATE FUNCTION chime.acknowledge(p_token uuid, p_request bigint[], p_at timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
@@ -275,8 +274,8 @@ BEGIN
     )
     UPDATE chime.job_state s
        SET suspended_at = CASE WHEN l.verb = 'resume' THEN NULL
-                               WHEN l.resumed THEN clock_timestamp()
-                               ELSE coalesce(s.suspended_at, clock_timestamp()) END,
+                               WHEN l.resumed THEN p_at
+                               ELSE coalesce(s.suspended_at, p_at) END,
            suspended_by = CASE l.verb WHEN 'suspend' THEN l.requested_by::text END,
            suspended_until = l.until,
            suspend_reason = CASE l.verb WHEN 'suspend' THEN l.reason END,
@@ -284,41 +283,42 @@ BEGIN
       FROM last l WHERE s.job_id = l.job_id;
 END $$;
 COMMENT ON FUNCTION chime.acknowledge IS
-    'removes requests that were granted or are moot; suspensions and their ends come into force with it';
+    'removes requests that were granted or are moot; suspensions and their ends come into force with it, at p_at';
 
-CREATE FUNCTION chime.suspend_failing(p_token uuid, p_job bigint[], p_reason text[]) RETURNS SETOF bigint
+CREATE FUNCTION chime.suspend_failing(p_token uuid, p_job bigint[], p_reason text[], p_at timestamptz) RETURNS SETOF bigint
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     RETURN QUERY
-    UPDATE chime.job_state s SET suspended_at = clock_timestamp(), suspended_by = 'pgchime', suspend_reason = f.reason
+    UPDATE chime.job_state s SET suspended_at = p_at, suspended_by = 'pgchime', suspend_reason = f.reason
       FROM unnest(p_job, p_reason) AS f (job_id, reason)
      WHERE s.job_id = f.job_id AND s.suspended_at IS NULL
     RETURNING s.job_id;
 END $$;
 COMMENT ON FUNCTION chime.suspend_failing IS 'the jobs that are suspended by it; those that are already stay as they are';
 
-CREATE FUNCTION chime.resume_expired(p_token uuid, p_job bigint[]) RETURNS SETOF bigint
+CREATE FUNCTION chime.resume_expired(p_token uuid, p_job bigint[], p_until timestamptz[]) RETURNS SETOF bigint
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     RETURN QUERY
     UPDATE chime.job_state s
        SET suspended_at = NULL, suspended_by = NULL, suspended_until = NULL, suspend_reason = NULL, consecutive_failures = 0
-     WHERE s.job_id = ANY (p_job) AND s.suspended_until <= clock_timestamp()
+      FROM unnest(p_job, p_until) AS w (job_id, until)
+     WHERE s.job_id = w.job_id AND s.suspended_until = w.until
     RETURNING s.job_id;
 END $$;
 COMMENT ON FUNCTION chime.resume_expired IS
-    'the jobs whose suspension it ended; one that was given another end meanwhile stays suspended';
+    'the jobs whose suspension until p_until it ended; one that was given another end meanwhile stays suspended';
 
 -- Asks for the first refresh of every view that has none yet, once.
-CREATE FUNCTION chime.request_population(p_token uuid) RETURNS bigint
+CREATE FUNCTION chime.request_population(p_token uuid, p_at timestamptz) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE v_count bigint;
 BEGIN
     PERFORM chime.require_leader(p_token);
-    INSERT INTO chime.request (job_id, kind)
-    SELECT j.job_id, 'install' FROM chime.job j
+    INSERT INTO chime.request (job_id, kind, slot)
+    SELECT j.job_id, 'install', p_at FROM chime.job j
     WHERE j.active
       AND EXISTS (SELECT FROM chime.view_refresh v
                   WHERE v.refreshed_at IS NULL AND v.view_schema || '.' || v.relation = ANY (j.views))
@@ -463,9 +463,10 @@ COMMENT ON FUNCTION chime.skip IS 'p_outcome: the skip counts as the job''s outc
 
 -- Takes orphans over: those that are done go to the history as succeeded; of the others, p_again is true for those that
 -- get another attempt (p_retry_at), false for those whose outcome cannot be known. A run that was only waiting for its
--- retry keeps its attempt. What is kept of them, the job's log_runs says.
+-- retry keeps its attempt. What is kept of them, the job's log_runs says. p_at: when the leader decided that, and so when
+-- those that come after got to know an outcome; the history says when a run was done.
 CREATE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[],
-                            p_reason text[])
+                            p_reason text[], p_at timestamptz)
 RETURNS TABLE (run_id bigint, ended chime.run_state)
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 #variable_conflict use_column
@@ -478,7 +479,7 @@ BEGIN
         JOIN chime.run r ON r.run_id = v.run_id LEFT JOIN chime.job j ON j.job_id = r.job_id
     ), noted AS (
         INSERT INTO chime.attempt (job_id, kind, slot, attempt, run_id, state, pid, epoch, finished_at, message)
-        SELECT r.job_id, r.kind, r.slot, r.attempt, r.run_id, 'lost', r.pid, r.epoch, clock_timestamp(), v.reason
+        SELECT r.job_id, r.kind, r.slot, r.attempt, r.run_id, 'lost', r.pid, r.epoch, p_at, v.reason
         FROM chime.run r JOIN verdict v USING (run_id)
         WHERE v.again AND r.pid IS NOT NULL AND r.done_at IS NULL AND v.log <> 'off'
     ), again AS (
@@ -490,7 +491,7 @@ BEGIN
     ), ended AS (
         DELETE FROM chime.run r USING verdict v
          WHERE r.run_id = v.run_id AND (NOT v.again OR r.done_at IS NOT NULL)
-        RETURNING r.*, v.reason, v.log, coalesce(r.done_at, clock_timestamp()) AS finished_at,
+        RETURNING r.*, v.reason, v.log, coalesce(r.done_at, p_at) AS finished_at,
                   (CASE WHEN r.done_at IS NULL THEN 'lost' ELSE 'succeeded' END)::chime.run_state AS state
     ), kept AS (
         INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at,
@@ -502,7 +503,7 @@ BEGIN
         ON CONFLICT (job_id, kind, slot) DO NOTHING
     ), state AS (
         UPDATE chime.job_state s
-           SET last_end = e.finished_at, last_outcome = e.state, outcome_at = clock_timestamp(), -- when joins got to know it
+           SET last_end = p_at, last_outcome = e.state, outcome_at = p_at,
                last_success = CASE WHEN e.state = 'succeeded' THEN e.finished_at ELSE s.last_success END,
                consecutive_failures = CASE WHEN e.state = 'succeeded' THEN 0 ELSE s.consecutive_failures + 1 END,
                runs = s.runs + 1,

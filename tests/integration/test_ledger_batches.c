@@ -82,7 +82,7 @@ START_TEST(nothing_of_the_schema_may_be_called_or_written_by_just_anybody)
     expect_refused("SELECT chime.suspend(1)", "42501");
     expect_refused("SELECT chime.resume(1)", "42501");
     expect_refused("SELECT chime.cancel_run(1)", "42501");
-    expect_refused("SELECT chime.acknowledge('" LEDGER_SQL_TOKEN "', '{1}')", "42501");
+    expect_refused("SELECT chime.acknowledge('" LEDGER_SQL_TOKEN "', '{1}', at(1))", "42501");
 }
 END_TEST
 
@@ -107,13 +107,13 @@ static const char *const refusing[] = {
     "SELECT reclaim(2, 'schedule', 1, '" LEDGER_SQL_STALE "')",
     "SELECT skip(1, 'schedule', 0, 1, true, 'all', '" LEDGER_SQL_STALE "')",
     "SELECT miss(1, 0, 1, 1, '" LEDGER_SQL_STALE "')",
-    "SELECT chime.acknowledge('" LEDGER_SQL_STALE "', '{1}')",
-    "SELECT chime.suspend_failing('" LEDGER_SQL_STALE "', '{1}', '{x}')",
-    "SELECT chime.resume_expired('" LEDGER_SQL_STALE "', '{1}')",
-    "SELECT chime.adopt('" LEDGER_SQL_STALE "', ARRAY(SELECT run_id FROM chime.run), '{f}', '{NULL}', '{x}')",
-    "SELECT chime.sync_jobs('" LEDGER_SQL_STALE "', '[]', '{}')",
+    "SELECT chime.acknowledge('" LEDGER_SQL_STALE "', '{1}', at(1))",
+    "SELECT chime.suspend_failing('" LEDGER_SQL_STALE "', '{1}', '{x}', at(1))",
+    "SELECT chime.resume_expired('" LEDGER_SQL_STALE "', '{1}', ARRAY[at(1)])",
+    "SELECT chime.adopt('" LEDGER_SQL_STALE "', ARRAY(SELECT run_id FROM chime.run), '{f}', '{NULL}', '{x}', at(1))",
+    "SELECT chime.sync_jobs('" LEDGER_SQL_STALE "', '[]', '{}', at(1))",
     "SELECT chime.switch_off_others('" LEDGER_SQL_STALE "', '{}')",
-    "SELECT chime.request_population('" LEDGER_SQL_STALE "')",
+    "SELECT chime.request_population('" LEDGER_SQL_STALE "', at(1))",
 };
 
 START_TEST(an_earlier_leader_is_refused)
@@ -221,7 +221,8 @@ END_TEST
     " \"command\": \"SELECT 1\", \"views\": [], \"after\": [], \"options\": {}}"
 #define SYNC(jobs)                                                                                                  \
     "SELECT string_agg(concat_ws(' ', name, job_id, version, minute(last_slot) = 0, suspended), ';' ORDER BY name)" \
-    " FROM chime.sync_jobs('" LEDGER_SQL_TOKEN "', '[" jobs "]', '{\"command\": {}, \"refresh\": {}}')"
+    " FROM chime.sync_jobs('" LEDGER_SQL_TOKEN "', '[" jobs                                                         \
+    "]', '{\"command\": {}, \"refresh\": {}}', clock_timestamp())"
 
 START_TEST(a_part_leaves_the_jobs_of_other_parts_alone_and_the_last_step_switches_off_those_of_none)
 {

@@ -184,10 +184,13 @@ START_TEST(a_suspension_that_is_over_ends_once_unless_it_was_given_another_end)
     expect("SELECT count(granted(chime.suspend(n, NULL, now() + interval '1 h'))) FROM generate_series(1, 2) n", "2");
     cluster_execute(cluster, "UPDATE chime.job_state SET suspended_until = at(60), consecutive_failures = 4 WHERE"
                              " job_id = 1");
-    expect("SELECT string_agg(j::text, ',') FROM chime.resume_expired('" LEDGER_SQL_TOKEN "', '{1,2,3,99}') j", "1");
+    expect("SELECT string_agg(j::text, ',') FROM chime.resume_expired('" LEDGER_SQL_TOKEN
+           "', '{1,2,3,99}', array_fill(at(60), ARRAY[4])) j",
+           "1");
     expect("SELECT string_agg(job_id::text, ',') FROM chime.job_state WHERE suspended_at IS NOT NULL", "2");
     expect("SELECT consecutive_failures FROM chime.job_state WHERE job_id = 1", "0");
-    EXPECT_UNCHANGED_BY(expect("SELECT count(*) FROM chime.resume_expired('" LEDGER_SQL_TOKEN "', '{1,2}')", "0"));
+    EXPECT_UNCHANGED_BY(expect(
+        "SELECT count(*) FROM chime.resume_expired('" LEDGER_SQL_TOKEN "', '{1,2}', ARRAY[at(60), at(60)])", "0"));
 }
 END_TEST
 
@@ -195,7 +198,7 @@ START_TEST(the_leader_suspends_what_fails_and_leaves_what_is_suspended_as_it_is)
 {
     expect("SELECT granted(chime.suspend(2, 'mine'))", "t");
     expect("SELECT string_agg(j::text, ',') FROM chime.suspend_failing('" LEDGER_SQL_TOKEN
-           "', '{1,2,99}', '{\"10 runs\",\"20 runs\",x}') j",
+           "', '{1,2,99}', '{\"10 runs\",\"20 runs\",x}', at(1)) j",
            "1");
     expect("SELECT string_agg(" SUSPENSION ", ';' ORDER BY job_id) FROM chime.job_state WHERE job_id < 3",
            "pgchime 10 runs;postgres mine");
@@ -237,9 +240,9 @@ START_TEST(wishes_wait_until_they_are_acknowledged_or_claimed)
     cluster_execute(cluster, "INSERT INTO chime.request (job_id, slot) VALUES (1, at(9))");
     expect("SELECT chime.resume(2)", "t");
     expect("SELECT wishes()", "suspend 2 suspended by postgres;resume 2 resumed by postgres;run 1 manual 9");
-    expect_refused("SELECT chime.acknowledge('" LEDGER_SQL_STALE "', '{1,2,3}')", "CH001");
-    cluster_execute(cluster, "SELECT chime.acknowledge('" LEDGER_SQL_TOKEN "', '{1,3,99}')");
-    EXPECT_UNCHANGED_BY(cluster_execute(cluster, "SELECT chime.acknowledge('" LEDGER_SQL_TOKEN "', '{1,3}')"));
+    expect_refused("SELECT chime.acknowledge('" LEDGER_SQL_STALE "', '{1,2,3}', at(10))", "CH001");
+    cluster_execute(cluster, "SELECT chime.acknowledge('" LEDGER_SQL_TOKEN "', '{1,3,99}', at(10))");
+    EXPECT_UNCHANGED_BY(cluster_execute(cluster, "SELECT chime.acknowledge('" LEDGER_SQL_TOKEN "', '{1,3}', at(11))"));
     expect("SELECT wishes()", "run 1 manual 9");
     expect("SELECT claim(1, 'manual', 0, 9)", "granted");
     expect("SELECT wishes()", NULL);
@@ -306,7 +309,7 @@ START_TEST(orphans_are_kept_as_log_runs_says_and_counted)
     cluster_execute(cluster,
                     "CREATE TABLE verdict AS SELECT r.job_id, a.ended FROM chime.run r, chime.adopt('" LEDGER_SQL_TOKEN
                     "', ARRAY(SELECT run_id FROM chime.run ORDER BY job_id), '{f,f,t}',"
-                    " ARRAY[NULL, NULL, at(5)], '{gone,gone,gone}') a WHERE a.run_id = r.run_id");
+                    " ARRAY[NULL, NULL, at(5)], '{gone,gone,gone}', at(4)) a WHERE a.run_id = r.run_id");
     expect("SELECT string_agg(concat_ws(' ', job_id, ended), ';' ORDER BY job_id) FROM verdict",
            "1 succeeded;2 lost;3");
     expect("SELECT string_agg(state::text, ' ' ORDER BY state::text) FROM chime.run_history", kept[_i]);
@@ -314,6 +317,12 @@ START_TEST(orphans_are_kept_as_log_runs_says_and_counted)
     expect("SELECT string_agg(concat_ws(' ', runs, successes, failures, consecutive_failures), ';' ORDER BY job_id)"
            " FROM chime.job_state",
            "1 1 0 0;1 0 1 1;0 0 0 0");
+    /* By the leader's clock, all of it; the history has when the work was done. */
+    expect("SELECT string_agg(concat_ws(' ', minute(outcome_at), minute(last_end), minute(last_success)), ';' ORDER BY"
+           " job_id) FROM chime.job_state",
+           "4 4 2;4 4;");
+    expect("SELECT string_agg(minute(finished_at)::text, ' ' ORDER BY job_id) FROM chime.run_history",
+           (const char *const[]){"2 4", "4", NULL}[_i]);
 }
 END_TEST
 

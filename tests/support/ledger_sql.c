@@ -81,7 +81,7 @@ static const char passes[] =
     " w.kind, minute(w.slot), w.reason), ';') FROM chime.wishes() w);"
     "CREATE FUNCTION granted(answer boolean) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN"
     " PERFORM chime.acknowledge('" LEDGER_SQL_TOKEN
-    "', ARRAY(SELECT request_id FROM chime.wishes() WHERE verb <> 'run'));"
+    "', ARRAY(SELECT request_id FROM chime.wishes() WHERE verb <> 'run'), clock_timestamp());"
     " RETURN answer; END$$;";
 
 void ledger_sql_helpers(struct cluster *cluster)

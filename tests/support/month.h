@@ -90,10 +90,8 @@ struct month_job {
     instant slot;
     int attempt;
     bool seated;
-    bool orphaned; /* its seat was of an earlier leader: it holds no place */
-    bool committed;
-    instant committed_at; /* by a leader that did not live to hear of it */
-    instant ledger_end;   /* when the last run ended by the ledger, where the leader heard of it later; NONE */
+    bool orphaned;  /* its seat was of an earlier leader: it holds no place */
+    bool committed; /* by a leader that did not live to hear of it */
     instant retry_at;
     int64_t runs, successes, failures, skips, missed, attempts, rows;
 

@@ -348,13 +348,11 @@ static void come_alive(struct month *month)
     }
 }
 
-/* Suspensions that were foreseen and never written; and what the dead leader knew otherwise than the ledger. */
+/* Suspensions that were foreseen and never written. */
 static void forget(struct month *month)
 {
     for (size_t i = 0; i < month->job_count; i++) {
         struct month_job *it = &month->jobs[i];
-        struct job_memory *memory = &it->memory;
-        memory->last_end = it->ledger_end != INSTANT_NONE ? it->ledger_end : memory->last_end;
         it->memory.suspended = it->memory.suspended && it->resumes_at != INSTANT_NONE;
     }
 }
@@ -364,7 +362,6 @@ static void leave_runs(struct month *month)
     for (size_t i = 0; i < month->seat_count; i++) {
         struct month_job *it = &month->jobs[month->seats[i]];
         it->committed = it->job.options.delivery == DELIVERY_TRANSACTIONAL && month_one_in(month, 2);
-        it->committed_at = it->committed ? month->now : it->committed_at;
         if (it->committed && month->mirror != NULL) {
             month->mirror->commit(month->mirror_data, month, it);
         }

@@ -12,7 +12,9 @@
 #include "pg/session.h"
 
 #define ROWS_AT_ONCE 2000
-#define PID_OF_NOBODY 5000000 /* the kernel gives none so high */
+#define PID_OF_NOBODY 5000000    /* the kernel gives none so high */
+#define DRIFT_MOST USEC_PER_MSEC /* from one look at the clock to the next */
+#define STEP_MOST (2 * USEC_PER_HOUR)
 
 struct month_database {
     struct cluster *cluster;
@@ -20,7 +22,10 @@ struct month_database {
     struct ledger ledger;
     struct month *month;
     const struct job *jobs[MONTH_JOBS];
-    instant clock; /* as the session has it */
+    struct random chance;
+    instant clock;  /* as the session has it */
+    duration apart; /* from the simulation's */
+    duration drift; /* the most, either way */
     size_t pending;
     struct ledger_seat seat;
     bool seated;
@@ -74,13 +79,24 @@ static void ask(struct month_database *database, const char *sql, const char *co
     pg_send(database->ledger.connection, &statement, 1, answered, database);
 }
 
-/* The ledger's functions read the simulation's clock from here on. */
+static instant their_time(struct month_database *database, instant now)
+{
+    if (random_within(&database->chance, 1, 100) == 1) {
+        database->apart = random_within(&database->chance, -STEP_MOST, STEP_MOST);
+        database->drift = random_within(&database->chance, -DRIFT_MOST, DRIFT_MOST);
+    }
+    database->apart += database->drift;
+    return now + database->apart;
+}
+
+/* The ledger's functions read the database's clock as it is now. */
 static void set_clock(struct month_database *database, instant now)
 {
     char text[INSTANT_TEXT_SIZE];
-    const char *parameters[] = {instant_format(now, text)};
+    const char *parameters[] = {text};
     if (database->clock != now) {
         database->clock = now;
+        instant_format(their_time(database, now), text);
         ask(database, "SELECT pg_catalog.set_config('fake.now', $1, false)", parameters, 1);
     }
 }
@@ -286,9 +302,8 @@ static void suspended(void *data, const struct pg_reply *reply)
 static void suspend(void *data, struct month *month, const struct suspension *suspension)
 {
     struct month_database *database = data;
-    (void)month;
     begin(database, suspension, 1);
-    ledger_suspend(&database->ledger, suspension, 1, suspended, database);
+    ledger_suspend(&database->ledger, suspension, 1, month->now, suspended, database);
     await(database);
 }
 
@@ -307,7 +322,7 @@ static void told_wishes(void *data, const struct pg_reply *reply)
     ck_assert_int_eq(wishes[0].verb, LEDGER_RESUME);
     ck_assert_int_eq(wishes[0].run.job_id, it->memory.job_id);
     database->pending++;
-    ledger_acknowledge(&database->ledger, &wishes[0].request_id, 1, answered, database);
+    ledger_acknowledge(&database->ledger, &wishes[0].request_id, 1, database->month->now, answered, database);
     ledger_free_wishes(wishes, count);
     turn(database);
 }
@@ -405,7 +420,7 @@ static void adopt(void *data, struct month *month)
     await(database);
     ck_assert_uint_eq(adoption.count, live);
     begin(database, NULL, 0);
-    ledger_adopt(&database->ledger, adoption.verdicts, adoption.count, adopted, &adoption);
+    ledger_adopt(&database->ledger, adoption.verdicts, adoption.count, month->now, adopted, &adoption);
     await(database);
     free(adoption.orphans);
     free(adoption.verdicts);
@@ -446,6 +461,7 @@ struct month_database *month_database_create(struct cluster *cluster, struct mon
     struct month_database *database = xcalloc(1, sizeof *database);
     database->cluster = cluster;
     database->month = month;
+    database->chance.state = month->seed;
     database->loop = loop_create();
     char *migrations = migrate_text(0);
     cluster_execute(cluster, migrations);

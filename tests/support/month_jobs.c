@@ -334,8 +334,7 @@ static void settle(struct month *month, struct month_job *it, size_t zone)
                                      .cursor = month->start,
                                      .outcome_at = INSTANT_NONE,
                                      .last_end = INSTANT_NONE};
-    it->ledger_end = INSTANT_NONE;
-    it->counted_from = it->resumes_at = it->committed_at = it->unsure_at = INSTANT_NONE;
+    it->counted_from = it->resumes_at = it->unsure_at = INSTANT_NONE;
 }
 
 static void make_job(struct month *month)

@@ -246,13 +246,11 @@ void month_finish(struct month *month, struct month_job *it, enum run_state stat
     MONTH_REQUIRE(month, it, slot->at == it->slot && slot->fate == MONTH_CLAIMED && !slot->ended);
     slot->ended = true;
     slot->state = state;
-    instant committed_at = it->committed ? it->committed_at : INSTANT_NONE;
     leave_seat(month, it);
     it->live = it->committed = false;
     it->memory.last_end = month->now;
     count_end(month, it, state);
     note_outcome(month, it, state);
-    it->ledger_end = committed_at;
     month_take_turns(month);
 }
 

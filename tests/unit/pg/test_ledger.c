@@ -158,10 +158,10 @@ START_TEST(the_calls_that_only_carry_the_token)
 {
     ledger_resign(&ledger, NULL, NULL);
     ledger_keep_history(&ledger, NULL, NULL);
-    ledger_request_population(&ledger, NULL, NULL);
+    ledger_request_population(&ledger, at(SLOT), NULL, NULL);
     expect_sent(server, "QUERY SELECT chime.resign($1)(" TOKEN ")", "SYNC",
                 "QUERY SELECT made, dropped FROM chime.keep_history($1)(" TOKEN ")", "SYNC",
-                "QUERY SELECT chime.request_population($1)(" TOKEN ")", "SYNC");
+                "QUERY SELECT chime.request_population($1, $2)(" TOKEN ", " SLOT ")", "SYNC");
 }
 END_TEST
 
@@ -306,10 +306,10 @@ START_TEST(verdicts_say_which_runs_go_on_and_when_and_the_answer_what_became_of_
     const struct ledger_verdict verdicts[] = {
         {.run_id = 900, .again = true, .retry_at = at(SLOT), .reason = "it may run again"},
         {.run_id = 901, .again = false, .retry_at = at(SLOT), .reason = NULL}};
-    ledger_adopt(&ledger, verdicts, 2, on_reply, &calls);
+    ledger_adopt(&ledger, verdicts, 2, at(SLOT), on_reply, &calls);
     expect_sent(server,
-                "QUERY SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5)(" TOKEN ", {900,901}, {t,f}, {" SLOT
-                ",NULL}, {\"it may run again\",NULL})",
+                "QUERY SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5, $6)(" TOKEN
+                ", {900,901}, {t,f}, {" SLOT ",NULL}, {\"it may run again\",NULL}, " SLOT ")",
                 "SYNC");
     answer_rows(server, 2, "900", NULL, "901", "lost", "902", "asleep");
     read_with(adopted);

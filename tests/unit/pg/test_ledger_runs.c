@@ -165,10 +165,10 @@ START_TEST(runs_that_were_not_started_are_let_go_of)
 {
     const struct ledger_request runs[] = {{.job_id = 42, .kind = RUN_SCHEDULE, .slot = at(SLOT)},
                                           {.job_id = 43, .kind = RUN_MANUAL, .slot = at(SLOT_BEFORE)}};
-    ledger_release(&ledger, runs, 2, on_reply, &calls);
+    ledger_release(&ledger, runs, 2, at(SLOT), on_reply, &calls);
     expect_sent(server,
-                "QUERY SELECT chime.release($1, $2, $3, $4)(" TOKEN ", {42,43}, {\"schedule\",\"manual\"}, {" SLOT
-                "," SLOT_BEFORE "})",
+                "QUERY SELECT chime.release($1, $2, $3, $4, $5)(" TOKEN ", {42,43}, {\"schedule\",\"manual\"}, {" SLOT
+                "," SLOT_BEFORE "}, " SLOT ")",
                 "SYNC");
 }
 END_TEST
