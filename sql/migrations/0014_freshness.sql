@@ -78,8 +78,7 @@ BEGIN ATOMIC
         SELECT u.view, j.schedule <> '' AS scheduled, chime.option_interval(j.options, 'target_lag') AS target,
                chime.option_interval(j.options, 'warn_after') AS warn, chime.option_interval(j.options, 'error_after') AS error,
                NOT EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = j.job_id AND s.suspended_at IS NOT NULL)
-               AND EXISTS (SELECT FROM chime.leader l WHERE l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start))
-               AS tended,
+               AND (SELECT chime.led()) AS tended,
                EXISTS (SELECT FROM chime.watch w WHERE w.state = 'watching' AND u.view = ANY (w.views)) AS looked_at
         FROM chime.job j CROSS JOIN LATERAL unnest(j.views) AS u (view)
         WHERE j.active),
