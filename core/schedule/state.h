@@ -122,6 +122,7 @@ struct scheduled {
     bool has_outcome;
     enum run_state last_outcome;
     instant outcome_at;
+    instant missed_at;
     instant last_end;
     int64_t failures;
     instant slot; /* of the current run */
@@ -215,6 +216,8 @@ void scheduled_free(struct scheduled *it);
 bool scheduled_enabled(const struct scheduled *it);
 /* Whether those after it look at it: a job that is being replaced still counts. */
 bool scheduled_active(const struct scheduled *it);
+/* Whether a slot was missed since its last outcome. */
+bool scheduled_missed(const struct scheduled *it);
 
 /* --- phase.c ----------------------------------------------------------------------------------------------------------- */
 
@@ -275,6 +278,7 @@ bool gate_refuses(const struct scheduled *it, char reason[static PASSED_REASON_S
 /* --- join.c ------------------------------------------------------------------------------------------------------------ */
 
 void join_mark_downstream(struct scheduled *upstream, enum run_state state, instant at);
+void join_unmark_downstream(const struct scheduled *upstream); /* its last slot was missed */
 /* What the ledger's memory of an upstream amounts to. */
 void join_rebuild_mark(const struct scheduled *it, struct upstream *upstream);
 void join_rebuilt(struct scheduled *it);

@@ -294,9 +294,9 @@ BEGIN
     RETURNING r.job_id;
 END $$;
 
--- One row for each stretch and reason of a job; joined as in chime.skip.
+-- One row for each stretch and reason of a job; joined as in chime.skip. p_at: when that was decided.
 CREATE FUNCTION chime.miss(p_token uuid, p_job bigint[], p_cursor timestamptz[], p_first timestamptz[],
-                           p_last timestamptz[], p_slots bigint[], p_reason text[])
+                           p_last timestamptz[], p_slots bigint[], p_reason text[], p_at timestamptz[])
 RETURNS TABLE (job_id bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -304,12 +304,12 @@ DECLARE v_epoch bigint := chime.require_leader(p_token);
 BEGIN
     RETURN QUERY
     WITH gap AS (
-        SELECT * FROM unnest(p_job, p_cursor, p_first, p_last, p_slots, p_reason)
-               AS g (job_id, cursor, first_slot, last_slot, slots, reason)
+        SELECT * FROM unnest(p_job, p_cursor, p_first, p_last, p_slots, p_reason, p_at)
+               AS g (job_id, cursor, first_slot, last_slot, slots, reason, at)
     ), jump AS (
-        SELECT g.job_id, min(g.cursor) AS cursor, max(g.last_slot) AS slot FROM gap g GROUP BY g.job_id
+        SELECT g.job_id, min(g.cursor) AS cursor, max(g.last_slot) AS slot, max(g.at) AS at FROM gap g GROUP BY g.job_id
     ), moved AS (
-        UPDATE chime.job_state s SET last_slot = j.slot
+        UPDATE chime.job_state s SET last_slot = j.slot, missed_at = j.at
           FROM jump j WHERE s.job_id = j.job_id AND s.last_slot = j.cursor
         RETURNING s.job_id
     ), kept AS (

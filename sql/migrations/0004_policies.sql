@@ -4,6 +4,7 @@ ALTER TABLE chime.job_state
     DROP COLUMN pending_upstreams,
     ADD COLUMN cursor_skipped boolean NOT NULL DEFAULT false,
     ADD COLUMN outcome_at timestamptz,
+    ADD COLUMN missed_at timestamptz,
     ADD COLUMN suspended_at timestamptz,
     ADD COLUMN suspended_by text,
     ADD COLUMN suspended_until timestamptz,
@@ -15,6 +16,8 @@ ALTER TABLE chime.job_state
 COMMENT ON COLUMN chime.job_state.cursor_skipped IS
     'of a job without a schedule: its last decision was a skip, so that successes of upstreams before it still count';
 COMMENT ON COLUMN chime.job_state.outcome_at IS 'when last_outcome came about';
+COMMENT ON COLUMN chime.job_state.missed_at IS
+    'when slots of it were recorded as missed last: where that is later than outcome_at, those that come after it have no success to go by';
 COMMENT ON COLUMN chime.job_state.consecutive_failures IS
     'runs in a row that failed, timed out or were lost; cancelled and skipped ones neither count nor end the row';
 COMMENT ON COLUMN chime.job_state.suspended_at IS 'since when nothing of the job may start; NULL: it is not suspended';
@@ -73,7 +76,7 @@ CREATE INDEX run_history_slot ON chime.run_history (slot);
 CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb, p_now timestamptz)
 RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
                last_duration_us bigint, outcome_at timestamptz, last_end timestamptz, cursor_skipped boolean,
-               consecutive_failures integer, suspended boolean)
+               consecutive_failures integer, suspended boolean, missed_at timestamptz)
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 #variable_conflict use_column
 BEGIN
@@ -118,7 +121,7 @@ BEGIN
     SELECT d.name, k.job_id, k.version, k.last_slot, k.last_outcome, k.last_duration_us, k.outcome_at, k.last_end,
            k.cursor_skipped, k.consecutive_failures,
            k.suspended_at IS NOT NULL
-           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = k.job_id AND q.verb = 'suspend')
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = k.job_id AND q.verb = 'suspend'), k.missed_at
     FROM pg_temp.chime_catalog d
     CROSS JOIN LATERAL (SELECT j.version, s.* FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
                         WHERE j.name = d.name AND j.owner = current_user OFFSET 0) k;

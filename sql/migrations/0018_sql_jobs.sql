@@ -155,7 +155,7 @@ CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigi
 RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owner name, database name, active boolean, removed boolean,
                schedule text, command text, after text[], channels text[], options jsonb, since timestamptz, last_slot timestamptz,
                last_outcome chime.run_state, last_duration_us bigint, outcome_at timestamptz, last_end timestamptz,
-               cursor_skipped boolean, consecutive_failures integer, suspended boolean)
+               cursor_skipped boolean, consecutive_failures integer, suspended boolean, missed_at timestamptz)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
@@ -176,7 +176,7 @@ BEGIN
            j.channels, j.options, j.since, s.last_slot, s.last_outcome, s.last_duration_us, s.outcome_at, s.last_end,
            s.cursor_skipped, s.consecutive_failures,
            s.suspended_at IS NOT NULL
-           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend')
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend'), s.missed_at
     FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
     WHERE j.job_id = ANY (v_jobs) ORDER BY j.job_id;
     IF NOT FOUND THEN
