@@ -4,9 +4,12 @@
 -- come is compared with, the leader passes: p_at, p_now and the like are by its clock, which is nearly the database's. A function that
 -- read a clock there would decide a second time (tests/integration/test_ledger_clock.c). SQLSTATEs of our own:
 --   CH001 the token is not the leader's any more      CH003 a run is not (or no longer) this leader's
--- enable_seqscan is off because a plan made while `run` was nearly empty stays cached, and fell from tens of thousands of
--- runs a second to 1,300 once thousands were due. plan_cache_mode: a batch of one run would be planned anew every time, at
--- two to three times its cost.
+-- Each statement has one plan, whatever the statistics said when it was made: plans stay cached, and statistics of a table
+-- that was empty, tiny or huge are old a moment later (tests/integration/test_plans.c). Hence enable_seqscan = off everywhere.
+-- Of rows that an array names, each table is read by `key = ANY (array)` and joined by hash (enable_nestloop = off): a nested
+-- loop may go through the array once for each row of the table. Rows that are looked up one by one stand in LATERAL (...
+-- OFFSET 0). No condition of a partial index is written beside the key of another, or the planner may take the wrong one.
+-- plan_cache_mode: a batch of one run would be planned anew every time, at two to three times its cost.
 -- Claims, ends and skips, which count and mind suspensions, are in 0004_policies.sql.
 
 CREATE FUNCTION chime.backend_alive(p_pid integer, p_backend_start timestamptz) RETURNS boolean
@@ -15,63 +18,6 @@ RETURN EXISTS (SELECT FROM pg_stat_activity a
                WHERE a.pid = p_pid AND (a.backend_start IS NULL OR a.backend_start = p_backend_start));
 COMMENT ON FUNCTION chime.backend_alive IS
     'whether that very session is still there; another role''s session without pg_read_all_stats counts as the same';
-
--- --- which database this ledger belongs to (docs/adr/0021) ----------------------------------------------------------------
-
-CREATE FUNCTION chime.system_identifier() RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
-BEGIN
-    RETURN (SELECT s.system_identifier FROM pg_control_system() s);
-EXCEPTION WHEN insufficient_privilege OR undefined_function OR feature_not_supported THEN
-    RETURN NULL;
-END $$;
-COMMENT ON FUNCTION chime.system_identifier IS 'the same for a server and its standbys; NULL where the server does not tell';
-
-CREATE FUNCTION chime.database_number() RETURNS oid
-LANGUAGE sql STABLE SET search_path = pg_catalog
-RETURN (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
-COMMENT ON FUNCTION chime.database_number IS 'the OID of this database';
-
-UPDATE chime.leader SET system = chime.system_identifier(), database = chime.database_number(), database_name = current_database(),
-                        relation = 'chime.leader'::pg_catalog.regclass;
-
--- pg_upgrade and failover keep both numbers, a dump or CREATE DATABASE ... TEMPLATE brings them to where they are not true. Restored in
--- place is what came back to its server by a dump, into its database or into one that took its place and its name.
-CREATE FUNCTION chime.copy_of() RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
-DECLARE
-    v_led chime.leader;
-    v_here oid := chime.database_number();
-    v_same_server boolean;
-    v_original name;
-BEGIN
-    SELECT * INTO v_led FROM chime.leader;
-    IF v_led.database IS NULL OR (v_led.database = v_here AND v_led.relation = 'chime.leader'::regclass) THEN
-        RETURN NULL;
-    END IF;
-    v_same_server := v_led.system = chime.system_identifier();
-    IF v_same_server THEN
-        SELECT d.datname INTO v_original FROM pg_database d WHERE d.oid = v_led.database;
-        IF v_led.database = v_here OR (v_original IS NULL AND v_led.database_name = current_database()) THEN
-            RETURN NULL;
-        END IF;
-    END IF;
-    RETURN format('this is a copy of database %s', coalesce(v_original, v_led.database_name))
-           || CASE v_same_server WHEN true THEN ' on this server' WHEN false THEN ' on another server' ELSE '' END
-           || coalesce(', made about ' || to_char(
-                  greatest(v_led.since, (SELECT max(s.last_end) FROM chime.job_state s), (SELECT max(r.claimed_at) FROM chime.run r))
-                  AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), '');
-END $$;
-COMMENT ON FUNCTION chime.copy_of IS
-    'in words, when a dump or a template brought this ledger here from another database: nothing leads a copy until chime.adopt_copy; NULL: it is none';
-
-CREATE FUNCTION chime.led() RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog
-BEGIN ATOMIC
-    SELECT EXISTS (SELECT FROM chime.leader l
-                   WHERE l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start) AND chime.copy_of() IS NULL);
-END;
-COMMENT ON FUNCTION chime.led IS 'whether the session that holds the seat is there; who leads its original leads no copy';
 
 -- A session shows that its client lives by each thing it does. Nothing shows while it works, but where it only waits for a client that takes
 -- nothing any more: no timeout ends that.
@@ -109,9 +55,8 @@ BEGIN
     UPDATE chime.leader l
        SET epoch = l.epoch + 1, token = gen_random_uuid(), instance = p_instance, pid = pg_backend_pid(),
            backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
-           since = clock_timestamp(), configuration = p_configuration, system = p_system, timeline = p_timeline,
-           database = chime.database_number(), database_name = current_database(), relation = 'chime.leader'::regclass
-     WHERE l.token IS NOT DISTINCT FROM p_seen AND NOT chime.backend_alive(l.pid, l.backend_start) AND chime.copy_of() IS NULL
+           since = clock_timestamp(), configuration = p_configuration, system = p_system, timeline = p_timeline
+     WHERE l.token IS NOT DISTINCT FROM p_seen AND NOT chime.backend_alive(l.pid, l.backend_start)
     RETURNING l.epoch, l.token;
     IF NOT FOUND THEN
         RETURN;
@@ -134,43 +79,6 @@ BEGIN ATOMIC
     SELECT EXISTS (SELECT FROM left_seat);
 END;
 
--- Leads for the length of this transaction: what was live in the original ends here as with any leader. Slots since are the original's: jobs
--- wake as from a suspension, which writes them down as missed. What was asked of the original is not done here.
-CREATE FUNCTION chime.adopt_copy() RETURNS TABLE (original text, lost_runs bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-DECLARE
-    v_token uuid;
-    v_runs bigint[];
-BEGIN
-    PERFORM FROM chime.leader FOR UPDATE;
-    original := chime.copy_of();
-    IF original IS NULL THEN
-        RETURN;
-    END IF;
-    UPDATE chime.leader l SET token = NULL, pid = NULL, backend_start = NULL, database = NULL;
-    DELETE FROM chime.follower;
-    UPDATE chime.watch w SET state = 'off', reason = NULL, pid = NULL, backend_start = NULL;
-    SELECT t.token INTO v_token FROM chime.take_over(NULL, 'pgchime adopt-copy', NULL, chime.system_identifier(), NULL) t;
-    SELECT coalesce(array_agg(r.run_id), '{}'), count(*) FILTER (WHERE r.done_at IS NULL) INTO v_runs, lost_runs FROM chime.run r;
-    PERFORM chime.adopt(v_token, v_runs, array_fill(false, ARRAY[cardinality(v_runs)]),
-                        array_fill(NULL::timestamptz, ARRAY[cardinality(v_runs)]),
-                        array_fill('it was live in the database that this is a copy of'::text, ARRAY[cardinality(v_runs)]),
-                        clock_timestamp());
-    DELETE FROM chime.request q WHERE q.verb IN ('run', 'cancel');
-    WITH woken AS (
-        UPDATE chime.job_state s SET suspended_at = clock_timestamp(), suspended_by = 'pgchime', suspend_reason = original
-          FROM chime.job j
-         WHERE j.job_id = s.job_id AND j.active AND NOT (SELECT w.suspended FROM chime.suspension(j.job_id) w)
-        RETURNING s.job_id
-    )
-    INSERT INTO chime.request (job_id, verb, kind, slot, reason)
-    SELECT w.job_id, 'resume', NULL, NULL, replace(original, 'this is', 'this was') FROM woken w;
-    PERFORM chime.resign(v_token);
-    RETURN NEXT;
-END $$;
-COMMENT ON FUNCTION chime.adopt_copy IS
-    'lets the jobs of a copy run here; what was live in the original is lost, slots since are missed. One row: what it was a copy of; none: it is no copy';
-
 CREATE FUNCTION chime.require_leader(p_token uuid) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE v_epoch bigint;
@@ -187,7 +95,7 @@ COMMENT ON FUNCTION chime.require_leader IS 'the epoch; holds the leader row unt
 CREATE FUNCTION chime.reclaim(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[],
                               p_pid integer[], p_backend_start timestamptz[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM chime.require_leader(p_token);
@@ -195,18 +103,18 @@ BEGIN
     UPDATE chime.run r
        SET pid = w.pid, backend_start = w.backend_start, retry_at = NULL, claimed_at = clock_timestamp()
       FROM unnest(p_job, p_kind, p_slot, p_pid, p_backend_start) AS w (job_id, kind, slot, pid, backend_start)
-     WHERE r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL
+     WHERE r.job_id = ANY (p_job) AND r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL
     RETURNING r.job_id;
 END $$;
 
 -- Claimed runs whose text never went out are let go: they wait for a session, ours or the next leader's, from p_at on.
 CREATE FUNCTION chime.release(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[], p_at timestamptz)
 RETURNS void
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off
 BEGIN ATOMIC
     UPDATE chime.run r SET pid = NULL, backend_start = NULL, retry_at = p_at
       FROM unnest(p_job, p_kind, p_slot) AS w (job_id, kind, slot)
-     WHERE r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL;
+     WHERE r.job_id = ANY (p_job) AND r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL;
 END;
 
 -- Marks a run as succeeded in the transaction that did its work; raises when the run is not ours, so that nothing of it is
@@ -273,7 +181,7 @@ CREATE FUNCTION chime.retry(p_token uuid, p_job bigint[], p_kind chime.run_kind[
                             p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
                             p_sqlstate text[], p_message text[], p_retry_at timestamptz[], p_log text[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -286,11 +194,11 @@ BEGIN
         SELECT r.job_id, r.kind, r.slot, r.attempt, r.run_id, f.state, r.pid, r.epoch, f.started_at, f.finished_at,
                f.sqlstate, f.message
         FROM chime.run r JOIN failed f ON r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot
-        WHERE r.token = p_token AND r.done_at IS NULL AND f.log <> 'off'
+        WHERE r.job_id = ANY (p_job) AND r.token = p_token AND r.done_at IS NULL AND f.log <> 'off'
     )
     UPDATE chime.run r SET attempt = r.attempt + 1, pid = NULL, backend_start = NULL, retry_at = f.retry_at
       FROM failed f
-     WHERE r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot AND r.token = p_token AND r.done_at IS NULL
+     WHERE r.job_id = ANY (p_job) AND r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot AND r.token = p_token AND r.done_at IS NULL
     RETURNING r.job_id;
 END $$;
 
@@ -298,7 +206,7 @@ END $$;
 CREATE FUNCTION chime.miss(p_token uuid, p_job bigint[], p_cursor timestamptz[], p_first timestamptz[],
                            p_last timestamptz[], p_slots bigint[], p_reason text[], p_at timestamptz[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE v_epoch bigint := chime.require_leader(p_token);
 BEGIN
@@ -310,7 +218,7 @@ BEGIN
         SELECT g.job_id, min(g.cursor) AS cursor, max(g.last_slot) AS slot, max(g.at) AS at FROM gap g GROUP BY g.job_id
     ), moved AS (
         UPDATE chime.job_state s SET last_slot = j.slot, missed_at = j.at
-          FROM jump j WHERE s.job_id = j.job_id AND s.last_slot = j.cursor
+          FROM jump j WHERE s.job_id = ANY (p_job) AND s.job_id = j.job_id AND s.last_slot = j.cursor
         RETURNING s.job_id
     ), kept AS (
         INSERT INTO chime.missed (job_id, first_slot, last_slot, slots, reason, epoch)
@@ -417,11 +325,11 @@ END $$;
 
 -- What people read.
 CREATE VIEW chime.leader_status WITH (security_invoker = true) AS
-SELECT l.instance, l.epoch, l.since, h.led AS alive,
+SELECT l.instance, l.epoch, l.since, l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start) AS alive,
        (SELECT clock_timestamp() - a.state_change FROM pg_stat_activity a
-        WHERE h.led AND a.pid = l.pid AND a.backend_start = l.backend_start) AS heartbeat_age,
+        WHERE l.token IS NOT NULL AND a.pid = l.pid AND a.backend_start = l.backend_start) AS heartbeat_age,
        l.configuration, l.timeline, f.followers, f.differing
-FROM chime.leader l CROSS JOIN (SELECT chime.led()) h (led) CROSS JOIN LATERAL (
+FROM chime.leader l CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(f.instance ORDER BY f.since), '{}') AS followers,
            coalesce(array_agg(f.instance ORDER BY f.since) FILTER (WHERE f.configuration <> l.configuration), '{}') AS differing
     FROM chime.follower f WHERE chime.backend_alive(f.pid, f.backend_start) AND f.pid IS DISTINCT FROM l.pid) f;

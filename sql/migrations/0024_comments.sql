@@ -23,7 +23,7 @@ COMMENT ON ROUTINE chime.cancel_backend IS 'cancels or ends a session, if it is 
 COMMENT ON ROUTINE chime.end_silent IS 'ends the session of a leader that has shown no new sign of life';
 COMMENT ON ROUTINE chime.resign IS 'gives the seat up; false when the token is not the leader''s any more';
 COMMENT ON ROUTINE chime.follow IS 'writes down that an instance follows, with the fingerprint of its configuration';
-COMMENT ON ROUTINE chime.listen IS 'LISTEN on the first channels, UNLISTEN on the others';
+COMMENT ON ROUTINE chime.listen IS 'LISTEN on these channels, and on no others';
 COMMENT ON ROUTINE chime.note_listener IS 'the session by which the leader hears, before it listens: whoever leads next ends it';
 COMMENT ON ROUTINE chime.keep_history IS 'makes partitions of the history for the days to come, and drops those that are older than what is kept';
 COMMENT ON ROUTINE chime.forget_rows IS 'removes the oldest rows of a table of the history that are older than what is kept';
@@ -86,7 +86,6 @@ COMMENT ON ROUTINE chime.perform_rebinding IS 'runs such a statement; its failur
 COMMENT ON ROUTINE chime.hold_refreshes IS 'keeps refreshes of a view and of its readers out while they are made anew';
 
 -- --- refreshing ----------------------------------------------------------------------------------------------------------
-COMMENT ON ROUTINE chime.await_refresh IS 'as chime.begin_refresh, where another session has it; CH010 after lock_timeout';
 COMMENT ON ROUTINE chime.begin_refresh IS 'locks a view''s refreshes and gives what is known of the last one';
 COMMENT ON ROUTINE chime.refresh_all IS 'a refresh that does everything, into a table';
 COMMENT ON ROUTINE chime.refresh_matview IS 'a refresh that does everything, into a materialized view';
@@ -157,7 +156,6 @@ COMMENT ON ROUTINE chime.snapshot_to_keep IS 'the snapshot of the calling statem
 -- --- freshness and verification ------------------------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.freshness IS 'pending, behind and state of one relation, judged by thresholds';
 COMMENT ON ROUTINE chime.view_thresholds IS 'thresholds of each view: the tightest of the jobs that refresh it';
-COMMENT ON ROUTINE chime.freshness_by_time IS 'behind and state of what changes as time passes, judged by thresholds that jobs give';
 COMMENT ON ROUTINE chime.view_freshness IS 'how far each view is behind, its thresholds, and fresh, warn, stale or unknown';
 COMMENT ON ROUTINE chime.views_to_verify IS 'views in the order in which they are verified';
 COMMENT ON ROUTINE chime.verify_view IS 'refreshes one view, compares it with its definition, writes down what it found; words when that is not all well';
