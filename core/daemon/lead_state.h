@@ -3,6 +3,7 @@
 #ifndef CHIME_DAEMON_LEAD_STATE_H
 #define CHIME_DAEMON_LEAD_STATE_H
 
+#include "base/log_fold.h"
 #include "daemon/install.h"
 #include "daemon/lead.h"
 #include "daemon/roles.h"
@@ -84,6 +85,7 @@ struct lead {
     struct loop_timer *heartbeat_timer;
     struct loop_timer *capture_timer;
     char *capture_problem; /* as last logged; NULL: none */
+    struct log_fold *failures;
 
     struct pending_claim *claims;
     size_t claim_count;              /* 0: none on its way */
