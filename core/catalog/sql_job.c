@@ -191,10 +191,15 @@ static bool read_lists(struct making *making, struct error *err)
     return good;
 }
 
-static bool read_all(struct making *making, struct error *err)
+static bool read_definition(struct making *making, struct error *err)
 {
     making->options = read_json(making->row->options, JSON_OBJECT, "options", err);
-    if (making->options == NULL || !read_options(making, err) || !read_schedule(making, err)) {
+    return making->options != NULL && read_options(making, err) && read_schedule(making, err);
+}
+
+static bool read_all(struct making *making, struct error *err)
+{
+    if (!read_definition(making, err)) {
         return false;
     }
     lay_defaults(&making->job);
@@ -240,4 +245,17 @@ struct job *sql_job_make(const struct sql_job_row *row, const struct config_data
     json_decref(making.options);
     arena_destroy(making.arena);
     return job;
+}
+
+bool sql_job_schedule(const char *text, const char *options, const struct config_database *database,
+                      struct zones *zones, struct schedule *schedule, struct error *err)
+{
+    const struct sql_job_row row = {.options = options};
+    struct making making = {.row = &row, .database = database, .zones = zones, .arena = arena_create()};
+    making.job.schedule_text = text;
+    bool good = read_definition(&making, err) && find_zone(&making, err);
+    *schedule = making.job.schedule;
+    json_decref(making.options);
+    arena_destroy(making.arena);
+    return good;
 }

@@ -219,9 +219,10 @@ static void put_grant(struct buffer *text, const char *what, const char *on, con
     buffer_puts(text, ";\n");
 }
 
-static void put_optional_grant(struct buffer *text, const char *what, const char *role)
+/* `on` NULL: membership in a role. */
+static void put_optional_grant(struct buffer *text, const char *what, const char *on, const char *role)
 {
-    buffer_printf(text, "--   GRANT %s TO ", what);
+    buffer_printf(text, "--   GRANT %s%s%s TO ", what, on != NULL ? " ON " : "", on != NULL ? on : "");
     put_identifier(text, role);
     buffer_puts(text, ";\n");
 }
@@ -255,7 +256,10 @@ static void put_database_grants(struct buffer *text, const char *database, const
     put_identifier(&on, database);
     buffer_putc(text, '\n');
     put_connect(text, database);
-    put_grant(text, "CONNECT, TEMPORARY", buffer_text(&on), role);
+    put_grant(text, "CONNECT", buffer_text(&on), role);
+    buffer_puts(text,
+                "-- Only for views of mode matview, whose refresh makes a temporary table of the server's own:\n");
+    put_optional_grant(text, "TEMPORARY", buffer_text(&on), role);
     buffer_puts(text, "-- The ledger, and what plugins keep. With these it needs no CREATE on the database.\n");
     put_schema(text, "chime", role);
     put_schema(text, "analytics", role);
@@ -291,8 +295,8 @@ void init_put_sql(struct buffer *text, const struct init_names *names)
         "\n"
         "-- Not needed: it sees and ends sessions of its own role alone. With the first, doctor also counts others'\n"
         "-- sessions, and a daemon that connects as another role is seen; with the second, it can be ended.\n");
-    put_optional_grant(text, "pg_read_all_stats", names->role);
-    put_optional_grant(text, "pg_signal_backend", names->role);
+    put_optional_grant(text, "pg_read_all_stats", NULL, names->role);
+    put_optional_grant(text, "pg_signal_backend", NULL, names->role);
     for (size_t i = 0; i < names->count; i++) {
         put_database_grants(text, names->databases[i], names->role);
         if (names->deleting != NULL) {

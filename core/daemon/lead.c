@@ -98,7 +98,6 @@ static void heartbeat_answered(void *data, const struct pg_reply *reply)
 static void heartbeat_due(void *data)
 {
     struct lead *lead = data;
-    log_fold_tell(lead->failures);
     if (lead->heartbeat_pending && clock_boot() - lead->heartbeat_sent > PG_LEASE) {
         struct error err;
         error_set(&err, ERROR_UNREACHABLE, "the server has not answered for %d s", (int)(PG_LEASE / USEC_PER_SEC));
@@ -234,8 +233,8 @@ static void plugins_installed(void *data, struct plugin_states *states)
     lead->install = NULL;
     lead->plugins = *states;
     job_list_fill(&lead->jobs, lead->generation->catalog, lead->database->name, &lead->plugins);
-    lead->sync = ledger_sync_start(&lead->ledger, lead->jobs.items, lead->jobs.count, lead_now(lead), jobs_synced,
-                                   lead);
+    lead->sync = ledger_sync_start(&lead->ledger, lead->jobs.items, lead->jobs.count, lead_now(lead), false,
+                                   jobs_synced, lead);
 }
 
 static void first_history_kept(void *data, const struct pg_reply *reply)
@@ -289,7 +288,6 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, const str
     lead->capture_timer = loop_timer_create(loop, capture_due, lead);
     lead->orphan_timer = loop_timer_create(loop, orphans_sweep, lead);
     lead->drain_timer = loop_timer_create(loop, patience_over, lead);
-    lead->failures = log_fold_create();
     dispatch_create(lead);
     watching_end_listener(&lead->ledger, listener_told, lead);
     ledger_orphans(&lead->ledger, NULL, 0, orphans_told, lead);
@@ -318,7 +316,6 @@ void lead_destroy(struct lead *lead)
     upkeep_destroy(lead->upkeep);
     loop_timer_destroy(lead->capture_timer);
     free(lead->capture_problem);
-    log_fold_destroy(lead->failures);
     loop_timer_destroy(lead->orphan_timer);
     loop_timer_destroy(lead->drain_timer);
     loop_forget(lead->loop, lead);

@@ -3,7 +3,7 @@
 #ifndef CHIME_DAEMON_LEAD_STATE_H
 #define CHIME_DAEMON_LEAD_STATE_H
 
-#include "base/log_fold.h"
+#include "daemon/expired.h"
 #include "daemon/install.h"
 #include "daemon/lead.h"
 #include "daemon/roles.h"
@@ -68,6 +68,7 @@ struct lead {
     bool roles_asked;            /* whether all of them are there */
     struct sql_jobs *sql_jobs;   /* NULL until the ledger was read */
     struct sql_notes *sql_notes; /* likewise */
+    struct expired *expired;     /* likewise */
     bool started;
     bool over; /* `ended` was called: answers still to come are ignored */
     bool draining;
@@ -85,7 +86,6 @@ struct lead {
     struct loop_timer *heartbeat_timer;
     struct loop_timer *capture_timer;
     char *capture_problem; /* as last logged; NULL: none */
-    struct log_fold *failures;
 
     struct pending_claim *claims;
     size_t claim_count;              /* 0: none on its way */

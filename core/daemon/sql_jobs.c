@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "catalog/sql_job.h"
 #include "daemon/lead_state.h"
-#include "daemon/sql_former.h"
 #include "daemon/sql_waiting.h"
 #include "daemon/watch.h"
 #include "ledger/changes.h"
@@ -26,7 +25,11 @@ struct sql_jobs {
     bool wanted;
     bool asking;
     bool channels_changed;
-    uint64_t answers; /* that told what changed */
+    bool behind;          /* schedules of jobs that are asked for expired: these are put on record first */
+    bool sweep;           /* some may have expired: to be looked at between two answers */
+    bool swept;           /* since the last answer */
+    bool nothing_expired; /* by the last look, while behind */
+    uint64_t answers;     /* that told what changed */
     instant answered_at;
     sql_jobs_callback *loaded;  /* until it was called */
     bool reading;               /* an answer; at the load, all of them */
@@ -107,15 +110,17 @@ static struct scheduled *put(struct lead *lead, struct job *job, const struct jo
     struct scheduled *known = find(lead, read->job_id);
     struct job_memory memory = *read;
     bool anew = lead->started && restarts(known, job);
+    bool off = known != NULL && scheduled_job(known)->active && !job->active;
     bool mended = known != NULL && scheduled_job(known)->refused && !job->refused && !anew;
     if (known != NULL) {
         note_channels(lead, scheduled_job(known));
-        if (!scheduled_retired(known) && (anew || (scheduled_job(known)->active && !job->active))) {
+        if (!scheduled_retired(known) && (anew || off)) {
             withdraw(lead, known, job);
+            lead->sql_jobs->sweep = true;
         }
         dispatch_own_job(lead, known);
     }
-    if (anew) {
+    if (anew || memory.cursor < job->since) {
         restart(lead, known, job, &memory);
     }
     note_channels(lead, job);
@@ -232,7 +237,6 @@ static struct job_memory memory_of(const struct scheduled *scheduled)
                                .version = scheduled_version(scheduled),
                                .cursor = scheduled_cursor(scheduled),
                                .outcome_at = INSTANT_NONE,
-                               .missed_at = INSTANT_NONE,
                                .last_end = INSTANT_NONE};
 }
 
@@ -322,6 +326,7 @@ static void take(struct lead *lead, const struct changed_job *changed)
 static void follow_up(struct lead *lead, const struct changed_job *changed)
 {
     struct scheduled *known = find(lead, changed->memory.job_id);
+    lead->sql_jobs->sweep = lead->sql_jobs->sweep || changed->removed;
     if (known == NULL || scheduled_retired(known)) {
         return;
     }
@@ -391,6 +396,33 @@ static bool follow_parts(struct sql_jobs *jobs, const struct pg_reply *reply)
     return true;
 }
 
+/* Jobs were edited that the leader does not know yet: their schedules count from later than what is on record. (Of one that is gone that
+ * may be so for ever.) */
+static bool is_behind(const struct lead *lead, const struct pg_reply *reply)
+{
+    bool behind = false;
+    for (size_t i = 0; i < changes_count(reply) && !behind; i++) {
+        struct changed_job changed = changes_read(reply, i);
+        behind = !changed.removed && changed.memory.cursor < changed.row.since &&
+                 find(lead, changed.memory.job_id) == NULL;
+    }
+    return behind;
+}
+
+static void recorded(struct lead *lead, bool more, size_t ended)
+{
+    struct sql_jobs *jobs = lead->sql_jobs;
+    jobs->nothing_expired = jobs->nothing_expired && ended == 0;
+    if (!jobs->behind) {
+        jobs->sweep = jobs->sweep || more;
+        dispatch_soon(lead);
+    } else if (more) {
+        expired_record(lead, recorded);
+    } else {
+        ask(lead);
+    }
+}
+
 static void answered(void *data, const struct pg_reply *reply)
 {
     struct lead *lead = data;
@@ -400,10 +432,13 @@ static void answered(void *data, const struct pg_reply *reply)
     if (lead_refused(lead, reply, "jobs made by SQL could not be read")) {
         return;
     }
-    if (!lead->started && sql_former_is_behind(reply)) {
-        sql_former_record(lead); /* then this is asked for again */
+    jobs->behind = is_behind(lead, reply) && !jobs->nothing_expired;
+    jobs->nothing_expired = jobs->asking = jobs->behind;
+    if (jobs->behind) {
+        expired_record(lead, recorded); /* then this is asked for again */
         return;
     }
+    jobs->swept = false;
     take_all(lead, reply);
     jobs->answered_at = clock_boot();
     bool over = true;
@@ -441,7 +476,16 @@ bool sql_jobs_step(struct lead *lead)
     if (jobs->asking) {
         return true;
     }
-    if (!jobs->wanted || swap_writes(lead)) {
+    if (swap_writes(lead) || expired_busy(lead)) {
+        return false;
+    }
+    if (jobs->sweep && !(jobs->wanted && jobs->swept)) { /* by turns */
+        jobs->sweep = false;
+        jobs->swept = true;
+        expired_record(lead, recorded);
+        return false;
+    }
+    if (!jobs->wanted) {
         return false;
     }
     duration early = jobs->answered_at + ASK_EVERY - clock_boot();
@@ -521,6 +565,7 @@ static void poll_due(void *data)
 {
     struct lead *lead = data;
     changes_listen(&lead->ledger, listened, lead);
+    lead->sql_jobs->sweep = true;
     sql_jobs_notified(lead);
     look_for_done(lead);
     roles_look(lead);
@@ -540,14 +585,11 @@ void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
     jobs->poll_timer = loop_timer_create(lead->loop, poll_due, lead);
     jobs->ask_timer = loop_timer_create(lead->loop, ask_due, lead);
     lead->sql_notes = sql_notes_create(lead);
+    lead->expired = expired_create();
     add_zones(jobs);
     changes_listen(&lead->ledger, listened, lead);
-    sql_former_record(lead);
-}
-
-void sql_jobs_recorded(struct lead *lead)
-{
-    ask(lead);
+    jobs->behind = true;
+    expired_record(lead, recorded);
 }
 
 void sql_jobs_start(struct lead *lead)
@@ -566,6 +608,8 @@ void sql_jobs_destroy(struct lead *lead)
     loop_timer_destroy(jobs->ask_timer);
     sql_notes_destroy(lead->sql_notes);
     lead->sql_notes = NULL;
+    expired_destroy(lead->expired);
+    lead->expired = NULL;
     sql_waiting_finish(&jobs->held);
     sql_waiting_finish(&jobs->waiting);
     for (size_t i = 0; i < jobs->zones_count; i++) {

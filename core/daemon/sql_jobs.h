@@ -18,8 +18,6 @@ typedef void sql_jobs_callback(struct lead *lead);
 
 /* The catalog's jobs were added to the scheduler, which has not started: these follow. `loaded` is called once, later. */
 void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded);
-/* For sql_former.c: what was due before is on record. */
-void sql_jobs_recorded(struct lead *lead);
 void sql_jobs_destroy(struct lead *lead);
 /* The schedule has started. */
 void sql_jobs_start(struct lead *lead);

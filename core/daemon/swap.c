@@ -210,7 +210,7 @@ bool swap_step(struct lead *lead)
         swap->stage = STAGE_WRITING;
         withdraw_changed(lead, now);
         dispatch_write_passes(lead);
-        lead->sync = ledger_sync_start(&lead->ledger, swap->jobs.items, swap->jobs.count, now, synced, lead);
+        lead->sync = ledger_sync_start(&lead->ledger, swap->jobs.items, swap->jobs.count, now, true, synced, lead);
     }
     return true;
 }

@@ -17,6 +17,11 @@ instant answer_instant(const char *text)
     return at;
 }
 
+bool answer_is_true(const char *text)
+{
+    return text != NULL && text[0] == 't';
+}
+
 enum run_kind answer_kind(const char *text)
 {
     for (enum run_kind kind = 0; kind < RUN_KIND_COUNT; kind++) {
@@ -35,8 +40,7 @@ enum {
     MEMORY_END,
     MEMORY_SKIPPED,
     MEMORY_FAILURES,
-    MEMORY_SUSPENDED,
-    MEMORY_MISSED_AT
+    MEMORY_SUSPENDED
 };
 
 struct job_memory answer_memory(const struct pg_reply *reply, size_t row, int first, int64_t job_id, int version)
@@ -53,7 +57,6 @@ struct job_memory answer_memory(const struct pg_reply *reply, size_t row, int fi
         .cursor_skipped = pg_reply_value(reply, 0, row, first + MEMORY_SKIPPED)[0] == 't',
         .failures = atoll(pg_reply_value(reply, 0, row, first + MEMORY_FAILURES)),
         .suspended = pg_reply_value(reply, 0, row, first + MEMORY_SUSPENDED)[0] == 't',
-        .missed_at = answer_instant(pg_reply_value(reply, 0, row, first + MEMORY_MISSED_AT)),
     };
     memory.has_outcome = outcome != NULL && run_state_parse(outcome, &memory.last_outcome);
     return memory;

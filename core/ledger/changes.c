@@ -50,7 +50,7 @@ void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg
         "pg_catalog.current_database()), c.active, c.removed, c.schedule,"
         " c.command, pg_catalog.to_jsonb(c.after), pg_catalog.to_jsonb(c.channels), c.options, c.since, c.last_slot,"
         " c.last_outcome, c.last_duration_us, c.outcome_at, c.last_end, c.cursor_skipped, c.consecutive_failures, "
-        "c.suspended, c.missed_at,"
+        "c.suspended,"
         " (SELECT j.problem IS NOT NULL FROM chime.job j WHERE j.job_id OPERATOR(pg_catalog.=) c.job_id)"
         " FROM chime.changed_jobs($1, $2, $3, $4) c",
         COUNT_OF(parameters), parameters, callback, data);
@@ -67,18 +67,13 @@ const char *changes_seen(const struct pg_reply *reply)
     return pg_reply_value(reply, 0, 0, COLUMN_SEEN);
 }
 
-static bool is_true(const char *value)
-{
-    return value != NULL && value[0] == 't';
-}
-
 struct changed_job changes_read(const struct pg_reply *reply, size_t index)
 {
     struct changed_job changed = {
         .row = {.name = pg_reply_value(reply, 0, index, COLUMN_NAME),
                 .owner = pg_reply_value(reply, 0, index, COLUMN_OWNER),
                 .target = pg_reply_value(reply, 0, index, COLUMN_TARGET),
-                .active = is_true(pg_reply_value(reply, 0, index, COLUMN_ACTIVE)),
+                .active = answer_is_true(pg_reply_value(reply, 0, index, COLUMN_ACTIVE)),
                 .schedule = pg_reply_value(reply, 0, index, COLUMN_SCHEDULE),
                 .command = pg_reply_value(reply, 0, index, COLUMN_COMMAND),
                 .after = pg_reply_value(reply, 0, index, COLUMN_AFTER),
@@ -87,8 +82,8 @@ struct changed_job changes_read(const struct pg_reply *reply, size_t index)
                 .since = answer_instant(pg_reply_value(reply, 0, index, COLUMN_SINCE))},
         .memory = answer_memory(reply, index, COLUMN_LAST_SLOT, atoll(pg_reply_value(reply, 0, index, COLUMN_JOB)),
                                 atoi(pg_reply_value(reply, 0, index, COLUMN_VERSION))),
-        .removed = is_true(pg_reply_value(reply, 0, index, COLUMN_REMOVED)),
-        .has_problem = is_true(pg_reply_value(reply, 0, index, COLUMN_PROBLEM)),
+        .removed = answer_is_true(pg_reply_value(reply, 0, index, COLUMN_REMOVED)),
+        .has_problem = answer_is_true(pg_reply_value(reply, 0, index, COLUMN_PROBLEM)),
     };
     return changed;
 }
@@ -117,61 +112,60 @@ void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const 
         columns_instant(&columns, 1, at[i]);
     }
     columns_close(&columns);
-    const char *parameters[] = {ledger->token, count > 0 ? columns.values[0] : NULL, columns.values[1]};
+    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
     pg_send_one(ledger->connection, "chime_restart", "SELECT chime.restart_jobs($1, $2, $3)", COUNT_OF(parameters),
                 parameters, callback, data);
     columns_finish(&columns);
 }
 
-bool changes_former_left(const struct pg_reply *reply)
-{
-    return is_true(pg_reply_value(reply, 0, 0, 0));
-}
-
 /* --- schedules that ended --------------------------------------------------------------------------------------------------- */
 
-void changes_ask_former(const struct ledger *ledger, pg_callback *callback, void *data)
+void changes_ask_expired(const struct ledger *ledger, int64_t job_id, int version, pg_callback *callback, void *data)
 {
-    const char *parameters[] = {ledger->token};
-    pg_send_one(ledger->connection, NULL, "SELECT * FROM chime.former_schedules($1)", COUNT_OF(parameters), parameters,
-                callback, data);
+    char job[NUMBER_SIZE];
+    char number[NUMBER_SIZE];
+    snprintf(job, sizeof job, "%lld", (long long)job_id);
+    snprintf(number, sizeof number, "%d", version);
+    const char *parameters[] = {ledger->token, job, number};
+    pg_send_one(ledger->connection, NULL, "SELECT * FROM chime.expired_schedules($1, $2, $3)", COUNT_OF(parameters),
+                parameters, callback, data);
 }
 
-struct former_schedule changes_read_former(const struct pg_reply *reply, size_t index)
+struct expired_schedule changes_read_expired(const struct pg_reply *reply, size_t index)
 {
-    enum { JOB, NAME, SCHEDULE, OPTIONS, CURSOR, LAST_END, UNTIL };
-    struct former_schedule former = {
-        .row = {.name = pg_reply_value(reply, 0, index, NAME),
-                .schedule = pg_reply_value(reply, 0, index, SCHEDULE),
-                .command = "",
-                .after = "[]",
-                .channels = "[]",
-                .options = pg_reply_value(reply, 0, index, OPTIONS)},
+    enum { JOB, VERSION, NAME, SCHEDULE, OPTIONS, CURSOR, LAST_END, UNTIL };
+    return (struct expired_schedule){
         .job_id = atoll(pg_reply_value(reply, 0, index, JOB)),
+        .version = atoi(pg_reply_value(reply, 0, index, VERSION)),
+        .name = pg_reply_value(reply, 0, index, NAME),
+        .schedule = pg_reply_value(reply, 0, index, SCHEDULE),
+        .options = pg_reply_value(reply, 0, index, OPTIONS),
         .cursor = answer_instant(pg_reply_value(reply, 0, index, CURSOR)),
         .last_end = answer_instant(pg_reply_value(reply, 0, index, LAST_END)),
         .until = answer_instant(pg_reply_value(reply, 0, index, UNTIL)),
+        .first = INSTANT_NONE,
+        .last = INSTANT_NONE,
     };
-    return former;
 }
 
-void changes_end_former(const struct ledger *ledger, const struct former_schedule *former, size_t count,
-                        pg_callback *callback, void *data)
+void changes_end_expired(const struct ledger *ledger, const struct expired_schedule *expired, size_t count,
+                         pg_callback *callback, void *data)
 {
     struct columns columns;
     columns_init(&columns);
     for (size_t i = 0; i < count; i++) {
-        columns_int(&columns, 0, former[i].job_id);
-        columns_instant(&columns, 1, former[i].until);
-        columns_instant(&columns, 2, former[i].first);
-        columns_instant(&columns, 3, former[i].last);
-        columns_int(&columns, 4, former[i].count);
+        columns_int(&columns, 0, expired[i].job_id);
+        columns_int(&columns, 1, expired[i].version);
+        columns_instant(&columns, 2, expired[i].until);
+        columns_instant(&columns, 3, expired[i].first);
+        columns_instant(&columns, 4, expired[i].last);
+        columns_int(&columns, 5, expired[i].count);
     }
     columns_close(&columns);
-    const char *parameters[] = {ledger->token,     columns.values[0], columns.values[1],
-                                columns.values[2], columns.values[3], columns.values[4]};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.end_schedules($1, $2, $3, $4, $5, $6)", COUNT_OF(parameters),
-                parameters, callback, data);
+    const char *parameters[] = {ledger->token,     columns.values[0], columns.values[1], columns.values[2],
+                                columns.values[3], columns.values[4], columns.values[5]};
+    pg_send_one(ledger->connection, NULL, "SELECT chime.end_schedules($1, $2, $3, $4, $5, $6, $7)",
+                COUNT_OF(parameters), parameters, callback, data);
     columns_finish(&columns);
 }
 

@@ -25,25 +25,27 @@ struct changed_job {
 void changes_listen(const struct ledger *ledger, pg_callback *callback, void *data);
 /* `seen` NULL: those with an id beyond `from`, CHANGES_PART at most. */
 void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg_callback *callback, void *data);
-/* Schedules that ended, of which no leader has said yet what was due by them; the first of them by job, each job's in order. */
-struct former_schedule {
-    struct sql_job_row row; /* its name, schedule and options; borrowed from the reply */
+/* Schedules that ended, of which no leader has said yet what was due by them. */
+struct expired_schedule {
     int64_t job_id;
-    instant cursor;   /* what is on record ends here, or the schedule began */
-    instant last_end; /* of a run; INSTANT_NONE: there was none */
-    instant until;
-    instant first, last; /* for changes_end_former: slots that were due, `count` of them */
+    int version;
+    const char *name; /* of the job; these three are borrowed from the reply */
+    const char *schedule;
+    const char *options;
+    instant cursor;      /* what is on record ends here, or the schedule began */
+    instant last_end;    /* of a run; INSTANT_NONE: there was none */
+    instant until;       /* for changes_end_expired: INSTANT_NONE leaves the job's cursor alone */
+    instant first, last; /* likewise: slots that were due, `count` of them */
     int64_t count;
 };
-void changes_ask_former(const struct ledger *ledger, pg_callback *callback, void *data);
-struct former_schedule changes_read_former(const struct pg_reply *reply, size_t index);
-void changes_end_former(const struct ledger *ledger, const struct former_schedule *former, size_t count,
-                        pg_callback *callback, void *data);
-/* No slot of these up to then is due any more. With a count of 0, as the leader begins: of each, up to when its schedule counts. */
+/* The CHANGES_PART that follow this one by job and version. */
+void changes_ask_expired(const struct ledger *ledger, int64_t job_id, int version, pg_callback *callback, void *data);
+struct expired_schedule changes_read_expired(const struct pg_reply *reply, size_t index);
+void changes_end_expired(const struct ledger *ledger, const struct expired_schedule *expired, size_t count,
+                         pg_callback *callback, void *data);
+/* No slot of these up to then is due any more. */
 void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const instant *at, size_t count,
                      pg_callback *callback, void *data);
-/* As the leader begins: there are former schedules to be looked at first, whose jobs stayed as they were. */
-bool changes_former_left(const struct pg_reply *reply);
 size_t changes_count(const struct pg_reply *reply);
 /* By job id. */
 struct changed_job changes_read(const struct pg_reply *reply, size_t index);

@@ -18,6 +18,7 @@ struct ledger_sync {
     const struct job *const *jobs;
     size_t count;
     char now[INSTANT_TEXT_SIZE];
+    bool decided;
     size_t part_start; /* of the part on its way */
     size_t part_end;
     struct ledger_synced *synced; /* room for all jobs */
@@ -165,20 +166,19 @@ static void tell(struct ledger_sync *sync, const struct pg_reply *reply, size_t 
     free(synced);
 }
 
-static void others_switched_off(void *data, const struct pg_reply *reply)
+static const char *decided_text(const struct ledger_sync *sync)
 {
-    struct ledger_sync *sync = data;
-    tell(sync, reply, pg_reply_ok(reply) ? sync->synced_count : 0);
+    return sync->decided ? "t" : "f";
 }
 
 static void send_part(struct ledger_sync *sync)
 {
     char *text = part_text(sync);
     char *defaults = defaults_text();
-    const char *parameters[] = {sync->ledger->token, text, defaults, sync->now};
+    const char *parameters[] = {sync->ledger->token, text, defaults, sync->now, decided_text(sync)};
     const struct pg_statement statement = {
         .sql = "SELECT name, job_id, version, last_slot, last_outcome, last_duration_us, outcome_at, last_end,"
-               " cursor_skipped, consecutive_failures, suspended, missed_at FROM chime.sync_jobs($1, $2, $3, $4)",
+               " cursor_skipped, consecutive_failures, suspended FROM chime.sync_jobs($1, $2, $3, $4, $5)",
         .parameter_count = COUNT_OF(parameters),
         .parameters = parameters};
     pg_send(sync->ledger->connection, &statement, 1, part_answered, sync);
@@ -186,7 +186,9 @@ static void send_part(struct ledger_sync *sync)
     free(defaults);
 }
 
-static void switch_off_others(struct ledger_sync *sync)
+static void others_removed(void *data, const struct pg_reply *reply);
+
+static void remove_others(struct ledger_sync *sync)
 {
     struct columns columns;
     columns_init(&columns);
@@ -194,12 +196,22 @@ static void switch_off_others(struct ledger_sync *sync)
         columns_int(&columns, 0, sync->synced[i].memory.job_id);
     }
     columns_close(&columns);
-    const char *parameters[] = {sync->ledger->token, columns.values[0]};
-    const struct pg_statement statement = {.sql = "SELECT chime.switch_off_others($1, $2)",
+    const char *parameters[] = {sync->ledger->token, columns.values[0], sync->now, decided_text(sync)};
+    const struct pg_statement statement = {.sql = "SELECT chime.remove_others($1, $2, $3, $4)",
                                            .parameter_count = COUNT_OF(parameters),
                                            .parameters = parameters};
-    pg_send(sync->ledger->connection, &statement, 1, others_switched_off, sync);
+    pg_send(sync->ledger->connection, &statement, 1, others_removed, sync);
     columns_finish(&columns);
+}
+
+static void others_removed(void *data, const struct pg_reply *reply)
+{
+    struct ledger_sync *sync = data;
+    if (pg_reply_ok(reply) && answer_is_true(pg_reply_value(reply, 0, 0, 0))) { /* there are more */
+        remove_others(sync);
+    } else {
+        tell(sync, reply, pg_reply_ok(reply) ? sync->synced_count : 0);
+    }
 }
 
 static void send_next(struct ledger_sync *sync)
@@ -208,7 +220,7 @@ static void send_next(struct ledger_sync *sync)
         sync->part_start = sync->part_end;
         send_part(sync);
     } else {
-        switch_off_others(sync);
+        remove_others(sync);
     }
 }
 
@@ -224,10 +236,11 @@ static void part_answered(void *data, const struct pg_reply *reply)
 }
 
 struct ledger_sync *ledger_sync_start(const struct ledger *ledger, const struct job *const *jobs, size_t count,
-                                      instant now, ledger_sync_callback *callback, void *data)
+                                      instant now, bool decided, ledger_sync_callback *callback, void *data)
 {
     struct ledger_sync *sync = xcalloc(1, sizeof *sync);
-    *sync = (struct ledger_sync){.ledger = ledger, .jobs = jobs, .count = count, .callback = callback, .data = data};
+    *sync = (struct ledger_sync){
+        .ledger = ledger, .jobs = jobs, .count = count, .decided = decided, .callback = callback, .data = data};
     instant_format(now, sync->now);
     sync->synced = xcalloc(count + 1, sizeof *sync->synced);
     send_next(sync);

@@ -65,7 +65,7 @@ CREATE TABLE chime.job (
     UNIQUE (name, owner),
     CHECK ((command = '') <> (views = '{}'))
 );
-COMMENT ON TABLE chime.job IS 'jobs as last defined; a job that left the configuration stays, inactive, for its history';
+COMMENT ON TABLE chime.job IS 'jobs as last defined; a job that was unscheduled or left the configuration stays, inactive, for its history';
 COMMENT ON COLUMN chime.job.version IS 'counts definitions; a claim names the one it was decided by';
 COMMENT ON COLUMN chime.job.channels IS 'a notification on one of them wakes the job, beside its schedule; names as in pg_notify';
 

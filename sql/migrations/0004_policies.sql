@@ -4,7 +4,6 @@ ALTER TABLE chime.job_state
     DROP COLUMN pending_upstreams,
     ADD COLUMN cursor_skipped boolean NOT NULL DEFAULT false,
     ADD COLUMN outcome_at timestamptz,
-    ADD COLUMN missed_at timestamptz,
     ADD COLUMN suspended_at timestamptz,
     ADD COLUMN suspended_by text,
     ADD COLUMN suspended_until timestamptz,
@@ -16,8 +15,6 @@ ALTER TABLE chime.job_state
 COMMENT ON COLUMN chime.job_state.cursor_skipped IS
     'of a job without a schedule: its last decision was a skip, so that successes of upstreams before it still count';
 COMMENT ON COLUMN chime.job_state.outcome_at IS 'when last_outcome came about';
-COMMENT ON COLUMN chime.job_state.missed_at IS
-    'when slots of it were recorded as missed last: where that is later than outcome_at, those that come after it have no success to go by';
 COMMENT ON COLUMN chime.job_state.consecutive_failures IS
     'runs in a row that failed, timed out or were lost; cancelled and skipped ones neither count nor end the row';
 COMMENT ON COLUMN chime.job_state.suspended_at IS 'since when nothing of the job may start; NULL: it is not suspended';
@@ -70,75 +67,105 @@ CREATE INDEX run_history_slot ON chime.run_history (slot);
 
 -- --- the catalog ------------------------------------------------------------------------------------------------------
 
--- A catalog of any size comes in parts, each a transaction, and chime.switch_off_others ends it. A job's options come as far
+-- A catalog of any size comes in parts, each a transaction, and chime.remove_others ends it. A job's options come as far
 -- as they differ from p_defaults, {"command": {...}, "refresh": {...}}. A part that is known already changes no row: not
--- even a lock is taken on one. A job without "channels" has none.
-CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb, p_now timestamptz)
+-- even a lock is taken on one. A job without "channels" has none. Jobs are known by their names, whatever role the daemon had
+-- before.
+-- A job that wakes up or changes its schedule restarts from p_now, as a new one starts: nothing was due before by what it is now.
+-- What was due by its old schedule the leader has decided (p_decided: it had the old catalog, too), or it follows from what
+-- chime.expire_schedule keeps: then the cursor moves once that is on record. Other channels change no slot. Options that a row
+-- lacks are older than their names and had the values given here.
+-- One by one, each looked up by its key (that is what OFFSET 0 does): a join may read all jobs for each part.
+CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb, p_now timestamptz, p_decided boolean)
 RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
                last_duration_us bigint, outcome_at timestamptz, last_end timestamptz, cursor_skipped boolean,
-               consecutive_failures integer, suspended boolean, missed_at timestamptz)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+               consecutive_failures integer, suspended boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 #variable_conflict use_column
+DECLARE
+    v_new record;
+    v_old chime.job;
+    v_wakes boolean;
+    v_restarts boolean;
+    v_id bigint;
 BEGIN
     PERFORM chime.require_leader(p_token);
-    -- Known jobs are looked up one by one (that is what OFFSET 0 does): a join may read all jobs for each part. One that
-    -- wakes up or changes its schedule restarts from p_now, as a new one starts: nothing was due before, and what was due by
-    -- its old schedule the leader has decided up to then. Other channels change no slot. Options that a row
-    -- lacks are older than their names and had the values given here.
-    CREATE TEMP TABLE chime_catalog ON COMMIT DROP AS
-    SELECT d.name, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, o.channels, o.options, j.job_id,
-           (d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, o.channels, o.options)
-           IS DISTINCT FROM (j.origin, j.plugin, j.active, j.schedule, j.command, j.views, j.after, j.channels, j.options)
-           AS changes,
-           (d.active AND NOT j.active) OR d.schedule <> j.schedule
-           OR (d.schedule <> '' AND o.options IS DISTINCT FROM j.options
-               AND (o.options ->> 'timezone', o.options ->> 'dst_gap', o.options ->> 'dst_overlap')
-                   IS DISTINCT FROM (coalesce(j.options ->> 'timezone', 'UTC'), coalesce(j.options ->> 'dst_gap', 'run'),
-                                     coalesce(j.options ->> 'dst_overlap', 'first'))) AS restarts
-    FROM jsonb_to_recordset(p_jobs) AS d (name text, origin text, plugin text, active boolean, schedule text,
-                                          command text, views text[], after text[], channels text[], options jsonb)
-    CROSS JOIN LATERAL (SELECT coalesce(d.channels, '{}') AS channels,
-                               (p_defaults -> CASE WHEN d.command = '' THEN 'refresh' ELSE 'command' END) || d.options
-                               AS options) o
-    LEFT JOIN LATERAL (SELECT * FROM chime.job k WHERE k.name = d.name AND k.owner = current_user OFFSET 0) j ON true;
-    UPDATE chime.job_state s SET last_slot = greatest(s.last_slot, p_now), cursor_skipped = false
-      FROM pg_temp.chime_catalog d WHERE s.job_id = d.job_id AND d.restarts;
-    UPDATE chime.job j
-       SET origin = d.origin, plugin = d.plugin, active = d.active, schedule = d.schedule, command = d.command,
-           views = d.views, after = d.after, channels = d.channels, options = d.options, version = j.version + 1,
-           updated_at = clock_timestamp()
-      FROM pg_temp.chime_catalog d WHERE j.job_id = d.job_id AND d.changes;
-    WITH made AS (
-        INSERT INTO chime.job (name, owner, origin, plugin, active, schedule, command, views, after, channels, options)
-        SELECT d.name, current_user, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, d.channels,
-               d.options
-        FROM pg_temp.chime_catalog d WHERE d.job_id IS NULL
-        RETURNING job_id
-    )
-    INSERT INTO chime.job_state (job_id, last_slot) SELECT m.job_id, p_now FROM made m;
+    FOR v_new IN
+        SELECT d.name, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, o.channels, o.options, k.old
+        FROM jsonb_to_recordset(p_jobs) AS d (name text, origin text, plugin text, active boolean, schedule text,
+                                              command text, views text[], after text[], channels text[], options jsonb)
+        CROSS JOIN LATERAL (SELECT coalesce(d.channels, '{}') AS channels,
+                                   (p_defaults -> CASE WHEN d.command = '' THEN 'refresh' ELSE 'command' END) || d.options
+                                   AS options) o
+        LEFT JOIN LATERAL (SELECT j AS old FROM chime.job j WHERE j.name = d.name AND j.origin <> 'sql' OFFSET 0) k ON true
+        WHERE (current_user, d.origin, d.plugin, d.active, d.schedule, d.command, d.views, d.after, o.channels, o.options)
+              IS DISTINCT FROM ((k.old).owner, (k.old).origin, (k.old).plugin, (k.old).active, (k.old).schedule, (k.old).command,
+                                (k.old).views, (k.old).after, (k.old).channels, (k.old).options)
+           OR (k.old).removed_at IS NOT NULL
+    LOOP
+        v_old := v_new.old;
+        IF v_old.job_id IS NULL THEN
+            INSERT INTO chime.job (name, origin, plugin, active, schedule, command, views, after, channels, options, since)
+            VALUES (v_new.name, v_new.origin, v_new.plugin, v_new.active, v_new.schedule, v_new.command, v_new.views, v_new.after,
+                    v_new.channels, v_new.options, p_now)
+            RETURNING job_id INTO v_id;
+            INSERT INTO chime.job_state (job_id, last_slot) VALUES (v_id, p_now);
+            CONTINUE;
+        END IF;
+        v_wakes := v_new.active AND NOT v_old.active;
+        v_restarts := v_wakes OR v_new.schedule <> v_old.schedule
+                      OR (v_new.schedule <> '' AND v_new.options <> v_old.options
+                          AND (v_new.options ->> 'timezone', v_new.options ->> 'dst_gap', v_new.options ->> 'dst_overlap')
+                              IS DISTINCT FROM (coalesce(v_old.options ->> 'timezone', 'UTC'), coalesce(v_old.options ->> 'dst_gap', 'run'),
+                                                coalesce(v_old.options ->> 'dst_overlap', 'first')));
+        IF p_decided AND v_restarts THEN
+            UPDATE chime.job_state s SET last_slot = greatest(s.last_slot, p_now), cursor_skipped = false WHERE s.job_id = v_old.job_id;
+        ELSIF v_restarts OR (v_old.active AND NOT v_new.active) THEN
+            PERFORM chime.expire_schedule(v_old, p_now);
+        END IF;
+        UPDATE chime.job j
+           SET owner = current_user, origin = v_new.origin, plugin = v_new.plugin, active = v_new.active, schedule = v_new.schedule,
+               command = v_new.command, views = v_new.views, after = v_new.after, channels = v_new.channels,
+               options = v_new.options, version = j.version + 1, removed_at = NULL, updated_at = clock_timestamp(),
+               since = CASE WHEN v_restarts THEN p_now ELSE j.since END
+         WHERE j.job_id = v_old.job_id;
+    END LOOP;
     -- A suspension that nobody has granted yet holds from the start: the first heartbeat does what was asked for.
     RETURN QUERY
-    SELECT d.name, k.job_id, k.version, k.last_slot, k.last_outcome, k.last_duration_us, k.outcome_at, k.last_end,
-           k.cursor_skipped, k.consecutive_failures,
+    SELECT d.name, k.job_id, k.version, greatest(k.last_slot, k.since), k.last_outcome, k.last_duration_us, k.outcome_at, k.last_end,
+           k.cursor_skipped AND k.last_slot >= k.since, k.consecutive_failures,
            k.suspended_at IS NOT NULL
-           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = k.job_id AND q.verb = 'suspend'), k.missed_at
-    FROM pg_temp.chime_catalog d
-    CROSS JOIN LATERAL (SELECT j.version, s.* FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
-                        WHERE j.name = d.name AND j.owner = current_user OFFSET 0) k;
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = k.job_id AND q.verb = 'suspend')
+    FROM jsonb_to_recordset(p_jobs) AS d (name text)
+    CROSS JOIN LATERAL (SELECT j.version, j.since, s.* FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
+                        WHERE j.name = d.name AND j.origin <> 'sql' OFFSET 0) k;
 END $$;
 COMMENT ON FUNCTION chime.sync_jobs IS 'brings these jobs to the leader''s catalog and returns what a schedule needs to start from';
 
+-- In batches: true when there may be more.
 -- plan_cache_mode: the array is hashed only where the planner sees it; a join, for the few rows that it expects of a table without
 -- statistics, would go through the array once for each job.
-CREATE FUNCTION chime.switch_off_others(p_token uuid, p_job bigint[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET plan_cache_mode = force_custom_plan AS $$
+CREATE FUNCTION chime.remove_others(p_token uuid, p_job bigint[], p_now timestamptz, p_decided boolean) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $$
+DECLARE
+    v_old chime.job;
+    v_count integer := 0;
 BEGIN
     PERFORM chime.require_leader(p_token);
-    UPDATE chime.job j SET active = false, version = j.version + 1, updated_at = clock_timestamp()
-     WHERE j.owner = current_user AND j.origin IN ('plugin', 'config') AND j.active
-       AND j.job_id <> ALL (p_job);
+    FOR v_old IN SELECT * FROM chime.job j
+                 WHERE j.origin <> 'sql' AND j.removed_at IS NULL AND j.job_id <> ALL (p_job) LIMIT 2000
+    LOOP
+        v_count := v_count + 1;
+        IF v_old.active AND NOT p_decided THEN
+            PERFORM chime.expire_schedule(v_old, p_now);
+        END IF;
+        UPDATE chime.job j SET active = false, removed_at = p_now, version = j.version + 1, updated_at = clock_timestamp()
+         WHERE j.job_id = v_old.job_id;
+    END LOOP;
+    RETURN v_count = 2000;
 END $$;
-COMMENT ON FUNCTION chime.switch_off_others IS 'p_job: all jobs of the leader''s catalog; the rest of what plugins and configurations defined sleeps';
+COMMENT ON FUNCTION chime.remove_others IS
+    'p_job: all jobs of the leader''s catalog; others that plugins and configurations defined are in none any more, and kept for their history';
 
 -- --- people and the leader ----------------------------------------------------------------------------------------------
 
@@ -265,7 +292,7 @@ COMMENT ON FUNCTION chime.wishes IS
     'what waits for the leader, in the order it was asked for, runs last, their owners by turns; request 0: a suspension whose time was over at slot';
 
 CREATE FUNCTION chime.acknowledge(p_token uuid, p_request bigint[], p_at timestamptz) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     WITH gone AS (
@@ -283,32 +310,32 @@ BEGIN
            suspended_until = l.until,
            suspend_reason = CASE l.verb WHEN 'suspend' THEN l.reason END,
            consecutive_failures = CASE WHEN l.resumed THEN 0 ELSE s.consecutive_failures END
-      FROM last l WHERE s.job_id = ANY (ARRAY(SELECT m.job_id FROM last m)) AND s.job_id = l.job_id;
+      FROM last l WHERE s.job_id = l.job_id;
 END $$;
 COMMENT ON FUNCTION chime.acknowledge IS
     'removes requests that were granted or are moot; suspensions and their ends come into force with it, at p_at';
 
 CREATE FUNCTION chime.suspend_failing(p_token uuid, p_job bigint[], p_reason text[], p_at timestamptz) RETURNS SETOF bigint
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     RETURN QUERY
     UPDATE chime.job_state s SET suspended_at = p_at, suspended_by = 'pgchime', suspend_reason = f.reason
       FROM unnest(p_job, p_reason) AS f (job_id, reason)
-     WHERE s.job_id = ANY (p_job) AND s.job_id = f.job_id AND s.suspended_at IS NULL
+     WHERE s.job_id = f.job_id AND s.suspended_at IS NULL
     RETURNING s.job_id;
 END $$;
 COMMENT ON FUNCTION chime.suspend_failing IS 'the jobs that are suspended by it; those that are already stay as they are';
 
 CREATE FUNCTION chime.resume_expired(p_token uuid, p_job bigint[], p_until timestamptz[]) RETURNS SETOF bigint
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     RETURN QUERY
     UPDATE chime.job_state s
        SET suspended_at = NULL, suspended_by = NULL, suspended_until = NULL, suspend_reason = NULL, consecutive_failures = 0
       FROM unnest(p_job, p_until) AS w (job_id, until)
-     WHERE s.job_id = ANY (p_job) AND s.job_id = w.job_id AND s.suspended_until = w.until
+     WHERE s.job_id = w.job_id AND s.suspended_until = w.until
     RETURNING s.job_id;
 END $$;
 COMMENT ON FUNCTION chime.resume_expired IS
@@ -317,19 +344,17 @@ COMMENT ON FUNCTION chime.resume_expired IS
 -- Asks for the first refresh of every view that has none yet, once.
 CREATE FUNCTION chime.request_population(p_token uuid, p_at timestamptz) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-DECLARE
-    v_views text[] := ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view_refresh v WHERE v.refreshed_at IS NULL);
-    v_count bigint := 0;
+DECLARE v_count bigint;
 BEGIN
     PERFORM chime.require_leader(p_token);
-    IF v_views <> '{}' THEN
-        INSERT INTO chime.request (job_id, kind, slot)
-        SELECT j.job_id, 'install', p_at FROM chime.job j
-        WHERE j.origin <> 'sql' AND j.removed_at IS NULL AND j.active AND j.views && v_views
-          AND NOT EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'run' AND q.kind = 'install')
-          AND NOT EXISTS (SELECT FROM chime.run r WHERE r.job_id = j.job_id);
-        GET DIAGNOSTICS v_count = ROW_COUNT;
-    END IF;
+    INSERT INTO chime.request (job_id, kind, slot)
+    SELECT j.job_id, 'install', p_at FROM chime.job j
+    WHERE j.active
+      AND EXISTS (SELECT FROM chime.view_refresh v
+                  WHERE v.refreshed_at IS NULL AND v.view_schema || '.' || v.relation = ANY (j.views))
+      AND NOT EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'run' AND q.kind = 'install')
+      AND NOT EXISTS (SELECT FROM chime.run r WHERE r.job_id = j.job_id);
+    GET DIAGNOSTICS v_count = ROW_COUNT;
     RETURN v_count;
 END $$;
 
@@ -348,7 +373,7 @@ CREATE FUNCTION chime.claim(p_token uuid, p_job bigint[], p_version integer[], p
                             p_slot timestamptz[], p_cursor timestamptz[], p_pid integer[],
                             p_backend_start timestamptz[])
 RETURNS TABLE (job_id bigint, run_id bigint, suspended bigint, reason text)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     v_epoch bigint := chime.require_leader(p_token);
@@ -366,17 +391,17 @@ BEGIN
            SET last_slot = CASE WHEN w.moves THEN w.slot ELSE s.last_slot END,
                cursor_skipped = s.cursor_skipped AND NOT w.moves, last_start = clock_timestamp()
           FROM wanted w JOIN chime.job j ON j.job_id = w.job_id AND j.version = w.version
-         WHERE s.job_id = ANY (p_job) AND j.job_id = ANY (p_job) AND s.job_id = w.job_id AND s.suspended_at IS NULL
+         WHERE s.job_id = w.job_id AND s.suspended_at IS NULL
            AND (j.active OR NOT (w.moves OR w.wakes)) AND (s.last_slot = w.cursor OR NOT w.moves)
-        RETURNING 'run' AS verb, w.job_id, w.kind, w.slot, w.pid, w.backend_start, w.moves OR w.wakes AS unasked
+        RETURNING w.job_id, w.kind, w.slot, w.pid, w.backend_start, w.moves OR w.wakes AS unasked
     ), asked AS (
         DELETE FROM chime.request q USING granted g
-         WHERE q.job_id = ANY (p_job) AND NOT g.unasked AND q.job_id = g.job_id AND q.verb = g.verb AND q.kind = g.kind AND q.slot = g.slot
+         WHERE NOT g.unasked AND q.verb = 'run' AND q.job_id = g.job_id AND q.kind = g.kind AND q.slot = g.slot
         RETURNING q.job_id
     )
     INSERT INTO chime.run AS r (job_id, kind, slot, token, epoch, pid, backend_start)
     SELECT g.job_id, g.kind, g.slot, p_token, v_epoch, g.pid, g.backend_start FROM granted g
-    WHERE g.unasked OR g.job_id IN (SELECT a.job_id FROM asked a)
+    WHERE g.unasked OR EXISTS (SELECT FROM asked a WHERE a.job_id = g.job_id)
     RETURNING r.job_id, r.run_id, NULL::bigint, NULL::text;
     GET DIAGNOSTICS v_granted = ROW_COUNT;
     IF v_granted < cardinality(p_job) THEN
@@ -392,7 +417,7 @@ CREATE FUNCTION chime.finish(p_token uuid, p_job bigint[], p_kind chime.run_kind
                              p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
                              p_rows bigint[], p_sqlstate text[], p_message text[], p_reason text[], p_log text[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -403,7 +428,7 @@ BEGIN
         FROM unnest(p_job) WITH ORDINALITY AS e (job_id, n)
     ), taken AS (
         DELETE FROM chime.run r USING ended e
-         WHERE r.job_id = ANY (p_job) AND r.job_id = e.job_id AND r.kind = e.kind AND r.slot = e.slot AND r.token = p_token
+         WHERE r.job_id = e.job_id AND r.kind = e.kind AND r.slot = e.slot AND r.token = p_token
         RETURNING r.run_id, r.job_id, r.kind, r.slot,
                   CASE WHEN r.done_at IS NULL THEN e.state ELSE 'succeeded' END AS state, r.attempt, r.pid, r.epoch,
                   r.claimed_at, e.started_at, e.finished_at, e.rows, e.sqlstate, e.message, e.reason, e.log
@@ -425,9 +450,10 @@ BEGIN
                                        ELSE s.consecutive_failures END,
            runs = s.runs + 1,
            successes = s.successes + CASE WHEN t.state = 'succeeded' THEN 1 ELSE 0 END,
-           failures = s.failures + CASE WHEN t.state IN ('failed', 'timed_out', 'lost') THEN 1 ELSE 0 END
+           failures = s.failures + CASE WHEN t.state IN ('failed', 'timed_out', 'lost') THEN 1 ELSE 0 END,
+           skips = s.skips + CASE WHEN t.state = 'skipped' THEN 1 ELSE 0 END
       FROM taken t
-     WHERE s.job_id = ANY (p_job) AND s.job_id = t.job_id
+     WHERE s.job_id = t.job_id
     RETURNING s.job_id;
 END $$;
 
@@ -437,7 +463,7 @@ END $$;
 CREATE FUNCTION chime.skip(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_cursor timestamptz[],
                            p_slot timestamptz[], p_at timestamptz[], p_reason text[], p_outcome boolean[], p_log text[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE v_epoch bigint := chime.require_leader(p_token);
 BEGIN
@@ -454,7 +480,7 @@ BEGIN
            SET last_slot = j.slot, cursor_skipped = s.cursor_skipped OR j.joins, skips = s.skips + j.slots,
                last_outcome = CASE WHEN j.outcome_at IS NOT NULL THEN 'skipped' ELSE s.last_outcome END,
                outcome_at = coalesce(j.outcome_at, s.outcome_at)
-          FROM jump j WHERE s.job_id = ANY (p_job) AND s.job_id = j.job_id AND s.last_slot = j.cursor
+          FROM jump j WHERE s.job_id = j.job_id AND s.last_slot = j.cursor
         RETURNING s.job_id
     ), kept AS (
         INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, epoch, finished_at, reason)

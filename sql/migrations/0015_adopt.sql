@@ -41,8 +41,8 @@ RETURN ARRAY(SELECT n::name FROM jsonb_array_elements_text(p_names) WITH ORDINAL
 
 -- Relations that have names which a plugin wants and that nobody of ours made. p_plugin, here and below: {"name", "version",
 -- "summary", "view_schema", "source_schema", "settings", "views": [the arguments of chime.install_view], "plain_views": [...]}.
-CREATE FUNCTION chime.foreign_relations(p_plugin jsonb)
-RETURNS TABLE (place bigint, relation name, oid oid, declared jsonb, use text)
+CREATE TYPE chime.foreign_relation AS (place bigint, relation name, oid oid, declared jsonb, use text);
+CREATE FUNCTION chime.foreign_relations(p_plugin jsonb) RETURNS SETOF chime.foreign_relation
 LANGUAGE sql STABLE SET search_path = pg_catalog
 BEGIN ATOMIC
     WITH wanted AS (
@@ -512,7 +512,8 @@ DECLARE
     v_old record;
     v_view jsonb;
     v_line chime.adoption_line;
-    v_all oid[];
+    v_foreign chime.foreign_relation[] := ARRAY(SELECT f FROM chime.foreign_relations(p_plugin) AS f);
+    v_all oid[] := ARRAY(SELECT f.oid FROM unnest(v_foreign) AS f);
 BEGIN
     PERFORM chime.refuse_plan(v_lines, p_digest, p_plugin ->> 'name');
     INSERT INTO chime.plugin AS p (name, version, summary, view_schema, source_schema, state, reason, settings)
@@ -521,14 +522,12 @@ BEGIN
     ON CONFLICT (name) DO NOTHING;
     UPDATE chime.plugin p SET state = 'failed', reason = 'its relations are adopted; the rest is installed when pgchime serve starts or reloads'
      WHERE p.name = p_plugin ->> 'name';
-    CREATE TEMP TABLE chime_adopting ON COMMIT DROP AS SELECT * FROM chime.foreign_relations(p_plugin);
-    v_all := ARRAY(SELECT f.oid FROM pg_temp.chime_adopting f);
     PERFORM chime.drop_in_order(chime.replaced_needing(v_all));
     -- One that reads another of them is built once that one is there.
-    PERFORM chime.build_adopted(p_plugin, f.declared, f.oid) FROM pg_temp.chime_adopting f
-      WHERE f.use = 'kept' AND NOT EXISTS (SELECT FROM pg_temp.chime_adopting o WHERE o.oid <> f.oid AND o.use = 'kept'
+    PERFORM chime.build_adopted(p_plugin, f.declared, f.oid) FROM unnest(v_foreign) f
+      WHERE f.use = 'kept' AND NOT EXISTS (SELECT FROM unnest(v_foreign) o WHERE o.oid <> f.oid AND o.use = 'kept'
                                            AND f.declared ->> 'definition' ~ ('\m' || o.relation || '\M'));
-    FOR v_old IN SELECT * FROM pg_temp.chime_adopting ORDER BY place LOOP
+    FOR v_old IN SELECT * FROM unnest(v_foreign) ORDER BY place LOOP
         PERFORM chime.set_aside_foreign(p_plugin, v_old.relation, v_old.oid);
         IF v_old.use = 'kept' THEN
             IF to_regclass(chime.making_name(v_old.oid)) IS NULL THEN
@@ -544,7 +543,7 @@ BEGIN
         PERFORM chime.install_plain_view(p_plugin ->> 'name', v_schema, p_plugin ->> 'source_schema', v_view ->> 'relation',
                                          v_view ->> 'definition', v_view ->> 'comment');
     END LOOP;
-    PERFORM chime.carry_grants(f.oid, to_regclass(format('%I.%I', v_schema, f.relation))) FROM pg_temp.chime_adopting f;
+    PERFORM chime.carry_grants(f.oid, to_regclass(format('%I.%I', v_schema, f.relation))) FROM unnest(v_foreign) f;
     FOREACH v_line IN ARRAY v_lines LOOP
         IF v_line.action IN ('remake', 'rebind') THEN
             PERFORM chime.perform_rebinding(v_line.kind || ' ' || v_line.object, v_line.statement);
@@ -552,7 +551,7 @@ BEGIN
     END LOOP;
     PERFORM chime.refuse_left(v_all, '{}');
     RETURN QUERY SELECT a.relation, a.aside, r.rows
-                 FROM pg_temp.chime_adopting f JOIN chime.adoption a ON a.view_schema = v_schema AND a.relation = f.relation
+                 FROM unnest(v_foreign) f JOIN chime.adoption a ON a.view_schema = v_schema AND a.relation = f.relation
                  LEFT JOIN chime.view_refresh r ON r.view_schema = v_schema AND r.relation = f.relation ORDER BY f.place;
 END $$;
 COMMENT ON FUNCTION chime.adopt_relations IS 'what pgchime plugins adopt does, in one transaction';

@@ -13,25 +13,26 @@ ALTER TABLE chime.job
     ADD COLUMN changed    xid8 NOT NULL DEFAULT pg_current_xact_id(),
     DROP CONSTRAINT job_check,
     ADD CONSTRAINT job_work CHECK (CASE WHEN origin = 'sql' THEN views = '{}' ELSE (command = '') <> (views = '{}') END),
-    ADD CHECK (removed_at IS NULL OR (origin = 'sql' AND NOT active)),
+    ADD CHECK (removed_at IS NULL OR NOT active),
     DROP CONSTRAINT job_name_owner_key;
+UPDATE chime.job j SET since = s.last_slot FROM chime.job_state s WHERE s.job_id = j.job_id; -- their schedules counted before
 COMMENT ON COLUMN chime.job.name IS
     'unique while the job is there: as configured; of a job made by SQL OWNER/NAME, or OWNER#ID without a name (chime.sql_job_key)';
 COMMENT ON COLUMN chime.job.database IS 'of this server, where a job made by SQL runs; NULL: this one';
 COMMENT ON COLUMN chime.job.job_name IS 'of a job made by SQL, as its owner gave it; NULL: it has none';
-COMMENT ON COLUMN chime.job.since IS 'of a job made by SQL: from when its present schedule counts';
+COMMENT ON COLUMN chime.job.since IS 'from when its present schedule counts';
 COMMENT ON COLUMN chime.job.options IS
     'of a job made by SQL, those that were given; "settings" among them are set in the run''s session before its command: {"settings": {"work_mem": "64MB"}}';
-COMMENT ON COLUMN chime.job.removed_at IS 'unscheduled: the row stays for its history, its name is free';
+COMMENT ON COLUMN chime.job.removed_at IS
+    'unscheduled, or no longer configured: the row stays for its history, its name is free. A configured job that comes back is the same one';
 COMMENT ON COLUMN chime.job.problem IS 'why the leader cannot run this version; NULL: it can';
 COMMENT ON COLUMN chime.job.changed IS 'the transaction that made or edited it last';
--- Lookups by name and owner find live and removed jobs by it.
-CREATE UNIQUE INDEX job_name_owner ON chime.job (name, owner, (CASE WHEN removed_at IS NULL THEN 0 ELSE job_id END));
+-- Lookups by name find live and removed jobs by it. An owner is part of the name that a job made by SQL has.
+CREATE UNIQUE INDEX job_name ON chime.job (name, (CASE WHEN removed_at IS NULL THEN 0 ELSE job_id END));
+CREATE INDEX job_configured ON chime.job (job_id) WHERE origin <> 'sql' AND removed_at IS NULL;
 CREATE INDEX job_job_name ON chime.job (job_name, owner) WHERE origin = 'sql' AND removed_at IS NULL;
 CREATE INDEX job_changed ON chime.job (changed) WHERE origin = 'sql';
-CREATE INDEX job_made ON chime.job (job_id) WHERE origin = 'sql' AND removed_at IS NULL;
--- Who comes after a job.
-CREATE INDEX job_after ON chime.job USING gin (after) WITH (fastupdate = off) WHERE after <> '{}' AND removed_at IS NULL;
+CREATE INDEX job_after_owner ON chime.job (owner) WHERE after <> '{}';
 CREATE INDEX job_removed_at ON chime.job (removed_at) WHERE removed_at IS NOT NULL;
 
 -- What earlier runs ran by.
@@ -50,15 +51,29 @@ COMMENT ON TABLE chime.job_past IS 'of jobs made by SQL that ran: definitions th
 
 -- Schedules that were replaced, switched off or removed, until the leader has put on record what was due by them. One that hears of an edit
 -- knows the old schedule itself; one that only begins to lead does not.
-CREATE TABLE chime.former_schedule (
+CREATE TABLE chime.expired_schedule (
     job_id   bigint NOT NULL REFERENCES chime.job ON DELETE CASCADE,
+    version  integer NOT NULL,
     since    timestamptz NOT NULL,
     until    timestamptz NOT NULL,
     schedule text NOT NULL,
-    options  jsonb NOT NULL
+    options  jsonb NOT NULL,
+    PRIMARY KEY (job_id, version)
 );
-CREATE INDEX former_schedule_job_id ON chime.former_schedule (job_id, until);
-COMMENT ON TABLE chime.former_schedule IS 'of jobs made by SQL: schedules that counted from `since` up to `until`, for a leader that did not hear of their end';
+COMMENT ON TABLE chime.expired_schedule IS
+    'schedules that counted from `since` up to `until`, until what was due by them is on record; whoever moves chime.job.since leaves a row';
+COMMENT ON COLUMN chime.expired_schedule.version IS 'of the job, the last one that had this schedule';
+COMMENT ON COLUMN chime.expired_schedule.schedule IS 'empty: nothing was due, since the job had none or was switched off';
+
+CREATE FUNCTION chime.expire_schedule(p_old chime.job, p_until timestamptz) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog
+BEGIN ATOMIC
+    INSERT INTO chime.expired_schedule (job_id, version, since, until, schedule, options)
+    SELECT (p_old).job_id, (p_old).version, (p_old).since, p_until, CASE WHEN (p_old).active THEN (p_old).schedule ELSE '' END,
+           jsonb_strip_nulls(jsonb_build_object('timezone', (p_old).options -> 'timezone', 'dst_gap', (p_old).options -> 'dst_gap',
+                                                'dst_overlap', (p_old).options -> 'dst_overlap'));
+END;
+COMMENT ON FUNCTION chime.expire_schedule IS 'p_old: the job as it was until then';
 
 CREATE TABLE chime.next_slots (
     job_id     bigint PRIMARY KEY REFERENCES chime.job ON DELETE CASCADE,
@@ -77,7 +92,7 @@ COMMENT ON FUNCTION chime.sql_job_key IS
     'what the daemon calls it: no configured name has a "/" or "#", and two owners never share a key, since an owner with either is quoted';
 
 CREATE FUNCTION chime.note_job() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.name := chime.sql_job_key(NEW.owner, NEW.job_name, NEW.job_id);
     NEW.changed := pg_current_xact_id();
@@ -93,13 +108,11 @@ BEGIN
         IF (NEW.owner, NEW.database, NEW.command) IS DISTINCT FROM (OLD.owner, OLD.database, OLD.command)
            AND EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = OLD.job_id AND s.last_start IS NOT NULL) THEN
             INSERT INTO chime.job_past (job_id, version, since, until, owner, database, command)
-            SELECT OLD.job_id, OLD.version, coalesce((SELECT p.until FROM chime.job_past p WHERE p.job_id = OLD.job_id
-                                                      ORDER BY p.job_id DESC, p.version DESC LIMIT 1), '-infinity'),
-                   clock_timestamp(), OLD.owner, OLD.database, OLD.command;
+            SELECT OLD.job_id, OLD.version, coalesce(max(p.until), '-infinity'), clock_timestamp(), OLD.owner, OLD.database, OLD.command
+            FROM chime.job_past p WHERE p.job_id = OLD.job_id;
         END IF;
-        IF OLD.active AND OLD.schedule <> '' AND (NEW.since <> OLD.since OR NOT NEW.active) THEN
-            INSERT INTO chime.former_schedule (job_id, since, until, schedule, options)
-            VALUES (OLD.job_id, OLD.since, CASE WHEN NEW.active THEN NEW.since ELSE NEW.updated_at END, OLD.schedule, OLD.options);
+        IF NEW.since <> OLD.since OR (OLD.active AND NOT NEW.active) THEN
+            PERFORM chime.expire_schedule(OLD, CASE WHEN NEW.since <> OLD.since THEN NEW.since ELSE NEW.updated_at END);
         END IF;
     END IF;
     PERFORM pg_notify('chime_jobs', '');
@@ -115,17 +128,12 @@ CREATE TRIGGER note_job_edited BEFORE UPDATE ON chime.job
                                              OLD.channels, OLD.options, OLD.removed_at))
     EXECUTE FUNCTION chime.note_job();
 
-CREATE FUNCTION chime.jobs_after(p_name text) RETURNS bigint[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
-RETURN ARRAY(SELECT j.job_id FROM chime.job j WHERE j.after @> ARRAY[p_name] AND j.after <> '{}' AND j.removed_at IS NULL);
-COMMENT ON FUNCTION chime.jobs_after IS 'jobs that come after the one of that name';
-
 -- Jobs that come after one name it by its key, and keep coming after it. At the end of the statement, which may edit those, too.
 CREATE FUNCTION chime.follow_name() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE chime.job j SET after = array_replace(j.after, OLD.name, NEW.name)
-     WHERE j.job_id = ANY (chime.jobs_after(OLD.name)) AND j.origin = 'sql';
+     WHERE j.origin = 'sql' AND j.removed_at IS NULL AND j.after <> '{}' AND OLD.name = ANY (j.after);
     RETURN NULL;
 END $$;
 CREATE TRIGGER follow_name AFTER UPDATE ON chime.job
@@ -133,7 +141,7 @@ CREATE TRIGGER follow_name AFTER UPDATE ON chime.job
 
 -- The cursor is the leader's from then on.
 CREATE FUNCTION chime.begin_job() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO chime.job_state (job_id, last_slot) VALUES (NEW.job_id, NEW.since);
     RETURN NULL;
@@ -163,9 +171,8 @@ CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigi
 RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owner name, database name, active boolean, removed boolean,
                schedule text, command text, after text[], channels text[], options jsonb, since timestamptz, last_slot timestamptz,
                last_outcome chime.run_state, last_duration_us bigint, outcome_at timestamptz, last_end timestamptz,
-               cursor_skipped boolean, consecutive_failures integer, suspended boolean, missed_at timestamptz)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
-SET plan_cache_mode = force_generic_plan AS $$
+               cursor_skipped boolean, consecutive_failures integer, suspended boolean)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_seen pg_snapshot;
@@ -185,9 +192,9 @@ BEGIN
            j.channels, j.options, j.since, s.last_slot, s.last_outcome, s.last_duration_us, s.outcome_at, s.last_end,
            s.cursor_skipped, s.consecutive_failures,
            s.suspended_at IS NOT NULL
-           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend'), s.missed_at
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend')
     FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
-    WHERE j.job_id = ANY (v_jobs) AND s.job_id = ANY (v_jobs) ORDER BY j.job_id;
+    WHERE j.job_id = ANY (v_jobs) ORDER BY j.job_id;
     IF NOT FOUND THEN
         seen := v_seen;
         RETURN NEXT;
@@ -197,14 +204,14 @@ COMMENT ON FUNCTION chime.changed_jobs IS 'jobs made by SQL, as they are now, an
 
 -- Of what people have under their hands nothing is waited for: an edit that is not committed yet makes another version, which is told then.
 CREATE FUNCTION chime.note_job_error(p_token uuid, p_job bigint, p_version integer, p_problem text) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
-    PERFORM FROM chime.job j WHERE j.job_id = p_job AND j.version = p_version AND j.problem IS DISTINCT FROM p_problem
-        FOR NO KEY UPDATE SKIP LOCKED;
-    IF FOUND THEN
-        UPDATE chime.job j SET problem = p_problem WHERE j.job_id = p_job;
-    END IF;
+    UPDATE chime.job j SET problem = p_problem
+      FROM (SELECT k.job_id FROM chime.job k
+            WHERE k.job_id = p_job AND k.version = p_version AND k.problem IS DISTINCT FROM p_problem
+            FOR NO KEY UPDATE SKIP LOCKED) k
+     WHERE j.job_id = k.job_id;
     RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION chime.note_job_error IS 'p_problem NULL: there is none any more; no row is changed of another version, or where it is known';

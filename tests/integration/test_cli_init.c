@@ -111,6 +111,12 @@ START_TEST(a_role_that_is_no_superuser_and_owns_no_table_serves)
     ck_assert_str_eq(output, "ok: 1 database, 1 plugin, 3 jobs\n");
     ASSERT_RUN(0, "serve", "--once", "--config", configuration);
     EXPECT_SQL(cluster, "SELECT name || ' ' || state FROM chime.plugin", "progress installed");
+    EXPECT_SQL(cluster, "SELECT has_database_privilege('ops: \"night\" shift', current_database(), 'TEMPORARY')", "f");
+    EXPECT_SQL(
+        cluster,
+        "SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc WHERE pronamespace = 'chime'::regnamespace"
+        " AND prosrc ~* 'create +temp'",
+        NULL);
     EXPECT_SQL(cluster, "SELECT state FROM chime.runs WHERE kind = 'install'", "succeeded");
     EXPECT_SQL(cluster,
                "SELECT string_agg(DISTINCT pg_get_userbyid(relowner), ',') FROM pg_class c"

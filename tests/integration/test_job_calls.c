@@ -367,7 +367,7 @@ START_TEST(runs_go_when_their_job_keeps_them_no_longer_and_jobs_a_month_after_th
            "long 4;short 2");
     expect("SELECT keep FROM chime.jobs WHERE job_id = 1", "1 day");
     as("app", "SELECT chime.unschedule(1), chime.unschedule(2)");
-    cluster_execute(cluster, "UPDATE chime.job SET removed_at = now() - interval '31 days' WHERE job_id = 1");
+    cluster_execute(cluster, "UPDATE chime.job SET removed_at = now() - interval '32 days' WHERE job_id = 1");
     expect("SELECT chime.forget_jobs(" TOKEN ", 10)", NULL);
     expect("SELECT string_agg(name, ';') FROM chime.job", "app/long");
 }

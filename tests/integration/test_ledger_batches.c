@@ -111,8 +111,8 @@ static const char *const refusing[] = {
     "SELECT chime.suspend_failing('" LEDGER_SQL_STALE "', '{1}', '{x}', at(1))",
     "SELECT chime.resume_expired('" LEDGER_SQL_STALE "', '{1}', ARRAY[at(1)])",
     "SELECT chime.adopt('" LEDGER_SQL_STALE "', ARRAY(SELECT run_id FROM chime.run), '{f}', '{NULL}', '{x}', at(1))",
-    "SELECT chime.sync_jobs('" LEDGER_SQL_STALE "', '[]', '{}', at(1))",
-    "SELECT chime.switch_off_others('" LEDGER_SQL_STALE "', '{}')",
+    "SELECT chime.sync_jobs('" LEDGER_SQL_STALE "', '[]', '{}', at(1), false)",
+    "SELECT chime.remove_others('" LEDGER_SQL_STALE "', '{}', at(1), false)",
     "SELECT chime.request_population('" LEDGER_SQL_STALE "', at(1))",
 };
 
@@ -222,19 +222,19 @@ END_TEST
 #define SYNC(jobs)                                                                                                  \
     "SELECT string_agg(concat_ws(' ', name, job_id, version, minute(last_slot) = 0, suspended), ';' ORDER BY name)" \
     " FROM chime.sync_jobs('" LEDGER_SQL_TOKEN "', '[" jobs                                                         \
-    "]', '{\"command\": {}, \"refresh\": {}}', clock_timestamp())"
+    "]', '{\"command\": {}, \"refresh\": {}}', clock_timestamp(), true)"
 
-START_TEST(a_part_leaves_the_jobs_of_other_parts_alone_and_the_last_step_switches_off_those_of_none)
+START_TEST(a_part_leaves_the_jobs_of_other_parts_alone_and_the_last_step_removes_those_of_none)
 {
     cluster_execute(cluster, "UPDATE chime.job SET origin = 'sql' WHERE job_id = 3");
     expect("SELECT chime.suspend(1)", "t");
     expect_unchanged_by(SYNC(JOB("job 1", "* * * * *")), "job 1 1 1 t t");
     expect(SYNC(JOB("new", "@daily")), "new 4 1 f f");
     expect("SELECT string_agg(name, ',' ORDER BY job_id) FROM chime.job WHERE active", "job 1,job 2,job 3,new");
-    cluster_execute(cluster, "SELECT chime.switch_off_others('" LEDGER_SQL_TOKEN "', '{1,4}')");
+    cluster_execute(cluster, "SELECT chime.remove_others('" LEDGER_SQL_TOKEN "', '{1,4}', clock_timestamp(), true)");
     expect("SELECT string_agg(name, ',' ORDER BY job_id) FROM chime.job WHERE active", "job 1,job 3,new");
     expect("SELECT version FROM chime.job WHERE name = 'job 2'", "2");
-    expect_unchanged_by("SELECT chime.switch_off_others('" LEDGER_SQL_TOKEN "', '{4,1}')", "");
+    expect_unchanged_by("SELECT chime.remove_others('" LEDGER_SQL_TOKEN "', '{4,1}', clock_timestamp(), true)", "f");
 }
 END_TEST
 
@@ -282,19 +282,20 @@ END_TEST
 
 START_TEST(a_job_that_wakes_starts_from_now_and_is_the_same_job)
 {
-    cluster_execute(cluster, "SELECT chime.switch_off_others('" LEDGER_SQL_TOKEN "', '{2,3}')");
+    cluster_execute(cluster, "SELECT chime.remove_others('" LEDGER_SQL_TOKEN "', '{2,3}', clock_timestamp(), true)");
     expect(SYNC(JOB("job 1", "* * * * *")), "job 1 1 3 f f");
     expect("SELECT now() - last_slot < interval '1 h' FROM chime.job_state WHERE job_id = 1", "t");
 }
 END_TEST
 
-START_TEST(a_job_of_the_same_name_that_is_another_roles_is_not_touched)
+START_TEST(a_job_that_another_role_led_is_the_same_job)
 {
     cluster_execute(cluster, "CREATE ROLE ann; UPDATE chime.job SET owner = 'ann' WHERE job_id = 1");
-    expect(SYNC(JOB("job 1", "@daily")), "job 1 4 1 f f");
-    cluster_execute(cluster, "SELECT chime.switch_off_others('" LEDGER_SQL_TOKEN "', '{}')");
-    expect("SELECT string_agg(job_id::text, ',') FROM chime.job WHERE active", "1");
-    expect("SELECT schedule FROM chime.job WHERE job_id = 1", "* * * * *");
+    expect(SYNC(JOB("job 1", "* * * * *")), "job 1 1 2 t f");
+    expect("SELECT owner = current_user FROM chime.job WHERE job_id = 1", "t");
+    cluster_execute(cluster, "UPDATE chime.job SET owner = 'ann' WHERE job_id = 1;"
+                             "SELECT chime.remove_others('" LEDGER_SQL_TOKEN "', '{2,3}', clock_timestamp(), true)");
+    expect("SELECT string_agg(job_id::text, ',') FROM chime.job WHERE active", "2,3");
 }
 END_TEST
 
@@ -315,12 +316,12 @@ int main(void)
     tcase_add_test(cases, a_join_moves_its_cursor_as_a_schedule_does_and_remembers_that_it_was_skipped);
     tcase_add_test(cases, a_skip_of_a_schedule_is_none_of_a_join_and_need_not_be_an_outcome);
     tcase_add_test(cases, the_skips_of_a_job_join_and_a_job_whose_cursor_stands_elsewhere_is_left_out);
-    tcase_add_test(cases, a_part_leaves_the_jobs_of_other_parts_alone_and_the_last_step_switches_off_those_of_none);
+    tcase_add_test(cases, a_part_leaves_the_jobs_of_other_parts_alone_and_the_last_step_removes_those_of_none);
     tcase_add_test(cases, other_channels_make_another_definition_and_move_no_cursor);
     tcase_add_test(cases, a_target_lag_is_told_as_it_was_written_and_none_is_null);
     tcase_add_test(cases, a_sync_that_broke_off_is_completed_by_the_next_and_moves_no_cursor_again);
     tcase_add_test(cases, a_job_that_wakes_starts_from_now_and_is_the_same_job);
-    tcase_add_test(cases, a_job_of_the_same_name_that_is_another_roles_is_not_touched);
+    tcase_add_test(cases, a_job_that_another_role_led_is_the_same_job);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }

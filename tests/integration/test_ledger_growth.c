@@ -178,7 +178,8 @@ START_TEST(a_part_of_a_catalog_looks_its_own_jobs_up)
         "SELECT count(*) FROM chime.sync_jobs('" LEDGER_SQL_TOKEN
         "', (SELECT jsonb_agg(jsonb_build_object('name', name,"
         " 'origin', origin, 'active', active, 'schedule', schedule, 'command', command, 'views', views, 'after', after,"
-        " 'options', options)) FROM chime.job WHERE job_id <= 50), '{\"command\": {}, \"refresh\": {}}', now())";
+        " 'options', options)) FROM chime.job WHERE job_id <= 50), '{\"command\": {}, \"refresh\": {}}', "
+        "clock_timestamp(), true)";
     long few = settled_buffers(part);
     ledger_sql_jobs(cluster, MANY - FEW);
     cluster_execute(cluster, "VACUUM ANALYZE");

@@ -166,7 +166,8 @@ START_TEST(cursors_stay_where_options_only_gained_names_and_move_with_the_time_z
         "SELECT version || ' ' || (last_slot = '2026-01-02 01:00Z') FROM chime.sync_jobs('" LEDGER_SQL_TOKEN "',"
         " '[{\"name\": \"failing\", \"origin\": \"config\", \"active\": true, \"schedule\": \"@hourly\", \"command\":"
         " \"SELECT 1/0\", \"views\": [], \"after\": [], \"options\": {\"timezone\": \"%s\", \"dst_gap\": \"run\","
-        " \"dst_overlap\": \"first\", \"catchup\": \"latest\"}}]', '{\"command\": {}, \"refresh\": {}}', now())";
+        " \"dst_overlap\": \"first\", \"catchup\": \"latest\"}}]', '{\"command\": {}, \"refresh\": {}}', "
+        "clock_timestamp(), true)";
     char sql[800];
     snprintf(sql, sizeof sql, sync, "UTC");
     expect(sql, "4 true");
@@ -188,7 +189,7 @@ START_TEST(options_of_later_versions_get_their_defaults_and_move_no_cursor)
         " '[{\"name\": \"failing\", \"origin\": \"config\", \"active\": true, \"schedule\": \"@hourly\", \"command\":"
         " \"SELECT 1/0\", \"views\": [], \"after\": [], \"channels\": [], \"options\": {}}]',"
         " '{\"command\": {\"catchup\": \"latest\", \"timezone\": \"UTC\", \"dst_gap\": \"run\", \"dst_overlap\": "
-        "\"first\", \"debounce\": \"0s\", \"target_lag\": \"none\"}, \"refresh\": {}}', now())",
+        "\"first\", \"debounce\": \"0s\", \"target_lag\": \"none\"}, \"refresh\": {}}', clock_timestamp(), true)",
         "4 true");
     expect("SELECT options ->> 'debounce' FROM chime.job WHERE name = 'failing'", "0s");
     expect("SELECT count(*) FROM chime.job_status WHERE target_lag IS NULL", "4");

@@ -29,8 +29,8 @@ void ledger_sql_jobs(struct cluster *cluster, int count)
 {
     cluster_execute_format(
         cluster,
-        "INSERT INTO chime.job (name, origin, schedule, command)"
-        " SELECT 'job ' || n, 'config', '* * * * *', 'SELECT 1'"
+        "INSERT INTO chime.job (name, origin, schedule, command, since)"
+        " SELECT 'job ' || n, 'config', '* * * * *', 'SELECT 1', '2026-01-01 00:00Z'"
         " FROM (SELECT count(*) AS known FROM chime.job) k, generate_series(known + 1, known + %d) AS n",
         count);
     cluster_execute(cluster, "INSERT INTO chime.job_state (job_id, last_slot)"
@@ -76,7 +76,7 @@ static const char passes[] =
     " ARRAY[log]) p);"
     "CREATE FUNCTION miss(job bigint, cursor integer, first integer, last integer, token " LEADER
     ") RETURNS boolean LANGUAGE sql RETURN (SELECT p.job_id = job FROM chime.miss(token, ARRAY[job], ARRAY[at(cursor)],"
-    " ARRAY[at(first)], ARRAY[at(last)], ARRAY[(last - first + 1)::bigint], ARRAY['away'], ARRAY[at(last + 1)]) p);"
+    " ARRAY[at(first)], ARRAY[at(last)], ARRAY[(last - first + 1)::bigint], ARRAY['away']) p);"
     "CREATE FUNCTION wishes() RETURNS text LANGUAGE sql RETURN (SELECT string_agg(concat_ws(' ', w.verb, w.job_id,"
     " w.kind, minute(w.slot), w.reason), ';') FROM chime.wishes() w);"
     "CREATE FUNCTION granted(answer boolean) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN"

@@ -103,7 +103,7 @@ START_TEST(the_sql_quotes_names_as_identifiers_and_literals)
     assert_has("WHERE rolname = 'o''ps'");
     assert_has("CREATE ROLE \"o'ps\" LOGIN;");
     assert_has("\\connect -reuse-previous=on \"dbname='my \"\"db\"\"'\"\n");
-    assert_has("GRANT CONNECT, TEMPORARY ON DATABASE \"my \"\"db\"\"\" TO \"o'ps\";");
+    assert_has("GRANT CONNECT ON DATABASE \"my \"\"db\"\"\" TO \"o'ps\";");
     assert_has("CREATE SCHEMA IF NOT EXISTS chime AUTHORIZATION \"o'ps\";");
 }
 END_TEST

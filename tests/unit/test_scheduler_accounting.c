@@ -161,9 +161,7 @@ static void come_alive(struct world *world)
                                     .version = 1,
                                     .cursor = it->cursor,
                                     .has_outcome = it->has_outcome,
-                                    .last_outcome = it->last_outcome,
-                                    .outcome_at = it->has_outcome ? it->outcome_at : INSTANT_NONE,
-                                    .missed_at = it->missed_at};
+                                    .last_outcome = it->last_outcome};
         it->scheduled = scheduler_add(world->scheduler, &it->job, &memory);
         it->missing = expected_missing(it, world->now);
     }

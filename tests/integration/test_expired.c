@@ -1,5 +1,6 @@
-/* Jobs made by SQL that are edited, switched off or unscheduled while nothing leads: what was due until then is on record. */
+/* Jobs that are edited, switched off or removed while nothing leads: what was due until then is on record. */
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 
 #include "support/files.h"
@@ -10,7 +11,7 @@
 #include "support/wait.h"
 
 #define CURSOR "timestamptz '2026-01-01 00:00:30+00'"
-#define REASON "the job was edited, switched off or unscheduled while nothing led"
+#define REASON "the job was edited, switched off or removed before this leader heard of it"
 
 /* The schema is there, and nothing leads. */
 static void end_daemon(void)
@@ -41,7 +42,7 @@ static void edit_at(const char *name, const char *at, const char *assignments)
 {
     sql_jobs_edit(cluster, name, assignments);
     cluster_execute_format(cluster,
-                           "UPDATE chime.former_schedule f SET until = '%s' FROM chime.job j"
+                           "UPDATE chime.expired_schedule f SET until = '%s' FROM chime.job j"
                            " WHERE j.job_id = f.job_id AND j.job_name = '%s' AND f.until > now() - interval '1 minute'",
                            at, name);
     cluster_execute_format(
@@ -52,7 +53,7 @@ static void edit_at(const char *name, const char *at, const char *assignments)
 static void lead(void)
 {
     served = site_lead(site);
-    WAIT_SQL(cluster, "SELECT NOT EXISTS (SELECT FROM chime.former_schedule)", "t", 20);
+    WAIT_SQL(cluster, "SELECT NOT EXISTS (SELECT FROM chime.expired_schedule)", "t", 20);
 }
 
 #define EXPECT_MISSED(name, expected)                                                                             \
@@ -135,7 +136,7 @@ START_TEST(edits_under_a_leader_are_its_own)
     sql_jobs_await(cluster, "edited", 2);
     sql_jobs_await(cluster, "off", 2);
     sql_jobs_edit(cluster, "edited", "schedule = '" YEARLY "'");
-    WAIT_SQL(cluster, "SELECT count(*) FROM chime.former_schedule", "0", 20);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.expired_schedule", "0", 20);
     sql_jobs_edit(cluster, "off", "active = false");
     WAIT_SQL(cluster,
              "SELECT NOT EXISTS (SELECT FROM chime.next_slots n JOIN chime.job j USING (job_id)"
@@ -168,7 +169,7 @@ START_TEST(an_edit_while_a_leadership_begins_is_not_passed_over)
         " consecutive_failures integer, suspended boolean) LANGUAGE plpgsql AS $$ BEGIN"
         " IF NOT EXISTS (SELECT FROM public.edited) THEN INSERT INTO public.edited VALUES (1);"
         " UPDATE chime.job SET schedule = '" YEARLY "' WHERE job_name = 'late';"
-        " UPDATE chime.former_schedule SET until = '2026-01-01 05:30+00';"
+        " UPDATE chime.expired_schedule SET until = '2026-01-01 05:30+00';"
         " UPDATE chime.job j SET since = '2026-01-01 05:30+00' WHERE job_name = 'late'; END IF;"
         " RETURN QUERY SELECT * FROM chime.jobs_that_changed(p_token, p_seen, p_from, p_limit); END $$");
     lead();
@@ -184,7 +185,7 @@ START_TEST(however_many_they_are)
                              " SELECT '', 'job' || i, 'postgres', 'sql', '0 * * * *', 'SELECT 1', '{}', " CURSOR
                              " FROM generate_series(1, 2500) AS i");
     cluster_execute(cluster, "UPDATE chime.job SET schedule = '" YEARLY "' WHERE origin = 'sql'");
-    cluster_execute(cluster, "UPDATE chime.former_schedule SET until = '2026-01-01 05:30+00'");
+    cluster_execute(cluster, "UPDATE chime.expired_schedule SET until = '2026-01-01 05:30+00'");
     cluster_execute(cluster, "UPDATE chime.job SET since = '2026-01-01 05:30+00' WHERE origin = 'sql'");
     lead();
     EXPECT_SQL(cluster, "SELECT count(*) || ' ' || sum(slots) FROM chime.missed WHERE reason = '" REASON "'",
@@ -192,10 +193,104 @@ START_TEST(however_many_they_are)
 }
 END_TEST
 
+/* --- jobs of conf.d -------------------------------------------------------------------------------------------------------- */
+
+#define HOURLY "schedule = \"0 * * * *\"; command = \"SELECT 1\"; "
+
+/* What is there counts, and has its slots on record, until five hours ago. */
+static void age(void)
+{
+    cluster_execute(cluster, "CREATE TABLE begun AS SELECT date_trunc('hour', now()) - interval '5 hours' AS at;"
+                             "UPDATE chime.job SET since = at FROM begun;"
+                             "UPDATE chime.job_state SET last_slot = at FROM begun");
+}
+
+/* All since, up to when this leader began. */
+#define EXPECT_HOURS_MISSED(name)                                                                                      \
+    EXPECT_SQL(cluster,                                                                                                \
+               "SELECT string_agg(concat_ws(' ', first_slot = at + interval '1 hour',"                                 \
+               " last_slot = date_trunc('hour', recorded_at), last_slot = at + slots * interval '1 hour'), ';')"       \
+               " FROM begun, chime.missed JOIN chime.job USING (job_id) WHERE name = '" name "' AND reason = '" REASON \
+               "'",                                                                                                    \
+               "t t t")
+
+START_TEST(what_was_due_by_an_old_configuration_is_on_record)
+{
+    site_job(site, "edited", HOURLY);
+    site_job(site, "zone", HOURLY);
+    site_job(site, "clocks", HOURLY);
+    site_job(site, "off", HOURLY);
+    site_job(site, "gone", HOURLY);
+    site_job(site, "same", HOURLY "catchup = \"latest\";");
+    lead();
+    end_daemon();
+    age();
+    site_job(site, "edited", "schedule = \"" YEARLY "\"; command = \"SELECT 1\";");
+    site_job(site, "zone", HOURLY "timezone = \"Asia/Kolkata\";");
+    site_job(site, "clocks", HOURLY "dst_gap = \"skip\";");
+    site_job(site, "off", HOURLY "enabled = false;");
+    site_remove(site, "gone");
+    site_job(site, "same", HOURLY "catchup = \"latest\"; max_attempts = 2;");
+    lead();
+    EXPECT_HOURS_MISSED("edited");
+    EXPECT_HOURS_MISSED("zone");
+    EXPECT_HOURS_MISSED("clocks");
+    EXPECT_HOURS_MISSED("off");
+    EXPECT_HOURS_MISSED("gone");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed WHERE reason = '" REASON "'", "5");
+    end_daemon();
+    lead();
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed WHERE reason = '" REASON "'", "5");
+}
+END_TEST
+
+/* The leader goes by the configuration that it read; who follows has read another. */
+START_TEST(a_follower_with_another_configuration_passes_no_slot_over)
+{
+    site_job(site, "tick", "schedule = \"1 second\"; command = \"SELECT 1\";");
+    lead();
+    site_job(site, "tick", "schedule = \"" YEARLY "\"; command = \"SELECT 1\";");
+    struct daemon *other = site_serve(site, "other", NULL);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE state = 'succeeded'", "2", 20);
+    daemon_signal(other, SIGSTOP);
+    daemon_kill(served);
+    WAIT_SQL(cluster, "SELECT max(slot) < now() - interval '3 seconds' FROM chime.run_history", "t", 20);
+    daemon_signal(other, SIGCONT);
+    site_await_leading(other);
+    EXPECT_SQL(
+        cluster,
+        "SELECT (SELECT count(*) FROM chime.run_history) + (SELECT sum(slots) FROM chime.missed) - 1"
+        " = extract(epoch FROM (SELECT max(last_slot) FROM chime.missed) - (SELECT min(slot) FROM chime.run_history))",
+        "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed WHERE reason <> '" REASON "'", "0");
+    daemon_destroy(other);
+}
+END_TEST
+
+START_TEST(a_job_that_left_goes_with_its_history_and_one_that_comes_back_is_the_same)
+{
+    site_job(site, "back", HOURLY);
+    site_job(site, "gone", HOURLY);
+    lead();
+    cluster_execute(cluster, "CREATE TABLE known AS SELECT job_id, name FROM chime.job");
+    site_remove(site, "back");
+    site_remove(site, "gone");
+    site_reload(site, served);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE removed_at IS NOT NULL AND NOT active", "2", 20);
+    cluster_execute(cluster, "UPDATE chime.job SET removed_at = now() - interval '32 days'");
+    site_job(site, "back", HOURLY);
+    site_reload(site, served);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE removed_at IS NULL AND active", "1", 20);
+    cluster_execute(cluster, "SELECT chime.forget_jobs(token, 10) FROM chime.leader");
+    EXPECT_SQL(cluster, "SELECT string_agg(name, ' ') FROM chime.job JOIN known USING (job_id, name)", "back");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "2"); /* set_up had one */
+}
+END_TEST
+
 int main(void)
 {
-    Suite *suite = suite_create("sql_former");
-    TCase *cases = tcase_create("former");
+    Suite *suite = suite_create("expired");
+    TCase *cases = tcase_create("expired");
     tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, what_was_due_until_an_edit_is_on_record);
@@ -204,6 +299,9 @@ int main(void)
     tcase_add_test(cases, edits_under_a_leader_are_its_own);
     tcase_add_test(cases, an_edit_while_a_leadership_begins_is_not_passed_over);
     tcase_add_test(cases, however_many_they_are);
+    tcase_add_test(cases, what_was_due_by_an_old_configuration_is_on_record);
+    tcase_add_test(cases, a_follower_with_another_configuration_passes_no_slot_over);
+    tcase_add_test(cases, a_job_that_left_goes_with_its_history_and_one_that_comes_back_is_the_same);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }
