@@ -10,6 +10,11 @@
     "        'the server ends its session after 15 s of silence, and a follower takes over'"                           \
     "   FROM chime.leader_status s WHERE s.alive AND s.heartbeat_age > interval '5 s'"                                 \
     " UNION ALL"                                                                                                       \
+    " SELECT format('%s cannot write to the ledger: %s', l.instance, h.words),"                                        \
+    "        'runs go on, and nothing new starts until that session has ended its transaction'"                        \
+    "   FROM chime.leader l CROSS JOIN LATERAL chime.lock_holders(l.pid) h"                                            \
+    "  WHERE h.surely AND chime.backend_alive(l.pid, l.backend_start)"                                                 \
+    " UNION ALL"                                                                                                       \
     " SELECT format('%s follows with another configuration than %s, who leads', f.name, s.instance),"                  \
     "        'a takeover would change what runs: bring both configurations to the same, then pgchime reload on each'"  \
     "   FROM chime.leader_status s CROSS JOIN LATERAL unnest(s.differing) AS f (name) WHERE s.alive)"

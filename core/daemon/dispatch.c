@@ -41,6 +41,19 @@ static void forget_lane(struct lead *lead, const struct lane *lane)
     }
 }
 
+/* What is claimed now may follow from an end that is not on record, and no session stays open by waiting for it. */
+void dispatch_forget_lanes(struct lead *lead)
+{
+    for (size_t i = 0; i < lead->claim_count; i++) {
+        struct pending_claim *claim = &lead->claims[i];
+        if (claim->lane != NULL) {
+            lane_reserve(claim->lane, -1, claim->expected);
+            claim->lane = NULL;
+        }
+    }
+    dispatch_soon(lead);
+}
+
 static void remove_lane(struct role_sessions *sessions, size_t index)
 {
     sessions->lanes[index] = sessions->lanes[--sessions->lane_count];
@@ -296,7 +309,7 @@ static void claims_answered(void *data, const struct pg_reply *reply)
 
 static bool may_claim(struct lead *lead)
 {
-    return !lead->draining && lead->claim_count == 0 && !swap_step(lead) && !sql_jobs_step(lead) &&
+    return !lead->draining && lead->claim_count == 0 && !lead_waits(lead) && !swap_step(lead) && !sql_jobs_step(lead) &&
            lead->finish_count < FINISH_PRESSURE && may_start(lead);
 }
 
@@ -407,7 +420,7 @@ static void dispatch(void *data)
         write_claims(lead);
         share_sessions(lead);
     }
-    if (lead->claim_count == 0 || !scheduler_has_due(lead->scheduler)) {
+    if (lead->claim_count == 0 || !scheduler_has_due(lead->scheduler) || lead_waits(lead)) {
         release_empty_lanes(lead);
     }
     if (!lead->draining) {

@@ -9,6 +9,7 @@
 #include "daemon/lead_state.h"
 #include "daemon/upkeep.h"
 #include "daemon/watch.h"
+#include "ledger/answers.h"
 #include "ledger/changes.h"
 #include "ledger/watching.h"
 
@@ -31,15 +32,20 @@ void lead_end(struct lead *lead, const struct error *reason)
 
 bool lead_refused(struct lead *lead, const struct pg_reply *reply, const char *what)
 {
-    if (lead->over || pg_reply_lost(reply)) {
+    struct error err;
+    enum ledger_answer answer = answer_of(reply);
+    if (lead->over || answer == ANSWER_LOST) {
         return true;
     }
-    if (pg_reply_ok(reply)) {
+    if (answer == ANSWER_TAKEN) {
         return false;
     }
-    struct error err;
-    pg_reply_error(reply, &err);
-    error_prefix(&err, "%s", what);
+    if (answer == ANSWER_NOT_LEADER) {
+        error_set(&err, ERROR_REFUSED, "another daemon leads now");
+    } else {
+        pg_reply_error(reply, &err);
+        error_prefix(&err, "%s", what);
+    }
     lead_end(lead, &err);
     return true;
 }
@@ -78,9 +84,15 @@ static void heartbeat_answered(void *data, const struct pg_reply *reply)
     instant database_now;
     bool leads;
     lead->heartbeat_pending = false;
+    lead->heartbeat_refused = answer_of(reply) == ANSWER_AGAIN;
+    if (lead->heartbeat_refused && !lead->over) {
+        refusals_note(lead, reply);
+        return;
+    }
     if (lead_refused(lead, reply, "heartbeat")) {
         return;
     }
+    refusals_end(lead);
     ledger_read_heartbeat(reply, &database_now, &leads);
     if (!leads) {
         struct error err;
@@ -167,6 +179,7 @@ static void start_schedule(struct lead *lead, const struct pg_reply *orphans)
     scheduler_start(lead->scheduler, lead_now(lead), lead->server_start);
     log_info("database %s: leading as epoch %lld with %zu jobs", lead->database->name, (long long)lead->ledger.epoch,
              scheduler_count(lead->scheduler));
+    ledger_wait_briefly(&lead->ledger);
     heartbeat_due(lead);
     sql_jobs_start(lead);
     loop_timer_set(lead->capture_timer, CAPTURE_EVERY);
@@ -278,6 +291,8 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, const str
     lead->database = database;
     lead->generation = generation_hold(generation);
     lead->ledger = *ledger;
+    lead->ledger.writes = write_queue_create(loop, ledger->connection, &refusals_handlers, lead);
+    lead->ledger.ends = write_queue_create(loop, ledger->connection, &refusals_handlers, lead);
     lead->handlers = handlers;
     lead->data = data;
     lead->offset = seat->now - clock_boot();
@@ -304,6 +319,8 @@ void lead_destroy(struct lead *lead)
     if (lead == NULL) {
         return;
     }
+    write_queue_destroy(lead->ledger.ends);
+    write_queue_destroy(lead->ledger.writes);
     install_abandon(lead->install);
     ledger_sync_abandon(lead->sync);
     swap_destroy(lead);
@@ -316,6 +333,7 @@ void lead_destroy(struct lead *lead)
     upkeep_destroy(lead->upkeep);
     loop_timer_destroy(lead->capture_timer);
     free(lead->capture_problem);
+    refusals_forget(lead);
     loop_timer_destroy(lead->orphan_timer);
     loop_timer_destroy(lead->drain_timer);
     loop_forget(lead->loop, lead);

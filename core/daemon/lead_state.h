@@ -81,11 +81,15 @@ struct lead {
     instant heartbeat_sent; /* by our clock */
     instant heartbeat_good; /* when the last answered one was sent */
     bool heartbeat_pending;
+    bool heartbeat_refused; /* the last one: the seat is ours, and nothing is known of its clock */
     int heartbeats;
     struct loop_timer *tick_timer;
     struct loop_timer *heartbeat_timer;
     struct loop_timer *capture_timer;
     char *capture_problem; /* as last logged; NULL: none */
+    char *refusal;         /* why the ledger cannot be written now; NULL: it can */
+    char *refusal_told;    /* as last logged, with who is in the way */
+    bool holders_asked;
 
     struct pending_claim *claims;
     size_t claim_count;              /* 0: none on its way */
@@ -112,7 +116,8 @@ instant lead_now(const struct lead *lead); /* the database's clock */
 void lead_end(struct lead *lead, const struct error *reason);
 /* The ledger moved on without us: only another leader, or a change of the job, can do that. */
 void lead_end_for_disagreement(struct lead *lead, const struct scheduled *scheduled);
-/* An answer of the ledger that is no answer: true when the caller has nothing more to do. */
+/* An answer of the ledger that is no answer: true when the caller has nothing more to do. What can be asked again never comes here
+ * (write_queue.h). */
 bool lead_refused(struct lead *lead, const struct pg_reply *reply, const char *what);
 
 void job_list_finish(struct job_list *list);
@@ -130,6 +135,14 @@ bool swap_step(struct lead *lead);
 bool swap_writes(const struct lead *lead); /* the scheduler is about to have other jobs: nothing is put into it */
 void swap_destroy(struct lead *lead);
 
+/* refusals.c */
+extern const struct write_queue_handlers refusals_handlers;
+/* The ledger could not be written, or read, when it was tried last: nothing is claimed. */
+bool lead_waits(const struct lead *lead);
+void refusals_note(struct lead *lead, const struct pg_reply *reply);
+void refusals_end(struct lead *lead); /* something that was refused has been taken */
+void refusals_forget(struct lead *lead);
+
 /* wishes.c */
 void wishes_grant(struct lead *lead, const struct pg_reply *heartbeat);
 
@@ -141,6 +154,7 @@ void dispatch_lane_lost(struct role_sessions *sessions, struct lane *lane);
 void dispatch_wake(struct lead *lead);      /* the heartbeat is back: what waited for it may start */
 void dispatch_hand_back(struct lead *lead); /* draining: nothing that has not started will be */
 void dispatch_cancel_all(struct lead *lead);
+void dispatch_forget_lanes(struct lead *lead); /* what is being claimed does not start, but is put back */
 /* Ends a live run of the job: true when it is ending, or had not started and ended at once; false when it cannot be told yet
  * (its claim is on the way). */
 bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char *reason);

@@ -4,6 +4,27 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/memory.h"
+#include "ledger/ledger.h"
+
+enum ledger_answer answer_of(const struct pg_reply *reply)
+{
+    /* lock_not_available, query_canceled, deadlock_detected, serialization_failure */
+    static const char *const again[] = {"55P03", "57014", "40P01", "40001"};
+    if (pg_reply_ok(reply)) {
+        return ANSWER_TAKEN;
+    }
+    if (pg_reply_lost(reply)) {
+        return ANSWER_LOST;
+    }
+    const char *sqlstate = pg_reply_sqlstate(reply);
+    for (size_t i = 0; i < COUNT_OF(again); i++) {
+        if (strcmp(sqlstate, again[i]) == 0) {
+            return ANSWER_AGAIN;
+        }
+    }
+    return strcmp(sqlstate, LEDGER_NOT_LEADER) == 0 ? ANSWER_NOT_LEADER : ANSWER_REFUSED;
+}
 
 instant answer_instant(const char *text)
 {

@@ -8,6 +8,16 @@
 #include "pg/connection.h"
 #include "schedule/scheduler.h"
 
+/* What an answer of the ledger means to its leader: the one place that decides. */
+enum ledger_answer {
+    ANSWER_TAKEN,
+    ANSWER_LOST,  /* the session is gone: nobody knows */
+    ANSWER_AGAIN, /* nothing was written, since somebody is in the way or cancelled it: the same may be asked again */
+    ANSWER_NOT_LEADER, /* the seat is another's */
+    ANSWER_REFUSED,    /* nothing was written, and asking again would change nothing */
+};
+enum ledger_answer answer_of(const struct pg_reply *reply);
+
 instant answer_instant(const char *text); /* INSTANT_NONE for NULL */
 bool answer_is_true(const char *text);    /* false for NULL */
 enum run_kind answer_kind(const char *text);

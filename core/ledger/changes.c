@@ -32,8 +32,8 @@ enum column {
 /* Two transactions: a session that stops and begins in one stays where it is in the queue. */
 void changes_listen(const struct ledger *ledger, pg_callback *callback, void *data)
 {
-    pg_send_one(ledger->connection, NULL, "UNLISTEN " CHANGES_CHANNEL, 0, NULL, callback, data);
-    pg_send_one(ledger->connection, NULL, "LISTEN " CHANGES_CHANNEL, 0, NULL, callback, data);
+    ledger_send_one(ledger, NULL, "UNLISTEN " CHANGES_CHANNEL, 0, NULL, callback, data);
+    ledger_send_one(ledger, NULL, "LISTEN " CHANGES_CHANNEL, 0, NULL, callback, data);
 }
 
 /* An owner who is the daemon's role needs no session of another role; a name is compared as the server keeps it. */
@@ -44,8 +44,8 @@ void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg
     snprintf(after, sizeof after, "%lld", (long long)from);
     snprintf(limit, sizeof limit, "%d", CHANGES_PART);
     const char *parameters[] = {ledger->token, seen, after, limit};
-    pg_send_one(
-        ledger->connection, "chime_changes",
+    ledger_send_one(
+        ledger, "chime_changes",
         "SELECT c.seen, c.job_id, c.version, c.name, nullif(c.owner, current_user), nullif(c.database, "
         "pg_catalog.current_database()), c.active, c.removed, c.schedule,"
         " c.command, pg_catalog.to_jsonb(c.after), pg_catalog.to_jsonb(c.channels), c.options, c.since, c.last_slot,"
@@ -98,8 +98,8 @@ void changes_note_problem(const struct ledger *ledger, int64_t job_id, int versi
     snprintf(job, sizeof job, "%lld", (long long)job_id);
     snprintf(number, sizeof number, "%d", version);
     const char *parameters[] = {ledger->token, job, number, problem};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.note_job_error($1, $2, $3, $4)", COUNT_OF(parameters),
-                parameters, callback, data);
+    ledger_send_one(ledger, NULL, "SELECT chime.note_job_error($1, $2, $3, $4)", COUNT_OF(parameters), parameters,
+                    callback, data);
 }
 
 void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const instant *at, size_t count,
@@ -113,7 +113,7 @@ void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const 
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
-    pg_send_one(ledger->connection, "chime_restart", "SELECT chime.restart_jobs($1, $2, $3)", COUNT_OF(parameters),
+    ledger_send_one(ledger, "chime_restart", "SELECT chime.restart_jobs($1, $2, $3)", COUNT_OF(parameters),
                 parameters, callback, data);
     columns_finish(&columns);
 }
@@ -127,7 +127,7 @@ void changes_ask_expired(const struct ledger *ledger, int64_t job_id, int versio
     snprintf(job, sizeof job, "%lld", (long long)job_id);
     snprintf(number, sizeof number, "%d", version);
     const char *parameters[] = {ledger->token, job, number};
-    pg_send_one(ledger->connection, NULL, "SELECT * FROM chime.expired_schedules($1, $2, $3)", COUNT_OF(parameters),
+    ledger_send_one(ledger, NULL, "SELECT * FROM chime.expired_schedules($1, $2, $3)", COUNT_OF(parameters),
                 parameters, callback, data);
 }
 
@@ -164,7 +164,7 @@ void changes_end_expired(const struct ledger *ledger, const struct expired_sched
     columns_close(&columns);
     const char *parameters[] = {ledger->token,     columns.values[0], columns.values[1], columns.values[2],
                                 columns.values[3], columns.values[4], columns.values[5]};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.end_schedules($1, $2, $3, $4, $5, $6, $7)",
+    ledger_send_one(ledger, NULL, "SELECT chime.end_schedules($1, $2, $3, $4, $5, $6, $7)",
                 COUNT_OF(parameters), parameters, callback, data);
     columns_finish(&columns);
 }
@@ -194,8 +194,8 @@ void changes_note_next(const struct ledger *ledger, const struct next_slots *job
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
-    pg_send_one(ledger->connection, "chime_next_slots", "SELECT chime.note_next_slots($1, $2, $3)",
-                COUNT_OF(parameters), parameters, callback, data);
+    ledger_send_one(ledger, "chime_next_slots", "SELECT chime.note_next_slots($1, $2, $3)", COUNT_OF(parameters),
+                    parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -210,8 +210,8 @@ void changes_note_done(const struct ledger *ledger, const int64_t *job_ids, cons
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.job_done($1, $2, $3)", COUNT_OF(parameters), parameters,
-                callback, data);
+    ledger_send_one(ledger, NULL, "SELECT chime.job_done($1, $2, $3)", COUNT_OF(parameters), parameters, callback,
+                    data);
     columns_finish(&columns);
 }
 
@@ -224,8 +224,8 @@ void changes_ask_roles(const struct ledger *ledger, const char *const *roles, si
         columns_text(&columns, 0, roles[i]);
     }
     columns_close(&columns);
-    pg_send_one(
-        ledger->connection, NULL,
+    ledger_send_one(
+        ledger, NULL,
         "SELECT r FROM pg_catalog.unnest($1::pg_catalog.name[]) r WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles p"
         " WHERE p.rolname OPERATOR(pg_catalog.=) r)",
         1, columns.values, callback, data);

@@ -10,6 +10,53 @@
 #include "ledger/answers.h"
 #include "ledger/columns.h"
 
+/* --- sending --------------------------------------------------------------------------------------------------------- */
+
+static void send_by(struct write_queue *queue, const struct ledger *ledger, const struct pg_statement *statements,
+                    size_t count, pg_callback *callback, void *data)
+{
+    if (queue != NULL) {
+        write_queue_send(queue, statements, count, callback, data);
+    } else {
+        pg_send(ledger->connection, statements, count, callback, data);
+    }
+}
+
+void ledger_send(const struct ledger *ledger, const struct pg_statement *statements, size_t count,
+                 pg_callback *callback, void *data)
+{
+    send_by(ledger->writes, ledger, statements, count, callback, data);
+}
+
+void ledger_send_one(const struct ledger *ledger, const char *name, const char *sql, int parameter_count,
+                     const char *const *parameters, pg_callback *callback, void *data)
+{
+    struct pg_statement statement = {
+        .name = name, .sql = sql, .parameter_count = parameter_count, .parameters = parameters};
+    ledger_send(ledger, &statement, 1, callback, data);
+}
+
+void ledger_forget(const struct ledger *ledger, const void *data)
+{
+    pg_forget(ledger->connection, data);
+    if (ledger->writes != NULL) {
+        write_queue_forget(ledger->writes, data);
+    }
+}
+
+void ledger_wait_briefly(const struct ledger *ledger)
+{
+    pg_send_one(ledger->connection, NULL, "SET lock_timeout = '2s'", 0, NULL, NULL, NULL);
+}
+
+void ledger_ask_holders(const struct ledger *ledger, pg_callback *callback, void *data)
+{
+    ledger_send_one(
+        ledger, NULL,
+        "SELECT pg_catalog.string_agg(h.words, '; ') FROM chime.lock_holders(pg_catalog.pg_backend_pid()) h", 0, NULL,
+        callback, data);
+}
+
 /* --- the seat -------------------------------------------------------------------------------------------------------- */
 
 void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data)
@@ -87,14 +134,14 @@ bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger)
 void ledger_configure(const struct ledger *ledger, const char *configuration, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token, configuration};
-    pg_send_one(ledger->connection, NULL, "UPDATE chime.leader SET configuration = $2 WHERE token = $1", 2, parameters,
-                callback, data);
+    ledger_send_one(ledger, NULL, "UPDATE chime.leader SET configuration = $2 WHERE token = $1", 2, parameters,
+                    callback, data);
 }
 
 void ledger_resign(const struct ledger *ledger, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.resign($1)", 1, parameters, callback, data);
+    ledger_send_one(ledger, NULL, "SELECT chime.resign($1)", 1, parameters, callback, data);
 }
 
 void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *data)
@@ -168,7 +215,7 @@ void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids,
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], instant_format(at, decided)};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.acknowledge($1, $2, $3)", 3, parameters, callback, data);
+    ledger_send_one(ledger, NULL, "SELECT chime.acknowledge($1, $2, $3)", 3, parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -183,7 +230,7 @@ void ledger_resume(const struct ledger *ledger, const struct ledger_request *sus
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.resume_expired($1, $2, $3)", 3, parameters, callback, data);
+    ledger_send_one(ledger, NULL, "SELECT chime.resume_expired($1, $2, $3)", 3, parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -199,8 +246,7 @@ void ledger_suspend(const struct ledger *ledger, const struct suspension *suspen
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], instant_format(at, decided)};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.suspend_failing($1, $2, $3, $4)", 4, parameters, callback,
-                data);
+    ledger_send_one(ledger, NULL, "SELECT chime.suspend_failing($1, $2, $3, $4)", 4, parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -219,9 +265,9 @@ static void batch_statement(struct batch *batch, const char *token, const char *
     memcpy(parameters + 1, batch->columns.values, sizeof batch->columns.values);
 }
 
-static void send_batches(const struct ledger *ledger, struct batch *first, const struct pg_statement *first_statement,
-                         struct batch *second, const struct pg_statement *second_statement, pg_callback *callback,
-                         void *data)
+static void send_batches(const struct ledger *ledger, struct write_queue *queue, struct batch *first,
+                         const struct pg_statement *first_statement, struct batch *second,
+                         const struct pg_statement *second_statement, pg_callback *callback, void *data)
 {
     const char *parameters[2][COLUMNS_MAX + 1];
     struct pg_statement statements[2];
@@ -236,7 +282,7 @@ static void send_batches(const struct ledger *ledger, struct batch *first, const
         statements[count] = *second_statement;
         statements[count++].parameters = parameters[1];
     }
-    pg_send(ledger->connection, statements, count, callback, data);
+    send_by(queue, ledger, statements, count, callback, data);
     columns_finish(&first->columns);
     columns_finish(&second->columns);
 }
@@ -295,7 +341,7 @@ void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims
             add_claim(&fresh, &claims[i]);
         }
     }
-    send_batches(ledger, &fresh, &claim, &again, &reclaim, callback, data);
+    send_batches(ledger, ledger->writes, &fresh, &claim, &again, &reclaim, callback, data);
 }
 
 static const char *log_word(enum log_runs log)
@@ -348,7 +394,7 @@ void ledger_finish(const struct ledger *ledger, const struct ledger_finish *fini
     for (size_t i = 0; i < count; i++) {
         add_end(finishes[i].retry_at == INSTANT_NONE ? &ends : &retries, &finishes[i]);
     }
-    send_batches(ledger, &ends, &finish, &retries, &retry, callback, data);
+    send_batches(ledger, ledger->ends, &ends, &finish, &retries, &retry, callback, data);
 }
 
 static void add_missed(struct batch *batch, const struct passed *passed)
@@ -404,7 +450,7 @@ void ledger_pass(const struct ledger *ledger, const struct passed *passed, size_
             add_skipped(&skipped, &passed[i]);
         }
     }
-    send_batches(ledger, &missed, &miss, &skipped, &skip, callback, data);
+    send_batches(ledger, ledger->writes, &missed, &miss, &skipped, &skip, callback, data);
 }
 
 static int by_value(const void *left, const void *right)
@@ -462,8 +508,8 @@ void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0]};
-    pg_send_one(
-        ledger->connection, "chime_orphans",
+    ledger_send_one(
+        ledger, "chime_orphans",
         "SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done FROM chime.orphans($1, $2)", 2,
         parameters, callback, data);
     columns_finish(&columns);
@@ -503,8 +549,8 @@ void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verd
     columns_close(&columns);
     const char *parameters[] = {ledger->token,     columns.values[0], columns.values[1],
                                 columns.values[2], columns.values[3], instant_format(at, decided)};
-    pg_send_one(ledger->connection, NULL, "SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5, $6)", 6,
-                parameters, callback, data);
+    ledger_send_one(ledger, NULL, "SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5, $6)", 6, parameters,
+                    callback, data);
     columns_finish(&columns);
 }
 
@@ -534,7 +580,7 @@ void ledger_release(const struct ledger *ledger, const struct ledger_request *ru
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], columns.values[2],
                                 instant_format(at, decided)};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.release($1, $2, $3, $4, $5)", 5, parameters, callback, data);
+    ledger_send_one(ledger, NULL, "SELECT chime.release($1, $2, $3, $4, $5)", 5, parameters, callback, data);
     columns_finish(&columns);
 }
 
@@ -554,7 +600,7 @@ void ledger_request_population(const struct ledger *ledger, instant at, pg_callb
 {
     char decided[INSTANT_TEXT_SIZE];
     const char *parameters[] = {ledger->token, instant_format(at, decided)};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.request_population($1, $2)", 2, parameters, callback, data);
+    ledger_send_one(ledger, NULL, "SELECT chime.request_population($1, $2)", 2, parameters, callback, data);
 }
 
 void ledger_cancel(const struct ledger *ledger, const struct pg_identity *session, bool terminate,

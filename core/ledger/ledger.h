@@ -2,9 +2,9 @@
  *
  * Does: put batches into the functions of sql/migrations/0002 and 0004, in the order of the calls, each one transaction;
  *   read their answers back.
- * Does not: decide what is due, hold anything in memory, or retry.
- * Every call answers exactly once through pg_callback, from which the read functions take typed rows. A reply with
- * SQLSTATE LEDGER_NOT_LEADER means that leadership is over. */
+ * Does not: decide what is due, or hold anything in memory but what is on its way (write_queue.h sends that again).
+ * Every call answers exactly once through pg_callback, from which the read functions take typed rows; answers.h says what an
+ * answer means. */
 #ifndef CHIME_LEDGER_LEDGER_H
 #define CHIME_LEDGER_LEDGER_H
 
@@ -14,6 +14,7 @@
 
 #include "base/instant.h"
 #include "catalog/catalog.h"
+#include "ledger/write_queue.h"
 #include "model/run.h"
 #include "pg/connection.h"
 #include "pg/session.h"
@@ -25,6 +26,8 @@
 /* The authority to write: a session and the token it took, and where: every other session of the leadership is to be there too. */
 struct ledger {
     struct pg_connection *connection;
+    struct write_queue *writes; /* in their order; NULL: what is written goes out at once, and is not sent again */
+    struct write_queue *ends;   /* of runs: they need not wait for other writes; NULL likewise */
     struct pg_server server;
     char token[LEDGER_TOKEN_SIZE];
     int64_t epoch;
@@ -112,7 +115,20 @@ bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger);
 void ledger_configure(const struct ledger *ledger, const char *configuration, pg_callback *callback, void *data);
 void ledger_resign(const struct ledger *ledger, pg_callback *callback, void *data);
 
-/* The database's clock, whether the token still leads, and the wishes that wait. Read-only. */
+/* A request to the ledger, behind those that were sent before it. */
+void ledger_send(const struct ledger *ledger, const struct pg_statement *statements, size_t count,
+                 pg_callback *callback, void *data);
+void ledger_send_one(const struct ledger *ledger, const char *name, const char *sql, int parameter_count,
+                     const char *const *parameters, pg_callback *callback, void *data);
+
+/* Requests with this data are answered to nobody. */
+void ledger_forget(const struct ledger *ledger, const void *data);
+/* From now on a lock is waited for so briefly that heartbeats pass between the tries. */
+void ledger_wait_briefly(const struct ledger *ledger);
+/* Who holds locks that this session had to wait for: one value, in words, or NULL. */
+void ledger_ask_holders(const struct ledger *ledger, pg_callback *callback, void *data);
+
+/* The database's clock, whether the token still leads, and the wishes that wait. Read-only, and ahead of writes that are held. */
 void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *data);
 bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *leads);
 size_t ledger_read_wishes(const struct pg_reply *reply, struct ledger_wish **wishes); /* caller: ledger_free_wishes */

@@ -149,7 +149,7 @@ static void part_answered(void *data, const struct pg_reply *reply);
 void ledger_sync_abandon(struct ledger_sync *sync)
 {
     if (sync != NULL) {
-        pg_forget(sync->ledger->connection, sync);
+        ledger_forget(sync->ledger, sync);
         free(sync->synced);
         free(sync);
     }
@@ -181,7 +181,7 @@ static void send_part(struct ledger_sync *sync)
                " cursor_skipped, consecutive_failures, suspended FROM chime.sync_jobs($1, $2, $3, $4, $5)",
         .parameter_count = COUNT_OF(parameters),
         .parameters = parameters};
-    pg_send(sync->ledger->connection, &statement, 1, part_answered, sync);
+    ledger_send(sync->ledger, &statement, 1, part_answered, sync);
     free(text);
     free(defaults);
 }
@@ -200,7 +200,7 @@ static void remove_others(struct ledger_sync *sync)
     const struct pg_statement statement = {.sql = "SELECT chime.remove_others($1, $2, $3, $4)",
                                            .parameter_count = COUNT_OF(parameters),
                                            .parameters = parameters};
-    pg_send(sync->ledger->connection, &statement, 1, others_removed, sync);
+    ledger_send(sync->ledger, &statement, 1, others_removed, sync);
     columns_finish(&columns);
 }
 

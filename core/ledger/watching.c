@@ -106,15 +106,14 @@ void watching_note_listener(const struct ledger *ledger, const struct pg_identit
     char pid[NUMBER_SIZE];
     snprintf(pid, sizeof pid, "%d", session->pid);
     const char *parameters[] = {ledger->token, pid, session->backend_start};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.note_listener($1, $2, $3)", COUNT_OF(parameters), parameters,
-                callback, data);
+    ledger_send_one(ledger, NULL, "SELECT chime.note_listener($1, $2, $3)", COUNT_OF(parameters), parameters, callback,
+                    data);
 }
 
 void watching_end_listener(const struct ledger *ledger, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.end_listener($1)", COUNT_OF(parameters), parameters, callback,
-                data);
+    ledger_send_one(ledger, NULL, "SELECT chime.end_listener($1)", COUNT_OF(parameters), parameters, callback, data);
 }
 
 /* --- for people -------------------------------------------------------------------------------------------------------- */
@@ -134,8 +133,8 @@ void watching_note(const struct ledger *ledger, enum watching_state state, const
     columns_close(&columns);
     const char *parameters[] = {ledger->token,     states[state],    reason, pid != 0 ? number : NULL,
                                 columns.values[0], columns.values[1]};
-    pg_send_one(ledger->connection, NULL, "SELECT chime.note_watch($1, $2, $3, $4, $5, $6)", COUNT_OF(parameters),
-                parameters, callback, data);
+    ledger_send_one(ledger, NULL, "SELECT chime.note_watch($1, $2, $3, $4, $5, $6)", COUNT_OF(parameters), parameters,
+                    callback, data);
     columns_finish(&columns);
 }
 
@@ -149,6 +148,6 @@ void watching_note_behind(const struct ledger *ledger, const char *const *views,
         columns_instant(&columns, 1, since[i]);
     }
     columns_close(&columns);
-    pg_send_one(ledger->connection, NULL, "SELECT chime.note_behind($1, $2)", 2, columns.values, callback, data);
+    ledger_send_one(ledger, NULL, "SELECT chime.note_behind($1, $2)", 2, columns.values, callback, data);
     columns_finish(&columns);
 }

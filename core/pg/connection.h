@@ -103,6 +103,9 @@ void pg_forget(struct pg_connection *connection, const void *data);
 
 /* --- replies: valid during the callback ------------------------------------------------------------------------------ */
 
+/* A lost one, for what waited to be sent when its connection was given up. */
+const struct pg_reply *pg_reply_of_none(void);
+
 /* True when every statement succeeded. */
 bool pg_reply_ok(const struct pg_reply *reply);
 /* True when the connection ended before the answer: what was sent may or may not have taken effect. */

@@ -167,6 +167,13 @@ void request_answer(struct pg_request *request)
     }
 }
 
+const struct pg_reply *pg_reply_of_none(void)
+{
+    static char message[] = "the connection was given up";
+    static const struct pg_reply none = {.lost = true, .broken = true, .message = message};
+    return &none;
+}
+
 bool pg_reply_ok(const struct pg_reply *reply)
 {
     return reply->ok;

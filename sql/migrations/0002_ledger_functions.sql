@@ -260,6 +260,38 @@ LANGUAGE sql SET search_path = pg_catalog
 RETURN chime.backend_alive(p_pid, p_backend_start)
        AND CASE WHEN p_terminate THEN pg_terminate_backend(p_pid) ELSE pg_cancel_backend(p_pid) END;
 
+-- Once a wait was given up, pg_blocking_pids says nothing of it any more: so the locks themselves are asked. Those on tables keep whole
+-- tables from being written; one who holds rows shows only as somebody who began to write before and has not ended.
+CREATE FUNCTION chime.lock_holders(p_pid integer) RETURNS TABLE (pid integer, words text, surely boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH held AS (
+        SELECT DISTINCT ON (l.pid) l.pid, l.mode, l.relation,
+               l.mode NOT LIKE 'Row%' OR l.pid = ANY (pg_blocking_pids(p_pid)) AS surely
+        FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'chime' AND l.granted AND l.pid <> p_pid
+          AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+          AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock', 'RowShareLock',
+                         'RowExclusiveLock')
+        ORDER BY l.pid, l.mode LIKE 'Row%', c.relkind NOT IN ('r', 'p'), c.relispartition, l.relation
+    ), told AS (
+        SELECT h.pid, format('pid %s (role %s, %s, %s) holds %s on %s since %s', h.pid, a.usename,
+                             CASE a.application_name WHEN '' THEN 'no application name' ELSE coalesce(a.application_name, 'hidden') END,
+                             coalesce(a.state, 'hidden'), h.mode, h.relation::regclass,
+                             coalesce(to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), 'an unknown time'))
+                      AS words,
+               h.surely
+        FROM held h JOIN pg_stat_activity a ON a.pid = h.pid
+        WHERE coalesce(a.xact_start < clock_timestamp() - interval '1 second', true)
+          AND (h.surely OR coalesce(a.state, 'idle in transaction') LIKE 'idle in transaction%')
+    )
+    SELECT t.pid, t.words, t.surely FROM told t
+    WHERE t.surely OR NOT EXISTS (SELECT FROM told o WHERE o.surely)
+    ORDER BY t.pid;
+END;
+COMMENT ON FUNCTION chime.lock_holders IS
+    'who keeps that session from writing to the ledger, in words; NOT surely: one who may, since a row may be locked';
+
 -- History partitions: today's and a week ahead are made, those whose slots are all older than p_keep are dropped.
 CREATE FUNCTION chime.keep_history(p_token uuid, p_keep interval DEFAULT '30 days')
 RETURNS TABLE (made integer, dropped integer)

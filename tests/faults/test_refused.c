@@ -1,0 +1,207 @@
+/* Others are in the way of the ledger: they lock its tables, rebuild its history, cancel what the leader writes. That costs no run and no
+ * leadership: what ends meanwhile is recorded afterwards, and nothing is missing. The daemon's role is no superuser. */
+#include <check.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/commands.h"
+#include "support/files.h"
+#include "support/ledger_oracle.h"
+#include "support/runs.h"
+#include "support/session.h"
+#include "support/stage.h"
+#include "support/suite.h"
+#include "support/wait.h"
+
+#define PATIENCE 60.0
+#define LEADER "(SELECT pid FROM chime.leader)"
+/* A run that goes on until the test lets it: as long as somebody else holds this lock. */
+#define GATE "SELECT pg_advisory_lock(77)"
+
+static PGconn *other;
+static PGconn *gate;
+
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    cluster_execute(cluster, "CREATE ROLE chimer LOGIN; GRANT CREATE ON DATABASE postgres TO chimer; "
+                             "GRANT pg_read_all_stats TO chimer; ALTER ROLE chimer SET deadlock_timeout = '1500ms'");
+    oracle_install(cluster, "chimer");
+    site = site_create(cluster, "postgres", 3);
+    char *conninfo = cluster_conninfo_as(cluster, "chimer", "postgres");
+    site_use_conninfo(site, conninfo);
+    free(conninfo);
+    oracle_write_load(site);
+    site_job(site, "long", NEVER_DUE "command = \"SELECT pg_advisory_lock_shared(77)\"; max_attempts = 1;");
+    other = cluster_connect(cluster, "postgres");
+    gate = cluster_connect(cluster, "postgres");
+    session_execute(gate, "SET idle_session_timeout = 0; " GATE);
+    served = site_lead(site);
+    oracle_await_load(cluster);
+    runs_ask(cluster, "long");
+    WAIT_SQL(cluster,
+             "SELECT count(*) FROM pg_stat_activity WHERE query ~ 'lock_shared.77.' AND wait_event = 'advisory'", "1",
+             PATIENCE);
+}
+
+static void tear_down(void)
+{
+    PQfinish(other);
+    PQfinish(gate);
+    stage_clear();
+}
+
+/* The run that went on all the while has ended well, the leadership is the same, and every slot is on record. */
+static void expect_no_loss(void)
+{
+    session_execute(gate, "SELECT pg_advisory_unlock(77)");
+    runs_await(cluster, "long", 1);
+    EXPECT_RUN(cluster, "long", "state", "succeeded");
+    EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.runs WHERE state IN ('lost', 'failed')", "0");
+    oracle_expect_sound(cluster);
+}
+
+static const char *const tables[] = {"run_history", "job_state", "run", "request", "leader"};
+
+START_TEST(a_locked_table_of_the_ledger_costs_no_run_and_no_leadership)
+{
+    char *lock = files_path("SET application_name = 'mason'; BEGIN; LOCK TABLE chime.%s IN ACCESS EXCLUSIVE MODE",
+                            tables[_i]);
+    char *words = files_path("pid %d (role postgres, mason, idle in transaction) holds AccessExclusiveLock on chime.%s",
+                             PQbackendPID(other), tables[_i]);
+
+    session_execute(other, lock);
+    daemon_await(served, "canceling statement due to lock timeout", PATIENCE);
+    daemon_await(served, words, PATIENCE);
+    session_execute(other, "COMMIT");
+    daemon_await(served, "the ledger can be written again", PATIENCE);
+    expect_no_loss();
+    free(lock);
+    free(words);
+}
+END_TEST
+
+static void await_leader_blocked(void)
+{
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE pid = " LEADER " AND wait_event_type = 'Lock'", "1",
+             PATIENCE);
+}
+
+START_TEST(a_write_that_somebody_cancels_is_sent_again)
+{
+    session_execute(other, "BEGIN; LOCK TABLE chime.run_history IN SHARE MODE");
+    WAIT_SQL(cluster,
+             "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = " LEADER " AND wait_event_type = 'Lock'",
+             "t", PATIENCE);
+    daemon_await(served, "canceling statement due to user request", PATIENCE);
+    session_execute(other, "COMMIT");
+    expect_no_loss();
+}
+END_TEST
+
+/* What the leader writes has chime.run and waits for rows. */
+START_TEST(a_deadlock_with_the_leader_costs_a_try)
+{
+    session_execute(other, "SET deadlock_timeout = '1h'; BEGIN; SELECT FROM chime.job_state FOR UPDATE");
+    await_leader_blocked();
+    session_send(other, "LOCK TABLE chime.run IN ACCESS EXCLUSIVE MODE");
+    daemon_await(served, "deadlock detected", PATIENCE);
+    session_await(other);
+    session_execute(other, "COMMIT");
+    expect_no_loss();
+}
+END_TEST
+
+/* A job of ours rebuilds the history, and waits itself for somebody who writes to it: what the leader writes waits behind both. */
+static const char *const rebuilds[] = {"VACUUM FULL chime.run_history", "REINDEX TABLE chime.run_history",
+                                       "CREATE INDEX rebuilt ON chime.run_history (finished_at)"};
+
+START_TEST(a_job_that_rebuilds_the_history_costs_no_run_nor_itself)
+{
+    char *members = files_path(NEVER_DUE "command = \"%s\"; max_attempts = 1;", rebuilds[_i]);
+
+    site_job(site, "rebuild", members);
+    site_reload(site, served);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE name = 'rebuild'", "1", PATIENCE);
+    session_execute(other, "BEGIN; LOCK TABLE chime.run_history IN ROW EXCLUSIVE MODE");
+    runs_ask(cluster, "rebuild");
+    daemon_await(served, "canceling statement due to lock timeout", PATIENCE);
+    session_execute(other, "COMMIT");
+    runs_await(cluster, "rebuild", 1);
+    EXPECT_RUN(cluster, "rebuild", "state", "succeeded");
+    expect_no_loss();
+    free(members);
+}
+END_TEST
+
+START_TEST(status_says_who_keeps_the_ledger_from_being_written)
+{
+    char *words = files_path("cannot write to the ledger: pid %d (role postgres, mason, idle in transaction) holds "
+                             "ShareLock on chime.run_history since ",
+                             PQbackendPID(other));
+
+    session_execute(other, "SET application_name = 'mason'; BEGIN; LOCK TABLE chime.run_history IN SHARE MODE");
+    daemon_await(served, "canceling statement due to lock timeout", PATIENCE);
+    commands_expect(8, site_config(site), (const char *const[]){"status", NULL}, &output, &errors);
+    commands_has(errors, words);
+    session_execute(other, "COMMIT");
+    daemon_await(served, "the ledger can be written again", PATIENCE);
+    commands_expect(0, site_config(site), (const char *const[]){"status", NULL}, &output, &errors);
+    expect_no_loss();
+    free(words);
+}
+END_TEST
+
+/* Who holds a row shows only as somebody who began to write and has not ended. */
+START_TEST(a_locked_row_costs_no_run_and_no_leadership)
+{
+    char *words = files_path("pid %d (role postgres, mason, idle in transaction) holds RowShareLock on chime.job_state",
+                             PQbackendPID(other));
+
+    session_execute(other, "SET application_name = 'mason'; BEGIN; SELECT FROM chime.job_state FOR UPDATE");
+    daemon_await(served, "canceling statement due to lock timeout", PATIENCE);
+    daemon_await(served, words, PATIENCE);
+    session_execute(other, "COMMIT");
+    expect_no_loss();
+    free(words);
+}
+END_TEST
+
+START_TEST(a_daemon_told_twice_to_stop_does_not_wait_for_the_ledger)
+{
+    session_execute(other, "BEGIN; LOCK TABLE chime.run_history IN ACCESS EXCLUSIVE MODE");
+    daemon_await(served, "canceling statement due to lock timeout", PATIENCE);
+    daemon_signal(served, SIGTERM);
+    daemon_await(served, "stop", PATIENCE);
+    daemon_signal(served, SIGTERM);
+    ck_assert_int_eq(daemon_wait(served, PATIENCE), 0);
+    daemon_destroy(served);
+    session_execute(other, "COMMIT");
+    served = site_lead(site);
+    oracle_expect_sound(cluster);
+}
+END_TEST
+
+static void add(Suite *suite, const char *name, const TTest *test, size_t count)
+{
+    TCase *tcase = tcase_create(name);
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_set_timeout(tcase, 180);
+    tcase_add_loop_test(tcase, test, 0, (int)count);
+    suite_add_tcase(suite, tcase);
+}
+
+int main(void)
+{
+    Suite *suite = suite_create("refused");
+    add(suite, "tables", a_locked_table_of_the_ledger_costs_no_run_and_no_leadership, sizeof tables / sizeof *tables);
+    add(suite, "cancelled", a_write_that_somebody_cancels_is_sent_again, 1);
+    add(suite, "deadlock", a_deadlock_with_the_leader_costs_a_try, 1);
+    add(suite, "rebuilds", a_job_that_rebuilds_the_history_costs_no_run_nor_itself, sizeof rebuilds / sizeof *rebuilds);
+    add(suite, "status", status_says_who_keeps_the_ledger_from_being_written, 1);
+    add(suite, "rows", a_locked_row_costs_no_run_and_no_leadership, 1);
+    add(suite, "stop", a_daemon_told_twice_to_stop_does_not_wait_for_the_ledger, 1);
+    return suite_run(suite);
+}
