@@ -51,8 +51,8 @@ void ledger_wait_briefly(const struct ledger *ledger)
 
 void ledger_ask_holders(const struct ledger *ledger, pg_callback *callback, void *data)
 {
-    ledger_send_one(
-        ledger, NULL,
+    pg_send_one(
+        ledger->connection, NULL,
         "SELECT pg_catalog.string_agg(h.words, '; ') FROM chime.lock_holders(pg_catalog.pg_backend_pid()) h", 0, NULL,
         callback, data);
 }

@@ -26,7 +26,7 @@ static void set_up(void)
 {
     cluster = cluster_create(NULL);
     cluster_execute(cluster, "CREATE ROLE chimer LOGIN; GRANT CREATE ON DATABASE postgres TO chimer; "
-                             "GRANT pg_read_all_stats TO chimer; ALTER ROLE chimer SET deadlock_timeout = '1500ms'");
+                             "GRANT pg_read_all_stats TO chimer");
     oracle_install(cluster, "chimer");
     site = site_create(cluster, "postgres", 3);
     char *conninfo = cluster_conninfo_as(cluster, "chimer", "postgres");
@@ -83,12 +83,6 @@ START_TEST(a_locked_table_of_the_ledger_costs_no_run_and_no_leadership)
 }
 END_TEST
 
-static void await_leader_blocked(void)
-{
-    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE pid = " LEADER " AND wait_event_type = 'Lock'", "1",
-             PATIENCE);
-}
-
 START_TEST(a_write_that_somebody_cancels_is_sent_again)
 {
     session_execute(other, "BEGIN; LOCK TABLE chime.run_history IN SHARE MODE");
@@ -96,19 +90,6 @@ START_TEST(a_write_that_somebody_cancels_is_sent_again)
              "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = " LEADER " AND wait_event_type = 'Lock'",
              "t", PATIENCE);
     daemon_await(served, "canceling statement due to user request", PATIENCE);
-    session_execute(other, "COMMIT");
-    expect_no_loss();
-}
-END_TEST
-
-/* What the leader writes has chime.run and waits for rows. */
-START_TEST(a_deadlock_with_the_leader_costs_a_try)
-{
-    session_execute(other, "SET deadlock_timeout = '1h'; BEGIN; SELECT FROM chime.job_state FOR UPDATE");
-    await_leader_blocked();
-    session_send(other, "LOCK TABLE chime.run IN ACCESS EXCLUSIVE MODE");
-    daemon_await(served, "deadlock detected", PATIENCE);
-    session_await(other);
     session_execute(other, "COMMIT");
     expect_no_loss();
 }
@@ -198,7 +179,6 @@ int main(void)
     Suite *suite = suite_create("refused");
     add(suite, "tables", a_locked_table_of_the_ledger_costs_no_run_and_no_leadership, sizeof tables / sizeof *tables);
     add(suite, "cancelled", a_write_that_somebody_cancels_is_sent_again, 1);
-    add(suite, "deadlock", a_deadlock_with_the_leader_costs_a_try, 1);
     add(suite, "rebuilds", a_job_that_rebuilds_the_history_costs_no_run_nor_itself, sizeof rebuilds / sizeof *rebuilds);
     add(suite, "status", status_says_who_keeps_the_ledger_from_being_written, 1);
     add(suite, "rows", a_locked_row_costs_no_run_and_no_leadership, 1);
