@@ -113,8 +113,8 @@ void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const 
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], columns.values[1]};
-    ledger_send_one(ledger, "chime_restart", "SELECT chime.restart_jobs($1, $2, $3)", COUNT_OF(parameters),
-                parameters, callback, data);
+    ledger_send_one(ledger, "chime_restart", "SELECT chime.restart_jobs($1, $2, $3)", COUNT_OF(parameters), parameters,
+                    callback, data);
     columns_finish(&columns);
 }
 
@@ -127,8 +127,8 @@ void changes_ask_expired(const struct ledger *ledger, int64_t job_id, int versio
     snprintf(job, sizeof job, "%lld", (long long)job_id);
     snprintf(number, sizeof number, "%d", version);
     const char *parameters[] = {ledger->token, job, number};
-    ledger_send_one(ledger, NULL, "SELECT * FROM chime.expired_schedules($1, $2, $3)", COUNT_OF(parameters),
-                parameters, callback, data);
+    ledger_send_one(ledger, NULL, "SELECT * FROM chime.expired_schedules($1, $2, $3)", COUNT_OF(parameters), parameters,
+                    callback, data);
 }
 
 struct expired_schedule changes_read_expired(const struct pg_reply *reply, size_t index)
@@ -164,8 +164,8 @@ void changes_end_expired(const struct ledger *ledger, const struct expired_sched
     columns_close(&columns);
     const char *parameters[] = {ledger->token,     columns.values[0], columns.values[1], columns.values[2],
                                 columns.values[3], columns.values[4], columns.values[5]};
-    ledger_send_one(ledger, NULL, "SELECT chime.end_schedules($1, $2, $3, $4, $5, $6, $7)",
-                COUNT_OF(parameters), parameters, callback, data);
+    ledger_send_one(ledger, NULL, "SELECT chime.end_schedules($1, $2, $3, $4, $5, $6, $7)", COUNT_OF(parameters),
+                    parameters, callback, data);
     columns_finish(&columns);
 }
 

@@ -51,10 +51,9 @@ void ledger_wait_briefly(const struct ledger *ledger)
 
 void ledger_ask_holders(const struct ledger *ledger, pg_callback *callback, void *data)
 {
-    pg_send_one(
-        ledger->connection, NULL,
-        "SELECT pg_catalog.string_agg(h.words, '; ') FROM chime.lock_holders(pg_catalog.pg_backend_pid()) h", 0, NULL,
-        callback, data);
+    pg_send_one(ledger->connection, NULL,
+                "SELECT pg_catalog.string_agg(h.words, '; ') FROM chime.lock_holders(pg_catalog.pg_backend_pid()) h", 0,
+                NULL, callback, data);
 }
 
 /* --- the seat -------------------------------------------------------------------------------------------------------- */
