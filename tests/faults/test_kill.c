@@ -1,4 +1,5 @@
-/* kill -9 of the daemon at random and at each point of fault_aim.h under load, restarted each time; then the oracle (fault_oracle.sql)
+/* kill -9 of the daemon at random and at each point of fault_aim.h under load, restarted each time; between two of them jobs are edited, by
+ * conf.d and by SQL, with and without a daemon that hears of it; then the oracle (ledger_oracle.sql)
  * compares the ledger with an independent list of what was due and with what the jobs did.
  *
  * 30 kills; PGCHIME_TEST_SOAK makes it 1000, PGCHIME_TEST_FAULTS 300. PGCHIME_TEST_SEED repeats a choice of moments. */
@@ -12,6 +13,8 @@
 #include "support/process.h"
 #include "support/site.h"
 #include "support/suite.h"
+
+#define OUTAGE_SECONDS 6.0
 
 static struct cluster *cluster;
 static struct site *site;
@@ -81,6 +84,22 @@ static void kill_once(struct daemon *daemon, int kill, struct fault_tally *tally
         kill_at(daemon, (enum fault_point)(kill / 2 % FAULT_POINTS), tally);
 }
 
+/* Jobs are edited for a daemon that is killed on its way to the new catalog, or while nothing leads: for long enough that what was due by the
+ * old definitions is beyond doubt. */
+static void edit(int kill)
+{
+    if (kill % 15 == 3) {
+        struct daemon *daemon = site_lead(site);
+        fault_load_edit(cluster, site);
+        site_reload(site, daemon);
+        fault_let_pass(fault_random_below(0.3));
+        daemon_destroy(daemon);
+    } else if (kill % 15 == 10) {
+        fault_load_edit(cluster, site);
+        fault_let_pass(OUTAGE_SECONDS);
+    }
+}
+
 START_TEST(no_slot_is_lost_or_run_twice_when_the_daemon_is_killed)
 {
     struct fault_tally tally = {0};
@@ -90,6 +109,7 @@ START_TEST(no_slot_is_lost_or_run_twice_when_the_daemon_is_killed)
         struct daemon *daemon = site_serve(site, NULL, NULL);
         kill_once(daemon, kill, &tally);
         daemon_destroy(daemon);
+        edit(kill);
         if (kill % 4 == 0)
             fault_let_pass(fault_random_below(2)); /* nothing leads: there is something to catch up */
     }
@@ -97,7 +117,6 @@ START_TEST(no_slot_is_lost_or_run_twice_when_the_daemon_is_killed)
     fault_tally_print(&tally, "kills", seed);
     fault_load_print_states(cluster);
     fault_load_assert_no_fault(cluster);
-    fault_load_assert_oracle_works(cluster);
     fault_tally_assert_all_hit(&tally);
 }
 END_TEST

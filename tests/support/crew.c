@@ -89,7 +89,7 @@ struct daemon *crew_daemon(struct crew *crew, int member)
     return crew->members[member].daemon;
 }
 
-static int find_leader(struct crew *crew)
+int crew_leader(struct crew *crew)
 {
     char *name = NULL;
     int found = -1;
@@ -110,7 +110,7 @@ int crew_await_leader(struct crew *crew, double seconds)
     struct wait_deadline deadline = wait_deadline_after(seconds);
     int leader;
 
-    while ((leader = find_leader(crew)) < 0)
+    while ((leader = crew_leader(crew)) < 0)
         wait_a_little(&deadline, "a daemon leads", seconds, __FILE__, __LINE__);
     return leader;
 }

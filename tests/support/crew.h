@@ -19,7 +19,9 @@ void crew_move(struct crew *crew, int member, const struct network_machine *mach
 void crew_start(struct crew *crew, int member); /* at once; a member that runs is killed first */
 void crew_start_all(struct crew *crew);         /* at once */
 struct daemon *crew_daemon(struct crew *crew, int member);
-int crew_await_leader(struct crew *crew, double seconds); /* the member whose session has the seat */
+int crew_leader(
+    struct crew *crew); /* the member whose session has the seat; -1: none has, or the server does not answer */
+int crew_await_leader(struct crew *crew, double seconds);
 void crew_await_following(struct crew *crew, int member); /* it has said so since its last start */
 void crew_assert_running(struct crew *crew);
 void crew_end(struct crew *crew); /* SIGTERM for all that run; each ends with status 0 */

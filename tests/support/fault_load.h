@@ -1,8 +1,8 @@
 /* The load under which faults are tried, and the verdict on what they left.
  *
- * The load has jobs of every delivery, catch-up, overlap and order, and notes each effect in a table. The oracle
- * (fault_oracle.sql) compares the ledger with an independent list of the slots that were due and with the effects: no
- * slot absent, no success twice, nothing live without a backend. Failures fail the running test. */
+ * The load has jobs of every delivery, catch-up, overlap and order, joins, jobs made by SQL and jobs to be edited, and notes
+ * each effect in a table. The oracle (ledger_oracle.sql) compares the ledger with an independent list of the slots that were
+ * due, with the effects and with the outcomes they ran on. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_FAULT_LOAD_H
 #define CHIME_TESTS_SUPPORT_FAULT_LOAD_H
 
@@ -11,9 +11,12 @@
 
 #define FAULT_SETTLE_SECONDS 25.0 /* the lease and ten seconds */
 
-/* A daemon makes the schema and ends; then come the effects, the oracle, and the jobs of one set. */
+/* Makes the schemas, puts the oracle beside them, and writes the jobs of one set. Before any daemon serves the database. */
 void fault_load_install(struct cluster *cluster, struct site *site);
-/* The jobs `sets` times, 31 each, every interval `stretch` times as long. The names of the first set are as in the table of
+/* Changes schedule, zone and `enabled` of jobs of conf.d, and schedule and `active` of one made by SQL. What was due by the old
+ * definitions is still to be found on record. */
+void fault_load_edit(struct cluster *cluster, struct site *site);
+/* The jobs of conf.d that are not edited `sets` times, 41 each, every interval `stretch` times as long. The names of the first set are as in the table of
  * fault_load.c; those of later ones end in "-sN". */
 void fault_load_write(struct site *site, int sets, int stretch);
 
@@ -26,8 +29,6 @@ void fault_load_settle(struct cluster *cluster, struct site *site);
 void fault_load_assert_no_fault(struct cluster *cluster);
 /* At any time: what must hold while runs are under way. */
 void fault_load_assert_no_fault_yet(struct cluster *cluster);
-/* An oracle that sees nothing would be satisfied with anything: ledgers made wrong must not please it. */
-void fault_load_assert_oracle_works(struct cluster *cluster);
 void fault_load_print_states(struct cluster *cluster); /* how many slots were due, and how they ended */
 /* settle, no fault, states printed. */
 void fault_load_verdict(struct cluster *cluster, struct site *site);

@@ -1,6 +1,6 @@
 /* The ledger's promise, judged from beside it: every due slot and every run asked for is in the ledger exactly once, with
- * a final state and, unless it succeeded, a reason; nothing took effect twice; nothing is live without a backend
- * (ledger_oracle.sql). Failures fail the running test. */
+ * a final state and, unless it succeeded, a reason; nothing took effect twice, nor on an outcome that was none; nothing is live
+ * without a backend (ledger_oracle.sql; that it sees what breaks this, test_ledger_oracle shows). Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_LEDGER_ORACLE_H
 #define CHIME_TESTS_SUPPORT_LEDGER_ORACLE_H
 
@@ -16,10 +16,7 @@ void oracle_write_load(struct site *site);
 /* Both succeed for a slot that is not due yet. */
 void oracle_await_load(struct cluster *cluster);
 /* Waits until the load runs again, nothing that an earlier leader left is live and every cursor has come to now; then
- * asserts the promise, and that the oracle sees what breaks it. The daemon serves. */
+ * asserts the promise. The daemon serves. */
 void oracle_expect_sound(struct cluster *cluster);
-/* An oracle that sees nothing would be satisfied with anything: with the ledger made wrong by `sql`, which is rolled back, it must find a fault
- * whose text begins so. */
-void oracle_expect_seen(struct cluster *cluster, const char *fault, const char *sql);
 
 #endif

@@ -25,27 +25,41 @@ void takeover_count_anew(struct cluster *cluster, struct takeover_watch *watch)
     watch->moment = cluster_value(cluster, "SELECT clock_timestamp()");
 }
 
+/* Seconds from the watch's moment to an instant, which is known by now. */
+static double seconds_until(struct cluster *cluster, const struct takeover_watch *watch, const char *instant)
+{
+    char *sql = files_path("SELECT extract(epoch FROM (%s) - '%s')", instant, watch->moment);
+    char *text = cluster_value(cluster, sql);
+    double seconds = strtod(text, NULL);
+
+    free(text);
+    free(sql);
+    return seconds;
+}
+
+static void await_known(struct cluster *cluster, const char *instant, double seconds)
+{
+    char *sql = files_path("SELECT (%s) IS NOT NULL", instant);
+
+    WAIT_SQL(cluster, sql, "t", seconds);
+    free(sql);
+}
+
 struct takeover takeover_await(struct cluster *cluster, struct takeover_watch *watch, double seconds)
 {
     char *next = files_path("SELECT min(since) FROM chime.leadership WHERE epoch > %s", watch->epoch);
-    char *taken = files_path("SELECT (%s) IS NOT NULL", next);
     char *first = files_path("SELECT min(claimed_at) FROM chime.runs WHERE claimed_at >= (%s)", next);
-    char *started = files_path("SELECT (%s) IS NOT NULL", first);
-    char *figures = files_path("SELECT extract(epoch FROM (%s) - '%s') || ' ' || extract(epoch FROM (%s) - '%s')", next,
-                               watch->moment, first, watch->moment);
+    char *left = files_path("SELECT count(*) FROM chime.run WHERE epoch <= %s AND pid IS NOT NULL", watch->epoch);
     struct takeover takeover;
 
-    WAIT_SQL(cluster, taken, "t", seconds);
-    WAIT_SQL(cluster, started, "t", seconds);
-    char *text = cluster_value(cluster, figures);
-    char *rest;
-    takeover.seat = strtod(text, &rest);
-    takeover.start = strtod(rest, NULL);
-    free(text);
-    free(figures);
-    free(started);
+    await_known(cluster, next, seconds);
+    await_known(cluster, first, seconds);
+    WAIT_SQL(cluster, left, "0", seconds);
+    takeover.judged = seconds_until(cluster, watch, "clock_timestamp()");
+    takeover.seat = seconds_until(cluster, watch, next);
+    takeover.start = seconds_until(cluster, watch, first);
+    free(left);
     free(first);
-    free(taken);
     free(next);
     free(watch->moment);
     free(watch->epoch);
@@ -57,7 +71,8 @@ void takeovers_add(struct takeovers *all, struct takeover one)
     if (all->count == TAKEOVERS_MAX)
         support_fail("too many take-overs");
     all->seats[all->count] = one.seat;
-    all->starts[all->count++] = one.start;
+    all->starts[all->count] = one.start;
+    all->judged[all->count++] = one.judged;
 }
 
 static int compare(const void *left, const void *right)
@@ -68,20 +83,24 @@ static int compare(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-void takeovers_judge(struct takeovers *all, const char *fault, double limit)
+static void judge(double *figures, int count, const char *what, double limit)
 {
-    size_t count = (size_t)all->count;
     const char *slowness = getenv("PGCHIME_TEST_SLOWNESS");
 
-    ck_assert_uint_gt(count, 0);
-    qsort(all->seats, count, sizeof *all->seats, compare);
-    qsort(all->starts, count, sizeof *all->starts, compare);
-    printf("take-over after %s, %zu times: seat taken after %.2f s (median) and %.2f s (worst), limit %g s;"
-           " first run claimed after %.2f s and %.2f s\n",
-           fault, count, all->seats[count / 2], all->seats[count - 1], limit, all->starts[count / 2],
-           all->starts[count - 1]);
+    qsort(figures, (size_t)count, sizeof *figures, compare);
+    printf("  %s after %.2f s (median) and %.2f s (worst), limit %g s\n", what, figures[count / 2], figures[count - 1],
+           limit);
     fflush(stdout);
-    ck_assert_double_le(all->seats[count - 1], limit * (slowness != NULL ? fmax(atof(slowness), 1) : 1));
+    ck_assert_double_le(figures[count - 1], limit * (slowness != NULL ? fmax(atof(slowness), 1) : 1));
+}
+
+void takeovers_judge(struct takeovers *all, const char *fault, double limit)
+{
+    ck_assert_int_gt(all->count, 0);
+    printf("take-over after %s, %d times:\n", fault, all->count);
+    judge(all->seats, all->count, "seat taken", limit);
+    judge(all->starts, all->count, "first run claimed", limit + TAKEOVER_RUNS);
+    judge(all->judged, all->count, "all that was left judged", TAKEOVER_JUDGED);
 }
 
 /* --- taking turns -------------------------------------------------------------------------------------------------- */

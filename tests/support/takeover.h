@@ -5,12 +5,16 @@
 
 #include "support/crew.h"
 
-#define TAKEOVER_SOON 2.0   /* seconds: nobody has to wait for a timeout */
-#define TAKEOVER_LEASE 17.0 /* silence of a session that seems to be there */
+#define TAKEOVER_SOON 2.0    /* seconds: nobody has to wait for a timeout */
+#define TAKEOVER_LEASE 17.0  /* silence of a session that seems to be there */
+#define TAKEOVER_RUNS 1.0    /* from the seat to the first run */
+#define TAKEOVER_JUDGED 25.0 /* the promise: within the lease and 10 s no run is left that no session works on */
 
+/* Seconds from the fault. */
 struct takeover {
-    double seat;  /* seconds until another session had the seat */
-    double start; /* seconds until it had claimed a run */
+    double seat;   /* until another session had the seat */
+    double start;  /* until it had claimed a run */
+    double judged; /* until nothing of an earlier leader was live */
 };
 
 struct takeover_watch {
@@ -21,7 +25,7 @@ struct takeover_watch {
 struct takeover_watch takeover_begin(struct cluster *cluster);
 /* The time counts from now on instead: what was at fault is there again. */
 void takeover_count_anew(struct cluster *cluster, struct takeover_watch *watch);
-/* Waits until another leadership has claimed a run. */
+/* Waits until another leadership has claimed a run and judged those that were left. */
 struct takeover takeover_await(struct cluster *cluster, struct takeover_watch *watch, double seconds);
 
 #define TAKEOVERS_MAX 64
@@ -29,9 +33,11 @@ struct takeovers {
     int count;
     double seats[TAKEOVERS_MAX];
     double starts[TAKEOVERS_MAX];
+    double judged[TAKEOVERS_MAX];
 };
 void takeovers_add(struct takeovers *all, struct takeover one);
-/* Prints median (of an even number, the upper of the two in the middle) and worst; every seat must have been taken within `limit` seconds. */
+/* Prints median (of an even number, the upper of the two in the middle) and worst. Every seat must have been taken within `limit` seconds,
+ * runs have started TAKEOVER_RUNS later, and those that were left have been judged within TAKEOVER_JUDGED. */
 void takeovers_judge(struct takeovers *all, const char *fault, double limit);
 
 /* Two daemons, each on a machine of its own: what such tests share. */
