@@ -23,6 +23,7 @@
 #define QUICKEST (50 * USEC_PER_MSEC)
 #define LOOKS_PER_TARGET 5
 #define BEHIND_NOTED USEC_PER_SEC /* shorter ones are what watching is for */
+#define UPDATE_EVERY USEC_PER_SEC /* however many jobs are edited */
 
 static const struct backoff reconnect = {
     .initial = 200 * USEC_PER_MSEC, .coefficient = 2, .max = 30 * USEC_PER_SEC, .jitter = 0.2};
@@ -37,6 +38,10 @@ struct watch {
     char *problem; /* while degraded: as last told */
     int failures;  /* in a row: a session that lasted ends the row */
     struct pg_connection *connection;
+    struct watching_names heard; /* channels that it listens to, or is about to while `listening` */
+    bool listening;              /* an answer to that is on its way */
+    bool update_due;             /* the list is another since */
+    instant updated_at;
     char proof[48];   /* what it notifies itself of */
     bool proven;      /* it heard that */
     char *statement;  /* of quick looks; NULL: no view has marks */
@@ -48,6 +53,7 @@ struct watch {
     instant watching_at;           /* since when it watches */
     struct loop_timer *beat_timer; /* WATCHING: the next look or ping; WAITING: the next try; else: patience */
     struct loop_timer *poll_timer; /* while degraded */
+    struct loop_timer *update_timer;
 };
 
 static void connect_now(struct watch *watch);
@@ -91,6 +97,23 @@ static void tell_behind(struct watch *watch, const struct pg_reply *reply)
     }
     tell(watch, behind, count, RUN_CHANGE, NULL);
     free(behind);
+}
+
+/* A job that waits for a channel is woken once as soon as that is heard: what came before, nobody heard. */
+static void tell_newcomers(struct watch *watch)
+{
+    struct watch_entry *newcomers = xcalloc(watch->list.channel_count + 1, sizeof *newcomers);
+    size_t count = 0;
+    bool hears = watch->phase == PHASE_WATCHING && !watch->listening;
+    for (size_t i = 0; i < watch->list.channel_count && hears; i++) {
+        struct watch_entry *entry = &watch->list.channels[i];
+        if (!entry->told && watch_names_have(&watch->heard, entry->name)) {
+            entry->told = true;
+            newcomers[count++] = *entry;
+        }
+    }
+    tell(watch, newcomers, count, RUN_EVENT, NULL);
+    free(newcomers);
 }
 
 /* --- telling people ----------------------------------------------------------------------------------------------------- */
@@ -169,7 +192,9 @@ static void disconnect(struct watch *watch)
 {
     pg_close(watch->connection);
     watch->connection = NULL;
-    watch->asked = watch->answered = false;
+    watch->asked = watch->answered = watch->listening = false;
+    free((void *)watch->heard.items);
+    watch->heard = (struct watching_names){0};
     free(watch->statement);
     watch->statement = NULL;
 }
@@ -256,18 +281,25 @@ static void pinged(void *data, const struct pg_reply *reply)
     watch->answered = !refused(watch, reply, "the session could not be kept");
 }
 
-/* What has marks changed: the session that has the old statement prepared makes room for another. */
+static void keep_statement(struct watch *watch, const char *statement)
+{
+    if (!text_same(watch->statement, statement)) {
+        if (watch->statement != NULL) {
+            watching_forget_look(watch->connection);
+        }
+        free(watch->statement);
+        watch->statement = statement != NULL ? xstrdup(statement) : NULL;
+    }
+}
+
 static void looked_closely(void *data, const struct pg_reply *reply)
 {
     struct watch *watch = data;
     watch->asked = false;
-    if (refused(watch, reply, "changes could not be looked for")) {
-        return;
-    }
-    tell_behind(watch, reply);
-    if (!text_same(watch->statement, watching_read_statement(reply))) {
-        disconnect(watch);
-        connect_now(watch);
+    if (!refused(watch, reply, "changes could not be looked for")) {
+        watch->answered = true;
+        keep_statement(watch, watching_read_statement(reply));
+        tell_behind(watch, reply);
     }
 }
 
@@ -316,8 +348,7 @@ static void begin_watching(void *data, const struct pg_reply *reply)
     if (refused(watch, reply, "changes could not be looked for")) {
         return;
     }
-    const char *statement = watching_read_statement(reply);
-    watch->statement = statement != NULL ? xstrdup(statement) : NULL;
+    keep_statement(watch, watching_read_statement(reply));
     watch->phase = PHASE_WATCHING;
     watch->watching_at = watch->queue_at = clock_boot();
     if (watch->degraded) {
@@ -325,9 +356,13 @@ static void begin_watching(void *data, const struct pg_reply *reply)
     }
     recover(watch);
     note(watch, WATCHING_ON, NULL);
-    tell(watch, watch->list.channels, watch->list.channel_count, RUN_EVENT, NULL);
+    for (size_t i = 0; i < watch->list.channel_count; i++) {
+        watch->list.channels[i].told = false;
+    }
+    tell_newcomers(watch);
     tell_behind(watch, reply);
     loop_timer_set(watch->beat_timer, 0);
+    loop_timer_set(watch->update_timer, 0);
 }
 
 static void notified(void *data, const char *channel, const char *payload)
@@ -350,12 +385,30 @@ static void probed(void *data, const struct pg_reply *reply)
     refused(data, reply, "the session could not notify itself");
 }
 
+/* Says what is to be heard from now on; nothing where that is so already, and the session has listened. */
+static void listen(struct watch *watch, pg_callback *callback)
+{
+    struct watching_names wanted = watch_list_channels(&watch->list);
+    struct watching_names added = watch_names_without(&wanted, &watch->heard);
+    struct watching_names gone = watch_names_without(&watch->heard, &wanted);
+    watch->listening = watch->phase == PHASE_CONNECTING || added.count + gone.count > 0;
+    if (watch->listening) {
+        watching_listen(watch->connection, &added, &gone, callback, watch);
+    }
+    free((void *)watch->heard.items);
+    watch->heard = watch_names_copy(&wanted);
+    free((void *)wanted.items);
+    free((void *)added.items);
+    free((void *)gone.items);
+}
+
 static void listened(void *data, const struct pg_reply *reply)
 {
     struct watch *watch = data;
     if (refused(watch, reply, "channels could not be listened to")) {
         return;
     }
+    watch->listening = false;
     watch->phase = PHASE_PROVING;
     watch->proven = false;
     snprintf(watch->proof, sizeof watch->proof, "%ld.%lld", (long)getpid(), (long long)clock_boot());
@@ -375,10 +428,8 @@ static void checked(void *data, const struct pg_reply *reply)
         fail(watch, &err);
         return;
     }
-    struct watching_names channels = watch_list_channels(&watch->list);
     watching_note_listener(&watch->lead->ledger, &identity, noted, watch->lead);
-    watching_listen(watch->connection, &channels, listened, watch);
-    free((void *)channels.items);
+    listen(watch, listened);
 }
 
 static void ready(void *data)
@@ -453,8 +504,52 @@ static void begin(struct watch *watch)
         connect_now(watch);
         return;
     }
+    disconnect(watch);
+    recover(watch);
+    watch->failures = 0;
+    loop_timer_clear(watch->beat_timer);
     watch->phase = PHASE_OFF;
     note(watch, WATCHING_OFF, NULL);
+}
+
+static void update_soon(struct watch *watch)
+{
+    duration early = watch->updated_at + UPDATE_EVERY - clock_boot();
+    watch->update_due = true;
+    loop_timer_set(watch->update_timer, early > 0 ? early : 0);
+}
+
+static void listened_anew(void *data, const struct pg_reply *reply)
+{
+    struct watch *watch = data;
+    if (refused(watch, reply, "channels could not be listened to")) {
+        return;
+    }
+    watch->listening = false;
+    tell_newcomers(watch);
+    if (watch->update_due) {
+        update_soon(watch);
+    }
+}
+
+/* The session stays, and with it what is heard meanwhile. One that is about to watch comes back to this. */
+static void update(void *data)
+{
+    struct watch *watch = data;
+    bool begins = watch->phase == PHASE_OFF || watch->list.channel_count + watch->list.view_count == 0;
+    if (!watch->update_due || (!begins && (watch->phase != PHASE_WATCHING || watch->listening))) {
+        return;
+    }
+    watch->update_due = false;
+    watch->updated_at = clock_boot();
+    if (begins) {
+        begin(watch);
+        return;
+    }
+    listen(watch, listened_anew);
+    watch->closely_at = watch->updated_at - CLOSE_EVERY;
+    loop_timer_set(watch->beat_timer, 0);
+    note(watch, WATCHING_ON, NULL);
 }
 
 struct watch *watch_create(struct lead *lead)
@@ -463,6 +558,8 @@ struct watch *watch_create(struct lead *lead)
     watch->lead = lead;
     watch->beat_timer = loop_timer_create(lead->loop, beat_due, watch);
     watch->poll_timer = loop_timer_create(lead->loop, poll_due, watch);
+    watch->update_timer = loop_timer_create(lead->loop, update, watch);
+    watch->updated_at = clock_boot() - UPDATE_EVERY;
     watch_list_fill(&watch->list, lead->scheduler);
     begin(watch);
     return watch;
@@ -470,35 +567,22 @@ struct watch *watch_create(struct lead *lead)
 
 bool watch_settled(const struct watch *watch)
 {
-    return watch->degraded || watch->phase == PHASE_OFF || watch->answered;
+    return watch->degraded ||
+           (!watch->update_due && !watch->listening && (watch->phase == PHASE_OFF || watch->answered));
 }
 
-static void begin_anew(struct watch *watch)
-{
-    disconnect(watch);
-    recover(watch);
-    watch->failures = 0;
-    loop_timer_clear(watch->beat_timer);
-    begin(watch);
-}
-
-/* A session that hears already what a new job waits for never wakes it for having begun to. */
 void watch_follow(struct watch *watch)
 {
-    size_t count;
     struct watch_list next;
     watch_list_fill(&next, watch->lead->scheduler);
     bool same = watch_list_same(&watch->list, &next);
-    struct watch_entry *newcomers = watch_list_newcomers(&next, &watch->list, &count);
     watch_list_carry_over(&next, &watch->list);
     watch_list_finish(&watch->list);
     watch->list = next;
+    tell_newcomers(watch);
     if (!same) {
-        begin_anew(watch);
-    } else if (watch->phase == PHASE_WATCHING) {
-        tell(watch, newcomers, count, RUN_EVENT, NULL);
+        update_soon(watch);
     }
-    free(newcomers);
 }
 
 void watch_destroy(struct watch *watch)
@@ -508,6 +592,7 @@ void watch_destroy(struct watch *watch)
         free(watch->problem);
         loop_timer_destroy(watch->beat_timer);
         loop_timer_destroy(watch->poll_timer);
+        loop_timer_destroy(watch->update_timer);
         watch_list_finish(&watch->list);
         free(watch);
     }

@@ -9,8 +9,9 @@
  *   WATCHING     notifications wake jobs; it looks for changes as often as the tightest target demands   WAITING when the session ends
  *   WAITING      for the next try, longer each time                                                      CONNECTING
  * What was notified while nobody heard is lost for ever, what it was about is not: on the way to WATCHING every job that names a channel is woken
- * once, without a payload; so is a job that a reload adds to a channel that is heard already. Until then, from the first failure on, the state is degraded (chime.watch, `pgchime status`): every job that waits for
- * events is woken from time to time. */
+ * once, without a payload; so is, while it watches, a job that begins to wait for a channel, as soon as that is heard. The session stays when jobs
+ * change: at most once a second it listens to what is new, and no longer to what nobody waits for. Until it watches, from the first failure on, the
+ * state is degraded (chime.watch, `pgchime status`): every job that waits for events is woken from time to time. */
 #ifndef CHIME_DAEMON_WATCH_H
 #define CHIME_DAEMON_WATCH_H
 

@@ -184,7 +184,18 @@ size_t watch_list_find(const struct watch_entry *entries, size_t count, const ch
     return low - *first;
 }
 
-/* By name, as all entries of a view are seen and noted together. */
+static bool was_told(const struct watch_list *before, const struct watch_entry *entry)
+{
+    size_t first;
+    size_t count = watch_list_find(before->channels, before->channel_count, entry->name, &first);
+    bool told = false;
+    for (size_t i = first; i < first + count; i++) {
+        told = told || (before->channels[i].scheduled == entry->scheduled && before->channels[i].told);
+    }
+    return told;
+}
+
+/* Views by name, as all entries of one are seen and noted together. */
 void watch_list_carry_over(struct watch_list *list, const struct watch_list *before)
 {
     for (size_t i = 0; i < list->view_count; i++) {
@@ -195,28 +206,44 @@ void watch_list_carry_over(struct watch_list *list, const struct watch_list *bef
             entry->noted_at = before->views[first].noted_at;
         }
     }
-}
-
-static bool has_channel(const struct watch_list *list, const struct watch_entry *entry)
-{
-    size_t first;
-    size_t count = watch_list_find(list->channels, list->channel_count, entry->name, &first);
-    for (size_t i = first; i < first + count; i++) {
-        if (list->channels[i].scheduled == entry->scheduled) {
-            return true;
-        }
-    }
-    return false;
-}
-
-struct watch_entry *watch_list_newcomers(const struct watch_list *list, const struct watch_list *before, size_t *count)
-{
-    struct watch_entry *newcomers = xcalloc(list->channel_count + 1, sizeof *newcomers);
-    *count = 0;
     for (size_t i = 0; i < list->channel_count; i++) {
-        if (!has_channel(before, &list->channels[i])) {
-            newcomers[(*count)++] = list->channels[i];
+        list->channels[i].told = was_told(before, &list->channels[i]);
+    }
+}
+
+static int name_order(const void *name, const void *item)
+{
+    return strcmp(name, *(const char *const *)item);
+}
+
+bool watch_names_have(const struct watching_names *names, const char *name)
+{
+    return names->count > 0 && bsearch(name, names->items, names->count, sizeof *names->items, name_order) != NULL;
+}
+
+struct watching_names watch_names_without(const struct watching_names *names, const struct watching_names *others)
+{
+    struct watching_names left = {.items = xcalloc(names->count + 1, sizeof *names->items)};
+    const char **items = (const char **)left.items;
+    for (size_t i = 0; i < names->count; i++) {
+        if (!watch_names_have(others, names->items[i])) {
+            items[left.count++] = names->items[i];
         }
     }
-    return newcomers;
+    return left;
+}
+
+struct watching_names watch_names_copy(const struct watching_names *names)
+{
+    size_t size = names->count * sizeof *names->items;
+    for (size_t i = 0; i < names->count; i++) {
+        size += strlen(names->items[i]) + 1;
+    }
+    const char **items = xmalloc(size + 1);
+    char *place = (char *)(items + names->count);
+    for (size_t i = 0; i < names->count; i++) {
+        items[i] = strcpy(place, names->items[i]);
+        place += strlen(place) + 1;
+    }
+    return (struct watching_names){.items = items, .count = names->count};
 }

@@ -13,6 +13,7 @@ struct watch_entry {
     duration target;      /* of a view: how soon a change is to be found; 0: of a channel */
     instant behind_since; /* of a view: since when every look found it behind; INSTANT_NONE: it is not */
     instant noted_at;     /* when that was written down last; INSTANT_NONE: it was not */
+    bool told;            /* of a channel: its job was woken for what may have been missed before it was heard */
 };
 
 struct watch_list {
@@ -30,7 +31,7 @@ bool watch_entry_wakes(const struct watch_entry *entry);
 /* Of the jobs that are configured and active. Names are copied: jobs change and go before the list is made anew. */
 void watch_list_fill(struct watch_list *list, const struct scheduler *scheduler);
 void watch_list_finish(struct watch_list *list);
-/* Since when views are behind and when that was noted, where `before` has them too, whoever their jobs are. */
+/* Since when views are behind and when that was noted, where `before` has them too, whoever their jobs are; which jobs were told of which channel. */
 void watch_list_carry_over(struct watch_list *list, const struct watch_list *before);
 /* The same names with the same targets; who goes by them may differ. */
 bool watch_list_same(const struct watch_list *left, const struct watch_list *right);
@@ -39,7 +40,9 @@ struct watching_names watch_list_channels(const struct watch_list *list);
 struct watching_names watch_list_views(const struct watch_list *list, duration **targets);
 /* The entries of a name: the first one's index and how many. */
 size_t watch_list_find(const struct watch_entry *entries, size_t count, const char *name, size_t *first);
-/* The entries for channels that `before` does not have: the same job by the same name is the same. The caller frees them. */
-struct watch_entry *watch_list_newcomers(const struct watch_list *list, const struct watch_list *before, size_t *count);
+/* Of names in order, each once. Texts of the first are borrowed, of the second its own; the caller frees `items`. */
+struct watching_names watch_names_without(const struct watching_names *names, const struct watching_names *others);
+struct watching_names watch_names_copy(const struct watching_names *names);
+bool watch_names_have(const struct watching_names *names, const char *name);
 
 #endif

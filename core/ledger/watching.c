@@ -15,15 +15,16 @@ static void add_names(struct columns *columns, size_t column, const struct watch
     }
 }
 
-void watching_listen(struct pg_connection *session, const struct watching_names *channels, pg_callback *callback,
-                     void *data)
+void watching_listen(struct pg_connection *session, const struct watching_names *added,
+                     const struct watching_names *gone, pg_callback *callback, void *data)
 {
     struct columns columns;
     columns_init(&columns);
-    add_names(&columns, 0, channels);
+    add_names(&columns, 0, added);
     columns_text(&columns, 0, WATCHING_PROBE);
+    add_names(&columns, 1, gone);
     columns_close(&columns);
-    pg_send_one(session, NULL, "SELECT chime.listen($1)", 1, columns.values, callback, data);
+    pg_send_one(session, NULL, "SELECT chime.listen($1, $2)", 2, columns.values, callback, data);
     columns_finish(&columns);
 }
 
@@ -86,6 +87,12 @@ const char *watching_read_statement(const struct pg_reply *reply)
 void watching_look(struct pg_connection *session, const char *statement, pg_callback *callback, void *data)
 {
     pg_send_one(session, "chime_look", statement, 0, NULL, callback, data);
+}
+
+void watching_forget_look(struct pg_connection *session)
+{
+    pg_send_one(session, NULL, "DEALLOCATE ALL", 0, NULL, NULL, NULL);
+    pg_forget_prepared(session);
 }
 
 size_t watching_count(const struct pg_reply *reply)

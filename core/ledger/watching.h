@@ -8,7 +8,7 @@
 
 #include "ledger/ledger.h"
 
-/* Names in no order of their own; borrowed. */
+/* Borrowed names. */
 struct watching_names {
     const char *const *items;
     size_t count;
@@ -16,8 +16,9 @@ struct watching_names {
 
 #define WATCHING_PROBE "chime_watch" /* the channel on which the session proves that it hears */
 
-void watching_listen(struct pg_connection *session, const struct watching_names *channels, pg_callback *callback,
-                     void *data);
+/* In one transaction: nothing is missed on channels that stay. */
+void watching_listen(struct pg_connection *session, const struct watching_names *added,
+                     const struct watching_names *gone, pg_callback *callback, void *data);
 /* A notification to itself, with that payload. */
 void watching_probe(struct pg_connection *session, const char *payload, pg_callback *callback, void *data);
 /* Whether the server's queue of notifications is filling up, perhaps since this session holds it (changes_listen() says how): it is to listen anew. */
@@ -31,8 +32,9 @@ void watching_look_closely(struct pg_connection *session, const struct watching_
                            pg_callback *callback, void *data);
 const char *watching_read_statement(
     const struct pg_reply *reply); /* borrowed from the reply; NULL: no view has marks */
-/* A quick one, by that statement, the same for the whole life of the session. */
+/* A quick one, by that statement, the same each time until it is forgotten. */
 void watching_look(struct pg_connection *session, const char *statement, pg_callback *callback, void *data);
+void watching_forget_look(struct pg_connection *session);
 /* Views that are behind, of either look: by row. */
 size_t watching_count(const struct pg_reply *reply);
 const char *watching_view(const struct pg_reply *reply, size_t index);

@@ -52,11 +52,14 @@ EXCEPTION WHEN insufficient_privilege THEN
 END $$;
 COMMENT ON FUNCTION chime.end_listener IS 'for a new leader: ends the session by which the one before it heard';
 
-CREATE FUNCTION chime.listen(p_channels text[]) RETURNS void
+CREATE FUNCTION chime.listen(p_added text[], p_gone text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 DECLARE v_channel text;
 BEGIN
-    FOREACH v_channel IN ARRAY p_channels LOOP
+    FOREACH v_channel IN ARRAY p_gone LOOP
+        EXECUTE format('UNLISTEN %I', v_channel);
+    END LOOP;
+    FOREACH v_channel IN ARRAY p_added LOOP
         EXECUTE format('LISTEN %I', v_channel);
     END LOOP;
 END $$;

@@ -23,7 +23,7 @@ COMMENT ON ROUTINE chime.cancel_backend IS 'cancels or ends a session, if it is 
 COMMENT ON ROUTINE chime.end_silent IS 'ends the session of a leader that has shown no new sign of life';
 COMMENT ON ROUTINE chime.resign IS 'gives the seat up; false when the token is not the leader''s any more';
 COMMENT ON ROUTINE chime.follow IS 'writes down that an instance follows, with the fingerprint of its configuration';
-COMMENT ON ROUTINE chime.listen IS 'LISTEN on these channels, and on no others';
+COMMENT ON ROUTINE chime.listen IS 'LISTEN on the first channels, UNLISTEN on the others';
 COMMENT ON ROUTINE chime.note_listener IS 'the session by which the leader hears, before it listens: whoever leads next ends it';
 COMMENT ON ROUTINE chime.keep_history IS 'makes partitions of the history for the days to come, and drops those that are older than what is kept';
 COMMENT ON ROUTINE chime.forget_rows IS 'removes the oldest rows of a table of the history that are older than what is kept';

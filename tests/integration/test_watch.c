@@ -102,6 +102,88 @@ START_TEST(a_job_that_a_reload_adds_to_a_channel_is_woken_once_and_the_others_ar
 }
 END_TEST
 
+/* --- edits while the session hears ----------------------------------------------------------------------------------- */
+
+#define SESSION                                                                                                    \
+    "SELECT string_agg(pid || ' ' || backend_start, ',') FROM pg_stat_activity WHERE application_name = 'pgchime " \
+    "watch'"
+#define HEARERS 10
+#define EDITS 60
+#define NULL_PAYLOADS "SELECT count(*) FROM heard WHERE payload IS NULL"
+#define HEARER(name, channel)                                                                            \
+    "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, channels)"                 \
+    " SELECT '', " name ", 'postgres', 'sql', '', format('INSERT INTO heard VALUES (%%L, $1)', " channel \
+    "), ARRAY[" channel "] FROM generate_series(%d, %d) n"
+
+/* Jobs that hear ch1 and so on, and note what they were given; and one whose channel changes. */
+static void make_hearers(void)
+{
+    cluster_execute(cluster, "CREATE TABLE heard (channel text, payload text)");
+    cluster_execute_format(cluster, HEARER("'hearer ' || n", "'ch' || n"), 1, HEARERS);
+    sql_jobs_make(cluster, NULL, "roamer", "", "SELECT 1", NULL);
+    sql_jobs_edit(cluster, "roamer", "channels = '{roam}'");
+}
+
+/* What is sent while what follows from an edit is under way is heard, and nothing twice. */
+static void edit_and_notify(int edit)
+{
+    char *sql = files_path("SELECT count(*) FROM heard WHERE payload = '%d' AND channel = 'ch%d'", edit,
+                           edit % HEARERS + 1);
+    cluster_execute_format(cluster, "UPDATE chime.job SET channels = '{roam%d}' WHERE job_name = 'roamer'", edit);
+    cluster_execute_format(cluster, "SELECT pg_notify('ch%d', '%d')", edit % HEARERS + 1, edit);
+    WAIT_SQL(cluster, sql, "1", 20);
+    free(sql);
+}
+
+static void add_by_reload(int number)
+{
+    char *name = files_path("reloaded%d", number);
+    char *members = files_path("on = [\"%s\"]; command = \"SELECT 1\";", name);
+    site_job(site, name, members);
+    daemon_signal(served, SIGHUP);
+    free(members);
+    free(name);
+}
+
+START_TEST(edits_of_jobs_keep_the_session_and_what_it_hears_and_wake_newcomers_only)
+{
+    served = site_lead(site);
+    make_hearers();
+    WATCH_IS("watching");
+    WAIT_SQL(cluster, NULL_PAYLOADS, "10", 20);
+    char *session = cluster_value(cluster, SESSION);
+    for (int edit = 0; edit < EDITS; edit++) {
+        edit_and_notify(edit);
+        if (edit % 20 == 10) {
+            add_by_reload(edit);
+        }
+    }
+    WAIT_SQL(cluster, "SELECT channels @> '{roam59,reloaded50}' AND NOT channels && '{roam,roam58}' FROM chime.watch",
+             "t", 20);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.runs WHERE job ~ '^reloaded'", "3", 20);
+    EXPECT_SQL(cluster, SESSION, session);
+    EXPECT_SQL(cluster, NULL_PAYLOADS, "10");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM heard", "70");
+    free(session);
+}
+END_TEST
+
+START_TEST(a_channel_that_is_new_is_heard_before_its_job_is_woken)
+{
+    cluster_execute(cluster, "CREATE TABLE heard (channel text, payload text)");
+    served = site_lead(site);
+    cluster_execute_format(cluster, HEARER("'hearer ' || n", "'ch' || n"), 1, 1);
+    for (int i = 1; i <= 5; i++) {
+        char woken[20];
+        snprintf(woken, sizeof woken, "%d", i);
+        WAIT_SQL(cluster, NULL_PAYLOADS, woken, 20);
+        cluster_execute_format(cluster, "NOTIFY ch%d, 'x'", i);
+        WAIT_SQL(cluster, "SELECT count(*) FROM heard WHERE payload = 'x'", woken, 20);
+        cluster_execute_format(cluster, HEARER("'hearer ' || n", "'ch' || n"), i + 1, i + 1);
+    }
+}
+END_TEST
+
 /* --- while nobody hears -------------------------------------------------------------------------------------------- */
 
 #define CUT "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pgchime watch'"
@@ -432,6 +514,12 @@ static Suite *watch_suite(void)
     tcase_add_test(events, with_the_connection_cut_during_a_burst_the_views_equal_the_sources);
     tcase_add_test(events, a_plugin_notifies_only_where_it_is_asked_to);
     suite_add_tcase(suite, events);
+    TCase *edits = tcase_create("edits");
+    tcase_set_timeout(edits, 300);
+    tcase_add_checked_fixture(edits, set_up, served_tear_down);
+    tcase_add_test(edits, edits_of_jobs_keep_the_session_and_what_it_hears_and_wake_newcomers_only);
+    tcase_add_test(edits, a_channel_that_is_new_is_heard_before_its_job_is_woken);
+    suite_add_tcase(suite, edits);
     return suite;
 }
 

@@ -35,16 +35,15 @@ START_TEST(a_list_keeps_its_names_when_its_jobs_are_others)
     static const char *const orders[] = {"orders"};
     struct watch_list before;
     struct watch_list after;
-    size_t count;
     start();
     put(define_heard("a", orders));
     watch_list_fill(&before, scheduler);
+    before.channels[0].told = true;
     put(define_heard("a", orders));
     watch_list_fill(&after, scheduler);
-    struct watch_entry *newcomers = watch_list_newcomers(&after, &before, &count);
-    ck_assert_uint_eq(count, 0);
+    watch_list_carry_over(&after, &before);
+    ck_assert(after.channels[0].told);
     ck_assert(watch_list_same(&before, &after));
-    free(newcomers);
     watch_list_finish(&before);
     watch_list_finish(&after);
 }
@@ -95,6 +94,22 @@ START_TEST(what_is_known_of_views_is_carried_over_by_name)
 }
 END_TEST
 
+START_TEST(names_are_told_apart)
+{
+    static const char *const three[] = {"a", "b", "c"};
+    static const char *const two[] = {"b", "d"};
+    struct watching_names names = {three, 3};
+    struct watching_names others = watch_names_copy(&(struct watching_names){two, 2});
+    struct watching_names left = watch_names_without(&names, &others);
+    ck_assert_uint_eq(left.count, 2);
+    ck_assert_str_eq(left.items[0], "a");
+    ck_assert_str_eq(left.items[1], "c");
+    ck_assert(watch_names_have(&others, "d") && !watch_names_have(&others, "a"));
+    free((void *)left.items);
+    free((void *)others.items);
+}
+END_TEST
+
 START_TEST(a_list_of_nothing_is_one)
 {
     struct watch_list list;
@@ -112,6 +127,7 @@ int main(void)
         a_list_keeps_its_names_when_its_jobs_are_others,
         a_lists_names_are_its_own,
         what_is_known_of_views_is_carried_over_by_name,
+        names_are_told_apart,
         a_list_of_nothing_is_one,
     };
     return scheduling_run("watch_list", tests, sizeof tests / sizeof *tests);
