@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
+#include "base/log_fold.h"
 #include "base/memory.h"
 #include "base/sqltext.h"
 #include "base/text.h"
@@ -90,14 +90,15 @@ static enum log_runs log_of(const struct run *run)
     return run->kind == RUN_CHANGE && kept == LOG_RUNS_ALL ? LOG_RUNS_ERRORS : kept;
 }
 
-static void log_end(const struct scheduled *scheduled, const struct run *run, const struct outcome *outcome)
+static void log_end(const struct lead *lead, const struct scheduled *scheduled, const struct run *run,
+                    const struct outcome *outcome)
 {
     char slot[INSTANT_TEXT_SIZE];
     const char *message = outcome->message != NULL ? outcome->message : "";
     if (outcome->state != RUN_SUCCEEDED) {
-        log_warning("job %s, slot %s, attempt %d: %s: %.*s", scheduled_job(scheduled)->name,
-                    instant_format(run->slot, slot), run->attempt, run_state_name(outcome->state),
-                    (int)strcspn(message, "\n"), message);
+        log_fold_warning(lead->failures, run->job_id, "job %s, slot %s, attempt %d: %s: %.*s",
+                         scheduled_job(scheduled)->name, instant_format(run->slot, slot), run->attempt,
+                         run_state_name(outcome->state), (int)strcspn(message, "\n"), message);
     }
 }
 
@@ -129,7 +130,7 @@ void dispatch_add_finish(struct lead *lead, struct scheduled *scheduled, const s
                                                   .log_runs = log_of(run)}};
     pending->finish.outcome.message = pending->message;
     pending->finish.outcome.reason = pending->reason;
-    log_end(scheduled, run, outcome);
+    log_end(lead, scheduled, run, outcome);
     doubt_relations(lead, scheduled_job(scheduled), outcome);
 }
 

@@ -110,6 +110,7 @@ static void heartbeat_answered(void *data, const struct pg_reply *reply)
 static void heartbeat_due(void *data)
 {
     struct lead *lead = data;
+    log_fold_tell(lead->failures);
     if (lead->heartbeat_pending && clock_boot() - lead->heartbeat_sent > PG_LEASE) {
         struct error err;
         error_set(&err, ERROR_UNREACHABLE, "the server has not answered for %d s", (int)(PG_LEASE / USEC_PER_SEC));
@@ -303,6 +304,7 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, const str
     lead->capture_timer = loop_timer_create(loop, capture_due, lead);
     lead->orphan_timer = loop_timer_create(loop, orphans_sweep, lead);
     lead->drain_timer = loop_timer_create(loop, patience_over, lead);
+    lead->failures = log_fold_create();
     dispatch_create(lead);
     watching_end_listener(&lead->ledger, listener_told, lead);
     ledger_orphans(&lead->ledger, NULL, 0, orphans_told, lead);
@@ -334,6 +336,7 @@ void lead_destroy(struct lead *lead)
     loop_timer_destroy(lead->capture_timer);
     free(lead->capture_problem);
     refusals_forget(lead);
+    log_fold_destroy(lead->failures);
     loop_timer_destroy(lead->orphan_timer);
     loop_timer_destroy(lead->drain_timer);
     loop_forget(lead->loop, lead);

@@ -3,6 +3,7 @@
 #ifndef CHIME_DAEMON_LEAD_STATE_H
 #define CHIME_DAEMON_LEAD_STATE_H
 
+#include "base/log_fold.h"
 #include "daemon/expired.h"
 #include "daemon/install.h"
 #include "daemon/lead.h"
@@ -90,6 +91,7 @@ struct lead {
     char *refusal;         /* why the ledger cannot be written now; NULL: it can */
     char *refusal_told;    /* as last logged, with who is in the way */
     bool holders_asked;
+    struct log_fold *failures;
 
     struct pending_claim *claims;
     size_t claim_count;              /* 0: none on its way */

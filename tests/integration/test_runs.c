@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/commands.h"
 #include "support/files.h"
 #include "support/runs.h"
 #include "support/served.h"
@@ -52,6 +53,34 @@ START_TEST(a_success_is_recorded_with_its_tag_and_rows)
     EXPECT_SQL(cluster, "SELECT count(*) FROM t", "7");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run", "0");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.request", "0");
+}
+END_TEST
+
+/* How often the text has the word. */
+static int occurrences(const char *text, const char *word)
+{
+    int count = 0;
+    for (; (text = strstr(text, word)) != NULL; text += strlen(word)) {
+        count++;
+    }
+    return count;
+}
+
+START_TEST(failures_of_a_job_fill_the_history_and_not_the_log)
+{
+    define_and_run("command = \"DO $$ BEGIN RAISE EXCEPTION '%', repeat('long ', 600); END $$\";");
+    for (int i = 0; i < 9; i++) {
+        run_job("job");
+    }
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE state = 'failed' AND length(message) > 3000",
+               "10");
+    daemon_await(served, "failed: long long", 20);
+    site_end(served);
+    char *log = daemon_errors(served);
+    ck_assert_int_le(occurrences(log, "failed: long long"), 2); /* the first, and how many there were more */
+    ck_assert_int_lt(occurrences(log, "long "), 2 * 120);
+    commands_has(log, "(the last of 9 more since)");
+    free(log);
 }
 END_TEST
 
@@ -463,6 +492,7 @@ static Suite *suite(void)
 
     tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, failures_of_a_job_fill_the_history_and_not_the_log);
     tcase_add_test(cases, a_success_is_recorded_with_its_tag_and_rows);
     tcase_add_test(cases, a_transactional_success_commits_with_its_work);
     tcase_add_test(cases, a_failure_is_recorded_with_its_sqlstate_and_message);
