@@ -2,8 +2,6 @@
 #ifndef CHIME_CLI_PROBLEMS_H
 #define CHIME_CLI_PROBLEMS_H
 
-#include "cli/ledger_lists.h"
-
 /* Who leads and who follows, though somebody leads. */
 #define LEADER_PROBLEMS_SQL                                                                                            \
     "(SELECT format('%s leads, but has not been heard of for %s', s.instance, date_trunc('second', s.heartbeat_age))," \
@@ -32,15 +30,6 @@
     "(SELECT format('plugin %s failed: %s', name, reason) AS message,"                                              \
     "        'it is tried again at the next reload: mend that, then run pgchime reload' AS way_out, name AS plugin" \
     "   FROM chime.plugin WHERE state = 'failed' ORDER BY name)"
-
-/* Views whose refreshes fail: these go on, less often. */
-#define REFRESH_PROBLEMS_SQL                                                                                           \
-    "(SELECT format('job %s fails: %s', f.name, f.failure), format('pgchime why %s says when it is tried again', "     \
-    "f.name)"                                                                                                          \
-    "   FROM (SELECT j.name, " JOB_FAILURE_SQL " AS failure FROM chime.job j JOIN chime.job_state s USING (job_id)"    \
-    "          WHERE j.active AND j.views <> '{}' AND s.suspended_at IS NULL AND s.consecutive_failures > 0 ORDER BY " \
-    "j.name) f"                                                                                                        \
-    "  WHERE f.failure IS NOT NULL)"
 
 /* Views that are late. */
 #define VIEW_PROBLEMS_SQL                                                                                  \

@@ -70,8 +70,7 @@ static const char problems_sql[] =
     "SELECT 'nobody leads this database: no job runs', 'start the daemon: pgchime serve' FROM chime.leader"
     " WHERE token IS NULL OR NOT chime.backend_alive(pid, backend_start)"
     " UNION ALL " LEADER_PROBLEMS_SQL " UNION ALL SELECT w.message, w.way_out FROM " WATCH_PROBLEMS_SQL " w"
-    " UNION ALL SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p UNION ALL " VIEW_PROBLEMS_SQL
-    " UNION ALL " REFRESH_PROBLEMS_SQL;
+    " UNION ALL SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p UNION ALL " VIEW_PROBLEMS_SQL;
 
 static bool add_problems(struct visit *visit, struct output_list *list, int *status, struct error *err)
 {

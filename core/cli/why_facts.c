@@ -13,7 +13,7 @@ static const char job_sql[] =
     "       (SELECT count(*) FROM chime.run o JOIN chime.job oj USING (job_id)"
     "         WHERE o.pid IS NOT NULL AND oj.options ->> 'pool' = j.options ->> 'pool'),"
     "       (SELECT count(*) FROM chime.run o WHERE o.pid IS NOT NULL),"
-    "       w.since, w.reason, " JOB_FAILURE_SQL ", j.problem," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
+    "       w.since, w.reason, j.problem," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
     "  FROM chime.job j JOIN chime.job_status s USING (job_id) CROSS JOIN chime.leader l"
     "  LEFT JOIN chime.watch w ON w.state = 'degraded' AND chime.backend_alive(l.pid, l.backend_start)"
     "  LEFT JOIN chime.plugin p ON p.name = j.plugin"
@@ -30,12 +30,14 @@ static const char job_sql[] =
     " WHERE j.job_id = $1::bigint";
 
 static const char upstreams_sql[] =
-    "SELECT j.name, s.last_outcome, j.active AND s.suspended_at IS NULL,"
+    "SELECT j.name, CASE WHEN x.missed THEN 'missed' ELSE s.last_outcome::text END,"
+    "       j.active AND s.suspended_at IS NULL,"
     "       coalesce(st.outcome_at > mine.last_slot OR (mine.cursor_skipped AND st.last_outcome = 'succeeded'), "
-    "false)," JOB_CALENDAR_COLUMNS
+    "false) AND NOT x.missed," JOB_CALENDAR_COLUMNS
     "  FROM chime.job me JOIN chime.job_state mine USING (job_id), unnest(me.after) WITH ORDINALITY AS a (name, place)"
     "  JOIN chime.job j ON j.name = a.name JOIN chime.job_status s ON s.job_id = j.job_id"
     "  JOIN chime.job_state st ON st.job_id = j.job_id"
+    "  CROSS JOIN coalesce(st.missed_at > coalesce(st.outcome_at, '-infinity'), false) AS x (missed)"
     " WHERE me.job_id = $1::bigint AND j.removed_at IS NULL AND (j.owner = me.owner OR me.origin = 'sql') ORDER BY "
     "a.place";
 enum { UPSTREAM_NAME, UPSTREAM_OUTCOME, UPSTREAM_COUNTS, UPSTREAM_DELIVERED, UPSTREAM_CALENDAR };

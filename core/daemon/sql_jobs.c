@@ -237,6 +237,7 @@ static struct job_memory memory_of(const struct scheduled *scheduled)
                                .version = scheduled_version(scheduled),
                                .cursor = scheduled_cursor(scheduled),
                                .outcome_at = INSTANT_NONE,
+                               .missed_at = INSTANT_NONE,
                                .last_end = INSTANT_NONE};
 }
 

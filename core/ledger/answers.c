@@ -61,7 +61,8 @@ enum {
     MEMORY_END,
     MEMORY_SKIPPED,
     MEMORY_FAILURES,
-    MEMORY_SUSPENDED
+    MEMORY_SUSPENDED,
+    MEMORY_MISSED_AT
 };
 
 struct job_memory answer_memory(const struct pg_reply *reply, size_t row, int first, int64_t job_id, int version)
@@ -78,6 +79,7 @@ struct job_memory answer_memory(const struct pg_reply *reply, size_t row, int fi
         .cursor_skipped = pg_reply_value(reply, 0, row, first + MEMORY_SKIPPED)[0] == 't',
         .failures = atoll(pg_reply_value(reply, 0, row, first + MEMORY_FAILURES)),
         .suspended = pg_reply_value(reply, 0, row, first + MEMORY_SUSPENDED)[0] == 't',
+        .missed_at = answer_instant(pg_reply_value(reply, 0, row, first + MEMORY_MISSED_AT)),
     };
     memory.has_outcome = outcome != NULL && run_state_parse(outcome, &memory.last_outcome);
     return memory;

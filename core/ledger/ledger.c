@@ -405,6 +405,7 @@ static void add_missed(struct batch *batch, const struct passed *passed)
     columns_instant(columns, 3, passed->last);
     columns_int(columns, 4, passed->count);
     columns_text(columns, 5, passed->reason);
+    columns_instant(columns, 6, passed->at);
     batch->rows++;
 }
 
@@ -435,8 +436,9 @@ static void add_skipped(struct batch *batch, const struct passed *passed)
 void ledger_pass(const struct ledger *ledger, const struct passed *passed, size_t count, pg_callback *callback,
                  void *data)
 {
-    static const struct pg_statement miss = {
-        .name = "chime_miss", .sql = "SELECT job_id FROM chime.miss($1, $2, $3, $4, $5, $6, $7)", .parameter_count = 7};
+    static const struct pg_statement miss = {.name = "chime_miss",
+                                             .sql = "SELECT job_id FROM chime.miss($1, $2, $3, $4, $5, $6, $7, $8)",
+                                             .parameter_count = 8};
     static const struct pg_statement skip = {.name = "chime_skip",
                                              .sql = "SELECT job_id FROM chime.skip($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                                              .parameter_count = 9};

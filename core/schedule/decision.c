@@ -62,6 +62,9 @@ void decision_miss(struct scheduler *scheduler, struct scheduled *it, instant la
     struct passed *passed = pass(scheduler, it, last, reason);
     passed->missed = true;
     passed->count = timeline_count(it, last);
+    passed->at = it->outcome_at < scheduler->now ? scheduler->now : it->outcome_at + 1;
+    it->missed_at = passed->at;
+    join_unmark_downstream(it);
     move_cursor(scheduler, it, last);
 }
 

@@ -115,8 +115,10 @@ bool gate_blocks_event(struct scheduler *scheduler, const struct scheduled *it, 
 /* Of an upstream that counts: a join goes by its marks, a slot by the last there was. */
 static bool outcome_of(const struct scheduled *it, const struct upstream *upstream, enum run_state *state)
 {
-    *state = it->join ? upstream->outcome : upstream->job->last_outcome;
-    return scheduled_active(upstream->job) && (it->join ? upstream->mark != MARK_NONE : upstream->job->has_outcome);
+    const struct scheduled *job = upstream->job;
+    bool missed = scheduled_missed(job);
+    *state = it->join ? upstream->outcome : missed ? RUN_MISSED : job->last_outcome;
+    return scheduled_active(job) && (it->join ? upstream->mark != MARK_NONE : missed || job->has_outcome);
 }
 
 static bool is_failure(enum run_state state)

@@ -12,10 +12,24 @@ void join_mark_downstream(struct scheduled *upstream, enum run_state state, inst
     }
 }
 
+void join_unmark_downstream(const struct scheduled *upstream)
+{
+    for (size_t i = 0; i < upstream->downstream_count; i++) {
+        const struct downstream *downstream = &upstream->downstream[i];
+        struct upstream *mine = &downstream->job->upstream[downstream->place];
+        if (mine->mark != MARK_SPENT) {
+            mine->mark = MARK_NONE;
+        }
+    }
+}
+
 void join_rebuild_mark(const struct scheduled *it, struct upstream *upstream)
 {
     const struct scheduled *job = upstream->job;
     upstream->mark = MARK_NONE;
+    if (scheduled_missed(job)) {
+        return;
+    }
     if (job->has_outcome && job->outcome_at > it->cursor) {
         upstream->mark = MARK_FRESH;
     } else if (job->has_outcome && job->last_outcome == RUN_SUCCEEDED && it->cursor_skipped) {

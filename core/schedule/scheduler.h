@@ -14,6 +14,9 @@
  *   LIVE      claimed                   RETRYING  an attempt failed, the next has a time
  * A run holds a place in its pool while CLAIMING and LIVE: waiting and retrying hold none.
  *
+ * A missed slot counts as skipped for those after it: a gate sees it as the outcome, as long as none is later; a join lets go of the mark
+ * from before it, and waits for another.
+ *
  * Joins (job_is_join): a mark per upstream holds its latest outcome since the join's last decision. Once every active
  * upstream has one, the trigger rule decides: a run of kind DEPENDENCY is due and all marks go; or the slot is skipped,
  * naming the upstream, and the marks of successes stay. Its slot is the moment the last mark came; the cursor is the last
@@ -48,6 +51,7 @@ struct job_memory {
     bool has_outcome;
     enum run_state last_outcome;
     instant outcome_at;     /* when that was; INSTANT_NONE: no outcome */
+    instant missed_at;      /* when slots of it were missed last; INSTANT_NONE: never */
     instant last_end;       /* of its last run, whatever its kind: what @after counts from; INSTANT_NONE: never ran */
     duration last_duration; /* 0 unknown */
     int64_t failures;       /* runs in a row that ended failed, timed out or lost */

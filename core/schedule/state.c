@@ -83,6 +83,7 @@ static void remember(struct scheduled *it, const struct job_memory *memory)
     it->has_outcome = memory->has_outcome;
     it->last_outcome = memory->last_outcome;
     it->outcome_at = memory->outcome_at;
+    it->missed_at = memory->missed_at;
     it->last_end = memory->last_end;
     it->expected = memory->last_duration;
     it->failures = memory->failures;
@@ -121,6 +122,11 @@ bool scheduled_enabled(const struct scheduled *it)
 bool scheduled_active(const struct scheduled *it)
 {
     return it->job->active && !it->suspended && !it->retired;
+}
+
+bool scheduled_missed(const struct scheduled *it)
+{
+    return it->missed_at > it->outcome_at;
 }
 
 /* --- looking ------------------------------------------------------------------------------------------------------------ */

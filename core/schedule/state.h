@@ -4,7 +4,7 @@
  * timeline.c    a job's slots: jitter, timer, overlap, catch-up      decision.c what is decided without running
  * gate.c        upstreams and trigger rules                          join.c     marks
  * wait.c        what a run waits for, in words; starting deadlines   places.c   places and the lines for them
- * suspend.c     suspension; how often what fails is tried           swap.c     another catalog
+ * suspend.c     suspension                                           swap.c     another catalog
  * link.c        `after` names to pointers                            state.c    life and looking
  * event.c       what happens outside of any schedule                 put.c      one job comes, changes or goes
  * names.c       which job has a name
@@ -122,6 +122,7 @@ struct scheduled {
     bool has_outcome;
     enum run_state last_outcome;
     instant outcome_at;
+    instant missed_at;
     instant last_end;
     int64_t failures;
     instant slot; /* of the current run */
@@ -215,6 +216,8 @@ void scheduled_free(struct scheduled *it);
 bool scheduled_enabled(const struct scheduled *it);
 /* Whether those after it look at it: a job that is being replaced still counts. */
 bool scheduled_active(const struct scheduled *it);
+/* Whether a slot was missed since its last outcome. */
+bool scheduled_missed(const struct scheduled *it);
 
 /* --- phase.c ----------------------------------------------------------------------------------------------------------- */
 
@@ -275,6 +278,7 @@ bool gate_refuses(const struct scheduled *it, char reason[static PASSED_REASON_S
 /* --- join.c ------------------------------------------------------------------------------------------------------------ */
 
 void join_mark_downstream(struct scheduled *upstream, enum run_state state, instant at);
+void join_unmark_downstream(const struct scheduled *upstream); /* its last slot was missed */
 /* What the ledger's memory of an upstream amounts to. */
 void join_rebuild_mark(const struct scheduled *it, struct upstream *upstream);
 void join_rebuilt(struct scheduled *it);
@@ -341,10 +345,6 @@ void names_finish(struct name_table *names);
 
 /* It suspends itself when it has failed too often. `noted`: slots may have fallen due before. */
 void suspend_if_failing(struct scheduler *scheduler, struct scheduled *it, bool noted);
-/* Until when a job that fails is not tried again for a change; INSTANT_NONE where its last run was well. */
-instant failing_until(const struct scheduled *it);
-/* Whether a slot of a refresh passes because the tries before it failed, and why. */
-bool failing_passes(const struct scheduled *it, instant slot, char reason[static PASSED_REASON_SIZE]);
 
 /* --- link.c ------------------------------------------------------------------------------------------------------------ */
 

@@ -47,6 +47,7 @@ static void recall(struct scheduled *it, const struct job_memory *memory)
         it->outcome_at = memory->outcome_at;
         it->failures = memory->failures;
     }
+    it->missed_at = later(it->missed_at, memory->missed_at);
     it->last_end = later(it->last_end, memory->last_end);
     it->expected = it->expected > 0 ? it->expected : memory->last_duration;
 }

@@ -4,9 +4,12 @@
 -- come is compared with, the leader passes: p_at, p_now and the like are by its clock, which is nearly the database's. A function that
 -- read a clock there would decide a second time (tests/integration/test_ledger_clock.c). SQLSTATEs of our own:
 --   CH001 the token is not the leader's any more      CH003 a run is not (or no longer) this leader's
--- enable_seqscan is off because a plan made while `run` was nearly empty stays cached, and fell from tens of thousands of
--- runs a second to 1,300 once thousands were due. plan_cache_mode: a batch of one run would be planned anew every time, at
--- two to three times its cost.
+-- Each statement has one plan, whatever the statistics said when it was made: plans stay cached, and statistics of a table
+-- that was empty, tiny or huge are old a moment later (tests/integration/test_plans.c). Hence enable_seqscan = off everywhere.
+-- Of rows that an array names, each table is read by `key = ANY (array)` and joined by hash (enable_nestloop = off): a nested
+-- loop may go through the array once for each row of the table. Rows that are looked up one by one stand in LATERAL (...
+-- OFFSET 0). No condition of a partial index is written beside the key of another, or the planner may take the wrong one.
+-- plan_cache_mode: a batch of one run would be planned anew every time, at two to three times its cost.
 -- Claims, ends and skips, which count and mind suspensions, are in 0004_policies.sql.
 
 CREATE FUNCTION chime.backend_alive(p_pid integer, p_backend_start timestamptz) RETURNS boolean
@@ -92,7 +95,7 @@ COMMENT ON FUNCTION chime.require_leader IS 'the epoch; holds the leader row unt
 CREATE FUNCTION chime.reclaim(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[],
                               p_pid integer[], p_backend_start timestamptz[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM chime.require_leader(p_token);
@@ -100,18 +103,18 @@ BEGIN
     UPDATE chime.run r
        SET pid = w.pid, backend_start = w.backend_start, retry_at = NULL, claimed_at = clock_timestamp()
       FROM unnest(p_job, p_kind, p_slot, p_pid, p_backend_start) AS w (job_id, kind, slot, pid, backend_start)
-     WHERE r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL
+     WHERE r.job_id = ANY (p_job) AND r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL
     RETURNING r.job_id;
 END $$;
 
 -- Claimed runs whose text never went out are let go: they wait for a session, ours or the next leader's, from p_at on.
 CREATE FUNCTION chime.release(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[], p_at timestamptz)
 RETURNS void
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off
 BEGIN ATOMIC
     UPDATE chime.run r SET pid = NULL, backend_start = NULL, retry_at = p_at
       FROM unnest(p_job, p_kind, p_slot) AS w (job_id, kind, slot)
-     WHERE r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL;
+     WHERE r.job_id = ANY (p_job) AND r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL;
 END;
 
 -- Marks a run as succeeded in the transaction that did its work; raises when the run is not ours, so that nothing of it is
@@ -178,7 +181,7 @@ CREATE FUNCTION chime.retry(p_token uuid, p_job bigint[], p_kind chime.run_kind[
                             p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
                             p_sqlstate text[], p_message text[], p_retry_at timestamptz[], p_log text[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -191,31 +194,31 @@ BEGIN
         SELECT r.job_id, r.kind, r.slot, r.attempt, r.run_id, f.state, r.pid, r.epoch, f.started_at, f.finished_at,
                f.sqlstate, f.message
         FROM chime.run r JOIN failed f ON r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot
-        WHERE r.token = p_token AND r.done_at IS NULL AND f.log <> 'off'
+        WHERE r.job_id = ANY (p_job) AND r.token = p_token AND r.done_at IS NULL AND f.log <> 'off'
     )
     UPDATE chime.run r SET attempt = r.attempt + 1, pid = NULL, backend_start = NULL, retry_at = f.retry_at
       FROM failed f
-     WHERE r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot AND r.token = p_token AND r.done_at IS NULL
+     WHERE r.job_id = ANY (p_job) AND r.job_id = f.job_id AND r.kind = f.kind AND r.slot = f.slot AND r.token = p_token AND r.done_at IS NULL
     RETURNING r.job_id;
 END $$;
 
--- One row for each stretch and reason of a job; joined as in chime.skip.
+-- One row for each stretch and reason of a job; joined as in chime.skip. p_at: when that was decided.
 CREATE FUNCTION chime.miss(p_token uuid, p_job bigint[], p_cursor timestamptz[], p_first timestamptz[],
-                           p_last timestamptz[], p_slots bigint[], p_reason text[])
+                           p_last timestamptz[], p_slots bigint[], p_reason text[], p_at timestamptz[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE v_epoch bigint := chime.require_leader(p_token);
 BEGIN
     RETURN QUERY
     WITH gap AS (
-        SELECT * FROM unnest(p_job, p_cursor, p_first, p_last, p_slots, p_reason)
-               AS g (job_id, cursor, first_slot, last_slot, slots, reason)
+        SELECT * FROM unnest(p_job, p_cursor, p_first, p_last, p_slots, p_reason, p_at)
+               AS g (job_id, cursor, first_slot, last_slot, slots, reason, at)
     ), jump AS (
-        SELECT g.job_id, min(g.cursor) AS cursor, max(g.last_slot) AS slot FROM gap g GROUP BY g.job_id
+        SELECT g.job_id, min(g.cursor) AS cursor, max(g.last_slot) AS slot, max(g.at) AS at FROM gap g GROUP BY g.job_id
     ), moved AS (
-        UPDATE chime.job_state s SET last_slot = j.slot
-          FROM jump j WHERE s.job_id = j.job_id AND s.last_slot = j.cursor
+        UPDATE chime.job_state s SET last_slot = j.slot, missed_at = j.at
+          FROM jump j WHERE s.job_id = ANY (p_job) AND s.job_id = j.job_id AND s.last_slot = j.cursor
         RETURNING s.job_id
     ), kept AS (
         INSERT INTO chime.missed (job_id, first_slot, last_slot, slots, reason, epoch)

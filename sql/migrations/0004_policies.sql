@@ -4,6 +4,7 @@ ALTER TABLE chime.job_state
     DROP COLUMN pending_upstreams,
     ADD COLUMN cursor_skipped boolean NOT NULL DEFAULT false,
     ADD COLUMN outcome_at timestamptz,
+    ADD COLUMN missed_at timestamptz,
     ADD COLUMN suspended_at timestamptz,
     ADD COLUMN suspended_by text,
     ADD COLUMN suspended_until timestamptz,
@@ -15,6 +16,8 @@ ALTER TABLE chime.job_state
 COMMENT ON COLUMN chime.job_state.cursor_skipped IS
     'of a job without a schedule: its last decision was a skip, so that successes of upstreams before it still count';
 COMMENT ON COLUMN chime.job_state.outcome_at IS 'when last_outcome came about';
+COMMENT ON COLUMN chime.job_state.missed_at IS
+    'when slots of it were recorded as missed last: where that is later than outcome_at, those that come after it have no success to go by';
 COMMENT ON COLUMN chime.job_state.consecutive_failures IS
     'runs in a row that failed, timed out or were lost; cancelled and skipped ones neither count nor end the row';
 COMMENT ON COLUMN chime.job_state.suspended_at IS 'since when nothing of the job may start; NULL: it is not suspended';
@@ -79,7 +82,7 @@ CREATE INDEX run_history_slot ON chime.run_history (slot);
 CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb, p_now timestamptz, p_decided boolean)
 RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
                last_duration_us bigint, outcome_at timestamptz, last_end timestamptz, cursor_skipped boolean,
-               consecutive_failures integer, suspended boolean)
+               consecutive_failures integer, suspended boolean, missed_at timestamptz)
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
@@ -135,7 +138,7 @@ BEGIN
     SELECT d.name, k.job_id, k.version, greatest(k.last_slot, k.since), k.last_outcome, k.last_duration_us, k.outcome_at, k.last_end,
            k.cursor_skipped AND k.last_slot >= k.since, k.consecutive_failures,
            k.suspended_at IS NOT NULL
-           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = k.job_id AND q.verb = 'suspend')
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = k.job_id AND q.verb = 'suspend'), k.missed_at
     FROM jsonb_to_recordset(p_jobs) AS d (name text)
     CROSS JOIN LATERAL (SELECT j.version, j.since, s.* FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
                         WHERE j.name = d.name AND j.origin <> 'sql' OFFSET 0) k;
@@ -292,7 +295,7 @@ COMMENT ON FUNCTION chime.wishes IS
     'what waits for the leader, in the order it was asked for, runs last, their owners by turns; request 0: a suspension whose time was over at slot';
 
 CREATE FUNCTION chime.acknowledge(p_token uuid, p_request bigint[], p_at timestamptz) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     WITH gone AS (
@@ -310,32 +313,32 @@ BEGIN
            suspended_until = l.until,
            suspend_reason = CASE l.verb WHEN 'suspend' THEN l.reason END,
            consecutive_failures = CASE WHEN l.resumed THEN 0 ELSE s.consecutive_failures END
-      FROM last l WHERE s.job_id = l.job_id;
+      FROM last l WHERE s.job_id = ANY (ARRAY(SELECT m.job_id FROM last m)) AND s.job_id = l.job_id;
 END $$;
 COMMENT ON FUNCTION chime.acknowledge IS
     'removes requests that were granted or are moot; suspensions and their ends come into force with it, at p_at';
 
 CREATE FUNCTION chime.suspend_failing(p_token uuid, p_job bigint[], p_reason text[], p_at timestamptz) RETURNS SETOF bigint
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     RETURN QUERY
     UPDATE chime.job_state s SET suspended_at = p_at, suspended_by = 'pgchime', suspend_reason = f.reason
       FROM unnest(p_job, p_reason) AS f (job_id, reason)
-     WHERE s.job_id = f.job_id AND s.suspended_at IS NULL
+     WHERE s.job_id = ANY (p_job) AND s.job_id = f.job_id AND s.suspended_at IS NULL
     RETURNING s.job_id;
 END $$;
 COMMENT ON FUNCTION chime.suspend_failing IS 'the jobs that are suspended by it; those that are already stay as they are';
 
 CREATE FUNCTION chime.resume_expired(p_token uuid, p_job bigint[], p_until timestamptz[]) RETURNS SETOF bigint
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     RETURN QUERY
     UPDATE chime.job_state s
        SET suspended_at = NULL, suspended_by = NULL, suspended_until = NULL, suspend_reason = NULL, consecutive_failures = 0
       FROM unnest(p_job, p_until) AS w (job_id, until)
-     WHERE s.job_id = w.job_id AND s.suspended_until = w.until
+     WHERE s.job_id = ANY (p_job) AND s.job_id = w.job_id AND s.suspended_until = w.until
     RETURNING s.job_id;
 END $$;
 COMMENT ON FUNCTION chime.resume_expired IS
@@ -344,17 +347,19 @@ COMMENT ON FUNCTION chime.resume_expired IS
 -- Asks for the first refresh of every view that has none yet, once.
 CREATE FUNCTION chime.request_population(p_token uuid, p_at timestamptz) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-DECLARE v_count bigint;
+DECLARE
+    v_views text[] := ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view_refresh v WHERE v.refreshed_at IS NULL);
+    v_count bigint := 0;
 BEGIN
     PERFORM chime.require_leader(p_token);
-    INSERT INTO chime.request (job_id, kind, slot)
-    SELECT j.job_id, 'install', p_at FROM chime.job j
-    WHERE j.active
-      AND EXISTS (SELECT FROM chime.view_refresh v
-                  WHERE v.refreshed_at IS NULL AND v.view_schema || '.' || v.relation = ANY (j.views))
-      AND NOT EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'run' AND q.kind = 'install')
-      AND NOT EXISTS (SELECT FROM chime.run r WHERE r.job_id = j.job_id);
-    GET DIAGNOSTICS v_count = ROW_COUNT;
+    IF v_views <> '{}' THEN
+        INSERT INTO chime.request (job_id, kind, slot)
+        SELECT j.job_id, 'install', p_at FROM chime.job j
+        WHERE j.origin <> 'sql' AND j.removed_at IS NULL AND j.active AND j.views && v_views
+          AND NOT EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'run' AND q.kind = 'install')
+          AND NOT EXISTS (SELECT FROM chime.run r WHERE r.job_id = j.job_id);
+        GET DIAGNOSTICS v_count = ROW_COUNT;
+    END IF;
     RETURN v_count;
 END $$;
 
@@ -373,7 +378,7 @@ CREATE FUNCTION chime.claim(p_token uuid, p_job bigint[], p_version integer[], p
                             p_slot timestamptz[], p_cursor timestamptz[], p_pid integer[],
                             p_backend_start timestamptz[])
 RETURNS TABLE (job_id bigint, run_id bigint, suspended bigint, reason text)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     v_epoch bigint := chime.require_leader(p_token);
@@ -391,17 +396,17 @@ BEGIN
            SET last_slot = CASE WHEN w.moves THEN w.slot ELSE s.last_slot END,
                cursor_skipped = s.cursor_skipped AND NOT w.moves, last_start = clock_timestamp()
           FROM wanted w JOIN chime.job j ON j.job_id = w.job_id AND j.version = w.version
-         WHERE s.job_id = w.job_id AND s.suspended_at IS NULL
+         WHERE s.job_id = ANY (p_job) AND j.job_id = ANY (p_job) AND s.job_id = w.job_id AND s.suspended_at IS NULL
            AND (j.active OR NOT (w.moves OR w.wakes)) AND (s.last_slot = w.cursor OR NOT w.moves)
-        RETURNING w.job_id, w.kind, w.slot, w.pid, w.backend_start, w.moves OR w.wakes AS unasked
+        RETURNING 'run' AS verb, w.job_id, w.kind, w.slot, w.pid, w.backend_start, w.moves OR w.wakes AS unasked
     ), asked AS (
         DELETE FROM chime.request q USING granted g
-         WHERE NOT g.unasked AND q.verb = 'run' AND q.job_id = g.job_id AND q.kind = g.kind AND q.slot = g.slot
+         WHERE q.job_id = ANY (p_job) AND NOT g.unasked AND q.job_id = g.job_id AND q.verb = g.verb AND q.kind = g.kind AND q.slot = g.slot
         RETURNING q.job_id
     )
     INSERT INTO chime.run AS r (job_id, kind, slot, token, epoch, pid, backend_start)
     SELECT g.job_id, g.kind, g.slot, p_token, v_epoch, g.pid, g.backend_start FROM granted g
-    WHERE g.unasked OR EXISTS (SELECT FROM asked a WHERE a.job_id = g.job_id)
+    WHERE g.unasked OR g.job_id IN (SELECT a.job_id FROM asked a)
     RETURNING r.job_id, r.run_id, NULL::bigint, NULL::text;
     GET DIAGNOSTICS v_granted = ROW_COUNT;
     IF v_granted < cardinality(p_job) THEN
@@ -417,7 +422,7 @@ CREATE FUNCTION chime.finish(p_token uuid, p_job bigint[], p_kind chime.run_kind
                              p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
                              p_rows bigint[], p_sqlstate text[], p_message text[], p_reason text[], p_log text[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -428,7 +433,7 @@ BEGIN
         FROM unnest(p_job) WITH ORDINALITY AS e (job_id, n)
     ), taken AS (
         DELETE FROM chime.run r USING ended e
-         WHERE r.job_id = e.job_id AND r.kind = e.kind AND r.slot = e.slot AND r.token = p_token
+         WHERE r.job_id = ANY (p_job) AND r.job_id = e.job_id AND r.kind = e.kind AND r.slot = e.slot AND r.token = p_token
         RETURNING r.run_id, r.job_id, r.kind, r.slot,
                   CASE WHEN r.done_at IS NULL THEN e.state ELSE 'succeeded' END AS state, r.attempt, r.pid, r.epoch,
                   r.claimed_at, e.started_at, e.finished_at, e.rows, e.sqlstate, e.message, e.reason, e.log
@@ -450,10 +455,9 @@ BEGIN
                                        ELSE s.consecutive_failures END,
            runs = s.runs + 1,
            successes = s.successes + CASE WHEN t.state = 'succeeded' THEN 1 ELSE 0 END,
-           failures = s.failures + CASE WHEN t.state IN ('failed', 'timed_out', 'lost') THEN 1 ELSE 0 END,
-           skips = s.skips + CASE WHEN t.state = 'skipped' THEN 1 ELSE 0 END
+           failures = s.failures + CASE WHEN t.state IN ('failed', 'timed_out', 'lost') THEN 1 ELSE 0 END
       FROM taken t
-     WHERE s.job_id = t.job_id
+     WHERE s.job_id = ANY (p_job) AND s.job_id = t.job_id
     RETURNING s.job_id;
 END $$;
 
@@ -463,7 +467,7 @@ END $$;
 CREATE FUNCTION chime.skip(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_cursor timestamptz[],
                            p_slot timestamptz[], p_at timestamptz[], p_reason text[], p_outcome boolean[], p_log text[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE v_epoch bigint := chime.require_leader(p_token);
 BEGIN
@@ -480,7 +484,7 @@ BEGIN
            SET last_slot = j.slot, cursor_skipped = s.cursor_skipped OR j.joins, skips = s.skips + j.slots,
                last_outcome = CASE WHEN j.outcome_at IS NOT NULL THEN 'skipped' ELSE s.last_outcome END,
                outcome_at = coalesce(j.outcome_at, s.outcome_at)
-          FROM jump j WHERE s.job_id = j.job_id AND s.last_slot = j.cursor
+          FROM jump j WHERE s.job_id = ANY (p_job) AND s.job_id = j.job_id AND s.last_slot = j.cursor
         RETURNING s.job_id
     ), kept AS (
         INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, epoch, finished_at, reason)

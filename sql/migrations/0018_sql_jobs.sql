@@ -32,7 +32,9 @@ CREATE UNIQUE INDEX job_name ON chime.job (name, (CASE WHEN removed_at IS NULL T
 CREATE INDEX job_configured ON chime.job (job_id) WHERE origin <> 'sql' AND removed_at IS NULL;
 CREATE INDEX job_job_name ON chime.job (job_name, owner) WHERE origin = 'sql' AND removed_at IS NULL;
 CREATE INDEX job_changed ON chime.job (changed) WHERE origin = 'sql';
-CREATE INDEX job_after_owner ON chime.job (owner) WHERE after <> '{}';
+CREATE INDEX job_made ON chime.job (job_id) WHERE origin = 'sql' AND removed_at IS NULL;
+-- Who comes after a job.
+CREATE INDEX job_after ON chime.job USING gin (after) WITH (fastupdate = off) WHERE after <> '{}' AND removed_at IS NULL;
 CREATE INDEX job_removed_at ON chime.job (removed_at) WHERE removed_at IS NOT NULL;
 
 -- What earlier runs ran by.
@@ -92,7 +94,7 @@ COMMENT ON FUNCTION chime.sql_job_key IS
     'what the daemon calls it: no configured name has a "/" or "#", and two owners never share a key, since an owner with either is quoted';
 
 CREATE FUNCTION chime.note_job() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     NEW.name := chime.sql_job_key(NEW.owner, NEW.job_name, NEW.job_id);
     NEW.changed := pg_current_xact_id();
@@ -108,8 +110,9 @@ BEGIN
         IF (NEW.owner, NEW.database, NEW.command) IS DISTINCT FROM (OLD.owner, OLD.database, OLD.command)
            AND EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = OLD.job_id AND s.last_start IS NOT NULL) THEN
             INSERT INTO chime.job_past (job_id, version, since, until, owner, database, command)
-            SELECT OLD.job_id, OLD.version, coalesce(max(p.until), '-infinity'), clock_timestamp(), OLD.owner, OLD.database, OLD.command
-            FROM chime.job_past p WHERE p.job_id = OLD.job_id;
+            SELECT OLD.job_id, OLD.version, coalesce((SELECT p.until FROM chime.job_past p WHERE p.job_id = OLD.job_id
+                                                      ORDER BY p.job_id DESC, p.version DESC LIMIT 1), '-infinity'),
+                   clock_timestamp(), OLD.owner, OLD.database, OLD.command;
         END IF;
         IF NEW.since <> OLD.since OR (OLD.active AND NOT NEW.active) THEN
             PERFORM chime.expire_schedule(OLD, CASE WHEN NEW.since <> OLD.since THEN NEW.since ELSE NEW.updated_at END);
@@ -128,12 +131,17 @@ CREATE TRIGGER note_job_edited BEFORE UPDATE ON chime.job
                                              OLD.channels, OLD.options, OLD.removed_at))
     EXECUTE FUNCTION chime.note_job();
 
+CREATE FUNCTION chime.jobs_after(p_name text) RETURNS bigint[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+RETURN ARRAY(SELECT j.job_id FROM chime.job j WHERE j.after @> ARRAY[p_name] AND j.after <> '{}' AND j.removed_at IS NULL);
+COMMENT ON FUNCTION chime.jobs_after IS 'jobs that come after the one of that name';
+
 -- Jobs that come after one name it by its key, and keep coming after it. At the end of the statement, which may edit those, too.
 CREATE FUNCTION chime.follow_name() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     UPDATE chime.job j SET after = array_replace(j.after, OLD.name, NEW.name)
-     WHERE j.origin = 'sql' AND j.removed_at IS NULL AND j.after <> '{}' AND OLD.name = ANY (j.after);
+     WHERE j.job_id = ANY (chime.jobs_after(OLD.name)) AND j.origin = 'sql';
     RETURN NULL;
 END $$;
 CREATE TRIGGER follow_name AFTER UPDATE ON chime.job
@@ -141,7 +149,7 @@ CREATE TRIGGER follow_name AFTER UPDATE ON chime.job
 
 -- The cursor is the leader's from then on.
 CREATE FUNCTION chime.begin_job() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     INSERT INTO chime.job_state (job_id, last_slot) VALUES (NEW.job_id, NEW.since);
     RETURN NULL;
@@ -171,8 +179,9 @@ CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigi
 RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owner name, database name, active boolean, removed boolean,
                schedule text, command text, after text[], channels text[], options jsonb, since timestamptz, last_slot timestamptz,
                last_outcome chime.run_state, last_duration_us bigint, outcome_at timestamptz, last_end timestamptz,
-               cursor_skipped boolean, consecutive_failures integer, suspended boolean)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+               cursor_skipped boolean, consecutive_failures integer, suspended boolean, missed_at timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     v_seen pg_snapshot;
@@ -192,9 +201,9 @@ BEGIN
            j.channels, j.options, j.since, s.last_slot, s.last_outcome, s.last_duration_us, s.outcome_at, s.last_end,
            s.cursor_skipped, s.consecutive_failures,
            s.suspended_at IS NOT NULL
-           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend')
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend'), s.missed_at
     FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
-    WHERE j.job_id = ANY (v_jobs) ORDER BY j.job_id;
+    WHERE j.job_id = ANY (v_jobs) AND s.job_id = ANY (v_jobs) ORDER BY j.job_id;
     IF NOT FOUND THEN
         seen := v_seen;
         RETURN NEXT;
@@ -204,14 +213,14 @@ COMMENT ON FUNCTION chime.changed_jobs IS 'jobs made by SQL, as they are now, an
 
 -- Of what people have under their hands nothing is waited for: an edit that is not committed yet makes another version, which is told then.
 CREATE FUNCTION chime.note_job_error(p_token uuid, p_job bigint, p_version integer, p_problem text) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
-    UPDATE chime.job j SET problem = p_problem
-      FROM (SELECT k.job_id FROM chime.job k
-            WHERE k.job_id = p_job AND k.version = p_version AND k.problem IS DISTINCT FROM p_problem
-            FOR NO KEY UPDATE SKIP LOCKED) k
-     WHERE j.job_id = k.job_id;
+    PERFORM FROM chime.job j WHERE j.job_id = p_job AND j.version = p_version AND j.problem IS DISTINCT FROM p_problem
+        FOR NO KEY UPDATE SKIP LOCKED;
+    IF FOUND THEN
+        UPDATE chime.job j SET problem = p_problem WHERE j.job_id = p_job;
+    END IF;
     RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION chime.note_job_error IS 'p_problem NULL: there is none any more; no row is changed of another version, or where it is known';

@@ -49,13 +49,15 @@ END $$;
 COMMENT ON FUNCTION chime.restart_jobs IS 'no slot of them up to then is due any more; a cursor never goes back';
 
 CREATE FUNCTION chime.note_next_slots(p_token uuid, p_job bigint[], p_slots text[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
-    DELETE FROM chime.next_slots n USING unnest(p_job, p_slots) AS w (job_id, slots) WHERE n.job_id = w.job_id AND w.slots IS NULL;
+    DELETE FROM chime.next_slots n
+     WHERE n.job_id = ANY (ARRAY(SELECT w.job_id FROM unnest(p_job, p_slots) AS w (job_id, slots) WHERE w.slots IS NULL));
     INSERT INTO chime.next_slots AS n (job_id, slots)
     SELECT w.job_id, w.slots::timestamptz[] FROM unnest(p_job, p_slots) AS w (job_id, slots)
-    WHERE w.slots IS NOT NULL AND EXISTS (SELECT FROM chime.job j WHERE j.job_id = w.job_id)
+    WHERE w.slots IS NOT NULL AND w.job_id IN (SELECT j.job_id FROM chime.job j WHERE j.job_id = ANY (p_job))
     ORDER BY w.job_id
     ON CONFLICT (job_id) DO UPDATE SET slots = excluded.slots, written_at = excluded.written_at WHERE n.slots <> excluded.slots;
 END $$;
@@ -63,17 +65,17 @@ COMMENT ON FUNCTION chime.note_next_slots IS 'p_slots: one array each, as text, 
 
 -- Nobody's transaction is waited for: a job that somebody edits just now is another version, and looked at as such.
 CREATE FUNCTION chime.job_done(p_token uuid, p_job bigint[], p_version integer[]) RETURNS SETOF bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
+DECLARE v_done bigint[];
 BEGIN
     PERFORM chime.require_leader(p_token);
-    RETURN QUERY
-    UPDATE chime.job j SET active = false
-      FROM (SELECT k.job_id FROM chime.job k
-            JOIN unnest(p_job, p_version) AS w (job_id, version) ON k.job_id = w.job_id AND k.version = w.version
-            WHERE k.origin = 'sql' AND k.active AND NOT EXISTS (SELECT FROM chime.run r WHERE r.job_id = k.job_id)
-            FOR NO KEY UPDATE OF k SKIP LOCKED) k
-     WHERE j.job_id = k.job_id
-    RETURNING j.job_id;
+    v_done := ARRAY(
+        SELECT j.job_id FROM chime.job j JOIN unnest(p_job, p_version) AS w (job_id, version) ON j.job_id = w.job_id AND j.version = w.version
+        WHERE j.job_id = ANY (p_job) AND j.active AND j.job_id NOT IN (SELECT r.job_id FROM chime.run r WHERE r.job_id = ANY (p_job))
+        FOR NO KEY UPDATE OF j SKIP LOCKED);
+    UPDATE chime.job j SET active = false WHERE j.job_id = ANY (v_done);
+    RETURN QUERY SELECT unnest(v_done);
 END $$;
 COMMENT ON FUNCTION chime.job_done IS 'jobs for one slot (@at) that was decided and has run are active no more; those that it switched off';
 

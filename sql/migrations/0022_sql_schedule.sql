@@ -103,12 +103,17 @@ BEGIN
         v_own := chime.sql_job_key(p_owner, v_name, NULL);
         v_number := CASE WHEN v_name ~ '^[0-9]{1,18}$' THEN v_name::bigint END;
         SELECT j.name INTO v_key FROM chime.job j
-         WHERE j.removed_at IS NULL
-           AND (j.name = v_own
-                OR ((j.name = v_name OR j.job_id = v_number)
-                    AND (chime.is_administrator(p_caller)
-                         OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.owner AND pg_has_role(p_caller, r.oid, 'USAGE')))))
-         ORDER BY j.name = v_own DESC LIMIT 1;
+         WHERE j.name = v_own AND j.owner = p_owner AND (CASE WHEN j.removed_at IS NULL THEN 0 ELSE j.job_id END) = 0;
+        IF NOT FOUND THEN
+            SELECT j.name INTO v_key
+              FROM (SELECT j.name, j.owner FROM chime.job j
+                     WHERE j.name = v_name AND (CASE WHEN j.removed_at IS NULL THEN 0 ELSE j.job_id END) = 0
+                    UNION ALL
+                    SELECT j.name, j.owner FROM chime.job j WHERE j.job_id = v_number AND j.removed_at IS NULL) j
+             WHERE chime.is_administrator(p_caller)
+                OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.owner AND pg_has_role(p_caller, r.oid, 'USAGE'))
+             LIMIT 1;
+        END IF;
         IF NOT FOUND THEN
             RAISE EXCEPTION 'there is no job "%" to come after', v_name USING ERRCODE = 'undefined_object',
                 HINT = 'write the names or numbers of jobs of your own: SELECT job_id, job_name FROM chime.jobs';
@@ -131,7 +136,7 @@ BEGIN
     WHILE v_layer IS NOT NULL AND NOT v_later ? p_name LOOP
         SELECT array_agg(DISTINCT u), jsonb_object_agg(u, j.name ORDER BY j.name DESC) INTO v_layer, v_found
           FROM chime.job j, unnest(j.after) AS u
-         WHERE j.name = ANY (v_layer) AND j.removed_at IS NULL AND NOT v_later ? u;
+         WHERE j.name = ANY (v_layer) AND (CASE WHEN j.removed_at IS NULL THEN 0 ELSE j.job_id END) = 0 AND NOT v_later ? u;
         v_later := v_later || coalesce(v_found, '{}');
     END LOOP;
     LOOP
@@ -151,9 +156,12 @@ BEGIN
     WITH RECURSIVE up (name) AS (
         SELECT u FROM chime.job j, unnest(j.after) AS u WHERE j.job_id = p_job
         UNION
-        SELECT u FROM up w JOIN chime.job j ON j.name = w.name AND j.removed_at IS NULL, unnest(j.after) AS u
+        SELECT u FROM up w
+        CROSS JOIN LATERAL (SELECT k.after FROM chime.job k
+                            WHERE k.name = w.name AND (CASE WHEN k.removed_at IS NULL THEN 0 ELSE k.job_id END) = 0 OFFSET 0) j,
+             unnest(j.after) AS u
     )
-    SELECT j.name INTO v_name FROM chime.job j JOIN up w ON w.name = j.name WHERE j.job_id = p_job;
+    SELECT j.name INTO v_name FROM chime.job j WHERE j.job_id = p_job AND j.name IN (SELECT w.name FROM up w);
     IF FOUND THEN
         RAISE EXCEPTION 'a job would come after itself: %', chime.cycle_path(v_name) USING ERRCODE = 'invalid_parameter_value',
             HINT = 'take one of these out of "after"';
@@ -217,6 +225,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_job chime.job;
     v_id bigint := CASE WHEN chime.is_administrator(p_caller) THEN (p_arguments ->> 'job_id')::bigint END;
+    v_key text COLLATE "default"; -- as in chime.find_upstreams
 BEGIN
     PERFORM chime.check_needs(p_arguments);
     IF p_arguments ? 'schedule' THEN
@@ -227,8 +236,10 @@ BEGIN
         v_job.owner := chime.check_owner(p_caller, p_arguments ->> 'username', 'must be superuser to create a job for another role');
     END IF;
     v_job.database := chime.check_database(p_caller, v_job.owner, p_arguments ->> 'database');
-    IF p_arguments ? 'is_new' AND EXISTS (SELECT FROM chime.job j WHERE j.origin = 'sql' AND j.removed_at IS NULL
-                                          AND j.job_name = p_arguments ->> 'job_name' AND j.owner = v_job.owner) THEN
+    v_key := chime.sql_job_key(v_job.owner, p_arguments ->> 'job_name', 0);
+    IF p_arguments ?& '{is_new,job_name}'
+       AND EXISTS (SELECT FROM chime.job j
+                   WHERE j.name = v_key AND j.owner = v_job.owner AND (CASE WHEN j.removed_at IS NULL THEN 0 ELSE j.job_id END) = 0) THEN
         RAISE EXCEPTION 'duplicate key value violates unique constraint "jobname_username_uniq"' USING ERRCODE = 'unique_violation',
             DETAIL = format('Key (jobname, username)=(%s, %s) already exists.', p_arguments ->> 'job_name', v_job.owner);
     END IF;
@@ -246,9 +257,17 @@ BEGIN
            options = chime.new_options(j.options, excluded.options, p_arguments), keep = coalesce(excluded.keep, j.keep)
     RETURNING * INTO v_job;
     PERFORM chime.check_driven(v_job);
-    PERFORM chime.refuse_cycle(v_job.job_id);
+    IF v_job.after <> '{}' THEN
+        PERFORM chime.refuse_cycle(v_job.job_id);
+    END IF;
     RETURN jsonb_build_object('job_id', v_job.job_id);
 END $$;
+
+-- Asked of the row, so that whoever looks a job up does it by its key alone.
+CREATE FUNCTION chime.may_change(p_caller name, p_job chime.job) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN coalesce((p_job).origin = 'sql' AND (p_job).removed_at IS NULL AND ((p_job).owner = p_caller OR chime.is_administrator(p_caller)), false);
+COMMENT ON FUNCTION chime.may_change IS 'whether it is a job made by SQL that is there, and the caller''s to change';
 
 -- What is asked for is judged by the owner that the job has afterwards, not by who edits it.
 CREATE FUNCTION chime.change_job(p_caller name, p_arguments jsonb) RETURNS jsonb
@@ -271,10 +290,8 @@ BEGIN
             HINT = 'You must specify at least one job attribute to change when calling alter_job';
     END IF;
     v_options := chime.read_job_options(p_caller, p_arguments);
-    SELECT * INTO v_job FROM chime.job j
-     WHERE j.job_id = v_id AND j.origin = 'sql' AND j.removed_at IS NULL AND (j.owner = p_caller OR chime.is_administrator(p_caller))
-       FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
+    SELECT * INTO v_job FROM chime.job j WHERE j.job_id = v_id FOR NO KEY UPDATE;
+    IF NOT chime.may_change(p_caller, v_job) THEN
         RAISE EXCEPTION 'Job % does not exist or you don''t own it', v_id USING ERRCODE = 'internal_error';
     END IF;
     v_job.owner := coalesce(v_owner, v_job.owner);
@@ -296,7 +313,9 @@ BEGIN
      WHERE j.job_id = v_id
     RETURNING * INTO v_job;
     PERFORM chime.check_driven(v_job);
-    PERFORM chime.refuse_cycle(v_job.job_id);
+    IF v_job.after <> '{}' THEN
+        PERFORM chime.refuse_cycle(v_job.job_id);
+    END IF;
     RETURN jsonb_build_object('job_id', v_job.job_id);
 END $$;
 
@@ -305,16 +324,16 @@ CREATE FUNCTION chime.find_job(p_caller name, p_arguments jsonb) RETURNS chime.j
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_job chime.job;
+    v_key text COLLATE "default"; -- as in chime.find_upstreams
 BEGIN
     IF p_arguments ? 'job_name' THEN
+        v_key := chime.sql_job_key(p_caller, p_arguments ->> 'job_name', 0);
         SELECT * INTO v_job FROM chime.job j
-         WHERE j.origin = 'sql' AND j.removed_at IS NULL AND j.job_name = p_arguments ->> 'job_name' AND j.owner = p_caller;
+         WHERE j.name = v_key AND j.owner = p_caller AND (CASE WHEN j.removed_at IS NULL THEN 0 ELSE j.job_id END) = 0;
     ELSE
-        SELECT * INTO v_job FROM chime.job j
-         WHERE j.origin = 'sql' AND j.removed_at IS NULL AND j.job_id = (p_arguments ->> 'job_id')::bigint
-           AND (j.owner = p_caller OR chime.is_administrator(p_caller));
+        SELECT * INTO v_job FROM chime.job j WHERE j.job_id = (p_arguments ->> 'job_id')::bigint;
     END IF;
-    IF NOT FOUND THEN
+    IF NOT chime.may_change(p_caller, v_job) THEN
         RAISE EXCEPTION 'could not find valid entry for job %', coalesce(quote_literal(p_arguments ->> 'job_name'), p_arguments ->> 'job_id')
             USING ERRCODE = 'internal_error';
     END IF;
@@ -344,7 +363,7 @@ BEGIN
         END IF;
     END LOOP;
     SELECT string_agg(j.name, ', ' ORDER BY j.name) INTO v_later FROM chime.job j
-     WHERE j.owner = v_job.owner AND j.after <> '{}' AND v_job.name = ANY (j.after) AND j.removed_at IS NULL;
+     WHERE j.job_id = ANY (chime.jobs_after(v_job.name)) AND j.owner = v_job.owner;
     IF v_later IS NOT NULL THEN
         RAISE NOTICE 'jobs that come after it: %', v_later USING HINT = 'give them another "after", or unschedule them, too';
     END IF;
@@ -395,7 +414,7 @@ END $$;
 
 -- A NULL among the arguments is one that was not given.
 CREATE FUNCTION chime.answer_call() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     v_arguments jsonb := jsonb_strip_nulls(NEW.arguments);
 BEGIN

@@ -127,6 +127,39 @@ START_TEST(catchup_none_records_all_of_them)
 }
 END_TEST
 
+START_TEST(nothing_runs_on_what_was_done_before_a_missed_slot_whoever_leads)
+{
+    static const char skips[] =
+        "SELECT count(*) > 0 FROM chime.run_history h JOIN chime.job USING (job_id) WHERE name = 'report'"
+        " AND epoch = (SELECT epoch FROM chime.leader) AND state = 'skipped' AND reason = 'upstream load missed'";
+    site_job(site, "load", "schedule = \"0 * * * *\"; command = \"SELECT 1\"; catchup = \"none\";");
+    site_job(site, "report", "schedule = \"1 seconds\"; command = \"SELECT 1\"; after = [\"load\"];");
+    served = site_lead(site);
+    runs_ask_and_await(cluster, "load");
+    runs_await(cluster, "report", 1);
+    stop();
+    cluster_execute(cluster, "UPDATE chime.job_state s SET last_slot = now() - interval '2 h' FROM chime.job j"
+                             " WHERE j.job_id = s.job_id AND j.name = 'load'");
+    for (int leader = 0; leader < 2; leader++) {
+        served = site_lead(site);
+        WAIT_SQL(cluster, skips, "t", 20);
+        EXPECT_SQL(cluster,
+                   "SELECT count(*) FROM chime.run_history h JOIN chime.job j USING (job_id), chime.missed m"
+                   " WHERE j.name = 'report' AND state = 'succeeded' AND h.slot > m.recorded_at",
+                   "0");
+        if (leader == 0) {
+            stop();
+        }
+    }
+    runs_ask_and_await(cluster, "load");
+    WAIT_SQL(cluster,
+             "SELECT count(*) > 0 FROM chime.run_history h JOIN chime.job j USING (job_id), chime.missed m"
+             " WHERE j.name = 'report' AND state = 'succeeded' AND h.slot > m.recorded_at",
+             "t", 20);
+    stop();
+}
+END_TEST
+
 START_TEST(catchup_all_runs_every_one_in_order)
 {
     site_job(site, "job", "schedule = \"1 seconds\"; command = \"SELECT 1\"; catchup = \"all\";");
@@ -271,6 +304,7 @@ static Suite *suite(void)
     tcase_add_test(cases, buffer_one_runs_once_more_and_skips_the_rest);
     tcase_add_test(cases, catchup_latest_runs_the_newest_slot_and_records_the_others);
     tcase_add_test(cases, catchup_none_records_all_of_them);
+    tcase_add_test(cases, nothing_runs_on_what_was_done_before_a_missed_slot_whoever_leads);
     tcase_add_test(cases, catchup_all_runs_every_one_in_order);
     tcase_add_test(cases, catchup_is_bounded_by_limit_and_window);
     tcase_add_test(cases, a_job_waits_for_its_upstream_at_a_shared_slot);

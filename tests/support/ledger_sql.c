@@ -76,7 +76,7 @@ static const char passes[] =
     " ARRAY[log]) p);"
     "CREATE FUNCTION miss(job bigint, cursor integer, first integer, last integer, token " LEADER
     ") RETURNS boolean LANGUAGE sql RETURN (SELECT p.job_id = job FROM chime.miss(token, ARRAY[job], ARRAY[at(cursor)],"
-    " ARRAY[at(first)], ARRAY[at(last)], ARRAY[(last - first + 1)::bigint], ARRAY['away']) p);"
+    " ARRAY[at(first)], ARRAY[at(last)], ARRAY[(last - first + 1)::bigint], ARRAY['away'], ARRAY[at(last + 1)]) p);"
     "CREATE FUNCTION wishes() RETURNS text LANGUAGE sql RETURN (SELECT string_agg(concat_ws(' ', w.verb, w.job_id,"
     " w.kind, minute(w.slot), w.reason), ';') FROM chime.wishes() w);"
     "CREATE FUNCTION granted(answer boolean) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN"

@@ -187,6 +187,7 @@ bool month_waits(const struct month *month, const struct month_job *it);
 
 /* --- month_joins.c: the marks of joins --- */
 void month_mark_downstream(struct month *month, const struct month_job *it, enum run_state state);
+void month_unmark_downstream(struct month *month, const struct month_job *it);
 void month_rebuild_marks(struct month *month);
 bool month_join_complete(const struct month *month, const struct month_job *it);
 void month_join_turn(struct month *month, struct month_job *it);

@@ -171,6 +171,7 @@ static void require_memory(struct month *month, struct month_job *it, const stru
     const struct job_memory *mine = &it->memory;
     MONTH_REQUIRE(month, it, memory->job_id == mine->job_id && memory->cursor == mine->cursor);
     MONTH_REQUIRE(month, it, memory->has_outcome == mine->has_outcome && memory->outcome_at == mine->outcome_at);
+    MONTH_REQUIRE(month, it, memory->missed_at == mine->missed_at);
     MONTH_REQUIRE(month, it, !memory->has_outcome || memory->last_outcome == mine->last_outcome);
     MONTH_REQUIRE(month, it, memory->last_end == mine->last_end && memory->failures == mine->failures);
     MONTH_REQUIRE(month, it, memory->cursor_skipped == mine->cursor_skipped && memory->suspended == mine->suspended);

@@ -333,6 +333,7 @@ static void settle(struct month *month, struct month_job *it, size_t zone)
                                      .version = 1,
                                      .cursor = month->start,
                                      .outcome_at = INSTANT_NONE,
+                                     .missed_at = INSTANT_NONE,
                                      .last_end = INSTANT_NONE};
     it->counted_from = it->resumes_at = it->unsure_at = INSTANT_NONE;
 }

@@ -36,7 +36,7 @@ void month_mark_downstream(struct month *month, const struct month_job *it, enum
 
 static enum month_mark remembered(const struct month_job *join, const struct job_memory *upstream)
 {
-    if (!upstream->has_outcome) {
+    if (!upstream->has_outcome || upstream->missed_at > upstream->outcome_at) {
         return MONTH_MARK_NONE;
     }
     if (upstream->outcome_at > join->memory.cursor) {
@@ -60,6 +60,18 @@ void month_rebuild_marks(struct month *month)
                                             memory->outcome_at};
             bool absent = month_active(&month->jobs[mine->job]) && mine->mark == MONTH_MARK_NONE;
             join->wants_news = join->wants_news && !absent;
+        }
+    }
+}
+
+void month_unmark_downstream(struct month *month, const struct month_job *it)
+{
+    size_t number = (size_t)(it - month->jobs);
+    for (size_t i = number + 1; i < month->job_count; i++) {
+        struct month_job *join = &month->jobs[i];
+        for (size_t n = 0; join->form == MONTH_JOIN && n < join->job.after_count; n++) {
+            bool mine = join->upstream[n].job == number && join->upstream[n].mark != MONTH_MARK_SPENT;
+            join->upstream[n].mark = mine ? MONTH_MARK_NONE : join->upstream[n].mark;
         }
     }
 }
@@ -132,7 +144,7 @@ static bool is_passing(const struct month *month, const struct month_job *it)
     bool gated = it->form != MONTH_JOIN && slot->plan == PLAN_KEEP;
     bool refused = slot->plan == PLAN_REFUSED && !unsure && !slot->unsure;
     return refused || (gated && month_upstream_is_passing(month, it)) || slot->plan == PLAN_CATCHUP ||
-           month_is_late(month, it, slot->at);
+           slot->plan == PLAN_SLEPT || month_is_late(month, it, slot->at);
 }
 
 bool month_upstream_is_passing(const struct month *month, const struct month_job *it)
@@ -210,8 +222,13 @@ bool month_rule_holds(const struct month *month, const struct month_job *it)
     for (size_t i = 0; i < it->job.after_count; i++) {
         const struct month_upstream *upstream = &it->upstream[i];
         const struct month_job *before = &month->jobs[upstream->job];
-        bool has = it->form == MONTH_JOIN ? upstream->mark != MONTH_MARK_NONE : before->memory.has_outcome;
-        enum run_state state = it->form == MONTH_JOIN ? upstream->outcome : before->memory.last_outcome;
+        bool missed = before->memory.missed_at > before->memory.outcome_at;
+        enum run_state state = missed ? RUN_SKIPPED : before->memory.last_outcome; /* it counts as such */
+        bool has = missed || before->memory.has_outcome;
+        if (it->form == MONTH_JOIN) {
+            has = upstream->mark != MONTH_MARK_NONE;
+            state = upstream->outcome;
+        }
         if (has && month_active(before)) {
             known++;
             succeeded += state == RUN_SUCCEEDED;

@@ -164,7 +164,7 @@ static void require_flags(const struct month *month, const struct month_job *it,
     MONTH_REQUIRE(month, it, passed->missed == (plan == PLAN_CATCHUP || plan == PLAN_SLEPT));
     MONTH_REQUIRE(month, it, passed->outcome == (deadline || plan == PLAN_REFUSED));
     MONTH_REQUIRE(month, it, passed->kind == (it->form == MONTH_JOIN ? RUN_DEPENDENCY : RUN_SCHEDULE));
-    MONTH_REQUIRE(month, it, passed->cursor == it->memory.cursor && passed->at <= month->now);
+    MONTH_REQUIRE(month, it, passed->cursor == it->memory.cursor && passed->at <= month->now + 1);
     MONTH_REQUIRE(month, it, passed->at == month->now || !passed->outcome);
     MONTH_REQUIRE(month, it, it->next < it->noted && passed->first == it->slots[it->next].at);
 }
@@ -200,6 +200,11 @@ void month_pass(struct month *month, const struct passed *passed)
     }
     if (it->form == MONTH_JOIN) {
         month_join_decided(it, false, plan_of(passed) == PLAN_REFUSED);
+    }
+    if (passed->missed) {
+        bool tie = it->memory.outcome_at == month->now;
+        it->memory.missed_at = month->now + tie; /* what was decided later is later */
+        month_unmark_downstream(month, it);
     }
     if (passed->outcome) {
         note_outcome(month, it, RUN_SKIPPED);

@@ -75,6 +75,7 @@ struct job_memory memory_of(const struct job *job, int64_t cursor)
                                .version = 3,
                                .cursor = minute(cursor),
                                .outcome_at = INSTANT_NONE,
+                               .missed_at = INSTANT_NONE,
                                .last_end = INSTANT_NONE};
 }
 

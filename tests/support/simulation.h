@@ -50,6 +50,7 @@ struct sim_job {
     instant cursor;
     bool has_outcome;
     enum run_state last_outcome;
+    instant missed_at; /* INSTANT_NONE: never */
     duration last_duration;
     bool live;
     enum run_kind kind;

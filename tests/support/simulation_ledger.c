@@ -28,13 +28,28 @@ void simulation_retry(struct world *world, struct sim_job *it, bool counts, inst
     REQUIRE(world, it, it->attempt <= it->job.options.max_attempts);
 }
 
+static bool is_missed(const struct sim_job *it)
+{
+    return it->missed_at != INSTANT_NONE && (!it->has_outcome || it->missed_at > it->outcome_at);
+}
+
+static enum run_state outcome_of(const struct sim_job *it)
+{
+    return is_missed(it) ? RUN_MISSED : it->last_outcome;
+}
+
+static bool forbids(const struct sim_job *upstream)
+{
+    return upstream->job.active && (upstream->has_outcome || is_missed(upstream)) &&
+           outcome_of(upstream) != RUN_SUCCEEDED;
+}
+
 /* An upstream that had failed before the slot fell due, and had nothing more to do, forbids it; a disabled one decides nothing. */
 static void judge_trigger(const struct world *world, const struct sim_job *it, instant slot)
 {
     for (size_t i = 0; i < it->job.after_count && it->job.options.trigger_rule == TRIGGER_ALL_SUCCESS; i++) {
         const struct sim_job *upstream = &world->jobs[it->upstream[i]];
-        bool failed = upstream->job.active && upstream->has_outcome && upstream->last_outcome != RUN_SUCCEEDED;
-        REQUIRE(world, it, !failed || upstream->outcome_at >= slot);
+        REQUIRE(world, it, !forbids(upstream) || upstream->outcome_at >= slot || upstream->missed_at >= slot);
     }
 }
 
@@ -103,10 +118,9 @@ static bool is_upstream_reason(const struct world *world, const struct sim_job *
         const struct sim_job *upstream = &world->jobs[it->upstream[i]];
         char expected[64];
         int name = snprintf(expected, sizeof expected, "upstream %s %s", upstream->name,
-                            run_state_name(upstream->last_outcome));
-        bool failed = upstream->job.active && upstream->has_outcome && upstream->last_outcome != RUN_SUCCEEDED;
-        name -= (int)strlen(run_state_name(upstream->last_outcome));
-        if ((failed && strcmp(reason, expected) == 0) ||
+                            run_state_name(outcome_of(upstream)));
+        name -= (int)strlen(run_state_name(outcome_of(upstream)));
+        if ((forbids(upstream) && strcmp(reason, expected) == 0) ||
             (upstream->seat == SEAT_DOUBTFUL && strncmp(reason, expected, (size_t)name) == 0)) {
             return true;
         }
@@ -147,6 +161,7 @@ static void judge_miss(struct world *world, struct sim_job *it, const struct pas
         bool latest = strstr(passed->reason, "catchup is latest") != NULL;
         REQUIRE(world, it, options->catchup == (latest ? CATCHUP_LATEST : CATCHUP_ALL));
     }
+    it->missed_at = world->now + (it->has_outcome && it->outcome_at == world->now);
     it->missing -= count;
     world->counts.missed += count;
 }

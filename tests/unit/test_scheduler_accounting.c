@@ -161,7 +161,9 @@ static void come_alive(struct world *world)
                                     .version = 1,
                                     .cursor = it->cursor,
                                     .has_outcome = it->has_outcome,
-                                    .last_outcome = it->last_outcome};
+                                    .last_outcome = it->last_outcome,
+                                    .outcome_at = it->has_outcome ? it->outcome_at : INSTANT_NONE,
+                                    .missed_at = it->missed_at};
         it->scheduled = scheduler_add(world->scheduler, &it->job, &memory);
         it->missing = expected_missing(it, world->now);
     }

@@ -133,13 +133,85 @@ START_TEST(what_the_ledger_remembers_of_an_upstream_decides_after_a_start)
     struct job *job = define("down", "*/10 * * * *");
     comes_after(job, "up");
     struct scheduled *down = add(job);
-    struct job_memory memory = {
-        .job_id = 7, .cursor = minute(10), .has_outcome = true, .last_outcome = RUN_FAILED, .last_duration = 5};
+    struct job_memory memory = {.missed_at = INSTANT_NONE,
+                                .job_id = 7,
+                                .cursor = minute(10),
+                                .has_outcome = true,
+                                .last_outcome = RUN_FAILED,
+                                .last_duration = 5};
     struct scheduled *up = scheduler_add(scheduler, define("up", "*/10 * * * *"), &memory);
     start_at(15);
     skipped_for(down, 0, 10, "upstream up failed");
     nothing_due();
     ck_assert_int_eq(scheduled_expected(up), 5);
+}
+END_TEST
+
+static struct scheduled *add_missing(const char *schedule)
+{
+    struct job *up = define("up", schedule);
+    struct job_memory memory = memory_of(up, 10);
+    up->options.catchup = CATCHUP_NONE;
+    memory.has_outcome = true;
+    memory.last_outcome = RUN_SUCCEEDED;
+    memory.outcome_at = minute(10);
+    return scheduler_add(scheduler, up, &memory);
+}
+
+START_TEST(a_missed_slot_of_an_upstream_counts_as_skipped_until_it_runs_again)
+{
+    struct job *job = define("down", "*/10 * * * *");
+    struct job *bears = define("bears", "*/10 * * * *");
+    comes_after(job, "up");
+    comes_after(bears, "up");
+    bears->options.trigger_rule = TRIGGER_NONE_FAILED;
+    struct scheduled *down = remember(job, minute(10));
+    struct scheduled *other = remember(bears, minute(10));
+    struct scheduled *up = add_missing("*/20 * * * *");
+    start_at(25);
+    missed(up, 10, 20, 20, 1, "catchup is none: nothing led when they were due");
+    skipped_for(down, 10, 20, "upstream up missed");
+    claim(other, 20);
+    finish(other, RUN_SUCCEEDED);
+    tick(30);
+    skipped_for(down, 20, 30, "upstream up missed");
+    claim(other, 30);
+    scheduler_request(scheduler, up, RUN_MANUAL, minute(35));
+    tick(35);
+    claim(up, 35);
+    finish(up, RUN_SUCCEEDED);
+    tick(40);
+    claim(up, 40);
+    finish(up, RUN_SUCCEEDED);
+    claim(down, 40);
+}
+END_TEST
+
+static struct scheduled *start_with_memory_of_a_miss(int64_t outcome_at)
+{
+    struct job *job = define("down", "*/10 * * * *");
+    struct job *up = define("up", "0 0 1 1 *");
+    struct job_memory memory = memory_of(up, 20);
+    comes_after(job, "up");
+    memory.has_outcome = true;
+    memory.last_outcome = RUN_SUCCEEDED;
+    memory.outcome_at = minute(outcome_at);
+    memory.missed_at = minute(25);
+    struct scheduled *down = remember(job, minute(20));
+    scheduler_add(scheduler, up, &memory);
+    start_at(30);
+    return down;
+}
+
+START_TEST(that_a_slot_was_missed_is_remembered_after_a_start)
+{
+    skipped_for(start_with_memory_of_a_miss(10), 20, 30, "upstream up missed");
+}
+END_TEST
+
+START_TEST(a_run_since_a_slot_was_missed_is_remembered_too)
+{
+    claim(start_with_memory_of_a_miss(26), 30);
 }
 END_TEST
 
@@ -550,6 +622,9 @@ int main(void)
         a_skip_for_an_upstream_skips_the_whole_chain_unless_all_done_is_enough,
         a_chain_runs_in_order_and_a_fan_in_waits_for_all,
         what_the_ledger_remembers_of_an_upstream_decides_after_a_start,
+        a_missed_slot_of_an_upstream_counts_as_skipped_until_it_runs_again,
+        that_a_slot_was_missed_is_remembered_after_a_start,
+        a_run_since_a_slot_was_missed_is_remembered_too,
         an_inactive_upstream_holds_nobody_up_while_it_does_not_run,
         an_upstream_that_has_yet_to_wait_for_its_jitter_goes_first_all_the_same,
         one_success_is_enough_and_without_one_all_are_named,

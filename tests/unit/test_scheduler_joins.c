@@ -374,6 +374,49 @@ START_TEST(outcomes_later_than_the_last_decision_are_marks_after_a_start)
 }
 END_TEST
 
+/* b succeeded once more after a's slot was missed: what a did before is of no use to it. */
+static void miss_between(bool remembered)
+{
+    struct job *job = define("a", "*/10 * * * *");
+    struct job_memory memory = memory_of(job, 10);
+    job->options.catchup = CATCHUP_NONE;
+    memory.has_outcome = true;
+    memory.last_outcome = RUN_SUCCEEDED;
+    memory.outcome_at = minute(10);
+    memory.missed_at = remembered ? minute(25) : INSTANT_NONE;
+    memory.cursor = remembered ? minute(20) : minute(10);
+    a = scheduler_add(scheduler, job, &memory);
+    b = upstream_at("b", 5, RUN_SUCCEEDED);
+    remember_join(5, false);
+    start_at(25);
+}
+
+static void expect_another_round(void)
+{
+    scheduler_request(scheduler, b, RUN_MANUAL, minute(25));
+    claim(b, 25);
+    finish(b, RUN_SUCCEEDED);
+    nothing_due();
+    nothing_passed();
+    run_at(a, 30, RUN_SUCCEEDED);
+    claim_join(30);
+}
+
+START_TEST(a_join_goes_by_no_success_from_before_a_missed_slot)
+{
+    miss_between(false);
+    missed(a, 10, 20, 20, 1, "catchup is none: nothing led when they were due");
+    expect_another_round();
+}
+END_TEST
+
+START_TEST(a_join_goes_by_no_success_from_before_a_slot_that_was_missed_by_an_earlier_leader)
+{
+    miss_between(true);
+    expect_another_round();
+}
+END_TEST
+
 START_TEST(a_success_before_a_run_is_used_up_after_a_start)
 {
     upstream_at("a", 5, RUN_SUCCEEDED);
@@ -536,7 +579,8 @@ START_TEST(a_tower_of_joins_is_looked_through_once)
             tower[i][n].name = names[i][n];
             tower[i][n].after = after[i];
             tower[i][n].after_count = i == 0 ? 1 : 2;
-            struct job_memory memory = {.job_id = 1000 + 2 * i + n, .cursor = MIDNIGHT, .outcome_at = INSTANT_NONE};
+            struct job_memory memory = {
+                .job_id = 1000 + 2 * i + n, .cursor = MIDNIGHT, .outcome_at = INSTANT_NONE, .missed_at = INSTANT_NONE};
             scheduler_add(scheduler, &tower[i][n], &memory);
         }
     }
@@ -581,6 +625,8 @@ int main(void)
         a_suspended_join_decides_when_it_is_back,
         a_decision_that_was_due_when_the_join_fell_asleep_is_skipped_and_takes_news_to_come_back,
         outcomes_later_than_the_last_decision_are_marks_after_a_start,
+        a_join_goes_by_no_success_from_before_a_missed_slot,
+        a_join_goes_by_no_success_from_before_a_slot_that_was_missed_by_an_earlier_leader,
         a_success_before_a_run_is_used_up_after_a_start,
         a_success_before_a_skipped_decision_still_counts_after_a_start,
         successes_that_a_deadline_passed_over_need_news_after_a_start_as_before,

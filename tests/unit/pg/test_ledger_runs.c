@@ -131,6 +131,7 @@ START_TEST(missed_slots_go_as_ranges_and_skipped_ones_one_by_one)
                                .last = at("2026-03-27T04:00:00Z"),
                                .count = 6,
                                .missed = true,
+                               .at = at(SLOT),
                                .reason = "nothing led"},
                               {.scheduled = scheduled,
                                .cursor = at(SLOT_BEFORE),
@@ -149,9 +150,9 @@ START_TEST(missed_slots_go_as_ranges_and_skipped_ones_one_by_one)
                                .outcome = true,
                                .reason = "upstream a failed"}};
     ledger_pass(&ledger, passed, 3, on_reply, &calls);
-    expect_sent(server, "PREPARE chime_miss: SELECT job_id FROM chime.miss($1, $2, $3, $4, $5, $6, $7)",
+    expect_sent(server, "PREPARE chime_miss: SELECT job_id FROM chime.miss($1, $2, $3, $4, $5, $6, $7, $8)",
                 "EXECUTE chime_miss(" TOKEN ", {42}, {" SLOT_BEFORE "}, {" SLOT "}, {2026-03-27T04:00:00Z}, {6}, "
-                "{\"nothing led\"})",
+                "{\"nothing led\"}, {" SLOT "})",
                 "PREPARE chime_skip: SELECT job_id FROM chime.skip($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                 "EXECUTE chime_skip(" TOKEN ", {42,42,42}, {\"schedule\",\"schedule\",\"dependency\"}, "
                 "{" SLOT_BEFORE "," SLOT_BEFORE "," SLOT_BEFORE "}, {" SLOT ",2026-03-27T02:00:00Z," SLOT "}, "

@@ -1,0 +1,219 @@
+/* Every statement that is sent many times in the life of a ledger touches as much as its answer is large, whatever the tables hold and whatever
+ * the statistics say of them: it is planned while they are empty, tiny or huge, and executed when they are the other way round.
+ *
+ * The statements are in tests/support/plans.sql. PGCHIME_TEST_SOAK: larger tables. PGCHIME_TEST_PLANS=all prints what each touched, or what the one
+ * of that name executed. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "ledger/migrate.h"
+#include "support/cluster.h"
+#include "support/files.h"
+#include "support/ledger_sql.h"
+#include "support/plan_watch.h"
+#include "support/suite.h"
+
+#define FEW 5
+#define SOME 60
+#define WARM 7 /* from the sixth time on a plan may be kept */
+
+struct statement {
+    char *name;
+    char *sql;
+    double base;
+    double each;
+    bool kept;
+};
+
+static struct cluster *cluster;
+static const char *database;
+static struct statement *statements;
+static size_t statement_count;
+static struct buffer findings;
+
+static bool soaks(void)
+{
+    return getenv("PGCHIME_TEST_SOAK") != NULL;
+}
+
+static void read_statements(void)
+{
+    PGresult *rows = cluster_query(cluster, "SELECT name, sql, base, each, kept FROM plans.statement ORDER BY name");
+    statement_count = (size_t)PQntuples(rows);
+    statements = xcalloc(statement_count, sizeof *statements);
+    for (size_t i = 0; i < statement_count; i++) {
+        statements[i] = (struct statement){.name = xstrdup(PQgetvalue(rows, (int)i, 0)),
+                                           .sql = xstrdup(PQgetvalue(rows, (int)i, 1)),
+                                           .base = atof(PQgetvalue(rows, (int)i, 2)),
+                                           .each = atof(PQgetvalue(rows, (int)i, 3)),
+                                           .kept = PQgetvalue(rows, (int)i, 4)[0] == 't'};
+    }
+    PQclear(rows);
+}
+
+static void set_up(void)
+{
+    static const char *const settings[] = {"shared_buffers=512MB", "autovacuum=off", NULL};
+    cluster = cluster_create(settings);
+    cluster_execute(cluster, "CREATE ROLE ann LOGIN");
+    cluster_create_database(cluster, "ledger");
+    cluster_use(cluster, "ledger");
+    ledger_sql_migrate(cluster, 0, migrate_newest());
+    cluster_execute(cluster, migrate_cron_text());
+    ledger_sql_lead(cluster);
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/plans.sql");
+    cluster_execute(cluster, soaks() ? "CALL plans.make_days(400)" : "CALL plans.make_days(40)");
+    read_statements();
+    cluster_use(cluster, "postgres");
+}
+
+static void tear_down(void)
+{
+    cluster_destroy(cluster);
+    for (size_t i = 0; i < statement_count; i++) {
+        free(statements[i].name);
+        free(statements[i].sql);
+    }
+    free(statements);
+    buffer_finish(&findings);
+}
+
+/* The large ledger that each statement is executed on. */
+static void fill(void)
+{
+    cluster_execute(cluster, soaks() ? "CALL plans.fill(50000, 100000, 500000)" : "CALL plans.fill(6000, 20000, 5000)");
+}
+
+/* An empty ledger of that name, and sessions to it. */
+static void begin(const char *name)
+{
+    cluster_use(cluster, "postgres");
+    cluster_execute_format(cluster, "CREATE DATABASE %s TEMPLATE ledger", name);
+    cluster_use(cluster, name);
+    database = name;
+}
+
+static struct plan_watch *open_session(void)
+{
+    struct plan_watch *watch = plan_watch_create(cluster, database);
+    for (size_t i = 0; i < statement_count; i++) {
+        char *prepare = files_path("PREPARE p%zu(integer) AS %s", i, statements[i].sql);
+        plan_watch_execute(watch, prepare);
+        free(prepare);
+    }
+    return watch;
+}
+
+static bool execute(struct plan_watch *watch, size_t statement, int jobs, struct plan_cost *cost)
+{
+    char sql[64];
+    snprintf(sql, sizeof sql, "EXECUTE p%zu(%d)", statement, jobs);
+    return plan_watch_try(watch, sql, cost);
+}
+
+/* So often that plans are kept. What is refused for want of jobs planned as far as it came. */
+static struct plan_watch *open_warm_session(void)
+{
+    struct plan_watch *watch = open_session();
+    for (int n = 0; n < WARM; n++) {
+        for (size_t i = 0; i < statement_count; i++) {
+            execute(watch, i, 1, NULL);
+        }
+    }
+    return watch;
+}
+
+static void note(const char *when, const struct statement *statement, int jobs, const struct plan_cost *cost)
+{
+    const char *wanted = getenv("PGCHIME_TEST_PLANS");
+    double limit = statement->base + statement->each * jobs;
+    bool good = cost->pages <= limit && cost->rows <= limit;
+    if (!good) {
+        buffer_printf(&findings, "%s, %s: \"%s\" of %d jobs touches %.0f pages and %.0f rows, more than %.0f\n",
+                      database, when, statement->name, jobs, cost->pages, cost->rows, limit);
+    }
+    if (wanted != NULL && (strcmp(wanted, "all") == 0 || strcmp(wanted, statement->name) == 0)) {
+        printf("%s, %-10s %-30s %4d: %8.0f pages %8.0f rows%s\n", database, when, statement->name, jobs, cost->pages,
+               cost->rows, good ? "" : " !");
+    }
+    if (wanted != NULL && strcmp(wanted, statement->name) == 0 && cost->worst != NULL) {
+        printf("%s\n", cost->worst);
+    }
+}
+
+static void measure(bool kept, struct plan_watch *watch)
+{
+    static const int sizes[] = {FEW, SOME};
+    for (size_t i = 0; i < statement_count; i++) {
+        for (size_t size = 0; size < COUNT_OF(sizes) && (statements[i].kept || !kept); size++) {
+            struct plan_cost cost;
+            /* The second time, so that nothing is measured of what a session does once. */
+            bool good = execute(watch, i, sizes[size], NULL) && execute(watch, i, sizes[size], &cost);
+            ck_assert_msg(good, "%s: %s", statements[i].name, plan_watch_error(watch));
+            note(kept ? "kept plan" : "new plan", &statements[i], sizes[size], &cost);
+        }
+    }
+    plan_watch_destroy(watch);
+}
+
+static void measure_all(struct plan_watch *kept)
+{
+    measure(true, kept);
+    measure(false, open_session());
+}
+
+static void analyze_while_empty(void)
+{
+    begin("empty");
+    cluster_execute(cluster, "VACUUM ANALYZE");
+    struct plan_watch *kept = open_warm_session();
+    fill();
+    measure_all(kept);
+}
+
+static void analyze_while_tiny(void)
+{
+    begin("tiny");
+    cluster_execute(cluster, "CALL plans.fill(120, 10, 10)");
+    cluster_execute(cluster, "VACUUM ANALYZE");
+    struct plan_watch *kept = open_warm_session();
+    cluster_execute(cluster, "CALL plans.empty(false)");
+    fill();
+    measure_all(kept);
+}
+
+/* All jobs were there, now most were removed. */
+static void analyze_while_huge(void)
+{
+    begin("huge");
+    cluster_execute(cluster, "CALL plans.fill(6000, 0, 1000)");
+    cluster_execute(cluster, "VACUUM ANALYZE");
+    struct plan_watch *kept = open_warm_session();
+    cluster_execute(cluster, "CALL plans.empty(true)");
+    fill();
+    measure_all(kept);
+}
+
+START_TEST(a_statement_touches_as_much_as_it_answers_whatever_statistics_say)
+{
+    analyze_while_empty();
+    analyze_while_tiny();
+    analyze_while_huge();
+    ck_assert_msg(findings.length == 0, "\n%s", buffer_text(&findings));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("plans");
+    TCase *cases = tcase_create("plans");
+    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_set_timeout(cases, soaks() ? 600 : 120);
+    tcase_add_test(cases, a_statement_touches_as_much_as_it_answers_whatever_statistics_say);
+    suite_add_tcase(suite, cases);
+    return suite_run(suite);
+}

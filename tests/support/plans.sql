@@ -1,0 +1,165 @@
+-- For tests/integration/test_plans.c: a ledger of any size, and every statement that is called many times in its life.
+--
+-- Jobs 1 to 500 are configured, jobs from 1001 on made by SQL, jobs from 1000001 on were removed. Each job stands at plans.at(0), where the first
+-- ones have a live run.
+
+CREATE SCHEMA plans;
+CREATE TABLE plans.start AS SELECT date_trunc('day', now()) - interval '20 days' AS at;
+CREATE FUNCTION plans.at(n integer) RETURNS timestamptz LANGUAGE sql STABLE
+RETURN (SELECT s.at + n * interval '1 minute' FROM plans.start s);
+CREATE FUNCTION plans.token() RETURNS uuid LANGUAGE sql IMMUTABLE RETURN uuid '6f1d0b9e-0000-4000-8000-000000000001';
+
+CREATE PROCEDURE plans.make_days(p_days integer) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR n IN -p_days..8 LOOP
+        EXECUTE format('CREATE TABLE IF NOT EXISTS chime.run_history_%s PARTITION OF chime.run_history FOR VALUES FROM (%L) TO (%L)',
+                       to_char(current_date + n, 'YYYYMMDD'), current_date + n, current_date + n + 1);
+    END LOOP;
+END $$;
+
+-- p_anew: with new files, whose size says how many rows there are.
+CREATE PROCEDURE plans.empty(p_anew boolean) LANGUAGE plpgsql SET session_replication_role = replica AS $$
+DECLARE v_table text;
+BEGIN
+    FOREACH v_table IN ARRAY '{job,job_state,run,run_history,attempt,missed,request,next_slots,former_schedule,job_past,imported}'::text[] LOOP
+        EXECUTE format(CASE WHEN p_anew THEN 'TRUNCATE chime.%I CASCADE' ELSE 'DELETE FROM chime.%I' END, v_table);
+    END LOOP;
+END $$;
+
+CREATE PROCEDURE plans.fill_jobs(p_made integer, p_removed integer) LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO chime.job (job_id, name, owner, origin, plugin, schedule, command)
+    SELECT n, 'configured ' || n, 'postgres', 'config', NULL, '* * * * *', 'SELECT 1' FROM generate_series(1, least(p_made, 500)) n;
+    INSERT INTO chime.job (job_id, name, job_name, owner, origin, schedule, command, after, channels, since, keep)
+    SELECT 1000 + n, o.owner || '/made ' || n, 'made ' || n, o.owner, 'sql', CASE WHEN n % 4 = 0 THEN '' ELSE '* * * * *' END, 'SELECT 1',
+           CASE WHEN n % 4 = 0 THEN ARRAY[o.owner || '/made ' || n - 2] ELSE '{}' END, CASE WHEN n % 100 = 1 THEN '{news}'::text[] ELSE '{}' END,
+           plans.at(0), CASE WHEN n % 1000 = 2 THEN interval '30 days' END
+    FROM generate_series(1, p_made) n CROSS JOIN LATERAL (SELECT (ARRAY['postgres', 'ann'])[1 + n % 2] AS owner) o;
+    INSERT INTO chime.job (job_id, name, job_name, owner, origin, schedule, command, after, since, active, removed_at)
+    SELECT 1000000 + n, 'ann/' || o.name, o.name, 'ann', 'sql', '* * * * *', 'SELECT 1', CASE WHEN n % 4 = 0 THEN '{ann/made 1}'::text[] ELSE '{}' END,
+           plans.at(0), false, plans.at(n % 100)
+    FROM generate_series(1, p_removed) n CROSS JOIN LATERAL (SELECT CASE WHEN n % 4 = 0 THEN 'again' ELSE 'gone ' || n END AS name) o;
+    INSERT INTO chime.job_state (job_id, last_slot, last_start) SELECT j.job_id, plans.at(0), plans.at(0) FROM chime.job j;
+    UPDATE chime.job_state SET suspended_at = plans.at(0), suspended_until = plans.at(1), suspended_by = 'ann' WHERE job_id BETWEEN 1050 AND 1054;
+END $$;
+
+-- Each job's part of a table that grows with the jobs; p_runs: of one that grows with the runs.
+CREATE PROCEDURE plans.fill_rest(p_made integer, p_removed integer, p_runs integer) LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO chime.next_slots (job_id, slots) SELECT 1000 + n, ARRAY[plans.at(1), plans.at(2)] FROM generate_series(1, p_made) n;
+    INSERT INTO chime.job_past (job_id, version, since, until, owner, command)
+    SELECT 1000 + n, 0, plans.at(-10), plans.at(-9), 'ann', 'SELECT 0' FROM generate_series(1, p_made) n;
+    INSERT INTO chime.imported (source, jobid, job_id, state, at, job, schedule, active, options)
+    SELECT 'dump:here', n, 1000 + n, 'taken', plans.at(0), '{}', '', true, '{}' FROM generate_series(1, p_made) n;
+    INSERT INTO chime.run (job_id, kind, slot, token, epoch, pid, backend_start)
+    SELECT 1000 + n, 'schedule', plans.at(0), plans.token(), 7, 4000000 + n % 100, plans.at(0) FROM generate_series(1, p_made) n;
+    INSERT INTO chime.request (job_id, verb, kind, slot, owner)
+    SELECT 1000 + n, 'run', 'manual', plans.at(3), (ARRAY['postgres', 'ann'])[1 + n % 2] FROM generate_series(101, p_made) n;
+    INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, epoch, started_at, finished_at)
+    SELECT nextval('chime.run_id'), 1001 + n % 50, 'schedule', plans.at(-10 - n / 50), 'succeeded', 1, 7, plans.at(0), plans.at(0)
+    FROM generate_series(1, p_runs) n;
+    INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, epoch, started_at, finished_at)
+    SELECT nextval('chime.run_id'), 1001 + n, 'schedule', d.day, 'succeeded', 1, 7, d.day, d.day
+    FROM generate_series(0, least(p_runs, 40)) n, generate_series(current_date - 30, current_date - 1, interval '1 day') AS d (day);
+    INSERT INTO chime.attempt (job_id, kind, slot, attempt, run_id, state, epoch, finished_at)
+    SELECT 1001 + n % 50, 'schedule', plans.at(-10 - n / 50), 1, n, 'failed', 7, plans.at(0) FROM generate_series(1, p_runs) n;
+    INSERT INTO chime.missed (job_id, first_slot, last_slot, slots, reason, epoch, recorded_at)
+    SELECT 1001 + n % 50, plans.at(-10 - n / 50), plans.at(-10 - n / 50), 1, 'away', 7, plans.at(0) FROM generate_series(1, p_runs) n;
+END $$;
+
+CREATE PROCEDURE plans.fill(p_made integer, p_removed integer, p_runs integer) LANGUAGE plpgsql SET session_replication_role = replica AS $$
+BEGIN
+    CALL plans.fill_jobs(p_made, p_removed);
+    CALL plans.fill_rest(p_made, p_removed, p_runs);
+    PERFORM setval('chime.job_job_id_seq', 5000000);
+END $$;
+
+-- --- arguments, which read no table ---------------------------------------------------------------------------------------------
+
+CREATE FUNCTION plans.each(p_n integer, p_element anyelement) RETURNS anyarray LANGUAGE sql IMMUTABLE
+AS 'SELECT array_fill(p_element, ARRAY[p_n])';
+CREATE FUNCTION plans.jobs(p_n integer, p_first bigint DEFAULT 1001) RETURNS bigint[] LANGUAGE sql IMMUTABLE
+RETURN ARRAY(SELECT p_first + n FROM generate_series(0, p_n - 1) n);
+
+-- --- the statements -------------------------------------------------------------------------------------------------------------
+
+-- $1: of how many jobs a call is. `base` and `each`: rows and pages that it may touch, whatever the tables hold. `kept`: by a plan that was made
+-- long before, too.
+CREATE TABLE plans.statement (name text PRIMARY KEY, sql text NOT NULL, base integer NOT NULL DEFAULT 500, each integer NOT NULL DEFAULT 130,
+                              kept boolean NOT NULL DEFAULT true);
+INSERT INTO plans.statement (name, sql) VALUES
+('look', 'SELECT chime.backend_alive(l.pid, l.backend_start), chime.leader_sign() FROM chime.leader l'),
+('follow', 'SELECT chime.follow(''x'', ''y'')'),
+('take over', 'SELECT epoch, token FROM chime.take_over(plans.token(), ''x'', ''y'', ''z'', 1)'),
+('resign', 'SELECT chime.resign(plans.token())'),
+('end silent', 'SELECT chime.end_silent(plans.token(), ''x'')'),
+('wishes', 'SELECT request_id, verb, job_id, kind, slot, reason FROM chime.wishes()'),
+('acknowledge', 'SELECT chime.acknowledge(plans.token(), plans.jobs($1, 1), plans.at(1))'),
+('resume expired', 'SELECT chime.resume_expired(plans.token(), plans.jobs($1, 1050), plans.each($1, plans.at(1)))'),
+('suspend failing', 'SELECT chime.suspend_failing(plans.token(), plans.jobs($1), plans.each($1, ''often''::text), plans.at(1))'),
+('claim', 'SELECT job_id, suspended, reason FROM chime.claim(plans.token(), plans.jobs($1), plans.each($1, 1), plans.each($1, ''schedule''::chime.run_kind),'
+          ' plans.each($1, plans.at(1)), plans.each($1, plans.at(0)), plans.each($1, 1), plans.each($1, plans.at(0)))'),
+('claim of requests', 'SELECT job_id, suspended, reason FROM chime.claim(plans.token(), plans.jobs($1, 1101), plans.each($1, 1),'
+          ' plans.each($1, ''manual''::chime.run_kind), plans.each($1, plans.at(3)), plans.each($1, plans.at(0)), plans.each($1, 1), plans.each($1, plans.at(0)))'),
+('reclaim', 'SELECT job_id, NULL, NULL FROM chime.reclaim(plans.token(), plans.jobs($1), plans.each($1, ''schedule''::chime.run_kind),'
+            ' plans.each($1, plans.at(0)), plans.each($1, 1), plans.each($1, plans.at(0)))'),
+('release', 'SELECT chime.release(plans.token(), plans.jobs($1), plans.each($1, ''schedule''::chime.run_kind), plans.each($1, plans.at(0)), plans.at(1))'),
+('finish', 'SELECT job_id FROM chime.finish(plans.token(), plans.jobs($1), plans.each($1, ''schedule''::chime.run_kind), plans.each($1, plans.at(0)),'
+           ' plans.each($1, ''failed''::chime.run_state), plans.each($1, plans.at(0)), plans.each($1, plans.at(1)), plans.each($1, 1::bigint),'
+           ' plans.each($1, ''42P01''::text), plans.each($1, ''none''::text), plans.each($1, NULL::text), plans.each($1, ''all''::text))'),
+('retry', 'SELECT job_id FROM chime.retry(plans.token(), plans.jobs($1), plans.each($1, ''schedule''::chime.run_kind), plans.each($1, plans.at(0)),'
+          ' plans.each($1, ''failed''::chime.run_state), plans.each($1, plans.at(0)), plans.each($1, plans.at(1)),'
+          ' plans.each($1, ''42P01''::text), plans.each($1, ''none''::text), plans.each($1, plans.at(2)), plans.each($1, ''all''::text))'),
+('miss', 'SELECT job_id FROM chime.miss(plans.token(), plans.jobs($1), plans.each($1, plans.at(0)), plans.each($1, plans.at(1)),'
+         ' plans.each($1, plans.at(2)), plans.each($1, 2::bigint), plans.each($1, ''away''::text), plans.each($1, plans.at(2)))'),
+('skip', 'SELECT job_id FROM chime.skip(plans.token(), plans.jobs($1), plans.each($1, ''schedule''::chime.run_kind), plans.each($1, plans.at(0)),'
+         ' plans.each($1, plans.at(1)), plans.each($1, plans.at(1)), plans.each($1, ''busy''::text), plans.each($1, true), plans.each($1, ''all''::text))'),
+('perform', 'SELECT rows, residue FROM chime.perform(plans.token(), 1001, ''schedule'', plans.at(0), NULL, ''SELECT 1'', true, NULL)'),
+('cancel backend', 'SELECT chime.cancel_backend(-1, now(), false)'),
+('request population', 'SELECT chime.request_population(plans.token(), plans.at(0))'),
+('changed jobs, all', 'SELECT c.* FROM chime.changed_jobs(plans.token(), NULL, 1000, $1) c'),
+('changed jobs, the last', 'SELECT c.* FROM chime.changed_jobs(plans.token(), NULL, 900000, $1) c'),
+('changed jobs, none', 'SELECT c.* FROM chime.changed_jobs(plans.token(), pg_current_snapshot(), 0, $1) c'),
+('problem', 'SELECT chime.note_job_error(plans.token(), 1001, 1, ''x'')'),
+('restart', 'SELECT chime.restart_jobs(plans.token(), plans.jobs($1), plans.each($1, plans.at(1)))'),
+('next slots', 'SELECT chime.note_next_slots(plans.token(), plans.jobs($1), plans.each($1, ''{2026-12-01Z}''::text))'),
+('no next slots', 'SELECT chime.note_next_slots(plans.token(), plans.jobs($1), plans.each($1, NULL::text))'),
+('done', 'SELECT chime.job_done(plans.token(), plans.jobs($1, 5001), plans.each($1, 1))'),
+('switch off others', 'SELECT chime.switch_off_others(plans.token(), plans.jobs(500, 1))'),
+('listener', 'SELECT chime.note_listener(plans.token(), 1, now())'),
+('end listener', 'SELECT chime.end_listener(plans.token())'),
+-- what people and programs call
+('schedule', 'SELECT chime.schedule(''new '' || n, ''* * * * *'', ''SELECT 1'') FROM generate_series(1, $1) n'),
+('schedule again', 'SELECT chime.schedule(''made '' || n * 2, ''*/2 * * * *'', ''SELECT 2'') FROM generate_series(1, $1) n'),
+('schedule without a name', 'SELECT cron.schedule(''* * * * *'', ''SELECT 1'') FROM generate_series(1, $1) n'),
+('schedule by cron', 'SELECT cron.schedule(''new '' || n, ''* * * * *'', ''SELECT 1'') FROM generate_series(1, $1) n'),
+('schedule for another', 'SELECT cron.schedule_in_database(''again'', ''* * * * *'', ''SELECT 1'', current_database(), ''ann'')'),
+('schedule after', 'SELECT chime.schedule(''new '' || n, NULL, ''SELECT 1'', after => ARRAY[''made '' || n * 8]) FROM generate_series(1, $1) n'),
+('schedule once', 'SELECT chime.schedule_once(now() + interval ''1 day'', ''SELECT 1'')'),
+('alter', 'SELECT chime.alter_job(1000 + n, ''* * * * *'', command => ''SELECT 2'') FROM generate_series(1, $1) n'),
+('alter upstreams', 'SELECT chime.alter_job(1000 + n * 2, after => ARRAY[''made '' || 4000 - n * 4]) FROM generate_series(1, $1) n'),
+('alter by cron', 'SELECT cron.alter_job(1000 + n, active => false) FROM generate_series(1, $1) n'),
+('rename', 'SELECT chime.alter_job(1002, job_name => ''another'')'),
+('unschedule', 'SELECT chime.unschedule(1000 + n) FROM generate_series(1, $1) n'),
+('unschedule by name', 'SELECT chime.unschedule(''made '' || n * 2) FROM generate_series(1, $1) n'),
+('unschedule by cron', 'SELECT cron.unschedule(1000 + n) FROM generate_series(1, $1) n'),
+('unschedule by name by cron', 'SELECT cron.unschedule(''made '' || n * 2) FROM generate_series(1, $1) n'),
+('run now', 'SELECT chime.run_now(1001)'),
+('run now by name', 'SELECT chime.run_now(''made 2'')'),
+('suspend', 'SELECT chime.suspend(1001, ''x''), chime.resume(1001)');
+
+-- Views that people read by plans of their own, made when they are read.
+INSERT INTO plans.statement (name, kept, sql) VALUES
+('the job', false, 'SELECT * FROM chime.jobs WHERE job_id = 1001'),
+('its runs', false, 'SELECT * FROM chime.job_runs WHERE job_id = 1101'),
+('its next slots', false, 'SELECT * FROM chime.upcoming WHERE job_id = 1101'),
+('the job by cron', false, 'SELECT * FROM cron.job WHERE jobid = 1001'),
+('the job by its name by cron', false, 'SELECT * FROM cron.job WHERE jobname = ''again''');
+
+UPDATE plans.statement SET base = b.base
+  FROM (VALUES ('wishes', 50000),           -- its answer has up to a thousand rows, chosen among a thousand of each owner
+               ('switch off others', 60000),
+               ('restart', 60000),
+               ('its runs', 1500),          -- all of them
+               ('the job by its name by cron', 7500)) AS b (name, base) -- all that are there
+ WHERE statement.name = b.name;
