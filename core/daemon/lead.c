@@ -11,6 +11,7 @@
 #include "daemon/watch.h"
 #include "ledger/answers.h"
 #include "ledger/changes.h"
+#include "ledger/upkeep.h"
 #include "ledger/watching.h"
 
 #define HEARTBEAT_EVERY USEC_PER_SEC
@@ -251,15 +252,17 @@ static void plugins_installed(void *data, struct plugin_states *states)
                                    jobs_synced, lead);
 }
 
-static void first_history_kept(void *data, const struct pg_reply *reply)
+/* Those to come are made first. A reader may be in the way: there is a week of them ahead, and upkeep tries again. */
+static void history_kept(void *data, const struct pg_reply *reply)
 {
     struct lead *lead = data;
+    int64_t from;
     if (lead->over || pg_reply_lost(reply)) {
         return;
     }
-    if (!pg_reply_ok(reply)) {
-        /* A reader may hold a partition: there is a week of them ahead, and upkeep tries again. */
-        log_warning("database %s: history partitions: %s", lead->database->name, pg_reply_message(reply));
+    if (upkeep_read_problem(reply) == NULL && upkeep_read_more(reply, &from)) {
+        upkeep_send(&lead->ledger, UPKEEP_HISTORY, 0, from, history_kept, lead);
+        return;
     }
     lead->install = install_start(lead->ledger.connection, lead->generation->catalog, lead->database->name, NULL,
                                   plugins_installed, lead);
@@ -271,7 +274,7 @@ static void orphans_told(void *data, const struct pg_reply *reply)
 {
     struct lead *lead = data;
     if (!lead_refused(lead, reply, "runs of an earlier leader could not be ended")) {
-        ledger_keep_history(&lead->ledger, first_history_kept, lead);
+        upkeep_send(&lead->ledger, UPKEEP_HISTORY, 0, 0, history_kept, lead);
     }
 }
 

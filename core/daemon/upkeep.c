@@ -21,7 +21,8 @@ struct step {
     bool left; /* of this round */
     int64_t from;
     int limit;
-    char *problem; /* as last told; NULL: none */
+    bool failed;   /* a part of it, in this round */
+    char *problem; /* the first of a round, as last told; NULL: none */
 };
 
 struct upkeep {
@@ -37,6 +38,7 @@ static void begin_round(struct upkeep *upkeep)
 {
     for (size_t i = 0; i < upkeep->count; i++) {
         upkeep->steps[i].left = true;
+        upkeep->steps[i].failed = false;
         upkeep->steps[i].from = 0;
     }
     upkeep->turn = upkeep->count - 1;
@@ -54,6 +56,10 @@ static bool has_failed(const struct upkeep *upkeep)
 /* A problem is logged when it is new. */
 static void note_problem(struct upkeep *upkeep, struct step *step, const char *problem)
 {
+    if (step->failed) {
+        return;
+    }
+    step->failed = problem != NULL;
     if (problem != NULL && (step->problem == NULL || strcmp(problem, step->problem) != 0)) {
         log_warning("database %s: %s: %s", upkeep->lead->database->name, upkeep_step_failure(upkeep->turn), problem);
     }
@@ -76,7 +82,7 @@ static void answered(void *data, const struct pg_reply *reply)
     struct upkeep *upkeep = lead->upkeep;
     struct step *step = &upkeep->steps[upkeep->turn];
     duration took = clock_boot() - upkeep->sent_at;
-    note_problem(upkeep, step, pg_reply_ok(reply) ? NULL : pg_reply_message(reply));
+    note_problem(upkeep, step, upkeep_read_problem(reply));
     step->left = pg_reply_ok(reply) && upkeep_read_more(reply, &step->from);
     adapt(step, took);
     loop_timer_set(upkeep->timer, took * PAUSE_FACTOR);

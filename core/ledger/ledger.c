@@ -585,13 +585,6 @@ void ledger_release(const struct ledger *ledger, const struct ledger_request *ru
     columns_finish(&columns);
 }
 
-void ledger_keep_history(const struct ledger *ledger, pg_callback *callback, void *data)
-{
-    const char *parameters[] = {ledger->token};
-    pg_send_one(ledger->connection, NULL, "SELECT made, dropped FROM chime.keep_history($1)", 1, parameters, callback,
-                data);
-}
-
 void ledger_tend_capture(const struct ledger *ledger, pg_callback *callback, void *data)
 {
     pg_send_one(ledger->connection, NULL, "CALL chime.tend_capture()", 0, NULL, callback, data);

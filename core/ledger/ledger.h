@@ -169,7 +169,6 @@ void ledger_release(const struct ledger *ledger, const struct ledger_request *ru
 /* Asks for the first refresh of views that have none yet: the requests show up with the next heartbeat. */
 void ledger_request_population(const struct ledger *ledger, instant at, pg_callback *callback, void *data);
 /* Partitions for the runs to come; old ones go. */
-void ledger_keep_history(const struct ledger *ledger, pg_callback *callback, void *data);
 /* Rotates the logs of changes and makes triggers that are missing; the answer has what could not be done now, in words, or NULL. */
 void ledger_tend_capture(const struct ledger *ledger, pg_callback *callback, void *data);
 void ledger_cancel(const struct ledger *ledger, const struct pg_identity *session, bool terminate,

@@ -8,6 +8,7 @@
 
 #include "ledger/ledger.h"
 
+#define UPKEEP_HISTORY 0 /* makes or drops one partition */
 size_t upkeep_step_count(void);
 /* What could not be done, for people: "old attempts could not be removed". */
 const char *upkeep_step_failure(size_t step);
@@ -15,5 +16,7 @@ const char *upkeep_step_failure(size_t step);
 void upkeep_send(const struct ledger *ledger, size_t step, int limit, int64_t from, pg_callback *callback, void *data);
 /* Whether there is more to do, and from where. */
 bool upkeep_read_more(const struct pg_reply *reply, int64_t *from);
+/* What could not be done, though there may be more that can; NULL: nothing. Borrowed from the reply. */
+const char *upkeep_read_problem(const struct pg_reply *reply);
 
 #endif

@@ -295,33 +295,52 @@ END;
 COMMENT ON FUNCTION chime.lock_holders IS
     'who keeps that session from writing to the ledger, in words; NOT surely: one who may, since a row may be locked';
 
--- History partitions: today's and a week ahead are made, those whose slots are all older than p_keep are dropped.
-CREATE FUNCTION chime.keep_history(p_token uuid, p_keep interval DEFAULT '30 days')
-RETURNS TABLE (made integer, dropped integer)
-LANGUAGE plpgsql SET search_path = pg_catalog SET "TimeZone" = 'UTC' SET lock_timeout = '2s' AS $$
-DECLARE
-    v_day date;
-    v_name text;
-    v_old record;
+-- History partitions: those of yesterday, today and a week ahead are made, those whose slots are all older than p_keep are dropped. One at
+-- a time, in a transaction of its own: what is locked for one is free before the next.
+CREATE FUNCTION chime.history_work(p_keep interval) RETURNS TABLE (key integer, day date, name text, makes boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog SET "TimeZone" = 'UTC'
+BEGIN ATOMIC
+    SELECT n + 2, day, 'run_history_' || to_char(day, 'YYYYMMDD'), true
+    FROM generate_series(-1, 7) AS n, LATERAL (SELECT current_date + n) AS d (day)
+    WHERE to_regclass('chime.run_history_' || to_char(day, 'YYYYMMDD')) IS NULL
+      AND NOT EXISTS (SELECT FROM chime.run_history_other o WHERE o.slot >= day AND o.slot < day + 1)
+    UNION ALL
+    SELECT day - DATE '1970-01-01', day, c.relname::text, false
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid,
+         LATERAL (SELECT to_date(substr(c.relname, 13), 'YYYYMMDD')) AS d (day)
+    WHERE i.inhparent = 'chime.run_history'::regclass AND c.relname ~ '^run_history_[0-9]{8}$'
+      AND day + 1 <= (now() - p_keep)::date;
+END;
+COMMENT ON FUNCTION chime.history_work IS
+    'partitions of the history to be made, then those to be dropped; keys grow in that order, and are the same whenever it is asked';
+
+-- Readers wait behind a lock that is waited for: for that of the whole history 200 ms, and then nothing else is waited for.
+CREATE FUNCTION chime.keep_history(p_token uuid, p_from bigint DEFAULT 0, p_keep interval DEFAULT '30 days')
+RETURNS TABLE (more bigint, problem text)
+LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+DECLARE v_work record;
 BEGIN
     PERFORM chime.require_leader(p_token);
-    made := 0; dropped := 0;
-    FOR v_day IN SELECT current_date + n FROM generate_series(-1, 7) AS n LOOP
-        v_name := 'run_history_' || to_char(v_day, 'YYYYMMDD');
-        IF to_regclass(format('chime.%I', v_name)) IS NULL
-           AND NOT EXISTS (SELECT FROM chime.run_history_other o WHERE o.slot >= v_day AND o.slot < v_day + 1) THEN
+    SELECT * INTO v_work FROM chime.history_work(p_keep) w WHERE w.key > p_from ORDER BY w.key LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    BEGIN
+        LOCK TABLE ONLY chime.run_history IN ACCESS EXCLUSIVE MODE;
+        EXECUTE format('LOCK TABLE ONLY chime.%I IN ACCESS EXCLUSIVE MODE NOWAIT',
+                       CASE WHEN v_work.makes THEN 'run_history_other' ELSE v_work.name END);
+        IF v_work.makes THEN
             EXECUTE format('CREATE TABLE chime.%I PARTITION OF chime.run_history FOR VALUES FROM (%L) TO (%L)',
-                           v_name, v_day, v_day + 1);
-            made := made + 1;
+                           v_work.name, v_work.day || ' 00:00:00Z', v_work.day + 1 || ' 00:00:00Z');
+        ELSE
+            EXECUTE format('DROP TABLE chime.%I', v_work.name);
         END IF;
-    END LOOP;
-    FOR v_old IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-                 WHERE i.inhparent = 'chime.run_history'::regclass AND c.relname ~ '^run_history_[0-9]{8}$'
-                   AND to_date(substr(c.relname, 13), 'YYYYMMDD') + 1 <= (now() - p_keep)::date
-    LOOP
-        EXECUTE format('DROP TABLE chime.%I', v_old.relname);
-        dropped := dropped + 1;
-    END LOOP;
+    EXCEPTION WHEN OTHERS THEN -- another one may go
+        problem := format('%s could not be %s: %s', v_work.name, CASE WHEN v_work.makes THEN 'made' ELSE 'dropped' END,
+                          SQLERRM);
+    END;
+    SELECT v_work.key INTO more FROM chime.history_work(p_keep) w WHERE w.key > v_work.key LIMIT 1;
     RETURN NEXT;
 END $$;
 

@@ -25,7 +25,8 @@ COMMENT ON ROUTINE chime.resign IS 'gives the seat up; false when the token is n
 COMMENT ON ROUTINE chime.follow IS 'writes down that an instance follows, with the fingerprint of its configuration';
 COMMENT ON ROUTINE chime.listen IS 'LISTEN on the first channels, UNLISTEN on the others';
 COMMENT ON ROUTINE chime.note_listener IS 'the session by which the leader hears, before it listens: whoever leads next ends it';
-COMMENT ON ROUTINE chime.keep_history IS 'makes partitions of the history for the days to come, and drops those that are older than what is kept';
+COMMENT ON ROUTINE chime.keep_history IS
+    'makes one partition of the history for the days to come, or drops one that is older than what is kept; from where there is more to do, or NULL';
 COMMENT ON ROUTINE chime.forget_rows IS 'removes the oldest rows of a table of the history that are older than what is kept';
 COMMENT ON ROUTINE chime.forget_leaderships IS 'removes leaderships that ended before any run in the history';
 COMMENT ON ROUTINE chime.request_population IS 'asks for a refresh of each view that has never had one; how many jobs';

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "support/files.h"
 #include "support/runs.h"
 #include "support/served.h"
 #include "support/session.h"
@@ -102,6 +103,78 @@ START_TEST(what_holds_one_part_up_holds_up_no_other)
 }
 END_TEST
 
+/* --- partitions ------------------------------------------------------------------------------------------------------------ */
+
+#define PARTITIONS(condition)                                                  \
+    "SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid" \
+    " WHERE i.inhparent = 'chime.run_history'::regclass AND c.relname ~ '[0-9]{8}$' AND " condition
+
+/* Four months of them, and none of those to come. */
+static void make_old_partitions(void)
+{
+    cluster_execute(
+        cluster, "SET TimeZone = 'UTC';"
+                 "DO $$ DECLARE v_name text; BEGIN"
+                 " FOR v_name IN SELECT c.relname FROM pg_class c WHERE c.relname ~ '^run_history_[0-9]{8}$' LOOP"
+                 "  EXECUTE format('DROP TABLE chime.%I', v_name);"
+                 " END LOOP;"
+                 " FOR n IN 31..150 LOOP"
+                 "  EXECUTE format('CREATE TABLE chime.%I PARTITION OF chime.run_history FOR VALUES FROM (%L) TO (%L)',"
+                 "   'run_history_' || to_char(current_date - n, 'YYYYMMDD'), current_date - n, current_date - n + 1);"
+                 " END LOOP; END $$");
+}
+
+START_TEST(a_partition_that_is_read_holds_up_no_other)
+{
+    char *said;
+
+    make_old_partitions();
+    char *held = cluster_value(cluster, "SELECT 'run_history_' || to_char(current_date - 100, 'YYYYMMDD')");
+    char *begin = files_path("BEGIN; TABLE chime.%s", held);
+    PGconn *reader = cluster_connect(cluster, "postgres");
+    session_execute(reader, begin);
+    served = site_lead(site);
+    WAIT_SQL(cluster, PARTITIONS("c.relname::text < 'run_history_' || to_char(current_date - 30, 'YYYYMMDD')"), "1",
+             PATIENCE);
+    WAIT_SQL(cluster, PARTITIONS("c.relname::text >= 'run_history_' || to_char(current_date - 1, 'YYYYMMDD')"), "9",
+             PATIENCE);
+    said = files_path("%s could not be dropped: could not obtain lock on relation", held);
+    daemon_await(served, said, PATIENCE);
+    session_execute(reader, "COMMIT");
+    PQfinish(reader);
+    WAIT_SQL(cluster, PARTITIONS("c.relname::text < 'run_history_' || to_char(current_date - 30, 'YYYYMMDD')"), "0",
+             PATIENCE);
+    EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "2");
+    free(begin);
+    free(held);
+    free(said);
+}
+END_TEST
+
+/* Somebody reads all of the history and takes their time: whoever comes to read it waits for no longer than a try. */
+START_TEST(readers_wait_200_ms_for_a_partition_at_most)
+{
+    PGconn *reader = cluster_connect(cluster, "postgres");
+    PGconn *next = cluster_connect(cluster, "postgres");
+
+    make_old_partitions();
+    session_execute(reader, "BEGIN; TABLE chime.run_history");
+    session_execute(next, "SET lock_timeout = '60s'");
+    session_send(
+        next, "DO $$ DECLARE v_at timestamptz; v_tries int := 0; BEGIN"
+              " LOOP v_at := clock_timestamp(); PERFORM FROM chime.run_history LIMIT 1; COMMIT;"
+              "  IF clock_timestamp() - v_at > interval '1 s' THEN RAISE 'waited %', clock_timestamp() - v_at; END IF;"
+              "  IF clock_timestamp() - v_at > interval '50 ms' THEN v_tries := v_tries + 1; END IF;"
+              "  EXIT WHEN v_tries = 5; END LOOP; END $$");
+    served = site_lead(site);
+    session_await(next);
+    PQfinish(next);
+    PQfinish(reader);
+    WAIT_SQL(cluster, PARTITIONS("c.relname::text < 'run_history_' || to_char(current_date - 30, 'YYYYMMDD')"), "0",
+             PATIENCE);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("upkeep");
@@ -109,6 +182,8 @@ int main(void)
     tcase_set_timeout(tests, 300);
     tcase_add_checked_fixture(tests, set_up, served_tear_down);
     tcase_add_test(tests, a_backlog_goes_at_once_and_not_by_the_hour);
+    tcase_add_test(tests, a_partition_that_is_read_holds_up_no_other);
+    tcase_add_test(tests, readers_wait_200_ms_for_a_partition_at_most);
     tcase_add_test(tests, what_holds_one_part_up_holds_up_no_other);
     suite_add_tcase(suite, tests);
     return suite_run(suite);

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "ledger/migrate.h"
 #include "ledger/sync.h"
+#include "ledger/upkeep.h"
 #include "loop/loop.h"
 #include "pg/connection.h"
 #include "pg/session.h"
@@ -196,7 +197,7 @@ static void lead(void *data, struct month *month)
     open_session(database);
     take_seat(database);
     begin(database, NULL, 0);
-    ledger_keep_history(&database->ledger, answered, database);
+    upkeep_send(&database->ledger, UPKEEP_HISTORY, 0, 0, answered, database);
     if (first) { /* jobs that are new begin with the simulation */
         set_clock(database, month->start);
     }

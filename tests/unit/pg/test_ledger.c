@@ -157,10 +157,8 @@ END_TEST
 START_TEST(the_calls_that_only_carry_the_token)
 {
     ledger_resign(&ledger, NULL, NULL);
-    ledger_keep_history(&ledger, NULL, NULL);
     ledger_request_population(&ledger, at(SLOT), NULL, NULL);
     expect_sent(server, "QUERY SELECT chime.resign($1)(" TOKEN ")", "SYNC",
-                "QUERY SELECT made, dropped FROM chime.keep_history($1)(" TOKEN ")", "SYNC",
                 "QUERY SELECT chime.request_population($1, $2)(" TOKEN ", " SLOT ")", "SYNC");
 }
 END_TEST
