@@ -6,6 +6,7 @@
 #include "cli/load.h"
 #include "cli/problems.h"
 #include "cli/visit.h"
+#include "ledger/migrate.h"
 
 static const struct output_column columns[] = {
     {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS}, {"ABOUT", "about", OUTPUT_TEXT, OUTPUT_ALWAYS},
@@ -69,7 +70,9 @@ static const char findings_sql[] =
     "                      - (SELECT count(*) FROM pg_stat_activity a WHERE a.backend_type = 'client backend'"
     "                         AND a.application_name NOT LIKE 'pgchime %'),"
     "                      nullif(r.rolconnlimit, -1), nullif(d.datconnlimit, -1)) AS free"
-    "           FROM pg_roles r, pg_database d WHERE r.rolname = current_user AND d.datname = current_database()) c";
+    "           FROM pg_roles r, pg_database d WHERE r.rolname = current_user AND d.datname = current_database()) c"
+    " UNION ALL"
+    " SELECT 'role', 'warn', o.* FROM (" MIGRATE_OWNERS_SQL ") o";
 
 static const char leader_sql[] =
     "SELECT 'leader', 'ok', format('%s leads since %s as epoch %s, last heard of %s ms ago%s', s.instance, "

@@ -145,7 +145,13 @@ static void existence_known(void *data, const struct pg_reply *reply)
 {
     struct migration *migration = data;
     bool exists = pg_reply_ok(reply) && pg_reply_value(reply, 0, 0, 0)[0] == 't';
-    if (exists || !pg_reply_ok(reply)) {
+    const char *not_ours = pg_reply_ok(reply) ? pg_reply_value(reply, 0, 0, 1) : NULL;
+    if (not_ours != NULL) {
+        struct error err;
+        error_set(&err, ERROR_REFUSED, "%s", not_ours);
+        error_hint(&err, "%s", pg_reply_value(reply, 0, 0, 2));
+        done(migration, &err, 0);
+    } else if (exists || !pg_reply_ok(reply)) {
         read_state(migration);
     } else if (migration->apply) {
         pg_send_text(migration->connection, prepare_schema, prepared, migration);
@@ -156,7 +162,12 @@ static void existence_known(void *data, const struct pg_reply *reply)
 
 struct migration *migrate_start(struct pg_connection *connection, bool apply, migrate_callback *callback, void *data)
 {
-    static const struct pg_statement exists = {.sql = "SELECT pg_catalog.to_regclass('chime.migration') IS NOT NULL"};
+    /* to_regclass is refused where the schema is another's. */
+    static const struct pg_statement exists = {
+        .sql =
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = 'chime' AND c.relname = 'migration'), o.finding, o.way_out"
+            " FROM (SELECT) AS one LEFT JOIN (" MIGRATE_OWNERS_SQL ") AS o ON true"};
     struct migration *migration = xcalloc(1, sizeof *migration);
     migration->connection = connection;
     migration->apply = apply;

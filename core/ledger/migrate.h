@@ -7,6 +7,21 @@
 
 struct migration;
 
+/* A query of two texts: what of schema chime is another role's, whose rights whoever asks has not, and the way out. No row: nothing is. */
+#define MIGRATE_OWNERS_SQL                                                                             \
+    "SELECT pg_catalog.format('%s belongs to %s, and %I has not that role''s rights', CASE WHEN "      \
+    "pg_catalog.bool_or(whole)"                                                                        \
+    " THEN 'schema chime' ELSE 'of schema chime, something' END, pg_catalog.string_agg(DISTINCT "      \
+    "pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(owner)), ', '), current_user) AS finding,"      \
+    " 'connect as that role again, or make it all the new one''s: \"Changing the daemon''s role\" in " \
+    "docs/operating.md'"                                                                               \
+    " AS way_out FROM (SELECT nspowner, true FROM pg_catalog.pg_namespace WHERE nspname = 'chime'"     \
+    " UNION ALL SELECT c.relowner, false FROM pg_catalog.pg_class c WHERE c.relnamespace = "           \
+    "pg_catalog.to_regnamespace('chime')"                                                              \
+    " UNION ALL SELECT p.proowner, false FROM pg_catalog.pg_proc p WHERE p.pronamespace = "            \
+    "pg_catalog.to_regnamespace('chime'))"                                                             \
+    " AS o (owner, whole) WHERE NOT pg_catalog.pg_has_role(owner, 'USAGE') HAVING count(*) > 0"
+
 /* Called once. `err` is NULL on success; `from` and `to` are the migrations before and now (0: no schema). */
 typedef void migrate_callback(void *data, const struct error *err, int from, int to);
 

@@ -6,8 +6,7 @@
 #include "support/cluster.h"
 #include "support/daemon.h"
 #include "support/files.h"
-#include "support/process.h"
-#include "support/psql.h"
+#include "support/init_role.h"
 #include "support/runs.h"
 #include "support/suite.h"
 
@@ -28,23 +27,6 @@ static char *errors;
         int found = daemon_run(words, &output, &errors);                                                              \
         ck_assert_msg(found == (status), "status %d instead of %d\n%.2000s\n%.4000s", found, status, output, errors); \
     } while (0)
-
-/* As a DBA would. */
-static void run_sql_of_init(void)
-{
-    char *script = files_path("%s/pgchime.sql", folder);
-    char *log = files_path("%s/psql.log", folder);
-    ASSERT_RUN(0, "init", "--sql", "--role", ROLE, "--database", DATABASE);
-    files_write(script, output);
-    setenv("PGHOST", cluster_directory(cluster), 1);
-    setenv("PGPORT", "5432", 1);
-    setenv("PGUSER", "postgres", 1);
-    process_must_run(
-        (const char *const[]){psql_program(), "-X", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-f", script, NULL},
-        log);
-    free(script);
-    free(log);
-}
 
 static void replace(char **text, const char *old, const char *new)
 {
@@ -104,8 +86,8 @@ static void tear_down(void)
 
 START_TEST(a_role_that_is_no_superuser_and_owns_no_table_serves)
 {
-    run_sql_of_init();
-    run_sql_of_init(); /* may be run again */
+    init_role_make(cluster, ROLE, DATABASE);
+    init_role_make(cluster, ROLE, DATABASE); /* may be run again */
     write_configuration();
     ASSERT_RUN(0, "check", "--config", configuration);
     ck_assert_str_eq(output, "ok: 1 database, 1 plugin, 3 jobs\n");
@@ -127,7 +109,7 @@ END_TEST
 
 START_TEST(the_role_may_do_no_more_than_it_needs)
 {
-    run_sql_of_init();
+    init_role_make(cluster, ROLE, DATABASE);
     cluster_execute(cluster, "SET ROLE \"ops: \"\"night\"\" shift\"");
     EXPECT_SQL(cluster,
                "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication FROM pg_roles"
@@ -143,7 +125,7 @@ END_TEST
 
 START_TEST(a_job_runs_and_readers_see_the_view_and_no_source)
 {
-    run_sql_of_init();
+    init_role_make(cluster, ROLE, DATABASE);
     write_configuration();
     ASSERT_RUN(0, "serve", "--once", "--config", configuration);
     cluster_execute(cluster, "INSERT INTO chime.request (job_id) SELECT job_id FROM chime.job WHERE name = 'answer'");
@@ -156,7 +138,7 @@ END_TEST
 
 START_TEST(the_role_migrates_and_its_refresh_takes_up_what_changed)
 {
-    run_sql_of_init();
+    init_role_make(cluster, ROLE, DATABASE);
     write_configuration();
     ASSERT_RUN(0, "migrate", "--config", configuration);
     EXPECT_SQL(cluster, "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'chime.job'::regclass", ROLE);

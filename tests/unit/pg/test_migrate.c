@@ -15,7 +15,7 @@ const struct embedded_migration embedded_migrations[] = {{1, "ledger", "CREATE T
                                                          {0}};
 const size_t embedded_migration_count = 3;
 
-#define EXISTS "QUERY SELECT pg_catalog.to_regclass('chime.migration') IS NOT NULL()"
+#define EXISTS "QUERY SELECT EXISTS (SELECT FROM pg_catalog.pg_class c ..."
 #define NEWEST "QUERY SELECT coalesce(max(number), 0) FROM chime.migration()"
 #define PREPARE "TEXT SET client_min_messages = warning;\nDO $$ BEGIN\n..."
 #define NOTE(number, name) "INSERT INTO chime.migration (number, name, version) VALUES (" #number ", '" name "', '"
@@ -105,7 +105,7 @@ static void start_at(bool apply, const char *number)
 {
     migrate_start(connection, apply, migrated, &calls);
     expect_sent(server, EXISTS, "SYNC");
-    answer_row(server, number != NULL ? "t" : "f");
+    answer_row(server, number != NULL ? "t" : "f", NULL, NULL);
     settle(loop);
     if (number != NULL) {
         expect_sent(server, NEWEST, "SYNC");
@@ -212,13 +212,25 @@ END_TEST
 START_TEST(a_schema_that_cannot_be_read_is_an_error)
 {
     migrate_start(connection, true, migrated, &calls);
-    answer_row(server, "t");
+    answer_row(server, "t", NULL, NULL);
     settle(loop);
     answer_error(server, "42501", "permission denied for table migration");
     settle(loop);
     script_skip_sent(server);
     expect_result(false, 0, 0);
     ck_assert_str_eq(err.message, "cannot read schema chime: permission denied for table migration");
+}
+END_TEST
+
+START_TEST(a_schema_of_another_role_is_refused_with_the_way_out)
+{
+    migrate_start(connection, true, migrated, &calls);
+    answer_row(server, "t", "schema chime belongs to day", "ask day");
+    settle(loop);
+    expect_sent(server, EXISTS, "SYNC");
+    expect_result(false, 0, 0);
+    ck_assert_str_eq(err.message, "schema chime belongs to day");
+    ck_assert_str_eq(err.hint, "ask day");
 }
 END_TEST
 
@@ -288,6 +300,7 @@ int main(void)
     tcase_add_test(tests, a_migration_that_another_daemon_made_meanwhile_fails_by_name);
     tcase_add_test(tests, a_schema_that_may_not_be_made_says_who_can);
     tcase_add_test(tests, a_schema_that_cannot_be_read_is_an_error);
+    tcase_add_test(tests, a_schema_of_another_role_is_refused_with_the_way_out);
     tcase_add_test(tests, a_schema_whose_existence_is_hidden_is_looked_into);
     tcase_add_test(tests, a_lost_connection_is_an_error_of_the_step_it_was_lost_in);
     tcase_add_test(tests, an_abandoned_migration_calls_nobody);
