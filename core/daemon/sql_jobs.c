@@ -16,12 +16,17 @@
 #define HEARD_LATE (5 * USEC_PER_SEC)  /* what was due longer before the leader heard of the schedule does not run */
 #define NOBODY ""                      /* who waits for that name is not woken */
 
+struct told {
+    int64_t job_id;
+    bool removed;
+};
+
 struct sql_jobs {
     struct zones **zones; /* the last are in force; the others may still be those of a run */
     size_t zones_count;
     char *seen;       /* what is known already; NULL: all jobs are to be asked for */
-    char *first_seen; /* while all are asked for: what to look from once they are told */
-    int64_t from;     /* where the next part of all begins */
+    char *first_seen; /* after the first part of a look: what the next one is to look from */
+    int64_t from;     /* where the next part of this look begins; 0: the next answer begins one */
     bool wanted;
     bool asking;
     bool channels_changed;
@@ -29,7 +34,11 @@ struct sql_jobs {
     bool sweep;           /* some may have expired: to be looked at between two answers */
     bool swept;           /* since the last answer */
     bool nothing_expired; /* by the last look, while behind */
-    uint64_t answers;     /* that told what changed */
+    uint64_t looks;       /* that have begun */
+    uint64_t last_look;   /* that told all that had changed before it began */
+    struct told *told;    /* by the look under way */
+    size_t told_count;
+    size_t told_capacity;
     instant answered_at;
     sql_jobs_callback *loaded;  /* until it was called */
     bool reading;               /* an answer; at the load, all of them */
@@ -39,7 +48,7 @@ struct sql_jobs {
     struct loop_timer *ask_timer;
     int64_t refused_job; /* the last claim that was refused, and what had been answered then */
     int refused_version;
-    uint64_t refused_answers;
+    uint64_t refused_look;
 };
 
 /* --- what was due by an old definition --------------------------------------------------------------------------------- */
@@ -104,6 +113,15 @@ static void miss(struct lead *lead, struct scheduled *known, const char *reason,
     scheduler_miss(lead->scheduler, known, reason, now - grace, now);
 }
 
+/* Whoever still has it is told later in this look that it has another. */
+static void free_name(struct lead *lead, const char *name, int64_t job_id)
+{
+    const struct scheduled *holder = lead->started ? scheduler_find_named(lead->scheduler, name) : NULL;
+    if (holder != NULL && scheduled_id(holder) != job_id) {
+        scheduler_release_name(lead->scheduler, holder);
+    }
+}
+
 /* Takes the job over; the scheduled one. */
 static struct scheduled *put(struct lead *lead, struct job *job, const struct job_memory *read)
 {
@@ -124,6 +142,7 @@ static struct scheduled *put(struct lead *lead, struct job *job, const struct jo
         restart(lead, known, job, &memory);
     }
     note_channels(lead, job);
+    free_name(lead, job->name, read->job_id);
     known = scheduler_put(lead->scheduler, job, &memory, lead_now(lead));
     if (anew) { /* whoever wrote it may have been long about committing that */
         miss(lead, known, "the leader heard of its schedule only later", HEARD_LATE);
@@ -219,7 +238,6 @@ static void place_held(struct lead *lead)
 {
     struct sql_jobs *jobs = lead->sql_jobs;
     struct sql_waiting_job held;
-    jobs->reading = false;
     while (sql_waiting_take(&jobs->held, NULL, &held)) {
         if (lead->started) {
             place(lead, held.job, &held.memory, true);
@@ -298,7 +316,7 @@ static void add_zones(struct sql_jobs *jobs)
     jobs->zones[jobs->zones_count++] = zones_create();
 }
 
-/* What is told is one moment's: whoever is told first may have the name of one that is told later. */
+/* Whoever comes after one that went, or has another name, is not to find it. */
 static void release_name(struct lead *lead, const struct changed_job *changed)
 {
     const struct scheduled *known = find(lead, changed->memory.job_id);
@@ -324,17 +342,17 @@ static void take(struct lead *lead, const struct changed_job *changed)
     wake_waiting(lead, put(lead, job, &changed->memory));
 }
 
-static void follow_up(struct lead *lead, const struct changed_job *changed)
+static void follow_up(struct lead *lead, const struct told *told)
 {
-    struct scheduled *known = find(lead, changed->memory.job_id);
-    lead->sql_jobs->sweep = lead->sql_jobs->sweep || changed->removed;
+    struct scheduled *known = find(lead, told->job_id);
+    lead->sql_jobs->sweep = lead->sql_jobs->sweep || told->removed;
     if (known == NULL || scheduled_retired(known)) {
         return;
     }
     place_astray(lead, known);
-    if (changed->removed) {
+    if (told->removed) {
         note_channels(lead, scheduled_job(known));
-        withdraw(lead, known, NULL);
+        scheduler_withdraw(lead->scheduler, known, reason_to_withdraw(NULL), lead_now(lead));
         dispatch_own_job(lead, known);
         scheduler_remove(lead->scheduler, known);
     }
@@ -349,16 +367,39 @@ static void each(struct lead *lead, const struct pg_reply *reply,
     }
 }
 
-/* At the load it goes on with the next answer, and nobody was known before. */
-static void take_all(struct lead *lead, const struct pg_reply *reply)
+static void remember(struct lead *lead, const struct changed_job *changed)
+{
+    struct sql_jobs *jobs = lead->sql_jobs;
+    if (jobs->told_count == jobs->told_capacity) {
+        jobs->told_capacity = jobs->told_capacity == 0 ? 16 : jobs->told_capacity * 2;
+        jobs->told = xrealloc(jobs->told, jobs->told_capacity, sizeof *jobs->told);
+    }
+    jobs->told[jobs->told_count++] = (struct told){changed->memory.job_id, changed->removed};
+}
+
+/* At the load nobody was known before. */
+static void take_part(struct lead *lead, const struct pg_reply *reply)
 {
     lead->sql_jobs->reading = true;
     each(lead, reply, release_name);
     each(lead, reply, take);
+    lead->sql_jobs->reading = false;
     if (lead->started) {
-        place_held(lead);
-        each(lead, reply, follow_up);
+        each(lead, reply, remember);
     }
+}
+
+/* All parts were taken: whom the told ones come after is known, and who comes after them. */
+static void take_whole(struct lead *lead)
+{
+    struct sql_jobs *jobs = lead->sql_jobs;
+    place_held(lead);
+    for (size_t i = 0; i < jobs->told_count; i++) {
+        follow_up(lead, &jobs->told[i]);
+    }
+    jobs->told_count = 0;
+    dispatch_write_passes(lead);
+    scheduler_forget(lead->scheduler);
 }
 
 static void ask(struct lead *lead);
@@ -378,10 +419,11 @@ static void keep_seen(char **place, const char *seen)
     *place = seen != NULL ? xstrdup(seen) : NULL;
 }
 
-/* Of all jobs: the next part, or from now on only changes. True at the end. */
+/* What changes between two parts, the next look tells. True at the end. */
 static bool follow_parts(struct sql_jobs *jobs, const struct pg_reply *reply)
 {
     size_t count = changes_count(reply);
+    bool whole = jobs->seen != NULL && jobs->from == 0;
     if (jobs->first_seen == NULL) {
         keep_seen(&jobs->first_seen, changes_seen(reply));
     }
@@ -390,10 +432,12 @@ static bool follow_parts(struct sql_jobs *jobs, const struct pg_reply *reply)
         jobs->wanted = true;
         return false;
     }
+    jobs->last_look = jobs->seen != NULL ? jobs->looks : jobs->last_look;
+    free(jobs->seen);
     jobs->seen = jobs->first_seen;
     jobs->first_seen = NULL;
     jobs->from = 0;
-    jobs->wanted = true; /* what changed between the parts */
+    jobs->wanted = jobs->wanted || !whole;
     return true;
 }
 
@@ -428,7 +472,6 @@ static void answered(void *data, const struct pg_reply *reply)
 {
     struct lead *lead = data;
     struct sql_jobs *jobs = lead->sql_jobs;
-    bool all = jobs->seen == NULL;
     jobs->asking = false;
     if (lead_refused(lead, reply, "jobs made by SQL could not be read")) {
         return;
@@ -440,17 +483,13 @@ static void answered(void *data, const struct pg_reply *reply)
         return;
     }
     jobs->swept = false;
-    take_all(lead, reply);
+    take_part(lead, reply);
     jobs->answered_at = clock_boot();
-    bool over = true;
-    if (all) {
-        over = follow_parts(jobs, reply);
-    } else {
-        keep_seen(&jobs->seen, changes_seen(reply));
-        jobs->answers++;
-    }
+    bool over = follow_parts(jobs, reply);
     if (lead->started) {
-        scheduler_forget(lead->scheduler);
+        if (over) {
+            take_whole(lead);
+        }
         if (jobs->channels_changed) {
             watch_follow(lead->watch);
             jobs->channels_changed = false;
@@ -468,6 +507,7 @@ static void ask(struct lead *lead)
     struct sql_jobs *jobs = lead->sql_jobs;
     jobs->wanted = false;
     jobs->asking = true;
+    jobs->looks += jobs->from == 0;
     changes_ask(&lead->ledger, jobs->seen, jobs->from, answered, lead);
 }
 
@@ -480,7 +520,7 @@ bool sql_jobs_step(struct lead *lead)
     if (swap_writes(lead) || expired_busy(lead)) {
         return false;
     }
-    if (jobs->sweep && !(jobs->wanted && jobs->swept)) { /* by turns */
+    if (jobs->sweep && jobs->from == 0 && !(jobs->wanted && jobs->swept)) { /* by turns, and not amid a look */
         jobs->sweep = false;
         jobs->swept = true;
         expired_record(lead, recorded);
@@ -521,13 +561,13 @@ bool sql_jobs_refetch(struct lead *lead, const struct scheduled *scheduled)
 {
     struct sql_jobs *jobs = lead->sql_jobs;
     bool again = jobs->refused_job == scheduled_id(scheduled) && jobs->refused_version == scheduled_version(scheduled);
-    if (scheduled_job(scheduled)->origin != JOB_FROM_SQL || (again && jobs->answers > jobs->refused_answers)) {
+    if (scheduled_job(scheduled)->origin != JOB_FROM_SQL || (again && jobs->last_look > jobs->refused_look)) {
         return false;
     }
     if (!again) {
         jobs->refused_job = scheduled_id(scheduled);
         jobs->refused_version = scheduled_version(scheduled);
-        jobs->refused_answers = jobs->answers;
+        jobs->refused_look = jobs->looks; /* one under way may have passed it by */
     }
     jobs->wanted = true;
     return true;
@@ -539,7 +579,8 @@ void sql_jobs_reloaded(struct lead *lead)
     if (zones_changed(zones_of(lead))) {
         add_zones(jobs);
     }
-    if (jobs->first_seen == NULL) { /* what went since is not among all: only a look from there tells */
+    if (jobs->seen != NULL) { /* what went since is not among all: only a look from there tells */
+        free(jobs->first_seen);
         jobs->first_seen = jobs->seen;
     }
     jobs->seen = NULL;
@@ -619,6 +660,7 @@ void sql_jobs_destroy(struct lead *lead)
     free(jobs->zones);
     free(jobs->seen);
     free(jobs->first_seen);
+    free(jobs->told);
     free(jobs);
     lead->sql_jobs = NULL;
 }

@@ -23,7 +23,7 @@ struct changed_job {
  * may hold up: a session is not told of notifications whose transaction failed, such as for want of room in the queue, and so never
  * passes them. What was notified meanwhile is not heard. */
 void changes_listen(const struct ledger *ledger, pg_callback *callback, void *data);
-/* `seen` NULL: those with an id beyond `from`, CHANGES_PART at most. */
+/* Those that changed since `seen` (NULL: all that are there) with an id beyond `from`, CHANGES_PART at most. */
 void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg_callback *callback, void *data);
 /* Schedules that ended, of which no leader has said yet what was due by them. */
 struct expired_schedule {

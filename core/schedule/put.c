@@ -33,14 +33,6 @@ static void insert(struct scheduler *scheduler, struct scheduled *it)
     scheduler->sorted_count = all->count;
 }
 
-static void erase(struct scheduler *scheduler, const struct scheduled *it)
-{
-    struct scheduled_list *all = &scheduler->all;
-    size_t place = place_of(scheduler, it->job_id);
-    memmove(all->items + place, all->items + place + 1, (all->count - 1 - place) * sizeof(struct scheduled *));
-    scheduler->sorted_count = --all->count;
-}
-
 /* --- those that went ----------------------------------------------------------------------------------------------------- */
 
 static bool may_be_forgotten(const struct scheduler *scheduler, const struct scheduled *it)
@@ -50,22 +42,40 @@ static bool may_be_forgotten(const struct scheduler *scheduler, const struct sch
            scheduler->suspension_taken == scheduler->suspension_count;
 }
 
+/* However many went, the others are moved once. */
+static void close_gaps(struct scheduler *scheduler)
+{
+    struct scheduled_list *all = &scheduler->all;
+    size_t kept = 0;
+    for (size_t i = 0; i < all->count; i++) {
+        if (all->items[i]->forgotten) {
+            scheduled_free(all->items[i]);
+        } else {
+            all->items[kept++] = all->items[i];
+        }
+    }
+    scheduler->sorted_count = all->count = kept;
+}
+
 void scheduler_forget(struct scheduler *scheduler)
 {
     size_t kept = 0;
+    bool gaps = false;
     for (size_t i = 0; i < scheduler->gone.count; i++) {
         struct scheduled *it = scheduler->gone.items[i];
         if (!it->retired) {
             continue; /* it came back */
         }
-        if (!may_be_forgotten(scheduler, it)) {
+        it->forgotten = may_be_forgotten(scheduler, it);
+        gaps = gaps || it->forgotten;
+        if (!it->forgotten) {
             scheduler->gone.items[kept++] = it;
-            continue;
         }
-        erase(scheduler, it);
-        scheduled_free(it);
     }
     scheduler->gone.count = kept;
+    if (gaps) {
+        close_gaps(scheduler);
+    }
 }
 
 /* --- coming, changing, going --------------------------------------------------------------------------------------------- */

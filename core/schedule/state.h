@@ -117,6 +117,7 @@ struct scheduled {
     bool suspended;
     bool withdrawn;
     bool retired;
+    bool forgotten; /* about to be freed */
     bool on_agenda;
     bool on_armed;
     bool has_outcome;

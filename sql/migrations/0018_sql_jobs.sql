@@ -171,15 +171,16 @@ BEGIN ATOMIC
     WHERE j.origin = 'sql' AND j.changed = ANY (ARRAY(SELECT pg_snapshot_xip(p_seen)));
 END;
 
--- p_seen NULL: all that are there, in parts of p_limit jobs by number, beginning after job p_from; keep the `seen` of the first part: what
--- changes between two parts, the next look tells. Otherwise those that transactions changed which p_seen does not see; p_from and p_limit count for nothing.
+-- In parts of p_limit jobs by number, beginning after job p_from: all that are there, where p_seen is NULL, else those that transactions
+-- changed which p_seen does not see. Keep the `seen` of the first part: what changes between two parts, the next look tells.
 -- There is always a row, without a job when there is none, since `seen` is what to look from next time.
--- STABLE: all by the caller's snapshot, so that what one transaction changed is told at once, and nothing else by halves.
+-- STABLE: a part is by the caller's snapshot.
 CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigint DEFAULT 0, p_limit integer DEFAULT NULL)
 RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owner name, database name, active boolean, removed boolean,
                schedule text, command text, after text[], channels text[], options jsonb, since timestamptz, last_slot timestamptz,
                last_outcome chime.run_state, last_duration_us bigint, outcome_at timestamptz, last_end timestamptz,
-               cursor_skipped boolean, consecutive_failures integer, suspended boolean, missed_at timestamptz)
+               cursor_skipped boolean, consecutive_failures integer, suspended boolean, missed_at timestamptz,
+               has_problem boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -194,14 +195,14 @@ BEGIN
                      WHERE j.origin = 'sql' AND j.removed_at IS NULL AND j.job_id > p_from ORDER BY j.job_id LIMIT p_limit)
           INTO v_seen, v_jobs;
     ELSE
-        SELECT pg_current_snapshot(), ARRAY(SELECT c FROM chime.jobs_changed_since(p_seen) AS c) INTO v_seen, v_jobs;
+        SELECT pg_current_snapshot(), ARRAY(SELECT c FROM chime.jobs_changed_since(p_seen) AS c WHERE c > p_from ORDER BY c LIMIT p_limit) INTO v_seen, v_jobs;
     END IF;
     RETURN QUERY
     SELECT v_seen, j.job_id, j.version, j.name, j.owner, j.database, j.active, j.removed_at IS NOT NULL, j.schedule, j.command, j.after,
            j.channels, j.options, j.since, s.last_slot, s.last_outcome, s.last_duration_us, s.outcome_at, s.last_end,
            s.cursor_skipped, s.consecutive_failures,
            s.suspended_at IS NOT NULL
-           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend'), s.missed_at
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend'), s.missed_at, j.problem IS NOT NULL
     FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
     WHERE j.job_id = ANY (v_jobs) AND s.job_id = ANY (v_jobs) ORDER BY j.job_id;
     IF NOT FOUND THEN

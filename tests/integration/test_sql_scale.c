@@ -1,4 +1,5 @@
-/* Jobs made by SQL in numbers and under faults: how soon an edit is known, what it costs among many, bursts, kill -9. */
+/* Jobs made by SQL in numbers and under faults: how soon an edit is known, what it costs among many, bursts, kill -9.
+ * PGCHIME_TEST_SOAK: 50,000 jobs come in one transaction and go in another; else 3,500. */
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
@@ -169,6 +170,63 @@ START_TEST(two_thousand_jobs_a_second_are_all_on_record)
 }
 END_TEST
 
+/* Each slot from its first to `end` is in the history, once. */
+static void expect_every_second(const char *jobs, const char *end)
+{
+    char *sql = files_path(
+        "SELECT string_agg(format('%%s: %%s of %%s', job_name, slots, expected), '; ') FROM (SELECT job_name, count(*) "
+        "AS slots,"
+        " count(DISTINCT slot) AS different, extract(epoch FROM date_trunc('second', %s) - min(slot)) + 1 AS expected"
+        " FROM chime.run_history h JOIN chime.job j USING (job_id) WHERE job_name LIKE '%s' AND slot <= %s"
+        " GROUP BY job_id, job_name, removed_at) r WHERE slots <> expected OR different <> slots",
+        end, jobs, end);
+    EXPECT_SQL(cluster, sql, NULL);
+    free(sql);
+}
+
+/* The leader hears of all in parts; of every hundredth there are slots to be decided all the while. */
+START_TEST(jobs_that_come_in_one_transaction_and_go_in_another_cost_no_leadership_and_no_slot)
+{
+    int jobs = getenv("PGCHIME_TEST_SOAK") != NULL ? MANY : 3500;
+    char *expected = files_path("%d", jobs + 2);
+    cluster_execute(cluster, "ANALYZE");
+    served = site_lead(site);
+    cluster_execute(cluster, "ALTER SYSTEM SET log_min_duration_statement = '1s'");
+    cluster_execute(cluster, "SELECT pg_reload_conf()");
+    probe = sql_jobs_make(cluster, NULL, "probe", YEARLY, "SELECT 1", NULL);
+    sql_jobs_make(cluster, NULL, "beat", "1 second", "SELECT 1", NULL);
+    sql_jobs_await(cluster, "beat", 1);
+    cluster_execute_format(
+        cluster,
+        "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command)"
+        " SELECT '', 'job' || n, 'postgres', 'sql', CASE n %% 100 WHEN 0 THEN '1 second' ELSE '" YEARLY
+        "' END, 'SELECT 1' FROM generate_series(1, %d) n",
+        jobs);
+    double made = seconds();
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.next_slots", expected, 200);
+    sql_jobs_await(cluster, "job100", 3);
+    printf("%d jobs made in one transaction: all known after %.1f s\n", jobs, seconds() - made);
+    cluster_execute(cluster,
+                    "UPDATE chime.job SET active = false, removed_at = clock_timestamp() WHERE job_name LIKE 'job%'");
+    double removed = milliseconds_to_answer(1);
+    printf("removed in one transaction: the next edit is answered after %.0f ms\n", removed);
+    sql_jobs_await_taken(cluster, "beat");
+    EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "1");
+    cluster_execute(cluster, "CREATE TABLE now AS SELECT clock_timestamp() - interval '2 s' AS at");
+    WAIT_SQL(cluster,
+             "SELECT max(slot) > (SELECT at FROM now) FROM chime.run_history JOIN chime.job USING (job_id) WHERE "
+             "job_name = 'beat'",
+             "t", 60);
+    expect_every_second("beat", "(SELECT at FROM now)");
+    expect_every_second("job%00", "j.removed_at - interval '1 s'");
+    char *log = cluster_log(cluster);
+    ck_assert_msg(strstr(log, "chime.changed_jobs") == NULL, "the leader was long about one answer:\n%s", log);
+    free(log);
+    free(expected);
+}
+END_TEST
+
 START_TEST(no_slot_is_lost_or_run_twice_when_the_daemon_is_killed)
 {
     oracle_install(cluster, NULL);
@@ -215,6 +273,7 @@ int main(void)
     tcase_add_test(scale, many_jobs_are_there_after_a_start);
     tcase_add_test(scale, five_hundred_jobs_a_second_keep_their_pace);
     tcase_add_test(scale, two_thousand_jobs_a_second_are_all_on_record);
+    tcase_add_test(scale, jobs_that_come_in_one_transaction_and_go_in_another_cost_no_leadership_and_no_slot);
     tcase_add_test(scale, no_slot_is_lost_or_run_twice_when_the_daemon_is_killed);
     suite_add_tcase(suite, scale);
     return suite_run(suite);

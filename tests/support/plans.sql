@@ -21,7 +21,7 @@ END $$;
 CREATE PROCEDURE plans.empty(p_anew boolean) LANGUAGE plpgsql SET session_replication_role = replica AS $$
 DECLARE v_table text;
 BEGIN
-    FOREACH v_table IN ARRAY '{job,job_state,run,run_history,attempt,missed,request,next_slots,former_schedule,job_past,imported}'::text[] LOOP
+    FOREACH v_table IN ARRAY '{job,job_state,run,run_history,attempt,missed,request,next_slots,expired_schedule,job_past,imported}'::text[] LOOP
         EXECUTE format(CASE WHEN p_anew THEN 'TRUNCATE chime.%I CASCADE' ELSE 'DELETE FROM chime.%I' END, v_table);
     END LOOP;
 END $$;
@@ -125,7 +125,7 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('next slots', 'SELECT chime.note_next_slots(plans.token(), plans.jobs($1), plans.each($1, ''{2026-12-01Z}''::text))'),
 ('no next slots', 'SELECT chime.note_next_slots(plans.token(), plans.jobs($1), plans.each($1, NULL::text))'),
 ('done', 'SELECT chime.job_done(plans.token(), plans.jobs($1, 5001), plans.each($1, 1))'),
-('switch off others', 'SELECT chime.switch_off_others(plans.token(), plans.jobs(500, 1))'),
+('remove others', 'SELECT chime.remove_others(plans.token(), plans.jobs(500, 1), plans.at(1), true)'),
 ('listener', 'SELECT chime.note_listener(plans.token(), 1, now())'),
 ('end listener', 'SELECT chime.end_listener(plans.token())'),
 -- what people and programs call
@@ -157,9 +157,8 @@ INSERT INTO plans.statement (name, kept, sql) VALUES
 ('the job by its name by cron', false, 'SELECT * FROM cron.job WHERE jobname = ''again''');
 
 UPDATE plans.statement SET base = b.base
-  FROM (VALUES ('wishes', 50000),           -- its answer has up to a thousand rows, chosen among a thousand of each owner
-               ('switch off others', 60000),
-               ('restart', 60000),
+  FROM (VALUES ('remove others', 2000),     -- all that are configured
+               ('wishes', 50000),           -- its answer has up to a thousand rows, chosen among a thousand of each owner
                ('its runs', 1500),          -- all of them
                ('the job by its name by cron', 7500)) AS b (name, base) -- all that are there
  WHERE statement.name = b.name;
