@@ -8,6 +8,10 @@
     "        'the server ends its session after 15 s of silence, and a follower takes over'"                           \
     "   FROM chime.leader_status s WHERE s.alive AND s.heartbeat_age > interval '5 s'"                                 \
     " UNION ALL"                                                                                                       \
+    " SELECT chime.commits_wait(),"                                                                                    \
+    "        'attach that standby, or change synchronous_standby_names: nothing runs until then, and nothing is lost'" \
+    "  WHERE chime.commits_wait() IS NOT NULL"                                                                         \
+    " UNION ALL"                                                                                                       \
     " SELECT format('%s cannot write to the ledger: %s', l.instance, h.words),"                                        \
     "        'runs go on, and nothing new starts until that session has ended its transaction'"                        \
     "   FROM chime.leader l CROSS JOIN LATERAL chime.lock_holders(l.pid) h"                                            \

@@ -49,6 +49,7 @@ struct database {
     bool entered;       /* in the roster */
     bool announced;     /* as a follower */
     char followed[256]; /* the instance that was last logged to lead; "" none */
+    char waits[256];    /* what commits wait for, as last seen and logged; "" they do not */
     char differs[17];   /* the leader's configuration that was last logged as another; "" none */
     struct error problem;
     struct ledger_seat seat_seen; /* at the last look */
@@ -84,6 +85,7 @@ static void release(struct database *database)
     database->asked = false;
     database->announced = false;
     database->seat_seen = (struct ledger_seat){0};
+    database->waits[0] = '\0';
     database->free_since = INSTANT_NONE;
     if (database->connection != NULL) {
         pg_cut(database->connection); /* a migration under way ends with its answer */
@@ -296,6 +298,14 @@ static bool is_silent(struct database *database, const struct ledger_seat *seat)
     return clock_boot() - database->sign_since > SILENCE_MAX;
 }
 
+static void note_waits(struct database *database, const struct ledger_seat *seat)
+{
+    if (seat->waits[0] != '\0' && strcmp(seat->waits, database->waits) != 0) {
+        log_warning("database %s: %s", database->settings->name, seat->waits);
+    }
+    snprintf(database->waits, sizeof database->waits, "%s", seat->waits);
+}
+
 static void follow(struct database *database, const struct ledger_seat *seat)
 {
     bool silent = is_silent(database, seat);
@@ -405,8 +415,11 @@ static void seat_known(void *data, const struct pg_reply *reply)
         return;
     }
     database->first_host = pg_host_in_use(database->connection);
+    note_waits(database, &seat);
     if (seat.held) {
         follow(database, &seat);
+    } else if (seat.waits[0] != '\0') {
+        loop_timer_set(database->timer, LOOK_EVERY); /* to take the seat would wait likewise, and be given up */
     } else {
         await_turn(database, &seat);
     }
@@ -586,7 +599,8 @@ struct duty database_duty(const struct database *database)
         return (struct duty){DUTY_LEADS, ""};
     }
     if (database->state == DB_FOLLOWING) {
-        return (struct duty){DUTY_FOLLOWS, ""};
+        bool waits = database->waits[0] != '\0';
+        return (struct duty){waits ? DUTY_TRIES : DUTY_FOLLOWS, database->waits};
     }
     return (struct duty){DUTY_TRIES, database->problem.message};
 }

@@ -64,7 +64,7 @@ void ledger_look(struct pg_connection *connection, pg_callback *callback, void *
         connection, "chime_look",
         "SELECT l.token, l.instance, l.configuration, coalesce(chime.backend_alive(l.pid, l.backend_start), false),"
         " chime.leader_sign(), pg_catalog.clock_timestamp(), pg_catalog.pg_postmaster_start_time(), l.system, "
-        "l.timeline"
+        "l.timeline, chime.commits_wait()"
         " FROM chime.leader l",
         0, NULL, callback, data);
 }
@@ -91,6 +91,7 @@ bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat)
     seat->server_start = answer_instant(pg_reply_value(reply, 0, 0, 6));
     copy_value(seat->led.system, sizeof seat->led.system, pg_reply_value(reply, 0, 0, 7));
     seat->led.timeline = timeline != NULL ? atoi(timeline) : 0;
+    copy_value(seat->waits, sizeof seat->waits, pg_reply_value(reply, 0, 0, 9));
     return true;
 }
 

@@ -99,6 +99,7 @@ struct ledger_seat {
     instant now;   /* the database's clock */
     instant server_start;
     struct pg_lineage led; /* the highest timeline this database was led on */
+    char waits[256];       /* what commits of daemons wait for, in words; "" when none does */
 };
 bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat);
 /* Ends the session that holds the seat, if that is still the one that gave this sign of life last. */

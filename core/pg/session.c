@@ -43,6 +43,7 @@ const struct pg_setting pg_watch_settings[] = {
     {"search_path", ""},
     {"default_transaction_isolation", "read committed"},
     {"default_transaction_read_only", "off"},
+    {"synchronous_commit", "local"}, /* what it writes only tells people how things are */
     {"TimeZone", "UTC"},
     {"DateStyle", "ISO"},
     {"jit", "off"},

@@ -36,9 +36,29 @@ BEGIN ATOMIC
     SELECT pg_terminate_backend(l.pid) FROM chime.leader l WHERE l.token = p_token AND chime.leader_sign() = p_sign;
 END;
 
+-- What only tells people how things are need not be safe on a standby: for the transaction under way.
+CREATE FUNCTION chime.commit_locally() RETURNS void
+LANGUAGE sql SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT set_config('synchronous_commit', 'local', true);
+END;
+COMMENT ON FUNCTION chime.commit_locally IS 'this transaction waits for no standby when it commits';
+
+-- A commit that waits for a standby goes on when its client gives it up, and so does its session.
+CREATE FUNCTION chime.commits_wait() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT format('commits wait for a synchronous standby (synchronous_standby_names = ''%s''), as of pid %s',
+                      current_setting('synchronous_standby_names'), string_agg(a.pid::text, ', ' ORDER BY a.pid))
+        FROM pg_stat_activity a
+        WHERE a.datname = current_database() AND a.application_name LIKE 'pgchime %' AND a.wait_event = 'SyncRep'
+          AND a.state_change < clock_timestamp() - interval '2 seconds'
+        HAVING count(*) > 0);
+COMMENT ON FUNCTION chime.commits_wait IS 'that sessions of daemons wait for a synchronous standby, in words; NULL: none does';
+
 CREATE FUNCTION chime.follow(p_instance text, p_configuration text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
+    PERFORM chime.commit_locally();
     DELETE FROM chime.follower f WHERE NOT chime.backend_alive(f.pid, f.backend_start);
     INSERT INTO chime.follower AS f (pid, backend_start, instance, configuration)
     SELECT a.pid, a.backend_start, p_instance, p_configuration FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()

@@ -23,6 +23,7 @@ CREATE FUNCTION chime.note_watch(p_token uuid, p_state text, p_reason text, p_pi
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
+    PERFORM chime.commit_locally();
     UPDATE chime.watch w
        SET state = p_state, reason = p_reason, pid = p_pid,
            backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = p_pid), channels = p_channels, views = p_views,
@@ -37,6 +38,7 @@ COMMENT ON FUNCTION chime.note_watch IS 'for people: so it does not lock the lea
 CREATE FUNCTION chime.note_listener(p_token uuid, p_pid integer, p_backend_start timestamptz) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog
 BEGIN ATOMIC
+    SELECT chime.commit_locally();
     UPDATE chime.watch w SET pid = p_pid, backend_start = p_backend_start
      WHERE EXISTS (SELECT FROM chime.leader l WHERE l.token = p_token);
 END;

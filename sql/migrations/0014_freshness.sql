@@ -45,6 +45,7 @@ CREATE FUNCTION chime.note_behind(p_views text[], p_since timestamptz[]) RETURNS
 LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off AS $$
 DECLARE v_noted record;
 BEGIN
+    PERFORM chime.commit_locally();
     FOR v_noted IN
         SELECT r.view_schema, r.relation, u.since
         FROM chime.view_refresh r JOIN unnest(p_views, p_since) AS u (name, since) ON u.name = r.view_schema || '.' || r.relation

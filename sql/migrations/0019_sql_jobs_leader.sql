@@ -52,6 +52,7 @@ CREATE FUNCTION chime.note_next_slots(p_token uuid, p_job bigint[], p_slots text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
+    PERFORM chime.commit_locally();
     PERFORM chime.require_leader(p_token);
     DELETE FROM chime.next_slots n
      WHERE n.job_id = ANY (ARRAY(SELECT w.job_id FROM unnest(p_job, p_slots) AS w (job_id, slots) WHERE w.slots IS NULL));

@@ -25,6 +25,7 @@ static void a_held_seat(const struct pg_reply *reply)
     ck_assert(seat.held);
     ck_assert_str_eq(seat.sign, "2026-03-27 01:29:59+00");
     ck_assert_int_eq(seat.now, at("2026-03-27T01:30:00.25Z"));
+    ck_assert_str_eq(seat.waits, "commits wait");
     expect_led(&seat.led);
 }
 
@@ -33,7 +34,7 @@ START_TEST(a_look_tells_who_sits_and_the_time)
     ledger_look(ledger.connection, on_reply, &calls);
     expect_sent(server, "PREPARE chime_look: SELECT l.token, l.instance, ...", "EXECUTE chime_look()", "SYNC");
     answer_row(server, TOKEN, "db1:4711", "cafe", "t", "2026-03-27 01:29:59+00", "2026-03-27 01:30:00.25+00",
-               "2026-03-26 00:00:00+00", "7312", "3");
+               "2026-03-26 00:00:00+00", "7312", "3", "commits wait");
     read_with(a_held_seat);
 }
 END_TEST
@@ -46,13 +47,15 @@ static void an_empty_seat(const struct pg_reply *reply)
     ck_assert_str_eq(seat.instance, "");
     ck_assert(!seat.held);
     ck_assert_str_eq(seat.sign, "");
+    ck_assert_str_eq(seat.waits, "");
     ck_assert_int_eq(seat.led.timeline, 0);
 }
 
 START_TEST(a_seat_may_be_empty)
 {
     ledger_look(ledger.connection, on_reply, &calls);
-    answer_row(server, NULL, NULL, NULL, "f", NULL, "2026-03-27 01:30:00+00", "2026-03-26 00:00:00+00", NULL, NULL);
+    answer_row(server, NULL, NULL, NULL, "f", NULL, "2026-03-27 01:30:00+00", "2026-03-26 00:00:00+00", NULL, NULL,
+               NULL);
     read_with(an_empty_seat);
 }
 END_TEST

@@ -1,0 +1,86 @@
+/* The only synchronous standby is missing: every commit hangs, and whoever gives one up leaves a session behind that waits on. The daemon
+ * takes no more sessions than are its own for that, says what the server waits for, and goes on when the standby is back. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "support/commands.h"
+#include "support/files.h"
+#include "support/ledger_oracle.h"
+#include "support/runs.h"
+#include "support/stage.h"
+#include "support/suite.h"
+#include "support/wait.h"
+
+#define PATIENCE 60.0
+#define OURS "pg_stat_activity WHERE application_name LIKE 'pgchime %'"
+#define SHARE "4" /* the leader, the watch, two for runs */
+
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    cluster_execute(cluster, "SET synchronous_commit = local;"
+                             "CREATE ROLE chimer LOGIN; GRANT CREATE ON DATABASE postgres TO chimer");
+    oracle_install(cluster, "chimer");
+    site = site_create(cluster, "postgres", 2);
+    char *conninfo = cluster_conninfo_as(cluster, "chimer", "postgres");
+    site_use_conninfo(site, conninfo);
+    free(conninfo);
+    oracle_write_load(site);
+}
+
+static void want_standby(const char *name)
+{
+    cluster_execute_format(cluster, "ALTER SYSTEM SET synchronous_standby_names = '%s'", name);
+    cluster_execute(cluster, "SELECT pg_reload_conf()");
+    WAIT_SQL(cluster, "SHOW synchronous_standby_names", name, PATIENCE);
+}
+
+/* A session that looks is given up after a lease of 15 s where what it writes hangs. */
+static void expect_patience(void)
+{
+    WAIT_SQL(cluster,
+             "SELECT count(*) FROM " OURS " AND wait_event IS DISTINCT FROM 'SyncRep'"
+             " AND clock_timestamp() - backend_start > interval '20 s'",
+             "1", PATIENCE);
+    daemon_await(served, "commits wait for a synchronous standby (synchronous_standby_names = 'nobody'), as of pid ",
+                 PATIENCE);
+    EXPECT_SQL(cluster, "SELECT count(*) <= " SHARE " FROM " OURS, "t");
+    commands_expect(8, site_config(site), (const char *const[]){"status", NULL}, &output, &errors);
+    commands_has(errors, "commits wait for a synchronous standby (synchronous_standby_names = 'nobody')");
+}
+
+START_TEST(a_standby_that_goes_missing_eats_no_sessions)
+{
+    served = site_lead(site);
+    oracle_await_load(cluster);
+    want_standby("nobody");
+    expect_patience();
+    want_standby("");
+    oracle_expect_sound(cluster);
+    EXPECT_SQL(cluster, "SELECT count(*) <= " SHARE " FROM " OURS, "t");
+    commands_expect(0, site_config(site), (const char *const[]){"status", NULL}, &output, &errors);
+}
+END_TEST
+
+START_TEST(a_standby_that_is_missing_from_the_start_eats_no_sessions)
+{
+    want_standby("nobody");
+    served = site_serve(site, NULL, NULL);
+    expect_patience();
+    want_standby("");
+    site_await_leading(served);
+    oracle_expect_sound(cluster);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("synchronous");
+    TCase *tests = tcase_create("synchronous");
+    tcase_set_timeout(tests, 240);
+    tcase_add_checked_fixture(tests, set_up, stage_clear);
+    tcase_add_test(tests, a_standby_that_goes_missing_eats_no_sessions);
+    tcase_add_test(tests, a_standby_that_is_missing_from_the_start_eats_no_sessions);
+    suite_add_tcase(suite, tests);
+    return suite_run(suite);
+}
