@@ -97,7 +97,9 @@ static const char work_sql[] = "SELECT 'plugin', 'warn', p.message, p.way_out FR
                                "         'it wakes by itself once that is there'"
                                "    FROM chime.plugin WHERE state = 'dormant' ORDER BY name)"
                                " UNION ALL"
-                               " SELECT 'view', 'warn', v.* FROM " VIEW_PROBLEMS_SQL " v";
+                               " SELECT 'view', 'warn', v.* FROM " VIEW_PROBLEMS_SQL " v"
+                               " UNION ALL"
+                               " SELECT 'clock', 'warn', c.* FROM " CURSOR_PROBLEMS_SQL " c";
 
 /* Jobs that SQL made. $1: role_sessions. */
 static const char jobs_sql[] =

@@ -21,6 +21,18 @@
     "        'a takeover would change what runs: bring both configurations to the same, then pgchime reload on each'"  \
     "   FROM chime.leader_status s CROSS JOIN LATERAL unnest(s.differing) AS f (name) WHERE s.alive)"
 
+/* Jobs of which nothing is due until where their clock was. */
+#define CURSOR_PROBLEMS_SQL                                                                                         \
+    "(SELECT format('%s are decided up to a time to come, %s up to %s: the clock was ahead, and nothing of them is" \
+    " due until then', CASE count(*) WHEN 1 THEN '1 job' ELSE count(*) || ' jobs' END,"                             \
+    "               (array_agg(j.name ORDER BY s.last_slot DESC, j.name))[1],"                                      \
+    "               to_char(max(s.last_slot) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"')) AS message,"        \
+    "        'to begin from now: SELECT chime.begin_anew(job_id) FROM chime.job_status WHERE last_slot > now()'"    \
+    "        AS way_out"                                                                                            \
+    "   FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id"                                             \
+    "  WHERE j.active AND j.schedule <> '' AND s.last_slot > clock_timestamp() + interval '1 minute'"               \
+    " HAVING count(*) > 0)"
+
 /* Events that are not heard. */
 #define WATCH_PROBLEMS_SQL                                                                                    \
     "(SELECT format('events are not heard since %s: %s',"                                                     \

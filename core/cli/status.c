@@ -70,7 +70,8 @@ static const char problems_sql[] =
     "SELECT 'nobody leads this database: no job runs', 'start the daemon: pgchime serve' FROM chime.leader"
     " WHERE token IS NULL OR NOT chime.backend_alive(pid, backend_start)"
     " UNION ALL " LEADER_PROBLEMS_SQL " UNION ALL SELECT w.message, w.way_out FROM " WATCH_PROBLEMS_SQL " w"
-    " UNION ALL SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p UNION ALL " VIEW_PROBLEMS_SQL;
+    " UNION ALL SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p UNION ALL " VIEW_PROBLEMS_SQL
+    " UNION ALL " CURSOR_PROBLEMS_SQL;
 
 static bool add_problems(struct visit *visit, struct output_list *list, int *status, struct error *err)
 {
@@ -170,7 +171,7 @@ const struct command command_status = {
     .summary = "each database: who leads, and what is due, live or failing",
     .details = "Exit status 4 when a database cannot be reached, 3 when a plugin or the configuration is refused, 8 "
                "when nobody\n"
-               "leads, events are not heard, a plugin failed in its database, or a view is late by its warn_after or\n"
-               "error_after.",
+               "leads, events are not heard, a plugin failed in its database, a view is late by its warn_after or\n"
+               "error_after, or a job waits for where the clock was.",
     .run = status_run,
 };

@@ -65,6 +65,7 @@ enum why_column {
     WHY_WATCH_SINCE, /* events are not heard since then */
     WHY_WATCH_REASON,
     WHY_PROBLEM,
+    WHY_AHEAD,                     /* its number, where its cursor is in the future */
     WHY_WAKERS,                    /* the wakers' columns begin here */
     WHY_SCHEDULE = WHY_WAKERS + 3, /* the calendar's columns begin here */
 };

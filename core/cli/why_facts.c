@@ -13,7 +13,9 @@ static const char job_sql[] =
     "       (SELECT count(*) FROM chime.run o JOIN chime.job oj USING (job_id)"
     "         WHERE o.pid IS NOT NULL AND oj.options ->> 'pool' = j.options ->> 'pool'),"
     "       (SELECT count(*) FROM chime.run o WHERE o.pid IS NOT NULL),"
-    "       w.since, w.reason, j.problem," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
+    "       w.since, w.reason, j.problem,"
+    "       CASE WHEN j.schedule <> '' AND s.last_slot > clock_timestamp() + interval '1 minute' THEN j.job_id "
+    "END," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
     "  FROM chime.job j JOIN chime.job_status s USING (job_id) CROSS JOIN chime.leader l"
     "  LEFT JOIN chime.watch w ON w.state = 'degraded' AND chime.backend_alive(l.pid, l.backend_start)"
     "  LEFT JOIN chime.plugin p ON p.name = j.plugin"

@@ -49,6 +49,18 @@ static void say_unheard(struct buffer *text, const struct why_facts *facts)
     buffer_finish(&events);
 }
 
+static void say_ahead(struct buffer *text, const struct why_facts *facts)
+{
+    char until[INSTANT_TEXT_SIZE];
+    if (why_value(facts, WHY_AHEAD) != NULL) {
+        put_problem(text);
+        buffer_printf(text,
+                      "it is decided up to %s: the clock was ahead, and nothing of it is due until then; to begin from "
+                      "now: SELECT chime.begin_anew(%s)",
+                      instant_format(facts->cursor - facts->cursor % USEC_PER_SEC, until), why_value(facts, WHY_AHEAD));
+    }
+}
+
 void why_say_problems(struct buffer *text, const struct why_facts *facts, const struct report *report)
 {
     const char *plugin = why_value(facts, WHY_PLUGIN);
@@ -61,4 +73,5 @@ void why_say_problems(struct buffer *text, const struct why_facts *facts, const 
         }
     }
     say_unheard(text, facts);
+    say_ahead(text, facts);
 }

@@ -260,11 +260,15 @@ static void start_run(struct lead *lead, const struct pending_claim *claim)
 }
 
 /* A request that was withdrawn, or served already, is let go; anything else is a disagreement. */
-static bool refuse_run(struct lead *lead, const struct pending_claim *claim, const char *suspended)
+static bool refuse_run(struct lead *lead, const struct pending_claim *claim, const char *suspended, bool ahead)
 {
     if (suspended != NULL) { /* the heartbeat has not told yet */
         scheduler_unclaimed(lead->scheduler, claim->due.scheduled);
         scheduler_suspend(lead->scheduler, claim->due.scheduled, suspended, lead_now(lead));
+        return true;
+    }
+    if (ahead) {
+        scheduler_ran_ahead(lead->scheduler, claim->due.scheduled);
         return true;
     }
     if (sql_jobs_refetch(lead, claim->due.scheduled)) {
@@ -296,7 +300,8 @@ static void claims_answered(void *data, const struct pg_reply *reply)
         }
         if (ledger_granted(granted, granted_count, scheduled_id(claim->due.scheduled))) {
             start_run(lead, claim);
-        } else if (!refuse_run(lead, claim, ledger_read_suspended(reply, scheduled_id(claim->due.scheduled)))) {
+        } else if (!refuse_run(lead, claim, ledger_read_suspended(reply, scheduled_id(claim->due.scheduled)),
+                               ledger_read_ahead(reply, scheduled_id(claim->due.scheduled)))) {
             break;
         }
     }

@@ -156,6 +156,16 @@ static void report_end(struct lead *lead, const struct pending_finish *pending)
     }
 }
 
+/* The clock was stepped back since: nothing has ended in the future. */
+static void end_by(struct outcome *outcome, instant now)
+{
+    duration ahead = outcome->finished - now;
+    if (ahead > 0) {
+        outcome->finished = now;
+        outcome->started -= outcome->started != INSTANT_NONE ? ahead : 0;
+    }
+}
+
 void dispatch_write_finishes(struct lead *lead)
 {
     if (lead->finish_pending || lead->finish_count == 0) {
@@ -164,6 +174,7 @@ void dispatch_write_finishes(struct lead *lead)
     struct ledger_finish batch[FINISH_MAX] = {0};
     size_t count = lead->finish_count < FINISH_MAX ? lead->finish_count : FINISH_MAX;
     for (size_t i = 0; i < count; i++) {
+        end_by(&lead->finishes[i].finish.outcome, lead_now(lead));
         batch[i] = lead->finishes[i].finish;
     }
     lead->finish_pending = true;

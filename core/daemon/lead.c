@@ -75,6 +75,8 @@ static void measure_clock(struct lead *lead, instant database_now)
                     (long long)(step / USEC_PER_MSEC));
         if (step > 0) {
             scheduler_catch_up(lead->scheduler, lead_now(lead));
+        } else {
+            scheduler_step_back(lead->scheduler, lead_now(lead));
         }
     }
 }

@@ -82,12 +82,14 @@ static instant later(instant a, instant b)
     return a > b ? a : b;
 }
 
-/* From where it says, and never from before what is on record. */
+/* From where it says, and never from before what is on record, unless that is in the future. */
 static void restart(struct lead *lead, const struct scheduled *known, const struct job *job, struct job_memory *memory)
 {
+    instant now = lead_now(lead);
     instant on_record = known != NULL ? later(memory->cursor, scheduled_cursor(known)) : memory->cursor;
-    instant start = later(on_record, job->since);
-    if (start > memory->cursor) {
+    instant start = later(on_record > now + HEARD_LATE ? now : on_record, job->since);
+    start = start > now + HEARD_LATE ? now : start; /* it was edited while the clock was ahead */
+    if (start != memory->cursor) {
         changes_restart(&lead->ledger, &memory->job_id, &start, 1, restarted, lead);
     }
     memory->cursor = start;

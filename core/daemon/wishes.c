@@ -5,12 +5,15 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/lead_state.h"
+#include "ledger/answers.h"
 
 struct granted {
     int64_t *requests; /* to be acknowledged */
     size_t request_count;
     struct ledger_request *suspensions; /* whose time is over */
     size_t suspension_count;
+    int64_t *begun; /* jobs that begin from now */
+    size_t begun_count;
 };
 
 /* True when nothing is left to do about it. */
@@ -52,8 +55,21 @@ static bool grant(struct lead *lead, const struct ledger_wish *wish)
         log_info("job %s: %s", scheduled_job(scheduled)->name, wish->reason);
         resume(lead, scheduled, wish);
         return true;
+    case LEDGER_BEGIN:
+        return scheduled_idle(scheduled);
     }
     return true;
+}
+
+static void take(const struct lead *lead, struct granted *granted, const struct ledger_wish *wish)
+{
+    if (wish->verb == LEDGER_BEGIN && scheduler_find(lead->scheduler, wish->run.job_id) != NULL) {
+        granted->begun[granted->begun_count++] = wish->run.job_id;
+    } else if (wish->request_id != 0) {
+        granted->requests[granted->request_count++] = wish->request_id;
+    } else {
+        granted->suspensions[granted->suspension_count++] = wish->run;
+    }
 }
 
 static void acknowledged(void *data, const struct pg_reply *reply)
@@ -66,6 +82,22 @@ static void resumed(void *data, const struct pg_reply *reply)
     lead_refused(data, reply, "the end of suspensions could not be written");
 }
 
+static void begun(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    if (lead_refused(lead, reply, "jobs whose cursors are in the future could not begin anew")) {
+        return;
+    }
+    for (size_t i = 0; i < pg_reply_rows(reply, 0); i++) {
+        struct scheduled *it = scheduler_find(lead->scheduler, atoll(pg_reply_value(reply, 0, i, 0)));
+        if (it != NULL) {
+            log_info("job %s begins anew: its cursor was in the future", scheduled_job(it)->name);
+            scheduler_rewind(lead->scheduler, it, answer_instant(pg_reply_value(reply, 0, i, 1)), lead_now(lead));
+        }
+    }
+    dispatch_soon(lead);
+}
+
 void wishes_grant(struct lead *lead, const struct pg_reply *heartbeat)
 {
     if (lead->sync != NULL) {
@@ -74,15 +106,11 @@ void wishes_grant(struct lead *lead, const struct pg_reply *heartbeat)
     struct ledger_wish *wishes;
     size_t count = ledger_read_wishes(heartbeat, &wishes);
     struct granted granted = {.requests = xcalloc(count + 1, sizeof *granted.requests),
-                              .suspensions = xcalloc(count + 1, sizeof *granted.suspensions)};
+                              .suspensions = xcalloc(count + 1, sizeof *granted.suspensions),
+                              .begun = xcalloc(count + 1, sizeof *granted.begun)};
     for (size_t i = 0; i < count; i++) {
-        if (!grant(lead, &wishes[i])) {
-            continue;
-        }
-        if (wishes[i].request_id != 0) {
-            granted.requests[granted.request_count++] = wishes[i].request_id;
-        } else {
-            granted.suspensions[granted.suspension_count++] = wishes[i].run;
+        if (grant(lead, &wishes[i])) {
+            take(lead, &granted, &wishes[i]);
         }
     }
     if (granted.request_count > 0) {
@@ -92,6 +120,10 @@ void wishes_grant(struct lead *lead, const struct pg_reply *heartbeat)
         ledger_resume(&lead->ledger, granted.suspensions, granted.suspension_count, resumed, lead);
     }
     free(granted.requests);
+    if (granted.begun_count > 0) {
+        ledger_begin(&lead->ledger, granted.begun, granted.begun_count, lead_now(lead), begun, lead);
+    }
     free(granted.suspensions);
+    free(granted.begun);
     ledger_free_wishes(wishes, count);
 }

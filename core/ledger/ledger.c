@@ -169,8 +169,11 @@ bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *lea
 
 static enum ledger_verb read_verb(const char *text)
 {
-    static const char *const verbs[] = {
-        [LEDGER_RUN] = "run", [LEDGER_CANCEL] = "cancel", [LEDGER_SUSPEND] = "suspend", [LEDGER_RESUME] = "resume"};
+    static const char *const verbs[] = {[LEDGER_RUN] = "run",
+                                        [LEDGER_CANCEL] = "cancel",
+                                        [LEDGER_SUSPEND] = "suspend",
+                                        [LEDGER_RESUME] = "resume",
+                                        [LEDGER_BEGIN] = "begin"};
     for (size_t i = 0; i < COUNT_OF(verbs); i++) {
         if (strcmp(verbs[i], text) == 0) {
             return (enum ledger_verb)i;
@@ -204,19 +207,33 @@ void ledger_free_wishes(struct ledger_wish *wishes, size_t count)
     free(wishes);
 }
 
-void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, instant at,
-                        pg_callback *callback, void *data)
+/* A function of the token, one list of numbers and when that was decided. */
+static void send_numbers(const struct ledger *ledger, const char *sql, const int64_t *numbers, size_t count, instant at,
+                         pg_callback *callback, void *data)
 {
     struct columns columns;
     char decided[INSTANT_TEXT_SIZE];
     columns_init(&columns);
     for (size_t i = 0; i < count; i++) {
-        columns_int(&columns, 0, request_ids[i]);
+        columns_int(&columns, 0, numbers[i]);
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], instant_format(at, decided)};
-    ledger_send_one(ledger, NULL, "SELECT chime.acknowledge($1, $2, $3)", 3, parameters, callback, data);
+    ledger_send_one(ledger, NULL, sql, 3, parameters, callback, data);
     columns_finish(&columns);
+}
+
+void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, instant at,
+                        pg_callback *callback, void *data)
+{
+    send_numbers(ledger, "SELECT chime.acknowledge($1, $2, $3)", request_ids, count, at, callback, data);
+}
+
+void ledger_begin(const struct ledger *ledger, const int64_t *job_ids, size_t count, instant at, pg_callback *callback,
+                  void *data)
+{
+    send_numbers(ledger, "SELECT job_id, last_slot FROM chime.begin_jobs($1, $2, $3)", job_ids, count, at, callback,
+                 data);
 }
 
 void ledger_resume(const struct ledger *ledger, const struct ledger_request *suspensions, size_t count,
@@ -326,11 +343,11 @@ void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims
 {
     static const struct pg_statement claim = {
         .name = "chime_claim",
-        .sql = "SELECT job_id, suspended, reason FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
+        .sql = "SELECT job_id, suspended, reason, ahead FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
         .parameter_count = 8};
     static const struct pg_statement reclaim = {
         .name = "chime_reclaim",
-        .sql = "SELECT job_id, NULL, NULL FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
+        .sql = "SELECT job_id, NULL, NULL, NULL FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
         .parameter_count = 6};
     struct batch fresh = {0};
     struct batch again = {0};
@@ -496,6 +513,16 @@ const char *ledger_read_suspended(const struct pg_reply *reply, int64_t job_id)
         }
     }
     return NULL;
+}
+
+bool ledger_read_ahead(const struct pg_reply *reply, int64_t job_id)
+{
+    bool ahead = false;
+    for (size_t row = 0; row < pg_reply_rows(reply, 0); row++) {
+        const char *found = pg_reply_value(reply, 0, row, 3);
+        ahead = ahead || (found != NULL && atoll(found) == job_id);
+    }
+    return ahead;
 }
 
 /* --- orphans --------------------------------------------------------------------------------------------------------- */

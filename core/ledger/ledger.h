@@ -75,8 +75,8 @@ struct ledger_request {
 };
 
 /* What people ask of the leader, in the order they did. The row stays until the leader is done with it: a claim removes a RUN, the
- * others by ledger_acknowledge. */
-enum ledger_verb { LEDGER_RUN, LEDGER_CANCEL, LEDGER_SUSPEND, LEDGER_RESUME };
+ * BEGIN by ledger_begin, the others by ledger_acknowledge. */
+enum ledger_verb { LEDGER_RUN, LEDGER_CANCEL, LEDGER_SUSPEND, LEDGER_RESUME, LEDGER_BEGIN };
 
 struct ledger_wish {
     int64_t
@@ -144,6 +144,10 @@ void ledger_suspend(const struct ledger *ledger, const struct suspension *suspen
 void ledger_resume(const struct ledger *ledger, const struct ledger_request *suspensions, size_t count,
                    pg_callback *callback, void *data);
 
+/* Jobs whose cursors are in the future begin from now; the answer has job_id and cursor of those that do. */
+void ledger_begin(const struct ledger *ledger, const int64_t *job_ids, size_t count, instant at, pg_callback *callback,
+                  void *data);
+
 /* Answers list the job_ids granted; whoever is missing was refused. Claims and further attempts are told apart here. */
 void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims, size_t count, pg_callback *callback,
                   void *data);
@@ -155,6 +159,8 @@ void ledger_pass(const struct ledger *ledger, const struct passed *passed, size_
 size_t ledger_read_granted(const struct pg_reply *reply, size_t statements, int64_t **job_ids);
 /* Of the answer to a claim: why the job was refused because it is suspended; NULL when it was not. */
 const char *ledger_read_suspended(const struct pg_reply *reply, int64_t job_id);
+/* Likewise: whether the slot is decided now without a run, since it ran while the clock was ahead. */
+bool ledger_read_ahead(const struct pg_reply *reply, int64_t job_id);
 bool ledger_granted(const int64_t *sorted, size_t count, int64_t job_id);
 
 void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_count, pg_callback *callback,

@@ -203,6 +203,17 @@ void wake_drop(struct scheduler *scheduler, struct scheduled *it)
     agenda_add_downstream(scheduler, it);
 }
 
+void wake_shift(struct scheduler *scheduler, struct scheduled *it, duration by)
+{
+    struct wake *wake = it->wake;
+    if (wake != NULL && wake->pending) {
+        wake->first += by;
+        wake->last += by;
+        wake->by += wake->by != INSTANT_NEVER ? by : 0;
+        wake_arm(scheduler, it);
+    }
+}
+
 /* --- from the claim to the end ------------------------------------------------------------------------------------------- */
 
 void wake_taken(struct scheduler *scheduler, struct scheduled *it)

@@ -231,6 +231,24 @@ void scheduler_catch_up(struct scheduler *scheduler, instant now)
     agenda_run(scheduler);
 }
 
+static void shift_retry(struct scheduler *scheduler, struct scheduled *it, duration by)
+{
+    if (it->phase == PHASE_RETRYING && it->retry_node.key < INSTANT_NEVER) {
+        heap_put(&scheduler->retries, &it->retry_node, it->retry_node.key + by);
+    }
+}
+
+void scheduler_step_back(struct scheduler *scheduler, instant now)
+{
+    duration by = now - scheduler->now;
+    scheduler->now = now;
+    for (size_t i = 0; i < scheduler->all.count; i++) {
+        shift_retry(scheduler, scheduler->all.items[i], by);
+        wake_shift(scheduler, scheduler->all.items[i], by);
+    }
+    agenda_run(scheduler);
+}
+
 void scheduler_link(struct scheduler *scheduler)
 {
     link_all(scheduler);
@@ -301,6 +319,23 @@ void scheduler_dropped(struct scheduler *scheduler, struct scheduled *it)
     join_unspend(it);
     agenda_add(scheduler, it);
     phase_set(scheduler, it, PHASE_IDLE);
+    agenda_run(scheduler);
+}
+
+void scheduler_ran_ahead(struct scheduler *scheduler, struct scheduled *it)
+{
+    scheduler_claimed(scheduler, it);
+    scheduler_dropped(scheduler, it);
+}
+
+void scheduler_rewind(struct scheduler *scheduler, struct scheduled *it, instant cursor, instant now)
+{
+    wait_advance(scheduler, now);
+    it->cursor = it->keep_through = it->skip_through = cursor;
+    it->last_end = it->last_end < scheduler->now ? it->last_end : scheduler->now;
+    it->counted_from = INSTANT_NONE;
+    timeline_catch_up(scheduler, it);
+    agenda_add(scheduler, it);
     agenda_run(scheduler);
 }
 

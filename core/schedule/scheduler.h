@@ -110,6 +110,9 @@ void scheduler_start(struct scheduler *scheduler, instant now, instant server_st
 /* The database's clock was stepped forward: slots up to `now` that nobody saw are subject to catch-up. */
 void scheduler_catch_up(struct scheduler *scheduler, instant now);
 
+/* It was stepped back: what waits for a time to come waits no longer than it would have. No slot is decided twice. */
+void scheduler_step_back(struct scheduler *scheduler, instant now);
+
 /* Takes note of every slot, event, retry and deadline that fell due up to `now`. */
 void scheduler_tick(struct scheduler *scheduler, instant now);
 /* When to tick next; INSTANT_NEVER when nothing is scheduled. */
@@ -143,6 +146,10 @@ void scheduler_claimed(struct scheduler *scheduler, struct scheduled *it);
 void scheduler_unclaimed(struct scheduler *scheduler, struct scheduled *it);
 /* The request was withdrawn: as if it had never been made. A slot, a decision or an event is due again. */
 void scheduler_dropped(struct scheduler *scheduler, struct scheduled *it);
+/* The slot is decided, and ran already while the clock was ahead. */
+void scheduler_ran_ahead(struct scheduler *scheduler, struct scheduled *it);
+/* Of a job with a schedule: its cursor was in the future and is there now. Slots since, up to `now`, are subject to catch-up. */
+void scheduler_rewind(struct scheduler *scheduler, struct scheduled *it, instant cursor, instant now);
 /* The live run goes on with this attempt at `retry_at` (INSTANT_NEVER: not known yet, call again). */
 void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int attempt, instant retry_at);
 /* The run ended at `at` with a final state; whoever waited is looked at again. */

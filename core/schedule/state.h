@@ -169,7 +169,7 @@ struct name_table {
 struct scheduler {
     struct scheduled_list all; /* in the order they were added; by job_id once linked */
     size_t sorted_count;       /* how many of them are sorted: those added since come behind */
-    instant now;               /* the largest instant that was passed in */
+    instant now;               /* the largest instant that was passed in since the clock was stepped back */
     instant server_start;
     bool hurried;
     instant started_at; /* before that nothing led; INSTANT_NONE until then */
@@ -314,6 +314,7 @@ bool wake_must_wait(struct scheduler *scheduler, const struct scheduled *it);
 /* The job may have been switched on or off: its timer follows, and what nobody remembers goes. */
 void wake_arm(struct scheduler *scheduler, struct scheduled *it);
 void wake_drop(struct scheduler *scheduler, struct scheduled *it);
+void wake_shift(struct scheduler *scheduler, struct scheduled *it, duration by); /* the clock was stepped */
 /* Time has come to `now`. */
 void wake_advance(struct scheduler *scheduler);
 /* The claim of the current run is on its way: what happens from now on is another's. It came to nothing: the run serves

@@ -33,13 +33,17 @@ void scheduler_withdraw(struct scheduler *scheduler, struct scheduled *it, const
 
 /* --- once it knows ---------------------------------------------------------------------------------------------------- */
 
-/* Ours is the newer memory where a run ended since the ledger was asked. */
-static void recall(struct scheduled *it, const struct job_memory *memory)
+/* Ours is the newer memory where a run ended since the ledger was asked. Back goes only a cursor that was in the future. */
+static void recall(const struct scheduler *scheduler, struct scheduled *it, const struct job_memory *memory)
 {
+    bool ahead = it->cursor > scheduler->now && memory->cursor < it->cursor;
     it->version = memory->version;
-    if (memory->cursor > it->cursor) {
+    if (memory->cursor > it->cursor || ahead) {
         it->cursor = memory->cursor;
         it->cursor_skipped = memory->cursor_skipped;
+    }
+    if (ahead) {
+        it->keep_through = it->skip_through = memory->cursor;
     }
     if (memory->has_outcome && memory->outcome_at >= it->outcome_at) {
         it->has_outcome = true;
@@ -62,7 +66,7 @@ void scheduler_replace(struct scheduler *scheduler, struct scheduled *it, const 
     places_follow(scheduler, it, PHASE_IDLE, phase);
     job_free(it->copy);
     it->copy = NULL;
-    recall(it, memory);
+    recall(scheduler, it, memory);
     if (wakes) {
         it->linked_as_join = false; /* its marks are of a time that does not count */
     }

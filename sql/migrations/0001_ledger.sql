@@ -78,10 +78,12 @@ CREATE TABLE chime.job_state (
     last_outcome         chime.run_state,
     last_duration_us     bigint,
     consecutive_failures integer NOT NULL DEFAULT 0,
-    pending_upstreams    text[] NOT NULL DEFAULT '{}'
+    pending_upstreams    text[] NOT NULL DEFAULT '{}',
+    ahead                tstzmultirange NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE chime.job_state IS 'all that a schedule holds in memory can be rebuilt from here';
 COMMENT ON COLUMN chime.job_state.last_slot IS 'the cursor: every slot up to it is decided and in the ledger';
+COMMENT ON COLUMN chime.job_state.ahead IS 'slots in it ran already, while the clock was ahead: they do not run again';
 COMMENT ON COLUMN chime.job_state.last_outcome IS 'of the last slot that ran or was kept from running by an upstream';
 
 CREATE SEQUENCE chime.run_id CACHE 32;

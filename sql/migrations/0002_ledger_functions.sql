@@ -247,6 +247,63 @@ BEGIN
     SELECT m.job_id FROM moved m;
 END $$;
 
+-- --- cursors in the future ---------------------------------------------------------------------------------------------------
+-- A clock that was ahead for a while leaves cursors there: nothing is due until then, and what lies between is on record.
+
+CREATE FUNCTION chime.ran_ahead(p_job bigint, p_at timestamptz) RETURNS tstzmultirange
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT coalesce(range_agg(tstzrange(h.slot, h.slot, '[]')), '{}') FROM chime.run_history h
+        WHERE h.job_id = p_job AND h.kind = 'schedule' AND h.slot > p_at);
+COMMENT ON FUNCTION chime.ran_ahead IS 'slots of the job after p_at that the history has';
+
+CREATE FUNCTION chime.begin_anew(p_job bigint) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    PERFORM chime.refuse_unknown(p_job);
+    INSERT INTO chime.request (job_id, verb, kind, slot)
+    SELECT s.job_id, 'begin', NULL, NULL FROM chime.job_state s JOIN chime.job j ON j.job_id = s.job_id
+    WHERE s.job_id = p_job AND j.schedule <> '' AND s.last_slot > clock_timestamp()
+      AND NOT EXISTS (SELECT FROM chime.request q WHERE q.job_id = p_job AND q.verb = 'begin');
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION chime.begin_anew IS
+    'asks the leader to let a job whose cursor is in the future begin from now. What was recorded as missed there is due again in its time; what ran there does not run again. True when that changes something';
+
+-- p_at: now. Where slots to come were recorded as missed, the cursor goes back to before the first of them, and these records go: the leader
+-- decides those that have passed, as after an outage, and the others are due in their time. All others up to where the cursor was have run or
+-- were skipped one by one; of a job that keeps all its runs the history tells from where on.
+CREATE FUNCTION chime.begin_jobs(p_token uuid, p_job bigint[], p_at timestamptz)
+RETURNS TABLE (job_id bigint, last_slot timestamptz)
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM chime.require_leader(p_token);
+    DELETE FROM chime.request q WHERE q.verb = 'begin' AND q.job_id = ANY (p_job);
+    RETURN QUERY
+    WITH stuck AS (
+        SELECT s.job_id, s.last_slot AS until, least(p_at, m.first_slot - interval '1 microsecond') AS start,
+               coalesce(m.slots, '{}') AS missed,
+               CASE WHEN s.runs + s.skips = 0 OR j.schedule ILIKE '@after%' THEN s.last_slot
+                    WHEN coalesce(j.options ->> 'log_runs', 'all') = 'all'
+                    THEN coalesce(lower(chime.ran_ahead(s.job_id, p_at)) - interval '1 microsecond', s.last_slot)
+                    ELSE p_at END AS ran_from
+        FROM chime.job_state s JOIN chime.job j ON j.job_id = s.job_id
+        CROSS JOIN LATERAL (SELECT min(x.first_slot) AS first_slot, range_agg(tstzrange(x.first_slot, x.last_slot, '[]')) AS slots
+                            FROM chime.missed x WHERE x.job_id = s.job_id AND x.last_slot > p_at) m
+        WHERE s.job_id = ANY (p_job) AND s.last_slot > p_at AND j.schedule <> ''
+    ), reopened AS (
+        DELETE FROM chime.missed x USING stuck k WHERE x.job_id = k.job_id AND x.last_slot > p_at
+    ), begun AS (
+        UPDATE chime.job j SET since = p_at FROM stuck k WHERE j.job_id = k.job_id AND j.since > p_at
+    )
+    UPDATE chime.job_state s
+       SET last_slot = k.start, last_end = least(s.last_end, p_at),
+           ahead = s.ahead + (tstzmultirange(tstzrange(least(k.ran_from, k.until), k.until, '(]')) - k.missed)
+      FROM stuck k WHERE s.job_id = k.job_id
+    RETURNING s.job_id, s.last_slot;
+END $$;
+COMMENT ON FUNCTION chime.begin_jobs IS 'begin_anew, as the leader does it: the jobs whose cursors were in the future, and where they are now';
+
 -- Live runs that no session of this leader works on: claimed by an earlier leader, or for a session that is gone. A
 -- session of an earlier leader that is still there is ended (or, without the right to, waited for): until it is `gone`
 -- nothing may be said of its run. p_known: sessions this leader holds.

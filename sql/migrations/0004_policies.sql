@@ -32,7 +32,7 @@ UPDATE chime.job_state SET outcome_at = coalesce(last_end, last_slot) WHERE last
 CREATE INDEX job_state_suspended_until ON chime.job_state (suspended_until) WHERE suspended_until IS NOT NULL;
 
 ALTER TABLE chime.request
-    ADD COLUMN verb text NOT NULL DEFAULT 'run' CHECK (verb IN ('run', 'cancel', 'suspend', 'resume')),
+    ADD COLUMN verb text NOT NULL DEFAULT 'run' CHECK (verb IN ('run', 'cancel', 'suspend', 'resume', 'begin')),
     ADD COLUMN reason text,
     ADD COLUMN until timestamptz CHECK (until IS NULL OR verb = 'suspend'),
     ADD COLUMN owner name NOT NULL DEFAULT '',
@@ -121,9 +121,13 @@ BEGIN
                           AND (v_new.options ->> 'timezone', v_new.options ->> 'dst_gap', v_new.options ->> 'dst_overlap')
                               IS DISTINCT FROM (coalesce(v_old.options ->> 'timezone', 'UTC'), coalesce(v_old.options ->> 'dst_gap', 'run'),
                                                 coalesce(v_old.options ->> 'dst_overlap', 'first')));
-        IF p_decided AND v_restarts THEN
-            UPDATE chime.job_state s SET last_slot = greatest(s.last_slot, p_now), cursor_skipped = false WHERE s.job_id = v_old.job_id;
-        ELSIF v_restarts OR (v_old.active AND NOT v_new.active) THEN
+        -- From a cursor in the future nothing was due either.
+        UPDATE chime.job_state s
+           SET last_slot = CASE WHEN s.last_slot > p_now + interval '1 minute' THEN p_now ELSE greatest(s.last_slot, p_now) END,
+               cursor_skipped = false,
+               ahead = CASE WHEN s.last_slot > p_now THEN s.ahead + chime.ran_ahead(s.job_id, p_now) ELSE s.ahead END
+         WHERE s.job_id = v_old.job_id AND v_restarts AND (p_decided OR s.last_slot > p_now + interval '1 minute');
+        IF NOT FOUND AND (v_restarts OR (v_old.active AND NOT v_new.active)) THEN
             PERFORM chime.expire_schedule(v_old, p_now);
         END IF;
         UPDATE chime.job j
@@ -262,7 +266,8 @@ BEGIN
     SELECT q.request_id, q.verb, q.job_id, q.kind, q.slot,
            CASE q.verb WHEN 'cancel' THEN chime.told('cancelled', q.requested_by, q.reason)
                        WHEN 'suspend' THEN chime.told('suspended', q.requested_by, q.reason)
-                       WHEN 'resume' THEN chime.told('resumed', q.requested_by, q.reason) END
+                       WHEN 'resume' THEN chime.told('resumed', q.requested_by, q.reason)
+                       WHEN 'begin' THEN chime.told('begun anew', q.requested_by, q.reason) END
     FROM chime.request q WHERE q.verb <> 'run' ORDER BY q.request_id;
     -- The owners one after the other by the index, and of each no more than can be taken.
     RETURN QUERY
@@ -370,14 +375,15 @@ END $$;
 
 -- Claims runs for named sessions. At most one run of a job in a call. Grants a row with job_id and run_id; a job whose
 -- version, activity or cursor is not the expected one is left out, and the caller looks at it again. One that is suspended
--- is refused whatever the kind, with a row that says by whom and why: the caller may not have heard of it yet.
+-- is refused whatever the kind, with a row that says by whom and why: the caller may not have heard of it yet. A slot that ran already while
+-- the clock was ahead is decided by it, without a run and with a row that has `ahead`.
 -- Nobody asks for runs of kind event (a notification, whose payload is $1 of the text) and change (the sources of a view
 -- changed): the leader alone knows what woke them, so they have no row in chime.request, leave the cursor where it is, and
 -- have to find the job active.
 CREATE FUNCTION chime.claim(p_token uuid, p_job bigint[], p_version integer[], p_kind chime.run_kind[],
                             p_slot timestamptz[], p_cursor timestamptz[], p_pid integer[],
                             p_backend_start timestamptz[])
-RETURNS TABLE (job_id bigint, run_id bigint, suspended bigint, reason text)
+RETURNS TABLE (job_id bigint, run_id bigint, suspended bigint, reason text, ahead bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
@@ -398,7 +404,8 @@ BEGIN
           FROM wanted w JOIN chime.job j ON j.job_id = w.job_id AND j.version = w.version
          WHERE s.job_id = ANY (p_job) AND j.job_id = ANY (p_job) AND s.job_id = w.job_id AND s.suspended_at IS NULL
            AND (j.active OR NOT (w.moves OR w.wakes)) AND (s.last_slot = w.cursor OR NOT w.moves)
-        RETURNING 'run' AS verb, w.job_id, w.kind, w.slot, w.pid, w.backend_start, w.moves OR w.wakes AS unasked
+        RETURNING 'run' AS verb, w.job_id, w.kind, w.slot, w.pid, w.backend_start, w.moves OR w.wakes AS unasked,
+                  w.kind = 'schedule' AND w.slot <@ s.ahead AS ahead
     ), asked AS (
         DELETE FROM chime.request q USING granted g
          WHERE q.job_id = ANY (p_job) AND NOT g.unasked AND q.job_id = g.job_id AND q.verb = g.verb AND q.kind = g.kind AND q.slot = g.slot
@@ -406,13 +413,17 @@ BEGIN
     )
     INSERT INTO chime.run AS r (job_id, kind, slot, token, epoch, pid, backend_start)
     SELECT g.job_id, g.kind, g.slot, p_token, v_epoch, g.pid, g.backend_start FROM granted g
-    WHERE g.unasked OR g.job_id IN (SELECT a.job_id FROM asked a)
-    RETURNING r.job_id, r.run_id, NULL::bigint, NULL::text;
+    WHERE NOT g.ahead AND (g.unasked OR g.job_id IN (SELECT a.job_id FROM asked a))
+    RETURNING r.job_id, r.run_id, NULL::bigint, NULL::text, NULL::bigint;
     GET DIAGNOSTICS v_granted = ROW_COUNT;
     IF v_granted < cardinality(p_job) THEN
         RETURN QUERY
-        SELECT NULL::bigint, NULL::bigint, s.job_id, chime.told('suspended', s.suspended_by, s.suspend_reason)
-        FROM chime.job_state s WHERE s.job_id = ANY (p_job) AND s.suspended_at IS NOT NULL;
+        SELECT NULL::bigint, NULL::bigint, s.job_id, chime.told('suspended', s.suspended_by, s.suspend_reason), NULL::bigint
+        FROM chime.job_state s WHERE s.job_id = ANY (p_job) AND s.suspended_at IS NOT NULL
+        UNION ALL
+        SELECT NULL, NULL, NULL, NULL, s.job_id
+        FROM unnest(p_job, p_kind, p_slot) AS w (job_id, kind, slot) JOIN chime.job_state s ON s.job_id = w.job_id
+        WHERE s.job_id = ANY (p_job) AND w.kind = 'schedule' AND s.last_slot = w.slot AND w.slot <@ s.ahead;
     END IF;
 END $$;
 
@@ -491,6 +502,7 @@ BEGIN
         SELECT nextval('chime.run_id'), p.job_id, p.kind, p.slot, 'skipped', 0, v_epoch, p.at, p.reason
         FROM passed p JOIN moved m ON m.job_id = p.job_id
         WHERE p.log <> 'off'
+        ON CONFLICT (job_id, kind, slot) DO NOTHING -- it ran already, while the clock was ahead
     )
     SELECT m.job_id FROM moved m;
 END $$;

@@ -43,10 +43,13 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off 
 BEGIN
     PERFORM chime.require_leader(p_token);
     FOR i IN 1 .. cardinality(p_job) LOOP
-        UPDATE chime.job_state s SET last_slot = p_at[i], cursor_skipped = false WHERE s.job_id = p_job[i] AND s.last_slot < p_at[i];
+        UPDATE chime.job_state s
+           SET last_slot = p_at[i], cursor_skipped = false,
+               ahead = CASE WHEN s.last_slot > p_at[i] THEN s.ahead + chime.ran_ahead(s.job_id, p_at[i]) ELSE s.ahead END
+         WHERE s.job_id = p_job[i] AND s.last_slot <> p_at[i];
     END LOOP;
 END $$;
-COMMENT ON FUNCTION chime.restart_jobs IS 'no slot of them up to then is due any more; a cursor never goes back';
+COMMENT ON FUNCTION chime.restart_jobs IS 'no slot of them up to then is due any more; a cursor goes back only from the future';
 
 CREATE FUNCTION chime.note_next_slots(p_token uuid, p_job bigint[], p_slots text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off

@@ -47,7 +47,7 @@ static const char times[] = "CREATE FUNCTION at(n integer) RETURNS timestamptz I
 static const char claims[] =
     "CREATE FUNCTION claim(job bigint, kind chime.run_kind, cursor integer, slot integer, token " LEADER
     ") RETURNS text LANGUAGE sql RETURN (SELECT string_agg(CASE WHEN c.job_id = job THEN 'granted'"
-    " WHEN c.suspended = job THEN 'refused: ' || c.reason END, ',')"
+    " WHEN c.ahead = job THEN 'ahead' WHEN c.suspended = job THEN 'refused: ' || c.reason END, ',')"
     " FROM chime.claim(token, ARRAY[job], ARRAY(SELECT version FROM chime.job j WHERE j.job_id = job), ARRAY[kind],"
     " ARRAY[at(slot)], ARRAY[at(cursor)], ARRAY[4711], ARRAY[at(0)]) c);"
     "CREATE FUNCTION reclaim(job bigint, kind chime.run_kind, slot integer, token " LEADER
