@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 
+extern const struct command command_adopt_copy;
 extern const struct command command_backfill;
 extern const struct command command_cancel;
 extern const struct command command_check;

@@ -80,9 +80,6 @@ static const char leader_sql[] =
     "       (extract(epoch FROM s.heartbeat_age) * 1000)::bigint, ', on timeline ' || s.timeline), NULL"
     "  FROM chime.leader_status s WHERE s.alive"
     " UNION ALL"
-    " SELECT 'leader', 'warn', 'nobody leads this database: no job runs', 'start the daemon: pgchime serve'"
-    "   FROM chime.leader_status s WHERE NOT s.alive"
-    " UNION ALL"
     " SELECT 'followers', 'ok', CASE WHEN s.followers = '{}' THEN 'none: nobody takes over when the leader goes'"
     "                           ELSE array_to_string(s.followers, ', ') END, NULL"
     "   FROM chime.leader_status s WHERE s.alive"
@@ -99,6 +96,8 @@ static const char work_sql[] = "SELECT 'plugin', 'warn', p.message, p.way_out FR
                                " UNION ALL"
                                " SELECT 'view', 'warn', v.* FROM " VIEW_PROBLEMS_SQL " v"
                                " UNION ALL"
+                               " SELECT 'view', 'warn', f.* FROM " REFRESH_PROBLEMS_SQL " f"
+                                " UNION ALL"
                                " SELECT 'clock', 'warn', c.* FROM " CURSOR_PROBLEMS_SQL " c";
 
 /* Jobs that SQL made. $1: role_sessions. */
@@ -211,8 +210,8 @@ static void look_at(struct doctor *doctor, const struct config_database *databas
         failed(doctor, database->name, "server", &err);
     } else if (!open) {
         failed(doctor, database->name, "schema", &problem);
-    } else if (!add_findings(doctor, &visit, leader_sql, NULL, 0, &err) || !look_at_jobs(doctor, &visit, &err) ||
-               !compare_configuration(doctor, &visit, &err)) {
+    } else if (!add_findings(doctor, &visit, leader_sql, &database->name, 1, &err) ||
+               !look_at_jobs(doctor, &visit, &err) || !compare_configuration(doctor, &visit, &err)) {
         failed(doctor, database->name, "leader", &err);
     } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err)) {
         failed(doctor, database->name, "plugin", &err);

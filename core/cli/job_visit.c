@@ -80,7 +80,7 @@ int visit_job(const struct invocation *invocation, const char *job, job_visit_fu
 
 bool visit_is_led(struct visit *visit, bool *led, struct error *err)
 {
-    static const char sql[] = "SELECT token IS NOT NULL AND chime.backend_alive(pid, backend_start) FROM chime.leader";
+    static const char sql[] = "SELECT chime.led()";
     struct pg_rows rows;
     if (!pg_client_query(visit->client, sql, NULL, 0, &rows, err)) {
         return false;

@@ -82,9 +82,9 @@ static bool refuse_running(const char *job, struct error *err)
 static bool check_state(struct purge *purge, struct visit *visit, struct error *err)
 {
     static const char sql[] =
-        "SELECT p.state, l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start),"
+        "SELECT p.state, chime.led(),"
         "       (SELECT min(j.name) FROM chime.run r JOIN chime.job j USING (job_id) WHERE j.plugin = p.name)"
-        "  FROM chime.plugin p, chime.leader l WHERE p.name = $1";
+        "  FROM chime.plugin p WHERE p.name = $1";
     struct pg_rows rows;
     if (!pg_client_query(visit->client, sql, &purge->plugin, 1, &rows, err)) {
         return false;

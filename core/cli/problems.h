@@ -2,9 +2,18 @@
 #ifndef CHIME_CLI_PROBLEMS_H
 #define CHIME_CLI_PROBLEMS_H
 
-/* Who leads and who follows, though somebody leads. */
+#include "cli/ledger_lists.h"
+#include "ledger/ledger.h"
+
+/* Who leads and who follows. $1: the database's name in the configuration. */
 #define LEADER_PROBLEMS_SQL                                                                                            \
-    "(SELECT format('%s leads, but has not been heard of for %s', s.instance, date_trunc('second', s.heartbeat_age))," \
+    "(SELECT chime.copy_of() || ': its jobs are held', format('" LEDGER_COPY_HINT                                      \
+    "', $1::text) WHERE chime.copy_of() IS NOT NULL"                                                                   \
+    " UNION ALL"                                                                                                       \
+    " SELECT 'nobody leads this database: no job runs', 'start the daemon: pgchime serve'"                             \
+    "  WHERE NOT chime.led() AND chime.copy_of() IS NULL"                                                              \
+    " UNION ALL"                                                                                                       \
+    " SELECT format('%s leads, but has not been heard of for %s', s.instance, date_trunc('second', s.heartbeat_age))," \
     "        'the server ends its session after 15 s of silence, and a follower takes over'"                           \
     "   FROM chime.leader_status s WHERE s.alive AND s.heartbeat_age > interval '5 s'"                                 \
     " UNION ALL"                                                                                                       \
@@ -38,14 +47,22 @@
     "(SELECT format('events are not heard since %s: %s',"                                                     \
     "               to_char(w.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"'), w.reason) AS message," \
     "        'jobs that wait for events run every 10 s until a session of its own can be had' AS way_out"     \
-    "   FROM chime.watch w, chime.leader l"                                                                   \
-    "  WHERE w.state = 'degraded' AND chime.backend_alive(l.pid, l.backend_start))"
+    "   FROM chime.watch w WHERE w.state = 'degraded' AND chime.led())"
 
 /* Plugins that could not be installed; a third column names them. */
 #define PLUGIN_PROBLEMS_SQL                                                                                         \
     "(SELECT format('plugin %s failed: %s', name, reason) AS message,"                                              \
     "        'it is tried again at the next reload: mend that, then run pgchime reload' AS way_out, name AS plugin" \
     "   FROM chime.plugin WHERE state = 'failed' ORDER BY name)"
+
+/* Views whose refreshes fail: these go on, less often. */
+#define REFRESH_PROBLEMS_SQL                                                                                           \
+    "(SELECT format('job %s fails: %s', f.name, f.failure), format('pgchime why %s says when it is tried again', "     \
+    "f.name)"                                                                                                          \
+    "   FROM (SELECT j.name, " JOB_FAILURE_SQL " AS failure FROM chime.job j JOIN chime.job_state s USING (job_id)"    \
+    "          WHERE j.active AND j.views <> '{}' AND s.suspended_at IS NULL AND s.consecutive_failures > 0 ORDER BY " \
+    "j.name) f"                                                                                                        \
+    "  WHERE f.failure IS NOT NULL)"
 
 /* Views that are late. */
 #define VIEW_PROBLEMS_SQL                                                                                  \

@@ -66,18 +66,31 @@ static bool add_next_slot(struct visit *visit, struct output_list *list, struct 
 }
 
 /* What keeps jobs from running as they should though the database answers; each with the way out. */
-static const char problems_sql[] =
-    "SELECT 'nobody leads this database: no job runs', 'start the daemon: pgchime serve' FROM chime.leader"
-    " WHERE token IS NULL OR NOT chime.backend_alive(pid, backend_start)"
-    " UNION ALL " LEADER_PROBLEMS_SQL " UNION ALL SELECT w.message, w.way_out FROM " WATCH_PROBLEMS_SQL " w"
-    " UNION ALL SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p UNION ALL " VIEW_PROBLEMS_SQL
-    " UNION ALL " CURSOR_PROBLEMS_SQL;
+static const char *const problem_queries[] = {
+    LEADER_PROBLEMS_SQL,
+    "SELECT w.message, w.way_out FROM " WATCH_PROBLEMS_SQL " w",
+    "SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p",
+    VIEW_PROBLEMS_SQL,
+    REFRESH_PROBLEMS_SQL,
+    CURSOR_PROBLEMS_SQL,
+};
+
+static bool query_problems(struct visit *visit, struct pg_rows *rows, struct error *err)
+{
+    struct buffer sql = {0};
+    for (size_t i = 0; i < sizeof problem_queries / sizeof *problem_queries; i++) {
+        buffer_printf(&sql, "%s%s", i > 0 ? " UNION ALL " : "", problem_queries[i]);
+    }
+    bool good = pg_client_query(visit->client, buffer_text(&sql), &visit->database->name, 1, rows, err);
+    buffer_finish(&sql);
+    return good;
+}
 
 static bool add_problems(struct visit *visit, struct output_list *list, int *status, struct error *err)
 {
     struct pg_rows rows;
     struct buffer text = {0};
-    if (!pg_client_query(visit->client, problems_sql, NULL, 0, &rows, err)) {
+    if (!query_problems(visit, &rows, err)) {
         return false;
     }
     for (size_t i = 0; i < rows.count; i++) {

@@ -64,8 +64,10 @@ enum why_column {
     WHY_BUSY,
     WHY_WATCH_SINCE, /* events are not heard since then */
     WHY_WATCH_REASON,
+    WHY_FAILURE, /* of a refresh whose last run failed */
     WHY_PROBLEM,
     WHY_AHEAD,                     /* its number, where its cursor is in the future */
+    WHY_COPY,
     WHY_WAKERS,                    /* the wakers' columns begin here */
     WHY_SCHEDULE = WHY_WAKERS + 3, /* the calendar's columns begin here */
 };

@@ -6,18 +6,18 @@
 
 static const char job_sql[] =
     "SELECT j.active, j.plugin, p.state, p.reason, j.options ->> 'pool', s.suspended_by, s.suspended_at,"
-    "       s.suspended_until, s.suspend_reason, l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start),"
+    "       s.suspended_until, s.suspend_reason, chime.led(),"
     "       r.run_id, r.kind, r.slot, r.attempt, r.pid, r.retry_at, coalesce(r.started_at, r.claimed_at),"
     "       CASE WHEN r.pid IS NOT NULL THEN nullif(array_to_string(pg_blocking_pids(r.pid), ', '), '') END,"
     "       h.slot, h.state, h.reason, h.message, m.first_slot, m.last_slot, m.slots, m.reason, q.slot, q.requested_by,"
     "       (SELECT count(*) FROM chime.run o JOIN chime.job oj USING (job_id)"
     "         WHERE o.pid IS NOT NULL AND oj.options ->> 'pool' = j.options ->> 'pool'),"
     "       (SELECT count(*) FROM chime.run o WHERE o.pid IS NOT NULL),"
-    "       w.since, w.reason, j.problem,"
-    "       CASE WHEN j.schedule <> '' AND s.last_slot > clock_timestamp() + interval '1 minute' THEN j.job_id "
-    "END," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
-    "  FROM chime.job j JOIN chime.job_status s USING (job_id) CROSS JOIN chime.leader l"
-    "  LEFT JOIN chime.watch w ON w.state = 'degraded' AND chime.backend_alive(l.pid, l.backend_start)"
+    "       w.since, w.reason, " JOB_FAILURE_SQL ", j.problem,"
+    "       CASE WHEN j.schedule <> '' AND s.last_slot > clock_timestamp() + interval '1 minute' THEN j.job_id END,"
+    "       chime.copy_of()," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
+    "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
+    "  LEFT JOIN chime.watch w ON w.state = 'degraded' AND chime.led()"
     "  LEFT JOIN chime.plugin p ON p.name = j.plugin"
     "  LEFT JOIN LATERAL (SELECT * FROM chime.run r WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1) r ON "
     "true"

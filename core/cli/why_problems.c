@@ -74,4 +74,9 @@ void why_say_problems(struct buffer *text, const struct why_facts *facts, const 
     }
     say_unheard(text, facts);
     say_ahead(text, facts);
+    if (why_value(facts, WHY_FAILURE) != NULL) {
+        put_problem(text);
+        buffer_printf(text, "it fails: %s; it is tried again, up to backoff.max (an hour) after its last try",
+                      why_value(facts, WHY_FAILURE));
+    }
 }

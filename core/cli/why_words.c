@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/why.h"
+#include "ledger/ledger.h"
 
 static void put_instant(struct buffer *text, instant at)
 {
@@ -221,6 +222,10 @@ const char *why_say_now(struct buffer *text, const struct why_facts *facts, cons
     if (why_value(facts, WHY_SUSPENDED_AT) != NULL) {
         say_suspended(text, facts);
         return "suspended";
+    }
+    if (why_value(facts, WHY_COPY) != NULL) {
+        buffer_printf(text, "%s: its jobs are held; " LEDGER_COPY_HINT, why_value(facts, WHY_COPY), database->name);
+        return "unled";
     }
     if (!why_is(facts, WHY_LED)) {
         buffer_puts(text, "nobody leads this database: start pgchime serve");

@@ -8,7 +8,7 @@
  * Not config_read and config_destroy: libconfig exports functions of those names, and the linker would mix them up.
  *
  * pgchime.conf:  databases: { NAME: { conninfo = "..."; view_schema = "analytics"; source_schema = "public"; pool_size = 8;
- *                           role_sessions = 20; timezone = "UTC"; verify = "17 3 * * *"; pools: { heavy = 2; }; }; };
+ *                           role_sessions = 20; timezone = "UTC"; verify = "17 3 * * *"; copies = "hold"; pools: { heavy = 2; }; }; };
  *                plugin_dir = "..."; conf_dir = "..."; log_level = "info"; instance = "...";
  *                control_socket = "...";  roles = ( { name = "app"; conninfo = "user=app passfile=..."; } );
  * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "..."; settings: {...}; };
@@ -30,6 +30,9 @@
 #define CONFIG_DEFAULT_FILE "/etc/pgchime/pgchime.conf"
 #define CONFIG_FILE_LIMIT (64u << 20)
 
+/* What happens to a database whose ledger is a copy of another database's (docs/adr/0021). */
+enum config_copies { CONFIG_COPIES_HOLD, CONFIG_COPIES_ADOPT };
+
 /* A named limit of runs in flight. Pool "default" is every database's and has no limit unless it is given one. */
 struct config_pool {
     const char *name;
@@ -46,6 +49,7 @@ struct config_database {
     int role_sessions;               /* beside these, of all roles whose jobs SQL made, 1..500: default 20 */
     const char *timezone;            /* of jobs that name none: default "UTC"; the catalog looks for it */
     const char *verify;              /* when all views are verified: default "17 3 * * *"; "": never */
+    enum config_copies copies;       /* "hold" or "adopt": default "hold" */
     const struct config_pool *pools; /* sorted by name */
     size_t pool_count;
     int line;

@@ -17,7 +17,7 @@
 static const struct setting_key keys[] = {
     {"conninfo", SETTING_STRING},   {"view_schema", SETTING_STRING},    {"source_schema", SETTING_STRING},
     {"pool_size", SETTING_INTEGER}, {"timezone", SETTING_STRING},       {"verify", SETTING_STRING},
-    {"pools", SETTING_GROUP},       {"role_sessions", SETTING_INTEGER},
+    {"pools", SETTING_GROUP},       {"role_sessions", SETTING_INTEGER}, {"copies", SETTING_STRING},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
@@ -78,6 +78,21 @@ static const char *read_verify(struct reader *reader, const config_setting_t *gr
         return VERIFY_DEFAULT; /* so that nothing is found in it again */
     }
     return text != NULL ? text : VERIFY_DEFAULT;
+}
+
+static enum config_copies read_copies(struct reader *reader, const config_setting_t *group, const char *owner)
+{
+    const char *text = setting_string(reader, group, "copies", owner);
+    if (text == NULL || strcmp(text, "hold") == 0) {
+        return CONFIG_COPIES_HOLD;
+    }
+    if (strcmp(text, "adopt") != 0) {
+        reader_report(reader, config_setting_get_member(group, "copies"), NULL,
+                      "\"copies\" of %s: expected \"hold\" or \"adopt\", found \"%s\"", owner,
+                      reader_shown(reader, text));
+        return CONFIG_COPIES_HOLD;
+    }
+    return CONFIG_COPIES_ADOPT;
 }
 
 static bool read_pool(struct reader *reader, const config_setting_t *setting, const char *owner,
@@ -145,6 +160,7 @@ static void read_database(struct reader *reader, const config_setting_t *group, 
     database->role_sessions = read_sessions(reader, group, "role_sessions", owner, ROLE_SESSIONS_DEFAULT);
     database->timezone = read_timezone(reader, group, owner);
     database->verify = read_verify(reader, group, owner);
+    database->copies = read_copies(reader, group, owner);
     read_pools(reader, config_setting_get_member(group, "pools"), database);
 }
 

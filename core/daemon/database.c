@@ -397,6 +397,29 @@ static bool left_behind(struct database *database, const struct pg_lineage *led)
     return true;
 }
 
+static void copy_adopted(void *data, const struct pg_reply *reply)
+{
+    struct database *database = data;
+    if (!failed(database, reply, "the copy could not be adopted")) {
+        look(database);
+    }
+}
+
+/* Its jobs are another database's until somebody says otherwise. */
+static void hold_or_adopt(struct database *database, const struct ledger_seat *seat)
+{
+    struct error err;
+    if (database->settings->copies == CONFIG_COPIES_ADOPT) {
+        log_warning("database %s: %s; adopted, as copies = \"adopt\" says", database->settings->name, seat->copy_of);
+        await_answer(database);
+        ledger_adopt_copy(database->connection, copy_adopted, database);
+        return;
+    }
+    error_set(&err, ERROR_REFUSED, "%s: its jobs are held", seat->copy_of);
+    error_hint(&err, LEDGER_COPY_HINT, database->settings->name);
+    give_up(database, &err);
+}
+
 static void seat_known(void *data, const struct pg_reply *reply)
 {
     struct database *database = data;
@@ -412,6 +435,10 @@ static void seat_known(void *data, const struct pg_reply *reply)
         return;
     }
     if (left_behind(database, &seat.led)) {
+        return;
+    }
+    if (seat.copy_of[0] != '\0') {
+        hold_or_adopt(database, &seat);
         return;
     }
     database->first_host = pg_host_in_use(database->connection);

@@ -340,8 +340,8 @@ void lead_destroy(struct lead *lead)
     upkeep_destroy(lead->upkeep);
     loop_timer_destroy(lead->capture_timer);
     free(lead->capture_problem);
-    refusals_forget(lead);
     log_fold_destroy(lead->failures);
+    refusals_forget(lead);
     loop_timer_destroy(lead->orphan_timer);
     loop_timer_destroy(lead->drain_timer);
     loop_forget(lead->loop, lead);

@@ -88,10 +88,10 @@ struct lead {
     struct loop_timer *heartbeat_timer;
     struct loop_timer *capture_timer;
     char *capture_problem; /* as last logged; NULL: none */
+    struct log_fold *failures;
     char *refusal;         /* why the ledger cannot be written now; NULL: it can */
     char *refusal_told;    /* as last logged, with who is in the way */
     bool holders_asked;
-    struct log_fold *failures;
 
     struct pending_claim *claims;
     size_t claim_count;              /* 0: none on its way */

@@ -60,13 +60,12 @@ void ledger_ask_holders(const struct ledger *ledger, pg_callback *callback, void
 
 void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data)
 {
-    pg_send_one(
-        connection, "chime_look",
-        "SELECT l.token, l.instance, l.configuration, coalesce(chime.backend_alive(l.pid, l.backend_start), false),"
-        " chime.leader_sign(), pg_catalog.clock_timestamp(), pg_catalog.pg_postmaster_start_time(), l.system, "
-        "l.timeline, chime.commits_wait()"
-        " FROM chime.leader l",
-        0, NULL, callback, data);
+    pg_send_one(connection, "chime_look",
+                "SELECT l.token, l.instance, l.configuration, chime.led(),"
+                " chime.leader_sign(), pg_catalog.clock_timestamp(), pg_catalog.pg_postmaster_start_time(), l.system, "
+                "l.timeline, chime.commits_wait(), chime.copy_of()"
+                " FROM chime.leader l",
+                0, NULL, callback, data);
 }
 
 /* "" for NULL. */
@@ -92,6 +91,7 @@ bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat)
     copy_value(seat->led.system, sizeof seat->led.system, pg_reply_value(reply, 0, 0, 7));
     seat->led.timeline = timeline != NULL ? atoi(timeline) : 0;
     copy_value(seat->waits, sizeof seat->waits, pg_reply_value(reply, 0, 0, 9));
+    copy_value(seat->copy_of, sizeof seat->copy_of, pg_reply_value(reply, 0, 0, 10));
     return true;
 }
 
@@ -107,6 +107,11 @@ void ledger_follow(struct pg_connection *connection, const char *instance, const
 {
     const char *parameters[] = {instance, configuration};
     pg_send_one(connection, NULL, "SELECT chime.follow($1, $2)", 2, parameters, callback, data);
+}
+
+void ledger_adopt_copy(struct pg_connection *connection, pg_callback *callback, void *data)
+{
+    pg_send_one(connection, NULL, "SELECT lost_runs FROM chime.adopt_copy()", 0, NULL, callback, data);
 }
 
 void ledger_take_over(struct pg_connection *connection, const struct ledger_seat *seen, const char *instance,

@@ -100,6 +100,7 @@ struct ledger_seat {
     instant server_start;
     struct pg_lineage led; /* the highest timeline this database was led on */
     char waits[256];       /* what commits of daemons wait for, in words; "" when none does */
+    char copy_of[256];     /* in words, when this is a copy of another database's ledger, which nobody leads; "" else */
 };
 bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat);
 /* Ends the session that holds the seat, if that is still the one that gave this sign of life last. */
@@ -108,6 +109,11 @@ void ledger_end_silent(struct pg_connection *connection, const struct ledger_sea
 /* For people: that this session's daemon would lead if nobody did. */
 void ledger_follow(struct pg_connection *connection, const char *instance, const char *configuration,
                    pg_callback *callback, void *data);
+/* The way out of a copy, with the database's name in the configuration; also for format() of SQL. */
+#define LEDGER_COPY_HINT \
+    "pgchime adopt-copy --database %s lets its jobs run here; a copy that is to rest is taken out of pgchime.conf"
+/* From now on a copy is a ledger of its own. */
+void ledger_adopt_copy(struct pg_connection *connection, pg_callback *callback, void *data);
 void ledger_take_over(struct pg_connection *connection, const struct ledger_seat *seen, const char *instance,
                       const char *configuration, const struct pg_lineage *lineage, pg_callback *callback, void *data);
 /* True when the seat is ours now: fills token and epoch. */

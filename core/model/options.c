@@ -395,12 +395,15 @@ void options_defaults(struct job_options *options, bool refresh)
         .cancel_grace = 10 * USEC_PER_SEC,
         .lock_timeout = refresh ? 30 * USEC_PER_SEC : 0,
         .max_attempts = 3,
-        .backoff = {.initial = 5 * USEC_PER_SEC, .coefficient = 2, .max = 10 * USEC_PER_MINUTE, .jitter = 0.2},
+        .backoff = {.initial = 5 * USEC_PER_SEC,
+                    .coefficient = 2,
+                    .max = refresh ? USEC_PER_HOUR : 10 * USEC_PER_MINUTE,
+                    .jitter = 0.2},
         .retry_on = intern("08,53,57P0,40001,40P01,55P03"),
         .trigger_rule = TRIGGER_ALL_SUCCESS,
         .priority = 5,
         .pool = intern(POOL_DEFAULT),
-        .suspend_after_failures = 10,
+        .suspend_after_failures = refresh ? 0 : 10, /* a view that is refreshed no more is wrong for good */
         .delivery = refresh ? DELIVERY_TRANSACTIONAL : DELIVERY_AT_MOST_ONCE,
     };
 }

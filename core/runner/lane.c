@@ -82,6 +82,9 @@ static void set_state(struct run *run, enum run_event event, enum run_state stat
 static enum run_state failed_state(const struct run *run, const char *sqlstate)
 {
     bool interrupted = strcmp(sqlstate, "57014") == 0 || strcmp(sqlstate, "57P01") == 0;
+    if (run->job->work == JOB_REFRESH && strcmp(sqlstate, WORK_HELD) == 0) {
+        return RUN_SKIPPED;
+    }
     if (run->timed_out && interrupted) {
         return RUN_TIMED_OUT;
     }
@@ -101,6 +104,9 @@ static void end_with_result(struct lane *lane)
         outcome.reason = "attempt_timeout";
     } else if (outcome.state == RUN_CANCELLED) {
         outcome.reason = run->cancel_reason;
+    } else if (outcome.state == RUN_SKIPPED) {
+        outcome.reason = result->message;
+        outcome.message = NULL;
     }
     snprintf(outcome.sqlstate, sizeof outcome.sqlstate, "%s", result->sqlstate);
     lane->wipe = result->wipe;

@@ -15,6 +15,7 @@
 #include "pg/wipe.h"
 
 #define WORK_NOT_OURS "CH003"
+#define WORK_HELD "CH010" /* the view is being refreshed by somebody else: nothing was done, nothing failed */
 
 /* What the ledger knows the run by. */
 struct work_order {

@@ -326,15 +326,13 @@ void scheduler_hurry(struct scheduler *scheduler)
     scheduler->hurried = true;
 }
 
-/* A run that failed is not followed by one after the other, while its sources change all the time. */
 static instant change_due_at(const struct scheduler *scheduler, const struct scheduled *it)
 {
     const struct job_options *options = &it->job->options;
     bool at_once = scheduler->hurried || options->target_lag <= AT_ONCE;
     duration wait = at_once ? 0 : options->target_lag / 2 - it->expected;
     instant at = scheduler->now + (wait > 0 ? wait : 0);
-    bool failed = it->failures > 0 && it->last_end != INSTANT_NONE;
-    return failed ? later(at, it->last_end + options->backoff.max) : at;
+    return later(at, failing_until(it)); /* while its sources change all the time */
 }
 
 /* A notification that waits for quiet is due earlier where the views may not wait as long. */

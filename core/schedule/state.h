@@ -4,7 +4,7 @@
  * timeline.c    a job's slots: jitter, timer, overlap, catch-up      decision.c what is decided without running
  * gate.c        upstreams and trigger rules                          join.c     marks
  * wait.c        what a run waits for, in words; starting deadlines   places.c   places and the lines for them
- * suspend.c     suspension                                           swap.c     another catalog
+ * suspend.c     suspension; how often what fails is tried           swap.c     another catalog
  * link.c        `after` names to pointers                            state.c    life and looking
  * event.c       what happens outside of any schedule                 put.c      one job comes, changes or goes
  * names.c       which job has a name
@@ -347,6 +347,10 @@ void names_finish(struct name_table *names);
 
 /* It suspends itself when it has failed too often. `noted`: slots may have fallen due before. */
 void suspend_if_failing(struct scheduler *scheduler, struct scheduled *it, bool noted);
+/* Until when a job that fails is not tried again for a change; INSTANT_NONE where its last run was well. */
+instant failing_until(const struct scheduled *it);
+/* Whether a slot of a refresh passes because the tries before it failed, and why. */
+bool failing_passes(const struct scheduled *it, instant slot, char reason[static PASSED_REASON_SIZE]);
 
 /* --- link.c ------------------------------------------------------------------------------------------------------------ */
 

@@ -18,7 +18,10 @@ CREATE TABLE chime.leader (
     since         timestamptz,
     configuration text,
     system        text,
-    timeline      integer
+    timeline      integer,
+    database      oid,
+    database_name name,
+    relation      oid
 ) WITH (fillfactor = 50);
 INSERT INTO chime.leader DEFAULT VALUES;
 COMMENT ON TABLE chime.leader IS 'one row: the daemon that may start runs in this database';
@@ -27,6 +30,8 @@ COMMENT ON COLUMN chime.leader.token IS 'random 128 bits: the authority; every c
 COMMENT ON COLUMN chime.leader.configuration IS 'fingerprint of the leader''s catalog; daemons with equal ones agree';
 COMMENT ON COLUMN chime.leader.system IS 'identifier of the server and its standbys; with timeline, where this leader took its seat';
 COMMENT ON COLUMN chime.leader.timeline IS 'each promotion of a standby begins another; NULL where the server does not tell';
+COMMENT ON COLUMN chime.leader.database IS 'the database this ledger belongs to, with relation, the number of this table: in a copy one of them is another (chime.copy_of)';
+COMMENT ON COLUMN chime.leader.database_name IS 'as it was called when a leader took the seat';
 
 CREATE TABLE chime.follower (
     pid           integer PRIMARY KEY,

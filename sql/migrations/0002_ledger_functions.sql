@@ -19,6 +19,63 @@ RETURN EXISTS (SELECT FROM pg_stat_activity a
 COMMENT ON FUNCTION chime.backend_alive IS
     'whether that very session is still there; another role''s session without pg_read_all_stats counts as the same';
 
+-- --- which database this ledger belongs to (docs/adr/0021) ----------------------------------------------------------------
+
+CREATE FUNCTION chime.system_identifier() RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+BEGIN
+    RETURN (SELECT s.system_identifier FROM pg_control_system() s);
+EXCEPTION WHEN insufficient_privilege OR undefined_function OR feature_not_supported THEN
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION chime.system_identifier IS 'the same for a server and its standbys; NULL where the server does not tell';
+
+CREATE FUNCTION chime.database_number() RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+COMMENT ON FUNCTION chime.database_number IS 'the OID of this database';
+
+UPDATE chime.leader SET system = chime.system_identifier(), database = chime.database_number(), database_name = current_database(),
+                        relation = 'chime.leader'::pg_catalog.regclass;
+
+-- pg_upgrade and failover keep both numbers, a dump or CREATE DATABASE ... TEMPLATE brings them to where they are not true. Restored in
+-- place is what came back to its server by a dump, into its database or into one that took its place and its name.
+CREATE FUNCTION chime.copy_of() RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    v_led chime.leader;
+    v_here oid := chime.database_number();
+    v_same_server boolean;
+    v_original name;
+BEGIN
+    SELECT * INTO v_led FROM chime.leader;
+    IF v_led.database IS NULL OR (v_led.database = v_here AND v_led.relation = 'chime.leader'::regclass) THEN
+        RETURN NULL;
+    END IF;
+    v_same_server := v_led.system = chime.system_identifier();
+    IF v_same_server THEN
+        SELECT d.datname INTO v_original FROM pg_database d WHERE d.oid = v_led.database;
+        IF v_led.database = v_here OR (v_original IS NULL AND v_led.database_name = current_database()) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    RETURN format('this is a copy of database %s', coalesce(v_original, v_led.database_name))
+           || CASE v_same_server WHEN true THEN ' on this server' WHEN false THEN ' on another server' ELSE '' END
+           || coalesce(', made about ' || to_char(
+                  greatest(v_led.since, (SELECT max(s.last_end) FROM chime.job_state s), (SELECT max(r.claimed_at) FROM chime.run r))
+                  AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), '');
+END $$;
+COMMENT ON FUNCTION chime.copy_of IS
+    'in words, when a dump or a template brought this ledger here from another database: nothing leads a copy until chime.adopt_copy; NULL: it is none';
+
+CREATE FUNCTION chime.led() RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT EXISTS (SELECT FROM chime.leader l
+                   WHERE l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start) AND chime.copy_of() IS NULL);
+END;
+COMMENT ON FUNCTION chime.led IS 'whether the session that holds the seat is there; who leads its original leads no copy';
+
 -- A session shows that its client lives by each thing it does. Nothing shows while it works, but where it only waits for a client that takes
 -- nothing any more: no timeout ends that.
 CREATE FUNCTION chime.leader_sign() RETURNS text
@@ -75,8 +132,9 @@ BEGIN
     UPDATE chime.leader l
        SET epoch = l.epoch + 1, token = gen_random_uuid(), instance = p_instance, pid = pg_backend_pid(),
            backend_start = (SELECT a.backend_start FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()),
-           since = clock_timestamp(), configuration = p_configuration, system = p_system, timeline = p_timeline
-     WHERE l.token IS NOT DISTINCT FROM p_seen AND NOT chime.backend_alive(l.pid, l.backend_start)
+           since = clock_timestamp(), configuration = p_configuration, system = p_system, timeline = p_timeline,
+           database = chime.database_number(), database_name = current_database(), relation = 'chime.leader'::regclass
+     WHERE l.token IS NOT DISTINCT FROM p_seen AND NOT chime.backend_alive(l.pid, l.backend_start) AND chime.copy_of() IS NULL
     RETURNING l.epoch, l.token;
     IF NOT FOUND THEN
         RETURN;
@@ -98,6 +156,43 @@ BEGIN ATOMIC
                        WHERE token = p_token RETURNING true)
     SELECT EXISTS (SELECT FROM left_seat);
 END;
+
+-- Leads for the length of this transaction: what was live in the original ends here as with any leader. Slots since are the original's: jobs
+-- wake as from a suspension, which writes them down as missed. What was asked of the original is not done here.
+CREATE FUNCTION chime.adopt_copy() RETURNS TABLE (original text, lost_runs bigint)
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_token uuid;
+    v_runs bigint[];
+BEGIN
+    PERFORM FROM chime.leader FOR UPDATE;
+    original := chime.copy_of();
+    IF original IS NULL THEN
+        RETURN;
+    END IF;
+    UPDATE chime.leader l SET token = NULL, pid = NULL, backend_start = NULL, database = NULL;
+    DELETE FROM chime.follower;
+    UPDATE chime.watch w SET state = 'off', reason = NULL, pid = NULL, backend_start = NULL;
+    SELECT t.token INTO v_token FROM chime.take_over(NULL, 'pgchime adopt-copy', NULL, chime.system_identifier(), NULL) t;
+    SELECT coalesce(array_agg(r.run_id), '{}'), count(*) FILTER (WHERE r.done_at IS NULL) INTO v_runs, lost_runs FROM chime.run r;
+    PERFORM chime.adopt(v_token, v_runs, array_fill(false, ARRAY[cardinality(v_runs)]),
+                        array_fill(NULL::timestamptz, ARRAY[cardinality(v_runs)]),
+                        array_fill('it was live in the database that this is a copy of'::text, ARRAY[cardinality(v_runs)]),
+                        clock_timestamp());
+    DELETE FROM chime.request q WHERE q.verb IN ('run', 'cancel');
+    WITH woken AS (
+        UPDATE chime.job_state s SET suspended_at = clock_timestamp(), suspended_by = 'pgchime', suspend_reason = original
+          FROM chime.job j
+         WHERE j.job_id = s.job_id AND j.active AND NOT (SELECT w.suspended FROM chime.suspension(j.job_id) w)
+        RETURNING s.job_id
+    )
+    INSERT INTO chime.request (job_id, verb, kind, slot, reason)
+    SELECT w.job_id, 'resume', NULL, NULL, replace(original, 'this is', 'this was') FROM woken w;
+    PERFORM chime.resign(v_token);
+    RETURN NEXT;
+END $$;
+COMMENT ON FUNCTION chime.adopt_copy IS
+    'lets the jobs of a copy run here; what was live in the original is lost, slots since are missed. One row: what it was a copy of; none: it is no copy';
 
 CREATE FUNCTION chime.require_leader(p_token uuid) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
@@ -453,11 +548,11 @@ END $$;
 
 -- What people read.
 CREATE VIEW chime.leader_status WITH (security_invoker = true) AS
-SELECT l.instance, l.epoch, l.since, l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start) AS alive,
+SELECT l.instance, l.epoch, l.since, h.led AS alive,
        (SELECT clock_timestamp() - a.state_change FROM pg_stat_activity a
-        WHERE l.token IS NOT NULL AND a.pid = l.pid AND a.backend_start = l.backend_start) AS heartbeat_age,
+        WHERE h.led AND a.pid = l.pid AND a.backend_start = l.backend_start) AS heartbeat_age,
        l.configuration, l.timeline, f.followers, f.differing
-FROM chime.leader l CROSS JOIN LATERAL (
+FROM chime.leader l CROSS JOIN (SELECT chime.led()) h (led) CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(f.instance ORDER BY f.since), '{}') AS followers,
            coalesce(array_agg(f.instance ORDER BY f.since) FILTER (WHERE f.configuration <> l.configuration), '{}') AS differing
     FROM chime.follower f WHERE chime.backend_alive(f.pid, f.backend_start) AND f.pid IS DISTINCT FROM l.pid) f;

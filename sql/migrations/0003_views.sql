@@ -83,6 +83,7 @@ CREATE TABLE chime.view_refresh (
     full_us      bigint,
     key_us       bigint,
     behind_since timestamptz,
+    revisited_at timestamptz,
     PRIMARY KEY (view_schema, relation, refreshes),
     FOREIGN KEY (view_schema, relation) REFERENCES chime.view ON DELETE CASCADE
 ) WITH (fillfactor = 50);
@@ -95,6 +96,8 @@ COMMENT ON COLUMN chime.view_refresh.reason IS 'why the last refresh did everyth
 COMMENT ON COLUMN chime.view_refresh.keys IS 'how many groups it looked at; NULL: all';
 COMMENT ON COLUMN chime.view_refresh.full_us IS 'microseconds that everything took the last time';
 COMMENT ON COLUMN chime.view_refresh.key_us IS 'microseconds a group, a moving average';
+COMMENT ON COLUMN chime.view_refresh.revisited_at IS
+    'start of the transaction that last recomputed what changes as time passes, too';
 COMMENT ON COLUMN chime.view_refresh.behind_since IS
     'a change that was committed by then is not in the view yet; NULL: none was noticed';
 

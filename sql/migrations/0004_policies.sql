@@ -466,7 +466,8 @@ BEGIN
                                        ELSE s.consecutive_failures END,
            runs = s.runs + 1,
            successes = s.successes + CASE WHEN t.state = 'succeeded' THEN 1 ELSE 0 END,
-           failures = s.failures + CASE WHEN t.state IN ('failed', 'timed_out', 'lost') THEN 1 ELSE 0 END
+           failures = s.failures + CASE WHEN t.state IN ('failed', 'timed_out', 'lost') THEN 1 ELSE 0 END,
+           skips = s.skips + CASE WHEN t.state = 'skipped' THEN 1 ELSE 0 END
       FROM taken t
      WHERE s.job_id = ANY (p_job) AND s.job_id = t.job_id
     RETURNING s.job_id;

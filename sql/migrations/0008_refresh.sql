@@ -52,14 +52,33 @@ BEGIN
     END IF;
 END $$;
 
--- One refresh of a view at a time: the row is the lock, since any role may take advisory keys.
-CREATE FUNCTION chime.begin_refresh(p_view chime.view) RETURNS chime.view_refresh
+-- The row of a view that another session refreshes, within lock_timeout; past that CH010, which is no failure of the view: a run of a
+-- refresh job counts it as skipped. Apart from chime.begin_refresh, which is to need no subtransaction.
+CREATE FUNCTION chime.await_refresh(p_view chime.view) RETURNS chime.view_refresh
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE v_last chime.view_refresh;
 BEGIN
     SELECT * INTO v_last FROM chime.view_refresh r
      WHERE r.view_schema = p_view.view_schema AND r.relation = p_view.relation ORDER BY r.refreshes DESC LIMIT 1 FOR UPDATE;
     RETURN v_last;
+EXCEPTION WHEN lock_not_available THEN
+    RAISE EXCEPTION 'view %.% is being refreshed by %', p_view.view_schema, p_view.relation, coalesce((
+            SELECT 'session ' || l.pid FROM chime.view_refresh r
+            JOIN pg_locks l ON l.locktype = 'transactionid' AND l.transactionid = r.xmax AND l.granted
+            WHERE r.view_schema = p_view.view_schema AND r.relation = p_view.relation LIMIT 1), 'another session')
+        USING ERRCODE = 'CH010',
+              HINT = 'it goes on when that transaction ends: chime.refresh_job, a verification or a refresh by hand';
+END $$;
+
+-- One refresh of a view at a time: the row is the lock, since any role may take advisory keys.
+CREATE FUNCTION chime.begin_refresh(p_view chime.view) RETURNS chime.view_refresh
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE v_last chime.view_refresh;
+BEGIN
+    SELECT * INTO v_last FROM chime.view_refresh r
+     WHERE r.view_schema = p_view.view_schema AND r.relation = p_view.relation ORDER BY r.refreshes DESC LIMIT 1
+       FOR UPDATE SKIP LOCKED;
+    RETURN CASE WHEN FOUND THEN v_last ELSE chime.await_refresh(p_view) END;
 END $$;
 
 CREATE FUNCTION chime.views_below(p_view chime.view) RETURNS text[]
@@ -74,13 +93,14 @@ RETURN ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view v
 -- transaction whose snapshot is older than the note fails on that row).
 CREATE FUNCTION chime.note_refresh(p_last chime.view_refresh, p_method text, p_reason text, p_keys bigint, p_rows bigint,
                                    p_inserted bigint, p_updated bigint, p_deleted bigint, p_rejected bigint,
-                                   p_seen pg_snapshot, p_fingerprint text, p_duration bigint) RETURNS void
+                                   p_seen pg_snapshot, p_fingerprint text, p_duration bigint, p_revisited boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
     UPDATE chime.view_refresh r
        SET refreshed_at = now(), method = p_method, reason = p_reason, keys = p_keys, rows = p_rows, inserted = p_inserted,
            updated = p_updated, deleted = p_deleted, rejected = p_rejected, refreshes = r.refreshes + 1, seen = p_seen,
            fingerprint = p_fingerprint, duration_us = p_duration, behind_since = NULL,
+           revisited_at = CASE WHEN p_revisited THEN now() ELSE r.revisited_at END,
            changed_at = CASE WHEN p_inserted + p_updated + p_deleted > 0 THEN now() ELSE r.changed_at END,
            full_us = CASE WHEN p_method = 'full' THEN p_duration ELSE r.full_us END,
            key_us = CASE WHEN p_keys > 0 THEN (coalesce(r.key_us, p_duration / p_keys) * 3 + p_duration / p_keys) / 4
@@ -141,7 +161,8 @@ BEGIN
         END IF;
     END IF;
     PERFORM chime.note_refresh(v_last, method, reason, keys, rows, inserted, updated, deleted, rejected, v_seen, v_fingerprint,
-                               (extract(epoch FROM clock_timestamp() - v_start) * 1000000)::bigint);
+                               (extract(epoch FROM clock_timestamp() - v_start) * 1000000)::bigint,
+                               p_revisit OR method <> 'keyed');
     RETURN NEXT;
 END $$;
 COMMENT ON FUNCTION chime.refresh IS

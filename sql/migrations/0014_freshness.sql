@@ -68,30 +68,30 @@ LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN nullif(p_options ->> p_name, 'none')::interval;
 
 -- Thresholds of a view: the tightest of the jobs that refresh it. What a job leaves out follows from its target_lag, and not so
--- that error comes before warn. watched: the leader looks at the view's sources. scheduled: it is refreshed by the clock alone,
--- whether there are changes or not.
+-- that error comes before warn. given_warn, given_error: what jobs say themselves. watched: the leader looks at the view's sources.
+-- scheduled: it is refreshed by the clock alone, whether there are changes or not.
 CREATE FUNCTION chime.view_thresholds()
-RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after interval, error_after interval, watched boolean,
-               scheduled boolean)
+RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after interval, error_after interval, given_warn interval,
+               given_error interval, watched boolean, scheduled boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog
 BEGIN ATOMIC
     WITH asked AS (
         SELECT u.view, j.schedule <> '' AS scheduled, chime.option_interval(j.options, 'target_lag') AS target,
                chime.option_interval(j.options, 'warn_after') AS warn, chime.option_interval(j.options, 'error_after') AS error,
                NOT EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = j.job_id AND s.suspended_at IS NOT NULL)
-               AND EXISTS (SELECT FROM chime.leader l WHERE l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start))
-               AS tended,
+               AND (SELECT chime.led()) AS tended,
                EXISTS (SELECT FROM chime.watch w WHERE w.state = 'watching' AND u.view = ANY (w.views)) AS looked_at
         FROM chime.job j CROSS JOIN LATERAL unnest(j.views) AS u (view)
         WHERE j.active),
     given AS (
-        SELECT a.view, a.scheduled, a.target, a.tended AND (a.target IS NOT NULL OR a.looked_at) AS watched,
+        SELECT a.view, a.scheduled, a.target, a.warn AS given_warn, a.error AS given_error, a.tended AND (a.target IS NOT NULL OR a.looked_at) AS watched,
                coalesce(a.warn, CASE WHEN a.target IS NOT NULL THEN least(greatest(2 * a.target, interval '5 s'), a.error) END)
                AS warn,
                coalesce(a.error, CASE WHEN a.target IS NOT NULL THEN greatest(10 * a.target, interval '60 s', a.warn) END)
                AS error
         FROM asked a)
-    SELECT v.view_schema, v.relation, min(g.target), min(g.warn), min(g.error), coalesce(bool_or(g.watched), false),
+    SELECT v.view_schema, v.relation, min(g.target), min(g.warn), min(g.error), min(g.given_warn),
+           min(g.given_error), coalesce(bool_or(g.watched), false),
            coalesce(bool_or(g.scheduled) AND min(g.target) IS NULL, false)
     FROM chime.view v LEFT JOIN given g ON g.view = v.view_schema || '.' || v.relation
     GROUP BY v.view_schema, v.relation;
@@ -140,6 +140,16 @@ BEGIN
         ELSE 'unknown' END);
 END $$;
 
+-- What time alone does to a view (revisit_query), by the thresholds that jobs give: those that follow from a target_lag are for
+-- changes, which wake jobs; this is for schedules. Without any it is as fresh as somebody sees to it.
+CREATE FUNCTION chime.freshness_by_time(p_revisited_at timestamptz, p_watched boolean, p_warn interval, p_error interval,
+                                        p_now timestamptz, OUT behind interval, OUT state text)
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT f.behind, CASE WHEN coalesce(p_warn, p_error) IS NULL AND p_watched AND p_revisited_at IS NOT NULL THEN 'fresh' ELSE f.state END
+    FROM chime.freshness(false, NULL, NULL, p_revisited_at, false, p_warn, p_error, p_now) AS f;
+END;
+
 -- A view that reads other views is as far behind as the furthest of these, for it shows what they show.
 CREATE FUNCTION chime.views_read() RETURNS TABLE (view_schema name, relation name, read_schema name, read_relation name)
 LANGUAGE sql STABLE SET search_path = pg_catalog
@@ -167,7 +177,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog SET jit = off
 BEGIN ATOMIC
     WITH known AS MATERIALIZED (
         SELECT v.view_schema, v.relation, v.full_reason IS NULL AND NOT t.scheduled AS idles, r.refreshed_at, r.behind_since,
-               t.target_lag, t.warn_after, t.error_after, t.watched, chime.pending_changes(v.view_schema || '.' || v.relation, 1) > 0 AS pending
+               v.revisit_query IS NOT NULL AS moves, least(r.refreshed_at, r.revisited_at) AS revisited_at,
+               t.target_lag, t.warn_after, t.error_after, t.given_warn, t.given_error, t.watched, chime.pending_changes(v.view_schema || '.' || v.relation, 1) > 0 AS pending
         FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation)
         JOIN chime.view_thresholds() AS t USING (view_schema, relation)),
     shown AS (
@@ -175,8 +186,12 @@ BEGIN ATOMIC
                array_position('{fresh,unknown,warn,stale}', f.state) AS badness
         FROM known k JOIN chime.views_read() AS r USING (view_schema, relation)
         JOIN known o ON o.view_schema = r.read_schema AND o.relation = r.read_relation
-        CROSS JOIN LATERAL chime.freshness(o.idles, o.pending, o.behind_since, o.refreshed_at, o.watched, k.warn_after,
-                                           k.error_after, clock_timestamp()) AS f),
+        CROSS JOIN LATERAL (
+            SELECT * FROM chime.freshness(o.idles, o.pending, o.behind_since, o.refreshed_at, o.watched, k.warn_after, k.error_after,
+                                          clock_timestamp())
+            UNION ALL
+            SELECT t.* FROM chime.freshness_by_time(o.revisited_at, o.watched, k.given_warn, k.given_error, clock_timestamp()) AS t
+            WHERE o.moves) AS f),
     worst AS (
         SELECT s.view_schema, s.relation, s.target_lag, s.warn_after, s.error_after,
                CASE WHEN bool_or(s.pending) THEN true WHEN bool_and(s.pending IS NOT NULL) THEN false END AS pending,
@@ -313,6 +328,7 @@ DECLARE
     v_problems text[] := '{}';
     v_failure text;
     v_again boolean;
+    v_held boolean;
 BEGIN
     FOREACH v_view IN ARRAY v_views LOOP
         FOR v_attempt IN 1..10 LOOP
@@ -320,12 +336,16 @@ BEGIN
             SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
             v_failure := NULL;
             v_again := false;
+            v_held := false;
             BEGIN
                 v_problem := chime.verify_view(v_view, p_repair);
             EXCEPTION
                 WHEN serialization_failure OR deadlock_detected THEN -- another refresh of it: it is waited for next time
                     v_failure := SQLERRM;
                     v_again := true;
+                WHEN SQLSTATE 'CH010' THEN -- longer than lock_timeout: not wrong for that, and the next night will tell
+                    v_failure := SQLERRM;
+                    v_held := true;
                 WHEN OTHERS THEN
                     v_failure := SQLERRM;
             END;
@@ -336,7 +356,7 @@ BEGIN
             v_problem := chime.note_unverified(v_view, v_failure);
             COMMIT;
         END IF;
-        IF v_problem IS NOT NULL THEN
+        IF v_problem IS NOT NULL AND NOT v_held THEN
             v_problems := pg_catalog.array_append(v_problems, v_problem);
         END IF;
     END LOOP;

@@ -87,6 +87,7 @@ COMMENT ON ROUTINE chime.perform_rebinding IS 'runs such a statement; its failur
 COMMENT ON ROUTINE chime.hold_refreshes IS 'keeps refreshes of a view and of its readers out while they are made anew';
 
 -- --- refreshing ----------------------------------------------------------------------------------------------------------
+COMMENT ON ROUTINE chime.await_refresh IS 'as chime.begin_refresh, where another session has it; CH010 after lock_timeout';
 COMMENT ON ROUTINE chime.begin_refresh IS 'locks a view''s refreshes and gives what is known of the last one';
 COMMENT ON ROUTINE chime.refresh_all IS 'a refresh that does everything, into a table';
 COMMENT ON ROUTINE chime.refresh_matview IS 'a refresh that does everything, into a materialized view';
@@ -157,6 +158,7 @@ COMMENT ON ROUTINE chime.snapshot_to_keep IS 'the snapshot of the calling statem
 -- --- freshness and verification ------------------------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.freshness IS 'pending, behind and state of one relation, judged by thresholds';
 COMMENT ON ROUTINE chime.view_thresholds IS 'thresholds of each view: the tightest of the jobs that refresh it';
+COMMENT ON ROUTINE chime.freshness_by_time IS 'behind and state of what changes as time passes, judged by thresholds that jobs give';
 COMMENT ON ROUTINE chime.view_freshness IS 'how far each view is behind, its thresholds, and fresh, warn, stale or unknown';
 COMMENT ON ROUTINE chime.views_to_verify IS 'views in the order in which they are verified';
 COMMENT ON ROUTINE chime.verify_view IS 'refreshes one view, compares it with its definition, writes down what it found; words when that is not all well';

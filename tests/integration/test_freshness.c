@@ -199,6 +199,34 @@ START_TEST(marks_do_not_tell_where_one_may_be_missing)
 }
 END_TEST
 
+START_TEST(a_view_that_changes_as_time_passes_counts_from_when_that_was_looked_at)
+{
+    EXPECT_SQL(cluster,
+               "SELECT app.install('due', 'SELECT shop, count(*) FILTER (WHERE amount < extract(epoch FROM"
+               " chime.as_of())) AS n FROM orders GROUP BY shop', '{shop}',"
+               " '[{\"table\": \"orders\", \"columns\": [\"shop\", \"amount\"], \"capture\": [\"shop\"]}]',"
+               " p_revisit => 'SELECT DISTINCT shop FROM orders')",
+               NULL);
+    keyed_tend(cluster);
+    cluster_execute(cluster, "SELECT app.look('due'), app.look('due')");
+    EXPECT_TOLD("due", "unknown 0 false");
+    JOB("a", "due", THRESHOLDS);
+    EXPECT_TOLD("due", "fresh 0 false");
+    SET_BACK("due", "'30min'", "NULL");
+    cluster_execute(cluster, "UPDATE chime.view_refresh SET revisited_at = refreshed_at");
+    EXPECT_TOLD("due", "warn 30 false");
+    cluster_execute(cluster, WRITE);
+    cluster_execute(cluster, "SELECT chime.refresh('due', p_revisit => false)"); /* as one for a change does */
+    EXPECT_TOLD("due", "warn 30 false");
+    cluster_execute(cluster, "SELECT app.look('due')");
+    EXPECT_TOLD("due", "fresh 0 false");
+    /* What follows from a target is for changes. */
+    cluster_execute(cluster, "UPDATE chime.job SET options = '{\"target_lag\": \"1s\"}'");
+    SET_BACK("due", "'30min'", "NULL");
+    EXPECT_TOLD("due", "unknown 30 false");
+}
+END_TEST
+
 /* A look must cost what is pending, not what the log holds. */
 START_TEST(a_look_reads_no_more_of_a_log_than_it_must)
 {
@@ -398,6 +426,7 @@ int main(void)
     tcase_add_test(tests, of_several_jobs_the_tightest_counts_and_none_that_sleeps);
     tcase_add_test(tests, committed_marks_are_pending_until_they_are_taken);
     tcase_add_test(tests, marks_do_not_tell_where_one_may_be_missing);
+    tcase_add_test(tests, a_view_that_changes_as_time_passes_counts_from_when_that_was_looked_at);
     tcase_add_test(tests, a_look_reads_no_more_of_a_log_than_it_must);
     tcase_add_test(tests, what_is_behind_is_noted_once_and_forgotten_by_a_refresh);
     tcase_add_test(tests, a_view_that_is_being_refreshed_is_passed_over);

@@ -47,13 +47,13 @@ START_TEST(the_products_defaults_are_those_of_the_design)
         {"max_attempts", "3"},
         {"backoff.initial", "5s"},
         {"backoff.coefficient", "2"},
-        {"backoff.max", "10min"},
+        {"backoff.max", "1h"},
         {"backoff.jitter", "0.2"},
         {"retry_on", "08,53,57P0,40001,40P01,55P03"},
         {"trigger_rule", "all_success"},
         {"priority", "5"},
         {"pool", "default"},
-        {"suspend_after_failures", "10"},
+        {"suspend_after_failures", "0"},
         {"delivery", "transactional"},
         {"log_runs", "all"},
         {"timezone", "UTC"},
@@ -76,6 +76,8 @@ START_TEST(commands_wait_for_locks_as_they_like_and_run_at_most_once)
     struct job_options options = defaults(false);
     check_value(&options, "lock_timeout", "none");
     check_value(&options, "delivery", "at_most_once");
+    check_value(&options, "backoff.max", "10min");
+    check_value(&options, "suspend_after_failures", "10");
 }
 END_TEST
 

@@ -84,34 +84,35 @@ START_TEST(a_change_is_ignored_while_anything_of_the_job_is_under_way)
 }
 END_TEST
 
-START_TEST(after_a_run_that_failed_changes_wait_for_the_longest_back_off)
+START_TEST(after_runs_that_failed_changes_wait_for_their_back_off)
 {
-    static const enum run_state states[] = {RUN_FAILED, RUN_TIMED_OUT, RUN_LOST};
+    static const enum run_state states[] = {RUN_FAILED, RUN_TIMED_OUT, RUN_LOST, RUN_FAILED, RUN_FAILED, RUN_FAILED};
+    static const int64_t waits[] = {5, 10, 20, 40, 80, 100};
+    instant now = second(2);
     start_woken(0);
-    for (int64_t i = 0; i < 3; i++) {
-        instant failed = second(1000 * i + 2);
-        change_at(failed);
-        claim_one(RUN_CHANGE, failed, NULL);
-        end_at(failed, states[i]);
-        change_at(failed + 1);
-        change_at(failed + 2);
+    change_at(now);
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        claim_one(RUN_CHANGE, now, NULL);
+        end_at(now, states[i]);
+        change_at(now + 1);
+        change_at(now + 2);
         nothing_due();
-        ck_assert_int_eq(scheduler_next(scheduler), failed + 100 * USEC_PER_SEC);
-        scheduler_tick(scheduler, failed + 100 * USEC_PER_SEC);
-        claim_one(RUN_CHANGE, failed + 100 * USEC_PER_SEC, NULL);
-        end_at(failed + 101 * USEC_PER_SEC, RUN_SUCCEEDED);
-        change_at(failed + 102 * USEC_PER_SEC);
-        claim_one(RUN_CHANGE, failed + 102 * USEC_PER_SEC, NULL);
-        end_at(failed + 103 * USEC_PER_SEC, RUN_SUCCEEDED);
+        now += waits[i] * USEC_PER_SEC;
+        ck_assert_int_eq(scheduler_next(scheduler), now);
+        scheduler_tick(scheduler, now);
     }
+    claim_one(RUN_CHANGE, now, NULL);
+    end_at(now, RUN_SUCCEEDED);
+    change_at(now + 1);
+    claim_one(RUN_CHANGE, now + 1, NULL);
 }
 END_TEST
 
-START_TEST(what_the_ledger_remembers_of_a_failure_holds_changes_up_too)
+START_TEST(what_the_ledger_remembers_of_failures_holds_changes_up_too)
 {
     struct job *job = define_woken_alone("a", 0);
     struct job_memory memory = memory_of(job, 0);
-    memory.failures = 1;
+    memory.failures = 6;
     memory.last_end = second(0);
     woken = scheduler_add(scheduler, job, &memory);
     start();
@@ -208,8 +209,8 @@ int main(void)
         a_change_is_due_in_time_for_its_run_to_keep_the_lag,
         nothing_waits_for_more_when_the_end_of_all_runs_is_waited_for,
         a_change_is_ignored_while_anything_of_the_job_is_under_way,
-        after_a_run_that_failed_changes_wait_for_the_longest_back_off,
-        what_the_ledger_remembers_of_a_failure_holds_changes_up_too,
+        after_runs_that_failed_changes_wait_for_their_back_off,
+        what_the_ledger_remembers_of_failures_holds_changes_up_too,
         a_notification_and_a_change_are_one_run_due_when_the_first_of_them_is,
         a_notification_that_waits_for_quiet_does_not_hold_a_change_up,
         what_was_to_look_at_everything_is_not_narrowed_by_what_comes_before_its_claim,

@@ -500,6 +500,65 @@ START_TEST(a_run_that_fails_while_its_job_is_suspended_does_not_suspend_it_twice
 }
 END_TEST
 
+START_TEST(a_refresh_that_fails_is_never_suspended_but_tried_less_often)
+{
+    struct job *job = define("a", "*/10 * * * *");
+    job->work = JOB_REFRESH;
+    options_defaults(&job->options, true);
+    a = add(job);
+    start();
+    for (int64_t slot = 10; slot <= 80;
+         slot += 10) { /* after the eighth it waits for 640 s, which is longer than 10 minutes */
+        run_at(a, slot, RUN_FAILED);
+    }
+    tick(90);
+    nothing_due();
+    skipped_because(a, 80, 90, 90, "8 runs in a row failed: it is tried again after 2026-03-02T01:30:40Z");
+    run_at(a, 100, RUN_FAILED);
+    tick(120);
+    nothing_due();
+    skipped_because(a, 100, 110, 110, "9 runs in a row failed: it is tried again after 2026-03-02T02:01:20Z");
+    skipped_because(a, 110, 120, 120, "9 runs in a row failed: it is tried again after 2026-03-02T02:01:20Z");
+    run_at(a, 130, RUN_FAILED);
+    tick(170);
+    for (int64_t slot = 140; slot <= 170; slot += 10) {
+        skipped_because(a, slot - 10, slot, slot,
+                        "10 runs in a row failed: it is tried again after 2026-03-02T02:52:40Z");
+    }
+    for (int64_t slot = 180; slot <= 360; slot += 60) { /* an hour at most */
+        nothing_suspended();
+        run_at(a, slot, RUN_FAILED);
+        tick(slot + 50);
+        while (scheduler_take_passed(scheduler, &(struct passed){0})) {
+        }
+        nothing_due();
+    }
+    run_at(a, 420, RUN_SUCCEEDED);
+    run_at(a, 430, RUN_FAILED);
+    run_at(a, 440, RUN_FAILED);
+    nothing_passed();
+}
+END_TEST
+
+START_TEST(who_asks_for_a_refresh_that_fails_has_it_at_once)
+{
+    struct job *job = define("a", "*/10 * * * *");
+    job->work = JOB_REFRESH;
+    options_defaults(&job->options, true);
+    struct job_memory memory = memory_of(job, MIDNIGHT);
+    memory.failures = 20;
+    memory.last_end = MIDNIGHT;
+    a = scheduler_add(scheduler, job, &memory);
+    start();
+    tick(10);
+    nothing_due();
+    scheduler_request(scheduler, a, RUN_MANUAL, minute(11));
+    struct due due;
+    ck_assert(scheduler_take_due(scheduler, &due));
+    ck_assert_int_eq(due.kind, RUN_MANUAL);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -531,6 +590,8 @@ int main(void)
         a_crash_before_the_suspension_was_written_is_made_up_for_at_the_start,
         a_job_that_is_suspended_already_is_not_suspended_again,
         a_run_that_fails_while_its_job_is_suspended_does_not_suspend_it_twice,
+        a_refresh_that_fails_is_never_suspended_but_tried_less_often,
+        who_asks_for_a_refresh_that_fails_has_it_at_once,
     };
     return scheduling_run("scheduler_suspend", tests, sizeof tests / sizeof *tests);
 }

@@ -27,6 +27,7 @@ static void a_held_seat(const struct pg_reply *reply)
     ck_assert_int_eq(seat.now, at("2026-03-27T01:30:00.25Z"));
     ck_assert_str_eq(seat.waits, "commits wait");
     expect_led(&seat.led);
+    ck_assert_str_eq(seat.copy_of, "this is a copy of database app");
 }
 
 START_TEST(a_look_tells_who_sits_and_the_time)
@@ -34,7 +35,7 @@ START_TEST(a_look_tells_who_sits_and_the_time)
     ledger_look(ledger.connection, on_reply, &calls);
     expect_sent(server, "PREPARE chime_look: SELECT l.token, l.instance, ...", "EXECUTE chime_look()", "SYNC");
     answer_row(server, TOKEN, "db1:4711", "cafe", "t", "2026-03-27 01:29:59+00", "2026-03-27 01:30:00.25+00",
-               "2026-03-26 00:00:00+00", "7312", "3", "commits wait");
+               "2026-03-26 00:00:00+00", "7312", "3", "commits wait", "this is a copy of database app");
     read_with(a_held_seat);
 }
 END_TEST
@@ -49,6 +50,7 @@ static void an_empty_seat(const struct pg_reply *reply)
     ck_assert_str_eq(seat.sign, "");
     ck_assert_str_eq(seat.waits, "");
     ck_assert_int_eq(seat.led.timeline, 0);
+    ck_assert_str_eq(seat.copy_of, "");
 }
 
 START_TEST(a_seat_may_be_empty)

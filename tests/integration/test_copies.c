@@ -1,0 +1,270 @@
+/* A ledger that came to another database by a dump: nobody's there, held until somebody says so, and served where it was restored in place. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/cluster.h"
+#include "support/commands.h"
+#include "support/daemon.h"
+#include "support/dump.h"
+#include "support/files.h"
+#include "support/runs.h"
+#include "support/site.h"
+#include "support/suite.h"
+#include "support/wait.h"
+
+#define EVERY_SECOND "schedule = \"1 seconds\"; command = \"INSERT INTO t DEFAULT VALUES\"; catchup = \"all\";"
+
+static struct cluster *cluster;
+static struct cluster *other;
+static struct site *site;
+static struct site *copy_site;
+static struct daemon *first;
+static struct daemon *second;
+static char *output;
+static char *errors;
+
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    cluster_execute(cluster, "CREATE ROLE analytics_reader");
+    cluster_create_database(cluster, "app");
+    cluster_use(cluster, "app");
+    cluster_execute(cluster, "CREATE TABLE t (at timestamptz DEFAULT clock_timestamp())");
+    site = site_create(cluster, "app", 4);
+    site_job(site, "job", EVERY_SECOND);
+    site_job(site, "slow",
+             NEVER_DUE "command = \"SELECT pg_sleep(600)\"; delivery = \"at_least_once\"; max_attempts = 3;");
+}
+
+static void tear_down(void)
+{
+    daemon_destroy(first);
+    daemon_destroy(second);
+    site_destroy(site);
+    site_destroy(copy_site);
+    cluster_destroy(other);
+    cluster_destroy(cluster);
+    free(output);
+    free(errors);
+}
+
+#define ASSERT_COPY_RUN(status, ...) \
+    commands_expect(status, site_config(copy_site), (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
+
+/* Led, and a few runs of `job` have ended. */
+static void lead_original(void)
+{
+    first = site_serve(site, "first", NULL);
+    site_await_leading(first);
+    WAIT_SQL(cluster, "SELECT count(*) > 1 FROM t", "t", 30);
+}
+
+/* With a daemon of its own, whose configuration has the same jobs. */
+static void serve_copy(struct cluster *at, const char *database, const char *members)
+{
+    copy_site = site_create(at, database, 4);
+    site_job(copy_site, "job", EVERY_SECOND);
+    site_job(copy_site, "slow",
+             NEVER_DUE "command = \"SELECT pg_sleep(600)\"; delivery = \"at_least_once\"; max_attempts = 3;");
+    if (members != NULL) {
+        site_use_members(copy_site, members);
+    }
+    second = site_serve(copy_site, "second", NULL);
+}
+
+static void assert_original_untouched(void)
+{
+    cluster_use(cluster, "app");
+    EXPECT_SQL(cluster, "SELECT alive AND instance = 'first' AND epoch = 1 FROM chime.leader_status", "t");
+    EXPECT_SQL(cluster,
+               "SELECT count(*) FROM chime.run r JOIN chime.job j USING (job_id) WHERE j.name = 'slow'"
+               " AND r.attempt = 1 AND chime.backend_alive(r.pid, r.backend_start)",
+               "1");
+}
+
+static void assert_led_by_second(struct cluster *at)
+{
+    WAIT_SQL(at, "SELECT alive AND instance = 'second' FROM chime.leader_status", "t", 30);
+}
+
+/* --- held -------------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_copy_on_the_same_server_is_held_until_somebody_adopts_it)
+{
+    lead_original();
+    runs_ask(cluster, "slow");
+    runs_await_running(cluster, "slow");
+    dump_copy(cluster, "app", cluster, "copy");
+    cluster_use(cluster, "copy");
+    char *rows = cluster_value(cluster, "SELECT count(*) FROM t");
+    serve_copy(cluster, "copy", NULL);
+    daemon_await(second, "database main: this is a copy of database app on this server, made about 20", 20);
+    ck_assert(daemon_said(second, "pgchime adopt-copy --database main"));
+    EXPECT_SQL(cluster, "SELECT alive FROM chime.leader_status", "f");
+    ASSERT_COPY_RUN(8, "status");
+    commands_has(errors, "database \"main\": this is a copy of database app on this server, made about 20");
+    commands_has(errors, "HINT:  pgchime adopt-copy --database main");
+    ASSERT_COPY_RUN(8, "doctor", "-o", "json");
+    commands_has(output, "this is a copy of database app on this server, made about 20");
+    ASSERT_COPY_RUN(0, "why", "job");
+    commands_has(output, "this is a copy of database app");
+    char *still = cluster_value(cluster, "SELECT count(*) FROM t");
+    ck_assert_str_eq(rows, still);
+    ASSERT_COPY_RUN(0, "adopt-copy", "-o", "json");
+    commands_has(output, "\"lost_runs\": 1");
+    assert_led_by_second(cluster);
+    EXPECT_RUN(cluster, "slow", "state", "lost");
+    EXPECT_RUN(cluster, "slow", "reason", "it was live in the database that this is a copy of");
+    WAIT_SQL(cluster,
+             "SELECT reason LIKE 'resumed by postgres: this was a copy of database app%' AND slots > 0"
+             " FROM chime.missed JOIN chime.job USING (job_id) WHERE name = 'job' ORDER BY first_slot LIMIT 1",
+             "t", 30);
+    char *more = files_path("SELECT count(*) > %s FROM t", rows);
+    WAIT_SQL(cluster, more, "t", 30);
+    EXPECT_SQL(cluster,
+               "SELECT count(*) FROM chime.run_history WHERE slot > (SELECT first_slot FROM chime.missed"
+               " ORDER BY 1 LIMIT 1) AND slot <= (SELECT last_slot FROM chime.missed ORDER BY 1 LIMIT 1)",
+               "0");
+    ASSERT_COPY_RUN(0, "status");
+    ASSERT_COPY_RUN(0, "adopt-copy");
+    commands_has(errors, "no database is a copy");
+    assert_original_untouched();
+    free(rows);
+    free(still);
+    free(more);
+}
+END_TEST
+
+START_TEST(a_copy_on_another_server_is_held_though_its_numbers_are_the_same)
+{
+    lead_original();
+    other = cluster_create(NULL);
+    cluster_execute(other, "CREATE ROLE analytics_reader");
+    dump_copy(cluster, "app", other, "app");
+    cluster_use(other, "app");
+    EXPECT_SQL(other, "SELECT database = (SELECT oid FROM pg_database WHERE datname = 'app') FROM chime.leader", "t");
+    cluster_execute(other, "UPDATE chime.leader SET system = '1'"); /* all clusters of the tests are copies of one */
+    serve_copy(other, "app", NULL);
+    daemon_await(second, "this is a copy of database app on another server, made about 20", 20);
+    EXPECT_SQL(other, "SELECT epoch FROM chime.leader", "1");
+}
+END_TEST
+
+START_TEST(a_database_cloned_on_purpose_is_adopted_by_its_configuration)
+{
+    lead_original();
+    site_end(first);
+    cluster_use(cluster, "postgres");
+    cluster_execute(cluster, "CREATE DATABASE clone TEMPLATE app");
+    cluster_use(cluster, "clone");
+    serve_copy(cluster, "clone", "copies = \"adopt\";");
+    assert_led_by_second(cluster);
+    ck_assert(daemon_said(second, "this is a copy of database app on this server, made about 20"));
+    ck_assert(daemon_said(second, "adopted, as copies = \"adopt\" says"));
+}
+END_TEST
+
+/* A server that does not tell who it is (a hosted one) is known by the numbers of database and table alone. */
+START_TEST(a_copy_is_known_without_the_servers_identifier)
+{
+    cluster_execute(cluster, "CREATE ROLE plain LOGIN; GRANT CREATE ON DATABASE app TO plain; GRANT ALL ON t TO plain;"
+                             "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
+    char *conninfo = cluster_conninfo_as(cluster, "plain", "app");
+    site_use_conninfo(site, conninfo);
+    lead_original();
+    EXPECT_SQL(cluster, "SELECT system IS NULL FROM chime.leader", "t");
+    dump_copy(cluster, "app", cluster, "copy");
+    cluster_use(cluster, "copy");
+    cluster_execute(cluster, "REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC");
+    char *copy = cluster_conninfo_as(cluster, "plain", "copy");
+    copy_site = site_create(cluster, "copy", 4);
+    site_use_conninfo(copy_site, copy);
+    second = site_serve(copy_site, "second", NULL);
+    daemon_await(second, "database main: this is a copy of database app", 20);
+    daemon_kill(first);
+    cluster_use(cluster, "app");
+    first = site_lead(site);
+    free(conninfo);
+    free(copy);
+}
+END_TEST
+
+/* --- in place ---------------------------------------------------------------------------------------------------------- */
+
+static char *dump_app(const char *option)
+{
+    char *file = files_path("%s/app.sql", cluster_directory(cluster));
+    lead_original();
+    site_end(first);
+    ck_assert(dump_write(cluster, "postgres", "app", option, file));
+    return file;
+}
+
+/* The database, which was dropped and made again; or schema chime alone. */
+START_TEST(a_dump_restored_in_place_is_led_again)
+{
+    char *file = dump_app(_i == 0 ? NULL : "--schema=chime");
+    if (_i == 0) {
+        cluster_use(cluster, "postgres");
+        cluster_execute(cluster, "DROP DATABASE app");
+        cluster_create_database(cluster, "app");
+    } else {
+        cluster_execute(cluster, "DROP SCHEMA chime CASCADE");
+    }
+    dump_restore(cluster, "app", file);
+    cluster_use(cluster, "app");
+    second = site_serve(site, "second", NULL);
+    assert_led_by_second(cluster);
+    free(file);
+}
+END_TEST
+
+/* What pg_upgrade leaves: another identifier of the server, and the same numbers. And a new name, by ALTER DATABASE. */
+START_TEST(a_database_that_was_upgraded_or_renamed_is_itself)
+{
+    lead_original();
+    site_end(first);
+    cluster_execute(cluster, "UPDATE chime.leader SET system = '1'");
+    cluster_use(cluster, "postgres");
+    cluster_execute(cluster, "ALTER DATABASE app RENAME TO renamed");
+    cluster_use(cluster, "renamed");
+    char *conninfo = cluster_conninfo(cluster, "renamed");
+    site_use_conninfo(site, conninfo);
+    second = site_serve(site, "second", NULL);
+    assert_led_by_second(cluster);
+    EXPECT_SQL(cluster, "SELECT database_name FROM chime.leader", "renamed");
+    free(conninfo);
+}
+END_TEST
+
+START_TEST(a_dump_restored_beside_its_renamed_original_is_held)
+{
+    char *file = dump_app(NULL);
+    cluster_use(cluster, "postgres");
+    cluster_execute(cluster, "ALTER DATABASE app RENAME TO app_old");
+    cluster_create_database(cluster, "app");
+    dump_restore(cluster, "app", file);
+    cluster_use(cluster, "app");
+    second = site_serve(site, "second", NULL);
+    daemon_await(second, "this is a copy of database app_old on this server", 20);
+    free(file);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("copies");
+    TCase *tests = tcase_create("copies");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 240);
+    tcase_add_test(tests, a_copy_on_the_same_server_is_held_until_somebody_adopts_it);
+    tcase_add_test(tests, a_copy_on_another_server_is_held_though_its_numbers_are_the_same);
+    tcase_add_test(tests, a_database_cloned_on_purpose_is_adopted_by_its_configuration);
+    tcase_add_test(tests, a_copy_is_known_without_the_servers_identifier);
+    tcase_add_loop_test(tests, a_dump_restored_in_place_is_led_again, 0, 2);
+    tcase_add_test(tests, a_database_that_was_upgraded_or_renamed_is_itself);
+    tcase_add_test(tests, a_dump_restored_beside_its_renamed_original_is_held);
+    suite_add_tcase(suite, tests);
+    return suite_run(suite);
+}
