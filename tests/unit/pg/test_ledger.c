@@ -57,7 +57,7 @@ START_TEST(a_seat_may_be_empty)
 {
     ledger_look(ledger.connection, on_reply, &calls);
     answer_row(server, NULL, NULL, NULL, "f", NULL, "2026-03-27 01:30:00+00", "2026-03-26 00:00:00+00", NULL, NULL,
-               NULL);
+               NULL, NULL);
     read_with(an_empty_seat);
 }
 END_TEST
