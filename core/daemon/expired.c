@@ -38,11 +38,29 @@ static void look_at(const struct lead *lead, struct zones *zones, struct expired
     if (sql_job_schedule(expired->schedule, expired->options, lead->database, zones, &schedule, &err)) {
         count_slots(expired, &schedule, lead->server_start);
     }
-    if (expired->count > 0) {
-        log_info("job %s: %lld slots of a schedule that ended unheard are recorded as missed", expired->name,
-                 (long long)expired->count);
-    } else {
+    if (expired->count == 0) {
         expired->first = expired->last = INSTANT_NONE;
+    }
+}
+
+/* A line for a page. */
+static void log_missed(const struct expired_schedule *all, size_t count)
+{
+    const char *name = NULL;
+    size_t jobs = 0;
+    long long slots = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].count > 0) {
+            jobs++;
+            slots += all[i].count;
+            name = name != NULL ? name : all[i].name;
+        }
+    }
+    if (jobs == 1) {
+        log_info("job %s: %lld slots of a schedule that ended unheard are recorded as missed", name, slots);
+    } else if (jobs > 1) {
+        log_info("jobs %s and %zu others: %lld slots of schedules that ended unheard are recorded as missed", name,
+                 jobs - 1, slots);
     }
 }
 
@@ -106,6 +124,7 @@ static void answered(void *data, const struct pg_reply *reply)
     if (!expired->more) {
         expired->job_id = expired->version = 0;
     }
+    log_missed(all, expired->ended);
     if (expired->ended > 0) {
         changes_end_expired(&lead->ledger, all, expired->ended, ended, lead);
     } else {

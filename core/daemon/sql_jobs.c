@@ -522,7 +522,8 @@ bool sql_jobs_step(struct lead *lead)
     if (swap_writes(lead) || expired_busy(lead)) {
         return false;
     }
-    if (jobs->sweep && jobs->from == 0 && !(jobs->wanted && jobs->swept)) { /* by turns, and not amid a look */
+    bool due = jobs->sweep && jobs->from == 0 && lead->passes_pending == 0; /* not amid a look */
+    if (due && !(jobs->wanted && jobs->swept)) {                            /* by turns */
         jobs->sweep = false;
         jobs->swept = true;
         expired_record(lead, recorded);

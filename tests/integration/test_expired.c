@@ -153,6 +153,29 @@ START_TEST(edits_under_a_leader_are_its_own)
 }
 END_TEST
 
+/* However short a job's life was. */
+START_TEST(nothing_expired_stays_under_a_leader)
+{
+    lead();
+    sql_jobs_make(cluster, NULL, "off", "1 second", "SELECT 1", NULL);
+    sql_jobs_await(cluster, "off", 1);
+    sql_jobs_edit(cluster, "off", "active = false");
+    cluster_execute(cluster, "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, options)"
+                             " SELECT '', 'job' || i, 'postgres', 'sql', '0 * * * *', 'SELECT 1', '{}'"
+                             " FROM generate_series(1, 2500) AS i");
+    sql_jobs_await_taken(cluster, "job2500");
+    cluster_execute(cluster,
+                    "UPDATE chime.job SET active = false, removed_at = clock_timestamp() WHERE job_name LIKE 'job%'");
+    cluster_execute(cluster,
+                    "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, options)"
+                    " VALUES ('', 'brief', 'postgres', 'sql', '0 * * * *', 'SELECT 1', '{}');"
+                    "UPDATE chime.job SET active = false, removed_at = clock_timestamp() WHERE job_name = 'brief'");
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE removed_at IS NOT NULL", "2501", 20);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.expired_schedule", "0", 30);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "2"); /* set_up had one */
+}
+END_TEST
+
 /* Somebody edits after the leader looked at schedules that ended, and before it reads the jobs. */
 START_TEST(an_edit_while_a_leadership_begins_is_not_passed_over)
 {
@@ -161,18 +184,15 @@ START_TEST(an_edit_while_a_leadership_begins_is_not_passed_over)
         cluster,
         "CREATE TABLE edited (at int);"
         "ALTER FUNCTION chime.changed_jobs RENAME TO jobs_that_changed;"
-        "CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigint, p_limit integer)"
-        " RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owner name, database name,"
-        " active boolean, removed boolean, schedule text, command text, after text[], channels text[],"
-        " options jsonb, since timestamptz, last_slot timestamptz, last_outcome chime.run_state,"
-        " last_duration_us bigint, outcome_at timestamptz, last_end timestamptz, cursor_skipped boolean,"
-        " consecutive_failures integer, suspended boolean, missed_at timestamptz, has_problem boolean) LANGUAGE "
-        "plpgsql AS $$ BEGIN"
+        "DO $do$ BEGIN EXECUTE format('CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from "
+        "bigint,"
+        " p_limit integer) RETURNS %s LANGUAGE plpgsql AS $$ BEGIN %s END $$',"
+        " pg_get_function_result('chime.jobs_that_changed'::regproc), $body$"
         " IF NOT EXISTS (SELECT FROM public.edited) THEN INSERT INTO public.edited VALUES (1);"
         " UPDATE chime.job SET schedule = '" YEARLY "' WHERE job_name = 'late';"
         " UPDATE chime.expired_schedule SET until = '2026-01-01 05:30+00';"
         " UPDATE chime.job j SET since = '2026-01-01 05:30+00' WHERE job_name = 'late'; END IF;"
-        " RETURN QUERY SELECT * FROM chime.jobs_that_changed(p_token, p_seen, p_from, p_limit); END $$");
+        " RETURN QUERY SELECT * FROM chime.jobs_that_changed(p_token, p_seen, p_from, p_limit); $body$); END $do$");
     lead();
     EXPECT_MISSED("late", "01-01 01:00 to 01-01 05:00: 5");
     EXPECT_SQL(cluster, "SELECT count(*) FROM edited", "1");
@@ -298,6 +318,7 @@ int main(void)
     tcase_add_test(cases, each_of_several_schedules_counts_for_its_time);
     tcase_add_test(cases, schedules_of_every_form_are_counted);
     tcase_add_test(cases, edits_under_a_leader_are_its_own);
+    tcase_add_test(cases, nothing_expired_stays_under_a_leader);
     tcase_add_test(cases, an_edit_while_a_leadership_begins_is_not_passed_over);
     tcase_add_test(cases, however_many_they_are);
     tcase_add_test(cases, what_was_due_by_an_old_configuration_is_on_record);

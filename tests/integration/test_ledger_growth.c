@@ -188,6 +188,31 @@ START_TEST(a_part_of_a_catalog_looks_its_own_jobs_up)
 }
 END_TEST
 
+static void expire_all(void)
+{
+    cluster_execute(cluster, "TRUNCATE chime.expired_schedule;"
+                             "SELECT chime.expire_schedule(j, at(1)) FROM chime.job j");
+}
+
+/* Each page by its key, after statistics of a table that was empty. */
+START_TEST(a_page_of_expired_schedules_costs_as_much_of_many)
+{
+    static const char first[] = "SELECT count(*) FROM chime.expired_schedules('" LEDGER_SQL_TOKEN "', 0, 0)";
+    static const char middle[] = "SELECT count(*) FROM chime.expired_schedules('" LEDGER_SQL_TOKEN "', 25000, 1)";
+    cluster_execute(cluster, "VACUUM ANALYZE");
+    ledger_sql_jobs(cluster, 1000 - FEW);
+    expire_all();
+    long few = settled_buffers(first);
+    ledger_sql_jobs(cluster, MANY - 1000);
+    expire_all();
+    long many = settled_buffers(first);
+    long between = settled_buffers(middle);
+    ck_assert_msg(many <= few + 1000 && between <= few + 1000, "%ld and %ld pages, and %ld when there was one page",
+                  many, between, few);
+    ck_assert_msg(few <= 12000, "%ld pages for 1000 rows", few);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ledger_growth");
@@ -196,6 +221,7 @@ int main(void)
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, a_session_that_planned_for_few_jobs_reads_no_more_of_many);
     tcase_add_test(cases, a_new_session_reads_no_more_of_many);
+    tcase_add_test(cases, a_page_of_expired_schedules_costs_as_much_of_many);
     tcase_add_test(cases, a_part_of_a_catalog_looks_its_own_jobs_up);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
