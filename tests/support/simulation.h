@@ -78,12 +78,17 @@ struct sim_job {
 struct counts {
     int64_t claims, reclaims, overlaps, upstream_skips, missed, retries, doubts, lost, requests, dropped, unclaimed;
     int64_t deaths, deaths_before_passes, deaths_before_claims, deaths_before_answers, deaths_running, jumps, slots;
+    int64_t drifts, steps_back, deaths_into_the_past;
 };
 
 struct world {
     uint64_t seed;
-    instant now;
+    instant now;    /* the database's clock as the daemon knows it: its own, and what they are apart */
+    instant latest; /* the latest `now` since the clock was stepped back */
     instant end;
+    int steps_left;  /* of those back: else a simulation has no end */
+    bool unsteady;   /* the two clocks drift, and the database's is stepped back */
+    bool stepped;    /* it was: what came before what is not known by times any more */
     instant seen;    /* slots up to here the scheduler was told of */
     instant ticked;  /* the last tick: retries that were due before have been seen */
     instant horizon; /* of the last catch-up */

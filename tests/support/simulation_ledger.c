@@ -49,7 +49,8 @@ static void judge_trigger(const struct world *world, const struct sim_job *it, i
 {
     for (size_t i = 0; i < it->job.after_count && it->job.options.trigger_rule == TRIGGER_ALL_SUCCESS; i++) {
         const struct sim_job *upstream = &world->jobs[it->upstream[i]];
-        REQUIRE(world, it, !forbids(upstream) || upstream->outcome_at >= slot || upstream->missed_at >= slot);
+        bool later = upstream->outcome_at >= slot || upstream->missed_at >= slot || world->stepped;
+        REQUIRE(world, it, !forbids(upstream) || later);
     }
 }
 
@@ -58,7 +59,7 @@ static void judge_overlap(const struct world *world, const struct sim_job *it, i
 {
     bool beside = it->claimed_at <= slot && it->ended_at > slot + LATE_MAX;
     bool allowed = slot <= world->horizon || it->job.options.overlap_policy == OVERLAP_BUFFER_ONE;
-    REQUIRE(world, it, !beside || allowed);
+    REQUIRE(world, it, !beside || allowed || world->stepped);
 }
 
 static void claim_slot(struct world *world, struct sim_job *it, const struct due *due)
@@ -90,7 +91,7 @@ bool simulation_claim(struct world *world, struct sim_job *it, const struct due 
 {
     if (due->again) {
         REQUIRE(world, it, it->live && !it->seated && it->kind == due->kind && it->slot == due->slot);
-        REQUIRE(world, it, it->attempt == due->attempt && it->retry_at <= world->now);
+        REQUIRE(world, it, it->attempt == due->attempt && it->retry_at <= world->latest);
         world->counts.reclaims++;
         it->seated = true;
         return true;
@@ -136,7 +137,7 @@ static void judge_skip(struct world *world, struct sim_job *it, const struct pas
         REQUIRE(world, it, !it->live && !simulation_blocked(world, it, passed->last));
         it->has_outcome = true;
         it->last_outcome = RUN_SKIPPED;
-        it->let_go_at = it->outcome_at = world->now;
+        it->let_go_at = it->outcome_at = passed->at;
         world->counts.upstream_skips++;
         return;
     }
@@ -144,7 +145,7 @@ static void judge_skip(struct world *world, struct sim_job *it, const struct pas
     bool busy = it->live || it->seat == SEAT_DOUBTFUL || it->ended_at >= passed->first;
     bool full = it->claimed_at >= passed->first; /* the buffered slot was not even claimed then */
     REQUIRE(world, it, strncmp(passed->reason, "overlap: ", 9) == 0);
-    REQUIRE(world, it, let_go || (it->job.options.overlap_policy == OVERLAP_SKIP ? busy : full));
+    REQUIRE(world, it, world->stepped || let_go || (it->job.options.overlap_policy == OVERLAP_SKIP ? busy : full));
     world->counts.overlaps += count;
 }
 
@@ -161,7 +162,8 @@ static void judge_miss(struct world *world, struct sim_job *it, const struct pas
         bool latest = strstr(passed->reason, "catchup is latest") != NULL;
         REQUIRE(world, it, options->catchup == (latest ? CATCHUP_LATEST : CATCHUP_ALL));
     }
-    it->missed_at = world->now + (it->has_outcome && it->outcome_at == world->now);
+    REQUIRE(world, it, !it->has_outcome || passed->at > it->outcome_at);
+    it->missed_at = passed->at;
     it->missing -= count;
     world->counts.missed += count;
 }

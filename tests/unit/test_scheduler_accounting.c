@@ -1,6 +1,7 @@
 /* Every slot is accounted for, once: random jobs over simulated days, runs that fail, retry or end in doubt, few
  * sessions, late ticks, a clock that jumps, and a daemon that dies at any point and is rebuilt from what the ledger
- * knows. What is checked all along is in support/simulation_ledger.c. */
+ * knows. With every other seed the daemon's clock and the database's drift apart, both ways, and the database's is stepped back,
+ * while a daemon leads and while none does. What is checked all along is in support/simulation_ledger.c. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,57 @@
 #define SEEDS (getenv("PGCHIME_TEST_SLOWNESS") == NULL ? 800u : 100u) /* the sanitizers look for other faults */
 #define SESSIONS_MAX 12
 #define PASS_MAX 500
+#define DRIFT_MOST (500 * USEC_PER_MSEC) /* until a heartbeat tells */
+#define STEPS_BACK 5
+
+/* --- clocks ---------------------------------------------------------------------------------------------------------------- */
+
+static void set_clock(struct world *world, instant now)
+{
+    world->now = now;
+    world->latest = now > world->latest ? now : world->latest;
+}
+
+/* What happens by the daemon's clock happens when it would have happened. */
+static void move_clock(struct world *world, duration by)
+{
+    set_clock(world, world->now + by);
+    world->dies_at += by;
+    world->answer_at += by;
+    for (size_t i = 0; i < world->seat_count; i++) {
+        struct sim_job *it = &world->jobs[world->seats[i]];
+        it->changes_at += it->changes_at != INSTANT_NEVER ? by : 0;
+    }
+}
+
+/* Not enough for the daemon to tell a step from drift: its slots wait for the clock, and nobody tells the scheduler. */
+static void drift(struct world *world)
+{
+    world->counts.drifts++;
+    move_clock(world, simulation_chance(-DRIFT_MOST, DRIFT_MOST));
+}
+
+static duration step_length(const struct world *world)
+{
+    duration most = (world->end - START) / 20;
+    return simulation_chance(3 * USEC_PER_SEC, most < 3 * USEC_PER_HOUR ? most : 3 * USEC_PER_HOUR);
+}
+
+/* The heartbeat tells. Attempts wait no longer for it. */
+static void step_back(struct world *world)
+{
+    instant before = world->latest;
+    move_clock(world, -step_length(world));
+    for (size_t i = 0; i < world->job_count; i++) {
+        struct sim_job *it = &world->jobs[i];
+        it->retry_at += it->live && !it->seated ? world->now - before : 0;
+    }
+    world->latest = world->ticked = world->now;
+    world->stepped = world->jumped = true;
+    world->steps_left--;
+    world->counts.steps_back++;
+    scheduler_step_back(world->scheduler, world->now);
+}
 
 /* --- the daemon: runs -------------------------------------------------------------------------------------------------- */
 
@@ -134,7 +186,7 @@ static int64_t expected_missing(const struct sim_job *it, instant horizon)
     int64_t most = options->catchup == CATCHUP_NONE     ? 0
                    : options->catchup == CATCHUP_LATEST ? 1
                                                         : options->catchup_limit;
-    return all - (fresh < most ? fresh : most);
+    return all > 0 ? all - (fresh < most ? fresh : most) : 0; /* else the cursor is in the future */
 }
 
 static void take_notice(struct world *world, instant now)
@@ -202,7 +254,14 @@ static void die(struct world *world)
     scheduler_destroy(world->scheduler);
     duration down = simulation_one_in(3) ? simulation_chance(0, 40 * USEC_PER_HOUR)
                                          : simulation_chance(0, 40 * USEC_PER_SEC);
-    world->now = world->now + down < world->end ? world->now + down : world->end;
+    set_clock(world, world->now + down < world->end ? world->now + down : world->end);
+    if (world->steps_left > 0 && simulation_one_in(4)) {
+        world->now -= step_length(world);
+        world->latest = world->ticked = world->now;
+        world->stepped = true;
+        world->steps_left--;
+        world->counts.deaths_into_the_past++;
+    }
     come_alive(world);
 }
 
@@ -281,7 +340,7 @@ static bool may_wait_for_slot(const struct world *world, const struct sim_job *i
             return true;
         }
     }
-    return slot > world->seen || simulation_blocked(world, it, slot);
+    return slot > (world->unsteady ? world->ticked : world->seen) || simulation_blocked(world, it, slot);
 }
 
 static bool may_wait_as_asked(const struct world *world, const struct sim_job *it)
@@ -344,7 +403,7 @@ static void tick(struct world *world)
 static void jump(struct world *world)
 {
     instant to = world->now + simulation_chance(USEC_PER_SEC, 3 * USEC_PER_HOUR);
-    world->now = to < world->end ? to : world->end;
+    set_clock(world, to < world->end ? to : world->end);
     world->horizon = world->now;
     world->jumped = true;
     world->counts.jumps++;
@@ -409,7 +468,7 @@ static void seats_change(struct world *world)
 static void step(struct world *world)
 {
     instant next = next_event(world);
-    world->now = next > world->now ? next : world->now;
+    set_clock(world, next > world->now ? next : world->now);
     if (world->now >= world->dies_at) {
         die(world);
     }
@@ -427,6 +486,12 @@ static void step(struct world *world)
     }
     if (simulation_one_in(4000) && write_passes(world)) {
         jump(world);
+    }
+    if (world->unsteady && world->now < world->end && simulation_one_in(50)) {
+        drift(world);
+    }
+    if (world->steps_left > 0 && world->now < world->end && simulation_one_in(1000)) {
+        step_back(world);
     }
     dispatch(world);
 }
@@ -477,6 +542,8 @@ static void simulate(struct world *world)
     duration span = days == 0 ? simulation_chance(1, 4) * USEC_PER_HOUR : days * USEC_PER_DAY;
     world->now = world->seen = START;
     world->end = START + span;
+    world->unsteady = world->seed % 8 >= 4;
+    world->steps_left = world->unsteady ? STEPS_BACK : 0;
     world->lives_most = span / simulation_chance(1, 12);
     world->sessions = (int)simulation_chance(1, SESSIONS_MAX);
     for (int64_t left = simulation_chance(1, most); left > 0; left--) {
