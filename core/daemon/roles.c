@@ -330,8 +330,21 @@ static void looked(void *data, const struct pg_reply *reply)
     dispatch_soon(lead);
 }
 
+/* Whoever has no job any more needs no sessions. */
+static void let_jobless_go(struct lead *lead)
+{
+    for (size_t i = 1; i < lead->roles.count; i++) {
+        struct role_sessions *sessions = lead->roles.items[i];
+        if (!sessions->leaving && !scheduler_has_owner(lead->scheduler, sessions->role, sessions->target)) {
+            sessions->leaving = true;
+            dispatch_soon(lead);
+        }
+    }
+}
+
 void roles_look(struct lead *lead)
 {
+    let_jobless_go(lead);
     const char **roles = xcalloc(lead->roles.count, sizeof *roles);
     size_t count = 0;
     for (size_t i = 1; i < lead->roles.count; i++) {

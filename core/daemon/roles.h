@@ -24,7 +24,7 @@ struct role_sessions {
     size_t lane_capacity;
     char *problem; /* why the last attempt to open one failed; NULL: it did not */
     bool dropped;  /* there is no such role */
-    bool leaving;  /* the configuration has another conninfo: goes with its last run */
+    bool leaving;  /* the configuration has another conninfo, or no job is left: goes with its last run */
     bool hungry;   /* a job of it waits, and it has no session, since all places are taken */
     bool told;     /* and that was logged */
     bool giving;   /* claims nothing until one of its sessions went to a hungry one */
@@ -62,7 +62,7 @@ bool roles_share(struct lead *lead);
 void roles_await(struct role_sessions *sessions);
 /* One of its sessions is idle: it goes to a hungry role, where this one is to give. */
 void roles_give(struct role_sessions *sessions);
-/* Looks which of the roles are not there any more. */
+/* Looks which of the roles are not there any more, or have no job. */
 void roles_look(struct lead *lead);
 
 #endif

@@ -51,13 +51,27 @@ static bool holds_place(enum phase phase)
 
 /* --- owners and lines ---------------------------------------------------------------------------------------------------- */
 
-static struct owner *owner_of(struct scheduler *scheduler, const struct job *job)
+static struct owner *find_owner(const struct scheduler *scheduler, const char *role, const char *target)
 {
     for (size_t i = 0; i < scheduler->owner_count; i++) {
         struct owner *owner = scheduler->owners[i];
-        if (text_same(owner->role, job->owner) && text_same(owner->target, job->target)) {
+        if (text_same(owner->role, role) && text_same(owner->target, target)) {
             return owner;
         }
+    }
+    return NULL;
+}
+
+bool scheduler_has_owner(const struct scheduler *scheduler, const char *role, const char *target)
+{
+    return find_owner(scheduler, role, target) != NULL;
+}
+
+static struct owner *owner_of(struct scheduler *scheduler, const struct job *job)
+{
+    struct owner *known = find_owner(scheduler, job->owner, job->target);
+    if (known != NULL) {
+        return known;
     }
     struct owner *owner = xcalloc(1, sizeof *owner);
     owner->role = job->owner != NULL ? xstrdup(job->owner) : NULL;
@@ -77,16 +91,66 @@ static struct line *line_of(struct scheduler *scheduler, struct places *pool, st
     struct line *line = xcalloc(1, sizeof *line);
     line->pool = pool;
     line->owner = owner;
+    owner->lines++;
     scheduler->lines = xrealloc(scheduler->lines, scheduler->line_count + 1, sizeof(struct line *));
     scheduler->ready = xrealloc(scheduler->ready, scheduler->line_count + 1, sizeof(struct line *));
     scheduler->lines[scheduler->line_count++] = line;
     return line;
 }
 
+static void free_owner(struct owner *owner)
+{
+    free(owner->role);
+    free(owner->target);
+    free(owner);
+}
+
+static void free_line(struct line *line)
+{
+    for (size_t n = 0; n < PRIORITY_COUNT; n++) {
+        heap_finish(&line->heaps[n]);
+    }
+    free(line);
+}
+
+static void remove_owner(struct scheduler *scheduler, struct owner *owner)
+{
+    size_t at = 0;
+    while (scheduler->owners[at] != owner) {
+        at++;
+    }
+    scheduler->owners[at] = scheduler->owners[--scheduler->owner_count];
+    free_owner(owner);
+}
+
+static void remove_line(struct scheduler *scheduler, struct line *line)
+{
+    size_t at = 0;
+    while (scheduler->lines[at] != line) {
+        at++;
+    }
+    scheduler->lines[at] = scheduler->lines[--scheduler->line_count];
+    if (--line->owner->lines == 0) {
+        remove_owner(scheduler, line->owner);
+    }
+    free_line(line);
+}
+
+void places_leave(struct scheduler *scheduler, struct scheduled *it)
+{
+    if (it->line != NULL && --it->line->jobs == 0) {
+        remove_line(scheduler, it->line);
+    }
+    it->line = NULL;
+}
+
 void places_define(struct scheduler *scheduler, struct scheduled *it)
 {
     it->pool = places_of(scheduler, it->job);
-    it->line = line_of(scheduler, it->pool, owner_of(scheduler, it->job));
+    struct line *line = line_of(scheduler, it->pool, owner_of(scheduler, it->job));
+    line->jobs++;
+    places_leave(scheduler, it);
+    it->line = line;
     it->priority = (size_t)it->job->options.priority;
 }
 
@@ -97,15 +161,10 @@ void places_finish(struct scheduler *scheduler)
         free(scheduler->pools[i]);
     }
     for (size_t i = 0; i < scheduler->owner_count; i++) {
-        free(scheduler->owners[i]->role);
-        free(scheduler->owners[i]->target);
-        free(scheduler->owners[i]);
+        free_owner(scheduler->owners[i]);
     }
     for (size_t i = 0; i < scheduler->line_count; i++) {
-        for (size_t n = 0; n < PRIORITY_COUNT; n++) {
-            heap_finish(&scheduler->lines[i]->heaps[n]);
-        }
-        free(scheduler->lines[i]);
+        free_line(scheduler->lines[i]);
     }
     free(scheduler->pools);
     free(scheduler->owners);

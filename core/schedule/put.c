@@ -49,7 +49,7 @@ static void close_gaps(struct scheduler *scheduler)
     size_t kept = 0;
     for (size_t i = 0; i < all->count; i++) {
         if (all->items[i]->forgotten) {
-            scheduled_free(all->items[i]);
+            scheduled_free(scheduler, all->items[i]);
         } else {
             all->items[kept++] = all->items[i];
         }

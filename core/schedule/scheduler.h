@@ -220,6 +220,8 @@ void scheduler_forget(struct scheduler *scheduler);
 void scheduler_miss(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant until, instant now);
 bool scheduler_would_cycle(struct scheduler *scheduler, const struct scheduled *it, struct scheduled *upstream);
 struct scheduled *scheduler_find_named(const struct scheduler *scheduler, const char *name); /* NULL: no such job */
+/* Whether a job that is not forgotten yet is of that owner, in that database (NULL: the daemon's role; the database itself). */
+bool scheduler_has_owner(const struct scheduler *scheduler, const char *role, const char *target);
 /* One of the jobs made by SQL whose next slot is another since it was taken last; NULL: there is none. */
 const struct scheduled *scheduler_take_armed(struct scheduler *scheduler);
 instant scheduled_next_slot(const struct scheduled *scheduled); /* that has not fallen due; INSTANT_NEVER */

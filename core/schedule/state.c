@@ -18,8 +18,9 @@ struct scheduler *scheduler_create(void)
     return scheduler;
 }
 
-void scheduled_free(struct scheduled *it)
+void scheduled_free(struct scheduler *scheduler, struct scheduled *it)
 {
+    places_leave(scheduler, it);
     job_free(it->copy);
     free(it->skip_reason);
     free(it->requests);
@@ -39,7 +40,7 @@ void scheduler_destroy(struct scheduler *scheduler)
     heap_finish(&scheduler->deadlines);
     heap_finish(&scheduler->events);
     for (size_t i = 0; i < scheduler->all.count; i++) {
-        scheduled_free(scheduler->all.items[i]);
+        scheduled_free(scheduler, scheduler->all.items[i]);
     }
     places_finish(scheduler);
     names_finish(&scheduler->names);

@@ -84,6 +84,7 @@ struct places {
 struct owner {
     char *role;     /* NULL: the daemon's own */
     char *target;   /* NULL: the database itself */
+    size_t lines;   /* his; with the last one he goes */
     uint64_t round; /* of which the next two are */
     size_t taken;   /* turns it had */
     bool passed_over;
@@ -92,6 +93,7 @@ struct owner {
 struct line {
     struct places *pool;
     struct owner *owner;
+    size_t jobs; /* that would stand here; with the last one it goes */
     size_t count;
     size_t place; /* among the lines where somebody stands */
     struct heap heaps[PRIORITY_COUNT];
@@ -212,7 +214,7 @@ void list_add(struct scheduled_list *list, struct scheduled *it);
 struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory);
 /* What a job takes from its definition. */
 void scheduled_define(struct scheduler *scheduler, struct scheduled *it, const struct job *job);
-void scheduled_free(struct scheduled *it);
+void scheduled_free(struct scheduler *scheduler, struct scheduled *it);
 /* Whether slots of its own fall due. */
 bool scheduled_enabled(const struct scheduled *it);
 /* Whether those after it look at it: a job that is being replaced still counts. */
@@ -331,6 +333,7 @@ const char *wake_payload(const struct scheduled *it); /* of the current run */
 void places_finish(struct scheduler *scheduler);
 /* Its pool, line and priority: while it stands in none. */
 void places_define(struct scheduler *scheduler, struct scheduled *it);
+void places_leave(struct scheduler *scheduler, struct scheduled *it); /* it goes */
 bool pool_has_place(const struct places *pool);
 /* From one phase to another: places, and the line of those that are ready. */
 void places_follow(struct scheduler *scheduler, struct scheduled *it, enum phase from, enum phase to);

@@ -110,7 +110,7 @@ static void forget_retired(struct scheduler *scheduler)
     for (size_t i = 0; i < scheduler->all.count; i++) {
         struct scheduled *it = scheduler->all.items[i];
         if (it->retired && it->phase == PHASE_IDLE && taken && !it->on_armed) {
-            scheduled_free(it);
+            scheduled_free(scheduler, it);
         } else {
             scheduler->all.items[kept++] = it;
             if (it->retired) {

@@ -1,4 +1,4 @@
-/* `role_sessions`: how many sessions all owners of jobs have together, and that they take turns where these are too few. */
+/* `role_sessions`: how many sessions all owners of jobs have together, that they take turns where these are too few, and when they go. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -134,6 +134,19 @@ START_TEST(idle_sessions_make_room_and_the_doctor_counts)
 }
 END_TEST
 
+START_TEST(sessions_of_a_role_go_with_its_last_job_and_come_back_with_the_next)
+{
+    lead("role_sessions = 6;");
+    make("r1,r2", "SELECT 1");
+    await_runs("r1,r2", 2);
+    cluster_execute(cluster, "UPDATE chime.job SET active = false, removed_at = clock_timestamp() WHERE owner = 'r1'");
+    WAIT_SQL(cluster, OF_ROLES " AND usename = 'r1'", "0", 30);
+    EXPECT_SQL(cluster, OF_ROLES " AND usename = 'r2'", "1");
+    make("r1", "SELECT 2");
+    await_runs("r1", 4);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("role_sessions");
@@ -146,6 +159,7 @@ int main(void)
     tcase_add_test(cases, a_role_waits_for_the_first_that_ends);
     tcase_add_test(cases, a_role_alone_cannot_take_them_all);
     tcase_add_test(cases, idle_sessions_make_room_and_the_doctor_counts);
+    tcase_add_test(cases, sessions_of_a_role_go_with_its_last_job_and_come_back_with_the_next);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }

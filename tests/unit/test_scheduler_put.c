@@ -256,6 +256,43 @@ START_TEST(an_owner_without_a_session_is_passed_over_until_the_next_round)
 }
 END_TEST
 
+static struct scheduled *put_for(const char *role, int64_t job_id, int64_t now)
+{
+    struct job *job = define("a", "*/10 * * * *");
+    job->owner = role;
+    return put(job, job_id, now, now);
+}
+
+static void forget(void)
+{
+    while (scheduler_take_armed(scheduler) != NULL) {
+    }
+    scheduler_forget(scheduler);
+}
+
+START_TEST(an_owner_is_known_while_a_job_is_his)
+{
+    start();
+    struct scheduled *a = put_for("ann", 7, 0);
+    scheduler_remove(scheduler, put_for("ann", 8, 0));
+    forget();
+    ck_assert(scheduler_has_owner(scheduler, "ann", NULL) && !scheduler_has_owner(scheduler, "ann", "elsewhere"));
+    tick(10);
+    claim(a, 10);
+    scheduler_remove(scheduler, a);
+    forget();
+    ck_assert(scheduler_has_owner(scheduler, "ann", NULL)); /* a run of his is under way */
+    finish(a, RUN_SUCCEEDED);
+    forget();
+    ck_assert(!scheduler_has_owner(scheduler, "ann", NULL));
+    put_for("ben", 9, 10);
+    put_for("cid", 9, 10);
+    ck_assert(!scheduler_has_owner(scheduler, "ben", NULL) && scheduler_has_owner(scheduler, "cid", NULL));
+    tick(20);
+    claim(scheduler_find(scheduler, 9), 20);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
@@ -272,6 +309,7 @@ int main(void)
         a_name_that_is_released_is_nobodys_until_the_job_is_put_again,
         owners_take_turns_whatever_their_priorities,
         an_owner_without_a_session_is_passed_over_until_the_next_round,
+        an_owner_is_known_while_a_job_is_his,
     };
     return scheduling_run("scheduler_put", tests, sizeof tests / sizeof *tests);
 }
