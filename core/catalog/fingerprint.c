@@ -73,6 +73,7 @@ static void put_sources(struct buffer *buffer, const struct declaration *declara
         put_names(buffer, &source->columns);
         put_names(buffer, &source->capture);
         put_text(buffer, source->map);
+        put_text(buffer, source->trust ? "trust" : NULL);
         put_names(buffer, &source->views);
     }
 }

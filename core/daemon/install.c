@@ -88,6 +88,7 @@ static char *sources_json(const struct declaration *declaration, const char *rel
         json_object_set_new(source, "map",
                             declaration->sources[i].map != NULL ? json_string(declaration->sources[i].map)
                                                                 : json_null());
+        json_object_set_new(source, "trust", json_boolean(declaration->sources[i].trust));
         json_array_append_new(list, source);
     }
     return dump(list);

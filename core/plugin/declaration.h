@@ -25,6 +25,7 @@ struct declared_source {
     struct names capture;
     const char *map;    /* NULL */
     struct names views; /* those that it is for; none: all */
+    bool trust;         /* capture and map are believed where they cannot be proven */
 };
 
 struct declared_index {

@@ -117,6 +117,14 @@ static bool check_source(struct check *check, size_t index, const struct chime_s
         return check_fail(check, "name the captured columns in .capture, or leave .map out",
                           "%s: map is given, but nothing is captured", place);
     }
+    if (from->trust != NULL && strcmp(from->trust, "true") != 0 && strcmp(from->trust, "false") != 0) {
+        return check_fail(check, "write .trust = \"true\", or leave it out", "%s: trust is \"%s\"", place, from->trust);
+    }
+    to->trust = from->trust != NULL && strcmp(from->trust, "true") == 0;
+    if (to->trust && to->capture.count == 0) {
+        return check_fail(check, "name the captured columns in .capture, or leave .trust out",
+                          "%s: trust is given, but nothing is captured", place);
+    }
     add_captured(check->arena, to);
     return true;
 }

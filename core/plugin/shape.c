@@ -19,7 +19,7 @@
 
 static const struct shape_member source_members[] = {
     TEXT(chime_source, table), TEXT(chime_source, columns), TEXT(chime_source, capture),
-    TEXT(chime_source, map),   TEXT(chime_source, views),
+    TEXT(chime_source, map),   TEXT(chime_source, views),   TEXT(chime_source, trust),
 };
 static const struct shape shape_source = SHAPE(chime_source, source_members);
 

@@ -28,7 +28,7 @@ extern "C" {
 
 #define CHIME_MAGIC UINT32_C(0x43484d45) /* "CHME" */
 #define CHIME_ABI_MAJOR 1
-#define CHIME_ABI_MINOR 0
+#define CHIME_ABI_MINOR 1
 #define CHIME_ENTRY chime_plugin_describe
 #define CHIME_ENTRY_NAME "chime_plugin_describe"
 
@@ -47,11 +47,15 @@ struct chime_list {
 struct chime_source {
     const char *table;   /* name as in the catalog, unquoted: "submissions", "AgentQuery"; found in source_schema */
     const char *columns; /* those it must have: "id, agent_id, latencyMs" */
-    const char *capture; /* those whose change matters to a grain; "" = the source's changes are not captured */
+    const char *capture; /* those whose change matters to a grain. What leads from a change to groups is proven from the
+                            plan of the definition; capture and map count only where that is not possible, with trust */
     const char *map;     /* where the captured columns are not the grain: SELECT from `marks` (the captured columns)
                             to the grain's columns; NULL when they are */
     const char *views; /* relations of this plugin that it is for; NULL: all that read the table. A table that leads to
                             several grains is declared once for each: no view may be in two of them */
+    const char
+        *trust; /* since 1.1. "true": capture and map name all groups that a change concerns, although no plan shows it;
+                            the author's word for it. NULL: a view that cannot be proven is refreshed as a whole */
 };
 
 /* A relation kept fresh. Two are made: RELATION__live, a plain view of the definition, and RELATION, a table. */

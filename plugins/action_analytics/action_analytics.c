@@ -8,6 +8,7 @@ static const struct chime_source sources[] = {
      .columns = "action_type, status, duration_ms, executed_at",
      .capture = "executed_at",
      .map = sql_hours_of_marks,
+     .trust = "true",
      .views = "action_metrics_hourly"},
     {.table = "action_results",
      .columns = "trigger_id, status, duration_ms, executed_at",
@@ -17,6 +18,7 @@ static const struct chime_source sources[] = {
      .columns = "id, trigger_id, action_type, status, duration_ms, error_message, response_data, executed_at",
      .capture = "id, status",
      .map = sql_failures_of_marks,
+     .trust = "true",
      .views = "recent_failures"},
     {.table = "triggers", .columns = "id, name", .capture = "id", .map = "SELECT m.id FROM marks m"},
 };

@@ -10,6 +10,7 @@ static const struct chime_source sources[] = {
      .columns = QUERY,
      .capture = "agent, created_at",
      .map = sql_buckets_of_marks,
+     .trust = "true",
      .views = "mv_agent_query_buckets"},
     {.table = "agent_queries",
      .columns = QUERY,

@@ -8,7 +8,8 @@ static const struct chime_source sources[] = {
      .columns = "id, conversation_id, status, priority, confidence_score, approved_by, created_at, updated_at, "
                 "reviewed_at",
      .capture = "status",
-     .map = sql_queue_of_marks},
+     .map = sql_queue_of_marks,
+     .trust = "true"},
 };
 
 static const struct chime_view views[] = {

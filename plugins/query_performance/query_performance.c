@@ -10,12 +10,14 @@ static const struct chime_source sources[] = {
      .columns = CALL,
      .capture = "agent, createdAt",
      .map = sql_minutes_of_marks,
+     .trust = "true",
      .views = "mv_query_latency_counts"},
     {.table = "AgentQuery", .columns = CALL, .capture = "agent", .views = "mv_query_performance_live"},
     {.table = "mv_query_latency_counts",
      .columns = "agent, bucket_start, latency_ms, call_count",
      .capture = "agent",
-     .views = "mv_query_performance_live"},
+     .views = "mv_query_performance_live",
+     .trust = "true"},
 };
 
 static const struct chime_index count_indexes[] = {

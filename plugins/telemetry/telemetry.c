@@ -15,11 +15,13 @@ static const struct chime_source sources[] = {
      .columns = "domain, model, " SUMMED,
      .capture = "created_at",
      .map = sql_buckets_of_marks,
+     .trust = "true",
      .views = "chat_telemetry_rollups, chat_telemetry_domain_rollups, chat_telemetry_model_rollups"},
     {.table = "chat_telemetry",
      .columns = "domain, model, " SUMMED,
      .capture = "created_at",
      .map = sql_minutes_of_marks,
+     .trust = "true",
      .views = "chat_telemetry_minute_rollups"},
 };
 

@@ -37,12 +37,14 @@ CREATE TABLE chime.view_source (
     declared    name[] NOT NULL,
     captured    name[] NOT NULL,
     map_query   text,
+    trusted     boolean NOT NULL DEFAULT false,
     passed_part integer NOT NULL DEFAULT 0,
     PRIMARY KEY (view_schema, relation, source_id),
     FOREIGN KEY (view_schema, relation) REFERENCES chime.view ON DELETE CASCADE
 );
 COMMENT ON COLUMN chime.view_source.map_query IS
     'from `marks` (the captured columns) to the columns of the view''s grain; NULL where the captured columns hold them';
+COMMENT ON COLUMN chime.view_source.trusted IS 'captured and map_query are as declared, and believed; else they are proven';
 COMMENT ON COLUMN chime.view_source.passed_part IS 'parts up to this one that grew past the limit are behind the view';
 
 CREATE TABLE chime.change_part (

@@ -23,10 +23,11 @@ BEGIN ATOMIC
 END;
 
 -- Makes p_kept's rows p_kept_rows (with row_id, their ctid) equal to p_live_rows. Rows are matched by key (NULL equals NULL) and
--- compared without stamps. Each join has two arms: keys without a NULL join by equality (hashable), the few with one by a
+-- compared without stamps. p_once: of two rows with one key it puts one, and the caller finds that by the counts; else it fails on them, or
+-- puts neither. Each join has two arms: keys without a NULL join by equality (hashable), the few with one by a
 -- nested loop.
-CREATE FUNCTION chime.difference_statement(p_kept regclass, p_key name[], p_stamps name[], p_live_rows text, p_kept_rows text)
-RETURNS text
+CREATE FUNCTION chime.difference_statement(p_kept regclass, p_key name[], p_stamps name[], p_live_rows text, p_kept_rows text,
+                                           p_once boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
 DECLARE
     v_all text; v_differs text; v_set text; v_key text; v_equal text; v_same text; v_live_null text; v_kept_null text;
@@ -59,14 +60,14 @@ BEGIN
             SELECT l.* FROM live l LEFT JOIN kept k ON %7$s WHERE (%9$s) AND (k.row_id IS NULL OR %10$s)
         ),
         put AS (
-            INSERT INTO %2$s AS t (%1$s) SELECT %1$s FROM differing
+            INSERT INTO %2$s AS t (%1$s) SELECT %12$s%1$s FROM differing
             ON CONFLICT (%5$s) DO %11$s
             RETURNING (t.xmax = 0) AS fresh
         )
-        SELECT (SELECT count(*) FROM live) AS live, (SELECT count(*) FROM put WHERE fresh) AS inserted,
+        SELECT (SELECT count(*) FROM live) AS live, (SELECT count(*) FROM kept) AS held, (SELECT count(*) FROM put WHERE fresh) AS inserted,
                (SELECT count(*) FROM put WHERE NOT fresh) AS updated, (SELECT count(*) FROM gone) AS deleted$f$,
         v_all, p_kept, p_live_rows, p_kept_rows, v_key, v_equal, v_same, v_kept_null, v_live_null,
-        coalesce(v_differs, 'false'), coalesce('UPDATE SET ' || v_set, 'NOTHING'));
+        coalesce(v_differs, 'false'), coalesce('UPDATE SET ' || v_set, 'NOTHING'), CASE WHEN p_once THEN format('DISTINCT ON (%s) ', v_key) END);
 END $$;
 
 CREATE FUNCTION chime.column_list(p_relation regclass) RETURNS text
@@ -96,7 +97,7 @@ RETURN format('WITH groups AS MATERIALIZED (SELECT * FROM unnest(%s) AS g (%s)),
                               ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 'v') AS m)),
         (SELECT string_agg(format('SELECT t.* FROM groups k CROSS JOIN LATERAL '
                                   '(SELECT t.ctid AS row_id, t.* FROM %I.%I t WHERE %s OFFSET 0) t', p_schema, p_relation, m),
-                           ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 't') AS m));
+                           ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 't') AS m), true);
 
 -- The function that takes the marks of one view and recomputes their groups. `reason`: it stopped, and everything is to be done
 -- instead, for that reason; what it changed until then stays.
@@ -144,7 +145,7 @@ BEGIN
             format('a column of %I.%I was altered', v_source.source_schema, v_source.source_table));
         v_keys := concat_ws(' UNION ', nullif(v_keys, ''), CASE WHEN v_source.map_query IS NULL
             THEN format('SELECT %s FROM unnest($%s) AS m', v_grain, v_source.n)
-            ELSE format('SELECT %s FROM (WITH marks AS (SELECT %s FROM unnest($%s) AS m) SELECT * FROM (%s) AS mapped) AS x (%s)',
+            ELSE format('SELECT DISTINCT %s FROM (WITH marks AS (SELECT %s FROM unnest($%s) AS m) SELECT * FROM (%s) AS mapped) AS x (%s)',
                         v_grain, v_source.columns, v_source.n, v_source.map_query, v_grain) END);
     END LOOP;
     IF v_view.revisit_query IS NOT NULL THEN
@@ -172,7 +173,7 @@ BEGIN
             v_began timestamptz := clock_timestamp();
             v_from bigint;
             v_uncaptured text;
-            v_live bigint; v_inserted bigint; v_updated bigint; v_deleted bigint;
+            v_live bigint; v_held bigint; v_inserted bigint; v_updated bigint; v_deleted bigint;
         %2$s
         BEGIN
             SELECT chime.snapshot_to_keep(), chime.view_fingerprint(%3$L, %4$L), chime.uncaptured_sources(%3$L, %4$L)%5$s
@@ -198,7 +199,10 @@ BEGIN
                     RETURN;
                 END IF;
                 %12$s
-                INTO v_live, v_inserted, v_updated, v_deleted;
+                INTO v_live, v_held, v_inserted, v_updated, v_deleted;
+                IF v_live <> v_held - v_deleted + v_inserted THEN
+                    PERFORM chime.refuse_doubles(%3$L, %4$L);
+                END IF;
                 rows := rows + v_live; inserted := inserted + v_inserted; updated := updated + v_updated;
                 deleted := deleted + v_deleted;
             END LOOP;
@@ -324,7 +328,7 @@ END $$;
 -- there is one, while a hash or merge join of small tables reads all of them.
 CREATE FUNCTION chime.unrestricted_scans(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF text
 LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
-SET enable_mergejoin = off AS $$
+SET enable_mergejoin = off SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 AS $$
 BEGIN
     RETURN QUERY SELECT chime.scanned_whole(format(
         'SELECT v.* FROM unnest(%s) AS k (%s) CROSS JOIN LATERAL (SELECT * FROM %I.%I v WHERE %s OFFSET 0) v',
@@ -333,43 +337,6 @@ BEGIN
          JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_schema, p_relation)::regclass AND a.attname = g.name),
         (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g),
         p_schema, p_relation || '__live', (SELECT m FROM chime.grain_matches(p_grain, 'k', 'v') AS m LIMIT 1)));
-END $$;
-
--- Why a view cannot be refreshed by its grain; NULL: it can.
-CREATE FUNCTION chime.obstacle(p_schema name, p_relation name, p_grain name[], p_mode text) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
-DECLARE
-    v_tables text;
-    v_live regclass := format('%I.%I', p_schema, p_relation || '__live');
-BEGIN
-    IF p_mode NOT IN ('auto', 'keyed') THEN
-        RETURN 'its mode is ' || p_mode;
-    ELSIF cardinality(p_grain) = 0 THEN
-        RETURN 'it has no grain';
-    ELSIF cardinality(p_grain) > 4 THEN
-        RETURN 'its grain has more than 4 columns';
-    END IF;
-    SELECT string_agg(t::regclass::text, ', ' ORDER BY t::regclass::text) INTO v_tables FROM chime.tables_read(v_live) AS t
-     WHERE NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation
-                       AND chime.source_oid(s.source_id) = t);
-    IF v_tables IS NOT NULL THEN
-        RETURN 'changes of ' || v_tables || ' are not captured';
-    END IF;
-    v_tables := chime.undeclared_columns(p_schema, p_relation);
-    IF v_tables IS NOT NULL THEN
-        RETURN format('it reads %s, which its plugin does not declare', v_tables);
-    END IF;
-    SELECT string_agg(t::regclass::text, ', ') INTO v_tables FROM chime.tables_read(v_live) AS t
-     WHERE t IN (SELECT srrelid FROM pg_subscription_rel);
-    IF v_tables IS NOT NULL THEN
-        RETURN v_tables || ' is written by a subscription, which fires no statement triggers';
-    END IF;
-    SELECT string_agg(u, ', ') INTO v_tables FROM chime.unrestricted_scans(p_schema, p_relation, p_grain) AS u;
-    IF v_tables IS NOT NULL THEN
-        RETURN format('no index finds one group in %s (an index that begins with what %s is there would)', v_tables,
-                      array_to_string(p_grain, ', '));
-    END IF;
-    RETURN NULL;
 END $$;
 
 -- Whether an index on the kept relation begins with the grain's columns, in any order.

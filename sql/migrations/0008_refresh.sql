@@ -1,25 +1,41 @@
 -- Refresh: one view, by its groups or whole, and the run of a job that refreshes views.
 
+-- Two rows with one key, which no kept relation can hold, also where they are equal or one is kept already.
+CREATE FUNCTION chime.refuse_doubles(p_schema name, p_relation name) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_key text := (SELECT string_agg(quote_ident(k), ', ' ORDER BY n) FROM chime.view v CROSS JOIN unnest(v.key) WITH ORDINALITY AS u (k, n)
+                   WHERE v.view_schema = p_schema AND v.relation = p_relation);
+    v_examples text;
+BEGIN
+    EXECUTE format('SELECT string_agg(e.key, ''; '') FROM (SELECT ROW(%1$s)::text AS key FROM %2$I.%3$I GROUP BY %1$s HAVING count(*) > 1 LIMIT 3) AS e',
+                   v_key, p_schema, p_relation || '__live') INTO v_examples;
+    RAISE EXCEPTION 'the definition of %.% gives the same key twice: %', p_schema, p_relation, coalesce(v_examples, 'it gives other rows each time')
+        USING ERRCODE = 'cardinality_violation',
+              HINT = format('its key is (%1$s); see all: SELECT %1$s FROM %2$I.%3$I GROUP BY %1$s HAVING count(*) > 1',
+                            v_key, p_schema, p_relation || '__live');
+END $$;
+
 -- Everything, and the parts of logs that it leaves behind.
 CREATE FUNCTION chime.refresh_all(p_view chime.view, OUT rows bigint, OUT inserted bigint, OUT updated bigint, OUT deleted bigint,
                                   OUT rejected bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 #variable_conflict use_variable
 DECLARE
+    v_held bigint; -- as many rows as before, less those that went, and those that came: unless two had one key
     v_passed jsonb := (
         SELECT jsonb_object_agg(s.source_id, (SELECT coalesce(max(c.part), 0) FROM chime.change_part c
                                               WHERE c.source_id = s.source_id AND chime.part_drained(c)))
         FROM chime.view_source s WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation);
 BEGIN
     BEGIN
-        EXECUTE p_view.refresh_full INTO rows, inserted, updated, deleted;
+        EXECUTE p_view.refresh_full INTO rows, v_held, inserted, updated, deleted;
     EXCEPTION WHEN cardinality_violation THEN
-        RAISE EXCEPTION 'the definition of %.% gives the same key twice', p_view.view_schema, p_view.relation
-            USING ERRCODE = 'cardinality_violation',
-                  HINT = format('its key is (%s); see which: SELECT %1$s FROM %I.%I GROUP BY %1$s HAVING count(*) > 1',
-                                (SELECT string_agg(quote_ident(k), ', ') FROM unnest(p_view.key) AS k),
-                                p_view.view_schema, p_view.relation || '__live');
+        PERFORM chime.refuse_doubles(p_view.view_schema, p_view.relation);
     END;
+    IF rows <> v_held - deleted + inserted THEN
+        PERFORM chime.refuse_doubles(p_view.view_schema, p_view.relation);
+    END IF;
     IF p_view.rejected_query IS NOT NULL THEN
         EXECUTE p_view.rejected_query INTO rejected;
     END IF;

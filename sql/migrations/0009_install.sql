@@ -123,7 +123,7 @@ BEGIN
 END $$;
 
 -- Makes a view keyed where that is possible, and says in chime.view why where it is not. p_sources are those of the plugin:
--- [{"table": ..., "columns": [...], "capture": [...], "map": ...}]; only those that the definition reads count.
+-- [{"table": ..., "columns": [...], "capture": [...], "map": ..., "trust": ...}]; only those that the definition reads count.
 -- A view that lets go of a source begins with everything when it comes back: nobody kept marks for it.
 CREATE FUNCTION chime.install_keys(p_schema name, p_source_schema name, p_relation name, p_sources jsonb) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
@@ -136,26 +136,21 @@ DECLARE
     v_reason text;
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR NO KEY UPDATE;
-    IF v_view.mode IN ('auto', 'keyed') AND cardinality(v_view.grain) BETWEEN 1 AND 4 THEN
+    IF chime.unkeyable(v_view) IS NULL THEN
         FOR v_source IN
-            SELECT c.oid, n.nspname, c.relname, s.columns, s.capture, s.map
-            FROM jsonb_to_recordset(p_sources) AS s ("table" text, columns name[], capture name[], map text)
-            CROSS JOIN LATERAL (SELECT r.* FROM pg_class r JOIN pg_namespace x ON x.oid = r.relnamespace
-                                WHERE r.relname = s."table" AND x.nspname IN (p_schema, p_source_schema)
-                                ORDER BY x.nspname = p_schema DESC LIMIT 1) c
-            JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relkind IN ('r', 'p') AND cardinality(s.capture) > 0 AND (s.map IS NOT NULL OR v_view.grain <@ s.capture)
-              AND c.oid IN (SELECT chime.tables_read(format('%I.%I', p_schema, p_relation || '__live')))
-              AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = ANY (s.capture) AND NOT a.attisdropped
-                              AND NOT chime.can_be_marked(a.atttypid))
+            SELECT n.nspname, c.relname, p.*
+            FROM chime.sources_of(p_schema, p_source_schema, p_relation, p_sources) AS p
+            JOIN pg_class c ON c.oid = p.source JOIN pg_namespace n ON n.oid = c.relnamespace
         LOOP
-            v_id := chime.install_source(v_source.nspname, v_source.relname, v_source.columns, v_source.capture);
+            v_id := chime.install_source(v_source.nspname, v_source.relname, v_source.columns, v_source.captured);
             v_ids := v_ids || v_id;
-            INSERT INTO chime.view_source AS s (view_schema, relation, source_id, declared, captured, map_query)
-            VALUES (p_schema, p_relation, v_id, v_source.columns, v_source.capture,
-                    chime.closed_query(v_view.search_path, v_source.map, chime.log_name(v_id)::regclass, v_source.capture))
+            INSERT INTO chime.view_source AS s (view_schema, relation, source_id, declared, captured, map_query, trusted)
+            VALUES (p_schema, p_relation, v_id, v_source.columns, v_source.captured,
+                    CASE WHEN v_source.trusted
+                         THEN chime.closed_query(v_view.search_path, v_source.map, chime.log_name(v_id)::regclass, v_source.captured)
+                         ELSE v_source.map END, v_source.trusted)
             ON CONFLICT (view_schema, relation, source_id) DO UPDATE
-               SET declared = excluded.declared, captured = excluded.captured, map_query = excluded.map_query;
+               SET declared = excluded.declared, captured = excluded.captured, map_query = excluded.map_query, trusted = excluded.trusted;
         END LOOP;
     END IF;
     DELETE FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation AND s.source_id <> ALL (v_ids);

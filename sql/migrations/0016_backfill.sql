@@ -253,7 +253,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = o
 SET enable_mergejoin = off SET max_parallel_workers_per_gather = 0 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO'
 SET "IntervalStyle" = 'postgres' AS $$
 DECLARE
-    v_live bigint;
+    v_live bigint; v_held bigint;
     v_arrays text := (
         SELECT string_agg(format('(SELECT array_agg((x.key ->> %s)::%s ORDER BY x.place) FROM chime.backfill_group x'
                                  ' WHERE x.view_schema = %L AND x.relation = %L AND x.place <= %s)',
@@ -262,10 +262,10 @@ DECLARE
 BEGIN
     EXECUTE chime.refresh_keyed_statement(p_view.view_schema, p_view.relation, p_view.key, p_view.stamps, p_view.grain, v_arrays,
                                           chime.batch_rows(p_view, v_arrays, p_place))
-      INTO v_live, inserted, updated, deleted;
-EXCEPTION WHEN cardinality_violation THEN
-    RAISE EXCEPTION 'the definition of %.% gives the same key twice', p_view.view_schema, p_view.relation
-        USING ERRCODE = 'cardinality_violation', HINT = 'pgchime refresh says which key';
+      INTO v_live, v_held, inserted, updated, deleted;
+    IF v_live <> v_held - deleted + inserted THEN
+        PERFORM chime.refuse_doubles(p_view.view_schema, p_view.relation);
+    END IF;
 END $$;
 
 -- Recomputing takes the view's row first, as every refresh does, and tells it how many rows there are: a keyed refresh counts on from

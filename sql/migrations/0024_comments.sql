@@ -87,6 +87,7 @@ COMMENT ON ROUTINE chime.perform_rebinding IS 'runs such a statement; its failur
 COMMENT ON ROUTINE chime.hold_refreshes IS 'keeps refreshes of a view and of its readers out while they are made anew';
 
 -- --- refreshing ----------------------------------------------------------------------------------------------------------
+COMMENT ON ROUTINE chime.refuse_doubles IS 'the error for two rows with one key, which it names';
 COMMENT ON ROUTINE chime.await_refresh IS 'as chime.begin_refresh, where another session has it; CH010 after lock_timeout';
 COMMENT ON ROUTINE chime.begin_refresh IS 'locks a view''s refreshes and gives what is known of the last one';
 COMMENT ON ROUTINE chime.refresh_all IS 'a refresh that does everything, into a table';
@@ -101,7 +102,6 @@ COMMENT ON ROUTINE chime.closed_query IS 'a plugin''s query with every column bo
 COMMENT ON ROUTINE chime.grain_columns IS 'the columns of a view''s grain, with their types';
 COMMENT ON ROUTINE chime.grain_matches IS 'conditions by which groups match, one for each way in which columns may be NULL';
 COMMENT ON ROUTINE chime.has_grain_index IS 'whether an index of the kept relation begins with the grain';
-COMMENT ON ROUTINE chime.obstacle IS 'why a view cannot be refreshed by its grain; NULL: it can';
 COMMENT ON ROUTINE chime.unrestricted_scans IS 'tables that would be scanned whole for one group';
 COMMENT ON ROUTINE chime.undeclared_columns IS 'columns that a view reads and the plugin does not declare';
 COMMENT ON ROUTINE chime.tables_read IS 'the tables that a view reads, through other views too';

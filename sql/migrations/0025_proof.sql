@@ -1,0 +1,481 @@
+-- Proof: that a view can be refreshed by its groups is read off a plan, not believed (docs/adr/0022-keyed-by-proof.md).
+--
+-- PostgreSQL pushes a restriction into a query only where that keeps its meaning. So the definition is planned for one group, and every
+-- scan of every source must be restricted: by the group's key, or by a column of a scan that is so restricted. Then a row that changed
+-- can concern no other groups than those that the same conditions lead to from it, before or after the change. In doubt: full.
+
+-- --- conditions, as EXPLAIN writes them ------------------------------------------------------------------------------------------
+
+-- Literals and quoted names are tokens of their own, so that nothing in them counts. depth: of brackets, behind the token.
+CREATE FUNCTION chime.condition_tokens(p_text text) RETURNS TABLE (n bigint, token text, depth bigint)
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT m.n, m.t[1], sum(CASE m.t[1] WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END) OVER (ORDER BY m.n)
+    FROM regexp_matches(p_text, '(''(?:[^'']|'''')*''|"(?:[^"]|"")*"| AND | = |[\s\S])', 'g') WITH ORDINALITY AS m (t, n);
+END;
+
+CREATE FUNCTION chime.without_brackets(p_text text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+DECLARE v_text text := btrim(p_text);
+BEGIN
+    WHILE v_text LIKE '(%)' AND (SELECT bool_and(t.depth > 0) FROM chime.condition_tokens(left(v_text, -1)) AS t) LOOP
+        v_text := btrim(substr(v_text, 2, length(v_text) - 2));
+    END LOOP;
+    RETURN v_text;
+END $$;
+
+-- What stands between separators (' AND ', ' = ') outside of brackets.
+CREATE FUNCTION chime.condition_parts(p_text text, p_separator text) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT chime.without_brackets(string_agg(s.token, '' ORDER BY s.n))
+    FROM (SELECT t.n, t.token, t.depth, count(*) FILTER (WHERE t.token = p_separator AND t.depth = 0) OVER (ORDER BY t.n) AS part
+          FROM chime.condition_tokens(chime.without_brackets(p_text)) AS t) AS s
+    WHERE NOT (s.token = p_separator AND s.depth = 0)
+    GROUP BY s.part ORDER BY s.part;
+END;
+
+-- The columns that an expression names, as alias and name. What it calls is followed by a bracket. An error of parse_ident cannot be:
+-- these are names.
+CREATE FUNCTION chime.columns_named(p_expression text) RETURNS TABLE (alias text, name name)
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT DISTINCT (parse_ident(m.t[1]))[1], (parse_ident(m.t[2]))[1]::name
+    FROM regexp_matches(regexp_replace(p_expression, '''(?:[^'']|'''')*''', '''''', 'g'),
+                        '("(?:[^"]|"")+"|[[:alpha:]_][\w$]*)\.("(?:[^"]|"")+"|[[:alpha:]_][\w$]*)(\(?)', 'g') AS m (t)
+    WHERE m.t[3] = '';
+END;
+
+-- Whether an expression is made of nothing but columns of one scan, and of at least one: no parameters, no subqueries, no whole rows.
+CREATE FUNCTION chime.is_of_scan(p_expression text, p_alias text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+RETURN regexp_replace(p_expression, '''(?:[^'']|'''')*''|"(?:[^"]|"")*"', '', 'g') !~ '\$\d|SubPlan|InitPlan|\.\*|\mROW\('
+    AND coalesce((SELECT bool_and(c.alias = p_alias) FROM chime.columns_named(p_expression) AS c), false);
+
+-- The same expression over columns of something else.
+CREATE FUNCTION chime.over_alias(p_expression text, p_alias text, p_other text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+RETURN (SELECT string_agg(CASE WHEN t.token = quote_ident(p_alias) AND t.next LIKE '.%' THEN p_other ELSE t.token END, '' ORDER BY t.n)
+        FROM (SELECT m.n, m.t[1] AS token, lead(m.t[1]) OVER (ORDER BY m.n) AS next
+              FROM regexp_matches(p_expression, '(''(?:[^'']|'''')*''|"(?:[^"]|"")*"|[[:alpha:]_][\w$]*|\.(?:"(?:[^"]|"")*"|[\w$]+)|[\s\S])',
+                                  'g') WITH ORDINALITY AS m (t, n)) AS t);
+
+-- A column behind a cast that changes no value, (o.name)::text of a varchar or one of a domain to its type, is that column.
+CREATE FUNCTION chime.without_relabel(p_side text, p_alias text, p_relation oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN coalesce((SELECT format('%I.%I', c.alias, c.name)
+                 FROM chime.columns_named(p_side) AS c JOIN pg_attribute a ON a.attrelid = p_relation AND a.attname = c.name
+                 CROSS JOIN LATERAL (SELECT chime.without_domain(a.atttypid) AS type) AS b
+                 WHERE c.alias = p_alias AND p_side IN (
+                     format('(%I.%I)::%s', c.alias, c.name, format_type(b.type, NULL)),
+                     CASE WHEN b.type = 'varchar'::regtype THEN format('(%I.%I)::text', c.alias, c.name) END)), p_side);
+
+-- --- the scans of one group ------------------------------------------------------------------------------------------------------
+
+CREATE TYPE chime.group_scan AS (
+    alias text, relation oid, path integer[], branches integer[], conditions text[],
+    keys jsonb, links jsonb, proven boolean, grain jsonb, joins text[], captured name[]);
+
+-- The table that a partition or child belongs to.
+CREATE FUNCTION chime.root_table(p_relation oid) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH RECURSIVE up AS (
+        SELECT p_relation AS relation, 0 AS n
+        UNION ALL
+        SELECT i.inhparent, u.n + 1 FROM up u JOIN pg_inherits i ON i.inhrelid = u.relation AND i.inhseqno = 1)
+    SELECT u.relation FROM up u ORDER BY u.n DESC LIMIT 1;
+END;
+
+-- The plan that recomputes one group. Rows are said to be dear, so that what can be found by an index is, however small tables are now;
+-- constraint_exclusion, so that one that cannot be (NULL where that is excluded) reads nothing. p_match: in which of its columns it has NULL, one of chime.grain_matches().
+CREATE FUNCTION chime.group_plan(p_schema name, p_relation name, p_grain name[], p_match text) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET max_parallel_workers_per_gather = 0 SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 SET constraint_exclusion = on SET enable_memoize = off SET row_security = off AS $$
+DECLARE v_plan jsonb;
+BEGIN
+    EXECUTE format(
+        'EXPLAIN (FORMAT JSON, VERBOSE) SELECT v.* FROM unnest(%s) AS chime_key (%s) CROSS JOIN LATERAL (SELECT * FROM %I.%I v WHERE %s OFFSET 0) v',
+        (SELECT string_agg(format('NULL::%s[]', format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY g.n)
+         FROM unnest(p_grain) WITH ORDINALITY AS g (name, n)
+         JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_schema, p_relation)::regclass AND a.attname = g.name),
+        (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g), p_schema, p_relation || '__live', p_match) INTO v_plan;
+    RETURN v_plan -> 0 -> 'Plan';
+END $$;
+
+CREATE FUNCTION chime.plan_nodes(p_plan jsonb) RETURNS TABLE (path integer[], node jsonb)
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH RECURSIVE nodes AS (
+        SELECT '{}'::integer[] AS path, p_plan AS node
+        UNION ALL
+        SELECT n.path || c.n::integer, c.node FROM nodes n CROSS JOIN LATERAL jsonb_array_elements(n.node -> 'Plans') WITH ORDINALITY AS c (node, n))
+    SELECT * FROM nodes;
+END;
+
+CREATE FUNCTION chime.scanned_table(p_node jsonb) RETURNS regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN CASE WHEN p_node ? 'Relation Name' THEN to_regclass(format('%I.%I', p_node ->> 'Schema', p_node ->> 'Relation Name')) END;
+
+-- branches: where the scan is one of several of which EXPLAIN shows only the first above (UNION ALL, set operations): nothing outside of
+-- that branch may take its columns for the result's. Partitions of one table are no such branches.
+CREATE FUNCTION chime.group_scans(p_plan jsonb) RETURNS SETOF chime.group_scan
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH nodes AS MATERIALIZED (SELECT * FROM chime.plan_nodes(p_plan)),
+    forks AS (
+        SELECT f.path FROM nodes f
+        WHERE f.node ->> 'Node Type' IN ('Append', 'Merge Append', 'Recursive Union', 'SetOp')
+          AND (SELECT count(DISTINCT coalesce(chime.root_table(chime.scanned_table(c.node)), 0))
+                      > 1 OR bool_or(NOT c.node ? 'Relation Name')
+               FROM nodes c WHERE c.path[:cardinality(c.path) - 1] = f.path AND cardinality(c.path) = cardinality(f.path) + 1))
+    SELECT s.node ->> 'Alias', chime.root_table(chime.scanned_table(s.node)), s.path,
+           (SELECT s.path[:max(cardinality(f.path)) + 1] FROM forks f WHERE s.path[:cardinality(f.path)] = f.path AND s.path <> f.path),
+           ARRAY(SELECT c FROM unnest(ARRAY[s.node ->> 'Index Cond', s.node ->> 'Recheck Cond', s.node ->> 'Filter']) AS k (text)
+                 CROSS JOIN LATERAL chime.condition_parts(k.text, ' AND ') AS c WHERE k.text IS NOT NULL),
+           '{}'::jsonb, '{}'::jsonb, false, '{}'::jsonb, '{}'::text[], '{}'::name[]
+    FROM nodes s WHERE s.node ? 'Relation Name' AND s.node ->> 'Node Type' <> 'Sample Scan';
+END;
+
+-- What a scan's conditions say: keys, the expression that each column of the grain is compared with; links, {alias: {expression of
+-- that scan: expression}}. p_keys: those of the same scan where no column of the group is NULL; there `x IS NULL` stands for `x = k`.
+CREATE FUNCTION chime.read_conditions(p_scan chime.group_scan, p_keys jsonb, p_kept oid) RETURNS chime.group_scan
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    v_scan chime.group_scan := p_scan;
+    v_condition text;
+    v_sides text[];
+    v_other record;
+BEGIN
+    FOREACH v_condition IN ARRAY p_scan.conditions LOOP
+        IF v_condition LIKE '% IS NULL' AND p_keys IS NOT NULL THEN
+            SELECT v_scan.keys || jsonb_object_agg(k.key, k.value) INTO v_scan.keys FROM jsonb_each(p_keys) AS k
+             WHERE k.value #>> '{}' = chime.without_relabel(chime.without_brackets(left(v_condition, -8)), p_scan.alias, p_scan.relation)
+            HAVING count(*) > 0;
+            v_scan.keys := coalesce(v_scan.keys, p_scan.keys);
+        END IF;
+        v_sides := ARRAY(SELECT chime.without_relabel(chime.without_relabel(s, p_scan.alias, p_scan.relation), 'chime_key', p_kept) FROM chime.condition_parts(v_condition, ' = ') AS s);
+        CONTINUE WHEN cardinality(v_sides) <> 2;
+        FOR v_other IN SELECT o.own, o.side, c.alias, min(c.name) AS name
+                       FROM (VALUES (v_sides[1], v_sides[2]), (v_sides[2], v_sides[1])) AS o (own, side)
+                       CROSS JOIN LATERAL chime.columns_named(o.side) AS c
+                       WHERE c.alias <> p_scan.alias AND chime.is_of_scan(o.own, p_scan.alias) AND chime.is_of_scan(o.side, c.alias)
+                       GROUP BY o.own, o.side, c.alias LOOP
+            IF v_other.alias <> 'chime_key' THEN
+                v_scan.links := v_scan.links || jsonb_build_object(v_other.alias, coalesce(v_scan.links -> v_other.alias, '{}')
+                                                                                  || jsonb_build_object(v_other.side, v_other.own));
+            ELSIF v_other.side = 'chime_key.' || quote_ident(v_other.name) THEN
+                v_scan.keys := jsonb_build_object(v_other.name, v_other.own) || v_scan.keys;
+            END IF;
+        END LOOP;
+    END LOOP;
+    RETURN v_scan;
+END $$;
+
+-- Proves a scan by its own conditions, or by another's that is proven; as it was where neither does. grain: what each column of the group is
+-- made of, over the aliases of joins and, for the scan's own columns, its own alias.
+CREATE FUNCTION chime.prove_scan(p_scan chime.group_scan, p_by chime.group_scan, p_grain name[]) RETURNS chime.group_scan
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE v_scan chime.group_scan := p_scan;
+BEGIN
+    v_scan.grain := coalesce(p_by.grain, '{}') || p_scan.keys;
+    v_scan.proven := v_scan.grain ?& p_grain::text[] AND (p_by.alias IS NULL OR p_scan.links ? p_by.alias)
+        AND (p_by.branches IS NULL OR p_scan.path[:cardinality(p_by.branches)] = p_by.branches);
+    IF NOT coalesce(v_scan.proven, false) THEN
+        RETURN p_scan;
+    END IF;
+    IF p_by.alias IS NOT NULL THEN
+        v_scan.joins := format('JOIN %s AS %I ON %s', p_by.relation::regclass, p_by.alias,
+                               (SELECT string_agg(l.key || ' = ' || l.value, ' AND ' ORDER BY l.key)
+                                FROM jsonb_each_text(p_scan.links -> p_by.alias) AS l)) || p_by.joins;
+    END IF;
+    v_scan.captured := ARRAY(
+        SELECT DISTINCT c.name FROM (SELECT k.value FROM jsonb_each_text(p_scan.keys) AS k
+                                     UNION ALL SELECT l.value FROM jsonb_each_text(p_scan.links -> p_by.alias) AS l) AS e (value)
+        CROSS JOIN LATERAL chime.columns_named(e.value) AS c ORDER BY 1);
+    RETURN v_scan;
+END $$;
+
+-- All scans of one plan, proven as far as that goes by others.
+CREATE FUNCTION chime.prove_by_others(p_scans chime.group_scan[], p_grain name[]) RETURNS chime.group_scan[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    v_scans chime.group_scan[] := p_scans;
+    v_more boolean := true;
+    v_by chime.group_scan;
+    v_tried chime.group_scan;
+BEGIN
+    WHILE v_more LOOP
+        v_more := false;
+        FOR i IN 1..cardinality(v_scans) LOOP
+            CONTINUE WHEN v_scans[i].proven;
+            FOR v_by IN SELECT * FROM unnest(v_scans) AS s WHERE s.proven ORDER BY cardinality(s.joins), s.path LOOP
+                v_tried := chime.prove_scan(v_scans[i], v_by, p_grain);
+                CONTINUE WHEN NOT v_tried.proven;
+                v_scans[i] := v_tried;
+                v_more := true;
+                EXIT;
+            END LOOP;
+        END LOOP;
+    END LOOP;
+    RETURN v_scans;
+END $$;
+
+-- All scans of one plan, proven as far as that goes. p_nulls: columns of the grain that are NULL in the group of this plan: where
+-- nothing else shows which groups a change concerns, it may concern that one.
+CREATE FUNCTION chime.prove_scans(p_scans chime.group_scan[], p_grain name[], p_nulls name[]) RETURNS chime.group_scan[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE v_scans chime.group_scan[];
+BEGIN
+    v_scans := chime.prove_by_others(ARRAY(SELECT chime.prove_scan(s, NULL, p_grain) FROM unnest(p_scans) AS s), p_grain);
+    IF cardinality(p_nulls) > 0 THEN
+        FOR i IN 1..cardinality(v_scans) LOOP
+            IF NOT v_scans[i].proven THEN
+                v_scans[i].keys := (SELECT jsonb_object_agg(n, 'NULL') FROM unnest(p_nulls) AS n) || v_scans[i].keys;
+                v_scans[i] := chime.prove_scan(v_scans[i], NULL, p_grain);
+            END IF;
+        END LOOP;
+        v_scans := chime.prove_by_others(v_scans, p_grain);
+    END IF;
+    RETURN v_scans;
+END $$;
+
+-- The query from marks of a scan's table to groups. Values are given the type of the kept column, as marks have no modifiers.
+CREATE FUNCTION chime.map_of_scan(p_scan chime.group_scan, p_grain name[], p_kept regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT 'SELECT ' || string_agg(format('(%s)::%s AS %I', chime.over_alias(p_scan.grain ->> g.name::text, p_scan.alias, 'chime_mark'),
+                                              format_type(a.atttypid, NULL), g.name), ', ' ORDER BY g.n)
+        FROM unnest(p_grain) WITH ORDINALITY AS g (name, n) JOIN pg_attribute a ON a.attrelid = p_kept AND a.attname = g.name)
+    || ' FROM marks AS chime_mark' || coalesce((SELECT string_agg(' ' || chime.over_alias(j.text, p_scan.alias, 'chime_mark'), '' ORDER BY j.n)
+                                  FROM unnest(p_scan.joins) WITH ORDINALITY AS j (text, n)), '');
+
+CREATE TYPE chime.key_proof AS (relation oid, captured name[], map text, unproven boolean);
+
+-- What the plans of one group prove, a row for each table that they read.
+-- map: NULL where the captured columns are the grain.
+CREATE FUNCTION chime.prove_keys(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF chime.key_proof
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_kept regclass := format('%I.%I', p_schema, p_relation);
+    v_match text;
+    v_keys jsonb; -- of the first plan, where no column is NULL: {alias: keys}
+    v_scans chime.group_scan[];
+    v_all chime.group_scan[] := '{}';
+BEGIN
+    FOR v_match IN SELECT chime.grain_matches(p_grain, 'chime_key', 'v') LOOP
+        v_scans := ARRAY(SELECT chime.read_conditions(s, v_keys -> s.alias, v_kept)
+                         FROM chime.group_scans(chime.group_plan(p_schema, p_relation, p_grain, v_match)) AS s);
+        v_scans := chime.prove_scans(v_scans, p_grain, ARRAY(SELECT g FROM unnest(p_grain) AS g
+                                                             WHERE strpos(v_match, format('v.%I IS NULL', g)) > 0));
+        IF v_keys IS NULL THEN
+            SELECT coalesce(jsonb_object_agg(s.alias, s.keys), '{}') INTO v_keys FROM unnest(v_scans) AS s;
+        END IF;
+        v_all := v_all || v_scans;
+    END LOOP;
+    RETURN QUERY
+    WITH maps AS (
+        SELECT DISTINCT s.relation, chime.map_of_scan(s, p_grain, v_kept) AS map,
+               cardinality(s.joins) = 0 AND NOT EXISTS (SELECT FROM unnest(p_grain) AS g
+                                                        WHERE s.grain ->> g::text <> quote_ident(s.alias) || '.' || quote_ident(g)) AS is_identity
+        FROM unnest(v_all) AS s WHERE s.proven)
+    SELECT r.relation,
+           ARRAY(SELECT DISTINCT c FROM unnest(v_all) AS s CROSS JOIN LATERAL unnest(s.captured) AS c WHERE s.relation = r.relation ORDER BY c),
+           (SELECT CASE WHEN NOT bool_and(m.is_identity) THEN string_agg(m.map, ' UNION ' ORDER BY m.map) END FROM maps m WHERE m.relation = r.relation),
+           EXISTS (SELECT FROM unnest(v_all) AS s WHERE s.relation = r.relation AND NOT s.proven)
+    FROM (SELECT DISTINCT s.relation FROM unnest(v_all) AS s) AS r;
+END $$;
+
+-- --- what no plan shows ----------------------------------------------------------------------------------------------------------
+
+-- Functions that a view's definition calls, by itself or through views below; of operators the functions behind them.
+CREATE FUNCTION chime.functions_called(p_view regclass) RETURNS SETOF oid
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH RECURSIVE read AS (
+        SELECT p_view::oid AS relation
+        UNION
+        SELECT d.refobjid FROM read r
+        JOIN pg_class c ON c.oid = r.relation AND c.relkind = 'v'
+        JOIN pg_rewrite w ON w.ev_class = r.relation
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass)
+    SELECT DISTINCT coalesce(o.oprcode::oid, m.t[2]::oid)
+    FROM read r JOIN pg_rewrite w ON w.ev_class = r.relation
+    CROSS JOIN LATERAL regexp_matches(w.ev_action::text, ':(funcid|opfuncid|aggfnoid|winfnoid|opno) (\d+)', 'g') AS m (t)
+    LEFT JOIN pg_operator o ON m.t[1] = 'opno' AND o.oid = m.t[2]::oid;
+END;
+
+-- Everything that the planner means to do for a definition, without columns that tell when a row was made.
+CREATE FUNCTION chime.definition_plan(p_view chime.view) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+DECLARE v_plan jsonb;
+BEGIN
+    EXECUTE format('EXPLAIN (FORMAT JSON, VERBOSE) SELECT %s FROM %s',
+                   (SELECT string_agg(quote_ident(a.attname), ', ') FROM pg_attribute a
+                    WHERE a.attrelid = chime.live_of(p_view) AND a.attnum > 0 AND a.attname <> ALL (p_view.stamps)), chime.live_of(p_view)) INTO v_plan;
+    RETURN (SELECT string_agg(s #>> '{}', E'\n') FROM jsonb_path_query(v_plan, 'strict $.**') AS s WHERE jsonb_typeof(s) = 'string');
+END $$;
+
+-- Why rows may change, or be others, without a change of any source; NULL: they do not. Stable functions of PostgreSQL that read more than
+-- their arguments go by their names.
+CREATE FUNCTION chime.unsteady(p_view chime.view) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_plan text := chime.definition_plan(p_view);
+    v_bare text := regexp_replace(v_plan, '''(?:[^'']|'''')*''', '', 'g');
+    v_found text;
+BEGIN
+    SELECT string_agg(DISTINCT p.oid::regprocedure::text, ', ') INTO v_found
+      FROM chime.functions_called(chime.live_of(p_view)) AS f (oid) JOIN pg_proc p ON p.oid = f.oid
+     WHERE p.oid >= 16384 AND p.provolatile <> 'i' AND p.oid <> 'chime.as_of()'::regprocedure; -- FirstNormalObjectId
+    IF v_found IS NOT NULL THEN
+        RETURN format('it calls %s, which is not IMMUTABLE and may read what leaves no mark', v_found);
+    END IF;
+    SELECT string_agg(DISTINCT m.t[1], ', ') INTO v_found
+      FROM regexp_matches(v_bare, '([.\w"]?)\m([[:alpha:]_][\w$]*)\(', 'g') AS c (t) CROSS JOIN LATERAL (SELECT c.t[2:2] WHERE c.t[1] = '') AS m (t)
+      JOIN pg_proc p ON p.proname = m.t[1] AND p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f'
+     WHERE p.provolatile = 'v' OR (p.provolatile = 's' AND p.proname <> 'pg_typeof' AND p.proname ~
+               '^(pg_|txid_|has_|to_reg|inet_|(obj|col|shobj)_description$|current_|(query|table|schema|database|cursor)_to_xml|row_security)'
+               AND NOT (p.proname = 'current_setting' AND strpos(v_plan, 'chime.as_of') > 0));
+    v_found := concat_ws(', ', v_found, (
+        SELECT string_agg(DISTINCT m.t[1], ', ')
+        FROM regexp_matches(v_bare, '\m(CURRENT_ROLE|CURRENT_USER|SESSION_USER|CURRENT_CATALOG|CURRENT_SCHEMA)\M', 'g') AS m (t)),
+        CASE WHEN v_plan ~ '\mSample Scan\M' THEN 'TABLESAMPLE' END);
+    IF v_found <> '' THEN
+        RETURN format('it uses %s, which is another value each time or depends on who asks', v_found);
+    END IF;
+    IF p_view.revisit_query IS NULL AND (
+            strpos(v_plan, 'chime.as_of') > 0
+            OR v_bare ~ '\m(now|transaction_timestamp|statement_timestamp)\(|\m(CURRENT_TIMESTAMP|CURRENT_DATE|CURRENT_TIME|LOCALTIMESTAMP|LOCALTIME)\M'
+            OR EXISTS (SELECT FROM chime.functions_called(chime.live_of(p_view)) AS f (oid)
+                       WHERE f.oid IN ('age(timestamptz)'::regprocedure, 'age(timestamp)'::regprocedure))) THEN
+        RETURN 'it changes as time passes, and declares no revisit';
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- Why columns of a grain cannot be compared as the definition does: a type from elsewhere, or a collation, may have an equality of its own.
+CREATE FUNCTION chime.grain_problem(p_kept regclass, p_grain name[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+RETURN (SELECT string_agg(format('%I is of type %s', a.attname, format_type(a.atttypid, a.atttypmod) || coalesce(' COLLATE ' || l.collname, '')),
+                          ', ' ORDER BY a.attnum) || ', whose equality is one of its own'
+        FROM pg_attribute a JOIN pg_type t ON t.oid = chime.without_domain(a.atttypid)
+        LEFT JOIN pg_collation l ON l.oid = a.attcollation AND NOT l.collisdeterministic
+        WHERE a.attrelid = p_kept AND a.attname = ANY (p_grain) AND (l.oid IS NOT NULL OR (t.oid >= 16384 AND t.typtype <> 'e')));
+
+-- Why it would not help to capture changes of a view's sources; NULL: it may.
+CREATE FUNCTION chime.unkeyable(p_view chime.view) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF p_view.mode NOT IN ('auto', 'keyed') THEN
+        RETURN 'its mode is ' || p_view.mode;
+    ELSIF cardinality(p_view.grain) = 0 THEN
+        RETURN 'it has no grain';
+    ELSIF cardinality(p_view.grain) > 4 THEN
+        RETURN 'its grain has more than 4 columns';
+    END IF;
+    RETURN coalesce(chime.grain_problem(chime.kept_of(p_view), p_view.grain), chime.unsteady(p_view));
+END $$;
+
+-- What is captured of a view's sources and what leads from there to groups: as proven, or as declared where that is to be trusted. None where
+-- any of it is neither, since all of it is needed.
+CREATE FUNCTION chime.sources_of(p_schema name, p_source_schema name, p_relation name, p_sources jsonb)
+RETURNS TABLE (source oid, columns name[], captured name[], map text, trusted boolean)
+LANGUAGE sql SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH proven AS MATERIALIZED (
+        SELECT k.* FROM chime.view v CROSS JOIN LATERAL chime.prove_keys(p_schema, p_relation, v.grain) AS k
+        WHERE v.view_schema = p_schema AND v.relation = p_relation),
+    declared AS MATERIALIZED (
+        SELECT c.oid, s.columns, s.capture, s.map, coalesce(s.trust, false) AS trust
+        FROM jsonb_to_recordset(p_sources) AS s ("table" text, columns name[], capture name[], map text, trust boolean)
+        CROSS JOIN LATERAL (SELECT r.oid, r.relkind FROM pg_class r JOIN pg_namespace x ON x.oid = r.relnamespace
+                            WHERE r.relname = s."table" AND x.nspname IN (p_schema, p_source_schema)
+                            ORDER BY x.nspname = p_schema DESC LIMIT 1) AS c
+        WHERE c.relkind IN ('r', 'p') AND c.oid IN (SELECT chime.tables_read(format('%I.%I', p_schema, p_relation || '__live')))),
+    chosen AS (
+        SELECT d.oid, d.columns, CASE WHEN t.trusted THEN d.capture ELSE k.captured END AS captured,
+               CASE WHEN t.trusted THEN d.map ELSE k.map END AS map, t.trusted
+        FROM declared d LEFT JOIN proven k ON k.relation = d.oid
+        CROSS JOIN LATERAL (SELECT d.trust AND coalesce(k.unproven, true) AS trusted) AS t
+        WHERE t.trusted OR NOT k.unproven)
+    SELECT c.* FROM chosen c
+    WHERE cardinality(c.captured) > 0
+      AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = ANY (c.captured) AND NOT a.attisdropped
+                      AND NOT chime.can_be_marked(a.atttypid))
+      AND NOT EXISTS (SELECT FROM proven k WHERE k.unproven AND k.relation NOT IN (SELECT o.oid FROM chosen o));
+END;
+
+-- Why a view cannot be refreshed by its grain; NULL: it can.
+CREATE FUNCTION chime.obstacle(p_schema name, p_relation name, p_grain name[], p_mode text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE
+    v_tables text;
+    v_live regclass := format('%I.%I', p_schema, p_relation || '__live');
+    v_view chime.view;
+BEGIN
+    SELECT * INTO STRICT v_view FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation;
+    IF chime.unkeyable(v_view) IS NOT NULL THEN
+        RETURN chime.unkeyable(v_view);
+    END IF;
+    SELECT string_agg(k.relation::regclass::text, ', ' ORDER BY k.relation::regclass::text) INTO v_tables
+      FROM chime.prove_keys(p_schema, p_relation, p_grain) AS k
+     WHERE k.unproven AND NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation
+                                      AND s.trusted AND chime.source_oid(s.source_id) = k.relation);
+    IF v_tables IS NOT NULL THEN
+        RETURN format('nothing shows which groups in %s a change of %s concerns: its definition for one of them reads rows of others',
+                      array_to_string(p_grain, ', '), v_tables);
+    END IF;
+    SELECT string_agg(t::regclass::text, ', ' ORDER BY t::regclass::text) INTO v_tables
+      FROM (SELECT chime.tables_read(v_live) -- which catalogs that nothing depends on are not among
+            UNION SELECT k.relation FROM chime.prove_keys(p_schema, p_relation, p_grain) AS k) AS u (t)
+     WHERE NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation
+                       AND chime.source_oid(s.source_id) = t);
+    IF v_tables IS NOT NULL THEN
+        RETURN 'changes of ' || v_tables || ' are not captured';
+    END IF;
+    v_tables := chime.undeclared_columns(p_schema, p_relation);
+    IF v_tables IS NOT NULL THEN
+        RETURN format('it reads %s, which its plugin does not declare', v_tables);
+    END IF;
+    SELECT string_agg(t::regclass::text, ', ') INTO v_tables FROM chime.tables_read(v_live) AS t
+     WHERE t IN (SELECT srrelid FROM pg_subscription_rel);
+    IF v_tables IS NOT NULL THEN
+        RETURN v_tables || ' is written by a subscription, which fires no statement triggers';
+    END IF;
+    SELECT string_agg(u, ', ') INTO v_tables FROM chime.unrestricted_scans(p_schema, p_relation, p_grain) AS u;
+    IF v_tables IS NOT NULL THEN
+        RETURN format('no index finds one group in %s (an index that begins with what %s is there would)', v_tables,
+                      array_to_string(p_grain, ', '));
+    END IF;
+    RETURN NULL;
+END $$;
+
+COMMENT ON TYPE chime.group_scan IS 'one scan of a table in the plan of one group, and what restricts it';
+COMMENT ON TYPE chime.key_proof IS 'what leads from a change of a table to the groups that it concerns, and whether that is all';
+COMMENT ON ROUTINE chime.condition_tokens IS 'a condition in pieces, with the depth of brackets';
+COMMENT ON ROUTINE chime.without_brackets IS 'a condition without brackets around all of it';
+COMMENT ON ROUTINE chime.condition_parts IS 'what stands between separators outside of brackets';
+COMMENT ON ROUTINE chime.columns_named IS 'columns that an expression names';
+COMMENT ON ROUTINE chime.is_of_scan IS 'whether an expression is made of columns of one scan';
+COMMENT ON ROUTINE chime.over_alias IS 'an expression over columns of something else';
+COMMENT ON ROUTINE chime.without_relabel IS 'a column without a cast that changes no value';
+COMMENT ON ROUTINE chime.root_table IS 'the table that a partition or child belongs to';
+COMMENT ON ROUTINE chime.group_plan IS 'the plan that recomputes one group';
+COMMENT ON ROUTINE chime.plan_nodes IS 'the nodes of a plan, and where they stand in it';
+COMMENT ON ROUTINE chime.scanned_table IS 'the table that a node of a plan scans';
+COMMENT ON ROUTINE chime.group_scans IS 'the scans of tables in the plan of one group';
+COMMENT ON ROUTINE chime.read_conditions IS 'what a scan''s conditions compare with the group''s key and with other scans';
+COMMENT ON ROUTINE chime.prove_scan IS 'whether a scan reads only what leads to the group, by itself or by another scan';
+COMMENT ON ROUTINE chime.prove_by_others IS 'scans of one plan, proven as far as that goes by those that are';
+COMMENT ON ROUTINE chime.prove_scans IS 'all scans of one plan, proven as far as that goes';
+COMMENT ON ROUTINE chime.map_of_scan IS 'the query from marks of a scan''s table to groups';
+COMMENT ON ROUTINE chime.prove_keys IS 'what the plans of one group prove, a row for each table that they read';
+COMMENT ON ROUTINE chime.functions_called IS 'functions that a definition calls, through views and operators too';
+COMMENT ON ROUTINE chime.definition_plan IS 'the plan of a definition, without stamps';
+COMMENT ON ROUTINE chime.unsteady IS 'why rows may change without a change of any source';
+COMMENT ON ROUTINE chime.unkeyable IS 'why it would not help to capture changes';
+COMMENT ON ROUTINE chime.sources_of IS 'what is captured of a view''s sources, and what leads from there to groups';
+COMMENT ON ROUTINE chime.grain_problem IS 'why columns of a grain cannot be compared';
+COMMENT ON ROUTINE chime.obstacle IS 'why a view cannot be refreshed by its grain; NULL: it can';
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;

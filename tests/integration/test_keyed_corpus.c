@@ -1,0 +1,141 @@
+/* Keyed only where that is proven: a corpus of definitions (support/keyed_corpus.sql) under a random writer. Each is keyed and equal to
+ * its definition after each refresh, or full with its reason; none is keyed and wrong. PGCHIME_TEST_SEED repeats what is written. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "support/files.h"
+#include "support/keyed_stage.h"
+#include "support/suite.h"
+
+#define ROUNDS 25
+#define ROUNDS_SOAK 1000
+
+static double seed(void)
+{
+    const char *given = getenv("PGCHIME_TEST_SEED");
+
+    return (double)((given != NULL ? strtoull(given, NULL, 10) : (unsigned long long)time(NULL)) % 1000000) / 1000000;
+}
+
+static void set_up(void)
+{
+    keyed_stage_set();
+    cluster_execute(cluster, "CREATE FUNCTION app.all_of(p_shop integer) RETURNS bigint LANGUAGE plpgsql STABLE AS $$"
+                             "BEGIN RETURN (SELECT count(*) FROM app.ord WHERE shop >= p_shop); END $$");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed_corpus.sql");
+    cluster_execute_format(cluster, "SELECT setseed(%f), app.put_rows(300)", seed());
+    cluster_execute(cluster, "ANALYZE; SELECT app.install_corpus()");
+    keyed_tend(cluster);
+    cluster_execute(cluster, "SELECT chime.refresh('kept.' || name) FROM app.corpus WHERE verdict = 'keyed'");
+}
+
+START_TEST(no_definition_is_keyed_and_wrong)
+{
+    int rounds = getenv("PGCHIME_TEST_SOAK") != NULL ? ROUNDS_SOAK : ROUNDS;
+    PGconn *writer = cluster_connect(cluster, "postgres");
+    char *sown = files_path("SELECT setseed(%f)", seed());
+    char *wrong = NULL;
+
+    session_execute(writer, sown);
+    for (int round = 0; round < rounds; round++) {
+        session_execute(writer, "SELECT app.write()");
+        wrong = cluster_value(cluster, "SELECT app.wrong_ones()");
+        if (wrong != NULL)
+            printf("seed %f, round %d: keyed and wrong: %s\n", seed(), round, wrong);
+        free(wrong);
+    }
+    fflush(stdout);
+    PQfinish(writer);
+    free(sown);
+    EXPECT_SQL(cluster, "SELECT string_agg(name, ', ' ORDER BY n) FROM app.corpus WHERE verdict = 'WRONG'", NULL);
+    EXPECT_SQL(cluster, "SELECT count(*) >= 150 AND count(*) FILTER (WHERE verdict = 'keyed') >= 60 FROM app.corpus",
+               "t");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(name || ': ' || verdict, '; ' ORDER BY n) FROM app.corpus"
+               " WHERE (verdict = 'keyed') <> (expected = 'keyed')",
+               NULL);
+}
+END_TEST
+
+/* OFFSET 0 keeps the planner from showing anything. */
+#define BEHIND_A_FENCE(trust)                                                                                        \
+    "SELECT app.install('fenced', 'SELECT shop, count(*) AS n FROM (SELECT shop FROM ord WHERE id >= 0 OFFSET 0) o " \
+    "GROUP"                                                                                                          \
+    " BY shop', '{shop}', '[{\"table\": \"ord\", \"columns\": [\"id\", \"shop\"], \"capture\": [\"shop\"]" trust     \
+    "}]')"
+
+START_TEST(what_cannot_be_proven_is_keyed_only_where_its_author_is_to_be_trusted)
+{
+    EXPECT_SQL(
+        cluster, BEHIND_A_FENCE(""),
+        "nothing shows which groups in shop a change of app.ord concerns: its definition for one of them reads rows of"
+        " others");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_source WHERE relation = 'fenced'", "0");
+    EXPECT_SQL(cluster, BEHIND_A_FENCE(", \"trust\": true"), NULL);
+    EXPECT_SQL(cluster, "SELECT trusted FROM chime.view_source WHERE relation = 'fenced'", "t");
+    EXPECT_SQL(cluster, "SELECT bool_or(trusted) FROM chime.view_source WHERE relation = 'd_1'", "f");
+}
+END_TEST
+
+START_TEST(capture_and_map_follow_from_the_definition)
+{
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(o.source_table || ' ' || s.captured::text || coalesce(' ' || s.map_query, ''), "
+               "E'\\n' ORDER BY"
+               " o.source_table) FROM chime.view_source s JOIN chime.source o USING (source_id)"
+               " WHERE s.relation = 'trap_map_of_now'",
+               "itm {ord} SELECT (o.shop)::integer AS shop FROM marks AS chime_mark JOIN app.ord AS o ON o.id = "
+               "chime_mark.ord\n"
+               "ord {shop}");
+}
+END_TEST
+
+/* Also where both are equal, and where one of them is kept already. */
+START_TEST(two_rows_with_one_key_fail_every_refresh_and_are_named)
+{
+    cluster_execute(cluster, "CREATE TABLE app.dup (shop integer, n integer); CREATE INDEX ON app.dup (shop);"
+                             "INSERT INTO app.dup VALUES (1, 1), (2, 2)");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('dup_view', 'SELECT shop, n FROM dup', '{shop}',"
+               " '[{\"table\": \"dup\", \"columns\": [\"shop\", \"n\"]}]')",
+               NULL);
+    keyed_tend(cluster);
+    LOOK("dup_view", "full: the first time");
+    cluster_execute(cluster, "INSERT INTO app.dup VALUES (2, 2)");
+    for (int full = 0; full < 2; full++) {
+        PGconn *session = cluster_connect(cluster, "postgres");
+        PGresult *result = PQexec(session,
+                                  full ? "SELECT chime.refresh('dup_view', true)" : "SELECT chime.refresh('dup_view')");
+        ck_assert_msg(
+            strstr(PQresultErrorMessage(result), "the definition of kept.dup_view gives the same key twice: (2)"), "%s",
+            PQresultErrorMessage(result));
+        PQclear(result);
+        PQfinish(session);
+    }
+    cluster_execute(cluster, "DELETE FROM app.dup WHERE shop = 2; INSERT INTO app.dup VALUES (3, 1)");
+    LOOK("dup_view", "keyed 2: +1 ~0 -1");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *all = suite_create("keyed corpus");
+    TCase *cases = tcase_create("keyed corpus");
+
+    tcase_add_checked_fixture(cases, set_up, served_tear_down);
+    tcase_set_timeout(cases, 900);
+    tcase_add_test(cases, no_definition_is_keyed_and_wrong);
+    tcase_add_test(cases, what_cannot_be_proven_is_keyed_only_where_its_author_is_to_be_trusted);
+    tcase_add_test(cases, capture_and_map_follow_from_the_definition);
+    tcase_add_test(cases, two_rows_with_one_key_fail_every_refresh_and_are_named);
+    suite_add_tcase(all, cases);
+    return all;
+}
+
+int main(void)
+{
+    return suite_run(suite());
+}
