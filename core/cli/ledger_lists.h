@@ -25,18 +25,6 @@ struct run_filter {
     "(h.job_id, h.kind, h.slot) >= (j.job_id, k.kind, '-infinity'::timestamptz)" \
     " AND (h.job_id, h.kind, h.slot) <= (j.job_id, k.kind, 'infinity'::timestamptz)"
 #define JOB_HISTORY_LATEST "h.job_id DESC, h.kind DESC, h.slot DESC"
-/* "its last run, at ..., failed: MESSAGE" of a refresh j with state s that fails: one that failed no longer has none. Slots that passed
- * since stand before it in the history. */
-#define JOB_FAILURE_SQL                                                                                                \
-    "(SELECT format('%s, at %s: %s', CASE s.consecutive_failures WHEN 1 THEN 'its last run' ELSE format('%s runs in "  \
-    "a row, the last',"                                                                                                \
-    " s.consecutive_failures) END, to_char(l.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"'),"           \
-    " coalesce(split_part(l.message, E'\\n', 1), l.reason, l.state::text))"                                            \
-    " FROM unnest(enum_range(NULL::chime.run_kind)) AS k (kind)"                                                       \
-    " CROSS JOIN LATERAL (SELECT * FROM chime.run_history h WHERE " JOB_HISTORY_BY_KEY " ORDER BY " JOB_HISTORY_LATEST \
-    " LIMIT 100) l"                                                                                                    \
-    " WHERE l.state IN ('failed', 'timed_out', 'lost') AND s.consecutive_failures > 0 AND j.views <> '{}'"             \
-    " ORDER BY l.finished_at DESC LIMIT 1)"
 
 struct output_list *run_list_create(void);
 /* Appends runs of the visited database, newest first. */

@@ -2,7 +2,6 @@
 #ifndef CHIME_CLI_PROBLEMS_H
 #define CHIME_CLI_PROBLEMS_H
 
-#include "cli/ledger_lists.h"
 #include "ledger/ledger.h"
 
 /* Who leads and who follows. $1: the database's name in the configuration. */
@@ -57,12 +56,11 @@
 
 /* Views whose refreshes fail: these go on, less often. */
 #define REFRESH_PROBLEMS_SQL                                                                                           \
-    "(SELECT format('job %s fails: %s', f.name, f.failure), format('pgchime why %s says when it is tried again', "     \
+    "(SELECT format('job %s fails: %s', f.name, f.words), format('pgchime why %s says when it is tried again', "       \
     "f.name)"                                                                                                          \
-    "   FROM (SELECT j.name, " JOB_FAILURE_SQL " AS failure FROM chime.job j JOIN chime.job_state s USING (job_id)"    \
-    "          WHERE j.active AND j.views <> '{}' AND s.suspended_at IS NULL AND s.consecutive_failures > 0 ORDER BY " \
-    "j.name) f"                                                                                                        \
-    "  WHERE f.failure IS NOT NULL)"
+    "   FROM (SELECT j.name, chime.failure_words(j.job_id) AS words FROM chime.job j WHERE j.active ORDER BY j.name) " \
+    "f"                                                                                                                \
+    "  WHERE f.words IS NOT NULL)"
 
 /* Views that are late. */
 #define VIEW_PROBLEMS_SQL                                                                                  \

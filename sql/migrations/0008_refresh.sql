@@ -221,4 +221,25 @@ BEGIN
     RETURN NEXT;
 END $$;
 
+-- "its last run, at ...: MESSAGE" of a refresh that fails; NULL: it does not, or it is suspended. Slots that passed since stand before it in
+-- the history, which is read by its key for each kind.
+CREATE FUNCTION chime.failure_words(p_job bigint) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    SELECT format('%s, at %s: %s', CASE s.consecutive_failures WHEN 1 THEN 'its last run'
+                                        ELSE format('%s runs in a row, the last', s.consecutive_failures) END,
+                  to_char(l.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'),
+                  coalesce(split_part(l.message, E'\n', 1), l.reason, l.state::text))
+    FROM chime.job j JOIN chime.job_state s USING (job_id)
+    CROSS JOIN unnest(enum_range(NULL::chime.run_kind)) AS k (kind)
+    CROSS JOIN LATERAL (
+        SELECT * FROM chime.run_history h
+        WHERE (h.job_id, h.kind, h.slot) >= (p_job, k.kind, '-infinity'::timestamptz)
+          AND (h.job_id, h.kind, h.slot) <= (p_job, k.kind, 'infinity'::timestamptz)
+        ORDER BY h.job_id DESC, h.kind DESC, h.slot DESC LIMIT 100) AS l
+    WHERE j.job_id = p_job AND j.views <> '{}' AND s.suspended_at IS NULL AND s.consecutive_failures > 0
+      AND l.state IN ('failed', 'timed_out', 'lost')
+    ORDER BY l.finished_at DESC LIMIT 1;
+END;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;
