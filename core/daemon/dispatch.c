@@ -407,6 +407,16 @@ static void write_claims(struct lead *lead)
     }
 }
 
+static void write_all(struct lead *lead)
+{
+    dispatch_write_passes(lead);
+    dispatch_write_finishes(lead);
+    dispatch_write_passes(lead);
+    dispatch_write_suspensions(lead);
+    write_releases(lead);
+    sql_notes_write(lead);
+}
+
 static void dispatch(void *data)
 {
     struct lead *lead = data;
@@ -414,12 +424,9 @@ static void dispatch(void *data)
     if (!lead->started || lead->over) {
         return;
     }
-    dispatch_write_passes(lead);
-    dispatch_write_finishes(lead);
-    dispatch_write_passes(lead);
-    dispatch_write_suspensions(lead);
-    write_releases(lead);
-    sql_notes_write(lead);
+    if (!lead_waits(lead)) { /* else the queue would grow for as long as that lasts */
+        write_all(lead);
+    }
     if (may_claim(lead)) {
         roles_begin_round(lead);
         write_claims(lead);
@@ -449,7 +456,7 @@ static size_t lane_total(const struct lead *lead)
 bool dispatch_busy(const struct lead *lead)
 {
     return lane_total(lead) > 0 || lead->claim_count > 0 || lead->finish_count > 0 || lead->finish_pending ||
-           lead->passes_pending > 0;
+           lead->passes_pending > 0 || lead->release_count > 0;
 }
 
 void dispatch_lane_lost(struct role_sessions *sessions, struct lane *lane)

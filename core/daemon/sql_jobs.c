@@ -609,7 +609,9 @@ static void listened(void *data, const struct pg_reply *reply)
 static void poll_due(void *data)
 {
     struct lead *lead = data;
-    changes_listen(&lead->ledger, listened, lead);
+    if (!lead_waits(lead)) {
+        changes_listen(&lead->ledger, listened, lead);
+    }
     lead->sql_jobs->sweep = true;
     sql_jobs_notified(lead);
     look_for_done(lead);

@@ -158,7 +158,7 @@ static void note_behind(struct watch *watch)
     const char **views = xcalloc(watch->list.view_count + 1, sizeof *views);
     instant *since = xcalloc(watch->list.view_count + 1, sizeof *since);
     size_t count = 0;
-    for (size_t i = 0; i < watch->list.view_count; i++) {
+    for (size_t i = 0; i < watch->list.view_count && !lead_waits(lead); i++) {
         struct watch_entry *entry = &watch->list.views[i];
         if (is_to_note(entry, now)) {
             views[count] = entry->name;

@@ -108,8 +108,11 @@ void wishes_grant(struct lead *lead, const struct pg_reply *heartbeat)
     struct granted granted = {.requests = xcalloc(count + 1, sizeof *granted.requests),
                               .suspensions = xcalloc(count + 1, sizeof *granted.suspensions),
                               .begun = xcalloc(count + 1, sizeof *granted.begun)};
+    bool waits = lead_waits(lead);
     for (size_t i = 0; i < count; i++) {
-        if (grant(lead, &wishes[i])) {
+        /* A run that is cancelled may be what the ledger waits for; the wish comes again until it can be acknowledged. */
+        bool now = !waits || wishes[i].verb == LEDGER_CANCEL;
+        if (now && grant(lead, &wishes[i]) && !waits) {
             take(lead, &granted, &wishes[i]);
         }
     }

@@ -117,6 +117,53 @@ START_TEST(a_job_that_rebuilds_the_history_costs_no_run_nor_itself)
 }
 END_TEST
 
+/* The job that is in the way can be cancelled, and is, though nothing can be written. */
+START_TEST(a_job_that_is_in_the_way_can_be_cancelled)
+{
+    site_job(site, "rebuild", NEVER_DUE "command = \"VACUUM FULL chime.run_history\"; max_attempts = 1;");
+    site_reload(site, served);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE name = 'rebuild'", "1", PATIENCE);
+    session_execute(other, "BEGIN; TABLE chime.run_history");
+    runs_ask(cluster, "rebuild");
+    daemon_await(served, "canceling statement due to lock timeout", PATIENCE);
+    EXPECT_SQL(
+        cluster,
+        "SELECT count(*) FROM chime.run r JOIN chime.job j USING (job_id), LATERAL chime.cancel_run(r.run_id, 'now') c"
+        " WHERE j.name = 'rebuild'",
+        "1");
+    runs_await(cluster, "rebuild", 1);
+    EXPECT_RUN(cluster, "rebuild", "state", "cancelled");
+    session_execute(other, "COMMIT");
+    expect_no_loss();
+}
+END_TEST
+
+static int times_said(const char *text)
+{
+    char *said = daemon_errors(served);
+    int times = 0;
+    for (const char *at = said; (at = strstr(at, text)) != NULL; at++)
+        times++;
+    free(said);
+    return times;
+}
+
+/* What cannot be written down is not begun again with each heartbeat. */
+START_TEST(a_wish_is_granted_once_when_the_ledger_can_be_written_again)
+{
+    session_execute(other, "BEGIN; LOCK TABLE chime.run_history IN SHARE MODE");
+    daemon_await(served, "canceling statement due to lock timeout", PATIENCE);
+    cluster_execute(cluster, "SELECT chime.suspend(job_id, 'too noisy') FROM chime.job WHERE name = 'tick';"
+                             "CREATE TABLE public.wished AS SELECT clock_timestamp() AS at");
+    WAIT_SQL(cluster, "SELECT clock_timestamp() > at + interval '6 s' FROM public.wished", "t", PATIENCE);
+    session_execute(other, "COMMIT");
+    WAIT_SQL(cluster, "SELECT suspend_reason FROM chime.job_status WHERE name = 'tick'", "too noisy", PATIENCE);
+    ck_assert_int_eq(times_said("too noisy"), 1);
+    cluster_execute(cluster, "SELECT chime.resume(job_id) FROM chime.job WHERE name = 'tick'");
+    expect_no_loss();
+}
+END_TEST
+
 START_TEST(status_says_who_keeps_the_ledger_from_being_written)
 {
     char *words = files_path("cannot write to the ledger: pid %d (role postgres, mason, idle in transaction) holds "
@@ -180,6 +227,8 @@ int main(void)
     add(suite, "tables", a_locked_table_of_the_ledger_costs_no_run_and_no_leadership, sizeof tables / sizeof *tables);
     add(suite, "cancelled", a_write_that_somebody_cancels_is_sent_again, 1);
     add(suite, "rebuilds", a_job_that_rebuilds_the_history_costs_no_run_nor_itself, sizeof rebuilds / sizeof *rebuilds);
+    add(suite, "cancel", a_job_that_is_in_the_way_can_be_cancelled, 1);
+    add(suite, "wish", a_wish_is_granted_once_when_the_ledger_can_be_written_again, 1);
     add(suite, "status", status_says_who_keeps_the_ledger_from_being_written, 1);
     add(suite, "rows", a_locked_row_costs_no_run_and_no_leadership, 1);
     add(suite, "stop", a_daemon_told_twice_to_stop_does_not_wait_for_the_ledger, 1);
