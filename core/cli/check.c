@@ -91,6 +91,39 @@ static void warn_of_past(const struct invocation *invocation, const struct catal
     }
 }
 
+static bool same_text(const char *left, const char *right)
+{
+    return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
+}
+
+/* Two that differ may lead to one database all the same: the daemon sees that once both have answered. */
+static bool same_database(const struct conninfo *left, const struct conninfo *right)
+{
+    bool same = left->host_count == right->host_count &&
+                same_text(conninfo_value(left, "dbname"), conninfo_value(right, "dbname"));
+    for (size_t i = 0; same && i < left->host_count; i++) {
+        same = same_text(left->hosts[i].name, right->hosts[i].name) &&
+               same_text(left->hosts[i].address, right->hosts[i].address) &&
+               same_text(left->hosts[i].port, right->hosts[i].port);
+    }
+    return same && conninfo_value(left, "dbname") != NULL;
+}
+
+static void check_twin(struct loaded *loaded, const struct config_database *database, const struct conninfo *info,
+                       const struct config_database *earlier)
+{
+    struct pg_target target = {.conninfo = earlier->conninfo, .application_name = "pgchime check"};
+    struct conninfo other;
+    if (earlier->conninfo == NULL || !conninfo_read(&other, &target, NULL)) {
+        return;
+    }
+    if (same_database(info, &other)) {
+        report_add(&loaded->report, loaded->config->file, database->line, ONE_DATABASE_HINT, ONE_DATABASE_TWICE,
+                   earlier->name, database->name);
+    }
+    conninfo_finish(&other);
+}
+
 /* libpq reads a conninfo without connecting; the layers below may not ask it. */
 static void check_conninfo(struct loaded *loaded)
 {
@@ -102,12 +135,15 @@ static void check_conninfo(struct loaded *loaded)
         struct pg_target target = {.conninfo = database->conninfo, .application_name = "pgchime check"};
         struct conninfo info;
         struct error err;
-        if (conninfo_read(&info, &target, &err)) {
-            conninfo_finish(&info);
-        } else {
+        if (!conninfo_read(&info, &target, &err)) {
             report_add(&loaded->report, loaded->config->file, database->line, err.hint, "database \"%s\": %s",
                        database->name, err.message);
+            continue;
         }
+        for (size_t j = 0; j < i; j++) {
+            check_twin(loaded, database, &info, &loaded->config->databases[j]);
+        }
+        conninfo_finish(&info);
     }
 }
 

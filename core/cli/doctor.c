@@ -18,6 +18,7 @@ enum { COLUMN_DATABASE, COLUMN_ABOUT, COLUMN_STATE, COLUMN_FINDING, COLUMN_HINT 
 struct doctor {
     struct output_list *list;
     const struct catalog *catalog; /* NULL when the configuration has errors */
+    struct visited visited;
     int status;
 };
 
@@ -213,6 +214,8 @@ static void look_at(struct doctor *doctor, const struct config_database *databas
     } else if (!add_findings(doctor, &visit, leader_sql, &database->name, 1, &err) ||
                !look_at_jobs(doctor, &visit, &err) || !compare_configuration(doctor, &visit, &err)) {
         failed(doctor, database->name, "leader", &err);
+    } else if (!visit_is_first(&visit, &doctor->visited, &err)) {
+        failed(doctor, database->name, "database", &err);
     } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err)) {
         failed(doctor, database->name, "plugin", &err);
     }
@@ -254,6 +257,7 @@ static int doctor_run(const struct invocation *invocation)
         remark(invocation, "no database is configured in %s", config->file);
     }
     output_destroy(doctor.list);
+    visited_finish(&doctor.visited);
     loaded_finish(&loaded);
     config_free(config);
     return doctor.status;

@@ -121,14 +121,15 @@ static void add_failure(const struct visit *visit, struct output_list *list, siz
     output_set(list, COLUMN_PROBLEM, err->message);
 }
 
-static int add_database(struct output_list *list, const struct config_database *database)
+static int add_database(struct output_list *list, const struct config_database *database, struct visited *visited)
 {
     struct visit visit;
     struct error err;
     int status = EXIT_OK;
     size_t row = output_rows(list);
     if (!visit_open(&visit, database, &err) || !visit_list(&visit, list, status_sql, NULL, 0, &err) ||
-        !add_next_slot(&visit, list, &err) || !add_problems(&visit, list, &status, &err)) {
+        !visit_is_first(&visit, visited, &err) || !add_next_slot(&visit, list, &err) ||
+        !add_problems(&visit, list, &status, &err)) {
         add_failure(&visit, list, row, &err);
         error_prefix(&err, "database \"%s\"", database->name);
         status = fail(&err);
@@ -162,12 +163,14 @@ static int status_run(const struct invocation *invocation)
         return status;
     }
     struct output_list *list = output_create("databases", columns, COUNT_OF(columns));
+    struct visited visited = {0};
     status = EXIT_OK;
     for (size_t i = 0; i < config->database_count; i++) {
         if (database_is_wanted(invocation, &config->databases[i])) {
-            status = worse(status, add_database(list, &config->databases[i]));
+            status = worse(status, add_database(list, &config->databases[i], &visited));
         }
     }
+    visited_finish(&visited);
     status = worse(status, add_refusals(invocation));
     output_print(&list, 1, &invocation->style, stdout);
     if (config->database_count == 0) {

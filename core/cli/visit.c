@@ -63,6 +63,40 @@ void visit_close(struct visit *visit)
     visit->client = NULL;
 }
 
+/* As the daemon tells them apart (daemon/roster.h). */
+bool visit_is_first(const struct visit *visit, struct visited *visited, struct error *err)
+{
+    static const char sql[] = "SELECT concat_ws(' ', a.datid, extract(epoch FROM pg_postmaster_start_time()))"
+                              "  FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()";
+    struct pg_rows rows;
+    if (!pg_client_query(visit->client, sql, NULL, 0, &rows, err)) {
+        return false;
+    }
+    char *place = xstrdup(pg_rows_value(&rows, 0, 0));
+    pg_rows_finish(&rows);
+    for (size_t i = 0; i < visited->count; i++) {
+        if (strcmp(visited->places[i], place) == 0) {
+            free(place);
+            error_set(err, ERROR_REFUSED, ONE_DATABASE_TWICE, visited->databases[i]->name, visit->database->name);
+            return error_hint(err, ONE_DATABASE_HINT);
+        }
+    }
+    visited->databases = xrealloc(visited->databases, visited->count + 1, sizeof *visited->databases);
+    visited->places = xrealloc(visited->places, visited->count + 1, sizeof *visited->places);
+    visited->databases[visited->count] = visit->database;
+    visited->places[visited->count++] = place;
+    return true;
+}
+
+void visited_finish(struct visited *visited)
+{
+    for (size_t i = 0; i < visited->count; i++) {
+        free(visited->places[i]);
+    }
+    free(visited->places);
+    free(visited->databases);
+}
+
 int visit_all(const struct invocation *invocation, const struct config *config, visit_function *function, void *data)
 {
     int status = EXIT_OK;

@@ -19,6 +19,17 @@ typedef bool visit_function(struct visit *visit, void *data, struct error *err);
 /* Connected, and the schema is the right one. visit_close also after a failure. */
 bool visit_open(struct visit *visit, const struct config_database *database, struct error *err) CHIME_MUST_CHECK;
 void visit_close(struct visit *visit);
+/* Databases that were visited, to find two entries for one. Begins as zeros. */
+struct visited {
+    const struct config_database **databases;
+    char **places;
+    size_t count;
+};
+
+/* False, with the error, also where an entry that was visited before led to the same database. */
+bool visit_is_first(const struct visit *visit, struct visited *visited, struct error *err) CHIME_MUST_CHECK;
+void visited_finish(struct visited *visited);
+
 /* Every wanted database; each failure is printed. The status of the first failure, else EXIT_OK. */
 int visit_all(const struct invocation *invocation, const struct config *config, visit_function *function, void *data);
 

@@ -33,6 +33,10 @@
 /* What happens to a database whose ledger is a copy of another database's (docs/adr/0021). */
 enum config_copies { CONFIG_COPIES_HOLD, CONFIG_COPIES_ADOPT };
 
+/* Two entries of databases that lead to one: with their names. */
+#define ONE_DATABASE_TWICE "entries \"%s\" and \"%s\" are one database: only one of them is served"
+#define ONE_DATABASE_HINT "take one of them out of pgchime.conf, and give its jobs database = the other's name"
+
 /* A named limit of runs in flight. Pool "default" is every database's and has no limit unless it is given one. */
 struct config_pool {
     const char *name;

@@ -38,6 +38,7 @@ struct database {
     size_t first_host; /* of the conninfo's, where the next connection begins */
     struct pg_server server;
     struct pg_lineage lineage;
+    struct pg_lineage highest; /* timeline that this entry was ever connected to */
     struct migration *migration;
     struct lead *lead;
     struct loop_timer *timer; /* pause before the next try or the next look at the seat; while `asked`: patience */
@@ -82,6 +83,7 @@ static void release(struct database *database)
     loop_timer_clear(database->timer);
     loop_timer_clear(database->quiet_timer);
     leave_roster(database);
+    roster_absent(database->roster, database);
     database->asked = false;
     database->announced = false;
     database->seat_seen = (struct ledger_seat){0};
@@ -390,7 +392,7 @@ static void await_turn(struct database *database, const struct ledger_seat *seat
 static bool left_behind(struct database *database, const struct pg_lineage *led)
 {
     struct error err;
-    if (!roster_left_behind(database->roster, &database->lineage, led, &database->server, &err)) {
+    if (!pg_left_behind(&database->highest, &database->lineage, led, &database->server, &err)) {
         return false;
     }
     refuse_server(database, &err);
@@ -506,6 +508,10 @@ static void checked(void *data, const struct pg_reply *reply)
         return;
     }
     pg_read_server(database->connection, reply, &database->server);
+    if (!roster_admit(database->roster, database, database->settings->name, &database->server, &err)) {
+        give_up(database, &err);
+        return;
+    }
     pg_ask_lineage(database->connection, lineage_known, database);
 }
 
@@ -584,6 +590,7 @@ void database_destroy(struct database *database)
 {
     if (database != NULL) {
         release(database);
+        roster_forget(database->roster, database);
         loop_forget(database->loop, database);
         loop_timer_destroy(database->timer);
         loop_timer_destroy(database->quiet_timer);

@@ -4,10 +4,20 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "config/config.h"
+
+/* An entry that has been connected. Of two for one database the one that came first is served, also when both come back. */
+struct place {
+    const void *entry;
+    char *name;
+    struct pg_server server;
+    bool served;
+    const void *behind; /* the entry that is served instead; NULL: none */
+};
 
 struct roster {
     int led;
-    struct pg_lineage *lineages; /* one for each system */
+    struct place *places;
     size_t count;
 };
 
@@ -18,7 +28,10 @@ struct roster *roster_create(void)
 
 void roster_destroy(struct roster *roster)
 {
-    free(roster->lineages);
+    for (size_t i = 0; i < roster->count; i++) {
+        free(roster->places[i].name);
+    }
+    free(roster->places);
     free(roster);
 }
 
@@ -38,46 +51,79 @@ duration roster_pause(const struct roster *roster)
     return pause < ROSTER_PAUSE_MAX ? pause : ROSTER_PAUSE_MAX;
 }
 
-static struct pg_lineage *find(struct roster *roster, const struct pg_lineage *seen)
+static struct place *find(const struct roster *roster, const void *entry)
 {
     for (size_t i = 0; i < roster->count; i++) {
-        if (strcmp(roster->lineages[i].system, seen->system) == 0) {
-            return &roster->lineages[i];
+        if (roster->places[i].entry == entry) {
+            return &roster->places[i];
         }
     }
-    roster->lineages = xrealloc(roster->lineages, roster->count + 1, sizeof *roster->lineages);
-    roster->lineages[roster->count] = *seen;
-    return &roster->lineages[roster->count++];
+    return NULL;
 }
 
-/* The highest one of that system that any database has been seen on, this one included. */
-static int highest_timeline(struct roster *roster, const struct pg_lineage *seen)
+static struct place *find_or_add(struct roster *roster, const void *entry, const char *name)
 {
-    struct pg_lineage *known = find(roster, seen);
-    if (seen->timeline > known->timeline) {
-        known->timeline = seen->timeline;
+    struct place *place = find(roster, entry);
+    if (place == NULL) {
+        roster->places = xrealloc(roster->places, roster->count + 1, sizeof *roster->places);
+        place = &roster->places[roster->count++];
+        *place = (struct place){.entry = entry, .name = xstrdup(name)};
     }
-    return known->timeline;
+    return place;
 }
 
-bool roster_left_behind(struct roster *roster, const struct pg_lineage *here, const struct pg_lineage *led,
-                        const struct pg_server *server, struct error *err)
+/* A server is known by when it was started: a copy of it has the same identifiers. */
+static bool same_database(const struct pg_server *left, const struct pg_server *right)
 {
-    if (here->timeline == 0) {
-        return false;
+    return strcmp(left->started, right->started) == 0 && strcmp(left->database, right->database) == 0;
+}
+
+static const struct place *served_instead(const struct roster *roster, const struct place *place)
+{
+    for (size_t i = 0; i < roster->count; i++) {
+        const struct place *other = &roster->places[i];
+        bool same = other->served ? same_database(&other->server, &place->server) : place->behind == other->entry;
+        if (same && strcmp(other->name, place->name) != 0) {
+            return other;
+        }
     }
-    int highest = highest_timeline(roster, here);
-    if (strcmp(led->system, here->system) == 0 && led->timeline > highest) {
-        highest = highest_timeline(roster, led);
+    return NULL;
+}
+
+bool roster_admit(struct roster *roster, const void *entry, const char *name, const struct pg_server *server,
+                  struct error *err)
+{
+    struct place *place = find_or_add(roster, entry, name);
+    place->server = *server;
+    const struct place *other = served_instead(roster, place);
+    place->behind = other != NULL ? other->entry : NULL;
+    place->served = other == NULL;
+    if (other == NULL) {
+        return true;
     }
-    if (here->timeline >= highest) {
-        return false;
+    error_set(err, ERROR_REFUSED, ONE_DATABASE_TWICE, other->name, name);
+    return error_hint(err, ONE_DATABASE_HINT);
+}
+
+void roster_absent(struct roster *roster, const void *entry)
+{
+    struct place *place = find(roster, entry);
+    if (place != NULL) {
+        place->served = false;
     }
-    error_set(err, ERROR_REFUSED,
-              "the server at %s port %s is on timeline %d, but timeline %d has been seen: a failover left it behind",
-              server->host, server->port, here->timeline, highest);
-    error_hint(err,
-               "make it a standby of the primary that took its place (pg_rewind, pg_basebackup); where it is to lead "
-               "after all, restart pgchime");
-    return true;
+}
+
+void roster_forget(struct roster *roster, const void *entry)
+{
+    struct place *place = find(roster, entry);
+    if (place == NULL) {
+        return;
+    }
+    free(place->name);
+    *place = roster->places[--roster->count];
+    for (size_t i = 0; i < roster->count; i++) {
+        if (roster->places[i].behind == entry) {
+            roster->places[i].behind = NULL;
+        }
+    }
 }

@@ -1,4 +1,4 @@
-/* What the databases of one daemon know of each other: how many are led here, and on which timelines their servers have been seen.
+/* What the databases of one daemon know of each other: how many are led here, and which entry of the configuration is served where.
  *
  * A free seat is left for a moment to daemons that lead fewer databases, so that several daemons share them. The moment is far
  * shorter than what a takeover may last: docs/adr/0017-several-daemons.md. */
@@ -21,9 +21,11 @@ void roster_enter(struct roster *roster);
 void roster_leave(struct roster *roster);
 /* How long a seat is to have been free before this daemon takes it. */
 duration roster_pause(const struct roster *roster);
-/* An old primary that came back must not be led beside the one that took its place: whether a server (`here`) is on a lower timeline than any
- * database has been seen on, or led on before (`led`); then the error says so. */
-bool roster_left_behind(struct roster *roster, const struct pg_lineage *here, const struct pg_lineage *led,
-                        const struct pg_server *server, struct error *err);
+/* An entry of the configuration, known by its pointer, is connected to this database of this server and is to be served: false, with the error,
+ * when an entry of another name is, or was and has lost its session for the moment. */
+bool roster_admit(struct roster *roster, const void *entry, const char *name, const struct pg_server *server,
+                  struct error *err) CHIME_MUST_CHECK;
+void roster_absent(struct roster *roster, const void *entry); /* its session is gone */
+void roster_forget(struct roster *roster, const void *entry); /* it is no entry any more */
 
 #endif

@@ -31,7 +31,8 @@ struct pg_server {
     char host[256];
     char address[64]; /* "" for a socket */
     char port[16];
-    char started[40]; /* as the server wrote it; "" until pg_read_server */
+    char started[40];  /* as the server wrote it; "" until pg_read_server */
+    char database[16]; /* its OID; likewise */
 };
 
 struct pg_target {

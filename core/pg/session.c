@@ -73,7 +73,7 @@ void pg_check(struct pg_connection *connection, pg_callback *callback, void *dat
                " pg_catalog.current_setting('client_connection_check_interval'),"
                " pg_catalog.current_setting('session_replication_role'),"
                " pg_catalog.to_char(pg_catalog.pg_postmaster_start_time() AT TIME ZONE 'UTC', "
-               "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+               "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), a.datid"
                " FROM pg_catalog.pg_stat_activity a WHERE a.pid = pg_catalog.pg_backend_pid()"};
     pg_send(connection, &check, 1, callback, data);
 }
@@ -141,6 +141,7 @@ void pg_read_server(const struct pg_connection *connection, const struct pg_repl
 {
     pg_place(connection, server);
     snprintf(server->started, sizeof server->started, "%s", pg_reply_value(reply, 0, 0, 6));
+    snprintf(server->database, sizeof server->database, "%s", pg_reply_value(reply, 0, 0, 7));
 }
 
 /* --- histories of a server --------------------------------------------------------------------------------------------- */
@@ -162,4 +163,27 @@ void pg_read_lineage(const struct pg_reply *reply, struct pg_lineage *lineage)
         snprintf(lineage->system, sizeof lineage->system, "%s", pg_reply_value(reply, 0, 0, 0));
         lineage->timeline = (int)strtol(pg_reply_value(reply, 0, 0, 1), NULL, 16);
     }
+}
+
+bool pg_left_behind(struct pg_lineage *highest, const struct pg_lineage *here, const struct pg_lineage *led,
+                    const struct pg_server *server, struct error *err)
+{
+    if (here->timeline == 0) {
+        return false;
+    }
+    if (strcmp(highest->system, here->system) != 0 || here->timeline > highest->timeline) {
+        *highest = *here;
+    }
+    if (strcmp(led->system, here->system) == 0 && led->timeline > highest->timeline) {
+        *highest = *led;
+    }
+    if (here->timeline == highest->timeline) {
+        return false;
+    }
+    error_set(err, ERROR_REFUSED,
+              "the server at %s port %s is on timeline %d, but timeline %d has been seen: a failover left it behind",
+              server->host, server->port, here->timeline, highest->timeline);
+    error_hint(err, "see which server is the primary before anything is done to either; where this one is to lead "
+                    "after all, restart pgchime");
+    return true;
 }

@@ -48,6 +48,12 @@ struct pg_lineage {
     int timeline;    /* 0: the server does not tell, as some that are hosted do not */
 };
 
+/* Whether the server is on a lower timeline than `highest`, which is raised by what is seen here, or than `led`, on which its ledger was led
+ * before; then the error says so. Of another system `highest` begins anew. What one list of hosts leads to is compared, nothing else: a copy that
+ * was promoted says nothing of its original. */
+bool pg_left_behind(struct pg_lineage *highest, const struct pg_lineage *here, const struct pg_lineage *led,
+                    const struct pg_server *server, struct error *err);
+
 void pg_ask_lineage(struct pg_connection *connection, pg_callback *callback, void *data);
 void pg_read_lineage(const struct pg_reply *reply, struct pg_lineage *lineage);
 

@@ -191,6 +191,27 @@ START_TEST(an_old_primary_that_comes_back_as_one_is_not_led)
 }
 END_TEST
 
+/* A standby that was promoted to be a copy, in an entry of its own: the original is no old primary for that. */
+START_TEST(a_promoted_copy_in_another_entry_takes_nothing_from_the_original)
+{
+    standby = standby_create(primary);
+    standby_catch_up(primary, standby);
+    standby_promote(standby);
+    char *copy = cluster_conninfo(standby, "postgres");
+    site_add_database(site, "copy", copy);
+    site_job(site, "job", "schedule = \"1 seconds\"; command = \"INSERT INTO t DEFAULT VALUES\"; database = \"main\";");
+    served = site_serve(site, NULL, NULL);
+    await_led(primary, "1");
+    await_led(standby, "1");
+    EXPECT_SQL(standby, "SELECT timeline FROM chime.leader", "2");
+    cluster_execute(primary, "SELECT pg_terminate_backend(pid) FROM chime.leader");
+    await_led(primary, "2");
+    await_more_runs(primary);
+    ck_assert(!daemon_said(served, "left it behind"));
+    free(copy);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("failover");
@@ -202,6 +223,7 @@ int main(void)
     tcase_add_test(tests, a_promoted_standby_is_led_and_the_old_primary_may_follow_it);
     tcase_add_test(tests, a_failover_that_lost_the_last_claims_is_led_from_what_is_there);
     tcase_add_test(tests, an_old_primary_that_comes_back_as_one_is_not_led);
+    tcase_add_test(tests, a_promoted_copy_in_another_entry_takes_nothing_from_the_original);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

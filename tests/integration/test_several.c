@@ -8,6 +8,7 @@
 #include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/runs.h"
 #include "support/session.h"
 #include "support/site.h"
 #include "support/suite.h"
@@ -116,6 +117,36 @@ START_TEST(each_session_tells_by_its_name_whether_it_leads)
     daemon_kill(first);
     await_leader("second");
     ck_assert_int_eq(cluster_integer(cluster, "SELECT count(*) FROM chime.follower"), 0);
+}
+END_TEST
+
+/* --- one database, twice ----------------------------------------------------------------------------------------------- */
+
+/* Each would switch the jobs of the other off. */
+START_TEST(two_entries_for_one_database_are_not_both_served)
+{
+    char *again = cluster_conninfo(cluster, "postgres");
+    site_add_database(site, "twin", again);
+    site_job(site, "others", "schedule = \"0 3 1 1 *\"; command = \"SELECT 2\"; database = \"twin\";");
+    first = site_serve(site, "first", NULL);
+    await_leader("first");
+    WAIT_FOR(daemon_said(first, "entries \"main\" and \"twin\" are one database") ||
+                 daemon_said(first, "entries \"twin\" and \"main\" are one database"),
+             20);
+    bool main_served = daemon_said(first, "database twin: entries");
+    ASSERT_RUN(6, "status");
+    commands_has(errors, "entries \"main\" and \"twin\" are one database: only one of them is served");
+    ASSERT_RUN(6, "doctor", "-o", "json");
+    commands_has(output, "entries \\\"main\\\" and \\\"twin\\\" are one database: only one of them is served");
+    ASSERT_RUN(3, "check");
+    commands_has(errors, "entries \"main\" and \"twin\" are one database: only one of them is served");
+    /* Whoever is served stays so, though all sessions go and the other may come back first. */
+    for (int round = 0; round < 3; round++) {
+        cluster_restart(cluster);
+        await_leader("first");
+    }
+    EXPECT_SQL(cluster, "SELECT string_agg(name, ' ') FROM chime.job", main_served ? "job" : "others");
+    free(again);
 }
 END_TEST
 
@@ -247,6 +278,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 180);
     tcase_add_test(tests, a_database_that_nobody_leads_goes_to_the_daemon_that_leads_fewer);
+    tcase_add_test(tests, two_entries_for_one_database_are_not_both_served);
     tcase_add_test(tests, each_session_tells_by_its_name_whether_it_leads);
     tcase_add_test(tests, status_and_doctor_tell_who_leads_and_who_follows);
     tcase_add_test(tests, configurations_that_differ_are_told);

@@ -39,36 +39,41 @@ START_TEST(who_leads_more_waits_longer_but_never_too_long)
 }
 END_TEST
 
-static const struct pg_server server = {.host = "db1", .port = "5432"};
-
-static bool left_behind(const char *system, int timeline, const struct pg_lineage *led)
+static bool admit(const char *name, const char *started, const char *number)
 {
     struct error err = {.kind = ERROR_NONE};
-    struct pg_lineage here = {.timeline = timeline};
-    snprintf(here.system, sizeof here.system, "%s", system);
-    bool left = roster_left_behind(roster, &here, led, &server, &err);
-    ck_assert_int_eq(err.kind, left ? ERROR_REFUSED : ERROR_NONE);
-    return left;
+    struct pg_server server = {.port = "5432"};
+    snprintf(server.started, sizeof server.started, "%s", started);
+    snprintf(server.database, sizeof server.database, "%s", number);
+    bool admitted = roster_admit(roster, name, name, &server, &err);
+    ck_assert_int_eq(err.kind, admitted ? ERROR_NONE : ERROR_REFUSED);
+    return admitted;
 }
 
-START_TEST(who_is_on_a_lower_timeline_than_any_was_seen_on_is_left_behind)
+START_TEST(of_two_entries_for_one_database_the_first_is_served)
 {
-    static const struct pg_lineage nobody = {"", 0};
-    ck_assert(!left_behind("7001", 3, &nobody));
-    ck_assert(left_behind("7001", 2, &nobody));
-    ck_assert(!left_behind("7002", 1, &nobody));
-    ck_assert(!left_behind("7001", 4, &nobody));
-    ck_assert(left_behind("7001", 3, &nobody));
-    ck_assert(!left_behind("7001", 0, &nobody)); /* it did not say */
+    static const char first[] = "a";
+    ck_assert(admit(first, "monday", "5"));
+    ck_assert(!admit("b", "monday", "5"));
+    ck_assert(admit("c", "monday", "6"));
+    ck_assert(admit("d", "tuesday", "5")); /* a copy of the server */
+    ck_assert(admit(first, "monday", "5"));
 }
 END_TEST
 
-START_TEST(where_it_was_led_before_counts_for_the_same_system)
+START_TEST(it_is_also_when_both_come_back_until_it_is_another_or_gone)
 {
-    static const struct pg_lineage led = {"7001", 5};
-    ck_assert(!left_behind("7002", 1, &led));
-    ck_assert(left_behind("7001", 4, &led));
-    ck_assert(!left_behind("7001", 5, &led));
+    static const char first[] = "a";
+    static const char second[] = "b";
+    ck_assert(admit(first, "monday", "5"));
+    ck_assert(!admit(second, "monday", "5"));
+    roster_absent(roster, first);
+    ck_assert(!admit(second, "tuesday", "5"));
+    ck_assert(admit(first, "tuesday", "6"));
+    ck_assert(admit(second, "tuesday", "5"));
+    ck_assert(!admit(first, "tuesday", "5"));
+    roster_forget(roster, second);
+    ck_assert(admit(first, "tuesday", "5"));
 }
 END_TEST
 
@@ -79,8 +84,8 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, who_leads_nothing_waits_for_nobody);
     tcase_add_test(tests, who_leads_more_waits_longer_but_never_too_long);
-    tcase_add_test(tests, who_is_on_a_lower_timeline_than_any_was_seen_on_is_left_behind);
-    tcase_add_test(tests, where_it_was_led_before_counts_for_the_same_system);
+    tcase_add_test(tests, of_two_entries_for_one_database_the_first_is_served);
+    tcase_add_test(tests, it_is_also_when_both_come_back_until_it_is_another_or_gone);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

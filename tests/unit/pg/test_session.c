@@ -205,6 +205,40 @@ START_TEST(a_server_tells_its_system_and_timeline)
 }
 END_TEST
 
+static struct pg_lineage highest;
+
+static bool left_behind(const char *system, int timeline, const struct pg_lineage *led)
+{
+    static const struct pg_server db1 = {.host = "db1", .port = "5432"};
+    struct error why = {.kind = ERROR_NONE};
+    struct pg_lineage here = {.timeline = timeline};
+    snprintf(here.system, sizeof here.system, "%s", system);
+    bool left = pg_left_behind(&highest, &here, led, &db1, &why);
+    ck_assert_int_eq(why.kind, left ? ERROR_REFUSED : ERROR_NONE);
+    return left;
+}
+
+START_TEST(who_is_on_a_lower_timeline_than_was_seen_is_left_behind)
+{
+    static const struct pg_lineage nobody = {"", 0};
+    ck_assert(!left_behind("7001", 3, &nobody));
+    ck_assert(left_behind("7001", 2, &nobody));
+    ck_assert(!left_behind("7001", 4, &nobody));
+    ck_assert(left_behind("7001", 3, &nobody));
+    ck_assert(!left_behind("7001", 0, &nobody)); /* it did not say */
+    ck_assert(!left_behind("7002", 1, &nobody));
+}
+END_TEST
+
+START_TEST(where_it_was_led_before_counts_for_the_same_system)
+{
+    static const struct pg_lineage led = {"7001", 5};
+    ck_assert(!left_behind("7002", 1, &led));
+    ck_assert(left_behind("7001", 4, &led));
+    ck_assert(!left_behind("7001", 5, &led));
+}
+END_TEST
+
 START_TEST(a_server_may_not_tell_them)
 {
     ask_lineage();
@@ -290,6 +324,8 @@ int main(void)
     tcase_add_test(tests, a_lease_that_did_not_take_is_refused);
     tcase_add_test(tests, a_client_check_that_did_not_take_is_refused);
     tcase_add_test(tests, a_leader_in_another_replication_role_is_refused);
+    tcase_add_test(tests, who_is_on_a_lower_timeline_than_was_seen_is_left_behind);
+    tcase_add_test(tests, where_it_was_led_before_counts_for_the_same_system);
     tcase_add_test(tests, a_check_that_fails_gives_the_servers_error);
     tcase_add_test(tests, both_kinds_hold_the_lease_and_only_the_leader_pins_what_a_role_may_override);
     suite_add_tcase(suite, tests);
