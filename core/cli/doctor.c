@@ -98,8 +98,21 @@ static const char work_sql[] = "SELECT 'plugin', 'warn', p.message, p.way_out FR
                                " SELECT 'view', 'warn', v.* FROM " VIEW_PROBLEMS_SQL " v"
                                " UNION ALL"
                                " SELECT 'view', 'warn', f.* FROM " REFRESH_PROBLEMS_SQL " f"
-                                " UNION ALL"
+                               " UNION ALL"
                                " SELECT 'clock', 'warn', c.* FROM " CURSOR_PROBLEMS_SQL " c";
+
+/* Who reads the ledger as a whole: subscribers and backups. */
+static const char readers_sql[] =
+    "SELECT 'publication', 'warn', format('publication %I sends all tables, schema chime among them', p.pubname),"
+    "       format('this leaves schema chime out: CREATE PUBLICATION %I FOR TABLES IN SCHEMA %s', p.pubname || '_data',"
+    "              (SELECT string_agg(quote_ident(n.nspname), ', ' ORDER BY n.nspname) FROM pg_namespace n"
+    "                WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('chime', 'cron', 'information_schema')))"
+    "  FROM pg_publication p WHERE p.puballtables"
+    " UNION ALL"
+    " SELECT 'backup', 'ok', format('pg_dump as %s stops at row-level security of schema chime', r.rolname),"
+    "        format('pg_dump --enable-row-security has all rows; or: ALTER ROLE %I BYPASSRLS', r.rolname)"
+    "   FROM pg_roles r WHERE r.rolcanlogin AND NOT r.rolsuper AND NOT r.rolbypassrls AND r.rolname <> current_user"
+    "    AND pg_has_role(r.oid, 'pg_read_all_data', 'USAGE')";
 
 /* Jobs that SQL made. $1: role_sessions. */
 static const char jobs_sql[] =
@@ -216,7 +229,8 @@ static void look_at(struct doctor *doctor, const struct config_database *databas
         failed(doctor, database->name, "leader", &err);
     } else if (!visit_is_first(&visit, &doctor->visited, &err)) {
         failed(doctor, database->name, "database", &err);
-    } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err)) {
+    } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err) ||
+               !add_findings(doctor, &visit, readers_sql, NULL, 0, &err)) {
         failed(doctor, database->name, "plugin", &err);
     }
     visit_close(&visit);

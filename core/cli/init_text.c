@@ -297,6 +297,8 @@ void init_put_sql(struct buffer *text, const struct init_names *names)
         "-- sessions, and a daemon that connects as another role is seen; with the second, it can be ended.\n");
     put_optional_grant(text, "pg_read_all_stats", NULL, names->role);
     put_optional_grant(text, "pg_signal_backend", NULL, names->role);
+    buffer_puts(text, "-- A publication FOR ALL TABLES sends schema chime, too. One that leaves it out:\n"
+                      "--   CREATE PUBLICATION data FOR TABLES IN SCHEMA public, analytics;\n");
     for (size_t i = 0; i < names->count; i++) {
         put_database_grants(text, names->databases[i], names->role);
         if (names->deleting != NULL) {

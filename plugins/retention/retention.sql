@@ -100,7 +100,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN CASE
     WHEN to_regclass(cold_table) IS NULL THEN
         format('CREATE TABLE %1$s AS SELECT * FROM ONLY %2$s WITH NO DATA; CREATE INDEX ON %1$s (%3$I); '
-               'COMMENT ON TABLE %1$s IS %4$L',
+               'ALTER TABLE %1$s REPLICA IDENTITY FULL; COMMENT ON TABLE %1$s IS %4$L',
                cold_table, relation, aged_by, format('pgchime retention: cold rows of %s', relation))
     ELSE (
         SELECT string_agg(format('ALTER TABLE %s ADD COLUMN %I %s', cold_table, a.attname,
@@ -354,7 +354,7 @@ BEGIN
     IF to_regclass(format('%I.retention_log', v_schema)) IS NULL THEN
         EXECUTE format('CREATE TABLE %1$I.retention_log (at timestamptz NOT NULL DEFAULT clock_timestamp(), enforced boolean NOT NULL, '
                        'source text NOT NULL, action text NOT NULL, object text NOT NULL, rows bigint, older_than timestamptz, note text); '
-                       'COMMENT ON TABLE %1$I.retention_log IS %2$L', v_schema,
+                       'ALTER TABLE %1$I.retention_log REPLICA IDENTITY FULL; COMMENT ON TABLE %1$I.retention_log IS %2$L', v_schema,
                        'pgchime retention: what each run took away, or would have where enforced is false');
         IF to_regrole('analytics_reader') IS NOT NULL THEN
             EXECUTE format('GRANT SELECT ON %I.retention_log TO analytics_reader', v_schema);

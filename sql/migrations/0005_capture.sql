@@ -107,6 +107,7 @@ BEGIN
     -- vacuum_truncate: a part that reached the limit must not fall below it again.
     EXECUTE format('CREATE TABLE %s () INHERITS (%s) WITH (vacuum_truncate = false)', v_name, chime.log_name(p_source));
     EXECUTE format('CREATE INDEX ON %s (xid)', v_name);
+    EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', v_name);
     INSERT INTO chime.change_part (source_id, part) VALUES (p_source, p_part);
 END $$;
 
@@ -126,6 +127,7 @@ BEGIN
         VALUES (p_schema, p_table, p_captured, p_declared) RETURNING * INTO v_source;
         EXECUTE format('CREATE TABLE %s (xid xid8 NOT NULL DEFAULT pg_current_xact_id(), whole boolean)',
                        chime.log_name(v_source.source_id));
+        EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', chime.log_name(v_source.source_id));
         v_source.captured := '{}';
         PERFORM chime.add_part(v_source.source_id, 1), chime.give_room(v_source.source_id, '-infinity');
     ELSIF p_captured <@ v_source.captured AND p_declared <@ v_source.declared THEN

@@ -1,5 +1,6 @@
 -- Installation: a kept relation, a table or a materialized view, made from what a plugin says, and keyed where that is possible.
 
+-- Its key may be NULL, so that its index can be no replica identity, without which no row of a published table may go.
 -- Empty. A materialized view reads RELATION__live and not the definition: that view is bound anew, in place, when a relation below
 -- it is, and the materialized view stays as it is.
 CREATE FUNCTION chime.make_kept(p_name text, p_view chime.view) RETURNS regclass
@@ -9,6 +10,9 @@ BEGIN
                         THEN 'CREATE MATERIALIZED VIEW %s WITH (autovacuum_vacuum_scale_factor = 0.05) AS SELECT * FROM %s WITH NO DATA'
                         ELSE 'CREATE TABLE %s WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05) AS TABLE %s WITH NO DATA' END,
                    p_name, chime.live_of(p_view));
+    IF p_view.mode <> 'matview' THEN
+        EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', p_name);
+    END IF;
     RETURN p_name::regclass;
 END $$;
 

@@ -369,6 +369,7 @@ DECLARE
 BEGIN
     PERFORM set_config('search_path', format('%I, %I, pg_temp', p_plugin ->> 'view_schema', p_plugin ->> 'source_schema'), true);
     EXECUTE format('CREATE TABLE %s WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05) AS %s', v_name, p_view ->> 'definition');
+    EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', v_name);
     PERFORM set_config('search_path', 'pg_catalog', true);
     EXECUTE format('CREATE UNIQUE INDEX %I ON %s (%s) NULLS NOT DISTINCT', p_view ->> 'key_index', v_name, v_key);
     FOR v_index IN SELECT * FROM jsonb_to_recordset(p_view -> 'indexes') AS i (name text, columns text, "where" text) LOOP

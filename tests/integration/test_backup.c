@@ -1,0 +1,66 @@
+/* A backup of schema chime by a role that may read all data, and is no superuser. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "support/commands.h"
+#include "support/dump.h"
+#include "support/files.h"
+#include "support/runs.h"
+#include "support/served.h"
+#include "support/suite.h"
+#include "support/wait.h"
+
+static char *output;
+static char *errors;
+
+static void set_up(void)
+{
+    served_set_up(2);
+    cluster_execute(cluster, "CREATE ROLE backup LOGIN; GRANT pg_read_all_data TO backup;"
+                             "CREATE ROLE sneaky LOGIN; GRANT USAGE ON SCHEMA public TO sneaky");
+    site_job(site, "job", NEVER_DUE "command = \"SELECT 1\";");
+}
+
+static void tear_down(void)
+{
+    served_tear_down();
+    free(output);
+    free(errors);
+}
+
+START_TEST(a_backup_by_a_plain_role_is_whole)
+{
+    served = site_lead(site);
+    runs_ask_and_await(cluster, "job");
+    char *file = files_path("%s/backup.sql", cluster_directory(cluster));
+    ck_assert(!dump_write(cluster, "backup", "postgres", NULL, file)); /* hence what doctor says */
+    commands_expect(8, site_config(site), (const char *const[]){"doctor", "-o", "json", NULL}, &output, &errors);
+    commands_has(output, "pg_dump as backup stops at row-level security of schema chime");
+    commands_has(output, "pg_dump --enable-row-security has all rows; or: ALTER ROLE backup BYPASSRLS");
+    ck_assert(dump_write(cluster, "backup", "postgres", "--enable-row-security", file));
+    site_end(served);
+    char *rows = cluster_rows(cluster, "SELECT h.*, j.* FROM chime.run_history h JOIN chime.job j USING (job_id)"
+                                       " JOIN chime.job_state s USING (job_id)");
+    cluster_create_database(cluster, "restored");
+    dump_restore(cluster, "restored", file);
+    cluster_use(cluster, "restored");
+    char *restored = cluster_rows(cluster, "SELECT h.*, j.* FROM chime.run_history h JOIN chime.job j USING (job_id)"
+                                           " JOIN chime.job_state s USING (job_id)");
+    ck_assert_str_ne(rows, "");
+    ck_assert_str_eq(rows, restored);
+    free(file);
+    free(rows);
+    free(restored);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("backup");
+    TCase *tests = tcase_create("backup");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, a_backup_by_a_plain_role_is_whole);
+    suite_add_tcase(suite, tests);
+    return suite_run(suite);
+}
