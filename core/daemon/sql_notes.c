@@ -10,6 +10,8 @@
 
 #define WRITE_EVERY USEC_PER_SEC /* those of many jobs in one statement */
 #define WRITE_MAX 5000
+#define SLOTS_SHOWN 5                   /* so many are known at any time */
+#define SLOTS_AHEAD (30 * USEC_PER_SEC) /* of a job that is due often, more: it is written again once few are left */
 #define ONCE_MAX 500
 
 struct sql_notes {
@@ -65,16 +67,30 @@ static void next_noted(void *data, const struct pg_reply *reply)
     lead_refused(lead, reply, "the next slots of jobs could not be written");
 }
 
-static struct next_slots next_slots_of(const struct scheduled *scheduled)
+static struct next_slots next_slots_of(const struct scheduled *scheduled, instant now)
 {
     struct next_slots next = {.job_id = scheduled_id(scheduled)};
     instant slot = scheduled_next_slot(scheduled);
     enum schedule_form form = scheduled_job(scheduled)->schedule.form;
-    while (slot != INSTANT_NEVER && next.count < CHANGES_SLOTS) {
+    instant ahead = now + SLOTS_AHEAD;
+    while (slot != INSTANT_NEVER && next.count < CHANGES_SLOTS && (next.count < SLOTS_SHOWN || slot < ahead)) {
         next.slots[next.count++] = slot;
         slot = form == SCHEDULE_DELAY ? INSTANT_NEVER : schedule_next(&scheduled_job(scheduled)->schedule, slot);
     }
     return next;
+}
+
+/* False: what is written of them will do. */
+static bool take_next_slots(struct lead *lead, struct scheduled *scheduled, struct next_slots *next)
+{
+    instant slot = scheduled_next_slot(scheduled);
+    if (scheduled_job(scheduled)->origin != JOB_FROM_SQL ||
+        (slot != INSTANT_NEVER && slot <= scheduled_noted(scheduled))) {
+        return false;
+    }
+    *next = next_slots_of(scheduled, lead_now(lead));
+    scheduled_note_slots(scheduled, next->count > SLOTS_SHOWN ? next->slots[next->count - SLOTS_SHOWN] : INSTANT_NONE);
+    return true;
 }
 
 static void write_next_slots(struct lead *lead)
@@ -82,11 +98,9 @@ static void write_next_slots(struct lead *lead)
     struct sql_notes *notes = lead->sql_notes;
     struct next_slots *jobs_next = xcalloc(WRITE_MAX, sizeof *jobs_next);
     size_t count = 0;
-    const struct scheduled *scheduled;
+    struct scheduled *scheduled;
     while (count < WRITE_MAX && (scheduled = scheduler_take_armed(lead->scheduler)) != NULL) {
-        if (scheduled_job(scheduled)->origin == JOB_FROM_SQL) {
-            jobs_next[count++] = next_slots_of(scheduled);
-        }
+        count += take_next_slots(lead, scheduled, &jobs_next[count]);
     }
     if (count > 0) {
         notes->write_due = false;

@@ -55,7 +55,7 @@ const char *changes_seen(const struct pg_reply *reply);
 /* `problem` NULL: there is none any more. */
 void changes_note_problem(const struct ledger *ledger, int64_t job_id, int version, const char *problem,
                           pg_callback *callback, void *data);
-#define CHANGES_SLOTS 5
+#define CHANGES_SLOTS 30
 struct next_slots {
     int64_t job_id;
     instant slots[CHANGES_SLOTS];

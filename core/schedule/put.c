@@ -88,6 +88,7 @@ struct scheduled *scheduler_put(struct scheduler *scheduler, struct job *job, co
     if (it != NULL) {
         names_take(&scheduler->names, it);
         scheduler_replace(scheduler, it, job, memory);
+        it->noted = INSTANT_NONE;
     } else {
         it = scheduled_create(scheduler, job, memory);
         if (runs) {
@@ -136,7 +137,7 @@ void scheduler_miss(struct scheduler *scheduler, struct scheduled *it, const cha
     agenda_run(scheduler);
 }
 
-const struct scheduled *scheduler_take_armed(struct scheduler *scheduler)
+struct scheduled *scheduler_take_armed(struct scheduler *scheduler)
 {
     if (scheduler->armed.count == 0) {
         return NULL;
@@ -150,6 +151,16 @@ instant scheduled_next_slot(const struct scheduled *scheduled)
 {
     bool known = heap_has(&scheduled->slot_node);
     return known ? scheduled->armed : INSTANT_NEVER;
+}
+
+void scheduled_note_slots(struct scheduled *scheduled, instant until)
+{
+    scheduled->noted = until;
+}
+
+instant scheduled_noted(const struct scheduled *scheduled)
+{
+    return scheduled->noted;
 }
 
 bool scheduler_would_cycle(struct scheduler *scheduler, const struct scheduled *it, struct scheduled *upstream)

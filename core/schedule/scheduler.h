@@ -223,8 +223,12 @@ struct scheduled *scheduler_find_named(const struct scheduler *scheduler, const 
 /* Whether a job that is not forgotten yet is of that owner, in that database (NULL: the daemon's role; the database itself). */
 bool scheduler_has_owner(const struct scheduler *scheduler, const char *role, const char *target);
 /* One of the jobs made by SQL whose next slot is another since it was taken last; NULL: there is none. */
-const struct scheduled *scheduler_take_armed(struct scheduler *scheduler);
+struct scheduled *scheduler_take_armed(struct scheduler *scheduler);
 instant scheduled_next_slot(const struct scheduled *scheduled); /* that has not fallen due; INSTANT_NEVER */
+/* For whoever writes next slots down: nothing is to be written while the next one is at most that. INSTANT_NONE: anew; as it is after each
+ * scheduler_put. */
+void scheduled_note_slots(struct scheduled *scheduled, instant until);
+instant scheduled_noted(const struct scheduled *scheduled);
 size_t scheduled_downstream_count(const struct scheduled *scheduled);
 struct scheduled *scheduled_downstream(const struct scheduled *scheduled, size_t index);
 

@@ -96,7 +96,7 @@ struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job
     struct scheduled *it = xcalloc(1, sizeof *it);
     scheduled_define(scheduler, it, job);
     remember(it, memory);
-    it->armed = it->counted_from = it->caught_up_at = it->freed_at = INSTANT_NONE;
+    it->armed = it->noted = it->counted_from = it->caught_up_at = it->freed_at = INSTANT_NONE;
     it->slot_node.order = it->ready_node.order = it->retry_node.order = it->deadline_node.order = (uint64_t)
                                                                                                       memory->job_id;
     return it;

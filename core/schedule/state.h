@@ -130,6 +130,7 @@ struct scheduled {
     int64_t failures;
     instant slot; /* of the current run */
     instant armed;
+    instant noted; /* while `armed` is at most that, what is written of its slots will do */
     instant cursor;
     instant keep_through;
     instant skip_through;

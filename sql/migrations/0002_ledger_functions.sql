@@ -352,7 +352,7 @@ RETURN (SELECT coalesce(range_agg(tstzrange(h.slot, h.slot, '[]')), '{}') FROM c
 COMMENT ON FUNCTION chime.ran_ahead IS 'slots of the job after p_at that the history has';
 
 CREATE FUNCTION chime.begin_anew(p_job bigint) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
 BEGIN
     PERFORM chime.refuse_unknown(p_job);
     INSERT INTO chime.request (job_id, verb, kind, slot)
@@ -405,18 +405,19 @@ COMMENT ON FUNCTION chime.begin_jobs IS 'begin_anew, as the leader does it: the 
 CREATE FUNCTION chime.orphans(p_token uuid, p_known integer[])
 RETURNS TABLE (run_id bigint, job_id bigint, kind chime.run_kind, slot timestamptz, attempt smallint, waits boolean,
                retry_at timestamptz, gone boolean, own boolean, done boolean)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE v_run record;
 BEGIN
     PERFORM chime.require_leader(p_token);
-    FOR v_run IN SELECT * FROM chime.run r
+    FOR v_run IN SELECT r.*, a.pid IS NOT NULL AS alive
+                 FROM chime.run r LEFT JOIN pg_stat_activity a ON a.pid = r.pid AND (a.backend_start IS NULL OR a.backend_start = r.backend_start)
                  WHERE r.token <> p_token OR (r.pid IS NOT NULL AND r.pid <> ALL (p_known))
     LOOP
         run_id := v_run.run_id; job_id := v_run.job_id; kind := v_run.kind; slot := v_run.slot; attempt := v_run.attempt;
         waits := v_run.pid IS NULL; retry_at := v_run.retry_at; own := v_run.token = p_token;
         done := v_run.done_at IS NOT NULL;
-        gone := done OR waits OR NOT chime.backend_alive(v_run.pid, v_run.backend_start);
+        gone := done OR waits OR NOT v_run.alive;
         IF NOT gone THEN
             BEGIN
                 -- Only what is certainly that session: a hidden start may be another's.

@@ -516,29 +516,33 @@ COMMENT ON FUNCTION chime.skip IS 'p_outcome: the skip counts as the job''s outc
 CREATE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[],
                             p_reason text[], p_at timestamptz)
 RETURNS TABLE (run_id bigint, ended chime.run_state)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
-DECLARE v_epoch bigint := chime.require_leader(p_token);
+DECLARE
+    v_epoch bigint := chime.require_leader(p_token);
+    v_jobs bigint[] := ARRAY(SELECT r.job_id FROM chime.run r WHERE r.run_id = ANY (p_run));
 BEGIN
     RETURN QUERY
     WITH verdict AS (
         SELECT v.*, r.job_id, coalesce(j.options ->> 'log_runs', 'all') AS log
         FROM unnest(p_run, p_again, p_retry_at, p_reason) AS v (run_id, again, retry_at, reason)
-        JOIN chime.run r ON r.run_id = v.run_id LEFT JOIN chime.job j ON j.job_id = r.job_id
+        JOIN chime.run r ON r.run_id = v.run_id
+        LEFT JOIN (SELECT k.job_id, k.options FROM chime.job k WHERE k.job_id = ANY (v_jobs)) j ON j.job_id = r.job_id
+        WHERE r.job_id = ANY (v_jobs)
     ), noted AS (
         INSERT INTO chime.attempt (job_id, kind, slot, attempt, run_id, state, pid, epoch, finished_at, message)
         SELECT r.job_id, r.kind, r.slot, r.attempt, r.run_id, 'lost', r.pid, r.epoch, p_at, v.reason
         FROM chime.run r JOIN verdict v USING (run_id)
-        WHERE v.again AND r.pid IS NOT NULL AND r.done_at IS NULL AND v.log <> 'off'
+        WHERE r.job_id = ANY (v_jobs) AND v.again AND r.pid IS NOT NULL AND r.done_at IS NULL AND v.log <> 'off'
     ), again AS (
         UPDATE chime.run r
            SET token = p_token, epoch = v_epoch, retry_at = v.retry_at, pid = NULL, backend_start = NULL,
                attempt = r.attempt + CASE WHEN r.pid IS NULL THEN 0 ELSE 1 END
-          FROM verdict v WHERE r.run_id = v.run_id AND v.again AND r.done_at IS NULL
+          FROM verdict v WHERE r.job_id = ANY (v_jobs) AND r.run_id = v.run_id AND v.again AND r.done_at IS NULL
         RETURNING r.run_id
     ), ended AS (
         DELETE FROM chime.run r USING verdict v
-         WHERE r.run_id = v.run_id AND (NOT v.again OR r.done_at IS NOT NULL)
+         WHERE r.job_id = ANY (v_jobs) AND r.run_id = v.run_id AND (NOT v.again OR r.done_at IS NOT NULL)
         RETURNING r.*, v.reason, v.log, coalesce(r.done_at, p_at) AS finished_at,
                   (CASE WHEN r.done_at IS NULL THEN 'lost' ELSE 'succeeded' END)::chime.run_state AS state
     ), kept AS (
@@ -557,7 +561,7 @@ BEGIN
                runs = s.runs + 1,
                successes = s.successes + CASE WHEN e.state = 'succeeded' THEN 1 ELSE 0 END,
                failures = s.failures + CASE WHEN e.state = 'succeeded' THEN 0 ELSE 1 END
-          FROM ended e WHERE s.job_id = e.job_id
+          FROM ended e WHERE s.job_id = ANY (v_jobs) AND s.job_id = e.job_id
     )
     SELECT a.run_id, NULL::chime.run_state FROM again a UNION ALL SELECT e.run_id, e.state FROM ended e;
 END $$;

@@ -76,7 +76,8 @@ BEGIN
     PERFORM chime.require_leader(p_token);
     v_done := ARRAY(
         SELECT j.job_id FROM chime.job j JOIN unnest(p_job, p_version) AS w (job_id, version) ON j.job_id = w.job_id AND j.version = w.version
-        WHERE j.job_id = ANY (p_job) AND j.origin = 'sql' AND j.active AND j.job_id NOT IN (SELECT r.job_id FROM chime.run r WHERE r.job_id = ANY (p_job))
+        WHERE j.job_id = ANY (p_job) AND j.origin NOT IN ('plugin', 'config') AND j.active -- = 'sql' is what an index of other use has
+          AND j.job_id NOT IN (SELECT r.job_id FROM chime.run r WHERE r.job_id = ANY (p_job))
         FOR NO KEY UPDATE OF j SKIP LOCKED);
     UPDATE chime.job j SET active = false WHERE j.job_id = ANY (v_done);
     RETURN QUERY SELECT unnest(v_done);

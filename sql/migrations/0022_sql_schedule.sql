@@ -10,6 +10,7 @@
 -- made there would be taken for one of pg_catalog.
 
 ALTER TABLE chime.job ADD COLUMN keep interval CHECK (keep > interval '0');
+CREATE INDEX job_keep ON chime.job (job_id) WHERE keep IS NOT NULL;
 COMMENT ON COLUMN chime.job.keep IS 'of a job made by SQL: how long runs that ended stay in the history; NULL: as long as those of all jobs';
 
 CREATE FUNCTION chime.is_administrator(p_role name) RETURNS boolean
@@ -392,11 +393,14 @@ END $$;
 CREATE FUNCTION chime.cancel_own_run(p_caller name, p_arguments jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_run bigint;
+    v_run bigint := (p_arguments ->> 'run_id')::bigint;
+    v_job bigint;
 BEGIN
-    SELECT r.run_id INTO v_run FROM chime.run r JOIN chime.job j ON j.job_id = r.job_id
-     WHERE r.run_id = (p_arguments ->> 'run_id')::bigint AND (j.owner = p_caller OR chime.is_administrator(p_caller));
-    RETURN jsonb_build_object('done', coalesce(chime.cancel_run(v_run, p_arguments ->> 'reason'), false));
+    SELECT r.job_id INTO v_job FROM chime.run r WHERE r.run_id = v_run;
+    IF chime.is_administrator(p_caller) OR EXISTS (SELECT FROM chime.job j WHERE j.job_id = v_job AND j.owner = p_caller) THEN
+        RETURN jsonb_build_object('done', chime.cancel_run(v_run, p_arguments ->> 'reason'));
+    END IF;
+    RETURN jsonb_build_object('done', false);
 END $$;
 
 -- --- the way in -----------------------------------------------------------------------------------------------------------------
@@ -434,7 +438,7 @@ CREATE TRIGGER b_answer INSTEAD OF INSERT ON chime.job_call FOR EACH ROW EXECUTE
 
 -- Some jobs at a time, from p_from on: each costs a look into every partition.
 CREATE FUNCTION chime.forget_runs(p_token uuid, p_limit integer, p_from bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET lock_timeout = '100ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_sort = off SET lock_timeout = '100ms' AS $$
 DECLARE
     v_job record;
     v_count bigint;
@@ -450,7 +454,8 @@ BEGIN
         END IF;
         DELETE FROM chime.run_history h
          USING (SELECT x.job_id, x.kind, x.slot FROM chime.run_history x
-                WHERE x.job_id = v_job.job_id AND x.slot < v_job.since LIMIT v_left FOR UPDATE SKIP LOCKED) o
+                WHERE x.job_id = v_job.job_id AND x.slot < v_job.since
+                ORDER BY x.job_id, x.kind, x.slot LIMIT v_left FOR UPDATE SKIP LOCKED) o
          WHERE h.job_id = o.job_id AND h.kind = o.kind AND h.slot = o.slot;
         GET DIAGNOSTICS v_count = ROW_COUNT;
         v_left := v_left - v_count;
@@ -468,7 +473,7 @@ BEGIN
     PERFORM chime.require_leader(p_token);
     DELETE FROM chime.job j WHERE j.job_id = ANY (ARRAY(
         SELECT x.job_id FROM chime.job x
-         WHERE x.removed_at < now() - p_keep - interval '1 day' AND NOT EXISTS (SELECT FROM chime.run r WHERE r.job_id = x.job_id)
+         WHERE x.removed_at < now() - p_keep - interval '1 day' AND x.job_id NOT IN (SELECT r.job_id FROM chime.run r)
          ORDER BY x.removed_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS v_count = ROW_COUNT;
     RETURN CASE WHEN v_count = p_limit THEN 0 END;
@@ -581,8 +586,9 @@ COMMENT ON COLUMN chime.jobs.problem IS 'why the leader cannot run it; NULL: it 
 
 CREATE VIEW chime.upcoming WITH (security_barrier = true) AS
 SELECT j.job_id, j.job_name, u AS slot
-FROM chime.reader r JOIN chime.job j ON (r.sees_all OR j.owner = r.role) JOIN chime.next_slots n ON n.job_id = j.job_id, unnest(n.slots) AS u
-WHERE j.active AND j.removed_at IS NULL AND u > clock_timestamp();
+FROM chime.reader r JOIN chime.job j ON (r.sees_all OR j.owner = r.role) JOIN chime.next_slots n ON n.job_id = j.job_id
+CROSS JOIN LATERAL (SELECT s FROM unnest(n.slots) AS s WHERE s > clock_timestamp() ORDER BY s LIMIT 5) AS l (u)
+WHERE j.active AND j.removed_at IS NULL;
 COMMENT ON VIEW chime.upcoming IS 'the next slots of jobs made by SQL, as the leader counted them; to each role those of its own';
 
 -- Not over chime.runs, which reads as whoever asks.

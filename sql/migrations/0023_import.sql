@@ -31,7 +31,7 @@ RETURN (SELECT c.system_identifier || '/' || current_database() FROM pg_control_
 
 -- Numbers are given out under the lock that an INSERT waits for, so that the sequence is not moved beside somebody who draws from it.
 CREATE FUNCTION chime.import_job_id(p_wanted bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     LOCK TABLE chime.job IN SHARE ROW EXCLUSIVE MODE;
     IF p_wanted < 1 OR EXISTS (SELECT FROM chime.job j WHERE j.job_id = p_wanted)
@@ -45,14 +45,14 @@ COMMENT ON FUNCTION chime.import_job_id IS 'this number where it is free, else t
 
 -- A job that was given back has a row that is its own.
 CREATE FUNCTION chime.make_imported(p_id bigint, p_job jsonb, p_schedule text, p_active boolean, p_options jsonb, p_at timestamptz)
-RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET client_min_messages = warning AS $$
 DECLARE
     v_arguments jsonb := jsonb_strip_nulls(jsonb_build_object(
         'job_id', p_id, 'job_name', p_job -> 'jobname', 'username', p_job -> 'username', 'database', p_job -> 'database',
         'schedule', p_schedule, 'command', p_job -> 'command', 'active', p_active, 'options', p_options));
 BEGIN
-    UPDATE chime.job j SET removed_at = NULL WHERE j.job_id = p_id AND j.origin = 'sql' AND j.removed_at IS NOT NULL;
-    IF FOUND THEN
+    IF (SELECT j.origin = 'sql' AND j.removed_at IS NOT NULL FROM chime.job j WHERE j.job_id = p_id) THEN
+        UPDATE chime.job j SET removed_at = NULL WHERE j.job_id = p_id;
         PERFORM chime.change_job(current_user, v_arguments);
     ELSE
         PERFORM chime.schedule_job(current_user, v_arguments || '{"is_new": true}');
@@ -63,7 +63,7 @@ END $$;
 
 -- Why chime.make_imported would refuse it; NULL: it would not. Made and taken back.
 CREATE FUNCTION chime.import_problem(p_id bigint, p_job jsonb, p_schedule text, p_options jsonb) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     BEGIN
         PERFORM chime.make_imported(p_id, p_job, p_schedule, false, p_options, clock_timestamp());
@@ -77,7 +77,7 @@ END $$;
 
 -- p_wanted: the number that ours is to have where it is free. Written down, and checked; whoever calls commits, then takes it from pg_cron.
 CREATE FUNCTION chime.begin_import(p_source text, p_job jsonb, p_schedule text, p_active boolean, p_options jsonb, p_at timestamptz)
-RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     v_jobid bigint := (p_job ->> 'jobid')::bigint;
     v_id bigint;
@@ -98,7 +98,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.finish_import(p_source text, p_jobid bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     v_import chime.imported;
 BEGIN
@@ -113,7 +113,7 @@ COMMENT ON FUNCTION chime.finish_import IS 'pg_cron has let go of it: makes ours
 
 -- Not taken after all: pg_cron has it.
 CREATE FUNCTION chime.forget_import(p_source text, p_jobid bigint) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE sql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 BEGIN ATOMIC
     DELETE FROM chime.imported i
      WHERE i.source = p_source AND i.jobid = p_jobid AND i.state = 'taking' AND NOT EXISTS (SELECT FROM chime.job j WHERE j.job_id = i.job_id);
@@ -123,12 +123,12 @@ END;
 -- --- back -----------------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.import_is_running(p_job bigint) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 RETURN EXISTS (SELECT FROM chime.run r WHERE r.job_id = p_job AND r.done_at IS NULL);
 
 -- False while a run of ours goes on: nothing was done then. A claim moves the job's cursor: one that is under way is waited for, and seen.
 CREATE FUNCTION chime.begin_return(p_source text, p_jobid bigint, p_at timestamptz) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     v_import chime.imported;
 BEGIN
@@ -147,7 +147,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.finish_return(p_source text, p_jobid bigint) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE sql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 BEGIN ATOMIC
     UPDATE chime.imported i SET state = 'returned' WHERE i.source = p_source AND i.jobid = p_jobid AND i.state = 'returning';
 END;

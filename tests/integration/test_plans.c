@@ -4,6 +4,8 @@
  * The statements are in tests/support/plans.sql. PGCHIME_TEST_SOAK: larger tables. PGCHIME_TEST_PLANS=all prints what each touched, or what the one
  * of that name executed. */
 #include <check.h>
+#include <ctype.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include "support/files.h"
 #include "support/ledger_sql.h"
 #include "support/plan_watch.h"
+#include "support/runs.h"
 #include "support/suite.h"
 
 #define FEW 5
@@ -94,6 +97,7 @@ static void begin(const char *name)
     cluster_use(cluster, "postgres");
     cluster_execute_format(cluster, "CREATE DATABASE %s TEMPLATE ledger", name);
     cluster_use(cluster, name);
+    cluster_execute(cluster, "UPDATE chime.leader SET database = NULL"); /* not as a copy */
     database = name;
 }
 
@@ -207,6 +211,40 @@ START_TEST(a_statement_touches_as_much_as_it_answers_whatever_statistics_say)
 }
 END_TEST
 
+/* The names that stand in the program's SQL as chime.NAME(. */
+static void note_calls(const char *path)
+{
+    char *text = files_read(path);
+    for (const char *at = strstr(text, "chime."); at != NULL; at = strstr(at, "chime.")) {
+        at += strlen("chime.");
+        int length = 0;
+        while (islower((unsigned char)at[length]) || at[length] == '_') {
+            length++;
+        }
+        if (length > 0 && at[length] == '(') {
+            cluster_execute_format(cluster, "INSERT INTO plans.called VALUES ('%.*s') ON CONFLICT DO NOTHING", length,
+                                   at);
+        }
+    }
+    free(text);
+}
+
+START_TEST(every_function_that_is_called_has_a_case)
+{
+    glob_t files;
+    cluster_use(cluster, "ledger");
+    ck_assert_int_eq(glob(PGCHIME_SOURCE_DIR "/core/*/*.[ch]", 0, NULL, &files), 0);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        note_calls(files.gl_pathv[i]);
+    }
+    globfree(&files);
+    EXPECT_SQL(cluster, "SELECT count(*) > 50 FROM plans.called", "t");
+    EXPECT_SQL(cluster, "SELECT string_agg(name, ', ' ORDER BY name) FROM plans.without_case", NULL);
+    cluster_execute(cluster, "DELETE FROM plans.statement WHERE name IN ('claim', 'claim of requests')");
+    EXPECT_SQL(cluster, "SELECT string_agg(name, ', ' ORDER BY name) FROM plans.without_case", "chime.claim");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("plans");
@@ -214,6 +252,7 @@ int main(void)
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_set_timeout(cases, soaks() ? 600 : 120);
     tcase_add_test(cases, a_statement_touches_as_much_as_it_answers_whatever_statistics_say);
+    tcase_add_test(cases, every_function_that_is_called_has_a_case);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }

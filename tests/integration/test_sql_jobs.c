@@ -410,6 +410,21 @@ START_TEST(commands_know_the_jobs)
 }
 END_TEST
 
+START_TEST(next_slots_of_a_job_of_every_second_are_written_once_for_many)
+{
+    sql_jobs_make(cluster, NULL, "beat", "1 second", "SELECT 1", NULL);
+    sql_jobs_await(cluster, "beat", 2);
+    cluster_execute(cluster, "CREATE TABLE earlier AS SELECT written_at, slots FROM chime.next_slots");
+    sql_jobs_await(cluster, "beat", 10);
+    EXPECT_SQL(cluster,
+               "SELECT n.written_at = e.written_at OR n.written_at > e.written_at + interval '15 s'"
+               " FROM chime.next_slots n, earlier e",
+               "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.upcoming", "5");
+    EXPECT_SQL(cluster, "SELECT next_slot - clock_timestamp() < interval '2 s' FROM chime.jobs", "t");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sql_jobs");
@@ -446,6 +461,7 @@ int main(void)
     tcase_add_checked_fixture(commands, set_up, served_tear_down);
     tcase_set_timeout(commands, 120);
     tcase_add_test(commands, commands_know_the_jobs);
+    tcase_add_test(commands, next_slots_of_a_job_of_every_second_are_written_once_for_many);
     suite_add_tcase(suite, commands);
     return suite_run(suite);
 }

@@ -49,10 +49,12 @@ BEGIN
     INSERT INTO chime.next_slots (job_id, slots) SELECT 1000 + n, ARRAY[plans.at(1), plans.at(2)] FROM generate_series(1, p_made) n;
     INSERT INTO chime.job_past (job_id, version, since, until, owner, command)
     SELECT 1000 + n, 0, plans.at(-10), plans.at(-9), 'ann', 'SELECT 0' FROM generate_series(1, p_made) n;
+    INSERT INTO chime.expired_schedule (job_id, version, since, until, schedule, options)
+    SELECT 1000 + n, 0, plans.at(-10), plans.at(-9), '* * * * *', '{}' FROM generate_series(1, p_made) n;
     INSERT INTO chime.imported (source, jobid, job_id, state, at, job, schedule, active, options)
     SELECT 'dump:here', n, 1000 + n, 'taken', plans.at(0), '{}', '', true, '{}' FROM generate_series(1, p_made) n;
-    INSERT INTO chime.run (job_id, kind, slot, token, epoch, pid, backend_start)
-    SELECT 1000 + n, 'schedule', plans.at(0), plans.token(), 7, 4000000 + n % 100, plans.at(0) FROM generate_series(1, p_made) n;
+    INSERT INTO chime.run (run_id, job_id, kind, slot, token, epoch, pid, backend_start)
+    SELECT 1000 + n, 1000 + n, 'schedule', plans.at(0), plans.token(), 7, 4000000 + n % 100, plans.at(0) FROM generate_series(1, p_made) n;
     INSERT INTO chime.request (job_id, verb, kind, slot, owner)
     SELECT 1000 + n, 'run', 'manual', plans.at(3), (ARRAY['postgres', 'ann'])[1 + n % 2] FROM generate_series(101, p_made) n;
     INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, epoch, started_at, finished_at)
@@ -128,7 +130,34 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('remove others', 'SELECT chime.remove_others(plans.token(), plans.jobs(500, 1), plans.at(1), true)'),
 ('listener', 'SELECT chime.note_listener(plans.token(), 1, now())'),
 ('end listener', 'SELECT chime.end_listener(plans.token())'),
+('adopt', 'SELECT run_id, ended FROM chime.adopt(plans.token(), plans.jobs($1), plans.each($1, false), plans.each($1, plans.at(1)),'
+          ' plans.each($1, ''gone''::text), plans.at(1))'),
+('adopt again', 'SELECT run_id, ended FROM chime.adopt(plans.token(), plans.jobs($1), plans.each($1, true), plans.each($1, plans.at(1)),'
+                ' plans.each($1, ''gone''::text), plans.at(1))'),
+('begin jobs', 'SELECT * FROM chime.begin_jobs(plans.token(), plans.jobs($1), plans.at(1))'),
+('begin anew', 'SELECT chime.begin_anew(1001)'),
+('led', 'SELECT chime.led(), chime.copy_of()'),
+('orphans', 'SELECT run_id FROM chime.orphans(plans.token(), ARRAY[1])'),
+('sync', 'SELECT job_id FROM chime.sync_jobs(plans.token(), (SELECT jsonb_agg(jsonb_build_object(''name'', ''configured '' || n, ''origin'', ''config'', ''active'', true,'
+         ' ''schedule'', ''*/2 * * * *'', ''command'', ''SELECT 1'', ''views'', ''[]''::jsonb, ''after'', ''[]''::jsonb, ''options'', ''{}''::jsonb))'
+         ' FROM generate_series(1, $1) n), ''{"command": {}, "refresh": {}}'', plans.at(1), false)'),
+('expired schedules', 'SELECT * FROM chime.expired_schedules(plans.token(), 3000, 0)'),
+('end schedules', 'SELECT chime.end_schedules(plans.token(), plans.jobs($1), plans.each($1, 0), plans.each($1, plans.at(1)), plans.each($1, plans.at(1)),'
+                  ' plans.each($1, plans.at(1)), plans.each($1, 1::bigint))'),
+('forget jobs', 'SELECT chime.forget_jobs(plans.token(), 10, interval ''1 day'')'),
+('forget runs', 'SELECT chime.forget_runs(plans.token(), 50, 0)'),
+('forget rows', 'SELECT chime.forget_rows(plans.token(), 50, ''attempt'', ''finished_at'', interval ''1 day''),'
+                ' chime.forget_rows(plans.token(), 50, ''missed'', ''recorded_at'', interval ''1 day''),'
+                ' chime.forget_rows(plans.token(), 50, ''job_past'', ''until'', interval ''1 day'')'),
 -- what people and programs call
+('cancel', 'SELECT chime.cancel(1001)'),
+('suspension', 'SELECT granted FROM chime.suspension(1001)'),
+('schedule by a program', 'SELECT chime.schedule_job(''postgres'', ''{"schedule": "* * * * *", "command": "SELECT 1"}'')'),
+('import', 'SELECT chime.begin_import(''dump:x'', i.job, ''* * * * *'', true, ''{}'', now()), chime.finish_import(''dump:x'', 9999999),'
+           ' chime.import_problem(0, i.job || ''{"jobname": "y"}'', ''* * * * *'', ''{}''), chime.forget_import(''dump:x'', 9999998)'
+           ' FROM (SELECT jsonb_build_object(''jobid'', 9999999, ''jobname'', ''x'', ''username'', ''ann'', ''database'', current_database(),'
+           ' ''command'', ''SELECT 1'') AS job) i'),
+('give back', 'SELECT chime.begin_return(''dump:here'', 101, now()), chime.finish_return(''dump:here'', 101)'),
 ('schedule', 'SELECT chime.schedule(''new '' || n, ''* * * * *'', ''SELECT 1'') FROM generate_series(1, $1) n'),
 ('schedule again', 'SELECT chime.schedule(''made '' || n * 2, ''*/2 * * * *'', ''SELECT 2'') FROM generate_series(1, $1) n'),
 ('schedule without a name', 'SELECT cron.schedule(''* * * * *'', ''SELECT 1'') FROM generate_series(1, $1) n'),
@@ -158,7 +187,49 @@ INSERT INTO plans.statement (name, kept, sql) VALUES
 
 UPDATE plans.statement SET base = b.base
   FROM (VALUES ('remove others', 2000),     -- all that are configured
+               ('orphans', 25000),          -- all live runs, in its answer, too
+               ('adopt', 20000),            -- looks all live runs through, once
+               ('adopt again', 20000),
+               ('cancel', 20000),           -- likewise
+               ('import', 2000),
+               ('begin anew', 8000),        -- what waits to be done
+               ('expired schedules', 15000), -- a page of a thousand
+               ('forget jobs', 15000),      -- live runs, too
+               ('forget runs', 15000),      -- looks into each partition, by one index or another
                ('wishes', 50000),           -- its answer has up to a thousand rows, chosen among a thousand of each owner
                ('its runs', 1500),          -- all of them
                ('the job by its name by cron', 7500)) AS b (name, base) -- all that are there
  WHERE statement.name = b.name;
+
+-- --- all of them --------------------------------------------------------------------------------------------------------------
+
+-- What touches no table that grows with jobs or runs needs no case; nor does what stands here.
+CREATE TABLE plans.elsewhere (name text PRIMARY KEY, reason text NOT NULL);
+INSERT INTO plans.elsewhere VALUES
+('chime.keep_history', 'makes and drops partitions: test_retention'),
+('chime.perform_refresh', 'its run ends as that of chime.perform; the rest follows the view'),
+('chime.adopt_copy', 'once in the life of a copy'),
+('chime.refresh', 'follows the view'), ('chime.verify_views', 'follows the views'),
+('chime.adopt_relations', 'once in the life of a plugin'), ('chime.adoption_lines', 'once in the life of a plugin'),
+('chime.begin_backfill', 'follows the view'), ('chime.backfill_step', 'follows the view');
+
+CREATE TABLE plans.called (name text PRIMARY KEY); -- of schema chime, by the program
+
+-- Functions that the program calls, or that anybody may call, and that are in no statement.
+CREATE VIEW plans.without_case AS
+WITH RECURSIVE body AS (
+    SELECT p.oid, n.nspname || '.' || p.proname AS name, p.prorettype, pg_get_functiondef(p.oid) AS text
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname IN ('chime', 'cron') AND p.prokind IN ('f', 'p')
+), touching (oid, name) AS (
+    SELECT b.oid, b.name FROM body b
+    WHERE b.text ~ ('\mchime\.(job|job_state|run|run_history|run_history_other|attempt|missed|request|next_slots|expired_schedule|job_past|imported|'
+                    'jobs|upcoming|job_runs|job_call|job_status|runs)\M|\mcron\.job') OR b.text ~ '\mforget_rows\M'
+    UNION
+    SELECT b.oid, b.name FROM touching t JOIN body b ON b.text ~ ('\m' || replace(t.name, '.', '\.') || '\(')
+)
+SELECT DISTINCT b.name FROM body b JOIN touching t USING (oid)
+WHERE b.prorettype <> 'trigger'::regtype
+  AND (b.name IN (SELECT 'chime.' || c.name FROM plans.called c) OR b.name LIKE 'cron.%' OR has_function_privilege('public', b.oid, 'EXECUTE'))
+  AND b.name NOT IN (SELECT e.name FROM plans.elsewhere e)
+  AND NOT EXISTS (SELECT FROM plans.statement s WHERE s.sql ~ ('\m' || replace(b.name, '.', '\.') || '\('));
