@@ -90,13 +90,14 @@ static const struct {
 };
 static int edits;
 
+#define ROLE "chimer" /* of the daemons: no superuser */
 #define SQL_OPTIONS "{\"suspend_after_failures\": 0, \"catchup_limit\": 1000000"
 static const char *const sql_jobs[] = {
-    "SELECT cron.schedule('sql-cron', '1 seconds', 'SELECT public.effect(''postgres/sql-cron'')')",
-    "SELECT cron.schedule('sql-edited', '1 seconds', 'SELECT public.effect(''postgres/sql-edited'')')",
-    "SELECT chime.schedule('sql-all', '2 seconds', 'SELECT public.effect(''postgres/sql-all'', 0.1)',"
+    "SELECT cron.schedule('sql-cron', '1 seconds', 'SELECT public.effect(''chimer/sql-cron'')')",
+    "SELECT cron.schedule('sql-edited', '1 seconds', 'SELECT public.effect(''chimer/sql-edited'')')",
+    "SELECT chime.schedule('sql-all', '2 seconds', 'SELECT public.effect(''chimer/sql-all'', 0.1)',"
     " options => '" SQL_OPTIONS ", \"catchup\": \"all\"}')",
-    "SELECT chime.schedule('sql-join', NULL, 'SELECT public.effect(''postgres/sql-join'')', after => "
+    "SELECT chime.schedule('sql-join', NULL, 'SELECT public.effect(''chimer/sql-join'')', after => "
     "'{sql-cron,sql-all}')",
 };
 
@@ -166,13 +167,16 @@ void fault_load_edit(struct cluster *cluster, struct site *site)
 
 void fault_load_install(struct cluster *cluster, struct site *site)
 {
-    oracle_install(cluster, NULL);
+    cluster_execute(cluster, "CREATE ROLE " ROLE " LOGIN; GRANT CREATE ON DATABASE postgres TO " ROLE);
+    site_use_role(site, ROLE);
+    oracle_install(cluster, ROLE);
+    cluster_execute(cluster, "SET SESSION AUTHORIZATION " ROLE);
     cluster_execute(cluster, migrate_cron_text());
-    cluster_execute(cluster, "RESET client_min_messages");
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/fault_load.sql");
     for (size_t i = 0; i < sizeof sql_jobs / sizeof sql_jobs[0]; i++)
         cluster_execute(cluster, sql_jobs[i]);
-    cluster_execute(cluster, "UPDATE chime.job SET options = '" SQL_OPTIONS "}' || options WHERE origin = 'sql'");
+    cluster_execute(cluster, "UPDATE chime.job SET options = '" SQL_OPTIONS "}' || options WHERE origin = 'sql';"
+                             "RESET SESSION AUTHORIZATION; RESET client_min_messages");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/fault_load.sql");
     fault_load_write(site, 1, 1);
     write_edited(site);
 }
@@ -234,8 +238,14 @@ void fault_load_print_states(struct cluster *cluster)
                  " UNION ALL SELECT 'attempts lost or failed and tried again', count(*) FROM chime.attempt) s");
     char *slots = cluster_value(cluster, "SELECT count(*) FROM public.due WHERE kind = 'schedule'");
 
-    printf("%s slots were due; %s\n", slots, states);
+    char *without = cluster_value(
+        cluster, "SELECT coalesce(string_agg(j.name, ' '), 'none') FROM public.load_job j WHERE j.name !~ '-s[0-9]+$' "
+                 "AND NOT EXISTS"
+                 " (SELECT FROM chime.run_history h WHERE h.job_id = j.job_id AND h.state = 'succeeded')");
+
+    printf("%s slots were due; %s; jobs without a success: %s\n", slots, states, without);
     fflush(stdout);
+    free(without);
     free(states);
     free(slots);
 }

@@ -17,6 +17,7 @@ struct site {
     char *directory;
     char *config;
     char *conninfo;
+    const char *role;
     char *plugins;
     char *pools;
     char *others; /* databases beside "main" */
@@ -78,6 +79,11 @@ void site_use_conninfo(struct site *site, const char *conninfo)
 {
     free(site->conninfo);
     site->conninfo = files_path("%s", conninfo);
+}
+
+void site_use_role(struct site *site, const char *role)
+{
+    site->role = role;
 }
 
 void site_add_database(struct site *site, const char *name, const char *conninfo)
@@ -160,7 +166,9 @@ char *site_quoted(const char *text)
 static void write_config(const struct site *site, const char *path, const char *instance)
 {
     char *plugins = site->plugins != NULL ? files_path("plugin_dir = \"%s\";\n", site->plugins) : files_path("%s", "");
-    char *conninfo = site_quoted(site->conninfo);
+    char *as_role = site->role != NULL ? files_path("%s user=%s", site->conninfo, site->role) /* the last one counts */
+                                       : files_path("%s", site->conninfo);
+    char *conninfo = site_quoted(as_role);
     char *text = files_path("databases: { main: { conninfo = \"%s\"; pool_size = %d;%s%s };%s };\n"
                             "conf_dir = \"conf.d\";\ninstance = \"%s\";\n%s%s",
                             conninfo, site->pool_size, site->pools, site->members, site->others,
@@ -168,6 +176,7 @@ static void write_config(const struct site *site, const char *path, const char *
 
     files_write(path, text);
     free(conninfo);
+    free(as_role);
     free(plugins);
     free(text);
 }

@@ -15,6 +15,7 @@ void site_destroy(struct site *site); /* takes NULL; its daemons are the test's 
 void site_use_plugins(struct site *site, const char *folder);    /* from the next start on; NULL: none */
 void site_use_pools(struct site *site, const char *members);     /* likewise: "heavy = 1;" */
 void site_use_conninfo(struct site *site, const char *conninfo); /* likewise */
+void site_use_role(struct site *site, const char *role);         /* likewise, whatever the conninfo says; borrowed */
 /* Likewise: another database beside "main". */
 void site_add_database(struct site *site, const char *name, const char *conninfo);
 /* Likewise: further entries of pgchime.conf. */
