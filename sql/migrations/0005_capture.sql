@@ -377,6 +377,15 @@ BEGIN
         END;
         COMMIT;
     END LOOP;
+    FOR v_wanted IN SELECT v.*, p.source_schema FROM chime.view v JOIN chime.plugin p ON p.name = v.plugin
+                    WHERE v.asked IS NOT NULL AND p.state IN ('installed', 'failed') LOOP
+        BEGIN
+            PERFORM chime.ask_again(v_wanted.view_schema, v_wanted.source_schema, v_wanted.relation);
+        EXCEPTION WHEN OTHERS THEN
+            p_problem := pg_catalog.concat_ws('; ', p_problem, pg_catalog.format('view %s.%s: %s', v_wanted.view_schema, v_wanted.relation, SQLERRM));
+        END;
+        COMMIT;
+    END LOOP;
     FOR v_wanted IN SELECT * FROM chime.triggers_wanted() LOOP
         BEGIN
             PERFORM chime.install_triggers(v_wanted.source_id, v_wanted.relation);

@@ -20,7 +20,9 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.difference(p_view text) RETURNS TABLE (rows bigint, missing bigint, surplus bigint)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET jit = off SET row_security = off
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
+SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$
 BEGIN
     RETURN QUERY EXECUTE chime.comparison_statement(chime.find_view(p_view))
         || ' SELECT (SELECT count(*) FROM kept), (SELECT count(*) FROM missing), (SELECT count(*) FROM surplus)';
@@ -30,7 +32,9 @@ COMMENT ON FUNCTION chime.difference IS
 
 -- A row that has other values than it should is there twice: as it is kept, then as it should be.
 CREATE FUNCTION chime.differences(p_view text, p_limit integer DEFAULT 10) RETURNS TABLE (side text, line jsonb)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET jit = off SET row_security = off
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
+SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$
 DECLARE
     v_view chime.view := chime.find_view(p_view);
 BEGIN

@@ -124,12 +124,15 @@ BEGIN
      WHERE (r.view_schema, r.relation, r.refreshes) = (p_last.view_schema, p_last.relation, p_last.refreshes);
 END $$;
 
--- Makes a kept relation equal to its live definition. Everyone refreshes through here: runs, psql, verify. Views below that one job
+-- Makes a kept relation equal to its live definition. Everyone refreshes through here: runs, psql, verify. In one environment, whoever asks,
+-- as chime.difference() has it: a time's text, its day and a float's digits depend on settings. Views below that one job
 -- refreshes together with this one go first, unless this transaction has done so: such a view alone would be older than its refresh
 -- says.
 CREATE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revisit boolean DEFAULT true)
 RETURNS TABLE (method text, reason text, keys bigint, rows bigint, inserted bigint, updated bigint, deleted bigint, rejected bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
+SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$
 #variable_conflict use_variable
 DECLARE
     v_view chime.view := chime.find_view(p_view);

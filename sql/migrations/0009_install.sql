@@ -17,7 +17,9 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.fill_kept(p_kept regclass, p_view chime.view) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
+SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$
 DECLARE v_rows bigint;
 BEGIN
     IF p_view.mode = 'matview' THEN
@@ -168,8 +170,9 @@ BEGIN
         END IF;
         PERFORM chime.write_keyed(p_schema, p_relation);
     END IF;
-    UPDATE chime.view v SET full_reason = v_reason
-     WHERE v.view_schema = p_schema AND v.relation = p_relation AND v.full_reason IS DISTINCT FROM v_reason;
+    UPDATE chime.view v SET full_reason = v_reason, sources = p_sources, asked = chime.outlook(v_view)
+     WHERE v.view_schema = p_schema AND v.relation = p_relation
+       AND (v.full_reason, v.sources, v.asked) IS DISTINCT FROM (v_reason, p_sources, chime.outlook(v_view));
     RETURN v_reason;
 END $$;
 

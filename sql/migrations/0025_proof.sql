@@ -450,6 +450,50 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- --- asked again -----------------------------------------------------------------------------------------------------------------
+
+-- What a proof rests on beside the definition itself: views and functions below it, indexes, constraints, privileges. Statistics are not
+-- among it: any plan is as good a proof as another.
+CREATE FUNCTION chime.outlook(p_view chime.view) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog
+BEGIN ATOMIC
+    WITH RECURSIVE read AS (
+        SELECT chime.live_of(p_view)::oid AS relation
+        UNION
+        SELECT d.refobjid FROM read r JOIN pg_class c ON c.oid = r.relation AND c.relkind = 'v'
+        JOIN pg_rewrite w ON w.ev_class = r.relation
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass),
+    facts AS (
+        SELECT concat_ws(' ', 'rule', w.ev_class, w.xmin) AS fact FROM read r JOIN pg_rewrite w ON w.ev_class = r.relation
+        UNION ALL
+        SELECT concat_ws(' ', 'function', p.oid, p.xmin)
+        FROM read r JOIN pg_rewrite w ON w.ev_class = r.relation
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_proc'::regclass
+        JOIN pg_proc p ON p.oid = d.refobjid
+        UNION ALL
+        SELECT concat_ws(' ', 'constraint', n.oid, n.xmin) FROM read r JOIN pg_constraint n ON n.conrelid = r.relation AND n.contype <> 'f'
+        UNION ALL
+        SELECT concat_ws(' ', 'column', a.attrelid, a.attnum, a.attnotnull) FROM read r JOIN pg_attribute a ON a.attrelid = r.relation AND a.attnum > 0
+        UNION ALL
+        SELECT concat_ws(' ', 'index', i.indexrelid, i.indisvalid) FROM read r JOIN pg_index i ON i.indrelid = r.relation
+        UNION ALL
+        SELECT concat_ws(' ', 'table', c.oid, c.relkind, c.relpersistence, c.relacl, c.relowner) FROM read r JOIN pg_class c ON c.oid = r.relation)
+    SELECT md5(string_agg(f.fact, ',' ORDER BY f.fact)) FROM facts f;
+END;
+
+-- By the leader's upkeep: an index that was made makes a view keyed, a lower view that was replaced is proven anew.
+CREATE FUNCTION chime.ask_again(p_schema name, p_source_schema name, p_relation name) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+DECLARE v_view chime.view;
+BEGIN
+    SELECT * INTO STRICT v_view FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation;
+    IF chime.live_of(v_view) IS NOT NULL AND chime.kept_of(v_view) IS NOT NULL AND v_view.asked IS DISTINCT FROM chime.outlook(v_view) THEN
+        PERFORM chime.install_keys(p_schema, p_source_schema, p_relation, v_view.sources);
+    END IF;
+END $$;
+
+COMMENT ON ROUTINE chime.outlook IS 'what a proof rests on beside the definition itself: another one means that it is asked again';
+COMMENT ON ROUTINE chime.ask_again IS 'whether a view can be keyed, where what that rests on is another';
 COMMENT ON TYPE chime.group_scan IS 'one scan of a table in the plan of one group, and what restricts it';
 COMMENT ON TYPE chime.key_proof IS 'what leads from a change of a table to the groups that it concerns, and whether that is all';
 COMMENT ON ROUTINE chime.condition_tokens IS 'a condition in pieces, with the depth of brackets';

@@ -57,10 +57,10 @@ BEGIN
     RETURN v_key;
 END $$;
 
-CREATE FUNCTION app.install_corpus() RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION app.install_corpus(p_name text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE c app.corpus;
 BEGIN
-    FOR c IN SELECT * FROM app.corpus ORDER BY n LOOP
+    FOR c IN SELECT * FROM app.corpus WHERE name = coalesce(p_name, name) ORDER BY n LOOP
         UPDATE app.corpus SET verdict = coalesce(app.install(c.name::name, c.definition, c.grain, app.declared(c), app.key_of(c), c.revisit), 'keyed')
          WHERE n = c.n;
     END LOOP;
