@@ -522,4 +522,9 @@ COMMENT ON ROUTINE chime.sources_of IS 'what is captured of a view''s sources, a
 COMMENT ON ROUTINE chime.grain_problem IS 'why columns of a grain cannot be compared';
 COMMENT ON ROUTINE chime.obstacle IS 'why a view cannot be refreshed by its grain; NULL: it can';
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;
+-- Not of all functions in the schema: some of those before are granted to PUBLIC.
+REVOKE ALL ON FUNCTION chime.condition_tokens, chime.without_brackets, chime.condition_parts, chime.columns_named, chime.is_of_scan,
+    chime.over_alias, chime.without_relabel, chime.root_table, chime.group_plan, chime.plan_nodes, chime.scanned_table, chime.group_scans,
+    chime.read_conditions, chime.prove_scan, chime.prove_by_others, chime.prove_scans, chime.map_of_scan, chime.prove_keys,
+    chime.functions_called, chime.definition_plan, chime.unsteady, chime.grain_problem, chime.unkeyable, chime.sources_of, chime.obstacle,
+    chime.outlook, chime.ask_again FROM PUBLIC;

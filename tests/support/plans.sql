@@ -137,6 +137,7 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('begin jobs', 'SELECT * FROM chime.begin_jobs(plans.token(), plans.jobs($1), plans.at(1))'),
 ('begin anew', 'SELECT chime.begin_anew(1001)'),
 ('led', 'SELECT chime.led(), chime.copy_of()'),
+('how a refresh fails', 'SELECT chime.failure_words(1)'),
 ('orphans', 'SELECT run_id FROM chime.orphans(plans.token(), ARRAY[1])'),
 ('sync', 'SELECT job_id FROM chime.sync_jobs(plans.token(), (SELECT jsonb_agg(jsonb_build_object(''name'', ''configured '' || n, ''origin'', ''config'', ''active'', true,'
          ' ''schedule'', ''*/2 * * * *'', ''command'', ''SELECT 1'', ''views'', ''[]''::jsonb, ''after'', ''[]''::jsonb, ''options'', ''{}''::jsonb))'
