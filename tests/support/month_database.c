@@ -475,8 +475,9 @@ struct month_database *month_database_create(struct cluster *cluster, struct mon
         const struct month_job *it = &month->jobs[i];
         database->jobs[i] = &it->job;
         cluster_execute_format(
-            cluster, "INSERT INTO chime.job (job_id, name, origin, command) VALUES (%lld, '%s', 'config', 'x')",
-            (long long)it->memory.job_id, it->name);
+            cluster,
+            "INSERT INTO chime.job (job_id, name, origin, command, since) VALUES (%lld, '%s', 'config', 'x', '%s')",
+            (long long)it->memory.job_id, it->name, start);
         cluster_execute_format(cluster, "INSERT INTO chime.job_state (job_id, last_slot) VALUES (%lld, '%s')",
                                (long long)it->memory.job_id, start);
     }
