@@ -330,7 +330,8 @@ START_TEST(once_ends_when_nothing_is_due)
     site_job(site, "job", "schedule = \"0 0 1 1 *\"; command = \"INSERT INTO t VALUES ('job')\";");
     served = site_lead(site);
     site_end(served);
-    cluster_execute(cluster, "UPDATE chime.job_state SET last_slot = last_slot - interval '366 days'");
+    cluster_execute(cluster, "UPDATE chime.job SET since = since - interval '366 days';"
+                             "UPDATE chime.job_state SET last_slot = last_slot - interval '366 days'");
     daemon_destroy(served);
     served = site_serve(site, NULL, (const char *const[]){"--once", NULL});
     ck_assert_int_eq(daemon_wait(served, 20), 0);

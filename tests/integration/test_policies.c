@@ -93,6 +93,7 @@ static void pretend_downtime(void)
     served = site_lead(site);
     stop();
     cluster_execute(cluster, "TRUNCATE chime.run_history, chime.missed, chime.run;"
+                             "UPDATE chime.job SET since = now() - interval '1 hour';"
                              "UPDATE chime.job_state SET last_slot = date_trunc('second', now()) - interval '30 s'");
 }
 
@@ -138,7 +139,8 @@ START_TEST(nothing_runs_on_what_was_done_before_a_missed_slot_whoever_leads)
     runs_ask_and_await(cluster, "load");
     runs_await(cluster, "report", 1);
     stop();
-    cluster_execute(cluster, "UPDATE chime.job_state s SET last_slot = now() - interval '2 h' FROM chime.job j"
+    cluster_execute(cluster, "UPDATE chime.job SET since = now() - interval '3 h' WHERE name = 'load';"
+                             "UPDATE chime.job_state s SET last_slot = now() - interval '2 h' FROM chime.job j"
                              " WHERE j.job_id = s.job_id AND j.name = 'load'");
     for (int leader = 0; leader < 2; leader++) {
         served = site_lead(site);
