@@ -11,7 +11,7 @@ CREATE FUNCTION chime.condition_tokens(p_text text) RETURNS TABLE (n bigint, tok
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
 BEGIN ATOMIC
     SELECT m.n, m.t[1], sum(CASE m.t[1] WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END) OVER (ORDER BY m.n)
-    FROM regexp_matches(p_text, '(''(?:[^'']|'''')*''|"(?:[^"]|"")*"| AND | = |[\s\S])', 'g') WITH ORDINALITY AS m (t, n);
+    FROM regexp_matches(p_text, '(''(?:[^'']|'''')*''|"(?:[^"]|"")*"| AND | = |[^''"() ]+|[\s\S])', 'g') WITH ORDINALITY AS m (t, n);
 END;
 
 CREATE FUNCTION chime.without_brackets(p_text text) RETURNS text
@@ -46,10 +46,11 @@ BEGIN ATOMIC
     WHERE m.t[3] = '';
 END;
 
--- Whether an expression is made of nothing but columns of one scan, and of at least one: no parameters, no subqueries, no whole rows.
+-- Whether an expression is made of nothing but columns of one scan, and of at least one: no parameters, no subqueries, no whole
+-- rows, no `= ANY (...)`, which PostgreSQL 18 makes of ORs.
 CREATE FUNCTION chime.is_of_scan(p_expression text, p_alias text) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
-RETURN regexp_replace(p_expression, '''(?:[^'']|'''')*''|"(?:[^"]|"")*"', '', 'g') !~ '\$\d|SubPlan|InitPlan|\.\*|\mROW\('
+RETURN regexp_replace(p_expression, '''(?:[^'']|'''')*''|"(?:[^"]|"")*"', '', 'g') !~ '\$\d|SubPlan|InitPlan|\.\*|\mROW\(|\m(ANY|ALL) \('
     AND coalesce((SELECT bool_and(c.alias = p_alias) FROM chime.columns_named(p_expression) AS c), false);
 
 -- The same expression over columns of something else.
@@ -64,7 +65,7 @@ RETURN (SELECT string_agg(CASE WHEN t.token = quote_ident(p_alias) AND t.next LI
 CREATE FUNCTION chime.without_relabel(p_side text, p_alias text, p_relation oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN coalesce((SELECT format('%I.%I', c.alias, c.name)
-                 FROM chime.columns_named(p_side) AS c JOIN pg_attribute a ON a.attrelid = p_relation AND a.attname = c.name
+                 FROM (SELECT WHERE p_side LIKE '(%)::%') AS cast_of CROSS JOIN chime.columns_named(p_side) AS c JOIN pg_attribute a ON a.attrelid = p_relation AND a.attname = c.name
                  CROSS JOIN LATERAL (SELECT chime.without_domain(a.atttypid) AS type) AS b
                  WHERE c.alias = p_alias AND p_side IN (
                      format('(%I.%I)::%s', c.alias, c.name, format_type(b.type, NULL)),
@@ -412,13 +413,17 @@ DECLARE
     v_tables text;
     v_live regclass := format('%I.%I', p_schema, p_relation || '__live');
     v_view chime.view;
+    v_reason text;
+    v_proven chime.key_proof[];
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation;
-    IF chime.unkeyable(v_view) IS NOT NULL THEN
-        RETURN chime.unkeyable(v_view);
+    v_reason := chime.unkeyable(v_view);
+    IF v_reason IS NOT NULL THEN
+        RETURN v_reason;
     END IF;
+    v_proven := ARRAY(SELECT k FROM chime.prove_keys(p_schema, p_relation, p_grain) AS k);
     SELECT string_agg(k.relation::regclass::text, ', ' ORDER BY k.relation::regclass::text) INTO v_tables
-      FROM chime.prove_keys(p_schema, p_relation, p_grain) AS k
+      FROM unnest(v_proven) AS k
      WHERE k.unproven AND NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation
                                       AND s.trusted AND chime.source_oid(s.source_id) = k.relation);
     IF v_tables IS NOT NULL THEN
@@ -427,7 +432,7 @@ BEGIN
     END IF;
     SELECT string_agg(t::regclass::text, ', ' ORDER BY t::regclass::text) INTO v_tables
       FROM (SELECT chime.tables_read(v_live) -- which catalogs that nothing depends on are not among
-            UNION SELECT k.relation FROM chime.prove_keys(p_schema, p_relation, p_grain) AS k) AS u (t)
+            UNION SELECT k.relation FROM unnest(v_proven) AS k) AS u (t)
      WHERE NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation
                        AND chime.source_oid(s.source_id) = t);
     IF v_tables IS NOT NULL THEN

@@ -69,8 +69,8 @@ START_TEST(a_backlog_goes_at_once_and_not_by_the_hour)
 {
     make_backlog();
     make_removed_jobs();
-    sql_jobs_make(cluster, NULL, "beat", "1 second", "SELECT 1", NULL);
     served = site_lead(site);
+    sql_jobs_make(cluster, NULL, "beat", "1 second", "SELECT 1", NULL);
     GONE("attempt", "true");
     GONE("missed", "job_id = 1000000");
     GONE("run_history_other", "true");

@@ -39,6 +39,10 @@ void import_stage_copy(const char *database, const char *model)
     cluster_use(cluster, "postgres");
     cluster_execute_format(cluster, "DROP DATABASE IF EXISTS %s WITH (FORCE)", database);
     cluster_execute_format(cluster, "CREATE DATABASE %s TEMPLATE %s", database, model);
+    cluster_use(cluster, database);
+    cluster_execute(cluster, "DO $$ BEGIN IF to_regprocedure('chime.adopt_copy()') IS NOT NULL THEN"
+                             " PERFORM chime.adopt_copy(); END IF; END $$");
+    cluster_use(cluster, "postgres");
 }
 
 void import_stage_aim(const char *database)

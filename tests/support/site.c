@@ -9,7 +9,7 @@
 #include "support/process.h"
 #include "support/wait.h"
 
-#define LEAD_SECONDS 30.0
+#define LEAD_SECONDS 90.0
 #define END_SECONDS 60.0
 #define ARGUMENTS_MAX 8
 
@@ -205,16 +205,18 @@ struct daemon *site_serve(struct site *site, const char *instance, const char *c
     return daemon;
 }
 
+static bool leads_or_ended(void *data)
+{
+    return daemon_said(data, "leading as epoch") || !daemon_is_running(data);
+}
+
 void site_await_leading(struct daemon *daemon)
 {
-    struct wait_deadline deadline = wait_deadline_after(LEAD_SECONDS);
+    bool in_time = wait_until(leads_or_ended, daemon, LEAD_SECONDS);
 
-    while (!daemon_said(daemon, "leading as epoch")) {
-        if (!daemon_is_running(daemon)) {
-            char *errors = daemon_errors(daemon);
-            support_fail("the daemon ended before it led:\n%s", errors);
-        }
-        wait_a_little(&deadline, "the daemon leads", LEAD_SECONDS, __FILE__, __LINE__);
+    if (!in_time || !daemon_said(daemon, "leading as epoch")) {
+        support_fail("the daemon %s:\n%s", in_time ? "ended before it led" : "did not lead in time",
+                     daemon_errors(daemon));
     }
 }
 
