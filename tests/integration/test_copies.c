@@ -183,6 +183,7 @@ START_TEST(a_copy_is_known_without_the_servers_identifier)
     second = site_serve(copy_site, "second", NULL);
     daemon_await(second, "database main: this is a copy of database app", 20);
     daemon_kill(first);
+    daemon_destroy(first);
     cluster_use(cluster, "app");
     first = site_lead(site);
     free(conninfo);

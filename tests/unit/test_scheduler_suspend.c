@@ -545,7 +545,7 @@ START_TEST(who_asks_for_a_refresh_that_fails_has_it_at_once)
     struct job *job = define("a", "*/10 * * * *");
     job->work = JOB_REFRESH;
     options_defaults(&job->options, true);
-    struct job_memory memory = memory_of(job, MIDNIGHT);
+    struct job_memory memory = memory_of(job, 0);
     memory.failures = 20;
     memory.last_end = MIDNIGHT;
     a = scheduler_add(scheduler, job, &memory);
