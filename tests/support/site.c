@@ -9,7 +9,7 @@
 #include "support/process.h"
 #include "support/wait.h"
 
-#define LEAD_SECONDS 90.0
+#define LEAD_SECONDS 30.0
 #define END_SECONDS 60.0
 #define ARGUMENTS_MAX 8
 
