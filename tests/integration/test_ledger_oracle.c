@@ -74,7 +74,8 @@ static const struct {
     {"ran before the outcome was on record",
      "UPDATE public.effect SET served = '{1,2}' WHERE job = 'join' AND slot = " JOINED("7")},
     {"hardly anything succeeded",
-     "UPDATE chime.run_history SET state = 'lost', reason = 'x' WHERE job_id = public.id_of('again')"},
+     "SELECT public.run_ended('again', public.at(n)) FROM generate_series(31, 140) n;"
+     " UPDATE chime.run_history SET state = 'lost', reason = 'x' WHERE job_id = public.id_of('again')"},
 };
 #define PLANTS (sizeof plants / sizeof plants[0])
 

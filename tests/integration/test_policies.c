@@ -170,7 +170,10 @@ START_TEST(catchup_all_runs_every_one_in_order)
     runs_await(cluster, "job", 31);
     stop();
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed", "0");
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE state <> 'succeeded'", "0");
+    /* One that the daemon's end met in flight may be lost: of a second after the downtime's. */
+    EXPECT_SQL(cluster,
+               "SELECT count(*) FROM (SELECT state FROM chime.run_history ORDER BY slot LIMIT 31) h WHERE state <> 'succeeded'",
+               "0");
     EXPECT_SQL(cluster,
                "SELECT bool_and(ordered) FROM (SELECT started_at > lag(started_at, 1, '-infinity') OVER (ORDER BY slot)"
                " AS ordered FROM chime.run_history) h",
