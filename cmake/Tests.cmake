@@ -3,6 +3,7 @@
 #   tests/unit/pg/test_*.c        label unit; linked with tests/support/libpq_script*.c instead of libpq; what several
 #                                 share is in tests/support/pg/
 #   tests/integration/test_*.c    label integration; each starts private clusters of its own (tests/support/cluster.h)
+#   tests/security/test_*.c       label integration; each runs hostile scripts, tests/security/*.sql
 #   tests/faults/test_*.c         label faults; as integration
 #   plugins/NAME/test_*.c         label plugins; as integration
 #   tests/script/test_*.sh        label script; tests of the scripts themselves
@@ -77,7 +78,8 @@ if(pg_tests)
     endforeach()
 endif()
 
-file(GLOB integration_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/integration/test_*.c")
+file(GLOB integration_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/integration/test_*.c"
+    "${PROJECT_SOURCE_DIR}/tests/security/test_*.c")
 foreach(file IN LISTS integration_tests)
     pgchime_test("${file}" integration 600 pgchime_test_support pgchime_core)
 endforeach()

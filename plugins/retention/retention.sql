@@ -14,7 +14,7 @@
 CREATE OR REPLACE FUNCTION retention_policy()
 RETURNS TABLE (source text, relation regclass, aged_by name, old text, hot timestamptz, warm timestamptz, cold timestamptz,
                cold_table text, registry text, batch_rows integer, fault text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     v_plugin chime.plugin;
     v_wanted text[];
@@ -73,7 +73,7 @@ COMMENT ON FUNCTION retention_policy IS 'the event tables that are there, and th
 -- chime:begin retention_obstacle
 CREATE OR REPLACE FUNCTION retention_obstacle(relation regclass, cold_table text)
 RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT concat_ws('; ',
         CASE WHEN c.relkind <> 'r' THEN 'it is no ordinary table' END,
@@ -96,7 +96,7 @@ RETURN (
 -- chime:begin retention_setup
 CREATE OR REPLACE FUNCTION retention_setup(relation regclass, cold_table text, aged_by name)
 RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE
     WHEN to_regclass(cold_table) IS NULL THEN
         format('CREATE TABLE %1$s AS SELECT * FROM ONLY %2$s WITH NO DATA; CREATE INDEX ON %1$s (%3$I); '
@@ -120,7 +120,7 @@ RETURN CASE
 CREATE OR REPLACE FUNCTION retention_batches(relation regclass, is_old text, is_past_cold text, cold_table text,
                                              batch_rows integer)
 RETURNS TABLE (next_key text, perform text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_key record;
     v_columns text;
@@ -155,7 +155,7 @@ END $$
 -- chime:begin retention_parts
 CREATE OR REPLACE FUNCTION retention_parts(relation regclass, aged_by name, before timestamptz)
 RETURNS TABLE (part regclass, ends timestamptz, is_owned boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog SET timezone = 'UTC' SET datestyle = 'ISO'
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
 BEGIN ATOMIC
     WITH parts AS (
         SELECT c.oid, pg_has_role(p.relowner, 'USAGE') AND pg_has_role(c.relowner, 'USAGE') AS is_owned,
@@ -182,7 +182,7 @@ END
 CREATE OR REPLACE FUNCTION retention_steps()
 RETURNS TABLE (source text, action text, object text, older_than timestamptz, obstacle text, setup text, next_key text,
                perform text, counted text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     v_schema name;
     v_policy record;
@@ -274,7 +274,7 @@ COMMENT ON FUNCTION retention_steps IS 'what the job retention-events would do, 
 CREATE OR REPLACE FUNCTION retention_dry_run()
 RETURNS TABLE (source text, action text, object text, rows bigint, oldest timestamptz, newest timestamptz,
                older_than timestamptz, obstacle text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET timezone = 'UTC' SET row_security = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET row_security = off AS $$
 DECLARE
     v_schema name;
     v_step record;
@@ -303,7 +303,7 @@ COMMENT ON FUNCTION retention_dry_run IS 'what the job retention-events would ta
 -- chime:begin retention_tiers
 CREATE OR REPLACE FUNCTION retention_tiers()
 RETURNS TABLE (source text, tier text, kept_in text, rows bigint, oldest timestamptz, newest timestamptz)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET timezone = 'UTC' SET row_security = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET row_security = off AS $$
 DECLARE
     v_schema name;
     v_policy record;
@@ -383,7 +383,7 @@ DECLARE
     v_failed_state text;
     v_failures text;
 BEGIN
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog', false), pg_catalog.set_config('row_security', 'off', false),
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false), pg_catalog.set_config('row_security', 'off', false),
             pg_catalog.set_config('lock_timeout', '1s', false), pg_catalog.set_config('jit', 'off', false);
     SELECT p.view_schema, p.settings ->> 'enforce' = 'true' INTO STRICT v_schema, v_enforced
       FROM chime.plugin p WHERE p.name = 'retention';

@@ -13,7 +13,7 @@
 -- Claims, ends and skips, which count and mind suspensions, are in 0004_policies.sql.
 
 CREATE FUNCTION chime.backend_alive(p_pid integer, p_backend_start timestamptz) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN EXISTS (SELECT FROM pg_stat_activity a
                WHERE a.pid = p_pid AND (a.backend_start IS NULL OR a.backend_start = p_backend_start));
 COMMENT ON FUNCTION chime.backend_alive IS
@@ -22,7 +22,7 @@ COMMENT ON FUNCTION chime.backend_alive IS
 -- --- which database this ledger belongs to (docs/adr/0021) ----------------------------------------------------------------
 
 CREATE FUNCTION chime.system_identifier() RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (SELECT s.system_identifier FROM pg_control_system() s);
 EXCEPTION WHEN insufficient_privilege OR undefined_function OR feature_not_supported THEN
@@ -31,7 +31,7 @@ END $$;
 COMMENT ON FUNCTION chime.system_identifier IS 'the same for a server and its standbys; NULL where the server does not tell';
 
 CREATE FUNCTION chime.database_number() RETURNS oid
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
 COMMENT ON FUNCTION chime.database_number IS 'the OID of this database';
 
@@ -41,7 +41,7 @@ UPDATE chime.leader SET system = chime.system_identifier(), database = chime.dat
 -- pg_upgrade and failover keep both numbers, a dump or CREATE DATABASE ... TEMPLATE brings them to where they are not true. Restored in
 -- place is what came back to its server by a dump, into its database or into one that took its place and its name.
 CREATE FUNCTION chime.copy_of() RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_led chime.leader;
     v_here oid := chime.database_number();
@@ -69,7 +69,7 @@ COMMENT ON FUNCTION chime.copy_of IS
     'in words, when a dump or a template brought this ledger here from another database: nothing leads a copy until chime.adopt_copy; NULL: it is none';
 
 CREATE FUNCTION chime.led() RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT EXISTS (SELECT FROM chime.leader l
                    WHERE l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start) AND chime.copy_of() IS NULL);
@@ -79,7 +79,7 @@ COMMENT ON FUNCTION chime.led IS 'whether the session that holds the seat is the
 -- A session shows that its client lives by each thing it does. Nothing shows while it works, but where it only waits for a client that takes
 -- nothing any more: no timeout ends that.
 CREATE FUNCTION chime.leader_sign() RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT a.state_change::text FROM chime.leader l
     JOIN pg_stat_activity a ON a.pid = l.pid AND a.backend_start = l.backend_start
@@ -88,14 +88,14 @@ END;
 COMMENT ON FUNCTION chime.leader_sign IS 'sign of life of the session that holds the seat; NULL while it works, or is gone';
 
 CREATE FUNCTION chime.end_silent(p_token uuid, p_sign text) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT pg_terminate_backend(l.pid) FROM chime.leader l WHERE l.token = p_token AND chime.leader_sign() = p_sign;
 END;
 
 -- What only tells people how things are need not be safe on a standby: for the transaction under way.
 CREATE FUNCTION chime.commit_locally() RETURNS void
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT set_config('synchronous_commit', 'local', true);
 END;
@@ -103,7 +103,7 @@ COMMENT ON FUNCTION chime.commit_locally IS 'this transaction waits for no stand
 
 -- A commit that waits for a standby goes on when its client gives it up, and so does its session.
 CREATE FUNCTION chime.commits_wait() RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format('commits wait for a synchronous standby (synchronous_standby_names = ''%s''), as of pid %s',
                       current_setting('synchronous_standby_names'), string_agg(a.pid::text, ', ' ORDER BY a.pid))
         FROM pg_stat_activity a
@@ -113,7 +113,7 @@ RETURN (SELECT format('commits wait for a synchronous standby (synchronous_stand
 COMMENT ON FUNCTION chime.commits_wait IS 'that sessions of daemons wait for a synchronous standby, in words; NULL: none does';
 
 CREATE FUNCTION chime.follow(p_instance text, p_configuration text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM chime.commit_locally();
     DELETE FROM chime.follower f WHERE NOT chime.backend_alive(f.pid, f.backend_start);
@@ -124,7 +124,7 @@ END $$;
 
 CREATE FUNCTION chime.take_over(p_seen uuid, p_instance text, p_configuration text, p_system text, p_timeline integer)
 RETURNS TABLE (epoch bigint, token uuid)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     -- token = p_seen is what a concurrent taker is rechecked against.
@@ -150,7 +150,7 @@ END $$;
 COMMENT ON FUNCTION chime.take_over IS 'one row when this session now leads, none when another does or the seat moved on';
 
 CREATE FUNCTION chime.resign(p_token uuid) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH left_seat AS (UPDATE chime.leader SET token = NULL, pid = NULL, backend_start = NULL
                        WHERE token = p_token RETURNING true)
@@ -160,7 +160,7 @@ END;
 -- Leads for the length of this transaction: what was live in the original ends here as with any leader. Slots since are the original's: jobs
 -- wake as from a suspension, which writes them down as missed. What was asked of the original is not done here.
 CREATE FUNCTION chime.adopt_copy() RETURNS TABLE (original text, lost_runs bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_token uuid;
     v_runs bigint[];
@@ -195,7 +195,7 @@ COMMENT ON FUNCTION chime.adopt_copy IS
     'lets the jobs of a copy run here; what was live in the original is lost, slots since are missed. One row: what it was a copy of; none: it is no copy';
 
 CREATE FUNCTION chime.require_leader(p_token uuid) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_epoch bigint;
 BEGIN
     SELECT epoch INTO v_epoch FROM chime.leader WHERE token = p_token FOR SHARE;
@@ -210,7 +210,8 @@ COMMENT ON FUNCTION chime.require_leader IS 'the epoch; holds the leader row unt
 CREATE FUNCTION chime.reclaim(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[],
                               p_pid integer[], p_backend_start timestamptz[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM chime.require_leader(p_token);
@@ -225,7 +226,7 @@ END $$;
 -- Claimed runs whose text never went out are let go: they wait for a session, ours or the next leader's, from p_at on.
 CREATE FUNCTION chime.release(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[], p_at timestamptz)
 RETURNS void
-LANGUAGE sql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off
+LANGUAGE sql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 BEGIN ATOMIC
     UPDATE chime.run r SET pid = NULL, backend_start = NULL, retry_at = p_at
       FROM unnest(p_job, p_kind, p_slot) AS w (job_id, kind, slot)
@@ -238,7 +239,7 @@ END;
 CREATE FUNCTION chime.finish_own(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz,
                                  p_started timestamptz, p_rows bigint, p_message text)
 RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     UPDATE chime.run r SET started_at = p_started, done_at = clock_timestamp(), rows = p_rows, message = p_message
      WHERE r.job_id = p_job AND r.kind = p_kind AND r.slot = p_slot AND r.token = p_token AND r.done_at IS NULL;
@@ -260,7 +261,7 @@ CREATE FUNCTION chime.perform(p_token uuid, p_job bigint, p_kind chime.run_kind,
 LANGUAGE plpgsql AS $$
 DECLARE
     v_start timestamptz := pg_catalog.clock_timestamp();
-    v_user name := session_user;
+    v_user pg_catalog.name := session_user;
     v_row record;
     v_done boolean;
 BEGIN
@@ -296,7 +297,8 @@ CREATE FUNCTION chime.retry(p_token uuid, p_job bigint[], p_kind chime.run_kind[
                             p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
                             p_sqlstate text[], p_message text[], p_retry_at timestamptz[], p_log text[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -321,7 +323,8 @@ END $$;
 CREATE FUNCTION chime.miss(p_token uuid, p_job bigint[], p_cursor timestamptz[], p_first timestamptz[],
                            p_last timestamptz[], p_slots bigint[], p_reason text[], p_at timestamptz[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE v_epoch bigint := chime.require_leader(p_token);
 BEGIN
@@ -346,13 +349,13 @@ END $$;
 -- A clock that was ahead for a while leaves cursors there: nothing is due until then, and what lies between is on record.
 
 CREATE FUNCTION chime.ran_ahead(p_job bigint, p_at timestamptz) RETURNS tstzmultirange
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT coalesce(range_agg(tstzrange(h.slot, h.slot, '[]')), '{}') FROM chime.run_history h
         WHERE h.job_id = p_job AND h.kind = 'schedule' AND h.slot > p_at);
 COMMENT ON FUNCTION chime.ran_ahead IS 'slots of the job after p_at that the history has';
 
 CREATE FUNCTION chime.begin_anew(p_job bigint) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     PERFORM chime.refuse_unknown(p_job);
     INSERT INTO chime.request (job_id, verb, kind, slot)
@@ -369,7 +372,7 @@ COMMENT ON FUNCTION chime.begin_anew IS
 -- were skipped one by one; of a job that keeps all its runs the history tells from where on.
 CREATE FUNCTION chime.begin_jobs(p_token uuid, p_job bigint[], p_at timestamptz)
 RETURNS TABLE (job_id bigint, last_slot timestamptz)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM chime.require_leader(p_token);
@@ -405,7 +408,8 @@ COMMENT ON FUNCTION chime.begin_jobs IS 'begin_anew, as the leader does it: the 
 CREATE FUNCTION chime.orphans(p_token uuid, p_known integer[])
 RETURNS TABLE (run_id bigint, job_id bigint, kind chime.run_kind, slot timestamptz, attempt smallint, waits boolean,
                retry_at timestamptz, gone boolean, own boolean, done boolean)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE v_run record;
 BEGIN
@@ -432,14 +436,14 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.cancel_backend(p_pid integer, p_backend_start timestamptz, p_terminate boolean) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 RETURN chime.backend_alive(p_pid, p_backend_start)
        AND CASE WHEN p_terminate THEN pg_terminate_backend(p_pid) ELSE pg_cancel_backend(p_pid) END;
 
 -- Once a wait was given up, pg_blocking_pids says nothing of it any more: so the locks themselves are asked. Those on tables keep whole
 -- tables from being written; one who holds rows shows only as somebody who began to write before and has not ended.
 CREATE FUNCTION chime.lock_holders(p_pid integer) RETURNS TABLE (pid integer, words text, surely boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH held AS (
         SELECT DISTINCT ON (l.pid) l.pid, l.mode, l.relation,
@@ -471,7 +475,7 @@ COMMENT ON FUNCTION chime.lock_holders IS
 -- History partitions: those of yesterday, today and a week ahead are made, those whose slots are all older than p_keep are dropped. One at
 -- a time, in a transaction of its own: what is locked for one is free before the next.
 CREATE FUNCTION chime.history_work(p_keep interval) RETURNS TABLE (key integer, day date, name text, makes boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog SET "TimeZone" = 'UTC'
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET "TimeZone" = 'UTC'
 BEGIN ATOMIC
     SELECT n + 2, day, 'run_history_' || to_char(day, 'YYYYMMDD'), true
     FROM generate_series(-1, 7) AS n, LATERAL (SELECT current_date + n) AS d (day)
@@ -490,7 +494,7 @@ COMMENT ON FUNCTION chime.history_work IS
 -- Readers wait behind a lock that is waited for: for that of the whole history 200 ms, and then nothing else is waited for.
 CREATE FUNCTION chime.keep_history(p_token uuid, p_from bigint DEFAULT 0, p_keep interval DEFAULT '30 days')
 RETURNS TABLE (more bigint, problem text)
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE v_work record;
 BEGIN
     PERFORM chime.require_leader(p_token);
@@ -522,7 +526,7 @@ END $$;
 -- A step does at most p_limit rows, waits for nobody, and returns from where there is more to do (0: the same again), NULL: nothing is left.
 
 CREATE FUNCTION chime.forget_rows(p_token uuid, p_limit integer, p_table name, p_time name, p_keep interval DEFAULT '30 days') RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET lock_timeout = '100ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET lock_timeout = '100ms' AS $$
 DECLARE v_count bigint;
 BEGIN
     PERFORM chime.require_leader(p_token);
@@ -535,7 +539,7 @@ END $$;
 
 -- Of the epochs in the history one ended after it was kept from.
 CREATE FUNCTION chime.forget_leaderships(p_token uuid, p_limit integer, p_keep interval DEFAULT '30 days') RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET lock_timeout = '100ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET lock_timeout = '100ms' AS $$
 DECLARE v_count bigint;
 BEGIN
     PERFORM chime.require_leader(p_token);

@@ -57,7 +57,7 @@ COMMENT ON COLUMN chime.plugin_function.signature IS
 
 -- NULL: there is none, also where a type among its arguments is gone, which PostgreSQL before 16 takes for an error.
 CREATE FUNCTION chime.routine(p_signature text) RETURNS regprocedure
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN to_regprocedure(p_signature);
 EXCEPTION WHEN undefined_object OR invalid_schema_name THEN
@@ -112,7 +112,7 @@ COMMENT ON FUNCTION chime.as_of IS 'the instant that definitions count time from
 
 -- For arguments that are one of a few words: none of them finds nothing, and says nothing.
 CREATE FUNCTION chime.one_of(p_value text, p_name text, VARIADIC p_words text[]) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF p_value = ANY (p_words) THEN
         RETURN p_value;
@@ -123,19 +123,19 @@ END $$;
 COMMENT ON FUNCTION chime.one_of IS 'the value, if it is one of the words; else an error that lists them';
 
 CREATE FUNCTION chime.relation_kind(p_relation regclass) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END FROM pg_class c WHERE c.oid = p_relation);
 
 CREATE FUNCTION chime.live_of(p_view chime.view) RETURNS regclass
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN to_regclass(format('%I.%I', p_view.view_schema, p_view.relation || '__live'));
 
 CREATE FUNCTION chime.kept_of(p_view chime.view) RETURNS regclass
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN to_regclass(format('%I.%I', p_view.view_schema, p_view.relation));
 
 CREATE FUNCTION chime.refuse_foreign(p_schema name, p_relation name) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_owner name;
 BEGIN
     SELECT pg_get_userbyid(c.relowner) INTO v_owner
@@ -148,7 +148,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.install_schema(p_schema name) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET client_min_messages = warning AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
 BEGIN
     IF to_regnamespace(quote_ident(p_schema)) IS NULL THEN
         EXECUTE format('CREATE SCHEMA %I', p_schema);
@@ -164,7 +164,7 @@ END $$;
 
 CREATE FUNCTION chime.record_plugin(p_name text, p_version text, p_summary text, p_view_schema name, p_source_schema name,
                                     p_state text, p_reason text, p_settings jsonb) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO chime.plugin AS p (name, version, summary, view_schema, source_schema, state, reason, settings)
     VALUES (p_name, p_version, p_summary, p_view_schema, p_source_schema, p_state, p_reason, p_settings)
@@ -180,7 +180,7 @@ END;
 -- Plugins that the leader's catalog does not have. What they installed stays as it is, but notifies nobody any more. A table that is
 -- busy just now keeps its trigger until the next look at all plugins.
 CREATE FUNCTION chime.retire_plugins(p_kept text[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_plugin text;
 BEGIN
     UPDATE chime.plugin
@@ -201,7 +201,7 @@ END $$;
 -- by the owner; CREATE OR REPLACE keeps that.
 CREATE FUNCTION chime.install_function(p_plugin text, p_schema name, p_source_schema name, p_signature text, p_definition text)
 RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_path text := format('%I, %I, pg_temp', p_schema, p_source_schema);
     v_reader regrole := to_regrole('analytics_reader');
@@ -209,7 +209,7 @@ DECLARE
 BEGIN
     PERFORM set_config('search_path', v_path, true);
     v_routine := to_regprocedure(p_signature);
-    PERFORM set_config('search_path', 'pg_catalog', true);
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     IF NOT EXISTS (SELECT FROM chime.plugin_function f WHERE f.plugin = p_plugin AND f.signature = v_routine::text
                    AND f.definition = p_definition AND f.search_path = v_path) THEN
         PERFORM set_config('search_path', v_path, true);
@@ -220,7 +220,7 @@ BEGIN
             EXECUTE p_definition;
         END;
         v_routine := p_signature::regprocedure;
-        PERFORM set_config('search_path', 'pg_catalog', true);
+        PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_routine);
         INSERT INTO chime.plugin_function AS f (plugin, signature, definition, search_path)
         VALUES (p_plugin, v_routine::text, p_definition, v_path)
@@ -235,7 +235,7 @@ END $$;
 -- Which declared sources are missing: [{"table": ..., "columns": [...]}] in; one line a missing thing out. A source may
 -- be another plugin's view, so the view schema is looked at as definitions see it: first.
 CREATE FUNCTION chime.missing_sources(p_view_schema name, p_source_schema name, p_sources jsonb) RETURNS SETOF text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT CASE WHEN c.oid IS NULL THEN format('table %I.%I', p_source_schema, s."table")
                 ELSE format('column %I.%I.%I', c.nspname, s."table", col.name) END
@@ -252,7 +252,7 @@ END;
 
 -- The view that a name means: "relation", or "schema.relation" where the relation alone is not unique.
 CREATE FUNCTION chime.find_view(p_view text) RETURNS chime.view
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_view chime.view;
     v_count bigint;

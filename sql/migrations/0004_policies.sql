@@ -83,7 +83,7 @@ CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb, p_
 RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
                last_duration_us bigint, outcome_at timestamptz, last_end timestamptz, cursor_skipped boolean,
                consecutive_failures integer, suspended boolean, missed_at timestamptz)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_new record;
@@ -153,7 +153,7 @@ COMMENT ON FUNCTION chime.sync_jobs IS 'brings these jobs to the leader''s catal
 -- plan_cache_mode: the array is hashed only where the planner sees it; a join, for the few rows that it expects of a table without
 -- statistics, would go through the array once for each job.
 CREATE FUNCTION chime.remove_others(p_token uuid, p_job bigint[], p_now timestamptz, p_decided boolean) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $$
 DECLARE
     v_old chime.job;
     v_count integer := 0;
@@ -177,12 +177,12 @@ COMMENT ON FUNCTION chime.remove_others IS
 -- --- people and the leader ----------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.told(p_done text, p_by text, p_reason text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN concat_ws(': ', p_done || ' by ' || p_by, p_reason);
 COMMENT ON FUNCTION chime.told IS 'how a wish reads as a reason: "suspended by ann: too noisy"';
 
 CREATE FUNCTION chime.refuse_unknown(p_job bigint) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = p_job) THEN
         RAISE EXCEPTION 'there is no job %', coalesce(p_job::text, 'NULL') USING ERRCODE = 'no_data_found',
@@ -209,7 +209,7 @@ COMMENT ON FUNCTION chime.suspension IS
 -- The leader alone writes suspensions down, as it grants the wish: a transaction that stays open after its wish must not
 -- hold a row that every claim needs.
 CREATE FUNCTION chime.suspend(p_job bigint, p_reason text DEFAULT NULL, p_until timestamptz DEFAULT NULL) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_reason text := nullif(p_reason, '');
     v_until timestamptz := nullif(p_until, 'infinity');
@@ -228,7 +228,7 @@ COMMENT ON FUNCTION chime.suspend IS
     'nothing of the job starts from the leader''s next heartbeat on, or its start; a live run goes on. Again: another reason or end. True when that changes something';
 
 CREATE FUNCTION chime.resume(p_job bigint, p_reason text DEFAULT NULL) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM chime.refuse_unknown(p_job);
     INSERT INTO chime.request (job_id, verb, kind, slot, reason)
@@ -259,7 +259,7 @@ COMMENT ON FUNCTION chime.cancel_run IS
 -- known of these columns, may read all jobs.
 CREATE FUNCTION chime.wishes()
 RETURNS TABLE (request_id bigint, verb text, job_id bigint, kind chime.run_kind, slot timestamptz, reason text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET enable_seqscan = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -300,7 +300,8 @@ COMMENT ON FUNCTION chime.wishes IS
     'what waits for the leader, in the order it was asked for, runs last, their owners by turns; request 0: a suspension whose time was over at slot';
 
 CREATE FUNCTION chime.acknowledge(p_token uuid, p_request bigint[], p_at timestamptz) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     WITH gone AS (
@@ -324,7 +325,8 @@ COMMENT ON FUNCTION chime.acknowledge IS
     'removes requests that were granted or are moot; suspensions and their ends come into force with it, at p_at';
 
 CREATE FUNCTION chime.suspend_failing(p_token uuid, p_job bigint[], p_reason text[], p_at timestamptz) RETURNS SETOF bigint
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     RETURN QUERY
@@ -336,7 +338,8 @@ END $$;
 COMMENT ON FUNCTION chime.suspend_failing IS 'the jobs that are suspended by it; those that are already stay as they are';
 
 CREATE FUNCTION chime.resume_expired(p_token uuid, p_job bigint[], p_until timestamptz[]) RETURNS SETOF bigint
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     RETURN QUERY
@@ -351,7 +354,7 @@ COMMENT ON FUNCTION chime.resume_expired IS
 
 -- Asks for the first refresh of every view that has none yet, once.
 CREATE FUNCTION chime.request_population(p_token uuid, p_at timestamptz) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_views text[] := ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view_refresh v WHERE v.refreshed_at IS NULL);
     v_count bigint := 0;
@@ -384,7 +387,8 @@ CREATE FUNCTION chime.claim(p_token uuid, p_job bigint[], p_version integer[], p
                             p_slot timestamptz[], p_cursor timestamptz[], p_pid integer[],
                             p_backend_start timestamptz[])
 RETURNS TABLE (job_id bigint, run_id bigint, suspended bigint, reason text, ahead bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     v_epoch bigint := chime.require_leader(p_token);
@@ -433,7 +437,8 @@ CREATE FUNCTION chime.finish(p_token uuid, p_job bigint[], p_kind chime.run_kind
                              p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
                              p_rows bigint[], p_sqlstate text[], p_message text[], p_reason text[], p_log text[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -479,7 +484,8 @@ END $$;
 CREATE FUNCTION chime.skip(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_cursor timestamptz[],
                            p_slot timestamptz[], p_at timestamptz[], p_reason text[], p_outcome boolean[], p_log text[])
 RETURNS TABLE (job_id bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE v_epoch bigint := chime.require_leader(p_token);
 BEGIN
@@ -516,7 +522,8 @@ COMMENT ON FUNCTION chime.skip IS 'p_outcome: the skip counts as the job''s outc
 CREATE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[],
                             p_reason text[], p_at timestamptz)
 RETURNS TABLE (run_id bigint, ended chime.run_state)
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     v_epoch bigint := chime.require_leader(p_token);

@@ -74,11 +74,11 @@ CREATE FUNCTION chime.part_name(p_source integer, p_part integer) RETURNS text
 LANGUAGE sql IMMUTABLE RETURN 'chime.change_' || p_source::text || '_' || p_part::text;
 
 CREATE FUNCTION chime.source_oid(p_source integer) RETURNS regclass
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table)) FROM chime.source s WHERE s.source_id = p_source);
 
 CREATE FUNCTION chime.has_equality(p_type oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT t.typcategory IN ('E', 'R') FROM pg_type t WHERE t.oid = p_type) OR EXISTS (
     SELECT FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod
     WHERE m.amname IN ('btree', 'hash') AND o.opcdefault
@@ -87,21 +87,21 @@ RETURN (SELECT t.typcategory IN ('E', 'R') FROM pg_type t WHERE t.oid = p_type) 
 
 -- What makes a value comparable: types without equality (json, xml, point, arrays and rows of them) are compared by their text.
 CREATE FUNCTION chime.comparing_cast(p_type oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT CASE WHEN chime.has_equality(CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END) THEN '' ELSE '::text' END
     FROM pg_type t JOIN pg_type b ON b.oid = CASE WHEN t.typbasetype <> 0 THEN t.typbasetype ELSE t.oid END
     WHERE t.oid = p_type);
 
 CREATE FUNCTION chime.comparable_columns(p_relation regclass, p_columns name[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT string_agg(quote_ident(a.attname) || chime.comparing_cast(a.atttypid), ', ' ORDER BY c.n)
     FROM unnest(p_columns) WITH ORDINALITY AS c (name, n)
     JOIN pg_attribute a ON a.attrelid = p_relation AND a.attname = c.name AND NOT a.attisdropped);
 
 CREATE FUNCTION chime.add_part(p_source integer, p_part integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_name text := chime.part_name(p_source, p_part);
 BEGIN
     -- vacuum_truncate: a part that reached the limit must not fall below it again.
@@ -115,7 +115,7 @@ END $$;
 -- older marks have none in it, which is no matter, since that view begins with everything. Writers who still have the old function
 -- in their hands are waited for by making the triggers anew: until then they do not count, and every refresh does everything.
 CREATE FUNCTION chime.install_source(p_schema name, p_table name, p_declared name[], p_captured name[]) RETURNS integer
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_source chime.source;
     v_relation regclass := format('%I.%I', p_schema, p_table);
@@ -153,7 +153,7 @@ END $$;
 -- The relations that need triggers of their own: a write through a partitioned table fires those of the table named in it,
 -- a write to a partition those of the partition.
 CREATE FUNCTION chime.source_tree(p_source integer) RETURNS SETOF oid
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE tree AS (
         SELECT chime.source_oid(p_source)::oid AS relation
@@ -164,7 +164,7 @@ END;
 
 CREATE TYPE chime.capture_event AS (event text, referencing text);
 CREATE FUNCTION chime.capture_events() RETURNS SETOF chime.capture_event
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT * FROM (VALUES ('insert', 'REFERENCING NEW TABLE AS new_rows'),
                           ('delete', 'REFERENCING OLD TABLE AS old_rows'),
@@ -174,14 +174,14 @@ END;
 
 -- The functions of a source's triggers: of statements, of each row of an UPDATE, and of an INSERT. NULL: not there.
 CREATE FUNCTION chime.capture_functions(p_source integer) RETURNS oid[]
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN ARRAY[to_regproc('chime.capture_' || p_source), to_regproc('chime.capture_' || p_source || '_row'),
              to_regproc('chime.capture_' || p_source || '_insert')]::oid[];
 
 -- Whether an UPDATE of a relation is captured row by row, which costs a statement of one row less. Not where it is one of a tree: a row
 -- that an UPDATE moves to another partition fires no row trigger of UPDATE, and one of a child none of the parent.
 CREATE FUNCTION chime.captured_by_row(p_relation oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT c.relkind = 'r' FROM pg_class c WHERE c.oid = p_relation)
     AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = p_relation)
     AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = p_relation);
@@ -189,7 +189,7 @@ RETURN (SELECT c.relkind = 'r' FROM pg_class c WHERE c.oid = p_relation)
 -- Relations of a source's tree on which one of our triggers is missing, does not fire, is of the other kind, or was made for fewer columns.
 -- 4: a trigger of INSERT; 16: of UPDATE.
 CREATE FUNCTION chime.uncaptured(p_source integer) RETURNS SETOF oid
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_capture oid[] := chime.capture_functions(p_source);
 BEGIN
     RETURN QUERY
@@ -209,7 +209,7 @@ END $$;
 
 -- Where triggers are to be made: a relation and the source that it belongs to.
 CREATE FUNCTION chime.triggers_wanted() RETURNS TABLE (source_id integer, relation regclass)
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT s.source_id, u::regclass FROM chime.source s CROSS JOIN LATERAL chime.uncaptured(s.source_id) AS u
     WHERE EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = s.source_id);
@@ -217,7 +217,7 @@ END;
 
 -- Makes the triggers that are missing on one relation. A transaction of its own: it holds writers up while it waits for its lock.
 CREATE FUNCTION chime.install_triggers(p_source integer, p_relation regclass) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     v_event chime.capture_event;
     v_by_row boolean;
@@ -242,7 +242,7 @@ END $$;
 -- another for a while left no marks.
 -- plpgsql, which keeps its plan: a function in SQL is planned each time it is called, and this one is at every refresh.
 CREATE FUNCTION chime.source_fingerprint(p_source integer) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_capture oid[] := chime.capture_functions(p_source);
 BEGIN
     RETURN (
@@ -266,7 +266,7 @@ END $$;
 -- Who may be writing to a source. A writer asks for the trigger's function late in its statement, maybe without having got a
 -- transaction id yet, and may find the one it knew when it locked the source: so parts wait for locks, not only for ids.
 CREATE FUNCTION chime.source_writers(p_source integer) RETURNS text[]
-LANGUAGE sql VOLATILE SET search_path = pg_catalog
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 RETURN ARRAY(
     SELECT DISTINCT l.virtualtransaction FROM pg_locks l
     WHERE l.locktype = 'relation' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
@@ -274,7 +274,7 @@ RETURN ARRAY(
       AND l.mode NOT IN ('AccessShareLock', 'RowShareLock'));
 
 CREATE FUNCTION chime.drop_part(p_source integer, p_part integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE format('DROP TABLE %s', chime.part_name(p_source, p_part));
     DELETE FROM chime.change_part c WHERE c.source_id = p_source AND c.part = p_part;
@@ -286,7 +286,7 @@ END $$;
 -- look for themselves, from a moment on that stands in a function: the planner puts it into their plans, and makes these anew
 -- when the leader puts it off.
 CREATE FUNCTION chime.give_room(p_source integer, p_until timestamptz) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE chime.source s SET room_until = p_until WHERE s.source_id = p_source;
     EXECUTE format('CREATE OR REPLACE FUNCTION chime.room_until_%s() RETURNS timestamptz LANGUAGE sql STABLE RETURN %L::timestamptz',
@@ -297,7 +297,7 @@ END $$;
 -- Begins a new part where the head is large, notes that a part is left, and drops parts that every view has passed. What cannot be
 -- had at once is left for the next time.
 CREATE FUNCTION chime.rotate_log(p_source integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '50ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $$
 DECLARE
     v_head integer;
     v_room_until timestamptz;
@@ -326,12 +326,12 @@ END $$;
 
 -- Whether all writers to a part are gone.
 CREATE FUNCTION chime.part_drained(p_part chime.change_part) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(p_part.retired_at <= pg_snapshot_xmin(pg_current_snapshot()), false);
 
 -- Whether every view has consumed every mark of a part.
 CREATE FUNCTION chime.part_passed(p_part chime.change_part) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN chime.part_drained(p_part) AND NOT EXISTS (
     SELECT FROM chime.view_source s JOIN chime.view_refresh r USING (view_schema, relation)
     WHERE s.source_id = p_part.source_id AND r.seen IS NOT NULL
@@ -343,7 +343,7 @@ RETURN chime.part_drained(p_part) AND NOT EXISTS (
 CREATE FUNCTION chime.parts_kept() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 64;
 
 CREATE FUNCTION chime.give_up_waiting(p_source integer) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     UPDATE chime.view_refresh r SET seen = NULL
       FROM chime.view_source s, chime.change_part c
@@ -377,8 +377,8 @@ BEGIN
         END;
         COMMIT;
     END LOOP;
-    FOR v_wanted IN SELECT v.*, p.source_schema FROM chime.view v JOIN chime.plugin p ON p.name = v.plugin
-                    WHERE v.asked IS NOT NULL AND p.state IN ('installed', 'failed') LOOP
+    FOR v_wanted IN SELECT v.*, p.source_schema FROM chime.view v JOIN chime.plugin p ON p.name OPERATOR(pg_catalog.=) v.plugin
+                    WHERE v.asked IS NOT NULL AND p.state OPERATOR(pg_catalog.=) ANY ('{installed,failed}'::pg_catalog.text[]) LOOP
         BEGIN
             PERFORM chime.ask_again(v_wanted.view_schema, v_wanted.source_schema, v_wanted.relation);
         EXCEPTION WHEN OTHERS THEN

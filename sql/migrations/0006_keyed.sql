@@ -14,7 +14,7 @@ COMMENT ON FUNCTION chime.marks_limit IS
 -- Every way in which grain columns can hold NULL: "p.a = q.a AND p.b IS NULL AND q.b IS NULL". Apart from each other, since
 -- IS NOT DISTINCT FROM uses no index.
 CREATE FUNCTION chime.grain_matches(p_grain name[], p_left text, p_right text) RETURNS SETOF text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT string_agg(format(CASE WHEN nulls >> (g.n::integer - 1) & 1 = 1 THEN '%1$s.%3$I IS NULL AND %2$s.%3$I IS NULL'
                                   ELSE '%1$s.%3$I = %2$s.%3$I' END, p_left, p_right, g.name), ' AND ' ORDER BY g.n)
@@ -28,7 +28,7 @@ END;
 -- nested loop.
 CREATE FUNCTION chime.difference_statement(p_kept regclass, p_key name[], p_stamps name[], p_live_rows text, p_kept_rows text,
                                            p_once boolean DEFAULT false) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_all text; v_differs text; v_set text; v_key text; v_equal text; v_same text; v_live_null text; v_kept_null text;
 BEGIN
@@ -71,12 +71,12 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.column_list(p_relation regclass) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
         WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped);
 
 CREATE FUNCTION chime.refresh_full_statement(p_schema name, p_relation name, p_key name[], p_stamps name[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN 'WITH ' || chime.difference_statement(
     format('%I.%I', p_schema, p_relation)::regclass, p_key, p_stamps,
     format('SELECT %s FROM %I.%I', chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_schema, p_relation || '__live'),
@@ -86,7 +86,7 @@ RETURN 'WITH ' || chime.difference_statement(
 -- one over everything. p_live_rows: what the definition gives for them, where there is a better way than group by group.
 CREATE FUNCTION chime.refresh_keyed_statement(p_schema name, p_relation name, p_key name[], p_stamps name[], p_grain name[],
                                               p_arrays text, p_live_rows text DEFAULT NULL) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN format('WITH groups AS MATERIALIZED (SELECT * FROM unnest(%s) AS g (%s)), ', p_arrays,
               (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g))
     || chime.difference_statement(
@@ -102,7 +102,7 @@ RETURN format('WITH groups AS MATERIALIZED (SELECT * FROM unnest(%s) AS g (%s)),
 -- The function that takes the marks of one view and recomputes their groups. `reason`: it stopped, and everything is to be done
 -- instead, for that reason; what it changed until then stays.
 CREATE FUNCTION chime.write_keyed(p_schema name, p_relation name) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_view chime.view;
     v_grain text; v_arrays text; v_declared text := ''; v_taken text := ''; v_into text := ''; v_using text := ''; v_checks text := '';
@@ -164,7 +164,7 @@ BEGIN
             p_seen pg_snapshot, p_fingerprint text, p_revisit boolean, p_full_us bigint, p_key_us bigint, OUT seen pg_snapshot,
             OUT fingerprint text, OUT reason text, OUT keys bigint, OUT rows bigint, OUT inserted bigint, OUT updated bigint,
             OUT deleted bigint)
-        LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off SET enable_seqscan = off
+        LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET enable_seqscan = off
         SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS %2$L$f$, v_view.view_id, format($body$
         #variable_conflict use_column
         DECLARE
@@ -217,7 +217,7 @@ END $$;
 
 -- Of the sources, and of the view itself: one defined or made anew begins with everything.
 CREATE FUNCTION chime.view_fingerprint(p_schema name, p_relation name) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (SELECT string_agg(s.source_id || ':' || chime.source_fingerprint(s.source_id), ' ' ORDER BY s.source_id) || ' '
                    || md5(concat_ws(' ', k.oid, pg_relation_filenode(k.oid), v.definition, v.search_path, v.key, v.grain, v.stamps,
@@ -230,7 +230,7 @@ END $$;
 
 -- Which source of a view looks otherwise than at its last refresh.
 CREATE FUNCTION chime.fingerprint_reason(p_schema name, p_relation name) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT coalesce(string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
                         || ' may have changed without a mark: its storage, partitions or triggers did',
                         'its definition or its relation is another one')
@@ -241,7 +241,7 @@ RETURN (SELECT coalesce(string_agg(format('%I.%I', o.source_schema, o.source_tab
 
 -- Sources of a view that have tables without our triggers, or columns for which these were not made; NULL: none.
 CREATE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (SELECT string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
             FROM chime.view_source s JOIN chime.source o USING (source_id)
@@ -252,7 +252,7 @@ END $$;
 
 -- The snapshot of the statement that calls it, without this transaction: what that one has yet to write is not consumed.
 CREATE FUNCTION chime.snapshot_to_keep() RETURNS pg_snapshot
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT concat_ws(':', pg_snapshot_xmin(s), pg_snapshot_xmax(s),
                          (SELECT coalesce(string_agg(x.id::text, ',' ORDER BY x.id), '')
                           FROM (SELECT pg_snapshot_xip(s) UNION SELECT pg_current_xact_id()) AS x (id)
@@ -262,7 +262,7 @@ RETURN (SELECT concat_ws(':', pg_snapshot_xmin(s), pg_snapshot_xmax(s),
 -- Marks of one log. STABLE, so that they are read with the snapshot of the calling statement, and by EXECUTE, so that the plan is
 -- made after that snapshot: an older plan would not have a part begun in between, whose marks the snapshot may show.
 CREATE FUNCTION chime.take_marks(p_none anyarray, p_query text, p_xmax xid8, p_xip xid8[]) RETURNS anyarray
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_marks p_none%TYPE;
 BEGIN
     EXECUTE p_query INTO v_marks USING p_xmax, p_xip;
@@ -270,7 +270,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.flooded(p_schema name, p_relation name) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN EXISTS (
         SELECT FROM chime.view_source s JOIN chime.change_part c USING (source_id)
@@ -280,7 +280,7 @@ END $$;
 
 -- What a view's definition reads, through other views too; column 0: the relation as such.
 CREATE FUNCTION chime.columns_read(p_view regclass) RETURNS TABLE (relation oid, "column" integer)
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE read AS (
         SELECT p_view::oid AS relation, 0 AS "column"
@@ -294,14 +294,14 @@ BEGIN ATOMIC
 END;
 
 CREATE FUNCTION chime.tables_read(p_view regclass) RETURNS SETOF oid
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT DISTINCT r.relation FROM chime.columns_read(p_view) AS r;
 END;
 
 -- Columns whose changes may leave no mark, since the plugin does not declare that its view reads them.
 CREATE FUNCTION chime.undeclared_columns(p_schema name, p_relation name) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(format('%s.%I', r.relation::regclass, a.attname), ', ' ORDER BY r.relation, a.attnum)
         FROM chime.columns_read(format('%I.%I', p_schema, p_relation || '__live')) AS r
         JOIN pg_attribute a ON a.attrelid = r.relation AND a.attnum = r."column" AND a.attnum > 0
@@ -312,7 +312,7 @@ RETURN (SELECT string_agg(format('%s.%I', r.relation::regclass, a.attname), ', '
 -- Tables of which a statement reads everything, as the planner means to do it here. A bitmap of what is not null is everything, too;
 -- an index scan for that is how it finds a minimum.
 CREATE FUNCTION chime.scanned_whole(p_statement text) RETURNS SETOF text
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_plan jsonb;
 BEGIN
     EXECUTE 'EXPLAIN (FORMAT JSON, VERBOSE) ' || p_statement INTO v_plan;
@@ -327,7 +327,7 @@ END $$;
 -- Which tables the planner would scan whole for one group, although told to avoid it: with nested loops it uses an index where
 -- there is one, while a hash or merge join of small tables reads all of them.
 CREATE FUNCTION chime.unrestricted_scans(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF text
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 AS $$
 BEGIN
     RETURN QUERY SELECT chime.scanned_whole(format(
@@ -341,7 +341,7 @@ END $$;
 
 -- Whether an index on the kept relation begins with the grain's columns, in any order.
 CREATE FUNCTION chime.has_grain_index(p_kept regclass, p_grain name[]) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN EXISTS (
     SELECT FROM pg_index i WHERE i.indrelid = p_kept AND i.indpred IS NULL AND i.indnatts >= cardinality(p_grain)
        AND p_grain <@ ARRAY(SELECT a.attname FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, n)

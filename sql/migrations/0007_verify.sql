@@ -4,7 +4,7 @@
 -- Begins a statement: `kept` and `live`, each read once and without stamps; `missing` and `surplus`, the rows that only one of
 -- them has.
 CREATE FUNCTION chime.comparison_statement(p_view chime.view) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_kept regclass := format('%I.%I', p_view.view_schema, p_view.relation);
     v_columns name[] := ARRAY(SELECT a.attname FROM pg_attribute a
@@ -20,7 +20,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.difference(p_view text) RETURNS TABLE (rows bigint, missing bigint, surplus bigint)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET jit = off SET row_security = off
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
 SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$
 BEGIN
@@ -32,7 +32,7 @@ COMMENT ON FUNCTION chime.difference IS
 
 -- A row that has other values than it should is there twice: as it is kept, then as it should be.
 CREATE FUNCTION chime.differences(p_view text, p_limit integer DEFAULT 10) RETURNS TABLE (side text, line jsonb)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET jit = off SET row_security = off
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
 SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$
 DECLARE

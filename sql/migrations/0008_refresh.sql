@@ -2,7 +2,7 @@
 
 -- Two rows with one key, which no kept relation can hold, also where they are equal or one is kept already.
 CREATE FUNCTION chime.refuse_doubles(p_schema name, p_relation name) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_key text := (SELECT string_agg(quote_ident(k), ', ' ORDER BY n) FROM chime.view v CROSS JOIN unnest(v.key) WITH ORDINALITY AS u (k, n)
                    WHERE v.view_schema = p_schema AND v.relation = p_relation);
@@ -19,7 +19,7 @@ END $$;
 -- Everything, and the parts of logs that it leaves behind.
 CREATE FUNCTION chime.refresh_all(p_view chime.view, OUT rows bigint, OUT inserted bigint, OUT updated bigint, OUT deleted bigint,
                                   OUT rejected bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     v_held bigint; -- as many rows as before, less those that went, and those that came: unless two had one key
@@ -46,7 +46,7 @@ END $$;
 
 -- Readers go on meanwhile. Only whether rows changed is known: the server counts a changed row as one deleted and one inserted.
 CREATE FUNCTION chime.refresh_matview(p_view chime.view, OUT rows bigint, OUT changed boolean, OUT rejected bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_kept regclass := chime.kept_of(p_view);
     v_populated boolean := (SELECT c.relispopulated FROM pg_class c WHERE c.oid = v_kept);
@@ -71,7 +71,7 @@ END $$;
 -- The row of a view that another session refreshes, within lock_timeout; past that CH010, which is no failure of the view: a run of a
 -- refresh job counts it as skipped. Apart from chime.begin_refresh, which is to need no subtransaction.
 CREATE FUNCTION chime.await_refresh(p_view chime.view) RETURNS chime.view_refresh
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE v_last chime.view_refresh;
 BEGIN
     SELECT * INTO v_last FROM chime.view_refresh r
@@ -88,7 +88,7 @@ END $$;
 
 -- One refresh of a view at a time: the row is the lock, since any role may take advisory keys.
 CREATE FUNCTION chime.begin_refresh(p_view chime.view) RETURNS chime.view_refresh
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE v_last chime.view_refresh;
 BEGIN
     SELECT * INTO v_last FROM chime.view_refresh r
@@ -98,7 +98,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.views_below(p_view chime.view) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view v
              WHERE v.plugin = p_view.plugin AND v.view_id <> p_view.view_id
                AND chime.kept_of(v)::oid IN (SELECT chime.tables_read(chime.live_of(p_view))) ORDER BY v.view_id);
@@ -110,7 +110,7 @@ RETURN ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view v
 CREATE FUNCTION chime.note_refresh(p_last chime.view_refresh, p_method text, p_reason text, p_keys bigint, p_rows bigint,
                                    p_inserted bigint, p_updated bigint, p_deleted bigint, p_rejected bigint,
                                    p_seen pg_snapshot, p_fingerprint text, p_duration bigint, p_revisited boolean) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 BEGIN
     UPDATE chime.view_refresh r
        SET refreshed_at = now(), method = p_method, reason = p_reason, keys = p_keys, rows = p_rows, inserted = p_inserted,
@@ -130,7 +130,7 @@ END $$;
 -- says.
 CREATE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revisit boolean DEFAULT true)
 RETURNS TABLE (method text, reason text, keys bigint, rows bigint, inserted bigint, updated bigint, deleted bigint, rejected bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
 SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$
 #variable_conflict use_variable
@@ -188,7 +188,7 @@ COMMENT ON FUNCTION chime.refresh IS
     'one transaction, one view; "rows" is how many the view holds now, "reason" why everything was done; inserted, updated and deleted are NULL, not known, for a materialized view; p_revisit: also groups that change as time passes';
 
 CREATE FUNCTION chime.refresh_words(p_view text, p_done record) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN format('%s: %s, %s rows', p_view,
                   CASE p_done.method WHEN 'keyed' THEN format('keyed, %s groups', p_done.keys)
@@ -205,7 +205,7 @@ END $$;
 CREATE FUNCTION chime.perform_refresh(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz,
                                       p_lock_timeout text, p_views text[])
 RETURNS TABLE (rows bigint, message text)
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off AS $$
 DECLARE
     v_start timestamptz := clock_timestamp();
     v_view text;
@@ -227,7 +227,7 @@ END $$;
 -- "its last run, at ...: MESSAGE" of a refresh that fails; NULL: it does not, or it is suspended. Slots that passed since stand before it in
 -- the history, which is read by its key for each kind.
 CREATE FUNCTION chime.failure_words(p_job bigint) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format('%s, at %s: %s', CASE s.consecutive_failures WHEN 1 THEN 'its last run'
                                         ELSE format('%s runs in a row, the last', s.consecutive_failures) END,

@@ -4,7 +4,7 @@
 -- Empty. A materialized view reads RELATION__live and not the definition: that view is bound anew, in place, when a relation below
 -- it is, and the materialized view stays as it is.
 CREATE FUNCTION chime.make_kept(p_name text, p_view chime.view) RETURNS regclass
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE format(CASE WHEN p_view.mode = 'matview'
                         THEN 'CREATE MATERIALIZED VIEW %s WITH (autovacuum_vacuum_scale_factor = 0.05) AS SELECT * FROM %s WITH NO DATA'
@@ -17,7 +17,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.fill_kept(p_kept regclass, p_view chime.view) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
 SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$
 DECLARE v_rows bigint;
@@ -36,7 +36,7 @@ END $$;
 -- Indexes, comment, and readers. What is there as wanted is not touched: even a statement that changes nothing takes locks that
 -- wait for a refresh.
 CREATE FUNCTION chime.dress_kept(p_kept regclass, p_view chime.view, p_key_index name, p_indexes jsonb, p_comment text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_schema name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p_kept);
     v_index record;
@@ -61,7 +61,7 @@ END $$;
 
 -- Whether a kept relation is of another kind than its mode wants, or has other columns than its definition.
 CREATE FUNCTION chime.is_outdated(p_kept regclass, p_view chime.view) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (chime.relation_kind(p_kept) = 'MATERIALIZED VIEW') <> (p_view.mode = 'matview') OR (
     SELECT array_agg((a.attname, a.atttypid, a.atttypmod)::text ORDER BY a.attnum) FILTER (WHERE a.attrelid = p_kept)
            IS DISTINCT FROM
@@ -69,7 +69,7 @@ RETURN (chime.relation_kind(p_kept) = 'MATERIALIZED VIEW') <> (p_view.mode = 'ma
     FROM pg_attribute a WHERE a.attrelid IN (p_kept, chime.live_of(p_view)) AND a.attnum > 0 AND NOT a.attisdropped);
 
 CREATE FUNCTION chime.claim_view(p_plugin text, p_schema name, p_relation name) RETURNS chime.view
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_known chime.view;
 BEGIN
     SELECT * INTO v_known FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR NO KEY UPDATE; -- a refresh may check that it is there
@@ -88,7 +88,7 @@ CREATE FUNCTION chime.install_view(p_plugin text, p_schema name, p_source_schema
                                    p_key name[], p_key_index name, p_grain name[], p_mode text, p_stamps name[],
                                    p_revisit text, p_rejected text, p_indexes jsonb, p_comment text)
 RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     v_path text := format('%I, %I, pg_temp', p_schema, p_source_schema); -- pg_catalog comes first unsaid
     v_known chime.view := chime.claim_view(p_plugin, p_schema, p_relation);
@@ -132,7 +132,7 @@ END $$;
 -- [{"table": ..., "columns": [...], "capture": [...], "map": ..., "trust": ...}]; only those that the definition reads count.
 -- A view that lets go of a source begins with everything when it comes back: nobody kept marks for it.
 CREATE FUNCTION chime.install_keys(p_schema name, p_source_schema name, p_relation name, p_sources jsonb) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     v_view chime.view;
     v_kept regclass := format('%I.%I', p_schema, p_relation);

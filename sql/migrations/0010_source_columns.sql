@@ -6,12 +6,12 @@
 
 -- Without a modifier: a column that gets wider is no other column. With its schema: the trigger may look names up as the writer does.
 CREATE FUNCTION chime.mark_type(p_type oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format('%I.%I', n.nspname, t.typname) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = p_type);
 
 -- A domain's constraints are not a log's: a mark `whole` has NULL in every column.
 CREATE FUNCTION chime.without_domain(p_type oid) RETURNS oid
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE base AS (
         SELECT p_type AS type
@@ -23,7 +23,7 @@ END;
 -- What the trigger of a source reads. `known`: the type that it expects, which for a captured column is the log's; `now`: the type
 -- that the column has, NULL: there is none of that name. `fits`: its values arrive in marks.
 CREATE FUNCTION chime.source_columns(p_source integer) RETURNS TABLE (name name, is_captured boolean, known oid, now oid, fits boolean)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -44,7 +44,7 @@ END $$;
 -- The columns that a source has of those that are read, with their types. plpgsql, which keeps its plan: this is asked at every
 -- refresh.
 CREATE FUNCTION chime.source_shape(p_source integer) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (SELECT string_agg(concat_ws(' ', a.attname, a.atttypid), ', ' ORDER BY a.attname)
             FROM chime.source s JOIN pg_attribute a ON a.attrelid = to_regclass(format('%I.%I', s.source_schema, s.source_table))
@@ -53,7 +53,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.note_shape(p_source integer) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     UPDATE chime.source s SET shape = (SELECT CASE WHEN bool_and(c.fits) THEN chime.source_shape(p_source) END
                                        FROM chime.source_columns(p_source) AS c)
@@ -62,12 +62,12 @@ END;
 
 -- A mark is one of each different key that a statement changed.
 CREATE FUNCTION chime.can_be_marked(p_type oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(chime.comparing_cast(p_type) = '', false);
 
 -- Whether making log and triggers anew would help: nothing brings a column back that is gone.
 CREATE FUNCTION chime.needs_following(p_source integer) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = p_source) AND (
     SELECT bool_or(chime.can_be_marked(c.now) AND NOT c.fits)
            OR min(s.shape) IS DISTINCT FROM CASE WHEN bool_and(c.fits) THEN chime.source_shape(p_source) END
@@ -76,7 +76,7 @@ RETURN EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = p_source) AND
 -- A function that gives its argument back if it has that type, else NULL: by its overloads, so that the choice is made, and the
 -- function gone, once a statement is planned. Types with an implicit cast have an overload each, or the choice would be ambiguous.
 CREATE FUNCTION chime.write_guard(p_type oid) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_type text := chime.mark_type(p_type);
     v_name text := 'chime.only_' || md5(chime.mark_type(p_type));
@@ -105,7 +105,7 @@ END $$;
 -- The names stand in a LATERAL query without a table before them: one that the transition table does not have is found outside
 -- of it, in the row of NULLs. The planner leaves nothing of all this but the scan.
 CREATE FUNCTION chime.known_rows(p_source integer, p_rows text) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (
         SELECT format('(SELECT found.* FROM (SELECT %s) AS gone CROSS JOIN LATERAL (SELECT %s FROM %s) AS found) AS %3$s',
@@ -122,13 +122,13 @@ END $$;
 -- stat() calls of pg_relation_size.
 
 CREATE FUNCTION chime.capture_columns(p_columns name[], p_prefix text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(p_prefix || quote_ident(c), ', ' ORDER BY n) FROM unnest(p_columns) WITH ORDINALITY AS u (c, n));
 
 -- As chime.comparable_columns, for a function without a search_path: format's %L calls the type's output function, never a cast,
 -- which the owner of a type could have made, and tells NULL from every text.
 CREATE FUNCTION chime.captured_values(p_source integer, p_columns name[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT string_agg(CASE WHEN chime.comparing_cast(k.known) = '' THEN quote_ident(k.name)
                            ELSE format('pg_catalog.format(%L, %I)', '%L', k.name) END, ', ' ORDER BY c.n)
@@ -137,23 +137,23 @@ RETURN (
 -- The SET clauses that a source's trigger function cannot do without. The operators of a type from elsewhere may be functions that
 -- look names up; and a writer's own extra_float_digits could make different texts of floats equal.
 CREATE FUNCTION chime.capture_settings(p_source integer) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
-    SELECT concat_ws(' ', CASE WHEN bool_or(greatest(k.known, k.now) >= 16384) THEN 'SET search_path = pg_catalog' END, -- FirstNormalObjectId
+    SELECT concat_ws(' ', CASE WHEN bool_or(greatest(k.known, k.now) >= 16384) THEN 'SET search_path = pg_catalog, pg_temp' END, -- FirstNormalObjectId
                      CASE WHEN bool_or(chime.comparing_cast(k.known) <> '') THEN 'SET extra_float_digits = 1' END)
     FROM chime.source_columns(p_source) AS k);
 
 -- Types of which two values that are equal are the same bytes, for texts under COLLATE "C". Of no other type, since the
 -- owner of a type can make casts that an operator would be chosen by.
 CREATE FUNCTION chime.equal_is_same(p_type oid) RETURNS boolean
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN p_type = ANY ('{bool,int2,int4,int8,uuid,date,timestamp,timestamptz,text}'::regtype[]::oid[]);
 
 -- A condition: one row's captured columns are as they were, and not NULL where an operator compares them, which costs less than
 -- to compare rows by their bytes. It goes within CASE, or the planner would make a hash table for one row. p_new, p_old: what the rows
 -- are called. The guard: an operator may be chosen by a cast that the owner of a type made.
 CREATE FUNCTION chime.key_kept(p_source integer, p_new text, p_old text) RETURNS text
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT concat_ws(' AND ',
                string_agg(format('%1$s(%2$s.%4$I) OPERATOR(pg_catalog.=) %1$s(%3$s.%4$I)%5$s', chime.write_guard(c.known), p_new, p_old,
@@ -166,7 +166,7 @@ RETURN (
 
 -- A condition: one row differs in what is declared beside the captured columns.
 CREATE FUNCTION chime.rest_changed(p_source integer, p_new text, p_old text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT coalesce('pg_catalog.record_image_ne(ROW(' || string_agg(format('%s.%I', p_new, c.name), ', ') || '), ROW(' ||
                     string_agg(format('%s.%I', p_old, c.name), ', ') || '))', 'false')
@@ -175,7 +175,7 @@ RETURN (
 -- Whether there is an operator that tells two values apart which differ by more than their bytes: <> of exactly that type (varchar has
 -- that of text). Of no type from elsewhere, as above.
 CREATE FUNCTION chime.can_differ(p_type oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN p_type < 16384 AND EXISTS ( -- FirstNormalObjectId
     SELECT FROM pg_operator o
     WHERE o.oprname = '<>' AND o.oprnamespace = 'pg_catalog'::regnamespace AND o.oprright = o.oprleft
@@ -184,7 +184,7 @@ RETURN p_type < 16384 AND EXISTS ( -- FirstNormalObjectId
 -- A condition that costs less than chime.rest_changed: where it is true, that is true as well; where it is not, that is to be asked (1.0
 -- may have become 1.00, a NULL a value). What is not of a fixed length goes last: jsonb may have to be fetched and walked.
 CREATE FUNCTION chime.rest_differs(p_source integer, p_new text, p_old text) RETURNS text
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT coalesce(string_agg(format('%1$s(%2$s.%4$I) OPERATOR(pg_catalog.<>) %1$s(%3$s.%4$I)%5$s', chime.write_guard(c.known), p_new,
                                       p_old, c.name, CASE WHEN t.typcollation <> 0 THEN ' COLLATE pg_catalog."C"' END), ' OR '
@@ -194,20 +194,20 @@ RETURN (
 
 -- The captured columns of a row, NULL where they have another type than the log's.
 CREATE FUNCTION chime.guarded_key(p_source integer, p_row text) RETURNS text
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(format('%s(%s.%I)', chime.write_guard(k.known), p_row, k.name), ', ' ORDER BY c.n)
         FROM chime.source s CROSS JOIN unnest(s.captured) WITH ORDINALITY AS c (name, n)
         JOIN chime.source_columns(p_source) AS k ON k.name = c.name WHERE s.source_id = p_source);
 
 -- A condition: the part is full. The leader sees to it that it is not, so its size is asked for only where that has been gone for a while.
 CREATE FUNCTION chime.is_full(p_source integer, p_part text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN format('pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) chime.room_until_%s() AND '
               'pg_catalog.pg_relation_size(%L::pg_catalog.regclass) OPERATOR(pg_catalog.>=) %s', p_source, p_part, chime.part_limit());
 
 -- A condition, where each node of one is dear: the leader is there, or was when this transaction began.
 CREATE FUNCTION chime.has_room(p_source integer) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN format('CURRENT_TIMESTAMP OPERATOR(pg_catalog.<) chime.room_until_%s()', p_source);
 
 -- The trigger function of each row of an UPDATE, where chime.captured_by_row says so: as the one of statements below, in what it may
@@ -218,7 +218,7 @@ RETURN format('CURRENT_TIMESTAMP OPERATOR(pg_catalog.<) chime.room_until_%s()', 
 -- A row that has its key still and that an operator tells from the one before, which is most, takes one condition and the mark. Only what
 -- is left is compared by its bytes: to make two rows of columns costs as much as eight operators.
 CREATE FUNCTION chime.write_row_capture(p_source integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_source chime.source;
     v_part text;
@@ -260,7 +260,7 @@ BEGIN
         END $body$;$f$,
         p_source, v_part, chime.capture_columns(v_source.captured, ''), chime.key_kept(p_source, 'NEW', 'OLD'),
         chime.rest_differs(p_source, 'NEW', 'OLD'), chime.guarded_key(p_source, 'NEW'), chime.guarded_key(p_source, 'OLD'),
-        chime.is_full(p_source, v_part), substring(chime.capture_settings(p_source) FROM '^SET search_path = pg_catalog'),
+        chime.is_full(p_source, v_part), substring(chime.capture_settings(p_source) FROM '^SET search_path = pg_catalog, pg_temp'),
         chime.capture_columns(v_both, 'NEW.'), chime.capture_columns(v_both, 'OLD.'), chime.has_room(p_source));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s_row() FROM PUBLIC', p_source);
 END $$;
@@ -270,7 +270,7 @@ END $$;
 -- may be marks of one key). Its LIMIT also keeps the plan's cost low: one made while the transition table was large would else be
 -- compiled for each single row after it, for which the branch of many rows turns jit off while it is planned.
 CREATE FUNCTION chime.write_insert_capture(p_source integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_source chime.source;
     v_part text;
@@ -323,7 +323,7 @@ END $$;
 -- pass, since EXCEPT ALL both ways takes twice as long.
 -- A mark is left out only where the part has just been seen full.
 CREATE FUNCTION chime.write_capture(p_source integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_source chime.source;
     v_keys text;
@@ -400,7 +400,7 @@ END $$;
 -- old function in their hands, and holds up new ones until the log is as the new function wants it, which is at once, since it is
 -- emptied: new triggers mean everything to every view.
 CREATE FUNCTION chime.follow_source(p_source integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE v_column record;
 BEGIN
     UPDATE chime.source s SET version = s.version + 1 WHERE s.source_id = p_source;
@@ -418,7 +418,7 @@ END $$;
 -- For a source that no view reads any more. Triggers on somebody else's table are its owner's to drop: until then they do nothing. To
 -- make them anew waits for writers, who would miss the log; whoever lost the privilege for that cannot wait.
 CREATE FUNCTION chime.silence_source(p_source integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_relation regclass;
 BEGIN
     UPDATE chime.source s SET version = s.version + 1 WHERE s.source_id = p_source;
@@ -445,7 +445,7 @@ END $$;
 -- p_log: where the columns p_captured of what the query knows as `marks` are.
 CREATE FUNCTION chime.closed_query(p_search_path text, p_query text, p_log regclass DEFAULT NULL, p_captured name[] DEFAULT NULL)
 RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_schemas name[];
     v_probe text := 'CREATE VIEW chime.closing AS '
@@ -459,7 +459,7 @@ BEGIN
     PERFORM set_config('search_path', p_search_path, true);
     v_schemas := current_schemas(false);
     EXECUTE format('%sSELECT FROM (%s) AS q', v_probe, p_query);
-    PERFORM set_config('search_path', 'pg_catalog', true);
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     SELECT 'WITH ' || string_agg(format('%I AS NOT MATERIALIZED (SELECT %s FROM %I.%1$I)', r.relname, r.columns, r.nspname), ', ')
            || format(' SELECT * FROM (%s) AS q', p_query)
       INTO v_closed

@@ -3,7 +3,7 @@
 -- --- a job's refresh in the session that asks for it ------------------------------------------------------------------
 
 CREATE FUNCTION chime.find_refresh_job(p_job text) RETURNS chime.job
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_job chime.job;
 BEGIN
@@ -21,7 +21,7 @@ END $$;
 -- exactly if its changes are. chime.job_state, which claims need, is left alone: the caller may keep its transaction open.
 CREATE FUNCTION chime.refresh_job(p_job text)
 RETURNS TABLE (view text, method text, rows bigint, duration_ms double precision)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 DECLARE
     v_job chime.job := chime.find_refresh_job(p_job);
@@ -59,7 +59,7 @@ COMMENT ON FUNCTION chime.refresh_job IS
 -- that do so wait for each other and never in a circle.
 CREATE FUNCTION chime.refresh_relations(p_relations text[])
 RETURNS TABLE (view text, method text, rows bigint, duration_ms double precision)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_job text;
 BEGIN
@@ -88,11 +88,11 @@ COMMENT ON TABLE chime.plain_view IS 'plain views that plugins made; chime.view 
 
 -- Makes what chime.plain_view says, with what follows the statement that makes any of its relations.
 CREATE FUNCTION chime.make_plain_view(p_view chime.plain_view, p_statement text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM set_config('search_path', p_view.search_path, true);
     EXECUTE format('%s %I.%I AS %s', p_statement, p_view.view_schema, p_view.relation, p_view.definition);
-    PERFORM set_config('search_path', 'pg_catalog', true);
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     EXECUTE format('COMMENT ON VIEW %I.%I IS %L', p_view.view_schema, p_view.relation, p_view.comment);
     IF to_regrole('analytics_reader') IS NOT NULL THEN
         EXECUTE format('GRANT SELECT ON %I.%I TO analytics_reader', p_view.view_schema, p_view.relation);
@@ -100,7 +100,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.drop_functions(p_plugin text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_signature text;
 BEGIN
@@ -114,7 +114,7 @@ COMMENT ON FUNCTION chime.drop_functions IS 'before a relation that they may rea
 -- One plain view of a plugin. One that is there as it should be is left alone, one whose columns changed is made anew.
 CREATE FUNCTION chime.install_plain_view(p_plugin text, p_schema name, p_source_schema name, p_relation name, p_definition text,
                                          p_comment text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     v_wanted chime.plain_view := (p_schema, p_relation, p_plugin, p_definition, format('%I, %I, pg_temp', p_schema, p_source_schema),
                                   p_comment);

@@ -21,7 +21,7 @@ COMMENT ON COLUMN chime.watch.views IS 'with a target_lag, warn_after or error_a
 
 CREATE FUNCTION chime.note_watch(p_token uuid, p_state text, p_reason text, p_pid integer, p_channels text[], p_views text[])
 RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM chime.commit_locally();
     UPDATE chime.watch w
@@ -36,7 +36,7 @@ COMMENT ON FUNCTION chime.note_watch IS 'for people: so it does not lock the lea
 -- Before it listens: a session that listens and whose client takes nothing keeps the server's queue of notifications from moving on, and has
 -- no timeout while it waits to be rid of one.
 CREATE FUNCTION chime.note_listener(p_token uuid, p_pid integer, p_backend_start timestamptz) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT chime.commit_locally();
     UPDATE chime.watch w SET pid = p_pid, backend_start = p_backend_start
@@ -44,7 +44,7 @@ BEGIN ATOMIC
 END;
 
 CREATE FUNCTION chime.end_listener(p_token uuid) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (SELECT pg_terminate_backend(a.pid) FROM chime.watch w
             JOIN pg_stat_activity a ON a.pid = w.pid AND a.backend_start = w.backend_start
@@ -55,7 +55,7 @@ END $$;
 COMMENT ON FUNCTION chime.end_listener IS 'for a new leader: ends the session by which the one before it heard';
 
 CREATE FUNCTION chime.listen(p_added text[], p_gone text[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_channel text;
 BEGIN
     FOREACH v_channel IN ARRAY p_gone LOOP
@@ -69,7 +69,7 @@ END $$;
 -- Which of these views ("schema.relation") have marks that they have not consumed: the text of a statement, which its session prepares, so that a
 -- look costs no planning. For each source two ranges of an index, never one condition with OR, which would read all marks.
 CREATE FUNCTION chime.look_statement(p_views text[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT string_agg(
                format('SELECT %L WHERE EXISTS (SELECT FROM (SELECT v.seen FROM chime.view_refresh v WHERE v.view_schema = %L AND v.relation = %L'
@@ -87,7 +87,7 @@ COMMENT ON FUNCTION chime.look_statement IS 'NULL: none of them is refreshed by 
 -- The same question where marks do not answer it, from time to time: a log is full, or a source looks otherwise than it did. A view that cannot
 -- be keyed has no marks: it is due after half its target, but rests for as long as a refresh takes.
 CREATE FUNCTION chime.look_closely(p_views text[], p_targets text[]) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
         SELECT w.name
@@ -122,7 +122,7 @@ COMMENT ON COLUMN chime.plugin_channel.triggers IS 'names, each on the table of 
 
 -- Triggers of a channel that are there.
 CREATE FUNCTION chime.channel_triggers(p_channel chime.plugin_channel) RETURNS TABLE (relation regclass, trigger name, owned boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT t.tgrelid::regclass, t.tgname, pg_has_role(current_user, c.relowner, 'USAGE')
     FROM unnest(p_channel.triggers, p_channel.trigger_tables) AS u (name, "table")
@@ -135,7 +135,7 @@ END;
 -- the caller tries again.
 CREATE FUNCTION chime.install_channel(p_plugin text, p_schema name, p_source_schema name, p_channel text, p_table name, p_definition text)
 RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     v_path text := format('%I, %I, pg_temp', p_schema, p_source_schema);
     v_table regclass;
@@ -156,7 +156,7 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege', HINT = format('let its owner run: GRANT TRIGGER ON %s TO %I', v_table, current_user);
     END IF;
     EXECUTE p_definition;
-    PERFORM set_config('search_path', 'pg_catalog', true);
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     SELECT coalesce(array_agg(t.tgname::text ORDER BY t.oid), '{}'), coalesce(array_agg(t.tgrelid::regclass::text ORDER BY t.oid), '{}')
       INTO v_made.triggers, v_made.trigger_tables
       FROM pg_trigger t WHERE NOT t.tgisinternal AND t.xmin = pg_current_xact_id()::xid;
@@ -173,20 +173,20 @@ END $$;
 
 -- A trigger on somebody else's table is its owner's to drop: until then its function does nothing.
 CREATE FUNCTION chime.silence_channels(p_plugin text, p_channel text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_routine regprocedure;
 BEGIN
     FOR v_routine IN SELECT DISTINCT t.tgfoid::regprocedure FROM chime.plugin_channel c CROSS JOIN unnest(c.routines) AS r (signature)
                      JOIN pg_trigger t ON t.tgfoid = to_regprocedure(r.signature) JOIN pg_class o ON o.oid = t.tgrelid
                      WHERE c.plugin = p_plugin AND c.channel = coalesce(p_channel, c.channel) AND NOT pg_has_role(current_user, o.relowner, 'USAGE') LOOP
-        EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog '
+        EXECUTE format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp '
                        'AS $f$BEGIN RETURN NULL; END$f$', v_routine);
     END LOOP;
 END $$;
 
 -- Channels that are not asked for any more.
 CREATE FUNCTION chime.remove_channels(p_plugin text, p_kept text[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     v_channel chime.plugin_channel;
     v_trigger record;

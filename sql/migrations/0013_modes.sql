@@ -17,12 +17,12 @@ CREATE FUNCTION chime.replaced_kept() RETURNS interval LANGUAGE sql IMMUTABLE RE
 CREATE FUNCTION chime.exchange_turns() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 100;
 
 CREATE FUNCTION chime.plain_of(p_view chime.plain_view) RETURNS regclass
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN to_regclass(format('%I.%I', p_view.view_schema, p_view.relation));
 
 -- What would go with a relation, or stand in its way: what reads it or returns its rows, and what somebody hung on it.
 CREATE FUNCTION chime.dependents(p_relation oid) RETURNS TABLE (class oid, object oid, sub integer)
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT DISTINCT CASE WHEN w.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass::oid END, coalesce(w.ev_class, d.objid),
            CASE WHEN w.oid IS NULL THEN d.objsubid ELSE 0 END
@@ -39,7 +39,7 @@ END;
 
 -- Those that nothing of ours made, in words; NULL: none.
 CREATE FUNCTION chime.foreign_dependents(p_relation regclass) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT string_agg(o.words, ', ' ORDER BY o.words)
     FROM (SELECT i.type || ' ' || i.identity AS words
@@ -55,7 +55,7 @@ RETURN (
           SELECT 'row security' FROM pg_class c WHERE c.oid = p_relation AND c.relrowsecurity) AS o);
 
 CREATE FUNCTION chime.refuse_dependents(p_relation regclass) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_foreign text := chime.foreign_dependents(p_relation);
 BEGIN
     IF v_foreign IS NOT NULL THEN
@@ -71,7 +71,7 @@ END $$;
 -- their functions would have to stay; channels are installed last. Whoever reads it is waited for in short turns, since readers
 -- who come later queue behind the attempt.
 CREATE FUNCTION chime.set_aside(p_relation regclass, p_view chime.view) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     v_kind text := chime.relation_kind(p_relation);
     v_name name := 'replaced_' || p_relation::oid;
@@ -103,7 +103,7 @@ END $$;
 
 -- The newest first: it may read an older one.
 CREATE FUNCTION chime.drop_replaced() RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '50ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $$
 DECLARE v_old record;
 BEGIN
     FOR v_old IN SELECT r.name, to_regclass('chime.' || r.name) AS relation FROM chime.replaced r
@@ -121,7 +121,7 @@ END $$;
 
 -- Those that need one of these relations, directly or by one another, whichever plugin's they are: they go with it.
 CREATE FUNCTION chime.replaced_needing(p_relations oid[]) RETURNS oid[]
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE needing AS (
         SELECT r AS oid FROM unnest(p_relations) AS r
@@ -133,7 +133,7 @@ END;
 
 -- Makes RELATION__live: in place where columns were at most added at the end, else anew.
 CREATE FUNCTION chime.define_live(p_view chime.view) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_old regclass := chime.live_of(p_view);
     v_statement text := format('CREATE OR REPLACE VIEW %I.%I AS %s', p_view.view_schema, p_view.relation || '__live', p_view.definition);
@@ -141,7 +141,7 @@ BEGIN
     BEGIN
         PERFORM set_config('search_path', p_view.search_path, true);
         EXECUTE v_statement;
-        PERFORM set_config('search_path', 'pg_catalog', true);
+        PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
         RETURN;
     EXCEPTION WHEN invalid_table_definition THEN
         IF v_old IS NULL THEN
@@ -152,7 +152,7 @@ BEGIN
     PERFORM chime.set_aside(v_old, p_view);
     PERFORM set_config('search_path', p_view.search_path, true);
     EXECUTE v_statement;
-    PERFORM set_config('search_path', 'pg_catalog', true);
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM chime.copy_privileges(v_old, chime.live_of(p_view));
     PERFORM chime.rebind(v_old);
 END $$;
@@ -160,7 +160,7 @@ END $$;
 -- A function whose text goes with the new relation as it is keeps its identity; one that returns other columns now is made anew,
 -- and one whose text does not go with them is left to its own plugin, which is installed next.
 CREATE FUNCTION chime.define_function(p_function chime.plugin_function) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_name text := p_function.signature;
     v_grants text[] := ARRAY(
@@ -179,7 +179,7 @@ BEGIN
     EXECUTE format('DROP FUNCTION %s', v_name);
     PERFORM set_config('search_path', p_function.search_path, true);
     EXECUTE p_function.definition;
-    PERFORM set_config('search_path', 'pg_catalog', true);
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_name);
     FOREACH v_grant IN ARRAY v_grants LOOP
         EXECUTE v_grant;
@@ -194,7 +194,7 @@ END $$;
 -- What of ours needs a relation that was set aside gets the one that has its name now. A view whose definition does not go
 -- with that one goes: the plugin it belongs to is installed next and makes it again, or its refreshes say what is missing.
 CREATE FUNCTION chime.rebind(p_old regclass) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_view chime.view;
     v_plain chime.plain_view;
@@ -225,7 +225,7 @@ END $$;
 
 -- The privileges of one relation are the other's, no more and no less; as granted by the owner.
 CREATE FUNCTION chime.copy_privileges(p_from regclass, p_to regclass) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_statement text;
 BEGIN
     FOR v_statement IN
@@ -247,7 +247,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.copy_comments(p_from regclass, p_to regclass) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_statement text;
 BEGIN
     FOR v_statement IN
@@ -261,7 +261,7 @@ END $$;
 
 -- Indexes that somebody made beside ours, where they go with the new columns.
 CREATE FUNCTION chime.copy_indexes(p_from regclass, p_to regclass) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_index record;
 BEGIN
     FOR v_index IN SELECT c.relname, pg_get_indexdef(c.oid) AS definition FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -279,7 +279,7 @@ END $$;
 
 -- Made and filled aside; the only moment at which a reader waits is the exchange.
 CREATE FUNCTION chime.remake_kept(p_kept regclass, p_view chime.view, p_key_index name, p_indexes jsonb, p_comment text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_start timestamptz := clock_timestamp();
     v_made regclass;
@@ -305,7 +305,7 @@ END $$;
 -- No refresh of a view, or of one that reads it, while they are made anew: refreshes begin with this row, so that neither waits for
 -- the other within.
 CREATE FUNCTION chime.hold_refreshes(p_view chime.view) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT FROM chime.view_refresh r JOIN chime.view v USING (view_schema, relation)
     WHERE v.view_id = p_view.view_id

@@ -7,7 +7,7 @@
 -- does everything: it is not keyed, or something may have changed without a mark. Each arm is one range of the index, as in
 -- chime.write_keyed; the planner guesses wildly here, so it is told.
 CREATE FUNCTION chime.pending_changes(p_view text, p_limit integer DEFAULT 1000) RETURNS integer
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET jit = off SET enable_seqscan = off
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 SET max_parallel_workers_per_gather = 0 AS $$
 DECLARE
     v_view chime.view := chime.find_view(p_view);
@@ -42,7 +42,7 @@ COMMENT ON FUNCTION chime.pending_changes IS
 -- refreshed is passed over, so that no look waits for a refresh, and no refresh leaves behind what was noted before it began. That
 -- is also why it looks once more, after it has the row: a refresh may have ended in between.
 CREATE FUNCTION chime.note_behind(p_views text[], p_since timestamptz[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE v_noted record;
 BEGIN
     PERFORM chime.commit_locally();
@@ -64,7 +64,7 @@ COMMENT ON FUNCTION chime.note_behind IS
 
 -- A duration among a job's options; "none" and a job older than the option have none.
 CREATE FUNCTION chime.option_interval(p_options jsonb, p_name text) RETURNS interval
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN nullif(p_options ->> p_name, 'none')::interval;
 
 -- Thresholds of a view: the tightest of the jobs that refresh it. What a job leaves out follows from its target_lag, and not so
@@ -73,7 +73,7 @@ RETURN nullif(p_options ->> p_name, 'none')::interval;
 CREATE FUNCTION chime.view_thresholds()
 RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after interval, error_after interval, given_warn interval,
                given_error interval, watched boolean, scheduled boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH asked AS (
         SELECT u.view, j.schedule <> '' AS scheduled, chime.option_interval(j.options, 'target_lag') AS target,
@@ -113,7 +113,7 @@ END;
 CREATE FUNCTION chime.freshness(p_idles boolean, p_pending boolean, p_behind_since timestamptz, p_refreshed_at timestamptz,
                                 p_watched boolean, p_warn interval, p_error interval, p_now timestamptz,
                                 OUT behind interval, OUT state text)
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_most interval := p_now - least(p_refreshed_at, p_now);
     v_noted interval := CASE WHEN p_behind_since IS NOT NULL THEN p_now - least(p_behind_since, p_now) END;
@@ -144,7 +144,7 @@ END $$;
 -- changes, which wake jobs; this is for schedules. Without any it is as fresh as somebody sees to it.
 CREATE FUNCTION chime.freshness_by_time(p_revisited_at timestamptz, p_watched boolean, p_warn interval, p_error interval,
                                         p_now timestamptz, OUT behind interval, OUT state text)
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT f.behind, CASE WHEN coalesce(p_warn, p_error) IS NULL AND p_watched AND p_revisited_at IS NOT NULL THEN 'fresh' ELSE f.state END
     FROM chime.freshness(false, NULL, NULL, p_revisited_at, false, p_warn, p_error, p_now) AS f;
@@ -152,7 +152,7 @@ END;
 
 -- A view that reads other views is as far behind as the furthest of these, for it shows what they show.
 CREATE FUNCTION chime.views_read() RETURNS TABLE (view_schema name, relation name, read_schema name, read_relation name)
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE direct AS MATERIALIZED (
         SELECT v.view_schema, v.relation, o.view_schema AS read_schema, o.relation AS read_relation
@@ -173,7 +173,7 @@ COMMENT ON FUNCTION chime.views_read IS 'each view with itself and the views tha
 CREATE FUNCTION chime.view_freshness()
 RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after interval, error_after interval, pending boolean,
                behind interval, freshness text)
-LANGUAGE sql STABLE SET search_path = pg_catalog SET jit = off
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     WITH known AS MATERIALIZED (
         SELECT v.view_schema, v.relation, v.full_reason IS NULL AND NOT t.scheduled AS idles, r.refreshed_at, r.behind_since,
@@ -224,7 +224,7 @@ COMMENT ON COLUMN chime.verification.lines IS 'the first ten of both, as chime.d
 COMMENT ON COLUMN chime.verification.error IS 'why it could not be compared or repaired';
 
 CREATE FUNCTION chime.record_verification(p_found chime.verification) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     DELETE FROM chime.verification v
      WHERE v.view_schema = p_found.view_schema AND v.relation = p_found.relation AND v.verified_at < now() - interval '90 days';
@@ -233,7 +233,7 @@ END $$;
 
 -- "analytics.v: 1 missing, 1 surplus (lane = style, ...), repaired": the keys of the first lines, each once.
 CREATE FUNCTION chime.verification_words(p_found chime.verification) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN format('%s.%s: ', p_found.view_schema, p_found.relation) || concat_ws(', ',
     format('%s missing, %s surplus', p_found.missing, p_found.surplus) || (
         SELECT ' (' || string_agg(k.words, '; ' ORDER BY k.n) || ')'
@@ -249,7 +249,7 @@ RETURN format('%s.%s: ', p_found.view_schema, p_found.relation) || concat_ws(', 
 -- Compares one view as it is after a refresh, in a REPEATABLE READ transaction; a refresh that made it right is as good as any, so it
 -- stays. Writes down what it found; words when that is not all well. Collisions with other refreshes are the caller's.
 CREATE FUNCTION chime.verify_view(p_view text, p_repair boolean) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off AS $$
 DECLARE
     v_view chime.view := chime.find_view(p_view);
     v_found chime.verification;
@@ -276,7 +276,7 @@ END $$;
 
 -- A full refresh, and whether it helped: why it did not, or NULL. A definition that gives other rows each time can't be kept.
 CREATE FUNCTION chime.repair(p_view text) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM chime.refresh(p_view, true);
     IF EXISTS (SELECT FROM chime.difference(p_view) AS d WHERE d.missing + d.surplus > 0) THEN
@@ -289,7 +289,7 @@ EXCEPTION
 END $$;
 
 CREATE FUNCTION chime.note_unverified(p_view text, p_error text) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_view chime.view := chime.find_view(p_view);
 BEGIN
     PERFORM chime.record_verification((v_view.view_schema, v_view.relation, clock_timestamp(), NULL, NULL, NULL, false, '[]', p_error));
@@ -300,14 +300,14 @@ END $$;
 
 -- What others read goes first: who reads it reads more.
 CREATE FUNCTION chime.views_to_verify() RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view v JOIN chime.plugin p ON p.name = v.plugin
              JOIN chime.views_read() AS r ON r.view_schema = v.view_schema AND r.relation = v.relation
              WHERE p.state IN ('installed', 'failed')
              GROUP BY v.view_schema, v.relation ORDER BY count(*), v.view_schema, v.relation);
 
 CREATE FUNCTION chime.report_verification(p_problems text[], p_views integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF cardinality(p_problems) > 0 THEN
         RAISE EXCEPTION '% of % views were not as their definitions say, or not to be verified: %', cardinality(p_problems), p_views,
@@ -322,11 +322,11 @@ END $$;
 CREATE PROCEDURE chime.verify_views(p_repair boolean DEFAULT true)
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_views text[] := chime.views_to_verify();
-    v_view text;
-    v_problem text;
-    v_problems text[] := '{}';
-    v_failure text;
+    v_views pg_catalog.text[] := chime.views_to_verify();
+    v_view pg_catalog.text;
+    v_problem pg_catalog.text;
+    v_problems pg_catalog.text[] := '{}';
+    v_failure pg_catalog.text;
     v_again boolean;
     v_held boolean;
 BEGIN

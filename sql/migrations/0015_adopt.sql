@@ -20,7 +20,7 @@ COMMENT ON COLUMN chime.adoption.indexes IS 'of its indexes that had to give the
 -- --- what is there ------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.spare_name(p_schema name, p_name name) RETURNS name
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT c.candidate::name
     FROM generate_series(1, 99) AS n CROSS JOIN generate_series(char_length(p_name), 1, -1) AS length
@@ -31,19 +31,19 @@ BEGIN ATOMIC
 END;
 
 CREATE FUNCTION chime.adoption_kind(p_relation oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT CASE c.relkind WHEN 'm' THEN 'materialized view' WHEN 'v' THEN 'view' WHEN 'f' THEN 'foreign table'
                               WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' END FROM pg_class c WHERE c.oid = p_relation);
 
 CREATE FUNCTION chime.json_names(p_names jsonb) RETURNS name[]
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN ARRAY(SELECT n::name FROM jsonb_array_elements_text(p_names) WITH ORDINALITY AS u (n, place) ORDER BY place);
 
 -- Relations that have names which a plugin wants and that nobody of ours made. p_plugin, here and below: {"name", "version",
 -- "summary", "view_schema", "source_schema", "settings", "views": [the arguments of chime.install_view], "plain_views": [...]}.
 CREATE TYPE chime.foreign_relation AS (place bigint, relation name, oid oid, declared jsonb, use text);
 CREATE FUNCTION chime.foreign_relations(p_plugin jsonb) RETURNS SETOF chime.foreign_relation
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH wanted AS (
         SELECT 3 * w.n AS place, w.v ->> 'relation' AS name, w.v ->> 'relation' AS made, w.v AS declared, 'kept' AS use
@@ -65,7 +65,7 @@ END;
 -- What needs relations, by themselves or by their row types, but for what goes with them. columns: those that it reads.
 CREATE FUNCTION chime.adoption_dependents(p_relations oid[])
 RETURNS TABLE (class oid, object oid, sub integer, by_type boolean, needs text, columns text[])
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH needed AS (
         SELECT 'pg_class'::regclass::oid AS class, r.oid AS needed, r.oid AS relation, false AS by_type FROM unnest(p_relations) AS r (oid)
@@ -90,7 +90,7 @@ END;
 -- How a dependent is bound to whatever has the name by then: a statement, to be made while the old relation still has it. NULL: it
 -- cannot be, for what it is or because it is somebody else's.
 CREATE FUNCTION chime.rebinding(p_class oid, p_object oid, p_by_type boolean) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF p_class = 'pg_class'::regclass AND NOT p_by_type THEN
         RETURN (SELECT format('CREATE OR REPLACE VIEW %s%s AS %s', c.oid::regclass,
@@ -105,17 +105,17 @@ END $$;
 
 -- Functions that write to a relation or refresh it, by their texts: itself named after such words, or such a function.
 CREATE FUNCTION chime.write_pattern(p_schema name, p_relation name) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN format('\m(refresh\s+materialized\s+view(\s+concurrently)?|insert\s+into|merge\s+into|update(\s+only)?|delete\s+from(\s+only)?'
               '|truncate(\s+table)?(\s+only)?)\s+("?%s"?\s*\.\s*)?"?%s"?(\W|$)',
               regexp_replace(p_schema, '(\W)', '\\\1', 'g'), regexp_replace(p_relation, '(\W)', '\\\1', 'g'));
 
 CREATE FUNCTION chime.call_pattern(p_function name) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN format('\m%s"?\s*\(', regexp_replace(p_function, '(\W)', '\\\1', 'g'));
 
 CREATE FUNCTION chime.writing_functions(p_schema name, p_relation name) RETURNS SETOF oid
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE candidate AS MATERIALIZED (
         SELECT p.oid, p.proname, p.prosrc FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -130,11 +130,11 @@ END;
 
 -- Columns that a definition gives. A view of it is made and dropped: only the server knows.
 CREATE FUNCTION chime.definition_columns(p_search_path text, p_definition text) RETURNS TABLE (name name, type text)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM set_config('search_path', p_search_path, true);
     EXECUTE 'CREATE VIEW chime.adoption_shape AS ' || p_definition;
-    PERFORM set_config('search_path', 'pg_catalog', true);
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     RETURN QUERY SELECT a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
                  WHERE a.attrelid = to_regclass('chime.adoption_shape') AND a.attnum > 0 ORDER BY a.attnum;
     DROP VIEW chime.adoption_shape;
@@ -150,7 +150,7 @@ CREATE TYPE chime.adoption_line AS (
 -- carried over. An owner had all of them without a grant.
 CREATE FUNCTION chime.carried_grants(p_from oid, p_to text)
 RETURNS TABLE (carried boolean, grantee text, privilege text, "column" name, statement text)
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT g.privilege_type = 'SELECT', r.role, g.privilege_type || coalesce(' (' || quote_ident(g.attname) || ')', ''), g.attname,
            format('GRANT %s%s ON %s TO %s%s', g.privilege_type, coalesce(' (' || quote_ident(g.attname) || ')', ''), p_to, r.role,
@@ -168,7 +168,7 @@ END;
 
 -- What makes one relation impossible to set aside.
 CREATE FUNCTION chime.aside_obstacles(p_relation oid) RETURNS SETOF chime.adoption_line
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 0, 'block', coalesce(chime.adoption_kind(c.oid), i.type), i.identity, pg_get_userbyid(c.relowner)::text, NULL::bigint, o.statement,
            o.reason
@@ -192,7 +192,7 @@ END;
 
 -- Triggers on tables that would fail with what they write to or refresh, and writes with them; what else would miss it.
 CREATE FUNCTION chime.writer_lines(p_schema name, p_relation name, p_relations oid[]) RETURNS SETOF chime.adoption_line
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_functions oid[] := ARRAY(SELECT chime.writing_functions(p_schema, p_relation));
     v_calls text[] := ARRAY(SELECT chime.call_pattern(p.proname) FROM pg_proc p WHERE p.oid = ANY (v_functions));
@@ -220,7 +220,7 @@ END $$;
 
 -- How the columns of a relation and of what takes its place differ.
 CREATE FUNCTION chime.column_lines(p_relation oid, p_search_path text, p_definition text) RETURNS SETOF chime.adoption_line
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
         SELECT 5, 'note', 'column', format('%s.%I', p_relation::regclass, a.attname), NULL::text, NULL::bigint, NULL::text,
@@ -236,7 +236,7 @@ END $$;
 -- The plugin for which pgchime made a live view, a plain view or a function, which it makes again when it installs that plugin the next
 -- time; NULL: nobody's, or something else needs it.
 CREATE FUNCTION chime.remaking_plugin(p_class oid, p_object oid) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF p_class = 'pg_class'::regclass AND NOT EXISTS (SELECT FROM chime.adoption_dependents(ARRAY[p_object])) THEN
         RETURN (SELECT u.plugin
@@ -255,7 +255,7 @@ END $$;
 -- What reads these relations: made again later, bound anew, or in the way. p_gone: columns ("oid.name") that the new relations lack.
 -- p_own: what the caller does away with.
 CREATE FUNCTION chime.dependent_lines(p_relations oid[], p_gone text[], p_own oid[]) RETURNS SETOF chime.adoption_line
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT CASE f.action WHEN 'remake' THEN 3 WHEN 'rebind' THEN 4 ELSE 0 END, f.action, i.type, i.identity,
            pg_get_userbyid(coalesce(c.relowner, p.proowner))::text, NULL::bigint,
@@ -287,7 +287,7 @@ END;
 
 -- Everything about one relation but its dependents.
 CREATE FUNCTION chime.aside_lines(p_schema name, p_relation name, p_oid oid) RETURNS SETOF chime.adoption_line
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 1, 'aside', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text,
            nullif(c.reltuples, -1)::bigint,
@@ -308,7 +308,7 @@ BEGIN ATOMIC
 END;
 
 CREATE FUNCTION chime.adoption_lines(p_plugin jsonb) RETURNS SETOF chime.adoption_line
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_schema name := p_plugin ->> 'view_schema';
     v_path text := format('%I, %I, pg_temp', p_plugin ->> 'view_schema', p_plugin ->> 'source_schema');
@@ -336,13 +336,13 @@ END $$;
 
 -- digest: of the whole plan but its row counts, for chime.adopt_relations to see that it does what was shown.
 CREATE FUNCTION chime.plan_digest(p_lines chime.adoption_line[]) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT md5(string_agg(concat_ws('|', l.place, l.action, l.object, l.owner, l.statement, l.reason), E'\n'
                               ORDER BY l.place, l.object COLLATE "C", l.statement COLLATE "C", l.reason COLLATE "C"))
         FROM unnest(p_lines) AS l);
 
 CREATE FUNCTION chime.refuse_plan(p_lines chime.adoption_line[], p_digest text, p_plugin text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF chime.plan_digest(p_lines) IS DISTINCT FROM p_digest THEN
         RAISE EXCEPTION 'what is there changed a moment ago: nothing was done' USING ERRCODE = 'CH009',
@@ -356,12 +356,12 @@ END $$;
 -- --- doing it -----------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.making_name(p_old oid) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN 'chime.adopting_' || p_old::text;
 
 -- The new kept relation, filled and indexed, where nobody looks.
 CREATE FUNCTION chime.build_adopted(p_plugin jsonb, p_view jsonb, p_old oid) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off AS $$
 DECLARE
     v_name text := chime.making_name(p_old);
     v_key text := (SELECT string_agg(quote_ident(k), ', ') FROM unnest(chime.json_names(p_view -> 'key')) AS k);
@@ -370,7 +370,7 @@ BEGIN
     PERFORM set_config('search_path', format('%I, %I, pg_temp', p_plugin ->> 'view_schema', p_plugin ->> 'source_schema'), true);
     EXECUTE format('CREATE TABLE %s WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05) AS %s', v_name, p_view ->> 'definition');
     EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', v_name);
-    PERFORM set_config('search_path', 'pg_catalog', true);
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     EXECUTE format('CREATE UNIQUE INDEX %I ON %s (%s) NULLS NOT DISTINCT', p_view ->> 'key_index', v_name, v_key);
     FOR v_index IN SELECT * FROM jsonb_to_recordset(p_view -> 'indexes') AS i (name text, columns text, "where" text) LOOP
         EXECUTE format('CREATE INDEX %I ON %s (%s)%s', v_index.name, v_name, v_index.columns, coalesce(' WHERE ' || v_index."where", ''));
@@ -383,7 +383,7 @@ END $$;
 
 -- Readers that come while the lock is waited for queue behind it: so it is asked for in short turns.
 CREATE FUNCTION chime.rename_relation(p_relation regclass, p_name name) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET lock_timeout = '200ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 BEGIN
     FOR v_turn IN 1 .. 100 LOOP
         BEGIN
@@ -399,7 +399,7 @@ END $$;
 
 -- Index names are taken where the plugin has one of the same name.
 CREATE FUNCTION chime.set_aside_foreign(p_plugin jsonb, p_relation name, p_old oid) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_schema name := p_plugin ->> 'view_schema';
     v_aside name := chime.spare_name(v_schema, p_relation);
@@ -424,7 +424,7 @@ END $$;
 
 -- The row in chime.view tells chime.install_view that what has the name now is ours.
 CREATE FUNCTION chime.place_adopted(p_plugin jsonb, p_view jsonb, p_old oid) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     EXECUTE format('ALTER TABLE %s RENAME TO %I', chime.making_name(p_old), p_view ->> 'relation');
     EXECUTE format('ALTER TABLE chime.%I SET SCHEMA %I', p_view ->> 'relation', p_plugin ->> 'view_schema');
@@ -435,7 +435,7 @@ END $$;
 
 -- As the daemon installs it, and never empty.
 CREATE FUNCTION chime.install_adopted(p_plugin jsonb, p_view jsonb) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_schema name := p_plugin ->> 'view_schema';
     v_relation name := p_view ->> 'relation';
@@ -455,7 +455,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.carry_grants(p_from oid, p_to regclass) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_grant record;
 BEGIN
     FOR v_grant IN SELECT g.* FROM chime.carried_grants(p_from, p_to::text) AS g
@@ -467,7 +467,7 @@ END $$;
 
 -- In an order in which each may go: plain views may read each other and kept relations, a materialized view reads its live one.
 CREATE FUNCTION chime.drop_in_order(p_relations oid[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_left oid[] := p_relations;
     v_next oid;
@@ -481,7 +481,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.perform_rebinding(p_object text, p_statement text) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog SET check_function_bodies = on AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies = on AS $$
 BEGIN
     EXECUTE p_statement;
 EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
@@ -491,7 +491,7 @@ END $$;
 
 -- Whoever began to read an old relation a moment ago would read it for ever.
 CREATE FUNCTION chime.refuse_left(p_relations oid[], p_own oid[]) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_left text;
 BEGIN
     SELECT string_agg(i.type || ' ' || i.identity, ', ') INTO v_left
@@ -505,7 +505,7 @@ END $$;
 -- One transaction: all relations of a plugin whose names others have, and the plugin's other views with them, since a plain view may
 -- read them. Keys, functions and jobs are for the leader, as at every installation.
 CREATE FUNCTION chime.adopt_relations(p_plugin jsonb, p_digest text) RETURNS TABLE (relation name, aside name, rows bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     v_schema name := p_plugin ->> 'view_schema';

@@ -49,7 +49,7 @@ COMMENT ON FUNCTION chime.backfill_page IS 'batches whose groups are listed at a
 -- --- which groups -------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.grain_columns(p_view chime.view) RETURNS TABLE (name name, type text, n bigint)
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT g.name, format_type(a.atttypid, a.atttypmod), g.n
     FROM unnest(p_view.grain) WITH ORDINALITY AS g (name, n)
@@ -58,12 +58,12 @@ END;
 
 -- The grain's column that tells when; NULL: none does.
 CREATE FUNCTION chime.grain_time(p_view chime.view) RETURNS name
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT c.name FROM chime.grain_columns(p_view) AS c WHERE c.type LIKE 'timestamp%with time zone' OR c.type = 'date' ORDER BY c.n LIMIT 1);
 
 -- Groups whose time is in [from, to). A day belongs where its midnight (UTC) is.
 CREATE FUNCTION chime.grain_within(p_view chime.view, p_from timestamptz, p_to timestamptz) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT concat_ws(' AND ', 'true', quote_ident(c.name) || ' >= ' || b.low, quote_ident(c.name) || ' < ' || b.high)
     FROM (SELECT true) AS one LEFT JOIN chime.grain_columns(p_view) AS c ON c.name = chime.grain_time(p_view)
@@ -75,7 +75,7 @@ RETURN (
 
 -- Those behind a key, in the order "NULL last" of each column.
 CREATE FUNCTION chime.grain_behind(p_view chime.view, p_key jsonb) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     WITH k AS (
         SELECT c.n, quote_ident(c.name) AS name, p_key ->> (c.n::integer - 1) IS NULL AS last,
@@ -90,14 +90,14 @@ RETURN (
 
 -- A FROM item: the groups there are, those of the definition and those that are kept.
 CREATE FUNCTION chime.grain_groups(p_view chime.view, p_condition text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format('(SELECT %1$s FROM %2$I.%4$I WHERE %5$s UNION SELECT %1$s FROM %2$I.%3$I WHERE %5$s)',
                       string_agg(quote_ident(g), ', ' ORDER BY n), p_view.view_schema, p_view.relation, p_view.relation || '__live', p_condition)
         FROM unnest(p_view.grain) WITH ORDINALITY AS u (g, n));
 
 -- Only a kept table whose groups an index finds: a batch is to be bounded.
 CREATE FUNCTION chime.refuse_backfill(p_view chime.view, p_from timestamptz, p_to timestamptz) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_name text := p_view.view_schema || '.' || p_view.relation;
     v_reason text := CASE
@@ -125,12 +125,12 @@ END $$;
 -- --- doing it -----------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.backfill_shape(p_view chime.view) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN md5(concat_ws(' ', p_view.definition, p_view.search_path, p_view.key, p_view.grain, p_view.stamps,
                      (SELECT string_agg(c.type, ' ' ORDER BY c.n) FROM chime.grain_columns(p_view) AS c)));
 
 CREATE FUNCTION chime.count_groups(p_view chime.view, p_from timestamptz, p_to timestamptz) RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog SET jit = off SET row_security = off SET "TimeZone" = 'UTC' AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET "TimeZone" = 'UTC' AS $$
 DECLARE v_count bigint;
 BEGIN
     EXECUTE format('SELECT count(*) FROM %s AS g', chime.grain_groups(p_view, chime.grain_within(p_view, p_from, p_to))) INTO v_count;
@@ -140,7 +140,7 @@ END $$;
 -- What a start would do: `resumes` tells that an earlier one, of the same groups, is not finished.
 CREATE FUNCTION chime.backfill_outlook(p_view text, p_from timestamptz, p_to timestamptz)
 RETURNS TABLE (total bigint, groups bigint, resumes boolean, running integer)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     v_view chime.view := chime.find_view(p_view);
@@ -159,7 +159,7 @@ END $$;
 -- One of a view at a time. p_job: in whose history it is to be; NULL: of any job that refreshes the view.
 CREATE FUNCTION chime.begin_backfill(p_view text, p_from timestamptz, p_to timestamptz, p_job bigint)
 RETURNS TABLE (total bigint, groups bigint, resumes boolean)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     v_view chime.view := chime.find_view(p_view);
@@ -189,7 +189,7 @@ END $$;
 
 -- The next page of groups; how many.
 CREATE FUNCTION chime.list_groups(p_view chime.view, p_backfill chime.backfill, p_count bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO'
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO'
 SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex' AS $$
 DECLARE
     v_order text := (SELECT string_agg(format('g.%I', g), ', ' ORDER BY n) FROM unnest(p_view.grain) WITH ORDINALITY AS u (g, n));
@@ -213,7 +213,7 @@ END $$;
 
 -- Groups are listed in order, so those of a batch are all there is between the first and the last one of the grain's first column.
 CREATE FUNCTION chime.batch_span(p_view chime.view, p_place bigint) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     WITH ends AS (
         SELECT quote_ident(c.name) AS name, format('%L::%s', x.first, c.type) AS low, x.first IS NULL AS no_low,
@@ -232,7 +232,7 @@ RETURN (
 -- The rows of a batch at once, which reads what groups share only once. NULL: the planner would read a whole table for that, as where
 -- a definition joins what only equality leads to; then it goes group by group.
 CREATE FUNCTION chime.batch_rows(p_view chime.view, p_arrays text, p_place bigint) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_rows text := format('SELECT %s FROM %I.%I v WHERE %s AND (%s)',
         chime.column_list(format('%I.%I', p_view.view_schema, p_view.relation)::regclass), p_view.view_schema,
@@ -249,7 +249,8 @@ END $$;
 -- For the groups listed up to a place. Joined as chime.unrestricted_scans() looked at it: a hash or merge join, which the planner may
 -- guess to be a little cheaper, would read a whole table for each group.
 CREATE FUNCTION chime.recompute_groups(p_view chime.view, p_place bigint, OUT inserted bigint, OUT updated bigint, OUT deleted bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off SET enable_seqscan = off SET enable_hashjoin = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET enable_seqscan = off
+SET enable_hashjoin = off
 SET enable_mergejoin = off SET max_parallel_workers_per_gather = 0 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO'
 SET "IntervalStyle" = 'postgres' AS $$
 DECLARE
@@ -271,7 +272,7 @@ END $$;
 -- Recomputing takes the view's row first, as every refresh does, and tells it how many rows there are: a keyed refresh counts on from
 -- that. No mark is consumed.
 CREATE FUNCTION chime.perform_batch(p_view chime.view, p_backfill chime.backfill, p_batch bigint) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_place bigint;
     v_groups bigint;
@@ -296,7 +297,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.end_backfill(p_backfill chime.backfill) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE chime.backfill b SET finished_at = clock_timestamp(), total = b.groups
      WHERE b.view_schema = p_backfill.view_schema AND b.relation = p_backfill.relation;
@@ -314,7 +315,7 @@ END $$;
 -- One transaction: a page of groups listed, or a batch of them done, or the end noted. Called until `finished`.
 CREATE FUNCTION chime.backfill_step(p_view text, p_batch bigint)
 RETURNS TABLE (total bigint, groups bigint, batches bigint, inserted bigint, updated bigint, deleted bigint, starts smallint, finished boolean)
-LANGUAGE plpgsql SET search_path = pg_catalog SET "TimeZone" = 'UTC' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET "TimeZone" = 'UTC' AS $$
 #variable_conflict use_column
 DECLARE
     v_view chime.view := chime.find_view(p_view);

@@ -2,7 +2,7 @@
 
 -- What has the names of adopted relations now, as far as it is ours.
 CREATE FUNCTION chime.adopted_relations(p_plugin text) RETURNS TABLE (view_schema name, relation name, aside name, oid oid, old oid)
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT a.view_schema, a.relation, a.aside, to_regclass(format('%I.%I', a.view_schema, a.relation))::oid,
            to_regclass(format('%I.%I', a.view_schema, a.aside))::oid
@@ -11,7 +11,7 @@ END;
 
 -- With a kept relation its live view goes, too, and the plugin's functions and plain views, which may read it, and what was replaced.
 CREATE FUNCTION chime.relations_to_go(p_plugin text) RETURNS oid[]
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH adopted AS MATERIALIZED (
         SELECT v.view_schema, v.relation FROM chime.view v
@@ -32,7 +32,7 @@ BEGIN ATOMIC
 END;
 
 CREATE FUNCTION chime.rollback_lines(p_plugin text) RETURNS SETOF chime.adoption_line
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_go oid[] := chime.relations_to_go(p_plugin);
     v_functions oid[] := ARRAY(SELECT chime.routine(f.signature)::oid FROM chime.plugin_function f WHERE f.plugin = p_plugin);
@@ -72,7 +72,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.put_back(p_adoption chime.adoption) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_new regclass := to_regclass(format('%I.%I', p_adoption.view_schema, p_adoption.relation));
     v_old regclass := format('%I.%I', p_adoption.view_schema, p_adoption.aside);
@@ -85,7 +85,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.drop_adopted(p_plugin text, p_relations oid[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_view integer;
 BEGIN
     PERFORM chime.drop_in_order(p_relations);
@@ -98,7 +98,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.roll_adoption_back(p_plugin text, p_digest text) RETURNS TABLE (relation name, aside name, rows bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     v_lines chime.adoption_line[] := ARRAY(SELECT l FROM chime.rollback_lines(p_plugin) AS l);

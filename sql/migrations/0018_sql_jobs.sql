@@ -68,7 +68,7 @@ COMMENT ON COLUMN chime.expired_schedule.version IS 'of the job, the last one th
 COMMENT ON COLUMN chime.expired_schedule.schedule IS 'empty: nothing was due, since the job had none or was switched off';
 
 CREATE FUNCTION chime.expire_schedule(p_old chime.job, p_until timestamptz) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO chime.expired_schedule (job_id, version, since, until, schedule, options)
     SELECT (p_old).job_id, (p_old).version, (p_old).since, p_until, CASE WHEN (p_old).active THEN (p_old).schedule ELSE '' END,

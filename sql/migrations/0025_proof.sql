@@ -8,14 +8,14 @@
 
 -- Literals and quoted names are tokens of their own, so that nothing in them counts. depth: of brackets, behind the token.
 CREATE FUNCTION chime.condition_tokens(p_text text) RETURNS TABLE (n bigint, token text, depth bigint)
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT m.n, m.t[1], sum(CASE m.t[1] WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END) OVER (ORDER BY m.n)
     FROM regexp_matches(p_text, '(''(?:[^'']|'''')*''|"(?:[^"]|"")*"| AND | = |[^''"() ]+|[\s\S])', 'g') WITH ORDINALITY AS m (t, n);
 END;
 
 CREATE FUNCTION chime.without_brackets(p_text text) RETURNS text
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_text text := btrim(p_text);
 BEGIN
     WHILE v_text LIKE '(%)' AND (SELECT bool_and(t.depth > 0) FROM chime.condition_tokens(left(v_text, -1)) AS t) LOOP
@@ -26,7 +26,7 @@ END $$;
 
 -- What stands between separators (' AND ', ' = ') outside of brackets.
 CREATE FUNCTION chime.condition_parts(p_text text, p_separator text) RETURNS SETOF text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT chime.without_brackets(string_agg(s.token, '' ORDER BY s.n))
     FROM (SELECT t.n, t.token, t.depth, count(*) FILTER (WHERE t.token = p_separator AND t.depth = 0) OVER (ORDER BY t.n) AS part
@@ -38,7 +38,7 @@ END;
 -- The columns that an expression names, as alias and name. What it calls is followed by a bracket. An error of parse_ident cannot be:
 -- these are names.
 CREATE FUNCTION chime.columns_named(p_expression text) RETURNS TABLE (alias text, name name)
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT DISTINCT (parse_ident(m.t[1]))[1], (parse_ident(m.t[2]))[1]::name
     FROM regexp_matches(regexp_replace(p_expression, '''(?:[^'']|'''')*''', '''''', 'g'),
@@ -49,13 +49,13 @@ END;
 -- Whether an expression is made of nothing but columns of one scan, and of at least one: no parameters, no subqueries, no whole
 -- rows, no `= ANY (...)`, which PostgreSQL 18 makes of ORs.
 CREATE FUNCTION chime.is_of_scan(p_expression text, p_alias text) RETURNS boolean
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN regexp_replace(p_expression, '''(?:[^'']|'''')*''|"(?:[^"]|"")*"', '', 'g') !~ '\$\d|SubPlan|InitPlan|\.\*|\mROW\(|\m(ANY|ALL) \('
     AND coalesce((SELECT bool_and(c.alias = p_alias) FROM chime.columns_named(p_expression) AS c), false);
 
 -- The same expression over columns of something else.
 CREATE FUNCTION chime.over_alias(p_expression text, p_alias text, p_other text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(CASE WHEN t.token = quote_ident(p_alias) AND t.next LIKE '.%' THEN p_other ELSE t.token END, '' ORDER BY t.n)
         FROM (SELECT m.n, m.t[1] AS token, lead(m.t[1]) OVER (ORDER BY m.n) AS next
               FROM regexp_matches(p_expression, '(''(?:[^'']|'''')*''|"(?:[^"]|"")*"|[[:alpha:]_][\w$]*|\.(?:"(?:[^"]|"")*"|[\w$]+)|[\s\S])',
@@ -63,7 +63,7 @@ RETURN (SELECT string_agg(CASE WHEN t.token = quote_ident(p_alias) AND t.next LI
 
 -- A column behind a cast that changes no value, (o.name)::text of a varchar or one of a domain to its type, is that column.
 CREATE FUNCTION chime.without_relabel(p_side text, p_alias text, p_relation oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce((SELECT format('%I.%I', c.alias, c.name)
                  FROM (SELECT WHERE p_side LIKE '(%)::%') AS cast_of CROSS JOIN chime.columns_named(p_side) AS c JOIN pg_attribute a ON a.attrelid = p_relation AND a.attname = c.name
                  CROSS JOIN LATERAL (SELECT chime.without_domain(a.atttypid) AS type) AS b
@@ -79,7 +79,7 @@ CREATE TYPE chime.group_scan AS (
 
 -- The table that a partition or child belongs to.
 CREATE FUNCTION chime.root_table(p_relation oid) RETURNS oid
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE up AS (
         SELECT p_relation AS relation, 0 AS n
@@ -91,7 +91,8 @@ END;
 -- The plan that recomputes one group. Rows are said to be dear, so that what can be found by an index is, however small tables are now;
 -- constraint_exclusion, so that one that cannot be (NULL where that is excluded) reads nothing. p_match: in which of its columns it has NULL, one of chime.grain_matches().
 CREATE FUNCTION chime.group_plan(p_schema name, p_relation name, p_grain name[], p_match text) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off
 SET max_parallel_workers_per_gather = 0 SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 SET constraint_exclusion = on SET enable_memoize = off SET row_security = off AS $$
 DECLARE v_plan jsonb;
 BEGIN
@@ -105,7 +106,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION chime.plan_nodes(p_plan jsonb) RETURNS TABLE (path integer[], node jsonb)
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE nodes AS (
         SELECT '{}'::integer[] AS path, p_plan AS node
@@ -115,13 +116,13 @@ BEGIN ATOMIC
 END;
 
 CREATE FUNCTION chime.scanned_table(p_node jsonb) RETURNS regclass
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN p_node ? 'Relation Name' THEN to_regclass(format('%I.%I', p_node ->> 'Schema', p_node ->> 'Relation Name')) END;
 
 -- branches: where the scan is one of several of which EXPLAIN shows only the first above (UNION ALL, set operations): nothing outside of
 -- that branch may take its columns for the result's. Partitions of one table are no such branches.
 CREATE FUNCTION chime.group_scans(p_plan jsonb) RETURNS SETOF chime.group_scan
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH nodes AS MATERIALIZED (SELECT * FROM chime.plan_nodes(p_plan)),
     forks AS (
@@ -141,7 +142,7 @@ END;
 -- What a scan's conditions say: keys, the expression that each column of the grain is compared with; links, {alias: {expression of
 -- that scan: expression}}. p_keys: those of the same scan where no column of the group is NULL; there `x IS NULL` stands for `x = k`.
 CREATE FUNCTION chime.read_conditions(p_scan chime.group_scan, p_keys jsonb, p_kept oid) RETURNS chime.group_scan
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_scan chime.group_scan := p_scan;
     v_condition text;
@@ -176,7 +177,7 @@ END $$;
 -- Proves a scan by its own conditions, or by another's that is proven; as it was where neither does. grain: what each column of the group is
 -- made of, over the aliases of joins and, for the scan's own columns, its own alias.
 CREATE FUNCTION chime.prove_scan(p_scan chime.group_scan, p_by chime.group_scan, p_grain name[]) RETURNS chime.group_scan
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_scan chime.group_scan := p_scan;
 BEGIN
     v_scan.grain := coalesce(p_by.grain, '{}') || p_scan.keys;
@@ -199,7 +200,7 @@ END $$;
 
 -- All scans of one plan, proven as far as that goes by others.
 CREATE FUNCTION chime.prove_by_others(p_scans chime.group_scan[], p_grain name[]) RETURNS chime.group_scan[]
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_scans chime.group_scan[] := p_scans;
     v_more boolean := true;
@@ -225,7 +226,7 @@ END $$;
 -- All scans of one plan, proven as far as that goes. p_nulls: columns of the grain that are NULL in the group of this plan: where
 -- nothing else shows which groups a change concerns, it may concern that one.
 CREATE FUNCTION chime.prove_scans(p_scans chime.group_scan[], p_grain name[], p_nulls name[]) RETURNS chime.group_scan[]
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_scans chime.group_scan[];
 BEGIN
     v_scans := chime.prove_by_others(ARRAY(SELECT chime.prove_scan(s, NULL, p_grain) FROM unnest(p_scans) AS s), p_grain);
@@ -243,7 +244,7 @@ END $$;
 
 -- The query from marks of a scan's table to groups. Values are given the type of the kept column, as marks have no modifiers.
 CREATE FUNCTION chime.map_of_scan(p_scan chime.group_scan, p_grain name[], p_kept regclass) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT 'SELECT ' || string_agg(format('(%s)::%s AS %I', chime.over_alias(p_scan.grain ->> g.name::text, p_scan.alias, 'chime_mark'),
                                               format_type(a.atttypid, NULL), g.name), ', ' ORDER BY g.n)
         FROM unnest(p_grain) WITH ORDINALITY AS g (name, n) JOIN pg_attribute a ON a.attrelid = p_kept AND a.attname = g.name)
@@ -255,7 +256,7 @@ CREATE TYPE chime.key_proof AS (relation oid, captured name[], map text, unprove
 -- What the plans of one group prove, a row for each table that they read.
 -- map: NULL where the captured columns are the grain.
 CREATE FUNCTION chime.prove_keys(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF chime.key_proof
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_kept regclass := format('%I.%I', p_schema, p_relation);
     v_match text;
@@ -290,7 +291,7 @@ END $$;
 
 -- Functions that a view's definition calls, by itself or through views below; of operators the functions behind them.
 CREATE FUNCTION chime.functions_called(p_view regclass) RETURNS SETOF oid
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE read AS (
         SELECT p_view::oid AS relation
@@ -307,7 +308,7 @@ END;
 
 -- Everything that the planner means to do for a definition, without columns that tell when a row was made.
 CREATE FUNCTION chime.definition_plan(p_view chime.view) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog SET jit = off SET row_security = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off AS $$
 DECLARE v_plan jsonb;
 BEGIN
     EXECUTE format('EXPLAIN (FORMAT JSON, VERBOSE) SELECT %s FROM %s',
@@ -319,7 +320,7 @@ END $$;
 -- Why rows may change, or be others, without a change of any source; NULL: they do not. Stable functions of PostgreSQL that read more than
 -- their arguments go by their names.
 CREATE FUNCTION chime.unsteady(p_view chime.view) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_plan text := chime.definition_plan(p_view);
     v_bare text := regexp_replace(v_plan, '''(?:[^'']|'''')*''', '', 'g');
@@ -356,7 +357,7 @@ END $$;
 
 -- Why columns of a grain cannot be compared as the definition does: a type from elsewhere, or a collation, may have an equality of its own.
 CREATE FUNCTION chime.grain_problem(p_kept regclass, p_grain name[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(format('%I is of type %s', a.attname, format_type(a.atttypid, a.atttypmod) || coalesce(' COLLATE ' || l.collname, '')),
                           ', ' ORDER BY a.attnum) || ', whose equality is one of its own'
         FROM pg_attribute a JOIN pg_type t ON t.oid = chime.without_domain(a.atttypid)
@@ -365,7 +366,7 @@ RETURN (SELECT string_agg(format('%I is of type %s', a.attname, format_type(a.at
 
 -- Why it would not help to capture changes of a view's sources; NULL: it may.
 CREATE FUNCTION chime.unkeyable(p_view chime.view) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF p_view.mode NOT IN ('auto', 'keyed') THEN
         RETURN 'its mode is ' || p_view.mode;
@@ -381,7 +382,7 @@ END $$;
 -- any of it is neither, since all of it is needed.
 CREATE FUNCTION chime.sources_of(p_schema name, p_source_schema name, p_relation name, p_sources jsonb)
 RETURNS TABLE (source oid, columns name[], captured name[], map text, trusted boolean)
-LANGUAGE sql SET search_path = pg_catalog
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH proven AS MATERIALIZED (
         SELECT k.* FROM chime.view v CROSS JOIN LATERAL chime.prove_keys(p_schema, p_relation, v.grain) AS k
@@ -408,7 +409,7 @@ END;
 
 -- Why a view cannot be refreshed by its grain; NULL: it can.
 CREATE FUNCTION chime.obstacle(p_schema name, p_relation name, p_grain name[], p_mode text) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_tables text;
     v_live regclass := format('%I.%I', p_schema, p_relation || '__live');
@@ -460,7 +461,7 @@ END $$;
 -- What a proof rests on beside the definition itself: views and functions below it, indexes, constraints, privileges. Statistics are not
 -- among it: any plan is as good a proof as another.
 CREATE FUNCTION chime.outlook(p_view chime.view) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE read AS (
         SELECT chime.live_of(p_view)::oid AS relation
@@ -488,7 +489,7 @@ END;
 
 -- By the leader's upkeep: an index that was made makes a view keyed, a lower view that was replaced is proven anew.
 CREATE FUNCTION chime.ask_again(p_schema name, p_source_schema name, p_relation name) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_view chime.view;
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation;

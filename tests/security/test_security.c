@@ -1,0 +1,106 @@
+/* What each role tries against the deployment of `pgchime init --sql`: scripts beside this file, each run by psql as the role it
+ * names, and what must be true afterwards. docs/security.md has a line for each. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/files.h"
+#include "support/init_role.h"
+#include "support/process.h"
+#include "support/psql.h"
+#include "support/runs.h"
+#include "support/served.h"
+#include "support/suite.h"
+#include "support/wait.h"
+
+struct attack {
+    const char *script;
+    const char *role;
+    const char *said;   /* by psql: it got as far as that */
+    const char *judge;  /* a query, as superuser */
+    const char *answer; /* of the query, where the attack failed */
+};
+
+static const struct attack attacks[] = {
+    {"temporary_names", "mallory", "refreshed", "SELECT string_agg(DISTINCT who, ' ') FROM loot WHERE who <> 'mallory'",
+     NULL},
+};
+
+/* One server and one daemon for all. */
+static void start(void)
+{
+    served_set_up(4);
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
+    init_role_make(cluster, "pgchime", "postgres");
+    site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
+    site_use_role(site, "pgchime");
+    served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) FILTER (WHERE state = 'installed') = count(*) AND count(*) > 5 FROM chime.plugin",
+             "t", 60);
+    cluster_execute(cluster, "CREATE ROLE mallory LOGIN; CREATE ROLE victim LOGIN;"
+                             " GRANT USAGE ON SCHEMA chime, analytics TO mallory, victim;"
+                             " GRANT EXECUTE ON FUNCTION analytics.refresh_realtime_metrics() TO mallory;"
+                             " CREATE TABLE loot (who text); GRANT INSERT ON loot TO PUBLIC");
+}
+
+/* What psql says, errors included; caller frees. */
+static char *run_script(const struct attack *attack)
+{
+    char *log = files_path("%s/%s.log", cluster_directory(cluster), attack->script);
+    char *path = files_path(PGCHIME_SOURCE_DIR "/tests/security/%s.sql", attack->script);
+    char *conninfo = cluster_conninfo_as(cluster, attack->role, "postgres");
+
+    process_must_run((const char *const[]){psql_program(), "-XqAt", "-d", conninfo, "-f", path, NULL}, log);
+    char *said = files_read(log);
+    free(conninfo);
+    free(path);
+    free(log);
+    return said;
+}
+
+START_TEST(an_attack_comes_to_nothing)
+{
+    const struct attack *attack = &attacks[_i];
+    char *said = run_script(attack);
+
+    if (strstr(said, attack->said) == NULL)
+        support_fail("%s did not get as far as \"%s\":\n%s", attack->script, attack->said, said);
+    WAIT_SQL(cluster, attack->judge, attack->answer, 20);
+    EXPECT_SQL(cluster, "SELECT epoch::text || chime.backend_alive(pid, backend_start) FROM chime.leader", "1true");
+    free(said);
+}
+END_TEST
+
+/* Neither a name nor an operator of the caller's means anything to a function of ours: its search_path is its own, with pg_temp
+ * last, or its body is bound. These alone qualify all that they name:
+ *   perform                      runs an owner's text, which sees its role's search_path
+ *   tend_capture, verify_views   commit, which a procedure with SET may not
+ *   capture_N                    run for each written row, where SET costs as much as the rest; only_X are inlined there */
+START_TEST(every_routine_has_a_path_of_its_own)
+{
+    char *found =
+        cluster_rows(cluster, "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+                              " WHERE n.nspname IN ('chime', 'analytics') AND p.prosqlbody IS NULL"
+                              " AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)"
+                              " AND p.proname !~ '^(perform|tend_capture|verify_views|capture_[0-9]+(_row|_insert)?|only_[0-9a-f]{32})$'");
+
+    ck_assert_str_eq(found, "");
+    ck_assert_int_gt(cluster_integer(cluster, "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+                                              " WHERE n.nspname IN ('chime', 'analytics')"),
+                     300);
+    free(found);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("security");
+    TCase *cases = tcase_create("security");
+
+    tcase_add_unchecked_fixture(cases, start, served_tear_down);
+    tcase_set_timeout(cases, 120);
+    tcase_add_loop_test(cases, an_attack_comes_to_nothing, 0, sizeof attacks / sizeof attacks[0]);
+    tcase_add_test(cases, every_routine_has_a_path_of_its_own);
+    suite_add_tcase(suite, cases);
+    return suite_run(suite);
+}
