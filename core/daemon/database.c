@@ -16,6 +16,7 @@
 #define LOOK_EVERY (250 * USEC_PER_MSEC)      /* well below what a free seat is left to others for */
 #define LOOK_SOON (50 * USEC_PER_MSEC)        /* while a seat is free, but left to others */
 #define SILENCE_MAX (PG_LEASE + USEC_PER_SEC) /* of a leader; the server's lease ends it before, where it can */
+#define LASTING (5 * USEC_PER_SEC)            /* of a leadership: one that ends sooner failed */
 #define QUIET_EVERY (50 * USEC_PER_MSEC)
 #define DRAIN_PATIENCE (30 * USEC_PER_SEC)
 
@@ -44,6 +45,7 @@ struct database {
     struct loop_timer *timer; /* pause before the next try or the next look at the seat; while `asked`: patience */
     struct loop_timer *quiet_timer; /* while leading */
     int failures;
+    instant led_since; /* by our clock; INSTANT_NONE: it does not lead */
     bool stopping;
     bool reloading;     /* whoever asked for a reload has not heard of its end */
     bool asked;         /* something small, whose answer is due soon */
@@ -119,6 +121,10 @@ static void try_again(void *data)
         return;
     }
     database->state = DB_WAITING;
+    if (database->led_since != INSTANT_NONE && clock_boot() - database->led_since > LASTING) {
+        database->failures = 0;
+    }
+    database->led_since = INSTANT_NONE;
     database->failures++;
     loop_timer_set(database->timer, backoff_delay(&reconnect, database->failures, (uint64_t)clock_boot()));
 }
@@ -191,7 +197,7 @@ static void quiet_due(void *data)
 static void lead_started(void *data)
 {
     struct database *database = data;
-    database->failures = 0;
+    database->led_since = clock_boot();
     error_clear(&database->problem);
     if (database->handlers->quiet != NULL) {
         loop_timer_set(database->quiet_timer, QUIET_EVERY);
@@ -575,7 +581,7 @@ struct database *database_create(struct loop *loop, struct resolver *resolver, s
     database->loop = loop;
     database->resolver = resolver;
     database->roster = roster;
-    database->free_since = INSTANT_NONE;
+    database->free_since = database->led_since = INSTANT_NONE;
     database->settings = settings;
     database->generation = generation_hold(generation);
     database->handlers = handlers;

@@ -126,9 +126,11 @@ static const struct job *find_job(const struct ledger_sync *sync, const char *na
     return found != NULL ? *found : NULL;
 }
 
+enum { SYNC_MEMORY = 3, SYNC_MENDED = SYNC_MEMORY + ANSWER_MEMORY_COLUMNS };
+
 static struct job_memory read_memory(const struct pg_reply *reply, size_t row)
 {
-    return answer_memory(reply, row, 3, atoll(pg_reply_value(reply, 0, row, 1)),
+    return answer_memory(reply, row, SYNC_MEMORY, atoll(pg_reply_value(reply, 0, row, 1)),
                          atoi(pg_reply_value(reply, 0, row, 2)));
 }
 
@@ -136,6 +138,10 @@ static void read_part(struct ledger_sync *sync, const struct pg_reply *reply)
 {
     for (size_t row = 0; row < pg_reply_rows(reply, 0) && sync->synced_count < sync->part_end; row++) {
         const struct job *job = find_job(sync, pg_reply_value(reply, 0, row, 0));
+        const char *mended = pg_reply_value(reply, 0, row, SYNC_MENDED);
+        if (mended != NULL) {
+            log_warning("job %s: %s", pg_reply_value(reply, 0, row, 0), mended);
+        }
         if (job != NULL) {
             sync->synced[sync->synced_count++] = (struct ledger_synced){.job = job, .memory = read_memory(reply, row)};
         }
@@ -178,7 +184,7 @@ static void send_part(struct ledger_sync *sync)
     const char *parameters[] = {sync->ledger->token, text, defaults, sync->now, decided_text(sync)};
     const struct pg_statement statement = {
         .sql = "SELECT name, job_id, version, last_slot, last_outcome, last_duration_us, outcome_at, last_end,"
-               " cursor_skipped, consecutive_failures, suspended, missed_at FROM chime.sync_jobs($1, $2, $3, $4, $5)",
+               " cursor_skipped, consecutive_failures, suspended, missed_at, mended FROM chime.sync_jobs($1, $2, $3, $4, $5)",
         .parameter_count = COUNT_OF(parameters),
         .parameters = parameters};
     ledger_send(sync->ledger, &statement, 1, part_answered, sync);

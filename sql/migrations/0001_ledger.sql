@@ -76,7 +76,7 @@ COMMENT ON COLUMN chime.job.channels IS 'a notification on one of them wakes the
 
 CREATE TABLE chime.job_state (
     job_id               bigint PRIMARY KEY REFERENCES chime.job ON DELETE CASCADE,
-    last_slot            timestamptz NOT NULL,
+    last_slot            timestamptz NOT NULL CHECK (last_slot BETWEEN '0001-01-01Z' AND '9999-12-31Z'),
     last_start           timestamptz,
     last_end             timestamptz,
     last_success         timestamptz,

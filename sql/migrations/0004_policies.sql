@@ -70,6 +70,31 @@ CREATE INDEX run_history_slot ON chime.run_history (slot);
 
 -- --- the catalog ------------------------------------------------------------------------------------------------------
 
+-- Cursors that somebody set by hand to before their schedules count, or deleted: no claim would ever be granted. What is to expire yet will
+-- move its cursor itself.
+CREATE FUNCTION chime.mend_cursors(p_jobs jsonb, p_now timestamptz) RETURNS TABLE (job_id bigint, mended text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH astray AS (
+        SELECT k.* FROM jsonb_to_recordset(p_jobs) AS d (name text)
+        CROSS JOIN LATERAL (SELECT j.job_id, j.since, s.last_slot FROM chime.job j LEFT JOIN chime.job_state s ON s.job_id = j.job_id
+                            WHERE j.name = d.name AND j.origin <> 'sql' OFFSET 0) k
+        WHERE k.last_slot IS NULL
+           OR (k.last_slot < k.since AND NOT EXISTS (SELECT FROM chime.expired_schedule e WHERE e.job_id = k.job_id OFFSET 0))
+    ), written AS (
+        INSERT INTO chime.job_state AS s (job_id, last_slot)
+        SELECT a.job_id, CASE WHEN a.last_slot IS NULL THEN p_now ELSE a.since END FROM astray a
+        ON CONFLICT (job_id) DO UPDATE SET last_slot = excluded.last_slot
+    )
+    SELECT a.job_id, CASE WHEN a.last_slot IS NULL THEN 'its cursor was gone: it begins anew'
+                          ELSE format('its cursor was before its schedule began to count, at %s UTC: it begins from there',
+                                      to_char(a.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')) END
+    FROM astray a;
+END $$;
+COMMENT ON FUNCTION chime.mend_cursors IS 'of these jobs of configurations and plugins, those whose cursors were astray, and in words how';
+
 -- A catalog of any size comes in parts, each a transaction, and chime.remove_others ends it. A job's options come as far
 -- as they differ from p_defaults, {"command": {...}, "refresh": {...}}. A part that is known already changes no row: not
 -- even a lock is taken on one. A job without "channels" has none. Jobs are known by their names, whatever role the daemon had
@@ -82,10 +107,11 @@ CREATE INDEX run_history_slot ON chime.run_history (slot);
 CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb, p_now timestamptz, p_decided boolean)
 RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
                last_duration_us bigint, outcome_at timestamptz, last_end timestamptz, cursor_skipped boolean,
-               consecutive_failures integer, suspended boolean, missed_at timestamptz)
+               consecutive_failures integer, suspended boolean, missed_at timestamptz, mended text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
+    v_mended jsonb;
     v_new record;
     v_old chime.job;
     v_wakes boolean;
@@ -137,17 +163,19 @@ BEGIN
                since = CASE WHEN v_restarts THEN p_now ELSE j.since END
          WHERE j.job_id = v_old.job_id;
     END LOOP;
+    SELECT jsonb_object_agg(m.job_id, m.mended) INTO v_mended FROM chime.mend_cursors(p_jobs, p_now) m;
     -- A suspension that nobody has granted yet holds from the start: the first heartbeat does what was asked for.
     RETURN QUERY
     SELECT d.name, k.job_id, k.version, greatest(k.last_slot, k.since), k.last_outcome, k.last_duration_us, k.outcome_at, k.last_end,
            k.cursor_skipped AND k.last_slot >= k.since, k.consecutive_failures,
            k.suspended_at IS NOT NULL
-           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = k.job_id AND q.verb = 'suspend'), k.missed_at
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = k.job_id AND q.verb = 'suspend'), k.missed_at,
+           v_mended ->> k.job_id::text
     FROM jsonb_to_recordset(p_jobs) AS d (name text)
     CROSS JOIN LATERAL (SELECT j.version, j.since, s.* FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
                         WHERE j.name = d.name AND j.origin <> 'sql' OFFSET 0) k;
 END $$;
-COMMENT ON FUNCTION chime.sync_jobs IS 'brings these jobs to the leader''s catalog and returns what a schedule needs to start from';
+COMMENT ON FUNCTION chime.sync_jobs IS 'brings these jobs to the leader''s catalog and returns what a schedule needs to start from; mended: in words, when its cursor was astray';
 
 -- In batches: true when there may be more.
 -- plan_cache_mode: the array is hashed only where the planner sees it; a join, for the few rows that it expects of a table without

@@ -7,7 +7,7 @@
 ALTER TABLE chime.job
     ADD COLUMN database   name,
     ADD COLUMN job_name   text,
-    ADD COLUMN since      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ADD COLUMN since      timestamptz NOT NULL DEFAULT clock_timestamp() CHECK (since BETWEEN '0001-01-01Z' AND '9999-12-31Z'),
     ADD COLUMN removed_at timestamptz,
     ADD COLUMN problem    text,
     ADD COLUMN changed    xid8 NOT NULL DEFAULT pg_current_xact_id(),

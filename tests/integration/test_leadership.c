@@ -420,13 +420,77 @@ START_TEST(ten_thousand_jobs_that_are_not_due_cost_next_to_nothing)
 }
 END_TEST
 
+/* What administrators do to the ledger by hand. */
+#define EVERY_SECOND "schedule = \"1 seconds\"; command = \"SELECT 1\";"
+#define RUNS_AFTER(moment)                                                                             \
+    "SELECT count(*) > 1 FROM chime.run_history JOIN chime.job USING (job_id) WHERE name = 'touched' " \
+    "AND slot > " moment
+
+START_TEST(a_cursor_from_before_its_schedule_counts_is_told_and_begins_where_that_does)
+{
+    site_job(site, "touched", EVERY_SECOND);
+    served = site_lead(site);
+    WAIT_SQL(cluster, RUNS_AFTER("'-infinity'"), "t", 20);
+    site_end(served);
+    daemon_destroy(served);
+    cluster_execute(cluster, "UPDATE chime.job SET since = now();"
+                             "UPDATE chime.job_state SET last_slot = now() - interval '1 hour'");
+    served = site_lead(site);
+    daemon_await(served, "job touched: its cursor was before its schedule began to count", 20);
+    WAIT_SQL(cluster, RUNS_AFTER("(SELECT since FROM chime.job)"), "t", 20);
+    EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "2");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed", "0");
+}
+END_TEST
+
+START_TEST(a_job_whose_cursor_was_deleted_is_told_and_begins_anew)
+{
+    site_job(site, "touched", EVERY_SECOND);
+    served = site_lead(site);
+    WAIT_SQL(cluster, RUNS_AFTER("'-infinity'"), "t", 20);
+    cluster_execute(cluster, "CREATE TABLE deleted AS SELECT clock_timestamp() AS at; DELETE FROM chime.job_state");
+    daemon_await(served, "job touched: its cursor was gone: it begins anew", 30);
+    WAIT_SQL(cluster, RUNS_AFTER("(SELECT at FROM deleted)"), "t", 20);
+}
+END_TEST
+
+START_TEST(a_cursor_is_a_time_that_a_schedule_can_have)
+{
+    site_job(site, "touched", NEVER_DUE "command = \"SELECT 1\";");
+    served = site_lead(site);
+    ck_assert_str_eq(cluster_sqlstate(cluster, "UPDATE chime.job_state SET last_slot = 'infinity'"), "23514");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "UPDATE chime.job_state SET last_slot = '-infinity'"), "23514");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "UPDATE chime.job_state SET last_slot = '10000-01-01'"), "23514");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "UPDATE chime.job SET since = '0001-01-01 BC'"), "23514");
+}
+END_TEST
+
+/* The pause is the server's to tell: a busy machine makes it longer. */
+START_TEST(a_leadership_that_ends_at_once_is_tried_again_after_a_growing_pause)
+{
+    site_job(site, "touched", EVERY_SECOND);
+    served = site_lead(site);
+    cluster_execute(cluster, "ALTER TABLE chime.run ALTER run_id SET DEFAULT 1 / 0");
+    WAIT_SQL(cluster, "SELECT epoch > 4 FROM chime.leader", "t", 60);
+    EXPECT_SQL(cluster,
+               "SELECT min(pause) > interval '1 second' FROM (SELECT epoch, since - lag(since) OVER (ORDER BY epoch)"
+               " AS pause FROM chime.leadership) p WHERE epoch > 4",
+               "t");
+    cluster_execute(cluster, "ALTER TABLE chime.run ALTER run_id SET DEFAULT nextval('chime.run_id')");
+    WAIT_SQL(cluster, RUNS_AFTER("(SELECT since FROM chime.leader)"), "t", 30);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("leadership");
     TCase *cases = tcase_create("leadership");
+    TCase *touched = tcase_create("touched");
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_set_timeout(cases, 180);
+    tcase_add_checked_fixture(touched, set_up, tear_down);
+    tcase_set_timeout(touched, 180);
     tcase_add_test(cases, losing_the_leader_session_loses_nothing);
     tcase_add_test(cases, losing_every_session_loses_nothing);
     tcase_add_test(cases, a_server_stopped_and_started_is_led_again_within_five_seconds);
@@ -444,7 +508,12 @@ static Suite *suite(void)
     tcase_add_test(cases, for_ends_after_its_time);
     tcase_add_test(cases, history_lies_in_daily_partitions_made_ahead_and_dropped_late);
     tcase_add_test(cases, ten_thousand_jobs_that_are_not_due_cost_next_to_nothing);
+    tcase_add_test(touched, a_cursor_from_before_its_schedule_counts_is_told_and_begins_where_that_does);
+    tcase_add_test(touched, a_job_whose_cursor_was_deleted_is_told_and_begins_anew);
+    tcase_add_test(touched, a_cursor_is_a_time_that_a_schedule_can_have);
+    tcase_add_test(touched, a_leadership_that_ends_at_once_is_tried_again_after_a_growing_pause);
     suite_add_tcase(all, cases);
+    suite_add_tcase(all, touched);
     return all;
 }
 

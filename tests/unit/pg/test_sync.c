@@ -12,10 +12,10 @@
 #define TOKEN "6f1d0b9e-0000-4000-8000-000000000001"
 #define SYNC_JOBS                                                                                           \
     "QUERY SELECT name, job_id, version, last_slot, last_outcome, last_duration_us, outcome_at, last_end, " \
-    "cursor_skipped, consecutive_failures, suspended, missed_at FROM chime.sync_jobs($1, $2, $3, $4, $5)(" TOKEN ", "
+    "cursor_skipped, consecutive_failures, suspended, missed_at, mended FROM chime.sync_jobs($1, $2, $3, $4, $5)(" TOKEN ", "
 #define REMOVE_OTHERS(jobs) \
     "QUERY SELECT chime.remove_others($1, $2, $3, $4)(" TOKEN ", " jobs ", 2026-03-27T01:30:00Z, f)"
-#define FRESH(name, job_id) name, job_id, "1", "2026-03-27 01:30:00+00", NULL, NULL, NULL, NULL, "f", "0", "f", NULL
+#define FRESH(name, job_id) name, job_id, "1", "2026-03-27 01:30:00+00", NULL, NULL, NULL, NULL, "f", "0", "f", NULL, NULL
 
 static struct loop *loop;
 static PGconn *server;
@@ -138,8 +138,9 @@ START_TEST(jobs_go_as_json_and_come_back_with_what_is_known_of_them)
                           "\"schedule\":\"*/30 * * * *\",\"command\":\"SELECT 1\",\"views\":[],\"after\":[],"
                           "\"channels\":[\"scored\",\"a \\\"b\\\"\"],\"options\":{...",
                 "SYNC");
-    answer_rows(server, 12, FRESH("views", "43"), "nightly", "42", "3", "2026-03-27 01:30:00+00", "timed_out",
-                "1500000", "2026-03-27 01:30:02+00", "2026-03-27 01:30:03+00", "t", "4", "t", "2026-03-27 01:30:04+00");
+    answer_rows(server, 13, FRESH("views", "43"), "nightly", "42", "3", "2026-03-27 01:30:00+00", "timed_out",
+                "1500000", "2026-03-27 01:30:02+00", "2026-03-27 01:30:03+00", "t", "4", "t", "2026-03-27 01:30:04+00",
+                "its cursor was gone: it begins anew");
     settle(loop);
     ck_assert_int_eq(calls, 0);
     expect_sent(server, REMOVE_OTHERS("{43,42}"), "SYNC");
@@ -173,11 +174,11 @@ START_TEST(a_part_goes_when_the_one_before_is_answered_and_what_is_in_none_is_sw
     start_large_ones(&command);
     expect_sent(server, SYNC_JOBS "[{\"name\":\"a\",...", "SYNC");
     expect_nothing_sent(server);
-    answer_rows(server, 12, FRESH("a", "1"), FRESH("b", "2"));
+    answer_rows(server, 13, FRESH("a", "1"), FRESH("b", "2"));
     settle(loop);
     expect_sent(server, SYNC_JOBS "[{\"name\":\"c\",...", "SYNC");
     expect_nothing_sent(server);
-    answer_rows(server, 12, FRESH("c", "3"));
+    answer_rows(server, 13, FRESH("c", "3"));
     settle(loop);
     expect_sent(server, REMOVE_OTHERS("{1,2,3}"), "SYNC");
     answer_row(server, "");
@@ -194,7 +195,7 @@ START_TEST(a_heartbeat_passes_between_two_parts)
     script_skip_sent(server);
     ledger_heartbeat(&ledger, NULL, NULL);
     script_skip_sent(server);
-    answer_rows(server, 12, FRESH("a", "1"), FRESH("b", "2"));
+    answer_rows(server, 13, FRESH("a", "1"), FRESH("b", "2"));
     answer_row(server, "2026-03-27 01:30:00+00", "t");
     answer_no_rows(server);
     settle(loop);
@@ -208,7 +209,7 @@ START_TEST(a_part_that_fails_is_the_end_and_is_told_without_jobs)
 {
     char *command;
     start_large_ones(&command);
-    answer_rows(server, 12, FRESH("a", "1"), FRESH("b", "2"));
+    answer_rows(server, 13, FRESH("a", "1"), FRESH("b", "2"));
     settle(loop);
     answer_error(server, LEDGER_NOT_LEADER, "leadership of this database is over");
     script_skip_sent(server);
@@ -222,7 +223,7 @@ START_TEST(a_last_step_that_fails_is_told_without_jobs)
     struct job job = job_named("a", "SELECT 1");
     const struct job *const one[] = {&job};
     start(one, 1);
-    answer_rows(server, 12, FRESH("a", "1"));
+    answer_rows(server, 13, FRESH("a", "1"));
     settle(loop);
     answer_error(server, "57014", "canceling statement due to statement timeout");
     script_skip_sent(server);
@@ -234,7 +235,7 @@ START_TEST(a_connection_that_breaks_between_two_parts_is_told)
 {
     char *command;
     start_large_ones(&command);
-    answer_rows(server, 12, FRESH("a", "1"), FRESH("b", "2"));
+    answer_rows(server, 13, FRESH("a", "1"), FRESH("b", "2"));
     settle(loop);
     server_closes(server, "gone");
     settle(loop);
@@ -259,7 +260,7 @@ START_TEST(a_job_that_nobody_asked_about_is_passed_over)
     const struct job *const one[] = {&job};
     start(one, 1);
     script_skip_sent(server);
-    answer_rows(server, 12, FRESH("a", "1"), FRESH("b", "2"), FRESH("c", "3"));
+    answer_rows(server, 13, FRESH("a", "1"), FRESH("b", "2"), FRESH("c", "3"));
     settle(loop);
     expect_sent(server, REMOVE_OTHERS("{2}"), "SYNC");
     answer_row(server, "");
@@ -275,7 +276,7 @@ START_TEST(nothing_is_told_of_an_abandoned_one)
     script_skip_sent(server);
     ledger_sync_abandon(sync_under_way);
     ledger_sync_abandon(NULL);
-    answer_rows(server, 12, FRESH("a", "1"));
+    answer_rows(server, 13, FRESH("a", "1"));
     settle(loop);
     ck_assert_int_eq(calls, 0);
     expect_nothing_sent(server);
