@@ -9,6 +9,7 @@
 #include "support/files.h"
 #include "support/ledger_oracle.h"
 #include "support/runs.h"
+#include "support/session.h"
 #include "support/small_disk.h"
 #include "support/stage.h"
 #include "support/suite.h"
@@ -101,10 +102,10 @@ END_TEST
 
 /* --- room --------------------------------------------------------------------------------------------------------- */
 
-/* What it wrote goes with its transaction. */
+/* What it wrote goes with its transaction. It may be held up before it writes. */
 #define BULK                                                                                     \
     NEVER_DUE "command = \"CREATE TABLE public.bulk AS SELECT repeat('x', 1000) AS filler FROM " \
-              "generate_series(1, 40000)\"; max_attempts = 1;"
+              "pg_advisory_lock_shared(77), generate_series(1, 40000)\"; max_attempts = 1;"
 
 /* Data and log on two disks, so that each can be full by itself. */
 static void begin_on_small_disks(char **data, char **log)
@@ -165,7 +166,8 @@ START_TEST(a_disk_full_of_data_stops_the_ledger_until_there_is_room)
     daemon_signal(served, SIGCONT);
     daemon_await(served, "error database main: ", PATIENCE);
     daemon_await(served, ": No space left on device (SQLSTATE 53100)\nHINT:  Check free disk space.", PATIENCE);
-    STATUS(8);
+    WAIT_FOR(
+        commands_run(site_config(site), (const char *const[]){"status", NULL}, &output, &errors) == 8, PATIENCE);
     small_disk_free(data);
     oracle_await_load(cluster);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.request", "0", PATIENCE);
@@ -182,8 +184,12 @@ START_TEST(a_disk_full_of_log_is_named_and_waited_for)
     char *log;
 
     begin_on_small_disks(&data, &log);
-    small_disk_fill(log, 0);
+    PGconn *gate = cluster_connect(cluster, "postgres");
+    session_execute(gate, "SELECT pg_advisory_lock(77)");
     runs_ask(cluster, "bulk");
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", "1", PATIENCE);
+    small_disk_fill(log, 0);
+    PQfinish(gate);
     daemon_await(served, "error database main: ", PATIENCE);
     char *said = cluster_log(cluster);
     commands_has(said, "PANIC:  could not write to file \"pg_wal/xlogtemp");

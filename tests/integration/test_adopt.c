@@ -84,31 +84,51 @@ static void make_old(void)
                              "GRANT SELECT ON " RELATION " TO ann WITH GRANT OPTION; ANALYZE " RELATION "; RESET ROLE");
 }
 
-static void set_up(void)
+static void configure(void)
 {
-    cluster = cluster_create(NULL);
+    folder = files_make_directory();
+    plugins = files_path("%s/plugins", folder);
+    files_make_folder(plugins);
+    configuration = commands_configure(cluster, "pgchime", "app", folder, "plugin_dir = \"plugins\";\n");
+    plugin_put(plugins, PLUGIN);
+}
+
+static void forget_configuration(void)
+{
+    free(plugins);
+    free(folder);
+    free(configuration);
+}
+
+static void make(struct cluster *made)
+{
+    cluster = made;
     cluster_create_database(cluster, "app");
     cluster_use(cluster, "app");
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
     make_roles();
     load_submissions();
     make_old();
-    folder = files_make_directory();
-    plugins = files_path("%s/plugins", folder);
-    files_make_folder(plugins);
-    configuration = commands_configure(cluster, "pgchime", "app", folder, "plugin_dir = \"plugins\";\n");
-    plugin_put(plugins, PLUGIN);
+    configure();
     ASSERT_RUN(0, "serve", "--once");
     EXPECT_SQL(cluster, "SELECT state FROM chime.plugin", "failed");
+    forget_configuration();
+}
+
+static void set_up(void)
+{
+    static const struct cluster_template scripted = {"scripted", make, NULL};
+
+    cluster = cluster_create_from(&scripted, NULL);
+    cluster_use(cluster, "app");
+    configure();
 }
 
 static void tear_down(void)
 {
     daemon_destroy(other);
     cluster_destroy(cluster);
-    free(plugins);
-    free(folder);
-    free(configuration);
+    forget_configuration();
     free(output);
     free(errors);
     json_decref(document);

@@ -65,31 +65,51 @@ static void make_role(void)
                              "CREATE SCHEMA ann AUTHORIZATION ann; GRANT USAGE ON SCHEMA analytics TO ann");
 }
 
-static void set_up(void)
+static void configure(void)
 {
-    cluster = cluster_create(NULL);
-    cluster_create_database(cluster, "app");
-    cluster_use(cluster, "app");
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
-    make_role();
     folder = files_make_directory();
     plugins = files_path("%s/plugins", folder);
     files_make_folder(plugins);
     configuration = commands_configure(cluster, "pgchime", "app", folder, "plugin_dir = \"plugins\";\n");
     plugin_put(plugins, PLUGIN);
     plugin_put(plugins, "progress");
+}
+
+static void forget_configuration(void)
+{
+    free(plugins);
+    free(folder);
+    free(configuration);
+}
+
+static void make(struct cluster *made)
+{
+    cluster = made;
+    cluster_create_database(cluster, "app");
+    cluster_use(cluster, "app");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
+    make_role();
+    configure();
     ASSERT_RUN(0, "serve", "--once");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.plugin WHERE state = 'installed'", "2");
     cluster_execute(cluster, "GRANT SELECT ON " RELATION " TO ann");
+    forget_configuration();
+}
+
+static void set_up(void)
+{
+    static const struct cluster_template installed = {"two-plugins", make, NULL};
+
+    cluster = cluster_create_from(&installed, NULL);
+    cluster_use(cluster, "app");
+    configure();
 }
 
 static void tear_down(void)
 {
     daemon_destroy(leader);
     cluster_destroy(cluster);
-    free(plugins);
-    free(folder);
-    free(configuration);
+    forget_configuration();
     free(output);
     free(errors);
     json_decref(document);

@@ -29,7 +29,8 @@ static void use_plugin(void)
 
 static void set_up(void)
 {
-    served_set_up(4);
+    cluster = cluster_create(NULL);
+    site = site_create(cluster, "postgres", 4);
     folder = files_make_directory();
     cluster_execute(cluster, "REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC");
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");

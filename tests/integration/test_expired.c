@@ -13,19 +13,9 @@
 #define CURSOR "timestamptz '2026-01-01 00:00:30+00'"
 #define REASON "the job was edited, switched off or removed before this leader heard of it"
 
-/* The schema is there, and nothing leads. */
-static void end_daemon(void)
-{
-    site_end(served);
-    daemon_destroy(served);
-    served = NULL;
-}
-
 static void set_up(void)
 {
     served_set_up(4);
-    served = site_lead(site);
-    end_daemon();
 }
 
 /* A job that counts, and whose slots are on record, until CURSOR. */
@@ -50,10 +40,15 @@ static void edit_at(const char *name, const char *at, const char *assignments)
         name);
 }
 
+static void await_none_expired(void)
+{
+    WAIT_SQL(cluster, "SELECT NOT EXISTS (SELECT FROM chime.expired_schedule)", "t", 20);
+}
+
 static void lead(void)
 {
     served = site_lead(site);
-    WAIT_SQL(cluster, "SELECT NOT EXISTS (SELECT FROM chime.expired_schedule)", "t", 20);
+    await_none_expired();
 }
 
 #define EXPECT_MISSED(name, expected)                                                                             \
@@ -142,7 +137,7 @@ START_TEST(edits_under_a_leader_are_its_own)
              "SELECT NOT EXISTS (SELECT FROM chime.next_slots n JOIN chime.job j USING (job_id)"
              " WHERE j.job_name = 'off')",
              "t", 20);
-    end_daemon();
+    served_end();
     lead();
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed WHERE reason = '" REASON "'", "0");
     EXPECT_SQL(
@@ -172,7 +167,7 @@ START_TEST(nothing_expired_stays_under_a_leader)
                     "UPDATE chime.job SET active = false, removed_at = clock_timestamp() WHERE job_name = 'brief'");
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE removed_at IS NOT NULL", "2501", 20);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.expired_schedule", "0", 30);
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "2"); /* set_up had one */
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "1");
 }
 END_TEST
 
@@ -193,9 +188,10 @@ START_TEST(an_edit_while_a_leadership_begins_is_not_passed_over)
         " UPDATE chime.expired_schedule SET until = '2026-01-01 05:30+00';"
         " UPDATE chime.job j SET since = '2026-01-01 05:30+00' WHERE job_name = 'late'; END IF;"
         " RETURN QUERY SELECT * FROM chime.jobs_that_changed(p_token, p_seen, p_from, p_limit); $body$); END $do$");
-    lead();
+    served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) FROM edited", "1", 20);
+    await_none_expired();
     EXPECT_MISSED("late", "01-01 01:00 to 01-01 05:00: 5");
-    EXPECT_SQL(cluster, "SELECT count(*) FROM edited", "1");
 }
 END_TEST
 
@@ -244,7 +240,7 @@ START_TEST(what_was_due_by_an_old_configuration_is_on_record)
     site_job(site, "gone", HOURLY);
     site_job(site, "same", HOURLY "catchup = \"latest\";");
     lead();
-    end_daemon();
+    served_end();
     age();
     site_job(site, "edited", "schedule = \"" YEARLY "\"; command = \"SELECT 1\";");
     site_job(site, "zone", HOURLY "timezone = \"Asia/Kolkata\";");
@@ -259,7 +255,7 @@ START_TEST(what_was_due_by_an_old_configuration_is_on_record)
     EXPECT_HOURS_MISSED("off");
     EXPECT_HOURS_MISSED("gone");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed WHERE reason = '" REASON "'", "5");
-    end_daemon();
+    served_end();
     lead();
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed WHERE reason = '" REASON "'", "5");
 }
@@ -304,7 +300,7 @@ START_TEST(a_job_that_left_goes_with_its_history_and_one_that_comes_back_is_the_
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE removed_at IS NULL AND active", "1", 20);
     cluster_execute(cluster, "SELECT chime.forget_jobs(token, 10) FROM chime.leader");
     EXPECT_SQL(cluster, "SELECT string_agg(name, ' ') FROM chime.job JOIN known USING (job_id, name)", "back");
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "2"); /* set_up had one */
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "1");
 }
 END_TEST
 

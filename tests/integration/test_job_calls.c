@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ledger/migrate.h"
 #include "model/options.h"
 #include "support/cluster.h"
 #include "support/ledger_sql.h"
@@ -20,8 +19,7 @@ static struct cluster *cluster;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    ledger_sql_migrate(cluster, 0, migrate_newest());
+    cluster = ledger_sql_install(NULL);
     ledger_sql_lead(cluster);
     ledger_sql_helpers(cluster);
     cluster_execute(cluster,

@@ -2,7 +2,6 @@
 #include <check.h>
 #include <stddef.h>
 
-#include "ledger/migrate.h"
 #include "support/cluster.h"
 #include "support/ledger_sql.h"
 #include "support/outcomes.h"
@@ -18,8 +17,7 @@ static struct cluster *cluster;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    ledger_sql_migrate(cluster, 0, migrate_newest());
+    cluster = ledger_sql_install(NULL);
     cluster_create_database(cluster, "open");
     cluster_create_database(cluster, "closed");
     cluster_execute(cluster,

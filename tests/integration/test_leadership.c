@@ -9,6 +9,7 @@
 #include "support/cluster.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/ledger_sql.h"
 #include "support/process.h"
 #include "support/runs.h"
 #include "support/site.h"
@@ -22,7 +23,7 @@ static struct daemon *second;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
+    cluster = ledger_sql_install(NULL);
     site = site_create(cluster, "postgres", 4);
     cluster_execute(
         cluster,

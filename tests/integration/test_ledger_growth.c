@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ledger/migrate.h"
 #include "support/cluster.h"
 #include "support/ledger_sql.h"
 #include "support/suite.h"
@@ -20,8 +19,7 @@ static int slot;
 static void set_up(void)
 {
     static const char *const settings[] = {"shared_buffers=256MB", "autovacuum=off", NULL};
-    cluster = cluster_create(settings);
-    ledger_sql_migrate(cluster, 0, migrate_newest());
+    cluster = ledger_sql_install(settings);
     ledger_sql_helpers(cluster);
     ledger_sql_lead(cluster);
     ledger_sql_jobs(cluster, FEW);

@@ -26,15 +26,21 @@ static struct site *site;
 static struct daemon *served;
 static char *folder; /* the plugins; a test may change what is in it */
 
+static void make(struct cluster *made)
+{
+    psql_load_sample(made);
+}
+
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
+    static const struct cluster_template sample = {"sample", make, NULL};
+
+    cluster = cluster_create_from(&sample, NULL);
     site = site_create(cluster, "postgres", 4);
     folder = files_make_directory();
     for (size_t i = 0; i < PLUGIN_COUNT; i++)
         plugin_put(folder, plugins[i]);
     site_use_plugins(site, folder);
-    psql_load_sample(cluster);
 }
 
 static void tear_down(void)

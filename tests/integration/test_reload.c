@@ -8,6 +8,7 @@
 #include "support/cluster.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/ledger_sql.h"
 #include "support/runs.h"
 #include "support/site.h"
 #include "support/suite.h"
@@ -23,7 +24,7 @@ static struct daemon *second;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
+    cluster = ledger_sql_install(NULL);
     site = site_create(cluster, "postgres", 4);
     cluster_execute(cluster, "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, job text);");
 }

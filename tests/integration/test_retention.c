@@ -49,11 +49,18 @@ static void fill(void)
         "CREATE TABLE action_results_before AS SELECT *, tableoid::regclass::text AS part FROM action_results");
 }
 
-static void set_up(void)
+static void make(struct cluster *made)
 {
-    cluster = cluster_create(NULL);
+    cluster = made;
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
     fill();
+}
+
+static void set_up(void)
+{
+    static const struct cluster_template filled = {"filled", make, NULL};
+
+    cluster = cluster_create_from(&filled, NULL);
     site = site_create(cluster, "postgres", 4);
     folder = files_make_directory();
     char *from = files_path("%s", PGCHIME_BUILD_DIR "/plugins/retention.so");

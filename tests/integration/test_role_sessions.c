@@ -6,6 +6,7 @@
 #include "support/cluster.h"
 #include "support/commands.h"
 #include "support/daemon.h"
+#include "support/ledger_sql.h"
 #include "support/runs.h"
 #include "support/site.h"
 #include "support/sql_jobs.h"
@@ -20,7 +21,7 @@ static char *errors;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
+    cluster = ledger_sql_install(NULL);
     site = site_create(cluster, "postgres", 8);
     cluster_execute(cluster,
                     "CREATE TABLE seen (who name, sessions int); GRANT INSERT ON seen TO PUBLIC;"

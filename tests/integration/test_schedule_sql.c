@@ -7,7 +7,6 @@
 
 #include "calendar/schedule.h"
 #include "ledger/columns.h"
-#include "ledger/migrate.h"
 #include "support/cluster.h"
 #include "support/ledger_sql.h"
 #include "support/random_schedule.h"
@@ -22,8 +21,7 @@ static struct cluster *cluster;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    ledger_sql_migrate(cluster, 0, migrate_newest());
+    cluster = ledger_sql_install(NULL);
 }
 
 static void tear_down(void)

@@ -20,11 +20,11 @@
 static struct cluster *cluster;
 
 /* The daemon installs and goes: what is refreshed afterwards, a test refreshes. */
-static void set_up(void)
+static void make(struct cluster *made)
 {
     char *folder = files_make_directory();
 
-    cluster = cluster_create(NULL);
+    cluster = made;
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/tables_submissions.sql");
     plugin_put(folder, "lane_distribution");
     plugin_put(folder, "weakness");
@@ -40,6 +40,13 @@ static void set_up(void)
     daemon_destroy(daemon);
     site_destroy(site);
     free(folder);
+}
+
+static void set_up(void)
+{
+    static const struct cluster_template installed = {"three-plugins", make, NULL};
+
+    cluster = cluster_create_from(&installed, NULL);
     cluster_execute(cluster, "SET search_path = analytics, public; CREATE SCHEMA seed");
 }
 

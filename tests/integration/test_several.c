@@ -8,6 +8,7 @@
 #include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/ledger_sql.h"
 #include "support/runs.h"
 #include "support/session.h"
 #include "support/site.h"
@@ -24,7 +25,7 @@ static char *errors;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
+    cluster = ledger_sql_install(NULL);
     site = site_create(cluster, "postgres", 2);
     site_job(site, "job", "schedule = \"0 3 1 1 *\"; command = \"SELECT 1\"; database = \"main\";");
 }

@@ -7,6 +7,7 @@
 #include "support/cluster.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/ledger_sql.h"
 #include "support/runs.h"
 #include "support/session.h"
 #include "support/site.h"
@@ -23,7 +24,7 @@ static PGconn *person; /* a session of somebody who takes their time */
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
+    cluster = ledger_sql_install(NULL);
     site = site_create(cluster, "postgres", 4);
     person = cluster_connect(cluster, "postgres");
 }

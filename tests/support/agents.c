@@ -24,18 +24,34 @@ void agents_serve(struct agents *agents)
     daemon_destroy(served);
 }
 
+static void configure(struct agents *agents)
+{
+    agents->folder = files_make_directory();
+    agents->site = site_create(agents->cluster, "postgres", 2);
+    for (size_t i = 0; i < PLUGIN_COUNT; i++)
+        plugin_put(agents->folder, plugins[i]);
+    site_use_plugins(agents->site, agents->folder);
+}
+
+static void install(struct cluster *cluster)
+{
+    struct agents agents = {.cluster = cluster};
+
+    configure(&agents);
+    cluster_execute(cluster, "CREATE ROLE analytics_reader");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/agents.sql");
+    agents_serve(&agents);
+    EXPECT_SQL(cluster, "SELECT public.agents_ready()", "");
+    site_destroy(agents.site);
+    free(agents.folder);
+}
+
 struct agents agents_create(void)
 {
-    struct agents agents = {.cluster = cluster_create(NULL), .folder = files_make_directory()};
+    static const struct cluster_template installed = {"agents", install, NULL};
+    struct agents agents = {.cluster = cluster_create_from(&installed, NULL)};
 
-    agents.site = site_create(agents.cluster, "postgres", 2);
-    for (size_t i = 0; i < PLUGIN_COUNT; i++)
-        plugin_put(agents.folder, plugins[i]);
-    site_use_plugins(agents.site, agents.folder);
-    cluster_execute(agents.cluster, "CREATE ROLE analytics_reader");
-    cluster_execute_file(agents.cluster, PGCHIME_SOURCE_DIR "/tests/support/agents.sql");
-    agents_serve(&agents);
-    EXPECT_SQL(agents.cluster, "SELECT public.agents_ready()", "");
+    configure(&agents);
     return agents;
 }
 

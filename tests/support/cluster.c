@@ -2,16 +2,14 @@
 #include "support/cluster.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support/cluster_internal.h"
+#include "support/cluster_template.h"
 #include "support/files.h"
 #include "support/process.h"
 #include "support/wait.h"
@@ -20,9 +18,10 @@
 #define START_SECONDS 60.0
 #define STOP_SECONDS 60.0
 
+/* Without jit, since a new server knows no sizes: it takes small tables for dear ones, and compiles. */
 static const char *const common_settings[] = {
     "listen_addresses=",     "port=5432",     "fsync=off", "max_connections=200", "shared_buffers=32MB",
-    "logging_collector=off", "lc_messages=C",
+    "logging_collector=off", "lc_messages=C", "jit=off",   "max_wal_size=1GB",
 };
 
 const char *cluster_program_folder(void)
@@ -30,86 +29,6 @@ const char *cluster_program_folder(void)
     const char *folder = getenv("PGCHIME_TEST_PGBIN");
 
     return folder != NULL && folder[0] != '\0' ? folder : "/usr/lib/postgresql/15/bin";
-}
-
-/* --- the template ------------------------------------------------------------------------------------------------ */
-
-static void template_initialise(const char *target)
-{
-    char *initdb = files_path("%s/initdb", cluster_program_folder());
-    char *log = files_path("%s.log", target);
-    const char *argv[] = {initdb,      "-D",
-                          target,      "-U",
-                          "postgres",  "-A",
-                          "trust",     "-E",
-                          "UTF8",      "--locale=C.UTF-8",
-                          "--no-sync", "--no-instructions",
-                          NULL};
-
-    if (access(initdb, X_OK) != 0)
-        support_fail("%s: %s\nHINT:  script/bootstrap installs PostgreSQL; PGCHIME_TEST_PGBIN names another folder",
-                     initdb, strerror(errno));
-    process_must_run(argv, log);
-    unlink(log);
-    free(initdb);
-    free(log);
-}
-
-/* One template for each program folder, so that versions do not meet. */
-static char *template_path(const char *base)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-
-    for (const char *c = cluster_program_folder(); *c != '\0'; c++)
-        hash = (hash ^ (unsigned char)*c) * UINT64_C(1099511628211);
-    return files_path("%s/template-%08x", base, (unsigned)(hash >> 32));
-}
-
-static char *template_base(void)
-{
-    const char *base = getenv("PGCHIME_TEST_TEMPLATE");
-
-    if (base != NULL && base[0] != '\0')
-        return files_path("%s", base);
-    if (access(PGCHIME_BUILD_DIR, W_OK) == 0)
-        return files_path("%s", PGCHIME_BUILD_DIR);
-    return files_make_directory();
-}
-
-/* Test executables run side by side: the first one makes it under a lock, the others wait. */
-static char *template_prepare(void)
-{
-    char *base = template_base();
-    char *path = template_path(base);
-    char *lock = files_path("%s.lock", path);
-    char *unfinished = files_path("%s.new", path);
-    int file = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-    if (file < 0 || flock(file, LOCK_EX) != 0)
-        support_fail("cannot lock %s: %s\nHINT:  PGCHIME_TEST_TEMPLATE names a folder to write to", lock,
-                     strerror(errno));
-    if (!files_exist(path)) {
-        files_remove_tree(unfinished);
-        template_initialise(unfinished);
-        if (rename(unfinished, path) != 0)
-            support_fail("rename %s: %s", unfinished, strerror(errno));
-    }
-    close(file);
-    free(base);
-    free(lock);
-    free(unfinished);
-    return path;
-}
-
-static void template_copy(const char *target)
-{
-    char *template = template_prepare();
-    char *log = files_path("%s.copy.log", target);
-    const char *argv[] = {"/bin/cp", "-a", "--reflink=auto", template, target, NULL};
-
-    process_must_run(argv, log);
-    free(template);
-    free(log);
 }
 
 /* --- the server -------------------------------------------------------------------------------------------------- */
@@ -150,13 +69,18 @@ struct cluster *cluster_prepare(const char *const *settings)
     return cluster;
 }
 
-struct cluster *cluster_create(const char *const *settings)
+struct cluster *cluster_create_from(const struct cluster_template *template, const char *const *settings)
 {
     struct cluster *cluster = cluster_prepare(settings);
 
-    template_copy(cluster->data);
+    cluster_template_copy(template, cluster->data);
     cluster_start(cluster);
     return cluster;
+}
+
+struct cluster *cluster_create(const char *const *settings)
+{
+    return cluster_create_from(NULL, settings);
 }
 
 void cluster_destroy(struct cluster *cluster)

@@ -1,8 +1,10 @@
 /* A private PostgreSQL server for one test: data and socket in a temporary folder, no TCP, gone when the test ends,
  * however it ends (process.h says how). Superuser `postgres`, no password.
  *
- * initdb runs once and its result is copied for each cluster. The program folder is $PGCHIME_TEST_PGBIN, else
- * /usr/lib/postgresql/15/bin; the copy's source lies in $PGCHIME_TEST_TEMPLATE (a folder), else in the build folder.
+ * initdb runs once and its result is copied for each cluster, and so is any state that many cases begin with
+ * (cluster_create_from). The program folder is $PGCHIME_TEST_PGBIN, else /usr/lib/postgresql/15/bin; what is copied lies
+ * in $PGCHIME_TEST_TEMPLATE, a folder for one run of the tests. Without it initdb's result lies in the build folder, and
+ * each case makes the rest for itself.
  * PostgreSQL refuses to run as root: script/test runs the tests as another user.
  *
  * SQL goes over one connection per cluster to its current database (at first `postgres`), remade after a restart.
@@ -20,8 +22,17 @@ struct cluster;
 enum cluster_stop_mode { CLUSTER_FAST, CLUSTER_IMMEDIATE };
 
 /* Started and ready. `settings`: texts "name=value" ended by NULL, or NULL; they come after (and win over) fsync=off,
- * max_connections=200, shared_buffers=32MB. */
+ * max_connections=200, shared_buffers=32MB, jit=off, max_wal_size=1GB. */
 struct cluster *cluster_create(const char *const *settings);
+
+/* A state of a cluster that is made once and copied for each case: a schema, installed plugins, rows. */
+struct cluster_template {
+    const char *name;                      /* unique within the test program */
+    void (*make)(struct cluster *cluster); /* from a new cluster; nothing else may run in it when it returns */
+    char *(*content)(void); /* the text that the state is made of, caller frees: programs share it; NULL: only this one has it */
+};
+/* The same, in that state; NULL: a new one. */
+struct cluster *cluster_create_from(const struct cluster_template *template, const char *const *settings);
 void cluster_destroy(struct cluster *cluster); /* takes NULL; stops at once and removes the files */
 
 void cluster_start(struct cluster *cluster); /* returns when it answers */

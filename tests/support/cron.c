@@ -17,8 +17,7 @@ static void make_roles(struct cluster *cluster)
 
 struct cluster *cron_create(void)
 {
-    struct cluster *cluster = cluster_create(NULL);
-    ledger_sql_migrate(cluster, 0, migrate_newest());
+    struct cluster *cluster = ledger_sql_install(NULL);
     cluster_execute(cluster, migrate_cron_text());
     make_roles(cluster);
     return cluster;

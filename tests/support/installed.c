@@ -13,12 +13,15 @@
 
 #define INSTALL_SECONDS 60
 
-static void install(struct cluster *cluster, const char *plugin)
+static const char *chosen_plugin;
+static const char *chosen_tables;
+
+static void install(struct cluster *cluster)
 {
     char *folder = files_make_directory();
     struct site *site = site_create(cluster, "postgres", 2);
 
-    plugin_put(folder, plugin);
+    plugin_put(folder, chosen_plugin);
     site_use_plugins(site, folder);
     struct daemon *daemon = site_lead(site);
     WAIT_SQL(cluster, "SELECT string_agg(state || coalesce(': ' || reason, ''), ' ') FROM chime.plugin", "installed",
@@ -32,16 +35,23 @@ static void install(struct cluster *cluster, const char *plugin)
     free(folder);
 }
 
-struct cluster *installed_create(const char *plugin, const char *tables)
+static void make(struct cluster *cluster)
 {
-    struct cluster *cluster = cluster_create(NULL);
-    char *path = files_path("%s/%s", PGCHIME_SOURCE_DIR, tables);
+    char *path = files_path("%s/%s", PGCHIME_SOURCE_DIR, chosen_tables);
 
     cluster_execute_file(cluster, path);
-    install(cluster, plugin);
+    install(cluster);
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/installed.sql");
     free(path);
-    return cluster;
+}
+
+struct cluster *installed_create(const char *plugin, const char *tables)
+{
+    const struct cluster_template installed = {plugin, make, NULL};
+
+    chosen_plugin = plugin;
+    chosen_tables = tables;
+    return cluster_create_from(&installed, NULL);
 }
 
 void installed_begin(struct cluster *cluster, const char *as_of)

@@ -14,15 +14,30 @@ struct cluster *keyed_create(void)
     return keyed_create_with(settings);
 }
 
+static char *content(void)
+{
+    char *schema = migrate_text(0);
+    char *tables = files_read(PGCHIME_SOURCE_DIR "/tests/support/keyed.sql");
+    char *both = files_path("%s\n%s", schema, tables);
+
+    free(schema);
+    free(tables);
+    return both;
+}
+
+static void make(struct cluster *cluster)
+{
+    char *text = content();
+
+    cluster_execute(cluster, text);
+    free(text);
+}
+
 struct cluster *keyed_create_with(const char *const *settings)
 {
-    struct cluster *cluster = cluster_create(settings);
-    char *schema = migrate_text(0);
+    static const struct cluster_template keyed = {"keyed", make, content};
 
-    cluster_execute(cluster, schema);
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed.sql");
-    free(schema);
-    return cluster;
+    return cluster_create_from(&keyed, settings);
 }
 
 void keyed_install(struct cluster *cluster, const char *const *views)

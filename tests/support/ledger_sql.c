@@ -1,6 +1,7 @@
 #include "support/ledger_sql.h"
 
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ledger/embedded.h"
@@ -18,6 +19,26 @@ void ledger_sql_migrate(struct cluster *cluster, int from, int to)
             cluster_execute(cluster, embedded_migrations[i].sql);
         }
     }
+}
+
+static char *schema(void)
+{
+    return migrate_text(0);
+}
+
+static void install(struct cluster *cluster)
+{
+    char *text = schema();
+
+    cluster_execute(cluster, text);
+    free(text);
+}
+
+struct cluster *ledger_sql_install(const char *const *settings)
+{
+    static const struct cluster_template installed = {"ledger", install, schema};
+
+    return cluster_create_from(&installed, settings);
 }
 
 void ledger_sql_lead(struct cluster *cluster)
@@ -94,8 +115,7 @@ void ledger_sql_helpers(struct cluster *cluster)
 
 struct cluster *ledger_sql_create(int jobs)
 {
-    struct cluster *cluster = cluster_create(NULL);
-    ledger_sql_migrate(cluster, 0, migrate_newest());
+    struct cluster *cluster = ledger_sql_install(NULL);
     ledger_sql_helpers(cluster);
     ledger_sql_lead(cluster);
     ledger_sql_jobs(cluster, jobs);

@@ -18,13 +18,15 @@
 #define LEDGER_SQL_TOKEN "6f1d0b9e-0000-4000-8000-000000000001"
 #define LEDGER_SQL_STALE "6f1d0b9e-0000-4000-8000-00000000dead"
 
+/* A cluster whose database postgres has the schema, made by the superuser; nothing has led. `settings` as for cluster_create. */
+struct cluster *ledger_sql_install(const char *const *settings);
 /* Runs the migrations after `from` (0: none is there yet) up to `to`, each a transaction, as the daemon does. */
 void ledger_sql_migrate(struct cluster *cluster, int from, int to);
 void ledger_sql_lead(struct cluster *cluster); /* LEDGER_SQL_TOKEN leads, as epoch 7 */
 void ledger_sql_helpers(struct cluster *cluster);
 /* Adds jobs that run "SELECT 1" every minute, their cursors at minute 0. In a fresh database the first is number 1. */
 void ledger_sql_jobs(struct cluster *cluster, int count);
-/* A cluster with all of that, at migration 4, and so many jobs. */
+/* A cluster with all of that, and so many jobs. */
 struct cluster *ledger_sql_create(int jobs);
 /* The test fails unless the statement is refused with this SQLSTATE. */
 void ledger_sql_expect_refused(struct cluster *cluster, const char *sql, const char *sqlstate);

@@ -11,8 +11,9 @@ extern struct cluster *cluster;
 extern struct site *site;
 extern struct daemon *served;
 
-/* Server and configuration, with `pool_size` run sessions and no job. Nothing serves yet. */
+/* Server with the schema (ledger_sql_install) and configuration, with `pool_size` run sessions and no job. Nothing serves yet. */
 void served_set_up(int pool_size);
+void served_end(void); /* the daemon ends by itself, and may be started again */
 /* Takes all of it down, whoever made it, and however much there is. */
 void served_tear_down(void);
 

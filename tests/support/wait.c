@@ -1,5 +1,6 @@
 #include "support/wait.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -15,22 +16,31 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static void rest(void)
+/* A twentieth of the time that was waited for already: looks cost time, which others need. */
+static void rest(const struct wait_deadline *deadline)
 {
-    nanosleep(&(struct timespec){.tv_nsec = 4000000}, NULL);
+    double seconds = fmin(fmax((now() - deadline->since) / 20, 0.004), 0.04);
+
+    nanosleep(&(struct timespec){.tv_nsec = (long)(seconds * 1e9)}, NULL);
+}
+
+static double factor_of(const char *name)
+{
+    const char *text = getenv(name);
+
+    return text != NULL ? atof(text) : 1;
 }
 
 static double slowness(void)
 {
-    const char *text = getenv("PGCHIME_TEST_SLOWNESS");
-    double factor = text != NULL ? atof(text) : 1;
-
-    return factor >= 1 ? factor : 1;
+    return fmax(1, fmax(factor_of("PGCHIME_TEST_SLOWNESS"), factor_of("PGCHIME_TEST_CROWD")));
 }
 
 struct wait_deadline wait_deadline_after(double seconds)
 {
-    return (struct wait_deadline){.at = now() + seconds * slowness()};
+    double since = now();
+
+    return (struct wait_deadline){.since = since, .at = since + seconds * slowness()};
 }
 
 bool wait_until(wait_condition *condition, void *data, double seconds)
@@ -40,7 +50,7 @@ bool wait_until(wait_condition *condition, void *data, double seconds)
     while (!condition(data)) {
         if (now() >= deadline.at)
             return false;
-        rest();
+        rest(&deadline);
     }
     return true;
 }
@@ -49,7 +59,7 @@ void wait_a_little(const struct wait_deadline *deadline, const char *what, doubl
 {
     if (now() >= deadline->at)
         support_fail("%s:%d: not within %g s: %s", file, line, seconds, what);
-    rest();
+    rest(deadline);
 }
 
 struct look {
