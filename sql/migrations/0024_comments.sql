@@ -104,7 +104,6 @@ COMMENT ON ROUTINE chime.grain_columns IS 'the columns of a view''s grain, with 
 COMMENT ON ROUTINE chime.grain_matches IS 'conditions by which groups match, one for each way in which columns may be NULL';
 COMMENT ON ROUTINE chime.has_grain_index IS 'whether an index of the kept relation begins with the grain';
 COMMENT ON ROUTINE chime.unrestricted_scans IS 'tables that would be scanned whole for one group';
-COMMENT ON ROUTINE chime.undeclared_columns IS 'columns that a view reads and the plugin does not declare';
 COMMENT ON ROUTINE chime.tables_read IS 'the tables that a view reads, through other views too';
 COMMENT ON ROUTINE chime.columns_read IS 'the columns that a view reads, through other views too; 0 stands for the relation';
 COMMENT ON ROUTINE chime.views_below IS 'the kept views that a view reads, lowest first';

@@ -47,11 +47,15 @@ BEGIN ATOMIC
 END;
 
 -- Whether an expression is made of nothing but columns of one scan, and of at least one: no parameters, no subqueries, no whole
--- rows, no `= ANY (...)`, which PostgreSQL 18 makes of ORs.
+-- rows, no `= ANY (...)`, which PostgreSQL 18 makes of ORs. What an aggregate, a window or a set-returning function gives is shown
+-- as if it were computed of one row, too: any of that name will do to refuse it.
 CREATE FUNCTION chime.is_of_scan(p_expression text, p_alias text) RETURNS boolean
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN regexp_replace(p_expression, '''(?:[^'']|'''')*''|"(?:[^"]|"")*"', '', 'g') !~ '\$\d|SubPlan|InitPlan|\.\*|\mROW\(|\m(ANY|ALL) \('
-    AND coalesce((SELECT bool_and(c.alias = p_alias) FROM chime.columns_named(p_expression) AS c), false);
+    AND coalesce((SELECT bool_and(c.alias = p_alias) FROM chime.columns_named(p_expression) AS c), false)
+    AND NOT EXISTS (SELECT FROM regexp_matches(regexp_replace(p_expression, '''(?:[^'']|'''')*''', '''''', 'g'),
+                                               '("(?:[^"]|"")+"|[[:alpha:]_][\w$]*)\(', 'g') AS f (t)
+                    JOIN pg_proc p ON p.proname = (parse_ident(f.t[1]))[1] AND (p.prokind <> 'f' OR p.proretset));
 
 -- The same expression over columns of something else.
 CREATE FUNCTION chime.over_alias(p_expression text, p_alias text, p_other text) RETURNS text
@@ -74,7 +78,7 @@ RETURN coalesce((SELECT format('%I.%I', c.alias, c.name)
 -- --- the scans of one group ------------------------------------------------------------------------------------------------------
 
 CREATE TYPE chime.group_scan AS (
-    alias text, relation oid, path integer[], branches integer[], conditions text[],
+    alias text, relation oid, path integer[], branches integer[], nulled boolean, conditions text[],
     keys jsonb, links jsonb, proven boolean, grain jsonb, joins text[], captured name[]);
 
 -- The table that a partition or child belongs to.
@@ -91,9 +95,10 @@ END;
 -- The plan that recomputes one group. Rows are said to be dear, so that what can be found by an index is, however small tables are now;
 -- constraint_exclusion, so that one that cannot be (NULL where that is excluded) reads nothing. p_match: in which of its columns it has NULL, one of chime.grain_matches().
 CREATE FUNCTION chime.group_plan(p_schema name, p_relation name, p_grain name[], p_match text) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
-SET enable_mergejoin = off
-SET max_parallel_workers_per_gather = 0 SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 SET constraint_exclusion = on SET enable_memoize = off SET row_security = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET max_parallel_workers_per_gather = 0 SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 SET constraint_exclusion = on SET enable_memoize = off SET row_security = off
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
+SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$ -- constants are written as refreshes will read them
 DECLARE v_plan jsonb;
 BEGIN
     EXECUTE format(
@@ -121,6 +126,7 @@ RETURN CASE WHEN p_node ? 'Relation Name' THEN to_regclass(format('%I.%I', p_nod
 
 -- branches: where the scan is one of several of which EXPLAIN shows only the first above (UNION ALL, set operations): nothing outside of
 -- that branch may take its columns for the result's. Partitions of one table are no such branches.
+-- nulled: above it, its columns can be NULL without a row of it, by an outer join or grouping sets.
 CREATE FUNCTION chime.group_scans(p_plan jsonb) RETURNS SETOF chime.group_scan
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -133,6 +139,10 @@ BEGIN ATOMIC
                FROM nodes c WHERE c.path[:cardinality(c.path) - 1] = f.path AND cardinality(c.path) = cardinality(f.path) + 1))
     SELECT s.node ->> 'Alias', chime.root_table(chime.scanned_table(s.node)), s.path,
            (SELECT s.path[:max(cardinality(f.path)) + 1] FROM forks f WHERE s.path[:cardinality(f.path)] = f.path AND s.path <> f.path),
+           EXISTS (SELECT FROM nodes j JOIN nodes c ON c.path = s.path[:cardinality(j.path) + 1] AND c.path <> j.path
+                   WHERE s.path[:cardinality(j.path)] = j.path
+                     AND (j.node ? 'Grouping Sets' OR (j.node ->> 'Join Type', c.node ->> 'Parent Relationship')
+                                                      IN (('Left', 'Inner'), ('Right', 'Outer'), ('Full', 'Inner'), ('Full', 'Outer')))),
            ARRAY(SELECT c FROM unnest(ARRAY[s.node ->> 'Index Cond', s.node ->> 'Recheck Cond', s.node ->> 'Filter']) AS k (text)
                  CROSS JOIN LATERAL chime.condition_parts(k.text, ' AND ') AS c WHERE k.text IS NOT NULL),
            '{}'::jsonb, '{}'::jsonb, false, '{}'::jsonb, '{}'::text[], '{}'::name[]
@@ -174,6 +184,15 @@ BEGIN
     RETURN v_scan;
 END $$;
 
+-- The conditions of a scan on another's columns that count. An expression over columns that can be NULL without a row may be another
+-- value than NULL there, such as coalesce(o.id, 0), and no row of the other leads to it; `=` of such a column itself finds nothing.
+CREATE FUNCTION chime.links_to(p_scan chime.group_scan, p_by chime.group_scan) RETURNS TABLE (side text, own text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT l.key, l.value FROM jsonb_each_text(p_scan.links -> p_by.alias) AS l
+    WHERE NOT p_by.nulled OR l.key IN (SELECT format('%I.%I', c.alias, c.name) FROM chime.columns_named(l.key) AS c);
+END;
+
 -- Proves a scan by its own conditions, or by another's that is proven; as it was where neither does. grain: what each column of the group is
 -- made of, over the aliases of joins and, for the scan's own columns, its own alias.
 CREATE FUNCTION chime.prove_scan(p_scan chime.group_scan, p_by chime.group_scan, p_grain name[]) RETURNS chime.group_scan
@@ -181,19 +200,19 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_scan chime.group_scan := p_scan;
 BEGIN
     v_scan.grain := coalesce(p_by.grain, '{}') || p_scan.keys;
-    v_scan.proven := v_scan.grain ?& p_grain::text[] AND (p_by.alias IS NULL OR p_scan.links ? p_by.alias)
+    v_scan.proven := v_scan.grain ?& p_grain::text[] AND (p_by.alias IS NULL OR EXISTS (SELECT FROM chime.links_to(p_scan, p_by)))
         AND (p_by.branches IS NULL OR p_scan.path[:cardinality(p_by.branches)] = p_by.branches);
     IF NOT coalesce(v_scan.proven, false) THEN
         RETURN p_scan;
     END IF;
     IF p_by.alias IS NOT NULL THEN
         v_scan.joins := format('JOIN %s AS %I ON %s', p_by.relation::regclass, p_by.alias,
-                               (SELECT string_agg(l.key || ' = ' || l.value, ' AND ' ORDER BY l.key)
-                                FROM jsonb_each_text(p_scan.links -> p_by.alias) AS l)) || p_by.joins;
+                               (SELECT string_agg(l.side || ' = ' || l.own, ' AND ' ORDER BY l.side)
+                                FROM chime.links_to(p_scan, p_by) AS l)) || p_by.joins;
     END IF;
     v_scan.captured := ARRAY(
         SELECT DISTINCT c.name FROM (SELECT k.value FROM jsonb_each_text(p_scan.keys) AS k
-                                     UNION ALL SELECT l.value FROM jsonb_each_text(p_scan.links -> p_by.alias) AS l) AS e (value)
+                                     UNION ALL SELECT l.own FROM chime.links_to(p_scan, p_by) AS l) AS e (value)
         CROSS JOIN LATERAL chime.columns_named(e.value) AS c ORDER BY 1);
     RETURN v_scan;
 END $$;
@@ -345,6 +364,11 @@ BEGIN
     IF v_found <> '' THEN
         RETURN format('it uses %s, which is another value each time or depends on who asks', v_found);
     END IF;
+    SELECT string_agg(DISTINCT format('%s.%I', r.relation::regclass, a.attname), ', ') INTO v_found
+      FROM chime.columns_read(chime.live_of(p_view)) AS r JOIN pg_attribute a ON a.attrelid = r.relation AND a.attnum = r."column" AND a.attnum < 0;
+    IF v_found IS NOT NULL THEN
+        RETURN format('it reads %s, which is the server''s own and changes without a mark', v_found);
+    END IF;
     IF p_view.revisit_query IS NULL AND (
             strpos(v_plan, 'chime.as_of') > 0
             OR v_bare ~ '\m(now|transaction_timestamp|statement_timestamp)\(|\m(CURRENT_TIMESTAMP|CURRENT_DATE|CURRENT_TIME|LOCALTIMESTAMP|LOCALTIME)\M'
@@ -363,6 +387,20 @@ RETURN (SELECT string_agg(format('%I is of type %s', a.attname, format_type(a.at
         FROM pg_attribute a JOIN pg_type t ON t.oid = chime.without_domain(a.atttypid)
         LEFT JOIN pg_collation l ON l.oid = a.attcollation AND NOT l.collisdeterministic
         WHERE a.attrelid = p_kept AND a.attname = ANY (p_grain) AND (l.oid IS NOT NULL OR (t.oid >= 16384 AND t.typtype <> 'e')));
+
+-- Columns whose changes may leave no mark, since the plugin does not declare that its view reads them. Which table's row is meant
+-- by a whole one (`to_jsonb(o)`) is not known: all of them count.
+CREATE FUNCTION chime.undeclared_columns(p_view chime.view) RETURNS text
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH read AS MATERIALIZED (SELECT * FROM chime.columns_read(chime.live_of(p_view)) AS r),
+    whole AS MATERIALIZED (SELECT chime.definition_plan(p_view) ~ '\.\*' AS row)
+    SELECT string_agg(DISTINCT format('%s.%I', s.relation, a.attname), ', ')
+    FROM (SELECT v.declared || v.captured AS columns, chime.source_oid(v.source_id) AS relation FROM chime.view_source v
+          WHERE v.view_schema = p_view.view_schema AND v.relation = p_view.relation) AS s
+    JOIN pg_attribute a ON a.attrelid = s.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> ALL (s.columns)
+    JOIN read r ON r.relation = s.relation AND (r."column" = a.attnum OR (SELECT w.row FROM whole w));
+END;
 
 -- Why it would not help to capture changes of a view's sources; NULL: it may.
 CREATE FUNCTION chime.unkeyable(p_view chime.view) RETURNS text
@@ -439,7 +477,7 @@ BEGIN
     IF v_tables IS NOT NULL THEN
         RETURN 'changes of ' || v_tables || ' are not captured';
     END IF;
-    v_tables := chime.undeclared_columns(p_schema, p_relation);
+    v_tables := chime.undeclared_columns(v_view);
     IF v_tables IS NOT NULL THEN
         RETURN format('it reads %s, which its plugin does not declare', v_tables);
     END IF;
@@ -515,6 +553,7 @@ COMMENT ON ROUTINE chime.plan_nodes IS 'the nodes of a plan, and where they stan
 COMMENT ON ROUTINE chime.scanned_table IS 'the table that a node of a plan scans';
 COMMENT ON ROUTINE chime.group_scans IS 'the scans of tables in the plan of one group';
 COMMENT ON ROUTINE chime.read_conditions IS 'what a scan''s conditions compare with the group''s key and with other scans';
+COMMENT ON ROUTINE chime.links_to IS 'conditions of a scan on another''s columns';
 COMMENT ON ROUTINE chime.prove_scan IS 'whether a scan reads only what leads to the group, by itself or by another scan';
 COMMENT ON ROUTINE chime.prove_by_others IS 'scans of one plan, proven as far as that goes by those that are';
 COMMENT ON ROUTINE chime.prove_scans IS 'all scans of one plan, proven as far as that goes';
@@ -523,6 +562,7 @@ COMMENT ON ROUTINE chime.prove_keys IS 'what the plans of one group prove, a row
 COMMENT ON ROUTINE chime.functions_called IS 'functions that a definition calls, through views and operators too';
 COMMENT ON ROUTINE chime.definition_plan IS 'the plan of a definition, without stamps';
 COMMENT ON ROUTINE chime.unsteady IS 'why rows may change without a change of any source';
+COMMENT ON ROUTINE chime.undeclared_columns IS 'columns that a view reads and the plugin does not declare';
 COMMENT ON ROUTINE chime.unkeyable IS 'why it would not help to capture changes';
 COMMENT ON ROUTINE chime.sources_of IS 'what is captured of a view''s sources, and what leads from there to groups';
 COMMENT ON ROUTINE chime.grain_problem IS 'why columns of a grain cannot be compared';
@@ -531,6 +571,6 @@ COMMENT ON ROUTINE chime.obstacle IS 'why a view cannot be refreshed by its grai
 -- Not of all functions in the schema: some of those before are granted to PUBLIC.
 REVOKE ALL ON FUNCTION chime.condition_tokens, chime.without_brackets, chime.condition_parts, chime.columns_named, chime.is_of_scan,
     chime.over_alias, chime.without_relabel, chime.root_table, chime.group_plan, chime.plan_nodes, chime.scanned_table, chime.group_scans,
-    chime.read_conditions, chime.prove_scan, chime.prove_by_others, chime.prove_scans, chime.map_of_scan, chime.prove_keys,
-    chime.functions_called, chime.definition_plan, chime.unsteady, chime.grain_problem, chime.unkeyable, chime.sources_of, chime.obstacle,
+    chime.read_conditions, chime.links_to, chime.prove_scan, chime.prove_by_others, chime.prove_scans, chime.map_of_scan, chime.prove_keys,
+    chime.functions_called, chime.definition_plan, chime.unsteady, chime.grain_problem, chime.undeclared_columns, chime.unkeyable, chime.sources_of, chime.obstacle,
     chime.outlook, chime.ask_again FROM PUBLIC;

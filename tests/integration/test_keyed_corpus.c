@@ -100,6 +100,47 @@ START_TEST(capture_and_map_follow_from_the_definition)
 }
 END_TEST
 
+START_TEST(a_whole_row_is_all_of_its_columns)
+{
+    EXPECT_SQL(cluster,
+               "SELECT app.install('whole', 'SELECT shop, name, to_jsonb(s)::text AS line FROM shp s', '{shop}',"
+               " '[{\"table\": \"shp\", \"columns\": [\"shop\", \"name\"]}]')",
+               "it reads app.shp.region, which its plugin does not declare");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('whole', 'SELECT shop, name, to_jsonb(s)::text AS line FROM shp s', '{shop}',"
+               " '[{\"table\": \"shp\", \"columns\": [\"shop\", \"name\", \"region\"]}]')",
+               NULL);
+}
+END_TEST
+
+/* What is derived holds constants, which are text to whoever refreshes. */
+START_TEST(a_map_means_the_same_whoever_installed_the_view)
+{
+    cluster_execute(cluster, "CREATE TABLE app.due (id integer PRIMARY KEY, day date); CREATE INDEX ON app.due ((day - date '2026-02-01'));"
+                             "INSERT INTO app.due VALUES (1, '2026-02-03'); SET DateStyle = 'German'");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('by_distance', 'SELECT day - date ''01.02.2026'' AS distance, count(*) AS n FROM due "
+               "GROUP BY 1', '{distance}', '[{\"table\": \"due\", \"columns\": [\"id\", \"day\"]}]')",
+               NULL);
+    cluster_execute(cluster, "RESET DateStyle");
+    keyed_tend(cluster);
+    LOOK("by_distance", "full: the first time");
+    AFTER("UPDATE app.due SET day = '2026-03-04'", "by_distance", "keyed 2: +1 ~0 -1");
+}
+END_TEST
+
+START_TEST(a_group_that_fails_alone_is_recomputed_with_all_others)
+{
+    cluster_execute(cluster, "TRUNCATE app.itm; INSERT INTO app.itm VALUES (1, 1, 1, 3), (2, 1, 1, 4);"
+                             "SELECT app.install_corpus('trap_error')");
+    keyed_tend(cluster);
+    LOOK("trap_error", "full: the first time");
+    AFTER("UPDATE app.itm SET quantity = 0 WHERE item = 1", "trap_error",
+          "full: recomputed group by group it fails: division by zero");
+    AFTER("UPDATE app.itm SET quantity = 6 WHERE item = 2", "trap_error", "keyed 2: +1 ~0 -1");
+}
+END_TEST
+
 /* No reload: by the leader's upkeep. */
 START_TEST(whether_a_view_is_keyed_is_asked_again_when_an_index_or_a_view_below_changes)
 {
@@ -186,6 +227,9 @@ static Suite *suite(void)
     tcase_set_timeout(cases, 300);
     tcase_add_test(cases, what_cannot_be_proven_is_keyed_only_where_its_author_is_to_be_trusted);
     tcase_add_test(cases, capture_and_map_follow_from_the_definition);
+    tcase_add_test(cases, a_whole_row_is_all_of_its_columns);
+    tcase_add_test(cases, a_map_means_the_same_whoever_installed_the_view);
+    tcase_add_test(cases, a_group_that_fails_alone_is_recomputed_with_all_others);
     tcase_add_test(cases, whether_a_view_is_keyed_is_asked_again_when_an_index_or_a_view_below_changes);
     tcase_add_test(cases, rows_are_the_same_whoever_refreshes);
     tcase_add_test(cases, two_rows_with_one_key_fail_every_refresh_and_are_named);

@@ -15,6 +15,7 @@ CREATE INDEX ON app.ord (done);
 CREATE TABLE app.itm (item integer PRIMARY KEY, ord integer, product integer, quantity integer);
 CREATE INDEX ON app.itm (ord);
 CREATE INDEX ON app.itm (product);
+CREATE INDEX ON app.itm ((12 / quantity)) WHERE quantity <> 0;
 CREATE TABLE app.shp (shop integer PRIMARY KEY, name text, region text);
 CREATE INDEX ON app.shp (region);
 CREATE INDEX ON app.shp (name);
@@ -148,6 +149,19 @@ INSERT INTO app.corpus (name, expected, grain, definition, captures, maps, revis
 ('trap_now', 'full', '{shop}', 'SELECT shop, count(*) FILTER (WHERE now() - at > interval ''1 hour'') AS n FROM ord GROUP BY shop', '{"ord": ["shop"]}', '{}', NULL),
 ('trap_current_date', 'full', '{shop}', 'SELECT shop, count(*) FILTER (WHERE at::date < CURRENT_DATE) AS n FROM ord GROUP BY shop', '{"ord": ["shop"]}', '{}', NULL),
 ('trap_as_of', 'full', '{shop}', 'SELECT shop, count(*) FILTER (WHERE chime.as_of() > at) AS n FROM ord GROUP BY shop', '{"ord": ["shop"]}', '{}', NULL),
+('trap_system_column', 'full', '{id}', 'SELECT id, xmin::text AS x FROM ord', '{"ord": ["id"]}', '{}', NULL),
+('trap_leaf', 'full', '{place}', 'SELECT tableoid::regclass::text AS place, count(*) AS n FROM prt GROUP BY 1', '{"prt": ["day"]}', '{}', NULL),
+('trap_nulled', 'full', '{shop}', 'SELECT o.shop, count(s.name) AS n FROM ord o LEFT JOIN itm i ON i.ord = o.id LEFT JOIN shp s ON s.shop = coalesce(i.product, 1) GROUP BY o.shop',
+ '{"ord": ["shop"]}', '{}', NULL),
+('trap_nulled_by_set', 'full', '{shop}', 'SELECT o.shop, max(s.name) AS n FROM (SELECT shop, parent FROM ord GROUP BY shop, GROUPING SETS ((parent), ())) o JOIN shp s ON s.shop = coalesce(o.parent, 1) GROUP BY o.shop',
+ '{"ord": ["shop"]}', '{}', NULL),
+('trap_by_maximum', 'full', '{shop}', 'SELECT o.shop, sum(i.quantity) AS n FROM (SELECT shop, max(id) AS id FROM ord GROUP BY shop) o JOIN itm i ON i.ord = o.id GROUP BY o.shop',
+ '{"ord": ["shop"]}', '{}', NULL),
+('trap_by_window', 'full', '{shop}', 'SELECT o.shop, sum(i.quantity) AS n FROM (SELECT shop, lag(id) OVER (PARTITION BY shop ORDER BY id) AS id FROM ord) o JOIN itm i ON i.ord = o.id GROUP BY o.shop',
+ '{"ord": ["shop"]}', '{}', NULL),
+('trap_by_set', 'full', '{shop}', 'SELECT o.shop, sum(i.quantity) AS n FROM (SELECT shop, unnest(ARRAY[id, parent]) AS id FROM ord) o JOIN itm i ON i.ord = o.id GROUP BY o.shop',
+ '{"ord": ["shop"]}', '{}', NULL),
+('trap_error', 'keyed', '{part}', 'SELECT 12 / quantity AS part, count(*) AS n FROM itm WHERE quantity <> 0 GROUP BY 1', '{"itm": ["quantity"]}', '{}', NULL),
 ('trap_random', 'full', '{shop}', 'SELECT shop, max(random()) AS n FROM ord GROUP BY shop', '{"ord": ["shop"]}', '{}', NULL),
 ('trap_function', 'full', '{shop}', 'SELECT shop, app.all_of(shop) AS n FROM ord GROUP BY shop', '{"ord": ["shop"]}', '{}', NULL);
 
