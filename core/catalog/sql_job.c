@@ -199,6 +199,9 @@ static bool read_definition(struct making *making, struct error *err)
 
 static bool read_all(struct making *making, struct error *err)
 {
+    if (making->row->fault != NULL) {
+        return error_set(err, ERROR_CONFIG, "it cannot be read: %.200s", making->row->fault);
+    }
     if (!read_definition(making, err)) {
         return false;
     }

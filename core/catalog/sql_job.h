@@ -20,6 +20,7 @@ struct sql_job_row {
     const char *after;    /* JSON array of names */
     const char *channels; /* likewise */
     const char *options;  /* JSON object of texts; "settings" in it is another */
+    const char *fault;    /* why it could not be read, so that its texts are missing; NULL: none */
     instant since;
 };
 

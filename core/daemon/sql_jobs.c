@@ -429,7 +429,7 @@ static bool follow_parts(struct sql_jobs *jobs, const struct pg_reply *reply)
     if (jobs->first_seen == NULL) {
         keep_seen(&jobs->first_seen, changes_seen(reply));
     }
-    if (count == CHANGES_PART) {
+    if (changes_more(reply)) {
         jobs->from = changes_read(reply, count - 1).memory.job_id;
         jobs->wanted = true;
         return false;

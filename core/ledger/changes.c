@@ -27,6 +27,8 @@ enum column {
     COLUMN_SINCE,
     COLUMN_LAST_SLOT, /* and the others of answer_memory */
     COLUMN_PROBLEM = COLUMN_LAST_SLOT + ANSWER_MEMORY_COLUMNS,
+    COLUMN_FAULT,
+    COLUMN_FOUND,
 };
 
 /* Two transactions: a session that stops and begins in one stays where it is in the queue. */
@@ -50,7 +52,7 @@ void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg
         "pg_catalog.current_database()), c.active, c.removed, c.schedule,"
         " c.command, pg_catalog.to_jsonb(c.after), pg_catalog.to_jsonb(c.channels), c.options, c.since, c.last_slot,"
         " c.last_outcome, c.last_duration_us, c.outcome_at, c.last_end, c.cursor_skipped, c.consecutive_failures, "
-        "c.suspended, c.missed_at, c.has_problem FROM chime.changed_jobs($1, $2, $3, $4) c",
+        "c.suspended, c.missed_at, c.has_problem, c.fault, c.found FROM chime.changed_jobs($1, $2, $3, $4) c",
         COUNT_OF(parameters), parameters, callback, data);
 }
 
@@ -58,6 +60,13 @@ void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg
 size_t changes_count(const struct pg_reply *reply)
 {
     return pg_reply_rows(reply, 0) > 0 && pg_reply_value(reply, 0, 0, COLUMN_JOB) != NULL ? pg_reply_rows(reply, 0) : 0;
+}
+
+bool changes_more(const struct pg_reply *reply)
+{
+    size_t count = changes_count(reply);
+    size_t found = count > 0 ? strtoull(pg_reply_value(reply, 0, 0, COLUMN_FOUND), NULL, 10) : 0;
+    return found == CHANGES_PART || count < found;
 }
 
 const char *changes_seen(const struct pg_reply *reply)
@@ -77,6 +86,7 @@ struct changed_job changes_read(const struct pg_reply *reply, size_t index)
                 .after = pg_reply_value(reply, 0, index, COLUMN_AFTER),
                 .channels = pg_reply_value(reply, 0, index, COLUMN_CHANNELS),
                 .options = pg_reply_value(reply, 0, index, COLUMN_OPTIONS),
+                .fault = pg_reply_value(reply, 0, index, COLUMN_FAULT),
                 .since = answer_instant(pg_reply_value(reply, 0, index, COLUMN_SINCE))},
         .memory = answer_memory(reply, index, COLUMN_LAST_SLOT, atoll(pg_reply_value(reply, 0, index, COLUMN_JOB)),
                                 atoi(pg_reply_value(reply, 0, index, COLUMN_VERSION))),

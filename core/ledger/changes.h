@@ -23,7 +23,7 @@ struct changed_job {
  * may hold up: a session is not told of notifications whose transaction failed, such as for want of room in the queue, and so never
  * passes them. What was notified meanwhile is not heard. */
 void changes_listen(const struct ledger *ledger, pg_callback *callback, void *data);
-/* Those that changed since `seen` (NULL: all that are there) with an id beyond `from`, CHANGES_PART at most. */
+/* Those that changed since `seen` (NULL: all that are there) with an id beyond `from`, CHANGES_PART at most, fewer where they are large. */
 void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg_callback *callback, void *data);
 /* Schedules that ended, of which no leader has said yet what was due by them. */
 struct expired_schedule {
@@ -47,6 +47,7 @@ void changes_end_expired(const struct ledger *ledger, const struct expired_sched
 void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const instant *at, size_t count,
                      pg_callback *callback, void *data);
 size_t changes_count(const struct pg_reply *reply);
+bool changes_more(const struct pg_reply *reply); /* a part follows the last of these */
 /* By job id. */
 struct changed_job changes_read(const struct pg_reply *reply, size_t index);
 /* What to ask from the next time; borrowed from the reply. */

@@ -234,12 +234,37 @@ $$;
 COMMENT ON FUNCTION chime.suspension IS
     'what is in force once the leader has done all that was asked for; granted: it is already';
 
+-- The leader reads everything as UTF8, and one text that it cannot read would keep it from the others.
+CREATE FUNCTION chime.utf8_fault(p_text text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF getdatabaseencoding() <> 'UTF8' THEN
+        PERFORM convert_to(p_text, 'UTF8');
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN untranslatable_character OR character_not_in_repertoire THEN
+    RETURN format('it has a character that UTF8 has not: %s', SQLERRM);
+END $$;
+
+CREATE FUNCTION chime.read_reason(p_reason text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_fault text := CASE WHEN octet_length(p_reason) > 4096 THEN format('it has %s bytes, more than 4096', octet_length(p_reason))
+                         ELSE chime.utf8_fault(p_reason) END;
+BEGIN
+    IF v_fault IS NOT NULL THEN
+        RAISE EXCEPTION 'this reason cannot be kept: %', v_fault USING ERRCODE = 'program_limit_exceeded', HINT = 'write a sentence';
+    END IF;
+    RETURN nullif(p_reason, '');
+END $$;
+COMMENT ON FUNCTION chime.read_reason IS 'a reason as it is kept: NULL for none, an error for one that is too long';
+
 -- The leader alone writes suspensions down, as it grants the wish: a transaction that stays open after its wish must not
 -- hold a row that every claim needs.
 CREATE FUNCTION chime.suspend(p_job bigint, p_reason text DEFAULT NULL, p_until timestamptz DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_reason text := nullif(p_reason, '');
+    v_reason text := chime.read_reason(p_reason);
     v_until timestamptz := nullif(p_until, 'infinity');
 BEGIN
     IF p_until <= clock_timestamp() THEN
@@ -260,7 +285,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM chime.refuse_unknown(p_job);
     INSERT INTO chime.request (job_id, verb, kind, slot, reason)
-    SELECT p_job, 'resume', NULL, NULL, nullif(p_reason, '') FROM chime.suspension(p_job) s WHERE s.suspended;
+    SELECT p_job, 'resume', NULL, NULL, chime.read_reason(p_reason) FROM chime.suspension(p_job) s WHERE s.suspended;
     RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION chime.resume IS
@@ -276,7 +301,7 @@ BEGIN
         RETURN false;
     END IF;
     INSERT INTO chime.request (job_id, verb, kind, slot, reason)
-    VALUES (v_run.job_id, 'cancel', v_run.kind, v_run.slot, nullif(p_reason, ''))
+    VALUES (v_run.job_id, 'cancel', v_run.kind, v_run.slot, chime.read_reason(p_reason))
     ON CONFLICT (job_id, verb, kind, slot) DO NOTHING;
     RETURN true;
 END $$;

@@ -93,9 +93,30 @@ RETURN CASE WHEN p_job_name IS NULL THEN quote_ident(p_owner) || '#' || p_job_id
 COMMENT ON FUNCTION chime.sql_job_key IS
     'what the daemon calls it: no configured name has a "/" or "#", and two owners never share a key, since an owner with either is quoted';
 
+-- The leader holds all jobs in memory, and reads them as UTF8.
+CREATE FUNCTION chime.job_fault(p_job chime.job) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN coalesce(
+    (SELECT format('its %s %s%s, more than %s', l.what, l.size, l.unit, l.most)
+     FROM (VALUES ('command has', octet_length((p_job).command), 1048576, ' bytes'),
+                  ('options and settings have', octet_length((p_job).options::text), 65536, ' bytes'),
+                  ('name has', octet_length((p_job).job_name), 4096, ' bytes'),
+                  ('channels are', cardinality((p_job).channels), 100, ''),
+                  ('upstreams are', cardinality((p_job).after), 1000, '')) AS l (what, size, most, unit)
+     WHERE l.size > l.most LIMIT 1),
+    chime.utf8_fault(concat_ws(' ', (p_job).job_name, (p_job).owner, (p_job).database, (p_job).schedule, (p_job).command,
+                               array_to_string((p_job).after || (p_job).channels, ' '), (p_job).options)));
+COMMENT ON FUNCTION chime.job_fault IS 'why the leader could not read a job made by SQL; NULL: it can';
+
 CREATE FUNCTION chime.note_job() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    v_fault text := chime.job_fault(NEW);
 BEGIN
+    IF v_fault IS NOT NULL THEN
+        RAISE EXCEPTION 'the leader could not read this job: %', v_fault USING ERRCODE = 'program_limit_exceeded',
+            HINT = 'what is long can be a function or table of your own, which the command calls or reads';
+    END IF;
     NEW.name := chime.sql_job_key(NEW.owner, NEW.job_name, NEW.job_id);
     NEW.changed := pg_current_xact_id();
     NEW.updated_at := clock_timestamp();
@@ -173,14 +194,16 @@ END;
 
 -- In parts of p_limit jobs by number, beginning after job p_from: all that are there, where p_seen is NULL, else those that transactions
 -- changed which p_seen does not see. Keep the `seen` of the first part: what changes between two parts, the next look tells.
+-- A part ends before that where its commands have 8 MB: it has all of its jobs where `found` of them come.
 -- There is always a row, without a job when there is none, since `seen` is what to look from next time.
+-- A job with a fault, which can be here only by other ways than chime.schedule, comes without its texts.
 -- STABLE: a part is by the caller's snapshot.
 CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigint DEFAULT 0, p_limit integer DEFAULT NULL)
 RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owner name, database name, active boolean, removed boolean,
                schedule text, command text, after text[], channels text[], options jsonb, since timestamptz, last_slot timestamptz,
                last_outcome chime.run_state, last_duration_us bigint, outcome_at timestamptz, last_end timestamptz,
                cursor_skipped boolean, consecutive_failures integer, suspended boolean, missed_at timestamptz,
-               has_problem boolean)
+               has_problem boolean, fault text, found integer)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -198,13 +221,23 @@ BEGIN
         SELECT pg_current_snapshot(), ARRAY(SELECT c FROM chime.jobs_changed_since(p_seen) AS c WHERE c > p_from ORDER BY c LIMIT p_limit) INTO v_seen, v_jobs;
     END IF;
     RETURN QUERY
-    SELECT v_seen, j.job_id, j.version, j.name, j.owner, j.database, j.active, j.removed_at IS NOT NULL, j.schedule, j.command, j.after,
-           j.channels, j.options, j.since, s.last_slot, s.last_outcome, s.last_duration_us, s.outcome_at, s.last_end,
-           s.cursor_skipped, s.consecutive_failures,
+    SELECT v_seen, j.job_id, j.version, CASE WHEN j.fault IS NULL THEN j.name ELSE '#' || j.job_id END,
+           CASE WHEN j.fault IS NULL THEN j.owner ELSE current_user END, CASE WHEN j.fault IS NULL THEN j.database END, j.active,
+           j.removed_at IS NOT NULL, CASE WHEN j.fault IS NULL THEN j.schedule ELSE '' END,
+           CASE WHEN j.fault IS NULL THEN j.command ELSE '' END, CASE WHEN j.fault IS NULL THEN j.after ELSE '{}' END,
+           CASE WHEN j.fault IS NULL THEN j.channels ELSE '{}' END, CASE WHEN j.fault IS NULL THEN j.options ELSE '{}' END, j.since,
+           s.last_slot, s.last_outcome, s.last_duration_us, s.outcome_at, s.last_end, s.cursor_skipped, s.consecutive_failures,
            s.suspended_at IS NOT NULL
-           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend'), s.missed_at, j.problem IS NOT NULL
-    FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
-    WHERE j.job_id = ANY (v_jobs) AND s.job_id = ANY (v_jobs) ORDER BY j.job_id;
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend'), s.missed_at, j.problem IS NOT NULL,
+           j.fault, cardinality(v_jobs)
+    FROM (SELECT o.*, sum(octet_length(o.command)) OVER (ORDER BY o.job_id) - octet_length(o.command) AS before,
+                 -- Of options that take no more than that, compressed or not, none have 64 KB.
+                 CASE WHEN getdatabaseencoding() <> 'UTF8' OR octet_length(o.command) > 1048576 OR pg_column_size(o.options) > 500
+                           OR octet_length(o.job_name) > 4096 OR cardinality(o.channels) > 100 OR cardinality(o.after) > 1000
+                      THEN chime.job_fault(o) END AS fault
+          FROM chime.job o WHERE o.job_id = ANY (v_jobs)) j
+    JOIN chime.job_state s ON s.job_id = j.job_id
+    WHERE s.job_id = ANY (v_jobs) AND j.before < 8388608 ORDER BY j.job_id;
     IF NOT FOUND THEN
         seen := v_seen;
         RETURN NEXT;

@@ -9,7 +9,7 @@
 -- What runs as another role than its caller has pg_temp last in its search_path: unsaid it would be first, and a table or type that the caller
 -- made there would be taken for one of pg_catalog.
 
-ALTER TABLE chime.job ADD COLUMN keep interval CHECK (keep > interval '0');
+ALTER TABLE chime.job ADD COLUMN keep interval CONSTRAINT job_keep CHECK (keep > interval '0' AND keep <= interval '100 years');
 CREATE INDEX job_keep ON chime.job (job_id) WHERE keep IS NOT NULL;
 COMMENT ON COLUMN chime.job.keep IS 'of a job made by SQL: how long runs that ended stay in the history; NULL: as long as those of all jobs';
 
@@ -189,6 +189,18 @@ CREATE FUNCTION chime.texts(p_list jsonb) RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN ARRAY(SELECT e FROM jsonb_array_elements_text(p_list) WITH ORDINALITY AS e (e, n) ORDER BY n);
 
+-- Bounded, so that a time so long ago is one.
+CREATE FUNCTION chime.read_keep(p_keep text) RETURNS interval
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF p_keep::interval > interval '0' AND p_keep::interval <= interval '100 years' THEN
+        RETURN p_keep::interval;
+    ELSIF p_keep IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RAISE EXCEPTION 'runs cannot be kept for %', p_keep USING ERRCODE = 'invalid_parameter_value', HINT = 'keep is at most 100 years';
+END $$;
+
 CREATE FUNCTION chime.check_driven(p_job chime.job) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -249,7 +261,7 @@ BEGIN
     VALUES (coalesce(v_id, nextval('chime.job_job_id_seq')), v_job.owner, 'sql', p_arguments ->> 'job_name', v_job.database,
             coalesce(p_arguments ->> 'active', p_arguments ->> 'new_active', 'true')::boolean, coalesce(p_arguments ->> 'schedule', ''),
             p_arguments ->> 'command', v_job.after, chime.texts(coalesce(p_arguments -> 'channels', '[]')),
-            chime.read_job_options(p_caller, p_arguments), (p_arguments ->> 'keep')::interval)
+            chime.read_job_options(p_caller, p_arguments), chime.read_keep(p_arguments ->> 'keep'))
     ON CONFLICT (name, (CASE WHEN removed_at IS NULL THEN 0 ELSE job_id END)) DO UPDATE
        SET schedule = excluded.schedule, command = excluded.command, database = excluded.database,
            active = coalesce((p_arguments ->> 'active')::boolean, j.active),
@@ -310,7 +322,7 @@ BEGIN
            active = coalesce((p_arguments ->> 'active')::boolean, j.active),
            after = v_job.after,
            channels = CASE WHEN p_arguments ? 'channels' THEN chime.texts(p_arguments -> 'channels') ELSE j.channels END,
-           options = chime.new_options(j.options, v_options, p_arguments), keep = coalesce((p_arguments ->> 'keep')::interval, j.keep)
+           options = chime.new_options(j.options, v_options, p_arguments), keep = coalesce(chime.read_keep(p_arguments ->> 'keep'), j.keep)
      WHERE j.job_id = v_id
     RETURNING * INTO v_job;
     PERFORM chime.check_driven(v_job);

@@ -70,7 +70,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'CH010';
     EXCEPTION WHEN SQLSTATE 'CH010' THEN
         RETURN NULL;
-    WHEN raise_exception OR internal_error OR unique_violation OR check_violation OR invalid_parameter_value OR invalid_catalog_name OR insufficient_privilege THEN
+    WHEN raise_exception OR internal_error OR unique_violation OR check_violation OR invalid_parameter_value
+         OR program_limit_exceeded OR invalid_catalog_name OR insufficient_privilege THEN
         RETURN SQLERRM;
     END;
 END $$;

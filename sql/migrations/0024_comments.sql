@@ -256,6 +256,8 @@ COMMENT ON ROUTINE chime.run_now(text) IS 'asks for a run of the job of that nam
 COMMENT ON ROUTINE chime.unschedule(text, boolean) IS 'takes the job of that name away; stop: its run is ended too';
 
 -- --- jobs made by SQL: options and schedules -----------------------------------------------------------------------------
+COMMENT ON ROUTINE chime.utf8_fault IS 'why a text cannot be read as UTF8; NULL: it can';
+COMMENT ON ROUTINE chime.read_keep IS 'how long runs are kept, as a call says it';
 COMMENT ON ROUTINE chime.texts IS 'a JSON list of texts as an array';
 COMMENT ON ROUTINE chime.option_rule IS 'what an option of a job takes: its kind, range or words';
 COMMENT ON ROUTINE chime.option_takes IS 'the same in words, for hints';

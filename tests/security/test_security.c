@@ -24,6 +24,9 @@ struct attack {
 static const struct attack attacks[] = {
     {"temporary_names", "mallory", "refreshed", "SELECT string_agg(DISTINCT who, ' ') FROM loot WHERE who <> 'mallory'",
      NULL},
+    {"too_large", "mallory", "its channels are 101, more than 100",
+     "SELECT count(*) || ' ' || count(problem) || ' ' || count(keep) FROM chime.jobs WHERE username = 'mallory'",
+     "1 0 0"},
 };
 
 /* One server and one daemon for all. */
@@ -35,8 +38,9 @@ static void start(void)
     site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
     site_use_role(site, "pgchime");
     served = site_lead(site);
-    WAIT_SQL(cluster, "SELECT count(*) FILTER (WHERE state = 'installed') = count(*) AND count(*) > 5 FROM chime.plugin",
-             "t", 60);
+    WAIT_SQL(cluster,
+             "SELECT count(*) FILTER (WHERE state = 'installed') = count(*) AND count(*) > 5 FROM chime.plugin", "t",
+             60);
     cluster_execute(cluster, "CREATE ROLE mallory LOGIN; CREATE ROLE victim LOGIN;"
                              " GRANT USAGE ON SCHEMA chime, analytics TO mallory, victim;"
                              " GRANT EXECUTE ON FUNCTION analytics.refresh_realtime_metrics() TO mallory;"
@@ -50,7 +54,8 @@ static char *run_script(const struct attack *attack)
     char *path = files_path(PGCHIME_SOURCE_DIR "/tests/security/%s.sql", attack->script);
     char *conninfo = cluster_conninfo_as(cluster, attack->role, "postgres");
 
-    process_must_run((const char *const[]){psql_program(), "-XqAt", "-d", conninfo, "-f", path, NULL}, log);
+    process_must_run(
+        (const char *const[]){psql_program(), "-XqAt", "-v", "VERBOSITY=terse", "-d", conninfo, "-f", path, NULL}, log);
     char *said = files_read(log);
     free(conninfo);
     free(path);
@@ -71,6 +76,40 @@ START_TEST(an_attack_comes_to_nothing)
 }
 END_TEST
 
+/* In a database whose texts are any bytes. The second is there by other ways than ours, and is told; the third runs on. */
+START_TEST(a_job_that_cannot_be_read_is_nobody_elses_problem)
+{
+    cluster_execute(cluster,
+                    "CREATE DATABASE bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'");
+    init_role_make(cluster, "pgchime", "bytes");
+    struct site *other = site_create(cluster, "bytes", 2);
+    site_use_role(other, "pgchime");
+    struct daemon *daemon = site_lead(other);
+    cluster_use(cluster, "bytes");
+    cluster_execute(cluster, "GRANT USAGE ON SCHEMA chime TO mallory; SET SESSION AUTHORIZATION mallory");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT chime.schedule('bad', '1 second', E'SELECT ''\\xff''')"),
+                     "54000");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT chime.schedule(E'\\xff', '1 second', 'SELECT 1')"), "54000");
+    cluster_execute(cluster, "SELECT chime.schedule('turns bad', '1 second', 'SELECT 1'); RESET SESSION AUTHORIZATION;"
+                             " SELECT chime.schedule('good', '1 second', 'SELECT 1')");
+    cluster_execute(cluster,
+                    "SET session_replication_role = replica; UPDATE chime.job SET command = E'\\xff', version = 2,"
+                    " changed = pg_current_xact_id() WHERE job_name = 'turns bad'; NOTIFY chime_jobs;"
+                    " SET session_replication_role = origin");
+    WAIT_SQL(
+        cluster,
+        "SELECT problem LIKE 'it cannot be read: it has a character%' FROM chime.jobs WHERE job_name = 'turns bad'",
+        "t", 30);
+    cluster_execute(cluster, "CREATE TABLE told AS SELECT clock_timestamp() AS at");
+    WAIT_SQL(
+        cluster,
+        "SELECT count(*) > 1 FROM chime.job_runs, told WHERE job_name = 'good' AND state = 'succeeded' AND slot > at",
+        "t", 30);
+    daemon_destroy(daemon);
+    site_destroy(other);
+}
+END_TEST
+
 /* Neither a name nor an operator of the caller's means anything to a function of ours: its search_path is its own, with pg_temp
  * last, or its body is bound. These alone qualify all that they name:
  *   perform                      runs an owner's text, which sees its role's search_path
@@ -78,15 +117,17 @@ END_TEST
  *   capture_N                    run for each written row, where SET costs as much as the rest; only_X are inlined there */
 START_TEST(every_routine_has_a_path_of_its_own)
 {
-    char *found =
-        cluster_rows(cluster, "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
-                              " WHERE n.nspname IN ('chime', 'analytics') AND p.prosqlbody IS NULL"
-                              " AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)"
-                              " AND p.proname !~ '^(perform|tend_capture|verify_views|capture_[0-9]+(_row|_insert)?|only_[0-9a-f]{32})$'");
+    char *found = cluster_rows(
+        cluster,
+        "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname IN ('chime', 'analytics') AND p.prosqlbody IS NULL"
+        " AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)"
+        " AND p.proname !~ '^(perform|tend_capture|verify_views|capture_[0-9]+(_row|_insert)?|only_[0-9a-f]{32})$'");
 
     ck_assert_str_eq(found, "");
-    ck_assert_int_gt(cluster_integer(cluster, "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
-                                              " WHERE n.nspname IN ('chime', 'analytics')"),
+    ck_assert_int_gt(cluster_integer(cluster,
+                                     "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+                                     " WHERE n.nspname IN ('chime', 'analytics')"),
                      300);
     free(found);
 }
@@ -100,6 +141,7 @@ int main(void)
     tcase_add_unchecked_fixture(cases, start, served_tear_down);
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, an_attack_comes_to_nothing, 0, sizeof attacks / sizeof attacks[0]);
+    tcase_add_test(cases, a_job_that_cannot_be_read_is_nobody_elses_problem);
     tcase_add_test(cases, every_routine_has_a_path_of_its_own);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
