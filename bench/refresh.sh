@@ -260,7 +260,7 @@ install_capture()
 check_marks() # TRANSACTIONS, each of which wrote twice
 {
     local marks
-    marks=$(query "SELECT count(*) FROM chime.change_1 c, chime.view_refresh r WHERE c.xid >= pg_snapshot_xmax(r.seen)")
+    marks=$(query "SELECT count(*) FROM chime.change_1 c, chime.view_refresh r WHERE c.chime_xid >= pg_snapshot_xmax(r.seen)")
     [ $((100 * marks)) -ge $((195 * $1)) ] || die "$1 transactions left $marks marks" "each writes twice"
 }
 

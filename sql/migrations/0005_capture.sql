@@ -1,7 +1,7 @@
 -- Capture: which keys of a source changed, noted by the statement that changed them.
 --
 -- Each source of a keyed view has a log, chime.change_N: one row (a mark) for each different key that a statement changed, and
--- a mark `whole` for a TRUNCATE (true) or a row that could not be read (false). Triggers append to it, those of statements from
+-- a mark `chime_whole` for a TRUNCATE (true) or a row that could not be read (false). Triggers append to it, those of statements from
 -- their transition tables, those of each row of an UPDATE, where that costs less, a mark for each; readers delete nothing. A view keeps
 -- the snapshot that it last consumed, and takes the marks that were not visible in that one.
 --
@@ -106,7 +106,7 @@ DECLARE v_name text := chime.part_name(p_source, p_part);
 BEGIN
     -- vacuum_truncate: a part that reached the limit must not fall below it again.
     EXECUTE format('CREATE TABLE %s () INHERITS (%s) WITH (vacuum_truncate = false)', v_name, chime.log_name(p_source));
-    EXECUTE format('CREATE INDEX ON %s (xid)', v_name);
+    EXECUTE format('CREATE INDEX ON %s (chime_xid)', v_name);
     EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', v_name);
     INSERT INTO chime.change_part (source_id, part) VALUES (p_source, p_part);
 END $$;
@@ -125,7 +125,7 @@ BEGIN
     IF NOT FOUND THEN
         INSERT INTO chime.source (source_schema, source_table, captured, declared)
         VALUES (p_schema, p_table, p_captured, p_declared) RETURNING * INTO v_source;
-        EXECUTE format('CREATE TABLE %s (xid xid8 NOT NULL DEFAULT pg_current_xact_id(), whole boolean)',
+        EXECUTE format('CREATE TABLE %s (chime_xid xid8 NOT NULL DEFAULT pg_current_xact_id(), chime_whole boolean)',
                        chime.log_name(v_source.source_id));
         EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', chime.log_name(v_source.source_id));
         v_source.captured := '{}';
@@ -152,15 +152,28 @@ END $$;
 
 -- The relations that need triggers of their own: a write through a partitioned table fires those of the table named in it,
 -- a write to a partition those of the partition.
-CREATE FUNCTION chime.source_tree(p_source integer) RETURNS SETOF oid
+CREATE FUNCTION chime.inheritance_tree(p_relation oid) RETURNS SETOF oid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE tree AS (
-        SELECT chime.source_oid(p_source)::oid AS relation
-        UNION ALL
+        SELECT p_relation AS relation
+        UNION
         SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
     SELECT t.relation FROM tree t WHERE t.relation IS NOT NULL;
 END;
+
+CREATE FUNCTION chime.source_tree(p_source integer) RETURNS SETOF oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT t FROM chime.inheritance_tree(chime.source_oid(p_source)) AS t;
+END;
+
+-- Partitions and children of a table that are foreign tables, in words; NULL: none. PostgreSQL lets no statement write to a tree that
+-- has one while a trigger on the table that it names wants the changed rows.
+CREATE FUNCTION chime.foreign_leaves(p_relation oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(c.oid::regclass::text, ', ' ORDER BY c.oid::regclass::text)
+        FROM chime.inheritance_tree(p_relation) AS t JOIN pg_class c ON c.oid = t WHERE c.relkind = 'f');
 
 CREATE TYPE chime.capture_event AS (event text, referencing text);
 CREATE FUNCTION chime.capture_events() RETURNS SETOF chime.capture_event
@@ -204,7 +217,7 @@ BEGIN
            WHERE t.tgrelid = r.relation AND t.tgenabled IN ('O', 'A')
              AND t.tgfoid = v_capture[CASE WHEN t.tgtype & 4 <> 0 THEN 3
                                            WHEN t.tgtype & 16 <> 0 AND chime.captured_by_row(r.relation) THEN 2 ELSE 1 END]
-             AND encode(t.tgargs, 'escape') = r.version || '\000') < 4;
+             AND t.tgqual IS NULL AND encode(t.tgargs, 'escape') = r.version || '\000') < 4;
 END $$;
 
 -- Where triggers are to be made: a relation and the source that it belongs to.
@@ -212,7 +225,17 @@ CREATE FUNCTION chime.triggers_wanted() RETURNS TABLE (source_id integer, relati
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT s.source_id, u::regclass FROM chime.source s CROSS JOIN LATERAL chime.uncaptured(s.source_id) AS u
-    WHERE EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = s.source_id);
+    WHERE EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = s.source_id)
+      AND chime.foreign_leaves(chime.source_oid(s.source_id)) IS NULL;
+END;
+
+-- Relations whose triggers stand in the way of writers, since a foreign table became part of their tree.
+CREATE FUNCTION chime.triggers_unwanted() RETURNS TABLE (source_id integer, relation regclass)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT DISTINCT s.source_id, t.tgrelid::regclass
+    FROM chime.source s JOIN pg_trigger t ON t.tgfoid = ANY (chime.capture_functions(s.source_id))
+    WHERE (t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL) AND chime.foreign_leaves(t.tgrelid) IS NOT NULL;
 END;
 
 -- Makes the triggers that are missing on one relation. A transaction of its own: it holds writers up while it waits for its lock.
@@ -234,6 +257,18 @@ BEGIN
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE EXCEPTION 'changes of % cannot be captured: %', p_relation, SQLERRM USING ERRCODE = 'insufficient_privilege',
         HINT = format('let its owner run: GRANT TRIGGER ON %s TO %I', p_relation, current_user);
+END $$;
+
+-- Triggers that want no rows and never fire stand in for those of a relation: whoever has the privilege TRIGGER may put them there, but
+-- drop none.
+CREATE FUNCTION chime.disarm_triggers(p_source integer, p_relation regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+DECLARE v_event chime.capture_event;
+BEGIN
+    FOR v_event IN SELECT * FROM chime.capture_events() LOOP
+        EXECUTE format('CREATE OR REPLACE TRIGGER chime_capture_%1$s_%2$s AFTER %2$s ON %3$s FOR EACH STATEMENT WHEN (false) '
+                       'EXECUTE FUNCTION chime.capture_%1$s()', p_source, v_event.event, p_relation);
+    END LOOP;
 END $$;
 
 -- What a source looks like to capture. A difference to the last refresh means that something may have changed without a mark:
@@ -386,10 +421,15 @@ BEGIN
         END;
         COMMIT;
     END LOOP;
-    FOR v_wanted IN SELECT * FROM chime.triggers_wanted() LOOP
+    FOR v_wanted IN SELECT u.*, false AS armed FROM chime.triggers_unwanted() AS u
+                    UNION ALL SELECT w.*, true FROM chime.triggers_wanted() AS w LOOP
         BEGIN
-            PERFORM chime.install_triggers(v_wanted.source_id, v_wanted.relation);
-        EXCEPTION WHEN OTHERS THEN -- a foreign table among the partitions, say
+            IF v_wanted.armed THEN
+                PERFORM chime.install_triggers(v_wanted.source_id, v_wanted.relation);
+            ELSE
+                PERFORM chime.disarm_triggers(v_wanted.source_id, v_wanted.relation);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
             p_problem := pg_catalog.concat_ws('; ', p_problem, pg_catalog.format('triggers on %s: %s', v_wanted.relation, SQLERRM));
         END;
         COMMIT;

@@ -22,7 +22,7 @@ BEGIN ATOMIC
     GROUP BY nulls ORDER BY nulls;
 END;
 
--- Makes p_kept's rows p_kept_rows (with row_id, their ctid) equal to p_live_rows. Rows are matched by key (NULL equals NULL) and
+-- Makes p_kept's rows p_kept_rows (with chime_row_id, their ctid) equal to p_live_rows. Rows are matched by key (NULL equals NULL) and
 -- compared without stamps. p_once: of two rows with one key it puts one, and the caller finds that by the counts; else it fails on them, or
 -- puts neither. Each join has two arms: keys without a NULL join by equality (hashable), the few with one by a
 -- nested loop.
@@ -49,15 +49,15 @@ BEGIN
         kept AS (%4$s),
         gone AS (
             DELETE FROM %2$s t WHERE t.ctid IN (
-                SELECT k.row_id FROM kept k WHERE NOT (%8$s) AND NOT EXISTS (SELECT FROM live l WHERE %6$s)
+                SELECT k.chime_row_id FROM kept k WHERE NOT (%8$s) AND NOT EXISTS (SELECT FROM live l WHERE %6$s)
                 UNION ALL
-                SELECT k.row_id FROM kept k WHERE (%8$s) AND NOT EXISTS (SELECT FROM live l WHERE %7$s))
+                SELECT k.chime_row_id FROM kept k WHERE (%8$s) AND NOT EXISTS (SELECT FROM live l WHERE %7$s))
             RETURNING 1
         ),
         differing AS (
-            SELECT l.* FROM live l LEFT JOIN kept k ON %6$s WHERE NOT (%9$s) AND (k.row_id IS NULL OR %10$s)
+            SELECT l.* FROM live l LEFT JOIN kept k ON %6$s WHERE NOT (%9$s) AND (k.chime_row_id IS NULL OR %10$s)
             UNION ALL
-            SELECT l.* FROM live l LEFT JOIN kept k ON %7$s WHERE (%9$s) AND (k.row_id IS NULL OR %10$s)
+            SELECT l.* FROM live l LEFT JOIN kept k ON %7$s WHERE (%9$s) AND (k.chime_row_id IS NULL OR %10$s)
         ),
         put AS (
             INSERT INTO %2$s AS t (%1$s) SELECT %12$s%1$s FROM differing
@@ -80,7 +80,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN 'WITH ' || chime.difference_statement(
     format('%I.%I', p_schema, p_relation)::regclass, p_key, p_stamps,
     format('SELECT %s FROM %I.%I', chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_schema, p_relation || '__live'),
-    format('SELECT t.ctid AS row_id, t.* FROM %I.%I t', p_schema, p_relation));
+    format('SELECT t.ctid AS chime_row_id, t.* FROM %I.%I t', p_schema, p_relation));
 
 -- The groups are those of p_arrays, an expression for each grain column. OFFSET 0 keeps the planner from turning the join into
 -- one over everything. p_live_rows: what the definition gives for them, where there is a better way than group by group.
@@ -96,7 +96,7 @@ RETURN format('WITH groups AS MATERIALIZED (SELECT * FROM unnest(%s) AS g (%s)),
                                      chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_schema, p_relation || '__live', m),
                               ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 'v') AS m)),
         (SELECT string_agg(format('SELECT t.* FROM groups k CROSS JOIN LATERAL '
-                                  '(SELECT t.ctid AS row_id, t.* FROM %I.%I t WHERE %s OFFSET 0) t', p_schema, p_relation, m),
+                                  '(SELECT t.ctid AS chime_row_id, t.* FROM %I.%I t WHERE %s OFFSET 0) t', p_schema, p_relation, m),
                            ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 't') AS m), true);
 
 -- The function that takes the marks of one view and recomputes their groups. `reason`: it stopped, and everything is to be done
@@ -127,16 +127,17 @@ BEGIN
         v_declared := v_declared || format(E'\n    m_%s %s[];', v_source.n, v_marks);
         v_taken := v_taken || format($f$,
            chime.take_marks(m_%1$s, %2$L, v_xmax, v_xip)$f$, v_source.n,
-            format('SELECT array_agg(m.mark) FROM (SELECT DISTINCT ON ((u.c).whole, %2$s) u.c AS mark FROM ('
-                   'SELECT c FROM %1$s c WHERE c.xid >= $1 UNION ALL SELECT c FROM %1$s c WHERE c.xid = ANY ($2)) u LIMIT %3$s) m',
-                   v_marks, (SELECT string_agg('(u.c).' || quote_ident(c), ', ') FROM unnest(v_source.captured) AS c),
+            format('SELECT array_agg(m.mark) FROM (SELECT DISTINCT ON ((u.mark).chime_whole, %2$s) u.mark FROM ('
+                   'SELECT chime_mark AS mark FROM %1$s chime_mark WHERE chime_xid >= $1 UNION ALL '
+                   'SELECT chime_mark FROM %1$s chime_mark WHERE chime_xid = ANY ($2)) u LIMIT %3$s) m',
+                   v_marks, (SELECT string_agg('(u.mark).' || quote_ident(c), ', ') FROM unnest(v_source.captured) AS c),
                    v_source.most + 1));
         v_into := v_into || ', m_' || v_source.n;
         v_nothing := v_nothing || format('m_%s IS NULL AND ', v_source.n);
         v_using := concat_ws(', ', nullif(v_using, ''), 'm_' || v_source.n);
         v_checks := v_checks || format($f$
-                       WHEN EXISTS (SELECT FROM unnest(m_%1$s) AS m WHERE m.whole) THEN %2$L
-                       WHEN EXISTS (SELECT FROM unnest(m_%1$s) AS m WHERE NOT m.whole) THEN %5$L
+                       WHEN EXISTS (SELECT FROM unnest(m_%1$s) AS m WHERE m.chime_whole) THEN %2$L
+                       WHEN EXISTS (SELECT FROM unnest(m_%1$s) AS m WHERE NOT m.chime_whole) THEN %5$L
                        WHEN cardinality(m_%1$s) > %3$s THEN %4$L$f$,
             v_source.n, format('%I.%I was truncated', v_source.source_schema, v_source.source_table), v_source.most,
             CASE WHEN v_source.map_query IS NULL THEN format('more than %s groups changed', v_source.most)

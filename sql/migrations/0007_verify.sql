@@ -39,8 +39,8 @@ DECLARE
     v_view chime.view := chime.find_view(p_view);
 BEGIN
     RETURN QUERY EXECUTE chime.comparison_statement(v_view) || format(
-        $f$ SELECT d.side, d.line FROM (SELECT 'missing' AS side, to_jsonb(m) AS line FROM missing m
-                                        UNION ALL SELECT 'surplus', to_jsonb(s) FROM surplus s) AS d
+        $f$ SELECT d.side, d.line FROM (SELECT 'missing' AS side, to_jsonb(chime_row) AS line FROM missing chime_row
+                                        UNION ALL SELECT 'surplus', to_jsonb(chime_row) FROM surplus chime_row) AS d
             ORDER BY %s, d.side DESC LIMIT $1$f$,
         (SELECT string_agg(format('d.line ->> %L', k), ', ' ORDER BY n) FROM unnest(v_view.key) WITH ORDINALITY AS u (k, n)))
     USING p_limit;

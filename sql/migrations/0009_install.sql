@@ -82,6 +82,18 @@ BEGIN
     RETURN v_known;
 END $$;
 
+CREATE FUNCTION chime.refuse_reserved_names(p_view chime.view) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_column name := (SELECT min(a.attname) FROM pg_attribute a
+                      WHERE a.attrelid = chime.live_of(p_view) AND a.attnum > 0 AND NOT a.attisdropped AND a.attname LIKE 'chime\_%');
+BEGIN
+    IF v_column IS NOT NULL THEN
+        RAISE EXCEPTION 'column % of view %.% has a name that begins with chime_, as only columns of pgchime itself do',
+            v_column, p_view.view_schema, p_view.relation USING ERRCODE = 'reserved_name', HINT = 'name it otherwise in the definition';
+    END IF;
+END $$;
+
 -- Makes or brings up to date one view of a plugin. Restartable: each call is one transaction, and a second one changes nothing.
 -- p_indexes: [{"name": ..., "columns": ..., "where": ...}]. Returns true when the kept relation is new or was made anew.
 CREATE FUNCTION chime.install_view(p_plugin text, p_schema name, p_source_schema name, p_relation name, p_definition text,
@@ -107,6 +119,7 @@ BEGIN
     IF v_known.definition IS DISTINCT FROM p_definition OR v_known.search_path IS DISTINCT FROM v_path OR chime.live_of(v_view) IS NULL THEN
         PERFORM chime.hold_refreshes(v_view);
         PERFORM chime.define_live(v_view);
+        PERFORM chime.refuse_reserved_names(v_view);
     END IF;
     v_kept := chime.kept_of(v_view);
     IF v_kept IS NOT NULL AND chime.is_outdated(v_kept, v_view) THEN

@@ -9,7 +9,7 @@ CREATE FUNCTION chime.mark_type(p_type oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format('%I.%I', n.nspname, t.typname) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = p_type);
 
--- A domain's constraints are not a log's: a mark `whole` has NULL in every column.
+-- A domain's constraints are not a log's: a mark `chime_whole` has NULL in every column.
 CREATE FUNCTION chime.without_domain(p_type oid) RETURNS oid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -213,7 +213,7 @@ RETURN format('CURRENT_TIMESTAMP OPERATOR(pg_catalog.<) chime.room_until_%s()', 
 -- The trigger function of each row of an UPDATE, where chime.captured_by_row says so: as the one of statements below, in what it may
 -- call and whom it runs as. NEW.score of a row that has no such column is an error in PL/pgSQL, never a call of score(NEW), and so is a
 -- column of another type than the one that a statement was planned for. So every column that is read is first read in a block that
--- catches what comes, in which nothing is written, so that its subtransaction needs no id; what cannot be read is a mark `whole`, and false: no TRUNCATE.
+-- catches what comes, in which nothing is written, so that its subtransaction needs no id; what cannot be read is a mark `chime_whole`, and false: no TRUNCATE.
 -- The guard makes a key of another type NULL, as chime.known_rows does: then such a source does not count as captured.
 -- A row that has its key still and that an operator tells from the one before, which is most, takes one condition and the mark. Only what
 -- is left is compared by its bytes: to make two rows of columns costs as much as eight operators.
@@ -246,13 +246,13 @@ BEGIN
                     v_unread := true;
                     EXIT at_once;
                 END;
-                INSERT INTO %2$s (xid, whole, %3$s) SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %6$s;
+                INSERT INTO %2$s (chime_xid, chime_whole, %3$s) SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %6$s;
                 RETURN NEW;
             END;
             IF %8$s THEN
                 RETURN NEW; -- everything will be done instead
             ELSIF v_unread THEN
-                INSERT INTO %2$s (whole) VALUES (false);
+                INSERT INTO %2$s (chime_whole) VALUES (false);
             ELSE
                 INSERT INTO %2$s (%3$s) SELECT %6$s UNION SELECT %7$s;
             END IF;
@@ -289,7 +289,7 @@ BEGIN
                     RETURN NEW; -- everything will be done instead
                 END IF;
             END IF;
-            INSERT INTO %2$s (xid, whole, %3$s)
+            INSERT INTO %2$s (chime_xid, chime_whole, %3$s)
             SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %3$s FROM %4$s LIMIT 2;
             GET DIAGNOSTICS v_rows = ROW_COUNT;
             IF v_rows OPERATOR(pg_catalog.<) 2 THEN
@@ -345,7 +345,7 @@ BEGIN
             IF TG_OP OPERATOR(pg_catalog.=) 'UPDATE' THEN
                 PERFORM FROM old_rows LIMIT 1 OFFSET 1;
                 IF NOT FOUND THEN
-                    INSERT INTO %2$s (xid, whole, %3$s)
+                    INSERT INTO %2$s (chime_xid, chime_whole, %3$s)
                     SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %6$s FROM %14$s CROSS JOIN %13$s
                     WHERE CASE WHEN %7$s THEN %8$s END;
                     IF FOUND THEN
@@ -360,14 +360,14 @@ BEGIN
                     RETURN NEW;
                 END IF;
             ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-                INSERT INTO %2$s (xid, whole, %3$s)
+                INSERT INTO %2$s (chime_xid, chime_whole, %3$s)
                 SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, %3$s FROM %14$s LIMIT 2;
                 GET DIAGNOSTICS v_rows = ROW_COUNT;
                 IF v_rows OPERATOR(pg_catalog.<) 2 THEN
                     RETURN NEW;
                 END IF;
             ELSE
-                INSERT INTO %2$s (whole) VALUES (true);
+                INSERT INTO %2$s (chime_whole) VALUES (true);
                 RETURN NEW;
             END IF;
             v_jit := pg_catalog.current_setting('jit');
@@ -377,14 +377,14 @@ BEGIN
             ELSE
                 INSERT INTO %2$s (%3$s)
                 SELECT DISTINCT %3$s
-                FROM (SELECT %3$s, %4$s, 1 FROM %13$s UNION ALL SELECT %3$s, %4$s, -1 FROM %14$s) AS d (%5$s, compared_0)
-                GROUP BY %5$s HAVING pg_catalog.sum(compared_0) OPERATOR(pg_catalog.<>) 0;
+                FROM (SELECT %3$s, %4$s, 1 FROM %13$s UNION ALL SELECT %3$s, %4$s, -1 FROM %14$s) AS d (%5$s, chime_compared_0)
+                GROUP BY %5$s HAVING pg_catalog.sum(chime_compared_0) OPERATOR(pg_catalog.<>) 0;
             END IF;
             PERFORM pg_catalog.set_config('jit', v_jit, true);
             RETURN NEW;
         END $body$;$f$,
         p_source, chime.part_name(p_source, v_source.head), v_keys, chime.captured_values(p_source, v_source.declared),
-        v_keys || (SELECT string_agg(', compared_' || n, '') FROM generate_series(1, cardinality(v_source.declared)) AS n),
+        v_keys || (SELECT string_agg(', chime_compared_' || n, '') FROM generate_series(1, cardinality(v_source.declared)) AS n),
         chime.capture_columns(v_source.captured, 'new_rows.'), chime.key_kept(p_source, 'new_rows', 'old_rows'),
         chime.rest_changed(p_source, 'new_rows', 'old_rows'),
         chime.capture_columns(v_both, 'new_rows.'), chime.capture_columns(v_both, 'old_rows.'),

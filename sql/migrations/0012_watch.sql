@@ -75,8 +75,8 @@ RETURN (
                format('SELECT %L WHERE EXISTS (SELECT FROM (SELECT v.seen FROM chime.view_refresh v WHERE v.view_schema = %L AND v.relation = %L'
                       ' ORDER BY v.refreshes DESC LIMIT 1) r WHERE r.seen IS NULL%s)',
                       v.view_schema || '.' || v.relation, v.view_schema, v.relation,
-                      (SELECT string_agg(format(' OR EXISTS (SELECT FROM %1$s c WHERE c.xid >= pg_snapshot_xmax(r.seen))'
-                                                ' OR EXISTS (SELECT FROM %1$s c WHERE c.xid = ANY (ARRAY(SELECT pg_snapshot_xip(r.seen))))',
+                      (SELECT string_agg(format(' OR EXISTS (SELECT FROM %1$s c WHERE c.chime_xid >= pg_snapshot_xmax(r.seen))'
+                                                ' OR EXISTS (SELECT FROM %1$s c WHERE c.chime_xid = ANY (ARRAY(SELECT pg_snapshot_xip(r.seen))))',
                                                 chime.log_name(s.source_id)), '' ORDER BY s.source_id)
                        FROM chime.view_source s WHERE s.view_schema = v.view_schema AND s.relation = v.relation)),
                ' UNION ALL ' ORDER BY v.view_schema, v.relation)

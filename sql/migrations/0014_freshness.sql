@@ -26,8 +26,8 @@ BEGIN
     END IF;
     FOR v_source IN SELECT s.source_id FROM chime.view_source s
                     WHERE s.view_schema = v_view.view_schema AND s.relation = v_view.relation LOOP
-        EXECUTE format('SELECT count(*) FROM (SELECT 1 FROM %1$s c WHERE c.xid >= $1 '
-                       'UNION ALL SELECT 1 FROM %1$s c WHERE c.xid = ANY ($2) LIMIT $3) AS m', chime.log_name(v_source))
+        EXECUTE format('SELECT count(*) FROM (SELECT 1 FROM %1$s c WHERE c.chime_xid >= $1 '
+                       'UNION ALL SELECT 1 FROM %1$s c WHERE c.chime_xid = ANY ($2) LIMIT $3) AS m', chime.log_name(v_source))
            INTO v_found
           USING pg_snapshot_xmax(v_last.seen), ARRAY(SELECT pg_snapshot_xip(v_last.seen)), p_limit - v_total;
         v_total := v_total + v_found;

@@ -66,6 +66,7 @@ COMMENT ON ROUTINE chime.routine IS 'the function of a signature; NULL: there is
 COMMENT ON ROUTINE chime.json_names IS 'a JSON list of names as an array';
 COMMENT ON ROUTINE chime.column_list IS 'the columns of a relation, quoted, with commas';
 COMMENT ON ROUTINE chime.spare_name IS 'a name like this one that no relation of the schema has';
+COMMENT ON ROUTINE chime.refuse_reserved_names IS 'raises when a column of a view has a name that begins with chime_';
 COMMENT ON ROUTINE chime.refuse_foreign IS 'raises when a relation of that name is there and was not made by pgchime';
 COMMENT ON ROUTINE chime.refuse_dependents IS 'raises, and names them, when objects of others need a relation that is to go';
 
@@ -130,6 +131,8 @@ COMMENT ON ROUTINE chime.equal_is_same IS 'types of which two equal values are t
 COMMENT ON ROUTINE chime.comparable_columns IS 'columns in a form that can be compared';
 COMMENT ON ROUTINE chime.comparing_cast IS 'the cast that makes a type comparable; empty: it is';
 COMMENT ON ROUTINE chime.source_oid IS 'the table of a source; NULL: it is gone';
+COMMENT ON ROUTINE chime.inheritance_tree IS 'a table, its partitions and children, and theirs';
+COMMENT ON ROUTINE chime.foreign_leaves IS 'foreign tables among a table''s partitions and children';
 COMMENT ON ROUTINE chime.source_tree IS 'the relations of a source that need triggers of their own';
 COMMENT ON ROUTINE chime.source_columns IS 'columns that a source''s trigger reads: as it knows them, and as they are';
 COMMENT ON ROUTINE chime.source_shape IS 'the columns that a source has of those that are read, with their types, as a text';
@@ -139,6 +142,8 @@ COMMENT ON ROUTINE chime.note_shape IS 'writes down what a source looks like';
 COMMENT ON ROUTINE chime.needs_following IS 'whether log and triggers of a source are to be made anew for its columns';
 COMMENT ON ROUTINE chime.follow_source IS 'gives log and triggers of a source the types that its columns have now';
 COMMENT ON ROUTINE chime.silence_source IS 'a source that no view reads any more leaves no marks';
+COMMENT ON ROUTINE chime.triggers_unwanted IS 'relations whose triggers would make writes fail';
+COMMENT ON ROUTINE chime.disarm_triggers IS 'puts triggers that never fire in the place of those of a relation';
 COMMENT ON ROUTINE chime.triggers_wanted IS 'relations on which triggers are to be made';
 COMMENT ON ROUTINE chime.uncaptured IS 'relations of a source on which a trigger is missing, off, or too old';
 COMMENT ON ROUTINE chime.uncaptured_sources IS 'sources of a view whose changes are not captured at the moment, in words; NULL: none';

@@ -402,6 +402,27 @@ BEGIN ATOMIC
     JOIN read r ON r.relation = s.relation AND (r."column" = a.attnum OR (SELECT w.row FROM whole w));
 END;
 
+-- Why changes of a table leave no marks that a view could trust, or must leave none; NULL: they can be captured.
+CREATE FUNCTION chime.uncapturable(p_relation regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN nullif(concat_ws('; ',
+    (SELECT format('%s is written by a subscription, which fires no statement triggers', p_relation)
+     WHERE EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srrelid IN (SELECT chime.inheritance_tree(p_relation)))),
+    (SELECT string_agg(c.oid::regclass::text, ', ') || ' is UNLOGGED: a crash empties it without a trace'
+     FROM pg_class c WHERE c.oid IN (SELECT chime.inheritance_tree(p_relation)) AND c.relpersistence = 'u'),
+    chime.foreign_leaves(p_relation) || ' is a foreign table: its changes leave no mark, and triggers on what it belongs to would make writes fail'),
+    '');
+
+-- Why columns of a table cannot be those of marks; NULL: they can.
+CREATE FUNCTION chime.unmarkable(p_relation regclass, p_captured name[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (
+    SELECT string_agg(format(CASE WHEN a.attname LIKE 'chime\_%' THEN '%s.%I has a name that begins with chime_, as only columns of pgchime itself do'
+                                  ELSE '%s.%I is of type %s, which has no equality' END, p_relation, a.attname, a.atttypid::regtype),
+                      ', ' ORDER BY a.attnum)
+    FROM pg_attribute a WHERE a.attrelid = p_relation AND a.attname = ANY (p_captured) AND NOT a.attisdropped
+                          AND (a.attname LIKE 'chime\_%' OR NOT chime.can_be_marked(a.atttypid)));
+
 -- Why it would not help to capture changes of a view's sources; NULL: it may.
 CREATE FUNCTION chime.unkeyable(p_view chime.view) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -413,7 +434,9 @@ BEGIN
     ELSIF cardinality(p_view.grain) > 4 THEN
         RETURN 'its grain has more than 4 columns';
     END IF;
-    RETURN coalesce(chime.grain_problem(chime.kept_of(p_view), p_view.grain), chime.unsteady(p_view));
+    RETURN coalesce(chime.grain_problem(chime.kept_of(p_view), p_view.grain),
+                    (SELECT string_agg(chime.uncapturable(t), '; ' ORDER BY t) FROM chime.tables_read(chime.live_of(p_view)) AS t),
+                    chime.unsteady(p_view));
 END $$;
 
 -- What is captured of a view's sources and what leads from there to groups: as proven, or as declared where that is to be trusted. None where
@@ -440,8 +463,7 @@ BEGIN ATOMIC
         WHERE t.trusted OR NOT k.unproven)
     SELECT c.* FROM chosen c
     WHERE cardinality(c.captured) > 0
-      AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = ANY (c.captured) AND NOT a.attisdropped
-                      AND NOT chime.can_be_marked(a.atttypid))
+      AND chime.unmarkable(c.oid, c.captured) IS NULL
       AND NOT EXISTS (SELECT FROM proven k WHERE k.unproven AND k.relation NOT IN (SELECT o.oid FROM chosen o));
 END;
 
@@ -469,6 +491,10 @@ BEGIN
         RETURN format('nothing shows which groups in %s a change of %s concerns: its definition for one of them reads rows of others',
                       array_to_string(p_grain, ', '), v_tables);
     END IF;
+    SELECT string_agg(chime.unmarkable(k.relation, k.captured), ', ') INTO v_reason FROM unnest(v_proven) AS k;
+    IF v_reason IS NOT NULL THEN
+        RETURN v_reason;
+    END IF;
     SELECT string_agg(t::regclass::text, ', ' ORDER BY t::regclass::text) INTO v_tables
       FROM (SELECT chime.tables_read(v_live) -- which catalogs that nothing depends on are not among
             UNION SELECT k.relation FROM unnest(v_proven) AS k) AS u (t)
@@ -480,11 +506,6 @@ BEGIN
     v_tables := chime.undeclared_columns(v_view);
     IF v_tables IS NOT NULL THEN
         RETURN format('it reads %s, which its plugin does not declare', v_tables);
-    END IF;
-    SELECT string_agg(t::regclass::text, ', ') INTO v_tables FROM chime.tables_read(v_live) AS t
-     WHERE t IN (SELECT srrelid FROM pg_subscription_rel);
-    IF v_tables IS NOT NULL THEN
-        RETURN v_tables || ' is written by a subscription, which fires no statement triggers';
     END IF;
     SELECT string_agg(u, ', ') INTO v_tables FROM chime.unrestricted_scans(p_schema, p_relation, p_grain) AS u;
     IF v_tables IS NOT NULL THEN
@@ -521,7 +542,13 @@ BEGIN ATOMIC
         UNION ALL
         SELECT concat_ws(' ', 'index', i.indexrelid, i.indisvalid) FROM read r JOIN pg_index i ON i.indrelid = r.relation
         UNION ALL
-        SELECT concat_ws(' ', 'table', c.oid, c.relkind, c.relpersistence, c.relacl, c.relowner) FROM read r JOIN pg_class c ON c.oid = r.relation)
+        SELECT concat_ws(' ', 'table', c.oid, c.relkind, c.relpersistence, c.relacl, c.relowner) FROM read r JOIN pg_class c ON c.oid = r.relation
+        UNION ALL
+        SELECT concat_ws(' ', 'part', c.oid, c.relkind, c.relpersistence) FROM read r CROSS JOIN LATERAL chime.inheritance_tree(r.relation) AS t
+        JOIN pg_class c ON c.oid = t WHERE t <> r.relation
+        UNION ALL
+        SELECT concat_ws(' ', 'subscription', s.srsubid, s.srrelid) FROM read r CROSS JOIN LATERAL chime.inheritance_tree(r.relation) AS t
+        JOIN pg_subscription_rel s ON s.srrelid = t)
     SELECT md5(string_agg(f.fact, ',' ORDER BY f.fact)) FROM facts f;
 END;
 
@@ -563,6 +590,8 @@ COMMENT ON ROUTINE chime.functions_called IS 'functions that a definition calls,
 COMMENT ON ROUTINE chime.definition_plan IS 'the plan of a definition, without stamps';
 COMMENT ON ROUTINE chime.unsteady IS 'why rows may change without a change of any source';
 COMMENT ON ROUTINE chime.undeclared_columns IS 'columns that a view reads and the plugin does not declare';
+COMMENT ON ROUTINE chime.uncapturable IS 'why changes of a table cannot be captured; NULL: they can';
+COMMENT ON ROUTINE chime.unmarkable IS 'why columns of a table cannot be those of marks; NULL: they can';
 COMMENT ON ROUTINE chime.unkeyable IS 'why it would not help to capture changes';
 COMMENT ON ROUTINE chime.sources_of IS 'what is captured of a view''s sources, and what leads from there to groups';
 COMMENT ON ROUTINE chime.grain_problem IS 'why columns of a grain cannot be compared';
@@ -572,5 +601,6 @@ COMMENT ON ROUTINE chime.obstacle IS 'why a view cannot be refreshed by its grai
 REVOKE ALL ON FUNCTION chime.condition_tokens, chime.without_brackets, chime.condition_parts, chime.columns_named, chime.is_of_scan,
     chime.over_alias, chime.without_relabel, chime.root_table, chime.group_plan, chime.plan_nodes, chime.scanned_table, chime.group_scans,
     chime.read_conditions, chime.links_to, chime.prove_scan, chime.prove_by_others, chime.prove_scans, chime.map_of_scan, chime.prove_keys,
-    chime.functions_called, chime.definition_plan, chime.unsteady, chime.grain_problem, chime.undeclared_columns, chime.unkeyable, chime.sources_of, chime.obstacle,
+    chime.functions_called, chime.definition_plan, chime.unsteady, chime.grain_problem, chime.undeclared_columns, chime.uncapturable,
+    chime.unmarkable, chime.unkeyable, chime.sources_of, chime.obstacle,
     chime.outlook, chime.ask_again FROM PUBLIC;

@@ -31,7 +31,7 @@ INSERT INTO app.items (order_id, quantity) SELECT 1 + i % 3000, i FROM generate_
 INSERT INTO app.events SELECT i % 400, i % 20, i FROM generate_series(1, 3000) i;
 
 CREATE FUNCTION app.pending(p_table text) RETURNS text LANGUAGE sql AS $$
-    SELECT format('%s c WHERE NOT pg_visible_in_snapshot(c.xid, $1)', chime.log_name(source_id))
+    SELECT format('%s c WHERE NOT pg_visible_in_snapshot(c.chime_xid, $1)', chime.log_name(source_id))
     FROM chime.source WHERE source_table = p_table
 $$;
 
@@ -71,7 +71,7 @@ BEGIN
         RETURN true;
     END IF;
     FOREACH v_table IN ARRAY p_view.sources LOOP
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s AND c.whole IS NOT NULL)', app.pending(v_table)) INTO v_whole USING r.seen;
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s AND c.chime_whole IS NOT NULL)', app.pending(v_table)) INTO v_whole USING r.seen;
         IF v_whole THEN
             RETURN true;
         END IF;

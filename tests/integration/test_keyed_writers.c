@@ -1,0 +1,168 @@
+/* Writers to the sources of keyed views: whatever they do, in whatever way, nothing of ours fails or holds them up. */
+#include <check.h>
+
+#include "support/keyed_stage.h"
+#include "support/suite.h"
+
+/* --- names -------------------------------------------------------------------------------------------------------- */
+
+#define NAMES "xid integer, whole integer, row_id integer, c integer"
+#define MORE_NAMES                                                                                                     \
+    "compared_0 integer, compared_1 integer, m integer, s integer, k integer, l integer, t integer, u integer, "      \
+    "v integer, g integer, mark integer, marks integer, groups integer, live integer, kept integer, found integer, "  \
+    "gone integer, new_rows integer, old_rows integer, v_rows integer, v_jit integer, v_from integer, g_1 integer, "   \
+    "m_1 integer, keys integer, rows integer, reason integer, \"new\" integer, tg_op integer"
+
+#define INSTALL_BY                                                                                                  \
+    "CREATE FUNCTION app.install_by(p_table text) RETURNS text LANGUAGE sql AS $$"                                  \
+    " SELECT app.install(('by_' || p_table)::name,"                                                                 \
+    "  format('SELECT xid, whole, row_id, c, %s FROM %I GROUP BY xid, whole, row_id, c',"                           \
+    "         string_agg(format('sum(%1$I) AS %1$I', attname), ', ') FILTER (WHERE attnum > 4), p_table),"          \
+    "  '{xid,whole,row_id,c}', jsonb_build_array(jsonb_build_object('table', p_table, 'columns', jsonb_agg(attname))))" \
+    " FROM pg_attribute WHERE attrelid = to_regclass('app.' || p_table) AND attnum > 0 $$"
+
+#define AFTER_NAMED(sql, expected)                   \
+    do {                                             \
+        cluster_execute_format(cluster, sql, table); \
+        EXPECT_SQL(cluster, look, expected);         \
+    } while (0)
+
+START_TEST(columns_may_have_any_name_but_ours)
+{
+    cluster_execute(cluster, "CREATE TABLE app.named (" NAMES ", " MORE_NAMES "); CREATE INDEX ON app.named (xid);"
+                             "CREATE TABLE app.partly (" NAMES ", " MORE_NAMES ") PARTITION BY LIST (m);"
+                             "CREATE TABLE app.partly_1 PARTITION OF app.partly DEFAULT; CREATE INDEX ON app.partly (xid)");
+    cluster_execute(cluster, INSTALL_BY);
+    EXPECT_SQL(cluster, "SELECT app.install_by('named')", NULL);
+    EXPECT_SQL(cluster, "SELECT app.install_by('partly')", NULL);
+    keyed_tend(cluster);
+    LOOK("by_named", "full: the first time");
+    LOOK("by_partly", "full: the first time");
+    for (int i = 0; i < 2; i++) {
+        const char *table = i == 0 ? "named" : "partly";
+        const char *look = i == 0 ? "SELECT app.look('by_named')" : "SELECT app.look('by_partly')";
+
+        AFTER_NAMED("INSERT INTO app.%s (xid, whole, row_id, c, m, compared_1, new_rows) VALUES (1, 2, 3, 4, 5, 6, 7)",
+                    "keyed 1: +1 ~0 -0");
+        AFTER_NAMED("INSERT INTO app.%s (xid, whole, row_id, c, m) SELECT 2, n, 3, 4, n FROM generate_series(1, 5) n",
+                    "keyed 5: +5 ~0 -0");
+        AFTER_NAMED("UPDATE app.%s SET m = 8, compared_0 = 1, old_rows = 2 WHERE xid = 1", "keyed 1: +0 ~1 -0");
+        AFTER_NAMED("UPDATE app.%s SET found = 3, gone = 4", "keyed 6: +0 ~6 -0");
+        AFTER_NAMED("UPDATE app.%s SET whole = 9 WHERE xid = 1", "keyed 2: +1 ~0 -1");
+        AFTER_NAMED("DELETE FROM app.%s WHERE xid = 2", "keyed 5: +0 ~0 -5");
+    }
+    cluster_execute(cluster, "UPDATE kept.by_named SET m = 77");
+    EXPECT_SQL(cluster, "SELECT string_agg(side || (line ->> 'm'), ' ' ORDER BY side) FROM chime.differences('by_named')",
+               "missing8 surplus77");
+}
+END_TEST
+
+START_TEST(names_of_ours_are_refused)
+{
+    cluster_execute(cluster, "CREATE TABLE app.taken (chime_shop integer, n integer); CREATE INDEX ON app.taken (chime_shop)");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('by_taken', 'SELECT chime_shop AS shop, sum(n) AS n FROM taken GROUP BY 1', '{shop}',"
+               " '[{\"table\": \"taken\", \"columns\": [\"chime_shop\", \"n\"]}]')",
+               "app.taken.chime_shop has a name that begins with chime_, as only columns of pgchime itself do");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT app.install('taken', 'SELECT shop, 1 AS chime_row_id FROM orders"
+                                               " GROUP BY shop', '{shop}', '[]')"),
+                     "42939");
+    keyed_tend(cluster);
+    AFTER("INSERT INTO app.taken VALUES (1, 2)", "by_taken",
+          "full: app.taken.chime_shop has a name that begins with chime_, as only columns of pgchime itself do");
+}
+END_TEST
+
+/* --- foreign tables, tables that a crash empties ------------------------------------------------------------------ */
+
+/* Partitions 1 here and 2 behind a connection to this server; children alike. */
+static void make_a_tree_with_a_foreign_leaf(void)
+{
+    cluster_execute(cluster, "CREATE EXTENSION postgres_fdw");
+    cluster_execute_format(cluster,
+                           "CREATE SERVER self FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '%s', port '5432', dbname 'postgres');"
+                           "CREATE USER MAPPING FOR PUBLIC SERVER self OPTIONS (user 'postgres', password_required 'false')",
+                           cluster_directory(cluster));
+    cluster_execute(cluster, "CREATE TABLE app.parts (shop integer, n integer) PARTITION BY LIST (shop);"
+                             "CREATE INDEX ON app.parts (shop);"
+                             "CREATE TABLE app.parts_1 PARTITION OF app.parts FOR VALUES IN (1, 3);"
+                             "CREATE TABLE app.far (shop integer, n integer);"
+                             "CREATE FOREIGN TABLE app.parts_2 (shop integer, n integer) SERVER self"
+                             " OPTIONS (schema_name 'app', table_name 'far')");
+}
+
+#define INSTALL_PARTS                                                                                      \
+    "SELECT app.install('part_total', 'SELECT shop, sum(n) AS n FROM parts GROUP BY shop', '{shop}',"     \
+    " '[{\"table\": \"parts\", \"columns\": [\"shop\", \"n\"]}]')"
+#define ATTACH "ALTER TABLE app.parts ATTACH PARTITION app.parts_2 FOR VALUES IN (2)"
+#define IS_FOREIGN                                                                                            \
+    "app.parts_2 is a foreign table: its changes leave no mark, and triggers on what it belongs to would make " \
+    "writes fail"
+/* In every way that an application writes to a tree. */
+#define WRITE_PARTS                                                                                              \
+    "INSERT INTO app.parts VALUES (1, 10), (2, 20), (3, 30); INSERT INTO app.parts VALUES (2, 1);"              \
+    "INSERT INTO app.parts_2 VALUES (2, 2); UPDATE app.parts SET n = n + 1; UPDATE app.parts_1 SET n = n + 1;"   \
+    "UPDATE app.parts SET shop = 2 WHERE shop = 3; DELETE FROM app.parts WHERE shop = 1"
+
+START_TEST(a_tree_with_a_foreign_leaf_is_written_to_as_before)
+{
+    make_a_tree_with_a_foreign_leaf();
+    cluster_execute(cluster, ATTACH);
+    EXPECT_SQL(cluster, INSTALL_PARTS, IS_FOREIGN);
+    keyed_tend(cluster);
+    AFTER(WRITE_PARTS, "part_total", "full: " IS_FOREIGN);
+    EXPECT_SQL(cluster, "SELECT string_agg(concat_ws(' ', shop, n), ', ' ORDER BY shop) FROM kept.part_total", "2 58");
+    /* It goes, and comes back while there are triggers. */
+    cluster_execute(cluster, "ALTER TABLE app.parts DETACH PARTITION app.parts_2");
+    keyed_tend(cluster);
+    LOOK("part_total", "full: the first time");
+    AFTER("INSERT INTO app.parts VALUES (1, 1)", "part_total", "keyed 1: +1 ~0 -0");
+    cluster_execute(cluster, ATTACH);
+    LOOK("part_total", UNCAPTURED("app.parts"));
+    keyed_tend(cluster);
+    AFTER(WRITE_PARTS, "part_total", "full: " IS_FOREIGN);
+    keyed_tend(cluster);
+    cluster_execute(cluster, "ALTER TABLE app.parts DETACH PARTITION app.parts_2");
+    keyed_tend(cluster);
+    LOOK("part_total", "full: the first time");
+    AFTER("INSERT INTO app.parts VALUES (1, 1)", "part_total", "keyed 1: +1 ~0 -0");
+}
+END_TEST
+
+START_TEST(an_unlogged_source_is_not_keyed)
+{
+    cluster_execute(cluster, "ALTER TABLE app.events_2 SET UNLOGGED");
+    EXPECT_SQL(cluster, "SELECT app.install_event_total()", "app.events_2 is UNLOGGED: a crash empties it without a trace");
+    cluster_execute(cluster, "ALTER TABLE app.events_2 SET LOGGED");
+    keyed_tend(cluster);
+    LOOK("event_total", "full: the first time");
+    AFTER("INSERT INTO app.events VALUES (1, 11, 1)", "event_total", "keyed 1: +1 ~0 -0");
+    cluster_execute(cluster, "ALTER TABLE app.events_2 SET UNLOGGED");
+    LOOK("event_total", SUSPECT("app.events"));
+    keyed_tend(cluster);
+    cluster_kill(cluster);
+    cluster_start(cluster);
+    LOOK("event_total", "full: app.events_2 is UNLOGGED: a crash empties it without a trace");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM kept.event_total", "0");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *all = suite_create("keyed writers");
+    TCase *cases = tcase_create("keyed writers");
+
+    tcase_add_checked_fixture(cases, keyed_stage_set, served_tear_down);
+    tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, columns_may_have_any_name_but_ours);
+    tcase_add_test(cases, names_of_ours_are_refused);
+    tcase_add_test(cases, a_tree_with_a_foreign_leaf_is_written_to_as_before);
+    tcase_add_test(cases, an_unlogged_source_is_not_keyed);
+    suite_add_tcase(all, cases);
+    return all;
+}
+
+int main(void)
+{
+    return suite_run(suite());
+}
