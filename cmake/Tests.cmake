@@ -10,6 +10,13 @@
 #   tests/fixtures/plugins/*.c    broken plugins, built to BUILD/tests/fixtures/plugins/*.so
 #   tests/fixtures/stepped_clock.c    for servers of tests/support/stepped_cluster.c
 
+# Those that take longest on two cores, by their waits or by what the server does: they begin first, so that none is left to run
+# alone in the end, and `script/test --quick` leaves them out (label slow).
+set(slow_tests
+    adopt agent_channels agent_views backfill channels_load failover import_across import_extension import_live keyed_corpus
+    keyed_property leadership ledger_day ledger_policies modes plans plugins_live policies reload retention role_sessions runs
+    schedule_sql seeds several sql_jobs sql_roles sql_scale upkeep verify_nightly views_actions views_telemetry waiting watch)
+
 pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
 set(tests_output "${PROJECT_BINARY_DIR}/tests")
 
@@ -45,8 +52,10 @@ function(pgchime_test file label timeout)
         OUTPUT_NAME "${name}" RUNTIME_OUTPUT_DIRECTORY "${tests_output}/${folder}")
     add_test(NAME "${folder}/${name}" COMMAND ${target} WORKING_DIRECTORY /)
     set_tests_properties("${folder}/${name}" PROPERTIES LABELS "${label}" TIMEOUT ${timeout})
-    # The longest first, so that none is left to run alone in the end: those with many cases, as far as they need a server.
-    if(NOT label STREQUAL "unit")
+    string(REGEX REPLACE "^test_" "" short "${name}")
+    if(label STREQUAL "integration" AND short IN_LIST slow_tests)
+        set_tests_properties("${folder}/${name}" PROPERTIES LABELS "${label};slow" COST 100)
+    elseif(NOT label STREQUAL "unit") # the others by their cases
         file(STRINGS "${file}" cases REGEX "tcase_add_(loop_)?test")
         list(LENGTH cases cost)
         set_tests_properties("${folder}/${name}" PROPERTIES COST ${cost})
@@ -90,7 +99,7 @@ foreach(file IN LISTS fault_tests)
     get_filename_component(name "${file}" NAME_WE)
     file(STRINGS "${file}" lease REGEX "TAKEOVER_LEASE|SIGSTOP|takeover_cut_and_join|LONGEST_PAUSE")
     if(lease)
-        set_tests_properties("faults/${name}" PROPERTIES COST 30) # a minute of waiting
+        set_tests_properties("faults/${name}" PROPERTIES COST 120) # a minute of waiting
     endif()
 endforeach()
 # Its limit of two seconds is for a machine that does nothing else.

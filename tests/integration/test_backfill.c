@@ -278,16 +278,16 @@ END_TEST
 
 START_TEST(on_a_terminal_a_bar_shows_how_far_it_is_and_goes_away)
 {
-    const char *const words[] = {"backfill", "kind_total", "--batch", "1", NULL};
+    const char *const words[] = {"backfill", "kind_total", "--batch", "5", NULL};
 
     ck_assert_int_eq(terminal_run(configuration, words, "", &output), 0);
     commands_has(output, BAR);
     commands_has(output, " groups\r\033[K");
     commands_has(output, " of 602 groups");
-    ASSERT_RUN(0, "backfill", "kind_total", "--batch", "1");
+    ASSERT_RUN(0, "backfill", "kind_total", "--batch", "5");
     ck_assert_ptr_null(strchr(errors, '\r'));
     ck_assert_int_eq(terminal_run(configuration,
-                                  (const char *const[]){"-q", "backfill", "kind_total", "--batch", "1", NULL}, "",
+                                  (const char *const[]){"-q", "backfill", "kind_total", "--batch", "5", NULL}, "",
                                   &output),
                      0);
     ck_assert_ptr_null(strstr(output, BAR));

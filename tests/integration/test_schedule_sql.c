@@ -13,7 +13,7 @@
 #include "support/runs.h"
 #include "support/suite.h"
 
-#define TEXTS 100000
+#define TEXTS (getenv("PGCHIME_TEST_SOAK") != NULL ? 100000 : 20000)
 #define BATCH 2000
 #define LONGEST 1100
 

@@ -46,28 +46,49 @@ static void ask_for_channels(void)
     }
 }
 
-static void set_up(void)
+static void configure(void)
 {
-    cluster = cluster_create(NULL);
     site = site_create(cluster, "postgres", 4);
     folder = files_make_directory();
     for (size_t i = 0; i < PLUGIN_COUNT; i++)
         plugin_put(folder, plugins[i]);
     site_use_plugins(site, folder);
     ask_for_channels();
+}
+
+static void forget_configuration(void)
+{
+    daemon_destroy(served);
+    site_destroy(site);
+    free(folder);
+}
+
+static void make(struct cluster *made)
+{
+    cluster = made;
     psql_load_sample(cluster);
+    configure();
     served = site_lead(site);
     WAIT_SQL(cluster, "SELECT count(*) FILTER (WHERE state = 'installed') FROM chime.plugin", "11", INSTALL_SECONDS);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", INSTALL_SECONDS);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.plugin_channel", "5", INSTALL_SECONDS);
+    site_end(served);
+    forget_configuration();
+}
+
+static void set_up(void)
+{
+    static const struct cluster_template installed = {"all-plugins", make, NULL};
+
+    cluster = cluster_create_from(&installed, NULL);
+    configure();
+    served = site_lead(site);
 }
 
 static void tear_down(void)
 {
-    daemon_destroy(served);
-    site_destroy(site);
+    forget_configuration();
     cluster_destroy(cluster);
-    free(folder);
 }
 
 /* --- the list ----------------------------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "support/cluster_internal.h"
@@ -69,13 +70,26 @@ static uint64_t add_text(uint64_t hash, const char *text)
     return hash * 31;
 }
 
-static uint64_t add_program(uint64_t hash)
+/* Which file it is: another one after it was built anew. */
+static uint64_t add_file(uint64_t hash, const char *path)
 {
-    char path[4096] = "";
+    struct stat file;
 
-    if (readlink("/proc/self/exe", path, sizeof path - 1) < 0)
-        support_fail("/proc/self/exe: %s", strerror(errno));
-    return add_text(hash, path);
+    if (stat(path, &file) != 0)
+        support_fail("%s: %s", path, strerror(errno));
+    char *text = files_path("%lld %lld.%09ld", (long long)file.st_ino, (long long)file.st_mtim.tv_sec,
+                            (long)file.st_mtim.tv_nsec);
+    hash = add_text(hash, text);
+    free(text);
+    return hash;
+}
+
+/* The test, the daemon and the plugins that such a state is made by. */
+static uint64_t add_programs(uint64_t hash)
+{
+    hash = add_file(hash, "/proc/self/exe");
+    hash = add_file(hash, PGCHIME_BINARY);
+    return add_file(hash, PGCHIME_BUILD_DIR "/plugins");
 }
 
 /* One for each program folder, so that versions do not meet. */
@@ -86,7 +100,7 @@ static char *path_of(const struct cluster_template *template, const char *base)
     if (template != NULL) {
         char *content = template->content != NULL ? template->content() : NULL;
         hash = add_text(hash, template->name);
-        hash = content != NULL ? add_text(hash, content) : add_program(hash);
+        hash = content != NULL ? add_text(hash, content) : add_programs(hash);
         free(content);
     }
     return files_path("%s/template-%s-%08x", base, template != NULL ? template->name : "initdb", (unsigned)(hash >> 32));

@@ -16,7 +16,7 @@ CREATE FUNCTION seeds.load(path text) RETURNS bigint LANGUAGE sql AS $$
     SELECT count(*) FROM made
 $$;
 
-CREATE FUNCTION seeds.family(type oid) RETURNS text LANGUAGE sql AS $$
+CREATE FUNCTION seeds.family(type oid) RETURNS text STABLE LANGUAGE sql AS $$
     SELECT CASE WHEN t.oid = 'uuid'::regtype THEN 'uuid' WHEN t.oid IN ('json'::regtype, 'jsonb'::regtype) THEN 'json'
                 WHEN t.oid = 'name'::regtype THEN 'name'
                 ELSE CASE t.typcategory WHEN 'N' THEN 'number' WHEN 'S' THEN 'text' WHEN 'D' THEN 'time' WHEN 'B' THEN 'flag'
@@ -24,12 +24,12 @@ CREATE FUNCTION seeds.family(type oid) RETURNS text LANGUAGE sql AS $$
     FROM pg_type t WHERE t.oid = type
 $$;
 
--- Where a line's thing is: a relation, or a function.
-CREATE FUNCTION seeds.relation(kind text, name text) RETURNS regclass LANGUAGE sql AS $$
+-- Where a line's thing is: a relation, or a function. Stable, so that a join looks it up once for each line.
+CREATE FUNCTION seeds.relation(kind text, name text) RETURNS regclass STABLE LANGUAGE sql AS $$
     SELECT to_regclass(format('%I.%I', CASE kind WHEN 'source' THEN 'public' ELSE 'analytics' END, name))
 $$;
 -- A name of the seeds may have arguments that are no types: any function of that name is it.
-CREATE FUNCTION seeds.routine(name text) RETURNS oid LANGUAGE sql AS $$
+CREATE FUNCTION seeds.routine(name text) RETURNS oid STABLE LANGUAGE sql AS $$
     SELECT min(p.oid) FROM pg_proc p
     WHERE p.pronamespace = 'analytics'::regnamespace AND lower(p.proname) = lower(split_part(name, '(', 1))
       AND (name !~ '\(.*(uuid|text|integer|boolean|timestamptz)' OR p.oid = to_regprocedure('analytics.' || name))
@@ -51,7 +51,7 @@ FROM seeds.line l JOIN pg_proc p ON p.oid = seeds.routine(l.ours),
 WHERE l.kind IN ('function', 'query') AND r.mode IN ('t', 'o');
 
 -- PLUGIN:SETTING, JOB:OPTION or FUNCTION:PARAMETER with a default.
-CREATE FUNCTION seeds.setting(name text) RETURNS text LANGUAGE sql AS $$
+CREATE FUNCTION seeds.setting(name text) RETURNS text STABLE LANGUAGE sql AS $$
     SELECT coalesce((SELECT p.settings ->> s.key FROM chime.plugin p WHERE p.name = s.owner),
                     (SELECT j.options ->> s.key FROM chime.job j WHERE j.name = s.owner),
                     (SELECT (regexp_match(pg_get_function_arguments(p.oid), '\m' || s.key || ' \w+ DEFAULT ([^,]+)'))[1]
@@ -60,7 +60,7 @@ CREATE FUNCTION seeds.setting(name text) RETURNS text LANGUAGE sql AS $$
 $$;
 
 -- Is there a thing of that kind and name?
-CREATE FUNCTION seeds.is_there(kind text, name text) RETURNS boolean LANGUAGE sql AS $$
+CREATE FUNCTION seeds.is_there(kind text, name text) RETURNS boolean STABLE LANGUAGE sql AS $$
     SELECT CASE kind
         WHEN 'source' THEN seeds.relation(kind, name) IS NOT NULL
         WHEN 'relation' THEN seeds.relation(kind, name) IS NOT NULL
