@@ -88,6 +88,7 @@ CREATE TABLE chime.view_refresh (
     key_us       bigint,
     behind_since timestamptz,
     revisited_at timestamptz,
+    start_over   text,
     PRIMARY KEY (view_schema, relation, refreshes),
     FOREIGN KEY (view_schema, relation) REFERENCES chime.view ON DELETE CASCADE
 ) WITH (fillfactor = 50);
@@ -102,6 +103,7 @@ COMMENT ON COLUMN chime.view_refresh.full_us IS 'microseconds that everything to
 COMMENT ON COLUMN chime.view_refresh.key_us IS 'microseconds a group, a moving average';
 COMMENT ON COLUMN chime.view_refresh.revisited_at IS
     'start of the transaction that last recomputed what changes as time passes, too';
+COMMENT ON COLUMN chime.view_refresh.start_over IS 'why marks do not tell what changed since the last refresh; NULL: they do, or nothing was refreshed yet';
 COMMENT ON COLUMN chime.view_refresh.behind_since IS
     'a change that was committed by then is not in the view yet; NULL: none was noticed';
 

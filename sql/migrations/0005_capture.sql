@@ -51,13 +51,12 @@ CREATE TABLE chime.change_part (
     source_id  integer NOT NULL REFERENCES chime.source ON DELETE CASCADE,
     part       integer NOT NULL,
     writers    text[],
-    retired_at xid8,
+    drained    boolean NOT NULL DEFAULT false,
     PRIMARY KEY (source_id, part)
 );
 COMMENT ON COLUMN chime.change_part.writers IS
-    'virtual transactions that held a lock on the source when the part was left: these may still write to it';
-COMMENT ON COLUMN chime.change_part.retired_at IS
-    'no transaction from this one on writes to the part; NULL for the head, and while one of the writers is there';
+    'virtual transactions that held a lock on the source when the part was left, and hold it still: these may write to it';
+COMMENT ON COLUMN chime.change_part.drained IS 'all of them have ended: every mark of the part is committed, or never will be';
 
 -- Constants as functions, so that a test can replace them.
 CREATE FUNCTION chime.part_limit() RETURNS bigint LANGUAGE sql IMMUTABLE RETURN 64 * 1024 * 1024;
@@ -299,14 +298,15 @@ BEGIN
 END $$;
 
 -- Who may be writing to a source. A writer asks for the trigger's function late in its statement, maybe without having got a
--- transaction id yet, and may find the one it knew when it locked the source: so parts wait for locks, not only for ids.
+-- transaction id yet, and may find the one it knew when it locked the source: so parts wait for locks,
+-- not for ids: a transaction that has one and never wrote to the source is none of theirs.
 CREATE FUNCTION chime.source_writers(p_source integer) RETURNS text[]
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 RETURN ARRAY(
     SELECT DISTINCT l.virtualtransaction FROM pg_locks l
     WHERE l.locktype = 'relation' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
       AND l.granted AND l.relation IN (SELECT chime.source_tree(p_source))
-      AND l.mode NOT IN ('AccessShareLock', 'RowShareLock'));
+      AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareUpdateExclusiveLock'));
 
 CREATE FUNCTION chime.drop_part(p_source integer, p_part integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -329,6 +329,14 @@ BEGIN
     EXECUTE format('REVOKE ALL ON FUNCTION chime.room_until_%s() FROM PUBLIC', p_source);
 END $$;
 
+-- Of those who were writing to a part, who still may be. One that prepares its transaction has another name from then on: where one is
+-- gone, all that are prepared may be that one.
+CREATE FUNCTION chime.writers_left(p_writers text[], p_now text[]) RETURNS text[]
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN ARRAY(SELECT n FROM unnest(p_now) AS n
+             WHERE n = ANY (p_writers)
+                OR (n LIKE '-1/%' AND EXISTS (SELECT FROM unnest(p_writers) AS w WHERE w NOT LIKE '-1/%' AND w <> ALL (p_now))));
+
 -- Begins a new part where the head is large, notes that a part is left, and drops parts that every view has passed. What cannot be
 -- had at once is left for the next time.
 CREATE FUNCTION chime.rotate_log(p_source integer) RETURNS void
@@ -336,6 +344,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms'
 DECLARE
     v_head integer;
     v_room_until timestamptz;
+    v_writers text[] := chime.source_writers(p_source);
 BEGIN
     SELECT s.head, s.room_until INTO STRICT v_head, v_room_until FROM chime.source s WHERE s.source_id = p_source FOR UPDATE;
     IF pg_relation_size(chime.part_name(p_source, v_head)::regclass) >= chime.part_size() THEN
@@ -347,32 +356,39 @@ BEGIN
     IF v_room_until < clock_timestamp() + chime.room_for() / 2 THEN
         PERFORM chime.give_room(p_source, clock_timestamp() + chime.room_for());
     END IF;
-    UPDATE chime.change_part c SET writers = chime.source_writers(p_source)
-     WHERE c.source_id = p_source AND c.part < v_head AND c.writers IS NULL;
-    UPDATE chime.change_part c SET retired_at = pg_snapshot_xmax(pg_current_snapshot())
-     WHERE c.source_id = p_source AND c.part < v_head AND c.retired_at IS NULL
-       AND NOT c.writers && chime.source_writers(p_source);
+    UPDATE chime.change_part c SET writers = chime.writers_left(coalesce(c.writers, v_writers), v_writers)
+     WHERE c.source_id = p_source AND c.part < v_head AND NOT c.drained;
+    UPDATE chime.change_part c SET drained = true
+     WHERE c.source_id = p_source AND c.part < v_head AND NOT c.drained AND c.writers = '{}';
     PERFORM chime.give_up_waiting(p_source);
     PERFORM chime.drop_part(p_source, c.part) FROM chime.change_part c
-      WHERE c.source_id = p_source AND c.part < v_head AND chime.part_passed(c);
+      WHERE c.source_id = p_source AND c.part < v_head AND c.drained AND NOT EXISTS (SELECT FROM chime.part_waits_for(c));
 EXCEPTION WHEN lock_not_available THEN
     NULL;
 END $$;
 
--- Whether all writers to a part are gone.
-CREATE FUNCTION chime.part_drained(p_part chime.change_part) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN coalesce(p_part.retired_at <= pg_snapshot_xmin(pg_current_snapshot()), false);
+-- Whether marks of a part are still to be taken by who has that snapshot. Of a drained part this is the last word, and one that transaction
+-- ids of others have no say in.
+CREATE FUNCTION chime.marks_left(p_part chime.change_part, p_seen pg_snapshot) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off AS $$
+DECLARE v_left boolean;
+BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %1$s WHERE chime_xid >= $1) OR EXISTS (SELECT FROM %1$s WHERE chime_xid = ANY ($2))',
+                   chime.part_name(p_part.source_id, p_part.part))
+       INTO v_left USING pg_snapshot_xmax(p_seen), ARRAY(SELECT pg_snapshot_xip(p_seen));
+    RETURN v_left;
+END $$;
 
--- Whether every view has consumed every mark of a part.
-CREATE FUNCTION chime.part_passed(p_part chime.change_part) RETURNS boolean
+-- Views that have still to take marks of a part, or to do everything since it was full.
+CREATE FUNCTION chime.part_waits_for(p_part chime.change_part) RETURNS TABLE (view_schema name, relation name)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN chime.part_drained(p_part) AND NOT EXISTS (
-    SELECT FROM chime.view_source s JOIN chime.view_refresh r USING (view_schema, relation)
+BEGIN ATOMIC
+    SELECT s.view_schema, s.relation FROM chime.view_source s JOIN chime.view_refresh r USING (view_schema, relation)
     WHERE s.source_id = p_part.source_id AND r.seen IS NOT NULL
-      AND (pg_snapshot_xmin(r.seen) < p_part.retired_at
+      AND (chime.marks_left(p_part, r.seen)
            OR (s.passed_part < p_part.part
-               AND pg_relation_size(chime.part_name(p_part.source_id, p_part.part)::regclass) >= chime.part_limit())));
+               AND pg_relation_size(chime.part_name(p_part.source_id, p_part.part)::regclass) >= chime.part_limit()));
+END;
 
 -- A view that holds more parts than this back starts over instead: its next refresh does everything.
 CREATE FUNCTION chime.parts_kept() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 64;
@@ -380,11 +396,11 @@ CREATE FUNCTION chime.parts_kept() RETURNS integer LANGUAGE sql IMMUTABLE RETURN
 CREATE FUNCTION chime.give_up_waiting(p_source integer) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    UPDATE chime.view_refresh r SET seen = NULL
-      FROM chime.view_source s, chime.change_part c
-     WHERE s.source_id = p_source AND (r.view_schema, r.relation) = (s.view_schema, s.relation) AND c.source_id = p_source
-       AND c.part = (SELECT max(o.part) - chime.parts_kept() FROM chime.change_part o WHERE o.source_id = p_source)
-       AND c.retired_at IS NOT NULL AND pg_snapshot_xmin(r.seen) < c.retired_at;
+    UPDATE chime.view_refresh r
+       SET seen = NULL, start_over = format('it held back more than %s parts of the log of %s', chime.parts_kept(), chime.source_oid(p_source))
+      FROM chime.source s JOIN chime.change_part c USING (source_id) CROSS JOIN LATERAL chime.part_waits_for(c) AS w
+     WHERE s.source_id = p_source AND c.drained AND c.part <= s.head - chime.parts_kept()
+       AND (r.view_schema, r.relation) = (w.view_schema, w.relation);
 END;
 COMMENT ON FUNCTION chime.give_up_waiting IS 'of a view that is not refreshed any more, say because its job is suspended';
 

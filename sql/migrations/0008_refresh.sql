@@ -25,7 +25,7 @@ DECLARE
     v_held bigint; -- as many rows as before, less those that went, and those that came: unless two had one key
     v_passed jsonb := (
         SELECT jsonb_object_agg(s.source_id, (SELECT coalesce(max(c.part), 0) FROM chime.change_part c
-                                              WHERE c.source_id = s.source_id AND chime.part_drained(c)))
+                                              WHERE c.source_id = s.source_id AND c.drained))
         FROM chime.view_source s WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation);
 BEGIN
     BEGIN
@@ -116,6 +116,7 @@ BEGIN
        SET refreshed_at = now(), method = p_method, reason = p_reason, keys = p_keys, rows = p_rows, inserted = p_inserted,
            updated = p_updated, deleted = p_deleted, rejected = p_rejected, refreshes = r.refreshes + 1, seen = p_seen,
            fingerprint = p_fingerprint, duration_us = p_duration, behind_since = NULL,
+           start_over = NULL,
            revisited_at = CASE WHEN p_revisited THEN now() ELSE r.revisited_at END,
            changed_at = CASE WHEN p_inserted + p_updated + p_deleted > 0 THEN now() ELSE r.changed_at END,
            full_us = CASE WHEN p_method = 'full' THEN p_duration ELSE r.full_us END,
@@ -151,7 +152,7 @@ BEGIN
     IF v_view.full_reason IS NULL AND chime.relation_kind(chime.kept_of(v_view)) = 'MATERIALIZED VIEW' THEN
         v_view.full_reason := 'it is a materialized view';
     END IF;
-    reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END);
+    reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END, v_last.start_over);
     IF v_view.full_reason IS NULL THEN
         EXECUTE format('SELECT * FROM chime.keyed_%s($1, $2, $3, $4, $5)', v_view.view_id) INTO v_now
           USING CASE WHEN NOT p_full THEN v_last.seen END, v_last.fingerprint, p_revisit, v_last.full_us, v_last.key_us;

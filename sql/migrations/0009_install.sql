@@ -174,7 +174,8 @@ BEGIN
     END IF;
     DELETE FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation AND s.source_id <> ALL (v_ids);
     IF FOUND THEN
-        UPDATE chime.view_refresh r SET seen = NULL WHERE r.view_schema = p_schema AND r.relation = p_relation;
+        UPDATE chime.view_refresh r SET seen = NULL, start_over = 'changes of a source were not captured for a while'
+         WHERE r.view_schema = p_schema AND r.relation = p_relation AND r.seen IS NOT NULL;
     END IF;
     v_reason := chime.obstacle(p_schema, p_relation, v_view.grain, v_view.mode);
     IF v_reason IS NULL THEN

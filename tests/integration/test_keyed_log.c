@@ -190,7 +190,7 @@ START_TEST(a_reader_of_a_log_delays_only_the_drop)
     LOOK("shop_total", "keyed 0: +0 ~0 -0");
     keyed_tend(cluster);
     EXPECT_PARTS("1 2");
-    EXPECT_SQL(cluster, "SELECT retired_at IS NOT NULL FROM chime.change_part WHERE part = 1", "t");
+    EXPECT_SQL(cluster, "SELECT drained FROM chime.change_part WHERE part = 1", "t");
     session_execute(writer, "COMMIT");
     keyed_tend(cluster);
     EXPECT_PARTS("2");
@@ -251,8 +251,73 @@ START_TEST(a_view_that_nobody_refreshes_starts_over)
         keyed_tend(cluster);
     }
     EXPECT_SQL(cluster, "SELECT count(*) <= 4 FROM chime.change_part", "t");
-    LOOK("kind_total", "full: the first time");
+    LOOK("kind_total", "full: it held back more than 3 parts of the log of app.orders");
     LOOK("kind_total", "keyed 0: +0 ~0 -0");
+}
+END_TEST
+
+/* Neither its parts nor its views wait for a transaction that wrote elsewhere, in this database or in another one. */
+START_TEST(transactions_that_never_wrote_to_the_source_keep_no_part)
+{
+    PGconn *elsewhere;
+
+    KEYED_INSTALL(cluster, "shop_total");
+    make_parts_small(1000000);
+    cluster_create_database(cluster, "other");
+    elsewhere = cluster_connect(cluster, "other");
+    session_execute(elsewhere, "BEGIN; CREATE TABLE t ()");
+    session_execute(writer, "BEGIN; INSERT INTO app.items (order_id) VALUES (1)");
+    for (int i = 0; i < 5; i++) {
+        cluster_execute(cluster, "INSERT INTO app.orders (shop) VALUES (1)");
+        keyed_tend(cluster);
+        EXPECT_SQL(cluster, "SELECT app.look('shop_total') ~ '^keyed 1: [^W]*$'", "t");
+        keyed_tend(cluster);
+    }
+    EXPECT_PARTS("6");
+    PQfinish(elsewhere);
+}
+END_TEST
+
+/* It is known by another name from then on. */
+START_TEST(a_writer_that_prepares_after_the_log_was_full_is_waited_for)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    make_parts_small(16384);
+    AFTER(ALMOST_FULL, "shop_total", FLOODED);
+    session_execute(writer, "BEGIN; DELETE FROM app.orders WHERE shop = 5");
+    for (int i = 0; i < 3; i++)
+        keyed_tend(cluster);
+    session_execute(writer, "PREPARE TRANSACTION 'p'");
+    for (int i = 0; i < 3; i++) {
+        keyed_tend(cluster);
+        LOOK("shop_total", FLOODED);
+    }
+    cluster_execute(cluster, "COMMIT PREPARED 'p'");
+    keyed_tend(cluster);
+    LOOK("shop_total", FLOODED);
+    LOOK("shop_total", "keyed 0: +0 ~0 -0");
+}
+END_TEST
+
+START_TEST(a_view_seventy_parts_behind_starts_over_once)
+{
+    KEYED_INSTALL(cluster, "shop_total", "kind_total");
+    make_parts_small(1000000);
+    session_execute(writer, "BEGIN; SELECT pg_current_xact_id()");
+    for (int i = 0; i < 70; i++) {
+        cluster_execute(cluster, "INSERT INTO app.orders (shop) VALUES (1)");
+        keyed_tend(cluster);
+    }
+    keyed_tend(cluster);
+    LOOK("kind_total", "full: it held back more than 64 parts of the log of app.orders");
+    for (int i = 0; i < 3; i++) {
+        AFTER("INSERT INTO app.orders (shop) VALUES (1)", "kind_total", "keyed 1: +0 ~1 -0");
+        keyed_tend(cluster);
+    }
+    LOOK("shop_total", "full: it held back more than 64 parts of the log of app.orders");
+    keyed_tend(cluster);
+    EXPECT_SQL(cluster, "SELECT count(*) < 6 FROM chime.change_part", "t");
+    LOOK("shop_total", "keyed 0: +0 ~0 -0");
 }
 END_TEST
 
@@ -411,6 +476,9 @@ static Suite *suite(void)
     tcase_add_test(cases, a_full_log_means_everything_until_it_is_gone);
     tcase_add_test(cases, a_writer_that_found_the_log_full_is_waited_for);
     tcase_add_test(cases, a_view_that_nobody_refreshes_starts_over);
+    tcase_add_test(cases, transactions_that_never_wrote_to_the_source_keep_no_part);
+    tcase_add_test(cases, a_writer_that_prepares_after_the_log_was_full_is_waited_for);
+    tcase_add_test(cases, a_view_seventy_parts_behind_starts_over_once);
     tcase_add_test(cases, writers_older_than_a_views_columns_are_waited_for);
     tcase_add_test(cases, a_view_may_bring_a_column_to_a_log_in_use);
     tcase_add_test(cases, making_triggers_holds_a_writer_up_for_a_moment_only);
