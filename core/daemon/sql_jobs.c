@@ -624,6 +624,15 @@ static void ask_due(void *data)
     dispatch_soon(data);
 }
 
+static void zone_followed(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    if (!lead_refused(lead, reply, "the zone that jobs made by SQL follow could not be written")) {
+        lead->sql_jobs->behind = true;
+        expired_record(lead, recorded);
+    }
+}
+
 void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
 {
     struct sql_jobs *jobs = xcalloc(1, sizeof *jobs);
@@ -635,8 +644,7 @@ void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
     lead->expired = expired_create();
     add_zones(jobs);
     changes_listen(&lead->ledger, listened, lead);
-    jobs->behind = true;
-    expired_record(lead, recorded);
+    changes_follow_zone(&lead->ledger, lead->database->timezone, lead_now(lead), zone_followed, lead);
 }
 
 void sql_jobs_start(struct lead *lead)

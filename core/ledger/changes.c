@@ -128,6 +128,15 @@ void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const 
 
 /* --- schedules that ended --------------------------------------------------------------------------------------------------- */
 
+void changes_follow_zone(const struct ledger *ledger, const char *timezone, instant now, pg_callback *callback,
+                         void *data)
+{
+    char at[INSTANT_TEXT_SIZE];
+    const char *parameters[] = {ledger->token, timezone, instant_format(now, at)};
+    ledger_send_one(ledger, NULL, "SELECT chime.follow_zone($1, $2, $3)", COUNT_OF(parameters), parameters, callback,
+                    data);
+}
+
 void changes_ask_expired(const struct ledger *ledger, int64_t job_id, int version, pg_callback *callback, void *data)
 {
     char job[NUMBER_SIZE];

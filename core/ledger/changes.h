@@ -25,6 +25,9 @@ struct changed_job {
 void changes_listen(const struct ledger *ledger, pg_callback *callback, void *data);
 /* Those that changed since `seen` (NULL: all that are there) with an id beyond `from`, CHANGES_PART at most, fewer where they are large. */
 void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg_callback *callback, void *data);
+/* Jobs that name no zone count by this one from `now` on: what was due by another one ended. */
+void changes_follow_zone(const struct ledger *ledger, const char *timezone, instant now, pg_callback *callback,
+                         void *data);
 /* Schedules that ended, of which no leader has said yet what was due by them. */
 struct expired_schedule {
     int64_t job_id;

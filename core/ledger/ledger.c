@@ -136,11 +136,12 @@ bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger)
     return true;
 }
 
-void ledger_configure(const struct ledger *ledger, const char *configuration, pg_callback *callback, void *data)
+void ledger_configure(const struct ledger *ledger, const char *configuration, const char *timezone,
+                      pg_callback *callback, void *data)
 {
-    const char *parameters[] = {ledger->token, configuration};
-    ledger_send_one(ledger, NULL, "UPDATE chime.leader SET configuration = $2 WHERE token = $1", 2, parameters,
-                    callback, data);
+    const char *parameters[] = {ledger->token, configuration, timezone};
+    ledger_send_one(ledger, NULL, "UPDATE chime.leader SET configuration = $2, timezone = $3 WHERE token = $1",
+                    COUNT_OF(parameters), parameters, callback, data);
 }
 
 void ledger_resign(const struct ledger *ledger, pg_callback *callback, void *data)

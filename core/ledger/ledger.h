@@ -119,7 +119,8 @@ void ledger_take_over(struct pg_connection *connection, const struct ledger_seat
 /* True when the seat is ours now: fills token and epoch. */
 bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger);
 /* The seat's configuration is another one now: its fingerprint. */
-void ledger_configure(const struct ledger *ledger, const char *configuration, pg_callback *callback, void *data);
+void ledger_configure(const struct ledger *ledger, const char *configuration, const char *timezone,
+                      pg_callback *callback, void *data);
 void ledger_resign(const struct ledger *ledger, pg_callback *callback, void *data);
 
 /* A request to the ledger, behind those that were sent before it. */

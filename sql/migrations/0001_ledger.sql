@@ -17,6 +17,7 @@ CREATE TABLE chime.leader (
     backend_start timestamptz,
     since         timestamptz,
     configuration text,
+    timezone      text,
     system        text,
     timeline      integer,
     database      oid,
@@ -28,6 +29,7 @@ COMMENT ON TABLE chime.leader IS 'one row: the daemon that may start runs in thi
 COMMENT ON COLUMN chime.leader.epoch IS 'number of the leadership, for people; steps back after a lossy failover';
 COMMENT ON COLUMN chime.leader.token IS 'random 128 bits: the authority; every claim and finish names it';
 COMMENT ON COLUMN chime.leader.configuration IS 'fingerprint of the leader''s catalog; daemons with equal ones agree';
+COMMENT ON COLUMN chime.leader.timezone IS 'of this database, as configured: jobs made by SQL that name none count by it';
 COMMENT ON COLUMN chime.leader.system IS 'identifier of the server and its standbys; with timeline, where this leader took its seat';
 COMMENT ON COLUMN chime.leader.timeline IS 'each promotion of a standby begins another; NULL where the server does not tell';
 COMMENT ON COLUMN chime.leader.database IS 'the database this ledger belongs to, with relation, the number of this table: in a copy one of them is another (chime.copy_of)';

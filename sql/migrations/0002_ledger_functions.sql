@@ -157,6 +157,27 @@ BEGIN ATOMIC
     SELECT EXISTS (SELECT FROM left_seat);
 END;
 
+CREATE FUNCTION chime.advance_numbers() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_of record;
+    v_last bigint;
+BEGIN
+    FOR v_of IN
+        SELECT d.objid::regclass AS numbers, d.refobjid::regclass AS relation, a.attname AS number
+        FROM pg_class c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i'
+        JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+        WHERE c.relkind = 'S' AND c.relnamespace = 'chime'::regnamespace
+        UNION ALL
+        SELECT 'chime.run_id', r, 'run_id' FROM unnest('{chime.run,chime.run_history,chime.attempt}'::regclass[]) AS r
+    LOOP
+        EXECUTE format('SELECT max(%I) FROM %s', v_of.number, v_of.relation) INTO v_last;
+        PERFORM setval(v_of.numbers, greatest(v_last, nextval(v_of.numbers)));
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION chime.advance_numbers IS
+    'no sequence gives a number that a row has: logical replication brings rows to a subscriber, and leaves its sequences where they are';
+
 -- Leads for the length of this transaction: what was live in the original ends here as with any leader. Slots since are the original's: jobs
 -- wake as from a suspension, which writes them down as missed. What was asked of the original is not done here.
 CREATE FUNCTION chime.adopt_copy() RETURNS TABLE (original text, lost_runs bigint)
@@ -170,6 +191,7 @@ BEGIN
     IF original IS NULL THEN
         RETURN;
     END IF;
+    PERFORM chime.advance_numbers();
     UPDATE chime.leader l SET token = NULL, pid = NULL, backend_start = NULL, database = NULL;
     DELETE FROM chime.follower;
     UPDATE chime.watch w SET state = 'off', reason = NULL, pid = NULL, backend_start = NULL;

@@ -36,6 +36,28 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.end_schedules IS 'expired schedules that were looked at, with what was due by them';
 
+-- The database's zone is part of the schedule of each job that names none: where it is another one than the last leader's, what was due by
+-- that until p_now expired. One by one, and only then: another zone is rare.
+CREATE FUNCTION chime.follow_zone(p_token uuid, p_timezone text, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+    v_last text;
+    v_job chime.job;
+BEGIN
+    PERFORM chime.require_leader(p_token);
+    SELECT l.timezone INTO v_last FROM chime.leader l;
+    UPDATE chime.leader l SET timezone = p_timezone WHERE v_last IS DISTINCT FROM p_timezone;
+    FOR v_job IN SELECT * FROM chime.job j
+                 WHERE j.origin = 'sql' AND j.removed_at IS NULL AND v_last <> p_timezone
+                   AND j.active AND j.schedule <> '' AND j.options ->> 'timezone' IS NULL
+    LOOP
+        v_job.options := v_job.options || jsonb_build_object('timezone', v_last);
+        PERFORM chime.expire_schedule(v_job, p_now);
+        UPDATE chime.job j SET since = p_now, version = j.version + 1, changed = pg_current_xact_id() WHERE j.job_id = v_job.job_id;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION chime.follow_zone IS 'p_timezone: of this database, by the leader''s configuration';
+
 -- A job that is new, woke up or has another schedule starts anew: nothing was due before. What was, by its old schedule, the leader has put on
 -- record.
 CREATE FUNCTION chime.restart_jobs(p_token uuid, p_job bigint[], p_at timestamptz[]) RETURNS void

@@ -151,6 +151,25 @@ START_TEST(a_copy_on_another_server_is_held_though_its_numbers_are_the_same)
 }
 END_TEST
 
+/* What logical replication leaves at a subscriber: rows, and sequences that never moved. */
+START_TEST(a_promoted_subscriber_gives_no_number_twice)
+{
+    lead_original();
+    cluster_execute(cluster, "SELECT chime.schedule('before', '1 seconds', 'SELECT 1')");
+    WAIT_SQL(cluster, "SELECT count(*) > 4 FROM chime.run_history", "t", 30);
+    dump_copy(cluster, "app", cluster, "copy");
+    cluster_use(cluster, "copy");
+    cluster_execute(cluster, "DO $$ DECLARE s regclass; BEGIN FOR s IN SELECT oid FROM pg_class WHERE relkind = 'S'"
+                             " AND relnamespace = 'chime'::regnamespace LOOP EXECUTE 'ALTER SEQUENCE ' || s || ' RESTART'; "
+                             "END LOOP; END $$");
+    serve_copy(cluster, "copy", "copies = \"adopt\";");
+    assert_led_by_second(cluster);
+    cluster_execute(cluster, "SELECT chime.schedule('after', '1 seconds', 'SELECT 1')");
+    WAIT_SQL(cluster, "SELECT count(*) > 1 FROM chime.runs WHERE job LIKE '%after' AND state = 'succeeded'", "t", 30);
+    EXPECT_SQL(cluster, "SELECT run_id FROM chime.run_history GROUP BY 1 HAVING count(*) > 1 LIMIT 1", NULL);
+}
+END_TEST
+
 START_TEST(a_database_cloned_on_purpose_is_adopted_by_its_configuration)
 {
     lead_original();
@@ -266,6 +285,11 @@ int main(void)
     tcase_add_loop_test(tests, a_dump_restored_in_place_is_led_again, 0, 2);
     tcase_add_test(tests, a_database_that_was_upgraded_or_renamed_is_itself);
     tcase_add_test(tests, a_dump_restored_beside_its_renamed_original_is_held);
+    TCase *numbers = tcase_create("numbers");
+    tcase_add_checked_fixture(numbers, set_up, tear_down);
+    tcase_set_timeout(numbers, 240);
+    tcase_add_test(numbers, a_promoted_subscriber_gives_no_number_twice);
+    suite_add_tcase(suite, numbers);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

@@ -122,6 +122,36 @@ START_TEST(schedules_of_every_form_are_counted)
 }
 END_TEST
 
+/* A schedule follows the database's zone where the job names none: then another zone is another schedule. */
+START_TEST(what_was_due_by_the_zone_of_the_last_leader_is_on_record)
+{
+    make_old("follows", "@at 2026-01-01 02:00", NULL);
+    make_old("has its own", "@at 2026-01-01 02:00", "{\"timezone\": \"UTC\"}");
+    make_old("off", "@at 2026-01-01 02:00", NULL);
+    edit_at("off", "2026-01-01 00:45+00", "active = false");
+    site_use_members(site, "timezone = \"Asia/Tokyo\";"); /* by which it was due before the cursors */
+    lead();
+    EXPECT_MISSED("follows", "01-01 02:00 to 01-01 02:00: 1");
+    EXPECT_MISSED("has its own", NULL);
+    EXPECT_MISSED("off", NULL);
+}
+END_TEST
+
+START_TEST(a_zone_that_changed_under_a_leader_is_no_news_to_the_next)
+{
+    lead();
+    sql_jobs_make(cluster, NULL, "hourly", "0 * * * *", "SELECT 1", NULL);
+    sql_jobs_await_taken(cluster, "hourly");
+    site_use_members(site, "timezone = \"Asia/Tokyo\";");
+    site_reload(site, served);
+    WAIT_SQL(cluster, "SELECT timezone FROM chime.leader", "Asia/Tokyo", 30);
+    end_daemon();
+    lead();
+    EXPECT_SQL(cluster, "SELECT version FROM chime.job WHERE job_name = 'hourly'", "1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed", "0");
+}
+END_TEST
+
 /* What the leader heard of is not said twice by the next one, and nothing is left of it for ever. */
 START_TEST(edits_under_a_leader_are_its_own)
 {
@@ -310,9 +340,14 @@ int main(void)
     TCase *cases = tcase_create("expired");
     tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 60);
+    TCase *zone = tcase_create("zone");
+    tcase_add_checked_fixture(zone, set_up, served_tear_down);
+    tcase_set_timeout(zone, 60);
     tcase_add_test(cases, what_was_due_until_an_edit_is_on_record);
     tcase_add_test(cases, each_of_several_schedules_counts_for_its_time);
     tcase_add_test(cases, schedules_of_every_form_are_counted);
+    tcase_add_test(zone, what_was_due_by_the_zone_of_the_last_leader_is_on_record);
+    tcase_add_test(zone, a_zone_that_changed_under_a_leader_is_no_news_to_the_next);
     tcase_add_test(cases, edits_under_a_leader_are_its_own);
     tcase_add_test(cases, nothing_expired_stays_under_a_leader);
     tcase_add_test(cases, an_edit_while_a_leadership_begins_is_not_passed_over);
@@ -321,5 +356,6 @@ int main(void)
     tcase_add_test(cases, a_follower_with_another_configuration_passes_no_slot_over);
     tcase_add_test(cases, a_job_that_left_goes_with_its_history_and_one_that_comes_back_is_the_same);
     suite_add_tcase(suite, cases);
+    suite_add_tcase(suite, zone);
     return suite_run(suite);
 }

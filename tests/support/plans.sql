@@ -123,6 +123,7 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('changed jobs, the last', 'SELECT c.* FROM chime.changed_jobs(plans.token(), NULL, 900000, $1) c'),
 ('changed jobs, none', 'SELECT c.* FROM chime.changed_jobs(plans.token(), pg_current_snapshot(), 0, $1) c'),
 ('problem', 'SELECT chime.note_job_error(plans.token(), 1001, 1, ''x'')'),
+('same zone', 'SELECT chime.follow_zone(plans.token(), ''UTC'', plans.at(1))'),
 ('restart', 'SELECT chime.restart_jobs(plans.token(), plans.jobs($1), plans.each($1, plans.at(1)))'),
 ('next slots', 'SELECT chime.note_next_slots(plans.token(), plans.jobs($1), plans.each($1, ''{2026-12-01Z}''::text))'),
 ('no next slots', 'SELECT chime.note_next_slots(plans.token(), plans.jobs($1), plans.each($1, NULL::text))'),
