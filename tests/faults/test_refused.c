@@ -197,6 +197,84 @@ START_TEST(a_locked_row_costs_no_run_and_no_leadership)
 }
 END_TEST
 
+/* --- deadlocks and serialization failures --------------------------------------------------------------------------------- */
+
+/* As the server would fail a statement, as long as public.failing names how. The leader's sessions are READ COMMITTED whatever its role or the
+ * database has: nothing else than such a trigger gives them a 40001. */
+static void make_failing(void)
+{
+    cluster_execute(cluster,
+                    "CREATE TABLE public.failing AS SELECT '40P01' AS state;"
+                    "CREATE FUNCTION public.fail() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ DECLARE v text; "
+                    "BEGIN SELECT state INTO v FROM public.failing;"
+                    " IF FOUND THEN RAISE 'made to fail with %', v USING ERRCODE = v; END IF; END $$;"
+                    "CREATE FUNCTION public.fail_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+                    "public.fail(); RETURN new; END $$;"
+                    "GRANT EXECUTE ON FUNCTION public.fail TO chimer");
+}
+
+static void fail_each_way(void)
+{
+    daemon_await(served, "made to fail with 40P01", PATIENCE);
+    cluster_execute(cluster, "UPDATE public.failing SET state = '40001'");
+    daemon_await(served, "made to fail with 40001", PATIENCE);
+    cluster_execute(cluster, "TRUNCATE public.failing");
+    daemon_await(served, "the ledger can be written again", PATIENCE);
+}
+
+#define FAIL_INSERTS(table, which) \
+    "CREATE TRIGGER fails BEFORE INSERT ON " table " FOR EACH ROW " which " EXECUTE FUNCTION public.fail_row()"
+
+/* A claim, an end, a heartbeat. */
+static const char *const failing[] = {
+    FAIL_INSERTS("chime.run", ""), FAIL_INSERTS("chime.run_history", ""),
+    "ALTER FUNCTION chime.wishes RENAME TO wished; SELECT set_config('search_path', '', false); DO $do$ BEGIN EXECUTE "
+    "format('CREATE FUNCTION chime.wishes() RETURNS %s LANGUAGE plpgsql AS $$ BEGIN PERFORM public.fail(); RETURN QUERY "
+    "SELECT * FROM chime.wished(); END $$; ALTER FUNCTION chime.wishes OWNER TO chimer', "
+    "pg_get_function_result('chime.wished'::regproc)); END $do$; RESET search_path"};
+
+START_TEST(a_write_that_deadlocks_or_fails_to_serialize_is_sent_again)
+{
+    make_failing();
+    cluster_execute(cluster, failing[_i]);
+    fail_each_way();
+    expect_no_loss();
+}
+END_TEST
+
+START_TEST(an_adoption_that_deadlocks_or_fails_to_serialize_is_sent_again)
+{
+    make_failing();
+    cluster_execute(cluster, FAIL_INSERTS("chime.run_history", "WHEN (new.state = 'lost')"));
+    daemon_kill(served);
+    daemon_destroy(served);
+    served = site_serve(site, NULL, NULL);
+    fail_each_way();
+    runs_await(cluster, "long", 1);
+    EXPECT_RUN(cluster, "long", "state", "lost");
+    EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "2");
+    oracle_expect_sound(cluster);
+}
+END_TEST
+
+/* A real one: the end of a run has rows of chime.run and waits for the history, which its rival has, who waits for chime.run. Only the leader
+ * looks for deadlocks soon. */
+START_TEST(the_leader_as_the_victim_of_a_deadlock_loses_nothing)
+{
+    session_execute(other, "SET deadlock_timeout = '1h'");
+    for (int i = 0; i < 20 && !daemon_said(served, "deadlock detected"); i++) {
+        session_execute(other, "BEGIN; LOCK TABLE chime.run_history IN ACCESS EXCLUSIVE MODE");
+        WAIT_SQL(cluster,
+                 "SELECT count(*) > 0 FROM pg_locks WHERE pid = " LEADER " AND NOT granted"
+                 " AND relation = 'chime.run_history'::regclass",
+                 "t", PATIENCE);
+        session_execute(other, "LOCK TABLE chime.run IN ACCESS EXCLUSIVE MODE; COMMIT");
+    }
+    ck_assert(daemon_said(served, "deadlock detected"));
+    expect_no_loss();
+}
+END_TEST
+
 START_TEST(a_daemon_told_twice_to_stop_does_not_wait_for_the_ledger)
 {
     session_execute(other, "BEGIN; LOCK TABLE chime.run_history IN ACCESS EXCLUSIVE MODE");
@@ -231,6 +309,9 @@ int main(void)
     add(suite, "wish", a_wish_is_granted_once_when_the_ledger_can_be_written_again, 1);
     add(suite, "status", status_says_who_keeps_the_ledger_from_being_written, 1);
     add(suite, "rows", a_locked_row_costs_no_run_and_no_leadership, 1);
+    add(suite, "failing", a_write_that_deadlocks_or_fails_to_serialize_is_sent_again, sizeof failing / sizeof *failing);
+    add(suite, "adoption", an_adoption_that_deadlocks_or_fails_to_serialize_is_sent_again, 1);
+    add(suite, "deadlock", the_leader_as_the_victim_of_a_deadlock_loses_nothing, 1);
     add(suite, "stop", a_daemon_told_twice_to_stop_does_not_wait_for_the_ledger, 1);
     return suite_run(suite);
 }
