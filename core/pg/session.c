@@ -123,7 +123,7 @@ bool pg_read_check(const struct pg_connection *connection, const struct pg_reply
     const char *backend_start = pg_reply_value(reply, 0, 0, 1);
     if (backend_start == NULL) {
         error_set(err, ERROR_REFUSED, "the server hides when this very session began");
-        return false;
+        return error_hint(err, "it acts as another role than it logged in as: ALTER ROLE ... RESET role");
     }
     identity->pid = pg_backend_pid(connection);
     snprintf(identity->backend_start, sizeof identity->backend_start, "%s", backend_start);

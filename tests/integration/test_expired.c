@@ -125,6 +125,8 @@ END_TEST
 /* A schedule follows the database's zone where the job names none: then another zone is another schedule. */
 START_TEST(what_was_due_by_the_zone_of_the_last_leader_is_on_record)
 {
+    lead();
+    served_end();
     make_old("follows", "@at 2026-01-01 02:00", NULL);
     make_old("has its own", "@at 2026-01-01 02:00", "{\"timezone\": \"UTC\"}");
     make_old("off", "@at 2026-01-01 02:00", NULL);
@@ -145,7 +147,7 @@ START_TEST(a_zone_that_changed_under_a_leader_is_no_news_to_the_next)
     site_use_members(site, "timezone = \"Asia/Tokyo\";");
     site_reload(site, served);
     WAIT_SQL(cluster, "SELECT timezone FROM chime.leader", "Asia/Tokyo", 30);
-    end_daemon();
+    served_end();
     lead();
     EXPECT_SQL(cluster, "SELECT version FROM chime.job WHERE job_name = 'hourly'", "1");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed", "0");

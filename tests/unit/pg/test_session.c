@@ -132,7 +132,8 @@ START_TEST(a_server_that_hides_the_start_of_the_session_is_refused)
 {
     ask(PG_WORKER, 150000);
     answer_row(server, "4711", NULL, "f", "15s", "1s", "origin", STARTED);
-    expect_refused("the server hides when this very session began", "");
+    expect_refused("the server hides when this very session began",
+                   "it acts as another role than it logged in as: ALTER ROLE ... RESET role");
 }
 END_TEST
 
