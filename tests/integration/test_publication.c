@@ -54,6 +54,32 @@ START_TEST(every_table_has_a_replica_identity_and_refreshes_go_on)
 }
 END_TEST
 
+#define AS_MATVIEW                                                                                  \
+    "SELECT app.install('shop_total', 'SELECT shop, count(*) AS n, sum(amount) AS total FROM orders" \
+    " GROUP BY shop', '{shop}', '[{\"table\": \"orders\", \"columns\": [\"shop\", \"amount\"]," \
+    " \"capture\": [\"shop\"]}]', p_mode => 'matview')"
+#define ROWS "SELECT string_agg(concat_ws(' ', shop, n, total), ', ' ORDER BY shop) FROM kept.shop_total"
+
+/* A materialized view is in no publication, the tables of a change of mode are new, and a wrong row is mended in place. */
+START_TEST(modes_change_and_wrong_rows_are_mended)
+{
+    cluster_execute(cluster, "CREATE PUBLICATION everything FOR ALL TABLES; " THREE_SHOPS AS_MATVIEW ";"
+                             "SELECT chime.refresh('kept.shop_total'); UPDATE app.orders SET amount = 5 WHERE shop = 3");
+    EXPECT_SQL(cluster, "SELECT method FROM chime.refresh('kept.shop_total')", "matview");
+    EXPECT_SQL(cluster, ROWS, "1 2 21, 2 1 20, 3 1 5");
+    KEYED_INSTALL(cluster, "shop_total");
+    cluster_execute(cluster, "SELECT chime.refresh('kept.shop_total')");
+    EXPECT_SQL(cluster, "SELECT relkind FROM pg_class WHERE oid = 'kept.shop_total'::regclass", "r");
+    EXPECT_SQL(cluster, WITHOUT_IDENTITY, NULL);
+    AFTER("UPDATE app.orders SET amount = 6 WHERE shop = 3", "shop_total", "keyed 1: +0 ~1 -0");
+    cluster_execute(cluster, "UPDATE kept.shop_total SET n = 7 WHERE shop = 2;"
+                             "DELETE FROM kept.shop_total WHERE shop = 1");
+    cluster_execute(cluster, "BEGIN ISOLATION LEVEL REPEATABLE READ;"
+                             "SELECT chime.verify_view('kept.shop_total', true); COMMIT");
+    EXPECT_SQL(cluster, ROWS, "1 2 21, 2 1 20, 3 1 6");
+}
+END_TEST
+
 START_TEST(jobs_are_led_again_and_again_and_doctor_warns)
 {
     for (int i = 1; i <= 2; i++) {
@@ -83,6 +109,7 @@ int main(void)
     tcase_set_timeout(keyed, 120);
     tcase_set_timeout(jobs, 120);
     tcase_add_test(keyed, every_table_has_a_replica_identity_and_refreshes_go_on);
+    tcase_add_test(keyed, modes_change_and_wrong_rows_are_mended);
     tcase_add_test(jobs, jobs_are_led_again_and_again_and_doctor_warns);
     suite_add_tcase(suite, keyed);
     suite_add_tcase(suite, jobs);
