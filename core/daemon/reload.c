@@ -106,7 +106,9 @@ static bool spoils_a_plugin(const struct reload *reload)
 static void patience_over(void *data)
 {
     struct reload *reload = data;
-    log_warning("reload: a database has not taken the new catalog over yet; it does when it can");
+    static const char late[] = "a database has not taken the new catalog over yet; it does when it can";
+    log_warning("reload: %s", late);
+    report_add(&reload->report, NULL, 0, "pgchime status has what became of it", "%s", late);
     end_round(reload, true);
 }
 
