@@ -12,9 +12,9 @@
 
 #include "support/fault_load.h"
 #include "support/files.h"
+#include "support/init_role.h"
 #include "support/plugin_files.h"
 #include "support/process.h"
-#include "support/psql.h"
 #include "support/runs.h"
 #include "support/served.h"
 #include "support/session.h"
@@ -37,28 +37,6 @@ static bool plugin_there;
 static char *file; /* in conf.d, of the last reload */
 
 /* --- the stage ----------------------------------------------------------------------------------------------------- */
-
-static void run_sql_of_init(void)
-{
-    char *output = NULL;
-    char *folder = files_make_directory();
-    char *script = files_path("%s/init.sql", folder);
-    char *log = files_path("%s/psql.log", folder);
-    const char *const words[] = {"init", "--sql", "--role", ROLE, "--database", "postgres", NULL};
-
-    ck_assert_int_eq(daemon_run(words, &output, NULL), 0);
-    files_write(script, output);
-    setenv("PGHOST", cluster_directory(cluster), 1);
-    setenv("PGPORT", "5432", 1);
-    setenv("PGUSER", "postgres", 1);
-    process_must_run(
-        (const char *const[]){psql_program(), "-X", "-v", "ON_ERROR_STOP=1", "-d", "postgres", "-f", script, NULL},
-        log);
-    free(output);
-    free(folder);
-    free(script);
-    free(log);
-}
 
 /* Of each table of the ledger, whatever tables there are: rows, bytes of it, bytes of its indexes. */
 static const char stage_functions[] =
@@ -102,7 +80,7 @@ static void set_up(void)
 
     cluster = cluster_create(settings);
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
-    run_sql_of_init();
+    init_role_make(cluster, ROLE, "postgres");
     site = site_create(cluster, "postgres", POOL);
     char *conninfo = cluster_conninfo_as(cluster, ROLE, "postgres");
     site_use_conninfo(site, conninfo);
@@ -250,6 +228,20 @@ static void remove_everything(void)
     "'first'"                                                                                                    \
     " WHERE n.bytes > 1.5 * f.bytes + 512 * 1024 OR n.index_bytes > 1.5 * f.index_bytes + 512 * 1024"
 
+/* What is dead by now goes: whoever might still see it has ended. */
+static void vacuum(void)
+{
+    char *now = cluster_value(cluster, "SELECT pg_current_xact_id()::xid");
+    char *older = files_path("SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+                             " AND greatest(age(backend_xmin), age(backend_xid)) >= age('%s'::xid)",
+                             now);
+
+    WAIT_SQL(cluster, older, "0", PATIENCE);
+    cluster_execute(cluster, "VACUUM");
+    free(older);
+    free(now);
+}
+
 /* Weeks pass; the hour of the upkeep is that of the next leadership. */
 static void let_weeks_pass(void)
 {
@@ -258,7 +250,7 @@ static void let_weeks_pass(void)
     start_daemon();
     WAIT_SQL(cluster, MORE_ROWS, NULL, PATIENCE);
     WAIT_SQL(cluster, "SELECT state FROM chime.watch", "watching", PATIENCE);
-    cluster_execute(cluster, "VACUUM");
+    vacuum();
 }
 
 /* --- what the daemon has ------------------------------------------------------------------------------------------- */

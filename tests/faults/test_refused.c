@@ -24,15 +24,8 @@ static PGconn *gate;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    cluster_execute(cluster, "CREATE ROLE chimer LOGIN; GRANT CREATE ON DATABASE postgres TO chimer; "
-                             "GRANT pg_read_all_stats TO chimer");
-    oracle_install(cluster, "chimer");
-    site = site_create(cluster, "postgres", 3);
-    char *conninfo = cluster_conninfo_as(cluster, "chimer", "postgres");
-    site_use_conninfo(site, conninfo);
-    free(conninfo);
-    oracle_write_load(site);
+    stage_set_as("chimer", 3);
+    cluster_execute(cluster, "GRANT pg_read_all_stats TO chimer");
     site_job(site, "long", NEVER_DUE "command = \"SELECT pg_advisory_lock_shared(77)\"; max_attempts = 1;");
     other = cluster_connect(cluster, "postgres");
     gate = cluster_connect(cluster, "postgres");

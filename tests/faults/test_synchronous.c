@@ -17,15 +17,8 @@
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    cluster_execute(cluster, "SET synchronous_commit = local;"
-                             "CREATE ROLE chimer LOGIN; GRANT CREATE ON DATABASE postgres TO chimer");
-    oracle_install(cluster, "chimer");
-    site = site_create(cluster, "postgres", 2);
-    char *conninfo = cluster_conninfo_as(cluster, "chimer", "postgres");
-    site_use_conninfo(site, conninfo);
-    free(conninfo);
-    oracle_write_load(site);
+    stage_set_as("chimer", 2);
+    cluster_execute(cluster, "SET synchronous_commit = local");
 }
 
 static void want_standby(const char *name)

@@ -15,6 +15,16 @@ void stage_set(const char *const *settings)
     oracle_write_load(site);
 }
 
+void stage_set_as(const char *role, int pool_size)
+{
+    cluster = cluster_create(NULL);
+    cluster_execute_format(cluster, "CREATE ROLE %s LOGIN; GRANT CREATE ON DATABASE postgres TO %s", role, role);
+    oracle_install(cluster, role);
+    site = site_create(cluster, "postgres", pool_size);
+    site_use_role(site, role);
+    oracle_write_load(site);
+}
+
 void stage_clear(void)
 {
     served_tear_down();

@@ -10,6 +10,8 @@ extern char *errors;
 
 /* Server, oracle and load; `settings` as for cluster_create. Nothing serves yet. */
 void stage_set(const char *const *settings);
+/* The same, served by a new role that is no superuser, with so many run sessions. */
+void stage_set_as(const char *role, int pool_size);
 /* Takes all of it down, whoever made it. */
 void stage_clear(void);
 
