@@ -249,6 +249,22 @@ static void put_delete_grants(struct buffer *text, const char *tables, const cha
     free(tag);
 }
 
+static void put_future_grants(struct buffer *text, const char *role)
+{
+    char *tag = dollar_tag(role);
+    buffer_printf(text,
+                  "-- Tables and partitions made later, by each owner of tables that are there; run this again for a new owner.\n"
+                  "DO %s\nDECLARE\n    owner regrole;\nBEGIN\n"
+                  "    FOR owner IN SELECT DISTINCT c.relowner::regrole FROM pg_class c\n"
+                  "                 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') LOOP\n"
+                  "        EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %%s IN SCHEMA public GRANT SELECT, TRIGGER ON TABLES"
+                  " TO %%I', owner,\n                       ",
+                  tag);
+    put_literal(text, role);
+    buffer_printf(text, ");\n    END LOOP;\nEND %s;\n", tag);
+    free(tag);
+}
+
 static void put_database_grants(struct buffer *text, const char *database, const char *role)
 {
     struct buffer on = {0};
@@ -268,11 +284,7 @@ static void put_database_grants(struct buffer *text, const char *database, const
                 "-- TRIGGER: so that their changes are captured; without it every refresh does everything.\n");
     put_grant(text, "USAGE", "SCHEMA public", role);
     put_grant(text, "SELECT, TRIGGER", "ALL TABLES IN SCHEMA public", role);
-    buffer_puts(text,
-                "-- Tables made later, by their owner:\n"
-                "--   ALTER DEFAULT PRIVILEGES FOR ROLE owner IN SCHEMA public GRANT SELECT, TRIGGER ON TABLES TO ");
-    put_identifier(text, role);
-    buffer_puts(text, ";\n");
+    put_future_grants(text, role);
     buffer_finish(&on);
 }
 

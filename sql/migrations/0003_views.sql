@@ -85,7 +85,8 @@ CREATE TABLE chime.view_refresh (
     reason       text,
     keys         bigint,
     full_us      bigint,
-    key_us       bigint,
+    floor_us     double precision,
+    key_us       double precision,
     behind_since timestamptz,
     revisited_at timestamptz,
     start_over   text,
@@ -100,7 +101,8 @@ COMMENT ON COLUMN chime.view_refresh.fingerprint IS 'of the sources, when they w
 COMMENT ON COLUMN chime.view_refresh.reason IS 'why the last refresh did everything; NULL: it did not';
 COMMENT ON COLUMN chime.view_refresh.keys IS 'how many groups it looked at; NULL: all';
 COMMENT ON COLUMN chime.view_refresh.full_us IS 'microseconds that everything took the last time';
-COMMENT ON COLUMN chime.view_refresh.key_us IS 'microseconds a group, a moving average';
+COMMENT ON COLUMN chime.view_refresh.floor_us IS 'microseconds of a keyed refresh without its groups, as it is learned';
+COMMENT ON COLUMN chime.view_refresh.key_us IS 'microseconds that each group adds, as it is learned';
 COMMENT ON COLUMN chime.view_refresh.revisited_at IS
     'start of the transaction that last recomputed what changes as time passes, too';
 COMMENT ON COLUMN chime.view_refresh.start_over IS 'why marks do not tell what changed since the last refresh; NULL: they do, or nothing was refreshed yet';

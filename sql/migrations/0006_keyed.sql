@@ -112,7 +112,7 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation;
     SELECT string_agg(quote_ident(g), ', ' ORDER BY n), string_agg(format('array_agg(k.%I)', g), ', ' ORDER BY n),
-           string_agg(format('g_%s[v_from:v_from + 999]', n), ', ' ORDER BY n)
+           string_agg(format('g_%s[v_from:v_from + v_batch - 1]', n), ', ' ORDER BY n)
       INTO v_grain, v_arrays, v_slices FROM unnest(v_view.grain) WITH ORDINALITY AS u (g, n);
     SELECT string_agg(format('    g_%s %s[];', u.n, format_type(a.atttypid, a.atttypmod)), E'\n' ORDER BY u.n)
       INTO v_declared
@@ -159,10 +159,11 @@ BEGIN
     -- Workers would take longer to start than the look. Each arm of the look is one range of the index (xip is below xmax).
     -- The statement that recomputes keeps its plan: to plan it takes as long as some hundred rows. A plan of its own for each number
     -- of groups would be no better, but look so. What holds marks is planned each time: a log may get a column.
+    -- Batches grow, so that groups that are dearer than they were are found out by the first few.
     -- A schema may be called anything, so no dollar quote is safe around its name.
     EXECUTE format($f$
         CREATE OR REPLACE FUNCTION chime.keyed_%1$s(
-            p_seen pg_snapshot, p_fingerprint text, p_revisit boolean, p_full_us bigint, p_key_us bigint, OUT seen pg_snapshot,
+            p_seen pg_snapshot, p_fingerprint text, p_revisit boolean, p_full_us bigint, p_floor_us double precision, p_key_us double precision, OUT seen pg_snapshot,
             OUT fingerprint text, OUT reason text, OUT keys bigint, OUT rows bigint, OUT inserted bigint, OUT updated bigint,
             OUT deleted bigint)
         LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET enable_seqscan = off
@@ -172,7 +173,8 @@ BEGIN
             v_xmax xid8 := pg_snapshot_xmax(p_seen);
             v_xip xid8[] := ARRAY(SELECT pg_snapshot_xip(p_seen));
             v_began timestamptz := clock_timestamp();
-            v_from bigint;
+            v_from bigint := 1;
+            v_batch bigint := 10;
             v_uncaptured text;
             v_live bigint; v_held bigint; v_inserted bigint; v_updated bigint; v_deleted bigint;
         %2$s
@@ -191,11 +193,11 @@ BEGIN
             BEGIN
                 EXECUTE %8$L INTO %9$s USING %10$s;
                 keys := coalesce(cardinality(g_1), 0);
-                IF keys > %11$s OR keys * p_key_us > p_full_us THEN
+                IF keys > %11$s OR p_floor_us + keys * p_key_us > p_full_us THEN
                     reason := format('%%s groups changed, which would take longer than everything', keys);
                     RETURN;
                 END IF;
-                FOR v_from IN SELECT n FROM generate_series(1, keys, 1000) AS n LOOP
+                WHILE v_from <= keys LOOP
                     IF v_from > 1 AND extract(epoch FROM clock_timestamp() - v_began) * 1000000 > p_full_us THEN
                         reason := format('%%s of %%s groups took as long as everything', v_from - 1, keys);
                         RETURN;
@@ -207,6 +209,8 @@ BEGIN
                     END IF;
                     rows := rows + v_live; inserted := inserted + v_inserted; updated := updated + v_updated;
                     deleted := deleted + v_deleted;
+                    v_from := v_from + v_batch;
+                    v_batch := least(v_batch * 10, 1000);
                 END LOOP;
             EXCEPTION WHEN data_exception THEN -- of a row that the definition as a whole leaves out: `12 / n` where n <> 0
                 reason := 'recomputed group by group it fails: ' || SQLERRM;
@@ -218,7 +222,7 @@ BEGIN
         (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n), v_using,
         chime.keys_limit(), chime.refresh_keyed_statement(p_schema, p_relation, v_view.key, v_view.stamps, v_view.grain, v_slices),
         v_nothing || CASE WHEN v_view.revisit_query IS NULL THEN 'true' ELSE 'NOT p_revisit' END));
-    EXECUTE format('REVOKE ALL ON FUNCTION chime.keyed_%s(pg_snapshot, text, boolean, bigint, bigint) FROM PUBLIC', v_view.view_id);
+    EXECUTE format('REVOKE ALL ON FUNCTION chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision) FROM PUBLIC', v_view.view_id);
 END $$;
 
 -- Of the sources, and of the view itself: one defined or made anew begins with everything.

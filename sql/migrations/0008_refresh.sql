@@ -103,15 +103,29 @@ RETURN ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view v
              WHERE v.plugin = p_view.plugin AND v.view_id <> p_view.view_id
                AND chime.kept_of(v)::oid IN (SELECT chime.tables_read(chime.live_of(p_view))) ORDER BY v.view_id);
 
--- The cost of a group is an average that forgets: a refresh that did everything because groups looked dear lets it fall, so that
--- one group that was large does not decide for ever.
+-- What a keyed refresh costs, learned from each: a floor, and what each group adds. A difference between the cost and what was expected is
+-- shared out by how much either weighs, so that refreshes of one group tell of the floor and those of many of the groups.
+CREATE FUNCTION chime.learn_cost(p_floor_us double precision, p_key_us double precision, p_keys bigint, p_us bigint,
+                                 OUT floor_us double precision, OUT key_us double precision)
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT greatest(0, coalesce(p_floor_us, 0) + e.share), greatest(0, coalesce(p_key_us, 0) + e.share * p_keys / 10000)
+    FROM (SELECT (p_us - coalesce(p_floor_us + p_key_us * p_keys, 0)) / (1 + (p_keys / 100.0::double precision) ^ 2)
+                 / CASE WHEN p_floor_us IS NULL THEN 1 ELSE 2 END AS share) AS e;
+END;
+
+-- A refresh that did everything because groups looked dear lets their cost fall, so that one group that was large does not decide for
+-- ever.
 -- Nothing that was noted before it is behind any more: it held the view's row since before its snapshot (a REPEATABLE READ
 -- transaction whose snapshot is older than the note fails on that row).
 CREATE FUNCTION chime.note_refresh(p_last chime.view_refresh, p_method text, p_reason text, p_keys bigint, p_rows bigint,
                                    p_inserted bigint, p_updated bigint, p_deleted bigint, p_rejected bigint,
                                    p_seen pg_snapshot, p_fingerprint text, p_duration bigint, p_revisited boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE
+    v_cost record;
 BEGIN
+    SELECT * INTO v_cost FROM chime.learn_cost(p_last.floor_us, p_last.key_us, p_keys, p_duration);
     UPDATE chime.view_refresh r
        SET refreshed_at = now(), method = p_method, reason = p_reason, keys = p_keys, rows = p_rows, inserted = p_inserted,
            updated = p_updated, deleted = p_deleted, rejected = p_rejected, refreshes = r.refreshes + 1, seen = p_seen,
@@ -120,8 +134,8 @@ BEGIN
            revisited_at = CASE WHEN p_revisited THEN now() ELSE r.revisited_at END,
            changed_at = CASE WHEN p_inserted + p_updated + p_deleted > 0 THEN now() ELSE r.changed_at END,
            full_us = CASE WHEN p_method = 'full' THEN p_duration ELSE r.full_us END,
-           key_us = CASE WHEN p_keys > 0 THEN (coalesce(r.key_us, p_duration / p_keys) * 3 + p_duration / p_keys) / 4
-                         WHEN p_method = 'full' THEN r.key_us * 3 / 4 ELSE r.key_us END
+           floor_us = CASE WHEN p_keys > 0 THEN v_cost.floor_us WHEN p_method = 'full' THEN r.floor_us * 3 / 4 ELSE r.floor_us END,
+           key_us = CASE WHEN p_keys > 0 THEN v_cost.key_us WHEN p_method = 'full' THEN r.key_us * 3 / 4 ELSE r.key_us END
      WHERE (r.view_schema, r.relation, r.refreshes) = (p_last.view_schema, p_last.relation, p_last.refreshes);
 END $$;
 
@@ -154,8 +168,8 @@ BEGIN
     END IF;
     reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END, v_last.start_over);
     IF v_view.full_reason IS NULL THEN
-        EXECUTE format('SELECT * FROM chime.keyed_%s($1, $2, $3, $4, $5)', v_view.view_id) INTO v_now
-          USING CASE WHEN NOT p_full THEN v_last.seen END, v_last.fingerprint, p_revisit, v_last.full_us, v_last.key_us;
+        EXECUTE format('SELECT * FROM chime.keyed_%s($1, $2, $3, $4, $5, $6)', v_view.view_id) INTO v_now
+          USING CASE WHEN NOT p_full THEN v_last.seen END, v_last.fingerprint, p_revisit, v_last.full_us, v_last.floor_us, v_last.key_us;
         reason := coalesce(reason, v_now.reason);
         v_seen := v_now.seen;
         v_fingerprint := v_now.fingerprint;

@@ -97,6 +97,7 @@ COMMENT ON ROUTINE chime.refresh_matview IS 'a refresh that does everything, int
 COMMENT ON ROUTINE chime.refresh_full_statement IS 'the statement of a full refresh';
 COMMENT ON ROUTINE chime.refresh_keyed_statement IS 'the statement of a refresh of some groups';
 COMMENT ON ROUTINE chime.refresh_words IS 'what a refresh did, in words for the history';
+COMMENT ON ROUTINE chime.learn_cost IS 'what a keyed refresh costs without its groups and for each of them, with one more measured';
 COMMENT ON ROUTINE chime.note_refresh IS 'writes down what a refresh did, and up to where it has seen changes';
 COMMENT ON ROUTINE chime.difference_statement IS 'the statement that makes rows equal to others by key, without stamps';
 COMMENT ON ROUTINE chime.write_keyed IS 'writes the function that takes the marks of one view and recomputes their groups';

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "support/cluster_internal.h"
 #include "support/commands.h"
 #include "support/dump.h"
 #include "support/files.h"
@@ -54,6 +55,26 @@ START_TEST(a_backup_by_a_plain_role_is_whole)
 }
 END_TEST
 
+/* As docs/operating.md says: without the triggers, which call what is not there. */
+START_TEST(one_source_is_restored_where_pgchime_is_not)
+{
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed.sql");
+    cluster_execute(cluster, "SELECT app.install_shop_total(); INSERT INTO app.orders (shop) VALUES (1), (2)");
+    cluster_execute(cluster, "CALL chime.tend_capture()");
+    cluster_create_database(cluster, "elsewhere");
+    char *script = files_path(
+        "cd %s && PATH=$PATH:%s && pg_dump -h \"$PWD\" -U postgres -Fc -t app.orders postgres > dump && pg_restore -l dump > all"
+        " && grep -q chime_capture_1_update all && grep -v ' TRIGGER .* chime_capture_' all > list"
+        " && psql -Xq -h \"$PWD\" -U postgres elsewhere -c 'CREATE SCHEMA app'"
+        " && pg_restore -e -h \"$PWD\" -U postgres -L list -d elsewhere dump",
+        cluster_directory(cluster), cluster_program_folder());
+    ck_assert_int_eq(system(script), 0);
+    cluster_use(cluster, "elsewhere");
+    EXPECT_SQL(cluster, "WITH more AS (INSERT INTO app.orders (shop) VALUES (3) RETURNING 1) SELECT count(*) FROM app.orders, more", "2");
+    free(script);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("backup");
@@ -61,6 +82,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, a_backup_by_a_plain_role_is_whole);
+    tcase_add_test(tests, one_source_is_restored_where_pgchime_is_not);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

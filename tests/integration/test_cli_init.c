@@ -109,7 +109,14 @@ END_TEST
 
 START_TEST(the_role_may_do_no_more_than_it_needs)
 {
+    cluster_execute(cluster, "CREATE ROLE \"Al's\"; GRANT CREATE ON SCHEMA public TO \"Al's\"; SET ROLE \"Al's\";"
+                             "CREATE TABLE public.days (day date) PARTITION BY RANGE (day); RESET ROLE");
     init_role_make(cluster, ROLE, DATABASE);
+    cluster_execute(cluster, "SET ROLE \"Al's\"; CREATE TABLE public.days_1 PARTITION OF public.days DEFAULT; RESET ROLE");
+    EXPECT_SQL(cluster,
+               "SELECT has_table_privilege('ops: \"night\" shift', 'public.days_1', 'TRIGGER')"
+               " AND has_table_privilege('ops: \"night\" shift', 'public.days_1', 'SELECT')",
+               "t");
     cluster_execute(cluster, "SET ROLE \"ops: \"\"night\"\" shift\"");
     EXPECT_SQL(cluster,
                "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication FROM pg_roles"

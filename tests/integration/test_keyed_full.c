@@ -183,13 +183,35 @@ START_TEST(too_many_changed_groups_mean_everything)
                     "SELECT app.install_shop_total()");
     AFTER("INSERT INTO app.orders (shop) SELECT generate_series(1, 2500)", "shop_total", "keyed 2500: +2449 ~51 -0");
     cluster_execute(cluster, "DROP TRIGGER groups_are_cheap ON chime.view_refresh;"
-                             "UPDATE chime.view_refresh SET full_us = 10, key_us = 6");
+                             "UPDATE chime.view_refresh SET full_us = 10, floor_us = 0, key_us = 6");
     AFTER("UPDATE app.orders SET amount = 2 WHERE shop = 1", "shop_total", "keyed 1: +0 ~1 -0");
-    cluster_execute(cluster, "UPDATE chime.view_refresh SET full_us = 10, key_us = 6");
+    cluster_execute(cluster, "UPDATE chime.view_refresh SET full_us = 10, floor_us = 0, key_us = 6");
     AFTER("UPDATE app.orders SET amount = 3 WHERE shop IN (1, 2)", "shop_total",
           "full: 2 groups changed, which would take longer than everything");
-    cluster_execute(cluster, "UPDATE chime.view_refresh SET full_us = 10, key_us = 0");
-    AFTER("UPDATE app.orders SET amount = 4", "shop_total", "full: 1000 of 2500 groups took as long as everything");
+    cluster_execute(cluster, "UPDATE chime.view_refresh SET full_us = 10, floor_us = 0, key_us = 0");
+    AFTER("UPDATE app.orders SET amount = 4", "shop_total", "full: 10 of 2500 groups took as long as everything");
+    /* What a refresh costs without its groups does not count for each of them. */
+    cluster_execute(cluster, "UPDATE chime.view_refresh SET full_us = 60000000, floor_us = 50000, key_us = 100");
+    AFTER("UPDATE app.orders SET amount = 5", "shop_total", "keyed 2500: +0 ~2500 -0");
+}
+END_TEST
+
+/* Refreshes that cost 5 ms and 50 us a group, whatever their number of groups so far; each forgets half of what was wrong. */
+START_TEST(the_cost_of_many_groups_is_learned_from_refreshes_of_few_and_of_many)
+{
+    cluster_execute(
+        cluster,
+        "CREATE FUNCTION app.expected(p_refreshes integer[], p_keys integer) RETURNS double precision LANGUAGE plpgsql AS"
+        " $$ DECLARE f double precision; k double precision; n integer; BEGIN FOREACH n IN ARRAY p_refreshes LOOP"
+        " SELECT floor_us, key_us INTO f, k FROM chime.learn_cost(f, k, n, 5000 + 50 * n); END LOOP;"
+        " RETURN f + k * p_keys; END $$");
+    EXPECT_SQL(cluster, "SELECT app.expected(array_fill(1, '{100}'), 1) BETWEEN 5000 AND 5100", "t");
+    EXPECT_SQL(cluster, "SELECT app.expected(array_fill(1, '{100}'), 1500) BETWEEN 5000 AND 100000", "t");
+    EXPECT_SQL(cluster, "SELECT app.expected(array_fill(1, '{100}') || '{1500,1500,1500,1500,1500}', 1500)"
+                        " BETWEEN 70000 AND 90000", "t");
+    EXPECT_SQL(cluster, "SELECT app.expected(array_fill(1500, '{1}') || array_fill(1, '{20}'), 1500)"
+                        " BETWEEN 70000 AND 90000", "t");
+    EXPECT_SQL(cluster, "SELECT app.expected(array_fill(1500, '{1}') || array_fill(1, '{20}'), 1) BETWEEN 4900 AND 5200", "t");
 }
 END_TEST
 
@@ -227,6 +249,7 @@ int main(void)
     tcase_add_test(cases, a_kept_relation_made_anew_or_defined_otherwise_is_filled_again);
     tcase_add_test(cases, a_view_that_cannot_be_keyed_says_why_and_is_right_all_the_same);
     tcase_add_test(cases, too_many_changed_groups_mean_everything);
+    tcase_add_test(cases, the_cost_of_many_groups_is_learned_from_refreshes_of_few_and_of_many);
     tcase_add_test(cases, a_map_may_lead_from_many_marks_to_few_groups);
     suite_add_tcase(suite, cases);
     return suite_run(suite);

@@ -147,6 +147,66 @@ START_TEST(an_unlogged_source_is_not_keyed)
 }
 END_TEST
 
+/* --- ways of writing ---------------------------------------------------------------------------------------------- */
+
+/* A role that sees some rows only, and has no rights in schema chime, in a serializable transaction with deferred constraints. */
+START_TEST(a_writer_under_policies_and_in_any_isolation_writes_on)
+{
+    static const char *const levels[] = {"READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"};
+
+    KEYED_INSTALL(cluster, "shop_total");
+    cluster_execute(cluster,
+                    "CREATE ROLE clerk; GRANT USAGE ON SCHEMA app TO clerk; GRANT ALL ON app.orders TO clerk;"
+                    "ALTER TABLE app.orders ENABLE ROW LEVEL SECURITY;"
+                    "CREATE POLICY own ON app.orders TO clerk USING (shop < 10) WITH CHECK (shop < 20);"
+                    "ALTER TABLE app.orders ADD CONSTRAINT one UNIQUE (shop, kind) DEFERRABLE INITIALLY DEFERRED");
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        cluster_execute_format(cluster,
+                               "BEGIN ISOLATION LEVEL %s; SET LOCAL ROLE clerk; SET LOCAL row_security = on;"
+                               "INSERT INTO app.orders (id, shop, kind, amount) VALUES (1, 1, 'a', 1), (2, 1, 'a', 2), (3, 2, 'a', 3);"
+                               "UPDATE app.orders SET kind = 'b' WHERE id = 2; UPDATE app.orders SET amount = amount + 1;"
+                               "MERGE INTO app.orders o USING (VALUES (1, 5), (4, 6)) v (id, shop) ON o.id = v.id"
+                               " WHEN MATCHED THEN UPDATE SET shop = v.shop"
+                               " WHEN NOT MATCHED THEN INSERT (id, shop, kind) VALUES (v.id, v.shop, 'c');"
+                               "INSERT INTO app.orders (id, shop, kind) VALUES (4, 7, 'd') ON CONFLICT (id) DO UPDATE SET shop = 7;"
+                               "INSERT INTO app.orders (id, shop, kind) VALUES (4, 7, 'd') ON CONFLICT DO NOTHING; COMMIT",
+                               levels[i]);
+        LOOK("shop_total", "keyed 5: +4 ~0 -0");
+        AFTER("DELETE FROM app.orders", "shop_total", "keyed 4: +0 ~0 -4");
+    }
+}
+END_TEST
+
+START_TEST(copy_and_cascades_leave_marks)
+{
+    PGconn *copier = cluster_connect(cluster, "postgres");
+
+    KEYED_INSTALL(cluster, "shop_total");
+    PQclear(PQexec(copier, "COPY app.orders (id, shop, amount) FROM STDIN"));
+    ck_assert_int_eq(PQputCopyData(copier, "1\t1\t10\n2\t2\t20\n", 14), 1);
+    ck_assert_int_eq(PQputCopyEnd(copier, NULL), 1);
+    session_await(copier);
+    LOOK("shop_total", "keyed 2: +2 ~0 -0");
+    cluster_execute(cluster, "CREATE TABLE app.shops (shop integer PRIMARY KEY); INSERT INTO app.shops VALUES (1), (2);"
+                             "ALTER TABLE app.orders ADD FOREIGN KEY (shop) REFERENCES app.shops ON DELETE CASCADE ON UPDATE CASCADE");
+    AFTER("UPDATE app.shops SET shop = 3 WHERE shop = 1", "shop_total", "keyed 2: +1 ~0 -1");
+    AFTER("DELETE FROM app.shops WHERE shop = 2", "shop_total", "keyed 1: +0 ~0 -1");
+    PQfinish(copier);
+}
+END_TEST
+
+/* PostgreSQL keeps the rows that a statement changed in memory up to work_mem, then in files, which docs/views.md tells. */
+START_TEST(only_large_statements_count_against_a_writers_temp_file_limit)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    cluster_execute(cluster, "SET temp_file_limit = 0; INSERT INTO app.orders (shop) SELECT n % 9 FROM generate_series(1, 5000) n");
+    cluster_execute(cluster, "UPDATE app.orders SET amount = 1; DELETE FROM app.orders");
+    LOOK("shop_total", "keyed 9: +0 ~0 -0");
+    cluster_execute(cluster, "SET work_mem = '64kB'");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "INSERT INTO app.orders (shop) SELECT n FROM generate_series(1, 20000) n"), "53400");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("keyed writers");
@@ -158,6 +218,9 @@ static Suite *suite(void)
     tcase_add_test(cases, names_of_ours_are_refused);
     tcase_add_test(cases, a_tree_with_a_foreign_leaf_is_written_to_as_before);
     tcase_add_test(cases, an_unlogged_source_is_not_keyed);
+    tcase_add_test(cases, a_writer_under_policies_and_in_any_isolation_writes_on);
+    tcase_add_test(cases, copy_and_cascades_leave_marks);
+    tcase_add_test(cases, only_large_statements_count_against_a_writers_temp_file_limit);
     suite_add_tcase(all, cases);
     return all;
 }
