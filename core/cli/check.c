@@ -4,6 +4,8 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/load.h"
+#include "cli/problems.h"
+#include "cli/visit.h"
 #include "pg/conninfo.h"
 
 static const struct output_column columns[] = {
@@ -147,11 +149,32 @@ static void check_conninfo(struct loaded *loaded)
     }
 }
 
+/* What became of plugins and their views there. */
+static bool check_database(struct visit *visit, void *data, struct error *err)
+{
+    struct loaded *loaded = data;
+    struct pg_rows rows;
+    if (!pg_client_query(visit->client, "SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p", NULL, 0, &rows,
+                         err)) {
+        return false;
+    }
+    for (size_t i = 0; i < rows.count; i++) {
+        report_add(&loaded->report, loaded->config->file, visit->database->line, pg_rows_value(&rows, i, 1),
+                   "database \"%s\": %s", visit->database->name, pg_rows_value(&rows, i, 0));
+    }
+    pg_rows_finish(&rows);
+    return true;
+}
+
 static int check_run(const struct invocation *invocation)
 {
     struct loaded loaded;
     load_all(invocation, &loaded);
     check_conninfo(&loaded);
+    int reached = EXIT_OK;
+    if (invocation->database != NULL && loaded.config->databases_sound) {
+        reached = visit_all(invocation, loaded.config, check_database, &loaded);
+    }
     print_findings(&loaded.report);
     if (!output_is_for_people(&invocation->style)) {
         print_data(invocation, &loaded.report);
@@ -165,7 +188,7 @@ static int check_run(const struct invocation *invocation)
         warn_of_idleness(invocation, loaded.config);
         warn_of_past(invocation, loaded.catalog);
     }
-    int status = loaded.report.count == 0 ? EXIT_OK : (int)ERROR_CONFIG;
+    int status = loaded.report.count == 0 ? reached : (int)ERROR_CONFIG;
     loaded_finish(&loaded);
     return status;
 }
@@ -173,8 +196,11 @@ static int check_run(const struct invocation *invocation)
 const struct command command_check = {
     .name = "check",
     .arguments = "",
-    .summary = "configuration and plugins, offline: every error as file:line",
-    .details = "Exit status 3 when there is any finding, a refused plugin included (serve would go on without that "
+    .summary = "configuration and plugins: every error as file:line; offline, or with --database as there",
+    .details = "With --database it asks that database, too: a plugin that could not be installed or whose views could "
+               "not be filled\n"
+               "is a finding.\n"
+               "Exit status 3 when there is any finding, a refused plugin included (serve would go on without that "
                "one). While the\n"
                "name of a database has an error, what jobs and plugins need of the databases is not looked at.",
     .run = check_run,

@@ -46,7 +46,7 @@ static bool ask_database(struct visit *visit, void *data, struct error *err)
     struct survey *survey = data;
     struct installed *installed = &survey->databases[survey->count];
     installed->database = visit->database->name;
-    if (!pg_client_query(visit->client, "SELECT name, version, summary, state, reason FROM chime.plugin ORDER BY name",
+    if (!pg_client_query(visit->client, "SELECT name, version, summary, state, reason FROM chime.plugin_status ORDER BY name",
                          NULL, 0, &installed->rows, err)) {
         return false;
     }

@@ -48,11 +48,10 @@
     "        'jobs that wait for events run every 10 s until a session of its own can be had' AS way_out"     \
     "   FROM chime.watch w WHERE w.state = 'degraded' AND chime.led())"
 
-/* Plugins that could not be installed; a third column names them. */
-#define PLUGIN_PROBLEMS_SQL                                                                                         \
-    "(SELECT format('plugin %s failed: %s', name, reason) AS message,"                                              \
-    "        'it is tried again at the next reload: mend that, then run pgchime reload' AS way_out, name AS plugin" \
-    "   FROM chime.plugin WHERE state = 'failed' ORDER BY name)"
+/* Plugins that could not be installed, or whose views could not be filled; a third column names them. */
+#define PLUGIN_PROBLEMS_SQL                                                                        \
+    "(SELECT format('plugin %s failed: %s', name, reason) AS message, way_out, name AS plugin" \
+    "   FROM chime.plugin_status WHERE state = 'failed' ORDER BY name)"
 
 /* Views whose refreshes fail: these go on, less often. */
 #define REFRESH_PROBLEMS_SQL                                                                                           \

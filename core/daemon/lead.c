@@ -137,6 +137,11 @@ static void tick_due(void *data)
     dispatch_soon(lead);
 }
 
+static void population_asked_again(void *data, const struct pg_reply *reply)
+{
+    lead_refused(data, reply, "the first refresh of views could not be asked for again");
+}
+
 /* A problem is logged when it is new. */
 static void capture_tended(void *data, const struct pg_reply *reply)
 {
@@ -150,6 +155,7 @@ static void capture_tended(void *data, const struct pg_reply *reply)
     }
     free(lead->capture_problem);
     lead->capture_problem = problem != NULL ? xstrdup(problem) : NULL;
+    ledger_request_population(&lead->ledger, lead_now(lead), true, population_asked_again, lead);
     loop_timer_set(lead->capture_timer, CAPTURE_EVERY);
 }
 
@@ -223,7 +229,7 @@ void lead_set_pools(struct lead *lead, const struct config_database *next)
 static void all_loaded(struct lead *lead)
 {
     scheduler_link(lead->scheduler);
-    ledger_request_population(&lead->ledger, lead_now(lead), population_requested, lead);
+    ledger_request_population(&lead->ledger, lead_now(lead), false, population_requested, lead);
 }
 
 static void jobs_synced(void *data, const struct pg_reply *reply, const struct ledger_synced *jobs, size_t count)

@@ -193,7 +193,7 @@ static void synced(void *data, const struct pg_reply *reply, const struct ledger
     watch_follow(lead->watch);
     settle(lead);
     log_info("database %s: goes by the new catalog with %zu jobs", lead->database->name, lead->jobs.count);
-    ledger_request_population(&lead->ledger, lead_now(lead), population_requested, lead);
+    ledger_request_population(&lead->ledger, lead_now(lead), false, population_requested, lead);
     catalog_fingerprint(lead->generation->catalog, lead->database->name, configuration);
     ledger_configure(&lead->ledger, configuration, lead->database->timezone, configured, lead);
     over(lead);

@@ -624,11 +624,11 @@ void ledger_tend_capture(const struct ledger *ledger, pg_callback *callback, voi
     pg_send_one(ledger->connection, NULL, "CALL chime.tend_capture()", 0, NULL, callback, data);
 }
 
-void ledger_request_population(const struct ledger *ledger, instant at, pg_callback *callback, void *data)
+void ledger_request_population(const struct ledger *ledger, instant at, bool again, pg_callback *callback, void *data)
 {
     char decided[INSTANT_TEXT_SIZE];
-    const char *parameters[] = {ledger->token, instant_format(at, decided)};
-    ledger_send_one(ledger, NULL, "SELECT chime.request_population($1, $2)", 2, parameters, callback, data);
+    const char *parameters[] = {ledger->token, instant_format(at, decided), again ? "t" : "f"};
+    ledger_send_one(ledger, NULL, "SELECT chime.request_population($1, $2, $3)", 3, parameters, callback, data);
 }
 
 void ledger_cancel(const struct ledger *ledger, const struct pg_identity *session, bool terminate,

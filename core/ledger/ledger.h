@@ -181,7 +181,7 @@ bool ledger_read_adopted(const struct pg_reply *reply, int64_t run_id, bool *aga
 void ledger_release(const struct ledger *ledger, const struct ledger_request *runs, size_t count, instant at,
                     pg_callback *callback, void *data);
 /* Asks for the first refresh of views that have none yet: the requests show up with the next heartbeat. */
-void ledger_request_population(const struct ledger *ledger, instant at, pg_callback *callback, void *data);
+void ledger_request_population(const struct ledger *ledger, instant at, bool again, pg_callback *callback, void *data);
 /* Partitions for the runs to come; old ones go. */
 /* Rotates the logs of changes and makes triggers that are missing; the answer has what could not be done now, in words, or NULL. */
 void ledger_tend_capture(const struct ledger *ledger, pg_callback *callback, void *data);

@@ -4,21 +4,10 @@
 
 #define QUERY "id, agent, query, latency_ms, conversation_id, created_at"
 
-/* Buckets by way of the time; agents as they are, from queries and from buckets. */
 static const struct chime_source sources[] = {
-    {.table = "agent_queries",
-     .columns = QUERY,
-     .capture = "agent, created_at",
-     .map = sql_buckets_of_marks,
-     .trust = "true",
-     .views = "mv_agent_query_buckets"},
-    {.table = "agent_queries",
-     .columns = QUERY,
-     .capture = "agent",
-     .views = "mv_realtime_agent_performance, mv_agent_query_quality, mv_agent_daily_trends"},
+    {.table = "agent_queries", .columns = QUERY},
     {.table = "mv_agent_query_buckets",
      .columns = "agent, bucket_start, query_count, latency_count, total_latency_ms, max_latency_ms",
-     .capture = "agent",
      .views = "mv_realtime_agent_performance"},
 };
 

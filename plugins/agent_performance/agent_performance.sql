@@ -16,6 +16,9 @@
 -- mv_agent_query_buckets, which are kept by a view of their own. Queries are read only for the running bucket (and later ones, dated
 -- ahead) and for the bucket through which each window begins, of which the younger part counts.
 
+-- Queries are found by range, which an index on created_at can do, and belong to a bucket by equality, from which it follows which
+-- bucket a changed query concerns.
+
 CREATE OR REPLACE VIEW mv_agent_query_buckets__live AS
 -- chime:begin mv_agent_query_buckets
 SELECT a.agent, b.bucket_start, a.query_count, a.latency_count, a.total_latency_ms, a.max_latency_ms
@@ -32,20 +35,11 @@ CROSS JOIN LATERAL (
         max(q.latency_ms::numeric) FILTER (WHERE q.latency_ms > -1e12 AND q.latency_ms < 1e12) AS max_latency_ms
     FROM agent_queries q
     WHERE q.created_at >= b.bucket_start AND q.created_at < b.bucket_start + interval '5 seconds'
+        AND date_bin('5 seconds', q.created_at, timestamptz '2000-01-01 00:00+00') = b.bucket_start
         AND q.agent IS NOT NULL
     GROUP BY q.agent) a
 -- chime:end
 ;
-
--- From changed queries to their buckets.
-\if false
--- chime:begin buckets_of_marks
-SELECT DISTINCT m.agent, date_bin('5 seconds', m.created_at, timestamptz '2000-01-01 00:00+00')
-FROM marks m
-WHERE m.agent IS NOT NULL AND m.created_at > chime.as_of() - interval '1 hour 5 seconds' AND m.created_at < 'infinity'
--- chime:end
-;
-\endif
 
 -- pgchime makes and fills the kept relation itself; these lines stand in for it here.
 CREATE TABLE IF NOT EXISTS mv_agent_query_buckets AS TABLE mv_agent_query_buckets__live;

@@ -2,14 +2,10 @@
 
 #include "approval_queue.sql.h"
 
-/* `map` serves the two relations of one row; the hours have no grain. */
 static const struct chime_source sources[] = {
     {.table = "agent_approvals",
      .columns = "id, conversation_id, status, priority, confidence_score, approved_by, created_at, updated_at, "
-                "reviewed_at",
-     .capture = "status",
-     .map = sql_queue_of_marks,
-     .trust = "true"},
+                "reviewed_at"},
 };
 
 static const struct chime_view views[] = {

@@ -128,11 +128,6 @@ PREPARE the_queue AS
 SELECT 'current'::text AS snapshot_time
 -- chime:end
 ;
-WITH marks AS (TABLE agent_approvals)
--- chime:begin queue_of_marks
-SELECT 'current'::text AS snapshot_time FROM marks LIMIT 1
--- chime:end
-;
 DEALLOCATE the_queue;
 
 -- Seed 000's first tile. The age counts from now, not from the last refresh.

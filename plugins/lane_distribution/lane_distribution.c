@@ -4,8 +4,7 @@
 
 static const struct chime_source sources[] = {
     {.table = "submissions",
-     .columns = "challenge_id, status, final_lane_scores, created_at",
-     .capture = "challenge_id"},
+     .columns = "challenge_id, status, final_lane_scores, created_at"},
 };
 
 static const struct chime_view views[] = {

@@ -4,8 +4,7 @@
 
 static const struct chime_source sources[] = {
     {.table = "submissions",
-     .columns = "agent_id, challenge_id, status, composite_score, created_at",
-     .capture = "agent_id, challenge_id"},
+     .columns = "agent_id, challenge_id, status, composite_score, created_at"},
 };
 
 /* Not by week: a week's delta changes with the week before it. */

@@ -12,7 +12,7 @@ static const struct chime_source sources[] = {
      .map = sql_minutes_of_marks,
      .trust = "true",
      .views = "mv_query_latency_counts"},
-    {.table = "AgentQuery", .columns = CALL, .capture = "agent", .views = "mv_query_performance_live"},
+    {.table = "AgentQuery", .columns = CALL, .views = "mv_query_performance_live"},
     {.table = "mv_query_latency_counts",
      .columns = "agent, bucket_start, latency_ms, call_count",
      .capture = "agent",

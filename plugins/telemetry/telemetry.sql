@@ -275,7 +275,8 @@ GROUP BY b.bucket_start, b.granularity, b.bucket_end, t.model
 
 -- The last three hours by minute, for telemetry_trend: what is not in a rollup of hours yet may be many requests, and a reader
 -- would add them up each time. One row for all requests of a minute, without a domain, and one for each domain. Minutes to come are
--- not there: requests dated ahead are counted when their minute has come.
+-- not there: requests dated ahead are counted when their minute has come. Requests are found by range, which an index on created_at can
+-- do, and belong to a minute by equality, from which it follows which minute a changed request concerns.
 
 CREATE OR REPLACE VIEW chat_telemetry_minute_rollups__live AS
 -- chime:begin chat_telemetry_minute_rollups
@@ -313,19 +314,14 @@ CROSS JOIN LATERAL (
         count(c.iteration_count) AS iteration_count
     FROM chat_telemetry c
     WHERE c.created_at >= b.bucket_start AND c.created_at < b.bucket_start + interval '1 minute'
+        AND date_trunc('minute', c.created_at) = b.bucket_start
     GROUP BY GROUPING SETS ((), (c.domain))
     HAVING count(*) > 0 AND (grouping(c.domain) = 1 OR c.domain IS NOT NULL)) t
 -- chime:end
 ;
 
--- From changed rows to their hour and their day, and to their minute where that is kept.
+-- From changed rows to their hour and their day.
 \if false
--- chime:begin minutes_of_marks
-SELECT DISTINCT date_trunc('minute', m.created_at)
-FROM marks m
-WHERE m.created_at >= date_trunc('minute', chime.as_of()) - interval '180 minutes' AND m.created_at < 'infinity'
--- chime:end
-;
 -- chime:begin buckets_of_marks
 SELECT DISTINCT date_trunc(g.granularity, m.created_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS bucket_start, g.granularity
 FROM marks m

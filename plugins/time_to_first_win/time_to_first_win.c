@@ -4,12 +4,8 @@
 
 static const struct chime_source sources[] = {
     {.table = "submissions",
-     .columns = "agent_id, challenge_id, bout_id, status, created_at",
-     .capture = "challenge_id"},
-    {.table = "bout_results",
-     .columns = "bout_id, winner_agent_id",
-     .capture = "bout_id",
-     .map = sql_challenges_of_bouts},
+     .columns = "agent_id, challenge_id, bout_id, status, created_at"},
+    {.table = "bout_results", .columns = "bout_id, winner_agent_id"},
 };
 
 static const struct chime_view views[] = {

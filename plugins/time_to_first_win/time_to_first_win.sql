@@ -41,17 +41,6 @@ WHERE status = 'scored'
 -- chime:end
 ;
 
--- A bout knows no challenge: its submissions do.
-PREPARE challenges_of_bouts AS
-WITH marks AS (SELECT bout_id FROM bout_results)
--- chime:begin challenges_of_bouts
-SELECT DISTINCT s.challenge_id
-FROM marks m
-JOIN submissions s ON s.bout_id = m.bout_id
--- chime:end
-;
-DEALLOCATE challenges_of_bouts;
-
 -- pgchime makes and fills the kept relation itself; these two lines stand in for it here.
 CREATE TABLE IF NOT EXISTS mv_time_to_first_win AS TABLE mv_time_to_first_win__live;
 CREATE UNIQUE INDEX IF NOT EXISTS idx_mv_ttfw_pk ON mv_time_to_first_win (challenge_id);

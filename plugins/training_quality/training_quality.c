@@ -2,35 +2,18 @@
 
 #include "training_quality.sql.h"
 
-#define SNAPSHOT_OF(source) "SELECT '" source "'::text AS source FROM marks LIMIT 1"
-#define ANNOTATORS_OF(source) \
-    "SELECT DISTINCT '" source "'::text AS source, m.annotator FROM marks m WHERE m.annotator IS NOT NULL"
-
-/* Two tables, each leading to its row of the snapshot and to its annotators. */
 static const struct chime_source sources[] = {
     {.table = "agent_feedback",
      .columns = "id, conversation_id, safe_to_send, labels, annotator, rubric, created_at",
-     .capture = "annotator",
-     .map = SNAPSHOT_OF("agent_feedback"),
-     .trust = "true",
      .views = "mv_training_quality_snapshot"},
     {.table = "agent_feedback",
      .columns = "safe_to_send, labels, annotator, created_at",
-     .capture = "annotator",
-     .map = ANNOTATORS_OF("agent_feedback"),
-     .trust = "true",
      .views = "mv_annotator_activity"},
     {.table = "AgentFeedback",
      .columns = "safeToSend, labels, annotator, rubric, createdAt",
-     .capture = "annotator",
-     .map = SNAPSHOT_OF("AgentFeedback"),
-     .trust = "true",
      .views = "mv_training_quality_snapshot"},
     {.table = "AgentFeedback",
      .columns = "safeToSend, labels, annotator, createdAt",
-     .capture = "annotator",
-     .map = ANNOTATORS_OF("AgentFeedback"),
-     .trust = "true",
      .views = "mv_annotator_activity"},
 };
 

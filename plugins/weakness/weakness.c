@@ -4,12 +4,8 @@
 
 /* The second is lane_distribution's kept relation: its refresh hands on the challenges that it changed. */
 static const struct chime_source sources[] = {
-    {.table = "submissions",
-     .columns = "agent_id, challenge_id, status, final_lane_scores, created_at",
-     .capture = "challenge_id"},
-    {.table = "mv_lane_score_distribution",
-     .columns = "challenge_id, lane_key, p25, p50, p75",
-     .capture = "challenge_id"},
+    {.table = "submissions", .columns = "agent_id, challenge_id, status, final_lane_scores, created_at"},
+    {.table = "mv_lane_score_distribution", .columns = "challenge_id, lane_key, p25, p50, p75"},
 };
 
 static const struct chime_index indexes[] = {

@@ -405,8 +405,34 @@ END $$;
 COMMENT ON FUNCTION chime.resume_expired IS
     'the jobs whose suspension until p_until it ended; one that was given another end meanwhile stays suspended';
 
--- Asks for the first refresh of every view that has none yet, once.
-CREATE FUNCTION chime.request_population(p_token uuid, p_at timestamptz) RETURNS bigint
+-- How the last try of a job to fill its views ended, also one that is to be followed by another of the same run.
+CREATE FUNCTION chime.last_fill(p_job bigint) RETURNS chime.attempt
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT * FROM (
+        (SELECT h.job_id, h.kind, h.slot, h.attempt, h.run_id, h.state, h.pid, h.epoch, h.started_at, h.finished_at, h.sqlstate,
+                coalesce(h.message, h.reason) AS message
+         FROM chime.run_history h
+         WHERE (h.job_id, h.kind, h.slot) >= (p_job, 'install', '-infinity'::timestamptz)
+           AND (h.job_id, h.kind, h.slot) <= (p_job, 'install', 'infinity'::timestamptz)
+         ORDER BY h.job_id DESC, h.kind DESC, h.slot DESC LIMIT 1)
+        UNION ALL
+        (SELECT a.* FROM chime.attempt a
+         WHERE (a.job_id, a.kind, a.slot) >= (p_job, 'install', '-infinity'::timestamptz)
+           AND (a.job_id, a.kind, a.slot) <= (p_job, 'install', 'infinity'::timestamptz)
+         ORDER BY a.job_id DESC, a.kind DESC, a.slot DESC, a.attempt DESC LIMIT 1)) AS l
+    ORDER BY l.finished_at DESC LIMIT 1;
+END;
+
+-- When to try again: at first after 10 s, then after twice as long each time, up to 10 min; and no sooner than the last try took.
+CREATE FUNCTION chime.fill_again_at(p_job bigint, p_failures integer) RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT coalesce(l.finished_at + greatest(least(interval '10 s' * 2 ^ least(greatest(p_failures, 1) - 1, 10), interval '10 min'),
+                                                 l.finished_at - l.started_at), '-infinity')
+        FROM chime.last_fill(p_job) AS l);
+
+-- Asks for the first refresh of every view that has none yet, once. p_again: for upkeep, of what failed or was not asked for.
+CREATE FUNCTION chime.request_population(p_token uuid, p_at timestamptz, p_again boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_views text[] := ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view_refresh v WHERE v.refreshed_at IS NULL);
@@ -415,8 +441,9 @@ BEGIN
     PERFORM chime.require_leader(p_token);
     IF v_views <> '{}' THEN
         INSERT INTO chime.request (job_id, kind, slot)
-        SELECT j.job_id, 'install', p_at FROM chime.job j
+        SELECT j.job_id, 'install', p_at FROM chime.job j JOIN chime.job_state s USING (job_id)
         WHERE j.origin <> 'sql' AND j.removed_at IS NULL AND j.active AND j.views && v_views
+          AND (NOT p_again OR s.suspended_at IS NULL AND chime.fill_again_at(j.job_id, s.consecutive_failures) <= p_at)
           AND NOT EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'run' AND q.kind = 'install')
           AND NOT EXISTS (SELECT FROM chime.run r WHERE r.job_id = j.job_id);
         GET DIAGNOSTICS v_count = ROW_COUNT;

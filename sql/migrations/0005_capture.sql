@@ -113,6 +113,7 @@ END $$;
 -- The columns of a mark have the types of the source's, without modifiers and domains. A column that a later view needs is added;
 -- older marks have none in it, which is no matter, since that view begins with everything. Writers who still have the old function
 -- in their hands are waited for by making the triggers anew: until then they do not count, and every refresh does everything.
+-- A view of one group needs no column, but a mark has one.
 CREATE FUNCTION chime.install_source(p_schema name, p_table name, p_declared name[], p_captured name[]) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -122,6 +123,7 @@ DECLARE
 BEGIN
     SELECT * INTO v_source FROM chime.source WHERE source_schema = p_schema AND source_table = p_table FOR UPDATE;
     IF NOT FOUND THEN
+        p_captured := coalesce(nullif(p_captured, '{}'), chime.some_column(v_relation, p_declared));
         INSERT INTO chime.source (source_schema, source_table, captured, declared)
         VALUES (p_schema, p_table, p_captured, p_declared) RETURNING * INTO v_source;
         EXECUTE format('CREATE TABLE %s (chime_xid xid8 NOT NULL DEFAULT pg_current_xact_id(), chime_whole boolean)',

@@ -65,6 +65,13 @@ CREATE FUNCTION chime.can_be_marked(p_type oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(chime.comparing_cast(p_type) = '', false);
 
+-- One whose values cost little to keep.
+CREATE FUNCTION chime.some_column(p_relation regclass, p_columns name[]) RETURNS name[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN ARRAY(SELECT a.attname FROM pg_attribute a
+             WHERE a.attrelid = p_relation AND a.attname = ANY (p_columns) AND NOT a.attisdropped AND chime.can_be_marked(a.atttypid)
+             ORDER BY a.attlen < 0, a.attlen, a.attnum LIMIT 1);
+
 -- Whether making log and triggers anew would help: nothing brings a column back that is gone.
 CREATE FUNCTION chime.needs_following(p_source integer) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -367,9 +367,37 @@ COMMENT ON PROCEDURE chime.verify_views IS
 
 -- --- seen ---------------------------------------------------------------------------------------------------------------------
 
+-- Views that have never been filled, by the jobs that are to fill them. words: why the last try failed; NULL: it is still to come, or goes on.
+CREATE FUNCTION chime.unfilled() RETURNS TABLE (plugin text, job text, views text, words text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT u.plugin, u.job, u.views, CASE WHEN l.state IN ('failed', 'timed_out', 'lost') THEN coalesce(split_part(l.message, E'\n', 1), l.state::text) END
+    FROM (SELECT v.plugin, j.job_id, j.name AS job, string_agg(r.view_schema || '.' || r.relation, ', ' ORDER BY v.view_id) AS views
+          FROM chime.view_refresh r JOIN chime.view v USING (view_schema, relation)
+          JOIN chime.job j ON j.active AND r.view_schema || '.' || r.relation = ANY (j.views)
+          WHERE r.refreshed_at IS NULL GROUP BY v.plugin, j.job_id, j.name) AS u
+    CROSS JOIN LATERAL (SELECT * FROM chime.last_fill(u.job_id) OFFSET 0) AS l;
+END;
+
+COMMENT ON FUNCTION chime.unfilled IS 'views that have never been filled, by job; words: why the last try failed';
+
+CREATE VIEW chime.plugin_status WITH (security_invoker = true) AS
+SELECT p.name, p.version, p.summary, p.view_schema, p.source_schema,
+       CASE WHEN u.failed IS NOT NULL THEN 'failed' ELSE p.state END AS state, coalesce(p.reason, u.failed, u.filling) AS reason,
+       CASE WHEN p.state = 'failed' THEN 'it is tried again at the next reload: mend that, then run pgchime reload'
+            WHEN u.failed IS NOT NULL THEN format('mend that, or the rows that it reads; it is tried again within 10 min, and at once by: pgchime run %s', u.job)
+       END AS way_out
+FROM chime.plugin p
+LEFT JOIN (SELECT f.plugin, min(f.job) FILTER (WHERE f.words IS NOT NULL) AS job,
+                  string_agg(format('job %s cannot fill %s: %s', f.job, f.views, f.words), '; ' ORDER BY f.job) FILTER (WHERE f.words IS NOT NULL) AS failed,
+                  'being filled: ' || string_agg(f.views, ', ' ORDER BY f.job) AS filling
+           FROM chime.unfilled() AS f GROUP BY f.plugin) AS u ON u.plugin = p.name AND p.state = 'installed';
+COMMENT ON VIEW chime.plugin_status IS
+    'what became of each plugin here: as chime.plugin, and failed also while one of its views could never be filled, with the server''s words';
+
 -- A size takes a lock: of a relation that another session holds for itself there is none, so that the rest is shown.
 CREATE VIEW chime.view_status WITH (security_invoker = true) AS
-SELECT v.view_schema, v.relation, v.plugin, p.state AS plugin_state, v.mode, v.full_reason, r.method, r.reason, r.refreshed_at, r.changed_at,
+SELECT v.view_schema, v.relation, v.plugin, (SELECT s.state FROM chime.plugin_status s WHERE s.name = v.plugin) AS plugin_state, v.mode, v.full_reason, r.method, r.reason, r.refreshed_at, r.changed_at,
        clock_timestamp() - r.refreshed_at AS age, r.duration_us, r.keys, r.rows, r.inserted, r.updated, r.deleted, r.rejected, r.refreshes,
        CASE WHEN to_regclass(format('%I.%I', v.view_schema, v.relation))
                  <> ALL (ARRAY(SELECT l.relation FROM pg_locks l WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL))
@@ -377,7 +405,7 @@ SELECT v.view_schema, v.relation, v.plugin, p.state AS plugin_state, v.mode, v.f
        f.target_lag, f.warn_after, f.error_after, f.pending, f.behind, f.freshness,
        (SELECT max(n.verified_at) FROM chime.verification n
          WHERE n.view_schema = v.view_schema AND n.relation = v.relation AND n.missing IS NOT NULL) AS verified_at
-FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation) JOIN chime.plugin p ON p.name = v.plugin
+FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation)
 JOIN chime.view_freshness() AS f ON f.view_schema = v.view_schema AND f.relation = v.relation;
 COMMENT ON VIEW chime.view_status IS
     'what each view''s last refresh did, and when; how far it is behind its sources (of a view that is not keyed: at most), judged by its jobs'' thresholds; full_reason: why the view is not keyed';

@@ -29,6 +29,8 @@ COMMENT ON ROUTINE chime.keep_history IS
     'makes one partition of the history for the days to come, or drops one that is older than what is kept; from where there is more to do, or NULL';
 COMMENT ON ROUTINE chime.forget_rows IS 'removes the oldest rows of a table of the history that are older than what is kept';
 COMMENT ON ROUTINE chime.forget_leaderships IS 'removes leaderships that ended before any run in the history';
+COMMENT ON ROUTINE chime.last_fill IS 'how the last try of a job to fill its views ended';
+COMMENT ON ROUTINE chime.fill_again_at IS 'when a job that could not fill its views tries again';
 COMMENT ON ROUTINE chime.request_population IS 'asks for a refresh of each view that has never had one; how many jobs';
 COMMENT ON ROUTINE chime.refuse_unknown IS 'raises when there is no such job, or it is not active';
 COMMENT ON ROUTINE chime.option_interval IS 'a duration among a job''s options; NULL for none';
@@ -119,6 +121,7 @@ COMMENT ON ROUTINE chime.capture_events IS 'the statements whose changes are cap
 COMMENT ON ROUTINE chime.capture_columns IS 'captured columns as a list, each behind a prefix';
 COMMENT ON ROUTINE chime.capture_settings IS 'the SET clauses that a source''s trigger function needs';
 COMMENT ON ROUTINE chime.captured_values IS 'the expressions that a mark is made of';
+COMMENT ON ROUTINE chime.some_column IS 'a column of a table whose values cost little to keep in marks';
 COMMENT ON ROUTINE chime.write_capture IS 'writes the trigger function of a source';
 COMMENT ON ROUTINE chime.write_guard IS 'makes a function that gives a value back if it has that type, else NULL';
 COMMENT ON ROUTINE chime.key_kept IS 'the condition that a row''s captured columns are as they were';

@@ -57,6 +57,16 @@ RETURN regexp_replace(p_expression, '''(?:[^'']|'''')*''|"(?:[^"]|"")*"', '', 'g
                                                '("(?:[^"]|"")+"|[[:alpha:]_][\w$]*)\(', 'g') AS f (t)
                     JOIN pg_proc p ON p.proname = (parse_ident(f.t[1]))[1] AND (p.prokind <> 'f' OR p.proretset));
 
+-- Whether an expression is one literal: the same for every row.
+CREATE FUNCTION chime.is_constant(p_expression text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN regexp_replace(p_expression, '''(?:[^'']|'''')*''', '''''', 'g') ~ '^(''''(::[\w ."]+(\(\d+(,\d+)?\))?)?|-?\d+(\.\d+)?|true|false)$';
+
+-- Whether a condition is about a literal, and so is met by all rows below a node or by none.
+CREATE FUNCTION chime.compares_constant(p_condition text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT count(*) = 2 AND bool_or(chime.is_constant(s)) FROM chime.condition_parts(p_condition, ' = ') AS s);
+
 -- The same expression over columns of something else.
 CREATE FUNCTION chime.over_alias(p_expression text, p_alias text, p_other text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -124,6 +134,33 @@ CREATE FUNCTION chime.scanned_table(p_node jsonb) RETURNS regclass
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN p_node ? 'Relation Name' THEN to_regclass(format('%I.%I', p_node ->> 'Schema', p_node ->> 'Relation Name')) END;
 
+CREATE FUNCTION chime.node_conditions(p_node jsonb) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT c FROM unnest(ARRAY[p_node ->> 'Index Cond', p_node ->> 'Recheck Cond', p_node ->> 'Filter', p_node ->> 'One-Time Filter']) AS k (text)
+    CROSS JOIN LATERAL chime.condition_parts(k.text, ' AND ') AS c WHERE k.text IS NOT NULL;
+END;
+
+-- Columns of VALUES lists and functions that a plan restricts to a column of the group, {column: column of the group}, or to NULL, {column:
+-- "NULL"}. Not those of one of several branches, whose names stand for all branches above them.
+CREATE FUNCTION chime.equal_columns(p_plan jsonb) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH nodes AS MATERIALIZED (SELECT * FROM chime.plan_nodes(p_plan)),
+    conditions AS (
+        SELECT n.node ->> 'Alias' AS alias, c.text, ARRAY(SELECT s FROM chime.condition_parts(c.text, ' = ') AS s) AS sides
+        FROM nodes n CROSS JOIN LATERAL chime.node_conditions(n.node) AS c (text)
+        WHERE n.node ->> 'Node Type' IN ('Values Scan', 'Function Scan')
+          AND NOT EXISTS (SELECT FROM nodes f WHERE n.path[:cardinality(f.path)] = f.path
+                          AND f.node ->> 'Node Type' IN ('Append', 'Merge Append', 'Recursive Union', 'SetOp'))),
+    equal AS (
+        SELECT o.own, o.other FROM conditions d
+        CROSS JOIN LATERAL (VALUES (d.sides[1], d.sides[2]), (d.sides[2], d.sides[1]),
+                                   (chime.without_brackets(left(d.text, -8)), CASE WHEN d.text LIKE '% IS NULL' THEN 'NULL' END)) AS o (own, other)
+        WHERE chime.is_of_scan(o.own, d.alias) AND (o.other = 'NULL' OR cardinality(d.sides) = 2 AND o.other LIKE 'chime_key.%'))
+    SELECT coalesce(jsonb_object_agg(e.own, e.other), '{}') FROM equal e;
+END;
+
 -- branches: where the scan is one of several of which EXPLAIN shows only the first above (UNION ALL, set operations): nothing outside of
 -- that branch may take its columns for the result's. Partitions of one table are no such branches.
 -- nulled: above it, its columns can be NULL without a row of it, by an outer join or grouping sets.
@@ -143,15 +180,21 @@ BEGIN ATOMIC
                    WHERE s.path[:cardinality(j.path)] = j.path
                      AND (j.node ? 'Grouping Sets' OR (j.node ->> 'Join Type', c.node ->> 'Parent Relationship')
                                                       IN (('Left', 'Inner'), ('Right', 'Outer'), ('Full', 'Inner'), ('Full', 'Outer')))),
-           ARRAY(SELECT c FROM unnest(ARRAY[s.node ->> 'Index Cond', s.node ->> 'Recheck Cond', s.node ->> 'Filter']) AS k (text)
-                 CROSS JOIN LATERAL chime.condition_parts(k.text, ' AND ') AS c WHERE k.text IS NOT NULL),
+           ARRAY(SELECT c FROM chime.node_conditions(s.node) AS c
+                 UNION ALL
+                 SELECT c FROM nodes a CROSS JOIN LATERAL chime.node_conditions(a.node) AS c
+                 WHERE s.path[:cardinality(a.path)] = a.path AND s.path <> a.path AND chime.compares_constant(c)),
            '{}'::jsonb, '{}'::jsonb, false, '{}'::jsonb, '{}'::text[], '{}'::name[]
-    FROM nodes s WHERE s.node ? 'Relation Name' AND s.node ->> 'Node Type' <> 'Sample Scan';
+    FROM nodes s
+    WHERE s.node ? 'Relation Name' AND s.node ->> 'Node Type' <> 'Sample Scan'
+      AND NOT EXISTS (SELECT FROM nodes a CROSS JOIN LATERAL chime.node_conditions(a.node) AS c
+                      WHERE s.path[:cardinality(a.path)] = a.path AND c = 'false'); -- never run
 END;
 
 -- What a scan's conditions say: keys, the expression that each column of the grain is compared with; links, {alias: {expression of
 -- that scan: expression}}. p_keys: those of the same scan where no column of the group is NULL; there `x IS NULL` stands for `x = k`.
-CREATE FUNCTION chime.read_conditions(p_scan chime.group_scan, p_keys jsonb, p_kept oid) RETURNS chime.group_scan
+-- p_equal: of chime.equal_columns. Returns NULL where a condition is never met: the scan finds nothing, whatever changes.
+CREATE FUNCTION chime.read_conditions(p_scan chime.group_scan, p_keys jsonb, p_kept oid, p_equal jsonb) RETURNS chime.group_scan
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_scan chime.group_scan := p_scan;
@@ -168,10 +211,15 @@ BEGIN
         END IF;
         v_sides := ARRAY(SELECT chime.without_relabel(chime.without_relabel(s, p_scan.alias, p_scan.relation), 'chime_key', p_kept) FROM chime.condition_parts(v_condition, ' = ') AS s);
         CONTINUE WHEN cardinality(v_sides) <> 2;
+        v_sides := ARRAY(SELECT coalesce(p_equal ->> s, s) FROM unnest(v_sides) WITH ORDINALITY AS u (s, n) ORDER BY n);
+        IF 'NULL' = ANY (v_sides) THEN
+            RETURN NULL;
+        END IF;
         FOR v_other IN SELECT o.own, o.side, c.alias, min(c.name) AS name
                        FROM (VALUES (v_sides[1], v_sides[2]), (v_sides[2], v_sides[1])) AS o (own, side)
                        CROSS JOIN LATERAL chime.columns_named(o.side) AS c
-                       WHERE c.alias <> p_scan.alias AND chime.is_of_scan(o.own, p_scan.alias) AND chime.is_of_scan(o.side, c.alias)
+                       WHERE c.alias <> p_scan.alias AND chime.is_of_scan(o.side, c.alias)
+                         AND (chime.is_of_scan(o.own, p_scan.alias) OR (c.alias = 'chime_key' AND chime.is_constant(o.own)))
                        GROUP BY o.own, o.side, c.alias LOOP
             IF v_other.alias <> 'chime_key' THEN
                 v_scan.links := v_scan.links || jsonb_build_object(v_other.alias, coalesce(v_scan.links -> v_other.alias, '{}')
@@ -280,12 +328,17 @@ DECLARE
     v_kept regclass := format('%I.%I', p_schema, p_relation);
     v_match text;
     v_keys jsonb; -- of the first plan, where no column is NULL: {alias: keys}
+    v_plan jsonb;
+    v_equal jsonb;
     v_scans chime.group_scan[];
     v_all chime.group_scan[] := '{}';
 BEGIN
     FOR v_match IN SELECT chime.grain_matches(p_grain, 'chime_key', 'v') LOOP
-        v_scans := ARRAY(SELECT chime.read_conditions(s, v_keys -> s.alias, v_kept)
-                         FROM chime.group_scans(chime.group_plan(p_schema, p_relation, p_grain, v_match)) AS s);
+        v_plan := chime.group_plan(p_schema, p_relation, p_grain, v_match);
+        v_equal := chime.equal_columns(v_plan);
+        v_scans := ARRAY(SELECT c.scan FROM chime.group_scans(v_plan) AS s
+                         CROSS JOIN LATERAL (SELECT chime.read_conditions(s, v_keys -> s.alias, v_kept, v_equal) AS scan OFFSET 0) AS c
+                         WHERE (c.scan).alias IS NOT NULL);
         v_scans := chime.prove_scans(v_scans, p_grain, ARRAY(SELECT g FROM unnest(p_grain) AS g
                                                              WHERE strpos(v_match, format('v.%I IS NULL', g)) > 0));
         IF v_keys IS NULL THEN
@@ -462,8 +515,7 @@ BEGIN ATOMIC
         CROSS JOIN LATERAL (SELECT d.trust AS trusted) AS t -- its author may mean less on purpose, and have revisit do the rest
         WHERE t.trusted OR NOT k.unproven)
     SELECT c.* FROM chosen c
-    WHERE cardinality(c.captured) > 0
-      AND chime.unmarkable(c.oid, c.captured) IS NULL
+    WHERE chime.unmarkable(c.oid, c.captured) IS NULL
       AND NOT EXISTS (SELECT FROM proven k WHERE k.unproven AND k.relation NOT IN (SELECT o.oid FROM chosen o));
 END;
 
@@ -572,6 +624,10 @@ COMMENT ON ROUTINE chime.without_brackets IS 'a condition without brackets aroun
 COMMENT ON ROUTINE chime.condition_parts IS 'what stands between separators outside of brackets';
 COMMENT ON ROUTINE chime.columns_named IS 'columns that an expression names';
 COMMENT ON ROUTINE chime.is_of_scan IS 'whether an expression is made of columns of one scan';
+COMMENT ON ROUTINE chime.is_constant IS 'whether an expression is one literal';
+COMMENT ON ROUTINE chime.compares_constant IS 'whether a condition is about a literal';
+COMMENT ON ROUTINE chime.node_conditions IS 'what a node of a plan lets through';
+COMMENT ON ROUTINE chime.equal_columns IS 'columns of VALUES lists and functions that are a column of the group, or NULL';
 COMMENT ON ROUTINE chime.over_alias IS 'an expression over columns of something else';
 COMMENT ON ROUTINE chime.without_relabel IS 'a column without a cast that changes no value';
 COMMENT ON ROUTINE chime.root_table IS 'the table that a partition or child belongs to';
@@ -599,7 +655,8 @@ COMMENT ON ROUTINE chime.obstacle IS 'why a view cannot be refreshed by its grai
 
 -- Not of all functions in the schema: some of those before are granted to PUBLIC.
 REVOKE ALL ON FUNCTION chime.condition_tokens, chime.without_brackets, chime.condition_parts, chime.columns_named, chime.is_of_scan,
-    chime.over_alias, chime.without_relabel, chime.root_table, chime.group_plan, chime.plan_nodes, chime.scanned_table, chime.group_scans,
+    chime.is_constant, chime.compares_constant, chime.node_conditions, chime.equal_columns, chime.over_alias, chime.without_relabel,
+    chime.root_table, chime.group_plan, chime.plan_nodes, chime.scanned_table, chime.group_scans,
     chime.read_conditions, chime.links_to, chime.prove_scan, chime.prove_by_others, chime.prove_scans, chime.map_of_scan, chime.prove_keys,
     chime.functions_called, chime.definition_plan, chime.unsteady, chime.grain_problem, chime.undeclared_columns, chime.uncapturable,
     chime.unmarkable, chime.unkeyable, chime.sources_of, chime.obstacle,

@@ -7,6 +7,8 @@
 #include "support/commands.h"
 #include "support/daemon.h"
 #include "support/files.h"
+#include "support/plugin_files.h"
+#include "support/runs.h"
 #include "support/site.h"
 #include "support/suite.h"
 #include "support/wait.h"
@@ -124,6 +126,47 @@ START_TEST(a_plugin_that_failed_in_its_database_is_a_problem_until_it_is_mended)
     assert_lacks(output, "plugin progress");
     ASSERT_RUN(0, "why", "refresh-agent-progress", "-o", "json");
     commands_has(output, "\"problem\": null");
+}
+END_TEST
+
+#define PLUGIN_STATE "SELECT state || coalesce(': ' || reason, '') FROM chime.plugin_status"
+#define CANNOT_FILL                                                                 \
+    "job refresh-time-to-first-win cannot fill analytics.mv_time_to_first_win: " \
+    "refresh of analytics.mv_time_to_first_win: division by zero"
+
+/* The view waits for a lock while it is filled, and then divides by what somebody may mend. */
+START_TEST(a_view_that_cannot_be_filled_fails_its_plugin_until_it_can)
+{
+    char *folder = files_make_directory();
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
+    cluster_execute(cluster,
+                    "CREATE TABLE divisor (n integer); INSERT INTO divisor VALUES (0); ALTER TABLE bout_results RENAME TO bouts;"
+                    "CREATE FUNCTION divided() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN"
+                    " PERFORM pg_advisory_xact_lock_shared(17); RETURN (SELECT 1 / n FROM public.divisor); END $$;"
+                    "CREATE VIEW bout_results AS SELECT bout_id, winner_agent_id FROM bouts WHERE divided() = 1;"
+                    "INSERT INTO bouts VALUES (md5('b')::uuid, md5('a')::uuid);"
+                    "INSERT INTO submissions (id, agent_id, challenge_id, bout_id, status, created_at) VALUES (md5('s')::uuid,"
+                    " md5('a')::uuid, md5('c')::uuid, md5('b')::uuid, 'scored', now()); SELECT pg_advisory_lock(17)");
+    plugin_put(folder, "time_to_first_win");
+    site_use_plugins(site, folder);
+    leader = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", "1", 60);
+    EXPECT_SQL(cluster, PLUGIN_STATE, "installed: being filled: analytics.mv_time_to_first_win");
+    runs_ask_and_await(cluster, "quick"); /* meanwhile others run */
+    EXPECT_RUN(cluster, "quick", "state", "succeeded");
+    cluster_execute(cluster, "SELECT pg_advisory_unlock(17)");
+    WAIT_SQL(cluster, PLUGIN_STATE, "failed: " CANNOT_FILL, 60);
+    ASSERT_RUN(8, "status");
+    commands_has(errors, "database \"main\": plugin time_to_first_win failed: " CANNOT_FILL);
+    ASSERT_RUN(3, "check", "--database", "main");
+    commands_has(errors, "database \"main\": plugin time_to_first_win failed: " CANNOT_FILL);
+    ASSERT_RUN(0, "plugins", "-o", "json");
+    commands_has(output, "\"reason\": \"" CANNOT_FILL);
+    cluster_execute(cluster, "UPDATE divisor SET n = 1");
+    WAIT_SQL(cluster, PLUGIN_STATE, "installed", 90); /* no reload: upkeep tries again */
+    ASSERT_RUN(0, "check", "--database", "main");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0");
+    free(folder);
 }
 END_TEST
 
@@ -277,5 +320,10 @@ int main(void)
     tcase_add_test(tests, serve_says_in_which_line_a_missing_plugin_folder_is_named);
     tcase_add_test(tests, a_conninfo_that_libpq_refuses_reaches_nothing);
     suite_add_tcase(suite, tests);
+    TCase *filling = tcase_create("filling");
+    tcase_set_timeout(filling, 300);
+    tcase_add_checked_fixture(filling, set_up, tear_down);
+    tcase_add_test(filling, a_view_that_cannot_be_filled_fails_its_plugin_until_it_can);
+    suite_add_tcase(suite, filling);
     return suite_run(suite);
 }

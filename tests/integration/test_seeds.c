@@ -130,8 +130,29 @@ static void load_declared(void)
     }
 }
 
+/* What is keyed follows from the definitions, but for what declares trust: series of hours, which begin and end with the rows of the
+ * table (action_metrics_hourly, rollups); minutes, which go by the latest that is kept (mv_query_latency_counts and its reader); and
+ * failures alone, where the proof would look every execution up. */
+static void expect_derived(void)
+{
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(relation || ': ' || full_reason, ', ' ORDER BY relation) FROM chime.view"
+               " WHERE full_reason IS NOT NULL",
+               "action_type_distribution: its mode is full, mv_agent_accuracy_rolling: it has no grain, "
+               "mv_agent_daily_trends: it has no grain, mv_agent_query_quality: it has no grain");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(v.relation || ' ' || (s ->> 'table'), ', ' ORDER BY v.relation)"
+               " FROM chime.view v, jsonb_array_elements(v.sources) s"
+               " WHERE (s ->> 'trust')::boolean OR s -> 'capture' <> '[]' OR s ->> 'map' IS NOT NULL",
+               "action_metrics_hourly action_results, chat_telemetry_domain_rollups chat_telemetry, "
+               "chat_telemetry_model_rollups chat_telemetry, chat_telemetry_rollups chat_telemetry, "
+               "mv_query_latency_counts AgentQuery, mv_query_performance_live mv_query_latency_counts, "
+               "recent_failures action_results");
+}
+
 START_TEST(everything_that_the_seeds_name_is_there)
 {
+    expect_derived();
     load_list();
     load_declared();
     cluster_execute(cluster, "SET search_path = analytics");

@@ -119,6 +119,7 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('perform', 'SELECT rows, residue FROM chime.perform(plans.token(), 1001, ''schedule'', plans.at(0), NULL, ''SELECT 1'', true, NULL)'),
 ('cancel backend', 'SELECT chime.cancel_backend(-1, now(), false)'),
 ('request population', 'SELECT chime.request_population(plans.token(), plans.at(0))'),
+('request population again', 'SELECT chime.request_population(plans.token(), plans.at(0), true)'),
 ('changed jobs, all', 'SELECT c.* FROM chime.changed_jobs(plans.token(), NULL, 1000, $1) c'),
 ('changed jobs, the last', 'SELECT c.* FROM chime.changed_jobs(plans.token(), NULL, 900000, $1) c'),
 ('changed jobs, none', 'SELECT c.* FROM chime.changed_jobs(plans.token(), pg_current_snapshot(), 0, $1) c'),

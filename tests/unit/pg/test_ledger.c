@@ -162,9 +162,9 @@ END_TEST
 START_TEST(the_calls_that_only_carry_the_token)
 {
     ledger_resign(&ledger, NULL, NULL);
-    ledger_request_population(&ledger, at(SLOT), NULL, NULL);
+    ledger_request_population(&ledger, at(SLOT), true, NULL, NULL);
     expect_sent(server, "QUERY SELECT chime.resign($1)(" TOKEN ")", "SYNC",
-                "QUERY SELECT chime.request_population($1, $2)(" TOKEN ", " SLOT ")", "SYNC");
+                "QUERY SELECT chime.request_population($1, $2, $3)(" TOKEN ", " SLOT ", t)", "SYNC");
 }
 END_TEST
 
