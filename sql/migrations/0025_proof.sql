@@ -6,13 +6,17 @@
 
 -- --- conditions, as EXPLAIN writes them ------------------------------------------------------------------------------------------
 
+-- PL/pgSQL where it is called often, since that keeps its plans.
+
 -- Literals and quoted names are tokens of their own, so that nothing in them counts. depth: of brackets, behind the token.
 CREATE FUNCTION chime.condition_tokens(p_text text) RETURNS TABLE (n bigint, token text, depth bigint)
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT m.n, m.t[1], sum(CASE m.t[1] WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END) OVER (ORDER BY m.n)
     FROM regexp_matches(p_text, '(''(?:[^'']|'''')*''|"(?:[^"]|"")*"| AND | = |[^''"() ]+|[\s\S])', 'g') WITH ORDINALITY AS m (t, n);
-END;
+END $$;
 
 CREATE FUNCTION chime.without_brackets(p_text text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -26,14 +30,16 @@ END $$;
 
 -- What stands between separators (' AND ', ' = ') outside of brackets.
 CREATE FUNCTION chime.condition_parts(p_text text, p_separator text) RETURNS SETOF text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT chime.without_brackets(string_agg(s.token, '' ORDER BY s.n))
     FROM (SELECT t.n, t.token, t.depth, count(*) FILTER (WHERE t.token = p_separator AND t.depth = 0) OVER (ORDER BY t.n) AS part
           FROM chime.condition_tokens(chime.without_brackets(p_text)) AS t) AS s
     WHERE NOT (s.token = p_separator AND s.depth = 0)
     GROUP BY s.part ORDER BY s.part;
-END;
+END $$;
 
 -- The columns that an expression names, as alias and name. What it calls is followed by a bracket. An error of parse_ident cannot be:
 -- these are names.
@@ -77,13 +83,18 @@ RETURN (SELECT string_agg(CASE WHEN t.token = quote_ident(p_alias) AND t.next LI
 
 -- A column behind a cast that changes no value, (o.name)::text of a varchar or one of a domain to its type, is that column.
 CREATE FUNCTION chime.without_relabel(p_side text, p_alias text, p_relation oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN coalesce((SELECT format('%I.%I', c.alias, c.name)
-                 FROM (SELECT WHERE p_side LIKE '(%)::%') AS cast_of CROSS JOIN chime.columns_named(p_side) AS c JOIN pg_attribute a ON a.attrelid = p_relation AND a.attname = c.name
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF p_side NOT LIKE '(%)::%' THEN
+        RETURN p_side;
+    END IF;
+    RETURN coalesce((SELECT format('%I.%I', c.alias, c.name)
+                 FROM chime.columns_named(p_side) AS c JOIN pg_attribute a ON a.attrelid = p_relation AND a.attname = c.name
                  CROSS JOIN LATERAL (SELECT chime.without_domain(a.atttypid) AS type) AS b
                  WHERE c.alias = p_alias AND p_side IN (
                      format('(%I.%I)::%s', c.alias, c.name, format_type(b.type, NULL)),
                      CASE WHEN b.type = 'varchar'::regtype THEN format('(%I.%I)::text', c.alias, c.name) END)), p_side);
+END $$;
 
 -- --- the scans of one group ------------------------------------------------------------------------------------------------------
 
@@ -127,7 +138,7 @@ BEGIN ATOMIC
         SELECT '{}'::integer[] AS path, p_plan AS node
         UNION ALL
         SELECT n.path || c.n::integer, c.node FROM nodes n CROSS JOIN LATERAL jsonb_array_elements(n.node -> 'Plans') WITH ORDINALITY AS c (node, n))
-    SELECT * FROM nodes;
+    SELECT n.path, n.node - 'Plans' FROM nodes n;
 END;
 
 CREATE FUNCTION chime.scanned_table(p_node jsonb) RETURNS regclass
@@ -144,9 +155,9 @@ END;
 -- Columns of VALUES lists and functions that a plan restricts to a column of the group, {column: column of the group}, or to NULL, {column:
 -- "NULL"}. Not those of one of several branches, whose names stand for all branches above them.
 CREATE FUNCTION chime.equal_columns(p_plan jsonb) RETURNS jsonb
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    WITH nodes AS MATERIALIZED (SELECT * FROM chime.plan_nodes(p_plan)),
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (WITH nodes AS MATERIALIZED (SELECT * FROM chime.plan_nodes(p_plan)),
     conditions AS (
         SELECT n.node ->> 'Alias' AS alias, c.text, ARRAY(SELECT s FROM chime.condition_parts(c.text, ' = ') AS s) AS sides
         FROM nodes n CROSS JOIN LATERAL chime.node_conditions(n.node) AS c (text)
@@ -158,16 +169,22 @@ BEGIN ATOMIC
         CROSS JOIN LATERAL (VALUES (d.sides[1], d.sides[2]), (d.sides[2], d.sides[1]),
                                    (chime.without_brackets(left(d.text, -8)), CASE WHEN d.text LIKE '% IS NULL' THEN 'NULL' END)) AS o (own, other)
         WHERE chime.is_of_scan(o.own, d.alias) AND (o.other = 'NULL' OR cardinality(d.sides) = 2 AND o.other LIKE 'chime_key.%'))
-    SELECT coalesce(jsonb_object_agg(e.own, e.other), '{}') FROM equal e;
-END;
+    SELECT coalesce(jsonb_object_agg(e.own, e.other), '{}') FROM equal e);
+END $$;
 
 -- branches: where the scan is one of several of which EXPLAIN shows only the first above (UNION ALL, set operations): nothing outside of
 -- that branch may take its columns for the result's. Partitions of one table are no such branches.
 -- nulled: above it, its columns can be NULL without a row of it, by an outer join or grouping sets.
 CREATE FUNCTION chime.group_scans(p_plan jsonb) RETURNS SETOF chime.group_scan
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH nodes AS MATERIALIZED (SELECT * FROM chime.plan_nodes(p_plan)),
+    conditions AS MATERIALIZED (
+        SELECT n.path, c.text, CASE WHEN NOT n.node ? 'Relation Name' THEN chime.compares_constant(c.text) ELSE false END AS about_all
+        FROM nodes n CROSS JOIN LATERAL chime.node_conditions(n.node) AS c (text)
+        WHERE n.node ?| '{Index Cond,Recheck Cond,Filter,One-Time Filter}'),
     forks AS (
         SELECT f.path FROM nodes f
         WHERE f.node ->> 'Node Type' IN ('Append', 'Merge Append', 'Recursive Union', 'SetOp')
@@ -180,16 +197,12 @@ BEGIN ATOMIC
                    WHERE s.path[:cardinality(j.path)] = j.path
                      AND (j.node ? 'Grouping Sets' OR (j.node ->> 'Join Type', c.node ->> 'Parent Relationship')
                                                       IN (('Left', 'Inner'), ('Right', 'Outer'), ('Full', 'Inner'), ('Full', 'Outer')))),
-           ARRAY(SELECT c FROM chime.node_conditions(s.node) AS c
-                 UNION ALL
-                 SELECT c FROM nodes a CROSS JOIN LATERAL chime.node_conditions(a.node) AS c
-                 WHERE s.path[:cardinality(a.path)] = a.path AND s.path <> a.path AND chime.compares_constant(c)),
+           ARRAY(SELECT c.text FROM conditions c WHERE c.path = s.path OR c.about_all AND s.path[:cardinality(c.path)] = c.path),
            '{}'::jsonb, '{}'::jsonb, false, '{}'::jsonb, '{}'::text[], '{}'::name[]
     FROM nodes s
     WHERE s.node ? 'Relation Name' AND s.node ->> 'Node Type' <> 'Sample Scan'
-      AND NOT EXISTS (SELECT FROM nodes a CROSS JOIN LATERAL chime.node_conditions(a.node) AS c
-                      WHERE s.path[:cardinality(a.path)] = a.path AND c = 'false'); -- never run
-END;
+      AND NOT EXISTS (SELECT FROM conditions c WHERE s.path[:cardinality(c.path)] = c.path AND c.text = 'false'); -- never run
+END $$;
 
 -- What a scan's conditions say: keys, the expression that each column of the grain is compared with; links, {alias: {expression of
 -- that scan: expression}}. p_keys: those of the same scan where no column of the group is NULL; there `x IS NULL` stands for `x = k`.
@@ -323,7 +336,7 @@ CREATE TYPE chime.key_proof AS (relation oid, captured name[], map text, unprove
 -- What the plans of one group prove, a row for each table that they read.
 -- map: NULL where the captured columns are the grain.
 CREATE FUNCTION chime.prove_keys(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF chime.key_proof
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     v_kept regclass := format('%I.%I', p_schema, p_relation);
     v_match text;
