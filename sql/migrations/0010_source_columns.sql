@@ -69,7 +69,8 @@ RETURN coalesce(chime.comparing_cast(p_type) = '', false);
 CREATE FUNCTION chime.some_column(p_relation regclass, p_columns name[]) RETURNS name[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN ARRAY(SELECT a.attname FROM pg_attribute a
-             WHERE a.attrelid = p_relation AND a.attname = ANY (p_columns) AND NOT a.attisdropped AND chime.can_be_marked(a.atttypid)
+             WHERE a.attrelid = p_relation AND a.attname = ANY (p_columns) AND NOT a.attisdropped
+               AND a.attname NOT LIKE 'chime\_%' AND chime.can_be_marked(a.atttypid)
              ORDER BY a.attlen < 0, a.attlen, a.attnum LIMIT 1);
 
 -- Whether making log and triggers anew would help: nothing brings a column back that is gone.
