@@ -323,7 +323,7 @@ START_TEST(deadlines_run_side_by_side)
     copy_fixture("hanging_constructor", "d.so");
     instant start = clock_boot();
     plugin_set_destroy(describe_within(USEC_PER_SEC));
-    ck_assert_int_lt(clock_boot() - start, 3 * USEC_PER_SEC);
+    ck_assert_int_lt(clock_boot() - start, 4 * USEC_PER_SEC); /* one after another they take that long at least */
     ck_assert_uint_eq(plugin_report.count, 4);
 }
 END_TEST
