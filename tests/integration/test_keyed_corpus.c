@@ -58,11 +58,9 @@ START_TEST(no_definition_is_keyed_and_wrong)
     EXPECT_SQL(cluster, "SELECT string_agg(name, ', ' ORDER BY n) FROM app.corpus WHERE verdict = 'WRONG'", NULL);
     EXPECT_SQL(cluster, "SELECT count(*) >= 150 AND count(*) FILTER (WHERE verdict = 'keyed') >= 60 FROM app.corpus",
                "t");
-    /* From 18 on some conditions are planned as = ANY, which the proof does not read: full is right, too. */
     EXPECT_SQL(cluster,
                "SELECT string_agg(name || ': ' || verdict, '; ' ORDER BY n) FROM app.corpus"
-               " WHERE (verdict = 'keyed') <> (expected = 'keyed')"
-               " AND (verdict = 'keyed' OR current_setting('server_version_num')::int < 180000)",
+               " WHERE (verdict = 'keyed') <> (expected = 'keyed')",
                NULL);
 }
 END_TEST

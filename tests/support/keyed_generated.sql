@@ -226,22 +226,19 @@ DECLARE g app.generated;
 BEGIN
     FOR g IN SELECT * FROM app.generated LOOP
         BEGIN
-            SET LOCAL search_path = app;
-            EXECUTE format('CREATE TEMP VIEW probe AS %s', g.definition);
-            DROP VIEW pg_temp.probe;
+            PERFORM chime.install_view('test', 'kept', 'app', g.name, g.definition, g.key, g.name || '_pk', g.grain, 'auto', '{}', NULL, NULL, '[]', 'a test');
         EXCEPTION WHEN OTHERS THEN
             UPDATE app.generated SET verdict = 'invalid', reason = SQLERRM WHERE name = g.name;
             CONTINUE;
         END;
-        RESET search_path;
         BEGIN
-            g.reason := app.install(g.name, g.definition, g.grain, app.declared_generated(), g.key);
+            g.reason := CASE WHEN (SELECT bool_or(k.unproven) FROM chime.prove_keys('kept', g.name, g.grain) AS k) THEN 'unproven'
+                             ELSE chime.install_keys('kept', 'app', g.name, app.declared_generated()) END;
             UPDATE app.generated SET verdict = CASE WHEN g.reason IS NULL THEN 'keyed' ELSE 'full' END, reason = g.reason WHERE name = g.name;
         EXCEPTION WHEN OTHERS THEN
             UPDATE app.generated SET verdict = 'ERROR', reason = SQLERRM WHERE name = g.name;
         END;
     END LOOP;
-    RESET search_path;
 END $$;
 
 -- Refreshes what is keyed, and compares. `fails`: the definition by itself does, now.
