@@ -41,7 +41,8 @@ CREATE TABLE chime.view (
 COMMENT ON COLUMN chime.view.refresh_full IS 'generated: the statement that makes the table equal the live definition';
 COMMENT ON COLUMN chime.view.full_reason IS 'why it is refreshed as a whole; NULL: chime.keyed_<view_id> refreshes it by its grain';
 COMMENT ON COLUMN chime.view.sources IS 'as its plugin declares them for it';
-COMMENT ON COLUMN chime.view.asked IS 'what the definition and its sources looked like when it was last asked whether it can be keyed; NULL: never';
+COMMENT ON COLUMN chime.view.asked IS
+    'what the definition meant, and what its sources looked like, when it was last asked whether it can be keyed; another meaning begins with everything; NULL: never';
 COMMENT ON COLUMN chime.view.below IS 'views of the same plugin that its definition reads: a refresh of it begins with those that a job of its refreshes, too';
 
 CREATE TABLE chime.plugin_function (

@@ -582,9 +582,8 @@ END $$;
 
 -- --- asked again -----------------------------------------------------------------------------------------------------------------
 
--- What a proof rests on beside the definition itself: views and functions below it, indexes, constraints, privileges. Statistics are not
--- among it: any plan is as good a proof as another.
-CREATE FUNCTION chime.outlook(p_view chime.view) RETURNS text
+-- A definition and what it reads, through views.
+CREATE FUNCTION chime.relations_read(p_view chime.view) RETURNS SETOF oid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH RECURSIVE read AS (
@@ -592,16 +591,56 @@ BEGIN ATOMIC
         UNION
         SELECT d.refobjid FROM read r JOIN pg_class c ON c.oid = r.relation AND c.relkind = 'v'
         JOIN pg_rewrite w ON w.ev_class = r.relation
-        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass),
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass)
+    SELECT r.relation FROM read r;
+END;
+
+-- Functions that are not PostgreSQL's, with those that they call: known of bodies that were bound when they were made; of others whatever
+-- they may name.
+CREATE FUNCTION chime.functions_below(p_view chime.view) RETURNS SETOF oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH RECURSIVE called AS (
+        SELECT f.oid FROM chime.functions_called(chime.live_of(p_view)) AS f (oid) WHERE f.oid >= 16384 -- FirstNormalObjectId
+        UNION
+        SELECT b.oid FROM called c JOIN pg_proc p ON p.oid = c.oid JOIN pg_proc b ON b.oid >= 16384
+         AND (strpos(p.prosrc, b.proname) > 0
+              OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass
+                                                   AND d.refobjid = b.oid)))
+    SELECT c.oid FROM called c;
+END;
+
+-- What the words of a definition mean: another meaning may be other rows of every group, and no row of a source changed.
+CREATE FUNCTION chime.meaning(p_view chime.view) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH read AS MATERIALIZED (SELECT r AS relation FROM chime.relations_read(p_view) AS r),
+    columns AS MATERIALIZED (SELECT a.* FROM read r JOIN pg_attribute a ON a.attrelid = r.relation AND a.attnum > 0 AND NOT a.attisdropped),
+    types AS (
+        SELECT c.atttypid AS type FROM columns c
+        UNION
+        SELECT d.refobjid FROM read r JOIN pg_rewrite w ON w.ev_class = r.relation
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_type'::regclass),
     facts AS (
         SELECT concat_ws(' ', 'rule', w.ev_class, w.xmin) AS fact FROM read r JOIN pg_rewrite w ON w.ev_class = r.relation
         UNION ALL
-        SELECT concat_ws(' ', 'function', p.oid, p.xmin)
-        FROM read r JOIN pg_rewrite w ON w.ev_class = r.relation
-        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_proc'::regclass
-        JOIN pg_proc p ON p.oid = d.refobjid
+        SELECT concat_ws(' ', 'function', p.oid, p.xmin) FROM chime.functions_below(p_view) AS f JOIN pg_proc p ON p.oid = f
         UNION ALL
-        SELECT concat_ws(' ', 'constraint', n.oid, n.xmin) FROM read r JOIN pg_constraint n ON n.conrelid = r.relation AND n.contype <> 'f'
+        SELECT concat_ws(' ', 'column', c.attrelid, c.attnum, c.attname, c.atttypid, c.attcollation) FROM columns c
+        UNION ALL
+        SELECT concat_ws(' ', 'label', e.enumtypid, e.enumsortorder, e.enumlabel)
+        FROM types y JOIN pg_type t ON t.oid = y.type JOIN pg_enum e ON e.enumtypid IN (t.oid, t.typelem, t.typbasetype))
+    SELECT md5(string_agg(f.fact, ',' ORDER BY f.fact)) FROM facts f;
+END;
+
+-- What a proof rests on beside the definition itself: what that means, indexes, constraints, privileges. Statistics are not among it: any
+-- plan is as good a proof as another.
+CREATE FUNCTION chime.outlook(p_view chime.view) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH read AS MATERIALIZED (SELECT r AS relation FROM chime.relations_read(p_view) AS r),
+    facts AS (
+        SELECT concat_ws(' ', 'constraint', n.oid, n.xmin) AS fact FROM read r JOIN pg_constraint n ON n.conrelid = r.relation AND n.contype <> 'f'
         UNION ALL
         SELECT concat_ws(' ', 'column', a.attrelid, a.attnum, a.attnotnull) FROM read r JOIN pg_attribute a ON a.attrelid = r.relation AND a.attnum > 0
         UNION ALL
@@ -614,7 +653,7 @@ BEGIN ATOMIC
         UNION ALL
         SELECT concat_ws(' ', 'subscription', s.srsubid, s.srrelid) FROM read r CROSS JOIN LATERAL chime.inheritance_tree(r.relation) AS t
         JOIN pg_subscription_rel s ON s.srrelid = t)
-    SELECT md5(string_agg(f.fact, ',' ORDER BY f.fact)) FROM facts f;
+    SELECT concat_ws(' ', chime.meaning(p_view), md5(string_agg(f.fact, ',' ORDER BY f.fact))) FROM facts f;
 END;
 
 -- By the leader's upkeep: an index that was made makes a view keyed, a lower view that was replaced is proven anew.
@@ -628,6 +667,9 @@ BEGIN
     END IF;
 END $$;
 
+COMMENT ON ROUTINE chime.relations_read IS 'a definition and what it reads, through views';
+COMMENT ON ROUTINE chime.functions_below IS 'functions that a definition calls, and those that they call, where they are not PostgreSQL''s';
+COMMENT ON ROUTINE chime.meaning IS 'what the words of a definition mean: views and functions below it, names of columns, labels of enums';
 COMMENT ON ROUTINE chime.outlook IS 'what a proof rests on beside the definition itself: another one means that it is asked again';
 COMMENT ON ROUTINE chime.ask_again IS 'whether a view can be keyed, where what that rests on is another';
 COMMENT ON TYPE chime.group_scan IS 'one scan of a table in the plan of one group, and what restricts it';
@@ -673,4 +715,4 @@ REVOKE ALL ON FUNCTION chime.condition_tokens, chime.without_brackets, chime.con
     chime.read_conditions, chime.links_to, chime.prove_scan, chime.prove_by_others, chime.prove_scans, chime.map_of_scan, chime.prove_keys,
     chime.functions_called, chime.definition_plan, chime.unsteady, chime.grain_problem, chime.undeclared_columns, chime.uncapturable,
     chime.unmarkable, chime.unkeyable, chime.sources_of, chime.obstacle,
-    chime.outlook, chime.ask_again FROM PUBLIC;
+    chime.relations_read, chime.functions_below, chime.meaning, chime.outlook, chime.ask_again FROM PUBLIC;

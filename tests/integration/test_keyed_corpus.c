@@ -168,6 +168,53 @@ START_TEST(whether_a_view_is_keyed_is_asked_again_when_an_index_or_a_view_below_
 }
 END_TEST
 
+/* Rows of every group may be others then, and no row of a source changed. */
+START_TEST(what_a_definition_means_is_asked_again)
+{
+    static const char anew[] = "full: its definition or its relation is another one";
+
+    cluster_execute(
+        cluster,
+        "CREATE TYPE app.mood AS ENUM ('good', 'bad'); CREATE TABLE app.low (shop integer, a integer, b integer, mood app.mood);"
+        "CREATE INDEX ON app.low (shop); CREATE INDEX ON app.low (a); CREATE INDEX ON app.low (b);"
+        "INSERT INTO app.low VALUES (1, 1, 5, 'good'), (2, 2, 6, 'bad');"
+        "CREATE VIEW app.lower AS SELECT shop, sum(a) AS n FROM app.low GROUP BY shop;"
+        "CREATE FUNCTION app.inner_one(integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1 + 1';"
+        "CREATE FUNCTION app.outer_one(p integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN app.inner_one(p); END';"
+        "CREATE FUNCTION app.declared_low() RETURNS jsonb LANGUAGE sql RETURN '[{\"table\": \"low\", \"columns\": [\"shop\", \"a\", \"b\", \"mood\"]}]'::jsonb");
+    EXPECT_SQL(cluster, "SELECT app.install('by_view', 'SELECT shop, n FROM lower', '{shop}', app.declared_low())", NULL);
+    EXPECT_SQL(cluster, "SELECT app.install('by_function', 'SELECT shop, max(app.outer_one(a)) AS n FROM low GROUP BY shop', '{shop}', app.declared_low())", NULL);
+    EXPECT_SQL(cluster, "SELECT app.install('by_label', 'SELECT shop, max(mood::text) AS m FROM low GROUP BY shop', '{shop}', app.declared_low())", NULL);
+    EXPECT_SQL(cluster, "SELECT app.install('by_name', 'SELECT a AS g, count(*) AS n FROM low GROUP BY a', '{g}', app.declared_low())", NULL);
+    keyed_tend(cluster);
+    LOOK("by_view", "full: the first time");
+    LOOK("by_function", "full: the first time");
+    LOOK("by_label", "full: the first time");
+    LOOK("by_name", "full: the first time");
+    cluster_execute(cluster,
+                    "CREATE OR REPLACE VIEW app.lower AS SELECT shop, sum(a * 2) AS n FROM app.low GROUP BY shop;"
+                    "CREATE OR REPLACE FUNCTION app.inner_one(integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1 + 5';"
+                    "ALTER TYPE app.mood RENAME VALUE 'good' TO 'fine'");
+    keyed_tend(cluster);
+    EXPECT_SQL(cluster, "SELECT app.look('by_view')", anew);
+    EXPECT_SQL(cluster, "SELECT app.look('by_function')", anew);
+    EXPECT_SQL(cluster, "SELECT app.look('by_label')", anew);
+    AFTER("UPDATE app.low SET a = 4 WHERE shop = 1", "by_view", "keyed 1: +0 ~1 -0");
+    LOOK("by_function", "keyed 1: +0 ~1 -0");
+    LOOK("by_label", "keyed 1: +0 ~0 -0");
+    /* The definition reads what is called b now. */
+    cluster_execute(cluster, "ALTER TABLE app.low RENAME a TO c; ALTER TABLE app.low RENAME b TO a; ALTER TABLE app.low RENAME c TO b");
+    keyed_tend(cluster);
+    keyed_tend(cluster);
+    LOOK("by_name", SUSPECT("app.low"));
+    AFTER("UPDATE app.low SET b = 9 WHERE shop = 1", "by_name", "keyed 2: +1 ~0 -1");
+    /* Nothing is begun anew for an index. */
+    cluster_execute(cluster, "CREATE INDEX ON app.low (shop, a)");
+    keyed_tend(cluster);
+    LOOK("by_name", "keyed 0: +0 ~0 -0");
+}
+END_TEST
+
 START_TEST(rows_are_the_same_whoever_refreshes)
 {
     PGconn *abroad = cluster_connect(cluster, "postgres");
@@ -229,6 +276,7 @@ static Suite *suite(void)
     tcase_add_test(cases, a_map_means_the_same_whoever_installed_the_view);
     tcase_add_test(cases, a_group_that_fails_alone_is_recomputed_with_all_others);
     tcase_add_test(cases, whether_a_view_is_keyed_is_asked_again_when_an_index_or_a_view_below_changes);
+    tcase_add_test(cases, what_a_definition_means_is_asked_again);
     tcase_add_test(cases, rows_are_the_same_whoever_refreshes);
     tcase_add_test(cases, two_rows_with_one_key_fail_every_refresh_and_are_named);
     suite_add_tcase(all, cases);
