@@ -8,6 +8,8 @@
 #include "base/text.h"
 
 #define NAME_SIZE 63 /* bytes that PostgreSQL keeps of a name */
+/* What others put into public is not to be taken for what is meant. */
+#define PUT_PATH "SET search_path = pg_catalog, pg_temp;\n"
 
 static bool check_name(const char *what, const char *name, struct error *err)
 {
@@ -83,7 +85,7 @@ static void put_connect(struct buffer *text, const char *database)
     put_quoted(&conninfo, database, '\'', "'\\", '\\');
     buffer_puts(text, "\\connect -reuse-previous=on ");
     put_quoted(text, buffer_text(&conninfo), '"', "\"", '"');
-    buffer_putc(text, '\n');
+    buffer_puts(text, "\n" PUT_PATH);
     buffer_finish(&conninfo);
 }
 
@@ -201,12 +203,30 @@ static void put_roles(struct buffer *text, const char *role)
     buffer_printf(text, "DO %s\nBEGIN\n", tag);
     put_role(text, role, "LOGIN");
     put_role(text, "analytics_reader", "NOLOGIN");
+    put_role(text, "pgchime_jobs", "NOLOGIN");
+    put_role(text, "pgchime_monitor", "NOLOGIN");
     buffer_printf(text, "END %s;\n", tag);
     free(tag);
 }
 
+/* One that is there already is its own, or of whom it may trust: whoever made it first could put there what is run as others. */
 static void put_schema(struct buffer *text, const char *schema, const char *role)
 {
+    char *tag = dollar_tag(role);
+    buffer_printf(
+        text,
+        "DO %s\nDECLARE\n    owner name;\nBEGIN\n    SELECT r.rolname INTO owner FROM pg_namespace n JOIN pg_roles r "
+        "ON "
+        "r.oid = n.nspowner\n     WHERE n.nspname = '%s' AND NOT r.rolsuper AND r.rolname NOT IN (current_user, ",
+        tag, schema);
+    put_literal(text, role);
+    buffer_printf(
+        text,
+        ");\n    IF FOUND THEN\n        RAISE EXCEPTION 'schema %s is there already and belongs to %%', owner\n"
+        "            USING HINT = 'see what is in it, then ALTER SCHEMA %s RENAME TO another, or OWNER TO the "
+        "role that this makes';\n    END IF;\nEND %s;\n",
+        schema, schema, tag);
+    free(tag);
     buffer_printf(text, "CREATE SCHEMA IF NOT EXISTS %s AUTHORIZATION ", schema);
     put_identifier(text, role);
     buffer_puts(text, ";\n");
@@ -294,10 +314,12 @@ void init_put_sql(struct buffer *text, const struct init_names *names)
                       "--   psql -X -v ON_ERROR_STOP=1 -d postgres -f FILE\n"
                       "-- May be run again. The daemon connects as ");
     put_identifier(text, names->role);
-    buffer_puts(text,
-                ", owns what it makes, and runs jobs as that role: a job\n"
-                "-- that writes to your tables needs its own GRANT. Who is to read the views gets analytics_reader.\n"
-                "\n");
+    buffer_puts(
+        text,
+        ", owns what it makes, and runs jobs as that role: a job\n"
+        "-- that writes to your tables needs its own GRANT. Who is to read the views gets analytics_reader, who is to\n"
+        "-- make jobs of their own pgchime_jobs, who is to watch everybody's and change nothing pgchime_monitor.\n"
+        "\n" PUT_PATH);
     put_roles(text, names->role);
     buffer_puts(text, "-- It proves who it is as pg_hba.conf says: peer needs nothing more, a password is set by:\n"
                       "--   \\password ");

@@ -18,15 +18,21 @@ struct migration {
     size_t next; /* index of the migration that runs next */
 };
 
-/* CREATE SCHEMA IF NOT EXISTS asks for CREATE on the database even where the schema is there. */
-static const char prepare_schema[] = "SET client_min_messages = warning;\n"
-                                     "DO $$ BEGIN\n"
-                                     "    IF to_regnamespace('chime') IS NULL THEN CREATE SCHEMA chime; END IF;\n"
-                                     "EXCEPTION WHEN duplicate_schema OR unique_violation THEN NULL;\n"
-                                     "END $$;\n"
-                                     "CREATE TABLE IF NOT EXISTS chime.migration (number integer PRIMARY KEY, name "
-                                     "text NOT NULL, version text NOT NULL,\n"
-                                     "    applied_at timestamptz NOT NULL DEFAULT clock_timestamp());\n";
+/* CREATE SCHEMA IF NOT EXISTS asks for CREATE on the database even where the schema is there. Whose it is, is asked once more: somebody may
+ * have been faster, and a DBA may run this text. */
+static const char prepare_schema[] =
+    "SET client_min_messages = warning;\n"
+    "DO $$ BEGIN\n"
+    "    IF to_regnamespace('chime') IS NULL THEN CREATE SCHEMA chime; END IF;\n"
+    "EXCEPTION WHEN duplicate_schema OR unique_violation THEN NULL;\n"
+    "END $$;\n"
+    "DO $$ DECLARE f record; BEGIN\n"
+    "    SELECT * INTO f FROM (" MIGRATE_OWNERS_SQL ") o;\n"
+    "    IF FOUND THEN RAISE EXCEPTION '%', f.finding USING HINT = f.way_out; END IF;\n"
+    "END $$;\n"
+    "CREATE TABLE IF NOT EXISTS chime.migration (number integer PRIMARY KEY, name "
+    "text NOT NULL, version text NOT NULL,\n"
+    "    applied_at timestamptz NOT NULL DEFAULT clock_timestamp());\n";
 
 int migrate_newest(void)
 {
@@ -185,6 +191,7 @@ void migrate_abandon(struct migration *migration)
 char *migrate_text(int from)
 {
     struct buffer text = {0};
+    buffer_puts(&text, "SET search_path = pg_catalog, pg_temp;\n");
     if (from == 0) {
         buffer_puts(&text, prepare_schema);
     }

@@ -7,7 +7,8 @@
 
 struct migration;
 
-/* A query of two texts: what of schema chime is another role's, whose rights whoever asks has not, and the way out. No row: nothing is. */
+/* A query of two texts: what of schema chime is another role's, whose rights whoever asks has not, and the way out. No row: nothing is. A
+ * superuser has all rights, and would run what any role put there: there it is whoever is no superuser. */
 #define MIGRATE_OWNERS_SQL                                                                             \
     "SELECT pg_catalog.format('%s belongs to %s, and %I has not that role''s rights', CASE WHEN "      \
     "pg_catalog.bool_or(whole)"                                                                        \
@@ -20,7 +21,9 @@ struct migration;
     "pg_catalog.to_regnamespace('chime')"                                                              \
     " UNION ALL SELECT p.proowner, false FROM pg_catalog.pg_proc p WHERE p.pronamespace = "            \
     "pg_catalog.to_regnamespace('chime'))"                                                             \
-    " AS o (owner, whole) WHERE NOT pg_catalog.pg_has_role(owner, 'USAGE') HAVING count(*) > 0"
+    " AS o (owner, whole) WHERE NOT pg_catalog.pg_has_role(owner, 'USAGE')"                            \
+    " OR (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user) AND "           \
+    "NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = owner) HAVING count(*) > 0"
 
 /* Called once. `err` is NULL on success; `from` and `to` are the migrations before and now (0: no schema). */
 typedef void migrate_callback(void *data, const struct error *err, int from, int to);

@@ -170,10 +170,11 @@ END;
 COMMENT ON FUNCTION chime.views_read IS 'each view with itself and the views that it reads, through others too';
 
 -- The worst of what a view shows, by the view's own thresholds. Known to be late is worse than not known.
+-- SECURITY DEFINER: whoever may see how fresh a view is need not read its marks.
 CREATE FUNCTION chime.view_freshness()
 RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after interval, error_after interval, pending boolean,
                behind interval, freshness text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     WITH known AS MATERIALIZED (
         SELECT v.view_schema, v.relation, v.full_reason IS NULL AND NOT t.scheduled AS idles, r.refreshed_at, r.behind_since,

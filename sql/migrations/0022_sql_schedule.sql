@@ -1,5 +1,5 @@
--- Making jobs by SQL. Whoever has USAGE on schema chime may call what stands at the end of this file, for jobs of their own; superusers and the
--- daemon's role for everybody's.
+-- Making jobs by SQL. Who has pgchime_jobs may call what stands at the end of this file, for jobs of their own; superusers and the daemon's role
+-- for everybody's.
 --
 -- A function that writes for its caller has to run as the daemon's role, and then no longer sees who called. So calls go through a view: on an
 -- INSERT its first trigger runs as whoever sent the statement and writes down who that is, the second, as the daemon's role, does what was asked
@@ -582,7 +582,9 @@ COMMENT ON FUNCTION chime.cancel IS 'asks the leader to end a live run, waiting 
 CREATE VIEW chime.reader AS
 SELECT current_user AS role,
        EXISTS (SELECT FROM pg_catalog.pg_roles r, pg_catalog.pg_class c
-               WHERE r.rolname = current_user AND c.oid = 'chime.job'::regclass AND (r.rolsuper OR r.rolbypassrls OR r.oid = c.relowner)) AS sees_all;
+               WHERE r.rolname = current_user AND c.oid = 'chime.job'::regclass AND (r.rolsuper OR r.rolbypassrls OR r.oid = c.relowner)) AS sees_all,
+       EXISTS (SELECT FROM pg_catalog.pg_roles m
+               WHERE m.rolname = 'pgchime_monitor' AND pg_catalog.pg_has_role(current_user, m.oid, 'USAGE')) AS monitors;
 
 CREATE VIEW chime.jobs WITH (security_barrier = true) AS
 SELECT j.job_id, j.job_name, j.schedule, j.command, coalesce(j.database, current_database()) AS database, j.owner AS username, j.active,
@@ -591,14 +593,14 @@ SELECT j.job_id, j.job_name, j.schedule, j.command, coalesce(j.database, current
                                 WHERE n.job_id = j.job_id AND u > clock_timestamp()) END AS next_slot,
        s.last_start, s.last_end, s.last_outcome, s.consecutive_failures, s.suspended_at, s.suspend_reason, j.problem,
        j.keep
-FROM chime.reader r JOIN chime.job j ON (r.sees_all OR j.owner = r.role) JOIN chime.job_state s ON s.job_id = j.job_id
+FROM chime.reader r JOIN chime.job j ON (r.sees_all OR r.monitors OR j.owner = r.role) JOIN chime.job_state s ON s.job_id = j.job_id
 WHERE j.origin = 'sql' AND j.removed_at IS NULL;
 COMMENT ON VIEW chime.jobs IS 'jobs made by SQL, to each role its own';
 COMMENT ON COLUMN chime.jobs.problem IS 'why the leader cannot run it; NULL: it can';
 
 CREATE VIEW chime.upcoming WITH (security_barrier = true) AS
 SELECT j.job_id, j.job_name, u AS slot
-FROM chime.reader r JOIN chime.job j ON (r.sees_all OR j.owner = r.role) JOIN chime.next_slots n ON n.job_id = j.job_id
+FROM chime.reader r JOIN chime.job j ON (r.sees_all OR r.monitors OR j.owner = r.role) JOIN chime.next_slots n ON n.job_id = j.job_id
 CROSS JOIN LATERAL (SELECT s FROM unnest(n.slots) AS s WHERE s > clock_timestamp() ORDER BY s LIMIT 5) AS l (u)
 WHERE j.active AND j.removed_at IS NULL;
 COMMENT ON VIEW chime.upcoming IS 'the next slots of jobs made by SQL, as the leader counted them; to each role those of its own';
@@ -607,27 +609,93 @@ COMMENT ON VIEW chime.upcoming IS 'the next slots of jobs made by SQL, as the le
 CREATE VIEW chime.job_runs WITH (security_barrier = true) AS
 SELECT w.run_id, w.job_id, j.job_name, w.kind, w.slot, w.state, w.attempt, w.started_at, w.finished_at, w.rows, w.sqlstate, w.message,
        w.reason, w.pid
-FROM chime.reader r JOIN chime.job j ON (r.sees_all OR j.owner = r.role) AND j.origin = 'sql'
+FROM chime.reader r
+JOIN chime.job j ON j.origin = 'sql'
+                    AND (r.sees_all OR r.monitors OR j.owner = r.role
+                         OR EXISTS (SELECT FROM chime.job_past o WHERE o.job_id = j.job_id AND o.owner = r.role))
 JOIN (SELECT h.run_id, h.job_id, h.kind, h.slot, h.state::text, h.attempt, h.started_at, h.finished_at, h.rows, h.sqlstate, h.message, h.reason,
-             h.pid
+             h.pid, coalesce(h.claimed_at, h.started_at, h.finished_at) AS claimed_at
       FROM chime.run_history h
       UNION ALL
       SELECT l.run_id, l.job_id, l.kind, l.slot,
              CASE WHEN l.done_at IS NOT NULL THEN 'succeeded' WHEN l.pid IS NULL THEN 'retrying' ELSE 'running' END, l.attempt,
              coalesce(l.started_at, l.claimed_at), l.done_at, l.rows, NULL, l.message,
-             CASE WHEN l.pid IS NULL THEN 'next attempt at ' || l.retry_at END, l.pid
-      FROM chime.run l) w ON w.job_id = j.job_id;
-COMMENT ON VIEW chime.job_runs IS 'runs of jobs made by SQL, with slots that were skipped; to each role those of its own';
+             CASE WHEN l.pid IS NULL THEN 'next attempt at ' || l.retry_at END, l.pid, l.claimed_at
+      FROM chime.run l) w ON w.job_id = j.job_id
+LEFT JOIN chime.job_past p ON p.job_id = w.job_id AND w.claimed_at >= p.since AND w.claimed_at < p.until
+WHERE r.sees_all OR r.monitors OR coalesce(p.owner, j.owner) = r.role;
+COMMENT ON VIEW chime.job_runs IS 'runs of jobs made by SQL, with slots that were skipped; to each role those of jobs that were its own then';
 
 REVOKE ALL ON ALL ROUTINES IN SCHEMA chime FROM PUBLIC;
 
--- For whoever may use the schema. What a later migration revokes from PUBLIC it has to grant again: tests/integration/test_job_calls.c tells.
-GRANT INSERT (verb, arguments), SELECT (answer) ON chime.job_call TO PUBLIC;
-GRANT SELECT ON chime.jobs, chime.upcoming, chime.job_runs TO PUBLIC;
-GRANT EXECUTE ON FUNCTION
-    chime.schedule(text, text, text, text, text, boolean, text[], text[], jsonb, jsonb, interval),
-    chime.schedule_once(timestamptz, text, text, text, text, jsonb, jsonb),
-    chime.alter_job(bigint, text, text, text, text, boolean, text[], text[], jsonb, jsonb, text, interval),
-    chime.unschedule(bigint, boolean), chime.unschedule(text, boolean), chime.run_now(bigint), chime.run_now(text),
-    chime.cancel(bigint, text), chime.schedule_valid(text), chime.schedule_problem(text), chime.schedule_differs(text)
-TO PUBLIC;
+-- Two roles of the server, for all its databases: who has pgchime_jobs makes jobs, who has pgchime_monitor sees what there is of everybody
+-- and changes nothing. They are the DBA's to make where ours may not.
+DO $$
+DECLARE
+    v_role text;
+BEGIN
+    FOREACH v_role IN ARRAY '{pgchime_jobs,pgchime_monitor}'::text[] LOOP
+        BEGIN
+            IF to_regrole(v_role) IS NULL THEN
+                EXECUTE format('CREATE ROLE %I NOLOGIN', v_role);
+            END IF;
+        EXCEPTION
+            WHEN insufficient_privilege THEN
+                RAISE NOTICE 'role % was not made: this role may not create roles', v_role;
+            WHEN duplicate_object OR unique_violation THEN
+                NULL; -- made by another database of the server a moment ago
+        END;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION chime.grant_to_jobs() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    GRANT USAGE ON SCHEMA chime TO pgchime_jobs;
+    GRANT INSERT (verb, arguments), SELECT (answer) ON chime.job_call TO pgchime_jobs;
+    GRANT SELECT ON chime.jobs, chime.upcoming, chime.job_runs TO pgchime_jobs;
+    GRANT EXECUTE ON FUNCTION
+        chime.schedule(text, text, text, text, text, boolean, text[], text[], jsonb, jsonb, interval),
+        chime.schedule_once(timestamptz, text, text, text, text, jsonb, jsonb),
+        chime.alter_job(bigint, text, text, text, text, boolean, text[], text[], jsonb, jsonb, text, interval),
+        chime.unschedule(bigint, boolean), chime.unschedule(text, boolean), chime.run_now(bigint), chime.run_now(text),
+        chime.cancel(bigint, text), chime.schedule_valid(text), chime.schedule_problem(text), chime.schedule_differs(text)
+    TO pgchime_jobs;
+END $$;
+
+-- Views that read as whoever asks need their tables and functions, too.
+CREATE FUNCTION chime.grant_to_monitor() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_table text;
+BEGIN
+    GRANT USAGE ON SCHEMA chime TO pgchime_monitor;
+    GRANT SELECT ON chime.leader_status, chime.runs, chime.job_status, chime.view_status, chime.jobs, chime.upcoming, chime.job_runs
+        TO pgchime_monitor;
+    FOREACH v_table IN ARRAY '{job,job_state,run,run_history,attempt,missed}'::text[] LOOP
+        EXECUTE format('GRANT SELECT ON chime.%I TO pgchime_monitor', v_table);
+        EXECUTE format('DROP POLICY IF EXISTS monitor ON chime.%I', v_table);
+        EXECUTE format('CREATE POLICY monitor ON chime.%I FOR SELECT TO pgchime_monitor USING (true)', v_table);
+    END LOOP;
+    GRANT SELECT ON chime.leader, chime.follower, chime.leadership, chime.plugin, chime.view, chime.view_refresh, chime.verification, chime.request
+        TO pgchime_monitor;
+    GRANT EXECUTE ON FUNCTION chime.view_freshness(), chime.led(), chime.copy_of(), chime.system_identifier(), chime.database_number(),
+                              chime.backend_alive(integer, timestamptz) TO pgchime_monitor;
+END $$;
+
+CREATE FUNCTION chime.grant_to_roles() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF to_regrole('pgchime_jobs') IS NOT NULL THEN
+        PERFORM chime.grant_to_jobs();
+    END IF;
+    IF to_regrole('pgchime_monitor') IS NOT NULL THEN
+        PERFORM chime.grant_to_monitor();
+    END IF;
+END $$;
+SELECT chime.grant_to_roles();
+COMMENT ON FUNCTION chime.grant_to_roles IS
+    'gives pgchime_jobs and pgchime_monitor what they may do here, as far as they are there; for roles that were made later, once more';
+COMMENT ON FUNCTION chime.grant_to_jobs IS 'what pgchime_jobs may do: make jobs, and see its own';
+COMMENT ON FUNCTION chime.grant_to_monitor IS 'what pgchime_monitor may do: see everybody''s jobs, runs and views';
+REVOKE ALL ON FUNCTION chime.grant_to_roles(), chime.grant_to_jobs(), chime.grant_to_monitor() FROM PUBLIC;

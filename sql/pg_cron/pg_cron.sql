@@ -11,7 +11,11 @@ BEGIN
         CREATE SCHEMA cron;
         PERFORM pg_catalog.set_config('chime.new_cron', 'yes', true);
         COMMENT ON SCHEMA cron IS 'jobs in SQL, as pg_cron has them: made by pgchime';
-    ELSIF obj_description('cron'::regnamespace, 'pg_namespace') IS DISTINCT FROM 'jobs in SQL, as pg_cron has them: made by pgchime' THEN
+    ELSIF obj_description('cron'::regnamespace, 'pg_namespace') IS DISTINCT FROM 'jobs in SQL, as pg_cron has them: made by pgchime'
+          OR EXISTS (SELECT FROM (SELECT n.nspowner FROM pg_catalog.pg_namespace n WHERE n.nspname = 'cron'
+                                  UNION ALL SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.relnamespace = 'cron'::regnamespace
+                                  UNION ALL SELECT p.proowner FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'cron'::regnamespace) AS o (owner)
+                     WHERE NOT chime.is_administrator(pg_catalog.pg_get_userbyid(o.owner))) THEN -- anybody can write such a comment
         RAISE EXCEPTION 'there is a schema cron that pgchime did not make' USING ERRCODE = 'duplicate_schema',
             HINT = 'rename it: ALTER SCHEMA cron RENAME TO cron_old';
     END IF;

@@ -99,8 +99,8 @@ static void lead_by_night(void)
 START_TEST(everything_it_owned_goes_to_the_new_role)
 {
     lead_by_day();
+    cluster_execute(cluster, "CREATE ROLE night LOGIN; REASSIGN OWNED BY day TO night; ALTER ROLE day NOLOGIN");
     init_role_make(cluster, "night", "postgres");
-    cluster_execute(cluster, "REASSIGN OWNED BY day TO night; ALTER ROLE day NOLOGIN");
     lead_by_night();
 }
 END_TEST
@@ -121,7 +121,7 @@ static char *documented_query(void)
 START_TEST(what_is_pgchimes_goes_to_the_new_role_one_by_one)
 {
     lead_by_day();
-    init_role_make(cluster, "night", "postgres");
+    cluster_execute(cluster, "CREATE ROLE night LOGIN");
     char *query = documented_query();
     PGresult *statements = cluster_query(cluster, query);
     for (int i = 0; i < PQntuples(statements); i++) {
@@ -130,6 +130,7 @@ START_TEST(what_is_pgchimes_goes_to_the_new_role_one_by_one)
     PQclear(statements);
     free(query);
     cluster_execute(cluster, "ALTER ROLE day NOLOGIN");
+    init_role_make(cluster, "night", "postgres");
     lead_by_night();
 }
 END_TEST

@@ -23,7 +23,7 @@ static void set_up(void)
     ledger_sql_lead(cluster);
     ledger_sql_helpers(cluster);
     cluster_execute(cluster,
-                    "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; GRANT USAGE ON SCHEMA chime TO app, other;"
+                    "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; GRANT pgchime_jobs TO app, other;"
                     "GRANT CREATE ON SCHEMA public TO app");
 }
 

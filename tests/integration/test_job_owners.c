@@ -21,7 +21,7 @@ static void set_up(void)
     cluster_create_database(cluster, "open");
     cluster_create_database(cluster, "closed");
     cluster_execute(cluster,
-                    "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; GRANT USAGE ON SCHEMA chime TO app, other;"
+                    "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; GRANT pgchime_jobs TO app, other;"
                     "REVOKE CONNECT ON DATABASE closed FROM PUBLIC; GRANT CONNECT ON DATABASE closed TO other");
 }
 

@@ -14,7 +14,7 @@ static void set_up(void)
 {
     cluster = ledger_sql_install(NULL);
     cluster_execute(cluster,
-                    "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; GRANT USAGE ON SCHEMA chime TO app, other");
+                    "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; GRANT pgchime_jobs TO app, other");
 }
 
 static void tear_down(void)

@@ -299,14 +299,9 @@ START_TEST(readers_read_every_relation_and_every_function)
 }
 END_TEST
 
-/* The way in to jobs of one's own, which anybody may take: test_job_calls. */
-#define OWN_JOBS \
-    "'chime.job_call'::regclass, 'chime.jobs'::regclass, 'chime.job_runs'::regclass, 'chime.upcoming'::regclass"
-#define OWN_CALLS \
-    "'{alter_job,cancel,run_now,schedule,schedule_differs,schedule_once,schedule_problem,schedule_valid,unschedule}'"
 #define OTHERS                                                                                                         \
     "FROM pg_class c WHERE c.relnamespace::regnamespace::text !~ '^(pg_|information_schema$)' AND c.oid NOT IN (" KEPT \
-    " UNION " PLAIN ") AND c.oid NOT IN (" OWN_JOBS ", 'analytics.retention_log'::regclass)"
+    " UNION " PLAIN ") AND c.oid <> 'analytics.retention_log'::regclass"
 
 START_TEST(readers_read_no_source_and_no_table_of_chime)
 {
@@ -330,7 +325,7 @@ START_TEST(readers_write_nothing_and_execute_nothing_else)
     EXPECT_SQL(
         cluster,
         "SELECT string_agg(c.oid::regclass::text, ' ') FROM pg_class c WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')"
-        " AND c.oid <> 'chime.job_call'::regclass AND c.relnamespace::regnamespace::text !~ "
+        " AND c.relnamespace::regnamespace::text !~ "
         "'^(pg_|information_schema$)'"
         " AND (has_table_privilege('analytics_reader', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES,"
         " TRIGGER') OR has_any_column_privilege('analytics_reader', c.oid, 'INSERT, UPDATE, REFERENCES'))",
@@ -344,7 +339,6 @@ START_TEST(readers_write_nothing_and_execute_nothing_else)
         cluster,
         "SELECT string_agg(p.oid::regprocedure::text, ' ' ORDER BY p.proname) FROM pg_proc p"
         " WHERE p.pronamespace::regnamespace::text !~ '^(pg_|information_schema$)'"
-        " AND NOT (p.pronamespace = 'chime'::regnamespace AND p.proname = ANY (" OWN_CALLS "))"
         " AND has_function_privilege('analytics_reader', p.oid, 'EXECUTE') AND p.oid NOT IN (SELECT "
         "chime.routine(signature)"
         " FROM chime.plugin_function)",
@@ -353,7 +347,7 @@ START_TEST(readers_write_nothing_and_execute_nothing_else)
     EXPECT_SQL(cluster,
                "SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p WHERE p.prosecdef"
                " AND has_function_privilege('analytics_reader', p.oid, 'EXECUTE')",
-               "get_analytics_refresh_status schedule_differs schedule_problem schedule_valid telemetry_trend");
+               "get_analytics_refresh_status telemetry_trend");
 }
 END_TEST
 

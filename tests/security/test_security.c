@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/commands.h"
 #include "support/files.h"
 #include "support/init_role.h"
 #include "support/process.h"
@@ -27,12 +28,19 @@ static const struct attack attacks[] = {
     {"too_large", "mallory", "its channels are 101, more than 100",
      "SELECT count(*) || ' ' || count(problem) || ' ' || count(keep) FROM chime.jobs WHERE username = 'mallory'",
      "1 0 0"},
+    {"reader", "reader", "reads|0", "SELECT count(*) FROM chime.job WHERE owner = 'reader'", "0"},
+    {"monitor", "watcher", "sees 1",
+     "SELECT concat_ws(' ', count(*), count(*) FILTER (WHERE active), (SELECT count(*) FROM chime.request"
+     " WHERE requested_by = 'watcher'))"
+     " FROM chime.job WHERE origin = 'sql' AND owner = 'victim'",
+     "1 1 0"},
 };
 
 /* One server and one daemon for all. */
 static void start(void)
 {
-    served_set_up(4);
+    cluster = cluster_create(NULL);
+    site = site_create(cluster, "postgres", 4);
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
     init_role_make(cluster, "pgchime", "postgres");
     site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
@@ -41,18 +49,20 @@ static void start(void)
     WAIT_SQL(cluster,
              "SELECT count(*) FILTER (WHERE state = 'installed') = count(*) AND count(*) > 5 FROM chime.plugin", "t",
              60);
-    cluster_execute(cluster, "CREATE ROLE mallory LOGIN; CREATE ROLE victim LOGIN;"
-                             " GRANT USAGE ON SCHEMA chime, analytics TO mallory, victim;"
+    cluster_execute(cluster, "CREATE ROLE mallory LOGIN; CREATE ROLE victim LOGIN; CREATE ROLE reader LOGIN IN ROLE "
+                             "analytics_reader; CREATE ROLE watcher LOGIN IN ROLE pgchime_monitor;"
+                             " GRANT pgchime_jobs TO mallory, victim; GRANT USAGE ON SCHEMA analytics TO mallory;"
                              " GRANT EXECUTE ON FUNCTION analytics.refresh_realtime_metrics() TO mallory;"
-                             " CREATE TABLE loot (who text); GRANT INSERT ON loot TO PUBLIC");
+                             " CREATE TABLE loot (who text); GRANT INSERT ON loot TO PUBLIC;"
+                             " SET ROLE victim; SELECT chime.schedule('kept', '0 0 29 2 *', 'SELECT 1'); RESET ROLE");
 }
 
 /* What psql says, errors included; caller frees. */
-static char *run_script(const struct attack *attack)
+static char *run_script(const char *script, const char *role, const char *database)
 {
-    char *log = files_path("%s/%s.log", cluster_directory(cluster), attack->script);
-    char *path = files_path(PGCHIME_SOURCE_DIR "/tests/security/%s.sql", attack->script);
-    char *conninfo = cluster_conninfo_as(cluster, attack->role, "postgres");
+    char *log = files_path("%s/%s.log", cluster_directory(cluster), script);
+    char *path = files_path(PGCHIME_SOURCE_DIR "/tests/security/%s.sql", script);
+    char *conninfo = cluster_conninfo_as(cluster, role, database);
 
     process_must_run(
         (const char *const[]){psql_program(), "-XqAt", "-v", "VERBOSITY=terse", "-d", conninfo, "-f", path, NULL}, log);
@@ -66,7 +76,7 @@ static char *run_script(const struct attack *attack)
 START_TEST(an_attack_comes_to_nothing)
 {
     const struct attack *attack = &attacks[_i];
-    char *said = run_script(attack);
+    char *said = run_script(attack->script, attack->role, "postgres");
 
     if (strstr(said, attack->said) == NULL)
         support_fail("%s did not get as far as \"%s\":\n%s", attack->script, attack->said, said);
@@ -86,7 +96,7 @@ START_TEST(a_job_that_cannot_be_read_is_nobody_elses_problem)
     site_use_role(other, "pgchime");
     struct daemon *daemon = site_lead(other);
     cluster_use(cluster, "bytes");
-    cluster_execute(cluster, "GRANT USAGE ON SCHEMA chime TO mallory; SET SESSION AUTHORIZATION mallory");
+    cluster_execute(cluster, "SET SESSION AUTHORIZATION mallory");
     ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT chime.schedule('bad', '1 second', E'SELECT ''\\xff''')"),
                      "54000");
     ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT chime.schedule(E'\\xff', '1 second', 'SELECT 1')"), "54000");
@@ -107,6 +117,59 @@ START_TEST(a_job_that_cannot_be_read_is_nobody_elses_problem)
         "t", 30);
     daemon_destroy(daemon);
     site_destroy(other);
+}
+END_TEST
+
+static void refuses(int status, const char *configuration, const char *option, const char *reason)
+{
+    const char *const words[] = {"migrate", option, NULL};
+    char *output = NULL;
+    char *errors = NULL;
+
+    commands_expect(status, configuration, words, &output, &errors);
+    commands_has(errors, reason);
+    free(output);
+    free(errors);
+}
+
+START_TEST(who_makes_our_schemas_first_gains_nothing)
+{
+    const char *const sql[] = {"init", "--sql", "--database", "squatted", NULL};
+    char *folder = files_make_directory();
+    char *text;
+
+    cluster_create_database(cluster, "squatted");
+    cluster_use(cluster, "squatted");
+    cluster_execute(cluster, "CREATE TABLE loot (who text); GRANT INSERT ON loot TO PUBLIC;"
+                             " GRANT CREATE ON DATABASE squatted TO mallory, pgchime");
+    free(run_script("squat", "mallory", "squatted"));
+    char *ours = commands_configure(cluster, "pgchime", "squatted", folder, "");
+    refuses(6, ours, NULL, "schema chime belongs to mallory, and pgchime has not that role's rights");
+    char *superuser = commands_configure(cluster, "postgres", "squatted", folder, "");
+    refuses(6, superuser, NULL, "schema chime belongs to mallory");
+    ck_assert_int_eq(daemon_run(sql, &text, NULL), 0);
+    ck_assert_str_eq(cluster_sqlstate(cluster, strstr(strstr(text, "\\connect"), "DO $roles$")), "P0001");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM loot", "0");
+    cluster_execute(cluster, "DROP SCHEMA chime CASCADE");
+    ours = commands_configure(cluster, "pgchime", "squatted", folder, "");
+    refuses(1, ours, "--with-cron", "there is a schema cron that pgchime did not make");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.migration WHERE number = 1", "1");
+}
+END_TEST
+
+START_TEST(a_new_owner_sees_no_run_of_the_one_before)
+{
+    cluster_execute(cluster, "SET ROLE victim; SELECT chime.schedule('told', '0 0 29 2 *', 'SELECT 1 / 0');"
+                             " SELECT chime.run_now('told'); RESET ROLE");
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.job_runs WHERE job_name = 'told' AND state = 'failed'", "1", 30);
+    cluster_execute(cluster,
+                    "SELECT chime.alter_job(job_id, username => 'mallory') FROM chime.jobs WHERE job_name = 'told';"
+                    " SET ROLE mallory");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.jobs WHERE job_name = 'told'", "1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job_runs WHERE job_name = 'told'", "0");
+    cluster_execute(cluster, "SET ROLE victim");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job_runs WHERE job_name = 'told'", "1");
+    cluster_execute(cluster, "RESET ROLE; SELECT chime.unschedule(job_id) FROM chime.jobs WHERE job_name = 'told'");
 }
 END_TEST
 
@@ -142,6 +205,8 @@ int main(void)
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, an_attack_comes_to_nothing, 0, sizeof attacks / sizeof attacks[0]);
     tcase_add_test(cases, a_job_that_cannot_be_read_is_nobody_elses_problem);
+    tcase_add_test(cases, who_makes_our_schemas_first_gains_nothing);
+    tcase_add_test(cases, a_new_owner_sees_no_run_of_the_one_before);
     tcase_add_test(cases, every_routine_has_a_path_of_its_own);
     suite_add_tcase(suite, cases);
     return suite_run(suite);

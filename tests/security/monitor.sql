@@ -1,0 +1,14 @@
+-- As watcher, who sees everybody's jobs, runs and views: anything that changes one.
+SELECT 'sees ' || count(*) FROM chime.jobs WHERE username = 'victim';
+SELECT 'runs', count(*) FROM chime.runs;
+SELECT 'status', count(*) FROM chime.job_status, chime.view_status, chime.leader_status;
+SELECT chime.schedule('mine', '* * * * *', 'SELECT 1');
+INSERT INTO chime.job_call (verb, arguments) VALUES ('unschedule', '{"job_name": "kept"}');
+SELECT chime.alter_job((SELECT job_id FROM chime.jobs WHERE username = 'victim'), active => false);
+SELECT chime.unschedule((SELECT job_id FROM chime.jobs WHERE username = 'victim'));
+SELECT chime.suspend((SELECT job_id FROM chime.jobs WHERE username = 'victim'));
+UPDATE chime.job SET active = false;
+DELETE FROM chime.run_history;
+DELETE FROM chime.request;
+INSERT INTO chime.request (job_id) SELECT job_id FROM chime.jobs WHERE username = 'victim';
+SELECT chime.grant_to_roles();
