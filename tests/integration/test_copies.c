@@ -140,7 +140,7 @@ START_TEST(a_copy_on_another_server_is_held_though_its_numbers_are_the_same)
 {
     lead_original();
     other = cluster_create(NULL);
-    cluster_execute(other, "CREATE ROLE analytics_reader");
+    cluster_execute(other, "CREATE ROLE analytics_reader; CREATE ROLE pgchime_jobs; CREATE ROLE pgchime_monitor");
     dump_copy(cluster, "app", other, "app");
     cluster_use(other, "app");
     EXPECT_SQL(other, "SELECT database = (SELECT oid FROM pg_database WHERE datname = 'app') FROM chime.leader", "t");

@@ -233,6 +233,6 @@ WITH RECURSIVE body AS (
 )
 SELECT DISTINCT b.name FROM body b JOIN touching t USING (oid)
 WHERE b.prorettype <> 'trigger'::regtype
-  AND (b.name IN (SELECT 'chime.' || c.name FROM plans.called c) OR b.name LIKE 'cron.%' OR has_function_privilege('public', b.oid, 'EXECUTE'))
+  AND (b.name IN (SELECT 'chime.' || c.name FROM plans.called c) OR b.name LIKE 'cron.%' OR has_function_privilege('pgchime_jobs', b.oid, 'EXECUTE'))
   AND b.name NOT IN (SELECT e.name FROM plans.elsewhere e)
   AND NOT EXISTS (SELECT FROM plans.statement s WHERE s.sql ~ ('\m' || replace(b.name, '.', '\.') || '\('));
