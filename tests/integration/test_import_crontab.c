@@ -315,6 +315,7 @@ END_TEST
 START_TEST(a_job_of_a_crontab_runs)
 {
     site = site_create(cluster, "app", 2);
+    site_use_role(site, "pgchime");
     served = site_lead(site);
     cluster_execute(cluster, "CREATE TABLE effect (who text); GRANT ALL ON effect TO app");
     files_write(file, "* * * * * psql -c 'INSERT INTO effect SELECT session_user'\n");
