@@ -27,7 +27,7 @@ static char *errors;
 static void set_up(void)
 {
     cluster = cluster_create(NULL);
-    cluster_execute(cluster, "CREATE ROLE analytics_reader");
+    cluster_execute(cluster, "CREATE ROLE analytics_reader; CREATE ROLE pgchime_jobs; CREATE ROLE pgchime_monitor");
     cluster_create_database(cluster, "app");
     cluster_use(cluster, "app");
     cluster_execute(cluster, "CREATE TABLE t (at timestamptz DEFAULT clock_timestamp())");
