@@ -191,7 +191,9 @@ void migrate_abandon(struct migration *migration)
 char *migrate_text(int from)
 {
     struct buffer text = {0};
-    buffer_puts(&text, "SET search_path = pg_catalog, pg_temp;\n");
+    if (from < migrate_newest()) {
+        buffer_puts(&text, "SET search_path = pg_catalog, pg_temp;\n");
+    }
     if (from == 0) {
         buffer_puts(&text, prepare_schema);
     }
