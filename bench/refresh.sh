@@ -344,7 +344,7 @@ SET max_parallel_workers_per_gather = 0;
 SELECT chime.look_statement(ARRAY[view_schema || '.$view']) AS look FROM chime.view WHERE relation = '$view' \\gset
 PREPARE look AS :look;
 PREPARE take AS SELECT k.keys FROM chime.view_refresh r
-CROSS JOIN LATERAL chime.keyed_1(r.seen, r.fingerprint, true, r.full_us, r.floor_us, r.key_us) k WHERE r.relation = '$view';
+CROSS JOIN LATERAL chime.keyed_1(r.seen, r.fingerprint, true, r.full_us, r.floor_us, r.key_us, false) k WHERE r.relation = '$view';
 PREPARE consume AS SELECT chime.note_refresh(l.*, 'keyed', NULL, 25, l.rows, 0, 0, 0, 0, pg_current_snapshot(), l.fingerprint, 1000)
 FROM chime.view v, chime.begin_refresh(v) l WHERE v.relation = '$view';
 END

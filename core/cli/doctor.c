@@ -95,6 +95,8 @@ static const char work_sql[] = "SELECT 'plugin', 'warn', p.message, p.way_out FR
                                "         'it wakes by itself once that is there'"
                                "    FROM chime.plugin WHERE state = 'dormant' ORDER BY name)"
                                " UNION ALL"
+                               " SELECT 'view', 'warn', w.* FROM " WRONG_PROBLEMS_SQL " w"
+                               " UNION ALL"
                                " SELECT 'view', 'warn', v.* FROM " VIEW_PROBLEMS_SQL " v"
                                " UNION ALL"
                                " SELECT 'view', 'warn', f.* FROM " REFRESH_PROBLEMS_SQL " f"

@@ -61,6 +61,13 @@
     "f"                                                                                                                \
     "  WHERE f.words IS NOT NULL)"
 
+/* Views whose keyed refreshes were wrong: they are full until somebody says otherwise. */
+#define WRONG_PROBLEMS_SQL                                                                                       \
+    "(SELECT format('view %s.%s is refreshed as a whole: %s', view_schema, relation, found_wrong) AS message,"   \
+    "        format('mend the map or what its plugin trusts; if nothing is wrong with these: pgchime refresh "   \
+    "--full %s.%s', view_schema, relation) AS way_out"                                                           \
+    "   FROM chime.view WHERE found_wrong IS NOT NULL ORDER BY view_schema, relation)"
+
 /* Views that are late. */
 #define VIEW_PROBLEMS_SQL                                                                                  \
     "(SELECT format('view %s.%s is %s: ', view_schema, relation, freshness)"                               \

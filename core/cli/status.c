@@ -70,6 +70,7 @@ static const char *const problem_queries[] = {
     LEADER_PROBLEMS_SQL,
     "SELECT w.message, w.way_out FROM " WATCH_PROBLEMS_SQL " w",
     "SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p",
+    WRONG_PROBLEMS_SQL,
     VIEW_PROBLEMS_SQL,
     REFRESH_PROBLEMS_SQL,
     CURSOR_PROBLEMS_SQL,

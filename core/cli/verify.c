@@ -18,6 +18,7 @@ static const struct output_column view_columns[] = {
     {"ROWS", "rows", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"MISSING", "missing", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"SURPLUS", "surplus", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+    {"ROUNDED", "rounded", OUTPUT_INTEGER, OUTPUT_WIDER},
     {"METHOD", "method", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"REASON", "reason", OUTPUT_LONG, OUTPUT_WIDER},
     {"REPAIRED", "repaired", OUTPUT_BOOLEAN, OUTPUT_ALWAYS},
@@ -31,6 +32,7 @@ enum {
     COLUMN_ROWS,
     COLUMN_MISSING,
     COLUMN_SURPLUS,
+    COLUMN_ROUNDED,
     COLUMN_METHOD,
     COLUMN_REASON,
     COLUMN_REPAIRED,
@@ -53,7 +55,7 @@ struct verification {
 /* What one transaction found; all of it is to be finished. */
 struct comparison {
     struct pg_rows refreshed;  /* method, reason */
-    struct pg_rows difference; /* rows, missing, surplus */
+    struct pg_rows difference; /* rows, missing, surplus, rounded */
     struct pg_rows lines;      /* side, key in words, line */
 };
 
@@ -76,8 +78,8 @@ static bool comparison_differs(const struct comparison *found)
 static bool take_apply_and_compare(struct view_visit *visit, struct comparison *found, struct error *err)
 {
     static const char fix_time[] = "SELECT set_config('chime.as_of', now()::text, true)";
-    static const char refresh[] = "SELECT method, reason FROM chime.refresh($1)";
-    static const char difference[] = "SELECT rows, missing, surplus FROM chime.difference($1)";
+    static const char refresh[] = "SELECT method, reason FROM chime.refresh($1, p_watch => false)";
+    static const char difference[] = "SELECT rows, missing, surplus, rounded FROM chime.difference($1)";
     static const char differences[] =
         "SELECT d.side, (SELECT string_agg(k || ' = ' || coalesce(d.line ->> k, 'NULL'), ', ' ORDER BY u.n)"
         "                FROM unnest((chime.find_view($1)).key::text[]) WITH ORDINALITY AS u (k, n)), d.line"
@@ -138,6 +140,7 @@ static void add_findings(struct verification *verification, const struct view_vi
     output_set(views, COLUMN_ROWS, pg_rows_value(&found->difference, 0, 0));
     output_set(views, COLUMN_MISSING, pg_rows_value(&found->difference, 0, 1));
     output_set(views, COLUMN_SURPLUS, pg_rows_value(&found->difference, 0, 2));
+    output_set(views, COLUMN_ROUNDED, pg_rows_value(&found->difference, 0, 3));
     output_set(views, COLUMN_METHOD, pg_rows_value(&found->refreshed, 0, 0));
     output_set(views, COLUMN_REASON, pg_rows_value(&found->refreshed, 0, 1));
     output_set_number(views, COLUMN_REPAIRED, false);
@@ -219,8 +222,9 @@ const struct command command_verify = {
     .details = "Without VIEW: all. Each is refreshed and compared in one transaction, which is rolled back; other\n"
                "refreshes of the view wait meanwhile, as long as the definition takes. MISSING: rows that the\n"
                "definition has and the view lacks; SURPLUS: the other way round. The first ten are shown, whole with\n"
-               "-o wide or json. METHOD full: the refresh did everything (-o wide says why), so a wrong row was made\n"
-               "right before it was looked for. The exit status is 7 also after a repair: something was wrong.",
+               "-o wide or json. ROUNDED: rows that differ in last digits of floats only, with which nothing is wrong.\n"
+               "METHOD full: the refresh did everything (-o wide says why), so a wrong row was made right before it was\n"
+               "looked for. The exit status is 7 also after a repair: something was wrong.",
     .options = {{"repair", NULL, "refresh a view that differs in full, and keep that"}},
     .run = verify_run,
 };

@@ -36,6 +36,7 @@ CREATE TABLE chime.view (
     below          text[] NOT NULL DEFAULT '{}',
     sources        jsonb NOT NULL DEFAULT '[]',
     asked          text,
+    found_wrong    text,
     PRIMARY KEY (view_schema, relation)
 );
 COMMENT ON COLUMN chime.view.refresh_full IS 'generated: the statement that makes the table equal the live definition';
@@ -43,6 +44,7 @@ COMMENT ON COLUMN chime.view.full_reason IS 'why it is refreshed as a whole; NUL
 COMMENT ON COLUMN chime.view.sources IS 'as its plugin declares them for it';
 COMMENT ON COLUMN chime.view.asked IS
     'what the definition meant, and what its sources looked like, when it was last asked whether it can be keyed; another meaning begins with everything; NULL: never';
+COMMENT ON COLUMN chime.view.found_wrong IS 'which group a keyed refresh found to be wrong though nothing had marked it: it is full until it is declared otherwise, or refreshed in full by hand';
 COMMENT ON COLUMN chime.view.below IS 'views of the same plugin that its definition reads: a refresh of it begins with those that a job of its refreshes, too';
 
 CREATE TABLE chime.plugin_function (
@@ -54,7 +56,7 @@ CREATE TABLE chime.plugin_function (
 );
 COMMENT ON TABLE chime.plugin_function IS 'functions of the read API; they go before a relation they read is made anew';
 COMMENT ON COLUMN chime.plugin_function.signature IS
-    'as regprocedure shows it with search_path = pg_catalog; not of that type, since pg_upgrade refuses tables that have it';
+    'as regprocedure shows it with search_path = pg_catalog, pg_temp; not of that type, since pg_upgrade refuses tables that have it';
 
 -- NULL: there is none, also where a type among its arguments is gone, which PostgreSQL before 16 takes for an error.
 CREATE FUNCTION chime.routine(p_signature text) RETURNS regprocedure

@@ -439,6 +439,10 @@ BEGIN
         END;
         COMMIT;
     END LOOP;
+    FOR v_wanted IN SELECT v.* FROM chime.view v WHERE v.found_wrong IS NOT NULL ORDER BY v.view_id LOOP
+        p_problem := pg_catalog.concat_ws('; ', p_problem, pg_catalog.format('view %s.%s: %s', v_wanted.view_schema, v_wanted.relation,
+                                                                             v_wanted.found_wrong));
+    END LOOP;
     FOR v_wanted IN SELECT u.*, false AS armed FROM chime.triggers_unwanted() AS u
                     UNION ALL SELECT w.*, true FROM chime.triggers_wanted() AS w LOOP
         BEGIN

@@ -23,7 +23,7 @@ BEGIN ATOMIC
 END;
 
 -- Makes p_kept's rows p_kept_rows (with chime_row_id, their ctid) equal to p_live_rows. Rows are matched by key (NULL equals NULL) and
--- compared without stamps. p_once: of two rows with one key it puts one, and the caller finds that by the counts; else it fails on them, or
+-- compared by their bytes, as REFRESH MATERIALIZED VIEW CONCURRENTLY does (1.0 is not 1.00), without stamps. p_once: of two rows with one key it puts one, and the caller finds that by the counts; else it fails on them, or
 -- puts neither. Each join has two arms: keys without a NULL join by equality (hashable), the few with one by a
 -- nested loop.
 CREATE FUNCTION chime.difference_statement(p_kept regclass, p_key name[], p_stamps name[], p_live_rows text, p_kept_rows text,
@@ -33,11 +33,10 @@ DECLARE
     v_all text; v_differs text; v_set text; v_key text; v_equal text; v_same text; v_live_null text; v_kept_null text;
 BEGIN
     SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum),
-           string_agg(format('l.%1$I%2$s IS DISTINCT FROM k.%1$I%2$s', a.attname, chime.comparing_cast(a.atttypid)),
-                      ' OR ' ORDER BY a.attnum)
-               FILTER (WHERE a.attname <> ALL (p_stamps || p_key)),
+           format('record_image_ne(ROW(%s), ROW(%s))',
+                  string_agg(format('l.%I', a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attname <> ALL (p_stamps)),
+                  string_agg(format('k.%I', a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attname <> ALL (p_stamps))),
            string_agg(format('%1$I = excluded.%1$I', a.attname), ', ' ORDER BY a.attnum)
-               FILTER (WHERE a.attname <> ALL (p_key))
       INTO v_all, v_differs, v_set
       FROM pg_attribute a WHERE a.attrelid = p_kept AND a.attnum > 0 AND NOT a.attisdropped;
     SELECT string_agg(quote_ident(c), ', '), string_agg(format('l.%1$I = k.%1$I', c), ' AND '),
@@ -61,13 +60,13 @@ BEGIN
         ),
         put AS (
             INSERT INTO %2$s AS t (%1$s) SELECT %12$s%1$s FROM differing
-            ON CONFLICT (%5$s) DO %11$s
+            ON CONFLICT (%5$s) DO UPDATE SET %11$s
             RETURNING (t.xmax = 0) AS fresh
         )
         SELECT (SELECT count(*) FROM live) AS live, (SELECT count(*) FROM kept) AS held, (SELECT count(*) FROM put WHERE fresh) AS inserted,
                (SELECT count(*) FROM put WHERE NOT fresh) AS updated, (SELECT count(*) FROM gone) AS deleted$f$,
         v_all, p_kept, p_live_rows, p_kept_rows, v_key, v_equal, v_same, v_kept_null, v_live_null,
-        coalesce(v_differs, 'false'), coalesce('UPDATE SET ' || v_set, 'NOTHING'), CASE WHEN p_once THEN format('DISTINCT ON (%s) ', v_key) END);
+        v_differs, v_set, CASE WHEN p_once THEN format('DISTINCT ON (%s) ', v_key) END);
 END $$;
 
 CREATE FUNCTION chime.column_list(p_relation regclass) RETURNS text
@@ -82,22 +81,28 @@ RETURN 'WITH ' || chime.difference_statement(
     format('SELECT %s FROM %I.%I', chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_schema, p_relation || '__live'),
     format('SELECT t.ctid AS chime_row_id, t.* FROM %I.%I t', p_schema, p_relation));
 
--- The groups are those of p_arrays, an expression for each grain column. OFFSET 0 keeps the planner from turning the join into
--- one over everything. p_live_rows: what the definition gives for them, where there is a better way than group by group.
+-- Rows of a relation in `groups`. OFFSET 0 keeps the planner from turning the join into one over everything.
+CREATE FUNCTION chime.rows_of_groups(p_relation text, p_columns text, p_grain name[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(format('SELECT v.* FROM groups k CROSS JOIN LATERAL (SELECT %s FROM %s v WHERE %s OFFSET 0) v', p_columns, p_relation, m),
+                          ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 'v') AS m);
+
+CREATE FUNCTION chime.groups_statement(p_arrays text, p_grain name[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN format('WITH groups AS MATERIALIZED (SELECT * FROM unnest(%s) AS g (%s)), ', p_arrays,
+              (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g));
+
+-- The groups are those of p_arrays, an expression for each grain column. p_live_rows: what the definition gives for them, where there is a
+-- better way than group by group.
 CREATE FUNCTION chime.refresh_keyed_statement(p_schema name, p_relation name, p_key name[], p_stamps name[], p_grain name[],
                                               p_arrays text, p_live_rows text DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN format('WITH groups AS MATERIALIZED (SELECT * FROM unnest(%s) AS g (%s)), ', p_arrays,
-              (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g))
+RETURN chime.groups_statement(p_arrays, p_grain)
     || chime.difference_statement(
         format('%I.%I', p_schema, p_relation)::regclass, p_key, p_stamps,
-        coalesce(p_live_rows, (
-            SELECT string_agg(format('SELECT v.* FROM groups k CROSS JOIN LATERAL (SELECT %s FROM %I.%I v WHERE %s OFFSET 0) v',
-                                     chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_schema, p_relation || '__live', m),
-                              ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 'v') AS m)),
-        (SELECT string_agg(format('SELECT t.* FROM groups k CROSS JOIN LATERAL '
-                                  '(SELECT t.ctid AS chime_row_id, t.* FROM %I.%I t WHERE %s OFFSET 0) t', p_schema, p_relation, m),
-                           ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 't') AS m), true);
+        coalesce(p_live_rows, chime.rows_of_groups(format('%I.%I', p_schema, p_relation || '__live'),
+                                                   chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_grain)),
+        chime.rows_of_groups(format('%I.%I', p_schema, p_relation), 'v.ctid AS chime_row_id, v.*', p_grain), true);
 
 -- The function that takes the marks of one view and recomputes their groups. `reason`: it stopped, and everything is to be done
 -- instead, for that reason; what it changed until then stays.
@@ -149,11 +154,12 @@ BEGIN
             ELSE format('SELECT DISTINCT %s FROM (WITH marks AS (SELECT %s FROM unnest($%s) AS m) SELECT * FROM (%s) AS mapped) AS x (%s)',
                         v_grain, v_source.columns, v_source.n, v_source.map_query, v_grain) END);
     END LOOP;
+    PERFORM chime.write_watched(v_view);
     IF v_view.revisit_query IS NOT NULL THEN
         v_keys := v_keys || format(' UNION SELECT * FROM (%s) AS r (%s) WHERE $%s', v_view.revisit_query, v_grain,
                                    (SELECT count(*) + 1 FROM chime.view_source s
                                      WHERE s.view_schema = p_schema AND s.relation = p_relation));
-        v_using := v_using || ', p_revisit';
+        v_using := v_using || ', p_revisit OR v_wrong IS NOT NULL';
     END IF;
     -- enable_seqscan: the planner guesses wildly at the marks, and compiled for a look that takes microseconds.
     -- Workers would take longer to start than the look. Each arm of the look is one range of the index (xip is below xmax).
@@ -163,9 +169,9 @@ BEGIN
     -- A schema may be called anything, so no dollar quote is safe around its name.
     EXECUTE format($f$
         CREATE OR REPLACE FUNCTION chime.keyed_%1$s(
-            p_seen pg_snapshot, p_fingerprint text, p_revisit boolean, p_full_us bigint, p_floor_us double precision, p_key_us double precision, OUT seen pg_snapshot,
-            OUT fingerprint text, OUT reason text, OUT keys bigint, OUT rows bigint, OUT inserted bigint, OUT updated bigint,
-            OUT deleted bigint)
+            p_seen pg_snapshot, p_fingerprint text, p_revisit boolean, p_full_us bigint, p_floor_us double precision, p_key_us double precision,
+            p_watch boolean, OUT seen pg_snapshot, OUT fingerprint text, OUT reason text, OUT keys bigint, OUT rows bigint, OUT inserted bigint,
+            OUT updated bigint, OUT deleted bigint, OUT wrong text)
         LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET enable_seqscan = off
         SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS %2$L$f$, v_view.view_id, format($body$
         #variable_conflict use_column
@@ -176,23 +182,34 @@ BEGIN
             v_from bigint := 1;
             v_batch bigint := 10;
             v_uncaptured text;
+            v_wrong jsonb; -- the group that is watched, where it differs: as it should where a mark leads to it
             v_live bigint; v_held bigint; v_inserted bigint; v_updated bigint; v_deleted bigint;
         %2$s
         BEGIN
-            SELECT chime.snapshot_to_keep(), chime.view_fingerprint(%3$L, %4$L), chime.uncaptured_sources(%3$L, %4$L)%5$s
-              INTO seen, fingerprint, v_uncaptured%6$s;
+            IF p_watch THEN
+                LOCK TABLE %16$s IN ACCESS SHARE MODE; -- TRUNCATE shows through a snapshot that is older than it, its mark does not
+            END IF;
+            SELECT chime.snapshot_to_keep(), chime.view_fingerprint(%3$L, %4$L), chime.uncaptured_sources(%3$L, %4$L),
+                   CASE WHEN p_watch THEN chime.watched_%1$s() END%5$s
+              INTO seen, fingerprint, v_uncaptured, v_wrong%6$s;
             reason := CASE WHEN p_seen IS NULL THEN 'the first time'
                            WHEN v_uncaptured IS NOT NULL THEN format('changes of %%s are not captured', v_uncaptured)
                            %7$s
                            WHEN fingerprint IS DISTINCT FROM p_fingerprint THEN chime.fingerprint_reason(%3$L, %4$L)
                            WHEN chime.flooded(%3$L, %4$L) THEN 'the log of a source was full' END;
             keys := 0; rows := 0; inserted := 0; updated := 0; deleted := 0;
-            IF reason IS NOT NULL OR (%13$s) THEN
+            IF reason IS NOT NULL OR (v_wrong IS NULL AND %13$s) THEN
                 RETURN;
             END IF;
             BEGIN
                 EXECUTE %8$L INTO %9$s USING %10$s;
                 keys := coalesce(cardinality(g_1), 0);
+                IF v_wrong IS NOT NULL AND NOT EXISTS (
+                        SELECT FROM (SELECT * FROM unnest(%14$s) AS u (%15$s)) AS chime_group WHERE to_jsonb(chime_group) = v_wrong) THEN
+                    wrong := chime.wrong_words(v_wrong);
+                    reason := wrong;
+                    RETURN;
+                END IF;
                 IF keys > %11$s OR p_floor_us + keys * p_key_us > p_full_us THEN
                     reason := format('%%s groups changed, which would take longer than everything', keys);
                     RETURN;
@@ -221,8 +238,11 @@ BEGIN
         format('SELECT %s FROM (%s) AS k', v_arrays, v_keys),
         (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n), v_using,
         chime.keys_limit(), chime.refresh_keyed_statement(p_schema, p_relation, v_view.key, v_view.stamps, v_view.grain, v_slices),
-        v_nothing || CASE WHEN v_view.revisit_query IS NULL THEN 'true' ELSE 'NOT p_revisit' END));
-    EXECUTE format('REVOKE ALL ON FUNCTION chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision) FROM PUBLIC', v_view.view_id);
+        v_nothing || CASE WHEN v_view.revisit_query IS NULL THEN 'true' ELSE 'NOT p_revisit' END,
+        (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n), v_grain,
+        (SELECT string_agg(chime.source_oid(s.source_id)::text, ', ' ORDER BY s.source_id) FROM chime.view_source s
+          WHERE s.view_schema = p_schema AND s.relation = p_relation)));
+    EXECUTE format('REVOKE ALL ON FUNCTION chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision, boolean) FROM PUBLIC', v_view.view_id);
 END $$;
 
 -- Of the sources, and of the view itself: one defined or made anew begins with everything.

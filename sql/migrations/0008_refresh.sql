@@ -139,11 +139,21 @@ BEGIN
      WHERE (r.view_schema, r.relation, r.refreshes) = (p_last.view_schema, p_last.relation, p_last.refreshes);
 END $$;
 
+-- Whether a refresh also compares a group that nothing marked: each time where that takes chime.watch_share() of the last refresh's time,
+-- else as often as comes to that. Its sources are locked before the snapshot is taken: so it may lock them, and each statement has one of its own.
+CREATE FUNCTION chime.watches(p_last chime.view_refresh) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+RETURN p_last.seen IS NOT NULL AND current_setting('transaction_isolation') = 'read committed'
+    AND coalesce(random() * coalesce(nullif(p_last.key_us, 0), p_last.full_us) < chime.watch_share() * p_last.duration_us, false)
+    AND NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_last.view_schema AND s.relation = p_last.relation
+                    AND NOT coalesce(has_table_privilege(chime.source_oid(s.source_id), 'SELECT'), false));
+
 -- Makes a kept relation equal to its live definition. Everyone refreshes through here: runs, psql, verify. In one environment, whoever asks,
 -- as chime.difference() has it: a time's text, its day and a float's digits depend on settings. Views below that one job
 -- refreshes together with this one go first, unless this transaction has done so: such a view alone would be older than its refresh
 -- says.
-CREATE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revisit boolean DEFAULT true)
+CREATE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revisit boolean DEFAULT true,
+                              p_watch boolean DEFAULT true)
 RETURNS TABLE (method text, reason text, keys bigint, rows bigint, inserted bigint, updated bigint, deleted bigint, rejected bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
@@ -158,18 +168,25 @@ DECLARE
     v_fingerprint text;
     v_all record;
 BEGIN
-    PERFORM chime.refresh(b.name, p_full, p_revisit) FROM unnest(v_view.below) AS b (name)
+    PERFORM chime.refresh(b.name, p_full, p_revisit, p_watch) FROM unnest(v_view.below) AS b (name)
      WHERE EXISTS (SELECT FROM chime.job j WHERE j.views @> ARRAY[b.name, v_view.view_schema || '.' || v_view.relation])
        AND (SELECT r.refreshed_at IS DISTINCT FROM now() FROM chime.begin_refresh(chime.find_view(b.name)) AS r);
     v_last := chime.begin_refresh(v_view);
     v_view := chime.find_view(p_view); -- it may have been made anew meanwhile, and have no triggers yet or any more
+    IF p_full AND v_view.found_wrong IS NOT NULL THEN
+        PERFORM chime.note_wrong(v_view, NULL);
+    END IF;
     IF v_view.full_reason IS NULL AND chime.relation_kind(chime.kept_of(v_view)) = 'MATERIALIZED VIEW' THEN
         v_view.full_reason := 'it is a materialized view';
     END IF;
     reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END, v_last.start_over);
     IF v_view.full_reason IS NULL THEN
-        EXECUTE format('SELECT * FROM chime.keyed_%s($1, $2, $3, $4, $5, $6)', v_view.view_id) INTO v_now
-          USING CASE WHEN NOT p_full THEN v_last.seen END, v_last.fingerprint, p_revisit, v_last.full_us, v_last.floor_us, v_last.key_us;
+        EXECUTE format('SELECT * FROM chime.keyed_%s($1, $2, $3, $4, $5, $6, $7)', v_view.view_id) INTO v_now
+          USING CASE WHEN NOT p_full THEN v_last.seen END, v_last.fingerprint, p_revisit, v_last.full_us, v_last.floor_us, v_last.key_us,
+                p_watch AND NOT p_full AND chime.watches(v_last);
+        IF v_now.wrong IS NOT NULL THEN
+            PERFORM chime.note_wrong(v_view, v_now.wrong);
+        END IF;
         reason := coalesce(reason, v_now.reason);
         v_seen := v_now.seen;
         v_fingerprint := v_now.fingerprint;
@@ -200,7 +217,7 @@ BEGIN
     RETURN NEXT;
 END $$;
 COMMENT ON FUNCTION chime.refresh IS
-    'one transaction, one view; "rows" is how many the view holds now, "reason" why everything was done; inserted, updated and deleted are NULL, not known, for a materialized view; p_revisit: also groups that change as time passes';
+    'one transaction, one view; "rows" is how many the view holds now, "reason" why everything was done; inserted, updated and deleted are NULL, not known, for a materialized view; p_revisit: also groups that change as time passes; p_watch: a group that nothing marked is compared now and then';
 
 CREATE FUNCTION chime.refresh_words(p_view text, p_done record) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

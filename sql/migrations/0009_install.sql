@@ -112,7 +112,8 @@ BEGIN
     VALUES (p_schema, p_relation, p_plugin, p_key, p_stamps, p_grain, p_mode, NULL, NULL, p_definition, v_path, '')
     ON CONFLICT (view_schema, relation) DO UPDATE
         SET key = excluded.key, stamps = excluded.stamps, grain = excluded.grain, mode = excluded.mode,
-            definition = excluded.definition, search_path = excluded.search_path
+            definition = excluded.definition, search_path = excluded.search_path,
+            found_wrong = CASE WHEN (v.definition, v.grain, v.stamps) = (excluded.definition, excluded.grain, excluded.stamps) THEN v.found_wrong END
     RETURNING * INTO v_view;
     INSERT INTO chime.view_refresh (view_schema, relation)
     SELECT p_schema, p_relation WHERE NOT EXISTS (SELECT FROM chime.view_refresh r WHERE r.view_schema = p_schema AND r.relation = p_relation);
@@ -155,6 +156,7 @@ DECLARE
     v_reason text;
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR NO KEY UPDATE;
+    UPDATE chime.view v SET found_wrong = NULL WHERE v.view_id = v_view.view_id AND v.found_wrong IS NOT NULL AND v.sources <> p_sources;
     IF chime.unkeyable(v_view) IS NULL THEN
         FOR v_source IN
             SELECT n.nspname, c.relname, p.*

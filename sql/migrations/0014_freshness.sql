@@ -212,6 +212,7 @@ CREATE TABLE chime.verification (
     rows        bigint,
     missing     bigint,
     surplus     bigint,
+    rounded     bigint,
     repaired    boolean NOT NULL DEFAULT false,
     lines       jsonb NOT NULL DEFAULT '[]',
     error       text,
@@ -221,6 +222,7 @@ CREATE TABLE chime.verification (
 COMMENT ON TABLE chime.verification IS 'what chime.verify_views found, for 90 days';
 COMMENT ON COLUMN chime.verification.missing IS 'rows that only the definition had, once the view was refreshed; NULL: it could not be compared';
 COMMENT ON COLUMN chime.verification.surplus IS 'rows that only the kept relation had';
+COMMENT ON COLUMN chime.verification.rounded IS 'rows that both had, but for last digits of floats; nothing is wrong with these';
 COMMENT ON COLUMN chime.verification.lines IS 'the first ten of both, as chime.differences gives them';
 COMMENT ON COLUMN chime.verification.error IS 'why it could not be compared or repaired';
 
@@ -256,11 +258,11 @@ DECLARE
     v_found chime.verification;
 BEGIN
     PERFORM set_config('chime.as_of', now()::text, true);
-    PERFORM chime.refresh(p_view);
+    PERFORM chime.refresh(p_view, p_watch => false); -- all of it is compared
     v_found.view_schema := v_view.view_schema;
     v_found.relation := v_view.relation;
     v_found.repaired := false;
-    SELECT d.rows, d.missing, d.surplus INTO v_found.rows, v_found.missing, v_found.surplus FROM chime.difference(p_view) AS d;
+    SELECT d.rows, d.missing, d.surplus, d.rounded INTO v_found.rows, v_found.missing, v_found.surplus, v_found.rounded FROM chime.difference(p_view) AS d;
     v_found.lines := '[]';
     IF v_found.missing + v_found.surplus > 0 THEN
         SELECT jsonb_agg(jsonb_build_object('side', d.side, 'line', d.line) ORDER BY d.n) INTO v_found.lines
@@ -293,7 +295,7 @@ CREATE FUNCTION chime.note_unverified(p_view text, p_error text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_view chime.view := chime.find_view(p_view);
 BEGIN
-    PERFORM chime.record_verification((v_view.view_schema, v_view.relation, clock_timestamp(), NULL, NULL, NULL, false, '[]', p_error));
+    PERFORM chime.record_verification((v_view.view_schema, v_view.relation, clock_timestamp(), NULL, NULL, NULL, NULL, false, '[]', p_error));
     RETURN format('%s: not verified: %s', p_view, p_error);
 EXCEPTION WHEN undefined_table THEN
     RETURN NULL; -- the view was removed meanwhile

@@ -93,7 +93,8 @@ BEGIN
     FOR v_view IN DELETE FROM chime.view v USING chime.adoption a
                   WHERE v.plugin = p_plugin AND a.plugin = p_plugin AND a.view_schema = v.view_schema
                     AND a.relation IN (v.relation, v.relation || '__live') RETURNING v.view_id LOOP
-        EXECUTE format('DROP FUNCTION IF EXISTS chime.keyed_%s(pg_snapshot, text, boolean, bigint, bigint)', v_view);
+        EXECUTE format('DROP FUNCTION IF EXISTS chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision, boolean)', v_view);
+        EXECUTE format('DROP FUNCTION IF EXISTS chime.watched_%s()', v_view);
     END LOOP;
 END $$;
 

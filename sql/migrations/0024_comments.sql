@@ -102,6 +102,17 @@ COMMENT ON ROUTINE chime.refresh_words IS 'what a refresh did, in words for the 
 COMMENT ON ROUTINE chime.learn_cost IS 'what a keyed refresh costs without its groups and for each of them, with one more measured';
 COMMENT ON ROUTINE chime.note_refresh IS 'writes down what a refresh did, and up to where it has seen changes';
 COMMENT ON ROUTINE chime.difference_statement IS 'the statement that makes rows equal to others by key, without stamps';
+COMMENT ON ROUTINE chime.is_rounded IS 'whether two floats differ in no more than last digits';
+COMMENT ON ROUTINE chime.alike_condition IS 'the condition that two rows are the same, but for last digits of floats';
+COMMENT ON ROUTINE chime.compared_columns IS 'columns of a view in which its rows are compared: not its stamps';
+COMMENT ON ROUTINE chime.rows_of_groups IS 'the query for rows of a relation in some groups';
+COMMENT ON ROUTINE chime.groups_statement IS 'begins a statement over some groups';
+COMMENT ON ROUTINE chime.watches IS 'whether a refresh also compares a group that nothing marked';
+COMMENT ON ROUTINE chime.random_page IS 'one page of a table, drawn at random';
+COMMENT ON ROUTINE chime.draws IS 'queries that draw a group from a page';
+COMMENT ON ROUTINE chime.write_watched IS 'writes the function that draws one group and compares it';
+COMMENT ON ROUTINE chime.wrong_words IS 'which group was wrong, and when, in words';
+COMMENT ON ROUTINE chime.note_wrong IS 'a view is full from now on, since a group was wrong; NULL: it is asked again';
 COMMENT ON ROUTINE chime.write_keyed IS 'writes the function that takes the marks of one view and recomputes their groups';
 COMMENT ON ROUTINE chime.closed_query IS 'a plugin''s query with every column bound to its relation, so that no function of another''s is called';
 COMMENT ON ROUTINE chime.grain_columns IS 'the columns of a view''s grain, with their types';

@@ -577,7 +577,7 @@ BEGIN
         RETURN format('no index finds one group in %s (an index that begins with what %s is there would)', v_tables,
                       array_to_string(p_grain, ', '));
     END IF;
-    RETURN NULL;
+    RETURN v_view.found_wrong;
 END $$;
 
 -- --- asked again -----------------------------------------------------------------------------------------------------------------

@@ -199,7 +199,13 @@ START_TEST(a_view_that_is_late_is_a_problem_until_it_is_refreshed)
     commands_has(output, "is stale");
     ASSERT_RUN(8, "doctor", "-o", "json");
     commands_has(output, "\"finding\": \"view analytics.mv_lane_score_distribution is stale: ");
-    ASSERT_RUN(0, "refresh", "mv_agent_progress");
+    cluster_execute(cluster, "UPDATE chime.view SET found_wrong = 'the group agent_id = 7 was not as it says'"
+                             " WHERE relation = 'mv_agent_progress'");
+    ASSERT_RUN(8, "status");
+    commands_has(errors, "view analytics.mv_agent_progress is refreshed as a whole: the group agent_id = 7 was not as");
+    ASSERT_RUN(8, "doctor", "-o", "json");
+    commands_has(output, "\"finding\": \"view analytics.mv_agent_progress is refreshed as a whole: the group");
+    ASSERT_RUN(0, "refresh", "--full", "mv_agent_progress");
     ASSERT_RUN(0, "refresh", "mv_lane_score_distribution");
     ASSERT_RUN(8, "status");
     assert_lacks(errors, "view ");

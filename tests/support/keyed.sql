@@ -22,6 +22,14 @@ BEGIN
 END $$;
 CREATE TRIGGER groups_are_cheap BEFORE UPDATE ON chime.view_refresh FOR EACH ROW EXECUTE FUNCTION app.groups_are_cheap();
 
+-- A test that makes a row wrong says itself who is to find that.
+CREATE FUNCTION app.watch(p_share double precision) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE OR REPLACE FUNCTION chime.watch_share() RETURNS double precision LANGUAGE sql IMMUTABLE RETURN %L::double precision',
+                   p_share);
+END $$;
+SELECT app.watch(0);
+
 DO $$ BEGIN PERFORM chime.record_plugin('test', '1', '', 'kept', 'app', 'installed', NULL, '{}'); END $$;
 
 -- Why it is not keyed, or NULL.

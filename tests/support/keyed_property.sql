@@ -127,7 +127,7 @@ END $$;
 -- The same function with the marks taken last.
 CREATE FUNCTION app.take_last(p_view text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    v_function regprocedure := (SELECT format('chime.keyed_%s(pg_snapshot, text, boolean, bigint, bigint)', view_id)
+    v_function regprocedure := (SELECT format('chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision, boolean)', view_id)
                                 FROM chime.view WHERE relation = p_view)::regprocedure;
     v_wrong text := regexp_replace(pg_get_functiondef(v_function), 'END \$(\w+)\$\s*$',
                                    E'PERFORM pg_sleep(0.03); seen := chime.snapshot_to_keep(); END \$\\1\$');
