@@ -144,7 +144,7 @@ END $$;
 CREATE FUNCTION chime.watches(p_last chime.view_refresh) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 RETURN p_last.seen IS NOT NULL AND current_setting('transaction_isolation') = 'read committed'
-    AND coalesce(random() * coalesce(nullif(p_last.key_us, 0), p_last.full_us) < chime.watch_share() * p_last.duration_us, false)
+    AND coalesce(random() * coalesce(p_last.floor_us + p_last.key_us, p_last.full_us) < chime.watch_share() * p_last.duration_us, false)
     AND NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_last.view_schema AND s.relation = p_last.relation
                     AND NOT coalesce(has_table_privilege(chime.source_oid(s.source_id), 'SELECT'), false));
 
