@@ -191,7 +191,7 @@ BEGIN
         WHEN 6 THEN EXECUTE format('UPDATE app.%1$s SET id = %2$s WHERE id = %3$s AND NOT EXISTS (SELECT FROM app.%1$s WHERE id = %2$s)',
                                    v_table, app.below(18), v_id);
         WHEN 7 THEN EXECUTE format('DELETE FROM app.%s WHERE b = %s AND id > %s', v_table, v_value, v_id);
-        -- Not into the partitioned one: where one MERGE inserts and updates, PostgreSQL 15 hands the row inserted to the trigger as the updated one.
+        -- Not into the partitioned one: where one MERGE inserts and updates, PostgreSQL hands the row inserted to the trigger as the updated one.
         ELSE EXECUTE format('MERGE INTO app.%1$s AS t USING (SELECT * FROM (VALUES (%2$s, %3$s::integer), (%4$s, NULL)) AS v (id, a) WHERE EXISTS (SELECT)) AS v '
                             'ON t.id = v.id WHEN MATCHED AND t.b = 1 THEN DELETE WHEN MATCHED THEN UPDATE SET a = v.a '
                             'WHEN NOT MATCHED THEN INSERT (id, a, b, t) VALUES (v.id, v.a, 2, ''x'')', app.one('r', 's'), v_id, v_value, (v_id + 7) % 16);
