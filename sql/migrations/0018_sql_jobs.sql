@@ -95,17 +95,19 @@ COMMENT ON FUNCTION chime.sql_job_key IS
 
 -- The leader holds all jobs in memory, and reads them as UTF8.
 CREATE FUNCTION chime.job_fault(p_job chime.job) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN coalesce(
-    CASE WHEN octet_length((p_job).command) > 1048576
-         THEN format('its command has %s bytes, more than 1048576', octet_length((p_job).command))
-         WHEN octet_length((p_job).options::text) > 65536
-         THEN format('its options and settings have %s bytes, more than 65536', octet_length((p_job).options::text))
-         WHEN octet_length((p_job).job_name) > 4096 THEN format('its name has %s bytes, more than 4096', octet_length((p_job).job_name))
-         WHEN cardinality((p_job).channels) > 100 THEN format('its channels are %s, more than 100', cardinality((p_job).channels))
-         WHEN cardinality((p_job).after) > 1000 THEN format('its upstreams are %s, more than 1000', cardinality((p_job).after)) END,
-    chime.utf8_fault(concat_ws(' ', (p_job).job_name, (p_job).owner, (p_job).database, (p_job).schedule, (p_job).command,
-                               array_to_string((p_job).after || (p_job).channels, ' '), (p_job).options)));
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN coalesce(
+        CASE WHEN octet_length(p_job.command) > 1048576
+             THEN format('its command has %s bytes, more than 1048576', octet_length(p_job.command))
+             WHEN octet_length(p_job.options::text) > 65536
+             THEN format('its options and settings have %s bytes, more than 65536', octet_length(p_job.options::text))
+             WHEN octet_length(p_job.job_name) > 4096 THEN format('its name has %s bytes, more than 4096', octet_length(p_job.job_name))
+             WHEN cardinality(p_job.channels) > 100 THEN format('its channels are %s, more than 100', cardinality(p_job.channels))
+             WHEN cardinality(p_job.after) > 1000 THEN format('its upstreams are %s, more than 1000', cardinality(p_job.after)) END,
+        chime.utf8_fault(concat_ws(' ', p_job.job_name, p_job.owner, p_job.database, p_job.schedule, p_job.command,
+                                   array_to_string(p_job.after || p_job.channels, ' '), p_job.options)));
+END $$;
 COMMENT ON FUNCTION chime.job_fault IS 'why the leader could not read a job made by SQL; NULL: it can';
 
 CREATE FUNCTION chime.note_job() RETURNS trigger
