@@ -87,7 +87,7 @@ RETURN ARRAY(SELECT p_first + n FROM generate_series(0, p_n - 1) n);
 
 -- $1: of how many jobs a call is. `base` and `each`: rows and pages that it may touch, whatever the tables hold. `kept`: by a plan that was made
 -- long before, too.
-CREATE TABLE plans.statement (name text PRIMARY KEY, sql text NOT NULL, base integer NOT NULL DEFAULT 500, each integer NOT NULL DEFAULT 130,
+CREATE TABLE plans.statement (name text PRIMARY KEY, sql text NOT NULL, base integer NOT NULL DEFAULT 500, each integer NOT NULL DEFAULT 135,
                               kept boolean NOT NULL DEFAULT true);
 INSERT INTO plans.statement (name, sql) VALUES
 ('look', 'SELECT chime.backend_alive(l.pid, l.backend_start), chime.leader_sign() FROM chime.leader l'),
