@@ -202,5 +202,8 @@ char *migrate_text(int from)
             put_migration(&text, &embedded_migrations[i]);
         }
     }
+    if (from < migrate_newest()) {
+        buffer_puts(&text, "RESET search_path;\n");
+    }
     return buffer_take(&text);
 }

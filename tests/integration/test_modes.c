@@ -272,7 +272,7 @@ START_TEST(what_changed_while_a_view_was_full_is_not_lost_when_it_is_keyed_again
         keyed_tend(cluster);
     VALUE("SELECT to_regclass('chime.change_1_1')", NULL);
     VALUE("SELECT app.switch('keyed')", NULL);
-    LOOK("shop_total", "full: the first time");
+    LOOK("shop_total", "full: changes of a source were not captured for a while");
     LOOK("shop_total", "keyed 0: +0 ~0 -0");
 }
 END_TEST

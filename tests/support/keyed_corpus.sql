@@ -71,10 +71,11 @@ CREATE FUNCTION app.below(p_limit integer) RETURNS integer LANGUAGE sql VOLATILE
 CREATE FUNCTION app.one(VARIADIC p_words text[]) RETURNS text LANGUAGE sql VOLATILE
 RETURN p_words[1 + app.below(cardinality(p_words))];
 
+-- No two amounts are equal and look different: of 1 and 1.0 max() may give either, and rows are compared by their bytes.
 CREATE FUNCTION app.put_rows(p_count integer) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO app.ord SELECT app.below(200), nullif(app.below(12), 0), app.one('a', 'b', 'c', NULL), app.one('Ann', 'ann', 'BOB', 'bob', 'eve'),
-                               app.one('1', '1.0', '2', '5', NULL)::numeric,
+                               app.one('1', '2', '5', '7.5', NULL)::numeric,
                                timestamptz '2026-01-01 00:00Z' + app.below(200) * interval '1 hour', nullif(app.below(200), 0), app.below(2) = 0
     FROM generate_series(1, p_count) ON CONFLICT DO NOTHING;
     INSERT INTO app.itm SELECT app.below(400), app.below(220), nullif(app.below(9), 0), app.below(5) FROM generate_series(1, p_count)

@@ -19,6 +19,7 @@ const size_t embedded_migration_count = 3;
 #define NEWEST "QUERY SELECT coalesce(max(number), 0) FROM chime.migration()"
 #define PREPARE "TEXT SET client_min_messages = warning;\nDO $$ BEGIN\n..."
 #define PATH "SET search_path = pg_catalog, pg_temp;\n"
+#define PATH_ENDS "RESET search_path;\n"
 #define NOTE(number, name) "INSERT INTO chime.migration (number, name, version) VALUES (" #number ", '" name "', '"
 #define FIRST NOTE(1, "ledger") PGCHIME_VERSION "');\nCREATE TABLE chime.run ();\n"
 #define SECOND NOTE(2, "functions") PGCHIME_VERSION "');\nCREATE FUNCTION chime.f();\n"
@@ -274,11 +275,11 @@ END_TEST
 START_TEST(the_text_is_what_would_be_run_from_there_on)
 {
     char *text = migrate_text(1);
-    ck_assert_str_eq(text, PATH SECOND THIRD);
+    ck_assert_str_eq(text, PATH SECOND THIRD PATH_ENDS);
     free(text);
     text = migrate_text(0);
     ck_assert_ptr_eq(strstr(text, PATH "SET client_min_messages = warning;\nDO $$ BEGIN\n"), text);
-    ck_assert_str_eq(strstr(text, "INSERT"), FIRST SECOND THIRD);
+    ck_assert_str_eq(strstr(text, "INSERT"), FIRST SECOND THIRD PATH_ENDS);
     free(text);
     text = migrate_text(3);
     ck_assert_str_eq(text, "");
