@@ -161,7 +161,6 @@ CREATE FUNCTION chime.advance_numbers() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_of record;
-    v_last bigint;
 BEGIN
     FOR v_of IN
         SELECT d.objid::regclass AS numbers, d.refobjid::regclass AS relation, a.attname AS number
@@ -171,8 +170,8 @@ BEGIN
         UNION ALL
         SELECT 'chime.run_id', r, 'run_id' FROM unnest('{chime.run,chime.run_history,chime.attempt}'::regclass[]) AS r
     LOOP
-        EXECUTE format('SELECT max(%I) FROM %s', v_of.number, v_of.relation) INTO v_last;
-        PERFORM setval(v_of.numbers, greatest(v_last, nextval(v_of.numbers)));
+        EXECUTE format('SELECT setval(%L, r.last) FROM (SELECT max(%I) AS last FROM %s) r, %s n WHERE n.last_value <= r.last',
+                       v_of.numbers, v_of.number, v_of.relation, v_of.numbers);
     END LOOP;
 END $$;
 COMMENT ON FUNCTION chime.advance_numbers IS
