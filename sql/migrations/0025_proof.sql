@@ -656,13 +656,17 @@ BEGIN ATOMIC
     SELECT concat_ws(' ', chime.meaning(p_view), md5(string_agg(f.fact, ',' ORDER BY f.fact))) FROM facts f;
 END;
 
--- By the leader's upkeep: an index that was made makes a view keyed, a lower view that was replaced is proven anew.
+-- By the leader's upkeep: an index that was made makes a view keyed, a lower view that was replaced is proven anew. Not while a captured column
+-- has another name: a log that followed it would miss the old name when that comes back.
 CREATE FUNCTION chime.ask_again(p_schema name, p_source_schema name, p_relation name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_view chime.view;
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation;
-    IF chime.live_of(v_view) IS NOT NULL AND chime.kept_of(v_view) IS NOT NULL AND v_view.asked IS DISTINCT FROM chime.outlook(v_view) THEN
+    IF chime.live_of(v_view) IS NOT NULL AND chime.kept_of(v_view) IS NOT NULL AND v_view.asked IS DISTINCT FROM chime.outlook(v_view)
+       AND NOT EXISTS (SELECT FROM chime.view_source s CROSS JOIN unnest(s.captured) AS u (name)
+                       WHERE s.view_schema = p_schema AND s.relation = p_relation
+                         AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = chime.source_oid(s.source_id) AND a.attname = u.name)) THEN
         PERFORM chime.install_keys(p_schema, p_source_schema, p_relation, v_view.sources);
     END IF;
 END $$;
