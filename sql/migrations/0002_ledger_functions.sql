@@ -5,7 +5,8 @@
 -- read a clock there would decide a second time (tests/integration/test_ledger_clock.c). SQLSTATEs of our own:
 --   CH001 the token is not the leader's any more      CH003 a run is not (or no longer) this leader's
 -- Each statement has one plan, whatever the statistics said when it was made: plans stay cached, and statistics of a table
--- that was empty, tiny or huge are old a moment later (tests/integration/test_plans.c). Hence enable_seqscan = off everywhere.
+-- that was empty, tiny or huge are old a moment later (tests/integration/test_plans.c). Hence enable_seqscan = off everywhere,
+-- in functions of language sql too: from PostgreSQL 18 on, their plans stay as well.
 -- Of rows that an array names, each table is read by `key = ANY (array)` and joined by hash (enable_nestloop = off): a nested
 -- loop may go through the array once for each row of the table. Rows that are looked up one by one stand in LATERAL (...
 -- OFFSET 0). No condition of a partial index is written beside the key of another, or the planner may take the wrong one.
@@ -370,7 +371,7 @@ END $$;
 -- A clock that was ahead for a while leaves cursors there: nothing is due until then, and what lies between is on record.
 
 CREATE FUNCTION chime.ran_ahead(p_job bigint, p_at timestamptz) RETURNS tstzmultirange
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 RETURN (SELECT coalesce(range_agg(tstzrange(h.slot, h.slot, '[]')), '{}') FROM chime.run_history h
         WHERE h.job_id = p_job AND h.kind = 'schedule' AND h.slot > p_at);
 COMMENT ON FUNCTION chime.ran_ahead IS 'slots of the job after p_at that the history has';

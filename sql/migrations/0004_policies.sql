@@ -210,7 +210,7 @@ RETURN concat_ws(': ', p_done || ' by ' || p_by, p_reason);
 COMMENT ON FUNCTION chime.told IS 'how a wish reads as a reason: "suspended by ann: too noisy"';
 
 CREATE FUNCTION chime.refuse_unknown(p_job bigint) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = p_job) THEN
         RAISE EXCEPTION 'there is no job %', coalesce(p_job::text, 'NULL') USING ERRCODE = 'no_data_found',
@@ -220,12 +220,12 @@ END $$;
 
 CREATE FUNCTION chime.suspension(p_job bigint)
 RETURNS TABLE (suspended boolean, suspended_until timestamptz, suspended_by text, reason text, granted boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
     SELECT x.suspended, x.suspended_until, x.suspended_by, x.reason, x.request_id = 0
     FROM (SELECT q.request_id, q.verb = 'suspend' AS suspended, q.until AS suspended_until,
                  CASE q.verb WHEN 'suspend' THEN q.requested_by::text END AS suspended_by,
                  CASE q.verb WHEN 'suspend' THEN q.reason END AS reason
-          FROM chime.request q WHERE q.job_id = p_job AND q.verb IN ('suspend', 'resume')
+          FROM (SELECT * FROM chime.request w WHERE w.job_id = p_job OFFSET 0) q WHERE q.verb IN ('suspend', 'resume')
           UNION ALL
           SELECT 0, s.suspended_at IS NOT NULL, s.suspended_until, s.suspended_by, s.suspend_reason
           FROM chime.job_state s WHERE s.job_id = p_job) x
@@ -293,7 +293,7 @@ COMMENT ON FUNCTION chime.resume IS
 
 -- It says nothing of whose run it is: chime.cancel asks for that (0022).
 CREATE FUNCTION chime.cancel_run(p_run bigint, p_reason text DEFAULT NULL) RETURNS boolean
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE v_run chime.run;
 BEGIN
     SELECT * INTO v_run FROM chime.run r WHERE r.run_id = p_run AND r.done_at IS NULL;

@@ -14,7 +14,7 @@ CREATE INDEX job_keep ON chime.job (job_id) WHERE keep IS NOT NULL;
 COMMENT ON COLUMN chime.job.keep IS 'of a job made by SQL: how long runs that ended stay in the history; NULL: as long as those of all jobs';
 
 CREATE FUNCTION chime.is_administrator(p_role name) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 RETURN EXISTS (SELECT FROM pg_roles r, pg_class c
                WHERE r.rolname = p_role AND c.oid = 'chime.job'::regclass AND (r.rolsuper OR r.oid = c.relowner));
 
@@ -65,7 +65,7 @@ RETURN chime.is_administrator(p_caller)
                     AND chime.is_administrator(pg_get_userbyid(p.proowner)) AND has_function_privilege(p_caller, p.oid, 'EXECUTE'));
 
 CREATE FUNCTION chime.check_database(p_caller name, p_owner name, p_database text) RETURNS name
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     v_database name;
 BEGIN
