@@ -169,6 +169,17 @@ BEGIN ATOMIC
     SELECT t FROM chime.inheritance_tree(chime.source_oid(p_source)) AS t;
 END;
 
+-- Itself, where a relation is part of no other: what is written through one that it is part of fires no statement trigger of its own.
+CREATE FUNCTION chime.inheritance_roots(p_relation oid) RETURNS SETOF oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH RECURSIVE up AS (
+        SELECT p_relation AS relation
+        UNION
+        SELECT i.inhparent FROM up u JOIN pg_inherits i ON i.inhrelid = u.relation)
+    SELECT u.relation FROM up u WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = u.relation);
+END;
+
 -- Partitions and children of a table that are foreign tables, in words; NULL: none. PostgreSQL lets no statement write to a tree that
 -- has one while a trigger on the table that it names wants the changed rows.
 CREATE FUNCTION chime.foreign_leaves(p_relation oid) RETURNS text

@@ -269,7 +269,8 @@ RETURN (SELECT coalesce(string_agg(format('%I.%I', o.source_schema, o.source_tab
         WHERE s.view_schema = p_schema AND s.relation = p_relation
           AND strpos(r.fingerprint, s.source_id || ':' || chime.source_fingerprint(s.source_id)) = 0);
 
--- Sources of a view that have tables without our triggers, or columns for which these were not made; NULL: none.
+-- Sources of a view that have tables without our triggers, or columns for which these were not made, or are part of a table that is no
+-- source of it; NULL: none.
 CREATE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -277,7 +278,10 @@ BEGIN
             FROM chime.view_source s JOIN chime.source o USING (source_id)
             WHERE s.view_schema = p_schema AND s.relation = p_relation
               AND (EXISTS (SELECT FROM chime.uncaptured(s.source_id)) OR o.shape IS DISTINCT FROM chime.source_shape(s.source_id)
-                   OR o.shape IS NULL));
+                   OR o.shape IS NULL
+                   OR EXISTS (SELECT FROM chime.inheritance_roots(chime.source_oid(s.source_id)) AS t
+                              WHERE t NOT IN (SELECT chime.source_oid(x.source_id) FROM chime.view_source x
+                                              WHERE x.view_schema = p_schema AND x.relation = p_relation))));
 END $$;
 
 -- The snapshot of the statement that calls it, without this transaction: what that one has yet to write is not consumed.

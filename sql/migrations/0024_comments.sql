@@ -147,6 +147,7 @@ COMMENT ON ROUTINE chime.comparable_columns IS 'columns in a form that can be co
 COMMENT ON ROUTINE chime.comparing_cast IS 'the cast that makes a type comparable; empty: it is';
 COMMENT ON ROUTINE chime.source_oid IS 'the table of a source; NULL: it is gone';
 COMMENT ON ROUTINE chime.inheritance_tree IS 'a table, its partitions and children, and theirs';
+COMMENT ON ROUTINE chime.inheritance_roots IS 'the tables at the top of the trees that a relation is part of';
 COMMENT ON ROUTINE chime.foreign_leaves IS 'foreign tables among a table''s partitions and children';
 COMMENT ON ROUTINE chime.source_tree IS 'the relations of a source that need triggers of their own';
 COMMENT ON ROUTINE chime.source_columns IS 'columns that a source''s trigger reads: as it knows them, and as they are';

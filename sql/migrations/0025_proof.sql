@@ -646,6 +646,8 @@ BEGIN ATOMIC
         UNION ALL
         SELECT concat_ws(' ', 'index', i.indexrelid, i.indisvalid) FROM read r JOIN pg_index i ON i.indrelid = r.relation
         UNION ALL
+        SELECT concat_ws(' ', 'root', r.relation, t) FROM read r CROSS JOIN LATERAL chime.inheritance_roots(r.relation) AS t
+        UNION ALL
         SELECT concat_ws(' ', 'table', c.oid, c.relkind, c.relpersistence, c.relacl, c.relowner) FROM read r JOIN pg_class c ON c.oid = r.relation
         UNION ALL
         SELECT concat_ws(' ', 'part', c.oid, c.relkind, c.relpersistence) FROM read r CROSS JOIN LATERAL chime.inheritance_tree(r.relation) AS t
