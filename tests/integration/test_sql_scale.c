@@ -229,7 +229,7 @@ END_TEST
 
 START_TEST(no_slot_is_lost_or_run_twice_when_the_daemon_is_killed)
 {
-    oracle_install(cluster, NULL);
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/ledger_oracle.sql");
     cluster_execute(cluster, "CREATE ROLE alice LOGIN");
     oracle_write_load(site);
     served = site_lead(site);
