@@ -61,7 +61,7 @@ BEGIN
     SELECT nextval('chime.run_id'), 1001 + n % 50, 'schedule', plans.at(-10 - n / 50), 'succeeded', 1, 7, plans.at(0), plans.at(0)
     FROM generate_series(1, p_runs) n;
     INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, epoch, started_at, finished_at)
-    SELECT nextval('chime.run_id'), 1001 + n, 'schedule', d.day, 'succeeded', 1, 7, d.day, d.day
+    SELECT nextval('chime.run_id'), 1001 + n, 'schedule', d.day + interval '30 seconds', 'succeeded', 1, 7, d.day, d.day -- beside those
     FROM generate_series(0, least(p_runs, 40)) n, generate_series(current_date - 30, current_date - 1, interval '1 day') AS d (day);
     INSERT INTO chime.attempt (job_id, kind, slot, attempt, run_id, state, epoch, finished_at)
     SELECT 1001 + n % 50, 'schedule', plans.at(-10 - n / 50), 1, n, 'failed', 7, plans.at(0) FROM generate_series(1, p_runs) n;
