@@ -151,9 +151,15 @@ START_TEST(who_makes_our_schemas_first_gains_nothing)
     ck_assert_str_eq(cluster_sqlstate(cluster, strstr(strstr(text, "\\connect"), "DO $roles$")), "P0001");
     EXPECT_SQL(cluster, "SELECT count(*) FROM loot", "0");
     cluster_execute(cluster, "DROP SCHEMA chime CASCADE");
+    free(ours);
     ours = commands_configure(cluster, "pgchime", "squatted", folder, "");
     refuses(1, ours, "--with-cron", "there is a schema cron that pgchime did not make");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.migration WHERE number = 1", "1");
+    free(text);
+    free(superuser);
+    free(ours);
+    files_remove_tree(folder);
+    free(folder);
 }
 END_TEST
 
