@@ -349,10 +349,11 @@ BEGIN
 END $$;
 
 -- Which tables the planner would scan whole for one group, although told to avoid it: with nested loops it uses an index where
--- there is one, while a hash or merge join of small tables reads all of them.
+-- there is one, while a hash or merge join of small tables reads all of them. By bitmaps, which only a condition makes: an index in the order of
+-- a DISTINCT ON or of a max() would be walked for its first row, from PostgreSQL 16 on.
 CREATE FUNCTION chime.unrestricted_scans(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
-SET enable_mergejoin = off SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 AS $$
+SET enable_mergejoin = off SET enable_indexscan = off SET enable_indexonlyscan = off SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 AS $$
 BEGIN
     RETURN QUERY SELECT chime.scanned_whole(format(
         'SELECT v.* FROM unnest(%s) AS k (%s) CROSS JOIN LATERAL (SELECT * FROM %I.%I v WHERE %s OFFSET 0) v',
