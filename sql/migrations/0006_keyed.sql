@@ -349,19 +349,25 @@ BEGIN
 END $$;
 
 -- Which tables the planner would scan whole for one group, although told to avoid it: with nested loops it uses an index where
--- there is one, while a hash or merge join of small tables reads all of them. By bitmaps, which only a condition makes: an index in the order of
--- a DISTINCT ON or of a max() would be walked for its first row, from PostgreSQL 16 on.
+-- there is one, while a hash or merge join of small tables reads all of them. Those are asked again by bitmaps, which only a condition makes: an
+-- index in the order of a DISTINCT ON is walked for its first row, from PostgreSQL 16 on, beside one that finds the group.
 CREATE FUNCTION chime.unrestricted_scans(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
-SET enable_mergejoin = off SET enable_indexscan = off SET enable_indexonlyscan = off SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 AS $$
-BEGIN
-    RETURN QUERY SELECT chime.scanned_whole(format(
+SET enable_mergejoin = off SET enable_indexscan = on SET enable_indexonlyscan = on SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 AS $$
+DECLARE
+    v_group text := format(
         'SELECT v.* FROM unnest(%s) AS k (%s) CROSS JOIN LATERAL (SELECT * FROM %I.%I v WHERE %s OFFSET 0) v',
         (SELECT string_agg(format('NULL::%s[]', format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY g.n)
          FROM unnest(p_grain) WITH ORDINALITY AS g (name, n)
          JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_schema, p_relation)::regclass AND a.attname = g.name),
         (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g),
-        p_schema, p_relation || '__live', (SELECT m FROM chime.grain_matches(p_grain, 'k', 'v') AS m LIMIT 1)));
+        p_schema, p_relation || '__live', (SELECT m FROM chime.grain_matches(p_grain, 'k', 'v') AS m LIMIT 1));
+    v_whole text[] := ARRAY(SELECT chime.scanned_whole(v_group));
+BEGIN
+    IF v_whole <> '{}' THEN
+        PERFORM set_config('enable_indexscan', 'off', true), set_config('enable_indexonlyscan', 'off', true);
+        RETURN QUERY SELECT unnest(v_whole) INTERSECT SELECT chime.scanned_whole(v_group) ORDER BY 1;
+    END IF;
 END $$;
 
 -- Whether an index on the kept relation begins with the grain's columns, in any order.
