@@ -22,6 +22,18 @@ BEGIN ATOMIC
     GROUP BY nulls ORDER BY nulls;
 END;
 
+-- By the key's index, since an extension's type (citext, ltree) has its operator where the extension is.
+CREATE FUNCTION chime.key_equality(p_kept regclass, p_column name) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN coalesce((
+    SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+    FROM pg_index i CROSS JOIN LATERAL generate_series(0, i.indnkeyatts - 1) AS k
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k]
+    JOIN pg_opclass c ON c.oid = i.indclass[k]
+    JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype AND m.amopstrategy = 3
+    JOIN pg_operator o ON o.oid = m.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+    WHERE i.indrelid = p_kept AND i.indisunique AND a.attname = p_column LIMIT 1), '=');
+
 -- Makes p_kept's rows p_kept_rows (with chime_row_id, their ctid) equal to p_live_rows. Rows are matched by key (NULL equals NULL) and
 -- compared by their bytes, as REFRESH MATERIALIZED VIEW CONCURRENTLY does (1.0 is not 1.00), without stamps. p_once: of two rows with one key it puts one, and the caller finds that by the counts; else it fails on them, or
 -- puts neither. Each join has two arms: keys without a NULL join by equality (hashable), the few with one by a
@@ -39,10 +51,11 @@ BEGIN
            string_agg(format('%1$I = excluded.%1$I', a.attname), ', ' ORDER BY a.attnum)
       INTO v_all, v_differs, v_set
       FROM pg_attribute a WHERE a.attrelid = p_kept AND a.attnum > 0 AND NOT a.attisdropped;
-    SELECT string_agg(quote_ident(c), ', '), string_agg(format('l.%1$I = k.%1$I', c), ' AND '),
-           string_agg(format('l.%1$I IS NOT DISTINCT FROM k.%1$I', c), ' AND '),
+    SELECT string_agg(quote_ident(c), ', '), string_agg(format('l.%1$I %2$s k.%1$I', c, e), ' AND '),
+           string_agg(format('(l.%1$I %2$s k.%1$I OR l.%1$I IS NULL AND k.%1$I IS NULL)', c, e), ' AND '),
            string_agg(format('l.%I IS NULL', c), ' OR '), string_agg(format('k.%I IS NULL', c), ' OR ')
-      INTO v_key, v_equal, v_same, v_live_null, v_kept_null FROM unnest(p_key) AS c;
+      INTO v_key, v_equal, v_same, v_live_null, v_kept_null
+      FROM unnest(p_key) AS c CROSS JOIN LATERAL chime.key_equality(p_kept, c) AS e;
     RETURN format($f$
         live AS MATERIALIZED (%3$s),
         kept AS (%4$s),

@@ -102,6 +102,7 @@ COMMENT ON ROUTINE chime.refresh_words IS 'what a refresh did, in words for the 
 COMMENT ON ROUTINE chime.learn_cost IS 'what a keyed refresh costs without its groups and for each of them, with one more measured';
 COMMENT ON ROUTINE chime.note_refresh IS 'writes down what a refresh did, and up to where it has seen changes';
 COMMENT ON ROUTINE chime.difference_statement IS 'the statement that makes rows equal to others by key, without stamps';
+COMMENT ON ROUTINE chime.key_equality IS 'how a column of a kept relation''s key is compared: the operator of its index, with its schema';
 COMMENT ON ROUTINE chime.is_rounded IS 'whether two floats differ in no more than last digits';
 COMMENT ON ROUTINE chime.alike_condition IS 'the condition that two rows are the same, but for last digits of floats';
 COMMENT ON ROUTINE chime.compared_columns IS 'columns of a view in which its rows are compared: not its stamps';

@@ -234,6 +234,29 @@ START_TEST(a_map_may_lead_from_many_marks_to_few_groups)
 }
 END_TEST
 
+START_TEST(a_key_is_compared_as_its_type_says_wherever_that_is)
+{
+    if (cluster_integer(cluster, "SELECT count(*) FROM pg_available_extensions WHERE name IN ('citext', 'ltree')") < 2) {
+        printf("skipped: this PostgreSQL has no citext and ltree\n");
+        return;
+    }
+    cluster_execute(
+        cluster,
+        "CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; CREATE EXTENSION ltree SCHEMA ext;"
+        "CREATE TABLE app.tree (path ext.ltree, name ext.citext, n integer);"
+        "INSERT INTO app.tree VALUES ('a.b', 'Ann', 1), ('a.c', 'Bob', 2);"
+        "SELECT app.install('by_path', 'SELECT path, sum(n) AS n FROM tree GROUP BY path', '{path}',"
+        "                   '[{\"table\": \"tree\", \"columns\": [\"path\", \"n\"]}]'),"
+        "       app.install('by_name', 'SELECT name, sum(n) AS n FROM tree GROUP BY name', '{name}',"
+        "                   '[{\"table\": \"tree\", \"columns\": [\"name\", \"n\"]}]');"
+        "SELECT chime.refresh('kept.by_path'), chime.refresh('kept.by_name');"
+        "UPDATE app.tree SET n = 3, name = 'ANN' WHERE name = 'Ann'::text; DELETE FROM app.tree WHERE n = 2;"
+        "SELECT chime.refresh('kept.by_path'), chime.refresh('kept.by_name')");
+    EXPECT_SQL(cluster, "SELECT string_agg(path::text || ' ' || n, ', ') FROM kept.by_path", "a.b 3");
+    EXPECT_SQL(cluster, "SELECT string_agg(name::text || ' ' || n, ', ') FROM kept.by_name", "ANN 3");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("keyed_full");
@@ -250,6 +273,7 @@ int main(void)
     tcase_add_test(cases, a_view_that_cannot_be_keyed_says_why_and_is_right_all_the_same);
     tcase_add_test(cases, too_many_changed_groups_mean_everything);
     tcase_add_test(cases, the_cost_of_many_groups_is_learned_from_refreshes_of_few_and_of_many);
+    tcase_add_test(cases, a_key_is_compared_as_its_type_says_wherever_that_is);
     tcase_add_test(cases, a_map_may_lead_from_many_marks_to_few_groups);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
