@@ -15,7 +15,10 @@
  * commas ("agent_id, challenge_id"). Durations are texts such as "5s", "10min", "1h" ("m" is minutes).
  *
  * Compatibility: abi_major must equal the daemon's; within a major, structures only grow at their end, every list
- * carries the size of its items as the plugin saw it, and what a plugin does not know reads as zero. */
+ * carries the size of its items as the plugin saw it, and what a plugin does not know reads as zero.
+ *
+ * Licence: a plugin may carry any licence. Including this header, and what its macros put into a plugin, ask nothing of
+ * the plugin's own. */
 #ifndef PGCHIME_PLUGIN_H
 #define PGCHIME_PLUGIN_H
 
