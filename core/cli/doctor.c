@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "cli/due_jobs.h"
 #include "cli/load.h"
 #include "cli/problems.h"
 #include "cli/visit.h"
@@ -99,7 +100,7 @@ static const char work_sql[] = "SELECT 'plugin', 'warn', p.message, p.way_out FR
                                " UNION ALL"
                                " SELECT 'view', 'warn', v.* FROM " VIEW_PROBLEMS_SQL " v"
                                " UNION ALL"
-                               " SELECT 'view', 'warn', f.* FROM " REFRESH_PROBLEMS_SQL " f"
+                               " SELECT 'job', 'warn', f.* FROM (" JOB_PROBLEMS_SQL ") f"
                                " UNION ALL"
                                " SELECT 'clock', 'warn', c.* FROM " CURSOR_PROBLEMS_SQL " c";
 
@@ -137,12 +138,7 @@ static const char jobs_sql[] =
     " SELECT 'jobs', 'warn', format('%s jobs belong to roles that are not there: %s', count(*), "
     "string_agg(DISTINCT j.owner::text, ', ')), 'make the roles again and resume the jobs, or unschedule them'"
     "  FROM chime.job j WHERE j.origin = 'sql' AND j.removed_at IS NULL"
-    "   AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.owner) HAVING count(*) > 0"
-    " UNION ALL"
-    " SELECT 'jobs', 'warn', format('%s jobs made by SQL cannot be scheduled, %s among them: %s', count(*), "
-    "min(j.name), "
-    "(array_agg(split_part(j.problem, E'\n', 1) ORDER BY j.name))[1]), 'pgchime why JOB says it of each'"
-    "  FROM chime.job j WHERE j.problem IS NOT NULL AND j.removed_at IS NULL HAVING count(*) > 0";
+    "   AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.owner) HAVING count(*) > 0";
 
 static bool add_findings(struct doctor *doctor, const struct visit *visit, const char *sql,
                          const char *const *parameters, size_t count, struct error *err)
@@ -168,6 +164,20 @@ static bool add_findings(struct doctor *doctor, const struct visit *visit, const
         }
     }
     pg_rows_finish(&rows);
+    return true;
+}
+
+static bool look_at_due_jobs(struct doctor *doctor, struct visit *visit, struct error *err)
+{
+    struct due_jobs due;
+    struct error problem;
+    if (!due_jobs_read(visit, &due, err)) {
+        return false;
+    }
+    if (due_jobs_are_late(&due, &problem)) {
+        warn(doctor, visit->database->name, "job", problem.message, problem.hint);
+    }
+    due_jobs_finish(&due);
     return true;
 }
 
@@ -231,7 +241,7 @@ static void look_at(struct doctor *doctor, const struct config_database *databas
         failed(doctor, database->name, "leader", &err);
     } else if (!visit_is_first(&visit, &doctor->visited, &err)) {
         failed(doctor, database->name, "database", &err);
-    } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err) ||
+    } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err) || !look_at_due_jobs(doctor, &visit, &err) ||
                !add_findings(doctor, &visit, readers_sql, NULL, 0, &err)) {
         failed(doctor, database->name, "plugin", &err);
     }

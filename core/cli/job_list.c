@@ -1,3 +1,4 @@
+#include <fnmatch.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -37,6 +38,7 @@ static const struct output_column columns[] = {
     {"CHANGED", "updated_at", OUTPUT_INSTANT, OUTPUT_VERTICAL},
 };
 enum {
+    COLUMN_NAME,
     COLUMN_SHOWN = 2,
     COLUMN_SCHEDULE,
     COLUMN_NEXT,
@@ -49,18 +51,24 @@ enum {
 /* The columns above, then the wakers and the calendar. A job that nothing was decided for has a cursor, which is no slot. */
 static const char jobs_sql[] =
     "SELECT j.name, $1::text, NULL, j.schedule, NULL,"
-    "       coalesce((SELECT CASE WHEN r.pid IS NULL THEN 'retrying' ELSE 'running' END FROM chime.run r"
-    "                 WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1), s.last_outcome::text),"
+    "       CASE WHEN j.removed_at IS NOT NULL THEN 'removed' WHEN NOT j.active THEN 'disabled'"
+    "            WHEN s.suspended_at IS NOT NULL THEN 'suspended'"
+    "            ELSE coalesce((SELECT CASE WHEN r.pid IS NULL THEN 'waiting' ELSE 'running' END FROM chime.run r"
+    "                           WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1),"
+    "                          CASE WHEN s.consecutive_failures > 0 OR j.problem IS NOT NULL THEN 'failing' ELSE 'ok' "
+    "END) END,"
     "       s.last_start, s.last_duration_us, s.consecutive_failures, j.active, j.origin, j.plugin, j.owner,"
     "       s.last_outcome, CASE WHEN s.live OR s.runs + s.skips > 0 OR EXISTS (SELECT FROM chime.missed m"
     "                                    WHERE m.job_id = j.job_id) THEN s.last_slot END, s.last_success, s.last_end, "
     "s.live, to_json(j.after), to_json(j.channels), "
     "to_json(j.views),"
-    "       nullif(j.command, ''), j.options, NULL, NULL, j.version, j.created_at, j.updated_at," WAKERS_COLUMNS
-    "," JOB_CALENDAR_COLUMNS "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
-    " WHERE CASE WHEN $2::text IS NULL THEN j.removed_at IS NULL ELSE j.name = $2 END"
+    "       nullif(j.command, ''), j.options, NULL, NULL, j.version, j.created_at, j.updated_at,"
+    "       s.consecutive_failures > 0 OR j.problem IS NOT NULL," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
+    "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
+    " WHERE CASE WHEN $2::text IS NOT NULL THEN j.name = $2 ELSE j.removed_at IS NULL OR $4::boolean END"
+    "   AND ($3::text IS NULL OR j.plugin = $3)"
     " ORDER BY j.name, j.owner";
-enum { RESULT_ACTIVE = 9, RESULT_WAKERS = COUNT_OF(columns), RESULT_CALENDAR = RESULT_WAKERS + 3 };
+enum { RESULT_ACTIVE = 9, RESULT_FAILS = COUNT_OF(columns), RESULT_WAKERS, RESULT_CALENDAR = RESULT_WAKERS + 3 };
 
 struct output_list *job_list_create(void)
 {
@@ -108,16 +116,42 @@ static void add_job(struct output_list *list, const struct pg_rows *rows, size_t
     }
 }
 
-bool job_list_add(struct visit *visit, struct output_list *list, const char *name, struct error *err)
+/* What SQL did not choose already. */
+static bool is_wanted(const struct job_filter *filter, const struct pg_rows *rows, size_t row,
+                      const struct config_database *database, struct zones *zones)
 {
-    const char *parameters[] = {visit->database->name, name};
+    bool active = pg_rows_value(rows, row, RESULT_ACTIVE)[0] == 't';
+    struct job_calendar calendar = job_calendar_of_row(rows, row, RESULT_CALENDAR);
+    if (filter->like != NULL && fnmatch(filter->like, pg_rows_value(rows, row, COLUMN_NAME), 0) != 0) {
+        return false;
+    }
+    if (!filter->failing && !filter->suspended && !filter->late) {
+        return true;
+    }
+    return active && ((filter->failing && strcmp(pg_rows_value(rows, row, RESULT_FAILS), "t") == 0) ||
+                      (filter->suspended && calendar.suspended_at != NULL) ||
+                      (filter->late && job_late_slot(&calendar, database, zones) != INSTANT_NONE));
+}
+
+bool job_list_add(struct visit *visit, struct output_list *list, const struct job_filter *filter, size_t *hidden,
+                  struct error *err)
+{
+    const char *parameters[] = {visit->database->name, filter->name, filter->plugin, filter->all ? "t" : "f"};
     struct pg_rows rows;
     if (!pg_client_query(visit->client, jobs_sql, parameters, COUNT_OF(parameters), &rows, err)) {
         return false;
     }
     struct zones *zones = zones_create();
     for (size_t row = 0; row < rows.count; row++) {
-        add_job(list, &rows, row, visit->database, zones);
+        bool shown = filter->all || filter->name != NULL || pg_rows_value(&rows, row, RESULT_ACTIVE)[0] == 't';
+        if (!is_wanted(filter, &rows, row, visit->database, zones)) {
+            continue;
+        }
+        if (shown) {
+            add_job(list, &rows, row, visit->database, zones);
+        } else if (hidden != NULL) {
+            ++*hidden;
+        }
     }
     zones_destroy(zones);
     pg_rows_finish(&rows);

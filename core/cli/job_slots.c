@@ -15,6 +15,8 @@ struct job_calendar job_calendar_of_row(const struct pg_rows *rows, size_t row, 
         .database_now = pg_rows_value(rows, row, first + 7),
         .suspended_at = pg_rows_value(rows, row, first + 8),
         .suspended_until = pg_rows_value(rows, row, first + 9),
+        .jitter = pg_rows_value(rows, row, first + 10),
+        .follows = pg_rows_value(rows, row, first + 11),
     };
 }
 
@@ -71,4 +73,27 @@ instant job_next_slot(const struct job_calendar *calendar, const struct config_d
         return INSTANT_NEVER;
     }
     return schedule_next(&schedule, job_slots_after(calendar, &schedule));
+}
+
+static bool has_slots_of_its_own(const struct job_calendar *calendar, const struct schedule *schedule)
+{
+    return schedule->form != SCHEDULE_NONE && schedule->form != SCHEDULE_REBOOT && schedule->form != SCHEDULE_DELAY &&
+           calendar->follows[0] != 't' && calendar->live[0] != 't' && calendar->suspended_at == NULL;
+}
+
+instant job_late_slot(const struct job_calendar *calendar, const struct config_database *database, struct zones *zones)
+{
+    struct schedule schedule;
+    duration jitter = 0;
+    instant cursor = read_instant(calendar->last_slot);
+    if (cursor == INSTANT_NONE || !job_schedule(calendar, database, zones, &schedule, NULL) ||
+        !has_slots_of_its_own(calendar, &schedule)) {
+        return INSTANT_NONE;
+    }
+    if (calendar->jitter != NULL && !duration_parse(calendar->jitter, &jitter, NULL)) {
+        jitter = 0;
+    }
+    instant slot = schedule_next(&schedule, cursor);
+    instant now = read_instant(calendar->database_now);
+    return slot != INSTANT_NEVER && slot + 60 * USEC_PER_SEC + jitter < now ? slot : INSTANT_NONE;
 }

@@ -21,6 +21,8 @@ struct job_calendar {
     const char *database_now;
     const char *suspended_at;
     const char *suspended_until; /* NULL: until somebody resumes it */
+    const char *jitter;          /* NULL: none */
+    const char *follows;         /* "t": it waits for upstreams */
 };
 
 /* Columns for the calendar, in its order, of tables j (chime.job) and s (chime.job_status). What the leader has refused is due at no time. */
@@ -28,7 +30,7 @@ struct job_calendar {
     "CASE WHEN j.problem IS NULL THEN j.schedule ELSE '' END, CASE WHEN j.problem IS NULL THEN j.options ->> " \
     "'timezone' END, j.options ->> 'dst_gap', j.options ->> 'dst_overlap', "                                   \
     "s.last_slot, s.last_end, s.live, clock_timestamp(), to_jsonb(s) ->> 'suspended_at', "                     \
-    "to_jsonb(s) ->> 'suspended_until'"
+    "to_jsonb(s) ->> 'suspended_until', j.options ->> 'jitter', j.after <> '{}'"
 /* From the row's columns beginning with `first`. */
 struct job_calendar job_calendar_of_row(const struct pg_rows *rows, size_t row, size_t first);
 
@@ -40,5 +42,8 @@ bool job_schedule(const struct job_calendar *calendar, const struct config_datab
 instant job_slots_after(const struct job_calendar *calendar, const struct schedule *schedule);
 /* The next slot; INSTANT_NEVER when there is none, it is not known, or the schedule cannot be read. */
 instant job_next_slot(const struct job_calendar *calendar, const struct config_database *database, struct zones *zones);
+/* The slot that was due more than a minute (and the job's jitter) ago, and neither runs nor was decided; INSTANT_NONE when there is none.
+ * A job that waits for upstreams, for an event or for its own end is never late. */
+instant job_late_slot(const struct job_calendar *calendar, const struct config_database *database, struct zones *zones);
 
 #endif

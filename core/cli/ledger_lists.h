@@ -5,8 +5,21 @@
 #include "cli/visit.h"
 
 struct output_list *job_list_create(void);
-/* Appends the jobs of the visited database, or only those of one name. */
-bool job_list_add(struct visit *visit, struct output_list *list, const char *name, struct error *err) CHIME_MUST_CHECK;
+
+/* Which jobs; zeros ask for every active one. Of `failing`, `suspended` and `late` one is enough. */
+struct job_filter {
+    const char *name; /* also of a job that is disabled or removed */
+    const char *plugin;
+    const char *like; /* a pattern as of a shell: "nightly-*" */
+    bool failing;
+    bool suspended;
+    bool late;
+    bool all; /* disabled and removed ones, too */
+};
+
+/* Appends jobs of the visited database. Adds to *hidden the disabled ones that were left out; NULL: nobody asks. */
+bool job_list_add(struct visit *visit, struct output_list *list, const struct job_filter *filter, size_t *hidden,
+                  struct error *err) CHIME_MUST_CHECK;
 
 /* Which runs; a NULL member asks for nothing. */
 struct run_filter {

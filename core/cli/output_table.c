@@ -19,6 +19,7 @@ struct state_colour {
 
 static const struct state_colour state_colours[] = {
     {"succeeded", "green"}, {"installed", "green"}, {"running", "cyan"},     {"retrying", "yellow"},
+    {"ok", "green"},        {"failing", "red"},     {"suspended", "yellow"}, {"waiting", "yellow"},
     {"skipped", "yellow"},  {"missed", "yellow"},   {"dormant", "yellow"},   {"lost", "red"},
     {"failed", "red"},      {"timed_out", "red"},   {"cancelled", "yellow"}, {"OK", "green"},
     {"DIFFERS", "red"},     {"fresh", "green"},     {"warn", "yellow"},      {"stale", "red"},

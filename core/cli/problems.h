@@ -49,23 +49,44 @@
     "   FROM chime.watch w WHERE w.state = 'degraded' AND chime.led())"
 
 /* Plugins that could not be installed, or whose views could not be filled; a third column names them. */
-#define PLUGIN_PROBLEMS_SQL                                                                        \
+#define PLUGIN_PROBLEMS_SQL                                                                    \
     "(SELECT format('plugin %s failed: %s', name, reason) AS message, way_out, name AS plugin" \
     "   FROM chime.plugin_status WHERE state = 'failed' ORDER BY name)"
 
-/* Views whose refreshes fail: these go on, less often. */
-#define REFRESH_PROBLEMS_SQL                                                                                           \
-    "(SELECT format('job %s fails: %s', f.name, f.words), format('pgchime why %s says when it is tried again', "       \
-    "f.name)"                                                                                                          \
-    "   FROM (SELECT j.name, chime.failure_words(j.job_id) AS words FROM chime.job j WHERE j.active ORDER BY j.name) " \
-    "f"                                                                                                                \
-    "  WHERE f.words IS NOT NULL)"
+/* Jobs whose last run failed, that suspended themselves, or that the leader cannot run. Ten of each are named. */
+#define JOB_PROBLEMS_SQL                                                                                           \
+    "(SELECT format('job %s fails: %s', f.name, f.words) AS message,"                                              \
+    "        CASE WHEN f.refreshes THEN format('pgchime why %s says when it is tried again', f.name)"              \
+    "             ELSE format('pgchime runs %s --state failed,timed_out,lost lists its failures', f.name) END AS " \
+    "way_out"                                                                                                      \
+    "   FROM (SELECT j.name, j.views <> '{}' AS refreshes, chime.failure_words(j.job_id) AS words"                 \
+    "           FROM chime.job j JOIN chime.job_state s USING (job_id)"                                            \
+    "          WHERE j.active AND s.consecutive_failures > 0 AND s.suspended_at IS NULL"                           \
+    "          ORDER BY s.consecutive_failures DESC, j.name LIMIT 10) f WHERE f.words IS NOT NULL)"                \
+    " UNION ALL"                                                                                                   \
+    " (SELECT format('%s more jobs fail', count(*) - 10), 'pgchime jobs --failing lists them'"                     \
+    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                   \
+    "   WHERE j.active AND s.consecutive_failures > 0 AND s.suspended_at IS NULL HAVING count(*) > 10)"            \
+    " UNION ALL"                                                                                                   \
+    " (SELECT format('job %s suspended itself at %s: %s', j.name,"                                                 \
+    "                to_char(s.suspended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"'), s.suspend_reason)," \
+    "         format('mend what fails; then pgchime resume %s lets it run again', j.name)"                         \
+    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                   \
+    "   WHERE j.active AND s.suspended_at IS NOT NULL AND s.suspended_by IS NULL ORDER BY j.name LIMIT 10)"        \
+    " UNION ALL"                                                                                                   \
+    " (SELECT format('%s more jobs suspended themselves', count(*) - 10), 'pgchime jobs --suspended lists them'"   \
+    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                   \
+    "   WHERE j.active AND s.suspended_at IS NOT NULL AND s.suspended_by IS NULL HAVING count(*) > 10)"            \
+    " UNION ALL"                                                                                                   \
+    " (SELECT format('job %s cannot be run: %s', j.name, split_part(j.problem, E'\n', 1)),"                        \
+    "         format('mend it by chime.schedule or chime.alter_job; pgchime why %s says it in full', j.name)"      \
+    "    FROM chime.job j WHERE j.problem IS NOT NULL AND j.active ORDER BY j.name LIMIT 10)"
 
 /* Views whose keyed refreshes were wrong: they are full until somebody says otherwise. */
-#define WRONG_PROBLEMS_SQL                                                                                       \
-    "(SELECT format('view %s.%s is refreshed as a whole: %s', view_schema, relation, found_wrong) AS message,"   \
-    "        format('mend the map or what its plugin trusts; if nothing is wrong with these: pgchime refresh "   \
-    "--full %s.%s', view_schema, relation) AS way_out"                                                           \
+#define WRONG_PROBLEMS_SQL                                                                                     \
+    "(SELECT format('view %s.%s is refreshed as a whole: %s', view_schema, relation, found_wrong) AS message," \
+    "        format('mend the map or what its plugin trusts; if nothing is wrong with these: pgchime refresh " \
+    "--full %s.%s', view_schema, relation) AS way_out"                                                         \
     "   FROM chime.view WHERE found_wrong IS NOT NULL ORDER BY view_schema, relation)"
 
 /* Views that are late. */

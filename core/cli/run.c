@@ -36,7 +36,9 @@ static bool refuse_inactive(const char *job, const char *plugin_state, const cha
 
 static bool check_job(struct asked *asked, struct error *err)
 {
-    static const char sql[] = "SELECT j.active, p.state, p.reason, s.suspended_by"
+    static const char sql[] = "SELECT j.active, p.state, p.reason,"
+                              "       CASE WHEN s.suspended_at IS NOT NULL"
+                              "            THEN chime.told('suspended', s.suspended_by, s.suspend_reason) END"
                               " FROM chime.job j JOIN chime.job_state s USING (job_id)"
                               " LEFT JOIN chime.plugin p ON p.name = j.plugin WHERE j.job_id = $1::bigint";
     const char *parameters[] = {asked->at->job_id};
@@ -50,7 +52,7 @@ static bool check_job(struct asked *asked, struct error *err)
     } else if (pg_rows_value(&rows, 0, 0)[0] != 't') {
         refuse_inactive(asked->at->job, pg_rows_value(&rows, 0, 1), pg_rows_value(&rows, 0, 2), err);
     } else if (pg_rows_value(&rows, 0, 3) != NULL) {
-        error_set(err, ERROR_REFUSED, "job \"%s\" is suspended by %s", asked->at->job, pg_rows_value(&rows, 0, 3));
+        error_set(err, ERROR_REFUSED, "job \"%s\" is %s", asked->at->job, pg_rows_value(&rows, 0, 3));
         error_hint(err, "pgchime resume %s lets it run again", asked->at->job);
     } else {
         ready = true;

@@ -13,13 +13,14 @@ struct request {
 static bool add_job(struct visit *visit, void *data, struct error *err)
 {
     struct request *request = data;
-    struct run_filter filter = {.job = request->search.name, .limit = LAST_RUNS};
+    struct job_filter jobs = {.name = request->search.name};
+    struct run_filter runs = {.job = request->search.name, .limit = LAST_RUNS};
     bool here;
     if (!job_search_visit(visit, &request->search, &here, err)) {
         return false;
     }
-    return !here || (job_list_add(visit, request->jobs, request->search.name, err) &&
-                     run_list_add(visit, request->runs, &filter, err));
+    return !here ||
+           (job_list_add(visit, request->jobs, &jobs, NULL, err) && run_list_add(visit, request->runs, &runs, err));
 }
 
 static int show_job(const struct invocation *invocation, const struct config *config, struct request *request)

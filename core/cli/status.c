@@ -1,6 +1,6 @@
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/job_slots.h"
+#include "cli/due_jobs.h"
 #include "cli/load.h"
 #include "cli/problems.h"
 #include "cli/visit.h"
@@ -20,13 +20,15 @@ static const struct output_column columns[] = {
     {"ACTIVE", "active_jobs", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"LIVE", "live_runs", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"FAILING", "failing_jobs", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+    {"SUSPENDED", "suspended_jobs", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+    {"LATE", "late_jobs", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"ASKED", "requests", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"VIEWS", "views", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"CLOCK", "database_now", OUTPUT_INSTANT, OUTPUT_WIDER},
     {"NEXT", "next_slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
     {"PROBLEM", "problem", OUTPUT_LONG, OUTPUT_ALWAYS},
 };
-enum { COLUMN_DATABASE, COLUMN_REACHABLE, COLUMN_NEXT = 17, COLUMN_PROBLEM };
+enum { COLUMN_DATABASE, COLUMN_REACHABLE, COLUMN_LATE = 15, COLUMN_NEXT = 19, COLUMN_PROBLEM };
 
 /* A leader whose session is gone leads no more; who it was is still said. */
 static const char status_sql[] =
@@ -39,31 +41,9 @@ static const char status_sql[] =
     "(SELECT count(*) FROM "
     "chime.run),"
     "       (SELECT count(*) FROM chime.job_status WHERE active AND consecutive_failures > 0),"
+    "       (SELECT count(*) FROM chime.job_status WHERE active AND suspended_at IS NOT NULL), NULL,"
     "       (SELECT count(*) FROM chime.request), (SELECT count(*) FROM chime.view), clock_timestamp()"
     "  FROM chime.leader l, chime.leader_status s";
-
-static const char calendars_sql[] = "SELECT " JOB_CALENDAR_COLUMNS
-                                    " FROM chime.job j JOIN chime.job_status s USING (job_id)"
-                                    " WHERE j.active AND j.schedule <> ''";
-
-static bool add_next_slot(struct visit *visit, struct output_list *list, struct error *err)
-{
-    struct pg_rows rows;
-    instant next = INSTANT_NEVER;
-    if (!pg_client_query(visit->client, calendars_sql, NULL, 0, &rows, err)) {
-        return false;
-    }
-    struct zones *zones = zones_create();
-    for (size_t i = 0; i < rows.count; i++) {
-        struct job_calendar calendar = job_calendar_of_row(&rows, i, 0);
-        instant slot = job_next_slot(&calendar, visit->database, zones);
-        next = slot < next ? slot : next;
-    }
-    zones_destroy(zones);
-    pg_rows_finish(&rows);
-    output_set_instant(list, COLUMN_NEXT, next);
-    return true;
-}
 
 /* What keeps jobs from running as they should though the database answers; each with the way out. */
 static const char *const problem_queries[] = {
@@ -72,7 +52,7 @@ static const char *const problem_queries[] = {
     "SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p",
     WRONG_PROBLEMS_SQL,
     VIEW_PROBLEMS_SQL,
-    REFRESH_PROBLEMS_SQL,
+    JOB_PROBLEMS_SQL,
     CURSOR_PROBLEMS_SQL,
 };
 
@@ -87,6 +67,32 @@ static bool query_problems(struct visit *visit, struct pg_rows *rows, struct err
     return good;
 }
 
+static void add_problem(const struct visit *visit, struct buffer *text, const char *message, const char *way_out)
+{
+    struct error problem;
+    buffer_printf(text, "%s%s", text->length > 0 ? "; " : "", message);
+    error_set(&problem, ERROR_FAILED, "database \"%s\": %s", visit->database->name, message);
+    error_hint(&problem, "%s", way_out);
+    fail(&problem);
+}
+
+/* The next slot, and how many are late. */
+static bool add_due_jobs(struct visit *visit, struct output_list *list, struct buffer *text, struct error *err)
+{
+    struct due_jobs due;
+    struct error problem;
+    if (!due_jobs_read(visit, &due, err)) {
+        return false;
+    }
+    output_set_instant(list, COLUMN_NEXT, due.next);
+    output_set_number(list, COLUMN_LATE, (int64_t)due.late);
+    if (due_jobs_are_late(&due, &problem)) {
+        add_problem(visit, text, problem.message, problem.hint);
+    }
+    due_jobs_finish(&due);
+    return true;
+}
+
 static bool add_problems(struct visit *visit, struct output_list *list, int *status, struct error *err)
 {
     struct pg_rows rows;
@@ -95,20 +101,16 @@ static bool add_problems(struct visit *visit, struct output_list *list, int *sta
         return false;
     }
     for (size_t i = 0; i < rows.count; i++) {
-        struct error problem;
-        const char *message = pg_rows_value(&rows, i, 0);
-        buffer_printf(&text, "%s%s", i > 0 ? "; " : "", message);
-        error_set(&problem, ERROR_FAILED, "database \"%s\": %s", visit->database->name, message);
-        error_hint(&problem, "%s", pg_rows_value(&rows, i, 1));
-        fail(&problem);
+        add_problem(visit, &text, pg_rows_value(&rows, i, 0), pg_rows_value(&rows, i, 1));
     }
-    if (rows.count > 0) {
+    pg_rows_finish(&rows);
+    bool read = add_due_jobs(visit, list, &text, err);
+    if (text.length > 0) {
         output_set(list, COLUMN_PROBLEM, buffer_text(&text));
         *status = EXIT_WARNINGS;
     }
     buffer_finish(&text);
-    pg_rows_finish(&rows);
-    return true;
+    return read;
 }
 
 /* Whether its row is there already or not. */
@@ -129,8 +131,7 @@ static int add_database(struct output_list *list, const struct config_database *
     int status = EXIT_OK;
     size_t row = output_rows(list);
     if (!visit_open(&visit, database, &err) || !visit_list(&visit, list, status_sql, NULL, 0, &err) ||
-        !visit_is_first(&visit, visited, &err) || !add_next_slot(&visit, list, &err) ||
-        !add_problems(&visit, list, &status, &err)) {
+        !visit_is_first(&visit, visited, &err) || !add_problems(&visit, list, &status, &err)) {
         add_failure(&visit, list, row, &err);
         error_prefix(&err, "database \"%s\"", database->name);
         status = fail(&err);
@@ -186,9 +187,12 @@ const struct command command_status = {
     .name = "status",
     .arguments = "",
     .summary = "each database: who leads, and what is due, live or failing",
-    .details = "Exit status 4 when a database cannot be reached, 3 when a plugin or the configuration is refused, 8 "
-               "when nobody\n"
-               "leads, events are not heard, a plugin failed in its database, a view is late by its warn_after or\n"
-               "error_after, or a job waits for where the clock was.",
+    .details =
+        "Exit status 4 when a database cannot be reached, 3 when a plugin or the configuration is refused, 8 "
+        "when nobody\n"
+        "leads; when a job fails, is late, suspended itself or cannot be run; when events are not heard, a plugin "
+        "failed in\n"
+        "its database, a view is late by its warn_after or error_after or was found wrong, or a job waits for "
+        "where the clock was.",
     .run = status_run,
 };

@@ -13,7 +13,7 @@ static const char job_sql[] =
     "       (SELECT count(*) FROM chime.run o JOIN chime.job oj USING (job_id)"
     "         WHERE o.pid IS NOT NULL AND oj.options ->> 'pool' = j.options ->> 'pool'),"
     "       (SELECT count(*) FROM chime.run o WHERE o.pid IS NOT NULL),"
-    "       w.since, w.reason, chime.failure_words(j.job_id), j.problem,"
+    "       w.since, w.reason, CASE WHEN j.views <> '{}' THEN chime.failure_words(j.job_id) END, j.problem,"
     "       CASE WHEN j.schedule <> '' AND s.last_slot > clock_timestamp() + interval '1 minute' THEN j.job_id END,"
     "       chime.copy_of()," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
     "  FROM chime.job j JOIN chime.job_status s USING (job_id)"

@@ -203,7 +203,7 @@ BEGIN
                         clock_timestamp());
     DELETE FROM chime.request q WHERE q.verb IN ('run', 'cancel');
     WITH woken AS (
-        UPDATE chime.job_state s SET suspended_at = clock_timestamp(), suspended_by = 'pgchime', suspend_reason = original
+        UPDATE chime.job_state s SET suspended_at = clock_timestamp(), suspended_by = NULL, suspend_reason = original
           FROM chime.job j
          WHERE j.job_id = s.job_id AND j.active AND NOT (SELECT w.suspended FROM chime.suspension(j.job_id) w)
         RETURNING s.job_id

@@ -21,7 +21,7 @@ COMMENT ON COLUMN chime.job_state.missed_at IS
 COMMENT ON COLUMN chime.job_state.consecutive_failures IS
     'runs in a row that failed, timed out or were lost; cancelled and skipped ones neither count nor end the row';
 COMMENT ON COLUMN chime.job_state.suspended_at IS 'since when nothing of the job may start; NULL: it is not suspended';
-COMMENT ON COLUMN chime.job_state.suspended_by IS 'the role that asked for it; pgchime: it failed too often in a row';
+COMMENT ON COLUMN chime.job_state.suspended_by IS 'the role that asked for it; NULL: pgchime, since it failed too often in a row';
 COMMENT ON COLUMN chime.job_state.suspended_until IS 'when the leader ends it; NULL: when somebody resumes the job';
 COMMENT ON COLUMN chime.job_state.suspend_reason IS 'as given';
 COMMENT ON COLUMN chime.job_state.runs IS 'runs that ended since the job was made or counting began, whatever log_runs keeps';
@@ -206,7 +206,7 @@ COMMENT ON FUNCTION chime.remove_others IS
 
 CREATE FUNCTION chime.told(p_done text, p_by text, p_reason text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-RETURN concat_ws(': ', p_done || ' by ' || p_by, p_reason);
+RETURN concat_ws(': ', p_done || coalesce(' by ' || p_by, ''), p_reason);
 COMMENT ON FUNCTION chime.told IS 'how a wish reads as a reason: "suspended by ann: too noisy"';
 
 CREATE FUNCTION chime.refuse_unknown(p_job bigint) RETURNS void
@@ -383,7 +383,7 @@ SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     RETURN QUERY
-    UPDATE chime.job_state s SET suspended_at = p_at, suspended_by = 'pgchime', suspend_reason = f.reason
+    UPDATE chime.job_state s SET suspended_at = p_at, suspended_by = NULL, suspend_reason = f.reason
       FROM unnest(p_job, p_reason) AS f (job_id, reason)
      WHERE s.job_id = ANY (p_job) AND s.job_id = f.job_id AND s.suspended_at IS NULL
     RETURNING s.job_id;

@@ -256,7 +256,7 @@ BEGIN
     RETURN NEXT;
 END $$;
 
--- "its last run, at ...: MESSAGE" of a refresh that fails; NULL: it does not, or it is suspended. Slots that passed since stand before it in
+-- "its last run, at ...: MESSAGE" of a job that fails; NULL: it does not, or it is suspended. Slots that passed since stand before it in
 -- the history, which is read by its key for each kind.
 CREATE FUNCTION chime.failure_words(p_job bigint) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
@@ -272,7 +272,7 @@ BEGIN ATOMIC
         WHERE (h.job_id, h.kind, h.slot) >= (p_job, k.kind, '-infinity'::timestamptz)
           AND (h.job_id, h.kind, h.slot) <= (p_job, k.kind, 'infinity'::timestamptz)
         ORDER BY h.job_id DESC, h.kind DESC, h.slot DESC LIMIT 100) AS l
-    WHERE j.job_id = p_job AND j.views <> '{}' AND s.suspended_at IS NULL AND s.consecutive_failures > 0
+    WHERE j.job_id = p_job AND s.suspended_at IS NULL AND s.consecutive_failures > 0
       AND l.state IN ('failed', 'timed_out', 'lost')
     ORDER BY l.finished_at DESC LIMIT 1;
 END;

@@ -90,7 +90,7 @@ COMMENT ON ROUTINE chime.perform_rebinding IS 'runs such a statement; its failur
 COMMENT ON ROUTINE chime.hold_refreshes IS 'keeps refreshes of a view and of its readers out while they are made anew';
 
 -- --- refreshing ----------------------------------------------------------------------------------------------------------
-COMMENT ON ROUTINE chime.failure_words IS 'how a refresh fails: how often in a row, since when and of what; NULL: it does not';
+COMMENT ON ROUTINE chime.failure_words IS 'how a job fails: how often in a row, since when and of what; NULL: it does not';
 COMMENT ON ROUTINE chime.refuse_doubles IS 'the error for two rows with one key, which it names';
 COMMENT ON ROUTINE chime.await_refresh IS 'as chime.begin_refresh, where another session has it; CH010 after lock_timeout';
 COMMENT ON ROUTINE chime.begin_refresh IS 'locks a view''s refreshes and gives what is known of the last one';

@@ -201,8 +201,8 @@ START_TEST(the_leader_suspends_what_fails_and_leaves_what_is_suspended_as_it_is)
            "', '{1,2,99}', '{\"10 runs\",\"20 runs\",x}', at(1)) j",
            "1");
     expect("SELECT string_agg(" SUSPENSION ", ';' ORDER BY job_id) FROM chime.job_state WHERE job_id < 3",
-           "pgchime 10 runs;postgres mine");
-    expect("SELECT claim(1, 'schedule', 0, 1)", "refused: suspended by pgchime: 10 runs");
+           "10 runs;postgres mine");
+    expect("SELECT claim(1, 'schedule', 0, 1)", "refused: suspended: 10 runs");
     expect("SELECT count(*) FROM chime.request WHERE job_id = 1", "0"); /* the leader knows */
 }
 END_TEST

@@ -399,7 +399,7 @@ START_TEST(commands_know_the_jobs)
     expect_command(0, "", "resume", "alice/newyear", NULL);
     sql_jobs_make(cluster, NULL, "own", "0 0 1 1 *", "SELECT 1", NULL);
     expect_command(8, "1 jobs made by SQL belong to postgres", "doctor", NULL, NULL);
-    expect_command(8, "1 jobs made by SQL cannot be scheduled", "doctor", NULL, NULL);
+    expect_command(8, "job alice/bad cannot be run: ", "doctor", NULL, NULL);
     sql_jobs_remove(cluster, "newyear");
     expect_command(0, "alice/bad", "jobs", NULL, NULL);
     const char *arguments[] = {"jobs", "--config", site_config(site), NULL};

@@ -79,7 +79,7 @@ START_TEST(a_job_that_keeps_failing_suspends_itself)
 {
     site_job(site, "job", "schedule = \"1 seconds\"; command = \"SELECT 1/0\"; suspend_after_failures = 2;");
     served = site_lead(site);
-    WAIT_SQL(cluster, "SELECT suspended_by FROM chime.job_state", "pgchime", 20);
+    WAIT_SQL(cluster, "SELECT suspended_by IS NULL FROM chime.job_state WHERE suspend_reason LIKE '2 runs%'", "t", 20);
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.runs WHERE state = 'failed'", "2");
     expect_why("job", "2 runs in a row failed");
 }

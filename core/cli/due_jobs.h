@@ -1,0 +1,19 @@
+/* What is due next in a database, and what is late. */
+#ifndef CHIME_CLI_DUE_JOBS_H
+#define CHIME_CLI_DUE_JOBS_H
+
+#include "cli/visit.h"
+
+struct due_jobs {
+    instant next; /* INSTANT_NEVER: nothing that is known */
+    size_t late;  /* where somebody has led for a minute: what a new leader catches up with is not late yet */
+    char *latest; /* the one that is late most; NULL: none */
+    instant latest_slot;
+};
+
+bool due_jobs_read(struct visit *visit, struct due_jobs *due, struct error *err) CHIME_MUST_CHECK;
+void due_jobs_finish(struct due_jobs *due);
+/* Whether jobs are late; then `problem` says so, with the way out. */
+bool due_jobs_are_late(const struct due_jobs *due, struct error *problem);
+
+#endif
