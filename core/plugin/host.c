@@ -3,67 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "plugin/confine.h"
 #include "plugin/json_text.h"
 #include "plugin/plugins.h"
 
 /* The only file that includes dlfcn.h. From dlopen on, foreign code has run in this process: nothing here is trusted
  * by the daemon, and the process ends without running the plugin's destructors. */
-
-#define CPU_SECONDS 5
-#define MEMORY_BYTES ((rlim_t)1 << 30)
-#define DESCRIPTORS 64 /* the dynamic linker opens each library that a plugin needs */
-
-#if defined(__SANITIZE_ADDRESS__)
-#define HAS_ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAS_ADDRESS_SANITIZER 1
-#endif
-#endif
-#ifndef HAS_ADDRESS_SANITIZER
-#define HAS_ADDRESS_SANITIZER 0
-#endif
-
-struct limit {
-    __rlimit_resource_t resource;
-    rlim_t value;
-};
-
-/* RLIMIT_NPROC is of this process alone, though it counts the user's processes: it takes away our own right to start
- * another, and nobody else's. (The kernel does not hold root to it.) The shadow memory of a sanitizer needs terabytes
- * of addresses. */
-static const struct limit limits[] = {
-    {RLIMIT_CPU, CPU_SECONDS},    {RLIMIT_CORE, 0},  {RLIMIT_FSIZE, 0},
-    {RLIMIT_NOFILE, DESCRIPTORS}, {RLIMIT_NPROC, 0}, {RLIMIT_AS, HAS_ADDRESS_SANITIZER ? RLIM_INFINITY : MEMORY_BYTES},
-};
-
-static bool limit_lower(const struct limit *limit)
-{
-    struct rlimit now;
-    if (getrlimit(limit->resource, &now) != 0) {
-        return false;
-    }
-    rlim_t value = limit->value < now.rlim_max ? limit->value : now.rlim_max;
-    return setrlimit(limit->resource, &(struct rlimit){value, value}) == 0;
-}
-
-static bool confine(struct error *err)
-{
-    for (size_t i = 0; i < COUNT_OF(limits); i++) {
-        if (!limit_lower(&limits[i])) {
-            return error_set(err, ERROR_CONFIG, "cannot limit the plugin host: %s", strerror(errno));
-        }
-    }
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) != 0) {
-        return error_set(err, ERROR_CONFIG, "cannot confine the plugin host: %s", strerror(errno));
-    }
-    return true;
-}
 
 /* dlerror starts with the path, which says nothing to the user here. */
 static const char *loader_message(const char *path)

@@ -292,6 +292,18 @@ START_TEST(a_plugin_that_spins_is_stopped_at_the_deadline)
 }
 END_TEST
 
+START_TEST(a_plugin_reaches_nothing_from_its_host)
+{
+    use("malicious_constructor");
+    struct plugin_set *set = describe();
+    assert_no_findings();
+    ck_assert_uint_eq(set->count, 1);
+    ck_assert_str_eq(set->plugins[0]->summary, "could:");
+    plugin_set_destroy(set);
+    assert_no_children();
+}
+END_TEST
+
 /* The left-behind hold the pipes: with our ends closed too early or too late this would hang, or fail. */
 START_TEST(processes_that_a_plugin_leaves_behind_delay_nothing)
 {
@@ -412,6 +424,7 @@ static TCase *broken_case(void)
     tcase_add_test(tests, a_plugin_that_hangs_is_stopped_at_the_deadline);
     tcase_add_test(tests, a_plugin_that_spins_is_stopped_at_the_deadline);
     tcase_add_test(tests, processes_that_a_plugin_leaves_behind_delay_nothing);
+    tcase_add_test(tests, a_plugin_reaches_nothing_from_its_host);
     tcase_add_test(tests, a_plugin_that_forks_and_hangs_is_stopped_at_the_deadline);
     tcase_add_test(tests, deadlines_run_side_by_side);
     tcase_add_test(tests, a_host_program_that_is_missing_is_named);
