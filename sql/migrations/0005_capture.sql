@@ -284,7 +284,8 @@ BEGIN
 END $$;
 
 -- What a source looks like to capture. A difference to the last refresh means that something may have changed without a mark:
--- its storage (TRUNCATE with triggers off, a restore), its tree (ATTACH, DETACH), its triggers, a subscription, the cluster.
+-- its storage (TRUNCATE with triggers off, a restore), its tree (ATTACH, DETACH, which CONCURRENTLY hides rows long before the partition
+-- leaves the tree), its triggers, a subscription, the cluster.
 -- xmin: a trigger that was off and is on again is another row. So are the rows that describe the columns read: a column that was
 -- another for a while left no marks.
 -- plpgsql, which keeps its plan: a function in SQL is planned each time it is called, and this one is at every refresh.
@@ -294,12 +295,13 @@ DECLARE v_capture oid[] := chime.capture_functions(p_source);
 BEGIN
     RETURN (
         WITH RECURSIVE tree AS (
-            SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid AS relation, s.captured || s.declared AS columns
+            SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid AS relation, s.captured || s.declared AS columns,
+                   false AS leaves
             FROM chime.source s WHERE s.source_id = p_source
             UNION ALL
-            SELECT i.inhrelid, NULL FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
+            SELECT i.inhrelid, NULL, i.inhdetachpending FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
         SELECT md5(coalesce(string_agg(
-                       concat_ws(' ', r.relation, pg_relation_filenode(r.relation),
+                       concat_ws(' ', r.relation, pg_relation_filenode(r.relation), CASE WHEN r.leaves THEN 'leaves' END,
                                  (SELECT string_agg(concat_ws(' ', t.oid, t.tgenabled, t.xmin), ' ' ORDER BY t.oid) FROM pg_trigger t
                                   WHERE t.tgrelid = r.relation AND t.tgfoid = ANY (v_capture)),
                                  (SELECT string_agg(concat_ws(' ', a.attnum, a.xmin), ' ' ORDER BY a.attnum) FROM pg_attribute a

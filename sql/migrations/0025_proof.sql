@@ -468,6 +468,14 @@ BEGIN ATOMIC
     JOIN read r ON r.relation = s.relation AND (r."column" = a.attnum OR (SELECT w.row FROM whole w));
 END;
 
+-- Columns that a trigger has no value of, from PostgreSQL 18 on; NULL: none. What they are computed of, the definition does not say.
+CREATE FUNCTION chime.unseen_columns(p_view chime.view) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(DISTINCT format('%s.%I', a.attrelid::regclass, a.attname), ', ')
+               || ' is computed when it is read (VIRTUAL), so changes of it leave no mark'
+        FROM chime.view_source v JOIN pg_attribute a ON a.attrelid = chime.source_oid(v.source_id) AND a.attname = ANY (v.declared)
+        WHERE v.view_schema = p_view.view_schema AND v.relation = p_view.relation AND a.attgenerated = 'v');
+
 -- Why changes of a table leave no marks that a view could trust, or must leave none; NULL: they can be captured.
 CREATE FUNCTION chime.uncapturable(p_relation regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -572,6 +580,10 @@ BEGIN
     IF v_tables IS NOT NULL THEN
         RETURN format('it reads %s, which its plugin does not declare', v_tables);
     END IF;
+    v_reason := chime.unseen_columns(v_view);
+    IF v_reason IS NOT NULL THEN
+        RETURN v_reason;
+    END IF;
     SELECT string_agg(u, ', ') INTO v_tables FROM chime.unrestricted_scans(p_schema, p_relation, p_grain) AS u;
     IF v_tables IS NOT NULL THEN
         RETURN format('no index finds one group in %s (an index that begins with what %s is there would)', v_tables,
@@ -648,7 +660,7 @@ BEGIN ATOMIC
         UNION ALL
         SELECT concat_ws(' ', 'root', r.relation, t) FROM read r CROSS JOIN LATERAL chime.inheritance_roots(r.relation) AS t
         UNION ALL
-        SELECT concat_ws(' ', 'table', c.oid, c.relkind, c.relpersistence, c.relacl, c.relowner) FROM read r JOIN pg_class c ON c.oid = r.relation
+        SELECT concat_ws(' ', 'table', c.oid, c.relnamespace, c.relname, c.relkind, c.relpersistence, c.relacl, c.relowner) FROM read r JOIN pg_class c ON c.oid = r.relation
         UNION ALL
         SELECT concat_ws(' ', 'part', c.oid, c.relkind, c.relpersistence) FROM read r CROSS JOIN LATERAL chime.inheritance_tree(r.relation) AS t
         JOIN pg_class c ON c.oid = t WHERE t <> r.relation
@@ -707,6 +719,7 @@ COMMENT ON ROUTINE chime.functions_called IS 'functions that a definition calls,
 COMMENT ON ROUTINE chime.definition_plan IS 'the plan of a definition, without stamps';
 COMMENT ON ROUTINE chime.unsteady IS 'why rows may change without a change of any source';
 COMMENT ON ROUTINE chime.undeclared_columns IS 'columns that a view reads and the plugin does not declare';
+COMMENT ON ROUTINE chime.unseen_columns IS 'columns that a view reads and a trigger has no value of';
 COMMENT ON ROUTINE chime.uncapturable IS 'why changes of a table cannot be captured; NULL: they can';
 COMMENT ON ROUTINE chime.unmarkable IS 'why columns of a table cannot be those of marks; NULL: they can';
 COMMENT ON ROUTINE chime.unkeyable IS 'why it would not help to capture changes';
@@ -719,6 +732,6 @@ REVOKE ALL ON FUNCTION chime.condition_tokens, chime.without_brackets, chime.con
     chime.is_constant, chime.compares_constant, chime.node_conditions, chime.equal_columns, chime.over_alias, chime.without_relabel,
     chime.root_table, chime.group_plan, chime.plan_nodes, chime.scanned_table, chime.group_scans,
     chime.read_conditions, chime.links_to, chime.prove_scan, chime.prove_by_others, chime.prove_scans, chime.map_of_scan, chime.prove_keys,
-    chime.functions_called, chime.definition_plan, chime.unsteady, chime.grain_problem, chime.undeclared_columns, chime.uncapturable,
+    chime.functions_called, chime.definition_plan, chime.unsteady, chime.grain_problem, chime.undeclared_columns, chime.unseen_columns, chime.uncapturable,
     chime.unmarkable, chime.unkeyable, chime.sources_of, chime.obstacle,
     chime.relations_read, chime.functions_below, chime.meaning, chime.outlook, chime.ask_again FROM PUBLIC;
