@@ -544,7 +544,14 @@ static void notified(void *data, const char *channel, const char *payload)
     }
 }
 
-static const struct pg_handlers connection_handlers = {.ready = connected, .closed = closed, .notified = notified};
+static void told(void *data, const char *words)
+{
+    struct database *database = data;
+    log_info("database %s: %s", database->settings->name, words);
+}
+
+static const struct pg_handlers connection_handlers = {
+    .ready = connected, .closed = closed, .notified = notified, .told = told};
 
 static void connect_now(void *data)
 {

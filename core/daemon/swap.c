@@ -279,9 +279,15 @@ static void closed(void *data, const struct error *reason)
     loop_defer(lead->loop, try_again, lead);
 }
 
+static void told(void *data, const char *words)
+{
+    struct lead *lead = data;
+    log_info("database %s: %s", lead->database->name, words);
+}
+
 static void connect_now(void *data)
 {
-    static const struct pg_handlers handlers = {.ready = connected, .closed = closed};
+    static const struct pg_handlers handlers = {.ready = connected, .closed = closed, .told = told};
     struct lead *lead = data;
     struct pg_target target = {.conninfo = lead->database->conninfo,
                                .application_name = "pgchime install",

@@ -429,6 +429,23 @@ void pg_forget_prepared(struct pg_connection *connection)
 
 /* --- opening --------------------------------------------------------------------------------------------------------- */
 
+#define TOLD "CH012" /* SQLSTATE of what chime.tell says */
+
+static void hear(void *data, const PGresult *notice)
+{
+    struct pg_connection *connection = data;
+    const char *state = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
+    const char *words = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+    if (state == NULL || words == NULL) {
+        return;
+    }
+    if (connection->handlers->told != NULL && strcmp(state, TOLD) == 0) {
+        connection->handlers->told(connection->data, words);
+    } else {
+        log_debug("server: %s", words);
+    }
+}
+
 static void become_ready(void *data, PGconn *pg, size_t host)
 {
     struct pg_connection *connection = data;
@@ -436,6 +453,7 @@ static void become_ready(void *data, PGconn *pg, size_t host)
     connection->dial = NULL;
     connection->pg = pg;
     connection->host = host;
+    PQsetNoticeReceiver(pg, hear, connection);
     PQsetnonblocking(pg, 1);
     PQenterPipelineMode(pg);
     connection->watch = loop_watch_create(connection->loop, PQsocket(pg), wire_event, connection);

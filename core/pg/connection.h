@@ -52,6 +52,7 @@ struct pg_handlers {
         void *data,
         const struct error *reason); /* once, not after pg_close; pending requests were answered as lost before */
     void (*notified)(void *data, const char *channel, const char *payload); /* NULL allowed */
+    void (*told)(void *data, const char *words); /* by chime.tell; NULL allowed, and right where texts of others run */
 };
 
 struct pg_connection *pg_open(struct loop *loop, struct resolver *resolver, const struct pg_target *target,

@@ -133,30 +133,160 @@ CREATE FUNCTION chime.relation_kind(p_relation regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END FROM pg_class c WHERE c.oid = p_relation);
 
+-- --- what is ours (docs/adr/0027) -------------------------------------------------------------------------------------------
+
+-- A relation is ours by what it is, never by its name: by its OID where the ledger noted it, and elsewhere by the mark that its comment
+-- ends with, which a dump keeps and no CREATE TABLE ... LIKE copies. What it was made for is part of that: another relation of ours
+-- under its name is not it.
+CREATE TABLE chime.made (
+    mark    text PRIMARY KEY DEFAULT left(replace(gen_random_uuid()::text, '-', ''), 16),
+    object  oid NOT NULL,
+    place   text NOT NULL,
+    purpose text NOT NULL,
+    columns name[] NOT NULL,
+    made_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX ON chime.made (object);
+COMMENT ON TABLE chime.made IS 'relations that pgchime made in schemas where others make some, too: it replaces and drops no other';
+COMMENT ON COLUMN chime.made.mark IS 'the comment of the relation ends with it';
+COMMENT ON COLUMN chime.made.place IS 'the ledger in which the OID is true; a dump and a template bring both to where they are not';
+COMMENT ON COLUMN chime.made.purpose IS 'what it was made for: ''kept SCHEMA.RELATION'', say';
+COMMENT ON COLUMN chime.made.columns IS 'its columns as they were made: others were added';
+
+CREATE FUNCTION chime.place() RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN concat_ws('/', coalesce(chime.system_identifier(), '?'), chime.database_number()::text,
+                 'chime.made'::regclass::oid::text);
+COMMENT ON FUNCTION chime.place IS 'where OIDs that this ledger notes are true';
+
+CREATE FUNCTION chime.mark_of(p_relation oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN substring(obj_description(p_relation, 'pg_class') FROM '\(pgchime ([0-9a-f]{16})\)$');
+COMMENT ON FUNCTION chime.mark_of IS 'the mark at the end of a relation''s comment; NULL: it has none';
+
+-- Where the OID is not true, the mark counts on a relation of the ledger's owner, since anybody may comment on his own, and only while no
+-- other relation has it: restored beside the original, neither can be told from the other. Every refresh asks.
+CREATE FUNCTION chime.is_ours(p_relation oid, p_purpose text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_mark text;
+BEGIN
+    IF EXISTS (SELECT FROM chime.made m JOIN pg_description d ON d.objoid = m.object
+               WHERE m.object = p_relation AND m.purpose = p_purpose AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
+                 AND right(d.description, 26) = '(pgchime ' || m.mark || ')') THEN
+        RETURN true;
+    END IF;
+    v_mark := chime.mark_of(p_relation);
+    RETURN EXISTS (SELECT FROM chime.made m WHERE m.object = p_relation AND m.purpose = p_purpose AND m.place = chime.place())
+        OR EXISTS (SELECT FROM chime.made m WHERE m.mark = v_mark AND m.purpose = p_purpose
+                   AND (m.place <> chime.place() OR NOT EXISTS (SELECT FROM pg_class o WHERE o.oid = m.object))
+                   AND (SELECT c.relowner FROM pg_class c WHERE c.oid = p_relation)
+                       = (SELECT l.relowner FROM pg_class l WHERE l.oid = 'chime.made'::regclass)
+                   AND NOT EXISTS (SELECT FROM pg_description d WHERE d.classoid = 'pg_class'::regclass AND d.objsubid = 0
+                                   AND d.objoid <> p_relation AND chime.mark_of(d.objoid) = v_mark));
+END $$;
+COMMENT ON FUNCTION chime.is_ours IS 'whether pgchime made that very relation for this purpose';
+
+-- Also of what was noted before: then it sees to the comment alone, and to the OID after a dump was restored.
+CREATE FUNCTION chime.note_made(p_relation regclass, p_purpose text, p_comment text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_mark text;
+    v_comment text;
+BEGIN
+    IF chime.is_ours(p_relation, p_purpose) THEN
+        SELECT m.mark INTO STRICT v_mark FROM chime.made m
+         WHERE m.purpose = p_purpose AND (m.object = p_relation OR m.mark = chime.mark_of(p_relation))
+         ORDER BY m.mark = chime.mark_of(p_relation) DESC NULLS LAST, m.place = chime.place() DESC LIMIT 1;
+        UPDATE chime.made m SET object = p_relation, place = chime.place()
+         WHERE m.mark = v_mark AND (m.object, m.place) IS DISTINCT FROM (p_relation::oid, chime.place());
+    ELSE
+        INSERT INTO chime.made (object, place, purpose, columns)
+        VALUES (p_relation, chime.place(), p_purpose,
+                ARRAY(SELECT a.attname FROM pg_attribute a
+                      WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum))
+        RETURNING mark INTO v_mark;
+    END IF;
+    v_comment := concat_ws(' ', p_comment, format('(pgchime %s)', v_mark));
+    IF obj_description(p_relation, 'pg_class') IS DISTINCT FROM v_comment THEN
+        EXECUTE format('COMMENT ON %s %s IS %L', chime.relation_kind(p_relation), p_relation, v_comment);
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.note_made IS
+    'after CREATE of a relation: notes that pgchime made it, and for what; its comment, with the mark that tells so after a dump, too';
+
+-- A dump that was restored brings marks and no OIDs: those are noted anew, before a comment is written over. What others dropped is
+-- forgotten.
+CREATE FUNCTION chime.recognize_made() RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    UPDATE chime.made m SET object = d.objoid, place = chime.place()
+    FROM pg_description d
+    WHERE m.place <> chime.place() AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0 AND chime.mark_of(d.objoid) = m.mark
+      AND chime.is_ours(d.objoid, m.purpose);
+    DELETE FROM chime.made m WHERE m.place = chime.place() AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = m.object);
+END;
+COMMENT ON FUNCTION chime.recognize_made IS 'notes the OIDs of what a restored dump brought, and forgets what is gone';
+
+-- For the daemon's log: it writes down what a session of its own is told with this SQLSTATE.
+CREATE FUNCTION chime.tell(p_words text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = notice AS $$
+BEGIN
+    RAISE NOTICE USING MESSAGE = p_words, ERRCODE = 'CH012';
+END $$;
+COMMENT ON FUNCTION chime.tell IS 'a line for the log of the daemon whose session this is';
+
+-- --- relations of views -----------------------------------------------------------------------------------------------------
+
+-- The relation of a name, where it is the one that was made for it.
+CREATE FUNCTION chime.own_relation(p_schema name, p_relation name, p_use text) RETURNS regclass
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_name text := format('%I.%I', p_schema, p_relation);
+    v_relation regclass := to_regclass(v_name);
+BEGIN
+    RETURN CASE WHEN v_relation IS NOT NULL AND chime.is_ours(v_relation, p_use || ' ' || v_name) THEN v_relation END;
+END $$;
+COMMENT ON FUNCTION chime.own_relation IS 'the relation of that name that pgchime made as ''kept'', ''live'' or ''plain''; NULL: it made none, or another has its name';
+
 CREATE FUNCTION chime.live_of(p_view chime.view) RETURNS regclass
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN to_regclass(format('%I.%I', p_view.view_schema, p_view.relation || '__live'));
+RETURN chime.own_relation(p_view.view_schema, p_view.relation || '__live', 'live');
 
 CREATE FUNCTION chime.kept_of(p_view chime.view) RETURNS regclass
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN to_regclass(format('%I.%I', p_view.view_schema, p_view.relation));
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN chime.own_relation(p_view.view_schema, p_view.relation, 'kept');
+END $$;
 
-CREATE FUNCTION chime.refuse_foreign(p_schema name, p_relation name) RETURNS void
+CREATE FUNCTION chime.refuse_foreign(p_schema name, p_relation name, p_use text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_owner name;
 BEGIN
     SELECT pg_get_userbyid(c.relowner) INTO v_owner
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = p_schema AND c.relname = p_relation;
-    IF FOUND THEN
+    IF FOUND AND chime.own_relation(p_schema, p_relation, p_use) IS NULL THEN
         RAISE EXCEPTION 'relation %.% exists already, is owned by % and was not made by pgchime', p_schema, p_relation, v_owner
             USING ERRCODE = 'duplicate_table',
-                  HINT = format('pgchime plugins adopt takes it over; or rename or drop it, or set view_schema of this plugin to another schema than "%s"', p_schema);
+                  HINT = format('pgchime plugins adopt takes it over; or rename it, or set view_schema of this plugin to another schema than "%s"', p_schema);
     END IF;
 END $$;
+
+-- Of rows that were written before, too: their lock keeps others from the name.
+CREATE FUNCTION chime.require_kept(p_view chime.view) RETURNS regclass
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_kept regclass := chime.kept_of(p_view);
+BEGIN
+    IF v_kept IS NULL THEN
+        PERFORM chime.refuse_foreign(p_view.view_schema, p_view.relation, 'kept');
+    END IF;
+    RETURN v_kept;
+END $$;
+COMMENT ON FUNCTION chime.require_kept IS 'the kept relation of a view; NULL: there is none; raises where another relation has its name';
 
 CREATE FUNCTION chime.install_schema(p_schema name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
 BEGIN
+    PERFORM chime.recognize_made();
     IF to_regnamespace(quote_ident(p_schema)) IS NULL THEN
         EXECUTE format('CREATE SCHEMA %I', p_schema);
     END IF;

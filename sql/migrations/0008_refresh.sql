@@ -167,6 +167,8 @@ DECLARE
     v_seen pg_snapshot; -- NULL where it is not keyed
     v_fingerprint text;
     v_all record;
+    v_kept regclass;
+    v_kind text;
 BEGIN
     PERFORM chime.refresh(b.name, p_full, p_revisit, p_watch) FROM unnest(v_view.below) AS b (name)
      WHERE EXISTS (SELECT FROM chime.job j WHERE j.views @> ARRAY[b.name, v_view.view_schema || '.' || v_view.relation])
@@ -176,7 +178,9 @@ BEGIN
     IF p_full AND v_view.found_wrong IS NOT NULL THEN
         PERFORM chime.note_wrong(v_view, NULL);
     END IF;
-    IF v_view.full_reason IS NULL AND chime.relation_kind(chime.kept_of(v_view)) = 'MATERIALIZED VIEW' THEN
+    v_kept := chime.require_kept(v_view);
+    v_kind := chime.relation_kind(v_kept);
+    IF v_view.full_reason IS NULL AND v_kind = 'MATERIALIZED VIEW' THEN
         v_view.full_reason := 'it is a materialized view';
     END IF;
     reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END, v_last.start_over);
@@ -196,7 +200,7 @@ BEGIN
         keys := v_now.keys;
         rows := v_last.rows + v_now.inserted - v_now.deleted;
         inserted := v_now.inserted; updated := v_now.updated; deleted := v_now.deleted; rejected := v_last.rejected;
-    ELSIF chime.relation_kind(chime.kept_of(v_view)) = 'MATERIALIZED VIEW' THEN
+    ELSIF v_kind = 'MATERIALIZED VIEW' THEN
         method := 'matview';
         SELECT * INTO v_all FROM chime.refresh_matview(v_view);
         rows := v_all.rows; rejected := v_all.rejected;
@@ -210,6 +214,10 @@ BEGIN
         IF v_view.full_reason IS NULL THEN -- what it did before it gave up
             inserted := inserted + v_now.inserted; updated := updated + v_now.updated; deleted := deleted + v_now.deleted;
         END IF;
+    END IF;
+    IF to_regclass(format('%I.%I', v_view.view_schema, v_view.relation)) IS DISTINCT FROM v_kept THEN -- nobody can rename what was written
+        RAISE EXCEPTION 'another relation has the name %.% since a moment ago', v_view.view_schema, v_view.relation
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'nothing was refreshed: see what has that name';
     END IF;
     PERFORM chime.note_refresh(v_last, method, reason, keys, rows, inserted, updated, deleted, rejected, v_seen, v_fingerprint,
                                (extract(epoch FROM clock_timestamp() - v_start) * 1000000)::bigint,

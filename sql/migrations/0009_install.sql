@@ -13,6 +13,7 @@ BEGIN
     IF p_view.mode <> 'matview' THEN
         EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', p_name);
     END IF;
+    PERFORM chime.note_made(p_name::regclass, format('kept %I.%I', p_view.view_schema, p_view.relation), NULL);
     RETURN p_name::regclass;
 END $$;
 
@@ -51,9 +52,7 @@ BEGIN
                            coalesce(' WHERE ' || v_index."where", ''));
         END IF;
     END LOOP;
-    IF obj_description(p_kept, 'pg_class') IS DISTINCT FROM p_comment THEN
-        EXECUTE format('COMMENT ON %s %s IS %L', chime.relation_kind(p_kept), p_kept, p_comment);
-    END IF;
+    PERFORM chime.note_made(p_kept, format('kept %I.%I', p_view.view_schema, p_view.relation), p_comment);
     IF to_regrole('analytics_reader') IS NOT NULL AND NOT has_table_privilege('analytics_reader', p_kept, 'SELECT') THEN
         EXECUTE format('GRANT SELECT ON %s TO analytics_reader', p_kept);
     END IF;
@@ -76,9 +75,8 @@ BEGIN
     IF FOUND AND v_known.plugin <> p_plugin THEN
         RAISE EXCEPTION 'relation %.% belongs to plugin %', p_schema, p_relation, v_known.plugin USING ERRCODE = 'duplicate_table',
             HINT = 'two plugins cannot keep the same relation: rename one, or give one of them another view_schema';
-    ELSIF NOT FOUND THEN
-        PERFORM chime.refuse_foreign(p_schema, p_relation), chime.refuse_foreign(p_schema, p_relation || '__live');
     END IF;
+    PERFORM chime.refuse_foreign(p_schema, p_relation, 'kept'), chime.refuse_foreign(p_schema, p_relation || '__live', 'live');
     RETURN v_known;
 END $$;
 

@@ -93,7 +93,8 @@ BEGIN
     PERFORM set_config('search_path', p_view.search_path, true);
     EXECUTE format('%s %I.%I AS %s', p_statement, p_view.view_schema, p_view.relation, p_view.definition);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-    EXECUTE format('COMMENT ON VIEW %I.%I IS %L', p_view.view_schema, p_view.relation, p_view.comment);
+    PERFORM chime.note_made(format('%I.%I', p_view.view_schema, p_view.relation)::regclass,
+                            format('plain %I.%I', p_view.view_schema, p_view.relation), p_view.comment);
     IF to_regrole('analytics_reader') IS NOT NULL THEN
         EXECUTE format('GRANT SELECT ON %I.%I TO analytics_reader', p_view.view_schema, p_view.relation);
     END IF;
@@ -107,6 +108,7 @@ BEGIN
     FOR v_signature IN DELETE FROM chime.plugin_function f USING pg_proc p
                        WHERE f.plugin = p_plugin AND p.oid = chime.routine(f.signature) RETURNING f.signature LOOP
         EXECUTE format('DROP FUNCTION %s', v_signature);
+        PERFORM chime.tell(format('function %s was dropped, to be made again', v_signature));
     END LOOP;
 END $$;
 COMMENT ON FUNCTION chime.drop_functions IS 'before a relation that they may read is made anew; the installation makes them again';
@@ -124,9 +126,9 @@ BEGIN
     IF FOUND AND v_known.plugin <> p_plugin THEN
         RAISE EXCEPTION 'relation %.% belongs to plugin %', p_schema, p_relation, v_known.plugin USING ERRCODE = 'duplicate_table',
             HINT = 'two plugins cannot make the same relation: rename one, or give one of them another view_schema';
-    ELSIF NOT FOUND THEN
-        PERFORM chime.refuse_foreign(p_schema, p_relation);
-    ELSIF v_known = v_wanted AND to_regclass(format('%I.%I', p_schema, p_relation)) IS NOT NULL THEN
+    END IF;
+    PERFORM chime.refuse_foreign(p_schema, p_relation, 'plain');
+    IF v_known = v_wanted AND chime.own_relation(p_schema, p_relation, 'plain') IS NOT NULL THEN
         RETURN;
     END IF;
     BEGIN
@@ -134,6 +136,7 @@ BEGIN
     EXCEPTION WHEN invalid_table_definition THEN
         PERFORM chime.drop_functions(p_plugin);
         EXECUTE format('DROP VIEW %I.%I', p_schema, p_relation);
+        PERFORM chime.tell(format('plain view %s.%s was dropped, and is made with other columns', p_schema, p_relation));
         PERFORM chime.make_plain_view(v_wanted, 'CREATE VIEW');
     END;
     INSERT INTO chime.plain_view SELECT v_wanted.*

@@ -12,13 +12,19 @@ CREATE TABLE chime.replaced (
 COMMENT ON TABLE chime.replaced IS
     'relations of schema chime that a view had before: whoever found them by a function''s old body may still read them for a moment';
 
+CREATE FUNCTION chime.replaced_of(p_replaced chime.replaced) RETURNS regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT o.relation FROM to_regclass('chime.' || p_replaced.name) AS o (relation)
+        WHERE chime.is_ours(o.relation, format('kept %I.%I', p_replaced.view_schema, p_replaced.relation))
+           OR chime.is_ours(o.relation, format('live %I.%I', p_replaced.view_schema, p_replaced.relation || '__live')));
+
 -- Constants as functions, so that a test can replace them.
 CREATE FUNCTION chime.replaced_kept() RETURNS interval LANGUAGE sql IMMUTABLE RETURN interval '1 minute';
 CREATE FUNCTION chime.exchange_turns() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 100;
 
 CREATE FUNCTION chime.plain_of(p_view chime.plain_view) RETURNS regclass
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN to_regclass(format('%I.%I', p_view.view_schema, p_view.relation));
+RETURN chime.own_relation(p_view.view_schema, p_view.relation, 'plain');
 
 -- What would go with a relation, or stand in its way: what reads it or returns its rows, and what somebody hung on it.
 CREATE FUNCTION chime.dependents(p_relation oid) RETURNS TABLE (class oid, object oid, sub integer)
@@ -50,7 +56,7 @@ RETURN (
             AND NOT EXISTS (SELECT FROM chime.plugin_channel n, chime.channel_triggers(n) AS c JOIN pg_trigger t
                                                  ON t.tgrelid = c.relation AND t.tgname = c.trigger
                             WHERE d.class = 'pg_trigger'::regclass AND d.object = t.oid)
-            AND NOT EXISTS (SELECT FROM chime.replaced r WHERE d.class = 'pg_class'::regclass AND d.object = to_regclass('chime.' || r.name))
+            AND NOT EXISTS (SELECT FROM chime.replaced r WHERE d.class = 'pg_class'::regclass AND d.object = chime.replaced_of(r))
           UNION ALL
           SELECT 'row security' FROM pg_class c WHERE c.oid = p_relation AND c.relrowsecurity) AS o);
 
@@ -74,6 +80,7 @@ CREATE FUNCTION chime.set_aside(p_relation regclass, p_view chime.view) RETURNS 
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     v_kind text := chime.relation_kind(p_relation);
+    v_was text := p_relation;
     v_name name := 'replaced_' || p_relation::oid;
     v_index regclass;
     v_trigger name;
@@ -99,6 +106,7 @@ BEGIN
         EXECUTE format('DROP TRIGGER %I ON %s', v_trigger, p_relation);
     END LOOP;
     INSERT INTO chime.replaced (name, view_schema, relation) VALUES (v_name, p_view.view_schema, p_view.relation);
+    PERFORM chime.tell(format('%s was set aside as chime.%s, to be dropped after %s', v_was, v_name, chime.replaced_kept()));
 END $$;
 
 -- The newest first: it may read an older one.
@@ -106,11 +114,14 @@ CREATE FUNCTION chime.drop_replaced() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $$
 DECLARE v_old record;
 BEGIN
-    FOR v_old IN SELECT r.name, to_regclass('chime.' || r.name) AS relation FROM chime.replaced r
+    FOR v_old IN SELECT r.name, r.view_schema, r.relation AS view, chime.replaced_of(r) AS relation FROM chime.replaced r
                  WHERE r.replaced_at < clock_timestamp() - chime.replaced_kept() ORDER BY r.replaced_at DESC LOOP
         BEGIN
             IF v_old.relation IS NOT NULL THEN
                 EXECUTE format('DROP %s %s', chime.relation_kind(v_old.relation), v_old.relation);
+                PERFORM chime.tell(format('%s was dropped: it was replaced as %s.%s', v_old.relation, v_old.view_schema, v_old.view));
+            ELSIF to_regclass('chime.' || v_old.name) IS NOT NULL THEN
+                PERFORM chime.tell(format('chime.%s stays: it is not what was replaced as %s.%s', v_old.name, v_old.view_schema, v_old.view));
             END IF;
             DELETE FROM chime.replaced r WHERE r.name = v_old.name;
         EXCEPTION WHEN lock_not_available OR dependent_objects_still_exist THEN
@@ -127,21 +138,27 @@ BEGIN ATOMIC
         SELECT r AS oid FROM unnest(p_relations) AS r
         UNION
         SELECT d.object FROM needing n CROSS JOIN LATERAL chime.dependents(n.oid) AS d
-        JOIN chime.replaced x ON d.class = 'pg_class'::regclass AND d.object = to_regclass('chime.' || x.name))
+        JOIN chime.replaced x ON d.class = 'pg_class'::regclass AND d.object = chime.replaced_of(x))
     SELECT ARRAY(SELECT n.oid FROM needing n WHERE n.oid <> ALL (p_relations));
 END;
+
+CREATE FUNCTION chime.make_live(p_view chime.view) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_name text := format('%I.%I', p_view.view_schema, p_view.relation || '__live');
+BEGIN
+    PERFORM set_config('search_path', p_view.search_path, true);
+    EXECUTE format('CREATE OR REPLACE VIEW %s AS %s', v_name, p_view.definition);
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM chime.note_made(v_name::regclass, 'live ' || v_name, format('the definition of %s: always true, maybe slow', p_view.relation));
+END $$;
 
 -- Makes RELATION__live: in place where columns were at most added at the end, else anew.
 CREATE FUNCTION chime.define_live(p_view chime.view) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    v_old regclass := chime.live_of(p_view);
-    v_statement text := format('CREATE OR REPLACE VIEW %I.%I AS %s', p_view.view_schema, p_view.relation || '__live', p_view.definition);
+DECLARE v_old regclass := chime.live_of(p_view);
 BEGIN
     BEGIN
-        PERFORM set_config('search_path', p_view.search_path, true);
-        EXECUTE v_statement;
-        PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM chime.make_live(p_view);
         RETURN;
     EXCEPTION WHEN invalid_table_definition THEN
         IF v_old IS NULL THEN
@@ -150,9 +167,7 @@ BEGIN
     END;
     PERFORM chime.refuse_dependents(v_old);
     PERFORM chime.set_aside(v_old, p_view);
-    PERFORM set_config('search_path', p_view.search_path, true);
-    EXECUTE v_statement;
-    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM chime.make_live(p_view);
     PERFORM chime.copy_privileges(v_old, chime.live_of(p_view));
     PERFORM chime.rebind(v_old);
 END $$;
@@ -186,7 +201,7 @@ BEGIN
     END LOOP;
     INSERT INTO chime.plugin_function SELECT p_function.*;
 EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
-    RAISE WARNING 'function % does not go with the new columns: %', v_name, SQLERRM;
+    PERFORM chime.tell(format('function %s was dropped, since it does not go with the new columns: %s', v_name, SQLERRM));
     EXECUTE format('DROP FUNCTION %s', v_name);
     DELETE FROM chime.plugin_function f WHERE f.signature = p_function.signature;
 END $$;
@@ -204,7 +219,7 @@ BEGIN
         BEGIN
             PERFORM chime.define_live(v_view);
         EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
-            RAISE WARNING 'the definition of %.% does not go with the new columns: %', v_view.view_schema, v_view.relation, SQLERRM;
+            PERFORM chime.tell(format('the definition of %s.%s does not go with the new columns: %s', v_view.view_schema, v_view.relation, SQLERRM));
             PERFORM chime.refuse_dependents(chime.live_of(v_view));
             PERFORM chime.set_aside(chime.live_of(v_view), v_view);
         END;
@@ -213,9 +228,10 @@ BEGIN
         BEGIN
             PERFORM chime.make_plain_view(v_plain, 'CREATE OR REPLACE VIEW');
         EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
-            RAISE WARNING 'the definition of %.% does not go with the new columns: %', v_plain.view_schema, v_plain.relation, SQLERRM;
+            PERFORM chime.tell(format('the definition of %s.%s does not go with the new columns: %s', v_plain.view_schema, v_plain.relation, SQLERRM));
             PERFORM chime.drop_functions(v_plain.plugin);
             EXECUTE format('DROP VIEW %s', chime.plain_of(v_plain));
+            PERFORM chime.tell(format('plain view %s.%s was dropped', v_plain.view_schema, v_plain.relation));
         END;
     END LOOP;
     FOR v_function IN SELECT f.* FROM chime.plugin_function f JOIN chime.dependents(p_old) AS d ON d.class = 'pg_proc'::regclass AND d.object = chime.routine(f.signature) LOOP
@@ -270,7 +286,7 @@ BEGIN
         BEGIN
             EXECUTE replace(v_index.definition, format(' ON %s USING ', p_from), format(' ON %s USING ', p_to));
         EXCEPTION WHEN syntax_error_or_access_rule_violation OR unique_violation THEN
-            RAISE WARNING 'index % does not go with the new columns: %', v_index.relname, SQLERRM;
+            PERFORM chime.tell(format('index %s does not go with the new columns: %s', v_index.relname, SQLERRM));
         END;
     END LOOP;
 END $$;

@@ -46,19 +46,17 @@ CREATE FUNCTION chime.foreign_relations(p_plugin jsonb) RETURNS SETOF chime.fore
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH wanted AS (
-        SELECT 3 * w.n AS place, w.v ->> 'relation' AS name, w.v ->> 'relation' AS made, w.v AS declared, 'kept' AS use
+        SELECT 3 * w.n AS place, w.v ->> 'relation' AS name, w.v AS declared, 'kept' AS use
         FROM jsonb_array_elements(p_plugin -> 'views') WITH ORDINALITY AS w (v, n)
         UNION ALL
-        SELECT 3 * w.n + 1, (w.v ->> 'relation') || '__live', w.v ->> 'relation', w.v, 'live'
+        SELECT 3 * w.n + 1, (w.v ->> 'relation') || '__live', w.v, 'live'
         FROM jsonb_array_elements(p_plugin -> 'views') WITH ORDINALITY AS w (v, n)
         UNION ALL
-        SELECT 1000000 + w.n, w.v ->> 'relation', w.v ->> 'relation', w.v, 'plain'
+        SELECT 1000000 + w.n, w.v ->> 'relation', w.v, 'plain'
         FROM jsonb_array_elements(p_plugin -> 'plain_views') WITH ORDINALITY AS w (v, n))
     SELECT w.place, c.relname, c.oid, w.declared, w.use
     FROM wanted w JOIN pg_class c ON c.relname = w.name::name AND c.relnamespace = to_regnamespace(quote_ident(p_plugin ->> 'view_schema'))
-    WHERE NOT EXISTS (SELECT FROM chime.view v WHERE v.view_schema = (p_plugin ->> 'view_schema')::name AND v.relation = w.made::name)
-      AND NOT EXISTS (SELECT FROM chime.plain_view v
-                      WHERE v.view_schema = (p_plugin ->> 'view_schema')::name AND v.relation = w.made::name)
+    WHERE chime.own_relation((p_plugin ->> 'view_schema')::name, c.relname, w.use) IS NULL
     ORDER BY w.place;
 END;
 
@@ -371,6 +369,7 @@ BEGIN
     EXECUTE format('CREATE TABLE %s WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05) AS %s', v_name, p_view ->> 'definition');
     EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', v_name);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM chime.note_made(v_name::regclass, format('kept %I.%I', p_plugin ->> 'view_schema', p_view ->> 'relation'), NULL);
     EXECUTE format('CREATE UNIQUE INDEX %I ON %s (%s) NULLS NOT DISTINCT', p_view ->> 'key_index', v_name, v_key);
     FOR v_index IN SELECT * FROM jsonb_to_recordset(p_view -> 'indexes') AS i (name text, columns text, "where" text) LOOP
         EXECUTE format('CREATE INDEX %I ON %s (%s)%s', v_index.name, v_name, v_index.columns, coalesce(' WHERE ' || v_index."where", ''));
@@ -422,7 +421,6 @@ BEGIN
        SET plugin = excluded.plugin, aside = excluded.aside, indexes = excluded.indexes, adopted_at = excluded.adopted_at;
 END $$;
 
--- The row in chime.view tells chime.install_view that what has the name now is ours.
 CREATE FUNCTION chime.place_adopted(p_plugin jsonb, p_view jsonb, p_old oid) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -430,7 +428,8 @@ BEGIN
     EXECUTE format('ALTER TABLE chime.%I SET SCHEMA %I', p_view ->> 'relation', p_plugin ->> 'view_schema');
     INSERT INTO chime.view (view_schema, relation, plugin, key, stamps, grain, mode, definition, search_path, refresh_full)
     VALUES (p_plugin ->> 'view_schema', p_view ->> 'relation', p_plugin ->> 'name', chime.json_names(p_view -> 'key'),
-            chime.json_names(p_view -> 'stamps'), chime.json_names(p_view -> 'grain'), p_view ->> 'mode', '', '', '');
+            chime.json_names(p_view -> 'stamps'), chime.json_names(p_view -> 'grain'), p_view ->> 'mode', '', '', '')
+    ON CONFLICT (view_schema, relation) DO NOTHING; -- whose relation gave its name up to another
 END $$;
 
 -- As the daemon installs it, and never empty.

@@ -103,7 +103,7 @@ DECLARE
     v_reason text := CASE
         WHEN cardinality(p_view.grain) = 0 THEN 'it has no grain'
         WHEN cardinality(p_view.grain) > 4 THEN 'its grain has more than 4 columns'
-        WHEN NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass(format('%I.%I', p_view.view_schema, p_view.relation)) AND c.relkind = 'r')
+        WHEN NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = chime.require_kept(p_view) AND c.relkind = 'r')
         THEN 'it is not kept as a table' END;
 BEGIN
     IF v_reason IS NULL THEN
@@ -264,6 +264,7 @@ BEGIN
     EXECUTE chime.refresh_keyed_statement(p_view.view_schema, p_view.relation, p_view.key, p_view.stamps, p_view.grain, v_arrays,
                                           chime.batch_rows(p_view, v_arrays, p_place))
       INTO v_live, v_held, inserted, updated, deleted;
+    PERFORM chime.require_kept(p_view);
     IF v_live <> v_held - deleted + inserted THEN
         PERFORM chime.refuse_doubles(p_view.view_schema, p_view.relation);
     END IF;

@@ -20,11 +20,11 @@ BEGIN ATOMIC
     own AS MATERIALIZED (
         SELECT ARRAY(
             SELECT n.oid FROM (
-                SELECT to_regclass(format('%I.%I', v.view_schema, v.relation))::oid FROM adopted v
+                SELECT chime.own_relation(v.view_schema, v.relation, 'kept')::oid FROM adopted v
                 UNION ALL
-                SELECT to_regclass(format('%I.%I', v.view_schema, v.relation || '__live'))::oid FROM adopted v
+                SELECT chime.own_relation(v.view_schema, v.relation || '__live', 'live')::oid FROM adopted v
                 UNION ALL
-                SELECT to_regclass('chime.' || r.name)::oid FROM adopted v JOIN chime.replaced r USING (view_schema, relation)
+                SELECT chime.replaced_of(r)::oid FROM adopted v JOIN chime.replaced r USING (view_schema, relation)
                 UNION ALL
                 SELECT chime.plain_of(p)::oid FROM chime.plain_view p WHERE p.plugin = p_plugin) AS n (oid)
             WHERE n.oid IS NOT NULL) AS relations)

@@ -51,6 +51,7 @@ COMMENT ON ROUTINE chime.claim_view IS 'the row of a view for its plugin; raises
 COMMENT ON ROUTINE chime.remove_channels IS 'drops a plugin''s channels that are not asked for any more';
 COMMENT ON ROUTINE chime.silence_channels IS 'lets channels whose triggers are another owner''s to drop send nothing';
 COMMENT ON ROUTINE chime.channel_triggers IS 'triggers of a channel that are there, and whether they are ours to drop';
+COMMENT ON ROUTINE chime.make_live IS 'makes RELATION__live, or gives it another definition with columns at most added at the end';
 COMMENT ON ROUTINE chime.define_live IS 'makes RELATION__live, in place where columns were at most added at the end';
 COMMENT ON ROUTINE chime.define_function IS 'makes a plugin''s function as its text says, keeping its identity where it can';
 COMMENT ON ROUTINE chime.definition_columns IS 'names and types of the columns that a definition gives';
@@ -77,6 +78,7 @@ COMMENT ON ROUTINE chime.set_aside IS 'moves a kept relation out of the way, its
 COMMENT ON ROUTINE chime.rename_relation IS 'renames, asking for the lock in short turns';
 COMMENT ON ROUTINE chime.exchange_turns IS 'how often the lock of an exchange is asked for';
 COMMENT ON ROUTINE chime.replaced_kept IS 'how long a replaced relation stays for those who were about to read it';
+COMMENT ON ROUTINE chime.replaced_of IS 'the relation that was replaced, where it is still there';
 COMMENT ON ROUTINE chime.replaced_needing IS 'replaced relations that need one of these';
 COMMENT ON ROUTINE chime.drop_replaced IS 'drops replaced relations that nobody can want any more';
 COMMENT ON ROUTINE chime.copy_comments IS 'comments of columns go along to the new relation';

@@ -124,7 +124,7 @@ run 8 # look
 expect "the view" "$(query 'SELECT string_agg(orders::text, $$,$$ ORDER BY day) FROM analytics.orders_per_day')" 24,24,24
 expect_match "views" "$(cat "$RUN_DIRECTORY/out")" '^orders_per_day +main +orders_per_day '
 expect_match "runs" "$(cat "$RUN_DIRECTORY/out")" 'refresh-orders-per-day.* succeeded '
-expect "its comment" "$(query "SELECT obj_description('analytics.orders_per_day'::regclass)")" 'Orders of each day (UTC)'
+expect_match "its comment" "$(query "SELECT obj_description('analytics.orders_per_day'::regclass)")" '^Orders of each day \(UTC\) \(pgchime [0-9a-f]{16}\)$'
 
 # What sed and cc built is as good.
 definition="SELECT definition FROM chime.view WHERE relation = 'orders_per_day'"

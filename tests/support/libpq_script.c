@@ -290,9 +290,19 @@ PQnoticeProcessor PQsetNoticeProcessor(PGconn *connection, PQnoticeProcessor pro
     return NULL;
 }
 
-void script_notices(PGconn *connection, const char *message)
+PQnoticeReceiver PQsetNoticeReceiver(PGconn *connection, PQnoticeReceiver receiver, void *data)
 {
-    connection->notice(connection->notice_data, message);
+    connection->hear = receiver;
+    connection->hear_data = data;
+    return NULL;
+}
+
+void script_notices(PGconn *connection, const char *sqlstate, const char *message)
+{
+    PGresult *notice = script_result_notice(sqlstate, message);
+
+    connection->hear(connection->hear_data, notice);
+    PQclear(notice);
 }
 
 int PQsetnonblocking(PGconn *connection, int nonblocking)

@@ -33,7 +33,7 @@ int script_connections(void); /* how many were opened so far */
 PGconn *script_connection(int number);
 const char *script_parameter(const PGconn *connection, const char *keyword); /* NULL: not given */
 bool script_finished(const PGconn *connection);
-void script_notices(PGconn *connection, const char *message);
+void script_notices(PGconn *connection, const char *sqlstate, const char *message);
 
 /* --- what was sent --------------------------------------------------------------------------------------------------- */
 

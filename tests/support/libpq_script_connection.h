@@ -59,6 +59,8 @@ struct pg_conn {
     PGTransactionStatusType transaction;
     PQnoticeProcessor notice;
     void *notice_data;
+    PQnoticeReceiver hear; /* once it is connected */
+    void *hear_data;
     char *sent[QUEUE_MAX];
     size_t sent_first;
     size_t sent_last;

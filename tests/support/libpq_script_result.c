@@ -56,6 +56,14 @@ PGresult *script_result_words(const char *words)
     return result;
 }
 
+PGresult *script_result_notice(const char *sqlstate, const char *message)
+{
+    PGresult *result = script_result(PGRES_NONFATAL_ERROR);
+    result->sqlstate = xstrdup(sqlstate);
+    result->primary = xstrdup(message);
+    return result;
+}
+
 static PGresult *with_rows(ExecStatusType status, size_t columns, size_t count, const char *const *values)
 {
     PGresult *result = script_result(status);

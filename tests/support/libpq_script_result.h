@@ -7,6 +7,7 @@
 
 PGresult *script_result(ExecStatusType status);
 PGresult *script_result_words(const char *words); /* a fatal error of libpq's own */
+PGresult *script_result_notice(const char *sqlstate, const char *message);
 PGresult *script_result_row(const PGresult *result, int row);
 PGresult *script_result_without_rows(const PGresult *result);
 PGresult *script_result_copy(const PGresult *copy); /* says that a COPY is under way */

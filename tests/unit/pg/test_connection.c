@@ -150,10 +150,32 @@ START_TEST(notices_go_to_the_debug_log_by_their_first_line)
 {
     open_ready();
     log_set_level(LOG_LEVEL_DEBUG);
-    script_notices(server, "NOTICE:  relation exists, skipping\nDETAIL:  more\n");
+    script_notices(server, "42P07", "relation exists, skipping");
     log_set_level(LOG_LEVEL_INFO);
     ck_assert_int_eq(log_lines, 1);
-    ck_assert_ptr_nonnull(strstr(log_line, "server: NOTICE:  relation exists, skipping\n"));
+    ck_assert_ptr_nonnull(strstr(log_line, "server: relation exists, skipping\n"));
+}
+END_TEST
+
+static char told_words[64];
+
+static void hear(void *data, const char *words)
+{
+    (void)data;
+    snprintf(told_words, sizeof told_words, "%s", words);
+}
+
+START_TEST(what_chime_tells_goes_to_whoever_asked_for_it)
+{
+    struct pg_handlers hearing = handlers;
+    hearing.told = hear;
+    open_as("host=/run dbname=app", &hearing);
+    server = script_connection(0);
+    log_set_level(LOG_LEVEL_DEBUG);
+    script_notices(server, "CH012", "kept.x was set aside");
+    log_set_level(LOG_LEVEL_INFO);
+    ck_assert_int_eq(log_lines, 0);
+    ck_assert_str_eq(told_words, "kept.x was set aside");
 }
 END_TEST
 
@@ -322,6 +344,7 @@ int main(void)
     tcase_add_test(tests, a_conninfo_that_libpq_has_no_memory_for_says_that);
     tcase_add_test(tests, a_conninfo_with_too_many_parameters_is_refused);
     tcase_add_test(tests, notices_go_to_the_debug_log_by_their_first_line);
+    tcase_add_test(tests, what_chime_tells_goes_to_whoever_asked_for_it);
     tcase_add_test(tests, it_may_be_closed_at_every_step_of_its_opening);
     tcase_add_test(tests, it_may_be_closed_from_ready);
     tcase_add_test(tests, it_may_be_closed_from_closed);
