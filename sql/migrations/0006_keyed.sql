@@ -148,7 +148,8 @@ BEGIN
             format('SELECT array_agg(m.mark) FROM (SELECT DISTINCT ON ((u.mark).chime_whole%2$s) u.mark FROM ('
                    'SELECT chime_mark AS mark FROM %1$s chime_mark WHERE chime_xid >= $1 UNION ALL '
                    'SELECT chime_mark FROM %1$s chime_mark WHERE chime_xid = ANY ($2)) u LIMIT %3$s) m',
-                   v_marks, (SELECT string_agg(', (u.mark).' || quote_ident(c), '') FROM unnest(v_source.captured) AS c),
+                   v_marks, (SELECT string_agg(', (u.mark).' || quote_ident(c), '') FROM unnest(v_source.captured) AS c)
+                       || chime.telling_texts(v_source.source_id, v_source.captured, '(u.mark).%1$I'),
                    v_source.most + 1));
         v_into := v_into || ', m_' || v_source.n;
         v_nothing := v_nothing || format('m_%s IS NULL AND ', v_source.n);

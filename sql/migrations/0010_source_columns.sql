@@ -111,14 +111,15 @@ END $$;
 
 -- A FROM item: the rows of a transition table with every column that the trigger of a source knows, in the type that it knows.
 -- The names stand in a LATERAL query without a table before them: one that the transition table does not have is found outside
--- of it, in the row of NULLs. The planner leaves nothing of all this but the scan.
+-- of it, in the row of NULLs. The planner leaves nothing of all this but the scan. Texts are compared by their bytes from here on.
 CREATE FUNCTION chime.known_rows(p_source integer, p_rows text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (
         SELECT format('(SELECT found.* FROM (SELECT %s) AS gone CROSS JOIN LATERAL (SELECT %s FROM %s) AS found) AS %3$s',
                       string_agg(format('NULL::%s AS %I', chime.mark_type(c.known), c.name), ', '),
-                      string_agg(format('%1$s(%2$I) AS %2$I', chime.write_guard(c.known), c.name), ', '), p_rows)
+                      string_agg(format('%1$s(%2$I)%3$s AS %2$I', chime.write_guard(c.known), c.name,
+                                        CASE WHEN c.known IN ('text'::regtype, 'varchar'::regtype) THEN ' COLLATE pg_catalog."C"' END), ', '), p_rows)
         FROM chime.source_columns(p_source) AS c);
 END $$;
 
@@ -156,6 +157,30 @@ RETURN (
 CREATE FUNCTION chime.equal_is_same(p_type oid) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN p_type = ANY ('{bool,int2,int4,int8,uuid,date,timestamp,timestamptz,text}'::regtype[]::oid[]);
+
+-- A text that tells values apart which their type's own equality takes for one: 1.0 and 1.00, -0 and 0, '1 day' and '24 hours', 'A' and 'a'
+-- of citext. A definition may tell them apart, too. NULL: there are none such. Never a cast of a type from elsewhere, as above, nor that
+-- of char(n), which drops blanks.
+CREATE FUNCTION chime.telling_text(p_type oid, p_value text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT CASE WHEN chime.equal_is_same(t.oid) OR t.oid = 'varchar'::regtype OR t.typtype = 'e' THEN NULL
+                    WHEN t.oid >= 16384 OR t.oid = 'bpchar'::regtype THEN format('pg_catalog.format(%L, %s)', '%L', p_value) -- FirstNormalObjectId
+                    ELSE format('(%s)::pg_catalog.text', p_value) END
+        FROM pg_type t WHERE t.oid = p_type);
+
+-- Such texts of columns that a source's trigger compares, each behind a comma. p_name: what format() makes the name of the n-th of.
+CREATE FUNCTION chime.telling_texts(p_source integer, p_columns name[], p_name text DEFAULT '%1$I') RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN coalesce((
+    SELECT string_agg(', ' || chime.telling_text(k.known, format(p_name, c.name, c.n)), '' ORDER BY c.n)
+    FROM unnest(p_columns) WITH ORDINALITY AS c (name, n) JOIN chime.source_columns(p_source) AS k ON k.name = c.name
+    WHERE chime.comparing_cast(k.known) = ''), '');
+
+-- SELECT's DISTINCT for keys: one of each that a definition may tell from others.
+CREATE FUNCTION chime.distinct_keys(p_source integer, p_captured name[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT 'DISTINCT' || CASE WHEN t <> '' THEN format(' ON (%s%s)', chime.capture_columns(p_captured, ''), t) ELSE '' END
+        FROM chime.telling_texts(p_source, p_captured) AS t);
 
 -- A condition: one row's captured columns are as they were, and not NULL where an operator compares them, which costs less than
 -- to compare rows by their bytes. It goes within CASE, or the planner would make a hash table for one row. p_new, p_old: what the rows
@@ -262,7 +287,8 @@ BEGIN
             ELSIF v_unread THEN
                 INSERT INTO %2$s (chime_whole) VALUES (false);
             ELSE
-                INSERT INTO %2$s (%3$s) SELECT %6$s UNION SELECT %7$s;
+                INSERT INTO %2$s (%3$s)
+                SELECT %6$s UNION ALL SELECT %7$s WHERE pg_catalog.record_image_ne(ROW(%6$s), ROW(%7$s));
             END IF;
             RETURN NEW;
         END $body$;$f$,
@@ -305,12 +331,13 @@ BEGIN
             END IF;
             v_jit := pg_catalog.current_setting('jit');
             PERFORM pg_catalog.set_config('jit', 'off', true);
-            INSERT INTO %2$s (%3$s) SELECT DISTINCT %3$s FROM (SELECT %3$s FROM %4$s OFFSET 2) AS d;
+            INSERT INTO %2$s (%3$s) SELECT %8$s %3$s FROM (SELECT %3$s FROM %4$s OFFSET 2) AS d;
             PERFORM pg_catalog.set_config('jit', v_jit, true);
             RETURN NEW;
         END $body$;$f$,
         p_source, v_part, chime.capture_columns(v_source.captured, ''), chime.known_rows(p_source, 'new_rows'),
-        chime.capture_settings(p_source), chime.is_full(p_source, v_part), chime.has_room(p_source));
+        chime.capture_settings(p_source), chime.is_full(p_source, v_part), chime.has_room(p_source),
+        chime.distinct_keys(p_source, v_source.captured));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s_insert() FROM PUBLIC', p_source);
 END $$;
 
@@ -363,7 +390,7 @@ BEGIN
                     WHERE NOT EXISTS (SELECT FROM new_rows) OR pg_catalog.record_image_ne(ROW(%9$s), ROW(%10$s));
                     IF FOUND THEN
                         INSERT INTO %2$s (%3$s)
-                        SELECT DISTINCT %3$s FROM (SELECT %3$s FROM %14$s UNION ALL SELECT %3$s FROM %13$s) AS d;
+                        SELECT %15$s %3$s FROM (SELECT %3$s FROM %14$s UNION ALL SELECT %3$s FROM %13$s) AS d;
                     END IF;
                     RETURN NEW;
                 END IF;
@@ -381,12 +408,12 @@ BEGIN
             v_jit := pg_catalog.current_setting('jit');
             PERFORM pg_catalog.set_config('jit', 'off', true);
             IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-                INSERT INTO %2$s (%3$s) SELECT DISTINCT %3$s FROM (SELECT %3$s FROM %14$s OFFSET 2) AS d;
+                INSERT INTO %2$s (%3$s) SELECT %15$s %3$s FROM (SELECT %3$s FROM %14$s OFFSET 2) AS d;
             ELSE
                 INSERT INTO %2$s (%3$s)
-                SELECT DISTINCT %3$s
+                SELECT %15$s %3$s
                 FROM (SELECT %3$s, %4$s, 1 FROM %13$s UNION ALL SELECT %3$s, %4$s, -1 FROM %14$s) AS d (%5$s, chime_compared_0)
-                GROUP BY %5$s HAVING pg_catalog.sum(chime_compared_0) OPERATOR(pg_catalog.<>) 0;
+                GROUP BY %5$s%16$s HAVING pg_catalog.sum(chime_compared_0) OPERATOR(pg_catalog.<>) 0;
             END IF;
             PERFORM pg_catalog.set_config('jit', v_jit, true);
             RETURN NEW;
@@ -397,7 +424,8 @@ BEGIN
         chime.rest_changed(p_source, 'new_rows', 'old_rows'),
         chime.capture_columns(v_both, 'new_rows.'), chime.capture_columns(v_both, 'old_rows.'),
         chime.capture_settings(p_source), chime.is_full(p_source, chime.part_name(p_source, v_source.head)),
-        chime.known_rows(p_source, 'new_rows'), chime.known_rows(p_source, 'old_rows'));
+        chime.known_rows(p_source, 'new_rows'), chime.known_rows(p_source, 'old_rows'), chime.distinct_keys(p_source, v_source.captured),
+        chime.telling_texts(p_source, v_source.captured) || chime.telling_texts(p_source, v_source.declared, 'chime_compared_%2$s'));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s() FROM PUBLIC', p_source);
     PERFORM chime.write_row_capture(p_source), chime.write_insert_capture(p_source);
 END $$;

@@ -1,0 +1,63 @@
+/* Values that their type takes for equal need not be the same to a definition: 1.0 and 1.00, -0 and 0, '1 day' and '24 hours', 'A' and 'a'
+ * of citext. No change between such is lost, and no group. PGCHIME_TEST_SEED repeats what is written. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "support/files.h"
+#include "support/keyed_stage.h"
+#include "support/suite.h"
+
+#define ROUNDS 12
+
+static unsigned long seed(void)
+{
+    const char *given = getenv("PGCHIME_TEST_SEED");
+
+    return (given != NULL ? strtoul(given, NULL, 10) : (unsigned long)time(NULL)) % 1000000;
+}
+
+static void set_up(void)
+{
+    keyed_stage_set();
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed_values.sql");
+    keyed_tend(cluster);
+}
+
+START_TEST(what_is_equal_and_not_the_same_is_another_value)
+{
+    unsigned long sown = seed();
+    PGconn *writer = cluster_connect(cluster, "postgres");
+    char *sow = files_path("SELECT setseed(%f)", (double)sown / 1000000);
+
+    printf("PGCHIME_TEST_SEED=%lu\n", sown);
+    fflush(stdout);
+    session_execute(writer, sow);
+    EXPECT_SQL(cluster, "SELECT string_agg(relation || ': ' || full_reason, E'\\n') FROM chime.view", NULL);
+    EXPECT_SQL(cluster, "SELECT app.wrong_views()", NULL);
+    for (int round = 0; round < ROUNDS; round++) {
+        session_execute(writer, "SELECT app.write_values() FROM generate_series(1, 1 + floor(random() * 2)::integer)");
+        EXPECT_SQL(cluster, "SELECT app.wrong_views()", NULL);
+    }
+    PQfinish(writer);
+    free(sow);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *all = suite_create("keyed values");
+    TCase *cases = tcase_create("keyed values");
+
+    tcase_add_checked_fixture(cases, set_up, served_tear_down);
+    tcase_set_timeout(cases, 180);
+    tcase_add_test(cases, what_is_equal_and_not_the_same_is_another_value);
+    suite_add_tcase(all, cases);
+    return all;
+}
+
+int main(void)
+{
+    return suite_run(suite());
+}
