@@ -84,6 +84,17 @@ RETURN (SELECT t.typcategory IN ('E', 'R') FROM pg_type t WHERE t.oid = p_type) 
       AND (o.opcintype = p_type OR EXISTS (SELECT FROM pg_cast k WHERE k.castsource = p_type AND k.casttarget = o.opcintype
                                            AND k.castmethod = 'b' AND k.castcontext = 'i')));
 
+-- A domain's constraints are not a log's: a mark `chime_whole` has NULL in every column.
+CREATE FUNCTION chime.without_domain(p_type oid) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH RECURSIVE base AS (
+        SELECT p_type AS type
+        UNION ALL
+        SELECT t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd')
+    SELECT b.type FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd';
+END;
+
 -- What makes a value comparable: types without equality (json, xml, point, arrays and rows of them) are compared by their text.
 CREATE FUNCTION chime.comparing_cast(p_type oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

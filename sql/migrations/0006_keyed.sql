@@ -11,28 +11,30 @@ CREATE FUNCTION chime.marks_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETUR
 COMMENT ON FUNCTION chime.marks_limit IS
     'where a query leads from what was marked to groups: with more different marks than this, which a refresh holds in memory, it does everything; few groups may have many';
 
--- Every way in which grain columns can hold NULL: "p.a = q.a AND p.b IS NULL AND q.b IS NULL". Apart from each other, since
--- IS NOT DISTINCT FROM uses no index.
-CREATE FUNCTION chime.grain_matches(p_grain name[], p_left text, p_right text) RETURNS SETOF text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT string_agg(format(CASE WHEN nulls >> (g.n::integer - 1) & 1 = 1 THEN '%1$s.%3$I IS NULL AND %2$s.%3$I IS NULL'
-                                  ELSE '%1$s.%3$I = %2$s.%3$I' END, p_left, p_right, g.name), ' AND ' ORDER BY g.n)
-    FROM generate_series(0, (1 << cardinality(p_grain)) - 1) AS nulls, unnest(p_grain) WITH ORDINALITY AS g (name, n)
-    GROUP BY nulls ORDER BY nulls;
-END;
-
--- By the key's index, since an extension's type (citext, ltree) has its operator where the extension is.
+-- The operator that is a column's equality, that of GROUP BY and of an index: a type from elsewhere (citext, ltree) has one of its own where
+-- it is itself. All statements here run with a search_path of pg_catalog.
 CREATE FUNCTION chime.key_equality(p_kept regclass, p_column name) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce((
     SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
-    FROM pg_index i CROSS JOIN LATERAL generate_series(0, i.indnkeyatts - 1) AS k
-    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[k]
-    JOIN pg_opclass c ON c.oid = i.indclass[k]
-    JOIN pg_amop m ON m.amopfamily = c.opcfamily AND m.amoplefttype = c.opcintype AND m.amoprighttype = c.opcintype AND m.amopstrategy = 3
-    JOIN pg_operator o ON o.oid = m.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
-    WHERE i.indrelid = p_kept AND i.indisunique AND a.attname = p_column LIMIT 1), '=');
+    FROM pg_attribute a
+    JOIN pg_opclass c ON c.opcintype = chime.without_domain(a.atttypid) AND c.opcdefault
+    JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
+    JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype AND p.amopstrategy = 3
+    JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+    WHERE a.attrelid = p_kept AND a.attname = p_column AND NOT a.attisdropped AND n.nspname <> 'pg_catalog'), '=');
+
+-- Every way in which grain columns can hold NULL: "p.a = q.a AND p.b IS NULL AND q.b IS NULL". Apart from each other, since
+-- IS NOT DISTINCT FROM uses no index.
+CREATE FUNCTION chime.grain_matches(p_kept regclass, p_grain name[], p_left text, p_right text) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT string_agg(format(CASE WHEN nulls >> (g.n::integer - 1) & 1 = 1 THEN '%1$s.%3$I IS NULL AND %2$s.%3$I IS NULL'
+                                  ELSE '%1$s.%3$I %4$s %2$s.%3$I' END, p_left, p_right, g.name, g.equality), ' AND ' ORDER BY g.n)
+    FROM generate_series(0, (1 << cardinality(p_grain)) - 1) AS nulls,
+         (SELECT u.*, chime.key_equality(p_kept, u.name) AS equality FROM unnest(p_grain) WITH ORDINALITY AS u (name, n)) AS g
+    GROUP BY nulls ORDER BY nulls;
+END;
 
 -- Makes p_kept's rows p_kept_rows (with chime_row_id, their ctid) equal to p_live_rows. Rows are matched by key (NULL equals NULL) and
 -- compared by their bytes, as REFRESH MATERIALIZED VIEW CONCURRENTLY does (1.0 is not 1.00), without stamps. p_once: of two rows with one key it puts one, and the caller finds that by the counts; else it fails on them, or
@@ -95,10 +97,10 @@ RETURN 'WITH ' || chime.difference_statement(
     format('SELECT t.ctid AS chime_row_id, t.* FROM %I.%I t', p_schema, p_relation));
 
 -- Rows of a relation in `groups`. OFFSET 0 keeps the planner from turning the join into one over everything.
-CREATE FUNCTION chime.rows_of_groups(p_relation text, p_columns text, p_grain name[]) RETURNS text
+CREATE FUNCTION chime.rows_of_groups(p_kept regclass, p_relation text, p_columns text, p_grain name[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(format('SELECT v.* FROM groups k CROSS JOIN LATERAL (SELECT %s FROM %s v WHERE %s OFFSET 0) v', p_columns, p_relation, m),
-                          ' UNION ALL ') FROM chime.grain_matches(p_grain, 'k', 'v') AS m);
+                          ' UNION ALL ') FROM chime.grain_matches(p_kept, p_grain, 'k', 'v') AS m);
 
 CREATE FUNCTION chime.groups_statement(p_arrays text, p_grain name[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -113,9 +115,22 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN chime.groups_statement(p_arrays, p_grain)
     || chime.difference_statement(
         format('%I.%I', p_schema, p_relation)::regclass, p_key, p_stamps,
-        coalesce(p_live_rows, chime.rows_of_groups(format('%I.%I', p_schema, p_relation || '__live'),
+        coalesce(p_live_rows, chime.rows_of_groups(format('%I.%I', p_schema, p_relation)::regclass, format('%I.%I', p_schema, p_relation || '__live'),
                                                    chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_grain)),
-        chime.rows_of_groups(format('%I.%I', p_schema, p_relation), 'v.ctid AS chime_row_id, v.*', p_grain), true);
+        chime.rows_of_groups(format('%I.%I', p_schema, p_relation)::regclass, format('%I.%I', p_schema, p_relation), 'v.ctid AS chime_row_id, v.*', p_grain), true);
+
+-- " COLLATE x" of a relation's column; '' where its type has none. By that go lower() and what is distinct.
+CREATE FUNCTION chime.collation_of(p_relation regclass, p_column name) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN coalesce((SELECT format(' COLLATE %I.%I', n.nspname, l.collname)
+                 FROM pg_attribute a JOIN pg_collation l ON l.oid = a.attcollation JOIN pg_namespace n ON n.oid = l.collnamespace
+                 WHERE a.attrelid = p_relation AND a.attname = p_column), '');
+
+-- The captured columns as a map sees them: marks have no collations, their source's columns do.
+CREATE FUNCTION chime.collated_marks(p_source chime.view_source) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(format('%1$I%2$s AS %1$I', c.name, chime.collation_of(chime.source_oid(p_source.source_id), c.name)), ', ' ORDER BY c.n)
+        FROM unnest(p_source.captured) WITH ORDINALITY AS c (name, n));
 
 -- The function that takes the marks of one view and recomputes their groups. `reason`: it stopped, and everything is to be done
 -- instead, for that reason; what it changed until then stays.
@@ -124,20 +139,22 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_view chime.view;
     v_grain text; v_arrays text; v_declared text := ''; v_taken text := ''; v_into text := ''; v_using text := ''; v_checks text := '';
-    v_keys text := ''; v_slices text; v_nothing text := '';
+    v_keys text := ''; v_slices text; v_collated text; v_nothing text := '';
     v_source record;
     v_marks text;
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation;
     SELECT string_agg(quote_ident(g), ', ' ORDER BY n), string_agg(format('array_agg(k.%I)', g), ', ' ORDER BY n),
-           string_agg(format('g_%s[v_from:v_from + v_batch - 1]', n), ', ' ORDER BY n)
-      INTO v_grain, v_arrays, v_slices FROM unnest(v_view.grain) WITH ORDINALITY AS u (g, n);
+           string_agg(format('g_%s[v_from:v_from + v_batch - 1]', n), ', ' ORDER BY n),
+           string_agg(quote_ident(g) || chime.collation_of(chime.kept_of(v_view), g), ', ' ORDER BY n)
+      INTO v_grain, v_arrays, v_slices, v_collated FROM unnest(v_view.grain) WITH ORDINALITY AS u (g, n);
     SELECT string_agg(format('    g_%s %s[];', u.n, format_type(a.atttypid, a.atttypmod)), E'\n' ORDER BY u.n)
       INTO v_declared
       FROM unnest(v_view.grain) WITH ORDINALITY AS u (g, n)
       JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_schema, p_relation)::regclass AND a.attname = u.g;
     FOR v_source IN SELECT s.*, o.source_schema, o.source_table, row_number() OVER (ORDER BY s.source_id) AS n,
                            (SELECT string_agg(quote_ident(c), ', ') FROM unnest(s.captured) AS c) AS columns,
+                           chime.collated_marks(s) AS collated,
                            CASE WHEN s.map_query IS NULL THEN chime.keys_limit() ELSE chime.marks_limit() END AS most
                     FROM chime.view_source s JOIN chime.source o USING (source_id)
                     WHERE s.view_schema = p_schema AND s.relation = p_relation ORDER BY s.source_id LOOP
@@ -166,7 +183,7 @@ BEGIN
         v_keys := concat_ws(' UNION ', nullif(v_keys, ''), CASE WHEN v_source.map_query IS NULL
             THEN format('SELECT %s FROM unnest($%s) AS m', v_grain, v_source.n)
             ELSE format('SELECT DISTINCT %s FROM (WITH marks AS (SELECT %s FROM unnest($%s) AS m) SELECT * FROM (%s) AS mapped) AS x (%s)',
-                        v_grain, v_source.columns, v_source.n, v_source.map_query, v_grain) END);
+                        v_collated, v_source.collated, v_source.n, v_source.map_query, v_grain) END);
     END LOOP;
     PERFORM chime.write_watched(v_view);
     IF v_view.revisit_query IS NOT NULL THEN
@@ -219,7 +236,7 @@ BEGIN
                 EXECUTE %8$L INTO %9$s USING %10$s;
                 keys := coalesce(cardinality(g_1), 0);
                 IF v_wrong IS NOT NULL AND NOT EXISTS (
-                        SELECT FROM (SELECT * FROM unnest(%14$s) AS u (%15$s)) AS chime_group WHERE to_jsonb(chime_group) = v_wrong) THEN
+                        SELECT FROM unnest(%14$s) AS k (%15$s), jsonb_populate_record(NULL::%17$s, v_wrong) AS v WHERE %18$s) THEN
                     wrong := chime.wrong_words(v_wrong);
                     reason := wrong;
                     RETURN;
@@ -255,7 +272,8 @@ BEGIN
         v_nothing || CASE WHEN v_view.revisit_query IS NULL THEN 'true' ELSE 'NOT p_revisit' END,
         (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n), v_grain,
         (SELECT string_agg(chime.source_oid(s.source_id)::text, ', ' ORDER BY s.source_id) FROM chime.view_source s
-          WHERE s.view_schema = p_schema AND s.relation = p_relation)));
+          WHERE s.view_schema = p_schema AND s.relation = p_relation),
+        format('%I.%I', p_schema, p_relation), (SELECT string_agg(m, ' OR ') FROM chime.grain_matches(chime.kept_of(v_view), v_view.grain, 'k', 'v') AS m)));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision, boolean) FROM PUBLIC', v_view.view_id);
 END $$;
 
@@ -375,7 +393,7 @@ DECLARE
          FROM unnest(p_grain) WITH ORDINALITY AS g (name, n)
          JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_schema, p_relation)::regclass AND a.attname = g.name),
         (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g),
-        p_schema, p_relation || '__live', (SELECT m FROM chime.grain_matches(p_grain, 'k', 'v') AS m LIMIT 1));
+        p_schema, p_relation || '__live', (SELECT m FROM chime.grain_matches(format('%I.%I', p_schema, p_relation)::regclass, p_grain, 'k', 'v') AS m LIMIT 1));
     v_whole text[] := ARRAY(SELECT chime.scanned_whole(v_group));
 BEGIN
     IF v_whole <> '{}' THEN

@@ -38,7 +38,7 @@ DECLARE
     v_columns name[] := chime.compared_columns(p_view);
     v_rows text[] := ARRAY(
         SELECT CASE WHEN p_arrays IS NULL THEN format('%I.%I', p_view.view_schema, r)
-                    ELSE format('(%s) AS v', chime.rows_of_groups(format('%I.%I', p_view.view_schema, r), chime.column_list(v_kept), p_view.grain)) END
+                    ELSE format('(%s) AS v', chime.rows_of_groups(v_kept, format('%I.%I', p_view.view_schema, r), chime.column_list(v_kept), p_view.grain)) END
         FROM unnest(ARRAY[p_view.relation::text, p_view.relation || '__live']) AS r);
     v_texts text := (SELECT string_agg(quote_ident(a.attname) || '::text', ', ' ORDER BY a.attnum)
                      FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation
@@ -104,18 +104,28 @@ BEGIN
     high := format('(%s,0)', v_page + 1);
 END $$;
 
+-- A partition with rows of its own that may be read; NULL: there is none.
+CREATE FUNCTION chime.random_leaf(p_relation regclass) RETURNS regclass
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT c.oid FROM chime.inheritance_tree(p_relation) AS t JOIN pg_class c ON c.oid = t
+        WHERE c.relkind = 'r' AND has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) ORDER BY random() LIMIT 1);
+
 -- Queries that draw one group from a page: of the kept relation, or of a source, from whose row the map leads to it. So one that the kept
--- relation lacks may be found, too.
-CREATE FUNCTION chime.draws(p_view chime.view) RETURNS TABLE (relation regclass, query text)
+-- relation lacks may be found, too. Of a partitioned table from one of its partitions, chime_leaf.
+CREATE FUNCTION chime.draws(p_view chime.view) RETURNS TABLE (relation regclass, is_tree boolean, query text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH grain AS (SELECT string_agg(quote_ident(g), ', ' ORDER BY n) AS names FROM unnest(p_view.grain) WITH ORDINALITY AS u (g, n)),
-    page AS (SELECT ' FROM %s AS s WHERE s.ctid >= chime_low AND s.ctid < chime_high ORDER BY random() LIMIT 1' AS rows)
-    SELECT chime.kept_of(p_view), format('SELECT %s' || p.rows, g.names, chime.kept_of(p_view)) FROM grain g, page p
+    page AS (SELECT ' FROM %s AS s WHERE s.ctid >= %s AND s.ctid < %s ORDER BY random() LIMIT 1' AS rows)
+    SELECT chime.kept_of(p_view), false, format('SELECT %s' || p.rows, g.names, chime.kept_of(p_view), 'chime_low', 'chime_high') FROM grain g, page p
     UNION ALL
-    SELECT c.oid::regclass, format('SELECT %1$s FROM (WITH marks AS (SELECT %2$s' || p.rows || ') SELECT * FROM (%4$s) AS mapped) AS x (%1$s) LIMIT 1', g.names, m.columns, c.oid::regclass,
-                                   coalesce(s.map_query, format('SELECT %s FROM marks', g.names)))
-    FROM chime.view_source s JOIN pg_class c ON c.oid = chime.source_oid(s.source_id) AND c.relkind = 'r'
+    SELECT c.oid::regclass, t.is_tree,
+           format('SELECT %1$s FROM (WITH marks AS (%2$s) SELECT * FROM (%3$s) AS mapped) AS x (%1$s) LIMIT 1', g.names,
+                  format('SELECT %s' || p.rows, m.columns, CASE WHEN t.is_tree THEN 'chime_leaf' ELSE c.oid::regclass::text END,
+                         CASE WHEN t.is_tree THEN '$1' ELSE 'chime_low' END, CASE WHEN t.is_tree THEN '$2' ELSE 'chime_high' END),
+                  coalesce(s.map_query, format('SELECT %s FROM marks', g.names)))
+    FROM chime.view_source s JOIN pg_class c ON c.oid = chime.source_oid(s.source_id)
+    CROSS JOIN LATERAL (SELECT c.relkind = 'p' AS is_tree) AS t
     CROSS JOIN LATERAL (SELECT string_agg(format('s.%1$I::%2$s AS %1$I', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum) AS columns
                         FROM pg_attribute a WHERE a.attrelid = chime.log_name(s.source_id)::regclass AND a.attname = ANY (s.captured)) AS m
     CROSS JOIN grain g CROSS JOIN page p
@@ -133,7 +143,10 @@ BEGIN
     SELECT string_agg(format('d_%s %s;', c.n, c.type), ' ' ORDER BY c.n), string_agg('d_' || c.n, ', ' ORDER BY c.n),
            string_agg(format('ARRAY[d_%s]', c.n), ', ' ORDER BY c.n)
       INTO v_declared, v_into, v_arrays FROM chime.grain_columns(p_view) AS c;
-    SELECT string_agg(format(E'WHEN %s THEN\nSELECT * INTO chime_low, chime_high FROM chime.random_page(%L);\nSELECT * INTO %s FROM (%s) AS d;',
+    SELECT string_agg(format(CASE WHEN d.is_tree
+                                 THEN E'WHEN %1$s THEN\nchime_leaf := chime.random_leaf(%2$L);\nIF chime_leaf IS NULL THEN RETURN NULL; END IF;\nSELECT * INTO chime_low, chime_high FROM chime.random_page(chime_leaf);\n'
+                                      'FOR %3$s IN EXECUTE replace(%4$L, ''chime_leaf'', chime_leaf::text) USING chime_low, chime_high LOOP END LOOP;'
+                                 ELSE E'WHEN %1$s THEN\nSELECT * INTO chime_low, chime_high FROM chime.random_page(%2$L);\nSELECT * INTO %3$s FROM (%4$s) AS d;' END,
                              d.n, d.relation, v_into, d.query), E'\n' ORDER BY d.n)
       INTO v_draws FROM (SELECT row_number() OVER () - 1 AS n, w.* FROM chime.draws(p_view) AS w) AS d;
     EXECUTE format($f$
@@ -143,7 +156,7 @@ BEGIN
         #variable_conflict use_column
         DECLARE
             v_draw integer := CASE WHEN random() < 0.5 THEN 0 ELSE floor(random() * %2$s) END;
-            chime_low tid; chime_high tid; v_found jsonb;
+            chime_leaf regclass; chime_low tid; chime_high tid; v_found jsonb;
             %1$s
         BEGIN
             CASE v_draw

@@ -9,17 +9,6 @@ CREATE FUNCTION chime.mark_type(p_type oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format('%I.%I', n.nspname, t.typname) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = p_type);
 
--- A domain's constraints are not a log's: a mark `chime_whole` has NULL in every column.
-CREATE FUNCTION chime.without_domain(p_type oid) RETURNS oid
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    WITH RECURSIVE base AS (
-        SELECT p_type AS type
-        UNION ALL
-        SELECT t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd')
-    SELECT b.type FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd';
-END;
-
 -- What the trigger of a source reads. `known`: the type that it expects, which for a captured column is the log's; `now`: the type
 -- that the column has, NULL: there is none of that name. `fits`: its values arrive in marks.
 CREATE FUNCTION chime.source_columns(p_source integer) RETURNS TABLE (name name, is_captured boolean, known oid, now oid, fits boolean)

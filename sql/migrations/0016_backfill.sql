@@ -103,6 +103,8 @@ DECLARE
     v_reason text := CASE
         WHEN cardinality(p_view.grain) = 0 THEN 'it has no grain'
         WHEN cardinality(p_view.grain) > 4 THEN 'its grain has more than 4 columns'
+        WHEN EXISTS (SELECT FROM unnest(p_view.grain) AS g WHERE chime.key_equality(chime.kept_of(p_view), g) <> '=')
+        THEN 'its grain has a column of a type from elsewhere, which has an order of its own'
         WHEN NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = chime.require_kept(p_view) AND c.relkind = 'r')
         THEN 'it is not kept as a table' END;
 BEGIN
@@ -238,7 +240,7 @@ DECLARE
         chime.column_list(format('%I.%I', p_view.view_schema, p_view.relation)::regclass), p_view.view_schema,
         p_view.relation || '__live', chime.batch_span(p_view, p_place),
         (SELECT string_agg(format('EXISTS (SELECT FROM groups k WHERE %s)', m), ' OR ')
-         FROM chime.grain_matches(p_view.grain, 'k', 'v') AS m));
+         FROM chime.grain_matches(chime.kept_of(p_view), p_view.grain, 'k', 'v') AS m));
 BEGIN
     RETURN CASE WHEN NOT EXISTS (
         SELECT FROM chime.scanned_whole(format('WITH groups AS MATERIALIZED (SELECT * FROM unnest(%s) AS g (%s)) %s', p_arrays,

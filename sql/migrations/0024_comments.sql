@@ -104,7 +104,12 @@ COMMENT ON ROUTINE chime.refresh_words IS 'what a refresh did, in words for the 
 COMMENT ON ROUTINE chime.learn_cost IS 'what a keyed refresh costs without its groups and for each of them, with one more measured';
 COMMENT ON ROUTINE chime.note_refresh IS 'writes down what a refresh did, and up to where it has seen changes';
 COMMENT ON ROUTINE chime.difference_statement IS 'the statement that makes rows equal to others by key, without stamps';
-COMMENT ON ROUTINE chime.key_equality IS 'how a column of a kept relation''s key is compared: the operator of its index, with its schema';
+COMMENT ON ROUTINE chime.key_equality IS 'the operator that is a column''s equality, with its schema where its type is from elsewhere';
+COMMENT ON ROUTINE chime.collation_of IS 'COLLATE and the collation of a column';
+COMMENT ON ROUTINE chime.collated_marks IS 'captured columns as a map sees them, with the collations of their source';
+COMMENT ON ROUTINE chime.telling_text IS 'a text that tells values apart which their type takes for equal; NULL: there are none such';
+COMMENT ON ROUTINE chime.telling_texts IS 'such texts of columns that the trigger of a source compares';
+COMMENT ON ROUTINE chime.distinct_keys IS 'DISTINCT for keys of marks: one of each that a definition may tell from others';
 COMMENT ON ROUTINE chime.is_rounded IS 'whether two floats differ in no more than last digits';
 COMMENT ON ROUTINE chime.alike_condition IS 'the condition that two rows are the same, but for last digits of floats';
 COMMENT ON ROUTINE chime.compared_columns IS 'columns of a view in which its rows are compared: not its stamps';
@@ -112,6 +117,7 @@ COMMENT ON ROUTINE chime.rows_of_groups IS 'the query for rows of a relation in 
 COMMENT ON ROUTINE chime.groups_statement IS 'begins a statement over some groups';
 COMMENT ON ROUTINE chime.watches IS 'whether a refresh also compares a group that nothing marked';
 COMMENT ON ROUTINE chime.random_page IS 'one page of a table, drawn at random';
+COMMENT ON ROUTINE chime.random_leaf IS 'a partition that may be read, drawn at random';
 COMMENT ON ROUTINE chime.draws IS 'queries that draw a group from a page';
 COMMENT ON ROUTINE chime.write_watched IS 'writes the function that draws one group and compares it';
 COMMENT ON ROUTINE chime.wrong_words IS 'which group was wrong, and when, in words';

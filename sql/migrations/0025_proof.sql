@@ -15,7 +15,7 @@ LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN QUERY
     SELECT m.n, m.t[1], sum(CASE m.t[1] WHEN '(' THEN 1 WHEN ')' THEN -1 ELSE 0 END) OVER (ORDER BY m.n)
-    FROM regexp_matches(p_text, '(''(?:[^'']|'''')*''|"(?:[^"]|"")*"| AND | = |[^''"() ]+|[\s\S])', 'g') WITH ORDINALITY AS m (t, n);
+    FROM regexp_matches(p_text, '(''(?:[^'']|'''')*''|"(?:[^"]|"")*"| AND | = | OPERATOR\((?:"(?:[^"]|"")*"|\w+)\.=\) |[^''"() ]+|[\s\S])', 'g') WITH ORDINALITY AS m (t, n);
 END $$;
 
 CREATE FUNCTION chime.without_brackets(p_text text) RETURNS text
@@ -28,7 +28,7 @@ BEGIN
     RETURN v_text;
 END $$;
 
--- What stands between separators (' AND ', ' = ') outside of brackets.
+-- What stands between separators (' AND ', ' = ', ' OPERATOR(ext.=) ') outside of brackets.
 CREATE FUNCTION chime.condition_parts(p_text text, p_separator text) RETURNS SETOF text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -204,14 +204,21 @@ BEGIN
       AND NOT EXISTS (SELECT FROM conditions c WHERE s.path[:cardinality(c.path)] = c.path AND c.text = 'false'); -- never run
 END $$;
 
+-- Whether an expression is one column, as it is or cast.
+CREATE FUNCTION chime.is_column(p_expression text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN p_expression ~ '^\(?("([^"]|"")+"|[[:alpha:]_][\w$]*)\.("([^"]|"")+"|[[:alpha:]_][\w$]*)(\)::[\w ."]+)?$';
+
 -- What a scan's conditions say: keys, the expression that each column of the grain is compared with; links, {alias: {expression of
 -- that scan: expression}}. p_keys: those of the same scan where no column of the group is NULL; there `x IS NULL` stands for `x = k`.
--- p_equal: of chime.equal_columns. Returns NULL where a condition is never met: the scan finds nothing, whatever changes.
-CREATE FUNCTION chime.read_conditions(p_scan chime.group_scan, p_keys jsonb, p_kept oid, p_equal jsonb) RETURNS chime.group_scan
+-- p_equal: of chime.equal_columns. p_collated: the definition has a COLLATE, of which a plan does not show where it is; then only columns
+-- count. Returns NULL where a condition is never met: the scan finds nothing, whatever changes.
+CREATE FUNCTION chime.read_conditions(p_scan chime.group_scan, p_keys jsonb, p_kept oid, p_equal jsonb, p_collated boolean) RETURNS chime.group_scan
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_scan chime.group_scan := p_scan;
     v_condition text;
+    v_equality text;
     v_sides text[];
     v_other record;
 BEGIN
@@ -222,7 +229,12 @@ BEGIN
             HAVING count(*) > 0;
             v_scan.keys := coalesce(v_scan.keys, p_scan.keys);
         END IF;
-        v_sides := ARRAY(SELECT chime.without_relabel(chime.without_relabel(s, p_scan.alias, p_scan.relation), 'chime_key', p_kept) FROM chime.condition_parts(v_condition, ' = ') AS s);
+        v_equality := coalesce((SELECT t.token FROM chime.condition_tokens(v_condition) AS t WHERE t.token LIKE ' OPERATOR(%' LIMIT 1), ' = ');
+        v_sides := ARRAY(SELECT chime.without_relabel(chime.without_relabel(s, p_scan.alias, p_scan.relation), 'chime_key', p_kept)
+                         FROM chime.condition_parts(v_condition, v_equality) AS s);
+        CONTINUE WHEN v_equality <> ' = ' AND NOT EXISTS ( -- counts only where it is that of a column of the group
+            SELECT FROM unnest(v_sides) AS s CROSS JOIN LATERAL chime.columns_named(s) AS c
+            WHERE s = 'chime_key.' || quote_ident(c.name) AND chime.key_equality(p_kept, c.name) = btrim(v_equality));
         CONTINUE WHEN cardinality(v_sides) <> 2;
         v_sides := ARRAY(SELECT coalesce(p_equal ->> s, s) FROM unnest(v_sides) WITH ORDINALITY AS u (s, n) ORDER BY n);
         IF 'NULL' = ANY (v_sides) THEN
@@ -232,6 +244,7 @@ BEGIN
                        FROM (VALUES (v_sides[1], v_sides[2]), (v_sides[2], v_sides[1])) AS o (own, side)
                        CROSS JOIN LATERAL chime.columns_named(o.side) AS c
                        WHERE c.alias <> p_scan.alias AND chime.is_of_scan(o.side, c.alias)
+                         AND (NOT p_collated OR (chime.is_column(o.own) OR chime.is_constant(o.own)) AND chime.is_column(o.side))
                          AND (chime.is_of_scan(o.own, p_scan.alias) OR (c.alias = 'chime_key' AND chime.is_constant(o.own)))
                        GROUP BY o.own, o.side, c.alias LOOP
             IF v_other.alias <> 'chime_key' THEN
@@ -325,8 +338,8 @@ END $$;
 -- The query from marks of a scan's table to groups. Values are given the type of the kept column, as marks have no modifiers.
 CREATE FUNCTION chime.map_of_scan(p_scan chime.group_scan, p_grain name[], p_kept regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT 'SELECT ' || string_agg(format('(%s)::%s AS %I', chime.over_alias(p_scan.grain ->> g.name::text, p_scan.alias, 'chime_mark'),
-                                              format_type(a.atttypid, NULL), g.name), ', ' ORDER BY g.n)
+RETURN (SELECT 'SELECT ' || string_agg(format('(%s)::%s%s AS %I', chime.over_alias(p_scan.grain ->> g.name::text, p_scan.alias, 'chime_mark'),
+                                              format_type(a.atttypid, NULL), chime.collation_of(p_kept, g.name), g.name), ', ' ORDER BY g.n)
         FROM unnest(p_grain) WITH ORDINALITY AS g (name, n) JOIN pg_attribute a ON a.attrelid = p_kept AND a.attname = g.name)
     || ' FROM marks AS chime_mark' || coalesce((SELECT string_agg(' ' || chime.over_alias(j.text, p_scan.alias, 'chime_mark'), '' ORDER BY j.n)
                                   FROM unnest(p_scan.joins) WITH ORDINALITY AS j (text, n)), '');
@@ -343,14 +356,15 @@ DECLARE
     v_keys jsonb; -- of the first plan, where no column is NULL: {alias: keys}
     v_plan jsonb;
     v_equal jsonb;
+    v_collated boolean := (SELECT chime.says_collate(v) FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation);
     v_scans chime.group_scan[];
     v_all chime.group_scan[] := '{}';
 BEGIN
-    FOR v_match IN SELECT chime.grain_matches(p_grain, 'chime_key', 'v') LOOP
+    FOR v_match IN SELECT chime.grain_matches(v_kept, p_grain, 'chime_key', 'v') LOOP
         v_plan := chime.group_plan(p_schema, p_relation, p_grain, v_match);
         v_equal := chime.equal_columns(v_plan);
         v_scans := ARRAY(SELECT c.scan FROM chime.group_scans(v_plan) AS s
-                         CROSS JOIN LATERAL (SELECT chime.read_conditions(s, v_keys -> s.alias, v_kept, v_equal) AS scan OFFSET 0) AS c
+                         CROSS JOIN LATERAL (SELECT chime.read_conditions(s, v_keys -> s.alias, v_kept, v_equal, v_collated) AS scan OFFSET 0) AS c
                          WHERE (c.scan).alias IS NOT NULL);
         v_scans := chime.prove_scans(v_scans, p_grain, ARRAY(SELECT g FROM unnest(p_grain) AS g
                                                              WHERE strpos(v_match, format('v.%I IS NULL', g)) > 0));
@@ -452,7 +466,8 @@ RETURN (SELECT string_agg(format('%I is of type %s', a.attname, format_type(a.at
                           ', ' ORDER BY a.attnum) || ', whose equality is one of its own'
         FROM pg_attribute a JOIN pg_type t ON t.oid = chime.without_domain(a.atttypid)
         LEFT JOIN pg_collation l ON l.oid = a.attcollation AND NOT l.collisdeterministic
-        WHERE a.attrelid = p_kept AND a.attname = ANY (p_grain) AND (l.oid IS NOT NULL OR (t.oid >= 16384 AND t.typtype <> 'e')));
+        WHERE a.attrelid = p_kept AND a.attname = ANY (p_grain)
+          AND (l.oid IS NOT NULL OR (t.oid >= 16384 AND t.typtype <> 'e' AND chime.key_equality(p_kept, a.attname) = '=')));
 
 -- Columns whose changes may leave no mark, since the plugin does not declare that its view reads them. Which table's row is meant
 -- by a whole one (`to_jsonb(o)`) is not known: all of them count.
@@ -622,6 +637,13 @@ BEGIN ATOMIC
     SELECT c.oid FROM called c;
 END;
 
+-- Whether a definition, a view below it or a function that may become part of its plan has a COLLATE.
+CREATE FUNCTION chime.says_collate(p_view chime.view) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN EXISTS (SELECT FROM chime.relations_read(p_view) AS r JOIN pg_rewrite w ON w.ev_class = r WHERE w.ev_action::text LIKE '%{COLLATEEXPR %')
+    OR EXISTS (SELECT FROM chime.functions_below(p_view) AS f JOIN pg_proc p ON p.oid = f
+               WHERE p.prosrc ILIKE '%collate%' OR p.prosqlbody::text LIKE '%{COLLATEEXPR %');
+
 -- What the words of a definition mean: another meaning may be other rows of every group, and no row of a source changed.
 CREATE FUNCTION chime.meaning(p_view chime.view) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -687,6 +709,8 @@ END $$;
 
 COMMENT ON ROUTINE chime.relations_read IS 'a definition and what it reads, through views';
 COMMENT ON ROUTINE chime.functions_below IS 'functions that a definition calls, and those that they call, where they are not PostgreSQL''s';
+COMMENT ON ROUTINE chime.says_collate IS 'whether a definition or what is below it has a COLLATE, which plans do not show';
+COMMENT ON ROUTINE chime.is_column IS 'whether an expression is one column, as it is or cast';
 COMMENT ON ROUTINE chime.meaning IS 'what the words of a definition mean: views and functions below it, names of columns, labels of enums';
 COMMENT ON ROUTINE chime.outlook IS 'what a proof rests on beside the definition itself: another one means that it is asked again';
 COMMENT ON ROUTINE chime.ask_again IS 'whether a view can be keyed, where what that rests on is another';
@@ -730,7 +754,7 @@ COMMENT ON ROUTINE chime.obstacle IS 'why a view cannot be refreshed by its grai
 -- Not of all functions in the schema: some of those before are granted to PUBLIC.
 REVOKE ALL ON FUNCTION chime.condition_tokens, chime.without_brackets, chime.condition_parts, chime.columns_named, chime.is_of_scan,
     chime.is_constant, chime.compares_constant, chime.node_conditions, chime.equal_columns, chime.over_alias, chime.without_relabel,
-    chime.root_table, chime.group_plan, chime.plan_nodes, chime.scanned_table, chime.group_scans,
+    chime.is_column, chime.says_collate, chime.root_table, chime.group_plan, chime.plan_nodes, chime.scanned_table, chime.group_scans,
     chime.read_conditions, chime.links_to, chime.prove_scan, chime.prove_by_others, chime.prove_scans, chime.map_of_scan, chime.prove_keys,
     chime.functions_called, chime.definition_plan, chime.unsteady, chime.grain_problem, chime.undeclared_columns, chime.unseen_columns, chime.uncapturable,
     chime.unmarkable, chime.unkeyable, chime.sources_of, chime.obstacle,

@@ -307,6 +307,43 @@ START_TEST(a_wrong_group_is_found_though_nothing_marks_it)
 }
 END_TEST
 
+/* Also one that the view lacks, from a partition that came later. */
+START_TEST(a_wrong_group_is_drawn_from_a_partition)
+{
+    cluster_execute(cluster, "SELECT app.watch(1e9); TRUNCATE app.prt");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('watched', 'SELECT shop, sum(points) AS n FROM prt GROUP BY shop', '{shop}',"
+               " '[{\"table\": \"prt\", \"columns\": [\"shop\", \"points\"]}]')",
+               NULL);
+    keyed_tend(cluster);
+    LOOK("watched", "full: the first time");
+    cluster_execute(cluster, "CREATE TABLE app.prt_3 PARTITION OF app.prt FOR VALUES FROM (20) TO (30)");
+    keyed_tend(cluster);
+    LOOK("watched", SUSPECT("app.prt"));
+    cluster_execute(cluster, "SET session_replication_role = replica; INSERT INTO app.prt VALUES (7, 25, 1);"
+                             "RESET session_replication_role");
+    cluster_execute(cluster, EACH_REFRESH_UNTIL_FOUND);
+    EXPECT_SQL(cluster, "SELECT found_wrong LIKE '% shop = 7 %' FROM chime.view WHERE relation = 'watched'", "t");
+}
+END_TEST
+
+/* '1 day' is kept, '24 hours' marked: one group to the definition. */
+START_TEST(a_mark_leads_to_a_group_that_looks_otherwise)
+{
+    cluster_execute(cluster, "SELECT app.watch(1e9); CREATE TABLE app.span (length interval, n integer); CREATE INDEX ON app.span (length);"
+                             "INSERT INTO app.span VALUES ('1 day', 1)");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('watched', 'SELECT length, sum(n) AS n FROM span GROUP BY length', '{length}',"
+               " '[{\"table\": \"span\", \"columns\": [\"length\", \"n\"]}]')",
+               NULL);
+    keyed_tend(cluster);
+    LOOK("watched", "full: the first time");
+    for (int i = 0; i < 10; i++)
+        AFTER("INSERT INTO app.span VALUES ('24 hours', 1)", "watched", "keyed 1: +0 ~1 -0");
+    EXPECT_SQL(cluster, FULL_REASON, NULL);
+}
+END_TEST
+
 /* 1.00 is not 1.0, in a column and in a key, refreshed by its group or in full; of floats, last digits are told apart from wrong rows. */
 START_TEST(rows_are_compared_by_their_bytes)
 {
@@ -367,6 +404,8 @@ static Suite *suite(void)
     tcase_add_checked_fixture(watching, set_up, served_tear_down);
     tcase_set_timeout(watching, 300);
     tcase_add_test(watching, a_wrong_group_is_found_though_nothing_marks_it);
+    tcase_add_test(watching, a_wrong_group_is_drawn_from_a_partition);
+    tcase_add_test(watching, a_mark_leads_to_a_group_that_looks_otherwise);
     suite_add_tcase(all, watching);
     return all;
 }
