@@ -182,9 +182,9 @@ static void drained_unstarted(void *data)
 
 /* --- the start, step by step ------------------------------------------------------------------------------------------- */
 
-static void start_schedule(struct lead *lead, const struct pg_reply *orphans)
+static void start_schedule(struct lead *lead)
 {
-    orphans_adopt_all(lead, orphans);
+    orphans_judge(lead);
     lead->started = true;
     scheduler_start(lead->scheduler, lead_now(lead), lead->server_start);
     log_info("database %s: leading as epoch %lld with %zu jobs", lead->database->name, (long long)lead->ledger.epoch,
@@ -200,19 +200,11 @@ static void start_schedule(struct lead *lead, const struct pg_reply *orphans)
     lead->handlers->started(lead->data);
 }
 
-static void orphans_known(void *data, const struct pg_reply *reply)
-{
-    struct lead *lead = data;
-    if (!lead_refused(lead, reply, "runs of an earlier leader could not be read")) {
-        start_schedule(lead, reply);
-    }
-}
-
 static void population_requested(void *data, const struct pg_reply *reply)
 {
     struct lead *lead = data;
     if (!lead_refused(lead, reply, "the first refresh of new views could not be asked for")) {
-        ledger_orphans(&lead->ledger, NULL, 0, orphans_known, lead);
+        orphans_read(lead, start_schedule);
     }
 }
 
@@ -278,12 +270,9 @@ static void history_kept(void *data, const struct pg_reply *reply)
 
 /* Sessions of an earlier leader were told to end: what they hold would make the steps that follow wait. Their runs are
  * judged once the jobs are known. */
-static void orphans_told(void *data, const struct pg_reply *reply)
+static void orphans_told(struct lead *lead)
 {
-    struct lead *lead = data;
-    if (!lead_refused(lead, reply, "runs of an earlier leader could not be ended")) {
-        upkeep_send(&lead->ledger, UPKEEP_HISTORY, 0, 0, history_kept, lead);
-    }
+    upkeep_send(&lead->ledger, UPKEEP_HISTORY, 0, 0, history_kept, lead);
 }
 
 static void listener_told(void *data, const struct pg_reply *reply)
@@ -318,7 +307,7 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, const str
     lead->failures = log_fold_create();
     dispatch_create(lead);
     watching_end_listener(&lead->ledger, listener_told, lead);
-    ledger_orphans(&lead->ledger, NULL, 0, orphans_told, lead);
+    orphans_read(lead, orphans_told);
     return lead;
 }
 

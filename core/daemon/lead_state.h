@@ -39,6 +39,9 @@ struct doubt {
     bool asked; /* a sweep that was sent after the doubt arose is under way */
 };
 
+struct lead;
+typedef void orphans_callback(struct lead *lead);
+
 /* The jobs of a catalog as they are in one database. */
 struct job_list {
     const struct job **items; /* sorted by name */
@@ -108,10 +111,10 @@ struct lead {
     struct doubt *doubts;
     size_t doubt_count;
     struct loop_timer *orphan_timer;
-    bool orphans_pending;
-    size_t verdicts_pending;
-    struct ledger_orphan *orphans; /* of the sweep under way */
+    orphans_callback *orphans_read; /* once all pages are there; NULL: no sweep is under way */
+    struct ledger_orphan *orphans;  /* of the sweep under way, or the last one */
     size_t orphan_count;
+    size_t verdicts_pending; /* answers that are to come */
 };
 
 instant lead_now(const struct lead *lead); /* the database's clock */
@@ -174,8 +177,10 @@ bool dispatch_busy(const struct lead *lead);
 instant dispatch_retry_at(const struct lead *lead, const struct scheduled *scheduled, int attempt);
 
 /* orphans.c */
-void orphans_sweep(void *data);                                          /* loop_callback */
-void orphans_adopt_all(struct lead *lead, const struct pg_reply *reply); /* at the start, before the schedule starts */
+void orphans_sweep(void *data); /* loop_callback */
+/* Looks for them page by page, between heartbeats, and ends sessions of earlier leaders. */
+void orphans_read(struct lead *lead, orphans_callback *read);
+void orphans_judge(struct lead *lead); /* those that were read */
 void orphans_doubt(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt);
 bool orphans_awaited(const struct lead *lead); /* while draining: something is in doubt, and patience is not over */
 void orphans_destroy(struct lead *lead);

@@ -7,6 +7,7 @@
 
 #define SWEEP_EVERY (10 * USEC_PER_SEC)
 #define SWEEP_SOON (250 * USEC_PER_MSEC) /* while something is in doubt */
+#define VERDICTS_PART 1000               /* in one request: heartbeats go between two */
 
 /* What a sweep decided, kept until the ledger has it. */
 struct verdicts {
@@ -143,29 +144,45 @@ static bool to_be_judged(struct lead *lead, const struct ledger_orphan *orphan)
     return true;
 }
 
-static void send_verdicts(struct lead *lead)
+static struct verdicts *verdicts_create(struct lead *lead)
 {
     struct verdicts *batch = xcalloc(1, sizeof *batch);
     batch->lead = lead;
     batch->at = lead_now(lead);
-    batch->orphans = xcalloc(lead->orphan_count + 1, sizeof *batch->orphans);
-    batch->verdicts = xcalloc(lead->orphan_count + 1, sizeof *batch->verdicts);
+    batch->orphans = xcalloc(VERDICTS_PART, sizeof *batch->orphans);
+    batch->verdicts = xcalloc(VERDICTS_PART, sizeof *batch->verdicts);
+    return batch;
+}
+
+static void verdicts_send(struct verdicts *batch)
+{
+    batch->lead->verdicts_pending++;
+    ledger_adopt(&batch->lead->ledger, batch->verdicts, batch->count, batch->at, adopted, batch);
+}
+
+static void send_verdicts(struct lead *lead)
+{
+    struct verdicts *batch = NULL;
+    size_t count = 0;
     for (size_t i = 0; i < lead->orphan_count; i++) {
-        if (to_be_judged(lead, &lead->orphans[i])) {
-            batch->orphans[batch->count] = lead->orphans[i];
-            batch->verdicts[batch->count++] = judge(lead, &lead->orphans[i]);
+        if (!to_be_judged(lead, &lead->orphans[i])) {
+            continue;
+        }
+        batch = batch != NULL ? batch : verdicts_create(lead);
+        batch->orphans[batch->count] = lead->orphans[i];
+        batch->verdicts[batch->count++] = judge(lead, &lead->orphans[i]);
+        count++;
+        if (batch->count == VERDICTS_PART) {
+            verdicts_send(batch);
+            batch = NULL;
         }
     }
-    if (batch->count == 0) {
-        free(batch->orphans);
-        free(batch->verdicts);
-        free(batch);
-        return;
+    if (batch != NULL) {
+        verdicts_send(batch);
     }
-    log_info("database %s: %zu runs were left by an ended session and are taken over", lead->database->name,
-             batch->count);
-    lead->verdicts_pending++;
-    ledger_adopt(&lead->ledger, batch->verdicts, batch->count, batch->at, adopted, batch);
+    if (count > 0) {
+        log_info("database %s: %zu runs were left by an ended session and are taken over", lead->database->name, count);
+    }
 }
 
 /* --- sweeps ------------------------------------------------------------------------------------------------------------ */
@@ -192,7 +209,7 @@ static void end_if_absent(struct lead *lead)
     }
 }
 
-static void judge_orphans(struct lead *lead)
+void orphans_judge(struct lead *lead)
 {
     adopt_idle(lead);
     send_verdicts(lead);
@@ -200,38 +217,50 @@ static void judge_orphans(struct lead *lead)
     sweep_again(lead);
 }
 
-static void swept(void *data, const struct pg_reply *reply)
+static void ask(struct lead *lead, int64_t from);
+
+static void answered(void *data, const struct pg_reply *reply)
 {
     struct lead *lead = data;
-    lead->orphans_pending = false;
-    if (lead_refused(lead, reply, "orphaned runs could not be looked for")) {
+    if (lead_refused(lead, reply, "runs that an ended session left could not be read")) {
         return;
     }
-    free(lead->orphans);
-    lead->orphan_count = ledger_read_orphans(reply, &lead->orphans);
-    judge_orphans(lead);
+    int64_t from = ledger_read_orphans(reply, &lead->orphans, &lead->orphan_count);
+    if (from > 0) {
+        ask(lead, from);
+        return;
+    }
+    orphans_callback *read = lead->orphans_read;
+    lead->orphans_read = NULL;
+    read(lead);
+}
+
+/* A session that was opened since the last page is known to this one, which comes before any claim for it. */
+static void ask(struct lead *lead, int64_t from)
+{
+    int *known;
+    size_t count = roles_pids(lead, &known);
+    ledger_orphans(&lead->ledger, known, count, from, answered, lead);
+    free(known);
+}
+
+void orphans_read(struct lead *lead, orphans_callback *read)
+{
+    lead->orphans_read = read;
+    lead->orphan_count = 0;
+    ask(lead, 0);
 }
 
 void orphans_sweep(void *data)
 {
     struct lead *lead = data;
-    int *known;
-    if (lead->orphans_pending) {
+    if (lead->orphans_read != NULL) {
         return;
     }
-    size_t count = roles_pids(lead, &known);
-    lead->orphans_pending = true;
     for (size_t i = 0; i < lead->doubt_count; i++) {
         lead->doubts[i].asked = true;
     }
-    ledger_orphans(&lead->ledger, known, count, swept, lead);
-    free(known);
-}
-
-void orphans_adopt_all(struct lead *lead, const struct pg_reply *reply)
-{
-    lead->orphan_count = ledger_read_orphans(reply, &lead->orphans);
-    judge_orphans(lead);
+    orphans_read(lead, orphans_judge);
 }
 
 bool orphans_awaited(const struct lead *lead)

@@ -533,40 +533,50 @@ bool ledger_read_ahead(const struct pg_reply *reply, int64_t job_id)
 
 /* --- orphans --------------------------------------------------------------------------------------------------------- */
 
-void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_count, pg_callback *callback,
-                    void *data)
+void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_count, int64_t from,
+                    pg_callback *callback, void *data)
 {
     struct columns columns;
+    char after[24];
+    snprintf(after, sizeof after, "%lld", (long long)from);
     columns_init(&columns);
     for (size_t i = 0; i < known_count; i++) {
         columns_int(&columns, 0, known[i]);
     }
     columns_close(&columns);
-    const char *parameters[] = {ledger->token, columns.values[0]};
+    const char *parameters[] = {ledger->token, columns.values[0], after};
     ledger_send_one(
         ledger, "chime_orphans",
-        "SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done FROM chime.orphans($1, $2)", 2,
-        parameters, callback, data);
+        "SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done FROM chime.orphans($1, $2, $3)",
+        COUNT_OF(parameters), parameters, callback, data);
     columns_finish(&columns);
 }
 
-size_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **orphans)
+static struct ledger_orphan read_orphan(const struct pg_reply *reply, size_t row)
 {
-    size_t count = pg_reply_rows(reply, 0);
-    *orphans = xcalloc(count + 1, sizeof **orphans);
-    for (size_t i = 0; i < count; i++) {
-        (*orphans)[i] = (struct ledger_orphan){.run_id = atoll(pg_reply_value(reply, 0, i, 0)),
-                                               .job_id = atoll(pg_reply_value(reply, 0, i, 1)),
-                                               .kind = answer_kind(pg_reply_value(reply, 0, i, 2)),
-                                               .slot = answer_instant(pg_reply_value(reply, 0, i, 3)),
-                                               .attempt = atoi(pg_reply_value(reply, 0, i, 4)),
-                                               .waits = pg_reply_value(reply, 0, i, 5)[0] == 't',
-                                               .retry_at = answer_instant(pg_reply_value(reply, 0, i, 6)),
-                                               .gone = pg_reply_value(reply, 0, i, 7)[0] == 't',
-                                               .own = pg_reply_value(reply, 0, i, 8)[0] == 't',
-                                               .done = pg_reply_value(reply, 0, i, 9)[0] == 't'};
+    return (struct ledger_orphan){.run_id = atoll(pg_reply_value(reply, 0, row, 0)),
+                                  .job_id = atoll(pg_reply_value(reply, 0, row, 1)),
+                                  .kind = answer_kind(pg_reply_value(reply, 0, row, 2)),
+                                  .slot = answer_instant(pg_reply_value(reply, 0, row, 3)),
+                                  .attempt = atoi(pg_reply_value(reply, 0, row, 4)),
+                                  .waits = pg_reply_value(reply, 0, row, 5)[0] == 't',
+                                  .retry_at = answer_instant(pg_reply_value(reply, 0, row, 6)),
+                                  .gone = pg_reply_value(reply, 0, row, 7)[0] == 't',
+                                  .own = pg_reply_value(reply, 0, row, 8)[0] == 't',
+                                  .done = pg_reply_value(reply, 0, row, 9)[0] == 't'};
+}
+
+int64_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **orphans, size_t *count)
+{
+    size_t rows = pg_reply_rows(reply, 0);
+    *orphans = xrealloc(*orphans, *count + rows + 1, sizeof **orphans);
+    for (size_t row = 0; row < rows; row++) {
+        if (pg_reply_value(reply, 0, row, 1) == NULL) {
+            return atoll(pg_reply_value(reply, 0, row, 0));
+        }
+        (*orphans)[(*count)++] = read_orphan(reply, row);
     }
-    return count;
+    return 0;
 }
 
 void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count, instant at,

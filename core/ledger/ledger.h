@@ -170,9 +170,11 @@ const char *ledger_read_suspended(const struct pg_reply *reply, int64_t job_id);
 bool ledger_read_ahead(const struct pg_reply *reply, int64_t job_id);
 bool ledger_granted(const int64_t *sorted, size_t count, int64_t job_id);
 
-void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_count, pg_callback *callback,
-                    void *data);
-size_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **orphans); /* caller frees */
+/* A page of them: of the live runs that follow the one of number `from`. */
+void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_count, int64_t from,
+                    pg_callback *callback, void *data);
+/* Appends those of a page to a list of xrealloc; where the next page begins, 0: there is none. */
+int64_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **orphans, size_t *count);
 void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count, instant at,
                   pg_callback *callback, void *data);
 /* What became of one of them: false when the ledger no longer has the run. */

@@ -114,6 +114,7 @@ CREATE TABLE chime.run (
     PRIMARY KEY (job_id, kind, slot)
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX run_number ON chime.run (run_id);
 COMMENT ON TABLE chime.run IS 'live runs only: claimed, running, or waiting for their next attempt';
 COMMENT ON COLUMN chime.run.done_at IS
     'set, with rows and message, by the transaction that did the work: it succeeded, and the leader''s next batch moves it to the history';

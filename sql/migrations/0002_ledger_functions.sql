@@ -427,24 +427,33 @@ COMMENT ON FUNCTION chime.begin_jobs IS 'begin_anew, as the leader does it: the 
 -- Live runs that no session of this leader works on: claimed by an earlier leader, or for a session that is gone. A
 -- session of an earlier leader that is still there is ended (or, without the right to, waited for): until it is `gone`
 -- nothing may be said of its run. p_known: sessions this leader holds.
-CREATE FUNCTION chime.orphans(p_token uuid, p_known integer[])
+-- A page: of the p_limit live runs that follow run p_from. Where more may follow, a last row has the run_id to go on from, and no job.
+CREATE FUNCTION chime.orphans(p_token uuid, p_known integer[], p_from bigint DEFAULT 0, p_limit integer DEFAULT 1000)
 RETURNS TABLE (run_id bigint, job_id bigint, kind chime.run_kind, slot timestamptz, attempt smallint, waits boolean,
                retry_at timestamptz, gone boolean, own boolean, done boolean)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off SET enable_sort = off
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
-DECLARE v_run record;
+DECLARE
+    v_run record;
+    v_seen integer := 0;
+    v_last bigint := p_from;
+    v_told integer[] := '{}';
 BEGIN
     PERFORM chime.require_leader(p_token);
     FOR v_run IN SELECT r.*, a.pid IS NOT NULL AS alive
-                 FROM chime.run r LEFT JOIN pg_stat_activity a ON a.pid = r.pid AND (a.backend_start IS NULL OR a.backend_start = r.backend_start)
-                 WHERE r.token <> p_token OR (r.pid IS NOT NULL AND r.pid <> ALL (p_known))
+                 FROM (SELECT * FROM chime.run o WHERE o.run_id > p_from ORDER BY o.run_id LIMIT p_limit) r
+                 LEFT JOIN pg_stat_activity a ON a.pid = r.pid AND (a.backend_start IS NULL OR a.backend_start = r.backend_start)
     LOOP
+        v_seen := v_seen + 1;
+        v_last := greatest(v_last, v_run.run_id);
+        CONTINUE WHEN v_run.token = p_token AND (v_run.pid IS NULL OR v_run.pid = ANY (p_known));
         run_id := v_run.run_id; job_id := v_run.job_id; kind := v_run.kind; slot := v_run.slot; attempt := v_run.attempt;
         waits := v_run.pid IS NULL; retry_at := v_run.retry_at; own := v_run.token = p_token;
         done := v_run.done_at IS NOT NULL;
         gone := done OR waits OR NOT v_run.alive;
-        IF NOT gone THEN
+        IF NOT gone AND v_run.pid <> ALL (v_told) THEN
+            v_told := v_told || v_run.pid;
             BEGIN
                 -- Only what is certainly that session: a hidden start may be another's.
                 PERFORM pg_terminate_backend(a.pid) FROM pg_stat_activity a
@@ -455,6 +464,10 @@ BEGIN
         END IF;
         RETURN NEXT;
     END LOOP;
+    IF v_seen = p_limit THEN
+        run_id := v_last; job_id := NULL;
+        RETURN NEXT;
+    END IF;
 END $$;
 
 CREATE FUNCTION chime.cancel_backend(p_pid integer, p_backend_start timestamptz, p_terminate boolean) RETURNS boolean

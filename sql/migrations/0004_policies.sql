@@ -346,7 +346,7 @@ BEGIN
                   to_char(s.suspended_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
     FROM chime.job_state s
     WHERE s.suspended_until <= now() AND (SELECT j.active FROM chime.job j WHERE j.job_id = s.job_id)
-      AND NOT EXISTS (SELECT FROM chime.request q WHERE q.job_id = s.job_id AND q.verb IN ('suspend', 'resume'))
+      AND NOT EXISTS (SELECT FROM (SELECT w.verb FROM chime.request w WHERE w.job_id = s.job_id OFFSET 0) q WHERE q.verb IN ('suspend', 'resume'))
     ORDER BY s.suspended_until LIMIT 1000;
 END $$;
 COMMENT ON FUNCTION chime.wishes IS
@@ -613,23 +613,22 @@ BEGIN
     WITH verdict AS (
         SELECT v.*, r.job_id, coalesce(j.options ->> 'log_runs', 'all') AS log
         FROM unnest(p_run, p_again, p_retry_at, p_reason) AS v (run_id, again, retry_at, reason)
-        JOIN chime.run r ON r.run_id = v.run_id
+        JOIN (SELECT o.run_id, o.job_id FROM chime.run o WHERE o.run_id = ANY (p_run) OFFSET 0) r ON r.run_id = v.run_id -- in no other order
         LEFT JOIN (SELECT k.job_id, k.options FROM chime.job k WHERE k.job_id = ANY (v_jobs)) j ON j.job_id = r.job_id
-        WHERE r.job_id = ANY (v_jobs)
     ), noted AS (
         INSERT INTO chime.attempt (job_id, kind, slot, attempt, run_id, state, pid, epoch, finished_at, message)
         SELECT r.job_id, r.kind, r.slot, r.attempt, r.run_id, 'lost', r.pid, r.epoch, p_at, v.reason
         FROM chime.run r JOIN verdict v USING (run_id)
-        WHERE r.job_id = ANY (v_jobs) AND v.again AND r.pid IS NOT NULL AND r.done_at IS NULL AND v.log <> 'off'
+        WHERE r.run_id = ANY (p_run) AND v.again AND r.pid IS NOT NULL AND r.done_at IS NULL AND v.log <> 'off'
     ), again AS (
         UPDATE chime.run r
            SET token = p_token, epoch = v_epoch, retry_at = v.retry_at, pid = NULL, backend_start = NULL,
                attempt = r.attempt + CASE WHEN r.pid IS NULL THEN 0 ELSE 1 END
-          FROM verdict v WHERE r.job_id = ANY (v_jobs) AND r.run_id = v.run_id AND v.again AND r.done_at IS NULL
+          FROM verdict v WHERE r.run_id = ANY (p_run) AND r.run_id = v.run_id AND v.again AND r.done_at IS NULL
         RETURNING r.run_id
     ), ended AS (
         DELETE FROM chime.run r USING verdict v
-         WHERE r.job_id = ANY (v_jobs) AND r.run_id = v.run_id AND (NOT v.again OR r.done_at IS NOT NULL)
+         WHERE r.run_id = ANY (p_run) AND r.run_id = v.run_id AND (NOT v.again OR r.done_at IS NOT NULL)
         RETURNING r.*, v.reason, v.log, coalesce(r.done_at, p_at) AS finished_at,
                   (CASE WHEN r.done_at IS NULL THEN 'lost' ELSE 'succeeded' END)::chime.run_state AS state
     ), kept AS (

@@ -450,7 +450,8 @@ CREATE TRIGGER b_answer INSTEAD OF INSERT ON chime.job_call FOR EACH ROW EXECUTE
 
 -- Some jobs at a time, from p_from on: each costs a look into every partition.
 CREATE FUNCTION chime.forget_runs(p_token uuid, p_limit integer, p_from bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_sort = off SET lock_timeout = '100ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_sort = off SET enable_mergejoin = off
+SET enable_hashjoin = off SET lock_timeout = '100ms' AS $$
 DECLARE
     v_job record;
     v_count bigint;
@@ -485,7 +486,7 @@ BEGIN
     PERFORM chime.require_leader(p_token);
     DELETE FROM chime.job j WHERE j.job_id = ANY (ARRAY(
         SELECT x.job_id FROM chime.job x
-         WHERE x.removed_at < now() - p_keep - interval '1 day' AND x.job_id NOT IN (SELECT r.job_id FROM chime.run r)
+         WHERE x.removed_at < now() - p_keep - interval '1 day' AND NOT EXISTS (SELECT FROM chime.run r WHERE r.job_id = x.job_id OFFSET 0)
          ORDER BY x.removed_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS v_count = ROW_COUNT;
     RETURN CASE WHEN v_count = p_limit THEN 0 END;

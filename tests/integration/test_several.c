@@ -233,6 +233,31 @@ START_TEST(a_leader_that_takes_no_answer_is_ended_after_its_lease)
 }
 END_TEST
 
+#define LEFT_LIVE 2500
+
+/* More than a page of them has, and than is judged at a time. */
+START_TEST(however_many_runs_an_earlier_leader_left_each_is_judged_once)
+{
+    first = site_lead(site);
+    site_end(first);
+    daemon_destroy(first);
+    cluster_execute_format(cluster,
+                           "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, options)"
+                           " SELECT '', 'job' || i, current_user, 'sql', '@yearly', 'SELECT 1', '{}'"
+                           " FROM generate_series(1, %d) AS i;"
+                           "INSERT INTO chime.run (job_id, kind, slot, token, epoch, pid, backend_start)"
+                           " SELECT j.job_id, 'manual', now(), gen_random_uuid(), 1, 4000000 + j.job_id %% 100, now()"
+                           " FROM chime.job j WHERE j.origin = 'sql'",
+                           LEFT_LIVE);
+    first = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.run", "0", 60);
+    EXPECT_SQL(cluster, "SELECT count(*) || ' ' || count(DISTINCT job_id) FROM chime.run_history WHERE state = 'lost'",
+               "2500 2500");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "2");
+    ck_assert(daemon_said(first, "2500 runs were left by an ended session"));
+}
+END_TEST
+
 static void write_watch(PGconn *session, const char *shift)
 {
     char *sql = files_path("UPDATE chime.watch SET state = 'watching', pid = pg_backend_pid(), backend_start ="
@@ -285,6 +310,7 @@ int main(void)
     tcase_add_test(tests, configurations_that_differ_are_told);
     tcase_add_test(tests, a_leader_that_is_not_heard_of_is_a_problem);
     tcase_add_test(tests, a_leader_that_takes_no_answer_is_ended_after_its_lease);
+    tcase_add_test(tests, however_many_runs_an_earlier_leader_left_each_is_judged_once);
     tcase_add_test(tests, the_session_by_which_an_earlier_leader_heard_is_ended_and_no_strangers);
     tcase_add_test(tests, the_session_that_hears_is_written_down);
     suite_add_tcase(suite, tests);

@@ -393,7 +393,7 @@ static void orphans_known(void *data, const struct pg_reply *reply)
     struct adoption *adoption = data;
     struct month *month = adoption->database->month;
     require_ok(reply);
-    adoption->count = ledger_read_orphans(reply, &adoption->orphans);
+    ck_assert_int_eq(ledger_read_orphans(reply, &adoption->orphans, &adoption->count), 0);
     adoption->verdicts = xcalloc(adoption->count + 1, sizeof *adoption->verdicts);
     for (size_t i = 0; i < adoption->count; i++) {
         const struct ledger_orphan *orphan = &adoption->orphans[i];
@@ -418,7 +418,7 @@ static void adopt(void *data, struct month *month)
         live += month->jobs[i].live;
     }
     begin(database, NULL, 0);
-    ledger_orphans(&database->ledger, NULL, 0, orphans_known, &adoption);
+    ledger_orphans(&database->ledger, NULL, 0, 0, orphans_known, &adoption);
     await(database);
     ck_assert_uint_eq(adoption.count, live);
     begin(database, NULL, 0);

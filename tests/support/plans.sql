@@ -146,7 +146,7 @@ INSERT INTO plans.statement (name, sql) VALUES
          ' FROM generate_series(1, $1) n), ''{"command": {}, "refresh": {}}'', plans.at(1), false)'),
 ('expired schedules', 'SELECT * FROM chime.expired_schedules(plans.token(), 3000, 0)'),
 ('end schedules', 'SELECT chime.end_schedules(plans.token(), plans.jobs($1), plans.each($1, 0), plans.each($1, plans.at(1)), plans.each($1, plans.at(1)),'
-                  ' plans.each($1, plans.at(1)), plans.each($1, 1::bigint))'),
+                  ' plans.each($1, plans.at(1)), plans.each($1, 1::bigint), plans.at(1))'),
 ('forget jobs', 'SELECT chime.forget_jobs(plans.token(), 10, interval ''1 day'')'),
 ('forget runs', 'SELECT chime.forget_runs(plans.token(), 50, 0)'),
 ('forget rows', 'SELECT chime.forget_rows(plans.token(), 50, ''attempt'', ''finished_at'', interval ''1 day''),'
@@ -190,14 +190,10 @@ INSERT INTO plans.statement (name, kept, sql) VALUES
 
 UPDATE plans.statement SET base = b.base
   FROM (VALUES ('remove others', 2000),     -- all that are configured
-               ('orphans', 25000),          -- all live runs, in its answer, too
-               ('adopt', 20000),            -- looks all live runs through, once
-               ('adopt again', 20000),
-               ('cancel', 20000),           -- likewise
+               ('orphans', 7000),           -- a page of a thousand
                ('import', 2000),
                ('begin anew', 8000),        -- what waits to be done
                ('expired schedules', 15000), -- a page of a thousand
-               ('forget jobs', 15000),      -- live runs, too
                ('forget runs', 15000),      -- looks into each partition, by one index or another
                ('wishes', 50000),           -- its answer has up to a thousand rows, chosen among a thousand of each owner
                ('its runs', 1500),          -- all of them

@@ -247,8 +247,12 @@ END_TEST
 
 static void orphans(const struct pg_reply *reply)
 {
-    struct ledger_orphan *found;
-    ck_assert_uint_eq(ledger_read_orphans(reply, &found), 2);
+    struct ledger_orphan *found = NULL;
+    size_t count = 0;
+    ck_assert_int_eq(ledger_read_orphans(reply, &found, &count), 902);
+    ck_assert_uint_eq(count, 2);
+    ck_assert_int_eq(ledger_read_orphans(reply, &found, &count), 902);
+    ck_assert_uint_eq(count, 4); /* the next page goes behind it */
     ck_assert_int_eq(found[0].run_id, 900);
     ck_assert_int_eq(found[0].job_id, 42);
     ck_assert_int_eq(found[0].kind, RUN_SCHEDULE);
@@ -264,28 +268,30 @@ static void orphans(const struct pg_reply *reply)
 START_TEST(orphans_are_asked_for_with_the_sessions_that_are_known)
 {
     static const int known[] = {1000, 1001};
-    ledger_orphans(&ledger, known, 2, on_reply, &calls);
+    ledger_orphans(&ledger, known, 2, 500, on_reply, &calls);
     expect_sent(
         server,
         "PREPARE chime_orphans: SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done ...",
-        "EXECUTE chime_orphans(" TOKEN ", {1000,1001})", "SYNC");
+        "EXECUTE chime_orphans(" TOKEN ", {1000,1001}, 500)", "SYNC");
     answer_rows(server, 10, "900", "42", "schedule", "2026-03-27 01:30:00+00", "2", "t", "2026-03-27 01:30:00+00", "f",
-                "t", "f", "901", "43", "manual", "2026-03-27 01:30:00+00", "1", "f", NULL, "t", "f", "t");
+                "t", "f", "901", "43", "manual", "2026-03-27 01:30:00+00", "1", "f", NULL, "t", "f", "t", "902", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     read_with(orphans);
 }
 END_TEST
 
 static void no_orphans(const struct pg_reply *reply)
 {
-    struct ledger_orphan *found;
-    ck_assert_uint_eq(ledger_read_orphans(reply, &found), 0);
+    struct ledger_orphan *found = NULL;
+    size_t count = 0;
+    ck_assert_int_eq(ledger_read_orphans(reply, &found, &count), 0);
+    ck_assert_uint_eq(count, 0);
     free(found);
 }
 
 START_TEST(a_leader_without_sessions_knows_none)
 {
-    ledger_orphans(&ledger, NULL, 0, on_reply, &calls);
-    expect_sent(server, "PREPARE chime_orphans: ...", "EXECUTE chime_orphans(" TOKEN ", {})", "SYNC");
+    ledger_orphans(&ledger, NULL, 0, 0, on_reply, &calls);
+    expect_sent(server, "PREPARE chime_orphans: ...", "EXECUTE chime_orphans(" TOKEN ", {}, 0)", "SYNC");
     answer_no_rows(server);
     read_with(no_orphans);
 }
