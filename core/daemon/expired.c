@@ -71,6 +71,15 @@ static const struct scheduled *scheduled_now(const struct lead *lead, const stru
     return known != NULL && !scheduled_retired(known) ? known : NULL;
 }
 
+/* While the leadership begins, a job of the configuration was read before: its memory is to say what the ledger says. */
+static void note_missed(const struct lead *lead, const struct expired_schedule *expired, instant now)
+{
+    struct scheduled *known = lead->started ? NULL : scheduler_find_named(lead->scheduler, expired->name);
+    if (known != NULL && scheduled_id(known) == expired->job_id && expired->count > 0) {
+        scheduler_note_missed(known, now);
+    }
+}
+
 static void page_is_done(struct lead *lead)
 {
     struct expired *expired = lead->expired;
@@ -86,7 +95,7 @@ static void ended(void *data, const struct pg_reply *reply)
 }
 
 /* Takes the page's schedules that can be ended; how many. */
-static size_t look_at_page(struct lead *lead, const struct pg_reply *reply, struct expired_schedule *all)
+static size_t look_at_page(struct lead *lead, const struct pg_reply *reply, instant now, struct expired_schedule *all)
 {
     struct zones *zones = zones_create();
     size_t count = 0;
@@ -104,6 +113,7 @@ static size_t look_at_page(struct lead *lead, const struct pg_reply *reply, stru
             bool follows = count > 0 && all[count - 1].job_id == it.job_id;
             it.cursor = follows && it.cursor < all[count - 1].until ? all[count - 1].until : it.cursor;
             look_at(lead, zones, &it);
+            note_missed(lead, &it, now);
         }
         all[count++] = it;
     }
@@ -118,15 +128,16 @@ static void answered(void *data, const struct pg_reply *reply)
     if (lead_refused(lead, reply, "schedules that ended could not be read")) {
         return;
     }
+    instant now = lead_now(lead);
     struct expired_schedule *all = xcalloc(pg_reply_rows(reply, 0) + 1, sizeof *all);
     expired->more = pg_reply_rows(reply, 0) == CHANGES_PART;
-    expired->ended = look_at_page(lead, reply, all);
+    expired->ended = look_at_page(lead, reply, now, all);
     if (!expired->more) {
         expired->job_id = expired->version = 0;
     }
     log_missed(all, expired->ended);
     if (expired->ended > 0) {
-        changes_end_expired(&lead->ledger, all, expired->ended, ended, lead);
+        changes_end_expired(&lead->ledger, all, expired->ended, now, ended, lead);
     } else {
         page_is_done(lead);
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "catalog/sql_job.h"
 #include "daemon/lead_state.h"
@@ -87,6 +88,10 @@ static void restart(struct lead *lead, const struct scheduled *known, const stru
 {
     instant now = lead_now(lead);
     instant on_record = known != NULL ? later(memory->cursor, scheduled_cursor(known)) : memory->cursor;
+    if (on_record == INSTANT_NONE) {
+        log_warning("job %s: its cursor was gone: it begins anew", job->name);
+        on_record = now;
+    }
     instant start = later(on_record > now + HEARD_LATE ? now : on_record, job->since);
     start = start > now + HEARD_LATE ? now : start; /* it was edited while the clock was ahead */
     if (start != memory->cursor) {

@@ -165,10 +165,11 @@ struct expired_schedule changes_read_expired(const struct pg_reply *reply, size_
     };
 }
 
-void changes_end_expired(const struct ledger *ledger, const struct expired_schedule *expired, size_t count,
+void changes_end_expired(const struct ledger *ledger, const struct expired_schedule *expired, size_t count, instant at,
                          pg_callback *callback, void *data)
 {
     struct columns columns;
+    char decided[INSTANT_TEXT_SIZE];
     columns_init(&columns);
     for (size_t i = 0; i < count; i++) {
         columns_int(&columns, 0, expired[i].job_id);
@@ -180,8 +181,8 @@ void changes_end_expired(const struct ledger *ledger, const struct expired_sched
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token,     columns.values[0], columns.values[1], columns.values[2],
-                                columns.values[3], columns.values[4], columns.values[5]};
-    ledger_send_one(ledger, NULL, "SELECT chime.end_schedules($1, $2, $3, $4, $5, $6, $7)", COUNT_OF(parameters),
+                                columns.values[3], columns.values[4], columns.values[5], instant_format(at, decided)};
+    ledger_send_one(ledger, NULL, "SELECT chime.end_schedules($1, $2, $3, $4, $5, $6, $7, $8)", COUNT_OF(parameters),
                     parameters, callback, data);
     columns_finish(&columns);
 }

@@ -44,7 +44,7 @@ struct expired_schedule {
 /* The CHANGES_PART that follow this one by job and version. */
 void changes_ask_expired(const struct ledger *ledger, int64_t job_id, int version, pg_callback *callback, void *data);
 struct expired_schedule changes_read_expired(const struct pg_reply *reply, size_t index);
-void changes_end_expired(const struct ledger *ledger, const struct expired_schedule *expired, size_t count,
+void changes_end_expired(const struct ledger *ledger, const struct expired_schedule *expired, size_t count, instant at,
                          pg_callback *callback, void *data);
 /* No slot of these up to then is due any more. */
 void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const instant *at, size_t count,

@@ -102,6 +102,8 @@ void scheduler_pool(struct scheduler *scheduler, const char *name, int64_t limit
 /* All jobs are added before the start; `after` names resolve among them. */
 struct scheduled *scheduler_add(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory);
 /* After the last job was added: before anything else. */
+/* Before that: slots of the job were put on record as missed. */
+void scheduler_note_missed(struct scheduled *scheduled, instant at);
 void scheduler_link(struct scheduler *scheduler);
 /* Notifications and changes are due at once: whoever waits for the end of all runs does not wait for more of them to come together. */
 void scheduler_hurry(struct scheduler *scheduler);

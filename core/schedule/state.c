@@ -125,6 +125,11 @@ bool scheduled_active(const struct scheduled *it)
     return it->job->active && !it->suspended && !it->retired;
 }
 
+void scheduler_note_missed(struct scheduled *it, instant at)
+{
+    it->missed_at = it->outcome_at < at ? at : it->outcome_at + 1;
+}
+
 bool scheduled_missed(const struct scheduled *it)
 {
     return it->missed_at > it->outcome_at;

@@ -198,6 +198,7 @@ END;
 -- changed which p_seen does not see. Keep the `seen` of the first part: what changes between two parts, the next look tells.
 -- A part ends before that where its commands have 8 MB: it has all of its jobs where `found` of them come.
 -- There is always a row, without a job when there is none, since `seen` is what to look from next time.
+-- One whose cursor somebody deleted comes without: last_slot is NULL.
 -- A job with a fault, which can be here only by other ways than chime.schedule, comes without its texts.
 -- STABLE: a part is by the caller's snapshot.
 CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigint DEFAULT 0, p_limit integer DEFAULT NULL)
@@ -228,7 +229,8 @@ BEGIN
            j.removed_at IS NOT NULL, CASE WHEN j.fault IS NULL THEN j.schedule ELSE '' END,
            CASE WHEN j.fault IS NULL THEN j.command ELSE '' END, CASE WHEN j.fault IS NULL THEN j.after ELSE '{}' END,
            CASE WHEN j.fault IS NULL THEN j.channels ELSE '{}' END, CASE WHEN j.fault IS NULL THEN j.options ELSE '{}' END, j.since,
-           s.last_slot, s.last_outcome, s.last_duration_us, s.outcome_at, s.last_end, s.cursor_skipped, s.consecutive_failures,
+           s.last_slot, s.last_outcome, s.last_duration_us, s.outcome_at, s.last_end, coalesce(s.cursor_skipped, false),
+           coalesce(s.consecutive_failures, 0),
            s.suspended_at IS NOT NULL
            OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend'), s.missed_at, j.problem IS NOT NULL,
            j.fault, cardinality(v_jobs)
@@ -238,8 +240,8 @@ BEGIN
                            OR octet_length(o.job_name) > 4096 OR cardinality(o.channels) > 100 OR cardinality(o.after) > 1000
                       THEN chime.job_fault(o) END AS fault
           FROM chime.job o WHERE o.job_id = ANY (v_jobs)) j
-    JOIN chime.job_state s ON s.job_id = j.job_id
-    WHERE s.job_id = ANY (v_jobs) AND j.before < 8388608 ORDER BY j.job_id;
+    LEFT JOIN chime.job_state s ON s.job_id = j.job_id AND s.job_id = ANY (v_jobs)
+    WHERE j.before < 8388608 ORDER BY j.job_id;
     IF NOT FOUND THEN
         seen := v_seen;
         RETURN NEXT;

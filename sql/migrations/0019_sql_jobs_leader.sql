@@ -5,23 +5,24 @@
 CREATE FUNCTION chime.expired_schedules(p_token uuid, p_job bigint, p_version integer)
 RETURNS TABLE (job_id bigint, version integer, name text, schedule text, options jsonb, "cursor" timestamptz, last_end timestamptz,
                until timestamptz)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_sort = off AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     RETURN QUERY
     SELECT e.job_id, e.version, k.name, e.schedule, e.options, greatest(k.last_slot, e.since), k.last_end, e.until
     FROM (SELECT * FROM chime.expired_schedule x WHERE (x.job_id, x.version) > (p_job, p_version)
           ORDER BY x.job_id, x.version LIMIT 1000) e
-    CROSS JOIN LATERAL (SELECT j.name, s.last_slot, s.last_end FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
+    CROSS JOIN LATERAL (SELECT j.name, s.last_slot, s.last_end FROM chime.job j LEFT JOIN chime.job_state s ON s.job_id = j.job_id
                         WHERE j.job_id = e.job_id OFFSET 0) k
     ORDER BY e.job_id, e.version;
 END $$;
 COMMENT ON FUNCTION chime.expired_schedules IS 'the 1,000 that follow the given key, by job and in the order in which they expired';
 
 -- p_slots of each, from p_first to p_last, were due and did not run; 0: none. p_until: no slot up to then is due any more; NULL: that is known.
+-- p_at: when that was decided. What was missed is later than any outcome that the job has: those that come after it have no success to go by.
 -- One by one: each statement looks a key up, whatever the tables were like when it was planned.
 CREATE FUNCTION chime.end_schedules(p_token uuid, p_job bigint[], p_version integer[], p_until timestamptz[], p_first timestamptz[],
-                                    p_last timestamptz[], p_slots bigint[]) RETURNS void
+                                    p_last timestamptz[], p_slots bigint[], p_at timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE v_epoch bigint := chime.require_leader(p_token);
 BEGIN
@@ -31,6 +32,8 @@ BEGIN
     FOR i IN 1 .. cardinality(p_job) LOOP
         UPDATE chime.job_state s SET last_slot = p_until[i], cursor_skipped = false
          WHERE s.job_id = p_job[i] AND s.last_slot < p_until[i];
+        UPDATE chime.job_state s SET missed_at = greatest(s.missed_at, p_at, s.outcome_at + interval '1 microsecond')
+         WHERE s.job_id = p_job[i] AND p_slots[i] > 0;
         DELETE FROM chime.expired_schedule e WHERE e.job_id = p_job[i] AND e.version = p_version[i];
     END LOOP;
 END $$;
@@ -65,13 +68,14 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off 
 BEGIN
     PERFORM chime.require_leader(p_token);
     FOR i IN 1 .. cardinality(p_job) LOOP
-        UPDATE chime.job_state s
+        INSERT INTO chime.job_state AS s (job_id, last_slot) SELECT j.job_id, p_at[i] FROM chime.job j WHERE j.job_id = p_job[i]
+        ON CONFLICT (job_id) DO UPDATE
            SET last_slot = p_at[i], cursor_skipped = false,
                ahead = CASE WHEN s.last_slot > p_at[i] THEN s.ahead + chime.ran_ahead(s.job_id, p_at[i]) ELSE s.ahead END
-         WHERE s.job_id = p_job[i] AND s.last_slot <> p_at[i];
+         WHERE s.last_slot <> p_at[i];
     END LOOP;
 END $$;
-COMMENT ON FUNCTION chime.restart_jobs IS 'no slot of them up to then is due any more; a cursor goes back only from the future';
+COMMENT ON FUNCTION chime.restart_jobs IS 'no slot of them up to then is due any more; a cursor goes back only from the future, and one that somebody deleted is there again';
 
 CREATE FUNCTION chime.note_next_slots(p_token uuid, p_job bigint[], p_slots text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off

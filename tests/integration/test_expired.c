@@ -293,6 +293,32 @@ START_TEST(what_was_due_by_an_old_configuration_is_on_record)
 }
 END_TEST
 
+/* Both are due each second after jobs whose last outcome was a success, before they missed some. */
+START_TEST(what_was_missed_by_an_old_schedule_is_no_success_to_go_by)
+{
+    site_job(site, "configured", HOURLY);
+    site_job(site, "after-configured", "schedule = \"1 second\"; command = \"SELECT 1\"; after = [\"configured\"];");
+    lead();
+    served_end();
+    age();
+    make_old("made", "0 * * * *", NULL);
+    cluster_execute(cluster, "UPDATE chime.job_state SET last_outcome = 'succeeded', outcome_at = last_slot;"
+                             "DELETE FROM chime.run_history");
+    edit_at("made", "2026-01-01 05:30+00", "schedule = '" YEARLY "'");
+    sql_jobs_make(cluster, NULL, "after made", "1 second", "SELECT 1", NULL);
+    cluster_execute(cluster, "UPDATE chime.job SET after = '{postgres/made}' WHERE job_name = 'after made'");
+    site_job(site, "configured", "schedule = \"" YEARLY "\"; command = \"SELECT 1\";");
+    lead();
+    WAIT_SQL(cluster,
+             "SELECT count(DISTINCT job_id) FROM chime.run_history JOIN chime.job USING (job_id) WHERE name LIKE '%after%'",
+             "2", 20);
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(DISTINCT h.state::text, ' ') FROM chime.run_history h JOIN chime.job USING (job_id)"
+               " WHERE name LIKE '%after%'",
+               "skipped");
+}
+END_TEST
+
 /* The leader goes by the configuration that it read; who follows has read another. */
 START_TEST(a_follower_with_another_configuration_passes_no_slot_over)
 {
@@ -355,6 +381,7 @@ int main(void)
     tcase_add_test(cases, an_edit_while_a_leadership_begins_is_not_passed_over);
     tcase_add_test(cases, however_many_they_are);
     tcase_add_test(cases, what_was_due_by_an_old_configuration_is_on_record);
+    tcase_add_test(cases, what_was_missed_by_an_old_schedule_is_no_success_to_go_by);
     tcase_add_test(cases, a_follower_with_another_configuration_passes_no_slot_over);
     tcase_add_test(cases, a_job_that_left_goes_with_its_history_and_one_that_comes_back_is_the_same);
     suite_add_tcase(suite, cases);

@@ -455,6 +455,19 @@ START_TEST(a_job_whose_cursor_was_deleted_is_told_and_begins_anew)
 }
 END_TEST
 
+START_TEST(a_job_made_by_sql_whose_cursor_was_deleted_is_told_and_begins_anew)
+{
+    served = site_lead(site);
+    cluster_execute(cluster, "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, options)"
+                             " VALUES ('', 'touched', current_user, 'sql', '1 second', 'SELECT 1', '{}')");
+    WAIT_SQL(cluster, "SELECT count(*) > 1 FROM chime.run_history", "t", 20);
+    cluster_execute(cluster, "CREATE TABLE deleted AS SELECT clock_timestamp() AS at; DELETE FROM chime.job_state");
+    daemon_await(served, "touched: its cursor was gone: it begins anew", 30);
+    WAIT_SQL(cluster, "SELECT count(*) > 1 FROM chime.run_history, deleted WHERE slot > at", "t", 20);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job_status WHERE name LIKE '%touched'", "1");
+}
+END_TEST
+
 START_TEST(a_cursor_is_a_time_that_a_schedule_can_have)
 {
     site_job(site, "touched", NEVER_DUE "command = \"SELECT 1\";");
@@ -511,6 +524,7 @@ static Suite *suite(void)
     tcase_add_test(cases, ten_thousand_jobs_that_are_not_due_cost_next_to_nothing);
     tcase_add_test(touched, a_cursor_from_before_its_schedule_counts_is_told_and_begins_where_that_does);
     tcase_add_test(touched, a_job_whose_cursor_was_deleted_is_told_and_begins_anew);
+    tcase_add_test(touched, a_job_made_by_sql_whose_cursor_was_deleted_is_told_and_begins_anew);
     tcase_add_test(touched, a_cursor_is_a_time_that_a_schedule_can_have);
     tcase_add_test(touched, a_leadership_that_ends_at_once_is_tried_again_after_a_growing_pause);
     suite_add_tcase(all, cases);
