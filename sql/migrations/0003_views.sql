@@ -258,6 +258,19 @@ BEGIN
     RETURN chime.own_relation(p_view.view_schema, p_view.relation, 'kept');
 END $$;
 
+-- What default privileges gave of a relation that was just made: who may read a source's rows is said for the source, and who may read
+-- a kept relation, by grants on it.
+CREATE FUNCTION chime.keep_private(p_relation regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_grantee text;
+BEGIN
+    FOR v_grantee IN SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+                     FROM pg_class c, aclexplode(c.relacl) AS a WHERE c.oid = p_relation AND a.grantee <> c.relowner LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %s', p_relation, v_grantee);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION chime.keep_private IS 'after CREATE of a relation: nobody but its owner has privileges on it';
+
 CREATE FUNCTION chime.refuse_foreign(p_schema name, p_relation name, p_use text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_owner name;

@@ -10,6 +10,7 @@ BEGIN
                         THEN 'CREATE MATERIALIZED VIEW %s WITH (autovacuum_vacuum_scale_factor = 0.05) AS SELECT * FROM %s WITH NO DATA'
                         ELSE 'CREATE TABLE %s WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05) AS TABLE %s WITH NO DATA' END,
                    p_name, chime.live_of(p_view));
+    PERFORM chime.keep_private(p_name::regclass);
     IF p_view.mode <> 'matview' THEN
         EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', p_name);
     END IF;

@@ -89,14 +89,17 @@ COMMENT ON TABLE chime.plain_view IS 'plain views that plugins made; chime.view 
 -- Makes what chime.plain_view says, with what follows the statement that makes any of its relations.
 CREATE FUNCTION chime.make_plain_view(p_view chime.plain_view, p_statement text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_name text := format('%I.%I', p_view.view_schema, p_view.relation);
+    v_is_new boolean := to_regclass(v_name) IS NULL;
 BEGIN
     PERFORM set_config('search_path', p_view.search_path, true);
-    EXECUTE format('%s %I.%I AS %s', p_statement, p_view.view_schema, p_view.relation, p_view.definition);
+    EXECUTE format('%s %s AS %s', p_statement, v_name, p_view.definition);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-    PERFORM chime.note_made(format('%I.%I', p_view.view_schema, p_view.relation)::regclass,
-                            format('plain %I.%I', p_view.view_schema, p_view.relation), p_view.comment);
+    PERFORM chime.keep_private(v_name::regclass) WHERE v_is_new;
+    PERFORM chime.note_made(v_name::regclass, 'plain ' || v_name, p_view.comment);
     IF to_regrole('analytics_reader') IS NOT NULL THEN
-        EXECUTE format('GRANT SELECT ON %I.%I TO analytics_reader', p_view.view_schema, p_view.relation);
+        EXECUTE format('GRANT SELECT ON %s TO analytics_reader', v_name);
     END IF;
 END $$;
 

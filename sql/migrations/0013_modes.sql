@@ -144,11 +144,14 @@ END;
 
 CREATE FUNCTION chime.make_live(p_view chime.view) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_name text := format('%I.%I', p_view.view_schema, p_view.relation || '__live');
+DECLARE
+    v_name text := format('%I.%I', p_view.view_schema, p_view.relation || '__live');
+    v_is_new boolean := to_regclass(v_name) IS NULL;
 BEGIN
     PERFORM set_config('search_path', p_view.search_path, true);
     EXECUTE format('CREATE OR REPLACE VIEW %s AS %s', v_name, p_view.definition);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM chime.keep_private(v_name::regclass) WHERE v_is_new;
     PERFORM chime.note_made(v_name::regclass, 'live ' || v_name, format('the definition of %s: always true, maybe slow', p_view.relation));
 END $$;
 
@@ -244,10 +247,8 @@ CREATE FUNCTION chime.copy_privileges(p_from regclass, p_to regclass) RETURNS vo
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_statement text;
 BEGIN
+    PERFORM chime.keep_private(p_to);
     FOR v_statement IN
-        SELECT format('REVOKE ALL ON %s FROM %s', p_to, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
-        FROM pg_class c, aclexplode(c.relacl) AS a WHERE c.oid = p_to AND a.grantee <> c.relowner
-        UNION ALL
         SELECT format('GRANT %s%s ON %s TO %s%s', a.privilege_type, a.columns, p_to,
                       CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END,
                       CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)

@@ -369,6 +369,7 @@ BEGIN
     EXECUTE format('CREATE TABLE %s WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05) AS %s', v_name, p_view ->> 'definition');
     EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', v_name);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM chime.keep_private(v_name::regclass);
     PERFORM chime.note_made(v_name::regclass, format('kept %I.%I', p_plugin ->> 'view_schema', p_view ->> 'relation'), NULL);
     EXECUTE format('CREATE UNIQUE INDEX %I ON %s (%s) NULLS NOT DISTINCT', p_view ->> 'key_index', v_name, v_key);
     FOR v_index IN SELECT * FROM jsonb_to_recordset(p_view -> 'indexes') AS i (name text, columns text, "where" text) LOOP
