@@ -1,15 +1,24 @@
 #include <pgchime/plugin.h>
 
 #include "retention.sql.h"
+#include "retention_obstacles.sql.h"
+#include "retention_report.sql.h"
 
 /* No sources: an application has some of the event tables, and each run looks for those that are there. */
 
 static const struct chime_function functions[] = {
     {.signature = "retention_policy()", .definition = sql_retention_policy},
-    {.signature = "retention_obstacle(regclass, text)", .definition = sql_retention_obstacle},
+    {.signature = "retention_clock()", .definition = sql_retention_clock},
+    {.signature = "retention_confirm()", .definition = sql_retention_confirm},
+    {.signature = "retention_side_effects(regclass, text, text, text[])", .definition = sql_retention_side_effects},
+    {.signature = "retention_columns(regclass, regclass)", .definition = sql_retention_columns},
+    {.signature = "retention_cold_obstacle(text, regclass)", .definition = sql_retention_cold_obstacle},
+    {.signature = "retention_obstacle(regclass, text, text, text[])", .definition = sql_retention_obstacle},
+    {.signature = "retention_expiry_obstacle(text, text, text[])", .definition = sql_retention_expiry_obstacle},
     {.signature = "retention_setup(regclass, text, name)", .definition = sql_retention_setup},
     {.signature = "retention_batches(regclass, text, text, text, integer)", .definition = sql_retention_batches},
-    {.signature = "retention_parts(regclass, name, timestamptz)", .definition = sql_retention_parts},
+    {.signature = "retention_parts(regclass, name, timestamptz, boolean)", .definition = sql_retention_parts},
+    {.signature = "retention_detachments(text, text)", .definition = sql_retention_detachments},
     {.signature = "retention_steps()", .definition = sql_retention_steps},
     {.signature = "retention_dry_run()", .definition = sql_retention_dry_run},
     {.signature = "retention_tiers()", .definition = sql_retention_tiers},
@@ -35,6 +44,8 @@ static const struct chime_setting settings[] = {
     {"batch_rows", "int", "5000", "100", "100000", "rows that one transaction looks at, at most"},
     {"tables", "text", "agent_queries, AgentQuery, agent_approvals, agent_feedback, AgentFeedback, action_results",
      NULL, NULL, "the event tables that it applies to; chat_telemetry may be added"},
+    {"triggers", "text", "", NULL, NULL,
+     "triggers of yours that may run when rows go, as TABLE.TRIGGER; a table with others is left alone"},
 };
 
 CHIME_PLUGIN(.name = "retention", .version = "1.0", .summary = "hot, warm and cold rows of the event tables",

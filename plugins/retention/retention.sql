@@ -13,7 +13,7 @@
 -- chime:begin retention_policy
 CREATE OR REPLACE FUNCTION retention_policy()
 RETURNS TABLE (source text, relation regclass, aged_by name, old text, hot timestamptz, warm timestamptz, cold timestamptz,
-               cold_table text, registry text, batch_rows integer, fault text)
+               cold_table text, registry text, batch_rows integer, triggers text[], by_partition boolean, fault text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     v_plugin chime.plugin;
@@ -25,6 +25,7 @@ BEGIN
     warm := now() - make_interval(secs => extract(epoch FROM (v_plugin.settings ->> 'warm')::interval)::double precision);
     cold := now() - make_interval(secs => extract(epoch FROM (v_plugin.settings ->> 'cold')::interval)::double precision);
     batch_rows := (v_plugin.settings ->> 'batch_rows')::integer;
+    triggers := regexp_split_to_array(btrim(v_plugin.settings ->> 'triggers'), '\s*,\s*');
     registry := format('%I.retention_detached', v_plugin.view_schema);
     IF hot < warm OR warm < cold THEN
         RAISE EXCEPTION 'hot is %, warm is %, cold is %: each must be as long as the one before, or longer',
@@ -40,13 +41,14 @@ BEGIN
             HINT = 'the setting "tables" may name agent_queries, AgentQuery, agent_approvals, agent_feedback, AgentFeedback,'
                    ' action_results and chat_telemetry';
     END IF;
-    FOR source, relation, aged_by, old, fault IN
+    FOR source, relation, aged_by, old, by_partition, fault IN
         SELECT e.name, r.oid::regclass, e.instants[1],
                format('isfinite(t.%I)', e.instants[1])
                || (SELECT string_agg(format(CASE WHEN n = 1 THEN ' AND t.%1$I < %%1$L'
                                             ELSE ' AND (t.%1$I < %%1$L) IS NOT FALSE' END, i), '' ORDER BY n)
                    FROM unnest(e.instants) WITH ORDINALITY AS u (i, n))
                || coalesce(' AND ' || e.further, ''),
+               cardinality(e.instants) = 1 AND e.further IS NULL,
                (SELECT string_agg(format('it has no column %I of type timestamptz', i), ', ')
                 FROM unnest(e.instants) AS i
                 WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = r.oid AND a.attname = i
@@ -69,53 +71,9 @@ END $$
 ;
 COMMENT ON FUNCTION retention_policy IS 'the event tables that are there, and their limits';
 
--- Why a relation cannot be moved out of in batches; NULL: it can.
--- chime:begin retention_obstacle
-CREATE OR REPLACE FUNCTION retention_obstacle(relation regclass, cold_table text)
-RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (
-    SELECT concat_ws('; ',
-        CASE WHEN c.relkind <> 'r' THEN 'it is no ordinary table' END,
-        CASE WHEN NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
-             THEN 'it has no primary key' END,
-        CASE WHEN NOT has_table_privilege(c.oid, 'SELECT') OR NOT has_table_privilege(c.oid, 'DELETE')
-             THEN format('let its owner run: GRANT SELECT, DELETE ON %s TO %I', c.oid::regclass, current_user) END,
-        (SELECT format('deleting from it would also change %s, by %I', k.conrelid::regclass, k.conname)
-         FROM pg_constraint k WHERE k.confrelid = c.oid AND k.contype = 'f' AND k.confdeltype IN ('c', 'n', 'd') LIMIT 1),
-        (SELECT format('%s is not retention''s own', cold_table) FROM pg_class o
-         WHERE o.oid = to_regclass(cold_table)
-           AND (NOT pg_has_role(o.relowner, 'USAGE') OR o.relkind <> 'r'
-                OR coalesce(obj_description(o.oid, 'pg_class'), '') NOT LIKE 'pgchime retention:%')))
-    FROM pg_class c WHERE c.oid = relation)
--- chime:end
-;
-
--- What makes a cold table, or gives it the columns that its source has gained since; NULL: nothing to do. No constraint comes
--- along, so that whatever the source may become, a row can be kept.
--- chime:begin retention_setup
-CREATE OR REPLACE FUNCTION retention_setup(relation regclass, cold_table text, aged_by name)
-RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN CASE
-    WHEN to_regclass(cold_table) IS NULL THEN
-        format('CREATE TABLE %1$s AS SELECT * FROM ONLY %2$s WITH NO DATA; CREATE INDEX ON %1$s (%3$I); '
-               'ALTER TABLE %1$s REPLICA IDENTITY FULL; COMMENT ON TABLE %1$s IS %4$L',
-               cold_table, relation, aged_by, format('pgchime retention: cold rows of %s', relation))
-    ELSE (
-        SELECT string_agg(format('ALTER TABLE %s ADD COLUMN %I %s', cold_table, a.attname,
-                                 format_type(a.atttypid, a.atttypmod)), '; ' ORDER BY a.attnum)
-        FROM pg_attribute a
-        WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
-            AND NOT EXISTS (SELECT FROM pg_attribute o WHERE o.attrelid = to_regclass(cold_table)
-                            AND o.attname = a.attname AND NOT o.attisdropped))
-    END
--- chime:end
-;
-
 -- Moving old rows out of a relation, over ranges of its primary key: after $1 (NULL: from the beginning) up to $2. next_key
 -- gives the end of the range that begins after $1: the key so many rows further on, old or not, so that no batch reads more.
--- What is past the end of cold as well goes nowhere.
+-- What is past the end of cold as well goes nowhere. `perform` gives how many rows left, and how many of them did not arrive.
 -- chime:begin retention_batches
 CREATE OR REPLACE FUNCTION retention_batches(relation regclass, is_old text, is_past_cold text, cold_table text,
                                              batch_rows integer)
@@ -142,8 +100,8 @@ BEGIN
         v_key.texts, v_key.columns, relation, v_key.first, batch_rows, v_key.descending);
     perform := format(
         'WITH gone AS (DELETE FROM ONLY %1$s t WHERE ($1 IS NULL OR (%2$s) > (%3$s)) AND (%2$s) <= (%4$s) AND %5$s '
-        'RETURNING t.*), kept AS (INSERT INTO %6$s (%7$s) SELECT %7$s FROM gone t WHERE (%8$s) IS NOT TRUE) '
-        'SELECT count(*) FROM gone',
+        'RETURNING t.*), kept AS (INSERT INTO %6$s (%7$s) SELECT %7$s FROM gone t WHERE (%8$s) IS NOT TRUE RETURNING 1) '
+        'SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM gone t WHERE (%8$s) IS NOT TRUE) - (SELECT count(*) FROM kept)',
         relation, v_key.columns, v_key.first, v_key.last, is_old, cold_table, v_columns, is_past_cold);
     RETURN NEXT;
 END $$
@@ -151,48 +109,75 @@ END $$
 ;
 
 -- Where rows leave a table: the whole of it, or its partitions. `ends`: the end of a partition's range, where all of it is
--- past the limit; NULL: rows are looked at one by one, also in partitions by something else and in the default one.
+-- past the limit; NULL: rows are looked at one by one, also in partitions by something else and in the default one. A range says how
+-- old all of its rows are only where nothing else counts (`by_partition`).
 -- chime:begin retention_parts
-CREATE OR REPLACE FUNCTION retention_parts(relation regclass, aged_by name, before timestamptz)
-RETURNS TABLE (part regclass, ends timestamptz, is_owned boolean)
+CREATE OR REPLACE FUNCTION retention_parts(relation regclass, aged_by name, before timestamptz, by_partition boolean)
+RETURNS TABLE (part regclass, begins timestamptz, ends timestamptz, bounds text, is_owned boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO'
 BEGIN ATOMIC
     WITH parts AS (
         SELECT c.oid, pg_has_role(p.relowner, 'USAGE') AND pg_has_role(c.relowner, 'USAGE') AS is_owned,
-               pg_get_partkeydef(p.oid) = format('RANGE (%I)', aged_by)
-               AND pg_get_expr(c.relpartbound, c.oid) <> 'DEFAULT' AS is_range,
+               by_partition AND pg_get_partkeydef(p.oid) = format('RANGE (%I)', aged_by)
+               AND b.bounds <> 'DEFAULT' AS is_range,
                CASE WHEN pg_get_partkeydef(p.oid) = format('RANGE (%I)', aged_by)
-                    THEN substring(pg_get_expr(c.relpartbound, c.oid) FROM ' TO \(''([^'']*)''\)$')::timestamptz END AS ends
+                    THEN substring(b.bounds FROM ' TO \(''([^'']*)''\)$')::timestamptz END AS ends,
+               CASE WHEN pg_get_partkeydef(p.oid) = format('RANGE (%I)', aged_by)
+                    THEN coalesce(substring(b.bounds FROM ' FROM \(''([^'']*)''\)')::timestamptz, '-infinity') END AS begins, b.bounds
         FROM pg_class p JOIN pg_inherits i ON i.inhparent = p.oid JOIN pg_class c ON c.oid = i.inhrelid
+        CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) AS b (bounds)
         WHERE p.oid = relation AND p.relkind = 'p')
-    SELECT c.oid::regclass, NULL::timestamptz, NULL::boolean FROM pg_class c WHERE c.oid = relation AND c.relkind = 'r'
+    SELECT c.oid::regclass, NULL::timestamptz, NULL::timestamptz, NULL::text, NULL::boolean FROM pg_class c WHERE c.oid = relation AND c.relkind = 'r'
     UNION ALL
-    SELECT p.oid::regclass, p.ends, p.is_owned FROM parts p WHERE p.ends <= before
+    SELECT p.oid::regclass, p.begins, p.ends, p.bounds, p.is_owned FROM parts p WHERE p.is_range AND p.ends <= before
     UNION ALL
-    SELECT l.relid, NULL, NULL FROM parts p CROSS JOIN pg_partition_tree(p.oid) AS l WHERE NOT p.is_range AND l.isleaf
-    ORDER BY 2, 1;
+    SELECT l.relid, NULL, NULL, NULL, NULL FROM parts p CROSS JOIN pg_partition_tree(p.oid) AS l WHERE NOT p.is_range AND l.isleaf
+    ORDER BY 3, 1;
 END
 -- chime:end
 ;
 
--- What the job does, in this order. `setup` is run first, then `perform`: for a move batch by batch, for an expiry until it
--- finds nothing more, for a partition once. A partition goes as a whole, when the end of its range is past the limit, so
--- that nothing younger goes with it.
+-- Partitions that retention detached, and that are to be dropped when nothing in them is younger than a limit. One that somebody
+-- renamed, or attached again, is his.
+-- chime:begin retention_detachments
+CREATE OR REPLACE FUNCTION retention_detachments(registry text, source text)
+RETURNS TABLE (part regclass, begins timestamptz, ends timestamptz, bounds text, is_owned boolean)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF to_regclass(registry) IS NOT NULL THEN
+        RETURN QUERY EXECUTE format(
+            'SELECT c.oid::regclass, d.begins, d.ends, d.bounds, pg_has_role(c.relowner, ''USAGE'') FROM %s d JOIN pg_class c ON c.oid = to_regclass(d.name) '
+            'WHERE d.source = $1 AND NOT c.relispartition AND chime.is_ours(c.oid, ''detached '' || d.name) ORDER BY d.ends', registry)
+            USING source;
+    END IF;
+END $$
+-- chime:end
+;
+
+-- What the job does, in this order. What `setup` gives is run first, then `perform`: for a move batch by batch, for an expiry until it
+-- finds nothing more, for a partition once. `guard` gives what hinders it just now, or NULL: it is asked before, and after each batch,
+-- whose locks hold what it says. A partition goes as a whole, when the end of its range is past the limit, so that nothing younger
+-- goes with it.
 -- chime:begin retention_steps
 CREATE OR REPLACE FUNCTION retention_steps()
-RETURNS TABLE (source text, action text, object text, older_than timestamptz, obstacle text, setup text, next_key text,
-               perform text, counted text)
+RETURNS TABLE (source text, action text, object text, older_than timestamptz, obstacle text, remark text, guard text, setup text,
+               next_key text, perform text, counted text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     v_schema name;
     v_policy record;
     v_part record;
+    v_clock text;
     v_count constant text := 'SELECT count(*), min(t.%1$I), max(t.%1$I) FROM %2$s t WHERE %3$s';
 BEGIN
     SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
+    EXECUTE format('SELECT %I.retention_clock()', v_schema) INTO v_clock;
     FOR v_policy IN EXECUTE format('SELECT * FROM %I.retention_policy()', v_schema) LOOP
         source := v_policy.source;
         older_than := v_policy.warm;
+        remark := (SELECT format('row-level security of %s does not come along: only the owner of %s may read that, until he grants it',
+                                 c.oid::regclass, v_policy.cold_table) FROM pg_class c WHERE c.oid = v_policy.relation AND c.relrowsecurity);
+        guard := NULL;
         setup := NULL;
         next_key := NULL;
         perform := NULL;
@@ -204,63 +189,76 @@ BEGIN
             RETURN NEXT;
             CONTINUE;
         END IF;
-        FOR v_part IN EXECUTE format('SELECT * FROM %I.retention_parts($1, $2, $3)', v_schema)
-            USING v_policy.relation, v_policy.aged_by, v_policy.warm
+        FOR v_part IN EXECUTE format('SELECT * FROM %I.retention_parts($1, $2, $3, $4)', v_schema)
+            USING v_policy.relation, v_policy.aged_by, v_policy.warm, v_policy.by_partition
         LOOP
             object := v_part.part;
+            obstacle := v_clock;
             IF v_part.ends IS NULL THEN
                 action := 'move';
-                EXECUTE format('SELECT nullif(%1$I.retention_obstacle($1, $2), ''''), %1$I.retention_setup($1, $2, $3)', v_schema)
-                   INTO obstacle, setup USING v_part.part, v_policy.cold_table, v_policy.aged_by;
+                guard := format('SELECT %I.retention_obstacle(%L, %L, %L, %L)', v_schema, v_part.part, source, v_policy.cold_table,
+                                v_policy.triggers);
+                setup := format('SELECT %I.retention_setup(%L, %L, %L)', v_schema, v_part.part, v_policy.cold_table, v_policy.aged_by);
                 EXECUTE format('SELECT * FROM %I.retention_batches($1, $2, $3, $4, $5)', v_schema) INTO next_key, perform
                   USING v_part.part, format(v_policy.old, v_policy.warm), format(v_policy.old, v_policy.cold),
                         v_policy.cold_table, v_policy.batch_rows;
-                counted := format(v_count, v_policy.aged_by, object, format(v_policy.old, v_policy.warm));
+                counted := format(v_count, v_policy.aged_by, 'ONLY ' || object, format(v_policy.old, v_policy.warm));
             ELSE
                 action := 'detach';
+                guard := NULL;
                 setup := NULL;
                 next_key := NULL;
-                obstacle := CASE WHEN NOT v_part.is_owned THEN format(
+                obstacle := coalesce(v_clock, CASE WHEN NOT v_part.is_owned THEN format(
                     '%I does not own it; let its owner run: ALTER TABLE %s DETACH PARTITION %s',
-                    current_user, v_policy.relation, object) END;
-                perform := format('ALTER TABLE %s DETACH PARTITION %s; '
-                                  'INSERT INTO %s (source, partition, name, ends) VALUES (%L, %s, %L, %L)', v_policy.relation,
-                                  object, v_policy.registry, source, v_part.part::oid, object, v_part.ends);
+                    current_user, v_policy.relation, object) END);
+                perform := format(
+                    'ALTER TABLE %1$s DETACH PARTITION %2$s; SELECT chime.note_made(%3$L, %4$L, regexp_replace(obj_description(%5$s, ''pg_class''), '' ?\(pgchime [0-9a-f]{16}\)$'', '''')); '
+                    'INSERT INTO %6$s (source, name, begins, ends, bounds) VALUES (%7$L, %3$L, %8$L, %9$L, %10$L) '
+                    'ON CONFLICT (name) DO UPDATE SET source = excluded.source, begins = excluded.begins, ends = excluded.ends, '
+                    'bounds = excluded.bounds, detached_at = excluded.detached_at',
+                    v_policy.relation, object, object, 'detached ' || object, v_part.part::oid, v_policy.registry, source,
+                    v_part.begins, v_part.ends, v_part.bounds);
                 counted := format(v_count, v_policy.aged_by, object, 'true');
             END IF;
             RETURN NEXT;
         END LOOP;
         older_than := v_policy.cold;
+        remark := NULL;
         setup := NULL;
         next_key := NULL;
+        obstacle := v_clock;
         IF to_regclass(v_policy.cold_table) IS NOT NULL THEN
             action := 'expire';
             object := v_policy.cold_table;
-            obstacle := (SELECT format('%s is not retention''s own', object) FROM pg_class o
-                          WHERE o.oid = to_regclass(object) AND NOT pg_has_role(o.relowner, 'USAGE'));
-            counted := format(v_count, v_policy.aged_by, object, format(v_policy.old, v_policy.cold));
-            perform := format('WITH gone AS (DELETE FROM %1$s WHERE ctid = ANY (ARRAY(SELECT t.ctid FROM %1$s t WHERE %2$s '
-                              'ORDER BY t.%3$I LIMIT %4$s)) RETURNING 1) SELECT count(*) FROM gone',
+            guard := format('SELECT %I.retention_expiry_obstacle(%L, %L, %L)', v_schema, object, source, v_policy.triggers);
+            counted := format(v_count, v_policy.aged_by, 'ONLY ' || object, format(v_policy.old, v_policy.cold));
+            -- Its own rows alone: ctids are unique in one table. Each is asked its age once more as it goes, since another session may
+            -- just have changed it.
+            perform := format('WITH gone AS (DELETE FROM ONLY %1$s t WHERE t.ctid = ANY (ARRAY(SELECT t.ctid FROM ONLY %1$s t WHERE %2$s '
+                              'ORDER BY t.%3$I LIMIT %4$s)) AND %2$s RETURNING 1) SELECT count(*), 0 FROM gone',
                               object, format(v_policy.old, v_policy.cold), v_policy.aged_by, v_policy.batch_rows);
             RETURN NEXT;
         END IF;
-        CONTINUE WHEN to_regclass(v_policy.registry) IS NULL;
-        FOR v_part IN EXECUTE format(
-            'SELECT d.partition, d.name, pg_has_role(c.relowner, ''USAGE'') AS is_owned'
-            '  FROM %s d JOIN pg_class c ON c.oid = d.partition AND c.oid::regclass::text = d.name AND NOT c.relispartition'
-            ' WHERE d.source = $1 AND d.ends <= $2 ORDER BY d.ends', v_policy.registry) USING source, v_policy.cold
+        FOR v_part IN EXECUTE format('SELECT * FROM %I.retention_detachments($1, $2) WHERE ends <= $3', v_schema)
+            USING v_policy.registry, source, v_policy.cold
         LOOP
             action := 'drop';
-            object := v_part.name;
-            obstacle := CASE WHEN NOT v_part.is_owned THEN
-                format('%I does not own it; let its owner run: DROP TABLE %s', current_user, object) END;
+            object := v_part.part;
+            obstacle := coalesce(v_clock, CASE WHEN NOT v_part.is_owned THEN
+                format('%I does not own it; let its owner run: DROP TABLE %s', current_user, object) END);
             counted := format(v_count, v_policy.aged_by, object, 'true');
-            -- It is a table of its own now, into which anyone may have written since: hence the look, under a lock.
-            perform := format('LOCK TABLE %1$s IN ACCESS EXCLUSIVE MODE; DO %2$L; DROP TABLE %1$s; '
-                              'DELETE FROM %3$s WHERE partition = %4$s', object, format(
-                'BEGIN IF EXISTS (SELECT FROM %1$s t WHERE (%2$s) IS NOT TRUE) THEN RAISE EXCEPTION USING MESSAGE = %3$L; END IF; END',
-                object, format(v_policy.old, v_policy.cold), object || ' was detached and holds younger rows now'),
-                v_policy.registry, v_part.partition);
+            -- It is a table of its own now, into which anyone may have written since: hence the look, again under a lock.
+            guard := format('SELECT %L WHERE EXISTS (SELECT FROM %s t WHERE (%s) IS NOT TRUE)',
+                            object || ' was detached and holds younger rows now', object, format(v_policy.old, v_policy.cold));
+            perform := format(
+                'LOCK TABLE %1$s IN ACCESS EXCLUSIVE MODE; DO %2$L; DROP TABLE %1$s; DELETE FROM %3$s WHERE name = %4$L', object, format(
+                $d$DECLARE v_fault text; BEGIN
+                    EXECUTE %1$L INTO v_fault;
+                    IF v_fault IS NOT NULL THEN RAISE EXCEPTION USING MESSAGE = v_fault; END IF;
+                    IF %2$L::regclass <> %3$s OR (SELECT c.relispartition FROM pg_class c WHERE c.oid = %3$s) THEN
+                        RAISE EXCEPTION USING MESSAGE = %4$L; END IF; END$d$,
+                guard, object, v_part.part::oid, object || ' is not the table that was detached'),
+                v_policy.registry, object);
             RETURN NEXT;
         END LOOP;
     END LOOP;
@@ -268,73 +266,6 @@ END $$
 -- chime:end
 ;
 COMMENT ON FUNCTION retention_steps IS 'what the job retention-events would do, as statements';
-
--- The same, counted: each row that the next run would take away, by where it is now.
--- chime:begin retention_dry_run
-CREATE OR REPLACE FUNCTION retention_dry_run()
-RETURNS TABLE (source text, action text, object text, rows bigint, oldest timestamptz, newest timestamptz,
-               older_than timestamptz, obstacle text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET row_security = off AS $$
-DECLARE
-    v_schema name;
-    v_step record;
-BEGIN
-    SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
-    FOR v_step IN EXECUTE format('SELECT * FROM %I.retention_steps()', v_schema) LOOP
-        source := v_step.source;
-        action := v_step.action;
-        object := v_step.object;
-        older_than := v_step.older_than;
-        obstacle := v_step.obstacle;
-        rows := NULL;
-        oldest := NULL;
-        newest := NULL;
-        IF v_step.counted IS NOT NULL THEN
-            EXECUTE v_step.counted INTO rows, oldest, newest;
-        END IF;
-        RETURN NEXT;
-    END LOOP;
-END $$
--- chime:end
-;
-COMMENT ON FUNCTION retention_dry_run IS 'what the job retention-events would take away now, and what hinders it';
-
--- How much there is of each tier, and where. `due`: older than its tier, and to go with the next run.
--- chime:begin retention_tiers
-CREATE OR REPLACE FUNCTION retention_tiers()
-RETURNS TABLE (source text, tier text, kept_in text, rows bigint, oldest timestamptz, newest timestamptz)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET row_security = off AS $$
-DECLARE
-    v_schema name;
-    v_policy record;
-    v_part record;
-    v_tiers constant text := 'SELECT %1$L, %2$s, %3$L, count(*), min(t.%4$I), max(t.%4$I) FROM %5$s t GROUP BY 2 ORDER BY 6 DESC';
-BEGIN
-    SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
-    FOR v_policy IN EXECUTE format('SELECT * FROM %I.retention_policy() WHERE fault IS NULL', v_schema) LOOP
-        RETURN QUERY EXECUTE format(v_tiers, v_policy.source,
-            format('CASE WHEN %s THEN ''due'' WHEN %s THEN ''warm'' ELSE ''hot'' END', format(v_policy.old, v_policy.warm),
-                   format(v_policy.old, v_policy.hot)),
-            v_policy.relation, v_policy.aged_by, v_policy.relation);
-        IF to_regclass(v_policy.cold_table) IS NOT NULL THEN
-            RETURN QUERY EXECUTE format(v_tiers, v_policy.source,
-                format('CASE WHEN %s THEN ''due'' ELSE ''cold'' END', format(v_policy.old, v_policy.cold)),
-                v_policy.cold_table, v_policy.aged_by, v_policy.cold_table);
-        END IF;
-        CONTINUE WHEN to_regclass(v_policy.registry) IS NULL;
-        FOR v_part IN EXECUTE format(
-            'SELECT c.oid::regclass AS name FROM %s d JOIN pg_class c ON c.oid = d.partition'
-            ' WHERE d.source = $1 AND NOT c.relispartition ORDER BY d.ends DESC', v_policy.registry) USING v_policy.source
-        LOOP
-            RETURN QUERY EXECUTE format(v_tiers, v_policy.source,
-                format('CASE WHEN %s THEN ''due'' ELSE ''cold'' END', format(v_policy.old, v_policy.cold)),
-                v_part.name, v_policy.aged_by, v_part.name);
-        END LOOP;
-    END LOOP;
-END $$
--- chime:end
-;
-COMMENT ON FUNCTION retention_tiers IS 'rows of each event table by tier, and where they are';
 
 -- The job. Each batch is a transaction: what was killed half-way is taken up by the next run, which finds the rows that are
 -- left. Unless enforce is on it only writes down what there would be to do. Its own tables are made when they are missing;
@@ -353,12 +284,24 @@ DECLARE v_schema name := (SELECT p.view_schema FROM chime.plugin p WHERE p.name 
 BEGIN
     IF to_regclass(format('%I.retention_log', v_schema)) IS NULL THEN
         EXECUTE format('CREATE TABLE %1$I.retention_log (at timestamptz NOT NULL DEFAULT clock_timestamp(), enforced boolean NOT NULL, '
-                       'source text NOT NULL, action text NOT NULL, object text NOT NULL, rows bigint, older_than timestamptz, note text); '
-                       'ALTER TABLE %1$I.retention_log REPLICA IDENTITY FULL; COMMENT ON TABLE %1$I.retention_log IS %2$L', v_schema,
-                       'pgchime retention: what each run took away, or would have where enforced is false');
+                       'source text NOT NULL, action text NOT NULL, object text NOT NULL, rows bigint, older_than timestamptz, note text, '
+                       'clock_is_right boolean NOT NULL); '
+                       'ALTER TABLE %1$I.retention_log REPLICA IDENTITY FULL; COMMENT ON TABLE %1$I.retention_log IS %2$L; '
+                       'COMMENT ON COLUMN %1$I.retention_log.clock_is_right IS %3$L', v_schema,
+                       'pgchime retention: what each run took away, or would have where enforced is false',
+                       'false: it was far beyond the run before, and nobody had confirmed it');
+        PERFORM chime.keep_private(format('%I.retention_log', v_schema)::regclass);
         IF to_regrole('analytics_reader') IS NOT NULL THEN
             EXECUTE format('GRANT SELECT ON %I.retention_log TO analytics_reader', v_schema);
         END IF;
+    END IF;
+    IF to_regclass(format('%I.retention_detached', v_schema)) IS NULL THEN
+        EXECUTE format('CREATE TABLE %1$I.retention_detached (source text NOT NULL, name text PRIMARY KEY, '
+                       'begins timestamptz NOT NULL, ends timestamptz NOT NULL, bounds text NOT NULL, '
+                       'detached_at timestamptz NOT NULL DEFAULT clock_timestamp()); '
+                       'COMMENT ON TABLE %1$I.retention_detached IS %2$L', v_schema,
+                       'pgchime retention: partitions that it detached, each a table of its own until it is dropped');
+        PERFORM chime.keep_private(format('%I.retention_detached', v_schema)::regclass);
     END IF;
 END
 $body$;
@@ -373,27 +316,29 @@ DECLARE
     v_enforced boolean;
     v_step record;
     v_is_whole boolean;
+    v_setup text;
     v_after text[];
     v_upto text[];
     v_rows bigint;
     v_total bigint;
+    v_lost bigint;
     v_busy bigint;
+    v_clock_is_right boolean;
     v_note text;
     v_state text;
     v_failed_state text;
     v_failures text;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false), pg_catalog.set_config('row_security', 'off', false),
-            pg_catalog.set_config('lock_timeout', '1s', false), pg_catalog.set_config('jit', 'off', false);
+            pg_catalog.set_config('lock_timeout', '1s', false), pg_catalog.set_config('jit', 'off', false),
+            pg_catalog.set_config('default_transaction_isolation', 'read committed', false),
+            pg_catalog.set_config('timezone', 'UTC', false), pg_catalog.set_config('datestyle', 'ISO', false),
+            pg_catalog.set_config('intervalstyle', 'postgres', false), pg_catalog.set_config('extra_float_digits', '1', false);
+    COMMIT; -- the isolation is the next transaction's
     SELECT p.view_schema, p.settings ->> 'enforce' = 'true' INTO STRICT v_schema, v_enforced
       FROM chime.plugin p WHERE p.name = 'retention';
     EXECUTE format('SELECT %I.retention_make_log()', v_schema);
-    IF to_regclass(format('%I.retention_detached', v_schema)) IS NULL THEN
-        EXECUTE format('CREATE TABLE %1$I.retention_detached (source text NOT NULL, partition oid PRIMARY KEY, name text NOT NULL, '
-                       'ends timestamptz NOT NULL, detached_at timestamptz NOT NULL DEFAULT clock_timestamp()); '
-                       'COMMENT ON TABLE %1$I.retention_detached IS %2$L', v_schema,
-                       'pgchime retention: partitions that it detached, each a table of its own until it is dropped');
-    END IF;
+    EXECUTE format('SELECT %I.retention_clock() IS NULL', v_schema) INTO v_clock_is_right;
     COMMIT;
     FOR v_step IN EXECUTE format('SELECT * FROM %I.retention_steps()', v_schema) LOOP
         v_is_whole := v_step.action IN ('detach', 'drop');
@@ -402,9 +347,14 @@ BEGIN
         v_state := '55000';
         v_total := NULL;
         v_note := v_step.obstacle;
-        IF v_step.counted IS NOT NULL AND (v_note IS NULL OR NOT v_enforced) THEN
+        IF v_note IS NULL THEN
             BEGIN
-                EXECUTE v_step.counted INTO v_total;
+                IF v_step.guard IS NOT NULL THEN
+                    EXECUTE v_step.guard INTO v_note;
+                END IF;
+                IF v_note IS NULL THEN
+                    EXECUTE v_step.counted INTO v_total;
+                END IF;
             EXCEPTION WHEN OTHERS THEN
                 v_note := SQLERRM;
                 v_state := SQLSTATE;
@@ -413,23 +363,40 @@ BEGIN
         END IF;
         IF v_enforced AND v_note IS NULL AND (v_total > 0 OR v_is_whole) THEN
             v_total := CASE WHEN v_is_whole THEN v_total ELSE 0 END;
-            LOOP
+            IF v_step.setup IS NOT NULL THEN
+                BEGIN
+                    EXECUTE v_step.setup INTO v_setup;
+                    IF v_setup IS NOT NULL THEN
+                        EXECUTE v_setup;
+                    END IF;
+                EXCEPTION WHEN OTHERS THEN
+                    v_note := SQLERRM;
+                    v_state := SQLSTATE;
+                END;
+                COMMIT;
+            END IF;
+            WHILE v_note IS NULL LOOP
                 v_rows := 0;
                 v_upto := NULL;
                 BEGIN
-                    IF v_step.setup IS NOT NULL AND v_after IS NULL THEN
-                        EXECUTE v_step.setup;
-                    END IF;
                     IF v_is_whole THEN
                         EXECUTE v_step.perform;
-                    ELSIF v_step.action = 'expire' THEN
-                        EXECUTE v_step.perform INTO v_rows;
                     ELSE
-                        EXECUTE v_step.next_key INTO v_upto USING v_after;
-                        IF v_upto IS NOT NULL THEN
-                            EXECUTE v_step.perform INTO v_rows USING v_after, v_upto;
+                        IF v_step.next_key IS NOT NULL THEN
+                            EXECUTE v_step.next_key INTO v_upto USING v_after;
+                        END IF;
+                        IF v_upto IS NOT NULL OR v_step.next_key IS NULL THEN
+                            EXECUTE v_step.perform INTO v_rows, v_lost USING v_after, v_upto;
+                            IF v_lost <> 0 THEN
+                                RAISE EXCEPTION '% of % rows did not arrive in the cold table', v_lost, v_rows;
+                            END IF;
+                            EXECUTE v_step.guard INTO v_note;
+                            IF v_note IS NOT NULL THEN
+                                RAISE EXCEPTION USING MESSAGE = v_note, ERRCODE = '55000';
+                            END IF;
                         END IF;
                     END IF;
+                    SET CONSTRAINTS ALL IMMEDIATE;
                 EXCEPTION
                     WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
                         v_busy := v_busy + 1;
@@ -452,16 +419,21 @@ BEGIN
             v_total := CASE WHEN v_is_whole AND v_note IS NOT NULL THEN 0 ELSE v_total END;
         END IF;
         IF v_enforced AND v_note IS NOT NULL AND v_state IS NOT NULL THEN
-            v_failures := concat_ws('; ', v_failures, format('%s %s: %s', v_step.action, v_step.object, v_note));
+            v_failures := CASE WHEN v_clock_is_right
+                               THEN concat_ws('; ', v_failures, format('%s %s: %s', v_step.action, v_step.object, v_note))
+                               ELSE coalesce(v_failures, v_note) END;
             v_failed_state := CASE WHEN v_state = '55P03' THEN coalesce(v_failed_state, v_state) ELSE v_state END;
         END IF;
-        EXECUTE format('INSERT INTO %I.retention_log (enforced, source, action, object, rows, older_than, note) '
-                       'VALUES ($1, $2, $3, $4, $5, $6, $7)', v_schema)
-          USING v_enforced, v_step.source, v_step.action, v_step.object, v_total, v_step.older_than, v_note;
+        EXECUTE format('INSERT INTO %I.retention_log (enforced, source, action, object, rows, older_than, note, clock_is_right) '
+                       'VALUES ($1, $2, $3, $4, $5, $6, $7, $8)', v_schema)
+          USING v_enforced, v_step.source, v_step.action, v_step.object, v_total, v_step.older_than,
+                nullif(concat_ws('; ', v_note, v_step.remark), ''), v_clock_is_right;
         COMMIT;
     END LOOP;
-    EXECUTE format('DELETE FROM %I.retention_log WHERE at < now() - interval ''400 days''', v_schema);
-    COMMIT;
+    IF v_clock_is_right THEN
+        EXECUTE format('DELETE FROM %I.retention_log WHERE at < now() - interval ''400 days''', v_schema);
+        COMMIT;
+    END IF;
     IF v_failures IS NOT NULL THEN
         RAISE EXCEPTION USING MESSAGE = v_failures, ERRCODE = v_failed_state,
             HINT = format('SELECT * FROM %I.retention_dry_run()', v_schema);
