@@ -355,6 +355,7 @@ static bool check_format(const struct invocation *invocation, struct error *err)
 static int run_command(struct invocation *invocation)
 {
     invocation->style.colour = output_wants_colour(STDOUT_FILENO);
+    invocation->style.terminal = isatty(STDOUT_FILENO) == 1;
     int status = invocation->command->run(invocation);
     return output_complete() || status != EXIT_OK ? status : (int)ERROR_FAILED;
 }

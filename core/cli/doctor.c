@@ -11,8 +11,8 @@
 
 static const struct output_column columns[] = {
     {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS}, {"ABOUT", "about", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},      {"FINDING", "finding", OUTPUT_LONG, OUTPUT_ALWAYS},
-    {"HINT", "hint", OUTPUT_LONG, OUTPUT_ALWAYS},
+    {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},      {"FINDING", "finding", OUTPUT_FINDING, OUTPUT_ALWAYS},
+    {"HINT", "hint", OUTPUT_FINDING, OUTPUT_ALWAYS},
 };
 enum { COLUMN_DATABASE, COLUMN_ABOUT, COLUMN_STATE, COLUMN_FINDING, COLUMN_HINT };
 

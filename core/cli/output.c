@@ -139,6 +139,7 @@ void output_set(struct output_list *list, size_t column, const char *text)
     switch (list->columns[column].kind) {
     case OUTPUT_TEXT:
     case OUTPUT_LONG:
+    case OUTPUT_FINDING:
     case OUTPUT_STATE:
     case OUTPUT_DATA:
         set_text(list, column, text);

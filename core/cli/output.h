@@ -32,14 +32,16 @@ enum output_format {
 struct output_style {
     enum output_format format;
     bool no_header;
-    bool utc;    /* instants for people in UTC instead of local time */
-    bool colour; /* see output_wants_colour */
+    bool utc;      /* instants for people in UTC instead of local time */
+    bool colour;   /* see output_wants_colour */
+    bool terminal; /* cells that may be cut are; elsewhere nothing is */
 };
 
 enum output_kind {
     OUTPUT_TEXT,
-    OUTPUT_LONG,  /* text that a table may cut */
-    OUTPUT_STATE, /* text; coloured by what it says */
+    OUTPUT_LONG,    /* text that a table may cut */
+    OUTPUT_FINDING, /* text that a table may wrap, and never cuts */
+    OUTPUT_STATE,   /* text; coloured by what it says */
     OUTPUT_INTEGER,
     OUTPUT_BOOLEAN,
     OUTPUT_INSTANT,

@@ -55,6 +55,7 @@ static json_t *value_json(const struct output_value *value, enum output_kind kin
         return data_json(value->text);
     case OUTPUT_TEXT:
     case OUTPUT_LONG:
+    case OUTPUT_FINDING:
     case OUTPUT_STATE:
         break;
     }

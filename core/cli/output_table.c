@@ -140,6 +140,7 @@ static void put_value(struct buffer *text, const struct output_value *value, enu
     switch (kind) {
     case OUTPUT_TEXT:
     case OUTPUT_LONG:
+    case OUTPUT_FINDING:
     case OUTPUT_STATE:
         put_lines(text, value->text, line_break);
         break;
@@ -177,7 +178,8 @@ static bool is_shown(const struct output_column *column, const struct output_lis
 
 static bool is_shortened(const struct output_column *column, const struct output_style *style)
 {
-    return (column->kind == OUTPUT_LONG || column->kind == OUTPUT_DATA) && style->format != OUTPUT_WIDE;
+    return (column->kind == OUTPUT_LONG || column->kind == OUTPUT_DATA) && style->terminal &&
+           style->format != OUTPUT_WIDE;
 }
 
 /* The first column shown is the tree's. */
@@ -196,7 +198,8 @@ static struct libscols_line *new_line(struct libscols_table *table, const struct
 static int column_flags(const struct output_column *column, const struct output_style *style)
 {
     bool number = column->kind == OUTPUT_INTEGER || column->kind == OUTPUT_DURATION || column->kind == OUTPUT_BYTES;
-    return (number ? SCOLS_FL_RIGHT : 0) | (is_shortened(column, style) ? SCOLS_FL_TRUNC : 0);
+    return (number ? SCOLS_FL_RIGHT : 0) | (is_shortened(column, style) ? SCOLS_FL_TRUNC : 0) |
+           (column->kind == OUTPUT_FINDING ? SCOLS_FL_WRAP : 0);
 }
 
 /* The first line, and of that no more than so many characters; what is left out is marked. */

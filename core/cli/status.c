@@ -26,7 +26,7 @@ static const struct output_column columns[] = {
     {"VIEWS", "views", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"CLOCK", "database_now", OUTPUT_INSTANT, OUTPUT_WIDER},
     {"NEXT", "next_slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
-    {"PROBLEM", "problem", OUTPUT_LONG, OUTPUT_ALWAYS},
+    {"PROBLEM", "problem", OUTPUT_FINDING, OUTPUT_ALWAYS},
 };
 enum { COLUMN_DATABASE, COLUMN_REACHABLE, COLUMN_LATE = 15, COLUMN_NEXT = 19, COLUMN_PROBLEM };
 
@@ -174,6 +174,7 @@ static int status_run(const struct invocation *invocation)
     }
     visited_finish(&visited);
     status = worse(status, add_refusals(invocation));
+    output_set_vertical(list);
     output_print(&list, 1, &invocation->style, stdout);
     if (config->database_count == 0) {
         remark(invocation, "no database is configured in %s", config->file);

@@ -64,7 +64,8 @@ END_TEST
 START_TEST(no_header_leaves_the_rows)
 {
     fill_row();
-    char *text = print_lists(&list, 1, (struct output_style){.format = OUTPUT_TABLE, .no_header = true});
+    char *text = print_lists(&list, 1,
+                             (struct output_style){.format = OUTPUT_TABLE, .no_header = true, .terminal = true});
     assert_lacks(text, "NAME");
     assert_has(text, "shown");
     free(text);
@@ -91,7 +92,7 @@ START_TEST(local_time_is_shown_with_its_offset)
 }
 END_TEST
 
-START_TEST(a_long_text_is_cut_between_characters_unless_wide)
+START_TEST(a_long_text_is_cut_between_characters_on_a_terminal_unless_wide)
 {
     struct buffer long_text = {0};
     for (int i = 0; i < 100; i++) {
@@ -104,6 +105,9 @@ START_TEST(a_long_text_is_cut_between_characters_unless_wide)
     assert_has(text, "\u00e4\u00e4\u2026");
     free(text);
     text = print_as(OUTPUT_WIDE);
+    assert_has(text, buffer_text(&long_text));
+    free(text);
+    text = print_lists(&list, 1, (struct output_style){.format = OUTPUT_TABLE}); /* a file, a pipe */
     assert_has(text, buffer_text(&long_text));
     free(text);
     buffer_finish(&long_text);
@@ -132,7 +136,7 @@ static char *print_text(const char *content, enum output_format format, bool ver
     if (vertical) {
         output_set_vertical(list);
     }
-    return print_lists(&list, 1, (struct output_style){.format = format, .no_header = true});
+    return print_lists(&list, 1, (struct output_style){.format = format, .no_header = true, .terminal = true});
 }
 
 START_TEST(a_table_has_the_first_line_of_a_text)
@@ -174,7 +178,7 @@ static char *print_on_terminal(unsigned short width)
     int saved = dup(STDOUT_FILENO);
     fflush(stdout);
     dup2(terminal, STDOUT_FILENO);
-    output_print(&list, 1, &(struct output_style){.format = OUTPUT_TABLE, .no_header = true}, stdout);
+    output_print(&list, 1, &(struct output_style){.format = OUTPUT_TABLE, .no_header = true, .terminal = true}, stdout);
     fflush(stdout);
     dup2(saved, STDOUT_FILENO);
     close(saved);
@@ -226,7 +230,7 @@ int main(void)
     tcase_add_test(tests, no_header_leaves_the_rows);
     tcase_add_test(tests, nothing_is_printed_of_an_empty_table);
     tcase_add_test(tests, local_time_is_shown_with_its_offset);
-    tcase_add_test(tests, a_long_text_is_cut_between_characters_unless_wide);
+    tcase_add_test(tests, a_long_text_is_cut_between_characters_on_a_terminal_unless_wide);
     tcase_add_test(tests, no_text_of_a_database_reaches_the_terminal_raw);
     tcase_add_test(tests, a_table_has_the_first_line_of_a_text);
     tcase_add_test(tests, a_wide_table_has_all_lines_in_one);
