@@ -64,7 +64,7 @@ char *print_lists(struct output_list *const *lists, size_t count, struct output_
 
 char *print_as(enum output_format format)
 {
-    return print_lists(&list, 1, (struct output_style){.format = format, .utc = true});
+    return print_lists(&list, 1, (struct output_style){.format = format, .utc = true, .terminal = true});
 }
 
 void assert_has(const char *text, const char *part)
