@@ -10,7 +10,8 @@
  * pgchime.conf:  databases: { NAME: { conninfo = "..."; view_schema = "analytics"; source_schema = "public"; pool_size = 8;
  *                           role_sessions = 20; timezone = "UTC"; verify = "17 3 * * *"; copies = "hold"; pools: { heavy = 2; }; }; };
  *                plugin_dir = "..."; conf_dir = "..."; log_level = "info"; instance = "...";
- *                control_socket = "...";  roles = ( { name = "app"; conninfo = "user=app passfile=..."; } );
+ *                control_socket = "...";
+ *                roles = ( { name = "app"; conninfo = "user=app passfile=..."; allow = true|false; } );
  * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "..."; settings: {...}; };
  *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; on = [..]; enabled = true;
  *                        <option> = ...; }; };
@@ -59,10 +60,20 @@ struct config_database {
     int line;
 };
 
-/* How jobs that SQL made for a role connect: laid over the conninfo of the database. */
+/* As whom the daemon logs in, for jobs that SQL made. */
+enum config_login {
+    LOGIN_PLAIN, /* unless the role has powers by which it could become another (pg/session.h) */
+    LOGIN_ANY,   /* whatever it may do */
+    LOGIN_NEVER,
+};
+
+#define CONFIG_OTHER_ROLES "*" /* the entry of all roles that have none */
+
+/* How jobs that SQL made for a role connect. */
 struct config_role {
     const char *name;
-    const char *conninfo;
+    const char *conninfo; /* laid over that of the database; NULL: nothing is */
+    enum config_login login;
     int line;
 };
 
@@ -147,6 +158,7 @@ char *config_default_socket(const char *file); /* of that configuration file; ca
 void config_forget_jobs(struct config *config);
 const struct config_database *config_find_database(const struct config *config, const char *name);
 const struct config_role *config_find_role(const struct config *config, const char *name); /* NULL: none is given */
+enum config_login config_login_as(const struct config *config, const char *role);
 const struct config_plugin *config_find_plugin(const struct config *config, const char *name);
 
 #endif

@@ -1,4 +1,4 @@
-/* roles = ( { name = "app"; conninfo = "user=app passfile=..."; }, ... ) */
+/* roles = ( { name = "app"; conninfo = "user=app passfile=..."; }, { name = "payroll"; allow = false; }, ... ) */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,8 +7,39 @@
 
 #define IDENTIFIER_MAX 63 /* bytes PostgreSQL keeps of a name */
 
-static const struct setting_key keys[] = {{"name", SETTING_STRING}, {"conninfo", SETTING_STRING}};
+static const struct setting_key keys[] = {
+    {"name", SETTING_STRING}, {"conninfo", SETTING_STRING}, {"allow", SETTING_BOOLEAN}};
 static const struct setting_table table = {keys, COUNT_OF(keys)};
+
+static enum config_login read_login(const config_setting_t *group)
+{
+    int allow;
+    if (config_setting_lookup_bool(group, "allow", &allow) == CONFIG_FALSE) {
+        return LOGIN_PLAIN;
+    }
+    return allow ? LOGIN_ANY : LOGIN_NEVER;
+}
+
+static void check_members(struct reader *reader, const config_setting_t *group, const struct config_role *role,
+                          const char *owner)
+{
+    bool connects = config_setting_get_member(group, "conninfo") != NULL;
+    bool decides = config_setting_get_member(group, "allow") != NULL;
+    if (config_setting_get_member(group, "name") == NULL) {
+        reader_report(reader, group, "write { name = \"app\"; conninfo = \"passfile=/etc/pgchime/pgpass\"; }",
+                      "%s has no \"name\"", owner);
+    } else if (!connects && !decides) {
+        reader_report(reader, group,
+                      "conninfo says how its jobs connect; allow = false excludes it, allow = true takes it even if it "
+                      "is a superuser",
+                      "%s has neither \"conninfo\" nor \"allow\"", owner);
+    } else if (role->name != NULL && strcmp(role->name, CONFIG_OTHER_ROLES) == 0 &&
+               (connects || role->login == LOGIN_ANY)) {
+        reader_report(reader, group,
+                      "write { name = \"*\"; allow = false; }, and an entry for each role that is allowed",
+                      "entry \"*\" of \"roles\" stands for all roles that have none: it can only exclude them");
+    }
+}
 
 /* Nothing is said of a conninfo: whether it leads anywhere is known when somebody connects by it. */
 static bool read_role(struct reader *reader, const config_setting_t *group, struct config_role *role)
@@ -21,19 +52,14 @@ static bool read_role(struct reader *reader, const config_setting_t *group, stru
     settings_check(reader, group, &table, owner);
     role->name = setting_string(reader, group, "name", owner);
     role->conninfo = setting_string(reader, group, "conninfo", owner);
+    role->login = read_login(group);
     role->line = reader_line(reader, group);
-    for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        if (config_setting_get_member(group, keys[i].name) == NULL) {
-            reader_report(reader, group,
-                          "write { name = \"app\"; conninfo = \"user=app passfile=/etc/pgchime/pgpass\"; }",
-                          "%s has no \"%s\"", owner, keys[i].name);
-        }
-    }
+    check_members(reader, group, role, owner);
     if (role->name != NULL && strlen(role->name) > IDENTIFIER_MAX) {
         reader_report(reader, group, NULL, "the name of a role is longer than %d bytes", IDENTIFIER_MAX);
         return false;
     }
-    return role->name != NULL && role->conninfo != NULL;
+    return role->name != NULL;
 }
 
 static int compare_roles(const void *left, const void *right)
@@ -85,4 +111,11 @@ const struct config_role *config_find_role(const struct config *config, const ch
     return config->role_count == 0
                ? NULL
                : bsearch(name, config->roles, config->role_count, sizeof *config->roles, compare_to_role);
+}
+
+enum config_login config_login_as(const struct config *config, const char *role)
+{
+    const struct config_role *given = config_find_role(config, role);
+    given = given != NULL ? given : config_find_role(config, CONFIG_OTHER_ROLES);
+    return given != NULL ? given->login : LOGIN_PLAIN;
 }

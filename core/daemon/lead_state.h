@@ -69,7 +69,6 @@ struct lead {
     struct scheduler *scheduler; /* NULL until the ledger was read */
     bool hurried;
     struct roles roles;
-    bool roles_asked;            /* whether all of them are there */
     struct sql_jobs *sql_jobs;   /* NULL until the ledger was read */
     struct sql_notes *sql_notes; /* likewise */
     struct expired *expired;     /* likewise */

@@ -8,7 +8,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "daemon/lead_state.h"
-#include "ledger/changes.h"
 #include "pg/conninfo.h"
 
 /* --- news of a pool ------------------------------------------------------------------------------------------------------ */
@@ -71,6 +70,10 @@ static char *conninfo_of(const struct lead *lead, const char *role, const char *
     if (role == NULL && target == NULL) {
         return xstrdup(lead->database->conninfo);
     }
+    if (role != NULL && config_login_as(lead->generation->config, role) == LOGIN_NEVER) {
+        error_set(err, ERROR_REFUSED, "pgchime.conf excludes role \"%s\"", role);
+        return NULL;
+    }
     /* Named in any case: without a name the server would take that of the user. */
     const char *name = target != NULL ? target : pg_database_name(lead->ledger.connection);
     return conninfo_for_role(lead->database->conninfo, given != NULL ? given->conninfo : NULL, role, name, err);
@@ -83,11 +86,17 @@ static int limit_of_role(const struct lead *lead)
     return half < lead->database->pool_size ? half : lead->database->pool_size;
 }
 
+/* The daemon's own is what its conninfo says. */
+static bool must_be_plain(const struct lead *lead, const char *role)
+{
+    return role != NULL && config_login_as(lead->generation->config, role) != LOGIN_ANY;
+}
+
 /* A certificate needs TCP, and peer a socket, whichever the daemon takes. */
 static bool has_own_hosts(const struct lead *lead, const char *role)
 {
     const struct config_role *given = role != NULL ? config_find_role(lead->generation->config, role) : NULL;
-    return given != NULL && conninfo_names_host(given->conninfo);
+    return given != NULL && given->conninfo != NULL && conninfo_names_host(given->conninfo);
 }
 
 static struct role_sessions *make(struct lead *lead, const char *role, const char *target)
@@ -100,10 +109,12 @@ static struct role_sessions *make(struct lead *lead, const char *role, const cha
     sessions->role = role != NULL ? xstrdup(role) : NULL;
     sessions->target = target != NULL ? xstrdup(target) : NULL;
     sessions->conninfo = conninfo_of(lead, role, target, &err);
+    sessions->plain = must_be_plain(lead, role);
     bool own = role == NULL && target == NULL;
     struct pool_settings settings = {.conninfo = sessions->conninfo != NULL ? sessions->conninfo : "",
                                      .application_name = "pgchime run",
                                      .limit = own ? lead->database->pool_size : limit_of_role(lead),
+                                     .plain = sessions->plain,
                                      .cold = !own,
                                      .server = &lead->ledger.server,
                                      .own_hosts = has_own_hosts(lead, role),
@@ -174,6 +185,7 @@ void roles_destroy(struct lead *lead)
         destroy(lead->roles.items[i]);
     }
     free(lead->roles.items);
+    roles_forget_refusals(&lead->roles);
 }
 
 void roles_follow(struct lead *lead)
@@ -184,10 +196,12 @@ void roles_follow(struct lead *lead)
         struct role_sessions *sessions = lead->roles.items[i];
         struct error err;
         char *conninfo = conninfo_of(lead, sessions->role, sessions->target, &err);
-        sessions->leaving = sessions->leaving || !text_same(conninfo, sessions->conninfo);
+        bool same = text_same(conninfo, sessions->conninfo) && sessions->plain == must_be_plain(lead, sessions->role);
+        sessions->leaving = sessions->leaving || !same;
         pool_resize(sessions->pool, limit_of_role(lead));
         free(conninfo);
     }
+    roles_tell(lead);
 }
 
 void roles_tidy(struct lead *lead)
@@ -308,53 +322,4 @@ bool roles_interrupt(struct lead *lead, const struct pg_identity *session, bool 
     }
     ledger_cancel(&lead->ledger, session, terminate, interrupted, interruption);
     return true;
-}
-
-/* --- roles that are not there any more ----------------------------------------------------------------------------------- */
-
-/* What it left open must not go on working for it. */
-static void looked(void *data, const struct pg_reply *reply)
-{
-    struct lead *lead = data;
-    lead->roles_asked = false;
-    if (lead_refused(lead, reply, "the roles of jobs could not be looked for")) {
-        return;
-    }
-    for (size_t i = 1; i < lead->roles.count; i++) {
-        struct role_sessions *sessions = lead->roles.items[i];
-        sessions->dropped = sessions->role != NULL && changes_lacks_role(reply, sessions->role);
-        if (sessions->dropped) {
-            pool_close_idle(sessions->pool);
-        }
-    }
-    dispatch_soon(lead);
-}
-
-/* Whoever has no job any more needs no sessions. */
-static void let_jobless_go(struct lead *lead)
-{
-    for (size_t i = 1; i < lead->roles.count; i++) {
-        struct role_sessions *sessions = lead->roles.items[i];
-        if (!sessions->leaving && !scheduler_has_owner(lead->scheduler, sessions->role, sessions->target)) {
-            sessions->leaving = true;
-            dispatch_soon(lead);
-        }
-    }
-}
-
-void roles_look(struct lead *lead)
-{
-    let_jobless_go(lead);
-    const char **roles = xcalloc(lead->roles.count, sizeof *roles);
-    size_t count = 0;
-    for (size_t i = 1; i < lead->roles.count; i++) {
-        if (lead->roles.items[i]->role != NULL) {
-            roles[count++] = lead->roles.items[i]->role;
-        }
-    }
-    if (count > 0 && !lead->roles_asked) {
-        lead->roles_asked = true;
-        changes_ask_roles(&lead->ledger, roles, count, looked, lead);
-    }
-    free(roles);
 }

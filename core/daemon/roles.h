@@ -2,7 +2,8 @@
  * or another one of the same server.
  *
  * Does: open them where a job wants one (as its `roles` entry or the database's conninfo says), each role within a limit of its own and all of
- *   them within role_sessions (roles_share.c); remember why none could be opened, and that a role is no longer there.
+ *   them within role_sessions (roles_share.c); refuse those as whom pgchime.conf does not let the daemon log in; remember why none could be
+ *   opened, and that a role is no longer there.
  * Does not: decide what runs on them. */
 #ifndef CHIME_DAEMON_ROLES_H
 #define CHIME_DAEMON_ROLES_H
@@ -18,6 +19,7 @@ struct role_sessions {
     char *role;     /* NULL: the daemon's own */
     char *target;   /* NULL: the database itself */
     char *conninfo; /* NULL: it cannot be made, as `problem` says */
+    bool plain;     /* of a role with powers no session is kept */
     struct pool *pool;
     struct lane **lanes;
     size_t lane_count;
@@ -30,11 +32,21 @@ struct role_sessions {
     bool giving;   /* claims nothing until one of its sessions went to a hungry one */
 };
 
+/* An owner as whom the daemon does not log in. */
+struct role_refusal {
+    char *owner;
+    char *problem;
+};
+
 /* The first are the daemon's own. */
 struct roles {
     struct role_sessions **items;
     size_t count;
     struct pool_budget budget; /* of all but the first */
+    struct role_refusal *refusals;
+    size_t refusal_count;
+    bool asked; /* a look is under way */
+    bool again; /* and another is wanted after it */
 };
 
 void roles_create(struct lead *lead);
@@ -62,7 +74,15 @@ bool roles_share(struct lead *lead);
 void roles_await(struct role_sessions *sessions);
 /* One of its sessions is idle: it goes to a hungry role, where this one is to give. */
 void roles_give(struct role_sessions *sessions);
-/* Looks which of the roles are not there any more, or have no job. */
+
+/* --- as whom the daemon may log in (roles_look.c) ------------------------------------------------------------------------ */
+
+/* Tells the ledger what pgchime.conf says of roles, so that SQL can refuse by it early, and looks. */
+void roles_tell(struct lead *lead);
+/* Looks which owners of jobs are not there any more, have no job, or are none to log in as. */
 void roles_look(struct lead *lead);
+/* What stands in the way of an owner's jobs, by the last look; NULL: nothing. Each login is judged anew, whatever this says. */
+const char *roles_refusal(const struct lead *lead, const char *owner);
+void roles_forget_refusals(struct roles *roles);
 
 #endif

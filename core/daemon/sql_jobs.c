@@ -341,6 +341,15 @@ static void take(struct lead *lead, const struct changed_job *changed)
         return; /* once those that come after it have another, or none */
     }
     struct job *job = sql_job_make(&changed->row, lead->database, zones_of(lead), &err);
+    const char *refusal = roles_refusal(lead, job->owner);
+    if (err.kind == ERROR_NONE && refusal != NULL) {
+        error_set(&err, ERROR_REFUSED, "%s", refusal);
+        error_hint(&err, "whoever keeps pgchime.conf may allow it: roles = ( { name = \"%s\"; allow = true; } )",
+                   job->owner);
+        struct job *refused = sql_job_refused(job);
+        job_free(job);
+        job = refused;
+    }
     if (err.kind == ERROR_NONE) {
         place(lead, job, &changed->memory, changed->has_problem);
         return;
@@ -581,12 +590,9 @@ bool sql_jobs_refetch(struct lead *lead, const struct scheduled *scheduled)
     return true;
 }
 
-void sql_jobs_reloaded(struct lead *lead)
+void sql_jobs_look_again(struct lead *lead)
 {
     struct sql_jobs *jobs = lead->sql_jobs;
-    if (zones_changed(zones_of(lead))) {
-        add_zones(jobs);
-    }
     if (jobs->seen != NULL) { /* what went since is not among all: only a look from there tells */
         free(jobs->first_seen);
         jobs->first_seen = jobs->seen;
@@ -594,6 +600,14 @@ void sql_jobs_reloaded(struct lead *lead)
     jobs->seen = NULL;
     jobs->from = 0;
     jobs->wanted = true;
+}
+
+void sql_jobs_reloaded(struct lead *lead)
+{
+    if (zones_changed(zones_of(lead))) {
+        add_zones(lead->sql_jobs);
+    }
+    sql_jobs_look_again(lead);
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------------------- */
@@ -655,6 +669,7 @@ void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
 void sql_jobs_start(struct lead *lead)
 {
     look_for_done(lead);
+    roles_tell(lead);
     loop_timer_set(lead->sql_jobs->poll_timer, POLL_EVERY);
 }
 

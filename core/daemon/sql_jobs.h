@@ -34,5 +34,7 @@ bool sql_jobs_refetch(struct lead *lead, const struct scheduled *scheduled);
 void sql_jobs_before_relink(struct lead *lead);
 /* Another configuration: pools, zones and upstreams may be others. */
 void sql_jobs_reloaded(struct lead *lead);
+/* All are read once more: owners may run their jobs that could not, or the other way round. */
+void sql_jobs_look_again(struct lead *lead);
 
 #endif

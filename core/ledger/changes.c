@@ -232,30 +232,3 @@ void changes_note_done(const struct ledger *ledger, const int64_t *job_ids, cons
                     data);
     columns_finish(&columns);
 }
-
-void changes_ask_roles(const struct ledger *ledger, const char *const *roles, size_t count, pg_callback *callback,
-                       void *data)
-{
-    struct columns columns;
-    columns_init(&columns);
-    for (size_t i = 0; i < count; i++) {
-        columns_text(&columns, 0, roles[i]);
-    }
-    columns_close(&columns);
-    ledger_send_one(
-        ledger, NULL,
-        "SELECT r FROM pg_catalog.unnest($1::pg_catalog.name[]) r WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles p"
-        " WHERE p.rolname OPERATOR(pg_catalog.=) r)",
-        1, columns.values, callback, data);
-    columns_finish(&columns);
-}
-
-bool changes_lacks_role(const struct pg_reply *reply, const char *role)
-{
-    for (size_t i = 0; i < pg_reply_rows(reply, 0); i++) {
-        if (strcmp(pg_reply_value(reply, 0, i, 0), role) == 0) {
-            return true;
-        }
-    }
-    return false;
-}

@@ -70,9 +70,5 @@ void changes_note_next(const struct ledger *ledger, const struct next_slots *job
 /* Their only slot is decided and has run. */
 void changes_note_done(const struct ledger *ledger, const int64_t *job_ids, const int *versions, size_t count,
                        pg_callback *callback, void *data);
-/* Which of these roles are not there (any more). */
-void changes_ask_roles(const struct ledger *ledger, const char *const *roles, size_t count, pg_callback *callback,
-                       void *data);
-bool changes_lacks_role(const struct pg_reply *reply, const char *role);
 
 #endif

@@ -222,6 +222,22 @@ bool conninfo_names_host(const char *conninfo)
     return named;
 }
 
+char *conninfo_user(const char *conninfo)
+{
+    struct conninfo info = {.arena = arena_create()};
+    struct error err;
+    const char *user = conninfo_parse(&info, conninfo, &err) ? conninfo_value(&info, "user") : NULL;
+    char *copy = user != NULL ? xstrdup(user) : NULL;
+    arena_destroy(info.arena);
+    return copy;
+}
+
+static bool has_user(const struct conninfo *info, struct error *err)
+{
+    const char *user = conninfo_value(info, "user");
+    return (user != NULL && user[0] != '\0') || error_set(err, ERROR_REFUSED, "a role without a name is nobody's");
+}
+
 /* An empty password is none to libpq, but keeps it from looking in the environment and the service file for the daemon's. */
 static bool lay_role_over(struct conninfo *info, const char *role_conninfo, const char *role, struct error *err)
 {
@@ -230,8 +246,9 @@ static bool lay_role_over(struct conninfo *info, const char *role_conninfo, cons
     }
     set(info, "user", role);
     set(info, "password", "");
-    return role_conninfo == NULL ||
-           (forget_place(info, role_conninfo, err) && conninfo_parse(info, role_conninfo, err));
+    return (role_conninfo == NULL ||
+            (forget_place(info, role_conninfo, err) && conninfo_parse(info, role_conninfo, err))) &&
+           has_user(info, err);
 }
 
 char *conninfo_for_role(const char *base, const char *role_conninfo, const char *role, const char *target,

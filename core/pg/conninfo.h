@@ -36,9 +36,12 @@ bool conninfo_read(struct conninfo *info, const struct pg_target *target, struct
 /* A conninfo by which another role connects to the same server: `base`, then what `role_conninfo` says (NULL: nothing). The user is `role`
  * unless that names another, the database `target` where it is not NULL. A host or address of the role's is a place of its own: the base's go.
  * Of the base no password goes along: it is not that role's. With
- * `role` NULL it is the base's own user, and only the database changes. Caller frees; NULL with the reason. */
+ * `role` NULL it is the base's own user, and only the database changes. Nobody's name is empty: libpq would take the daemon's user for it.
+ * Caller frees; NULL with the reason. */
 char *conninfo_for_role(const char *base, const char *role_conninfo, const char *role, const char *target,
                         struct error *err);
+/* As whom it says to log in; NULL: it does not. Caller frees. */
+char *conninfo_user(const char *conninfo);
 /* Whether it says to which host, address or port. */
 bool conninfo_names_host(const char *conninfo);
 void conninfo_finish(struct conninfo *info);

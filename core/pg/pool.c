@@ -135,7 +135,8 @@ static void checked(void *data, const struct pg_reply *reply)
 {
     struct pool_session *session = data;
     struct error err;
-    if (!pg_read_check(session->connection, reply, PG_WORKER, &session->identity, &err)) {
+    enum pg_purpose purpose = session->pool->settings.plain ? PG_PLAIN_WORKER : PG_WORKER;
+    if (!pg_read_check(session->connection, reply, purpose, &session->identity, &err)) {
         if (!pg_reply_lost(reply)) { /* else `closed` follows */
             open_failed(session, &err);
         }

@@ -26,6 +26,7 @@ struct pool_settings {
     const char *conninfo;         /* copied */
     const char *application_name; /* borrowed */
     int limit;
+    bool plain;                     /* sessions are of a plain role (session.h), and no other is opened */
     bool cold;                      /* none stays open that nobody uses; else one does */
     const struct pg_server *server; /* borrowed: where all of them are to be; NULL: anywhere */
     bool own_hosts;                 /* pg_target */

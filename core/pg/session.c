@@ -63,6 +63,21 @@ const struct pg_setting pg_worker_settings[] = {
 };
 const size_t pg_worker_setting_count = COUNT_OF(pg_worker_settings);
 
+/* How whoever logged in could become another, or have the server run programs or touch files of its own: chime.role_powers (0020_logins.sql) has
+ * the same. All is qualified: the search_path is the role's own. */
+#define POWERS_SQL                                                                                                    \
+    "(SELECT CASE WHEN r.rolname OPERATOR(pg_catalog.=) SESSION_USER AND r.rolsuper THEN 'it is a superuser'"         \
+    "             WHEN r.rolname OPERATOR(pg_catalog.=) SESSION_USER THEN 'it may create roles'"                      \
+    "             WHEN r.rolsuper THEN pg_catalog.format('it may act as the superuser %I', r.rolname)"                \
+    "             WHEN r.rolcreaterole THEN pg_catalog.format('it may act as %I, who may create roles', r.rolname)"   \
+    "             ELSE pg_catalog.format('it is a member of %I', r.rolname) END"                                      \
+    "  FROM pg_catalog.pg_roles r"                                                                                    \
+    " WHERE (r.rolsuper OR r.rolcreaterole OR r.rolname OPERATOR(pg_catalog.=) ANY ("                                 \
+    "        '{pg_execute_server_program,pg_write_server_files,pg_read_server_files}'::pg_catalog.name[]))"           \
+    "   AND pg_catalog.pg_has_role(SESSION_USER, r.oid, 'MEMBER')"                                                    \
+    " ORDER BY r.rolname OPERATOR(pg_catalog.<>) SESSION_USER, NOT r.rolsuper, NOT r.rolcreaterole, r.rolname LIMIT " \
+    "1)"
+
 void pg_check(struct pg_connection *connection, pg_callback *callback, void *data)
 {
     static const struct pg_statement check = {
@@ -73,8 +88,8 @@ void pg_check(struct pg_connection *connection, pg_callback *callback, void *dat
                " pg_catalog.current_setting('client_connection_check_interval'),"
                " pg_catalog.current_setting('session_replication_role'),"
                " pg_catalog.to_char(pg_catalog.pg_postmaster_start_time() AT TIME ZONE 'UTC', "
-               "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), a.datid"
-               " FROM pg_catalog.pg_stat_activity a WHERE a.pid = pg_catalog.pg_backend_pid()"};
+               "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), a.datid, SESSION_USER, " POWERS_SQL
+               " FROM pg_catalog.pg_stat_activity a WHERE a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()"};
     pg_send(connection, &check, 1, callback, data);
 }
 
@@ -97,6 +112,18 @@ static bool same_server(const struct pg_connection *connection, const char *star
     error_set(err, ERROR_REFUSED, "the session is on a server started at %s, the leader's on one started at %s",
               started, wanted);
     return error_hint(err, "one address leads to several servers: list each host in the conninfo instead");
+}
+
+static bool is_plain(const char *role, const char *powers, struct error *err)
+{
+    if (powers == NULL) {
+        return true;
+    }
+    error_set(err, ERROR_REFUSED, "the daemon does not log in as \"%s\": %s", role, powers);
+    return error_hint(err,
+                      "name it in pgchime.conf if whoever runs code as the daemon's role may have these powers: "
+                      "roles = ( { name = \"%s\"; allow = true; } );",
+                      role);
 }
 
 bool pg_refuse_standby(struct error *err)
@@ -133,6 +160,8 @@ bool pg_read_check(const struct pg_connection *connection, const struct pg_reply
     return same_server(connection, pg_reply_value(reply, 0, 0, 6), err) &&
            setting_took("idle_session_timeout", pg_reply_value(reply, 0, 0, 3), "15s", err) &&
            setting_took("client_connection_check_interval", pg_reply_value(reply, 0, 0, 4), "1s", err) &&
+           (purpose != PG_PLAIN_WORKER ||
+            is_plain(pg_reply_value(reply, 0, 0, 8), pg_reply_value(reply, 0, 0, 9), err)) &&
            (purpose != PG_LEADER ||
             setting_took("session_replication_role", pg_reply_value(reply, 0, 0, 5), "origin", err));
 }

@@ -3,7 +3,8 @@
  * leader: short statements of our own, everything pinned that a role could override.
  * watch: the leader's ears and eyes, nothing else.
  * worker: a run's own session. Its texts see the role's own settings (search_path, TimeZone, jit ...), as psql would;
- *   only what protects the ledger is pinned: the lease (idle timeouts), and that a statement ends with its client. */
+ *   only what protects the ledger is pinned: the lease (idle timeouts), and that a statement ends with its client.
+ * plain worker: that of a role which must not have powers by which it could become another. */
 #ifndef CHIME_PG_SESSION_H
 #define CHIME_PG_SESSION_H
 
@@ -19,7 +20,7 @@ struct pg_identity {
 #define PG_LEASE (15 * USEC_PER_SEC) /* a silent session is ended by the server after this */
 #define PG_MINIMUM_VERSION 150000
 
-enum pg_purpose { PG_LEADER, PG_WORKER };
+enum pg_purpose { PG_LEADER, PG_WORKER, PG_PLAIN_WORKER };
 
 extern const struct pg_setting pg_leader_settings[];
 extern const size_t pg_leader_setting_count;
@@ -31,7 +32,7 @@ extern const size_t pg_worker_setting_count;
 /* Asks the new session who it is and whether it is what was ordered. */
 void pg_check(struct pg_connection *connection, pg_callback *callback, void *data);
 /* False with the fault by name: too old a server, a pooler, a setting that did not take, a standby, another server than the target
- * named. */
+ * named, a role with powers where it is to be a plain one. */
 bool pg_read_check(const struct pg_connection *connection, const struct pg_reply *reply, enum pg_purpose purpose,
                    struct pg_identity *identity, struct error *err);
 /* Of the same answer, which was accepted: where it came from. */

@@ -67,6 +67,16 @@ bool scheduler_has_owner(const struct scheduler *scheduler, const char *role, co
     return find_owner(scheduler, role, target) != NULL;
 }
 
+size_t scheduler_owner_count(const struct scheduler *scheduler)
+{
+    return scheduler->owner_count;
+}
+
+const char *scheduler_owner(const struct scheduler *scheduler, size_t index)
+{
+    return scheduler->owners[index]->role;
+}
+
 static struct owner *owner_of(struct scheduler *scheduler, const struct job *job)
 {
     struct owner *known = find_owner(scheduler, job->owner, job->target);

@@ -224,6 +224,8 @@ bool scheduler_would_cycle(struct scheduler *scheduler, const struct scheduled *
 struct scheduled *scheduler_find_named(const struct scheduler *scheduler, const char *name); /* NULL: no such job */
 /* Whether a job that is not forgotten yet is of that owner, in that database (NULL: the daemon's role; the database itself). */
 bool scheduler_has_owner(const struct scheduler *scheduler, const char *role, const char *target);
+size_t scheduler_owner_count(const struct scheduler *scheduler);              /* in each database they are others */
+const char *scheduler_owner(const struct scheduler *scheduler, size_t index); /* NULL: the daemon's role */
 /* One of the jobs made by SQL whose next slot is another since it was taken last; NULL: there is none. */
 struct scheduled *scheduler_take_armed(struct scheduler *scheduler);
 instant scheduled_next_slot(const struct scheduled *scheduled); /* that has not fallen due; INSTANT_NEVER */

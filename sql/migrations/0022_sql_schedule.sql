@@ -248,6 +248,7 @@ BEGIN
     IF p_arguments ? 'username' THEN
         v_job.owner := chime.check_owner(p_caller, p_arguments ->> 'username', 'must be superuser to create a job for another role');
     END IF;
+    PERFORM chime.check_login(v_job.owner);
     v_job.database := chime.check_database(p_caller, v_job.owner, p_arguments ->> 'database');
     v_key := chime.sql_job_key(v_job.owner, p_arguments ->> 'job_name', 0);
     IF p_arguments ?& '{is_new,job_name}'
@@ -306,6 +307,9 @@ BEGIN
     SELECT * INTO v_job FROM chime.job j WHERE j.job_id = v_id FOR NO KEY UPDATE;
     IF NOT chime.may_change(p_caller, v_job) THEN
         RAISE EXCEPTION 'Job % does not exist or you don''t own it', v_id USING ERRCODE = 'internal_error';
+    END IF;
+    IF v_owner <> v_job.owner THEN
+        PERFORM chime.check_login(v_owner);
     END IF;
     v_job.owner := coalesce(v_owner, v_job.owner);
     IF p_arguments ?| '{username,database}' THEN

@@ -101,7 +101,7 @@ START_TEST(a_job_that_cannot_be_read_is_nobody_elses_problem)
                      "54000");
     ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT chime.schedule(E'\\xff', '1 second', 'SELECT 1')"), "54000");
     cluster_execute(cluster, "SELECT chime.schedule('turns bad', '1 second', 'SELECT 1'); RESET SESSION AUTHORIZATION;"
-                             " SELECT chime.schedule('good', '1 second', 'SELECT 1')");
+                             " SET ROLE victim; SELECT chime.schedule('good', '1 second', 'SELECT 1'); RESET ROLE");
     cluster_execute(cluster,
                     "SET session_replication_role = replica; UPDATE chime.job SET command = E'\\xff', version = 2,"
                     " changed = pg_current_xact_id() WHERE job_name = 'turns bad'; NOTIFY chime_jobs;"

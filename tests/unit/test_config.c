@@ -41,6 +41,31 @@ START_TEST(roles_are_read_and_what_is_wrong_with_them_is_told)
 }
 END_TEST
 
+START_TEST(roles_say_as_whom_the_daemon_logs_in)
+{
+    put("pgchime.conf",
+        DATABASES "roles = ( { name = \"web\"; conninfo = \"user=web\"; }, { name = \"dba\"; allow = true; },\n"
+                  "          { name = \"payroll\"; allow = false; } );\n");
+    const struct config *read = load();
+    expect_findings(config, "");
+    ck_assert_int_eq(config_login_as(read, "web"), LOGIN_PLAIN);
+    ck_assert_int_eq(config_login_as(read, "dba"), LOGIN_ANY);
+    ck_assert_int_eq(config_login_as(read, "payroll"), LOGIN_NEVER);
+    ck_assert_int_eq(config_login_as(read, "other"), LOGIN_PLAIN);
+    put("pgchime.conf",
+        DATABASES "roles = ( { name = \"web\"; conninfo = \"user=web\"; }, { name = \"*\"; allow = false; } );\n");
+    read = load();
+    ck_assert_int_eq(config_login_as(read, "web"), LOGIN_PLAIN);
+    ck_assert_int_eq(config_login_as(read, "other"), LOGIN_NEVER);
+    put("pgchime.conf", DATABASES "roles = ( { name = \"*\"; allow = true; } );\n");
+    ck_assert_ptr_null(load());
+    put("pgchime.conf", DATABASES "roles = ( { name = \"*\"; conninfo = \"user=web\"; allow = false; } );\n");
+    ck_assert_ptr_null(load());
+    put("pgchime.conf", DATABASES "roles = ( { name = \"web\"; allow = \"yes\"; } );\n");
+    ck_assert_ptr_null(load());
+}
+END_TEST
+
 START_TEST(whole_configuration_is_read)
 {
     put("pgchime.conf", "# ours\n"
@@ -492,6 +517,7 @@ int main(void)
     tcase_add_checked_fixture(tests, findings_set_up, findings_tear_down);
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, roles_are_read_and_what_is_wrong_with_them_is_told);
+    tcase_add_test(tests, roles_say_as_whom_the_daemon_logs_in);
     tcase_add_test(tests, whole_configuration_is_read);
     tcase_add_test(tests, database_has_a_zone_and_pools);
     tcase_add_test(tests, database_says_when_its_views_are_verified);
