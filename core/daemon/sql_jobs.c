@@ -31,6 +31,7 @@ struct sql_jobs {
     bool wanted;
     bool asking;
     bool channels_changed;
+    bool again;           /* the answer under way is to be followed by a look at all jobs */
     bool behind;          /* schedules of jobs that are asked for expired: these are put on record first */
     bool sweep;           /* some may have expired: to be looked at between two answers */
     bool swept;           /* since the last answer */
@@ -484,6 +485,18 @@ static void recorded(struct lead *lead, bool more, size_t ended)
     }
 }
 
+static void look_at_all(struct sql_jobs *jobs)
+{
+    if (jobs->seen != NULL) { /* what went since is not among all: only a look from there tells */
+        free(jobs->first_seen);
+        jobs->first_seen = jobs->seen;
+    }
+    jobs->seen = NULL;
+    jobs->from = 0;
+    jobs->again = false;
+    jobs->wanted = true;
+}
+
 static void answered(void *data, const struct pg_reply *reply)
 {
     struct lead *lead = data;
@@ -502,6 +515,9 @@ static void answered(void *data, const struct pg_reply *reply)
     take_part(lead, reply);
     jobs->answered_at = clock_boot();
     bool over = follow_parts(jobs, reply);
+    if (jobs->again && lead->started) {
+        look_at_all(jobs);
+    }
     if (lead->started) {
         if (over) {
             take_whole(lead);
@@ -590,24 +606,21 @@ bool sql_jobs_refetch(struct lead *lead, const struct scheduled *scheduled)
     return true;
 }
 
-void sql_jobs_look_again(struct lead *lead)
-{
-    struct sql_jobs *jobs = lead->sql_jobs;
-    if (jobs->seen != NULL) { /* what went since is not among all: only a look from there tells */
-        free(jobs->first_seen);
-        jobs->first_seen = jobs->seen;
-    }
-    jobs->seen = NULL;
-    jobs->from = 0;
-    jobs->wanted = true;
-}
-
 void sql_jobs_reloaded(struct lead *lead)
 {
     if (zones_changed(zones_of(lead))) {
         add_zones(lead->sql_jobs);
     }
-    sql_jobs_look_again(lead);
+    look_at_all(lead->sql_jobs);
+}
+
+void sql_jobs_look_again(struct lead *lead)
+{
+    if (lead->sql_jobs->asking) {
+        lead->sql_jobs->again = true;
+    } else {
+        look_at_all(lead->sql_jobs);
+    }
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------------------- */

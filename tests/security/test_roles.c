@@ -175,6 +175,25 @@ START_TEST(who_may_not_run_is_told_so_everywhere_until_that_is_over)
 }
 END_TEST
 
+/* Those that were there before it led, while it reads many others. */
+START_TEST(a_leader_that_begins_tells_of_each_that_may_not_run)
+{
+    lead("trust");
+    cluster_execute(
+        cluster,
+        "SET ROLE app; SELECT chime.schedule('n' || n, '0 0 29 2 *', 'SELECT 1') FROM generate_series(1, 900) n");
+    cluster_execute(cluster,
+                    "RESET ROLE; SET ROLE victim; SELECT chime.schedule('first', '1 second', 'SELECT 1'); RESET ROLE");
+    site_end(served);
+    daemon_destroy(served);
+    cluster_execute(cluster, "ALTER ROLE victim CREATEROLE");
+    served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT split_part(problem, E'\\n', 1) FROM chime.jobs WHERE job_name = 'first'",
+             "the daemon does not log in as \"victim\": it may create roles", 30);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.jobs WHERE problem IS NOT NULL", "1");
+}
+END_TEST
+
 START_TEST(sql_refuses_early_by_what_pgchime_conf_says)
 {
     lead("trust");
@@ -205,6 +224,7 @@ int main(void)
     tcase_add_loop_test(cases, code_as_the_daemon_becomes_nobody_who_could_become_another, 0,
                         (int)(sizeof methods / sizeof *methods));
     tcase_add_test(cases, who_may_not_run_is_told_so_everywhere_until_that_is_over);
+    tcase_add_test(cases, a_leader_that_begins_tells_of_each_that_may_not_run);
     tcase_add_test(cases, sql_refuses_early_by_what_pgchime_conf_says);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
