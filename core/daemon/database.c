@@ -560,6 +560,7 @@ static void connect_now(void *data)
                                .application_name = "pgchime follower", /* until it leads */
                                .settings = pg_leader_settings,
                                .setting_count = pg_leader_setting_count,
+                               .input_limit = PG_LEADER_INPUT_LIMIT,
                                .connect_timeout = CONNECT_TIMEOUT,
                                .first_host = database->first_host};
     database->state = DB_CONNECTING;

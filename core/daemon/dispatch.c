@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_fold.h"
 #include "base/memory.h"
 #include "daemon/lead_state.h"
 
@@ -98,9 +99,10 @@ static void lane_ended(void *data, struct lane *lane, struct run *run, enum run_
         put_back(lead, scheduled, run->kind, run->slot, run->attempt);
         break;
     case RUN_END_DOUBTFUL:
+    case RUN_END_TOO_LARGE:
     case RUN_END_DISOWNED:
-        log_warning("job %s: %s", run->job->name, outcome->reason);
-        orphans_doubt(lead, scheduled, run->kind, run->slot, run->attempt);
+        log_fold_warning(lead->failures, run->job_id, "job %s: %s", run->job->name, outcome->reason);
+        orphans_doubt(lead, scheduled, run, end == RUN_END_TOO_LARGE);
         break;
     }
     run_free(run);

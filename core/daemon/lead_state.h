@@ -36,7 +36,8 @@ struct doubt {
     enum run_kind kind;
     instant slot;
     int attempt;
-    bool asked; /* a sweep that was sent after the doubt arose is under way */
+    bool too_large; /* its session was ended for what it was sent */
+    bool asked;     /* a sweep that was sent after the doubt arose is under way */
 };
 
 struct lead;
@@ -91,8 +92,8 @@ struct lead {
     struct loop_timer *capture_timer;
     char *capture_problem; /* as last logged; NULL: none */
     struct log_fold *failures;
-    char *refusal;         /* why the ledger cannot be written now; NULL: it can */
-    char *refusal_told;    /* as last logged, with who is in the way */
+    char *refusal;      /* why the ledger cannot be written now; NULL: it can */
+    char *refusal_told; /* as last logged, with who is in the way */
     bool holders_asked;
 
     struct pending_claim *claims;
@@ -180,7 +181,7 @@ void orphans_sweep(void *data); /* loop_callback */
 /* Looks for them page by page, between heartbeats, and ends sessions of earlier leaders. */
 void orphans_read(struct lead *lead, orphans_callback *read);
 void orphans_judge(struct lead *lead); /* those that were read */
-void orphans_doubt(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt);
+void orphans_doubt(struct lead *lead, struct scheduled *scheduled, const struct run *run, bool too_large);
 bool orphans_awaited(const struct lead *lead); /* while draining: something is in doubt, and patience is not over */
 void orphans_destroy(struct lead *lead);
 

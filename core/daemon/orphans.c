@@ -39,18 +39,26 @@ static struct doubt *find_doubt(struct lead *lead, const struct ledger_orphan *o
     return NULL;
 }
 
-void orphans_doubt(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt)
+void orphans_doubt(struct lead *lead, struct scheduled *scheduled, const struct run *run, bool too_large)
 {
     lead->doubts = xrealloc(lead->doubts, lead->doubt_count + 1, sizeof *lead->doubts);
-    lead->doubts[lead->doubt_count++] = (struct doubt){scheduled, kind, slot, attempt, false};
-    scheduler_retry(lead->scheduler, scheduled, attempt, INSTANT_NEVER);
+    lead->doubts[lead->doubt_count++] = (struct doubt){
+        .scheduled = scheduled, .kind = run->kind, .slot = run->slot, .attempt = run->attempt, .too_large = too_large};
+    scheduler_retry(lead->scheduler, scheduled, run->attempt, INSTANT_NEVER);
     loop_timer_set(lead->orphan_timer, SWEEP_SOON);
 }
 
 /* --- verdicts ---------------------------------------------------------------------------------------------------------- */
 
+static const char *reason_of_too_large(enum delivery delivery)
+{
+    return delivery == DELIVERY_TRANSACTIONAL
+               ? "it sent a message above 16 MB: its session was ended, and its transaction with it"
+               : "it sent a message above 16 MB: its session was ended, and its outcome is unknown";
+}
+
 /* A transactional run that is not done did nothing once its session is gone; of any other text nobody can say. */
-static struct ledger_verdict judge(const struct lead *lead, const struct ledger_orphan *orphan)
+static struct ledger_verdict judge(const struct lead *lead, const struct ledger_orphan *orphan, bool too_large)
 {
     const struct scheduled *scheduled = scheduler_find(lead->scheduler, orphan->job_id);
     struct ledger_verdict verdict = {.run_id = orphan->run_id, .retry_at = INSTANT_NONE};
@@ -66,7 +74,9 @@ static struct ledger_verdict judge(const struct lead *lead, const struct ledger_
         return verdict;
     }
     enum delivery delivery = scheduled_job(scheduled)->options.delivery;
-    if (delivery != DELIVERY_AT_MOST_ONCE && !scheduled_retired(scheduled)) {
+    if (too_large) {
+        verdict.reason = reason_of_too_large(delivery);
+    } else if (delivery != DELIVERY_AT_MOST_ONCE && !scheduled_retired(scheduled)) {
         verdict.retry_at = dispatch_retry_at(lead, scheduled, orphan->attempt);
         verdict.again = verdict.retry_at != INSTANT_NONE;
         verdict.reason = delivery == DELIVERY_TRANSACTIONAL
@@ -125,10 +135,11 @@ static void adopted(void *data, const struct pg_reply *reply)
     free(batch);
 }
 
-static bool to_be_judged(struct lead *lead, const struct ledger_orphan *orphan)
+static bool to_be_judged(struct lead *lead, const struct ledger_orphan *orphan, bool *too_large)
 {
     struct doubt *doubt = find_doubt(lead, orphan);
     const struct scheduled *scheduled = scheduler_find(lead->scheduler, orphan->job_id);
+    *too_large = doubt != NULL && doubt->too_large;
     if (doubt != NULL) {
         doubt->asked = false; /* it is accounted for */
     }
@@ -165,12 +176,13 @@ static void send_verdicts(struct lead *lead)
     struct verdicts *batch = NULL;
     size_t count = 0;
     for (size_t i = 0; i < lead->orphan_count; i++) {
-        if (!to_be_judged(lead, &lead->orphans[i])) {
+        bool too_large;
+        if (!to_be_judged(lead, &lead->orphans[i], &too_large)) {
             continue;
         }
         batch = batch != NULL ? batch : verdicts_create(lead);
         batch->orphans[batch->count] = lead->orphans[i];
-        batch->verdicts[batch->count++] = judge(lead, &lead->orphans[i]);
+        batch->verdicts[batch->count++] = judge(lead, &lead->orphans[i], too_large);
         count++;
         if (batch->count == VERDICTS_PART) {
             verdicts_send(batch);

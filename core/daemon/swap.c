@@ -293,6 +293,7 @@ static void connect_now(void *data)
                                .application_name = "pgchime install",
                                .settings = pg_leader_settings,
                                .setting_count = pg_leader_setting_count,
+                               .input_limit = PG_LEADER_INPUT_LIMIT,
                                .connect_timeout = CONNECT_TIMEOUT,
                                .server = &lead->ledger.server};
     lead->swap->connection = pg_open(lead->loop, lead->resolver, &target, &handlers, lead);

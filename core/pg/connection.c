@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "pg/dial.h"
+#include "pg/intake.h"
 #include "pg/request.h"
 
 enum pg_state {
@@ -27,6 +28,7 @@ static const bool transition_allowed[PG_STATE_COUNT][PG_STATE_COUNT] = {
 
 #define PREPARED_MAX 32
 #define SWOLLEN_BYTES (4u << 20) /* of one result: libpq never gives the room for it back */
+#define TURN_BYTES (1u << 20)    /* read in one turn of the loop, which has others to serve */
 
 struct pg_connection {
     struct loop *loop;
@@ -44,6 +46,8 @@ struct pg_connection {
     const char *prepared[PREPARED_MAX];
     size_t prepared_count;
     bool swollen;
+    size_t limit;  /* of `unread` */
+    size_t unread; /* bytes that came since the last result, row, notice or notification was complete */
 };
 
 static void move_to(struct pg_connection *connection, enum pg_state state)
@@ -203,6 +207,7 @@ static bool drain_copy(struct pg_connection *connection, PGresult *result)
     char *row = NULL;
     int length;
     while ((length = PQgetCopyData(connection->pg, &row, 1)) > 0) {
+        connection->unread = 0;
         PQfreemem(row);
     }
     return length == 0;
@@ -228,6 +233,10 @@ static bool read_one(struct pg_connection *connection)
 {
     struct pg_request *request = connection->first;
     PGresult *result = PQgetResult(connection->pg);
+    if (result != NULL && starts_copy(result)) {
+        return !drain_copy(connection, result); /* told at every look, whatever has come of it */
+    }
+    connection->unread = 0;
     if (result == NULL) {
         if (request->simple) {
             back_to_pipeline(connection, request);
@@ -249,9 +258,6 @@ static bool read_one(struct pg_connection *connection)
         complete_first(connection);
         return true;
     }
-    if (starts_copy(result)) {
-        return !drain_copy(connection, result);
-    }
     connection->swollen = connection->swollen || PQresultMemorySize(result) > SWOLLEN_BYTES;
     const char *unprepared = request_feed(request, result);
     if (unprepared != NULL) {
@@ -264,6 +270,7 @@ static void deliver_notifications(struct pg_connection *connection)
 {
     PGnotify *note;
     while (connection->state == PG_READY && (note = PQnotifies(connection->pg)) != NULL) {
+        connection->unread = 0;
         if (connection->handlers->notified != NULL) {
             connection->handlers->notified(connection->data, note->relname, note->extra);
         }
@@ -271,9 +278,42 @@ static void deliver_notifications(struct pg_connection *connection)
     }
 }
 
+/* False when the server closed, or the wire broke. */
+static bool take_in(struct pg_connection *connection)
+{
+    intake_allow(TURN_BYTES);
+    bool alive = PQconsumeInput(connection->pg) != 0;
+    connection->unread += intake_end();
+    connection->swollen = connection->swollen || connection->unread > SWOLLEN_BYTES;
+    return alive;
+}
+
+/* Many small notices are not one large one. */
+static void notice_came(void *data, const char *message)
+{
+    struct pg_connection *connection = data;
+    connection->unread = 0;
+    log_debug("server: %.*s", (int)strcspn(message, "\n"), message);
+}
+
+/* What is too large is not waited for: libpq would keep all of it. */
+static void end_if_too_large(struct pg_connection *connection)
+{
+    struct error err;
+    if (connection->state != PG_READY || connection->unread <= connection->limit) {
+        return;
+    }
+    error_set(&err, ERROR_FAILED, "the session was sent more than %zu MB at once, and was ended",
+              connection->limit >> 20);
+    if (connection->first != NULL) {
+        connection->first->reply.too_large = true;
+    }
+    end(connection, &err);
+}
+
 static void read_answers(struct pg_connection *connection)
 {
-    if (!PQconsumeInput(connection->pg)) {
+    if (!take_in(connection)) {
         /* What arrived before the end may still be an answer, or the server's reason. */
         while (connection->state == PG_READY && connection->first != NULL && !PQisBusy(connection->pg) &&
                read_one(connection)) {
@@ -289,6 +329,7 @@ static void read_answers(struct pg_connection *connection)
         }
     }
     deliver_notifications(connection);
+    end_if_too_large(connection);
     if (connection->state == PG_READY && PQstatus(connection->pg) == CONNECTION_BAD) {
         end_with_libpq_error(connection);
     }
@@ -456,6 +497,7 @@ static void become_ready(void *data, PGconn *pg, size_t host)
     PQsetNoticeReceiver(pg, hear, connection);
     PQsetnonblocking(pg, 1);
     PQenterPipelineMode(pg);
+    PQsetNoticeProcessor(pg, notice_came, connection);
     connection->watch = loop_watch_create(connection->loop, PQsocket(pg), wire_event, connection);
     loop_watch_set(connection->watch, true, false);
     move_to(connection, PG_READY);
@@ -476,6 +518,7 @@ struct pg_connection *pg_open(struct loop *loop, struct resolver *resolver, cons
     connection->handlers = handlers;
     connection->data = data;
     connection->last = &connection->first;
+    connection->limit = target->input_limit > 0 ? target->input_limit : PG_INPUT_LIMIT;
     if (target->server != NULL) {
         snprintf(connection->server_wanted, sizeof connection->server_wanted, "%s", target->server->started);
     }

@@ -26,6 +26,11 @@ struct pg_setting {
     const char *value;
 };
 
+/* What may come until a row, a result, a notice or a notification is complete. A session that is sent more is ended; rows that are kept are complete
+ * together. */
+#define PG_INPUT_LIMIT ((size_t)16 << 20)
+#define PG_LEADER_INPUT_LIMIT ((size_t)256 << 20) /* answers about all of a ledger's jobs and runs */
+
 /* One server, as a session met it: a list of hosts may lead the next one elsewhere. */
 struct pg_server {
     char host[256];
@@ -43,6 +48,7 @@ struct pg_target {
     duration connect_timeout;       /* for one host; several have less each (dial.h) */
     size_t first_host;              /* of the conninfo's hosts, where to begin */
     const struct pg_server *server; /* no other will do; NULL: any. Borrowed during pg_open */
+    size_t input_limit;             /* bytes; 0: PG_INPUT_LIMIT */
     bool own_hosts; /* that server is met by the conninfo's own hosts, not by how an earlier session met it */
 };
 
@@ -115,6 +121,8 @@ bool pg_reply_lost(const struct pg_reply *reply);
 /* True when the connection ended before the request did, whatever was answered until then: an error with which the server ends a session
  * (57P01) may come after the COMMIT, and in place of its acknowledgement. */
 bool pg_reply_broken(const struct pg_reply *reply);
+/* True when the session was ended for what it was sent (PG_INPUT_LIMIT). */
+bool pg_reply_too_large(const struct pg_reply *reply);
 size_t pg_reply_completed(const struct pg_reply *reply); /* statements that were said to have completed */
 /* The failure: message as the server words it (severity left out), cut at 8 KiB on a character boundary; always UTF-8. */
 const char *pg_reply_message(const struct pg_reply *reply);

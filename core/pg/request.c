@@ -189,6 +189,11 @@ bool pg_reply_broken(const struct pg_reply *reply)
     return reply->broken;
 }
 
+bool pg_reply_too_large(const struct pg_reply *reply)
+{
+    return reply->too_large;
+}
+
 size_t pg_reply_completed(const struct pg_reply *reply)
 {
     return reply->completed;

@@ -24,6 +24,7 @@ struct pg_reply {
     bool ok;
     bool lost;
     bool broken;
+    bool too_large;
     size_t completed;
     char sqlstate[6];
     char *message; /* NULL while nothing failed */

@@ -128,6 +128,17 @@ static void end_doubtful(struct lane *lane, const char *reason)
     end_without_result(lane, RUN_END_DOUBTFUL, reason);
 }
 
+/* The reply says nothing, or not enough, of whether the text was committed. */
+static void end_open(struct lane *lane, const struct pg_reply *reply)
+{
+    if (pg_reply_too_large(reply)) {
+        end_without_result(lane, RUN_END_TOO_LARGE, pg_reply_message(reply));
+    } else {
+        end_doubtful(lane, pg_reply_lost(reply) ? NO_ANSWER
+                                                : "the session ended before it said whether its text was committed");
+    }
+}
+
 /* Hands back what has not started: everything behind the current run. */
 static void hand_back_unstarted(struct lane *lane)
 {
@@ -175,8 +186,7 @@ static void worked(void *data, const struct pg_reply *reply)
 {
     struct lane *lane = data;
     if (work_is_open(lane->first->job, reply)) {
-        end_doubtful(lane, pg_reply_lost(reply) ? NO_ANSWER
-                                                : "the session ended before it said whether its text was committed");
+        end_open(lane, reply);
     } else if (strcmp(pg_reply_sqlstate(reply), WORK_NOT_OURS) == 0) {
         end_without_result(lane, RUN_END_DISOWNED, pg_reply_message(reply));
     } else {

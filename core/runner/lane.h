@@ -48,6 +48,7 @@ void run_free(struct run *run);
 enum run_end {
     RUN_END_KNOWN,     /* the outcome is to be recorded by the leader (a transactional success is marked already) */
     RUN_END_DOUBTFUL,  /* the session went without an answer */
+    RUN_END_TOO_LARGE, /* likewise, for the size of what it was sent: another attempt would be sent it again */
     RUN_END_DISOWNED,  /* the ledger says that the run is not ours */
     RUN_END_UNSTARTED, /* claimed, but its text never went out: it may go to another session */
 };
