@@ -65,28 +65,12 @@ static void put_escaped_byte(struct line *line, unsigned char byte)
     }
 }
 
-/* C0 and DEL, the C1 block, the line and paragraph separators, and what is not UTF-8 at all. */
-static bool needs_escape(const char *character, size_t length)
-{
-    const unsigned char *bytes = (const unsigned char *)character;
-    switch (length) {
-    case 1:
-        return bytes[0] < 0x20 || bytes[0] == 0x7F;
-    case 2:
-        return bytes[0] == 0xC2 && bytes[1] < 0xA0;
-    case 3:
-        return bytes[0] == 0xE2 && bytes[1] == 0x80 && (bytes[2] == 0xA8 || bytes[2] == 0xA9);
-    default:
-        return length == 0;
-    }
-}
-
 static void put_escaped(struct line *line, const char *text)
 {
     size_t left = strlen(text);
     while (left > 0) {
         size_t length = utf8_length(text, left);
-        bool escape = needs_escape(text, length);
+        bool escape = length == 0 || utf8_is_hidden(utf8_decode(text, length));
         size_t step = length > 0 ? length : 1;
         for (size_t i = 0; escape && i < step; i++) {
             put_escaped_byte(line, (unsigned char)text[i]);

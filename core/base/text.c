@@ -87,6 +87,23 @@ bool utf8_valid(const char *text, size_t length)
     return true;
 }
 
+uint32_t utf8_decode(const char *text, size_t length)
+{
+    static const unsigned char masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    uint32_t character = (unsigned char)text[0] & masks[length];
+    for (size_t i = 1; i < length; i++) {
+        character = character << 6 | ((unsigned char)text[i] & 0x3f);
+    }
+    return character;
+}
+
+bool utf8_is_hidden(uint32_t character)
+{
+    return character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x61c || character == 0x200e ||
+           character == 0x200f || (character >= 0x2028 && character <= 0x202e) ||
+           (character >= 0x2066 && character <= 0x2069);
+}
+
 void utf8_repair(char *text, size_t length)
 {
     size_t at = 0;

@@ -13,6 +13,10 @@ size_t utf8_cut(const char *text, size_t length, size_t limit);
 size_t utf8_length(const char *text, size_t length);
 bool utf8_valid(const char *text, size_t length);
 /* Puts '?' for every byte that is no part of a valid character. */
+/* The number of the character at the start of `text`, which has that many bytes. */
+uint32_t utf8_decode(const char *text, size_t length);
+/* Controls of both sets, and what separates lines or turns the direction of a text around. */
+bool utf8_is_hidden(uint32_t character);
 void utf8_repair(char *text, size_t length);
 /* The candidate nearest to `word` by edit distance, or NULL when none is near enough to suggest (distance at most
  * a third of the word's length, and at least 1 allowed). */

@@ -298,12 +298,33 @@ static struct psql_author author_of(const struct crontab_plan *plan, const struc
     return author;
 }
 
-/* The login as another role was the crontab's author's own; a job's is the configuration's. */
-static void tell_role(const struct crontab_plan *plan, struct crontab_step *step, const char *user)
+static bool is_named(const struct crontab_plan *plan, const char *role)
 {
-    if (user == NULL || strcmp(step->owner, user) != 0) {
-        add_reason(plan, step, arena_printf(plan->arena, "as role %s", step->owner));
+    const char *roles = invocation_option(plan->invocation, "as-role");
+    char *list = roles != NULL ? arena_strdup(plan->arena, roles) : NULL;
+    for (const char *name = strsep(&list, ","); name != NULL; name = strsep(&list, ",")) {
+        if (strcmp(name, role) == 0) {
+            return true;
+        }
     }
+    return false;
+}
+
+/* The login as another role was the crontab's author's own; a job's is the configuration's. So whoever imports names that role. False: it is left
+ * out. */
+static bool allow_role(const struct crontab_plan *plan, struct crontab_step *step, const char *user)
+{
+    if (user != NULL && strcmp(step->owner, user) == 0) {
+        return true;
+    }
+    if (!is_named(plan, step->owner)) {
+        leave_out(step, CRONTAB_BLOCK,
+                  arena_printf(plan->arena, "it connects as role %s: --as-role %s makes it a job of that role",
+                               step->owner, step->owner));
+        return false;
+    }
+    add_reason(plan, step, arena_printf(plan->arena, "as role %s", step->owner));
+    return true;
 }
 
 /* False: it is decided. */
@@ -326,8 +347,7 @@ static bool read_line(const struct crontab_plan *plan, struct crontab_step *step
     step->owner = step->command.user != NULL ? step->command.user : user;
     step->database = step->command.database != NULL ? step->command.database : step->owner;
     step->name = step->command.name;
-    tell_role(plan, step, user);
-    return true;
+    return allow_role(plan, step, user);
 }
 
 static bool decide(const struct crontab_plan *plan, struct crontab_step *step, struct error *err)

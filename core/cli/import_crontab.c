@@ -297,6 +297,7 @@ const struct command command_import_crontab = {
                "docs/moving-from-pg_cron.md.",
     .options = {{"system", NULL, "it has a column of users, as /etc/crontab and /etc/cron.d"},
                 {"user", "NAME", "whose it is (default: yours)"},
+                {"as-role", "ROLES", "also make jobs of these roles, with commas, of lines that connect as them"},
                 {"timezone", "ZONE", "of cron (default: this machine's); CRON_TZ in the file wins"},
                 {"host", "NAMES", "further names of the server in the file, NAME or NAME:PORT, with commas"},
                 {"inactive", NULL, "make the jobs, and switch them on later"},

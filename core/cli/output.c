@@ -211,23 +211,6 @@ void output_sort_latest(struct output_list *list, size_t column, size_t limit)
 
 /* --- text -------------------------------------------------------------------------------------------------------------- */
 
-static uint32_t decode(const unsigned char *text, size_t length)
-{
-    static const unsigned char masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t character = text[0] & masks[length];
-    for (size_t i = 1; i < length; i++) {
-        character = character << 6 | (text[i] & 0x3f);
-    }
-    return character;
-}
-
-/* Controls of both sets, and what turns the direction of the text around it. */
-static bool is_hidden(uint32_t character)
-{
-    return character < 0x20 || (character >= 0x7f && character < 0xa0) || character == 0x200e || character == 0x200f ||
-           (character >= 0x2028 && character <= 0x202e) || (character >= 0x2066 && character <= 0x2069);
-}
-
 static void escape_character(struct buffer *buffer, uint32_t character)
 {
     switch (character) {
@@ -245,7 +228,7 @@ static void escape_character(struct buffer *buffer, uint32_t character)
     }
 }
 
-void output_escape(struct buffer *buffer, const char *text)
+void output_escape_but(struct buffer *buffer, const char *text, const char *kept)
 {
     size_t left = strlen(text);
     while (left > 0) {
@@ -254,8 +237,8 @@ void output_escape(struct buffer *buffer, const char *text)
             buffer_puts(buffer, "\\ufffd");
             length = 1;
         } else {
-            uint32_t character = decode((const unsigned char *)text, length);
-            if (is_hidden(character)) {
+            uint32_t character = utf8_decode(text, length);
+            if (utf8_is_hidden(character) && strchr(kept, (int)*text) == NULL) {
                 escape_character(buffer, character);
             } else {
                 buffer_append(buffer, text, length);
@@ -264,6 +247,11 @@ void output_escape(struct buffer *buffer, const char *text)
         text += length;
         left -= length;
     }
+}
+
+void output_escape(struct buffer *buffer, const char *text)
+{
+    output_escape_but(buffer, text, "");
 }
 
 void output_put_duration(struct buffer *buffer, duration length)

@@ -92,6 +92,7 @@ bool output_is_for_people(const struct output_style *style);
 bool output_wants_colour(int descriptor);
 /* Appends text with control characters, direction overrides and bytes that are not UTF-8 made visible. */
 void output_escape(struct buffer *buffer, const char *text);
+void output_escape_but(struct buffer *buffer, const char *text, const char *kept); /* ASCII characters that stay */
 /* "12ms", "1.204s", "5min 3s", "2h 10min", "3d 4h". */
 void output_put_duration(struct buffer *buffer, duration length);
 

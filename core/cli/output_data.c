@@ -108,7 +108,7 @@ void output_print_ndjson(struct output_list *const *lists, size_t count, FILE *s
 
 /* --- CSV (RFC 4180, but lines end as Unix has it) -------------------------------------------------------------------------- */
 
-static void put_csv(struct buffer *line, const char *text)
+static void put_quoted(struct buffer *line, const char *text)
 {
     if (text[strcspn(text, ",\"\r\n")] == '\0') {
         buffer_puts(line, text);
@@ -122,6 +122,15 @@ static void put_csv(struct buffer *line, const char *text)
         buffer_putc(line, *text);
     }
     buffer_putc(line, '"');
+}
+
+/* Lines stay lines; what a terminal would obey is told. */
+static void put_csv(struct buffer *line, const char *given)
+{
+    struct buffer escaped = {0};
+    output_escape_but(&escaped, given, "\n\t");
+    put_quoted(line, buffer_text(&escaped));
+    buffer_finish(&escaped);
 }
 
 /* Texts as they are, everything else as JSON writes it; null is empty. */

@@ -227,6 +227,7 @@ static void read_unit(struct reader *reader, const struct file_kind *kind, const
 static void read_file(struct reader *reader, const struct file_kind *kind, const char *file, const char *missing_hint)
 {
     struct source_text source;
+    source_judge(file, reader->report);
     if (!source_read(file, missing_hint, &source, reader->report)) {
         reader->config->complete = false;
         return;
@@ -256,6 +257,7 @@ static void read_parts(struct reader *reader)
         reader->config->complete = false;
         return;
     }
+    source_judge_folder(reader->config->conf_dir, reader->report);
     for (size_t i = 0; i < list.count; i++) {
         read_file(reader, &part_file, list.files[i], "a link that leads nowhere: remove it");
     }
@@ -376,6 +378,7 @@ struct config *config_gather(const char *file, struct report *report)
     struct config *config = start_config(file);
     struct reader reader = {
         .config = config, .arena = config->arena, .report = report, .folder = folder_of(config->arena, file)};
+    source_judge_folder(reader.folder, report);
     read_file(&reader, &main_file, file,
               "write it (it says at least: databases: { main: { conninfo = \"...\"; }; };) "
               "or name another with --config");

@@ -13,6 +13,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "config/config.h"
 
 #define SUFFIX ".conf"
@@ -184,6 +185,49 @@ bool source_read(const char *file, const char *missing_hint, struct source_text 
     bool done = source_read_open(descriptor, file, text, report);
     close(descriptor);
     return done;
+}
+
+/* --- who could have written it ---------------------------------------------------------------------------------------------- */
+
+static void report_distrust(const char *path, const struct error *err, struct report *report)
+{
+    report_add(report, path, 0, err->hint, "%s", err->message);
+}
+
+void source_judge_folder(const char *folder, struct report *report)
+{
+    struct error err;
+    if (access(folder, F_OK) == 0 && !trust_folder(folder, &err)) {
+        report_distrust(folder, &err, report);
+    }
+}
+
+/* A link leads to a folder of its own. */
+static void judge_target(const char *file, struct report *report)
+{
+    char *target = realpath(file, NULL);
+    if (target != NULL) {
+        *strrchr(target, '/') = '\0';
+        source_judge_folder(target[0] != '\0' ? target : "/", report);
+    }
+    free(target);
+}
+
+/* One that is not there, or no file, is another finding. */
+void source_judge(const char *file, struct report *report)
+{
+    struct stat status;
+    struct stat link;
+    struct error err;
+    if (lstat(file, &link) != 0 || stat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
+        return;
+    }
+    if (!trust_file(&status, file, file, &err)) {
+        report_distrust(file, &err, report);
+    }
+    if (S_ISLNK(link.st_mode)) {
+        judge_target(file, report);
+    }
 }
 
 static bool is_configuration(const char *name)

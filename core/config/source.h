@@ -23,6 +23,10 @@ bool source_read(const char *file, const char *missing_hint, struct source_text 
 int source_open(const char *file, const char *missing_hint, struct report *report);
 bool source_read_open(int descriptor, const char *file, struct source_text *text, struct report *report);
 
+/* A finding where others than root and whoever runs this could have written it. */
+void source_judge(const char *file, struct report *report);
+void source_judge_folder(const char *folder, struct report *report);
+
 struct source_list {
     char **files; /* folder/name, sorted by name */
     size_t count;

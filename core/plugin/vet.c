@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "base/trust.h"
 #include "plugin/plugins.h"
 
 #define SUFFIX ".so"
@@ -20,92 +21,9 @@ static bool fail(struct error *err, const char *path, int number, const char *hi
     return error_hint(err, "%s", hint);
 }
 
-static bool owner_trusted(const struct stat *status)
-{
-    return status->st_uid == 0 || status->st_uid == geteuid();
-}
-
-static bool others_may_write(const struct stat *status)
-{
-    return (status->st_mode & (S_IWGRP | S_IWOTH)) != 0;
-}
-
-/* Others may add to it, but not replace what is not theirs. */
-static bool is_sticky_of_root(const struct stat *status)
-{
-    return status->st_uid == 0 && (status->st_mode & S_ISVTX) != 0;
-}
-
-/* `name` is what the message calls it, `path` what a shell would. */
-static bool trusted(const struct stat *status, bool writable_allowed, const char *what, const char *name,
-                    const char *path, struct error *err)
-{
-    if (!owner_trusted(status)) {
-        error_set(err, ERROR_CONFIG, "%s %s belongs to user %u", what, name, (unsigned)status->st_uid);
-        return error_hint(err, "chown %s to root or to the user that pgchime runs as (%u)", path, (unsigned)geteuid());
-    }
-    if (others_may_write(status) && !writable_allowed) {
-        error_set(err, ERROR_CONFIG, "%s %s is writable by group or others (mode %04o)", what, name,
-                  (unsigned)(status->st_mode & 07777));
-        return error_hint(err, "chmod go-w %s", path);
-    }
-    return true;
-}
-
-static bool folder_trusted(int folder, const char *path, bool is_last, struct error *err)
-{
-    struct stat status;
-    if (fstat(folder, &status) != 0) {
-        return fail(err, path, errno, "see that pgchime may read it");
-    }
-    return trusted(&status, !is_last && is_sticky_of_root(&status), "the folder", path, path, err);
-}
-
-static int open_folder(int above, const char *name, const char *path, bool is_last, struct error *err)
-{
-    int access = is_last ? O_RDONLY : O_PATH; /* folders above need not be readable */
-    int folder = openat(above, name, access | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder < 0) {
-        fail(err, path, errno, "see that the folder is still there and that pgchime may read it");
-        return -1;
-    }
-    if (!folder_trusted(folder, path, is_last, err)) {
-        close(folder);
-        return -1;
-    }
-    return folder;
-}
-
-/* `path` is absolute and without links, and is cut into its parts in place. */
-static int walk(char *path, struct error *err)
-{
-    int folder = open_folder(AT_FDCWD, "/", "/", path[1] == '\0', err);
-    char *name = path + 1;
-    while (folder >= 0 && *name != '\0') {
-        char *end = strchrnul(name, '/');
-        bool is_last = *end == '\0';
-        *end = '\0';
-        int below = open_folder(folder, name, path, is_last, err);
-        close(folder);
-        folder = below;
-        if (!is_last) {
-            *end++ = '/';
-        }
-        name = end;
-    }
-    return folder;
-}
-
 int vet_folder(const char *folder, struct error *err)
 {
-    char *path = realpath(folder, NULL);
-    if (path == NULL) {
-        fail(err, folder, errno, "create the folder, or name another one in plugin_dir");
-        return -1;
-    }
-    int descriptor = walk(path, err);
-    free(path);
-    return descriptor;
+    return trust_open(folder, "create the folder, or name another one in plugin_dir", err);
 }
 
 char *vet_plugin_name(const char *file)
@@ -146,7 +64,7 @@ static bool file_trusted(int descriptor, const char *folder, const char *file, s
         return error_hint(err, "put the shared object itself there");
     }
     char *path = xasprintf("%s/%s", folder, file);
-    bool sound = trusted(&status, false, "the file", file, path, err);
+    bool sound = trust_file(&status, file, path, err);
     free(path);
     return sound;
 }

@@ -1,8 +1,5 @@
 /* Whether a plugin file may be loaded at all: who could have written it. Private to core/plugin.
- *
- * The folder's path is resolved first; then every folder from / down must belong to root or to us and be writable by
- * nobody else (a sticky one of root's, such as /tmp, may lie above the plugin folder, but not be it). The walk opens
- * each folder from the one above without following links, so that what was checked is what is used. */
+ * base/trust.h has the rules. The plugin folder itself may not be a sticky one. */
 #ifndef CHIME_PLUGIN_VET_H
 #define CHIME_PLUGIN_VET_H
 

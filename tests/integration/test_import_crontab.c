@@ -103,7 +103,7 @@ START_TEST(a_plan_says_what_becomes_of_each_line_and_changes_nothing)
                       "@daily psql\n"
                       "0 3 * * * psql -c 'VACUUM'\n"
                       "@yearly\n");
-    PLAN(8, "--dry-run", "-o", "json");
+    PLAN(8, "--dry-run", "--as-role", "nologin", "-o", "json");
     plan_is(3, "copy", "vacuum", "");
     plan_is(4, "leave", "", "not a psql command");
     plan_is(5, "block", "", "database \"nowhere\" does not exist");
@@ -137,14 +137,14 @@ START_TEST(lines_become_jobs_once)
                             sql);
     files_write(sql, "SELECT 'totals';\n");
     files_write(file, text);
-    OWN(0, "--yes");
+    OWN(0, "--yes", "--as-role", "other,app");
     commands_has(errors, "line 1 is job 1");
     commands_has(errors, "cron goes on running lines 1, 3 and 4");
     EXPECT_SQL(cluster, JOBS,
                "app/select-5-2|@daily|t|{\"timezone\": \"Europe/Berlin\"}|SELECT 5 % 2;\n"
                "app/totals|shop|0 3 * * *|t|{}|SELECT 'totals';\n"
                "other/select-1|30 2 * * mon|t|{\"timezone\": \"Europe/Berlin\"}|SELECT 1\n;\nSELECT 2");
-    OWN(0, "--yes", "-o", "json");
+    OWN(0, "--yes", "--as-role", "other,app", "-o", "json");
     ck_assert_str_eq(planned(1, "action"), "done");
     ck_assert_str_eq(planned(3, "action"), "done");
     ck_assert_str_eq(planned(4, "action"), "done");
@@ -168,8 +168,12 @@ START_TEST(what_the_user_of_a_crontab_may_not_do_is_shown)
     PLAN(8, "--dry-run", "-o", "json");
     plan_is(1, "block", "", "/secret: the crontab's user may not be able to read it");
     ck_assert_ptr_null(strstr(output, "SELECT 'secret'"));
-    plan_is(2, "copy", "select-2", "as role other");
+    plan_is(2, "block", "", "it connects as role other: --as-role other makes it a job of that role");
     plan_is(3, "copy", "select-3", "");
+    PLAN(8, "--dry-run", "--as-role", "other", "-o", "json");
+    plan_is(2, "copy", "select-2", "as role other");
+    PLAN(8, "--dry-run", "--as-role", "third,fourth", "-o", "json");
+    plan_is(2, "block", "", "it connects as role other: --as-role other makes it a job of that role");
     free(text);
     free(secret);
 }

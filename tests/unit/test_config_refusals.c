@@ -1,6 +1,8 @@
 /* What is wrong in a configuration is said with its place: one table of files of conf_dir, one of pgchime.conf. */
 #include <check.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "support/files.h"
@@ -426,6 +428,50 @@ START_TEST(repetition_in_two_files_names_both_places)
 }
 END_TEST
 
+static void set_mode(const char *name, unsigned mode)
+{
+    char *path = files_path("%s/%s", folder, name);
+    ck_assert_int_eq(chmod(path, mode), 0);
+    free(path);
+}
+
+START_TEST(what_others_could_have_written_is_not_believed)
+{
+    put("pgchime.conf", DATABASES CONF_DIR);
+    put("conf.d/a.conf", "jobs: { };");
+    set_mode("pgchime.conf", 0664);
+    set_mode("conf.d/a.conf", 0602);
+    set_mode("conf.d", 0777);
+    load();
+    expect_findings(config, "%/conf.d: the folder %/conf.d is writable by group or others (mode 0777)\n"
+                            "HINT:  chmod go-w %/conf.d\n"
+                            "%/conf.d/a.conf: the file %/conf.d/a.conf is writable by group or others (mode 0602)\n"
+                            "HINT:  chmod go-w %/conf.d/a.conf\n"
+                            "%/pgchime.conf: the file %/pgchime.conf is writable by group or others (mode 0664)\n"
+                            "HINT:  chmod go-w %/pgchime.conf\n");
+}
+END_TEST
+
+START_TEST(a_link_is_believed_as_the_folder_that_it_leads_to)
+{
+    put("pgchime.conf", DATABASES CONF_DIR);
+    char *elsewhere = files_path("%s/elsewhere", folder);
+    files_make_folder(elsewhere);
+    free(elsewhere);
+    put("elsewhere/a.conf", "jobs: { };");
+    char *target = files_path("%s/elsewhere/a.conf", folder);
+    char *link = files_path("%s/conf.d/a.conf", folder);
+    ck_assert_int_eq(symlink(target, link), 0);
+    ck_assert_ptr_nonnull(load());
+    set_mode("elsewhere", 0770);
+    load();
+    expect_findings(config, "%/elsewhere: the folder %/elsewhere is writable by group or others (mode 0770)\n"
+                            "HINT:  chmod go-w %/elsewhere\n");
+    free(target);
+    free(link);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("config_refusals");
@@ -438,6 +484,8 @@ int main(void)
     tcase_add_test(tests, five_errors_of_one_file_are_reported_at_once);
     tcase_add_test(tests, errors_of_all_files_are_reported_at_once);
     tcase_add_test(tests, repetition_in_two_files_names_both_places);
+    tcase_add_test(tests, what_others_could_have_written_is_not_believed);
+    tcase_add_test(tests, a_link_is_believed_as_the_folder_that_it_leads_to);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

@@ -89,6 +89,8 @@ START_TEST(no_text_from_outside_can_forge_a_line_or_move_the_cursor)
     expect(AT_TEXT "info a\\nb\\rc\\td\\x1b[2J\\x7f\n");
     log_info("%s", "nel \xC2\x85 csi \xC2\x9B line \xE2\x80\xA8 paragraph \xE2\x80\xA9");
     expect(AT_TEXT "info nel \\xc2\\x85 csi \\xc2\\x9b line \\xe2\\x80\\xa8 paragraph \\xe2\\x80\\xa9\n");
+    log_info("%s", "turned \xE2\x80\xAE around \xE2\x81\xA6 and \xD8\x9C");
+    expect(AT_TEXT "info turned \\xe2\\x80\\xae around \\xe2\\x81\\xa6 and \\xd8\\x9c\n");
     log_info("%s", "kept: \xC3\xA9 \xC2\xA0 \xE2\x82\xAC \xE2\x80\xA7 \xF0\x9F\x95\x90, not UTF-8: \xFF\x9B");
     expect(AT_TEXT "info kept: \xC3\xA9 \xC2\xA0 \xE2\x82\xAC \xE2\x80\xA7 \xF0\x9F\x95\x90, not UTF-8: \\xff\\x9b\n");
 }

@@ -147,6 +147,16 @@ START_TEST(csv_quotes_what_needs_it_and_leaves_null_empty)
 }
 END_TEST
 
+START_TEST(csv_carries_nothing_that_a_terminal_obeys)
+{
+    output_add_row(list);
+    output_set(list, NAME, "red \x1b[31m, back \r, around \xE2\x80\xAE, c1 \xC2\x9B, tab \t");
+    char *text = print_lists(&list, 1, (struct output_style){.format = OUTPUT_CSV, .no_header = true});
+    ck_assert_str_eq(text, "\"red \\u001b[31m, back \\r, around \\u202e, c1 \\u009b, tab \t\",,,,,,,,,\n");
+    free(text);
+}
+END_TEST
+
 START_TEST(csv_without_a_header_has_rows_alone)
 {
     output_add_row(list);
@@ -303,6 +313,7 @@ static TCase *make_data_case(void)
     tcase_add_test(tests, durations_have_no_digits_that_nobody_measured);
     tcase_add_test(tests, ndjson_is_one_object_a_line);
     tcase_add_test(tests, csv_quotes_what_needs_it_and_leaves_null_empty);
+    tcase_add_test(tests, csv_carries_nothing_that_a_terminal_obeys);
     tcase_add_test(tests, csv_without_a_header_has_rows_alone);
     return tests;
 }
