@@ -50,22 +50,6 @@ static volatile sig_atomic_t interrupted;
 
 /* --- the command line ----------------------------------------------------------------------------------------------------- */
 
-static bool read_instant(const struct invocation *invocation, const char *option, char *text, const char **value,
-                         struct error *err)
-{
-    const char *given = invocation_option(invocation, option);
-    instant at;
-    if (given == NULL) {
-        return true;
-    }
-    if (!instant_parse(given, &at, err)) {
-        err->kind = ERROR_USAGE;
-        return error_prefix(err, "--%s", option);
-    }
-    *value = instant_format(at, text);
-    return true;
-}
-
 static bool read_batch(struct backfill *backfill, struct error *err)
 {
     const char *given = invocation_option(backfill->invocation, "batch");
@@ -81,8 +65,8 @@ static bool read_batch(struct backfill *backfill, struct error *err)
 static bool read_options(struct backfill *backfill, struct error *err)
 {
     duration timeout = -1;
-    if (!read_instant(backfill->invocation, "from", backfill->from_text, &backfill->from, err) ||
-        !read_instant(backfill->invocation, "to", backfill->to_text, &backfill->to, err) ||
+    if (!invocation_instant(backfill->invocation, "from", backfill->from_text, &backfill->from, err) ||
+        !invocation_instant(backfill->invocation, "to", backfill->to_text, &backfill->to, err) ||
         !read_batch(backfill, err) || !invocation_duration(backfill->invocation, "timeout", &timeout, err)) {
         return false;
     }

@@ -43,6 +43,8 @@ const struct command *const commands[] = {
     &command_plugins_new,
     &command_plugins_adopt,
     &command_plugins_purge,
+    &command_retention_confirm,
+    &command_retention_restore,
     &command_completion,
     &command_version,
     &command_plugin_folder,
@@ -116,6 +118,22 @@ bool invocation_duration(const struct invocation *invocation, const char *name, 
     }
     err->kind = ERROR_USAGE;
     return error_prefix(err, "--%s", name);
+}
+
+bool invocation_instant(const struct invocation *invocation, const char *name, char *text, const char **value,
+                        struct error *err)
+{
+    const char *given = invocation_option(invocation, name);
+    instant at;
+    if (given == NULL) {
+        return true;
+    }
+    if (!instant_parse(given, &at, err)) {
+        err->kind = ERROR_USAGE;
+        return error_prefix(err, "--%s", name);
+    }
+    *value = instant_format(at, text);
+    return true;
 }
 
 /* --- saying ------------------------------------------------------------------------------------------------------------ */

@@ -73,6 +73,9 @@ bool invocation_has(const struct invocation *invocation, const char *name);
 /* A duration such as "60s" in an option; untouched when it is not given. */
 bool invocation_duration(const struct invocation *invocation, const char *name, duration *length,
                          struct error *err) CHIME_MUST_CHECK;
+/* A time in an option, as INSTANT_TEXT_SIZE of `text`, to which *value points then; likewise. */
+bool invocation_instant(const struct invocation *invocation, const char *name, char *text, const char **value,
+                        struct error *err) CHIME_MUST_CHECK;
 
 const struct command *command_find(const char *name); /* NULL */
 /* The command that begins the words, and how many of them name it; NULL when none does. */

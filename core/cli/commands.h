@@ -28,6 +28,8 @@ extern const struct command command_plugins_purge;
 extern const struct command command_refresh;
 extern const struct command command_reload;
 extern const struct command command_resume;
+extern const struct command command_retention_confirm;
+extern const struct command command_retention_restore;
 extern const struct command command_run;
 extern const struct command command_runs;
 extern const struct command command_serve;

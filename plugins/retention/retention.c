@@ -3,6 +3,7 @@
 #include "retention.sql.h"
 #include "retention_obstacles.sql.h"
 #include "retention_report.sql.h"
+#include "retention_restore.sql.h"
 
 /* No sources: an application has some of the event tables, and each run looks for those that are there. */
 
@@ -22,6 +23,8 @@ static const struct chime_function functions[] = {
     {.signature = "retention_steps()", .definition = sql_retention_steps},
     {.signature = "retention_dry_run()", .definition = sql_retention_dry_run},
     {.signature = "retention_tiers()", .definition = sql_retention_tiers},
+    {.signature = "retention_restorable(text, timestamptz, timestamptz)", .definition = sql_retention_restorable},
+    {.signature = "retention_restore(text, timestamptz, timestamptz)", .definition = sql_retention_restore},
     {.signature = "retention_make_log()", .definition = sql_retention_make_log},
 };
 

@@ -11,10 +11,12 @@
 #include "support/wait.h"
 
 /* A row of the sample's table that is old enough to be moved. */
-#define OLD(id, columns, values) "INSERT INTO agent_queries (id, created_at" columns ") VALUES (" id ", now() - interval '40 days'" values ");"
+#define OLD(id, columns, values) \
+    "INSERT INTO agent_queries (id, created_at" columns ") VALUES (" id ", now() - interval '40 days'" values ");"
 #define COLD_TABLE "analytics.cold_agent_queries"
-#define GRANTEES(relation) "SELECT string_agg(DISTINCT a.grantee::regrole::text, ' ') FROM pg_class c, aclexplode(c.relacl) AS a" \
-                           " WHERE c.oid = '" relation "'::regclass AND a.grantee <> c.relowner"
+#define GRANTEES(relation)                                                                                 \
+    "SELECT string_agg(DISTINCT a.grantee::regrole::text, ' ') FROM pg_class c, aclexplode(c.relacl) AS a" \
+    " WHERE c.oid = '" relation "'::regclass AND a.grantee <> c.relowner"
 
 static struct cluster *cluster;
 
@@ -41,14 +43,19 @@ static void cold_exists(void)
 START_TEST(a_column_that_became_wider_loses_no_digit)
 {
     cold_exists();
-    cluster_execute(cluster, "ALTER TABLE agent_queries ALTER latency_ms TYPE numeric(10,4), ADD note varchar(3), ADD price numeric(6,2)");
+    cluster_execute(
+        cluster,
+        "ALTER TABLE agent_queries ALTER latency_ms TYPE numeric(10,4), ADD note varchar(3), ADD price numeric(6,2)");
     cluster_execute(cluster, OLD("2", ", latency_ms, note, price", ", 12.4567, 'abc', 1.25"));
     retained_run_well(cluster);
-    cluster_execute(cluster, "ALTER TABLE agent_queries ALTER latency_ms TYPE numeric, ALTER note TYPE text, ALTER price TYPE numeric(9,5)");
+    cluster_execute(
+        cluster,
+        "ALTER TABLE agent_queries ALTER latency_ms TYPE numeric, ALTER note TYPE text, ALTER price TYPE numeric(9,5)");
     cluster_execute(cluster, OLD("3", ", latency_ms, note, price", ", 12.456789, 'abcdefgh', 1.23456"));
     retained_run_well(cluster);
     /* Narrower again: it fits all the same. */
-    cluster_execute(cluster, "ALTER TABLE agent_queries ALTER latency_ms TYPE smallint, ALTER note TYPE varchar(5), ALTER price TYPE integer");
+    cluster_execute(cluster, "ALTER TABLE agent_queries ALTER latency_ms TYPE smallint, ALTER note TYPE varchar(5), "
+                             "ALTER price TYPE integer");
     cluster_execute(cluster, OLD("4", ", latency_ms, note, price", ", 7, 'abcde', 9"));
     retained_run_well(cluster);
     EXPECT_SQL(cluster,
@@ -62,8 +69,9 @@ START_TEST(a_column_of_another_type_is_left_and_told)
     cold_exists();
     cluster_execute(cluster, "ALTER TABLE agent_queries ALTER latency_ms TYPE double precision");
     cluster_execute(cluster, OLD("2", ", latency_ms", ", 12.5"));
-    retained_run_badly(cluster, "column latency_ms is double precision in public.agent_queries and integer in " COLD_TABLE
-                                ", which would change values");
+    retained_run_badly(cluster,
+                       "column latency_ms is double precision in public.agent_queries and integer in " COLD_TABLE
+                       ", which would change values");
     EXPECT_SQL(cluster, "SELECT id FROM agent_queries", "2");
 }
 END_TEST
@@ -71,8 +79,9 @@ END_TEST
 /* The column is retyped while the job is between two batches. */
 START_TEST(a_column_that_is_retyped_in_the_middle_of_a_run_loses_no_digit)
 {
-    cluster_execute(cluster, "INSERT INTO agent_queries (id, latency_ms, created_at) SELECT n, 5, now() - interval '40 days'"
-                             " FROM generate_series(1, 400) AS n");
+    cluster_execute(cluster,
+                    "INSERT INTO agent_queries (id, latency_ms, created_at) SELECT n, 5, now() - interval '40 days'"
+                    " FROM generate_series(1, 400) AS n");
     PGconn *user = cluster_connect(cluster, "postgres");
     PGconn *admin = cluster_connect(cluster, "postgres");
     PGconn *job = retained_connect(cluster);
@@ -86,8 +95,9 @@ START_TEST(a_column_that_is_retyped_in_the_middle_of_a_run_loses_no_digit)
     session_await(admin);
     PQclear(PQgetResult(job));
     EXPECT_SQL(cluster,
-               "SELECT count(*) FROM (SELECT id FROM agent_queries WHERE latency_ms = 5.25 UNION ALL SELECT id FROM " COLD_TABLE
-               " WHERE latency_ms = 5) AS t", "400");
+               "SELECT count(*) FROM (SELECT id FROM agent_queries WHERE latency_ms = 5.25 UNION ALL SELECT id "
+               "FROM " COLD_TABLE " WHERE latency_ms = 5) AS t",
+               "400");
     EXPECT_SQL(cluster, "SELECT count(*) > 0 FROM agent_queries", "t");
     PQfinish(user);
     PQfinish(admin);
@@ -106,7 +116,8 @@ START_TEST(a_column_that_may_have_been_renamed_is_asked_about)
     EXPECT_SQL(cluster, "SELECT id FROM agent_queries", "2");
     cluster_execute(cluster, "ALTER TABLE " COLD_TABLE " RENAME COLUMN latency_ms TO duration_ms");
     retained_run_well(cluster);
-    EXPECT_SQL(cluster, "SELECT string_agg(concat(id, ' ', duration_ms), ', ' ORDER BY id) FROM " COLD_TABLE, "1 5, 2 6");
+    EXPECT_SQL(cluster, "SELECT string_agg(concat(id, ' ', duration_ms), ', ' ORDER BY id) FROM " COLD_TABLE,
+               "1 5, 2 6");
 }
 END_TEST
 
@@ -121,7 +132,8 @@ START_TEST(what_a_dropped_column_held_is_kept_and_what_is_generated_too)
     cluster_execute(cluster, "ALTER TABLE agent_queries DROP half, DROP latency_ms");
     cluster_execute(cluster, OLD("3", "", ""));
     retained_run_well(cluster);
-    EXPECT_SQL(cluster, "SELECT string_agg(concat(id, ' ', latency_ms), ', ' ORDER BY id) FROM " COLD_TABLE, "1 5, 2 7, 3 ");
+    EXPECT_SQL(cluster, "SELECT string_agg(concat(id, ' ', latency_ms), ', ' ORDER BY id) FROM " COLD_TABLE,
+               "1 5, 2 7, 3 ");
 }
 END_TEST
 
@@ -130,11 +142,15 @@ START_TEST(a_batch_that_fails_leaves_its_rows_where_they_were)
 {
     cold_exists();
     cluster_execute(cluster, "ALTER TABLE " COLD_TABLE " ADD CHECK (id <> 250);"
-                             "INSERT INTO agent_queries (id, created_at) SELECT n, now() - interval '40 days' FROM generate_series(101, 400) AS n");
+                             "INSERT INTO agent_queries (id, created_at) SELECT n, now() - interval '40 days' FROM "
+                             "generate_series(101, 400) AS n");
     retained_run_badly(cluster, "violates check constraint");
     EXPECT_SQL(cluster, "SELECT min(id) || ' ' || count(*) FROM agent_queries", "201 200");
     EXPECT_SQL(cluster, "SELECT count(*) FROM " COLD_TABLE, "101");
-    EXPECT_SQL(cluster, "SELECT rows FROM analytics.retention_log WHERE object = 'public.agent_queries' ORDER BY at DESC LIMIT 1", "100");
+    EXPECT_SQL(
+        cluster,
+        "SELECT rows FROM analytics.retention_log WHERE object = 'public.agent_queries' ORDER BY at DESC LIMIT 1",
+        "100");
 }
 END_TEST
 
@@ -143,7 +159,8 @@ END_TEST
 START_TEST(default_privileges_let_nobody_read_what_is_cold)
 {
     cluster_execute(cluster, "CREATE ROLE ann; ALTER DEFAULT PRIVILEGES FOR ROLE pgchime GRANT ALL ON TABLES TO ann;"
-                             "ALTER DEFAULT PRIVILEGES FOR ROLE pgchime IN SCHEMA analytics GRANT SELECT ON TABLES TO analytics_reader, PUBLIC;"
+                             "ALTER DEFAULT PRIVILEGES FOR ROLE pgchime IN SCHEMA analytics GRANT SELECT ON TABLES TO "
+                             "analytics_reader, PUBLIC;"
                              "DROP TABLE analytics.retention_log, analytics.retention_detached;"
                              "UPDATE chime.plugin SET changed_at = now() WHERE name = 'retention'");
     cold_exists();
@@ -159,16 +176,18 @@ END_TEST
 
 START_TEST(policies_of_a_source_are_told)
 {
-    cluster_execute(cluster, "ALTER TABLE agent_queries ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON agent_queries USING (agent = current_user);"
-                             OLD("1", "", ""));
+    cluster_execute(cluster, "ALTER TABLE agent_queries ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON agent_queries "
+                             "USING (agent = current_user);" OLD("1", "", ""));
     retained_run_badly(cluster, "query would be affected by row-level security policy");
     EXPECT_SQL(cluster, "SELECT count(*) FROM agent_queries", "1");
     cluster_execute(cluster, "ALTER ROLE pgchime BYPASSRLS");
     retained_run_well(cluster);
     EXPECT_SQL(cluster, "SELECT count(*) FROM " COLD_TABLE, "1");
-    EXPECT_SQL(cluster, "SELECT note FROM analytics.retention_log WHERE object = 'public.agent_queries' ORDER BY at DESC LIMIT 1",
-               "row-level security of public.agent_queries does not come along: only the owner of " COLD_TABLE
-               " may read that, until he grants it");
+    EXPECT_SQL(
+        cluster,
+        "SELECT note FROM analytics.retention_log WHERE object = 'public.agent_queries' ORDER BY at DESC LIMIT 1",
+        "row-level security of public.agent_queries does not come along: only the owner of " COLD_TABLE
+        " may read that, until he grants it");
 }
 END_TEST
 
@@ -176,7 +195,8 @@ END_TEST
 
 START_TEST(two_runs_at_once_move_each_row_once)
 {
-    cluster_execute(cluster, "INSERT INTO agent_queries (id, created_at) SELECT n, now() - interval '40 days' FROM generate_series(1, 3000) AS n");
+    cluster_execute(cluster, "INSERT INTO agent_queries (id, created_at) SELECT n, now() - interval '40 days' FROM "
+                             "generate_series(1, 3000) AS n");
     PGconn *one = retained_connect(cluster);
     PGconn *other = retained_connect(cluster);
     char *text = retained_job(cluster);
@@ -185,7 +205,8 @@ START_TEST(two_runs_at_once_move_each_row_once)
     PQclear(PQgetResult(one));
     PQclear(PQgetResult(other));
     EXPECT_SQL(cluster,
-               "SELECT count(*) || ' ' || count(DISTINCT id) FROM (SELECT id FROM agent_queries UNION ALL SELECT id FROM " COLD_TABLE ") AS t",
+               "SELECT count(*) || ' ' || count(DISTINCT id) FROM (SELECT id FROM agent_queries UNION ALL SELECT id "
+               "FROM " COLD_TABLE ") AS t",
                "3000 3000");
     PQfinish(one);
     PQfinish(other);
@@ -197,11 +218,13 @@ END_TEST
 
 START_TEST(a_first_batch_that_is_locked_waits_for_the_next_run)
 {
-    cluster_execute(cluster, "INSERT INTO agent_queries (id, created_at) SELECT n, now() - interval '40 days' FROM generate_series(1, 300) AS n");
+    cluster_execute(cluster, "INSERT INTO agent_queries (id, created_at) SELECT n, now() - interval '40 days' FROM "
+                             "generate_series(1, 300) AS n");
     PGconn *user = cluster_connect(cluster, "postgres");
     session_execute(user, "BEGIN; SELECT FROM agent_queries WHERE id = 1 FOR UPDATE");
     retained_run_well(cluster);
-    EXPECT_SQL(cluster, "SELECT (SELECT count(*) FROM agent_queries) || ' ' || (SELECT count(*) FROM " COLD_TABLE ")", "100 200");
+    EXPECT_SQL(cluster, "SELECT (SELECT count(*) FROM agent_queries) || ' ' || (SELECT count(*) FROM " COLD_TABLE ")",
+               "100 200");
     PQfinish(user);
     retained_run_well(cluster);
     EXPECT_SQL(cluster, "SELECT count(*) || ' ' || count(DISTINCT id) FROM " COLD_TABLE, "300 300");
@@ -212,19 +235,24 @@ END_TEST
 
 static void partition(const char *name, const char *bounds)
 {
-    cluster_execute_format(cluster, "CREATE TABLE %s PARTITION OF action_results %s; ALTER TABLE %s OWNER TO pgchime", name, bounds, name);
+    cluster_execute_format(cluster, "CREATE TABLE %s PARTITION OF action_results %s; ALTER TABLE %s OWNER TO pgchime",
+                           name, bounds, name);
 }
 
-#define RESULT(id, at) "INSERT INTO action_results (id, action_type, status, executed_at) VALUES (" id ", 'email', 'success', " at ");"
+#define RESULT(id, at) \
+    "INSERT INTO action_results (id, action_type, status, executed_at) VALUES (" id ", 'email', 'success', " at ");"
 
 START_TEST(each_of_several_partitions_is_walked)
 {
-    cluster_execute(cluster, "DROP TABLE action_results; CREATE TABLE action_results (id bigint, executed_at timestamptz, PRIMARY KEY (id))"
-                             " PARTITION BY HASH (id); ALTER TABLE action_results OWNER TO pgchime");
+    cluster_execute(
+        cluster,
+        "DROP TABLE action_results; CREATE TABLE action_results (id bigint, executed_at timestamptz, PRIMARY KEY (id))"
+        " PARTITION BY HASH (id); ALTER TABLE action_results OWNER TO pgchime");
     partition("h0", "FOR VALUES WITH (MODULUS 3, REMAINDER 0)");
     partition("h1", "FOR VALUES WITH (MODULUS 3, REMAINDER 1)");
     partition("h2", "FOR VALUES WITH (MODULUS 3, REMAINDER 2)");
-    cluster_execute(cluster, "INSERT INTO action_results SELECT n, now() - n * interval '1 day' - interval '1 hour' FROM generate_series(0, 99) AS n");
+    cluster_execute(cluster, "INSERT INTO action_results SELECT n, now() - n * interval '1 day' - interval '1 hour' "
+                             "FROM generate_series(0, 99) AS n");
     retained_run_well(cluster);
     EXPECT_SQL(cluster, "SELECT count(*) || ' ' || max(id) FROM action_results", "30 29");
     EXPECT_SQL(cluster, "SELECT count(*) || ' ' || max(id) FROM analytics.cold_action_results", "60 89");
@@ -234,13 +262,17 @@ END_TEST
 /* A partition's range tells nothing of a row that is pending, or was touched lately. */
 START_TEST(what_is_pending_stays_also_in_a_partition_of_long_ago)
 {
-    cluster_execute(cluster, "DROP TABLE agent_approvals CASCADE; CREATE TABLE agent_approvals (id bigint, status text, created_at timestamptz,"
-                             " updated_at timestamptz, reviewed_at timestamptz, PRIMARY KEY (id, created_at)) PARTITION BY RANGE (created_at);"
-                             "ALTER TABLE agent_approvals OWNER TO pgchime;"
-                             "CREATE TABLE long_ago PARTITION OF agent_approvals FOR VALUES FROM ('2000-01-01') TO ('2001-01-01');"
-                             "ALTER TABLE long_ago OWNER TO pgchime;"
-                             "INSERT INTO agent_approvals VALUES (1, 'pending', '2000-05-05', NULL), (2, 'done', '2000-05-05', now()),"
-                             " (3, 'done', '2000-05-05', '2000-05-06')");
+    cluster_execute(
+        cluster,
+        "DROP TABLE agent_approvals CASCADE; CREATE TABLE agent_approvals (id bigint, status text, created_at "
+        "timestamptz,"
+        " updated_at timestamptz, reviewed_at timestamptz, PRIMARY KEY (id, created_at)) PARTITION BY RANGE "
+        "(created_at);"
+        "ALTER TABLE agent_approvals OWNER TO pgchime;"
+        "CREATE TABLE long_ago PARTITION OF agent_approvals FOR VALUES FROM ('2000-01-01') TO ('2001-01-01');"
+        "ALTER TABLE long_ago OWNER TO pgchime;"
+        "INSERT INTO agent_approvals VALUES (1, 'pending', '2000-05-05', NULL), (2, 'done', '2000-05-05', now()),"
+        " (3, 'done', '2000-05-05', '2000-05-06')");
     retained_run_well(cluster);
     EXPECT_SQL(cluster, "SELECT string_agg(id::text, ' ' ORDER BY id) FROM agent_approvals", "1 2");
 }
@@ -253,7 +285,8 @@ START_TEST(a_partition_that_is_attached_again_is_detached_again)
     retained_run_well(cluster);
     EXPECT_SQL(cluster, "SELECT relispartition FROM pg_class WHERE oid = 'm1'::regclass", "f");
     EXPECT_SQL(cluster, "SELECT obj_description('m1'::regclass, 'pg_class') LIKE 'mine%'", "t");
-    cluster_execute(cluster, "ALTER TABLE action_results ATTACH PARTITION m1 FOR VALUES FROM ('2000-01-01') TO ('2000-02-01')");
+    cluster_execute(cluster,
+                    "ALTER TABLE action_results ATTACH PARTITION m1 FOR VALUES FROM ('2000-01-01') TO ('2000-02-01')");
     retained_run_well(cluster);
     EXPECT_SQL(cluster, "SELECT relispartition FROM pg_class WHERE oid = 'm1'::regclass", "f");
     retained_run_well(cluster);
@@ -267,7 +300,9 @@ START_TEST(a_table_under_a_detached_partitions_name_is_not_dropped)
     partition("m1", "FOR VALUES FROM ('2000-01-01') TO ('2000-02-01')");
     cluster_execute(cluster, RESULT("1", "'2000-01-05'"));
     retained_run_well(cluster);
-    cluster_execute(cluster, "ALTER TABLE m1 RENAME TO kept; CREATE TABLE m1 AS SELECT * FROM kept; ALTER TABLE m1 OWNER TO pgchime");
+    cluster_execute(
+        cluster,
+        "ALTER TABLE m1 RENAME TO kept; CREATE TABLE m1 AS SELECT * FROM kept; ALTER TABLE m1 OWNER TO pgchime");
     retained_run_well(cluster);
     retained_run_well(cluster);
     EXPECT_SQL(cluster, "SELECT (SELECT count(*) FROM m1) || ' ' || (SELECT count(*) FROM kept)", "1 1");

@@ -15,8 +15,9 @@
 #define SECONDS 60
 #define DAY INT64_C(86400000000)
 /* Row n is n days and an hour old: with the usual settings 30 to 89 become cold, and the older ones go. */
-#define ROWS(table) "INSERT INTO " table " (id, created_at) SELECT n, now() - n * interval '1 day' - interval '1 hour'" \
-                    " FROM generate_series(0, 149) AS n;"
+#define ROWS(table)                                                                                     \
+    "INSERT INTO " table " (id, created_at) SELECT n, now() - n * interval '1 day' - interval '1 hour'" \
+    " FROM generate_series(0, 149) AS n;"
 #define HOT "SELECT count(*) FROM agent_queries"
 #define COLD "SELECT count(*) FROM analytics.cold_agent_queries"
 
@@ -38,18 +39,21 @@ static void tear_down(void)
 /* As like ours as anybody can make it: of our role, with our columns, our comment, and rows long past their time. */
 START_TEST(a_table_under_a_cold_tables_name_loses_no_row)
 {
-    cluster_execute(cluster,
-                    "CREATE TABLE analytics.cold_agent_queries (LIKE agent_queries INCLUDING ALL);"
-                    "ALTER TABLE analytics.cold_agent_queries OWNER TO pgchime;"
-                    "COMMENT ON TABLE analytics.cold_agent_queries IS 'pgchime retention: cold rows of public.agent_queries';"
-                    "INSERT INTO analytics.cold_agent_queries (id, created_at) SELECT id, created_at FROM agent_queries");
-    retained_run_badly(cluster, "expire analytics.cold_agent_queries: analytics.cold_agent_queries is not retention's own");
+    cluster_execute(
+        cluster,
+        "CREATE TABLE analytics.cold_agent_queries (LIKE agent_queries INCLUDING ALL);"
+        "ALTER TABLE analytics.cold_agent_queries OWNER TO pgchime;"
+        "COMMENT ON TABLE analytics.cold_agent_queries IS 'pgchime retention: cold rows of public.agent_queries';"
+        "INSERT INTO analytics.cold_agent_queries (id, created_at) SELECT id, created_at FROM agent_queries");
+    retained_run_badly(cluster,
+                       "expire analytics.cold_agent_queries: analytics.cold_agent_queries is not retention's own");
     EXPECT_SQL(cluster, COLD, "150");
     EXPECT_SQL(cluster, HOT, "150");
-    EXPECT_SQL(cluster,
-               "SELECT string_agg(concat(action, ' ', rows, left(obstacle, 47)), ', ' ORDER BY action)"
-               " FROM analytics.retention_dry_run() WHERE source = 'agent_queries'",
-               "expire analytics.cold_agent_queries is not retention's, move analytics.cold_agent_queries is not retention's");
+    EXPECT_SQL(
+        cluster,
+        "SELECT string_agg(concat(action, ' ', rows, left(obstacle, 47)), ', ' ORDER BY action)"
+        " FROM analytics.retention_dry_run() WHERE source = 'agent_queries'",
+        "expire analytics.cold_agent_queries is not retention's, move analytics.cold_agent_queries is not retention's");
 }
 END_TEST
 
@@ -60,8 +64,10 @@ START_TEST(a_partitioned_table_in_the_place_of_a_cold_one_loses_no_row)
                     "ALTER TABLE analytics.cold_agent_queries RENAME TO mine;"
                     "CREATE TABLE analytics.cold_agent_queries (LIKE agent_queries) PARTITION BY RANGE (created_at);"
                     "ALTER TABLE analytics.cold_agent_queries OWNER TO pgchime;"
-                    "CREATE TABLE analytics.old PARTITION OF analytics.cold_agent_queries FOR VALUES FROM (MINVALUE) TO ('2020-01-01');"
-                    "CREATE TABLE analytics.young PARTITION OF analytics.cold_agent_queries FOR VALUES FROM ('2020-01-01') TO (MAXVALUE);"
+                    "CREATE TABLE analytics.old PARTITION OF analytics.cold_agent_queries FOR VALUES FROM (MINVALUE) "
+                    "TO ('2020-01-01');"
+                    "CREATE TABLE analytics.young PARTITION OF analytics.cold_agent_queries FOR VALUES FROM "
+                    "('2020-01-01') TO (MAXVALUE);"
                     "INSERT INTO analytics.cold_agent_queries (id, created_at) VALUES (1, now()), (2, '2019-01-01')");
     retained_run_badly(cluster, "analytics.cold_agent_queries is not retention's own");
     EXPECT_SQL(cluster, COLD, "2");
@@ -73,10 +79,11 @@ END_TEST
 START_TEST(rows_of_a_table_that_inherits_from_a_cold_one_stay)
 {
     retained_run_well(cluster);
-    cluster_execute(cluster,
-                    "CREATE TABLE analytics.child () INHERITS (analytics.cold_agent_queries);"
-                    "INSERT INTO analytics.child (id, created_at) SELECT n, now() FROM generate_series(1, 60) AS n;"
-                    "UPDATE analytics.cold_agent_queries SET created_at = created_at - interval '100 days' WHERE id >= 30");
+    cluster_execute(
+        cluster,
+        "CREATE TABLE analytics.child () INHERITS (analytics.cold_agent_queries);"
+        "INSERT INTO analytics.child (id, created_at) SELECT n, now() FROM generate_series(1, 60) AS n;"
+        "UPDATE analytics.cold_agent_queries SET created_at = created_at - interval '100 days' WHERE id >= 30");
     cluster_execute(cluster, "VACUUM FULL analytics.cold_agent_queries");
     char *message = retained_run(cluster);
     EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.child", "60");
@@ -102,7 +109,8 @@ END_TEST
 START_TEST(a_cold_row_that_has_just_become_young_stays)
 {
     retained_run_well(cluster);
-    cluster_execute(cluster, "UPDATE analytics.cold_agent_queries SET created_at = now() - interval '100 days' WHERE id = 40");
+    cluster_execute(cluster,
+                    "UPDATE analytics.cold_agent_queries SET created_at = now() - interval '100 days' WHERE id = 40");
     PGconn *user = cluster_connect(cluster, "postgres");
     PGconn *job = retained_connect(cluster);
     char *text = retained_job(cluster);
@@ -122,20 +130,22 @@ END_TEST
 
 static void make_notes(void)
 {
-    cluster_execute(cluster,
-                    "CREATE TABLE notes (query_id bigint); INSERT INTO notes SELECT id FROM agent_queries;"
-                    "CREATE FUNCTION take_notes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-                    " DELETE FROM public.notes WHERE query_id = OLD.id; RETURN OLD; END $$; GRANT ALL ON notes TO pgchime;"
-                    "CREATE TRIGGER notes_too AFTER DELETE ON agent_queries FOR EACH ROW EXECUTE FUNCTION take_notes()");
+    cluster_execute(
+        cluster, "CREATE TABLE notes (query_id bigint); INSERT INTO notes SELECT id FROM agent_queries;"
+                 "CREATE FUNCTION take_notes() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                 " DELETE FROM public.notes WHERE query_id = OLD.id; RETURN OLD; END $$; GRANT ALL ON notes TO pgchime;"
+                 "CREATE TRIGGER notes_too AFTER DELETE ON agent_queries FOR EACH ROW EXECUTE FUNCTION take_notes()");
 }
 
 START_TEST(a_trigger_that_takes_other_rows_along_is_asked_about_first)
 {
     make_notes();
     cluster_execute(cluster, ROWS("agent_feedback") "UPDATE agent_feedback SET updated_at = created_at");
-    retained_run_badly(cluster, "move public.agent_queries: trigger notes_too of public.agent_queries would run at each DELETE: "
-                                "where that is wanted, allow it by triggers = \"agent_queries.notes_too\"");
-    EXPECT_SQL(cluster, "SELECT concat_ws(' ', (SELECT count(*) FROM notes), (" HOT "), (SELECT count(*) FROM agent_feedback))",
+    retained_run_badly(cluster,
+                       "move public.agent_queries: trigger notes_too of public.agent_queries would run at each DELETE: "
+                       "where that is wanted, allow it by triggers = \"agent_queries.notes_too\"");
+    EXPECT_SQL(cluster,
+               "SELECT concat_ws(' ', (SELECT count(*) FROM notes), (" HOT "), (SELECT count(*) FROM agent_feedback))",
                "150 150 30");
     retained_set(cluster, "{\"triggers\": \"agent_feedback.notes_too, other\"}");
     retained_run_badly(cluster, "trigger notes_too");
@@ -148,8 +158,10 @@ END_TEST
 START_TEST(a_trigger_that_is_off_or_of_another_event_hinders_nothing)
 {
     make_notes();
-    cluster_execute(cluster, "ALTER TABLE agent_queries DISABLE TRIGGER notes_too;"
-                             "CREATE TRIGGER others AFTER INSERT OR UPDATE ON agent_queries FOR EACH ROW EXECUTE FUNCTION take_notes()");
+    cluster_execute(
+        cluster,
+        "ALTER TABLE agent_queries DISABLE TRIGGER notes_too;"
+        "CREATE TRIGGER others AFTER INSERT OR UPDATE ON agent_queries FOR EACH ROW EXECUTE FUNCTION take_notes()");
     retained_run_well(cluster);
     EXPECT_SQL(cluster, "SELECT concat_ws(' ', (SELECT count(*) FROM notes), (" HOT "), (" COLD "))", "150 30 60");
 }
@@ -159,10 +171,11 @@ END_TEST
 START_TEST(triggers_and_rules_of_a_cold_table_hinder_too)
 {
     retained_run_well(cluster);
-    cluster_execute(cluster,
-                    "INSERT INTO agent_queries (id, created_at) VALUES (900, now() - interval '40 days');"
-                    "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
-                    "CREATE TRIGGER swallow BEFORE INSERT ON analytics.cold_agent_queries FOR EACH ROW EXECUTE FUNCTION swallow()");
+    cluster_execute(
+        cluster,
+        "INSERT INTO agent_queries (id, created_at) VALUES (900, now() - interval '40 days');"
+        "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        "CREATE TRIGGER swallow BEFORE INSERT ON analytics.cold_agent_queries FOR EACH ROW EXECUTE FUNCTION swallow()");
     retained_run_badly(cluster, "allow it by triggers = \"cold_agent_queries.swallow\"");
     EXPECT_SQL(cluster, HOT " WHERE id = 900", "1");
     retained_set(cluster, "{\"triggers\": \"cold_agent_queries.swallow\"}");
@@ -199,15 +212,21 @@ END_TEST
 
 START_TEST(a_constraint_that_is_checked_late_ends_the_turn_of_its_table_alone)
 {
-    cluster_execute(cluster,
-                    ROWS("agent_approvals") ROWS("agent_feedback") "UPDATE agent_approvals SET status = 'approved', updated_at = created_at;"
-                    "UPDATE agent_feedback SET updated_at = created_at;"
-                    "CREATE TABLE reviews (approval_id bigint REFERENCES agent_approvals DEFERRABLE INITIALLY DEFERRED);"
-                    "INSERT INTO reviews VALUES (60)");
-    retained_run_badly(cluster, "move public.agent_approvals: update or delete on table \"agent_approvals\" violates foreign key");
-    EXPECT_SQL(cluster, "SELECT concat_ws(' ', (SELECT count(*) FROM agent_approvals), (" HOT "), (SELECT count(*) FROM agent_feedback))",
+    cluster_execute(
+        cluster, ROWS("agent_approvals")
+                     ROWS("agent_feedback") "UPDATE agent_approvals SET status = 'approved', updated_at = created_at;"
+                                            "UPDATE agent_feedback SET updated_at = created_at;"
+                                            "CREATE TABLE reviews (approval_id bigint REFERENCES agent_approvals "
+                                            "DEFERRABLE INITIALLY DEFERRED);"
+                                            "INSERT INTO reviews VALUES (60)");
+    retained_run_badly(
+        cluster, "move public.agent_approvals: update or delete on table \"agent_approvals\" violates foreign key");
+    EXPECT_SQL(cluster,
+               "SELECT concat_ws(' ', (SELECT count(*) FROM agent_approvals), (" HOT
+               "), (SELECT count(*) FROM agent_feedback))",
                "150 30 30");
-    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.retention_log WHERE note LIKE 'update or delete on table%'", "1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.retention_log WHERE note LIKE 'update or delete on table%'",
+               "1");
 }
 END_TEST
 
@@ -216,9 +235,10 @@ END_TEST
 START_TEST(a_step_of_the_clock_takes_nothing_until_somebody_confirms_it)
 {
     retained_run_well(cluster);
-    cluster_execute(cluster, "INSERT INTO agent_queries (id, created_at) VALUES (900, now() - interval '40 days');"
-                             "UPDATE analytics.cold_agent_queries SET created_at = created_at - interval '90 days' WHERE id = 50;"
-                             "UPDATE analytics.retention_log SET at = at - interval '8 days 1 minute'");
+    cluster_execute(
+        cluster, "INSERT INTO agent_queries (id, created_at) VALUES (900, now() - interval '40 days');"
+                 "UPDATE analytics.cold_agent_queries SET created_at = created_at - interval '90 days' WHERE id = 50;"
+                 "UPDATE analytics.retention_log SET at = at - interval '8 days 1 minute'");
     for (int i = 0; i < 2; i++) { /* What a run writes down with that clock confirms nothing. */
         retained_run_badly(cluster, "where the clock is right, run pgchime retention confirm");
         EXPECT_SQL(cluster, "SELECT concat_ws(' ', (" HOT "), (" COLD "))", "31 60");
@@ -245,7 +265,8 @@ END_TEST
 
 START_TEST(a_log_that_was_emptied_says_nothing_of_the_clock)
 {
-    cluster_execute(cluster, "TRUNCATE analytics.retention_log; UPDATE chime.plugin SET changed_at = now() - interval '9 days'");
+    cluster_execute(cluster,
+                    "TRUNCATE analytics.retention_log; UPDATE chime.plugin SET changed_at = now() - interval '9 days'");
     retained_run_badly(cluster, "run pgchime retention confirm");
     EXPECT_SQL(cluster, HOT, "150");
 }
@@ -280,25 +301,35 @@ START_TEST(what_a_dry_run_counts_is_what_the_run_takes)
 {
     static const char steps[] = "source, action, object, rows";
     make_notes();
-    cluster_execute(cluster,
-                    ROWS("agent_feedback") "UPDATE agent_feedback SET updated_at = created_at;"
-                    "CREATE TABLE newer () INHERITS (agent_feedback); INSERT INTO newer (id, created_at) SELECT id, created_at FROM agent_feedback;"
-                    "CREATE TABLE m1 PARTITION OF action_results FOR VALUES FROM ('2000-01-01') TO ('2000-02-01');"
-                    "CREATE TABLE m2 PARTITION OF action_results DEFAULT; ALTER TABLE m1 OWNER TO pgchime; ALTER TABLE m2 OWNER TO pgchime;"
-                    "INSERT INTO action_results (id, action_type, status, executed_at) VALUES (1, 'a', 's', '2000-01-05'),"
-                    " (2, 'a', 's', '2001-01-01'), (3, 'a', 's', now() - interval '50 days'), (4, 'a', 's', now())");
+    cluster_execute(cluster, ROWS("agent_feedback") "UPDATE agent_feedback SET updated_at = created_at;"
+                                                    "CREATE TABLE newer () INHERITS (agent_feedback); INSERT INTO "
+                                                    "newer (id, created_at) SELECT id, created_at FROM agent_feedback;"
+                                                    "CREATE TABLE m1 PARTITION OF action_results FOR VALUES FROM "
+                                                    "('2000-01-01') TO ('2000-02-01');"
+                                                    "CREATE TABLE m2 PARTITION OF action_results DEFAULT; ALTER TABLE "
+                                                    "m1 OWNER TO pgchime; ALTER TABLE m2 OWNER TO pgchime;"
+                                                    "INSERT INTO action_results (id, action_type, status, executed_at) "
+                                                    "VALUES (1, 'a', 's', '2000-01-05'),"
+                                                    " (2, 'a', 's', '2001-01-01'), (3, 'a', 's', now() - interval '50 "
+                                                    "days'), (4, 'a', 's', now())");
     for (int i = 0; i < 3; i++) {
         char *sql = files_path("SELECT %s FROM analytics.retention_dry_run()", steps);
         char *would = cluster_rows(cluster, sql);
         free(sql);
         free(retained_run(cluster));
-        sql = files_path("SELECT %s FROM analytics.retention_log WHERE at > (SELECT max(at) FROM analytics.retention_log) -"
-                         " interval '1 hour' AND at > coalesce(current_setting('test.since', true), '-infinity')::timestamptz"
-                         " ORDER BY at", steps);
+        sql = files_path(
+            "SELECT %s FROM analytics.retention_log WHERE at > (SELECT max(at) FROM analytics.retention_log) -"
+            " interval '1 hour' AND at > coalesce(current_setting('test.since', true), '-infinity')::timestamptz"
+            " ORDER BY at",
+            steps);
         char *did = cluster_rows(cluster, sql);
-        EXPECT_SQL(cluster, "SELECT note FROM analytics.retention_log WHERE action IN ('detach', 'drop') AND note IS NOT NULL", NULL);
+        EXPECT_SQL(cluster,
+                   "SELECT note FROM analytics.retention_log WHERE action IN ('detach', 'drop') AND note IS NOT NULL",
+                   NULL);
         ck_assert_str_eq(did, would);
-        ck_assert_ptr_nonnull(strstr(did, i == 0 ? "detach|public.m1|1" : i == 1 ? "drop|public.m1|1" : "move|public.m2|0"));
+        ck_assert_ptr_nonnull(strstr(did, i == 0   ? "detach|public.m1|1"
+                                          : i == 1 ? "drop|public.m1|1"
+                                                   : "move|public.m2|0"));
         free(sql);
         free(did);
         free(would);

@@ -242,10 +242,10 @@ END_TEST
 
 /* Not for readers but for the operator: they look at the event tables and at chime's settings with the caller's rights, and give
  * out the statements of retention's job. */
-#define OPERATORS                                                                                                 \
-    "retention_batches retention_clock retention_cold_obstacle retention_columns retention_detachments "          \
-    "retention_dry_run retention_expiry_obstacle retention_obstacle retention_parts retention_policy "            \
-    "retention_setup retention_side_effects retention_steps retention_tiers"
+#define OPERATORS                                                                                        \
+    "retention_batches retention_clock retention_cold_obstacle retention_columns retention_detachments " \
+    "retention_dry_run retention_expiry_obstacle retention_obstacle retention_parts retention_policy "   \
+    "retention_restorable retention_setup retention_side_effects retention_steps retention_tiers"
 #define IS_OPERATORS "p.proname = ANY (string_to_array('" OPERATORS "', ' '))"
 
 /* A statement for each row of the query; as the reader each must end with that SQLSTATE. Returns how many. */
@@ -294,7 +294,7 @@ START_TEST(readers_read_every_relation_and_every_function)
         expect_as_reader("SELECT format('SELECT * FROM %s LIMIT 1', r) FROM (" KEPT " UNION " PLAIN ") AS t (r)", ""),
         32);
     ck_assert_int_eq(expect_as_reader(functions, ""), 26);
-    ck_assert_int_eq(expect_as_reader(refreshes, "42501"), 5);
+    ck_assert_int_eq(expect_as_reader(refreshes, "42501"), 6);
     free(functions);
     free(refreshes);
 }

@@ -19,10 +19,11 @@ void retained_install(struct cluster *cluster)
 
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
     init_role_make(cluster, RETAINED_ROLE, "postgres");
-    cluster_execute(cluster, "GRANT DELETE ON ALL TABLES IN SCHEMA public TO " RETAINED_ROLE ";"
-                             "ALTER TABLE action_results OWNER TO " RETAINED_ROLE ";"
-                             "DO $$ DECLARE p regclass; BEGIN FOR p IN SELECT relid FROM pg_partition_tree('action_results')"
-                             " WHERE isleaf LOOP EXECUTE format('DROP TABLE %s', p); END LOOP; END $$");
+    cluster_execute(cluster,
+                    "GRANT DELETE ON ALL TABLES IN SCHEMA public TO " RETAINED_ROLE ";"
+                    "ALTER TABLE action_results OWNER TO " RETAINED_ROLE ";"
+                    "DO $$ DECLARE p regclass; BEGIN FOR p IN SELECT relid FROM pg_partition_tree('action_results')"
+                    " WHERE isleaf LOOP EXECUTE format('DROP TABLE %s', p); END LOOP; END $$");
     struct site *site = site_create(cluster, "postgres", 2);
     site_use_role(site, RETAINED_ROLE);
     plugin_put(folder, "retention");
