@@ -118,8 +118,8 @@ static bool confirm(const struct purge *purge, const struct purge_list *list, st
 
 static bool refuse_blocked(const struct purge *purge, const struct purge_list *list, struct error *err)
 {
-    error_set(err, ERROR_REFUSED, "nothing was dropped: %zu object%s need%s what plugin \"%s\" made", list->blocks,
-              list->blocks == 1 ? "" : "s", list->blocks == 1 ? "s" : "", purge->plugin);
+    error_set(err, ERROR_REFUSED, "nothing was dropped: %zu object%s stand%s in the way of purging \"%s\"",
+              list->blocks, list->blocks == 1 ? "" : "s", list->blocks == 1 ? "s" : "", purge->plugin);
     return error_hint(err, "the lines that say \"block\" have the SQL for their owners");
 }
 

@@ -249,8 +249,10 @@ END $$;
 COMMENT ON FUNCTION chime.own_relation IS 'the relation of that name that pgchime made as ''kept'', ''live'' or ''plain''; NULL: it made none, or another has its name';
 
 CREATE FUNCTION chime.live_of(p_view chime.view) RETURNS regclass
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN chime.own_relation(p_view.view_schema, p_view.relation || '__live', 'live');
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN chime.own_relation(p_view.view_schema, p_view.relation || '__live', 'live');
+END $$;
 
 CREATE FUNCTION chime.kept_of(p_view chime.view) RETURNS regclass
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -291,10 +293,12 @@ DECLARE v_kept regclass := chime.kept_of(p_view);
 BEGIN
     IF v_kept IS NULL THEN
         PERFORM chime.refuse_foreign(p_view.view_schema, p_view.relation, 'kept');
+    ELSIF chime.live_of(p_view) IS NULL THEN
+        PERFORM chime.refuse_foreign(p_view.view_schema, p_view.relation || '__live', 'live');
     END IF;
     RETURN v_kept;
 END $$;
-COMMENT ON FUNCTION chime.require_kept IS 'the kept relation of a view; NULL: there is none; raises where another relation has its name';
+COMMENT ON FUNCTION chime.require_kept IS 'the kept relation of a view; NULL: there is none; raises where another relation has its name, or its live view''s';
 
 CREATE FUNCTION chime.install_schema(p_schema name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$

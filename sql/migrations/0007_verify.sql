@@ -25,6 +25,7 @@ CREATE FUNCTION chime.compared_columns(p_view chime.view) RETURNS name[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN ARRAY(SELECT a.attname FROM pg_attribute a
              WHERE a.attrelid = chime.kept_of(p_view) AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> ALL (p_view.stamps)
+               AND EXISTS (SELECT FROM pg_attribute l WHERE l.attrelid = chime.live_of(p_view) AND l.attname = a.attname)
              ORDER BY a.attnum);
 
 -- Begins a statement: `kept` and `live`, each read once and without stamps; `missing` and `surplus`, the rows that only one of

@@ -35,6 +35,22 @@ BEGIN
     RETURN v_rows;
 END $$;
 
+-- A name that another relation's index has stays there: then PostgreSQL chooses one. p_replaced: whose indexes give theirs up.
+CREATE FUNCTION chime.index_name(p_schema name, p_name name, p_replaced oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN NOT EXISTS (SELECT FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
+                             WHERE c.relname = p_name AND c.relnamespace = to_regnamespace(quote_ident(p_schema))
+                               AND i.indrelid IS DISTINCT FROM p_replaced)
+            THEN quote_ident(p_name) ELSE '' END;
+
+CREATE FUNCTION chime.key_index_of(p_kept regclass, p_key name[], p_name name) RETURNS regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT i.indexrelid::regclass FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        WHERE i.indrelid = p_kept AND i.indisunique AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnullsnotdistinct
+          AND (SELECT array_agg(a.attname ORDER BY a.attname) FROM pg_attribute a WHERE a.attrelid = p_kept AND a.attnum = ANY (i.indkey::smallint[]))
+              = (SELECT array_agg(k ORDER BY k) FROM unnest(p_key) AS k)
+        ORDER BY c.relname = p_name DESC, c.oid LIMIT 1);
+
 -- Indexes, comment, and readers. What is there as wanted is not touched: even a statement that changes nothing takes locks that
 -- wait for a refresh.
 CREATE FUNCTION chime.dress_kept(p_kept regclass, p_view chime.view, p_key_index name, p_indexes jsonb, p_comment text) RETURNS void
@@ -43,12 +59,13 @@ DECLARE
     v_schema name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p_kept);
     v_index record;
 BEGIN
-    IF to_regclass(format('%I.%I', v_schema, p_key_index)) IS NULL THEN
-        EXECUTE format('CREATE UNIQUE INDEX %I ON %s (%s) NULLS NOT DISTINCT', p_key_index, p_kept,
-                       (SELECT string_agg(quote_ident(k), ', ') FROM unnest(p_view.key) AS k));
+    IF chime.key_index_of(p_kept, p_view.key, p_key_index) IS NULL THEN
+        EXECUTE format('CREATE UNIQUE INDEX %s ON %s (%s) NULLS NOT DISTINCT',
+                       chime.index_name(p_view.view_schema, p_key_index, chime.kept_of(p_view)), p_kept, (SELECT string_agg(quote_ident(k), ', ') FROM unnest(p_view.key) AS k));
     END IF;
     FOR v_index IN SELECT * FROM jsonb_to_recordset(p_indexes) AS i (name text, columns text, "where" text) LOOP
-        IF to_regclass(format('%I.%I', v_schema, v_index.name)) IS NULL THEN
+        IF to_regclass(format('%I.%I', v_schema, v_index.name)) IS NULL
+           AND chime.index_name(p_view.view_schema, v_index.name, chime.kept_of(p_view)) <> '' THEN
             EXECUTE format('CREATE INDEX %I ON %s (%s)%s', v_index.name, p_kept, v_index.columns,
                            coalesce(' WHERE ' || v_index."where", ''));
         END IF;
@@ -130,7 +147,7 @@ BEGIN
             PERFORM chime.make_kept(format('%I.%I', p_schema, p_relation), v_view);
             UPDATE chime.view_refresh r SET refreshed_at = NULL WHERE r.view_schema = p_schema AND r.relation = p_relation; -- to be filled
         ELSIF v_known.key IS DISTINCT FROM p_key THEN
-            EXECUTE format('DROP INDEX IF EXISTS %I.%I', p_schema, p_key_index);
+            EXECUTE coalesce('DROP INDEX ' || chime.key_index_of(v_kept, v_known.key, p_key_index), 'SELECT');
         END IF;
         PERFORM chime.dress_kept(chime.kept_of(v_view), v_view, p_key_index, p_indexes, p_comment);
     END IF;

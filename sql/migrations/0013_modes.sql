@@ -43,6 +43,30 @@ BEGIN ATOMIC
       AND NOT (g.oid IS NOT NULL AND (g.tgisinternal OR g.tgfoid::regproc::text ~ '^chime\.capture_\d+(_row|_insert)?$'));
 END;
 
+-- What somebody gave to a kept table itself, in words. What pgchime made it with is noted in chime.made.
+CREATE FUNCTION chime.added_to(p_relation oid) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH made AS MATERIALIZED (
+        SELECT m.columns FROM chime.made m WHERE m.purpose LIKE 'kept %' AND (m.object = p_relation OR m.mark = chime.mark_of(p_relation)))
+    SELECT format('column %s.%I', p_relation::regclass, a.attname) FROM pg_attribute a
+    WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped
+      AND EXISTS (SELECT FROM made) AND NOT EXISTS (SELECT FROM made m WHERE a.attname = ANY (m.columns))
+    UNION ALL
+    SELECT format('default value of column %s.%I', p_relation::regclass, a.attname)
+    FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+    WHERE d.adrelid = p_relation AND EXISTS (SELECT FROM made m WHERE a.attname = ANY (m.columns))
+    UNION ALL
+    SELECT format('constraint %I on %s', c.conname, p_relation::regclass)
+    FROM pg_constraint c WHERE c.conrelid = p_relation AND c.contype IN ('p', 'u', 'x', 'f') AND EXISTS (SELECT FROM made)
+    UNION ALL
+    SELECT format('rule %I on %s', w.rulename, p_relation::regclass)
+    FROM pg_rewrite w WHERE w.ev_class = p_relation AND w.rulename <> '_RETURN' AND EXISTS (SELECT FROM made)
+    UNION ALL
+    SELECT format('inheritance of %s from %s', p_relation::regclass, i.inhparent::regclass)
+    FROM pg_inherits i WHERE i.inhrelid = p_relation AND EXISTS (SELECT FROM made);
+END;
+
 -- Those that nothing of ours made, in words; NULL: none.
 CREATE FUNCTION chime.foreign_dependents(p_relation regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -58,7 +82,9 @@ RETURN (
                             WHERE d.class = 'pg_trigger'::regclass AND d.object = t.oid)
             AND NOT EXISTS (SELECT FROM chime.replaced r WHERE d.class = 'pg_class'::regclass AND d.object = chime.replaced_of(r))
           UNION ALL
-          SELECT 'row security' FROM pg_class c WHERE c.oid = p_relation AND c.relrowsecurity) AS o);
+          SELECT 'row security' FROM pg_class c WHERE c.oid = p_relation AND c.relrowsecurity
+          UNION ALL
+          SELECT chime.added_to(p_relation)) AS o);
 
 CREATE FUNCTION chime.refuse_dependents(p_relation regclass) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -67,7 +93,7 @@ BEGIN
     IF v_foreign IS NOT NULL THEN
         RAISE EXCEPTION '% has to be made anew, and there is what would be lost with it: %', p_relation, v_foreign
             USING ERRCODE = 'dependent_objects_still_exist',
-                  HINT = 'drop what is named, run pgchime reload, then make it again';
+                  HINT = 'take away what is named, once what it says or holds is safe elsewhere; run pgchime reload; then make it again';
     END IF;
 END $$;
 
@@ -263,6 +289,7 @@ BEGIN
     END LOOP;
 END $$;
 
+-- On its columns and its indexes; its own is the plugin's.
 CREATE FUNCTION chime.copy_comments(p_from regclass, p_to regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_statement text;
@@ -271,8 +298,75 @@ BEGIN
         SELECT format('COMMENT ON COLUMN %s.%I IS %L', p_to, n.attname, d.description)
         FROM pg_description d JOIN pg_attribute o ON o.attrelid = d.objoid AND o.attnum = d.objsubid AND NOT o.attisdropped
         JOIN pg_attribute n ON n.attrelid = p_to AND n.attname = o.attname AND NOT n.attisdropped
-        WHERE d.classoid = 'pg_class'::regclass AND d.objoid = p_from LOOP
+        WHERE d.classoid = 'pg_class'::regclass AND d.objoid = p_from
+        UNION ALL
+        SELECT format('COMMENT ON INDEX %s IS %L', i.new, obj_description(i.old, 'pg_class'))
+        FROM chime.same_indexes(p_from, p_to) AS i WHERE obj_description(i.old, 'pg_class') IS NOT NULL LOOP
         EXECUTE v_statement;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION chime.same_indexes(p_from regclass, p_to regclass) RETURNS TABLE (old regclass, new regclass)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT o.indexrelid::regclass, n.indexrelid::regclass
+    FROM pg_index o JOIN pg_class oc ON oc.oid = o.indexrelid
+    JOIN pg_class nc ON nc.relname = oc.relname JOIN pg_index n ON n.indexrelid = nc.oid
+    WHERE o.indrelid = p_from AND n.indrelid = p_to;
+END;
+
+-- Statements that give a relation the storage of another, and to columns of the same name what was set for them.
+CREATE FUNCTION chime.storage_statements(p_from regclass, p_to regclass) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT format('ALTER %s %s SET (%s)', chime.relation_kind(p_to), p_to, string_agg(format('%s = %L', w.name, w.value), ', '))
+    FROM (SELECT r.option_name AS name, r.option_value AS value FROM pg_class c, pg_options_to_table(c.reloptions) AS r WHERE c.oid = p_from
+          UNION ALL
+          SELECT 'toast.' || r.option_name, r.option_value
+          FROM pg_class c JOIN pg_class t ON t.oid = c.reltoastrelid, pg_options_to_table(t.reloptions) AS r
+          WHERE c.oid = p_from AND EXISTS (SELECT FROM pg_class n WHERE n.oid = p_to AND n.reltoastrelid <> 0)) AS w
+    HAVING count(*) > 0
+    UNION ALL
+    SELECT format('ALTER %s %s ALTER COLUMN %I %s', chime.relation_kind(p_to), p_to, n.attname, w.clause)
+    FROM pg_attribute o JOIN pg_attribute n ON n.attrelid = p_to AND n.attname = o.attname AND NOT n.attisdropped
+    CROSS JOIN LATERAL (VALUES
+        (coalesce(o.attstattarget, -1) <> -1, format('SET STATISTICS %s', o.attstattarget)),
+        (o.attstorage <> n.attstorage AND o.atttypid = n.atttypid,
+         format('SET STORAGE %s', CASE o.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END)),
+        (o.attcompression::text <> '' AND o.atttypid = n.atttypid,
+         format('SET COMPRESSION %s', CASE o.attcompression::text WHEN 'p' THEN 'pglz' ELSE 'lz4' END)),
+        (o.attoptions IS NOT NULL, format('SET (%s)', array_to_string(o.attoptions, ', '))),
+        (o.attnotnull AND chime.relation_kind(p_to) = 'TABLE', 'SET NOT NULL')) AS w (applies, clause)
+    WHERE o.attrelid = p_from AND o.attnum > 0 AND NOT o.attisdropped AND w.applies
+    UNION ALL
+    SELECT format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', i.new, a.attnum, a.attstattarget)
+    FROM chime.same_indexes(p_from, p_to) AS i JOIN pg_attribute a ON a.attrelid = i.old WHERE coalesce(a.attstattarget, -1) <> -1
+    UNION ALL
+    SELECT format('ALTER INDEX %s SET TABLESPACE %I', i.new, s.spcname)
+    FROM chime.same_indexes(p_from, p_to) AS i JOIN pg_class c ON c.oid = i.old JOIN pg_tablespace s ON s.oid = c.reltablespace
+    UNION ALL
+    SELECT format('ALTER %s %s CLUSTER ON %I', chime.relation_kind(p_to), p_to, (SELECT c.relname FROM pg_class c WHERE c.oid = i.new))
+    FROM chime.same_indexes(p_from, p_to) AS i JOIN pg_index x ON x.indexrelid = i.old WHERE x.indisclustered
+    UNION ALL
+    SELECT format('ALTER %s %s SET TABLESPACE %I', chime.relation_kind(p_to), p_to, s.spcname)
+    FROM pg_class c JOIN pg_tablespace s ON s.oid = c.reltablespace WHERE c.oid = p_from
+    UNION ALL
+    SELECT format('ALTER TABLE %s SET UNLOGGED', p_to)
+    FROM pg_class c WHERE c.oid = p_from AND c.relpersistence = 'u' AND chime.relation_kind(p_to) = 'TABLE';
+END;
+
+-- An instruction that does not go with the new columns is told, and left.
+CREATE FUNCTION chime.copy_storage(p_from regclass, p_to regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_statement text;
+BEGIN
+    FOR v_statement IN SELECT chime.storage_statements(p_from, p_to) LOOP
+        BEGIN
+            EXECUTE v_statement;
+        EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_parameter_value OR feature_not_supported OR not_null_violation
+                       OR object_not_in_prerequisite_state THEN
+            PERFORM chime.tell(format('%s was set before, and does not go with what was made anew: %s', v_statement, SQLERRM));
+        END;
     END LOOP;
 END $$;
 
@@ -283,7 +377,9 @@ DECLARE v_index record;
 BEGIN
     FOR v_index IN SELECT c.relname, pg_get_indexdef(c.oid) AS definition FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
                    WHERE i.indrelid = p_from AND NOT EXISTS (SELECT FROM pg_index o JOIN pg_class n ON n.oid = o.indexrelid
-                                                             WHERE o.indrelid = p_to AND n.relname = c.relname) LOOP
+                                                             WHERE o.indrelid = p_to AND (n.relname = c.relname OR (i.indisunique AND
+                                                                   substring(pg_get_indexdef(n.oid) FROM ' USING .*')
+                                                                   = substring(pg_get_indexdef(c.oid) FROM ' USING .*')))) LOOP
         BEGIN
             EXECUTE replace(v_index.definition, format(' ON %s USING ', p_from), format(' ON %s USING ', p_to));
         EXCEPTION WHEN syntax_error_or_access_rule_violation OR unique_violation THEN
@@ -307,7 +403,8 @@ BEGIN
     v_rows := chime.fill_kept(v_made, p_view);
     PERFORM chime.copy_privileges(p_kept, v_made);
     PERFORM chime.dress_kept(v_made, p_view, p_key_index, p_indexes, p_comment);
-    PERFORM chime.copy_indexes(p_kept, v_made), chime.copy_comments(p_kept, v_made);
+    PERFORM chime.copy_indexes(p_kept, v_made);
+    PERFORM chime.copy_comments(p_kept, v_made), chime.copy_storage(p_kept, v_made);
     PERFORM chime.set_aside(p_kept, p_view);
     EXECUTE format('ALTER %s %s SET SCHEMA %I', chime.relation_kind(v_made), v_made, p_view.view_schema);
     EXECUTE format('ALTER %s %s RENAME TO %I', chime.relation_kind(v_made), v_made, p_view.relation);

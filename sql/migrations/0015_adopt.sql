@@ -371,9 +371,11 @@ BEGIN
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM chime.keep_private(v_name::regclass);
     PERFORM chime.note_made(v_name::regclass, format('kept %I.%I', p_plugin ->> 'view_schema', p_view ->> 'relation'), NULL);
-    EXECUTE format('CREATE UNIQUE INDEX %I ON %s (%s) NULLS NOT DISTINCT', p_view ->> 'key_index', v_name, v_key);
-    FOR v_index IN SELECT * FROM jsonb_to_recordset(p_view -> 'indexes') AS i (name text, columns text, "where" text) LOOP
-        EXECUTE format('CREATE INDEX %I ON %s (%s)%s', v_index.name, v_name, v_index.columns, coalesce(' WHERE ' || v_index."where", ''));
+    EXECUTE format('CREATE UNIQUE INDEX %s ON %s (%s) NULLS NOT DISTINCT',
+                   chime.index_name(p_plugin ->> 'view_schema', p_view ->> 'key_index', p_old), v_name, v_key);
+    FOR v_index IN SELECT chime.index_name(p_plugin ->> 'view_schema', i.name, p_old) AS name, i.columns, i."where"
+                   FROM jsonb_to_recordset(p_view -> 'indexes') AS i (name name, columns text, "where" text) LOOP
+        EXECUTE format('CREATE INDEX %s ON %s (%s)%s', v_index.name, v_name, v_index.columns, coalesce(' WHERE ' || v_index."where", ''));
     END LOOP;
     EXECUTE format('ANALYZE %s', v_name);
 EXCEPTION WHEN unique_violation THEN

@@ -71,6 +71,27 @@ BEGIN
     RETURN QUERY SELECT * FROM chime.dependent_lines(v_go, v_gone, v_functions);
 END $$;
 
+-- Who may read the old relation again: whoever might, and whom somebody let read the new one meanwhile; not whom somebody took it from, nor
+-- analytics_reader, whom pgchime itself lets read what it keeps.
+CREATE FUNCTION chime.return_grants(p_new regclass, p_old regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_grant record;
+BEGIN
+    FOR v_grant IN
+        SELECT g.statement FROM chime.carried_grants(p_new, p_old::text) AS g
+        WHERE g.carried AND g.grantee <> 'analytics_reader'
+          AND (g."column" IS NULL OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = p_old AND a.attname = g."column" AND NOT a.attisdropped))
+        UNION ALL
+        SELECT format('REVOKE SELECT ON %s FROM %s', p_old, o.grantee)
+        FROM chime.carried_grants(p_old, p_new::text) AS o
+        WHERE o.carried AND o."column" IS NULL AND NOT EXISTS (
+            SELECT FROM chime.carried_grants(p_new, p_old::text) AS n WHERE n.carried AND n."column" IS NULL AND n.grantee = o.grantee)
+    LOOP
+        EXECUTE v_grant.statement;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION chime.return_grants IS 'privileges of the old relation when an adoption is rolled back';
+
 CREATE FUNCTION chime.put_back(p_adoption chime.adoption) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -79,7 +100,7 @@ DECLARE
 BEGIN
     IF v_new IS NOT NULL THEN
         PERFORM chime.rename_relation(v_new, chime.spare_name(p_adoption.view_schema, 'adopted'));
-        PERFORM chime.carry_grants(v_new, v_old);
+        PERFORM chime.return_grants(v_new, v_old);
     END IF;
     PERFORM chime.rename_relation(v_old, p_adoption.relation);
 END $$;
@@ -123,7 +144,8 @@ BEGIN
     PERFORM chime.drop_adopted(p_plugin, v_go);
     FOREACH v_adoption IN ARRAY v_adoptions LOOP
         FOR v_index IN SELECT key AS name, value AS before FROM jsonb_each_text(v_adoption.indexes)
-                       WHERE to_regclass(format('%I.%I', v_adoption.view_schema, key)) IS NOT NULL LOOP
+                       WHERE to_regclass(format('%I.%I', v_adoption.view_schema, key)) IS NOT NULL
+                         AND to_regclass(format('%I.%I', v_adoption.view_schema, value)) IS NULL LOOP -- else another relation has it
             EXECUTE format('ALTER INDEX %I.%I RENAME TO %I', v_adoption.view_schema, v_index.name, v_index.before);
         END LOOP;
     END LOOP;

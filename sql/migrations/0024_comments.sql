@@ -57,6 +57,8 @@ COMMENT ON ROUTINE chime.define_function IS 'makes a plugin''s function as its t
 COMMENT ON ROUTINE chime.definition_columns IS 'names and types of the columns that a definition gives';
 COMMENT ON ROUTINE chime.make_kept IS 'makes an empty kept relation, a table or a materialized view';
 COMMENT ON ROUTINE chime.make_plain_view IS 'makes a plain view, with what follows from it';
+COMMENT ON ROUTINE chime.index_name IS 'the name for an index, quoted; empty: another relation has it, and PostgreSQL is to choose one';
+COMMENT ON ROUTINE chime.key_index_of IS 'the unique index of a kept relation by its key; NULL: there is none';
 COMMENT ON ROUTINE chime.dress_kept IS 'indexes, comment and readers of a kept relation, where they differ from what is wanted';
 COMMENT ON ROUTINE chime.fill_kept IS 'fills a kept relation from its definition; how many rows';
 COMMENT ON ROUTINE chime.remake_kept IS 'makes a kept relation anew aside, and exchanges the two';
@@ -81,7 +83,11 @@ COMMENT ON ROUTINE chime.replaced_kept IS 'how long a replaced relation stays fo
 COMMENT ON ROUTINE chime.replaced_of IS 'the relation that was replaced, where it is still there';
 COMMENT ON ROUTINE chime.replaced_needing IS 'replaced relations that need one of these';
 COMMENT ON ROUTINE chime.drop_replaced IS 'drops replaced relations that nobody can want any more';
-COMMENT ON ROUTINE chime.copy_comments IS 'comments of columns go along to the new relation';
+COMMENT ON ROUTINE chime.copy_comments IS 'comments of columns and indexes go along to the new relation';
+COMMENT ON ROUTINE chime.copy_storage IS 'storage options, statistics targets and NOT NULL go along to the new relation, where they fit';
+COMMENT ON ROUTINE chime.storage_statements IS 'the statements for that';
+COMMENT ON ROUTINE chime.same_indexes IS 'indexes of two relations that have the same names';
+COMMENT ON ROUTINE chime.added_to IS 'columns, constraints, defaults and rules that somebody gave to a kept table, in words';
 COMMENT ON ROUTINE chime.copy_indexes IS 'indexes that somebody made go along to the new relation, where they fit';
 COMMENT ON ROUTINE chime.copy_privileges IS 'privileges of one relation become those of the other, no more and no less';
 COMMENT ON ROUTINE chime.dependents IS 'what would go with a relation, or stands in its way';

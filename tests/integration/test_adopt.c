@@ -434,6 +434,64 @@ START_TEST(a_rollback_puts_the_old_one_back_once_the_plugin_is_not_in_use)
 END_TEST
 
 /* Another plugin reads what goes: its live view is pgchime's own, and nobody has to see to it. */
+START_TEST(a_rollback_drops_no_table_that_took_the_name_meanwhile)
+{
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
+    plugin_take(plugins, PLUGIN);
+    ASSERT_RUN(0, "serve", "--once");
+    cluster_execute(cluster, "ALTER TABLE " RELATION " RENAME TO was_kept; SET ROLE pgchime;"
+                             "CREATE TABLE " RELATION " AS SELECT 7 AS theirs; RESET ROLE");
+    ASSERT_RUN(6, ADOPT(PLUGIN, "--rollback", "--dry-run", "-o", "json"));
+    line_is(RELATION, "block", "ALTER TABLE " RELATION " RENAME TO ...", "has the name by now, and is not pgchime's");
+    ASSERT_RUN(6, ADOPT(PLUGIN, "--rollback", "--yes"));
+    EXPECT_SQL(cluster, "SELECT theirs FROM " RELATION, "7");
+    cluster_execute(cluster, "ALTER TABLE " RELATION " RENAME TO theirs");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--rollback", "--yes"));
+    EXPECT_SQL(cluster, "SELECT count(old_only) FROM " RELATION, "10");
+    EXPECT_SQL(cluster, "SELECT theirs FROM analytics.theirs", "7");
+}
+END_TEST
+
+START_TEST(after_a_rollback_nobody_reads_who_was_not_let)
+{
+    cluster_execute(cluster, "CREATE ROLE bob; CREATE ROLE eve; SET ROLE pgchime; GRANT SELECT ON " RELATION
+                             " TO eve; RESET ROLE");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
+    EXPECT_SQL(cluster, "SELECT has_table_privilege('analytics_reader', '" RELATION "', 'SELECT')", "t");
+    EXPECT_SQL(cluster, "SELECT has_table_privilege('eve', '" RELATION "', 'SELECT')", "t");
+    cluster_execute(cluster, "GRANT SELECT ON " RELATION " TO bob; REVOKE SELECT ON " RELATION " FROM eve");
+    plugin_take(plugins, PLUGIN);
+    ASSERT_RUN(0, "serve", "--once");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--rollback", "--yes"));
+    it_is_back();
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(r, ' ') FROM unnest(ARRAY['analytics_reader', 'ann', 'bob', 'eve']) AS r"
+               " WHERE has_table_privilege(r, '" RELATION "', 'SELECT')",
+               "ann bob");
+}
+END_TEST
+
+/* A table that took the name of what pgchime keeps may be adopted as any other. */
+START_TEST(a_table_that_took_the_name_of_a_kept_relation_gives_way_like_any_other)
+{
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
+    ASSERT_RUN(0, "serve", "--once");
+    cluster_execute(cluster, "ALTER TABLE " RELATION " RENAME TO was_kept;"
+                             "SET ROLE pgchime; CREATE TABLE " RELATION " AS SELECT 7 AS theirs; RESET ROLE");
+    ASSERT_RUN(0, "serve", "--once");
+    EXPECT_SQL(cluster, "SELECT state || ' ' || split_part(reason, ';', 1) FROM chime.plugin",
+               "failed relation " RELATION " exists already, is owned by pgchime and was not made by pgchime");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
+    EXPECT_SQL(cluster, COUNT_OF_READERS, "40");
+    char *aside = cluster_value(cluster,
+                                "SELECT format('SELECT theirs FROM %I.%I', view_schema, aside) FROM chime.adoption");
+    EXPECT_SQL(cluster, aside, "7");
+    free(aside);
+    ASSERT_RUN(0, "serve", "--once");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin", "installed");
+}
+END_TEST
+
 START_TEST(a_plugin_that_reads_it_stands_in_nobodys_way_and_is_whole_after_the_next_adoption)
 {
     ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
@@ -491,9 +549,12 @@ START_TEST(what_was_replaced_is_bound_to_nothing_new)
 {
     plugin_put(plugins, "progress");
     ASSERT_RUN(0, "serve", "--once");
-    cluster_execute(cluster, "SET ROLE pgchime; CREATE VIEW chime.replaced_1 AS SELECT old_only FROM " RELATION ";"
-                             "INSERT INTO chime.replaced SELECT 'replaced_1', view_schema, relation FROM chime.view;"
-                             "RESET ROLE");
+    cluster_execute(
+        cluster,
+        "SET ROLE pgchime; CREATE VIEW chime.replaced_1 AS SELECT old_only FROM " RELATION ";"
+        "INSERT INTO chime.replaced SELECT 'replaced_1', view_schema, relation FROM chime.view;"
+        "SELECT chime.note_made('chime.replaced_1', format('kept %I.%I', view_schema, relation), NULL) FROM chime.view;"
+        "RESET ROLE");
     ASSERT_RUN(0, ADOPT(PLUGIN, "--dry-run", "-o", "json"));
     line_is("chime.replaced_1", "drop", "DROP VIEW chime.replaced_1", "was replaced");
     EXPECT_SQL(cluster, REPLACED, "1");
@@ -588,6 +649,9 @@ int main(void)
     tcase_add_test(tests, rows_that_only_some_may_read_are_not_opened_to_all);
     tcase_add_test(tests, an_unknown_plugin_gets_a_did_you_mean);
     tcase_add_test(tests, a_rollback_puts_the_old_one_back_once_the_plugin_is_not_in_use);
+    tcase_add_test(tests, a_rollback_drops_no_table_that_took_the_name_meanwhile);
+    tcase_add_test(tests, after_a_rollback_nobody_reads_who_was_not_let);
+    tcase_add_test(tests, a_table_that_took_the_name_of_a_kept_relation_gives_way_like_any_other);
     tcase_add_test(tests, a_plugin_that_reads_it_stands_in_nobodys_way_and_is_whole_after_the_next_adoption);
     tcase_add_test(tests, what_was_replaced_goes_with_what_is_put_back);
     tcase_add_test(tests, what_was_replaced_is_bound_to_nothing_new);

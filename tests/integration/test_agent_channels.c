@@ -335,7 +335,8 @@ START_TEST(a_plain_view_is_replaced_in_place_or_made_anew)
     char *made = cluster_value(cluster, "SELECT oid FROM pg_class WHERE relname = 'v_test'");
     EXPECT_SQL(cluster, INSTALL_PLAIN("v_test", "SELECT agent, 1 AS one FROM mv_realtime_agent_performance"), "");
     EXPECT_SQL(cluster, "SELECT oid FROM pg_class WHERE relname = 'v_test'", made);
-    EXPECT_SQL(cluster, "SELECT obj_description('analytics.v_test'::regclass) ~ '^a test \\(pgchime [0-9a-f]{16}\\)$'", "t");
+    EXPECT_SQL(cluster, "SELECT obj_description('analytics.v_test'::regclass) ~ '^a test \\(pgchime [0-9a-f]{16}\\)$'",
+               "t");
     EXPECT_SQL(cluster, INSTALL_PLAIN("v_test", "SELECT 1 AS one"), "");
     EXPECT_SQL(cluster, "SELECT one FROM analytics.v_test", "1");
     EXPECT_SQL(cluster, "SELECT has_table_privilege('analytics_reader', 'analytics.v_test', 'SELECT')", "t");

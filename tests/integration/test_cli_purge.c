@@ -230,7 +230,7 @@ START_TEST(what_others_built_on_it_has_to_go_first)
                              " BEGIN ATOMIC SELECT * FROM " RELATION "; END; RESET ROLE;"
                              "CREATE TABLE ann.heir () INHERITS (" RELATION ");");
     ASSERT_RUN(6, PURGE(PLUGIN, "--yes", "-o", "json"));
-    complains("4 objects need what plugin \"" PLUGIN "\" made");
+    complains("4 objects stand in the way of purging \"" PLUGIN "\"");
     object_is("ann.report", "block", "DROP VIEW ann.report");
     object_is("ann.lanes()", "block", "DROP FUNCTION ann.lanes()");
     object_is("ann.copies.it", "block", "ALTER TABLE ann.copies DROP COLUMN it");
@@ -256,6 +256,24 @@ START_TEST(a_plugin_that_another_one_reads_is_named_with_it)
     ASSERT_RUN(0, PURGE("weakness", "--yes"));
     ASSERT_RUN(0, PURGE(PLUGIN, "--yes"));
     everything_of_it_is_gone();
+}
+END_TEST
+
+/* Renamed, dropped and made by somebody: what has the name is not what pgchime made. */
+START_TEST(a_table_of_somebody_under_its_name_is_refused_by_name)
+{
+    retire();
+    cluster_execute(cluster, "ALTER TABLE " RELATION " RENAME TO was_kept; SET ROLE pgchime;"
+                             "CREATE TABLE " RELATION " AS SELECT 7 AS theirs; RESET ROLE");
+    ASSERT_RUN(6, PURGE(PLUGIN, "--dry-run", "-o", "json"));
+    object_is(RELATION, "block", "ALTER TABLE " RELATION " RENAME TO ...");
+    ASSERT_RUN(6, PURGE(PLUGIN, "--yes"));
+    nothing_is_dropped();
+    EXPECT_SQL(cluster, "SELECT theirs FROM " RELATION, "7");
+    cluster_execute(cluster, "ALTER TABLE " RELATION " RENAME TO theirs");
+    ASSERT_RUN(0, PURGE(PLUGIN, "--yes"));
+    everything_of_it_is_gone();
+    EXPECT_SQL(cluster, "SELECT theirs FROM analytics.theirs", "7");
 }
 END_TEST
 
@@ -416,7 +434,8 @@ START_TEST(what_another_plugin_had_replaced_goes_with_what_it_needs)
         " WHERE relation = 'mv_weakness_patterns';"
         "DO $$ BEGIN EXECUTE format('CREATE MATERIALIZED VIEW chime.replaced_1 AS SELECT agent_id FROM chime.%I',"
         " (SELECT name FROM chime.replaced)); END $$;"
-        "INSERT INTO chime.replaced SELECT 'replaced_1', view_schema, relation FROM chime.replaced; RESET ROLE");
+        "INSERT INTO chime.replaced SELECT 'replaced_1', view_schema, relation FROM chime.replaced;"
+        "SELECT chime.note_made('chime.replaced_1', 'kept analytics.mv_weakness_patterns', NULL); RESET ROLE");
     plugin_take(plugins, "weakness");
     retire();
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.replaced", "2");
@@ -463,6 +482,7 @@ int main(void)
     tcase_add_test(tests, all_of_it_goes_and_nothing_of_others);
     tcase_add_test(tests, what_others_built_on_it_has_to_go_first);
     tcase_add_test(tests, a_plugin_that_another_one_reads_is_named_with_it);
+    tcase_add_test(tests, a_table_of_somebody_under_its_name_is_refused_by_name);
     tcase_add_test(tests, what_another_role_owns_by_now_stays_and_is_printed_for_it);
     tcase_add_test(tests, triggers_go_before_their_functions);
     tcase_add_test(tests, who_owns_no_source_prints_the_triggers_for_their_owner);

@@ -13,7 +13,8 @@
 #define KEPT "SELECT coalesce(chime.kept_of(v)::text, 'none') FROM chime.view v"
 /* As many columns and names as ours has: nothing but the proof tells them apart. */
 #define THEIRS "CREATE TABLE kept.theirs AS SELECT 77 AS shop, 5::bigint AS n, 6::bigint AS total;"
-#define IN_ITS_PLACE "ALTER TABLE kept.shop_total RENAME TO was_ours;" THEIRS "ALTER TABLE kept.theirs RENAME TO shop_total;"
+#define IN_ITS_PLACE \
+    "ALTER TABLE kept.shop_total RENAME TO was_ours;" THEIRS "ALTER TABLE kept.theirs RENAME TO shop_total;"
 #define THEIR_ROWS "SELECT string_agg(t::text, ' ') FROM kept.shop_total AS t"
 
 static const char *database; /* where the statements go */
@@ -42,7 +43,8 @@ static void refused(const char *sql, const char *part)
 static void nothing_touches_theirs(void)
 {
     refused("SELECT app.install_shop_total()", STRANGER);
-    refused("SELECT app.install('shop_total', 'SELECT shop, count(*) AS n FROM orders GROUP BY shop', '{shop}', '[]')", STRANGER);
+    refused("SELECT app.install('shop_total', 'SELECT shop, count(*) AS n FROM orders GROUP BY shop', '{shop}', '[]')",
+            STRANGER);
     refused("SELECT app.install('shop_total', 'SELECT shop, count(*) AS n FROM orders GROUP BY shop', '{shop}', '[]',"
             " p_mode => 'matview')",
             STRANGER);
@@ -69,20 +71,41 @@ START_TEST(what_was_renamed_and_came_back_is_ours)
     cluster_execute(cluster, IN_ITS_PLACE);
     VALUE(IS_OURS("kept.was_ours"), "t");
     VALUE(KEPT, "none");
-    cluster_execute(cluster, "ALTER TABLE kept.shop_total SET SCHEMA app; ALTER TABLE kept.was_ours RENAME TO shop_total");
+    cluster_execute(cluster,
+                    "ALTER TABLE kept.shop_total SET SCHEMA app; ALTER TABLE kept.was_ours RENAME TO shop_total");
     VALUE(KEPT, "kept.shop_total");
     AFTER("INSERT INTO app.orders (shop, amount) VALUES (1, 1)", "shop_total", "keyed 1: +0 ~1 -0");
 }
 END_TEST
 
+/* The index of what was renamed has kept its name. */
+START_TEST(one_made_beside_what_was_renamed_has_its_key)
+{
+    cluster_execute(cluster, "ALTER TABLE kept.shop_total RENAME TO was_ours; SELECT app.install_shop_total()");
+    LOOK("shop_total", "full: its definition or its relation is another one");
+    VALUE("SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'kept.was_ours'::regclass", "kept.shop_total_pk");
+    VALUE("SELECT count(*) FROM pg_index WHERE indrelid = 'kept.shop_total'::regclass AND indisunique", "1");
+    cluster_execute(
+        cluster,
+        "SELECT app.install_shop_total();"
+        "SELECT app.install('shop_total', 'SELECT shop, count(*) AS n FROM orders GROUP BY shop', '{shop}', '[]')");
+    VALUE("SELECT count(*) FROM pg_index WHERE indrelid = 'kept.shop_total'::regclass AND indisunique", "1");
+    VALUE("SELECT indexrelid::regclass FROM pg_index WHERE indrelid = 'kept.was_ours'::regclass", "kept.shop_total_pk");
+}
+END_TEST
+
 START_TEST(views_under_the_names_of_live_and_plain_ones_are_refused_too)
 {
-    cluster_execute(cluster, "DO $$ BEGIN PERFORM chime.install_plain_view('test', 'kept', 'app', 'plain', 'SELECT 1 AS one', 'a test'); END $$;"
-                             "ALTER VIEW kept.plain RENAME TO was_plain; CREATE VIEW kept.plain AS SELECT 2 AS theirs;"
-                             "ALTER VIEW kept.shop_total__live RENAME TO was_live; CREATE VIEW kept.shop_total__live AS SELECT 3 AS theirs");
+    cluster_execute(
+        cluster,
+        "DO $$ BEGIN PERFORM chime.install_plain_view('test', 'kept', 'app', 'plain', 'SELECT 1 AS one', 'a test'); "
+        "END $$;"
+        "ALTER VIEW kept.plain RENAME TO was_plain; CREATE VIEW kept.plain AS SELECT 2 AS theirs;"
+        "ALTER VIEW kept.shop_total__live RENAME TO was_live; CREATE VIEW kept.shop_total__live AS SELECT 3 AS theirs");
     refused("SELECT chime.install_plain_view('test', 'kept', 'app', 'plain', 'SELECT 1 AS one', 'a test')",
             "relation kept.plain exists already, is owned by postgres and was not made by pgchime");
     refused("SELECT app.install_shop_total()", "relation kept.shop_total__live exists already");
+    refused("SELECT chime.refresh('shop_total')", "relation kept.shop_total__live exists already");
     VALUE("SELECT concat_ws(' ', p.theirs, l.theirs) FROM kept.plain p, kept.shop_total__live l", "2 3");
 }
 END_TEST
@@ -174,7 +197,9 @@ START_TEST(an_oid_that_another_relation_has_elsewhere_proves_nothing)
 {
     cluster_execute(cluster, IN_ITS_PLACE);
     copy();
-    cluster_execute(cluster, "UPDATE chime.made m SET object = 'kept.shop_total'::regclass WHERE m.purpose = 'kept kept.shop_total'");
+    cluster_execute(
+        cluster,
+        "UPDATE chime.made m SET object = 'kept.shop_total'::regclass WHERE m.purpose = 'kept kept.shop_total'");
     VALUE(IS_OURS("kept.shop_total"), "f");
     nothing_touches_theirs();
     cluster_execute(cluster, "SELECT chime.recognize_made()");
@@ -229,6 +254,7 @@ static Suite *suite(void)
     tcase_set_timeout(cases, 180);
     tcase_add_test(cases, a_table_under_the_name_of_a_kept_relation_keeps_its_rows);
     tcase_add_test(cases, what_was_renamed_and_came_back_is_ours);
+    tcase_add_test(cases, one_made_beside_what_was_renamed_has_its_key);
     tcase_add_test(cases, views_under_the_names_of_live_and_plain_ones_are_refused_too);
     tcase_add_test(cases, another_relation_of_ours_under_the_name_is_not_it);
     tcase_add_test(cases, a_table_made_like_ours_is_not_ours);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/dump.h"
 #include "support/files.h"
 #include "support/keyed_stage.h"
 #include "support/process.h"
@@ -34,9 +35,9 @@ static void set_up(void)
 }
 
 /* The error's text and HINT hold these. */
-static void refused(const char *sql, const char *part, const char *hint)
+static void refused_in(const char *database, const char *sql, const char *part, const char *hint)
 {
-    PGconn *session = cluster_connect(cluster, "postgres");
+    PGconn *session = cluster_connect(cluster, database);
     PGresult *result = PQexec(session, sql);
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *hinted = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
@@ -46,6 +47,11 @@ static void refused(const char *sql, const char *part, const char *hint)
     ck_assert_msg(hinted != NULL && strstr(hinted, hint) != NULL, "%s: %s", sql, hinted != NULL ? hinted : "no hint");
     PQclear(result);
     PQfinish(session);
+}
+
+static void refused(const char *sql, const char *part, const char *hint)
+{
+    refused_in("postgres", sql, part, hint);
 }
 
 /* --- materialized views ------------------------------------------------------------------------------------------- */
@@ -214,7 +220,7 @@ END_TEST
     " || '; ' || (SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY indexrelid::regclass::text) FROM "        \
     "pg_index WHERE indrelid = "                                                                                       \
     "'kept.shop_total'::regclass)"                                                                                     \
-    " || '; ' || concat_ws(' ', left(obj_description('kept.shop_total'::regclass), -27), "                                        \
+    " || '; ' || concat_ws(' ', left(obj_description('kept.shop_total'::regclass), -27), "                             \
     "col_description('kept.shop_total'::regclass, 2))"                                                                 \
     " || '; ' || (SELECT count(*) FROM kept.shop_rows(2)) || ' ' || has_function_privilege('ann', "                    \
     "'kept.shop_rows(integer)', 'EXECUTE')"
@@ -391,22 +397,87 @@ START_TEST(what_others_built_on_a_relation_is_named_before_it_is_made_anew)
          "trigger told on kept.shop_total", "DROP TRIGGER told ON kept.shop_total"},
         {"ALTER TABLE kept.shop_total ENABLE ROW LEVEL SECURITY", "row security",
          "ALTER TABLE kept.shop_total DISABLE ROW LEVEL SECURITY"},
+        {"ALTER TABLE kept.shop_total ADD COLUMN note text", "column kept.shop_total.note",
+         "ALTER TABLE kept.shop_total DROP COLUMN note"},
+        {"ALTER TABLE kept.shop_total ALTER n SET DEFAULT 7", "default value of column kept.shop_total.n",
+         "ALTER TABLE kept.shop_total ALTER n DROP DEFAULT"},
+        {"ALTER TABLE kept.shop_total ADD CONSTRAINT positive CHECK (n > 0)", "constraint positive on kept.shop_total",
+         "ALTER TABLE kept.shop_total DROP CONSTRAINT positive"},
+        {"ALTER TABLE kept.shop_total ADD CONSTRAINT one_each UNIQUE (n, shop)",
+         "constraint one_each on kept.shop_total", "ALTER TABLE kept.shop_total DROP CONSTRAINT one_each"},
+        {"CREATE RULE told AS ON UPDATE TO kept.shop_total DO ALSO NOTHING", "rule told on kept.shop_total",
+         "DROP RULE told ON kept.shop_total"},
     };
 
     KEYED_INSTALL(cluster, "shop_total", "shop_size");
     for (size_t i = 0; i < sizeof theirs / sizeof theirs[0]; i++) {
         cluster_execute(cluster, theirs[i][0]);
-        refused("SELECT app.switch('matview')", theirs[i][1], "drop what is named");
-        refused("SELECT app.switch('auto', 'count(*) AS n')", theirs[i][1], "drop what is named");
+        refused("SELECT app.switch('matview')", theirs[i][1], "take away what is named");
+        refused("SELECT app.switch('auto', 'count(*) AS n')", theirs[i][1], "take away what is named");
         VALUE(KIND, "r");
         LOOK("shop_total", "keyed 0: +0 ~0 -0");
         cluster_execute(cluster, theirs[i][2]);
     }
     cluster_execute(cluster, "CREATE VIEW app.report AS SELECT n FROM kept.shop_total__live");
     VALUE("SELECT app.switch('full', 'count(*) AS n, sum(amount) AS total, 1 AS one')", "its mode is full");
-    refused("SELECT app.switch('full', 'count(*)::integer AS n')", "view app.report", "drop what is named");
+    refused("SELECT app.switch('full', 'count(*)::integer AS n')", "view app.report", "take away what is named");
     cluster_execute(cluster, "DROP VIEW app.report");
     VALUE("SELECT app.switch('matview')", "its mode is matview");
+}
+END_TEST
+
+/* Its column is written by nobody but him, and a refresh leaves it alone. */
+START_TEST(a_column_that_somebody_added_keeps_its_values_and_is_named_before_it_would_be_lost)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    cluster_execute(cluster,
+                    "ALTER TABLE kept.shop_total ADD COLUMN note text; UPDATE kept.shop_total SET note = 'n' || shop");
+    AFTER("UPDATE app.orders SET amount = amount + 1 WHERE shop = 2", "shop_total", "keyed 1: +0 ~1 -0");
+    VALUE("SELECT method FROM chime.refresh('shop_total', true)", "full");
+    refused("SELECT app.install_shop_total()", "column kept.shop_total.note", "take away what is named");
+    VALUE("SELECT string_agg(note, ' ' ORDER BY shop) FROM kept.shop_total", "n1 n2 n3");
+    VALUE("SELECT missing + surplus FROM chime.difference('shop_total')", "0");
+    dump_copy(cluster, "postgres", cluster, "copy");
+    cluster_use(cluster, "copy");
+    refused_in("copy", "SELECT app.install_shop_total()", "column kept.shop_total.note", "take away what is named");
+    VALUE("SELECT string_agg(note, ' ' ORDER BY shop) FROM kept.shop_total", "n1 n2 n3");
+}
+END_TEST
+
+#define STORAGE                                                                                                     \
+    "SELECT concat_ws('; ', (SELECT array_to_string(reloptions, ' ') FROM pg_class WHERE oid = "                    \
+    "'kept.shop_total'::regclass),"                                                                                 \
+    " (SELECT string_agg(concat_ws(' ', attname, nullif(attstattarget, -1), attoptions, CASE WHEN attnotnull THEN " \
+    "'not null' END), ', ' ORDER BY attnum)"                                                                        \
+    "    FROM pg_attribute WHERE attrelid = 'kept.shop_total'::regclass AND attnum > 0),"                           \
+    " (SELECT string_agg(concat_ws(' ', c.relname, obj_description(c.oid), nullif(a.attstattarget, -1), CASE WHEN " \
+    "i.indisclustered THEN 'cluster' END), ', '"                                                                    \
+    "                    ORDER BY c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"               \
+    "                    JOIN pg_attribute a ON a.attrelid = c.oid WHERE i.indrelid = 'kept.shop_total'::regclass))"
+
+START_TEST(what_was_set_for_storage_and_statistics_stays_with_the_name)
+{
+    static const char expected[] =
+        "autovacuum_vacuum_scale_factor=0.05 fillfactor=55 parallel_workers=2;"
+        " shop, n 33 not null, total {n_distinct=5}%s; mine about n 44 cluster, shop_total_pk the key";
+    char with_one[256];
+    char without[256];
+
+    snprintf(with_one, sizeof with_one, expected, ", one");
+    snprintf(without, sizeof without, expected, "");
+    KEYED_INSTALL(cluster, "shop_total");
+    cluster_execute(
+        cluster,
+        "ALTER TABLE kept.shop_total ALTER n SET NOT NULL, ALTER n SET STATISTICS 33, ALTER total SET (n_distinct = 5),"
+        " RESET (fillfactor); ALTER TABLE kept.shop_total SET (fillfactor = 55, parallel_workers = 2);"
+        "COMMENT ON INDEX kept.shop_total_pk IS 'the key'; CREATE INDEX mine ON kept.shop_total ((n + total));"
+        "ALTER INDEX kept.mine ALTER COLUMN 1 SET STATISTICS 44; COMMENT ON INDEX kept.mine IS 'about n';"
+        "ALTER TABLE kept.shop_total CLUSTER ON mine");
+    VALUE(STORAGE, without);
+    VALUE("SELECT app.switch('auto', 'count(*) AS n, sum(amount) AS total, 1 AS one')", NULL);
+    VALUE(STORAGE, with_one);
+    VALUE("SELECT app.switch('full')", "its mode is full");
+    VALUE(STORAGE, without);
 }
 END_TEST
 
@@ -433,6 +504,8 @@ static Suite *suite(void)
     tcase_add_test(cases, a_view_over_a_relation_made_anew_reads_the_new_one);
     tcase_add_test(cases, a_view_that_does_not_go_with_the_new_columns_waits_for_its_own_installation);
     tcase_add_test(cases, what_others_built_on_a_relation_is_named_before_it_is_made_anew);
+    tcase_add_test(cases, a_column_that_somebody_added_keeps_its_values_and_is_named_before_it_would_be_lost);
+    tcase_add_test(cases, what_was_set_for_storage_and_statistics_stays_with_the_name);
     suite_add_tcase(all, cases);
     return all;
 }
