@@ -288,14 +288,6 @@ static bool take_in(struct pg_connection *connection)
     return alive;
 }
 
-/* Many small notices are not one large one. */
-static void notice_came(void *data, const char *message)
-{
-    struct pg_connection *connection = data;
-    connection->unread = 0;
-    log_debug("server: %.*s", (int)strcspn(message, "\n"), message);
-}
-
 /* What is too large is not waited for: libpq would keep all of it. */
 static void end_if_too_large(struct pg_connection *connection)
 {
@@ -475,6 +467,7 @@ void pg_forget_prepared(struct pg_connection *connection)
 static void hear(void *data, const PGresult *notice)
 {
     struct pg_connection *connection = data;
+    connection->unread = 0; /* many small notices are not one large one */
     const char *state = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
     const char *words = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
     if (state == NULL || words == NULL) {
@@ -497,7 +490,6 @@ static void become_ready(void *data, PGconn *pg, size_t host)
     PQsetNoticeReceiver(pg, hear, connection);
     PQsetnonblocking(pg, 1);
     PQenterPipelineMode(pg);
-    PQsetNoticeProcessor(pg, notice_came, connection);
     connection->watch = loop_watch_create(connection->loop, PQsocket(pg), wire_event, connection);
     loop_watch_set(connection->watch, true, false);
     move_to(connection, PG_READY);
