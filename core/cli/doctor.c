@@ -104,13 +104,18 @@ static const char work_sql[] = "SELECT 'plugin', 'warn', p.message, p.way_out FR
                                " UNION ALL"
                                " SELECT 'clock', 'warn', c.* FROM " CURSOR_PROBLEMS_SQL " c";
 
-/* Who reads the ledger as a whole: subscribers and backups. */
-static const char readers_sql[] =
+/* Others beside the daemon: who reads the ledger as a whole, as subscribers and backups do, and whose names definitions may find. */
+static const char others_sql[] =
     "SELECT 'publication', 'warn', format('publication %I sends all tables, schema chime among them', p.pubname),"
     "       format('this leaves schema chime out: CREATE PUBLICATION %I FOR TABLES IN SCHEMA %s', p.pubname || '_data',"
     "              (SELECT string_agg(quote_ident(n.nspname), ', ' ORDER BY n.nspname) FROM pg_namespace n"
     "                WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('chime', 'cron', 'information_schema')))"
     "  FROM pg_publication p WHERE p.puballtables"
+    " UNION ALL"
+    " SELECT 'trust', 'ok', format('%s: %s could put code there, which views that reach it are refused for', i.place, "
+    "i.roles),"
+    "        'keep it to roles that you trust (REVOKE CREATE ON SCHEMA), or name these in trusted_owners'"
+    "   FROM chime.possible_injectors() AS i"
     " UNION ALL"
     " SELECT 'backup', 'ok', format('pg_dump as %s stops at row-level security of schema chime', r.rolname),"
     "        format('pg_dump --enable-row-security has all rows; or: ALTER ROLE %I BYPASSRLS', r.rolname)"
@@ -242,7 +247,7 @@ static void look_at(struct doctor *doctor, const struct config_database *databas
     } else if (!visit_is_first(&visit, &doctor->visited, &err)) {
         failed(doctor, database->name, "database", &err);
     } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err) || !look_at_due_jobs(doctor, &visit, &err) ||
-               !add_findings(doctor, &visit, readers_sql, NULL, 0, &err)) {
+               !add_findings(doctor, &visit, others_sql, NULL, 0, &err)) {
         failed(doctor, database->name, "plugin", &err);
     }
     visit_close(&visit);

@@ -55,6 +55,8 @@ struct config_database {
     const char *timezone;            /* of jobs that name none: default "UTC"; the catalog looks for it */
     const char *verify;              /* when all views are verified: default "17 3 * * *"; "": never */
     enum config_copies copies;       /* "hold" or "adopt": default "hold" */
+    const char *const *trusted_owners; /* beside superusers and the daemon's role: whose code definitions may reach */
+    size_t trusted_owner_count;
     const struct config_pool *pools; /* sorted by name */
     size_t pool_count;
     int line;

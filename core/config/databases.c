@@ -4,8 +4,10 @@
 
 #include "base/text.h"
 #include "calendar/schedule.h"
+#include "config/name_list.h"
 #include "config/reader.h"
 #include "config/settings.h"
+#include "model/job.h"
 
 #define POOL_SIZE_DEFAULT 8
 #define ROLE_SESSIONS_DEFAULT 20
@@ -15,9 +17,10 @@
 #define VERIFY_DEFAULT "17 3 * * *"
 
 static const struct setting_key keys[] = {
-    {"conninfo", SETTING_STRING},   {"view_schema", SETTING_STRING},    {"source_schema", SETTING_STRING},
-    {"pool_size", SETTING_INTEGER}, {"timezone", SETTING_STRING},       {"verify", SETTING_STRING},
-    {"pools", SETTING_GROUP},       {"role_sessions", SETTING_INTEGER}, {"copies", SETTING_STRING},
+    {"conninfo", SETTING_STRING},      {"view_schema", SETTING_STRING},    {"source_schema", SETTING_STRING},
+    {"pool_size", SETTING_INTEGER},    {"timezone", SETTING_STRING},       {"verify", SETTING_STRING},
+    {"pools", SETTING_GROUP},          {"role_sessions", SETTING_INTEGER}, {"copies", SETTING_STRING},
+    {"trusted_owners", SETTING_NAMES},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
@@ -95,6 +98,20 @@ static enum config_copies read_copies(struct reader *reader, const config_settin
     return CONFIG_COPIES_ADOPT;
 }
 
+static const struct name_list trusted_owners = {"trusted_owners", channel_name_valid, "a role's name",
+                                                "a role is named with 1 to 63 bytes of UTF-8"};
+
+static void read_trusted_owners(struct reader *reader, const config_setting_t *group, const char *owner,
+                                struct config_database *database)
+{
+    const config_setting_t *setting = config_setting_get_member(group, "trusted_owners");
+    if (setting != NULL &&
+        (config_setting_type(setting) == CONFIG_TYPE_STRING || config_setting_is_aggregate(setting))) {
+        database->trusted_owners = name_list_read(reader, setting, &trusted_owners, owner,
+                                                  &database->trusted_owner_count);
+    }
+}
+
 static bool read_pool(struct reader *reader, const config_setting_t *setting, const char *owner,
                       struct config_pool *pool)
 {
@@ -161,6 +178,7 @@ static void read_database(struct reader *reader, const config_setting_t *group, 
     database->timezone = read_timezone(reader, group, owner);
     database->verify = read_verify(reader, group, owner);
     database->copies = read_copies(reader, group, owner);
+    read_trusted_owners(reader, group, owner, database);
     read_pools(reader, config_setting_get_member(group, "pools"), database);
 }
 

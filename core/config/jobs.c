@@ -7,6 +7,7 @@
 #include "base/sqltext.h"
 #include "base/text.h"
 #include "calendar/schedule.h"
+#include "config/name_list.h"
 #include "config/reader.h"
 #include "config/settings.h"
 #include "model/job.h"
@@ -138,86 +139,21 @@ static void read_command(struct reader *reader, const config_setting_t *setting,
     }
 }
 
-/* A list of names: what one has to be, and what is said of one that is not. */
-struct name_list {
-    const char *key;
-    bool (*valid)(const char *name);
-    const char *what;
-    const char *hint;
-};
-
 static const struct name_list upstreams = {"after", name_valid, "a job's name",
                                            "write a list: after = [\"a\", \"b\"];"};
 static const struct name_list channels = {"on", channel_name_valid, "a channel's name",
                                           "a channel is named with 1 to 63 bytes of UTF-8, as in NOTIFY"};
 
-/* NULL, reported, when it cannot be one. */
-static const char *read_name(struct reader *reader, const config_setting_t *setting, const struct name_list *list)
-{
-    const char *name = config_setting_get_string(setting);
-    if (name == NULL) {
-        reader_report(reader, setting, NULL, "\"%s\" of %s: expected a list of strings, found %s in it", list->key,
-                      reader->owner, setting_type_found(setting));
-        return NULL;
-    }
-    if (!list->valid(name)) {
-        reader_report(reader, setting, list->hint, "\"%s\" of %s: \"%s\" cannot be %s", list->key, reader->owner,
-                      reader_shown(reader, name), list->what);
-        return NULL;
-    }
-    return arena_strdup(reader->arena, name);
-}
-
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
-static void refuse_repeated(struct reader *reader, const config_setting_t *setting, const struct name_list *list,
-                            const char *const *given, size_t count)
-{
-    if (count < 2) {
-        return;
-    }
-    const char **names = arena_alloc(reader->scratch, count * sizeof(*names));
-    memcpy(names, given, count * sizeof(*names));
-    qsort(names, count, sizeof(*names), compare_names);
-    for (size_t i = 1; i < count; i++) {
-        if (strcmp(names[i], names[i - 1]) == 0) {
-            reader_report(reader, setting, "name it once", "\"%s\" of %s names \"%s\" twice", list->key, reader->owner,
-                          reader_shown(reader, names[i]));
-            return;
-        }
-    }
-}
-
-static const char *const *read_names(struct reader *reader, const config_setting_t *setting,
-                                     const struct name_list *list, size_t *count)
-{
-    bool single = config_setting_type(setting) == CONFIG_TYPE_STRING;
-    size_t most = single ? 1 : setting_count(setting);
-    const char **names = arena_alloc(reader->arena, (most + 1) * sizeof(*names));
-    *count = 0;
-    for (size_t i = 0; i < most; i++) {
-        const char *name = read_name(reader, single ? setting : setting_at(setting, i), list);
-        if (name != NULL) {
-            names[(*count)++] = name;
-        }
-    }
-    refuse_repeated(reader, setting, list, names, *count);
-    return names;
-}
-
 static void read_after(struct reader *reader, const config_setting_t *setting, struct config_job *job)
 {
     job->after_given = true;
-    job->after = read_names(reader, setting, &upstreams, &job->after_count);
+    job->after = name_list_read(reader, setting, &upstreams, reader->owner, &job->after_count);
 }
 
 static void read_on(struct reader *reader, const config_setting_t *setting, struct config_job *job)
 {
     job->on_given = true;
-    job->on = read_names(reader, setting, &channels, &job->on_count);
+    job->on = name_list_read(reader, setting, &channels, reader->owner, &job->on_count);
 }
 
 static void read_key(struct reader *reader, const config_setting_t *setting, const struct setting_key *key,

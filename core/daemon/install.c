@@ -26,6 +26,7 @@ enum install_step {
 struct install {
     struct pg_connection *connection;
     const struct catalog *catalog;
+    const struct config_database *settings;
     const char *database;
     install_callback *callback;
     void *data;
@@ -473,6 +474,29 @@ static void retired(void *data, const struct pg_reply *reply)
     next_step(install);
 }
 
+static void send_retire(struct install *install);
+
+static void trusted(void *data, const struct pg_reply *reply)
+{
+    struct install *install = data;
+    if (pg_reply_lost(reply)) {
+        return;
+    }
+    if (!pg_reply_ok(reply)) {
+        log_warning("trusted_owners could not be written down: %s", pg_reply_message(reply));
+    }
+    send_retire(install);
+}
+
+static void send_trusted(struct install *install)
+{
+    char *array = names_array(&(struct names){.items = (const char **)install->settings->trusted_owners,
+                                              .count = install->settings->trusted_owner_count});
+    const char *parameters[] = {array};
+    send(install, "SELECT chime.trust_owners($1)", 1, parameters, trusted);
+    free(array);
+}
+
 static void send_retire(struct install *install)
 {
     const struct catalog *catalog = install->catalog;
@@ -504,13 +528,15 @@ struct plugin_states plugin_states_copy(const struct plugin_states *states)
     return copy;
 }
 
-struct install *install_start(struct pg_connection *connection, const struct catalog *catalog, const char *database,
-                              const struct plugin_states *before, install_callback *callback, void *data)
+struct install *install_start(struct pg_connection *connection, const struct catalog *catalog,
+                              const struct config_database *database, const struct plugin_states *before,
+                              install_callback *callback, void *data)
 {
     struct install *install = xcalloc(1, sizeof *install);
     install->connection = connection;
     install->catalog = catalog;
-    install->database = database;
+    install->settings = database;
+    install->database = database->name;
     install->callback = callback;
     install->data = data;
     install->step = STEP_SOURCES;
@@ -525,7 +551,7 @@ struct install *install_start(struct pg_connection *connection, const struct cat
     } else {
         install->states.count = catalog->plugin_count;
         install->states.dormant = xcalloc(catalog->plugin_count + 1, sizeof *install->states.dormant);
-        send_retire(install);
+        send_trusted(install);
     }
     return install;
 }

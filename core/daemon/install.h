@@ -26,8 +26,9 @@ typedef void install_callback(void *data, struct plugin_states *states);
 
 /* With `before`, only plugins that were dormant there, of which there is one, are looked at, and those that still are
  * leave no trace. */
-struct install *install_start(struct pg_connection *connection, const struct catalog *catalog, const char *database,
-                              const struct plugin_states *before, install_callback *callback, void *data);
+struct install *install_start(struct pg_connection *connection, const struct catalog *catalog,
+                              const struct config_database *database, const struct plugin_states *before,
+                              install_callback *callback, void *data);
 void install_abandon(struct install *install); /* the connection went away; NULL allowed */
 
 #endif

@@ -264,7 +264,7 @@ static void history_kept(void *data, const struct pg_reply *reply)
         upkeep_send(&lead->ledger, UPKEEP_HISTORY, 0, from, history_kept, lead);
         return;
     }
-    lead->install = install_start(lead->ledger.connection, lead->generation->catalog, lead->database->name, NULL,
+    lead->install = install_start(lead->ledger.connection, lead->generation->catalog, lead->database, NULL,
                                   plugins_installed, lead);
 }
 

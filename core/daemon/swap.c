@@ -261,7 +261,7 @@ static void connected(void *data)
 {
     struct lead *lead = data;
     struct swap *swap = lead->swap;
-    swap->install = install_start(swap->connection, swap->next->catalog, swap->database->name,
+    swap->install = install_start(swap->connection, swap->next->catalog, swap->database,
                                   swap->waking ? &lead->plugins : NULL, installed, lead);
 }
 

@@ -37,6 +37,8 @@ CREATE TABLE chime.view (
     sources        jsonb NOT NULL DEFAULT '[]',
     asked          text,
     found_wrong    text,
+    named          text[] NOT NULL DEFAULT '{}',
+    vetted         text,
     PRIMARY KEY (view_schema, relation)
 );
 COMMENT ON COLUMN chime.view.refresh_full IS 'generated: the statement that makes the table equal the live definition';
@@ -45,6 +47,9 @@ COMMENT ON COLUMN chime.view.sources IS 'as its plugin declares them for it';
 COMMENT ON COLUMN chime.view.asked IS
     'what the definition meant, and what its sources looked like, when it was last asked whether it can be keyed; another meaning begins with everything; NULL: never';
 COMMENT ON COLUMN chime.view.found_wrong IS 'which group a keyed refresh found to be wrong though nothing had marked it: it is full until it is declared otherwise, or refreshed in full by hand';
+COMMENT ON COLUMN chime.view.named IS 'relations that queries beside the definition name';
+COMMENT ON COLUMN chime.view.vetted IS
+    'what the tables looked like when all that the view reaches was found to be of trusted owners; NULL: it is looked at before each use';
 COMMENT ON COLUMN chime.view.below IS 'views of the same plugin that its definition reads: a refresh of it begins with those that a job of its refreshes, too';
 
 CREATE TABLE chime.plugin_function (
@@ -375,6 +380,7 @@ BEGIN
         END;
         v_routine := p_signature::regprocedure;
         PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+        PERFORM chime.refuse_untrusted('function ' || v_routine, 'pg_proc'::regclass, v_routine);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_routine);
         INSERT INTO chime.plugin_function AS f (plugin, signature, definition, search_path)
         VALUES (p_plugin, v_routine::text, p_definition, v_path)

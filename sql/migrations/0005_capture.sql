@@ -438,6 +438,7 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_source integer;
     v_wanted record;
+    v_refused text; -- "view ... would run ..."
 BEGIN
     PERFORM chime.drop_replaced();
     COMMIT;
@@ -456,6 +457,12 @@ BEGIN
     END LOOP;
     FOR v_wanted IN SELECT v.*, p.source_schema FROM chime.view v JOIN chime.plugin p ON p.name OPERATOR(pg_catalog.=) v.plugin
                     WHERE v.asked IS NOT NULL AND p.state OPERATOR(pg_catalog.=) ANY ('{installed,failed}'::pg_catalog.text[]) LOOP
+        v_refused := chime.note_vetted(v_wanted.view_schema, v_wanted.relation);
+        COMMIT;
+        IF v_refused IS NOT NULL THEN
+            p_problem := pg_catalog.concat_ws('; ', p_problem, v_refused);
+            CONTINUE;
+        END IF;
         BEGIN
             PERFORM chime.ask_again(v_wanted.view_schema, v_wanted.source_schema, v_wanted.relation);
         EXCEPTION WHEN OTHERS THEN

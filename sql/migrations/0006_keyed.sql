@@ -385,7 +385,7 @@ END $$;
 -- index in the order of a DISTINCT ON is walked for its first row, from PostgreSQL 16 on, beside one that finds the group.
 CREATE FUNCTION chime.unrestricted_scans(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
-SET enable_mergejoin = off SET enable_indexscan = on SET enable_indexonlyscan = on SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 AS $$
+SET enable_mergejoin = off SET enable_indexscan = on SET enable_indexonlyscan = on SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 SET row_security = off AS $$
 DECLARE
     v_group text := format(
         'SELECT v.* FROM unnest(%s) AS k (%s) CROSS JOIN LATERAL (SELECT * FROM %I.%I v WHERE %s OFFSET 0) v',

@@ -66,6 +66,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET 
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
 SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$
 BEGIN
+    PERFORM chime.refuse_untrusted('view ' || p_view, 'pg_class'::regclass, chime.live_of(chime.find_view(p_view)));
     RETURN QUERY EXECUTE chime.comparison_statement(chime.find_view(p_view))
         || ' SELECT (SELECT count(*) FROM kept), (SELECT count(*) FROM missing), (SELECT count(*) FROM surplus), (SELECT count(*) FROM rounded)';
 END $$;
@@ -80,6 +81,7 @@ SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$
 DECLARE
     v_view chime.view := chime.find_view(p_view);
 BEGIN
+    PERFORM chime.refuse_untrusted('view ' || p_view, 'pg_class'::regclass, chime.live_of(v_view));
     RETURN QUERY EXECUTE chime.comparison_statement(v_view) || format(
         $f$ SELECT d.side, d.line FROM (SELECT 'missing' AS side, to_jsonb(chime_row) - 'chime_texts' AS line FROM missing chime_row
                                         UNION ALL SELECT 'surplus', to_jsonb(chime_row) - 'chime_texts' FROM surplus chime_row) AS d

@@ -138,6 +138,7 @@ BEGIN
         PERFORM chime.define_live(v_view);
         PERFORM chime.refuse_reserved_names(v_view);
     END IF;
+    PERFORM chime.refuse_untrusted(format('view %s.%s', p_schema, p_relation), 'pg_class'::regclass, chime.live_of(v_view));
     v_kept := chime.kept_of(v_view);
     IF v_kept IS NOT NULL AND chime.is_outdated(v_kept, v_view) THEN
         PERFORM chime.hold_refreshes(v_view);
@@ -172,6 +173,7 @@ DECLARE
     v_reason text;
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR NO KEY UPDATE;
+    PERFORM chime.refuse_untrusted(format('view %s.%s', p_schema, p_relation), 'pg_class'::regclass, chime.live_of(v_view));
     UPDATE chime.view v SET found_wrong = NULL WHERE v.view_id = v_view.view_id AND v.found_wrong IS NOT NULL AND v.sources <> p_sources;
     IF chime.unkeyable(v_view) IS NULL THEN
         FOR v_source IN
@@ -205,6 +207,7 @@ BEGIN
     UPDATE chime.view v SET full_reason = v_reason, sources = p_sources, asked = chime.outlook(v_view)
      WHERE v.view_schema = p_schema AND v.relation = p_relation
        AND (v.full_reason, v.sources, v.asked) IS DISTINCT FROM (v_reason, p_sources, chime.outlook(v_view));
+    PERFORM chime.note_vetted(p_schema, p_relation);
     RETURN v_reason;
 END $$;
 

@@ -508,6 +508,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = SQLERRM,
             HINT = 'map, revisit and rejected see relations by their names, and all else in pg_catalog: name the schema of what is elsewhere';
     END;
+    PERFORM chime.refuse_untrusted('map, revisit or rejected', 'pg_class'::regclass, 'chime.closing'::regclass);
     DROP VIEW chime.closing;
     RETURN v_closed;
 END $$;

@@ -142,6 +142,7 @@ BEGIN
         PERFORM chime.tell(format('plain view %s.%s was dropped, and is made with other columns', p_schema, p_relation));
         PERFORM chime.make_plain_view(v_wanted, 'CREATE VIEW');
     END;
+    PERFORM chime.refuse_untrusted(format('view %s.%s', p_schema, p_relation), 'pg_class'::regclass, to_regclass(format('%I.%I', p_schema, p_relation)));
     INSERT INTO chime.plain_view SELECT v_wanted.*
     ON CONFLICT (view_schema, relation) DO UPDATE
        SET definition = excluded.definition, search_path = excluded.search_path, comment = excluded.comment;

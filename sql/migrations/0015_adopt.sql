@@ -361,11 +361,13 @@ RETURN 'chime.adopting_' || p_old::text;
 CREATE FUNCTION chime.build_adopted(p_plugin jsonb, p_view jsonb, p_old oid) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off AS $$
 DECLARE
+    v_path text := format('%I, %I, pg_temp', p_plugin ->> 'view_schema', p_plugin ->> 'source_schema');
     v_name text := chime.making_name(p_old);
     v_key text := (SELECT string_agg(quote_ident(k), ', ') FROM unnest(chime.json_names(p_view -> 'key')) AS k);
     v_index record;
 BEGIN
-    PERFORM set_config('search_path', format('%I, %I, pg_temp', p_plugin ->> 'view_schema', p_plugin ->> 'source_schema'), true);
+    PERFORM chime.vet_query('view ' || (p_view ->> 'relation'), v_path, p_view ->> 'definition', NULL, NULL);
+    PERFORM set_config('search_path', v_path, true);
     EXECUTE format('CREATE TABLE %s WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05) AS %s', v_name, p_view ->> 'definition');
     EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', v_name);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);

@@ -135,6 +135,7 @@ CREATE FUNCTION chime.count_groups(p_view chime.view, p_from timestamptz, p_to t
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET "TimeZone" = 'UTC' AS $$
 DECLARE v_count bigint;
 BEGIN
+    PERFORM chime.refuse_untrusted(format('view %s.%s', p_view.view_schema, p_view.relation), 'pg_class'::regclass, chime.live_of(p_view));
     EXECUTE format('SELECT count(*) FROM %s AS g', chime.grain_groups(p_view, chime.grain_within(p_view, p_from, p_to))) INTO v_count;
     RETURN v_count;
 END $$;
@@ -198,6 +199,7 @@ DECLARE
     v_texts text := (SELECT string_agg(format('g.%I::text', g), ', ' ORDER BY n) FROM unnest(p_view.grain) WITH ORDINALITY AS u (g, n));
     v_listed bigint;
 BEGIN
+    PERFORM chime.vet_again(p_view);
     EXECUTE format($f$
         WITH listed AS (
             INSERT INTO chime.backfill_group (view_schema, relation, place, key)
@@ -263,6 +265,7 @@ DECLARE
                                  c.n - 1, c.type, p_view.view_schema, p_view.relation, p_place), ', ' ORDER BY c.n)
         FROM chime.grain_columns(p_view) AS c);
 BEGIN
+    PERFORM chime.vet_again(p_view);
     EXECUTE chime.refresh_keyed_statement(p_view.view_schema, p_view.relation, p_view.key, p_view.stamps, p_view.grain, v_arrays,
                                           chime.batch_rows(p_view, v_arrays, p_place))
       INTO v_live, v_held, inserted, updated, deleted;

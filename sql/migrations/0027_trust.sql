@@ -1,0 +1,254 @@
+-- Trust: whose code runs when a definition, or a query beside it, is planned and run.
+--
+-- Whoever owns a source, or may CREATE in its schema, may put an operator, a function or a view there that a definition finds before
+-- PostgreSQL's own; and an index, a CHECK constraint or a partition key of a table holds expressions that the planner evaluates for whoever reads
+-- that table. So all that a definition reaches and that can run code has to be of a trusted owner: a superuser, the role that runs it, the
+-- ledger's owner, or one of trusted_owners in pgchime.conf. It is looked at before anything of it is planned, and again when it looks
+-- otherwise; tables themselves may be anybody's.
+
+CREATE TABLE chime.trusted_owner (name name PRIMARY KEY);
+COMMENT ON TABLE chime.trusted_owner IS 'trusted_owners of the leader''s pgchime.conf';
+
+CREATE FUNCTION chime.trust_owners(p_names name[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    DELETE FROM chime.trusted_owner t WHERE t.name <> ALL (p_names);
+    INSERT INTO chime.trusted_owner SELECT DISTINCT n FROM unnest(p_names) AS n ON CONFLICT DO NOTHING;
+END;
+COMMENT ON FUNCTION chime.trust_owners IS 'what pgchime.conf says, instead of what was written before';
+
+CREATE FUNCTION chime.is_trusted(p_owner oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN EXISTS (SELECT FROM pg_roles r WHERE r.oid = p_owner
+               AND (r.rolsuper OR r.rolname = current_user OR r.oid = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'chime')
+                    OR r.rolname IN (SELECT t.name FROM chime.trusted_owner t)));
+COMMENT ON FUNCTION chime.is_trusted IS 'a superuser, who asks, the ledger''s owner, or one of trusted_owners';
+
+-- All that is reached from one object and is not PostgreSQL's own (16384: FirstNormalObjectId). From a relation that is read: a view's rule,
+-- partitions and children, and what holds expressions that the planner may evaluate. Policies are not among it: with row_security off they
+-- are an error. Defaults and triggers are for writers. A function whose body is a string is trusted with what it calls.
+CREATE FUNCTION chime.code_reached(p_class oid, p_object oid) RETURNS TABLE (class oid, object oid)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE reached AS (
+        SELECT p_class AS class, p_object AS object
+        UNION
+        SELECT n.class, n.object FROM reached r
+        CROSS JOIN LATERAL (
+            SELECT d.refclassid AS class, d.refobjid AS object FROM pg_depend d
+            WHERE d.classid = r.class AND d.objid = r.object AND d.refobjid >= 16384
+              AND (d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_collation'::regclass,
+                                    'pg_opclass'::regclass, 'pg_opfamily'::regclass)
+                   OR (d.refclassid = 'pg_class'::regclass AND r.class IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)))
+              AND NOT (d.refclassid = 'pg_type'::regclass AND r.class = 'pg_class'::regclass -- a column that is not read
+                       AND EXISTS (SELECT FROM pg_class c WHERE c.oid = r.object AND c.relkind IN ('r', 'p', 'm', 'f')))
+            UNION ALL
+            SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class
+            WHERE r.class = 'pg_class'::regclass AND w.ev_class = r.object AND c.relkind = 'v'
+            UNION ALL
+            SELECT 'pg_class'::regclass, i.inhrelid FROM pg_inherits i WHERE r.class = 'pg_class'::regclass AND i.inhparent = r.object
+            UNION ALL
+            SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE r.class = 'pg_class'::regclass AND i.indrelid = r.object
+            UNION ALL
+            SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k
+            WHERE r.class = 'pg_class'::regclass AND k.conrelid = r.object AND k.contype = 'c'
+            UNION ALL
+            SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE r.class = 'pg_class'::regclass AND s.stxrelid = r.object
+            UNION ALL
+            SELECT 'pg_constraint'::regclass, k.oid FROM pg_constraint k WHERE r.class = 'pg_type'::regclass AND k.contypid = r.object
+            UNION ALL
+            SELECT 'pg_amop'::regclass, m.oid FROM pg_amop m WHERE r.class = 'pg_opfamily'::regclass AND m.amopfamily = r.object
+            UNION ALL
+            SELECT 'pg_amproc'::regclass, m.oid FROM pg_amproc m WHERE r.class = 'pg_opfamily'::regclass AND m.amprocfamily = r.object
+            UNION ALL
+            SELECT 'pg_opfamily'::regclass, o.opcfamily FROM pg_opclass o
+            WHERE o.opcfamily >= 16384
+              AND CASE r.class WHEN 'pg_type'::regclass THEN o.opcintype = r.object AND o.opcdefault
+                               WHEN 'pg_opclass'::regclass THEN o.oid = r.object ELSE false END) AS n)
+    SELECT r.class, r.object FROM reached r;
+END $$;
+COMMENT ON FUNCTION chime.code_reached IS 'all that is reached from an object and is not PostgreSQL''s own';
+
+-- Enums and rows of tables run nothing: their types may be anybody's.
+CREATE FUNCTION chime.untrusted_code(p_class oid, p_object oid) RETURNS TABLE (code text, owner name)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+BEGIN
+    RETURN QUERY
+    SELECT i.type || ' ' || i.identity, pg_get_userbyid(o.owner)
+    FROM chime.code_reached(p_class, p_object) AS r
+    CROSS JOIN LATERAL (
+        SELECT p.proowner AS owner FROM pg_proc p WHERE r.class = 'pg_proc'::regclass AND p.oid = r.object
+        UNION ALL SELECT p.oprowner FROM pg_operator p WHERE r.class = 'pg_operator'::regclass AND p.oid = r.object
+        UNION ALL SELECT t.typowner FROM pg_type t WHERE r.class = 'pg_type'::regclass AND t.oid = r.object AND t.typtype NOT IN ('e', 'c', 'm') AND t.typelem = 0
+        UNION ALL SELECT c.collowner FROM pg_collation c WHERE r.class = 'pg_collation'::regclass AND c.oid = r.object
+        UNION ALL SELECT c.relowner FROM pg_class c WHERE r.class = 'pg_class'::regclass AND c.oid = r.object AND c.relkind IN ('v', 'f')
+        UNION ALL SELECT c.opcowner FROM pg_opclass c WHERE r.class = 'pg_opclass'::regclass AND c.oid = r.object
+        UNION ALL SELECT f.opfowner FROM pg_opfamily f WHERE r.class = 'pg_opfamily'::regclass AND f.oid = r.object) AS o
+    CROSS JOIN LATERAL pg_identify_object(r.class, r.object, 0) AS i
+    WHERE NOT chime.is_trusted(o.owner) ORDER BY 1;
+END $$;
+COMMENT ON FUNCTION chime.untrusted_code IS 'what an object reaches that can run code and is of an owner whom nobody trusts';
+
+CREATE FUNCTION chime.refuse_untrusted(p_what text, p_class oid, p_object oid) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_found record;
+BEGIN
+    SELECT * INTO v_found FROM chime.untrusted_code(p_class, p_object) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '% would run % as %, and its owner % is not trusted', p_what, v_found.code, current_user, v_found.owner
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = format('if you trust %1$s with all that %2$s may do: trusted_owners = ["%1$s"]; for this database in pgchime.conf; else name another '
+                                'function, operator, type or relation in the definition, with its schema', v_found.owner, current_user);
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.refuse_untrusted IS 'fails where an object reaches code of an owner whom nobody trusts';
+
+-- --- views ------------------------------------------------------------------------------------------------------------------------
+
+-- Queries beside the definition are parsed anew at each use, by the names of their relations: what those are is part of it.
+CREATE FUNCTION chime.view_queries(p_view chime.view) RETURNS TABLE (query text, log regclass, captured name[])
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT q, NULL::regclass, NULL::name[] FROM unnest(ARRAY[p_view.rejected_query, p_view.revisit_query]) AS q WHERE q IS NOT NULL
+    UNION ALL
+    SELECT s.map_query, chime.log_name(s.source_id)::regclass, s.captured FROM chime.view_source s
+    WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation AND s.map_query IS NOT NULL;
+END;
+COMMENT ON FUNCTION chime.view_queries IS 'what is run for a view beside its definition; log: where `marks` are';
+
+-- Refuses a query that reaches what is not trusted, as it would be parsed now; else the relations that it names. NULL: it cannot be parsed.
+CREATE FUNCTION chime.vet_query(p_what text, p_search_path text, p_query text, p_log regclass, p_captured name[]) RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_name text := 'chime.vetting_' || pg_backend_pid();
+    v_object regclass;
+    v_named text[];
+BEGIN
+    BEGIN
+        PERFORM set_config('search_path', p_search_path, true);
+        EXECUTE format('CREATE VIEW %s AS ', v_name)
+            || CASE WHEN p_log IS NULL THEN ''
+                    ELSE format('WITH marks AS (SELECT %s FROM %s) ', chime.capture_columns(p_captured, ''), p_log) END
+            || format('SELECT FROM (%s) AS q', p_query);
+        PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name THEN
+        RETURN NULL; -- a column or relation is gone: it could not be run, either
+    END;
+    v_object := v_name;
+    PERFORM chime.refuse_untrusted(p_what, 'pg_class'::regclass, v_object);
+    v_named := ARRAY(SELECT DISTINCT format('%I.%I', n.nspname, c.relname)
+                     FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+                     JOIN pg_class c ON c.oid = d.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace
+                     WHERE w.ev_class = v_object AND c.oid <> v_object AND n.nspname <> 'chime');
+    EXECUTE 'DROP VIEW ' || v_name;
+    RETURN v_named;
+END $$;
+COMMENT ON FUNCTION chime.vet_query IS 'refuses a query that reaches code of an owner whom nobody trusts; else the relations that it names';
+
+CREATE FUNCTION chime.vet_view(p_view chime.view) RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_what text := format('view %s.%s', p_view.view_schema, p_view.relation);
+    v_query record;
+    v_query_names text[];
+    v_all_parsed boolean := true;
+    v_named text[] := '{}';
+BEGIN
+    PERFORM chime.refuse_untrusted(v_what, 'pg_class'::regclass, chime.live_of(p_view));
+    FOR v_query IN SELECT * FROM chime.view_queries(p_view) LOOP
+        v_query_names := chime.vet_query(v_what, 'pg_catalog, pg_temp', v_query.query, v_query.log, v_query.captured);
+        v_all_parsed := v_all_parsed AND v_query_names IS NOT NULL;
+        v_named := v_named || v_query_names;
+    END LOOP;
+    RETURN CASE WHEN v_all_parsed THEN ARRAY(SELECT DISTINCT n FROM unnest(v_named) AS n ORDER BY n) END;
+END $$;
+COMMENT ON FUNCTION chime.vet_view IS 'refuses a view that reaches code of an owner whom nobody trusts; else the relations that its queries name';
+
+-- What roles that are not trusted could have changed: of the tables that are read, and which these are. What is trusted is changed by those
+-- who are. plpgsql, which keeps its plan: this is asked at every refresh.
+CREATE FUNCTION chime.reach(p_view chime.view) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off AS $$
+BEGIN
+    RETURN (
+        WITH RECURSIVE read AS (
+            SELECT u.relation FROM (SELECT chime.live_of(p_view)::oid UNION SELECT to_regclass(n)::oid FROM unnest(p_view.named) AS n) AS u (relation)
+            UNION
+            SELECT n.relation FROM read r CROSS JOIN LATERAL (
+                SELECT d.refobjid FROM pg_rewrite w
+                JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+                WHERE w.ev_class = r.relation AND d.refobjid >= 16384
+                UNION ALL
+                SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = r.relation) AS n (relation))
+        SELECT md5(current_user || coalesce(string_agg(
+                   concat_ws(' ', r.relation, c.xmin, c.relowner,
+                             (SELECT string_agg(concat_ws(' ', i.indexrelid, i.xmin), ' ' ORDER BY i.indexrelid) FROM pg_index i
+                              WHERE i.indrelid = r.relation AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)),
+                             (SELECT string_agg(concat_ws(' ', s.oid, s.xmin), ' ' ORDER BY s.oid) FROM pg_statistic_ext s WHERE s.stxrelid = r.relation)),
+                   ',' ORDER BY r.relation), ''))
+        FROM read r LEFT JOIN pg_class c ON c.oid = r.relation);
+END $$;
+COMMENT ON FUNCTION chime.reach IS 'of the tables that a view reads, what their owners could have changed since it was vetted';
+
+-- By whoever is about to run it.
+CREATE FUNCTION chime.vet_again(p_view chime.view) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF p_view.vetted IS DISTINCT FROM chime.reach(p_view) THEN
+        PERFORM chime.vet_view(p_view);
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.vet_again IS 'refuses a view that reaches code of an owner whom nobody trusts, where its tables look otherwise than when it was vetted';
+
+-- By installation and upkeep: what a refresh finds as it was then need not be looked at in whole. Also what trusted owners gave to others:
+-- why the view is refused from now on; NULL: it is not. What cannot be parsed just now is looked at before each use.
+CREATE FUNCTION chime.note_vetted(p_schema name, p_relation name) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_view chime.view;
+    v_vetted text;
+    v_problem text;
+BEGIN
+    SELECT * INTO STRICT v_view FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation;
+    IF chime.live_of(v_view) IS NULL THEN
+        RETURN NULL;
+    END IF;
+    BEGIN
+        v_view.named := chime.vet_view(v_view);
+        v_vetted := CASE WHEN v_view.named IS NOT NULL THEN chime.reach(v_view) END;
+    EXCEPTION WHEN OTHERS THEN
+        v_problem := SQLERRM;
+    END;
+    v_view.named := coalesce(v_view.named, '{}');
+    UPDATE chime.view v SET named = v_view.named, vetted = v_vetted
+     WHERE v.view_id = v_view.view_id AND (v.named, v.vetted) IS DISTINCT FROM (v_view.named, v_vetted);
+    RETURN v_problem;
+END $$;
+COMMENT ON FUNCTION chime.note_vetted IS 'vets a view and writes down what it looked like; why it is refused, NULL: it is not';
+
+-- Who could put code where definitions look for names: for chime doctor.
+CREATE FUNCTION chime.possible_injectors() RETURNS TABLE (place text, roles text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH schemas AS (
+        SELECT DISTINCT n.oid, n.nspname, n.nspowner FROM chime.plugin p JOIN pg_namespace n ON n.nspname IN (p.view_schema, p.source_schema)
+        WHERE p.state IN ('installed', 'failed')),
+    tables AS (
+        SELECT DISTINCT c.oid, c.relowner FROM chime.view v CROSS JOIN LATERAL chime.tables_read(chime.live_of(v)) AS t (oid)
+        JOIN pg_class c ON c.oid = t.oid WHERE chime.live_of(v) IS NOT NULL),
+    found AS (
+        SELECT format('schema %I', s.nspname) AS place, CASE a.grantee WHEN 0 THEN 'everybody' ELSE pg_get_userbyid(a.grantee)::text END AS role
+        FROM schemas s JOIN pg_namespace n ON n.oid = s.oid
+        CROSS JOIN LATERAL aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) AS a
+        WHERE a.privilege_type = 'CREATE' AND NOT chime.is_trusted(a.grantee)
+          AND NOT (pg_get_userbyid(a.grantee) = 'pg_database_owner' AND chime.is_trusted((SELECT d.datdba FROM pg_database d WHERE d.datname = current_database())))
+        UNION
+        SELECT 'tables that views read', pg_get_userbyid(t.relowner)::text FROM tables t WHERE NOT chime.is_trusted(t.relowner))
+    SELECT f.place, string_agg(f.role, ', ' ORDER BY f.role) FROM found f GROUP BY f.place;
+END;
+COMMENT ON FUNCTION chime.possible_injectors IS 'roles that are not trusted and may put names where definitions look for them, or expressions on tables that they read';
+
+REVOKE ALL ON FUNCTION chime.trust_owners, chime.is_trusted, chime.code_reached, chime.untrusted_code, chime.refuse_untrusted, chime.view_queries,
+    chime.vet_query, chime.vet_view, chime.reach, chime.vet_again, chime.note_vetted, chime.possible_injectors FROM PUBLIC;

@@ -1,0 +1,218 @@
+/* Who owns sources, or may CREATE in their schema, tries to have code run as the daemon's role: trust.sql lays it out, and each case is what
+ * the daemon would do next. Nothing of it may ever run as pgchime. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/commands.h"
+#include "support/files.h"
+#include "support/init_role.h"
+#include "support/process.h"
+#include "support/psql.h"
+#include "support/runs.h"
+#include "support/served.h"
+#include "support/suite.h"
+#include "support/wait.h"
+
+#define AS_DAEMON "SET SESSION AUTHORIZATION pgchime; "
+#define AS_MALLORY "SET SESSION AUTHORIZATION mallory; "
+#define AS_DBA "; RESET SESSION AUTHORIZATION"
+
+static void start(void)
+{
+    cluster = cluster_create(NULL);
+    site = site_create(cluster, "postgres", 4);
+    cluster_execute(cluster, "CREATE ROLE mallory LOGIN; GRANT CREATE, USAGE ON SCHEMA public TO mallory;"
+                             " CREATE SEQUENCE loot; GRANT ALL ON SEQUENCE loot TO PUBLIC;"
+                             " CREATE FOREIGN DATA WRAPPER none; CREATE SERVER nowhere FOREIGN DATA WRAPPER none;"
+                             " GRANT USAGE ON FOREIGN SERVER nowhere TO mallory");
+    init_role_make(cluster, "pgchime", "postgres");
+    char *log = files_path("%s/trust.log", cluster_directory(cluster));
+    char *conninfo = cluster_conninfo_as(cluster, "mallory", "postgres");
+    process_must_run((const char *const[]){psql_program(), "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", conninfo, "-f",
+                                           PGCHIME_SOURCE_DIR "/tests/security/trust.sql", NULL},
+                     log);
+    free(conninfo);
+    free(log);
+    site_use_role(site, "pgchime");
+    served = site_lead(site);
+    cluster_execute(
+        cluster,
+        "CREATE SCHEMA try; GRANT USAGE ON SCHEMA try TO pgchime;"
+        " CREATE FUNCTION try.install(p_relation name, p_definition text, p_sources jsonb, p_revisit text, p_rejected "
+        "text)"
+        " RETURNS text LANGUAGE plpgsql AS $$ DECLARE v_hint text; BEGIN"
+        " PERFORM chime.install_view('test', 'analytics', 'public', p_relation, p_definition, '{region}', p_relation ||"
+        " '_pk', '{region}', 'auto', '{}', p_revisit, p_rejected, '[]', '');"
+        " PERFORM chime.install_keys('analytics', 'public', p_relation, p_sources);"
+        " PERFORM chime.refresh(p_relation); RETURN 'refreshed';"
+        " EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS v_hint = PG_EXCEPTION_HINT;"
+        " RETURN SQLERRM || '; ' || v_hint; END $$;"
+        " CREATE FUNCTION try.refresh(p_view text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+        " PERFORM chime.refresh(p_view); RETURN 'refreshed'; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END "
+        "$$;" AS_DAEMON
+        "SELECT chime.install_schema('analytics'), chime.record_plugin('test', '1', '', 'analytics', 'public',"
+        " 'installed', NULL, '{}')" AS_DBA);
+}
+
+static void expect_no_loot(const char *what)
+{
+    if (cluster_integer(cluster, "SELECT is_called::int FROM loot") != 0) {
+        cluster_execute(cluster, "SELECT setval('loot', 1, false)");
+        support_fail("%s ran as pgchime", what);
+    }
+}
+
+/* What the installation, and if that succeeds a refresh, says. */
+static void expect_install(const char *relation, const char *definition, const char *sources, const char *rejected,
+                           const char *said)
+{
+    char *sql = files_path("SELECT try.install('%s', $q$%s$q$, '%s', NULL, %s)", relation, definition, sources,
+                           rejected == NULL ? "NULL" : rejected);
+    cluster_execute(cluster, AS_DAEMON);
+    char *found = cluster_value(cluster, sql);
+    cluster_execute(cluster, "RESET SESSION AUTHORIZATION");
+    expect_no_loot(definition);
+    if (strstr(found, said) == NULL)
+        support_fail("%s: \"%s\" is not in \"%s\"", definition, said, found);
+    free(found);
+    free(sql);
+}
+
+static void expect_refresh(const char *view, const char *said)
+{
+    char *sql = files_path("SELECT try.refresh('%s')", view);
+    cluster_execute(cluster, AS_DAEMON);
+    char *found = cluster_value(cluster, sql);
+    cluster_execute(cluster, "RESET SESSION AUTHORIZATION");
+    expect_no_loot(view);
+    if (strstr(found, said) == NULL)
+        support_fail("%s: \"%s\" is not in \"%s\"", view, said, found);
+    free(found);
+    free(sql);
+}
+
+#define UNTRUSTED " as pgchime, and its owner mallory is not trusted; if you trust mallory with all that pgchime may do"
+
+static const struct {
+    const char *definition;
+    const char *said;
+} refused[] = {
+    {"SELECT region, sum(amount / parts) AS n FROM orders GROUP BY 1",
+     "function public.share(numeric,integer)" UNTRUSTED},
+    {"SELECT region, count(region) AS n FROM orders GROUP BY 1", "aggregate public.count(pg_catalog.text)" UNTRUSTED},
+    {"SELECT upper(mood) AS region, count(*) AS n FROM moody GROUP BY 1",
+     "function public.words(public.mood)" UNTRUSTED},
+    {"SELECT 'x' AS region, code FROM moody", "function public.truth(integer)" UNTRUSTED},
+    {"SELECT 'x' AS region, count(*) AS n FROM deliveries", "function public.truth(integer)" UNTRUSTED},
+    {"SELECT 'x' AS region, count(*) AS n FROM barred", "function public.truth(integer)" UNTRUSTED},
+    {"SELECT region, count(*) AS n FROM innocent GROUP BY 1", "view public.innocent" UNTRUSTED},
+    {"SELECT region, count(*) AS n FROM indexed GROUP BY 1", "function public.one()" UNTRUSTED},
+    {"SELECT region, count(*) AS n FROM partly GROUP BY 1", "function public.one()" UNTRUSTED},
+    {"SELECT region, count(*) AS n FROM parent GROUP BY 1", "function public.one()" UNTRUSTED},
+    {"SELECT region, count(*) AS n FROM parts GROUP BY 1", "function public.one()" UNTRUSTED},
+    {"SELECT region, count(*) AS n FROM counted GROUP BY 1", "function public.one()" UNTRUSTED},
+    {"SELECT region, count(*) AS n FROM distant_parent GROUP BY 1", "foreign table public.distant" UNTRUSTED},
+    {"SELECT region, count(*) AS n FROM secret GROUP BY 1", "row-level security policy"},
+    {"SELECT region, count(*) AS n FROM armed GROUP BY 1", "refreshed"},
+};
+
+START_TEST(a_definition_that_reaches_code_of_others_is_refused)
+{
+    expect_install("tried", refused[_i].definition, "[]", NULL, refused[_i].said);
+    cluster_execute(
+        cluster,
+        "DELETE FROM chime.view; DROP TABLE IF EXISTS analytics.tried; DROP VIEW IF EXISTS analytics.tried__live");
+}
+END_TEST
+
+/* What its owner does to a table afterwards stops the view before anything of that is planned. */
+static const char *const changes[] = {
+    "CREATE INDEX changed ON plain ((id + one()))",
+    "CREATE INDEX changed ON plain (region) WHERE id > one()",
+    "CREATE STATISTICS changed ON (id + one()), region FROM plain",
+    "CREATE TABLE changed (CHECK (id > one())) INHERITS (plain)",
+    "ALTER TABLE plain ADD CONSTRAINT changed CHECK (id + one() > 0)",
+};
+static const char *const mended[] = {
+    "DROP INDEX changed",
+    "DROP INDEX changed",
+    "DROP STATISTICS changed",
+    "DROP TABLE changed",
+    "ALTER TABLE plain DROP CONSTRAINT changed",
+};
+
+START_TEST(a_table_that_changes_stops_its_view)
+{
+    expect_install("kept", "SELECT region, count(*) AS n FROM plain GROUP BY 1",
+                   "[{\"table\": \"plain\", \"columns\": [\"id\", \"region\"]}]", NULL, "refreshed");
+    char *change = files_path(AS_MALLORY "%s" AS_DBA, changes[_i]);
+    cluster_execute(cluster, change);
+    expect_refresh("kept", "function public.one() as pgchime, and its owner mallory is not trusted");
+    char *mend = files_path(AS_MALLORY "%s" AS_DBA, mended[_i]);
+    cluster_execute(cluster, mend);
+    expect_refresh("kept", "refreshed");
+    free(change);
+    free(mend);
+}
+END_TEST
+
+/* rejected is parsed at each refresh that does everything: by names, which are another's to give. */
+START_TEST(a_relation_that_takes_a_name_is_not_run)
+{
+    expect_install("counts", "SELECT region, count(*) AS n FROM named GROUP BY 1", "[]", "'SELECT count(*) FROM named'",
+                   "refreshed");
+    cluster_execute(cluster,
+                    AS_MALLORY "ALTER TABLE named RENAME TO named_before; CREATE VIEW named AS SELECT id, region FROM"
+                               " named_before WHERE truth(1); GRANT SELECT ON named TO pgchime" AS_DBA);
+    expect_refresh("counts", "is not trusted");
+    cluster_execute(cluster, AS_MALLORY "DROP VIEW named; ALTER TABLE named_before RENAME TO named" AS_DBA);
+    expect_refresh("counts", "refreshed");
+}
+END_TEST
+
+/* A function of the administrator's is trusted until it is given away; upkeep finds that, and a refresh then asks. */
+START_TEST(what_is_given_away_is_trusted_no_longer)
+{
+    cluster_execute(cluster, "CREATE FUNCTION given(integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN $1");
+    expect_install("gifts", "SELECT region, sum(given(id)) AS n FROM plain GROUP BY 1", "[]", NULL, "refreshed");
+    cluster_execute(cluster, "ALTER FUNCTION given(integer) OWNER TO mallory;" AS_MALLORY
+                             "CREATE OR REPLACE FUNCTION given(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS"
+                             " $$ BEGIN RETURN public.took($1); END $$" AS_DBA);
+    WAIT_SQL(cluster, "SELECT vetted IS NULL FROM chime.view WHERE relation = 'gifts'", "t", 60);
+    cluster_execute(cluster, "SELECT setval('loot', 1, false)");
+    expect_refresh("gifts", "function public.given(integer) as pgchime, and its owner mallory is not trusted");
+    cluster_execute(cluster, AS_DAEMON "SELECT chime.trust_owners('{mallory}')" AS_DBA);
+    cluster_execute(cluster, AS_DAEMON);
+    EXPECT_SQL(cluster, "SELECT try.refresh('gifts')", "refreshed");
+    cluster_execute(cluster, "SELECT chime.trust_owners('{}')" AS_DBA "; SELECT setval('loot', 1, false)");
+}
+END_TEST
+
+START_TEST(who_could_put_code_there_is_named)
+{
+    expect_install("kept", "SELECT region, count(*) AS n FROM plain GROUP BY 1", "[]", NULL, "refreshed");
+    cluster_execute(cluster, AS_DAEMON);
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(place || ': ' || roles, '; ' ORDER BY place) FROM chime.possible_injectors()",
+               "schema public: mallory; tables that views read: mallory");
+    cluster_execute(cluster, "RESET SESSION AUTHORIZATION");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("trust");
+    TCase *cases = tcase_create("trust");
+
+    tcase_add_unchecked_fixture(cases, start, served_tear_down);
+    tcase_set_timeout(cases, 120);
+    tcase_add_loop_test(cases, a_definition_that_reaches_code_of_others_is_refused, 0,
+                        sizeof refused / sizeof refused[0]);
+    tcase_add_loop_test(cases, a_table_that_changes_stops_its_view, 0, sizeof changes / sizeof changes[0]);
+    tcase_add_test(cases, a_relation_that_takes_a_name_is_not_run);
+    tcase_add_test(cases, what_is_given_away_is_trusted_no_longer);
+    tcase_add_test(cases, who_could_put_code_there_is_named);
+    suite_add_tcase(suite, cases);
+    return suite_run(suite);
+}
