@@ -101,8 +101,10 @@ END $$;
 
 CREATE FUNCTION proof.add_column() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO proof.added SELECT c.oid FROM pg_class c WHERE c.oid = to_regclass('analytics.shop_totals') AND c.relkind = 'r'
-        AND NOT EXISTS (SELECT FROM proof.stranger s WHERE s.oid = c.oid);
+    IF EXISTS (SELECT FROM proof.stranger s WHERE s.oid = to_regclass('analytics.shop_totals')) THEN
+        RETURN 'none: it is a stranger, whose content is noted';
+    END IF;
+    INSERT INTO proof.added SELECT c.oid FROM pg_class c WHERE c.oid = to_regclass('analytics.shop_totals') AND c.relkind = 'r';
     ALTER TABLE analytics.shop_totals ADD COLUMN note text DEFAULT 'mine';
     RETURN 'added';
 END $$;
