@@ -143,16 +143,16 @@ static void finishes_written(void *data, const struct pg_reply *reply)
     }
 }
 
-/* The leader's session keeps the order of what is sent: whatever follows from an end is claimed behind it. */
-static void report_end(struct lead *lead, const struct pending_finish *pending)
+/* What follows from an end is decided here, and sent behind it: the leader's session keeps the order of what is sent. */
+static void report_end(struct lead *lead, struct pending_finish *pending)
 {
     const struct outcome *outcome = &pending->finish.outcome;
     if (pending->finish.retry_at != INSTANT_NONE) {
         scheduler_retry(lead->scheduler, pending->scheduled, pending->attempt + 1, pending->finish.retry_at);
     } else {
         duration took = outcome->started != INSTANT_NONE ? outcome->finished - outcome->started : 0;
-        scheduler_ended(lead->scheduler, pending->scheduled, outcome->state, took, outcome->finished);
-        sql_notes_decided(lead, pending->scheduled);
+        pending->finish.outcome_at =
+            scheduler_ended(lead->scheduler, pending->scheduled, outcome->state, took, outcome->finished);
     }
 }
 
@@ -175,12 +175,15 @@ void dispatch_write_finishes(struct lead *lead)
     size_t count = lead->finish_count < FINISH_MAX ? lead->finish_count : FINISH_MAX;
     for (size_t i = 0; i < count; i++) {
         end_by(&lead->finishes[i].finish.outcome, lead_now(lead));
+        report_end(lead, &lead->finishes[i]);
         batch[i] = lead->finishes[i].finish;
     }
     lead->finish_pending = true;
     ledger_finish(&lead->ledger, batch, count, finishes_written, lead);
     for (size_t i = 0; i < count; i++) {
-        report_end(lead, &lead->finishes[i]);
+        if (lead->finishes[i].finish.retry_at == INSTANT_NONE) {
+            sql_notes_decided(lead, lead->finishes[i].scheduled);
+        }
         free(lead->finishes[i].message);
         free(lead->finishes[i].reason);
     }

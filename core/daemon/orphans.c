@@ -12,7 +12,8 @@
 /* What a sweep decided, kept until the ledger has it. */
 struct verdicts {
     struct lead *lead;
-    instant at; /* when it was decided */
+    instant at;     /* when it was decided */
+    instant joined; /* the latest decision of joins that come after one of them */
     size_t count;
     struct ledger_orphan *orphans;
     struct ledger_verdict *verdicts;
@@ -160,15 +161,25 @@ static struct verdicts *verdicts_create(struct lead *lead)
     struct verdicts *batch = xcalloc(1, sizeof *batch);
     batch->lead = lead;
     batch->at = lead_now(lead);
+    batch->joined = INSTANT_NONE;
     batch->orphans = xcalloc(VERDICTS_PART, sizeof *batch->orphans);
     batch->verdicts = xcalloc(VERDICTS_PART, sizeof *batch->verdicts);
     return batch;
 }
 
+static void verdicts_add(struct verdicts *batch, const struct ledger_orphan *orphan, bool too_large)
+{
+    const struct scheduled *scheduled = scheduler_find(batch->lead->scheduler, orphan->job_id);
+    instant joined = scheduled != NULL ? scheduled_joined(scheduled) : INSTANT_NONE;
+    batch->joined = joined > batch->joined ? joined : batch->joined;
+    batch->orphans[batch->count] = *orphan;
+    batch->verdicts[batch->count++] = judge(batch->lead, orphan, too_large);
+}
+
 static void verdicts_send(struct verdicts *batch)
 {
     batch->lead->verdicts_pending++;
-    ledger_adopt(&batch->lead->ledger, batch->verdicts, batch->count, batch->at, adopted, batch);
+    ledger_adopt(&batch->lead->ledger, batch->verdicts, batch->count, batch->at, batch->joined, adopted, batch);
 }
 
 static void send_verdicts(struct lead *lead)
@@ -181,8 +192,7 @@ static void send_verdicts(struct lead *lead)
             continue;
         }
         batch = batch != NULL ? batch : verdicts_create(lead);
-        batch->orphans[batch->count] = lead->orphans[i];
-        batch->verdicts[batch->count++] = judge(lead, &lead->orphans[i], too_large);
+        verdicts_add(batch, &lead->orphans[i], too_large);
         count++;
         if (batch->count == VERDICTS_PART) {
             verdicts_send(batch);

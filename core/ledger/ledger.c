@@ -397,7 +397,10 @@ static void add_end(struct batch *batch, const struct ledger_finish *finish)
     } else {
         columns_instant(columns, at++, finish->retry_at);
     }
-    columns_text(columns, at, log_word(finish->log_runs));
+    columns_text(columns, at++, log_word(finish->log_runs));
+    if (ends) {
+        columns_instant(columns, at, finish->outcome_at);
+    }
     batch->rows++;
 }
 
@@ -406,8 +409,8 @@ void ledger_finish(const struct ledger *ledger, const struct ledger_finish *fini
 {
     static const struct pg_statement finish = {
         .name = "chime_finish",
-        .sql = "SELECT job_id FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        .parameter_count = 12};
+        .sql = "SELECT job_id FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        .parameter_count = 13};
     static const struct pg_statement retry = {
         .name = "chime_retry",
         .sql = "SELECT job_id FROM chime.retry($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -580,10 +583,11 @@ int64_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan *
 }
 
 void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count, instant at,
-                  pg_callback *callback, void *data)
+                  instant joined, pg_callback *callback, void *data)
 {
     struct columns columns;
     char decided[INSTANT_TEXT_SIZE];
+    char before[INSTANT_TEXT_SIZE];
     columns_init(&columns);
     for (size_t i = 0; i < count; i++) {
         columns_int(&columns, 0, verdicts[i].run_id);
@@ -592,10 +596,15 @@ void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verd
         columns_text(&columns, 3, verdicts[i].reason);
     }
     columns_close(&columns);
-    const char *parameters[] = {ledger->token,     columns.values[0], columns.values[1],
-                                columns.values[2], columns.values[3], instant_format(at, decided)};
-    ledger_send_one(ledger, NULL, "SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5, $6)", 6, parameters,
-                    callback, data);
+    const char *parameters[] = {ledger->token,
+                                columns.values[0],
+                                columns.values[1],
+                                columns.values[2],
+                                columns.values[3],
+                                instant_format(at, decided),
+                                joined != INSTANT_NONE ? instant_format(joined, before) : NULL};
+    ledger_send_one(ledger, NULL, "SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5, $6, $7)",
+                    COUNT_OF(parameters), parameters, callback, data);
     columns_finish(&columns);
 }
 

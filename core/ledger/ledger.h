@@ -45,6 +45,7 @@ struct ledger_finish {
     struct outcome outcome; /* its texts are borrowed during the call */
     instant retry_at;       /* INSTANT_NONE: the run ends; else it has another attempt then */
     enum log_runs log_runs; /* what of it goes to the history */
+    instant outcome_at;     /* where it ends: later than all that was decided before, though the clock was stepped back */
 };
 
 struct ledger_orphan {
@@ -175,8 +176,9 @@ void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_
                     pg_callback *callback, void *data);
 /* Appends those of a page to a list of xrealloc; where the next page begins, 0: there is none. */
 int64_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **orphans, size_t *count);
+/* `joined`: the latest decision of a join, which these outcomes follow. */
 void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count, instant at,
-                  pg_callback *callback, void *data);
+                  instant joined, pg_callback *callback, void *data);
 /* What became of one of them: false when the ledger no longer has the run. */
 bool ledger_read_adopted(const struct pg_reply *reply, int64_t run_id, bool *again, enum run_state *state);
 /* Lets go of claimed runs whose text never went out: they wait for a session, whoever leads. */

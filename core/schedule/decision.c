@@ -39,18 +39,31 @@ static void move_cursor(struct scheduler *scheduler, struct scheduled *it, insta
     agenda_add_downstream(scheduler, it);
 }
 
-void outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_state state, instant at)
+/* The next leader tells by these instants what a join was decided on, and what came after that. */
+static instant outcome_time(const struct scheduled *it, instant at)
+{
+    instant joined = scheduled_joined(it);
+    instant before = joined > it->missed_at ? joined : it->missed_at;
+    return at > before ? at : before + 1;
+}
+
+instant outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_state state, instant at)
 {
     it->has_outcome = true;
     it->last_outcome = state;
-    it->outcome_at = at;
-    join_mark_downstream(it, state, at);
+    it->outcome_at = outcome_time(it, at);
+    join_mark_downstream(it, state, it->outcome_at);
     agenda_add_downstream(scheduler, it);
+    return it->outcome_at;
 }
 
 void decision_skip(struct scheduler *scheduler, struct scheduled *it, instant last, bool outcome, const char *reason)
 {
-    pass(scheduler, it, last, reason)->outcome = outcome;
+    struct passed *passed = pass(scheduler, it, last, reason);
+    passed->outcome = outcome;
+    if (outcome) {
+        passed->at = outcome_time(it, scheduler->now);
+    }
     move_cursor(scheduler, it, last);
     if (outcome) {
         outcome_set(scheduler, it, RUN_SKIPPED, scheduler->now);

@@ -12,6 +12,20 @@ void join_mark_downstream(struct scheduled *upstream, enum run_state state, inst
     }
 }
 
+instant scheduled_joined(const struct scheduled *it)
+{
+    instant latest = INSTANT_NONE;
+    for (size_t i = 0; i < it->downstream_count; i++) {
+        const struct scheduled *join = it->downstream[i].job;
+        if (join->linked_as_join) {
+            bool decided = join->phase != PHASE_IDLE && join->kind == RUN_DEPENDENCY && join->slot > join->cursor;
+            instant slot = decided ? join->slot : join->cursor;
+            latest = slot > latest ? slot : latest;
+        }
+    }
+    return latest;
+}
+
 void join_unmark_downstream(const struct scheduled *upstream)
 {
     for (size_t i = 0; i < upstream->downstream_count; i++) {

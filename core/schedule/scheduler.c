@@ -368,7 +368,7 @@ static void count_failure(struct scheduled *it, enum run_state state)
     }
 }
 
-void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took, instant at)
+instant scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took, instant at)
 {
     wait_advance(scheduler, at);
     if (state == RUN_SUCCEEDED && took > 0) {
@@ -380,8 +380,9 @@ void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run
     count_failure(it, state);
     agenda_add(scheduler, it); /* before those after it: they wait for what it goes on with */
     phase_set(scheduler, it, PHASE_IDLE);
-    outcome_set(scheduler, it, state, at);
+    instant outcome_at = outcome_set(scheduler, it, state, at);
     agenda_run(scheduler); /* who waited for it sees that it failed, before it is none of theirs any more */
     suspend_if_failing(scheduler, it, true);
     agenda_run(scheduler);
+    return outcome_at;
 }

@@ -154,9 +154,12 @@ void scheduler_ran_ahead(struct scheduler *scheduler, struct scheduled *it);
 void scheduler_rewind(struct scheduler *scheduler, struct scheduled *it, instant cursor, instant now);
 /* The live run goes on with this attempt at `retry_at` (INSTANT_NEVER: not known yet, call again). */
 void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int attempt, instant retry_at);
-/* The run ended at `at` with a final state; whoever waited is looked at again. */
-void scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took,
-                     instant at);
+/* The run ended at `at` with a final state; whoever waited is looked at again. When that outcome came about, for the ledger: `at`, unless the
+ * clock was stepped back since a join was decided, or slots were missed. */
+instant scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took,
+                        instant at);
+/* The latest decision of the joins that come after it; INSTANT_NONE: there was none. */
+instant scheduled_joined(const struct scheduled *it);
 
 /* --- events -----------------------------------------------------------------------------------------------------------------
  * A job has at most one event pending: armed until its time has come, then due until it is claimed. It runs beside the

@@ -268,7 +268,7 @@ void decision_miss(struct scheduler *scheduler, struct scheduled *it, instant la
 void decision_flush(struct scheduler *scheduler, struct scheduled *it);
 /* What has fallen due and has not started is skipped; so are slots up to `through` that nobody noted. */
 void decision_abandon(struct scheduler *scheduler, struct scheduled *it, instant through, const char *reason);
-void outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_state state, instant at);
+instant outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_state state, instant at);
 
 /* --- gate.c ------------------------------------------------------------------------------------------------------------ */
 

@@ -512,10 +512,12 @@ BEGIN
 END $$;
 
 -- Ends runs that the daemon watched to their end. Returns those that were this leader's. p_log: what of it goes to the
--- history, as the option log_runs says; everything is counted.
+-- history, as the option log_runs says; everything is counted. p_outcome_at: when each outcome came about for those that come after it, as the
+-- leader decided: when the run ended, unless the clock was stepped back since. Then it is later than all that was decided before.
 CREATE FUNCTION chime.finish(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[],
                              p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
-                             p_rows bigint[], p_sqlstate text[], p_message text[], p_reason text[], p_log text[])
+                             p_rows bigint[], p_sqlstate text[], p_message text[], p_reason text[], p_log text[],
+                             p_outcome_at timestamptz[] DEFAULT NULL)
 RETURNS TABLE (job_id bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
@@ -525,14 +527,14 @@ BEGIN
     WITH ended AS (
         SELECT e.job_id, p_kind[n] AS kind, p_slot[n] AS slot, p_state[n] AS state, p_started[n] AS started_at,
                p_finished[n] AS finished_at, p_rows[n] AS rows, p_sqlstate[n] AS sqlstate, p_message[n] AS message,
-               p_reason[n] AS reason, p_log[n] AS log
+               p_reason[n] AS reason, p_log[n] AS log, coalesce(p_outcome_at[n], p_finished[n]) AS outcome_at
         FROM unnest(p_job) WITH ORDINALITY AS e (job_id, n)
     ), taken AS (
         DELETE FROM chime.run r USING ended e
          WHERE r.job_id = ANY (p_job) AND r.job_id = e.job_id AND r.kind = e.kind AND r.slot = e.slot AND r.token = p_token
         RETURNING r.run_id, r.job_id, r.kind, r.slot,
                   CASE WHEN r.done_at IS NULL THEN e.state ELSE 'succeeded' END AS state, r.attempt, r.pid, r.epoch,
-                  r.claimed_at, e.started_at, e.finished_at, e.rows, e.sqlstate, e.message, e.reason, e.log
+                  r.claimed_at, e.started_at, e.finished_at, e.rows, e.sqlstate, e.message, e.reason, e.log, e.outcome_at
     ), kept AS (
         INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at,
                                        finished_at, rows, sqlstate, message, reason)
@@ -543,7 +545,7 @@ BEGIN
         ON CONFLICT (job_id, kind, slot) DO NOTHING
     )
     UPDATE chime.job_state s
-       SET last_end = t.finished_at, last_outcome = t.state, outcome_at = t.finished_at,
+       SET last_end = t.finished_at, last_outcome = t.state, outcome_at = t.outcome_at,
            last_duration_us = date_part('epoch', t.finished_at - t.started_at) * 1000000, -- extract would count in numeric
            last_success = CASE WHEN t.state = 'succeeded' THEN t.finished_at ELSE s.last_success END,
            consecutive_failures = CASE WHEN t.state = 'succeeded' THEN 0
@@ -598,9 +600,10 @@ COMMENT ON FUNCTION chime.skip IS 'p_outcome: the skip counts as the job''s outc
 -- Takes orphans over: those that are done go to the history as succeeded; of the others, p_again is true for those that
 -- get another attempt (p_retry_at), false for those whose outcome cannot be known. A run that was only waiting for its
 -- retry keeps its attempt. What is kept of them, the job's log_runs says. p_at: when the leader decided that, and so when
--- those that come after got to know an outcome; the history says when a run was done.
+-- those that come after got to know an outcome, unless that was after p_joined, the latest decision of a join, by a clock that was stepped back;
+-- the history says when a run was done.
 CREATE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[],
-                            p_reason text[], p_at timestamptz)
+                            p_reason text[], p_at timestamptz, p_joined timestamptz DEFAULT NULL)
 RETURNS TABLE (run_id bigint, ended chime.run_state)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
@@ -641,7 +644,8 @@ BEGIN
         ON CONFLICT (job_id, kind, slot) DO NOTHING
     ), state AS (
         UPDATE chime.job_state s
-           SET last_end = p_at, last_outcome = e.state, outcome_at = p_at,
+           SET last_end = p_at, last_outcome = e.state,
+               outcome_at = greatest(p_at, p_joined + interval '1 microsecond', s.missed_at + interval '1 microsecond'),
                last_success = CASE WHEN e.state = 'succeeded' THEN e.finished_at ELSE s.last_success END,
                consecutive_failures = CASE WHEN e.state = 'succeeded' THEN 0 ELSE s.consecutive_failures + 1 END,
                runs = s.runs + 1,

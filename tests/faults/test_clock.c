@@ -77,6 +77,47 @@ START_TEST(an_hour_back_runs_no_slot_again)
 }
 END_TEST
 
+static void set_up_join(void)
+{
+    cluster = stepped_cluster_create(NULL);
+    cluster_execute(cluster, "CREATE TABLE public.invoice (at timestamptz DEFAULT clock_timestamp())");
+    site = site_create(cluster, "postgres", 3);
+    site_job(site, "totals", "schedule = \"@yearly\"; command = \"SELECT 1\";");
+    site_job(site, "rates", "schedule = \"@yearly\"; command = \"SELECT 2\";");
+    site_job(site, "invoice", "after = [\"totals\", \"rates\"]; command = \"INSERT INTO public.invoice DEFAULT VALUES\";");
+    served = site_lead(site);
+}
+
+static void lead_again(void)
+{
+    daemon_kill(served);
+    daemon_destroy(served);
+    served = site_lead(site);
+}
+
+/* A join that ran while the clock was ahead has its cursor there. What its upstreams deliver afterwards is news to it, whoever leads. */
+START_TEST(what_a_join_waits_for_after_a_step_back_is_known_to_the_next_leader)
+{
+    stepped_cluster_set(HOUR);
+    await_step_forward();
+    runs_ask_and_await(cluster, "totals");
+    runs_ask_and_await(cluster, "rates");
+    WAIT_SQL(cluster, "SELECT count(*) FROM public.invoice", "1", PATIENCE);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.run", "0", PATIENCE);
+    stepped_cluster_set(0);
+    daemon_await(served, "warning database main: its clock was stepped by -3", PATIENCE);
+    runs_ask_and_await(cluster, "totals");
+    lead_again();
+    runs_ask_and_await(cluster, "rates");
+    WAIT_SQL(cluster, "SELECT count(*) FROM public.invoice", "2", PATIENCE);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.run", "0", PATIENCE);
+    lead_again();
+    runs_ask_and_await(cluster, "totals"); /* what was due before that has run by then */
+    EXPECT_SQL(cluster, "SELECT count(*) FROM public.invoice", "2");
+    EXPECT_SQL(cluster, "SELECT bool_and(last_end <= clock_timestamp()) FROM chime.job_state", "t");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("clock");
@@ -87,6 +128,11 @@ static Suite *suite(void)
     tcase_add_test(cases, an_hour_forward_is_caught_up);
     tcase_add_test(cases, an_hour_back_runs_no_slot_again);
     suite_add_tcase(all, cases);
+    TCase *joins = tcase_create("joins");
+    tcase_add_checked_fixture(joins, set_up_join, stage_clear);
+    tcase_set_timeout(joins, 300);
+    tcase_add_test(joins, what_a_join_waits_for_after_a_step_back_is_known_to_the_next_leader);
+    suite_add_tcase(all, joins);
     return all;
 }
 

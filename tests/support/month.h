@@ -127,6 +127,7 @@ struct month {
     struct random chance;
     instant start;
     instant end;
+    instant joined; /* the latest decision of the joins after those whose runs were adopted last */
     instant now;
     instant server_start;
     instant dies_at;
@@ -186,7 +187,9 @@ void month_require_idleness(const struct month *month);
 bool month_waits(const struct month *month, const struct month_job *it);
 
 /* --- month_joins.c: the marks of joins --- */
-void month_mark_downstream(struct month *month, const struct month_job *it, enum run_state state);
+void month_mark_downstream(struct month *month, const struct month_job *it, enum run_state state, instant at);
+/* When an outcome of now comes about, joins being decided up to then. */
+instant month_outcome_time(const struct month *month, const struct month_job *it, instant joined);
 void month_unmark_downstream(struct month *month, const struct month_job *it);
 void month_rebuild_marks(struct month *month);
 bool month_join_complete(const struct month *month, const struct month_job *it);

@@ -53,7 +53,8 @@ static void tell_mirror(struct month *month, const struct month_job *it, enum ru
         .slot = it->slot,
         .outcome = {.state = state, .started = month->now - 1, .finished = month->now, .rows = 1},
         .retry_at = retry_at,
-        .log_runs = it->job.options.log_runs};
+        .log_runs = it->job.options.log_runs,
+        .outcome_at = month_outcome_time(month, it, scheduled_joined(it->scheduled))};
     if (month->mirror != NULL) {
         month->mirror->finish(month->mirror_data, month, &finish);
     }
@@ -304,10 +305,13 @@ static void settle(struct month *month, struct month_job *it)
 static void judge_orphans(struct month *month)
 {
     bool orphaned[MONTH_JOBS] = {false};
+    month->joined = INSTANT_NONE;
     for (size_t i = 0; i < month->job_count; i++) {
         orphaned[i] = month->jobs[i].live;
         if (orphaned[i]) {
+            instant joined = scheduled_joined(month->jobs[i].scheduled);
             judge(month, &month->jobs[i]);
+            month->joined = joined > month->joined ? joined : month->joined;
         }
     }
     if (month->mirror != NULL) {

@@ -422,7 +422,7 @@ static void adopt(void *data, struct month *month)
     await(database);
     ck_assert_uint_eq(adoption.count, live);
     begin(database, NULL, 0);
-    ledger_adopt(&database->ledger, adoption.verdicts, adoption.count, month->now, adopted, &adoption);
+    ledger_adopt(&database->ledger, adoption.verdicts, adoption.count, month->now, month->joined, adopted, &adoption);
     await(database);
     free(adoption.orphans);
     free(adoption.verdicts);

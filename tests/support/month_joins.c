@@ -18,15 +18,15 @@ static void doubt(struct month *month, struct month_job *join)
     join->unsure_at = month->now;
 }
 
-void month_mark_downstream(struct month *month, const struct month_job *it, enum run_state state)
+void month_mark_downstream(struct month *month, const struct month_job *it, enum run_state state, instant at)
 {
     size_t number = (size_t)(it - month->jobs);
     for (size_t i = number + 1; i < month->job_count; i++) {
         struct month_job *join = &month->jobs[i];
         for (size_t n = 0; join->form == MONTH_JOIN && n < join->job.after_count; n++) {
             if (join->upstream[n].job == number) {
-                join->upstream[n] = (struct month_upstream){number, MONTH_MARK_FRESH, state, month->now};
-                if (join->next < join->noted && join->slots[join->next].at == month->now) {
+                join->upstream[n] = (struct month_upstream){number, MONTH_MARK_FRESH, state, at};
+                if (join->next < join->noted && join->slots[join->next].at == at) {
                     doubt(month, join);
                 }
             }

@@ -149,12 +149,18 @@ static void count_passed(struct month *month, const struct month_job *it, const 
 }
 
 /* What those after it see of it. */
-static void note_outcome(struct month *month, struct month_job *it, enum run_state state)
+instant month_outcome_time(const struct month *month, const struct month_job *it, instant joined)
+{
+    instant before = joined > it->memory.missed_at ? joined : it->memory.missed_at;
+    return month->now > before ? month->now : before + 1;
+}
+
+static void note_outcome(struct month *month, struct month_job *it, enum run_state state, instant at)
 {
     it->memory.has_outcome = true;
     it->memory.last_outcome = state;
-    it->memory.outcome_at = month->now;
-    month_mark_downstream(month, it, state);
+    it->memory.outcome_at = at;
+    month_mark_downstream(month, it, state, at);
 }
 
 static void require_flags(const struct month *month, const struct month_job *it, const struct passed *passed)
@@ -164,8 +170,9 @@ static void require_flags(const struct month *month, const struct month_job *it,
     MONTH_REQUIRE(month, it, passed->missed == (plan == PLAN_CATCHUP || plan == PLAN_SLEPT));
     MONTH_REQUIRE(month, it, passed->outcome == (deadline || plan == PLAN_REFUSED));
     MONTH_REQUIRE(month, it, passed->kind == (it->form == MONTH_JOIN ? RUN_DEPENDENCY : RUN_SCHEDULE));
-    MONTH_REQUIRE(month, it, passed->cursor == it->memory.cursor && passed->at <= month->now + 1);
-    MONTH_REQUIRE(month, it, passed->at == month->now || !passed->outcome);
+    MONTH_REQUIRE(month, it, passed->cursor == it->memory.cursor);
+    MONTH_REQUIRE(month, it, passed->at <= month->now + MONTH_JOBS); /* what was decided later is later */
+    MONTH_REQUIRE(month, it, passed->at >= month->now || !passed->outcome);
     MONTH_REQUIRE(month, it, it->next < it->noted && passed->first == it->slots[it->next].at);
 }
 
@@ -207,7 +214,7 @@ void month_pass(struct month *month, const struct passed *passed)
         month_unmark_downstream(month, it);
     }
     if (passed->outcome) {
-        note_outcome(month, it, RUN_SKIPPED);
+        note_outcome(month, it, RUN_SKIPPED, passed->at);
     }
     month_take_turns(month);
 }
@@ -255,7 +262,10 @@ void month_finish(struct month *month, struct month_job *it, enum run_state stat
     it->live = it->committed = false;
     it->memory.last_end = month->now;
     count_end(month, it, state);
-    note_outcome(month, it, state);
+    note_outcome(month, it, state, month_outcome_time(month, it, scheduled_joined(it->scheduled)));
+    if (adopted) { /* all at once, as of when that was decided */
+        it->memory.outcome_at = month_outcome_time(month, it, month->joined);
+    }
     month_take_turns(month);
 }
 

@@ -15,7 +15,8 @@ void simulation_end(struct world *world, struct sim_job *it, enum run_state stat
     it->live = false;
     it->has_outcome = true;
     it->last_outcome = state;
-    it->ended_at = it->outcome_at = world->now;
+    it->ended_at = world->now;
+    it->outcome_at = world->now > it->missed_at ? world->now : it->missed_at + 1;
     world->counts.lost += state == RUN_LOST;
 }
 

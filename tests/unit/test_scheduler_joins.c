@@ -604,11 +604,28 @@ START_TEST(a_tower_of_joins_is_looked_through_once)
 }
 END_TEST
 
+/* The next leader tells what a join was decided on by instants alone. */
+START_TEST(what_comes_about_after_the_clock_was_stepped_back_is_later_than_what_joins_were_decided_on)
+{
+    set_up();
+    run_at(b, 5, RUN_SUCCEEDED);
+    run_at(a, 10, RUN_SUCCEEDED);
+    claim_join(10);
+    finish(join, RUN_SUCCEEDED);
+    scheduler_step_back(scheduler, minute(2));
+    scheduler_request(scheduler, a, RUN_MANUAL, minute(2));
+    claim(a, 2);
+    ck_assert_int_eq(scheduler_ended(scheduler, a, RUN_SUCCEEDED, 0, minute(3)), minute(10) + 1);
+    ck_assert_int_eq(scheduler_ended(scheduler, join, RUN_SUCCEEDED, 0, minute(3)), minute(3)); /* nobody comes after it */
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
         a_join_runs_once_all_have_delivered_at_the_moment_of_the_last,
         the_latest_outcome_of_each_upstream_counts_manual_ones_too,
+        what_comes_about_after_the_clock_was_stepped_back_is_later_than_what_joins_were_decided_on,
         runs_of_the_join_itself_decide_nothing,
         a_failed_upstream_skips_the_decision_and_successes_count_on,
         a_run_under_way_is_followed_by_one_more,

@@ -91,7 +91,8 @@ START_TEST(ends_and_attempts_to_come_go_to_functions_of_their_own)
          .slot = at(SLOT),
          .outcome =
              {.state = RUN_SUCCEEDED, .started = at(SLOT), .finished = at(SLOT), .rows = 5, .message = "UPDATE 5"},
-         .retry_at = INSTANT_NONE},
+         .retry_at = INSTANT_NONE,
+         .outcome_at = at(SLOT)},
         {.job_id = 2,
          .kind = RUN_MANUAL,
          .slot = at(SLOT),
@@ -103,7 +104,8 @@ START_TEST(ends_and_attempts_to_come_go_to_functions_of_their_own)
                      .message = "say \"no\"",
                      .reason = "because"},
          .retry_at = INSTANT_NONE,
-         .log_runs = LOG_RUNS_ERRORS},
+         .log_runs = LOG_RUNS_ERRORS,
+         .outcome_at = at(SLOT)},
         {.job_id = 3,
          .kind = RUN_SCHEDULE,
          .slot = at(SLOT),
@@ -113,10 +115,10 @@ START_TEST(ends_and_attempts_to_come_go_to_functions_of_their_own)
     ledger_finish(&ledger, finishes, 3, on_reply, &calls);
     expect_sent(server,
                 "PREPARE chime_finish: SELECT job_id FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
-                "$12)",
+                "$12, $13)",
                 "EXECUTE chime_finish(" TOKEN ", {1,2}, {\"schedule\",\"manual\"}, {" SLOT "," SLOT "}, "
                 "{\"succeeded\",\"failed\"}, {" SLOT ",NULL}, {" SLOT "," SLOT "}, {5,NULL}, {NULL,\"22012\"}, "
-                "{\"UPDATE 5\",\"say \\\"no\\\"\"}, {NULL,\"because\"}, {\"all\",\"errors\"})",
+                "{\"UPDATE 5\",\"say \\\"no\\\"\"}, {NULL,\"because\"}, {\"all\",\"errors\"}, {" SLOT "," SLOT "})",
                 "PREPARE chime_retry: SELECT job_id FROM chime.retry($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
                 "EXECUTE chime_retry(" TOKEN ", {3}, {\"schedule\"}, {" SLOT "}, {\"failed\"}, {" SLOT "}, {" SLOT "}, "
                 "{\"40001\"}, {NULL}, {2026-03-27T01:31:00Z}, {\"off\"})",
