@@ -151,8 +151,8 @@ static void report_end(struct lead *lead, struct pending_finish *pending)
         scheduler_retry(lead->scheduler, pending->scheduled, pending->attempt + 1, pending->finish.retry_at);
     } else {
         duration took = outcome->started != INSTANT_NONE ? outcome->finished - outcome->started : 0;
-        pending->finish.outcome_at =
-            scheduler_ended(lead->scheduler, pending->scheduled, outcome->state, took, outcome->finished);
+        pending->finish.outcome_at = scheduler_ended(lead->scheduler, pending->scheduled, outcome->state, took,
+                                                     outcome->finished);
     }
 }
 

@@ -45,7 +45,7 @@ struct ledger_finish {
     struct outcome outcome; /* its texts are borrowed during the call */
     instant retry_at;       /* INSTANT_NONE: the run ends; else it has another attempt then */
     enum log_runs log_runs; /* what of it goes to the history */
-    instant outcome_at;     /* where it ends: later than all that was decided before, though the clock was stepped back */
+    instant outcome_at; /* where it ends: later than all that was decided before, though the clock was stepped back */
 };
 
 struct ledger_orphan {

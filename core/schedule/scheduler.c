@@ -368,7 +368,8 @@ static void count_failure(struct scheduled *it, enum run_state state)
     }
 }
 
-instant scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took, instant at)
+instant scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took,
+                        instant at)
 {
     wait_advance(scheduler, at);
     if (state == RUN_SUCCEEDED && took > 0) {

@@ -84,7 +84,8 @@ static void set_up_join(void)
     site = site_create(cluster, "postgres", 3);
     site_job(site, "totals", "schedule = \"@yearly\"; command = \"SELECT 1\";");
     site_job(site, "rates", "schedule = \"@yearly\"; command = \"SELECT 2\";");
-    site_job(site, "invoice", "after = [\"totals\", \"rates\"]; command = \"INSERT INTO public.invoice DEFAULT VALUES\";");
+    site_job(site, "invoice",
+             "after = [\"totals\", \"rates\"]; command = \"INSERT INTO public.invoice DEFAULT VALUES\";");
     served = site_lead(site);
 }
 

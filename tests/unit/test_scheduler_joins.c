@@ -616,7 +616,8 @@ START_TEST(what_comes_about_after_the_clock_was_stepped_back_is_later_than_what_
     scheduler_request(scheduler, a, RUN_MANUAL, minute(2));
     claim(a, 2);
     ck_assert_int_eq(scheduler_ended(scheduler, a, RUN_SUCCEEDED, 0, minute(3)), minute(10) + 1);
-    ck_assert_int_eq(scheduler_ended(scheduler, join, RUN_SUCCEEDED, 0, minute(3)), minute(3)); /* nobody comes after it */
+    ck_assert_int_eq(scheduler_ended(scheduler, join, RUN_SUCCEEDED, 0, minute(3)),
+                     minute(3)); /* nobody comes after it */
 }
 END_TEST
 

@@ -274,7 +274,8 @@ START_TEST(orphans_are_asked_for_with_the_sessions_that_are_known)
         "PREPARE chime_orphans: SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done ...",
         "EXECUTE chime_orphans(" TOKEN ", {1000,1001}, 500)", "SYNC");
     answer_rows(server, 10, "900", "42", "schedule", "2026-03-27 01:30:00+00", "2", "t", "2026-03-27 01:30:00+00", "f",
-                "t", "f", "901", "43", "manual", "2026-03-27 01:30:00+00", "1", "f", NULL, "t", "f", "t", "902", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+                "t", "f", "901", "43", "manual", "2026-03-27 01:30:00+00", "1", "f", NULL, "t", "f", "t", "902", NULL,
+                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     read_with(orphans);
 }
 END_TEST
