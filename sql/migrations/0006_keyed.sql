@@ -365,8 +365,13 @@ BEGIN ATOMIC
     SELECT DISTINCT r.relation FROM chime.columns_read(p_view) AS r;
 END;
 
--- Tables of which a statement reads everything, as the planner means to do it here. A bitmap of what is not null is everything, too;
--- an index scan for that is how it finds a minimum.
+-- Whether a scan reads all of its table. A bitmap of what is not null is everything, too; an index scan for that is how it finds a minimum.
+CREATE FUNCTION chime.reads_whole(p_node jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN p_node ->> 'Node Type' = 'Seq Scan' OR (p_node ->> 'Node Type' LIKE 'Index%' AND NOT p_node ? 'Index Cond')
+    OR coalesce(p_node ->> 'Recheck Cond' ~ '^\([^()]* IS NOT NULL\)$', false);
+
+-- Tables of which a statement reads everything, as the planner means to do it here.
 CREATE FUNCTION chime.scanned_whole(p_statement text) RETURNS SETOF text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_plan jsonb;
@@ -376,8 +381,7 @@ BEGIN
     SELECT DISTINCT concat_ws('.', n ->> 'Schema', n ->> 'Relation Name')
     FROM jsonb_path_query(v_plan, 'strict $.**') AS n
     WHERE jsonb_typeof(n) = 'object' AND n ? 'Relation Name'
-      AND (n ->> 'Node Type' = 'Seq Scan' OR (n ->> 'Node Type' LIKE 'Index%' AND NOT n ? 'Index Cond')
-           OR n ->> 'Recheck Cond' ~ '^\([^()]* IS NOT NULL\)$');
+      AND chime.reads_whole(n);
 END $$;
 
 -- Which tables the planner would scan whole for one group, although told to avoid it: with nested loops it uses an index where

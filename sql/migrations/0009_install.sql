@@ -159,6 +159,9 @@ BEGIN
     RETURN v_kept IS DISTINCT FROM chime.kept_of(v_view);
 END $$;
 
+-- What the plans of one group prove of a table (0025_proof.sql).
+CREATE TYPE chime.key_proof AS (relation oid, captured name[], map text, unproven boolean);
+
 -- Makes a view keyed where that is possible, and says in chime.view why where it is not. p_sources are those of the plugin:
 -- [{"table": ..., "columns": [...], "capture": [...], "map": ..., "trust": ...}]; only those that the definition reads count.
 -- A view that lets go of a source begins with everything when it comes back: nobody kept marks for it.
@@ -170,15 +173,18 @@ DECLARE
     v_source record;
     v_id integer;
     v_ids integer[] := '{}';
+    v_proven chime.key_proof[];
     v_reason text;
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR NO KEY UPDATE;
     PERFORM chime.refuse_untrusted(format('view %s.%s', p_schema, p_relation), 'pg_class'::regclass, chime.live_of(v_view));
     UPDATE chime.view v SET found_wrong = NULL WHERE v.view_id = v_view.view_id AND v.found_wrong IS NOT NULL AND v.sources <> p_sources;
-    IF chime.unkeyable(v_view) IS NULL THEN
+    v_reason := chime.unkeyable(v_view);
+    IF v_reason IS NULL THEN
+        v_proven := ARRAY(SELECT k FROM chime.prove_keys(p_schema, p_relation, v_view.grain) AS k);
         FOR v_source IN
             SELECT n.nspname, c.relname, p.*
-            FROM chime.sources_of(p_schema, p_source_schema, p_relation, p_sources) AS p
+            FROM chime.sources_of(v_view, p_source_schema, p_sources, v_proven) AS p
             JOIN pg_class c ON c.oid = p.source JOIN pg_namespace n ON n.oid = c.relnamespace
         LOOP
             v_id := chime.install_source(v_source.nspname, v_source.relname, v_source.columns, v_source.captured);
@@ -197,7 +203,7 @@ BEGIN
         UPDATE chime.view_refresh r SET seen = NULL, start_over = 'changes of a source were not captured for a while'
          WHERE r.view_schema = p_schema AND r.relation = p_relation AND r.seen IS NOT NULL;
     END IF;
-    v_reason := chime.obstacle(p_schema, p_relation, v_view.grain, v_view.mode);
+    v_reason := coalesce(v_reason, chime.obstacle(v_view, p_source_schema, p_sources, v_proven));
     IF v_reason IS NULL THEN
         IF NOT chime.has_grain_index(v_kept, v_view.grain) THEN
             EXECUTE format('CREATE INDEX ON %s (%s)', v_kept, (SELECT string_agg(quote_ident(g), ', ') FROM unnest(v_view.grain) AS g));

@@ -111,6 +111,7 @@ COMMENT ON ROUTINE chime.learn_cost IS 'what a keyed refresh costs without its g
 COMMENT ON ROUTINE chime.note_refresh IS 'writes down what a refresh did, and up to where it has seen changes';
 COMMENT ON ROUTINE chime.difference_statement IS 'the statement that makes rows equal to others by key, without stamps';
 COMMENT ON ROUTINE chime.key_equality IS 'the operator that is a column''s equality, with its schema where its type is from elsewhere';
+COMMENT ON ROUTINE chime.reads_whole IS 'whether a scan reads all of its table';
 COMMENT ON ROUTINE chime.collation_of IS 'COLLATE and the collation of a column';
 COMMENT ON ROUTINE chime.collated_marks IS 'captured columns as a map sees them, with the collations of their source';
 COMMENT ON ROUTINE chime.telling_text IS 'a text that tells values apart which their type takes for equal; NULL: there are none such';

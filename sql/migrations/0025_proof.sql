@@ -344,8 +344,6 @@ RETURN (SELECT 'SELECT ' || string_agg(format('(%s)::%s%s AS %I', chime.over_ali
     || ' FROM marks AS chime_mark' || coalesce((SELECT string_agg(' ' || chime.over_alias(j.text, p_scan.alias, 'chime_mark'), '' ORDER BY j.n)
                                   FROM unnest(p_scan.joins) WITH ORDINALITY AS j (text, n)), '');
 
-CREATE TYPE chime.key_proof AS (relation oid, captured name[], map text, unproven boolean);
-
 -- What the plans of one group prove, a row for each table that they read.
 -- map: NULL where the captured columns are the grain.
 CREATE FUNCTION chime.prove_keys(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF chime.key_proof
@@ -528,83 +526,79 @@ BEGIN
                     chime.unsteady(p_view));
 END $$;
 
--- What is captured of a view's sources and what leads from there to groups: as proven, or as declared where that is to be trusted. None where
--- any of it is neither, since all of it is needed.
-CREATE FUNCTION chime.sources_of(p_schema name, p_source_schema name, p_relation name, p_sources jsonb)
-RETURNS TABLE (source oid, columns name[], captured name[], map text, trusted boolean)
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+-- The tables that a plugin declares, of those that a view reads.
+CREATE FUNCTION chime.declared_sources(p_view chime.view, p_source_schema name, p_sources jsonb)
+RETURNS TABLE (source oid, columns name[], capture name[], map text, trust boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    WITH proven AS MATERIALIZED (
-        SELECT k.* FROM chime.view v CROSS JOIN LATERAL chime.prove_keys(p_schema, p_relation, v.grain) AS k
-        WHERE v.view_schema = p_schema AND v.relation = p_relation),
-    declared AS MATERIALIZED (
-        SELECT c.oid, s.columns, s.capture, s.map, coalesce(s.trust, false) AS trust
-        FROM jsonb_to_recordset(p_sources) AS s ("table" text, columns name[], capture name[], map text, trust boolean)
-        CROSS JOIN LATERAL (SELECT r.oid, r.relkind FROM pg_class r JOIN pg_namespace x ON x.oid = r.relnamespace
-                            WHERE r.relname = s."table" AND x.nspname IN (p_schema, p_source_schema)
-                            ORDER BY x.nspname = p_schema DESC LIMIT 1) AS c
-        WHERE c.relkind IN ('r', 'p') AND c.oid IN (SELECT chime.tables_read(format('%I.%I', p_schema, p_relation || '__live')))),
-    chosen AS (
-        SELECT d.oid, d.columns, CASE WHEN t.trusted THEN d.capture ELSE k.captured END AS captured,
-               CASE WHEN t.trusted THEN d.map ELSE k.map END AS map, t.trusted
-        FROM declared d LEFT JOIN proven k ON k.relation = d.oid
-        CROSS JOIN LATERAL (SELECT d.trust AS trusted) AS t -- its author may mean less on purpose, and have revisit do the rest
-        WHERE t.trusted OR NOT k.unproven)
-    SELECT c.* FROM chosen c
-    WHERE chime.unmarkable(c.oid, c.captured) IS NULL
-      AND NOT EXISTS (SELECT FROM proven k WHERE k.unproven AND k.relation NOT IN (SELECT o.oid FROM chosen o));
+    SELECT c.oid, s.columns, s.capture, s.map, coalesce(s.trust, false)
+    FROM jsonb_to_recordset(p_sources) AS s ("table" text, columns name[], capture name[], map text, trust boolean)
+    CROSS JOIN LATERAL (SELECT r.oid, r.relkind FROM pg_class r JOIN pg_namespace x ON x.oid = r.relnamespace
+                        WHERE r.relname = s."table" AND x.nspname IN (p_view.view_schema, p_source_schema)
+                        ORDER BY x.nspname = p_view.view_schema DESC LIMIT 1) AS c
+    WHERE c.relkind IN ('r', 'p') AND c.oid IN (SELECT chime.tables_read(chime.live_of(p_view)));
 END;
 
--- Why a view cannot be refreshed by its grain; NULL: it can.
-CREATE FUNCTION chime.obstacle(p_schema name, p_relation name, p_grain name[], p_mode text) RETURNS text
+-- What is captured of a view's sources and what leads from there to groups: as proven, or as declared where that is to be trusted. None where
+-- any of it is neither, since all of it is needed.
+CREATE FUNCTION chime.sources_of(p_view chime.view, p_source_schema name, p_sources jsonb, p_proven chime.key_proof[])
+RETURNS TABLE (source oid, columns name[], captured name[], map text, trusted boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH chosen AS (
+        SELECT d.source, d.columns, CASE WHEN d.trust THEN d.capture ELSE k.captured END AS captured,
+               CASE WHEN d.trust THEN d.map ELSE k.map END AS map, d.trust -- its author may mean less on purpose, and have revisit do the rest
+        FROM chime.declared_sources(p_view, p_source_schema, p_sources) AS d LEFT JOIN unnest(p_proven) AS k ON k.relation = d.source
+        WHERE d.trust OR NOT k.unproven)
+    SELECT c.* FROM chosen c
+    WHERE chime.unmarkable(c.source, c.captured) IS NULL
+      AND NOT EXISTS (SELECT FROM unnest(p_proven) AS k WHERE k.unproven AND k.relation NOT IN (SELECT o.source FROM chosen o));
+END;
+
+-- Why a declaration cannot be right that is not to be trusted: changes of other columns lead to groups, too. NULL: it can.
+CREATE FUNCTION chime.contradiction(p_view chime.view, p_source_schema name, p_sources jsonb, p_proven chime.key_proof[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(format('its plugin captures %s of %s, but changes of %s lead to groups, too: leave "capture" and "map" out, or say trust = "true"',
+                                 array_to_string(d.capture, ', '), d.source::regclass,
+                                 (SELECT string_agg(c, ', ') FROM unnest(k.captured) AS c WHERE c <> ALL (d.capture))), '; ' ORDER BY d.source)
+        FROM chime.declared_sources(p_view, p_source_schema, p_sources) AS d JOIN unnest(p_proven) AS k ON k.relation = d.source
+        WHERE NOT d.trust AND NOT k.unproven AND cardinality(d.capture) > 0 AND NOT k.captured <@ d.capture);
+
+-- Why a view cannot be refreshed by its grain though it would help to capture changes; NULL: it can. p_proven: of chime.prove_keys.
+CREATE FUNCTION chime.obstacle(p_view chime.view, p_source_schema name, p_sources jsonb, p_proven chime.key_proof[]) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_tables text;
-    v_live regclass := format('%I.%I', p_schema, p_relation || '__live');
-    v_view chime.view;
+    v_unproven regclass[];
     v_reason text;
-    v_proven chime.key_proof[];
 BEGIN
-    SELECT * INTO STRICT v_view FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation;
-    v_reason := chime.unkeyable(v_view);
-    IF v_reason IS NOT NULL THEN
-        RETURN v_reason;
-    END IF;
-    v_proven := ARRAY(SELECT k FROM chime.prove_keys(p_schema, p_relation, p_grain) AS k);
-    SELECT string_agg(k.relation::regclass::text, ', ' ORDER BY k.relation::regclass::text) INTO v_tables
-      FROM unnest(v_proven) AS k
-     WHERE k.unproven AND NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation
+    SELECT array_agg(k.relation::regclass ORDER BY k.relation::regclass::text) INTO v_unproven
+      FROM unnest(p_proven) AS k
+     WHERE k.unproven AND NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation
                                       AND s.trusted AND chime.source_oid(s.source_id) = k.relation);
-    IF v_tables IS NOT NULL THEN
-        RETURN format('nothing shows which groups in %s a change of %s concerns: its definition for one of them reads rows of others',
-                      array_to_string(p_grain, ', '), v_tables);
+    IF v_unproven IS NOT NULL THEN
+        RETURN coalesce(chime.index_words(p_view, NULL), chime.unproven_words(p_view, v_unproven));
     END IF;
-    SELECT string_agg(chime.unmarkable(k.relation, k.captured), ', ') INTO v_reason FROM unnest(v_proven) AS k;
+    v_reason := coalesce((SELECT string_agg(chime.unmarkable(k.relation, k.captured), ', ') FROM unnest(p_proven) AS k),
+                         chime.contradiction(p_view, p_source_schema, p_sources, p_proven));
     IF v_reason IS NOT NULL THEN
         RETURN v_reason;
     END IF;
     SELECT string_agg(t::regclass::text, ', ' ORDER BY t::regclass::text) INTO v_tables
-      FROM (SELECT chime.tables_read(v_live) -- which catalogs that nothing depends on are not among
-            UNION SELECT k.relation FROM unnest(v_proven) AS k) AS u (t)
-     WHERE NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation
+      FROM (SELECT chime.tables_read(chime.live_of(p_view)) -- which catalogs that nothing depends on are not among
+            UNION SELECT k.relation FROM unnest(p_proven) AS k) AS u (t)
+     WHERE NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation
                        AND chime.source_oid(s.source_id) = t);
     IF v_tables IS NOT NULL THEN
         RETURN 'changes of ' || v_tables || ' are not captured';
     END IF;
-    v_tables := chime.undeclared_columns(v_view);
+    v_tables := chime.undeclared_columns(p_view);
     IF v_tables IS NOT NULL THEN
         RETURN format('it reads %s, which its plugin does not declare', v_tables);
     END IF;
-    v_reason := chime.unseen_columns(v_view);
-    IF v_reason IS NOT NULL THEN
-        RETURN v_reason;
-    END IF;
-    SELECT string_agg(u, ', ') INTO v_tables FROM chime.unrestricted_scans(p_schema, p_relation, p_grain) AS u;
-    IF v_tables IS NOT NULL THEN
-        RETURN format('no index finds one group in %s (an index that begins with what %s is there would)', v_tables,
-                      array_to_string(p_grain, ', '));
-    END IF;
-    RETURN v_view.found_wrong;
+    RETURN coalesce(chime.unseen_columns(p_view), (
+        SELECT chime.index_words(p_view, array_agg(u)) FROM chime.unrestricted_scans(p_view.view_schema, p_view.relation, p_view.grain) AS u HAVING count(*) > 0),
+        (SELECT v.found_wrong FROM chime.view v WHERE v.view_id = p_view.view_id));
 END $$;
 
 -- --- asked again -----------------------------------------------------------------------------------------------------------------
@@ -747,6 +741,8 @@ COMMENT ON ROUTINE chime.unseen_columns IS 'columns that a view reads and a trig
 COMMENT ON ROUTINE chime.uncapturable IS 'why changes of a table cannot be captured; NULL: they can';
 COMMENT ON ROUTINE chime.unmarkable IS 'why columns of a table cannot be those of marks; NULL: they can';
 COMMENT ON ROUTINE chime.unkeyable IS 'why it would not help to capture changes';
+COMMENT ON ROUTINE chime.declared_sources IS 'tables that a plugin declares, of those that a view reads';
+COMMENT ON ROUTINE chime.contradiction IS 'why a declaration of what is captured cannot be right; NULL: it can';
 COMMENT ON ROUTINE chime.sources_of IS 'what is captured of a view''s sources, and what leads from there to groups';
 COMMENT ON ROUTINE chime.grain_problem IS 'why columns of a grain cannot be compared';
 COMMENT ON ROUTINE chime.obstacle IS 'why a view cannot be refreshed by its grain; NULL: it can';
@@ -757,5 +753,5 @@ REVOKE ALL ON FUNCTION chime.condition_tokens, chime.without_brackets, chime.con
     chime.is_column, chime.says_collate, chime.root_table, chime.group_plan, chime.plan_nodes, chime.scanned_table, chime.group_scans,
     chime.read_conditions, chime.links_to, chime.prove_scan, chime.prove_by_others, chime.prove_scans, chime.map_of_scan, chime.prove_keys,
     chime.functions_called, chime.definition_plan, chime.unsteady, chime.grain_problem, chime.undeclared_columns, chime.unseen_columns, chime.uncapturable,
-    chime.unmarkable, chime.unkeyable, chime.sources_of, chime.obstacle,
+    chime.unmarkable, chime.unkeyable, chime.declared_sources, chime.contradiction, chime.sources_of, chime.obstacle,
     chime.relations_read, chime.functions_below, chime.meaning, chime.outlook, chime.ask_again FROM PUBLIC;

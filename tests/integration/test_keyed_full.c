@@ -125,7 +125,7 @@ START_TEST(a_view_that_cannot_be_keyed_says_why_and_is_right_all_the_same)
         cluster,
         "SELECT app.install('by_note', 'SELECT note, count(*) AS n FROM orders GROUP BY note', '{note}', " FROM_ORDERS
         ")",
-        "no index finds one group in app.orders (an index that begins with what note is there would)");
+        "no index finds one group in app.orders: CREATE INDEX ON app.orders (note) makes it keyed");
     EXPECT_SQL(
         cluster,
         "SELECT app.install('untracked', 'SELECT o.shop, count(*) AS n FROM orders o, items i WHERE i.order_id = o.id"
@@ -149,7 +149,7 @@ START_TEST(a_view_that_cannot_be_keyed_says_why_and_is_right_all_the_same)
     keyed_tend(cluster);
     cluster_execute(cluster, THREE_SHOPS);
     LOOK("by_note",
-         "full: no index finds one group in app.orders (an index that begins with what note is there would)");
+         "full: no index finds one group in app.orders: CREATE INDEX ON app.orders (note) makes it keyed");
     LOOK("untracked", "full: changes of app.items are not captured");
     LOOK("whole", "full: its mode is full");
     LOOK("careless", "full: it reads app.orders.kind, which its plugin does not declare");

@@ -48,7 +48,7 @@ END_TEST
 /* A plan names no collation: lower(v) there may be one by Turkish rules. As a column of the definition it does no harm. */
 START_TEST(an_expression_with_a_collation_of_its_own_is_no_proof)
 {
-    static const char unproven[] = "nothing shows which groups in g a change of app.w concerns: its definition for one of them reads rows of others";
+    static const char unproven[] = "its COLLATE hides from PostgreSQL's plan how rows of app.w belong to groups, so a group in g cannot be computed alone";
 
     cluster_execute(cluster, "CREATE TABLE app.w (id integer, v text); CREATE INDEX ON app.w (lower(v COLLATE \"tr-x-icu\"));"
                              "CREATE INDEX ON app.w (id); CREATE FUNCTION app.turkish(text) RETURNS text LANGUAGE sql IMMUTABLE AS"
