@@ -66,6 +66,8 @@ START_TEST(a_definition_that_reads_other_groups_is_told_by_what_does_so)
         "its recursive query starts from all rows of app.ord" ALONE);
     WHY("SELECT o.shop, count(*) AS n FROM ord o JOIN itm i ON i.ord > o.id GROUP BY o.shop",
         "no condition \"column = column\" leads from a row of app.itm to its group" ALONE);
+    WHY("SELECT 12 / o.zero AS shop, count(*) AS n FROM (SELECT DISTINCT 0 AS zero, kind FROM ord WHERE id < 0) o GROUP BY 1",
+        "PostgreSQL cannot plan it for one group: division by zero");
     WHY("SELECT shop, count(*) FILTER (WHERE at > now()) AS n FROM ord GROUP BY shop", "it changes as time passes, and declares no revisit");
 }
 END_TEST
