@@ -159,7 +159,7 @@ BEGIN
              FROM pg_inherits i WHERE i.inhparent = c.oid AND c.relkind = 'r' ORDER BY 1 LIMIT 1),
             CASE WHEN NOT has_table_privilege(c.oid, 'SELECT') OR NOT has_table_privilege(c.oid, 'DELETE')
                  THEN format('let its owner run: GRANT SELECT, DELETE ON %s TO %I', c.oid::regclass, current_user) END,
-            array_to_string(v_faults, '; ')), '')
+            nullif(array_to_string(v_faults, '; '), '')), '')
         FROM pg_class c WHERE c.oid = relation);
 END $$
 -- chime:end
