@@ -345,7 +345,7 @@ SELECT chime.look_statement(ARRAY[view_schema || '.$view']) AS look FROM chime.v
 PREPARE look AS :look;
 PREPARE take AS SELECT k.keys FROM chime.view_refresh r
 CROSS JOIN LATERAL chime.keyed_1(r.seen, r.fingerprint, true, r.full_us, r.floor_us, r.key_us, false) k WHERE r.relation = '$view';
-PREPARE consume AS SELECT chime.note_refresh(l.*, 'keyed', NULL, 25, l.rows, 0, 0, 0, 0, pg_current_snapshot(), l.fingerprint, 1000)
+PREPARE consume AS SELECT chime.note_refresh(l.*, 'keyed', NULL, 25, l.rows, 0, 0, 0, 0, pg_current_snapshot(), l.fingerprint, 1000, 0, true)
 FROM chime.view v, chime.begin_refresh(v) l WHERE v.relation = '$view';
 END
 }
