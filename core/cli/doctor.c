@@ -122,6 +122,56 @@ static const char others_sql[] =
     "   FROM pg_roles r WHERE r.rolcanlogin AND NOT r.rolsuper AND NOT r.rolbypassrls AND r.rolname <> current_user"
     "    AND pg_has_role(r.oid, 'pg_read_all_data', 'USAGE')";
 
+/* Who writes to sources of keyed views without a mark, or may fail to; what a refresh in full may need. */
+static const char writers_sql[] =
+    "WITH sources AS (SELECT DISTINCT o.source_id, to_regclass(format('%I.%I', o.source_schema, o.source_table)) AS "
+    "relation"
+    "                   FROM chime.source o JOIN chime.view_source USING (source_id)),"
+    "     settings AS (SELECT s.setrole, c.setting FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS c "
+    "(setting)"
+    "                   WHERE s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = "
+    "current_database())))"
+    "SELECT 'writers', 'warn', format('%s has session_replication_role = replica: what it writes to sources of views "
+    "leaves no mark',"
+    "       CASE WHEN w.setrole = 0 THEN 'a database' ELSE format('role %I', w.setrole::regrole) END),"
+    "       'let the session that needs it set it, and refresh the views afterwards: pgchime refresh --full VIEW'"
+    "  FROM settings w WHERE w.setting = 'session_replication_role=replica' AND EXISTS (SELECT FROM sources)"
+    " UNION ALL"
+    " SELECT 'writers', 'warn', format('trigger %I of %s fires where a subscription writes: what it writes to sources "
+    "of views leaves no mark',"
+    "                                  t.tgname, t.tgrelid::regclass),"
+    "        'where it writes to one, let that table''s owner run for each of its triggers chime_capture_...: "
+    "ALTER TABLE ... ENABLE ALWAYS TRIGGER ...'"
+    "   FROM pg_trigger t WHERE t.tgenabled IN ('R', 'A') AND NOT t.tgisinternal AND t.tgname NOT LIKE "
+    "'chime\\_capture\\_%'"
+    "    AND EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srrelid = t.tgrelid)"
+    "    AND EXISTS (SELECT FROM sources s JOIN pg_trigger c ON c.tgrelid = s.relation AND c.tgname LIKE "
+    "'chime\\_capture\\_%' AND c.tgenabled <> 'A')"
+    " UNION ALL"
+    " SELECT 'writers', 'warn', format('role %I may write to %s and has %s: a statement of it that changes more than "
+    "that fails (53400)',"
+    "                                  s.setrole::regrole, string_agg(o.relation::text, ', ' ORDER BY "
+    "o.relation::text), s.setting),"
+    "        'capture keeps the rows that a statement changed: raise the limit, or give the views of these tables "
+    "mode full'"
+    "   FROM settings s JOIN sources o ON has_table_privilege(s.setrole, o.relation, 'INSERT, UPDATE, DELETE')"
+    "  WHERE s.setrole <> 0 AND s.setting LIKE 'temp\\_file\\_limit=%' AND s.setting <> 'temp_file_limit=-1' "
+    "GROUP BY s.setrole, s.setting"
+    " UNION ALL"
+    " SELECT 'view', 'warn', format('a refresh of %s in full may write %s to temporary files, and the temp_file_limit "
+    "of %I is %s', n.view,"
+    "                               pg_size_pretty(n.bytes), current_user, current_setting('temp_file_limit')),"
+    "        format('let a superuser run: ALTER ROLE %I SET temp_file_limit = %L', current_user, pg_size_pretty(2 * "
+    "n.bytes))"
+    "   FROM (SELECT format('%I.%I', v.view_schema, v.relation) AS view, sum(pg_table_size(t.oid))::bigint AS bytes"
+    "           FROM chime.view v CROSS JOIN LATERAL (SELECT s.relation AS oid FROM chime.view_source x JOIN sources "
+    "s USING (source_id)"
+    "                                                  WHERE (x.view_schema, x.relation) = (v.view_schema, v.relation)"
+    "                                                 UNION SELECT to_regclass(format('%I.%I', v.view_schema, "
+    "v.relation))) AS t"
+    "          GROUP BY 1) AS n"
+    "  WHERE pg_size_bytes(current_setting('temp_file_limit')) BETWEEN 0 AND n.bytes";
+
 /* Jobs that SQL made. $1: role_sessions. */
 static const char jobs_sql[] =
     "SELECT 'sessions', CASE WHEN r.open < $1::int THEN 'ok' ELSE 'warn' END,"
@@ -247,7 +297,8 @@ static void look_at(struct doctor *doctor, const struct config_database *databas
     } else if (!visit_is_first(&visit, &doctor->visited, &err)) {
         failed(doctor, database->name, "database", &err);
     } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err) || !look_at_due_jobs(doctor, &visit, &err) ||
-               !add_findings(doctor, &visit, others_sql, NULL, 0, &err)) {
+               !add_findings(doctor, &visit, others_sql, NULL, 0, &err) ||
+               !add_findings(doctor, &visit, writers_sql, NULL, 0, &err)) {
         failed(doctor, database->name, "plugin", &err);
     }
     visit_close(&visit);
