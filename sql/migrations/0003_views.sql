@@ -98,6 +98,7 @@ CREATE TABLE chime.view_refresh (
     behind_since timestamptz,
     revisited_at timestamptz,
     start_over   text,
+    watch_owed_us double precision NOT NULL DEFAULT 0,
     PRIMARY KEY (view_schema, relation, refreshes),
     FOREIGN KEY (view_schema, relation) REFERENCES chime.view ON DELETE CASCADE
 ) WITH (fillfactor = 50);
@@ -110,6 +111,8 @@ COMMENT ON COLUMN chime.view_refresh.reason IS 'why the last refresh did everyth
 COMMENT ON COLUMN chime.view_refresh.keys IS 'how many groups it looked at; NULL: all';
 COMMENT ON COLUMN chime.view_refresh.full_us IS 'microseconds that everything took the last time';
 COMMENT ON COLUMN chime.view_refresh.floor_us IS 'microseconds of a keyed refresh without its groups, as it is learned';
+COMMENT ON COLUMN chime.view_refresh.watch_owed_us IS
+    'microseconds that comparing groups took beyond its share of refreshes: none is compared until refreshes made up for them';
 COMMENT ON COLUMN chime.view_refresh.key_us IS 'microseconds that each group adds, as it is learned';
 COMMENT ON COLUMN chime.view_refresh.revisited_at IS
     'start of the transaction that last recomputed what changes as time passes, too';

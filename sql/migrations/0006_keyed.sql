@@ -202,7 +202,7 @@ BEGIN
         CREATE OR REPLACE FUNCTION chime.keyed_%1$s(
             p_seen pg_snapshot, p_fingerprint text, p_revisit boolean, p_full_us bigint, p_floor_us double precision, p_key_us double precision,
             p_watch boolean, OUT seen pg_snapshot, OUT fingerprint text, OUT reason text, OUT keys bigint, OUT rows bigint, OUT inserted bigint,
-            OUT updated bigint, OUT deleted bigint, OUT wrong text)
+            OUT updated bigint, OUT deleted bigint, OUT wrong text, OUT watch_us bigint)
         LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET enable_seqscan = off
         SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS %2$L$f$, v_view.view_id, format($body$
         #variable_conflict use_column
@@ -210,6 +210,7 @@ BEGIN
             v_xmax xid8 := pg_snapshot_xmax(p_seen);
             v_xip xid8[] := ARRAY(SELECT pg_snapshot_xip(p_seen));
             v_began timestamptz := clock_timestamp();
+            v_asked timestamptz;
             v_from bigint := 1;
             v_batch bigint := 10;
             v_uncaptured text;
@@ -219,10 +220,14 @@ BEGIN
         BEGIN
             IF p_watch THEN
                 LOCK TABLE %16$s IN ACCESS SHARE MODE; -- TRUNCATE shows through a snapshot that is older than it, its mark does not
+                v_asked := clock_timestamp();
             END IF;
             SELECT chime.snapshot_to_keep(), chime.view_fingerprint(%3$L, %4$L), chime.uncaptured_sources(%3$L, %4$L),
                    CASE WHEN p_watch THEN chime.watched_%1$s() END%5$s
               INTO seen, fingerprint, v_uncaptured, v_wrong%6$s;
+            IF p_watch THEN
+                watch_us := extract(epoch FROM clock_timestamp() - v_asked) * 1000000;
+            END IF;
             reason := CASE WHEN p_seen IS NULL THEN 'the first time'
                            WHEN v_uncaptured IS NOT NULL THEN format('changes of %%s are not captured', v_uncaptured)
                            %7$s
@@ -282,7 +287,7 @@ CREATE FUNCTION chime.view_fingerprint(p_schema name, p_relation name) RETURNS t
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (SELECT string_agg(s.source_id || ':' || chime.source_fingerprint(s.source_id), ' ' ORDER BY s.source_id) || ' '
-                   || md5(concat_ws(' ', k.oid, pg_relation_filenode(k.oid), v.definition, v.search_path, v.key, v.grain, v.stamps, split_part(v.asked, ' ', 1),
+                   || md5(concat_ws(' ', k.oid::oid, pg_relation_filenode(k.oid), v.definition, v.search_path, v.key, v.grain, v.stamps, split_part(v.asked, ' ', 1),
                                     string_agg(concat_ws(' ', s.declared, s.captured, s.map_query), ' ' ORDER BY s.source_id)))
             FROM chime.view v JOIN chime.view_source s USING (view_schema, relation)
             CROSS JOIN to_regclass(format('%I.%I', v.view_schema, v.relation)) AS k (oid)
@@ -301,8 +306,8 @@ RETURN (SELECT coalesce(string_agg(format('%I.%I', o.source_schema, o.source_tab
         WHERE s.view_schema = p_schema AND s.relation = p_relation
           AND strpos(r.fingerprint, s.source_id || ':' || chime.source_fingerprint(s.source_id)) = 0);
 
--- Sources of a view that have tables without our triggers, or columns for which these were not made, or are part of a table that is no
--- source of it; NULL: none.
+-- Sources of a view that have tables without our triggers, or columns for which these were not made, or are written by a subscription, which fires
+-- none, or are part of a table that is no source of it; NULL: none.
 CREATE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -311,6 +316,8 @@ BEGIN
             WHERE s.view_schema = p_schema AND s.relation = p_relation
               AND (EXISTS (SELECT FROM chime.uncaptured(s.source_id)) OR o.shape IS DISTINCT FROM chime.source_shape(s.source_id)
                    OR o.shape IS NULL
+                   OR CASE WHEN EXISTS (SELECT FROM pg_subscription_rel)
+                           THEN EXISTS (SELECT FROM pg_subscription_rel p WHERE p.srrelid IN (SELECT chime.source_tree(s.source_id))) END
                    OR EXISTS (SELECT FROM chime.inheritance_roots(chime.source_oid(s.source_id)) AS t
                               WHERE t NOT IN (SELECT chime.source_oid(x.source_id) FROM chime.view_source x
                                               WHERE x.view_schema = p_schema AND x.relation = p_relation))));

@@ -120,17 +120,18 @@ END;
 -- transaction whose snapshot is older than the note fails on that row).
 CREATE FUNCTION chime.note_refresh(p_last chime.view_refresh, p_method text, p_reason text, p_keys bigint, p_rows bigint,
                                    p_inserted bigint, p_updated bigint, p_deleted bigint, p_rejected bigint,
-                                   p_seen pg_snapshot, p_fingerprint text, p_duration bigint, p_revisited boolean) RETURNS void
+                                   p_seen pg_snapshot, p_fingerprint text, p_duration bigint, p_watched bigint, p_revisited boolean) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     v_cost record;
 BEGIN
-    SELECT * INTO v_cost FROM chime.learn_cost(p_last.floor_us, p_last.key_us, p_keys, p_duration);
+    SELECT * INTO v_cost FROM chime.learn_cost(p_last.floor_us, p_last.key_us, p_keys, p_duration - p_watched);
     UPDATE chime.view_refresh r
        SET refreshed_at = now(), method = p_method, reason = p_reason, keys = p_keys, rows = p_rows, inserted = p_inserted,
            updated = p_updated, deleted = p_deleted, rejected = p_rejected, refreshes = r.refreshes + 1, seen = p_seen,
            fingerprint = p_fingerprint, duration_us = p_duration, behind_since = NULL,
            start_over = NULL,
+           watch_owed_us = greatest(0, p_last.watch_owed_us + p_watched - chime.watch_share() * (p_duration - p_watched)),
            revisited_at = CASE WHEN p_revisited THEN now() ELSE r.revisited_at END,
            changed_at = CASE WHEN p_inserted + p_updated + p_deleted > 0 THEN now() ELSE r.changed_at END,
            full_us = CASE WHEN p_method = 'full' THEN p_duration ELSE r.full_us END,
@@ -139,12 +140,13 @@ BEGIN
      WHERE (r.view_schema, r.relation, r.refreshes) = (p_last.view_schema, p_last.relation, p_last.refreshes);
 END $$;
 
--- Whether a refresh also compares a group that nothing marked: each time where that takes chime.watch_share() of the last refresh's time,
--- else as often as comes to that. Its sources are locked before the snapshot is taken: so it may lock them, and each statement has one of its own.
+-- Whether a refresh also compares a group that nothing marked: once refreshes have made up for what the last comparison took, by chime.watch_share() of
+-- their own time each. So however dear a group is, no more than that share goes into it. Its sources are locked before the snapshot is taken: so it
+-- may lock them, and each statement has one of its own.
 CREATE FUNCTION chime.watches(p_last chime.view_refresh) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 RETURN p_last.seen IS NOT NULL AND current_setting('transaction_isolation') = 'read committed'
-    AND coalesce(random() * coalesce(p_last.floor_us + p_last.key_us, p_last.full_us) < chime.watch_share() * p_last.duration_us, false)
+    AND p_last.watch_owed_us <= 0 AND chime.watch_share() > 0
     AND NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_last.view_schema AND s.relation = p_last.relation
                     AND NOT coalesce(has_table_privilege(chime.source_oid(s.source_id), 'SELECT'), false));
 
@@ -157,7 +159,7 @@ CREATE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revis
 RETURNS TABLE (method text, reason text, keys bigint, rows bigint, inserted bigint, updated bigint, deleted bigint, rejected bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
-SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$
+SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' AS $$
 #variable_conflict use_variable
 DECLARE
     v_view chime.view := chime.find_view(p_view);
@@ -166,6 +168,7 @@ DECLARE
     v_now record;
     v_seen pg_snapshot; -- NULL where it is not keyed
     v_fingerprint text;
+    v_watch_us bigint;
     v_all record;
     v_kept regclass;
     v_kind text;
@@ -195,6 +198,7 @@ BEGIN
         reason := coalesce(reason, v_now.reason);
         v_seen := v_now.seen;
         v_fingerprint := v_now.fingerprint;
+        v_watch_us := v_now.watch_us;
     END IF;
     IF reason IS NULL THEN
         method := 'keyed';
@@ -221,7 +225,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'nothing was refreshed: see what has that name';
     END IF;
     PERFORM chime.note_refresh(v_last, method, reason, keys, rows, inserted, updated, deleted, rejected, v_seen, v_fingerprint,
-                               (extract(epoch FROM clock_timestamp() - v_start) * 1000000)::bigint,
+                               (extract(epoch FROM clock_timestamp() - v_start) * 1000000)::bigint, coalesce(v_watch_us, 0),
                                p_revisit OR method <> 'keyed');
     RETURN NEXT;
 END $$;

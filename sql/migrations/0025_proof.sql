@@ -119,7 +119,7 @@ CREATE FUNCTION chime.group_plan(p_schema name, p_relation name, p_grain name[],
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET max_parallel_workers_per_gather = 0 SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 SET constraint_exclusion = on SET enable_memoize = off SET row_security = off
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
-SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' AS $$ -- constants are written as refreshes will read them
+SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' AS $$ -- constants are written as refreshes will read them
 DECLARE v_plan jsonb;
 BEGIN
     EXECUTE format(
@@ -655,6 +655,10 @@ BEGIN ATOMIC
         SELECT concat_ws(' ', 'function', p.oid, p.xmin) FROM chime.functions_below(p_view) AS f JOIN pg_proc p ON p.oid = f
         UNION ALL
         SELECT concat_ws(' ', 'column', c.attrelid, c.attnum, c.attname, c.atttypid, c.attcollation) FROM columns c
+        UNION ALL
+        SELECT concat_ws(' ', 'attribute', a.attrelid, a.attnum, a.attname, a.atttypid, a.attisdropped)
+        FROM types y JOIN pg_type t ON t.oid = y.type JOIN pg_type r ON r.oid IN (t.oid, t.typelem, t.typbasetype) AND r.typrelid <> 0
+        JOIN pg_attribute a ON a.attrelid = r.typrelid AND a.attnum > 0
         UNION ALL
         SELECT concat_ws(' ', 'label', e.enumtypid, e.enumsortorder, e.enumlabel)
         FROM types y JOIN pg_type t ON t.oid = y.type JOIN pg_enum e ON e.enumtypid IN (t.oid, t.typelem, t.typbasetype))

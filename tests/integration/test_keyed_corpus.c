@@ -342,6 +342,31 @@ START_TEST(a_mark_leads_to_a_group_that_looks_otherwise)
 }
 END_TEST
 
+#define OWED "SELECT watch_owed_us FROM chime.view_refresh WHERE relation = 'watched'"
+
+/* A refresh that compared owes what that took; those that follow compare nothing and make up for it by their share. */
+START_TEST(comparing_takes_no_more_than_its_share_of_refreshes)
+{
+    cluster_execute(cluster, "SELECT app.watch(0.05)");
+    EXPECT_SQL(cluster, TRUSTED("SELECT shop FROM marks"), NULL);
+    keyed_tend(cluster);
+    LOOK("watched", "full: the first time");
+    LOOK("watched", "keyed 0: +0 ~0 -0");
+    EXPECT_SQL(cluster, "SELECT watch_owed_us > 0 FROM chime.view_refresh WHERE relation = 'watched'", "t");
+    EXPECT_SQL(cluster, "DO $$ DECLARE r chime.view_refresh; owed double precision; BEGIN FOR i IN 1..10 LOOP " OWED
+                        " INTO owed; PERFORM chime.refresh('watched'); SELECT * INTO r FROM chime.view_refresh WHERE relation = 'watched';"
+                        " ASSERT owed = 0 OR abs(r.watch_owed_us - greatest(0, owed - 0.05 * r.duration_us)) < 0.001,"
+                        " format('%s after %s and %s', r.watch_owed_us, owed, r.duration_us); END LOOP; END $$", NULL);
+    cluster_execute(cluster, "UPDATE chime.view_refresh SET watch_owed_us = 1e12; SET session_replication_role = replica;"
+                             "DELETE FROM kept.watched; RESET session_replication_role;"
+                             "SELECT chime.refresh('watched') FROM generate_series(1, 30)");
+    EXPECT_SQL(cluster, FULL_REASON, NULL);
+    cluster_execute(cluster, "UPDATE chime.view_refresh SET watch_owed_us = 0; SELECT app.watch(1e9)");
+    cluster_execute(cluster, EACH_REFRESH_UNTIL_FOUND);
+    EXPECT_SQL(cluster, "SELECT found_wrong IS NOT NULL FROM chime.view WHERE relation = 'watched'", "t");
+}
+END_TEST
+
 /* 1.00 is not 1.0, in a column and in a key, refreshed by its group or in full; of floats, last digits are told apart from wrong rows. */
 START_TEST(rows_are_compared_by_their_bytes)
 {
@@ -404,6 +429,7 @@ static Suite *suite(void)
     tcase_add_test(watching, a_wrong_group_is_found_though_nothing_marks_it);
     tcase_add_test(watching, a_wrong_group_is_drawn_from_a_partition);
     tcase_add_test(watching, a_mark_leads_to_a_group_that_looks_otherwise);
+    tcase_add_test(watching, comparing_takes_no_more_than_its_share_of_refreshes);
     suite_add_tcase(all, watching);
     return all;
 }
