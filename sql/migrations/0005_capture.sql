@@ -73,8 +73,10 @@ CREATE FUNCTION chime.part_name(p_source integer, p_part integer) RETURNS text
 LANGUAGE sql IMMUTABLE RETURN 'chime.change_' || p_source::text || '_' || p_part::text;
 
 CREATE FUNCTION chime.source_oid(p_source integer) RETURNS regclass
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table)) FROM chime.source s WHERE s.source_id = p_source);
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+BEGIN
+    RETURN (SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table)) FROM chime.source s WHERE s.source_id = p_source);
+END $$;
 
 CREATE FUNCTION chime.has_equality(p_type oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -182,14 +184,15 @@ END;
 
 -- Itself, where a relation is part of no other: what is written through one that it is part of fires no statement trigger of its own.
 CREATE FUNCTION chime.inheritance_roots(p_relation oid) RETURNS SETOF oid
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+BEGIN
+    RETURN QUERY
     WITH RECURSIVE up AS (
         SELECT p_relation AS relation
         UNION
         SELECT i.inhparent FROM up u JOIN pg_inherits i ON i.inhrelid = u.relation)
     SELECT u.relation FROM up u WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = u.relation);
-END;
+END $$;
 
 -- Partitions and children of a table that are foreign tables, in words; NULL: none. PostgreSQL lets no statement write to a tree that
 -- has one while a trigger on the table that it names wants the changed rows.

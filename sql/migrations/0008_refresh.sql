@@ -144,11 +144,13 @@ END $$;
 -- their own time each. So however dear a group is, no more than that share goes into it. Its sources are locked before the snapshot is taken: so it
 -- may lock them, and each statement has one of its own.
 CREATE FUNCTION chime.watches(p_last chime.view_refresh) RETURNS boolean
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-RETURN p_last.seen IS NOT NULL AND current_setting('transaction_isolation') = 'read committed'
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan
+BEGIN
+    RETURN p_last.seen IS NOT NULL AND current_setting('transaction_isolation') = 'read committed'
     AND p_last.watch_owed_us <= 0 AND chime.watch_share() > 0
     AND NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_last.view_schema AND s.relation = p_last.relation
                     AND NOT coalesce(has_table_privilege(chime.source_oid(s.source_id), 'SELECT'), false));
+END $$;
 
 -- Makes a kept relation equal to its live definition. Everyone refreshes through here: runs, psql, verify. In one environment, whoever asks,
 -- as chime.difference() has it: a time's text, its day and a float's digits depend on settings. Views below that one job
