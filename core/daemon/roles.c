@@ -233,10 +233,11 @@ size_t roles_pids(const struct lead *lead, int **pids)
 
 /* --- interrupting -------------------------------------------------------------------------------------------------------- */
 
-/* A session that the leader was asked to end. */
+/* A session whose run is to end. */
 struct interruption {
     struct lead *lead;
-    int pid;
+    struct pool_session *helper; /* of the same role, that asks first; NULL: there is none */
+    struct pg_identity session;
     bool terminate;
 };
 
@@ -254,22 +255,75 @@ static struct lane *find_lane(const struct lead *lead, int pid, struct role_sess
     return NULL;
 }
 
+/* The reply says true where there was such a session, which was sent the signal. */
+static bool has_hit(const struct pg_reply *reply)
+{
+    return pg_reply_ok(reply) && pg_reply_rows(reply, 0) > 0 && pg_reply_value(reply, 0, 0, 0) != NULL &&
+           pg_reply_value(reply, 0, 0, 0)[0] == 't';
+}
+
+/* The server notices within a second that nobody is there any more, and ends the statement. */
+static void tell_missed(const struct interruption *interruption, const char *why)
+{
+    struct lead *lead = interruption->lead;
+    struct role_sessions *sessions;
+    struct lane *lane = find_lane(lead, interruption->session.pid, &sessions);
+    if (lane == NULL) {
+        return;
+    }
+    const char *role = sessions->role != NULL ? sessions->role : "of the daemon";
+    if (!interruption->terminate) {
+        log_warning("database %s: a session of role %s could not be cancelled (%s): its run is ended after its "
+                    "cancel_grace",
+                    lead->database->name, role, why);
+        return;
+    }
+    log_warning("database %s: a session of role %s can neither be cancelled nor terminated (%s), and is cut off: "
+                "GRANT pg_signal_backend to the daemon's role",
+                lead->database->name, role, why);
+    lane_cut(lane);
+    dispatch_lane_lost(sessions, lane);
+}
+
+static void interrupted(void *data, const struct pg_reply *reply)
+{
+    struct interruption *interruption = data;
+    if (!pg_reply_lost(reply) && !has_hit(reply)) {
+        tell_missed(interruption, pg_reply_ok(reply) ? "the server knows of no such session" : pg_reply_message(reply));
+    }
+    free(interruption);
+}
+
+static void interrupt_by_leader(struct interruption *interruption)
+{
+    ledger_cancel(&interruption->lead->ledger, &interruption->session, interruption->terminate, interrupted,
+                  interruption);
+}
+
+/* What a role's own session answers is that role's word: where nobody was hit, the leader asks, and sees to it. */
 static void helped(void *data, const struct pg_reply *reply)
 {
-    struct pool_session *helper = data;
-    struct role_sessions *sessions = pool_tag(helper);
-    if (!pg_reply_lost(reply)) {
-        pool_return(sessions->pool, helper, WIPE_NONE);
+    struct interruption *interruption = data;
+    if (pg_reply_lost(reply)) {
+        free(interruption);
+        return;
+    }
+    struct role_sessions *sessions = pool_tag(interruption->helper);
+    bool hit = has_hit(reply);
+    pool_return(sessions->pool, interruption->helper, WIPE_NONE);
+    if (hit) {
+        free(interruption);
+    } else {
+        interrupt_by_leader(interruption);
     }
 }
 
 /* Between the same role's sessions no right is needed. */
-static void interrupt_by(struct role_sessions *sessions, struct pool_session *helper, const struct pg_identity *session,
-                         bool terminate)
+static void interrupt_by_helper(struct role_sessions *sessions, struct interruption *interruption)
 {
     char pid[16];
-    snprintf(pid, sizeof pid, "%d", session->pid);
-    const char *parameters[] = {pid, session->backend_start, terminate ? "t" : "f"};
+    snprintf(pid, sizeof pid, "%d", interruption->session.pid);
+    const char *parameters[] = {pid, interruption->session.backend_start, interruption->terminate ? "t" : "f"};
     const struct pg_statement statement = {
         .sql = "SELECT CASE WHEN $3::pg_catalog.bool THEN pg_catalog.pg_terminate_backend(a.pid)"
                " ELSE pg_catalog.pg_cancel_backend(a.pid) END FROM pg_catalog.pg_stat_activity a"
@@ -277,31 +331,8 @@ static void interrupt_by(struct role_sessions *sessions, struct pool_session *he
                " AND a.backend_start OPERATOR(pg_catalog.=) $2::pg_catalog.timestamptz",
         .parameter_count = COUNT_OF(parameters),
         .parameters = parameters};
-    pool_set_tag(helper, sessions);
-    pg_send(pool_connection(helper), &statement, 1, helped, helper);
-}
-
-/* The server notices within a second that nobody is there any more, and ends the statement. */
-static void cut_off(struct lead *lead, int pid)
-{
-    struct role_sessions *sessions;
-    struct lane *lane = find_lane(lead, pid, &sessions);
-    if (lane != NULL) {
-        log_warning("database %s: a session of role %s can neither be cancelled nor terminated, and is cut off: "
-                    "GRANT pg_signal_backend to the daemon's role",
-                    lead->database->name, sessions->role != NULL ? sessions->role : "of the daemon");
-        lane_cut(lane);
-        dispatch_lane_lost(sessions, lane);
-    }
-}
-
-static void interrupted(void *data, const struct pg_reply *reply)
-{
-    struct interruption *interruption = data;
-    if (!pg_reply_ok(reply) && !pg_reply_lost(reply) && interruption->terminate) {
-        cut_off(interruption->lead, interruption->pid);
-    }
-    free(interruption);
+    pool_set_tag(interruption->helper, sessions);
+    pg_send(pool_connection(interruption->helper), &statement, 1, helped, interruption);
 }
 
 bool roles_interrupt(struct lead *lead, const struct pg_identity *session, bool terminate)
@@ -310,16 +341,15 @@ bool roles_interrupt(struct lead *lead, const struct pg_identity *session, bool 
     if (find_lane(lead, session->pid, &sessions) == NULL || sessions->role == NULL) {
         return false;
     }
-    struct pool_session *helper = pool_borrow(sessions->pool);
-    if (helper != NULL) {
-        interrupt_by(sessions, helper, session, terminate);
+    struct interruption *interruption = xcalloc(1, sizeof *interruption);
+    *interruption = (struct interruption){lead, pool_borrow(sessions->pool), *session, terminate};
+    if (interruption->helper != NULL) {
+        interrupt_by_helper(sessions, interruption);
         return true;
     }
-    struct interruption *interruption = xcalloc(1, sizeof *interruption);
-    *interruption = (struct interruption){lead, session->pid, terminate};
     if (sessions->conninfo != NULL) {
         pool_want(sessions->pool, 1); /* for the next time, where there is room */
     }
-    ledger_cancel(&lead->ledger, session, terminate, interrupted, interruption);
+    interrupt_by_leader(interruption);
     return true;
 }

@@ -197,6 +197,30 @@ START_TEST(a_run_of_another_role_ends_at_its_timeout)
 }
 END_TEST
 
+/* Its own = makes its session look like another one of its role, so that nobody is hit who is meant. */
+START_TEST(a_run_of_a_role_with_operators_of_its_own_ends_at_its_timeout)
+{
+    char *conninfo = cluster_conninfo_as(cluster, "mallory", "postgres");
+    PGconn *decoy = PQconnectdb(conninfo);
+    cluster_execute(
+        cluster,
+        "CREATE SCHEMA lies AUTHORIZATION mallory; SET SESSION AUTHORIZATION mallory;"
+        " CREATE FUNCTION lies.other(integer, integer) RETURNS boolean LANGUAGE sql STABLE RETURN $1 <> $2 AND EXISTS"
+        " (SELECT FROM pg_stat_activity a WHERE a.pid = $1 AND a.usename = 'mallory');"
+        " CREATE OPERATOR lies.= (LEFTARG = integer, RIGHTARG = integer, FUNCTION = lies.other);"
+        " RESET SESSION AUTHORIZATION; ALTER ROLE mallory SET search_path = lies, pg_catalog");
+    sql_jobs_make(cluster, "mallory", "long", YEARLY, "SELECT pg_sleep(600)",
+                  "{\"attempt_timeout\": \"1s\", \"cancel_grace\": \"1s\"}");
+    sql_jobs_await_taken(cluster, "long");
+    sql_jobs_run(cluster, "long");
+    EXPECT_RUN_OF("long", "h.state IN ('timed_out', 'lost')", "t");
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mallory' AND wait_event = 'PgSleep'", "0",
+             20);
+    PQfinish(decoy);
+    free(conninfo);
+}
+END_TEST
+
 /* As a role that may signal nobody: over another session of the owner, or by cutting off the only one. */
 START_TEST(a_daemon_without_rights_ends_a_run_of_another_role_all_the_same)
 {
@@ -234,6 +258,7 @@ int main(void)
 
     tcase_add_checked_fixture(roles, set_up, served_tear_down);
     tcase_set_timeout(roles, 120);
+    tcase_add_test(roles, a_run_of_a_role_with_operators_of_its_own_ends_at_its_timeout);
     tcase_add_test(roles, a_job_runs_over_a_session_of_its_owner);
     tcase_add_test(roles, an_owner_who_is_not_let_in_fails_with_the_servers_reason_and_holds_up_nobody);
     tcase_add_test(roles, a_role_whose_entry_cannot_be_read_runs_nothing);
