@@ -38,9 +38,13 @@ chmod 755 "$site" "$site/plugins"
 cluster_start "$RUN_DIRECTORY/pg"
 on_exit cluster_stop "$RUN_DIRECTORY/pg"
 cluster_psql "$RUN_DIRECTORY/pg" -XqAt -d postgres -c 'CREATE DATABASE app'
-query "CREATE TABLE orders (id bigint, ordered_at timestamptz);
-       INSERT INTO orders SELECT n, '2026-03-01'::timestamptz + n * interval '1 hour' FROM generate_series(0, 47) n"
+query "CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY, ordered_at timestamptz NOT NULL, amount numeric NOT NULL,
+                            closed boolean NOT NULL DEFAULT false);
+       CREATE INDEX ON orders (((ordered_at AT TIME ZONE 'UTC')::date));
+       CREATE TABLE totals (day date, amount numeric);
+       INSERT INTO orders (ordered_at, amount) SELECT '2026-03-01 00:00Z'::timestamptz + n * interval '1 hour', n FROM generate_series(0, 47) n"
 
+# --- a configuration and a plugin ---------------------------------------------------------------------------------------
 block '' 'databases:' |
     sed "s,host=/run/postgresql,host=$RUN_DIRECTORY/pg user=postgres,; s,/path/to/build/plugins,$site/plugins," >"$site/pgchime.conf"
 block '' '# conf.d/jobs.conf' >"$site/conf.d/jobs.conf"
@@ -53,8 +57,62 @@ cc -Wall -Wextra -Wpedantic -Werror -shared -fPIC -I "$ROOT_DIRECTORY/include" -
 chmod 755 "$site/plugins/daily_orders.so"
 expect "lines of C of the first plugin under 40" "$([ "$(wc -l <"$site/daily_orders.c")" -lt 40 ] && echo yes)" yes
 rm "$site/conf.d/jobs.conf" # its commands name things that are not here
-"$pgchime" serve --once --config "$site/pgchime.conf" 2>"$RUN_DIRECTORY/log" || die "$(cat "$RUN_DIRECTORY/log")"
-expect "days of orders" "$(query "SELECT count(*) || ' ' || sum(orders) FROM analytics.daily_orders")" "2 48"
+block '' '# conf.d/shop.conf' >"$site/conf.d/shop.conf"
+
+# --- what it looks like: the commands of the first pages, and what they print but for numbers and widths ----------------------
+"$pgchime" serve --config "$site/pgchime.conf" 2>"$RUN_DIRECTORY/log" &
+daemon=$!
+on_exit kill "$daemon"
+ready()
+{
+    query "SELECT count(*) = 2 FROM chime.runs r WHERE r.state = 'succeeded' AND r.job IN ('refresh-daily-orders', 'close-orders')" 2>&1
+}
+settled()
+{
+    query "SELECT (SELECT sum(orders) FROM analytics.daily_orders) = (SELECT count(*) FROM orders)
+              AND EXISTS (SELECT FROM chime.runs WHERE job = 'report' AND state = 'failed')" 2>&1
+}
+await() # FUNCTION
+{
+    local tries=600
+    until [ "$("$1")" = t ]; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || die "$1: not in 60 s" "$(tail -5 "$RUN_DIRECTORY/log")"
+        read -r -t 0.1 <> <(:) || :
+    done
+}
+say_transcript() # the block on standard input
+{
+    local command
+    while IFS= read -r command; do
+        [[ $command == '$ '* ]] || continue
+        printf '%s\n' "$command"
+        case $command in
+            '$ pgchime '*) PATH=$(dirname "$pgchime"):$PATH PGCHIME_CONFIG='' bash -c "${command#$ } --config '$site/pgchime.conf'" 2>&1 || : ;;
+            '$ psql '*) eval "cluster_psql '$RUN_DIRECTORY/pg' -X -P pager=off -d app ${command#\$ psql }" 2>&1 ;;
+        esac
+        await settled
+    done
+}
+masked() { sed -E 's/[0-9]+([.:][0-9]+)*(ms|s)?//g; s/[-+ ]+/ /g; s/ +$//; /^$/d' "$1"; }
+
+tries=600
+until "$pgchime" run close-orders --wait --config "$site/pgchime.conf" >"$RUN_DIRECTORY/out" 2>&1; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || die "no run of close-orders" "$(cat "$RUN_DIRECTORY/out")"
+done
+await ready
+block console '$ pgchime run totals --wait' >"$RUN_DIRECTORY/shown"
+say_transcript <"$RUN_DIRECTORY/shown" >"$RUN_DIRECTORY/printed"
+[ -z "${PGCHIME_SHOW:-}" ] || cat "$RUN_DIRECTORY/printed"
+masked "$RUN_DIRECTORY/shown" >"$RUN_DIRECTORY/shown.masked"
+masked "$RUN_DIRECTORY/printed" >"$RUN_DIRECTORY/printed.masked"
+diff -u "$RUN_DIRECTORY/shown.masked" "$RUN_DIRECTORY/printed.masked" >"$RUN_DIRECTORY/diff" ||
+    die "the README shows something else than is printed: $(cat "$RUN_DIRECTORY/diff")" \
+        "PGCHIME_SHOW=1 tests/script/test_readme.sh prints it"
+checks=$((checks + 1))
+expect "days of orders" "$(query "SELECT count(*) || ' ' || sum(orders) FROM analytics.daily_orders")" "2 49"
 expect "how the view came to be" "$(query "SELECT kind || ' ' || state FROM chime.runs WHERE job = 'refresh-daily-orders'
                                             ORDER BY run_id LIMIT 1")" "install succeeded"
+expect "how the view followed" "$(query "SELECT method || ' ' || keys FROM chime.view_status WHERE relation = 'daily_orders'")" "keyed 1"
 say "readme: $checks checks passed"
