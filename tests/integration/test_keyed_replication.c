@@ -103,7 +103,7 @@ START_TEST(what_writes_without_a_mark_or_may_fail_is_told_by_doctor)
                              " EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.tgrelid::regclass, t.tgname); END LOOP; END $$");
     ask_doctor();
     ck_assert_ptr_null(strstr(output, told[0]));
-    LOOK("shop_items", "full: app.items, app.orders may have changed without a mark: its storage, partitions or triggers did");
+    EXPECT_SQL(cluster, "SELECT reason LIKE '% may have changed without a mark: %' FROM chime.refresh('shop_items')", "t");
     cluster_execute(publisher, "INSERT INTO app.feed VALUES (3, 1000)");
     WAIT_SQL(cluster, "SELECT quantity FROM app.items WHERE order_id = 3", "1000", 60);
     LOOK("shop_items", "keyed 1: +0 ~1 -0");
