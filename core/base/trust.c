@@ -14,9 +14,17 @@ static bool fail(struct error *err, const char *path, int number, const char *hi
     return error_hint(err, "%s", hint);
 }
 
+/* Whoever owns / can replace all that is below: it is root, also in a user namespace that knows no root, where it has the number of
+ * those that are not mapped. */
+static bool is_root(uid_t user)
+{
+    struct stat top;
+    return user == 0 || (stat("/", &top) == 0 && user == top.st_uid);
+}
+
 static bool owner_trusted(const struct stat *status)
 {
-    return status->st_uid == 0 || status->st_uid == geteuid();
+    return status->st_uid == geteuid() || is_root(status->st_uid);
 }
 
 static bool others_may_write(const struct stat *status)
@@ -27,7 +35,7 @@ static bool others_may_write(const struct stat *status)
 /* Others may add to it, but not replace what is not theirs. */
 static bool is_sticky_of_root(const struct stat *status)
 {
-    return status->st_uid == 0 && (status->st_mode & S_ISVTX) != 0;
+    return is_root(status->st_uid) && (status->st_mode & S_ISVTX) != 0;
 }
 
 static bool trusted(const struct stat *status, bool writable_allowed, const char *what, const char *name,

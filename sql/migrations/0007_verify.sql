@@ -48,6 +48,7 @@ DECLARE
     v_keys text[] := ARRAY(SELECT string_agg(format('%s.%I', t, k), ', ' ORDER BY n)
                            FROM unnest('{m,s,r}'::text[]) AS t CROSS JOIN unnest(p_view.key) WITH ORDINALITY AS u (k, n) GROUP BY t ORDER BY t);
 BEGIN
+    PERFORM format('%I.%I', p_view.view_schema, p_view.relation || '__live')::regclass, chime.require_kept(p_view);
     RETURN format($f$
         %2$s
         kept AS MATERIALIZED (SELECT %1$s, ARRAY[%5$s]::text[] AS chime_texts FROM %3$s),

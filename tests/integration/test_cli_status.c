@@ -130,7 +130,7 @@ START_TEST(a_plugin_that_failed_in_its_database_is_a_problem_until_it_is_mended)
 END_TEST
 
 #define PLUGIN_STATE "SELECT state || coalesce(': ' || reason, '') FROM chime.plugin_status"
-#define CANNOT_FILL                                                                 \
+#define CANNOT_FILL                                                              \
     "job refresh-time-to-first-win cannot fill analytics.mv_time_to_first_win: " \
     "refresh of analytics.mv_time_to_first_win: division by zero"
 
@@ -139,14 +139,15 @@ START_TEST(a_view_that_cannot_be_filled_fails_its_plugin_until_it_can)
 {
     char *folder = files_make_directory();
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
-    cluster_execute(cluster,
-                    "CREATE TABLE divisor (n integer); INSERT INTO divisor VALUES (0); ALTER TABLE bout_results RENAME TO bouts;"
-                    "CREATE FUNCTION divided() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN"
-                    " PERFORM pg_advisory_xact_lock_shared(17); RETURN (SELECT 1 / n FROM public.divisor); END $$;"
-                    "CREATE VIEW bout_results AS SELECT bout_id, winner_agent_id FROM bouts WHERE divided() = 1;"
-                    "INSERT INTO bouts VALUES (md5('b')::uuid, md5('a')::uuid);"
-                    "INSERT INTO submissions (id, agent_id, challenge_id, bout_id, status, created_at) VALUES (md5('s')::uuid,"
-                    " md5('a')::uuid, md5('c')::uuid, md5('b')::uuid, 'scored', now()); SELECT pg_advisory_lock(17)");
+    cluster_execute(
+        cluster,
+        "CREATE TABLE divisor (n integer); INSERT INTO divisor VALUES (0); ALTER TABLE bout_results RENAME TO bouts;"
+        "CREATE FUNCTION divided() RETURNS integer LANGUAGE plpgsql AS $$ BEGIN"
+        " PERFORM pg_advisory_xact_lock_shared(17); RETURN (SELECT 1 / n FROM public.divisor); END $$;"
+        "CREATE VIEW bout_results AS SELECT bout_id, winner_agent_id FROM bouts WHERE divided() = 1;"
+        "INSERT INTO bouts VALUES (md5('b')::uuid, md5('a')::uuid);"
+        "INSERT INTO submissions (id, agent_id, challenge_id, bout_id, status, created_at) VALUES (md5('s')::uuid,"
+        " md5('a')::uuid, md5('c')::uuid, md5('b')::uuid, 'scored', now()); SELECT pg_advisory_lock(17)");
     plugin_put(folder, "time_to_first_win");
     site_use_plugins(site, folder);
     leader = site_lead(site);
@@ -207,6 +208,11 @@ START_TEST(a_view_that_is_late_is_a_problem_until_it_is_refreshed)
     commands_has(output, "\"finding\": \"view analytics.mv_agent_progress is refreshed as a whole: the group");
     ASSERT_RUN(0, "refresh", "--full", "mv_agent_progress");
     ASSERT_RUN(0, "refresh", "mv_lane_score_distribution");
+    assert_lacks(output, "policies");
+    cluster_execute(cluster, "ALTER TABLE bout_results ENABLE ROW LEVEL SECURITY");
+    ASSERT_RUN(8, "doctor", "-o", "json");
+    commands_has(output,
+                 "\"finding\": \"analytics.mv_time_to_first_win holds rows of public.bout_results, whose policies");
     ASSERT_RUN(8, "status");
     assert_lacks(errors, "view ");
 }

@@ -53,9 +53,9 @@ expect_tables()
 {
     local asked="A last refresh of each view, now that nothing is written any more"
     local behind="Views, and how far they are behind their sources" compared="Every view compared with its definition"
-    expect "tables of jobs while watched" "$(count_in "Jobs and runs, for 20 s" '^NAME .* ORIGIN$')" 1
+    expect "tables of jobs while watched" "$(count_in "Jobs and runs, for 20 s" '^NAME .* FAILURES$')" 1
     expect "tables of runs while watched" "$(count_in "Jobs and runs, for 20 s" '^ *RUN JOB ')" 1
-    expect "tables of jobs at the end" "$(count_in Jobs '^NAME .* ORIGIN$')" 1
+    expect "tables of jobs at the end" "$(count_in Jobs '^NAME .* FAILURES$')" 1
     expect "tables of runs that were asked for" "$(count_in "$asked" '^ *RUN JOB ')" 10
     expect "runs that were asked for" \
         "$(section "$asked" | awk '$1 ~ /^[0-9]+$/ && / succeeded manual / { print $2 }')" \
