@@ -250,15 +250,24 @@ void fault_load_print_states(struct cluster *cluster)
     free(slots);
 }
 
+#define SUCCEEDED_DELIVERIES                                               \
+    "SELECT string_agg(DISTINCT j.delivery, ' ') FROM chime.run_history h" \
+    " JOIN public.load_job j USING (job_id) WHERE h.state = 'succeeded'"
+#define EVERY_DELIVERY "at_least_once at_most_once transactional"
+
+void fault_load_await_successes(struct cluster *cluster)
+{
+    WAIT_SQL(cluster, SUCCEEDED_DELIVERIES, EVERY_DELIVERY, 120);
+}
+
 void fault_load_assert_no_fault(struct cluster *cluster)
 {
     char *faults = ask_oracle(cluster, "true");
 
     ck_assert_msg(faults[0] == '\0', "the oracle found:\n%s", faults);
     free(faults);
-    char *succeeded = cluster_value(cluster, "SELECT string_agg(DISTINCT j.delivery, ' ') FROM chime.run_history h"
-                                             " JOIN public.load_job j USING (job_id) WHERE h.state = 'succeeded'");
-    ck_assert_str_eq(succeeded, "at_least_once at_most_once transactional");
+    char *succeeded = cluster_value(cluster, SUCCEEDED_DELIVERIES);
+    ck_assert_str_eq(succeeded, EVERY_DELIVERY);
     free(succeeded);
     assert_nothing_live(cluster, "");
 }
