@@ -139,7 +139,7 @@ BEGIN
       INTO v_why
       FROM above a
      WHERE a.type IN ('WindowAgg', 'Limit', 'Unique', 'Recursive Union') OR a.node ? 'Subplan Name' AND a.node ->> 'Subplan Name' NOT LIKE 'SubPlan%'
-        OR a.type = 'Aggregate' AND NOT a.node ? 'Group Key' AND NOT a.node ? 'Grouping Sets'
+        OR a.type = 'Aggregate' AND a.node ->> 'Strategy' = 'Plain' AND NOT a.node ? 'Grouping Sets' -- Group Key is absent, too, where it is a constant
      ORDER BY a.scan, cardinality(a.path) DESC LIMIT 1;
     RETURN format('%s, so a group in %s cannot be computed alone', coalesce(v_why, CASE
         WHEN chime.says_collate(p_view) THEN format('its COLLATE hides from PostgreSQL''s plan how rows of %s belong to groups', v_tables)

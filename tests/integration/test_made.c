@@ -165,6 +165,16 @@ static void copy(void)
     use_copy();
 }
 
+START_TEST(a_column_that_somebody_added_is_named_in_a_restored_dump_too)
+{
+    cluster_execute(cluster,
+                    "ALTER TABLE kept.shop_total ADD COLUMN note text; UPDATE kept.shop_total SET note = 'n' || shop");
+    copy();
+    refused("SELECT app.install_shop_total()", "column kept.shop_total.note");
+    VALUE("SELECT count(*) = count(note) AND count(*) > 0 FROM kept.shop_total", "t");
+}
+END_TEST
+
 START_TEST(a_dump_brings_the_proof_along)
 {
     cluster_execute(cluster, "ALTER TABLE kept.shop_total RENAME TO aside; ALTER TABLE kept.aside SET SCHEMA app;"
@@ -261,6 +271,7 @@ static Suite *suite(void)
     tcase_add_test(cases, a_comment_that_somebody_writes_over_ours_changes_nothing);
     tcase_add_test(cases, a_relation_that_was_given_to_another_role_is_still_ours);
     tcase_add_test(cases, a_dump_brings_the_proof_along);
+    tcase_add_test(cases, a_column_that_somebody_added_is_named_in_a_restored_dump_too);
     tcase_add_test(cases, a_table_in_the_place_of_ours_is_refused_after_a_dump_too);
     tcase_add_test(cases, an_oid_that_another_relation_has_elsewhere_proves_nothing);
     tcase_add_test(cases, of_two_restored_with_one_mark_neither_is_ours);
