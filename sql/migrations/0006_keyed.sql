@@ -190,7 +190,7 @@ BEGIN
         v_keys := v_keys || format(' UNION SELECT * FROM (%s) AS r (%s) WHERE $%s', v_view.revisit_query, v_grain,
                                    (SELECT count(*) + 1 FROM chime.view_source s
                                      WHERE s.view_schema = p_schema AND s.relation = p_relation));
-        v_using := v_using || ', p_revisit OR v_wrong IS NOT NULL';
+        v_using := v_using || ', p_revisit';
     END IF;
     -- enable_seqscan: the planner guesses wildly at the marks, and compiled for a look that takes microseconds.
     -- Workers would take longer to start than the look. Each arm of the look is one range of the index (xip is below xmax).
@@ -241,7 +241,7 @@ BEGIN
                 EXECUTE %8$L INTO %9$s USING %10$s;
                 keys := coalesce(cardinality(g_1), 0);
                 IF v_wrong IS NOT NULL AND NOT EXISTS (
-                        SELECT FROM unnest(%14$s) AS k (%15$s), jsonb_populate_record(NULL::%17$s, v_wrong) AS v WHERE %18$s) THEN
+                        SELECT FROM (SELECT * FROM unnest(%14$s) AS g%19$s) AS k (%15$s), jsonb_populate_record(NULL::%17$s, v_wrong) AS v WHERE %18$s) THEN
                     wrong := chime.wrong_words(v_wrong);
                     reason := wrong;
                     RETURN;
@@ -278,7 +278,8 @@ BEGIN
         (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n), v_grain,
         (SELECT string_agg(chime.source_oid(s.source_id)::text, ', ' ORDER BY s.source_id) FROM chime.view_source s
           WHERE s.view_schema = p_schema AND s.relation = p_relation),
-        format('%I.%I', p_schema, p_relation), (SELECT string_agg(m, ' OR ') FROM chime.grain_matches(chime.kept_of(v_view), v_view.grain, 'k', 'v') AS m)));
+        format('%I.%I', p_schema, p_relation), (SELECT string_agg(m, ' OR ') FROM chime.grain_matches(chime.kept_of(v_view), v_view.grain, 'k', 'v') AS m),
+        (SELECT format(' UNION ALL SELECT * FROM (%s) AS r', v_view.revisit_query) WHERE v_view.revisit_query IS NOT NULL)));
     EXECUTE format('REVOKE ALL ON FUNCTION chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision, boolean) FROM PUBLIC', v_view.view_id);
 END $$;
 

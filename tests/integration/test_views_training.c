@@ -69,6 +69,31 @@ START_TEST(a_write_costs_its_table_and_its_annotator)
 }
 END_TEST
 
+/* That group differs where a mark leads to it that this refresh takes, or where only time moved it. */
+START_TEST(a_group_that_is_watched_is_not_refreshed_for_that)
+{
+    const char *watch = "UPDATE chime.view_refresh SET watch_owed_us = 0";
+
+    for (int i = 0; i < 12; i++) {
+        cluster_execute(cluster, "INSERT INTO agent_feedback (annotator, created_at) VALUES ('new', '" NOON "')");
+        cluster_execute(cluster, watch);
+        EXPECT_SQL(cluster,
+                   "SELECT method || ' ' || keys || ' ' || updated FROM"
+                   " chime.refresh('mv_training_quality_snapshot', p_revisit => false)",
+                   "keyed 1 1");
+    }
+    cluster_execute(cluster, "SET chime.as_of = '" NEXT_DAY "'");
+    for (int i = 0; i < 4; i++) {
+        cluster_execute(cluster, watch);
+        EXPECT_SQL(cluster,
+                   "SELECT method || ' ' || keys || ' ' || updated FROM"
+                   " chime.refresh('mv_training_quality_snapshot', p_revisit => false)",
+                   "keyed 0 0");
+    }
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view WHERE found_wrong IS NOT NULL", "0");
+}
+END_TEST
+
 /* --- what they hold ----------------------------------------------------------------------------------------------- */
 
 START_TEST(the_relations_are_right_after_every_mix_of_writes)
@@ -252,6 +277,7 @@ static Suite *suite(void)
     tcase_set_timeout(cases, 180);
     tcase_add_test(cases, relations_have_the_seeds_columns_and_are_refreshed_by_groups);
     tcase_add_test(cases, a_write_costs_its_table_and_its_annotator);
+    tcase_add_test(cases, a_group_that_is_watched_is_not_refreshed_for_that);
     tcase_add_test(cases, the_relations_are_right_after_every_mix_of_writes);
     tcase_add_test(cases, time_alone_moves_the_windows);
     tcase_add_test(cases, a_row_that_is_the_same_keeps_its_stamp);
