@@ -15,6 +15,7 @@ static const struct output_column columns[] = {
     {"MISSED", "missed", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"NEXT SLOT", "next_slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
     {"SCHEDULE", "schedule", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"ZONE", "timezone", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"LAST SLOT", "last_slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
     {"LAST STATE", "last_state", OUTPUT_STATE, OUTPUT_ALWAYS},
 };
@@ -28,6 +29,7 @@ enum {
     COLUMN_MISSED,
     COLUMN_NEXT_SLOT,
     COLUMN_SCHEDULE,
+    COLUMN_ZONE,
     COLUMN_LAST_SLOT,
     COLUMN_LAST_STATE,
 };
@@ -44,6 +46,13 @@ static void put_first_line(struct buffer *text, const char *message)
     buffer_append(text, message, strcspn(message, "\n"));
 }
 
+static void put_unled(struct buffer *text, const char *unled)
+{
+    if (unled != NULL) {
+        buffer_printf(text, "; %s", unled);
+    }
+}
+
 static void say_last_decision(struct buffer *text, const struct why_facts *facts)
 {
     const char *reason = why_value(facts, WHY_LAST_REASON);
@@ -57,7 +66,9 @@ static void say_last_decision(struct buffer *text, const struct why_facts *facts
     buffer_printf(text, ": %s", why_value(facts, WHY_LAST_STATE));
     if (reason != NULL) {
         buffer_printf(text, ", %s", reason);
-    } else if (message != NULL && strcmp(why_value(facts, WHY_LAST_STATE), "succeeded") != 0) {
+        put_unled(text, why_value(facts, WHY_LAST_UNLED));
+    }
+    if (message != NULL && strcmp(why_value(facts, WHY_LAST_STATE), "succeeded") != 0) {
         buffer_puts(text, ", ");
         put_first_line(text, message);
     }
@@ -76,6 +87,7 @@ static void say_missed(struct buffer *text, const struct why_facts *facts)
         put_second(text, why_instant(facts, WHY_MISSED_LAST));
     }
     buffer_printf(text, ": %s", why_value(facts, WHY_MISSED_REASON));
+    put_unled(text, why_value(facts, WHY_MISSED_UNLED));
 }
 
 static void set_text(struct output_list *list, size_t column, struct buffer *text)
@@ -115,9 +127,19 @@ static void fill(struct output_list *list, const struct job_visit *visit, const 
     set_text(list, COLUMN_MISSED, &text);
     output_set_instant(list, COLUMN_NEXT_SLOT, active ? facts->next : INSTANT_NEVER);
     output_set(list, COLUMN_SCHEDULE, why_value(facts, WHY_SCHEDULE));
+    output_set(list, COLUMN_ZONE, why_zone(facts));
     output_set_instant(list, COLUMN_LAST_SLOT, why_instant(facts, WHY_LAST_SLOT));
     output_set(list, COLUMN_LAST_STATE, why_value(facts, WHY_LAST_STATE));
     buffer_finish(&text);
+}
+
+const char *why_zone(const struct why_facts *facts)
+{
+    const struct schedule *schedule = &facts->schedule;
+    if (schedule->form != SCHEDULE_CRON && schedule->form != SCHEDULE_ONCE) {
+        return NULL;
+    }
+    return schedule->zone != NULL ? zone_name(schedule->zone) : "UTC";
 }
 
 static int why_there(struct job_visit *visit, void *data, struct error *err)
@@ -125,7 +147,9 @@ static int why_there(struct job_visit *visit, void *data, struct error *err)
     struct why_facts facts = {0};
     (void)data;
     bool read = why_read(&facts, visit, err);
-    if (read) {
+    if (read && invocation_has(visit->invocation, "at")) {
+        read = why_print_slot(&facts, visit, err);
+    } else if (read) {
         struct output_list *list = output_create("jobs", columns, COUNT_OF(columns));
         output_set_vertical(list);
         fill(list, visit, &facts);
@@ -147,5 +171,9 @@ const struct command command_why = {
     .least = 1,
     .most = 1,
     .summary = "what a job does or waits for now, and what was decided last",
+    .details =
+        "With --at: what became of the slot of that time, or of the last one before it, and why. The time is read in\n"
+        "the zone of the job's schedule unless it has \"Z\" or an offset.",
+    .options = {{"at", "WHEN", "a slot of the past, such as 2026-03-27T01:30:00Z"}},
     .run = why_run,
 };

@@ -13,7 +13,7 @@
 struct why_upstream {
     char *name;
     char *outcome; /* NULL: none yet */
-    bool counts;   /* active and not suspended: it is waited for */
+    char *absence; /* "suspended by ann: too slow", "inactive": it is not waited for; NULL: it is */
     bool live;
     bool open;      /* has a slot that the job's slot has to wait for */
     bool delivered; /* for a join: an outcome since its last decision */
@@ -66,8 +66,13 @@ enum why_column {
     WHY_WATCH_REASON,
     WHY_FAILURE, /* of a refresh whose last run failed */
     WHY_PROBLEM,
-    WHY_AHEAD,                     /* its number, where its cursor is in the future */
+    WHY_AHEAD, /* its number, where its cursor is in the future */
     WHY_COPY,
+    WHY_UNLED,                     /* nobody leads, and since when */
+    WHY_LAST_UNLED,                /* nobody led at the last decision's slot: from when to when */
+    WHY_MISSED_UNLED,              /* and when slots were missed last */
+    WHY_HELD,                      /* who keeps the leader from starting anything */
+    WHY_RETRIED,                   /* what the server said of the attempt before */
     WHY_WAKERS,                    /* the wakers' columns begin here */
     WHY_SCHEDULE = WHY_WAKERS + 3, /* the calendar's columns begin here */
 };
@@ -81,6 +86,12 @@ instant why_instant(const struct why_facts *facts, enum why_column column); /* I
 /* why_words.c: what the job does or waits for now. Returns one word for programs: inactive, suspended, running, retrying, unled, waiting,
  * idle. */
 const char *why_say_now(struct buffer *text, const struct why_facts *facts, const struct config_database *database);
+
+/* why.c: of a schedule that goes by the wall clock; else NULL. */
+const char *why_zone(const struct why_facts *facts);
+
+/* why_slot.c: what became of a slot of the past (--at), and why. */
+bool why_print_slot(const struct why_facts *facts, struct job_visit *visit, struct error *err) CHIME_MUST_CHECK;
 
 /* why_problems.c: what is amiss with what the job needs: its plugin failed or is refused, its events are not heard; with the
  * way out. Nothing is added when there is nothing. `report` may be NULL. */

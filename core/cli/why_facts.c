@@ -4,6 +4,9 @@
 #include "cli/ledger_lists.h"
 #include "cli/why.h"
 
+/* What the scheduler says of slots that passed without a leader. */
+#define NOTHING_LED "'%nothing led%'"
+
 static const char job_sql[] =
     "SELECT j.active, j.plugin, p.state, p.reason, j.options ->> 'pool', s.suspended_by, s.suspended_at,"
     "       s.suspended_until, s.suspend_reason, chime.led(),"
@@ -15,8 +18,15 @@ static const char job_sql[] =
     "       (SELECT count(*) FROM chime.run o WHERE o.pid IS NOT NULL),"
     "       w.since, w.reason, CASE WHEN j.views <> '{}' THEN chime.failure_words(j.job_id) END, j.problem,"
     "       CASE WHEN j.schedule <> '' AND s.last_slot > clock_timestamp() + interval '1 minute' THEN j.job_id END,"
-    "       chime.copy_of()," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
-    "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
+    "       chime.copy_of(), CASE WHEN NOT chime.led() THEN chime.unled_words(clock_timestamp()) END,"
+    "       CASE WHEN h.reason LIKE " NOTHING_LED " THEN chime.unled_words(h.slot) END,"
+    "       CASE WHEN m.reason LIKE " NOTHING_LED " THEN chime.unled_words(m.first_slot) END,"
+    "       coalesce(chime.commits_wait(), (SELECT 'the ledger cannot be written: ' || string_agg(o.words, ', ')"
+    "                                         FROM chime.leader l CROSS JOIN LATERAL chime.lock_holders(l.pid) o"
+    "                                        WHERE o.surely AND chime.led())),"
+    "       (SELECT split_part(a.message, E'\n', 1) FROM chime.attempt a WHERE r.pid IS NULL AND"
+    "         (a.job_id, a.kind, a.slot, a.attempt) = (r.job_id, r.kind, r.slot, r.attempt - 1))," WAKERS_COLUMNS
+    "," JOB_CALENDAR_COLUMNS "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
     "  LEFT JOIN chime.watch w ON w.state = 'degraded' AND chime.led()"
     "  LEFT JOIN chime.plugin p ON p.name = j.plugin"
     "  LEFT JOIN LATERAL (SELECT * FROM chime.run r WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1) r ON "
@@ -33,7 +43,8 @@ static const char job_sql[] =
 
 static const char upstreams_sql[] =
     "SELECT j.name, CASE WHEN x.missed THEN 'missed' ELSE s.last_outcome::text END,"
-    "       j.active AND s.suspended_at IS NULL,"
+    "       CASE WHEN NOT j.active THEN 'inactive'"
+    "            WHEN s.suspended_at IS NOT NULL THEN chime.told('suspended', s.suspended_by, s.suspend_reason) END,"
     "       coalesce(st.outcome_at > mine.last_slot OR (mine.cursor_skipped AND st.last_outcome = 'succeeded'), "
     "false) AND NOT x.missed," JOB_CALENDAR_COLUMNS
     "  FROM chime.job me JOIN chime.job_state mine USING (job_id), unnest(me.after) WITH ORDINALITY AS a (name, place)"
@@ -42,7 +53,7 @@ static const char upstreams_sql[] =
     "  CROSS JOIN coalesce(st.missed_at > coalesce(st.outcome_at, '-infinity'), false) AS x (missed)"
     " WHERE me.job_id = $1::bigint AND j.removed_at IS NULL AND (j.owner = me.owner OR me.origin = 'sql') ORDER BY "
     "a.place";
-enum { UPSTREAM_NAME, UPSTREAM_OUTCOME, UPSTREAM_COUNTS, UPSTREAM_DELIVERED, UPSTREAM_CALENDAR };
+enum { UPSTREAM_NAME, UPSTREAM_OUTCOME, UPSTREAM_ABSENCE, UPSTREAM_DELIVERED, UPSTREAM_CALENDAR };
 
 const char *why_value(const struct why_facts *facts, enum why_column column)
 {
@@ -104,12 +115,13 @@ static bool read_upstreams(struct why_facts *facts, struct job_visit *visit, str
         struct why_upstream *upstream = &facts->upstreams[i];
         struct job_calendar calendar = job_calendar_of_row(&rows, i, UPSTREAM_CALENDAR);
         const char *outcome = pg_rows_value(&rows, i, UPSTREAM_OUTCOME);
+        const char *absence = pg_rows_value(&rows, i, UPSTREAM_ABSENCE);
         upstream->name = xstrdup(pg_rows_value(&rows, i, UPSTREAM_NAME));
         upstream->outcome = outcome != NULL ? xstrdup(outcome) : NULL;
-        upstream->counts = pg_rows_value(&rows, i, UPSTREAM_COUNTS)[0] == 't';
+        upstream->absence = absence != NULL ? xstrdup(absence) : NULL;
         upstream->delivered = pg_rows_value(&rows, i, UPSTREAM_DELIVERED)[0] == 't';
         upstream->live = calendar.live[0] == 't';
-        upstream->open = upstream->counts && facts->due != INSTANT_NONE &&
+        upstream->open = upstream->absence == NULL && facts->due != INSTANT_NONE &&
                          is_open(&calendar, upstream->live, visit->visit.database, facts->zones, facts->due);
     }
     pg_rows_finish(&rows);
@@ -139,6 +151,7 @@ void why_finish(struct why_facts *facts)
     for (size_t i = 0; i < facts->upstream_count; i++) {
         free(facts->upstreams[i].name);
         free(facts->upstreams[i].outcome);
+        free(facts->upstreams[i].absence);
     }
     free(facts->upstreams);
     zones_destroy(facts->zones);

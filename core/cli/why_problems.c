@@ -49,6 +49,18 @@ static void say_unheard(struct buffer *text, const struct why_facts *facts)
     buffer_finish(&events);
 }
 
+static void say_upstreams(struct buffer *text, const struct why_facts *facts)
+{
+    for (size_t i = 0; i < facts->upstream_count; i++) {
+        const struct why_upstream *upstream = &facts->upstreams[i];
+        if (upstream->absence != NULL) {
+            put_problem(text);
+            buffer_printf(text, "it comes after %s, which is %s, and is not waited for", upstream->name,
+                          upstream->absence);
+        }
+    }
+}
+
 static void say_ahead(struct buffer *text, const struct why_facts *facts)
 {
     char until[INSTANT_TEXT_SIZE];
@@ -72,6 +84,7 @@ void why_say_problems(struct buffer *text, const struct why_facts *facts, const 
             say_refused(text, facts, &report->findings[i]);
         }
     }
+    say_upstreams(text, facts);
     say_unheard(text, facts);
     say_ahead(text, facts);
     if (why_value(facts, WHY_FAILURE) != NULL) {

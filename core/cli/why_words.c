@@ -70,6 +70,7 @@ static void say_retrying(struct buffer *text, const struct why_facts *facts)
     put_run(text, facts);
     buffer_printf(text, " waits for its attempt %s, due ", why_value(facts, WHY_RUN_ATTEMPT));
     put_instant(text, why_instant(facts, WHY_RUN_RETRY_AT));
+    put_optional(text, "; the one before failed: ", why_value(facts, WHY_RETRIED));
 }
 
 /* "a, b and c": those upstreams that the test picks. */
@@ -92,9 +93,14 @@ static bool is_open(const struct why_upstream *upstream)
     return upstream->open;
 }
 
+static bool is_absent(const struct why_upstream *upstream)
+{
+    return upstream->absence != NULL;
+}
+
 static bool is_owed(const struct why_upstream *upstream)
 {
-    return upstream->counts && !upstream->delivered;
+    return upstream->absence == NULL && !upstream->delivered;
 }
 
 static int pool_limit(const struct config_database *database, const char *pool)
@@ -126,6 +132,8 @@ static void say_hindrance(struct buffer *text, const struct why_facts *facts, co
         buffer_printf(text, "waits for a place in pool %s, which has %d", pool, limit);
     } else if (count_of(facts, WHY_BUSY) >= database->pool_size) {
         buffer_printf(text, "waits for a session: all %d are busy", database->pool_size);
+    } else if (why_value(facts, WHY_HELD) != NULL) {
+        buffer_printf(text, "cannot start: %s", why_value(facts, WHY_HELD));
     } else {
         buffer_puts(text, "is about to start");
     }
@@ -165,6 +173,8 @@ static void say_unscheduled(struct buffer *text, const struct why_facts *facts)
         put_optional(text, "; also runs ", buffer_text(&events));
     } else if (events.length > 0) {
         buffer_printf(text, "idle: runs %s", buffer_text(&events));
+    } else if (put_upstreams(&names, facts, is_absent) > 0) {
+        buffer_printf(text, "idle: it comes after %s alone, and there nothing runs", buffer_text(&names));
     } else {
         buffer_puts(text, "idle: nothing is due, now or later");
     }
@@ -228,7 +238,8 @@ const char *why_say_now(struct buffer *text, const struct why_facts *facts, cons
         return "unled";
     }
     if (!why_is(facts, WHY_LED)) {
-        buffer_puts(text, "nobody leads this database: start pgchime serve");
+        const char *since = why_value(facts, WHY_UNLED);
+        buffer_printf(text, "%s; start pgchime serve", since != NULL ? since : "nobody leads this database");
         return "unled";
     }
     if (why_value(facts, WHY_ASKED_AT) != NULL) {

@@ -123,10 +123,19 @@ BEGIN
     ON CONFLICT (pid) DO UPDATE SET instance = excluded.instance, configuration = excluded.configuration;
 END $$;
 
+CREATE FUNCTION chime.last_written() RETURNS timestamptz
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT greatest((SELECT l.since FROM chime.leader l), (SELECT max(greatest(s.last_start, s.last_end)) FROM chime.job_state s));
+END;
+COMMENT ON FUNCTION chime.last_written IS 'when a leader is known to have written to this ledger last';
+
 CREATE FUNCTION chime.take_over(p_seen uuid, p_instance text, p_configuration text, p_system text, p_timeline integer)
 RETURNS TABLE (epoch bigint, token uuid)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
+DECLARE
+    v_heard timestamptz := chime.last_written();
 BEGIN
     -- token = p_seen is what a concurrent taker is rechecked against.
     RETURN QUERY
@@ -140,9 +149,12 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    UPDATE chime.leadership s SET until = greatest(v_heard, s.since)
+      FROM chime.leader l WHERE s.epoch = l.epoch - 1 AND s.until IS NULL;
     INSERT INTO chime.leadership AS s (epoch, instance, pid, since)
     SELECT l.epoch, l.instance, l.pid, l.since FROM chime.leader l
-    ON CONFLICT (epoch) DO UPDATE SET instance = excluded.instance, pid = excluded.pid, since = excluded.since;
+    ON CONFLICT (epoch) DO UPDATE SET instance = excluded.instance, pid = excluded.pid, since = excluded.since, until = NULL,
+                                      resigned = false;
     DELETE FROM chime.follower f WHERE f.pid = pg_backend_pid() OR NOT chime.backend_alive(f.pid, f.backend_start);
     IF current_setting('application_name') = 'pgchime follower' THEN
         PERFORM set_config('application_name', 'pgchime leader', false);
@@ -154,9 +166,26 @@ CREATE FUNCTION chime.resign(p_token uuid) RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH left_seat AS (UPDATE chime.leader SET token = NULL, pid = NULL, backend_start = NULL
-                       WHERE token = p_token RETURNING true)
+                       WHERE token = p_token RETURNING epoch),
+    ended AS (UPDATE chime.leadership s SET until = clock_timestamp(), resigned = true
+                FROM left_seat l WHERE s.epoch = l.epoch)
     SELECT EXISTS (SELECT FROM left_seat);
 END;
+
+-- Of instants in no leadership.
+CREATE FUNCTION chime.unled_words(p_at timestamptz) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT CASE WHEN n.since IS NULL THEN format('nobody leads since %s', t.since) ELSE format('nobody led from %s to %s', t.since, t.until) END
+           || CASE WHEN l.resigned THEN '' ELSE ': the leader before wrote nothing after that, and did not resign' END
+    FROM (SELECT * FROM chime.leadership x WHERE x.since <= p_at ORDER BY x.since DESC LIMIT 1) l
+    LEFT JOIN LATERAL (SELECT x.since FROM chime.leadership x WHERE x.since > p_at ORDER BY x.since LIMIT 1) n ON true
+    CROSS JOIN LATERAL (SELECT coalesce(l.until, CASE WHEN n.since IS NULL AND NOT chime.led() THEN chime.last_written() END) AS until) e
+    CROSS JOIN LATERAL (SELECT to_char(e.until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"') AS since,
+                               to_char(n.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"') AS until) t
+    WHERE e.until <= p_at;
+END;
+COMMENT ON FUNCTION chime.unled_words IS 'from when to when nobody led, around an instant; NULL: somebody led then';
 
 CREATE FUNCTION chime.advance_numbers() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

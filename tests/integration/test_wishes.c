@@ -130,6 +130,78 @@ START_TEST(what_a_job_that_only_events_wake_waits_for_is_said)
 }
 END_TEST
 
+START_TEST(why_names_the_upstream_that_is_suspended_and_by_whom)
+{
+    site_job(site, "a", NEVER_DUE "command = \"SELECT 1\";");
+    site_job(site, "b", NEVER_DUE "command = \"SELECT 1\"; timezone = \"Europe/Berlin\";");
+    site_job(site, "alone", "command = \"SELECT 1\"; after = [\"a\"];");
+    site_job(site, "both", "command = \"SELECT 1\"; after = [\"a\", \"b\"];");
+    served = site_lead(site);
+    runs_ask_and_await(cluster, "b"); /* led, and all is there */
+    EXPECT_SQL(cluster, "SELECT chime.suspend(job_id, 'too loud') FROM chime.job WHERE name = 'a'", "t");
+    WAIT_SQL(cluster, "SELECT suspended_by FROM chime.job_status WHERE name = 'a'", "postgres", 20);
+    expect_why("alone", "it comes after a, which is suspended by postgres: too loud, and is not waited for");
+    expect_why("alone", "idle: it comes after a alone, and there nothing runs");
+    expect_why("both", "it comes after a, which is suspended by postgres: too loud");
+    expect_why("b", "Europe/Berlin");
+}
+END_TEST
+
+static void expect_why_at(const char *job, const char *at, const char *part)
+{
+    const char *const arguments[] = {"why", job, "--at", at, "--config", site_config(site), "-o", "json", NULL};
+    char *output = NULL;
+    char *errors = NULL;
+    int status = daemon_run(arguments, &output, &errors);
+    ck_assert_msg(status == 0, "why %s --at %s: status %d: %s%s", job, at, status, output, errors);
+    ck_assert_msg(strstr(output, part) != NULL, "why %s --at %s says:\n%s", job, at, output);
+    free(output);
+    free(errors);
+}
+
+static void expect_why_at_sql(const char *job, const char *sql, const char *part)
+{
+    char *at = cluster_value(cluster, sql);
+    expect_why_at(job, at, part);
+    free(at);
+}
+
+#define UTC_OF(slot) "SELECT to_char(" slot " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+
+START_TEST(why_tells_of_a_slot_of_the_past_and_that_nobody_led)
+{
+    site_job(site, "job",
+             "schedule = \"1 seconds\"; command = \"SELECT 1 / (random() < 2)::int\"; catchup = \"none\";");
+    site_job(site, "bad", NEVER_DUE "command = \"SELECT 1/0\"; max_attempts = 1;");
+    served = site_lead(site);
+    runs_await(cluster, "job", 1);
+    runs_ask_and_await(cluster, "bad");
+    expect_why_at_sql("bad", UTC_OF("slot") " FROM chime.runs WHERE job = 'bad'", "\"why\": \"division by zero\"");
+    expect_why_at_sql("bad", UTC_OF("(slot + interval '5 minutes')") " FROM chime.runs WHERE job = 'bad'",
+                      "\"state\": \"failed\"");
+    expect_why_at_sql("job", UTC_OF("min(slot)") " FROM chime.runs WHERE job = 'job'", "\"state\": \"succeeded\"");
+    expect_why_at("job", "2030-01-01", "\"why\": \"it is not due yet\"");
+    expect_why_at("job", "2020-01-01", "\"state\": \"none\"");
+    expect_why_at("bad", "2020-01-01", "no slot of it that is on record was due then or before");
+    site_end(served);
+    daemon_destroy(served);
+    served = NULL;
+    expect_why("job", "nobody leads since ");
+    WAIT_SQL(cluster, "SELECT clock_timestamp() > until + interval '3 s' AND resigned FROM chime.leadership", "t", 20);
+    served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) > 0 FROM chime.missed WHERE reason LIKE '%nothing led%'", "t", 20);
+    expect_why("job", "; nobody led from ");
+    expect_why_at_sql("job", UTC_OF("first_slot") " FROM chime.missed LIMIT 1", "; nobody led from ");
+    expect_why_at_sql("job", UTC_OF("first_slot") " FROM chime.missed LIMIT 1", "\"state\": \"missed\"");
+    daemon_kill(served);
+    daemon_destroy(served);
+    served = NULL;
+    WAIT_SQL(cluster, "SELECT chime.led()", "f", 60);
+    EXPECT_SQL(cluster, "SELECT chime.unled_words(clock_timestamp()) LIKE 'nobody leads since %did not resign'", "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership WHERE until IS NULL", "1");
+}
+END_TEST
+
 START_TEST(log_runs_says_what_is_kept_of_runs_that_nobody_asked_for)
 {
     site_job(site, "quiet", NEVER_DUE "command = \"SELECT 1\"; log_runs = \"off\";");
@@ -172,6 +244,8 @@ int main(void)
     TCase *cases = tcase_create("wishes");
     tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 120);
+    tcase_add_test(cases, why_names_the_upstream_that_is_suspended_and_by_whom);
+    tcase_add_test(cases, why_tells_of_a_slot_of_the_past_and_that_nobody_led);
     tcase_add_test(cases, a_suspended_job_starts_nothing_and_its_slots_are_missed_when_it_is_resumed);
     tcase_add_test(cases, a_live_run_is_cancelled_by_its_number);
     tcase_add_test(cases, a_job_that_keeps_failing_suspends_itself);
