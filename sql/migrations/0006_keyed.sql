@@ -155,6 +155,8 @@ BEGIN
     FOR v_source IN SELECT s.*, o.source_schema, o.source_table, row_number() OVER (ORDER BY s.source_id) AS n,
                            (SELECT string_agg(quote_ident(c), ', ') FROM unnest(s.captured) AS c) AS columns,
                            chime.collated_marks(s) AS collated,
+                           CASE WHEN chime.telling_texts(s.source_id, s.captured) <> '' OR NOT s.captured <@ v_view.grain
+                                THEN 'DISTINCT ' ELSE '' END AS more_than_groups,
                            CASE WHEN s.map_query IS NULL THEN chime.keys_limit() ELSE chime.marks_limit() END AS most
                     FROM chime.view_source s JOIN chime.source o USING (source_id)
                     WHERE s.view_schema = p_schema AND s.relation = p_relation ORDER BY s.source_id LOOP
@@ -181,7 +183,7 @@ BEGIN
                              v_source.source_table) END,
             format('a column of %I.%I was altered', v_source.source_schema, v_source.source_table));
         v_keys := concat_ws(' UNION ', nullif(v_keys, ''), CASE WHEN v_source.map_query IS NULL
-            THEN format('SELECT %s FROM unnest($%s) AS m', v_grain, v_source.n)
+            THEN format('SELECT %s%s FROM unnest($%s) AS m', v_source.more_than_groups, v_grain, v_source.n)
             ELSE format('SELECT DISTINCT %s FROM (WITH marks AS (SELECT %s FROM unnest($%s) AS m) SELECT * FROM (%s) AS mapped) AS x (%s)',
                         v_collated, v_source.collated, v_source.n, v_source.map_query, v_grain) END);
     END LOOP;

@@ -45,6 +45,23 @@ START_TEST(what_is_equal_and_not_the_same_is_another_value)
 }
 END_TEST
 
+/* Marks of both lead to one group, which is computed once. */
+START_TEST(a_group_is_one_group_however_its_key_is_written)
+{
+    cluster_execute(cluster, "CREATE TABLE app.price (v numeric, n integer); CREATE INDEX ON app.price (v)");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('by_price', 'SELECT v, sum(n) AS n FROM price GROUP BY v', '{v}',"
+               " '[{\"table\": \"price\", \"columns\": [\"v\", \"n\"]}]')",
+               NULL);
+    keyed_tend(cluster);
+    LOOK("by_price", "full: the first time");
+    AFTER("INSERT INTO app.price VALUES (2.0, 1), (2.0, 2)", "by_price", "keyed 1: +1 ~0 -0");
+    AFTER("UPDATE app.price SET v = 2.00", "by_price", "keyed 1: +0 ~1 -0");
+    AFTER("UPDATE app.price SET v = 2.000; DELETE FROM app.price", "by_price", "keyed 1: +0 ~0 -1");
+    AFTER("INSERT INTO app.price VALUES (3.0, 1); UPDATE app.price SET v = 3.00", "by_price", "keyed 1: +1 ~0 -0");
+}
+END_TEST
+
 /* A plan names no collation: lower(v) there may be one by Turkish rules. As a column of the definition it does no harm. */
 START_TEST(an_expression_with_a_collation_of_its_own_is_no_proof)
 {
@@ -70,6 +87,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 180);
     tcase_add_test(cases, what_is_equal_and_not_the_same_is_another_value);
+    tcase_add_test(cases, a_group_is_one_group_however_its_key_is_written);
     tcase_add_test(cases, an_expression_with_a_collation_of_its_own_is_no_proof);
     suite_add_tcase(all, cases);
     return all;
