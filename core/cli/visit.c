@@ -24,12 +24,7 @@ static bool check_migration(int64_t found, struct error *err)
                   (long long)found, migrate_newest());
         return error_hint(err, "run: pgchime migrate");
     }
-    if (found > migrate_newest()) {
-        error_set(err, ERROR_REFUSED, "schema chime is at migration %lld, newer than the %d this pgchime knows",
-                  (long long)found, migrate_newest());
-        return error_hint(err, "use the version of pgchime that migrated the database; this is %s", PGCHIME_VERSION);
-    }
-    return true;
+    return migrate_knows((int)found, err);
 }
 
 static bool check_schema(struct pg_client *client, struct error *err)

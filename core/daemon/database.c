@@ -18,7 +18,6 @@
 #define SILENCE_MAX (PG_LEASE + USEC_PER_SEC) /* of a leader; the server's lease ends it before, where it can */
 #define LASTING (5 * USEC_PER_SEC)            /* of a leadership: one that ends sooner failed */
 #define QUIET_EVERY (50 * USEC_PER_MSEC)
-#define DRAIN_PATIENCE (30 * USEC_PER_SEC)
 
 static const struct backoff reconnect = {
     .initial = 200 * USEC_PER_MSEC, .coefficient = 2, .max = 2 * USEC_PER_SEC, .jitter = 0.2};
@@ -432,17 +431,21 @@ static void seat_known(void *data, const struct pg_reply *reply)
 {
     struct database *database = data;
     struct ledger_seat seat;
+    struct error err;
     if (failed(database, reply, "the seat could not be looked at")) {
         return;
     }
     if (!ledger_read_seat(reply, &seat)) {
-        struct error err;
         error_set(&err, ERROR_FAILED, "chime.leader has no row");
         error_hint(&err, "INSERT INTO chime.leader DEFAULT VALUES");
         give_up(database, &err);
         return;
     }
     if (left_behind(database, &seat.led)) {
+        return;
+    }
+    if (!migrate_knows(seat.migration, &err)) {
+        give_up(database, &err);
         return;
     }
     if (seat.copy_of[0] != '\0') {
@@ -619,7 +622,7 @@ void database_stop(struct database *database, bool at_once)
     database->stopping = true;
     if (database->state == DB_LEADING) {
         if (!again || at_once) {
-            lead_drain(database->lead, at_once ? 0 : DRAIN_PATIENCE);
+            lead_drain(database->lead, at_once ? 0 : LEAD_PATIENCE);
         }
     } else if (database->state != DB_STOPPED) {
         stopped(database);

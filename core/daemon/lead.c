@@ -11,6 +11,7 @@
 #include "daemon/watch.h"
 #include "ledger/answers.h"
 #include "ledger/changes.h"
+#include "ledger/migrate.h"
 #include "ledger/upkeep.h"
 #include "ledger/watching.h"
 
@@ -81,11 +82,22 @@ static void measure_clock(struct lead *lead, instant database_now)
     }
 }
 
+/* To whoever knows the schema. Runs under way may end. */
+static void give_way(struct lead *lead, int migration)
+{
+    struct error err;
+    if (lead->draining || migrate_knows(migration, &err)) {
+        return;
+    }
+    error_prefix(&err, "database %s: the seat is given up", lead->database->name);
+    log_error(&err);
+    lead_drain(lead, LEAD_PATIENCE);
+}
+
 static void heartbeat_answered(void *data, const struct pg_reply *reply)
 {
     struct lead *lead = data;
-    instant database_now;
-    bool leads;
+    struct ledger_heartbeat heartbeat;
     lead->heartbeat_pending = false;
     lead->heartbeat_refused = answer_of(reply) == ANSWER_AGAIN;
     if (lead->heartbeat_refused && !lead->over) {
@@ -96,8 +108,8 @@ static void heartbeat_answered(void *data, const struct pg_reply *reply)
         return;
     }
     refusals_end(lead);
-    ledger_read_heartbeat(reply, &database_now, &leads);
-    if (!leads) {
+    ledger_read_heartbeat(reply, &heartbeat);
+    if (!heartbeat.leads) {
         struct error err;
         error_set(&err, ERROR_REFUSED, "another daemon leads now");
         lead_end(lead, &err);
@@ -105,8 +117,9 @@ static void heartbeat_answered(void *data, const struct pg_reply *reply)
     }
     lead->heartbeat_good = lead->heartbeat_sent;
     lead->heartbeats++;
-    measure_clock(lead, database_now);
+    measure_clock(lead, heartbeat.now);
     wishes_grant(lead, reply);
+    give_way(lead, heartbeat.migration);
     dispatch_wake(lead);
 }
 

@@ -1,7 +1,7 @@
 /* The leadership of one database: from the seat taken to the seat lost or left.
  *
  * Does: install the plugins, bring the jobs to the ledger, take over what an earlier leader left, then schedule, claim, run
- *   and record until the end; measure the database's clock; drain on request.
+ *   and record until the end; measure the database's clock; drain on request, and where a newer version migrated the schema.
  * Does not: connect, take the seat, or come back by itself (database.h).
  * All memory of runs lives here and goes with it: whoever leads next reads the ledger. */
 #ifndef CHIME_DAEMON_LEAD_H
@@ -11,6 +11,8 @@
 #include "ledger/ledger.h"
 #include "loop/loop.h"
 #include "loop/resolve.h"
+
+#define LEAD_PATIENCE (30 * USEC_PER_SEC) /* with runs, while the leadership is drained */
 
 struct lead;
 

@@ -58,13 +58,14 @@ void ledger_ask_holders(const struct ledger *ledger, pg_callback *callback, void
 
 /* --- the seat -------------------------------------------------------------------------------------------------------- */
 
+#define MIGRATION "(SELECT coalesce(pg_catalog.max(m.number), 0) FROM chime.migration m)"
+
 void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data)
 {
     pg_send_one(connection, "chime_look",
                 "SELECT l.token, l.instance, l.configuration, chime.led(),"
                 " chime.leader_sign(), pg_catalog.clock_timestamp(), pg_catalog.pg_postmaster_start_time(), l.system, "
-                "l.timeline, chime.commits_wait(), chime.copy_of()"
-                " FROM chime.leader l",
+                "l.timeline, chime.commits_wait(), chime.copy_of(), " MIGRATION " FROM chime.leader l",
                 0, NULL, callback, data);
 }
 
@@ -92,6 +93,7 @@ bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat)
     seat->led.timeline = timeline != NULL ? atoi(timeline) : 0;
     copy_value(seat->waits, sizeof seat->waits, pg_reply_value(reply, 0, 0, 9));
     copy_value(seat->copy_of, sizeof seat->copy_of, pg_reply_value(reply, 0, 0, 10));
+    seat->migration = atoi(pg_reply_value(reply, 0, 0, 11));
     return true;
 }
 
@@ -155,7 +157,8 @@ void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *
     const char *parameters[] = {ledger->token};
     struct pg_statement statements[] = {
         {.name = "chime_heartbeat",
-         .sql = "SELECT pg_catalog.clock_timestamp(), EXISTS (SELECT FROM chime.leader l WHERE l.token = $1)",
+         .sql = "SELECT pg_catalog.clock_timestamp(), EXISTS (SELECT FROM chime.leader l WHERE l.token = $1),"
+                " " MIGRATION,
          .parameter_count = 1,
          .parameters = parameters},
         {.name = "chime_wishes", .sql = "SELECT request_id, verb, job_id, kind, slot, reason FROM chime.wishes()"},
@@ -163,13 +166,14 @@ void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *
     pg_send(ledger->connection, statements, COUNT_OF(statements), callback, data);
 }
 
-bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *leads)
+bool ledger_read_heartbeat(const struct pg_reply *reply, struct ledger_heartbeat *heartbeat)
 {
     if (!pg_reply_ok(reply)) {
         return false;
     }
-    *now = answer_instant(pg_reply_value(reply, 0, 0, 0));
-    *leads = pg_reply_value(reply, 0, 0, 1)[0] == 't';
+    heartbeat->now = answer_instant(pg_reply_value(reply, 0, 0, 0));
+    heartbeat->leads = pg_reply_value(reply, 0, 0, 1)[0] == 't';
+    heartbeat->migration = atoi(pg_reply_value(reply, 0, 0, 2));
     return true;
 }
 

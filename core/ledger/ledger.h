@@ -102,6 +102,7 @@ struct ledger_seat {
     struct pg_lineage led; /* the highest timeline this database was led on */
     char waits[256];       /* what commits of daemons wait for, in words; "" when none does */
     char copy_of[256];     /* in words, when this is a copy of another database's ledger, which nobody leads; "" else */
+    int migration;         /* of schema chime */
 };
 bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat);
 /* Ends the session that holds the seat, if that is still the one that gave this sign of life last. */
@@ -137,9 +138,15 @@ void ledger_wait_briefly(const struct ledger *ledger);
 /* Who holds locks that this session had to wait for: one value, in words, or NULL. */
 void ledger_ask_holders(const struct ledger *ledger, pg_callback *callback, void *data);
 
-/* The database's clock, whether the token still leads, and the wishes that wait. Read-only, and ahead of writes that are held. */
+struct ledger_heartbeat {
+    instant now;   /* the database's clock */
+    bool leads;    /* the token still does */
+    int migration; /* of schema chime, as it is now */
+};
+
+/* How things are, and the wishes that wait. Read-only, and ahead of writes that are held. */
 void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *data);
-bool ledger_read_heartbeat(const struct pg_reply *reply, instant *now, bool *leads);
+bool ledger_read_heartbeat(const struct pg_reply *reply, struct ledger_heartbeat *heartbeat);
 size_t ledger_read_wishes(const struct pg_reply *reply, struct ledger_wish **wishes); /* caller: ledger_free_wishes */
 void ledger_free_wishes(struct ledger_wish *wishes, size_t count);
 /* Removes wishes that were granted or are moot; suspensions and their ends come into force with it. */

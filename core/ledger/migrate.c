@@ -92,14 +92,21 @@ static void apply_next(struct migration *migration)
     buffer_finish(&text);
 }
 
+bool migrate_knows(int found, struct error *err)
+{
+    if (found <= migrate_newest()) {
+        return true;
+    }
+    error_set(err, ERROR_REFUSED, "schema chime is at migration %d, newer than the %d this pgchime knows", found,
+              migrate_newest());
+    return error_hint(err, "upgrade this pgchime (%s) to the version that migrated the database", PGCHIME_VERSION);
+}
+
 static void compared(struct migration *migration, int found)
 {
     struct error err;
     migration->from = found;
-    if (found > migrate_newest()) {
-        error_set(&err, ERROR_REFUSED, "schema chime is at migration %d, newer than the %d this pgchime knows", found,
-                  migrate_newest());
-        error_hint(&err, "upgrade this pgchime (%s) to the version that migrated the database", PGCHIME_VERSION);
+    if (!migrate_knows(found, &err)) {
         done(migration, &err, found);
         return;
     }

@@ -36,6 +36,8 @@ void migrate_abandon(struct migration *migration);
 /* What migrate_start would run from migration `from` on, as one text; caller frees. */
 char *migrate_text(int from);
 int migrate_newest(void);
+/* False, with the way out: a schema at migration `found` is newer than this program, which never leads it. */
+bool migrate_knows(int found, struct error *err);
 /* Schema cron as the extension pg_cron makes it, over the newest schema chime: one text, one transaction; again, it changes nothing.
  * Refused, with the way out, where the extension is installed. */
 const char *migrate_cron_text(void);

@@ -232,6 +232,55 @@ START_TEST(a_follower_takes_over_when_the_leader_resigns)
 }
 END_TEST
 
+/* --- two versions --------------------------------------------------------------------------------------------------- */
+
+static void migrate_beyond(void)
+{
+    cluster_execute(cluster, "INSERT INTO chime.migration (number, name, version) VALUES (9000, 'future', '99')");
+}
+
+START_TEST(a_leader_gives_the_seat_up_to_a_newer_version_once_its_runs_have_ended)
+{
+    write_load();
+    site_job(site, "long", NEVER_DUE "command = \"SELECT pg_advisory_lock(1), pg_advisory_unlock(1)\";");
+    served = site_lead(site);
+    await_more_runs();
+    cluster_execute(cluster, "SELECT pg_advisory_lock(1)");
+    runs_ask(cluster, "long");
+    runs_await_running(cluster, "long");
+    migrate_beyond();
+    WAIT_FOR(daemon_said(served, "newer than the"), 10);
+    EXPECT_SQL(cluster, "SELECT token IS NOT NULL FROM chime.leader", "t");
+    cluster_execute(cluster, "SELECT pg_advisory_unlock(1)");
+    WAIT_SQL(cluster, "SELECT token IS NULL FROM chime.leader", "t", 20);
+    EXPECT_RUN(cluster, "long", "state", "succeeded");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE state = 'lost'", "0");
+    cluster_execute(cluster, "DELETE FROM chime.migration WHERE number = 9000");
+    await_epoch(2, 10);
+    await_more_runs();
+    site_end(served);
+    assert_nothing_lost();
+}
+END_TEST
+
+START_TEST(a_follower_takes_no_seat_in_a_schema_that_a_newer_version_migrated)
+{
+    write_load();
+    served = site_serve(site, "first", NULL);
+    site_await_leading(served);
+    second = site_serve(site, "second", NULL);
+    WAIT_FOR(daemon_said(second, "first leads; following"), 10);
+    daemon_signal(served, SIGSTOP);
+    migrate_beyond();
+    daemon_kill(served);
+    WAIT_FOR(daemon_said(second, "newer than the"), 10);
+    EXPECT_SQL(cluster, "SELECT concat_ws(' ', instance, epoch) FROM chime.leader", "first 1");
+    cluster_execute(cluster, "DELETE FROM chime.migration WHERE number = 9000");
+    await_epoch(2, 10);
+    EXPECT_SQL(cluster, "SELECT instance FROM chime.leader", "second");
+}
+END_TEST
+
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(sigterm_lets_runs_end_and_gives_up_the_seat)
@@ -513,6 +562,8 @@ static Suite *suite(void)
     tcase_add_test(cases, a_server_that_is_absent_at_the_start_is_waited_for);
     tcase_add_test(cases, a_second_daemon_follows_and_takes_over_when_the_first_is_killed);
     tcase_add_test(cases, a_follower_takes_over_when_the_leader_resigns);
+    tcase_add_test(cases, a_leader_gives_the_seat_up_to_a_newer_version_once_its_runs_have_ended);
+    tcase_add_test(cases, a_follower_takes_no_seat_in_a_schema_that_a_newer_version_migrated);
     tcase_add_test(cases, sigterm_lets_runs_end_and_gives_up_the_seat);
     tcase_add_test(cases, a_second_sigterm_cancels_what_still_runs_and_records_it);
     tcase_add_test(cases, what_was_claimed_and_never_started_is_run_by_whoever_leads_after_sigterm);

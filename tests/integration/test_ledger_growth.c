@@ -90,7 +90,7 @@ static void prepare(void)
 {
     cluster_execute(
         cluster, "PREPARE heartbeat AS SELECT clock_timestamp(), EXISTS (SELECT FROM chime.leader l WHERE"
-                 " l.token = '" LEDGER_SQL_TOKEN "');"
+                 " l.token = '" LEDGER_SQL_TOKEN "'), (SELECT max(m.number) FROM chime.migration m);"
                  "PREPARE wishes AS SELECT request_id, verb, job_id, kind, slot, reason FROM chime.wishes();"
                  "PREPARE claim(int, int) AS SELECT job_id FROM chime.claim('" LEDGER_SQL_TOKEN "', '{17}', '{1}',"
                  " '{schedule}', ARRAY[at($2)], ARRAY[at($1)], '{1}', ARRAY[at(0)]);"

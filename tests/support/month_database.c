@@ -316,9 +316,8 @@ static void told_wishes(void *data, const struct pg_reply *reply)
     struct month_database *database = data;
     const struct month_job *it = database->question;
     struct ledger_wish *wishes;
-    instant now;
-    bool leads;
-    ck_assert(ledger_read_heartbeat(reply, &now, &leads) && leads);
+    struct ledger_heartbeat heartbeat;
+    ck_assert(ledger_read_heartbeat(reply, &heartbeat) && heartbeat.leads);
     size_t count = ledger_read_wishes(reply, &wishes);
     ck_assert_uint_eq(count, 1);
     ck_assert_int_eq(wishes[0].verb, LEDGER_RESUME);

@@ -28,6 +28,7 @@ static void a_held_seat(const struct pg_reply *reply)
     ck_assert_str_eq(seat.waits, "commits wait");
     expect_led(&seat.led);
     ck_assert_str_eq(seat.copy_of, "this is a copy of database app");
+    ck_assert_int_eq(seat.migration, 28);
 }
 
 START_TEST(a_look_tells_who_sits_and_the_time)
@@ -35,7 +36,7 @@ START_TEST(a_look_tells_who_sits_and_the_time)
     ledger_look(ledger.connection, on_reply, &calls);
     expect_sent(server, "PREPARE chime_look: SELECT l.token, l.instance, ...", "EXECUTE chime_look()", "SYNC");
     answer_row(server, TOKEN, "db1:4711", "cafe", "t", "2026-03-27 01:29:59+00", "2026-03-27 01:30:00.25+00",
-               "2026-03-26 00:00:00+00", "7312", "3", "commits wait", "this is a copy of database app");
+               "2026-03-26 00:00:00+00", "7312", "3", "commits wait", "this is a copy of database app", "28");
     read_with(a_held_seat);
 }
 END_TEST
@@ -57,7 +58,7 @@ START_TEST(a_seat_may_be_empty)
 {
     ledger_look(ledger.connection, on_reply, &calls);
     answer_row(server, NULL, NULL, NULL, "f", NULL, "2026-03-27 01:30:00+00", "2026-03-26 00:00:00+00", NULL, NULL,
-               NULL, NULL);
+               NULL, NULL, "28");
     read_with(an_empty_seat);
 }
 END_TEST
@@ -172,12 +173,12 @@ END_TEST
 
 static void a_heartbeat_with_requests(const struct pg_reply *reply)
 {
-    instant now;
-    bool leads;
+    struct ledger_heartbeat heartbeat;
     struct ledger_wish *requests;
-    ck_assert(ledger_read_heartbeat(reply, &now, &leads));
-    ck_assert(leads);
-    ck_assert_int_eq(now, at(SLOT));
+    ck_assert(ledger_read_heartbeat(reply, &heartbeat));
+    ck_assert(heartbeat.leads);
+    ck_assert_int_eq(heartbeat.now, at(SLOT));
+    ck_assert_int_eq(heartbeat.migration, 28);
     ck_assert_uint_eq(ledger_read_wishes(reply, &requests), 2);
     ck_assert_int_eq(requests[0].request_id, 7);
     ck_assert_int_eq(requests[0].verb, LEDGER_RUN);
@@ -197,11 +198,11 @@ START_TEST(a_heartbeat_tells_the_time_whether_the_token_leads_and_what_is_asked_
     expect_sent(
         server,
         "PREPARE chime_heartbeat: SELECT pg_catalog.clock_timestamp(), EXISTS (SELECT FROM chime.leader l WHERE "
-        "l.token = $1)",
+        "l.token = $1), (SELECT coalesce(pg_catalog.max(m.number), 0) FROM chime.migration m)",
         "EXECUTE chime_heartbeat(" TOKEN ")",
         "PREPARE chime_wishes: SELECT request_id, verb, job_id, kind, slot, reason FROM chime.wishes()",
         "EXECUTE chime_wishes()", "SYNC");
-    answer_row(server, "2026-03-27 01:30:00+00", "t");
+    answer_row(server, "2026-03-27 01:30:00+00", "t", "28");
     answer_rows(server, 6, "7", "run", "42", "manual", "2026-03-27 01:30:00+00", NULL, "8", "suspend", "43", NULL, NULL,
                 "suspended by ann");
     read_with(a_heartbeat_with_requests);
@@ -210,11 +211,10 @@ END_TEST
 
 static void a_heartbeat_of_another(const struct pg_reply *reply)
 {
-    instant now;
-    bool leads = true;
+    struct ledger_heartbeat heartbeat = {.leads = true};
     struct ledger_wish *requests;
-    ck_assert(ledger_read_heartbeat(reply, &now, &leads));
-    ck_assert(!leads);
+    ck_assert(ledger_read_heartbeat(reply, &heartbeat));
+    ck_assert(!heartbeat.leads);
     ck_assert_uint_eq(ledger_read_wishes(reply, &requests), 0);
     ledger_free_wishes(requests, 0);
 }
@@ -222,7 +222,7 @@ static void a_heartbeat_of_another(const struct pg_reply *reply)
 START_TEST(a_heartbeat_tells_when_another_leads)
 {
     ledger_heartbeat(&ledger, on_reply, &calls);
-    answer_row(server, "2026-03-27 01:30:00+00", "f");
+    answer_row(server, "2026-03-27 01:30:00+00", "f", "28");
     answer_no_rows(server);
     read_with(a_heartbeat_of_another);
 }
@@ -230,9 +230,8 @@ END_TEST
 
 static void no_heartbeat(const struct pg_reply *reply)
 {
-    instant now;
-    bool leads;
-    ck_assert(!ledger_read_heartbeat(reply, &now, &leads));
+    struct ledger_heartbeat heartbeat;
+    ck_assert(!ledger_read_heartbeat(reply, &heartbeat));
 }
 
 START_TEST(a_heartbeat_may_fail)
