@@ -201,7 +201,8 @@ static const char jobs_sql[] =
     " SELECT 'jobs', 'warn', format('%s jobs belong to roles that are not there: %s', count(*), "
     "string_agg(DISTINCT j.owner::text, ', ')), 'make the roles again and resume the jobs, or unschedule them'"
     "  FROM chime.job j WHERE j.origin = 'sql' AND j.removed_at IS NULL"
-    "   AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.owner) HAVING count(*) > 0";
+    "   AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.owner) HAVING count(*) > 0"
+    " UNION ALL SELECT 'jobs', 'warn', q.* FROM " QUOTA_PROBLEMS_SQL " q";
 
 static bool add_findings(struct doctor *doctor, const struct visit *visit, const char *sql,
                          const char *const *parameters, size_t count, struct error *err)

@@ -82,6 +82,14 @@
     "         format('mend it by chime.schedule or chime.alter_job; pgchime why %s says it in full', j.name)"      \
     "    FROM chime.job j WHERE j.problem IS NOT NULL AND j.active ORDER BY j.name LIMIT 10)"
 
+/* Roles that may make no more jobs. */
+#define QUOTA_PROBLEMS_SQL                                                                                           \
+    "(SELECT format('role %s has %s active jobs of %s that it may have, and %s of %s with the others', f.role,"      \
+    "               f.jobs, f.max_jobs, f.all_jobs, 10 * f.max_jobs::bigint) AS message,"                            \
+    "        'chime.schedule refuses it more: it makes some inactive or unschedules them, or max_jobs of its entry " \
+    "in roles is"                                                                                                    \
+    " raised' AS way_out FROM chime.full_quotas() f)"
+
 /* Views whose keyed refreshes were wrong: they are full until somebody says otherwise. */
 #define WRONG_PROBLEMS_SQL                                                                                     \
     "(SELECT format('view %s.%s is refreshed as a whole: %s', view_schema, relation, found_wrong) AS message," \

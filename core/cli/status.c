@@ -53,6 +53,7 @@ static const char *const problem_queries[] = {
     WRONG_PROBLEMS_SQL,
     VIEW_PROBLEMS_SQL,
     JOB_PROBLEMS_SQL,
+    QUOTA_PROBLEMS_SQL,
     CURSOR_PROBLEMS_SQL,
 };
 

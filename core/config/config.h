@@ -48,13 +48,13 @@ struct config_pool {
 struct config_database {
     const char *name;
     const char *conninfo;
-    const char *view_schema;         /* where kept relations go: default "analytics" */
-    const char *source_schema;       /* where the sources are: default "public" */
-    int pool_size;                   /* run sessions at most, 1..500: default 8 */
-    int role_sessions;               /* beside these, of all roles whose jobs SQL made, 1..500: default 20 */
-    const char *timezone;            /* of jobs that name none: default "UTC"; the catalog looks for it */
-    const char *verify;              /* when all views are verified: default "17 3 * * *"; "": never */
-    enum config_copies copies;       /* "hold" or "adopt": default "hold" */
+    const char *view_schema;           /* where kept relations go: default "analytics" */
+    const char *source_schema;         /* where the sources are: default "public" */
+    int pool_size;                     /* run sessions at most, 1..500: default 8 */
+    int role_sessions;                 /* beside these, of all roles whose jobs SQL made, 1..500: default 20 */
+    const char *timezone;              /* of jobs that name none: default "UTC"; the catalog looks for it */
+    const char *verify;                /* when all views are verified: default "17 3 * * *"; "": never */
+    enum config_copies copies;         /* "hold" or "adopt": default "hold" */
     const char *const *trusted_owners; /* beside superusers and the daemon's role: whose code definitions may reach */
     size_t trusted_owner_count;
     const struct config_pool *pools; /* sorted by name */
@@ -71,11 +71,13 @@ enum config_login {
 
 #define CONFIG_OTHER_ROLES "*" /* the entry of all roles that have none */
 
-/* How jobs that SQL made for a role connect. */
+/* How jobs that SQL made for a role connect, and how many there may be. */
 struct config_role {
     const char *name;
     const char *conninfo; /* laid over that of the database; NULL: nothing is */
     enum config_login login;
+    int max_jobs;   /* active ones at most, 0..1000000; -1: not said */
+    int max_starts; /* of runs a second, over ten seconds, 1..100000; -1: not said */
     int line;
 };
 
@@ -160,6 +162,8 @@ char *config_default_socket(const char *file); /* of that configuration file; ca
 void config_forget_jobs(struct config *config);
 const struct config_database *config_find_database(const struct config *config, const char *name);
 const struct config_role *config_find_role(const struct config *config, const char *name); /* NULL: none is given */
+/* Of runs of a role, a second, over ten seconds; -1: any number. */
+int config_max_starts(const struct config *config, const char *role);
 enum config_login config_login_as(const struct config *config, const char *role);
 const struct config_plugin *config_find_plugin(const struct config *config, const char *name);
 

@@ -35,23 +35,6 @@ static const char *read_schema(struct reader *reader, const config_setting_t *gr
     return schema != NULL ? schema : standard;
 }
 
-static int read_sessions(struct reader *reader, const config_setting_t *group, const char *name, const char *owner,
-                         int standard)
-{
-    const config_setting_t *setting = config_setting_get_member(group, name);
-    if (setting == NULL || config_setting_is_number(setting) == CONFIG_FALSE ||
-        config_setting_type(setting) == CONFIG_TYPE_FLOAT) {
-        return standard;
-    }
-    long long size = config_setting_get_int64(setting);
-    if (size < 1 || size > POOL_SIZE_MAX) {
-        reader_report(reader, setting, NULL, "\"%s\" of %s: expected 1 to %d, found %lld", name, owner, POOL_SIZE_MAX,
-                      size);
-        return standard;
-    }
-    return (int)size;
-}
-
 /* The very option that a job may have. */
 static const char *read_timezone(struct reader *reader, const config_setting_t *group, const char *owner)
 {
@@ -173,8 +156,10 @@ static void read_database(struct reader *reader, const config_setting_t *group, 
     database->conninfo = setting_string(reader, group, "conninfo", owner);
     database->view_schema = read_schema(reader, group, "view_schema", owner, "analytics");
     database->source_schema = read_schema(reader, group, "source_schema", owner, "public");
-    database->pool_size = read_sessions(reader, group, "pool_size", owner, POOL_SIZE_DEFAULT);
-    database->role_sessions = read_sessions(reader, group, "role_sessions", owner, ROLE_SESSIONS_DEFAULT);
+    database->pool_size = setting_whole(reader, group, "pool_size", owner,
+                                        (struct whole){1, POOL_SIZE_MAX, POOL_SIZE_DEFAULT});
+    database->role_sessions = setting_whole(reader, group, "role_sessions", owner,
+                                            (struct whole){1, POOL_SIZE_MAX, ROLE_SESSIONS_DEFAULT});
     database->timezone = read_timezone(reader, group, owner);
     database->verify = read_verify(reader, group, owner);
     database->copies = read_copies(reader, group, owner);

@@ -6,9 +6,15 @@
 #include "config/settings.h"
 
 #define IDENTIFIER_MAX 63 /* bytes PostgreSQL keeps of a name */
+#define MAX_JOBS 1000000
+#define MAX_STARTS 100000
+#define STARTS_DEFAULT 100
 
-static const struct setting_key keys[] = {
-    {"name", SETTING_STRING}, {"conninfo", SETTING_STRING}, {"allow", SETTING_BOOLEAN}};
+static const struct setting_key keys[] = {{"name", SETTING_STRING},
+                                          {"conninfo", SETTING_STRING},
+                                          {"allow", SETTING_BOOLEAN},
+                                          {"max_jobs", SETTING_INTEGER},
+                                          {"max_starts", SETTING_INTEGER}};
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
 static enum config_login read_login(const config_setting_t *group)
@@ -24,20 +30,20 @@ static void check_members(struct reader *reader, const config_setting_t *group, 
                           const char *owner)
 {
     bool connects = config_setting_get_member(group, "conninfo") != NULL;
-    bool decides = config_setting_get_member(group, "allow") != NULL;
+    bool decides = config_setting_get_member(group, "allow") != NULL || role->max_jobs >= 0 || role->max_starts >= 0;
     if (config_setting_get_member(group, "name") == NULL) {
         reader_report(reader, group, "write { name = \"app\"; conninfo = \"passfile=/etc/pgchime/pgpass\"; }",
                       "%s has no \"name\"", owner);
     } else if (!connects && !decides) {
         reader_report(reader, group,
                       "conninfo says how its jobs connect; allow = false excludes it, allow = true takes it even if it "
-                      "is a superuser",
-                      "%s has neither \"conninfo\" nor \"allow\"", owner);
+                      "is a superuser; max_jobs and max_starts bound how many it has",
+                      "%s has neither \"conninfo\" nor \"allow\" nor a quota", owner);
     } else if (role->name != NULL && strcmp(role->name, CONFIG_OTHER_ROLES) == 0 &&
                (connects || role->login == LOGIN_ANY)) {
-        reader_report(reader, group,
-                      "write { name = \"*\"; allow = false; }, and an entry for each role that is allowed",
-                      "entry \"*\" of \"roles\" stands for all roles that have none: it can only exclude them");
+        reader_report(
+            reader, group, "write { name = \"*\"; allow = false; }, and an entry for each role that is allowed",
+            "entry \"*\" of \"roles\" stands for all roles that have none: it can only exclude and bound them");
     }
 }
 
@@ -53,6 +59,8 @@ static bool read_role(struct reader *reader, const config_setting_t *group, stru
     role->name = setting_string(reader, group, "name", owner);
     role->conninfo = setting_string(reader, group, "conninfo", owner);
     role->login = read_login(group);
+    role->max_jobs = setting_whole(reader, group, "max_jobs", owner, (struct whole){0, MAX_JOBS, -1});
+    role->max_starts = setting_whole(reader, group, "max_starts", owner, (struct whole){1, MAX_STARTS, -1});
     role->line = reader_line(reader, group);
     check_members(reader, group, role, owner);
     if (role->name != NULL && strlen(role->name) > IDENTIFIER_MAX) {
@@ -111,6 +119,16 @@ const struct config_role *config_find_role(const struct config *config, const ch
     return config->role_count == 0
                ? NULL
                : bsearch(name, config->roles, config->role_count, sizeof *config->roles, compare_to_role);
+}
+
+int config_max_starts(const struct config *config, const char *role)
+{
+    const struct config_role *given = config_find_role(config, role);
+    const struct config_role *others = config_find_role(config, CONFIG_OTHER_ROLES);
+    if (given != NULL && (given->max_starts >= 0 || given->login == LOGIN_ANY)) {
+        return given->max_starts;
+    }
+    return others != NULL && others->max_starts >= 0 ? others->max_starts : STARTS_DEFAULT;
 }
 
 enum config_login config_login_as(const struct config *config, const char *role)

@@ -190,6 +190,23 @@ static const char *number_text(struct arena *arena, double value)
     return arena_strdup(arena, text);
 }
 
+int setting_whole(struct reader *reader, const config_setting_t *group, const char *name, const char *owner,
+                  struct whole bounds)
+{
+    const config_setting_t *setting = config_setting_get_member(group, name);
+    if (setting == NULL || config_setting_is_number(setting) == CONFIG_FALSE ||
+        config_setting_type(setting) == CONFIG_TYPE_FLOAT) {
+        return bounds.standard;
+    }
+    long long value = config_setting_get_int64(setting);
+    if (value < bounds.low || value > bounds.high) {
+        reader_report(reader, setting, NULL, "\"%s\" of %s: expected %d to %d, found %lld", name, owner, bounds.low,
+                      bounds.high, value);
+        return bounds.standard;
+    }
+    return (int)value;
+}
+
 const char *setting_scalar_text(const config_setting_t *setting, struct arena *arena)
 {
     switch (config_setting_type(setting)) {

@@ -42,6 +42,14 @@ const config_setting_t *setting_at(const config_setting_t *setting, size_t index
 
 /* NULL when it is absent or not a string (which settings_check reports), or blank or broken, which is reported here. */
 const char *setting_string(struct reader *reader, const config_setting_t *group, const char *name, const char *owner);
+/* Bounds of a number, and what it is where it is absent or no integer (which settings_check reports). One out of bounds is reported here. */
+struct whole {
+    int low;
+    int high;
+    int standard;
+};
+int setting_whole(struct reader *reader, const config_setting_t *group, const char *name, const char *owner,
+                  struct whole bounds);
 /* The value of a scalar as the text that options_set reads, in the arena; NULL for groups and lists. */
 const char *setting_scalar_text(const config_setting_t *setting, struct arena *arena);
 /* "a string", "an integer", ... */

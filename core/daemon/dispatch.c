@@ -366,17 +366,30 @@ static bool may_wait_for_session(struct lead *lead, struct role_sessions *sessio
     return hope;
 }
 
-/* False where its owner's turn is over: there is no session for it now. */
+/* The turn of its owner is over, too. */
+static void leave_to_later(struct lead *lead, struct scheduled *scheduled)
+{
+    scheduler_unclaimed(lead->scheduler, scheduled);
+    scheduler_pass_over(lead->scheduler, scheduled);
+}
+
+/* False where its owner's turn is over: there is no session for it now, or it had its share of starts. */
 static bool add_to_claim(struct lead *lead, struct ledger_claim *batch, const struct due *due)
 {
     struct role_sessions *sessions = roles_of(lead, scheduled_job(due->scheduled));
+    duration wait = roles_start_wait(sessions);
+    if (wait > 0) {
+        lead->start_again = clock_boot() + wait < lead->start_again ? clock_boot() + wait : lead->start_again;
+        leave_to_later(lead, due->scheduled);
+        return false;
+    }
     struct lane *lane = sessions->giving ? NULL : pick_lane(sessions, due->scheduled);
     struct pending_claim *claim = &lead->claims[lead->claim_count];
     if (lane == NULL && may_wait_for_session(lead, sessions, due->scheduled)) {
-        scheduler_unclaimed(lead->scheduler, due->scheduled);
-        scheduler_pass_over(lead->scheduler, due->scheduled);
+        leave_to_later(lead, due->scheduled);
         return false;
     }
+    roles_count_start(sessions);
     *claim = (struct pending_claim){.due = *due, .lane = lane, .expected = expected_time(due->scheduled)};
     batch->due = *due;
     if (lane != NULL) {
@@ -394,6 +407,7 @@ static void write_claims(struct lead *lead)
     struct ledger_claim batch[CLAIM_MAX] = {0};
     struct due due;
     size_t count = 0;
+    lead->start_again = INSTANT_NEVER;
     scheduler_begin_round(lead->scheduler);
     while (count < CLAIM_MAX && scheduler_take_due(lead->scheduler, &due)) {
         if (scheduled_retired(due.scheduled) && due.attempt > 1) { /* a first one only goes to another session */
@@ -419,6 +433,14 @@ static void write_all(struct lead *lead)
     sql_notes_write(lead);
 }
 
+/* Where runs that wait for their role's share may start already and did not, an answer that is awaited starts them. */
+static duration next_tick(const struct lead *lead)
+{
+    duration slot = scheduler_next(lead->scheduler) - lead_now(lead);
+    duration again = lead->start_again - clock_boot();
+    return again > 0 && again < slot ? again : slot;
+}
+
 static void dispatch(void *data)
 {
     struct lead *lead = data;
@@ -438,7 +460,7 @@ static void dispatch(void *data)
         release_empty_lanes(lead);
     }
     if (!lead->draining) {
-        loop_timer_set(lead->tick_timer, scheduler_next(lead->scheduler) - lead_now(lead));
+        loop_timer_set(lead->tick_timer, next_tick(lead));
     }
     if (lead->draining && !lead->drained && !dispatch_busy(lead) && !orphans_awaited(lead)) {
         lead->drained = true;
@@ -477,6 +499,7 @@ void dispatch_lane_lost(struct role_sessions *sessions, struct lane *lane)
 void dispatch_create(struct lead *lead)
 {
     lead->claims = xcalloc(CLAIM_MAX, sizeof *lead->claims);
+    lead->start_again = INSTANT_NEVER;
     roles_create(lead);
 }
 

@@ -88,6 +88,7 @@ struct lead {
     bool heartbeat_refused; /* the last one: the seat is ours, and nothing is known of its clock */
     int heartbeats;
     struct loop_timer *tick_timer;
+    instant start_again; /* by clock_boot: when a role has its next share of starts; INSTANT_NEVER: none waits for it */
     struct loop_timer *heartbeat_timer;
     struct loop_timer *capture_timer;
     char *capture_problem; /* as last logged; NULL: none */

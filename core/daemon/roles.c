@@ -92,6 +92,11 @@ static bool must_be_plain(const struct lead *lead, const char *role)
     return role != NULL && config_login_as(lead->generation->config, role) != LOGIN_ANY;
 }
 
+static int max_starts_of(const struct lead *lead, const char *role)
+{
+    return role != NULL ? config_max_starts(lead->generation->config, role) : -1;
+}
+
 /* A certificate needs TCP, and peer a socket, whichever the daemon takes. */
 static bool has_own_hosts(const struct lead *lead, const char *role)
 {
@@ -110,6 +115,7 @@ static struct role_sessions *make(struct lead *lead, const char *role, const cha
     sessions->target = target != NULL ? xstrdup(target) : NULL;
     sessions->conninfo = conninfo_of(lead, role, target, &err);
     sessions->plain = must_be_plain(lead, role);
+    sessions->max_starts = max_starts_of(lead, role);
     bool own = role == NULL && target == NULL;
     struct pool_settings settings = {.conninfo = sessions->conninfo != NULL ? sessions->conninfo : "",
                                      .application_name = "pgchime run",
@@ -198,6 +204,7 @@ void roles_follow(struct lead *lead)
         char *conninfo = conninfo_of(lead, sessions->role, sessions->target, &err);
         bool same = text_same(conninfo, sessions->conninfo) && sessions->plain == must_be_plain(lead, sessions->role);
         sessions->leaving = sessions->leaving || !same;
+        sessions->max_starts = max_starts_of(lead, sessions->role);
         pool_resize(sessions->pool, limit_of_role(lead));
         free(conninfo);
     }

@@ -24,12 +24,15 @@ struct role_sessions {
     struct lane **lanes;
     size_t lane_count;
     size_t lane_capacity;
-    char *problem; /* why the last attempt to open one failed; NULL: it did not */
-    bool dropped;  /* there is no such role */
-    bool leaving;  /* the configuration has another conninfo, or no job is left: goes with its last run */
-    bool hungry;   /* a job of it waits, and it has no session, since all places are taken */
-    bool told;     /* and that was logged */
-    bool giving;   /* claims nothing until one of its sessions went to a hungry one */
+    char *problem;     /* why the last attempt to open one failed; NULL: it did not */
+    bool dropped;      /* there is no such role */
+    bool leaving;      /* the configuration has another conninfo, or no job is left: goes with its last run */
+    bool hungry;       /* a job of it waits, and it has no session, since all places are taken */
+    bool told;         /* and that was logged */
+    bool giving;       /* claims nothing until one of its sessions went to a hungry one */
+    int max_starts;    /* of runs a second; -1: any number */
+    instant starts_to; /* by clock_boot: until then it has had its share */
+    bool held;         /* and it was told that it had ten seconds of it at once */
 };
 
 /* An owner as whom the daemon does not log in. */
@@ -70,6 +73,9 @@ void roles_begin_round(struct lead *lead);
 /* After the round, where role_sessions are too few for all roles that have something to run: whoever has none gets a session that nobody uses. True:
  * there was none, and of those who have most sessions whoever is done first gives one. */
 bool roles_share(struct lead *lead);
+/* How long the start of a run has to wait, so that the role has no more than max_starts in a second, over ten seconds. */
+duration roles_start_wait(struct role_sessions *sessions);
+void roles_count_start(struct role_sessions *sessions);
 /* A job of it waits for a session. */
 void roles_await(struct role_sessions *sessions);
 /* One of its sessions is idle: it goes to a hungry role, where this one is to give. */

@@ -150,7 +150,8 @@ void roles_tell(struct lead *lead)
         const struct config_role *role = &config->roles[i];
         logins[i] = (struct login){.role = role->name,
                                    .user = role->conninfo != NULL ? conninfo_user(role->conninfo) : NULL,
-                                   .rule = role->login};
+                                   .rule = role->login,
+                                   .max_jobs = role->max_jobs};
     }
     logins_write(&lead->ledger, logins, config->role_count, told, lead);
     roles_look(lead); /* by what was written */

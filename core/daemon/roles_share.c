@@ -1,7 +1,10 @@
-/* Sessions of other roles than the daemon's are role_sessions at most. Where that is too few for all who have something to run, those who have none
+/* What each role has of what all share. Sessions of other roles than the daemon's are role_sessions at most. Where that is too few for all who have something to run, those who have none
  * get one from those who have most, as soon as one of their runs has ended. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/lead_state.h"
+
+#define STARTS_AT_ONCE (10 * USEC_PER_SEC)
 
 static bool is_full(const struct roles *roles)
 {
@@ -117,4 +120,33 @@ void roles_await(struct role_sessions *sessions)
                     roles->budget.limit);
         sessions->told = true;
     }
+}
+
+/* --- starts ---------------------------------------------------------------------------------------------------------------- */
+
+duration roles_start_wait(struct role_sessions *sessions)
+{
+    duration wait = sessions->starts_to - clock_boot() - STARTS_AT_ONCE;
+    if (sessions->max_starts < 0 || wait <= 0) {
+        return 0;
+    }
+    if (!sessions->held) {
+        sessions->held = true;
+        log_warning("database %s: runs of role %s wait: it starts more than %d a second (max_starts)",
+                    sessions->lead->database->name, sessions->role, sessions->max_starts);
+    }
+    return wait;
+}
+
+void roles_count_start(struct role_sessions *sessions)
+{
+    instant now = clock_boot();
+    if (sessions->max_starts < 0) {
+        return;
+    }
+    if (sessions->starts_to < now) {
+        sessions->starts_to = now;
+        sessions->held = false;
+    }
+    sessions->starts_to += USEC_PER_SEC / sessions->max_starts;
 }

@@ -18,10 +18,12 @@ void logins_write(const struct ledger *ledger, const struct login *logins, size_
         columns_text(&columns, 0, logins[i].role);
         columns_text(&columns, 1, allow_text(logins[i].rule));
         columns_text(&columns, 2, logins[i].user);
+        columns_int(&columns, 3, logins[i].max_jobs);
     }
     columns_close(&columns);
-    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], columns.values[2]};
-    ledger_send_one(ledger, NULL, "SELECT chime.note_logins($1, $2, $3, $4)", COUNT_OF(parameters), parameters,
+    const char *parameters[] = {ledger->token, columns.values[0], columns.values[1], columns.values[2],
+                                columns.values[3]};
+    ledger_send_one(ledger, NULL, "SELECT chime.note_logins($1, $2, $3, $4, $5)", COUNT_OF(parameters), parameters,
                     callback, data);
     columns_finish(&columns);
 }

@@ -11,7 +11,8 @@
 struct login {
     const char *role;
     char *user;             /* as whom its jobs log in; NULL: as itself */
-    enum config_login rule; /* of pgchime.conf */
+    enum config_login rule; /* of pgchime.conf, as is what follows */
+    int max_jobs;           /* -1: not said */
     bool exists;            /* these two are the server's answer */
     const char *problem;    /* why the daemon does not log in as it; NULL: nothing is in the way */
 };

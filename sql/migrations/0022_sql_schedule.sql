@@ -274,6 +274,9 @@ BEGIN
     IF v_job.after <> '{}' THEN
         PERFORM chime.refuse_cycle(v_job.job_id);
     END IF;
+    IF v_job.version = 1 OR (p_arguments ->> 'active')::boolean THEN
+        PERFORM chime.check_quota(p_caller, v_job);
+    END IF;
     RETURN jsonb_build_object('job_id', v_job.job_id);
 END $$;
 
@@ -332,6 +335,9 @@ BEGIN
     PERFORM chime.check_driven(v_job);
     IF v_job.after <> '{}' THEN
         PERFORM chime.refuse_cycle(v_job.job_id);
+    END IF;
+    IF (p_arguments ->> 'active')::boolean THEN
+        PERFORM chime.check_quota(p_caller, v_job);
     END IF;
     RETURN jsonb_build_object('job_id', v_job.job_id);
 END $$;

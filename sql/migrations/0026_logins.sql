@@ -4,25 +4,28 @@
 CREATE TABLE chime.login (
     role  name PRIMARY KEY,
     allow boolean,
-    "user" name
+    "user" name,
+    max_jobs integer
 );
 COMMENT ON TABLE chime.login IS 'what the leader''s pgchime.conf says of roles; empty until one has led';
 COMMENT ON COLUMN chime.login.role IS '*: all that have no row';
 COMMENT ON COLUMN chime.login.allow IS 'true: whatever it may do; false: never; NULL: unless it has powers by which it could become another';
 COMMENT ON COLUMN chime.login."user" IS 'as whom its jobs log in; NULL: as itself';
+COMMENT ON COLUMN chime.login.max_jobs IS 'how many of its jobs are active at most; NULL: any number where allow is true, else what row "*" says, or 1000';
 
-CREATE FUNCTION chime.note_logins(p_token uuid, p_role name[], p_allow boolean[], p_user name[]) RETURNS void
+CREATE FUNCTION chime.note_logins(p_token uuid, p_role name[], p_allow boolean[], p_user name[], p_max_jobs integer[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     DELETE FROM chime.login;
-    INSERT INTO chime.login (role, allow, "user")
-    SELECT w.role, w.allow, w.login FROM unnest(p_role, p_allow, p_user) AS w (role, allow, login)
-    UNION ALL SELECT '*', NULL, NULL WHERE '*' <> ALL (p_role);
+    INSERT INTO chime.login (role, allow, "user", max_jobs)
+    SELECT w.role, w.allow, w.login, nullif(w.max_jobs, -1)
+      FROM unnest(p_role, p_allow, p_user, p_max_jobs) AS w (role, allow, login, max_jobs)
+    UNION ALL SELECT '*', NULL, NULL, NULL WHERE '*' <> ALL (p_role);
     INSERT INTO chime.login AS l (role, allow) VALUES (current_user, true) -- its jobs run in sessions that are there anyway
-    ON CONFLICT (role) DO UPDATE SET allow = true, "user" = NULL;
+    ON CONFLICT (role) DO UPDATE SET allow = true, "user" = NULL, max_jobs = NULL;
 END $$;
-COMMENT ON FUNCTION chime.note_logins IS 'what pgchime.conf says of roles, instead of what was written before';
+COMMENT ON FUNCTION chime.note_logins IS 'what pgchime.conf says of roles, instead of what was written before; p_max_jobs -1: it does not say';
 
 -- core/pg/session.c asks the same of each session of a role, when it has logged in.
 CREATE FUNCTION chime.role_powers(p_role name) RETURNS text
@@ -79,5 +82,5 @@ RETURN format('whoever keeps pgchime.conf may allow it: roles = ( { name = "%s";
 COMMENT ON FUNCTION chime.check_login IS 'refuses a role as whom the daemon would not log in';
 COMMENT ON FUNCTION chime.login_hint IS 'the way out, for who keeps pgchime.conf';
 
-REVOKE ALL ON FUNCTION chime.note_logins(uuid, name[], boolean[], name[]), chime.role_powers(name), chime.login_problem(name),
+REVOKE ALL ON FUNCTION chime.note_logins(uuid, name[], boolean[], name[], integer[]), chime.role_powers(name), chime.login_problem(name),
     chime.check_login(name), chime.login_hint(name) FROM PUBLIC;

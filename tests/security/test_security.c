@@ -45,16 +45,19 @@ static void start(void)
     init_role_make(cluster, "pgchime", "postgres");
     site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
     site_use_role(site, "pgchime");
+    site_use_entries(site, "roles = ( { name = \"greedy\"; max_jobs = 5; }, { name = \"quick\"; max_starts = 1; } );");
     served = site_lead(site);
     WAIT_SQL(cluster,
              "SELECT count(*) FILTER (WHERE state = 'installed') = count(*) AND count(*) > 5 FROM chime.plugin", "t",
              60);
-    cluster_execute(cluster, "CREATE ROLE mallory LOGIN; CREATE ROLE victim LOGIN; CREATE ROLE reader LOGIN IN ROLE "
-                             "analytics_reader; CREATE ROLE watcher LOGIN IN ROLE pgchime_monitor;"
-                             " GRANT pgchime_jobs TO mallory, victim; GRANT USAGE ON SCHEMA analytics TO mallory;"
-                             " GRANT EXECUTE ON FUNCTION analytics.refresh_realtime_metrics() TO mallory;"
-                             " CREATE TABLE loot (who text); GRANT INSERT ON loot TO PUBLIC;"
-                             " SET ROLE victim; SELECT chime.schedule('kept', '0 0 29 2 *', 'SELECT 1'); RESET ROLE");
+    cluster_execute(cluster,
+                    "CREATE ROLE mallory LOGIN; CREATE ROLE victim LOGIN; CREATE ROLE reader LOGIN IN ROLE "
+                    "analytics_reader; CREATE ROLE watcher LOGIN IN ROLE pgchime_monitor;"
+                    " CREATE ROLE greedy LOGIN IN ROLE pgchime_jobs; CREATE ROLE quick LOGIN IN ROLE pgchime_jobs;"
+                    " GRANT pgchime_jobs TO mallory, victim; GRANT USAGE ON SCHEMA analytics TO mallory;"
+                    " GRANT EXECUTE ON FUNCTION analytics.refresh_realtime_metrics() TO mallory;"
+                    " CREATE TABLE loot (who text); GRANT INSERT ON loot TO PUBLIC;"
+                    " SET ROLE victim; SELECT chime.schedule('kept', '0 0 29 2 *', 'SELECT 1'); RESET ROLE");
 }
 
 /* What psql says, errors included; caller frees. */
@@ -179,6 +182,89 @@ START_TEST(a_new_owner_sees_no_run_of_the_one_before)
 }
 END_TEST
 
+static PGconn *connect_as(const char *role)
+{
+    char *conninfo = cluster_conninfo_as(cluster, role, "postgres");
+    PGconn *connection = PQconnectdb(conninfo);
+    ck_assert_msg(PQstatus(connection) == CONNECTION_OK, "%s", PQerrorMessage(connection));
+    free(conninfo);
+    return connection;
+}
+
+/* "" when it went well. */
+static void expect_of(PGconn *connection, const char *sql, const char *sqlstate)
+{
+    PGresult *result = PQexec(connection, sql);
+    const char *found = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    ck_assert_msg(strcmp(found != NULL ? found : "", sqlstate) == 0, "%s: %s%s", sql, found != NULL ? found : "done",
+                  PQresultErrorMessage(result));
+    PQclear(result);
+}
+
+#define MAKE(name) "SELECT chime.schedule('" name "', '0 0 29 2 *', 'SELECT 1')"
+
+/* Also in two transactions at once that do not see each other's. A superuser makes as many for it as he likes. */
+START_TEST(a_role_has_no_more_active_jobs_than_its_quota)
+{
+    PGconn *one = connect_as("greedy");
+    PGconn *other = connect_as("greedy");
+
+    expect_of(one, MAKE("1") ";" MAKE("2") ";" MAKE("3") ";" MAKE("4"), "");
+    expect_of(other, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM chime.jobs", "");
+    expect_of(one, MAKE("5"), "");
+    expect_of(other, MAKE("6"), "40001");
+    expect_of(other, "ROLLBACK", "");
+    expect_of(other, MAKE("6"), "53400");
+    expect_of(other, MAKE("5"), "");
+    expect_of(other, "SELECT chime.alter_job(job_id, active => false) FROM chime.jobs WHERE job_name = '5'", "");
+    expect_of(other, MAKE("6"), "");
+    expect_of(other, "SELECT chime.alter_job(job_id, active => true) FROM chime.jobs WHERE job_name = '5'", "53400");
+    expect_of(other, "SELECT chime.schedule('5', '0 0 29 2 *', 'SELECT 1', active => true)", "53400");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.jobs WHERE username = 'greedy' AND active", "5");
+    EXPECT_SQL(cluster, "SELECT concat_ws(' ', role, jobs, all_jobs, max_jobs) FROM chime.full_quotas()",
+               "greedy 5 6 5");
+    cluster_execute(cluster, "SELECT chime.schedule('7', '0 0 29 2 *', 'SELECT 1', username => 'greedy')");
+    PQfinish(one);
+    PQfinish(other);
+}
+END_TEST
+
+/* What is not active any more stays in the ledger for as long as its history. */
+START_TEST(a_role_fills_the_ledger_with_no_more_jobs_than_ten_times_its_quota)
+{
+    PGconn *one = connect_as("greedy");
+
+    expect_of(one,
+              "DO $$ BEGIN FOR i IN 1 .. 200 LOOP PERFORM chime.unschedule(chime.schedule('gone', '0 0 29 2 *', "
+              "'SELECT 1', active => false)); END LOOP; END $$",
+              "53400");
+    expect_of(one,
+              "DO $$ BEGIN FOR i IN 1 .. 40 LOOP PERFORM chime.unschedule(chime.schedule('gone', '0 0 29 2 *', "
+              "'SELECT 1', active => false)); END LOOP; END $$",
+              "");
+    EXPECT_SQL(cluster, "SELECT count(*) BETWEEN 40 AND 50 FROM chime.job WHERE owner = 'greedy'", "t");
+    PQfinish(one);
+}
+END_TEST
+
+#define STARTED "chime.job_runs WHERE job_name LIKE 'quick %' AND started_at IS NOT NULL"
+
+START_TEST(a_role_starts_no_more_runs_than_its_quota)
+{
+    PGconn *quick = connect_as("quick");
+
+    expect_of(quick, "SELECT chime.schedule('quick ' || n, '1 second', 'SELECT 1') FROM generate_series(1, 8) AS n",
+              "");
+    daemon_await(served, "runs of role quick wait: it starts more than 1 a second (max_starts)", 60);
+    WAIT_SQL(cluster, "SELECT max(started_at) - min(started_at) > interval '4 s' FROM " STARTED, "t", 60);
+    EXPECT_SQL(
+        cluster,
+        "SELECT count(*) BETWEEN 10 AND 12 + extract(epoch FROM max(started_at) - min(started_at)) FROM " STARTED, "t");
+    expect_of(quick, "SELECT chime.unschedule(job_id) FROM chime.jobs", "");
+    PQfinish(quick);
+}
+END_TEST
+
 /* Neither a name nor an operator of the caller's means anything to a function of ours: its search_path is its own, with pg_temp
  * last, or its body is bound. These alone qualify all that they name:
  *   perform                      runs an owner's text, which sees its role's search_path
@@ -213,6 +299,9 @@ int main(void)
     tcase_add_test(cases, a_job_that_cannot_be_read_is_nobody_elses_problem);
     tcase_add_test(cases, who_makes_our_schemas_first_gains_nothing);
     tcase_add_test(cases, a_new_owner_sees_no_run_of_the_one_before);
+    tcase_add_test(cases, a_role_has_no_more_active_jobs_than_its_quota);
+    tcase_add_test(cases, a_role_fills_the_ledger_with_no_more_jobs_than_ten_times_its_quota);
+    tcase_add_test(cases, a_role_starts_no_more_runs_than_its_quota);
     tcase_add_test(cases, every_routine_has_a_path_of_its_own);
     suite_add_tcase(suite, cases);
     return suite_run(suite);

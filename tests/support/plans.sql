@@ -208,6 +208,7 @@ INSERT INTO plans.elsewhere VALUES
 ('chime.keep_history', 'makes and drops partitions: test_retention'),
 ('chime.perform_refresh', 'its run ends as that of chime.perform; the rest follows the view'),
 ('chime.adopt_copy', 'once in the life of a copy'),
+('chime.full_quotas', 'for people: follows the jobs of roles that have a quota'),
 ('chime.refresh', 'follows the view'), ('chime.verify_views', 'follows the views'),
 ('chime.adopt_relations', 'once in the life of a plugin'), ('chime.adoption_lines', 'once in the life of a plugin'),
 ('chime.begin_backfill', 'follows the view'), ('chime.backfill_step', 'follows the view');

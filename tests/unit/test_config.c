@@ -66,6 +66,28 @@ START_TEST(roles_say_as_whom_the_daemon_logs_in)
 }
 END_TEST
 
+START_TEST(roles_have_quotas)
+{
+    put("pgchime.conf", DATABASES "roles = ( { name = \"web\"; max_jobs = 5; }, { name = \"dba\"; allow = true; },\n"
+                                  " { name = \"*\"; max_starts = 7; }, { name = \"app\"; max_starts = 9; } );\n");
+    const struct config *read = load();
+    expect_findings(config, "");
+    ck_assert_int_eq(config_find_role(read, "web")->max_jobs, 5);
+    ck_assert_int_eq(config_find_role(read, "app")->max_jobs, -1);
+    ck_assert_int_eq(config_login_as(read, "web"), LOGIN_PLAIN);
+    ck_assert_int_eq(config_max_starts(read, "web"), 7);
+    ck_assert_int_eq(config_max_starts(read, "other"), 7);
+    ck_assert_int_eq(config_max_starts(read, "app"), 9);
+    ck_assert_int_eq(config_max_starts(read, "dba"), -1);
+    put("pgchime.conf", DATABASES "roles = ( { name = \"web\"; max_jobs = 1000001; } );\n");
+    ck_assert_ptr_null(load());
+    put("pgchime.conf", DATABASES "roles = ( { name = \"web\"; max_starts = 0; } );\n");
+    ck_assert_ptr_null(load());
+    put("pgchime.conf", DATABASES);
+    ck_assert_int_eq(config_max_starts(load(), "web"), 100);
+}
+END_TEST
+
 START_TEST(whole_configuration_is_read)
 {
     put("pgchime.conf", "# ours\n"
@@ -518,6 +540,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, roles_are_read_and_what_is_wrong_with_them_is_told);
     tcase_add_test(tests, roles_say_as_whom_the_daemon_logs_in);
+    tcase_add_test(tests, roles_have_quotas);
     tcase_add_test(tests, whole_configuration_is_read);
     tcase_add_test(tests, database_has_a_zone_and_pools);
     tcase_add_test(tests, database_says_when_its_views_are_verified);
