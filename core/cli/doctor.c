@@ -204,6 +204,19 @@ static const char jobs_sql[] =
     "   AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.owner) HAVING count(*) > 0"
     " UNION ALL SELECT 'jobs', 'warn', q.* FROM " QUOTA_PROBLEMS_SQL " q";
 
+/* Schema cron in the place of the extension pg_cron. $1: the database's time zone. */
+static const char cron_sql[] =
+    "SELECT 'pg_cron', 'warn', format('%s asks whether the extension pg_cron is installed, and then makes no jobs', "
+    "q.place), 'let it ask for this instead, which is true of both: ' || $$" CRON_GUARD "$$"
+    "  FROM pg_namespace n CROSS JOIN LATERAL chime.pg_cron_questions() AS q WHERE n.nspname = 'cron'"
+    "   AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_cron')"
+    " UNION ALL"
+    " SELECT 'pg_cron', 'warn', format('cron.timezone is %s, which was pg_cron''s setting; jobs run in %s', s.zone, $1::text),"
+    "        format('set timezone = \"%s\" for this database in pgchime.conf, or take cron.timezone out', s.zone)"
+    "   FROM pg_namespace n, (SELECT nullif(current_setting('cron.timezone', true), '')) AS s (zone)"
+    "  WHERE n.nspname = 'cron' AND s.zone <> $1::text"
+    "    AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_cron')";
+
 static bool add_findings(struct doctor *doctor, const struct visit *visit, const char *sql,
                          const char *const *parameters, size_t count, struct error *err)
 {
@@ -307,6 +320,7 @@ static void look_at(struct doctor *doctor, const struct config_database *databas
         failed(doctor, database->name, "database", &err);
     } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err) || !look_at_due_jobs(doctor, &visit, &err) ||
                !add_findings(doctor, &visit, others_sql, NULL, 0, &err) ||
+               !add_findings(doctor, &visit, cron_sql, &database->timezone, 1, &err) ||
                !add_findings(doctor, &visit, writers_sql, NULL, 0, &err)) {
         failed(doctor, database->name, "plugin", &err);
     }

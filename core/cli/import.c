@@ -125,6 +125,19 @@ static void say_nothing(const struct importing *importing)
            back ? "nothing to give back: no job of this pg_cron was imported" : "nothing to import");
 }
 
+/* Jobs that came bring their zone along; those that are made later have the database's. */
+static void say_zone(const struct importing *importing)
+{
+    const struct config_database *database = importing->database;
+    if (importing->plan.names_zone && !invocation_has(importing->invocation, "rollback")) {
+        const char *zone = importing->plan.zone != NULL ? zone_name(importing->plan.zone) : "UTC";
+        remark(importing->invocation,
+               "jobs that are made later run in %s, those of pg_cron ran in %s: timezone = \"%s\" in pgchime.conf, "
+               "database \"%s\", goes on as pg_cron did",
+               database->timezone, zone, zone, database->name);
+    }
+}
+
 static void say_dump(const struct importing *importing)
 {
     if (importing->source.client == NULL && !invocation_has(importing->invocation, "rollback")) {
@@ -143,6 +156,7 @@ static bool perform(struct importing *importing, struct error *err)
         return true;
     }
     say_dump(importing);
+    say_zone(importing);
     if (invocation_has(importing->invocation, "dry-run")) {
         return true;
     }

@@ -166,7 +166,7 @@ static bool is_given_back(const struct handover *handover)
 static enum import_attempt give(const struct handover *handover, struct error *err)
 {
     return is_given_back(handover)
-               ? import_source_give(handover->plan->source, handover->step->row.jobid, handover->at, err)
+               ? import_source_give(handover->plan->source, handover->step->there, handover->at, err)
                : IMPORT_ATTEMPT_DONE;
 }
 

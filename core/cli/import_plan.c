@@ -28,7 +28,7 @@ enum {
     COLUMN_WHY
 };
 
-static const char *const actions[] = {"take", "copy", "finish", "return", "done", "leave", "ask", "block", "twice"};
+static const char *const actions[] = {"take", "copy", "finish", "return", "done", "leave", "ask", "block", "changed", "twice"};
 
 /* --- answers ---------------------------------------------------------------------------------------------------------------- */
 
@@ -191,12 +191,26 @@ static bool decide_new(const struct import_plan *plan, struct import_step *step,
     return check_with_server(plan, step, err);
 }
 
+/* Unscheduled in pg_cron and scheduled anew, as a deployment does: another number, the same job. */
+static bool decide_twin(const struct import_plan *plan, struct import_step *step)
+{
+    if (step->twin == NULL) {
+        return false;
+    }
+    step->job_id = step->twin;
+    leave_out(step, step->row.active ? IMPORT_TWICE : IMPORT_CHANGED,
+              arena_printf(plan->source->arena,
+                           "scheduled anew in pg_cron since it was imported as job %s%s: what was edited there is not here",
+                           step->twin, step->row.active ? ", and active: it may run twice" : ""));
+    return true;
+}
+
 /* Imported, or on its way. False: as if it had never been. */
-static bool decide_known(struct import_step *step)
+static bool decide_known(const struct import_plan *plan, struct import_step *step)
 {
     if (step->state == NULL || strcmp(step->state, "returned") == 0 ||
         (strcmp(step->state, "taking") == 0 && step->row.active)) {
-        return false;
+        return decide_twin(plan, step);
     }
     if (step->other) {
         leave_out(step, IMPORT_BLOCK,
@@ -208,6 +222,10 @@ static bool decide_known(struct import_step *step)
         leave_out(step, IMPORT_BLOCK, "it is on its way back: --rollback ends that");
     } else if (step->row.active && step->at != NULL) {
         leave_out(step, IMPORT_TWICE, "it was imported, and is active in pg_cron again: it may run twice");
+    } else if (step->changed != NULL) {
+        leave_out(step, IMPORT_CHANGED,
+                  arena_printf(plan->source->arena, "changed in pg_cron since it was imported, and not here: %s",
+                               step->changed));
     } else {
         leave_out(step, IMPORT_DONE, "it was imported before");
     }
@@ -216,7 +234,7 @@ static bool decide_known(struct import_step *step)
 
 /* --- all of them ------------------------------------------------------------------------------------------------------------ */
 
-enum { KNOWN_STATE, KNOWN_JOB, KNOWN_SCHEDULE, KNOWN_AT, KNOWN_OTHER, KNOWN_FREE };
+enum { KNOWN_STATE, KNOWN_JOB, KNOWN_SCHEDULE, KNOWN_AT, KNOWN_OTHER, KNOWN_CHANGED, KNOWN_TWIN, KNOWN_FREE };
 
 /* Of a dump, which may be another of the same server, or one of another server by the same name: by what the row says, too. */
 static bool look_up(const struct import_plan *plan, struct import_step *step, struct error *err)
@@ -224,6 +242,14 @@ static bool look_up(const struct import_plan *plan, struct import_step *step, st
     static const char sql[] =
         "SELECT i.state, i.job_id, i.schedule, CASE WHEN i.source NOT LIKE 'dump:%' AND i.active THEN i.at END,"
         " i.source LIKE 'dump:%' AND NOT i.same,"
+        " (SELECT string_agg(n.key, ', ' ORDER BY n.key) FROM jsonb_each($3::jsonb) AS n, chime.job j,"
+        "  jsonb_build_object('schedule', j.schedule, 'command', j.command, 'jobname', j.job_name, 'username', j.owner,"
+        "                     'database', coalesce(j.database, current_database())) AS ours"
+        "  WHERE j.job_id = i.job_id AND j.removed_at IS NULL AND ours ? n.key"
+        "    AND n.value IS DISTINCT FROM i.job -> n.key AND n.value IS DISTINCT FROM ours -> n.key),"
+        " (SELECT min(t.job_id) FROM chime.imported t JOIN chime.job j ON j.job_id = t.job_id AND j.removed_at IS NULL"
+        "  WHERE t.source = $1 AND t.state = 'taken' AND t.jobid <> $2::bigint AND t.source NOT LIKE 'dump:%'"
+        "    AND t.job ->> 'jobname' = $3::jsonb ->> 'jobname' AND t.job ->> 'username' = $3::jsonb ->> 'username'),"
         " NOT EXISTS (SELECT FROM chime.job j WHERE j.job_id = $2::bigint)"
         " AND NOT EXISTS (SELECT FROM chime.imported k WHERE k.job_id = $2::bigint)"
         " FROM (SELECT) AS one LEFT JOIN LATERAL (SELECT n.*, s.same FROM chime.imported n,"
@@ -242,6 +268,8 @@ static bool look_up(const struct import_plan *plan, struct import_step *step, st
     step->at = arena_strdup(arena, pg_rows_value(&rows, 0, KNOWN_AT));
     const char *other = pg_rows_value(&rows, 0, KNOWN_OTHER);
     step->other = other != NULL && other[0] == 't';
+    step->changed = arena_strdup(arena, pg_rows_value(&rows, 0, KNOWN_CHANGED));
+    step->twin = arena_strdup(arena, pg_rows_value(&rows, 0, KNOWN_TWIN));
     if (step->job_id == NULL && pg_rows_value(&rows, 0, KNOWN_FREE)[0] == 't') {
         step->job_id = step->row.jobid;
     }
@@ -256,7 +284,7 @@ bool import_plan_make(struct import_plan *plan, struct error *err)
     for (size_t i = 0; i < plan->count; i++) {
         struct import_step *step = &plan->steps[i];
         step->row = plan->source->rows[i];
-        if (!look_up(plan, step, err) || (!decide_known(step) && !decide_new(plan, step, err))) {
+        if (!look_up(plan, step, err) || (!decide_known(plan, step) && !decide_new(plan, step, err))) {
             return error_prefix(err, "job %s", step->row.jobid);
         }
     }
@@ -279,10 +307,14 @@ enum {
 static void decide_back(const struct import_plan *plan, struct import_step *step)
 {
     const struct import_row *there = import_source_find(plan->source, step->row.jobid);
+    const struct import_row *twin = there == NULL ? import_source_find_named(plan->source, &step->row) : NULL;
     step->action = IMPORT_RETURN;
     step->active = step->row.active;
-    if (plan->source->client != NULL && there == NULL) {
-        leave_out(step, IMPORT_BLOCK, "pg_cron has no such job any more: schedule it there first, by this number");
+    step->there = twin != NULL ? twin->jobid : step->row.jobid;
+    if (plan->source->client != NULL && there == NULL && twin == NULL) {
+        leave_out(step, IMPORT_BLOCK, "pg_cron has no such job any more: schedule it there first, by this name");
+    } else if (twin != NULL) {
+        step->reason = arena_printf(plan->source->arena, "scheduled anew in pg_cron, as job %s", twin->jobid);
     } else if (plan->source->client == NULL) {
         step->reason = "a dump is no place to run: it is only taken away here";
     }
@@ -372,7 +404,7 @@ bool import_plan_ask(struct import_plan *plan, struct error *err)
 
 static bool has_ours(enum import_action action)
 {
-    return action <= IMPORT_DONE || action == IMPORT_TWICE;
+    return action <= IMPORT_DONE || action >= IMPORT_CHANGED;
 }
 
 void import_plan_print(const struct import_plan *plan)

@@ -18,7 +18,8 @@ enum import_action {
     IMPORT_LEAVE, /* never runs, and stays where it is */
     IMPORT_ASK,   /* left out: it means another thing here, and nobody said which is meant */
     IMPORT_BLOCK, /* left out: it would be refused */
-    IMPORT_TWICE, /* imported before, and active again in pg_cron */
+    IMPORT_CHANGED, /* imported before, and edited in pg_cron since */
+    IMPORT_TWICE,   /* imported before, and active again in pg_cron */
 };
 
 struct import_step {
@@ -31,6 +32,9 @@ struct import_step {
     const char *state;    /* in chime.imported; NULL: it is not there */
     const char *at;       /* likewise */
     bool other;           /* likewise, of a dump by the same name: of another row */
+    const char *changed;  /* likewise: what is neither as it was imported nor as ours is; NULL: nothing */
+    const char *twin;     /* of ours: the job of the same owner and name, imported by another number; NULL: none */
+    const char *there;    /* with --rollback: its number in pg_cron */
     const char *reason;   /* NULL */
     struct import_meaning meaning;
 };

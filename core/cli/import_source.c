@@ -161,6 +161,17 @@ const struct import_row *import_source_find(const struct import_source *source, 
     return NULL;
 }
 
+const struct import_row *import_source_find_named(const struct import_source *source, const struct import_row *row)
+{
+    for (size_t i = 0; row->name != NULL && i < source->count; i++) {
+        const struct import_row *other = &source->rows[i];
+        if (other->name != NULL && strcmp(other->name, row->name) == 0 && strcmp(other->owner, row->owner) == 0) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
 bool import_source_check_rights(const struct import_source *source, struct error *err)
 {
     static const char sql[] =

@@ -39,6 +39,8 @@ bool import_source_open(struct import_source *source, const struct visit *visit,
 bool import_source_read_dump(struct import_source *source, const char *path, struct error *err) CHIME_MUST_CHECK;
 void import_source_close(struct import_source *source);
 const struct import_row *import_source_find(const struct import_source *source, const char *jobid); /* NULL */
+/* That of the same owner and name; NULL: there is none, or it has no name. */
+const struct import_row *import_source_find_named(const struct import_source *source, const struct import_row *row);
 
 /* Whether the role may change the jobs that it sees, and pg_cron (before 1.1 it had no column for it) can switch them off. */
 bool import_source_check_rights(const struct import_source *source, struct error *err) CHIME_MUST_CHECK;

@@ -151,6 +151,12 @@ static int migrate_all(const struct invocation *invocation, const struct config 
         } else if (dry) {
             print_missing(invocation, database->name, &work);
         } else {
+            if (work.with_cron) {
+                remark(invocation,
+                       "database \"%s\": schema cron is there. Scripts that ask whether the extension is installed "
+                       "ask for this instead, which is true of both: " CRON_GUARD,
+                       database->name);
+            }
             output_add_row(list);
             output_set(list, COLUMN_DATABASE, database->name);
             output_set_number(list, COLUMN_FROM, work.from);
@@ -187,7 +193,9 @@ const struct command command_migrate = {
     .details =
         "serve does the same by itself. With --dry-run, prints the SQL for a DBA to read or run (psql -1 -f).\n"
         "--with-cron also makes schema cron, with the functions and relations of the extension pg_cron, so that\n"
-        "SQL which was written for it works unchanged; beside the extension itself it is refused.",
+        "SQL which was written for it works unchanged; beside the extension itself it is refused. Scripts that ask\n"
+        "pg_extension for pg_cron before they schedule ask for this instead, which is true of both:\n"
+        "  " CRON_GUARD,
     .options = {{"dry-run", NULL, "print the SQL that is missing, change nothing"},
                 {"with-cron", NULL, "make schema cron, too, as pg_cron has it"}},
     .run = migrate_run,

@@ -41,5 +41,7 @@ bool migrate_knows(int found, struct error *err);
 /* Schema cron as the extension pg_cron makes it, over the newest schema chime: one text, one transaction; again, it changes nothing.
  * Refused, with the way out, where the extension is installed. */
 const char *migrate_cron_text(void);
+/* The question, in SQL, whether jobs can be made as pg_cron has them: true of the extension, and of schema cron as pgchime makes it. */
+#define CRON_GUARD "to_regprocedure('cron.schedule(text,text,text)') IS NOT NULL"
 
 #endif

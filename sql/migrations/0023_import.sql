@@ -153,8 +153,45 @@ BEGIN ATOMIC
     UPDATE chime.imported i SET state = 'returned' WHERE i.source = p_source AND i.jobid = p_jobid AND i.state = 'returning';
 END;
 
+-- --- schema cron in the extension's place -------------------------------------------------------------------------------------------
+
+-- Asks whether the extension is installed, and not for what both have.
+CREATE FUNCTION chime.asks_for_pg_cron(p_text text) RETURNS boolean
+LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+RETURN p_text ~* '\mpg_extension\M' AND p_text ~ '''pg_cron''' AND p_text !~* 'to_regproc';
+
+-- Read with row_security off: a policy is code of the table's owner, and would run as whoever asks. Tables of other names keep no SQL.
+CREATE FUNCTION chime.pg_cron_questions() RETURNS TABLE (place text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
+DECLARE
+    v_column record;
+    v_found boolean;
+BEGIN
+    RETURN QUERY
+    SELECT format('function %s', p.oid::regprocedure) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'chime', 'cron') AND p.prosqlbody IS NULL AND chime.asks_for_pg_cron(p.prosrc)
+     ORDER BY 1;
+    FOR v_column IN
+        SELECT c.oid::regclass AS relation, n.nspname, c.relname, a.attname
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+         WHERE c.relkind = 'r' AND NOT c.relrowsecurity AND c.relname ~ 'migration|schema_history|schema_version' AND a.attnum > 0
+           AND NOT a.attisdropped AND a.attgenerated = '' AND a.atttypid IN ('text'::regtype, 'text[]'::regtype, 'varchar'::regtype)
+           AND has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+         ORDER BY n.nspname, c.relname, a.attnum
+    LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %I.%I AS t WHERE chime.asks_for_pg_cron(t.%I::text))', v_column.nspname,
+                       v_column.relname, v_column.attname) INTO v_found;
+        IF v_found THEN
+            place := format('table %s, column %I,', v_column.relation, v_column.attname);
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION chime.pg_cron_questions IS
+    'what of this database asks pg_extension for pg_cron before it makes jobs: functions, and tables where migrations are kept; for doctor';
+
 -- By name: 0022_sql_schedule.sql granted some of the others.
 REVOKE ALL ON FUNCTION chime.this_source(), chime.import_job_id(bigint), chime.make_imported(bigint, jsonb, text, boolean, jsonb, timestamptz),
     chime.import_problem(bigint, jsonb, text, jsonb), chime.begin_import(text, jsonb, text, boolean, jsonb, timestamptz),
     chime.finish_import(text, bigint), chime.forget_import(text, bigint), chime.import_is_running(bigint),
-    chime.begin_return(text, bigint, timestamptz), chime.finish_return(text, bigint) FROM PUBLIC;
+    chime.begin_return(text, bigint, timestamptz), chime.finish_return(text, bigint), chime.pg_cron_questions() FROM PUBLIC;

@@ -6,7 +6,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN
         RAISE EXCEPTION 'the extension pg_cron is installed in this database, and its schema cron stays as it is'
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'write down its jobs (TABLE cron.job), run DROP EXTENSION pg_cron, then this again, and schedule them anew';
+                  HINT = 'take its jobs over first: pgchime import pg_cron; then DROP EXTENSION pg_cron, and this again';
     ELSIF to_regnamespace('cron') IS NULL THEN
         CREATE SCHEMA cron;
         PERFORM pg_catalog.set_config('chime.new_cron', 'yes', true);

@@ -373,6 +373,43 @@ START_TEST(a_job_that_is_active_on_both_sides_is_named)
 }
 END_TEST
 
+START_TEST(an_edit_in_pg_cron_since_the_import_is_named_until_it_is_here_as_well)
+{
+    cluster_execute(cluster, "INSERT INTO cron.job (jobid, schedule, command, jobname) VALUES (1, '5 * * * *', 'SELECT 1', 'tick')");
+    IMPORT(0, "--yes");
+    cluster_execute(cluster, "UPDATE cron.job SET schedule = '6 * * * *', command = 'SELECT 2'");
+    IMPORT(8, "--dry-run", "-o", "json");
+    plan_is(1, "changed", "5 * * * *", "not here: command, schedule");
+    cluster_execute(cluster, "UPDATE chime.job SET schedule = '6 * * * *', command = 'SELECT 2'");
+    IMPORT(0, "--dry-run", "-o", "json");
+    plan_is(1, "done", "5 * * * *", "it was imported before");
+    IMPORT(0, "--rollback", "--yes");
+    expect("SELECT concat_ws('|', schedule, command, active) FROM cron.job", "6 * * * *|SELECT 2|t");
+}
+END_TEST
+
+START_TEST(a_job_that_a_deployment_schedules_anew_in_pg_cron_is_named_and_goes_back)
+{
+    cluster_execute(cluster, "INSERT INTO cron.job (jobid, schedule, command, jobname) VALUES"
+                             " (1, '5 * * * *', 'SELECT 1', 'tick'), (2, '5 * * * *', 'SELECT 1', 'tock')");
+    IMPORT(0, "--yes");
+    cluster_execute(cluster, "DELETE FROM cron.job; INSERT INTO cron.job (jobid, schedule, command, jobname, active) VALUES"
+                             " (8, '6 * * * *', 'SELECT 2', 'tick', true), (9, '7 * * * *', 'SELECT 3', 'tock', false)");
+    IMPORT(8, "--yes", "-o", "json");
+    plan_is(8, "twice", "", "imported as job 1, and active: it may run twice");
+    ck_assert_str_eq(planned(8, "job_id"), "1");
+    plan_is(9, "changed", "", "imported as job 2: what was edited there is not here");
+    expect("SELECT count(*) FROM chime.job WHERE active", "2");
+    IMPORT(0, "--rollback", "--yes", "-o", "json");
+    commands_has(planned(1, "reason"), "as job 8");
+    expect("SELECT string_agg(concat_ws('|', jobid, schedule, active), ' ' ORDER BY jobid) FROM cron.job", "8|6 * * * *|t 9|7 * * * *|t");
+    expect("SELECT count(*) FROM chime.job WHERE active", "0");
+    IMPORT(0, "--yes");
+    expect("SELECT string_agg(concat_ws('|', name, schedule), ' ' ORDER BY name) FROM chime.job WHERE active",
+           "postgres/tick|6 * * * * postgres/tock|7 * * * *");
+}
+END_TEST
+
 START_TEST(at_a_terminal_each_difference_is_asked_about)
 {
     static char *shown;
@@ -462,6 +499,8 @@ int main(void)
     tcase_add_test(cases, a_run_that_pg_cron_keeps_no_record_of_is_waited_for_as_well);
     tcase_add_test(cases, a_run_that_pg_cron_forgot_to_end_holds_up_nothing);
     tcase_add_test(cases, a_job_that_is_active_on_both_sides_is_named);
+    tcase_add_test(cases, an_edit_in_pg_cron_since_the_import_is_named_until_it_is_here_as_well);
+    tcase_add_test(cases, a_job_that_a_deployment_schedules_anew_in_pg_cron_is_named_and_goes_back);
     tcase_add_test(cases, at_a_terminal_each_difference_is_asked_about);
     tcase_add_test(cases, what_was_imported_goes_back_as_it_was_and_may_come_again);
     tcase_add_test(cases, a_job_that_runs_here_stays_until_its_run_has_ended);
