@@ -10,13 +10,19 @@ const char *piece_end(struct piece piece)
     return piece.start + piece.length;
 }
 
+/* Line ends stand around texts that come from scripts, and pg_cron takes them there. */
+static bool is_around(char c)
+{
+    return is_blank(c) || c == '\n' || c == '\r';
+}
+
 struct piece piece_trimmed(struct piece piece)
 {
-    while (piece.length > 0 && is_blank(*piece.start)) {
+    while (piece.length > 0 && is_around(*piece.start)) {
         piece.start++;
         piece.length--;
     }
-    while (piece.length > 0 && is_blank(piece.start[piece.length - 1])) {
+    while (piece.length > 0 && is_around(piece.start[piece.length - 1])) {
         piece.length--;
     }
     return piece;

@@ -70,7 +70,7 @@ END $$;
 -- Without blanks at its ends; in fields as they are separated by blanks.
 CREATE FUNCTION chime.schedule_pieces(p_schedule text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-RETURN regexp_split_to_array(btrim(p_schedule, E' \t'), '[ \t]+');
+RETURN regexp_split_to_array(btrim(p_schedule, E' \t\r\n'), '[ \t]+');
 
 CREATE FUNCTION chime.schedule_fields_problem(p_pieces text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -141,7 +141,7 @@ END $$;
 CREATE FUNCTION chime.schedule_problem(p_schedule text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_text text := btrim(p_schedule, E' \t');
+    v_text text := btrim(p_schedule, E' \t\r\n');
     v_interval text[];
 BEGIN
     IF octet_length(p_schedule) > 1000 THEN

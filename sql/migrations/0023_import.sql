@@ -155,10 +155,10 @@ END;
 
 -- --- schema cron in the extension's place -------------------------------------------------------------------------------------------
 
--- Asks whether the extension is installed, and not for what both have.
 CREATE FUNCTION chime.asks_for_pg_cron(p_text text) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
 RETURN p_text ~* '\mpg_extension\M' AND p_text ~ '''pg_cron''' AND p_text !~* 'to_regproc';
+COMMENT ON FUNCTION chime.asks_for_pg_cron IS 'whether SQL asks if the extension is installed, and not for the functions that both have';
 
 -- Read with row_security off: a policy is code of the table's owner, and would run as whoever asks. Tables of other names keep no SQL.
 CREATE FUNCTION chime.pg_cron_questions() RETURNS TABLE (place text)

@@ -74,6 +74,19 @@ START_TEST(a_job_is_made_and_named_ones_are_made_once)
 }
 END_TEST
 
+START_TEST(line_ends_stand_around_a_schedule)
+{
+    static const struct outcome_step steps[] = {
+        {"app", "SELECT cron.schedule('a', E'\\n 5 4 * * *\\r\\n', 'SELECT 1')", "1", NULL},
+        {NULL, "SELECT cron.schedule('b', E'@daily\\n', 'SELECT 1')", "2", NULL},
+        {NULL,
+         "SELECT string_agg(translate(schedule, E'\\n\\r', 'nr'), '|' ORDER BY jobid) FROM cron.job",
+         "n 5 4 * * *rn|@dailyn", NULL},
+    };
+    expect(steps, COUNT_OF(steps));
+}
+END_TEST
+
 START_TEST(what_is_null_is_refused_or_answered_with_null)
 {
     static const struct outcome_step steps[] = {
@@ -329,6 +342,7 @@ int main(void)
     tcase_add_checked_fixture(functions, set_up, tear_down);
     tcase_set_timeout(functions, 120);
     tcase_add_test(functions, a_job_is_made_and_named_ones_are_made_once);
+    tcase_add_test(functions, line_ends_stand_around_a_schedule);
     tcase_add_test(functions, what_is_null_is_refused_or_answered_with_null);
     tcase_add_test(functions, what_is_no_schedule_is_refused_with_the_reason);
     tcase_add_test(functions, its_grammar_is_taken_and_what_it_refuses_is_refused);

@@ -118,7 +118,7 @@ END_TEST
 START_TEST(blanks_may_stand_around_and_between_fields)
 {
     struct schedule plain = parsed("5 4 * * *");
-    struct schedule spaced = parsed(" \t5\t 4  *\t* * \t ");
+    struct schedule spaced = parsed("\r\n \t5\t 4  *\t* * \t \n");
     ck_assert_uint_eq(plain.minutes, spaced.minutes);
     ck_assert_uint_eq(plain.hours, spaced.hours);
     ck_assert(!plain.has_seconds && plain.form == SCHEDULE_CRON && plain.seconds == 1);
@@ -257,7 +257,6 @@ START_TEST(texts_of_other_forms_are_refused_with_field_text_and_what_was_expecte
         {"@", "expected one of"},
         {"* * * *\n*", "a control character (byte 10) at position 8"},
         {"* * * * *\x7F", "a control character (byte 127)"},
-        {"* * * * *\n", "a control character (byte 10)"},
     };
     for (size_t i = 0; i < COUNT_OF(refusals); i++) {
         check_refused(refusals[i].text, refusals[i].reason);
