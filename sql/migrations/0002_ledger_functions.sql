@@ -574,6 +574,7 @@ BEGIN
         IF v_work.makes THEN
             EXECUTE format('CREATE TABLE chime.%I PARTITION OF chime.run_history FOR VALUES FROM (%L) TO (%L)',
                            v_work.name, v_work.day || ' 00:00:00Z', v_work.day + 1 || ' 00:00:00Z');
+            PERFORM chime.keep_private(format('chime.%I', v_work.name)::regclass);
         ELSE
             EXECUTE format('DROP TABLE chime.%I', v_work.name);
         END IF;

@@ -268,18 +268,33 @@ BEGIN
     RETURN chime.own_relation(p_view.view_schema, p_view.relation, 'kept');
 END $$;
 
--- What default privileges gave of a relation that was just made: who may read a source's rows is said for the source, and who may read
--- a kept relation, by grants on it.
-CREATE FUNCTION chime.keep_private(p_relation regclass) RETURNS void
+CREATE FUNCTION chime.take_back(p_object text, p_owner oid, p_privileges aclitem[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_grantee text;
 BEGIN
     FOR v_grantee IN SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
-                     FROM pg_class c, aclexplode(c.relacl) AS a WHERE c.oid = p_relation AND a.grantee <> c.relowner LOOP
-        EXECUTE format('REVOKE ALL ON %s FROM %s', p_relation, v_grantee);
+                     FROM aclexplode(p_privileges) AS a WHERE a.grantee <> p_owner LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %s', p_object, v_grantee);
     END LOOP;
 END $$;
+COMMENT ON FUNCTION chime.take_back IS 'takes away what others than its owner were given of an object, as REVOKE names it';
+
+-- What default privileges gave of a relation that was just made: who may read a source's rows is said for the source, and who may read
+-- a kept relation, by grants on it.
+CREATE FUNCTION chime.keep_private(p_relation regclass) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT chime.take_back(p_relation::text, c.relowner, c.relacl) FROM pg_class c WHERE c.oid = p_relation;
+END;
 COMMENT ON FUNCTION chime.keep_private IS 'after CREATE of a relation: nobody but its owner has privileges on it';
+
+CREATE FUNCTION chime.keep_routine_private(p_routine regprocedure) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT chime.take_back('ROUTINE ' || p_routine, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)))
+    FROM pg_proc p WHERE p.oid = p_routine;
+END;
+COMMENT ON FUNCTION chime.keep_routine_private IS 'after CREATE of a function: nobody but its owner may call it';
 
 CREATE FUNCTION chime.refuse_foreign(p_schema name, p_relation name, p_use text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -314,6 +329,7 @@ BEGIN
     PERFORM chime.recognize_made();
     IF to_regnamespace(quote_ident(p_schema)) IS NULL THEN
         EXECUTE format('CREATE SCHEMA %I', p_schema);
+        PERFORM chime.take_back(format('SCHEMA %I', p_schema), n.nspowner, n.nspacl) FROM pg_namespace n WHERE n.nspname = p_schema;
     END IF;
     IF to_regrole('analytics_reader') IS NOT NULL
        AND NOT has_schema_privilege('analytics_reader', p_schema, 'USAGE') THEN
@@ -368,9 +384,11 @@ DECLARE
     v_path text := format('%I, %I, pg_temp', p_schema, p_source_schema);
     v_reader regrole := to_regrole('analytics_reader');
     v_routine regprocedure;
+    v_is_new boolean;
 BEGIN
     PERFORM set_config('search_path', v_path, true);
     v_routine := to_regprocedure(p_signature);
+    v_is_new := v_routine IS NULL;
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     IF NOT EXISTS (SELECT FROM chime.plugin_function f WHERE f.plugin = p_plugin AND f.signature = v_routine::text
                    AND f.definition = p_definition AND f.search_path = v_path) THEN
@@ -380,11 +398,12 @@ BEGIN
         EXCEPTION WHEN invalid_function_definition THEN
             EXECUTE format('DROP FUNCTION %s', p_signature);
             EXECUTE p_definition;
+            v_is_new := true;
         END;
         v_routine := p_signature::regprocedure;
         PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
         PERFORM chime.refuse_untrusted('function ' || v_routine, 'pg_proc'::regclass, v_routine);
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_routine);
+        PERFORM chime.keep_routine_private(v_routine) WHERE v_is_new;
         INSERT INTO chime.plugin_function AS f (plugin, signature, definition, search_path)
         VALUES (p_plugin, v_routine::text, p_definition, v_path)
         ON CONFLICT (plugin, signature) DO UPDATE SET definition = excluded.definition, search_path = excluded.search_path;
@@ -444,10 +463,3 @@ EXCEPTION
 END $$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA chime FROM PUBLIC;
-DO $$
-BEGIN
-    IF to_regrole('analytics_reader') IS NOT NULL THEN
-        GRANT USAGE ON SCHEMA chime TO analytics_reader;
-        GRANT EXECUTE ON FUNCTION chime.as_of(), chime.one_of(text, text, text[]) TO analytics_reader;
-    END IF;
-END $$;

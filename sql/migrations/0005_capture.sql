@@ -118,6 +118,7 @@ DECLARE v_name text := chime.part_name(p_source, p_part);
 BEGIN
     -- vacuum_truncate: a part that reached the limit must not fall below it again.
     EXECUTE format('CREATE TABLE %s () INHERITS (%s) WITH (vacuum_truncate = false)', v_name, chime.log_name(p_source));
+    PERFORM chime.keep_private(v_name::regclass);
     EXECUTE format('CREATE INDEX ON %s (chime_xid)', v_name);
     EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', v_name);
     INSERT INTO chime.change_part (source_id, part) VALUES (p_source, p_part);
@@ -141,6 +142,7 @@ BEGIN
         VALUES (p_schema, p_table, p_captured, p_declared) RETURNING * INTO v_source;
         EXECUTE format('CREATE TABLE %s (chime_xid xid8 NOT NULL DEFAULT pg_current_xact_id(), chime_whole boolean)',
                        chime.log_name(v_source.source_id));
+        PERFORM chime.keep_private(chime.log_name(v_source.source_id)::regclass);
         EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', chime.log_name(v_source.source_id));
         v_source.captured := '{}';
         PERFORM chime.add_part(v_source.source_id, 1), chime.give_room(v_source.source_id, '-infinity');
@@ -355,7 +357,7 @@ BEGIN
     UPDATE chime.source s SET room_until = p_until WHERE s.source_id = p_source;
     EXECUTE format('CREATE OR REPLACE FUNCTION chime.room_until_%s() RETURNS timestamptz LANGUAGE sql STABLE RETURN %L::timestamptz',
                    p_source, p_until);
-    EXECUTE format('REVOKE ALL ON FUNCTION chime.room_until_%s() FROM PUBLIC', p_source);
+    PERFORM chime.keep_routine_private(format('chime.room_until_%s()', p_source)::regprocedure);
 END $$;
 
 -- Of those who were writing to a part, who still may be. One that prepares its transaction has another name from then on: where one is

@@ -282,7 +282,7 @@ BEGIN
           WHERE s.view_schema = p_schema AND s.relation = p_relation),
         format('%I.%I', p_schema, p_relation), (SELECT string_agg(m, ' OR ') FROM chime.grain_matches(chime.kept_of(v_view), v_view.grain, 'k', 'v') AS m),
         (SELECT format(' UNION ALL SELECT * FROM (%s) AS r', v_view.revisit_query) WHERE v_view.revisit_query IS NOT NULL)));
-    EXECUTE format('REVOKE ALL ON FUNCTION chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision, boolean) FROM PUBLIC', v_view.view_id);
+    PERFORM chime.keep_routine_private(format('chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision, boolean)', v_view.view_id)::regprocedure);
 END $$;
 
 -- Of the sources, and of the view itself: one defined or made anew begins with everything.

@@ -174,7 +174,7 @@ BEGIN
         EXCEPTION WHEN data_exception THEN
             RETURN NULL; -- as in a keyed refresh, where it would not be watched
         END $body$, v_declared, (SELECT count(*) FROM chime.draws(p_view)), v_draws, chime.comparison_statement(p_view, v_arrays)));
-    EXECUTE format('REVOKE ALL ON FUNCTION chime.watched_%s() FROM PUBLIC', p_view.view_id);
+    PERFORM chime.keep_routine_private(format('chime.watched_%s()', p_view.view_id)::regprocedure);
 END $$;
 
 CREATE FUNCTION chime.wrong_words(p_group jsonb) RETURNS text

@@ -83,7 +83,7 @@ BEGIN
         RETURN v_name;
     END IF;
     EXECUTE format('CREATE FUNCTION %1$s(%2$s) RETURNS %2$s LANGUAGE sql IMMUTABLE PARALLEL SAFE AS %3$L', v_name, v_type, 'SELECT $1');
-    EXECUTE format('REVOKE ALL ON FUNCTION %s(%s) FROM PUBLIC', v_name, v_type);
+    PERFORM chime.keep_routine_private(format('%s(%s)', v_name, v_type)::regprocedure);
     FOR v_other IN SELECT 'anyelement'
                    UNION
                    SELECT chime.mark_type(CASE WHEN t.typelem = k.casttarget THEN s.typarray ELSE s.oid END)
@@ -93,7 +93,7 @@ BEGIN
                    WHERE t.oid = p_type AND (t.typelem <> k.casttarget OR s.typarray <> 0) LOOP
         EXECUTE format('CREATE FUNCTION %s(%s) RETURNS %3$s LANGUAGE sql IMMUTABLE PARALLEL SAFE AS %4$L', v_name, v_other, v_type,
                        'SELECT NULL::' || v_type);
-        EXECUTE format('REVOKE ALL ON FUNCTION %s(%s) FROM PUBLIC', v_name, v_other);
+        PERFORM chime.keep_routine_private(format('%s(%s)', v_name, v_other)::regprocedure);
     END LOOP;
     RETURN v_name;
 END $$;
@@ -285,7 +285,7 @@ BEGIN
         chime.rest_differs(p_source, 'NEW', 'OLD'), chime.guarded_key(p_source, 'NEW'), chime.guarded_key(p_source, 'OLD'),
         chime.is_full(p_source, v_part), substring(chime.capture_settings(p_source) FROM '^SET search_path = pg_catalog, pg_temp'),
         chime.capture_columns(v_both, 'NEW.'), chime.capture_columns(v_both, 'OLD.'), chime.has_room(p_source));
-    EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s_row() FROM PUBLIC', p_source);
+    PERFORM chime.keep_routine_private(format('chime.capture_%s_row()', p_source)::regprocedure);
 END $$;
 
 -- The trigger function of an INSERT, as the one below. One of its own, since to ask which event it is costs a statement of one row as
@@ -327,7 +327,7 @@ BEGIN
         p_source, v_part, chime.capture_columns(v_source.captured, ''), chime.known_rows(p_source, 'new_rows'),
         chime.capture_settings(p_source), chime.is_full(p_source, v_part), chime.has_room(p_source),
         chime.distinct_keys(p_source, v_source.captured));
-    EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s_insert() FROM PUBLIC', p_source);
+    PERFORM chime.keep_routine_private(format('chime.capture_%s_insert()', p_source)::regprocedure);
 END $$;
 
 -- The trigger function of a source for all other statements, which writes to its head. SECURITY DEFINER: writers have no rights here. Without a search_path of
@@ -415,7 +415,7 @@ BEGIN
         chime.capture_settings(p_source), chime.is_full(p_source, chime.part_name(p_source, v_source.head)),
         chime.known_rows(p_source, 'new_rows'), chime.known_rows(p_source, 'old_rows'), chime.distinct_keys(p_source, v_source.captured),
         chime.telling_texts(p_source, v_source.captured) || chime.telling_texts(p_source, v_source.declared, 'chime_compared_%2$s'));
-    EXECUTE format('REVOKE ALL ON FUNCTION chime.capture_%s() FROM PUBLIC', p_source);
+    PERFORM chime.keep_routine_private(format('chime.capture_%s()', p_source)::regprocedure);
     PERFORM chime.write_row_capture(p_source), chime.write_insert_capture(p_source);
 END $$;
 

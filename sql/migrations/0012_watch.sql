@@ -162,7 +162,7 @@ BEGIN
       FROM pg_trigger t WHERE NOT t.tgisinternal AND t.xmin = pg_current_xact_id()::xid;
     v_made.routines := ARRAY(SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.xmin = pg_current_xact_id()::xid);
     FOREACH v_routine IN ARRAY v_made.routines LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_routine);
+        PERFORM chime.keep_routine_private(v_routine::regprocedure);
     END LOOP;
     INSERT INTO chime.plugin_channel AS c (plugin, channel, definition, search_path, routines, triggers, trigger_tables)
     VALUES (p_plugin, p_channel, p_definition, v_path, v_made.routines, v_made.triggers, v_made.trigger_tables)

@@ -224,7 +224,7 @@ BEGIN
     PERFORM set_config('search_path', p_function.search_path, true);
     EXECUTE p_function.definition;
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', v_name);
+    PERFORM chime.keep_routine_private(v_name::regprocedure);
     FOREACH v_grant IN ARRAY v_grants LOOP
         EXECUTE v_grant;
     END LOOP;

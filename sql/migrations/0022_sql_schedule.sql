@@ -697,6 +697,10 @@ END $$;
 CREATE FUNCTION chime.grant_to_roles() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF to_regrole('analytics_reader') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA chime TO analytics_reader;
+        GRANT EXECUTE ON FUNCTION chime.as_of(), chime.one_of(text, text, text[]) TO analytics_reader;
+    END IF;
     IF to_regrole('pgchime_jobs') IS NOT NULL THEN
         PERFORM chime.grant_to_jobs();
     END IF;
@@ -704,9 +708,8 @@ BEGIN
         PERFORM chime.grant_to_monitor();
     END IF;
 END $$;
-SELECT chime.grant_to_roles();
 COMMENT ON FUNCTION chime.grant_to_roles IS
-    'gives pgchime_jobs and pgchime_monitor what they may do here, as far as they are there; for roles that were made later, once more';
+    'gives analytics_reader, pgchime_jobs and pgchime_monitor what they may do here, as far as they are there; for roles that were made later, once more';
 COMMENT ON FUNCTION chime.grant_to_jobs IS 'what pgchime_jobs may do: make jobs, and see its own';
 COMMENT ON FUNCTION chime.grant_to_monitor IS 'what pgchime_monitor may do: see everybody''s jobs, runs and views';
 REVOKE ALL ON FUNCTION chime.grant_to_roles(), chime.grant_to_jobs(), chime.grant_to_monitor() FROM PUBLIC;

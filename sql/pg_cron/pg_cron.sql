@@ -9,6 +9,7 @@ BEGIN
                   HINT = 'take its jobs over first: pgchime import pg_cron; then DROP EXTENSION pg_cron, and this again';
     ELSIF to_regnamespace('cron') IS NULL THEN
         CREATE SCHEMA cron;
+        PERFORM chime.take_back('SCHEMA cron', n.nspowner, n.nspacl) FROM pg_namespace n WHERE n.nspname = 'cron';
         PERFORM pg_catalog.set_config('chime.new_cron', 'yes', true);
         COMMENT ON SCHEMA cron IS 'jobs in SQL, as pg_cron has them: made by pgchime';
     ELSIF obj_description('cron'::regnamespace, 'pg_namespace') IS DISTINCT FROM 'jobs in SQL, as pg_cron has them: made by pgchime'
@@ -31,7 +32,6 @@ SELECT NULL::name AS caller, NULL::text AS verb, NULL::jsonb AS arguments, NULL:
 COMMENT ON VIEW cron.job_call IS 'what the functions of this schema are called through; there is nothing to read in it';
 CREATE OR REPLACE TRIGGER a_caller INSTEAD OF INSERT ON cron.job_call FOR EACH ROW EXECUTE FUNCTION chime.name_caller();
 CREATE OR REPLACE TRIGGER b_answer INSTEAD OF INSERT ON cron.job_call FOR EACH ROW EXECUTE FUNCTION chime.answer_call();
-GRANT INSERT (verb, arguments), SELECT (answer) ON cron.job_call TO PUBLIC;
 
 -- --- functions ----------------------------------------------------------------------------------------------------------------------
 
@@ -93,15 +93,6 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION cron.unschedule(text) IS 'unschedule a pg_cron job';
 
--- Once: whom the administrator lets make jobs that run in another database stays as it is.
-DO $$
-BEGIN
-    IF current_setting('chime.new_cron', true) = 'yes' THEN
-        REVOKE ALL ON FUNCTION cron.schedule_in_database(text, text, text, text, text, boolean),
-                               cron.alter_job(bigint, text, text, text, text, boolean) FROM PUBLIC;
-    END IF;
-END $$;
-
 -- --- cron.job -----------------------------------------------------------------------------------------------------------------------
 
 CREATE OR REPLACE VIEW cron.job WITH (security_barrier = true) AS
@@ -110,7 +101,6 @@ SELECT j.job_id AS jobid, j.schedule, j.command, 'localhost'::text AS nodename, 
 FROM chime.reader r JOIN chime.job j ON (r.sees_all OR j.owner = r.role)
 WHERE j.origin = 'sql' AND j.removed_at IS NULL;
 COMMENT ON VIEW cron.job IS 'to each role its own jobs';
-GRANT SELECT ON cron.job TO PUBLIC;
 
 CREATE OR REPLACE FUNCTION cron.check_node(p_name text, p_port integer) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -201,4 +191,19 @@ COMMENT ON VIEW cron.job_run_details IS 'to each role the runs of its own jobs';
 CREATE OR REPLACE RULE delete_run AS ON DELETE TO cron.job_run_details DO INSTEAD
     DELETE FROM chime.run_history h WHERE h.job_id = OLD.jobid AND h.run_id = OLD.runid
     RETURNING h.job_id, h.run_id, h.pid, NULL::text, NULL::text, NULL::text, h.state::text, h.message, h.started_at, h.finished_at;
+
+-- --- who may --------------------------------------------------------------------------------------------------------------------------
+
+-- Once: whom the administrator lets make jobs that run in another database, or anything else here, stays as it is; whom default
+-- privileges would let, does not.
+DO $$
+BEGIN
+    IF current_setting('chime.new_cron', true) = 'yes' THEN
+        PERFORM chime.keep_private(r) FROM unnest('{cron.job_call,cron.job,cron.job_run_details}'::regclass[]) AS r;
+        PERFORM chime.keep_routine_private(r) FROM unnest(ARRAY['cron.schedule_in_database(text, text, text, text, text, boolean)',
+                                                                'cron.alter_job(bigint, text, text, text, text, boolean)']::regprocedure[]) AS r;
+    END IF;
+END $$;
+GRANT INSERT (verb, arguments), SELECT (answer) ON cron.job_call TO PUBLIC;
+GRANT SELECT ON cron.job TO PUBLIC;
 GRANT SELECT, DELETE ON cron.job_run_details TO PUBLIC;

@@ -7,6 +7,7 @@
 #include "support/commands.h"
 #include "support/files.h"
 #include "support/init_role.h"
+#include "support/plugin_files.h"
 #include "support/process.h"
 #include "support/psql.h"
 #include "support/runs.h"
@@ -288,6 +289,65 @@ START_TEST(every_routine_has_a_path_of_its_own)
 }
 END_TEST
 
+/* What an administrator ordinarily writes for a role that is to use whatever comes: none of it is meant for the ledger, or for what
+ * changed in tables. With TRIGGER alone that role would run code as the daemon. Cold tables: test_retention_cold. */
+START_TEST(default_privileges_open_nothing)
+{
+    static const char given[] =
+        "SELECT string_agg(DISTINCT concat_ws(' ', o.object, a.grantee::regrole, a.privilege_type), ', ') FROM ("
+        "SELECT relnamespace AS schema, oid::regclass::text AS object, relacl AS privileges FROM pg_class"
+        " UNION ALL SELECT pronamespace, oid::regprocedure::text, proacl FROM pg_proc"
+        " UNION ALL SELECT oid, nspname, nspacl FROM pg_namespace) AS o, aclexplode(o.privileges) AS a"
+        " WHERE o.schema = ANY ('{chime,analytics,cron}'::regnamespace[]) AND (a.grantee = 'app'::regrole"
+        " OR a.privilege_type IN ('TRIGGER', 'TRUNCATE', 'REFERENCES', 'CREATE') AND a.grantee NOT IN "
+        "('pgchime'::regrole,"
+        " 'postgres'::regrole) OR a.grantee = 0 AND o.schema <> 'cron'::regnamespace)"
+        " AND o.object !~ '^cron.(schedule|unschedule|check_node|insert_job|update_job|delete_job)[(]'"; /* PUBLIC's */
+    char *folder = files_make_directory();
+    char *settings = files_path("plugin_dir = \"%s\";", folder);
+    char *ours = commands_configure(cluster, "pgchime", "open", folder, settings);
+
+    plugin_put(folder, "query_performance");
+    plugin_put(folder, "lane_distribution");
+    cluster_create_database(cluster, "open");
+    cluster_use(cluster, "open");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
+    cluster_execute(cluster,
+                    "GRANT CREATE ON DATABASE open TO pgchime; CREATE ROLE app;"
+                    "GRANT SELECT, TRIGGER ON ALL TABLES IN SCHEMA public TO pgchime;"
+                    "SET ROLE pgchime;"
+                    "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC, app, pgchime_jobs, analytics_reader;"
+                    "ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO PUBLIC, app, pgchime_jobs;"
+                    "ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO app, pgchime_jobs;"
+                    "ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO PUBLIC, app; RESET ROLE");
+    struct daemon *daemon = daemon_start((const char *const[]){"serve", "--config", ours, NULL});
+    daemon_await(daemon, "leading as epoch 1", 60);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.plugin WHERE state = 'installed'", "2", 60);
+    EXPECT_SQL(cluster,
+               "SELECT count(*) FILTER (WHERE relname ~ '^change_1_') > 0 AND count(*) FILTER (WHERE relname ~ "
+               "'__live$') > 1 FROM pg_class",
+               "t");
+    WAIT_SQL(cluster, "SELECT count(*) > 1 FROM pg_inherits WHERE inhparent = 'chime.run_history'::regclass", "t", 60);
+    daemon_destroy(daemon);
+    cluster_execute(cluster, "SET ROLE pgchime; SELECT chime.add_part(source_id, 99) FROM chime.source; RESET ROLE");
+    refuses(0, ours, "--with-cron", "");
+    EXPECT_SQL(cluster, given, NULL);
+    EXPECT_SQL(cluster,
+               "SELECT concat_ws(' ', has_function_privilege('mallory', 'chime.schedule_valid(text)', 'EXECUTE'),"
+               " has_table_privilege('mallory', 'chime.job', 'SELECT'),"
+               " has_table_privilege('mallory', 'chime.jobs', 'SELECT'),"
+               " has_function_privilege('mallory', 'chime.resign(uuid)', 'EXECUTE'),"
+               " has_table_privilege('reader', 'chime.change_1', 'SELECT'),"
+               " has_function_privilege('reader', 'chime.as_of()', 'EXECUTE'))",
+               "t f t f f t");
+    cluster_use(cluster, "postgres");
+    free(settings);
+    free(ours);
+    files_remove_tree(folder);
+    free(folder);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("security");
@@ -303,6 +363,7 @@ int main(void)
     tcase_add_test(cases, a_role_fills_the_ledger_with_no_more_jobs_than_ten_times_its_quota);
     tcase_add_test(cases, a_role_starts_no_more_runs_than_its_quota);
     tcase_add_test(cases, every_routine_has_a_path_of_its_own);
+    tcase_add_test(cases, default_privileges_open_nothing);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }
