@@ -194,4 +194,4 @@ COMMENT ON FUNCTION chime.pg_cron_questions IS
 REVOKE ALL ON FUNCTION chime.this_source(), chime.import_job_id(bigint), chime.make_imported(bigint, jsonb, text, boolean, jsonb, timestamptz),
     chime.import_problem(bigint, jsonb, text, jsonb), chime.begin_import(text, jsonb, text, boolean, jsonb, timestamptz),
     chime.finish_import(text, bigint), chime.forget_import(text, bigint), chime.import_is_running(bigint),
-    chime.begin_return(text, bigint, timestamptz), chime.finish_return(text, bigint), chime.pg_cron_questions() FROM PUBLIC;
+    chime.begin_return(text, bigint, timestamptz), chime.finish_return(text, bigint), chime.asks_for_pg_cron(text), chime.pg_cron_questions() FROM PUBLIC;
