@@ -80,9 +80,9 @@ END $$;
 CREATE FUNCTION chime.is_outdated(p_kept regclass, p_view chime.view) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (chime.relation_kind(p_kept) = 'MATERIALIZED VIEW') <> (p_view.mode = 'matview') OR (
-    SELECT array_agg((a.attname, a.atttypid, a.atttypmod)::text ORDER BY a.attnum) FILTER (WHERE a.attrelid = p_kept)
+    SELECT array_agg((a.attname, a.atttypid, a.atttypmod, a.attcollation)::text ORDER BY a.attnum) FILTER (WHERE a.attrelid = p_kept)
            IS DISTINCT FROM
-           array_agg((a.attname, a.atttypid, a.atttypmod)::text ORDER BY a.attnum) FILTER (WHERE a.attrelid <> p_kept)
+           array_agg((a.attname, a.atttypid, a.atttypmod, a.attcollation)::text ORDER BY a.attnum) FILTER (WHERE a.attrelid <> p_kept)
     FROM pg_attribute a WHERE a.attrelid IN (p_kept, chime.live_of(p_view)) AND a.attnum > 0 AND NOT a.attisdropped);
 
 CREATE FUNCTION chime.claim_view(p_plugin text, p_schema name, p_relation name) RETURNS chime.view

@@ -30,24 +30,30 @@ BEGIN
     WHERE s.source_id = p_source ORDER BY c.n;
 END $$;
 
--- The columns that a source has of those that are read, with their types. plpgsql, which keeps its plan: this is asked at every
+-- The columns that a source has of those that are read, with their types, and by number: two that swap names are others. plpgsql, which keeps its plan: this is asked at every
 -- refresh.
 CREATE FUNCTION chime.source_shape(p_source integer) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN (SELECT string_agg(concat_ws(' ', a.attname, a.atttypid), ', ' ORDER BY a.attname)
+    RETURN (SELECT string_agg(concat_ws(' ', a.attname, a.attnum, a.atttypid), ', ' ORDER BY a.attname)
             FROM chime.source s JOIN pg_attribute a ON a.attrelid = to_regclass(format('%I.%I', s.source_schema, s.source_table))
                                                    AND a.attname = ANY (s.captured || s.declared) AND NOT a.attisdropped
             WHERE s.source_id = p_source);
 END $$;
 
+-- A view that was proven while those names were of other columns is full until it is asked again: it may capture the wrong one.
 CREATE FUNCTION chime.note_shape(p_source integer) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
     UPDATE chime.source s SET shape = (SELECT CASE WHEN bool_and(c.fits) THEN chime.source_shape(p_source) END
                                        FROM chime.source_columns(p_source) AS c)
      WHERE s.source_id = p_source;
-END;
+    UPDATE chime.view v SET asked = '', full_reason = format('columns of %s have other names, and it is asked again within 10 s', chime.source_oid(p_source))
+     WHERE v.view_id IN (SELECT o.view_id FROM chime.view o JOIN chime.view_source s USING (view_schema, relation)
+                         WHERE s.source_id = p_source AND o.full_reason IS NULL AND split_part(o.asked, ' ', 1) <> chime.meaning(o)
+                         FOR NO KEY UPDATE OF o SKIP LOCKED)
+       AND (SELECT s.shape IS NOT NULL FROM chime.source s WHERE s.source_id = p_source);
+END $$;
 
 -- A mark is one of each different key that a statement changed.
 CREATE FUNCTION chime.can_be_marked(p_type oid) RETURNS boolean

@@ -46,6 +46,34 @@ START_TEST(a_renamed_column_stops_no_writer_and_no_refresh)
 }
 END_TEST
 
+/* The definition reads columns by number, marks have names. */
+START_TEST(columns_that_swap_names_are_others)
+{
+    static const char swap[] = "ALTER TABLE app.orders RENAME shop TO other; ALTER TABLE app.orders RENAME amount TO shop;"
+                               "ALTER TABLE app.orders RENAME other TO amount";
+
+    cluster_execute(cluster, "CREATE INDEX ON app.orders (amount)");
+    VALUE("SELECT app.install('by_shop', 'SELECT shop, sum(amount) AS total FROM orders GROUP BY shop', '{shop}',"
+          " '[{\"table\": \"orders\", \"columns\": [\"shop\", \"amount\"]}]')",
+          NULL);
+    keyed_tend(cluster);
+    LOOK("by_shop", "full: the first time");
+    AFTER("UPDATE app.orders SET amount = 12 WHERE amount = 10", "by_shop", "keyed 1: +0 ~1 -0");
+    cluster_execute(cluster, swap);
+    cluster_execute(cluster, "SELECT chime.refresh('by_shop')");
+    AFTER("UPDATE app.orders SET amount = 2 WHERE shop = 12", "by_shop", UNCAPTURED("app.orders"));
+    /* Between its triggers and the next proof. */
+    cluster_execute(cluster, "SELECT chime.follow_source(source_id) FROM chime.source");
+    AFTER("UPDATE app.orders SET amount = 1 WHERE shop = 12", "by_shop",
+          "full: columns of app.orders have other names, and it is asked again within 10 s");
+    AFTER("UPDATE app.orders SET amount = 3 WHERE shop = 12", "by_shop",
+          "full: columns of app.orders have other names, and it is asked again within 10 s");
+    keyed_tend(cluster);
+    cluster_execute(cluster, "SELECT chime.refresh('by_shop')");
+    AFTER("UPDATE app.orders SET amount = 2 WHERE shop = 12", "by_shop", "keyed 2: +0 ~2 -0");
+}
+END_TEST
+
 /* Its trigger was made ready for the types before. */
 START_TEST(a_session_that_wrote_before_a_column_was_altered_writes_on)
 {
@@ -305,6 +333,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 180);
     tcase_add_test(cases, a_renamed_column_stops_no_writer_and_no_refresh);
+    tcase_add_test(cases, columns_that_swap_names_are_others);
     tcase_add_loop_test(cases, a_session_that_wrote_before_a_column_was_altered_writes_on, 0, 2);
     tcase_add_loop_test(cases, a_strangers_function_is_never_run_for_a_column_that_is_gone, 0, 3);
     tcase_add_test(cases, what_such_queries_cannot_see_is_refused_when_they_are_installed);
