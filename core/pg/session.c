@@ -25,6 +25,7 @@ const struct pg_setting pg_leader_settings[] = {
     {"TimeZone", "UTC"},
     {"DateStyle", "ISO"},
     {"row_security", "off"},
+    {"quote_all_identifiers", "off"}, /* names are compared with what plans and catalogs say */
     {"jit", "off"},
 };
 const size_t pg_leader_setting_count = COUNT_OF(pg_leader_settings);

@@ -158,7 +158,7 @@ CREATE INDEX ON chime.made (object);
 COMMENT ON TABLE chime.made IS 'relations that pgchime made in schemas where others make some, too: it replaces and drops no other';
 COMMENT ON COLUMN chime.made.mark IS 'the comment of the relation ends with it';
 COMMENT ON COLUMN chime.made.place IS 'the ledger in which the OID is true; a dump and a template bring both to where they are not';
-COMMENT ON COLUMN chime.made.purpose IS 'what it was made for: ''kept SCHEMA.RELATION'', say';
+COMMENT ON COLUMN chime.made.purpose IS 'what it was made for: ''kept SCHEMA.RELATION'', say, without quotes, which quote_all_identifiers would add';
 COMMENT ON COLUMN chime.made.columns IS 'its columns as they were made: others were added';
 
 CREATE FUNCTION chime.place() RETURNS text
@@ -249,10 +249,9 @@ COMMENT ON FUNCTION chime.tell IS 'a line for the log of the daemon whose sessio
 CREATE FUNCTION chime.own_relation(p_schema name, p_relation name, p_use text) RETURNS regclass
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_name text := format('%I.%I', p_schema, p_relation);
-    v_relation regclass := to_regclass(v_name);
+    v_relation regclass := to_regclass(format('%I.%I', p_schema, p_relation));
 BEGIN
-    RETURN CASE WHEN v_relation IS NOT NULL AND chime.is_ours(v_relation, p_use || ' ' || v_name) THEN v_relation END;
+    RETURN CASE WHEN v_relation IS NOT NULL AND chime.is_ours(v_relation, format('%s %s.%s', p_use, p_schema, p_relation)) THEN v_relation END;
 END $$;
 COMMENT ON FUNCTION chime.own_relation IS 'the relation of that name that pgchime made as ''kept'', ''live'' or ''plain''; NULL: it made none, or another has its name';
 

@@ -14,7 +14,7 @@ BEGIN
     IF p_view.mode <> 'matview' THEN
         EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', p_name);
     END IF;
-    PERFORM chime.note_made(p_name::regclass, format('kept %I.%I', p_view.view_schema, p_view.relation), NULL);
+    PERFORM chime.note_made(p_name::regclass, format('kept %s.%s', p_view.view_schema, p_view.relation), NULL);
     RETURN p_name::regclass;
 END $$;
 
@@ -70,7 +70,7 @@ BEGIN
                            coalesce(' WHERE ' || v_index."where", ''));
         END IF;
     END LOOP;
-    PERFORM chime.note_made(p_kept, format('kept %I.%I', p_view.view_schema, p_view.relation), p_comment);
+    PERFORM chime.note_made(p_kept, format('kept %s.%s', p_view.view_schema, p_view.relation), p_comment);
     IF to_regrole('analytics_reader') IS NOT NULL AND NOT has_table_privilege('analytics_reader', p_kept, 'SELECT') THEN
         EXECUTE format('GRANT SELECT ON %s TO analytics_reader', p_kept);
     END IF;

@@ -97,7 +97,7 @@ BEGIN
     EXECUTE format('%s %s AS %s', p_statement, v_name, p_view.definition);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM chime.keep_private(v_name::regclass) WHERE v_is_new;
-    PERFORM chime.note_made(v_name::regclass, 'plain ' || v_name, p_view.comment);
+    PERFORM chime.note_made(v_name::regclass, format('plain %s.%s', p_view.view_schema, p_view.relation), p_view.comment);
     IF to_regrole('analytics_reader') IS NOT NULL THEN
         EXECUTE format('GRANT SELECT ON %s TO analytics_reader', v_name);
     END IF;

@@ -15,8 +15,8 @@ COMMENT ON TABLE chime.replaced IS
 CREATE FUNCTION chime.replaced_of(p_replaced chime.replaced) RETURNS regclass
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT o.relation FROM to_regclass('chime.' || p_replaced.name) AS o (relation)
-        WHERE chime.is_ours(o.relation, format('kept %I.%I', p_replaced.view_schema, p_replaced.relation))
-           OR chime.is_ours(o.relation, format('live %I.%I', p_replaced.view_schema, p_replaced.relation || '__live')));
+        WHERE chime.is_ours(o.relation, format('kept %s.%s', p_replaced.view_schema, p_replaced.relation))
+           OR chime.is_ours(o.relation, format('live %s.%s__live', p_replaced.view_schema, p_replaced.relation)));
 
 -- Constants as functions, so that a test can replace them.
 CREATE FUNCTION chime.replaced_kept() RETURNS interval LANGUAGE sql IMMUTABLE RETURN interval '1 minute';
@@ -178,7 +178,7 @@ BEGIN
     EXECUTE format('CREATE OR REPLACE VIEW %s AS %s', v_name, p_view.definition);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM chime.keep_private(v_name::regclass) WHERE v_is_new;
-    PERFORM chime.note_made(v_name::regclass, 'live ' || v_name, format('the definition of %s: always true, maybe slow', p_view.relation));
+    PERFORM chime.note_made(v_name::regclass, format('live %s.%s__live', p_view.view_schema, p_view.relation), format('the definition of %s: always true, maybe slow', p_view.relation));
 END $$;
 
 -- Makes RELATION__live: in place where columns were at most added at the end, else anew.

@@ -372,7 +372,7 @@ BEGIN
     EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', v_name);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM chime.keep_private(v_name::regclass);
-    PERFORM chime.note_made(v_name::regclass, format('kept %I.%I', p_plugin ->> 'view_schema', p_view ->> 'relation'), NULL);
+    PERFORM chime.note_made(v_name::regclass, format('kept %s.%s', p_plugin ->> 'view_schema', p_view ->> 'relation'), NULL);
     EXECUTE format('CREATE UNIQUE INDEX %s ON %s (%s) NULLS NOT DISTINCT',
                    chime.index_name(p_plugin ->> 'view_schema', p_view ->> 'key_index', p_old), v_name, v_key);
     FOR v_index IN SELECT chime.index_name(p_plugin ->> 'view_schema', i.name, p_old) AS name, i.columns, i."where"

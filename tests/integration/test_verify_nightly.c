@@ -161,7 +161,9 @@ static void set_up_site(void)
     cluster_execute(cluster, "CREATE SCHEMA analytics; INSERT INTO submissions SELECT md5('s' || n)::uuid,"
                              " md5('a' || n % 2)::uuid, md5('c' || n % 3)::uuid, NULL, 'scored',"
                              " jsonb_build_object('speed', n, 'style', 7), n, now() - interval '1 day'"
-                             " FROM generate_series(1, 12) AS n");
+                             " FROM generate_series(1, 12) AS n;"
+                             /* names are compared with what PostgreSQL writes */
+                             "ALTER DATABASE postgres SET quote_all_identifiers = on");
     site = site_create(cluster, "postgres", 4);
     site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
     leader = site_lead(site);
