@@ -7,6 +7,9 @@
 #include "base/memory.h"
 #include "ledger/ledger.h"
 
+#define EARLIEST INT64_C(-62135596800000000) /* 0001-01-01 */
+#define LATEST INT64_C(253402300799999999)   /* 9999-12-31 23:59:59.999999 */
+
 enum ledger_answer answer_of(const struct pg_reply *reply)
 {
     /* lock_not_available, query_canceled, deadlock_detected, serialization_failure */
@@ -26,13 +29,23 @@ enum ledger_answer answer_of(const struct pg_reply *reply)
     return strcmp(sqlstate, LEDGER_NOT_LEADER) == 0 ? ANSWER_NOT_LEADER : ANSWER_REFUSED;
 }
 
+/* The server's times reach further than ours, and to infinity. What somebody wrote into the ledger by hand ends no process: it counts as the
+ * nearest there is. */
+static bool is_beyond(const char *text, instant *at)
+{
+    bool before = strcmp(text, "-infinity") == 0 || strstr(text, " BC") != NULL;
+    bool after = strcmp(text, "infinity") == 0 || strspn(text, "0123456789") > 4;
+    *at = before ? EARLIEST : LATEST;
+    return before || after;
+}
+
 instant answer_instant(const char *text)
 {
     instant at;
     if (text == NULL) {
         return INSTANT_NONE;
     }
-    if (!instant_parse(text, &at, NULL)) {
+    if (!instant_parse(text, &at, NULL) && !is_beyond(text, &at)) {
         fatal("the ledger answered \"%s\" where an instant was due", text);
     }
     return at;

@@ -18,7 +18,7 @@ enum ledger_answer {
 };
 enum ledger_answer answer_of(const struct pg_reply *reply);
 
-instant answer_instant(const char *text); /* INSTANT_NONE for NULL */
+instant answer_instant(const char *text); /* INSTANT_NONE for NULL; one out of our years is the nearest within */
 bool answer_is_true(const char *text);    /* false for NULL */
 enum run_kind answer_kind(const char *text);
 

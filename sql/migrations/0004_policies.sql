@@ -34,12 +34,13 @@ CREATE INDEX job_state_suspended_until ON chime.job_state (suspended_until) WHER
 ALTER TABLE chime.request
     ADD COLUMN verb text NOT NULL DEFAULT 'run' CHECK (verb IN ('run', 'cancel', 'suspend', 'resume', 'begin')),
     ADD COLUMN reason text,
-    ADD COLUMN until timestamptz CHECK (until IS NULL OR verb = 'suspend'),
+    ADD COLUMN until timestamptz CHECK (until IS NULL OR verb = 'suspend' AND until BETWEEN '0001-01-01Z' AND '9999-12-31Z'),
     ADD COLUMN owner name NOT NULL DEFAULT '',
     ALTER COLUMN kind DROP NOT NULL,
     ALTER COLUMN slot DROP NOT NULL,
     DROP CONSTRAINT request_kind_check,
     DROP CONSTRAINT request_job_id_kind_slot_key,
+    ADD CHECK (slot BETWEEN '0001-01-01Z' AND '9999-12-31Z'),
     ADD CHECK (CASE WHEN verb = 'run' THEN kind IN ('manual', 'install') AND kind IS NOT NULL AND slot IS NOT NULL
                     WHEN verb = 'cancel' THEN kind IS NOT NULL AND slot IS NOT NULL
                     ELSE kind IS NULL AND slot IS NULL END),
@@ -265,7 +266,7 @@ CREATE FUNCTION chime.suspend(p_job bigint, p_reason text DEFAULT NULL, p_until 
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_reason text := chime.read_reason(p_reason);
-    v_until timestamptz := nullif(p_until, 'infinity');
+    v_until timestamptz := CASE WHEN p_until <= '9999-12-31Z' THEN p_until END;
 BEGIN
     IF p_until <= clock_timestamp() THEN
         RAISE EXCEPTION 'a suspension until % would be over already', p_until USING ERRCODE = 'invalid_parameter_value',

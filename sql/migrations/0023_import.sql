@@ -29,19 +29,20 @@ CREATE FUNCTION chime.this_source() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT c.system_identifier || '/' || current_database() FROM pg_control_system() AS c);
 
+-- A number that would leave none for the jobs to come is not kept.
 -- Numbers are given out under the lock that an INSERT waits for, so that the sequence is not moved beside somebody who draws from it.
 CREATE FUNCTION chime.import_job_id(p_wanted bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     LOCK TABLE chime.job IN SHARE ROW EXCLUSIVE MODE;
-    IF p_wanted < 1 OR EXISTS (SELECT FROM chime.job j WHERE j.job_id = p_wanted)
+    IF p_wanted NOT BETWEEN 1 AND 999999999999999999 OR EXISTS (SELECT FROM chime.job j WHERE j.job_id = p_wanted)
        OR EXISTS (SELECT FROM chime.imported i WHERE i.job_id = p_wanted) THEN
         RETURN nextval('chime.job_job_id_seq');
     END IF;
     PERFORM setval('chime.job_job_id_seq', p_wanted) FROM chime.job_job_id_seq s WHERE s.last_value < p_wanted;
     RETURN p_wanted;
 END $$;
-COMMENT ON FUNCTION chime.import_job_id IS 'this number where it is free, else the next';
+COMMENT ON FUNCTION chime.import_job_id IS 'this number where it is free and has 18 digits at most, else the next';
 
 -- A job that was given back has a row that is its own.
 CREATE FUNCTION chime.make_imported(p_id bigint, p_job jsonb, p_schedule text, p_active boolean, p_options jsonb, p_at timestamptz)

@@ -266,6 +266,51 @@ START_TEST(a_role_starts_no_more_runs_than_its_quota)
 }
 END_TEST
 
+static void expect_alive(const char *name)
+{
+    cluster_execute_format(cluster,
+                           "SET ROLE victim; SELECT chime.schedule('%s', '0 0 29 2 *', 'SELECT 1');"
+                           " SELECT chime.run_now('%s'); RESET ROLE",
+                           name, name);
+    char *sql = files_path("SELECT count(*) FROM chime.job_runs WHERE job_name = '%s' AND state = 'succeeded'", name);
+    WAIT_SQL(cluster, sql, "1", 60);
+    free(sql);
+}
+
+/* The owner of the ledger may write anything into it, also what no function of ours would: one database's ledger ends no process, which may
+ * serve others. */
+START_TEST(times_without_end_end_no_process)
+{
+    cluster_execute(cluster, "SET ROLE victim; SELECT chime.schedule('endless', '* * * * *', 'SELECT 1'); RESET ROLE");
+    ck_assert_str_eq(cluster_sqlstate(cluster,
+                                      "INSERT INTO chime.request (job_id, slot) SELECT job_id, 'infinity' FROM "
+                                      "chime.jobs WHERE job_name = 'endless'"),
+                     "23514");
+    cluster_execute(cluster, "SET ROLE pgchime; ALTER TABLE chime.request DROP CONSTRAINT request_slot_check;"
+                             " INSERT INTO chime.request (job_id, slot) SELECT job_id, s::timestamptz FROM chime.jobs,"
+                             " unnest('{infinity,-infinity,10000-01-01,4000-01-01 BC}'::text[]) AS s WHERE job_name ="
+                             " 'endless'; RESET ROLE");
+    expect_alive("after requests");
+    cluster_execute(cluster, "SET ROLE pgchime; UPDATE chime.job_state s SET last_end = 'infinity', outcome_at = "
+                             "'-infinity', missed_at = 'infinity' FROM chime.jobs j WHERE j.job_id = s.job_id AND "
+                             "job_name = 'endless'; RESET ROLE;"
+                             " SELECT pg_terminate_backend(pid) FROM chime.leader");
+    WAIT_SQL(cluster, "SELECT epoch > 1 FROM chime.leader", "t", 60);
+    expect_alive("after states");
+    cluster_execute(cluster, "SET ROLE victim; SELECT chime.unschedule('endless')");
+    cluster_execute(cluster, "RESET ROLE; DELETE FROM chime.request");
+}
+END_TEST
+
+/* A dump that gives a job the last number there is would leave none for others. */
+START_TEST(an_imported_number_leaves_others_for_jobs_to_come)
+{
+    cluster_execute(cluster, "SET ROLE pgchime");
+    EXPECT_SQL(cluster, "SELECT chime.import_job_id(9223372036854775807) < 1000000", "t");
+    cluster_execute(cluster, "SET ROLE victim; " MAKE("after import") "; RESET ROLE");
+}
+END_TEST
+
 /* Neither a name nor an operator of the caller's means anything to a function of ours: its search_path is its own, with pg_temp
  * last, or its body is bound. These alone qualify all that they name:
  *   perform                      runs an owner's text, which sees its role's search_path
@@ -364,6 +409,8 @@ int main(void)
     tcase_add_test(cases, a_role_starts_no_more_runs_than_its_quota);
     tcase_add_test(cases, every_routine_has_a_path_of_its_own);
     tcase_add_test(cases, default_privileges_open_nothing);
+    tcase_add_test(cases, an_imported_number_leaves_others_for_jobs_to_come);
+    tcase_add_test(cases, times_without_end_end_no_process); /* another leadership begins */
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }
