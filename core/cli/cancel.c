@@ -16,33 +16,37 @@ struct search {
     const char *run_id;
     size_t live_in; /* so many databases */
     const struct config_database *database;
-    char ended[32]; /* how it ended, where it is not live; "" nowhere */
+    bool waits; /* asked for, and not begun */
+    bool over;  /* its number was given already, and it is live nowhere */
 };
 
 static bool look(struct visit *visit, void *data, struct error *err)
 {
     static const char sql[] = "SELECT EXISTS (SELECT FROM chime.run WHERE run_id = $1),"
-                              " (SELECT state FROM chime.run_history WHERE run_id = $1 LIMIT 1)";
+                              " EXISTS (SELECT FROM chime.request WHERE run_id = $1),"
+                              " $1::bigint <= (SELECT last_value FROM chime.run_id WHERE is_called)";
     struct search *search = data;
     struct pg_rows rows;
     if (!pg_client_query(visit->client, sql, &search->run_id, 1, &rows, err)) {
         return false;
     }
-    const char *state = pg_rows_value(&rows, 0, 1);
-    if (pg_rows_value(&rows, 0, 0)[0] == 't') {
+    const char *over = pg_rows_value(&rows, 0, 2);
+    bool waits = pg_rows_value(&rows, 0, 1)[0] == 't';
+    if (waits || pg_rows_value(&rows, 0, 0)[0] == 't') {
         search->live_in++;
         search->database = visit->database;
-    } else if (state != NULL) {
-        snprintf(search->ended, sizeof search->ended, "%s", state);
+        search->waits = waits;
     }
+    search->over = search->over || (over != NULL && over[0] == 't');
     pg_rows_finish(&rows);
     return true;
 }
 
 static bool refuse_ended(const struct search *search, struct error *err)
 {
-    if (search->ended[0] != '\0') {
-        return error_set(err, ERROR_REFUSED, "run %s is over: it %s", search->run_id, search->ended);
+    if (search->over) {
+        error_set(err, ERROR_REFUSED, "run %s is over", search->run_id);
+        return error_hint(err, "pgchime runs says how it ended, and which can be cancelled: --state running,retrying");
     }
     error_set(err, ERROR_NOT_FOUND, "there is no run %s", search->run_id);
     return error_hint(err, "pgchime runs --state running,retrying lists those that can be cancelled");
@@ -51,8 +55,11 @@ static bool refuse_ended(const struct search *search, struct error *err)
 static bool cancel(struct visit *visit, const struct search *search, const struct invocation *invocation,
                    struct output_list *list, struct error *err)
 {
-    static const char sql[] = "SELECT r.run_id, j.name, $1::text, r.slot, r.kind FROM chime.run r"
-                              " JOIN chime.job j USING (job_id) WHERE r.run_id = $2 AND chime.cancel(r.run_id, $3)";
+    static const char sql[] =
+        "SELECT r.run_id, j.name, $1::text, r.slot, r.kind"
+        "  FROM (SELECT run_id, job_id, slot, kind FROM chime.run WHERE run_id = $2"
+        "        UNION ALL SELECT run_id, job_id, slot, kind FROM chime.request WHERE run_id = $2) r"
+        "  JOIN chime.job j USING (job_id) WHERE chime.cancel(r.run_id, $3)";
     const char *parameters[] = {search->run_id, invocation_option(invocation, "reason")};
     if (!visit_require_leader(visit, invocation, err) ||
         !visit_list(visit, list, sql, parameters, COUNT_OF(parameters), err)) {
@@ -70,7 +77,8 @@ static int cancel_there(const struct invocation *invocation, const struct search
     bool asked = visit_open(&visit, search->database, &err) && cancel(&visit, search, invocation, list, &err);
     if (asked) {
         output_print(&list, 1, &invocation->style, stdout);
-        remark(invocation, "asked to end: pgchime runs shows how it did");
+        remark(invocation,
+               search->waits ? "withdrawn: it had not begun" : "asked to end: pgchime runs shows how it did");
     } else {
         error_prefix(&err, "database \"%s\"", search->database->name);
     }
@@ -122,7 +130,7 @@ const struct command command_cancel = {
     .arguments = "RUN",
     .least = 1,
     .most = 1,
-    .summary = "ends a live run: its statement is cancelled, and it is not tried again",
+    .summary = "ends a live run: its statement is cancelled, and it is not tried again; or withdraws one asked for",
     .details = "The job stays: its next slot runs as usual.",
     .options = {{"reason", "TEXT", "why, for the history"}},
     .run = cancel_run,

@@ -10,8 +10,8 @@
 #define LONGEST_PAUSE (500 * USEC_PER_MSEC)
 
 static const struct output_column request_columns[] = {
-    {"REQUEST", "request_id", OUTPUT_INTEGER, OUTPUT_ALWAYS}, {"JOB", "job", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},     {"SLOT", "slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
+    {"RUN", "run_id", OUTPUT_INTEGER, OUTPUT_ALWAYS},     {"JOB", "job", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS}, {"SLOT", "slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
     {"TRIGGER", "trigger", OUTPUT_TEXT, OUTPUT_ALWAYS},
 };
 enum { REQUEST_SLOT = 3 };
@@ -51,9 +51,10 @@ static bool check_job(struct asked *asked, struct error *err)
         error_set(err, ERROR_NOT_FOUND, "job \"%s\" is gone", asked->at->job);
     } else if (pg_rows_value(&rows, 0, 0)[0] != 't') {
         refuse_inactive(asked->at->job, pg_rows_value(&rows, 0, 1), pg_rows_value(&rows, 0, 2), err);
-    } else if (pg_rows_value(&rows, 0, 3) != NULL) {
+    } else if (pg_rows_value(&rows, 0, 3) != NULL && !invocation_has(asked->at->invocation, "force")) {
         error_set(err, ERROR_REFUSED, "job \"%s\" is %s", asked->at->job, pg_rows_value(&rows, 0, 3));
-        error_hint(err, "pgchime resume %s lets it run again", asked->at->job);
+        error_hint(err, "pgchime resume %s lets it run again; pgchime run --force %s tries it once", asked->at->job,
+                   asked->at->job);
     } else {
         ready = true;
     }
@@ -64,9 +65,10 @@ static bool check_job(struct asked *asked, struct error *err)
 /* The answer's columns are those of the requests' list. */
 static bool ask(struct asked *asked, struct output_list *list, struct error *err)
 {
-    static const char sql[] = "INSERT INTO chime.request (job_id) VALUES ($1)"
-                              " RETURNING request_id, $2::text, $3::text, slot, kind::text";
-    const char *parameters[] = {asked->at->job_id, asked->at->job, asked->at->visit.database->name};
+    static const char sql[] = "INSERT INTO chime.request (job_id, forced) VALUES ($1, $4::boolean)"
+                              " RETURNING run_id, $2::text, $3::text, slot, kind::text";
+    const char *parameters[] = {asked->at->job_id, asked->at->job, asked->at->visit.database->name,
+                                invocation_has(asked->at->invocation, "force") ? "t" : "f"};
     struct pg_rows rows;
     if (!pg_client_query(asked->at->visit.client, sql, parameters, COUNT_OF(parameters), &rows, err)) {
         return false;
@@ -197,8 +199,10 @@ const struct command command_run = {
     .most = 1,
     .summary = "asks the leader to run a job now",
     .details =
+        "RUN is the number by which pgchime cancel and pgchime runs know it.\n"
         "With --wait the exit status is 0 when the run succeeded, 1 when it did not, 124 when it did not end in time.",
-    .options = {{"wait", NULL, "wait for its end and print the run"},
+    .options = {{"force", NULL, "also when the job is suspended, which it stays"},
+                {"wait", NULL, "wait for its end and print the run"},
                 {"timeout", "DURATION", "with --wait: give up waiting after this long"}},
     .run = run_run,
 };

@@ -60,6 +60,7 @@ enum why_column {
     WHY_MISSED_REASON,
     WHY_ASKED_AT,
     WHY_ASKED_BY,
+    WHY_ASKED_RUN,
     WHY_POOL_BUSY,
     WHY_BUSY,
     WHY_WATCH_SINCE, /* events are not heard since then */

@@ -152,9 +152,8 @@ static void say_due(struct buffer *text, const struct why_facts *facts, const st
 
 static void say_asked(struct buffer *text, const struct why_facts *facts, const struct config_database *database)
 {
-    buffer_puts(text, "the run that ");
-    buffer_puts(text, why_value(facts, WHY_ASKED_BY));
-    buffer_puts(text, " asked for at ");
+    buffer_printf(text, "run %s, that %s asked for at ", why_value(facts, WHY_ASKED_RUN),
+                  why_value(facts, WHY_ASKED_BY));
     put_instant(text, why_instant(facts, WHY_ASKED_AT));
     buffer_putc(text, ' ');
     say_hindrance(text, facts, database);

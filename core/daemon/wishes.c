@@ -35,15 +35,19 @@ static void resume(struct lead *lead, struct scheduled *scheduled, const struct 
 static bool grant(struct lead *lead, const struct ledger_wish *wish)
 {
     struct scheduled *scheduled = scheduler_find(lead->scheduler, wish->run.job_id);
-    if (scheduled != NULL && scheduled_job(scheduled)->refused && wish->verb == LEDGER_RUN) {
+    bool run = wish->verb == LEDGER_RUN || wish->verb == LEDGER_FORCE;
+    if (scheduled != NULL && scheduled_job(scheduled)->refused && run) {
         return false; /* once it is mended */
     }
     if (scheduled == NULL) {
-        return wish->verb != LEDGER_RUN;
+        return !run;
     }
     switch (wish->verb) {
     case LEDGER_RUN:
         scheduler_request(lead->scheduler, scheduled, wish->run.kind, wish->run.slot);
+        return false;
+    case LEDGER_FORCE:
+        scheduler_force(lead->scheduler, scheduled, wish->run.kind, wish->run.slot);
         return false;
     case LEDGER_CANCEL:
         return cancel(lead, scheduled, wish);

@@ -179,11 +179,9 @@ bool ledger_read_heartbeat(const struct pg_reply *reply, struct ledger_heartbeat
 
 static enum ledger_verb read_verb(const char *text)
 {
-    static const char *const verbs[] = {[LEDGER_RUN] = "run",
-                                        [LEDGER_CANCEL] = "cancel",
-                                        [LEDGER_SUSPEND] = "suspend",
-                                        [LEDGER_RESUME] = "resume",
-                                        [LEDGER_BEGIN] = "begin"};
+    static const char *const verbs[] = {
+        [LEDGER_RUN] = "run",         [LEDGER_FORCE] = "force",   [LEDGER_CANCEL] = "cancel",
+        [LEDGER_SUSPEND] = "suspend", [LEDGER_RESUME] = "resume", [LEDGER_BEGIN] = "begin"};
     for (size_t i = 0; i < COUNT_OF(verbs); i++) {
         if (strcmp(verbs[i], text) == 0) {
             return (enum ledger_verb)i;

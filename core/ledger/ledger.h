@@ -75,16 +75,17 @@ struct ledger_request {
     instant slot;
 };
 
-/* What people ask of the leader, in the order they did. The row stays until the leader is done with it: a claim removes a RUN, the
- * BEGIN by ledger_begin, the others by ledger_acknowledge. */
-enum ledger_verb { LEDGER_RUN, LEDGER_CANCEL, LEDGER_SUSPEND, LEDGER_RESUME, LEDGER_BEGIN };
+/* What people ask of the leader, in the order they did. The row stays until the leader is done with it: a claim removes a
+ * RUN or a FORCE (a run although its job is suspended), the BEGIN goes by ledger_begin, the others by ledger_acknowledge. */
+enum ledger_verb { LEDGER_RUN, LEDGER_FORCE, LEDGER_CANCEL, LEDGER_SUSPEND, LEDGER_RESUME, LEDGER_BEGIN };
 
 struct ledger_wish {
     int64_t
         request_id; /* 0 for a suspension whose time is over: a RESUME that nobody asked for and nobody acknowledges */
     enum ledger_verb verb;
-    struct ledger_request run; /* RUN, CANCEL; of the others only job_id, and in `slot` when that time was over */
-    char *reason;              /* in words, who included: "suspended by ann: too noisy"; NULL for RUN */
+    struct ledger_request
+        run;      /* RUN, FORCE, CANCEL; of the others only job_id, and in `slot` when that time was over */
+    char *reason; /* in words, who included: "suspended by ann: too noisy"; NULL for RUN */
 };
 
 /* `at` everywhere: when the leader decided that, the same instant as in its memory. */

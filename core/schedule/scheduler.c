@@ -50,7 +50,14 @@ void requests_drop(struct scheduler *scheduler, struct scheduled *it)
 
 void scheduler_request(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot)
 {
-    if (it->suspended || it->retired || is_asked_for(it, kind, slot)) {
+    if (!it->suspended) {
+        scheduler_force(scheduler, it, kind, slot);
+    }
+}
+
+void scheduler_force(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot)
+{
+    if (it->retired || is_asked_for(it, kind, slot)) {
         return;
     }
     insert_request(scheduler, it, it->request_count, (struct request){kind, slot});

@@ -122,6 +122,8 @@ instant scheduler_next(const struct scheduler *scheduler);
 /* Asks for a run beside the schedule; it waits for a live run and for upstreams that run or are asked for. A suspended job
  * takes none (the ledger keeps the request). */
 void scheduler_request(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);
+/* The same, and a suspended job takes it: for this run, and stays suspended. */
+void scheduler_force(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);
 /* A live run of an idle job, found in the ledger: its next attempt is due at `retry_at`; INSTANT_NEVER while its
  * old session is still there, until scheduler_retry or scheduler_ended says more. */
 void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot, int attempt,

@@ -123,12 +123,15 @@ BEGIN
     ON CONFLICT (pid) DO UPDATE SET instance = excluded.instance, configuration = excluded.configuration;
 END $$;
 
+-- By the ends of indexes: a takeover does not wait for a table to be read.
 CREATE FUNCTION chime.last_written() RETURNS timestamptz
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 BEGIN ATOMIC
-    SELECT greatest((SELECT l.since FROM chime.leader l), (SELECT max(greatest(s.last_start, s.last_end)) FROM chime.job_state s));
+    SELECT greatest((SELECT l.since FROM chime.leader l),
+                    (SELECT max(h.finished_at) FROM (SELECT x.finished_at FROM chime.run_history x ORDER BY x.slot DESC LIMIT 20) h),
+                    (SELECT max(r.claimed_at) FROM (SELECT x.claimed_at FROM chime.run x ORDER BY x.run_id DESC LIMIT 20) r));
 END;
-COMMENT ON FUNCTION chime.last_written IS 'when a leader is known to have written to this ledger last';
+COMMENT ON FUNCTION chime.last_written IS 'an instant at which a leader wrote to this ledger, of the latest there are';
 
 CREATE FUNCTION chime.take_over(p_seen uuid, p_instance text, p_configuration text, p_system text, p_timeline integer)
 RETURNS TABLE (epoch bigint, token uuid)
@@ -174,10 +177,10 @@ END;
 
 -- Of instants in no leadership.
 CREATE FUNCTION chime.unled_words(p_at timestamptz) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 BEGIN ATOMIC
     SELECT CASE WHEN n.since IS NULL THEN format('nobody leads since %s', t.since) ELSE format('nobody led from %s to %s', t.since, t.until) END
-           || CASE WHEN l.resigned THEN '' ELSE ': the leader before wrote nothing after that, and did not resign' END
+           || CASE WHEN l.resigned THEN '' ELSE ' or less long: the leader before did not resign, and that is the last it is known to have written' END
     FROM (SELECT * FROM chime.leadership x WHERE x.since <= p_at ORDER BY x.since DESC LIMIT 1) l
     LEFT JOIN LATERAL (SELECT x.since FROM chime.leadership x WHERE x.since > p_at ORDER BY x.since LIMIT 1) n ON true
     CROSS JOIN LATERAL (SELECT coalesce(l.until, CASE WHEN n.since IS NULL AND NOT chime.led() THEN chime.last_written() END) AS until) e
@@ -198,7 +201,7 @@ BEGIN
         JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
         WHERE c.relkind = 'S' AND c.relnamespace = 'chime'::regnamespace
         UNION ALL
-        SELECT 'chime.run_id', r, 'run_id' FROM unnest('{chime.run,chime.run_history,chime.attempt}'::regclass[]) AS r
+        SELECT 'chime.run_id', r, 'run_id' FROM unnest('{chime.run,chime.run_history,chime.attempt,chime.request}'::regclass[]) AS r
     LOOP
         EXECUTE format('SELECT setval(%L, r.last) FROM (SELECT max(%I) AS last FROM %s) r, %s n WHERE n.last_value <= r.last',
                        v_of.numbers, v_of.number, v_of.relation, v_of.numbers);

@@ -36,6 +36,8 @@ ALTER TABLE chime.request
     ADD COLUMN reason text,
     ADD COLUMN until timestamptz CHECK (until IS NULL OR verb = 'suspend' AND until BETWEEN '0001-01-01Z' AND '9999-12-31Z'),
     ADD COLUMN owner name NOT NULL DEFAULT '',
+    ADD COLUMN run_id bigint,
+    ADD COLUMN forced boolean NOT NULL DEFAULT false CHECK (verb = 'run' OR NOT forced),
     ALTER COLUMN kind DROP NOT NULL,
     ALTER COLUMN slot DROP NOT NULL,
     DROP CONSTRAINT request_kind_check,
@@ -53,6 +55,10 @@ COMMENT ON COLUMN chime.request.until IS 'of a suspension: when it is to end by 
 -- Wishes of people are few; runs asked for may be many, and wait long.
 CREATE INDEX request_wish ON chime.request (request_id) WHERE verb <> 'run';
 
+COMMENT ON COLUMN chime.request.run_id IS 'of a run: the number it will have';
+COMMENT ON COLUMN chime.request.forced IS 'of a run: also while its job is suspended, which it stays';
+CREATE INDEX request_number ON chime.request (run_id);
+
 -- However many of one owner's wait, the others' come to their turn.
 CREATE INDEX request_turn ON chime.request (owner, request_id) WHERE verb = 'run';
 UPDATE chime.request q SET owner = j.owner FROM chime.job j WHERE j.job_id = q.job_id;
@@ -61,6 +67,7 @@ CREATE FUNCTION chime.note_request() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.owner := coalesce((SELECT j.owner FROM chime.job j WHERE j.job_id = NEW.job_id), '');
+    NEW.run_id := CASE WHEN NEW.verb = 'run' THEN nextval('chime.run_id') END;
     RETURN NEW;
 END $$;
 REVOKE ALL ON FUNCTION chime.note_request() FROM PUBLIC;
@@ -297,6 +304,10 @@ CREATE FUNCTION chime.cancel_run(p_run bigint, p_reason text DEFAULT NULL) RETUR
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE v_run chime.run;
 BEGIN
+    DELETE FROM chime.request q WHERE q.run_id = p_run;
+    IF FOUND THEN
+        RETURN true;
+    END IF;
     SELECT * INTO v_run FROM chime.run r WHERE r.run_id = p_run AND r.done_at IS NULL;
     IF NOT FOUND THEN
         RETURN false;
@@ -307,7 +318,7 @@ BEGIN
     RETURN true;
 END $$;
 COMMENT ON FUNCTION chime.cancel_run IS
-    'asks the leader to end a live run, whoever owns it, waiting for its next attempt included; false when there is no such run';
+    'asks the leader to end a live run, whoever owns it, waiting for its next attempt included, or withdraws one that was asked for and has not begun; false when there is no such run';
 
 -- Read-only, every second. Conditions on jobs are single values, looked up row by row: a join, planned while nothing was
 -- known of these columns, may read all jobs.
@@ -331,12 +342,12 @@ BEGIN
         SELECT (SELECT q.owner FROM chime.request q WHERE q.verb = 'run' AND q.owner > o.owner ORDER BY q.owner LIMIT 1)
         FROM owners o WHERE o.owner IS NOT NULL
     )
-    SELECT r.request_id, r.verb, r.job_id, r.kind, r.slot, NULL
+    SELECT r.request_id, CASE WHEN r.forced THEN 'force' ELSE r.verb END, r.job_id, r.kind, r.slot, NULL
     FROM owners o CROSS JOIN LATERAL (
         SELECT q.*, row_number() OVER (ORDER BY q.request_id) AS turn
         FROM (SELECT w.* FROM chime.request w
               WHERE w.verb = 'run' AND w.owner = o.owner
-                AND (SELECT j.active AND s.suspended_at IS NULL
+                AND (SELECT j.active AND (s.suspended_at IS NULL OR w.forced)
                      FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id WHERE j.job_id = w.job_id)
               ORDER BY w.request_id LIMIT 1000) q) r
     ORDER BY r.turn, r.request_id LIMIT 1000;
@@ -459,7 +470,7 @@ END $$;
 
 -- Claims runs for named sessions. At most one run of a job in a call. Grants a row with job_id and run_id; a job whose
 -- version, activity or cursor is not the expected one is left out, and the caller looks at it again. One that is suspended
--- is refused whatever the kind, with a row that says by whom and why: the caller may not have heard of it yet. A slot that ran already while
+-- is refused whatever the kind, unless somebody asked for that run in spite of it, with a row that says by whom and why: the caller may not have heard of it yet. A slot that ran already while
 -- the clock was ahead is decided by it, without a run and with a row that has `ahead`.
 -- Nobody asks for runs of kind event (a notification, whose payload is $1 of the text) and change (the sources of a view
 -- changed): the leader alone knows what woke them, so they have no row in chime.request, leave the cursor where it is, and
@@ -487,18 +498,22 @@ BEGIN
            SET last_slot = CASE WHEN w.moves THEN w.slot ELSE s.last_slot END,
                cursor_skipped = s.cursor_skipped AND NOT w.moves, last_start = clock_timestamp()
           FROM wanted w JOIN chime.job j ON j.job_id = w.job_id AND j.version = w.version
-         WHERE s.job_id = ANY (p_job) AND j.job_id = ANY (p_job) AND s.job_id = w.job_id AND s.suspended_at IS NULL
+         WHERE s.job_id = ANY (p_job) AND j.job_id = ANY (p_job) AND s.job_id = w.job_id
+           AND CASE WHEN s.suspended_at IS NULL THEN true
+                    ELSE (SELECT bool_or(q.forced) FROM chime.request q
+                          WHERE q.job_id = w.job_id AND q.kind = w.kind AND q.slot = w.slot) END
            AND (j.active OR NOT (w.moves OR w.wakes)) AND (s.last_slot = w.cursor OR NOT w.moves)
         RETURNING 'run' AS verb, w.job_id, w.kind, w.slot, w.pid, w.backend_start, w.moves OR w.wakes AS unasked,
                   w.kind = 'schedule' AND w.slot <@ s.ahead AS ahead
     ), asked AS (
         DELETE FROM chime.request q USING granted g
          WHERE q.job_id = ANY (p_job) AND NOT g.unasked AND q.job_id = g.job_id AND q.verb = g.verb AND q.kind = g.kind AND q.slot = g.slot
-        RETURNING q.job_id
+        RETURNING q.job_id, q.run_id
     )
-    INSERT INTO chime.run AS r (job_id, kind, slot, token, epoch, pid, backend_start)
-    SELECT g.job_id, g.kind, g.slot, p_token, v_epoch, g.pid, g.backend_start FROM granted g
-    WHERE NOT g.ahead AND (g.unasked OR g.job_id IN (SELECT a.job_id FROM asked a))
+    INSERT INTO chime.run AS r (run_id, job_id, kind, slot, token, epoch, pid, backend_start)
+    SELECT coalesce(a.run_id, nextval('chime.run_id')), g.job_id, g.kind, g.slot, p_token, v_epoch, g.pid, g.backend_start
+    FROM granted g LEFT JOIN asked a ON a.job_id = g.job_id
+    WHERE NOT g.ahead AND (g.unasked OR a.job_id IS NOT NULL)
     RETURNING r.job_id, r.run_id, NULL::bigint, NULL::text, NULL::bigint;
     GET DIAGNOSTICS v_granted = ROW_COUNT;
     IF v_granted < cardinality(p_job) THEN

@@ -418,7 +418,7 @@ DECLARE
     v_run bigint := (p_arguments ->> 'run_id')::bigint;
     v_job bigint;
 BEGIN
-    SELECT r.job_id INTO v_job FROM chime.run r WHERE r.run_id = v_run;
+    SELECT coalesce((SELECT r.job_id FROM chime.run r WHERE r.run_id = v_run), (SELECT q.job_id FROM chime.request q WHERE q.run_id = v_run)) INTO v_job;
     IF chime.is_administrator(p_caller) OR EXISTS (SELECT FROM chime.job j WHERE j.job_id = v_job AND j.owner = p_caller) THEN
         RETURN jsonb_build_object('done', chime.cancel_run(v_run, p_arguments ->> 'reason'));
     END IF;
@@ -585,7 +585,7 @@ BEGIN ATOMIC
     INSERT INTO chime.job_call (verb, arguments) VALUES ('cancel', jsonb_build_object('run_id', run_id, 'reason', reason))
     RETURNING (answer ->> 'done')::boolean;
 END;
-COMMENT ON FUNCTION chime.cancel IS 'asks the leader to end a live run, waiting for its next attempt included; false when there is no such run, or it is another''s';
+COMMENT ON FUNCTION chime.cancel IS 'asks the leader to end a live run, waiting for its next attempt included, or withdraws one that has not begun; false when there is no such run, or it is another''s';
 
 -- --- what people read -------------------------------------------------------------------------------------------------------------
 

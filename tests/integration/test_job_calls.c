@@ -22,9 +22,8 @@ static void set_up(void)
     cluster = ledger_sql_install(NULL);
     ledger_sql_lead(cluster);
     ledger_sql_helpers(cluster);
-    cluster_execute(cluster,
-                    "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; GRANT pgchime_jobs TO app, other;"
-                    "GRANT CREATE ON SCHEMA public TO app");
+    cluster_execute(cluster, "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; GRANT pgchime_jobs TO app, other;"
+                             "GRANT CREATE ON SCHEMA public TO app");
 }
 
 static void tear_down(void)
@@ -217,6 +216,7 @@ START_TEST(options_and_their_values_are_taken_as_the_daemon_takes_them)
         "run",        "first",
         "both",       "last",
         "all_done",   "none_failed",
+        "one_failed", "one_success",
         "default",    "a b",
         "-x",         "UTC",
         "5 s",        "5S",
@@ -305,19 +305,23 @@ START_TEST(a_run_is_asked_for_and_cancelled_by_its_owner)
         {"app", "SELECT chime.schedule('a', '0 0 29 2 *', 'SELECT 1')", "1", NULL},
         {NULL, "SELECT chime.run_now('a') = chime.run_now(1)", "t", NULL},
         {"other", "SELECT chime.run_now(1)", "ERROR XX000: could not find valid entry for job 1", NULL},
+        {NULL, "SELECT chime.cancel(1)", "f", NULL}, /* it has not begun, and is another's */
+        {"app", "SELECT chime.cancel(1)", "t", NULL},
+        {NULL, "SELECT chime.cancel(1)", "f", NULL},
+        {NULL, "SELECT chime.run_now(1) IS NOT NULL", "t", NULL},
         {"postgres", "SELECT kind, requested_by FROM chime.request", "manual|app", NULL},
         {NULL,
-         "INSERT INTO chime.run (job_id, kind, slot, token, epoch, pid) SELECT 1, 'manual', slot, " TOKEN
-         ", 7, 4711 FROM"
+         "INSERT INTO chime.run (run_id, job_id, kind, slot, token, epoch, pid) SELECT run_id, 1, 'manual', "
+         "slot, " TOKEN ", 7, 4711 FROM"
          " chime.request RETURNING run_id",
-         "1", NULL},
+         "2", NULL},
         {NULL, "DELETE FROM chime.request", "DELETE 1", NULL},
-        {"other", "SELECT chime.cancel(1)", "f", NULL},
+        {"other", "SELECT chime.cancel(2)", "f", NULL},
         {"app", "SELECT state FROM chime.job_runs", "running", NULL},
-        {NULL, "SELECT chime.cancel(1, 'enough')", "t", NULL},
+        {NULL, "SELECT chime.cancel(2, 'enough')", "t", NULL},
         {"postgres", "SELECT verb, requested_by, reason FROM chime.request", "cancel|app|enough", NULL},
         {"app", "SELECT chime.unschedule(1, stop => true)",
-         "NOTICE: run 1 of this job is under way, and is asked to stop\nt", NULL},
+         "NOTICE: run 2 of this job is under way, and is asked to stop\nt", NULL},
         {"app", "SELECT chime.schedule('a', '@hourly', 'SELECT 1', active => false) > 1", "t", NULL},
         {NULL, "SELECT chime.run_now('a')",
          "ERROR 55000: job app/a is not active\nHINT: SELECT chime.alter_job(2, active => true) wakes it", NULL},
@@ -467,7 +471,7 @@ START_TEST(temporary_objects_of_a_caller_are_not_taken_for_the_servers)
          "1", NULL},
         {NULL, "SELECT chime.schedule('b', '@every 5m', 'SELECT 1', after => '{a}')", "2", NULL},
         {NULL, "SELECT chime.alter_job(2, schedule => '@at 2030-01-01 00:00', command => 'SELECT 2')", "", NULL},
-        {NULL, "SELECT chime.run_now(1) IS NOT NULL, chime.cancel(1), chime.unschedule('b')", "t|f|t", NULL},
+        {NULL, "SELECT chime.run_now(1) IS NOT NULL, chime.cancel(1), chime.unschedule('b')", "t|t|t", NULL},
         {NULL, "SELECT chime.schedule_valid('* * * * *'), chime.schedule_problem('5 minutes') IS NULL", "t|f", NULL},
         {NULL, "SELECT count(*) FROM chime.jobs", "1", NULL},
         {"other", "SELECT count(*) FROM chime.jobs", "0", NULL},

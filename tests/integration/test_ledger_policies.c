@@ -57,6 +57,14 @@ START_TEST(a_claim_of_a_suspended_job_is_refused_whatever_its_kind_and_told_who_
         snprintf(sql, sizeof sql, "SELECT claim(1, '%s', 0, 1)", kinds[i]);
         EXPECT_UNCHANGED_BY(expect(sql, "refused: suspended by postgres: too noisy"));
     }
+    cluster_execute(cluster, "INSERT INTO chime.request (job_id, slot, forced) VALUES (1, at(2), true)");
+    expect("SELECT verb FROM chime.wishes() WHERE verb = 'force' AND slot = at(2)", "force");
+    expect("SELECT count(*) FROM chime.wishes() WHERE verb = 'run'", "0");
+    EXPECT_UNCHANGED_BY(expect("SELECT claim(1, 'schedule', 0, 2)", "refused: suspended by postgres: too noisy"));
+    char *number = cluster_value(cluster, "SELECT run_id FROM chime.request WHERE forced");
+    expect("SELECT claim(1, 'manual', 0, 2)", "granted"); /* the one that was asked for in spite of it */
+    expect("SELECT run_id FROM chime.run WHERE job_id = 1", number);
+    free(number);
     expect("SELECT claim(2, 'schedule', 0, 1)", "granted");
     expect("SELECT granted(chime.resume(1))", "t");
     expect("SELECT claim(1, 'manual', 0, 1)", "granted");

@@ -1,6 +1,7 @@
 /* What people ask of a leader, and what `why` says of it: suspend, resume, cancel; joins and suspension by failures. */
 #include <check.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,6 +72,68 @@ START_TEST(a_live_run_is_cancelled_by_its_number)
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.request", "0");
     free(command("cancel", run, 6));
     free(command("cancel", "999999", 5));
+    free(run);
+}
+END_TEST
+
+/* The number that `run` prints; the caller frees it. `option` may be NULL. */
+static char *ask_for_run(const char *job, const char *option)
+{
+    const char *const arguments[] = {"--config", site_config(site), "-o", "csv", "--no-header", "run", job, option,
+                                     NULL};
+    char *output = NULL;
+    char *errors = NULL;
+    int status = daemon_run(arguments, &output, &errors);
+    ck_assert_msg(status == 0, "run %s: status %d: %s%s", job, status, output, errors);
+    output[strcspn(output, ",")] = '\0';
+    free(errors);
+    return output;
+}
+
+static void expect_run_numbered(const char *run, const char *job)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "SELECT state FROM chime.runs WHERE run_id = %s AND job = '%s'", run, job);
+    WAIT_SQL(cluster, sql, "succeeded", 30);
+}
+
+START_TEST(run_cancel_and_the_history_speak_of_one_number)
+{
+    site_use_pools(site, "narrow = 1;");
+    site_job(site, "hog", NEVER_DUE "command = \"SELECT pg_sleep(600)\"; pool = \"narrow\";");
+    site_job(site, "job", NEVER_DUE "command = \"SELECT 1\"; pool = \"narrow\";");
+    served = site_lead(site);
+    char *hog = ask_for_run("hog", NULL);
+    runs_await_running(cluster, "hog");
+    char *withdrawn = ask_for_run("job", NULL);
+    char *run = ask_for_run("job", NULL);
+    expect_why("job", withdrawn); /* "run 7, that postgres asked for ... waits for a place in pool narrow" */
+    do_command("cancel", withdrawn);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.request", "1");
+    free(command("cancel", withdrawn, 6));
+    do_command("cancel", hog);
+    expect_run_numbered(run, "job");
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.request", "0", 30);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history h JOIN chime.job j USING (job_id) WHERE j.name = 'job'",
+               "1");
+    free(hog);
+    free(withdrawn);
+    free(run);
+}
+END_TEST
+
+START_TEST(a_suspended_job_is_tried_once_by_force_and_stays_suspended)
+{
+    site_job(site, "job", NEVER_DUE "command = \"SELECT 1\";");
+    served = site_lead(site);
+    do_command("suspend", "job");
+    WAIT_SQL(cluster, "SELECT suspended_by FROM chime.job_state", "postgres", 20);
+    free(command("run", "job", 6));
+    char *run = ask_for_run("job", "--force");
+    expect_run_numbered(run, "job");
+    EXPECT_SQL(cluster, "SELECT suspended_by FROM chime.job_state", "postgres");
+    free(command("run", "job", 6));
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history", "1");
     free(run);
 }
 END_TEST
@@ -197,7 +260,7 @@ START_TEST(why_tells_of_a_slot_of_the_past_and_that_nobody_led)
     daemon_destroy(served);
     served = NULL;
     WAIT_SQL(cluster, "SELECT chime.led()", "f", 60);
-    EXPECT_SQL(cluster, "SELECT chime.unled_words(clock_timestamp()) LIKE 'nobody leads since %did not resign'", "t");
+    EXPECT_SQL(cluster, "SELECT chime.unled_words(clock_timestamp()) LIKE 'nobody leads since %did not resign%'", "t");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership WHERE until IS NULL", "1");
 }
 END_TEST
@@ -248,6 +311,8 @@ int main(void)
     tcase_add_test(cases, why_tells_of_a_slot_of_the_past_and_that_nobody_led);
     tcase_add_test(cases, a_suspended_job_starts_nothing_and_its_slots_are_missed_when_it_is_resumed);
     tcase_add_test(cases, a_live_run_is_cancelled_by_its_number);
+    tcase_add_test(cases, run_cancel_and_the_history_speak_of_one_number);
+    tcase_add_test(cases, a_suspended_job_is_tried_once_by_force_and_stays_suspended);
     tcase_add_test(cases, a_job_that_keeps_failing_suspends_itself);
     tcase_add_test(cases, a_join_runs_once_all_have_delivered_and_says_why_it_does_not);
     tcase_add_test(cases, what_a_job_that_only_events_wake_waits_for_is_said);

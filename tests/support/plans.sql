@@ -154,6 +154,7 @@ INSERT INTO plans.statement (name, sql) VALUES
                 ' chime.forget_rows(plans.token(), 50, ''job_past'', ''until'', interval ''1 day'')'),
 -- what people and programs call
 ('cancel', 'SELECT chime.cancel(1001)'),
+('nobody led', 'SELECT chime.unled_words(plans.at(1)), chime.unled_words(now())'),
 ('suspension', 'SELECT granted FROM chime.suspension(1001)'),
 ('schedule by a program', 'SELECT chime.schedule_job(''postgres'', ''{"schedule": "* * * * *", "command": "SELECT 1"}'')'),
 ('import', 'SELECT chime.begin_import(''dump:x'', i.job, ''* * * * *'', true, ''{}'', now()), chime.finish_import(''dump:x'', 9999999),'
