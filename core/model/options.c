@@ -20,7 +20,7 @@ enum option_kind {
     OPTION_ZONE, /* interned; the catalog looks for it */
 };
 
-#define MOST_WORDS 4
+#define MOST_WORDS 5
 
 struct option {
     const char *name;
@@ -83,7 +83,7 @@ static const struct option table[] = {
     {.name = "trigger_rule",
      .kind = OPTION_WORD,
      .offset = AT(trigger_rule),
-     .words = {"all_success", "all_done", "one_success", "none_failed"}},
+     .words = {"all_success", "all_done", "one_success", "none_failed", "one_failed"}},
     {.name = "priority", .kind = OPTION_COUNT, .offset = AT(priority), .low = 1, .high = 9},
     {.name = "pool", .kind = OPTION_NAME, .offset = AT(pool)},
     {.name = "suspend_after_failures",

@@ -132,33 +132,43 @@ static void append(char reason[static PASSED_REASON_SIZE], const char *before, c
     snprintf(reason + length, PASSED_REASON_SIZE - length, "%s%s %s", before, name, run_state_name(state));
 }
 
-/* One success suffices; without any outcome there is nothing to go by. */
-static bool lacks_success(const struct scheduled *it, char reason[static PASSED_REASON_SIZE])
+static bool is_success(enum run_state state)
+{
+    return state == RUN_SUCCEEDED;
+}
+
+/* One outcome of that sort suffices. *any: there is an outcome to go by. */
+static bool lacks(const struct scheduled *it, bool (*suffices)(enum run_state), const char *words,
+                  char reason[static PASSED_REASON_SIZE], bool *any)
 {
     enum run_state state;
-    bool any = false;
-    snprintf(reason, PASSED_REASON_SIZE, "no upstream succeeded");
+    *any = false;
+    snprintf(reason, PASSED_REASON_SIZE, "%s", words);
     for (size_t i = 0; i < it->upstream_count; i++) {
         if (outcome_of(it, &it->upstream[i], &state)) {
-            if (state == RUN_SUCCEEDED) {
+            if (suffices(state)) {
                 return false;
             }
-            append(reason, any ? ", " : ": ", it->upstream[i].job->job->name, state);
-            any = true;
+            append(reason, *any ? ", " : ": ", it->upstream[i].job->job->name, state);
+            *any = true;
         }
     }
-    return any;
+    return true;
 }
 
 bool gate_refuses(const struct scheduled *it, char reason[static PASSED_REASON_SIZE])
 {
     enum trigger_rule rule = it->job->options.trigger_rule;
     enum run_state state;
+    bool any;
     if (rule == TRIGGER_ALL_DONE) {
         return false;
     }
     if (rule == TRIGGER_ONE_SUCCESS) {
-        return lacks_success(it, reason);
+        return lacks(it, is_success, "no upstream succeeded", reason, &any) && any;
+    }
+    if (rule == TRIGGER_ONE_FAILED) {
+        return lacks(it, is_failure, "no upstream failed", reason, &any);
     }
     for (size_t i = 0; i < it->upstream_count; i++) {
         if (outcome_of(it, &it->upstream[i], &state) &&

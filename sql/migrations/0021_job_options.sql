@@ -21,7 +21,7 @@ BEGIN ATOMIC
                  ('backoff.max', 'duration', 0, 365 * 86400000000, NULL),
                  ('backoff.jitter', 'factor', 0, 1, NULL),
                  ('retry_on', 'sqlstates', NULL, NULL, NULL),
-                 ('trigger_rule', 'word', NULL, NULL, 'all_success all_done one_success none_failed'),
+                 ('trigger_rule', 'word', NULL, NULL, 'all_success all_done one_success none_failed one_failed'),
                  ('priority', 'count', 1, 9, NULL),
                  ('pool', 'name', NULL, NULL, NULL),
                  ('suspend_after_failures', 'count', 0, 1000000, NULL),

@@ -217,6 +217,8 @@ START_TEST(trigger_rules_decide_by_how_upstreams_ended)
     add_follower("mixed-all-done", "\"good\", \"bad\"", "all_done");
     add_follower("mixed-one-success", "\"good\", \"bad\"", "one_success");
     add_follower("mixed-none-failed", "\"good\", \"bad\"", "none_failed");
+    add_follower("mixed-one-failed", "\"good\", \"bad\"", "one_failed");
+    add_follower("skip-one-failed", "\"skipped\", \"good\"", "one_failed");
     add_follower("skip-all-success", "\"skipped\"", "all_success");
     add_follower("skip-all-done", "\"skipped\"", "all_done");
     add_follower("skip-one-success", "\"skipped\", \"bad\"", "one_success");
@@ -225,11 +227,13 @@ START_TEST(trigger_rules_decide_by_how_upstreams_ended)
     runs_ask_and_await(cluster, "good");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.runs", "1"); /* all have another one to wait for */
     runs_ask_and_await(cluster, "bad");
-    WAIT_SQL(cluster, "SELECT count(DISTINCT job) FROM chime.run_history JOIN chime.runs USING (run_id)", "11", 30);
+    WAIT_SQL(cluster, "SELECT count(DISTINCT job) FROM chime.run_history JOIN chime.runs USING (run_id)", "13", 30);
     EXPECT_FOLLOWER("mixed-all-success", "skipped upstream bad failed");
     EXPECT_FOLLOWER("mixed-all-done", "succeeded");
     EXPECT_FOLLOWER("mixed-one-success", "succeeded");
     EXPECT_FOLLOWER("mixed-none-failed", "skipped upstream bad failed");
+    EXPECT_FOLLOWER("mixed-one-failed", "succeeded");
+    EXPECT_FOLLOWER("skip-one-failed", "skipped no upstream failed: skipped skipped, good succeeded");
     EXPECT_FOLLOWER("skip-all-success", "skipped upstream skipped skipped");
     EXPECT_FOLLOWER("skip-all-done", "succeeded");
     EXPECT_FOLLOWER("skip-one-success", "skipped no upstream succeeded: skipped skipped, bad failed");

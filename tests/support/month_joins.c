@@ -219,6 +219,7 @@ bool month_rule_holds(const struct month *month, const struct month_job *it)
     size_t known = 0;
     size_t succeeded = 0;
     size_t skipped = 0;
+    size_t failed = 0;
     for (size_t i = 0; i < it->job.after_count; i++) {
         const struct month_upstream *upstream = &it->upstream[i];
         const struct month_job *before = &month->jobs[upstream->job];
@@ -233,6 +234,7 @@ bool month_rule_holds(const struct month *month, const struct month_job *it)
             known++;
             succeeded += state == RUN_SUCCEEDED;
             skipped += state == RUN_SKIPPED;
+            failed += state != RUN_SUCCEEDED && state != RUN_SKIPPED;
         }
     }
     switch (it->job.options.trigger_rule) {
@@ -242,6 +244,8 @@ bool month_rule_holds(const struct month *month, const struct month_job *it)
         return true;
     case TRIGGER_ONE_SUCCESS:
         return succeeded > 0 || known == 0;
+    case TRIGGER_ONE_FAILED:
+        return failed > 0;
     case TRIGGER_NONE_FAILED:
         break;
     }

@@ -199,6 +199,9 @@ static const struct rule_case rule_cases[] = {
     {TRIGGER_ONE_SUCCESS, RUN_FAILED, RUN_TIMED_OUT, "no upstream succeeded: a failed, b timed_out"},
     {TRIGGER_NONE_FAILED, RUN_SUCCEEDED, RUN_SUCCEEDED, NULL},
     {TRIGGER_NONE_FAILED, RUN_SUCCEEDED, RUN_TIMED_OUT, "upstream b timed_out"},
+    {TRIGGER_ONE_FAILED, RUN_SUCCEEDED, RUN_FAILED, NULL},
+    {TRIGGER_ONE_FAILED, RUN_LOST, RUN_SUCCEEDED, NULL},
+    {TRIGGER_ONE_FAILED, RUN_SUCCEEDED, RUN_SUCCEEDED, "no upstream failed: a succeeded, b succeeded"},
 };
 
 static void judge_rule(const struct rule_case *it)
