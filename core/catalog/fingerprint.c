@@ -47,6 +47,11 @@ static void put_job(struct buffer *buffer, const struct job *job)
     put_texts(buffer, job->after, job->after_count);
     put_texts(buffer, job->on, job->on_count);
     put_text(buffer, job->active ? "active" : "inactive");
+    put_count(buffer, job->setting_count);
+    for (size_t i = 0; i < job->setting_count; i++) {
+        put_text(buffer, job->settings[i].name);
+        put_text(buffer, job->settings[i].value);
+    }
     for (size_t i = 0; options_name(i) != NULL; i++) {
         char *value = options_value_text(&job->options, options_name(i));
         put_text(buffer, value);

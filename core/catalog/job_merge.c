@@ -164,6 +164,8 @@ static void apply_override(struct job *job, const struct config_job *override)
         job->on = override->on;
         job->on_count = override->on_count;
     }
+    job->settings = override->settings;
+    job->setting_count = override->setting_count;
 }
 
 /* The plugin's debounce belongs to its channels: a job that listens to none any more has no use for it. */
@@ -262,6 +264,8 @@ static void add_configured(struct builder *builder, const struct config_job *fro
                       .after_count = from->after_count,
                       .on = from->on,
                       .on_count = from->on_count,
+                      .settings = from->settings,
+                      .setting_count = from->setting_count,
                       .active = from->enabled,
                       .options = from->options};
     refuse_idle(builder, &job);

@@ -13,7 +13,7 @@
  *                control_socket = "...";
  *                roles = ( { name = "app"; conninfo = "user=app passfile=..."; allow = true|false; } );
  * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "..."; settings: {...}; };
- *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; on = [..]; enabled = true;
+ *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; on = [..]; enabled = true; settings: {...};
  *                        <option> = ...; }; };
  * A conf.d file may hold either or both. pgchime.conf may hold `jobs` too. The syntax is libconfig's without @include
  * (conf_dir is the way to split files) and without names that begin with '*'. Files whose name begins with '.' are
@@ -26,6 +26,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "model/job.h"
 #include "model/options.h"
 
 #define CONFIG_DEFAULT_FILE "/etc/pgchime/pgchime.conf"
@@ -119,6 +120,8 @@ struct config_job {
     size_t on_count;
     bool enabled;               /* default true */
     struct job_options options; /* only what the file sets */
+    const struct job_setting *settings;
+    size_t setting_count;
     const char *file;
     int line;
     bool refused; /* it has a finding: what is missing here may be what was refused */

@@ -13,11 +13,12 @@
 #include "model/job.h"
 
 #define BACKOFF "backoff" /* the options that are written as a group */
-#define KEYS_HINT "known here: schedule, command, database, after, on, enabled, and the options that docs/jobs.md lists"
+#define KEYS_HINT "known here: schedule, command, database, after, on, enabled, settings, and the options that docs/jobs.md lists"
 
 static const struct setting_key keys[] = {
     {"schedule", SETTING_STRING}, {"command", SETTING_STRING}, {"database", SETTING_STRING},
     {"after", SETTING_NAMES},     {"on", SETTING_NAMES},       {"enabled", SETTING_BOOLEAN},
+    {"settings", SETTING_GROUP},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
@@ -156,6 +157,50 @@ static void read_on(struct reader *reader, const config_setting_t *setting, stru
     job->on = name_list_read(reader, setting, &channels, reader->owner, &job->on_count);
 }
 
+/* The server's parameters while the job runs; one whose name has a dot is a member of a group: app = { tenant = "7"; }. */
+static void read_parameter(struct reader *reader, const config_setting_t *setting, const char *group,
+                           struct job_setting *settings, struct config_job *job)
+{
+    const char *own = config_setting_name(setting);
+    const char *name = arena_printf(reader->arena, "%s%s%s", group, group[0] != '\0' ? "." : "", own);
+    const char *value = setting_scalar_text(setting, reader->arena);
+    if (strpbrk(own, "-*") != NULL) {
+        reader_report(reader, setting, "letters, digits and \"_\"; a group stands for what is before a dot",
+                      "\"%s\" cannot name a setting of %s", reader_shown(reader, own), reader->owner);
+    } else if (value == NULL || !utf8_valid(value, strlen(value))) {
+        reader_report(reader, setting, "write a text as SET takes it: work_mem = \"256MB\";",
+                      "setting \"%s\" of %s: expected one value in UTF-8, found %s", reader_shown(reader, name),
+                      reader->owner, setting_type_found(setting));
+    } else {
+        settings[job->setting_count++] = (struct job_setting){name, value};
+    }
+}
+
+static size_t member_count(const config_setting_t *setting)
+{
+    return config_setting_is_group(setting) ? setting_count(setting) : 1;
+}
+
+static void read_settings(struct reader *reader, const config_setting_t *group, struct config_job *job)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < setting_count(group); i++) {
+        most += member_count(setting_at(group, i));
+    }
+    struct job_setting *settings = arena_alloc(reader->arena, (most + 1) * sizeof *settings);
+    job->settings = settings;
+    for (size_t i = 0; i < setting_count(group); i++) {
+        const config_setting_t *setting = setting_at(group, i);
+        bool is_group = config_setting_is_group(setting);
+        for (size_t k = 0; !setting_is_duplicate(setting) && k < member_count(setting); k++) {
+            const config_setting_t *member = is_group ? setting_at(setting, k) : setting;
+            if (!setting_is_duplicate(member)) {
+                read_parameter(reader, member, is_group ? config_setting_name(setting) : "", settings, job);
+            }
+        }
+    }
+}
+
 static void read_key(struct reader *reader, const config_setting_t *setting, const struct setting_key *key,
                      struct config_job *job)
 {
@@ -170,6 +215,8 @@ static void read_key(struct reader *reader, const config_setting_t *setting, con
         read_after(reader, setting, job);
     } else if (strcmp(key->name, "on") == 0) {
         read_on(reader, setting, job);
+    } else if (strcmp(key->name, "settings") == 0) {
+        read_settings(reader, setting, job);
     } else if (strcmp(key->name, "enabled") == 0) {
         job->enabled = config_setting_get_bool(setting) != CONFIG_FALSE;
     } else {

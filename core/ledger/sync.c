@@ -54,6 +54,15 @@ static json_t *options_json(const struct job_options *options, const struct job_
     return object;
 }
 
+static json_t *settings_json(const struct job *job)
+{
+    json_t *object = json_object();
+    for (size_t i = 0; i < job->setting_count; i++) {
+        json_object_set_new(object, job->settings[i].name, json_string(job->settings[i].value));
+    }
+    return object;
+}
+
 static char *dump(json_t *json)
 {
     char *text = json_dumps(json, JSON_COMPACT);
@@ -78,7 +87,11 @@ static char *job_text(const struct job *job)
     json_object_set_new(object, "views", names_json(job->views, job->view_count));
     json_object_set_new(object, "after", names_json(job->after, job->after_count));
     json_object_set_new(object, "channels", names_json(job->on, job->on_count));
-    json_object_set_new(object, "options", options_json(&job->options, &usual));
+    json_t *options = options_json(&job->options, &usual);
+    if (job->setting_count > 0) {
+        json_object_set_new(options, "settings", settings_json(job)); /* as jobs made by SQL have them */
+    }
+    json_object_set_new(object, "options", options);
     return dump(object);
 }
 

@@ -37,7 +37,7 @@ struct job {
     size_t after_count;
     const char *const *on; /* channels whose notifications wake it, as pg_notify names them: 1..63 bytes each */
     size_t on_count;
-    const struct job_setting *settings; /* JOB_FROM_SQL */
+    const struct job_setting *settings; /* of the session, while it runs */
     size_t setting_count;
     instant since; /* JOB_FROM_SQL: from when its schedule counts */
     int line;      /* of `file`; these five side by side, for there may be many jobs */

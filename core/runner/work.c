@@ -51,7 +51,10 @@ bool work_open(struct pg_connection *connection, const struct job *job, pg_callb
     char milliseconds[NUMBER_SIZE];
     const char *lock_timeout = lock_timeout_text(job, milliseconds);
     size_t count = 0;
-    if (is_transactional(job) || (lock_timeout == NULL && job->setting_count == 0)) {
+    if (is_transactional(job)) {
+        lock_timeout = NULL; /* goes with the work */
+    }
+    if (lock_timeout == NULL && job->setting_count == 0) {
         return false;
     }
     struct setting {
@@ -263,6 +266,7 @@ void work_read(struct work_result *result, const struct job *job, const struct p
         read_failure(result, job, reply);
     } else if (is_transactional(job)) {
         read_performed(result, job, reply);
+        result->wipe = job->setting_count > 0 ? WIPE_ALL : result->wipe; /* "role" is no setting that RESET ALL resets */
     } else {
         result->rows = pg_reply_affected(reply);
         if (job->origin == JOB_FROM_SQL) {

@@ -66,6 +66,23 @@ START_TEST(roles_say_as_whom_the_daemon_logs_in)
 }
 END_TEST
 
+START_TEST(jobs_have_settings)
+{
+    put("pgchime.conf", DATABASES "conf_dir = \"conf.d\";\n");
+    put("conf.d/x.conf", "jobs: { a: { schedule = \"@daily\"; command = \"SELECT 1\";\n"
+                         "  settings = { work_mem = \"256MB\"; app = { tenant = 7; }; jit = false; }; }; };\n");
+    const struct config *read = load();
+    expect_findings(config, "");
+    const struct config_job *job = &read->jobs[0];
+    ck_assert_uint_eq(job->setting_count, 3);
+    ck_assert_str_eq(job->settings[0].name, "work_mem");
+    ck_assert_str_eq(job->settings[0].value, "256MB");
+    ck_assert_str_eq(job->settings[1].name, "app.tenant");
+    ck_assert_str_eq(job->settings[1].value, "7");
+    ck_assert_str_eq(job->settings[2].value, "false");
+}
+END_TEST
+
 START_TEST(roles_have_quotas)
 {
     put("pgchime.conf", DATABASES "roles = ( { name = \"web\"; max_jobs = 5; }, { name = \"dba\"; allow = true; },\n"
@@ -540,6 +557,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, roles_are_read_and_what_is_wrong_with_them_is_told);
     tcase_add_test(tests, roles_say_as_whom_the_daemon_logs_in);
+    tcase_add_test(tests, jobs_have_settings);
     tcase_add_test(tests, roles_have_quotas);
     tcase_add_test(tests, whole_configuration_is_read);
     tcase_add_test(tests, database_has_a_zone_and_pools);

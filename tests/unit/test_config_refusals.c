@@ -12,7 +12,7 @@
 #define DATABASES "databases: { main: { conninfo = \"dbname=app\"; }; };\n"
 #define CONF_DIR "conf_dir = \"conf.d\";\n"
 #define KNOWN_KEYS \
-    "HINT:  known here: schedule, command, database, after, on, enabled, and the options that docs/jobs.md lists\n"
+    "HINT:  known here: schedule, command, database, after, on, enabled, settings, and the options that docs/jobs.md lists\n"
 #define BACKOFF_HINT "HINT:  write { initial = \"5s\"; coefficient = 2; max = \"10min\"; jitter = 0.2; }\n"
 #define NAME_HINT "HINT:  a name has 1 to 63 letters, digits, \"_\" and \"-\"\n"
 #define CHANNEL_HINT "HINT:  a channel is named with 1 to 63 bytes of UTF-8, as in NOTIFY\n"
@@ -71,6 +71,15 @@ static const struct {
     {"plugin: { name = \"x\"; database = \" \"; };", "%/conf.d/x.conf:1: \"database\" of \"plugin\" is empty\n"},
     {"jobs: { a: 5; };", "%/conf.d/x.conf:1: \"a\" of \"jobs\": expected a group, found an integer\n"
                          "HINT:  write { name = value; ... }\n"},
+    {"jobs: { a: { settings = { work_mem = [1];\n a-b = 1; b = { c = { d = 1; }; }; }; };\n b: { settings = 5; }; };",
+     "%/conf.d/x.conf:1: setting \"work_mem\" of job \"a\": expected one value in UTF-8, found a list\n"
+     "HINT:  write a text as SET takes it: work_mem = \"256MB\";\n"
+     "%/conf.d/x.conf:2: \"a-b\" cannot name a setting of job \"a\"\n"
+     "HINT:  letters, digits and \"_\"; a group stands for what is before a dot\n"
+     "%/conf.d/x.conf:2: setting \"b.c\" of job \"a\": expected one value in UTF-8, found a group\n"
+     "HINT:  write a text as SET takes it: work_mem = \"256MB\";\n"
+     "%/conf.d/x.conf:3: \"settings\" of job \"b\": expected a group, found an integer\n"
+     "HINT:  write { name = value; ... }\n"},
     {"jobs: { a: { schedul = \"@daily\"; }; };", "%/conf.d/x.conf:1: unknown key \"schedul\" in job \"a\"\n"
                                                  "HINT:  did you mean \"schedule\"?\n"},
     {"jobs: { a: { max_atempts = 1; }; };", "%/conf.d/x.conf:1: unknown key \"max_atempts\" in job \"a\"\n"
