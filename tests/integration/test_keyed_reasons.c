@@ -87,6 +87,27 @@ START_TEST(a_declaration_that_the_proof_contradicts_is_full_unless_it_is_to_be_t
 }
 END_TEST
 
+#define WITH_MAP(on)                                                                                                           \
+    "SELECT app.install('mapped', 'SELECT o.shop, sum(i.quantity) AS n FROM ord o JOIN itm i ON " on " GROUP BY o.shop', '{shop}',"     \
+    " '[{\"table\": \"ord\", \"columns\": [\"id\", \"shop\"]}, {\"table\": \"itm\", \"columns\": [\"ord\", \"quantity\"],"   \
+    " \"capture\": [\"ord\"], \"map\": \"SELECT 1\"}]')"
+
+/* This map leads to one shop alone, whatever changes. */
+START_TEST(a_map_counts_only_where_it_is_to_be_trusted)
+{
+    EXPECT_SQL(cluster, WITH_MAP("i.ord = o.id"), NULL);
+    keyed_tend(cluster);
+    LOOK("mapped", "full: the first time");
+    EXPECT_SQL(cluster, "SELECT map_query LIKE '%chime_mark%' FROM chime.view_source s WHERE relation = 'mapped' AND chime.source_oid(source_id)"
+                        " = 'app.itm'::regclass", "t");
+    cluster_execute(cluster, "INSERT INTO app.ord (id, shop) VALUES (7001, 71), (7002, 72); INSERT INTO app.itm (item, ord, quantity) VALUES (9001, 7001, 1), (9002, 7002, 1)");
+    LOOK("mapped", "keyed 2: +2 ~0 -0");
+    AFTER("UPDATE app.itm SET ord = 7002 WHERE ord = 7001", "mapped", "keyed 2: +0 ~1 -1");
+    EXPECT_SQL(cluster, WITH_MAP("i.ord > o.id"), "no condition \"column = column\" leads from a row of app.itm to its group" ALONE);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_source WHERE relation = 'mapped'", "0");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("keyed reasons");
@@ -98,6 +119,7 @@ static Suite *suite(void)
     tcase_add_test(cases, the_index_that_is_missing_is_printed);
     tcase_add_test(cases, a_definition_that_reads_other_groups_is_told_by_what_does_so);
     tcase_add_test(cases, a_declaration_that_the_proof_contradicts_is_full_unless_it_is_to_be_trusted);
+    tcase_add_test(cases, a_map_counts_only_where_it_is_to_be_trusted);
     suite_add_tcase(all, cases);
     return all;
 }
