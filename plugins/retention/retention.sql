@@ -109,8 +109,8 @@ END $$
 ;
 
 -- Where rows leave a table: the whole of it, or its partitions. `ends`: the end of a partition's range, where all of it is
--- past the limit; NULL: rows are looked at one by one, also in partitions by something else and in the default one. A range says how
--- old all of its rows are only where nothing else counts (`by_partition`).
+-- past the limit; NULL: rows are looked at one by one, also in partitions by something else, in the default one and in one whose range has no
+-- end. A range says how old all of its rows are only where nothing else counts (`by_partition`).
 -- chime:begin retention_parts
 CREATE OR REPLACE FUNCTION retention_parts(relation regclass, aged_by name, before timestamptz, by_partition boolean)
 RETURNS TABLE (part regclass, begins timestamptz, ends timestamptz, bounds text, is_owned boolean)
@@ -118,10 +118,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' S
 BEGIN ATOMIC
     WITH parts AS (
         SELECT c.oid, pg_has_role(p.relowner, 'USAGE') AND pg_has_role(c.relowner, 'USAGE') AS is_owned,
-               by_partition AND pg_get_partkeydef(p.oid) = format('RANGE (%I)', aged_by)
-               AND b.bounds <> 'DEFAULT' AS is_range,
-               CASE WHEN pg_get_partkeydef(p.oid) = format('RANGE (%I)', aged_by)
-                    THEN substring(b.bounds FROM ' TO \(''([^'']*)''\)$')::timestamptz END AS ends,
+               CASE WHEN by_partition AND pg_get_partkeydef(p.oid) = format('RANGE (%I)', aged_by)
+                    THEN nullif(substring(b.bounds FROM ' TO \(''([^'']*)''\)$')::timestamptz, 'infinity') END AS ends,
                CASE WHEN pg_get_partkeydef(p.oid) = format('RANGE (%I)', aged_by)
                     THEN coalesce(substring(b.bounds FROM ' FROM \(''([^'']*)''\)')::timestamptz, '-infinity') END AS begins, b.bounds
         FROM pg_class p JOIN pg_inherits i ON i.inhparent = p.oid JOIN pg_class c ON c.oid = i.inhrelid
@@ -129,9 +127,9 @@ BEGIN ATOMIC
         WHERE p.oid = relation AND p.relkind = 'p')
     SELECT c.oid::regclass, NULL::timestamptz, NULL::timestamptz, NULL::text, NULL::boolean FROM pg_class c WHERE c.oid = relation AND c.relkind = 'r'
     UNION ALL
-    SELECT p.oid::regclass, p.begins, p.ends, p.bounds, p.is_owned FROM parts p WHERE p.is_range AND p.ends <= before
+    SELECT p.oid::regclass, p.begins, p.ends, p.bounds, p.is_owned FROM parts p WHERE p.ends <= before
     UNION ALL
-    SELECT l.relid, NULL, NULL, NULL, NULL FROM parts p CROSS JOIN pg_partition_tree(p.oid) AS l WHERE NOT p.is_range AND l.isleaf
+    SELECT l.relid, NULL, NULL, NULL, NULL FROM parts p CROSS JOIN pg_partition_tree(p.oid) AS l WHERE p.ends IS NULL AND l.isleaf
     ORDER BY 3, 1;
 END
 -- chime:end
@@ -205,19 +203,23 @@ BEGIN
                 counted := format(v_count, v_policy.aged_by, 'ONLY ' || object, format(v_policy.old, v_policy.warm));
             ELSE
                 action := 'detach';
-                guard := NULL;
+                guard := format('SELECT %L WHERE NOT EXISTS (SELECT FROM %I.retention_parts(%L, %L, %L, %L) AS p WHERE p.part = %s AND p.bounds = %L)',
+                                object || ' is no partition any more, or has other bounds', v_schema, v_policy.relation, v_policy.aged_by,
+                                v_policy.warm, v_policy.by_partition, v_part.part::oid, v_part.bounds);
                 setup := NULL;
                 next_key := NULL;
                 obstacle := coalesce(v_clock, CASE WHEN NOT v_part.is_owned THEN format(
                     '%I does not own it; let its owner run: ALTER TABLE %s DETACH PARTITION %s',
                     current_user, v_policy.relation, object) END);
                 perform := format(
-                    'ALTER TABLE %1$s DETACH PARTITION %2$s; SELECT chime.note_made(%3$L, %4$L, regexp_replace(obj_description(%5$s, ''pg_class''), '' ?\(pgchime [0-9a-f]{16}\)$'', '''')); '
+                    'LOCK TABLE ONLY %1$s IN ACCESS EXCLUSIVE MODE; DO %11$L; ALTER TABLE %1$s DETACH PARTITION %2$s; SELECT chime.note_made(%3$L, %4$L, regexp_replace(obj_description(%5$s, ''pg_class''), '' ?\(pgchime [0-9a-f]{16}\)$'', '''')); '
                     'INSERT INTO %6$s (source, name, begins, ends, bounds) VALUES (%7$L, %3$L, %8$L, %9$L, %10$L) '
                     'ON CONFLICT (name) DO UPDATE SET source = excluded.source, begins = excluded.begins, ends = excluded.ends, '
                     'bounds = excluded.bounds, detached_at = excluded.detached_at',
                     v_policy.relation, object, object, 'detached ' || object, v_part.part::oid, v_policy.registry, source,
-                    v_part.begins, v_part.ends, v_part.bounds);
+                    v_part.begins, v_part.ends, v_part.bounds, format(
+                    'DECLARE v_fault text; BEGIN EXECUTE %1$L INTO v_fault; IF v_fault IS NOT NULL THEN RAISE EXCEPTION USING MESSAGE = v_fault; END IF; END',
+                    guard));
                 counted := format(v_count, v_policy.aged_by, object, 'true');
             END IF;
             RETURN NEXT;

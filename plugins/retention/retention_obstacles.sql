@@ -120,6 +120,9 @@ BEGIN
         RETURN format('%s is not retention''s own: rename it, or set view_schema of plugin retention to another schema', cold_table);
     ELSIF EXISTS (SELECT FROM pg_inherits i WHERE v_cold IN (i.inhrelid, i.inhparent)) THEN
         RETURN format('%s inherits, is inherited from, or is a partition, as it was not when retention made it', cold_table);
+    ELSIF NOT (has_table_privilege(v_cold, 'SELECT') AND has_table_privilege(v_cold, 'INSERT') AND has_table_privilege(v_cold, 'DELETE')) THEN
+        RETURN (SELECT format('%1$s belongs to %2$I now; let %2$I run: GRANT SELECT, INSERT, DELETE ON %1$s TO %3$I', cold_table,
+                              pg_get_userbyid(c.relowner), current_user) FROM pg_class c WHERE c.oid = v_cold);
     ELSIF relation IS NULL THEN
         RETURN NULL;
     END IF;
@@ -144,9 +147,14 @@ RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_schema name;
+    v_whole regclass;
     v_faults text[];
 BEGIN
-    SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
+    SELECT p.view_schema, to_regclass(format('%I.%I', p.source_schema, source)) INTO STRICT v_schema, v_whole
+      FROM chime.plugin p WHERE p.name = 'retention';
+    IF relation <> v_whole AND NOT EXISTS (SELECT FROM pg_partition_tree(v_whole) AS t WHERE t.relid = relation) THEN
+        RETURN format('it is no partition of %s any more', v_whole);
+    END IF;
     EXECUTE format('SELECT ARRAY[%1$I.retention_side_effects($1, $2, ''DELETE'', $3), %1$I.retention_cold_obstacle($4, $1), '
                    '%1$I.retention_side_effects(to_regclass($4), ''cold_'' || $2, ''INSERT'', $3)]', v_schema)
        INTO v_faults USING relation, source, triggers, cold_table;

@@ -60,7 +60,7 @@ BEGIN
                 format('CASE WHEN %s THEN ''due'' ELSE ''cold'' END', format(v_policy.old, v_policy.cold)),
                 v_policy.cold_table, v_policy.aged_by, 'ONLY ' || v_policy.cold_table);
         END IF;
-        FOR v_part IN EXECUTE format('SELECT part AS name FROM %I.retention_detachments($1, $2) ORDER BY ends DESC', v_schema)
+        FOR v_part IN EXECUTE format('SELECT part AS name FROM %I.retention_detachments($1, $2) WHERE has_table_privilege(part, ''SELECT'') ORDER BY ends DESC', v_schema)
             USING v_policy.registry, v_policy.source
         LOOP
             RETURN QUERY EXECUTE format(v_tiers, v_policy.source,

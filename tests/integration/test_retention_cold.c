@@ -1,9 +1,11 @@
 /* Where plugin retention puts rows: with their exact values, for nobody else to read, and each of them once. */
+#define _DEFAULT_SOURCE /* strdup */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/cluster.h"
+#include "support/dump.h"
 #include "support/files.h"
 #include "support/retained.h"
 #include "support/session.h"
@@ -309,6 +311,149 @@ START_TEST(a_table_under_a_detached_partitions_name_is_not_dropped)
 }
 END_TEST
 
+START_TEST(a_partition_whose_range_has_no_end_is_walked)
+{
+    partition("open", "FOR VALUES FROM ('2000-01-01') TO (MAXVALUE)");
+    partition("far", "FOR VALUES FROM (MINVALUE) TO ('2000-01-01')");
+    cluster_execute(cluster, RESULT("1", "now() - interval '400 days'") RESULT("2", "now() - interval '40 days'")
+                                 RESULT("3", "now()") RESULT("4", "'1999-01-01'"));
+    retained_run_well(cluster);
+    EXPECT_SQL(cluster, "SELECT string_agg(id::text, ' ' ORDER BY id) FROM action_results", "3");
+    EXPECT_SQL(cluster, "SELECT string_agg(id::text, ' ' ORDER BY id) FROM analytics.cold_action_results", "2");
+    EXPECT_SQL(cluster, "SELECT concat_ws(' ', begins, ends) FROM analytics.retention_detached",
+               "-infinity 2000-01-01 00:00:00+00");
+}
+END_TEST
+
+/* What a run would do was read at its beginning. */
+START_TEST(a_partition_that_a_user_detaches_in_the_middle_of_a_run_is_the_users)
+{
+    partition("m1", "FOR VALUES FROM ('2000-01-01') TO ('2000-02-01')");
+    partition("rest", "DEFAULT");
+    cluster_execute(cluster, RESULT("1", "'2000-01-05'") RESULT("2", "'2001-01-01'"));
+    cluster_execute(cluster,
+                    "CREATE TABLE steps AS SELECT * FROM analytics.retention_steps() WHERE source = 'action_results'");
+    char *rest = cluster_value(cluster, "SELECT guard FROM steps WHERE object = 'public.rest'");
+    char *whole = cluster_value(cluster, "SELECT guard FROM steps WHERE action = 'detach'");
+    char *detach = cluster_value(cluster, "SELECT perform FROM steps WHERE action = 'detach'");
+    EXPECT_SQL(cluster, rest, NULL);
+    EXPECT_SQL(cluster, whole, NULL);
+    cluster_execute(cluster,
+                    "ALTER TABLE action_results DETACH PARTITION rest; ALTER TABLE action_results DETACH PARTITION m1;"
+                    "UPDATE m1 SET executed_at = '2100-01-05'");
+    EXPECT_SQL(cluster, rest, "it is no partition of public.action_results any more");
+    EXPECT_SQL(cluster, whole, "public.m1 is no partition any more, or has other bounds");
+    cluster_execute(cluster,
+                    "ALTER TABLE action_results ATTACH PARTITION m1 FOR VALUES FROM ('2100-01-01') TO ('2100-02-01')");
+    EXPECT_SQL(cluster, whole, "public.m1 is no partition any more, or has other bounds");
+    ck_assert_str_eq(cluster_sqlstate(cluster, detach), "P0001");
+    EXPECT_SQL(cluster, "SELECT relispartition FROM pg_class WHERE oid = 'm1'::regclass", "t");
+    retained_run_well(cluster);
+    EXPECT_SQL(cluster, "SELECT (SELECT count(*) FROM rest) || ' ' || (SELECT count(*) FROM action_results)", "1 1");
+    free(rest);
+    free(whole);
+    free(detach);
+}
+END_TEST
+
+/* --- whose it is, and where ---------------------------------------------------------------------------------------------------- */
+
+/* As REASSIGN OWNED does it with all of a role's. */
+START_TEST(a_cold_table_that_was_given_away_is_told_and_hinders_no_other)
+{
+    static const char dry[] =
+        "SELECT string_agg(concat_ws(' ', action, rows, left(obstacle, 67)), ', ' ORDER BY action, rows)"
+        " FROM analytics.retention_dry_run() WHERE source IN ('agent_queries', 'agent_feedback')";
+    cold_exists();
+    cluster_execute(cluster,
+                    "CREATE ROLE ann; CREATE ROLE bob; GRANT USAGE ON SCHEMA analytics TO ann; REASSIGN OWNED BY ann "
+                    "TO bob; ALTER TABLE " COLD_TABLE " OWNER TO ann;"
+                    "INSERT INTO agent_feedback (id, created_at, updated_at) VALUES (1, now() - interval '40 days',"
+                    " now() - interval '40 days');" OLD("2", "", ""));
+    cluster_execute(cluster,
+                    "GRANT SELECT ON ALL TABLES IN SCHEMA analytics TO bob; DROP OWNED BY bob; SET ROLE pgchime");
+    EXPECT_SQL(cluster, dry,
+               "expire " COLD_TABLE " belongs to ann now; let ann run: GRANT, "
+               "move 1, move " COLD_TABLE " belongs to ann now; let ann run: GRANT");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.retention_tiers() WHERE kept_in = '" COLD_TABLE "'", "0");
+    cluster_execute(cluster, "RESET ROLE");
+    retained_run_badly(cluster, "let ann run: GRANT SELECT, INSERT, DELETE ON " COLD_TABLE " TO pgchime");
+    EXPECT_SQL(cluster, "SELECT (SELECT count(*) FROM agent_queries) || ' ' || (SELECT count(*) FROM agent_feedback)",
+               "1 0");
+    cluster_execute(cluster, "SET ROLE ann; GRANT SELECT, INSERT, DELETE ON " COLD_TABLE " TO pgchime; RESET ROLE");
+    retained_run_well(cluster);
+    EXPECT_SQL(cluster, "SELECT string_agg(id::text, ' ' ORDER BY id) FROM " COLD_TABLE, "1 2");
+    cluster_execute(cluster, "REASSIGN OWNED BY ann TO pgchime");
+    retained_run_well(cluster);
+}
+END_TEST
+
+static char *run_in(const char *database)
+{
+    char *conninfo = cluster_conninfo_as(cluster, RETAINED_ROLE, database);
+    PGconn *session = PQconnectdb(conninfo);
+    char *job = retained_job(cluster);
+    PGresult *result = PQexec(session, job);
+    char *message = strdup(PQresultErrorMessage(result));
+
+    PQclear(result);
+    PQfinish(session);
+    free(job);
+    free(conninfo);
+    return message;
+}
+
+START_TEST(a_dump_brings_what_is_cold_along_and_retention_goes_on_there)
+{
+    cold_exists();
+    char *bounds = cluster_value(cluster,
+                                 "SELECT format('FOR VALUES FROM (%L) TO (%L)', current_date - 70, current_date - 40)");
+    partition("m1", bounds);
+    cluster_execute(cluster, RESULT("1", "now() - interval '50 days'"));
+    retained_run_well(cluster);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.retention_detached", "1");
+    char *file = files_path("%s/dump.sql", cluster_directory(cluster));
+    ck_assert(dump_write(cluster, "postgres", "postgres", "--no-comments", file));
+    cluster_create_database(cluster, "mute");
+    dump_restore(cluster, "mute", file);
+    dump_copy(cluster, "postgres", cluster, "copy");
+
+    cluster_use(cluster, "copy");
+    cluster_execute(cluster, "UPDATE " COLD_TABLE " SET created_at = now() - interval '100 days';" OLD("2", "", ""));
+    char *said = run_in("copy");
+    ck_assert_str_eq(said, "");
+    EXPECT_SQL(cluster, "SELECT string_agg(id::text, ' ') FROM " COLD_TABLE, "2");
+    EXPECT_SQL(
+        cluster,
+        "SELECT string_agg(kept_in, ' ') FROM analytics.retention_tiers() WHERE source = 'action_results' AND rows > 0",
+        "public.m1");
+    cluster_execute(cluster, "UPDATE analytics.retention_detached SET ends = now() - interval '100 days';"
+                             "UPDATE m1 SET executed_at = now() - interval '101 days'");
+    free(said);
+    said = run_in("copy");
+    ck_assert_str_eq(said, "");
+    EXPECT_SQL(cluster, "SELECT to_regclass('m1')", NULL);
+
+    cluster_use(cluster, "mute"); /* nothing says there that they are retention's: left, and told */
+    cluster_execute(cluster, "UPDATE " COLD_TABLE " SET created_at = now() - interval '100 days'");
+    free(said);
+    said = run_in("mute");
+    ck_assert_ptr_nonnull(strstr(said, COLD_TABLE " is not retention's own: rename it"));
+    EXPECT_SQL(cluster, "SELECT (SELECT count(*) FROM " COLD_TABLE ") || ' ' || (SELECT count(*) FROM m1)", "1 1");
+    cluster_execute(cluster, "ALTER TABLE " COLD_TABLE " RENAME TO archive;" OLD("2", "", ""));
+    free(said);
+    said = run_in("mute");
+    ck_assert_str_eq(said, "");
+    EXPECT_SQL(cluster,
+               "SELECT (SELECT string_agg(id::text, ' ') FROM " COLD_TABLE
+               ") || ' ' || (SELECT count(*) FROM analytics.archive)",
+               "2 1");
+    free(said);
+    free(file);
+    free(bounds);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("retention_cold");
@@ -330,6 +475,10 @@ static Suite *suite(void)
     tcase_add_test(cases, what_is_pending_stays_also_in_a_partition_of_long_ago);
     tcase_add_test(cases, a_partition_that_is_attached_again_is_detached_again);
     tcase_add_test(cases, a_table_under_a_detached_partitions_name_is_not_dropped);
+    tcase_add_test(cases, a_partition_whose_range_has_no_end_is_walked);
+    tcase_add_test(cases, a_partition_that_a_user_detaches_in_the_middle_of_a_run_is_the_users);
+    tcase_add_test(cases, a_cold_table_that_was_given_away_is_told_and_hinders_no_other);
+    tcase_add_test(cases, a_dump_brings_what_is_cold_along_and_retention_goes_on_there);
     suite_add_tcase(all, cases);
     return all;
 }
