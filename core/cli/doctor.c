@@ -96,13 +96,19 @@ static const char work_sql[] = "SELECT 'plugin', 'warn', p.message, p.way_out FR
                                "         'it wakes by itself once that is there'"
                                "    FROM chime.plugin WHERE state = 'dormant' ORDER BY name)"
                                " UNION ALL"
-                               " SELECT 'view', 'warn', w.* FROM " WRONG_PROBLEMS_SQL " w"
-                               " UNION ALL"
-                               " SELECT 'view', 'warn', v.* FROM " VIEW_PROBLEMS_SQL " v"
-                               " UNION ALL"
                                " SELECT 'job', 'warn', f.* FROM (" JOB_PROBLEMS_SQL ") f"
                                " UNION ALL"
                                " SELECT 'clock', 'warn', c.* FROM " CURSOR_PROBLEMS_SQL " c";
+
+static const char kept_sql[] = "SELECT 'view', 'warn', w.* FROM " WRONG_PROBLEMS_SQL " w"
+                               " UNION ALL"
+                               " SELECT 'view', 'warn', v.* FROM " VIEW_PROBLEMS_SQL " v"
+                               " UNION ALL"
+                               " SELECT 'view', 'warn', u.* FROM " FILL_PROBLEMS_SQL " u"
+                               " UNION ALL"
+                               " SELECT 'view', 'warn', n.* FROM " VERIFICATION_PROBLEMS_SQL " n"
+                               " UNION ALL"
+                               " SELECT 'history', 'warn', h.* FROM " HISTORY_PROBLEMS_SQL " h";
 
 /* Others beside the daemon: who reads the ledger as a whole, as subscribers and backups do, and whose names definitions may find. */
 static const char others_sql[] =
@@ -211,7 +217,8 @@ static const char cron_sql[] =
     "  FROM pg_namespace n CROSS JOIN LATERAL chime.pg_cron_questions() AS q WHERE n.nspname = 'cron'"
     "   AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_cron')"
     " UNION ALL"
-    " SELECT 'pg_cron', 'warn', format('cron.timezone is %s, which was pg_cron''s setting; jobs run in %s', s.zone, $1::text),"
+    " SELECT 'pg_cron', 'warn', format('cron.timezone is %s, which was pg_cron''s setting; jobs run in %s', s.zone, "
+    "$1::text),"
     "        format('set timezone = \"%s\" for this database in pgchime.conf, or take cron.timezone out', s.zone)"
     "   FROM pg_namespace n, (SELECT nullif(current_setting('cron.timezone', true), '')) AS s (zone)"
     "  WHERE n.nspname = 'cron' AND s.zone <> $1::text"
@@ -318,7 +325,8 @@ static void look_at(struct doctor *doctor, const struct config_database *databas
         failed(doctor, database->name, "leader", &err);
     } else if (!visit_is_first(&visit, &doctor->visited, &err)) {
         failed(doctor, database->name, "database", &err);
-    } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err) || !look_at_due_jobs(doctor, &visit, &err) ||
+    } else if (!add_findings(doctor, &visit, work_sql, NULL, 0, &err) ||
+               !add_findings(doctor, &visit, kept_sql, NULL, 0, &err) || !look_at_due_jobs(doctor, &visit, &err) ||
                !add_findings(doctor, &visit, others_sql, NULL, 0, &err) ||
                !add_findings(doctor, &visit, cron_sql, &database->timezone, 1, &err) ||
                !add_findings(doctor, &visit, writers_sql, NULL, 0, &err)) {

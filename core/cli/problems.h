@@ -106,4 +106,37 @@
     "               view_schema, relation)"                                                                \
     "   FROM chime.view_status WHERE freshness IN ('warn', 'stale') ORDER BY freshness, view_schema, relation)"
 
+/* Views that nothing will fill: their jobs are suspended, or none is active. What could not be filled has failed its plugin. */
+#define FILL_PROBLEMS_SQL                                                                                          \
+    "(SELECT format('view %s.%s has never been filled: %s', r.view_schema, r.relation,"                            \
+    "               coalesce('job ' || min(j.name) || ' is suspended', 'no active job refreshes it')) AS message," \
+    "        format('pgchime refresh %s.%s fills it now', r.view_schema, r.relation) AS way_out"                   \
+    "   FROM chime.view_refresh r JOIN chime.view v USING (view_schema, relation)"                                 \
+    "   JOIN chime.plugin p ON p.name = v.plugin AND p.state = 'installed'"                                        \
+    "   LEFT JOIN chime.job j ON j.active AND r.view_schema || '.' || r.relation = ANY (j.views)"                  \
+    "   LEFT JOIN chime.job_state s ON s.job_id = j.job_id"                                                        \
+    "  WHERE r.refreshed_at IS NULL GROUP BY r.view_schema, r.relation"                                            \
+    " HAVING bool_and(s.suspended_at IS NOT NULL) IS NOT FALSE OR count(j.job_id) = 0)"
+
+/* Views whose last verification came to no end. */
+#define VERIFICATION_PROBLEMS_SQL                                                                                     \
+    "(SELECT format('view %s.%s could not be verified at %s: %s', v.view_schema, v.relation,"                         \
+    "               to_char(l.verified_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"'), split_part(l.error, "    \
+    "E'\n', 1))"                                                                                                      \
+    "        AS message, 'mend that; pgchime run verify-views verifies all views now' AS way_out"                     \
+    "   FROM chime.view v CROSS JOIN LATERAL (SELECT n.verified_at, n.error FROM chime.verification n"                \
+    "         WHERE n.view_schema = v.view_schema AND n.relation = v.relation ORDER BY n.verified_at DESC LIMIT 1) l" \
+    "  WHERE l.error IS NOT NULL ORDER BY v.view_schema, v.relation)"
+
+/* The leader makes the history's partitions a week ahead, as it begins to lead and every hour. */
+#define HISTORY_PROBLEMS_SQL                                                                                           \
+    "(SELECT format('the history has no partition for %s, and the leader could not make it', string_agg(w.day::text, " \
+    "', '))"                                                                                                           \
+    "        AS message, 'its log says why, and it tries again every hour; who holds the history: SELECT pid, mode "   \
+    "FROM"                                                                                                             \
+    " pg_locks WHERE relation = ''chime.run_history''::regclass' AS way_out"                                           \
+    "   FROM chime.leader l CROSS JOIN chime.history_work(interval '100 years') w"                                     \
+    "  WHERE w.makes AND w.day <= (now() AT TIME ZONE 'UTC')::date + 1 AND l.since < now() - interval '10 minutes'"    \
+    "    AND chime.led() HAVING count(*) > 0)"
+
 #endif

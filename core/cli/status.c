@@ -55,6 +55,9 @@ static const char *const problem_queries[] = {
     JOB_PROBLEMS_SQL,
     QUOTA_PROBLEMS_SQL,
     CURSOR_PROBLEMS_SQL,
+    FILL_PROBLEMS_SQL,
+    VERIFICATION_PROBLEMS_SQL,
+    HISTORY_PROBLEMS_SQL,
 };
 
 static bool query_problems(struct visit *visit, struct pg_rows *rows, struct error *err)
@@ -194,7 +197,8 @@ const struct command command_status = {
         "when nobody\n"
         "leads; when a job fails, is late, suspended itself or cannot be run; when events are not heard, a plugin "
         "failed in\n"
-        "its database, a view is late by its warn_after or error_after or was found wrong, or a job waits for "
-        "where the clock was.",
+        "its database, a view is late by its warn_after or error_after, was never filled, was found wrong or could not "
+        "be\n"
+        "verified; when the history lacks partitions, or a job waits for where the clock was.",
     .run = status_run,
 };

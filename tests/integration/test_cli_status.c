@@ -218,6 +218,46 @@ START_TEST(a_view_that_is_late_is_a_problem_until_it_is_refreshed)
 }
 END_TEST
 
+static void plant(const char *sql, const char *finding, const char *way_out)
+{
+    cluster_execute(cluster, sql);
+    ASSERT_RUN(8, "status");
+    commands_has(errors, finding);
+    commands_has(errors, way_out);
+    ASSERT_RUN(8, "doctor", "-o", "json");
+    commands_has(output, finding);
+}
+
+START_TEST(views_never_filled_or_not_verified_and_days_without_a_partition_are_problems)
+{
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
+    site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
+    leader = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.history_work('30 days') WHERE makes", "0", 30);
+    cluster_execute(cluster, "UPDATE chime.leader SET since = since - interval '1 h'");
+    WAIT_FOR(commands_run(site_config(site), (const char *const[]){"status", NULL}, &output, &errors) == 0, 60);
+    plant("INSERT INTO chime.verification (view_schema, relation, error) VALUES ('analytics', 'mv_agent_progress', 'x "
+          "is gone')",
+          "view analytics.mv_agent_progress could not be verified at ",
+          ": x is gone\nHINT:  mend that; pgchime run verify-views");
+    cluster_execute(cluster, "INSERT INTO chime.verification (view_schema, relation, missing, surplus)"
+                             " VALUES ('analytics', 'mv_agent_progress', 0, 0)");
+    ASSERT_RUN(0, "status");
+    plant("UPDATE chime.job_state SET suspended_at = now(), suspended_by = 'ann' WHERE job_id = (SELECT job_id FROM "
+          "chime.job"
+          " WHERE name = 'refresh-agent-progress');"
+          "UPDATE chime.view_refresh SET refreshed_at = NULL WHERE relation = 'mv_agent_progress'",
+          "view analytics.mv_agent_progress has never been filled: job refresh-agent-progress is suspended",
+          "HINT:  pgchime refresh analytics.mv_agent_progress fills it now");
+    ASSERT_RUN(0, "refresh", "analytics.mv_agent_progress");
+    ASSERT_RUN(0, "status");
+    cluster_execute(cluster, "DO $$ BEGIN EXECUTE format('DROP TABLE chime.run_history_%s',"
+                             " to_char((now() AT TIME ZONE 'UTC')::date + 1, 'YYYYMMDD')); END $$");
+    plant("SELECT 1", "the history has no partition for ", "HINT:  its log says why, and it tries again every hour");
+}
+END_TEST
+
 START_TEST(that_events_are_not_heard_is_a_problem_while_it_lasts)
 {
     site_job(site, "woken", "on = [\"news\"]; command = \"SELECT 1\";");
@@ -326,6 +366,7 @@ int main(void)
     tcase_add_test(tests, a_leader_that_was_killed_leads_no_more);
     tcase_add_test(tests, a_plugin_that_failed_in_its_database_is_a_problem_until_it_is_mended);
     tcase_add_test(tests, a_view_that_is_late_is_a_problem_until_it_is_refreshed);
+    tcase_add_test(tests, views_never_filled_or_not_verified_and_days_without_a_partition_are_problems);
     tcase_add_test(tests, that_events_are_not_heard_is_a_problem_while_it_lasts);
     tcase_add_test(tests, a_plugin_that_is_refused_is_named_and_costs_nothing_else);
     tcase_add_test(tests, why_names_the_plugin_whose_file_is_refused);

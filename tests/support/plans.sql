@@ -206,7 +206,7 @@ UPDATE plans.statement SET base = b.base
 -- What touches no table that grows with jobs or runs needs no case; nor does what stands here.
 CREATE TABLE plans.elsewhere (name text PRIMARY KEY, reason text NOT NULL);
 INSERT INTO plans.elsewhere VALUES
-('chime.keep_history', 'makes and drops partitions: test_retention'),
+('chime.keep_history', 'makes and drops partitions: test_retention'), ('chime.history_work', 'as that'),
 ('chime.perform_refresh', 'its run ends as that of chime.perform; the rest follows the view'),
 ('chime.adopt_copy', 'once in the life of a copy'),
 ('chime.full_quotas', 'for people: follows the jobs of roles that have a quota'),
