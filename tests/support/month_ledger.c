@@ -163,6 +163,21 @@ static void note_outcome(struct month *month, struct month_job *it, enum run_sta
     month_mark_downstream(month, it, state, at);
 }
 
+/* What was decided later is later: an outcome comes after what was missed, and after the joins that had decided on the one before. Of these
+ * some may have decided since. */
+static void require_time(const struct month *month, const struct month_job *it, const struct passed *passed)
+{
+    instant outcome_at = it->memory.outcome_at;
+    if (passed->missed) {
+        MONTH_REQUIRE(month, it, passed->at == (outcome_at < month->now ? month->now : outcome_at + 1));
+    } else if (passed->outcome) {
+        MONTH_REQUIRE(month, it, passed->at >= month_outcome_time(month, it, INSTANT_NONE));
+        MONTH_REQUIRE(month, it, passed->at <= month_outcome_time(month, it, scheduled_joined(it->scheduled)));
+    } else {
+        MONTH_REQUIRE(month, it, passed->at <= month->now); /* decided with the run that stood in the way */
+    }
+}
+
 static void require_flags(const struct month *month, const struct month_job *it, const struct passed *passed)
 {
     bool deadline = begins(passed->reason, "deadline: ");
@@ -171,8 +186,7 @@ static void require_flags(const struct month *month, const struct month_job *it,
     MONTH_REQUIRE(month, it, passed->outcome == (deadline || plan == PLAN_REFUSED));
     MONTH_REQUIRE(month, it, passed->kind == (it->form == MONTH_JOIN ? RUN_DEPENDENCY : RUN_SCHEDULE));
     MONTH_REQUIRE(month, it, passed->cursor == it->memory.cursor);
-    MONTH_REQUIRE(month, it, passed->at <= month->now + MONTH_JOBS); /* what was decided later is later */
-    MONTH_REQUIRE(month, it, passed->at >= month->now || !passed->outcome);
+    require_time(month, it, passed);
     MONTH_REQUIRE(month, it, it->next < it->noted && passed->first == it->slots[it->next].at);
 }
 
@@ -209,8 +223,7 @@ void month_pass(struct month *month, const struct passed *passed)
         month_join_decided(it, false, plan_of(passed) == PLAN_REFUSED);
     }
     if (passed->missed) {
-        bool tie = it->memory.outcome_at == month->now;
-        it->memory.missed_at = month->now + tie; /* what was decided later is later */
+        it->memory.missed_at = passed->at;
         month_unmark_downstream(month, it);
     }
     if (passed->outcome) {
