@@ -10,6 +10,7 @@
 struct expired {
     int64_t job_id; /* the last one that was looked at, with `version` */
     int version;
+    bool of_some; /* jobs */
     bool busy;
     bool more;
     size_t ended; /* of the page under way */
@@ -144,12 +145,16 @@ static void answered(void *data, const struct pg_reply *reply)
     free(all);
 }
 
-void expired_record(struct lead *lead, expired_callback *done)
+void expired_record(struct lead *lead, const int64_t *of, size_t of_count, expired_callback *done)
 {
     struct expired *expired = lead->expired;
+    if (expired->of_some != (of_count > 0)) {
+        expired->of_some = of_count > 0;
+        expired->job_id = expired->version = 0;
+    }
     expired->busy = true;
     expired->done = done;
-    changes_ask_expired(&lead->ledger, expired->job_id, expired->version, answered, lead);
+    changes_ask_expired(&lead->ledger, of, of_count, expired->job_id, expired->version, answered, lead);
 }
 
 bool expired_busy(const struct lead *lead)

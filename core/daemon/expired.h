@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct lead;
 struct expired;
@@ -16,9 +17,10 @@ typedef void expired_callback(struct lead *lead, bool more, size_t ended);
 
 struct expired *expired_create(void);
 void expired_destroy(struct expired *expired); /* takes NULL */
-/* The next page; after the last one it begins anew. At its end calls `done`, with how many schedules it ended, and whether there are more
+/* The next page of what these jobs left, or of all that is left where there are none; after the last one, or where the one before was of other
+ * jobs, it begins anew. At its end calls `done`, with how many schedules it ended, and whether there are more
  * pages. No change of jobs may be asked for meanwhile. */
-void expired_record(struct lead *lead, expired_callback *done);
+void expired_record(struct lead *lead, const int64_t *of, size_t of_count, expired_callback *done);
 bool expired_busy(const struct lead *lead);
 
 #endif

@@ -28,12 +28,14 @@ struct sql_jobs {
     char *seen;       /* what is known already; NULL: all jobs are to be asked for */
     char *first_seen; /* after the first part of a look: what the next one is to look from */
     int64_t from;     /* where the next part of this look begins; 0: the next answer begins one */
+    char *changed;    /* the transaction that changed that one */
     bool wanted;
     bool asking;
     bool channels_changed;
     bool again;           /* the answer under way is to be followed by a look at all jobs */
-    bool behind;          /* schedules of jobs that are asked for expired: these are put on record first */
-    bool sweep;           /* some may have expired: to be looked at between two answers */
+    int64_t *behind;      /* their schedules may have expired: these are put on record before they are taken over */
+    size_t behind_count;
+    bool sweep;           /* others may have expired: to be looked at between two answers */
     bool swept;           /* since the last answer */
     bool nothing_expired; /* by the last look, while behind */
     uint64_t looks;       /* that have begun */
@@ -445,7 +447,9 @@ static bool follow_parts(struct sql_jobs *jobs, const struct pg_reply *reply)
         keep_seen(&jobs->first_seen, changes_seen(reply));
     }
     if (changes_more(reply)) {
-        jobs->from = changes_read(reply, count - 1).memory.job_id;
+        struct changed_job last = changes_read(reply, count - 1);
+        jobs->from = last.memory.job_id;
+        keep_seen(&jobs->changed, last.changed);
         jobs->wanted = true;
         return false;
     }
@@ -458,28 +462,31 @@ static bool follow_parts(struct sql_jobs *jobs, const struct pg_reply *reply)
     return true;
 }
 
-/* Jobs were edited that the leader does not know yet: their schedules count from later than what is on record. (Of one that is gone that
- * may be so for ever.) */
-static bool is_behind(const struct lead *lead, const struct pg_reply *reply)
+/* Jobs that the leader does not know yet, and that were edited: their schedules count from later than what is on record; or switched off. What
+ * became of one that is gone can wait. */
+static void find_behind(struct lead *lead, const struct pg_reply *reply)
 {
-    bool behind = false;
-    for (size_t i = 0; i < changes_count(reply) && !behind; i++) {
+    struct sql_jobs *jobs = lead->sql_jobs;
+    jobs->behind = xrealloc(jobs->behind, changes_count(reply) + 1, sizeof *jobs->behind);
+    jobs->behind_count = 0;
+    for (size_t i = 0; i < changes_count(reply); i++) {
         struct changed_job changed = changes_read(reply, i);
-        behind = !changed.removed && changed.memory.cursor < changed.row.since &&
-                 find(lead, changed.memory.job_id) == NULL;
+        bool edited = changed.memory.cursor < changed.row.since || !changed.row.active;
+        if (!changed.removed && edited && find(lead, changed.memory.job_id) == NULL) {
+            jobs->behind[jobs->behind_count++] = changed.memory.job_id;
+        }
     }
-    return behind;
 }
 
 static void recorded(struct lead *lead, bool more, size_t ended)
 {
     struct sql_jobs *jobs = lead->sql_jobs;
     jobs->nothing_expired = jobs->nothing_expired && ended == 0;
-    if (!jobs->behind) {
+    if (jobs->behind_count == 0) {
         jobs->sweep = jobs->sweep || more;
         dispatch_soon(lead);
     } else if (more) {
-        expired_record(lead, recorded);
+        expired_record(lead, jobs->behind, jobs->behind_count, recorded);
     } else {
         ask(lead);
     }
@@ -505,10 +512,11 @@ static void answered(void *data, const struct pg_reply *reply)
     if (lead_refused(lead, reply, "jobs made by SQL could not be read")) {
         return;
     }
-    jobs->behind = is_behind(lead, reply) && !jobs->nothing_expired;
-    jobs->nothing_expired = jobs->asking = jobs->behind;
-    if (jobs->behind) {
-        expired_record(lead, recorded); /* then this is asked for again */
+    find_behind(lead, reply);
+    jobs->behind_count = jobs->nothing_expired ? 0 : jobs->behind_count;
+    jobs->nothing_expired = jobs->asking = jobs->behind_count > 0;
+    if (jobs->behind_count > 0) {
+        expired_record(lead, jobs->behind, jobs->behind_count, recorded); /* then this is asked for again */
         return;
     }
     jobs->swept = false;
@@ -540,7 +548,7 @@ static void ask(struct lead *lead)
     jobs->wanted = false;
     jobs->asking = true;
     jobs->looks += jobs->from == 0;
-    changes_ask(&lead->ledger, jobs->seen, jobs->from, answered, lead);
+    changes_ask(&lead->ledger, jobs->seen, jobs->from > 0 ? jobs->changed : NULL, jobs->from, answered, lead);
 }
 
 bool sql_jobs_step(struct lead *lead)
@@ -556,7 +564,7 @@ bool sql_jobs_step(struct lead *lead)
     if (due && !(jobs->wanted && jobs->swept)) {                            /* by turns */
         jobs->sweep = false;
         jobs->swept = true;
-        expired_record(lead, recorded);
+        expired_record(lead, NULL, 0, recorded);
         return false;
     }
     if (!jobs->wanted) {
@@ -579,7 +587,7 @@ bool sql_jobs_asking(const struct lead *lead)
 bool sql_jobs_settled(const struct lead *lead)
 {
     const struct sql_jobs *jobs = lead->sql_jobs;
-    return !jobs->asking && !jobs->wanted && sql_notes_settled(lead);
+    return !jobs->asking && !jobs->wanted && !jobs->sweep && !expired_busy(lead) && sql_notes_settled(lead);
 }
 
 void sql_jobs_notified(struct lead *lead)
@@ -656,12 +664,29 @@ static void ask_due(void *data)
     dispatch_soon(data);
 }
 
+/* Those that were read from the configuration. */
+static void find_configured(struct lead *lead)
+{
+    struct sql_jobs *jobs = lead->sql_jobs;
+    jobs->behind_count = scheduler_count(lead->scheduler);
+    jobs->behind = xcalloc(jobs->behind_count + 1, sizeof *jobs->behind);
+    for (size_t i = 0; i < jobs->behind_count; i++) {
+        jobs->behind[i] = scheduled_id(scheduler_at(lead->scheduler, i));
+    }
+}
+
 static void zone_followed(void *data, const struct pg_reply *reply)
 {
     struct lead *lead = data;
-    if (!lead_refused(lead, reply, "the zone that jobs made by SQL follow could not be written")) {
-        lead->sql_jobs->behind = true;
-        expired_record(lead, recorded);
+    struct sql_jobs *jobs = lead->sql_jobs;
+    if (lead_refused(lead, reply, "the zone that jobs made by SQL follow could not be written")) {
+        return;
+    }
+    find_configured(lead);
+    if (jobs->behind_count > 0) {
+        expired_record(lead, jobs->behind, jobs->behind_count, recorded);
+    } else {
+        ask(lead);
     }
 }
 
@@ -681,6 +706,7 @@ void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
 
 void sql_jobs_start(struct lead *lead)
 {
+    lead->sql_jobs->sweep = true; /* what is gone */
     look_for_done(lead);
     roles_tell(lead);
     loop_timer_set(lead->sql_jobs->poll_timer, POLL_EVERY);
@@ -706,7 +732,9 @@ void sql_jobs_destroy(struct lead *lead)
     free(jobs->zones);
     free(jobs->seen);
     free(jobs->first_seen);
+    free(jobs->changed);
     free(jobs->told);
+    free(jobs->behind);
     free(jobs);
     lead->sql_jobs = NULL;
 }

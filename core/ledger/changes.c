@@ -29,6 +29,7 @@ enum column {
     COLUMN_PROBLEM = COLUMN_LAST_SLOT + ANSWER_MEMORY_COLUMNS,
     COLUMN_FAULT,
     COLUMN_FOUND,
+    COLUMN_CHANGED,
 };
 
 /* Two transactions: a session that stops and begins in one stays where it is in the queue. */
@@ -39,20 +40,22 @@ void changes_listen(const struct ledger *ledger, pg_callback *callback, void *da
 }
 
 /* An owner who is the daemon's role needs no session of another role; a name is compared as the server keeps it. */
-void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg_callback *callback, void *data)
+void changes_ask(const struct ledger *ledger, const char *seen, const char *changed, int64_t from,
+                 pg_callback *callback, void *data)
 {
     char after[NUMBER_SIZE];
     char limit[NUMBER_SIZE];
     snprintf(after, sizeof after, "%lld", (long long)from);
     snprintf(limit, sizeof limit, "%d", CHANGES_PART);
-    const char *parameters[] = {ledger->token, seen, after, limit};
+    const char *parameters[] = {ledger->token, seen, after, limit, changed != NULL ? changed : "0"};
     ledger_send_one(
         ledger, "chime_changes",
         "SELECT c.seen, c.job_id, c.version, c.name, nullif(c.owner, current_user), nullif(c.database, "
         "pg_catalog.current_database()), c.active, c.removed, c.schedule,"
         " c.command, pg_catalog.to_jsonb(c.after), pg_catalog.to_jsonb(c.channels), c.options, c.since, c.last_slot,"
         " c.last_outcome, c.last_duration_us, c.outcome_at, c.last_end, c.cursor_skipped, c.consecutive_failures, "
-        "c.suspended, c.missed_at, c.has_problem, c.fault, c.found FROM chime.changed_jobs($1, $2, $3, $4) c",
+        "c.suspended, c.missed_at, c.has_problem, c.fault, c.found, c.changed "
+        "FROM chime.changed_jobs($1, $2, $3, $4, $5) c",
         COUNT_OF(parameters), parameters, callback, data);
 }
 
@@ -77,6 +80,7 @@ const char *changes_seen(const struct pg_reply *reply)
 struct changed_job changes_read(const struct pg_reply *reply, size_t index)
 {
     struct changed_job changed = {
+        .changed = pg_reply_value(reply, 0, index, COLUMN_CHANGED),
         .row = {.name = pg_reply_value(reply, 0, index, COLUMN_NAME),
                 .owner = pg_reply_value(reply, 0, index, COLUMN_OWNER),
                 .target = pg_reply_value(reply, 0, index, COLUMN_TARGET),
@@ -137,15 +141,23 @@ void changes_follow_zone(const struct ledger *ledger, const char *timezone, inst
                     data);
 }
 
-void changes_ask_expired(const struct ledger *ledger, int64_t job_id, int version, pg_callback *callback, void *data)
+void changes_ask_expired(const struct ledger *ledger, const int64_t *of, size_t of_count, int64_t job_id, int version,
+                         pg_callback *callback, void *data)
 {
+    struct columns columns;
     char job[NUMBER_SIZE];
     char number[NUMBER_SIZE];
     snprintf(job, sizeof job, "%lld", (long long)job_id);
     snprintf(number, sizeof number, "%d", version);
-    const char *parameters[] = {ledger->token, job, number};
-    ledger_send_one(ledger, NULL, "SELECT * FROM chime.expired_schedules($1, $2, $3)", COUNT_OF(parameters), parameters,
-                    callback, data);
+    columns_init(&columns);
+    for (size_t i = 0; i < of_count; i++) {
+        columns_int(&columns, 0, of[i]);
+    }
+    columns_close(&columns);
+    const char *parameters[] = {ledger->token, job, number, of_count > 0 ? columns.values[0] : NULL};
+    ledger_send_one(ledger, NULL, "SELECT * FROM chime.expired_schedules($1, $2, $3, $4)", COUNT_OF(parameters),
+                    parameters, callback, data);
+    columns_finish(&columns);
 }
 
 struct expired_schedule changes_read_expired(const struct pg_reply *reply, size_t index)

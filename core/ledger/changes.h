@@ -13,6 +13,7 @@
 #define CHANGES_PART 1000
 
 struct changed_job {
+    const char *changed;    /* the transaction that did it; borrowed from the reply */
     struct sql_job_row row; /* borrowed from the reply */
     struct job_memory memory;
     bool removed;
@@ -23,8 +24,10 @@ struct changed_job {
  * may hold up: a session is not told of notifications whose transaction failed, such as for want of room in the queue, and so never
  * passes them. What was notified meanwhile is not heard. */
 void changes_listen(const struct ledger *ledger, pg_callback *callback, void *data);
-/* Those that changed since `seen` (NULL: all that are there) with an id beyond `from`, CHANGES_PART at most, fewer where they are large. */
-void changes_ask(const struct ledger *ledger, const char *seen, int64_t from, pg_callback *callback, void *data);
+/* All that are there, by number, beyond job `from`; or those that changed since `seen`, by transaction and number, beyond job `from` of
+ * transaction `changed` (NULL: of none). CHANGES_PART at most, fewer where they are large. */
+void changes_ask(const struct ledger *ledger, const char *seen, const char *changed, int64_t from,
+                 pg_callback *callback, void *data);
 /* Jobs that name no zone count by this one from `now` on: what was due by another one ended. */
 void changes_follow_zone(const struct ledger *ledger, const char *timezone, instant now, pg_callback *callback,
                          void *data);
@@ -41,8 +44,9 @@ struct expired_schedule {
     instant first, last; /* likewise: slots that were due, `count` of them */
     int64_t count;
 };
-/* The CHANGES_PART that follow this one by job and version. */
-void changes_ask_expired(const struct ledger *ledger, int64_t job_id, int version, pg_callback *callback, void *data);
+/* The CHANGES_PART that follow this one by job and version; of these jobs, or of all where there are none. */
+void changes_ask_expired(const struct ledger *ledger, const int64_t *of, size_t of_count, int64_t job_id, int version,
+                         pg_callback *callback, void *data);
 struct expired_schedule changes_read_expired(const struct pg_reply *reply, size_t index);
 void changes_end_expired(const struct ledger *ledger, const struct expired_schedule *expired, size_t count, instant at,
                          pg_callback *callback, void *data);

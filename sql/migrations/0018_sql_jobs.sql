@@ -31,7 +31,7 @@ COMMENT ON COLUMN chime.job.changed IS 'the transaction that made or edited it l
 CREATE UNIQUE INDEX job_name ON chime.job (name, (CASE WHEN removed_at IS NULL THEN 0 ELSE job_id END));
 CREATE INDEX job_configured ON chime.job (job_id) WHERE origin <> 'sql' AND removed_at IS NULL;
 CREATE INDEX job_job_name ON chime.job (job_name, owner) WHERE origin = 'sql' AND removed_at IS NULL;
-CREATE INDEX job_changed ON chime.job (changed) WHERE origin = 'sql';
+CREATE INDEX job_changed ON chime.job (changed, job_id) WHERE origin = 'sql';
 CREATE INDEX job_made ON chime.job (job_id) WHERE origin = 'sql' AND removed_at IS NULL;
 -- Who comes after a job.
 CREATE INDEX job_after ON chime.job USING gin (after) WITH (fastupdate = off) WHERE after <> '{}' AND removed_at IS NULL;
@@ -182,31 +182,40 @@ CREATE TRIGGER begin_job AFTER INSERT ON chime.job
 
 -- --- for the leader ---------------------------------------------------------------------------------------------------------
 
--- Two ranges of the index and no OR, so that what it costs follows what changed. A row that a dump brought may be of a transaction of
--- another server: it is not one to come.
-CREATE FUNCTION chime.jobs_changed_since(p_seen pg_snapshot) RETURNS SETOF bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+-- The p_limit that follow job p_from of transaction p_changed. Parts of the index and no OR, so that what it costs follows what it gives,
+-- however much changed. A row that a dump brought may be of a transaction of another server: it is not one to come.
+CREATE FUNCTION chime.jobs_changed_since(p_seen pg_snapshot, p_changed xid8, p_from bigint, p_limit integer) RETURNS SETOF bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_sort = off SET enable_bitmapscan = off
 BEGIN ATOMIC
-    SELECT j.job_id FROM chime.job j
-    WHERE j.origin = 'sql' AND j.changed >= pg_snapshot_xmax(p_seen) AND j.changed < pg_snapshot_xmax(pg_current_snapshot())
-    UNION ALL
-    SELECT j.job_id FROM chime.job j
-    WHERE j.origin = 'sql' AND j.changed = ANY (ARRAY(SELECT pg_snapshot_xip(p_seen)));
+    SELECT c.job_id
+    FROM ((SELECT j.changed, j.job_id FROM chime.job j
+           WHERE j.origin = 'sql' AND j.changed >= pg_snapshot_xmax(p_seen) AND j.changed < pg_snapshot_xmax(pg_current_snapshot())
+             AND (j.changed, j.job_id) > (p_changed, p_from)
+           ORDER BY j.changed, j.job_id LIMIT p_limit)
+          UNION ALL
+          SELECT o.changed, o.job_id
+          FROM pg_snapshot_xip(p_seen) AS x
+          CROSS JOIN LATERAL (SELECT j.changed, j.job_id FROM chime.job j
+                              WHERE j.origin = 'sql' AND j.changed >= x AND j.changed <= x -- with = another index has that order, too
+                                AND (j.changed, j.job_id) > (p_changed, p_from)
+                              ORDER BY j.changed, j.job_id LIMIT p_limit) o) c
+    ORDER BY c.changed, c.job_id LIMIT p_limit;
 END;
 
--- In parts of p_limit jobs by number, beginning after job p_from: all that are there, where p_seen is NULL, else those that transactions
--- changed which p_seen does not see. Keep the `seen` of the first part: what changes between two parts, the next look tells.
+-- In parts of p_limit jobs: all that are there, where p_seen is NULL, by number, beginning after job p_from; else those that transactions
+-- changed which p_seen does not see, by transaction and number, beginning after job p_from of transaction p_changed. Keep the `seen` of the first part: what changes between two parts, the next look tells.
 -- A part ends before that where its commands have 8 MB: it has all of its jobs where `found` of them come.
 -- There is always a row, without a job when there is none, since `seen` is what to look from next time.
 -- One whose cursor somebody deleted comes without: last_slot is NULL.
 -- A job with a fault, which can be here only by other ways than chime.schedule, comes without its texts.
 -- STABLE: a part is by the caller's snapshot.
-CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigint DEFAULT 0, p_limit integer DEFAULT NULL)
+CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigint DEFAULT 0, p_limit integer DEFAULT NULL,
+                                   p_changed xid8 DEFAULT '0')
 RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owner name, database name, active boolean, removed boolean,
                schedule text, command text, after text[], channels text[], options jsonb, since timestamptz, last_slot timestamptz,
                last_outcome chime.run_state, last_duration_us bigint, outcome_at timestamptz, last_end timestamptz,
                cursor_skipped boolean, consecutive_failures integer, suspended boolean, missed_at timestamptz,
-               has_problem boolean, fault text, found integer)
+               has_problem boolean, fault text, found integer, changed xid8)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -221,7 +230,7 @@ BEGIN
                      WHERE j.origin = 'sql' AND j.removed_at IS NULL AND j.job_id > p_from ORDER BY j.job_id LIMIT p_limit)
           INTO v_seen, v_jobs;
     ELSE
-        SELECT pg_current_snapshot(), ARRAY(SELECT c FROM chime.jobs_changed_since(p_seen) AS c WHERE c > p_from ORDER BY c LIMIT p_limit) INTO v_seen, v_jobs;
+        SELECT pg_current_snapshot(), ARRAY(SELECT chime.jobs_changed_since(p_seen, p_changed, p_from, p_limit)) INTO v_seen, v_jobs;
     END IF;
     RETURN QUERY
     SELECT v_seen, j.job_id, j.version, CASE WHEN j.fault IS NULL THEN j.name ELSE '#' || j.job_id END,
@@ -233,15 +242,16 @@ BEGIN
            coalesce(s.consecutive_failures, 0),
            s.suspended_at IS NOT NULL
            OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend'), s.missed_at, j.problem IS NOT NULL,
-           j.fault, cardinality(v_jobs)
-    FROM (SELECT o.*, sum(octet_length(o.command)) OVER (ORDER BY o.job_id) - octet_length(o.command) AS before,
+           j.fault, cardinality(v_jobs), j.changed
+    FROM (SELECT o.*, sum(octet_length(o.command)) OVER (ORDER BY k.place) - octet_length(o.command) AS before, k.place,
                  -- Of options that take no more than that, compressed or not, none have 64 KB.
                  CASE WHEN getdatabaseencoding() <> 'UTF8' OR octet_length(o.command) > 1048576 OR pg_column_size(o.options) > 500
                            OR octet_length(o.job_name) > 4096 OR cardinality(o.channels) > 100 OR cardinality(o.after) > 1000
                       THEN chime.job_fault(o) END AS fault
-          FROM chime.job o WHERE o.job_id = ANY (v_jobs)) j
+          FROM chime.job o JOIN unnest(v_jobs) WITH ORDINALITY AS k (job_id, place) ON k.job_id = o.job_id
+          WHERE o.job_id = ANY (v_jobs)) j
     LEFT JOIN chime.job_state s ON s.job_id = j.job_id AND s.job_id = ANY (v_jobs)
-    WHERE j.before < 8388608 ORDER BY j.job_id;
+    WHERE j.before < 8388608 ORDER BY j.place;
     IF NOT FOUND THEN
         seen := v_seen;
         RETURN NEXT;

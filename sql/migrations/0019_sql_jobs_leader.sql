@@ -2,7 +2,7 @@
 
 -- By key, so that each page costs the same however many there are. `cursor`: from there on slots are not on record (for a delay, from the end
 -- of the last run).
-CREATE FUNCTION chime.expired_schedules(p_token uuid, p_job bigint, p_version integer)
+CREATE FUNCTION chime.expired_schedules(p_token uuid, p_job bigint, p_version integer, p_of bigint[] DEFAULT NULL)
 RETURNS TABLE (job_id bigint, version integer, name text, schedule text, options jsonb, "cursor" timestamptz, last_end timestamptz,
                until timestamptz)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_sort = off AS $$
@@ -10,13 +10,20 @@ BEGIN
     PERFORM chime.require_leader(p_token);
     RETURN QUERY
     SELECT e.job_id, e.version, k.name, e.schedule, e.options, greatest(k.last_slot, e.since), k.last_end, e.until
-    FROM (SELECT * FROM chime.expired_schedule x WHERE (x.job_id, x.version) > (p_job, p_version)
-          ORDER BY x.job_id, x.version LIMIT 1000) e
+    FROM ((SELECT x.* FROM chime.expired_schedule x WHERE p_of IS NULL AND (x.job_id, x.version) > (p_job, p_version)
+           ORDER BY x.job_id, x.version LIMIT 1000)
+          UNION ALL
+          (SELECT x.* FROM unnest(p_of) AS o
+           CROSS JOIN LATERAL (SELECT s.* FROM chime.expired_schedule s
+                               WHERE s.job_id = o AND (s.job_id, s.version) > (p_job, p_version)
+                               ORDER BY s.job_id, s.version LIMIT 1000) x
+           ORDER BY x.job_id, x.version LIMIT 1000)) e
     CROSS JOIN LATERAL (SELECT j.name, s.last_slot, s.last_end FROM chime.job j LEFT JOIN chime.job_state s ON s.job_id = j.job_id
                         WHERE j.job_id = e.job_id OFFSET 0) k
     ORDER BY e.job_id, e.version;
 END $$;
-COMMENT ON FUNCTION chime.expired_schedules IS 'the 1,000 that follow the given key, by job and in the order in which they expired';
+COMMENT ON FUNCTION chime.expired_schedules IS
+    'of these jobs, or of all, the 1,000 that follow the given key, by job and in the order in which they expired';
 
 -- p_slots of each, from p_first to p_last, were due and did not run; 0: none. p_until: no slot up to then is due any more; NULL: that is known.
 -- p_at: when that was decided. What was missed is later than any outcome that the job has: those that come after it have no success to go by.

@@ -6,6 +6,7 @@
 #include "support/files.h"
 #include "support/runs.h"
 #include "support/served.h"
+#include "support/session.h"
 #include "support/sql_jobs.h"
 #include "support/suite.h"
 #include "support/wait.h"
@@ -213,13 +214,13 @@ START_TEST(an_edit_while_a_leadership_begins_is_not_passed_over)
         "ALTER FUNCTION chime.changed_jobs RENAME TO jobs_that_changed;"
         "DO $do$ BEGIN EXECUTE format('CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from "
         "bigint,"
-        " p_limit integer) RETURNS %s LANGUAGE plpgsql AS $$ BEGIN %s END $$',"
+        " p_limit integer, p_changed xid8) RETURNS %s LANGUAGE plpgsql AS $$ BEGIN %s END $$',"
         " pg_get_function_result('chime.jobs_that_changed'::regproc), $body$"
         " IF NOT EXISTS (SELECT FROM public.edited) THEN INSERT INTO public.edited VALUES (1);"
         " UPDATE chime.job SET schedule = '" YEARLY "' WHERE job_name = 'late';"
         " UPDATE chime.expired_schedule SET until = '2026-01-01 05:30+00';"
         " UPDATE chime.job j SET since = '2026-01-01 05:30+00' WHERE job_name = 'late'; END IF;"
-        " RETURN QUERY SELECT * FROM chime.jobs_that_changed(p_token, p_seen, p_from, p_limit); $body$); END $do$");
+        " RETURN QUERY SELECT * FROM chime.jobs_that_changed(p_token, p_seen, p_from, p_limit, p_changed); $body$); END $do$");
     served = site_lead(site);
     WAIT_SQL(cluster, "SELECT count(*) FROM edited", "1", 20);
     await_none_expired();
@@ -239,6 +240,30 @@ START_TEST(however_many_they_are)
     lead();
     EXPECT_SQL(cluster, "SELECT count(*) || ' ' || sum(slots) FROM chime.missed WHERE reason = '" REASON "'",
                "2500 12500");
+}
+END_TEST
+
+/* More than one answer holds, and somebody has one of them under his hands. */
+START_TEST(those_of_jobs_that_went_hold_up_no_leadership)
+{
+    cluster_execute(cluster, "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, options, since)"
+                             " SELECT '', 'job' || i, 'postgres', 'sql', '0 * * * *', 'SELECT 1', '{}', " CURSOR
+                             " FROM generate_series(1, 2500) AS i");
+    cluster_execute(cluster, "UPDATE chime.job SET active = false, removed_at = clock_timestamp() WHERE origin = 'sql'");
+    cluster_execute(cluster, "UPDATE chime.expired_schedule SET until = '2026-01-01 05:30+00'");
+    make_old("edited", "0 * * * *", NULL);
+    edit_at("edited", "2026-01-01 05:30+00", "schedule = '" YEARLY "'");
+    PGconn *holder = cluster_connect(cluster, "postgres");
+    session_execute(holder, "BEGIN; SELECT FROM chime.expired_schedule JOIN chime.job USING (job_id)"
+                            " WHERE job_name = 'job7' FOR UPDATE");
+    served = site_lead(site);
+    EXPECT_MISSED("edited", "01-01 01:00 to 01-01 05:00: 5");
+    session_execute(holder, "COMMIT");
+    PQfinish(holder);
+    await_none_expired();
+    EXPECT_SQL(cluster, "SELECT count(*) || ' ' || sum(slots) FROM chime.missed WHERE reason = '" REASON "'",
+               "2501 12505");
+    EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "1");
 }
 END_TEST
 
@@ -303,6 +328,7 @@ START_TEST(what_was_missed_by_an_old_schedule_is_no_success_to_go_by)
     age();
     make_old("made", "0 * * * *", NULL);
     cluster_execute(cluster, "UPDATE chime.job_state SET last_outcome = 'succeeded', outcome_at = last_slot;"
+                             "DELETE FROM chime.run;" /* claimed as the leader went: it would run, whatever was missed since */
                              "DELETE FROM chime.run_history");
     edit_at("made", "2026-01-01 05:30+00", "schedule = '" YEARLY "'");
     sql_jobs_make(cluster, NULL, "after made", "1 second", "SELECT 1", NULL);
@@ -380,6 +406,7 @@ int main(void)
     tcase_add_test(cases, nothing_expired_stays_under_a_leader);
     tcase_add_test(cases, an_edit_while_a_leadership_begins_is_not_passed_over);
     tcase_add_test(cases, however_many_they_are);
+    tcase_add_test(cases, those_of_jobs_that_went_hold_up_no_leadership);
     tcase_add_test(cases, what_was_due_by_an_old_configuration_is_on_record);
     tcase_add_test(cases, what_was_missed_by_an_old_schedule_is_no_success_to_go_by);
     tcase_add_test(cases, a_follower_with_another_configuration_passes_no_slot_over);

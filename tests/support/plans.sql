@@ -83,6 +83,12 @@ AS 'SELECT array_fill(p_element, ARRAY[p_n])';
 CREATE FUNCTION plans.jobs(p_n integer, p_first bigint DEFAULT 1001) RETURNS bigint[] LANGUAGE sql IMMUTABLE
 RETURN ARRAY(SELECT p_first + n FROM generate_series(0, p_n - 1) n);
 
+-- The transaction that made the jobs, and how it was while that went on.
+CREATE FUNCTION plans.changed() RETURNS xid8 LANGUAGE sql STABLE SET enable_seqscan = off
+RETURN (SELECT j.changed FROM chime.job j WHERE j.job_id = 1003);
+CREATE FUNCTION plans.before(p_changed xid8) RETURNS pg_snapshot LANGUAGE sql IMMUTABLE
+RETURN format('%s:%s:%s', p_changed, p_changed::text::bigint + 1, p_changed)::pg_snapshot;
+
 -- --- the statements -------------------------------------------------------------------------------------------------------------
 
 -- $1: of how many jobs a call is. `base` and `each`: rows and pages that it may touch, whatever the tables hold. `kept`: by a plan that was made
@@ -93,6 +99,7 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('look', 'SELECT chime.backend_alive(l.pid, l.backend_start), chime.leader_sign() FROM chime.leader l'),
 ('follow', 'SELECT chime.follow(''x'', ''y'')'),
 ('take over', 'SELECT epoch, token FROM chime.take_over(plans.token(), ''x'', ''y'', ''z'', 1)'),
+('when nobody led', 'SELECT chime.unled_words(plans.at(0))'),
 ('resign', 'SELECT chime.resign(plans.token())'),
 ('end silent', 'SELECT chime.end_silent(plans.token(), ''x'')'),
 ('wishes', 'SELECT request_id, verb, job_id, kind, slot, reason FROM chime.wishes()'),
@@ -122,6 +129,8 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('request population again', 'SELECT chime.request_population(plans.token(), plans.at(0), true)'),
 ('changed jobs, all', 'SELECT c.* FROM chime.changed_jobs(plans.token(), NULL, 1000, $1) c'),
 ('changed jobs, the last', 'SELECT c.* FROM chime.changed_jobs(plans.token(), NULL, 900000, $1) c'),
+('changed jobs, a part of many', 'SELECT c.* FROM chime.changed_jobs(plans.token(), ''3:3:'', 3000, $1, plans.changed()) c'),
+('changed jobs, a part of one transaction', 'SELECT c.* FROM chime.changed_jobs(plans.token(), plans.before(plans.changed()), 3000, $1, plans.changed()) c'),
 ('changed jobs, none', 'SELECT c.* FROM chime.changed_jobs(plans.token(), pg_current_snapshot(), 0, $1) c'),
 ('problem', 'SELECT chime.note_job_error(plans.token(), 1001, 1, ''x'')'),
 ('same zone', 'SELECT chime.follow_zone(plans.token(), ''UTC'', plans.at(1))'),
@@ -145,6 +154,7 @@ INSERT INTO plans.statement (name, sql) VALUES
          ' ''schedule'', ''*/2 * * * *'', ''command'', ''SELECT 1'', ''views'', ''[]''::jsonb, ''after'', ''[]''::jsonb, ''options'', ''{}''::jsonb))'
          ' FROM generate_series(1, $1) n), ''{"command": {}, "refresh": {}}'', plans.at(1), false)'),
 ('expired schedules', 'SELECT * FROM chime.expired_schedules(plans.token(), 3000, 0)'),
+('expired schedules of some', 'SELECT * FROM chime.expired_schedules(plans.token(), 0, 0, plans.jobs($1))'),
 ('end schedules', 'SELECT chime.end_schedules(plans.token(), plans.jobs($1), plans.each($1, 0), plans.each($1, plans.at(1)), plans.each($1, plans.at(1)),'
                   ' plans.each($1, plans.at(1)), plans.each($1, 1::bigint), plans.at(1))'),
 ('forget jobs', 'SELECT chime.forget_jobs(plans.token(), 10, interval ''1 day'')'),
@@ -190,7 +200,9 @@ INSERT INTO plans.statement (name, kept, sql) VALUES
 ('the job by its name by cron', false, 'SELECT * FROM cron.job WHERE jobname = ''again''');
 
 UPDATE plans.statement SET base = b.base
-  FROM (VALUES ('remove others', 2000),     -- all that are configured
+  FROM (VALUES ('take over', 200000),        -- when each job ran last, once for each leadership
+               ('when nobody led', 200000),  -- the same, for people
+               ('remove others', 2000),     -- all that are configured
                ('orphans', 7000),           -- a page of a thousand
                ('import', 2000),
                ('begin anew', 8000),        -- what waits to be done
