@@ -28,7 +28,8 @@ enum {
     COLUMN_WHY
 };
 
-static const char *const actions[] = {"take", "copy", "finish", "return", "done", "leave", "ask", "block", "changed", "twice"};
+static const char *const actions[] = {"take",  "copy", "finish", "return",  "done",
+                                      "leave", "ask",  "block",  "changed", "twice"};
 
 /* --- answers ---------------------------------------------------------------------------------------------------------------- */
 
@@ -198,10 +199,11 @@ static bool decide_twin(const struct import_plan *plan, struct import_step *step
         return false;
     }
     step->job_id = step->twin;
-    leave_out(step, step->row.active ? IMPORT_TWICE : IMPORT_CHANGED,
-              arena_printf(plan->source->arena,
-                           "scheduled anew in pg_cron since it was imported as job %s%s: what was edited there is not here",
-                           step->twin, step->row.active ? ", and active: it may run twice" : ""));
+    leave_out(
+        step, step->row.active ? IMPORT_TWICE : IMPORT_CHANGED,
+        arena_printf(plan->source->arena,
+                     "scheduled anew in pg_cron since it was imported as job %s%s: what was edited there is not here",
+                     step->twin, step->row.active ? ", and active: it may run twice" : ""));
     return true;
 }
 

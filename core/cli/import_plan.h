@@ -14,10 +14,10 @@ enum import_action {
     IMPORT_COPY,   /* there is nothing to take: it is inactive there, or the source is a dump */
     IMPORT_FINISH, /* was taken, and ours is not made yet */
     IMPORT_RETURN,
-    IMPORT_DONE,  /* imported before */
-    IMPORT_LEAVE, /* never runs, and stays where it is */
-    IMPORT_ASK,   /* left out: it means another thing here, and nobody said which is meant */
-    IMPORT_BLOCK, /* left out: it would be refused */
+    IMPORT_DONE,    /* imported before */
+    IMPORT_LEAVE,   /* never runs, and stays where it is */
+    IMPORT_ASK,     /* left out: it means another thing here, and nobody said which is meant */
+    IMPORT_BLOCK,   /* left out: it would be refused */
     IMPORT_CHANGED, /* imported before, and edited in pg_cron since */
     IMPORT_TWICE,   /* imported before, and active again in pg_cron */
 };

@@ -27,7 +27,9 @@ struct run_filter {
     const char *states;    /* an array as PostgreSQL reads it: "{failed,lost}" */
     const char *since;     /* an instant, as PostgreSQL reads it */
     const char *since_ago; /* or so many seconds ago, by the database's clock */
-    const char *kind;      /* with `slot`: one run */
+    const char *until;     /* likewise */
+    const char *until_ago;
+    const char *kind; /* with `slot`: one run */
     const char *slot;
     int64_t limit;
 };

@@ -26,14 +26,16 @@ enum { COLUMN_SLOT = 3 };
 
 #define KEPT_IS_WANTED                                                                          \
     "($3::text[] IS NULL OR h.state::text = ANY ($3)) AND h.slot >= (SELECT since FROM wanted)" \
+    " AND h.slot <= (SELECT until FROM wanted)"                                                 \
     " AND ($6::text IS NULL OR h.kind::text = $6) AND ($7::timestamptz IS NULL OR h.slot = $7)"
 
 /* Misses are ranges of slots, each shown as one line at its last slot. The conditions on slots are plain comparisons, so
  * that history partitions are left out. A month of history may have millions of rows: the oldest slot that can be among
  * the last runs is found first, from the indexes by slot, or by job and kind and slot. */
 static const char runs_sql[] =
-    "WITH wanted (since) AS (SELECT coalesce($4::timestamptz, clock_timestamp() - make_interval(secs => $5::float8),"
-    "                                        '-infinity')),"
+    "WITH wanted (since, until) AS ("
+    "   SELECT coalesce($4::timestamptz, clock_timestamp() - make_interval(secs => $5::float8), '-infinity'),"
+    "          coalesce($9::timestamptz, clock_timestamp() - make_interval(secs => $10::float8), 'infinity')),"
     " newest (slot) AS"
     " ((SELECT h.slot FROM chime.run_history h WHERE $2::text IS NULL AND " KEPT_IS_WANTED
     "    ORDER BY h.slot DESC LIMIT $8::bigint)"
@@ -49,7 +51,8 @@ static const char runs_sql[] =
     "        r.epoch, r.instance, 1"
     "   FROM chime.runs r"
     "  WHERE ($2::text IS NULL OR r.job = $2) AND ($3::text[] IS NULL OR r.state = ANY ($3))"
-    "    AND r.slot >= (SELECT since FROM wanted) AND ($6::text IS NULL OR r.kind::text = $6)"
+    "    AND r.slot >= (SELECT since FROM wanted) AND r.slot <= (SELECT until FROM wanted) AND ($6::text IS NULL OR "
+    "r.kind::text = $6)"
     "    AND ($7::timestamptz IS NULL OR r.slot = $7) AND r.slot >= (SELECT slot FROM oldest)"
     " UNION ALL"
     " SELECT NULL, j.name, $1, m.last_slot, 0, 'missed', 'schedule', NULL, m.recorded_at, NULL, NULL, NULL, NULL, "
@@ -57,7 +60,8 @@ static const char runs_sql[] =
     "        m.epoch, l.instance, m.slots"
     "   FROM chime.missed m JOIN chime.job j USING (job_id) LEFT JOIN chime.leadership l USING (epoch)"
     "  WHERE ($2 IS NULL OR j.name = $2) AND ($3 IS NULL OR 'missed' = ANY ($3))"
-    "    AND m.last_slot >= (SELECT since FROM wanted) AND ($6 IS NULL OR $6 = 'schedule')"
+    "    AND m.last_slot >= (SELECT since FROM wanted) AND m.first_slot <= (SELECT until FROM wanted) AND ($6 IS NULL "
+    "OR $6 = 'schedule')"
     "    AND ($7 IS NULL OR m.last_slot = $7)"
     " ORDER BY 4 DESC, 1 DESC LIMIT $8::bigint";
 
@@ -70,8 +74,8 @@ bool run_list_add(struct visit *visit, struct output_list *list, const struct ru
 {
     char limit[24];
     snprintf(limit, sizeof limit, "%lld", (long long)filter->limit);
-    const char *parameters[] = {filter->job,  filter->states, filter->since, filter->since_ago,
-                                filter->kind, filter->slot,   limit};
+    const char *parameters[] = {filter->job,  filter->states, filter->since, filter->since_ago, filter->kind,
+                                filter->slot, limit,          filter->until, filter->until_ago};
     return visit_list(visit, list, runs_sql, parameters, COUNT_OF(parameters), err);
 }
 

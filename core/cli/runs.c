@@ -50,31 +50,35 @@ static bool read_states(const char *text, struct buffer *array, struct error *er
 }
 
 /* A duration before now by the database's clock, or an instant. */
-static bool read_since(const char *text, struct run_filter *filter, struct buffer *since, struct error *err)
+static bool read_when(const struct invocation *invocation, const char *name, struct buffer *when, const char **at_text,
+                      const char **ago_text, struct error *err)
 {
+    const char *text = invocation_option(invocation, name);
     duration ago;
     instant at;
     char formatted[INSTANT_TEXT_SIZE];
+    if (text == NULL) {
+        return true;
+    }
     if (duration_parse(text, &ago, NULL)) {
-        buffer_printf(since, "%.6f", (double)ago / (double)USEC_PER_SEC);
-        filter->since_ago = buffer_text(since);
+        buffer_printf(when, "%.6f", (double)ago / (double)USEC_PER_SEC);
+        *ago_text = buffer_text(when);
         return true;
     }
     if (instant_parse(text, &at, NULL)) {
-        buffer_puts(since, instant_format(at, formatted));
-        filter->since = buffer_text(since);
+        buffer_puts(when, instant_format(at, formatted));
+        *at_text = buffer_text(when);
         return true;
     }
-    error_set(err, ERROR_USAGE, "--since: \"%s\" is neither a duration nor an instant", text);
-    return error_hint(err, "write --since 1h or --since 2026-03-27T01:30:00Z");
+    error_set(err, ERROR_USAGE, "--%s: \"%s\" is neither a duration nor an instant", name, text);
+    return error_hint(err, "write --%s 1h or --%s 2026-03-27T01:30:00Z", name, name);
 }
 
 static bool read_filter(const struct invocation *invocation, struct run_filter *filter, struct buffer *array,
-                        struct buffer *since, struct error *err)
+                        struct buffer *since, struct buffer *until, struct error *err)
 {
     const char *limit = invocation_option(invocation, "limit");
     const char *state = invocation_option(invocation, "state");
-    const char *from = invocation_option(invocation, "since");
     filter->job = invocation->argument_count > 0 ? invocation->arguments[0] : NULL;
     filter->limit = DEFAULT_LIMIT;
     if (limit != NULL && !parse_int64(limit, 1, LARGEST_LIMIT, &filter->limit)) {
@@ -84,7 +88,8 @@ static bool read_filter(const struct invocation *invocation, struct run_filter *
         return false;
     }
     filter->states = state != NULL ? buffer_text(array) : NULL;
-    return from == NULL || read_since(from, filter, since, err);
+    return read_when(invocation, "since", since, &filter->since, &filter->since_ago, err) &&
+           read_when(invocation, "until", until, &filter->until, &filter->until_ago, err);
 }
 
 static bool add_runs(struct visit *visit, void *data, struct error *err)
@@ -117,9 +122,12 @@ static int runs_run(const struct invocation *invocation)
     struct request request = {0};
     struct buffer array = {0};
     struct buffer since = {0};
+    struct buffer until = {0};
     struct error err;
-    if (!read_filter(invocation, &request.filter, &array, &since, &err)) {
+    if (!read_filter(invocation, &request.filter, &array, &since, &until, &err)) {
         buffer_finish(&array);
+        buffer_finish(&since);
+        buffer_finish(&until);
         return fail(&err);
     }
     int status;
@@ -133,6 +141,7 @@ static int runs_run(const struct invocation *invocation)
     config_free(config);
     buffer_finish(&array);
     buffer_finish(&since);
+    buffer_finish(&until);
     return status;
 }
 
@@ -144,6 +153,7 @@ const struct command command_runs = {
     .details = "Missed slots are listed as one line for each stretch of them, with their number and the reason.",
     .options = {{"limit", "N", "at most so many (default 20)"},
                 {"state", "STATE[,...]", "only in these states, such as failed,lost"},
-                {"since", "WHEN", "slots since then: 1h (ago) or an instant"}},
+                {"since", "WHEN", "slots since then: 1h (ago) or an instant"},
+                {"until", "WHEN", "slots up to then, likewise"}},
     .run = runs_run,
 };

@@ -13,12 +13,12 @@
 #include "model/job.h"
 
 #define BACKOFF "backoff" /* the options that are written as a group */
-#define KEYS_HINT "known here: schedule, command, database, after, on, enabled, settings, and the options that docs/jobs.md lists"
+#define KEYS_HINT \
+    "known here: schedule, command, database, after, on, enabled, settings, and the options that docs/jobs.md lists"
 
 static const struct setting_key keys[] = {
-    {"schedule", SETTING_STRING}, {"command", SETTING_STRING}, {"database", SETTING_STRING},
-    {"after", SETTING_NAMES},     {"on", SETTING_NAMES},       {"enabled", SETTING_BOOLEAN},
-    {"settings", SETTING_GROUP},
+    {"schedule", SETTING_STRING}, {"command", SETTING_STRING},  {"database", SETTING_STRING}, {"after", SETTING_NAMES},
+    {"on", SETTING_NAMES},        {"enabled", SETTING_BOOLEAN}, {"settings", SETTING_GROUP},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 

@@ -266,7 +266,8 @@ void work_read(struct work_result *result, const struct job *job, const struct p
         read_failure(result, job, reply);
     } else if (is_transactional(job)) {
         read_performed(result, job, reply);
-        result->wipe = job->setting_count > 0 ? WIPE_ALL : result->wipe; /* "role" is no setting that RESET ALL resets */
+        result->wipe = job->setting_count > 0 ? WIPE_ALL
+                                              : result->wipe; /* "role" is no setting that RESET ALL resets */
     } else {
         result->rows = pg_reply_affected(reply);
         if (job->origin == JOB_FROM_SQL) {

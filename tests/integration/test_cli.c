@@ -433,6 +433,13 @@ START_TEST(runs_are_newest_first_and_filtered)
     ck_assert_int_eq(number_of("runs", 0, "run_id"), 1005);
     ASSERT_RUN(0, "runs", "--since", "150min", "-o", "json");
     ck_assert_uint_eq(parse("runs"), 3);
+    ASSERT_RUN(0, "runs", "--until", "150min", "-o", "json");
+    ck_assert_uint_eq(parse("runs"), 9);
+    ASSERT_RUN(0, "runs", "quick", "--since", "210min", "--until", "90min", "-o", "json");
+    ck_assert_uint_eq(parse("runs"), 2);
+    ASSERT_RUN(0, "runs", "--until", "2001-01-01", "-o", "json");
+    ck_assert_uint_eq(parse("runs"), 0);
+    ASSERT_RUN(2, "runs", "--until", "then");
     ASSERT_RUN(0, "runs", "--since", "2001-01-01", "--limit", "100", "-o", "json");
     ck_assert_uint_eq(parse("runs"), 12);
     ASSERT_RUN(0, "runs", "broken", "-o", "json");

@@ -79,8 +79,7 @@ START_TEST(line_ends_stand_around_a_schedule)
     static const struct outcome_step steps[] = {
         {"app", "SELECT cron.schedule('a', E'\\n 5 4 * * *\\r\\n', 'SELECT 1')", "1", NULL},
         {NULL, "SELECT cron.schedule('b', E'@daily\\n', 'SELECT 1')", "2", NULL},
-        {NULL,
-         "SELECT string_agg(translate(schedule, E'\\n\\r', 'nr'), '|' ORDER BY jobid) FROM cron.job",
+        {NULL, "SELECT string_agg(translate(schedule, E'\\n\\r', 'nr'), '|' ORDER BY jobid) FROM cron.job",
          "n 5 4 * * *rn|@dailyn", NULL},
     };
     expect(steps, COUNT_OF(steps));

@@ -8,7 +8,9 @@
 #include "support/suite.h"
 
 #define GUARD "to_regprocedure('cron.schedule(text,text,text)') IS NOT NULL"
-#define ASKS "IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN PERFORM cron.schedule('a', '@daily', 'SELECT 1'); END IF;"
+#define ASKS                                                                                                    \
+    "IF EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN PERFORM cron.schedule('a', '@daily', " \
+    "'SELECT 1'); END IF;"
 
 static void set_up(void)
 {
@@ -48,7 +50,8 @@ END_TEST
 START_TEST(a_function_that_asks_for_the_extension_is_named)
 {
     assert_finds_nothing();
-    cluster_execute(cluster, "CREATE FUNCTION public.deploy() RETURNS void LANGUAGE plpgsql AS $$ BEGIN " ASKS " END $$");
+    cluster_execute(cluster,
+                    "CREATE FUNCTION public.deploy() RETURNS void LANGUAGE plpgsql AS $$ BEGIN " ASKS " END $$");
     assert_finds("function public.deploy() asks whether the extension pg_cron is installed");
     commands_has(output, GUARD);
     cluster_execute(cluster, "CREATE OR REPLACE FUNCTION public.deploy() RETURNS void LANGUAGE plpgsql AS $$ BEGIN"
@@ -59,9 +62,10 @@ END_TEST
 
 START_TEST(a_migration_that_is_kept_in_a_table_is_named)
 {
-    cluster_execute(cluster, "CREATE SCHEMA supabase_migrations; CREATE TABLE supabase_migrations.schema_migrations (version text,"
-                             " statements text[], name text); INSERT INTO supabase_migrations.schema_migrations VALUES"
-                             " ('1', ARRAY['SELECT 1', $sql$DO $$ BEGIN " ASKS " END $$$sql$], 'jobs')");
+    cluster_execute(
+        cluster, "CREATE SCHEMA supabase_migrations; CREATE TABLE supabase_migrations.schema_migrations (version text,"
+                 " statements text[], name text); INSERT INTO supabase_migrations.schema_migrations VALUES"
+                 " ('1', ARRAY['SELECT 1', $sql$DO $$ BEGIN " ASKS " END $$$sql$], 'jobs')");
     assert_finds_nothing(); /* nobody let the daemon's role read it */
     cluster_execute(cluster, "GRANT USAGE ON SCHEMA supabase_migrations TO pgchime;"
                              "GRANT SELECT ON supabase_migrations.schema_migrations TO pgchime");
@@ -72,12 +76,14 @@ END_TEST
 /* A policy is code of the table's owner: it does not run as whoever asks. */
 START_TEST(a_table_with_policies_is_not_read)
 {
-    cluster_execute(cluster, "CREATE TABLE public.my_migrations (sql text); INSERT INTO public.my_migrations VALUES ($$" ASKS "$$);"
-                             "CREATE TABLE public.seen (who text); GRANT INSERT ON public.seen TO PUBLIC;"
-                             "CREATE FUNCTION public.note() RETURNS boolean LANGUAGE sql AS"
-                             " $$ INSERT INTO public.seen VALUES (current_user); SELECT true $$;"
-                             "CREATE POLICY p ON public.my_migrations USING (public.note());"
-                             "ALTER TABLE public.my_migrations ENABLE ROW LEVEL SECURITY; GRANT SELECT ON public.my_migrations TO PUBLIC");
+    cluster_execute(
+        cluster,
+        "CREATE TABLE public.my_migrations (sql text); INSERT INTO public.my_migrations VALUES ($$" ASKS "$$);"
+        "CREATE TABLE public.seen (who text); GRANT INSERT ON public.seen TO PUBLIC;"
+        "CREATE FUNCTION public.note() RETURNS boolean LANGUAGE sql AS"
+        " $$ INSERT INTO public.seen VALUES (current_user); SELECT true $$;"
+        "CREATE POLICY p ON public.my_migrations USING (public.note());"
+        "ALTER TABLE public.my_migrations ENABLE ROW LEVEL SECURITY; GRANT SELECT ON public.my_migrations TO PUBLIC");
     assert_finds_nothing();
     EXPECT_SQL(cluster, "SELECT count(*) FROM public.seen", "0");
 }

@@ -375,7 +375,9 @@ END_TEST
 
 START_TEST(an_edit_in_pg_cron_since_the_import_is_named_until_it_is_here_as_well)
 {
-    cluster_execute(cluster, "INSERT INTO cron.job (jobid, schedule, command, jobname) VALUES (1, '5 * * * *', 'SELECT 1', 'tick')");
+    cluster_execute(
+        cluster,
+        "INSERT INTO cron.job (jobid, schedule, command, jobname) VALUES (1, '5 * * * *', 'SELECT 1', 'tick')");
     IMPORT(0, "--yes");
     cluster_execute(cluster, "UPDATE cron.job SET schedule = '6 * * * *', command = 'SELECT 2'");
     IMPORT(8, "--dry-run", "-o", "json");
@@ -393,8 +395,9 @@ START_TEST(a_job_that_a_deployment_schedules_anew_in_pg_cron_is_named_and_goes_b
     cluster_execute(cluster, "INSERT INTO cron.job (jobid, schedule, command, jobname) VALUES"
                              " (1, '5 * * * *', 'SELECT 1', 'tick'), (2, '5 * * * *', 'SELECT 1', 'tock')");
     IMPORT(0, "--yes");
-    cluster_execute(cluster, "DELETE FROM cron.job; INSERT INTO cron.job (jobid, schedule, command, jobname, active) VALUES"
-                             " (8, '6 * * * *', 'SELECT 2', 'tick', true), (9, '7 * * * *', 'SELECT 3', 'tock', false)");
+    cluster_execute(cluster,
+                    "DELETE FROM cron.job; INSERT INTO cron.job (jobid, schedule, command, jobname, active) VALUES"
+                    " (8, '6 * * * *', 'SELECT 2', 'tick', true), (9, '7 * * * *', 'SELECT 3', 'tock', false)");
     IMPORT(8, "--yes", "-o", "json");
     plan_is(8, "twice", "", "imported as job 1, and active: it may run twice");
     ck_assert_str_eq(planned(8, "job_id"), "1");
@@ -402,7 +405,8 @@ START_TEST(a_job_that_a_deployment_schedules_anew_in_pg_cron_is_named_and_goes_b
     expect("SELECT count(*) FROM chime.job WHERE active", "2");
     IMPORT(0, "--rollback", "--yes", "-o", "json");
     commands_has(planned(1, "reason"), "as job 8");
-    expect("SELECT string_agg(concat_ws('|', jobid, schedule, active), ' ' ORDER BY jobid) FROM cron.job", "8|6 * * * *|t 9|7 * * * *|t");
+    expect("SELECT string_agg(concat_ws('|', jobid, schedule, active), ' ' ORDER BY jobid) FROM cron.job",
+           "8|6 * * * *|t 9|7 * * * *|t");
     expect("SELECT count(*) FROM chime.job WHERE active", "0");
     IMPORT(0, "--yes");
     expect("SELECT string_agg(concat_ws('|', name, schedule), ' ' ORDER BY name) FROM chime.job WHERE active",

@@ -10,7 +10,7 @@
 #include "support/wait.h"
 
 #define SETTINGS "settings = { work_mem = \"77MB\"; app = { tenant = \"7\"; }; }; "
-#define NOTES(job)                                                                                              \
+#define NOTES(job)                                                                                                 \
     "command = \"INSERT INTO t VALUES ('" job "', current_setting('work_mem') || ' ' || coalesce(current_setting(" \
     "'app.tenant', true), ''))\"; "
 
@@ -34,8 +34,9 @@ START_TEST(a_run_has_its_jobs_settings_and_the_next_one_has_not)
     site_job(site, "whole", NEVER_DUE NOTES("whole") SETTINGS "delivery = \"transactional\";");
     site_job(site, "once", NEVER_DUE NOTES("once") SETTINGS);
     site_job(site, "plain", NEVER_DUE NOTES("plain"));
-    site_job(site, "text", NEVER_DUE "command = \"SELECT 1; INSERT INTO t VALUES ('text', "
-                                     "current_setting('work_mem'))\"; " SETTINGS);
+    site_job(site, "text",
+             NEVER_DUE "command = \"SELECT 1; INSERT INTO t VALUES ('text', "
+                       "current_setting('work_mem'))\"; " SETTINGS);
     served = site_lead(site);
     EXPECT_SQL(cluster, "SELECT options ->> 'delivery' FROM chime.job WHERE name = 'whole'", "transactional");
     expect_note("whole", "77MB 7");
@@ -81,14 +82,17 @@ START_TEST(a_plugins_refresh_has_the_settings_that_conf_d_gives_it)
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/tables_training.sql");
     plugin_put(folder, "training_quality");
     site_use_plugins(site, folder);
-    site_job(site, "refresh_training_quality", NEVER_DUE "max_attempts = 1; settings = { default_transaction_read_only = true; };");
+    site_job(site, "refresh_training_quality",
+             NEVER_DUE "max_attempts = 1; settings = { default_transaction_read_only = true; };");
     served = site_lead(site);
     WAIT_SQL(cluster, "SELECT state FROM chime.plugin", "installed", 60);
     runs_ask_and_await(cluster, "refresh_training_quality");
     EXPECT_RUN(cluster, "refresh_training_quality", "state || ' ' || sqlstate", "failed 25006");
     site_job(site, "refresh_training_quality", NEVER_DUE "max_attempts = 1; settings = { work_mem = \"66MB\"; };");
     site_reload(site, served);
-    WAIT_SQL(cluster, "SELECT options -> 'settings' ->> 'work_mem' FROM chime.job WHERE name = 'refresh_training_quality'", "66MB", 30);
+    WAIT_SQL(cluster,
+             "SELECT options -> 'settings' ->> 'work_mem' FROM chime.job WHERE name = 'refresh_training_quality'",
+             "66MB", 30);
     runs_ask_and_await(cluster, "refresh_training_quality");
     EXPECT_RUN(cluster, "refresh_training_quality", "state::text", "succeeded");
     free(folder);

@@ -49,8 +49,9 @@ END_TEST
 /* The definition reads columns by number, marks have names. */
 START_TEST(columns_that_swap_names_are_others)
 {
-    static const char swap[] = "ALTER TABLE app.orders RENAME shop TO other; ALTER TABLE app.orders RENAME amount TO shop;"
-                               "ALTER TABLE app.orders RENAME other TO amount";
+    static const char swap[] =
+        "ALTER TABLE app.orders RENAME shop TO other; ALTER TABLE app.orders RENAME amount TO shop;"
+        "ALTER TABLE app.orders RENAME other TO amount";
 
     cluster_execute(cluster, "CREATE INDEX ON app.orders (amount)");
     VALUE("SELECT app.install('by_shop', 'SELECT shop, sum(amount) AS total FROM orders GROUP BY shop', '{shop}',"
@@ -247,7 +248,8 @@ START_TEST(a_captured_column_may_become_one_without_equality)
           " [\"shop\"]}, {\"table\": \"items\", \"columns\": [\"order_id\", \"quantity\"], \"capture\": [\"order_id\"],"
           " \"map\": \"SELECT 1\"}]')",
           "no index finds one group in app.items: CREATE INDEX ON app.items (((items.order_id)::text)) makes it keyed");
-    LOOK("shop_items", "full: no index finds one group in app.items: CREATE INDEX ON app.items (((items.order_id)::text)) makes it keyed");
+    LOOK("shop_items", "full: no index finds one group in app.items: CREATE INDEX ON app.items "
+                       "(((items.order_id)::text)) makes it keyed");
 }
 END_TEST
 

@@ -23,9 +23,10 @@ static void set_up(void)
 /* Every fourth one; all of them under PGCHIME_TEST_SOAK. No row may be indexed by what fails for it: trap_error is such a definition. */
 START_TEST(each_index_that_is_printed_makes_its_view_keyed)
 {
-    char *tried = files_path("SELECT string_agg(w, E'\\n') FROM app.corpus c CROSS JOIN LATERAL app.still_full(c.name::name) AS w"
-                             " WHERE expected = 'keyed' AND name <> 'trap_error' AND n %% %d = 0",
-                             getenv("PGCHIME_TEST_SOAK") != NULL ? 1 : 4);
+    char *tried = files_path(
+        "SELECT string_agg(w, E'\\n') FROM app.corpus c CROSS JOIN LATERAL app.still_full(c.name::name) AS w"
+        " WHERE expected = 'keyed' AND name <> 'trap_error' AND n %% %d = 0",
+        getenv("PGCHIME_TEST_SOAK") != NULL ? 1 : 4);
 
     EXPECT_SQL(cluster, tried, NULL);
     EXPECT_SQL(cluster, "SELECT count(*) > 10 FROM chime.view WHERE full_reason IS NULL", "t");
@@ -39,14 +40,16 @@ START_TEST(the_index_that_is_missing_is_printed)
     WHY("SELECT shop, count(*) AS n FROM ord GROUP BY shop",
         "no index finds one group in app.ord: CREATE INDEX ON app.ord (shop) makes it keyed");
     WHY("SELECT o.shop, sum(quantity) AS n FROM ord o JOIN itm i ON i.ord = o.id GROUP BY 1",
-        "no index finds one group in app.itm, app.ord: CREATE INDEX ON app.itm (ord); CREATE INDEX ON app.ord (shop) make it keyed");
+        "no index finds one group in app.itm, app.ord: CREATE INDEX ON app.itm (ord); CREATE INDEX ON app.ord (shop) "
+        "make it keyed");
     cluster_execute(cluster, "CREATE INDEX ON app.itm (ord)");
     WHY("SELECT o.shop, sum(quantity) AS n FROM ord o JOIN itm i ON i.ord = o.id GROUP BY 1",
         "no index finds one group in app.ord: CREATE INDEX ON app.ord (shop) makes it keyed");
     WHY("SELECT lower(agent) || kind AS shop, count(*) AS n FROM ord o GROUP BY 1",
         "no index finds one group in app.ord: CREATE INDEX ON app.ord ((lower(ord.agent) || ord.kind)) makes it keyed");
     WHY("SELECT date_trunc(''day'', at) AS shop, count(*) AS n FROM ord GROUP BY 1",
-        "no index can find one group in app.ord: shop is made there by what is not IMMUTABLE, such as a time of day or text that depends on the"
+        "no index can find one group in app.ord: shop is made there by what is not IMMUTABLE, such as a time of day or "
+        "text that depends on the"
         " session");
 }
 END_TEST
@@ -58,38 +61,48 @@ START_TEST(a_definition_that_reads_other_groups_is_told_by_what_does_so)
     WHY("SELECT shop, sum(amount) / (SELECT sum(amount) FROM ord) AS n FROM ord GROUP BY shop",
         "a total is computed over all rows of app.ord" ALONE);
     WHY("SELECT shop, id AS n FROM ord ORDER BY amount LIMIT 3", "its LIMIT takes rows out of all of app.ord" ALONE);
-    WHY("SELECT DISTINCT ON (kind) shop, id AS n FROM ord ORDER BY kind, id", "its DISTINCT picks from all rows of app.ord" ALONE);
+    WHY("SELECT DISTINCT ON (kind) shop, id AS n FROM ord ORDER BY kind, id",
+        "its DISTINCT picks from all rows of app.ord" ALONE);
     WHY("WITH s AS MATERIALIZED (SELECT shop, count(*) AS n FROM ord GROUP BY shop) SELECT * FROM s",
         "its query \"s\" (WITH) is computed over all rows of app.ord" ALONE);
-    WHY("WITH RECURSIVE t AS (SELECT shop, id AS n FROM ord WHERE parent IS NULL UNION SELECT t.shop, o.id FROM t JOIN ord o"
+    WHY("WITH RECURSIVE t AS (SELECT shop, id AS n FROM ord WHERE parent IS NULL UNION SELECT t.shop, o.id FROM t JOIN "
+        "ord o"
         " ON o.parent = t.n) SELECT * FROM t",
         "its recursive query starts from all rows of app.ord" ALONE);
     WHY("SELECT o.shop, count(*) AS n FROM ord o JOIN itm i ON i.ord > o.id GROUP BY o.shop",
         "no condition \"column = column\" leads from a row of app.itm to its group" ALONE);
-    WHY("SELECT 12 / o.zero AS shop, count(*) AS n FROM (SELECT DISTINCT 0 AS zero, kind FROM ord WHERE id < 0) o GROUP BY 1",
+    WHY("SELECT 12 / o.zero AS shop, count(*) AS n FROM (SELECT DISTINCT 0 AS zero, kind FROM ord WHERE id < 0) o "
+        "GROUP BY 1",
         "PostgreSQL cannot plan it for one group: division by zero");
-    WHY("SELECT shop, count(*) FILTER (WHERE at > now()) AS n FROM ord GROUP BY shop", "it changes as time passes, and declares no revisit");
+    WHY("SELECT shop, count(*) FILTER (WHERE at > now()) AS n FROM ord GROUP BY shop",
+        "it changes as time passes, and declares no revisit");
 }
 END_TEST
 
-#define CAPTURED_BY_ITEM(trust)                                                                                                       \
-    "SELECT app.install('asked', 'SELECT o.shop, sum(i.quantity) AS n FROM ord o JOIN itm i ON i.ord = o.id GROUP BY o.shop', '{shop}'," \
-    " '[{\"table\": \"ord\", \"columns\": [\"id\", \"shop\"]}, {\"table\": \"itm\", \"columns\": [\"item\", \"ord\", \"quantity\"],"    \
-    " \"capture\": [\"item\"], \"map\": \"SELECT o.shop FROM marks m JOIN itm i ON i.item = m.item JOIN ord o ON o.id = i.ord\"" trust "}]')"
+#define CAPTURED_BY_ITEM(trust)                                                                                        \
+    "SELECT app.install('asked', 'SELECT o.shop, sum(i.quantity) AS n FROM ord o JOIN itm i ON i.ord = o.id GROUP BY " \
+    "o.shop', '{shop}',"                                                                                               \
+    " '[{\"table\": \"ord\", \"columns\": [\"id\", \"shop\"]}, {\"table\": \"itm\", \"columns\": [\"item\", \"ord\", " \
+    "\"quantity\"],"                                                                                                   \
+    " \"capture\": [\"item\"], \"map\": \"SELECT o.shop FROM marks m JOIN itm i ON i.item = m.item JOIN ord o ON "     \
+    "o.id = i.ord\"" trust "}]')"
 
 /* An item that goes to another order leaves a mark of its number alone: nothing leads to the group that it left. */
 START_TEST(a_declaration_that_the_proof_contradicts_is_full_unless_it_is_to_be_trusted)
 {
     EXPECT_SQL(cluster, CAPTURED_BY_ITEM(""),
-               "its plugin captures item of app.itm, but changes of ord lead to groups, too: leave \"capture\" and \"map\" out, or say"
+               "its plugin captures item of app.itm, but changes of ord lead to groups, too: leave \"capture\" and "
+               "\"map\" out, or say"
                " trust = \"true\"");
     EXPECT_SQL(cluster, CAPTURED_BY_ITEM(", \"trust\": true"), NULL);
 }
 END_TEST
 
-#define WITH_MAP(on)                                                                                                           \
-    "SELECT app.install('mapped', 'SELECT o.shop, sum(i.quantity) AS n FROM ord o JOIN itm i ON " on " GROUP BY o.shop', '{shop}',"     \
-    " '[{\"table\": \"ord\", \"columns\": [\"id\", \"shop\"]}, {\"table\": \"itm\", \"columns\": [\"ord\", \"quantity\"],"   \
+#define WITH_MAP(on)                                                                                         \
+    "SELECT app.install('mapped', 'SELECT o.shop, sum(i.quantity) AS n FROM ord o JOIN itm i ON " on         \
+    " GROUP BY o.shop', '{shop}',"                                                                           \
+    " '[{\"table\": \"ord\", \"columns\": [\"id\", \"shop\"]}, {\"table\": \"itm\", \"columns\": [\"ord\", " \
+    "\"quantity\"],"                                                                                         \
     " \"capture\": [\"ord\"], \"map\": \"SELECT 1\"}]')"
 
 /* This map leads to one shop alone, whatever changes. */
@@ -98,12 +111,17 @@ START_TEST(a_map_counts_only_where_it_is_to_be_trusted)
     EXPECT_SQL(cluster, WITH_MAP("i.ord = o.id"), NULL);
     keyed_tend(cluster);
     LOOK("mapped", "full: the first time");
-    EXPECT_SQL(cluster, "SELECT map_query LIKE '%chime_mark%' FROM chime.view_source s WHERE relation = 'mapped' AND chime.source_oid(source_id)"
-                        " = 'app.itm'::regclass", "t");
-    cluster_execute(cluster, "INSERT INTO app.ord (id, shop) VALUES (7001, 71), (7002, 72); INSERT INTO app.itm (item, ord, quantity) VALUES (9001, 7001, 1), (9002, 7002, 1)");
+    EXPECT_SQL(cluster,
+               "SELECT map_query LIKE '%chime_mark%' FROM chime.view_source s WHERE relation = 'mapped' AND "
+               "chime.source_oid(source_id)"
+               " = 'app.itm'::regclass",
+               "t");
+    cluster_execute(cluster, "INSERT INTO app.ord (id, shop) VALUES (7001, 71), (7002, 72); INSERT INTO app.itm (item, "
+                             "ord, quantity) VALUES (9001, 7001, 1), (9002, 7002, 1)");
     LOOK("mapped", "keyed 2: +2 ~0 -0");
     AFTER("UPDATE app.itm SET ord = 7002 WHERE ord = 7001", "mapped", "keyed 2: +0 ~1 -1");
-    EXPECT_SQL(cluster, WITH_MAP("i.ord > o.id"), "no condition \"column = column\" leads from a row of app.itm to its group" ALONE);
+    EXPECT_SQL(cluster, WITH_MAP("i.ord > o.id"),
+               "no condition \"column = column\" leads from a row of app.itm to its group" ALONE);
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_source WHERE relation = 'mapped'", "0");
 }
 END_TEST

@@ -37,7 +37,9 @@ START_TEST(what_is_equal_and_not_the_same_is_another_value)
     EXPECT_SQL(cluster, "SELECT string_agg(relation || ': ' || full_reason, E'\\n') FROM chime.view", NULL);
     EXPECT_SQL(cluster, "SELECT app.wrong_views()", NULL);
     for (int round = 0; round < ROUNDS; round++) {
-        session_execute(writer, "SELECT app.write_values(), app.write_grains() FROM generate_series(1, 1 + floor(random() * 2)::integer)");
+        session_execute(
+            writer,
+            "SELECT app.write_values(), app.write_grains() FROM generate_series(1, 1 + floor(random() * 2)::integer)");
         EXPECT_SQL(cluster, "SELECT app.wrong_views()", NULL);
     }
     PQfinish(writer);
@@ -65,17 +67,24 @@ END_TEST
 /* A plan names no collation: lower(v) there may be one by Turkish rules. As a column of the definition it does no harm. */
 START_TEST(an_expression_with_a_collation_of_its_own_is_no_proof)
 {
-    static const char unproven[] = "its COLLATE hides from PostgreSQL's plan how rows of app.w belong to groups, so a group in g cannot be computed alone";
+    static const char unproven[] = "its COLLATE hides from PostgreSQL's plan how rows of app.w belong to groups, so a "
+                                   "group in g cannot be computed alone";
 
-    cluster_execute(cluster, "CREATE TABLE app.w (id integer, v text); CREATE INDEX ON app.w (lower(v COLLATE \"tr-x-icu\"));"
-                             "CREATE INDEX ON app.w (id); CREATE FUNCTION app.turkish(text) RETURNS text LANGUAGE sql IMMUTABLE AS"
-                             " 'SELECT lower($1 COLLATE \"tr-x-icu\")';"
-                             "CREATE FUNCTION app.over_w(definition text, grain text) RETURNS text LANGUAGE sql"
-                             " RETURN app.install('over_w', definition, ARRAY[grain]::name[],"
-                             " '[{\"table\": \"w\", \"columns\": [\"id\", \"v\"]}]')");
-    EXPECT_SQL(cluster, "SELECT app.over_w('SELECT lower(v COLLATE \"tr-x-icu\") AS g, count(*) AS n FROM w GROUP BY 1', 'g')", unproven);
-    EXPECT_SQL(cluster, "SELECT app.over_w('SELECT app.turkish(v) AS g, count(*) AS n FROM w GROUP BY 1', 'g')", unproven);
-    EXPECT_SQL(cluster, "SELECT app.over_w('SELECT id, max(lower(v COLLATE \"tr-x-icu\")) AS n FROM w GROUP BY id', 'id')", NULL);
+    cluster_execute(
+        cluster, "CREATE TABLE app.w (id integer, v text); CREATE INDEX ON app.w (lower(v COLLATE \"tr-x-icu\"));"
+                 "CREATE INDEX ON app.w (id); CREATE FUNCTION app.turkish(text) RETURNS text LANGUAGE sql IMMUTABLE AS"
+                 " 'SELECT lower($1 COLLATE \"tr-x-icu\")';"
+                 "CREATE FUNCTION app.over_w(definition text, grain text) RETURNS text LANGUAGE sql"
+                 " RETURN app.install('over_w', definition, ARRAY[grain]::name[],"
+                 " '[{\"table\": \"w\", \"columns\": [\"id\", \"v\"]}]')");
+    EXPECT_SQL(cluster,
+               "SELECT app.over_w('SELECT lower(v COLLATE \"tr-x-icu\") AS g, count(*) AS n FROM w GROUP BY 1', 'g')",
+               unproven);
+    EXPECT_SQL(cluster, "SELECT app.over_w('SELECT app.turkish(v) AS g, count(*) AS n FROM w GROUP BY 1', 'g')",
+               unproven);
+    EXPECT_SQL(cluster,
+               "SELECT app.over_w('SELECT id, max(lower(v COLLATE \"tr-x-icu\")) AS n FROM w GROUP BY id', 'id')",
+               NULL);
 }
 END_TEST
 

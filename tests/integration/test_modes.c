@@ -342,7 +342,9 @@ START_TEST(new_columns_and_other_types_are_there_at_once_with_all_rows)
     LOOK("shop_size", "keyed 3: +0 ~1 -0");
     VALUE("SELECT app.switch('auto', 'min(amount::text) AS word')", NULL);
     VALUE("SELECT app.switch('auto', 'min(amount::text) COLLATE \"C\" AS word')", NULL);
-    VALUE("SELECT collation_name FROM information_schema.columns WHERE table_name = 'shop_total' AND column_name = 'word'", "C");
+    VALUE("SELECT collation_name FROM information_schema.columns WHERE table_name = 'shop_total' AND column_name = "
+          "'word'",
+          "C");
 }
 END_TEST
 
