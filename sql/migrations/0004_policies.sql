@@ -46,9 +46,10 @@ ALTER TABLE chime.request
     ADD CHECK (CASE WHEN verb = 'run' THEN kind IN ('manual', 'install') AND kind IS NOT NULL AND slot IS NOT NULL
                     WHEN verb = 'cancel' THEN kind IS NOT NULL AND slot IS NOT NULL
                     ELSE kind IS NULL AND slot IS NULL END),
-    ADD UNIQUE (job_id, verb, kind, slot);
+    ADD UNIQUE (job_id, verb, kind, slot, requested_by);
 COMMENT ON TABLE chime.request IS
     'what people ask of the leader and it has not done yet: the claim removes a run, chime.acknowledge everything else';
+COMMENT ON COLUMN chime.request.requested_by IS 'part of the key: whoever asks waits for no open transaction of another who asks the same';
 COMMENT ON COLUMN chime.request.kind IS 'with slot: the run that is asked for, or is to be cancelled';
 COMMENT ON COLUMN chime.request.reason IS 'as given';
 COMMENT ON COLUMN chime.request.until IS 'of a suspension: when it is to end by itself';
@@ -314,7 +315,7 @@ BEGIN
     END IF;
     INSERT INTO chime.request (job_id, verb, kind, slot, reason)
     VALUES (v_run.job_id, 'cancel', v_run.kind, v_run.slot, chime.read_reason(p_reason))
-    ON CONFLICT (job_id, verb, kind, slot) DO NOTHING;
+    ON CONFLICT (job_id, verb, kind, slot, requested_by) DO NOTHING;
     RETURN true;
 END $$;
 COMMENT ON FUNCTION chime.cancel_run IS

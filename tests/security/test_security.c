@@ -266,6 +266,27 @@ START_TEST(a_role_starts_no_more_runs_than_its_quota)
 }
 END_TEST
 
+START_TEST(an_open_cancel_holds_up_nobody_elses)
+{
+    PGconn *owner = connect_as("victim");
+    PGconn *administrator = connect_as("postgres");
+
+    expect_of(owner,
+              "SELECT chime.schedule('sleeps', '0 0 29 2 *', 'SELECT pg_sleep(600)'); SELECT chime.run_now('sleeps')",
+              "");
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.job_runs WHERE job_name = 'sleeps' AND state = 'running'", "1", 60);
+    expect_of(owner, "BEGIN; SELECT chime.cancel(run_id) FROM chime.job_runs WHERE job_name = 'sleeps'", "");
+    expect_of(administrator,
+              "SET lock_timeout = '20s'; SELECT chime.cancel(run_id) FROM chime.job_runs WHERE job_name = 'sleeps'",
+              "");
+    WAIT_SQL(cluster, "SELECT state FROM chime.job_runs WHERE job_name = 'sleeps'", "cancelled", 60);
+    expect_of(owner, "COMMIT; SELECT chime.unschedule('sleeps')", "");
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.request", "0", 60);
+    PQfinish(owner);
+    PQfinish(administrator);
+}
+END_TEST
+
 static void expect_alive(const char *name)
 {
     cluster_execute_format(cluster,
@@ -409,6 +430,7 @@ int main(void)
     tcase_add_test(cases, a_role_starts_no_more_runs_than_its_quota);
     tcase_add_test(cases, every_routine_has_a_path_of_its_own);
     tcase_add_test(cases, default_privileges_open_nothing);
+    tcase_add_test(cases, an_open_cancel_holds_up_nobody_elses);
     tcase_add_test(cases, an_imported_number_leaves_others_for_jobs_to_come);
     tcase_add_test(cases, times_without_end_end_no_process); /* another leadership begins */
     suite_add_tcase(suite, cases);
