@@ -200,8 +200,8 @@ INSERT INTO plans.statement (name, kept, sql) VALUES
 ('the job by its name by cron', false, 'SELECT * FROM cron.job WHERE jobname = ''again''');
 
 UPDATE plans.statement SET base = b.base
-  FROM (VALUES ('take over', 200000),        -- when each job ran last, once for each leadership
-               ('when nobody led', 200000),  -- the same, for people
+  FROM (VALUES ('take over', 500),
+               ('when nobody led', 500),
                ('remove others', 2000),     -- all that are configured
                ('orphans', 7000),           -- a page of a thousand
                ('import', 2000),
