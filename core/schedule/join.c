@@ -123,14 +123,18 @@ void join_claimed(struct scheduled *it)
     }
 }
 
+/* Where an outcome was in the way, another one in its place is what is waited for; else all successes stay, and any news is. */
 void join_skipped(struct scheduled *it, bool by_upstream)
 {
+    bool in_the_way = false;
     it->cursor_skipped = true;
-    it->wants_news = !by_upstream;
     for (size_t i = 0; i < it->upstream_count; i++) {
         struct upstream *upstream = &it->upstream[i];
         if (upstream->mark == MARK_SPENT) {
-            upstream->mark = upstream->outcome == RUN_SUCCEEDED ? MARK_KEPT : MARK_NONE;
+            bool kept = upstream->outcome == RUN_SUCCEEDED;
+            upstream->mark = kept ? MARK_KEPT : MARK_NONE;
+            in_the_way = in_the_way || !kept;
         }
     }
+    it->wants_news = !by_upstream || !in_the_way;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The README's own text: its configuration passes `check`, its plugin compiles, is dropped in, and its view is filled.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/transcript.sh"
 
 if [ "$(id -u)" -eq 0 ]; then # initdb and postgres refuse root
     set_unprivileged
@@ -81,20 +82,7 @@ await() # FUNCTION
         read -r -t 0.1 <> <(:) || :
     done
 }
-say_transcript() # the block on standard input
-{
-    local command
-    while IFS= read -r command; do
-        [[ $command == '$ '* ]] || continue
-        printf '%s\n' "$command"
-        case $command in
-            '$ pgchime '*) PATH=$(dirname "$pgchime"):$PATH PGCHIME_CONFIG='' bash -c "${command#$ } --config '$site/pgchime.conf'" 2>&1 || : ;;
-            '$ psql '*) eval "cluster_psql '$RUN_DIRECTORY/pg' -X -P pager=off -d app ${command#\$ psql }" 2>&1 ;;
-        esac
-        await settled
-    done
-}
-masked() { sed -E 's/[0-9]+([.:][0-9]+)*(ms|s)?//g; s/[-+ ]+/ /g; s/ +$//; /^$/d' "$1"; }
+settle() { await settled; }
 
 tries=600
 until "$pgchime" run close-orders --wait --config "$site/pgchime.conf" >"$RUN_DIRECTORY/out" 2>&1; do
@@ -103,13 +91,7 @@ until "$pgchime" run close-orders --wait --config "$site/pgchime.conf" >"$RUN_DI
 done
 await ready
 block console '$ pgchime run totals --wait' >"$RUN_DIRECTORY/shown"
-say_transcript <"$RUN_DIRECTORY/shown" >"$RUN_DIRECTORY/printed"
-[ -z "${PGCHIME_SHOW:-}" ] || cat "$RUN_DIRECTORY/printed"
-masked "$RUN_DIRECTORY/shown" >"$RUN_DIRECTORY/shown.masked"
-masked "$RUN_DIRECTORY/printed" >"$RUN_DIRECTORY/printed.masked"
-diff -u "$RUN_DIRECTORY/shown.masked" "$RUN_DIRECTORY/printed.masked" >"$RUN_DIRECTORY/diff" ||
-    die "the README shows something else than is printed: $(cat "$RUN_DIRECTORY/diff")" \
-        "PGCHIME_SHOW=1 tests/script/test_readme.sh prints it"
+transcript_compare "the README" "$RUN_DIRECTORY/shown" "$site/pgchime.conf"
 checks=$((checks + 1))
 expect "days of orders" "$(query "SELECT count(*) || ' ' || sum(orders) FROM analytics.daily_orders")" "2 49"
 expect "how the view came to be" "$(query "SELECT kind || ' ' || state FROM chime.runs WHERE job = 'refresh-daily-orders'
