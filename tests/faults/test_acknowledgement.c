@@ -68,7 +68,6 @@ static void lose_acknowledgements_of(enum fault_point point)
     served = site_lead(site);
     for (int i = 0; i < (fault_full_size() ? 20 : 3); i++)
         lose_acknowledgement(point);
-    fault_load_await_successes(cluster);
     site_end(served);
     fault_load_verdict(cluster, site);
 }

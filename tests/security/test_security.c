@@ -281,7 +281,7 @@ START_TEST(an_open_cancel_holds_up_nobody_elses)
               "");
     WAIT_SQL(cluster, "SELECT state FROM chime.job_runs WHERE job_name = 'sleeps'", "cancelled", 60);
     expect_of(owner, "COMMIT; SELECT chime.unschedule('sleeps')", "");
-    WAIT_SQL(cluster, "SELECT count(*) FROM chime.request", "0", 60);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.request WHERE verb = 'cancel'", "0", 60);
     PQfinish(owner);
     PQfinish(administrator);
 }

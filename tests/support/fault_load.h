@@ -23,9 +23,7 @@ void fault_load_write(struct site *site, int sets, int stretch);
 /* A daemon leads already: fails unless nothing is left of earlier leaders within FAULT_SETTLE_SECONDS. Returns when nothing is
  * overdue any more. */
 void fault_load_await_settled(struct cluster *cluster);
-/* Waits until runs of each delivery have succeeded: a slow machine has none yet when its faults are over. */
-void fault_load_await_successes(struct cluster *cluster);
-/* The same with a daemon of its own, which is ended. */
+/* The same with a daemon of its own, which is ended once runs of each delivery have succeeded. */
 void fault_load_settle(struct cluster *cluster, struct site *site);
 /* Every daemon has ended: the oracle must find nothing, and nothing may be left live. */
 void fault_load_assert_no_fault(struct cluster *cluster);
