@@ -1,0 +1,37 @@
+# Blocks of a page that show a terminal: what is typed after "$ ", and what that prints. Sourced by tests; script/lib.sh comes first.
+
+# Runs the commands of the block on standard input with this configuration, in database app of the cluster in $RUN_DIRECTORY/pg. After each one the
+# function `settle` of the test is called.
+transcript_run() # CONFIGURATION
+{
+    local command
+    while IFS= read -r command; do
+        [[ $command == '$ '* ]] || continue
+        printf '%s\n' "$command"
+        case $command in
+            '$ pgchime '*)
+                command=$(rewrite "${command#$ }")
+                PATH=$ROOT_DIRECTORY/build:$PATH PGCHIME_CONFIG='' bash -c "$command --config '$1'" 2>&1 || :
+                ;;
+            '$ psql '*) eval "cluster_psql '$RUN_DIRECTORY/pg' -X -P pager=off -d app ${command#\$ psql }" 2>&1 ;;
+        esac
+        settle
+    done
+}
+
+# A test may have the command say the number that it has this time.
+rewrite() { printf '%s' "$1"; }
+
+# Without numbers and widths.
+transcript_masked() { sed -E 's/[0-9]+([.:][0-9]+)*(ms|s|min|h)?//g; s/[-+ ]+/ /g; s/ +$//; /^$/d' "$1"; }
+
+# Dies where the block SHOWN, run with the configuration, prints something else than it shows. PGCHIME_SHOW=1 prints it.
+transcript_compare() # NAME SHOWN CONFIGURATION
+{
+    transcript_run "$3" <"$2" >"$2.printed"
+    [ -z "${PGCHIME_SHOW:-}" ] || cat "$2.printed"
+    transcript_masked "$2" >"$2.masked"
+    transcript_masked "$2.printed" >"$2.printed.masked"
+    diff -u "$2.masked" "$2.printed.masked" >"$2.diff" ||
+        die "$1 shows something else than is printed: $(cat "$2.diff")" "PGCHIME_SHOW=1 $0 prints it"
+}
