@@ -12,8 +12,7 @@
 /* What a sweep decided, kept until the ledger has it. */
 struct verdicts {
     struct lead *lead;
-    instant at;     /* when it was decided */
-    instant joined; /* the latest decision of joins that come after one of them */
+    instant at; /* when it was decided */
     size_t count;
     struct ledger_orphan *orphans;
     struct ledger_verdict *verdicts;
@@ -161,7 +160,6 @@ static struct verdicts *verdicts_create(struct lead *lead)
     struct verdicts *batch = xcalloc(1, sizeof *batch);
     batch->lead = lead;
     batch->at = lead_now(lead);
-    batch->joined = INSTANT_NONE;
     batch->orphans = xcalloc(VERDICTS_PART, sizeof *batch->orphans);
     batch->verdicts = xcalloc(VERDICTS_PART, sizeof *batch->verdicts);
     return batch;
@@ -169,17 +167,17 @@ static struct verdicts *verdicts_create(struct lead *lead)
 
 static void verdicts_add(struct verdicts *batch, const struct ledger_orphan *orphan, bool too_large)
 {
-    const struct scheduled *scheduled = scheduler_find(batch->lead->scheduler, orphan->job_id);
-    instant joined = scheduled != NULL ? scheduled_joined(scheduled) : INSTANT_NONE;
-    batch->joined = joined > batch->joined ? joined : batch->joined;
-    batch->orphans[batch->count] = *orphan;
-    batch->verdicts[batch->count++] = judge(batch->lead, orphan, too_large);
+    struct scheduled *scheduled = scheduler_find(batch->lead->scheduler, orphan->job_id);
+    struct ledger_verdict *verdict = &batch->verdicts[batch->count];
+    batch->orphans[batch->count++] = *orphan;
+    *verdict = judge(batch->lead, orphan, too_large);
+    verdict->outcome_at = scheduled != NULL ? scheduler_judge(scheduled, batch->at) : batch->at;
 }
 
 static void verdicts_send(struct verdicts *batch)
 {
     batch->lead->verdicts_pending++;
-    ledger_adopt(&batch->lead->ledger, batch->verdicts, batch->count, batch->at, batch->joined, adopted, batch);
+    ledger_adopt(&batch->lead->ledger, batch->verdicts, batch->count, batch->at, adopted, batch);
 }
 
 static void send_verdicts(struct lead *lead)

@@ -585,26 +585,22 @@ int64_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan *
 }
 
 void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count, instant at,
-                  instant joined, pg_callback *callback, void *data)
+                  pg_callback *callback, void *data)
 {
     struct columns columns;
     char decided[INSTANT_TEXT_SIZE];
-    char before[INSTANT_TEXT_SIZE];
     columns_init(&columns);
     for (size_t i = 0; i < count; i++) {
         columns_int(&columns, 0, verdicts[i].run_id);
         columns_bool(&columns, 1, verdicts[i].again);
         columns_instant(&columns, 2, verdicts[i].again ? verdicts[i].retry_at : INSTANT_NONE);
         columns_text(&columns, 3, verdicts[i].reason);
+        columns_instant(&columns, 4, verdicts[i].outcome_at);
     }
     columns_close(&columns);
-    const char *parameters[] = {ledger->token,
-                                columns.values[0],
-                                columns.values[1],
-                                columns.values[2],
-                                columns.values[3],
-                                instant_format(at, decided),
-                                joined != INSTANT_NONE ? instant_format(joined, before) : NULL};
+    const char *parameters[] = {ledger->token,     columns.values[0], columns.values[1],
+                                columns.values[2], columns.values[3], instant_format(at, decided),
+                                columns.values[4]};
     ledger_send_one(ledger, NULL, "SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5, $6, $7)",
                     COUNT_OF(parameters), parameters, callback, data);
     columns_finish(&columns);

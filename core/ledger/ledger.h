@@ -64,7 +64,8 @@ struct ledger_orphan {
 struct ledger_verdict {
     int64_t run_id;
     bool again;
-    instant retry_at; /* when again */
+    instant retry_at;   /* when again */
+    instant outcome_at; /* when not, or when it was committed meanwhile */
     const char *reason;
 };
 
@@ -184,9 +185,9 @@ void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_
                     pg_callback *callback, void *data);
 /* Appends those of a page to a list of xrealloc; where the next page begins, 0: there is none. */
 int64_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **orphans, size_t *count);
-/* `joined`: the latest decision of a join, which these outcomes follow. */
+/* `at`: when these were decided. */
 void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count, instant at,
-                  instant joined, pg_callback *callback, void *data);
+                  pg_callback *callback, void *data);
 /* What became of one of them: false when the ledger no longer has the run. */
 bool ledger_read_adopted(const struct pg_reply *reply, int64_t run_id, bool *again, enum run_state *state);
 /* Lets go of claimed runs whose text never went out: they wait for a session, whoever leads. */

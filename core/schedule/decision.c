@@ -47,6 +47,12 @@ static instant outcome_time(const struct scheduled *it, instant at)
     return at > before ? at : before + 1;
 }
 
+instant scheduler_judge(struct scheduled *it, instant at)
+{
+    it->judged = true;
+    return outcome_time(it, at);
+}
+
 instant outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_state state, instant at)
 {
     it->has_outcome = true;

@@ -70,6 +70,9 @@ bool join_complete(const struct scheduled *it)
     bool news = !it->wants_news;
     for (size_t i = 0; i < it->upstream_count; i++) {
         const struct upstream *upstream = &it->upstream[i];
+        if (upstream->job->judged) {
+            return false;
+        }
         if (!scheduled_active(upstream->job)) {
             continue;
         }

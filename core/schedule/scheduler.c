@@ -364,6 +364,11 @@ void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int atte
     if (it->retired) {
         retry_at_once(scheduler, it);
     }
+    if (it->judged) {
+        it->judged = false;
+        agenda_add_downstream(scheduler, it);
+        agenda_run(scheduler);
+    }
 }
 
 static void count_failure(struct scheduled *it, enum run_state state)
@@ -388,6 +393,7 @@ instant scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum 
     count_failure(it, state);
     agenda_add(scheduler, it); /* before those after it: they wait for what it goes on with */
     phase_set(scheduler, it, PHASE_IDLE);
+    it->judged = false;
     instant outcome_at = outcome_set(scheduler, it, state, at);
     agenda_run(scheduler); /* who waited for it sees that it failed, before it is none of theirs any more */
     suspend_if_failing(scheduler, it, true);

@@ -160,6 +160,10 @@ void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int atte
  * clock was stepped back since a join was decided, or slots were missed. */
 instant scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took,
                         instant at);
+/* The ledger is being told how its run ended, as was decided at `at`: the joins that come after it decide nothing until
+ * scheduler_retry or scheduler_ended says what became of it. Returns the instant of such an outcome, as scheduler_ended
+ * does. */
+instant scheduler_judge(struct scheduled *it, instant at);
 /* The latest decision of the joins that come after it; INSTANT_NONE: there was none. */
 instant scheduled_joined(const struct scheduled *it);
 

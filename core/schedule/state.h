@@ -122,6 +122,7 @@ struct scheduled {
     bool forgotten; /* about to be freed */
     bool on_agenda;
     bool on_armed;
+    bool judged; /* how its run ended is on its way to the ledger: no join decides before that is known */
     bool has_outcome;
     enum run_state last_outcome;
     instant outcome_at;

@@ -616,11 +616,10 @@ COMMENT ON FUNCTION chime.skip IS 'p_outcome: the skip counts as the job''s outc
 
 -- Takes orphans over: those that are done go to the history as succeeded; of the others, p_again is true for those that
 -- get another attempt (p_retry_at), false for those whose outcome cannot be known. A run that was only waiting for its
--- retry keeps its attempt. What is kept of them, the job's log_runs says. p_at: when the leader decided that, and so when
--- those that come after got to know an outcome, unless that was after p_joined, the latest decision of a join, by a clock that was stepped back;
--- the history says when a run was done.
+-- retry keeps its attempt. What is kept of them, the job's log_runs says. p_at: when the leader decided that;
+-- p_outcome_at: when those that come after got to know each outcome (NULL: at p_at). The history says when a run was done.
 CREATE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[],
-                            p_reason text[], p_at timestamptz, p_joined timestamptz DEFAULT NULL)
+                            p_reason text[], p_at timestamptz, p_outcome_at timestamptz[] DEFAULT NULL)
 RETURNS TABLE (run_id bigint, ended chime.run_state)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
@@ -632,7 +631,7 @@ BEGIN
     RETURN QUERY
     WITH verdict AS (
         SELECT v.*, r.job_id, coalesce(j.options ->> 'log_runs', 'all') AS log
-        FROM unnest(p_run, p_again, p_retry_at, p_reason) AS v (run_id, again, retry_at, reason)
+        FROM unnest(p_run, p_again, p_retry_at, p_reason, p_outcome_at) AS v (run_id, again, retry_at, reason, outcome_at)
         JOIN (SELECT o.run_id, o.job_id FROM chime.run o WHERE o.run_id = ANY (p_run) OFFSET 0) r ON r.run_id = v.run_id -- in no other order
         LEFT JOIN (SELECT k.job_id, k.options FROM chime.job k WHERE k.job_id = ANY (v_jobs)) j ON j.job_id = r.job_id
     ), noted AS (
@@ -649,7 +648,7 @@ BEGIN
     ), ended AS (
         DELETE FROM chime.run r USING verdict v
          WHERE r.run_id = ANY (p_run) AND r.run_id = v.run_id AND (NOT v.again OR r.done_at IS NOT NULL)
-        RETURNING r.*, v.reason, v.log, coalesce(r.done_at, p_at) AS finished_at,
+        RETURNING r.*, v.reason, v.log, coalesce(v.outcome_at, p_at) AS outcome_at, coalesce(r.done_at, p_at) AS finished_at,
                   (CASE WHEN r.done_at IS NULL THEN 'lost' ELSE 'succeeded' END)::chime.run_state AS state
     ), kept AS (
         INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at,
@@ -662,7 +661,7 @@ BEGIN
     ), state AS (
         UPDATE chime.job_state s
            SET last_end = p_at, last_outcome = e.state,
-               outcome_at = greatest(p_at, p_joined + interval '1 microsecond', s.missed_at + interval '1 microsecond'),
+               outcome_at = greatest(e.outcome_at, s.missed_at + interval '1 microsecond'),
                last_success = CASE WHEN e.state = 'succeeded' THEN e.finished_at ELSE s.last_success END,
                consecutive_failures = CASE WHEN e.state = 'succeeded' THEN 0 ELSE s.consecutive_failures + 1 END,
                runs = s.runs + 1,

@@ -54,6 +54,60 @@ START_TEST(a_join_runs_once_for_an_outcome_that_a_later_leader_found)
 }
 END_TEST
 
+#define FIRST NEVER_DUE "command = \"SELECT pg_advisory_lock(6); SELECT repeat('x', 17000000)\";"
+#define SECOND NEVER_DUE "command = \"DO $$BEGIN PERFORM pg_advisory_lock(7); RAISE 'over'; END$$\";"
+#define BOTH "after = [\"first\", \"second\"]; trigger_rule = \"all_done\"; command = \"SELECT 1\";"
+
+static void hold(PGconn *session, const char *sql)
+{
+    PGresult *result = PQexec(session, sql);
+    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(session));
+    PQclear(result);
+}
+
+static void ask_first(void)
+{
+    runs_ask(cluster, "first");
+    runs_await_running(cluster, "first");
+}
+
+/* A run of `first` is lost, since its row is too large; the ledger takes its time to know it, and `second` ends meanwhile.
+ * That is one decision for `both`, not one by the outcome before and another by the lost run. */
+START_TEST(a_join_waits_for_an_outcome_that_is_on_its_way_to_the_ledger)
+{
+    PGconn *gate = cluster_connect(cluster, "postgres");
+    PGconn *holder = cluster_connect(cluster, "postgres");
+    hold(gate, "SELECT pg_advisory_lock(6), pg_advisory_lock(7)");
+    site_job(site, "first", FIRST);
+    site_job(site, "second", SECOND);
+    site_job(site, "both", BOTH);
+    site_reload(site, served);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE name IN ('first', 'second', 'both')", "3", PATIENCE);
+    ask_first();
+    cluster_execute(cluster, "SELECT chime.cancel(run_id) FROM chime.run");
+    runs_await(cluster, "first", 1);
+    ask_first();
+    runs_ask(cluster, "second");
+    runs_await_running(cluster, "second");
+    PQclear(PQexec(holder, "BEGIN"));
+    hold(holder, "SELECT FROM chime.job_state JOIN chime.job j USING (job_id) WHERE j.name = 'first' FOR UPDATE OF job_state");
+    hold(gate, "SELECT pg_advisory_unlock(6)");
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                      " AND query LIKE 'SELECT run_id, ended FROM chime.adopt(%'", "1", PATIENCE);
+    hold(gate, "SELECT pg_advisory_unlock(7)");
+    daemon_await(served, "failed: over", PATIENCE);
+    PQclear(PQexec(holder, "ROLLBACK"));
+    runs_await(cluster, "both", 1);
+    runs_ask_and_await(cluster, "second");
+    WAIT_SQL(cluster, "SELECT NOT EXISTS (SELECT FROM chime.run)", "t", PATIENCE);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history h JOIN chime.job USING (job_id) WHERE name = 'both'", "1");
+    EXPECT_SQL(cluster, "SELECT b.last_slot >= f.outcome_at FROM chime.job_status b, chime.job_status f"
+                        " WHERE b.name = 'both' AND f.name = 'first'", "t");
+    PQfinish(gate);
+    PQfinish(holder);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("one_clock");
@@ -61,6 +115,7 @@ int main(void)
     tcase_add_checked_fixture(cases, set_up, served_tear_down);
     tcase_set_timeout(cases, 180);
     tcase_add_test(cases, a_join_runs_once_for_an_outcome_that_a_later_leader_found);
+    tcase_add_test(cases, a_join_waits_for_an_outcome_that_is_on_its_way_to_the_ledger);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }

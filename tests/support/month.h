@@ -127,7 +127,6 @@ struct month {
     struct random chance;
     instant start;
     instant end;
-    instant joined; /* the latest decision of the joins after those whose runs were adopted last */
     instant now;
     instant server_start;
     instant dies_at;

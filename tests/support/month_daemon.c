@@ -305,13 +305,11 @@ static void settle(struct month *month, struct month_job *it)
 static void judge_orphans(struct month *month)
 {
     bool orphaned[MONTH_JOBS] = {false};
-    month->joined = INSTANT_NONE;
     for (size_t i = 0; i < month->job_count; i++) {
         orphaned[i] = month->jobs[i].live;
         if (orphaned[i]) {
-            instant joined = scheduled_joined(month->jobs[i].scheduled);
             judge(month, &month->jobs[i]);
-            month->joined = joined > month->joined ? joined : month->joined;
+            scheduler_judge(month->jobs[i].scheduled, month->now);
         }
     }
     if (month->mirror != NULL) {

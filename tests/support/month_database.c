@@ -403,6 +403,8 @@ static void orphans_known(void *data, const struct pg_reply *reply)
         adoption->verdicts[i] = (struct ledger_verdict){.run_id = orphan->run_id,
                                                         .again = it->retry_at != INSTANT_NONE,
                                                         .retry_at = it->retry_at,
+                                                        .outcome_at = month_outcome_time(
+                                                            month, it, scheduled_joined(it->scheduled)),
                                                         .reason = "its session is gone"};
     }
     turn(adoption->database);
@@ -421,7 +423,7 @@ static void adopt(void *data, struct month *month)
     await(database);
     ck_assert_uint_eq(adoption.count, live);
     begin(database, NULL, 0);
-    ledger_adopt(&database->ledger, adoption.verdicts, adoption.count, month->now, month->joined, adopted, &adoption);
+    ledger_adopt(&database->ledger, adoption.verdicts, adoption.count, month->now, adopted, &adoption);
     await(database);
     free(adoption.orphans);
     free(adoption.verdicts);

@@ -276,9 +276,6 @@ void month_finish(struct month *month, struct month_job *it, enum run_state stat
     it->memory.last_end = month->now;
     count_end(month, it, state);
     note_outcome(month, it, state, month_outcome_time(month, it, scheduled_joined(it->scheduled)));
-    if (adopted) { /* all at once, as of when that was decided */
-        it->memory.outcome_at = month_outcome_time(month, it, month->joined);
-    }
     month_take_turns(month);
 }
 

@@ -183,6 +183,38 @@ START_TEST(decisions_never_share_a_slot_however_coarse_the_clock)
 }
 END_TEST
 
+/* The ledger is told an instant: a decision that is taken before it has it would lie behind that. */
+static void send_an_outcome_of_a(void)
+{
+    set_up();
+    deliver(a, 2, RUN_SUCCEEDED);
+    tick(3);
+    scheduler_request(scheduler, a, RUN_MANUAL, minute(3));
+    claim(a, 3);
+    scheduler_retry(scheduler, a, 1, INSTANT_NEVER);
+    ck_assert(scheduler_judge(a, minute(3)) == minute(3));
+    run_at(b, 5, RUN_SUCCEEDED);
+    nothing_due();
+}
+
+START_TEST(a_join_decides_nothing_while_an_outcome_is_on_its_way_to_the_ledger)
+{
+    send_an_outcome_of_a();
+    ck_assert(scheduler_ended(scheduler, a, RUN_SUCCEEDED, 0, minute(3)) == minute(3));
+    claim_join(5);
+    finish(join, RUN_SUCCEEDED);
+    nothing_due();
+}
+END_TEST
+
+START_TEST(a_join_decides_once_what_was_on_its_way_is_tried_again)
+{
+    send_an_outcome_of_a();
+    scheduler_retry(scheduler, a, 2, minute(50));
+    claim_join(5);
+}
+END_TEST
+
 /* --- trigger rules ----------------------------------------------------------------------------------------------------- */
 
 struct rule_case {
@@ -638,6 +670,8 @@ int main(void)
         decisions_never_share_a_slot_however_coarse_the_clock,
         a_rule_decides_once_every_upstream_has_an_outcome,
         a_skipped_upstream_is_an_outcome_too,
+        a_join_decides_nothing_while_an_outcome_is_on_its_way_to_the_ledger,
+        a_join_decides_once_what_was_on_its_way_is_tried_again,
         a_skipped_join_marks_the_joins_after_it,
         an_inactive_upstream_is_not_waited_for,
         a_join_whose_upstreams_all_sleep_never_runs,

@@ -313,12 +313,12 @@ static void adopted(const struct pg_reply *reply)
 START_TEST(verdicts_say_which_runs_go_on_and_when_and_the_answer_what_became_of_them)
 {
     const struct ledger_verdict verdicts[] = {
-        {.run_id = 900, .again = true, .retry_at = at(SLOT), .reason = "it may run again"},
-        {.run_id = 901, .again = false, .retry_at = at(SLOT), .reason = NULL}};
-    ledger_adopt(&ledger, verdicts, 2, at(SLOT), INSTANT_NONE, on_reply, &calls);
+        {.run_id = 900, .again = true, .retry_at = at(SLOT), .outcome_at = at(SLOT), .reason = "it may run again"},
+        {.run_id = 901, .again = false, .retry_at = at(SLOT), .outcome_at = at(SLOT), .reason = NULL}};
+    ledger_adopt(&ledger, verdicts, 2, at(SLOT), on_reply, &calls);
     expect_sent(server,
                 "QUERY SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5, $6, $7)(" TOKEN
-                ", {900,901}, {t,f}, {" SLOT ",NULL}, {\"it may run again\",NULL}, " SLOT ", NULL)",
+                ", {900,901}, {t,f}, {" SLOT ",NULL}, {\"it may run again\",NULL}, " SLOT ", {" SLOT "," SLOT "})",
                 "SYNC");
     answer_rows(server, 2, "900", NULL, "901", "lost", "902", "asleep");
     read_with(adopted);
