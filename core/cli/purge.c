@@ -148,6 +148,11 @@ static const char lines_sql[] =
     "    CROSS JOIN LATERAL pg_identify_object('pg_class'::regclass, c.oid, 0) AS i"
     "   WHERE n.oid NOT IN (SELECT oid FROM own WHERE oid IS NOT NULL)"
     "  UNION ALL"
+    "  SELECT 0, 0, 'block', d.kind, d.object, pg_get_userbyid(d.owner)::text,"
+    "         format('ALTER TABLE %s RENAME TO ...', d.object), a.reason"
+    "    FROM chime.added_to_any(ARRAY(SELECT oid FROM dropped WHERE class = 'pg_class'::regclass)) AS a"
+    "    JOIN dropped d ON d.class = 'pg_class'::regclass AND d.oid = a.oid"
+    "  UNION ALL"
     "  SELECT CASE kind WHEN 'trigger' THEN 1 ELSE 2 END, coalesce(w.length, 0),"
     "         CASE WHEN stays IS NULL AND pg_has_role(current_user, owner, 'USAGE') THEN 'drop' ELSE 'keep' END, kind,"
     "         object, pg_get_userbyid(owner), format('DROP %s %s', upper(kind), object),"
@@ -222,12 +227,15 @@ static bool same_list(const struct purge_list *left, const struct purge_list *ri
     return true;
 }
 
-/* With the plugin's row locked, so that nobody installs it meanwhile. */
+/* With the plugin's row locked, so that nobody installs it meanwhile, and what it keeps, so that nobody adds a column to it. */
 static bool check_unchanged(struct visit *visit, const char *plugin, const struct purge_list *shown, struct error *err)
 {
     struct purge_list now;
     static const char lock[] = "SELECT FROM chime.plugin WHERE name = $1 FOR UPDATE";
-    if (!pg_client_query(visit->client, lock, &plugin, 1, NULL, err) || !purge_survey(visit, plugin, &now, err)) {
+    static const char hold[] =
+        "SELECT chime.hold_columns(ARRAY(SELECT chime.kept_of(v)::oid FROM chime.view v WHERE v.plugin = $1))";
+    if (!pg_client_query(visit->client, lock, &plugin, 1, NULL, err) ||
+        !pg_client_query(visit->client, hold, &plugin, 1, NULL, err) || !purge_survey(visit, plugin, &now, err)) {
         return false;
     }
     bool same = same_list(shown, &now);

@@ -67,6 +67,25 @@ BEGIN ATOMIC
     FROM pg_inherits i WHERE i.inhrelid = p_relation AND EXISTS (SELECT FROM made);
 END;
 
+-- What stands in the way of dropping relations of ours, by relation.
+CREATE FUNCTION chime.added_to_any(p_relations oid[]) RETURNS TABLE (oid oid, reason text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT r.relation, 'somebody gave it what would be lost with it: ' || string_agg(a.words, ', ' ORDER BY a.words)
+    FROM unnest(p_relations) AS r (relation) CROSS JOIN LATERAL chime.added_to(r.relation) AS a (words) GROUP BY r.relation;
+END;
+
+-- Until the end of the transaction nobody adds a column to these; readers and writers go on.
+CREATE FUNCTION chime.hold_columns(p_relations oid[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_table regclass;
+BEGIN
+    FOR v_table IN SELECT c.oid::regclass FROM pg_class c
+                   WHERE c.oid = ANY (p_relations) AND c.relkind = 'r' AND pg_has_role(current_user, c.relowner, 'USAGE') ORDER BY c.oid LOOP
+        EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', v_table);
+    END LOOP;
+END $$;
+
 -- Those that nothing of ours made, in words; NULL: none.
 CREATE FUNCTION chime.foreign_dependents(p_relation regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -101,11 +120,12 @@ END $$;
 
 -- Out of the way, with its indexes, so that all their names are free. Triggers of channels go: nobody writes to it any more, and
 -- their functions would have to stay; channels are installed last. Whoever reads it is waited for in short turns, since readers
--- who come later queue behind the attempt.
+-- who come later queue behind the attempt. What somebody hung on it until then is seen once the lock keeps others from more.
 CREATE FUNCTION chime.set_aside(p_relation regclass, p_view chime.view) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     v_kind text := chime.relation_kind(p_relation);
+    v_schema name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p_relation);
     v_was text := p_relation;
     v_name name := 'replaced_' || p_relation::oid;
     v_index regclass;
@@ -113,7 +133,7 @@ DECLARE
 BEGIN
     FOR v_turn IN 1 .. chime.exchange_turns() LOOP
         BEGIN
-            EXECUTE format('ALTER %s %s RENAME TO %I', v_kind, p_relation, v_name);
+            EXECUTE format('ALTER %s %s SET SCHEMA %I', v_kind, p_relation, v_schema); -- where it is: for the lock
             EXIT;
         EXCEPTION WHEN lock_not_available THEN
             IF v_turn = chime.exchange_turns() THEN
@@ -123,6 +143,8 @@ BEGIN
             PERFORM pg_sleep(0.1);
         END;
     END LOOP;
+    PERFORM chime.refuse_dependents(p_relation);
+    EXECUTE format('ALTER %s %s RENAME TO %I', v_kind, p_relation, v_name);
     FOR v_index IN SELECT i.indexrelid::regclass FROM pg_index i WHERE i.indrelid = p_relation LOOP
         EXECUTE format('ALTER INDEX %s RENAME TO %I', v_index, 'replaced_' || v_index::oid);
     END LOOP;
@@ -194,7 +216,6 @@ BEGIN
             RAISE;
         END IF;
     END;
-    PERFORM chime.refuse_dependents(v_old);
     PERFORM chime.set_aside(v_old, p_view);
     PERFORM chime.make_live(p_view);
     PERFORM chime.copy_privileges(v_old, chime.live_of(p_view));
@@ -249,7 +270,6 @@ BEGIN
             PERFORM chime.define_live(v_view);
         EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
             PERFORM chime.tell(format('the definition of %s.%s does not go with the new columns: %s', v_view.view_schema, v_view.relation, SQLERRM));
-            PERFORM chime.refuse_dependents(chime.live_of(v_view));
             PERFORM chime.set_aside(chime.live_of(v_view), v_view);
         END;
     END LOOP;
@@ -398,7 +418,7 @@ DECLARE
     v_made regclass;
     v_rows bigint;
 BEGIN
-    PERFORM chime.refuse_dependents(p_kept);
+    PERFORM chime.refuse_dependents(p_kept); -- before it is filled in vain
     v_made := chime.make_kept('chime.made_' || p_view.view_id, p_view);
     v_rows := chime.fill_kept(v_made, p_view);
     PERFORM chime.copy_privileges(p_kept, v_made);

@@ -56,6 +56,10 @@ BEGIN
         FROM pg_class c WHERE c.oid = ANY (v_go || ARRAY(SELECT r.old FROM chime.adopted_relations(p_plugin) AS r))
                           AND NOT pg_has_role(current_user, c.relowner, 'USAGE')
         UNION ALL
+        SELECT 0, 'block', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, NULL::bigint,
+               format('ALTER TABLE %s RENAME TO ...', c.oid::regclass), a.reason
+        FROM chime.added_to_any(v_go) AS a JOIN pg_class c USING (oid)
+        UNION ALL
         SELECT 1, 'drop', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, nullif(c.reltuples, -1)::bigint,
                format('DROP %s %s', upper(chime.adoption_kind(c.oid)), c.oid::regclass), NULL
         FROM pg_class c WHERE c.oid = ANY (v_go)
@@ -123,13 +127,15 @@ CREATE FUNCTION chime.roll_adoption_back(p_plugin text, p_digest text) RETURNS T
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
-    v_lines chime.adoption_line[] := ARRAY(SELECT l FROM chime.rollback_lines(p_plugin) AS l);
+    v_lines chime.adoption_line[];
     v_go oid[] := chime.relations_to_go(p_plugin);
     v_adoptions chime.adoption[] := ARRAY(SELECT a FROM chime.adoption a WHERE a.plugin = p_plugin ORDER BY a);
     v_adoption chime.adoption;
     v_line chime.adoption_line;
     v_index record;
 BEGIN
+    PERFORM chime.hold_columns(v_go);
+    v_lines := ARRAY(SELECT l FROM chime.rollback_lines(p_plugin) AS l);
     PERFORM chime.refuse_plan(v_lines, p_digest, p_plugin || ' --rollback');
     PERFORM chime.drop_functions(p_plugin);
     FOREACH v_adoption IN ARRAY v_adoptions LOOP

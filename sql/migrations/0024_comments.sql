@@ -88,6 +88,8 @@ COMMENT ON ROUTINE chime.copy_storage IS 'storage options, statistics targets an
 COMMENT ON ROUTINE chime.storage_statements IS 'the statements for that';
 COMMENT ON ROUTINE chime.same_indexes IS 'indexes of two relations that have the same names';
 COMMENT ON ROUTINE chime.added_to IS 'columns, constraints, defaults and rules that somebody gave to a kept table, in words';
+COMMENT ON ROUTINE chime.added_to_any IS 'why relations of pgchime cannot be dropped: what somebody gave them';
+COMMENT ON ROUTINE chime.hold_columns IS 'nobody adds a column to these until the transaction ends';
 COMMENT ON ROUTINE chime.copy_indexes IS 'indexes that somebody made go along to the new relation, where they fit';
 COMMENT ON ROUTINE chime.copy_privileges IS 'privileges of one relation become those of the other, no more and no less';
 COMMENT ON ROUTINE chime.dependents IS 'what would go with a relation, or stands in its way';

@@ -366,6 +366,8 @@ static bool perform(enum deed deed, int choice)
 
     if ((deed == PURGE || deed == RELOAD) && fault_random_below(1) < 0.5)
         run_sql(NULL, "SELECT proof.clear('" PLUGIN "')");
+    if ((deed == PURGE || deed == ROLLBACK) && fault_random_below(1) < 0.7) /* which they refuse to drop */
+        run_sql(NULL, "SELECT proof.take_columns()");
     switch (deed) {
     case RETENTION:
         return run_sql("pgchime", retention_job);
@@ -377,7 +379,6 @@ static bool perform(enum deed deed, int choice)
         return (is_adopted() || adopt()) &&
                come_back(retired() && RUN("plugins", "adopt", PLUGIN, "--rollback", "--yes") == 0);
     case PURGE:
-        run_sql(NULL, "SELECT proof.take_columns()"); /* a purge says what it drops, with all its columns */
         return come_back(retired() && RUN("plugins", "purge", PLUGIN, "--yes") == 0);
     case ADMINISTER:
         snprintf(sql, sizeof sql, "SELECT proof.administer(%d)", choice);

@@ -452,6 +452,32 @@ START_TEST(a_rollback_drops_no_table_that_took_the_name_meanwhile)
 }
 END_TEST
 
+/* His column holds what is nowhere else: refused, also where he adds it while the command waits for the relation. */
+START_TEST(a_rollback_drops_no_column_that_somebody_added)
+{
+    PGconn *his = cluster_connect(cluster, "app");
+
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--yes"));
+    plugin_take(plugins, PLUGIN);
+    ASSERT_RUN(0, "serve", "--once");
+    PQclear(PQexec(his, "BEGIN; ALTER TABLE " RELATION " ADD COLUMN note text DEFAULT 'mine'"));
+    other = daemon_start((const char *const[]){"--config", configuration, ADOPT(PLUGIN, "--rollback", "--yes"), NULL});
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '" RELATION "'::regclass", "1",
+             60);
+    PQclear(PQexec(his, "COMMIT"));
+    PQfinish(his);
+    ck_assert_int_eq(daemon_wait(other, 60), 6);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM " RELATION " WHERE note = 'mine'", "40");
+    ASSERT_RUN(6, ADOPT(PLUGIN, "--rollback", "--dry-run", "-o", "json"));
+    line_is(RELATION, "block", "ALTER TABLE " RELATION " RENAME TO ...", "column " RELATION ".note");
+    ASSERT_RUN(6, ADOPT(PLUGIN, "--rollback", "--yes"));
+    cluster_execute(cluster, "ALTER TABLE " RELATION " RENAME TO noted");
+    ASSERT_RUN(0, ADOPT(PLUGIN, "--rollback", "--yes"));
+    EXPECT_SQL(cluster, "SELECT count(old_only) FROM " RELATION, "10");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.noted WHERE note = 'mine'", "40");
+}
+END_TEST
+
 START_TEST(after_a_rollback_nobody_reads_who_was_not_let)
 {
     cluster_execute(cluster, "CREATE ROLE bob; CREATE ROLE eve; SET ROLE pgchime; GRANT SELECT ON " RELATION
@@ -650,6 +676,7 @@ int main(void)
     tcase_add_test(tests, an_unknown_plugin_gets_a_did_you_mean);
     tcase_add_test(tests, a_rollback_puts_the_old_one_back_once_the_plugin_is_not_in_use);
     tcase_add_test(tests, a_rollback_drops_no_table_that_took_the_name_meanwhile);
+    tcase_add_test(tests, a_rollback_drops_no_column_that_somebody_added);
     tcase_add_test(tests, after_a_rollback_nobody_reads_who_was_not_let);
     tcase_add_test(tests, a_table_that_took_the_name_of_a_kept_relation_gives_way_like_any_other);
     tcase_add_test(tests, a_plugin_that_reads_it_stands_in_nobodys_way_and_is_whole_after_the_next_adoption);

@@ -277,6 +277,34 @@ START_TEST(a_table_of_somebody_under_its_name_is_refused_by_name)
 }
 END_TEST
 
+/* Also where he adds it while the command waits for the relation. */
+START_TEST(a_column_that_somebody_added_is_refused_by_name)
+{
+    PGconn *his = cluster_connect(cluster, "app");
+
+    retire();
+    PQclear(PQexec(his, "BEGIN; ALTER TABLE " RELATION " ADD COLUMN note text DEFAULT 'mine'"));
+    leader = daemon_start((const char *const[]){"--config", configuration, PURGE(PLUGIN, "--yes"), NULL});
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '" RELATION "'::regclass", "1",
+             60);
+    PQclear(PQexec(his, "COMMIT"));
+    PQfinish(his);
+    ck_assert_int_eq(daemon_wait(leader, 60), 6);
+    nothing_is_dropped();
+    ASSERT_RUN(6, PURGE(PLUGIN, "--yes", "-o", "json"));
+    object_is(RELATION, "block", "ALTER TABLE " RELATION " RENAME TO ...");
+    ck_assert_ptr_nonnull(strstr(output, "column " RELATION ".note"));
+    nothing_is_dropped();
+    EXPECT_SQL(cluster,
+               "SELECT attname FROM pg_attribute WHERE attrelid = '" RELATION "'::regclass AND attname = 'note'",
+               "note");
+    cluster_execute(cluster, "ALTER TABLE " RELATION " RENAME TO noted");
+    ASSERT_RUN(0, PURGE(PLUGIN, "--yes"));
+    everything_of_it_is_gone();
+    EXPECT_SQL(cluster, "SELECT count(note) FROM analytics.noted", "0");
+}
+END_TEST
+
 START_TEST(what_another_role_owns_by_now_stays_and_is_printed_for_it)
 {
     retire();
@@ -483,6 +511,7 @@ int main(void)
     tcase_add_test(tests, what_others_built_on_it_has_to_go_first);
     tcase_add_test(tests, a_plugin_that_another_one_reads_is_named_with_it);
     tcase_add_test(tests, a_table_of_somebody_under_its_name_is_refused_by_name);
+    tcase_add_test(tests, a_column_that_somebody_added_is_refused_by_name);
     tcase_add_test(tests, what_another_role_owns_by_now_stays_and_is_printed_for_it);
     tcase_add_test(tests, triggers_go_before_their_functions);
     tcase_add_test(tests, who_owns_no_source_prints_the_triggers_for_their_owner);

@@ -9,6 +9,7 @@
 #include "support/keyed_stage.h"
 #include "support/process.h"
 #include "support/suite.h"
+#include "support/wait.h"
 
 #define VALUE(sql, expected) EXPECT_SQL(cluster, sql, expected)
 
@@ -439,6 +440,28 @@ START_TEST(a_column_that_somebody_added_keeps_its_values_and_is_named_before_it_
 }
 END_TEST
 
+/* His transaction is open when the new relation is made, and ends when that is about to take the place of the old one. */
+START_TEST(a_column_that_is_added_while_the_relation_is_made_anew_is_named_too)
+{
+    PGconn *his = cluster_connect(cluster, "postgres");
+    PGconn *ours = cluster_connect(cluster, "postgres");
+
+    KEYED_INSTALL(cluster, "shop_total");
+    PQclear(PQexec(his, "BEGIN; ALTER TABLE kept.shop_total ADD COLUMN note text DEFAULT 'mine'"));
+    ck_assert_int_eq(PQsendQuery(ours, "SELECT app.switch('auto', 'count(*)::integer AS n')"), 1);
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'kept.shop_total'::regclass", "1",
+             60);
+    PQclear(PQexec(his, "COMMIT"));
+    PGresult *result = PQgetResult(ours);
+    ck_assert_str_eq(PQresultErrorField(result, PG_DIAG_SQLSTATE), "2BP01");
+    ck_assert_ptr_nonnull(strstr(PQresultErrorMessage(result), "column kept.shop_total.note"));
+    PQclear(result);
+    VALUE("SELECT string_agg(note, ' ') FROM kept.shop_total", "mine mine mine");
+    PQfinish(his);
+    PQfinish(ours);
+}
+END_TEST
+
 #define STORAGE                                                                                                     \
     "SELECT concat_ws('; ', (SELECT array_to_string(reloptions, ' ') FROM pg_class WHERE oid = "                    \
     "'kept.shop_total'::regclass),"                                                                                 \
@@ -500,6 +523,7 @@ static Suite *suite(void)
     tcase_add_test(cases, a_view_that_does_not_go_with_the_new_columns_waits_for_its_own_installation);
     tcase_add_test(cases, what_others_built_on_a_relation_is_named_before_it_is_made_anew);
     tcase_add_test(cases, a_column_that_somebody_added_keeps_its_values_and_is_named_before_it_would_be_lost);
+    tcase_add_test(cases, a_column_that_is_added_while_the_relation_is_made_anew_is_named_too);
     tcase_add_test(cases, what_was_set_for_storage_and_statistics_stays_with_the_name);
     suite_add_tcase(all, cases);
     return all;
