@@ -285,13 +285,13 @@ AS $body$
 DECLARE v_schema name := (SELECT p.view_schema FROM chime.plugin p WHERE p.name = 'retention');
 BEGIN
     IF to_regclass(format('%I.retention_log', v_schema)) IS NULL THEN
-        EXECUTE format('CREATE TABLE %1$I.retention_log (at timestamptz NOT NULL DEFAULT clock_timestamp(), enforced boolean NOT NULL, '
+        EXECUTE format('CREATE TABLE %1$I.retention_log (entry bigint GENERATED ALWAYS AS IDENTITY, at timestamptz NOT NULL DEFAULT now(), enforced boolean NOT NULL, '
                        'source text NOT NULL, action text NOT NULL, object text NOT NULL, rows bigint, older_than timestamptz, note text, '
                        'clock_is_right boolean NOT NULL); '
                        'ALTER TABLE %1$I.retention_log REPLICA IDENTITY FULL; COMMENT ON TABLE %1$I.retention_log IS %2$L; '
                        'COMMENT ON COLUMN %1$I.retention_log.clock_is_right IS %3$L', v_schema,
                        'pgchime retention: what each run took away, or would have where enforced is false',
-                       'false: it was far beyond the run before, and nobody had confirmed it');
+                       'false: it was far beyond the entry before, and nobody had confirmed it');
         PERFORM chime.keep_private(format('%I.retention_log', v_schema)::regclass);
         IF to_regrole('analytics_reader') IS NOT NULL THEN
             EXECUTE format('GRANT SELECT ON %I.retention_log TO analytics_reader', v_schema);
@@ -426,16 +426,15 @@ BEGIN
                                ELSE coalesce(v_failures, v_note) END;
             v_failed_state := CASE WHEN v_state = '55P03' THEN coalesce(v_failed_state, v_state) ELSE v_state END;
         END IF;
-        EXECUTE format('INSERT INTO %I.retention_log (enforced, source, action, object, rows, older_than, note, clock_is_right) '
-                       'VALUES ($1, $2, $3, $4, $5, $6, $7, $8)', v_schema)
+        EXECUTE format('INSERT INTO %1$I.retention_log (enforced, source, action, object, rows, older_than, note, clock_is_right) '
+                       'VALUES ($1, $2, $3, $4, $5, $6, $7, $8 AND %1$I.retention_clock() IS NULL)', v_schema) -- it may have been stepped since
           USING v_enforced, v_step.source, v_step.action, v_step.object, v_total, v_step.older_than,
                 nullif(concat_ws('; ', v_note, v_step.remark), ''), v_clock_is_right;
         COMMIT;
     END LOOP;
-    IF v_clock_is_right THEN
-        EXECUTE format('DELETE FROM %I.retention_log WHERE at < now() - interval ''400 days''', v_schema);
-        COMMIT;
-    END IF;
+    EXECUTE format('DELETE FROM %1$I.retention_log WHERE at < now() - interval ''400 days'' AND $1 AND %1$I.retention_clock() IS NULL', v_schema)
+      USING v_clock_is_right;
+    COMMIT;
     IF v_failures IS NOT NULL THEN
         RAISE EXCEPTION USING MESSAGE = v_failures, ERRCODE = v_failed_state,
             HINT = format('SELECT * FROM %I.retention_dry_run()', v_schema);

@@ -1,7 +1,7 @@
 -- What keeps plugin retention from a table: what we are not sure of is left, and told. Runs in psql after retention.sql.
 
--- A step of the clock makes rows old that are not. The log says when the last run was; where the clock is far beyond that, a person
--- confirms it, by `pgchime retention confirm`. Runs that nobody confirmed say nothing of the clock, and neither do those before it was
+-- A step of the clock makes rows old that are not. The log says when the last run was, by the order of its entries: their instants are those of a
+-- clock that may have been wrong. Where the clock is far beyond that, a person confirms it, by `pgchime retention confirm`. Runs that nobody confirmed say nothing of the clock, and neither do those before it was
 -- installed.
 -- chime:begin retention_clock
 CREATE OR REPLACE FUNCTION retention_clock()
@@ -13,7 +13,7 @@ DECLARE
 BEGIN
     SELECT * INTO STRICT v_plugin FROM chime.plugin p WHERE p.name = 'retention';
     IF to_regclass(format('%I.retention_log', v_plugin.view_schema)) IS NOT NULL THEN
-        EXECUTE format('SELECT max(l.at) FROM %I.retention_log l WHERE l.clock_is_right', v_plugin.view_schema) INTO v_last;
+        EXECUTE format('SELECT l.at FROM %I.retention_log l WHERE l.clock_is_right ORDER BY l.entry DESC LIMIT 1', v_plugin.view_schema) INTO v_last;
     END IF;
     v_last := coalesce(v_last, v_plugin.changed_at);
     RETURN CASE WHEN now() > v_last + interval '8 days' THEN

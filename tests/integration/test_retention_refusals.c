@@ -295,6 +295,55 @@ START_TEST(a_server_whose_clock_goes_a_year_ahead_loses_no_row)
 }
 END_TEST
 
+#define YOUNG "SELECT count(*) FROM agent_queries WHERE id < 30"
+#define YOUNG_ENOUGH                                                                                               \
+    "SELECT count(*) FROM (SELECT id FROM agent_queries UNION ALL SELECT id FROM analytics.cold_agent_queries) t " \
+    "WHERE id < 90"
+
+/* What a run writes down after the step says nothing of the clock, though the run began well. */
+START_TEST(a_clock_that_goes_ahead_in_the_middle_of_a_run_is_not_believed_by_the_next)
+{
+    step_clock();
+    PGconn *user = cluster_connect(cluster, "postgres");
+    PGconn *job = retained_connect(cluster);
+    char *text = retained_job(cluster);
+    session_execute(user, "BEGIN; SELECT FROM agent_queries WHERE id = 120 FOR UPDATE");
+    session_send(job, text);
+    session_await_blocked(cluster, job);
+    stepped_cluster_set(365 * DAY);
+    session_execute(user, "COMMIT");
+    PQclear(PQgetResult(job));
+    PQfinish(user);
+    PQfinish(job);
+    free(text);
+    EXPECT_SQL(cluster, YOUNG_ENOUGH, "90");
+    retained_run_badly(cluster, "where the clock is right, run pgchime retention confirm");
+    EXPECT_SQL(cluster, YOUNG_ENOUGH, "90");
+    EXPECT_SQL(cluster, YOUNG, "30");
+    stepped_cluster_set(DAY);
+    retained_run_well(cluster);
+    EXPECT_SQL(cluster, YOUNG, "29");
+}
+END_TEST
+
+/* Confirmed by somebody who was mistaken, put right, and then as wrong as before: the last run counts, not the latest instant. */
+START_TEST(a_clock_that_was_wrong_once_is_not_believed_when_it_is_so_again)
+{
+    step_clock();
+    stepped_cluster_set(365 * DAY);
+    cluster_execute(cluster, "SELECT analytics.retention_confirm()");
+    for (int i = 1; i < 3; i++) {
+        stepped_cluster_set(i * INT64_C(3600000000));
+        retained_run_well(cluster);
+        EXPECT_SQL(cluster, YOUNG_ENOUGH, "90");
+        stepped_cluster_set(365 * DAY + i * INT64_C(3600000000));
+        retained_run_badly(cluster, "where the clock is right, run pgchime retention confirm");
+        EXPECT_SQL(cluster, YOUNG_ENOUGH, "90");
+    }
+    EXPECT_SQL(cluster, YOUNG, "30");
+}
+END_TEST
+
 /* --- counts ---------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(what_a_dry_run_counts_is_what_the_run_takes)
@@ -366,6 +415,8 @@ static Suite *suite(void)
     tcase_add_test(cases, runs_that_only_report_confirm_nothing);
     tcase_add_test(cases, a_log_that_was_emptied_says_nothing_of_the_clock);
     tcase_add_test(cases, a_server_whose_clock_goes_a_year_ahead_loses_no_row);
+    tcase_add_test(cases, a_clock_that_goes_ahead_in_the_middle_of_a_run_is_not_believed_by_the_next);
+    tcase_add_test(cases, a_clock_that_was_wrong_once_is_not_believed_when_it_is_so_again);
     tcase_add_test(cases, what_a_dry_run_counts_is_what_the_run_takes);
     suite_add_tcase(all, cases);
     return all;
