@@ -458,13 +458,14 @@ CREATE TRIGGER b_answer INSTEAD OF INSERT ON chime.job_call FOR EACH ROW EXECUTE
 
 -- --- upkeep of jobs made by SQL: steps as in 0002_ledger_functions.sql -------------------------------------------------------
 
--- Some jobs at a time, from p_from on: each costs a look into every partition.
+-- Some jobs at a time, from p_from on: each costs a look into every partition. What is found is deleted by where it lies: a join with the history
+-- may be planned as a walk through all of it.
 CREATE FUNCTION chime.forget_runs(p_token uuid, p_limit integer, p_from bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_sort = off SET enable_mergejoin = off
 SET enable_hashjoin = off SET lock_timeout = '100ms' AS $$
 DECLARE
     v_job record;
-    v_count bigint;
+    v_part record;
     v_left bigint := p_limit;
     v_last bigint;
     v_jobs bigint := greatest(p_limit / 50, 1);
@@ -475,13 +476,14 @@ BEGIN
         IF v_jobs = 0 OR v_left = 0 THEN
             RETURN v_job.job_id;
         END IF;
-        DELETE FROM chime.run_history h
-         USING (SELECT x.job_id, x.kind, x.slot FROM chime.run_history x
-                WHERE x.job_id = v_job.job_id AND x.slot < v_job.since
-                ORDER BY x.job_id, x.kind, x.slot LIMIT v_left FOR UPDATE SKIP LOCKED) o
-         WHERE h.job_id = o.job_id AND h.kind = o.kind AND h.slot = o.slot;
-        GET DIAGNOSTICS v_count = ROW_COUNT;
-        v_left := v_left - v_count;
+        FOR v_part IN SELECT o.tableoid::regclass AS name, array_agg(o.ctid) AS rows
+                      FROM (SELECT x.tableoid, x.ctid FROM chime.run_history x
+                            WHERE x.job_id = v_job.job_id AND x.slot < v_job.since
+                            ORDER BY x.job_id, x.kind, x.slot LIMIT v_left FOR UPDATE SKIP LOCKED) o
+                      GROUP BY o.tableoid LOOP
+            EXECUTE format('DELETE FROM %s h WHERE h.ctid = ANY ($1)', v_part.name) USING v_part.rows;
+            v_left := v_left - cardinality(v_part.rows);
+        END LOOP;
         v_last := v_job.job_id;
         v_jobs := v_jobs - 1;
     END LOOP;
