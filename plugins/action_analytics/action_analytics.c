@@ -77,10 +77,13 @@ static const struct chime_view views[] = {
      .comment = "Executions of each action type over the last 30 days, and its share in percent"},
 };
 
+static const struct chime_option fresh[] = {{"warn_after", "6min"}, {"error_after", "10min"}};
+
 static const struct chime_job jobs[] = {
     {.name = "refresh-analytics",
      .schedule = "*/5 * * * *",
-     .refresh = "action_metrics_hourly, trigger_performance_summary, recent_failures, action_type_distribution"},
+     .refresh = "action_metrics_hourly, trigger_performance_summary, recent_failures, action_type_distribution",
+     .options = CHIME_LIST(fresh)},
 };
 
 static const struct chime_function functions[] = {

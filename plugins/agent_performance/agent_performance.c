@@ -55,15 +55,23 @@ static const struct chime_plain_view plain_views[] = {
      .comment = "Queries of the last five minutes in agent_queries and in mv_realtime_agent_performance"},
 };
 
-static const struct chime_option fresh[] = {{"target_lag", "250ms"}};
+static const struct chime_option live[] = {{"target_lag", "250ms"}, {"warn_after", "1min"}, {"error_after", "5min"}};
+static const struct chime_option quarterly[] = {{"warn_after", "20min"}, {"error_after", "30min"}};
+static const struct chime_option daily[] = {{"warn_after", "25h"}, {"error_after", "48h"}};
 
 static const struct chime_job jobs[] = {
     {.name = "refresh_realtime_agent_performance",
      .schedule = "*/30 * * * * *",
      .refresh = "mv_agent_query_buckets, mv_realtime_agent_performance",
-     .options = CHIME_LIST(fresh)},
-    {.name = "refresh-agent-query-quality", .schedule = "*/15 * * * *", .refresh = "mv_agent_query_quality"},
-    {.name = "refresh-agent-daily-trends", .schedule = "20 0 * * *", .refresh = "mv_agent_daily_trends"},
+     .options = CHIME_LIST(live)},
+    {.name = "refresh-agent-query-quality",
+     .schedule = "*/15 * * * *",
+     .refresh = "mv_agent_query_quality",
+     .options = CHIME_LIST(quarterly)},
+    {.name = "refresh-agent-daily-trends",
+     .schedule = "20 0 * * *",
+     .refresh = "mv_agent_daily_trends",
+     .options = CHIME_LIST(daily)},
 };
 
 static const struct chime_function functions[] = {

@@ -48,14 +48,18 @@ static const struct chime_plain_view plain_views[] = {
      .comment = "As mv_agent_accuracy_rolling, computed when it is read"},
 };
 
-static const struct chime_option fresh[] = {{"target_lag", "250ms"}};
+static const struct chime_option live[] = {{"target_lag", "250ms"}, {"warn_after", "10s"}, {"error_after", "1min"}};
+static const struct chime_option quarterly[] = {{"warn_after", "20min"}, {"error_after", "30min"}};
 
 static const struct chime_job jobs[] = {
     {.name = "refresh-agent-queue-realtime",
      .schedule = "*/5 * * * * *",
      .refresh = "mv_agent_queue_realtime, mv_approval_queue_summary",
-     .options = CHIME_LIST(fresh)},
-    {.name = "refresh-agent-accuracy-rolling", .schedule = "*/15 * * * *", .refresh = "mv_agent_accuracy_rolling"},
+     .options = CHIME_LIST(live)},
+    {.name = "refresh-agent-accuracy-rolling",
+     .schedule = "*/15 * * * *",
+     .refresh = "mv_agent_accuracy_rolling",
+     .options = CHIME_LIST(quarterly)},
 };
 
 static const struct chime_function functions[] = {

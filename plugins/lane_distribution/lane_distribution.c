@@ -3,8 +3,7 @@
 #include "lane_distribution.sql.h"
 
 static const struct chime_source sources[] = {
-    {.table = "submissions",
-     .columns = "challenge_id, status, final_lane_scores, created_at"},
+    {.table = "submissions", .columns = "challenge_id, status, final_lane_scores, created_at"},
 };
 
 static const struct chime_view views[] = {
@@ -17,12 +16,15 @@ static const struct chime_view views[] = {
      .comment = "Lane scores of each challenge: count, spread and percentiles over its scored submissions"},
 };
 
+static const struct chime_option fresh[] = {{"target_lag", "5s"}, {"warn_after", "1min"}, {"error_after", "20min"}};
+
 static const struct chime_job jobs[] = {
     {.name = "refresh-lane-distributions",
      .schedule = "*/10 * * * *",
      .refresh = "mv_lane_score_distribution",
      .on = "submission_scored",
-     .debounce = "5s"},
+     .debounce = "5s",
+     .options = CHIME_LIST(fresh)},
 };
 
 static const struct chime_function functions[] = {

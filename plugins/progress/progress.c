@@ -3,8 +3,7 @@
 #include "progress.sql.h"
 
 static const struct chime_source sources[] = {
-    {.table = "submissions",
-     .columns = "agent_id, challenge_id, status, composite_score, created_at"},
+    {.table = "submissions", .columns = "agent_id, challenge_id, status, composite_score, created_at"},
 };
 
 /* Not by week: a week's delta changes with the week before it. */
@@ -18,8 +17,13 @@ static const struct chime_view views[] = {
      .comment = "Composite score of each agent in each challenge, by weeks of UTC"},
 };
 
+static const struct chime_option fresh[] = {{"warn_after", "70min"}, {"error_after", "2h"}};
+
 static const struct chime_job jobs[] = {
-    {.name = "refresh-agent-progress", .schedule = "0 * * * *", .refresh = "mv_agent_progress"},
+    {.name = "refresh-agent-progress",
+     .schedule = "0 * * * *",
+     .refresh = "mv_agent_progress",
+     .options = CHIME_LIST(fresh)},
 };
 
 static const struct chime_function functions[] = {

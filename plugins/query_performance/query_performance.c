@@ -50,7 +50,7 @@ static const struct chime_plain_view plain_views[] = {
      .comment = "As mv_query_performance_live, computed when it is read"},
 };
 
-static const struct chime_option fresh[] = {{"target_lag", "1s"}};
+static const struct chime_option fresh[] = {{"target_lag", "1s"}, {"warn_after", "1min"}, {"error_after", "5min"}};
 
 static const struct chime_job jobs[] = {
     {.name = "refresh-query-performance-live",

@@ -95,19 +95,22 @@ static const struct chime_view views[] = {
      .comment = "Requests of each minute of the last three hours: all, without a domain, and of each domain"},
 };
 
-static const struct chime_option fresh[] = {{"target_lag", "5s"}};
+static const struct chime_option hourly[] = {{"warn_after", "70min"}, {"error_after", "2h"}};
+static const struct chime_option minutely[] = {{"target_lag", "5s"}, {"warn_after", "2min"}, {"error_after", "5min"}};
 
 static const struct chime_job jobs[] = {
     {.name = "refresh-telemetry-summary-hourly",
      .schedule = "5 * * * *",
-     .refresh = "chat_telemetry_domain_summary, chat_telemetry_model_summary"},
+     .refresh = "chat_telemetry_domain_summary, chat_telemetry_model_summary",
+     .options = CHIME_LIST(hourly)},
     {.name = "refresh-telemetry-rollups-hourly",
      .schedule = "5 * * * *",
-     .refresh = "chat_telemetry_rollups, chat_telemetry_domain_rollups, chat_telemetry_model_rollups"},
+     .refresh = "chat_telemetry_rollups, chat_telemetry_domain_rollups, chat_telemetry_model_rollups",
+     .options = CHIME_LIST(hourly)},
     {.name = "refresh-telemetry-minutes",
      .schedule = "* * * * *",
      .refresh = "chat_telemetry_minute_rollups",
-     .options = CHIME_LIST(fresh)},
+     .options = CHIME_LIST(minutely)},
 };
 
 static const struct chime_function functions[] = {

@@ -3,8 +3,7 @@
 #include "time_to_first_win.sql.h"
 
 static const struct chime_source sources[] = {
-    {.table = "submissions",
-     .columns = "agent_id, challenge_id, bout_id, status, created_at"},
+    {.table = "submissions", .columns = "agent_id, challenge_id, bout_id, status, created_at"},
     {.table = "bout_results", .columns = "bout_id, winner_agent_id"},
 };
 
@@ -18,8 +17,13 @@ static const struct chime_view views[] = {
      .comment = "Days from an agent's first submission to its first win, averaged over each challenge"},
 };
 
+static const struct chime_option fresh[] = {{"warn_after", "5h"}, {"error_after", "8h"}};
+
 static const struct chime_job jobs[] = {
-    {.name = "refresh-time-to-first-win", .schedule = "0 */4 * * *", .refresh = "mv_time_to_first_win"},
+    {.name = "refresh-time-to-first-win",
+     .schedule = "0 */4 * * *",
+     .refresh = "mv_time_to_first_win",
+     .options = CHIME_LIST(fresh)},
 };
 
 static const struct chime_function functions[] = {

@@ -12,9 +12,7 @@ static const struct chime_source sources[] = {
     {.table = "AgentFeedback",
      .columns = "safeToSend, labels, annotator, rubric, createdAt",
      .views = "mv_training_quality_snapshot"},
-    {.table = "AgentFeedback",
-     .columns = "safeToSend, labels, annotator, createdAt",
-     .views = "mv_annotator_activity"},
+    {.table = "AgentFeedback", .columns = "safeToSend, labels, annotator, createdAt", .views = "mv_annotator_activity"},
 };
 
 static const struct chime_index activity_indexes[] = {
@@ -40,7 +38,7 @@ static const struct chime_view views[] = {
      .comment = "Who annotated training data in the last 7 days, and how much"},
 };
 
-static const struct chime_option fresh[] = {{"target_lag", "1s"}};
+static const struct chime_option fresh[] = {{"target_lag", "1s"}, {"warn_after", "1h"}, {"error_after", "2h"}};
 
 static const struct chime_job jobs[] = {
     {.name = "refresh_training_quality",

@@ -24,13 +24,16 @@ static const struct chime_view views[] = {
      .comment = "Lanes in which an agent is weak or strong, by its challenge's quartiles"},
 };
 
+static const struct chime_option fresh[] = {{"target_lag", "5s"}, {"warn_after", "1min"}, {"error_after", "1h"}};
+
 static const struct chime_job jobs[] = {
     {.name = "refresh-weakness-patterns",
      .schedule = "*/30 * * * *",
      .refresh = "mv_weakness_patterns",
      .after = "refresh-lane-distributions",
      .on = "submission_scored",
-     .debounce = "5s"},
+     .debounce = "5s",
+     .options = CHIME_LIST(fresh)},
 };
 
 static const struct chime_function functions[] = {

@@ -334,6 +334,7 @@ BEGIN
        AND NOT has_schema_privilege('analytics_reader', p_schema, 'USAGE') THEN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO analytics_reader', p_schema);
     END IF;
+    PERFORM chime.install_freshness(p_schema);
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE EXCEPTION 'this role may not make or share schema %', p_schema USING ERRCODE = 'insufficient_privilege',
         HINT = format('let a DBA run: CREATE SCHEMA %I AUTHORIZATION %I', p_schema, current_user);

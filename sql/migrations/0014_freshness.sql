@@ -203,6 +203,33 @@ BEGIN ATOMIC
     FROM worst w;
 END;
 
+-- How fresh a schema's views are, for who reads these and may not look into schema chime. A function of that name that is not ours stays.
+-- Its body refers to chime's objects, not to their names: it goes with schema chime.
+CREATE FUNCTION chime.install_freshness(p_schema name) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_name text := format('%I.view_freshness()', p_schema);
+    v_words text := 'how far each view of this schema is behind its sources, and fresh, warn, stale or unknown by its thresholds';
+    v_routine regprocedure := to_regprocedure(v_name);
+BEGIN
+    IF v_routine IS NULL THEN
+        EXECUTE format('CREATE FUNCTION %s RETURNS TABLE (relation name, freshness text, behind interval, target_lag interval,'
+                       ' warn_after interval, error_after interval, refreshed_at timestamptz)'
+                       ' LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp BEGIN ATOMIC'
+                       ' SELECT f.relation, f.freshness, f.behind, f.target_lag, f.warn_after, f.error_after, r.refreshed_at'
+                       ' FROM chime.view_freshness() AS f JOIN chime.view_refresh r USING (view_schema, relation)'
+                       ' WHERE f.view_schema = %L ORDER BY f.relation; END', v_name, p_schema);
+        v_routine := v_name::regprocedure;
+        PERFORM chime.keep_routine_private(v_routine);
+        EXECUTE format('COMMENT ON FUNCTION %s IS %L', v_routine, v_words);
+    END IF;
+    IF to_regrole('analytics_reader') IS NOT NULL AND NOT has_function_privilege('analytics_reader', v_routine, 'EXECUTE')
+       AND EXISTS (SELECT FROM pg_proc p WHERE p.oid = v_routine AND pg_has_role(p.proowner, 'USAGE') AND obj_description(p.oid, 'pg_proc') = v_words) THEN
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO analytics_reader', v_routine);
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.install_freshness IS 'makes view_freshness() in a schema of views, for analytics_reader';
+
 -- --- verified every night -----------------------------------------------------------------------------------------------------
 
 CREATE TABLE chime.verification (

@@ -263,15 +263,17 @@ START_TEST(views_say_how_far_they_are_behind)
 {
     ASSERT_RUN(0, "views", "-o", "json");
     row_has("views", LANES,
-            "{\"freshness\": \"fresh\", \"pending\": false, \"target_lag_ms\": null, \"verified_at\": null}");
+            "{\"freshness\": \"fresh\", \"pending\": false, \"target_lag_ms\": 5000, \"verified_at\": null}");
     ck_assert_double_eq(json_number_value(json_object_get(row_of("views", LANES), "behind_ms")), 0);
     ASSERT_RUN(0, "views", "--stale");
     commands_has(errors, "no view is known or suspected to be late");
     change_one_challenge();
     ASSERT_RUN(0, "refresh", PROGRESS);
-    cluster_execute(cluster, "UPDATE chime.job SET options = options || '{\"target_lag\": \"2s\"}' WHERE views <> '{}';"
-                             "UPDATE chime.view_refresh SET behind_since = now() - interval '30 s'"
-                             " WHERE relation = '" LANES "'");
+    cluster_execute(cluster,
+                    "UPDATE chime.job SET options = options || '{\"target_lag\": \"2s\", \"warn_after\": \"none\","
+                    " \"error_after\": \"none\"}' WHERE views <> '{}';"
+                    "UPDATE chime.view_refresh SET behind_since = now() - interval '30 s'"
+                    " WHERE relation = '" LANES "'");
     ASSERT_RUN(0, "views", "--stale", "-o", "json");
     row_has("views", LANES, "{\"freshness\": \"warn\", \"pending\": true}");
     ck_assert_msg(json_array_size(json_object_get(document, "views")) == 1, "more than one is stale:\n%s", output);

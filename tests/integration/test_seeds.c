@@ -300,6 +300,46 @@ START_TEST(readers_read_every_relation_and_every_function)
 }
 END_TEST
 
+/* What the row says of freshness once the view was refreshed that long ago, and nothing changed since. */
+#define AFTER(relation, ago)                                                                                  \
+    "BEGIN; UPDATE chime.view_refresh SET refreshed_at = now() - interval '" ago "', revisited_at = now() - " \
+    "interval '" ago "' WHERE relation = '" relation "'"
+
+START_TEST(each_view_has_the_freshness_that_its_seed_asks_for)
+{
+    EXPECT_SQL(
+        cluster,
+        "SELECT string_agg(relation, ' ') FROM chime.view_status WHERE warn_after IS NULL OR error_after IS NULL",
+        NULL);
+    WAIT_SQL(cluster, "SELECT string_agg(relation, ' ') FROM chime.view_status WHERE freshness <> 'fresh'", NULL,
+             INSTALL_SECONDS);
+    cluster_execute(cluster, AFTER("mv_training_quality_snapshot", "3h"));
+    EXPECT_SQL(cluster, "SELECT freshness FROM chime.view_status WHERE relation = 'mv_training_quality_snapshot'",
+               "stale");
+    cluster_execute(cluster, "ROLLBACK;" AFTER("chat_telemetry_domain_summary", "90min"));
+    EXPECT_SQL(cluster, "SELECT freshness FROM chime.view_status WHERE relation = 'chat_telemetry_domain_summary'",
+               "warn");
+    cluster_execute(cluster, "ROLLBACK");
+}
+END_TEST
+
+START_TEST(readers_see_how_fresh_the_views_are)
+{
+    ck_assert_int_eq(expect_as_reader("VALUES ('SELECT * FROM analytics.view_freshness()')", ""), 1);
+    ck_assert_int_eq(expect_as_reader("VALUES ('SELECT * FROM chime.view_freshness()')", "42501"), 1);
+    EXPECT_SQL(cluster,
+               "SELECT count(*) FROM analytics.view_freshness() f FULL JOIN chime.view_status s USING (relation)"
+               " WHERE (f.target_lag, f.warn_after, f.error_after) IS DISTINCT FROM (s.target_lag, s.warn_after, "
+               "s.error_after)",
+               "0");
+    /* Whoever made one of that name keeps it. */
+    cluster_execute(cluster,
+                    "CREATE SCHEMA own; CREATE FUNCTION own.view_freshness() RETURNS text LANGUAGE sql RETURN 'mine';"
+                    " SELECT chime.install_schema('own')");
+    EXPECT_SQL(cluster, "SELECT own.view_freshness()", "mine");
+}
+END_TEST
+
 #define OTHERS                                                                                                         \
     "FROM pg_class c WHERE c.relnamespace::regnamespace::text !~ '^(pg_|information_schema$)' AND c.oid NOT IN (" KEPT \
     " UNION " PLAIN ") AND c.oid <> 'analytics.retention_log'::regclass"
@@ -343,12 +383,13 @@ START_TEST(readers_write_nothing_and_execute_nothing_else)
         " AND has_function_privilege('analytics_reader', p.oid, 'EXECUTE') AND p.oid NOT IN (SELECT "
         "chime.routine(signature)"
         " FROM chime.plugin_function)",
-        "add_action_partitions(timestamp with time zone,integer,integer) chime.as_of() chime.one_of(text,text,text[])");
+        "add_action_partitions(timestamp with time zone,integer,integer) chime.as_of() chime.one_of(text,text,text[])"
+        " analytics.view_freshness()");
     /* With more than their own rights: each says in its .sql what it gives out. */
     EXPECT_SQL(cluster,
                "SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p WHERE p.prosecdef"
                " AND has_function_privilege('analytics_reader', p.oid, 'EXECUTE')",
-               "get_analytics_refresh_status telemetry_trend");
+               "get_analytics_refresh_status telemetry_trend view_freshness");
 }
 END_TEST
 
@@ -363,6 +404,8 @@ static Suite *suite(void)
     tcase_add_test(cases, a_wrong_line_is_found);
     tcase_add_test(cases, every_payload_has_the_seeds_keys);
     tcase_add_test(cases, readers_read_every_relation_and_every_function);
+    tcase_add_test(cases, each_view_has_the_freshness_that_its_seed_asks_for);
+    tcase_add_test(cases, readers_see_how_fresh_the_views_are);
     tcase_add_test(cases, readers_read_no_source_and_no_table_of_chime);
     tcase_add_test(cases, readers_write_nothing_and_execute_nothing_else);
     suite_add_tcase(all, cases);

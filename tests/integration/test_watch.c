@@ -243,6 +243,19 @@ static void use_plugins(const char *jobs)
 #define LANE_STATE "SELECT freshness FROM chime.view_status" LANE_VIEW
 #define LANE_RUNS "SELECT runs FROM chime.job_status WHERE name = 'refresh-lane-distributions'"
 
+START_TEST(the_views_of_submissions_follow_these_as_they_are_shipped)
+{
+    use_plugins("jobs: { refresh-lane-distributions: { schedule = \"0 0 1 1 *\"; on = []; };"
+                " refresh-weakness-patterns: { schedule = \"0 0 1 1 *\"; on = []; after = []; }; };");
+    lead_and_watch();
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
+    AWAIT_REST();
+    cluster_execute(cluster, SCORED("c", "50") ";" SCORED("c", "60"));
+    WAIT_SQL(cluster, SAMPLES, "2", 60);
+    WAIT_SQL(cluster, "SELECT count(*) FROM analytics.mv_weakness_patterns", "1", 60);
+}
+END_TEST
+
 START_TEST(changed_sources_wake_the_jobs_of_views_with_a_target)
 {
     use_plugins("jobs: { refresh-lane-distributions: { schedule = \"0 0 1 1 *\"; on = []; target_lag = \"250ms\"; };"
@@ -276,7 +289,8 @@ START_TEST(a_change_that_waits_for_the_clock_is_noted_and_wakes_nobody)
 {
     use_plugins("jobs: { refresh-lane-distributions: { schedule = \"0 0 1 1 *\"; on = []; target_lag = \"none\";"
                 " warn_after = \"2s\"; error_after = \"1h\"; };"
-                " refresh-weakness-patterns: { schedule = \"0 0 1 1 *\"; target_lag = \"none\"; }; };");
+                " refresh-weakness-patterns: { schedule = \"0 0 1 1 *\"; target_lag = \"none\"; warn_after = \"none\";"
+                " error_after = \"none\"; }; };");
     lead_and_watch();
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
     AWAIT_REST();
@@ -502,6 +516,7 @@ static Suite *watch_suite(void)
     tcase_add_test(events, a_job_that_a_reload_adds_to_a_channel_is_woken_once_and_the_others_are_not);
     tcase_add_test(events, a_cut_session_comes_back_and_looks_at_everything);
     tcase_add_test(events, without_a_session_jobs_run_from_time_to_time_and_people_are_told);
+    tcase_add_test(events, the_views_of_submissions_follow_these_as_they_are_shipped);
     tcase_add_test(events, changed_sources_wake_the_jobs_of_views_with_a_target);
     tcase_add_test(events, a_change_that_waits_for_the_clock_is_noted_and_wakes_nobody);
     tcase_add_test(events, what_leaves_no_mark_is_found_by_a_close_look);

@@ -423,40 +423,67 @@ struct sample {
     const char *name;
     const char *debounce;
     const char *channel; /* NULL: none */
-    const char *job;     /* that has a target_lag; NULL: none */
-    const char *target;
 };
 
-static void expect_all_options(const struct job_options *options, const struct sample *sample, bool targeted)
+static const struct sample samples_of_conf_d[] = {
+    {"action_analytics", "0s", NULL},  {"agent_performance", "0s", NULL},
+    {"approval_queue", "0s", NULL},    {"lane_distribution", "5s", "submission_scored"},
+    {"progress", "0s", NULL},          {"telemetry", "0s", NULL},
+    {"query_performance", "0s", NULL}, {"time_to_first_win", "0s", NULL},
+    {"training_quality", "0s", NULL},  {"weakness", "5s", "submission_scored"},
+};
+
+static const struct {
+    const char *job;
+    const char *target, *warn, *error;
+} freshness[] = {
+    {"refresh-analytics", "none", "6min", "10min"},
+    {"refresh_realtime_agent_performance", "250ms", "1min", "5min"},
+    {"refresh-agent-query-quality", "none", "20min", "30min"},
+    {"refresh-agent-daily-trends", "none", "25h", "48h"},
+    {"refresh-agent-queue-realtime", "250ms", "10s", "1min"},
+    {"refresh-agent-accuracy-rolling", "none", "20min", "30min"},
+    {"refresh-lane-distributions", "5s", "1min", "20min"},
+    {"refresh-agent-progress", "none", "70min", "2h"},
+    {"refresh-telemetry-summary-hourly", "none", "70min", "2h"},
+    {"refresh-telemetry-rollups-hourly", "none", "70min", "2h"},
+    {"refresh-telemetry-minutes", "5s", "2min", "5min"},
+    {"refresh-query-performance-live", "1s", "1min", "5min"},
+    {"refresh-time-to-first-win", "none", "5h", "8h"},
+    {"refresh_training_quality", "1s", "1h", "2h"},
+    {"refresh-weakness-patterns", "5s", "1min", "1h"},
+};
+
+/* Which thresholds the job's plugin gives: each has some. */
+static void set_freshness(struct job_options *options, const char *job)
 {
-    const char *file = sample->name;
+    for (size_t i = 0; i < COUNT_OF(freshness); i++) {
+        if (strcmp(freshness[i].job, job) == 0) {
+            ck_assert(options_set(options, "target_lag", freshness[i].target, NULL));
+            ck_assert(options_set(options, "warn_after", freshness[i].warn, NULL));
+            ck_assert(options_set(options, "error_after", freshness[i].error, NULL));
+            return;
+        }
+    }
+    ck_abort_msg("no thresholds of %s are known", job);
+}
+
+static void expect_all_options(const struct config_job *job, const struct sample *sample)
+{
     struct job_options defaults;
     options_defaults(&defaults, true);
     ck_assert(options_set(&defaults, "debounce", sample->debounce, NULL));
-    ck_assert(!targeted || options_set(&defaults, "target_lag", sample->target, NULL));
+    set_freshness(&defaults, job->name);
     for (size_t i = 0; options_name(i) != NULL; i++) {
-        char *value = options_value_text(options, options_name(i));
+        char *value = options_value_text(&job->options, options_name(i));
         char *usual = options_value_text(&defaults, options_name(i));
-        ck_assert_msg((options->set >> i & 1) != 0, "%s lacks %s", file, options_name(i));
-        ck_assert_msg(strcmp(value, usual) == 0, "%s says %s is %s, the default is %s", file, options_name(i), value,
-                      usual);
+        ck_assert_msg((job->options.set >> i & 1) != 0, "%s lacks %s", job->name, options_name(i));
+        ck_assert_msg(strcmp(value, usual) == 0, "%s says %s is %s, the default is %s", job->name, options_name(i),
+                      value, usual);
         free(value);
         free(usual);
     }
 }
-
-static const struct sample samples_of_conf_d[] = {
-    {"action_analytics", "0s", NULL, NULL, NULL},
-    {"agent_performance", "0s", NULL, "refresh_realtime_agent_performance", "250ms"},
-    {"approval_queue", "0s", NULL, "refresh-agent-queue-realtime", "250ms"},
-    {"lane_distribution", "5s", "submission_scored", NULL, NULL},
-    {"progress", "0s", NULL, NULL, NULL},
-    {"telemetry", "0s", NULL, "refresh-telemetry-minutes", "5s"},
-    {"query_performance", "0s", NULL, "refresh-query-performance-live", "1s"},
-    {"time_to_first_win", "0s", NULL, NULL, NULL},
-    {"training_quality", "0s", NULL, "refresh_training_quality", "1s"},
-    {"weakness", "5s", "submission_scored", NULL, NULL},
-};
 
 static void expect_channels(const struct config_job *job, const struct sample *sample)
 {
@@ -483,8 +510,7 @@ START_TEST(sample_file_names_every_option_with_its_default)
     expect_findings(config, "");
     ck_assert_str_eq(config->plugins[0].name, sample->name);
     for (size_t i = 0; i < config->job_count; i++) {
-        bool targeted = sample->job != NULL && strcmp(config->jobs[i].name, sample->job) == 0;
-        expect_all_options(&config->jobs[i].options, sample, targeted);
+        expect_all_options(&config->jobs[i], sample);
         expect_channels(&config->jobs[i], sample);
     }
     free(path);
