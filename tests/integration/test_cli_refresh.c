@@ -263,7 +263,7 @@ START_TEST(views_say_how_far_they_are_behind)
 {
     ASSERT_RUN(0, "views", "-o", "json");
     row_has("views", LANES,
-            "{\"freshness\": \"fresh\", \"pending\": false, \"target_lag_ms\": 5000, \"verified_at\": null}");
+            "{\"freshness\": \"fresh\", \"pending\": false, \"target_lag_ms\": 5000.0, \"verified_at\": null}");
     ck_assert_double_eq(json_number_value(json_object_get(row_of("views", LANES), "behind_ms")), 0);
     ASSERT_RUN(0, "views", "--stale");
     commands_has(errors, "no view is known or suspected to be late");
