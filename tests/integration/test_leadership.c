@@ -195,13 +195,18 @@ END_TEST
 
 /* --- more than one daemon ----------------------------------------------------------------------------------------- */
 
-START_TEST(a_second_daemon_follows_and_takes_over_when_the_first_is_killed)
+static void lead_and_follow(void)
 {
-    write_load();
     served = site_serve(site, "first", NULL);
     site_await_leading(served);
     second = site_serve(site, "second", NULL);
     WAIT_FOR(daemon_said(second, "first leads; following"), 10);
+}
+
+START_TEST(a_second_daemon_follows_and_takes_over_when_the_first_is_killed)
+{
+    write_load();
+    lead_and_follow();
     await_more_runs();
     EXPECT_SQL(cluster, "SELECT instance FROM chime.leader", "first");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "1");
@@ -219,10 +224,7 @@ END_TEST
 START_TEST(a_follower_takes_over_when_the_leader_resigns)
 {
     write_load();
-    served = site_serve(site, "first", NULL);
-    site_await_leading(served);
-    second = site_serve(site, "second", NULL);
-    WAIT_FOR(daemon_said(second, "first leads; following"), 10);
+    lead_and_follow();
     site_end(served);
     await_epoch(2, 3);
     await_more_runs();
@@ -266,10 +268,7 @@ END_TEST
 START_TEST(a_follower_takes_no_seat_in_a_schema_that_a_newer_version_migrated)
 {
     write_load();
-    served = site_serve(site, "first", NULL);
-    site_await_leading(served);
-    second = site_serve(site, "second", NULL);
-    WAIT_FOR(daemon_said(second, "first leads; following"), 10);
+    lead_and_follow();
     daemon_signal(served, SIGSTOP);
     migrate_beyond();
     daemon_kill(served);

@@ -388,21 +388,6 @@ START_TEST(a_cold_table_that_was_given_away_is_told_and_hinders_no_other)
 }
 END_TEST
 
-static char *run_in(const char *database)
-{
-    char *conninfo = cluster_conninfo_as(cluster, RETAINED_ROLE, database);
-    PGconn *session = PQconnectdb(conninfo);
-    char *job = retained_job(cluster);
-    PGresult *result = PQexec(session, job);
-    char *message = strdup(PQresultErrorMessage(result));
-
-    PQclear(result);
-    PQfinish(session);
-    free(job);
-    free(conninfo);
-    return message;
-}
-
 START_TEST(a_dump_brings_what_is_cold_along_and_retention_goes_on_there)
 {
     cold_exists();
@@ -420,7 +405,7 @@ START_TEST(a_dump_brings_what_is_cold_along_and_retention_goes_on_there)
 
     cluster_use(cluster, "copy");
     cluster_execute(cluster, "UPDATE " COLD_TABLE " SET created_at = now() - interval '100 days';" OLD("2", "", ""));
-    char *said = run_in("copy");
+    char *said = retained_run_in(cluster, "copy");
     ck_assert_str_eq(said, "");
     EXPECT_SQL(cluster, "SELECT string_agg(id::text, ' ') FROM " COLD_TABLE, "2");
     EXPECT_SQL(
@@ -430,19 +415,19 @@ START_TEST(a_dump_brings_what_is_cold_along_and_retention_goes_on_there)
     cluster_execute(cluster, "UPDATE analytics.retention_detached SET ends = now() - interval '100 days';"
                              "UPDATE m1 SET executed_at = now() - interval '101 days'");
     free(said);
-    said = run_in("copy");
+    said = retained_run_in(cluster, "copy");
     ck_assert_str_eq(said, "");
     EXPECT_SQL(cluster, "SELECT to_regclass('m1')", NULL);
 
     cluster_use(cluster, "mute"); /* nothing says there that they are retention's: left, and told */
     cluster_execute(cluster, "UPDATE " COLD_TABLE " SET created_at = now() - interval '100 days'");
     free(said);
-    said = run_in("mute");
+    said = retained_run_in(cluster, "mute");
     ck_assert_ptr_nonnull(strstr(said, COLD_TABLE " is not retention's own: rename it"));
     EXPECT_SQL(cluster, "SELECT (SELECT count(*) FROM " COLD_TABLE ") || ' ' || (SELECT count(*) FROM m1)", "1 1");
     cluster_execute(cluster, "ALTER TABLE " COLD_TABLE " RENAME TO archive;" OLD("2", "", ""));
     free(said);
-    said = run_in("mute");
+    said = retained_run_in(cluster, "mute");
     ck_assert_str_eq(said, "");
     EXPECT_SQL(cluster,
                "SELECT (SELECT string_agg(id::text, ' ') FROM " COLD_TABLE

@@ -27,11 +27,6 @@ block()
         !inside && $0 == "```" language { inside = 1; lines = 0 }' "$readme"
 }
 
-query()
-{
-    cluster_psql "$RUN_DIRECTORY/pg" -XqAt -d app -c "$1"
-}
-
 make_run_directory
 site=$RUN_DIRECTORY/site
 mkdir -p "$site/plugins" "$site/conf.d"
@@ -64,32 +59,18 @@ block '' '# conf.d/shop.conf' >"$site/conf.d/shop.conf"
 "$pgchime" serve --config "$site/pgchime.conf" 2>"$RUN_DIRECTORY/log" &
 daemon=$!
 on_exit kill "$daemon"
-ready()
+settle()
 {
-    query "SELECT count(*) = 2 FROM chime.runs r WHERE r.state = 'succeeded' AND r.job IN ('refresh-daily-orders', 'close-orders')" 2>&1
+    await "a fresh view" "SELECT (SELECT sum(orders) FROM analytics.daily_orders) = (SELECT count(*) FROM orders)
+        AND EXISTS (SELECT FROM chime.runs WHERE job = 'report' AND state = 'failed')"
 }
-settled()
-{
-    query "SELECT (SELECT sum(orders) FROM analytics.daily_orders) = (SELECT count(*) FROM orders)
-              AND EXISTS (SELECT FROM chime.runs WHERE job = 'report' AND state = 'failed')" 2>&1
-}
-await() # FUNCTION
-{
-    local tries=600
-    until [ "$("$1")" = t ]; do
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || die "$1: not in 60 s" "$(tail -5 "$RUN_DIRECTORY/log")"
-        read -r -t 0.1 <> <(:) || :
-    done
-}
-settle() { await settled; }
 
 tries=600
 until "$pgchime" run close-orders --wait --config "$site/pgchime.conf" >"$RUN_DIRECTORY/out" 2>&1; do
     tries=$((tries - 1))
     [ "$tries" -gt 0 ] || die "no run of close-orders" "$(cat "$RUN_DIRECTORY/out")"
 done
-await ready
+await "runs of both" "SELECT count(*) = 2 FROM chime.runs r WHERE r.state = 'succeeded' AND r.job IN ('refresh-daily-orders', 'close-orders')"
 block console '$ pgchime run totals --wait' >"$RUN_DIRECTORY/shown"
 transcript_compare "the README" "$RUN_DIRECTORY/shown" "$site/pgchime.conf"
 checks=$((checks + 1))

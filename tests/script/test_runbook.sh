@@ -12,17 +12,6 @@ page=$ROOT_DIRECTORY/docs/runbook.md
 make_run_directory
 config=$RUN_DIRECTORY/pgchime.conf
 pgchime() { "$ROOT_DIRECTORY/build/pgchime" "$@" --config "$config"; }
-query() { cluster_psql "$RUN_DIRECTORY/pg" -XqAt -d app -c "$1" 2>&1; }
-
-await() # WHAT SQL: until it is true
-{
-    local tries=600
-    until [ "$(query "$2")" = t ]; do
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || die "$1: not in 60 s" "$(tail -5 "$RUN_DIRECTORY/log")"
-        read -r -t 0.1 <> <(:) || :
-    done
-}
 
 # --- what is there --------------------------------------------------------------------------------------------------------
 cluster_start "$RUN_DIRECTORY/pg" fsync=off

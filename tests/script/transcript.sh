@@ -1,5 +1,18 @@
 # Blocks of a page that show a terminal: what is typed after "$ ", and what that prints. Sourced by tests; script/lib.sh comes first.
 
+query() { cluster_psql "$RUN_DIRECTORY/pg" -XqAt -d app -c "$1" 2>&1; } # SQL
+
+# Until the SQL says t; else the log of the daemon is shown.
+await() # WHAT SQL
+{
+    local tries=600
+    until [ "$(query "$2")" = t ]; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || die "$1: not in 60 s" "$(tail -5 "$RUN_DIRECTORY/log")"
+        read -r -t 0.1 <> <(:) || :
+    done
+}
+
 # Runs the commands of the block on standard input with this configuration, in database app of the cluster in $RUN_DIRECTORY/pg. After each one the
 # function `settle` of the test is called.
 transcript_run() # CONFIGURATION

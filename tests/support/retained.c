@@ -51,9 +51,9 @@ void retained_set(struct cluster *cluster, const char *settings)
                            settings);
 }
 
-PGconn *retained_connect(const struct cluster *cluster)
+static PGconn *connect_to(const struct cluster *cluster, const char *database)
 {
-    char *conninfo = cluster_conninfo_as(cluster, RETAINED_ROLE, "postgres");
+    char *conninfo = cluster_conninfo_as(cluster, RETAINED_ROLE, database);
     PGconn *session = PQconnectdb(conninfo);
 
     if (PQstatus(session) != CONNECTION_OK)
@@ -62,14 +62,19 @@ PGconn *retained_connect(const struct cluster *cluster)
     return session;
 }
 
+PGconn *retained_connect(const struct cluster *cluster)
+{
+    return connect_to(cluster, "postgres");
+}
+
 char *retained_job(struct cluster *cluster)
 {
     return cluster_value(cluster, "SELECT command FROM chime.job WHERE name = 'retention-events'");
 }
 
-char *retained_run(struct cluster *cluster)
+char *retained_run_in(struct cluster *cluster, const char *database)
 {
-    PGconn *session = retained_connect(cluster);
+    PGconn *session = connect_to(cluster, database);
     char *job = retained_job(cluster);
     PGresult *result = PQexec(session, job);
     char *message = strdup(PQresultErrorMessage(result));
@@ -78,6 +83,11 @@ char *retained_run(struct cluster *cluster)
     PQfinish(session);
     free(job);
     return message;
+}
+
+char *retained_run(struct cluster *cluster)
+{
+    return retained_run_in(cluster, "postgres");
 }
 
 void retained_run_well(struct cluster *cluster)

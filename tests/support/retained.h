@@ -17,6 +17,8 @@ void retained_set(struct cluster *cluster, const char *settings);
 PGconn *retained_connect(const struct cluster *cluster); /* as the role: PQfinish */
 /* The job, once, to its end: the error's text, "" when there was none; caller frees. */
 char *retained_run(struct cluster *cluster);
+/* The same in a database that was copied or restored from the cluster's own. */
+char *retained_run_in(struct cluster *cluster, const char *database);
 /* The job's text, for a session that begins it and does not wait; caller frees. */
 char *retained_job(struct cluster *cluster);
 void retained_run_well(struct cluster *cluster);
