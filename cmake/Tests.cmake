@@ -14,7 +14,7 @@
 # alone in the end, and `script/test --quick` leaves them out (label slow).
 set(slow_tests
     adopt agent_channels agent_views backfill channels_load failover import_across import_extension import_live keyed_corpus
-    keyed_property keyed_reasons keyed_values leadership ledger_day ledger_policies modes plans plugins_live policies reload retention role_sessions runs
+    keyed_proof keyed_property keyed_reasons keyed_values keyed_watch leadership ledger_day ledger_policies modes plans plugins_live policies reload retention role_sessions runs
     schedule_sql seeds several sql_jobs sql_roles sql_scale upkeep verify_nightly views_actions views_telemetry waiting watch)
 
 pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)

@@ -3,8 +3,6 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "support/files.h"
 #include "support/keyed_stage.h"
@@ -13,48 +11,28 @@
 #define ROUNDS 25
 #define ROUNDS_SOAK 1000
 
-static double seed(void)
-{
-    const char *given = getenv("PGCHIME_TEST_SEED");
-
-    return (double)((given != NULL ? strtoull(given, NULL, 10) : (unsigned long long)time(NULL)) % 1000000) / 1000000;
-}
-
-static void set_up(void)
-{
-    keyed_stage_set();
-    cluster_execute(cluster, "CREATE FUNCTION app.all_of(p_shop integer) RETURNS bigint LANGUAGE plpgsql STABLE AS $$"
-                             "BEGIN RETURN (SELECT count(*) FROM app.ord WHERE shop >= p_shop); END $$");
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed_corpus.sql");
-    cluster_execute_format(cluster, "SELECT setseed(%f), app.put_rows(300)", seed());
-}
-
-static void set_up_all(void)
-{
-    set_up();
-    cluster_execute(cluster, "ANALYZE; SELECT app.install_corpus()");
-    keyed_tend(cluster);
-    cluster_execute(cluster, "SELECT chime.refresh('kept.' || name) FROM app.corpus WHERE verdict = 'keyed'");
-}
-
 START_TEST(no_definition_is_keyed_and_wrong)
 {
     int rounds = getenv("PGCHIME_TEST_SOAK") != NULL ? ROUNDS_SOAK : ROUNDS;
     PGconn *writer = cluster_connect(cluster, "postgres");
-    char *sown = files_path("SELECT setseed(%f)", seed());
+    double seed = (double)(suite_seed() % 1000000) / 1000000;
+    char *sow = files_path("SELECT setseed(%f), app.put_rows(300)", seed);
     char *wrong = NULL;
 
-    session_execute(writer, sown);
+    session_execute(writer, sow);
+    session_execute(writer, "ANALYZE; SELECT app.install_corpus()");
+    keyed_tend(cluster);
+    cluster_execute(cluster, "SELECT chime.refresh('kept.' || name) FROM app.corpus WHERE verdict = 'keyed'");
     for (int round = 0; round < rounds; round++) {
         session_execute(writer, "SELECT app.write()");
         wrong = cluster_value(cluster, "SELECT app.wrong_ones()");
         if (wrong != NULL)
-            printf("seed %f, round %d: keyed and wrong: %s\n", seed(), round, wrong);
+            printf("round %d: keyed and wrong: %s\n", round, wrong);
         free(wrong);
     }
     fflush(stdout);
     PQfinish(writer);
-    free(sown);
+    free(sow);
     EXPECT_SQL(cluster, "SELECT string_agg(name, ', ' ORDER BY n) FROM app.corpus WHERE verdict = 'WRONG'", NULL);
     EXPECT_SQL(cluster, "SELECT count(*) >= 150 AND count(*) FILTER (WHERE verdict = 'keyed') >= 60 FROM app.corpus",
                "t");
@@ -65,372 +43,15 @@ START_TEST(no_definition_is_keyed_and_wrong)
 }
 END_TEST
 
-/* OFFSET 0 keeps the planner from showing anything. */
-#define BEHIND_A_FENCE(trust)                                                                                        \
-    "SELECT app.install('fenced', 'SELECT shop, count(*) AS n FROM (SELECT shop FROM ord WHERE id >= 0 OFFSET 0) o " \
-    "GROUP"                                                                                                          \
-    " BY shop', '{shop}', '[{\"table\": \"ord\", \"columns\": [\"id\", \"shop\"], \"capture\": [\"shop\"]" trust     \
-    "}]')"
-
-START_TEST(what_cannot_be_proven_is_keyed_only_where_its_author_is_to_be_trusted)
-{
-    EXPECT_SQL(
-        cluster, BEHIND_A_FENCE(""),
-        "no condition \"column = column\" leads from a row of app.ord to its group, so a group in shop cannot be computed alone");
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_source WHERE relation = 'fenced'", "0");
-    EXPECT_SQL(cluster, BEHIND_A_FENCE(", \"trust\": true"), NULL);
-    EXPECT_SQL(cluster, "SELECT trusted FROM chime.view_source WHERE relation = 'fenced'", "t");
-}
-END_TEST
-
-START_TEST(capture_and_map_follow_from_the_definition)
-{
-    cluster_execute(cluster, "UPDATE app.corpus SET captures = '{}', maps = '{}' WHERE name = 'trap_map_of_now';"
-                             "SELECT app.install_corpus('trap_map_of_now')");
-    EXPECT_SQL(cluster,
-               "SELECT string_agg(o.source_table || ' ' || s.captured::text || coalesce(' ' || s.map_query, ''), "
-               "E'\\n' ORDER BY"
-               " o.source_table) FROM chime.view_source s JOIN chime.source o USING (source_id)"
-               " WHERE s.relation = 'trap_map_of_now'",
-               "itm {ord} SELECT (o.shop)::integer AS shop FROM marks AS chime_mark JOIN app.ord AS o ON o.id = "
-               "chime_mark.ord\n"
-               "ord {shop}");
-}
-END_TEST
-
-START_TEST(a_whole_row_is_all_of_its_columns)
-{
-    EXPECT_SQL(cluster,
-               "SELECT app.install('whole', 'SELECT shop, name, to_jsonb(s)::text AS line FROM shp s', '{shop}',"
-               " '[{\"table\": \"shp\", \"columns\": [\"shop\", \"name\"]}]')",
-               "it reads app.shp.region, which its plugin does not declare");
-    EXPECT_SQL(cluster,
-               "SELECT app.install('whole', 'SELECT shop, name, to_jsonb(s)::text AS line FROM shp s', '{shop}',"
-               " '[{\"table\": \"shp\", \"columns\": [\"shop\", \"name\", \"region\"]}]')",
-               NULL);
-}
-END_TEST
-
-/* What is derived holds constants, which are text to whoever refreshes. */
-START_TEST(a_map_means_the_same_whoever_installed_the_view)
-{
-    cluster_execute(cluster, "CREATE TABLE app.due (id integer PRIMARY KEY, day date); CREATE INDEX ON app.due ((day - date '2026-02-01'));"
-                             "INSERT INTO app.due VALUES (1, '2026-02-03'); SET DateStyle = 'German'");
-    EXPECT_SQL(cluster,
-               "SELECT app.install('by_distance', 'SELECT day - date ''01.02.2026'' AS distance, count(*) AS n FROM due "
-               "GROUP BY 1', '{distance}', '[{\"table\": \"due\", \"columns\": [\"id\", \"day\"]}]')",
-               NULL);
-    cluster_execute(cluster, "RESET DateStyle");
-    keyed_tend(cluster);
-    LOOK("by_distance", "full: the first time");
-    AFTER("UPDATE app.due SET day = '2026-03-04'", "by_distance", "keyed 2: +1 ~0 -1");
-}
-END_TEST
-
-START_TEST(a_group_that_fails_alone_is_recomputed_with_all_others)
-{
-    cluster_execute(cluster, "TRUNCATE app.itm; INSERT INTO app.itm VALUES (1, 1, 1, 3), (2, 1, 1, 4);"
-                             "SELECT app.install_corpus('trap_error')");
-    keyed_tend(cluster);
-    LOOK("trap_error", "full: the first time");
-    AFTER("UPDATE app.itm SET quantity = 0 WHERE item = 1", "trap_error",
-          "full: recomputed group by group it fails: division by zero");
-    AFTER("UPDATE app.itm SET quantity = 6 WHERE item = 2", "trap_error", "keyed 2: +1 ~0 -1");
-}
-END_TEST
-
-/* No reload: by the leader's upkeep. */
-START_TEST(whether_a_view_is_keyed_is_asked_again_when_an_index_or_a_view_below_changes)
-{
-    cluster_execute(cluster,
-                    "CREATE TABLE app.low (shop integer, n integer); INSERT INTO app.low VALUES (1, 1), (2, 2);"
-                    "CREATE VIEW app.lower AS SELECT shop, sum(n) AS n FROM app.low GROUP BY shop");
-    EXPECT_SQL(cluster,
-               "SELECT app.install('upper', 'SELECT shop, n FROM lower', '{shop}',"
-               " '[{\"table\": \"low\", \"columns\": [\"shop\", \"n\"]}]')",
-               "no index finds one group in app.low: CREATE INDEX ON app.low (shop) makes it keyed");
-    cluster_execute(cluster, "CREATE INDEX low_shop ON app.low (shop)");
-    keyed_tend(cluster);
-    EXPECT_SQL(cluster, "SELECT full_reason FROM chime.view WHERE relation = 'upper'", NULL);
-    cluster_execute(cluster, "SELECT app.look('upper')");
-    AFTER("UPDATE app.low SET n = 5 WHERE shop = 2", "upper", "keyed 1: +0 ~1 -0");
-    cluster_execute(cluster,
-                    "CREATE OR REPLACE VIEW app.lower AS SELECT shop, rank() OVER (ORDER BY n) AS n FROM app.low");
-    keyed_tend(cluster);
-    AFTER("UPDATE app.low SET n = 0 WHERE shop = 2", "upper",
-          "full: its window function is computed over all rows of app.low, so a group in shop cannot be computed alone");
-    cluster_execute(cluster, "CREATE OR REPLACE VIEW app.lower AS SELECT shop, sum(n) AS n FROM app.low GROUP BY shop;"
-                             "DROP INDEX app.low_shop");
-    keyed_tend(cluster);
-    LOOK("upper", "full: no index finds one group in app.low: CREATE INDEX ON app.low (shop) makes it keyed");
-}
-END_TEST
-
-/* Rows of every group may be others then, and no row of a source changed. */
-START_TEST(what_a_definition_means_is_asked_again)
-{
-    static const char anew[] = "full: its definition or its relation is another one";
-
-    cluster_execute(
-        cluster,
-        "CREATE TYPE app.mood AS ENUM ('good', 'bad'); CREATE TABLE app.low (shop integer, a integer, b integer, mood app.mood);"
-        "CREATE INDEX ON app.low (shop); CREATE INDEX ON app.low (a); CREATE INDEX ON app.low (b);"
-        "INSERT INTO app.low VALUES (1, 1, 5, 'good'), (2, 2, 6, 'bad');"
-        "CREATE VIEW app.lower AS SELECT shop, sum(a) AS n FROM app.low GROUP BY shop;"
-        "CREATE FUNCTION app.inner_one(integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1 + 1';"
-        "CREATE FUNCTION app.outer_one(p integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN app.inner_one(p); END';"
-        "CREATE FUNCTION app.declared_low() RETURNS jsonb LANGUAGE sql RETURN '[{\"table\": \"low\", \"columns\": [\"shop\", \"a\", \"b\", \"mood\"]}]'::jsonb");
-    EXPECT_SQL(cluster, "SELECT app.install('by_view', 'SELECT shop, n FROM lower', '{shop}', app.declared_low())", NULL);
-    EXPECT_SQL(cluster, "SELECT app.install('by_function', 'SELECT shop, max(app.outer_one(a)) AS n FROM low GROUP BY shop', '{shop}', app.declared_low())", NULL);
-    EXPECT_SQL(cluster, "SELECT app.install('by_label', 'SELECT shop, max(mood::text) AS m FROM low GROUP BY shop', '{shop}', app.declared_low())", NULL);
-    EXPECT_SQL(cluster, "SELECT app.install('by_name', 'SELECT a AS g, count(*) AS n FROM low GROUP BY a', '{g}', app.declared_low())", NULL);
-    keyed_tend(cluster);
-    LOOK("by_view", "full: the first time");
-    LOOK("by_function", "full: the first time");
-    LOOK("by_label", "full: the first time");
-    LOOK("by_name", "full: the first time");
-    cluster_execute(cluster,
-                    "CREATE OR REPLACE VIEW app.lower AS SELECT shop, sum(a * 2) AS n FROM app.low GROUP BY shop;"
-                    "CREATE OR REPLACE FUNCTION app.inner_one(integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1 + 5';"
-                    "ALTER TYPE app.mood RENAME VALUE 'good' TO 'fine'");
-    keyed_tend(cluster);
-    EXPECT_SQL(cluster, "SELECT app.look('by_view')", anew);
-    EXPECT_SQL(cluster, "SELECT app.look('by_function')", anew);
-    EXPECT_SQL(cluster, "SELECT app.look('by_label')", anew);
-    AFTER("UPDATE app.low SET a = 4 WHERE shop = 1", "by_view", "keyed 1: +0 ~1 -0");
-    LOOK("by_function", "keyed 1: +0 ~1 -0");
-    LOOK("by_label", "keyed 1: +0 ~0 -0");
-    /* The definition reads what is called b now. */
-    cluster_execute(cluster, "ALTER TABLE app.low RENAME a TO c; ALTER TABLE app.low RENAME b TO a; ALTER TABLE app.low RENAME c TO b");
-    keyed_tend(cluster);
-    keyed_tend(cluster);
-    LOOK("by_name", SUSPECT("app.low"));
-    AFTER("UPDATE app.low SET b = 9 WHERE shop = 1", "by_name", "keyed 2: +1 ~0 -1");
-    /* Nothing is begun anew for an index. */
-    cluster_execute(cluster, "CREATE INDEX ON app.low (shop, a)");
-    keyed_tend(cluster);
-    LOOK("by_name", "keyed 0: +0 ~0 -0");
-}
-END_TEST
-
-START_TEST(rows_are_the_same_whoever_refreshes)
-{
-    PGconn *abroad = cluster_connect(cluster, "postgres");
-    EXPECT_SQL(cluster,
-               "SELECT app.install('by_day', 'SELECT at::date AS day, max(at::text) AS latest, count(*) AS n FROM ord "
-               "GROUP BY 1',"
-               " '{day}', '[]')",
-               "changes of app.ord are not captured");
-    session_execute(abroad, "SET TimeZone = 'Asia/Tokyo'; SET DateStyle = 'German'; SELECT chime.refresh('by_day')");
-    EXPECT_SQL(cluster, "SELECT missing + surplus FROM chime.difference('by_day')", "0");
-    session_execute(abroad, "UPDATE app.ord SET at = at + interval '1 day'; SELECT chime.refresh('by_day')");
-    EXPECT_SQL(cluster, "SELECT missing + surplus FROM chime.difference('by_day')", "0");
-    PQfinish(abroad);
-}
-END_TEST
-
-/* Also where both are equal, and where one of them is kept already. */
-START_TEST(two_rows_with_one_key_fail_every_refresh_and_are_named)
-{
-    cluster_execute(cluster, "CREATE TABLE app.dup (shop integer, n integer); CREATE INDEX ON app.dup (shop);"
-                             "INSERT INTO app.dup VALUES (1, 1), (2, 2)");
-    EXPECT_SQL(cluster,
-               "SELECT app.install('dup_view', 'SELECT shop, n FROM dup', '{shop}',"
-               " '[{\"table\": \"dup\", \"columns\": [\"shop\", \"n\"]}]')",
-               NULL);
-    keyed_tend(cluster);
-    LOOK("dup_view", "full: the first time");
-    cluster_execute(cluster, "INSERT INTO app.dup VALUES (2, 2)");
-    for (int full = 0; full < 2; full++) {
-        PGconn *session = cluster_connect(cluster, "postgres");
-        PGresult *result = PQexec(session,
-                                  full ? "SELECT chime.refresh('dup_view', true)" : "SELECT chime.refresh('dup_view')");
-        ck_assert_msg(
-            strstr(PQresultErrorMessage(result), "the definition of kept.dup_view gives the same key twice: (2)"), "%s",
-            PQresultErrorMessage(result));
-        PQclear(result);
-        PQfinish(session);
-    }
-    cluster_execute(cluster, "DELETE FROM app.dup WHERE shop = 2; INSERT INTO app.dup VALUES (3, 1)");
-    LOOK("dup_view", "keyed 2: +1 ~0 -1");
-}
-END_TEST
-
-/* Its map is a lie: of an order that moves it names only the group that lost it. It lacks a mark, so that only watching finds it. */
-#define TRUSTED(map)                                                                                                \
-    "SELECT app.install('watched', 'SELECT shop, count(*) AS n FROM ord GROUP BY shop', '{shop}',"                  \
-    " '[{\"table\": \"ord\", \"columns\": [\"id\", \"shop\"], \"capture\": [\"shop\"], \"trust\": true, \"map\": \"" map \
-    "\"}]')"
-#define EACH_REFRESH_UNTIL_FOUND                                                                                    \
-    "DO $$ BEGIN FOR i IN 1..1000 LOOP PERFORM chime.refresh('watched');"                                           \
-    " EXIT WHEN (SELECT found_wrong IS NOT NULL FROM chime.view WHERE relation = 'watched'); END LOOP; END $$"
-#define FULL_REASON "SELECT full_reason FROM chime.view WHERE relation = 'watched'"
-
-START_TEST(a_wrong_group_is_found_though_nothing_marks_it)
-{
-    cluster_execute(cluster, "SELECT app.watch(1e9); DELETE FROM app.ord WHERE shop IS NULL OR shop > 3;"
-                             "UPDATE app.ord SET shop = 1 WHERE id % 2 = 0; INSERT INTO app.ord (id, shop) VALUES (999, 2)");
-    EXPECT_SQL(cluster, TRUSTED("SELECT shop FROM marks WHERE shop <> 2"), NULL);
-    keyed_tend(cluster);
-    LOOK("watched", "full: the first time");
-    cluster_execute(cluster, "SELECT chime.refresh('watched') FROM generate_series(1, 20)");
-    EXPECT_SQL(cluster, FULL_REASON, NULL);
-    cluster_execute(cluster, "INSERT INTO app.ord (id, shop) VALUES (1000, 2)");
-    cluster_execute(cluster, EACH_REFRESH_UNTIL_FOUND);
-    EXPECT_SQL(cluster, "SELECT regexp_replace(full_reason, ' at 2.*Z', '') FROM chime.view WHERE relation = 'watched'",
-               "the group shop = 2 was not as its definition says, and no mark led to it");
-    EXPECT_SQL(cluster, "SELECT r.method || ' ' || (r.reason = v.found_wrong) || ' ' || r.updated FROM chime.view_status r"
-                        " JOIN chime.view v USING (view_schema, relation) WHERE relation = 'watched'",
-               "full true 1");
-    EXPECT_SQL(cluster, "SELECT missing + surplus FROM chime.difference('watched')", "0");
-    cluster_execute(cluster, "CALL chime.tend_capture()");
-    EXPECT_SQL(cluster, "SELECT full_reason = found_wrong FROM chime.view WHERE relation = 'watched'", "t");
-    EXPECT_SQL(cluster, "SELECT method FROM chime.refresh('watched')", "full");
-    /* somebody says so */
-    cluster_execute(cluster, "SELECT chime.refresh('watched', true)");
-    keyed_tend(cluster);
-    EXPECT_SQL(cluster, FULL_REASON, NULL);
-    LOOK("watched", "full: the first time");
-    /* declared otherwise */
-    cluster_execute(cluster, "INSERT INTO app.ord (id, shop) VALUES (1001, 2)");
-    cluster_execute(cluster, EACH_REFRESH_UNTIL_FOUND);
-    EXPECT_SQL(cluster, TRUSTED("SELECT shop FROM marks"), NULL);
-    /* a group that the view lacks is drawn from its source */
-    cluster_execute(cluster, "DELETE FROM app.ord WHERE shop = 2");
-    cluster_execute(cluster, "SELECT chime.refresh('watched', true)");
-    cluster_execute(cluster, "SET session_replication_role = replica; INSERT INTO app.ord (id, shop) VALUES (1002, 2);"
-                             "RESET session_replication_role");
-    cluster_execute(cluster, EACH_REFRESH_UNTIL_FOUND);
-    EXPECT_SQL(cluster, "SELECT found_wrong LIKE '% shop = 2 %' FROM chime.view WHERE relation = 'watched'", "t");
-}
-END_TEST
-
-/* Also one that the view lacks, from a partition that came later. */
-START_TEST(a_wrong_group_is_drawn_from_a_partition)
-{
-    cluster_execute(cluster, "SELECT app.watch(1e9); TRUNCATE app.prt");
-    EXPECT_SQL(cluster,
-               "SELECT app.install('watched', 'SELECT shop, sum(points) AS n FROM prt GROUP BY shop', '{shop}',"
-               " '[{\"table\": \"prt\", \"columns\": [\"shop\", \"points\"]}]')",
-               NULL);
-    keyed_tend(cluster);
-    LOOK("watched", "full: the first time");
-    cluster_execute(cluster, "CREATE TABLE app.prt_3 PARTITION OF app.prt FOR VALUES FROM (20) TO (30)");
-    keyed_tend(cluster);
-    LOOK("watched", SUSPECT("app.prt"));
-    cluster_execute(cluster, "SET session_replication_role = replica; INSERT INTO app.prt VALUES (7, 25, 1);"
-                             "RESET session_replication_role");
-    cluster_execute(cluster, EACH_REFRESH_UNTIL_FOUND);
-    EXPECT_SQL(cluster, "SELECT found_wrong LIKE '% shop = 7 %' FROM chime.view WHERE relation = 'watched'", "t");
-}
-END_TEST
-
-/* '1 day' is kept, '24 hours' marked: one group to the definition. */
-START_TEST(a_mark_leads_to_a_group_that_looks_otherwise)
-{
-    cluster_execute(cluster, "SELECT app.watch(1e9); CREATE TABLE app.span (length interval, n integer); CREATE INDEX ON app.span (length);"
-                             "INSERT INTO app.span VALUES ('1 day', 1)");
-    EXPECT_SQL(cluster,
-               "SELECT app.install('watched', 'SELECT length, sum(n) AS n FROM span GROUP BY length', '{length}',"
-               " '[{\"table\": \"span\", \"columns\": [\"length\", \"n\"]}]')",
-               NULL);
-    keyed_tend(cluster);
-    LOOK("watched", "full: the first time");
-    for (int i = 0; i < 10; i++)
-        AFTER("INSERT INTO app.span VALUES ('24 hours', 1)", "watched", "keyed 1: +0 ~1 -0");
-    EXPECT_SQL(cluster, FULL_REASON, NULL);
-}
-END_TEST
-
-#define OWED "SELECT watch_owed_us FROM chime.view_refresh WHERE relation = 'watched'"
-
-/* A refresh that compared owes what that took; those that follow compare nothing and make up for it by their share. */
-START_TEST(comparing_takes_no_more_than_its_share_of_refreshes)
-{
-    cluster_execute(cluster, "SELECT app.watch(0.05)");
-    EXPECT_SQL(cluster, TRUSTED("SELECT shop FROM marks"), NULL);
-    keyed_tend(cluster);
-    LOOK("watched", "full: the first time");
-    LOOK("watched", "keyed 0: +0 ~0 -0");
-    EXPECT_SQL(cluster, "SELECT watch_owed_us > 0 FROM chime.view_refresh WHERE relation = 'watched'", "t");
-    EXPECT_SQL(cluster, "DO $$ DECLARE r chime.view_refresh; owed double precision; BEGIN FOR i IN 1..10 LOOP " OWED
-                        " INTO owed; PERFORM chime.refresh('watched'); SELECT * INTO r FROM chime.view_refresh WHERE relation = 'watched';"
-                        " ASSERT owed = 0 OR abs(r.watch_owed_us - greatest(0, owed - 0.05 * r.duration_us)) < 0.001,"
-                        " format('%s after %s and %s', r.watch_owed_us, owed, r.duration_us); END LOOP; END $$", NULL);
-    cluster_execute(cluster, "UPDATE chime.view_refresh SET watch_owed_us = 1e12; SET session_replication_role = replica;"
-                             "DELETE FROM kept.watched; RESET session_replication_role;"
-                             "SELECT chime.refresh('watched') FROM generate_series(1, 30)");
-    EXPECT_SQL(cluster, FULL_REASON, NULL);
-    cluster_execute(cluster, "UPDATE chime.view_refresh SET watch_owed_us = 0; SELECT app.watch(1e9)");
-    cluster_execute(cluster, EACH_REFRESH_UNTIL_FOUND);
-    EXPECT_SQL(cluster, "SELECT found_wrong IS NOT NULL FROM chime.view WHERE relation = 'watched'", "t");
-}
-END_TEST
-
-/* 1.00 is not 1.0, in a column and in a key, refreshed by its group or in full; of floats, last digits are told apart from wrong rows. */
-START_TEST(rows_are_compared_by_their_bytes)
-{
-    cluster_execute(cluster, "CREATE TABLE app.price (shop integer PRIMARY KEY, amount numeric, rate double precision);"
-                             "INSERT INTO app.price VALUES (1, 1.0, 0.3), (2, 2, 7)");
-    EXPECT_SQL(cluster,
-               "SELECT app.install('priced', 'SELECT shop, amount, rate FROM price', '{shop}',"
-               " '[{\"table\": \"price\", \"columns\": [\"shop\", \"amount\", \"rate\"]}]', '{shop,amount}')",
-               NULL);
-    EXPECT_SQL(cluster,
-               "SELECT app.install('listed', 'SELECT amount, rate::text::json AS rate FROM price', '{}', '[]',"
-               " '{amount}', NULL, 'full')",
-               "its mode is full");
-    keyed_tend(cluster);
-    LOOK("priced", "full: the first time");
-    LOOK("listed", "full: its mode is full");
-    cluster_execute(cluster, "UPDATE app.price SET amount = 1.00 WHERE shop = 1");
-    EXPECT_SQL(cluster, "SELECT missing || ' ' || surplus FROM chime.difference('priced')", "1 1");
-    LOOK("priced", "keyed 1: +0 ~1 -0");
-    EXPECT_SQL(cluster, "SELECT updated FROM chime.refresh('listed')", "1");
-    EXPECT_SQL(cluster, "SELECT string_agg(amount::text, ' ' ORDER BY amount) FROM kept.listed", "1.00 2");
-    LOOK("listed", "full: its mode is full");
-    cluster_execute(cluster, "UPDATE kept.priced SET rate = 0.1::double precision + 0.2 WHERE shop = 1");
-    EXPECT_SQL(cluster, "SELECT concat_ws(' ', rows, missing, surplus, rounded) FROM chime.difference('priced')",
-               "2 0 0 1");
-    cluster_execute(cluster, "UPDATE kept.priced SET rate = 0.30000001 WHERE shop = 1; UPDATE kept.priced SET rate = 'NaN'"
-                             " WHERE shop = 2");
-    EXPECT_SQL(cluster, "SELECT concat_ws(' ', rows, missing, surplus, rounded) FROM chime.difference('priced')",
-               "2 2 2 0");
-    EXPECT_SQL(cluster, "SELECT updated FROM chime.refresh('priced', true)", "2");
-}
-END_TEST
-
 static Suite *suite(void)
 {
     Suite *all = suite_create("keyed corpus");
     TCase *corpus = tcase_create("keyed corpus");
-    TCase *cases = tcase_create("proof");
-    TCase *watching = tcase_create("watching");
 
-    tcase_add_checked_fixture(corpus, set_up_all, served_tear_down);
+    tcase_add_checked_fixture(corpus, keyed_stage_set_corpus, served_tear_down);
     tcase_set_timeout(corpus, 900);
     tcase_add_test(corpus, no_definition_is_keyed_and_wrong);
     suite_add_tcase(all, corpus);
-    tcase_add_checked_fixture(cases, set_up, served_tear_down);
-    tcase_set_timeout(cases, 300);
-    tcase_add_test(cases, what_cannot_be_proven_is_keyed_only_where_its_author_is_to_be_trusted);
-    tcase_add_test(cases, capture_and_map_follow_from_the_definition);
-    tcase_add_test(cases, a_whole_row_is_all_of_its_columns);
-    tcase_add_test(cases, a_map_means_the_same_whoever_installed_the_view);
-    tcase_add_test(cases, a_group_that_fails_alone_is_recomputed_with_all_others);
-    tcase_add_test(cases, whether_a_view_is_keyed_is_asked_again_when_an_index_or_a_view_below_changes);
-    tcase_add_test(cases, what_a_definition_means_is_asked_again);
-    tcase_add_test(cases, rows_are_the_same_whoever_refreshes);
-    tcase_add_test(cases, two_rows_with_one_key_fail_every_refresh_and_are_named);
-    tcase_add_test(cases, rows_are_compared_by_their_bytes);
-    suite_add_tcase(all, cases);
-    tcase_add_checked_fixture(watching, set_up, served_tear_down);
-    tcase_set_timeout(watching, 300);
-    tcase_add_test(watching, a_wrong_group_is_found_though_nothing_marks_it);
-    tcase_add_test(watching, a_wrong_group_is_drawn_from_a_partition);
-    tcase_add_test(watching, a_mark_leads_to_a_group_that_looks_otherwise);
-    tcase_add_test(watching, comparing_takes_no_more_than_its_share_of_refreshes);
-    suite_add_tcase(all, watching);
     return all;
 }
 

@@ -5,7 +5,6 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "support/files.h"
 #include "support/keyed_stage.h"
@@ -14,13 +13,6 @@
 #define BATCH 50 /* definitions that live at the same time */
 #define ROUNDS 8
 #define BATCHES_SOAK 200
-
-static unsigned long first_seed(void)
-{
-    const char *given = getenv("PGCHIME_TEST_SEED");
-
-    return given != NULL ? strtoul(given, NULL, 10) : (unsigned long)time(NULL);
-}
 
 static void set_up(void)
 {
@@ -69,7 +61,7 @@ static void try_batch(unsigned long seed, struct verdicts *verdicts)
 START_TEST(no_random_definition_is_keyed_and_wrong)
 {
     int batches = getenv("PGCHIME_TEST_SOAK") != NULL ? BATCHES_SOAK : 1;
-    unsigned long seed = first_seed();
+    unsigned long seed = suite_seed();
     struct verdicts verdicts = {0};
 
     for (int batch = 0; batch < batches; batch++)

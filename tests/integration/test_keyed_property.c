@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "support/cluster.h"
@@ -376,13 +375,6 @@ static void tear_down(void)
     cluster_destroy(cluster);
 }
 
-static uint64_t first_seed(void)
-{
-    const char *given = getenv("PGCHIME_TEST_SEED");
-
-    return given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
-}
-
 static void refresh_each_once(void)
 {
     keyed_tend(cluster);
@@ -394,7 +386,7 @@ static void refresh_each_once(void)
 START_TEST(keys_without_a_mark_are_right_at_every_moment)
 {
     int runs = getenv("PGCHIME_TEST_SOAK") != NULL ? RUNS_AT_ONCE : 1;
-    uint64_t seed = first_seed() + (uint64_t)(_i * RUNS_AT_ONCE);
+    uint64_t seed = suite_seed() + (uint64_t)(_i * RUNS_AT_ONCE);
 
     cluster_execute(cluster, "SELECT app.watch(1e9)"); /* each refresh compares a group, and none is called wrong */
     for (int run = 0; run < runs; run++, seed++) {
@@ -419,7 +411,7 @@ END_TEST
 /* The judge would notice: the marks taken after the recompute lose what commits in between. */
 START_TEST(marks_taken_after_the_recompute_are_caught)
 {
-    uint64_t seed = first_seed();
+    uint64_t seed = suite_seed();
 
     cluster_execute(cluster, "SELECT app.watch(0)");
     refresh_each_once();

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "support/files.h"
 #include "support/keyed_stage.h"
@@ -164,13 +163,10 @@ static void do_deed(PGconn *session, const char *deed)
 
 START_TEST(no_statement_makes_a_view_wrong)
 {
-    const char *given = getenv("PGCHIME_TEST_SEED");
-    unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+    unsigned seed = (unsigned)suite_seed();
     int rounds = getenv("PGCHIME_TEST_SOAK") != NULL ? ROUNDS_SOAK : ROUNDS;
     PGconn *session = cluster_connect(cluster, "postgres");
 
-    printf("PGCHIME_TEST_SEED=%u\n", seed);
-    fflush(stdout);
     srand(seed);
     for (int i = 0; i < rounds; i++) {
         do_deed(session, deeds[i < (int)(sizeof deeds / sizeof deeds[0]) ? i : (int)draw(sizeof deeds / sizeof deeds[0])]);

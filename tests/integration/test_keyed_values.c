@@ -3,20 +3,12 @@
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "support/files.h"
 #include "support/keyed_stage.h"
 #include "support/suite.h"
 
 #define ROUNDS 8
-
-static unsigned long seed(void)
-{
-    const char *given = getenv("PGCHIME_TEST_SEED");
-
-    return (given != NULL ? strtoul(given, NULL, 10) : (unsigned long)time(NULL)) % 1000000;
-}
 
 static void set_up(void)
 {
@@ -27,12 +19,10 @@ static void set_up(void)
 
 START_TEST(what_is_equal_and_not_the_same_is_another_value)
 {
-    unsigned long sown = seed();
+    uint64_t sown = suite_seed() % 1000000;
     PGconn *writer = cluster_connect(cluster, "postgres");
     char *sow = files_path("SELECT setseed(%f)", (double)sown / 1000000);
 
-    printf("PGCHIME_TEST_SEED=%lu\n", sown);
-    fflush(stdout);
     session_execute(writer, sow);
     EXPECT_SQL(cluster, "SELECT string_agg(relation || ': ' || full_reason, E'\\n') FROM chime.view", NULL);
     EXPECT_SQL(cluster, "SELECT app.wrong_views()", NULL);

@@ -16,5 +16,6 @@
 #define UNCAPTURED(tables) "full: changes of " tables " are not captured"
 
 void keyed_stage_set(void);
+void keyed_stage_set_corpus(void); /* with the tables and definitions of keyed_corpus.sql, without rows */
 
 #endif

@@ -156,8 +156,6 @@ void month_fail(const struct month *month, const struct month_job *it, const cha
 
 int64_t month_chance(struct month *month, int64_t low, int64_t high);
 bool month_one_in(struct month *month, int64_t n);
-/* PGCHIME_TEST_SEED; else the same each time, with PGCHIME_TEST_SOAK another. Printed, so that it can be repeated. */
-uint64_t month_seed(void);
 
 /* --- month_jobs.c: the jobs, and their slots --- */
 extern const char *const month_pools[MONTH_POOLS];

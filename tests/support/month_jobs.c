@@ -19,16 +19,6 @@ static const char *const zone_names[] = {"UTC",          "Europe/Berlin", "Ameri
 
 /* --- chance ------------------------------------------------------------------------------------------------------------ */
 
-uint64_t month_seed(void)
-{
-    const char *given = getenv("PGCHIME_TEST_SEED");
-    uint64_t seed = getenv("PGCHIME_TEST_SOAK") != NULL ? (uint64_t)time(NULL) : 20260306;
-    seed = given != NULL ? strtoull(given, NULL, 10) : seed;
-    printf("PGCHIME_TEST_SEED=%llu repeats this\n", (unsigned long long)seed);
-    fflush(stdout);
-    return seed;
-}
-
 int64_t month_chance(struct month *month, int64_t low, int64_t high)
 {
     return random_within(&month->chance, low, high);

@@ -3,8 +3,12 @@
 #define CHIME_TESTS_SUPPORT_SUITE_H
 
 #include <check.h>
+#include <stdint.h>
 
 /* Runs the suite as CK_VERBOSITY says, and frees it; 0: every check passed. */
 int suite_run(Suite *suite);
+
+/* PGCHIME_TEST_SEED; else the same each time, with PGCHIME_TEST_SOAK another for each program. Printed, so that it can be repeated. */
+uint64_t suite_seed(void);
 
 #endif

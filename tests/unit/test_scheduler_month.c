@@ -35,7 +35,7 @@ static void print_counts(const struct month *month)
 START_TEST(a_month_of_200_jobs_ends_every_slot_once_and_as_documented)
 {
     struct month *month = xcalloc(1, sizeof *month);
-    month->seed = month_seed();
+    month->seed = suite_seed();
     month->start = MONTH_START;
     month->end = MONTH_END;
     month_make_jobs(month, MONTH_JOBS);
