@@ -51,6 +51,15 @@ RETURN (SELECT i.indexrelid::regclass FROM pg_index i JOIN pg_class c ON c.oid =
               = (SELECT array_agg(k ORDER BY k) FROM unnest(p_key) AS k)
         ORDER BY c.relname = p_name DESC, c.oid LIMIT 1);
 
+CREATE FUNCTION chime.let_readers(p_kept regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF to_regrole('analytics_reader') IS NOT NULL AND NOT has_table_privilege('analytics_reader', p_kept, 'SELECT') THEN
+        EXECUTE format('GRANT SELECT ON %s TO analytics_reader', p_kept);
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.let_readers IS 'analytics_reader reads it, where there is that role';
+
 -- Indexes, comment, and readers. What is there as wanted is not touched: even a statement that changes nothing takes locks that
 -- wait for a refresh.
 CREATE FUNCTION chime.dress_kept(p_kept regclass, p_view chime.view, p_key_index name, p_indexes jsonb, p_comment text) RETURNS void
@@ -71,15 +80,25 @@ BEGIN
         END IF;
     END LOOP;
     PERFORM chime.note_made(p_kept, format('kept %s.%s', p_view.view_schema, p_view.relation), p_comment);
-    IF to_regrole('analytics_reader') IS NOT NULL AND NOT has_table_privilege('analytics_reader', p_kept, 'SELECT') THEN
-        EXECUTE format('GRANT SELECT ON %s TO analytics_reader', p_kept);
-    END IF;
+    PERFORM chime.let_readers(p_kept);
 END $$;
 
--- Whether a kept relation is of another kind than its mode wants, or has other columns than its definition.
+-- Columns that somebody gave to a kept table. What pgchime made it with is noted in chime.made.
+CREATE FUNCTION chime.added_columns(p_relation oid) RETURNS SETOF name
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH made AS MATERIALIZED (
+        SELECT m.columns FROM chime.made m WHERE m.purpose LIKE 'kept %' AND (m.object = p_relation OR m.mark = chime.mark_of(p_relation)))
+    SELECT a.attname FROM pg_attribute a
+    WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped
+      AND EXISTS (SELECT FROM made) AND NOT EXISTS (SELECT FROM made m WHERE a.attname = ANY (m.columns));
+END;
+
+-- Whether a kept relation is of another kind than its mode wants, or has other columns than its definition, or one that somebody gave it, though
+-- the definition have one of the same name by now.
 CREATE FUNCTION chime.is_outdated(p_kept regclass, p_view chime.view) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (chime.relation_kind(p_kept) = 'MATERIALIZED VIEW') <> (p_view.mode = 'matview') OR (
+RETURN (chime.relation_kind(p_kept) = 'MATERIALIZED VIEW') <> (p_view.mode = 'matview') OR EXISTS (SELECT FROM chime.added_columns(p_kept)) OR (
     SELECT array_agg((a.attname, a.atttypid, a.atttypmod, a.attcollation)::text ORDER BY a.attnum) FILTER (WHERE a.attrelid = p_kept)
            IS DISTINCT FROM
            array_agg((a.attname, a.atttypid, a.atttypmod, a.attcollation)::text ORDER BY a.attnum) FILTER (WHERE a.attrelid <> p_kept)
@@ -122,6 +141,7 @@ DECLARE
     v_known chime.view := chime.claim_view(p_plugin, p_schema, p_relation);
     v_view chime.view;
     v_kept regclass;
+    v_index regclass;
 BEGIN
     INSERT INTO chime.view AS v (view_schema, relation, plugin, key, stamps, grain, mode, rejected_query, revisit_query, definition,
                                  search_path, refresh_full)
@@ -148,7 +168,9 @@ BEGIN
             PERFORM chime.make_kept(format('%I.%I', p_schema, p_relation), v_view);
             UPDATE chime.view_refresh r SET refreshed_at = NULL WHERE r.view_schema = p_schema AND r.relation = p_relation; -- to be filled
         ELSIF v_known.key IS DISTINCT FROM p_key THEN
-            EXECUTE coalesce('DROP INDEX ' || chime.key_index_of(v_kept, v_known.key, p_key_index), 'SELECT');
+            v_index := chime.key_index_of(v_kept, v_known.key, p_key_index);
+            PERFORM chime.tell(format('index %s was dropped: it was unique over the key that %s had', v_index, v_kept)) WHERE v_index IS NOT NULL;
+            EXECUTE coalesce('DROP INDEX ' || v_index, 'SELECT');
         END IF;
         PERFORM chime.dress_kept(chime.kept_of(v_view), v_view, p_key_index, p_indexes, p_comment);
     END IF;

@@ -43,15 +43,13 @@ BEGIN ATOMIC
       AND NOT (g.oid IS NOT NULL AND (g.tgisinternal OR g.tgfoid::regproc::text ~ '^chime\.capture_\d+(_row|_insert)?$'));
 END;
 
--- What somebody gave to a kept table itself, in words. What pgchime made it with is noted in chime.made.
+-- What somebody gave to a kept table itself, in words.
 CREATE FUNCTION chime.added_to(p_relation oid) RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH made AS MATERIALIZED (
         SELECT m.columns FROM chime.made m WHERE m.purpose LIKE 'kept %' AND (m.object = p_relation OR m.mark = chime.mark_of(p_relation)))
-    SELECT format('column %s.%I', p_relation::regclass, a.attname) FROM pg_attribute a
-    WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped
-      AND EXISTS (SELECT FROM made) AND NOT EXISTS (SELECT FROM made m WHERE a.attname = ANY (m.columns))
+    SELECT format('column %s.%I', p_relation::regclass, c) FROM chime.added_columns(p_relation) AS c
     UNION ALL
     SELECT format('default value of column %s.%I', p_relation::regclass, a.attname)
     FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
@@ -118,22 +116,17 @@ END $$;
 
 -- --- one relation in the place of another -------------------------------------------------------------------------------------
 
--- Out of the way, with its indexes, so that all their names are free. Triggers of channels go: nobody writes to it any more, and
--- their functions would have to stay; channels are installed last. Whoever reads it is waited for in short turns, since readers
--- who come later queue behind the attempt. What somebody hung on it until then is seen once the lock keeps others from more.
-CREATE FUNCTION chime.set_aside(p_relation regclass, p_view chime.view) RETURNS void
+-- A relation to itself until the end of the transaction, and what somebody hung on it until then. Whoever reads it is waited for in short turns,
+-- since readers who come later queue behind the attempt.
+CREATE FUNCTION chime.hold_alone(p_relation regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     v_kind text := chime.relation_kind(p_relation);
     v_schema name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = p_relation);
-    v_was text := p_relation;
-    v_name name := 'replaced_' || p_relation::oid;
-    v_index regclass;
-    v_trigger name;
 BEGIN
     FOR v_turn IN 1 .. chime.exchange_turns() LOOP
         BEGIN
-            EXECUTE format('ALTER %s %s SET SCHEMA %I', v_kind, p_relation, v_schema); -- where it is: for the lock
+            EXECUTE format('ALTER %s %s SET SCHEMA %I', v_kind, p_relation, v_schema); -- where it is: for the lock, which LOCK has not of every kind
             EXIT;
         EXCEPTION WHEN lock_not_available THEN
             IF v_turn = chime.exchange_turns() THEN
@@ -144,6 +137,20 @@ BEGIN
         END;
     END LOOP;
     PERFORM chime.refuse_dependents(p_relation);
+END $$;
+
+-- Out of the way, with its indexes, so that all their names are free. Triggers of channels go: nobody writes to it any more, and
+-- their functions would have to stay; channels are installed last.
+CREATE FUNCTION chime.set_aside(p_relation regclass, p_view chime.view) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+DECLARE
+    v_kind text := chime.relation_kind(p_relation);
+    v_was text := p_relation;
+    v_name name := 'replaced_' || p_relation::oid;
+    v_index regclass;
+    v_trigger name;
+BEGIN
+    PERFORM chime.hold_alone(p_relation);
     EXECUTE format('ALTER %s %s RENAME TO %I', v_kind, p_relation, v_name);
     FOR v_index IN SELECT i.indexrelid::regclass FROM pg_index i WHERE i.indrelid = p_relation LOOP
         EXECUTE format('ALTER INDEX %s RENAME TO %I', v_index, 'replaced_' || v_index::oid);
@@ -410,7 +417,8 @@ END $$;
 
 -- --- a kept relation made anew ------------------------------------------------------------------------------------------------
 
--- Made and filled aside; the only moment at which a reader waits is the exchange.
+-- Made and filled aside; the only moment at which a reader waits is the exchange. What was made on the old relation until nobody could any more
+-- comes along, and privileges last: GRANT and REVOKE wait for no lock but that of what was renamed.
 CREATE FUNCTION chime.remake_kept(p_kept regclass, p_view chime.view, p_key_index name, p_indexes jsonb, p_comment text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -421,11 +429,15 @@ BEGIN
     PERFORM chime.refuse_dependents(p_kept); -- before it is filled in vain
     v_made := chime.make_kept('chime.made_' || p_view.view_id, p_view);
     v_rows := chime.fill_kept(v_made, p_view);
-    PERFORM chime.copy_privileges(p_kept, v_made);
     PERFORM chime.dress_kept(v_made, p_view, p_key_index, p_indexes, p_comment);
     PERFORM chime.copy_indexes(p_kept, v_made);
-    PERFORM chime.copy_comments(p_kept, v_made), chime.copy_storage(p_kept, v_made);
+    PERFORM chime.copy_storage(p_kept, v_made);
+    PERFORM chime.hold_alone(p_kept);
+    PERFORM chime.copy_indexes(p_kept, v_made);
+    PERFORM chime.copy_comments(p_kept, v_made);
     PERFORM chime.set_aside(p_kept, p_view);
+    PERFORM chime.copy_privileges(p_kept, v_made);
+    PERFORM chime.let_readers(v_made);
     EXECUTE format('ALTER %s %s SET SCHEMA %I', chime.relation_kind(v_made), v_made, p_view.view_schema);
     EXECUTE format('ALTER %s %s RENAME TO %I', chime.relation_kind(v_made), v_made, p_view.relation);
     PERFORM chime.rebind(p_kept);

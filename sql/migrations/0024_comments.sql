@@ -87,6 +87,8 @@ COMMENT ON ROUTINE chime.copy_comments IS 'comments of columns and indexes go al
 COMMENT ON ROUTINE chime.copy_storage IS 'storage options, statistics targets and NOT NULL go along to the new relation, where they fit';
 COMMENT ON ROUTINE chime.storage_statements IS 'the statements for that';
 COMMENT ON ROUTINE chime.same_indexes IS 'indexes of two relations that have the same names';
+COMMENT ON ROUTINE chime.added_columns IS 'columns that somebody gave to a kept table';
+COMMENT ON ROUTINE chime.hold_alone IS 'waits for readers of a relation in short turns, and keeps others out; refuses where somebody hung something on it';
 COMMENT ON ROUTINE chime.added_to IS 'columns, constraints, defaults and rules that somebody gave to a kept table, in words';
 COMMENT ON ROUTINE chime.added_to_any IS 'why relations of pgchime cannot be dropped: what somebody gave them';
 COMMENT ON ROUTINE chime.hold_columns IS 'nobody adds a column to these until the transaction ends';

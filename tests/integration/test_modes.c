@@ -462,6 +462,47 @@ START_TEST(a_column_that_is_added_while_the_relation_is_made_anew_is_named_too)
 }
 END_TEST
 
+/* Not even where the new version's column has its name and its type, so that nothing would have to be made anew. */
+START_TEST(a_column_that_somebody_added_is_not_taken_by_a_new_version)
+{
+    KEYED_INSTALL(cluster, "shop_total");
+    cluster_execute(cluster,
+                    "ALTER TABLE kept.shop_total ADD COLUMN most integer; UPDATE kept.shop_total SET most = -shop");
+    refused("SELECT app.switch('auto', 'count(*) AS n, sum(amount) AS total, max(amount) AS most')",
+            "column kept.shop_total.most", "take away what is named");
+    AFTER("UPDATE app.orders SET amount = amount + 1 WHERE shop = 2", "shop_total", "keyed 1: +0 ~1 -0");
+    VALUE("SELECT string_agg(most::text, ' ' ORDER BY shop) FROM kept.shop_total", "-1 -2 -3");
+}
+END_TEST
+
+/* While a reader is waited for, the new relation is whole: what is said of the old one then counts, too. */
+START_TEST(what_is_taken_away_and_made_while_a_reader_is_waited_for_counts)
+{
+    PGconn *reader = cluster_connect(cluster, "postgres");
+    PGconn *ours = cluster_connect(cluster, "postgres");
+
+    KEYED_INSTALL(cluster, "shop_total");
+    cluster_execute(cluster, "CREATE ROLE bob; GRANT SELECT ON kept.shop_total TO bob");
+    PQclear(PQexec(reader, "BEGIN; SELECT FROM kept.shop_total"));
+    ck_assert_int_eq(PQsendQuery(ours, "SELECT app.switch('matview')"), 1);
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'kept.shop_total'::regclass", "1",
+             60);
+    cluster_execute(cluster, "REVOKE SELECT ON kept.shop_total FROM bob;"
+                             "CREATE INDEX his ON kept.shop_total (n); COMMENT ON COLUMN kept.shop_total.n IS 'his'");
+    PQclear(PQexec(reader, "COMMIT"));
+    PGresult *result = PQgetResult(ours);
+    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQresultErrorMessage(result));
+    PQclear(result);
+    VALUE(KIND, "m");
+    VALUE("SELECT has_table_privilege('bob', 'kept.shop_total', 'SELECT')", "f");
+    VALUE("SELECT has_table_privilege('analytics_reader', 'kept.shop_total', 'SELECT')", "t");
+    VALUE("SELECT count(*) FROM pg_indexes WHERE tablename = 'shop_total' AND indexname = 'his'", "1");
+    VALUE("SELECT col_description('kept.shop_total'::regclass, 2)", "his");
+    PQfinish(reader);
+    PQfinish(ours);
+}
+END_TEST
+
 #define STORAGE                                                                                                     \
     "SELECT concat_ws('; ', (SELECT array_to_string(reloptions, ' ') FROM pg_class WHERE oid = "                    \
     "'kept.shop_total'::regclass),"                                                                                 \
@@ -524,6 +565,8 @@ static Suite *suite(void)
     tcase_add_test(cases, what_others_built_on_a_relation_is_named_before_it_is_made_anew);
     tcase_add_test(cases, a_column_that_somebody_added_keeps_its_values_and_is_named_before_it_would_be_lost);
     tcase_add_test(cases, a_column_that_is_added_while_the_relation_is_made_anew_is_named_too);
+    tcase_add_test(cases, a_column_that_somebody_added_is_not_taken_by_a_new_version);
+    tcase_add_test(cases, what_is_taken_away_and_made_while_a_reader_is_waited_for_counts);
     tcase_add_test(cases, what_was_set_for_storage_and_statistics_stays_with_the_name);
     suite_add_tcase(all, cases);
     return all;
