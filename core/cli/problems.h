@@ -21,7 +21,9 @@
     "  WHERE chime.commits_wait() IS NOT NULL"                                                                         \
     " UNION ALL"                                                                                                       \
     " SELECT format('%s cannot write to the ledger: %s', l.instance, h.words),"                                        \
-    "        'runs go on, and nothing new starts until that session has ended its transaction'"                        \
+    "        'runs go on, and nothing new starts until that '"                                                         \
+    "        || CASE WHEN h.pid IS NULL THEN 'is committed or rolled back: COMMIT PREPARED, ROLLBACK PREPARED'"        \
+    "                ELSE 'session has ended its transaction' END"                                                     \
     "   FROM chime.leader l CROSS JOIN LATERAL chime.lock_holders(l.pid) h"                                            \
     "  WHERE h.surely AND chime.backend_alive(l.pid, l.backend_start)"                                                 \
     " UNION ALL"                                                                                                       \

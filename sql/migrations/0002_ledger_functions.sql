@@ -508,36 +508,45 @@ RETURN chime.backend_alive(p_pid, p_backend_start)
        AND CASE WHEN p_terminate THEN pg_terminate_backend(p_pid) ELSE pg_cancel_backend(p_pid) END;
 
 -- Once a wait was given up, pg_blocking_pids says nothing of it any more: so the locks themselves are asked. Those on tables keep whole
--- tables from being written; one who holds rows shows only as somebody who began to write before and has not ended.
+-- tables from being written; one who holds rows shows only as somebody who began to write before and has not ended. A prepared transaction has no
+-- session: its locks name no pid, and pg_blocking_pids says 0.
 CREATE FUNCTION chime.lock_holders(p_pid integer) RETURNS TABLE (pid integer, words text, surely boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH held AS (
-        SELECT DISTINCT ON (l.pid) l.pid, l.mode, l.relation,
-               l.mode NOT LIKE 'Row%' OR l.pid = ANY (pg_blocking_pids(p_pid)) AS surely
+        SELECT DISTINCT ON (l.pid, l.virtualtransaction) l.pid, l.virtualtransaction AS id, l.mode, l.relation,
+               l.mode NOT LIKE 'Row%' OR coalesce(l.pid, 0) = ANY (pg_blocking_pids(p_pid)) AS surely
         FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE n.nspname = 'chime' AND l.granted AND l.pid <> p_pid
+        WHERE n.nspname = 'chime' AND l.granted AND l.pid IS DISTINCT FROM p_pid
           AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
           AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock', 'RowShareLock',
                          'RowExclusiveLock')
-        ORDER BY l.pid, l.mode LIKE 'Row%', c.relkind NOT IN ('r', 'p'), c.relispartition, l.relation
-    ), told AS (
-        SELECT h.pid, format('pid %s (role %s, %s, %s) holds %s on %s since %s', h.pid, a.usename,
-                             CASE a.application_name WHEN '' THEN 'no application name' ELSE coalesce(a.application_name, 'hidden') END,
-                             coalesce(a.state, 'hidden'), h.mode, h.relation::regclass,
-                             coalesce(to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), 'an unknown time'))
-                      AS words,
-               h.surely
+        ORDER BY l.pid, l.virtualtransaction, l.mode LIKE 'Row%', c.relkind NOT IN ('r', 'p'), c.relispartition, l.relation
+    ), holder AS (
+        SELECT h.pid, h.mode, h.relation, h.surely, a.xact_start AS since, coalesce(a.state, 'idle in transaction') AS state,
+               format('pid %s (role %s, %s, %s)', h.pid, a.usename,
+                      CASE a.application_name WHEN '' THEN 'no application name' ELSE coalesce(a.application_name, 'hidden') END,
+                      coalesce(a.state, 'hidden')) AS name
         FROM held h JOIN pg_stat_activity a ON a.pid = h.pid
-        WHERE coalesce(a.xact_start < clock_timestamp() - interval '1 second', true)
-          AND (h.surely OR coalesce(a.state, 'idle in transaction') LIKE 'idle in transaction%')
+        UNION ALL
+        SELECT NULL, h.mode, h.relation, h.surely, x.prepared, 'idle in transaction', format('prepared transaction %L (role %s)', x.gid, x.owner)
+        FROM held h JOIN pg_locks l ON l.virtualtransaction = h.id AND l.pid IS NULL AND l.locktype = 'transactionid'
+             JOIN pg_prepared_xacts x ON x.transaction = l.transactionid
+        WHERE h.pid IS NULL
+    ), told AS (
+        SELECT h.pid, format('%s holds %s on %s since %s', h.name, h.mode, h.relation::regclass,
+                             coalesce(to_char(h.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), 'an unknown time')) AS words,
+               h.surely
+        FROM holder h
+        WHERE coalesce(h.since < clock_timestamp() - interval '1 second', true)
+          AND (h.surely OR h.state LIKE 'idle in transaction%')
     )
     SELECT t.pid, t.words, t.surely FROM told t
     WHERE t.surely OR NOT EXISTS (SELECT FROM told o WHERE o.surely)
-    ORDER BY t.pid;
+    ORDER BY t.pid, t.words;
 END;
 COMMENT ON FUNCTION chime.lock_holders IS
-    'who keeps that session from writing to the ledger, in words; NOT surely: one who may, since a row may be locked';
+    'who keeps that session from writing to the ledger, in words; NOT surely: one who may, since a row may be locked; a prepared transaction has no pid';
 
 -- History partitions: those of yesterday, today and a week ahead are made, those whose slots are all older than p_keep are dropped. One at
 -- a time, in a transaction of its own: what is locked for one is free before the next.

@@ -175,6 +175,22 @@ START_TEST(status_says_who_keeps_the_ledger_from_being_written)
 }
 END_TEST
 
+/* It has no session: its locks name no pid. */
+START_TEST(status_names_a_prepared_transaction_that_keeps_the_ledger_from_being_written)
+{
+    static const char words[] = "prepared transaction 'left behind' (role postgres) holds ShareLock on chime.run_history since ";
+
+    session_execute(other, "BEGIN; LOCK TABLE chime.run_history IN SHARE MODE; PREPARE TRANSACTION 'left behind'");
+    daemon_await(served, words, PATIENCE);
+    commands_expect(8, site_config(site), (const char *const[]){"status", NULL}, &output, &errors);
+    commands_has(errors, words);
+    commands_has(errors, "ROLLBACK PREPARED");
+    session_execute(other, "ROLLBACK PREPARED 'left behind'");
+    daemon_await(served, "the ledger can be written again", PATIENCE);
+    expect_no_loss();
+}
+END_TEST
+
 /* Who holds a row shows only as somebody who began to write and has not ended. */
 START_TEST(a_locked_row_costs_no_run_and_no_leadership)
 {
@@ -300,6 +316,7 @@ int main(void)
     add(suite, "rebuilds", a_job_that_rebuilds_the_history_costs_no_run_nor_itself, sizeof rebuilds / sizeof *rebuilds);
     add(suite, "cancel", a_job_that_is_in_the_way_can_be_cancelled, 1);
     add(suite, "wish", a_wish_is_granted_once_when_the_ledger_can_be_written_again, 1);
+    add(suite, "prepared", status_names_a_prepared_transaction_that_keeps_the_ledger_from_being_written, 1);
     add(suite, "status", status_says_who_keeps_the_ledger_from_being_written, 1);
     add(suite, "rows", a_locked_row_costs_no_run_and_no_leadership, 1);
     add(suite, "failing", a_write_that_deadlocks_or_fails_to_serialize_is_sent_again, sizeof failing / sizeof *failing);

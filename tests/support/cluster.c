@@ -21,7 +21,7 @@
 /* Without jit, since a new server knows no sizes: it takes small tables for dear ones, and compiles. */
 static const char *const common_settings[] = {
     "listen_addresses=",     "port=5432",     "fsync=off", "max_connections=200", "shared_buffers=32MB",
-    "logging_collector=off", "lc_messages=C", "jit=off",   "max_wal_size=1GB",
+    "logging_collector=off", "lc_messages=C", "jit=off",   "max_wal_size=1GB",    "max_prepared_transactions=2",
 };
 
 const char *cluster_program_folder(void)

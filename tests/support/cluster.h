@@ -22,7 +22,7 @@ struct cluster;
 enum cluster_stop_mode { CLUSTER_FAST, CLUSTER_IMMEDIATE };
 
 /* Started and ready. `settings`: texts "name=value" ended by NULL, or NULL; they come after (and win over) fsync=off,
- * max_connections=200, shared_buffers=32MB, jit=off, max_wal_size=1GB. */
+ * max_connections=200, shared_buffers=32MB, jit=off, max_wal_size=1GB, max_prepared_transactions=2. */
 struct cluster *cluster_create(const char *const *settings);
 
 /* A state of a cluster that is made once and copied for each case: a schema, installed plugins, rows. */
