@@ -227,8 +227,15 @@ RETURN (SELECT c.relkind = 'r' FROM pg_class c WHERE c.oid = p_relation)
     AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = p_relation)
     AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = p_relation);
 
+-- Whether rows come to a relation through a partitioned table. A MERGE there that inserts a row gives the trigger of its UPDATEs that row in place of
+-- each one updated after it (PostgreSQL 15 to 18: the executor remembers the row as it was routed), unless the partition that took it has a BEFORE
+-- INSERT trigger of rows, which could have changed it. So leaves have one that never fires.
+CREATE FUNCTION chime.is_leaf(p_relation oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT c.relispartition AND c.relkind = 'r' FROM pg_class c WHERE c.oid = p_relation);
+
 -- Relations of a source's tree on which one of our triggers is missing, does not fire, is of the other kind, or was made for fewer columns.
--- 4: a trigger of INSERT; 16: of UPDATE.
+-- 4: a trigger of INSERT; 16: of UPDATE; 7: of each row before an INSERT.
 CREATE FUNCTION chime.uncaptured(p_source integer) RETURNS SETOF oid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_capture oid[] := chime.capture_functions(p_source);
@@ -239,13 +246,15 @@ BEGIN
         FROM chime.source s WHERE s.source_id = p_source
         UNION ALL
         SELECT i.inhrelid, t.version FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
-    SELECT r.relation FROM tree r
+    SELECT r.relation FROM tree r CROSS JOIN LATERAL chime.is_leaf(r.relation) AS l (is_leaf)
     WHERE r.relation IS NOT NULL
       AND (SELECT count(*) FROM pg_trigger t
            WHERE t.tgrelid = r.relation AND t.tgenabled IN ('O', 'A')
-             AND t.tgfoid = v_capture[CASE WHEN t.tgtype & 4 <> 0 THEN 3
+             AND t.tgfoid = v_capture[CASE WHEN t.tgtype = 7 THEN CASE WHEN l.is_leaf THEN 1 END
+                                           WHEN t.tgtype & 4 <> 0 THEN 3
                                            WHEN t.tgtype & 16 <> 0 AND chime.captured_by_row(r.relation) THEN 2 ELSE 1 END]
-             AND t.tgqual IS NULL AND encode(t.tgargs, 'escape') = r.version || '\000') < 4;
+             AND (t.tgqual IS NULL OR t.tgtype = 7) AND encode(t.tgargs, 'escape') = r.version || '\000')
+          < CASE WHEN l.is_leaf THEN 5 ELSE 4 END;
 END $$;
 
 -- Where triggers are to be made: a relation and the source that it belongs to.
@@ -272,7 +281,12 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms
 DECLARE
     v_event chime.capture_event;
     v_by_row boolean;
+    v_version integer := (SELECT s.version FROM chime.source s WHERE s.source_id = p_source);
 BEGIN
+    IF chime.is_leaf(p_relation) THEN
+        EXECUTE format('CREATE OR REPLACE TRIGGER chime_capture_%1$s_merge BEFORE INSERT ON %2$s FOR EACH ROW WHEN (false) '
+                       'EXECUTE FUNCTION chime.capture_%1$s(%3$L)', p_source, p_relation, v_version);
+    END IF;
     FOR v_event IN SELECT * FROM chime.capture_events() LOOP
         v_by_row := v_event.event = 'update' AND chime.captured_by_row(p_relation);
         EXECUTE format('CREATE OR REPLACE TRIGGER chime_capture_%1$s_%2$s AFTER %2$s ON %3$s %4$s '
@@ -280,7 +294,7 @@ BEGIN
                        p_source, v_event.event, p_relation,
                        CASE WHEN v_by_row THEN 'FOR EACH ROW' ELSE v_event.referencing || ' FOR EACH STATEMENT' END,
                        CASE WHEN v_by_row THEN '_row' WHEN v_event.event = 'insert' THEN '_insert' END,
-                       (SELECT s.version FROM chime.source s WHERE s.source_id = p_source));
+                       v_version);
     END LOOP;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE EXCEPTION 'changes of % cannot be captured: %', p_relation, SQLERRM USING ERRCODE = 'insufficient_privilege',

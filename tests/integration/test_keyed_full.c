@@ -19,6 +19,30 @@ START_TEST(writes_to_a_partition_and_moves_between_partitions_leave_marks)
 }
 END_TEST
 
+/* PostgreSQL gives the trigger of UPDATE the row inserted last in place of those updated after it, unless a trigger could have changed that. */
+#define MERGED(table, first, second)                                                                                     \
+    "SET enable_hashjoin = off; SET enable_mergejoin = off;" /* in the order of the VALUES */                             \
+    "MERGE INTO " table " e USING (VALUES " first ", " second ") AS v (day, shop) ON e.day = v.day"                      \
+    " WHEN MATCHED THEN UPDATE SET shop = v.shop WHEN NOT MATCHED THEN INSERT (shop, day, points) VALUES (v.shop, v.day, 1)"
+
+START_TEST(a_merge_into_partitions_marks_the_rows_that_it_updates_after_one_that_it_inserts)
+{
+    cluster_execute(cluster, "CREATE TABLE app.events_3 (points integer, shop integer, day integer);"
+                             "ALTER TABLE app.events ATTACH PARTITION app.events_3 FOR VALUES FROM (20) TO (30);"
+                             "CREATE TABLE app.events_4 PARTITION OF app.events FOR VALUES FROM (30) TO (50) PARTITION BY RANGE (day);"
+                             "CREATE TABLE app.events_4_1 PARTITION OF app.events_4 FOR VALUES FROM (30) TO (50)");
+    KEYED_INSTALL(cluster, "event_total");
+    AFTER("INSERT INTO app.events VALUES (1, 1, 10), (2, 21, 20), (3, 31, 30)", "event_total", "keyed 3: +3 ~0 -0");
+    AFTER(MERGED("app.events", "(5, 9), (1, 4)", "(22, 10), (21, 5)"), "event_total", "keyed 6: +4 ~0 -2");
+    AFTER(MERGED("app.events_4", "(32, 11), (31, 6)", "(33, 12), (34, 13)"), "event_total", "keyed 5: +4 ~0 -1");
+    AFTER("DROP TRIGGER chime_capture_1_merge ON app.events_3;" MERGED("app.events", "(6, 14), (5, 15)", "(23, 16), (22, 17)"),
+          "event_total", UNCAPTURED("app.events"));
+    keyed_tend(cluster);
+    LOOK("event_total", SUSPECT("app.events"));
+    AFTER(MERGED("app.events", "(24, 18), (23, 19)", "(25, 20), (6, 21)"), "event_total", "keyed 6: +4 ~0 -2");
+}
+END_TEST
+
 START_TEST(attach_detach_and_new_partitions_mean_everything)
 {
     KEYED_INSTALL(cluster, "event_total");
@@ -265,6 +289,7 @@ int main(void)
     tcase_add_checked_fixture(cases, keyed_stage_set, served_tear_down);
     tcase_set_timeout(cases, 120);
     tcase_add_test(cases, writes_to_a_partition_and_moves_between_partitions_leave_marks);
+    tcase_add_test(cases, a_merge_into_partitions_marks_the_rows_that_it_updates_after_one_that_it_inserts);
     tcase_add_test(cases, attach_detach_and_new_partitions_mean_everything);
     tcase_add_test(cases, changes_before_the_triggers_are_there_are_not_lost);
     tcase_add_test(cases, disabled_triggers_mean_everything);
