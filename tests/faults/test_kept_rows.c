@@ -1,5 +1,5 @@
 /* No row is lost, doubled or changed that ought to be there, whatever is done beside it: retention, adoption and its rollback, purge, changes of
- * mode, upgrades and what administrators do, at random, while writers write, and the daemon, its sessions, the command or the server is
+ * mode, upgrades, verify, backfill and what administrators do, at random, while writers write, and the daemon, its sessions, the command or the server is
  * killed. After each round the oracle (support/kept_rows.sql) compares, in one snapshot, event rows, hot or cold, and the tables of
  * others with what they were.
  *
@@ -291,9 +291,9 @@ static void mend(const struct moment *moment)
 
 /* --- what is done --------------------------------------------------------------------------------------------------- */
 
-enum deed { RETENTION, RELOAD, ADOPT, ROLLBACK, PURGE, ADMINISTER, VERIFY, DEEDS };
-static const char *const deed_names[DEEDS] = {"retention", "mode or upgrade", "adopt", "rollback",
-                                              "purge",     "administrator",   "verify"};
+enum deed { RETENTION, RELOAD, ADOPT, ROLLBACK, PURGE, ADMINISTER, VERIFY, BACKFILL, DEEDS };
+static const char *const deed_names[DEEDS] = {"retention", "mode or upgrade", "adopt",  "rollback",
+                                              "purge",     "administrator",   "verify", "backfill"};
 static int tried[DEEDS];
 static int done[DEEDS];
 
@@ -385,6 +385,8 @@ static bool perform(enum deed deed, int choice)
         return run_sql(NULL, sql);
     case VERIFY:
         return RUN("verify", "--repair") == 0;
+    case BACKFILL:
+        return RUN("backfill", PLUGIN, "--batch", "2") == 0;
     case DEEDS:
     default:
         return false;

@@ -7,8 +7,8 @@ GRANT USAGE ON SCHEMA proof TO PUBLIC;
 CREATE TABLE proof.wanted (source text, id bigint, body jsonb NOT NULL, PRIMARY KEY (source, id));
 -- Tables that are nobody's but an administrator's, wherever they are and whatever they are called.
 CREATE TABLE proof.stranger (oid oid PRIMARY KEY, content text NOT NULL);
--- Columns that an administrator gave to a kept relation.
-CREATE TABLE proof.added (oid oid PRIMARY KEY);
+-- Columns that an administrator gave to a kept relation, and the groups for which he wrote something into them: no group ever ends.
+CREATE TABLE proof.added (oid oid PRIMARY KEY, shops integer[] NOT NULL);
 -- Partitions and other tables of event rows that an administrator renamed.
 CREATE SEQUENCE proof.number;
 
@@ -47,6 +47,17 @@ CREATE FUNCTION proof.wrong_rows(p_source text) RETURNS SETOF text LANGUAGE sql 
      WHERE t.body IS DISTINCT FROM w.body LIMIT 5)
 $$;
 
+CREATE FUNCTION proof.wrong_notes(p_added proof.added) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE v_lost text;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = p_added.oid AND t.attname = 'note' AND NOT t.attisdropped) THEN
+        RETURN format('column note of %s is gone', p_added.oid);
+    END IF;
+    EXECUTE format('SELECT string_agg(s::text, '', '') FROM unnest($1) AS s WHERE NOT EXISTS (SELECT FROM %s t WHERE t.shop = s AND t.note = ''n'' || s)',
+                   p_added.oid::regclass) INTO v_lost USING p_added.shops;
+    RETURN format('notes of %s are lost for shops ', p_added.oid::regclass) || v_lost;
+END $$;
+
 CREATE FUNCTION proof.wrong() RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT proof.wrong_rows('agent_queries') UNION ALL SELECT proof.wrong_rows('chat_telemetry')
     UNION ALL
@@ -55,8 +66,7 @@ CREATE FUNCTION proof.wrong() RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT format('the stranger %s has other rows', s.oid::regclass) FROM proof.stranger s JOIN pg_class c USING (oid)
      WHERE proof.content(s.oid) IS DISTINCT FROM s.content
     UNION ALL
-    SELECT format('column note of %s is gone', a.oid) FROM proof.added a
-     WHERE NOT EXISTS (SELECT FROM pg_attribute t WHERE t.attrelid = a.oid AND t.attname = 'note' AND NOT t.attisdropped)
+    SELECT w FROM proof.added a CROSS JOIN LATERAL proof.wrong_notes(a) AS w WHERE w IS NOT NULL
 $$;
 
 -- --- what an administrator does ---------------------------------------------------------------------------------------------
@@ -104,8 +114,9 @@ BEGIN
     IF EXISTS (SELECT FROM proof.stranger s WHERE s.oid = to_regclass('analytics.shop_totals')) THEN
         RETURN 'none: it is a stranger, whose content is noted';
     END IF;
-    INSERT INTO proof.added SELECT c.oid FROM pg_class c WHERE c.oid = to_regclass('analytics.shop_totals') AND c.relkind = 'r';
     ALTER TABLE analytics.shop_totals ADD COLUMN note text DEFAULT 'mine';
+    UPDATE analytics.shop_totals SET note = 'n' || shop;
+    INSERT INTO proof.added SELECT to_regclass('analytics.shop_totals'), coalesce(array_agg(t.shop), '{}') FROM analytics.shop_totals t;
     RETURN 'added';
 END $$;
 
