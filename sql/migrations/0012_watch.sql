@@ -94,8 +94,9 @@ BEGIN
         FROM unnest(p_views, p_targets) AS w (name, target)
         JOIN chime.view v ON v.view_schema || '.' || v.relation = w.name
         JOIN chime.view_refresh r ON r.view_schema = v.view_schema AND r.relation = v.relation
-        CROSS JOIN LATERAL (SELECT r.refreshed_at + greatest(w.target::interval / 2, 2 * r.duration_us * interval '1 microsecond')
-                                   <= clock_timestamp() AS due) AS d
+        CROSS JOIN LATERAL (SELECT r.refreshed_at > clock_timestamp() -- by a clock that was ahead then
+                                   OR r.refreshed_at + greatest(w.target::interval / 2, 2 * r.duration_us * interval '1 microsecond')
+                                      <= clock_timestamp() AS due) AS d
         WHERE CASE WHEN v.full_reason IS NOT NULL THEN d.due
                    WHEN chime.uncaptured_sources(v.view_schema, v.relation) IS NOT NULL THEN d.due
                    ELSE r.fingerprint IS DISTINCT FROM chime.view_fingerprint(v.view_schema, v.relation)

@@ -390,6 +390,23 @@ START_TEST(a_view_that_is_not_keyed_is_behind_since_its_refresh_at_most)
 }
 END_TEST
 
+/* Its last refresh is in the future where the clock was put back: no target would be due until then. */
+START_TEST(a_view_that_is_not_keyed_is_due_at_once_after_the_clock_was_put_back)
+{
+    static const char due[] = "SELECT count(*) FROM chime.look_closely('{kept.order_count}', '{1h}')";
+
+    cluster_execute(cluster,
+                    "SELECT app.install('order_count', 'SELECT 1 AS one, count(*) AS n FROM orders', '{one}', '[]',"
+                    " NULL, NULL, 'full')");
+    EXPECT_LOOK(cluster, "order_count", "full: its mode is full");
+    EXPECT_SQL(cluster, due, "0");
+    SET_BACK("order_count", "interval '31min'", "NULL");
+    EXPECT_SQL(cluster, due, "1");
+    SET_BACK("order_count", "interval '-1 year'", "NULL");
+    EXPECT_SQL(cluster, due, "1");
+}
+END_TEST
+
 START_TEST(a_view_is_as_far_behind_as_the_views_it_reads)
 {
     KEYED_INSTALL(cluster, "shop_size");
@@ -435,6 +452,7 @@ int main(void)
     tcase_add_test(tests, a_leader_that_watches_would_have_noted_it);
     tcase_add_test(tests, a_keyed_view_that_the_clock_refreshes_has_a_state_without_a_target);
     tcase_add_test(tests, a_view_that_is_not_keyed_is_behind_since_its_refresh_at_most);
+    tcase_add_test(tests, a_view_that_is_not_keyed_is_due_at_once_after_the_clock_was_put_back);
     tcase_add_test(tests, a_view_is_as_far_behind_as_the_views_it_reads);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
