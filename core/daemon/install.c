@@ -7,8 +7,10 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "ledger/ledger.h"
 
 #define ATTEMPTS_MAX 20 /* of 200 ms each */
+#define TENDING_MAX 60  /* half a second each */
 
 /* Steps of one plugin, in order; those from STEP_VIEW to STEP_CHANNEL repeat. */
 enum install_step {
@@ -36,6 +38,7 @@ struct install {
     enum install_step step;
     size_t item; /* of a repeated step */
     int attempts;
+    int tendings;
     const char *state;
     char *reason; /* NULL while all is well */
 };
@@ -396,6 +399,11 @@ static void captured(void *data, const struct pg_reply *reply)
     if (pg_reply_lost(reply)) {
         return;
     }
+    install->tendings++;
+    if (ledger_tend_more(reply) && install->tendings < TENDING_MAX) {
+        ledger_tend_capture(install->connection, captured, install);
+        return;
+    }
     finish(install);
 }
 
@@ -420,7 +428,7 @@ static void next_step(struct install *install)
         install->plugin++;
     }
     if (install->plugin == install->catalog->plugin_count) {
-        send(install, "CALL chime.tend_capture()", 0, NULL, captured);
+        ledger_tend_capture(install->connection, captured, install);
         return;
     }
     advance(install);

@@ -92,6 +92,7 @@ struct lead {
     struct loop_timer *heartbeat_timer;
     struct loop_timer *capture_timer;
     char *capture_problem; /* as last logged; NULL: none */
+    instant capture_sent;
     struct log_fold *failures;
     char *refusal;      /* why the ledger cannot be written now; NULL: it can */
     char *refusal_told; /* as last logged, with who is in the way */

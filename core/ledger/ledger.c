@@ -636,9 +636,14 @@ void ledger_release(const struct ledger *ledger, const struct ledger_request *ru
     columns_finish(&columns);
 }
 
-void ledger_tend_capture(const struct ledger *ledger, pg_callback *callback, void *data)
+void ledger_tend_capture(struct pg_connection *connection, pg_callback *callback, void *data)
 {
-    pg_send_one(ledger->connection, NULL, "CALL chime.tend_capture()", 0, NULL, callback, data);
+    pg_send_one(connection, NULL, "CALL chime.tend_capture()", 0, NULL, callback, data);
+}
+
+bool ledger_tend_more(const struct pg_reply *reply)
+{
+    return pg_reply_ok(reply) && pg_reply_value(reply, 0, 0, 1)[0] == 't';
 }
 
 void ledger_request_population(const struct ledger *ledger, instant at, bool again, pg_callback *callback, void *data)

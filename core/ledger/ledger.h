@@ -195,9 +195,11 @@ void ledger_release(const struct ledger *ledger, const struct ledger_request *ru
                     pg_callback *callback, void *data);
 /* Asks for the first refresh of views that have none yet: the requests show up with the next heartbeat. */
 void ledger_request_population(const struct ledger *ledger, instant at, bool again, pg_callback *callback, void *data);
-/* Partitions for the runs to come; old ones go. */
-/* Rotates the logs of changes and makes triggers that are missing; the answer has what could not be done now, in words, or NULL. */
-void ledger_tend_capture(const struct ledger *ledger, pg_callback *callback, void *data);
+/* Rotates the logs of changes and makes triggers that are missing, for some half a second; the answer has what could not be done now, in words,
+ * or NULL. */
+void ledger_tend_capture(struct pg_connection *connection, pg_callback *callback, void *data);
+/* Whether the time was too short, and something was made in it. */
+bool ledger_tend_more(const struct pg_reply *reply);
 void ledger_cancel(const struct ledger *ledger, const struct pg_identity *session, bool terminate,
                    pg_callback *callback, void *data);
 #endif

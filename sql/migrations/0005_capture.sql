@@ -277,7 +277,7 @@ END;
 
 -- Makes the triggers that are missing on one relation. A transaction of its own: it holds writers up while it waits for its lock.
 CREATE FUNCTION chime.install_triggers(p_source integer, p_relation regclass) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_event chime.capture_event;
     v_by_row boolean;
@@ -304,7 +304,7 @@ END $$;
 -- Triggers that want no rows and never fire stand in for those of a relation: whoever has the privilege TRIGGER may put them there, but
 -- drop none.
 CREATE FUNCTION chime.disarm_triggers(p_source integer, p_relation regclass) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_event chime.capture_event;
 BEGIN
     FOR v_event IN SELECT * FROM chime.capture_events() LOOP
@@ -449,43 +449,87 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.give_up_waiting IS 'of a view that is not refreshed any more, say because its job is suspended';
 
+-- Whoever owns a source may hold locks on any number of its parts. So in one call of tend_capture the leader waits for 200 ms in all, and
+-- once more for triggers; what is locked after that is given one look, and left for the next call.
+CREATE FUNCTION chime.wait_within(p_left interval) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT set_config('lock_timeout', greatest(ceil(extract(epoch FROM p_left) * 1000), 1)::integer::text, true);
+END;
+
+-- What failed for another reason did not wait.
+CREATE FUNCTION chime.patience_left(p_left interval, p_since timestamptz, p_sqlstate text) RETURNS interval
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN p_sqlstate = '55P03' THEN greatest(p_left - (clock_timestamp() - p_since), interval '0') ELSE p_left END;
+
+-- What is to be made on relations, of each source one, then of each another: none with many parts keeps the others' waiting. By chance,
+-- so that each part has its turn of being waited for.
+CREATE FUNCTION chime.trigger_work() RETURNS TABLE (source_id integer, relation regclass, armed boolean)
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT w.source_id, w.relation, w.armed
+    FROM (SELECT u.source_id, u.relation, false FROM chime.triggers_unwanted() AS u
+          UNION ALL SELECT t.source_id, t.relation, true FROM chime.triggers_wanted() AS t) AS w (source_id, relation, armed)
+    ORDER BY w.armed, row_number() OVER (PARTITION BY w.source_id ORDER BY random()), random();
+END;
+
+-- The same words for the same problems, in whatever order they came; one for each source.
+CREATE FUNCTION chime.first_problems(p_problems text[]) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(f.problem, '; ' ORDER BY f.problem)
+        FROM (SELECT min(p) AS problem FROM unnest(p_problems) AS p GROUP BY split_part(p, ': ', 1)) AS f);
+
 -- What the leader does from time to time: what was replaced goes, logs are rotated and follow their sources' columns, missing triggers
 -- are made. Each in a transaction of its own, which is why this has no SET clause and qualifies everything. p_problem: what could not
--- be done now, in words.
-CREATE PROCEDURE chime.tend_capture(INOUT p_problem text DEFAULT NULL)
+-- be done now, in words. p_more: half a second was not enough for the triggers, and some were made.
+CREATE PROCEDURE chime.tend_capture(INOUT p_problem text DEFAULT NULL, INOUT p_more boolean DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
+    v_left interval := '200 milliseconds'; -- of the time for which locks are waited for
+    v_since timestamptz;
+    v_until timestamptz;
+    v_made boolean := false;
+    v_problems text[];
     v_source integer;
     v_wanted record;
     v_refused text; -- "view ... would run ..."
 BEGIN
+    p_more := false;
     PERFORM chime.drop_replaced();
     COMMIT;
     FOR v_source IN SELECT s.source_id FROM chime.source s LOOP
         PERFORM chime.rotate_log(v_source);
         COMMIT;
+        PERFORM chime.wait_within(v_left);
+        v_since := pg_catalog.clock_timestamp();
         BEGIN
             IF chime.needs_following(v_source) THEN
                 PERFORM chime.follow_source(v_source);
             END IF;
         EXCEPTION WHEN OTHERS THEN
+            v_left := chime.patience_left(v_left, v_since, SQLSTATE);
             p_problem := pg_catalog.concat_ws('; ', p_problem,
                                               pg_catalog.format('columns of %s: %s', chime.source_oid(v_source), SQLERRM));
         END;
         COMMIT;
     END LOOP;
     FOR v_wanted IN SELECT v.*, p.source_schema FROM chime.view v JOIN chime.plugin p ON p.name OPERATOR(pg_catalog.=) v.plugin
-                    WHERE v.asked IS NOT NULL AND p.state OPERATOR(pg_catalog.=) ANY ('{installed,failed}'::pg_catalog.text[]) LOOP
+                    WHERE v.asked IS NOT NULL AND p.state OPERATOR(pg_catalog.=) ANY ('{installed,failed}'::pg_catalog.text[])
+                    ORDER BY pg_catalog.random() LOOP
+        PERFORM chime.wait_within('10 milliseconds');
         v_refused := chime.note_vetted(v_wanted.view_schema, v_wanted.relation);
         COMMIT;
         IF v_refused IS NOT NULL THEN
-            p_problem := pg_catalog.concat_ws('; ', p_problem, v_refused);
+            v_problems := pg_catalog.array_append(v_problems, v_refused);
             CONTINUE;
         END IF;
+        CONTINUE WHEN v_left OPERATOR(pg_catalog.=) '0'::pg_catalog.interval; -- 200 ms are its own
+        v_since := pg_catalog.clock_timestamp();
         BEGIN
             PERFORM chime.ask_again(v_wanted.view_schema, v_wanted.source_schema, v_wanted.relation);
         EXCEPTION WHEN OTHERS THEN
-            p_problem := pg_catalog.concat_ws('; ', p_problem, pg_catalog.format('view %s.%s: %s', v_wanted.view_schema, v_wanted.relation, SQLERRM));
+            v_left := chime.patience_left(v_left, v_since, SQLSTATE);
+            v_problems := pg_catalog.array_append(v_problems, pg_catalog.format('view %s.%s: %s', v_wanted.view_schema, v_wanted.relation, SQLERRM));
         END;
         COMMIT;
     END LOOP;
@@ -493,19 +537,31 @@ BEGIN
         p_problem := pg_catalog.concat_ws('; ', p_problem, pg_catalog.format('view %s.%s: %s', v_wanted.view_schema, v_wanted.relation,
                                                                              v_wanted.found_wrong));
     END LOOP;
-    FOR v_wanted IN SELECT u.*, false AS armed FROM chime.triggers_unwanted() AS u
-                    UNION ALL SELECT w.*, true FROM chime.triggers_wanted() AS w LOOP
+    v_left := '200 milliseconds';
+    v_until := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) '500 milliseconds'::pg_catalog.interval;
+    FOR v_wanted IN SELECT * FROM chime.trigger_work() LOOP
+        v_since := pg_catalog.clock_timestamp();
+        IF v_since OPERATOR(pg_catalog.>) v_until THEN
+            p_more := v_made;
+            EXIT;
+        END IF;
+        PERFORM chime.wait_within(v_left);
         BEGIN
             IF v_wanted.armed THEN
                 PERFORM chime.install_triggers(v_wanted.source_id, v_wanted.relation);
             ELSE
                 PERFORM chime.disarm_triggers(v_wanted.source_id, v_wanted.relation);
             END IF;
+            v_made := true;
         EXCEPTION WHEN OTHERS THEN
-            p_problem := pg_catalog.concat_ws('; ', p_problem, pg_catalog.format('triggers on %s: %s', v_wanted.relation, SQLERRM));
+            v_left := chime.patience_left(v_left, v_since, SQLSTATE);
+            v_problems := pg_catalog.array_append(v_problems,
+                                                  pg_catalog.format('triggers on %s: %s', chime.source_oid(v_wanted.source_id), SQLERRM));
         END;
         COMMIT;
     END LOOP;
+    p_problem := pg_catalog.concat_ws('; ', p_problem, chime.first_problems(v_problems));
+    p_problem := CASE WHEN p_problem OPERATOR(pg_catalog.<>) '' THEN p_problem END;
 END $$;
 
 REVOKE ALL ON ALL ROUTINES IN SCHEMA chime FROM PUBLIC;

@@ -431,7 +431,7 @@ END $$;
 -- old function in their hands, and holds up new ones until the log is as the new function wants it, which is at once, since it is
 -- emptied: new triggers mean everything to every view.
 CREATE FUNCTION chime.follow_source(p_source integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_column record;
 BEGIN
     UPDATE chime.source s SET version = s.version + 1 WHERE s.source_id = p_source;
@@ -449,7 +449,7 @@ END $$;
 -- For a source that no view reads any more. Triggers on somebody else's table are its owner's to drop: until then they do nothing. To
 -- make them anew waits for writers, who would miss the log; whoever lost the privilege for that cannot wait.
 CREATE FUNCTION chime.silence_source(p_source integer) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE v_relation regclass;
 BEGIN
     UPDATE chime.source s SET version = s.version + 1 WHERE s.source_id = p_source;

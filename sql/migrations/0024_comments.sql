@@ -183,6 +183,10 @@ COMMENT ON ROUTINE chime.disarm_triggers IS 'puts triggers that never fire in th
 COMMENT ON ROUTINE chime.triggers_wanted IS 'relations on which triggers are to be made';
 COMMENT ON ROUTINE chime.uncaptured IS 'relations of a source on which a trigger is missing, off, or too old';
 COMMENT ON ROUTINE chime.uncaptured_sources IS 'sources of a view whose changes are not captured at the moment, in words; NULL: none';
+COMMENT ON ROUTINE chime.wait_within IS 'for the rest of the transaction, for how long a lock is waited for';
+COMMENT ON ROUTINE chime.patience_left IS 'what is left of a time after what passed since';
+COMMENT ON ROUTINE chime.trigger_work IS 'relations on which triggers are to be made, or to be put off, in the order in which that is tried';
+COMMENT ON ROUTINE chime.first_problems IS 'one of the problems of each thing, in words';
 COMMENT ON ROUTINE chime.tend_capture IS 'upkeep of the leader: triggers, logs, parts, replaced relations';
 COMMENT ON ROUTINE chime.log_name IS 'the name of a source''s log';
 COMMENT ON ROUTINE chime.part_name IS 'the name of a part of a log';

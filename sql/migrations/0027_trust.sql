@@ -218,8 +218,9 @@ BEGIN
     BEGIN
         v_view.named := chime.vet_view(v_view);
         v_vetted := CASE WHEN v_view.named IS NOT NULL THEN chime.reach(v_view) END;
-    EXCEPTION WHEN OTHERS THEN
-        v_problem := SQLERRM;
+    EXCEPTION
+        WHEN lock_not_available THEN v_problem := format('view %s.%s: %s', p_schema, p_relation, SQLERRM);
+        WHEN OTHERS THEN v_problem := SQLERRM;
     END;
     v_view.named := coalesce(v_view.named, '{}');
     UPDATE chime.view v SET named = v_view.named, vetted = v_vetted

@@ -396,6 +396,30 @@ START_TEST(making_triggers_holds_a_writer_up_for_a_moment_only)
 }
 END_TEST
 
+/* What is free gets its triggers whatever the owner of many parts locks, and the rest is told once. */
+START_TEST(locked_parts_hold_up_no_other)
+{
+    cluster_execute(cluster,
+                    "CREATE TABLE app.parts (shop integer) PARTITION BY LIST (shop); CREATE INDEX ON app.parts (shop);"
+                    "DO $$ BEGIN FOR i IN 1 .. 12 LOOP EXECUTE format('CREATE TABLE app.parts_%1$s PARTITION OF"
+                    " app.parts FOR VALUES IN (%1$s)', i); END LOOP; END $$;"
+                    "SELECT app.install('part_count', 'SELECT shop, count(*) AS n FROM parts GROUP BY shop', '{shop}',"
+                    " '[{\"table\": \"parts\", \"columns\": [\"shop\"], \"capture\": [\"shop\"]}]')");
+    EXPECT_SQL(cluster, "SELECT app.install_shop_total()", NULL);
+    session_execute(writer, "BEGIN; DO $$ BEGIN FOR i IN 1 .. 10 LOOP EXECUTE 'LOCK TABLE app.parts_' || i || "
+                            "' IN SHARE MODE'; END LOOP; END $$");
+    do {
+        EXPECT_SQL(cluster, "CALL chime.tend_capture()",
+                   "triggers on app.parts: canceling statement due to lock timeout");
+    } while (cluster_integer(cluster, "SELECT count(*) FROM chime.trigger_work()") > 10);
+    session_execute(writer, "ROLLBACK");
+    do {
+        keyed_tend(cluster);
+    } while (cluster_integer(cluster, "SELECT count(*) FROM chime.trigger_work()") > 0);
+    LOOK("part_count", "full: the first time");
+}
+END_TEST
+
 START_TEST(a_foreign_partition_is_told_and_stops_nothing_else)
 {
     cluster_execute(cluster,
@@ -482,6 +506,7 @@ static Suite *suite(void)
     tcase_add_test(cases, writers_older_than_a_views_columns_are_waited_for);
     tcase_add_test(cases, a_view_may_bring_a_column_to_a_log_in_use);
     tcase_add_test(cases, making_triggers_holds_a_writer_up_for_a_moment_only);
+    tcase_add_test(cases, locked_parts_hold_up_no_other);
     tcase_add_test(cases, a_foreign_partition_is_told_and_stops_nothing_else);
     tcase_add_test(cases, the_privilege_trigger_is_enough);
     suite_add_tcase(all, cases);

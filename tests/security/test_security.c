@@ -287,6 +287,34 @@ START_TEST(an_open_cancel_holds_up_nobody_elses)
 }
 END_TEST
 
+/* Of a table that a view reads, with parts that have no triggers yet. */
+START_TEST(locks_on_many_parts_hold_up_no_other_job)
+{
+    PGconn *owner = connect_as("mallory");
+    char *epoch = cluster_value(cluster, "SELECT epoch FROM chime.leader");
+
+    cluster_execute(cluster, "ALTER TABLE agent_approvals OWNER TO mallory; GRANT CREATE ON SCHEMA public TO mallory;"
+                             " SET ROLE victim; SELECT chime.schedule('steady', '1 second', 'SELECT 1'); RESET ROLE");
+    expect_of(owner,
+              "BEGIN; DO $$ BEGIN FOR i IN 1 .. 130 LOOP EXECUTE 'CREATE TABLE part_' || i || ' () INHERITS "
+              "(agent_approvals)'; END LOOP; END $$; COMMIT",
+              "");
+    expect_of(owner, "BEGIN; DO $$ BEGIN FOR i IN 1 .. 130 LOOP EXECUTE 'LOCK TABLE part_' || i; END LOOP; END $$", "");
+    daemon_await(served, "agent_approvals: canceling statement due to lock timeout", 120);
+    WAIT_SQL(cluster, "SELECT count(*) > 3 FROM chime.job_runs WHERE job_name = 'steady'", "t", 60);
+    EXPECT_SQL(cluster, "SELECT max(started_at - slot) < interval '10 s' FROM chime.job_runs WHERE job_name = 'steady'",
+               "t");
+    EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", epoch);
+    expect_of(owner, "ROLLBACK; DO $$ BEGIN FOR i IN 1 .. 130 LOOP EXECUTE 'DROP TABLE part_' || i; END LOOP; END $$",
+              "");
+    cluster_execute(cluster,
+                    "REVOKE CREATE ON SCHEMA public FROM mallory; ALTER TABLE agent_approvals OWNER TO postgres;"
+                    " SET ROLE victim; SELECT chime.unschedule('steady'); RESET ROLE");
+    free(epoch);
+    PQfinish(owner);
+}
+END_TEST
+
 static void expect_alive(const char *name)
 {
     cluster_execute_format(cluster,
@@ -431,6 +459,7 @@ int main(void)
     tcase_add_test(cases, every_routine_has_a_path_of_its_own);
     tcase_add_test(cases, default_privileges_open_nothing);
     tcase_add_test(cases, an_open_cancel_holds_up_nobody_elses);
+    tcase_add_test(cases, locks_on_many_parts_hold_up_no_other_job);
     tcase_add_test(cases, an_imported_number_leaves_others_for_jobs_to_come);
     tcase_add_test(cases, times_without_end_end_no_process); /* another leadership begins */
     suite_add_tcase(suite, cases);
