@@ -5,6 +5,11 @@
 #include "cli/command.h"
 
 extern const struct command command_adopt_copy;
+extern const struct command command_alerts;
+extern const struct command command_alerts_ack;
+extern const struct command command_alerts_rules;
+extern const struct command command_alerts_silence;
+extern const struct command command_alerts_unsilence;
 extern const struct command command_backfill;
 extern const struct command command_cancel;
 extern const struct command command_check;

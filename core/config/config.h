@@ -15,7 +15,8 @@
  * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "..."; settings: {...}; };
  *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; on = [..]; enabled = true; settings: {...};
  *                        <option> = ...; }; };
- * A conf.d file may hold either or both. pgchime.conf may hold `jobs` too. The syntax is libconfig's without @include
+ *                alerts: { NAME: { condition = "SELECT ..."; severity = "warning"; hold = "5min"; enabled = true; database = "..."; }; };
+ * A conf.d file may hold any of them. pgchime.conf may hold `jobs` and `alerts` too. The syntax is libconfig's without @include
  * (conf_dir is the way to split files) and without names that begin with '*'. Files whose name begins with '.' are
  * passed over. A file is regular, UTF-8 without NUL, at most CONFIG_FILE_LIMIT bytes, nested at most 16 deep. */
 #ifndef CHIME_CONFIG_CONFIG_H
@@ -127,6 +128,18 @@ struct config_job {
     bool refused; /* it has a finding: what is missing here may be what was refused */
 };
 
+/* A rule of alerts, by its condition; without one, what is said of a rule that is there. */
+struct config_alert {
+    const char *name;
+    const char *condition;       /* NULL not given, as the other texts */
+    const char *severity;        /* "info", "warning", "critical" */
+    duration hold;               /* -1 not given */
+    enum config_enabled enabled; /* CONFIG_AUTO not given */
+    const char *database;        /* NULL: each */
+    const char *file;
+    int line;
+};
+
 struct config {
     struct arena *arena;
     const char *file;
@@ -144,6 +157,8 @@ struct config {
     size_t role_count;
     const struct config_plugin *plugins; /* sorted by name */
     size_t plugin_count;
+    const struct config_alert *alerts;
+    size_t alert_count;
     const struct config_job *jobs; /* sorted by name; not in the arena */
     size_t job_count;
     bool complete;        /* every entry of every file could be read as far as its name */

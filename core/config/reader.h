@@ -28,6 +28,8 @@ struct reader {
     struct config_database *databases;
     struct config_plugin *plugins;
     size_t plugin_capacity;
+    struct config_alert *alerts;
+    size_t alert_capacity;
     struct config_job *jobs;
     size_t job_capacity;
 };
@@ -41,6 +43,8 @@ const char *reader_shown(struct reader *reader, const char *text);
 
 void databases_read(struct reader *reader, const config_setting_t *group);
 void roles_read(struct reader *reader, const config_setting_t *list);
+void alerts_read(struct reader *reader, const config_setting_t *group);
+void alerts_settle(struct reader *reader); /* all files are read */
 void plugin_read(struct reader *reader, const config_setting_t *group);
 void job_read(struct reader *reader, const config_setting_t *setting);
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "daemon/alerts.h"
 #include "daemon/lead_state.h"
 #include "daemon/upkeep.h"
 #include "daemon/watch.h"
@@ -211,6 +212,7 @@ static void start_schedule(struct lead *lead)
     loop_timer_set(lead->capture_timer, CAPTURE_EVERY);
     lead->watch = watch_create(lead);
     lead->upkeep = upkeep_create(lead);
+    lead->alerts = alerts_create(lead);
     swap_start(lead);
     dispatch_soon(lead);
     lead->handlers->started(lead->data);
@@ -343,6 +345,7 @@ void lead_destroy(struct lead *lead)
     ledger_sync_abandon(lead->sync);
     swap_destroy(lead);
     watch_destroy(lead->watch);
+    alerts_destroy(lead->alerts);
     sql_jobs_destroy(lead);
     dispatch_destroy(lead);
     orphans_destroy(lead);

@@ -65,6 +65,7 @@ struct lead {
     struct ledger_sync *sync; /* while jobs go to the ledger */
     struct watch *watch;      /* NULL until the schedule starts */
     struct upkeep *upkeep;    /* likewise */
+    struct alerts *alerts;    /* likewise */
     struct swap *swap;        /* another catalog on its way in; NULL: none */
     struct loop_timer *wake_timer;
     struct scheduler *scheduler; /* NULL until the ledger was read */

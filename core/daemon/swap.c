@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "daemon/alerts.h"
 #include "daemon/lead_state.h"
 #include "daemon/watch.h"
 
@@ -167,6 +168,7 @@ static void settle(struct lead *lead)
     plugin_states_finish(&old_plugins);
     generation_drop(old);
     roles_follow(lead);
+    alerts_follow(lead->alerts);
 }
 
 static void population_requested(void *data, const struct pg_reply *reply)
@@ -296,6 +298,7 @@ static void connect_now(void *data)
                                .input_limit = PG_LEADER_INPUT_LIMIT,
                                .connect_timeout = CONNECT_TIMEOUT,
                                .server = &lead->ledger.server};
+    alerts_yield(lead->alerts);
     lead->swap->connection = pg_open(lead->loop, lead->resolver, &target, &handlers, lead);
 }
 

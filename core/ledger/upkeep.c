@@ -28,6 +28,10 @@ static const struct step steps[] = {
      "old missed slots could not be removed"},
     {"SELECT chime.forget_rows($1, $2, 'job_past', 'until'), NULL", true, false,
      "old definitions of jobs could not be removed"},
+    {"SELECT chime.forget_rows($1, $2, 'alert_event', 'at', '90 days'), NULL", true, false,
+     "old transitions of alerts could not be removed"},
+    {"SELECT chime.forget_rows($1, $2, 'silence', 'until', '90 days'), NULL", true, false,
+     "old silences could not be removed"},
     {"SELECT chime.forget_jobs($1, $2), NULL", true, false, "jobs that were unscheduled long ago could not be removed"},
     {"SELECT chime.forget_leaderships($1, $2), NULL", true, false, "old leaderships could not be removed"},
 };

@@ -53,6 +53,26 @@ const struct pg_setting pg_watch_settings[] = {
 };
 const size_t pg_watch_setting_count = COUNT_OF(pg_watch_settings);
 
+const struct pg_setting pg_alert_settings[] = {
+    {"idle_session_timeout", "60s"},
+    {"idle_in_transaction_session_timeout", "5s"},
+    {"statement_timeout", "5s"},
+    {"lock_timeout", "200ms"},
+    {"client_connection_check_interval", "1s"},
+    {"tcp_keepalives_idle", "5"},
+    {"tcp_keepalives_interval", "2"},
+    {"tcp_keepalives_count", "3"},
+    {"tcp_user_timeout", "10s"},
+    {"search_path", ""},
+    {"default_transaction_isolation", "read committed"},
+    {"default_transaction_read_only", "on"},
+    {"TimeZone", "UTC"},
+    {"DateStyle", "ISO"},
+    {"jit", "off"},
+    {"max_parallel_workers_per_gather", "0"},
+};
+const size_t pg_alert_setting_count = COUNT_OF(pg_alert_settings);
+
 const struct pg_setting pg_worker_settings[] = {
     {"idle_session_timeout", "15s"},
     {"idle_in_transaction_session_timeout", "15s"},

@@ -2,6 +2,7 @@
  *
  * leader: short statements of our own, everything pinned that a role could override.
  * watch: the leader's ears and eyes, nothing else.
+ * alert: looks for what is wrong, with texts of plugins and the configuration among it: it may not write, nor hold anybody up.
  * worker: a run's own session. Its texts see the role's own settings (search_path, TimeZone, jit ...), as psql would;
  *   only what protects the ledger is pinned: the lease (idle timeouts), and that a statement ends with its client.
  * plain worker: that of a role which must not have powers by which it could become another. */
@@ -26,6 +27,8 @@ extern const struct pg_setting pg_leader_settings[];
 extern const size_t pg_leader_setting_count;
 extern const struct pg_setting pg_watch_settings[];
 extern const size_t pg_watch_setting_count;
+extern const struct pg_setting pg_alert_settings[];
+extern const size_t pg_alert_setting_count;
 extern const struct pg_setting pg_worker_settings[];
 extern const size_t pg_worker_setting_count;
 

@@ -218,6 +218,11 @@ bool scheduled_run(const struct scheduled *scheduled, enum run_kind *kind, insta
     return scheduled->phase != PHASE_IDLE;
 }
 
+instant scheduled_due_since(const struct scheduled *scheduled)
+{
+    return scheduled->phase == PHASE_READY && !scheduled->again ? scheduled->slot : INSTANT_NONE;
+}
+
 bool scheduled_waits_for_attempt(const struct scheduled *scheduled)
 {
     bool waits_for_time = scheduled->phase == PHASE_RETRYING && scheduled->retry_node.key < INSTANT_NEVER;

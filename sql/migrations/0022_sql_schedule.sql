@@ -692,6 +692,10 @@ BEGIN
     END LOOP;
     GRANT SELECT ON chime.leader, chime.follower, chime.leadership, chime.plugin, chime.view, chime.view_refresh, chime.verification, chime.request
         TO pgchime_monitor;
+    IF to_regclass('chime.alerts') IS NOT NULL THEN
+        GRANT SELECT ON chime.alerts, chime.alert, chime.alert_event, chime.alert_rule, chime.silence TO pgchime_monitor;
+        GRANT EXECUTE ON FUNCTION chime.silenced(jsonb) TO pgchime_monitor;
+    END IF;
     GRANT EXECUTE ON FUNCTION chime.view_freshness(), chime.led(), chime.copy_of(), chime.system_identifier(), chime.database_number(),
                               chime.backend_alive(integer, timestamptz) TO pgchime_monitor;
 END $$;

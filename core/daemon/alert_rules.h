@@ -1,0 +1,10 @@
+/* What a leader's plugins and configuration look for, in the words of chime.set_alert_rules. */
+#ifndef CHIME_DAEMON_ALERT_RULES_H
+#define CHIME_DAEMON_ALERT_RULES_H
+
+#include "daemon/generation.h"
+
+/* JSON; the caller frees it. */
+char *alert_rules_json(const struct generation *generation, const struct config_database *database);
+
+#endif

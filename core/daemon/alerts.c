@@ -1,0 +1,352 @@
+#include "daemon/alerts.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/alert_rules.h"
+#include "daemon/lead_state.h"
+#include "ledger/alerting.h"
+#include "ledger/answers.h"
+
+#define LOOK_FIRST USEC_PER_SEC
+#define LOOK_EVERY (10 * USEC_PER_SEC)
+#define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
+#define LATE USEC_PER_MINUTE
+#define LATE_MOST 100 /* jobs that one look finds late */
+#define TOLD_MOST 20  /* lines of one look */
+#define BROKEN "condition-broken"
+
+enum { FOUND, LOOKED };
+
+struct alerts {
+    struct lead *lead;
+    struct loop_timer *timer;
+    struct pg_connection *connection; /* NULL: none */
+    bool rules_sent;
+    bool open;            /* the ledger has alerts that may end */
+    bool found;           /* by the look under way */
+    struct columns looks; /* what it found, and by which rules */
+    bool gathering;       /* `looks` is in use */
+    char **conditions;    /* names of rules */
+    size_t condition_count;
+    size_t condition; /* the next one */
+    char *problem;    /* why looks come to no end, as last told; NULL: they do */
+};
+
+static void forget_look(struct alerts *alerts)
+{
+    if (alerts->gathering) {
+        columns_finish(&alerts->looks);
+    }
+    for (size_t i = 0; i < alerts->condition_count; i++) {
+        free(alerts->conditions[i]);
+    }
+    free(alerts->conditions);
+    alerts->conditions = NULL;
+    alerts->condition_count = 0;
+    alerts->gathering = false;
+}
+
+static void look_later(struct alerts *alerts)
+{
+    forget_look(alerts);
+    loop_timer_set(alerts->timer, LOOK_EVERY);
+}
+
+/* NULL: there is none any more. */
+static void tell_problem(struct alerts *alerts, const char *problem)
+{
+    if (problem != NULL && (alerts->problem == NULL || strcmp(problem, alerts->problem) != 0)) {
+        log_warning("database %s: alerts cannot be looked for: %s", alerts->lead->database->name, problem);
+    } else if (problem == NULL && alerts->problem != NULL) {
+        log_info("database %s: alerts are looked for again", alerts->lead->database->name);
+    }
+    char *told = problem != NULL ? xstrdup(problem) : NULL;
+    free(alerts->problem);
+    alerts->problem = told;
+}
+
+/* --- what became of it ------------------------------------------------------------------------------------------------- */
+
+static void tell_event(const struct lead *lead, const struct alerting_event *event)
+{
+    const char *space = event->subject[0] != '\0' ? " " : "";
+    if (strcmp(event->state, "firing") == 0) {
+        log_warning("database %s: alert %s%s%s (%s): %s", lead->database->name, event->rule, space, event->subject,
+                    event->severity, event->summary);
+    } else {
+        log_info("database %s: alert %s%s%s is resolved", lead->database->name, event->rule, space, event->subject);
+    }
+}
+
+static bool is_told(const struct alerting_event *event)
+{
+    return !event->silenced && (strcmp(event->state, "firing") == 0 || strcmp(event->state, "resolved") == 0);
+}
+
+static void tell_events(const struct lead *lead, const struct pg_reply *reply)
+{
+    size_t told = 0;
+    for (size_t i = 0; i < alerting_event_count(reply); i++) {
+        struct alerting_event event = alerting_event(reply, i);
+        if (is_told(&event) && told++ < TOLD_MOST) {
+            tell_event(lead, &event);
+        }
+    }
+    if (told > TOLD_MOST) {
+        log_warning("database %s: %zu more alerts fired or were resolved: pgchime alerts lists them",
+                    lead->database->name, told - TOLD_MOST);
+    }
+}
+
+/* What was not written is found again by the next look. */
+static void noted(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    enum ledger_answer answer = answer_of(reply);
+    if (lead->over || answer == ANSWER_LOST) {
+        return;
+    }
+    if (answer == ANSWER_NOT_LEADER) {
+        lead_refused(lead, reply, "alerts could not be written");
+        return;
+    }
+    if (answer == ANSWER_TAKEN) {
+        tell_problem(lead->alerts, NULL);
+        tell_events(lead, reply);
+    } else {
+        tell_problem(lead->alerts, pg_reply_message(reply));
+    }
+    look_later(lead->alerts);
+}
+
+static void note(struct alerts *alerts)
+{
+    struct lead *lead = alerts->lead;
+    if (lead->over || lead->draining) {
+        return;
+    }
+    if (!alerts->found && !alerts->open) {
+        tell_problem(alerts, NULL);
+        look_later(alerts);
+        return;
+    }
+    columns_text(&alerts->looks, LOOKED, BROKEN);
+    columns_close(&alerts->looks);
+    alerting_note(&lead->ledger, &alerts->looks, noted, lead);
+}
+
+/* --- what is found ------------------------------------------------------------------------------------------------------ */
+
+static void add_found(struct alerts *alerts, const char *found)
+{
+    if (found != NULL) {
+        columns_text(&alerts->looks, FOUND, found);
+        alerts->found = true;
+    }
+}
+
+static void add_json(struct alerts *alerts, json_t *list)
+{
+    char *text = json_array_size(list) > 0 ? json_dumps(list, JSON_COMPACT) : NULL;
+    add_found(alerts, text);
+    free(text);
+    json_decref(list);
+}
+
+static json_t *late_job(const struct scheduled *scheduled, duration late)
+{
+    char *summary = xasprintf("due %lld s ago, and not started", (long long)(late / USEC_PER_SEC));
+    json_t *row = json_pack("{s:s, s:s, s:f, s:s}", "rule", "job-late", "subject", scheduled_job(scheduled)->name,
+                            "value", (double)late / USEC_PER_SEC, "summary", summary);
+    free(summary);
+    return row;
+}
+
+/* Which jobs wait for a session or a place only their leader knows. */
+static void find_late_jobs(struct alerts *alerts)
+{
+    const struct lead *lead = alerts->lead;
+    instant now = lead_now(lead);
+    json_t *list = json_array();
+    for (size_t i = 0; i < scheduler_count(lead->scheduler) && json_array_size(list) < LATE_MOST; i++) {
+        const struct scheduled *scheduled = scheduler_at(lead->scheduler, i);
+        instant due = scheduled_due_since(scheduled);
+        if (due != INSTANT_NONE && now - due > LATE) {
+            json_array_append_new(list, late_job(scheduled, now - due));
+        }
+    }
+    add_json(alerts, list);
+}
+
+static void find_broken(struct alerts *alerts, const char *rule, const struct pg_reply *reply)
+{
+    json_t *list = json_array();
+    const char *message = pg_reply_message(reply);
+    json_array_append_new(list, json_pack("{s:s, s:s, s:s%}", "rule", BROKEN, "subject", rule, "summary", message,
+                                          strcspn(message, "\n")));
+    add_json(alerts, list);
+}
+
+static void ask_next(struct alerts *alerts);
+
+static void asked(void *data, const struct pg_reply *reply)
+{
+    struct alerts *alerts = data;
+    const char *rule = alerts->conditions[alerts->condition++];
+    if (pg_reply_lost(reply) || pg_reply_broken(reply)) {
+        return; /* `closed` follows */
+    }
+    if (pg_reply_ok(reply)) {
+        add_found(alerts, alerting_read_holds(reply));
+        columns_text(&alerts->looks, LOOKED, rule);
+    } else {
+        find_broken(alerts, rule, reply);
+    }
+    ask_next(alerts);
+}
+
+static void ask_next(struct alerts *alerts)
+{
+    if (alerts->condition < alerts->condition_count) {
+        alerting_look_at_condition(alerts->connection, alerts->conditions[alerts->condition], asked, alerts);
+    } else {
+        note(alerts);
+    }
+}
+
+static void keep_conditions(struct alerts *alerts, const struct pg_reply *reply)
+{
+    alerts->condition = 0;
+    alerts->condition_count = alerting_condition_count(reply);
+    alerts->conditions = xcalloc(alerts->condition_count + 1, sizeof *alerts->conditions);
+    for (size_t i = 0; i < alerts->condition_count; i++) {
+        alerts->conditions[i] = xstrdup(alerting_condition(reply, i));
+    }
+}
+
+static void looked(void *data, const struct pg_reply *reply)
+{
+    struct alerts *alerts = data;
+    if (pg_reply_lost(reply) || pg_reply_broken(reply)) {
+        return;
+    }
+    if (!pg_reply_ok(reply)) {
+        tell_problem(alerts, pg_reply_message(reply));
+        look_later(alerts);
+        return;
+    }
+    columns_init(&alerts->looks);
+    alerts->gathering = true;
+    alerts->found = false;
+    alerts->open = alerting_read_open(reply);
+    add_found(alerts, alerting_read_found(reply));
+    find_late_jobs(alerts);
+    for (size_t i = 0; i < alerting_standard_count(reply); i++) {
+        columns_text(&alerts->looks, LOOKED, alerting_standard(reply, i));
+    }
+    keep_conditions(alerts, reply);
+    ask_next(alerts);
+}
+
+/* --- the session -------------------------------------------------------------------------------------------------------- */
+
+static void ready(void *data)
+{
+    struct alerts *alerts = data;
+    alerting_look(alerts->connection, looked, alerts);
+}
+
+static void closed(void *data, const struct error *reason)
+{
+    struct alerts *alerts = data;
+    pg_close(alerts->connection);
+    alerts->connection = NULL;
+    tell_problem(alerts, reason->message);
+    look_later(alerts);
+}
+
+static void due(void *data)
+{
+    static const struct pg_handlers handlers = {.ready = ready, .closed = closed};
+    struct alerts *alerts = data;
+    struct lead *lead = alerts->lead;
+    if (lead->over || lead->draining) {
+        return;
+    }
+    if (!alerts->rules_sent) {
+        alerts_follow(alerts); /* behind what others wait for as a leadership begins */
+    }
+    if (lead->swap != NULL) {
+        look_later(alerts);
+        return;
+    }
+    if (alerts->connection != NULL) {
+        ready(alerts);
+        return;
+    }
+    struct pg_target target = {.conninfo = lead->database->conninfo,
+                               .application_name = "pgchime alerts",
+                               .settings = pg_alert_settings,
+                               .setting_count = pg_alert_setting_count,
+                               .connect_timeout = CONNECT_TIMEOUT,
+                               .server = &lead->ledger.server};
+    alerts->connection = pg_open(lead->loop, lead->resolver, &target, &handlers, alerts);
+}
+
+/* --- life --------------------------------------------------------------------------------------------------------------- */
+
+static void rules_set(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    if (lead_refused(lead, reply, "the rules of alerts could not be written")) {
+        return;
+    }
+    const char *unknown = pg_reply_value(reply, 0, 0, 0);
+    if (unknown != NULL) {
+        log_warning("database %s: there is no rule of these names in \"alerts\", and no condition is given: %s",
+                    lead->database->name, unknown);
+    }
+}
+
+void alerts_follow(struct alerts *alerts)
+{
+    struct lead *lead = alerts->lead;
+    alerts->rules_sent = true;
+    char *rules = alert_rules_json(lead->generation, lead->database);
+    alerting_set_rules(&lead->ledger, rules, rules_set, lead);
+    free(rules);
+}
+
+void alerts_yield(struct alerts *alerts)
+{
+    pg_close(alerts->connection);
+    alerts->connection = NULL;
+    look_later(alerts);
+}
+
+struct alerts *alerts_create(struct lead *lead)
+{
+    struct alerts *alerts = xcalloc(1, sizeof *alerts);
+    alerts->lead = lead;
+    alerts->timer = loop_timer_create(lead->loop, due, alerts);
+    loop_timer_set(alerts->timer, LOOK_FIRST);
+    return alerts;
+}
+
+void alerts_destroy(struct alerts *alerts)
+{
+    if (alerts == NULL) {
+        return;
+    }
+    pg_close(alerts->connection);
+    loop_timer_destroy(alerts->timer);
+    forget_look(alerts);
+    free(alerts->problem);
+    free(alerts);
+}

@@ -1,0 +1,327 @@
+/* Alerts: what the ledger makes of looks, by its function alone; and a daemon that looks, tells, and hands over. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/cluster.h"
+#include "support/commands.h"
+#include "support/daemon.h"
+#include "support/files.h"
+#include "support/ledger_sql.h"
+#include "support/runs.h"
+#include "support/session.h"
+#include "support/site.h"
+#include "support/suite.h"
+#include "support/wait.h"
+
+static struct cluster *cluster;
+static struct site *site;
+static struct daemon *served;
+static char *output;
+static char *errors;
+
+#define ASSERT_RUN(status, ...) \
+    commands_expect(status, site_config(site), (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
+
+static void set_up(void)
+{
+    cluster = ledger_sql_install(NULL);
+    site = site_create(cluster, "postgres", 2);
+    site_job(site, "quiet", NEVER_DUE "command = \"SELECT 1\"; database = \"main\";");
+}
+
+static void tear_down(void)
+{
+    daemon_destroy(served);
+    site_destroy(site);
+    cluster_destroy(cluster);
+    free(output);
+    free(errors);
+    output = errors = NULL;
+}
+
+/* --- the ledger's part: no daemon runs ------------------------------------------------------------------------------------ */
+
+#define TOKEN "'11111111-1111-1111-1111-111111111111'"
+#define LEAD_BY_HAND "UPDATE chime.leader SET token = " TOKEN ", epoch = 7"
+#define NOTE_BY(token, found, looked)                                                                                \
+    "SELECT coalesce(string_agg(concat_ws(' ', rule, nullif(subject, ''), severity, state, CASE WHEN silenced THEN " \
+    "'silenced' END), ', '), '-') FROM chime.note_alerts(" token ", ARRAY['" found "']::jsonb[], '" looked "')"
+#define NOTE(found) NOTE_BY(TOKEN, found, "{slow,deep}")
+#define EXPECT_NOTED(found, expected) EXPECT_SQL(cluster, NOTE(found), expected)
+#define SLOW_A "{\"rule\": \"slow\", \"subject\": \"a\", \"summary\": \"it is slow\"}"
+
+static void lead_by_hand(const char *rules)
+{
+    cluster_execute(cluster, LEAD_BY_HAND);
+    cluster_execute_format(cluster, "SELECT chime.set_alert_rules(" TOKEN ", '%s')", rules);
+}
+
+#define RULES                                                                                                        \
+    "[{\"name\": \"slow\", \"condition\": \"x\", \"view_schema\": \"public\", \"severity\": \"warning\"},"           \
+    " {\"name\": \"deep\", \"condition\": \"x\", \"view_schema\": \"public\", \"severity\": \"critical\", \"hold\":" \
+    " \"1 h\"}]"
+
+START_TEST(an_alert_fires_once_and_is_resolved_by_the_second_quiet_look)
+{
+    lead_by_hand(RULES);
+    EXPECT_NOTED("[" SLOW_A "]", "slow a warning firing");
+    EXPECT_NOTED("[" SLOW_A "]", "-");
+    EXPECT_NOTED("[]", "-");
+    EXPECT_NOTED("[" SLOW_A "]", "-"); /* it was there again: nothing happened */
+    EXPECT_NOTED("[]", "-");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.alerts", "firing");
+    EXPECT_NOTED("[]", "slow a warning resolved");
+    EXPECT_NOTED("[]", "-");
+    EXPECT_SQL(cluster, "SELECT string_agg(state, ' ' ORDER BY event_id) || max(epoch) FROM chime.alert_event",
+               "firing resolved7");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.alert", "0");
+    EXPECT_SQL(cluster, "SELECT labels - 'database' FROM chime.alert_event LIMIT 1",
+               "{\"subject\": \"a\", \"severity\": \"warning\", \"alertname\": \"slow\"}");
+}
+END_TEST
+
+START_TEST(an_alert_with_a_hold_is_pending_before_and_subjects_are_apart)
+{
+    lead_by_hand(RULES);
+    EXPECT_NOTED("[{\"rule\": \"deep\"}, " SLOW_A "]", "deep critical pending, slow a warning firing");
+    EXPECT_NOTED("[{\"rule\": \"deep\"}, {\"rule\": \"slow\", \"subject\": \"b\"}]", "slow b warning firing");
+    cluster_execute(cluster, "UPDATE chime.alert SET since = since - interval '61 min' WHERE rule = 'deep'");
+    EXPECT_NOTED("[{\"rule\": \"deep\"}]", "deep critical firing, slow a warning resolved");
+    EXPECT_NOTED("[{\"rule\": \"deep\"}]", "slow b warning resolved");
+    EXPECT_NOTED("[{\"rule\": \"deep\"}, {\"rule\": \"riddle\"}]", "-");
+    cluster_execute(cluster, "DELETE FROM chime.alert");
+    EXPECT_NOTED("[{\"rule\": \"deep\"}]", "deep critical pending");
+    EXPECT_NOTED("[]", "deep critical inactive");
+    /* Who was not asked says nothing; whose rule is gone ends at once. */
+    EXPECT_NOTED("[" SLOW_A "]", "slow a warning firing");
+    EXPECT_SQL(cluster, NOTE_BY(TOKEN, "[]", "{deep}"), "-");
+    EXPECT_SQL(cluster, NOTE_BY(TOKEN, "[]", "{deep}"), "-");
+    cluster_execute(cluster, "SELECT chime.set_alert_rules(" TOKEN ", '[{\"name\": \"slow\", \"condition\": \"x\","
+                             " \"enabled\": false}]')");
+    EXPECT_NOTED("[" SLOW_A "]", "slow a warning resolved");
+}
+END_TEST
+
+START_TEST(a_higher_severity_is_told_and_nobody_notes_who_does_not_lead)
+{
+    lead_by_hand(RULES);
+    EXPECT_NOTED("[" SLOW_A "]", "slow a warning firing");
+    EXPECT_NOTED("[{\"rule\": \"slow\", \"subject\": \"a\", \"severity\": \"critical\"}]", "slow a critical firing");
+    EXPECT_NOTED("[{\"rule\": \"slow\", \"subject\": \"a\", \"severity\": \"critical\"}]", "-");
+    cluster_execute(cluster, "UPDATE chime.leader SET token = gen_random_uuid(), epoch = 8");
+    ck_assert_str_eq(cluster_sqlstate(cluster, NOTE("[]")), "CH001");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.alert_event", "2");
+}
+END_TEST
+
+START_TEST(a_silence_keeps_alerts_from_being_told_and_not_from_being_kept)
+{
+    PGconn *listener = cluster_connect(cluster, "postgres");
+    lead_by_hand(RULES);
+    session_execute(listener, "LISTEN chime_alerts");
+    cluster_execute(cluster, "INSERT INTO chime.silence (matchers, until, made_by, reason) VALUES"
+                             " ('{\"subject\": \"a_*\"}', now() + interval '1 h', 'me', 'test')");
+    EXPECT_NOTED("[{\"rule\": \"slow\", \"subject\": \"a_1\"}, {\"rule\": \"slow\", \"subject\": \"ab1\"}]",
+                 "slow a_1 warning firing silenced, slow ab1 warning firing");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(subject || (silence_id IS NOT NULL), ' ' ORDER BY subject) FROM chime.alerts",
+               "a_1true ab1false");
+    cluster_execute(cluster, "UPDATE chime.silence SET since = now() - interval '2 s', until = now() - interval '1 s'");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.alerts WHERE silence_id IS NOT NULL", "0");
+    PQclear(PQexec(listener, "SELECT 1"));
+    PGnotify *told = PQnotifies(listener);
+    ck_assert_ptr_nonnull(told);
+    char *event = files_path(
+        "SELECT e.subject FROM chime.alert_event e WHERE to_jsonb(e) -> 'event_id' = '%s'::jsonb ->"
+        " 'event'",
+        told->extra);
+    EXPECT_SQL(cluster, event, "ab1");
+    ck_assert_msg(strstr(told->extra, "ab1") == NULL, "%s", told->extra); /* anybody hears it */
+    free(event);
+    PQfreemem(told);
+    ck_assert_ptr_null(PQnotifies(listener));
+    ck_assert_str_eq(cluster_sqlstate(cluster, "INSERT INTO chime.silence (matchers, until, made_by, reason) VALUES"
+                                               " ('{}', now() + interval '1 h', 'me', 'all of them')"),
+                     "23514");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "INSERT INTO chime.silence (matchers, until, made_by, reason) VALUES"
+                                               " ('{\"a\": \"b\"}', now() + interval '1 year', 'me', 'for ever')"),
+                     "23514");
+    PQfinish(listener);
+}
+END_TEST
+
+/* --- what standard rules find: each fault is planted alone, and nothing else is found --------------------------------------- */
+
+static const struct {
+    const char *fault, *rule, *summary;
+} faults[] = {
+    {"UPDATE chime.job_state SET consecutive_failures = 1, failures = 1, runs = 1 WHERE job_id = 1", "job-failed one",
+     "%"},
+    {"UPDATE chime.job_state SET failures = 3, runs = 9 WHERE job_id = 1", "job-failed one",
+     "it failed 3 times since the look before; its last run succeeded"},
+    {"INSERT INTO chime.alert_job VALUES (1, 6, now() - interval '10 min', 10, 0);"
+     "UPDATE chime.job_state SET failures = 6, runs = 35 WHERE job_id = 1",
+     "job-failure-rate one", "6 of 25 runs failed since %"},
+    {"UPDATE chime.job_state SET consecutive_failures = 4 WHERE job_id = 2; INSERT INTO chime.alert_job SELECT 2, 4, "
+     "now(), 0, 0; DELETE FROM chime.alert_rule WHERE name = 'job-failed'",
+     "job-failed two, view-refresh-failing two", "%"},
+    {"INSERT INTO chime.missed VALUES (1, now(), now(), 3, 'nothing led when it was due', 7)", "job-missed one",
+     "3 slots, the last at %: nothing led when it was due"},
+    {"UPDATE chime.job_state SET suspended_at = now(), suspend_reason = '10 runs failed in a row' WHERE job_id = 1",
+     "job-suspended one", "suspended since %: 10 runs failed in a row"},
+    {"UPDATE chime.job SET problem = E'no such role\\nHINT: none' WHERE job_id = 1", "job-refused one", "no such role"},
+    {"UPDATE chime.job_state SET last_slot = now() + interval '1 day' WHERE job_id = 1", "clock-ahead one",
+     "decided up to %"},
+    {"UPDATE chime.watch SET state = 'degraded', reason = 'too many connections'", "events-unheard",
+     "too many connections"},
+    {"INSERT INTO chime.leadership VALUES (6, 'a', 1, now() - interval '1 h', now() - interval '10 min', true);"
+     "UPDATE chime.leader SET since = now()",
+     "unled", "nobody led from % to %"},
+    {"INSERT INTO chime.plugin (name, version, summary, view_schema, source_schema, state, reason, settings) VALUES"
+     " ('p', '1', '', 'v', 's', 'failed', 'no table', '{}')",
+     "plugin-failed p", "no table"},
+    {"DO $$ BEGIN EXECUTE format('ALTER ROLE %I CONNECTION LIMIT 1', current_user); END $$", "sessions role postgres",
+     "% of 1 sessions are in use"},
+};
+
+/* Nothing is found while all is well, nor of what people did themselves. */
+START_TEST(each_fault_is_found_and_nothing_else)
+{
+    lead_by_hand("[]");
+    cluster_execute(
+        cluster,
+        "INSERT INTO chime.job (name, origin, command, schedule) VALUES ('one', 'config', 'SELECT 1', '@daily');"
+        "INSERT INTO chime.job (name, origin, views) VALUES ('two', 'config', '{a.b}');"
+        "INSERT INTO chime.job_state (job_id, last_slot) SELECT job_id, now() FROM chime.job;"
+        "UPDATE chime.job_state SET suspended_at = now(), suspended_by = 'ann', consecutive_failures = 9"
+        " WHERE job_id = 2");
+    EXPECT_SQL(cluster, "SELECT found FROM chime.look_at_alerts()", NULL);
+    cluster_execute(cluster, "UPDATE chime.job_state SET suspended_at = NULL, suspended_by = NULL,"
+                             " consecutive_failures = 0");
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+        cluster_execute(cluster, "BEGIN");
+        cluster_execute(cluster, faults[i].fault);
+        char *rules = cluster_value(cluster, "SELECT string_agg(trim((f ->> 'rule') || ' ' || (f ->> 'subject')), ', '"
+                                             " ORDER BY f ->> 'rule') FROM chime.look_at_alerts() l,"
+                                             " jsonb_array_elements(l.found) f");
+        ck_assert_msg(rules != NULL && strcmp(rules, faults[i].rule) == 0, "%s\nfinds %s", faults[i].fault, rules);
+        char *fits = files_path("SELECT bool_and(f ->> 'summary' LIKE '%s') FROM chime.look_at_alerts() l,"
+                                " jsonb_array_elements(l.found) f",
+                                faults[i].summary);
+        EXPECT_SQL(cluster, fits, "t");
+        cluster_execute(cluster, "ROLLBACK");
+        free(rules);
+        free(fits);
+    }
+}
+END_TEST
+
+START_TEST(many_failures_of_one_role_hide_none_of_another)
+{
+    lead_by_hand("[]");
+    cluster_execute(
+        cluster, "INSERT INTO chime.job (name, owner, origin, command) SELECT 'a' || n, 'many', 'sql', 'SELECT 1'"
+                 " FROM generate_series(1, 300) n; INSERT INTO chime.job (name, origin, command) VALUES ('z', 'config',"
+                 " 'SELECT 1'); INSERT INTO chime.job_state (job_id, last_slot) SELECT job_id, now() FROM chime.job"
+                 " ON CONFLICT DO NOTHING; UPDATE chime.job_state SET failures = 1, consecutive_failures = 1");
+    EXPECT_SQL(cluster, "SELECT count(*) || ' ' || bool_or(subject = 'z') FROM chime.jobs_found()", "101 true");
+}
+END_TEST
+
+/* --- a daemon looks --------------------------------------------------------------------------------------------------------- */
+
+#define EVENTS(rule, subject)                                                                             \
+    "SELECT string_agg(state, ' ' ORDER BY event_id) FROM chime.alert_event WHERE rule = '" rule "' AND " \
+    "subject = '" subject "'"
+
+static const char conditions[] =
+    "alerts: { deep-queue: { condition = \"SELECT depth > 10, shop AS subject, depth AS value, depth || ' wait' AS "
+    "summary"
+    " FROM public.queue\"; severity = \"critical\"; };\n"
+    " lost: { condition = \"SELECT true FROM public.nothing\"; };\n"
+    " writes: { condition = \"WITH w AS (SELECT nextval('public.counter')) SELECT true FROM w\"; };\n"
+    " words: { condition = \"SELECT 'yes'::text\"; };\n"
+    " condition-broken: { hold = \"0s\"; }; job-failed: { enabled = false; }; riddle: { enabled = false; }; };";
+
+START_TEST(conditions_of_the_configuration_are_looked_at)
+{
+    cluster_execute(cluster, "CREATE TABLE queue (shop text, depth integer); INSERT INTO queue VALUES ('north', 11),"
+                             " ('south', 3), ('west', NULL); CREATE SEQUENCE counter");
+    site_file(site, "alerts", conditions);
+    served = site_lead(site);
+    WAIT_SQL(cluster, EVENTS("deep-queue", "north"), "firing", 60);
+    EXPECT_SQL(cluster, "SELECT severity || ' ' || value || ' ' || summary FROM chime.alerts WHERE rule = 'deep-queue'",
+               "critical 11 11 wait");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(subject || ': ' || summary, '; ' ORDER BY subject) FROM chime.alerts"
+               " WHERE rule = 'condition-broken'",
+               "lost: relation \"public.nothing\" does not exist; words: its first column is a string, not a boolean;"
+               " writes: cannot execute nextval() in a read-only transaction");
+    EXPECT_SQL(cluster, "SELECT enabled FROM chime.alert_rule WHERE name = 'job-failed'", "f");
+    ck_assert(daemon_said(served, "there is no rule of these names in \"alerts\", and no condition is given: riddle"));
+    ck_assert(daemon_said(served, "alert deep-queue north (critical): 11 wait"));
+    cluster_execute(cluster, "UPDATE queue SET depth = 1");
+    WAIT_SQL(cluster, EVENTS("deep-queue", "north"), "firing resolved", 90);
+    ASSERT_RUN(8, "alerts");
+    commands_has(output, "condition-broken");
+    site_remove(site, "alerts");
+    site_reload(site, served);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.alerts", "0", 90);
+    ASSERT_RUN(0, "alerts");
+    ASSERT_RUN(0, "alerts", "--all");
+    commands_has(output, "resolved");
+}
+END_TEST
+
+START_TEST(transitions_survive_leaders)
+{
+    site_job(site, "broken", NEVER_DUE "command = \"SELECT 1 / count(*) FROM mended\"; max_attempts = 1;");
+    cluster_execute(cluster, "CREATE TABLE mended (at timestamptz)");
+    served = site_lead(site);
+    runs_ask_and_await(cluster, "broken");
+    daemon_kill(served); /* before or after it looked */
+    daemon_destroy(served);
+    served = site_lead(site);
+    WAIT_SQL(cluster, EVENTS("job-failed", "broken"), "firing", 60);
+    EXPECT_SQL(cluster, "SELECT summary LIKE 'its last run, at %: division by zero' FROM chime.alerts", "t");
+    ASSERT_RUN(8, "alerts");
+    char *number = cluster_value(cluster, "SELECT alert_id FROM chime.alert");
+    ASSERT_RUN(0, "alerts", "ack", number, "--reason", "I look");
+    ASSERT_RUN(0, "alerts", "silence", "job=brok*", "--for", "1h", "--reason", "known");
+    ASSERT_RUN(0, "alerts");
+    commands_has(output, "known");
+    EXPECT_SQL(cluster, "SELECT acknowledgement FROM chime.alerts", "I look");
+    ASSERT_RUN(0, "alerts", "unsilence", "1");
+    ASSERT_RUN(5, "alerts", "unsilence", "1");
+    ASSERT_RUN(2, "alerts", "silence", "job=broken", "--reason", "for ever");
+    ASSERT_RUN(8, "alerts", "-o", "json");
+    commands_has(output, "\"acknowledged_by\"");
+    daemon_kill(served);
+    daemon_destroy(served);
+    cluster_execute(cluster, "INSERT INTO mended VALUES (now())");
+    served = site_lead(site);
+    runs_ask_and_await(cluster, "broken");
+    WAIT_SQL(cluster, EVENTS("job-failed", "broken"), "firing resolved", 90);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.alert_event", "2");
+    free(number);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("alerts");
+    TCase *tests = tcase_create("alerts");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, an_alert_fires_once_and_is_resolved_by_the_second_quiet_look);
+    tcase_add_test(tests, an_alert_with_a_hold_is_pending_before_and_subjects_are_apart);
+    tcase_add_test(tests, a_higher_severity_is_told_and_nobody_notes_who_does_not_lead);
+    tcase_add_test(tests, a_silence_keeps_alerts_from_being_told_and_not_from_being_kept);
+    tcase_add_test(tests, each_fault_is_found_and_nothing_else);
+    tcase_add_test(tests, many_failures_of_one_role_hide_none_of_another);
+    tcase_add_test(tests, conditions_of_the_configuration_are_looked_at);
+    tcase_add_test(tests, transitions_survive_leaders);
+    suite_add_tcase(suite, tests);
+    return suite_run(suite);
+}
