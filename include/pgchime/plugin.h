@@ -132,7 +132,8 @@ struct chime_tile {
 
 struct chime_alert {
     const char *name;
-    const char *condition; /* SELECT of one boolean */
+    const char *condition; /* SELECT whose first column, a boolean, decides; names resolve in view_schema. Columns named subject (an alert
+                              for each, 100 at most), value and summary say of what, how much, and what to tell */
     const char *severity;  /* "info", "warning", "critical" */
     const char *hold;      /* for how long it must hold; NULL: at once */
 };

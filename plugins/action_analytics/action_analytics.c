@@ -109,7 +109,8 @@ static const struct chime_tile tiles[] = {
 
 static const struct chime_alert alerts[] = {
     {.name = "action-analytics-stale",
-     .condition = "SELECT coalesce(bool_or(staleness_status = 'STALE'), false) FROM get_analytics_refresh_status()",
+     .condition = "SELECT staleness_status = 'STALE', view_name AS subject, age_minutes AS value,"
+                  " format('refreshed %s min ago', age_minutes) AS summary FROM get_analytics_refresh_status()",
      .severity = "warning"},
 };
 

@@ -106,14 +106,18 @@ static const struct chime_tile tiles[] = {
 
 static const struct chime_alert alerts[] = {
     {.name = "agent-degraded",
-     .condition = "SELECT EXISTS (SELECT FROM mv_realtime_agent_performance WHERE health_status = 'degraded')",
+     .condition = "SELECT health_status = 'degraded', agent AS subject, avg_latency_1min AS value,"
+                  " format('%s ms on average over the last minute', avg_latency_1min) AS summary"
+                  " FROM mv_realtime_agent_performance",
      .severity = "warning"},
     {.name = "realtime-pipeline-down",
-     .condition = "SELECT status = 'down' FROM realtime_pipeline_health()",
+     .condition = "SELECT status = 'down', seconds_since_refresh AS value,"
+                  " format('refreshed %s s ago', seconds_since_refresh) AS summary FROM realtime_pipeline_health()",
      .severity = "critical"},
     {.name = "agent-query-events-missing",
-     .condition = "SELECT EXISTS (SELECT FROM mv_agent_query_quality WHERE check_name = 'missing_events'"
-                  " AND status = 'failed')",
+     .condition = "SELECT status = 'failed', dimension AS subject, failed_count AS value,"
+                  " format('%s of %s', failed_count, checked_count) AS summary"
+                  " FROM mv_agent_query_quality WHERE check_name = 'missing_events'",
      .severity = "warning",
      .hold = "5min"},
 };

@@ -90,11 +90,15 @@ static const struct chime_tile tiles[] = {
 /* Of the seeds: 000 for the first, 001 for the second. Both count from now: an age must not wait for a refresh. */
 static const struct chime_alert alerts[] = {
     {.name = "approval-queue-overdue",
-     .condition =
-         "SELECT pending_count > 50 AND oldest_pending < now() - interval '1 hour' FROM mv_agent_queue_realtime",
+     .condition = "SELECT pending_count > 50 AND oldest_pending < now() - interval '1 hour', pending_count AS value,"
+                  " format('%s are pending, the oldest since %s', pending_count, oldest_pending) AS summary"
+                  " FROM mv_agent_queue_realtime",
      .severity = "critical"},
     {.name = "approval-queue-sla",
-     .condition = "SELECT oldest_pending < now() - interval '5 minutes' FROM mv_agent_queue_realtime",
+     .condition =
+         "SELECT oldest_pending < now() - interval '5 minutes', extract(epoch FROM now() - oldest_pending) AS value,"
+         " format('one is pending since %s, and 5 minutes are allowed', oldest_pending) AS summary"
+         " FROM mv_agent_queue_realtime",
      .severity = "warning"},
 };
 

@@ -69,7 +69,8 @@ static const struct chime_tile tiles[] = {
 /* Seed 001, tier 1: instant alert if an unsafe response is detected. */
 static const struct chime_alert alerts[] = {
     {.name = "unsafe-response",
-     .condition = "SELECT coalesce(max(last_unsafe_at) > chime.as_of() - interval '5 minutes', false)"
+     .condition = "SELECT last_unsafe_at > now() - interval '5 minutes', source AS subject,"
+                  " format('an answer was found unsafe at %s', last_unsafe_at) AS summary"
                   " FROM mv_training_quality_snapshot",
      .severity = "critical"},
 };

@@ -460,7 +460,7 @@ static void run_as_reader(const char *query)
     PQclear(result);
 }
 
-START_TEST(every_tile_can_be_read_by_readers_and_every_alert_is_one_boolean)
+START_TEST(every_tile_can_be_read_by_readers_and_every_alert_begins_with_a_boolean)
 {
     static const char *const names[] = {"agent_performance", "query_performance", "approval_queue"};
     agents_fill(&agents);
@@ -475,8 +475,12 @@ START_TEST(every_tile_can_be_read_by_readers_and_every_alert_is_one_boolean)
             run_as_reader(tiles[j].query);
         cluster_execute(cluster, "RESET ROLE");
         for (uint32_t j = 0; j < plugin->alerts.count; j++) {
-            char *type = files_path("SELECT pg_typeof((%s))", alerts[j].condition);
-            EXPECT_SQL(cluster, type, "boolean");
+            char *type = files_path(
+                "SELECT coalesce(bool_and(json_typeof(x.first) IN ('boolean', 'null')), true) FROM"
+                " (SELECT (SELECT e.value FROM json_each(row_to_json(q)) AS e LIMIT 1) FROM (%s) AS q)"
+                " AS x (first)",
+                alerts[j].condition);
+            EXPECT_SQL(cluster, type, "t");
             free(type);
         }
     }
@@ -558,7 +562,7 @@ static Suite *suite(void)
     tcase_add_test(rest, a_kept_relation_made_anew_keeps_its_plain_views);
     tcase_add_test(rest, a_kept_relation_made_anew_gets_the_trigger_of_its_channel_back);
     tcase_add_test(rest, purge_takes_plain_views_away);
-    tcase_add_test(rest, every_tile_can_be_read_by_readers_and_every_alert_is_one_boolean);
+    tcase_add_test(rest, every_tile_can_be_read_by_readers_and_every_alert_begins_with_a_boolean);
     tcase_add_test(rest, the_tiles_of_the_seeds_say_what_they_said);
     tcase_add_test(rest, moving_rates_are_made_of_counts);
     suite_add_tcase(all, channels);

@@ -114,9 +114,12 @@ static const struct chime_plugin *describe(const char *name)
     return function();
 }
 
-/* What plugins declare and no table has yet. */
+/* What plugins declare, and rules that every database has. */
 static void load_declared(void)
 {
+    cluster_execute(cluster, "INSERT INTO seeds.alert SELECT name, btrim(severity || ' ' || CASE WHEN hold > '0' THEN"
+                             " regexp_replace(to_char(hold, 'FMMI\"min\"SS\"s\"'), '^0min|00s$', '', 'g') ELSE '' END)"
+                             " FROM chime.standard_rules()");
     for (size_t i = 0; i < PLUGIN_COUNT; i++) {
         const struct chime_plugin *plugin = describe(plugins[i]);
         const struct chime_tile *tiles = plugin->tiles.items;
