@@ -303,12 +303,28 @@ START_TEST(readers_read_every_relation_and_every_function)
 }
 END_TEST
 
+static void expect_readers_see_it(void)
+{
+    ck_assert_int_eq(expect_as_reader("VALUES ('SELECT * FROM analytics.view_freshness()')", ""), 1);
+    ck_assert_int_eq(expect_as_reader("VALUES ('SELECT * FROM chime.view_freshness()')", "42501"), 1);
+    EXPECT_SQL(cluster,
+               "SELECT count(*) FROM analytics.view_freshness() f FULL JOIN chime.view_status s USING (relation)"
+               " WHERE (f.target_lag, f.warn_after, f.error_after) IS DISTINCT FROM (s.target_lag, s.warn_after, "
+               "s.error_after)",
+               "0");
+    /* Whoever made one of that name keeps it. */
+    cluster_execute(cluster,
+                    "CREATE SCHEMA own; CREATE FUNCTION own.view_freshness() RETURNS text LANGUAGE sql RETURN 'mine';"
+                    " SELECT chime.install_schema('own')");
+    EXPECT_SQL(cluster, "SELECT own.view_freshness()", "mine");
+}
+
 /* What the row says of freshness once the view was refreshed that long ago, and nothing changed since. */
 #define AFTER(relation, ago)                                                                                  \
     "BEGIN; UPDATE chime.view_refresh SET refreshed_at = now() - interval '" ago "', revisited_at = now() - " \
     "interval '" ago "' WHERE relation = '" relation "'"
 
-START_TEST(each_view_has_the_freshness_that_its_seed_asks_for)
+START_TEST(each_view_has_the_freshness_that_its_seed_asks_for_and_readers_see_it)
 {
     EXPECT_SQL(
         cluster,
@@ -323,23 +339,7 @@ START_TEST(each_view_has_the_freshness_that_its_seed_asks_for)
     EXPECT_SQL(cluster, "SELECT freshness FROM chime.view_status WHERE relation = 'chat_telemetry_domain_summary'",
                "warn");
     cluster_execute(cluster, "ROLLBACK");
-}
-END_TEST
-
-START_TEST(readers_see_how_fresh_the_views_are)
-{
-    ck_assert_int_eq(expect_as_reader("VALUES ('SELECT * FROM analytics.view_freshness()')", ""), 1);
-    ck_assert_int_eq(expect_as_reader("VALUES ('SELECT * FROM chime.view_freshness()')", "42501"), 1);
-    EXPECT_SQL(cluster,
-               "SELECT count(*) FROM analytics.view_freshness() f FULL JOIN chime.view_status s USING (relation)"
-               " WHERE (f.target_lag, f.warn_after, f.error_after) IS DISTINCT FROM (s.target_lag, s.warn_after, "
-               "s.error_after)",
-               "0");
-    /* Whoever made one of that name keeps it. */
-    cluster_execute(cluster,
-                    "CREATE SCHEMA own; CREATE FUNCTION own.view_freshness() RETURNS text LANGUAGE sql RETURN 'mine';"
-                    " SELECT chime.install_schema('own')");
-    EXPECT_SQL(cluster, "SELECT own.view_freshness()", "mine");
+    expect_readers_see_it();
 }
 END_TEST
 
@@ -407,8 +407,7 @@ static Suite *suite(void)
     tcase_add_test(cases, a_wrong_line_is_found);
     tcase_add_test(cases, every_payload_has_the_seeds_keys);
     tcase_add_test(cases, readers_read_every_relation_and_every_function);
-    tcase_add_test(cases, each_view_has_the_freshness_that_its_seed_asks_for);
-    tcase_add_test(cases, readers_see_how_fresh_the_views_are);
+    tcase_add_test(cases, each_view_has_the_freshness_that_its_seed_asks_for_and_readers_see_it);
     tcase_add_test(cases, readers_read_no_source_and_no_table_of_chime);
     tcase_add_test(cases, readers_write_nothing_and_execute_nothing_else);
     suite_add_tcase(all, cases);
