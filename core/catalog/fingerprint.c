@@ -95,6 +95,7 @@ static void put_view(struct buffer *buffer, const struct declared_view *view)
     put_text(buffer, view->revisit);
     put_text(buffer, view->rejected);
     put_text(buffer, view->comment);
+    put_text(buffer, view->timezone);
     put_count(buffer, view->index_count);
     for (size_t i = 0; i < view->index_count; i++) {
         put_text(buffer, view->indexes[i].name);

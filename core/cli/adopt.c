@@ -43,11 +43,12 @@ static json_t *indexes_json(const struct declared_view *view)
 
 static json_t *view_json(const struct declared_view *view, const char *mode)
 {
-    return json_pack("{s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "relation", view->relation,
+    return json_pack("{s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "relation", view->relation,
                      "definition", view->definition, "key", names_json(&view->key), "key_index", view->key_index,
                      "grain", names_json(&view->grain), "mode", mode, "stamps", names_json(&view->stamps), "revisit",
                      text_or_null(view->revisit), "rejected", text_or_null(view->rejected), "indexes",
-                     indexes_json(view), "comment", text_or_null(view->comment));
+                     indexes_json(view), "comment", text_or_null(view->comment), "timezone",
+                     text_or_null(view->timezone));
 }
 
 static json_t *plain_view_json(const struct declared_plain_view *view)

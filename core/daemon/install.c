@@ -252,8 +252,9 @@ static void send_view(struct install *install)
                                 view->revisit,
                                 view->rejected,
                                 indexes,
-                                view->comment};
-    send(install, "SELECT chime.install_view($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)", 14,
+                                view->comment,
+                                view->timezone};
+    send(install, "SELECT chime.install_view($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)", 15,
          parameters, tried);
     free(key);
     free(grain);

@@ -86,7 +86,8 @@ static bool check_view(struct check *check, size_t index, const struct chime_vie
                                  .mode = from->mode,
                                  .revisit = from->revisit,
                                  .rejected = from->rejected,
-                                 .comment = from->comment};
+                                 .comment = from->comment,
+                                 .timezone = from->timezone};
     if (!check_name(check, place, "relation", from->relation, &rule_relation) ||
         !check_given(check, place, "definition", from->definition) || !check_given(check, place, "key", from->key) ||
         !check_columns(check, place, from, to) || !check_mode(check, place, to)) {

@@ -46,7 +46,8 @@ struct declared_view {
     const char *rejected; /* NULL */
     const struct declared_index *indexes;
     size_t index_count;
-    const char *comment; /* NULL */
+    const char *comment;  /* NULL */
+    const char *timezone; /* NULL: UTC */
 };
 
 struct declared_plain_view {

@@ -31,7 +31,7 @@ extern "C" {
 
 #define CHIME_MAGIC UINT32_C(0x43484d45) /* "CHME" */
 #define CHIME_ABI_MAJOR 1
-#define CHIME_ABI_MINOR 1
+#define CHIME_ABI_MINOR 2
 #define CHIME_ENTRY chime_plugin_describe
 #define CHIME_ENTRY_NAME "chime_plugin_describe"
 
@@ -74,6 +74,8 @@ struct chime_view {
     const char *rejected; /* SELECT of one bigint: source values that the definition leaves out as malformed */
     struct chime_list indexes; /* struct chime_index: further ones */
     const char *comment;       /* COMMENT ON the kept relation */
+    const char *timezone;      /* since 1.2: TimeZone while it is defined, refreshed and compared, whoever does so:
+                                  "Europe/Berlin"; NULL: UTC */
 };
 
 /* A plain view, nothing is kept: for what is cheap to read off kept relations, or as a fallback to sources. Made after the

@@ -39,6 +39,7 @@ CREATE TABLE chime.view (
     found_wrong    text,
     named          text[] NOT NULL DEFAULT '{}',
     vetted         text,
+    timezone       text NOT NULL DEFAULT 'UTC',
     PRIMARY KEY (view_schema, relation)
 );
 COMMENT ON COLUMN chime.view.refresh_full IS 'generated: the statement that makes the table equal the live definition';
@@ -50,6 +51,7 @@ COMMENT ON COLUMN chime.view.found_wrong IS 'which group a keyed refresh found t
 COMMENT ON COLUMN chime.view.named IS 'relations that queries beside the definition name';
 COMMENT ON COLUMN chime.view.vetted IS
     'what the tables looked like when all that the view reaches was found to be of trusted owners; NULL: it is looked at before each use';
+COMMENT ON COLUMN chime.view.timezone IS 'of the session, as its definition sees it, whoever refreshes or compares';
 COMMENT ON COLUMN chime.view.below IS 'views of the same plugin that its definition reads: a refresh of it begins with those that a job of its refreshes, too';
 
 CREATE TABLE chime.plugin_function (

@@ -290,7 +290,7 @@ CREATE FUNCTION chime.view_fingerprint(p_schema name, p_relation name) RETURNS t
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (SELECT string_agg(s.source_id || ':' || chime.source_fingerprint(s.source_id), ' ' ORDER BY s.source_id) || ' '
-                   || md5(concat_ws(' ', k.oid::oid, pg_relation_filenode(k.oid), v.definition, v.search_path, v.key, v.grain, v.stamps, split_part(v.asked, ' ', 1),
+                   || md5(concat_ws(' ', k.oid::oid, pg_relation_filenode(k.oid), v.definition, v.search_path, v.timezone, v.key, v.grain, v.stamps, split_part(v.asked, ' ', 1),
                                     string_agg(concat_ws(' ', s.declared, s.captured, s.map_query), ' ' ORDER BY s.source_id)))
             FROM chime.view v JOIN chime.view_source s USING (view_schema, relation)
             CROSS JOIN to_regclass(format('%I.%I', v.view_schema, v.relation)) AS k (oid)

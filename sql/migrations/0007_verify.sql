@@ -66,9 +66,12 @@ CREATE FUNCTION chime.difference(p_view text) RETURNS TABLE (rows bigint, missin
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
 SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' SET quote_all_identifiers = off AS $$
+DECLARE
+    v_view chime.view := chime.find_view(p_view);
 BEGIN
-    PERFORM chime.refuse_untrusted('view ' || p_view, 'pg_class'::regclass, chime.live_of(chime.find_view(p_view)));
-    RETURN QUERY EXECUTE chime.comparison_statement(chime.find_view(p_view))
+    PERFORM chime.refuse_untrusted('view ' || p_view, 'pg_class'::regclass, chime.live_of(v_view));
+    PERFORM set_config('TimeZone', v_view.timezone, true);
+    RETURN QUERY EXECUTE chime.comparison_statement(v_view)
         || ' SELECT (SELECT count(*) FROM kept), (SELECT count(*) FROM missing), (SELECT count(*) FROM surplus), (SELECT count(*) FROM rounded)';
 END $$;
 COMMENT ON FUNCTION chime.difference IS
@@ -83,6 +86,7 @@ DECLARE
     v_view chime.view := chime.find_view(p_view);
 BEGIN
     PERFORM chime.refuse_untrusted('view ' || p_view, 'pg_class'::regclass, chime.live_of(v_view));
+    PERFORM set_config('TimeZone', v_view.timezone, true);
     RETURN QUERY EXECUTE chime.comparison_statement(v_view) || format(
         $f$ SELECT d.side, d.line FROM (SELECT 'missing' AS side, to_jsonb(chime_row) - 'chime_texts' AS line FROM missing chime_row
                                         UNION ALL SELECT 'surplus', to_jsonb(chime_row) - 'chime_texts' FROM surplus chime_row) AS d

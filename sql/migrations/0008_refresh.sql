@@ -180,6 +180,7 @@ BEGIN
        AND (SELECT r.refreshed_at IS DISTINCT FROM now() FROM chime.begin_refresh(chime.find_view(b.name)) AS r);
     v_last := chime.begin_refresh(v_view);
     v_view := chime.find_view(p_view); -- it may have been made anew meanwhile, and have no triggers yet or any more
+    PERFORM set_config('TimeZone', v_view.timezone, true);
     PERFORM chime.vet_again(v_view);
     IF p_full AND v_view.found_wrong IS NOT NULL THEN
         PERFORM chime.note_wrong(v_view, NULL);

@@ -24,6 +24,7 @@ SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postg
 SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' SET quote_all_identifiers = off AS $$
 DECLARE v_rows bigint;
 BEGIN
+    PERFORM set_config('TimeZone', p_view.timezone, true);
     IF p_view.mode = 'matview' THEN
         EXECUTE format('REFRESH MATERIALIZED VIEW %s', p_kept);
         EXECUTE format('SELECT count(*) FROM %s', p_kept) INTO v_rows;
@@ -133,7 +134,7 @@ END $$;
 -- p_indexes: [{"name": ..., "columns": ..., "where": ...}]. Returns true when the kept relation is new or was made anew.
 CREATE FUNCTION chime.install_view(p_plugin text, p_schema name, p_source_schema name, p_relation name, p_definition text,
                                    p_key name[], p_key_index name, p_grain name[], p_mode text, p_stamps name[],
-                                   p_revisit text, p_rejected text, p_indexes jsonb, p_comment text)
+                                   p_revisit text, p_rejected text, p_indexes jsonb, p_comment text, p_timezone text DEFAULT NULL)
 RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
@@ -144,16 +145,18 @@ DECLARE
     v_index regclass;
 BEGIN
     INSERT INTO chime.view AS v (view_schema, relation, plugin, key, stamps, grain, mode, rejected_query, revisit_query, definition,
-                                 search_path, refresh_full)
-    VALUES (p_schema, p_relation, p_plugin, p_key, p_stamps, p_grain, p_mode, NULL, NULL, p_definition, v_path, '')
+                                 search_path, refresh_full, timezone)
+    VALUES (p_schema, p_relation, p_plugin, p_key, p_stamps, p_grain, p_mode, NULL, NULL, p_definition, v_path, '', coalesce(p_timezone, 'UTC'))
     ON CONFLICT (view_schema, relation) DO UPDATE
         SET key = excluded.key, stamps = excluded.stamps, grain = excluded.grain, mode = excluded.mode,
-            definition = excluded.definition, search_path = excluded.search_path,
-            found_wrong = CASE WHEN (v.definition, v.grain, v.stamps) = (excluded.definition, excluded.grain, excluded.stamps) THEN v.found_wrong END
+            definition = excluded.definition, search_path = excluded.search_path, timezone = excluded.timezone,
+            found_wrong = CASE WHEN (v.definition, v.grain, v.stamps, v.timezone) = (excluded.definition, excluded.grain, excluded.stamps, excluded.timezone)
+                               THEN v.found_wrong END
     RETURNING * INTO v_view;
     INSERT INTO chime.view_refresh (view_schema, relation)
     SELECT p_schema, p_relation WHERE NOT EXISTS (SELECT FROM chime.view_refresh r WHERE r.view_schema = p_schema AND r.relation = p_relation);
-    IF v_known.definition IS DISTINCT FROM p_definition OR v_known.search_path IS DISTINCT FROM v_path OR chime.live_of(v_view) IS NULL THEN
+    IF (v_known.definition, v_known.search_path, v_known.timezone) IS DISTINCT FROM (p_definition, v_path, v_view.timezone)
+       OR chime.live_of(v_view) IS NULL THEN
         PERFORM chime.hold_refreshes(v_view);
         PERFORM chime.define_live(v_view);
         PERFORM chime.refuse_reserved_names(v_view);

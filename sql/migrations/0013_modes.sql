@@ -197,13 +197,16 @@ BEGIN ATOMIC
     SELECT ARRAY(SELECT n.oid FROM needing n WHERE n.oid <> ALL (p_relations));
 END;
 
+-- In the view's environment: a literal, such as a timestamptz without a zone, is read when the view is made.
 CREATE FUNCTION chime.make_live(p_view chime.view) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
+SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' SET quote_all_identifiers = off AS $$
 DECLARE
     v_name text := format('%I.%I', p_view.view_schema, p_view.relation || '__live');
     v_is_new boolean := to_regclass(v_name) IS NULL;
 BEGIN
-    PERFORM set_config('search_path', p_view.search_path, true);
+    PERFORM set_config('search_path', p_view.search_path, true), set_config('TimeZone', p_view.timezone, true);
     EXECUTE format('CREATE OR REPLACE VIEW %s AS %s', v_name, p_view.definition);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     PERFORM chime.keep_private(v_name::regclass) WHERE v_is_new;

@@ -61,16 +61,16 @@ CREATE FUNCTION chime.grain_time(p_view chime.view) RETURNS name
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT c.name FROM chime.grain_columns(p_view) AS c WHERE c.type LIKE 'timestamp%with time zone' OR c.type = 'date' ORDER BY c.n LIMIT 1);
 
--- Groups whose time is in [from, to). A day belongs where its midnight (UTC) is.
+-- Groups whose time is in [from, to). A day belongs where its midnight in the view's zone is.
 CREATE FUNCTION chime.grain_within(p_view chime.view, p_from timestamptz, p_to timestamptz) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT concat_ws(' AND ', 'true', quote_ident(c.name) || ' >= ' || b.low, quote_ident(c.name) || ' < ' || b.high)
     FROM (SELECT true) AS one LEFT JOIN chime.grain_columns(p_view) AS c ON c.name = chime.grain_time(p_view)
     CROSS JOIN LATERAL (
-        SELECT CASE c.type WHEN 'date' THEN quote_literal((p_from AT TIME ZONE 'UTC' + interval '1 day' - interval '1 microsecond')::date)
+        SELECT CASE c.type WHEN 'date' THEN quote_literal((p_from AT TIME ZONE p_view.timezone + interval '1 day' - interval '1 microsecond')::date)
                            ELSE quote_literal(p_from) END || '::' || c.type AS low,
-               CASE c.type WHEN 'date' THEN quote_literal((p_to AT TIME ZONE 'UTC' + interval '1 day' - interval '1 microsecond')::date)
+               CASE c.type WHEN 'date' THEN quote_literal((p_to AT TIME ZONE p_view.timezone + interval '1 day' - interval '1 microsecond')::date)
                            ELSE quote_literal(p_to) END || '::' || c.type AS high) b);
 
 -- Those behind a key, in the order "NULL last" of each column.
@@ -128,13 +128,16 @@ END $$;
 
 CREATE FUNCTION chime.backfill_shape(p_view chime.view) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN md5(concat_ws(' ', p_view.definition, p_view.search_path, p_view.key, p_view.grain, p_view.stamps,
+RETURN md5(concat_ws(' ', p_view.definition, p_view.search_path, p_view.timezone, p_view.key, p_view.grain, p_view.stamps,
                      (SELECT string_agg(c.type, ' ' ORDER BY c.n) FROM chime.grain_columns(p_view) AS c)));
 
 CREATE FUNCTION chime.count_groups(p_view chime.view, p_from timestamptz, p_to timestamptz) RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET "TimeZone" = 'UTC' AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
+SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' SET quote_all_identifiers = off AS $$
 DECLARE v_count bigint;
 BEGIN
+    PERFORM set_config('TimeZone', p_view.timezone, true);
     PERFORM chime.refuse_untrusted(format('view %s.%s', p_view.view_schema, p_view.relation), 'pg_class'::regclass, chime.live_of(p_view));
     EXECUTE format('SELECT count(*) FROM %s AS g', chime.grain_groups(p_view, chime.grain_within(p_view, p_from, p_to))) INTO v_count;
     RETURN v_count;
@@ -192,14 +195,16 @@ END $$;
 
 -- The next page of groups; how many.
 CREATE FUNCTION chime.list_groups(p_view chime.view, p_backfill chime.backfill, p_count bigint) RETURNS bigint
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO'
-SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
+SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' SET quote_all_identifiers = off AS $$
 DECLARE
     v_order text := (SELECT string_agg(format('g.%I', g), ', ' ORDER BY n) FROM unnest(p_view.grain) WITH ORDINALITY AS u (g, n));
     v_texts text := (SELECT string_agg(format('g.%I::text', g), ', ' ORDER BY n) FROM unnest(p_view.grain) WITH ORDINALITY AS u (g, n));
     v_listed bigint;
 BEGIN
     PERFORM chime.vet_again(p_view);
+    PERFORM set_config('TimeZone', p_view.timezone, true);
     EXECUTE format($f$
         WITH listed AS (
             INSERT INTO chime.backfill_group (view_schema, relation, place, key)
@@ -255,8 +260,9 @@ END $$;
 CREATE FUNCTION chime.recompute_groups(p_view chime.view, p_place bigint, OUT inserted bigint, OUT updated bigint, OUT deleted bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET enable_seqscan = off
 SET enable_hashjoin = off
-SET enable_mergejoin = off SET max_parallel_workers_per_gather = 0 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO'
-SET "IntervalStyle" = 'postgres' AS $$
+SET enable_mergejoin = off SET max_parallel_workers_per_gather = 0
+SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
+SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' SET quote_all_identifiers = off AS $$
 DECLARE
     v_live bigint; v_held bigint;
     v_arrays text := (
@@ -266,6 +272,7 @@ DECLARE
         FROM chime.grain_columns(p_view) AS c);
 BEGIN
     PERFORM chime.vet_again(p_view);
+    PERFORM set_config('TimeZone', p_view.timezone, true);
     EXECUTE chime.refresh_keyed_statement(p_view.view_schema, p_view.relation, p_view.key, p_view.stamps, p_view.grain, v_arrays,
                                           chime.batch_rows(p_view, v_arrays, p_place))
       INTO v_live, v_held, inserted, updated, deleted;

@@ -122,6 +122,7 @@ SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postg
 SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' SET quote_all_identifiers = off AS $$ -- constants are written as refreshes will read them
 DECLARE v_plan jsonb;
 BEGIN
+    PERFORM set_config('TimeZone', v.timezone, true) FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation;
     EXECUTE format(
         'EXPLAIN (FORMAT JSON, VERBOSE) SELECT v.* FROM unnest(%s) AS chime_key (%s) CROSS JOIN LATERAL (SELECT * FROM %I.%I v WHERE %s OFFSET 0) v',
         (SELECT string_agg(format('NULL::%s[]', format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY g.n)

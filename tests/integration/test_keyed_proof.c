@@ -64,7 +64,7 @@ START_TEST(a_map_means_the_same_whoever_installed_the_view)
     cluster_execute(cluster, "CREATE TABLE app.due (id integer PRIMARY KEY, day date); CREATE INDEX ON app.due ((day - date '2026-02-01'));"
                              "INSERT INTO app.due VALUES (1, '2026-02-03'); SET DateStyle = 'German'");
     EXPECT_SQL(cluster,
-               "SELECT app.install('by_distance', 'SELECT day - date ''01.02.2026'' AS distance, count(*) AS n FROM due "
+               "SELECT app.install('by_distance', 'SELECT day - date ''2026-02-01'' AS distance, count(*) AS n FROM due "
                "GROUP BY 1', '{distance}', '[{\"table\": \"due\", \"columns\": [\"id\", \"day\"]}]')",
                NULL);
     cluster_execute(cluster, "RESET DateStyle");
@@ -176,6 +176,51 @@ START_TEST(rows_are_the_same_whoever_refreshes)
 }
 END_TEST
 
+#define ABROAD                                                                                                           \
+    "SET TimeZone = 'America/New_York'; SET DateStyle = 'German'; SET IntervalStyle = 'iso_8601'; SET extra_float_digits = -5;" \
+    "SET bytea_output = 'escape'; SET search_path = app; SET lc_numeric = 'C.UTF-8';"
+#define INSTALL_ZONED(zone)                                                                                              \
+    "SELECT app.install('zoned', 'SELECT shop, at::date AS day, at::text AS said, at >= timestamptz ''2026-03-02 00:00'' AS later,"  \
+    " (at - timestamptz ''2026-03-01 00:00Z'')::text AS since, rate::text AS rate, b::text AS b FROM app.moment', '{shop}',"        \
+    " '[{\"table\": \"moment\", \"columns\": [\"shop\", \"at\", \"rate\", \"b\"]}]', p_timezone => " zone ")"
+#define ZONED                                                                                                            \
+    "SELECT string_agg(concat_ws(' ', shop, day, said, later, since, rate, b), '; ' ORDER BY shop) || ' ' || missing + surplus" \
+    " FROM kept.zoned, chime.difference('zoned') GROUP BY missing, surplus"
+#define IN_TOKYO                                                                                                         \
+    "1 2026-03-01 2026-03-01 23:59:00+09 f 14:59:00 0.30000000000000004 \\x01; 2 2026-03-02 2026-03-02 00:00:00+09 t 15:00:00 7 \\x02 0"
+
+/* A day, a text, a literal without a zone: by the zone that the view declares, whatever the session of who makes, refreshes or backfills it. */
+START_TEST(rows_are_of_the_views_own_zone_whoever_refreshes_or_backfills)
+{
+    PGconn *abroad = cluster_connect(cluster, "postgres");
+
+    cluster_execute(cluster, "CREATE TABLE app.moment (shop integer PRIMARY KEY, at timestamptz, rate double precision, b bytea);"
+                             "INSERT INTO app.moment VALUES (1, '2026-03-01 14:59Z', 0.1::float8 + 0.2, '\\x01'), (2, '2026-03-01 15:00Z', 7, '\\x02')");
+    session_execute(abroad, ABROAD INSTALL_ZONED("'Asia/Tokyo'"));
+    EXPECT_SQL(cluster, "SELECT timezone || coalesce(full_reason, '') FROM chime.view WHERE relation = 'zoned'", "Asia/Tokyo");
+    keyed_tend(cluster);
+    session_execute(abroad, "SELECT chime.refresh('zoned')");
+    EXPECT_SQL(cluster, ZONED, IN_TOKYO);
+    session_execute(abroad, "UPDATE app.moment SET at = at + interval '1 hour'; SELECT chime.refresh('zoned');"
+                            "UPDATE app.moment SET at = at - interval '1 hour'; SELECT chime.refresh('zoned')");
+    EXPECT_SQL(cluster, ZONED, IN_TOKYO);
+    EXPECT_SQL(cluster, "SELECT method || ' ' || updated FROM chime.view_refresh WHERE relation = 'zoned'", "keyed 2");
+    session_execute(abroad, "SELECT chime.begin_backfill('zoned', NULL, NULL, NULL)");
+    session_execute(abroad, "DO $$ BEGIN WHILE NOT (SELECT finished FROM chime.backfill_step('zoned', 10)) LOOP END LOOP; END $$");
+    EXPECT_SQL(cluster, ZONED, IN_TOKYO);
+    EXPECT_SQL(cluster, "SELECT groups || ' ' || updated FROM chime.backfill WHERE relation = 'zoned'", "2 0");
+    session_execute(abroad, "SELECT chime.refresh('zoned', true)");
+    EXPECT_SQL(cluster, "SELECT method || ' ' || updated FROM chime.view_refresh WHERE relation = 'zoned'", "full 0");
+    EXPECT_SQL(cluster, INSTALL_ZONED("NULL"), NULL);
+    keyed_tend(cluster);
+    LOOK("zoned", "full: its definition or its relation is another one");
+    EXPECT_SQL(cluster, "SELECT string_agg(said || ' ' || later, '; ' ORDER BY shop) FROM kept.zoned",
+               "2026-03-01 14:59:00+00 false; 2026-03-01 15:00:00+00 false");
+    ck_assert_str_eq(cluster_sqlstate(cluster, INSTALL_ZONED("'Mars/Olympus'")), "22023");
+    PQfinish(abroad);
+}
+END_TEST
+
 /* Also where both are equal, and where one of them is kept already. */
 START_TEST(two_rows_with_one_key_fail_every_refresh_and_are_named)
 {
@@ -251,6 +296,7 @@ static Suite *suite(void)
     tcase_add_test(cases, whether_a_view_is_keyed_is_asked_again_when_an_index_or_a_view_below_changes);
     tcase_add_test(cases, what_a_definition_means_is_asked_again);
     tcase_add_test(cases, rows_are_the_same_whoever_refreshes);
+    tcase_add_test(cases, rows_are_of_the_views_own_zone_whoever_refreshes_or_backfills);
     tcase_add_test(cases, two_rows_with_one_key_fail_every_refresh_and_are_named);
     tcase_add_test(cases, rows_are_compared_by_their_bytes);
     suite_add_tcase(all, cases);

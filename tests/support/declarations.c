@@ -55,6 +55,7 @@ void sound_plugin(void)
         .stamps = "made_at",
         .revisit = "SELECT day FROM mv_orders",
         .indexes = ONE(index_of_view),
+        .timezone = "Europe/Berlin",
     };
     plain_view = (struct chime_plain_view){"v_orders", "SELECT day FROM mv_orders", "days"};
     option = (struct chime_option){"max_attempts", "5"};

@@ -34,10 +34,11 @@ DO $$ BEGIN PERFORM chime.record_plugin('test', '1', '', 'kept', 'app', 'install
 
 -- Why it is not keyed, or NULL.
 CREATE FUNCTION app.install(p_relation name, p_definition text, p_grain name[], p_sources jsonb, p_key name[] DEFAULT NULL,
-                            p_revisit text DEFAULT NULL, p_mode text DEFAULT 'auto', p_rejected text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
+                            p_revisit text DEFAULT NULL, p_mode text DEFAULT 'auto', p_rejected text DEFAULT NULL,
+                            p_timezone text DEFAULT NULL) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM chime.install_view('test', 'kept', 'app', p_relation, p_definition, coalesce(p_key, p_grain), p_relation || '_pk',
-                               p_grain, p_mode, '{}', p_revisit, p_rejected, '[]', 'a test');
+                               p_grain, p_mode, '{}', p_revisit, p_rejected, '[]', 'a test', p_timezone);
     RETURN chime.install_keys('kept', 'app', p_relation, p_sources);
 END $$;
 

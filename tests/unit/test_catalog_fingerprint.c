@@ -68,7 +68,7 @@ static struct declared_plain_view plain_view = {.relation = "v_lanes", .definiti
 
 START_TEST(fingerprint_tells_every_variant_apart)
 {
-    char hex[COUNT_OF(variants) + 5][17];
+    char hex[COUNT_OF(variants) + 6][17];
     use_plugin(&samples.lane);
     for (size_t i = 0; i < COUNT_OF(variants); i++) {
         fingerprint_of(variants[i], hex[i]);
@@ -84,6 +84,8 @@ START_TEST(fingerprint_tells_every_variant_apart)
     fingerprint_of("", hex[COUNT_OF(variants) + 3]);
     plain_view.definition = "SELECT 2";
     fingerprint_of("", hex[COUNT_OF(variants) + 4]);
+    samples.lane_view.timezone = "Asia/Tokyo";
+    fingerprint_of("", hex[COUNT_OF(variants) + 5]);
     for (size_t i = 0; i < COUNT_OF(hex); i++) {
         for (size_t j = 0; j < i; j++) {
             ck_assert_msg(strcmp(hex[i], hex[j]) != 0, "variants %zu and %zu", i, j);
