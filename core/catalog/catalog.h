@@ -55,4 +55,16 @@ bool catalog_same_plugins(const struct catalog *left, const struct catalog *righ
 /* A hash of everything that decides what runs in a database; two daemons with equal ones agree. 16 hex digits and a NUL. */
 void catalog_fingerprint(const struct catalog *catalog, const char *database, char hex[static 17]);
 
+/* What another catalog brings, for people: "+ job nightly", "~ plugin progress", "- job old (main)", with the database where there are several. */
+#define CATALOG_CHANGES_LISTED 100
+struct catalog_changes {
+    char *lines[CATALOG_CHANGES_LISTED]; /* the first of them */
+    size_t line_count;
+    size_t added;
+    size_t changed;
+    size_t removed;
+};
+void catalog_changes_list(const struct catalog *before, const struct catalog *after, struct catalog_changes *changes);
+void catalog_changes_finish(struct catalog_changes *changes);
+
 #endif

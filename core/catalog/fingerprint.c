@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "catalog/catalog.h"
+#include "catalog/fingerprint.h"
 
 /* Every text goes in with its length before it, so that no two different lists read the same. */
 static void put_text(struct buffer *buffer, const char *text)
@@ -35,7 +36,7 @@ static void put_names(struct buffer *buffer, const struct names *names)
     put_texts(buffer, names->items, names->count);
 }
 
-static void put_job(struct buffer *buffer, const struct job *job)
+void fingerprint_job(struct buffer *buffer, const struct job *job)
 {
     put_text(buffer, job->database);
     put_text(buffer, job->name);
@@ -182,7 +183,7 @@ void catalog_fingerprint(const struct catalog *catalog, const char *database, ch
         }
     }
     for (size_t i = 0; i < job_count; i++) {
-        put_job(&item, &jobs[i]);
+        fingerprint_job(&item, &jobs[i]);
         fold(&item, &hashes);
     }
     snprintf(hex, 17, "%016llx", (unsigned long long)text_hash(buffer_text(&hashes)));
@@ -192,7 +193,7 @@ void catalog_fingerprint(const struct catalog *catalog, const char *database, ch
 
 /* --- the same plugins? --- */
 
-static const struct catalog_plugin *find_plugin(const struct catalog *catalog, const struct catalog_plugin *like)
+const struct catalog_plugin *fingerprint_find_plugin(const struct catalog *catalog, const struct catalog_plugin *like)
 {
     for (size_t i = 0; i < catalog->plugin_count; i++) {
         const struct catalog_plugin *plugin = &catalog->plugins[i];
@@ -204,7 +205,7 @@ static const struct catalog_plugin *find_plugin(const struct catalog *catalog, c
     return NULL;
 }
 
-static bool same_plugin(const struct catalog_plugin *left, const struct catalog_plugin *right)
+bool fingerprint_same_plugin(const struct catalog_plugin *left, const struct catalog_plugin *right)
 {
     struct buffer texts[2] = {{0}};
     put_plugin(&texts[0], left);
@@ -221,8 +222,8 @@ bool catalog_same_plugins(const struct catalog *left, const struct catalog *righ
     for (size_t i = 0; same && i < left->plugin_count; i++) {
         const struct catalog_plugin *plugin = &left->plugins[i];
         if (strcmp(plugin->database, database) == 0) {
-            const struct catalog_plugin *other = find_plugin(right, plugin);
-            same = other != NULL && same_plugin(plugin, other);
+            const struct catalog_plugin *other = fingerprint_find_plugin(right, plugin);
+            same = other != NULL && fingerprint_same_plugin(plugin, other);
         }
     }
     return same;

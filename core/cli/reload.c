@@ -14,14 +14,19 @@ struct answer {
     int ok;
     json_int_t jobs;
     json_int_t plugins;
+    json_int_t added;
+    json_int_t changed;
+    json_int_t removed;
+    json_t *changes; /* in words; NULL: a daemon that says none */
     json_t *findings;
 };
 
 static bool read_answer(const char *text, struct answer *answer, struct error *err)
 {
     answer->root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    if (json_unpack(answer->root, "{s:b, s?I, s?I, s:o}", "ok", &answer->ok, "jobs", &answer->jobs, "plugins",
-                    &answer->plugins, "findings", &answer->findings) == 0) {
+    if (json_unpack(answer->root, "{s:b, s?I, s?I, s?I, s?I, s?I, s?o, s:o}", "ok", &answer->ok, "jobs", &answer->jobs,
+                    "plugins", &answer->plugins, "added", &answer->added, "changed", &answer->changed, "removed",
+                    &answer->removed, "changes", &answer->changes, "findings", &answer->findings) == 0) {
         return true;
     }
     error_set(err, ERROR_FAILED, "the daemon's answer is not whole");
@@ -44,14 +49,41 @@ static void print_data(const struct invocation *invocation, const struct answer 
 {
     static const struct output_column columns[] = {{"RELOADED", "reloaded", OUTPUT_BOOLEAN, OUTPUT_ALWAYS},
                                                    {"JOBS", "jobs", OUTPUT_INTEGER, OUTPUT_ALWAYS},
-                                                   {"PLUGINS", "plugins", OUTPUT_INTEGER, OUTPUT_ALWAYS}};
+                                                   {"PLUGINS", "plugins", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+                                                   {"ADDED", "added", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+                                                   {"CHANGED", "changed", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+                                                   {"REMOVED", "removed", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+                                                   {NULL, "changes", OUTPUT_DATA, OUTPUT_ALWAYS}};
     struct output_list *list = output_create("reloads", columns, COUNT_OF(columns));
     output_add_row(list);
     output_set_number(list, 0, answer->ok);
     output_set_number(list, 1, answer->jobs);
     output_set_number(list, 2, answer->plugins);
+    output_set_number(list, 3, answer->added);
+    output_set_number(list, 4, answer->changed);
+    output_set_number(list, 5, answer->removed);
+    char *changes = json_dumps(answer->changes, JSON_COMPACT);
+    output_set(list, 6, changes);
+    free(changes);
     output_print(&list, 1, &invocation->style, stdout);
     output_destroy(list);
+}
+
+/* Names are the configuration's, or a plugin's: shown as any text that somebody else wrote. */
+static void print_changes(const struct answer *answer)
+{
+    size_t listed = json_array_size(answer->changes);
+    size_t all = (size_t)(answer->added + answer->changed + answer->removed);
+    for (size_t i = 0; i < listed; i++) {
+        struct buffer line = {0};
+        output_escape(&line, json_string_value(json_array_get(answer->changes, i)));
+        printf("%s\n", buffer_text(&line));
+        buffer_finish(&line);
+    }
+    if (all > listed) {
+        printf("and %zu more: %lld added, %lld changed, %lld removed in all\n", all - listed, (long long)answer->added,
+               (long long)answer->changed, (long long)answer->removed);
+    }
 }
 
 static int report_answer(const struct invocation *invocation, const struct answer *answer)
@@ -66,6 +98,7 @@ static int report_answer(const struct invocation *invocation, const struct answe
     } else if (answer->ok && !invocation->quiet) {
         printf("reloaded: %lld plugin%s, %lld job%s\n", (long long)answer->plugins, answer->plugins == 1 ? "" : "s",
                (long long)answer->jobs, answer->jobs == 1 ? "" : "s");
+        print_changes(answer);
     } else if (!answer->ok) {
         remark(invocation, "nothing was reloaded: what was in force stays");
     }
@@ -102,7 +135,8 @@ const struct command command_reload = {
     .name = "reload",
     .arguments = "",
     .summary = "has the daemon read configuration and plugins anew; runs under way go on",
-    .details = "Prints what the daemon found. Exit status 3 when it refused: then everything stays as it was.\n"
+    .details = "Prints what the daemon found and what changed: + added, ~ changed, - removed. Exit status 3 when it "
+               "refused: then everything stays as it was.\n"
                "It asks on the control_socket of the configuration; SIGHUP does the same without an answer.",
     .run = reload_run,
 };

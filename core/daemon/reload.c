@@ -32,9 +32,10 @@ struct reload {
     struct loop_timer *timer;
     size_t job_count; /* of what was applied */
     size_t plugin_count;
-    struct callers waiting; /* for the end of this round */
-    struct callers next;    /* for a round after it */
-    const char *next_why;   /* NULL: nobody asked for another */
+    struct catalog_changes changes; /* that this round brings */
+    struct callers waiting;         /* for the end of this round */
+    struct callers next;            /* for a round after it */
+    const char *next_why;           /* NULL: nobody asked for another */
 };
 
 static void begin(void *data);
@@ -49,8 +50,14 @@ static char *answer_text(const struct reload *reload, bool ok)
         json_array_append_new(findings, json_pack("{s:s?, s:i, s:s, s:s?}", "file", finding->file, "line",
                                                   finding->line, "message", finding->message, "hint", finding->hint));
     }
-    json_t *root = json_pack("{s:b, s:I, s:I, s:o}", "ok", ok, "jobs", (json_int_t)reload->job_count, "plugins",
-                             (json_int_t)reload->plugin_count, "findings", findings);
+    json_t *changes = json_array();
+    for (size_t i = 0; i < reload->changes.line_count; i++) {
+        json_array_append_new(changes, json_string(reload->changes.lines[i]));
+    }
+    json_t *root = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "ok", ok, "jobs",
+                             (json_int_t)reload->job_count, "plugins", (json_int_t)reload->plugin_count, "added",
+                             (json_int_t)reload->changes.added, "changed", (json_int_t)reload->changes.changed,
+                             "removed", (json_int_t)reload->changes.removed, "changes", changes, "findings", findings);
     char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
     return text;
@@ -63,6 +70,7 @@ static void end_round(struct reload *reload, bool ok)
         control_answer(reload->waiting.items[i], text);
     }
     free(text);
+    catalog_changes_finish(&reload->changes);
     reload->waiting.count = 0;
     reload->round = ROUND_IDLE;
     loop_timer_clear(reload->timer);
@@ -123,6 +131,7 @@ static void apply(struct reload *reload, struct plugin_set *plugins)
         return;
     }
     log_findings(&reload->report, "configuration");
+    catalog_changes_list(reload->handlers->current(reload->data)->catalog, catalog, &reload->changes);
     config_forget_jobs(reload->config);
     memory_release();
     struct generation *next = generation_create(reload->config, plugins, catalog);
@@ -235,6 +244,7 @@ void reload_destroy(struct reload *reload)
         child_destroy(reload->child);
         config_free(reload->config);
         report_finish(&reload->report);
+        catalog_changes_finish(&reload->changes);
         free(reload->waiting.items);
         free(reload->next.items);
         free(reload);

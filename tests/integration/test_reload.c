@@ -62,7 +62,7 @@ START_TEST(a_job_that_comes_goes_or_changes_does_so_without_a_restart)
     site_job(site, "new", "schedule = \"1 seconds\"; command = \"INSERT INTO t (job) VALUES ('new')\";");
     char *output = NULL;
     ck_assert_int_eq(reload(&output, NULL), 0);
-    ck_assert_str_eq(output, "reloaded: 0 plugins, 1 job\n");
+    ck_assert_str_eq(output, "reloaded: 0 plugins, 1 job\n+ job new\n- job old\n");
     free(output);
     EXPECT_SQL(cluster, "SELECT active FROM chime.job WHERE name = 'old'", "f");
     runs_await(cluster, "new", 2);
@@ -73,6 +73,13 @@ START_TEST(a_job_that_comes_goes_or_changes_does_so_without_a_restart)
     site_job(site, "new", "schedule = \"1 seconds\"; command = \"INSERT INTO t (job) VALUES ('newer')\";");
     daemon_signal(served, SIGHUP);
     WAIT_SQL(cluster, "SELECT count(*) > 0 FROM t WHERE job = 'newer'", "t", 10);
+    site_job(site, "new", NEVER_DUE "command = \"SELECT 1\"; priority = 3;");
+    ck_assert_int_eq(reload(&output, NULL), 0);
+    ck_assert_str_eq(output, "reloaded: 0 plugins, 1 job\n~ job new\n");
+    free(output);
+    ck_assert_int_eq(reload(&output, NULL), 0);
+    ck_assert_str_eq(output, "reloaded: 0 plugins, 1 job\n");
+    free(output);
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "1");
 }
 END_TEST
