@@ -82,9 +82,9 @@ make_views()
         -f "$ROOT_DIRECTORY/sql/sample/0_schema.sql" -f "$ROOT_DIRECTORY/sql/sample/1_data.sql" >/dev/null
     query fresh_probe.sql
     daemon_start
-    wait_for 60 "SELECT to_regclass('chime.watch') IS NOT NULL"
+    wait_for 60 "SELECT to_regclass('chime.listener') IS NOT NULL"
     wait_for 600 "SELECT count(*) > 0 AND bool_and(refreshed_at IS NOT NULL) FROM chime.view_refresh"
-    wait_for 60 "SELECT state = 'watching' FROM chime.watch"
+    wait_for 60 "SELECT state = 'watching' FROM chime.listener"
 }
 
 check_keyed()

@@ -49,7 +49,7 @@ make_views()
     query "VACUUM ANALYZE"
     complain "views"
     daemon_start
-    wait_for 120 "SELECT to_regclass('chime.watch') IS NOT NULL"
+    wait_for 120 "SELECT to_regclass('chime.listener') IS NOT NULL"
     wait_for 1800 "SELECT count(*) > 0 AND bool_and(refreshed_at IS NOT NULL) FROM chime.view_refresh"
     wait_for 120 "SELECT bool_and(state = 'installed') FROM chime.plugin"
     query "ANALYZE"

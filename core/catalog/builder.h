@@ -62,13 +62,13 @@ void choices_make(struct builder *builder);
 /* The database of something that names this one, or none (NULL); NULL when it was refused. */
 const char *choice_database(struct builder *builder, const char *name, const struct subject *subject);
 
-/* plugin_settle.c: the catalog's plugins with their settings, in the order in which they are to be installed; after
+/* plugin_validate.c: the catalog's plugins with their settings, in the order in which they are to be installed; after
  * the jobs, which decide about it too. */
-void choices_settle(struct builder *builder);
+void choices_validate(struct builder *builder);
 
-/* job_settle.c: the databases' zones, before the jobs; then a merged job's schedule in its zone, and its pool. */
-void zones_settle(struct builder *builder);
-void job_settle(struct builder *builder, struct job *job);
+/* job_validate.c: the databases' zones, before the jobs; then a merged job's schedule in its zone, and its pool. */
+void zones_validate(struct builder *builder);
+void job_validate(struct builder *builder, struct job *job);
 
 /* job_merge.c: plugins' jobs under their overrides, and the jobs of conf.d. */
 void jobs_collect(struct builder *builder);

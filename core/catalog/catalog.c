@@ -23,11 +23,11 @@ struct catalog *catalog_build(const struct config *config, const struct plugin_s
                               .report = report,
                               .complete = config->complete};
     size_t findings_before = report->count;
-    zones_settle(&builder);
+    zones_validate(&builder);
     choices_make(&builder);
     jobs_collect(&builder);
     dependencies_check(&builder);
-    choices_settle(&builder);
+    choices_validate(&builder);
     catalog->jobs = builder.jobs;
     catalog->job_count = builder.job_count;
     if (report->count != findings_before) {

@@ -127,7 +127,7 @@ static void add_job(struct builder *builder, struct job *job)
     struct job_options defaults;
     options_defaults(&defaults, job->work == JOB_REFRESH);
     options_inherit(&job->options, &defaults);
-    job_settle(builder, job);
+    job_validate(builder, job);
     check_delivery(builder, job);
     builder->jobs[builder->job_count++] = *job;
 }

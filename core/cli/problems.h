@@ -48,7 +48,7 @@
     "(SELECT format('events are not heard since %s: %s',"                                                     \
     "               to_char(w.since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"'), w.reason) AS message," \
     "        'jobs that wait for events run every 10 s until a session of its own can be had' AS way_out"     \
-    "   FROM chime.watch w WHERE w.state = 'degraded' AND chime.led())"
+    "   FROM chime.listener w WHERE w.state = 'degraded' AND chime.led())"
 
 /* Plugins that could not be installed, or whose views could not be filled; a third column names them. */
 #define PLUGIN_PROBLEMS_SQL                                                                    \

@@ -49,12 +49,12 @@ static int serve_run(const struct invocation *invocation)
             log_warning("no database is configured: write databases: { main: { conninfo = \"...\"; }; }; in %s",
                         loaded.config->file);
         }
-        struct generation *generation = generation_create(loaded.config, loaded.plugins, loaded.catalog);
+        struct snapshot *snapshot = snapshot_create(loaded.config, loaded.plugins, loaded.catalog);
         loaded.config = NULL;
         loaded.plugins = NULL;
         loaded.catalog = NULL;
-        status = daemon_serve(generation, &options);
-        generation_drop(generation);
+        status = daemon_serve(snapshot, &options);
+        snapshot_drop(snapshot);
     }
     loaded_finish(&loaded);
     return status;

@@ -1,4 +1,4 @@
-/* `suspend` and `resume`: both leave a wish in the ledger, which the leader grants with its next heartbeat. */
+/* `suspend` and `resume`: both leave a request in the ledger, which the leader grants with its next heartbeat. */
 #include <string.h>
 
 #include "base/clock.h"

@@ -38,7 +38,7 @@ static bool add_places(struct visit *visit, void *data, struct error *err)
     return true;
 }
 
-static void places_finish(struct view_places *all)
+static void pool_slots_finish(struct view_places *all)
 {
     for (size_t i = 0; i < all->count; i++) {
         free(all->places[i].schema);
@@ -157,7 +157,7 @@ int visit_views(const struct invocation *invocation, const char *name, view_visi
         const struct view_place *place = choose(&all, name, &status);
         status = place != NULL ? visit_there(invocation, place, function, data) : status;
     }
-    places_finish(&all);
+    pool_slots_finish(&all);
     config_free(config);
     return status;
 }

@@ -58,7 +58,7 @@ void visit_close(struct visit *visit)
     visit->client = NULL;
 }
 
-/* As the daemon tells them apart (daemon/roster.h). */
+/* As the daemon tells them apart (daemon/led_databases.h). */
 bool visit_is_first(const struct visit *visit, struct visited *visited, struct error *err)
 {
     static const char sql[] = "SELECT concat_ws(' ', a.datid, extract(epoch FROM pg_postmaster_start_time()))"

@@ -28,7 +28,7 @@ static const char job_sql[] =
     "       (SELECT split_part(a.message, E'\n', 1) FROM chime.attempt a WHERE r.pid IS NULL AND"
     "         (a.job_id, a.kind, a.slot, a.attempt) = (r.job_id, r.kind, r.slot, r.attempt - 1))," WAKERS_COLUMNS
     "," JOB_CALENDAR_COLUMNS "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
-    "  LEFT JOIN chime.watch w ON w.state = 'degraded' AND chime.led()"
+    "  LEFT JOIN chime.listener w ON w.state = 'degraded' AND chime.led()"
     "  LEFT JOIN chime.plugin p ON p.name = j.plugin"
     "  LEFT JOIN LATERAL (SELECT * FROM chime.run r WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1) r ON "
     "true"

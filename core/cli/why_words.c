@@ -129,7 +129,7 @@ static void say_hindrance(struct buffer *text, const struct why_facts *facts, co
     if (put_upstreams(&names, facts, is_open) > 0) {
         buffer_printf(text, "waits for %s to finish first", buffer_text(&names));
     } else if (limit > 0 && count_of(facts, WHY_POOL_BUSY) >= limit) {
-        buffer_printf(text, "waits for a place in pool %s, which has %d", pool, limit);
+        buffer_printf(text, "waits for a slot of pool %s, which has %d", pool, limit);
     } else if (count_of(facts, WHY_BUSY) >= database->pool_size) {
         buffer_printf(text, "waits for a session: all %d are busy", database->pool_size);
     } else if (why_value(facts, WHY_HELD) != NULL) {

@@ -157,7 +157,7 @@ static const char *default_socket(struct reader *reader)
 }
 
 /* The kernel takes no longer path for a socket. */
-static void settle_control_socket(struct reader *reader)
+static void validate_control_socket(struct reader *reader)
 {
     struct config *config = reader->config;
     if (config->control_socket == NULL) {
@@ -343,7 +343,7 @@ static void refuse_repeated_jobs(struct reader *reader)
 }
 
 /* Sorts the lists and hands them to the snapshot. */
-static void settle_lists(struct reader *reader)
+static void validate_lists(struct reader *reader)
 {
     struct config *config = reader->config;
     if (config->plugin_count > 0) {
@@ -386,11 +386,11 @@ struct config *config_gather(const char *file, struct report *report)
               "or name another with --config");
     config->databases_sound = config->databases_sound && (config->database_count > 0 || config->complete);
     config->databases_named = config->databases_named && (config->database_count > 0 || config->databases_sound);
-    settle_control_socket(&reader);
+    validate_control_socket(&reader);
     if (config->conf_dir != NULL) {
         read_parts(&reader);
     }
-    settle_lists(&reader);
+    validate_lists(&reader);
     alerts_settle(&reader);
     return config;
 }
@@ -412,7 +412,7 @@ char *config_find_socket(const char *file, struct report *report)
     struct reader reader = {
         .config = config, .arena = config->arena, .report = report, .folder = folder_of(config->arena, file)};
     read_file(&reader, &main_file, file, NULL);
-    settle_control_socket(&reader);
+    validate_control_socket(&reader);
     char *path = xstrdup(config->control_socket);
     config->jobs = reader.jobs;
     config_free(config);

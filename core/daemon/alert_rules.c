@@ -53,10 +53,10 @@ static json_t *config_rule(const struct config_alert *alert, const char *view_sc
     return rule;
 }
 
-char *alert_rules_json(const struct generation *generation, const struct config_database *database)
+char *alert_rules_json(const struct snapshot *snapshot, const struct config_database *database)
 {
-    const struct catalog *catalog = generation->catalog;
-    const struct config *config = generation->config;
+    const struct catalog *catalog = snapshot->catalog;
+    const struct config *config = snapshot->config;
     json_t *rules = json_array();
     for (size_t i = 0; i < catalog->plugin_count; i++) {
         const struct catalog_plugin *plugin = &catalog->plugins[i];

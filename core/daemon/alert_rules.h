@@ -2,9 +2,9 @@
 #ifndef CHIME_DAEMON_ALERT_RULES_H
 #define CHIME_DAEMON_ALERT_RULES_H
 
-#include "daemon/generation.h"
+#include "daemon/snapshot.h"
 
 /* JSON; the caller frees it. */
-char *alert_rules_json(const struct generation *generation, const struct config_database *database);
+char *alert_rules_json(const struct snapshot *snapshot, const struct config_database *database);
 
 #endif

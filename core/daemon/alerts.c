@@ -282,7 +282,7 @@ static void due(void *data)
     if (!alerts->rules_sent) {
         alerts_follow(alerts); /* behind what others wait for as a leadership begins */
     }
-    if (lead->swap != NULL) {
+    if (lead->reload != NULL) {
         look_later(alerts);
         return;
     }
@@ -318,7 +318,7 @@ void alerts_follow(struct alerts *alerts)
 {
     struct lead *lead = alerts->lead;
     alerts->rules_sent = true;
-    char *rules = alert_rules_json(lead->generation, lead->database);
+    char *rules = alert_rules_json(lead->snapshot, lead->database);
     alerting_set_rules(&lead->ledger, rules, rules_set, lead);
     free(rules);
 }

@@ -14,7 +14,7 @@ struct lead;
 
 /* Once the schedule has started. */
 struct alerts *alerts_create(struct lead *lead);
-/* The rules are those of another generation now. */
+/* The rules are those of another snapshot now. */
 void alerts_follow(struct alerts *alerts);
 /* Another session of the leader's is about to begin, and this is its place: the look under way is given up, the next one waits until no catalog is
  * on its way in. */

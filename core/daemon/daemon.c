@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/database.h"
-#include "daemon/duties.h"
 #include "daemon/reload.h"
+#include "daemon/status_line.h"
 #include "loop/folder.h"
 #include "loop/loop.h"
 #include "loop/resolve.h"
@@ -35,9 +35,9 @@ struct served {
 struct server {
     struct loop *loop;
     struct resolver *resolver;
-    struct roster *roster;
+    struct led_databases *led;
     const struct daemon_options *options;
-    struct generation *generation;
+    struct snapshot *snapshot;
     struct served **served;
     size_t count;
     bool stopping;
@@ -62,22 +62,22 @@ static const char *remark_for_status(const struct server *server)
     return server->reload_refused ? "the last reload was refused, the log says why" : NULL;
 }
 
-static void tell_duties(struct server *server)
+static void tell_status_line(struct server *server)
 {
-    struct duty *duties = xcalloc(server->count + 1, sizeof *duties);
+    struct served_database *databases = xcalloc(server->count + 1, sizeof *databases);
     for (size_t i = 0; i < server->count; i++) {
-        duties[i] = database_duty(server->served[i]->database);
+        databases[i] = database_served(server->served[i]->database);
     }
-    char *text = duties_text(duties, server->count, server->generation->config->file, remark_for_status(server));
+    char *text = status_line_text(databases, server->count, server->snapshot->config->file, remark_for_status(server));
     supervisor_status(server->supervisor, text);
     free(text);
-    free(duties);
+    free(databases);
 }
 
 static void tell(void *data)
 {
     struct server *server = data;
-    tell_duties(server);
+    tell_status_line(server);
     loop_timer_set(server->tell_timer, TELL_EVERY);
 }
 
@@ -94,7 +94,7 @@ static void reload_ended(void *data, bool well)
     if (!server->stopping) {
         supervisor_ready(server->supervisor);
     }
-    tell_duties(server);
+    tell_status_line(server);
 }
 
 /* --- the end ----------------------------------------------------------------------------------------------------------- */
@@ -118,7 +118,7 @@ static void stop_all(void *data)
         supervisor_stopping(server->supervisor);
     }
     server->stopping = true;
-    tell_duties(server);
+    tell_status_line(server);
     if (all_stopped(server)) {
         loop_stop(server->loop);
     }
@@ -208,13 +208,13 @@ static void serve_database(struct server *server, const struct config_database *
     served->conninfo = xstrdup(settings->conninfo);
     server->served = xrealloc(server->served, server->count + 1, sizeof *server->served);
     server->served[server->count++] = served;
-    served->database = database_create(server->loop, server->resolver, server->roster, settings, server->generation,
+    served->database = database_create(server->loop, server->resolver, server->led, settings, server->snapshot,
                                        server->options->once ? &until_quiet : &until_stopped, served);
 }
 
 static void serve_new_databases(struct server *server)
 {
-    const struct config *config = server->generation->config;
+    const struct config *config = server->snapshot->config;
     for (size_t i = 0; i < config->database_count; i++) {
         if (find_served(server, config->databases[i].name) == NULL) {
             serve_database(server, &config->databases[i]);
@@ -255,15 +255,15 @@ static void leave(struct served *served, const char *why)
 
 static void take_over(struct served *served)
 {
-    struct generation *generation = served->server->generation;
-    const struct config_database *settings = config_find_database(generation->config, served->name);
+    struct snapshot *snapshot = served->server->snapshot;
+    const struct config_database *settings = config_find_database(snapshot->config, served->name);
     if (settings == NULL) {
         leave(served, "no longer configured");
     } else if (strcmp(settings->conninfo, served->conninfo) != 0) {
         leave(served, "its conninfo changed");
     } else {
         served->reloading = true;
-        database_reload(served->database, generation, settings);
+        database_reload(served->database, snapshot, settings);
     }
 }
 
@@ -273,16 +273,16 @@ static void listen_for_requests(struct server *server);
 static void choose_log_level(const struct server *server)
 {
     if (!server->options->keep_log_level) {
-        log_set_level(server->generation->config->log_level);
+        log_set_level(server->snapshot->config->log_level);
     }
 }
 
-static void apply(void *data, struct generation *next)
+static void apply(void *data, struct snapshot *next)
 {
     struct server *server = data;
-    struct generation *old = server->generation;
+    struct snapshot *old = server->snapshot;
     size_t count = server->count; /* what comes to it has the new catalog already */
-    server->generation = generation_hold(next);
+    server->snapshot = snapshot_hold(next);
     choose_log_level(server);
     for (size_t i = 0; i < count; i++) {
         if (!server->served[i]->leaving) {
@@ -292,16 +292,16 @@ static void apply(void *data, struct generation *next)
     if (!server->stopping) {
         serve_new_databases(server);
     }
-    generation_drop(old);
+    snapshot_drop(old);
     watch_plugins(server);
     listen_for_requests(server);
     tell_if_all_took_over(server);
 }
 
-static struct generation *current(void *data)
+static struct snapshot *current(void *data)
 {
     const struct server *server = data;
-    return server->generation;
+    return server->snapshot;
 }
 
 static const struct reload_handlers reload_handlers = {
@@ -324,7 +324,7 @@ static void plugins_changed(void *data)
 static void look_at_zones(void *data)
 {
     struct server *server = data;
-    if (zones_changed(server->generation->catalog->zones)) {
+    if (zones_changed(server->snapshot->catalog->zones)) {
         reload_ask(server->reload, "the system's time zone data changed", NULL);
     }
     loop_timer_set(server->zones_timer, ZONES_EVERY);
@@ -343,7 +343,7 @@ static void asked(void *data, const char *request, struct control_caller *caller
 
 static void watch_plugins(struct server *server)
 {
-    const char *path = server->generation->config->plugin_dir;
+    const char *path = server->snapshot->config->plugin_dir;
     struct error err;
     if (path != NULL && server->plugin_folder != NULL && folder_is_at(server->plugin_folder, path)) {
         return; /* what it has heard since the plugins were described is still to come */
@@ -356,14 +356,14 @@ static void watch_plugins(struct server *server)
     server->plugin_folder = folder_watch(server->loop, path, FOLDER_QUIET, plugins_changed, server, &err);
     if (server->plugin_folder == NULL) {
         log_warning("%s; new plugins are found at a reload", err.message);
-    } else if (plugins_stamp(path) != server->generation->plugins->stamp) {
+    } else if (plugins_stamp(path) != server->snapshot->plugins->stamp) {
         plugins_changed(server);
     }
 }
 
 static void listen_for_requests(struct server *server)
 {
-    const char *path = server->generation->config->control_socket;
+    const char *path = server->snapshot->config->control_socket;
     struct error err;
     if (server->control != NULL && strcmp(control_path(server->control), path) == 0) {
         server->deaf = false;
@@ -426,20 +426,20 @@ static void finish(struct server *server)
         served_free(server->served[i]);
     }
     free(server->served);
-    roster_destroy(server->roster);
+    led_databases_destroy(server->led);
     resolver_destroy(server->resolver);
     loop_destroy(server->loop);
-    generation_drop(server->generation);
+    snapshot_drop(server->snapshot);
 }
 
-int daemon_serve(struct generation *generation, const struct daemon_options *options)
+int daemon_serve(struct snapshot *snapshot, const struct daemon_options *options)
 {
-    struct server server = {.loop = loop_create(), .options = options, .generation = generation_hold(generation)};
-    const struct config *config = generation->config;
+    struct server server = {.loop = loop_create(), .options = options, .snapshot = snapshot_hold(snapshot)};
+    const struct config *config = snapshot->config;
     signal(SIGPIPE, SIG_IGN);
     choose_log_level(&server);
     server.resolver = resolver_create(server.loop);
-    server.roster = roster_create();
+    server.led = led_databases_create();
     server.reload = reload_create(server.loop, &reload_handlers, &server);
     server.zones_timer = loop_timer_create(server.loop, look_at_zones, &server);
     loop_timer_set(server.zones_timer, ZONES_EVERY);
@@ -447,7 +447,7 @@ int daemon_serve(struct generation *generation, const struct daemon_options *opt
     server.supervisor = supervisor_create(server.loop);
     server.tell_timer = loop_timer_create(server.loop, tell, &server);
     log_info("pgchime %s serves %zu database%s with %zu jobs", PGCHIME_VERSION, config->database_count,
-             config->database_count == 1 ? "" : "s", generation->catalog->job_count);
+             config->database_count == 1 ? "" : "s", snapshot->catalog->job_count);
     listen_for_requests(&server);
     watch_plugins(&server);
     serve_new_databases(&server);

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "base/instant.h"
-#include "daemon/generation.h"
+#include "daemon/snapshot.h"
 
 struct daemon_options {
     bool once;           /* end when nothing is due or live in any database */
@@ -17,8 +17,8 @@ struct daemon_options {
     bool keep_log_level; /* the command line chose it, the configuration does not */
 };
 
-/* Runs until the end; the exit status. SIGTERM and SIGINT drain and resign, a second one does not wait. Holds the generation for itself
+/* Runs until the end; the exit status. SIGTERM and SIGINT drain and resign, a second one does not wait. Holds the snapshot for itself
  * as long as it needs it. */
-int daemon_serve(struct generation *generation, const struct daemon_options *options);
+int daemon_serve(struct snapshot *snapshot, const struct daemon_options *options);
 
 #endif

@@ -13,8 +13,8 @@
 #include "pg/session.h"
 
 #define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
-#define LOOK_EVERY (250 * USEC_PER_MSEC)      /* well below what a free seat is left to others for */
-#define LOOK_SOON (50 * USEC_PER_MSEC)        /* while a seat is free, but left to others */
+#define LOOK_EVERY (250 * USEC_PER_MSEC)      /* well below what a free leader lock is left to others for */
+#define LOOK_SOON (50 * USEC_PER_MSEC)        /* while a leader lock is free, but left to others */
 #define SILENCE_MAX (PG_LEASE + USEC_PER_SEC) /* of a leader; the server's lease ends it before, where it can */
 #define LASTING (5 * USEC_PER_SEC)            /* of a leadership: one that ends sooner failed */
 #define QUIET_EVERY (50 * USEC_PER_MSEC)
@@ -27,9 +27,9 @@ enum database_state { DB_CONNECTING, DB_CHECKING, DB_MIGRATING, DB_FOLLOWING, DB
 struct database {
     struct loop *loop;
     struct resolver *resolver;
-    struct roster *roster;
+    struct led_databases *led;
     const struct config_database *settings;
-    struct generation *generation;
+    struct snapshot *snapshot;
     const struct database_handlers *handlers;
     void *data;
     enum database_state state;
@@ -41,22 +41,23 @@ struct database {
     struct pg_lineage highest; /* timeline that this entry was ever connected to */
     struct migration *migration;
     struct lead *lead;
-    struct loop_timer *timer; /* pause before the next try or the next look at the seat; while `asked`: patience */
+    struct loop_timer
+        *timer; /* pause before the next try or the next look at the leader lock; while `asked`: patience */
     struct loop_timer *quiet_timer; /* while leading */
     int failures;
     instant led_since; /* by our clock; INSTANT_NONE: it does not lead */
     bool stopping;
     bool reloading;     /* whoever asked for a reload has not heard of its end */
     bool asked;         /* something small, whose answer is due soon */
-    bool entered;       /* in the roster */
+    bool entered;       /* in the led databases */
     bool announced;     /* as a follower */
     char followed[256]; /* the instance that was last logged to lead; "" none */
     char waits[256];    /* what commits wait for, as last seen and logged; "" they do not */
     char differs[17];   /* the leader's configuration that was last logged as another; "" none */
     struct error problem;
-    struct ledger_seat seat_seen; /* at the last look */
+    struct leader_lock lock_seen; /* at the last look */
     instant free_since;           /* by our clock, as the next one; INSTANT_NONE: it is held */
-    instant sign_since;           /* when seat_seen.sign was first seen */
+    instant sign_since;           /* when lock_seen.sign was first seen */
 };
 
 static void connect_now(void *data);
@@ -71,11 +72,11 @@ static void reload_over(struct database *database)
 
 /* --- ending and trying again ------------------------------------------------------------------------------------------- */
 
-static void leave_roster(struct database *database)
+static void leave_led_databases(struct database *database)
 {
     if (database->entered) {
         database->entered = false;
-        roster_leave(database->roster);
+        led_databases_leave(database->led);
     }
 }
 
@@ -83,11 +84,11 @@ static void release(struct database *database)
 {
     loop_timer_clear(database->timer);
     loop_timer_clear(database->quiet_timer);
-    leave_roster(database);
-    roster_absent(database->roster, database);
+    leave_led_databases(database);
+    led_databases_absent(database->led, database);
     database->asked = false;
     database->announced = false;
-    database->seat_seen = (struct ledger_seat){0};
+    database->lock_seen = (struct leader_lock){0};
     database->waits[0] = '\0';
     database->free_since = INSTANT_NONE;
     if (database->connection != NULL) {
@@ -234,7 +235,7 @@ static void lead_reloaded(void *data)
 static const struct lead_handlers lead_handlers = {
     .started = lead_started, .ended = lead_over, .drained = lead_drained, .reloaded = lead_reloaded};
 
-/* --- the seat, held by another ----------------------------------------------------------------------------------------- */
+/* --- the leader lock, held by another ----------------------------------------------------------------------------------------- */
 
 static void look(void *data);
 
@@ -249,7 +250,7 @@ static void announced(void *data, const struct pg_reply *reply)
 
 static void fingerprint(const struct database *database, char configuration[static 17])
 {
-    catalog_fingerprint(database->generation->catalog, database->settings->name, configuration);
+    catalog_fingerprint(database->snapshot->catalog, database->settings->name, configuration);
 }
 
 static void announce(struct database *database)
@@ -258,25 +259,25 @@ static void announce(struct database *database)
     if (!database->announced) {
         database->announced = true;
         fingerprint(database, configuration);
-        ledger_follow(database->connection, database->generation->config->instance, configuration, announced, database);
+        ledger_follow(database->connection, database->snapshot->config->instance, configuration, announced, database);
     }
 }
 
-static void tell_leader(struct database *database, const struct ledger_seat *seat)
+static void tell_leader(struct database *database, const struct leader_lock *lock)
 {
     char configuration[17];
     fingerprint(database, configuration);
-    if (strcmp(database->followed, seat->instance) != 0) {
-        log_info("database %s: %s leads; following", database->settings->name, seat->instance);
-        snprintf(database->followed, sizeof database->followed, "%s", seat->instance);
+    if (strcmp(database->followed, lock->instance) != 0) {
+        log_info("database %s: %s leads; following", database->settings->name, lock->instance);
+        snprintf(database->followed, sizeof database->followed, "%s", lock->instance);
     }
-    if (strcmp(configuration, seat->configuration) == 0) {
+    if (strcmp(configuration, lock->configuration) == 0) {
         database->differs[0] = '\0';
-    } else if (strcmp(database->differs, seat->configuration) != 0) {
+    } else if (strcmp(database->differs, lock->configuration) != 0) {
         log_warning(
             "database %s: the configuration of %s, who leads, is not this one: a takeover would change what runs",
-            database->settings->name, seat->instance);
-        snprintf(database->differs, sizeof database->differs, "%s", seat->configuration);
+            database->settings->name, lock->instance);
+        snprintf(database->differs, sizeof database->differs, "%s", lock->configuration);
     }
 }
 
@@ -296,59 +297,59 @@ static void silent_ended(void *data, const struct pg_reply *reply)
 }
 
 /* The server's lease ends a silent leader, but not one to which it could not get rid of an answer. */
-static bool is_silent(struct database *database, const struct ledger_seat *seat)
+static bool is_silent(struct database *database, const struct leader_lock *lock)
 {
-    const struct ledger_seat *before = &database->seat_seen;
-    if (seat->sign[0] == '\0' || strcmp(seat->sign, before->sign) != 0 || strcmp(seat->token, before->token) != 0) {
+    const struct leader_lock *before = &database->lock_seen;
+    if (lock->sign[0] == '\0' || strcmp(lock->sign, before->sign) != 0 || strcmp(lock->token, before->token) != 0) {
         database->sign_since = clock_boot();
     }
     return clock_boot() - database->sign_since > SILENCE_MAX;
 }
 
-static void note_waits(struct database *database, const struct ledger_seat *seat)
+static void note_waits(struct database *database, const struct leader_lock *lock)
 {
-    if (seat->waits[0] != '\0' && strcmp(seat->waits, database->waits) != 0) {
-        log_warning("database %s: %s", database->settings->name, seat->waits);
+    if (lock->waits[0] != '\0' && strcmp(lock->waits, database->waits) != 0) {
+        log_warning("database %s: %s", database->settings->name, lock->waits);
     }
-    snprintf(database->waits, sizeof database->waits, "%s", seat->waits);
+    snprintf(database->waits, sizeof database->waits, "%s", lock->waits);
 }
 
-static void follow(struct database *database, const struct ledger_seat *seat)
+static void follow(struct database *database, const struct leader_lock *lock)
 {
-    bool silent = is_silent(database, seat);
+    bool silent = is_silent(database, lock);
     database->free_since = INSTANT_NONE;
     database->failures = 0;
     error_clear(&database->problem);
     announce(database);
-    tell_leader(database, seat);
+    tell_leader(database, lock);
     if (silent) {
-        log_warning("database %s: %s has been silent for %d s and is ended", database->settings->name, seat->instance,
+        log_warning("database %s: %s has been silent for %d s and is ended", database->settings->name, lock->instance,
                     (int)(SILENCE_MAX / USEC_PER_SEC));
         await_answer(database);
-        ledger_end_silent(database->connection, seat, silent_ended, database);
+        ledger_end_silent(database->connection, lock, silent_ended, database);
     } else {
         loop_timer_set(database->timer, LOOK_EVERY);
     }
 }
 
-/* --- the seat, free ---------------------------------------------------------------------------------------------------- */
+/* --- the leader lock, free ---------------------------------------------------------------------------------------------------- */
 
-static void seat_taken(void *data, const struct pg_reply *reply)
+static void lock_taken(void *data, const struct pg_reply *reply)
 {
     struct database *database = data;
     struct ledger ledger = {.connection = database->connection, .server = database->server};
-    if (failed(database, reply, "the seat could not be taken")) {
+    if (failed(database, reply, "the leader lock could not be taken")) {
         return;
     }
-    if (!ledger_read_seated(reply, &ledger)) {
-        leave_roster(database);
+    if (!ledger_read_leading(reply, &ledger)) {
+        leave_led_databases(database);
         loop_timer_set(database->timer, LOOK_SOON); /* another was quicker */
         return;
     }
     database->state = DB_LEADING;
     database->followed[0] = database->differs[0] = '\0';
-    database->lead = lead_create(database->loop, database->resolver, database->settings, database->generation, &ledger,
-                                 &database->seat_seen, &lead_handlers, database);
+    database->lead = lead_create(database->loop, database->resolver, database->settings, database->snapshot, &ledger,
+                                 &database->lock_seen, &lead_handlers, database);
     if (database->handlers->quiet != NULL) {
         lead_hurry(database->lead);
     }
@@ -366,27 +367,27 @@ static void tell_promotion(const struct database *database, const struct pg_line
     }
 }
 
-static void take_seat(struct database *database, const struct ledger_seat *seat)
+static void take_leader_lock(struct database *database, const struct leader_lock *lock)
 {
     char configuration[17];
     database->entered = true;
-    roster_enter(database->roster);
+    led_databases_enter(database->led);
     fingerprint(database, configuration);
-    tell_promotion(database, &seat->led);
+    tell_promotion(database, &lock->led);
     await_answer(database);
-    ledger_take_over(database->connection, seat, database->generation->config->instance, configuration,
-                     &database->lineage, seat_taken, database);
+    ledger_take_over(database->connection, lock, database->snapshot->config->instance, configuration,
+                     &database->lineage, lock_taken, database);
 }
 
 /* Daemons that lead fewer databases go first. */
-static void await_turn(struct database *database, const struct ledger_seat *seat)
+static void await_turn(struct database *database, const struct leader_lock *lock)
 {
     instant now = clock_boot();
     if (database->free_since == INSTANT_NONE) {
         database->free_since = now;
     }
-    if (now - database->free_since >= roster_pause(database->roster)) {
-        take_seat(database, seat);
+    if (now - database->free_since >= led_databases_pause(database->led)) {
+        take_leader_lock(database, lock);
     } else {
         loop_timer_set(database->timer, LOOK_SOON);
     }
@@ -413,62 +414,62 @@ static void copy_adopted(void *data, const struct pg_reply *reply)
 }
 
 /* Its jobs are another database's until somebody says otherwise. */
-static void hold_or_adopt(struct database *database, const struct ledger_seat *seat)
+static void hold_or_adopt(struct database *database, const struct leader_lock *lock)
 {
     struct error err;
     if (database->settings->copies == CONFIG_COPIES_ADOPT) {
-        log_warning("database %s: %s; adopted, as copies = \"adopt\" says", database->settings->name, seat->copy_of);
+        log_warning("database %s: %s; adopted, as copies = \"adopt\" says", database->settings->name, lock->copy_of);
         await_answer(database);
         ledger_adopt_copy(database->connection, copy_adopted, database);
         return;
     }
-    error_set(&err, ERROR_REFUSED, "%s: its jobs are held", seat->copy_of);
+    error_set(&err, ERROR_REFUSED, "%s: its jobs are held", lock->copy_of);
     error_hint(&err, LEDGER_COPY_HINT, database->settings->name);
     give_up(database, &err);
 }
 
-static void seat_known(void *data, const struct pg_reply *reply)
+static void lock_known(void *data, const struct pg_reply *reply)
 {
     struct database *database = data;
-    struct ledger_seat seat;
+    struct leader_lock lock;
     struct error err;
-    if (failed(database, reply, "the seat could not be looked at")) {
+    if (failed(database, reply, "the leader lock could not be looked at")) {
         return;
     }
-    if (!ledger_read_seat(reply, &seat)) {
+    if (!ledger_read_leader_lock(reply, &lock)) {
         error_set(&err, ERROR_FAILED, "chime.leader has no row");
         error_hint(&err, "INSERT INTO chime.leader DEFAULT VALUES");
         give_up(database, &err);
         return;
     }
-    if (left_behind(database, &seat.led)) {
+    if (left_behind(database, &lock.led)) {
         return;
     }
-    if (!migrate_knows(seat.migration, &err)) {
+    if (!migrate_knows(lock.migration, &err)) {
         give_up(database, &err);
         return;
     }
-    if (seat.copy_of[0] != '\0') {
-        hold_or_adopt(database, &seat);
+    if (lock.copy_of[0] != '\0') {
+        hold_or_adopt(database, &lock);
         return;
     }
     database->first_host = pg_host_in_use(database->connection);
-    note_waits(database, &seat);
-    if (seat.held) {
-        follow(database, &seat);
-    } else if (seat.waits[0] != '\0') {
-        loop_timer_set(database->timer, LOOK_EVERY); /* to take the seat would wait likewise, and be given up */
+    note_waits(database, &lock);
+    if (lock.held) {
+        follow(database, &lock);
+    } else if (lock.waits[0] != '\0') {
+        loop_timer_set(database->timer, LOOK_EVERY); /* to take the leader lock would wait likewise, and be given up */
     } else {
-        await_turn(database, &seat);
+        await_turn(database, &lock);
     }
-    database->seat_seen = seat;
+    database->lock_seen = lock;
 }
 
 static void look(void *data)
 {
     struct database *database = data;
     await_answer(database);
-    ledger_look(database->connection, seat_known, database);
+    ledger_look(database->connection, lock_known, database);
 }
 
 /* --- connecting -------------------------------------------------------------------------------------------------------- */
@@ -517,7 +518,7 @@ static void checked(void *data, const struct pg_reply *reply)
         return;
     }
     pg_read_server(database->connection, reply, &database->server);
-    if (!roster_admit(database->roster, database, database->settings->name, &database->server, &err)) {
+    if (!led_databases_admit(database->led, database, database->settings->name, &database->server, &err)) {
         give_up(database, &err);
         return;
     }
@@ -584,17 +585,17 @@ static void timer_due(void *data)
 
 /* --- life -------------------------------------------------------------------------------------------------------------- */
 
-struct database *database_create(struct loop *loop, struct resolver *resolver, struct roster *roster,
-                                 const struct config_database *settings, struct generation *generation,
+struct database *database_create(struct loop *loop, struct resolver *resolver, struct led_databases *led,
+                                 const struct config_database *settings, struct snapshot *snapshot,
                                  const struct database_handlers *handlers, void *data)
 {
     struct database *database = xcalloc(1, sizeof *database);
     database->loop = loop;
     database->resolver = resolver;
-    database->roster = roster;
+    database->led = led;
     database->free_since = database->led_since = INSTANT_NONE;
     database->settings = settings;
-    database->generation = generation_hold(generation);
+    database->snapshot = snapshot_hold(snapshot);
     database->handlers = handlers;
     database->data = data;
     database->timer = loop_timer_create(loop, timer_due, database);
@@ -607,11 +608,11 @@ void database_destroy(struct database *database)
 {
     if (database != NULL) {
         release(database);
-        roster_forget(database->roster, database);
+        led_databases_forget(database->led, database);
         loop_forget(database->loop, database);
         loop_timer_destroy(database->timer);
         loop_timer_destroy(database->quiet_timer);
-        generation_drop(database->generation);
+        snapshot_drop(database->snapshot);
         free(database);
     }
 }
@@ -629,29 +630,29 @@ void database_stop(struct database *database, bool at_once)
     }
 }
 
-void database_reload(struct database *database, struct generation *generation, const struct config_database *settings)
+void database_reload(struct database *database, struct snapshot *snapshot, const struct config_database *settings)
 {
-    struct generation *old = database->generation;
-    database->generation = generation_hold(generation);
+    struct snapshot *old = database->snapshot;
+    database->snapshot = snapshot_hold(snapshot);
     database->settings = settings;
     database->reloading = true;
     database->announced = false;
     if (database->state == DB_LEADING) {
-        lead_reload(database->lead, generation, settings);
+        lead_reload(database->lead, snapshot, settings);
     } else {
         reload_over(database);
     }
-    generation_drop(old);
+    snapshot_drop(old);
 }
 
-struct duty database_duty(const struct database *database)
+struct served_database database_served(const struct database *database)
 {
     if (database->state == DB_LEADING) {
-        return (struct duty){DUTY_LEADS, ""};
+        return (struct served_database){SERVED_LEADS, ""};
     }
     if (database->state == DB_FOLLOWING) {
         bool waits = database->waits[0] != '\0';
-        return (struct duty){waits ? DUTY_TRIES : DUTY_FOLLOWS, database->waits};
+        return (struct served_database){waits ? SERVED_TRIES : SERVED_FOLLOWS, database->waits};
     }
-    return (struct duty){DUTY_TRIES, database->problem.message};
+    return (struct served_database){SERVED_TRIES, database->problem.message};
 }

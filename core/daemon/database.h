@@ -1,4 +1,4 @@
-/* One database that the daemon serves: connects, checks, migrates, takes the seat when it is free, leads, comes back.
+/* One database that the daemon serves: connects, checks, migrates, takes the leader lock when it is free, leads, comes back.
  *
  *   CONNECTING -> CHECKING -> MIGRATING -> FOLLOWING -> LEADING -> (over) -> WAITING -> CONNECTING ...
  * Of several hosts in its conninfo, one that is refused (a standby, an old primary that a failover left behind) is tried last the next time.
@@ -6,9 +6,9 @@
 #ifndef CHIME_DAEMON_DATABASE_H
 #define CHIME_DAEMON_DATABASE_H
 
-#include "daemon/duties.h"
-#include "daemon/generation.h"
-#include "daemon/roster.h"
+#include "daemon/led_databases.h"
+#include "daemon/snapshot.h"
+#include "daemon/status_line.h"
 #include "loop/loop.h"
 #include "loop/resolve.h"
 
@@ -21,16 +21,16 @@ struct database_handlers {
     void (*reloaded)(void *data); /* after database_reload, once: it goes by the new catalog */
 };
 
-struct database *database_create(struct loop *loop, struct resolver *resolver, struct roster *roster,
-                                 const struct config_database *settings, struct generation *generation,
+struct database *database_create(struct loop *loop, struct resolver *resolver, struct led_databases *led,
+                                 const struct config_database *settings, struct snapshot *snapshot,
                                  const struct database_handlers *handlers, void *data);
 void database_destroy(struct database *database); /* NULL allowed */
 /* Drains and resigns. `at_once`: does not wait for runs, or not any longer. */
 void database_stop(struct database *database, bool at_once);
 /* Another catalog, and the settings of this database in it, whose conninfo is the same. Runs under way go on. A database that does not lead has
  * it at once. */
-void database_reload(struct database *database, struct generation *generation, const struct config_database *settings);
+void database_reload(struct database *database, struct snapshot *snapshot, const struct config_database *settings);
 /* What it does now; its problem is borrowed until the loop turns. */
-struct duty database_duty(const struct database *database);
+struct served_database database_served(const struct database *database);
 
 #endif

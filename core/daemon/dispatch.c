@@ -12,7 +12,7 @@
 #define FINISH_PRESSURE 2000 /* ends waiting to be written, above which nothing more is claimed */
 #define LANE_RUNS_MAX 64
 #define LANE_LOAD_MAX (20 * USEC_PER_MSEC) /* how long a claimed run may expect to wait behind others */
-#define ASSUMED_TIME (2 * USEC_PER_MSEC)   /* of a job that never ran: being wrong costs the lane's patience, no more */
+#define ASSUMED_TIME (2 * USEC_PER_MSEC) /* of a job that never ran: being wrong costs the queue's patience, no more */
 #define SILENCE_MAX (PG_LEASE - 5 * USEC_PER_SEC)
 
 static void dispatch(void *data);
@@ -31,33 +31,33 @@ static bool may_start(void *data)
     return clock_boot() - lead->heartbeat_good < SILENCE_MAX;
 }
 
-/* --- lanes --------------------------------------------------------------------------------------------------------------- */
+/* --- queues --------------------------------------------------------------------------------------------------------------- */
 
-static void forget_lane(struct lead *lead, const struct lane *lane)
+static void forget_queue(struct lead *lead, const struct run_queue *queue)
 {
     for (size_t i = 0; i < lead->claim_count; i++) {
-        if (lead->claims[i].lane == lane) {
-            lead->claims[i].lane = NULL;
+        if (lead->claims[i].queue == queue) {
+            lead->claims[i].queue = NULL;
         }
     }
 }
 
 /* What is claimed now may follow from an end that is not on record, and no session stays open by waiting for it. */
-void dispatch_forget_lanes(struct lead *lead)
+void dispatch_forget_queues(struct lead *lead)
 {
     for (size_t i = 0; i < lead->claim_count; i++) {
         struct pending_claim *claim = &lead->claims[i];
-        if (claim->lane != NULL) {
-            lane_reserve(claim->lane, -1, claim->expected);
-            claim->lane = NULL;
+        if (claim->queue != NULL) {
+            run_queue_reserve(claim->queue, -1, claim->expected);
+            claim->queue = NULL;
         }
     }
     dispatch_soon(lead);
 }
 
-static void remove_lane(struct role_sessions *sessions, size_t index)
+static void remove_queue(struct role_sessions *sessions, size_t index)
 {
-    sessions->lanes[index] = sessions->lanes[--sessions->lane_count];
+    sessions->queues[index] = sessions->queues[--sessions->run_queue_count];
 }
 
 /* A claimed run whose text never went out: another session of ours may have it. The ledger is told before anything else happens to
@@ -86,11 +86,12 @@ static void write_releases(struct lead *lead)
     }
 }
 
-static void lane_ended(void *data, struct lane *lane, struct run *run, enum run_end end, const struct outcome *outcome)
+static void run_queue_ended(void *data, struct run_queue *queue, struct run *run, enum run_end end,
+                            const struct outcome *outcome)
 {
     struct lead *lead = data;
     struct scheduled *scheduled = run->owner;
-    (void)lane;
+    (void)queue;
     switch (end) {
     case RUN_END_KNOWN:
         dispatch_add_finish(lead, scheduled, run, outcome);
@@ -98,20 +99,20 @@ static void lane_ended(void *data, struct lane *lane, struct run *run, enum run_
     case RUN_END_UNSTARTED:
         put_back(lead, scheduled, run->kind, run->slot, run->attempt);
         break;
-    case RUN_END_DOUBTFUL:
+    case RUN_END_UNKNOWN:
     case RUN_END_TOO_LARGE:
     case RUN_END_DISOWNED:
         log_fold_warning(lead->failures, run->job_id, "job %s: %s", run->job->name, outcome->reason);
-        orphans_doubt(lead, scheduled, run, end == RUN_END_TOO_LARGE);
+        recovery_add_unknown(lead, scheduled, run, end == RUN_END_TOO_LARGE);
         break;
     }
     run_free(run);
     dispatch_soon(lead);
 }
 
-static void lane_drained(void *data, struct lane *lane)
+static void run_queue_drained(void *data, struct run_queue *queue)
 {
-    (void)lane;
+    (void)queue;
     dispatch_soon(data);
 }
 
@@ -136,23 +137,27 @@ static instant now_of(void *data)
     return lead_now(data);
 }
 
-static const struct lane_handlers lane_handlers = {
-    .now = now_of, .may_start = may_start, .ended = lane_ended, .interrupt = interrupt, .drained = lane_drained};
+static const struct run_queue_handlers run_queue_handlers = {.now = now_of,
+                                                             .may_start = may_start,
+                                                             .ended = run_queue_ended,
+                                                             .interrupt = interrupt,
+                                                             .drained = run_queue_drained};
 
-static struct lane *open_lane(struct role_sessions *sessions)
+static struct run_queue *open_queue(struct role_sessions *sessions)
 {
     struct lead *lead = sessions->lead;
     struct pool_session *session = pool_borrow(sessions->pool);
     if (session == NULL) {
         return NULL;
     }
-    struct lane *lane = lane_create(lead->loop, sessions->pool, session, lead->ledger.token, &lane_handlers, lead);
-    if (sessions->lane_count == sessions->lane_capacity) {
-        sessions->lane_capacity = sessions->lane_capacity == 0 ? 16 : sessions->lane_capacity * 2;
-        sessions->lanes = xrealloc(sessions->lanes, sessions->lane_capacity, sizeof *sessions->lanes);
+    struct run_queue *queue = run_queue_create(lead->loop, sessions->pool, session, lead->ledger.token,
+                                               &run_queue_handlers, lead);
+    if (sessions->run_queue_count == sessions->run_queue_capacity) {
+        sessions->run_queue_capacity = sessions->run_queue_capacity == 0 ? 16 : sessions->run_queue_capacity * 2;
+        sessions->queues = xrealloc(sessions->queues, sessions->run_queue_capacity, sizeof *sessions->queues);
     }
-    sessions->lanes[sessions->lane_count++] = lane;
-    return lane;
+    sessions->queues[sessions->run_queue_count++] = queue;
+    return queue;
 }
 
 static duration expected_time(const struct scheduled *scheduled)
@@ -161,45 +166,45 @@ static duration expected_time(const struct scheduled *scheduled)
     return known > 0 ? known : ASSUMED_TIME;
 }
 
-/* An empty lane, else a new one, else the least loaded that lets a short run start soon. */
-static struct lane *pick_lane(struct role_sessions *sessions, const struct scheduled *scheduled)
+/* An empty queue, else a new one, else the least loaded that lets a short run start soon. */
+static struct run_queue *pick_queue(struct role_sessions *sessions, const struct scheduled *scheduled)
 {
     duration expected = expected_time(scheduled);
-    struct lane *best = NULL;
+    struct run_queue *best = NULL;
     duration least = LANE_LOAD_MAX;
     int runs;
-    for (size_t i = 0; i < sessions->lane_count; i++) {
-        duration load = lane_load(sessions->lanes[i], &runs);
-        if (!lane_usable(sessions->lanes[i])) {
+    for (size_t i = 0; i < sessions->run_queue_count; i++) {
+        duration load = run_queue_load(sessions->queues[i], &runs);
+        if (!run_queue_usable(sessions->queues[i])) {
             continue;
         }
         if (runs == 0) {
-            return sessions->lanes[i];
+            return sessions->queues[i];
         }
         if (runs < LANE_RUNS_MAX && load + expected < least) {
             least = load + expected;
-            best = sessions->lanes[i];
+            best = sessions->queues[i];
         }
     }
-    struct lane *fresh = open_lane(sessions);
+    struct run_queue *fresh = open_queue(sessions);
     return fresh != NULL ? fresh : best;
 }
 
-static void release_lanes(struct role_sessions *sessions)
+static void release_queues(struct role_sessions *sessions)
 {
-    for (size_t i = sessions->lane_count; i-- > 0;) {
-        struct lane *lane = sessions->lanes[i];
-        if (lane_is_drained(lane)) {
-            remove_lane(sessions, i);
-            lane_release(lane);
+    for (size_t i = sessions->run_queue_count; i-- > 0;) {
+        struct run_queue *queue = sessions->queues[i];
+        if (run_queue_is_drained(queue)) {
+            remove_queue(sessions, i);
+            run_queue_release(queue);
         }
     }
 }
 
-static void release_empty_lanes(struct lead *lead)
+static void release_empty_queues(struct lead *lead)
 {
     for (size_t i = 0; i < lead->roles.count; i++) {
-        release_lanes(lead->roles.items[i]);
+        release_queues(lead->roles.items[i]);
     }
     roles_tidy(lead);
 }
@@ -207,7 +212,7 @@ static void release_empty_lanes(struct lead *lead)
 static void share_sessions(struct lead *lead)
 {
     if (roles_share(lead)) {
-        release_empty_lanes(lead);
+        release_empty_queues(lead);
     }
 }
 
@@ -244,7 +249,7 @@ static void start_run(struct lead *lead, const struct pending_claim *claim)
         fail_unstarted(lead, claim);
         return;
     }
-    if (claim->lane == NULL || lead->draining) {
+    if (claim->queue == NULL || lead->draining) {
         put_back(lead, scheduled, claim->due.kind, claim->due.slot, claim->due.attempt);
         return;
     }
@@ -258,7 +263,7 @@ static void start_run(struct lead *lead, const struct pending_claim *claim)
     run->payload = claim->due.payload != NULL ? xstrdup(claim->due.payload) : NULL;
     run->expected = claim->expected;
     run->state = RUN_CLAIMED;
-    lane_push(claim->lane, run);
+    run_queue_push(claim->queue, run);
 }
 
 /* A request that was withdrawn, or served already, is let go; anything else is a disagreement. */
@@ -297,8 +302,8 @@ static void claims_answered(void *data, const struct pg_reply *reply)
     lead->claim_count = 0;
     for (size_t i = 0; i < count; i++) {
         struct pending_claim *claim = &lead->claims[i];
-        if (claim->lane != NULL) {
-            lane_reserve(claim->lane, -1, claim->expected);
+        if (claim->queue != NULL) {
+            run_queue_reserve(claim->queue, -1, claim->expected);
         }
         if (ledger_granted(granted, granted_count, scheduled_id(claim->due.scheduled))) {
             start_run(lead, claim);
@@ -316,8 +321,8 @@ static void claims_answered(void *data, const struct pg_reply *reply)
 
 static bool may_claim(struct lead *lead)
 {
-    return !lead->draining && lead->claim_count == 0 && !lead_waits(lead) && !swap_step(lead) && !sql_jobs_step(lead) &&
-           lead->finish_count < FINISH_PRESSURE && may_start(lead);
+    return !lead->draining && lead->claim_count == 0 && !lead_waits(lead) && !apply_reload_step(lead) &&
+           !sql_jobs_step(lead) && lead->finish_count < FINISH_PRESSURE && may_start(lead);
 }
 
 /* A run that waits for its next attempt has no session: nothing has to be interrupted. */
@@ -383,18 +388,18 @@ static bool add_to_claim(struct lead *lead, struct ledger_claim *batch, const st
         leave_to_later(lead, due->scheduled);
         return false;
     }
-    struct lane *lane = sessions->giving ? NULL : pick_lane(sessions, due->scheduled);
+    struct run_queue *queue = sessions->giving ? NULL : pick_queue(sessions, due->scheduled);
     struct pending_claim *claim = &lead->claims[lead->claim_count];
-    if (lane == NULL && may_wait_for_session(lead, sessions, due->scheduled)) {
+    if (queue == NULL && may_wait_for_session(lead, sessions, due->scheduled)) {
         leave_to_later(lead, due->scheduled);
         return false;
     }
     roles_count_start(sessions);
-    *claim = (struct pending_claim){.due = *due, .lane = lane, .expected = expected_time(due->scheduled)};
+    *claim = (struct pending_claim){.due = *due, .queue = queue, .expected = expected_time(due->scheduled)};
     batch->due = *due;
-    if (lane != NULL) {
-        lane_reserve(lane, 1, claim->expected);
-        batch->session = *lane_identity(lane);
+    if (queue != NULL) {
+        run_queue_reserve(queue, 1, claim->expected);
+        batch->session = *run_queue_identity(queue);
     } else {
         claim->failure = xstrdup(roles_failure(sessions));
     }
@@ -425,12 +430,12 @@ static void write_claims(struct lead *lead)
 
 static void write_all(struct lead *lead)
 {
-    dispatch_write_passes(lead);
+    dispatch_write_skipped(lead);
     dispatch_write_finishes(lead);
-    dispatch_write_passes(lead);
+    dispatch_write_skipped(lead);
     dispatch_write_suspensions(lead);
     write_releases(lead);
-    sql_notes_write(lead);
+    sql_job_status_write(lead);
 }
 
 /* Where runs that wait for their role's share may start already and did not, an answer that is awaited starts them. */
@@ -457,42 +462,42 @@ static void dispatch(void *data)
         share_sessions(lead);
     }
     if (lead->claim_count == 0 || !scheduler_has_due(lead->scheduler) || lead_waits(lead)) {
-        release_empty_lanes(lead);
+        release_empty_queues(lead);
     }
     if (!lead->draining) {
         loop_timer_set(lead->tick_timer, next_tick(lead));
     }
-    if (lead->draining && !lead->drained && !dispatch_busy(lead) && !orphans_awaited(lead)) {
+    if (lead->draining && !lead->drained && !dispatch_busy(lead) && !recovery_awaited(lead)) {
         lead->drained = true;
         lead->handlers->drained(lead->data);
     }
 }
 
-static size_t lane_total(const struct lead *lead)
+static size_t run_queue_total(const struct lead *lead)
 {
     size_t total = 0;
     for (size_t i = 0; i < lead->roles.count; i++) {
-        total += lead->roles.items[i]->lane_count;
+        total += lead->roles.items[i]->run_queue_count;
     }
     return total;
 }
 
 bool dispatch_busy(const struct lead *lead)
 {
-    return lane_total(lead) > 0 || lead->claim_count > 0 || lead->finish_count > 0 || lead->finish_pending ||
-           lead->passes_pending > 0 || lead->release_count > 0;
+    return run_queue_total(lead) > 0 || lead->claim_count > 0 || lead->finish_count > 0 || lead->finish_pending ||
+           lead->skipped_pending > 0 || lead->release_count > 0;
 }
 
-void dispatch_lane_lost(struct role_sessions *sessions, struct lane *lane)
+void dispatch_queue_lost(struct role_sessions *sessions, struct run_queue *queue)
 {
     struct lead *lead = sessions->lead;
-    forget_lane(lead, lane);
-    for (size_t i = sessions->lane_count; i-- > 0;) {
-        if (sessions->lanes[i] == lane) {
-            remove_lane(sessions, i);
+    forget_queue(lead, queue);
+    for (size_t i = sessions->run_queue_count; i-- > 0;) {
+        if (sessions->queues[i] == queue) {
+            remove_queue(sessions, i);
         }
     }
-    lane_broken(lane);
+    run_queue_broken(queue);
     dispatch_soon(lead);
 }
 
@@ -518,20 +523,20 @@ void dispatch_destroy(struct lead *lead)
     free(lead->releases);
 }
 
-/* --- all lanes ----------------------------------------------------------------------------------------------------------- */
+/* --- all queues ----------------------------------------------------------------------------------------------------------- */
 
 /* One after the other, from {0, 0} on; NULL at the end. */
-struct lane_cursor {
+struct run_queue_cursor {
     size_t role;
-    size_t lane;
+    size_t queue;
 };
 
-static struct lane *next_lane(const struct lead *lead, struct lane_cursor *cursor)
+static struct run_queue *next_queue(const struct lead *lead, struct run_queue_cursor *cursor)
 {
-    for (; cursor->role < lead->roles.count; cursor->role++, cursor->lane = 0) {
+    for (; cursor->role < lead->roles.count; cursor->role++, cursor->queue = 0) {
         const struct role_sessions *sessions = lead->roles.items[cursor->role];
-        if (cursor->lane < sessions->lane_count) {
-            return sessions->lanes[cursor->lane++];
+        if (cursor->queue < sessions->run_queue_count) {
+            return sessions->queues[cursor->queue++];
         }
     }
     return NULL;
@@ -539,19 +544,19 @@ static struct lane *next_lane(const struct lead *lead, struct lane_cursor *curso
 
 void dispatch_cancel_all(struct lead *lead)
 {
-    struct lane_cursor cursor = {0};
-    struct lane *lane;
-    while ((lane = next_lane(lead, &cursor)) != NULL) {
-        lane_cancel_current(lane, "the daemon was told to stop and did not wait any longer");
+    struct run_queue_cursor cursor = {0};
+    struct run_queue *queue;
+    while ((queue = next_queue(lead, &cursor)) != NULL) {
+        run_queue_cancel_current(queue, "the daemon was told to stop and did not wait any longer");
     }
 }
 
 bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char *reason)
 {
-    struct lane_cursor cursor = {0};
-    struct lane *lane;
-    while ((lane = next_lane(lead, &cursor)) != NULL) {
-        if (lane_cancel(lane, scheduled, reason)) {
+    struct run_queue_cursor cursor = {0};
+    struct run_queue *queue;
+    while ((queue = next_queue(lead, &cursor)) != NULL) {
+        if (run_queue_cancel(queue, scheduled, reason)) {
             return true;
         }
     }
@@ -564,38 +569,38 @@ bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char 
 
 void dispatch_own_jobs(struct lead *lead)
 {
-    struct lane_cursor cursor = {0};
-    struct lane *lane;
-    while ((lane = next_lane(lead, &cursor)) != NULL) {
-        lane_own_jobs(lane);
+    struct run_queue_cursor cursor = {0};
+    struct run_queue *queue;
+    while ((queue = next_queue(lead, &cursor)) != NULL) {
+        run_queue_own_jobs(queue);
     }
 }
 
 void dispatch_own_job(struct lead *lead, const struct scheduled *scheduled)
 {
-    struct lane_cursor cursor = {0};
-    struct lane *lane;
-    while ((lane = next_lane(lead, &cursor)) != NULL) {
-        lane_own_job(lane, scheduled);
+    struct run_queue_cursor cursor = {0};
+    struct run_queue *queue;
+    while ((queue = next_queue(lead, &cursor)) != NULL) {
+        run_queue_own_job(queue, scheduled);
     }
 }
 
 void dispatch_hand_back(struct lead *lead)
 {
-    struct lane_cursor cursor = {0};
-    struct lane *lane;
-    while ((lane = next_lane(lead, &cursor)) != NULL) {
-        lane_hand_back(lane);
+    struct run_queue_cursor cursor = {0};
+    struct run_queue *queue;
+    while ((queue = next_queue(lead, &cursor)) != NULL) {
+        run_queue_hand_back(queue);
     }
     dispatch_soon(lead);
 }
 
 void dispatch_wake(struct lead *lead)
 {
-    struct lane_cursor cursor = {0};
-    struct lane *lane;
-    while ((lane = next_lane(lead, &cursor)) != NULL) {
-        lane_wake(lane);
+    struct run_queue_cursor cursor = {0};
+    struct run_queue *queue;
+    while ((queue = next_queue(lead, &cursor)) != NULL) {
+        run_queue_wake(queue);
     }
     dispatch_soon(lead);
 }

@@ -8,13 +8,13 @@
 #include "base/memory.h"
 #include "daemon/alerts.h"
 #include "daemon/lead_state.h"
+#include "daemon/listener.h"
 #include "daemon/upkeep.h"
-#include "daemon/watch.h"
 #include "ledger/answers.h"
 #include "ledger/changes.h"
+#include "ledger/listening.h"
 #include "ledger/migrate.h"
 #include "ledger/upkeep.h"
-#include "ledger/watching.h"
 
 #define HEARTBEAT_EVERY USEC_PER_SEC
 #define CAPTURE_EVERY (10 * USEC_PER_SEC)
@@ -91,7 +91,7 @@ static void give_way(struct lead *lead, int migration)
     if (lead->draining || migrate_knows(migration, &err)) {
         return;
     }
-    error_prefix(&err, "database %s: the seat is given up", lead->database->name);
+    error_prefix(&err, "database %s: the leader lock is given up", lead->database->name);
     log_error(&err);
     lead_drain(lead, LEAD_PATIENCE);
 }
@@ -103,13 +103,13 @@ static void heartbeat_answered(void *data, const struct pg_reply *reply)
     lead->heartbeat_pending = false;
     lead->heartbeat_refused = answer_of(reply) == ANSWER_AGAIN;
     if (lead->heartbeat_refused && !lead->over) {
-        refusals_note(lead, reply);
+        blocked_writes_note(lead, reply);
         return;
     }
     if (lead_refused(lead, reply, "heartbeat")) {
         return;
     }
-    refusals_end(lead);
+    blocked_writes_end(lead);
     ledger_read_heartbeat(reply, &heartbeat);
     if (!heartbeat.leads) {
         struct error err;
@@ -120,7 +120,7 @@ static void heartbeat_answered(void *data, const struct pg_reply *reply)
     lead->heartbeat_good = lead->heartbeat_sent;
     lead->heartbeats++;
     measure_clock(lead, heartbeat.now);
-    wishes_grant(lead, reply);
+    requests_grant(lead, reply);
     give_way(lead, heartbeat.migration);
     dispatch_wake(lead);
 }
@@ -201,7 +201,7 @@ static void drained_unstarted(void *data)
 
 static void start_schedule(struct lead *lead)
 {
-    orphans_judge(lead);
+    recovery_judge(lead);
     lead->started = true;
     scheduler_start(lead->scheduler, lead_now(lead), lead->server_start);
     log_info("database %s: leading as epoch %lld with %zu jobs", lead->database->name, (long long)lead->ledger.epoch,
@@ -210,10 +210,10 @@ static void start_schedule(struct lead *lead)
     heartbeat_due(lead);
     sql_jobs_start(lead);
     loop_timer_set(lead->capture_timer, CAPTURE_EVERY);
-    lead->watch = watch_create(lead);
+    lead->listener = listener_create(lead);
     lead->upkeep = upkeep_create(lead);
     lead->alerts = alerts_create(lead);
-    swap_start(lead);
+    apply_reload_start(lead);
     dispatch_soon(lead);
     lead->handlers->started(lead->data);
 }
@@ -222,7 +222,7 @@ static void population_requested(void *data, const struct pg_reply *reply)
 {
     struct lead *lead = data;
     if (!lead_refused(lead, reply, "the first refresh of new views could not be asked for")) {
-        orphans_read(lead, start_schedule);
+        recovery_read(lead, start_schedule);
     }
 }
 
@@ -265,7 +265,7 @@ static void plugins_installed(void *data, struct plugin_states *states)
     struct lead *lead = data;
     lead->install = NULL;
     lead->plugins = *states;
-    job_list_fill(&lead->jobs, lead->generation->catalog, lead->database->name, &lead->plugins);
+    job_list_fill(&lead->jobs, lead->snapshot->catalog, lead->database->name, &lead->plugins);
     lead->sync = ledger_sync_start(&lead->ledger, lead->jobs.items, lead->jobs.count, lead_now(lead), false,
                                    jobs_synced, lead);
 }
@@ -282,13 +282,13 @@ static void history_kept(void *data, const struct pg_reply *reply)
         upkeep_send(&lead->ledger, UPKEEP_HISTORY, 0, from, history_kept, lead);
         return;
     }
-    lead->install = install_start(lead->ledger.connection, lead->generation->catalog, lead->database, NULL,
+    lead->install = install_start(lead->ledger.connection, lead->snapshot->catalog, lead->database, NULL,
                                   plugins_installed, lead);
 }
 
 /* Sessions of an earlier leader were told to end: what they hold would make the steps that follow wait. Their runs are
  * judged once the jobs are known. */
-static void orphans_told(struct lead *lead)
+static void recovery_told(struct lead *lead)
 {
     upkeep_send(&lead->ledger, UPKEEP_HISTORY, 0, 0, history_kept, lead);
 }
@@ -301,31 +301,31 @@ static void listener_told(void *data, const struct pg_reply *reply)
 /* --- life -------------------------------------------------------------------------------------------------------------- */
 
 struct lead *lead_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
-                         struct generation *generation, const struct ledger *ledger, const struct ledger_seat *seat,
+                         struct snapshot *snapshot, const struct ledger *ledger, const struct leader_lock *lock,
                          const struct lead_handlers *handlers, void *data)
 {
     struct lead *lead = xcalloc(1, sizeof *lead);
     lead->loop = loop;
     lead->resolver = resolver;
     lead->database = database;
-    lead->generation = generation_hold(generation);
+    lead->snapshot = snapshot_hold(snapshot);
     lead->ledger = *ledger;
-    lead->ledger.writes = write_queue_create(loop, ledger->connection, &refusals_handlers, lead);
-    lead->ledger.ends = write_queue_create(loop, ledger->connection, &refusals_handlers, lead);
+    lead->ledger.writes = write_queue_create(loop, ledger->connection, &blocked_writes_handlers, lead);
+    lead->ledger.ends = write_queue_create(loop, ledger->connection, &blocked_writes_handlers, lead);
     lead->handlers = handlers;
     lead->data = data;
-    lead->offset = seat->now - clock_boot();
-    lead->server_start = seat->server_start;
+    lead->offset = lock->now - clock_boot();
+    lead->server_start = lock->server_start;
     lead->heartbeat_good = clock_boot();
     lead->tick_timer = loop_timer_create(loop, tick_due, lead);
     lead->heartbeat_timer = loop_timer_create(loop, heartbeat_due, lead);
     lead->capture_timer = loop_timer_create(loop, capture_due, lead);
-    lead->orphan_timer = loop_timer_create(loop, orphans_sweep, lead);
+    lead->recovery_timer = loop_timer_create(loop, recovery_sweep, lead);
     lead->drain_timer = loop_timer_create(loop, patience_over, lead);
     lead->failures = log_fold_create();
     dispatch_create(lead);
-    watching_end_listener(&lead->ledger, listener_told, lead);
-    orphans_read(lead, orphans_told);
+    listening_end_listener(&lead->ledger, listener_told, lead);
+    recovery_read(lead, recovery_told);
     return lead;
 }
 
@@ -343,26 +343,26 @@ void lead_destroy(struct lead *lead)
     write_queue_destroy(lead->ledger.writes);
     install_abandon(lead->install);
     ledger_sync_abandon(lead->sync);
-    swap_destroy(lead);
-    watch_destroy(lead->watch);
+    apply_reload_destroy(lead);
+    listener_destroy(lead->listener);
     alerts_destroy(lead->alerts);
     sql_jobs_destroy(lead);
     dispatch_destroy(lead);
-    orphans_destroy(lead);
+    recovery_destroy(lead);
     loop_timer_destroy(lead->tick_timer);
     loop_timer_destroy(lead->heartbeat_timer);
     upkeep_destroy(lead->upkeep);
     loop_timer_destroy(lead->capture_timer);
     free(lead->capture_problem);
     log_fold_destroy(lead->failures);
-    refusals_forget(lead);
-    loop_timer_destroy(lead->orphan_timer);
+    blocked_writes_forget(lead);
+    loop_timer_destroy(lead->recovery_timer);
     loop_timer_destroy(lead->drain_timer);
     loop_forget(lead->loop, lead);
     scheduler_destroy(lead->scheduler);
     job_list_finish(&lead->jobs);
     plugin_states_finish(&lead->plugins);
-    generation_drop(lead->generation);
+    snapshot_drop(lead->snapshot);
     free(lead);
 }
 
@@ -380,8 +380,8 @@ void lead_drain(struct lead *lead, duration patience)
 bool lead_quiet(const struct lead *lead)
 {
     return lead->started && lead->heartbeats > 0 && scheduler_quiet(lead->scheduler) && !dispatch_busy(lead) &&
-           lead->doubt_count == 0 && lead->verdicts_pending == 0 && lead->swap == NULL && watch_settled(lead->watch) &&
-           sql_jobs_settled(lead);
+           lead->unknown_count == 0 && lead->verdicts_pending == 0 && lead->reload == NULL &&
+           listener_settled(lead->listener) && sql_jobs_settled(lead);
 }
 
 void lead_notified(struct lead *lead, const char *channel)

@@ -1,13 +1,13 @@
-/* The leadership of one database: from the seat taken to the seat lost or left.
+/* The leadership of one database: from the leader lock taken to the leader lock lost or left.
  *
  * Does: install the plugins, bring the jobs to the ledger, take over what an earlier leader left, then schedule, claim, run
  *   and record until the end; measure the database's clock; drain on request, and where a newer version migrated the schema.
- * Does not: connect, take the seat, or come back by itself (database.h).
+ * Does not: connect, take the leader lock, or come back by itself (database.h).
  * All memory of runs lives here and goes with it: whoever leads next reads the ledger. */
 #ifndef CHIME_DAEMON_LEAD_H
 #define CHIME_DAEMON_LEAD_H
 
-#include "daemon/generation.h"
+#include "daemon/snapshot.h"
 #include "ledger/ledger.h"
 #include "loop/loop.h"
 #include "loop/resolve.h"
@@ -24,7 +24,7 @@ struct lead_handlers {
 };
 
 struct lead *lead_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
-                         struct generation *generation, const struct ledger *ledger, const struct ledger_seat *seat,
+                         struct snapshot *snapshot, const struct ledger *ledger, const struct leader_lock *lock,
                          const struct lead_handlers *handlers, void *data);
 void lead_hurry(struct lead *lead);   /* right after lead_create: changes are followed at once */
 void lead_destroy(struct lead *lead); /* NULL allowed; run sessions are closed */
@@ -32,7 +32,7 @@ void lead_destroy(struct lead *lead); /* NULL allowed; run sessions are closed *
 void lead_drain(struct lead *lead, duration patience);
 /* Goes by another catalog as soon as it can: plugins installed, jobs in the ledger, runs under way untouched. The last one asked for
  * counts. */
-void lead_reload(struct lead *lead, struct generation *generation, const struct config_database *database);
+void lead_reload(struct lead *lead, struct snapshot *snapshot, const struct config_database *database);
 /* The leader's session heard something. */
 void lead_notified(struct lead *lead, const char *channel);
 /* Started, and nothing is due, live, or being written: what `serve --once` waits for. */

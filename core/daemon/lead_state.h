@@ -1,5 +1,5 @@
-/* Inside core/daemon: what a leadership holds. lead.c owns its life, dispatch.c moves runs, orphans.c what was left, swap.c
- * brings another catalog in, wishes.c does what people ask for. */
+/* Inside core/daemon: what a leadership holds. lead.c owns its life, dispatch.c moves runs, recovery.c what was left, apply_reload.c
+ * brings another catalog in, requests.c does what people ask for. */
 #ifndef CHIME_DAEMON_LEAD_STATE_H
 #define CHIME_DAEMON_LEAD_STATE_H
 
@@ -8,15 +8,15 @@
 #include "daemon/install.h"
 #include "daemon/lead.h"
 #include "daemon/roles.h"
+#include "daemon/sql_job_status.h"
 #include "daemon/sql_jobs.h"
-#include "daemon/sql_notes.h"
 #include "ledger/sync.h"
 #include "schedule/scheduler.h"
 
-/* A claim on its way: the lane it was made for, NULL once that lane broke, or where the run is to fail. */
+/* A claim on its way: the queue it was made for, NULL once that queue broke, or where the run is to fail. */
 struct pending_claim {
     struct due due;
-    struct lane *lane;
+    struct run_queue *queue;
     char *failure;     /* why there is no session; NULL: there is one */
     duration expected; /* as reserved */
 };
@@ -31,17 +31,17 @@ struct pending_finish {
 };
 
 /* A run whose session went without an answer. */
-struct doubt {
+struct unknown_outcome {
     struct scheduled *scheduled;
     enum run_kind kind;
     instant slot;
     int attempt;
     bool too_large; /* its session was ended for what it was sent */
-    bool asked;     /* a sweep that was sent after the doubt arose is under way */
+    bool asked;     /* a sweep that was sent after the outcome became unknown is under way */
 };
 
 struct lead;
-typedef void orphans_callback(struct lead *lead);
+typedef void recovery_callback(struct lead *lead);
 
 /* The jobs of a catalog as they are in one database. */
 struct job_list {
@@ -54,7 +54,7 @@ struct lead {
     struct loop *loop;
     struct resolver *resolver;
     const struct config_database *database;
-    struct generation *generation; /* held; `database` and all jobs are of it */
+    struct snapshot *snapshot; /* held; `database` and all jobs are of it */
     struct ledger ledger;
     const struct lead_handlers *handlers;
     void *data;
@@ -62,18 +62,18 @@ struct lead {
     struct install *install; /* while it is under way, at the start */
     struct plugin_states plugins;
     struct job_list jobs;
-    struct ledger_sync *sync; /* while jobs go to the ledger */
-    struct watch *watch;      /* NULL until the schedule starts */
-    struct upkeep *upkeep;    /* likewise */
-    struct alerts *alerts;    /* likewise */
-    struct swap *swap;        /* another catalog on its way in; NULL: none */
+    struct ledger_sync *sync;  /* while jobs go to the ledger */
+    struct listener *listener; /* NULL until the schedule starts */
+    struct upkeep *upkeep;     /* likewise */
+    struct alerts *alerts;     /* likewise */
+    struct reload *reload;     /* another catalog on its way in; NULL: none */
     struct loop_timer *wake_timer;
     struct scheduler *scheduler; /* NULL until the ledger was read */
     bool hurried;
     struct roles roles;
-    struct sql_jobs *sql_jobs;   /* NULL until the ledger was read */
-    struct sql_notes *sql_notes; /* likewise */
-    struct expired *expired;     /* likewise */
+    struct sql_jobs *sql_jobs;             /* NULL until the ledger was read */
+    struct sql_job_status *sql_job_status; /* likewise */
+    struct expired *expired;               /* likewise */
     bool started;
     bool over; /* `ended` was called: answers still to come are ignored */
     bool draining;
@@ -86,7 +86,7 @@ struct lead {
     instant heartbeat_sent; /* by our clock */
     instant heartbeat_good; /* when the last answered one was sent */
     bool heartbeat_pending;
-    bool heartbeat_refused; /* the last one: the seat is ours, and nothing is known of its clock */
+    bool heartbeat_refused; /* the last one: the leader lock is ours, and nothing is known of its clock */
     int heartbeats;
     struct loop_timer *tick_timer;
     instant start_again; /* by clock_boot: when a role has its next share of starts; INSTANT_NEVER: none waits for it */
@@ -95,8 +95,8 @@ struct lead {
     char *capture_problem; /* as last logged; NULL: none */
     instant capture_sent;
     struct log_fold *failures;
-    char *refusal;      /* why the ledger cannot be written now; NULL: it can */
-    char *refusal_told; /* as last logged, with who is in the way */
+    char *write_problem;      /* why the ledger cannot be written now; NULL: it can */
+    char *write_problem_told; /* as last logged, with who is in the way */
     bool holders_asked;
 
     struct pending_claim *claims;
@@ -108,15 +108,15 @@ struct lead {
     size_t finish_count;
     size_t finish_capacity;
     bool finish_pending;
-    size_t passes_pending;
+    size_t skipped_pending;
     bool dispatch_deferred;
 
-    struct doubt *doubts;
-    size_t doubt_count;
-    struct loop_timer *orphan_timer;
-    orphans_callback *orphans_read; /* once all pages are there; NULL: no sweep is under way */
-    struct ledger_orphan *orphans;  /* of the sweep under way, or the last one */
-    size_t orphan_count;
+    struct unknown_outcome *unknown;
+    size_t unknown_count;
+    struct loop_timer *recovery_timer;
+    recovery_callback *recovery_read;  /* once all pages are there; NULL: no sweep is under way */
+    struct unfinished_run *unfinished; /* of the sweep under way, or the last one */
+    size_t unfinished_count;
     size_t verdicts_pending; /* answers that are to come */
 };
 
@@ -136,38 +136,39 @@ const struct job *job_list_find(const struct job_list *list, const char *name);
 /* The limits of `next`; a pool that only the database in force limits has none any more. */
 void lead_set_pools(struct lead *lead, const struct config_database *next);
 
-/* swap.c */
-void swap_start(struct lead *lead); /* the schedule has started: looks for dormant plugins from time to time */
+/* apply_reload.c */
+void apply_reload_start(struct lead *lead); /* the schedule has started: looks for dormant plugins from time to time */
 /* Called by dispatch when no claim is on its way. True: nothing may be claimed now. */
-bool swap_step(struct lead *lead);
-bool swap_writes(const struct lead *lead); /* the scheduler is about to have other jobs: nothing is put into it */
-void swap_destroy(struct lead *lead);
+bool apply_reload_step(struct lead *lead);
+bool apply_reload_writes(
+    const struct lead *lead); /* the scheduler is about to have other jobs: nothing is put into it */
+void apply_reload_destroy(struct lead *lead);
 
-/* refusals.c */
-extern const struct write_queue_handlers refusals_handlers;
+/* blocked_writes.c */
+extern const struct write_queue_handlers blocked_writes_handlers;
 /* The ledger could not be written, or read, when it was tried last: nothing is claimed. */
 bool lead_waits(const struct lead *lead);
-void refusals_note(struct lead *lead, const struct pg_reply *reply);
-void refusals_end(struct lead *lead); /* something that was refused has been taken */
-void refusals_forget(struct lead *lead);
+void blocked_writes_note(struct lead *lead, const struct pg_reply *reply);
+void blocked_writes_end(struct lead *lead); /* something that was refused has been taken */
+void blocked_writes_forget(struct lead *lead);
 
-/* wishes.c */
-void wishes_grant(struct lead *lead, const struct pg_reply *heartbeat);
+/* requests.c */
+void requests_grant(struct lead *lead, const struct pg_reply *heartbeat);
 
 /* dispatch.c */
 void dispatch_create(struct lead *lead);
 void dispatch_destroy(struct lead *lead);
 void dispatch_soon(struct lead *lead);
-void dispatch_lane_lost(struct role_sessions *sessions, struct lane *lane);
+void dispatch_queue_lost(struct role_sessions *sessions, struct run_queue *queue);
 void dispatch_wake(struct lead *lead);      /* the heartbeat is back: what waited for it may start */
 void dispatch_hand_back(struct lead *lead); /* draining: nothing that has not started will be */
 void dispatch_cancel_all(struct lead *lead);
-void dispatch_forget_lanes(struct lead *lead); /* what is being claimed does not start, but is put back */
+void dispatch_forget_queues(struct lead *lead); /* what is being claimed does not start, but is put back */
 /* Ends a live run of the job: true when it is ending, or had not started and ended at once; false when it cannot be told yet
  * (its claim is on the way). */
 bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char *reason);
-/* passes.c, ends.c */
-void dispatch_write_passes(struct lead *lead);
+/* skipped_slots.c, attempt_results.c */
+void dispatch_write_skipped(struct lead *lead);
 void dispatch_write_suspensions(struct lead *lead);
 void dispatch_add_finish(struct lead *lead, struct scheduled *scheduled, const struct run *run,
                          const struct outcome *outcome);
@@ -179,13 +180,13 @@ bool dispatch_busy(const struct lead *lead);
 /* When the next attempt may start, INSTANT_NONE when there is to be none. */
 instant dispatch_retry_at(const struct lead *lead, const struct scheduled *scheduled, int attempt);
 
-/* orphans.c */
-void orphans_sweep(void *data); /* loop_callback */
+/* recovery.c */
+void recovery_sweep(void *data); /* loop_callback */
 /* Looks for them page by page, between heartbeats, and ends sessions of earlier leaders. */
-void orphans_read(struct lead *lead, orphans_callback *read);
-void orphans_judge(struct lead *lead); /* those that were read */
-void orphans_doubt(struct lead *lead, struct scheduled *scheduled, const struct run *run, bool too_large);
-bool orphans_awaited(const struct lead *lead); /* while draining: something is in doubt, and patience is not over */
-void orphans_destroy(struct lead *lead);
+void recovery_read(struct lead *lead, recovery_callback *read);
+void recovery_judge(struct lead *lead); /* those that were read */
+void recovery_add_unknown(struct lead *lead, struct scheduled *scheduled, const struct run *run, bool too_large);
+bool recovery_awaited(const struct lead *lead); /* while draining: an outcome is unknown, and patience is not over */
+void recovery_destroy(struct lead *lead);
 
 #endif

@@ -26,7 +26,7 @@ struct reload {
     const struct reload_handlers *handlers;
     void *data;
     enum round round;
-    struct config *config; /* read in this round, until a generation has it */
+    struct config *config; /* read in this round, until a snapshot has it */
     struct report report;
     struct child *child;
     struct loop_timer *timer;
@@ -134,14 +134,14 @@ static void apply(struct reload *reload, struct plugin_set *plugins)
     catalog_changes_list(reload->handlers->current(reload->data)->catalog, catalog, &reload->changes);
     config_forget_jobs(reload->config);
     memory_release();
-    struct generation *next = generation_create(reload->config, plugins, catalog);
+    struct snapshot *next = snapshot_create(reload->config, plugins, catalog);
     reload->config = NULL;
     reload->round = ROUND_APPLYING;
     reload->job_count = catalog->job_count;
     reload->plugin_count = catalog->plugin_count;
     loop_timer_set(reload->timer, TAKE_OVER_WITHIN);
     reload->handlers->apply(reload->data, next);
-    generation_drop(next);
+    snapshot_drop(next);
 }
 
 static void described(void *data, const struct buffer *output, const char *fault)
@@ -177,7 +177,7 @@ static void describe(struct reload *reload)
 /* The same files say the same: nobody has to be asked. What was refused is asked again, for the finding. */
 static bool plugins_are_the_same(const struct reload *reload)
 {
-    const struct generation *current = reload->handlers->current(reload->data);
+    const struct snapshot *current = reload->handlers->current(reload->data);
     return text_same(current->config->plugin_dir, reload->config->plugin_dir) && current->plugins->refused == 0 &&
            (reload->config->plugin_dir == NULL ||
             (current->plugins->stamp != 0 && current->plugins->stamp == plugins_stamp(reload->config->plugin_dir)));

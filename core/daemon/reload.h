@@ -11,15 +11,15 @@
 #include <stdbool.h>
 
 #include "daemon/control.h"
-#include "daemon/generation.h"
+#include "daemon/snapshot.h"
 #include "loop/loop.h"
 
 struct reload;
 
 struct reload_handlers {
-    struct generation *(*current)(void *data); /* borrowed */
+    struct snapshot *(*current)(void *data); /* borrowed */
     /* The catalog to go by from now on; held for the call. To be followed by reload_done, maybe at once. */
-    void (*apply)(void *data, struct generation *next);
+    void (*apply)(void *data, struct snapshot *next);
     void (*began)(void *data);            /* a round */
     void (*ended)(void *data, bool well); /* !well: refused, what was in force stays */
 };

@@ -30,7 +30,7 @@ static void session_lost(void *data, struct pool_session *session, const struct 
     if (pool_tag(session) == sessions) {
         pool_drop(sessions->pool, session); /* it was lent to interrupt another */
     } else {
-        dispatch_lane_lost(sessions, pool_tag(session));
+        dispatch_queue_lost(sessions, pool_tag(session));
     }
 }
 
@@ -58,7 +58,7 @@ static void session_failed(void *data, const struct error *reason)
     }
     remember_problem(sessions, reason->message);
     pool_want(sessions->pool, 0); /* it is tried again when a job wants it */
-    roles_look(lead);
+    roles_check(lead);
     dispatch_soon(lead);
 }
 
@@ -66,11 +66,11 @@ static void session_failed(void *data, const struct error *reason)
 
 static char *conninfo_of(const struct lead *lead, const char *role, const char *target, struct error *err)
 {
-    const struct config_role *given = role != NULL ? config_find_role(lead->generation->config, role) : NULL;
+    const struct config_role *given = role != NULL ? config_find_role(lead->snapshot->config, role) : NULL;
     if (role == NULL && target == NULL) {
         return xstrdup(lead->database->conninfo);
     }
-    if (role != NULL && config_login_as(lead->generation->config, role) == LOGIN_NEVER) {
+    if (role != NULL && config_login_as(lead->snapshot->config, role) == LOGIN_NEVER) {
         error_set(err, ERROR_REFUSED, "pgchime.conf excludes role \"%s\"", role);
         return NULL;
     }
@@ -89,18 +89,18 @@ static int limit_of_role(const struct lead *lead)
 /* The daemon's own is what its conninfo says. */
 static bool must_be_plain(const struct lead *lead, const char *role)
 {
-    return role != NULL && config_login_as(lead->generation->config, role) != LOGIN_ANY;
+    return role != NULL && config_login_as(lead->snapshot->config, role) != LOGIN_ANY;
 }
 
 static int max_starts_of(const struct lead *lead, const char *role)
 {
-    return role != NULL ? config_max_starts(lead->generation->config, role) : -1;
+    return role != NULL ? config_max_starts(lead->snapshot->config, role) : -1;
 }
 
 /* A certificate needs TCP, and peer a socket, whichever the daemon takes. */
 static bool has_own_hosts(const struct lead *lead, const char *role)
 {
-    const struct config_role *given = role != NULL ? config_find_role(lead->generation->config, role) : NULL;
+    const struct config_role *given = role != NULL ? config_find_role(lead->snapshot->config, role) : NULL;
     return given != NULL && given->conninfo != NULL && conninfo_names_host(given->conninfo);
 }
 
@@ -173,11 +173,11 @@ const char *roles_failure(const struct role_sessions *sessions)
 
 static void destroy(struct role_sessions *sessions)
 {
-    for (size_t i = 0; i < sessions->lane_count; i++) {
-        lane_abandon(sessions->lanes[i]);
+    for (size_t i = 0; i < sessions->run_queue_count; i++) {
+        run_queue_abandon(sessions->queues[i]);
     }
     pool_destroy(sessions->pool);
-    free(sessions->lanes);
+    free(sessions->queues);
     free(sessions->role);
     free(sessions->target);
     free(sessions->conninfo);
@@ -191,7 +191,7 @@ void roles_destroy(struct lead *lead)
         destroy(lead->roles.items[i]);
     }
     free(lead->roles.items);
-    roles_forget_refusals(&lead->roles);
+    roles_forget_problems(&lead->roles);
 }
 
 void roles_follow(struct lead *lead)
@@ -215,7 +215,7 @@ void roles_tidy(struct lead *lead)
 {
     for (size_t i = lead->roles.count; i-- > 1;) {
         struct role_sessions *sessions = lead->roles.items[i];
-        if (sessions->leaving && sessions->lane_count == 0) {
+        if (sessions->leaving && sessions->run_queue_count == 0) {
             lead->roles.items[i] = lead->roles.items[--lead->roles.count];
             destroy(sessions);
             dispatch_soon(lead); /* there may be room for another */
@@ -248,13 +248,13 @@ struct interruption {
     bool terminate;
 };
 
-static struct lane *find_lane(const struct lead *lead, int pid, struct role_sessions **found)
+static struct run_queue *find_queue(const struct lead *lead, int pid, struct role_sessions **found)
 {
     for (size_t i = 0; i < lead->roles.count; i++) {
         *found = lead->roles.items[i];
-        for (size_t n = 0; n < (*found)->lane_count; n++) {
-            if (lane_identity((*found)->lanes[n])->pid == pid) {
-                return (*found)->lanes[n];
+        for (size_t n = 0; n < (*found)->run_queue_count; n++) {
+            if (run_queue_identity((*found)->queues[n])->pid == pid) {
+                return (*found)->queues[n];
             }
         }
     }
@@ -274,8 +274,8 @@ static void tell_missed(const struct interruption *interruption, const char *why
 {
     struct lead *lead = interruption->lead;
     struct role_sessions *sessions;
-    struct lane *lane = find_lane(lead, interruption->session.pid, &sessions);
-    if (lane == NULL) {
+    struct run_queue *queue = find_queue(lead, interruption->session.pid, &sessions);
+    if (queue == NULL) {
         return;
     }
     const char *role = sessions->role != NULL ? sessions->role : "of the daemon";
@@ -288,8 +288,8 @@ static void tell_missed(const struct interruption *interruption, const char *why
     log_warning("database %s: a session of role %s can neither be cancelled nor terminated (%s), and is cut off: "
                 "GRANT pg_signal_backend to the daemon's role",
                 lead->database->name, role, why);
-    lane_cut(lane);
-    dispatch_lane_lost(sessions, lane);
+    run_queue_cut(queue);
+    dispatch_queue_lost(sessions, queue);
 }
 
 static void interrupted(void *data, const struct pg_reply *reply)
@@ -317,7 +317,7 @@ static void helped(void *data, const struct pg_reply *reply)
     }
     struct role_sessions *sessions = pool_tag(interruption->helper);
     bool hit = has_hit(reply);
-    pool_return(sessions->pool, interruption->helper, WIPE_NONE);
+    pool_return(sessions->pool, interruption->helper, RESET_NONE);
     if (hit) {
         free(interruption);
     } else {
@@ -345,7 +345,7 @@ static void interrupt_by_helper(struct role_sessions *sessions, struct interrupt
 bool roles_interrupt(struct lead *lead, const struct pg_identity *session, bool terminate)
 {
     struct role_sessions *sessions;
-    if (find_lane(lead, session->pid, &sessions) == NULL || sessions->role == NULL) {
+    if (find_queue(lead, session->pid, &sessions) == NULL || sessions->role == NULL) {
         return false;
     }
     struct interruption *interruption = xcalloc(1, sizeof *interruption);

@@ -9,7 +9,7 @@
 #define CHIME_DAEMON_ROLES_H
 
 #include "pg/pool.h"
-#include "runner/lane.h"
+#include "runner/run_queue.h"
 
 struct lead;
 struct job;
@@ -21,9 +21,9 @@ struct role_sessions {
     char *conninfo; /* NULL: it cannot be made, as `problem` says */
     bool plain;     /* of a role with powers no session is kept */
     struct pool *pool;
-    struct lane **lanes;
-    size_t lane_count;
-    size_t lane_capacity;
+    struct run_queue **queues;
+    size_t run_queue_count;
+    size_t run_queue_capacity;
     char *problem;     /* why the last attempt to open one failed; NULL: it did not */
     bool dropped;      /* there is no such role */
     bool leaving;      /* the configuration has another conninfo, or no job is left: goes with its last run */
@@ -36,7 +36,7 @@ struct role_sessions {
 };
 
 /* An owner as whom the daemon does not log in. */
-struct role_refusal {
+struct role_problem {
     char *owner;
     char *problem;
 };
@@ -46,8 +46,8 @@ struct roles {
     struct role_sessions **items;
     size_t count;
     struct pool_budget budget; /* of all but the first */
-    struct role_refusal *refusals;
-    size_t refusal_count;
+    struct role_problem *problems;
+    size_t problem_count;
     bool asked; /* a look is under way */
     bool again; /* and another is wanted after it */
 };
@@ -81,14 +81,14 @@ void roles_await(struct role_sessions *sessions);
 /* One of its sessions is idle: it goes to a hungry role, where this one is to give. */
 void roles_give(struct role_sessions *sessions);
 
-/* --- as whom the daemon may log in (roles_look.c) ------------------------------------------------------------------------ */
+/* --- as whom the daemon may log in (roles_check.c) ------------------------------------------------------------------------ */
 
 /* Tells the ledger what pgchime.conf says of roles, so that SQL can refuse by it early, and looks. */
 void roles_tell(struct lead *lead);
 /* Looks which owners of jobs are not there any more, have no job, or are none to log in as. */
-void roles_look(struct lead *lead);
+void roles_check(struct lead *lead);
 /* What stands in the way of an owner's jobs, by the last look; NULL: nothing. Each login is judged anew, whatever this says. */
-const char *roles_refusal(const struct lead *lead, const char *owner);
-void roles_forget_refusals(struct roles *roles);
+const char *roles_problem(const struct lead *lead, const char *owner);
+void roles_forget_problems(struct roles *roles);
 
 #endif

@@ -29,11 +29,11 @@ static void ask_richest(struct roles *roles)
     for (size_t i = 1; i < roles->count; i++) {
         const struct role_sessions *it = roles->items[i];
         int open = pool_open_count(it->pool);
-        most = it->lane_count > 0 && open > most ? open : most;
+        most = it->run_queue_count > 0 && open > most ? open : most;
     }
     for (size_t i = 1; i < roles->count; i++) {
         struct role_sessions *it = roles->items[i];
-        it->giving = it->lane_count > 0 && pool_open_count(it->pool) == most;
+        it->giving = it->run_queue_count > 0 && pool_open_count(it->pool) == most;
     }
 }
 

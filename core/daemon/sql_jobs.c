@@ -8,8 +8,8 @@
 #include "base/memory.h"
 #include "catalog/sql_job.h"
 #include "daemon/lead_state.h"
+#include "daemon/listener.h"
 #include "daemon/sql_waiting.h"
-#include "daemon/watch.h"
 #include "ledger/changes.h"
 
 #define POLL_EVERY (10 * USEC_PER_SEC) /* for a notification that never came */
@@ -32,8 +32,8 @@ struct sql_jobs {
     bool wanted;
     bool asking;
     bool channels_changed;
-    bool again;           /* the answer under way is to be followed by a look at all jobs */
-    int64_t *behind;      /* their schedules may have expired: these are put on record before they are taken over */
+    bool again;      /* the answer under way is to be followed by a look at all jobs */
+    int64_t *behind; /* their schedules may have expired: these are put on record before they are taken over */
     size_t behind_count;
     bool sweep;           /* others may have expired: to be looked at between two answers */
     bool swept;           /* since the last answer */
@@ -68,7 +68,7 @@ static const char *reason_to_withdraw(const struct job *now)
 static void withdraw(struct lead *lead, struct scheduled *known, const struct job *now)
 {
     scheduler_withdraw(lead->scheduler, known, reason_to_withdraw(now), lead_now(lead));
-    dispatch_write_passes(lead);
+    dispatch_write_skipped(lead);
 }
 
 static bool restarts(const struct scheduled *known, const struct job *now)
@@ -170,7 +170,7 @@ static void take_aside(struct lead *lead, struct job *job, const struct job_memo
     struct error err = {.kind = ERROR_NONE};
     error_set(&err, ERROR_CONFIG, "it comes after \"%.200s\", which is not there", missing);
     error_hint(&err, "it is scheduled as soon as that is");
-    sql_notes_problem(lead, job, memory, &err);
+    sql_job_status_problem(lead, job, memory, &err);
     struct job *refused = sql_job_refused(job);
     sql_waiting_add(&lead->sql_jobs->waiting, job, memory, missing);
     const struct scheduled *there = put(lead, refused, memory);
@@ -222,12 +222,12 @@ static void place(struct lead *lead, struct job *job, const struct job_memory *m
         return;
     }
     if (cycle) {
-        sql_notes_problem(lead, job, memory, &err);
+        sql_job_status_problem(lead, job, memory, &err);
         struct job *refused = sql_job_refused(job);
         job_free(job);
         job = refused;
     } else if (has_problem) {
-        sql_notes_no_problem(lead, memory);
+        sql_job_status_no_problem(lead, memory);
     }
     wake_waiting(lead, put(lead, job, memory));
 }
@@ -344,7 +344,7 @@ static void take(struct lead *lead, const struct changed_job *changed)
         return; /* once those that come after it have another, or none */
     }
     struct job *job = sql_job_make(&changed->row, lead->database, zones_of(lead), &err);
-    const char *refusal = roles_refusal(lead, job->owner);
+    const char *refusal = roles_problem(lead, job->owner);
     if (err.kind == ERROR_NONE && refusal != NULL) {
         error_set(&err, ERROR_REFUSED, "%s", refusal);
         error_hint(&err, "whoever keeps pgchime.conf may allow it: roles = ( { name = \"%s\"; allow = true; } )",
@@ -357,7 +357,7 @@ static void take(struct lead *lead, const struct changed_job *changed)
         place(lead, job, &changed->memory, changed->has_problem);
         return;
     }
-    sql_notes_problem(lead, job, &changed->memory, &err);
+    sql_job_status_problem(lead, job, &changed->memory, &err);
     wake_waiting(lead, put(lead, job, &changed->memory));
 }
 
@@ -417,7 +417,7 @@ static void take_whole(struct lead *lead)
         follow_up(lead, &jobs->told[i]);
     }
     jobs->told_count = 0;
-    dispatch_write_passes(lead);
+    dispatch_write_skipped(lead);
     scheduler_forget(lead->scheduler);
 }
 
@@ -531,7 +531,7 @@ static void answered(void *data, const struct pg_reply *reply)
             take_whole(lead);
         }
         if (jobs->channels_changed) {
-            watch_follow(lead->watch);
+            listener_follow(lead->listener);
             jobs->channels_changed = false;
         }
         dispatch_soon(lead);
@@ -557,11 +557,11 @@ bool sql_jobs_step(struct lead *lead)
     if (jobs->asking) {
         return true;
     }
-    if (swap_writes(lead) || expired_busy(lead)) {
+    if (apply_reload_writes(lead) || expired_busy(lead)) {
         return false;
     }
-    bool due = jobs->sweep && jobs->from == 0 && lead->passes_pending == 0; /* not amid a look */
-    if (due && !(jobs->wanted && jobs->swept)) {                            /* by turns */
+    bool due = jobs->sweep && jobs->from == 0 && lead->skipped_pending == 0; /* not amid a look */
+    if (due && !(jobs->wanted && jobs->swept)) {                             /* by turns */
         jobs->sweep = false;
         jobs->swept = true;
         expired_record(lead, NULL, 0, recorded);
@@ -587,7 +587,7 @@ bool sql_jobs_asking(const struct lead *lead)
 bool sql_jobs_settled(const struct lead *lead)
 {
     const struct sql_jobs *jobs = lead->sql_jobs;
-    return !jobs->asking && !jobs->wanted && !jobs->sweep && !expired_busy(lead) && sql_notes_settled(lead);
+    return !jobs->asking && !jobs->wanted && !jobs->sweep && !expired_busy(lead) && sql_job_status_settled(lead);
 }
 
 void sql_jobs_notified(struct lead *lead)
@@ -637,7 +637,7 @@ void sql_jobs_look_again(struct lead *lead)
 static void look_for_done(struct lead *lead)
 {
     for (size_t i = 0; i < scheduler_count(lead->scheduler); i++) {
-        sql_notes_decided(lead, scheduler_at(lead->scheduler, i));
+        sql_job_status_decided(lead, scheduler_at(lead->scheduler, i));
     }
 }
 
@@ -655,7 +655,7 @@ static void poll_due(void *data)
     lead->sql_jobs->sweep = true;
     sql_jobs_notified(lead);
     look_for_done(lead);
-    roles_look(lead);
+    roles_check(lead);
     loop_timer_set(lead->sql_jobs->poll_timer, POLL_EVERY);
 }
 
@@ -697,7 +697,7 @@ void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
     jobs->loaded = loaded;
     jobs->poll_timer = loop_timer_create(lead->loop, poll_due, lead);
     jobs->ask_timer = loop_timer_create(lead->loop, ask_due, lead);
-    lead->sql_notes = sql_notes_create(lead);
+    lead->sql_job_status = sql_job_status_create(lead);
     lead->expired = expired_create();
     add_zones(jobs);
     changes_listen(&lead->ledger, listened, lead);
@@ -720,8 +720,8 @@ void sql_jobs_destroy(struct lead *lead)
     }
     loop_timer_destroy(jobs->poll_timer);
     loop_timer_destroy(jobs->ask_timer);
-    sql_notes_destroy(lead->sql_notes);
-    lead->sql_notes = NULL;
+    sql_job_status_destroy(lead->sql_job_status);
+    lead->sql_job_status = NULL;
     expired_destroy(lead->expired);
     lead->expired = NULL;
     sql_waiting_finish(&jobs->held);

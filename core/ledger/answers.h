@@ -13,7 +13,7 @@ enum ledger_answer {
     ANSWER_TAKEN,
     ANSWER_LOST,  /* the session is gone: nobody knows */
     ANSWER_AGAIN, /* nothing was written, since somebody is in the way or cancelled it: the same may be asked again */
-    ANSWER_NOT_LEADER, /* the seat is another's */
+    ANSWER_NOT_LEADER, /* the leader lock is another's */
     ANSWER_REFUSED,    /* nothing was written, and asking again would change nothing */
 };
 enum ledger_answer answer_of(const struct pg_reply *reply);

@@ -56,7 +56,7 @@ void ledger_ask_holders(const struct ledger *ledger, pg_callback *callback, void
                 NULL, callback, data);
 }
 
-/* --- the seat -------------------------------------------------------------------------------------------------------- */
+/* --- the leader lock -------------------------------------------------------------------------------------------------------- */
 
 #define MIGRATION "(SELECT coalesce(pg_catalog.max(m.number), 0) FROM chime.migration m)"
 
@@ -75,32 +75,32 @@ static void copy_value(char *target, size_t size, const char *value)
     snprintf(target, size, "%s", value != NULL ? value : "");
 }
 
-bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat)
+bool ledger_read_leader_lock(const struct pg_reply *reply, struct leader_lock *lock)
 {
-    *seat = (struct ledger_seat){0};
+    *lock = (struct leader_lock){0};
     if (!pg_reply_ok(reply) || pg_reply_rows(reply, 0) != 1) {
         return false;
     }
     const char *timeline = pg_reply_value(reply, 0, 0, 8);
-    copy_value(seat->token, sizeof seat->token, pg_reply_value(reply, 0, 0, 0));
-    copy_value(seat->instance, sizeof seat->instance, pg_reply_value(reply, 0, 0, 1));
-    copy_value(seat->configuration, sizeof seat->configuration, pg_reply_value(reply, 0, 0, 2));
-    seat->held = pg_reply_value(reply, 0, 0, 3)[0] == 't';
-    copy_value(seat->sign, sizeof seat->sign, pg_reply_value(reply, 0, 0, 4));
-    seat->now = answer_instant(pg_reply_value(reply, 0, 0, 5));
-    seat->server_start = answer_instant(pg_reply_value(reply, 0, 0, 6));
-    copy_value(seat->led.system, sizeof seat->led.system, pg_reply_value(reply, 0, 0, 7));
-    seat->led.timeline = timeline != NULL ? atoi(timeline) : 0;
-    copy_value(seat->waits, sizeof seat->waits, pg_reply_value(reply, 0, 0, 9));
-    copy_value(seat->copy_of, sizeof seat->copy_of, pg_reply_value(reply, 0, 0, 10));
-    seat->migration = atoi(pg_reply_value(reply, 0, 0, 11));
+    copy_value(lock->token, sizeof lock->token, pg_reply_value(reply, 0, 0, 0));
+    copy_value(lock->instance, sizeof lock->instance, pg_reply_value(reply, 0, 0, 1));
+    copy_value(lock->configuration, sizeof lock->configuration, pg_reply_value(reply, 0, 0, 2));
+    lock->held = pg_reply_value(reply, 0, 0, 3)[0] == 't';
+    copy_value(lock->sign, sizeof lock->sign, pg_reply_value(reply, 0, 0, 4));
+    lock->now = answer_instant(pg_reply_value(reply, 0, 0, 5));
+    lock->server_start = answer_instant(pg_reply_value(reply, 0, 0, 6));
+    copy_value(lock->led.system, sizeof lock->led.system, pg_reply_value(reply, 0, 0, 7));
+    lock->led.timeline = timeline != NULL ? atoi(timeline) : 0;
+    copy_value(lock->waits, sizeof lock->waits, pg_reply_value(reply, 0, 0, 9));
+    copy_value(lock->copy_of, sizeof lock->copy_of, pg_reply_value(reply, 0, 0, 10));
+    lock->migration = atoi(pg_reply_value(reply, 0, 0, 11));
     return true;
 }
 
-void ledger_end_silent(struct pg_connection *connection, const struct ledger_seat *seat, pg_callback *callback,
+void ledger_end_silent(struct pg_connection *connection, const struct leader_lock *lock, pg_callback *callback,
                        void *data)
 {
-    const char *parameters[] = {seat->token, seat->sign};
+    const char *parameters[] = {lock->token, lock->sign};
     pg_send_one(connection, NULL, "SELECT chime.end_silent($1, $2)", 2, parameters, callback, data);
 }
 
@@ -116,7 +116,7 @@ void ledger_adopt_copy(struct pg_connection *connection, pg_callback *callback, 
     pg_send_one(connection, NULL, "SELECT lost_runs FROM chime.adopt_copy()", 0, NULL, callback, data);
 }
 
-void ledger_take_over(struct pg_connection *connection, const struct ledger_seat *seen, const char *instance,
+void ledger_take_over(struct pg_connection *connection, const struct leader_lock *seen, const char *instance,
                       const char *configuration, const struct pg_lineage *lineage, pg_callback *callback, void *data)
 {
     char timeline[16];
@@ -128,7 +128,7 @@ void ledger_take_over(struct pg_connection *connection, const struct ledger_seat
                 parameters, callback, data);
 }
 
-bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger)
+bool ledger_read_leading(const struct pg_reply *reply, struct ledger *ledger)
 {
     if (!pg_reply_ok(reply) || pg_reply_rows(reply, 0) != 1) {
         return false;
@@ -161,7 +161,8 @@ void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *
                 " " MIGRATION,
          .parameter_count = 1,
          .parameters = parameters},
-        {.name = "chime_wishes", .sql = "SELECT request_id, verb, job_id, kind, slot, reason FROM chime.wishes()"},
+        {.name = "chime_open_requests",
+         .sql = "SELECT request_id, verb, job_id, kind, slot, reason FROM chime.open_requests()"},
     };
     pg_send(ledger->connection, statements, COUNT_OF(statements), callback, data);
 }
@@ -187,32 +188,32 @@ static enum ledger_verb read_verb(const char *text)
             return (enum ledger_verb)i;
         }
     }
-    fatal("the ledger answered \"%s\" where a wish was due", text);
+    fatal("the ledger answered \"%s\" where a request was due", text);
 }
 
-size_t ledger_read_wishes(const struct pg_reply *reply, struct ledger_wish **wishes)
+size_t ledger_read_requests(const struct pg_reply *reply, struct open_request **requests)
 {
     size_t count = pg_reply_rows(reply, 1);
-    *wishes = xcalloc(count + 1, sizeof **wishes);
+    *requests = xcalloc(count + 1, sizeof **requests);
     for (size_t i = 0; i < count; i++) {
         const char *kind = pg_reply_value(reply, 1, i, 3);
         const char *reason = pg_reply_value(reply, 1, i, 5);
-        (*wishes)[i] = (struct ledger_wish){.request_id = atoll(pg_reply_value(reply, 1, i, 0)),
-                                            .verb = read_verb(pg_reply_value(reply, 1, i, 1)),
-                                            .run = {.job_id = atoll(pg_reply_value(reply, 1, i, 2)),
-                                                    .kind = kind != NULL ? answer_kind(kind) : RUN_SCHEDULE,
-                                                    .slot = answer_instant(pg_reply_value(reply, 1, i, 4))},
-                                            .reason = reason != NULL ? xstrdup(reason) : NULL};
+        (*requests)[i] = (struct open_request){.request_id = atoll(pg_reply_value(reply, 1, i, 0)),
+                                               .verb = read_verb(pg_reply_value(reply, 1, i, 1)),
+                                               .run = {.job_id = atoll(pg_reply_value(reply, 1, i, 2)),
+                                                       .kind = kind != NULL ? answer_kind(kind) : RUN_SCHEDULE,
+                                                       .slot = answer_instant(pg_reply_value(reply, 1, i, 4))},
+                                               .reason = reason != NULL ? xstrdup(reason) : NULL};
     }
     return count;
 }
 
-void ledger_free_wishes(struct ledger_wish *wishes, size_t count)
+void ledger_free_requests(struct open_request *requests, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        free(wishes[i].reason);
+        free(requests[i].reason);
     }
-    free(wishes);
+    free(requests);
 }
 
 /* A function of the token, one list of numbers and when that was decided. */
@@ -425,7 +426,7 @@ void ledger_finish(const struct ledger *ledger, const struct ledger_finish *fini
     send_batches(ledger, ledger->ends, &ends, &finish, &retries, &retry, callback, data);
 }
 
-static void add_missed(struct batch *batch, const struct passed *passed)
+static void add_missed(struct batch *batch, const struct skipped *passed)
 {
     struct columns *columns = &batch->columns;
     columns_int(columns, 0, scheduled_id(passed->scheduled));
@@ -438,7 +439,7 @@ static void add_missed(struct batch *batch, const struct passed *passed)
     batch->rows++;
 }
 
-static void add_skip(struct batch *batch, const struct passed *passed, instant slot)
+static void add_skip(struct batch *batch, const struct skipped *passed, instant slot)
 {
     struct columns *columns = &batch->columns;
     columns_int(columns, 0, scheduled_id(passed->scheduled));
@@ -452,7 +453,7 @@ static void add_skip(struct batch *batch, const struct passed *passed, instant s
     batch->rows++;
 }
 
-static void add_skipped(struct batch *batch, const struct passed *passed)
+static void add_skipped(struct batch *batch, const struct skipped *passed)
 {
     instant slot = passed->first;
     while (passed->kind == RUN_SCHEDULE && slot < passed->last) {
@@ -462,7 +463,7 @@ static void add_skipped(struct batch *batch, const struct passed *passed)
     add_skip(batch, passed, passed->last);
 }
 
-void ledger_pass(const struct ledger *ledger, const struct passed *passed, size_t count, pg_callback *callback,
+void ledger_skip(const struct ledger *ledger, const struct skipped *passed, size_t count, pg_callback *callback,
                  void *data)
 {
     static const struct pg_statement miss = {.name = "chime_miss",
@@ -536,10 +537,10 @@ bool ledger_read_ahead(const struct pg_reply *reply, int64_t job_id)
     return ahead;
 }
 
-/* --- orphans --------------------------------------------------------------------------------------------------------- */
+/* --- unfinished runs --------------------------------------------------------------------------------------------------------- */
 
-void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_count, int64_t from,
-                    pg_callback *callback, void *data)
+void ledger_unfinished(const struct ledger *ledger, const int *known, size_t known_count, int64_t from,
+                       pg_callback *callback, void *data)
 {
     struct columns columns;
     char after[24];
@@ -550,36 +551,36 @@ void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_
     }
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], after};
-    ledger_send_one(
-        ledger, "chime_orphans",
-        "SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done FROM chime.orphans($1, $2, $3)",
-        COUNT_OF(parameters), parameters, callback, data);
+    ledger_send_one(ledger, "chime_unfinished_runs",
+                    "SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done FROM "
+                    "chime.unfinished_runs($1, $2, $3)",
+                    COUNT_OF(parameters), parameters, callback, data);
     columns_finish(&columns);
 }
 
-static struct ledger_orphan read_orphan(const struct pg_reply *reply, size_t row)
+static struct unfinished_run read_unfinished(const struct pg_reply *reply, size_t row)
 {
-    return (struct ledger_orphan){.run_id = atoll(pg_reply_value(reply, 0, row, 0)),
-                                  .job_id = atoll(pg_reply_value(reply, 0, row, 1)),
-                                  .kind = answer_kind(pg_reply_value(reply, 0, row, 2)),
-                                  .slot = answer_instant(pg_reply_value(reply, 0, row, 3)),
-                                  .attempt = atoi(pg_reply_value(reply, 0, row, 4)),
-                                  .waits = pg_reply_value(reply, 0, row, 5)[0] == 't',
-                                  .retry_at = answer_instant(pg_reply_value(reply, 0, row, 6)),
-                                  .gone = pg_reply_value(reply, 0, row, 7)[0] == 't',
-                                  .own = pg_reply_value(reply, 0, row, 8)[0] == 't',
-                                  .done = pg_reply_value(reply, 0, row, 9)[0] == 't'};
+    return (struct unfinished_run){.run_id = atoll(pg_reply_value(reply, 0, row, 0)),
+                                   .job_id = atoll(pg_reply_value(reply, 0, row, 1)),
+                                   .kind = answer_kind(pg_reply_value(reply, 0, row, 2)),
+                                   .slot = answer_instant(pg_reply_value(reply, 0, row, 3)),
+                                   .attempt = atoi(pg_reply_value(reply, 0, row, 4)),
+                                   .waits = pg_reply_value(reply, 0, row, 5)[0] == 't',
+                                   .retry_at = answer_instant(pg_reply_value(reply, 0, row, 6)),
+                                   .gone = pg_reply_value(reply, 0, row, 7)[0] == 't',
+                                   .own = pg_reply_value(reply, 0, row, 8)[0] == 't',
+                                   .done = pg_reply_value(reply, 0, row, 9)[0] == 't'};
 }
 
-int64_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **orphans, size_t *count)
+int64_t ledger_read_unfinished(const struct pg_reply *reply, struct unfinished_run **unfinished, size_t *count)
 {
     size_t rows = pg_reply_rows(reply, 0);
-    *orphans = xrealloc(*orphans, *count + rows + 1, sizeof **orphans);
+    *unfinished = xrealloc(*unfinished, *count + rows + 1, sizeof **unfinished);
     for (size_t row = 0; row < rows; row++) {
         if (pg_reply_value(reply, 0, row, 1) == NULL) {
             return atoll(pg_reply_value(reply, 0, row, 0));
         }
-        (*orphans)[(*count)++] = read_orphan(reply, row);
+        (*unfinished)[(*count)++] = read_unfinished(reply, row);
     }
     return 0;
 }
@@ -598,9 +599,8 @@ void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verd
         columns_instant(&columns, 4, verdicts[i].outcome_at);
     }
     columns_close(&columns);
-    const char *parameters[] = {ledger->token,     columns.values[0], columns.values[1],
-                                columns.values[2], columns.values[3], instant_format(at, decided),
-                                columns.values[4]};
+    const char *parameters[] = {ledger->token,     columns.values[0],           columns.values[1], columns.values[2],
+                                columns.values[3], instant_format(at, decided), columns.values[4]};
     ledger_send_one(ledger, NULL, "SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5, $6, $7)",
                     COUNT_OF(parameters), parameters, callback, data);
     columns_finish(&columns);

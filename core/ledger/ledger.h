@@ -48,7 +48,7 @@ struct ledger_finish {
     instant outcome_at; /* where it ends: later than all that was decided before, though the clock was stepped back */
 };
 
-struct ledger_orphan {
+struct unfinished_run {
     int64_t run_id;
     int64_t job_id;
     enum run_kind kind;
@@ -80,7 +80,7 @@ struct ledger_request {
  * RUN or a FORCE (a run although its job is suspended), the BEGIN goes by ledger_begin, the others by ledger_acknowledge. */
 enum ledger_verb { LEDGER_RUN, LEDGER_FORCE, LEDGER_CANCEL, LEDGER_SUSPEND, LEDGER_RESUME, LEDGER_BEGIN };
 
-struct ledger_wish {
+struct open_request {
     int64_t
         request_id; /* 0 for a suspension whose time is over: a RESUME that nobody asked for and nobody acknowledges */
     enum ledger_verb verb;
@@ -91,9 +91,9 @@ struct ledger_wish {
 
 /* `at` everywhere: when the leader decided that, the same instant as in its memory. */
 
-/* The seat. `seen` is how it was at the last look. */
+/* The leader lock. `seen` is how it was at the last look. */
 void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data);
-struct ledger_seat {
+struct leader_lock {
     char token[LEDGER_TOKEN_SIZE]; /* "" when nobody sits */
     char instance[256];
     char configuration[17];
@@ -106,9 +106,9 @@ struct ledger_seat {
     char copy_of[256];     /* in words, when this is a copy of another database's ledger, which nobody leads; "" else */
     int migration;         /* of schema chime */
 };
-bool ledger_read_seat(const struct pg_reply *reply, struct ledger_seat *seat);
-/* Ends the session that holds the seat, if that is still the one that gave this sign of life last. */
-void ledger_end_silent(struct pg_connection *connection, const struct ledger_seat *seat, pg_callback *callback,
+bool ledger_read_leader_lock(const struct pg_reply *reply, struct leader_lock *lock);
+/* Ends the session that holds the leader lock, if that is still the one that gave this sign of life last. */
+void ledger_end_silent(struct pg_connection *connection, const struct leader_lock *lock, pg_callback *callback,
                        void *data);
 /* For people: that this session's daemon would lead if nobody did. */
 void ledger_follow(struct pg_connection *connection, const char *instance, const char *configuration,
@@ -118,11 +118,11 @@ void ledger_follow(struct pg_connection *connection, const char *instance, const
     "pgchime adopt-copy --database %s lets its jobs run here; a copy that is to rest is taken out of pgchime.conf"
 /* From now on a copy is a ledger of its own. */
 void ledger_adopt_copy(struct pg_connection *connection, pg_callback *callback, void *data);
-void ledger_take_over(struct pg_connection *connection, const struct ledger_seat *seen, const char *instance,
+void ledger_take_over(struct pg_connection *connection, const struct leader_lock *seen, const char *instance,
                       const char *configuration, const struct pg_lineage *lineage, pg_callback *callback, void *data);
-/* True when the seat is ours now: fills token and epoch. */
-bool ledger_read_seated(const struct pg_reply *reply, struct ledger *ledger);
-/* The seat's configuration is another one now: its fingerprint. */
+/* True when the leader lock is ours now: fills token and epoch. */
+bool ledger_read_leading(const struct pg_reply *reply, struct ledger *ledger);
+/* The leader lock's configuration is another one now: its fingerprint. */
 void ledger_configure(const struct ledger *ledger, const char *configuration, const char *timezone,
                       pg_callback *callback, void *data);
 void ledger_resign(const struct ledger *ledger, pg_callback *callback, void *data);
@@ -146,12 +146,13 @@ struct ledger_heartbeat {
     int migration; /* of schema chime, as it is now */
 };
 
-/* How things are, and the wishes that wait. Read-only, and ahead of writes that are held. */
+/* How things are, and the requests that wait. Read-only, and ahead of writes that are held. */
 void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *data);
 bool ledger_read_heartbeat(const struct pg_reply *reply, struct ledger_heartbeat *heartbeat);
-size_t ledger_read_wishes(const struct pg_reply *reply, struct ledger_wish **wishes); /* caller: ledger_free_wishes */
-void ledger_free_wishes(struct ledger_wish *wishes, size_t count);
-/* Removes wishes that were granted or are moot; suspensions and their ends come into force with it. */
+size_t ledger_read_requests(const struct pg_reply *reply,
+                            struct open_request **requests); /* caller: ledger_free_requests */
+void ledger_free_requests(struct open_request *requests, size_t count);
+/* Removes requests that were granted or are moot; suspensions and their ends come into force with it. */
 void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, instant at,
                         pg_callback *callback, void *data);
 /* Writes down that jobs suspended themselves for failing; and that the time of suspensions is over, which lasted until `slot`. Jobs
@@ -170,7 +171,7 @@ void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims
                   void *data);
 void ledger_finish(const struct ledger *ledger, const struct ledger_finish *finishes, size_t count,
                    pg_callback *callback, void *data);
-void ledger_pass(const struct ledger *ledger, const struct passed *passed, size_t count, pg_callback *callback,
+void ledger_skip(const struct ledger *ledger, const struct skipped *passed, size_t count, pg_callback *callback,
                  void *data);
 /* All job_ids of all statements of an answer, sorted; caller frees. */
 size_t ledger_read_granted(const struct pg_reply *reply, size_t statements, int64_t **job_ids);
@@ -181,10 +182,10 @@ bool ledger_read_ahead(const struct pg_reply *reply, int64_t job_id);
 bool ledger_granted(const int64_t *sorted, size_t count, int64_t job_id);
 
 /* A page of them: of the live runs that follow the one of number `from`. */
-void ledger_orphans(const struct ledger *ledger, const int *known, size_t known_count, int64_t from,
-                    pg_callback *callback, void *data);
+void ledger_unfinished(const struct ledger *ledger, const int *known, size_t known_count, int64_t from,
+                       pg_callback *callback, void *data);
 /* Appends those of a page to a list of xrealloc; where the next page begins, 0: there is none. */
-int64_t ledger_read_orphans(const struct pg_reply *reply, struct ledger_orphan **orphans, size_t *count);
+int64_t ledger_read_unfinished(const struct pg_reply *reply, struct unfinished_run **unfinished, size_t *count);
 /* `at`: when these were decided. */
 void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count, instant at,
                   pg_callback *callback, void *data);

@@ -4,7 +4,7 @@
  *   time limit nor stay behind as a buffer of their size, and a heartbeat passes between them.
  * Does not: decide what is in the catalog.
  * Each part is a transaction, and so are the last steps, which switch off whatever is not in the catalog. Between them the
- * ledger is part old and part new, and only this leader may claim from it: until the end it must not, nor grant wishes. One
+ * ledger is part old and part new, and only this leader may claim from it: until the end it must not, nor grant requests. One
  * that breaks off loses nothing: a job is either as it was, with its cursor, or as it shall be, and the next leader brings
  * all of them to its own catalog; what it already finds so stays untouched. */
 #ifndef CHIME_LEDGER_SYNC_H

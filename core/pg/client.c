@@ -7,9 +7,9 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "pg/connection_hint.h"
 #include "pg/conninfo.h"
 #include "pg/pooler.h"
-#include "pg/refusal.h"
 #include "pg/session.h"
 
 #define CONNECT_TIMEOUT "10"
@@ -35,7 +35,7 @@ static bool connect_failed(const PGconn *connection, const struct conninfo *info
 {
     const char *message = PQerrorMessage(connection);
     set_message(err, ERROR_UNREACHABLE, "cannot connect: ", message);
-    error_hint(err, "%s (tried %s)", refusal_hint(message), conninfo_describe(info));
+    error_hint(err, "%s (tried %s)", connection_hint(message), conninfo_describe(info));
     pooler_name(err);
     return false;
 }

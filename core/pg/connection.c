@@ -8,7 +8,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "pg/dial.h"
+#include "pg/connect.h"
 #include "pg/intake.h"
 #include "pg/request.h"
 
@@ -35,7 +35,7 @@ struct pg_connection {
     const struct pg_handlers *handlers;
     void *data;
     enum pg_state state;
-    struct dial *dial; /* DIALLING */
+    struct pg_connect *attempt; /* CONNECTING */
     size_t host;
     char server_wanted[40];
     PGconn *pg;
@@ -74,8 +74,8 @@ static void release_wire(struct pg_connection *connection)
 {
     loop_watch_destroy(connection->watch);
     connection->watch = NULL;
-    dial_destroy(connection->dial);
-    connection->dial = NULL;
+    pg_connect_destroy(connection->attempt);
+    connection->attempt = NULL;
     PQfinish(connection->pg);
     connection->pg = NULL;
 }
@@ -483,8 +483,8 @@ static void hear(void *data, const PGresult *notice)
 static void become_ready(void *data, PGconn *pg, size_t host)
 {
     struct pg_connection *connection = data;
-    dial_destroy(connection->dial);
-    connection->dial = NULL;
+    pg_connect_destroy(connection->attempt);
+    connection->attempt = NULL;
     connection->pg = pg;
     connection->host = host;
     PQsetNoticeReceiver(pg, hear, connection);
@@ -496,7 +496,7 @@ static void become_ready(void *data, PGconn *pg, size_t host)
     connection->handlers->ready(connection->data);
 }
 
-static void dial_failed(void *data, const struct error *reason)
+static void connect_failed(void *data, const struct error *reason)
 {
     end(data, reason);
 }
@@ -504,7 +504,7 @@ static void dial_failed(void *data, const struct error *reason)
 struct pg_connection *pg_open(struct loop *loop, struct resolver *resolver, const struct pg_target *target,
                               const struct pg_handlers *handlers, void *data)
 {
-    static const struct dial_handlers dialling = {.connected = become_ready, .failed = dial_failed};
+    static const struct pg_connect_handlers connecting = {.connected = become_ready, .failed = connect_failed};
     struct pg_connection *connection = xcalloc(1, sizeof *connection);
     connection->loop = loop;
     connection->handlers = handlers;
@@ -514,7 +514,7 @@ struct pg_connection *pg_open(struct loop *loop, struct resolver *resolver, cons
     if (target->server != NULL) {
         snprintf(connection->server_wanted, sizeof connection->server_wanted, "%s", target->server->started);
     }
-    connection->dial = dial_start(loop, resolver, target, &dialling, connection);
+    connection->attempt = pg_connect_start(loop, resolver, target, &connecting, connection);
     return connection;
 }
 

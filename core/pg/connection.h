@@ -1,6 +1,6 @@
 /* One connection to PostgreSQL as a state machine that never blocks: the only way the daemon talks to a server.
  *
- * Does: connect (dial.h says how), send requests in pipelines, hand back results, pass on notifications, say why it closed.
+ * Does: connect (connect.h says how), send requests in pipelines, hand back results, pass on notifications, say why it closed.
  * Does not: retry, reconnect, or know what it is used for.
  * Requests are answered in the order they were sent. A request is one transaction where its statements make it one: its
  * statements travel in one flush and end at one synchronisation point, so a failed one skips the rest.
@@ -45,7 +45,7 @@ struct pg_target {
     const char *application_name;
     const struct pg_setting *settings;
     size_t setting_count;
-    duration connect_timeout;       /* for one host; several have less each (dial.h) */
+    duration connect_timeout;       /* for one host; several have less each (connect.h) */
     size_t first_host;              /* of the conninfo's hosts, where to begin */
     const struct pg_server *server; /* no other will do; NULL: any. Borrowed during pg_open */
     size_t input_limit;             /* bytes; 0: PG_INPUT_LIMIT */

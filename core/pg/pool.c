@@ -15,11 +15,11 @@ static const struct backoff reopen = {
     .initial = 200 * USEC_PER_MSEC, .coefficient = 2, .max = 5 * USEC_PER_SEC, .jitter = 0.2};
 
 enum session_state {
-    SESSION_OPENING, /* connecting, or answering the check */
-    SESSION_IDLE,    /* clean, waits for work */
-    SESSION_LENT,    /* the borrower's */
-    SESSION_WIPING,  /* a wipe is on its way */
-    SESSION_PINGING, /* answers a ping; work waits until it has */
+    SESSION_OPENING,   /* connecting, or answering the check */
+    SESSION_IDLE,      /* clean, waits for work */
+    SESSION_LENT,      /* the borrower's */
+    SESSION_RESETTING, /* a reset is on its way */
+    SESSION_PINGING,   /* answers a ping; work waits until it has */
 };
 
 struct pool_session {
@@ -164,7 +164,7 @@ static void session_closed(void *data, const struct error *reason)
         session->pool->handlers->lost(session->pool->data, session, reason);
         break;
     case SESSION_IDLE:
-    case SESSION_WIPING:
+    case SESSION_RESETTING:
     case SESSION_PINGING:
         log_debug("an idle run session ended: %s", reason->message);
         drop(session);
@@ -194,13 +194,13 @@ static void open_session(struct pool *pool)
     session->connection = pg_open(pool->loop, pool->resolver, &target, &session_handlers, session);
 }
 
-static void wiped(void *data, const struct pg_reply *reply)
+static void was_reset(void *data, const struct pg_reply *reply)
 {
     struct pool_session *session = data;
     if (pg_reply_ok(reply)) {
         become_idle(session);
     } else if (!pg_reply_lost(reply)) {
-        log_warning("a run session could not be wiped and is closed: %s", pg_reply_message(reply));
+        log_warning("a run session could not be reset and is closed: %s", pg_reply_message(reply));
         drop(session);
     }
 }
@@ -329,7 +329,7 @@ void pool_want(struct pool *pool, int sessions)
     open_wanted(pool);
 }
 
-void pool_return(struct pool *pool, struct pool_session *session, enum wipe wipe)
+void pool_return(struct pool *pool, struct pool_session *session, enum session_reset reset)
 {
     session->tag = NULL;
     if (pool->count > pool->settings.limit) {
@@ -341,12 +341,12 @@ void pool_return(struct pool *pool, struct pool_session *session, enum wipe wipe
         return;
     }
     session->unused_since = clock_boot();
-    if (wipe == WIPE_NONE) {
+    if (reset == RESET_NONE) {
         become_idle(session);
         return;
     }
-    set_state(session, SESSION_WIPING);
-    pg_wipe(session->connection, wipe, wiped, session);
+    set_state(session, SESSION_RESETTING);
+    pg_reset_session(session->connection, reset, was_reset, session);
 }
 
 void pool_drop(struct pool *pool, struct pool_session *session)

@@ -1,6 +1,6 @@
 /* The run sessions of one database: opened when needed, kept warm, handed out, cleaned between texts.
  *
- * Does: open up to a limit, check each, lend them, wipe what a text left behind before the next one, ping
+ * Does: open up to a limit, check each, lend them, reset what a text left behind before the next one, ping
  *   idle ones so that the server's lease does not end them, close those unused for long, back off when none can be opened.
  * Does not: know runs.
  * Ownership: a lent session belongs to the borrower until pool_return or pool_drop; the pool owns the connection. */
@@ -9,7 +9,7 @@
 
 #include "pg/connection.h"
 #include "pg/session.h"
-#include "pg/wipe.h"
+#include "pg/session_reset.h"
 
 struct pool;
 struct pool_session;
@@ -55,8 +55,8 @@ void pool_resize(struct pool *pool, int limit);
 void pool_close_idle(struct pool *pool);
 /* One of those goes, and none is opened until one is wanted again; false when there is none. */
 bool pool_give_up(struct pool *pool);
-/* Back to the pool, which wipes it as told before it is lent again. */
-void pool_return(struct pool *pool, struct pool_session *session, enum wipe wipe);
+/* Back to the pool, which resets it as told before it is lent again. */
+void pool_return(struct pool *pool, struct pool_session *session, enum session_reset reset);
 /* Not to be used again: closes it. */
 void pool_drop(struct pool *pool, struct pool_session *session);
 

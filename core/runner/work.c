@@ -24,7 +24,7 @@ void work_clear(struct work_result *result)
     result->ok = false;
     result->rows = -1;
     result->sqlstate[0] = '\0';
-    result->wipe = WIPE_NONE;
+    result->reset = RESET_NONE;
 }
 
 /* --- sending ----------------------------------------------------------------------------------------------------------- */
@@ -232,7 +232,7 @@ static void read_failure(struct work_result *result, const struct job *job, cons
         free(result->message);
         result->message = message;
     }
-    result->wipe = WIPE_ALL;
+    result->reset = RESET_ALL;
 }
 
 static void read_performed(struct work_result *result, const struct job *job, const struct pg_reply *reply)
@@ -243,7 +243,7 @@ static void read_performed(struct work_result *result, const struct job *job, co
     if (job->work == JOB_REFRESH) {
         replace_message(result, second);
     } else {
-        result->wipe = second == NULL || second[0] == 't' ? WIPE_ALL : WIPE_SETTINGS;
+        result->reset = second == NULL || second[0] == 't' ? RESET_ALL : RESET_SETTINGS;
     }
 }
 
@@ -266,8 +266,8 @@ void work_read(struct work_result *result, const struct job *job, const struct p
         read_failure(result, job, reply);
     } else if (is_transactional(job)) {
         read_performed(result, job, reply);
-        result->wipe = job->setting_count > 0 ? WIPE_ALL
-                                              : result->wipe; /* "role" is no setting that RESET ALL resets */
+        result->reset = job->setting_count > 0 ? RESET_ALL
+                                               : result->reset; /* "role" is no setting that RESET ALL resets */
     } else {
         result->rows = pg_reply_affected(reply);
         if (job->origin == JOB_FROM_SQL) {
@@ -275,6 +275,6 @@ void work_read(struct work_result *result, const struct job *job, const struct p
         } else {
             replace_message(result, pg_reply_tag(reply));
         }
-        result->wipe = WIPE_ALL;
+        result->reset = RESET_ALL;
     }
 }

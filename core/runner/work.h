@@ -12,7 +12,7 @@
 #include "model/job.h"
 #include "model/run.h"
 #include "pg/connection.h"
-#include "pg/wipe.h"
+#include "pg/session_reset.h"
 
 #define WORK_NOT_OURS "CH003"
 #define WORK_HELD "CH010" /* the view is being refreshed by somebody else: nothing was done, nothing failed */
@@ -32,8 +32,8 @@ struct work_result {
     bool ok;
     int64_t rows; /* -1 unknown */
     char sqlstate[6];
-    char *message;  /* owned; NULL none */
-    enum wipe wipe; /* what the session needs before the next text */
+    char *message;            /* owned; NULL none */
+    enum session_reset reset; /* what the session needs before the next text */
 };
 
 void work_clear(struct work_result *result);

@@ -6,25 +6,25 @@
 #include "base/memory.h"
 #include "schedule/state.h"
 
-static struct passed *append(struct scheduler *scheduler)
+static struct skipped *append(struct scheduler *scheduler)
 {
-    if (scheduler->passed_count == scheduler->passed_capacity) {
-        scheduler->passed_capacity = scheduler->passed_capacity == 0 ? 16 : scheduler->passed_capacity * 2;
-        scheduler->passed = xrealloc(scheduler->passed, scheduler->passed_capacity, sizeof *scheduler->passed);
+    if (scheduler->skipped_count == scheduler->skipped_capacity) {
+        scheduler->skipped_capacity = scheduler->skipped_capacity == 0 ? 16 : scheduler->skipped_capacity * 2;
+        scheduler->passed = xrealloc(scheduler->passed, scheduler->skipped_capacity, sizeof *scheduler->passed);
     }
-    return &scheduler->passed[scheduler->passed_count++];
+    return &scheduler->passed[scheduler->skipped_count++];
 }
 
-static struct passed *pass(struct scheduler *scheduler, struct scheduled *it, instant last, const char *reason)
+static struct skipped *pass(struct scheduler *scheduler, struct scheduled *it, instant last, const char *reason)
 {
-    struct passed *passed = append(scheduler);
-    *passed = (struct passed){.scheduled = it,
-                              .kind = it->job->schedule.form == SCHEDULE_NONE ? RUN_DEPENDENCY : RUN_SCHEDULE,
-                              .cursor = it->cursor,
-                              .first = timeline_first_until(it, last),
-                              .last = last,
-                              .at = scheduler->now,
-                              .schedule = it->job->schedule};
+    struct skipped *passed = append(scheduler);
+    *passed = (struct skipped){.scheduled = it,
+                               .kind = it->job->schedule.form == SCHEDULE_NONE ? RUN_DEPENDENCY : RUN_SCHEDULE,
+                               .cursor = it->cursor,
+                               .first = timeline_first_until(it, last),
+                               .last = last,
+                               .at = scheduler->now,
+                               .schedule = it->job->schedule};
     snprintf(passed->reason, sizeof passed->reason, "%s", reason);
     return passed;
 }
@@ -58,14 +58,14 @@ instant outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_
     it->has_outcome = true;
     it->last_outcome = state;
     it->outcome_at = outcome_time(it, at);
-    join_mark_downstream(it, state, it->outcome_at);
+    join_note_result(it, state, it->outcome_at);
     agenda_add_downstream(scheduler, it);
     return it->outcome_at;
 }
 
 void decision_skip(struct scheduler *scheduler, struct scheduled *it, instant last, bool outcome, const char *reason)
 {
-    struct passed *passed = pass(scheduler, it, last, reason);
+    struct skipped *passed = pass(scheduler, it, last, reason);
     passed->outcome = outcome;
     if (outcome) {
         passed->at = outcome_time(it, scheduler->now);
@@ -78,12 +78,12 @@ void decision_skip(struct scheduler *scheduler, struct scheduled *it, instant la
 
 void decision_miss(struct scheduler *scheduler, struct scheduled *it, instant last, const char *reason)
 {
-    struct passed *passed = pass(scheduler, it, last, reason);
+    struct skipped *passed = pass(scheduler, it, last, reason);
     passed->missed = true;
     passed->count = timeline_count(it, last);
     passed->at = it->outcome_at < scheduler->now ? scheduler->now : it->outcome_at + 1;
     it->missed_at = passed->at;
-    join_unmark_downstream(it);
+    join_drop_result(it);
     move_cursor(scheduler, it, last);
 }
 
@@ -134,17 +134,17 @@ void decision_abandon(struct scheduler *scheduler, struct scheduled *it, instant
     }
 }
 
-bool scheduler_take_passed(struct scheduler *scheduler, struct passed *passed)
+bool scheduler_take_skipped(struct scheduler *scheduler, struct skipped *passed)
 {
-    if (scheduler->passed_taken == scheduler->passed_count) {
-        scheduler->passed_taken = scheduler->passed_count = 0;
+    if (scheduler->skipped_taken == scheduler->skipped_count) {
+        scheduler->skipped_taken = scheduler->skipped_count = 0;
         return false;
     }
-    *passed = scheduler->passed[scheduler->passed_taken++];
+    *passed = scheduler->passed[scheduler->skipped_taken++];
     return true;
 }
 
-bool scheduler_next_passed_is_missed(const struct scheduler *scheduler)
+bool scheduler_next_skipped_is_missed(const struct scheduler *scheduler)
 {
-    return scheduler->passed_taken < scheduler->passed_count && scheduler->passed[scheduler->passed_taken].missed;
+    return scheduler->skipped_taken < scheduler->skipped_count && scheduler->passed[scheduler->skipped_taken].missed;
 }

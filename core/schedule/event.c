@@ -78,7 +78,7 @@ static bool is_ready(const struct scheduled *it)
 
 bool wake_must_wait(struct scheduler *scheduler, const struct scheduled *it)
 {
-    return is_ready(it) && gate_blocks_event(scheduler, it, it->slot);
+    return is_ready(it) && upstream_check_blocks_event(scheduler, it, it->slot);
 }
 
 const char *wake_payload(const struct scheduled *it)

@@ -1,13 +1,13 @@
-/* Marks: what a join holds of each upstream since its last decision. */
+/* Upstream results: what a join holds of each upstream since its last decision. */
 #include "schedule/state.h"
 
-void join_mark_downstream(struct scheduled *upstream, enum run_state state, instant at)
+void join_note_result(struct scheduled *upstream, enum run_state state, instant at)
 {
     for (size_t i = 0; i < upstream->downstream_count; i++) {
         const struct downstream *downstream = &upstream->downstream[i];
         if (downstream->job->linked_as_join) {
             struct upstream *mine = &downstream->job->upstream[downstream->place];
-            *mine = (struct upstream){upstream, MARK_FRESH, state, at};
+            *mine = (struct upstream){upstream, RESULT_FRESH, state, at};
         }
     }
 }
@@ -26,40 +26,40 @@ instant scheduled_joined(const struct scheduled *it)
     return latest;
 }
 
-void join_unmark_downstream(const struct scheduled *upstream)
+void join_drop_result(const struct scheduled *upstream)
 {
     for (size_t i = 0; i < upstream->downstream_count; i++) {
         const struct downstream *downstream = &upstream->downstream[i];
         struct upstream *mine = &downstream->job->upstream[downstream->place];
-        if (mine->mark != MARK_SPENT) {
-            mine->mark = MARK_NONE;
+        if (mine->result != RESULT_SPENT) {
+            mine->result = RESULT_NONE;
         }
     }
 }
 
-void join_rebuild_mark(const struct scheduled *it, struct upstream *upstream)
+void join_rebuild_result(const struct scheduled *it, struct upstream *upstream)
 {
     const struct scheduled *job = upstream->job;
-    upstream->mark = MARK_NONE;
+    upstream->result = RESULT_NONE;
     if (scheduled_missed(job)) {
         return;
     }
     if (job->has_outcome && job->outcome_at > it->cursor) {
-        upstream->mark = MARK_FRESH;
+        upstream->result = RESULT_FRESH;
     } else if (job->has_outcome && job->last_outcome == RUN_SUCCEEDED && it->cursor_skipped) {
-        upstream->mark = MARK_KEPT;
+        upstream->result = RESULT_KEPT;
     }
     upstream->outcome = job->last_outcome;
     upstream->at = job->outcome_at;
 }
 
-/* When every mark is there, none of them made the last decision a skip. Who is inactive is not looked for: else the same
+/* When every upstream result is there, none of them made the last decision a skip. Who is inactive is not looked for: else the same
  * successes would be decided anew by every leader. */
 void join_rebuilt(struct scheduled *it)
 {
     it->wants_news = it->cursor_skipped;
     for (size_t i = 0; i < it->upstream_count; i++) {
-        bool absent = scheduled_active(it->upstream[i].job) && it->upstream[i].mark == MARK_NONE;
+        bool absent = scheduled_active(it->upstream[i].job) && it->upstream[i].result == RESULT_NONE;
         it->wants_news = it->wants_news && !absent;
     }
 }
@@ -76,11 +76,11 @@ bool join_complete(const struct scheduled *it)
         if (!scheduled_active(upstream->job)) {
             continue;
         }
-        if (upstream->mark != MARK_FRESH && upstream->mark != MARK_KEPT) {
+        if (upstream->result != RESULT_FRESH && upstream->result != RESULT_KEPT) {
             return false;
         }
         any = true;
-        news = news || upstream->mark == MARK_FRESH;
+        news = news || upstream->result == RESULT_FRESH;
     }
     return any && news;
 }
@@ -101,8 +101,8 @@ instant join_slot(const struct scheduled *it)
 void join_spend(struct scheduled *it, instant slot)
 {
     for (size_t i = 0; i < it->upstream_count; i++) {
-        if (it->upstream[i].mark != MARK_NONE && it->upstream[i].at <= slot) {
-            it->upstream[i].mark = MARK_SPENT;
+        if (it->upstream[i].result != RESULT_NONE && it->upstream[i].at <= slot) {
+            it->upstream[i].result = RESULT_SPENT;
         }
     }
 }
@@ -110,8 +110,8 @@ void join_spend(struct scheduled *it, instant slot)
 void join_unspend(struct scheduled *it)
 {
     for (size_t i = 0; it->linked_as_join && i < it->upstream_count; i++) {
-        if (it->upstream[i].mark == MARK_SPENT) {
-            it->upstream[i].mark = MARK_FRESH;
+        if (it->upstream[i].result == RESULT_SPENT) {
+            it->upstream[i].result = RESULT_FRESH;
         }
     }
 }
@@ -120,8 +120,8 @@ void join_claimed(struct scheduled *it)
 {
     it->cursor_skipped = it->wants_news = false;
     for (size_t i = 0; i < it->upstream_count; i++) {
-        if (it->upstream[i].mark == MARK_SPENT) {
-            it->upstream[i].mark = MARK_NONE;
+        if (it->upstream[i].result == RESULT_SPENT) {
+            it->upstream[i].result = RESULT_NONE;
         }
     }
 }
@@ -133,9 +133,9 @@ void join_skipped(struct scheduled *it, bool by_upstream)
     it->cursor_skipped = true;
     for (size_t i = 0; i < it->upstream_count; i++) {
         struct upstream *upstream = &it->upstream[i];
-        if (upstream->mark == MARK_SPENT) {
+        if (upstream->result == RESULT_SPENT) {
             bool kept = upstream->outcome == RUN_SUCCEEDED;
-            upstream->mark = kept ? MARK_KEPT : MARK_NONE;
+            upstream->result = kept ? RESULT_KEPT : RESULT_NONE;
             in_the_way = in_the_way || !kept;
         }
     }

@@ -37,7 +37,7 @@ static struct scheduled *find_upstream(const struct scheduler *scheduler, const 
     return found;
 }
 
-/* A mark stays with the upstream that left it; a new upstream's is what the ledger would remember. */
+/* An upstream result stays with the upstream that left it; a new upstream's is what the ledger would remember. */
 static void link_upstream(struct scheduled *it, size_t place, struct scheduled *job)
 {
     struct upstream *upstream = &it->upstream[place];
@@ -47,7 +47,7 @@ static void link_upstream(struct scheduled *it, size_t place, struct scheduled *
     }
     *upstream = (struct upstream){.job = job};
     if (it->join) {
-        join_rebuild_mark(it, upstream);
+        join_rebuild_result(it, upstream);
     }
 }
 

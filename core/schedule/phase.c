@@ -44,7 +44,7 @@ void phase_set(struct scheduler *scheduler, struct scheduled *it, enum phase pha
     it->phase = phase;
     scheduler->busy_count += (phase != PHASE_IDLE ? 1u : 0u);
     scheduler->busy_count -= (from != PHASE_IDLE ? 1u : 0u);
-    places_follow(scheduler, it, from, phase);
+    pool_slots_follow(scheduler, it, from, phase);
     follow_deadline(scheduler, it);
     if (phase != PHASE_RETRYING) {
         heap_remove(&scheduler->retries, &it->retry_node);

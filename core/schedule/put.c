@@ -38,7 +38,7 @@ static void insert(struct scheduler *scheduler, struct scheduled *it)
 static bool may_be_forgotten(const struct scheduler *scheduler, const struct scheduled *it)
 {
     return it->retired && it->phase == PHASE_IDLE && !it->on_agenda && !it->on_armed &&
-           scheduler->passed_taken == scheduler->passed_count &&
+           scheduler->skipped_taken == scheduler->skipped_count &&
            scheduler->suspension_taken == scheduler->suspension_count;
 }
 
@@ -101,7 +101,7 @@ struct scheduled *scheduler_put(struct scheduler *scheduler, struct job *job, co
     names_put(&scheduler->names, it);
     if (runs) {
         link_one(scheduler, it);
-        swap_review(scheduler, it);
+        job_set_review(scheduler, it);
         wait_advance(scheduler, now);
         agenda_run(scheduler);
     }

@@ -79,7 +79,7 @@ static void begin(struct scheduler *scheduler, struct scheduled *it, enum run_ki
 /* Requests come before slots: a person waits for them. */
 static bool begin_request(struct scheduler *scheduler, struct scheduled *it)
 {
-    if (it->request_count == 0 || it->withdrawn || gate_blocks_requests(it)) {
+    if (it->request_count == 0 || it->withdrawn || upstream_check_blocks_requests(it)) {
         return false;
     }
     struct request request = take_request(scheduler, it);
@@ -98,7 +98,8 @@ static bool slot_goes_first(const struct scheduler *scheduler, const struct sche
 
 static bool begin_event(struct scheduler *scheduler, struct scheduled *it)
 {
-    if (!wake_is_due(it) || slot_goes_first(scheduler, it) || gate_blocks_event(scheduler, it, it->wake->slot)) {
+    if (!wake_is_due(it) || slot_goes_first(scheduler, it) ||
+        upstream_check_blocks_event(scheduler, it, it->wake->slot)) {
         return false;
     }
     begin(scheduler, it, it->wake->kind, it->wake->slot, false);
@@ -108,7 +109,7 @@ static bool begin_event(struct scheduler *scheduler, struct scheduled *it)
 /* True when there may be more to decide. */
 static bool decide_slot(struct scheduler *scheduler, struct scheduled *it)
 {
-    char reason[PASSED_REASON_SIZE];
+    char reason[SKIPPED_REASON_SIZE];
     if (it->cursor >= it->keep_through) {
         decision_flush(scheduler, it);
         return false;
@@ -116,9 +117,9 @@ static bool decide_slot(struct scheduler *scheduler, struct scheduled *it)
     instant slot = timeline_first(scheduler, it);
     if (wait_deadline(it, slot) <= scheduler->now) {
         wait_skip_late(scheduler, it, slot);
-    } else if (gate_blocking(scheduler, it, slot) != NULL) {
+    } else if (upstream_check_blocking(scheduler, it, slot) != NULL) {
         begin(scheduler, it, RUN_SCHEDULE, slot, true);
-    } else if (gate_refuses(it, reason)) {
+    } else if (upstream_check_refuses(it, reason)) {
         decision_skip(scheduler, it, slot, true, reason);
     } else if (failing_passes(it, slot, reason)) {
         decision_skip(scheduler, it, slot, false, reason);
@@ -130,12 +131,12 @@ static bool decide_slot(struct scheduler *scheduler, struct scheduled *it)
 
 static bool decide_join(struct scheduler *scheduler, struct scheduled *it)
 {
-    char reason[PASSED_REASON_SIZE];
+    char reason[SKIPPED_REASON_SIZE];
     if (!scheduled_enabled(it) || !join_complete(it)) {
         return false;
     }
     instant slot = join_slot(it);
-    bool refused = gate_refuses(it, reason);
+    bool refused = upstream_check_refuses(it, reason);
     join_spend(it, slot);
     if (wait_deadline(it, slot) <= scheduler->now) {
         wait_skip_late(scheduler, it, slot);
@@ -159,7 +160,7 @@ static void consider(struct scheduler *scheduler, struct scheduled *it)
 static void look_at(struct scheduler *scheduler, struct scheduled *it)
 {
     bool live = it->phase == PHASE_LIVE || it->phase == PHASE_RETRYING;
-    if (it->phase == PHASE_WAITING && gate_blocking(scheduler, it, it->slot) == NULL) {
+    if (it->phase == PHASE_WAITING && upstream_check_blocking(scheduler, it, it->slot) == NULL) {
         /* Through idle, so that a failed upstream is noticed and a request goes first. */
         phase_set(scheduler, it, PHASE_IDLE);
     }
@@ -188,7 +189,7 @@ void agenda_run(struct scheduler *scheduler)
 
 /* --- time ------------------------------------------------------------------------------------------------------------------- */
 
-/* Every slot of this instant is noted before any is considered: a gate must see an upstream that is due as well. */
+/* Every slot of this instant is noted before any is considered: an upstream check must see an upstream that is due as well. */
 static void note_slots(struct scheduler *scheduler, instant at)
 {
     struct heap_node *node;

@@ -1,6 +1,6 @@
 /* The scheduler of one database: decides what is due, with the time passed in.
  *
- * Does: keep every job's next slot in a heap; apply catch-up, jitter, overlap, starting deadlines, dependency gates and
+ * Does: keep every job's next slot in a heap; apply catch-up, jitter, overlap, starting deadlines, dependency upstream checks and
  *   joins, pools, priority, suspension; say which runs may start, which slots are skipped or missed and why.
  * Does not: any I/O, read a clock, or start anything. What it decides is done by the caller, who reports back.
  *
@@ -10,17 +10,17 @@
  *                                 so that a crash before finds all of them again by the cursor
  * Phases of a job:
  *   IDLE      nothing due               WAITING   due, an upstream has to finish first
- *   READY     due, waits for a session or a place in its pool   CLAIMING  the caller is writing the claim
+ *   READY     due, waits for a session or a slot of its pool   CLAIMING  the caller is writing the claim
  *   LIVE      claimed                   RETRYING  an attempt failed, the next has a time
- * A run holds a place in its pool while CLAIMING and LIVE: waiting and retrying hold none.
+ * A run holds a slot of its pool while CLAIMING and LIVE: waiting and retrying hold none.
  *
- * A missed slot counts as skipped for those after it: a gate sees it as the outcome, as long as none is later; a join lets go of the mark
+ * A missed slot counts as skipped for those after it: an upstream check sees it as the outcome, as long as none is later; a join lets go of the upstream result
  * from before it, and waits for another.
  *
- * Joins (job_is_join): a mark per upstream holds its latest outcome since the join's last decision. Once every active
- * upstream has one, the trigger rule decides: a run of kind DEPENDENCY is due and all marks go; or the slot is skipped,
- * naming the upstream, and the marks of successes stay. Its slot is the moment the last mark came; the cursor is the last
- * decided one. A run under way when the marks are complete is followed by one more. A join stands open for those after it
+ * Joins (job_is_join): an upstream result per upstream holds its latest outcome since the join's last decision. Once every active
+ * upstream has one, the trigger rule decides: a run of kind DEPENDENCY is due and all upstream results go; or the slot is skipped,
+ * naming the upstream, and the upstream results of successes stay. Its slot is the moment the last upstream result came; the cursor is the last
+ * decided one. A run under way when the upstream results are complete is followed by one more. A join stands open for those after it
  * while any of its upstreams does. Runs of an upstream count whatever their kind; of the join's own, only those of kind
  * DEPENDENCY decide anything.
  *
@@ -70,10 +70,10 @@ struct due {
         *payload; /* of a run of kind EVENT: the scheduler's, until the run has ended; NULL: none, or not known */
 };
 
-#define PASSED_REASON_SIZE 240
+#define SKIPPED_REASON_SIZE 240
 
 /* Slots decided without running: the ledger writes them and moves the cursor from `cursor` to `last`. */
-struct passed {
+struct skipped {
     struct scheduled *scheduled;
     enum run_kind kind; /* RUN_SCHEDULE; RUN_DEPENDENCY: one skipped decision of a join, at `last` */
     instant cursor;
@@ -85,13 +85,13 @@ struct passed {
     bool outcome;             /* counts as the job's outcome for those after it */
     struct schedule schedule; /* by which the slots are listed: the job's as it was then; its zone may be gone after the
                                * next call that is not a take */
-    char reason[PASSED_REASON_SIZE];
+    char reason[SKIPPED_REASON_SIZE];
 };
 
 /* A job that failed too often: suspended from now on; the ledger is to be told. */
 struct suspension {
     struct scheduled *scheduled;
-    char reason[PASSED_REASON_SIZE];
+    char reason[SKIPPED_REASON_SIZE];
 };
 
 struct scheduler *scheduler_create(void);
@@ -129,7 +129,7 @@ void scheduler_force(struct scheduler *scheduler, struct scheduled *it, enum run
 void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot, int attempt,
                      instant retry_at);
 
-/* The next run that may start, by priority, then slot, among those with a place in their pool; it is CLAIMING from then on. False
+/* The next run that may start, by priority, then slot, among those with a slot of their pool; it is CLAIMING from then on. False
  * when there is none. Owners (a role and where it connects to) take turns: of jobs of several, the next is of the one that had
  * the fewest in this round. */
 bool scheduler_take_due(struct scheduler *scheduler, struct due *due);
@@ -140,8 +140,8 @@ void scheduler_begin_round(struct scheduler *scheduler);
 void scheduler_pass_over(struct scheduler *scheduler, const struct scheduled *it);
 /* How many others of its owner and pool may start. */
 size_t scheduled_waiting_beside(const struct scheduled *scheduled);
-bool scheduler_take_passed(struct scheduler *scheduler, struct passed *passed);
-bool scheduler_next_passed_is_missed(const struct scheduler *scheduler);
+bool scheduler_take_skipped(struct scheduler *scheduler, struct skipped *passed);
+bool scheduler_next_skipped_is_missed(const struct scheduler *scheduler);
 bool scheduler_take_suspension(struct scheduler *scheduler, struct suspension *suspension);
 
 /* Reports of what became of a due. */
@@ -197,13 +197,13 @@ void scheduler_resume_since(struct scheduler *scheduler, struct scheduled *it, c
                             instant now);
 
 /* --- another catalog --------------------------------------------------------------------------------------------------------
- * withdraw what changes or goes, write its passes, bring the jobs to the ledger; then replace, add, retire, and relink. In
+ * withdraw what changes or goes, write its skipped slots, bring the jobs to the ledger; then replace, add, retire, and relink. In
  * between nothing is taken and no run is CLAIMING. */
 /* Before the ledger is told of a job that changes its schedule, sleeps or goes: what has fallen due and has not started is skipped for
  * that reason (slots that nobody has seen yet up to `now` too), and nothing more falls due until it is replaced. */
 void scheduler_withdraw(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
 /* The job as it is now, and its memory as the ledger has it (job_id is the same; the cursor only moves forward). A live run
- * goes on; marks of upstreams that stay are kept, but not by a join that wakes: it starts from its memory. A job that is
+ * goes on; upstream results of upstreams that stay are kept, but not by a join that wakes: it starts from its memory. A job that is
  * switched off lets go of its requests and of its event. */
 void scheduler_replace(struct scheduler *scheduler, struct scheduled *it, const struct job *job,
                        const struct job_memory *memory);
@@ -216,7 +216,7 @@ void scheduler_relink(struct scheduler *scheduler, instant now);
 
 /* --- one job -----------------------------------------------------------------------------------------------------------------
  * What it costs grows with the job's own upstreams and downstreams, not with how many jobs there are. No run of the job is CLAIMING.
- * A job whose slots change is withdrawn first, as above, and its passes are taken and written. */
+ * A job whose slots change is withdrawn first, as above, and its skipped slots are taken and written. */
 /* New, or in place of the one with that job_id; takes the job over (job_copy). Before the start it is like scheduler_add, otherwise
  * all of its upstreams are there, and none comes after it (scheduler_would_cycle). */
 struct scheduled *scheduler_put(struct scheduler *scheduler, struct job *job, const struct job_memory *memory,
@@ -225,7 +225,7 @@ struct scheduled *scheduler_put(struct scheduler *scheduler, struct job *job, co
 void scheduler_release_name(struct scheduler *scheduler, const struct scheduled *it);
 /* As scheduler_retire, at once. Nobody comes after it any more: those that did were put again. */
 void scheduler_remove(struct scheduler *scheduler, struct scheduled *it);
-/* Frees those removed jobs whose last run has ended and whose passes were taken. */
+/* Frees those removed jobs whose last run has ended and whose skipped slots were taken. */
 void scheduler_forget(struct scheduler *scheduler);
 /* Slots that fell due up to `until` are missed for that reason; those since are due. */
 void scheduler_miss(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant until, instant now);
@@ -258,7 +258,7 @@ bool scheduled_retired(const struct scheduled *scheduled); /* scheduled_job is t
 bool scheduled_is_at(const struct scheduled *scheduled, enum run_kind kind, instant slot);
 /* Its current run; false when it has none. */
 bool scheduled_run(const struct scheduled *scheduled, enum run_kind *kind, instant *slot, int *attempt);
-/* Since when it could start, and has not: it waits for a session or a place in its pool. INSTANT_NONE: it does not. */
+/* Since when it could start, and has not: it waits for a session or a slot of its pool. INSTANT_NONE: it does not. */
 instant scheduled_due_since(const struct scheduled *scheduled);
 /* Whether its live run waits for its next attempt: for the time, which is known, or for a session or a place. */
 bool scheduled_waits_for_attempt(const struct scheduled *scheduled);

@@ -20,7 +20,7 @@ struct scheduler *scheduler_create(void)
 
 void scheduled_free(struct scheduler *scheduler, struct scheduled *it)
 {
-    places_leave(scheduler, it);
+    pool_slots_leave(scheduler, it);
     job_free(it->copy);
     free(it->skip_reason);
     free(it->requests);
@@ -42,7 +42,7 @@ void scheduler_destroy(struct scheduler *scheduler)
     for (size_t i = 0; i < scheduler->all.count; i++) {
         scheduled_free(scheduler, scheduler->all.items[i]);
     }
-    places_finish(scheduler);
+    pool_slots_finish(scheduler);
     names_finish(&scheduler->names);
     free(scheduler->all.items);
     free(scheduler->gone.items);
@@ -71,7 +71,7 @@ void scheduled_define(struct scheduler *scheduler, struct scheduled *it, const s
 {
     it->job = job;
     it->join = job_is_join(job);
-    places_define(scheduler, it);
+    pool_slots_define(scheduler, it);
     it->jitter = it->join ? 0 : (duration)(text_hash(job->name) % ((uint64_t)job->options.jitter + 1));
 }
 
@@ -206,7 +206,7 @@ bool scheduled_is_at(const struct scheduled *scheduled, enum run_kind kind, inst
 bool scheduler_quiet(const struct scheduler *scheduler)
 {
     return scheduler->busy_count == 0 && scheduler->request_count == 0 && scheduler->event_count == 0 &&
-           scheduler->passed_taken == scheduler->passed_count &&
+           scheduler->skipped_taken == scheduler->skipped_count &&
            scheduler->suspension_taken == scheduler->suspension_count;
 }
 
@@ -226,6 +226,6 @@ instant scheduled_due_since(const struct scheduled *scheduled)
 bool scheduled_waits_for_attempt(const struct scheduled *scheduled)
 {
     bool waits_for_time = scheduled->phase == PHASE_RETRYING && scheduled->retry_node.key < INSTANT_NEVER;
-    bool waits_for_place = scheduled->phase == PHASE_READY && scheduled->again;
-    return waits_for_time || waits_for_place;
+    bool waits_for_slot = scheduled->phase == PHASE_READY && scheduled->again;
+    return waits_for_time || waits_for_slot;
 }

@@ -2,9 +2,9 @@
  *
  * scheduler.c   what an idle job does next; the caller's reports     phase.c    the one place where a phase changes
  * timeline.c    a job's slots: jitter, timer, overlap, catch-up      decision.c what is decided without running
- * gate.c        upstreams and trigger rules                          join.c     marks
- * wait.c        what a run waits for, in words; starting deadlines   places.c   places and the lines for them
- * suspend.c     suspension; how often what fails is tried           swap.c     another catalog
+ * upstream_check.c        upstreams and trigger rules                          join.c     upstream results
+ * wait.c        what a run waits for, in words; starting deadlines   pool_slots.c   places and the lines for them
+ * suspend.c     suspension; how often what fails is tried           job_set.c     another catalog
  * link.c        `after` names to pointers                            state.c    life and looking
  * event.c       what happens outside of any schedule                 put.c      one job comes, changes or goes
  * names.c       which job has a name
@@ -24,17 +24,17 @@ enum phase { PHASE_IDLE, PHASE_WAITING, PHASE_READY, PHASE_CLAIMING, PHASE_LIVE,
 #define PRIORITY_COUNT 10
 
 /* What a join holds of an upstream. */
-enum mark {
-    MARK_NONE,
-    MARK_FRESH, /* an outcome since the last decision */
-    MARK_SPENT, /* part of the decision that is due: gone once that is claimed */
-    MARK_KEPT,  /* a success that a skipped decision left */
+enum upstream_result {
+    RESULT_NONE,
+    RESULT_FRESH, /* an outcome since the last decision */
+    RESULT_SPENT, /* part of the decision that is due: gone once that is claimed */
+    RESULT_KEPT,  /* a success that a skipped decision left */
 };
 
 struct upstream {
     struct scheduled *job;
-    enum mark mark;
-    enum run_state outcome; /* of the mark */
+    enum upstream_result result;
+    enum run_state outcome; /* of the upstream result */
     instant at;
 };
 
@@ -74,7 +74,7 @@ struct wake {
     struct wake_next next;
 };
 
-struct places {
+struct pool {
     const char *name; /* NULL: no limit, for whoever names no known pool */
     int64_t limit;    /* 0: none */
     int64_t held;
@@ -91,7 +91,7 @@ struct owner {
 };
 
 struct line {
-    struct places *pool;
+    struct pool *pool;
     struct owner *owner;
     size_t jobs; /* that would stand here; with the last one it goes */
     size_t count;
@@ -113,9 +113,10 @@ struct scheduled {
     int attempt;
     bool again; /* the current run is in the ledger already */
     bool join;
-    bool linked_as_join; /* its upstreams hold marks */
+    bool linked_as_join; /* its upstreams hold upstream results */
     bool cursor_skipped;
-    bool wants_news; /* the last decision was skipped, by no fault of an upstream: it takes a fresh mark for another */
+    bool
+        wants_news; /* the last decision was skipped, by no fault of an upstream: it takes a fresh upstream result for another */
     bool suspended;
     bool withdrawn;
     bool retired;
@@ -141,7 +142,7 @@ struct scheduled {
     instant freed_at; /* when the last run made room for another */
     duration jitter;  /* of this job */
     duration expected;
-    struct places *pool;
+    struct pool *pool;
     struct line *line;
     size_t priority;
     struct wake *wake; /* NULL: there never was one */
@@ -181,7 +182,7 @@ struct scheduler {
     struct heap retries;
     struct heap deadlines;
     struct heap events;
-    struct places **pools; /* the first one has no name */
+    struct pool **pools; /* the first one has no name */
     size_t pool_count;
     struct owner **owners;
     size_t owner_count;
@@ -198,10 +199,10 @@ struct scheduler {
     struct scheduled_list walked; /* scratch of a walk upstream */
     struct scheduled_list late;   /* scratch of wait_advance: who is late, and the upstream it waited for or NULL */
     uint64_t walk;
-    struct passed *passed;
-    size_t passed_count;
-    size_t passed_taken;
-    size_t passed_capacity;
+    struct skipped *passed;
+    size_t skipped_count;
+    size_t skipped_taken;
+    size_t skipped_capacity;
     struct suspension *suspensions;
     size_t suspension_count;
     size_t suspension_taken;
@@ -271,21 +272,21 @@ void decision_flush(struct scheduler *scheduler, struct scheduled *it);
 void decision_abandon(struct scheduler *scheduler, struct scheduled *it, instant through, const char *reason);
 instant outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_state state, instant at);
 
-/* --- gate.c ------------------------------------------------------------------------------------------------------------ */
+/* --- upstream_check.c ------------------------------------------------------------------------------------------------------------ */
 
 /* The upstream that the slot has to wait for; NULL when none. */
-struct scheduled *gate_blocking(struct scheduler *scheduler, const struct scheduled *it, instant slot);
-bool gate_blocks_requests(const struct scheduled *it);
-bool gate_blocks_event(struct scheduler *scheduler, const struct scheduled *it, instant slot);
+struct scheduled *upstream_check_blocking(struct scheduler *scheduler, const struct scheduled *it, instant slot);
+bool upstream_check_blocks_requests(const struct scheduled *it);
+bool upstream_check_blocks_event(struct scheduler *scheduler, const struct scheduled *it, instant slot);
 /* Whether its trigger rule forbids the run, and why. */
-bool gate_refuses(const struct scheduled *it, char reason[static PASSED_REASON_SIZE]);
+bool upstream_check_refuses(const struct scheduled *it, char reason[static SKIPPED_REASON_SIZE]);
 
 /* --- join.c ------------------------------------------------------------------------------------------------------------ */
 
-void join_mark_downstream(struct scheduled *upstream, enum run_state state, instant at);
-void join_unmark_downstream(const struct scheduled *upstream); /* its last slot was missed */
+void join_note_result(struct scheduled *upstream, enum run_state state, instant at);
+void join_drop_result(const struct scheduled *upstream); /* its last slot was missed */
 /* What the ledger's memory of an upstream amounts to. */
-void join_rebuild_mark(const struct scheduled *it, struct upstream *upstream);
+void join_rebuild_result(const struct scheduled *it, struct upstream *upstream);
 void join_rebuilt(struct scheduled *it);
 /* Whether a decision is due. */
 bool join_complete(const struct scheduled *it);
@@ -330,15 +331,15 @@ void wake_adopted(struct scheduled *it);
 void wake_ended(struct scheduled *it);
 const char *wake_payload(const struct scheduled *it); /* of the current run */
 
-/* --- places.c ---------------------------------------------------------------------------------------------------------- */
+/* --- pool_slots.c ---------------------------------------------------------------------------------------------------------- */
 
-void places_finish(struct scheduler *scheduler);
+void pool_slots_finish(struct scheduler *scheduler);
 /* Its pool, line and priority: while it stands in none. */
-void places_define(struct scheduler *scheduler, struct scheduled *it);
-void places_leave(struct scheduler *scheduler, struct scheduled *it); /* it goes */
-bool pool_has_place(const struct places *pool);
+void pool_slots_define(struct scheduler *scheduler, struct scheduled *it);
+void pool_slots_leave(struct scheduler *scheduler, struct scheduled *it); /* it goes */
+bool pool_has_slot(const struct pool *pool);
 /* From one phase to another: places, and the line of those that are ready. */
-void places_follow(struct scheduler *scheduler, struct scheduled *it, enum phase from, enum phase to);
+void pool_slots_follow(struct scheduler *scheduler, struct scheduled *it, enum phase from, enum phase to);
 
 /* --- names.c ----------------------------------------------------------------------------------------------------------- */
 
@@ -355,20 +356,20 @@ void suspend_if_failing(struct scheduler *scheduler, struct scheduled *it, bool 
 /* Until when a job that fails is not tried again for a change; INSTANT_NONE where its last run was well. */
 instant failing_until(const struct scheduled *it);
 /* Whether a slot of a refresh passes because the tries before it failed, and why. */
-bool failing_passes(const struct scheduled *it, instant slot, char reason[static PASSED_REASON_SIZE]);
+bool failing_passes(const struct scheduled *it, instant slot, char reason[static SKIPPED_REASON_SIZE]);
 
 /* --- link.c ------------------------------------------------------------------------------------------------------------ */
 
-/* Finds every upstream by name, retired jobs left out; marks of upstreams that stay are carried over. Sorts by job_id. */
+/* Finds every upstream by name, retired jobs left out; upstream results of upstreams that stay are carried over. Sorts by job_id. */
 void link_all(struct scheduler *scheduler);
 /* The upstreams of this one only. */
 void link_one(struct scheduler *scheduler, struct scheduled *it);
 void link_none(struct scheduled *it);
 
-/* --- swap.c ------------------------------------------------------------------------------------------------------------ */
+/* --- job_set.c ------------------------------------------------------------------------------------------------------------ */
 
 /* Its definition may be another: its deadline, its timer, and those before it. */
-void swap_review(struct scheduler *scheduler, struct scheduled *it);
+void job_set_review(struct scheduler *scheduler, struct scheduled *it);
 
 /* --- scheduler.c ------------------------------------------------------------------------------------------------------- */
 

@@ -71,16 +71,16 @@ static struct suspension *append(struct scheduler *scheduler)
     return &scheduler->suspensions[scheduler->suspension_count++];
 }
 
-static void describe(const struct scheduled *it, char reason[static PASSED_REASON_SIZE])
+static void describe(const struct scheduled *it, char reason[static SKIPPED_REASON_SIZE])
 {
     char at[INSTANT_TEXT_SIZE] = "a time unknown";
     if (it->last_end != INSTANT_NONE) {
         instant_format(it->last_end, at);
     }
     if (it->failures == 1) {
-        snprintf(reason, PASSED_REASON_SIZE, "a run failed at %s, and suspend_after_failures is 1", at);
+        snprintf(reason, SKIPPED_REASON_SIZE, "a run failed at %s, and suspend_after_failures is 1", at);
     } else {
-        snprintf(reason, PASSED_REASON_SIZE, "%lld runs in a row failed, the last one at %s", (long long)it->failures,
+        snprintf(reason, SKIPPED_REASON_SIZE, "%lld runs in a row failed, the last one at %s", (long long)it->failures,
                  at);
     }
 }
@@ -112,14 +112,14 @@ instant failing_until(const struct scheduled *it)
     return it->last_end + backoff_delay(&backoff, it->failures < INT_MAX ? (int)it->failures : INT_MAX, 0);
 }
 
-bool failing_passes(const struct scheduled *it, instant slot, char reason[static PASSED_REASON_SIZE])
+bool failing_passes(const struct scheduled *it, instant slot, char reason[static SKIPPED_REASON_SIZE])
 {
     instant until = failing_until(it);
     if (it->job->work != JOB_REFRESH || until <= slot) {
         return false;
     }
     char at[INSTANT_TEXT_SIZE];
-    snprintf(reason, PASSED_REASON_SIZE, "%lld runs in a row failed: it is tried again after %s",
+    snprintf(reason, SKIPPED_REASON_SIZE, "%lld runs in a row failed: it is tried again after %s",
              (long long)it->failures, instant_format(until, at));
     return true;
 }

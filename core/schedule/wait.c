@@ -10,8 +10,8 @@ static void name_what(const struct scheduled *it, const struct scheduled *upstre
 {
     if (upstream != NULL) {
         snprintf(what, WHAT_SIZE, "waited for upstream %s", upstream->job->name);
-    } else if (it->phase == PHASE_READY && !pool_has_place(it->pool)) {
-        snprintf(what, WHAT_SIZE, "waited for a place in pool %s", it->pool->name);
+    } else if (it->phase == PHASE_READY && !pool_has_slot(it->pool)) {
+        snprintf(what, WHAT_SIZE, "waited for a slot of pool %s", it->pool->name);
     } else {
         snprintf(what, WHAT_SIZE, "waited for a session");
     }
@@ -19,7 +19,7 @@ static void name_what(const struct scheduled *it, const struct scheduled *upstre
 
 static struct scheduled *upstream_waited_for(struct scheduler *scheduler, const struct scheduled *it)
 {
-    return it->phase == PHASE_WAITING ? gate_blocking(scheduler, it, it->slot) : NULL;
+    return it->phase == PHASE_WAITING ? upstream_check_blocking(scheduler, it, it->slot) : NULL;
 }
 
 static const char *name_run(enum run_kind kind)
@@ -64,7 +64,7 @@ instant wait_deadline(const struct scheduled *it, instant slot)
 static void skip_for_deadline(struct scheduler *scheduler, struct scheduled *it, instant slot, const char *what)
 {
     char length[DURATION_TEXT_SIZE];
-    char reason[PASSED_REASON_SIZE];
+    char reason[SKIPPED_REASON_SIZE];
     duration_format(it->job->options.starting_deadline, length);
     snprintf(reason, sizeof reason, "deadline: not started within %s: %s", length, what);
     decision_skip(scheduler, it, slot, true, reason);

@@ -9,7 +9,7 @@ COMMENT ON TYPE chime.run_kind IS 'why a run was due; a retry is a further attem
 COMMENT ON TYPE chime.run_state IS 'the final states: every slot ends as exactly one of these';
 
 CREATE TABLE chime.leader (
-    seat          boolean PRIMARY KEY DEFAULT true CHECK (seat),
+    only_row      boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     epoch         bigint NOT NULL DEFAULT 0,
     token         uuid,
     instance      text,
@@ -30,10 +30,10 @@ COMMENT ON COLUMN chime.leader.epoch IS 'number of the leadership, for people; s
 COMMENT ON COLUMN chime.leader.token IS 'random 128 bits: the authority; every claim and finish names it';
 COMMENT ON COLUMN chime.leader.configuration IS 'fingerprint of the leader''s catalog; daemons with equal ones agree';
 COMMENT ON COLUMN chime.leader.timezone IS 'of this database, as configured: jobs made by SQL that name none count by it';
-COMMENT ON COLUMN chime.leader.system IS 'identifier of the server and its standbys; with timeline, where this leader took its seat';
+COMMENT ON COLUMN chime.leader.system IS 'identifier of the server and its standbys; with timeline, where this leader took its leader lock';
 COMMENT ON COLUMN chime.leader.timeline IS 'each promotion of a standby begins another; NULL where the server does not tell';
 COMMENT ON COLUMN chime.leader.database IS 'the database this ledger belongs to, with relation, the number of this table: in a copy one of them is another (chime.copy_of)';
-COMMENT ON COLUMN chime.leader.database_name IS 'as it was called when a leader took the seat';
+COMMENT ON COLUMN chime.leader.database_name IS 'as it was called when a leader took the leader lock';
 
 CREATE TABLE chime.follower (
     pid           integer PRIMARY KEY,

@@ -75,7 +75,7 @@ BEGIN ATOMIC
     SELECT EXISTS (SELECT FROM chime.leader l
                    WHERE l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start) AND chime.copy_of() IS NULL);
 END;
-COMMENT ON FUNCTION chime.led IS 'whether the session that holds the seat is there; who leads its original leads no copy';
+COMMENT ON FUNCTION chime.led IS 'whether the session that holds the leader lock is there; who leads its original leads no copy';
 
 -- A session shows that its client lives by each thing it does. Nothing shows while it works, but where it only waits for a client that takes
 -- nothing any more: no timeout ends that.
@@ -86,7 +86,7 @@ BEGIN ATOMIC
     JOIN pg_stat_activity a ON a.pid = l.pid AND a.backend_start = l.backend_start
     WHERE l.token IS NOT NULL AND (a.state <> 'active' OR a.wait_event = 'ClientWrite');
 END;
-COMMENT ON FUNCTION chime.leader_sign IS 'sign of life of the session that holds the seat; NULL while it works, or is gone';
+COMMENT ON FUNCTION chime.leader_sign IS 'sign of life of the session that holds the leader lock; NULL while it works, or is gone';
 
 CREATE FUNCTION chime.end_silent(p_token uuid, p_sign text) RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
@@ -163,16 +163,16 @@ BEGIN
         PERFORM set_config('application_name', 'pgchime leader', false);
     END IF;
 END $$;
-COMMENT ON FUNCTION chime.take_over IS 'one row when this session now leads, none when another does or the seat moved on';
+COMMENT ON FUNCTION chime.take_over IS 'one row when this session now leads, none when another does or the leader lock moved on';
 
 CREATE FUNCTION chime.resign(p_token uuid) RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    WITH left_seat AS (UPDATE chime.leader SET token = NULL, pid = NULL, backend_start = NULL
+    WITH released AS (UPDATE chime.leader SET token = NULL, pid = NULL, backend_start = NULL
                        WHERE token = p_token RETURNING epoch),
     ended AS (UPDATE chime.leadership s SET until = clock_timestamp(), resigned = true
-                FROM left_seat l WHERE s.epoch = l.epoch)
-    SELECT EXISTS (SELECT FROM left_seat);
+                FROM released r WHERE s.epoch = r.epoch)
+    SELECT EXISTS (SELECT FROM released);
 END;
 
 -- Of instants in no leadership.
@@ -226,7 +226,7 @@ BEGIN
     PERFORM chime.advance_numbers();
     UPDATE chime.leader l SET token = NULL, pid = NULL, backend_start = NULL, database = NULL;
     DELETE FROM chime.follower;
-    UPDATE chime.watch w SET state = 'off', reason = NULL, pid = NULL, backend_start = NULL;
+    UPDATE chime.listener w SET state = 'off', reason = NULL, pid = NULL, backend_start = NULL;
     SELECT t.token INTO v_token FROM chime.take_over(NULL, 'pgchime adopt-copy', NULL, chime.system_identifier(), NULL) t;
     SELECT coalesce(array_agg(r.run_id), '{}'), count(*) FILTER (WHERE r.done_at IS NULL) INTO v_runs, lost_runs FROM chime.run r;
     PERFORM chime.adopt(v_token, v_runs, array_fill(false, ARRAY[cardinality(v_runs)]),
@@ -460,7 +460,7 @@ COMMENT ON FUNCTION chime.begin_jobs IS 'begin_anew, as the leader does it: the 
 -- session of an earlier leader that is still there is ended (or, without the right to, waited for): until it is `gone`
 -- nothing may be said of its run. p_known: sessions this leader holds.
 -- A page: of the p_limit live runs that follow run p_from. Where more may follow, a last row has the run_id to go on from, and no job.
-CREATE FUNCTION chime.orphans(p_token uuid, p_known integer[], p_from bigint DEFAULT 0, p_limit integer DEFAULT 1000)
+CREATE FUNCTION chime.unfinished_runs(p_token uuid, p_known integer[], p_from bigint DEFAULT 0, p_limit integer DEFAULT 1000)
 RETURNS TABLE (run_id bigint, job_id bigint, kind chime.run_kind, slot timestamptz, attempt smallint, waits boolean,
                retry_at timestamptz, gone boolean, own boolean, done boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off SET enable_sort = off

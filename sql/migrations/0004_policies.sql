@@ -1,4 +1,4 @@
--- Every policy: decisions of joins, suspension, cancelling, log_runs with counters, and wishes of people to the leader.
+-- Every policy: decisions of joins, suspension, cancelling, log_runs with counters, and requests of people to the leader.
 
 ALTER TABLE chime.job_state
     DROP COLUMN pending_upstreams,
@@ -53,7 +53,7 @@ COMMENT ON COLUMN chime.request.requested_by IS 'part of the key: whoever asks w
 COMMENT ON COLUMN chime.request.kind IS 'with slot: the run that is asked for, or is to be cancelled';
 COMMENT ON COLUMN chime.request.reason IS 'as given';
 COMMENT ON COLUMN chime.request.until IS 'of a suspension: when it is to end by itself';
--- Wishes of people are few; runs asked for may be many, and wait long.
+-- Requests of people are few; runs asked for may be many, and wait long.
 CREATE INDEX request_wish ON chime.request (request_id) WHERE verb <> 'run';
 
 COMMENT ON COLUMN chime.request.run_id IS 'of a run: the number it will have';
@@ -216,7 +216,7 @@ COMMENT ON FUNCTION chime.remove_others IS
 CREATE FUNCTION chime.told(p_done text, p_by text, p_reason text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN concat_ws(': ', p_done || coalesce(' by ' || p_by, ''), p_reason);
-COMMENT ON FUNCTION chime.told IS 'how a wish reads as a reason: "suspended by ann: too noisy"';
+COMMENT ON FUNCTION chime.told IS 'how a request reads as a reason: "suspended by ann: too noisy"';
 
 CREATE FUNCTION chime.refuse_unknown(p_job bigint) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
@@ -268,7 +268,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.read_reason IS 'a reason as it is kept: NULL for none, an error for one that is too long';
 
--- The leader alone writes suspensions down, as it grants the wish: a transaction that stays open after its wish must not
+-- The leader alone writes suspensions down, as it grants the request: a transaction that stays open after its request must not
 -- hold a row that every claim needs.
 CREATE FUNCTION chime.suspend(p_job bigint, p_reason text DEFAULT NULL, p_until timestamptz DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -323,7 +323,7 @@ COMMENT ON FUNCTION chime.cancel_run IS
 
 -- Read-only, every second. Conditions on jobs are single values, looked up row by row: a join, planned while nothing was
 -- known of these columns, may read all jobs.
-CREATE FUNCTION chime.wishes()
+CREATE FUNCTION chime.open_requests()
 RETURNS TABLE (request_id bigint, verb text, job_id bigint, kind chime.run_kind, slot timestamptz, reason text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
@@ -362,7 +362,7 @@ BEGIN
       AND NOT EXISTS (SELECT FROM (SELECT w.verb FROM chime.request w WHERE w.job_id = s.job_id OFFSET 0) q WHERE q.verb IN ('suspend', 'resume'))
     ORDER BY s.suspended_until LIMIT 1000;
 END $$;
-COMMENT ON FUNCTION chime.wishes IS
+COMMENT ON FUNCTION chime.open_requests IS
     'what waits for the leader, in the order it was asked for, runs last, their owners by turns; request 0: a suspension whose time was over at slot';
 
 CREATE FUNCTION chime.acknowledge(p_token uuid, p_request bigint[], p_at timestamptz) RETURNS void
@@ -682,11 +682,11 @@ SELECT j.job_id, j.name, j.owner, j.origin, j.plugin, j.active, j.schedule, j.vi
        EXISTS (SELECT FROM chime.run r WHERE r.job_id = j.job_id) AS live, s.outcome_at, s.suspended_at, s.suspended_by,
        s.suspended_until, s.suspend_reason, s.runs, s.successes, s.failures, s.skips,
        (SELECT q.verb FROM chime.request q WHERE q.job_id = j.job_id AND q.verb IN ('suspend', 'resume')
-        ORDER BY q.request_id DESC LIMIT 1) AS wish,
+        ORDER BY q.request_id DESC LIMIT 1) AS request,
        j.channels, nullif(j.options ->> 'target_lag', 'none') AS target_lag
 FROM chime.job j JOIN chime.job_state s USING (job_id);
 COMMENT ON VIEW chime.job_status IS 'jobs with the state of their last run';
-COMMENT ON COLUMN chime.job_status.wish IS 'suspend or resume, while the leader has not done it';
+COMMENT ON COLUMN chime.job_status.request IS 'suspend or resume, while the leader has not done it';
 COMMENT ON COLUMN chime.job_status.channels IS 'a notification on one of them wakes the job, beside its schedule';
 COMMENT ON COLUMN chime.job_status.target_lag IS
     'how far behind their sources its views may be, as configured (''250ms'', ''5s''); NULL: no limit, changes do not wake it';

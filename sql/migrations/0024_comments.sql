@@ -18,10 +18,10 @@ COMMENT ON ROUTINE chime.retry IS 'an attempt failed and another is to follow: w
 COMMENT ON ROUTINE chime.miss IS 'writes slots that nobody is to run: one row for each stretch and reason of a job';
 COMMENT ON ROUTINE chime.perform IS 'runs a transactional job and writes its end down, as one statement';
 COMMENT ON ROUTINE chime.perform_refresh IS 'runs a refresh job and writes its end down, as one statement';
-COMMENT ON ROUTINE chime.orphans IS 'live runs that no session of this leader works on; ends sessions of earlier leaders';
+COMMENT ON ROUTINE chime.unfinished_runs IS 'live runs that no session of this leader works on; ends sessions of earlier leaders';
 COMMENT ON ROUTINE chime.cancel_backend IS 'cancels or ends a session, if it is still the one that began then';
 COMMENT ON ROUTINE chime.end_silent IS 'ends the session of a leader that has shown no new sign of life';
-COMMENT ON ROUTINE chime.resign IS 'gives the seat up; false when the token is not the leader''s any more';
+COMMENT ON ROUTINE chime.resign IS 'gives the leader lock up; false when the token is not the leader''s any more';
 COMMENT ON ROUTINE chime.follow IS 'writes down that an instance follows, with the fingerprint of its configuration';
 COMMENT ON ROUTINE chime.listen IS 'LISTEN on the first channels, UNLISTEN on the others';
 COMMENT ON ROUTINE chime.note_listener IS 'the session by which the leader hears, before it listens: whoever leads next ends it';

@@ -242,7 +242,7 @@ BEGIN ATOMIC
     WHERE u.used > 0.8 * u.most
     UNION ALL
     SELECT 'events-unheard', '', NULL, extract(epoch FROM clock_timestamp() - w.since), w.reason
-    FROM chime.watch w WHERE w.state = 'degraded'
+    FROM chime.listener w WHERE w.state = 'degraded'
     UNION ALL
     SELECT 'queue-full', '', NULL, 100 * q.usage, format('%s %% of it is in use', round((100 * q.usage)::numeric))
     FROM pg_notification_queue_usage() AS q (usage) WHERE q.usage > 0.5

@@ -45,7 +45,7 @@ static void tear_down(void)
     cluster_destroy(cluster);
 }
 
-/* The same daemon has the seat again, on a new session. */
+/* The same daemon has the leader lock again, on a new session. */
 static void await_again(struct takeover_watch *watch)
 {
     takeover_await(cluster, watch, AGAIN_SECONDS);

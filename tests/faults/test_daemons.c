@@ -64,7 +64,7 @@ START_TEST(five_daemons_that_start_at_once_in_an_empty_database_agree_on_one_lea
 }
 END_TEST
 
-/* All five want the seat in the same second, again and again. */
+/* All five want the leader lock in the same second, again and again. */
 START_TEST(five_daemons_run_every_slot_once_while_their_leaders_are_killed)
 {
     fault_load_install(cluster, site);
@@ -107,7 +107,7 @@ static void start_with_runs_in_flight(double seconds)
     WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", "20", PATIENCE);
 }
 
-/* The seat is free when the last of them has ended. */
+/* The leader lock is free when the last of them has ended. */
 static void assert_handed_over(void)
 {
     WAIT_SQL(cluster, "SELECT instance FROM chime.leader WHERE chime.backend_alive(pid, backend_start)", "d2",

@@ -57,7 +57,7 @@ static char *leadership_of(struct cluster *cluster)
     return cluster_value(cluster, "SELECT token FROM chime.leader");
 }
 
-/* A daemon has the seat there and has claimed a run since; `what` began at `begun`. */
+/* A daemon has the leader lock there and has claimed a run since; `what` began at `begun`. */
 static void await_leading_on(struct cluster *cluster, const char *old_token, const char *what, double begun)
 {
     char *sql = files_path("SELECT l.token <> '%s' AND chime.backend_alive(l.pid, l.backend_start) AND EXISTS"

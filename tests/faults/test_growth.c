@@ -212,7 +212,7 @@ static void remove_everything(void)
     WAIT_SQL(
         cluster,
         "SELECT channels::text || (SELECT count(*) FROM chime.run JOIN chime.job USING (job_id) WHERE name <> 'beat')"
-        " || (SELECT count(*) FROM chime.request) || (SELECT count(*) FROM chime.jobs) FROM chime.watch",
+        " || (SELECT count(*) FROM chime.request) || (SELECT count(*) FROM chime.jobs) FROM chime.listener",
         "{nobody_says_this}000", PATIENCE);
 }
 
@@ -257,7 +257,7 @@ static void let_weeks_pass(void)
     site_end(served);
     start_daemon();
     WAIT_SQL(cluster, MORE_ROWS, NULL, PATIENCE);
-    WAIT_SQL(cluster, "SELECT state FROM chime.watch", "watching", PATIENCE);
+    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "watching", PATIENCE);
     vacuum();
 }
 
@@ -293,7 +293,7 @@ static struct daemon_state look_at_daemon(void)
         .sessions = cluster_integer(cluster,
                                     "SELECT count(*) FROM pg_stat_activity WHERE application_name ~ '^pgchime'"),
         .watch = cluster_value(cluster, "SELECT pid || ' ' || backend_start FROM pg_stat_activity"
-                                        " WHERE application_name = 'pgchime watch'"),
+                                        " WHERE application_name = 'pgchime listener'"),
         .quiet_runs = cluster_integer(cluster, "SELECT count(*) FROM chime.runs WHERE job = 'quiet'")};
 }
 

@@ -69,7 +69,7 @@ START_TEST(a_storm_of_notifications_is_heard_as_few_and_holds_nothing_up)
     WAIT_SQL(cluster, "SELECT pg_notification_queue_usage()", "0", PATIENCE);
     /* Those that came while it ran, or before it could, are one run. */
     ck_assert_int_lt(cluster_integer(cluster, "SELECT count(*) FROM public.heard"), thousands * 1000);
-    EXPECT_SQL(cluster, "SELECT state FROM chime.watch", "watching");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.listener", "watching");
     EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "1");
     oracle_expect_sound(cluster);
     if (getenv("PGCHIME_TEST_SLOWNESS") == NULL)
@@ -89,7 +89,8 @@ START_TEST(a_daemon_that_stands_still_keeps_the_queue_for_its_lease_only)
     begin(NULL);
     daemon_signal(served, SIGSTOP);
     cluster_execute(cluster, "SELECT pg_notify('storm', n || repeat('x', 1000)) FROM generate_series(1, 20) n");
-    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgchime watch'", "0", PATIENCE);
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgchime listener'", "0",
+             PATIENCE);
     cluster_execute(cluster, "NOTIFY storm"); /* nobody is there to hear it */
     WAIT_SQL(cluster, "SELECT pg_notification_queue_usage()", "0", PATIENCE);
     daemon_signal(served, SIGCONT);
@@ -163,7 +164,7 @@ START_TEST(a_queue_that_others_hold_full_is_named_and_waited_for)
     holder = hold_and_fill();
     oracle_await_load(cluster); /* the ledger needs no notification */
     cluster_execute(cluster, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                             " WHERE application_name = 'pgchime watch'");
+                             " WHERE application_name = 'pgchime listener'");
     daemon_await(
         served, "events are not heard: the session could not notify itself: too many notifications in the NOTIFY queue",
         PATIENCE);
@@ -171,7 +172,7 @@ START_TEST(a_queue_that_others_hold_full_is_named_and_waited_for)
     commands_expect(8, site_config(site), (const char *const[]){"status", NULL}, &output, &errors);
     commands_has(errors, "too many notifications in the NOTIFY queue");
     PQfinish(holder);
-    WAIT_SQL(cluster, "SELECT state FROM chime.watch", "watching", 2 * PATIENCE); /* its pauses have grown */
+    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "watching", 2 * PATIENCE); /* its pauses have grown */
     cluster_execute(cluster, "NOTIFY storm, 'heard again'");
     WAIT_SQL(cluster, "SELECT count(*) FROM public.heard WHERE payload = 'heard again'", "1", PATIENCE);
     EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "1");

@@ -11,7 +11,7 @@
 
 #define PATIENCE 60.0
 
-/* The daemon asks for the time, then takes the seat: the longer that takes, the more its clock is behind, until the first heartbeat. */
+/* The daemon asks for the time, then takes the leader lock: the longer that takes, the more its clock is behind, until the first heartbeat. */
 static void set_up(void)
 {
     served_set_up(4);
@@ -90,19 +90,25 @@ START_TEST(a_join_waits_for_an_outcome_that_is_on_its_way_to_the_ledger)
     runs_ask(cluster, "second");
     runs_await_running(cluster, "second");
     PQclear(PQexec(holder, "BEGIN"));
-    hold(holder, "SELECT FROM chime.job_state JOIN chime.job j USING (job_id) WHERE j.name = 'first' FOR UPDATE OF job_state");
+    hold(holder,
+         "SELECT FROM chime.job_state JOIN chime.job j USING (job_id) WHERE j.name = 'first' FOR UPDATE OF job_state");
     hold(gate, "SELECT pg_advisory_unlock(6)");
-    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                      " AND query LIKE 'SELECT run_id, ended FROM chime.adopt(%'", "1", PATIENCE);
+    WAIT_SQL(cluster,
+             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+             " AND query LIKE 'SELECT run_id, ended FROM chime.adopt(%'",
+             "1", PATIENCE);
     hold(gate, "SELECT pg_advisory_unlock(7)");
     daemon_await(served, "failed: over", PATIENCE);
     PQclear(PQexec(holder, "ROLLBACK"));
     runs_await(cluster, "both", 1);
     runs_ask_and_await(cluster, "second");
     WAIT_SQL(cluster, "SELECT NOT EXISTS (SELECT FROM chime.run)", "t", PATIENCE);
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history h JOIN chime.job USING (job_id) WHERE name = 'both'", "1");
-    EXPECT_SQL(cluster, "SELECT b.last_slot >= f.outcome_at FROM chime.job_status b, chime.job_status f"
-                        " WHERE b.name = 'both' AND f.name = 'first'", "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history h JOIN chime.job USING (job_id) WHERE name = 'both'",
+               "1");
+    EXPECT_SQL(cluster,
+               "SELECT b.last_slot >= f.outcome_at FROM chime.job_status b, chime.job_status f"
+               " WHERE b.name = 'both' AND f.name = 'first'",
+               "t");
     PQfinish(gate);
     PQfinish(holder);
 }

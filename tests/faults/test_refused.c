@@ -142,13 +142,13 @@ static int times_said(const char *text)
 }
 
 /* What cannot be written down is not begun again with each heartbeat. */
-START_TEST(a_wish_is_granted_once_when_the_ledger_can_be_written_again)
+START_TEST(a_request_is_granted_once_when_the_ledger_can_be_written_again)
 {
     session_execute(other, "BEGIN; LOCK TABLE chime.run_history IN SHARE MODE");
     daemon_await(served, "canceling statement due to lock timeout", PATIENCE);
     cluster_execute(cluster, "SELECT chime.suspend(job_id, 'too noisy') FROM chime.job WHERE name = 'tick';"
-                             "CREATE TABLE public.wished AS SELECT clock_timestamp() AS at");
-    WAIT_SQL(cluster, "SELECT clock_timestamp() > at + interval '6 s' FROM public.wished", "t", PATIENCE);
+                             "CREATE TABLE public.asked AS SELECT clock_timestamp() AS at");
+    WAIT_SQL(cluster, "SELECT clock_timestamp() > at + interval '6 s' FROM public.asked", "t", PATIENCE);
     session_execute(other, "COMMIT");
     WAIT_SQL(cluster, "SELECT suspend_reason FROM chime.job_status WHERE name = 'tick'", "too noisy", PATIENCE);
     ck_assert_int_eq(times_said("too noisy"), 1);
@@ -178,7 +178,8 @@ END_TEST
 /* It has no session: its locks name no pid. */
 START_TEST(status_names_a_prepared_transaction_that_keeps_the_ledger_from_being_written)
 {
-    static const char words[] = "prepared transaction 'left behind' (role postgres) holds ShareLock on chime.run_history since ";
+    static const char words[] =
+        "prepared transaction 'left behind' (role postgres) holds ShareLock on chime.run_history since ";
 
     session_execute(other, "BEGIN; LOCK TABLE chime.run_history IN SHARE MODE; PREPARE TRANSACTION 'left behind'");
     daemon_await(served, words, PATIENCE);
@@ -212,14 +213,14 @@ END_TEST
  * database has: nothing else than such a trigger gives them a 40001. */
 static void make_failing(void)
 {
-    cluster_execute(cluster,
-                    "CREATE TABLE public.failing AS SELECT '40P01' AS state;"
-                    "CREATE FUNCTION public.fail() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ DECLARE v text; "
-                    "BEGIN SELECT state INTO v FROM public.failing;"
-                    " IF FOUND THEN RAISE 'made to fail with %', v USING ERRCODE = v; END IF; END $$;"
-                    "CREATE FUNCTION public.fail_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
-                    "public.fail(); RETURN new; END $$;"
-                    "GRANT EXECUTE ON FUNCTION public.fail TO chimer");
+    cluster_execute(
+        cluster, "CREATE TABLE public.failing AS SELECT '40P01' AS state;"
+                 "CREATE FUNCTION public.fail() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ DECLARE v text; "
+                 "BEGIN SELECT state INTO v FROM public.failing;"
+                 " IF FOUND THEN RAISE 'made to fail with %', v USING ERRCODE = v; END IF; END $$;"
+                 "CREATE FUNCTION public.fail_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM "
+                 "public.fail(); RETURN new; END $$;"
+                 "GRANT EXECUTE ON FUNCTION public.fail TO chimer");
 }
 
 static void fail_each_way(void)
@@ -237,10 +238,12 @@ static void fail_each_way(void)
 /* A claim, an end, a heartbeat. */
 static const char *const failing[] = {
     FAIL_INSERTS("chime.run", ""), FAIL_INSERTS("chime.run_history", ""),
-    "ALTER FUNCTION chime.wishes RENAME TO wished; SELECT set_config('search_path', '', false); DO $do$ BEGIN EXECUTE "
-    "format('CREATE FUNCTION chime.wishes() RETURNS %s LANGUAGE plpgsql AS $$ BEGIN PERFORM public.fail(); RETURN QUERY "
-    "SELECT * FROM chime.wished(); END $$; ALTER FUNCTION chime.wishes OWNER TO chimer', "
-    "pg_get_function_result('chime.wished'::regproc)); END $do$; RESET search_path"};
+    "ALTER FUNCTION chime.open_requests RENAME TO asked; SELECT set_config('search_path', '', false); DO $do$ BEGIN "
+    "EXECUTE "
+    "format('CREATE FUNCTION chime.open_requests() RETURNS %s LANGUAGE plpgsql AS $$ BEGIN PERFORM public.fail(); "
+    "RETURN QUERY "
+    "SELECT * FROM chime.asked(); END $$; ALTER FUNCTION chime.open_requests OWNER TO chimer', "
+    "pg_get_function_result('chime.asked'::regproc)); END $do$; RESET search_path"};
 
 START_TEST(a_write_that_deadlocks_or_fails_to_serialize_is_sent_again)
 {
@@ -315,7 +318,7 @@ int main(void)
     add(suite, "cancelled", a_write_that_somebody_cancels_is_sent_again, 1);
     add(suite, "rebuilds", a_job_that_rebuilds_the_history_costs_no_run_nor_itself, sizeof rebuilds / sizeof *rebuilds);
     add(suite, "cancel", a_job_that_is_in_the_way_can_be_cancelled, 1);
-    add(suite, "wish", a_wish_is_granted_once_when_the_ledger_can_be_written_again, 1);
+    add(suite, "request", a_request_is_granted_once_when_the_ledger_can_be_written_again, 1);
     add(suite, "prepared", status_names_a_prepared_transaction_that_keeps_the_ledger_from_being_written, 1);
     add(suite, "status", status_says_who_keeps_the_ledger_from_being_written, 1);
     add(suite, "rows", a_locked_row_costs_no_run_and_no_leadership, 1);

@@ -85,7 +85,7 @@ END_TEST
 START_TEST(pg_terminate_backend_of_the_listener)
 {
     site_job(site, "listener", "on = [\"some_channel\"]; command = \"SELECT 1\";"); /* there is something to hear */
-    end_sessions("pg_stat_activity WHERE application_name = 'pgchime watch'",
+    end_sessions("pg_stat_activity WHERE application_name = 'pgchime listener'",
                  6);       /* the pause before it listens again grows to 30 s */
     assert_leaderships(1); /* the leader stayed */
 }

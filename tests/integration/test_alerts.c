@@ -173,7 +173,7 @@ static const struct {
     {"UPDATE chime.job SET problem = E'no such role\\nHINT: none' WHERE job_id = 1", "job-refused one", "no such role"},
     {"UPDATE chime.job_state SET last_slot = now() + interval '1 day' WHERE job_id = 1", "clock-ahead one",
      "decided up to %"},
-    {"UPDATE chime.watch SET state = 'degraded', reason = 'too many connections'", "events-unheard",
+    {"UPDATE chime.listener SET state = 'degraded', reason = 'too many connections'", "events-unheard",
      "too many connections"},
     {"INSERT INTO chime.leadership VALUES (6, 'a', 1, now() - interval '1 h', now() - interval '10 min', true);"
      "UPDATE chime.leader SET since = now()",

@@ -86,7 +86,7 @@ static void serve(const char *role)
     served = site_lead(site);
     WAIT_SQL(cluster, "SELECT count(*) >= 11 AND bool_and(state = 'installed') FROM chime.plugin", "t", 120);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 120);
-    WAIT_SQL(cluster, "SELECT state FROM chime.watch", "watching", 60);
+    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "watching", 60);
     EXPECT_SQL(cluster, CHANNEL_TRIGGERS, "7");
 }
 

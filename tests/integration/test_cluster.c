@@ -137,7 +137,7 @@ START_TEST(a_wait_ends_at_its_deadline)
 }
 END_TEST
 
-struct orphan {
+struct unfinished {
     pid_t server;
     pid_t daemon;
     char directory[200];
@@ -148,10 +148,10 @@ static void die_with_a_cluster(int output)
 {
     struct cluster *mine = cluster_create(NULL);
     struct daemon *daemon = daemon_start((const char *const[]){"-c", "trap '' TERM; while :; do sleep 60; done", NULL});
-    struct orphan orphan = {.server = cluster_pid(mine), .daemon = daemon_pid(daemon)};
+    struct unfinished unfinished = {.server = cluster_pid(mine), .daemon = daemon_pid(daemon)};
 
-    strncpy(orphan.directory, cluster_directory(mine), sizeof orphan.directory - 1);
-    if (write(output, &orphan, sizeof orphan) == sizeof orphan)
+    strncpy(unfinished.directory, cluster_directory(mine), sizeof unfinished.directory - 1);
+    if (write(output, &unfinished, sizeof unfinished) == sizeof unfinished)
         kill(getpid(), SIGKILL);
     _exit(1);
 }
@@ -171,7 +171,7 @@ static bool is_gone(pid_t pid)
 
 START_TEST(a_killed_test_leaves_nothing_behind)
 {
-    struct orphan orphan;
+    struct unfinished unfinished;
     int ends[2];
 
     ck_assert_int_eq(setenv("PGCHIME_TEST_BINARY", "/bin/sh", 1), 0);
@@ -180,11 +180,11 @@ START_TEST(a_killed_test_leaves_nothing_behind)
     if (child == 0)
         die_with_a_cluster(ends[1]);
     close(ends[1]);
-    ck_assert_int_eq(read(ends[0], &orphan, sizeof orphan), sizeof orphan);
+    ck_assert_int_eq(read(ends[0], &unfinished, sizeof unfinished), sizeof unfinished);
     ck_assert_int_eq(process_wait(child, 10), 128 + SIGKILL);
-    WAIT_FOR(is_gone(orphan.server), 20);
-    WAIT_FOR(is_gone(orphan.daemon), 20);
-    WAIT_FOR(!files_exist(orphan.directory), 20);
+    WAIT_FOR(is_gone(unfinished.server), 20);
+    WAIT_FOR(is_gone(unfinished.daemon), 20);
+    WAIT_FOR(!files_exist(unfinished.directory), 20);
 }
 END_TEST
 

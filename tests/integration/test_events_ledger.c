@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "ledger/ledger.h"
-#include "runner/lane.h"
+#include "runner/run_queue.h"
 #include "support/cluster.h"
 #include "support/keyed.h"
 #include "support/ledger_sql.h"
@@ -96,7 +96,7 @@ START_TEST(a_change_is_retried_cancelled_adopted_and_ended_as_any_other_run)
     expect("SELECT retry(1, 'change', 5, 'all')", "t");
     expect("SELECT reclaim(1, 'change', 5)", "t");
     expect("SELECT chime.cancel_run(run_id, 'enough') FROM chime.run", "t");
-    expect("SELECT kind || ' ' || reason FROM chime.wishes()", "change cancelled by postgres: enough");
+    expect("SELECT kind || ' ' || reason FROM chime.open_requests()", "change cancelled by postgres: enough");
     expect("SELECT finish(1, 'change', 5, 'failed', 'all')", "t");
     expect("SELECT string_agg(concat_ws(' ', job, kind, minute(slot), state, attempt), ',') FROM chime.runs",
            "job 1 change 5 failed 2");
@@ -104,7 +104,8 @@ START_TEST(a_change_is_retried_cancelled_adopted_and_ended_as_any_other_run)
            " WHERE job_id = 1",
            "0 failed 1 1");
     expect("SELECT claim(2, 'event', 0, 6)", "granted");
-    expect("SELECT concat_ws(' ', job_id, kind, gone) FROM chime.orphans('" LEDGER_SQL_TOKEN "', '{}')", "2 event t");
+    expect("SELECT concat_ws(' ', job_id, kind, gone) FROM chime.unfinished_runs('" LEDGER_SQL_TOKEN "', '{}')",
+           "2 event t");
     expect("SELECT ended FROM chime.adopt('" LEDGER_SQL_TOKEN "', ARRAY(SELECT run_id FROM chime.run), '{f}', '{NULL}',"
            " '{gone}', at(7))",
            "lost");
@@ -153,7 +154,7 @@ struct leader {
     struct loop *loop;
     struct ledger ledger;
     struct pool *pool;
-    struct lane *lane;
+    struct run_queue *queue;
     struct scheduler *scheduler;
     struct scheduled *scheduled;
     struct job job;
@@ -185,22 +186,23 @@ static const struct pg_handlers ledger_handlers = {.ready = go_on, .closed = fai
 static const struct pool_handlers pool_handlers = {
     .available = go_on, .lost = session_lost, .failed = failed_to_connect};
 
-static instant lane_now(void *data)
+static instant run_queue_now(void *data)
 {
     (void)data;
     return INT64_C(1767226000000000);
 }
 
-static bool lane_may_start(void *data)
+static bool run_queue_may_start(void *data)
 {
     (void)data;
     return true;
 }
 
-static void lane_ended(void *data, struct lane *lane, struct run *run, enum run_end end, const struct outcome *outcome)
+static void run_queue_ended(void *data, struct run_queue *queue, struct run *run, enum run_end end,
+                            const struct outcome *outcome)
 {
     struct leader *leader = data;
-    (void)lane;
+    (void)queue;
     ck_assert_int_eq(end, RUN_END_KNOWN);
     leader->ended = outcome->state;
     free(leader->message);
@@ -209,7 +211,7 @@ static void lane_ended(void *data, struct lane *lane, struct run *run, enum run_
     loop_stop(leader->loop);
 }
 
-static void lane_interrupt(void *data, const struct pg_identity *session, bool terminate)
+static void run_queue_interrupt(void *data, const struct pg_identity *session, bool terminate)
 {
     (void)data;
     (void)session;
@@ -217,17 +219,17 @@ static void lane_interrupt(void *data, const struct pg_identity *session, bool t
     ck_abort_msg("nothing was to be interrupted");
 }
 
-static void lane_drained(void *data, struct lane *lane)
+static void run_queue_drained(void *data, struct run_queue *queue)
 {
     (void)data;
-    (void)lane;
+    (void)queue;
 }
 
-static const struct lane_handlers lane_handlers = {.now = lane_now,
-                                                   .may_start = lane_may_start,
-                                                   .ended = lane_ended,
-                                                   .interrupt = lane_interrupt,
-                                                   .drained = lane_drained};
+static const struct run_queue_handlers run_queue_handlers = {.now = run_queue_now,
+                                                             .may_start = run_queue_may_start,
+                                                             .ended = run_queue_ended,
+                                                             .interrupt = run_queue_interrupt,
+                                                             .drained = run_queue_drained};
 
 static void connect_leader(struct leader *leader)
 {
@@ -245,8 +247,8 @@ static void connect_leader(struct leader *leader)
     leader->pool = pool_create(leader->loop, NULL, &settings, &pool_handlers, leader);
     pool_want(leader->pool, 1);
     loop_run(leader->loop);
-    leader->lane = lane_create(leader->loop, leader->pool, pool_borrow(leader->pool), leader->ledger.token,
-                               &lane_handlers, leader);
+    leader->queue = run_queue_create(leader->loop, leader->pool, pool_borrow(leader->pool), leader->ledger.token,
+                                     &run_queue_handlers, leader);
     free(conninfo);
 }
 
@@ -254,20 +256,20 @@ static void leader_start(struct leader *leader, const char *text, enum delivery 
 {
     *leader = (struct leader){.job = {.name = "job 1", .database = "main", .command = text, .active = true}};
     struct job_memory memory = {
-        .job_id = 1, .version = 1, .cursor = lane_now(NULL), .outcome_at = INSTANT_NONE, .last_end = INSTANT_NONE};
+        .job_id = 1, .version = 1, .cursor = run_queue_now(NULL), .outcome_at = INSTANT_NONE, .last_end = INSTANT_NONE};
     connect_leader(leader);
     options_defaults(&leader->job.options, false);
     leader->job.options.delivery = delivery;
     leader->scheduler = scheduler_create();
     leader->scheduled = scheduler_add(leader->scheduler, &leader->job, &memory);
     scheduler_link(leader->scheduler);
-    scheduler_start(leader->scheduler, lane_now(NULL), INSTANT_NONE);
+    scheduler_start(leader->scheduler, run_queue_now(NULL), INSTANT_NONE);
 }
 
 static void leader_end(struct leader *leader)
 {
     scheduler_destroy(leader->scheduler);
-    lane_abandon(leader->lane);
+    run_queue_abandon(leader->queue);
     pool_destroy(leader->pool);
     pg_close(leader->ledger.connection);
     loop_destroy(leader->loop);
@@ -295,7 +297,7 @@ static void push(struct leader *leader)
                         .attempt = leader->due.attempt,
                         .state = RUN_CLAIMED};
     run->payload = leader->due.payload != NULL ? xstrdup(leader->due.payload) : NULL;
-    lane_push(leader->lane, run);
+    run_queue_push(leader->queue, run);
     loop_run(leader->loop);
 }
 
@@ -307,23 +309,25 @@ static void finished(void *data, const struct pg_reply *reply)
 
 static void record(struct leader *leader)
 {
-    struct ledger_finish finish = {
-        .job_id = 1,
-        .kind = leader->due.kind,
-        .slot = leader->due.slot,
-        .outcome = {.state = leader->ended, .started = lane_now(NULL), .finished = lane_now(NULL), .rows = -1},
-        .retry_at = INSTANT_NONE,
-        .log_runs = LOG_RUNS_ALL};
+    struct ledger_finish finish = {.job_id = 1,
+                                   .kind = leader->due.kind,
+                                   .slot = leader->due.slot,
+                                   .outcome = {.state = leader->ended,
+                                               .started = run_queue_now(NULL),
+                                               .finished = run_queue_now(NULL),
+                                               .rows = -1},
+                                   .retry_at = INSTANT_NONE,
+                                   .log_runs = LOG_RUNS_ALL};
     ledger_finish(&leader->ledger, &finish, 1, finished, leader);
     loop_run(leader->loop);
-    scheduler_ended(leader->scheduler, leader->scheduled, leader->ended, USEC_PER_SEC, lane_now(NULL));
+    scheduler_ended(leader->scheduler, leader->scheduled, leader->ended, USEC_PER_SEC, run_queue_now(NULL));
 }
 
 static void wake(struct leader *leader, enum run_kind kind, const char *payload)
 {
-    scheduler_event(leader->scheduler, leader->scheduled, kind, payload, lane_now(NULL));
+    scheduler_event(leader->scheduler, leader->scheduled, kind, payload, run_queue_now(NULL));
     ck_assert(scheduler_take_due(leader->scheduler, &leader->due));
-    struct ledger_claim claim = {leader->due, *lane_identity(leader->lane)};
+    struct ledger_claim claim = {leader->due, *run_queue_identity(leader->queue)};
     ledger_claim(&leader->ledger, &claim, 1, claimed, leader);
     loop_run(leader->loop);
     ck_assert(leader->granted);

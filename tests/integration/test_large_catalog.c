@@ -1,4 +1,4 @@
-/* A catalog that goes to the ledger in many parts: at the start, by a reload while wishes arrive, and when it breaks off. */
+/* A catalog that goes to the ledger in many parts: at the start, by a reload while requests arrive, and when it breaks off. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -241,7 +241,7 @@ static void migrate_beyond(void)
     cluster_execute(cluster, "INSERT INTO chime.migration (number, name, version) VALUES (9000, 'future', '99')");
 }
 
-START_TEST(a_leader_gives_the_seat_up_to_a_newer_version_once_its_runs_have_ended)
+START_TEST(a_leader_gives_the_leader_lock_up_to_a_newer_version_once_its_runs_have_ended)
 {
     write_load();
     site_job(site, "long", NEVER_DUE "command = \"SELECT pg_advisory_lock(1), pg_advisory_unlock(1)\";");
@@ -265,7 +265,7 @@ START_TEST(a_leader_gives_the_seat_up_to_a_newer_version_once_its_runs_have_ende
 }
 END_TEST
 
-START_TEST(a_follower_takes_no_seat_in_a_schema_that_a_newer_version_migrated)
+START_TEST(a_follower_takes_no_leader_lock_in_a_schema_that_a_newer_version_migrated)
 {
     write_load();
     lead_and_follow();
@@ -282,7 +282,7 @@ END_TEST
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
-START_TEST(sigterm_lets_runs_end_and_gives_up_the_seat)
+START_TEST(sigterm_lets_runs_end_and_gives_up_the_leader_lock)
 {
     site_job(site, "job", NEVER_DUE "command = \"INSERT INTO t SELECT 'job' FROM pg_sleep(1)\";");
     served = site_lead(site);
@@ -354,7 +354,7 @@ START_TEST(what_was_claimed_and_never_started_is_run_by_whoever_leads_after_a_ki
 }
 END_TEST
 
-START_TEST(what_is_in_doubt_after_sigterm_is_judged_before_the_seat_is_given_up)
+START_TEST(what_is_in_doubt_after_sigterm_is_judged_before_the_leader_lock_is_given_up)
 {
     site_job(site, "own",
              NEVER_DUE
@@ -561,13 +561,13 @@ static Suite *suite(void)
     tcase_add_test(cases, a_server_that_is_absent_at_the_start_is_waited_for);
     tcase_add_test(cases, a_second_daemon_follows_and_takes_over_when_the_first_is_killed);
     tcase_add_test(cases, a_follower_takes_over_when_the_leader_resigns);
-    tcase_add_test(cases, a_leader_gives_the_seat_up_to_a_newer_version_once_its_runs_have_ended);
-    tcase_add_test(cases, a_follower_takes_no_seat_in_a_schema_that_a_newer_version_migrated);
-    tcase_add_test(cases, sigterm_lets_runs_end_and_gives_up_the_seat);
+    tcase_add_test(cases, a_leader_gives_the_leader_lock_up_to_a_newer_version_once_its_runs_have_ended);
+    tcase_add_test(cases, a_follower_takes_no_leader_lock_in_a_schema_that_a_newer_version_migrated);
+    tcase_add_test(cases, sigterm_lets_runs_end_and_gives_up_the_leader_lock);
     tcase_add_test(cases, a_second_sigterm_cancels_what_still_runs_and_records_it);
     tcase_add_test(cases, what_was_claimed_and_never_started_is_run_by_whoever_leads_after_sigterm);
     tcase_add_test(cases, what_was_claimed_and_never_started_is_run_by_whoever_leads_after_a_kill);
-    tcase_add_test(cases, what_is_in_doubt_after_sigterm_is_judged_before_the_seat_is_given_up);
+    tcase_add_test(cases, what_is_in_doubt_after_sigterm_is_judged_before_the_leader_lock_is_given_up);
     tcase_add_test(cases, once_ends_when_nothing_is_due);
     tcase_add_test(cases, for_ends_after_its_time);
     tcase_add_test(cases, history_lies_in_daily_partitions_made_ahead_and_dropped_late);

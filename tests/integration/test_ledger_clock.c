@@ -36,7 +36,7 @@ static void tear_down(void)
 
 /* By name what looks how old something is, how long a run took in its own session, and since when people see a watch as it is. Else a line may
  * write only what nothing is compared with. */
-#define ELSEWHERE "'perform', 'perform_refresh', 'note_watch'"
+#define ELSEWHERE "'perform', 'perform_refresh', 'note_listener_state'"
 #define FOR_PEOPLE "(last_start|claimed_at|done_at|updated_at|until) = clock_timestamp\\(\\)"
 
 START_TEST(what_the_leader_calls_writes_no_cursor_and_no_outcome_by_a_clock_of_its_own)
@@ -118,10 +118,10 @@ START_TEST(whoever_asks_for_it_is_told_whether_there_is_something_to_mend)
                     "UPDATE chime.job_state SET last_slot = clock_timestamp() + interval '1 day' WHERE job_id = 1");
     expect("SELECT string_agg(chime.begin_anew(job_id)::text, ',' ORDER BY job_id) FROM chime.job", "true,false,false");
     expect("SELECT chime.begin_anew(1)", "f"); /* it is asked for already */
-    expect("SELECT wishes()", "begin 1 begun anew by postgres");
+    expect("SELECT requests()", "begin 1 begun anew by postgres");
     ledger_sql_expect_refused(cluster, "SELECT chime.begin_anew(99)", "P0002");
     expect("SELECT count(*) FROM chime.begin_jobs('" LEDGER_SQL_TOKEN "', '{1}', now())", "1");
-    expect("SELECT wishes()", NULL);
+    expect("SELECT requests()", NULL);
 }
 END_TEST
 

@@ -57,7 +57,7 @@ static long settled_buffers(const char *statement)
 
 struct cost {
     long heartbeat;
-    long wishes;
+    long requests;
     long claim;
     long finish;
     long skip;
@@ -91,7 +91,7 @@ static void prepare(void)
     cluster_execute(
         cluster, "PREPARE heartbeat AS SELECT clock_timestamp(), EXISTS (SELECT FROM chime.leader l WHERE"
                  " l.token = '" LEDGER_SQL_TOKEN "'), (SELECT max(m.number) FROM chime.migration m);"
-                 "PREPARE wishes AS SELECT request_id, verb, job_id, kind, slot, reason FROM chime.wishes();"
+                 "PREPARE requests AS SELECT request_id, verb, job_id, kind, slot, reason FROM chime.open_requests();"
                  "PREPARE claim(int, int) AS SELECT job_id FROM chime.claim('" LEDGER_SQL_TOKEN "', '{17}', '{1}',"
                  " '{schedule}', ARRAY[at($2)], ARRAY[at($1)], '{1}', ARRAY[at(0)]);"
                  "PREPARE finish(int) AS SELECT job_id FROM chime.finish('" LEDGER_SQL_TOKEN "', '{17}', '{schedule}',"
@@ -104,7 +104,8 @@ static void prepare(void)
 /* As the second run of the job, and the second look, in this session. */
 static struct cost measure(void)
 {
-    struct cost cost = {.heartbeat = settled_buffers("EXECUTE heartbeat"), .wishes = settled_buffers("EXECUTE wishes")};
+    struct cost cost = {.heartbeat = settled_buffers("EXECUTE heartbeat"),
+                        .requests = settled_buffers("EXECUTE requests")};
     for (int i = 0; i < 2; i++) {
         cost.claim = next_claim();
         cost.finish = this_finish();
@@ -125,14 +126,14 @@ static void expect_bounded(const char *what, long many, long few)
 static void expect_all_bounded(const struct cost *many, const struct cost *few)
 {
     expect_bounded("the heartbeat", many->heartbeat, few->heartbeat);
-    expect_bounded("the look for wishes", many->wishes, few->wishes);
+    expect_bounded("the look for requests", many->requests, few->requests);
     expect_bounded("a claim", many->claim, few->claim);
     expect_bounded("a finish", many->finish, few->finish);
     expect_bounded("a skip", many->skip, few->skip);
 }
 
-/* Some of everything that wishes look at, as few as before. */
-static void add_wishes(void)
+/* Some of everything that requests look at, as few as before. */
+static void add_requests(void)
 {
     cluster_execute(cluster,
                     "INSERT INTO chime.request (job_id, slot) SELECT n, at(1) FROM generate_series(1, 10) n;"
@@ -144,7 +145,7 @@ static void add_wishes(void)
 START_TEST(a_session_that_planned_for_few_jobs_reads_no_more_of_many)
 {
     prepare();
-    add_wishes();
+    add_requests();
     struct cost few = measure();
     ledger_sql_jobs(cluster, MANY - FEW);
     struct cost many = measure();
@@ -158,7 +159,7 @@ END_TEST
 START_TEST(a_new_session_reads_no_more_of_many)
 {
     prepare();
-    add_wishes();
+    add_requests();
     struct cost few = measure();
     ledger_sql_jobs(cluster, MANY - FEW);
     cluster_execute(cluster, "VACUUM ANALYZE");

@@ -1,4 +1,4 @@
-/* The ledger's functions of migration 4 by themselves: suspension, cancelling, wishes and their acknowledgement, what is kept of
+/* The ledger's functions of migration 4 by themselves: suspension, cancelling, requests and their acknowledgement, what is kept of
  * runs and what is counted. No daemon. */
 #include <check.h>
 #include <stdio.h>
@@ -58,8 +58,8 @@ START_TEST(a_claim_of_a_suspended_job_is_refused_whatever_its_kind_and_told_who_
         EXPECT_UNCHANGED_BY(expect(sql, "refused: suspended by postgres: too noisy"));
     }
     cluster_execute(cluster, "INSERT INTO chime.request (job_id, slot, forced) VALUES (1, at(2), true)");
-    expect("SELECT verb FROM chime.wishes() WHERE verb = 'force' AND slot = at(2)", "force");
-    expect("SELECT count(*) FROM chime.wishes() WHERE verb = 'run'", "0");
+    expect("SELECT verb FROM chime.open_requests() WHERE verb = 'force' AND slot = at(2)", "force");
+    expect("SELECT count(*) FROM chime.open_requests() WHERE verb = 'run'", "0");
     EXPECT_UNCHANGED_BY(expect("SELECT claim(1, 'schedule', 0, 2)", "refused: suspended by postgres: too noisy"));
     char *number = cluster_value(cluster, "SELECT run_id FROM chime.request WHERE forced");
     expect("SELECT claim(1, 'manual', 0, 2)", "granted"); /* the one that was asked for in spite of it */
@@ -104,13 +104,13 @@ START_TEST(slots_of_a_suspended_job_are_skipped_and_missed_as_others_are)
 }
 END_TEST
 
-START_TEST(a_suspension_is_wished_for_once_and_holds_who_why_and_until_when_once_granted)
+START_TEST(a_suspension_is_asked_for_once_and_holds_who_why_and_until_when_once_granted)
 {
     cluster_execute(cluster, "CREATE ROLE ann SUPERUSER; SET SESSION AUTHORIZATION ann");
     expect("SELECT chime.suspend(1, 'too noisy', at(2000000))", "t");
     EXPECT_UNCHANGED_BY(expect("SELECT chime.suspend(1, 'too noisy', at(2000000))", "f"));
     expect("SELECT " SUSPENSION " FROM chime.job_state WHERE job_id = 1", "");
-    expect("SELECT wishes()", "suspend 1 suspended by ann: too noisy");
+    expect("SELECT requests()", "suspend 1 suspended by ann: too noisy");
     expect("SELECT granted(true)", "t");
     expect("SELECT " SUSPENSION " FROM chime.job_state WHERE job_id = 1", "ann t too noisy");
     EXPECT_UNCHANGED_BY(expect("SELECT chime.suspend(1, 'too noisy', at(2000000))", "f"));
@@ -126,7 +126,7 @@ START_TEST(no_reason_and_the_end_of_time_are_none)
 {
     expect("SELECT chime.suspend(1, '', 'infinity')", "t");
     EXPECT_UNCHANGED_BY(expect("SELECT chime.suspend(1)", "f"));
-    expect("SELECT wishes()", "suspend 1 suspended by postgres");
+    expect("SELECT requests()", "suspend 1 suspended by postgres");
     expect("SELECT granted(true)", "t");
     EXPECT_UNCHANGED_BY(expect("SELECT chime.suspend(1)", "f"));
     expect("SELECT suspended_until IS NULL AND suspend_reason IS NULL FROM chime.job_state WHERE job_id = 1", "t");
@@ -150,7 +150,7 @@ START_TEST(resuming_clears_the_suspension_and_the_failures_that_led_to_it)
     expect("SELECT run(1, 1, 'failed', 'all')", "t");
     expect("SELECT chime.suspend(1, 'why', at(2000000))", "t");
     expect("SELECT chime.resume(1, 'mended')", "t");
-    expect("SELECT wishes()", "suspend 1 suspended by postgres: why;resume 1 resumed by postgres: mended");
+    expect("SELECT requests()", "suspend 1 suspended by postgres: why;resume 1 resumed by postgres: mended");
     EXPECT_UNCHANGED_BY(expect("SELECT chime.resume(1)", "f"));
     EXPECT_UNCHANGED_BY(expect("SELECT chime.resume(2)", "f"));
     expect("SELECT granted(true)", "t");
@@ -161,7 +161,7 @@ START_TEST(resuming_clears_the_suspension_and_the_failures_that_led_to_it)
 }
 END_TEST
 
-START_TEST(of_many_wishes_about_a_job_the_last_one_holds)
+START_TEST(of_many_requests_about_a_job_the_last_one_holds)
 {
     expect("SELECT granted(chime.suspend(1, 'first'))", "t");
     cluster_execute(cluster, "CREATE TABLE since AS SELECT suspended_at FROM chime.job_state");
@@ -173,17 +173,17 @@ START_TEST(of_many_wishes_about_a_job_the_last_one_holds)
 }
 END_TEST
 
-START_TEST(a_suspension_whose_time_is_over_is_a_wish_of_nobody)
+START_TEST(a_suspension_whose_time_is_over_is_a_request_of_nobody)
 {
     expect("SELECT granted(chime.suspend(1, NULL, now() + interval '1 h'))", "t");
     cluster_execute(cluster, "UPDATE chime.job_state SET suspended_until = at(60) WHERE job_id = 1");
     expect("SELECT chime.suspend(1, 'on')", "t");
-    expect("SELECT wishes()", "suspend 1 suspended by postgres: on"); /* that one has another end */
+    expect("SELECT requests()", "suspend 1 suspended by postgres: on"); /* that one has another end */
     cluster_execute(cluster, "DELETE FROM chime.request");
-    expect("SELECT wishes()", "resume 1 60 the suspension by postgres until 2026-01-01 01:00:00 UTC is over");
-    expect("SELECT request_id FROM chime.wishes()", "0");
+    expect("SELECT requests()", "resume 1 60 the suspension by postgres until 2026-01-01 01:00:00 UTC is over");
+    expect("SELECT request_id FROM chime.open_requests()", "0");
     cluster_execute(cluster, "UPDATE chime.job SET active = false WHERE job_id = 1");
-    expect("SELECT wishes()", NULL);
+    expect("SELECT requests()", NULL);
 }
 END_TEST
 
@@ -215,18 +215,18 @@ START_TEST(the_leader_suspends_what_fails_and_leaves_what_is_suspended_as_it_is)
 }
 END_TEST
 
-/* --- wishes ----------------------------------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------------------------------------- */
 
-START_TEST(cancelling_wishes_for_the_end_of_a_live_run_once)
+START_TEST(cancelling_requests_for_the_end_of_a_live_run_once)
 {
     expect("SELECT claim(1, 'schedule', 0, 1)", "granted");
     expect("SELECT chime.cancel_run(run_id, 'wrong day') FROM chime.run", "t");
     EXPECT_UNCHANGED_BY(expect("SELECT chime.cancel_run(run_id, 'again') FROM chime.run", "t"));
-    expect("SELECT wishes()", "cancel 1 schedule 1 cancelled by postgres: wrong day");
+    expect("SELECT requests()", "cancel 1 schedule 1 cancelled by postgres: wrong day");
     expect("SELECT retry(1, 'schedule', 1, 'all')", "t"); /* one that waits for its next attempt is live */
     cluster_execute(cluster, "DELETE FROM chime.request");
     expect("SELECT chime.cancel_run(run_id) FROM chime.run", "t");
-    expect("SELECT wishes()", "cancel 1 schedule 1 cancelled by postgres");
+    expect("SELECT requests()", "cancel 1 schedule 1 cancelled by postgres");
 }
 END_TEST
 
@@ -242,18 +242,18 @@ START_TEST(a_run_that_is_not_live_is_not_cancelled)
 }
 END_TEST
 
-START_TEST(wishes_wait_until_they_are_acknowledged_or_claimed)
+START_TEST(requests_wait_until_they_are_acknowledged_or_claimed)
 {
     expect("SELECT chime.suspend(2)", "t");
     cluster_execute(cluster, "INSERT INTO chime.request (job_id, slot) VALUES (1, at(9))");
     expect("SELECT chime.resume(2)", "t");
-    expect("SELECT wishes()", "suspend 2 suspended by postgres;resume 2 resumed by postgres;run 1 manual 9");
+    expect("SELECT requests()", "suspend 2 suspended by postgres;resume 2 resumed by postgres;run 1 manual 9");
     expect_refused("SELECT chime.acknowledge('" LEDGER_SQL_STALE "', '{1,2,3}', at(10))", "CH001");
     cluster_execute(cluster, "SELECT chime.acknowledge('" LEDGER_SQL_TOKEN "', '{1,3,99}', at(10))");
     EXPECT_UNCHANGED_BY(cluster_execute(cluster, "SELECT chime.acknowledge('" LEDGER_SQL_TOKEN "', '{1,3}', at(11))"));
-    expect("SELECT wishes()", "run 1 manual 9");
+    expect("SELECT requests()", "run 1 manual 9");
     expect("SELECT claim(1, 'manual', 0, 9)", "granted");
-    expect("SELECT wishes()", NULL);
+    expect("SELECT requests()", NULL);
     expect("SELECT minute(last_slot) FROM chime.job_state WHERE job_id = 1", "0");
     expect("SELECT claim(1, 'manual', 0, 10)", NULL); /* nobody asked for that one */
 }
@@ -264,11 +264,11 @@ START_TEST(runs_asked_of_jobs_that_sleep_or_are_suspended_wait_unseen)
     cluster_execute(cluster, "INSERT INTO chime.request (job_id, slot) SELECT n, at(9) FROM generate_series(1, 3) n;"
                              " UPDATE chime.job SET active = false WHERE job_id = 1");
     expect("SELECT granted(chime.suspend(2))", "t");
-    expect("SELECT wishes()", "run 3 manual 9");
+    expect("SELECT requests()", "run 3 manual 9");
     expect("SELECT chime.resume(2)", "t");
-    expect("SELECT wishes()", "resume 2 resumed by postgres;run 3 manual 9");
+    expect("SELECT requests()", "resume 2 resumed by postgres;run 3 manual 9");
     expect("SELECT granted(true)", "t");
-    expect("SELECT wishes()", "run 2 manual 9;run 3 manual 9");
+    expect("SELECT requests()", "run 2 manual 9;run 3 manual 9");
 }
 END_TEST
 
@@ -371,17 +371,17 @@ int main(void)
     tcase_add_test(cases, of_a_batch_only_the_suspended_jobs_are_refused);
     tcase_add_test(cases, a_live_run_of_a_suspended_job_goes_on_to_its_end);
     tcase_add_test(cases, slots_of_a_suspended_job_are_skipped_and_missed_as_others_are);
-    tcase_add_test(cases, a_suspension_is_wished_for_once_and_holds_who_why_and_until_when_once_granted);
+    tcase_add_test(cases, a_suspension_is_asked_for_once_and_holds_who_why_and_until_when_once_granted);
     tcase_add_test(cases, no_reason_and_the_end_of_time_are_none);
     tcase_add_test(cases, suspending_refuses_what_is_over_and_whom_it_does_not_know);
     tcase_add_test(cases, resuming_clears_the_suspension_and_the_failures_that_led_to_it);
-    tcase_add_test(cases, of_many_wishes_about_a_job_the_last_one_holds);
-    tcase_add_test(cases, a_suspension_whose_time_is_over_is_a_wish_of_nobody);
+    tcase_add_test(cases, of_many_requests_about_a_job_the_last_one_holds);
+    tcase_add_test(cases, a_suspension_whose_time_is_over_is_a_request_of_nobody);
     tcase_add_test(cases, a_suspension_that_is_over_ends_once_unless_it_was_given_another_end);
     tcase_add_test(cases, the_leader_suspends_what_fails_and_leaves_what_is_suspended_as_it_is);
-    tcase_add_test(cases, cancelling_wishes_for_the_end_of_a_live_run_once);
+    tcase_add_test(cases, cancelling_requests_for_the_end_of_a_live_run_once);
     tcase_add_test(cases, a_run_that_is_not_live_is_not_cancelled);
-    tcase_add_test(cases, wishes_wait_until_they_are_acknowledged_or_claimed);
+    tcase_add_test(cases, requests_wait_until_they_are_acknowledged_or_claimed);
     tcase_add_test(cases, runs_asked_of_jobs_that_sleep_or_are_suspended_wait_unseen);
     tcase_add_loop_test(cases, log_runs_says_what_is_kept_and_everything_is_counted, 0, 3);
     tcase_add_loop_test(cases, attempts_and_skips_are_kept_unless_nothing_is, 0, 3);

@@ -14,7 +14,7 @@
 static struct cluster *cluster;
 
 /* As the functions of migration 2 leave them: a job that failed twice, one that ran, one that never did, one that sleeps;
- * runs claimed, waiting for a retry, and done but not moved; slots of long ago, which no daily partition holds; wishes. */
+ * runs claimed, waiting for a retry, and done but not moved; slots of long ago, which no daily partition holds; requests. */
 static const char rows[] =
     "INSERT INTO chime.leadership VALUES (7, 'db1', 4711, '2026-01-01Z');"
     "INSERT INTO chime.job (name, origin, schedule, command, active, version, options, after) VALUES"
@@ -132,10 +132,10 @@ END_TEST
 
 START_TEST(runs_asked_for_are_still_asked_for)
 {
-    expect("SELECT string_agg(concat_ws(' ', verb, job_id, kind), ';') FROM chime.wishes()",
+    expect("SELECT string_agg(concat_ws(' ', verb, job_id, kind), ';') FROM chime.open_requests()",
            "run 2 manual;run 3 install");
     expect("SELECT claim(2, 'manual', 0, 1440 + 180)", "granted");
-    expect("SELECT string_agg(concat_ws(' ', verb, job_id, kind), ';') FROM chime.wishes()", "run 3 install");
+    expect("SELECT string_agg(concat_ws(' ', verb, job_id, kind), ';') FROM chime.open_requests()", "run 3 install");
 }
 END_TEST
 
@@ -155,7 +155,7 @@ START_TEST(another_leader_finds_the_runs_as_orphans)
 {
     cluster_execute(cluster, "UPDATE chime.leader SET token = '" LEDGER_SQL_STALE "', epoch = 8");
     expect("SELECT string_agg(concat_ws(' ', job_id, kind, waits, done, gone), ';' ORDER BY job_id, kind)"
-           " FROM chime.orphans('" LEDGER_SQL_STALE "', '{}')",
+           " FROM chime.unfinished_runs('" LEDGER_SQL_STALE "', '{}')",
            "1 schedule f f t;2 schedule t f t;2 manual f t t");
 }
 END_TEST

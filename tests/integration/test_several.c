@@ -44,7 +44,7 @@ static void tear_down(void)
 #define ASSERT_RUN(status, ...) \
     commands_expect(status, site_config(site), (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
 
-/* A session of the test's own holds the seat, and whoever held it has gone. */
+/* A session of the test's own holds the leader lock, and whoever held it has gone. */
 static PGconn *seize(const char *database)
 {
     PGconn *session = cluster_connect(cluster, database);
@@ -260,7 +260,7 @@ END_TEST
 
 static void write_watch(PGconn *session, const char *shift)
 {
-    char *sql = files_path("UPDATE chime.watch SET state = 'watching', pid = pg_backend_pid(), backend_start ="
+    char *sql = files_path("UPDATE chime.listener SET state = 'watching', pid = pg_backend_pid(), backend_start ="
                            " (SELECT backend_start + interval '%s' FROM pg_stat_activity WHERE pid = pg_backend_pid())",
                            shift);
     session_execute(session, sql);
@@ -291,9 +291,9 @@ START_TEST(the_session_that_hears_is_written_down)
     site_job(site, "woken", "on = [\"news\"]; command = \"SELECT 1\";");
     first = site_lead(site);
     WAIT_SQL(cluster,
-             "SELECT a.application_name FROM chime.watch w JOIN pg_stat_activity a ON a.pid = w.pid"
+             "SELECT a.application_name FROM chime.listener w JOIN pg_stat_activity a ON a.pid = w.pid"
              " AND a.backend_start = w.backend_start WHERE w.state = 'watching'",
-             "pgchime watch", 20);
+             "pgchime listener", 20);
 }
 END_TEST
 

@@ -258,7 +258,7 @@ END_TEST
 
 /* --- channels --------------------------------------------------------------------------------------------------------------- */
 
-#define WATCH_SESSION "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgchime watch'"
+#define WATCH_SESSION "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgchime listener'"
 #define EXPECT_RUNS(name, expected)                                                          \
     EXPECT_SQL(cluster,                                                                      \
                "SELECT count(*) FROM chime.run_history JOIN chime.job USING (job_id) WHERE " \

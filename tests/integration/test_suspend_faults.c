@@ -67,7 +67,7 @@ static void reload(void)
     ck_assert_int_eq(daemon_run(arguments, NULL, NULL), 0);
 }
 
-START_TEST(a_transaction_that_stays_open_after_its_wish_holds_nobody_up)
+START_TEST(a_transaction_that_stays_open_after_its_request_holds_nobody_up)
 {
     site_job(site, "a", EVERY_SECOND);
     site_job(site, "b", EVERY_SECOND);
@@ -86,24 +86,25 @@ START_TEST(a_transaction_that_stays_open_after_its_wish_holds_nobody_up)
 }
 END_TEST
 
-START_TEST(a_wish_is_shown_until_the_leader_has_granted_it)
+START_TEST(a_request_is_shown_until_the_leader_has_granted_it)
 {
     site_job(site, "a", EVERY_SECOND);
     served = site_lead(site);
     stop_leading();
     EXPECT_SQL(cluster, "SELECT chime.suspend(" JOB("a") ", 'why')", "t");
     EXPECT_SQL(cluster, "SELECT chime.suspend(" JOB("a") ", 'why')", "f");
-    EXPECT_SQL(cluster, "SELECT concat_ws(' ', wish, suspended_by) FROM chime.job_status", "suspend");
+    EXPECT_SQL(cluster, "SELECT concat_ws(' ', request, suspended_by) FROM chime.job_status", "suspend");
     EXPECT_SQL(cluster,
                "SELECT concat_ws(' ', suspended, suspended_by, reason, granted) FROM chime.suspension(" JOB("a") ")",
                "t postgres why f");
     served = site_lead(site);
-    WAIT_SQL(cluster, "SELECT coalesce(wish, 'none') FROM chime.job_status", "none", 10);
+    WAIT_SQL(cluster, "SELECT coalesce(request, 'none') FROM chime.job_status", "none", 10);
     EXPECT_SQL(cluster, "SELECT concat_ws(' ', suspended_by, suspend_reason) FROM chime.job_status", "postgres why");
     EXPECT_SQL(cluster, "SELECT chime.suspend(" JOB("a") ", 'why')", "f");
     EXPECT_SQL(cluster, "SELECT chime.resume(" JOB("a") ")", "t");
     EXPECT_SQL(cluster, "SELECT chime.resume(" JOB("a") ")", "f");
-    WAIT_SQL(cluster, "SELECT concat(wish, suspended_at, suspended_by, suspend_reason) FROM chime.job_status", "", 10);
+    WAIT_SQL(cluster, "SELECT concat(request, suspended_at, suspended_by, suspend_reason) FROM chime.job_status", "",
+             10);
 }
 END_TEST
 
@@ -123,7 +124,7 @@ START_TEST(a_job_suspended_while_nobody_led_does_not_start_when_somebody_does)
     said = command("resume", "a");
     ck_assert_str_eq(said, ""); /* it waited until that was done */
     free(said);
-    EXPECT_SQL(cluster, "SELECT concat(suspended_by, wish) FROM chime.job_status", "");
+    EXPECT_SQL(cluster, "SELECT concat(suspended_by, request) FROM chime.job_status", "");
     runs_await_more("a", 1);
     EXPECT_SQL(cluster,
                "SELECT count(*) FROM chime.runs r, chime.missed m, before b"
@@ -153,7 +154,7 @@ START_TEST(slots_after_a_suspension_that_ended_while_nobody_led_are_caught_up)
 }
 END_TEST
 
-START_TEST(no_queue_of_requests_keeps_other_wishes_from_the_leader)
+START_TEST(no_queue_of_requests_keeps_other_requests_from_the_leader)
 {
     site_job(site, "busy", NEVER_DUE "command = \"SELECT pg_sleep(100)\";");
     site_job(site, "a", EVERY_SECOND);
@@ -221,11 +222,11 @@ int main(void)
     TCase *cases = tcase_create("suspend_faults");
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_set_timeout(cases, 120);
-    tcase_add_test(cases, a_transaction_that_stays_open_after_its_wish_holds_nobody_up);
-    tcase_add_test(cases, a_wish_is_shown_until_the_leader_has_granted_it);
+    tcase_add_test(cases, a_transaction_that_stays_open_after_its_request_holds_nobody_up);
+    tcase_add_test(cases, a_request_is_shown_until_the_leader_has_granted_it);
     tcase_add_test(cases, a_job_suspended_while_nobody_led_does_not_start_when_somebody_does);
     tcase_add_test(cases, slots_after_a_suspension_that_ended_while_nobody_led_are_caught_up);
-    tcase_add_test(cases, no_queue_of_requests_keeps_other_wishes_from_the_leader);
+    tcase_add_test(cases, no_queue_of_requests_keeps_other_requests_from_the_leader);
     tcase_add_test(cases, no_slot_gets_lost_where_one_schedule_ends_and_another_begins);
     tcase_add_test(cases, a_removed_job_gets_no_further_attempt);
     suite_add_tcase(suite, cases);

@@ -93,7 +93,7 @@ START_TEST(priority_decides_who_gets_the_place_that_becomes_free)
     }
     fill_pool();
     for (size_t i = 0; i < 3; i++) {
-        WAIT_FOR(why_says(jobs[i].name, "waits for a place in pool heavy, which has 1"), 20);
+        WAIT_FOR(why_says(jobs[i].name, "waits for a slot of pool heavy, which has 1"), 20);
     }
     EXPECT_SQL(cluster, "SELECT count(*) FROM t", "0");
     release();
@@ -108,7 +108,7 @@ END_TEST
 
 START_TEST(a_slot_that_waits_in_its_pool_for_too_long_is_skipped_and_says_so)
 {
-    static const char reason[] = "deadline: not started within 1s: waited for a place in pool heavy";
+    static const char reason[] = "deadline: not started within 1s: waited for a slot of pool heavy";
     site_job(site, "late",
              "schedule = \"2 seconds\"; command = \"INSERT INTO t (job) VALUES ('late')\"; pool = \"heavy\";"
              " starting_deadline = \"1s\";");
@@ -121,7 +121,7 @@ START_TEST(a_slot_that_waits_in_its_pool_for_too_long_is_skipped_and_says_so)
                "SELECT bool_and(finished_at >= slot + interval '1 s' AND attempt = 0) FROM chime.runs"
                " WHERE job = 'late' AND state = 'skipped'",
                "t");
-    ck_assert(why_says("late", ": skipped, deadline: not started within 1s: waited for a place in pool heavy"));
+    ck_assert(why_says("late", ": skipped, deadline: not started within 1s: waited for a slot of pool heavy"));
     EXPECT_SQL(cluster, "SELECT count(*) FROM t", "0");
     release();
     WAIT_SQL(cluster, "SELECT count(*) > 0 FROM t", "t", 20);

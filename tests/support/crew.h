@@ -20,7 +20,7 @@ void crew_start(struct crew *crew, int member); /* at once; a member that runs i
 void crew_start_all(struct crew *crew);         /* at once */
 struct daemon *crew_daemon(struct crew *crew, int member);
 int crew_leader(
-    struct crew *crew); /* the member whose session has the seat; -1: none has, or the server does not answer */
+    struct crew *crew); /* the member whose session has the leader lock; -1: none has, or the server does not answer */
 int crew_await_leader(struct crew *crew, double seconds);
 void crew_await_following(struct crew *crew, int member); /* it has said so since its last start */
 void crew_assert_running(struct crew *crew);

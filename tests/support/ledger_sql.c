@@ -98,11 +98,11 @@ static const char passes[] =
     "CREATE FUNCTION miss(job bigint, cursor integer, first integer, last integer, token " LEADER
     ") RETURNS boolean LANGUAGE sql RETURN (SELECT p.job_id = job FROM chime.miss(token, ARRAY[job], ARRAY[at(cursor)],"
     " ARRAY[at(first)], ARRAY[at(last)], ARRAY[(last - first + 1)::bigint], ARRAY['away'], ARRAY[at(last + 1)]) p);"
-    "CREATE FUNCTION wishes() RETURNS text LANGUAGE sql RETURN (SELECT string_agg(concat_ws(' ', w.verb, w.job_id,"
-    " w.kind, minute(w.slot), w.reason), ';') FROM chime.wishes() w);"
+    "CREATE FUNCTION requests() RETURNS text LANGUAGE sql RETURN (SELECT string_agg(concat_ws(' ', w.verb, w.job_id,"
+    " w.kind, minute(w.slot), w.reason), ';') FROM chime.open_requests() w);"
     "CREATE FUNCTION granted(answer boolean) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN"
     " PERFORM chime.acknowledge('" LEDGER_SQL_TOKEN
-    "', ARRAY(SELECT request_id FROM chime.wishes() WHERE verb <> 'run'), clock_timestamp());"
+    "', ARRAY(SELECT request_id FROM chime.open_requests() WHERE verb <> 'run'), clock_timestamp());"
     " RETURN answer; END$$;";
 
 void ledger_sql_helpers(struct cluster *cluster)

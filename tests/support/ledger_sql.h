@@ -1,4 +1,4 @@
-/* The ledger's SQL functions by themselves: a migrated database, a leader's seat, jobs, and calls for single rows.
+/* The ledger's SQL functions by themselves: a migrated database, a leader's lock, jobs, and calls for single rows.
  *
  * ledger_sql_helpers defines, in schema public, for the leader's token unless another is given last:
  *   at(n)                                     minute n of 2026 (UTC): what a slot or cursor n below stands for
@@ -9,7 +9,7 @@
  *   skip(job, kind, cursor, slot, outcome, log)
  *   miss(job, cursor, first, last)
  *   run(job, slot, state, log)                claims slot from the cursor where it stands, and finishes it
- *   wishes()                                  one text for all that wait: "verb job kind slot-minute reason;..." */
+ *   requests()                                  one text for all that wait: "verb job kind slot-minute reason;..." */
 #ifndef CHIME_TESTS_SUPPORT_LEDGER_SQL_H
 #define CHIME_TESTS_SUPPORT_LEDGER_SQL_H
 

@@ -89,9 +89,9 @@ struct month_job {
     enum run_kind kind;
     instant slot;
     int attempt;
-    bool seated;
-    bool orphaned;  /* its seat was of an earlier leader: it holds no place */
-    bool committed; /* by a leader that did not live to hear of it */
+    bool has_session;
+    bool unfinished; /* its session was of an earlier leader: it holds no slot of its pool */
+    bool committed;  /* by a leader that did not live to hear of it */
     instant retry_at;
     int64_t runs, successes, failures, skips, missed, attempts, rows;
 
@@ -115,7 +115,7 @@ struct month_mirror {
     void (*start)(void *data, struct month *month); /* leads anew; then compares or answers memories */
     void (*claim)(void *data, struct month *month, const struct due *dues, size_t count);
     void (*finish)(void *data, struct month *month, const struct ledger_finish *finish);
-    void (*pass)(void *data, struct month *month, const struct passed *passed, size_t count);
+    void (*pass)(void *data, struct month *month, const struct skipped *passed, size_t count);
     void (*suspend)(void *data, struct month *month, const struct suspension *suspension);
     void (*resume)(void *data, struct month *month, struct month_job *it);
     void (*commit)(void *data, struct month *month, const struct month_job *it); /* the work is done, nobody was told */
@@ -135,8 +135,8 @@ struct month {
     struct scheduler *scheduler;
     int64_t pool_limits[MONTH_POOLS];
     int64_t pool_held[MONTH_POOLS];
-    size_t seats[MONTH_SESSIONS];
-    size_t seat_count;
+    size_t sessions[MONTH_SESSIONS];
+    size_t session_count;
     struct wall_window *windows[16]; /* of the zones */
     struct zones *zones;
     const struct month_mirror *mirror;
@@ -203,8 +203,8 @@ bool month_rule_holds(const struct month *month, const struct month_job *it);
 /* --- month_ledger.c: the ledger in memory; each call requires what was foreseen --- */
 struct month_job *month_job_of(struct month *month, const struct scheduled *scheduled);
 void month_claim(struct month *month, struct month_job *it, const struct due *due);
-bool month_foresaw(const struct month *month, const struct month_job *it, const struct passed *passed);
-void month_pass(struct month *month, const struct passed *passed);
+bool month_foresaw(const struct month *month, const struct month_job *it, const struct skipped *passed);
+void month_pass(struct month *month, const struct skipped *passed);
 void month_finish(struct month *month, struct month_job *it, enum run_state state, bool adopted);
 void month_retry(struct month *month, struct month_job *it, bool another, instant retry_at);
 void month_suspend(struct month *month, struct month_job *it, const char *reason);
@@ -214,7 +214,7 @@ void month_resume(struct month *month, struct month_job *it);
 /* Lives through all of it; at the end every slot is decided and every run has ended. */
 void month_live(struct month *month);
 void month_require_end(const struct month *month);
-/* What an orphaned run gets: INSTANT_NONE when it is lost. */
+/* What an unfinished run gets: INSTANT_NONE when it is lost. */
 instant month_orphan_retry(const struct month *month, const struct month_job *it);
 
 #endif

@@ -13,15 +13,15 @@
 
 static void sit(struct month *month, struct month_job *it)
 {
-    month->seats[month->seat_count++] = (size_t)(it - month->jobs);
+    month->sessions[month->session_count++] = (size_t)(it - month->jobs);
     it->ends_at = month->now + month_chance(month, 1, it->lasts_most);
 }
 
 static void rise(struct month *month, const struct month_job *it)
 {
-    for (size_t i = 0; i < month->seat_count; i++) {
-        if (month->seats[i] == (size_t)(it - month->jobs)) {
-            month->seats[i] = month->seats[--month->seat_count];
+    for (size_t i = 0; i < month->session_count; i++) {
+        if (month->sessions[i] == (size_t)(it - month->jobs)) {
+            month->sessions[i] = month->sessions[--month->session_count];
             return;
         }
     }
@@ -99,7 +99,7 @@ static void apply_suspension(struct month *month, struct suspended *suspended)
 }
 
 /* Suspensions and passes come in two lines; what does not fit without one comes behind it. */
-static void apply_passes(struct month *month, const struct passed *passed, size_t count, struct suspended *suspended)
+static void apply_passes(struct month *month, const struct skipped *passed, size_t count, struct suspended *suspended)
 {
     for (size_t i = 0; i < count; i++) {
         struct month_job *it = month_job_of(month, passed[i].scheduled);
@@ -110,13 +110,13 @@ static void apply_passes(struct month *month, const struct passed *passed, size_
     }
 }
 
-/* As dispatch_write_passes cuts them: what was missed is written before what was skipped. */
-static size_t take_passes(struct month *month, struct passed *batch)
+/* As dispatch_write_skipped cuts them: what was missed is written before what was skipped. */
+static size_t take_passes(struct month *month, struct skipped *batch)
 {
     size_t count = 0;
-    while (count < PASSES_MAX && scheduler_take_passed(month->scheduler, &batch[count])) {
+    while (count < PASSES_MAX && scheduler_take_skipped(month->scheduler, &batch[count])) {
         count++;
-        if (!batch[count - 1].missed && scheduler_next_passed_is_missed(month->scheduler)) {
+        if (!batch[count - 1].missed && scheduler_next_skipped_is_missed(month->scheduler)) {
             break;
         }
     }
@@ -134,7 +134,7 @@ static void take_suspensions(struct month *month, struct suspended *suspended)
 
 static void write_passes(struct month *month, struct suspended *suspended)
 {
-    static struct passed batch[PASSES_MAX];
+    static struct skipped batch[PASSES_MAX];
     for (size_t count = take_passes(month, batch); count > 0; count = take_passes(month, batch)) {
         apply_passes(month, batch, count, suspended);
         if (month->mirror != NULL) {
@@ -184,7 +184,7 @@ static size_t take_dues(struct month *month, struct due *dues)
     while (scheduler_take_due(month->scheduler, &dues[count])) {
         const struct month_job *it = month_job_of(month, dues[count].scheduled);
         require_order(month, it, count > 0 ? &dues[count - 1] : NULL, &dues[count]);
-        if (month->seat_count + count == MONTH_SESSIONS) {
+        if (month->session_count + count == MONTH_SESSIONS) {
             month->counts.full_sessions++;
             scheduler_unclaimed(month->scheduler, dues[count].scheduled);
             break;
@@ -228,7 +228,7 @@ static void dispatch(struct month *month)
         }
     } while (claim(month));
     count_full_pools(month);
-    if (month->seat_count < MONTH_SESSIONS && month_one_in(month, 16)) {
+    if (month->session_count < MONTH_SESSIONS && month_one_in(month, 16)) {
         month_require_idleness(month);
     }
 }
@@ -270,20 +270,20 @@ static void adopt(struct month *month)
 {
     for (size_t i = 0; i < month->job_count; i++) {
         struct month_job *it = &month->jobs[i];
-        it->orphaned = it->live && it->seated;
+        it->unfinished = it->live && it->has_session;
         if (it->live) {
             scheduler_adopt(month->scheduler, it->scheduled, it->kind, it->slot, it->attempt, INSTANT_NEVER);
         }
     }
 }
 
-/* As core/daemon/orphans.c judges runs whose session is gone. */
+/* As core/daemon/recovery.c judges runs whose session is gone. */
 static void judge(struct month *month, struct month_job *it)
 {
-    bool lost = it->seated && it->job.options.delivery == DELIVERY_AT_MOST_ONCE;
+    bool lost = it->has_session && it->job.options.delivery == DELIVERY_AT_MOST_ONCE;
     if (it->committed || lost) {
         it->retry_at = INSTANT_NONE;
-    } else if (it->seated) {
+    } else if (it->has_session) {
         it->retry_at = retry_time(month, it);
     } else {
         it->retry_at = it->retry_at > month->now ? it->retry_at : month->now;
@@ -293,7 +293,7 @@ static void judge(struct month *month, struct month_job *it)
 static void settle(struct month *month, struct month_job *it)
 {
     if (it->retry_at != INSTANT_NONE) {
-        month_retry(month, it, it->seated, it->retry_at);
+        month_retry(month, it, it->has_session, it->retry_at);
         scheduler_retry(month->scheduler, it->scheduled, it->attempt, it->retry_at);
         return;
     }
@@ -304,10 +304,10 @@ static void settle(struct month *month, struct month_job *it)
 
 static void judge_orphans(struct month *month)
 {
-    bool orphaned[MONTH_JOBS] = {false};
+    bool unfinished[MONTH_JOBS] = {false};
     for (size_t i = 0; i < month->job_count; i++) {
-        orphaned[i] = month->jobs[i].live;
-        if (orphaned[i]) {
+        unfinished[i] = month->jobs[i].live;
+        if (unfinished[i]) {
             judge(month, &month->jobs[i]);
             scheduler_judge(month->jobs[i].scheduled, month->now);
         }
@@ -316,7 +316,7 @@ static void judge_orphans(struct month *month)
         month->mirror->adopt(month->mirror_data, month);
     }
     for (size_t i = 0; i < month->job_count; i++) {
-        if (orphaned[i]) {
+        if (unfinished[i]) {
             struct suspended suspended;
             settle(month, &month->jobs[i]);
             take_suspensions(month, &suspended);
@@ -361,14 +361,14 @@ static void forget(struct month *month)
 
 static void leave_runs(struct month *month)
 {
-    for (size_t i = 0; i < month->seat_count; i++) {
-        struct month_job *it = &month->jobs[month->seats[i]];
+    for (size_t i = 0; i < month->session_count; i++) {
+        struct month_job *it = &month->jobs[month->sessions[i]];
         it->committed = it->job.options.delivery == DELIVERY_TRANSACTIONAL && month_one_in(month, 2);
         if (it->committed && month->mirror != NULL) {
             month->mirror->commit(month->mirror_data, month, it);
         }
     }
-    month->seat_count = 0;
+    month->session_count = 0;
 }
 
 static void die(struct month *month)
@@ -392,8 +392,8 @@ static void die(struct month *month)
 static struct month_job *first_to_end(struct month *month)
 {
     struct month_job *first = NULL;
-    for (size_t i = 0; i < month->seat_count; i++) {
-        struct month_job *it = &month->jobs[month->seats[i]];
+    for (size_t i = 0; i < month->session_count; i++) {
+        struct month_job *it = &month->jobs[month->sessions[i]];
         first = first == NULL || it->ends_at < first->ends_at ? it : first;
     }
     return first;

@@ -28,8 +28,8 @@ struct month_database {
     duration apart; /* from the simulation's */
     duration drift; /* the most, either way */
     size_t pending;
-    struct ledger_seat seat;
-    bool seated;
+    struct leader_lock lock;
+    bool leading;
     const void *question; /* what the answer under way is to be compared with */
     size_t question_size;
 };
@@ -131,7 +131,7 @@ static void open_session(struct month_database *database)
 static void looked(void *data, const struct pg_reply *reply)
 {
     struct month_database *database = data;
-    ck_assert(ledger_read_seat(reply, &database->seat));
+    ck_assert(ledger_read_leader_lock(reply, &database->lock));
     turn(database);
 }
 
@@ -139,20 +139,20 @@ static void taken(void *data, const struct pg_reply *reply)
 {
     struct month_database *database = data;
     require_ok(reply);
-    database->seated = ledger_read_seated(reply, &database->ledger);
+    database->leading = ledger_read_leading(reply, &database->ledger);
     turn(database);
 }
 
 /* The session of the leader before may take a moment to go. */
-static void take_seat(struct month_database *database)
+static void take_leader_lock(struct month_database *database)
 {
     static const struct pg_lineage lineage;
-    for (database->seated = false; !database->seated;) {
+    for (database->leading = false; !database->leading;) {
         begin(database, NULL, 0);
         ledger_look(database->ledger.connection, looked, database);
         await(database);
         begin(database, NULL, 0);
-        ledger_take_over(database->ledger.connection, &database->seat, "test", "test", &lineage, taken, database);
+        ledger_take_over(database->ledger.connection, &database->lock, "test", "test", &lineage, taken, database);
         await(database);
     }
 }
@@ -195,7 +195,7 @@ static void lead(void *data, struct month *month)
     struct month_database *database = data;
     bool first = database->ledger.connection == NULL;
     open_session(database);
-    take_seat(database);
+    take_leader_lock(database);
     begin(database, NULL, 0);
     upkeep_send(&database->ledger, UPKEEP_HISTORY, 0, 0, answered, database);
     if (first) { /* jobs that are new begin with the simulation */
@@ -269,7 +269,7 @@ static void finish_run(void *data, struct month *month, const struct ledger_fini
 static void passed_written(void *data, const struct pg_reply *reply)
 {
     struct month_database *database = data;
-    const struct passed *passed = database->question;
+    const struct skipped *passed = database->question;
     bool missed = false;
     bool skipped = false;
     int64_t *wanted = xcalloc(database->question_size, sizeof *wanted);
@@ -283,12 +283,12 @@ static void passed_written(void *data, const struct pg_reply *reply)
     turn(database);
 }
 
-static void pass(void *data, struct month *month, const struct passed *passed, size_t count)
+static void pass(void *data, struct month *month, const struct skipped *passed, size_t count)
 {
     struct month_database *database = data;
     (void)month;
     begin(database, passed, count);
-    ledger_pass(&database->ledger, passed, count, passed_written, database);
+    ledger_skip(&database->ledger, passed, count, passed_written, database);
     await(database);
 }
 
@@ -311,20 +311,20 @@ static void suspend(void *data, struct month *month, const struct suspension *su
 
 /* --- people ----------------------------------------------------------------------------------------------------------------- */
 
-static void told_wishes(void *data, const struct pg_reply *reply)
+static void told_requests(void *data, const struct pg_reply *reply)
 {
     struct month_database *database = data;
     const struct month_job *it = database->question;
-    struct ledger_wish *wishes;
+    struct open_request *requests;
     struct ledger_heartbeat heartbeat;
     ck_assert(ledger_read_heartbeat(reply, &heartbeat) && heartbeat.leads);
-    size_t count = ledger_read_wishes(reply, &wishes);
+    size_t count = ledger_read_requests(reply, &requests);
     ck_assert_uint_eq(count, 1);
-    ck_assert_int_eq(wishes[0].verb, LEDGER_RESUME);
-    ck_assert_int_eq(wishes[0].run.job_id, it->memory.job_id);
+    ck_assert_int_eq(requests[0].verb, LEDGER_RESUME);
+    ck_assert_int_eq(requests[0].run.job_id, it->memory.job_id);
     database->pending++;
-    ledger_acknowledge(&database->ledger, &wishes[0].request_id, 1, database->month->now, answered, database);
-    ledger_free_wishes(wishes, count);
+    ledger_acknowledge(&database->ledger, &requests[0].request_id, 1, database->month->now, answered, database);
+    ledger_free_requests(requests, count);
     turn(database);
 }
 
@@ -337,7 +337,7 @@ static void resume(void *data, struct month *month, struct month_job *it)
     buffer_put_int(&job_id, it->memory.job_id);
     const char *parameters[] = {buffer_text(&job_id)};
     ask(database, "SELECT chime.resume($1, 'mended')", parameters, 1);
-    ledger_heartbeat(&database->ledger, told_wishes, database);
+    ledger_heartbeat(&database->ledger, told_requests, database);
     await(database);
     buffer_finish(&job_id);
 }
@@ -361,14 +361,14 @@ static void commit(void *data, struct month *month, const struct month_job *it)
 
 struct adoption {
     struct month_database *database;
-    struct ledger_orphan *orphans;
+    struct unfinished_run *unfinished;
     struct ledger_verdict *verdicts;
     size_t count;
 };
 
-static struct month_job *job_of(struct month *month, const struct ledger_orphan *orphan)
+static struct month_job *job_of(struct month *month, const struct unfinished_run *unfinished)
 {
-    return &month->jobs[orphan->job_id - MONTH_FIRST_ID];
+    return &month->jobs[unfinished->job_id - MONTH_FIRST_ID];
 }
 
 static void adopted(void *data, const struct pg_reply *reply)
@@ -377,35 +377,35 @@ static void adopted(void *data, const struct pg_reply *reply)
     struct month *month = adoption->database->month;
     require_ok(reply);
     for (size_t i = 0; i < adoption->count; i++) {
-        const struct month_job *it = job_of(month, &adoption->orphans[i]);
+        const struct month_job *it = job_of(month, &adoption->unfinished[i]);
         enum run_state state = RUN_DUE;
         bool again;
-        MONTH_REQUIRE(month, it, ledger_read_adopted(reply, adoption->orphans[i].run_id, &again, &state));
+        MONTH_REQUIRE(month, it, ledger_read_adopted(reply, adoption->unfinished[i].run_id, &again, &state));
         MONTH_REQUIRE(month, it, again == (it->retry_at != INSTANT_NONE));
         MONTH_REQUIRE(month, it, again || state == (it->committed ? RUN_SUCCEEDED : RUN_LOST));
     }
     turn(adoption->database);
 }
 
-static void orphans_known(void *data, const struct pg_reply *reply)
+static void recovery_known(void *data, const struct pg_reply *reply)
 {
     struct adoption *adoption = data;
     struct month *month = adoption->database->month;
     require_ok(reply);
-    ck_assert_int_eq(ledger_read_orphans(reply, &adoption->orphans, &adoption->count), 0);
+    ck_assert_int_eq(ledger_read_unfinished(reply, &adoption->unfinished, &adoption->count), 0);
     adoption->verdicts = xcalloc(adoption->count + 1, sizeof *adoption->verdicts);
     for (size_t i = 0; i < adoption->count; i++) {
-        const struct ledger_orphan *orphan = &adoption->orphans[i];
-        const struct month_job *it = job_of(month, orphan);
-        MONTH_REQUIRE(month, it, it->live && it->kind == orphan->kind && it->slot == orphan->slot);
-        MONTH_REQUIRE(month, it, orphan->gone && !orphan->own && orphan->attempt == it->attempt);
-        MONTH_REQUIRE(month, it, orphan->done == it->committed && orphan->waits == !it->seated);
-        adoption->verdicts[i] = (struct ledger_verdict){.run_id = orphan->run_id,
-                                                        .again = it->retry_at != INSTANT_NONE,
-                                                        .retry_at = it->retry_at,
-                                                        .outcome_at = month_outcome_time(
-                                                            month, it, scheduled_joined(it->scheduled)),
-                                                        .reason = "its session is gone"};
+        const struct unfinished_run *unfinished = &adoption->unfinished[i];
+        const struct month_job *it = job_of(month, unfinished);
+        MONTH_REQUIRE(month, it, it->live && it->kind == unfinished->kind && it->slot == unfinished->slot);
+        MONTH_REQUIRE(month, it, unfinished->gone && !unfinished->own && unfinished->attempt == it->attempt);
+        MONTH_REQUIRE(month, it, unfinished->done == it->committed && unfinished->waits == !it->has_session);
+        adoption->verdicts[i] = (struct ledger_verdict){
+            .run_id = unfinished->run_id,
+            .again = it->retry_at != INSTANT_NONE,
+            .retry_at = it->retry_at,
+            .outcome_at = month_outcome_time(month, it, scheduled_joined(it->scheduled)),
+            .reason = "its session is gone"};
     }
     turn(adoption->database);
 }
@@ -419,13 +419,13 @@ static void adopt(void *data, struct month *month)
         live += month->jobs[i].live;
     }
     begin(database, NULL, 0);
-    ledger_orphans(&database->ledger, NULL, 0, 0, orphans_known, &adoption);
+    ledger_unfinished(&database->ledger, NULL, 0, 0, recovery_known, &adoption);
     await(database);
     ck_assert_uint_eq(adoption.count, live);
     begin(database, NULL, 0);
     ledger_adopt(&database->ledger, adoption.verdicts, adoption.count, month->now, adopted, &adoption);
     await(database);
-    free(adoption.orphans);
+    free(adoption.unfinished);
     free(adoption.verdicts);
 }
 

@@ -26,21 +26,21 @@ struct month_job *month_job_of(struct month *month, const struct scheduled *sche
 
 /* --- claims -------------------------------------------------------------------------------------------------------------- */
 
-static void take_seat(struct month *month, struct month_job *it)
+static void take_leader_lock(struct month *month, struct month_job *it)
 {
-    it->seated = true;
+    it->has_session = true;
     if (it->pool >= 0) {
         month->pool_held[it->pool]++;
         MONTH_REQUIRE(month, it, month->pool_held[it->pool] <= month->pool_limits[it->pool]);
     }
 }
 
-static void leave_seat(struct month *month, struct month_job *it)
+static void leave_leader_lock(struct month *month, struct month_job *it)
 {
-    if (it->seated && !it->orphaned && it->pool >= 0) {
+    if (it->has_session && !it->unfinished && it->pool >= 0) {
         month->pool_held[it->pool]--;
     }
-    it->seated = it->orphaned = false;
+    it->has_session = it->unfinished = false;
 }
 
 static void claim_slot(struct month *month, struct month_job *it, const struct due *due)
@@ -75,12 +75,12 @@ static void claim_slot(struct month *month, struct month_job *it, const struct d
 void month_claim(struct month *month, struct month_job *it, const struct due *due)
 {
     if (due->again) {
-        MONTH_REQUIRE(month, it, it->live && !it->seated && it->kind == due->kind && it->slot == due->slot);
+        MONTH_REQUIRE(month, it, it->live && !it->has_session && it->kind == due->kind && it->slot == due->slot);
         MONTH_REQUIRE(month, it, it->attempt == due->attempt && it->retry_at <= month->now);
     } else {
         claim_slot(month, it, due);
     }
-    take_seat(month, it);
+    take_leader_lock(month, it);
 }
 
 /* --- slots that pass ------------------------------------------------------------------------------------------------------- */
@@ -90,7 +90,7 @@ static bool begins(const char *text, const char *beginning)
     return strncmp(text, beginning, strlen(beginning)) == 0;
 }
 
-static enum month_plan plan_of(const struct passed *passed)
+static enum month_plan plan_of(const struct skipped *passed)
 {
     if (begins(passed->reason, "overlap: ")) {
         return PLAN_OVERLAP;
@@ -105,7 +105,7 @@ static enum month_plan plan_of(const struct passed *passed)
     return begins(passed->reason, "resumed") ? PLAN_SLEPT : PLAN_GIVEN_UP;
 }
 
-bool month_foresaw(const struct month *month, const struct month_job *it, const struct passed *passed)
+bool month_foresaw(const struct month *month, const struct month_job *it, const struct skipped *passed)
 {
     const struct month_slot *slot = &it->slots[it->next];
     if (it->unsure_at != INSTANT_NONE) {
@@ -121,7 +121,7 @@ bool month_foresaw(const struct month *month, const struct month_job *it, const 
     return slot->plan == plan_of(passed) || (slot->unsure && plan_of(passed) == PLAN_REFUSED);
 }
 
-static void decide(struct month *month, struct month_job *it, const struct passed *passed)
+static void decide(struct month *month, struct month_job *it, const struct skipped *passed)
 {
     struct month_slot *slot = &it->slots[it->next];
     MONTH_REQUIRE(month, it, slot->fate == MONTH_UNDECIDED);
@@ -132,7 +132,7 @@ static void decide(struct month *month, struct month_job *it, const struct passe
     it->next++;
 }
 
-static void count_passed(struct month *month, const struct month_job *it, const struct passed *passed, int64_t count)
+static void count_passed(struct month *month, const struct month_job *it, const struct skipped *passed, int64_t count)
 {
     struct month_counts *counts = &month->counts;
     bool deadline = begins(passed->reason, "deadline: ");
@@ -165,7 +165,7 @@ static void note_outcome(struct month *month, struct month_job *it, enum run_sta
 
 /* What was decided later is later: an outcome comes after what was missed, and after the joins that had decided on the one before. Of these
  * some may have decided since. */
-static void require_time(const struct month *month, const struct month_job *it, const struct passed *passed)
+static void require_time(const struct month *month, const struct month_job *it, const struct skipped *passed)
 {
     instant outcome_at = it->memory.outcome_at;
     if (passed->missed) {
@@ -178,7 +178,7 @@ static void require_time(const struct month *month, const struct month_job *it, 
     }
 }
 
-static void require_flags(const struct month *month, const struct month_job *it, const struct passed *passed)
+static void require_flags(const struct month *month, const struct month_job *it, const struct skipped *passed)
 {
     bool deadline = begins(passed->reason, "deadline: ");
     enum month_plan plan = deadline ? PLAN_NONE : plan_of(passed);
@@ -196,7 +196,7 @@ static void count_row(struct month *month, struct month_job *it, bool kept, int6
     month->counts.not_logged += kept ? 0 : count;
 }
 
-void month_pass(struct month *month, const struct passed *passed)
+void month_pass(struct month *month, const struct skipped *passed)
 {
     struct month_job *it = month_job_of(month, passed->scheduled);
     int64_t count = 0;
@@ -266,12 +266,12 @@ static struct month_slot *slot_of_run(struct month_job *it)
 
 void month_finish(struct month *month, struct month_job *it, enum run_state state, bool adopted)
 {
-    MONTH_REQUIRE(month, it, it->live && (it->seated || adopted || month->now >= month->end));
+    MONTH_REQUIRE(month, it, it->live && (it->has_session || adopted || month->now >= month->end));
     struct month_slot *slot = slot_of_run(it);
     MONTH_REQUIRE(month, it, slot->at == it->slot && slot->fate == MONTH_CLAIMED && !slot->ended);
     slot->ended = true;
     slot->state = state;
-    leave_seat(month, it);
+    leave_leader_lock(month, it);
     it->live = it->committed = false;
     it->memory.last_end = month->now;
     count_end(month, it, state);
@@ -282,7 +282,7 @@ void month_finish(struct month *month, struct month_job *it, enum run_state stat
 void month_retry(struct month *month, struct month_job *it, bool another, instant retry_at)
 {
     MONTH_REQUIRE(month, it, it->live);
-    leave_seat(month, it);
+    leave_leader_lock(month, it);
     it->attempt += another ? 1 : 0;
     it->attempts += another && it->job.options.log_runs != LOG_RUNS_OFF;
     it->retry_at = retry_at;

@@ -254,8 +254,8 @@ static bool pool_is_full(const struct month *month, const struct month_job *it)
 static void require_reason_to_wait(const struct month *month, const struct month_job *it)
 {
     if (it->live) {
-        MONTH_REQUIRE(month, it, it->seated || it->retry_at + TIE >= month->now || pool_is_full(month, it));
-        MONTH_REQUIRE(month, it, it->next == it->noted || is_kept(it, it->next) || !it->seated);
+        MONTH_REQUIRE(month, it, it->has_session || it->retry_at + TIE >= month->now || pool_is_full(month, it));
+        MONTH_REQUIRE(month, it, it->next == it->noted || is_kept(it, it->next) || !it->has_session);
     } else if (it->next < it->noted) {
         const struct month_slot *slot = &it->slots[it->next];
         bool gated = it->job.after_count > 0 && it->form != MONTH_JOIN;

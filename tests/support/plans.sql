@@ -102,7 +102,7 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('when nobody led', 'SELECT chime.unled_words(plans.at(0))'),
 ('resign', 'SELECT chime.resign(plans.token())'),
 ('end silent', 'SELECT chime.end_silent(plans.token(), ''x'')'),
-('wishes', 'SELECT request_id, verb, job_id, kind, slot, reason FROM chime.wishes()'),
+('requests', 'SELECT request_id, verb, job_id, kind, slot, reason FROM chime.open_requests()'),
 ('acknowledge', 'SELECT chime.acknowledge(plans.token(), plans.jobs($1, 1), plans.at(1))'),
 ('resume expired', 'SELECT chime.resume_expired(plans.token(), plans.jobs($1, 1050), plans.each($1, plans.at(1)))'),
 ('suspend failing', 'SELECT chime.suspend_failing(plans.token(), plans.jobs($1), plans.each($1, ''often''::text), plans.at(1))'),
@@ -149,7 +149,7 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('begin anew', 'SELECT chime.begin_anew(1001)'),
 ('led', 'SELECT chime.led(), chime.copy_of()'),
 ('how a refresh fails', 'SELECT chime.failure_words(1)'),
-('orphans', 'SELECT run_id FROM chime.orphans(plans.token(), ARRAY[1])'),
+('orphans', 'SELECT run_id FROM chime.unfinished_runs(plans.token(), ARRAY[1])'),
 ('sync', 'SELECT job_id FROM chime.sync_jobs(plans.token(), (SELECT jsonb_agg(jsonb_build_object(''name'', ''configured '' || n, ''origin'', ''config'', ''active'', true,'
          ' ''schedule'', ''*/2 * * * *'', ''command'', ''SELECT 1'', ''views'', ''[]''::jsonb, ''after'', ''[]''::jsonb, ''options'', ''{}''::jsonb))'
          ' FROM generate_series(1, $1) n), ''{"command": {}, "refresh": {}}'', plans.at(1), false)'),
@@ -208,7 +208,7 @@ UPDATE plans.statement SET base = b.base
                ('begin anew', 8000),        -- what waits to be done
                ('expired schedules', 15000), -- a page of a thousand
                ('forget runs', 15000),      -- looks into each partition, by one index or another
-               ('wishes', 50000),           -- its answer has up to a thousand rows, chosen among a thousand of each owner
+               ('requests', 50000),           -- its answer has up to a thousand rows, chosen among a thousand of each owner
                ('its runs', 1500),          -- all of them
                ('the job by its name by cron', 7500)) AS b (name, base) -- all that are there
  WHERE statement.name = b.name;

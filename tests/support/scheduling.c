@@ -145,10 +145,10 @@ void run_at(struct scheduled *scheduled, int64_t minutes, enum run_state state)
     finish(scheduled, state);
 }
 
-struct passed take_passed(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last)
+struct skipped take_passed(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last)
 {
-    struct passed passed;
-    ck_assert_msg(scheduler_take_passed(scheduler, &passed), "nothing passed");
+    struct skipped passed;
+    ck_assert_msg(scheduler_take_skipped(scheduler, &passed), "nothing passed");
     ck_assert_ptr_eq(passed.scheduled, scheduled);
     ck_assert_int_eq((passed.cursor - MIDNIGHT) / USEC_PER_MINUTE, cursor);
     ck_assert_int_eq((passed.first - MIDNIGHT) / USEC_PER_MINUTE, first);
@@ -158,21 +158,21 @@ struct passed take_passed(const struct scheduled *scheduled, int64_t cursor, int
 
 void skipped(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last)
 {
-    struct passed passed = take_passed(scheduled, cursor, first, last);
+    struct skipped passed = take_passed(scheduled, cursor, first, last);
     ck_assert(!passed.missed && !passed.outcome && passed.count == 0);
     ck_assert_int_eq(strncmp(passed.reason, OVERLAP, strlen(OVERLAP)), 0);
 }
 
 void skipped_because(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last, const char *reason)
 {
-    struct passed passed = take_passed(scheduled, cursor, first, last);
+    struct skipped passed = take_passed(scheduled, cursor, first, last);
     ck_assert(!passed.missed && !passed.outcome && passed.count == 0);
     ck_assert_str_eq(passed.reason, reason);
 }
 
 void skipped_for(const struct scheduled *scheduled, int64_t cursor, int64_t slot, const char *reason)
 {
-    struct passed passed = take_passed(scheduled, cursor, slot, slot);
+    struct skipped passed = take_passed(scheduled, cursor, slot, slot);
     ck_assert(!passed.missed && passed.outcome && passed.count == 0);
     ck_assert_str_eq(passed.reason, reason);
 }
@@ -180,7 +180,7 @@ void skipped_for(const struct scheduled *scheduled, int64_t cursor, int64_t slot
 void missed(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last, int64_t count,
             const char *reason)
 {
-    struct passed passed = take_passed(scheduled, cursor, first, last);
+    struct skipped passed = take_passed(scheduled, cursor, first, last);
     ck_assert(passed.missed && !passed.outcome);
     ck_assert_int_eq(passed.count, count);
     ck_assert_str_eq(passed.reason, reason);
@@ -188,8 +188,8 @@ void missed(const struct scheduled *scheduled, int64_t cursor, int64_t first, in
 
 void nothing_passed(void)
 {
-    struct passed passed;
-    ck_assert_msg(!scheduler_take_passed(scheduler, &passed), "something passed");
+    struct skipped passed;
+    ck_assert_msg(!scheduler_take_skipped(scheduler, &passed), "something passed");
 }
 
 void next_is(int64_t minutes)

@@ -35,7 +35,7 @@ void nothing_due(void);
 void finish(struct scheduled *scheduled, enum run_state state);
 /* A run that starts and ends on its slot. */
 void run_at(struct scheduled *scheduled, int64_t minutes, enum run_state state);
-struct passed take_passed(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last);
+struct skipped take_passed(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last);
 /* What passed next is this: slots in (cursor, last], of which the first is `first`. */
 void skipped(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last); /* for overlap */
 void skipped_because(const struct scheduled *scheduled, int64_t cursor, int64_t first, int64_t last,

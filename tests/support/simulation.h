@@ -33,7 +33,7 @@ struct asked {
     instant slot;
 };
 
-enum seat { SEAT_NONE, SEAT_CLAIMED, SEAT_RUNNING, SEAT_DOUBTFUL };
+enum sim_session { SESSION_NONE, SESSION_CLAIMED, SESSION_RUNNING, SESSION_UNKNOWN };
 
 struct sim_job {
     char name[16];
@@ -56,14 +56,14 @@ struct sim_job {
     enum run_kind kind;
     instant slot;
     int attempt;
-    bool seated; /* chime.run.pid */
+    bool has_session; /* chime.run.pid */
     instant retry_at;
     struct asked asked[ASKED_MAX];
     size_t asked_count;
 
     /* the daemon */
     struct scheduled *scheduled;
-    enum seat seat;
+    enum sim_session session;
     instant changes_at; /* end of the run, or verdict */
     bool granted;
 
@@ -99,8 +99,8 @@ struct world {
     instant dies_at;
     duration lives_most;
     int sessions;
-    size_t seats[JOBS_MAX]; /* jobs with a seat other than none */
-    size_t seat_count;
+    size_t working[JOBS_MAX]; /* jobs with a session other than none */
+    size_t working_count;
     bool answer_pending;
     instant answer_at;
     bool withdrew; /* a request that the scheduler does not know to be gone */
@@ -135,7 +135,7 @@ struct sim_job *simulation_job(struct world *world, const struct scheduled *sche
 
 /* What sql/migrations/0002 and 0004 do. */
 bool simulation_claim(struct world *world, struct sim_job *it, const struct due *due);
-void simulation_pass(struct world *world, const struct passed *passed);
+void simulation_pass(struct world *world, const struct skipped *passed);
 void simulation_retry(struct world *world, struct sim_job *it, bool counts, instant retry_at);
 void simulation_end(struct world *world, struct sim_job *it, enum run_state state);
 

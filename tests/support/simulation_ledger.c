@@ -23,7 +23,7 @@ void simulation_end(struct world *world, struct sim_job *it, enum run_state stat
 void simulation_retry(struct world *world, struct sim_job *it, bool counts, instant retry_at)
 {
     it->attempt += counts ? 1 : 0;
-    it->seated = false;
+    it->has_session = false;
     it->retry_at = retry_at;
     world->counts.retries += counts;
     REQUIRE(world, it, it->attempt <= it->job.options.max_attempts);
@@ -91,10 +91,10 @@ static bool take_asked(struct sim_job *it, enum run_kind kind, instant slot)
 bool simulation_claim(struct world *world, struct sim_job *it, const struct due *due)
 {
     if (due->again) {
-        REQUIRE(world, it, it->live && !it->seated && it->kind == due->kind && it->slot == due->slot);
+        REQUIRE(world, it, it->live && !it->has_session && it->kind == due->kind && it->slot == due->slot);
         REQUIRE(world, it, it->attempt == due->attempt && it->retry_at <= world->latest);
         world->counts.reclaims++;
-        it->seated = true;
+        it->has_session = true;
         return true;
     }
     REQUIRE(world, it, !it->live && due->attempt == 1);
@@ -105,7 +105,7 @@ bool simulation_claim(struct world *world, struct sim_job *it, const struct due 
     }
     world->counts.claims++;
     world->counts.requests += due->kind != RUN_SCHEDULE;
-    it->live = it->seated = true;
+    it->live = it->has_session = true;
     it->kind = due->kind;
     it->slot = due->slot;
     it->attempt = 1;
@@ -123,14 +123,14 @@ static bool is_upstream_reason(const struct world *world, const struct sim_job *
                             run_state_name(outcome_of(upstream)));
         name -= (int)strlen(run_state_name(outcome_of(upstream)));
         if ((forbids(upstream) && strcmp(reason, expected) == 0) ||
-            (upstream->seat == SEAT_DOUBTFUL && strncmp(reason, expected, (size_t)name) == 0)) {
+            (upstream->session == SESSION_UNKNOWN && strncmp(reason, expected, (size_t)name) == 0)) {
             return true;
         }
     }
     return false;
 }
 
-static void judge_skip(struct world *world, struct sim_job *it, const struct passed *passed, int64_t count)
+static void judge_skip(struct world *world, struct sim_job *it, const struct skipped *passed, int64_t count)
 {
     if (passed->outcome) {
         REQUIRE(world, it, count == 1 && it->job.options.trigger_rule == TRIGGER_ALL_SUCCESS);
@@ -143,14 +143,14 @@ static void judge_skip(struct world *world, struct sim_job *it, const struct pas
         return;
     }
     bool let_go = it->let_go_at >= passed->first;
-    bool busy = it->live || it->seat == SEAT_DOUBTFUL || it->ended_at >= passed->first;
+    bool busy = it->live || it->session == SESSION_UNKNOWN || it->ended_at >= passed->first;
     bool full = it->claimed_at >= passed->first; /* the buffered slot was not even claimed then */
     REQUIRE(world, it, strncmp(passed->reason, "overlap: ", 9) == 0);
     REQUIRE(world, it, world->stepped || let_go || (it->job.options.overlap_policy == OVERLAP_SKIP ? busy : full));
     world->counts.overlaps += count;
 }
 
-static void judge_miss(struct world *world, struct sim_job *it, const struct passed *passed, int64_t count)
+static void judge_miss(struct world *world, struct sim_job *it, const struct skipped *passed, int64_t count)
 {
     const struct job_options *options = &it->job.options;
     REQUIRE(world, it, passed->count == count && passed->last <= world->horizon);
@@ -176,7 +176,7 @@ struct sim_job *simulation_job(struct world *world, const struct scheduled *sche
     return it;
 }
 
-void simulation_pass(struct world *world, const struct passed *passed)
+void simulation_pass(struct world *world, const struct skipped *passed)
 {
     struct sim_job *it = simulation_job(world, passed->scheduled);
     REQUIRE(world, it, passed->cursor == it->cursor);

@@ -56,7 +56,7 @@ struct takeover takeover_await(struct cluster *cluster, struct takeover_watch *w
     await_known(cluster, first, seconds);
     WAIT_SQL(cluster, left, "0", seconds);
     takeover.judged = seconds_until(cluster, watch, "clock_timestamp()");
-    takeover.seat = seconds_until(cluster, watch, next);
+    takeover.lock = seconds_until(cluster, watch, next);
     takeover.start = seconds_until(cluster, watch, first);
     free(left);
     free(first);
@@ -70,7 +70,7 @@ void takeovers_add(struct takeovers *all, struct takeover one)
 {
     if (all->count == TAKEOVERS_MAX)
         support_fail("too many take-overs");
-    all->seats[all->count] = one.seat;
+    all->locks[all->count] = one.lock;
     all->starts[all->count] = one.start;
     all->judged[all->count++] = one.judged;
 }
@@ -98,7 +98,7 @@ void takeovers_judge(struct takeovers *all, const char *fault, double limit)
 {
     ck_assert_int_gt(all->count, 0);
     printf("take-over after %s, %d times:\n", fault, all->count);
-    judge(all->seats, all->count, "seat taken", limit);
+    judge(all->locks, all->count, "leader lock taken", limit);
     judge(all->starts, all->count, "first run claimed", limit + TAKEOVER_RUNS);
     judge(all->judged, all->count, "all that was left judged", TAKEOVER_JUDGED);
 }

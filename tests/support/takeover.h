@@ -7,12 +7,12 @@
 
 #define TAKEOVER_SOON 2.0    /* seconds: nobody has to wait for a timeout */
 #define TAKEOVER_LEASE 17.0  /* silence of a session that seems to be there */
-#define TAKEOVER_RUNS 1.0    /* from the seat to the first run */
+#define TAKEOVER_RUNS 1.0    /* from the leader lock to the first run */
 #define TAKEOVER_JUDGED 25.0 /* the promise: within the lease and 10 s no run is left that no session works on */
 
 /* Seconds from the fault. */
 struct takeover {
-    double seat;   /* until another session had the seat */
+    double lock;   /* until another session had the leader lock */
     double start;  /* until it had claimed a run */
     double judged; /* until nothing of an earlier leader was live */
 };
@@ -31,12 +31,12 @@ struct takeover takeover_await(struct cluster *cluster, struct takeover_watch *w
 #define TAKEOVERS_MAX 64
 struct takeovers {
     int count;
-    double seats[TAKEOVERS_MAX];
+    double locks[TAKEOVERS_MAX];
     double starts[TAKEOVERS_MAX];
     double judged[TAKEOVERS_MAX];
 };
 void takeovers_add(struct takeovers *all, struct takeover one);
-/* Prints median (of an even number, the upper of the two in the middle) and worst. Every seat must have been taken within `limit` seconds,
+/* Prints median (of an even number, the upper of the two in the middle) and worst. Every one must have been taken within `limit` seconds,
  * runs have started TAKEOVER_RUNS later, and those that were left have been judged within TAKEOVER_JUDGED. */
 void takeovers_judge(struct takeovers *all, const char *fault, double limit);
 
@@ -53,7 +53,7 @@ struct takeover_fault {
     double limit;
     void (*strike)(struct takeover_pair *pair, int leader);
     void (*mend)(struct takeover_pair *pair, int leader); /* after the take-over; the daemon is then to follow */
-    bool waits_for_runs; /* the seat is free after the last of them: without the two jobs that take 1.3 s */
+    bool waits_for_runs; /* the leader lock is free after the last of them: without the two jobs that take 1.3 s */
 };
 
 void takeover_pair_set_up(struct takeover_pair *pair); /* nothing is started yet, and there are no jobs */

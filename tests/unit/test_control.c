@@ -75,14 +75,14 @@ static void *ask(void *data)
 }
 
 /* The loop has no wake-up from another thread: a timer looks whether the thread is done. */
-struct watch {
+struct listener {
     pthread_t thread;
     struct loop_timer *timer;
 };
 
 static void look(void *data)
 {
-    struct watch *watch = data;
+    struct listener *watch = data;
     if (pthread_tryjoin_np(watch->thread, NULL) == 0) {
         loop_stop(loop);
     } else {
@@ -92,7 +92,7 @@ static void look(void *data)
 
 static void exchange(struct question *question)
 {
-    struct watch watch = {0};
+    struct listener watch = {0};
     ck_assert_int_eq(pthread_create(&watch.thread, NULL, ask, question), 0);
     watch.timer = loop_timer_create(loop, look, &watch);
     loop_timer_set(watch.timer, 0);

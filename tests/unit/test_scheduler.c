@@ -1,5 +1,5 @@
 /* One job at a time: slots, overlap, catch-up, order, and what can be asked. Gates and requests are in
- * test_scheduler_gates.c; test_scheduler_accounting.c looks at everything together. */
+ * test_scheduler_upstream_check.c; test_scheduler_accounting.c looks at everything together. */
 #include <sys/mman.h>
 
 #include "support/scheduling.h"
@@ -291,9 +291,9 @@ END_TEST
 START_TEST(catchup_latest_runs_the_newest_slot_and_misses_the_others)
 {
     struct scheduled *a = add(define("a", "*/10 * * * *"));
-    ck_assert(!scheduler_next_passed_is_missed(scheduler));
+    ck_assert(!scheduler_next_skipped_is_missed(scheduler));
     start_at(35);
-    ck_assert(scheduler_next_passed_is_missed(scheduler));
+    ck_assert(scheduler_next_skipped_is_missed(scheduler));
     missed(a, 0, 10, 20, 2, "catchup is latest: a later slot was due as well");
     nothing_passed();
     ck_assert_int_eq(claim(a, 30).cursor, minute(20));

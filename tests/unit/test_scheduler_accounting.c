@@ -12,7 +12,7 @@
 
 #define SEEDS (getenv("PGCHIME_TEST_SLOWNESS") == NULL ? 800u : 100u) /* the sanitizers look for other faults */
 #define SESSIONS_MAX 12
-#define PASS_MAX 500
+#define SKIPPED_MAX 500
 #define DRIFT_MOST (500 * USEC_PER_MSEC) /* until a heartbeat tells */
 #define STEPS_BACK 5
 
@@ -30,8 +30,8 @@ static void move_clock(struct world *world, duration by)
     set_clock(world, world->now + by);
     world->dies_at += by;
     world->answer_at += by;
-    for (size_t i = 0; i < world->seat_count; i++) {
-        struct sim_job *it = &world->jobs[world->seats[i]];
+    for (size_t i = 0; i < world->working_count; i++) {
+        struct sim_job *it = &world->jobs[world->working[i]];
         it->changes_at += it->changes_at != INSTANT_NEVER ? by : 0;
     }
 }
@@ -56,7 +56,7 @@ static void step_back(struct world *world)
     move_clock(world, -step_length(world));
     for (size_t i = 0; i < world->job_count; i++) {
         struct sim_job *it = &world->jobs[i];
-        it->retry_at += it->live && !it->seated ? world->now - before : 0;
+        it->retry_at += it->live && !it->has_session ? world->now - before : 0;
     }
     world->latest = world->ticked = world->now;
     world->stepped = world->jumped = true;
@@ -67,24 +67,24 @@ static void step_back(struct world *world)
 
 /* --- the daemon: runs -------------------------------------------------------------------------------------------------- */
 
-static void sit(struct world *world, struct sim_job *it, enum seat seat, instant changes_at)
+static void sit(struct world *world, struct sim_job *it, enum sim_session session, instant changes_at)
 {
-    if (it->seat == SEAT_NONE) {
-        world->seats[world->seat_count++] = (size_t)(it - world->jobs);
+    if (it->session == SESSION_NONE) {
+        world->working[world->working_count++] = (size_t)(it - world->jobs);
     }
-    it->seat = seat;
+    it->session = session;
     it->changes_at = changes_at;
 }
 
 static void rise(struct world *world, struct sim_job *it)
 {
-    for (size_t i = 0; i < world->seat_count; i++) {
-        if (world->seats[i] == (size_t)(it - world->jobs)) {
-            world->seats[i] = world->seats[--world->seat_count];
+    for (size_t i = 0; i < world->working_count; i++) {
+        if (world->working[i] == (size_t)(it - world->jobs)) {
+            world->working[i] = world->working[--world->working_count];
             break;
         }
     }
-    it->seat = SEAT_NONE;
+    it->session = SESSION_NONE;
 }
 
 /* When the next attempt is due, as dispatch.c decides it: before the next slot, or not at all. */
@@ -117,7 +117,7 @@ static void end_run(struct world *world, struct sim_job *it)
             simulation_end(world, it, RUN_SUCCEEDED); /* it was committed, and nobody heard of it */
         }
         scheduler_retry(world->scheduler, it->scheduled, it->attempt, INSTANT_NEVER);
-        sit(world, it, SEAT_DOUBTFUL, world->now + simulation_chance(0, 3 * USEC_PER_SEC));
+        sit(world, it, SESSION_UNKNOWN, world->now + simulation_chance(0, 3 * USEC_PER_SEC));
     } else if (simulation_one_in(it->fails_one_in)) {
         enum run_state state = failures[simulation_chance(0, 2)];
         end_or_retry(world, it, state, state != RUN_CANCELLED);
@@ -126,14 +126,14 @@ static void end_run(struct world *world, struct sim_job *it)
     }
 }
 
-/* What a sweep for orphans finds of a run whose session is gone. */
-static void settle_doubt(struct world *world, struct sim_job *it)
+/* What a sweep for unfinished runs finds of a run whose session is gone. */
+static void settle_unknown(struct world *world, struct sim_job *it)
 {
     if (!it->live) {
         rise(world, it);
         it->ended_at = world->now; /* as far as the daemon knows */
         scheduler_ended(world->scheduler, it->scheduled, it->last_outcome, 0, world->now);
-    } else if (!it->seated) {
+    } else if (!it->has_session) {
         rise(world, it);
         simulation_retry(world, it, false, it->retry_at > world->now ? it->retry_at : world->now);
         scheduler_retry(world->scheduler, it->scheduled, it->attempt, it->retry_at);
@@ -157,16 +157,16 @@ static void answer_claim(struct world *world, struct sim_job *it)
         simulation_retry(world, it, false, world->now);
         scheduler_retry(world->scheduler, it->scheduled, it->attempt, world->now);
     } else {
-        sit(world, it, SEAT_RUNNING, world->now + simulation_chance(0, it->lasts_most));
+        sit(world, it, SESSION_RUNNING, world->now + simulation_chance(0, it->lasts_most));
     }
 }
 
 static void answer_claims(struct world *world)
 {
     world->answer_pending = false;
-    for (size_t i = world->seat_count; i-- > 0;) {
-        struct sim_job *it = &world->jobs[world->seats[i]];
-        if (it->seat == SEAT_CLAIMED) {
+    for (size_t i = world->working_count; i-- > 0;) {
+        struct sim_job *it = &world->jobs[world->working[i]];
+        if (it->session == SESSION_CLAIMED) {
             answer_claim(world, it);
         }
     }
@@ -196,11 +196,11 @@ static void take_notice(struct world *world, instant now)
 
 static void adopt_live(struct world *world, struct sim_job *it)
 {
-    if (!it->seated && simulation_one_in(2)) {
+    if (!it->has_session && simulation_one_in(2)) {
         scheduler_adopt(world->scheduler, it->scheduled, it->kind, it->slot, it->attempt, it->retry_at);
     } else {
         scheduler_adopt(world->scheduler, it->scheduled, it->kind, it->slot, it->attempt, INSTANT_NEVER);
-        sit(world, it, SEAT_DOUBTFUL, world->now + simulation_chance(0, 20 * USEC_PER_SEC));
+        sit(world, it, SESSION_UNKNOWN, world->now + simulation_chance(0, 20 * USEC_PER_SEC));
     }
 }
 
@@ -239,17 +239,17 @@ static void come_alive(struct world *world)
 
 static void die(struct world *world)
 {
-    for (size_t i = 0; i < world->seat_count; i++) {
-        struct sim_job *it = &world->jobs[world->seats[i]];
-        world->counts.deaths_before_answers += it->seat == SEAT_CLAIMED;
-        world->counts.deaths_running += it->seat == SEAT_RUNNING;
-        if (it->seat == SEAT_RUNNING && simulation_one_in(2)) {
+    for (size_t i = 0; i < world->working_count; i++) {
+        struct sim_job *it = &world->jobs[world->working[i]];
+        world->counts.deaths_before_answers += it->session == SESSION_CLAIMED;
+        world->counts.deaths_running += it->session == SESSION_RUNNING;
+        if (it->session == SESSION_RUNNING && simulation_one_in(2)) {
             simulation_end(world, it, RUN_SUCCEEDED); /* the commit was on its way already */
         }
-        it->seat = SEAT_NONE;
+        it->session = SESSION_NONE;
     }
     world->counts.deaths++;
-    world->seat_count = 0;
+    world->working_count = 0;
     world->answer_pending = world->withdrew = world->jumped = false;
     scheduler_destroy(world->scheduler);
     duration down = simulation_one_in(3) ? simulation_chance(0, 40 * USEC_PER_HOUR)
@@ -267,12 +267,12 @@ static void die(struct world *world)
 
 /* --- the daemon: dispatch ---------------------------------------------------------------------------------------------- */
 
-/* As ledger_pass of core/ledger sends them: what was missed before what was skipped. False when it died first. */
+/* As ledger_skip of core/ledger sends them: what was missed before what was skipped. False when it died first. */
 static bool write_passes(struct world *world)
 {
-    struct passed batch[PASS_MAX];
-    for (size_t count = PASS_MAX; count == PASS_MAX;) {
-        for (count = 0; count < PASS_MAX && scheduler_take_passed(world->scheduler, &batch[count]);) {
+    struct skipped batch[SKIPPED_MAX];
+    for (size_t count = SKIPPED_MAX; count == SKIPPED_MAX;) {
+        for (count = 0; count < SKIPPED_MAX && scheduler_take_skipped(world->scheduler, &batch[count]);) {
             count++;
         }
         if (count > 0 && world->now < world->end && simulation_one_in(2000)) {
@@ -294,8 +294,8 @@ static bool write_passes(struct world *world)
 static int sessions_taken(const struct world *world)
 {
     int taken = 0;
-    for (size_t i = 0; i < world->seat_count; i++) {
-        taken += world->jobs[world->seats[i]].seat != SEAT_DOUBTFUL;
+    for (size_t i = 0; i < world->working_count; i++) {
+        taken += world->jobs[world->working[i]].session != SESSION_UNKNOWN;
     }
     return taken;
 }
@@ -325,7 +325,7 @@ static void write_claims(struct world *world)
         }
         last = due;
         it->granted = simulation_claim(world, it, &due);
-        sit(world, it, SEAT_CLAIMED, INSTANT_NEVER);
+        sit(world, it, SESSION_CLAIMED, INSTANT_NEVER);
         world->answer_pending = true;
     }
     world->answer_at = world->now +
@@ -336,7 +336,7 @@ static void write_claims(struct world *world)
 static bool may_wait_for_slot(const struct world *world, const struct sim_job *it, instant slot)
 {
     for (size_t i = 0; i < it->job.after_count; i++) {
-        if (world->jobs[it->upstream[i]].seat == SEAT_DOUBTFUL) {
+        if (world->jobs[it->upstream[i]].session == SESSION_UNKNOWN) {
             return true;
         }
     }
@@ -347,7 +347,7 @@ static bool may_wait_as_asked(const struct world *world, const struct sim_job *i
 {
     for (size_t i = 0; i < it->job.after_count; i++) {
         const struct sim_job *upstream = &world->jobs[it->upstream[i]];
-        if (upstream->live || upstream->seat != SEAT_NONE || upstream->asked_count > 0 ||
+        if (upstream->live || upstream->session != SESSION_NONE || upstream->asked_count > 0 ||
             simulation_unfinished(upstream, world->seen)) {
             return true;
         }
@@ -363,8 +363,8 @@ static void judge_idleness(const struct world *world)
         instant slot = simulation_slot_after(it, it->cursor);
         REQUIRE(world, it, world->jumped || it->missing == 0);
         if (it->live) {
-            REQUIRE(world, it, it->seat != SEAT_NONE || it->retry_at >= world->ticked);
-        } else if (it->seat == SEAT_NONE) {
+            REQUIRE(world, it, it->session != SESSION_NONE || it->retry_at >= world->ticked);
+        } else if (it->session == SESSION_NONE) {
             REQUIRE(world, it, may_wait_for_slot(world, it, slot));
             REQUIRE(world, it, it->asked_count == 0 || may_wait_as_asked(world, it));
         }
@@ -440,27 +440,27 @@ static instant next_event(const struct world *world)
     for (size_t i = 0; i < 2; i++) {
         next = others[i] < next ? others[i] : next;
     }
-    for (size_t i = 0; i < world->seat_count; i++) {
-        instant changes_at = world->jobs[world->seats[i]].changes_at;
+    for (size_t i = 0; i < world->working_count; i++) {
+        instant changes_at = world->jobs[world->working[i]].changes_at;
         next = changes_at < next ? changes_at : next;
     }
     return next;
 }
 
-static void seats_change(struct world *world)
+static void sessions_change(struct world *world)
 {
-    for (size_t i = world->seat_count; i-- > 0;) {
-        struct sim_job *it = &world->jobs[world->seats[i]];
+    for (size_t i = world->working_count; i-- > 0;) {
+        struct sim_job *it = &world->jobs[world->working[i]];
         if (it->changes_at > world->now) {
             continue;
         }
         if (!write_passes(world)) { /* what was decided before is written before */
             return;
         }
-        if (it->seat == SEAT_RUNNING) {
+        if (it->session == SESSION_RUNNING) {
             end_run(world, it);
-        } else if (it->seat == SEAT_DOUBTFUL) {
-            settle_doubt(world, it);
+        } else if (it->session == SESSION_UNKNOWN) {
+            settle_unknown(world, it);
         }
     }
 }
@@ -476,7 +476,7 @@ static void step(struct world *world)
         answer_claims(world);
     }
     if (simulation_one_in(2)) {
-        seats_change(world);
+        sessions_change(world);
     }
     if (tick_at(world) <= world->now) {
         tick(world);
@@ -502,13 +502,13 @@ static void drain(struct world *world)
     world->sessions = JOBS_MAX + 1;
     tick(world);
     dispatch(world);
-    for (size_t rounds = 0; !scheduler_quiet(world->scheduler) || world->seat_count > 0; rounds++) {
+    for (size_t rounds = 0; !scheduler_quiet(world->scheduler) || world->working_count > 0; rounds++) {
         REQUIRE(world, &world->jobs[0], rounds < 100000);
         for (size_t i = 0; i < world->job_count; i++) {
             struct sim_job *it = &world->jobs[i];
-            if (it->seat == SEAT_DOUBTFUL && !it->live) {
-                settle_doubt(world, it);
-            } else if (it->live && it->seat != SEAT_CLAIMED) {
+            if (it->session == SESSION_UNKNOWN && !it->live) {
+                settle_unknown(world, it);
+            } else if (it->live && it->session != SESSION_CLAIMED) {
                 rise(world, it);
                 simulation_end(world, it, RUN_FAILED);
                 scheduler_ended(world->scheduler, it->scheduled, RUN_FAILED, 0, world->now);

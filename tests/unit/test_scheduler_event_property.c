@@ -171,13 +171,13 @@ static void toggle(size_t i)
 
 static void take_passes(void)
 {
-    struct passed passed;
-    while (scheduler_take_passed(scheduler, &passed)) {
+    struct skipped passed;
+    while (scheduler_take_skipped(scheduler, &passed)) {
     }
 }
 
 /* The same catalog once more, one job withdrawn for it. */
-static void swap(size_t withdrawn)
+static void reload(size_t withdrawn)
 {
     for (size_t i = 0; i < JOBS; i++) {
         if (world[i].claiming) {
@@ -216,7 +216,7 @@ static void step(void)
         scheduler_request(scheduler, world[i].scheduled, RUN_MANUAL, now + told++);
         break;
     case 5:
-        swap(i);
+        reload(i);
         break;
     case 6:
     case 7:

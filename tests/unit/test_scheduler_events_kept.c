@@ -158,7 +158,7 @@ START_TEST(a_withdrawn_job_remembers_and_is_woken_when_it_is_back)
 }
 END_TEST
 
-START_TEST(a_live_run_keeps_its_payload_through_a_swap)
+START_TEST(a_live_run_keeps_its_payload_through_a_reload)
 {
     add_one();
     notify(a, 1);
@@ -267,7 +267,7 @@ int main(void)
         a_change_is_not_remembered,
         a_job_that_suspends_itself_keeps_what_came_meanwhile,
         a_withdrawn_job_remembers_and_is_woken_when_it_is_back,
-        a_live_run_keeps_its_payload_through_a_swap,
+        a_live_run_keeps_its_payload_through_a_reload,
         an_armed_event_goes_by_the_options_of_the_new_catalog,
         a_job_that_is_switched_off_lets_go_and_one_that_sleeps_remembers,
         what_was_pending_when_a_job_was_switched_off_is_gone_when_it_is_back,

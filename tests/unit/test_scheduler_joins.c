@@ -1,4 +1,4 @@
-/* Jobs without a schedule that come after others: when their marks are complete, and what becomes of them then. */
+/* Jobs without a schedule that come after others: when their upstream results are complete, and what becomes of them then. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -45,9 +45,9 @@ static struct due claim_join(int64_t slot)
     return due;
 }
 
-static struct passed join_passed(int64_t cursor, int64_t slot, const char *reason)
+static struct skipped join_passed(int64_t cursor, int64_t slot, const char *reason)
 {
-    struct passed passed = take_passed(join, cursor, slot, slot);
+    struct skipped passed = take_passed(join, cursor, slot, slot);
     ck_assert(passed.kind == RUN_DEPENDENCY && !passed.missed && passed.count == 0);
     ck_assert_str_eq(passed.reason, reason);
     return passed;
@@ -292,7 +292,7 @@ START_TEST(a_skipped_join_marks_the_joins_after_it)
     run_at(b, 5, RUN_FAILED);
     run_at(a, 10, RUN_SUCCEEDED);
     join_skipped_for(0, 10, "upstream b failed");
-    struct passed passed = take_passed(end, 0, 10, 10);
+    struct skipped passed = take_passed(end, 0, 10, 10);
     ck_assert(passed.kind == RUN_DEPENDENCY && passed.outcome && passed.at == minute(10));
     ck_assert_str_eq(passed.reason, "upstream join skipped");
 }

@@ -125,7 +125,7 @@ START_TEST(an_overlap_names_the_pool_that_was_full)
     claim(b, 10);
     skipped_because(
         b, 10, 20, 20,
-        "overlap: the run of slot 2026-03-02T00:10:00Z had not started: it waited for a place in pool reports");
+        "overlap: the run of slot 2026-03-02T00:10:00Z had not started: it waited for a slot of pool reports");
 }
 END_TEST
 
@@ -171,7 +171,7 @@ START_TEST(a_slot_without_a_place_is_skipped_at_its_deadline)
     tick(10);
     claim(a, 10);
     tick(15);
-    skipped_for(b, 0, 10, DEADLINE "waited for a place in pool reports");
+    skipped_for(b, 0, 10, DEADLINE "waited for a slot of pool reports");
     finish(a, RUN_SUCCEEDED);
     nothing_due();
 }
@@ -431,7 +431,7 @@ START_TEST(a_deadline_counts_from_the_slot_even_if_jitter_comes_later)
     struct scheduled *a = add(job);
     start();
     tick_at(minute(10) + jitter_of("a"));
-    struct passed passed = take_passed(a, 0, 10, 10);
+    struct skipped passed = take_passed(a, 0, 10, 10);
     ck_assert_str_eq(passed.reason, "deadline: not started within 1us: its jitter is longer");
 }
 END_TEST

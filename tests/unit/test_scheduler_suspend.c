@@ -347,13 +347,13 @@ START_TEST(a_job_of_every_second_is_back_at_once_however_long_it_slept)
     struct scheduled *b = add(define("b", "1 seconds"));
     scheduler_relink(scheduler, minute(years));
     scheduler_suspend(scheduler, b, "too noisy", minute(years));
-    struct passed passed;
-    ck_assert(scheduler_take_passed(scheduler, &passed) && passed.scheduled == b);
+    struct skipped passed;
+    ck_assert(scheduler_take_skipped(scheduler, &passed) && passed.scheduled == b);
     scheduler_resume_since(scheduler, a, "over", minute(years - 1), minute(years));
-    ck_assert(scheduler_take_passed(scheduler, &passed) && passed.count == (years - 1) * 60);
-    ck_assert(scheduler_take_passed(scheduler, &passed) && passed.count == 59);
+    ck_assert(scheduler_take_skipped(scheduler, &passed) && passed.count == (years - 1) * 60);
+    ck_assert(scheduler_take_skipped(scheduler, &passed) && passed.count == 59);
     scheduler_resume(scheduler, b, "back", minute(2 * years));
-    ck_assert(scheduler_take_passed(scheduler, &passed) && passed.count == years * 60);
+    ck_assert(scheduler_take_skipped(scheduler, &passed) && passed.count == years * 60);
     scheduler_suspend(scheduler, a, "too noisy", minute(years));
 }
 END_TEST
@@ -529,7 +529,7 @@ START_TEST(a_refresh_that_fails_is_never_suspended_but_tried_less_often)
         nothing_suspended();
         run_at(a, slot, RUN_FAILED);
         tick(slot + 50);
-        while (scheduler_take_passed(scheduler, &(struct passed){0})) {
+        while (scheduler_take_skipped(scheduler, &(struct skipped){0})) {
         }
         nothing_due();
     }

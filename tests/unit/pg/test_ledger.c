@@ -1,4 +1,4 @@
-/* What the ledger's calls send, word by word, and how their answers are read: the seat, its heartbeat, and orphans. Runs
+/* What the ledger's calls send, word by word, and how their answers are read: the leader lock, its heartbeat, and unfinished runs. Runs
  * are in test_ledger_runs.c. */
 #include <check.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "support/pg/ledger_calls.h"
 #include "support/suite.h"
 
-/* --- the seat --------------------------------------------------------------------------------------------------------- */
+/* --- the leader lock --------------------------------------------------------------------------------------------------------- */
 
 static void expect_led(const struct pg_lineage *led)
 {
@@ -15,20 +15,20 @@ static void expect_led(const struct pg_lineage *led)
     ck_assert_int_eq(led->timeline, 3);
 }
 
-static void a_held_seat(const struct pg_reply *reply)
+static void a_held_leader_lock(const struct pg_reply *reply)
 {
-    struct ledger_seat seat;
-    ck_assert(ledger_read_seat(reply, &seat));
-    ck_assert_str_eq(seat.token, TOKEN);
-    ck_assert_str_eq(seat.instance, "db1:4711");
-    ck_assert_str_eq(seat.configuration, "cafe");
-    ck_assert(seat.held);
-    ck_assert_str_eq(seat.sign, "2026-03-27 01:29:59+00");
-    ck_assert_int_eq(seat.now, at("2026-03-27T01:30:00.25Z"));
-    ck_assert_str_eq(seat.waits, "commits wait");
-    expect_led(&seat.led);
-    ck_assert_str_eq(seat.copy_of, "this is a copy of database app");
-    ck_assert_int_eq(seat.migration, 28);
+    struct leader_lock lock;
+    ck_assert(ledger_read_leader_lock(reply, &lock));
+    ck_assert_str_eq(lock.token, TOKEN);
+    ck_assert_str_eq(lock.instance, "db1:4711");
+    ck_assert_str_eq(lock.configuration, "cafe");
+    ck_assert(lock.held);
+    ck_assert_str_eq(lock.sign, "2026-03-27 01:29:59+00");
+    ck_assert_int_eq(lock.now, at("2026-03-27T01:30:00.25Z"));
+    ck_assert_str_eq(lock.waits, "commits wait");
+    expect_led(&lock.led);
+    ck_assert_str_eq(lock.copy_of, "this is a copy of database app");
+    ck_assert_int_eq(lock.migration, 28);
 }
 
 START_TEST(a_look_tells_who_sits_and_the_time)
@@ -37,37 +37,37 @@ START_TEST(a_look_tells_who_sits_and_the_time)
     expect_sent(server, "PREPARE chime_look: SELECT l.token, l.instance, ...", "EXECUTE chime_look()", "SYNC");
     answer_row(server, TOKEN, "db1:4711", "cafe", "t", "2026-03-27 01:29:59+00", "2026-03-27 01:30:00.25+00",
                "2026-03-26 00:00:00+00", "7312", "3", "commits wait", "this is a copy of database app", "28");
-    read_with(a_held_seat);
+    read_with(a_held_leader_lock);
 }
 END_TEST
 
-static void an_empty_seat(const struct pg_reply *reply)
+static void an_empty_leader_lock(const struct pg_reply *reply)
 {
-    struct ledger_seat seat;
-    ck_assert(ledger_read_seat(reply, &seat));
-    ck_assert_str_eq(seat.token, "");
-    ck_assert_str_eq(seat.instance, "");
-    ck_assert(!seat.held);
-    ck_assert_str_eq(seat.sign, "");
-    ck_assert_str_eq(seat.waits, "");
-    ck_assert_int_eq(seat.led.timeline, 0);
-    ck_assert_str_eq(seat.copy_of, "");
+    struct leader_lock lock;
+    ck_assert(ledger_read_leader_lock(reply, &lock));
+    ck_assert_str_eq(lock.token, "");
+    ck_assert_str_eq(lock.instance, "");
+    ck_assert(!lock.held);
+    ck_assert_str_eq(lock.sign, "");
+    ck_assert_str_eq(lock.waits, "");
+    ck_assert_int_eq(lock.led.timeline, 0);
+    ck_assert_str_eq(lock.copy_of, "");
 }
 
-START_TEST(a_seat_may_be_empty)
+START_TEST(a_leader_lock_may_be_empty)
 {
     ledger_look(ledger.connection, on_reply, &calls);
     answer_row(server, NULL, NULL, NULL, "f", NULL, "2026-03-27 01:30:00+00", "2026-03-26 00:00:00+00", NULL, NULL,
                NULL, NULL, "28");
-    read_with(an_empty_seat);
+    read_with(an_empty_leader_lock);
 }
 END_TEST
 
-static void no_seat(const struct pg_reply *reply)
+static void no_leader_lock(const struct pg_reply *reply)
 {
-    struct ledger_seat seat = {.held = true};
-    ck_assert(!ledger_read_seat(reply, &seat));
-    ck_assert(!seat.held);
+    struct leader_lock lock = {.held = true};
+    ck_assert(!ledger_read_leader_lock(reply, &lock));
+    ck_assert(!lock.held);
 }
 
 START_TEST(a_look_that_fails_or_finds_no_row_tells_nothing)
@@ -78,17 +78,17 @@ START_TEST(a_look_that_fails_or_finds_no_row_tells_nothing)
     } else {
         answer_error(server, "42P01", "relation \"chime.leader\" does not exist");
     }
-    read_with(no_seat);
+    read_with(no_leader_lock);
 }
 END_TEST
 
 static void read_bad_instant(void *reply)
 {
-    struct ledger_seat seat;
-    ledger_read_seat(reply, &seat);
+    struct leader_lock lock;
+    ledger_read_leader_lock(reply, &lock);
 }
 
-static void a_fatal_seat(const struct pg_reply *reply)
+static void a_fatal_leader_lock(const struct pg_reply *reply)
 {
     ck_assert(aborts(read_bad_instant, (void *)(uintptr_t)reply));
 }
@@ -97,14 +97,14 @@ START_TEST(an_instant_that_is_none_ends_the_process)
 {
     ledger_look(ledger.connection, on_reply, &calls);
     answer_row(server, TOKEN, "db1", "cafe", "t", "", "yesterday", "yesterday", NULL, NULL);
-    read_with(a_fatal_seat);
+    read_with(a_fatal_leader_lock);
 }
 END_TEST
 
 static void seated(const struct pg_reply *reply)
 {
     struct ledger taken = {0};
-    ck_assert(ledger_read_seated(reply, &taken));
+    ck_assert(ledger_read_leading(reply, &taken));
     ck_assert_int_eq(taken.epoch, 8);
     ck_assert_str_eq(taken.token, "new-token");
 }
@@ -112,13 +112,13 @@ static void seated(const struct pg_reply *reply)
 static void not_seated(const struct pg_reply *reply)
 {
     struct ledger taken = {0};
-    ck_assert(!ledger_read_seated(reply, &taken));
+    ck_assert(!ledger_read_leading(reply, &taken));
     ck_assert_str_eq(taken.token, "");
 }
 
 START_TEST(taking_over_names_the_token_that_was_seen_and_where_it_is)
 {
-    struct ledger_seat seen = {.token = "old-token"};
+    struct leader_lock seen = {.token = "old-token"};
     struct pg_lineage here = {.system = "7312", .timeline = 3};
     ledger_take_over(ledger.connection, &seen, "db1:4711", "cafe", &here, on_reply, &calls);
     expect_sent(
@@ -130,9 +130,9 @@ START_TEST(taking_over_names_the_token_that_was_seen_and_where_it_is)
 }
 END_TEST
 
-START_TEST(taking_an_empty_seat_names_none_and_no_row_means_that_another_was_faster)
+START_TEST(taking_an_empty_leader_lock_names_none_and_no_row_means_that_another_was_faster)
 {
-    struct ledger_seat seen = {0};
+    struct leader_lock seen = {0};
     struct pg_lineage unknown = {0};
     ledger_take_over(ledger.connection, &seen, "db1:4711", "cafe", &unknown, on_reply, &calls);
     expect_sent(server,
@@ -145,8 +145,8 @@ END_TEST
 
 START_TEST(a_silent_leader_is_ended_by_its_token_and_last_sign)
 {
-    struct ledger_seat seat = {.token = "old-token", .sign = "then"};
-    ledger_end_silent(ledger.connection, &seat, NULL, NULL);
+    struct leader_lock lock = {.token = "old-token", .sign = "then"};
+    ledger_end_silent(ledger.connection, &lock, NULL, NULL);
     expect_sent(server, "QUERY SELECT chime.end_silent($1, $2)(old-token, then)", "SYNC");
     answer_row(server, "t");
 }
@@ -174,12 +174,12 @@ END_TEST
 static void a_heartbeat_with_requests(const struct pg_reply *reply)
 {
     struct ledger_heartbeat heartbeat;
-    struct ledger_wish *requests;
+    struct open_request *requests;
     ck_assert(ledger_read_heartbeat(reply, &heartbeat));
     ck_assert(heartbeat.leads);
     ck_assert_int_eq(heartbeat.now, at(SLOT));
     ck_assert_int_eq(heartbeat.migration, 28);
-    ck_assert_uint_eq(ledger_read_wishes(reply, &requests), 2);
+    ck_assert_uint_eq(ledger_read_requests(reply, &requests), 2);
     ck_assert_int_eq(requests[0].request_id, 7);
     ck_assert_int_eq(requests[0].verb, LEDGER_RUN);
     ck_assert_int_eq(requests[0].run.job_id, 42);
@@ -189,7 +189,7 @@ static void a_heartbeat_with_requests(const struct pg_reply *reply)
     ck_assert_int_eq(requests[1].verb, LEDGER_SUSPEND);
     ck_assert_int_eq(requests[1].run.job_id, 43);
     ck_assert_str_eq(requests[1].reason, "suspended by ann");
-    ledger_free_wishes(requests, 2);
+    ledger_free_requests(requests, 2);
 }
 
 START_TEST(a_heartbeat_tells_the_time_whether_the_token_leads_and_what_is_asked_for)
@@ -200,8 +200,8 @@ START_TEST(a_heartbeat_tells_the_time_whether_the_token_leads_and_what_is_asked_
         "PREPARE chime_heartbeat: SELECT pg_catalog.clock_timestamp(), EXISTS (SELECT FROM chime.leader l WHERE "
         "l.token = $1), (SELECT coalesce(pg_catalog.max(m.number), 0) FROM chime.migration m)",
         "EXECUTE chime_heartbeat(" TOKEN ")",
-        "PREPARE chime_wishes: SELECT request_id, verb, job_id, kind, slot, reason FROM chime.wishes()",
-        "EXECUTE chime_wishes()", "SYNC");
+        "PREPARE chime_open_requests: SELECT request_id, verb, job_id, kind, slot, reason FROM chime.open_requests()",
+        "EXECUTE chime_open_requests()", "SYNC");
     answer_row(server, "2026-03-27 01:30:00+00", "t", "28");
     answer_rows(server, 6, "7", "run", "42", "manual", "2026-03-27 01:30:00+00", NULL, "8", "suspend", "43", NULL, NULL,
                 "suspended by ann");
@@ -212,11 +212,11 @@ END_TEST
 static void a_heartbeat_of_another(const struct pg_reply *reply)
 {
     struct ledger_heartbeat heartbeat = {.leads = true};
-    struct ledger_wish *requests;
+    struct open_request *requests;
     ck_assert(ledger_read_heartbeat(reply, &heartbeat));
     ck_assert(!heartbeat.leads);
-    ck_assert_uint_eq(ledger_read_wishes(reply, &requests), 0);
-    ledger_free_wishes(requests, 0);
+    ck_assert_uint_eq(ledger_read_requests(reply, &requests), 0);
+    ledger_free_requests(requests, 0);
 }
 
 START_TEST(a_heartbeat_tells_when_another_leads)
@@ -242,15 +242,15 @@ START_TEST(a_heartbeat_may_fail)
 }
 END_TEST
 
-/* --- orphans ---------------------------------------------------------------------------------------------------------- */
+/* --- unfinished runs ---------------------------------------------------------------------------------------------------------- */
 
-static void orphans(const struct pg_reply *reply)
+static void unfinished(const struct pg_reply *reply)
 {
-    struct ledger_orphan *found = NULL;
+    struct unfinished_run *found = NULL;
     size_t count = 0;
-    ck_assert_int_eq(ledger_read_orphans(reply, &found, &count), 902);
+    ck_assert_int_eq(ledger_read_unfinished(reply, &found, &count), 902);
     ck_assert_uint_eq(count, 2);
-    ck_assert_int_eq(ledger_read_orphans(reply, &found, &count), 902);
+    ck_assert_int_eq(ledger_read_unfinished(reply, &found, &count), 902);
     ck_assert_uint_eq(count, 4); /* the next page goes behind it */
     ck_assert_int_eq(found[0].run_id, 900);
     ck_assert_int_eq(found[0].job_id, 42);
@@ -267,31 +267,32 @@ static void orphans(const struct pg_reply *reply)
 START_TEST(orphans_are_asked_for_with_the_sessions_that_are_known)
 {
     static const int known[] = {1000, 1001};
-    ledger_orphans(&ledger, known, 2, 500, on_reply, &calls);
-    expect_sent(
-        server,
-        "PREPARE chime_orphans: SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done ...",
-        "EXECUTE chime_orphans(" TOKEN ", {1000,1001}, 500)", "SYNC");
+    ledger_unfinished(&ledger, known, 2, 500, on_reply, &calls);
+    expect_sent(server,
+                "PREPARE chime_unfinished_runs: SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, "
+                "own, done ...",
+                "EXECUTE chime_unfinished_runs(" TOKEN ", {1000,1001}, 500)", "SYNC");
     answer_rows(server, 10, "900", "42", "schedule", "2026-03-27 01:30:00+00", "2", "t", "2026-03-27 01:30:00+00", "f",
                 "t", "f", "901", "43", "manual", "2026-03-27 01:30:00+00", "1", "f", NULL, "t", "f", "t", "902", NULL,
                 NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
-    read_with(orphans);
+    read_with(unfinished);
 }
 END_TEST
 
 static void no_orphans(const struct pg_reply *reply)
 {
-    struct ledger_orphan *found = NULL;
+    struct unfinished_run *found = NULL;
     size_t count = 0;
-    ck_assert_int_eq(ledger_read_orphans(reply, &found, &count), 0);
+    ck_assert_int_eq(ledger_read_unfinished(reply, &found, &count), 0);
     ck_assert_uint_eq(count, 0);
     free(found);
 }
 
 START_TEST(a_leader_without_sessions_knows_none)
 {
-    ledger_orphans(&ledger, NULL, 0, 0, on_reply, &calls);
-    expect_sent(server, "PREPARE chime_orphans: ...", "EXECUTE chime_orphans(" TOKEN ", {}, 0)", "SYNC");
+    ledger_unfinished(&ledger, NULL, 0, 0, on_reply, &calls);
+    expect_sent(server, "PREPARE chime_unfinished_runs: ...", "EXECUTE chime_unfinished_runs(" TOKEN ", {}, 0)",
+                "SYNC");
     answer_no_rows(server);
     read_with(no_orphans);
 }
@@ -331,11 +332,11 @@ int main(void)
     TCase *tests = tcase_create("ledger");
     tcase_add_checked_fixture(tests, ledger_set_up, ledger_tear_down);
     tcase_add_test(tests, a_look_tells_who_sits_and_the_time);
-    tcase_add_test(tests, a_seat_may_be_empty);
+    tcase_add_test(tests, a_leader_lock_may_be_empty);
     tcase_add_loop_test(tests, a_look_that_fails_or_finds_no_row_tells_nothing, 0, 2);
     tcase_add_test(tests, an_instant_that_is_none_ends_the_process);
     tcase_add_test(tests, taking_over_names_the_token_that_was_seen_and_where_it_is);
-    tcase_add_test(tests, taking_an_empty_seat_names_none_and_no_row_means_that_another_was_faster);
+    tcase_add_test(tests, taking_an_empty_leader_lock_names_none_and_no_row_means_that_another_was_faster);
     tcase_add_test(tests, a_silent_leader_is_ended_by_its_token_and_last_sign);
     tcase_add_test(tests, a_follower_names_itself_and_its_configuration);
     tcase_add_test(tests, the_calls_that_only_carry_the_token);

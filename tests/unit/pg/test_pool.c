@@ -133,7 +133,7 @@ START_TEST(a_session_is_lent_with_its_identity_to_one_borrower)
     ck_assert_ptr_null(pool_tag(session));
     pool_set_tag(session, &pool);
     ck_assert_ptr_eq(pool_tag(session), &pool);
-    pool_return(pool, session, WIPE_NONE);
+    pool_return(pool, session, RESET_NONE);
     ck_assert_ptr_null(pool_tag(session));
 }
 END_TEST
@@ -267,17 +267,17 @@ END_TEST
 START_TEST(a_clean_session_is_available_at_once)
 {
     PGconn *server = open_one();
-    pool_return(pool, pool_borrow(pool), WIPE_NONE);
+    pool_return(pool, pool_borrow(pool), RESET_NONE);
     ck_assert_int_eq(available, 2);
     ck_assert_int_eq(pool_idle(pool), 1);
     expect_nothing_sent(server);
 }
 END_TEST
 
-START_TEST(a_session_is_available_again_once_it_was_wiped)
+START_TEST(a_session_is_available_again_once_it_was_reset)
 {
     PGconn *server = open_one();
-    pool_return(pool, pool_borrow(pool), WIPE_ALL);
+    pool_return(pool, pool_borrow(pool), RESET_ALL);
     expect_sent(server, "QUERY DISCARD ALL()", "SYNC");
     settle(loop);
     ck_assert_int_eq(pool_idle(pool), 0);
@@ -289,10 +289,10 @@ START_TEST(a_session_is_available_again_once_it_was_wiped)
 }
 END_TEST
 
-START_TEST(a_session_that_needs_only_its_settings_wiped_keeps_the_rest)
+START_TEST(a_session_that_needs_only_its_settings_reset_keeps_the_rest)
 {
     PGconn *server = open_one();
-    pool_return(pool, pool_borrow(pool), WIPE_SETTINGS);
+    pool_return(pool, pool_borrow(pool), RESET_SETTINGS);
     expect_request_with(server, "RESET ALL");
     answer_done(server, "RESET");
     answer_done(server, "SET");
@@ -302,23 +302,23 @@ START_TEST(a_session_that_needs_only_its_settings_wiped_keeps_the_rest)
 }
 END_TEST
 
-START_TEST(a_session_that_cannot_be_wiped_is_closed)
+START_TEST(a_session_that_cannot_be_reset_is_closed)
 {
     PGconn *server = open_one();
-    pool_return(pool, pool_borrow(pool), WIPE_ALL);
+    pool_return(pool, pool_borrow(pool), RESET_ALL);
     answer_error(server, "42501", "permission denied");
     settle(loop);
     ck_assert(script_finished(server));
     ck_assert_int_eq(pool_open_count(pool), 0);
     ck_assert_int_eq(log_lines, 1);
-    ck_assert_ptr_nonnull(strstr(log_line, "a run session could not be wiped and is closed: permission denied"));
+    ck_assert_ptr_nonnull(strstr(log_line, "a run session could not be reset and is closed: permission denied"));
 }
 END_TEST
 
-START_TEST(a_session_that_ends_while_it_is_wiped_is_forgotten)
+START_TEST(a_session_that_ends_while_it_is_reset_is_forgotten)
 {
     PGconn *server = open_one();
-    pool_return(pool, pool_borrow(pool), WIPE_ALL);
+    pool_return(pool, pool_borrow(pool), RESET_ALL);
     server_closes(server, "gone");
     settle(loop);
     ck_assert_int_eq(pool_open_count(pool), 0);
@@ -407,7 +407,7 @@ START_TEST(sessions_beyond_a_lower_limit_go_as_they_come_back)
     pool_resize(pool, 1);
     ck_assert_int_eq(pool_open_count(pool), LIMIT);
     for (int i = 0; i < LIMIT; i++) {
-        pool_return(pool, lent[i], WIPE_NONE);
+        pool_return(pool, lent[i], RESET_NONE);
     }
     ck_assert_int_eq(pool_open_count(pool), 1);
     ck_assert_int_eq(pool_idle(pool), 1);
@@ -430,7 +430,7 @@ START_TEST(a_limit_that_is_raised_again_loses_no_lent_session)
     ck_assert_uint_eq(pool_pids(pool, &pids), MANY);
     for (int i = 0; i < MANY; i++) {
         ck_assert_int_eq(pids[i], 1000 + i);
-        pool_return(pool, lent[i], WIPE_NONE);
+        pool_return(pool, lent[i], RESET_NONE);
     }
     ck_assert_int_eq(pool_open_count(pool), 2);
     free(pids);
@@ -520,10 +520,10 @@ int main(void)
     tcase_add_test(tests, the_wait_grows_with_every_failure_and_ends_with_a_success);
     tcase_add_test(tests, nothing_is_opened_again_when_nothing_is_wanted);
     tcase_add_test(tests, a_clean_session_is_available_at_once);
-    tcase_add_test(tests, a_session_is_available_again_once_it_was_wiped);
-    tcase_add_test(tests, a_session_that_needs_only_its_settings_wiped_keeps_the_rest);
-    tcase_add_test(tests, a_session_that_cannot_be_wiped_is_closed);
-    tcase_add_test(tests, a_session_that_ends_while_it_is_wiped_is_forgotten);
+    tcase_add_test(tests, a_session_is_available_again_once_it_was_reset);
+    tcase_add_test(tests, a_session_that_needs_only_its_settings_reset_keeps_the_rest);
+    tcase_add_test(tests, a_session_that_cannot_be_reset_is_closed);
+    tcase_add_test(tests, a_session_that_ends_while_it_is_reset_is_forgotten);
     tcase_add_test(tests, a_dropped_session_is_closed_and_replaced_where_one_is_wanted);
     tcase_add_test(tests, a_lent_session_that_ends_is_told_to_its_borrower_who_drops_it);
     tcase_add_test(tests, an_idle_session_that_ends_is_forgotten);

@@ -1,0 +1,31 @@
+/* What the databases of one daemon know of each other: how many are led here, and which entry of the configuration is served where.
+ *
+ * A free leader lock is left for a moment to daemons that lead fewer databases, so that several daemons share them. The moment is far
+ * shorter than what a takeover may last: docs/adr/0017-several-daemons.md. */
+#ifndef CHIME_DAEMON_LED_DATABASES_H
+#define CHIME_DAEMON_LED_DATABASES_H
+
+#include "base/error.h"
+#include "base/instant.h"
+#include "pg/session.h"
+
+#define ROSTER_PAUSE_EACH (400 * USEC_PER_MSEC)
+#define ROSTER_PAUSE_MAX USEC_PER_SEC
+
+struct led_databases;
+
+struct led_databases *led_databases_create(void);
+void led_databases_destroy(struct led_databases *led);
+/* A database is led, or about to be; and is so no more. */
+void led_databases_enter(struct led_databases *led);
+void led_databases_leave(struct led_databases *led);
+/* How long a leader lock is to have been free before this daemon takes it. */
+duration led_databases_pause(const struct led_databases *led);
+/* An entry of the configuration, known by its pointer, is connected to this database of this server and is to be served: false, with the error,
+ * when an entry of another name is, or was and has lost its session for the moment. */
+bool led_databases_admit(struct led_databases *led, const void *entry, const char *name, const struct pg_server *server,
+                         struct error *err) CHIME_MUST_CHECK;
+void led_databases_absent(struct led_databases *led, const void *entry); /* its session is gone */
+void led_databases_forget(struct led_databases *led, const void *entry); /* it is no entry any more */
+
+#endif
