@@ -108,7 +108,9 @@ static const char kept_sql[] = "SELECT 'view', 'warn', w.* FROM " WRONG_PROBLEMS
                                " UNION ALL"
                                " SELECT 'view', 'warn', n.* FROM " VERIFICATION_PROBLEMS_SQL " n"
                                " UNION ALL"
-                               " SELECT 'history', 'warn', h.* FROM " HISTORY_PROBLEMS_SQL " h";
+                               " SELECT 'history', 'warn', h.* FROM " HISTORY_PROBLEMS_SQL " h"
+                               " UNION ALL"
+                               " SELECT 'ledger', 'warn', g.* FROM " UNLOGGED_PROBLEMS_SQL " g";
 
 /* Others beside the daemon: who reads the ledger as a whole, as subscribers and backups do, and whose names definitions may find. */
 static const char others_sql[] =

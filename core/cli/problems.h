@@ -141,4 +141,12 @@
     "  WHERE w.makes AND w.day <= (now() AT TIME ZONE 'UTC')::date + 1 AND l.since < now() - interval '10 minutes'"    \
     "    AND chime.led() HAVING count(*) > 0)"
 
+/* The server writes no log of them, so neither a crash nor a standby keeps their rows. */
+#define UNLOGGED_PROBLEMS_SQL                                                                                         \
+    "(SELECT 'a crash of the server or a failover empties what is unlogged: ' || string_agg(c.oid::regclass::text, "  \
+    "', ' ORDER BY c.relname) AS message,"                                                                            \
+    "        string_agg(format('ALTER TABLE %s SET LOGGED', c.oid::regclass), '; ' ORDER BY c.relname) AS way_out"    \
+    "   FROM pg_class c WHERE c.relnamespace = 'chime'::regnamespace AND c.relkind = 'r' AND c.relpersistence = 'u'"  \
+    " HAVING count(*) > 0)"
+
 #endif

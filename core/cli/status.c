@@ -58,6 +58,7 @@ static const char *const problem_queries[] = {
     FILL_PROBLEMS_SQL,
     VERIFICATION_PROBLEMS_SQL,
     HISTORY_PROBLEMS_SQL,
+    UNLOGGED_PROBLEMS_SQL,
 };
 
 static bool query_problems(struct visit *visit, struct pg_rows *rows, struct error *err)

@@ -39,6 +39,12 @@ static void tear_down(void)
 #define ASSERT_RUN(status, ...) \
     commands_expect(status, site_config(site), (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
 
+/* A machine that is busy may keep a leader from being heard of for some seconds. */
+static void await_no_problem(void)
+{
+    WAIT_FOR(commands_run(site_config(site), (const char *const[]){"status", NULL}, &output, &errors) == 0, 60);
+}
+
 static void assert_lacks(const char *text, const char *part)
 {
     ck_assert_msg(strstr(text, part) == NULL, "\"%s\" in:\n%s", part, text);
@@ -121,7 +127,7 @@ START_TEST(a_plugin_that_failed_in_its_database_is_a_problem_until_it_is_mended)
     commands_has(errors, "a database has not taken the new catalog over yet");
     ASSERT_RUN(8, "status");
     cluster_execute(cluster, "DELETE FROM public.gate");
-    WAIT_FOR(commands_run(site_config(site), (const char *const[]){"status", NULL}, &output, &errors) == 0, 60);
+    await_no_problem();
     ASSERT_RUN(8, "doctor", "-o", "json"); /* the tests' role is a superuser */
     assert_lacks(output, "plugin progress");
     ASSERT_RUN(0, "why", "refresh-agent-progress", "-o", "json");
@@ -242,14 +248,14 @@ START_TEST(views_never_filled_or_not_verified_and_days_without_a_partition_are_p
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.history_work('30 days') WHERE makes", "0", 30);
     cluster_execute(cluster, "UPDATE chime.leader SET since = since - interval '1 h'");
-    WAIT_FOR(commands_run(site_config(site), (const char *const[]){"status", NULL}, &output, &errors) == 0, 60);
+    await_no_problem();
     plant("INSERT INTO chime.verification (view_schema, relation, error) VALUES ('analytics', 'mv_agent_progress', 'x "
           "is gone')",
           "view analytics.mv_agent_progress could not be verified at ",
           ": x is gone\nHINT:  mend that; pgchime run verify-views");
     cluster_execute(cluster, "INSERT INTO chime.verification (view_schema, relation, missing, surplus)"
                              " VALUES ('analytics', 'mv_agent_progress', 0, 0)");
-    ASSERT_RUN(0, "status");
+    await_no_problem();
     plant("UPDATE chime.job_state SET suspended_at = now(), suspended_by = 'ann' WHERE job_id = (SELECT job_id FROM "
           "chime.job"
           " WHERE name = 'refresh-agent-progress');"
@@ -257,10 +263,23 @@ START_TEST(views_never_filled_or_not_verified_and_days_without_a_partition_are_p
           "view analytics.mv_agent_progress has never been filled: job refresh-agent-progress is suspended",
           "HINT:  pgchime refresh analytics.mv_agent_progress fills it now");
     ASSERT_RUN(0, "refresh", "analytics.mv_agent_progress");
-    ASSERT_RUN(0, "status");
+    await_no_problem();
     cluster_execute(cluster, "DO $$ BEGIN EXECUTE format('DROP TABLE chime.run_history_%s',"
                              " to_char((now() AT TIME ZONE 'UTC')::date + 1, 'YYYYMMDD')); END $$");
     plant("SELECT 1", "the history has no partition for ", "HINT:  its log says why, and it tries again every hour");
+}
+END_TEST
+
+/* Without a word, a crash of the server then costs slots. */
+START_TEST(an_unlogged_table_of_the_ledger_is_a_problem)
+{
+    leader = site_lead(site);
+    await_no_problem();
+    plant("ALTER TABLE chime.job_state SET UNLOGGED",
+          "a crash of the server or a failover empties what is unlogged: chime.job_state",
+          "HINT:  ALTER TABLE chime.job_state SET LOGGED");
+    cluster_execute(cluster, "ALTER TABLE chime.job_state SET LOGGED");
+    await_no_problem();
 }
 END_TEST
 
@@ -373,6 +392,7 @@ int main(void)
     tcase_add_test(tests, a_plugin_that_failed_in_its_database_is_a_problem_until_it_is_mended);
     tcase_add_test(tests, a_view_that_is_late_is_a_problem_until_it_is_refreshed);
     tcase_add_test(tests, views_never_filled_or_not_verified_and_days_without_a_partition_are_problems);
+    tcase_add_test(tests, an_unlogged_table_of_the_ledger_is_a_problem);
     tcase_add_test(tests, that_events_are_not_heard_is_a_problem_while_it_lasts);
     tcase_add_test(tests, a_plugin_that_is_refused_is_named_and_costs_nothing_else);
     tcase_add_test(tests, why_names_the_plugin_whose_file_is_refused);
