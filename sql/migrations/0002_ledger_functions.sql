@@ -102,14 +102,15 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.commit_locally IS 'this transaction waits for no standby when it commits';
 
--- A commit that waits for a standby goes on when its client gives it up, and so does its session.
+-- A commit that waits for a standby goes on when its client gives it up, and so does its session. Whoever may not act as the ledger's owner is no
+-- daemon, whatever its session calls itself.
 CREATE FUNCTION chime.commits_wait() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format('commits wait for a synchronous standby (synchronous_standby_names = ''%s''), as of pid %s',
                       current_setting('synchronous_standby_names'), string_agg(a.pid::text, ', ' ORDER BY a.pid))
-        FROM pg_stat_activity a
+        FROM pg_stat_activity a JOIN pg_class c ON c.oid = 'chime.leader'::regclass
         WHERE a.datname = current_database() AND a.application_name LIKE 'pgchime %' AND a.wait_event = 'SyncRep'
-          AND a.state_change < clock_timestamp() - interval '2 seconds'
+          AND pg_has_role(a.usesysid, c.relowner, 'MEMBER') AND a.state_change < clock_timestamp() - interval '2 seconds'
         HAVING count(*) > 0);
 COMMENT ON FUNCTION chime.commits_wait IS 'that sessions of daemons wait for a synchronous standby, in words; NULL: none does';
 

@@ -7,6 +7,7 @@
 #include "support/files.h"
 #include "support/ledger_oracle.h"
 #include "support/runs.h"
+#include "support/session.h"
 #include "support/stage.h"
 #include "support/suite.h"
 #include "support/wait.h"
@@ -66,6 +67,41 @@ START_TEST(a_standby_that_is_missing_from_the_start_eats_no_sessions)
 }
 END_TEST
 
+/* A session that calls itself ours and waits for the standby. */
+static PGconn *wait_as(const char *role)
+{
+    char *conninfo = cluster_conninfo_as(cluster, role, "postgres");
+    PGconn *session = PQconnectdb(conninfo);
+    free(conninfo);
+    session_execute(session, "SET application_name = 'pgchime run'");
+    session_send(session, "INSERT INTO note VALUES (1)");
+    return session;
+}
+
+/* With synchronous_commit = remote_apply a session waits for a standby that commits of the daemon's do not wait for: that of a job, or of
+ * whoever wants nobody to lead. */
+START_TEST(that_a_session_of_another_role_waits_holds_up_no_leader)
+{
+    cluster_execute(cluster, "CREATE ROLE ann LOGIN; CREATE TABLE note (n integer); GRANT INSERT ON note TO ann, chimer");
+    want_standby("nobody");
+    PGconn *ann = wait_as("ann");
+    WAIT_SQL(cluster,
+             "SELECT count(*) FROM " OURS " AND usename = 'ann' AND wait_event = 'SyncRep'"
+             " AND state_change < clock_timestamp() - interval '3 s'",
+             "1", PATIENCE);
+    EXPECT_SQL(cluster, "SELECT chime.commits_wait()", NULL);
+    PGconn *chimer = wait_as("chimer");
+    char *pid = files_path("%d", PQbackendPID(chimer));
+    WAIT_SQL(cluster, "SELECT substring(chime.commits_wait() FROM 'as of pid (.*)')", pid, PATIENCE);
+    free(pid);
+    want_standby("");
+    session_await(ann);
+    session_await(chimer);
+    PQfinish(ann);
+    PQfinish(chimer);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("synchronous");
@@ -74,6 +110,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, stage_clear);
     tcase_add_test(tests, a_standby_that_goes_missing_eats_no_sessions);
     tcase_add_test(tests, a_standby_that_is_missing_from_the_start_eats_no_sessions);
+    tcase_add_test(tests, that_a_session_of_another_role_waits_holds_up_no_leader);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }
