@@ -65,7 +65,7 @@ const struct pg_setting pg_alert_settings[] = {
     {"tcp_user_timeout", "10s"},
     {"search_path", ""},
     {"default_transaction_isolation", "read committed"},
-    {"default_transaction_read_only", "on"},
+    {"default_transaction_read_only", "off"}, /* chime.look_at_condition turns it on once it has vetted */
     {"TimeZone", "UTC"},
     {"DateStyle", "ISO"},
     {"jit", "off"},

@@ -118,34 +118,47 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.view_queries IS 'what is run for a view beside its definition; log: where `marks` are';
 
--- Refuses a query that reaches what is not trusted, as it would be parsed now; else the relations that it names. NULL: it cannot be parsed.
-CREATE FUNCTION chime.vet_query(p_what text, p_search_path text, p_query text, p_log regclass, p_captured name[]) RETURNS text[]
+-- A query as it would be parsed now; nothing of it is planned. Whoever makes it drops it.
+CREATE FUNCTION chime.parse_query(p_search_path text, p_query text, p_log regclass, p_captured name[]) RETURNS regclass
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    v_name text := 'chime.vetting_' || pg_backend_pid();
-    v_object regclass;
-    v_named text[];
+DECLARE v_name text := 'chime.vetting_' || pg_backend_pid();
 BEGIN
-    BEGIN
-        PERFORM set_config('search_path', p_search_path, true);
-        EXECUTE format('CREATE VIEW %s AS ', v_name)
-            || CASE WHEN p_log IS NULL THEN ''
-                    ELSE format('WITH marks AS (SELECT %s FROM %s) ', chime.capture_columns(p_captured, ''), p_log) END
-            || format('SELECT FROM (%s) AS q', p_query);
-        PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-    EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name THEN
-        RETURN NULL; -- a column or relation is gone: it could not be run, either
-    END;
-    v_object := v_name;
-    PERFORM chime.refuse_untrusted(p_what, 'pg_class'::regclass, v_object);
+    PERFORM set_config('search_path', p_search_path, true);
+    EXECUTE format('CREATE VIEW %s AS ', v_name)
+        || CASE WHEN p_log IS NULL THEN ''
+                ELSE format('WITH marks AS (SELECT %s FROM %s) ', chime.capture_columns(p_captured, ''), p_log) END
+        || format(E'SELECT FROM (%s\n) AS q', p_query);
+    RETURN v_name::regclass;
+END $$;
+COMMENT ON FUNCTION chime.parse_query IS 'a view of what a query is as it would be parsed now';
+
+-- Refuses a parsed query that reaches what is not trusted, else drops it.
+CREATE FUNCTION chime.vet_parsed(p_what text, p_parsed regclass) RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_named text[];
+BEGIN
+    PERFORM chime.refuse_untrusted(p_what, 'pg_class'::regclass, p_parsed);
     v_named := ARRAY(SELECT DISTINCT format('%I.%I', n.nspname, c.relname)
                      FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
                      JOIN pg_class c ON c.oid = d.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace
-                     WHERE w.ev_class = v_object AND c.oid <> v_object AND n.nspname <> 'chime');
-    EXECUTE 'DROP VIEW ' || v_name;
+                     WHERE w.ev_class = p_parsed AND c.oid <> p_parsed AND n.nspname <> 'chime');
+    EXECUTE format('DROP VIEW %s', p_parsed);
     RETURN v_named;
 END $$;
-COMMENT ON FUNCTION chime.vet_query IS 'refuses a query that reaches code of an owner whom nobody trusts; else the relations that it names';
+COMMENT ON FUNCTION chime.vet_parsed IS 'refuses a query that reaches code of an owner whom nobody trusts; else the relations that it names';
+
+CREATE FUNCTION chime.vet_query(p_what text, p_search_path text, p_query text, p_log regclass, p_captured name[]) RETURNS text[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_parsed regclass;
+BEGIN
+    BEGIN
+        v_parsed := chime.parse_query(p_search_path, p_query, p_log, p_captured);
+    EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name THEN
+        RETURN NULL; -- a column or relation is gone: it could not be run, either
+    END;
+    RETURN chime.vet_parsed(p_what, v_parsed);
+END $$;
+COMMENT ON FUNCTION chime.vet_query IS 'as chime.vet_parsed; NULL: the query cannot be parsed';
 
 CREATE FUNCTION chime.vet_view(p_view chime.view) RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -166,15 +179,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.vet_view IS 'refuses a view that reaches code of an owner whom nobody trusts; else the relations that its queries name';
 
+CREATE FUNCTION chime.oids_named(p_names text[]) RETURNS oid[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN ARRAY(SELECT to_regclass(n)::oid FROM unnest(p_names) AS n);
+COMMENT ON FUNCTION chime.oids_named IS 'the relations of these names, now';
+
 -- What roles that are not trusted could have changed: of the tables that are read, and which these are. What is trusted is changed by those
 -- who are. plpgsql, which keeps its plan: this is asked at every refresh.
-CREATE FUNCTION chime.reach(p_view chime.view) RETURNS text
+CREATE FUNCTION chime.reach_of(p_relations oid[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off AS $$
 BEGIN
     RETURN (
         WITH RECURSIVE read AS (
-            SELECT u.relation FROM (SELECT chime.live_of(p_view)::oid UNION SELECT to_regclass(n)::oid FROM unnest(p_view.named) AS n) AS u (relation)
+            SELECT u.relation FROM unnest(p_relations) AS u (relation)
             UNION
             SELECT n.relation FROM read r CROSS JOIN LATERAL (
                 SELECT d.refobjid FROM pg_rewrite w
@@ -189,6 +207,13 @@ BEGIN
                              (SELECT string_agg(concat_ws(' ', s.oid, s.xmin), ' ' ORDER BY s.oid) FROM pg_statistic_ext s WHERE s.stxrelid = r.relation)),
                    ',' ORDER BY r.relation), ''))
         FROM read r LEFT JOIN pg_class c ON c.oid = r.relation);
+END $$;
+COMMENT ON FUNCTION chime.reach_of IS 'of relations, and what they read: what their owners could have changed';
+
+CREATE FUNCTION chime.reach(p_view chime.view) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN chime.reach_of(chime.live_of(p_view)::oid || chime.oids_named(p_view.named));
 END $$;
 COMMENT ON FUNCTION chime.reach IS 'of the tables that a view reads, what their owners could have changed since it was vetted';
 
@@ -252,4 +277,4 @@ END;
 COMMENT ON FUNCTION chime.possible_injectors IS 'roles that are not trusted and may put names where definitions look for them, or expressions on tables that they read';
 
 REVOKE ALL ON FUNCTION chime.trust_owners, chime.is_trusted, chime.code_reached, chime.untrusted_code, chime.refuse_untrusted, chime.view_queries,
-    chime.vet_query, chime.vet_view, chime.reach, chime.vet_again, chime.note_vetted, chime.possible_injectors FROM PUBLIC;
+    chime.parse_query, chime.vet_parsed, chime.vet_query, chime.vet_view, chime.oids_named, chime.reach_of, chime.reach, chime.vet_again, chime.note_vetted, chime.possible_injectors FROM PUBLIC;

@@ -10,11 +10,15 @@ CREATE TABLE chime.alert_rule (
     condition   text,
     severity    text NOT NULL CHECK (severity IN ('info', 'warning', 'critical')),
     hold        interval NOT NULL CHECK (hold >= interval '0'),
-    enabled     boolean NOT NULL
+    enabled     boolean NOT NULL,
+    named       text[],
+    vetted      text
 );
 COMMENT ON TABLE chime.alert_rule IS 'what is looked for, as the leader''s configuration and plugins say';
 COMMENT ON COLUMN chime.alert_rule.about IS 'what a subject is: the label that carries it';
 COMMENT ON COLUMN chime.alert_rule.condition IS 'a SELECT whose first column decides; names resolve in view_schema. NULL: one of chime.standard_rules()';
+COMMENT ON COLUMN chime.alert_rule.named IS 'relations that the condition named when it was vetted';
+COMMENT ON COLUMN chime.alert_rule.vetted IS 'what it would run looked like when it was vetted; NULL: it was not';
 COMMENT ON COLUMN chime.alert_rule.hold IS 'for so long it must be found before it fires';
 
 CREATE TABLE chime.alert (
@@ -142,7 +146,7 @@ BEGIN
     SELECT x.name, x.about, x.plugin, x.view_schema, x.condition, x.severity, x.hold, x.enabled FROM rules x
     ON CONFLICT (name) DO UPDATE
        SET about = excluded.about, plugin = excluded.plugin, view_schema = excluded.view_schema, condition = excluded.condition,
-           severity = excluded.severity, hold = excluded.hold, enabled = excluded.enabled
+           severity = excluded.severity, hold = excluded.hold, enabled = excluded.enabled, named = NULL, vetted = NULL
      WHERE r IS DISTINCT FROM excluded;
     RETURN (SELECT array_agg(g.name ORDER BY g.name) FROM jsonb_to_recordset(p_rules) AS g (name text, condition text)
             WHERE g.condition IS NULL AND NOT EXISTS (SELECT FROM chime.alert_rule r WHERE r.name = g.name));
@@ -290,18 +294,49 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.alert_conditions IS 'rules that have a condition to be looked at now';
 
+-- Its names are looked up anew by each look: which relations they are, and the functions, operators and casts of everybody that could fit better.
+CREATE FUNCTION chime.condition_reach(p_named text[]) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+BEGIN
+    RETURN md5(concat_ws(' ', chime.reach_of(chime.oids_named(p_named)),
+        (SELECT string_agg(concat_ws(' ', p.oid, p.xmin), ',' ORDER BY p.oid) FROM pg_proc p WHERE p.oid >= 16384),
+        (SELECT string_agg(concat_ws(' ', o.oid, o.xmin), ',' ORDER BY o.oid) FROM pg_operator o WHERE o.oid >= 16384),
+        (SELECT string_agg(concat_ws(' ', c.oid, c.xmin), ',' ORDER BY c.oid) FROM pg_cast c WHERE c.oid >= 16384),
+        (SELECT string_agg(t.name, ',' ORDER BY t.name) FROM chime.trusted_owner t)));
+END $$;
+COMMENT ON FUNCTION chime.condition_reach IS 'what roles that are not trusted could have changed of what a condition runs';
+
+-- A condition runs as the daemon's role, as a definition does, and so is vetted as one.
+CREATE FUNCTION chime.vet_condition(p_rule chime.alert_rule, p_search_path text, p_condition text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_named text[];
+BEGIN
+    IF p_rule.vetted = chime.condition_reach(p_rule.named) THEN
+        RETURN;
+    END IF;
+    v_named := chime.vet_parsed(format('alert %s', p_rule.name), chime.parse_query(p_search_path, p_condition, NULL, NULL));
+    UPDATE chime.alert_rule r SET named = v_named, vetted = chime.condition_reach(v_named) WHERE r.name = p_rule.name;
+END $$;
+COMMENT ON FUNCTION chime.vet_condition IS 'refuses a condition that reaches code of an owner whom nobody trusts, where that looks otherwise than when it was vetted';
+
 -- Raises what the condition raises: its rule is broken then. The first column decides; subject, value and summary go by their names.
 CREATE FUNCTION chime.look_at_condition(p_rule text) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     v_rule chime.alert_rule;
+    v_path text;
+    v_condition text;
     v_rows json[];
     v_type text;
 BEGIN
     SELECT * INTO v_rule FROM chime.alert_rule r WHERE r.name = p_rule;
-    PERFORM set_config('search_path', format('%I, pg_temp', v_rule.view_schema), true);
+    v_path := format('%I, pg_temp', v_rule.view_schema);
+    v_condition := rtrim(v_rule.condition, E'; \n\t');
+    PERFORM chime.vet_condition(v_rule, v_path, v_condition);
+    PERFORM set_config('transaction_read_only', 'on', true);
+    PERFORM set_config('search_path', v_path, true);
     EXECUTE format(E'SELECT pg_catalog.array_agg(r.row) FROM (SELECT pg_catalog.row_to_json(q) AS row FROM (%s\n) AS q LIMIT 10000) AS r',
-                   rtrim(v_rule.condition, E'; \n\t')) INTO v_rows;
+                   v_condition) INTO v_rows;
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
     SELECT json_typeof(c.value) INTO v_type
       FROM unnest(v_rows) AS r (row) CROSS JOIN LATERAL (SELECT e.value FROM json_each(r.row) AS e LIMIT 1) AS c
@@ -427,6 +462,7 @@ FROM chime.alert a;
 COMMENT ON VIEW chime.alerts IS 'alerts that are open, with the silence that holds for each now';
 
 REVOKE ALL ON FUNCTION chime.standard_rules(), chime.set_alert_rules(uuid, jsonb), chime.jobs_found(), chime.views_found(), chime.server_found(),
-    chime.look_at_alerts(), chime.alert_conditions(), chime.look_at_condition(text), chime.silenced(jsonb), chime.note_alerts(uuid, jsonb[], text[]),
+    chime.look_at_alerts(), chime.alert_conditions(), chime.condition_reach(text[]), chime.vet_condition(chime.alert_rule, text, text),
+    chime.look_at_condition(text), chime.silenced(jsonb), chime.note_alerts(uuid, jsonb[], text[]),
     chime.notify_alerts(timestamptz) FROM PUBLIC;
 SELECT chime.keep_ledger_private();

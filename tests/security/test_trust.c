@@ -18,6 +18,14 @@
 #define AS_MALLORY "SET SESSION AUTHORIZATION mallory; "
 #define AS_DBA "; RESET SESSION AUTHORIZATION"
 
+/* The last reads a table as long as there is one of that name. */
+static const char conditions[] =
+    "alerts: { by-view: { condition = \"SELECT true, region AS subject FROM public.deliveries\"; };\n"
+    " by-operator: { condition = \"SELECT amount OPERATOR(public./) parts > 0 FROM public.orders\"; };\n"
+    " by-index: { condition = \"SELECT count(*) > 0 FROM public.indexed\"; };\n"
+    " plain: { condition = \"SELECT true, region AS subject FROM public.watched\"; };\n"
+    " condition-broken: { hold = \"0s\"; }; };";
+
 static void start(void)
 {
     cluster = cluster_create(NULL);
@@ -35,6 +43,7 @@ static void start(void)
     free(conninfo);
     free(log);
     site_use_role(site, "pgchime");
+    site_file(site, "alerts", conditions);
     served = site_lead(site);
     cluster_execute(
         cluster,
@@ -50,7 +59,9 @@ static void start(void)
         " RETURN SQLERRM || '; ' || v_hint; END $$;"
         " CREATE FUNCTION try.refresh(p_view text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
         " PERFORM chime.refresh(p_view); RETURN 'refreshed'; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END "
-        "$$;" AS_DAEMON
+        "$$;"
+        " CREATE FUNCTION try.look(p_rule text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+        " RETURN chime.look_at_condition(p_rule)::text; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;" AS_DAEMON
         "SELECT chime.install_schema('analytics'), chime.record_plugin('test', '1', '', 'analytics', 'public',"
         " 'installed', NULL, '{}')" AS_DBA);
 }
@@ -79,17 +90,22 @@ static void expect_install(const char *relation, const char *definition, const c
     free(sql);
 }
 
-static void expect_refresh(const char *view, const char *said)
+static void expect(const char *function, const char *what, const char *said)
 {
-    char *sql = files_path("SELECT try.refresh('%s')", view);
+    char *sql = files_path("SELECT try.%s('%s')", function, what);
     cluster_execute(cluster, AS_DAEMON);
     char *found = cluster_value(cluster, sql);
     cluster_execute(cluster, "RESET SESSION AUTHORIZATION");
-    expect_no_loot(view);
+    expect_no_loot(what);
     if (strstr(found, said) == NULL)
-        support_fail("%s: \"%s\" is not in \"%s\"", view, said, found);
+        support_fail("%s: \"%s\" is not in \"%s\"", what, said, found);
     free(found);
     free(sql);
+}
+
+static void expect_refresh(const char *view, const char *said)
+{
+    expect("refresh", view, said);
 }
 
 #define UNTRUSTED " as pgchime, and its owner mallory is not trusted; if you trust mallory with all that pgchime may do"
@@ -200,6 +216,47 @@ START_TEST(who_could_put_code_there_is_named)
 }
 END_TEST
 
+/* A condition runs as the daemon's role, too. Those of a leader that looks: */
+START_TEST(a_condition_that_reaches_code_of_others_is_not_run)
+{
+    WAIT_SQL(cluster,
+             "SELECT string_agg(subject || ': ' || substring(summary FROM 'would run .* as pgchime, and its owner .*'),"
+             " '; ' ORDER BY subject) FROM chime.alerts WHERE rule = 'condition-broken'",
+             "by-index: would run function public.one() as pgchime, and its owner mallory is not trusted;"
+             " by-operator: would run function public.share(numeric,integer) as pgchime, and its owner mallory is not "
+             "trusted;"
+             " by-view: would run function public.truth(integer) as pgchime, and its owner mallory is not trusted",
+             60);
+    expect_no_loot("a condition");
+}
+END_TEST
+
+/* And what is done to one after it was vetted. */
+START_TEST(a_condition_is_vetted_anew_where_it_would_run_something_else)
+{
+    expect("look", "plain", "\"north\"");
+    EXPECT_SQL(cluster, "SELECT named::text FROM chime.alert_rule WHERE name = 'plain'", "{public.watched}");
+    cluster_execute(cluster, AS_MALLORY "CREATE INDEX watched_one ON watched ((id + one()))" AS_DBA);
+    expect("look", "plain", "function public.one() as pgchime, and its owner mallory is not trusted");
+    cluster_execute(cluster, AS_MALLORY "DROP INDEX watched_one" AS_DBA);
+    expect("look", "plain", "\"north\"");
+    cluster_execute(cluster, AS_MALLORY "ALTER TABLE watched RENAME TO watched_before; CREATE VIEW watched AS SELECT id,"
+                                        " region FROM watched_before WHERE truth(1); GRANT SELECT ON watched TO "
+                                        "pgchime" AS_DBA);
+    expect("look", "plain", "is not trusted");
+    cluster_execute(cluster, AS_MALLORY "DROP VIEW watched; ALTER TABLE watched_before RENAME TO watched" AS_DBA);
+    expect("look", "plain", "\"north\"");
+
+    cluster_execute(cluster, "UPDATE chime.alert_rule SET condition = 'SELECT public.least_of(id) > 0 FROM public.watched'"
+                             " WHERE name = 'plain'; UPDATE chime.alert_rule SET vetted = NULL;"
+                             " CREATE FUNCTION least_of(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE RETURN $1");
+    expect("look", "plain", "\"plain\"");
+    cluster_execute(cluster, AS_MALLORY "CREATE FUNCTION least_of(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS"
+                                        " $$ BEGIN RETURN public.took($1); END $$" AS_DBA);
+    expect("look", "plain", "function public.least_of(integer) as pgchime, and its owner mallory is not trusted");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("trust");
@@ -213,6 +270,8 @@ int main(void)
     tcase_add_test(cases, a_relation_that_takes_a_name_is_not_run);
     tcase_add_test(cases, what_is_given_away_is_trusted_no_longer);
     tcase_add_test(cases, who_could_put_code_there_is_named);
+    tcase_add_test(cases, a_condition_that_reaches_code_of_others_is_not_run);
+    tcase_add_test(cases, a_condition_is_vetted_anew_where_it_would_run_something_else);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }

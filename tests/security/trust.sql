@@ -58,5 +58,7 @@ CREATE POLICY peek ON public.secret USING (public.one() = 1 AND public.truth(id)
 CREATE TABLE public.plain (id integer PRIMARY KEY, region text);
 INSERT INTO public.plain VALUES (1, 'north'), (2, 'south');
 CREATE TABLE public.named (id integer PRIMARY KEY, region text);
+CREATE TABLE public.watched (id integer PRIMARY KEY, region text);
+INSERT INTO public.watched VALUES (1, 'north');
 GRANT SELECT, TRIGGER ON ALL TABLES IN SCHEMA public TO pgchime;
 SELECT 'laid';
