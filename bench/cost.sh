@@ -25,8 +25,8 @@ bench_options()
 }
 
 # --- databases ------------------------------------------------------------------------------------------------------
-# prepare_side NAME PATH: that build's daemon installs and fills its plugin. Then nothing depends on the clock any more: the log has room, and a
-# refresh in full is no way out.
+# prepare_side NAME PATH: that build's daemon installs and fills its plugin; upkeep once more finds triggers as they stay. Then nothing depends
+# on the clock any more: the log has room, and a refresh in full is no way out.
 prepare_side()
 {
     complain "database $1, by $2"
@@ -40,6 +40,7 @@ prepare_side()
     wait_for 600 "SELECT count(*) = 1 FROM chime.view_refresh WHERE relation = '$view' AND seen IS NOT NULL"
     wait_for 300 "SELECT count(*) = 0 FROM chime.triggers_wanted()"
     daemon_stop
+    query "CALL chime.tend_capture()" >/dev/null
     query "SELECT FROM chime.refresh('$view')"
     query "SELECT chime.give_room(1, 'infinity')" >/dev/null
     query "UPDATE chime.view_refresh SET full_us = 3600000000"
@@ -54,8 +55,8 @@ set_share() # DATABASE SHARE
 }
 
 # --- sections -------------------------------------------------------------------------------------------------------
-# Each ends with a call of this function, at which valgrind writes down what it counted since the one before.
-readonly mark=pg_backend_pid
+# Each ends with a call of this function, at which valgrind writes down what it counted since the one before. No other statement calls it.
+readonly mark=pg_my_temp_schema
 
 # section NAME TIMES STATEMENT: in the statement # is 0, 1, 2, ...; NAME "-" is not told.
 section()
@@ -128,6 +129,7 @@ count()
         [ "$name" = mark ] && record "$1.mark" "$total" && continue
         record "$1.$name" "$(compute "($total - $(values_of "$1.mark")) / $times")"
     done <"$RUN_DIRECTORY/sections"
+    [ ! -e "$RUN_DIRECTORY/counted.$((n + 2))" ] || die "a statement of a section calls $mark itself" "another function for bench/cost.sh"
     rm -f "$RUN_DIRECTORY"/counted.*[0-9]
 }
 
