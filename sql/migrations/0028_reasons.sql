@@ -1,4 +1,5 @@
--- Why a view is not keyed, in words of its definition, and the index that would make it so (0025_proof.sql asks whether it is).
+-- Why a view is not keyed (0025_proof.sql proves that it may be): in words of its definition, with the index that would make it so, and what no
+-- plan shows.
 
 -- That of a group without a NULL.
 CREATE FUNCTION chime.first_plan(p_view chime.view) RETURNS jsonb
@@ -146,6 +147,206 @@ BEGIN
         ELSE format('no condition "column = column" leads from a row of %s to its group', v_tables) END), array_to_string(p_view.grain, ', '));
 END $$;
 
+-- --- what no plan shows ----------------------------------------------------------------------------------------------------------
+
+-- Everything that the planner means to do for a definition, without columns that tell when a row was made.
+CREATE FUNCTION chime.definition_plan(p_view chime.view) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off AS $$
+DECLARE v_plan jsonb;
+BEGIN
+    EXECUTE format('EXPLAIN (FORMAT JSON, VERBOSE) SELECT %s FROM %s',
+                   (SELECT string_agg(quote_ident(a.attname), ', ') FROM pg_attribute a
+                    WHERE a.attrelid = chime.live_of(p_view) AND a.attnum > 0 AND a.attname <> ALL (p_view.stamps)), chime.live_of(p_view)) INTO v_plan;
+    RETURN (SELECT string_agg(s #>> '{}', E'\n') FROM jsonb_path_query(v_plan, 'strict $.**') AS s WHERE jsonb_typeof(s) = 'string');
+END $$;
+
+-- Why rows may change, or be others, without a change of any source; NULL: they do not. Stable functions of PostgreSQL that read more than
+-- their arguments go by their names.
+CREATE FUNCTION chime.unsteady(p_view chime.view) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_plan text := chime.definition_plan(p_view);
+    v_bare text := regexp_replace(v_plan, '''(?:[^'']|'''')*''', '', 'g');
+    v_found text;
+BEGIN
+    SELECT string_agg(DISTINCT p.oid::regprocedure::text, ', ') INTO v_found
+      FROM chime.functions_called(chime.live_of(p_view)) AS f (oid) JOIN pg_proc p ON p.oid = f.oid
+     WHERE p.oid >= 16384 AND p.provolatile <> 'i' AND p.oid <> 'chime.as_of()'::regprocedure; -- FirstNormalObjectId
+    IF v_found IS NOT NULL THEN
+        RETURN format('it calls %s, which is not IMMUTABLE and may read what leaves no mark', v_found);
+    END IF;
+    SELECT string_agg(DISTINCT m.t[1], ', ') INTO v_found
+      FROM regexp_matches(v_bare, '([.\w"]?)\m([[:alpha:]_][\w$]*)\(', 'g') AS c (t) CROSS JOIN LATERAL (SELECT c.t[2:2] WHERE c.t[1] = '') AS m (t)
+      JOIN pg_proc p ON p.proname = m.t[1] AND p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f'
+     WHERE p.provolatile = 'v' OR (p.provolatile = 's' AND p.proname <> 'pg_typeof' AND p.proname ~
+               '^(pg_|txid_|has_|to_reg|inet_|(obj|col|shobj)_description$|current_|(query|table|schema|database|cursor)_to_xml|row_security)'
+               AND NOT (p.proname = 'current_setting' AND strpos(v_plan, 'chime.as_of') > 0));
+    v_found := concat_ws(', ', v_found, (
+        SELECT string_agg(DISTINCT m.t[1], ', ')
+        FROM regexp_matches(v_bare, '\m(CURRENT_ROLE|CURRENT_USER|SESSION_USER|CURRENT_CATALOG|CURRENT_SCHEMA)\M', 'g') AS m (t)),
+        CASE WHEN v_plan ~ '\mSample Scan\M' THEN 'TABLESAMPLE' END);
+    IF v_found <> '' THEN
+        RETURN format('it uses %s, which is another value each time or depends on who asks', v_found);
+    END IF;
+    SELECT string_agg(DISTINCT format('%s.%I', r.relation::regclass, a.attname), ', ') INTO v_found
+      FROM chime.columns_read(chime.live_of(p_view)) AS r JOIN pg_attribute a ON a.attrelid = r.relation AND a.attnum = r."column" AND a.attnum < 0;
+    IF v_found IS NOT NULL THEN
+        RETURN format('it reads %s, which is the server''s own and changes without a mark', v_found);
+    END IF;
+    IF p_view.revisit_query IS NULL AND (
+            strpos(v_plan, 'chime.as_of') > 0
+            OR v_bare ~ '\m(now|transaction_timestamp|statement_timestamp)\(|\m(CURRENT_TIMESTAMP|CURRENT_DATE|CURRENT_TIME|LOCALTIMESTAMP|LOCALTIME)\M'
+            OR EXISTS (SELECT FROM chime.functions_called(chime.live_of(p_view)) AS f (oid)
+                       WHERE f.oid IN ('age(timestamptz)'::regprocedure, 'age(timestamp)'::regprocedure))) THEN
+        RETURN 'it changes as time passes, and declares no revisit';
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- Why columns of a grain cannot be compared as the definition does: a type from elsewhere, or a collation, may have an equality of its own.
+CREATE FUNCTION chime.grain_problem(p_kept regclass, p_grain name[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(format('%I is of type %s', a.attname, format_type(a.atttypid, a.atttypmod) || coalesce(' COLLATE ' || l.collname, '')),
+                          ', ' ORDER BY a.attnum) || ', whose equality is one of its own'
+        FROM pg_attribute a JOIN pg_type t ON t.oid = chime.without_domain(a.atttypid)
+        LEFT JOIN pg_collation l ON l.oid = a.attcollation AND NOT l.collisdeterministic
+        WHERE a.attrelid = p_kept AND a.attname = ANY (p_grain)
+          AND (l.oid IS NOT NULL OR (t.oid >= 16384 AND t.typtype <> 'e' AND chime.key_equality(p_kept, a.attname) = '=')));
+
+-- Columns whose changes may leave no mark, since the plugin does not declare that its view reads them. Which table's row is meant
+-- by a whole one (`to_jsonb(o)`) is not known: all of them count.
+CREATE FUNCTION chime.undeclared_columns(p_view chime.view) RETURNS text
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH read AS MATERIALIZED (SELECT * FROM chime.columns_read(chime.live_of(p_view)) AS r),
+    whole AS MATERIALIZED (SELECT chime.definition_plan(p_view) ~ '\.\*' AS row)
+    SELECT string_agg(DISTINCT format('%s.%I', s.relation, a.attname), ', ')
+    FROM (SELECT v.declared || v.captured AS columns, chime.source_oid(v.source_id) AS relation FROM chime.view_source v
+          WHERE v.view_schema = p_view.view_schema AND v.relation = p_view.relation) AS s
+    JOIN pg_attribute a ON a.attrelid = s.relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> ALL (s.columns)
+    JOIN read r ON r.relation = s.relation AND (r."column" = a.attnum OR (SELECT w.row FROM whole w));
+END;
+
+-- Columns that a trigger has no value of, from PostgreSQL 18 on; NULL: none. What they are computed of, the definition does not say.
+CREATE FUNCTION chime.unseen_columns(p_view chime.view) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(DISTINCT format('%s.%I', a.attrelid::regclass, a.attname), ', ')
+               || ' is computed when it is read (VIRTUAL), so changes of it leave no mark'
+        FROM chime.view_source v JOIN pg_attribute a ON a.attrelid = chime.source_oid(v.source_id) AND a.attname = ANY (v.declared)
+        WHERE v.view_schema = p_view.view_schema AND v.relation = p_view.relation AND a.attgenerated = 'v');
+
+-- Why changes of a table leave no marks that a view could trust, or must leave none; NULL: they can be captured.
+CREATE FUNCTION chime.uncapturable(p_relation regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN nullif(concat_ws('; ',
+    (SELECT format('%s is written by a subscription, which fires no statement triggers', p_relation)
+     WHERE EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srrelid IN (SELECT chime.inheritance_tree(p_relation)))),
+    (SELECT string_agg(c.oid::regclass::text, ', ') || ' is UNLOGGED: a crash empties it without a trace'
+     FROM pg_class c WHERE c.oid IN (SELECT chime.inheritance_tree(p_relation)) AND c.relpersistence = 'u'),
+    chime.foreign_leaves(p_relation) || ' is a foreign table: its changes leave no mark, and triggers on what it belongs to would make writes fail'),
+    '');
+
+-- Why columns of a table cannot be those of marks; NULL: they can.
+CREATE FUNCTION chime.unmarkable(p_relation regclass, p_captured name[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (
+    SELECT string_agg(format(CASE WHEN a.attname LIKE 'chime\_%' THEN '%s.%I has a name that begins with chime_, as only columns of pgchime itself do'
+                                  ELSE '%s.%I is of type %s, which has no equality' END, p_relation, a.attname, a.atttypid::regtype),
+                      ', ' ORDER BY a.attnum)
+    FROM pg_attribute a WHERE a.attrelid = p_relation AND a.attname = ANY (p_captured) AND NOT a.attisdropped
+                          AND (a.attname LIKE 'chime\_%' OR NOT chime.can_be_marked(a.atttypid)));
+
+-- Why it would not help to capture changes of a view's sources; NULL: it may.
+CREATE FUNCTION chime.unkeyable(p_view chime.view) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF p_view.mode NOT IN ('auto', 'keyed') THEN
+        RETURN 'its mode is ' || p_view.mode;
+    ELSIF cardinality(p_view.grain) = 0 THEN
+        RETURN 'it has no grain';
+    ELSIF cardinality(p_view.grain) > 4 THEN
+        RETURN 'its grain has more than 4 columns';
+    END IF;
+    RETURN coalesce(chime.grain_problem(chime.kept_of(p_view), p_view.grain),
+                    (SELECT string_agg(chime.uncapturable(t), '; ' ORDER BY t) FROM chime.tables_read(chime.live_of(p_view)) AS t),
+                    chime.unsteady(p_view));
+END $$;
+
+-- The tables that a plugin declares, of those that a view reads.
+CREATE FUNCTION chime.declared_sources(p_view chime.view, p_source_schema name, p_sources jsonb)
+RETURNS TABLE (source oid, columns name[], capture name[], map text, trust boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT c.oid, s.columns, s.capture, s.map, coalesce(s.trust, false)
+    FROM jsonb_to_recordset(p_sources) AS s ("table" text, columns name[], capture name[], map text, trust boolean)
+    CROSS JOIN LATERAL (SELECT r.oid, r.relkind FROM pg_class r JOIN pg_namespace x ON x.oid = r.relnamespace
+                        WHERE r.relname = s."table" AND x.nspname IN (p_view.view_schema, p_source_schema)
+                        ORDER BY x.nspname = p_view.view_schema DESC LIMIT 1) AS c
+    WHERE c.relkind IN ('r', 'p') AND c.oid IN (SELECT chime.tables_read(chime.live_of(p_view)));
+END;
+
+-- What is captured of a view's sources and what leads from there to groups: as proven, or as declared where that is to be trusted. None where
+-- any of it is neither, since all of it is needed.
+CREATE FUNCTION chime.sources_of(p_view chime.view, p_source_schema name, p_sources jsonb, p_proven chime.key_proof[])
+RETURNS TABLE (source oid, columns name[], captured name[], map text, trusted boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH chosen AS (
+        SELECT d.source, d.columns, CASE WHEN d.trust THEN d.capture ELSE k.captured END AS captured,
+               CASE WHEN d.trust THEN d.map ELSE k.map END AS map, d.trust -- its author may mean less on purpose, and have revisit do the rest
+        FROM chime.declared_sources(p_view, p_source_schema, p_sources) AS d LEFT JOIN unnest(p_proven) AS k ON k.relation = d.source
+        WHERE d.trust OR NOT k.unproven)
+    SELECT c.* FROM chosen c
+    WHERE chime.unmarkable(c.source, c.captured) IS NULL
+      AND NOT EXISTS (SELECT FROM unnest(p_proven) AS k WHERE k.unproven AND k.relation NOT IN (SELECT o.source FROM chosen o));
+END;
+
+-- Why a declaration cannot be right that is not to be trusted: changes of other columns lead to groups, too. NULL: it can.
+CREATE FUNCTION chime.contradiction(p_view chime.view, p_source_schema name, p_sources jsonb, p_proven chime.key_proof[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(format('its plugin captures %s of %s, but changes of %s lead to groups, too: leave "capture" and "map" out, or say trust = "true"',
+                                 array_to_string(d.capture, ', '), d.source::regclass,
+                                 (SELECT string_agg(c, ', ') FROM unnest(k.captured) AS c WHERE c <> ALL (d.capture))), '; ' ORDER BY d.source)
+        FROM chime.declared_sources(p_view, p_source_schema, p_sources) AS d JOIN unnest(p_proven) AS k ON k.relation = d.source
+        WHERE NOT d.trust AND NOT k.unproven AND cardinality(d.capture) > 0 AND NOT k.captured <@ d.capture);
+
+-- Why a view cannot be refreshed by its grain though it would help to capture changes; NULL: it can. p_proven: of chime.prove_keys.
+CREATE FUNCTION chime.obstacle(p_view chime.view, p_source_schema name, p_sources jsonb, p_proven chime.key_proof[]) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_tables text;
+    v_unproven regclass[];
+    v_reason text;
+BEGIN
+    SELECT array_agg(k.relation::regclass ORDER BY k.relation::regclass::text) INTO v_unproven
+      FROM unnest(p_proven) AS k
+     WHERE k.unproven AND NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation
+                                      AND s.trusted AND chime.source_oid(s.source_id) = k.relation);
+    IF v_unproven IS NOT NULL THEN
+        RETURN coalesce(chime.index_words(p_view, NULL), chime.unproven_words(p_view, v_unproven));
+    END IF;
+    v_reason := coalesce((SELECT string_agg(chime.unmarkable(k.relation, k.captured), ', ') FROM unnest(p_proven) AS k),
+                         chime.contradiction(p_view, p_source_schema, p_sources, p_proven));
+    IF v_reason IS NOT NULL THEN
+        RETURN v_reason;
+    END IF;
+    SELECT string_agg(t::regclass::text, ', ' ORDER BY t::regclass::text) INTO v_tables
+      FROM (SELECT chime.tables_read(chime.live_of(p_view)) -- which catalogs that nothing depends on are not among
+            UNION SELECT k.relation FROM unnest(p_proven) AS k) AS u (t)
+     WHERE NOT EXISTS (SELECT FROM chime.view_source s WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation
+                       AND chime.source_oid(s.source_id) = t);
+    IF v_tables IS NOT NULL THEN
+        RETURN 'changes of ' || v_tables || ' are not captured';
+    END IF;
+    v_tables := chime.undeclared_columns(p_view);
+    IF v_tables IS NOT NULL THEN
+        RETURN format('it reads %s, which its plugin does not declare', v_tables);
+    END IF;
+    RETURN coalesce(chime.unseen_columns(p_view), (
+        SELECT chime.index_words(p_view, array_agg(u)) FROM chime.unrestricted_scans(p_view.view_schema, p_view.relation, p_view.grain) AS u HAVING count(*) > 0),
+        (SELECT v.found_wrong FROM chime.view v WHERE v.view_id = p_view.view_id));
+END $$;
+
 COMMENT ON ROUTINE chime.first_plan IS 'the plan of a group without a NULL';
 COMMENT ON ROUTINE chime.index_words IS 'why no index finds one group, with the statements that mend it';
 COMMENT ON ROUTINE chime.joined_scans IS 'the scans of one group as they would be with every index that their joins could use';
@@ -154,4 +355,19 @@ COMMENT ON ROUTINE chime.index_parts IS 'what an index holds to find the rows th
 COMMENT ON ROUTINE chime.begins_index IS 'whether a table has an index that begins with a column or expression';
 COMMENT ON ROUTINE chime.missing_indexes IS 'the indexes without which one group of a view cannot be found, as statements';
 COMMENT ON ROUTINE chime.unproven_words IS 'what in a definition keeps a group from being computed alone';
-REVOKE ALL ON FUNCTION chime.first_plan, chime.index_words, chime.joined_scans, chime.is_indexable, chime.index_parts, chime.begins_index, chime.missing_indexes, chime.unproven_words FROM PUBLIC;
+COMMENT ON ROUTINE chime.definition_plan IS 'the plan of a definition, without stamps';
+COMMENT ON ROUTINE chime.unsteady IS 'why rows may change without a change of any source';
+COMMENT ON ROUTINE chime.undeclared_columns IS 'columns that a view reads and the plugin does not declare';
+COMMENT ON ROUTINE chime.unseen_columns IS 'columns that a view reads and a trigger has no value of';
+COMMENT ON ROUTINE chime.uncapturable IS 'why changes of a table cannot be captured; NULL: they can';
+COMMENT ON ROUTINE chime.unmarkable IS 'why columns of a table cannot be those of marks; NULL: they can';
+COMMENT ON ROUTINE chime.unkeyable IS 'why it would not help to capture changes';
+COMMENT ON ROUTINE chime.declared_sources IS 'tables that a plugin declares, of those that a view reads';
+COMMENT ON ROUTINE chime.contradiction IS 'why a declaration of what is captured cannot be right; NULL: it can';
+COMMENT ON ROUTINE chime.sources_of IS 'what is captured of a view''s sources, and what leads from there to groups';
+COMMENT ON ROUTINE chime.grain_problem IS 'why columns of a grain cannot be compared';
+COMMENT ON ROUTINE chime.obstacle IS 'why a view cannot be refreshed by its grain; NULL: it can';
+REVOKE ALL ON FUNCTION chime.first_plan, chime.joined_scans, chime.is_indexable, chime.index_parts, chime.begins_index, chime.missing_indexes,
+    chime.index_words, chime.unproven_words, chime.definition_plan, chime.unsteady, chime.grain_problem, chime.undeclared_columns,
+    chime.unseen_columns, chime.uncapturable, chime.unmarkable, chime.unkeyable, chime.declared_sources, chime.sources_of, chime.contradiction,
+    chime.obstacle FROM PUBLIC;
