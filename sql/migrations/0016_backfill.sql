@@ -61,16 +61,17 @@ CREATE FUNCTION chime.grain_time(p_view chime.view) RETURNS name
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT c.name FROM chime.grain_columns(p_view) AS c WHERE c.type LIKE 'timestamp%with time zone' OR c.type = 'date' ORDER BY c.n LIMIT 1);
 
--- Groups whose time is in [from, to). A day belongs where its midnight in the view's zone is.
+-- Groups whose time is in [from, to). A day belongs where its midnight is in the view's zone, which TimeZone is by now: AT TIME ZONE takes '3' or
+-- 'CET' for another zone than TimeZone does.
 CREATE FUNCTION chime.grain_within(p_view chime.view, p_from timestamptz, p_to timestamptz) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT concat_ws(' AND ', 'true', quote_ident(c.name) || ' >= ' || b.low, quote_ident(c.name) || ' < ' || b.high)
     FROM (SELECT true) AS one LEFT JOIN chime.grain_columns(p_view) AS c ON c.name = chime.grain_time(p_view)
     CROSS JOIN LATERAL (
-        SELECT CASE c.type WHEN 'date' THEN quote_literal((p_from AT TIME ZONE p_view.timezone + interval '1 day' - interval '1 microsecond')::date)
+        SELECT CASE c.type WHEN 'date' THEN quote_literal((p_from::timestamp + interval '1 day' - interval '1 microsecond')::date)
                            ELSE quote_literal(p_from) END || '::' || c.type AS low,
-               CASE c.type WHEN 'date' THEN quote_literal((p_to AT TIME ZONE p_view.timezone + interval '1 day' - interval '1 microsecond')::date)
+               CASE c.type WHEN 'date' THEN quote_literal((p_to::timestamp + interval '1 day' - interval '1 microsecond')::date)
                            ELSE quote_literal(p_to) END || '::' || c.type AS high) b);
 
 -- Those behind a key, in the order "NULL last" of each column.

@@ -1,8 +1,10 @@
 /* What a proof makes of a definition and of what is declared, when it is asked again, and in which environment a view is refreshed: over the tables
  * of support/keyed_corpus.sql. */
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "support/files.h"
 #include "support/keyed_stage.h"
 #include "support/suite.h"
 
@@ -221,6 +223,28 @@ START_TEST(rows_are_of_the_views_own_zone_whoever_refreshes_or_backfills)
 }
 END_TEST
 
+/* Half past midnight is behind the midnight of its day. AT TIME ZONE takes '3' for three hours west, and 'CET' for winter time all year. */
+START_TEST(a_zone_means_to_a_backfill_what_it_means_to_the_definition)
+{
+    static const char *const zones[][2] = {{"3", "+03"}, {"CET", "+02"}, {"Europe/Berlin", "+02"}};
+
+    cluster_execute(cluster, "CREATE TABLE app.dated (day date PRIMARY KEY, at timestamptz DEFAULT '2026-07-01 12:00Z');"
+                             "INSERT INTO app.dated VALUES ('2026-06-30'), ('2026-07-01'), ('2026-07-02')");
+    for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
+        cluster_execute_format(cluster,
+                               "SELECT app.install('dated_view', 'SELECT day, at::text AS said FROM dated', '{day}', '[]',"
+                               " p_timezone => '%s')", zones[i][0]);
+        cluster_execute(cluster, "SELECT chime.refresh('dated_view')");
+        char *count = files_path("SELECT (SELECT substr(min(said), 20) FROM kept.dated_view) || ' ' || total"
+                                 " FROM chime.backfill_outlook('dated_view', '2026-07-01 00:30%s', NULL)", zones[i][1]);
+        char *expected = files_path("%s 1", zones[i][1]);
+        EXPECT_SQL(cluster, count, expected);
+        free(count);
+        free(expected);
+    }
+}
+END_TEST
+
 /* Also where both are equal, and where one of them is kept already. */
 START_TEST(two_rows_with_one_key_fail_every_refresh_and_are_named)
 {
@@ -297,6 +321,7 @@ static Suite *suite(void)
     tcase_add_test(cases, what_a_definition_means_is_asked_again);
     tcase_add_test(cases, rows_are_the_same_whoever_refreshes);
     tcase_add_test(cases, rows_are_of_the_views_own_zone_whoever_refreshes_or_backfills);
+    tcase_add_test(cases, a_zone_means_to_a_backfill_what_it_means_to_the_definition);
     tcase_add_test(cases, two_rows_with_one_key_fail_every_refresh_and_are_named);
     tcase_add_test(cases, rows_are_compared_by_their_bytes);
     suite_add_tcase(all, cases);
