@@ -269,6 +269,21 @@ BEGIN
     RETURN chime.own_relation(p_view.view_schema, p_view.relation, 'kept');
 END $$;
 
+-- Columns that pgchime made a kept relation with, in that order, and no other: its definition has no more, whatever somebody gave the relation
+-- since. One that somebody took away is named, so that a statement fails on it. One that nothing notes yet has just been made.
+CREATE FUNCTION chime.kept_columns(p_kept oid) RETURNS name[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN coalesce(
+    (SELECT m.columns FROM chime.made m WHERE m.purpose LIKE 'kept %' AND (m.object = p_kept OR m.mark = chime.mark_of(p_kept))
+     ORDER BY m.mark = chime.mark_of(p_kept) DESC NULLS LAST, m.place = chime.place() DESC LIMIT 1),
+    ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = p_kept AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum));
+COMMENT ON FUNCTION chime.kept_columns IS 'columns that pgchime made a kept relation with, in their order';
+
+CREATE FUNCTION chime.column_list(p_kept regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(quote_ident(c), ', ' ORDER BY n) FROM unnest(chime.kept_columns(p_kept)) WITH ORDINALITY AS u (c, n));
+COMMENT ON FUNCTION chime.column_list IS 'the columns that pgchime made a kept relation with, quoted, with commas';
+
 CREATE FUNCTION chime.take_back(p_object text, p_owner oid, p_privileges aclitem[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_grantee text;

@@ -44,15 +44,12 @@ CREATE FUNCTION chime.difference_statement(p_kept regclass, p_key name[], p_stam
                                            p_once boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_all text; v_differs text; v_set text; v_key text; v_equal text; v_same text; v_live_null text; v_kept_null text;
+    v_differs text; v_set text; v_key text; v_equal text; v_same text; v_live_null text; v_kept_null text;
 BEGIN
-    SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum),
-           format('record_image_ne(ROW(%s), ROW(%s))',
-                  string_agg(format('l.%I', a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attname <> ALL (p_stamps)),
-                  string_agg(format('k.%I', a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attname <> ALL (p_stamps))),
-           string_agg(format('%1$I = excluded.%1$I', a.attname), ', ' ORDER BY a.attnum)
-      INTO v_all, v_differs, v_set
-      FROM pg_attribute a WHERE a.attrelid = p_kept AND a.attnum > 0 AND NOT a.attisdropped;
+    SELECT format('record_image_ne(ROW(%s), ROW(%s))', string_agg(format('l.%I', c), ', ' ORDER BY n) FILTER (WHERE c <> ALL (p_stamps)),
+                  string_agg(format('k.%I', c), ', ' ORDER BY n) FILTER (WHERE c <> ALL (p_stamps))),
+           string_agg(format('%1$I = excluded.%1$I', c), ', ' ORDER BY n)
+      INTO v_differs, v_set FROM unnest(chime.kept_columns(p_kept)) WITH ORDINALITY AS u (c, n);
     SELECT string_agg(quote_ident(c), ', '), string_agg(format('l.%1$I %2$s k.%1$I', c, e), ' AND '),
            string_agg(format('(l.%1$I %2$s k.%1$I OR l.%1$I IS NULL AND k.%1$I IS NULL)', c, e), ' AND '),
            string_agg(format('l.%I IS NULL', c), ' OR '), string_agg(format('k.%I IS NULL', c), ' OR ')
@@ -80,14 +77,9 @@ BEGIN
         )
         SELECT (SELECT count(*) FROM live) AS live, (SELECT count(*) FROM kept) AS held, (SELECT count(*) FROM put WHERE fresh) AS inserted,
                (SELECT count(*) FROM put WHERE NOT fresh) AS updated, (SELECT count(*) FROM gone) AS deleted$f$,
-        v_all, p_kept, p_live_rows, p_kept_rows, v_key, v_equal, v_same, v_kept_null, v_live_null,
+        chime.column_list(p_kept), p_kept, p_live_rows, p_kept_rows, v_key, v_equal, v_same, v_kept_null, v_live_null,
         v_differs, v_set, CASE WHEN p_once THEN format('DISTINCT ON (%s) ', v_key) END);
 END $$;
-
-CREATE FUNCTION chime.column_list(p_relation regclass) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
-        WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped);
 
 CREATE FUNCTION chime.refresh_full_statement(p_schema name, p_relation name, p_key name[], p_stamps name[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -84,15 +84,11 @@ BEGIN
     PERFORM chime.let_readers(p_kept);
 END $$;
 
--- Columns that somebody gave to a kept table. What pgchime made it with is noted in chime.made.
 CREATE FUNCTION chime.added_columns(p_relation oid) RETURNS SETOF name
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    WITH made AS MATERIALIZED (
-        SELECT m.columns FROM chime.made m WHERE m.purpose LIKE 'kept %' AND (m.object = p_relation OR m.mark = chime.mark_of(p_relation)))
     SELECT a.attname FROM pg_attribute a
-    WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped
-      AND EXISTS (SELECT FROM made) AND NOT EXISTS (SELECT FROM made m WHERE a.attname = ANY (m.columns));
+    WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> ALL (chime.kept_columns(p_relation));
 END;
 
 -- Whether a kept relation is of another kind than its mode wants, or has other columns than its definition, or one that somebody gave it, though

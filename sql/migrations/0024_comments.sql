@@ -69,7 +69,6 @@ COMMENT ON ROUTINE chime.plain_of IS 'the relation of a plain view; NULL: there 
 COMMENT ON ROUTINE chime.relation_kind IS 'what a relation is, in words';
 COMMENT ON ROUTINE chime.routine IS 'the function of a signature; NULL: there is none';
 COMMENT ON ROUTINE chime.json_names IS 'a JSON list of names as an array';
-COMMENT ON ROUTINE chime.column_list IS 'the columns of a relation, quoted, with commas';
 COMMENT ON ROUTINE chime.spare_name IS 'a name like this one that no relation of the schema has';
 COMMENT ON ROUTINE chime.refuse_reserved_names IS 'raises when a column of a view has a name that begins with chime_';
 COMMENT ON ROUTINE chime.refuse_foreign IS 'raises when a relation of that name is there and was not made by pgchime';

@@ -127,6 +127,29 @@ START_TEST(rows_that_no_mark_told_of_become_right_and_stay_so)
 }
 END_TEST
 
+/* The definition has no such column; an index on a source is asked about, and writes the keyed refresh anew. */
+START_TEST(a_column_that_somebody_added_is_left_alone)
+{
+    cluster_execute(cluster,
+                    "ALTER TABLE kept.shop_total ADD COLUMN note text, ADD COLUMN twice bigint GENERATED ALWAYS"
+                    " AS (2 * n) STORED; UPDATE kept.shop_total SET note = 'n' || shop");
+    spoil("UPDATE app.orders SET amount = amount + 1");
+    ASSERT_RUN(0, "backfill", "shop_total", "-o", "json");
+    result_is("updated", 301);
+    EQUAL("shop_total");
+    cluster_execute(cluster, "CREATE INDEX ON app.orders (shop, amount)");
+    EXPECT_SQL(cluster, "SELECT chime.ask_again('kept', 'app', 'shop_total')", "");
+    cluster_execute(cluster, "SELECT chime.refresh('shop_total');"
+                             "UPDATE app.orders SET amount = amount + 1 WHERE shop = 7");
+    EXPECT_LOOK(cluster, "shop_total", "keyed 1: +0 ~1 -0");
+    ASSERT_RUN(0, "verify", "--repair");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM kept.shop_total WHERE note = 'n' || shop AND twice = 2 * n", "300");
+    cluster_execute(cluster, "ALTER TABLE kept.shop_total RENAME COLUMN total TO turnover"); /* fewer columns are not right */
+    ASSERT_RUN(1, "backfill", "shop_total");
+    commands_has(errors, "column k.total does not exist");
+}
+END_TEST
+
 START_TEST(groups_of_several_columns_with_nulls_are_each_done_once)
 {
     spoil("UPDATE app.orders SET kind = NULL WHERE id % 7 = 0");
@@ -407,6 +430,7 @@ int main(void)
     tcase_set_timeout(tests, 240);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, rows_that_no_mark_told_of_become_right_and_stay_so);
+    tcase_add_test(tests, a_column_that_somebody_added_is_left_alone);
     tcase_add_test(tests, groups_of_several_columns_with_nulls_are_each_done_once);
     tcase_add_test(tests, only_groups_of_the_time_asked_for);
     tcase_add_test(tests, a_dry_run_counts_and_changes_nothing);
