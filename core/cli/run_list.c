@@ -62,7 +62,7 @@ static const char runs_sql[] =
     "  WHERE ($2 IS NULL OR j.name = $2) AND ($3 IS NULL OR 'missed' = ANY ($3))"
     "    AND m.last_slot >= (SELECT since FROM wanted) AND m.first_slot <= (SELECT until FROM wanted) AND ($6 IS NULL "
     "OR $6 = 'schedule')"
-    "    AND ($7 IS NULL OR m.last_slot = $7)"
+    "    AND ($7 IS NULL OR m.last_slot = $7) AND m.last_slot >= (SELECT slot FROM oldest)"
     " ORDER BY 4 DESC, 1 DESC LIMIT $8::bigint";
 
 struct output_list *run_list_create(void)

@@ -153,9 +153,12 @@ int visit_command(const struct invocation *invocation, struct output_list *list,
 
 bool job_search_visit(struct visit *visit, struct job_search *search, bool *here, struct error *err)
 {
+    /* The names of all only where this one is not among them. */
+    static const char sql[] = "SELECT name FROM chime.job WHERE name = $1 UNION"
+                              " SELECT name FROM chime.job WHERE NOT EXISTS (SELECT FROM chime.job WHERE name = $1)";
     struct pg_rows rows;
     *here = false;
-    if (!pg_client_query(visit->client, "SELECT DISTINCT name FROM chime.job", NULL, 0, &rows, err)) {
+    if (!pg_client_query(visit->client, sql, &search->name, 1, &rows, err)) {
         return false;
     }
     search->others = xrealloc(search->others, search->other_count + rows.count + 1, sizeof *search->others);

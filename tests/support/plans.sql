@@ -91,10 +91,10 @@ RETURN format('%s:%s:%s', p_changed, p_changed::text::bigint + 1, p_changed)::pg
 
 -- --- the statements -------------------------------------------------------------------------------------------------------------
 
--- $1: of how many jobs a call is. `base` and `each`: rows and pages that it may touch, whatever the tables hold. `kept`: by a plan that was made
--- long before, too.
+-- $1: of how many jobs a call is. `base` and `each`: rows and pages that it may touch, whatever the tables hold. `part`: besides, for each partition
+-- of the history, those that planning reads included. `kept`: by a plan that was made long before, too.
 CREATE TABLE plans.statement (name text PRIMARY KEY, sql text NOT NULL, base integer NOT NULL DEFAULT 500, each integer NOT NULL DEFAULT 135,
-                              kept boolean NOT NULL DEFAULT true);
+                              part integer NOT NULL DEFAULT 0, kept boolean NOT NULL DEFAULT true);
 INSERT INTO plans.statement (name, sql) VALUES
 ('look', 'SELECT chime.backend_alive(l.pid, l.backend_start), chime.leader_sign() FROM chime.leader l'),
 ('follow', 'SELECT chime.follow(''x'', ''y'')'),
@@ -200,9 +200,7 @@ INSERT INTO plans.statement (name, kept, sql) VALUES
 ('the job by its name by cron', false, 'SELECT * FROM cron.job WHERE jobname = ''again''');
 
 UPDATE plans.statement SET base = b.base
-  FROM (VALUES ('take over', 500),
-               ('when nobody led', 500),
-               ('remove others', 2000),     -- all that are configured
+  FROM (VALUES ('remove others', 2000),     -- all that are configured
                ('orphans', 7000),           -- a page of a thousand
                ('import', 2000),
                ('begin anew', 8000),        -- what waits to be done
@@ -212,6 +210,7 @@ UPDATE plans.statement SET base = b.base
                ('its runs', 1500),          -- all of them
                ('the job by its name by cron', 7500)) AS b (name, base) -- all that are there
  WHERE statement.name = b.name;
+UPDATE plans.statement SET part = 8 WHERE name = 'take over'; -- when the last leader wrote: asks each for its latest slots
 
 -- --- all of them --------------------------------------------------------------------------------------------------------------
 
