@@ -27,6 +27,7 @@ const struct command *const commands[] = {
     &command_alerts_silence,
     &command_alerts_unsilence,
     &command_alerts_ack,
+    &command_alerts_test,
     &command_jobs,
     &command_show,
     &command_next,

@@ -9,6 +9,7 @@ extern const struct command command_alerts;
 extern const struct command command_alerts_ack;
 extern const struct command command_alerts_rules;
 extern const struct command command_alerts_silence;
+extern const struct command command_alerts_test;
 extern const struct command command_alerts_unsilence;
 extern const struct command command_backfill;
 extern const struct command command_cancel;

@@ -16,7 +16,8 @@
  *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; on = [..]; enabled = true; settings: {...};
  *                        <option> = ...; }; };
  *                alerts: { NAME: { condition = "SELECT ..."; severity = "warning"; hold = "5min"; enabled = true; database = "..."; }; };
- * A conf.d file may hold any of them. pgchime.conf may hold `jobs` and `alerts` too. The syntax is libconfig's without @include
+ *                sinks: { NAME: { type = "webhook"; url_file = "..."; match: { severity = "critical"; }; }; };
+ * A conf.d file may hold any of them. pgchime.conf may hold `jobs`, `alerts` and `sinks` too. The syntax is libconfig's without @include
  * (conf_dir is the way to split files) and without names that begin with '*'. Files whose name begins with '.' are
  * passed over. A file is regular, UTF-8 without NUL, at most CONFIG_FILE_LIMIT bytes, nested at most 16 deep. */
 #ifndef CHIME_CONFIG_CONFIG_H
@@ -140,6 +141,29 @@ struct config_alert {
     int line;
 };
 
+enum sink_type { SINK_WEBHOOK, SINK_SLACK, SINK_ALERTMANAGER, SINK_MAIL, SINK_PROGRAM };
+extern const char *const sink_type_names[]; /* by sink_type; ended by NULL */
+
+bool sink_url_valid(enum sink_type type, const char *url); /* it has a scheme that the type speaks */
+
+/* Where alerts are told. Files are read when something is sent, not here. */
+struct config_sink {
+    const char *name;
+    enum sink_type type;
+    const char *url;                    /* NULL: it is in url_file; absent for a program, as the next two */
+    const char *url_file;               /* absolute, as all paths here */
+    const char *headers_file;           /* NULL: none */
+    const char *user_file;              /* USER:PASSWORD; NULL: none */
+    const char *from;                   /* mail alone, as `to` */
+    const char *const *to;              /* ended by NULL */
+    const char *const *command;         /* program alone: ended by NULL; [0] is a path */
+    const struct config_setting *match; /* labels */
+    size_t match_count;
+    const char *database; /* NULL: each */
+    const char *file;
+    int line;
+};
+
 struct config {
     struct arena *arena;
     const char *file;
@@ -159,6 +183,8 @@ struct config {
     size_t plugin_count;
     const struct config_alert *alerts;
     size_t alert_count;
+    const struct config_sink *sinks;
+    size_t sink_count;
     const struct config_job *jobs; /* sorted by name; not in the arena */
     size_t job_count;
     bool complete;        /* every entry of every file could be read as far as its name */
@@ -183,6 +209,7 @@ const struct config_role *config_find_role(const struct config *config, const ch
 /* Of runs of a role, a second, over ten seconds; -1: any number. */
 int config_max_starts(const struct config *config, const char *role);
 enum config_login config_login_as(const struct config *config, const char *role);
+const struct config_sink *config_find_sink(const struct config *config, const char *name);
 const struct config_plugin *config_find_plugin(const struct config *config, const char *name);
 
 #endif

@@ -30,6 +30,8 @@ struct reader {
     size_t plugin_capacity;
     struct config_alert *alerts;
     size_t alert_capacity;
+    struct config_sink *sinks;
+    size_t sink_capacity;
     struct config_job *jobs;
     size_t job_capacity;
 };
@@ -45,6 +47,8 @@ void databases_read(struct reader *reader, const config_setting_t *group);
 void roles_read(struct reader *reader, const config_setting_t *list);
 void alerts_read(struct reader *reader, const config_setting_t *group);
 void alerts_settle(struct reader *reader); /* all files are read */
+void sinks_read(struct reader *reader, const config_setting_t *group);
+void sinks_settle(struct reader *reader); /* likewise */
 void plugin_read(struct reader *reader, const config_setting_t *group);
 void job_read(struct reader *reader, const config_setting_t *setting);
 

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "daemon/alert_rules.h"
 #include "daemon/lead_state.h"
+#include "daemon/notifications.h"
 #include "ledger/alerting.h"
 #include "ledger/answers.h"
 
@@ -119,6 +120,7 @@ static void noted(void *data, const struct pg_reply *reply)
     if (answer == ANSWER_TAKEN) {
         tell_problem(lead->alerts, NULL);
         tell_events(lead, reply);
+        notifications_soon(lead->notifications);
     } else {
         tell_problem(lead->alerts, pg_reply_message(reply));
     }
@@ -320,6 +322,7 @@ void alerts_follow(struct alerts *alerts)
     alerts->rules_sent = true;
     char *rules = alert_rules_json(lead->snapshot, lead->database);
     alerting_set_rules(&lead->ledger, rules, rules_set, lead);
+    notifications_follow(lead->notifications);
     free(rules);
 }
 

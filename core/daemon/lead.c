@@ -9,6 +9,7 @@
 #include "daemon/alerts.h"
 #include "daemon/lead_state.h"
 #include "daemon/listener.h"
+#include "daemon/notifications.h"
 #include "daemon/upkeep.h"
 #include "ledger/answers.h"
 #include "ledger/changes.h"
@@ -213,6 +214,7 @@ static void start_schedule(struct lead *lead)
     lead->listener = listener_create(lead);
     lead->upkeep = upkeep_create(lead);
     lead->alerts = alerts_create(lead);
+    lead->notifications = notifications_create(lead);
     apply_reload_start(lead);
     dispatch_soon(lead);
     lead->handlers->started(lead->data);
@@ -346,6 +348,7 @@ void lead_destroy(struct lead *lead)
     apply_reload_destroy(lead);
     listener_destroy(lead->listener);
     alerts_destroy(lead->alerts);
+    notifications_destroy(lead->notifications);
     sql_jobs_destroy(lead);
     dispatch_destroy(lead);
     recovery_destroy(lead);

@@ -165,9 +165,10 @@ static void described(void *data, const struct buffer *output, const char *fault
 static void describe(struct reload *reload)
 {
     char *const arguments[] = {"/proc/self/exe", PLUGIN_SET_COMMAND, (char *)reload->config->plugin_dir, NULL};
+    struct child_order order = {.arguments = arguments, .limit = PLUGIN_SET_LIMIT, .time_allowed = DESCRIBE_WITHIN};
     struct error err;
     reload->round = ROUND_DESCRIBING;
-    reload->child = child_start(reload->loop, arguments, PLUGIN_SET_LIMIT, DESCRIBE_WITHIN, described, reload, &err);
+    reload->child = child_start(reload->loop, &order, described, reload, &err);
     if (reload->child == NULL) {
         report_add(&reload->report, reload->config->plugin_dir, 0, NULL, "%s", err.message);
         refuse(reload);

@@ -30,6 +30,8 @@ static const struct step steps[] = {
      "old definitions of jobs could not be removed"},
     {"SELECT chime.forget_rows($1, $2, 'alert_event', 'at', '90 days'), NULL", true, false,
      "old transitions of alerts could not be removed"},
+    {"SELECT chime.forget_rows($1, $2, 'notification', 'created_at', '90 days'), NULL", true, false,
+     "old messages to sinks could not be removed"},
     {"SELECT chime.forget_rows($1, $2, 'silence', 'until', '90 days'), NULL", true, false,
      "old silences could not be removed"},
     {"SELECT chime.forget_jobs($1, $2), NULL", true, false, "jobs that were unscheduled long ago could not be removed"},

@@ -694,7 +694,10 @@ BEGIN
         TO pgchime_monitor;
     IF to_regclass('chime.alerts') IS NOT NULL THEN
         GRANT SELECT ON chime.alerts, chime.alert, chime.alert_event, chime.alert_rule, chime.silence TO pgchime_monitor;
-        GRANT EXECUTE ON FUNCTION chime.silenced(jsonb) TO pgchime_monitor;
+        GRANT EXECUTE ON FUNCTION chime.silenced(jsonb), chime.labels_match(jsonb, jsonb) TO pgchime_monitor;
+    END IF;
+    IF to_regclass('chime.notification') IS NOT NULL THEN
+        GRANT SELECT ON chime.sink, chime.notification TO pgchime_monitor;
     END IF;
     GRANT EXECUTE ON FUNCTION chime.view_freshness(), chime.led(), chime.copy_of(), chime.system_identifier(), chime.database_number(),
                               chime.backend_alive(integer, timestamptz) TO pgchime_monitor;

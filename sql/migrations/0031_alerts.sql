@@ -58,6 +58,7 @@ CREATE TABLE chime.alert_event (
     silence_id bigint
 );
 CREATE INDEX alert_event_at ON chime.alert_event (at);
+CREATE INDEX alert_event_alert ON chime.alert_event (alert_id, event_id);
 COMMENT ON TABLE chime.alert_event IS 'each transition of an alert, once, for 90 days';
 COMMENT ON COLUMN chime.alert_event.state IS 'what it became; inactive: it was pending, and is no longer found';
 COMMENT ON COLUMN chime.alert_event.silence_id IS 'that kept it from being told; NULL: it was told';
@@ -73,6 +74,38 @@ CREATE TABLE chime.silence (
 );
 COMMENT ON TABLE chime.silence IS 'alerts whose labels match are kept and shown, and not told, until then';
 COMMENT ON COLUMN chime.silence.matchers IS '{label: value}; * in a value stands for any text. All must match';
+
+-- Where alerts are told beside the log and NOTIFY, and what (0032).
+CREATE TABLE chime.sink (
+    name     text PRIMARY KEY,
+    type     text NOT NULL,
+    matchers jsonb NOT NULL
+);
+COMMENT ON TABLE chime.sink IS 'where the leader''s configuration says that alerts are told';
+COMMENT ON COLUMN chime.sink.matchers IS '{label: value}, as a silence has them: it is told of alerts whose labels match';
+
+CREATE TABLE chime.notification (
+    notification_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    sink            text NOT NULL,
+    rule            text NOT NULL,
+    events          bigint[] NOT NULL,
+    omitted         integer NOT NULL DEFAULT 0,
+    created_at      timestamptz NOT NULL,
+    due_at          timestamptz NOT NULL,
+    attempts        integer NOT NULL DEFAULT 0,
+    sent_at         timestamptz,
+    ended_at        timestamptz,
+    state           text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'expired')),
+    error           text,
+    CHECK ((state = 'waiting') = (ended_at IS NULL))
+);
+CREATE INDEX notification_waiting ON chime.notification (sink, notification_id) WHERE state = 'waiting';
+CREATE INDEX notification_created ON chime.notification (created_at);
+COMMENT ON TABLE chime.notification IS 'messages to sinks, for 90 days';
+COMMENT ON COLUMN chime.notification.events IS 'the transitions it tells of';
+COMMENT ON COLUMN chime.notification.omitted IS 'further ones that it only counts';
+COMMENT ON COLUMN chime.notification.sent_at IS 'while it is being sent; a leader that finds it set sends it again: the receiver may have it twice';
+COMMENT ON COLUMN chime.notification.error IS 'why the last attempt failed; of one that expired, why it was given up';
 
 -- What is over between two looks: counters of a job as they were noted last.
 CREATE TABLE chime.alert_job (
@@ -112,6 +145,7 @@ BEGIN ATOMIC
     ('ledger-bloat', 'table', 'info', '10 min', 'ten times as many dead rows as live ones'),
     ('unled', 'database', 'critical', '0', 'nobody led for more than a minute; told by who leads next'),
     ('clock-ahead', 'job', 'warning', '0', 'it is decided up to a time to come: the clock was ahead'),
+    ('sink-failing', 'sink', 'warning', '0', 'what it was to be told has not been delivered for more than 5 minutes'),
     ('condition-broken', 'condition', 'warning', '25 s', 'the condition of an alert fails, or says nothing that can be read'))
     AS v (name, about, severity, hold, words);
 END;
@@ -248,6 +282,11 @@ BEGIN ATOMIC
     SELECT 'events-unheard', '', NULL, extract(epoch FROM clock_timestamp() - w.since), w.reason
     FROM chime.listener w WHERE w.state = 'degraded'
     UNION ALL
+    SELECT 'sink-failing', n.sink, NULL, count(*), format('%s messages wait, the oldest since %s: %s', count(*),
+               to_char(min(n.created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), coalesce(max(n.error), 'it does not answer'))
+    FROM chime.notification n WHERE n.state = 'waiting'
+    GROUP BY n.sink HAVING min(n.created_at) FILTER (WHERE n.attempts > 0) < clock_timestamp() - interval '5 minutes'
+    UNION ALL
     SELECT 'queue-full', '', NULL, 100 * q.usage, format('%s %% of it is in use', round((100 * q.usage)::numeric))
     FROM pg_notification_queue_usage() AS q (usage) WHERE q.usage > 0.5
     UNION ALL
@@ -355,12 +394,16 @@ COMMENT ON FUNCTION chime.look_at_condition IS 'where a condition of a plugin or
 
 -- --- transitions ---------------------------------------------------------------------------------------------------------------
 
+CREATE FUNCTION chime.labels_match(p_matchers jsonb, p_labels jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN NOT EXISTS (SELECT FROM jsonb_each_text(p_matchers) AS m (label, value)
+                   WHERE coalesce(p_labels ->> m.label, '') NOT LIKE replace(regexp_replace(m.value, '([\\%_])', '\\\1', 'g'), '*', '%'));
+COMMENT ON FUNCTION chime.labels_match IS 'whether all matchers {label: value} fit; * in a value stands for any text';
+
 CREATE FUNCTION chime.silenced(p_labels jsonb) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT s.silence_id FROM chime.silence s
-        WHERE clock_timestamp() BETWEEN s.since AND s.until
-          AND NOT EXISTS (SELECT FROM jsonb_each_text(s.matchers) AS m (label, value)
-                          WHERE coalesce(p_labels ->> m.label, '') NOT LIKE replace(regexp_replace(m.value, '([\\%_])', '\\\1', 'g'), '*', '%'))
+        WHERE clock_timestamp() BETWEEN s.since AND s.until AND chime.labels_match(s.matchers, p_labels)
         ORDER BY s.until DESC LIMIT 1);
 COMMENT ON FUNCTION chime.silenced IS 'the silence that holds for an alert with these labels now; NULL: none';
 
@@ -439,6 +482,7 @@ BEGIN
         FROM moved m ORDER BY m.rule, m.subject
         RETURNING *)
     SELECT w.state, w.rule, w.subject, w.severity, w.summary, w.silence_id IS NOT NULL FROM written w ORDER BY w.event_id;
+    PERFORM chime.queue_notifications(v_now);
     PERFORM chime.notify_alerts(v_now);
 END $$;
 COMMENT ON FUNCTION chime.note_alerts IS 'the leader''s: what follows from a look, and what became of which alert';
@@ -463,6 +507,6 @@ COMMENT ON VIEW chime.alerts IS 'alerts that are open, with the silence that hol
 
 REVOKE ALL ON FUNCTION chime.standard_rules(), chime.set_alert_rules(uuid, jsonb), chime.jobs_found(), chime.views_found(), chime.server_found(),
     chime.look_at_alerts(), chime.alert_conditions(), chime.condition_reach(text[]), chime.vet_condition(chime.alert_rule, text, text),
-    chime.look_at_condition(text), chime.silenced(jsonb), chime.note_alerts(uuid, jsonb[], text[]),
+    chime.look_at_condition(text), chime.labels_match(jsonb, jsonb), chime.silenced(jsonb), chime.note_alerts(uuid, jsonb[], text[]),
     chime.notify_alerts(timestamptz) FROM PUBLIC;
 SELECT chime.keep_ledger_private();

@@ -27,10 +27,28 @@ static const struct {
     const char *text;
     const char *expected;
 } bad_parts[] = {
+    {"sinks: { a: { url = \"https://x\"; };\n b: { type = \"riddle\"; };\n c: { type = \"mail\"; url = \"https://x\"; "
+     "from = "
+     "\"a\"; to = \"b\"; };\n d: { type = \"program\"; command = [\"page\"]; };\n e: { type = \"slack\"; command = "
+     "\"/x\"; };"
+     "\n f: { type = \"slack\"; url_file = \"u\"; database = \"nope\"; };\n g: { type = \"mail\"; url = \"smtp://x\"; "
+     "from = "
+     "\"a\\nBcc: b\"; to = \"b\"; };\n h: { type = \"slack\"; }; };",
+     "%/conf.d/x.conf:1: sink \"a\" has no type\nHINT:  types: webhook, slack, alertmanager, mail, program\n"
+     "%/conf.d/x.conf:2: sink \"b\": unknown type \"riddle\"\nHINT:  types: webhook, slack, alertmanager, mail, "
+     "program\n"
+     "%/conf.d/x.conf:3: sink \"c\": its url begins with neither smtps:// nor smtp://\n"
+     "%/conf.d/x.conf:4: sink \"d\": its command does not begin with an absolute path\n"
+     "HINT:  command = [\"/usr/local/bin/page\", \"--team\", \"data\"]\n"
+     "%/conf.d/x.conf:5: sink \"e\": type \"slack\" has no \"command\"\n"
+     "%/conf.d/x.conf:6: sink \"f\" names database \"nope\", which is not configured\n"
+     "HINT:  name one under \"databases\" in pgchime.conf\n"
+     "%/conf.d/x.conf:7: \"from\" of sink \"g\" has control characters\n"
+     "%/conf.d/x.conf:8: sink \"h\": type \"slack\" needs \"url_file\"\n"},
     {"plugn: { };", "%/conf.d/x.conf:1: unknown key \"plugn\" in a file of conf_dir\n"
                     "HINT:  did you mean \"plugin\"?\n"},
     {"databases: { };", "%/conf.d/x.conf:1: unknown key \"databases\" in a file of conf_dir\n"
-                        "HINT:  known here: plugin, alerts, jobs\n"},
+                        "HINT:  known here: plugin, alerts, sinks, jobs\n"},
     {"\njobs = 5;", "%/conf.d/x.conf:2: \"jobs\" of a file of conf_dir: expected a group, found an integer\n"
                     "HINT:  write { name = value; ... }\n"},
     {"plugin: { };", "%/conf.d/x.conf:1: \"plugin\" has no \"name\"\n"
@@ -203,7 +221,7 @@ static const struct {
                     "HINT:  a name begins with a letter and has letters, digits, \"_\" and \"-\"\n"},
     {"jobs: { a: { command = \"SELECT \\x00\"; }; };", "%/conf.d/x.conf:1: \\x00 in a string\nHINT:  leave it out\n"},
     {"a=((((((((((((((((1))))))))))))))));", "%/conf.d/x.conf:1: unknown key \"a\" in a file of conf_dir\n"
-                                             "HINT:  known here: plugin, alerts, jobs\n"},
+                                             "HINT:  known here: plugin, alerts, sinks, jobs\n"},
     {"a=\n(((((((((((((((((1)))))))))))))))));", "%/conf.d/x.conf:2: nested more than 16 deep\n"},
     {"a\x01\x02 = 1;", "%/conf.d/x.conf:1: \"a??\" is not a name\n"
                        "HINT:  a name begins with a letter and has letters, digits, \"_\" and \"-\"\n"},
@@ -256,9 +274,11 @@ static const struct {
      "%/pgchime.conf:1: 9223372036854775808L is too large a number\n"
      "HINT:  whole numbers are from -2147483648 to 2147483647, larger ones end with L\n"
      "%/pgchime.conf:1: unknown key \"d\" in pgchime.conf\n"
-     "HINT:  known here: databases, plugin_dir, conf_dir, log_level, instance, control_socket, roles, alerts, jobs\n"
+     "HINT:  known here: databases, plugin_dir, conf_dir, log_level, instance, control_socket, roles, alerts, sinks, "
+     "jobs\n"
      "%/pgchime.conf:1: unknown key \"f\" in pgchime.conf\n"
-     "HINT:  known here: databases, plugin_dir, conf_dir, log_level, instance, control_socket, roles, alerts, jobs\n"},
+     "HINT:  known here: databases, plugin_dir, conf_dir, log_level, instance, control_socket, roles, alerts, sinks, "
+     "jobs\n"},
     {"databases: { main: { conninfo = \"x\"; poolsize = 2; }; };",
      "%/pgchime.conf:1: unknown key \"poolsize\" in database \"main\"\nHINT:  did you mean \"pool_size\"?\n"},
     {"databases: { main: { conninfo = \"x\"; view_schema = \"" LETTERS "\"; }; };",
@@ -419,7 +439,7 @@ START_TEST(errors_of_all_files_are_reported_at_once)
     load();
     expect_findings(config, "%/conf.d/a.conf:1: the \"{\" here is never closed\n"
                             "%/conf.d/b.conf:1: unknown key \"nope\" in a file of conf_dir\n"
-                            "HINT:  known here: plugin, alerts, jobs\n"
+                            "HINT:  known here: plugin, alerts, sinks, jobs\n"
                             "%/pgchime.conf:3: \"log_level\" of pgchime.conf: expected a string, found an integer\n"
                             "HINT:  write it in double quotes\n");
 }

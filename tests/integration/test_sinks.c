@@ -1,0 +1,326 @@
+/* Sinks: what the ledger has for them, by its functions alone; and a daemon that sends. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "support/cluster.h"
+#include "support/commands.h"
+#include "support/daemon.h"
+#include "support/files.h"
+#include "support/ledger_sql.h"
+#include "support/receiver.h"
+#include "support/runs.h"
+#include "support/site.h"
+#include "support/suite.h"
+#include "support/wait.h"
+
+static struct cluster *cluster;
+static struct site *site;
+static struct daemon *served;
+static struct receiver *receiver;
+static char *output;
+static char *errors;
+
+#define ASSERT_RUN(status, ...) \
+    commands_expect(status, site_config(site), (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
+
+static void set_up(void)
+{
+    cluster = ledger_sql_install(NULL);
+}
+
+static void tear_down(void)
+{
+    daemon_destroy(served);
+    receiver_destroy(receiver);
+    site_destroy(site);
+    cluster_destroy(cluster);
+    free(output);
+    free(errors);
+    served = NULL;
+    receiver = NULL;
+    site = NULL;
+    output = errors = NULL;
+}
+
+/* --- the ledger's part: no daemon runs ------------------------------------------------------------------------------------ */
+
+#define TOKEN "'11111111-1111-1111-1111-111111111111'"
+#define RULES                                                                                              \
+    "[{\"name\": \"slow\", \"condition\": \"x\", \"view_schema\": \"public\", \"severity\": \"warning\"}," \
+    " {\"name\": \"lost\", \"condition\": \"x\", \"view_schema\": \"public\", \"severity\": \"critical\"}]"
+#define NOTE(found) \
+    "SELECT count(*) FROM chime.note_alerts(" TOKEN ", ARRAY['" found "']::jsonb[], '{slow,lost,sink-failing}')"
+#define SLOW(subject) "{\"rule\": \"slow\", \"subject\": \"" subject "\"}"
+#define LOST(subject) "{\"rule\": \"lost\", \"subject\": \"" subject "\"}"
+/* Messages that wait: sink, rule, how many transitions. */
+#define WAITING                                                                                               \
+    "SELECT string_agg(concat_ws(' ', sink, rule, cardinality(events)), ', ' ORDER BY notification_id) FROM " \
+    "chime.notification WHERE state = 'waiting'"
+#define DUE "UPDATE chime.notification SET due_at = now() - interval '1 s' WHERE state = 'waiting'"
+#define TAKE                                                                                             \
+    "SELECT string_agg(concat_ws(' ', sink, notification_id, attempt, again), ', ' ORDER BY sink) FROM " \
+    "chime.take_notifications(" TOKEN ", '{}', 4)"
+
+static void lead_by_hand(const char *sinks)
+{
+    cluster_execute(cluster, "UPDATE chime.leader SET token = " TOKEN ", epoch = 7");
+    cluster_execute(cluster, "SELECT chime.set_alert_rules(" TOKEN ", '" RULES "')");
+    cluster_execute_format(cluster, "SELECT chime.set_sinks(" TOKEN ", '%s')", sinks);
+}
+
+#define TWO_SINKS                                                                                          \
+    "[{\"name\": \"all\", \"type\": \"webhook\"}, {\"name\": \"lost\", \"type\": \"mail\", \"matchers\": " \
+    "{\"severity\": "                                                                                      \
+    "\"crit*\"}}]"
+
+START_TEST(transitions_wait_for_each_sink_once_by_rule)
+{
+    lead_by_hand(TWO_SINKS);
+    EXPECT_SQL(cluster, NOTE("[" SLOW("a") ", " SLOW("b") ", " LOST("c") "]"), "3");
+    EXPECT_SQL(cluster, WAITING, "all lost 1, all slow 2, lost lost 1");
+    EXPECT_SQL(cluster, NOTE("[" SLOW("a") ", " SLOW("b") ", " SLOW("d") ", " LOST("c") "]"), "1");
+    EXPECT_SQL(cluster, WAITING, "all lost 1, all slow 3, lost lost 1");
+    EXPECT_SQL(cluster, "SELECT string_agg(DISTINCT rule, ' ') FROM chime.notification WHERE due_at <= now()", "lost");
+    cluster_execute(cluster, DUE);
+    EXPECT_SQL(cluster, TAKE, "all 1 1 f, lost 3 1 f");
+    /* The second of a rule waits for the first; what is found meanwhile goes into it. */
+    EXPECT_SQL(cluster, NOTE("[]"), "0");
+    EXPECT_SQL(cluster, NOTE("[]"), "4");
+    EXPECT_SQL(cluster, WAITING, "all lost 1, all slow 6, lost lost 1, all lost 1, lost lost 1");
+    cluster_execute(cluster, DUE);
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(notification_id::text, ' ') FROM chime.take_notifications(" TOKEN ", '{all}', 4)",
+               "3");
+    EXPECT_SQL(cluster, "SELECT chime.note_delivery(" TOKEN ", 3, NULL)", "delivered");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(notification_id::text, ' ') FROM chime.take_notifications(" TOKEN ", '{all}', 4)",
+               "5");
+    EXPECT_SQL(
+        cluster,
+        "SELECT concat_ws(' ', b ->> 'status', b #>> '{groupLabels,alertname}', jsonb_array_length(b -> 'alerts'),"
+        " b #>> '{alerts,0,labels,subject}', b #>> '{alerts,5,status}', b #>> '{alerts,5,endsAt}' > '2020')"
+        " FROM chime.notification_body(2) b",
+        "firing slow 6 a resolved t");
+}
+END_TEST
+
+START_TEST(what_fails_is_tried_again_and_what_was_under_way_says_so)
+{
+    lead_by_hand("[{\"name\": \"all\", \"type\": \"webhook\"}]");
+    EXPECT_SQL(cluster, NOTE("[" LOST("c") "]"), "1");
+    EXPECT_SQL(cluster, TAKE, "all 1 1 f");
+    EXPECT_SQL(cluster, TAKE, "all 1 2 t"); /* whoever had it did not say what became of it */
+    EXPECT_SQL(cluster, "SELECT chime.note_delivery(" TOKEN ", 1, 'HTTP 500')", "waiting");
+    EXPECT_SQL(cluster, TAKE, NULL);
+    EXPECT_SQL(cluster,
+               "SELECT due_at BETWEEN now() + interval '20 s' AND now() + interval '30 s' FROM chime.notification",
+               "t");
+    /* Nobody is told of the trouble of the sink that has it. */
+    cluster_execute(cluster, "UPDATE chime.notification SET created_at = now() - interval '6 min'");
+    EXPECT_SQL(
+        cluster,
+        "SELECT f ->> 'subject' || ': ' || (f ->> 'summary') LIKE 'all: 1 messages wait, the oldest since %: HTTP 500'"
+        " FROM chime.look_at_alerts() l, jsonb_array_elements(l.found) f",
+        "t");
+    EXPECT_SQL(cluster, NOTE("[" LOST("c") ", {\"rule\": \"sink-failing\", \"subject\": \"all\"}]"), "1");
+    EXPECT_SQL(cluster, WAITING, "all lost 1");
+    cluster_execute(cluster, "UPDATE chime.notification SET created_at = now() - interval '25 h', due_at = now()");
+    EXPECT_SQL(cluster, TAKE, "all 1 3 f");
+    EXPECT_SQL(cluster, "SELECT chime.note_delivery(" TOKEN ", 1, 'HTTP 500')", "expired");
+    EXPECT_SQL(cluster, "SELECT state || ' ' || error FROM chime.notification", "expired HTTP 500");
+    /* Nobody writes who does not lead. */
+    cluster_execute(cluster, "UPDATE chime.leader SET token = gen_random_uuid(), epoch = 8");
+    ck_assert_str_eq(cluster_sqlstate(cluster, TAKE), "CH001");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT chime.note_delivery(" TOKEN ", 1, NULL)"), "CH001");
+}
+END_TEST
+
+START_TEST(what_goes_on_is_told_again_unless_somebody_knows)
+{
+    lead_by_hand("[]");
+    EXPECT_SQL(cluster, NOTE("[" LOST("c") "]"), "1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.notification", "0");
+    /* A sink that is new hears of what fires already; a silence that ends, too. */
+    cluster_execute(cluster, "INSERT INTO chime.silence (matchers, until, made_by, reason) VALUES"
+                             " ('{\"subject\": \"c\"}', now() + interval '1 h', 'me', 'test')");
+    lead_by_hand("[{\"name\": \"all\", \"type\": \"webhook\"}, {\"name\": \"am\", \"type\": \"alertmanager\"}]");
+    EXPECT_SQL(cluster, NOTE("[" LOST("c") "]"), "0");
+    EXPECT_SQL(cluster, WAITING, NULL);
+    cluster_execute(cluster, "DELETE FROM chime.silence");
+    EXPECT_SQL(cluster, NOTE("[" LOST("c") "]"), "0");
+    EXPECT_SQL(cluster, WAITING, "all lost 1, am lost 1");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(chime.note_delivery(" TOKEN ", n.notification_id, NULL), ' ') FROM (SELECT * FROM"
+               " chime.notification) n",
+               "delivered delivered");
+    cluster_execute(cluster, "UPDATE chime.notification SET created_at = created_at - interval '2 min'");
+    EXPECT_SQL(cluster, NOTE("[" LOST("c") "]"), "0");
+    EXPECT_SQL(cluster, WAITING, "am lost 1");
+    cluster_execute(cluster, "UPDATE chime.notification SET created_at = created_at - interval '5 h';"
+                             "UPDATE chime.alert SET acknowledged_at = now(), acknowledged_by = 'ann'");
+    EXPECT_SQL(cluster, NOTE("[" LOST("c") "]"), "0");
+    EXPECT_SQL(cluster, WAITING, "am lost 1");
+    cluster_execute(cluster, "UPDATE chime.alert SET acknowledged_at = NULL");
+    EXPECT_SQL(cluster, NOTE("[" LOST("c") "]"), "0");
+    EXPECT_SQL(cluster, WAITING, "am lost 1, all lost 1");
+    /* What told an Alertmanager before that all is as it was goes; what waits for a sink that is gone expires. */
+    EXPECT_SQL(cluster,
+               "SELECT chime.note_delivery(" TOKEN ", (SELECT max(notification_id) FROM chime.notification WHERE"
+               " sink = 'am'), NULL)",
+               "delivered");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.notification WHERE sink = 'am'", "1");
+    lead_by_hand("[]");
+    EXPECT_SQL(cluster, "SELECT error FROM chime.notification WHERE state = 'expired'",
+               "its sink is no longer configured");
+}
+END_TEST
+
+/* --- a daemon sends --------------------------------------------------------------------------------------------------------- */
+
+static bool got(const char *text)
+{
+    char *all = receiver_got(receiver);
+    bool found = strstr(all, text) != NULL;
+    free(all);
+    return found;
+}
+
+static char *folder;
+
+static bool has_line(const char *text)
+{
+    char *file = files_path("%s/told", folder);
+    char *all = files_read(file);
+    bool found = strstr(all, text) != NULL;
+    free(all);
+    free(file);
+    return found;
+}
+
+/* Sinks that take: a webhook with a secret in its address and a header, Slack, Alertmanager, a program; one that never answers. */
+static void write_sinks(const struct receiver *never)
+{
+    char *script = files_path("%s/tell", folder);
+    char *text = files_path("#!/bin/sh\n{ echo \"$1\"; cat; echo; } >> %s/told\n", folder);
+    files_write(script, text);
+    chmod(script, 0700);
+    char *url = files_path("http://127.0.0.1:%d/hook?key=S3CRET%%22\n", receiver_port(receiver));
+    char *url_file = files_path("%s/url", folder);
+    files_write(url_file, url);
+    char *headers_file = files_path("%s/headers", folder);
+    files_write(headers_file, "# ours\nX-Word: \"pass\\word\"\n");
+    char *sinks = files_path(
+        "sinks: { hook: { type = \"webhook\"; url_file = \"%s\"; headers_file = \"%s\"; };\n"
+        " chat: { type = \"slack\"; url = \"http://127.0.0.1:%d/chat\"; };\n"
+        " am: { type = \"alertmanager\"; url = \"http://127.0.0.1:%d/\"; };\n"
+        " page: { type = \"program\"; command = [\"%s\", \"now\"]; match: { severity = \"critical\"; }; };\n"
+        " hang: { type = \"webhook\"; url = \"http://127.0.0.1:%d/\"; }; };\n"
+        "alerts: { job-failed: { severity = \"critical\"; }; };\n",
+        url_file, headers_file, receiver_port(receiver), receiver_port(receiver), script, receiver_port(never));
+    site_file(site, "sinks", sinks);
+    free(script);
+    free(text);
+    free(url);
+    free(url_file);
+    free(headers_file);
+    free(sinks);
+}
+
+#define DELIVERED(sink) \
+    "SELECT string_agg(DISTINCT state, ' ') FROM chime.notification WHERE sink = '" sink "' AND state <> 'waiting'"
+
+START_TEST(each_kind_of_sink_is_told_and_one_that_hangs_holds_up_nothing)
+{
+    struct receiver *never = receiver_create(RECEIVER_NEVER);
+    receiver = receiver_create(200);
+    folder = files_make_directory();
+    site = site_create(cluster, "postgres", 2);
+    site_job(site, "broken",
+             NEVER_DUE "command = \"DO $$ BEGIN RAISE 'no <!channel> \\\"here\\\"'; END $$\"; max_attempts = 1;");
+    site_job(site, "sound", NEVER_DUE "command = \"SELECT 1\";");
+    write_sinks(never);
+    served = site_lead(site);
+    ASSERT_RUN(0, "alerts", "test", "chat");
+    ck_assert(got("pgchime alerts test: nothing is wrong"));
+    runs_ask_and_await(cluster, "broken");
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.notification WHERE state = 'delivered'", "4", 120);
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(DISTINCT sink, ' ' ORDER BY sink) FROM chime.notification WHERE state = 'delivered'",
+               "am chat hook page");
+    ck_assert(got("POST /hook?key=S3CRET%22 HTTP/1.1"));
+    ck_assert(got("X-Word: \"pass\\word\""));
+    ck_assert(got("Idempotency-Key: main-"));
+    ck_assert(got("\"version\":\"4\""));
+    ck_assert(got("POST /api/v2/alerts HTTP/1.1"));
+    ck_assert(got("no &lt;!channel&gt; \\\"here\\\""));
+    ck_assert(has_line("now\n{"));
+    ck_assert(has_line("\"job\":\"broken\""));
+    /* It is being sent all the while, and runs go on; whoever leads next sends it again. */
+    WAIT_SQL(cluster, "SELECT attempts > 0 FROM chime.notification WHERE sink = 'hang'", "t", 60);
+    runs_ask_and_await(cluster, "sound");
+    WAIT_SQL(cluster, "SELECT sent_at IS NOT NULL FROM chime.notification WHERE sink = 'hang'", "t", 60);
+    ck_assert(!daemon_said(served, "S3CRET"));
+    daemon_kill(served);
+    daemon_destroy(served);
+    served = site_lead(site);
+    daemon_await(served, "was being sent when its leader ended, and is sent again", 60);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.notification WHERE sink = 'hook'", "1");
+    receiver_destroy(never);
+}
+END_TEST
+
+START_TEST(a_sink_that_refuses_is_told_later)
+{
+    char *sinks;
+    receiver = receiver_create(301); /* nobody is followed elsewhere */
+    folder = files_make_directory();
+    site = site_create(cluster, "postgres", 2);
+    site_job(site, "broken", NEVER_DUE "command = \"SELECT 1 / 0\"; max_attempts = 1;");
+    sinks = files_path("sinks: { hook: { type = \"webhook\"; url = \"http://127.0.0.1:%d/S3CRET\"; };"
+                       " open: { type = \"slack\"; url_file = \"%s/url\"; }; };"
+                       "alerts: { job-failed: { severity = \"critical\"; }; };",
+                       receiver_port(receiver), folder);
+    site_file(site, "sinks", sinks);
+    free(sinks);
+    served = site_lead(site);
+    ASSERT_RUN(1, "alerts", "test", "hook");
+    commands_has(errors, "sink hook was not told: its answer is HTTP 301");
+    ASSERT_RUN(3, "alerts", "test", "open");
+    commands_has(errors, "/url: No such file or directory");
+    char *file = files_path("%s/url", folder);
+    files_write(file, "https://example.invalid/S3CRET");
+    chmod(file, 0644);
+    ASSERT_RUN(3, "alerts", "test", "open");
+    commands_has(errors, "everybody may read");
+    chmod(file, 0600);
+    files_write(file, "file:///etc/passwd");
+    ASSERT_RUN(3, "alerts", "test", "open");
+    commands_has(errors, "is not one line with an address of https:// or http://");
+    ASSERT_RUN(5, "alerts", "test", "riddle");
+    free(file);
+    runs_ask_and_await(cluster, "broken");
+    WAIT_SQL(cluster, "SELECT error FROM chime.notification WHERE sink = 'hook'", "its answer is HTTP 301", 90);
+    receiver_answer(receiver, 204);
+    WAIT_SQL(cluster, DELIVERED("hook"), "delivered", 90);
+    EXPECT_SQL(cluster, "SELECT error FROM chime.notification WHERE sink = 'hook'", NULL);
+    ck_assert(daemon_said(served, "sink hook: message"));
+    ck_assert(!daemon_said(served, "S3CRET"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sinks");
+    TCase *tests = tcase_create("sinks");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, transitions_wait_for_each_sink_once_by_rule);
+    tcase_add_test(tests, what_fails_is_tried_again_and_what_was_under_way_says_so);
+    tcase_add_test(tests, what_goes_on_is_told_again_unless_somebody_knows);
+    tcase_add_test(tests, each_kind_of_sink_is_told_and_one_that_hangs_holds_up_nothing);
+    tcase_add_test(tests, a_sink_that_refuses_is_told_later);
+    suite_add_tcase(suite, tests);
+    return suite_run(suite);
+}
