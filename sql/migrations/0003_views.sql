@@ -140,8 +140,10 @@ END $$;
 COMMENT ON FUNCTION chime.one_of IS 'the value, if it is one of the words; else an error that lists them';
 
 CREATE FUNCTION chime.relation_kind(p_relation regclass) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END FROM pg_class c WHERE c.oid = p_relation);
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+BEGIN
+    RETURN (SELECT CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END FROM pg_class c WHERE c.oid = p_relation);
+END $$;
 
 -- --- what is ours (docs/adr/0027) -------------------------------------------------------------------------------------------
 

@@ -215,24 +215,30 @@ END;
 
 -- The functions of a source's triggers: of statements, of each row of an UPDATE, and of an INSERT. NULL: not there.
 CREATE FUNCTION chime.capture_functions(p_source integer) RETURNS oid[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN ARRAY[to_regproc('chime.capture_' || p_source), to_regproc('chime.capture_' || p_source || '_row'),
-             to_regproc('chime.capture_' || p_source || '_insert')]::oid[];
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+BEGIN
+    RETURN ARRAY[to_regproc('chime.capture_' || p_source), to_regproc('chime.capture_' || p_source || '_row'),
+                 to_regproc('chime.capture_' || p_source || '_insert')]::oid[];
+END $$;
 
 -- Whether an UPDATE of a relation is captured row by row, which costs a statement of one row less. Not where it is one of a tree: a row
 -- that an UPDATE moves to another partition fires no row trigger of UPDATE, and one of a child none of the parent.
 CREATE FUNCTION chime.captured_by_row(p_relation oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT c.relkind = 'r' FROM pg_class c WHERE c.oid = p_relation)
-    AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = p_relation)
-    AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = p_relation);
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+BEGIN
+    RETURN (SELECT c.relkind = 'r' FROM pg_class c WHERE c.oid = p_relation)
+        AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = p_relation)
+        AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = p_relation);
+END $$;
 
 -- Whether rows come to a relation through a partitioned table. A MERGE there that inserts a row gives the trigger of its UPDATEs that row in place of
 -- each one updated after it (PostgreSQL 15 to 18: the executor remembers the row as it was routed), unless the partition that took it has a BEFORE
 -- INSERT trigger of rows, which could have changed it. So leaves have one that never fires.
 CREATE FUNCTION chime.is_leaf(p_relation oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT c.relispartition AND c.relkind = 'r' FROM pg_class c WHERE c.oid = p_relation);
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+BEGIN
+    RETURN (SELECT c.relispartition AND c.relkind = 'r' FROM pg_class c WHERE c.oid = p_relation);
+END $$;
 
 -- Relations of a source's tree on which one of our triggers is missing, does not fire, is of the other kind, or was made for fewer columns.
 -- 4: a trigger of INSERT; 16: of UPDATE; 7: of each row before an INSERT.

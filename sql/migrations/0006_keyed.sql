@@ -277,9 +277,10 @@ BEGIN
     PERFORM chime.keep_routine_private(format('chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision, boolean)', v_view.view_id)::regprocedure);
 END $$;
 
--- Of the sources, and of the view itself: one defined or made anew begins with everything.
+-- Of the sources, and of the view itself: one defined or made anew begins with everything. Here and below force_generic_plan: a plan for these
+-- values is no better, and PostgreSQL would take more time to make it at each refresh than to run it.
 CREATE FUNCTION chime.view_fingerprint(p_schema name, p_relation name) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     RETURN (SELECT string_agg(s.source_id || ':' || chime.source_fingerprint(s.source_id), ' ' ORDER BY s.source_id) || ' '
                    || md5(concat_ws(' ', k.oid::oid, pg_relation_filenode(k.oid), v.definition, v.search_path, v.timezone, v.key, v.grain, v.stamps, split_part(v.asked, ' ', 1),
@@ -304,7 +305,7 @@ RETURN (SELECT coalesce(string_agg(format('%I.%I', o.source_schema, o.source_tab
 -- Sources of a view that have tables without our triggers, or columns for which these were not made, or are written by a subscription, which fires
 -- none, or are part of a table that is no source of it; NULL: none.
 CREATE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     RETURN (SELECT string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
             FROM chime.view_source s JOIN chime.source o USING (source_id)
@@ -320,12 +321,14 @@ END $$;
 
 -- The snapshot of the statement that calls it, without this transaction: what that one has yet to write is not consumed.
 CREATE FUNCTION chime.snapshot_to_keep() RETURNS pg_snapshot
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT concat_ws(':', pg_snapshot_xmin(s), pg_snapshot_xmax(s),
-                         (SELECT coalesce(string_agg(x.id::text, ',' ORDER BY x.id), '')
-                          FROM (SELECT pg_snapshot_xip(s) UNION SELECT pg_current_xact_id()) AS x (id)
-                          WHERE x.id < pg_snapshot_xmax(s)))::pg_snapshot
-        FROM pg_current_snapshot() AS s);
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT concat_ws(':', pg_snapshot_xmin(s), pg_snapshot_xmax(s),
+                             (SELECT coalesce(string_agg(x.id::text, ',' ORDER BY x.id), '')
+                              FROM (SELECT pg_snapshot_xip(s) UNION SELECT pg_current_xact_id()) AS x (id)
+                              WHERE x.id < pg_snapshot_xmax(s)))::pg_snapshot
+            FROM pg_current_snapshot() AS s);
+END $$;
 
 -- Marks of one log. STABLE, so that they are read with the snapshot of the calling statement, and by EXECUTE, so that the plan is
 -- made after that snapshot: an older plan would not have a part begun in between, whose marks the snapshot may show.
@@ -348,8 +351,11 @@ END $$;
 
 -- What a view's definition reads, through other views too; column 0: the relation as such.
 CREATE FUNCTION chime.columns_read(p_view regclass) RETURNS TABLE (relation oid, "column" integer)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off AS $$ -- keeps its plan: asked of every view by view_freshness()
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH RECURSIVE read AS (
         SELECT p_view::oid AS relation, 0 AS "column"
         UNION
@@ -359,7 +365,7 @@ BEGIN ATOMIC
         JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
                         AND d.refobjid <> r.relation)
     SELECT r.relation, r."column" FROM read r JOIN pg_class c ON c.oid = r.relation WHERE c.relkind IN ('r', 'p', 'm', 'f');
-END;
+END $$;
 
 CREATE FUNCTION chime.tables_read(p_view regclass) RETURNS SETOF oid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -107,12 +107,14 @@ RETURN ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view v
 -- shared out by how much either weighs, so that refreshes of one group tell of the floor and those of many of the groups.
 CREATE FUNCTION chime.learn_cost(p_floor_us double precision, p_key_us double precision, p_keys bigint, p_us bigint,
                                  OUT floor_us double precision, OUT key_us double precision)
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT greatest(0, coalesce(p_floor_us, 0) + e.share), greatest(0, coalesce(p_key_us, 0) + e.share * p_keys / 10000)
-    FROM (SELECT (p_us - coalesce(p_floor_us + p_key_us * p_keys, 0)) / (1 + (p_keys / 100.0::double precision) ^ 2)
-                 / CASE WHEN p_floor_us IS NULL THEN 1 ELSE 2 END AS share) AS e;
-END;
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_share double precision := (p_us - coalesce(p_floor_us + p_key_us * p_keys, 0)) / (1 + (p_keys / 100.0::double precision) ^ 2)
+                                / CASE WHEN p_floor_us IS NULL THEN 1 ELSE 2 END;
+BEGIN
+    floor_us := greatest(0, coalesce(p_floor_us, 0) + v_share);
+    key_us := greatest(0, coalesce(p_key_us, 0) + v_share * p_keys / 10000);
+END $$;
 
 -- A refresh that did everything because groups looked dear lets their cost fall, so that one group that was large does not decide for
 -- ever.

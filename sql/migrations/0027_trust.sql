@@ -180,15 +180,17 @@ END $$;
 COMMENT ON FUNCTION chime.vet_view IS 'refuses a view that reaches code of an owner whom nobody trusts; else the relations that its queries name';
 
 CREATE FUNCTION chime.oids_named(p_names text[]) RETURNS oid[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN ARRAY(SELECT to_regclass(n)::oid FROM unnest(p_names) AS n);
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+BEGIN
+    RETURN ARRAY(SELECT to_regclass(n)::oid FROM unnest(p_names) AS n);
+END $$;
 COMMENT ON FUNCTION chime.oids_named IS 'the relations of these names, now';
 
 -- What roles that are not trusted could have changed: of the tables that are read, and which these are. What is trusted is changed by those
 -- who are. plpgsql, which keeps its plan: this is asked at every refresh.
 CREATE FUNCTION chime.reach_of(p_relations oid[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
-SET enable_mergejoin = off AS $$
+SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$ -- keeps its plan: asked at every refresh
 BEGIN
     RETURN (
         WITH RECURSIVE read AS (
