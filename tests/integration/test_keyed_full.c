@@ -250,7 +250,7 @@ START_TEST(what_every_refresh_asks_keeps_its_plan)
                              "SELECT chime.refresh('shop_total'); SELECT chime.refresh('event_total')");
     cluster_execute(cluster, "RESET track_functions; SELECT pg_stat_force_next_flush()");
     EXPECT_SQL(cluster,
-               "SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.proname))"
+               "SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.proname)"
                " FROM pg_stat_user_functions s JOIN pg_proc p ON p.oid = s.funcid"
                " JOIN pg_language l ON l.oid = p.prolang WHERE l.lanname = 'sql' AND p.provolatile <> 'i'", NULL);
     EXPECT_SQL(cluster, "SELECT count(*) > 10 FROM pg_stat_user_functions", "t");
