@@ -43,7 +43,8 @@ static const char job_sql[] =
     " WHERE j.job_id = $1::bigint";
 
 static const char upstreams_sql[] =
-    "SELECT j.name, CASE WHEN x.missed THEN 'missed' ELSE s.last_outcome::text END,"
+    "SELECT j.name, CASE WHEN x.missed OR (me.schedule <> '' AND st.missed_after) THEN 'missed' ELSE "
+    "s.last_outcome::text END,"
     "       CASE WHEN NOT j.active THEN 'inactive'"
     "            WHEN s.suspended_at IS NOT NULL THEN chime.told('suspended', s.suspended_by, s.suspend_reason) END,"
     "       coalesce(st.outcome_at > mine.last_slot OR (mine.cursor_skipped AND st.last_outcome = 'succeeded'), "

@@ -214,7 +214,7 @@ static void adopt_idle(struct lead *lead)
         struct scheduled *scheduled = scheduler_find(lead->scheduler, unfinished->job_id);
         if (!unfinished->own && scheduled != NULL && scheduled_idle(scheduled)) {
             scheduler_adopt(lead->scheduler, scheduled, unfinished->kind, unfinished->slot, unfinished->attempt,
-                            INSTANT_NEVER);
+                            INSTANT_NEVER, unfinished->missed_after);
         }
     }
 }

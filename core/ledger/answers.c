@@ -75,7 +75,8 @@ enum {
     MEMORY_SKIPPED,
     MEMORY_FAILURES,
     MEMORY_SUSPENDED,
-    MEMORY_MISSED_AT
+    MEMORY_MISSED_AT,
+    MEMORY_MISSED_AFTER
 };
 
 struct job_memory answer_memory(const struct pg_reply *reply, size_t row, int first, int64_t job_id, int version)
@@ -93,6 +94,7 @@ struct job_memory answer_memory(const struct pg_reply *reply, size_t row, int fi
         .failures = atoll(pg_reply_value(reply, 0, row, first + MEMORY_FAILURES)),
         .suspended = pg_reply_value(reply, 0, row, first + MEMORY_SUSPENDED)[0] == 't',
         .missed_at = answer_instant(pg_reply_value(reply, 0, row, first + MEMORY_MISSED_AT)),
+        .missed_after = pg_reply_value(reply, 0, row, first + MEMORY_MISSED_AFTER)[0] == 't',
     };
     memory.has_outcome = outcome != NULL && run_state_parse(outcome, &memory.last_outcome);
     return memory;

@@ -22,9 +22,10 @@ instant answer_instant(const char *text); /* INSTANT_NONE for NULL; one out of o
 bool answer_is_true(const char *text);    /* false for NULL */
 enum run_kind answer_kind(const char *text);
 
-#define ANSWER_MEMORY_COLUMNS 9
+#define ANSWER_MEMORY_COLUMNS 10
 /* What is known of a job, from these columns beginning with `first`: last slot, last outcome, how long it took in us, when that was, the end
- * of its last run, whether the cursor was skipped to, failures in a row, whether it is suspended, when slots were missed last. */
+ * of its last run, whether the cursor was skipped to, failures in a row, whether it is suspended, when slots were missed last,
+ * whether slots after that of its last outcome were missed before it came about. */
 struct job_memory answer_memory(const struct pg_reply *reply, size_t row, int first, int64_t job_id, int version);
 
 #endif

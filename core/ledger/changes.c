@@ -54,7 +54,7 @@ void changes_ask(const struct ledger *ledger, const char *seen, const char *chan
         "pg_catalog.current_database()), c.active, c.removed, c.schedule,"
         " c.command, pg_catalog.to_jsonb(c.after), pg_catalog.to_jsonb(c.channels), c.options, c.since, c.last_slot,"
         " c.last_outcome, c.last_duration_us, c.outcome_at, c.last_end, c.cursor_skipped, c.consecutive_failures, "
-        "c.suspended, c.missed_at, c.has_problem, c.fault, c.found, c.changed "
+        "c.suspended, c.missed_at, c.missed_after, c.has_problem, c.fault, c.found, c.changed "
         "FROM chime.changed_jobs($1, $2, $3, $4, $5) c",
         COUNT_OF(parameters), parameters, callback, data);
 }

@@ -552,7 +552,7 @@ void ledger_unfinished(const struct ledger *ledger, const int *known, size_t kno
     columns_close(&columns);
     const char *parameters[] = {ledger->token, columns.values[0], after};
     ledger_send_one(ledger, "chime_unfinished_runs",
-                    "SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done FROM "
+                    "SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, own, done, missed_after FROM "
                     "chime.unfinished_runs($1, $2, $3)",
                     COUNT_OF(parameters), parameters, callback, data);
     columns_finish(&columns);
@@ -569,7 +569,8 @@ static struct unfinished_run read_unfinished(const struct pg_reply *reply, size_
                                    .retry_at = answer_instant(pg_reply_value(reply, 0, row, 6)),
                                    .gone = pg_reply_value(reply, 0, row, 7)[0] == 't',
                                    .own = pg_reply_value(reply, 0, row, 8)[0] == 't',
-                                   .done = pg_reply_value(reply, 0, row, 9)[0] == 't'};
+                                   .done = pg_reply_value(reply, 0, row, 9)[0] == 't',
+                                   .missed_after = pg_reply_value(reply, 0, row, 10)[0] == 't'};
 }
 
 int64_t ledger_read_unfinished(const struct pg_reply *reply, struct unfinished_run **unfinished, size_t *count)

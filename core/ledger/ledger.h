@@ -59,6 +59,7 @@ struct unfinished_run {
     bool own;   /* claimed by this very leader */
     bool done;  /* its transaction was committed: it succeeded */
     instant retry_at;
+    bool missed_after; /* slots after it are on record as missed */
 };
 
 struct ledger_verdict {

@@ -197,7 +197,8 @@ static void send_part(struct ledger_sync *sync)
     const char *parameters[] = {sync->ledger->token, text, defaults, sync->now, decided_text(sync)};
     const struct pg_statement statement = {
         .sql = "SELECT name, job_id, version, last_slot, last_outcome, last_duration_us, outcome_at, last_end,"
-               " cursor_skipped, consecutive_failures, suspended, missed_at, mended FROM chime.sync_jobs($1, $2, $3, "
+               " cursor_skipped, consecutive_failures, suspended, missed_at, missed_after, mended FROM "
+               "chime.sync_jobs($1, $2, $3, "
                "$4, $5)",
         .parameter_count = COUNT_OF(parameters),
         .parameters = parameters};

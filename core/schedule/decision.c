@@ -58,6 +58,7 @@ instant outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_
     it->has_outcome = true;
     it->last_outcome = state;
     it->outcome_at = outcome_time(it, at);
+    it->missed_after = false;
     join_note_result(it, state, it->outcome_at);
     agenda_add_downstream(scheduler, it);
     return it->outcome_at;
@@ -76,6 +77,21 @@ void decision_skip(struct scheduler *scheduler, struct scheduled *it, instant la
     }
 }
 
+static void note_missed_after_run(struct scheduled *it, instant first)
+{
+    bool runs = it->phase != PHASE_IDLE && !phase_is_unstarted(it) && it->kind == RUN_SCHEDULE;
+    if (runs && it->run_missed_from == INSTANT_NONE) {
+        it->run_missed_from = first;
+    }
+}
+
+/* Of slots to come a clock that was ahead let some be missed: they are nobody's business yet. */
+void decision_note_overtaken(struct scheduled *it, instant at)
+{
+    it->missed_after = it->run_missed_from != INSTANT_NONE && it->run_missed_from <= at;
+    it->run_missed_from = INSTANT_NONE;
+}
+
 void decision_miss(struct scheduler *scheduler, struct scheduled *it, instant last, const char *reason)
 {
     struct skipped *passed = pass(scheduler, it, last, reason);
@@ -83,6 +99,7 @@ void decision_miss(struct scheduler *scheduler, struct scheduled *it, instant la
     passed->count = timeline_count(it, last);
     passed->at = it->outcome_at < scheduler->now ? scheduler->now : it->outcome_at + 1;
     it->missed_at = passed->at;
+    note_missed_after_run(it, passed->first);
     join_drop_result(it);
     move_cursor(scheduler, it, last);
 }

@@ -49,6 +49,7 @@ static void recall(const struct scheduler *scheduler, struct scheduled *it, cons
         it->has_outcome = true;
         it->last_outcome = memory->last_outcome;
         it->outcome_at = memory->outcome_at;
+        it->missed_after = memory->missed_after;
         it->failures = memory->failures;
     }
     it->missed_at = later(it->missed_at, memory->missed_at);

@@ -277,10 +277,11 @@ void scheduler_start(struct scheduler *scheduler, instant now, instant server_st
 /* --- reports ---------------------------------------------------------------------------------------------------------------- */
 
 void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot, int attempt,
-                     instant retry_at)
+                     instant retry_at, bool missed_after)
 {
     it->kind = kind;
     it->slot = slot;
+    it->run_missed_from = missed_after ? slot : INSTANT_NONE;
     wake_adopted(it);
     scheduler_retry(scheduler, it, attempt, retry_at);
 }
@@ -396,6 +397,7 @@ instant scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum 
     phase_set(scheduler, it, PHASE_IDLE);
     it->judged = false;
     instant outcome_at = outcome_set(scheduler, it, state, at);
+    decision_note_overtaken(it, at);
     agenda_run(scheduler); /* who waited for it sees that it failed, before it is none of theirs any more */
     suspend_if_failing(scheduler, it, true);
     agenda_run(scheduler);

@@ -52,6 +52,7 @@ struct job_memory {
     enum run_state last_outcome;
     instant outcome_at;     /* when that was; INSTANT_NONE: no outcome */
     instant missed_at;      /* when slots of it were missed last; INSTANT_NONE: never */
+    bool missed_after;      /* slots after that of the last outcome were missed before it came about */
     instant last_end;       /* of its last run, whatever its kind: what @after counts from; INSTANT_NONE: never ran */
     duration last_duration; /* 0 unknown */
     int64_t failures;       /* runs in a row that ended failed, timed out or lost */
@@ -125,9 +126,10 @@ void scheduler_request(struct scheduler *scheduler, struct scheduled *it, enum r
 /* The same, and a suspended job takes it: for this run, and stays suspended. */
 void scheduler_force(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);
 /* A live run of an idle job, found in the ledger: its next attempt is due at `retry_at`; INSTANT_NEVER while its
- * old session is still there, until scheduler_retry or scheduler_ended says more. */
+ * old session is still there, until scheduler_retry or scheduler_ended says more.
+ * missed_after: slots after it are on record as missed already. */
 void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot, int attempt,
-                     instant retry_at);
+                     instant retry_at, bool missed_after);
 
 /* The next run that may start, by priority, then slot, among those with a slot of their pool; it is CLAIMING from then on. False
  * when there is none. Owners (a role and where it connects to) take turns: of jobs of several, the next is of the one that had

@@ -85,6 +85,7 @@ static void remember(struct scheduled *it, const struct job_memory *memory)
     it->last_outcome = memory->last_outcome;
     it->outcome_at = memory->outcome_at;
     it->missed_at = memory->missed_at;
+    it->missed_after = memory->missed_after;
     it->last_end = memory->last_end;
     it->expected = memory->last_duration;
     it->failures = memory->failures;
@@ -96,7 +97,7 @@ struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job
     struct scheduled *it = xcalloc(1, sizeof *it);
     scheduled_define(scheduler, it, job);
     remember(it, memory);
-    it->armed = it->noted = it->counted_from = it->caught_up_at = it->freed_at = INSTANT_NONE;
+    it->run_missed_from = it->armed = it->noted = it->counted_from = it->caught_up_at = it->freed_at = INSTANT_NONE;
     it->slot_node.order = it->ready_node.order = it->retry_node.order = it->deadline_node.order = (uint64_t)
                                                                                                       memory->job_id;
     return it;

@@ -128,9 +128,11 @@ struct scheduled {
     enum run_state last_outcome;
     instant outcome_at;
     instant missed_at;
+    bool missed_after; /* slots after that of the last outcome were missed before it came about */
     instant last_end;
     int64_t failures;
-    instant slot; /* of the current run */
+    instant slot;            /* of the current run */
+    instant run_missed_from; /* the first slot that was missed after the current run's; INSTANT_NONE: there is none */
     instant armed;
     instant noted; /* while `armed` is at most that, what is written of its slots will do */
     instant cursor;
@@ -270,6 +272,8 @@ void decision_miss(struct scheduler *scheduler, struct scheduled *it, instant la
 void decision_flush(struct scheduler *scheduler, struct scheduled *it);
 /* What has fallen due and has not started is skipped; so are slots up to `through` that nobody noted. */
 void decision_abandon(struct scheduler *scheduler, struct scheduled *it, instant through, const char *reason);
+/* The run ended at `at`, and its outcome is set: whether slots after it were missed meanwhile. */
+void decision_note_overtaken(struct scheduled *it, instant at);
 instant outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_state state, instant at);
 
 /* --- upstream_check.c ------------------------------------------------------------------------------------------------------------ */

@@ -112,11 +112,11 @@ bool upstream_check_blocks_event(struct scheduler *scheduler, const struct sched
 
 /* --- trigger rules -------------------------------------------------------------------------------------------------------- */
 
-/* Of an upstream that counts: a join goes by its upstream results, a slot by the last there was. */
+/* Of an upstream that counts: a join goes by its upstream results, a slot by what became of the last slot that is decided. */
 static bool outcome_of(const struct scheduled *it, const struct upstream *upstream, enum run_state *state)
 {
     const struct scheduled *job = upstream->job;
-    bool missed = scheduled_missed(job);
+    bool missed = scheduled_missed(job) || job->missed_after;
     *state = it->join ? upstream->outcome : missed ? RUN_MISSED : job->last_outcome;
     return scheduled_active(job) && (it->join ? upstream->result != RESULT_NONE : missed || job->has_outcome);
 }

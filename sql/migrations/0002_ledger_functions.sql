@@ -457,13 +457,19 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.begin_jobs IS 'begin_anew, as the leader does it: the jobs whose cursors were in the future, and where they are now';
 
+-- Up to p_at: a clock that was ahead for a while left records of slots to come.
+CREATE FUNCTION chime.missed_after(p_job bigint, p_slot timestamptz, p_at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+RETURN EXISTS (SELECT FROM chime.missed m WHERE m.job_id = p_job AND m.first_slot > p_slot AND m.first_slot <= p_at);
+COMMENT ON FUNCTION chime.missed_after IS 'whether slots of the job after p_slot are on record as missed';
+
 -- Live runs that no session of this leader works on: claimed by an earlier leader, or for a session that is gone. A
 -- session of an earlier leader that is still there is ended (or, without the right to, waited for): until it is `gone`
 -- nothing may be said of its run. p_known: sessions this leader holds.
 -- A page: of the p_limit live runs that follow run p_from. Where more may follow, a last row has the run_id to go on from, and no job.
 CREATE FUNCTION chime.unfinished_runs(p_token uuid, p_known integer[], p_from bigint DEFAULT 0, p_limit integer DEFAULT 1000)
 RETURNS TABLE (run_id bigint, job_id bigint, kind chime.run_kind, slot timestamptz, attempt smallint, waits boolean,
-               retry_at timestamptz, gone boolean, own boolean, done boolean)
+               retry_at timestamptz, gone boolean, own boolean, done boolean, missed_after boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off SET enable_sort = off
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -485,6 +491,7 @@ BEGIN
         waits := v_run.pid IS NULL; retry_at := v_run.retry_at; own := v_run.token = p_token;
         done := v_run.done_at IS NOT NULL;
         gone := done OR waits OR NOT v_run.alive;
+        missed_after := kind = 'schedule' AND chime.missed_after(job_id, slot, 'infinity');
         IF NOT gone AND v_run.pid <> ALL (v_told) THEN
             v_told := v_told || v_run.pid;
             BEGIN

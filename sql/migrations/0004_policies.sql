@@ -5,6 +5,7 @@ ALTER TABLE chime.job_state
     ADD COLUMN cursor_skipped boolean NOT NULL DEFAULT false,
     ADD COLUMN outcome_at timestamptz,
     ADD COLUMN missed_at timestamptz,
+    ADD COLUMN missed_after boolean NOT NULL DEFAULT false,
     ADD COLUMN suspended_at timestamptz,
     ADD COLUMN suspended_by text,
     ADD COLUMN suspended_until timestamptz,
@@ -18,6 +19,8 @@ COMMENT ON COLUMN chime.job_state.cursor_skipped IS
 COMMENT ON COLUMN chime.job_state.outcome_at IS 'when last_outcome came about';
 COMMENT ON COLUMN chime.job_state.missed_at IS
     'when slots of it were recorded as missed last: where that is later than outcome_at, those that come after it have no success to go by';
+COMMENT ON COLUMN chime.job_state.missed_after IS
+    'slots after that of last_outcome were missed before it came about: slots that come after them have no success to go by';
 COMMENT ON COLUMN chime.job_state.consecutive_failures IS
     'runs in a row that failed, timed out or were lost; cancelled and skipped ones neither count nor end the row';
 COMMENT ON COLUMN chime.job_state.suspended_at IS 'since when nothing of the job may start; NULL: it is not suspended';
@@ -116,7 +119,7 @@ COMMENT ON FUNCTION chime.mend_cursors IS 'of these jobs of configurations and p
 CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb, p_now timestamptz, p_decided boolean)
 RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
                last_duration_us bigint, outcome_at timestamptz, last_end timestamptz, cursor_skipped boolean,
-               consecutive_failures integer, suspended boolean, missed_at timestamptz, mended text)
+               consecutive_failures integer, suspended boolean, missed_at timestamptz, missed_after boolean, mended text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
@@ -178,7 +181,7 @@ BEGIN
     SELECT d.name, k.job_id, k.version, greatest(k.last_slot, k.since), k.last_outcome, k.last_duration_us, k.outcome_at, k.last_end,
            k.cursor_skipped AND k.last_slot >= k.since, k.consecutive_failures,
            k.suspended_at IS NOT NULL
-           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = k.job_id AND q.verb = 'suspend'), k.missed_at,
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = k.job_id AND q.verb = 'suspend'), k.missed_at, k.missed_after,
            v_mended ->> k.job_id::text
     FROM jsonb_to_recordset(p_jobs) AS d (name text)
     CROSS JOIN LATERAL (SELECT j.version, j.since, s.* FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id
@@ -563,6 +566,7 @@ BEGIN
     )
     UPDATE chime.job_state s
        SET last_end = t.finished_at, last_outcome = t.state, outcome_at = t.outcome_at,
+           missed_after = t.kind = 'schedule' AND s.missed_at > t.slot AND chime.missed_after(t.job_id, t.slot, t.finished_at),
            last_duration_us = date_part('epoch', t.finished_at - t.started_at) * 1000000, -- extract would count in numeric
            last_success = CASE WHEN t.state = 'succeeded' THEN t.finished_at ELSE s.last_success END,
            consecutive_failures = CASE WHEN t.state = 'succeeded' THEN 0
@@ -600,7 +604,7 @@ BEGIN
         UPDATE chime.job_state s
            SET last_slot = j.slot, cursor_skipped = s.cursor_skipped OR j.joins, skips = s.skips + j.slots,
                last_outcome = CASE WHEN j.outcome_at IS NOT NULL THEN 'skipped' ELSE s.last_outcome END,
-               outcome_at = coalesce(j.outcome_at, s.outcome_at)
+               outcome_at = coalesce(j.outcome_at, s.outcome_at), missed_after = s.missed_after AND j.outcome_at IS NULL
           FROM jump j WHERE s.job_id = ANY (p_job) AND s.job_id = j.job_id AND s.last_slot = j.cursor
         RETURNING s.job_id
     ), kept AS (
@@ -662,6 +666,7 @@ BEGIN
         UPDATE chime.job_state s
            SET last_end = p_at, last_outcome = e.state,
                outcome_at = greatest(e.outcome_at, s.missed_at + interval '1 microsecond'),
+               missed_after = e.kind = 'schedule' AND s.missed_at > e.slot AND chime.missed_after(e.job_id, e.slot, p_at),
                last_success = CASE WHEN e.state = 'succeeded' THEN e.finished_at ELSE s.last_success END,
                consecutive_failures = CASE WHEN e.state = 'succeeded' THEN 0 ELSE s.consecutive_failures + 1 END,
                runs = s.runs + 1,

@@ -214,7 +214,7 @@ CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigi
 RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owner name, database name, active boolean, removed boolean,
                schedule text, command text, after text[], channels text[], options jsonb, since timestamptz, last_slot timestamptz,
                last_outcome chime.run_state, last_duration_us bigint, outcome_at timestamptz, last_end timestamptz,
-               cursor_skipped boolean, consecutive_failures integer, suspended boolean, missed_at timestamptz,
+               cursor_skipped boolean, consecutive_failures integer, suspended boolean, missed_at timestamptz, missed_after boolean,
                has_problem boolean, fault text, found integer, changed xid8)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
@@ -241,7 +241,7 @@ BEGIN
            s.last_slot, s.last_outcome, s.last_duration_us, s.outcome_at, s.last_end, coalesce(s.cursor_skipped, false),
            coalesce(s.consecutive_failures, 0),
            s.suspended_at IS NOT NULL
-           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend'), s.missed_at, j.problem IS NOT NULL,
+           OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend'), s.missed_at, coalesce(s.missed_after, false), j.problem IS NOT NULL,
            j.fault, cardinality(v_jobs), j.changed
     FROM (SELECT o.*, sum(octet_length(o.command)) OVER (ORDER BY k.place) - octet_length(o.command) AS before, k.place,
                  -- Of options that take no more than that, compressed or not, none have 64 KB.

@@ -147,8 +147,8 @@ START_TEST(a_request_is_granted_once_when_the_ledger_can_be_written_again)
     session_execute(other, "BEGIN; LOCK TABLE chime.run_history IN SHARE MODE");
     daemon_await(served, "canceling statement due to lock timeout", PATIENCE);
     cluster_execute(cluster, "SELECT chime.suspend(job_id, 'too noisy') FROM chime.job WHERE name = 'tick';"
-                             "CREATE TABLE public.asked AS SELECT clock_timestamp() AS at");
-    WAIT_SQL(cluster, "SELECT clock_timestamp() > at + interval '6 s' FROM public.asked", "t", PATIENCE);
+                             "CREATE TABLE public.asked_at AS SELECT clock_timestamp() AS at");
+    WAIT_SQL(cluster, "SELECT clock_timestamp() > at + interval '6 s' FROM public.asked_at", "t", PATIENCE);
     session_execute(other, "COMMIT");
     WAIT_SQL(cluster, "SELECT suspend_reason FROM chime.job_status WHERE name = 'tick'", "too noisy", PATIENCE);
     ck_assert_int_eq(times_said("too noisy"), 1);

@@ -34,9 +34,9 @@ static void tear_down(void)
     "\\m(clock_timestamp|now|statement_timestamp|transaction_timestamp|timeofday)\\s*\\(|\\mcurrent_(date|time)|" \
     "\\mlocaltime"
 
-/* By name what looks how old something is, how long a run took in its own session, and since when people see a watch as it is. Else a line may
- * write only what nothing is compared with. */
-#define ELSEWHERE "'perform', 'perform_refresh', 'note_listener_state'"
+/* By name what looks how old something is, how long a run took in its own session, since when a condition holds, and since when
+ * people see a listener as it is. Else a line may write only what nothing is compared with. */
+#define ELSEWHERE "'perform', 'perform_refresh', 'note_alerts', 'note_listener_state'"
 #define FOR_PEOPLE "(last_start|claimed_at|done_at|updated_at|until) = clock_timestamp\\(\\)"
 
 START_TEST(what_the_leader_calls_writes_no_cursor_and_no_outcome_by_a_clock_of_its_own)

@@ -88,6 +88,7 @@ struct month_job {
     bool live;
     enum run_kind kind;
     instant slot;
+    instant missed_from; /* of this run: the first slot after it that was missed; INSTANT_NONE: there is none */
     int attempt;
     bool has_session;
     bool unfinished; /* its session was of an earlier leader: it holds no slot of its pool */

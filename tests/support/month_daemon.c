@@ -272,7 +272,8 @@ static void adopt(struct month *month)
         struct month_job *it = &month->jobs[i];
         it->unfinished = it->live && it->has_session;
         if (it->live) {
-            scheduler_adopt(month->scheduler, it->scheduled, it->kind, it->slot, it->attempt, INSTANT_NEVER);
+            scheduler_adopt(month->scheduler, it->scheduled, it->kind, it->slot, it->attempt, INSTANT_NEVER,
+                            it->missed_from != INSTANT_NONE);
         }
     }
 }

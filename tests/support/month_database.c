@@ -172,7 +172,7 @@ static void require_memory(struct month *month, struct month_job *it, const stru
     const struct job_memory *mine = &it->memory;
     MONTH_REQUIRE(month, it, memory->job_id == mine->job_id && memory->cursor == mine->cursor);
     MONTH_REQUIRE(month, it, memory->has_outcome == mine->has_outcome && memory->outcome_at == mine->outcome_at);
-    MONTH_REQUIRE(month, it, memory->missed_at == mine->missed_at);
+    MONTH_REQUIRE(month, it, memory->missed_at == mine->missed_at && memory->missed_after == mine->missed_after);
     MONTH_REQUIRE(month, it, !memory->has_outcome || memory->last_outcome == mine->last_outcome);
     MONTH_REQUIRE(month, it, memory->last_end == mine->last_end && memory->failures == mine->failures);
     MONTH_REQUIRE(month, it, memory->cursor_skipped == mine->cursor_skipped && memory->suspended == mine->suspended);
@@ -400,6 +400,7 @@ static void recovery_known(void *data, const struct pg_reply *reply)
         MONTH_REQUIRE(month, it, it->live && it->kind == unfinished->kind && it->slot == unfinished->slot);
         MONTH_REQUIRE(month, it, unfinished->gone && !unfinished->own && unfinished->attempt == it->attempt);
         MONTH_REQUIRE(month, it, unfinished->done == it->committed && unfinished->waits == !it->has_session);
+        MONTH_REQUIRE(month, it, unfinished->missed_after == (it->missed_from != INSTANT_NONE));
         adoption->verdicts[i] = (struct ledger_verdict){
             .run_id = unfinished->run_id,
             .again = it->retry_at != INSTANT_NONE,

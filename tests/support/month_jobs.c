@@ -325,7 +325,7 @@ static void settle(struct month *month, struct month_job *it, size_t zone)
                                      .outcome_at = INSTANT_NONE,
                                      .missed_at = INSTANT_NONE,
                                      .last_end = INSTANT_NONE};
-    it->counted_from = it->resumes_at = it->unsure_at = INSTANT_NONE;
+    it->counted_from = it->resumes_at = it->unsure_at = it->missed_from = INSTANT_NONE;
 }
 
 static void make_job(struct month *month)

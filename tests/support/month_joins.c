@@ -223,7 +223,7 @@ bool month_rule_holds(const struct month *month, const struct month_job *it)
     for (size_t i = 0; i < it->job.after_count; i++) {
         const struct month_upstream *upstream = &it->upstream[i];
         const struct month_job *before = &month->jobs[upstream->job];
-        bool missed = before->memory.missed_at > before->memory.outcome_at;
+        bool missed = before->memory.missed_at > before->memory.outcome_at || before->memory.missed_after;
         enum run_state state = missed ? RUN_SKIPPED : before->memory.last_outcome; /* it counts as such */
         bool has = missed || before->memory.has_outcome;
         if (it->form == MONTH_JOIN) {

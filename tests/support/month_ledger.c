@@ -26,7 +26,7 @@ struct month_job *month_job_of(struct month *month, const struct scheduled *sche
 
 /* --- claims -------------------------------------------------------------------------------------------------------------- */
 
-static void take_leader_lock(struct month *month, struct month_job *it)
+static void take_session(struct month *month, struct month_job *it)
 {
     it->has_session = true;
     if (it->pool >= 0) {
@@ -35,7 +35,7 @@ static void take_leader_lock(struct month *month, struct month_job *it)
     }
 }
 
-static void leave_leader_lock(struct month *month, struct month_job *it)
+static void leave_session(struct month *month, struct month_job *it)
 {
     if (it->has_session && !it->unfinished && it->pool >= 0) {
         month->pool_held[it->pool]--;
@@ -80,7 +80,7 @@ void month_claim(struct month *month, struct month_job *it, const struct due *du
     } else {
         claim_slot(month, it, due);
     }
-    take_leader_lock(month, it);
+    take_session(month, it);
 }
 
 /* --- slots that pass ------------------------------------------------------------------------------------------------------- */
@@ -160,6 +160,7 @@ static void note_outcome(struct month *month, struct month_job *it, enum run_sta
     it->memory.has_outcome = true;
     it->memory.last_outcome = state;
     it->memory.outcome_at = at;
+    it->memory.missed_after = false;
     month_mark_downstream(month, it, state, at);
 }
 
@@ -224,6 +225,9 @@ void month_pass(struct month *month, const struct skipped *passed)
     }
     if (passed->missed) {
         it->memory.missed_at = passed->at;
+        if (it->live && it->kind == RUN_SCHEDULE && it->missed_from == INSTANT_NONE) {
+            it->missed_from = passed->first;
+        }
         month_unmark_downstream(month, it);
     }
     if (passed->outcome) {
@@ -271,18 +275,20 @@ void month_finish(struct month *month, struct month_job *it, enum run_state stat
     MONTH_REQUIRE(month, it, slot->at == it->slot && slot->fate == MONTH_CLAIMED && !slot->ended);
     slot->ended = true;
     slot->state = state;
-    leave_leader_lock(month, it);
+    leave_session(month, it);
     it->live = it->committed = false;
     it->memory.last_end = month->now;
     count_end(month, it, state);
     note_outcome(month, it, state, month_outcome_time(month, it, scheduled_joined(it->scheduled)));
+    it->memory.missed_after = it->missed_from != INSTANT_NONE && it->missed_from <= month->now;
+    it->missed_from = INSTANT_NONE;
     month_take_turns(month);
 }
 
 void month_retry(struct month *month, struct month_job *it, bool another, instant retry_at)
 {
     MONTH_REQUIRE(month, it, it->live);
-    leave_leader_lock(month, it);
+    leave_session(month, it);
     it->attempt += another ? 1 : 0;
     it->attempts += another && it->job.options.log_runs != LOG_RUNS_OFF;
     it->retry_at = retry_at;

@@ -55,6 +55,8 @@ struct sim_job {
     bool live;
     enum run_kind kind;
     instant slot;
+    instant missed_from; /* of this run: the first slot after it that was missed; INSTANT_NONE: there is none */
+    bool missed_after;   /* of the last outcome */
     int attempt;
     bool has_session; /* chime.run.pid */
     instant retry_at;

@@ -253,7 +253,7 @@ void simulation_add_job(struct world *world, int64_t days, int64_t chained_one_i
     it->fails_one_in = simulation_one_in(2) ? 50 : simulation_chance(1, 8);
     it->lasts_most = lengths[simulation_chance(0, days == 0 ? 1 : 3)];
     it->cursor = START;
-    it->claimed_at = it->ended_at = it->outcome_at = it->missed_at = it->let_go_at = INSTANT_NONE;
+    it->claimed_at = it->ended_at = it->outcome_at = it->missed_at = it->missed_from = it->let_go_at = INSTANT_NONE;
     /* One without a schedule that came after others would be a join: they are judged by tests of their own too. */
     if (simulation_one_in(chained_one_in) && !pattern.none) {
         choose_upstreams(world, it);

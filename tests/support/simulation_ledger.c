@@ -15,6 +15,8 @@ void simulation_end(struct world *world, struct sim_job *it, enum run_state stat
     it->live = false;
     it->has_outcome = true;
     it->last_outcome = state;
+    it->missed_after = it->missed_from != INSTANT_NONE && it->missed_from <= world->now;
+    it->missed_from = INSTANT_NONE;
     it->ended_at = world->now;
     it->outcome_at = world->now > it->missed_at ? world->now : it->missed_at + 1;
     world->counts.lost += state == RUN_LOST;
@@ -31,7 +33,7 @@ void simulation_retry(struct world *world, struct sim_job *it, bool counts, inst
 
 static bool is_missed(const struct sim_job *it)
 {
-    return it->missed_at != INSTANT_NONE && (!it->has_outcome || it->missed_at > it->outcome_at);
+    return it->missed_at != INSTANT_NONE && (!it->has_outcome || it->missed_at > it->outcome_at || it->missed_after);
 }
 
 static enum run_state outcome_of(const struct sim_job *it)
@@ -138,6 +140,7 @@ static void judge_skip(struct world *world, struct sim_job *it, const struct ski
         REQUIRE(world, it, !it->live && !simulation_blocked(world, it, passed->last));
         it->has_outcome = true;
         it->last_outcome = RUN_SKIPPED;
+        it->missed_after = false;
         it->let_go_at = it->outcome_at = passed->at;
         world->counts.upstream_skips++;
         return;
@@ -165,6 +168,9 @@ static void judge_miss(struct world *world, struct sim_job *it, const struct ski
     }
     REQUIRE(world, it, !it->has_outcome || passed->at > it->outcome_at);
     it->missed_at = passed->at;
+    if (it->live && it->kind == RUN_SCHEDULE && it->missed_from == INSTANT_NONE) {
+        it->missed_from = passed->first;
+    }
     it->missing -= count;
     world->counts.missed += count;
 }

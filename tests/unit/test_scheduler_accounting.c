@@ -197,9 +197,11 @@ static void take_notice(struct world *world, instant now)
 static void adopt_live(struct world *world, struct sim_job *it)
 {
     if (!it->has_session && simulation_one_in(2)) {
-        scheduler_adopt(world->scheduler, it->scheduled, it->kind, it->slot, it->attempt, it->retry_at);
+        scheduler_adopt(world->scheduler, it->scheduled, it->kind, it->slot, it->attempt, it->retry_at,
+                        it->missed_from != INSTANT_NONE);
     } else {
-        scheduler_adopt(world->scheduler, it->scheduled, it->kind, it->slot, it->attempt, INSTANT_NEVER);
+        scheduler_adopt(world->scheduler, it->scheduled, it->kind, it->slot, it->attempt, INSTANT_NEVER,
+                        it->missed_from != INSTANT_NONE);
         sit(world, it, SESSION_UNKNOWN, world->now + simulation_chance(0, 20 * USEC_PER_SEC));
     }
 }
@@ -215,7 +217,8 @@ static void come_alive(struct world *world)
                                     .has_outcome = it->has_outcome,
                                     .last_outcome = it->last_outcome,
                                     .outcome_at = it->has_outcome ? it->outcome_at : INSTANT_NONE,
-                                    .missed_at = it->missed_at};
+                                    .missed_at = it->missed_at,
+                                    .missed_after = it->missed_after};
         it->scheduled = scheduler_add(world->scheduler, &it->job, &memory);
         it->missing = expected_missing(it, world->now);
     }

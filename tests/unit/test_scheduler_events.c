@@ -202,13 +202,13 @@ START_TEST(a_run_of_an_earlier_leader_has_no_payload_and_slots_go_on_behind_it)
 {
     woken = add(define_woken_alone("a", 0));
     scheduler_link(scheduler);
-    scheduler_adopt(scheduler, woken, RUN_EVENT, second(50), 2, second(60));
+    scheduler_adopt(scheduler, woken, RUN_EVENT, second(50), 2, second(60), false);
     scheduler_start(scheduler, second(40), INSTANT_NONE);
     scheduler_tick(scheduler, second(60));
     ck_assert(take_one(RUN_EVENT, second(50), NULL).again);
     scheduler_claimed(scheduler, woken);
     end_at(second(50), RUN_SUCCEEDED);
-    scheduler_adopt(scheduler, woken, RUN_EVENT, second(90), 1, INSTANT_NEVER);
+    scheduler_adopt(scheduler, woken, RUN_EVENT, second(90), 1, INSTANT_NEVER, false);
     notify_at("next", second(70));
     end_at(second(70), RUN_LOST);
     claim_one(RUN_EVENT, second(90) + 1, "next");

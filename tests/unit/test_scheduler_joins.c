@@ -497,7 +497,7 @@ START_TEST(a_live_run_of_a_join_is_adopted_and_followed)
     upstream_at("b", 30, RUN_SUCCEEDED);
     remember_join(10, false);
     scheduler_link(scheduler);
-    scheduler_adopt(scheduler, join, RUN_DEPENDENCY, minute(10), 1, INSTANT_NEVER);
+    scheduler_adopt(scheduler, join, RUN_DEPENDENCY, minute(10), 1, INSTANT_NEVER, false);
     scheduler_start(scheduler, minute(100), INSTANT_NONE);
     nothing_due();
     finish(join, RUN_LOST);

@@ -317,7 +317,7 @@ END_TEST
 START_TEST(slots_after_a_suspension_are_caught_up_behind_a_run_that_goes_on)
 {
     a = find_suspended(define("a", "*/10 * * * *"), 55);
-    scheduler_adopt(scheduler, a, RUN_SCHEDULE, minute(0), 2, minute(55));
+    scheduler_adopt(scheduler, a, RUN_SCHEDULE, minute(0), 2, minute(55), false);
     tick(55);
     ck_assert(claim(a, 0).again);
     scheduler_resume_since(scheduler, a, "over", minute(25), minute(56));

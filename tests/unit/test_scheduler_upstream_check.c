@@ -566,7 +566,7 @@ START_TEST(an_adopted_run_waits_until_more_is_known_and_slots_wait_for_it)
     struct scheduled *down = add(job);
     struct scheduled *up = remember(define("up", "*/10 * * * *"), minute(10));
     scheduler_link(scheduler);
-    scheduler_adopt(scheduler, up, RUN_SCHEDULE, minute(10), 1, INSTANT_NEVER);
+    scheduler_adopt(scheduler, up, RUN_SCHEDULE, minute(10), 1, INSTANT_NEVER, false);
     scheduler_start(scheduler, minute(15), INSTANT_NONE);
     next_is(20);
     nothing_due();
@@ -586,7 +586,7 @@ START_TEST(slots_missed_beside_an_adopted_run_are_caught_up_after_it)
 {
     struct scheduled *a = remember(define("a", "*/10 * * * *"), minute(10));
     scheduler_link(scheduler);
-    scheduler_adopt(scheduler, a, RUN_SCHEDULE, minute(10), 2, minute(40));
+    scheduler_adopt(scheduler, a, RUN_SCHEDULE, minute(10), 2, minute(40), false);
     scheduler_start(scheduler, minute(35), INSTANT_NONE);
     missed(a, 10, 20, 20, 1, "catchup is latest: a later slot was due as well");
     tick(40);
@@ -594,6 +594,47 @@ START_TEST(slots_missed_beside_an_adopted_run_are_caught_up_after_it)
     finish(a, RUN_LOST);
     claim(a, 30);
     skipped(a, 30, 40, 40);
+}
+END_TEST
+
+/* The success of slot 10 comes after slot 20 was missed. */
+START_TEST(a_slot_does_not_run_on_an_older_one_that_ended_after_its_own_upstream_was_missed)
+{
+    struct job *job = define("down", "*/20 * * * *");
+    comes_after(job, "up");
+    struct scheduled *down = add(job);
+    struct scheduled *up = remember(define("up", "*/10 * * * *"), minute(10));
+    scheduler_link(scheduler);
+    scheduler_adopt(scheduler, up, RUN_SCHEDULE, minute(10), 2, minute(35), false);
+    scheduler_start(scheduler, minute(35), INSTANT_NONE);
+    missed(up, 10, 20, 20, 1, "catchup is latest: a later slot was due as well");
+    tick(35);
+    claim(up, 10);
+    finish(up, RUN_SUCCEEDED);
+    skipped_for(down, 0, 20, "upstream up missed");
+    claim(up, 30);
+    finish(up, RUN_SUCCEEDED);
+    tick(40);
+    claim(up, 40);
+    finish(up, RUN_SUCCEEDED);
+    claim(down, 40);
+}
+END_TEST
+
+/* That was a leader before this one. */
+START_TEST(a_miss_before_the_take_over_counts_for_the_run_that_it_overtook)
+{
+    struct job *job = define("down", "*/20 * * * *");
+    comes_after(job, "up");
+    struct scheduled *down = add(job);
+    struct scheduled *up = remember(define("up", "*/10 * * * *"), minute(20));
+    scheduler_link(scheduler);
+    scheduler_adopt(scheduler, up, RUN_SCHEDULE, minute(10), 2, minute(25), true);
+    scheduler_start(scheduler, minute(25), INSTANT_NONE);
+    tick(25);
+    claim(up, 10);
+    finish(up, RUN_SUCCEEDED);
+    skipped_for(down, 0, 20, "upstream up missed");
 }
 END_TEST
 
@@ -643,6 +684,8 @@ int main(void)
         a_retry_is_due_at_its_time_and_keeps_the_job_busy_until_then,
         an_adopted_run_waits_until_more_is_known_and_slots_wait_for_it,
         slots_missed_beside_an_adopted_run_are_caught_up_after_it,
+        a_slot_does_not_run_on_an_older_one_that_ended_after_its_own_upstream_was_missed,
+        a_miss_before_the_take_over_counts_for_the_run_that_it_overtook,
         a_verdict_on_a_run_that_waits_for_a_session_takes_it_out_of_the_line,
     };
     return scheduling_run("scheduler_upstream_check", tests, sizeof tests / sizeof *tests);

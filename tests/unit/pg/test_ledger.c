@@ -260,6 +260,7 @@ static void unfinished(const struct pg_reply *reply)
     ck_assert(found[0].waits && !found[0].gone && found[0].own && !found[0].done);
     ck_assert_int_eq(found[0].retry_at, at(SLOT));
     ck_assert(!found[1].waits && found[1].gone && !found[1].own && found[1].done);
+    ck_assert(found[0].missed_after && !found[1].missed_after);
     ck_assert_int_eq(found[1].retry_at, INSTANT_NONE);
     free(found);
 }
@@ -270,11 +271,11 @@ START_TEST(orphans_are_asked_for_with_the_sessions_that_are_known)
     ledger_unfinished(&ledger, known, 2, 500, on_reply, &calls);
     expect_sent(server,
                 "PREPARE chime_unfinished_runs: SELECT run_id, job_id, kind, slot, attempt, waits, retry_at, gone, "
-                "own, done ...",
+                "own, done, missed_after ...",
                 "EXECUTE chime_unfinished_runs(" TOKEN ", {1000,1001}, 500)", "SYNC");
-    answer_rows(server, 10, "900", "42", "schedule", "2026-03-27 01:30:00+00", "2", "t", "2026-03-27 01:30:00+00", "f",
-                "t", "f", "901", "43", "manual", "2026-03-27 01:30:00+00", "1", "f", NULL, "t", "f", "t", "902", NULL,
-                NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    answer_rows(server, 11, "900", "42", "schedule", "2026-03-27 01:30:00+00", "2", "t", "2026-03-27 01:30:00+00", "f",
+                "t", "f", "t", "901", "43", "manual", "2026-03-27 01:30:00+00", "1", "f", NULL, "t", "f", "t", "f",
+                "902", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     read_with(unfinished);
 }
 END_TEST

@@ -10,12 +10,14 @@
 #include "support/suite.h"
 
 #define TOKEN "6f1d0b9e-0000-4000-8000-000000000001"
-#define SYNC_JOBS                                                                                           \
-    "QUERY SELECT name, job_id, version, last_slot, last_outcome, last_duration_us, outcome_at, last_end, " \
-    "cursor_skipped, consecutive_failures, suspended, missed_at, mended FROM chime.sync_jobs($1, $2, $3, $4, $5)(" TOKEN ", "
+#define SYNC_JOBS                                                                                                    \
+    "QUERY SELECT name, job_id, version, last_slot, last_outcome, last_duration_us, outcome_at, last_end, "          \
+    "cursor_skipped, consecutive_failures, suspended, missed_at, missed_after, mended FROM chime.sync_jobs($1, $2, " \
+    "$3, $4, $5)(" TOKEN ", "
 #define REMOVE_OTHERS(jobs) \
     "QUERY SELECT chime.remove_others($1, $2, $3, $4)(" TOKEN ", " jobs ", 2026-03-27T01:30:00Z, f)"
-#define FRESH(name, job_id) name, job_id, "1", "2026-03-27 01:30:00+00", NULL, NULL, NULL, NULL, "f", "0", "f", NULL, NULL
+#define FRESH(name, job_id) \
+    name, job_id, "1", "2026-03-27 01:30:00+00", NULL, NULL, NULL, NULL, "f", "0", "f", NULL, "f", NULL
 
 static struct loop *loop;
 static PGconn *server;
@@ -138,9 +140,9 @@ START_TEST(jobs_go_as_json_and_come_back_with_what_is_known_of_them)
                           "\"schedule\":\"*/30 * * * *\",\"command\":\"SELECT 1\",\"views\":[],\"after\":[],"
                           "\"channels\":[\"scored\",\"a \\\"b\\\"\"],\"options\":{...",
                 "SYNC");
-    answer_rows(server, 13, FRESH("views", "43"), "nightly", "42", "3", "2026-03-27 01:30:00+00", "timed_out",
+    answer_rows(server, 14, FRESH("views", "43"), "nightly", "42", "3", "2026-03-27 01:30:00+00", "timed_out",
                 "1500000", "2026-03-27 01:30:02+00", "2026-03-27 01:30:03+00", "t", "4", "t", "2026-03-27 01:30:04+00",
-                "its cursor was gone: it begins anew");
+                "t", "its cursor was gone: it begins anew");
     settle(loop);
     ck_assert_int_eq(calls, 0);
     expect_sent(server, REMOVE_OTHERS("{43,42}"), "SYNC");
@@ -165,6 +167,7 @@ START_TEST(jobs_go_as_json_and_come_back_with_what_is_known_of_them)
     ck_assert_int_eq(synced[1].memory.failures, 4);
     ck_assert(synced[1].memory.suspended);
     ck_assert_int_eq(synced[1].memory.missed_at, at("2026-03-27T01:30:04Z"));
+    ck_assert(synced[1].memory.missed_after && !synced[0].memory.missed_after);
 }
 END_TEST
 
@@ -174,11 +177,11 @@ START_TEST(a_part_goes_when_the_one_before_is_answered_and_what_is_in_none_is_sw
     start_large_ones(&command);
     expect_sent(server, SYNC_JOBS "[{\"name\":\"a\",...", "SYNC");
     expect_nothing_sent(server);
-    answer_rows(server, 13, FRESH("a", "1"), FRESH("b", "2"));
+    answer_rows(server, 14, FRESH("a", "1"), FRESH("b", "2"));
     settle(loop);
     expect_sent(server, SYNC_JOBS "[{\"name\":\"c\",...", "SYNC");
     expect_nothing_sent(server);
-    answer_rows(server, 13, FRESH("c", "3"));
+    answer_rows(server, 14, FRESH("c", "3"));
     settle(loop);
     expect_sent(server, REMOVE_OTHERS("{1,2,3}"), "SYNC");
     answer_row(server, "");
@@ -195,7 +198,7 @@ START_TEST(a_heartbeat_passes_between_two_parts)
     script_skip_sent(server);
     ledger_heartbeat(&ledger, NULL, NULL);
     script_skip_sent(server);
-    answer_rows(server, 13, FRESH("a", "1"), FRESH("b", "2"));
+    answer_rows(server, 14, FRESH("a", "1"), FRESH("b", "2"));
     answer_row(server, "2026-03-27 01:30:00+00", "t");
     answer_no_rows(server);
     settle(loop);
@@ -209,7 +212,7 @@ START_TEST(a_part_that_fails_is_the_end_and_is_told_without_jobs)
 {
     char *command;
     start_large_ones(&command);
-    answer_rows(server, 13, FRESH("a", "1"), FRESH("b", "2"));
+    answer_rows(server, 14, FRESH("a", "1"), FRESH("b", "2"));
     settle(loop);
     answer_error(server, LEDGER_NOT_LEADER, "leadership of this database is over");
     script_skip_sent(server);
@@ -223,7 +226,7 @@ START_TEST(a_last_step_that_fails_is_told_without_jobs)
     struct job job = job_named("a", "SELECT 1");
     const struct job *const one[] = {&job};
     start(one, 1);
-    answer_rows(server, 13, FRESH("a", "1"));
+    answer_rows(server, 14, FRESH("a", "1"));
     settle(loop);
     answer_error(server, "57014", "canceling statement due to statement timeout");
     script_skip_sent(server);
@@ -235,7 +238,7 @@ START_TEST(a_connection_that_breaks_between_two_parts_is_told)
 {
     char *command;
     start_large_ones(&command);
-    answer_rows(server, 13, FRESH("a", "1"), FRESH("b", "2"));
+    answer_rows(server, 14, FRESH("a", "1"), FRESH("b", "2"));
     settle(loop);
     server_closes(server, "gone");
     settle(loop);
@@ -260,7 +263,7 @@ START_TEST(a_job_that_nobody_asked_about_is_passed_over)
     const struct job *const one[] = {&job};
     start(one, 1);
     script_skip_sent(server);
-    answer_rows(server, 13, FRESH("a", "1"), FRESH("b", "2"), FRESH("c", "3"));
+    answer_rows(server, 14, FRESH("a", "1"), FRESH("b", "2"), FRESH("c", "3"));
     settle(loop);
     expect_sent(server, REMOVE_OTHERS("{2}"), "SYNC");
     answer_row(server, "");
@@ -276,7 +279,7 @@ START_TEST(nothing_is_told_of_an_abandoned_one)
     script_skip_sent(server);
     ledger_sync_abandon(sync_under_way);
     ledger_sync_abandon(NULL);
-    answer_rows(server, 13, FRESH("a", "1"));
+    answer_rows(server, 14, FRESH("a", "1"));
     settle(loop);
     ck_assert_int_eq(calls, 0);
     expect_nothing_sent(server);
