@@ -396,6 +396,29 @@ START_TEST(readers_write_nothing_and_execute_nothing_else)
 }
 END_TEST
 
+/* Neither a name nor an operator of the caller's means anything to a function of ours: its search_path is its own, with pg_temp
+ * last, or its body is bound. These alone qualify all that they name:
+ *   perform                      runs an owner's text, which sees its role's search_path
+ *   tend_capture, verify_views   commit, which a procedure with SET may not
+ *   capture_N                    run for each written row, where SET costs as much as the rest; only_X are inlined there */
+START_TEST(every_routine_has_a_path_of_its_own)
+{
+    char *found = cluster_rows(
+        cluster,
+        "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname IN ('chime', 'analytics') AND p.prosqlbody IS NULL"
+        " AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)"
+        " AND p.proname !~ '^(perform|tend_capture|verify_views|capture_[0-9]+(_row|_insert)?|only_[0-9a-f]{32})$'");
+
+    ck_assert_str_eq(found, "");
+    ck_assert_int_gt(cluster_integer(cluster,
+                                     "SELECT count(*) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+                                     " WHERE n.nspname IN ('chime', 'analytics')"),
+                     300);
+    free(found);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("seeds");
@@ -410,6 +433,7 @@ static Suite *suite(void)
     tcase_add_test(cases, each_view_has_the_freshness_that_its_seed_asks_for_and_readers_see_it);
     tcase_add_test(cases, readers_read_no_source_and_no_table_of_chime);
     tcase_add_test(cases, readers_write_nothing_and_execute_nothing_else);
+    tcase_add_test(cases, every_routine_has_a_path_of_its_own);
     suite_add_tcase(all, cases);
     return all;
 }

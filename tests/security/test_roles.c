@@ -1,13 +1,12 @@
 /* As whom the daemon logs in: what code that runs as its role can make of the ledger, and what everybody is told. By each way in which
  * the server may let it in. docs/security.md has a line for each. */
 #include <check.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "support/files.h"
 #include "support/init_role.h"
+#include "support/logins.h"
 #include "support/process.h"
 #include "support/psql.h"
 #include "support/runs.h"
@@ -16,35 +15,11 @@
 #include "support/suite.h"
 #include "support/wait.h"
 
-#define ROLES "pgchime", "root", "boss", "maker", "program", "reader_of_files", "payroll", "victim", "app"
 #define EXCLUDED "roles = ( { name = \"payroll\"; allow = false; } );"
 
-static const char *const methods[] = {"trust", "peer map=any", "scram-sha-256"};
 static char *folder;
 
-static void let_in(const char *method)
-{
-    static const char *const roles[] = {ROLES};
-    char *hba = files_path("%s/data/pg_hba.conf", cluster_directory(cluster));
-    char *ident = files_path("%s/data/pg_ident.conf", cluster_directory(cluster));
-    char *rules = files_path("local all postgres trust\nlocal all all %s\n", method);
-    char *maps = files_path("# who may be whom\n");
-    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
-        char *more = files_path("%sany %s %s\n", maps, getpwuid(geteuid())->pw_name, roles[i]);
-        free(maps);
-        maps = more;
-    }
-    files_write(hba, rules);
-    files_write(ident, maps);
-    cluster_execute(cluster, "SELECT pg_reload_conf()");
-    WAIT_SQL(cluster, "SELECT count(*) FROM pg_hba_file_rules WHERE error IS NULL", "2", 20);
-    free(hba);
-    free(ident);
-    free(rules);
-    free(maps);
-}
-
-/* The roles that somebody might want to be; all of them have one password, which the daemon's file has. */
+/* The roles that somebody might want to be. */
 static void make_roles(void)
 {
     cluster_execute(cluster,
@@ -54,9 +29,6 @@ static void make_roles(void)
                     " CREATE ROLE payroll LOGIN; CREATE ROLE victim LOGIN; CREATE ROLE app LOGIN;"
                     " GRANT pgchime_jobs TO victim, app, payroll, boss;"
                     " CREATE TABLE loot (who text); GRANT INSERT ON loot TO PUBLIC");
-    cluster_execute(cluster,
-                    "DO $$ DECLARE r name; BEGIN FOR r IN SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname <>"
-                    " 'postgres' LOOP EXECUTE format('ALTER ROLE %I PASSWORD ''secret''', r); END LOOP; END $$");
 }
 
 static void set_up(void)
@@ -77,17 +49,12 @@ static void tear_down(void)
 
 static void lead(const char *method)
 {
-    char *file = files_path("%s/pgpass", folder);
-    char *base = cluster_conninfo_as(cluster, "pgchime", "postgres");
-    char *conninfo = files_path("%s passfile=%s", base, file);
-    files_write(file, "*:*:*:*:secret\n");
-    let_in(method);
-    setenv("PGPASSFILE", file, 1);
+    char *conninfo = logins_conninfo(cluster, "pgchime", "postgres");
+
+    logins_use(cluster, method);
     site_use_conninfo(site, conninfo);
     site_use_entries(site, EXCLUDED);
     served = site_lead(site);
-    free(file);
-    free(base);
     free(conninfo);
 }
 
@@ -109,7 +76,7 @@ static void run_as_daemons_role(const char *script)
 /* Each of them fails, and nothing that it does as such a role has happened. */
 START_TEST(code_as_the_daemon_becomes_nobody_who_could_become_another)
 {
-    lead(methods[_i]);
+    lead(logins_methods[_i]);
     cluster_execute(cluster, "SET ROLE victim; SELECT chime.schedule('taken', '0 0 29 2 *', 'SELECT 1');"
                              " SET ROLE app; SELECT chime.schedule('beat', '1 second', 'SELECT 1'); RESET ROLE");
     run_as_daemons_role("roles");
@@ -221,8 +188,7 @@ int main(void)
     TCase *cases = tcase_create("roles");
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_set_timeout(cases, 120);
-    tcase_add_loop_test(cases, code_as_the_daemon_becomes_nobody_who_could_become_another, 0,
-                        (int)(sizeof methods / sizeof *methods));
+    tcase_add_loop_test(cases, code_as_the_daemon_becomes_nobody_who_could_become_another, 0, LOGINS_METHODS);
     tcase_add_test(cases, who_may_not_run_is_told_so_everywhere_until_that_is_over);
     tcase_add_test(cases, a_leader_that_begins_tells_of_each_that_may_not_run);
     tcase_add_test(cases, sql_refuses_early_by_what_pgchime_conf_says);

@@ -213,6 +213,12 @@ START_TEST(who_could_put_code_there_is_named)
                "SELECT string_agg(place || ': ' || roles, '; ' ORDER BY place) FROM chime.possible_injectors()",
                "schema public: mallory; tables that views read: mallory");
     cluster_execute(cluster, "RESET SESSION AUTHORIZATION");
+    const char *const doctor[] = {"doctor", "-o", "json", "--config", site_config(site), NULL};
+    char *output = NULL;
+    daemon_run(doctor, &output, NULL);
+    ck_assert_msg(strstr(output, "schema public: mallory could put code there") != NULL, "%s", output);
+    ck_assert_msg(strstr(output, "code in a definition runs as pgchime, which owns the ledger") != NULL, "%s", output);
+    free(output);
 }
 END_TEST
 
@@ -240,19 +246,22 @@ START_TEST(a_condition_is_vetted_anew_where_it_would_run_something_else)
     expect("look", "plain", "function public.one() as pgchime, and its owner mallory is not trusted");
     cluster_execute(cluster, AS_MALLORY "DROP INDEX watched_one" AS_DBA);
     expect("look", "plain", "\"north\"");
-    cluster_execute(cluster, AS_MALLORY "ALTER TABLE watched RENAME TO watched_before; CREATE VIEW watched AS SELECT id,"
-                                        " region FROM watched_before WHERE truth(1); GRANT SELECT ON watched TO "
-                                        "pgchime" AS_DBA);
+    cluster_execute(cluster,
+                    AS_MALLORY "ALTER TABLE watched RENAME TO watched_before; CREATE VIEW watched AS SELECT id,"
+                               " region FROM watched_before WHERE truth(1); GRANT SELECT ON watched TO "
+                               "pgchime" AS_DBA);
     expect("look", "plain", "is not trusted");
     cluster_execute(cluster, AS_MALLORY "DROP VIEW watched; ALTER TABLE watched_before RENAME TO watched" AS_DBA);
     expect("look", "plain", "\"north\"");
 
-    cluster_execute(cluster, "UPDATE chime.alert_rule SET condition = 'SELECT public.least_of(id) > 0 FROM public.watched'"
-                             " WHERE name = 'plain'; UPDATE chime.alert_rule SET vetted = NULL;"
-                             " CREATE FUNCTION least_of(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE RETURN $1");
+    cluster_execute(cluster,
+                    "UPDATE chime.alert_rule SET condition = 'SELECT public.least_of(id) > 0 FROM public.watched'"
+                    " WHERE name = 'plain'; UPDATE chime.alert_rule SET vetted = NULL;"
+                    " CREATE FUNCTION least_of(numeric) RETURNS numeric LANGUAGE sql IMMUTABLE RETURN $1");
     expect("look", "plain", "\"plain\"");
-    cluster_execute(cluster, AS_MALLORY "CREATE FUNCTION least_of(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS"
-                                        " $$ BEGIN RETURN public.took($1); END $$" AS_DBA);
+    cluster_execute(cluster,
+                    AS_MALLORY "CREATE FUNCTION least_of(integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS"
+                               " $$ BEGIN RETURN public.took($1); END $$" AS_DBA);
     expect("look", "plain", "function public.least_of(integer) as pgchime, and its owner mallory is not trusted");
 }
 END_TEST
