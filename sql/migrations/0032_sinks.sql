@@ -139,7 +139,9 @@ COMMENT ON FUNCTION chime.note_delivery IS 'the leader''s: how the sending of a 
 CREATE FUNCTION chime.next_notification(p_busy text[]) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT (extract(epoch FROM min(n.due_at) - clock_timestamp()) * 1000000)::bigint FROM chime.notification n
-        WHERE n.state = 'waiting' AND n.sink <> ALL (p_busy));
+        WHERE n.state = 'waiting' AND n.sink <> ALL (p_busy)
+          AND NOT EXISTS (SELECT FROM chime.notification b
+                          WHERE b.state = 'waiting' AND b.sink = n.sink AND b.rule = n.rule AND b.notification_id < n.notification_id));
 COMMENT ON FUNCTION chime.next_notification IS 'how long until the next message may be due';
 
 REVOKE ALL ON FUNCTION chime.set_sinks(uuid, jsonb), chime.queue_notifications(timestamptz), chime.notification_body(bigint),
