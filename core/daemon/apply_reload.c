@@ -139,7 +139,7 @@ static void take_jobs_over(struct lead *lead, const struct ledger_synced *jobs, 
 {
     dispatch_own_jobs(lead); /* before the copies that the scheduler keeps of removed jobs go */
     retire_missing(lead);
-    sql_jobs_before_relink(lead);
+    sql_placing_before_relink(lead);
     for (size_t i = 0; i < count; i++) {
         struct scheduled *known = scheduler_find(lead->scheduler, jobs[i].memory.job_id);
         if (known != NULL) {

@@ -10,6 +10,7 @@
 #include "daemon/roles.h"
 #include "daemon/sql_job_status.h"
 #include "daemon/sql_jobs.h"
+#include "daemon/sql_placing.h"
 #include "ledger/sync.h"
 #include "schedule/scheduler.h"
 
@@ -73,6 +74,7 @@ struct lead {
     bool hurried;
     struct roles roles;
     struct sql_jobs *sql_jobs;             /* NULL until the ledger was read */
+    struct sql_placing *sql_placing;       /* likewise; theirs */
     struct sql_job_status *sql_job_status; /* likewise */
     struct expired *expired;               /* likewise */
     bool started;

@@ -9,13 +9,10 @@
 #include "catalog/sql_job.h"
 #include "daemon/lead_state.h"
 #include "daemon/listener.h"
-#include "daemon/sql_waiting.h"
 #include "ledger/changes.h"
 
 #define POLL_EVERY (10 * USEC_PER_SEC) /* for a notification that never came */
 #define ASK_EVERY (5 * USEC_PER_MSEC)  /* claims go on between two looks, however many edits there are */
-#define HEARD_LATE (5 * USEC_PER_SEC)  /* what was due longer before the leader heard of the schedule does not run */
-#define NOBODY ""                      /* who waits for that name is not woken */
 
 struct told {
     int64_t job_id;
@@ -31,12 +28,10 @@ struct sql_jobs {
     char *changed;    /* the transaction that changed that one */
     bool wanted;
     bool asking;
-    bool channels_changed;
     bool again;      /* the answer under way is to be followed by a look at all jobs */
     int64_t *behind; /* their schedules may have expired: these are put on record before they are taken over */
     size_t behind_count;
-    bool sweep;           /* others may have expired: to be looked at between two answers */
-    bool swept;           /* since the last answer */
+    bool swept;           /* for what expired, since the last answer */
     bool nothing_expired; /* by the last look, while behind */
     uint64_t looks;       /* that have begun */
     uint64_t last_look;   /* that told all that had changed before it began */
@@ -44,274 +39,14 @@ struct sql_jobs {
     size_t told_count;
     size_t told_capacity;
     instant answered_at;
-    sql_jobs_callback *loaded;  /* until it was called */
-    bool reading;               /* an answer; at the load, all of them */
-    struct sql_waiting held;    /* while reading: whom they come after may be told yet */
-    struct sql_waiting waiting; /* refused, until whom they come after is there */
+    sql_jobs_callback *loaded; /* until it was called */
+    struct sql_placing placing;
     struct loop_timer *poll_timer;
     struct loop_timer *ask_timer;
     int64_t refused_job; /* the last claim that was refused, and what had been answered then */
     int refused_version;
     uint64_t refused_look;
 };
-
-/* --- what was due by an old definition --------------------------------------------------------------------------------- */
-
-static const char *reason_to_withdraw(const struct job *now)
-{
-    return now == NULL    ? "the job was unscheduled before it could start"
-           : now->refused ? "the job was refused before it could start"
-           : !now->active ? "the job was switched off before it could start"
-                          : "its schedule changed before it could start";
-}
-
-static void withdraw(struct lead *lead, struct scheduled *known, const struct job *now)
-{
-    scheduler_withdraw(lead->scheduler, known, reason_to_withdraw(now), lead_now(lead));
-    dispatch_write_skipped(lead);
-}
-
-static bool restarts(const struct scheduled *known, const struct job *now)
-{
-    return known == NULL || scheduled_retired(known) || scheduled_job(known)->since != now->since;
-}
-
-static void restarted(void *data, const struct pg_reply *reply)
-{
-    lead_refused(data, reply, "the schedule of a job could not be begun");
-}
-
-static instant later(instant a, instant b)
-{
-    return a > b ? a : b;
-}
-
-/* From where it says, and never from before what is on record, unless that is in the future. */
-static void restart(struct lead *lead, const struct scheduled *known, const struct job *job, struct job_memory *memory)
-{
-    instant now = lead_now(lead);
-    instant on_record = known != NULL ? later(memory->cursor, scheduled_cursor(known)) : memory->cursor;
-    if (on_record == INSTANT_NONE) {
-        log_warning("job %s: its cursor was gone: it begins anew", job->name);
-        on_record = now;
-    }
-    instant start = later(on_record > now + HEARD_LATE ? now : on_record, job->since);
-    start = start > now + HEARD_LATE ? now : start; /* it was edited while the clock was ahead */
-    if (start != memory->cursor) {
-        changes_restart(&lead->ledger, &memory->job_id, &start, 1, restarted, lead);
-    }
-    memory->cursor = start;
-    memory->cursor_skipped = false;
-}
-
-/* --- into the schedule --------------------------------------------------------------------------------------------------- */
-
-static struct scheduled *find(const struct lead *lead, int64_t job_id)
-{
-    return lead->started ? scheduler_find(lead->scheduler, job_id) : NULL;
-}
-
-static void note_channels(struct lead *lead, const struct job *job)
-{
-    lead->sql_jobs->channels_changed = lead->sql_jobs->channels_changed || job->on_count > 0;
-}
-
-/* Whatever its catchup: it is not to make up for what was due more than `grace` ago. */
-static void miss(struct lead *lead, struct scheduled *known, const char *reason, duration grace)
-{
-    instant now = lead_now(lead);
-    scheduler_miss(lead->scheduler, known, reason, now - grace, now);
-}
-
-/* Whoever still has it is told later in this look that it has another. */
-static void free_name(struct lead *lead, const char *name, int64_t job_id)
-{
-    const struct scheduled *holder = lead->started ? scheduler_find_named(lead->scheduler, name) : NULL;
-    if (holder != NULL && scheduled_id(holder) != job_id) {
-        scheduler_release_name(lead->scheduler, holder);
-    }
-}
-
-/* Takes the job over; the scheduled one. */
-static struct scheduled *put(struct lead *lead, struct job *job, const struct job_memory *read)
-{
-    struct scheduled *known = find(lead, read->job_id);
-    struct job_memory memory = *read;
-    bool anew = lead->started && restarts(known, job);
-    bool off = known != NULL && scheduled_job(known)->active && !job->active;
-    bool mended = known != NULL && scheduled_job(known)->refused && !job->refused && !anew;
-    if (known != NULL) {
-        note_channels(lead, scheduled_job(known));
-        if (!scheduled_retired(known) && (anew || off)) {
-            withdraw(lead, known, job);
-            lead->sql_jobs->sweep = true;
-        }
-        dispatch_own_job(lead, known);
-    }
-    if (anew || memory.cursor < job->since) {
-        restart(lead, known, job, &memory);
-    }
-    note_channels(lead, job);
-    free_name(lead, job->name, read->job_id);
-    known = scheduler_put(lead->scheduler, job, &memory, lead_now(lead));
-    if (anew) { /* whoever wrote it may have been long about committing that */
-        miss(lead, known, "the leader heard of its schedule only later", HEARD_LATE);
-    } else if (mended) {
-        miss(lead, known, "it could not be scheduled until now", 0);
-    }
-    return known;
-}
-
-static void wake_waiting(struct lead *lead, const struct scheduled *there);
-
-/* At the load those that are left come here, some of them in a cycle, and each is put once. */
-static void take_aside(struct lead *lead, struct job *job, const struct job_memory *memory, const char *missing)
-{
-    struct error err = {.kind = ERROR_NONE};
-    error_set(&err, ERROR_CONFIG, "it comes after \"%.200s\", which is not there", missing);
-    error_hint(&err, "it is scheduled as soon as that is");
-    sql_job_status_problem(lead, job, memory, &err);
-    struct job *refused = sql_job_refused(job);
-    sql_waiting_add(&lead->sql_jobs->waiting, job, memory, missing);
-    const struct scheduled *there = put(lead, refused, memory);
-    if (lead->started) {
-        wake_waiting(lead, there);
-    }
-}
-
-/* NULL: all are there. */
-static const char *missing_upstream(const struct lead *lead, const struct job *job)
-{
-    for (size_t i = 0; i < job->after_count; i++) {
-        const struct scheduled *upstream = scheduler_find_named(lead->scheduler, job->after[i]);
-        if (strcmp(job->after[i], job->name) != 0 && (upstream == NULL || scheduled_retired(upstream))) {
-            return job->after[i];
-        }
-    }
-    return NULL;
-}
-
-static bool would_cycle(struct lead *lead, const struct job *job, const struct job_memory *memory, struct error *err)
-{
-    const struct scheduled *known = find(lead, memory->job_id);
-    for (size_t i = 0; i < job->after_count; i++) {
-        struct scheduled *upstream = scheduler_find_named(lead->scheduler, job->after[i]);
-        bool itself = strcmp(job->after[i], job->name) == 0;
-        if (itself || (known != NULL && scheduler_would_cycle(lead->scheduler, known, upstream))) {
-            error_set(err, ERROR_CONFIG, "it would come after itself, by way of \"%.200s\"", job->after[i]);
-            error_hint(err, "take that out of its after");
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Takes the job over, which has no fault of its own. While an answer is read nobody is put before those it comes after; a cycle may be
- * one with what is told later. */
-static void place(struct lead *lead, struct job *job, const struct job_memory *memory, bool has_problem)
-{
-    struct error err = {.kind = ERROR_NONE};
-    const char *missing = missing_upstream(lead, job);
-    bool cycle = missing == NULL && would_cycle(lead, job, memory, &err);
-    if (lead->sql_jobs->reading && (missing != NULL || (cycle && lead->started))) {
-        sql_waiting_add(&lead->sql_jobs->held, job, memory, cycle ? NOBODY : missing);
-        return;
-    }
-    if (missing != NULL) {
-        take_aside(lead, job, memory, missing);
-        return;
-    }
-    if (cycle) {
-        sql_job_status_problem(lead, job, memory, &err);
-        struct job *refused = sql_job_refused(job);
-        job_free(job);
-        job = refused;
-    } else if (has_problem) {
-        sql_job_status_no_problem(lead, memory);
-    }
-    wake_waiting(lead, put(lead, job, memory));
-}
-
-/* It is there, if only to be mended. */
-static void wake_waiting(struct lead *lead, const struct scheduled *there)
-{
-    struct sql_jobs *jobs = lead->sql_jobs;
-    struct sql_waiting_job waiting;
-    while (sql_waiting_take(&jobs->held, scheduled_job(there)->name, &waiting) ||
-           sql_waiting_take(&jobs->waiting, scheduled_job(there)->name, &waiting)) {
-        place(lead, waiting.job, &waiting.memory, lead->started);
-    }
-}
-
-/* All that there is to read has been read. */
-static void place_held(struct lead *lead)
-{
-    struct sql_jobs *jobs = lead->sql_jobs;
-    struct sql_waiting_job held;
-    while (sql_waiting_take(&jobs->held, NULL, &held)) {
-        if (lead->started) {
-            place(lead, held.job, &held.memory, true);
-        } else {
-            take_aside(lead, held.job, &held.memory, held.missing);
-        }
-    }
-}
-
-/* --- going ----------------------------------------------------------------------------------------------------------------- */
-
-static struct job_memory memory_of(const struct scheduled *scheduled)
-{
-    return (struct job_memory){.job_id = scheduled_id(scheduled),
-                               .version = scheduled_version(scheduled),
-                               .cursor = scheduled_cursor(scheduled),
-                               .outcome_at = INSTANT_NONE,
-                               .missed_at = INSTANT_NONE,
-                               .last_end = INSTANT_NONE};
-}
-
-/* As it is, since whom it comes after is another. */
-static void place_again(struct lead *lead, const struct scheduled *known)
-{
-    struct job_memory memory = memory_of(known);
-    struct job *job = job_copy(scheduled_job(known));
-    job->schedule.zone = scheduled_job(known)->schedule.zone;
-    place(lead, job, &memory, false);
-}
-
-static bool names(const struct lead *lead, const struct job *job, const struct scheduled *upstream)
-{
-    bool found = false;
-    for (size_t i = 0; i < job->after_count; i++) {
-        found = found || scheduler_find_named(lead->scheduler, job->after[i]) == upstream;
-    }
-    return found;
-}
-
-/* Those that come after it by a name that it has no more. */
-static void place_astray(struct lead *lead, const struct scheduled *upstream)
-{
-    size_t good = 0;
-    while (good < scheduled_downstream_count(upstream)) {
-        const struct scheduled *it = scheduled_downstream(upstream, good);
-        if (names(lead, scheduled_job(it), upstream)) {
-            good++;
-        } else {
-            place_again(lead, it);
-            good = 0;
-        }
-    }
-}
-
-void sql_jobs_before_relink(struct lead *lead)
-{
-    for (size_t i = 0; i < scheduler_count(lead->scheduler); i++) {
-        const struct scheduled *it = scheduler_at(lead->scheduler, i);
-        bool by_sql = !scheduled_retired(it) && scheduled_job(it)->origin == JOB_FROM_SQL;
-        if (by_sql && missing_upstream(lead, scheduled_job(it)) != NULL) {
-            place_again(lead, it);
-        }
-    }
-}
 
 /* --- asking ---------------------------------------------------------------------------------------------------------------- */
 
@@ -329,7 +64,7 @@ static void add_zones(struct sql_jobs *jobs)
 /* Whoever comes after one that went, or has another name, is not to find it. */
 static void release_name(struct lead *lead, const struct changed_job *changed)
 {
-    const struct scheduled *known = find(lead, changed->memory.job_id);
+    const struct scheduled *known = sql_placing_find(lead, changed->memory.job_id);
     if (known != NULL && (changed->removed || strcmp(scheduled_job(known)->name, changed->row.name) != 0)) {
         scheduler_release_name(lead->scheduler, known);
     }
@@ -338,8 +73,7 @@ static void release_name(struct lead *lead, const struct changed_job *changed)
 static void take(struct lead *lead, const struct changed_job *changed)
 {
     struct error err = {.kind = ERROR_NONE};
-    sql_waiting_forget(&lead->sql_jobs->held, changed->memory.job_id); /* one that waited has just been woken */
-    sql_waiting_forget(&lead->sql_jobs->waiting, changed->memory.job_id);
+    sql_placing_forget(lead, changed->memory.job_id);
     if (changed->removed) {
         return; /* once those that come after it have another, or none */
     }
@@ -354,26 +88,9 @@ static void take(struct lead *lead, const struct changed_job *changed)
         job = refused;
     }
     if (err.kind == ERROR_NONE) {
-        place(lead, job, &changed->memory, changed->has_problem);
-        return;
-    }
-    sql_job_status_problem(lead, job, &changed->memory, &err);
-    wake_waiting(lead, put(lead, job, &changed->memory));
-}
-
-static void follow_up(struct lead *lead, const struct told *told)
-{
-    struct scheduled *known = find(lead, told->job_id);
-    lead->sql_jobs->sweep = lead->sql_jobs->sweep || told->removed;
-    if (known == NULL || scheduled_retired(known)) {
-        return;
-    }
-    place_astray(lead, known);
-    if (told->removed) {
-        note_channels(lead, scheduled_job(known));
-        scheduler_withdraw(lead->scheduler, known, reason_to_withdraw(NULL), lead_now(lead));
-        dispatch_own_job(lead, known);
-        scheduler_remove(lead->scheduler, known);
+        sql_placing_take(lead, job, &changed->memory, changed->has_problem);
+    } else {
+        sql_placing_take_refused(lead, job, &changed->memory, &err);
     }
 }
 
@@ -399,10 +116,10 @@ static void remember(struct lead *lead, const struct changed_job *changed)
 /* At the load nobody was known before. */
 static void take_part(struct lead *lead, const struct pg_reply *reply)
 {
-    lead->sql_jobs->reading = true;
+    lead->sql_jobs->placing.reading = true;
     each(lead, reply, release_name);
     each(lead, reply, take);
-    lead->sql_jobs->reading = false;
+    lead->sql_jobs->placing.reading = false;
     if (lead->started) {
         each(lead, reply, remember);
     }
@@ -412,9 +129,9 @@ static void take_part(struct lead *lead, const struct pg_reply *reply)
 static void take_whole(struct lead *lead)
 {
     struct sql_jobs *jobs = lead->sql_jobs;
-    place_held(lead);
+    sql_placing_take_held(lead);
     for (size_t i = 0; i < jobs->told_count; i++) {
-        follow_up(lead, &jobs->told[i]);
+        sql_placing_follow_up(lead, jobs->told[i].job_id, jobs->told[i].removed);
     }
     jobs->told_count = 0;
     dispatch_write_skipped(lead);
@@ -428,7 +145,7 @@ static void load_is_over(struct lead *lead)
     struct sql_jobs *jobs = lead->sql_jobs;
     sql_jobs_callback *loaded = jobs->loaded;
     jobs->loaded = NULL;
-    place_held(lead);
+    sql_placing_take_held(lead);
     loaded(lead);
 }
 
@@ -472,7 +189,7 @@ static void find_behind(struct lead *lead, const struct pg_reply *reply)
     for (size_t i = 0; i < changes_count(reply); i++) {
         struct changed_job changed = changes_read(reply, i);
         bool edited = changed.memory.cursor < changed.row.since || !changed.row.active;
-        if (!changed.removed && edited && find(lead, changed.memory.job_id) == NULL) {
+        if (!changed.removed && edited && sql_placing_find(lead, changed.memory.job_id) == NULL) {
             jobs->behind[jobs->behind_count++] = changed.memory.job_id;
         }
     }
@@ -483,7 +200,7 @@ static void recorded(struct lead *lead, bool more, size_t ended)
     struct sql_jobs *jobs = lead->sql_jobs;
     jobs->nothing_expired = jobs->nothing_expired && ended == 0;
     if (jobs->behind_count == 0) {
-        jobs->sweep = jobs->sweep || more;
+        jobs->placing.sweep = jobs->placing.sweep || more;
         dispatch_soon(lead);
     } else if (more) {
         expired_record(lead, jobs->behind, jobs->behind_count, recorded);
@@ -530,9 +247,9 @@ static void answered(void *data, const struct pg_reply *reply)
         if (over) {
             take_whole(lead);
         }
-        if (jobs->channels_changed) {
+        if (jobs->placing.channels_changed) {
             listener_follow(lead->listener);
-            jobs->channels_changed = false;
+            jobs->placing.channels_changed = false;
         }
         dispatch_soon(lead);
     } else if (over) {
@@ -560,9 +277,9 @@ bool sql_jobs_step(struct lead *lead)
     if (apply_reload_writes(lead) || expired_busy(lead)) {
         return false;
     }
-    bool due = jobs->sweep && jobs->from == 0 && lead->skipped_pending == 0; /* not amid a look */
-    if (due && !(jobs->wanted && jobs->swept)) {                             /* by turns */
-        jobs->sweep = false;
+    bool due = jobs->placing.sweep && jobs->from == 0 && lead->skipped_pending == 0; /* not amid a look */
+    if (due && !(jobs->wanted && jobs->swept)) {                                     /* by turns */
+        jobs->placing.sweep = false;
         jobs->swept = true;
         expired_record(lead, NULL, 0, recorded);
         return false;
@@ -587,7 +304,8 @@ bool sql_jobs_asking(const struct lead *lead)
 bool sql_jobs_settled(const struct lead *lead)
 {
     const struct sql_jobs *jobs = lead->sql_jobs;
-    return !jobs->asking && !jobs->wanted && !jobs->sweep && !expired_busy(lead) && sql_job_status_settled(lead);
+    return !jobs->asking && !jobs->wanted && !jobs->placing.sweep && !expired_busy(lead) &&
+           sql_job_status_settled(lead);
 }
 
 void sql_jobs_notified(struct lead *lead)
@@ -652,7 +370,7 @@ static void poll_due(void *data)
     if (!lead_waits(lead)) {
         changes_listen(&lead->ledger, listened, lead);
     }
-    lead->sql_jobs->sweep = true;
+    lead->sql_jobs->placing.sweep = true;
     sql_jobs_notified(lead);
     look_for_done(lead);
     roles_check(lead);
@@ -694,6 +412,7 @@ void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
 {
     struct sql_jobs *jobs = xcalloc(1, sizeof *jobs);
     lead->sql_jobs = jobs;
+    lead->sql_placing = &jobs->placing;
     jobs->loaded = loaded;
     jobs->poll_timer = loop_timer_create(lead->loop, poll_due, lead);
     jobs->ask_timer = loop_timer_create(lead->loop, ask_due, lead);
@@ -706,7 +425,7 @@ void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
 
 void sql_jobs_start(struct lead *lead)
 {
-    lead->sql_jobs->sweep = true; /* what is gone */
+    lead->sql_jobs->placing.sweep = true; /* what is gone */
     look_for_done(lead);
     roles_tell(lead);
     loop_timer_set(lead->sql_jobs->poll_timer, POLL_EVERY);
@@ -724,8 +443,8 @@ void sql_jobs_destroy(struct lead *lead)
     lead->sql_job_status = NULL;
     expired_destroy(lead->expired);
     lead->expired = NULL;
-    sql_waiting_finish(&jobs->held);
-    sql_waiting_finish(&jobs->waiting);
+    sql_placing_finish(&jobs->placing);
+    lead->sql_placing = NULL;
     for (size_t i = 0; i < jobs->zones_count; i++) {
         zones_destroy(jobs->zones[i]);
     }

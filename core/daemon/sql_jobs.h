@@ -1,9 +1,8 @@
 /* Jobs that are made by SQL, for a leadership: all of them at its start, then whatever is changed, within milliseconds of its commit.
  *
- * Does: hear (NOTIFY on the leader's session) and poll for changes, read them, put them into the schedule one by one; withdraw what was due by
- *   an old definition, on the record; write back what is refused.
- * Does not: touch the catalog's jobs. An edit costs the same among ten jobs as among fifty thousand, but for jobs that name channels.
- * A job whose `after` names one that is not there (yet) is kept aside, refused with that reason, until it is. */
+ * Does: hear (NOTIFY on the leader's session) and poll for changes, read them, have them put into the schedule (sql_placing.h); write back what
+ *   is refused.
+ * Does not: touch the catalog's jobs. An edit costs the same among ten jobs as among fifty thousand, but for jobs that name channels. */
 #ifndef CHIME_DAEMON_SQL_JOBS_H
 #define CHIME_DAEMON_SQL_JOBS_H
 
@@ -30,8 +29,6 @@ bool sql_jobs_asking(const struct lead *lead);
 bool sql_jobs_settled(const struct lead *lead);
 /* The ledger refused a claim of this job: true when that is for an edit that has not been heard of yet. */
 bool sql_jobs_refetch(struct lead *lead, const struct scheduled *scheduled);
-/* Catalog jobs were retired, and the schedule is about to be linked anew: who comes after them must not. */
-void sql_jobs_before_relink(struct lead *lead);
 /* Another configuration: pools, zones and upstreams may be others. */
 void sql_jobs_reloaded(struct lead *lead);
 /* All are read once more: owners may run their jobs that could not, or the other way round. */
