@@ -47,8 +47,8 @@ void led_databases_leave(struct led_databases *led)
 
 duration led_databases_pause(const struct led_databases *led)
 {
-    duration pause = led->led * ROSTER_PAUSE_EACH;
-    return pause < ROSTER_PAUSE_MAX ? pause : ROSTER_PAUSE_MAX;
+    duration pause = led->led * LEAD_PAUSE_EACH;
+    return pause < LEAD_PAUSE_MAX ? pause : LEAD_PAUSE_MAX;
 }
 
 static struct place *find(const struct led_databases *led, const void *entry)

@@ -9,8 +9,8 @@
 #include "base/instant.h"
 #include "pg/session.h"
 
-#define ROSTER_PAUSE_EACH (400 * USEC_PER_MSEC)
-#define ROSTER_PAUSE_MAX USEC_PER_SEC
+#define LEAD_PAUSE_EACH (400 * USEC_PER_MSEC)
+#define LEAD_PAUSE_MAX USEC_PER_SEC
 
 struct led_databases;
 

@@ -13,7 +13,7 @@
 #include "pg/request.h"
 
 enum pg_state {
-    PG_DIALLING,
+    PG_CONNECTING,
     PG_READY,  /* requests may be sent */
     PG_ENDED,  /* the server or the network ended it; the owner has yet to close */
     PG_CLOSED, /* freed at the end of this turn of the loop */
@@ -21,7 +21,7 @@ enum pg_state {
 };
 
 static const bool transition_allowed[PG_STATE_COUNT][PG_STATE_COUNT] = {
-    [PG_DIALLING] = {[PG_READY] = true, [PG_ENDED] = true, [PG_CLOSED] = true},
+    [PG_CONNECTING] = {[PG_READY] = true, [PG_ENDED] = true, [PG_CLOSED] = true},
     [PG_READY] = {[PG_ENDED] = true, [PG_CLOSED] = true},
     [PG_ENDED] = {[PG_CLOSED] = true},
 };

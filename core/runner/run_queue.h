@@ -5,7 +5,7 @@
  * Does not: claim, retry, or write the leader's side of the ledger.
  *
  *   step       sends                                    then
- *   RESETTING     the reset that a text of several statements has to wait for   the next run, which may be another by then
+ *   RESETTING  the reset that a text of several statements has to wait for   the next run, which may be another by then
  *   OPENING    the lock timeout of a text, where it has one   WORKING
  *   WORKING    the text, or chime.perform / perform_refresh   over, or UNDOING when the text left a transaction open
  *   UNDOING    ROLLBACK                                 over

@@ -57,7 +57,7 @@ COMMENT ON COLUMN chime.request.kind IS 'with slot: the run that is asked for, o
 COMMENT ON COLUMN chime.request.reason IS 'as given';
 COMMENT ON COLUMN chime.request.until IS 'of a suspension: when it is to end by itself';
 -- Requests of people are few; runs asked for may be many, and wait long.
-CREATE INDEX request_wish ON chime.request (request_id) WHERE verb <> 'run';
+CREATE INDEX request_once ON chime.request (request_id) WHERE verb <> 'run';
 
 COMMENT ON COLUMN chime.request.run_id IS 'of a run: the number it will have';
 COMMENT ON COLUMN chime.request.forced IS 'of a run: also while its job is suspended, which it stays';
@@ -618,7 +618,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.skip IS 'p_outcome: the skip counts as the job''s outcome for those that come after it';
 
--- Takes orphans over: those that are done go to the history as succeeded; of the others, p_again is true for those that
+-- Takes unfinished runs over: those that are done go to the history as succeeded; of the others, p_again is true for those that
 -- get another attempt (p_retry_at), false for those whose outcome cannot be known. A run that was only waiting for its
 -- retry keeps its attempt. What is kept of them, the job's log_runs says. p_at: when the leader decided that;
 -- p_outcome_at: when those that come after got to know each outcome (NULL: at p_at). The history says when a run was done.

@@ -307,7 +307,7 @@ START_TEST(attempts_and_skips_are_kept_unless_nothing_is)
 }
 END_TEST
 
-START_TEST(orphans_are_kept_as_log_runs_says_and_counted)
+START_TEST(unfinished_runs_are_kept_as_log_runs_says_and_counted)
 {
     static const char *const logs[] = {"all", "errors", "off"};
     static const char *const kept[] = {"lost succeeded", "lost", NULL};
@@ -385,7 +385,7 @@ int main(void)
     tcase_add_test(cases, runs_asked_of_jobs_that_sleep_or_are_suspended_wait_unseen);
     tcase_add_loop_test(cases, log_runs_says_what_is_kept_and_everything_is_counted, 0, 3);
     tcase_add_loop_test(cases, attempts_and_skips_are_kept_unless_nothing_is, 0, 3);
-    tcase_add_loop_test(cases, orphans_are_kept_as_log_runs_says_and_counted, 0, 3);
+    tcase_add_loop_test(cases, unfinished_runs_are_kept_as_log_runs_says_and_counted, 0, 3);
     tcase_add_test(cases, failures_in_a_row_are_those_that_failed_timed_out_or_were_lost);
     tcase_add_test(cases, a_run_that_was_committed_succeeded_whatever_was_seen_of_it);
     suite_add_tcase(suite, cases);

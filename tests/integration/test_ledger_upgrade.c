@@ -151,7 +151,7 @@ START_TEST(live_runs_go_on_under_the_same_leader)
 }
 END_TEST
 
-START_TEST(another_leader_finds_the_runs_as_orphans)
+START_TEST(another_leader_finds_the_runs_unfinished)
 {
     cluster_execute(cluster, "UPDATE chime.leader SET token = '" LEDGER_SQL_STALE "', epoch = 8");
     expect("SELECT string_agg(concat_ws(' ', job_id, kind, waits, done, gone), ';' ORDER BY job_id, kind)"
@@ -216,7 +216,7 @@ int main(void)
     tcase_add_test(cases, nothing_is_suspended_counting_begins_and_outcomes_have_the_time_they_came_about);
     tcase_add_test(cases, runs_asked_for_are_still_asked_for);
     tcase_add_test(cases, live_runs_go_on_under_the_same_leader);
-    tcase_add_test(cases, another_leader_finds_the_runs_as_orphans);
+    tcase_add_test(cases, another_leader_finds_the_runs_unfinished);
     tcase_add_test(cases, cursors_stay_where_options_only_gained_names_and_move_with_the_time_zone);
     tcase_add_test(cases, no_job_listens_or_has_a_limit_of_lag);
     tcase_add_test(cases, options_of_later_versions_get_their_defaults_and_move_no_cursor);

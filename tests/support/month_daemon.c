@@ -303,7 +303,7 @@ static void settle(struct month *month, struct month_job *it)
     scheduler_ended(month->scheduler, it->scheduled, state, 0, month->now);
 }
 
-static void judge_orphans(struct month *month)
+static void judge_unfinished(struct month *month)
 {
     bool unfinished[MONTH_JOBS] = {false};
     for (size_t i = 0; i < month->job_count; i++) {
@@ -347,7 +347,7 @@ static void come_alive(struct month *month)
     scheduler_start(month->scheduler, month->now, month->server_start);
     month->dies_at = month->now + month_chance(month, 1, (month->end - month->start) / 6);
     if (write_decisions(month)) {
-        judge_orphans(month);
+        judge_unfinished(month);
     }
 }
 

@@ -265,7 +265,7 @@ static void unfinished(const struct pg_reply *reply)
     free(found);
 }
 
-START_TEST(orphans_are_asked_for_with_the_sessions_that_are_known)
+START_TEST(unfinished_runs_are_asked_for_with_the_sessions_that_are_known)
 {
     static const int known[] = {1000, 1001};
     ledger_unfinished(&ledger, known, 2, 500, on_reply, &calls);
@@ -280,7 +280,7 @@ START_TEST(orphans_are_asked_for_with_the_sessions_that_are_known)
 }
 END_TEST
 
-static void no_orphans(const struct pg_reply *reply)
+static void none_unfinished(const struct pg_reply *reply)
 {
     struct unfinished_run *found = NULL;
     size_t count = 0;
@@ -295,7 +295,7 @@ START_TEST(a_leader_without_sessions_knows_none)
     expect_sent(server, "PREPARE chime_unfinished_runs: ...", "EXECUTE chime_unfinished_runs(" TOKEN ", {}, 0)",
                 "SYNC");
     answer_no_rows(server);
-    read_with(no_orphans);
+    read_with(none_unfinished);
 }
 END_TEST
 
@@ -344,7 +344,7 @@ int main(void)
     tcase_add_test(tests, a_heartbeat_tells_the_time_whether_the_token_leads_and_what_is_asked_for);
     tcase_add_test(tests, a_heartbeat_tells_when_another_leads);
     tcase_add_test(tests, a_heartbeat_may_fail);
-    tcase_add_test(tests, orphans_are_asked_for_with_the_sessions_that_are_known);
+    tcase_add_test(tests, unfinished_runs_are_asked_for_with_the_sessions_that_are_known);
     tcase_add_test(tests, a_leader_without_sessions_knows_none);
     tcase_add_test(tests, verdicts_say_which_runs_go_on_and_when_and_the_answer_what_became_of_them);
     suite_add_tcase(suite, tests);
