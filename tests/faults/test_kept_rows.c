@@ -352,6 +352,15 @@ static bool adopt(void)
     return RUN("plugins", "adopt", PLUGIN, "--yes") == 0;
 }
 
+/* What stands in the way of the deed is taken away, as its hint says, and the mode is another one: else one rename would have everything
+ * after it refused, and a materialized view each backfill. */
+static void heed(void)
+{
+    run_sql(NULL, "SELECT proof.heed()");
+    write_conf();
+    (void)RUN("reload");
+}
+
 static bool come_back(bool ok)
 {
     put_plugin();
@@ -366,8 +375,8 @@ static bool perform(enum deed deed, int choice)
 
     if ((deed == PURGE || deed == RELOAD) && fault_random_below(1) < 0.5)
         run_sql(NULL, "SELECT proof.clear('" PLUGIN "')");
-    if ((deed == PURGE || deed == ROLLBACK) && fault_random_below(1) < 0.7) /* which they refuse to drop */
-        run_sql(NULL, "SELECT proof.take_columns()");
+    if (deed != RETENTION && deed != ADMINISTER && fault_random_below(1) < 0.7)
+        heed();
     switch (deed) {
     case RETENTION:
         return run_sql("pgchime", retention_job);
@@ -430,11 +439,9 @@ static void what_is_kept_is_right(void)
     cluster_execute(cluster, "ROLLBACK");
 }
 
-static void one_round(int round)
+static void play(int round, enum deed deed, struct moment moment)
 {
-    enum deed deed = (enum deed)(int)fault_random_below(DEEDS);
     int choice = fault_random_below(2) < 1 ? 0 : (int)fault_random_below(10);
-    struct moment moment = choose_moment();
     pthread_t thread;
 
     tried[deed]++;
@@ -451,6 +458,16 @@ static void one_round(int round)
     nothing_is_wrong(round, deed_names[deed], moment.trouble);
     if (round % 5 == 0)
         what_is_kept_is_right();
+}
+
+/* A deed that never succeeds tells nothing: each does once, where nobody troubles it. */
+static void each_deed_succeeds(int round)
+{
+    for (int deed = 0; deed < DEEDS; deed++) {
+        for (int i = 0; i < 20 && done[deed] == 0; i++)
+            play(round, (enum deed)deed, (struct moment){.trouble = TROUBLE_NONE});
+        ck_assert_msg(done[deed] > 0, "%s never succeeded, of %d times", deed_names[deed], tried[deed]);
+    }
 }
 
 static int rounds(void)
@@ -470,8 +487,12 @@ START_TEST(every_row_that_ought_to_be_there_is_there_once_as_it_was)
     for (int i = 0; i < _i; i++) /* another part, other choices */
         fault_random_below(1);
     retention_job = cluster_value(cluster, "SELECT command FROM chime.job WHERE name = 'retention-events'");
-    for (int round = 1; round <= rounds() / parts; round++)
-        one_round(round);
+    for (int round = 1; round <= rounds() / parts; round++) {
+        enum deed deed = (enum deed)(int)fault_random_below(DEEDS);
+        play(round, deed, choose_moment());
+    }
+    if (rounds() / parts >= 30)
+        each_deed_succeeds(rounds() / parts);
     EXPECT_SQL(cluster, "SELECT count(*) > 20 FROM proof.wanted", "t");
     char *wanted = cluster_value(cluster, "SELECT count(*) FROM proof.wanted");
     char *strangers = cluster_value(cluster, "SELECT count(*) FROM proof.stranger");

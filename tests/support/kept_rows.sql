@@ -130,6 +130,25 @@ BEGIN
     RETURN v_count;
 END $$;
 
+-- He does what hints ask for: takes his columns away, drops what he renamed and what still reads the live view, and moves his relation off the name.
+CREATE FUNCTION proof.heed() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    v_columns bigint := proof.take_columns();
+    v_view regclass;
+    v_dropped text;
+BEGIN
+    FOR v_view IN SELECT c.oid FROM pg_class c
+                  WHERE c.relkind = 'm' AND c.relname ~ '^shop_totals_\d+$' AND pg_get_viewdef(c.oid) ~ 'shop_totals__live'
+                    AND c.oid NOT IN (SELECT s.oid FROM proof.stranger s) LOOP
+        EXECUTE format('DROP MATERIALIZED VIEW %s', v_view);
+        v_dropped := concat_ws(', ', v_dropped, v_view::text);
+    END LOOP;
+    IF EXISTS (SELECT FROM proof.stranger s WHERE s.oid = to_regclass('analytics.shop_totals')) THEN
+        PERFORM proof.clear('shop_totals');
+    END IF;
+    RETURN format('columns %s, dropped %s', v_columns, v_dropped);
+END $$;
+
 CREATE FUNCTION proof.archive(p_source text) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     IF to_regclass('analytics.cold_' || p_source) IS NULL OR EXISTS (
