@@ -404,7 +404,7 @@ BEGIN
         PERFORM chime.write_capture(p_source);
         RETURN;
     END IF;
-    IF v_room_until < clock_timestamp() + chime.room_for() / 2 THEN
+    IF v_room_until NOT BETWEEN clock_timestamp() + chime.room_for() / 2 AND clock_timestamp() + chime.room_for() THEN -- beyond: the clock was put back
         PERFORM chime.give_room(p_source, clock_timestamp() + chime.room_for());
     END IF;
     UPDATE chime.change_part c SET writers = chime.writers_left(coalesce(c.writers, v_writers), v_writers)

@@ -8,6 +8,7 @@
 
 #include "support/commands.h"
 #include "support/files.h"
+#include "support/keyed.h"
 #include "support/ledger_oracle.h"
 #include "support/runs.h"
 #include "support/stage.h"
@@ -119,6 +120,35 @@ START_TEST(what_a_join_waits_for_after_a_step_back_is_known_to_the_next_leader)
 }
 END_TEST
 
+/* Marks and their logs go by transactions: what is written while the clock is wrong, or by who was not done when it was stepped, is seen. */
+START_TEST(views_miss_no_change_while_the_clock_goes_to_and_fro)
+{
+    static const int64_t steps[] = {30 * 24 * HOUR, HOUR, -2 * 24 * HOUR, 0};
+
+    cluster = stepped_cluster_create(NULL);
+    keyed_make(cluster);
+    KEYED_INSTALL(cluster, "shop_total");
+    EXPECT_AFTER(cluster, "INSERT INTO app.orders (shop, amount) VALUES (1, 1), (2, 2)", "shop_total",
+                 "keyed 2: +2 ~0 -0");
+    PGconn *slow = cluster_connect(cluster, "postgres");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        session_execute(slow, "BEGIN");
+        session_execute(slow, "UPDATE app.orders SET amount = amount + 1 WHERE shop = 1");
+        stepped_cluster_set(steps[i]);
+        cluster_execute(cluster, "UPDATE app.orders SET amount = amount + 1 WHERE shop = 2");
+        keyed_tend(cluster);
+        EXPECT_LOOK(cluster, "shop_total", "keyed 1: +0 ~1 -0");
+        keyed_tend(cluster);
+        session_execute(slow, "COMMIT");
+        EXPECT_LOOK(cluster, "shop_total", "keyed 1: +0 ~1 -0");
+        EXPECT_LOOK(cluster, "shop_total", "keyed 0: +0 ~0 -0");
+        /* A leader that goes away then leaves writers room for no longer than it ever does. */
+        EXPECT_SQL(cluster, "SELECT room_until < clock_timestamp() + interval '30 minutes' FROM chime.source", "t");
+    }
+    PQfinish(slow);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("clock");
@@ -134,6 +164,11 @@ static Suite *suite(void)
     tcase_set_timeout(joins, 300);
     tcase_add_test(joins, what_a_join_waits_for_after_a_step_back_is_known_to_the_next_leader);
     suite_add_tcase(all, joins);
+    TCase *views = tcase_create("views");
+    tcase_add_checked_fixture(views, NULL, stage_clear);
+    tcase_set_timeout(views, 300);
+    tcase_add_test(views, views_miss_no_change_while_the_clock_goes_to_and_fro);
+    suite_add_tcase(all, views);
     return all;
 }
 

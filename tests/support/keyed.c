@@ -26,7 +26,7 @@ static char *content(void)
     return both;
 }
 
-static void make(struct cluster *cluster)
+void keyed_make(struct cluster *cluster)
 {
     char *text = content();
 
@@ -36,7 +36,7 @@ static void make(struct cluster *cluster)
 
 struct cluster *keyed_create_with(const char *const *settings)
 {
-    static const struct cluster_template keyed = {"keyed", make, content};
+    static const struct cluster_template keyed = {"keyed", keyed_make, content};
 
     return cluster_create_from(&keyed, settings);
 }

@@ -8,6 +8,7 @@
 #include "support/session.h"
 
 struct cluster *keyed_create(void);
+void keyed_make(struct cluster *cluster);                       /* the same in an empty one */
 struct cluster *keyed_create_with(const char *const *settings); /* as cluster_create's */
 /* Views of keyed.sql (their names, ended by NULL) become keyed, with triggers, and are filled. */
 void keyed_install(struct cluster *cluster, const char *const *views);
