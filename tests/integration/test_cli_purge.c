@@ -199,13 +199,33 @@ END_TEST
 
 /* --- what goes and what stays ----------------------------------------------------------------------------------------- */
 
+/* Relations and functions, without those of schema chime. */
+#define ALL_THERE                                                                                             \
+    "SELECT c.oid, c.oid::regclass::text AS object FROM pg_class c"                                           \
+    " WHERE c.relkind IN ('r', 'v', 'm') AND c.relnamespace::regnamespace::text ~ '^(analytics|ann|public)$'" \
+    " UNION ALL SELECT p.oid, p.oid::regprocedure::text FROM pg_proc p"                                       \
+    " WHERE p.pronamespace::regnamespace::text ~ '^(analytics|ann|public)$'"
+
 START_TEST(all_of_it_goes_and_nothing_of_others)
 {
     retire();
+    cluster_execute(cluster, "CREATE SCHEMA proof; CREATE TABLE proof.before AS " ALL_THERE);
     ASSERT_RUN(0, PURGE(PLUGIN, "--dry-run", "-o", "json"));
+    cluster_execute_format(
+        cluster,
+        "CREATE TABLE proof.planned AS SELECT o ->> 'object' AS object, o ->> 'kind' AS kind"
+        " FROM jsonb_array_elements($j$%s$j$::jsonb -> 'objects') AS o WHERE o ->> 'action' = 'drop'",
+        output);
     object_is(RELATION, "drop", "DROP TABLE " RELATION);
     object_is(RELATION "__live", "drop", "DROP VIEW " RELATION "__live");
     ASSERT_RUN(0, PURGE(PLUGIN, "--yes"));
+    EXPECT_SQL(cluster,
+               "WITH gone AS (SELECT b.object FROM proof.before b WHERE b.oid NOT IN (SELECT t.oid FROM (" ALL_THERE
+               ") t))"
+               " SELECT (SELECT string_agg(object, ' ' ORDER BY object) FROM gone)"
+               " = (SELECT string_agg(object, ' ' ORDER BY object) FROM proof.planned WHERE object !~ '^chime[.]' AND "
+               "kind <> 'job')",
+               "t");
     complains("plugin \"" PLUGIN "\" is gone from database \"main\"");
     EXPECT_SQL(cluster, "SELECT to_regclass('" RELATION "')", NULL);
     EXPECT_SQL(cluster, "SELECT to_regclass('" RELATION "__live')", NULL);
