@@ -283,12 +283,26 @@ BEGIN ATOMIC
     WHERE d.object <> ALL (p_own);
 END;
 
+-- How many rows stand in a table or materialized view; NULL where that is not ours to count: another role's, or under policies, whose code
+-- would run.
+CREATE FUNCTION chime.rows_held(p_relation oid) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_rows bigint;
+BEGIN
+    IF EXISTS (SELECT FROM pg_class c WHERE c.oid = p_relation AND c.relkind IN ('r', 'm') AND c.relispopulated AND NOT c.relrowsecurity
+                                        AND pg_has_role(current_user, c.relowner, 'USAGE')) THEN
+        EXECUTE format('SELECT count(*) FROM %s', p_relation::regclass) INTO v_rows;
+    END IF;
+    RETURN v_rows;
+END $$;
+COMMENT ON FUNCTION chime.rows_held IS 'counted; NULL: neither a table nor a filled materialized view, of another role, or with row-level security';
+
 -- Everything about one relation but its dependents.
 CREATE FUNCTION chime.aside_lines(p_schema name, p_relation name, p_oid oid) RETURNS SETOF chime.adoption_line
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 1, 'aside', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text,
-           nullif(c.reltuples, -1)::bigint,
+           chime.rows_held(c.oid),
            format('ALTER %s %s RENAME TO %I', upper(chime.adoption_kind(c.oid)), c.oid::regclass, chime.spare_name(p_schema, p_relation)),
            'gives its name up, keeps its rows'
     FROM pg_class c WHERE c.oid = p_oid AND chime.adoption_kind(c.oid) IS NOT NULL

@@ -60,7 +60,7 @@ BEGIN
                format('ALTER TABLE %s RENAME TO ...', c.oid::regclass), a.reason
         FROM chime.added_to_any(v_go) AS a JOIN pg_class c USING (oid)
         UNION ALL
-        SELECT 1, 'drop', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, nullif(c.reltuples, -1)::bigint,
+        SELECT 1, 'drop', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, chime.rows_held(c.oid),
                format('DROP %s %s', upper(chime.adoption_kind(c.oid)), c.oid::regclass), NULL
         FROM pg_class c WHERE c.oid = ANY (v_go)
         UNION ALL
@@ -68,7 +68,7 @@ BEGIN
                format('DROP FUNCTION %s', p.oid::regprocedure), NULL
         FROM pg_proc p WHERE p.oid = ANY (v_functions)
         UNION ALL
-        SELECT 2, 'back', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, nullif(c.reltuples, -1)::bigint,
+        SELECT 2, 'back', chime.adoption_kind(c.oid), c.oid::regclass::text, pg_get_userbyid(c.relowner)::text, chime.rows_held(c.oid),
                format('ALTER %s %s RENAME TO %I', upper(chime.adoption_kind(c.oid)), c.oid::regclass, r.relation),
                'with the rows that it has, however old'
         FROM chime.adopted_relations(p_plugin) AS r JOIN pg_class c ON c.oid = r.old;

@@ -174,6 +174,7 @@ static void it_is_back(void)
 START_TEST(the_plan_says_what_is_there_and_changes_nothing)
 {
     cluster_execute(cluster, "GRANT UPDATE ON " RELATION " TO ann");
+    cluster_execute(cluster, "UPDATE pg_class SET reltuples = 7 WHERE oid = '" RELATION "'::regclass"); /* counted, not estimated */
     ASSERT_RUN(0, ADOPT(PLUGIN, "--dry-run", "-o", "json"));
     line_is(RELATION, "aside", "ALTER MATERIALIZED VIEW " RELATION " RENAME TO " NAME "_before_adoption", NULL);
     line_is("analytics.\"Old Index\"", "aside", NULL, "goes with");
@@ -420,6 +421,8 @@ START_TEST(a_rollback_puts_the_old_one_back_once_the_plugin_is_not_in_use)
     line_is(ASIDE, "back", "RENAME TO " NAME, NULL);
     line_is(RELATION, "drop", "DROP TABLE " RELATION, NULL);
     line_is("analytics.report", "rebind", NULL, NULL);
+    ck_assert_ptr_nonnull(strstr(output, "\"rows\": 40"));
+    ck_assert_ptr_nonnull(strstr(output, "\"rows\": 10"));
     it_is_adopted();
     ASSERT_RUN(0, ADOPT(PLUGIN, "--rollback", "--yes"));
     it_is_back();
