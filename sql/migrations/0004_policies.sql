@@ -171,7 +171,7 @@ BEGIN
         UPDATE chime.job j
            SET owner = current_user, origin = v_new.origin, plugin = v_new.plugin, active = v_new.active, schedule = v_new.schedule,
                command = v_new.command, views = v_new.views, after = v_new.after, channels = v_new.channels,
-               options = v_new.options, version = j.version + 1, removed_at = NULL, updated_at = clock_timestamp(),
+               options = v_new.options, version = j.version + 1, removed_at = NULL, updated_at = p_now,
                since = CASE WHEN v_restarts THEN p_now ELSE j.since END
          WHERE j.job_id = v_old.job_id;
     END LOOP;
@@ -206,7 +206,7 @@ BEGIN
         IF v_old.active AND NOT p_decided THEN
             PERFORM chime.expire_schedule(v_old, p_now);
         END IF;
-        UPDATE chime.job j SET active = false, removed_at = p_now, version = j.version + 1, updated_at = clock_timestamp()
+        UPDATE chime.job j SET active = false, removed_at = p_now, version = j.version + 1, updated_at = p_now
          WHERE j.job_id = v_old.job_id;
     END LOOP;
     RETURN v_count = 2000;

@@ -55,7 +55,7 @@ CREATE TRIGGER note_outcome AFTER UPDATE ON chime.job_state
 
 CREATE FUNCTION public.note_edit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    v_at timestamptz := CASE WHEN new.since <> old.since THEN new.since ELSE clock_timestamp() END;
+    v_at timestamptz := CASE WHEN new.since <> old.since THEN new.since ELSE new.updated_at END; -- from when on the ledger goes by it
 BEGIN
     UPDATE public.definition SET ends = v_at WHERE job_id = new.job_id AND ends IS NULL;
     INSERT INTO public.definition VALUES (new.job_id, public.seconds_of(new), v_at, NULL, false);
