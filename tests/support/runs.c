@@ -33,11 +33,14 @@ void runs_await(struct cluster *cluster, const char *job, int count)
 
 void runs_ask_and_await(struct cluster *cluster, const char *job)
 {
-    char *ended = ended_sql(job);
-    int before = (int)cluster_integer(cluster, ended);
+    char *ended = files_path("SELECT count(*) FROM chime.run_history JOIN chime.job USING (job_id)"
+                             " WHERE name = '%s' AND kind = 'manual'",
+                             job);
+    char *sql = files_path("SELECT (%s) > %d", ended, (int)cluster_integer(cluster, ended));
 
     runs_ask(cluster, job);
-    runs_await(cluster, job, before + 1);
+    WAIT_SQL(cluster, sql, "t", RUN_SECONDS);
+    free(sql);
     free(ended);
 }
 
