@@ -55,6 +55,8 @@ static const char stage_functions[] =
     " SELECT job_id, t, t, 1, 'x', 1 FROM chime.attempt, LATERAL (SELECT slot AS t) t WHERE attempt = 9;"
     " UPDATE chime.attempt SET finished_at = finished_at - days * interval '1 day';"
     " UPDATE chime.missed SET recorded_at = recorded_at - days * interval '1 day';"
+    /* Kept for longer than the rest. */
+    " UPDATE chime.alert_event SET at = at - (days + 60) * interval '1 day';"
     " UPDATE chime.job_past SET until = until - days * interval '1 day';"
     " UPDATE chime.leadership SET since = since - days * interval '1 day';"
     " UPDATE chime.job SET removed_at = removed_at - days * interval '1 day' WHERE removed_at IS NOT NULL;"
