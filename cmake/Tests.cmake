@@ -65,7 +65,7 @@ endfunction()
 
 file(GLOB unit_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/test_*.c")
 foreach(file IN LISTS unit_tests)
-    pgchime_test("${file}" unit 300 pgchime_test_support pgchime_core)
+    pgchime_test("${file}" unit 900 pgchime_test_support pgchime_core)
 endforeach()
 
 # The archive is named as a file, so that libpq does not come with it and only the members in use must be satisfied.
@@ -80,7 +80,7 @@ if(pg_tests)
         target_link_libraries(${library} PRIVATE pgchime_test_options)
     endforeach()
     foreach(file IN LISTS pg_tests)
-        pgchime_test("${file}" unit 300 $<TARGET_OBJECTS:pgchime_libpq_script>
+        pgchime_test("${file}" unit 900 $<TARGET_OBJECTS:pgchime_libpq_script>
             pgchime_pg_support $<TARGET_FILE:pgchime_core> ${core_libraries})
         target_include_directories(${pgchime_test_target} PRIVATE ${LIBPQ_INCLUDE_DIRS})
         add_dependencies(${pgchime_test_target} pgchime_core)
@@ -90,7 +90,7 @@ endif()
 file(GLOB integration_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/integration/test_*.c"
     "${PROJECT_SOURCE_DIR}/tests/security/test_*.c")
 foreach(file IN LISTS integration_tests)
-    pgchime_test("${file}" integration 600 pgchime_test_support pgchime_core)
+    pgchime_test("${file}" integration 1200 pgchime_test_support pgchime_core)
 endforeach()
 
 file(GLOB fault_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/faults/test_*.c")
@@ -107,14 +107,14 @@ set_tests_properties("faults/test_takeover" PROPERTIES RUN_SERIAL TRUE)
 
 file(GLOB plugin_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/plugins/*/test_*.c")
 foreach(file IN LISTS plugin_tests)
-    pgchime_test("${file}" plugins 600 pgchime_test_support pgchime_core)
+    pgchime_test("${file}" plugins 1200 pgchime_test_support pgchime_core)
 endforeach()
 
 file(GLOB script_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/script/test_*.sh")
 foreach(file IN LISTS script_tests)
     get_filename_component(name "${file}" NAME_WE)
     add_test(NAME script/${name} COMMAND bash "${file}" WORKING_DIRECTORY /)
-    set_tests_properties(script/${name} PROPERTIES LABELS script TIMEOUT 600 COST 20)
+    set_tests_properties(script/${name} PROPERTIES LABELS script TIMEOUT 1200 COST 20)
 endforeach()
 
 # Broken in what they say or do, not in their C. NAME.sql beside one is embedded as a plugin's is.
