@@ -116,7 +116,8 @@ static void hear(struct control_caller *caller)
     }
     buffer_append(&caller->text, bytes, (size_t)count);
     char *end = memchr(caller->text.data, '\n', caller->text.length);
-    if (end == NULL && caller->text.length > CONTROL_REQUEST_MAX) {
+    size_t length = end != NULL ? (size_t)(end - caller->text.data) : caller->text.length;
+    if (length > CONTROL_REQUEST_MAX) {
         hang_up(caller);
     } else if (end != NULL) {
         *end = '\0';

@@ -182,6 +182,33 @@ START_TEST(a_caller_that_ends_within_its_line_is_forgotten)
 }
 END_TEST
 
+static void say_in_two(int caller, const char *line, size_t first)
+{
+    ck_assert_int_eq(send(caller, line, first, 0), (ssize_t)first);
+    let_the_loop_notice();
+    ck_assert_int_eq(send(caller, line + first, strlen(line) - first, MSG_NOSIGNAL), (ssize_t)(strlen(line) - first));
+    let_the_loop_notice();
+}
+
+/* Found by tests/fuzz/fuzz_control.c: up to 399 bytes passed, if their pieces lay well. */
+START_TEST(a_line_that_is_too_long_is_not_heard_however_it_comes)
+{
+    char line[CONTROL_REQUEST_MAX + 3];
+    memset(line, 'a', sizeof line);
+    strcpy(line + CONTROL_REQUEST_MAX + 1, "\n");
+    for (int first = 1; first <= CONTROL_REQUEST_MAX; first += CONTROL_REQUEST_MAX - 1) {
+        int caller = call(path);
+        char answer[4];
+        say_in_two(caller, line, (size_t)first);
+        ck_assert_int_le(recv(caller, answer, sizeof answer, 0), 0);
+        close(caller);
+    }
+    int caller = call(path);
+    say_in_two(caller, line + 1, CONTROL_REQUEST_MAX);
+    expect_answer(caller, "yes");
+}
+END_TEST
+
 START_TEST(it_moves_and_whoever_waits_is_answered)
 {
     struct error err;
@@ -304,6 +331,7 @@ int main(void)
     tcase_add_test(cases, a_caller_that_is_gone_may_still_be_answered);
     tcase_add_test(cases, a_caller_that_says_no_more_is_answered);
     tcase_add_test(cases, a_caller_that_ends_within_its_line_is_forgotten);
+    tcase_add_test(cases, a_line_that_is_too_long_is_not_heard_however_it_comes);
     tcase_add_test(cases, it_moves_and_whoever_waits_is_answered);
     tcase_add_test(cases, it_stays_where_it_is_when_it_cannot_move);
     tcase_add_test(cases, only_its_user_may_connect);
