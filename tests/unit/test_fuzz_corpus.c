@@ -14,9 +14,9 @@
 #define INPUTS_MAX 200
 #define SCHEDULE_HEAD 10 /* bytes before the text */
 
-/* LLVMFuzzerTestOneInput of fuzz_schedule.c and of fuzz_zone.c, renamed by CMake; they abort. */
-int fuzz_schedule(const uint8_t *data, size_t size);
-int fuzz_zone(const uint8_t *data, size_t size);
+/* LLVMFuzzerTestOneInput of fuzz_NAME.c, renamed by CMake; they abort. */
+typedef int fuzzer(const uint8_t *data, size_t size);
+fuzzer fuzz_config, fuzz_control, fuzz_declaration, fuzz_notify, fuzz_schedule, fuzz_zone;
 
 struct input {
     uint8_t *bytes;
@@ -28,6 +28,10 @@ struct corpus {
     int count;
 };
 
+static struct corpus configs;
+static struct corpus controls;
+static struct corpus declarations;
+static struct corpus notifications;
 static struct corpus schedules;
 static struct corpus zones;
 
@@ -52,8 +56,9 @@ static struct input decode(const char *line, size_t length)
     return input;
 }
 
-static void read_corpus(struct corpus *corpus, const char *file)
+static void read_corpus(struct corpus *corpus, const char *name)
 {
+    char *file = xasprintf(PGCHIME_SOURCE_DIR "/tests/fuzz/corpus/%s.hex", name);
     FILE *stream = fopen(file, "r");
     char *line = NULL;
     size_t size = 0;
@@ -69,6 +74,7 @@ static void read_corpus(struct corpus *corpus, const char *file)
         corpus->inputs[corpus->count++] = decode(line, strcspn(line, "\n"));
     }
     free(line);
+    free(file);
     fclose(stream);
 }
 
@@ -78,6 +84,30 @@ static void free_corpus(struct corpus *corpus)
         free(corpus->inputs[i].bytes);
     }
 }
+
+START_TEST(configuration_of_the_corpus_passes_the_checks_of_its_fuzzer)
+{
+    ck_assert_int_eq(fuzz_config(configs.inputs[_i].bytes, configs.inputs[_i].size), 0);
+}
+END_TEST
+
+START_TEST(request_of_the_corpus_passes_the_checks_of_its_fuzzer)
+{
+    ck_assert_int_eq(fuzz_control(controls.inputs[_i].bytes, controls.inputs[_i].size), 0);
+}
+END_TEST
+
+START_TEST(declaration_of_the_corpus_passes_the_checks_of_its_fuzzer)
+{
+    ck_assert_int_eq(fuzz_declaration(declarations.inputs[_i].bytes, declarations.inputs[_i].size), 0);
+}
+END_TEST
+
+START_TEST(notification_of_the_corpus_passes_the_checks_of_its_fuzzer)
+{
+    ck_assert_int_eq(fuzz_notify(notifications.inputs[_i].bytes, notifications.inputs[_i].size), 0);
+}
+END_TEST
 
 START_TEST(schedule_of_the_corpus_passes_the_checks_of_its_fuzzer)
 {
@@ -129,11 +159,19 @@ END_TEST
 
 int main(void)
 {
-    read_corpus(&schedules, PGCHIME_SOURCE_DIR "/tests/fuzz/corpus/schedule.hex");
-    read_corpus(&zones, PGCHIME_SOURCE_DIR "/tests/fuzz/corpus/zone.hex");
+    read_corpus(&configs, "config");
+    read_corpus(&controls, "control");
+    read_corpus(&declarations, "declaration");
+    read_corpus(&notifications, "notify");
+    read_corpus(&schedules, "schedule");
+    read_corpus(&zones, "zone");
     Suite *suite = suite_create("fuzz_corpus");
     TCase *tests = tcase_create("fuzz_corpus");
     tcase_set_timeout(tests, 60);
+    tcase_add_loop_test(tests, configuration_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, configs.count);
+    tcase_add_loop_test(tests, request_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, controls.count);
+    tcase_add_loop_test(tests, declaration_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, declarations.count);
+    tcase_add_loop_test(tests, notification_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, notifications.count);
     tcase_add_loop_test(tests, schedule_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, schedules.count);
     tcase_add_loop_test(tests, zone_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, zones.count);
     tcase_add_test(tests, corpora_have_many_inputs_that_are_accepted_and_many_that_are_refused);
@@ -142,6 +180,10 @@ int main(void)
     srunner_run_all(runner, CK_ENV);
     int failures = srunner_ntests_failed(runner);
     srunner_free(runner);
+    free_corpus(&configs);
+    free_corpus(&controls);
+    free_corpus(&declarations);
+    free_corpus(&notifications);
     free_corpus(&schedules);
     free_corpus(&zones);
     return failures != 0;
