@@ -8,7 +8,8 @@
  * Not config_read and config_destroy: libconfig exports functions of those names, and the linker would mix them up.
  *
  * pgchime.conf:  databases: { NAME: { conninfo = "..."; view_schema = "analytics"; source_schema = "public"; pool_size = 8;
- *                           role_sessions = 20; timezone = "UTC"; verify = "17 3 * * *"; copies = "hold"; pools: { heavy = 2; }; }; };
+ *                           role_sessions = 20; timezone = "UTC"; verify = "17 3 * * *"; copies = "hold"; pools: { heavy = 2; };
+ *                           heartbeat: { url_file = "..."; every = "60s"; }; }; };
  *                plugin_dir = "..."; conf_dir = "..."; log_level = "info"; instance = "...";
  *                control_socket = "...";
  *                roles = ( { name = "app"; conninfo = "user=app passfile=..."; allow = true|false; } );
@@ -48,6 +49,13 @@ struct config_pool {
     int line;
 };
 
+/* Who is to be told, for as long as the database is led and nothing due waits: their alarm is that nothing comes. */
+struct config_heartbeat {
+    const char *url;      /* NULL: it is in url_file */
+    const char *url_file; /* absolute; read for each */
+    duration every;
+};
+
 struct config_database {
     const char *name;
     const char *conninfo;
@@ -62,6 +70,7 @@ struct config_database {
     size_t trusted_owner_count;
     const struct config_pool *pools; /* sorted by name */
     size_t pool_count;
+    const struct config_heartbeat *heartbeat; /* NULL: none */
     int line;
 };
 

@@ -20,7 +20,7 @@ static const struct setting_key keys[] = {
     {"conninfo", SETTING_STRING},      {"view_schema", SETTING_STRING},    {"source_schema", SETTING_STRING},
     {"pool_size", SETTING_INTEGER},    {"timezone", SETTING_STRING},       {"verify", SETTING_STRING},
     {"pools", SETTING_GROUP},          {"role_sessions", SETTING_INTEGER}, {"copies", SETTING_STRING},
-    {"trusted_owners", SETTING_NAMES},
+    {"trusted_owners", SETTING_NAMES}, {"heartbeat", SETTING_GROUP},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
@@ -165,6 +165,7 @@ static void read_database(struct reader *reader, const config_setting_t *group, 
     database->copies = read_copies(reader, group, owner);
     read_trusted_owners(reader, group, owner, database);
     read_pools(reader, config_setting_get_member(group, "pools"), database);
+    heartbeat_read(reader, config_setting_get_member(group, "heartbeat"), database);
 }
 
 static bool check_entry(struct reader *reader, const config_setting_t *setting)

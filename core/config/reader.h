@@ -44,6 +44,8 @@ int reader_line(const struct reader *reader, const config_setting_t *setting);
 const char *reader_shown(struct reader *reader, const char *text);
 
 void databases_read(struct reader *reader, const config_setting_t *group);
+/* Of a database; `group` may be NULL, or be no group. */
+void heartbeat_read(struct reader *reader, const config_setting_t *group, struct config_database *database);
 void roles_read(struct reader *reader, const config_setting_t *list);
 void alerts_read(struct reader *reader, const config_setting_t *group);
 void alerts_settle(struct reader *reader); /* all files are read */

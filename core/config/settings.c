@@ -223,3 +223,27 @@ const char *setting_scalar_text(const config_setting_t *setting, struct arena *a
         return NULL;
     }
 }
+
+bool setting_is_one_line(struct reader *reader, const config_setting_t *setting, const char *text, const char *owner)
+{
+    for (const char *at = text; at != NULL && *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7F) {
+            reader_report(reader, setting, NULL, "\"%s\" of %s has control characters", config_setting_name(setting),
+                          owner);
+            return false;
+        }
+    }
+    return true;
+}
+
+const char *setting_line(struct reader *reader, const config_setting_t *group, const char *key, const char *owner)
+{
+    const char *text = setting_string(reader, group, key, owner);
+    return setting_is_one_line(reader, config_setting_get_member(group, key), text, owner) ? text : NULL;
+}
+
+const char *setting_path(struct reader *reader, const config_setting_t *group, const char *key, const char *owner)
+{
+    const char *path = setting_line(reader, group, key, owner);
+    return path == NULL || path[0] == '/' ? path : arena_printf(reader->arena, "%s/%s", reader->folder, path);
+}

@@ -42,6 +42,11 @@ const config_setting_t *setting_at(const config_setting_t *setting, size_t index
 
 /* NULL when it is absent or not a string (which settings_check reports), or blank or broken, which is reported here. */
 const char *setting_string(struct reader *reader, const config_setting_t *group, const char *name, const char *owner);
+/* What is one line, and stays one in a header of a mail or a configuration of curl. */
+bool setting_is_one_line(struct reader *reader, const config_setting_t *setting, const char *text, const char *owner);
+const char *setting_line(struct reader *reader, const config_setting_t *group, const char *key, const char *owner);
+/* Absolute; a relative one is taken from the folder of pgchime.conf. */
+const char *setting_path(struct reader *reader, const config_setting_t *group, const char *key, const char *owner);
 /* Bounds of a number, and what it is where it is absent or no integer (which settings_check reports). One out of bounds is reported here. */
 struct whole {
     int low;

@@ -38,31 +38,6 @@ static bool has(const config_setting_t *group, const char *key)
     return config_setting_get_member(group, key) != NULL;
 }
 
-/* What is one line, and stays one in a header of a mail or a configuration of curl. */
-static bool is_one_line(struct reader *reader, const config_setting_t *setting, const char *text, const char *owner)
-{
-    for (const char *at = text; at != NULL && *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7F) {
-            reader_report(reader, setting, NULL, "\"%s\" of %s has control characters", config_setting_name(setting),
-                          owner);
-            return false;
-        }
-    }
-    return true;
-}
-
-static const char *read_line(struct reader *reader, const config_setting_t *group, const char *key, const char *owner)
-{
-    const char *text = setting_string(reader, group, key, owner);
-    return is_one_line(reader, config_setting_get_member(group, key), text, owner) ? text : NULL;
-}
-
-static const char *read_path(struct reader *reader, const config_setting_t *group, const char *key, const char *owner)
-{
-    const char *path = read_line(reader, group, key, owner);
-    return path == NULL || path[0] == '/' ? path : arena_printf(reader->arena, "%s/%s", reader->folder, path);
-}
-
 static const char *const *read_lines(struct reader *reader, const config_setting_t *group, const char *key,
                                      const char *owner)
 {
@@ -79,7 +54,7 @@ static const char *const *read_lines(struct reader *reader, const config_setting
             reader_report(reader, element, NULL, "\"%s\" of %s: expected strings", key, owner);
             return NULL;
         }
-        if (!is_one_line(reader, setting, text, owner)) {
+        if (!setting_is_one_line(reader, setting, text, owner)) {
             return NULL;
         }
         lines[i] = arena_strdup(reader->arena, text);
@@ -210,11 +185,11 @@ static void read_sink(struct reader *reader, const config_setting_t *group)
     if (!read_type(reader, group, owner, &sink.type) || !judge_keys(reader, group, owner, sink.type)) {
         return;
     }
-    sink.url = read_line(reader, group, "url", owner);
-    sink.url_file = read_path(reader, group, "url_file", owner);
-    sink.headers_file = read_path(reader, group, "headers_file", owner);
-    sink.user_file = read_path(reader, group, "user_file", owner);
-    sink.from = read_line(reader, group, "from", owner);
+    sink.url = setting_line(reader, group, "url", owner);
+    sink.url_file = setting_path(reader, group, "url_file", owner);
+    sink.headers_file = setting_path(reader, group, "headers_file", owner);
+    sink.user_file = setting_path(reader, group, "user_file", owner);
+    sink.from = setting_line(reader, group, "from", owner);
     sink.to = read_lines(reader, group, "to", owner);
     sink.command = read_lines(reader, group, "command", owner);
     sink.database = setting_string(reader, group, "database", owner);

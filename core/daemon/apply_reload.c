@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/alerts.h"
+#include "daemon/heartbeat_ping.h"
 #include "daemon/lead_state.h"
 #include "daemon/listener.h"
 
@@ -169,6 +170,7 @@ static void settle(struct lead *lead)
     snapshot_drop(old);
     roles_follow(lead);
     alerts_follow(lead->alerts);
+    heartbeat_ping_follow(lead->heartbeat_ping);
 }
 
 static void population_requested(void *data, const struct pg_reply *reply)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/alerts.h"
+#include "daemon/heartbeat_ping.h"
 #include "daemon/lead_state.h"
 #include "daemon/listener.h"
 #include "daemon/notifications.h"
@@ -215,6 +216,7 @@ static void start_schedule(struct lead *lead)
     lead->upkeep = upkeep_create(lead);
     lead->alerts = alerts_create(lead);
     lead->notifications = notifications_create(lead);
+    lead->heartbeat_ping = heartbeat_ping_create(lead);
     apply_reload_start(lead);
     dispatch_soon(lead);
     lead->handlers->started(lead->data);
@@ -349,6 +351,7 @@ void lead_destroy(struct lead *lead)
     listener_destroy(lead->listener);
     alerts_destroy(lead->alerts);
     notifications_destroy(lead->notifications);
+    heartbeat_ping_destroy(lead->heartbeat_ping);
     sql_jobs_destroy(lead);
     dispatch_destroy(lead);
     recovery_destroy(lead);

@@ -63,12 +63,13 @@ struct lead {
     struct install *install; /* while it is under way, at the start */
     struct plugin_states plugins;
     struct job_list jobs;
-    struct ledger_sync *sync;            /* while jobs go to the ledger */
-    struct listener *listener;           /* NULL until the schedule starts */
-    struct upkeep *upkeep;               /* likewise */
-    struct alerts *alerts;               /* likewise */
-    struct notifications *notifications; /* likewise */
-    struct reload *reload;               /* another catalog on its way in; NULL: none */
+    struct ledger_sync *sync;              /* while jobs go to the ledger */
+    struct listener *listener;             /* NULL until the schedule starts */
+    struct upkeep *upkeep;                 /* likewise */
+    struct alerts *alerts;                 /* likewise */
+    struct notifications *notifications;   /* likewise */
+    struct heartbeat_ping *heartbeat_ping; /* likewise */
+    struct reload *reload;                 /* another catalog on its way in; NULL: none */
     struct loop_timer *wake_timer;
     struct scheduler *scheduler; /* NULL until the ledger was read */
     bool hurried;

@@ -42,27 +42,38 @@ static void put_text(struct buffer *config, const char *option, const char *valu
     put_option(config, option, value, strlen(value));
 }
 
-static bool put_url(struct buffer *config, const struct config_sink *sink, struct error *err)
+/* An address, with `suffix` behind its path, and no other protocol than its own. */
+static void put_address(struct buffer *config, const char *address, const char *suffix)
 {
-    char *read = sink->url_file != NULL ? secret_read(sink->url_file, err) : xstrdup(sink->url);
+    size_t path = strcspn(address, "?");
+    bool slash = suffix[0] == '/' && path > 0 && address[path - 1] == '/';
+    char *url = xasprintf("%.*s%s%s", (int)(path - (slash ? 1 : 0)), address, suffix, address + path);
+    char *protocol = xasprintf("=%.*s", (int)strcspn(address, ":"), address);
+    put_text(config, "url", url);
+    put_text(config, "proto", protocol);
+    free(protocol);
+    free(url);
+}
+
+static const char *suffix_of(enum sink_type type, const char *address)
+{
+    return type == SINK_ALERTMANAGER && strstr(address, API_PATH) == NULL ? API_PATH : "";
+}
+
+/* `suffix` NULL: as the type has it. */
+static bool put_url(struct buffer *config, enum sink_type type, const char *url, const char *url_file,
+                    const char *suffix, struct error *err)
+{
+    char *read = url_file != NULL ? secret_read(url_file, err) : xstrdup(url);
     if (read == NULL) {
         return false;
     }
-    bool good = strchr(read, '\n') == NULL && sink_url_valid(sink->type, read);
+    bool good = strchr(read, '\n') == NULL && sink_url_valid(type, read);
     if (good) {
-        size_t scheme = strcspn(read, ":");
-        size_t length = strlen(read);
-        bool api = sink->type == SINK_ALERTMANAGER && strstr(read, API_PATH) == NULL;
-        char *url = xasprintf("%.*s%s", (int)(length - (api && read[length - 1] == '/' ? 1 : 0)), read,
-                              api ? API_PATH : "");
-        char *protocol = xasprintf("=%.*s", (int)scheme, read);
-        put_text(config, "url", url);
-        put_text(config, "proto", protocol);
-        free(protocol);
-        free(url);
+        put_address(config, read, suffix != NULL ? suffix : suffix_of(type, read));
     } else {
-        error_set(err, ERROR_CONFIG, "%s is not one line with an address of %s", sink->url_file,
-                  sink->type == SINK_MAIL ? "smtps:// or smtp://" : "https:// or http://");
+        error_set(err, ERROR_CONFIG, "%s is not one line with an address of %s", url_file,
+                  type == SINK_MAIL ? "smtps:// or smtp://" : "https:// or http://");
     }
     free(read);
     return good;
@@ -100,11 +111,18 @@ static bool put_user(struct buffer *config, const struct config_sink *sink, stru
     return user != NULL;
 }
 
-static void put_http(struct buffer *config, const char *key)
+static void put_http(struct buffer *config, const char *content_type)
+{
+    buffer_puts(config, "data-binary = \"@-\"\nheader = \"Expect:\"\noutput = \"/dev/null\"\n"
+                        "write-out = \"\\n%{http_code}\"\n");
+    char *header = xasprintf("Content-Type: %s", content_type);
+    put_text(config, "header", header);
+    free(header);
+}
+
+static void put_key(struct buffer *config, const char *key)
 {
     char *header = xasprintf("Idempotency-Key: %s", key);
-    buffer_puts(config, "data-binary = \"@-\"\nheader = \"Content-Type: application/json\"\nheader = \"Expect:\"\n"
-                        "output = \"/dev/null\"\nwrite-out = \"\\n%{http_code}\"\n");
     put_text(config, "header", header);
     free(header);
 }
@@ -119,23 +137,43 @@ static void put_mail(struct buffer *config, const struct config_sink *sink)
     }
 }
 
-static char *curl_config(const struct config_sink *sink, const char *key, struct error *err)
+static void put_limits(struct buffer *config)
 {
-    struct buffer config = {0};
-    buffer_puts(&config, "silent\nshow-error\nstderr = \"-\"\ngloboff\nconnect-timeout = 10\nmax-time = 25\n"
-                         "user-agent = \"pgchime/" PGCHIME_VERSION "\"\n");
-    bool good = put_url(&config, sink, err) && put_headers(&config, sink->headers_file, err) &&
-                put_user(&config, sink, err);
+    buffer_puts(config, "silent\nshow-error\nstderr = \"-\"\ngloboff\nconnect-timeout = 10\nmax-time = 25\n"
+                        "user-agent = \"pgchime/" PGCHIME_VERSION "\"\n");
+}
+
+static char *taken(struct buffer *config, bool good)
+{
     if (!good) {
-        buffer_finish(&config);
+        buffer_finish(config);
         return NULL;
     }
+    return buffer_take(config);
+}
+
+static char *sink_config(const struct config_sink *sink, const char *key, struct error *err)
+{
+    struct buffer config = {0};
+    put_limits(&config);
+    bool good = put_url(&config, sink->type, sink->url, sink->url_file, NULL, err) &&
+                put_headers(&config, sink->headers_file, err) && put_user(&config, sink, err);
     if (sink->type == SINK_MAIL) {
         put_mail(&config, sink);
     } else {
-        put_http(&config, key);
+        put_http(&config, "application/json");
+        put_key(&config, key);
     }
-    return buffer_take(&config);
+    return taken(&config, good);
+}
+
+static char *ping_config(const struct delivery_ping *ping, struct error *err)
+{
+    struct buffer config = {0};
+    put_limits(&config);
+    bool good = put_url(&config, SINK_WEBHOOK, ping->url, ping->url_file, ping->suffix, err);
+    put_http(&config, "text/plain; charset=utf-8");
+    return taken(&config, good);
 }
 
 /* --- what came of it ----------------------------------------------------------------------------------------------------- */
@@ -191,12 +229,13 @@ static char *const *clean_environment(char **environment)
     return environment;
 }
 
-static struct child *start(struct notify_delivery *delivery, struct loop *loop, const struct config_sink *sink,
-                           const char *text, const char *secrets, struct error *err)
+/* `program` NULL: curl. */
+static struct child *start_child(struct notify_delivery *delivery, struct loop *loop, const char *const *program,
+                                 const char *text, const char *secrets, struct error *err)
 {
     char *environment[8];
     char *const curl[] = {(char *)curl_program(), "--disable", "--config", CHILD_SECRETS, NULL};
-    struct child_order order = {.arguments = sink->type == SINK_PROGRAM ? (char *const *)sink->command : curl,
+    struct child_order order = {.arguments = program != NULL ? (char *const *)program : curl,
                                 .environment = clean_environment(environment),
                                 .input = text,
                                 .secrets = secrets,
@@ -206,30 +245,47 @@ static struct child *start(struct notify_delivery *delivery, struct loop *loop, 
     for (size_t i = 0; environment[i] != NULL; i++) {
         free(environment[i]);
     }
-    if (child == NULL && sink->type != SINK_PROGRAM) {
+    if (child == NULL && program == NULL) {
         error_hint(err, "install curl");
     }
     return child;
 }
 
+static struct notify_delivery *start(struct notify_delivery like, struct loop *loop, const char *const *program,
+                                     const char *text, const char *secrets, struct error *err)
+{
+    struct notify_delivery *delivery = xcalloc(1, sizeof *delivery);
+    *delivery = like;
+    delivery->child = start_child(delivery, loop, program, text, secrets, err);
+    if (delivery->child == NULL) {
+        free(delivery);
+        return NULL;
+    }
+    return delivery;
+}
+
 struct notify_delivery *delivery_start(struct loop *loop, const struct config_sink *sink, const char *body,
                                        const char *key, delivery_callback *callback, void *data, struct error *err)
 {
-    char *secrets = sink->type == SINK_PROGRAM ? NULL : curl_config(sink, key, err);
-    char *text = secrets != NULL || sink->type == SINK_PROGRAM ? message_text(sink, body, key, clock_wall(), err)
-                                                               : NULL;
-    struct notify_delivery *delivery = NULL;
-    if (text != NULL) {
-        delivery = xcalloc(1, sizeof *delivery);
-        *delivery = (struct notify_delivery){
-            .by_http = sink->type != SINK_PROGRAM && sink->type != SINK_MAIL, .callback = callback, .data = data};
-        delivery->child = start(delivery, loop, sink, text, secrets, err);
-        if (delivery->child == NULL) {
-            free(delivery);
-            delivery = NULL;
-        }
-    }
+    bool by_program = sink->type == SINK_PROGRAM;
+    struct notify_delivery like = {
+        .by_http = !by_program && sink->type != SINK_MAIL, .callback = callback, .data = data};
+    char *secrets = by_program ? NULL : sink_config(sink, key, err);
+    char *text = secrets != NULL || by_program ? message_text(sink, body, key, clock_wall(), err) : NULL;
+    struct notify_delivery *delivery = text != NULL
+                                           ? start(like, loop, by_program ? sink->command : NULL, text, secrets, err)
+                                           : NULL;
     free(text);
+    free(secrets);
+    return delivery;
+}
+
+struct notify_delivery *delivery_ping(struct loop *loop, const struct delivery_ping *ping, delivery_callback *callback,
+                                      void *data, struct error *err)
+{
+    struct notify_delivery like = {.by_http = true, .callback = callback, .data = data};
+    char *secrets = ping_config(ping, err);
+    struct notify_delivery *delivery = secrets != NULL ? start(like, loop, NULL, ping->text, secrets, err) : NULL;
     free(secrets);
     return delivery;
 }

@@ -1,4 +1,4 @@
-/* One attempt to tell a sink something, by curl or by the sink's program, without blocking the loop.
+/* One attempt to tell a sink something, by curl or by the sink's program, or to ping an address, without blocking the loop.
  *
  * Does: read the files that the sink names, start the child, end it after half a minute, say what came of it.
  * Does not: try again. No secret goes into an argument, an environment, an error or a log. */
@@ -16,6 +16,16 @@ typedef void delivery_callback(void *data, const char *problem);
 /* `body` as message.h takes it, `key` the message's own. Nothing of the sink is kept. NULL when it cannot be tried. */
 struct notify_delivery *delivery_start(struct loop *loop, const struct config_sink *sink, const char *body,
                                        const char *key, delivery_callback *callback, void *data, struct error *err);
+
+/* A POST of a text, to an address that waits for it. */
+struct delivery_ping {
+    const char *url;      /* NULL: it is in url_file */
+    const char *url_file; /* absolute */
+    const char *suffix;   /* behind the address's path; may be "" */
+    const char *text;
+};
+struct notify_delivery *delivery_ping(struct loop *loop, const struct delivery_ping *ping, delivery_callback *callback,
+                                      void *data, struct error *err);
 void delivery_destroy(struct notify_delivery *delivery); /* ends it; takes NULL */
 
 #endif

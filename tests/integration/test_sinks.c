@@ -182,12 +182,17 @@ END_TEST
 
 /* --- a daemon sends --------------------------------------------------------------------------------------------------------- */
 
-static bool got(const char *text)
+static bool got_by(const struct receiver *by, const char *text)
 {
-    char *all = receiver_got(receiver);
+    char *all = receiver_got(by);
     bool found = strstr(all, text) != NULL;
     free(all);
     return found;
+}
+
+static bool got(const char *text)
+{
+    return got_by(receiver, text);
 }
 
 static char *folder;
@@ -313,6 +318,66 @@ START_TEST(a_sink_that_refuses_is_told_later)
 }
 END_TEST
 
+/* --- the dead man's switch -------------------------------------------------------------------------------------------------- */
+
+static void write_address(int port)
+{
+    char *file = files_path("%s/url", folder);
+    char *url = files_path("http://127.0.0.1:%d/ping/S3CRET\n", port);
+    files_write(file, url);
+    free(url);
+    free(file);
+}
+
+#define TIGHT "schedule = \"* * * * *\"; pool = \"tight\"; database = \"main\"; "
+#define LONG_AGO                                                                                                       \
+    "UPDATE chime.job_state SET last_slot = now() - interval '1 h'; UPDATE chime.job SET since = now() - interval '1 " \
+    "h'"
+
+START_TEST(a_heartbeat_is_sent_while_all_is_well_and_else_nothing)
+{
+    struct receiver *never = receiver_create(RECEIVER_NEVER);
+    receiver = receiver_create(500);
+    folder = files_make_directory();
+    write_address(receiver_port(receiver));
+    site = site_create(cluster, "postgres", 2);
+    char *members = files_path("heartbeat: { url_file = \"%s/url\"; every = \"1s\"; };", folder);
+    site_use_members(site, members);
+    site_use_pools(site, "tight = 1;");
+    site_job(site, "holds", TIGHT "priority = 1; command = \"SELECT pg_sleep(900) WHERE EXISTS (TABLE held)\";");
+    site_job(site, "waits", TIGHT "priority = 9; catchup = \"all\"; command = \"SELECT 1\";");
+    cluster_execute(cluster, "CREATE TABLE held (at timestamptz)");
+    served = site_lead(site);
+    daemon_await(served, "its heartbeat does not arrive: its answer is HTTP 500", 60);
+    receiver_answer(receiver, 200);
+    daemon_await(served, "its heartbeat arrives again", 60);
+    ck_assert(got("POST /ping/S3CRET HTTP/1.1"));
+    ck_assert(got("database main is led as epoch "));
+    /* One that is never answered holds nothing up. */
+    write_address(receiver_port(never));
+    WAIT_FOR(got_by(never, "POST"), 60);
+    runs_ask_and_await(cluster, "waits");
+    site_end(served);
+    daemon_destroy(served);
+    /* Due for an hour, and there is no place for it: nothing is sent until it has run. */
+    cluster_execute(cluster, "INSERT INTO held VALUES (now());" LONG_AGO);
+    receiver_destroy(receiver);
+    receiver = receiver_create(200);
+    write_address(receiver_port(receiver));
+    served = site_lead(site);
+    daemon_await(served, "its heartbeat is not sent: a run has been due for more than 5 minutes", 60);
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'", "1", 60);
+    ck_assert(!got("POST"));
+    cluster_execute(cluster, "DELETE FROM held; SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ "
+                             "'^SELECT pg_sleep'");
+    daemon_await(served, "its heartbeat is sent again", 90);
+    WAIT_FOR(got("POST /ping/S3CRET HTTP/1.1"), 60);
+    ck_assert(!daemon_said(served, "S3CRET"));
+    receiver_destroy(never);
+    free(members);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sinks");
@@ -324,6 +389,11 @@ int main(void)
     tcase_add_test(tests, what_goes_on_is_told_again_unless_somebody_knows);
     tcase_add_test(tests, each_kind_of_sink_is_told_and_one_that_hangs_holds_up_nothing);
     tcase_add_test(tests, a_sink_that_refuses_is_told_later);
+    suite_add_tcase(suite, tests);
+    tests = tcase_create("heartbeat");
+    tcase_add_checked_fixture(tests, set_up, tear_down);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, a_heartbeat_is_sent_while_all_is_well_and_else_nothing);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

@@ -264,6 +264,16 @@ static const struct {
      "%/pgchime.conf:1: \"pool_size\" of database \"main\": expected 1 to 500, found 2147483647\n"},
     {"databases: { main: { conninfo = \"x\"; pool_size = 4294967297L; }; };",
      "%/pgchime.conf:1: \"pool_size\" of database \"main\": expected 1 to 500, found 4294967297\n"},
+    {"databases: { main: { conninfo = \"x\"; heartbeat: { every = \"500ms\"; }; };\n"
+     " b: { conninfo = \"x\"; heartbeat: { url = \"ftp://x\"; every = \"soon\"; };\n };\n"
+     " c: { conninfo = \"x\"; heartbeat: { url = \"http://x\"; url_file = \"x\"; }; }; };",
+     "%/pgchime.conf:1: \"every\" of heartbeat of database \"main\": expected 1s to 24h, found \"500ms\"\n"
+     "%/pgchime.conf:1: heartbeat of database \"main\" has no \"url_file\"\n"
+     "%/pgchime.conf:2: \"every\" of heartbeat of database \"b\": \"soon\" is not a duration\n"
+     "HINT:  write a whole number and one unit: 250ms, 5s, 10min, 2h or 1d\n"
+     "%/pgchime.conf:2: heartbeat of database \"b\": its url begins with neither https:// nor http://\n"
+     "%/pgchime.conf:4: heartbeat of database \"c\" has both url and url_file\n"
+     "HINT:  keep url_file where the address is a secret\n"},
     {"a = 4294967297; b = -2147483649; c = 0x80000000; d = 0x7fffffff; e = 9223372036854775808L; f = 1e999;",
      "%/pgchime.conf:1: 4294967297 is too large a number\n"
      "HINT:  whole numbers are from -2147483648 to 2147483647, larger ones end with L\n"
