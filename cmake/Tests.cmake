@@ -1,5 +1,6 @@
 # Tests, found by name:
 #   tests/unit/test_*.c           label unit
+#   tests/unit/test_*.py          label unit; of the programs in tools/
 #   tests/unit/pg/test_*.c        label unit; linked with tests/support/libpq_script*.c instead of libpq; what several
 #                                 share is in tests/support/pg/
 #   tests/integration/test_*.c    label integration; each starts private clusters of its own (tests/support/cluster.h)
@@ -66,6 +67,13 @@ endfunction()
 file(GLOB unit_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/test_*.c")
 foreach(file IN LISTS unit_tests)
     pgchime_test("${file}" unit 900 pgchime_test_support pgchime_core)
+endforeach()
+
+file(GLOB tool_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/test_*.py")
+foreach(file IN LISTS tool_tests)
+    get_filename_component(name "${file}" NAME_WE)
+    add_test(NAME "unit/${name}" COMMAND /usr/bin/python3 -B "${file}" WORKING_DIRECTORY /)
+    set_tests_properties("unit/${name}" PROPERTIES LABELS unit TIMEOUT 900)
 endforeach()
 
 # The archive is named as a file, so that libpq does not come with it and only the members in use must be satisfied.

@@ -1,190 +1,150 @@
 #include "cli/crontab.h"
 
-#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
+#include "loop/child.h"
 
-#define FIELDS 5
-#define BLANKS " \t"
+#define PROGRAM "read-crontab"
+#define TIME_ALLOWED (300 * USEC_PER_SEC)
+#define ANSWER_LIMIT ((size_t)1 << 28)
 
-static const char *skip_blanks(const char *text)
+/* --- the program ------------------------------------------------------------------------------------------------------------ */
+
+struct answer {
+    struct loop *loop;
+    struct buffer text;
+    char fault[256]; /* "": none */
+};
+
+static void answered(void *data, const struct buffer *output, const char *fault)
 {
-    return text + strspn(text, BLANKS);
+    struct answer *answer = data;
+    buffer_append(&answer->text, buffer_text(output), output->length);
+    snprintf(answer->fault, sizeof answer->fault, "%s", fault != NULL ? fault : "");
+    loop_stop(answer->loop);
 }
 
-static size_t count_lines(const char *text)
+/* In a build it lies beside our own program, in "tools". */
+static const char *program_path(char path[4096])
 {
-    size_t count = 1;
-    for (; *text != '\0'; text++) {
-        count += *text == '\n' ? 1 : 0;
+    ssize_t length = readlink("/proc/self/exe", path, 4000);
+    path[length > 0 ? length : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash != NULL) {
+        strcpy(slash + 1, "tools/" PROGRAM);
     }
-    return count;
+    return slash != NULL && access(path, X_OK) == 0 ? path : PGCHIME_TOOLS_DIRECTORY "/" PROGRAM;
 }
 
-/* --- settings --------------------------------------------------------------------------------------------------------------- */
-
-static char *unquoted(const char *text, struct arena *arena)
+static bool ask(struct answer *answer, const char *text, bool system, const char *user, struct error *err)
 {
-    size_t length = strlen(text);
-    while (length > 0 && strchr(BLANKS, text[length - 1]) != NULL) {
-        length--;
+    char path[4096];
+    const char *const arguments[] = {program_path(path),
+                                     system         ? "--system"
+                                     : user != NULL ? "--user"
+                                                    : NULL,
+                                     system ? NULL : user, NULL};
+    const struct child_order order = {
+        .arguments = (char *const *)arguments, .input = text, .limit = ANSWER_LIMIT, .time_allowed = TIME_ALLOWED};
+    struct child *child = child_start(answer->loop, &order, answered, answer, err);
+    if (child == NULL) {
+        return error_hint(err, "apt-get install python3 python3-psycopg2");
     }
-    if (length >= 2 && (*text == '"' || *text == '\'') && text[length - 1] == *text) {
-        return arena_strndup(arena, text + 1, length - 2);
-    }
-    return arena_strndup(arena, text, length);
+    loop_run(answer->loop);
+    child_destroy(child);
+    return answer->fault[0] == '\0' || error_set(err, ERROR_FAILED, "%s: %s", arguments[0], answer->fault);
 }
 
-/* NAME = value: what begins with a letter is no entry. */
-static bool read_setting(const char *line, struct arena *arena, struct crontab_setting *setting)
+/* --- its answer ------------------------------------------------------------------------------------------------------------- */
+
+static bool take_setting(json_t *value, struct crontab_setting *setting)
 {
-    char quote = *line == '"' || *line == '\'' ? *line : '\0';
-    const char *name = quote != '\0' ? line + 1 : line;
-    size_t length = 0;
-    while (isalnum((unsigned char)name[length]) != 0 || name[length] == '_') {
-        length++;
-    }
-    const char *rest = name + length;
-    if (length == 0 || isdigit((unsigned char)*name) != 0 || (quote != '\0' && *rest++ != quote)) {
-        return false;
-    }
-    rest = skip_blanks(rest);
-    if (*rest != '=') {
-        return false;
-    }
-    setting->name = arena_strndup(arena, name, length);
-    setting->value = unquoted(skip_blanks(rest + 1), arena);
-    return true;
+    return json_unpack(value, "{s:i, s:s, s:s}", "line", &setting->line, "name", &setting->name, "value",
+                       &setting->value) == 0;
 }
 
-/* --- entries ---------------------------------------------------------------------------------------------------------------- */
-
-/* The next word; where the rest begins. */
-static const char *cut_word(const char *text, struct buffer *word)
+/* NULL also for null. */
+static const char *text_of(const json_t *value, const char *key)
 {
-    size_t length = strcspn(text, BLANKS);
-    buffer_append(word, text, length);
-    return skip_blanks(text + length);
+    return json_string_value(json_object_get(value, key));
 }
 
-static const char *read_schedule(const char *line, struct arena *arena, struct crontab_entry *entry)
+static bool take_entry(const json_t *value, struct crontab_entry *entry)
 {
-    struct buffer text = {0};
-    int fields = *line == '@' ? 1 : FIELDS;
-    for (int i = 0; i < fields && *line != '\0'; i++) {
-        if (i > 0) {
-            buffer_putc(&text, ' ');
-        }
-        line = cut_word(line, &text);
-    }
-    entry->schedule = arena_strdup(arena, buffer_text(&text));
-    buffer_finish(&text);
-    return line;
+    *entry = (struct crontab_entry){.line = (int)json_integer_value(json_object_get(value, "line")),
+                                    .schedule = text_of(value, "schedule"),
+                                    .user = text_of(value, "user"),
+                                    .command = text_of(value, "command"),
+                                    .zone = text_of(value, "timezone"),
+                                    .is_psql = json_is_true(json_object_get(value, "is_psql")),
+                                    .problem = text_of(value, "problem"),
+                                    .sql = text_of(value, "sql"),
+                                    .name = text_of(value, "name"),
+                                    .host = text_of(value, "host"),
+                                    .port = text_of(value, "port"),
+                                    .database = text_of(value, "database"),
+                                    .role = text_of(value, "role"),
+                                    .apart = json_is_true(json_object_get(value, "apart")),
+                                    .stops = json_is_true(json_object_get(value, "stops"))};
+    bool has_psql = entry->sql != NULL && entry->name != NULL;
+    return entry->line > 0 && entry->schedule != NULL && entry->command != NULL && (entry->problem != NULL || has_psql);
 }
 
-/* The command up to the first '%' that stands for itself; what comes after it, NULL where there is none. What a backslash precedes is passed
- * over, so that a second backslash does not escape a '%' behind it. */
-static const char *read_to_percent(const char *text, struct buffer *out)
+static bool take_answer(struct crontab *crontab)
 {
-    for (; *text != '\0'; text++) {
-        if (*text == '%') {
-            return text + 1;
-        }
-        if (*text == '\\' && text[1] == '%') {
-            text++;
-        } else if (*text == '\\' && text[1] != '\0') {
-            buffer_putc(out, *text++);
-        }
-        buffer_putc(out, *text);
-    }
-    return NULL;
-}
-
-/* Of the input '%' ends a line; here any backslash before one escapes it, as cron has it. */
-static void read_lines(const char *text, struct buffer *out)
-{
-    for (; *text != '\0'; text++) {
-        if (*text == '\\' && text[1] == '%') {
-            buffer_putc(out, *++text);
-        } else {
-            buffer_putc(out, *text == '%' ? '\n' : *text);
+    json_t *settings = json_object_get(crontab->answer, "settings");
+    json_t *entries = json_object_get(crontab->answer, "entries");
+    json_t *value;
+    size_t i;
+    crontab->setting_count = json_array_size(settings);
+    crontab->entry_count = json_array_size(entries);
+    crontab->settings = xcalloc(crontab->setting_count + 1, sizeof *crontab->settings);
+    crontab->entries = xcalloc(crontab->entry_count + 1, sizeof *crontab->entries);
+    json_array_foreach(settings, i, value)
+    {
+        if (!take_setting(value, &crontab->settings[i])) {
+            return false;
         }
     }
-}
-
-static void read_command(const char *text, struct arena *arena, struct crontab_entry *entry)
-{
-    struct buffer out = {0};
-    const char *input = read_to_percent(text, &out);
-    entry->command = arena_strdup(arena, buffer_text(&out));
-    if (input != NULL) {
-        buffer_clear(&out);
-        read_lines(input, &out);
-        buffer_putc(&out, '\n');
-        entry->input = arena_strdup(arena, buffer_text(&out));
-    }
-    buffer_finish(&out);
-}
-
-static void read_entry(const char *line, bool system, struct arena *arena, struct crontab_entry *entry)
-{
-    line = read_schedule(line, arena, entry);
-    if (system && *line != '\0') {
-        struct buffer user = {0};
-        line = cut_word(line, &user);
-        entry->user = arena_strdup(arena, buffer_text(&user));
-        buffer_finish(&user);
-    }
-    read_command(line, arena, entry);
-    if (entry->command[0] == '\0') {
-        entry->problem =
-            system ? "this is no line of a crontab with a column of users: MINUTE HOUR DAY MONTH WEEKDAY USER COMMAND"
-                   : "this is no line of a crontab: MINUTE HOUR DAY MONTH WEEKDAY COMMAND";
-    }
-}
-
-/* --- the file --------------------------------------------------------------------------------------------------------------- */
-
-static void read_line(struct crontab *crontab, const char *line, int number, bool system, struct arena *arena)
-{
-    struct crontab_setting setting = {.line = number};
-    line = skip_blanks(line);
-    if (*line == '\0' || *line == '#') {
-        return;
-    }
-    if (read_setting(line, arena, &setting)) {
-        crontab->settings[crontab->setting_count++] = setting;
-        return;
-    }
-    struct crontab_entry *entry = &crontab->entries[crontab->entry_count++];
-    *entry = (struct crontab_entry){.line = number, .settings = crontab->setting_count};
-    read_entry(line, system, arena, entry);
-}
-
-struct crontab crontab_read(const char *text, bool system, struct arena *arena)
-{
-    size_t lines = count_lines(text);
-    struct crontab crontab = {.settings = arena_alloc(arena, lines * sizeof *crontab.settings),
-                              .entries = arena_alloc(arena, lines * sizeof *crontab.entries)};
-    char *rest = arena_strdup(arena, text);
-    int number = 1;
-    for (char *line = strsep(&rest, "\n"); line != NULL; line = strsep(&rest, "\n")) {
-        size_t length = strlen(line);
-        if (length > 0 && line[length - 1] == '\r') {
-            line[length - 1] = '\0';
-        }
-        read_line(&crontab, line, number++, system, arena);
-    }
-    return crontab;
-}
-
-const char *crontab_value(const struct crontab *crontab, const struct crontab_entry *entry, const char *name)
-{
-    for (size_t i = entry->settings; i-- > 0;) {
-        if (strcmp(crontab->settings[i].name, name) == 0) {
-            return crontab->settings[i].value;
+    json_array_foreach(entries, i, value)
+    {
+        if (!take_entry(value, &crontab->entries[i])) {
+            return false;
         }
     }
-    return NULL;
+    return entries != NULL;
+}
+
+static bool read_answer(struct crontab *crontab, const char *text, struct error *err)
+{
+    const char *problem = NULL;
+    const char *hint = NULL;
+    crontab->answer = json_loads(text, 0, NULL);
+    if (json_unpack(crontab->answer, "{s:s, s:s}", "error", &problem, "hint", &hint) == 0) {
+        error_set(err, ERROR_FAILED, "%s", problem);
+        return error_hint(err, "%s", hint);
+    }
+    return take_answer(crontab) || error_set(err, ERROR_FAILED, PROGRAM " gave no answer that is understood");
+}
+
+bool crontab_read(struct crontab *crontab, const char *text, bool system, const char *user, struct error *err)
+{
+    struct answer answer = {.loop = loop_create()};
+    *crontab = (struct crontab){0};
+    bool good = ask(&answer, text, system, user, err) && read_answer(crontab, buffer_text(&answer.text), err);
+    buffer_finish(&answer.text);
+    loop_destroy(answer.loop);
+    return good;
+}
+
+void crontab_finish(struct crontab *crontab)
+{
+    free(crontab->settings);
+    free(crontab->entries);
+    json_decref(crontab->answer);
 }

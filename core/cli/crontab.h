@@ -1,15 +1,16 @@
-/* crontab(5): its lines, as cron reads them.
+/* What the lines of a crontab have psql do, as tools/read-crontab tells it.
  *
- * Does: tell settings (NAME = value) from entries; the fields of an entry with one space between them; the command up to the first '%' that no
- *   backslash escapes, and after it the standard input, in which '%' ends a line.
- * Does not: know schedules or commands. A line that is neither stays an entry, with its problem.
- * Ownership: texts are the arena's. */
+ * Does: start that program, which reads crontab(5), shell words, psql's options and files; take its answer over; say whether SQL can be a job's.
+ * Does not: know schedules or servers.
+ * Ownership: texts are the crontab's, or the arena's where one is given. */
 #ifndef CHIME_CLI_CRONTAB_H
 #define CHIME_CLI_CRONTAB_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 
 struct crontab_setting {
@@ -23,9 +24,17 @@ struct crontab_entry {
     const char *schedule; /* five fields, or "@daily" */
     const char *user;     /* NULL: the file has no such column */
     const char *command;
-    const char *input;   /* NULL: none */
-    const char *problem; /* NULL: none; else command and schedule may be "" */
-    size_t settings;     /* so many of the file's stand before it */
+    const char *zone;    /* CRON_TZ; NULL */
+    bool is_psql;        /* else nothing for us */
+    const char *problem; /* NULL: none; else what follows is not there */
+    const char *sql;
+    const char *name; /* that a job of it may have */
+    const char *host; /* NULL: not said; likewise below */
+    const char *port;
+    const char *database;
+    const char *role;
+    bool apart; /* psql runs each statement by itself */
+    bool stops; /* at the first error */
 };
 
 struct crontab {
@@ -33,11 +42,18 @@ struct crontab {
     size_t setting_count;
     struct crontab_entry *entries;
     size_t entry_count;
+    json_t *answer;
 };
 
-/* `system`: each entry names a user before its command, as in /etc/crontab. */
-struct crontab crontab_read(const char *text, bool system, struct arena *arena);
-/* What a setting is at an entry; NULL: nobody set it. */
-const char *crontab_value(const struct crontab *crontab, const struct crontab_entry *entry, const char *name);
+/* `system`: each entry names a user before its command, as in /etc/crontab; `user`: whose it is else, NULL where nobody knows. ERROR_FAILED where
+ * the program cannot do its work. */
+bool crontab_read(struct crontab *crontab, const char *text, bool system, const char *user,
+                  struct error *err) CHIME_MUST_CHECK;
+void crontab_finish(struct crontab *crontab); /* also of one that could not be read */
+
+/* Whether SQL of psql can be a job's; ERROR_REFUSED. */
+bool crontab_sql_check(const char *sql, struct error *err) CHIME_MUST_CHECK;
+/* What is another thing as a job; NULL: nothing. */
+const char *crontab_sql_difference(const struct crontab_entry *entry, struct arena *arena);
 
 #endif

@@ -1,7 +1,6 @@
 #include "cli/crontab_plan.h"
 
 #include <jansson.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +62,7 @@ static bool decide_when(const struct crontab_plan *plan, struct crontab_step *st
     struct schedule schedule;
     struct error err;
     const struct zone *zone;
-    const char *own = crontab_value(&plan->crontab, step->entry, "CRON_TZ");
+    const char *own = step->entry->zone;
     bool good = schedule_parse(step->entry->schedule, &schedule, &err) &&
                 zones_find(plan->zones, own != NULL ? own : plan->zone, &zone, &err);
     if (!good) {
@@ -107,7 +106,7 @@ static const char *cut_port(char **name)
 }
 
 /* A name without a port is one of the base's. */
-static bool is_listed(const struct crontab_plan *plan, const struct psql_command *command, const char *own_port)
+static bool is_listed(const struct crontab_plan *plan, const struct crontab_entry *command, const char *own_port)
 {
     char *list = plan->hosts != NULL ? arena_strdup(plan->arena, plan->hosts) : NULL;
     const char *host = command->host != NULL ? command->host : "localhost";
@@ -120,7 +119,7 @@ static bool is_listed(const struct crontab_plan *plan, const struct psql_command
     return false;
 }
 
-static bool is_our_host(const struct crontab_plan *plan, const struct psql_command *command,
+static bool is_our_host(const struct crontab_plan *plan, const struct crontab_entry *command,
                         const struct conninfo_host *host)
 {
     const char *name = host->name != NULL ? host->name : host->address;
@@ -132,7 +131,7 @@ static bool is_our_host(const struct crontab_plan *plan, const struct psql_comma
 
 static bool decide_where(const struct crontab_plan *plan, struct crontab_step *step)
 {
-    const struct psql_command *command = &step->command;
+    const struct crontab_entry *command = step->entry;
     const struct pg_target target = {.conninfo = plan->visit->database->conninfo, .application_name = ""};
     struct conninfo info;
     struct error err;
@@ -163,7 +162,7 @@ static bool decide_where(const struct crontab_plan *plan, struct crontab_step *s
 static const char *describe_job(const struct crontab_plan *plan, const struct crontab_step *step, const char *name)
 {
     json_t *job = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "job_name", name, "username", step->owner, "database",
-                            step->database, "schedule", step->entry->schedule, "command", step->command.sql, "active",
+                            step->database, "schedule", step->entry->schedule, "command", step->entry->sql, "active",
                             plan->active ? 1 : 0);
     json_object_set_new(job, "options", json_loads(step->options, 0, NULL));
     json_object_set_new(job, "is_new", json_true());
@@ -194,7 +193,7 @@ static bool find_known(const struct crontab_plan *plan, struct crontab_step *ste
         " AND j.schedule = $3 AND j.command = $4 AND coalesce(j.options ->> 'timezone', $5) = $6"
         " ORDER BY j.active DESC, j.job_id LIMIT 1";
     const char *parameters[] = {
-        step->owner, step->database, step->entry->schedule, step->command.sql, plan->visit->database->timezone,
+        step->owner, step->database, step->entry->schedule, step->entry->sql, plan->visit->database->timezone,
         step->zone};
     struct pg_rows rows;
     if (!pg_client_query(plan->visit->client, sql, parameters, COUNT_OF(parameters), &rows, err)) {
@@ -213,7 +212,7 @@ static bool is_same(const struct crontab_step *left, const struct crontab_step *
 {
     return strcmp(left->owner, right->owner) == 0 && strcmp(left->database, right->database) == 0 &&
            strcmp(left->entry->schedule, right->entry->schedule) == 0 && strcmp(left->zone, right->zone) == 0 &&
-           strcmp(left->command.sql, right->command.sql) == 0;
+           strcmp(left->entry->sql, right->entry->sql) == 0;
 }
 
 /* Of a line that stands twice only one becomes a job, also where the other is one already. */
@@ -252,7 +251,7 @@ static bool find_name(const struct crontab_plan *plan, struct crontab_step *step
 {
     bool taken = true;
     for (int i = 1; taken && i < MOST_NAMES; i++) {
-        const char *own = step->command.name;
+        const char *own = step->entry->name;
         const char *name = i == 1 ? own : arena_printf(plan->arena, "%s-%d", own, i);
         if (!is_taken(plan, step, name, &taken, err)) {
             return false;
@@ -280,23 +279,6 @@ static bool check_with_server(const struct crontab_plan *plan, struct crontab_st
 }
 
 /* --- one line --------------------------------------------------------------------------------------------------------------- */
-
-static const char *user_of(const struct crontab_plan *plan, const struct crontab_entry *entry)
-{
-    return entry->user != NULL ? entry->user : plan->user;
-}
-
-static struct psql_author author_of(const struct crontab_plan *plan, const struct crontab_entry *entry)
-{
-    const char *user = user_of(plan, entry);
-    const struct passwd *found = user != NULL ? getpwnam(user) : NULL;
-    struct psql_author author = {.home = crontab_value(&plan->crontab, entry, "HOME"), .known = found != NULL};
-    if (found != NULL) {
-        author.uid = found->pw_uid;
-        author.home = author.home != NULL ? author.home : arena_strdup(plan->arena, found->pw_dir);
-    }
-    return author;
-}
 
 static bool is_named(const struct crontab_plan *plan, const char *role)
 {
@@ -331,22 +313,20 @@ static bool allow_role(const struct crontab_plan *plan, struct crontab_step *ste
 static bool read_line(const struct crontab_plan *plan, struct crontab_step *step)
 {
     const struct crontab_entry *entry = step->entry;
-    const struct psql_author author = author_of(plan, entry);
-    const char *user = user_of(plan, entry);
+    const char *user = entry->user != NULL ? entry->user : plan->user;
     struct error err;
     if (entry->problem != NULL) {
-        leave_out(step, CRONTAB_BLOCK, entry->problem);
+        leave_out(step, entry->is_psql ? CRONTAB_BLOCK : CRONTAB_LEAVE, entry->problem);
         return false;
     }
-    if (!psql_command_read(&plan->crontab, entry, &author, plan->arena, &step->command, &err)) {
-        leave_out(step, err.kind == ERROR_NOT_FOUND ? CRONTAB_LEAVE : CRONTAB_BLOCK,
-                  arena_strdup(plan->arena, err.message));
+    if (!crontab_sql_check(entry->sql, &err)) {
+        block(plan, step, &err);
         return false;
     }
-    step->reason = step->command.differs;
-    step->owner = step->command.user != NULL ? step->command.user : user;
-    step->database = step->command.database != NULL ? step->command.database : step->owner;
-    step->name = step->command.name;
+    step->reason = crontab_sql_difference(entry, plan->arena);
+    step->owner = entry->role != NULL ? entry->role : user;
+    step->database = entry->database != NULL ? entry->database : step->owner;
+    step->name = entry->name;
     return allow_role(plan, step, user);
 }
 
@@ -397,7 +377,7 @@ void crontab_plan_print(const struct crontab_plan *plan)
         output_set(list, COLUMN_JOB, step->job_id);
         output_set(list, COLUMN_BECOMES, ours ? step->entry->schedule : NULL);
         output_set(list, COLUMN_WHY, step->reason);
-        output_set(list, COLUMN_COMMAND, step->command.sql != NULL ? step->command.sql : step->entry->command);
+        output_set(list, COLUMN_COMMAND, step->entry->sql != NULL ? step->entry->sql : step->entry->command);
     }
     output_print(&list, 1, &plan->invocation->style, stdout);
     output_destroy(list);

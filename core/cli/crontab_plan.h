@@ -7,7 +7,6 @@
 
 #include "calendar/zone.h"
 #include "cli/crontab.h"
-#include "cli/psql_command.h"
 #include "cli/visit.h"
 
 enum crontab_action {
@@ -20,7 +19,6 @@ enum crontab_action {
 struct crontab_step {
     const struct crontab_entry *entry;
     enum crontab_action action;
-    struct psql_command command;
     const char *name;
     const char *owner;
     const char *database;            /* on the server */

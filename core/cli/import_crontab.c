@@ -115,10 +115,9 @@ static bool prepare(struct crontab_plan *plan, struct error *err)
         !read_file(invocation->arguments[0], plan->arena, &text, err)) {
         return false;
     }
-    plan->crontab = crontab_read(text, invocation_has(invocation, "system"), plan->arena);
     plan->hosts = invocation_option(invocation, "host");
     plan->active = !invocation_has(invocation, "inactive");
-    return true;
+    return crontab_read(&plan->crontab, text, invocation_has(invocation, "system"), plan->user, err);
 }
 
 /* --- what else is in the file ----------------------------------------------------------------------------------------------- */
@@ -274,6 +273,7 @@ static int import_crontab_run(const struct invocation *invocation)
         status = fail(&err);
     }
     visit_close(&visit);
+    crontab_finish(&plan.crontab);
     zones_destroy(plan.zones);
     arena_destroy(plan.arena);
     config_free(config);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "support/files.h"
 #include "support/import_stage.h"
@@ -316,6 +317,37 @@ START_TEST(a_standard_input_that_cannot_be_read_is_not_an_empty_crontab)
 }
 END_TEST
 
+START_TEST(without_the_program_that_reads_crontabs_nothing_is_imported)
+{
+    const char *binary = getenv("PGCHIME_TEST_BINARY") != NULL ? getenv("PGCHIME_TEST_BINARY") : PGCHIME_BINARY;
+    char *alone = files_path("%s/pgchime", folder);
+    char *tools = files_path("%s/tools", folder);
+    char *program = files_path("%s/read-crontab", tools);
+    files_copy(binary, alone);
+    files_write(file, "0 1 * * * psql -c 'SELECT 1'\n");
+    ck_assert_int_eq(setenv("PGCHIME_TEST_BINARY", alone, 1), 0);
+    PLAN(1, "--yes");
+    commands_has(errors, "/libexec/pgchime/read-crontab cannot be started: No such file or directory");
+    commands_has(errors, "HINT:  apt-get install python3 python3-psycopg2");
+    files_make_folder(tools);
+    files_write(program, "#!/bin/sh\necho '{\"entries\": [{}]}'\n");
+    ck_assert_int_eq(chmod(program, 0700), 0);
+    PLAN(1, "--yes");
+    commands_has(errors, "read-crontab gave no answer that is understood");
+    files_write(program, "#!/bin/sh\necho half; exit 3\n");
+    PLAN(1, "--yes");
+    commands_has(errors, "/tools/read-crontab: it ended with status 3");
+    files_write(program, "#!/bin/sh\necho '{\"error\": \"a part is missing\", \"hint\": \"get it\"}'\n");
+    PLAN(1, "--yes");
+    commands_has(errors, "a part is missing");
+    commands_has(errors, "HINT:  get it");
+    EXPECT_SQL(cluster, JOBS, NULL);
+    free(alone);
+    free(tools);
+    free(program);
+}
+END_TEST
+
 START_TEST(a_job_of_a_crontab_runs)
 {
     site = site_create(cluster, "app", 2);
@@ -351,6 +383,7 @@ int main(void)
     tcase_add_test(cases, the_standard_input_is_a_file_too);
     tcase_add_test(cases, a_standard_input_that_cannot_be_read_is_not_an_empty_crontab);
     tcase_add_test(cases, a_job_of_a_crontab_runs);
+    tcase_add_test(cases, without_the_program_that_reads_crontabs_nothing_is_imported);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }
