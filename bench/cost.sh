@@ -6,6 +6,7 @@
 # Other work on the machine does not change what is counted: the instructions of one server process (postgres --single under
 # valgrind), by sections of statements. The view is mv_lane_score_distribution over 60,000 submissions in 1,500 challenges.
 # Watching counts in its own rows only. Takes ten minutes of one core.
+# SPDX-License-Identifier: PostgreSQL
 
 readonly rows=60000 challenges=1500 view=mv_lane_score_distribution
 beside='' version=15

@@ -12,6 +12,7 @@
 # writes a row and waits for it, one after the other; the load comes beside them. A burst counts from the commit of its last
 # notification and the debounce of 1 s to the start of the run that it wakes, which must be one of each job, in their order.
 # Prints one table; a view that differs from its definition at the end is an error.
+# SPDX-License-Identifier: PostgreSQL
 
 readonly tier1=(mv_realtime_agent_performance mv_agent_queue_realtime)
 readonly tier2=(mv_query_performance_live mv_training_quality_snapshot mv_agent_progress mv_lane_score_distribution)

@@ -8,6 +8,7 @@
 #   server_cpu                    microseconds of CPU of the whole cluster so far
 #   record, median, most, spread  figures of passes by name
 #   row_ratio, row_limit, row_say, table_print, machine_print
+# SPDX-License-Identifier: PostgreSQL
 
 readonly BENCH_DATABASE=bench BENCH_DIRECTORY=$ROOT_DIRECTORY/bench
 

@@ -10,6 +10,7 @@
 #   --quick       scale 1, 10 seconds: to see that it works, not to quote
 # Readers are analytics_reader. Times are the client's. The reads of the second part come at random instants, and one that
 # starts late has waited since it was due. A read that finds nothing, where something was at the start, is an error.
+# SPDX-License-Identifier: PostgreSQL
 
 readonly most_alone=10 most_together=100 # ms
 readonly administrative="'retention'"   # plugins whose functions are for the operator

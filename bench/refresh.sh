@@ -13,6 +13,7 @@
 # The view is mv_lane_score_distribution of 4 lanes. Its floor is a prepared SELECT of the changed challenges alone from
 # the definition. Ours is a session that stays, as the daemon's do, and is warm after the first refresh of each kind.
 # Prints one table. A figure that is not reached is no failure; a view that differs from its definition is.
+# SPDX-License-Identifier: PostgreSQL
 
 readonly parts=(refresh writers look)
 readonly view=mv_lane_score_distribution group_rows=1000

@@ -11,6 +11,7 @@
 #   --binary FILE      another pgchime than build/pgchime
 #   --quick            short passes: to see that it works, not to quote
 # Prints one table. A figure that is not reached is no failure; a slot that is unaccounted for is.
+# SPDX-License-Identifier: PostgreSQL
 
 readonly parts=(saturated insert paced cpu lateness idle)
 readonly saturated_jobs=2000 paced_jobs=5000

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a tick of the scheduler costs, by how many jobs there are: prints the table of script/bench tick. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 #
 # script/bench tick
 # Needs no database. The look at every job is the least that a scheduler without a heap would do each time.
+# SPDX-License-Identifier: PostgreSQL
 
 bench_options()
 {

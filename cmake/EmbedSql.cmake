@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: PostgreSQL
 # SQL inside C: the same .sql file runs in psql as it is and is compiled into a plugin or the daemon.
 #
 #   pgchime_embed_sql(TARGET orders.sql)

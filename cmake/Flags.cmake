@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: PostgreSQL
 # Compiler flags: warnings for our own targets, sanitizers, coverage and hardening for everything.
 
 add_library(pgchime_warnings INTERFACE)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: PostgreSQL
 # Tests, found by name:
 #   tests/unit/test_*.c           label unit
 #   tests/unit/test_*.py          label unit; of the programs in tools/

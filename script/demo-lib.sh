@@ -4,6 +4,7 @@
 #   $run_for      seconds to show jobs and runs for; empty: until Ctrl-C
 #   $started_at   the database's clock before the daemon was started, which script/demo sets
 #   $programs     the folder of pgchime and plugins/, likewise
+# SPDX-License-Identifier: PostgreSQL
 
 views=(mv_lane_score_distribution mv_weakness_patterns mv_agent_progress mv_time_to_first_win
     chat_telemetry_domain_summary chat_telemetry_model_summary mv_realtime_agent_performance mv_agent_queue_realtime

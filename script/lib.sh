@@ -9,6 +9,7 @@
 #   as_unprivileged COMMAND...    one command as that user, when root
 #   cluster_start, cluster_stop, cluster_psql, cluster_ready    private PostgreSQL clusters on Unix sockets
 set -euo pipefail
+# SPDX-License-Identifier: PostgreSQL
 umask 022
 export LC_ALL=C.UTF-8
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Of every slot up to the cursors, against an independent list: how many are in no table of the ledger, how many live
 -- runs still name a session (a daemon that drains hands back what it had not started, which the next leader runs), how
 -- many ended otherwise than succeeded (missed ones included), how many ran that the cursors do not cover.

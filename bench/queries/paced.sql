@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Of the slots after the cursor up to :last (seconds since 1970), against an independent list of them: due, run,
 -- recorded as something else, not yet decided when the daemon was stopped; seconds from the start to the last that did
 -- not run (0: all did); lateness of the first statement in ms: median, 99th percentile, maximum, maximum at the first

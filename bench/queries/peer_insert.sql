@@ -1,1 +1,2 @@
+-- SPDX-License-Identifier: PostgreSQL
 INSERT INTO effect (v) VALUES (0);

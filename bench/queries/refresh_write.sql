@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 \set number random(0, :rows - 1)
 \set challenge random(0, :challenges - 1)
 \set score random(0, 100)

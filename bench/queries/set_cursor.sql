@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Every cursor to the whole second that lies :offset seconds from now, printed as seconds since 1970. Slots beyond it
 -- are due.
 CREATE TABLE started AS SELECT date_trunc('second', clock_timestamp()) + :offset * interval '1 second' AS cursor;

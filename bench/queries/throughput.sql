@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Succeeded runs; those a second between the first end and the last; the second half's rate over the first half's;
 -- whether work was left at the end, as it must be for "saturated".
 WITH span AS (

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "base/buffer.h"
 
 #include <stdlib.h>

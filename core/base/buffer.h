@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A growing string. Always NUL-terminated; may hold NUL bytes; length is what counts.
  * `struct buffer b = {0};` is an empty one; buffer_finish frees it. */
 #ifndef CHIME_BASE_BUFFER_H

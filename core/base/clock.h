@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The clock behind a replaceable struct: tests install their own.
  *
  * boot: CLOCK_BOOTTIME, counts while the machine sleeps, never steps: what every timeout is measured with.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* One error, and a list of errors that each name a place.
  *
  * Convention: a function that can fail returns bool (or a pointer) and takes `struct error *` last; it fills the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Instants and durations: int64 microseconds, as PostgreSQL counts them.
  *
  * instant: since 1970-01-01 00:00:00 UTC. INSTANT_NEVER is later than every instant, INSTANT_NONE is "not set".

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "base/log_fold.h"
 
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Warnings that come again and again: the first of a key in full, the next ones counted, at most one line a minute and key.
  *
  * Does: cut a line to what one reads; keep at most LOG_FOLD_KEYS keys, and count what comes by further ones; forget a key that was quiet for a minute.

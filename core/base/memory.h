@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Memory that cannot fail, and arenas.
  *
  * Does: allocate or end the process (out of memory is not a state this program recovers from).

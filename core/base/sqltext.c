@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The lexical rules are the server's scan.l; hiding semicolons in parentheses and bodies is psql's psqlscan.l. */
 #include "base/sqltext.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A look at SQL text from outside: where its statements begin and which words they begin with.
  *
  * Does: split at top-level semicolons as psql does: '' E'' U&'' "" $tag$ strings, -- and nested block comments,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Small pure functions on text. */
 #ifndef CHIME_BASE_TEXT_H
 #define CHIME_BASE_TEXT_H

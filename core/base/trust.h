@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Who could have written a file that is believed: a plugin, a configuration.
  *
  * Each file and folder must belong to root or to us, and be writable by nobody else. A folder's path is resolved first; then every folder from / down

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "calendar/backoff.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Waiting before a retry: initial * coefficient^(n-1), at most max, spread by +-jitter. */
 #ifndef CHIME_CALENDAR_BACKOFF_H
 #define CHIME_CALENDAR_BACKOFF_H

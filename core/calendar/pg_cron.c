@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "calendar/pg_cron.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Schedules as the extension pg_cron reads them, which is not always what they say.
  *
  * Does: tell, of a text that pg_cron keeps, whether its runs ever come, and write what it took the text for as a schedule of ours:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Slots of every form. Reading a schedule's text is in schedule_parse.c, the search in schedule_seek.c (the fields) and
  * schedule_wall.c (the zone). */
 #include "calendar/schedule.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Schedules: when a job is due.
  *
  * Does: read the forms below, say why a text is refused, and find slots, by the wall clock of the schedule's zone.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Reading a schedule's text: the fields and what there is around them. The forms with '@' are in schedule_words.c. */
 #include "calendar/schedule_text.h"
 

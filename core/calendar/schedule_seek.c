@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Forwards and backwards are the same search: the first set bit at or after a place, or the last at or before it, from
  * the year down to the second. A month's days are one mask, so no day is ever tried by itself. */
 #include "calendar/schedule_seek.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The wall times that a schedule names: the same search forwards and backwards, knowing nothing of zones.
  *
  * A wall time is an instant counted as if the clock on the wall were UTC's. For schedule.c, schedule_wall.c and

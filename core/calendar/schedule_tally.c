@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Every day that matches has the same times of day, so a count is the number of those days times the number of those
  * times, but for what the first and the last day have outside the window. */
 #include <stddef.h>

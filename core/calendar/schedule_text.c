@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "calendar/schedule_text.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the readers of a schedule's text share: pieces of it, how messages show them, and the forms in one hint. */
 #ifndef CHIME_CALENDAR_SCHEDULE_TEXT_H
 #define CHIME_CALENDAR_SCHEDULE_TEXT_H

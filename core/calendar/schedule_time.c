@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The one time of @at, read part by part so that a refusal can name the part. */
 #include <stdio.h>
 #include <string.h>

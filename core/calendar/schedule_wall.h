@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Slots by the wall clock of a zone: for schedule.c. */
 #ifndef CHIME_CALENDAR_SCHEDULE_WALL_H
 #define CHIME_CALENDAR_SCHEDULE_WALL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The forms of a schedule that start with '@'. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Time zones: the system's TZif files (RFC 8536), read by ourselves, one object per zone.
  *
  * Does: read a zone's file, bounded and distrusting every count in it; convert both ways; name the next change of the

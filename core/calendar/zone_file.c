@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A TZif file, as bytes (RFC 8536, section 3). Nothing in it is believed before it is checked. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* From a file's parts to a zone in which everything is found by one binary search. */
 #include <string.h>
 

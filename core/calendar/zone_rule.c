@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The rule in a file's footer, as POSIX writes TZ, with the extensions of RFC 8536: "CET-1CEST,M3.5.0,M10.5.0/3". */
 #include <string.h>
 

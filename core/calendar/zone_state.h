@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What zone*.c share; nobody else includes it.
  *
  * zone_file.c: a file's bytes -> struct zone_image, everything in it checked.

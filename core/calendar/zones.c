@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The zones of a catalog: each file is read once, and remembered by what tells it from another. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/catalog: what the steps of building share. Everything lives in the catalog's arena. */
 #ifndef CHIME_CATALOG_BUILDER_H
 #define CHIME_CATALOG_BUILDER_H

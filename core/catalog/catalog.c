@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "catalog/catalog.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The catalog: configuration and plugins joined into one validated set of jobs and views.
  *
  * Does: give every plugin its database, schemas and settings; merge options (conf.d over plugin over product);

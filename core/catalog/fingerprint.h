@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/catalog: all that decides what a job or plugin does, as one text. */
 #ifndef CHIME_CATALOG_FINGERPRINT_H
 #define CHIME_CATALOG_FINGERPRINT_H

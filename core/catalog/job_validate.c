@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a merged job's schedule, zone, pool and limits come to, and whether they go together. */
 #include <string.h>
 

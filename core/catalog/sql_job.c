@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "catalog/sql_job.h"
 
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A job that was made by SQL, from its row to what the scheduler takes.
  *
  * Does: lay pg_cron's defaults under its options, read them, its schedule and its settings; say why one is refused.

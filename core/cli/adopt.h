@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Relations of others whose names a plugin wants: what taking them over, or putting them back, would do, and doing it.
  *
  * Does: ask chime.adoption_lines and chime.rollback_lines for the plan, hold it, and have it done as it was shown, in one

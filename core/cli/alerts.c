@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `alerts` and what people do about them: silence, acknowledge. Needs no daemon. */
 #include <jansson.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `alerts test SINK`: tells one sink something, at once. Needs no daemon and no database. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `backfill`: groups of views computed again in bounded batches, whether or not a daemon runs. */
 #include <signal.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/backfill_targets.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What `backfill JOB|VIEW` is about: the views of a job, in its order, or one view, in whichever database has it. A job goes
  * before a view of the same name. */
 #ifndef CHIME_CLI_BACKFILL_TARGETS_H

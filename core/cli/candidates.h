@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Words that may stand at a place of the command line, for the shells' completion.
  *
  * Does: gather words that begin with what is typed, by what the place is called in help: JOB, PLUGIN, VIEW, DATABASE, COMMAND,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/clock_words.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Slots and changes of the clocks in words, for people.
  *
  * Does: write a wall time with its zone; tell what the clocks had to do with the slots of a schedule: a wall time that does

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The command line: one table of commands, each a constant entry in a file of its own (core/cli/NAME.c).
  *
  * Does: find the command, read its options and the global ones (in any order, before or after the command), print help

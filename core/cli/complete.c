@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>

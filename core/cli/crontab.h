@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the lines of a crontab have psql do, as tools/read-crontab tells it.
  *
  * Does: start that program, which reads crontab(5), shell words, psql's options and files; take its answer over; say whether SQL can be a job's.

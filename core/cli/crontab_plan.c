@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/crontab_plan.h"
 
 #include <jansson.h>

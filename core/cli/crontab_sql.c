@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "base/sqltext.h"
 #include "cli/crontab.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/due_jobs.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What is due next in a database, and what is late. */
 #ifndef CHIME_CLI_DUE_JOBS_H
 #define CHIME_CLI_DUE_JOBS_H

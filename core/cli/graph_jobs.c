@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/graph_jobs.h"
 
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The jobs that a graph is of: those of the catalog, and those that SQL made in the databases that can be reached.
  *
  * Does: ask each wanted database; remark on one that does not tell.

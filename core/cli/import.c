@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `import pg_cron`: jobs of the extension become ours, or go back. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `import crontab`: lines that call psql become jobs. */
 #include <errno.h>
 #include <pwd.h>

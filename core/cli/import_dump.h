@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The jobs of pg_cron in a file that pg_dump wrote as text: the rows of "COPY cron.job (...) FROM stdin;".
  *
  * Failures: ERROR_USAGE, as FILE:LINE where one line is wrong. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/import_handover.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs change hands: from pg_cron to us, or back, as the plan says, each by itself.
  *
  * Does: wait until no slot is near and no run of the job goes on; deactivate at one side and activate at the other, in one transaction where both

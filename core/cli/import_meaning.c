@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/import_meaning.h"
 
 #include <stdlib.h>

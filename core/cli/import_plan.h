@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What `import pg_cron` would do with each job, and why: made first, shown, then done as it was shown.
  *
  * Does: compare the jobs of the source with what was imported before; find out what each schedule means here; take the answers where that

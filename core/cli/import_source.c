@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/import_source.h"
 
 #include <stdlib.h>

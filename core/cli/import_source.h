@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Where jobs of pg_cron come from: a server that has the extension, or a dump of one.
  *
  * Does: read cron.job; take a job from pg_cron there, or give it back, at an instant at which no slot is near and none of its runs goes on.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What `pgchime init` prints: a configuration to begin with, and the SQL that a DBA runs once. Pure.
  *
  * Names may be anything PostgreSQL takes but control characters; they are quoted for the place where they stand. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include <fnmatch.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A job's options as the ledger holds them, for people: those that differ from what the product does anyway apart from the
  * others, both in the order of docs/jobs.md. */
 #ifndef CHIME_CLI_JOB_OPTIONS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/job_slots.h"
 
 #include "model/options.h"

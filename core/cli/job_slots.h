@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The next slots of jobs as the ledger describes them.
  *
  * Does: read a job's schedule in the zone of the job, else of its database, and say when it is due next, or why that is not

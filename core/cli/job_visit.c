@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/job_visit.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Commands about one job: found by its name in whichever database has it.
  *
  * Does: load the configuration, look through the wanted databases, refuse a name that none or several of them have (with a

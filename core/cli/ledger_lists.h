@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs and runs as several commands print them. */
 #ifndef CHIME_CLI_LEDGER_LISTS_H
 #define CHIME_CLI_LEDGER_LISTS_H

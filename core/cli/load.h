@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Configuration, plugins and catalog, loaded for a command. */
 #ifndef CHIME_CLI_LOAD_H
 #define CHIME_CLI_LOAD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/machine_zone.h"
 
 #include <errno.h>

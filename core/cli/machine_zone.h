@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The time zone of this machine, by which its cron goes.
  *
  * Does: take its name from the link /etc/localtime, or, where that is a file, from /etc/timezone; "UTC" where there is neither link nor file.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* pgchime: see core/cli/command.h. */
 #include <langinfo.h>
 #include <locale.h>

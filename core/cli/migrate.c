@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The only command besides serve that uses the event loop, because migrations run through the daemon's connection. */
 #include "ledger/migrate.h"
 

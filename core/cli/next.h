@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/cli/next*.c: what is asked of `pgchime next`, and the rows that answer it. */
 #ifndef CHIME_CLI_NEXT_H
 #define CHIME_CLI_NEXT_H

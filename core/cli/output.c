@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/output.h"
 
 #include <stdlib.h>

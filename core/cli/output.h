@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What commands print on standard output: one definition of columns gives the table, the JSON and the CSV.
  *
  * Does: hold rows of typed values; print them through libsmartcols (table, wide) or jansson (json, ndjson), or as CSV.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/cli/output*.c: rows as they are held, and the printers. */
 #ifndef CHIME_CLI_OUTPUT_LIST_H
 #define CHIME_CLI_OUTPUT_LIST_H

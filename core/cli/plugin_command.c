@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/plugin_command.h"
 
 #include <stdio.h>

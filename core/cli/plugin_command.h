@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What commands about one plugin share: adopt and purge.
  *
  * Does: load what they go by, find the plugin in the catalog, refuse a name that is none, ask whether to do it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The files of a new plugin, as `pgchime plugins new` writes them: a complete one that counts orders per day.
  * "@NAME@" stands for the plugin's name, "@JOB@" for it in the name of a job: with "-" for "_". */
 #ifndef CHIME_CLI_PLUGIN_TEMPLATE_H

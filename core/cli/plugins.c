@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What keeps a database's jobs from running as they should though it answers: rows of message and way out. */
 #ifndef CHIME_CLI_PROBLEMS_H
 #define CHIME_CLI_PROBLEMS_H

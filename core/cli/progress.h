@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* How far a long command is, on standard error: a bar on a terminal, else a line every ten seconds. Nothing with -q. */
 #ifndef CHIME_CLI_PROGRESS_H
 #define CHIME_CLI_PROGRESS_H

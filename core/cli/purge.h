@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a plugin left in a database, and how to remove it.
  *
  * Does: list every object that an install made (chime.view, chime.plugin_function, the capture of sources that no other plugin's

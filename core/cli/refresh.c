@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `refresh`: what a refresh job does, by hand and also while no daemon runs. */
 #include "base/clock.h"
 #include "base/memory.h"

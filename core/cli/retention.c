@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `retention confirm` and `retention restore`: a person's part in what plugin retention does. Needs no daemon. */
 #include <signal.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/commands.h"
 #include "cli/ledger_lists.h"
 #include "cli/load.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `suspend` and `resume`: both leave a request in the ledger, which the leader grants with its next heartbeat. */
 #include <string.h>
 

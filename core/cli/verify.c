@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `verify`: whether views hold what their definitions say. */
 #include <stdio.h>
 #include <string.h>

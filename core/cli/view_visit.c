@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/view_visit.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Commands about views: found by name in whichever database has them.
  *
  * Does: load the configuration, look through the wanted databases, refuse a name that none has (with a did-you-mean) or that

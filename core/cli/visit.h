@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Databases of the configuration, one after the other, for commands that read or write the ledger.
  *
  * Does: connect, check that schema chime is the one this program knows, run a function in each, go on where one fails.

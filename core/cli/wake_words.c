@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "cli/wake_words.h"
 
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What makes a job run where no slot is due, in words for people.
  *
  * Does: name the jobs it comes after, the channels that wake it, and the changes of its sources.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/cli/why*.c: what the ledger knows about one job, and what follows from it.
  *
  * The rules are those of the scheduler, read back from what it wrote: a command has no other way to the leader's memory. */

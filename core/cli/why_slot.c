@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime why JOB --at WHEN`: what became of a slot, from what the ledger keeps. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* alerts: { NAME: { condition = "SELECT ..."; severity = "warning"; hold = "5min"; enabled = true; database = "main"; }; }; */
 #include <stdio.h>
 #include <stdlib.h>

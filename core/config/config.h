@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* pgchime.conf and conf.d, read into one immutable snapshot.
  *
  * Does: read pgchime.conf and every *.conf of conf_dir (sorted), each parsed by itself; report every error of every

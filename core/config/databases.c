@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* databases: { NAME: { conninfo = "..."; ... }; }; */
 #include <stdlib.h>
 #include <string.h>

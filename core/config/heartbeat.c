@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* heartbeat: { url_file = "..."; every = "60s"; }; of a database */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* jobs: { NAME: { schedule = "..."; command = "..."; <option> = ...; }; }; */
 #include <stdio.h>
 #include <stdlib.h>

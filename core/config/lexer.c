@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "config/lexer.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The tokens of libconfig's syntax, with their lines; enough of it to know where entries begin and end.
  * Comments and white space are passed over. Survives any bytes; linear. */
 #ifndef CHIME_CONFIG_LEXER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "config/name_list.h"
 
 #include <stdlib.h>

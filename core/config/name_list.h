@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A string or a list of strings, each a name: key = "a"; or key = ["a", "b"]; */
 #ifndef CHIME_CONFIG_NAME_LIST_H
 #define CHIME_CONFIG_NAME_LIST_H

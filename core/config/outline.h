@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The shape of a configuration text: which entries it has, where each begins and ends, and which names come twice.
  *
  * Why: libconfig stops at the first error of a file, names no first place of a duplicate, follows @include anywhere,

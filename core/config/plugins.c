@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* plugin: { name = "..."; enabled = "auto"; database = "..."; settings: { ... }; channels = [...];
  * modes: { ... }; }; */
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/config: what the readers of databases, plugins and jobs share while a snapshot is built.
  *
  * Every reader takes a libconfig setting, reports what is wrong with it at its line, and goes on. Strings are copied

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* roles = ( { name = "app"; conninfo = "user=app passfile=..."; }, { name = "payroll"; allow = false; }, ... ) */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Known keys and their types, as tables: one place that says "unknown key" and "expected ..., found ...".
  * Members whose name begins with '*' are duplicates that were reported (outline.h): every function passes them by. */
 #ifndef CHIME_CONFIG_SETTINGS_H

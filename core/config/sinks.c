@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* sinks: { NAME: { type = "webhook"; url_file = "..."; headers_file = "..."; match: { severity = "critical"; }; }; }; */
 #include <stdio.h>
 #include <stdlib.h>

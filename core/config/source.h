@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The files of the configuration as bytes.
  *
  * Does: list a folder's *.conf, open a regular file without ever blocking on it, and refuse what cannot be text. Needs /proc.

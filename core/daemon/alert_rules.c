@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "daemon/alert_rules.h"
 
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a leader's plugins and configuration look for, in the words of chime.set_alert_rules. */
 #ifndef CHIME_DAEMON_ALERT_RULES_H
 #define CHIME_DAEMON_ALERT_RULES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "daemon/alerts.h"
 
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Looks for a leader, every ten seconds, for what is wrong; what follows from that is the ledger's to decide, in one statement.
  *
  *   step        over                            does                                                       then

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Another catalog for a leadership that goes on.
  *
  *   stage        does                                                              then

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Ends of attempts: another one, or the record. */
 #include <stdlib.h>
 #include <string.h>

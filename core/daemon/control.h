@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The daemon's ear on its own machine: a Unix socket on which `pgchime reload` asks and is answered.
  *
  * Does: listen where only the daemon's user and root may connect; read one line per connection; hand it over; send the

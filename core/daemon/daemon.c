@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "daemon/daemon.h"
 
 #include <signal.h>

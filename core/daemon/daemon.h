@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime serve`: configuration and plugins in, every database served, until a signal or a limit ends it.
  *
  * SIGHUP, `pgchime reload` on the control socket, a file arriving in the plugin folder and new zone data read everything anew

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* One database that the daemon serves: connects, checks, migrates, takes the leader lock when it is free, leads, comes back.
  *
  *   CONNECTING -> CHECKING -> MIGRATING -> FOLLOWING -> LEADING -> (over) -> WAITING -> CONNECTING ...

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What was due by schedules that ended before this leader heard of it: edited, switched off or removed, by SQL or in the configuration.
  *
  * Does: read such schedules page by page, count their slots from what is on record up to their end, have these recorded as missed; forget

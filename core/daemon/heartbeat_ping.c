@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "daemon/heartbeat_ping.h"
 
 #include <stdlib.h>

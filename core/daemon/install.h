@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Installs the plugins of one database: sources checked, views and functions made, each step its own transaction.
  *
  * Restartable: what is there already is left alone. A plugin whose sources are missing is dormant, one whose step fails

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The leadership of one database: from the leader lock taken to the leader lock lost or left.
  *
  * Does: install the plugins, bring the jobs to the ledger, take over what an earlier leader left, then schedule, claim, run

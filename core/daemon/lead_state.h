@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/daemon: what a leadership holds. lead.c owns its life, dispatch.c moves runs, recovery.c what was left, apply_reload.c
  * brings another catalog in, requests.c does what people ask for. */
 #ifndef CHIME_DAEMON_LEAD_STATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "daemon/led_databases.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the databases of one daemon know of each other: how many are led here, and which entry of the configuration is served where.
  *
  * A free leader lock is left for a moment to daemons that lead fewer databases, so that several daemons share them. The moment is far

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Watches for a leader what happens outside of any schedule: notifications on the channels that jobs name, and changes of the sources of views that
  * have a target_lag. Tells the scheduler (scheduler_event), which decides. Views that have only a warn_after or error_after wake nobody: it notes
  * since when they are behind.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "daemon/listener_names.h"
 
 #include <stdlib.h>

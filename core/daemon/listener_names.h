@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the jobs of one database want watched: who is woken by which channel, and by the changes of which view's sources; and
  * the views whose changes wake nobody, but are to be noted when they stay out of the view: with warn_after or error_after. */
 #ifndef CHIME_DAEMON_LISTENER_NAMES_H

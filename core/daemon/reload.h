@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Reading configuration and plugins anew while the daemon works.
  *
  * Does: read the files, have a child describe the plugins (not when their files are the same), build the whole catalog,

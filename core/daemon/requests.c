@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What people ask for, as the heartbeat brings it. A request stays in the ledger until it is acknowledged (a run asked for: until it is claimed),
  * so that none is lost with a leader. */
 #include <stdlib.h>

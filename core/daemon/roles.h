@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The run sessions of a leadership, by whose they are: the daemon's own, and those of each role that owns jobs, in the database itself
  * or another one of the same server.
  *

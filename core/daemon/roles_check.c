@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Which roles the daemon may log in as, and which are there: what the ledger is told of it, and what it says. */
 #include <stdlib.h>
 #include <string.h>

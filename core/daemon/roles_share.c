@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What each role has of what all share. Sessions of other roles than the daemon's are role_sessions at most. Where that is too few for all who have something to run, those who have none
  * get one from those who have most, as soon as one of their runs has ended. */
 #include "base/clock.h"

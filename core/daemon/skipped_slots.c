@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Slots decided without running, and jobs that suspended themselves: written as soon as they are decided. */
 #include <stdlib.h>
 

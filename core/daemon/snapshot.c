@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "daemon/snapshot.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* One reading of configuration and plugins, joined: what the daemon goes by until the next one replaces it.
  *
  * Counted, because databases take a new one over when each can, and the old one stays for the last of them. */

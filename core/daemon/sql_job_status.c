@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "daemon/sql_job_status.h"
 
 #include <stdlib.h>

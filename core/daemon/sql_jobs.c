@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "daemon/sql_jobs.h"
 
 #include <stdlib.h>

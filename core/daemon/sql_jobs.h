@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs that are made by SQL, for a leadership: all of them at its start, then whatever is changed, within milliseconds of its commit.
  *
  * Does: hear (NOTIFY on the leader's session) and poll for changes, read them, have them put into the schedule (sql_placing.h); write back what

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/daemon: puts jobs made by SQL into the schedule, one by one, each after those that it comes after.
  *
  * Does: withdraw what was due by an old definition, on the record; begin a schedule anew; keep aside, refused, a job that comes after one that

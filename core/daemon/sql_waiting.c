@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "daemon/sql_waiting.h"
 
 #include <stdlib.h>

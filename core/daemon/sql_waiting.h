@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/daemon: jobs made by SQL that come after one that is not there, until it is. */
 #ifndef CHIME_DAEMON_SQL_WAITING_H
 #define CHIME_DAEMON_SQL_WAITING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "daemon/status_line.h"
 
 #include "base/buffer.h"

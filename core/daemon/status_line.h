@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the daemon does at the moment, in one line: `systemctl status pgchime` shows it. */
 #ifndef CHIME_DAEMON_STATUS_LINE_H
 #define CHIME_DAEMON_STATUS_LINE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "daemon/upkeep.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The upkeep of the ledger while a leadership lasts: each hour, and again at once while there is more to do.
  *
  * Does: run the steps of ledger/upkeep.h in turns, one at a time between heartbeats, with pauses that leave the leader's session nine parts of ten

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "ledger/alerting.h"
 
 #include "base/text.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the leader asks and writes about alerts (0031_alerts.sql).
  *
  * Does: look for what is wrong, and whether a condition holds, on a session that may not write; write rules and what follows from a look through

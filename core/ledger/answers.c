@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "ledger/answers.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Values as the ledger's own functions answer them, and what they know of a job. What is not well-formed ends the process:
  * the schema is then not the one this program was built for. */
 #ifndef CHIME_LEDGER_ANSWERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs that are made by SQL, as the leader hears of them, and what it writes back (0018_sql_jobs.sql).
  *
  * Does: ask for all of them in parts, later for those that changed since; tell which the leader cannot run, when each is due next, and

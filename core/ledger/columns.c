@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "ledger/columns.h"
 
 void columns_init(struct columns *columns)

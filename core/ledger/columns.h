@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Array parameters for the ledger's functions: one growing array per column, in PostgreSQL's text form. */
 #ifndef CHIME_LEDGER_COLUMNS_H
 #define CHIME_LEDGER_COLUMNS_H

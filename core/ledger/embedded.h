@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The migrations of sql/migrations, compiled in.
  *
  * Does: hold name and whole text of every NNNN_name.sql, in order of their numbers.

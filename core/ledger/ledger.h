@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The ledger: what is written before a run starts and when it ends, through one session of the leader.
  *
  * Does: put batches into the functions of sql/migrations/0002 and 0004, in the order of the calls, each one transaction;

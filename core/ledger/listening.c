@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "ledger/listening.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the leader's second session asks of the server: to hear notifications, and which views are behind their sources.
  *
  * Does: LISTEN, prove that a notification arrives, look at the marks of captured changes (0012_listener.sql); write down, through the leader's own

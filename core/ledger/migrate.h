@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Brings schema chime forward, one transaction per migration, over a connection that is used for nothing else meanwhile. */
 #ifndef CHIME_LEDGER_MIGRATE_H
 #define CHIME_LEDGER_MIGRATE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A leader's catalog goes to the ledger, and what the ledger remembers of its jobs comes back.
  *
  * Does: send the jobs in parts, the next one when the last was answered: tens of thousands neither meet the statement's

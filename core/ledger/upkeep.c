@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "ledger/upkeep.h"
 
 #include <stdio.h>

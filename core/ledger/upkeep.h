@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the ledger no longer keeps, removed step by step: old attempts, missed slots, runs, definitions, jobs and leaderships, and partitions.
  *
  * Does: name the steps; run one of them once, for a bounded number of rows, in a transaction of its own that waits for no lock longer than a moment.

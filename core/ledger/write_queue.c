@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "ledger/write_queue.h"
 
 #include <stdlib.h>

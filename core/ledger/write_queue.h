@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the leader writes to the ledger, in order, again and again until the ledger takes it.
  *
  * Does: send one request at a time and the next one after its answer; send a request that the ledger could not take now (ANSWER_AGAIN)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #define _GNU_SOURCE 1
 
 #include "loop/child.h"

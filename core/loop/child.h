@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A child process of ours that is fed and whose standard output is collected, without blocking the loop.
  *
  * Does: exec with an input, everything of ours closed, and standard error as ours; collect up to a limit; end it at the deadline; reap it.

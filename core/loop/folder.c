@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "loop/folder.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A folder that is watched for files arriving, changing, or going (Linux inotify).
  *
  * Does: call once things have been quiet for a while, so that a file is looked at when it is whole, and several are

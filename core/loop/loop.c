@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "loop/loop.h"
 
 #include <event2/event.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The event loop: timers, descriptors, signals, deferred calls, over libevent.
  *
  * Does: call back from loop_run, one callback at a time, on one thread. A callback may destroy any object of the loop,

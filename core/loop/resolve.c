@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "loop/resolve.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Host names to addresses without blocking the loop (libevent's evdns, /etc/hosts included). */
 #ifndef CHIME_LOOP_RESOLVE_H
 #define CHIME_LOOP_RESOLVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "loop/supervisor.h"
 
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the service manager that started the daemon is told, by systemd's notify protocol (libsystemd): that it is ready, what it
  * does, that it reads its configuration anew, that it ends. Its watchdog is fed from the loop: a loop that hangs feeds nobody.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A directed graph of names by index: cycles with their path, and a topological order.
  * Plain functions over an edge list; no ownership. */
 #ifndef CHIME_MODEL_GRAPH_H

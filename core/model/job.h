@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A job: a named unit of work of one database, with the schedule and options it ended up with.
  *
  * Built by the catalog from its arena; immutable afterwards. Strings are never NULL unless said. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "model/option_names.h"
 
 #include <stddef.h>

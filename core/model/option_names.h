@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/model: names that are no option's. */
 #ifndef CHIME_MODEL_OPTION_NAMES_H
 #define CHIME_MODEL_OPTION_NAMES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "model/options.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The options of a job (design: calendar.md), as one table that configuration, SQL and plugins share.
  *
  * Every source gives options as names and texts; options_set reads one. Sources are layered with options_inherit:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A run: one job at one slot, and the states it passes through.
  *
  * The transitions are a table (run.c) which the documentation's diagram is made from and a test walks. */

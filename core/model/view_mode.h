@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* How a kept relation is refreshed, in the words of plugins, conf.d and chime.view. */
 #ifndef CHIME_MODEL_VIEW_MODE_H
 #define CHIME_MODEL_VIEW_MODE_H

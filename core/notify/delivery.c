@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "notify/delivery.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* One attempt to tell a sink something, by curl or by the sink's program, or to ping an address, without blocking the loop.
  *
  * Does: read the files that the sink names, start the child, end it after half a minute, say what came of it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "notify/message.h"
 
 #include <jansson.h>

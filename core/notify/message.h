@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a sink is told, made from a message in the form of an Alertmanager's webhook (chime.notification_body).
  *
  * Does: keep that form, or make of it what Slack, Alertmanager's API or a mail's reader takes. What alerts say stays text: it names no user

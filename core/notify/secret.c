@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "notify/secret.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Small files that hold what nobody else may read: an address with a key in it, a password. */
 #ifndef CHIME_NOTIFY_SECRET_H
 #define CHIME_NOTIFY_SECRET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "pg/client.h"
 
 #include <libpq-fe.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A small client for commands: one connection that blocks, one statement at a time, answers copied.
  *
  * Does: connect with what the configuration says and what our statements rely on (UTC, ISO dates, empty search_path),

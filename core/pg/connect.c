@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "pg/connect.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Connecting, without ever blocking: the hosts of a conninfo one after the other, each address of a name, until a server takes us.
  *
  * libpq's own way through a list waits for one host as long as for all of them when it is not allowed to block, and asks the

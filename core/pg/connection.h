@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* One connection to PostgreSQL as a state machine that never blocks: the only way the daemon talks to a server.
  *
  * Does: connect (connect.h says how), send requests in pipelines, hand back results, pass on notifications, say why it closed.

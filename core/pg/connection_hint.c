@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "pg/connection_hint.h"
 
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Connection parameters: the user's conninfo with our session settings behind it.
  *
  * Does: parse, add, list the hosts, choose one of them. Does not connect. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "pg/intake.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What libpq may read from its socket at once. libpq takes a message in whole, of any size the server likes, and goes on reading while there is
  * more: so a job's NOTICE of 400 MB would be in memory, and the loop would stand still, before anybody was asked.
  *

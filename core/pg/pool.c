@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "pg/pool.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The run sessions of one database: opened when needed, kept warm, handed out, cleaned between texts.
  *
  * Does: open up to a limit, check each, lend them, reset what a text left behind before the next one, ping

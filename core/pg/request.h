@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/pg: what one pg_send is waiting for, and how its answer is gathered.
  *
  * A request's life: made and written by pg_send; fed every result in order; completed at its synchronisation point

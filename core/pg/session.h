@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a session must be told before it may do anything, by what it is for; and who it is.
  *
  * leader: short statements of our own, everything pinned that a role could override.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "pg/session_reset.h"
 
 #include "base/memory.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Making a session as good as new between two texts that know nothing of each other.
  *
  * DISCARD ALL does it, and with it goes every prepared statement and cached plan: ours too, which cost more than a short

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the plugin host gives up before foreign code runs in it.
  *
  * Does: lower the limits of the process (time, memory, descriptors; no core, no file, no process), then install a filter of

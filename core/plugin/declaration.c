@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "plugin/declaration.h"
 
 #include <jansson.h>

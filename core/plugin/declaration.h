@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a plugin says, as the daemon holds it: copied out of the plugin host's bytes and checked.
  *
  * Does: decode and encode the host's bytes (one JSON object), check every member (names, columns, schedules,

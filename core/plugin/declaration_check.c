@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "plugin/declaration_check.h"
 
 #include <ctype.h>

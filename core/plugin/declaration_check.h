@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a plugin says, checked member by member and turned into a declaration.
  *
  * Private to core/plugin. The first rule broken ends the check; its message names the member. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* One plugin host, seen from the daemon: a child process, what it wrote, how it ended. Private to core/plugin.
  *
  * Does: start it with exactly the descriptors it is meant to have, read from it without blocking, stop it and all it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "plugin/json_text.h"
 
 #include <stdbool.h>

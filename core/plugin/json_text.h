@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Text on its way out: as a JSON string, or fit to be shown. Private to core/plugin. */
 #ifndef CHIME_PLUGIN_JSON_TEXT_H
 #define CHIME_PLUGIN_JSON_TEXT_H

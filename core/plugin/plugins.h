@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The plugin folder: find, vet and describe every plugin, each in a child process of its own.
  *
  * Does: open each NAME.so of a folder safely (no symlink, regular, owner root or us, writable by nobody else, nor any

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "plugin/set_text.h"
 
 #include <inttypes.h>

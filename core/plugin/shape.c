@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "plugin/shape.h"
 
 #include <string.h>

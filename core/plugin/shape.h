@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The shapes of the plugin ABI's structures as tables, so that reading a plugin's memory and reading its bytes walk
  * the same list of members.
  *

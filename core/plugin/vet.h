@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Whether a plugin file may be loaded at all: who could have written it. Private to core/plugin.
  * base/trust.h has the rules. The plugin folder itself may not be a sticky one. */
 #ifndef CHIME_PLUGIN_VET_H

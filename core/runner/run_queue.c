@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "runner/run_queue.h"
 
 #include <stdio.h>

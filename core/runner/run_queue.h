@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A queue: one run session and the runs claimed for it, executed one after the other.
  *
  * Does: the steps of a run over a connection (runner/work.h), its timeouts and its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "runner/work.h"
 
 #include <stdio.h>

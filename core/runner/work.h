@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/runner: the statements that do a run's work, and what their answers mean.
  *
  * A transactional run is one statement (chime.perform, chime.perform_refresh) that does the work and marks its success:

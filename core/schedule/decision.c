@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Slots and decisions that pass without a run. */
 #include <stdio.h>
 #include <stdlib.h>

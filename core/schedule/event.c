@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What happens outside of any schedule: notifications, and changes of sources. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Another catalog while runs go on. */
 #include "schedule/state.h"
 

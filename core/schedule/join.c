@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Upstream results: what a join holds of each upstream since its last decision. */
 #include "schedule/state.h"
 

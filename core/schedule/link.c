@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `after` names to pointers, both ways. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Which job has a name: an open table, so that one job may come or go at the same cost among ten or fifty thousand. */
 #include <stdlib.h>
 #include <string.h>

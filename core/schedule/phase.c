@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The one place where a phase changes. */
 #include "schedule/state.h"
 

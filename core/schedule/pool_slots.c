@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Places in pools, and the lines of those who want one.
  *
  * A line is of one pool and one owner, whose sessions nobody else may use; in it they stand by priority, then slot, then job.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* One job comes, changes or goes, among however many: nothing of the others is rebuilt. */
 #include <stdlib.h>
 #include <string.h>

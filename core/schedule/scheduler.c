@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "schedule/scheduler.h"
 
 #include <stdlib.h>

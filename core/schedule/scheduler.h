@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The scheduler of one database: decides what is due, with the time passed in.
  *
  * Does: keep every job's next slot in a heap; apply catch-up, jitter, overlap, starting deadlines, dependency upstream checks and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "schedule/state.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/schedule: what the scheduler remembers, and what its files offer each other.
  *
  * scheduler.c   what an idle job does next; the caller's reports     phase.c    the one place where a phase changes

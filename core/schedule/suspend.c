@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Suspension: by hand, and of jobs that fail too often; what is refreshed all the same is tried less often. */
 #include <limits.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A job's slots: where the next one lies, when it falls due, and what becomes of those that nobody saw in time.
  *
  * Two forms have at most one slot that is not decided, which the calendar alone does not know: @after counts from the last

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What stands between a slot and its run: upstreams that are not done, and the trigger rule. */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a run waits for, in words, and how long it may. */
 #include <stdio.h>
 

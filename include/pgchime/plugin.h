@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* pgchime plugins: the only header a plugin needs.
  *
  * A plugin is one shared object that declares work; pgchime performs it. It exports one function, written by

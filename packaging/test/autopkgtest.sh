@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
 # The tests that the source package declares, on the built packages, in a chroot with a PostgreSQL of its own.
+# SPDX-License-Identifier: PostgreSQL
 new_root autopkgtest
 status=0
 autopkgtest --no-built-binaries --apt-upgrade "$packages"/pgchime_*.dsc "$packages"/pgchime_*.deb "$packages"/pgchime-plugins_*.deb \

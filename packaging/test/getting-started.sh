@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
 # docs/getting-started.md, word for word, under a real systemd on a Debian fresh from debootstrap, and the upgrade as
 # docs/operating.md has it; what the pages say is looked at, and it is all taken away again, as they say.
+# SPDX-License-Identifier: PostgreSQL
 boot_debian getting-started
 database=shop
 open_page docs/getting-started.md

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
 # Install, remove and purge in a chroot without systemd: what comes, what stays, what goes.
+# SPDX-License-Identifier: PostgreSQL
 snapshot() { (cd "$root" && find . -xdev -path ./proc -prune -o -path ./root -prune -o -path ./tmp -prune -o -path ./var/lib/dpkg -prune -o \
     -path ./var/lib/apt -prune -o -path ./var/cache -prune -o -path ./var/log -prune -o -print | sort); }
 

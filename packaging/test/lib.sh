@@ -10,6 +10,7 @@
 #   open_page FILE, run_blocks HOW-MANY     what a page has people type, typed in there
 #   make_next NAME...           in /root, these packages as NAME_NEW_amd64.deb, under a higher version
 #   check WHAT COMMAND..., expect WHAT IS SHOULD-BE
+# SPDX-License-Identifier: PostgreSQL
 base=$ROOT_DIRECTORY/build/package-test/base
 debian_mirror=${PGCHIME_DEBIAN_MIRROR:-http://deb.debian.org}
 root=''

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
 # Install, remove, purge, each alone and together, with piuparts' own eyes for what is left.
+# SPDX-License-Identifier: PostgreSQL
 make_base
 tar -C "$base" --exclude=./.complete -czf "$RUN_DIRECTORY/base.tar.gz" .
 # The user stays by intention (docs/getting-started.md, "Away with it").

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
 # The service under a real systemd: it idles, goes to work, reloads, is watched, and its drop-ins do what they say.
+# SPDX-License-Identifier: PostgreSQL
 boot_debian service zsh fish bash-completion
 install_in_container postgresql
 install_in_container $(deb pgchime pgchime-plugins)

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
 # The unit as it is installed: systemd takes it, it is as closed as it is said to be, its examples are drop-ins.
+# SPDX-License-Identifier: PostgreSQL
 new_root unit
 # shellcheck disable=SC2046 # paths without blanks
 install_in_root systemd $(deb pgchime)

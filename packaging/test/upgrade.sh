@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
 # An upgrade with a run in flight, under a real systemd: the run is waited for, no slot is lost, none runs twice.
+# SPDX-License-Identifier: PostgreSQL
 boot_debian upgrade
 install_in_container postgresql
 in_container runuser -u postgres -- createdb app

@@ -1,6 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
 # docs/writing-a-plugin.md, word for word, against the packages: its plugin is built out of tree, dropped in beside the service
 # that runs, seen to appear and to follow, and taken away. Then one for which the drop-in jit-plugins.conf is there.
+# SPDX-License-Identifier: PostgreSQL
 boot_debian writing-a-plugin cmake
 database=app
 open_page docs/writing-a-plugin.md

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- What became of triggered actions: by hour, by trigger, the failures of the last day, and the types in use.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs

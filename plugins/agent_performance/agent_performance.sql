@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- How the agents do right now: queries, latency and health of each, over the last minute, five minutes and hour.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs

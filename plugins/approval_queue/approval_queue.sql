@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- The queue of drafts that wait for approval, and how many are approved by the hour.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Lane scores of each challenge: how many, their spread and percentiles, over its scored submissions.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- An agent's composite score in a challenge, week by week.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs

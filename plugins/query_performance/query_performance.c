@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include <pgchime/plugin.h>
 
 #include "query_performance.sql.h"

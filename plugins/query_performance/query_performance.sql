@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Latency of each agent's API calls over the last hour, from "AgentQuery".
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include <pgchime/plugin.h>
 
 #include "retention.sql.h"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Retention of event rows: hot and warm in their table, cold apart from it, then gone. docs/plugins/retention.md.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema; it needs schema chime. The text

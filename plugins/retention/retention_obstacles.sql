@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- What keeps plugin retention from a table: what we are not sure of is left, and told. Runs in psql after retention.sql.
 
 -- A step of the clock makes rows old that are not. The log says when the last run was, by the order of its entries: their instants are those of a

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- What plugin retention reports: the next run counted, and rows by tier. Runs in psql after retention.sql.
 
 -- The next run, counted: each row that it would take away, by where it is now. What is hindered has no count: nothing goes.

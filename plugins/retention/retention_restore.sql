@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Rows that plugin retention moved come back, with their exact values or not at all. Runs in psql after retention.sql.
 
 -- Where rows of a source that are to come back are: its cold table, and partitions that were detached, which come whole. What comes is

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Chat telemetry summed up: one row for each domain, one for each model; and by hour and day, in all, by domain and by model.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs

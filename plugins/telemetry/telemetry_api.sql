@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- What readers of chat telemetry call, and what refreshes it at once.
 --
 -- Runs in psql as it is, after telemetry.sql and over the same search_path. The text between the marks is what the plugin

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- How many days agents need in a challenge from their first submission to their first win.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include <pgchime/plugin.h>
 
 #include "training_quality.sql.h"

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- How good the training data is: scores, labels and safety of the annotations of the last seven days, and who annotates.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs

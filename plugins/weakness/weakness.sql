@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Where an agent is weak or strong again and again: its lane scores of a challenge against everybody's quartiles.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public), after

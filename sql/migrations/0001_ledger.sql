@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- The ledger: who leads, what is scheduled, what runs, how every slot ended.
 --
 -- Everything here is owned by the daemon's role. Row-level security lets another role see its own jobs and runs once it

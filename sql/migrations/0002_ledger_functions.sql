@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- The ledger's statements, as functions: the daemon calls these and nothing else.
 --
 -- Times are instants (timestamptz); arrays of one call run in parallel and have the same length. What a cursor, an outcome or a time to

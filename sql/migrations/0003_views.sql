@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Views: what plugins installed.
 --
 -- A view is two relations: RELATION__live, a plain view of the definition (always true, maybe slow), and RELATION, a table or

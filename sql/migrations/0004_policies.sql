@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Every policy: decisions of joins, suspension, cancelling, log_runs with counters, and requests of people to the leader.
 
 ALTER TABLE chime.job_state

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Capture: which keys of a source changed, noted by the statement that changed them.
 --
 -- Each source of a keyed view has a log, chime.change_N: one row (a mark) for each different key that a statement changed, and

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Keyed refresh: what a refresh costs follows the groups that changed.
 --
 -- A view with a grain is recomputed group by group: statement 1 takes the marks (0005_capture.sql) with its snapshot,

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Verify: how a kept relation and its live definition differ. Whoever wants to know whether a view is wrong, and not only behind,
 -- refreshes it first in the same REPEATABLE READ transaction, and rolls back.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Refresh: one view, by its groups or whole, and the run of a job that refreshes views.
 
 -- Two rows with one key, which no kept relation can hold, also where they are equal or one is kept already.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Installation: a kept relation, a table or a materialized view, made from what a plugin says, and keyed where that is possible.
 
 -- Its key may be NULL, so that its index can be no replica identity, without which no row of a published table may go.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- The trigger function of a source: it outlives changes of the source's columns, and costs a write little.
 
 -- A write to a source never fails for what somebody did to its columns: a column that was renamed, dropped or given another type

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Refreshing at once, for functions that plugins hand out; and plain views, which plugins make beside kept ones.
 
 -- --- a job's refresh in the session that asks for it ------------------------------------------------------------------

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Listener: what the leader's second session asks, which hears notifications and looks for changes, so that jobs start by themselves;
 -- and the triggers that send the notifications of plugins, where a configuration asks for them.
 

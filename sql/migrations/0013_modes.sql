@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Modes: a kept relation changes from a table to a materialized view or back, or its columns, without its readers noticing.
 
 -- --- what needs a relation ----------------------------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Freshness: how far each view is behind what it is made of, told from the tables alone, so that it is right also while no daemon
 -- runs; and the nightly proof that kept relations hold what their definitions say.
 

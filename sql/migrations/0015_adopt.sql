@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Adoption: a plugin's relation takes the place of one that its database has already, made by somebody's own script.
 --
 -- The old relation keeps its rows under another name, so that there is a way back. The new one is built and filled aside, and takes

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Backfill: the groups of a view computed again in bounded batches, each a transaction, from where an earlier try broke off.
 --
 -- The groups are those that the definition gives and those that are kept, in the order of the grain. They are listed a page at a time,

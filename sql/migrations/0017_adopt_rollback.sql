@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- The way back from an adoption (0015_adopt.sql): the old relations get their names again, with the rows that they have.
 
 -- What has the names of adopted relations now, as far as it is ours.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Jobs that are made by SQL (origin 'sql'), between those who make them and the leader that runs them.
 --
 -- Who makes or edits one writes chime.job and nothing that a claim needs: a transaction that stays open after its edit holds up no run. A

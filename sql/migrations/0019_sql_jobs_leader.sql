@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- What the leader writes of jobs that are edited by others (0018_sql_jobs.sql), beside what it writes of any job.
 
 -- By key, so that each page costs the same however many there are. `cursor`: from there on slots are not on record (for a delay, from the end

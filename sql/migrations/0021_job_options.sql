@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Options of jobs that are made by SQL: the names and values of core/model/options.c, but for those that only a refresh has a use for.
 
 CREATE FUNCTION chime.option_rule(p_name text, OUT kind text, OUT low numeric, OUT high numeric, OUT words text[])

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Making jobs by SQL. Who has pgchime_jobs may call what stands at the end of this file, for jobs of their own; superusers and the daemon's role
 -- for everybody's.
 --

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Jobs taken over from the extension pg_cron, and given back: `pgchime import pg_cron`.
 --
 -- A job changes hands at an instant that is far from every slot: pg_cron looks at the minute when it begins, so a job that is taken from it a few

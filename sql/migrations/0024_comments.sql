@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- What each function and table is for, where no comment stands beside its definition: docs/reference.md is made of these
 -- (script/reference), and \df+ shows them. Without arguments where the name is unique.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Proof: that a view can be refreshed by its groups is read off a plan, not believed (docs/adr/0022-keyed-by-proof.md).
 --
 -- PostgreSQL pushes a restriction into a query only where that keeps its meaning. So the definition is planned for one group, and every

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Trust: whose code runs when a definition, or a query beside it, is planned and run.
 --
 -- Whoever owns a source, or may CREATE in its schema, may put an operator, a function or a view there that a definition finds before

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Why a view is not keyed (0025_proof.sql proves that it may be): in words of its definition, with the index that would make it so, and what no
 -- plan shows.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- How many jobs a role may have. They are held in the leader's memory and stay in the ledger after they were unscheduled, so nobody makes any
 -- number of them. Superusers and the daemon's role are free, and what they make for others counts for those, but is not refused.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Alerts: what is wrong, told once, until it is right again. The leader looks every few seconds, on a session of its own, without the leader's
 -- row (chime.alerts_found, chime.look_at_condition); what follows from it is one statement under its token (chime.note_alerts), so that one leader
 -- decides, and a transition is on record in the transaction that decides it. A crash in between loses nothing: the next look finds the same.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Sinks: where alerts are told beside the log and NOTIFY. What a look finds and what is to be told of it go into one transaction (chime.note_alerts);
 -- the leader sends, and notes how that ended. A message has an alert's rule for its group; those of one sink and rule go out in their order. Addresses
 -- and secrets are the configuration's: none of them is here. The tables are those of 0031.

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- What a definition means and a proof rests on (0025_proof.sql): where that is another, it is proven again.
 
 -- A relation and what it reads, through views.

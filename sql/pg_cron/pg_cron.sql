@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Schema cron, as the extension pg_cron makes it, over the tables of schema chime: what applications call and read stays as it is. One
 -- transaction; run again, it changes nothing. `pgchime migrate --with-cron` runs it; docs/pg_cron.md says what differs.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- The source tables that the plugins read, as an application might hold them: ours only in samples and tests.
 --
 --   psql -v ON_ERROR_STOP=1 -f 0_schema.sql -f 1_data.sql

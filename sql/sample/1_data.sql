@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Sample data: the same rows for the same scale, seed and as_of, on every machine.
 --
 --   psql -v ON_ERROR_STOP=1 -v scale=1 -f 0_schema.sql -f 1_data.sql

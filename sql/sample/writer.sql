@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Live load beside the sample data: the statements of script/sample-writer, which says how often each is executed.
 --
 -- Each is one transaction, whole or not at all. Variables: challenges, agents (those of the data loaded).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The database's clock is stepped while a daemon leads (tests/fixtures/stepped_clock.c). It says so; slots that were passed
  * over are caught up or recorded, and those that come a second time are not run a second time. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Daemons that start at once, and one that is told to end with runs in flight. */
 #include <check.h>
 #include <signal.h>

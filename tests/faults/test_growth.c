@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Months of a busy database in fast motion: jobs are made, edited and unscheduled, fail, hear channels; files come and go in conf.d, a plugin is
  * dropped, sessions end, daemons are killed; what is on record ages by weeks. Under the load nothing grows from one half to the next, and when
  * it stops everything goes back to what docs/operating.md says ("What grows, and how far").

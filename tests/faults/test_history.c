@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A month of a busy ledger: with 10 million rows of history (200,000 without PGCHIME_TEST_FAULTS) the daemon leads, and the
  * commands answer, about as soon as without. */
 #include <check.h>

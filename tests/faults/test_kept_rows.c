@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* No row is lost, doubled or changed that ought to be there, whatever is done beside it: retention, adoption and its rollback, purge, changes of
  * mode, upgrades, verify, backfill and what administrators do, at random, while writers write, and the daemon, its sessions, the command or the server is
  * killed. After each round the oracle (support/kept_rows.sql) compares, in one snapshot, event rows, hot or cold, and the tables of

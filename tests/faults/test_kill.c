@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* kill -9 of the daemon at random and at each point of fault_aim.h under load, restarted each time; between two of them jobs are edited, by
  * conf.d and by SQL, with and without a daemon that hears of it; then the oracle (ledger_oracle.sql)
  * compares the ledger with an independent list of what was due and with what the jobs did.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* More notifications than anybody can use, and a server that takes no more of them. Jobs that wait for events run all the
  * same, the schedule is kept, and no session of the daemon keeps the server's queue from moving on. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the leader decides happens at one instant, by one clock: in its memory and in the ledger. Else a join that was decided on an outcome
  * lies before that outcome, and whoever leads next decides it again. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Others are in the way of the ledger: they lock its tables, rebuild its history, cancel what the leader writes. That costs no run and no
  * leadership: what ends meanwhile is recorded afterwards, and nothing is missing. The daemon's role is no superuser. */
 #include <check.h>

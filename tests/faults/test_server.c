@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The server runs out of what it lives on: connections, room for data, room for its log. The daemon says what is lacking,
  * goes on when it is back, and no slot is lost or run twice. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Random faults over three daemons, each on a machine of its own: they are killed, stopped and cut off, two leaders in a row, too, and one over
  * a commit; their sessions are ended, jobs are edited, the history is rewritten under them. Faults overlap. In the end no slot is lost
  * and none has run twice.

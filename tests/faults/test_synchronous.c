@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The only synchronous standby is missing: every commit hangs, and whoever gives one up leaves a session behind that waits on. The daemon
  * takes no more sessions than are its own for that, says what the server waits for, and goes on when the standby is back. */
 #include <check.h>

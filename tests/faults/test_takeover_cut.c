@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* How long a database is without a leader when the one that leads is cut off without a word. */
 #include <check.h>
 

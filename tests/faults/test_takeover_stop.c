@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* How long a database is without a leader when the one that leads stands still: its session seems to be there. */
 #include <check.h>
 #include <signal.h>

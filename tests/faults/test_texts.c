@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Texts that do to their session what they can: settings, locks, roles, prepared statements, endless errors. They cost
  * themselves, at most, and never the ledger or whoever comes next on the session. */
 #include <check.h>

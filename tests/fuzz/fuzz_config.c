@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Feeds any bytes to the configuration reader, as a file of conf_dir and as pgchime.conf. What must hold: no crash, a
  * snapshot exactly when there is no finding, and every finding on a line of the file. */
 #include <stdio.h>

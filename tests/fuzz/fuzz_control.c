@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #define _GNU_SOURCE 1
 
 /* Says any bytes on the control socket, in pieces of any size. What must hold: the first line is heard if it is no longer than one may be, nothing

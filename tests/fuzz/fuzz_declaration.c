@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* declaration_decode on anything: it must refuse or accept, never read past the bytes, and fill the error exactly when
  * it refuses. What it accepts holds what it promises. */
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Any text as what happens on the channels of a few jobs. A line is a notification, its channel and its payload with a space between, or one of
  * the actions below. What must hold: who listens is who is told, no run is given anything but what its job was told, and what everybody was
  * told last is served in the end. */

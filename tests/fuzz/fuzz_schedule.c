@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Any bytes as a schedule in some zone: parsing survives, and what was read gives slots that agree with each other. */
 #include <stddef.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Any bytes as SQL: the scan survives, its statements lie in order within the text, and its answers agree. */
 #include <stddef.h>
 #include <stdint.h>

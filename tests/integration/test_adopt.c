@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime plugins adopt`: relations that a host's own scripts made give way to a plugin's, and come back. */
 #include <check.h>
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What agent_performance, query_performance and approval_queue do beside their relations: notifications, refreshes that
  * somebody asks for at once, plain views, tiles and alerts. */
 #include <check.h>

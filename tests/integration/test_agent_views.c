@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* agent_performance, query_performance and approval_queue: what they install, what their relations hold, and the faults of
  * the seeds, each beside the seed's own way. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Alerts: what the ledger makes of looks, by its function alone; and a daemon that looks, tells, and hands over. */
 #include <check.h>
 #include <stdlib.h>

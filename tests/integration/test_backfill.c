@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime backfill`: groups computed again in batches, resumed after kill -9, beside writers and refreshes. */
 #include <check.h>
 #include <jansson.h>

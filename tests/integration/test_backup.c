@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A backup of schema chime by a role that may read all data, and is no superuser. */
 #include <check.h>
 #include <stdlib.h>

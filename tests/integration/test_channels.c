@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Channels of plugins in the server: what is made for them, and what is left of them. */
 #include <check.h>
 #include <stdlib.h>

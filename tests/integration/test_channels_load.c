@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Channels of all plugins under load: every event is heard exactly once, no write fails, and the views follow; and a daemon
  * whose role owns no source. */
 #include <check.h>

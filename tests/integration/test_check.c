@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime check`, as someone sees it who configures for the first time; no server is needed. */
 #include <check.h>
 #include <stdlib.h>

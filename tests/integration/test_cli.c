@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The commands as people and programs use them: what they print, and their exit status. */
 #include <check.h>
 #include <glob.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime graph`: the jobs of a configuration and what comes after what; with --offline no server is needed. */
 #include <check.h>
 #include <jansson.h>

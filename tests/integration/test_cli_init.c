@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime init`: its SQL makes a role that serves, and its configuration is one that is served. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What `pgchime status`, `doctor` and `jobs` say of jobs that fail, suspended themselves, are late or cannot be run. */
 #include <check.h>
 #include <stdlib.h>

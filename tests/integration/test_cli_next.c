@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime next` of the jobs in a ledger, written by the test itself: no daemon moves them on meanwhile. */
 #include <check.h>
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime plugins purge` as the role that `pgchime init` makes: what it drops, what it leaves, and when it refuses. */
 #include <check.h>
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime refresh`, `verify` and what `views` says of them, as a role of few rights and while no daemon runs. */
 #include <check.h>
 #include <jansson.h>

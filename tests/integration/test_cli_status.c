@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime status`: who leads, what stands in the way, and what its exit status says of that. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The commands' client on a real server. */
 #include "pg/client.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The harness itself: what other integration tests rely on. */
 #include <check.h>
 #include <signal.h>

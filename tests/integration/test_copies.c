@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A ledger that came to another database by a dump: nobody's there, held until somebody says so, and served where it was restored in place. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Schema cron's relations: who reads and writes what of cron.job and cron.job_run_details, and what runs look like there. Where
  * the server has the extension pg_cron, the statements about cron.job are said to it, too (`other`). */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Runs of events in the ledger, and their payload on its way from the scheduler to a session of a real server. No daemon. */
 #include <check.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs that are edited, switched off or removed while nothing leads: what was due until then is on record. */
 #include <check.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A list of hosts, a primary that goes and a standby that takes its place: the daemon leads where the primary is, and nowhere else. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* How far views are behind, told from the tables alone: no daemon runs here, and each state of chime.freshness is made by hand. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime import pg_cron`: what the plan says of each job, what each schedule becomes, and that both sides change at once. */
 #include <check.h>
 #include <jansson.h>

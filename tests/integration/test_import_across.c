@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime import pg_cron` from another database than ours, and from a dump: what is left when it is killed between two steps, and that the
  * same command ends it. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime import crontab`: what the plan says of each line, and the jobs that come of it. */
 #include <check.h>
 #include <jansson.h>

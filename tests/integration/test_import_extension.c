@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime import pg_cron` from the extension itself, as it runs its jobs; and that calendar/pg_cron takes the texts that it takes. Where the
  * extension is not installed there is nothing to test. */
 #include <check.h>

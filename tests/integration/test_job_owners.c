@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs made by SQL: whose rights count, where a job is another's than the caller's, or becomes another's. No daemon. */
 #include <check.h>
 #include <stddef.h>

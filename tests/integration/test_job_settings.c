@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Settings of the server that a job of conf.d has while it runs: whatever its delivery, and in no run but its own. */
 #include <check.h>
 #include <stdlib.h>

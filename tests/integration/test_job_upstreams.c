@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs made by SQL that come after others: which may be named, by what, and that none comes after itself. No daemon. */
 #include <check.h>
 #include <stddef.h>

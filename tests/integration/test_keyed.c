@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Keyed refresh: which changes a refresh looks at, what it does with them, and what it does while others write. */
 #include <check.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the trigger functions of keyed refresh do for one row and for many, and whose names and settings they follow. */
 #include <check.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Sources whose columns are renamed, dropped or get other types: no writer fails for it, and no change is lost. */
 #include <check.h>
 #include <stdlib.h>

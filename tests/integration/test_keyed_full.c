@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Keyed refresh: when it does everything instead, and what it says of it. */
 #include <check.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Keyed only where that is proven: random definitions over three tables (support/keyed_generated.sql). What the proof lets through is
  * refreshed by its groups under a random writer and equals its definition after each refresh; no error is ours.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The logs of keyed refresh: parts begun, full and dropped; triggers made by whom, and whom they hold up. */
 #include <check.h>
 #include <stdlib.h>

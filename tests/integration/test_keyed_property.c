@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Nothing is lost: eight writers do what they can think of, a refresher refreshes three views, and at a hundred moments a judge
  * (support/keyed_property.sql) compares, in one snapshot, every key without a pending mark with its definition.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Why a view is not keyed, in words of its definition, and the indexes that make it keyed: each that is printed does so
  * (support/keyed_reasons.sql). */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Sources of keyed views that are written by logical replication, and by sessions with session_replication_role = replica: captured, or told. */
 #include <check.h>
 #include <stdio.h>

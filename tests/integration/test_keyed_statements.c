@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What PostgreSQL lets people do to the sources of keyed views (rules, COPY, partitions, rewrites, two-phase commits ...): no refresh leaves a view
  * other than its definition says. PGCHIME_TEST_SEED repeats a series. */
 #include <check.h>

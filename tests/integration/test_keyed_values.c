@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Values that their type takes for equal need not be the same to a definition: 1.0 and 1.00, -0 and 0, '1 day' and '24 hours', 'A' and 'a'
  * of citext. No change between such is lost, and no group. PGCHIME_TEST_SEED repeats what is written. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Groups that nothing marked are compared, for no more than their share; what is found makes the view full. */
 #include <check.h>
 

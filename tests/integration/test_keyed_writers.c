@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Writers to the sources of keyed views: whatever they do, in whatever way, nothing of ours fails or holds them up. */
 #include <check.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A catalog that goes to the ledger in many parts: at the start, by a reload while requests arrive, and when it breaks off. */
 #include <check.h>
 #include <stdio.h>

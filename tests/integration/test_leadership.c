@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The daemon and its server: who leads, what happens when a session or a side goes, how it ends, what it costs. */
 #include <check.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Whatever the leader decides it passes as its instant: no function of the leader's reads a clock for what a cursor, an outcome or a time to
  * come is compared with. What they write with the database's clock in between, tests/integration/test_ledger_day.c looks at. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* One simulated day of 200 jobs with every option mixed through the real scheduler and the real ledger: chime.* on a
  * PostgreSQL server holds exactly what an independent slot generator expects (tests/support/month.h). */
 #include <check.h>

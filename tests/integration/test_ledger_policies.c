@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The ledger's functions of migration 4 by themselves: suspension, cancelling, requests and their acknowledgement, what is kept of
  * runs and what is counted. No daemon. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A database that an earlier pgchime left at migration 3 keeps every row, and what it means, when it is brought to the newest. */
 #include <check.h>
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Events end to end: notifications, changed sources, and what happens while nobody hears. */
 #include <check.h>
 #include <signal.h>

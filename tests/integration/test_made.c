@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What is ours: pgchime replaces, fills and drops a relation that it made for that, and none that has its name. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Modes of views: a table or a materialized view under one name, from one to the other under its readers. */
 #include <check.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Every statement that is sent many times in the life of a ledger touches as much as its answer is large, whatever the tables hold and whatever
  * the statistics say of them: it is planned while they are empty, tiny or huge, and executed when they are the other way round.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The five plugins under a real daemon, over the sample data. */
 #define _DEFAULT_SOURCE /* strsep */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Which slots run, and in what order: overlap, catch-up, dependencies, priority; through a real daemon. */
 #include <check.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* CREATE PUBLICATION ... FOR ALL TABLES, beside jobs and refreshes: of a table without a replica identity no row may go. */
 #include <check.h>
 #include <stdlib.h>

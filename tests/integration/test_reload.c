@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Another catalog while runs go on: SIGHUP, the command, an arriving file, and a dormant plugin that wakes. */
 #include <check.h>
 #include <signal.h>

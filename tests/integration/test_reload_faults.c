@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a reload, a cancel and a stop once got wrong when they came at an unlucky moment. */
 #include <check.h>
 #include <libpq-fe.h>

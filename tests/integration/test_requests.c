@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What people ask of a leader, and what `why` says of it: suspend, resume, cancel; joins and suspension by failures. */
 #include <check.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Plugin retention under a real daemon: what goes, what never goes, and what is left when it is broken off. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Where plugin retention puts rows: with their exact values, for nobody else to read, and each of them once. */
 #define _DEFAULT_SOURCE /* strdup */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What plugin retention leaves alone, and tells: what it did not make, what takes other rows along, what would change values, and a
  * clock that may be wrong. */
 #include <check.h>

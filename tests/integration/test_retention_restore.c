@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #define _DEFAULT_SOURCE /* strdup */
 /* `pgchime retention restore` and `retention confirm`, as the role that `pgchime init` makes: rows come back as they were, or not at
  * all. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* How a run ends: through a real daemon on a real server, one behaviour each. */
 #include <check.h>
 #include <stdlib.h>

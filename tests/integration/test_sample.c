@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The sample data: it loads, is the same each time, and has in it what docs/sample-data.md says; and the live writer. */
 #include <check.h>
 #include <signal.h>

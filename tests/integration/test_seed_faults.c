@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Faults of the seeds that ours do not have: each beside the seed's own way, as a small fixture, which must show the fault.
  * docs/plugins/README.md says where the others are tested. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* All plugins over the sample tables: everything that the seeds name is there (tests/oracle/seeds.txt), and the role
  * analytics_reader may read all of that and nothing else. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Several daemons at the same databases: how they share them, see each other, and end one that says nothing. */
 #include <check.h>
 #include <signal.h>

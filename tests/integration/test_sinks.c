@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Sinks: what the ledger has for them, by its functions alone; and a daemon that sends. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs made by SQL, through a real daemon on a real server: how they come, change and go, and how their runs end. */
 #include <check.h>
 #include <signal.h>

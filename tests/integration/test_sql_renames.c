@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs made by SQL that come after others, while names change, move and go, through a real daemon on a real server. */
 #include <check.h>
 #include <libpq-fe.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs of several roles: each runs over a session of its owner, and none can hurt, read or hold up another's. */
 #include <check.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs made by SQL in numbers and under faults: how soon an edit is known, what it costs among many, bursts, kill -9.
  * PGCHIME_TEST_SOAK: 50,000 jobs come in one transaction and go in another; else 3,500. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime serve` under a service manager: this test is the manager, and hears what the daemon tells it. */
 #define _GNU_SOURCE 1
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What people ask for while others are in the way: transactions that stay open, no leader, a queue of requests, a reload. */
 #include <check.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The upkeep of the ledger: what is older than it is kept goes, however much there is of it and whatever is in the way of a part. */
 #include <check.h>
 #include <stdlib.h>

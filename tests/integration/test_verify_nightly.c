@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The nightly verification: chime.verify_views by itself, and as the job that the daemon runs. */
 #include <check.h>
 #include <stdlib.h>

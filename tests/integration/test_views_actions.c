@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What plugin action_analytics keeps: right after every mix of writes, by groups, with all that seed 003 names. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What plugin telemetry keeps by hour and day: right after every mix of writes, by groups, filled for the past without
  * duplicates; and the trend, which does not miss the running hour. The two summaries: test_plugins_live.c. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What plugin training_quality keeps: right after every mix of writes, by groups; tile 4, and the feedback channel. */
 #include <check.h>
 #include <stdlib.h>

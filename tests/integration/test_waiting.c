@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What holds a slot that is due back, and for how long: pools, starting deadlines, jitter, buffered slots, trigger rules;
  * through a real daemon. */
 #include <check.h>

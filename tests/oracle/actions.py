@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: PostgreSQL
 """What the relations of plugin action_analytics must hold, from action_results and triggers (see recount)."""
 
 import collections

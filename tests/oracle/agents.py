@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: PostgreSQL
 """Computes the relations of agent_performance, query_performance and approval_queue by itself, and compares.
 
 As views.py, whose way of reading and comparing it uses: exact fractions, instants as whole microseconds since the epoch,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: PostgreSQL
 """What a cell of a kept relation must hold.
 
 How exact: keys, texts, counts and instants must be the same. A rounded figure must be the exact one rounded half away

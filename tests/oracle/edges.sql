@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Hand-made source rows for the oracle: what the sample data holds seldom or never. As of 2026-03-10 12:00 UTC.
 -- The tables allow NULL everywhere, as a host's might; identifiers are short numbers.
 

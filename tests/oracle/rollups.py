@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: PostgreSQL
 """What the rollup tables of plugin telemetry must hold, from chat_telemetry (see recount)."""
 
 import collections

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: PostgreSQL
 """What the relations of plugin training_quality must hold, from both feedback tables (see recount)."""
 
 import collections

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: PostgreSQL
 """Computes the six kept relations from the source tables by itself, and compares.
 
 It shares nothing with the plugins' SQL: scores and times are whole numbers (10^-15 points, microseconds), so that

@@ -2,6 +2,7 @@
 # The author's path: what is built here is installed below a folder of its own, and every command of
 # docs/writing-a-plugin.md is run in order, on a private server, until the view is filled, and gone again.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+# SPDX-License-Identifier: PostgreSQL
 
 if [ "$(id -u)" -eq 0 ]; then # initdb and postgres refuse root
     set_unprivileged

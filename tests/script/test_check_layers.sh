@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # script/check-layers finds each kind of breach, at its file and line, and passes a clean tree.
 set -uo pipefail
+# SPDX-License-Identifier: PostgreSQL
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT

@@ -2,6 +2,7 @@
 # The scripts of `pgchime completion`, run by the shells they are for, with live names from a private server. bash is
 # always there; zsh and fish are tried where they are installed, and what is left out is said.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+# SPDX-License-Identifier: PostgreSQL
 
 if [ "$(id -u)" -eq 0 ]; then # initdb and postgres refuse root
     set_unprivileged

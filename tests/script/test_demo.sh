@@ -2,6 +2,7 @@
 # script/demo as people run it, on programs that are built already: its checks are ok, and each of them can fail; nothing
 # is left when it ends or is ended. PGCHIME_TEST_BUILD names the folder of the programs, else it is looked for.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+# SPDX-License-Identifier: PostgreSQL
 
 if [ "$(id -u)" -eq 0 ]; then # as script/test does; the demo itself would also do it
     set_unprivileged

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # cmake/EmbedSql.cmake carries SQL into C byte for byte, and refuses what it does not understand.
 set -uo pipefail
+# SPDX-License-Identifier: PostgreSQL
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The manual pages name every command, option, key, environment variable and member there is: the program and its sources say which.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+# SPDX-License-Identifier: PostgreSQL
 
 have scdoc || die "scdoc is missing" "script/bootstrap --lint"
 pgchime=${PGCHIME_TEST_BUILD:-$ROOT_DIRECTORY/build}/pgchime

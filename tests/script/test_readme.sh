@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The README's own text: its configuration passes `check`, its plugin compiles, is dropped in, and its view is filled.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+# SPDX-License-Identifier: PostgreSQL
 . "$(dirname "${BASH_SOURCE[0]}")/transcript.sh"
 
 if [ "$(id -u)" -eq 0 ]; then # initdb and postgres refuse root

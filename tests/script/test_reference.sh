@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # docs/reference.md says what the comments in the database say, and nothing of schema chime lacks one.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+# SPDX-License-Identifier: PostgreSQL
 
 make_run_directory
 build=${PGCHIME_TEST_BUILD:-$ROOT_DIRECTORY/build}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # docs/runbook.md: each fault is planted, and the commands of its block print what the page shows.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+# SPDX-License-Identifier: PostgreSQL
 . "$(dirname "${BASH_SOURCE[0]}")/transcript.sh"
 
 if [ "$(id -u)" -eq 0 ]; then # initdb and postgres refuse root

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The unit: systemd takes it, and it is as closed as docs/operating.md says. Also its examples, and the package's own files.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+# SPDX-License-Identifier: PostgreSQL
 
 have systemd-analyze || { say "systemd-analyze is not here: not tested"; exit 0; }
 build=${PGCHIME_TEST_BUILD:-$ROOT_DIRECTORY/build}

@@ -2,6 +2,7 @@
 # The plugins' SQL, run in psql as it is, against the oracle: over the sample data and hand-made edges; the oracle
 # against mutations; the read API. Without the daemon: a stand-in for schema chime, a private cluster.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
+# SPDX-License-Identifier: PostgreSQL
 
 if [ "$(id -u)" -eq 0 ]; then # initdb and postgres refuse root
     set_unprivileged

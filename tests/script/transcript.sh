@@ -1,4 +1,5 @@
 # Blocks of a page that show a terminal: what is typed after "$ ", and what that prints. Sourced by tests; script/lib.sh comes first.
+# SPDX-License-Identifier: PostgreSQL
 
 query() { cluster_psql "$RUN_DIRECTORY/pg" -XqAt -d app -c "$1" 2>&1; } # SQL
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- As watcher, who sees everybody's jobs, runs and views: anything that changes one.
 SELECT 'sees ' || count(*) FROM chime.jobs WHERE username = 'victim';
 SELECT 'runs', count(*) FROM chime.runs;

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- As reader, who reads the views and nothing else: jobs, by every way in.
 SELECT chime.schedule('mine', '* * * * *', 'SELECT 1');
 INSERT INTO chime.job_call (verb, arguments) VALUES ('schedule', '{"job_name": "mine", "schedule": "* * * * *", "command": "SELECT 1"}');

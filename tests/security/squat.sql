@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- As mallory, who may make schemas: those of pgchime, before it comes.
 CREATE SCHEMA chime;
 CREATE TABLE chime.migration (number integer PRIMARY KEY, name text NOT NULL, version text NOT NULL, applied_at timestamptz DEFAULT now());

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What each role tries against the deployment of `pgchime init --sql`: scripts beside this file, each run by psql as the role it
  * names, and what must be true afterwards. docs/security.md has a line for each. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Who owns sources, or may CREATE in their schema, tries to have code run as the daemon's role: trust.sql lays it out, and each case is what
  * the daemon would do next. Nothing of it may ever run as pgchime. */
 #include <check.h>

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- As mallory, who makes jobs: what fills the memory of whoever reads it, or cannot be counted with.
 SELECT chime.schedule('command', '0 0 29 2 *', repeat('x', 1048577));
 SELECT chime.schedule('settings', '0 0 29 2 *', 'SELECT 1', settings => jsonb_build_object('my.text', repeat('x', 65536)));

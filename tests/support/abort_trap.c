@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/abort_trap.h"
 
 #include <setjmp.h>

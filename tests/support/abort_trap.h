@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Runs what is expected to end in fatal(), and comes back. What it allocated before is lost. */
 #ifndef CHIME_TESTS_ABORT_TRAP_H
 #define CHIME_TESTS_ABORT_TRAP_H

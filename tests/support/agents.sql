@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Sources of agent_performance, query_performance and approval_queue, and rows about a fixed instant (support/agents.h):
 -- four agents of which one is silent by now, latencies that are no numbers, rows on the edges of windows, pending
 -- approvals of today, yesterday and last month, gaps and copies.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A private certificate authority, made by openssl(1). Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_AUTHORITY_H
 #define CHIME_TESTS_SUPPORT_AUTHORITY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Catalogs of a configuration (support/findings.h) and of plugins that are made by hand.
  *
  * One at a time; catalogs_set_up and catalogs_tear_down are its fixture, that of the findings included. */

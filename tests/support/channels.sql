@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Beside sample tables whose plugins notify: what listeners heard, and what they should have heard, told from the rows that
 -- were written. Run once the plugins are installed; what was there before counts as old.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A private PostgreSQL server for one test: data and socket in a temporary folder, no TCP, gone when the test ends,
  * however it ends (process.h says how). Superuser `postgres`, no password.
  *

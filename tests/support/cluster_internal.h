@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Shared by cluster.c (the server), cluster_sql.c (the connection) and standby.c. Tests include cluster.h. */
 #ifndef CHIME_TESTS_SUPPORT_CLUSTER_INTERNAL_H
 #define CHIME_TESTS_SUPPORT_CLUSTER_INTERNAL_H

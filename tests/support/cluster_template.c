@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #define _GNU_SOURCE
 #include "support/cluster_template.h"
 

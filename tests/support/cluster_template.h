@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The data folders that clusters are copied from (cluster.h says where they lie). Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_CLUSTER_TEMPLATE_H
 #define CHIME_TESTS_SUPPORT_CLUSTER_TEMPLATE_H

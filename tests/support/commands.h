@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Commands of the program, run to their end, and what they wrote. */
 #ifndef CHIME_TESTS_SUPPORT_COMMANDS_H
 #define CHIME_TESTS_SUPPORT_COMMANDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Several daemons that serve one site's database, named "d1", "d2", ...: who leads.
  * Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_CREW_H

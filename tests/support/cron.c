@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/cron.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The program under test as a child process: `pgchime serve` for a while, or any other command to its end.
  * Runs in a process group of its own, killed when the test ends, however it ends. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_DAEMON_H

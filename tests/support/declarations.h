@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A sound plugin that each test spoils in one place, on its way from the plugin host to the daemon. */
 #ifndef CHIME_TESTS_SUPPORT_DECLARATIONS_H
 #define CHIME_TESTS_SUPPORT_DECLARATIONS_H

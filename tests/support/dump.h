@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A dump of one database of a test's cluster, restored in another, by pg_dump and psql. Needs Debian's PostgreSQL, whose folder has them.
  * Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_DUMP_H

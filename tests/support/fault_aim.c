@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/fault_aim.h"
 
 #include <signal.h>

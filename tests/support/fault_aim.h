@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Brings a daemon under the load of fault_load.h to a chosen place between two steps of a run: a session of the test's own
  * holds a row that the next step needs. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_FAULT_AIM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The load under which faults are tried, and the verdict on what they left.
  *
  * The load has jobs of every delivery, catch-up, overlap and order, joins, jobs made by SQL and jobs to be edited, and notes

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- What the tests of faults need in the database beside ledger_oracle.sql.
 
 CREATE FUNCTION public.flake() RETURNS void LANGUAGE plpgsql AS $$

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Files and folders for tests. Every failure fails the running test; returned texts are the caller's (free). */
 #ifndef CHIME_TESTS_SUPPORT_FILES_H
 #define CHIME_TESTS_SUPPORT_FILES_H

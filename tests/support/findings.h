@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A folder with pgchime.conf and conf.d of a test's own, what reading it gave, and what it reported.
  *
  * One at a time; findings_set_up and findings_tear_down are its fixture. Every failure fails the running test. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/import_stage.h"
 
 #include <stdlib.h>

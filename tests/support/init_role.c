@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/init_role.h"
 
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* One plugin installed by the daemon over tables of a test's own, and the daemon gone again: for tests of what its
  * relations hold, which refresh by themselves at instants of their choice. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_INSTALLED_H

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- After a plugin was installed (support/installed.h).
 
 -- Only whole rows of groups count: the measured costs of tables this small would make every other refresh do everything.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Instants as texts. */
 #ifndef CHIME_TESTS_SUPPORT_INSTANTS_H
 #define CHIME_TESTS_SUPPORT_INSTANTS_H

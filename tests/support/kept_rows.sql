@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- The oracle of tests/faults/test_kept_rows.c: what ought to be there, and whether it is, once and with its exact values.
 -- STABLE: all that a look reads is of one snapshot.
 CREATE SCHEMA proof;

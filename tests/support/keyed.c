@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/keyed.h"
 
 #include <stdlib.h>

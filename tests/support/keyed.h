@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A cluster with pgchime's schema, sources and views of the tests' own (keyed.sql), for keyed refresh without a daemon.
  * Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_KEYED_H

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Sources and helpers for the tests of keyed refresh (support/keyed.h). The helpers call what the daemon calls.
 
 CREATE SCHEMA app;

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Definitions of every kind (test_keyed_corpus.c): each is keyed and equal to itself after each refresh, or full with its reason; none is
 -- keyed and wrong. Over keyed.sql.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Random definitions over three tables (test_keyed_generated.c), their writer and their judge. Over keyed_corpus.sql, of which the random
 -- words are taken; random() decides all of it, so that a seed repeats it.
 --

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- The judge of test_keyed_property.c: in one snapshot, every key of a view without a pending mark equals the definition, computed
 -- here by other statements than the views'.
 

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Why views are not keyed, and what is printed to make them so (test_keyed_reasons.c). Over keyed_corpus.sql.
 
 CREATE FUNCTION app.drop_indexes() RETURNS void LANGUAGE plpgsql AS $$

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/keyed_stage.h"
 
 void keyed_stage_set(void)

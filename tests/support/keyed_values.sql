@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- Values that their type takes for equal and a definition tells apart (test_keyed_values.c). For each type a plain and a partitioned
 -- table with two views: `by` has as grain what tells them apart, `of` shows it of each id. Over keyed.sql.
 

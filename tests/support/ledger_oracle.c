@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/ledger_oracle.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The ledger's promise, judged from beside it: every due slot and every run asked for is in the ledger exactly once, with
  * a final state and, unless it succeeded, a reason; nothing took effect twice, nor on an outcome that was none; nothing is live
  * without a backend (ledger_oracle.sql; that it sees what breaks this, test_ledger_oracle shows). Failures fail the running test. */

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- What a fault test puts beside the ledger: what its jobs did, what they should have done, and one line for each fault.
 -- Knows nothing of the product's calendar: the jobs it judges are due every N seconds, come after others, or are asked for by hand.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/ledger_sql.h"
 
 #include <check.h>

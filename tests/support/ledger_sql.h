@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The ledger's SQL functions by themselves: a migrated database, a leader's lock, jobs, and calls for single rows.
  *
  * ledger_sql_helpers defines, in schema public, for the leader's token unless another is given last:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* libpq as a script: what tests of tests/unit/pg are linked with instead of libpq.
  *
  * A double of the pipeline: statements sent are queued and noted line by line; answers given by the test are handed out

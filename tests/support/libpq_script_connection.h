@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside the script: a connection, and what it holds on the way to its reader. */
 #ifndef CHIME_TESTS_LIBPQ_SCRIPT_CONNECTION_H
 #define CHIME_TESTS_LIBPQ_SCRIPT_CONNECTION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The reader's side: what has arrived, and which result comes next. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/libpq_script_result.h"
 
 #include <check.h>

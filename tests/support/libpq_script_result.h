@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside the script: results and conninfo, which need no connection. */
 #ifndef CHIME_TESTS_LIBPQ_SCRIPT_RESULT_H
 #define CHIME_TESTS_LIBPQ_SCRIPT_RESULT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/libpq_script_session.h"
 
 #include <check.h>

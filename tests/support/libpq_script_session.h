@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* For tests of what a connection carries: one that is ready, and answers copied. */
 #ifndef CHIME_TESTS_LIBPQ_SCRIPT_SESSION_H
 #define CHIME_TESTS_LIBPQ_SCRIPT_SESSION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #define _GNU_SOURCE /* RTLD_NEXT */
 /* Timers that wait for pass_time: event_add, event_del and event_free of the test stand before libevent's. */
 #include <check.h>

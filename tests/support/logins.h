@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* How a server lets in who is not postgres: each way that the documents name, for every role that there is. */
 #ifndef CHIME_TESTS_SUPPORT_LOGINS_H
 #define CHIME_TESTS_SUPPORT_LOGINS_H

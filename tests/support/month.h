@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A simulated month: jobs with every option mixed, their slots by the C library's clock, a ledger in memory that foresees
  * every decision, and a daemon that now and then is not there.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The daemon of a simulated month: ticks when the scheduler wants it, runs that take their time, and deaths. */
 #include <stdlib.h>
 #include <string.h>

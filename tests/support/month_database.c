@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/month_database.h"
 
 #include <stdlib.h>

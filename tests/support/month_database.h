@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The second ledger of a simulated month: core/ledger on a private PostgreSQL server.
  *
  * Whatever the ledger in memory is told goes to the server too, in the same order, and every answer must be the one that was

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The jobs of a simulated month: every form and every option, by chance; and their slots, by the C library's clock. */
 #include <stdio.h>
 #include <stdlib.h>

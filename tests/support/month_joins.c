@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Marks of joins, and the trigger rules, by docs/jobs.md. */
 #include "base/memory.h"
 #include "support/month.h"

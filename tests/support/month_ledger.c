@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The ledger in memory of a simulated month: whatever it is asked to write must have been foreseen. */
 #include <stdio.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What is to become of a slot, by docs/jobs.md: foreseen from the ledger in memory before the scheduler is asked. */
 #include "base/memory.h"
 #include "support/month.h"

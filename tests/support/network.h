@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Networks that can be cut: "machines", each a network namespace joined to the test's own by a virtual cable. The server and
  * the test live in the test's own; a daemon started on a machine reaches the server by TCP over the cable alone.
  *

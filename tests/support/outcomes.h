@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a statement came to, as one text, so that two servers can be compared: rows as cluster_rows writes them or the command's
  * tag; before it a line "NOTICE: ..." for each notice; an error as "ERROR 22023: message", with lines "DETAIL: ..." and
  * "HINT: ..." where it has them. Failures of the means fail the running test. */

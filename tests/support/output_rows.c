@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/output_rows.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A list of rows with one column of each kind, and how it is printed. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_OUTPUT_ROWS_H
 #define CHIME_TESTS_SUPPORT_OUTPUT_ROWS_H

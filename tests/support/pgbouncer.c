@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/pgbouncer.h"
 
 #include <signal.h>

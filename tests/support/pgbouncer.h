@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A PgBouncer in front of a test's cluster, on a Unix socket of its own; it goes with the test. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_PGBOUNCER_H
 #define CHIME_TESTS_SUPPORT_PGBOUNCER_H

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- For tests/integration/test_plans.c: a ledger of any size, and every statement that is called many times in its life.
 --
 -- Jobs 1 to 500 are configured, jobs from 1001 on made by SQL, jobs from 1000001 on were removed. Each job stands at plans.at(0), where the first

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Plugins of this repository in a folder of a test's own. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_PLUGIN_FILES_H
 #define CHIME_TESTS_SUPPORT_PLUGIN_FILES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A folder of plugin files that a test describes through real plugin hosts: the test is its own host program. */
 #ifndef CHIME_TESTS_SUPPORT_PLUGIN_FOLDER_H
 #define CHIME_TESTS_SUPPORT_PLUGIN_FOLDER_H

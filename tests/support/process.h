@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Child processes of the tests, and a guard that cleans up after a test however it ends.
  *
  * Check runs each test in a child of its own and kills that child at its time limit, so neither teardown functions

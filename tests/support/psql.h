@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* psql beside a cluster. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_PSQL_H
 #define CHIME_TESTS_SUPPORT_PSQL_H

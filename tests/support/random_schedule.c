@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/random_schedule.h"
 
 #include <ctype.h>

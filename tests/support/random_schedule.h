@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Random expressions that know what they mean: the values are written down while the text is, so nobody has to read
  * it back. The same seed makes the same expressions everywhere. */
 #ifndef CHIME_TEST_RANDOM_SCHEDULE_H

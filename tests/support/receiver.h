@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A small HTTP server of a test's own, on a loopback port that was free: it keeps what it is sent, and answers what it is told to, or never.
  * It dies with the test. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_RECEIVER_H

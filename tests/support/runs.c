@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/runs.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What integration tests ask of the ledger: a run now, and how it ended. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_RUNS_H
 #define CHIME_TESTS_SUPPORT_RUNS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Schedules as texts. */
 #ifndef CHIME_TESTS_SUPPORT_SCHEDULES_H
 #define CHIME_TESTS_SUPPORT_SCHEDULES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/scheduling.h"
 #include "support/suite.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the tests of the scheduler say in: a few jobs of one scheduler, and minutes of one day. */
 #ifndef CHIME_TEST_SCHEDULING_H
 #define CHIME_TEST_SCHEDULING_H

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: PostgreSQL
 -- The list of what the seeds name (tests/oracle/seeds.txt) and what of it is not there, for test_seeds.c.
 CREATE SCHEMA seeds;
 CREATE TABLE seeds.line (n bigint PRIMARY KEY, kind text, name text, detail text, ours text, place text, reason text);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A server, a configuration of it, and the daemon that serves that: what most tests have. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_SERVED_H
 #define CHIME_TESTS_SUPPORT_SERVED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A session beside a cluster's own. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_SESSION_H
 #define CHIME_TESTS_SUPPORT_SESSION_H

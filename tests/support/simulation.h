@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A simulated world for the scheduler: random jobs, an oracle of their slots, and a ledger in memory.
  *
  * The ledger moves cursors by compare-and-set as sql/migrations/0004 does and judges everything it is asked to write:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Chance, random jobs, and their slots by trying every second or minute. */
 #include "support/simulation.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The ledger in memory, and its judgement of what it is asked to write. */
 #include "support/simulation.h"
 

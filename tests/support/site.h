@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A configuration of a test's own (pgchime.conf and conf.d, one database "main") and the daemons that serve it.
  * Everything lies in a temporary folder and goes with the test. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_SITE_H

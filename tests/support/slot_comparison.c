@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/slot_comparison.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The slots that a schedule finds beside those of the oracle.
  *
  * Each check returns whether they agree, and otherwise says in `difference` what was expected and what was found, in

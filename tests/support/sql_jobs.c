@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/sql_jobs.h"
 
 #include <stdlib.h>

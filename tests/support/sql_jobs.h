@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs made by SQL, for the tests: written into chime.job as the triggers of 0018 find them. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_SQL_JOBS_H
 #define CHIME_TESTS_SUPPORT_SQL_JOBS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Streaming standbys of a test's cluster: each is a cluster of its own, with what cluster.h does for any.
  *
  * Made by pg_basebackup, with the primary's settings, and asynchronous; on a Unix socket of its own like all clusters.

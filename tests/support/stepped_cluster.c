@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/stepped_cluster.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the main function of a test program does. */
 #ifndef CHIME_TESTS_SUPPORT_SUITE_H
 #define CHIME_TESTS_SUPPORT_SUITE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* How long a database is without a leader after a fault: measured by the server's clock, from the ledger. Failures fail the
  * running test. */
 #ifndef CHIME_TESTS_SUPPORT_TAKEOVER_H

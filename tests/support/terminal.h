@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Commands of the program on a terminal of their own, where it asks and draws. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_TERMINAL_H
 #define CHIME_TESTS_SUPPORT_TERMINAL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/tzif.h"
 
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* TZif files made by hand, right or wrong: what a test says is written, believed or not. */
 #ifndef CHIME_TESTS_SUPPORT_TZIF_H
 #define CHIME_TESTS_SUPPORT_TZIF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Waiting for a condition instead of sleeping. Tests never wait for time to pass. */
 #ifndef CHIME_TESTS_SUPPORT_WAIT_H
 #define CHIME_TESTS_SUPPORT_WAIT_H

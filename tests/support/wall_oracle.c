@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/wall_oracle.h"
 
 #include <stdio.h>

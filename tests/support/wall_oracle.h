@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the clock on the wall shows, asked of the C library, and the slots that a set of values has by looking at
  * every reading.
  *

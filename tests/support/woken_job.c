@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/woken_job.h"
 
 struct scheduled *woken;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* One job that events wake, and seconds since midnight. */
 #ifndef CHIME_TESTS_SUPPORT_WOKEN_JOB_H
 #define CHIME_TESTS_SUPPORT_WOKEN_JOB_H

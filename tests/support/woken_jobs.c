@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/woken_jobs.h"
 
 struct job *define_woken(const char *name, const char *upstream)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs of a graph that notifications and changes wake, in minutes. */
 #ifndef CHIME_TESTS_SUPPORT_WOKEN_JOBS_H
 #define CHIME_TESTS_SUPPORT_WOKEN_JOBS_H

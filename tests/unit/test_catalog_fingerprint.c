@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* When two catalogs run the same, and when their plugins are the same. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What is wrong between configuration and plugins is said with its places. */
 #include <check.h>
 #include <string.h>

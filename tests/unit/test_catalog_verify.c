@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The product's own job: verify-views of each database that keeps views. */
 #include <check.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the shells' completion is answered, where no server is. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What is wrong in a configuration is said with its place: one table of files of conf_dir, one of pgchime.conf. */
 #include <check.h>
 #include <stdlib.h>

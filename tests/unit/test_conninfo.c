@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* With libpq's own parser; what it does when that fails is in pg/test_connection.c. */
 #include <check.h>
 #include <libpq-fe.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #define _GNU_SOURCE 1
 
 /* The daemon's socket, with a thread as the one who asks. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* declaration_encode, declaration_decode and every check between them, without a process or a shared object: what
  * arrives, and what is refused of a plugin as a whole. Its items are in test_declaration_relations.c and
  * test_declaration_items.c, and bytes that no plugin host of ours would send in test_declaration_bytes.c. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Bytes from a hostile plugin host. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What is refused of the jobs, functions, channels, tiles, alerts, settings and upgrades that a plugin declares. */
 #include <check.h>
 

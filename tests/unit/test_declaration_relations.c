@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What is refused of the sources, views, indexes and plain views that a plugin declares. */
 #include <check.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What `pgchime init` prints: names keep their meaning wherever they stand. */
 #include "cli/init_text.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The next slot of a job as the ledger describes it. */
 #include "cli/job_slots.h"
 #include "support/suite.h"

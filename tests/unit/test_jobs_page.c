@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* docs/jobs.md is true: it has every option, key and schedule form and no other, its defaults are the product's, its
  * examples are accepted, and its table of clock changes is what the calendar computes. The files of conf.d likewise. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What jobs want watched, through their changes. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What comes again and again is told once a minute. */
 #include <check.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* `pgchime next --schedule` and its words about clocks. The zones are the system's. */
 #include <check.h>
 #include <stdio.h>

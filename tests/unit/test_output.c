@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What is printed for programs, and the pieces of it. Tables are in test_output_tables.c. */
 #define _GNU_SOURCE /* posix_openpt */
 #include <check.h>

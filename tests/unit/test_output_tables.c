@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What is printed for people. */
 #define _GNU_SOURCE /* posix_openpt */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* How pg_cron reads schedules: by tables from its documentation and source. The extension itself is asked in
  * integration/test_import_extension. */
 #include <check.h>

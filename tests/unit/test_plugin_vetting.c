@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Which files and folders of plugins are opened at all. */
 #include <check.h>
 #include <fcntl.h>

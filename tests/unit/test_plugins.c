@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Describing plugins through real plugin hosts. Which files are opened at all is in test_plugin_vetting.c. */
 #include <check.h>
 #include <errno.h>

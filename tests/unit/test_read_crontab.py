@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: PostgreSQL
 """tools/read-crontab: lines of a crontab, words as sh(1) would have them, and what psql does with them."""
 
 import ctypes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What is answered without a name server: addresses, and names of /etc/hosts. */
 #include <check.h>
 #include <stdio.h>

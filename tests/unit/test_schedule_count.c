@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* schedule_count does not look at slots one by one, so it is compared with a walk that does: schedule_next, which other
  * tests compare with the C library. CHIME_TEST_SEED repeats a run, CHIME_TEST_MORE multiplies the expressions. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Slots are compared with an oracle that knows nothing of schedule_parse's bit masks: it re-reads the text for every
  * value and asks the C library for the calendar. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Slots by the wall clock: what the clocks' changes do, by tables written by hand. */
 #include <check.h>
 #include <stdio.h>

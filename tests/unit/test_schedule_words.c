@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The forms with '@' that are not fields in other words. */
 #include <check.h>
 #include <stdlib.h>

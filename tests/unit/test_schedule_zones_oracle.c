@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Slots in zones are compared with an oracle that knows nothing of zone.c or of schedule_parse: the C library says
  * what the wall shows, minute by minute or second by second, and the rules of clock changes are applied to what it
  * says.

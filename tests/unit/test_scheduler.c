@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* One job at a time: slots, overlap, catch-up, order, and what can be asked. Gates and requests are in
  * test_scheduler_upstream_check.c; test_scheduler_accounting.c looks at everything together. */
 #include <sys/mman.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Runs of changes: when they fall due, and what a notification makes of them. */
 #include "base/memory.h"
 #include "support/woken_job.h"

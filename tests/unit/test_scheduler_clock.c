@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What becomes of slots, events and retries where the clock goes back, and of cursors that it left in the future. */
 #include "support/woken_job.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Runs of events among other jobs: whom they wait for. */
 #include "support/woken_jobs.h"
 

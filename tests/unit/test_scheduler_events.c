@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Runs of events: when they fall due, what they carry, and what becomes of them. Those of changes are in
  * test_scheduler_changes.c, and their order in test_scheduler_event_order.c. */
 #include <malloc.h>

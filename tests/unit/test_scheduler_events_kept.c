@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What becomes of events while their job is suspended, changed or gone. */
 #include "support/woken_jobs.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Another catalog while runs go on: what is withdrawn and replaced. Who comes and goes is in test_scheduler_retire.c. */
 #include <string.h>
 

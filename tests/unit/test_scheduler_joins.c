@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Jobs without a schedule that come after others: when their upstream results are complete, and what becomes of them then. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What keeps a slot that is due from starting at once: places in a pool, jitter; and how long it may wait. */
 #include <stdio.h>
 

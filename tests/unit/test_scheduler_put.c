@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* One job at a time comes, changes and goes; owners take turns. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a new leader makes of a join whose last decision was a skip. */
 #include "support/scheduling.h"
 

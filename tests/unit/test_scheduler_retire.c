@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Another catalog: jobs that come and go, and that nothing of the old one is borrowed. */
 #include <stdlib.h>
 #include <string.h>

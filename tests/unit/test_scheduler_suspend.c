@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Suspension, by hand and by failing too often. */
 #include "support/scheduling.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a run waits for: upstreams, requests, retries, and runs that an earlier leader left. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* From the row of a job made by SQL to what the scheduler takes. */
 #include <check.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The oracle of slots in zones is believed because it says what people say of days they know, and the comparison
  * with it because it sees schedules that are wrong. */
 #include <check.h>

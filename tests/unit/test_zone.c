@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Looking things up in a zone: offsets, changes, wall times. Every zone of the machine is compared with the C library in
  * test_zone_glibc.c; files are test_zone_file.c, rules test_zone_rule.c, the folder of zones test_zones.c. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a zone's file may hold, and what is refused. */
 #define _GNU_SOURCE
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Every zone of this machine, 1970 to 2100 and far beyond, against the C library, which reads the same files. */
 #define _GNU_SOURCE
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The rule in a file's footer. Rules are compared with the C library too, in test_zone_glibc.c. */
 #include <check.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The folder of zones: names, what is refused and what is suggested, and files that become others. */
 #define _GNU_SOURCE
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/pg/ledger_calls.h"
 
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A ledger on a scripted connection, and what reads the answer to a call of it. */
 #ifndef CHIME_TESTS_SUPPORT_PG_LEDGER_CALLS_H
 #define CHIME_TESTS_SUPPORT_PG_LEDGER_CALLS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "support/pg/one_run_queue.h"
 
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A queue over the one session of a pool, to a scripted server, and what it tells. */
 #ifndef CHIME_TESTS_SUPPORT_PG_ONE_LANE_H
 #define CHIME_TESTS_SUPPORT_PG_ONE_LANE_H

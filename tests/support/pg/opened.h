@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A connection whose events are counted, and a resolver that answers when the test says so. */
 #ifndef CHIME_TESTS_SUPPORT_PG_OPENED_H
 #define CHIME_TESTS_SUPPORT_PG_OPENED_H

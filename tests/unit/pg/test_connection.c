@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* How a connection comes to be and how it ends. Where it leads is in test_connection_hosts.c; what it carries is in
  * test_requests.c. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Names that are looked up, and hosts that are tried one after the other. */
 #include <check.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the ledger's calls send, word by word, and how their answers are read: the leader lock, its heartbeat, and unfinished runs. Runs
  * are in test_ledger_runs.c. */
 #include <check.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What the ledger's calls for runs send, word by word, and how their answers are read. */
 #include <check.h>
 #include <stdlib.h>

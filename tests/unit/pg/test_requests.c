@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Requests and their answers; texts and the end of a connection are in test_texts.c. */
 #include <check.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a queue sends for a run of each kind, and what the answer makes of the run. */
 #include <check.h>
 

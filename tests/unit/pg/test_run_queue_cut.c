@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Runs of a queue that do not end by themselves: they are interrupted, or their session goes. */
 #include <check.h>
 

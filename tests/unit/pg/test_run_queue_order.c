@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Runs that follow each other in a queue: the reset between them, those that wait, those that go back, and what is left at the end. */
 #include <check.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* A queue whose session is being reset, and what a run that goes on for long means to it. */
 #include <check.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* How a catalog goes to the ledger, part by part, and what comes back of it. */
 #include <check.h>
 #include <stdlib.h>

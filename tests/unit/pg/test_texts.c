@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Texts in the simple protocol, and what becomes of requests when the connection ends or cannot be written to. */
 #include <check.h>
 #include <stdlib.h>

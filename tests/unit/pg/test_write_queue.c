@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The leader's writes: in order, one on its way at a time, and sent again until the ledger takes them. */
 #include <check.h>
 #include <string.h>
