@@ -63,6 +63,9 @@ void choices_make(struct builder *builder);
 /* The database of something that names this one, or none (NULL); NULL when it was refused. */
 const char *choice_database(struct builder *builder, const char *name, const struct subject *subject);
 
+/* One file per plugin is the custom: what is written beside the entry of a plugin that is absent is left out with it. */
+bool choice_absent_beside(const struct builder *builder, const char *file);
+
 /* plugin_validate.c: the catalog's plugins with their settings, in the order in which they are to be installed; after
  * the jobs, which decide about it too. */
 void choices_validate(struct builder *builder);
@@ -80,6 +83,9 @@ const struct declared_place *declared_find(const struct builder *builder, const 
 void dependencies_check(struct builder *builder);
 /* Index of a job, or job_count. */
 size_t jobs_index(const struct builder *builder, const char *database, const char *name);
+
+/* alert_check.c: what the configuration says of a rule is said of one that is there. */
+void alerts_check(struct builder *builder);
 
 /* "FILE:LINE", or "FILE" without a line. */
 const char *place_text(struct arena *arena, const char *file, int line);

@@ -29,6 +29,7 @@ struct catalog *catalog_build(const struct config *config, const struct plugin_s
     jobs_collect(&builder);
     dependencies_check(&builder);
     choices_validate(&builder);
+    alerts_check(&builder);
     catalog->jobs = builder.jobs;
     catalog->job_count = builder.job_count;
     if (report->count != findings_before) {

@@ -18,18 +18,22 @@ static void add(struct catalog_changes *changes, char mark, const char *kind, co
     }
 }
 
+static bool same_and_finish(struct buffer texts[static 2])
+{
+    bool same = strcmp(buffer_text(&texts[0]), buffer_text(&texts[1])) == 0;
+    buffer_finish(&texts[0]);
+    buffer_finish(&texts[1]);
+    return same;
+}
+
 /* --- jobs: both lists are sorted by database, then name ------------------------------------------------------------------ */
 
 static bool same_job(const struct job *left, const struct job *right)
 {
-    struct buffer a = {0};
-    struct buffer b = {0};
-    fingerprint_job(&a, left);
-    fingerprint_job(&b, right);
-    bool same = strcmp(buffer_text(&a), buffer_text(&b)) == 0;
-    buffer_finish(&a);
-    buffer_finish(&b);
-    return same;
+    struct buffer texts[2] = {{0}};
+    fingerprint_job(&texts[0], left);
+    fingerprint_job(&texts[1], right);
+    return same_and_finish(texts);
 }
 
 /* Behind all others: a list that is at its end. */
@@ -86,11 +90,80 @@ static void list_plugins(const struct catalog *before, const struct catalog *aft
     }
 }
 
+/* --- what is told, and where ----------------------------------------------------------------------------------------------- */
+
+static bool same_text(const char *left, const char *right)
+{
+    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
+}
+
+static const struct config_alert *find_alert(const struct config *config, const struct config_alert *like)
+{
+    for (size_t i = 0; i < config->alert_count; i++) {
+        const struct config_alert *alert = &config->alerts[i];
+        if (strcmp(alert->name, like->name) == 0 && same_text(alert->database, like->database)) {
+            return alert;
+        }
+    }
+    return NULL;
+}
+
+static bool same_alert(const struct config_alert *left, const struct config_alert *right)
+{
+    struct buffer texts[2] = {{0}};
+    fingerprint_alert(&texts[0], left);
+    fingerprint_alert(&texts[1], right);
+    return same_and_finish(texts);
+}
+
+static bool same_sink(const struct config_sink *left, const struct config_sink *right)
+{
+    struct buffer texts[2] = {{0}};
+    fingerprint_sink(&texts[0], left);
+    fingerprint_sink(&texts[1], right);
+    return same_and_finish(texts) && same_text(left->url_file, right->url_file) &&
+           same_text(left->headers_file, right->headers_file) && same_text(left->user_file, right->user_file);
+}
+
+static void list_alerts(const struct config *before, const struct config *after, struct catalog_changes *changes)
+{
+    for (size_t i = 0; i < before->alert_count; i++) {
+        const struct config_alert *old = &before->alerts[i];
+        const struct config_alert *new = find_alert(after, old);
+        if (new == NULL || !same_alert(old, new)) {
+            add(changes, new == NULL ? '-' : '~', "alert", old->name, old->database);
+        }
+    }
+    for (size_t i = 0; i < after->alert_count; i++) {
+        if (find_alert(before, &after->alerts[i]) == NULL) {
+            add(changes, '+', "alert", after->alerts[i].name, after->alerts[i].database);
+        }
+    }
+}
+
+static void list_sinks(const struct config *before, const struct config *after, struct catalog_changes *changes)
+{
+    for (size_t i = 0; i < before->sink_count; i++) {
+        const struct config_sink *old = &before->sinks[i];
+        const struct config_sink *new = config_find_sink(after, old->name);
+        if (new == NULL || !same_sink(old, new)) {
+            add(changes, new == NULL ? '-' : '~', "sink", old->name, NULL);
+        }
+    }
+    for (size_t i = 0; i < after->sink_count; i++) {
+        if (config_find_sink(before, after->sinks[i].name) == NULL) {
+            add(changes, '+', "sink", after->sinks[i].name, NULL);
+        }
+    }
+}
+
 void catalog_changes_list(const struct catalog *before, const struct catalog *after, struct catalog_changes *changes)
 {
     *changes = (struct catalog_changes){0};
     list_plugins(before, after, changes);
     list_jobs(before, after, changes);
+    list_alerts(before->config, after->config, changes);
+    list_sinks(before->config, after->config, changes);
 }
 
 void catalog_changes_finish(struct catalog_changes *changes)

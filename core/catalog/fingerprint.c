@@ -61,6 +61,41 @@ void fingerprint_job(struct buffer *buffer, const struct job *job)
     }
 }
 
+void fingerprint_alert(struct buffer *buffer, const struct config_alert *alert)
+{
+    put_text(buffer, "alert");
+    put_text(buffer, alert->name);
+    put_text(buffer, alert->database);
+    put_text(buffer, alert->condition);
+    put_text(buffer, alert->severity);
+    buffer_printf(buffer, "%lld %d;", (long long)alert->hold, (int)alert->enabled);
+}
+
+static void put_list(struct buffer *buffer, const char *const *texts)
+{
+    for (size_t i = 0; texts != NULL && texts[i] != NULL; i++) {
+        put_text(buffer, texts[i]);
+    }
+    put_text(buffer, NULL);
+}
+
+void fingerprint_sink(struct buffer *buffer, const struct config_sink *sink)
+{
+    put_text(buffer, "sink");
+    put_text(buffer, sink->name);
+    put_text(buffer, sink->database);
+    put_text(buffer, sink_type_names[sink->type]);
+    put_text(buffer, sink->url);
+    put_text(buffer, sink->from);
+    put_list(buffer, sink->to);
+    put_list(buffer, sink->command);
+    put_count(buffer, sink->match_count);
+    for (size_t i = 0; i < sink->match_count; i++) {
+        put_text(buffer, sink->match[i].name);
+        put_text(buffer, sink->match[i].value);
+    }
+}
+
 static void put_pools(struct buffer *buffer, const struct config_database *database)
 {
     put_text(buffer, database->name);
@@ -126,6 +161,13 @@ static void put_declaration(struct buffer *buffer, const struct declaration *dec
         put_text(buffer, declaration->functions[i].signature);
         put_text(buffer, declaration->functions[i].definition);
     }
+    put_count(buffer, declaration->alert_count);
+    for (size_t i = 0; i < declaration->alert_count; i++) {
+        put_text(buffer, declaration->alerts[i].name);
+        put_text(buffer, declaration->alerts[i].condition);
+        put_text(buffer, declaration->alerts[i].severity);
+        put_text(buffer, declaration->alerts[i].hold);
+    }
 }
 
 static void put_plugin(struct buffer *buffer, const struct catalog_plugin *plugin)
@@ -165,6 +207,23 @@ static size_t count_of(const struct catalog *catalog, const char *database)
     return count;
 }
 
+/* What is told, and where, of the database. */
+static void fold_alerts(const struct config *config, const char *database, struct buffer *item, struct buffer *hashes)
+{
+    for (size_t i = 0; i < config->alert_count; i++) {
+        if (config->alerts[i].database == NULL || strcmp(config->alerts[i].database, database) == 0) {
+            fingerprint_alert(item, &config->alerts[i]);
+            fold(item, hashes);
+        }
+    }
+    for (size_t i = 0; i < config->sink_count; i++) {
+        if (config->sinks[i].database == NULL || strcmp(config->sinks[i].database, database) == 0) {
+            fingerprint_sink(item, &config->sinks[i]);
+            fold(item, hashes);
+        }
+    }
+}
+
 void catalog_fingerprint(const struct catalog *catalog, const char *database, char hex[static 17])
 {
     struct buffer item = {0};
@@ -187,6 +246,7 @@ void catalog_fingerprint(const struct catalog *catalog, const char *database, ch
         fingerprint_job(&item, &jobs[i]);
         fold(&item, &hashes);
     }
+    fold_alerts(catalog->config, database, &item, &hashes);
     snprintf(hex, 17, "%016llx", (unsigned long long)text_hash(buffer_text(&hashes)));
     buffer_finish(&item);
     buffer_finish(&hashes);

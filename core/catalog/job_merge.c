@@ -366,24 +366,6 @@ static void add_verification(struct builder *builder, const struct config_databa
 
 /* --- overrides --- */
 
-/* One file per plugin is the custom: overrides beside the entry of a plugin that is absent are left out with it. */
-static bool belongs_to_absent_plugin(const struct builder *builder, const struct config_job *override)
-{
-    for (size_t i = 0; i < builder->config->plugin_count; i++) {
-        const struct config_plugin *entry = &builder->config->plugins[i];
-        if (strcmp(entry->file, override->file) != 0) {
-            continue;
-        }
-        for (size_t j = 0; j < builder->set->count; j++) {
-            if (builder->choices[j].entry == entry) {
-                return builder->choices[j].state != CHOICE_TAKEN;
-            }
-        }
-        return true;
-    }
-    return false;
-}
-
 static void refuse_unknown_override(struct builder *builder, const struct config_job *override)
 {
     const char **names = arena_alloc(builder->arena, (builder->declared_count + 1) * sizeof(*names));
@@ -415,7 +397,7 @@ static void check_override(struct builder *builder, const struct config_job *ove
                    "job \"%s\" belongs to plugin \"%s\", which is in database \"%s\", not in \"%.100s\"",
                    override->name, taken->choice->declaration->name, taken->choice->database, override->database);
     } else if (count == 0 && builder->complete && !overrides_any_verification(builder, override) &&
-               !belongs_to_absent_plugin(builder, override)) {
+               !choice_absent_beside(builder, override->file)) {
         refuse_unknown_override(builder, override);
     }
 }

@@ -170,6 +170,23 @@ static void check_entries(struct builder *builder)
     }
 }
 
+bool choice_absent_beside(const struct builder *builder, const char *file)
+{
+    for (size_t i = 0; i < builder->config->plugin_count; i++) {
+        const struct config_plugin *entry = &builder->config->plugins[i];
+        if (strcmp(entry->file, file) != 0) {
+            continue;
+        }
+        for (size_t j = 0; j < builder->set->count; j++) {
+            if (builder->choices[j].entry == entry) {
+                return builder->choices[j].state != CHOICE_TAKEN;
+            }
+        }
+        return true;
+    }
+    return false;
+}
+
 void choices_make(struct builder *builder)
 {
     check_entries(builder);

@@ -306,15 +306,7 @@ static void due(void *data)
 
 static void rules_set(void *data, const struct pg_reply *reply)
 {
-    struct lead *lead = data;
-    if (lead_refused(lead, reply, "the rules of alerts could not be written")) {
-        return;
-    }
-    const char *unknown = pg_reply_value(reply, 0, 0, 0);
-    if (unknown != NULL) {
-        log_warning("database %s: there is no rule of these names in \"alerts\", and no condition is given: %s",
-                    lead->database->name, unknown);
-    }
+    lead_refused(data, reply, "the rules of alerts could not be written");
 }
 
 void alerts_follow(struct alerts *alerts)

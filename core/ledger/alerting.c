@@ -58,8 +58,8 @@ const char *alerting_read_holds(const struct pg_reply *reply)
 void alerting_set_rules(const struct ledger *ledger, const char *rules, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token, rules};
-    ledger_send_one(ledger, NULL, "SELECT pg_catalog.array_to_string(chime.set_alert_rules($1, $2), ', ')",
-                    COUNT_OF(parameters), parameters, callback, data);
+    ledger_send_one(ledger, NULL, "SELECT chime.set_alert_rules($1, $2)", COUNT_OF(parameters), parameters, callback,
+                    data);
 }
 
 void alerting_note(const struct ledger *ledger, const struct columns *looks, pg_callback *callback, void *data)

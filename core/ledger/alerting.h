@@ -21,7 +21,7 @@ const char *alerting_condition(const struct pg_reply *reply, size_t index);
 void alerting_look_at_condition(struct pg_connection *session, const char *rule, pg_callback *callback, void *data);
 const char *alerting_read_holds(const struct pg_reply *reply); /* NULL: it does not */
 
-/* `rules` is JSON. One value: the names that no rule has, as an array, or NULL. */
+/* `rules` is JSON. */
 void alerting_set_rules(const struct ledger *ledger, const char *rules, pg_callback *callback, void *data);
 /* Columns: what was found, in JSON, part by part; by which rules was looked. */
 void alerting_note(const struct ledger *ledger, const struct columns *looks, pg_callback *callback, void *data);

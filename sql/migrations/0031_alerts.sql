@@ -153,9 +153,9 @@ END;
 COMMENT ON FUNCTION chime.standard_rules IS 'rules that every database has; the configuration may switch one off, or give it another severity and hold';
 
 -- [{"name", "plugin", "view_schema", "condition", "severity", "hold", "enabled"}]: rules of plugins and the configuration, and, without a condition,
--- what the configuration says of a rule that is there. Of rules with one name the standard one counts, then the configuration's. Names that no rule
--- has come back.
-CREATE FUNCTION chime.set_alert_rules(p_token uuid, p_rules jsonb) RETURNS text[]
+-- what the configuration says of a rule that is there; the catalog refuses what it says of others (core/catalog/alert_check.c). Of rules with one name
+-- the standard one counts, then the plugin's.
+CREATE FUNCTION chime.set_alert_rules(p_token uuid, p_rules jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
@@ -183,10 +183,8 @@ BEGIN
        SET about = excluded.about, plugin = excluded.plugin, view_schema = excluded.view_schema, condition = excluded.condition,
            severity = excluded.severity, hold = excluded.hold, enabled = excluded.enabled, named = NULL, vetted = NULL
      WHERE r IS DISTINCT FROM excluded;
-    RETURN (SELECT array_agg(g.name ORDER BY g.name) FROM jsonb_to_recordset(p_rules) AS g (name text, condition text)
-            WHERE g.condition IS NULL AND NOT EXISTS (SELECT FROM chime.alert_rule r WHERE r.name = g.name));
 END $$;
-COMMENT ON FUNCTION chime.set_alert_rules IS 'what the leader''s configuration and plugins look for; gives names that are no rule''s';
+COMMENT ON FUNCTION chime.set_alert_rules IS 'what the leader''s configuration and plugins look for';
 
 -- --- what is wrong -------------------------------------------------------------------------------------------------------------
 

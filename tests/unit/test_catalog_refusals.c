@@ -52,6 +52,18 @@ static const struct {
 
     {ONE_DATABASE, "\nplugin: { name = \"other\"; channels = \"lane_scored\"; };",
      "%/conf.d/x.conf:2: plugin \"other\" has no channel \"lane_scored\"\nHINT:  leave channels out\n"},
+    /* alerts */
+    {ONE_DATABASE,
+     "alerts: { job-fialed: { severity = \"critical\"; };\n zzz: { enabled = false; };\n"
+     " job-late: { condition = \"SELECT true\"; };\n own: { condition = \"SELECT true\"; };\n"
+     " view-late: { enabled = false; }; };",
+     "%/conf.d/x.conf:1: alert \"job-fialed\" has no condition, and there is no rule of that name\n"
+     "HINT:  did you mean \"job-failed\"?\n"
+     "%/conf.d/x.conf:2: alert \"zzz\" has no condition, and there is no rule of that name\n"
+     "HINT:  give it a condition, or name a rule of docs/alerts.md or of a plugin\n"
+     "%/conf.d/x.conf:3: alert \"job-late\" has a condition, but it is a rule that is there already\n"
+     "HINT:  give yours another name\n"},
+    {ONE_DATABASE, "plugin: { name = \"weakness\"; };\nalerts: { of-weakness: { enabled = false; }; };", ""},
     /* overrides */
     {ONE_DATABASE, "jobs: {\n refresh-lane: { schedule = \"@hourly\"; };\n qqq: { schedule = \"@hourly\"; }; };",
      "%/conf.d/x.conf:2: job \"refresh-lane\" has no command, and no plugin declares it\n"

@@ -1,0 +1,28 @@
+#include "model/alert_names.h"
+
+#include <stddef.h>
+
+/* tests/integration/test_alerts.c holds it against the ledger's. */
+const char *const alert_standard_names[] = {"clock-ahead",
+                                            "condition-broken",
+                                            "events-unheard",
+                                            "horizon",
+                                            "job-failed",
+                                            "job-failure-rate",
+                                            "job-late",
+                                            "job-missed",
+                                            "job-refused",
+                                            "job-suspended",
+                                            "ledger-bloat",
+                                            "live-view-refresh-slow",
+                                            "plugin-failed",
+                                            "queue-full",
+                                            "sessions",
+                                            "sink-failing",
+                                            "unled",
+                                            "view-differs",
+                                            "view-late",
+                                            "view-refresh-failing",
+                                            "view-refresh-slow",
+                                            "view-stale",
+                                            NULL};

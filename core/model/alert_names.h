@@ -1,0 +1,7 @@
+/* The rules of alerts that every database has, by name: those of chime.standard_rules(), for who has no database at hand. */
+#ifndef CHIME_MODEL_ALERT_NAMES_H
+#define CHIME_MODEL_ALERT_NAMES_H
+
+extern const char *const alert_standard_names[]; /* sorted; ended by NULL */
+
+#endif
