@@ -46,6 +46,9 @@ BEGIN
               AND NOT (d.refclassid = 'pg_type'::regclass AND r.class = 'pg_class'::regclass -- a column that is not read
                        AND EXISTS (SELECT FROM pg_class c WHERE c.oid = r.object AND c.relkind IN ('r', 'p', 'm', 'f')))
             UNION ALL
+            SELECT 'pg_type'::regclass, a.atttypid FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid -- a row may be made of texts
+            WHERE r.class = 'pg_type'::regclass AND t.oid = r.object AND t.typrelid <> 0 AND a.attnum > 0 AND a.atttypid >= 16384
+            UNION ALL
             SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class
             WHERE r.class = 'pg_class'::regclass AND w.ev_class = r.object AND c.relkind = 'v'
             UNION ALL
@@ -133,6 +136,12 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.parse_query IS 'a view of what a query is as it would be parsed now';
 
+CREATE FUNCTION chime.row_type_of(p_type oid) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT coalesce(nullif(t.typrelid, 0), e.typrelid) FROM pg_type t LEFT JOIN pg_type e ON e.oid = coalesce(nullif(t.typelem, 0), t.typbasetype)
+        WHERE t.oid = p_type AND t.oid >= 16384 AND (t.typrelid <> 0 OR e.typrelid <> 0));
+COMMENT ON FUNCTION chime.row_type_of IS 'the relation that has the columns of a type, of its elements or of what it is a domain over; NULL: there is none';
+
 -- Refuses a parsed query that reaches what is not trusted, else drops it.
 CREATE FUNCTION chime.vet_parsed(p_what text, p_parsed regclass) RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -140,8 +149,10 @@ DECLARE v_named text[];
 BEGIN
     PERFORM chime.refuse_untrusted(p_what, 'pg_class'::regclass, p_parsed);
     v_named := ARRAY(SELECT DISTINCT format('%I.%I', n.nspname, c.relname)
-                     FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
-                     JOIN pg_class c ON c.oid = d.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace
+                     FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+                     JOIN pg_class c ON c.oid = CASE d.refclassid WHEN 'pg_class'::regclass THEN d.refobjid
+                                                                  WHEN 'pg_type'::regclass THEN chime.row_type_of(d.refobjid) END
+                     JOIN pg_namespace n ON n.oid = c.relnamespace
                      WHERE w.ev_class = p_parsed AND c.oid <> p_parsed AND n.nspname <> 'chime');
     EXECUTE format('DROP VIEW %s', p_parsed);
     RETURN v_named;
@@ -194,31 +205,58 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET 
 SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$ -- keeps its plan: asked at every refresh
 BEGIN
     RETURN (
-        WITH RECURSIVE read AS (
-            SELECT u.relation FROM unnest(p_relations) AS u (relation)
+        WITH RECURSIVE read AS ( -- by_columns: by names that are looked up anew, or as a row's type
+            SELECT u.relation, true AS by_columns FROM unnest(p_relations) AS u (relation)
             UNION
-            SELECT n.relation FROM read r CROSS JOIN LATERAL (
-                SELECT d.refobjid FROM pg_rewrite w
+            SELECT n.relation, n.by_columns FROM read r CROSS JOIN LATERAL (
+                SELECT d.refobjid, false FROM pg_rewrite w
                 JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
                 WHERE w.ev_class = r.relation AND d.refobjid >= 16384
                 UNION ALL
-                SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = r.relation) AS n (relation))
+                SELECT chime.row_type_of(d.refobjid), true FROM pg_rewrite w
+                JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_type'::regclass
+                WHERE w.ev_class = r.relation AND d.refobjid >= 16384
+                UNION ALL
+                SELECT chime.row_type_of(a.atttypid), true FROM pg_attribute a
+                WHERE r.by_columns AND a.attrelid = r.relation AND a.attnum > 0 AND a.atttypid >= 16384
+                UNION ALL
+                SELECT i.inhrelid, false FROM pg_inherits i WHERE i.inhparent = r.relation) AS n (relation, by_columns))
         SELECT md5(current_user || coalesce(string_agg(
                    concat_ws(' ', r.relation, c.xmin, c.relowner,
+                             (SELECT string_agg(concat_ws(' ', quote_ident(a.attname), a.atttypid), ' ' ORDER BY a.attnum) FROM pg_attribute a
+                              WHERE r.by_columns AND a.attrelid = r.relation AND a.attnum > 0 AND NOT a.attisdropped),
                              (SELECT string_agg(concat_ws(' ', i.indexrelid, i.xmin), ' ' ORDER BY i.indexrelid) FROM pg_index i
                               WHERE i.indrelid = r.relation AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)),
                              (SELECT string_agg(concat_ws(' ', s.oid, s.xmin), ' ' ORDER BY s.oid) FROM pg_statistic_ext s WHERE s.stxrelid = r.relation)),
-                   ',' ORDER BY r.relation), ''))
+                   ',' ORDER BY r.relation, r.by_columns), ''))
         FROM read r LEFT JOIN pg_class c ON c.oid = r.relation);
 END $$;
 COMMENT ON FUNCTION chime.reach_of IS 'of relations, and what they read: what their owners could have changed';
 
+-- A name in a text that is parsed at each use is looked up anew: what fits better, or is of that name by now, may be anybody's. Also where somebody
+-- trusted drops what fitted best. Nobody else makes anything in schema chime, which has the most.
+CREATE FUNCTION chime.names_reach() RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$ -- keeps its plan: asked at every refresh
+DECLARE v_own oid := 'chime'::regnamespace;
+BEGIN
+    RETURN md5(concat_ws('; ',
+        (SELECT string_agg(concat_ws(' ', n.oid, quote_ident(n.nspname)), ',' ORDER BY n.oid) FROM pg_namespace n WHERE n.oid >= 16384),
+        (SELECT string_agg(concat_ws(' ', p.oid, p.xmin), ',' ORDER BY p.oid) FROM pg_proc p WHERE p.oid >= 16384 AND p.pronamespace <> v_own),
+        (SELECT string_agg(concat_ws(' ', o.oid, o.xmin), ',' ORDER BY o.oid) FROM pg_operator o WHERE o.oid >= 16384),
+        (SELECT string_agg(concat_ws(' ', c.oid, c.xmin), ',' ORDER BY c.oid) FROM pg_cast c WHERE c.oid >= 16384),
+        (SELECT string_agg(concat_ws(' ', t.oid, t.xmin), ',' ORDER BY t.oid) FROM pg_type t
+         WHERE t.oid >= 16384 AND t.typrelid = 0 AND t.typelem = 0 AND t.typnamespace <> v_own),
+        (SELECT string_agg(quote_ident(t.name), ',' ORDER BY t.name) FROM chime.trusted_owner t)));
+END $$;
+COMMENT ON FUNCTION chime.names_reach IS 'the schemas, functions, operators, casts and types that a name could be, and whose may be run';
+
 CREATE FUNCTION chime.reach(p_view chime.view) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN chime.reach_of(chime.live_of(p_view)::oid || chime.oids_named(p_view.named));
+    RETURN chime.reach_of(chime.live_of(p_view)::oid || chime.oids_named(p_view.named))
+           || CASE WHEN EXISTS (SELECT FROM chime.view_queries(p_view)) THEN chime.names_reach() ELSE '' END;
 END $$;
-COMMENT ON FUNCTION chime.reach IS 'of the tables that a view reads, what their owners could have changed since it was vetted';
+COMMENT ON FUNCTION chime.reach IS 'of the tables that a view reads, and of the names in its queries, what could have changed since it was vetted';
 
 -- By whoever is about to run it.
 CREATE FUNCTION chime.vet_again(p_view chime.view) RETURNS void
@@ -280,4 +318,4 @@ END;
 COMMENT ON FUNCTION chime.possible_injectors IS 'roles that are not trusted and may put names where definitions look for them, or expressions on tables that they read';
 
 REVOKE ALL ON FUNCTION chime.trust_owners, chime.is_trusted, chime.code_reached, chime.untrusted_code, chime.refuse_untrusted, chime.view_queries,
-    chime.parse_query, chime.vet_parsed, chime.vet_query, chime.vet_view, chime.oids_named, chime.reach_of, chime.reach, chime.vet_again, chime.note_vetted, chime.possible_injectors FROM PUBLIC;
+    chime.parse_query, chime.vet_parsed, chime.vet_query, chime.vet_view, chime.row_type_of, chime.oids_named, chime.reach_of, chime.names_reach, chime.reach, chime.vet_again, chime.note_vetted, chime.possible_injectors FROM PUBLIC;

@@ -332,16 +332,9 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.alert_conditions IS 'rules that have a condition to be looked at now';
 
--- Its names are looked up anew by each look: which relations they are, and the functions, operators and casts of everybody that could fit better.
 CREATE FUNCTION chime.condition_reach(p_named text[]) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
-BEGIN
-    RETURN md5(concat_ws(' ', chime.reach_of(chime.oids_named(p_named)),
-        (SELECT string_agg(concat_ws(' ', p.oid, p.xmin), ',' ORDER BY p.oid) FROM pg_proc p WHERE p.oid >= 16384),
-        (SELECT string_agg(concat_ws(' ', o.oid, o.xmin), ',' ORDER BY o.oid) FROM pg_operator o WHERE o.oid >= 16384),
-        (SELECT string_agg(concat_ws(' ', c.oid, c.xmin), ',' ORDER BY c.oid) FROM pg_cast c WHERE c.oid >= 16384),
-        (SELECT string_agg(t.name, ',' ORDER BY t.name) FROM chime.trusted_owner t)));
-END $$;
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN chime.reach_of(chime.oids_named(p_named)) || chime.names_reach();
 COMMENT ON FUNCTION chime.condition_reach IS 'what roles that are not trusted could have changed of what a condition runs';
 
 -- A condition runs as the daemon's role, as a definition does, and so is vetted as one.

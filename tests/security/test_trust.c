@@ -32,6 +32,7 @@ static void start(void)
     cluster = cluster_create(NULL);
     site = site_create(cluster, "postgres", 4);
     cluster_execute(cluster, "CREATE ROLE mallory LOGIN; GRANT CREATE, USAGE ON SCHEMA public TO mallory;"
+                             " GRANT CREATE ON DATABASE postgres TO mallory;"
                              " CREATE SEQUENCE loot; GRANT ALL ON SEQUENCE loot TO PUBLIC;"
                              " CREATE FOREIGN DATA WRAPPER none; CREATE SERVER nowhere FOREIGN DATA WRAPPER none;"
                              " GRANT USAGE ON FOREIGN SERVER nowhere TO mallory");
@@ -43,6 +44,11 @@ static void start(void)
                      log);
     free(conninfo);
     free(log);
+    cluster_execute(cluster,
+                    "CREATE FUNCTION size_of(text) RETURNS integer LANGUAGE sql IMMUTABLE RETURN length($1);"
+                    " CREATE FUNCTION own.size_of(text) RETURNS integer LANGUAGE sql IMMUTABLE RETURN length($1);"
+                    " CREATE FUNCTION together(text, text) RETURNS text LANGUAGE sql IMMUTABLE RETURN $1 || $2;"
+                    " CREATE OPERATOR public.+ (LEFTARG = text, RIGHTARG = text, FUNCTION = together)");
     site_use_role(site, "pgchime");
     site_file(site, "alerts", conditions);
     served = site_lead(site);
@@ -121,6 +127,9 @@ static const struct {
     {"SELECT upper(mood) AS region, count(*) AS n FROM moody GROUP BY 1",
      "function public.words(public.mood)" UNTRUSTED},
     {"SELECT 'x' AS region, code FROM moody", "function public.truth(integer)" UNTRUSTED},
+    {"SELECT 'x' AS region, count(*) AS n FROM plain WHERE jsonb_populate_record(NULL::moody, '{\"code\": 1}') IS NOT "
+     "NULL",
+     "function public.truth(integer)" UNTRUSTED},
     {"SELECT 'x' AS region, count(*) AS n FROM deliveries", "function public.truth(integer)" UNTRUSTED},
     {"SELECT 'x' AS region, count(*) AS n FROM barred", "function public.truth(integer)" UNTRUSTED},
     {"SELECT region, count(*) AS n FROM innocent GROUP BY 1", "view public.innocent" UNTRUSTED},
@@ -267,6 +276,78 @@ START_TEST(a_condition_is_vetted_anew_where_it_would_run_something_else)
 }
 END_TEST
 
+/* What its owner, or who may CREATE in its schema, does so that names mean something else in a text that is parsed at each use. */
+static const struct {
+    const char *text; /* a condition, and what is counted beside a view */
+    const char *change;
+    const char *mend;
+    const char *said;
+} renamed[] = {
+    {"SELECT public.size_of(word) > 0 FROM public.noted",
+     "CREATE FUNCTION size_of(varchar) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN public.took(1); "
+     "END $$",
+     "DROP FUNCTION size_of(varchar)", "function public.size_of(character varying)"},
+    {"SELECT word OPERATOR(public.+) word <> '' FROM public.noted",
+     "CREATE OPERATOR + (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = joined)",
+     "DROP OPERATOR + (varchar, varchar)", "function public.joined(character varying,character varying)"},
+    {"SELECT public.size_of(word) > 0 FROM public.noted", "ALTER TABLE noted ALTER word TYPE short",
+     "ALTER TABLE noted ALTER word TYPE varchar", "function public.size_of(public.short)"},
+    {"SELECT public.size_of(word) > 0 FROM public.noted",
+     "ALTER TABLE noted RENAME word TO before; ALTER TABLE noted RENAME day TO word",
+     "ALTER TABLE noted RENAME word TO day; ALTER TABLE noted RENAME before TO word",
+     "function public.size_of(pg_catalog.date)"},
+    {"SELECT 'calm'::public.kind IS NOT NULL FROM public.noted",
+     "DROP TYPE kind; CREATE DOMAIN kind AS text CHECK (one() = 1)",
+     "DROP DOMAIN kind; CREATE TYPE kind AS ENUM ('calm')", "function public.one()"},
+    {"SELECT own.size_of(word) > 0 FROM public.noted",
+     "ALTER SCHEMA own RENAME TO own_before; ALTER SCHEMA own_next RENAME TO own",
+     "ALTER SCHEMA own RENAME TO own_next; ALTER SCHEMA own_before RENAME TO own",
+     "function own.size_of(character varying)"},
+    {"SELECT jsonb_populate_record(NULL::public.pair, '{\"id\": 1}') IS NOT NULL FROM public.noted",
+     "ALTER TYPE pair ALTER ATTRIBUTE id TYPE code", "ALTER TYPE pair ALTER ATTRIBUTE id TYPE integer",
+     "function public.truth(integer)"},
+};
+
+static void as_mallory(const char *statements)
+{
+    char *sql = files_path(AS_MALLORY "%s" AS_DBA, statements);
+    cluster_execute(cluster, sql);
+    free(sql);
+}
+
+static void condition_of(const char *text)
+{
+    char *sql = files_path("UPDATE chime.alert_rule SET condition = $c$%s$c$, vetted = NULL WHERE name = 'plain'",
+                           text);
+    cluster_execute(cluster, sql);
+    free(sql);
+}
+
+static void view_beside(const char *text)
+{
+    char *rejected = files_path("$r$SELECT count(*) FROM (%s) AS q$r$", text);
+    cluster_execute(
+        cluster,
+        "DELETE FROM chime.view; DROP TABLE IF EXISTS analytics.worded; DROP VIEW IF EXISTS analytics.worded__live");
+    expect_install("worded", "SELECT region, count(*) AS n FROM plain GROUP BY 1", "[]", rejected, "refreshed");
+    free(rejected);
+}
+
+/* Upkeep would find it within ten seconds; the look and the refresh are before that. */
+START_TEST(a_text_finds_nothing_that_fits_better_later)
+{
+    condition_of(renamed[_i].text);
+    view_beside(renamed[_i].text);
+    expect("look", "plain", "\"plain\"");
+    as_mallory(renamed[_i].change);
+    expect("look", "plain", renamed[_i].said);
+    expect_refresh("worded", renamed[_i].said);
+    as_mallory(renamed[_i].mend);
+    expect("look", "plain", "\"plain\"");
+    expect_refresh("worded", "refreshed");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("trust");
@@ -282,6 +363,7 @@ int main(void)
     tcase_add_test(cases, who_could_put_code_there_is_named);
     tcase_add_test(cases, a_condition_that_reaches_code_of_others_is_not_run);
     tcase_add_test(cases, a_condition_is_vetted_anew_where_it_would_run_something_else);
+    tcase_add_loop_test(cases, a_text_finds_nothing_that_fits_better_later, 0, sizeof renamed / sizeof renamed[0]);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }

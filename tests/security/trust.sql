@@ -61,5 +61,18 @@ INSERT INTO public.plain VALUES (1, 'north'), (2, 'south');
 CREATE TABLE public.named (id integer PRIMARY KEY, region text);
 CREATE TABLE public.watched (id integer PRIMARY KEY, region text);
 INSERT INTO public.watched VALUES (1, 'north');
+-- Names that a text finds, and what else could have them later.
+CREATE DOMAIN public.short AS varchar;
+CREATE FUNCTION public.size_of(public.short) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN public.took(1); END $$;
+CREATE FUNCTION public.size_of(date) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN public.took(1); END $$;
+CREATE FUNCTION public.joined(varchar, varchar) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN public.took(1); END $$;
+CREATE TYPE public.kind AS ENUM ('calm', 'wild');
+CREATE TYPE public.pair AS (id integer);
+CREATE TABLE public.noted (id integer PRIMARY KEY, word varchar, day date);
+INSERT INTO public.noted VALUES (1, 'x', '2026-03-02');
+CREATE SCHEMA own;
+CREATE SCHEMA own_next;
+CREATE FUNCTION own_next.size_of(varchar) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN public.took(1); END $$;
+GRANT USAGE ON SCHEMA own, own_next TO PUBLIC;
 GRANT SELECT, TRIGGER ON ALL TABLES IN SCHEMA public TO pgchime;
 SELECT 'laid';
