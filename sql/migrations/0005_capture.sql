@@ -214,12 +214,12 @@ BEGIN ATOMIC
                           ('truncate', '')) AS e;
 END;
 
--- The functions of a source's triggers: of statements, of each row of an UPDATE, and of an INSERT. NULL: not there.
+-- The functions of a source's triggers: of statements, of each row of an UPDATE, of an INSERT, and of rows that may move. NULL: not there.
 CREATE FUNCTION chime.capture_functions(p_source integer) RETURNS oid[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
 BEGIN
     RETURN ARRAY[to_regproc('chime.capture_' || p_source), to_regproc('chime.capture_' || p_source || '_row'),
-                 to_regproc('chime.capture_' || p_source || '_insert')]::oid[];
+                 to_regproc('chime.capture_' || p_source || '_insert'), to_regproc('chime.capture_' || p_source || '_move')]::oid[];
 END $$;
 
 -- Whether an UPDATE of a relation is captured row by row, which costs a statement of one row less. Not where it is one of a tree: a row
@@ -242,10 +242,12 @@ BEGIN
 END $$;
 
 -- Relations of a source's tree on which one of our triggers is missing, does not fire, is of the other kind, or was made for fewer columns.
--- 4: a trigger of INSERT; 16: of UPDATE; 7: of each row before an INSERT.
+-- 4: a trigger of INSERT; 16: of UPDATE; 7: of each row before an INSERT; 19: before an UPDATE.
 CREATE FUNCTION chime.uncaptured(p_source integer) RETURNS SETOF oid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_capture oid[] := chime.capture_functions(p_source);
+DECLARE
+    v_capture oid[] := chime.capture_functions(p_source);
+    v_moves text := chime.moves(p_source);
 BEGIN
     RETURN QUERY
     WITH RECURSIVE tree AS (
@@ -258,10 +260,12 @@ BEGIN
       AND (SELECT count(*) FROM pg_trigger t
            WHERE t.tgrelid = r.relation AND t.tgenabled IN ('O', 'A')
              AND t.tgfoid = v_capture[CASE WHEN t.tgtype = 7 THEN CASE WHEN l.is_leaf THEN 1 END
+                                           WHEN t.tgtype = 19 THEN CASE WHEN l.is_leaf THEN 4 END
                                            WHEN t.tgtype & 4 <> 0 THEN 3
                                            WHEN t.tgtype & 16 <> 0 AND chime.captured_by_row(r.relation) THEN 2 ELSE 1 END]
-             AND (t.tgqual IS NULL OR t.tgtype = 7) AND encode(t.tgargs, 'escape') = r.version || '\000')
-          < CASE WHEN l.is_leaf THEN 5 ELSE 4 END;
+             AND (t.tgqual IS NULL OR t.tgtype IN (7, 19))
+             AND encode(t.tgargs, 'escape') = r.version || CASE WHEN t.tgtype = 19 THEN '\000' || v_moves ELSE '' END || '\000')
+          < CASE WHEN NOT l.is_leaf THEN 4 WHEN v_moves IS NULL THEN 5 ELSE 6 END;
 END $$;
 
 -- Where triggers are to be made: a relation and the source that it belongs to.
@@ -273,13 +277,15 @@ BEGIN ATOMIC
       AND chime.foreign_leaves(chime.source_oid(s.source_id)) IS NULL;
 END;
 
--- Relations whose triggers stand in the way of writers, since a foreign table became part of their tree.
+-- Relations whose triggers stand in the way: of writers, since a foreign table became part of their tree; of whoever alters a table that was a
+-- partition, whose columns a condition names.
 CREATE FUNCTION chime.triggers_unwanted() RETURNS TABLE (source_id integer, relation regclass)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT DISTINCT s.source_id, t.tgrelid::regclass
     FROM chime.source s JOIN pg_trigger t ON t.tgfoid = ANY (chime.capture_functions(s.source_id))
-    WHERE (t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL) AND chime.foreign_leaves(t.tgrelid) IS NOT NULL;
+    WHERE (t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL) AND chime.foreign_leaves(t.tgrelid) IS NOT NULL
+       OR t.tgtype = 19 AND t.tgnargs > 0 AND t.tgrelid NOT IN (SELECT chime.source_tree(s.source_id));
 END;
 
 -- Makes the triggers that are missing on one relation. A transaction of its own: it holds writers up while it waits for its lock.
@@ -293,6 +299,7 @@ BEGIN
     IF chime.is_leaf(p_relation) THEN
         EXECUTE format('CREATE OR REPLACE TRIGGER chime_capture_%1$s_merge BEFORE INSERT ON %2$s FOR EACH ROW WHEN (false) '
                        'EXECUTE FUNCTION chime.capture_%1$s(%3$L)', p_source, p_relation, v_version);
+        PERFORM chime.install_move(p_source, p_relation);
     END IF;
     FOR v_event IN SELECT * FROM chime.capture_events() LOOP
         v_by_row := v_event.event = 'update' AND chime.captured_by_row(p_relation);
@@ -318,6 +325,7 @@ BEGIN
         EXECUTE format('CREATE OR REPLACE TRIGGER chime_capture_%1$s_%2$s AFTER %2$s ON %3$s FOR EACH STATEMENT WHEN (false) '
                        'EXECUTE FUNCTION chime.capture_%1$s()', p_source, v_event.event, p_relation);
     END LOOP;
+    PERFORM chime.disarm_move(p_source, p_relation);
 END $$;
 
 -- What a source looks like to capture. A difference to the last refresh means that something may have changed without a mark:

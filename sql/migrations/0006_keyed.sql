@@ -174,7 +174,9 @@ BEGIN
             CASE WHEN v_source.map_query IS NULL THEN format('more than %s groups changed', v_source.most)
                  ELSE format('more than %s different (%s) of %I.%I changed', v_source.most, v_source.columns, v_source.source_schema,
                              v_source.source_table) END,
-            format('a column of %I.%I was altered', v_source.source_schema, v_source.source_table));
+            format('a column of %I.%I was altered', v_source.source_schema, v_source.source_table)
+                || CASE WHEN chime.moves(v_source.source_id) IS NULL THEN ''
+                        ELSE ', or a row moved to another partition with a key that is known only there' END);
         v_keys := concat_ws(' UNION ', nullif(v_keys, ''), CASE WHEN v_source.map_query IS NULL
             THEN format('SELECT %s%s FROM unnest($%s) AS m', v_source.more_than_groups, v_grain, v_source.n)
             ELSE format('SELECT DISTINCT %s FROM (WITH marks AS (SELECT %s FROM unnest($%s) AS m) SELECT * FROM (%s) AS mapped) AS x (%s)',

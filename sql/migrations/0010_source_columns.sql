@@ -423,7 +423,7 @@ BEGIN
         chime.known_rows(p_source, 'new_rows'), chime.known_rows(p_source, 'old_rows'), chime.distinct_keys(p_source, v_source.captured),
         chime.telling_texts(p_source, v_source.captured) || chime.telling_texts(p_source, v_source.declared, 'chime_compared_%2$s'));
     PERFORM chime.keep_routine_private(format('chime.capture_%s()', p_source)::regprocedure);
-    PERFORM chime.write_row_capture(p_source), chime.write_insert_capture(p_source);
+    PERFORM chime.write_row_capture(p_source), chime.write_insert_capture(p_source), chime.write_move_capture(p_source);
 END $$;
 
 -- --- logs that follow ---------------------------------------------------------------------------------------------------------
@@ -447,8 +447,8 @@ BEGIN
     PERFORM chime.write_capture(p_source);
 END $$;
 
--- For a source that no view reads any more. Triggers on somebody else's table are its owner's to drop: until then they do nothing. To
--- make them anew waits for writers, who would miss the log; whoever lost the privilege for that cannot wait.
+-- For a source that no view reads any more. Triggers on somebody else's table are its owner's to drop: until then they do nothing, and RETURN
+-- NEW, since one BEFORE an UPDATE would else undo it. To make them anew waits for writers, who would miss the log; whoever lost the privilege for that cannot wait.
 CREATE FUNCTION chime.silence_source(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE v_relation regclass;
@@ -464,7 +464,7 @@ BEGIN
                 RAISE EXCEPTION 'writers of % did not end in time', v_relation USING ERRCODE = 'lock_not_available', HINT = 'try again';
         END;
     END LOOP;
-    EXECUTE (SELECT string_agg(format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $f$BEGIN RETURN NULL; END$f$',
+    EXECUTE (SELECT string_agg(format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $f$BEGIN RETURN NEW; END$f$',
                                       f::regproc), ';') FROM unnest(chime.capture_functions(p_source)) AS f);
 END $$;
 

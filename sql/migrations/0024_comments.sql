@@ -265,7 +265,7 @@ COMMENT ON ROUTINE chime.batch_span IS 'the condition that holds the groups of a
 COMMENT ON ROUTINE chime.scanned_whole IS 'tables of which the planner means to read everything for a statement';
 
 -- --- capture: writing the trigger functions ------------------------------------------------------------------------------
-COMMENT ON ROUTINE chime.capture_functions IS 'the functions of a source''s triggers: of statements, of each row of an UPDATE, and of an INSERT';
+COMMENT ON ROUTINE chime.capture_functions IS 'the functions of a source''s triggers: of statements, of each row of an UPDATE, of an INSERT, and of rows that may move';
 COMMENT ON ROUTINE chime.is_leaf IS 'whether rows come to a relation through a partitioned table';
 COMMENT ON ROUTINE chime.captured_by_row IS 'whether an UPDATE of a relation is captured row by row: it is not part of a tree';
 COMMENT ON ROUTINE chime.write_row_capture IS 'makes the trigger function of each row of an UPDATE';

@@ -182,7 +182,7 @@ BEGIN
     IF app.below(60) = 0 THEN
         EXECUTE 'TRUNCATE app.' || v_table;
     END IF;
-    CASE app.below(9)
+    CASE app.below(10)
         WHEN 0 THEN PERFORM app.put_generated(1);
         WHEN 1 THEN EXECUTE format('DELETE FROM app.%s WHERE id = %s', v_table, v_id);
         WHEN 2 THEN EXECUTE format('UPDATE app.%s SET a = %s WHERE id = %s', v_table, v_value, v_id);
@@ -192,6 +192,8 @@ BEGIN
         WHEN 6 THEN EXECUTE format('UPDATE app.%1$s SET id = %2$s WHERE id = %3$s AND NOT EXISTS (SELECT FROM app.%1$s WHERE id = %2$s)',
                                    v_table, app.below(18), v_id);
         WHEN 7 THEN EXECUTE format('DELETE FROM app.%s WHERE b = %s AND id > %s', v_table, v_value, v_id);
+        WHEN 8 THEN EXECUTE format('MERGE INTO app.%1$s AS t USING (SELECT WHERE NOT EXISTS (SELECT FROM app.%1$s WHERE id = %2$s)) AS v ON t.id = %3$s '
+                                   'WHEN MATCHED THEN UPDATE SET id = %2$s, a = %4$s', v_table, app.below(18), v_id, v_value);
         ELSE EXECUTE format('MERGE INTO app.%1$s AS t USING (SELECT * FROM (VALUES (%2$s, %3$s::integer), (%4$s, NULL)) AS v (id, a) WHERE EXISTS (SELECT)) AS v '
                             'ON t.id = v.id WHEN MATCHED AND t.b = 1 THEN DELETE WHEN MATCHED THEN UPDATE SET a = v.a '
                             'WHEN NOT MATCHED THEN INSERT (id, a, b, t) VALUES (v.id, v.a, 2, ''x'')', v_table, v_id, v_value, (v_id + 7) % 16);

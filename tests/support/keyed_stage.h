@@ -15,6 +15,8 @@
 /* Why everything is refreshed. */
 #define SUSPECT(table) "full: " table " may have changed without a mark: its storage, partitions or triggers did"
 #define UNCAPTURED(tables) "full: changes of " tables " are not captured"
+#define KNOWN_LATE(table) \
+    "full: a column of " table " was altered, or a row moved to another partition with a key that is known only there"
 
 void keyed_stage_set(void);
 void keyed_stage_set_corpus(void); /* with the tables and definitions of keyed_corpus.sql, without rows */
