@@ -193,17 +193,6 @@ void log_error(const struct error *err)
     errno = saved;
 }
 
-void log_findings(const struct report *report, const char *elsewhere)
-{
-    for (size_t i = 0; i < report->count; i++) {
-        const struct finding *finding = &report->findings[i];
-        char *line = finding_line(finding);
-        log_warning("%s%s%s%s%s", finding->file == NULL ? elsewhere : "", finding->file == NULL ? ": " : "", line,
-                    finding->hint != NULL ? "; " : "", finding->hint != NULL ? finding->hint : "");
-        free(line);
-    }
-}
-
 void fatal(const char *format, ...)
 {
     va_list arguments;

@@ -354,7 +354,9 @@ static bool parse_trimmed(struct piece text, struct schedule *schedule, struct e
     struct piece number;
     struct piece unit;
     if (text.length > 0 && *text.start == '@') {
-        return schedule_parse_word(text, schedule, err);
+        const char *means;
+        return schedule_parse_word(text, schedule, &means, err) &&
+               (means == NULL || schedule_parse(means, schedule, err));
     }
     if (looks_like_interval(text, &number, &unit)) {
         return parse_interval(number, unit, schedule, err);

@@ -36,8 +36,9 @@ bool is_letter(char c);
 
 /* Adds the hint that lists the forms; returns false. */
 bool hint_forms(struct error *err);
-/* The forms that start with '@'; `text` is trimmed. */
-bool schedule_parse_word(struct piece text, struct schedule *schedule, struct error *err) CHIME_MUST_CHECK;
+/* The forms that start with '@'; `text` is trimmed. *means: the schedule is what this text says; NULL: it is read. */
+bool schedule_parse_word(struct piece text, struct schedule *schedule, const char **means,
+                         struct error *err) CHIME_MUST_CHECK;
 /* "2026-12-24 18:00[:30]", with "Z" or an offset or, for the wall clock, without. */
 bool schedule_parse_time(struct piece text, struct schedule *schedule, struct error *err) CHIME_MUST_CHECK;
 

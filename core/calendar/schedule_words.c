@@ -97,7 +97,7 @@ static bool refuse_word(struct piece text, struct error *err)
     return hint_forms(err);
 }
 
-bool schedule_parse_word(struct piece text, struct schedule *schedule, struct error *err)
+bool schedule_parse_word(struct piece text, struct schedule *schedule, const char **means, struct error *err)
 {
     struct piece name = first_word(text);
     struct piece rest = piece_trimmed((struct piece){piece_end(name), text.length - name.length});
@@ -109,8 +109,7 @@ bool schedule_parse_word(struct piece text, struct schedule *schedule, struct er
         refuse_word(text, err);
         return error_hint(err, "write it in lower case: %s", word->name);
     }
-    if (word->means != NULL) {
-        return schedule_parse(word->means, schedule, err);
-    }
-    return word->parse(word->name, rest, schedule, err) || error_prefix(err, "schedule \"%s\"", piece_show(text).text);
+    *means = word->means;
+    return word->means != NULL || word->parse(word->name, rest, schedule, err) ||
+           error_prefix(err, "schedule \"%s\"", piece_show(text).text);
 }

@@ -76,17 +76,18 @@ void job_validate(struct builder *builder, struct job *job);
 
 /* job_merge.c: plugins' jobs under their overrides, and the jobs of conf.d. */
 void jobs_collect(struct builder *builder);
-/* The first declared place of that name; *count of them. */
-const struct declared_place *declared_find(const struct builder *builder, const char *name, size_t *count);
 
 /* dependency.c: every `after` names a job of the same database, and no job comes after itself. */
 void dependencies_check(struct builder *builder);
-/* Index of a job, or job_count. */
-size_t jobs_index(const struct builder *builder, const char *database, const char *name);
 
 /* alert_check.c: what the configuration says of a rule is said of one that is there. */
 void alerts_check(struct builder *builder);
 
+/* builder.c */
+/* The first declared place of that name; *count of them. */
+const struct declared_place *declared_find(const struct builder *builder, const char *name, size_t *count);
+/* Index of a job, or job_count. */
+size_t jobs_index(const struct builder *builder, const char *database, const char *name);
 /* "FILE:LINE", or "FILE" without a line. */
 const char *place_text(struct arena *arena, const char *file, int line);
 

@@ -6,12 +6,6 @@
 
 #include "catalog/builder.h"
 
-const char *place_text(struct arena *arena, const char *file, int line)
-{
-    const char *shown = file != NULL ? file : "(no file)";
-    return line > 0 ? arena_printf(arena, "%s:%d", shown, line) : shown;
-}
-
 struct catalog *catalog_build(const struct config *config, const struct plugin_set *plugins, struct report *report)
 {
     struct arena *arena = arena_create();

@@ -11,22 +11,6 @@
 #define CYCLES_MAX 20
 #define SHOWN_MAX 20 /* jobs of one cycle */
 
-size_t jobs_index(const struct builder *builder, const char *database, const char *name)
-{
-    size_t low = 0;
-    size_t high = builder->job_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(builder->jobs[middle].database, database);
-        order = order != 0 ? order : strcmp(builder->jobs[middle].name, name);
-        low = order < 0 ? middle + 1 : low;
-        high = order < 0 ? high : middle;
-    }
-    bool found = low < builder->job_count && strcmp(builder->jobs[low].database, database) == 0 &&
-                 strcmp(builder->jobs[low].name, name) == 0;
-    return found ? low : builder->job_count;
-}
-
 /* --- names --- */
 
 struct resolver {

@@ -35,23 +35,6 @@ static void index_declared(struct builder *builder)
     qsort(builder->declared, count, sizeof(*builder->declared), compare_declared);
 }
 
-const struct declared_place *declared_find(const struct builder *builder, const char *name, size_t *count)
-{
-    size_t low = 0;
-    size_t high = builder->declared_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        bool before = strcmp(builder->declared[middle].job->name, name) < 0;
-        low = before ? middle + 1 : low;
-        high = before ? high : middle;
-    }
-    *count = 0;
-    while (low + *count < builder->declared_count && strcmp(builder->declared[low + *count].job->name, name) == 0) {
-        (*count)++;
-    }
-    return &builder->declared[low];
-}
-
 static bool override_applies(const struct config_job *override, const struct declared_place *place)
 {
     return override->command == NULL && place->choice->state == CHOICE_TAKEN &&

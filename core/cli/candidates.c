@@ -62,13 +62,13 @@ void candidates_finish(struct candidates *candidates)
 
 /* --- of the program itself ------------------------------------------------------------------------------------------------ */
 
-void candidates_add_commands(struct candidates *candidates, const char *family)
+void candidates_add_commands(struct candidates *candidates, const struct command *const *all, const char *family)
 {
-    for (size_t i = 0; i < command_count; i++) {
-        const char *name = commands[i]->name;
+    for (size_t i = 0; all[i] != NULL; i++) {
+        const char *name = all[i]->name;
         bool belongs = strncmp(name, family, strlen(family)) == 0;
-        if (!commands[i]->internal && belongs && strchr(name + strlen(family), ' ') == NULL) {
-            candidates_add(candidates, name + strlen(family), commands[i]->summary);
+        if (!all[i]->internal && belongs && strchr(name + strlen(family), ' ') == NULL) {
+            candidates_add(candidates, name + strlen(family), all[i]->summary);
         }
     }
 }
@@ -331,7 +331,7 @@ void candidates_add_values(struct candidates *candidates, const char *label, con
     } else if (strcmp(name, "DATABASE") == 0) {
         add_databases(candidates, invocation);
     } else if (strcmp(name, "COMMAND") == 0) {
-        candidates_add_commands(candidates, "");
+        candidates_add_commands(candidates, invocation->commands, "");
     } else if (strcmp(name, "FORMAT") == 0) {
         add_formats(candidates, invocation->command);
     } else if (strcmp(name, "ZONE") == 0) {

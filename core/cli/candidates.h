@@ -22,7 +22,8 @@ struct candidates {
 
 /* Leaves out a word that does not fit or is there already, or that a shell could not take. */
 void candidates_add(struct candidates *candidates, const char *word, const char *help);
-void candidates_add_commands(struct candidates *candidates, const char *family);           /* "", or "plugins " */
+/* `family`: "", or "plugins ". */
+void candidates_add_commands(struct candidates *candidates, const struct command *const *all, const char *family);
 void candidates_add_options(struct candidates *candidates, const struct command *command); /* NULL: the global ones */
 /* `invocation`: with the configuration and database that were typed. Its command may be NULL. */
 void candidates_add_values(struct candidates *candidates, const char *label, const struct invocation *invocation);

@@ -19,6 +19,7 @@
 
 #define COMMAND_OPTIONS_MAX 8
 #define COMMAND_DATABASES_MAX 32
+#define COMMANDS_MAX 64
 
 /* The others are error kinds. */
 enum exit_status { EXIT_OK = 0, EXIT_DIFFERS = 7, EXIT_WARNINGS = 8, EXIT_TIMEOUT = 124, EXIT_INTERRUPTED = 130 };
@@ -48,9 +49,10 @@ struct command {
 /* A command with what was given to it. */
 struct invocation {
     const struct command *command;
-    const char *program;  /* path of this pgchime, for children */
-    const char *config;   /* path of the configuration */
-    const char *database; /* NULL: all; of several, the last */
+    const struct command *const *commands; /* all there are, ended by NULL */
+    const char *program;                   /* path of this pgchime, for children */
+    const char *config;                    /* path of the configuration */
+    const char *database;                  /* NULL: all; of several, the last */
     const char *databases[COMMAND_DATABASES_MAX];
     size_t database_count;
     struct output_style style;
@@ -61,8 +63,7 @@ struct invocation {
     const char *values[COMMAND_OPTIONS_MAX]; /* by place in command->options; "" for a flag, NULL not given */
 };
 
-extern const struct command *const commands[];
-extern const size_t command_count;
+extern const struct command *const commands[]; /* ended by NULL */
 
 /* The whole program after main: the exit status. `program` is what runs as plugin host: main gives itself, but a test
  * that calls this is no pgchime, and would run all its tests again as the host of each plugin. */
@@ -78,12 +79,13 @@ bool invocation_duration(const struct invocation *invocation, const char *name, 
 bool invocation_instant(const struct invocation *invocation, const char *name, char *text, const char **value,
                         struct error *err) CHIME_MUST_CHECK;
 
-const struct command *command_find(const char *name); /* NULL */
+const struct command *command_find(const struct command *const *all, const char *name); /* NULL */
 /* The command that begins the words, and how many of them name it; NULL when none does. */
-const struct command *command_of_words(size_t count, char *const *words, size_t *used);
+const struct command *command_of_words(const struct command *const *all, size_t count, char *const *words,
+                                       size_t *used);
 /* "did you mean" for a command's name; NULL when none is near. */
-const char *command_nearest(const char *name);
-void help_all(void);                              /* on standard output */
+const char *command_nearest(const struct command *const *all, const char *name);
+void help_all(const struct command *const *all);  /* on standard output */
 void help_command(const struct command *command); /* likewise */
 
 /* The options that every command has, as help shows them; ended by one without a name. */

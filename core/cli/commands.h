@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The entries that the table in command.c lists; each is defined in the file of its command's name. */
+/* The entries that the table in command_line.c lists; each is defined in the file of its command's name. */
 #ifndef CHIME_CLI_COMMANDS_H
 #define CHIME_CLI_COMMANDS_H
 

@@ -71,7 +71,7 @@ static size_t read_word(struct typed *typed, size_t count, char *const *words)
     } else if (!typed->plain && words[0][0] == '-') {
         typed->plain = strcmp(words[0], "--") == 0;
     } else if (typed->invocation.command == NULL) {
-        typed->invocation.command = command_of_words(count, words, &used);
+        typed->invocation.command = command_of_words(typed->invocation.commands, count, words, &used);
     } else {
         typed->arguments++;
     }
@@ -82,12 +82,12 @@ static void complete_argument(const struct typed *typed, struct candidates *cand
 {
     const struct command *command = typed->invocation.command;
     if (command == NULL) {
-        candidates_add_commands(candidates, "");
+        candidates_add_commands(candidates, typed->invocation.commands, "");
         return;
     }
     if (typed->arguments == 0) {
         char *family = xasprintf("%s ", command->name);
-        candidates_add_commands(candidates, family);
+        candidates_add_commands(candidates, typed->invocation.commands, family);
         free(family);
     }
     if (typed->arguments < (size_t)command->most) {
@@ -127,7 +127,8 @@ static void print_candidates(const struct candidates *candidates)
 
 static int complete_run(const struct invocation *invocation)
 {
-    struct typed typed = {.invocation = {.program = invocation->program, .config = invocation->config}};
+    struct typed typed = {
+        .invocation = {.program = invocation->program, .config = invocation->config, .commands = invocation->commands}};
     char *const *words = invocation->arguments;
     size_t count = (size_t)invocation->argument_count;
     if (count > 0 && strcmp(words[0], "--") == 0) {

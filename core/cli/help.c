@@ -49,15 +49,15 @@ static void print_global_options(const struct command *command)
     }
 }
 
-void help_all(void)
+void help_all(const struct command *const *all)
 {
     printf(
         "pgchime: a job scheduler for PostgreSQL\n\nUsage: pgchime [OPTION]... COMMAND [ARGUMENT]...\n\nCommands:\n");
-    for (size_t i = 0; i < command_count; i++) {
-        if (!commands[i]->internal) {
+    for (size_t i = 0; all[i] != NULL; i++) {
+        if (!all[i]->internal) {
             struct buffer left = {0};
-            buffer_printf(&left, "%s %s", commands[i]->name, commands[i]->arguments);
-            printf("  %-22s %s\n", buffer_text(&left), commands[i]->summary);
+            buffer_printf(&left, "%s %s", all[i]->name, all[i]->arguments);
+            printf("  %-22s %s\n", buffer_text(&left), all[i]->summary);
             buffer_finish(&left);
         }
     }
@@ -83,10 +83,10 @@ void help_command(const struct command *command)
     print_global_options(command);
 }
 
-static int refuse_unknown(const char *name)
+static int refuse_unknown(const struct command *const *all, const char *name)
 {
     struct error err;
-    const char *nearest = command_nearest(name);
+    const char *nearest = command_nearest(all, name);
     error_set(&err, ERROR_USAGE, "there is no command \"%s\"", name);
     if (nearest != NULL) {
         error_hint(&err, "did you mean \"%s\"?", nearest);
@@ -97,18 +97,18 @@ static int refuse_unknown(const char *name)
 static int help_run(const struct invocation *invocation)
 {
     if (invocation->argument_count == 0) {
-        help_all();
+        help_all(invocation->commands);
         return EXIT_OK;
     }
     bool two_words = invocation->argument_count > 1;
     char *name = xasprintf("%s%s%s", invocation->arguments[0], two_words ? " " : "",
                            two_words ? invocation->arguments[1] : "");
-    const struct command *command = command_find(name);
+    const struct command *command = command_find(invocation->commands, name);
     int status = EXIT_OK;
     if (command != NULL) {
         help_command(command);
     } else {
-        status = refuse_unknown(name);
+        status = refuse_unknown(invocation->commands, name);
     }
     free(name);
     return status;

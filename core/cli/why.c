@@ -134,15 +134,6 @@ static void fill(struct output_list *list, const struct job_visit *visit, const 
     buffer_finish(&text);
 }
 
-const char *why_zone(const struct why_facts *facts)
-{
-    const struct schedule *schedule = &facts->schedule;
-    if (schedule->form != SCHEDULE_CRON && schedule->form != SCHEDULE_ONCE) {
-        return NULL;
-    }
-    return schedule->zone != NULL ? zone_name(schedule->zone) : "UTC";
-}
-
 static int why_there(struct job_visit *visit, void *data, struct error *err)
 {
     struct why_facts facts = {0};

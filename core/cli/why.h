@@ -89,7 +89,7 @@ instant why_instant(const struct why_facts *facts, enum why_column column); /* I
  * idle. */
 const char *why_say_now(struct buffer *text, const struct why_facts *facts, const struct config_database *database);
 
-/* why.c: of a schedule that goes by the wall clock; else NULL. */
+/* Of a schedule that goes by the wall clock; else NULL. */
 const char *why_zone(const struct why_facts *facts);
 
 /* why_slot.c: what became of a slot of the past (--at), and why. */

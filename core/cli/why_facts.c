@@ -160,3 +160,12 @@ void why_finish(struct why_facts *facts)
     zones_destroy(facts->zones);
     pg_rows_finish(&facts->rows);
 }
+
+const char *why_zone(const struct why_facts *facts)
+{
+    const struct schedule *schedule = &facts->schedule;
+    if (schedule->form != SCHEDULE_CRON && schedule->form != SCHEDULE_ONCE) {
+        return NULL;
+    }
+    return schedule->zone != NULL ? zone_name(schedule->zone) : "UTC";
+}

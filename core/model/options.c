@@ -9,105 +9,7 @@
 #include "base/intern.h"
 #include "base/text.h"
 #include "model/option_names.h"
-
-enum option_kind {
-    OPTION_WORD, /* one of `words`, kept as its index */
-    OPTION_DURATION,
-    OPTION_LIMIT, /* a duration of which 0 is written "none" */
-    OPTION_COUNT,
-    OPTION_FACTOR, /* up to six decimals */
-    OPTION_SQLSTATES,
-    OPTION_NAME, /* of a pool: interned */
-    OPTION_ZONE, /* interned; the catalog looks for it */
-};
-
-#define MOST_WORDS 5
-
-struct option {
-    const char *name;
-    enum option_kind kind;
-    size_t offset;
-    int64_t low; /* in microseconds for durations */
-    int64_t high;
-    const char *words[MOST_WORDS];    /* OPTION_WORD, in the order of the enum */
-    const char *reserved[MOST_WORDS]; /* values that a later version will know */
-};
-
-#define AT(member) offsetof(struct job_options, member)
-
-static const struct option table[] = {
-    {.name = "overlap_policy",
-     .kind = OPTION_WORD,
-     .offset = AT(overlap_policy),
-     .words = {"skip", "buffer_one", "buffer_all"},
-     .reserved = {"cancel_other", "allow_all"}},
-    {.name = "catchup", .kind = OPTION_WORD, .offset = AT(catchup), .words = {"latest", "none", "all"}},
-    {.name = "catchup_window",
-     .kind = OPTION_DURATION,
-     .offset = AT(catchup_window),
-     .low = 0,
-     .high = 36500 * USEC_PER_DAY},
-    {.name = "catchup_limit", .kind = OPTION_COUNT, .offset = AT(catchup_limit), .low = 0, .high = 1000000},
-    {.name = "starting_deadline",
-     .kind = OPTION_LIMIT,
-     .offset = AT(starting_deadline),
-     .low = 0,
-     .high = 365 * USEC_PER_DAY},
-    {.name = "jitter", .kind = OPTION_DURATION, .offset = AT(jitter), .low = 0, .high = USEC_PER_DAY},
-    {.name = "debounce", .kind = OPTION_DURATION, .offset = AT(debounce), .low = 0, .high = USEC_PER_DAY},
-    {.name = "debounce_max", .kind = OPTION_LIMIT, .offset = AT(debounce_max), .low = 0, .high = 365 * USEC_PER_DAY},
-    {.name = "target_lag",
-     .kind = OPTION_LIMIT,
-     .offset = AT(target_lag),
-     .low = 50 * USEC_PER_MSEC,
-     .high = 365 * USEC_PER_DAY,
-     .reserved = {"downstream"}},
-    {.name = "warn_after", .kind = OPTION_LIMIT, .offset = AT(warn_after), .low = 0, .high = 365 * USEC_PER_DAY},
-    {.name = "error_after", .kind = OPTION_LIMIT, .offset = AT(error_after), .low = 0, .high = 365 * USEC_PER_DAY},
-    {.name = "attempt_timeout",
-     .kind = OPTION_LIMIT,
-     .offset = AT(attempt_timeout),
-     .low = 0,
-     .high = 365 * USEC_PER_DAY},
-    {.name = "cancel_grace", .kind = OPTION_DURATION, .offset = AT(cancel_grace), .low = 0, .high = USEC_PER_DAY},
-    {.name = "lock_timeout", .kind = OPTION_LIMIT, .offset = AT(lock_timeout), .low = 0, .high = 24 * USEC_PER_DAY},
-    {.name = "max_attempts", .kind = OPTION_COUNT, .offset = AT(max_attempts), .low = 1, .high = 1000},
-    {.name = "backoff.initial",
-     .kind = OPTION_DURATION,
-     .offset = AT(backoff.initial),
-     .low = 0,
-     .high = 365 * USEC_PER_DAY},
-    {.name = "backoff.coefficient", .kind = OPTION_FACTOR, .offset = AT(backoff.coefficient), .low = 1, .high = 100},
-    {.name = "backoff.max", .kind = OPTION_DURATION, .offset = AT(backoff.max), .low = 0, .high = 365 * USEC_PER_DAY},
-    {.name = "backoff.jitter", .kind = OPTION_FACTOR, .offset = AT(backoff.jitter), .low = 0, .high = 1},
-    {.name = "retry_on", .kind = OPTION_SQLSTATES, .offset = AT(retry_on)},
-    {.name = "trigger_rule",
-     .kind = OPTION_WORD,
-     .offset = AT(trigger_rule),
-     .words = {"all_success", "all_done", "one_success", "none_failed", "one_failed"}},
-    {.name = "priority", .kind = OPTION_COUNT, .offset = AT(priority), .low = 1, .high = 9},
-    {.name = "pool", .kind = OPTION_NAME, .offset = AT(pool)},
-    {.name = "suspend_after_failures",
-     .kind = OPTION_COUNT,
-     .offset = AT(suspend_after_failures),
-     .low = 0,
-     .high = 1000000},
-    {.name = "delivery",
-     .kind = OPTION_WORD,
-     .offset = AT(delivery),
-     .words = {"transactional", "at_most_once", "at_least_once"}},
-    {.name = "log_runs", .kind = OPTION_WORD, .offset = AT(log_runs), .words = {"all", "errors", "off"}},
-    {.name = "timezone", .kind = OPTION_ZONE, .offset = AT(timezone)},
-    {.name = "dst_gap", .kind = OPTION_WORD, .offset = AT(dst_gap), .words = {"run", "skip"}},
-    {.name = "dst_overlap", .kind = OPTION_WORD, .offset = AT(dst_overlap), .words = {"first", "last", "both"}},
-};
-
-_Static_assert(COUNT_OF(table) <= 32, "job_options.set has a bit for each option");
-_Static_assert(sizeof(enum overlap_policy) == sizeof(int) && sizeof(enum catchup_policy) == sizeof(int) &&
-                   sizeof(enum delivery) == sizeof(int) && sizeof(enum trigger_rule) == sizeof(int) &&
-                   sizeof(enum log_runs) == sizeof(int) && sizeof(enum dst_gap) == sizeof(int) &&
-                   sizeof(enum dst_overlap) == sizeof(int),
-               "words are kept as an int");
+#include "model/option_table.h"
 
 static void *member(struct job_options *options, const struct option *option)
 {
@@ -117,16 +19,6 @@ static void *member(struct job_options *options, const struct option *option)
 static const void *member_const(const struct job_options *options, const struct option *option)
 {
     return (const char *)options + option->offset;
-}
-
-static const struct option *find_option(const char *name)
-{
-    for (size_t i = 0; i < COUNT_OF(table); i++) {
-        if (strcmp(table[i].name, name) == 0) {
-            return &table[i];
-        }
-    }
-    return NULL;
 }
 
 static bool find_word(const char *word, const char *const *words, size_t count, int *index)
@@ -367,21 +259,16 @@ static bool set_value(struct job_options *options, const struct option *option, 
     return set_sqlstates(value, member(options, option), err);
 }
 
-bool options_has(const char *name)
-{
-    return find_option(name) != NULL;
-}
-
 bool options_set(struct job_options *options, const char *name, const char *value, struct error *err)
 {
-    const struct option *option = find_option(name);
+    const struct option *option = option_find(name);
     if (option == NULL) {
         return option_name_refuse(name, err);
     }
     if (!set_value(options, option, value, err)) {
         return false;
     }
-    options->set |= UINT32_C(1) << (option - table);
+    options->set |= option_bit(option);
     return true;
 }
 
@@ -430,9 +317,10 @@ static size_t member_size(const struct option *option)
 
 void options_inherit(struct job_options *options, const struct job_options *lower)
 {
-    for (size_t i = 0; i < COUNT_OF(table); i++) {
-        if ((options->set & (UINT32_C(1) << i)) == 0) {
-            memcpy(member(options, &table[i]), member_const(lower, &table[i]), member_size(&table[i]));
+    const struct option *option;
+    for (size_t i = 0; (option = option_at(i)) != NULL; i++) {
+        if ((options->set & option_bit(option)) == 0) {
+            memcpy(member(options, option), member_const(lower, option), member_size(option));
         }
     }
     options->set |= lower->set;
@@ -440,13 +328,8 @@ void options_inherit(struct job_options *options, const struct job_options *lowe
 
 bool options_gives(const struct job_options *options, const char *name)
 {
-    const struct option *option = find_option(name);
-    return option != NULL && (options->set & UINT32_C(1) << (option - table)) != 0;
-}
-
-const char *options_name(size_t index)
-{
-    return index < COUNT_OF(table) ? table[index].name : NULL;
+    const struct option *option = option_find(name);
+    return option != NULL && (options->set & option_bit(option)) != 0;
 }
 
 static char *duration_text(duration length, bool zero_is_none)
@@ -469,7 +352,7 @@ static char *factor_text(double factor)
 
 char *options_value_text(const struct job_options *options, const char *name)
 {
-    const struct option *option = find_option(name);
+    const struct option *option = option_find(name);
     if (option == NULL) {
         return NULL;
     }
