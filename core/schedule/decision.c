@@ -166,3 +166,8 @@ bool scheduler_next_skipped_is_missed(const struct scheduler *scheduler)
 {
     return scheduler->skipped_taken < scheduler->skipped_count && scheduler->passed[scheduler->skipped_taken].missed;
 }
+
+void scheduler_note_missed(struct scheduled *it, instant at)
+{
+    it->missed_at = it->outcome_at < at ? at : it->outcome_at + 1;
+}

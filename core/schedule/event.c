@@ -48,30 +48,6 @@ void wake_free(struct wake *wake)
 
 /* --- looking ------------------------------------------------------------------------------------------------------------- */
 
-bool wake_is_due(const struct scheduled *it)
-{
-    return it->wake != NULL && it->wake->due;
-}
-
-bool wake_is_pending(const struct scheduled *it, instant until)
-{
-    const struct wake *wake = it->wake;
-    if (wake == NULL || !wake->pending || !scheduled_enabled(it)) {
-        return false;
-    }
-    return (wake->due ? wake->slot : wake->node.key) <= until;
-}
-
-static bool is_of_event(enum run_kind kind)
-{
-    return !run_kind_moves(kind) && !run_kind_asked(kind);
-}
-
-bool wake_runs(const struct scheduled *it)
-{
-    return it->phase != PHASE_IDLE && is_of_event(it->kind);
-}
-
 static bool is_ready(const struct scheduled *it)
 {
     return wake_runs(it) && it->phase == PHASE_READY && !it->again;
@@ -254,7 +230,7 @@ void wake_untaken(struct scheduler *scheduler, struct scheduled *it)
 
 void wake_adopted(struct scheduled *it)
 {
-    if (is_of_event(it->kind)) {
+    if (wake_is_of(it->kind)) {
         number(wake_of(it), it->kind, it->slot);
     }
 }
@@ -351,20 +327,12 @@ static void note_change(struct scheduler *scheduler, struct scheduled *it)
     wake->by = earlier(wake->by, change_due_at(scheduler, it));
 }
 
-void scheduler_event(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, const char *payload,
-                     instant now)
+void wake_note(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, const char *payload)
 {
-    wait_advance(scheduler, now);
-    wake_advance(scheduler); /* what fell due before takes this one in */
-    if (it->retired) {
-        agenda_run(scheduler);
-        return;
-    }
     if (kind == RUN_EVENT) {
         note_notification(scheduler, it, payload);
     } else {
         note_change(scheduler, it);
     }
     wake_arm(scheduler, it);
-    agenda_run(scheduler);
 }

@@ -80,6 +80,19 @@ void scheduler_replace(struct scheduler *scheduler, struct scheduled *it, const 
     it->retired = it->withdrawn = false;
 }
 
+struct scheduled *scheduler_add(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory)
+{
+    struct scheduled *it = scheduler->sorted_count > 0 ? scheduler_find(scheduler, memory->job_id) : NULL;
+    if (it != NULL) { /* it went, and came back before its last run had ended */
+        scheduler_replace(scheduler, it, job, memory);
+        return it;
+    }
+    it = scheduled_create(scheduler, job, memory);
+    list_add(&scheduler->all, it);
+    names_put(&scheduler->names, it);
+    return it;
+}
+
 void scheduler_retire(struct scheduler *scheduler, struct scheduled *it)
 {
     if (phase_is_unstarted(it)) {

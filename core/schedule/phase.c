@@ -17,16 +17,6 @@ void agenda_add_downstream(struct scheduler *scheduler, const struct scheduled *
     }
 }
 
-bool phase_is_unstarted(const struct scheduled *it)
-{
-    return !it->again && (it->phase == PHASE_WAITING || it->phase == PHASE_READY);
-}
-
-bool phase_is_claiming_slot(const struct scheduled *it)
-{
-    return it->phase == PHASE_CLAIMING && !it->again && run_kind_moves(it->kind);
-}
-
 /* Retries and requests have no deadline. */
 static void follow_deadline(struct scheduler *scheduler, struct scheduled *it)
 {
@@ -56,5 +46,12 @@ void phase_set(struct scheduler *scheduler, struct scheduled *it, enum phase pha
     }
     if (phase == PHASE_IDLE || delayed) {
         agenda_add_downstream(scheduler, it);
+    }
+}
+
+void retry_at_once(struct scheduler *scheduler, struct scheduled *it)
+{
+    if (it->phase == PHASE_RETRYING && it->retry_node.key < INSTANT_NEVER) {
+        phase_set(scheduler, it, PHASE_READY);
     }
 }

@@ -277,7 +277,7 @@ static bool goes_before(const struct candidate *left, const struct candidate *ri
                                                : left->node->order < right->node->order;
 }
 
-static struct scheduled *next_of_all(const struct scheduler *scheduler)
+struct scheduled *pool_slots_next(const struct scheduler *scheduler)
 {
     struct candidate best = {0};
     for (size_t i = 0; i < scheduler->ready_count; i++) {
@@ -299,17 +299,4 @@ bool scheduler_has_due(const struct scheduler *scheduler)
         }
     }
     return false;
-}
-
-bool scheduler_take_due(struct scheduler *scheduler, struct due *due)
-{
-    struct scheduled *it = next_of_all(scheduler);
-    if (it == NULL) {
-        return false;
-    }
-    it->line->owner->taken++;
-    phase_set(scheduler, it, PHASE_CLAIMING);
-    wake_taken(scheduler, it);
-    *due = (struct due){it, it->kind, it->slot, it->cursor, it->attempt, it->again, wake_payload(it)};
-    return true;
 }

@@ -2,52 +2,10 @@
 #include "schedule/scheduler.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/memory.h"
 #include "schedule/state.h"
 
 /* --- requests ------------------------------------------------------------------------------------------------------------- */
-
-static bool is_asked_for(const struct scheduled *it, enum run_kind kind, instant slot)
-{
-    for (size_t i = 0; i < it->request_count; i++) {
-        if (it->requests[i].kind == kind && it->requests[i].slot == slot) {
-            return true;
-        }
-    }
-    return scheduled_is_at(it, kind, slot);
-}
-
-static void insert_request(struct scheduler *scheduler, struct scheduled *it, size_t place, struct request request)
-{
-    it->requests = xrealloc(it->requests, it->request_count + 1, sizeof *it->requests);
-    memmove(it->requests + place + 1, it->requests + place, (it->request_count - place) * sizeof *it->requests);
-    it->requests[place] = request;
-    it->request_count++;
-    scheduler->request_count++;
-}
-
-static struct request take_request(struct scheduler *scheduler, struct scheduled *it)
-{
-    struct request request = it->requests[0];
-    memmove(it->requests, it->requests + 1, --it->request_count * sizeof *it->requests);
-    scheduler->request_count--;
-    return request;
-}
-
-void requests_put_back(struct scheduler *scheduler, struct scheduled *it)
-{
-    phase_set(scheduler, it, PHASE_IDLE);
-    insert_request(scheduler, it, 0, (struct request){it->kind, it->slot});
-}
-
-void requests_drop(struct scheduler *scheduler, struct scheduled *it)
-{
-    scheduler->request_count -= it->request_count;
-    it->request_count = 0;
-    agenda_add_downstream(scheduler, it);
-}
 
 void scheduler_request(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot)
 {
@@ -58,134 +16,36 @@ void scheduler_request(struct scheduler *scheduler, struct scheduled *it, enum r
 
 void scheduler_force(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot)
 {
-    if (it->retired || is_asked_for(it, kind, slot)) {
+    if (it->retired || requests_has(it, kind, slot)) {
         return;
     }
-    insert_request(scheduler, it, it->request_count, (struct request){kind, slot});
+    requests_add(scheduler, it, kind, slot);
     agenda_add(scheduler, it);
     agenda_run(scheduler);
 }
 
-/* --- what an idle job does next ------------------------------------------------------------------------------------------- */
-
-static void begin(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot, bool blocked)
+void scheduler_event(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, const char *payload,
+                     instant now)
 {
-    it->kind = kind;
-    it->slot = slot;
-    it->attempt = 1;
-    it->again = false;
-    phase_set(scheduler, it, blocked ? PHASE_WAITING : PHASE_READY);
+    wait_advance(scheduler, now);
+    wake_advance(scheduler); /* what fell due before takes this one in */
+    if (!it->retired) {
+        wake_note(scheduler, it, kind, payload);
+    }
+    agenda_run(scheduler);
 }
 
-/* Requests come before slots: a person waits for them. */
-static bool begin_request(struct scheduler *scheduler, struct scheduled *it)
+bool scheduler_take_due(struct scheduler *scheduler, struct due *due)
 {
-    if (it->request_count == 0 || it->withdrawn || upstream_check_blocks_requests(it)) {
+    struct scheduled *it = pool_slots_next(scheduler);
+    if (it == NULL) {
         return false;
     }
-    struct request request = take_request(scheduler, it);
-    begin(scheduler, it, request.kind, request.slot, false);
+    it->line->owner->taken++;
+    phase_set(scheduler, it, PHASE_CLAIMING);
+    wake_taken(scheduler, it);
+    *due = (struct due){it, it->kind, it->slot, it->cursor, it->attempt, it->again, wake_payload(it)};
     return true;
-}
-
-/* Whichever fell due first has its turn first: neither slots nor events keep the others waiting for good. */
-static bool slot_goes_first(const struct scheduler *scheduler, const struct scheduled *it)
-{
-    if (it->join) {
-        return scheduled_enabled(it) && join_complete(it) && join_slot(it) < it->wake->slot;
-    }
-    return it->cursor < it->keep_through && timeline_first(scheduler, it) < it->wake->slot;
-}
-
-static bool begin_event(struct scheduler *scheduler, struct scheduled *it)
-{
-    if (!wake_is_due(it) || slot_goes_first(scheduler, it) ||
-        upstream_check_blocks_event(scheduler, it, it->wake->slot)) {
-        return false;
-    }
-    begin(scheduler, it, it->wake->kind, it->wake->slot, false);
-    return true;
-}
-
-/* True when there may be more to decide. */
-static bool decide_slot(struct scheduler *scheduler, struct scheduled *it)
-{
-    char reason[SKIPPED_REASON_SIZE];
-    if (it->cursor >= it->keep_through) {
-        decision_flush(scheduler, it);
-        return false;
-    }
-    instant slot = timeline_first(scheduler, it);
-    if (wait_deadline(it, slot) <= scheduler->now) {
-        wait_skip_late(scheduler, it, slot);
-    } else if (upstream_check_blocking(scheduler, it, slot) != NULL) {
-        begin(scheduler, it, RUN_SCHEDULE, slot, true);
-    } else if (upstream_check_refuses(it, reason)) {
-        decision_skip(scheduler, it, slot, true, reason);
-    } else if (failing_passes(it, slot, reason)) {
-        decision_skip(scheduler, it, slot, false, reason);
-    } else {
-        begin(scheduler, it, RUN_SCHEDULE, slot, false);
-    }
-    return true;
-}
-
-static bool decide_join(struct scheduler *scheduler, struct scheduled *it)
-{
-    char reason[SKIPPED_REASON_SIZE];
-    if (!scheduled_enabled(it) || !join_complete(it)) {
-        return false;
-    }
-    instant slot = join_slot(it);
-    bool refused = upstream_check_refuses(it, reason);
-    join_spend(it, slot);
-    if (wait_deadline(it, slot) <= scheduler->now) {
-        wait_skip_late(scheduler, it, slot);
-    } else if (refused) {
-        decision_skip(scheduler, it, slot, true, reason);
-        join_skipped(it, true);
-    } else {
-        begin(scheduler, it, RUN_DEPENDENCY, slot, false);
-    }
-    return true;
-}
-
-static void consider(struct scheduler *scheduler, struct scheduled *it)
-{
-    bool more = true;
-    while (more && it->phase == PHASE_IDLE && !begin_request(scheduler, it) && !begin_event(scheduler, it)) {
-        more = it->join ? decide_join(scheduler, it) : decide_slot(scheduler, it);
-    }
-}
-
-static void look_at(struct scheduler *scheduler, struct scheduled *it)
-{
-    bool live = it->phase == PHASE_LIVE || it->phase == PHASE_RETRYING;
-    if (it->phase == PHASE_WAITING && upstream_check_blocking(scheduler, it, it->slot) == NULL) {
-        /* Through idle, so that a failed upstream is noticed and a request goes first. */
-        phase_set(scheduler, it, PHASE_IDLE);
-    }
-    if (wake_must_wait(scheduler, it)) {
-        phase_set(scheduler, it, PHASE_IDLE);
-    }
-    if (it->phase == PHASE_IDLE) {
-        consider(scheduler, it);
-    } else if (live) {
-        decision_flush(scheduler, it);
-    }
-    if (it->join) {
-        agenda_add_downstream(scheduler, it); /* it stands open while those before it do */
-    }
-}
-
-void agenda_run(struct scheduler *scheduler)
-{
-    for (size_t i = 0; i < scheduler->agenda.count; i++) {
-        struct scheduled *it = scheduler->agenda.items[i];
-        it->on_agenda = false;
-        look_at(scheduler, it);
-    }
-    scheduler->agenda.count = 0;
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------------------- */
@@ -349,13 +209,6 @@ void scheduler_rewind(struct scheduler *scheduler, struct scheduled *it, instant
     timeline_catch_up(scheduler, it);
     agenda_add(scheduler, it);
     agenda_run(scheduler);
-}
-
-void retry_at_once(struct scheduler *scheduler, struct scheduled *it)
-{
-    if (it->phase == PHASE_RETRYING && it->retry_node.key < INSTANT_NEVER) {
-        phase_set(scheduler, it, PHASE_READY);
-    }
 }
 
 void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int attempt, instant retry_at)

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/schedule: what the scheduler remembers, and what its files offer each other.
  *
- * scheduler.c   what an idle job does next; the caller's reports     phase.c    the one place where a phase changes
- * timeline.c    a job's slots: jitter, timer, overlap, catch-up      decision.c what is decided without running
- * upstream_check.c        upstreams and trigger rules                          join.c     upstream results
- * wait.c        what a run waits for, in words; starting deadlines   pool_slots.c   places and the lines for them
- * suspend.c     suspension; how often what fails is tried           job_set.c     another catalog
- * link.c        `after` names to pointers                            state.c    life and looking
- * event.c       what happens outside of any schedule                 put.c      one job comes, changes or goes
- * names.c       which job has a name
+ * Each file needs files above it in this list, and none below (script/check-circles):
+ * scheduled.c      what one job is and does just now        names.c       which job has a name
+ * list.c           lists of jobs                            failing.c     how often what fails is tried
+ * timeline.c       a job's slots, and the timer             join.c        upstream results
+ * pool_slots.c     pools and the lines for them             phase.c       the one place where a phase changes
+ * requests.c       runs that were asked for                 decision.c    what is decided without running
+ * upstream_check.c upstreams and trigger rules              wait.c        what a run waits for; starting deadlines
+ * catch_up.c       overlap, what was missed, catch-up       event.c       what happens outside of any schedule
+ * agenda.c         what a job does next                     suspend.c     suspension
+ * state.c          life                                     link.c        `after` names to pointers
+ * job_set.c        another catalog                          put.c         one job comes, changes or goes
+ * scheduler.c      the caller's calls and reports
  *
  * Whatever may let another job go on puts those after it on the agenda; every call from outside ends with agenda_run. So
  * nothing recurses, however long a chain is. */
@@ -214,19 +218,36 @@ struct scheduler {
     size_t event_count;   /* jobs with an event that may fall due, or has */
 };
 
-/* --- state.c ----------------------------------------------------------------------------------------------------------- */
+/* --- scheduled.c ------------------------------------------------------------------------------------------------------- */
 
-void list_add(struct scheduled_list *list, struct scheduled *it);
-struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory);
-/* What a job takes from its definition. */
-void scheduled_define(struct scheduler *scheduler, struct scheduled *it, const struct job *job);
-void scheduled_free(struct scheduler *scheduler, struct scheduled *it);
 /* Whether slots of its own fall due. */
 bool scheduled_enabled(const struct scheduled *it);
 /* Whether those after it look at it: a job that is being replaced still counts. */
 bool scheduled_active(const struct scheduled *it);
 /* Whether a slot was missed since its last outcome. */
 bool scheduled_missed(const struct scheduled *it);
+/* Whether it is due, and not yet in the ledger or on the way to it. */
+bool phase_is_unstarted(const struct scheduled *it);
+/* Whether the claim of a slot or decision is on its way: nothing beyond it can be decided. */
+bool phase_is_claiming_slot(const struct scheduled *it);
+bool wake_is_of(enum run_kind kind); /* of a notification or a change */
+/* Whether something of it is pending at `until` or before, and will run. */
+bool wake_is_pending(const struct scheduled *it, instant until);
+bool wake_is_due(const struct scheduled *it);
+/* Whether the current run is of one. */
+bool wake_runs(const struct scheduled *it);
+instant wait_deadline(const struct scheduled *it, instant slot); /* INSTANT_NEVER: none */
+
+/* --- list.c ------------------------------------------------------------------------------------------------------------ */
+
+void list_add(struct scheduled_list *list, struct scheduled *it);
+
+/* --- state.c ----------------------------------------------------------------------------------------------------------- */
+
+struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory);
+/* What a job takes from its definition. */
+void scheduled_define(struct scheduler *scheduler, struct scheduled *it, const struct job *job);
+void scheduled_free(struct scheduler *scheduler, struct scheduled *it);
 
 /* --- phase.c ----------------------------------------------------------------------------------------------------------- */
 
@@ -234,13 +255,22 @@ void agenda_add(struct scheduler *scheduler, struct scheduled *it);
 void agenda_add_downstream(struct scheduler *scheduler, const struct scheduled *it);
 /* Moves it between the lines, counts places, and tells those after it. */
 void phase_set(struct scheduler *scheduler, struct scheduled *it, enum phase phase);
-/* Whether it is due, and not yet in the ledger or on the way to it. */
-bool phase_is_unstarted(const struct scheduled *it);
-/* Whether the claim of a slot or decision is on its way: nothing beyond it can be decided. */
-bool phase_is_claiming_slot(const struct scheduled *it);
+/* A next attempt whose time is known waits for it no longer. */
+void retry_at_once(struct scheduler *scheduler, struct scheduled *it);
+
+/* --- requests.c -------------------------------------------------------------------------------------------------------- */
+
+bool requests_has(const struct scheduled *it, enum run_kind kind, instant slot); /* or runs it */
+void requests_add(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);
+struct request requests_take(struct scheduler *scheduler, struct scheduled *it); /* there is one */
+/* A request that had its turn waits again, first in line. */
+void requests_put_back(struct scheduler *scheduler, struct scheduled *it);
+void requests_drop(struct scheduler *scheduler, struct scheduled *it);
 
 /* --- timeline.c -------------------------------------------------------------------------------------------------------- */
 
+/* At most one slot is not decided, and the calendar alone does not know which. */
+bool timeline_has_one_slot(const struct scheduled *it);
 /* When a slot falls due. */
 instant timeline_start(const struct scheduled *it, instant slot);
 /* The first slot that is not decided, due or not; INSTANT_NEVER. */
@@ -255,6 +285,9 @@ int64_t timeline_count(const struct scheduled *it, instant last);
 instant timeline_seen(const struct scheduled *it);
 /* Sets the timer for the next slot that has not been noted. */
 void timeline_arm(struct scheduler *scheduler, struct scheduled *it);
+
+/* --- catch_up.c -------------------------------------------------------------------------------------------------------- */
+
 /* The armed slot fell due: it will run, or be skipped. */
 void timeline_note(struct scheduler *scheduler, struct scheduled *it);
 /* Those that are not decided and have fallen due by `until` are missed. A slot whose claim is on its way comes first: those behind
@@ -305,7 +338,6 @@ void join_skipped(struct scheduled *it, bool by_upstream);
 
 /* Why a slot beside the current run is skipped; caller frees. */
 char *wait_overlap_reason(struct scheduler *scheduler, const struct scheduled *it);
-instant wait_deadline(const struct scheduled *it, instant slot); /* INSTANT_NEVER: none */
 /* A slot whose turn comes after its deadline. */
 void wait_skip_late(struct scheduler *scheduler, struct scheduled *it, instant slot);
 /* Time has come to `now`: what waits beyond its deadline is skipped. */
@@ -314,11 +346,6 @@ void wait_advance(struct scheduler *scheduler, instant now);
 /* --- event.c ----------------------------------------------------------------------------------------------------------- */
 
 void wake_free(struct wake *wake); /* takes NULL */
-/* Whether something of it is pending at `until` or before, and will run. */
-bool wake_is_pending(const struct scheduled *it, instant until);
-bool wake_is_due(const struct scheduled *it);
-/* Whether the current run is of one. */
-bool wake_runs(const struct scheduled *it);
 /* Whether its run, which is ready, has to wait after all: an upstream's fell due. */
 bool wake_must_wait(struct scheduler *scheduler, const struct scheduled *it);
 /* The job may have been switched on or off: its timer follows, and what nobody remembers goes. */
@@ -331,6 +358,8 @@ void wake_advance(struct scheduler *scheduler);
  * what happened since, too. */
 void wake_taken(struct scheduler *scheduler, struct scheduled *it);
 void wake_untaken(struct scheduler *scheduler, struct scheduled *it);
+/* A notification with its payload, or a change of sources: its timer follows. */
+void wake_note(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, const char *payload);
 /* A run of an earlier leader: slots go on behind it. */
 void wake_adopted(struct scheduled *it);
 void wake_ended(struct scheduled *it);
@@ -343,6 +372,7 @@ void pool_slots_finish(struct scheduler *scheduler);
 void pool_slots_define(struct scheduler *scheduler, struct scheduled *it);
 void pool_slots_leave(struct scheduler *scheduler, struct scheduled *it); /* it goes */
 bool pool_has_slot(const struct pool *pool);
+struct scheduled *pool_slots_next(const struct scheduler *scheduler); /* whose turn it is; NULL: nobody's */
 /* From one phase to another: places, and the line of those that are ready. */
 void pool_slots_follow(struct scheduler *scheduler, struct scheduled *it, enum phase from, enum phase to);
 
@@ -358,6 +388,9 @@ void names_finish(struct name_table *names);
 
 /* It suspends itself when it has failed too often. `noted`: slots may have fallen due before. */
 void suspend_if_failing(struct scheduler *scheduler, struct scheduled *it, bool noted);
+
+/* --- failing.c --------------------------------------------------------------------------------------------------------- */
+
 /* Until when a job that fails is not tried again for a change; INSTANT_NONE where its last run was well. */
 instant failing_until(const struct scheduled *it);
 /* Whether a slot of a refresh passes because the tries before it failed, and why. */
@@ -376,14 +409,9 @@ void link_none(struct scheduled *it);
 /* Its definition may be another: its deadline, its timer, and those before it. */
 void job_set_review(struct scheduler *scheduler, struct scheduled *it);
 
-/* --- scheduler.c ------------------------------------------------------------------------------------------------------- */
+/* --- agenda.c ---------------------------------------------------------------------------------------------------------- */
 
 /* Looks at whoever may go on. */
 void agenda_run(struct scheduler *scheduler);
-void requests_drop(struct scheduler *scheduler, struct scheduled *it);
-/* A request that had its turn waits again, first in line. */
-void requests_put_back(struct scheduler *scheduler, struct scheduled *it);
-/* A next attempt whose time is known waits for it no longer. */
-void retry_at_once(struct scheduler *scheduler, struct scheduled *it);
 
 #endif

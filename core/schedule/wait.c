@@ -56,12 +56,6 @@ char *wait_overlap_reason(struct scheduler *scheduler, const struct scheduled *i
 
 /* --- starting deadlines ------------------------------------------------------------------------------------------------- */
 
-instant wait_deadline(const struct scheduled *it, instant slot)
-{
-    duration length = it->job->options.starting_deadline;
-    return length > 0 ? slot + length : INSTANT_NEVER;
-}
-
 static void skip_for_deadline(struct scheduler *scheduler, struct scheduled *it, instant slot, const char *what)
 {
     char length[DURATION_TEXT_SIZE];

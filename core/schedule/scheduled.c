@@ -1,0 +1,117 @@
+/* What one job is and does just now: looked at, never changed. */
+#include "schedule/state.h"
+
+bool scheduled_enabled(const struct scheduled *it)
+{
+    return scheduled_active(it) && !it->withdrawn;
+}
+
+bool scheduled_active(const struct scheduled *it)
+{
+    return it->job->active && !it->suspended && !it->retired;
+}
+
+bool scheduled_missed(const struct scheduled *it)
+{
+    return it->missed_at > it->outcome_at;
+}
+
+bool scheduled_idle(const struct scheduled *scheduled)
+{
+    return scheduled->phase == PHASE_IDLE && scheduled->request_count == 0 && !wake_is_due(scheduled);
+}
+
+bool scheduled_retired(const struct scheduled *scheduled)
+{
+    return scheduled->retired;
+}
+
+bool scheduled_is_at(const struct scheduled *scheduled, enum run_kind kind, instant slot)
+{
+    return scheduled->phase != PHASE_IDLE && scheduled->kind == kind && scheduled->slot == slot;
+}
+
+const struct job *scheduled_job(const struct scheduled *scheduled)
+{
+    return scheduled->job;
+}
+
+int64_t scheduled_id(const struct scheduled *scheduled)
+{
+    return scheduled->job_id;
+}
+
+instant scheduled_cursor(const struct scheduled *scheduled)
+{
+    return scheduled->cursor;
+}
+
+int scheduled_version(const struct scheduled *scheduled)
+{
+    return scheduled->version;
+}
+
+duration scheduled_expected(const struct scheduled *scheduled)
+{
+    return scheduled->expected;
+}
+
+bool scheduled_run(const struct scheduled *scheduled, enum run_kind *kind, instant *slot, int *attempt)
+{
+    *kind = scheduled->kind;
+    *slot = scheduled->slot;
+    *attempt = scheduled->attempt;
+    return scheduled->phase != PHASE_IDLE;
+}
+
+instant scheduled_due_since(const struct scheduled *scheduled)
+{
+    return scheduled->phase == PHASE_READY && !scheduled->again ? scheduled->slot : INSTANT_NONE;
+}
+
+bool scheduled_waits_for_attempt(const struct scheduled *scheduled)
+{
+    bool waits_for_time = scheduled->phase == PHASE_RETRYING && scheduled->retry_node.key < INSTANT_NEVER;
+    bool waits_for_slot = scheduled->phase == PHASE_READY && scheduled->again;
+    return waits_for_time || waits_for_slot;
+}
+
+bool phase_is_unstarted(const struct scheduled *it)
+{
+    return !it->again && (it->phase == PHASE_WAITING || it->phase == PHASE_READY);
+}
+
+bool phase_is_claiming_slot(const struct scheduled *it)
+{
+    return it->phase == PHASE_CLAIMING && !it->again && run_kind_moves(it->kind);
+}
+
+bool wake_is_of(enum run_kind kind)
+{
+    return !run_kind_moves(kind) && !run_kind_asked(kind);
+}
+
+bool wake_is_due(const struct scheduled *it)
+{
+    return it->wake != NULL && it->wake->due;
+}
+
+bool wake_is_pending(const struct scheduled *it, instant until)
+{
+    const struct wake *wake = it->wake;
+    if (wake == NULL || !wake->pending || !scheduled_enabled(it)) {
+        return false;
+    }
+    return (wake->due ? wake->slot : wake->node.key) <= until;
+}
+
+bool wake_runs(const struct scheduled *it)
+{
+    return it->phase != PHASE_IDLE && wake_is_of(it->kind);
+}
+
+instant wait_deadline(const struct scheduled *it, instant slot)
+{
+    duration length = it->job->options.starting_deadline;
+    return length > 0 ? slot + length : INSTANT_NEVER;
+}
