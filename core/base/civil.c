@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* The calendar of instant.h. */
 #include "base/instant.h"
 

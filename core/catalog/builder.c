@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "catalog/builder.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include <string.h>
 
 #include "base/text.h"

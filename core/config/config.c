@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "config/config.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "config/reader.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "model/option_table.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/model: which options there are, and what values each takes. */
 #ifndef CHIME_MODEL_OPTION_TABLE_H
 #define CHIME_MODEL_OPTION_TABLE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What a job does next, once it may: a request, an event, a slot, a decision. */
 #include "schedule/state.h"
 

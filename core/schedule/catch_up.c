@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Slots that nobody saw in time: beside a run that goes on, while suspended, while nothing led. */
 #include <stdlib.h>
 

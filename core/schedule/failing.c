@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What fails and is refreshed all the same is tried less often. */
 #include <limits.h>
 #include <stdio.h>

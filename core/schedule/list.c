@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Lists of jobs, and the one of all. */
 #include "base/memory.h"
 #include "schedule/state.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* Runs that were asked for, first come, first served. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 /* What one job is and does just now: looked at, never changed. */
 #include "schedule/state.h"
 
