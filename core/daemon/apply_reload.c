@@ -72,6 +72,7 @@ static void over(struct lead *lead)
     bool waking = reload->waking;
     reload->later = NULL;
     lead->reload = NULL;
+    lead->reload_writes = false;
     reload_free(reload);
     if (later != NULL) {
         begin(lead, later, config_find_database(later->config, lead->database->name), false);
@@ -139,7 +140,7 @@ static void retire_missing(struct lead *lead)
 
 static void take_jobs_over(struct lead *lead, const struct ledger_synced *jobs, size_t count)
 {
-    dispatch_own_jobs(lead); /* before the copies that the scheduler keeps of removed jobs go */
+    run_queues_own_jobs(lead); /* before the copies that the scheduler keeps of removed jobs go */
     retire_missing(lead);
     sql_placing_before_relink(lead);
     for (size_t i = 0; i < count; i++) {
@@ -213,16 +214,12 @@ bool apply_reload_step(struct lead *lead)
     if (reload->stage == STAGE_AGREEING && lead->claim_count == 0 && !sql_jobs_asking(lead)) {
         instant now = lead_now(lead); /* where a schedule ends and another begins */
         reload->stage = STAGE_WRITING;
+        lead->reload_writes = true;
         withdraw_changed(lead, now);
         dispatch_write_skipped(lead);
         lead->sync = ledger_sync_start(&lead->ledger, reload->jobs.items, reload->jobs.count, now, true, synced, lead);
     }
     return true;
-}
-
-bool apply_reload_writes(const struct lead *lead)
-{
-    return lead->reload != NULL && lead->reload->stage == STAGE_WRITING;
 }
 
 static void agree(struct lead *lead)

@@ -10,12 +10,6 @@
 #include "daemon/lead_state.h"
 #include "ledger/answers.h"
 
-bool lead_waits(const struct lead *lead)
-{
-    return write_queue_is_held(lead->ledger.writes) || write_queue_is_held(lead->ledger.ends) ||
-           lead->heartbeat_refused;
-}
-
 /* The same words again and again would hide the first. */
 static void tell(struct lead *lead, const char *holders)
 {
@@ -48,7 +42,7 @@ void blocked_writes_note(struct lead *lead, const struct pg_reply *reply)
         lead_end(lead, &err);
         return;
     }
-    dispatch_forget_queues(lead);
+    run_queues_forget(lead);
     free(lead->write_problem);
     lead->write_problem = xstrndup(message, strcspn(message, "\n"));
     if (!lead->holders_asked) {

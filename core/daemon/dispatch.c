@@ -16,16 +16,6 @@
 #define ASSUMED_TIME (2 * USEC_PER_MSEC) /* of a job that never ran: being wrong costs the queue's patience, no more */
 #define SILENCE_MAX (PG_LEASE - 5 * USEC_PER_SEC)
 
-static void dispatch(void *data);
-
-void dispatch_soon(struct lead *lead)
-{
-    if (!lead->dispatch_deferred) {
-        lead->dispatch_deferred = true;
-        loop_defer(lead->loop, dispatch, lead);
-    }
-}
-
 static bool may_start(void *data)
 {
     const struct lead *lead = data;
@@ -33,33 +23,6 @@ static bool may_start(void *data)
 }
 
 /* --- queues --------------------------------------------------------------------------------------------------------------- */
-
-static void forget_queue(struct lead *lead, const struct run_queue *queue)
-{
-    for (size_t i = 0; i < lead->claim_count; i++) {
-        if (lead->claims[i].queue == queue) {
-            lead->claims[i].queue = NULL;
-        }
-    }
-}
-
-/* What is claimed now may follow from an end that is not on record, and no session stays open by waiting for it. */
-void dispatch_forget_queues(struct lead *lead)
-{
-    for (size_t i = 0; i < lead->claim_count; i++) {
-        struct pending_claim *claim = &lead->claims[i];
-        if (claim->queue != NULL) {
-            run_queue_reserve(claim->queue, -1, claim->expected);
-            claim->queue = NULL;
-        }
-    }
-    dispatch_soon(lead);
-}
-
-static void remove_queue(struct role_sessions *sessions, size_t index)
-{
-    sessions->queues[index] = sessions->queues[--sessions->run_queue_count];
-}
 
 /* A claimed run whose text never went out: another session of ours may have it. The ledger is told before anything else happens to
  * it: whoever leads next could not know that it never started. */
@@ -196,7 +159,7 @@ static void release_queues(struct role_sessions *sessions)
     for (size_t i = sessions->run_queue_count; i-- > 0;) {
         struct run_queue *queue = sessions->queues[i];
         if (run_queue_is_drained(queue)) {
-            remove_queue(sessions, i);
+            run_queues_remove(sessions, i);
             run_queue_release(queue);
         }
     }
@@ -474,38 +437,17 @@ static void dispatch(void *data)
     }
 }
 
-static size_t run_queue_total(const struct lead *lead)
-{
-    size_t total = 0;
-    for (size_t i = 0; i < lead->roles.count; i++) {
-        total += lead->roles.items[i]->run_queue_count;
-    }
-    return total;
-}
-
 bool dispatch_busy(const struct lead *lead)
 {
-    return run_queue_total(lead) > 0 || lead->claim_count > 0 || lead->finish_count > 0 || lead->finish_pending ||
+    return run_queues_count(lead) > 0 || lead->claim_count > 0 || lead->finish_count > 0 || lead->finish_pending ||
            lead->skipped_pending > 0 || lead->release_count > 0;
-}
-
-void dispatch_queue_lost(struct role_sessions *sessions, struct run_queue *queue)
-{
-    struct lead *lead = sessions->lead;
-    forget_queue(lead, queue);
-    for (size_t i = sessions->run_queue_count; i-- > 0;) {
-        if (sessions->queues[i] == queue) {
-            remove_queue(sessions, i);
-        }
-    }
-    run_queue_broken(queue);
-    dispatch_soon(lead);
 }
 
 void dispatch_create(struct lead *lead)
 {
     lead->claims = xcalloc(CLAIM_MAX, sizeof *lead->claims);
     lead->start_again = INSTANT_NEVER;
+    lead->dispatch = dispatch;
     roles_create(lead);
 }
 
@@ -524,39 +466,11 @@ void dispatch_destroy(struct lead *lead)
     free(lead->releases);
 }
 
-/* --- all queues ----------------------------------------------------------------------------------------------------------- */
-
-/* One after the other, from {0, 0} on; NULL at the end. */
-struct run_queue_cursor {
-    size_t role;
-    size_t queue;
-};
-
-static struct run_queue *next_queue(const struct lead *lead, struct run_queue_cursor *cursor)
-{
-    for (; cursor->role < lead->roles.count; cursor->role++, cursor->queue = 0) {
-        const struct role_sessions *sessions = lead->roles.items[cursor->role];
-        if (cursor->queue < sessions->run_queue_count) {
-            return sessions->queues[cursor->queue++];
-        }
-    }
-    return NULL;
-}
-
-void dispatch_cancel_all(struct lead *lead)
-{
-    struct run_queue_cursor cursor = {0};
-    struct run_queue *queue;
-    while ((queue = next_queue(lead, &cursor)) != NULL) {
-        run_queue_cancel_current(queue, "the daemon was told to stop and did not wait any longer");
-    }
-}
-
 bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char *reason)
 {
     struct run_queue_cursor cursor = {0};
     struct run_queue *queue;
-    while ((queue = next_queue(lead, &cursor)) != NULL) {
+    while ((queue = run_queues_next(lead, &cursor)) != NULL) {
         if (run_queue_cancel(queue, scheduled, reason)) {
             return true;
         }
@@ -566,42 +480,4 @@ bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char 
         return true;
     }
     return false;
-}
-
-void dispatch_own_jobs(struct lead *lead)
-{
-    struct run_queue_cursor cursor = {0};
-    struct run_queue *queue;
-    while ((queue = next_queue(lead, &cursor)) != NULL) {
-        run_queue_own_jobs(queue);
-    }
-}
-
-void dispatch_own_job(struct lead *lead, const struct scheduled *scheduled)
-{
-    struct run_queue_cursor cursor = {0};
-    struct run_queue *queue;
-    while ((queue = next_queue(lead, &cursor)) != NULL) {
-        run_queue_own_job(queue, scheduled);
-    }
-}
-
-void dispatch_hand_back(struct lead *lead)
-{
-    struct run_queue_cursor cursor = {0};
-    struct run_queue *queue;
-    while ((queue = next_queue(lead, &cursor)) != NULL) {
-        run_queue_hand_back(queue);
-    }
-    dispatch_soon(lead);
-}
-
-void dispatch_wake(struct lead *lead)
-{
-    struct run_queue_cursor cursor = {0};
-    struct run_queue *queue;
-    while ((queue = next_queue(lead, &cursor)) != NULL) {
-        run_queue_wake(queue);
-    }
-    dispatch_soon(lead);
 }

@@ -24,47 +24,6 @@
 #define CAPTURE_PAUSE_FACTOR 9        /* where there is more to do: a tenth of the time, as upkeep's */
 #define CLOCK_STEP (2 * USEC_PER_SEC) /* a larger change of the database's clock is a step, not drift */
 
-instant lead_now(const struct lead *lead)
-{
-    return clock_boot() + lead->offset;
-}
-
-void lead_end(struct lead *lead, const struct error *reason)
-{
-    if (!lead->over) {
-        lead->over = true;
-        lead->handlers->ended(lead->data, reason);
-    }
-}
-
-bool lead_refused(struct lead *lead, const struct pg_reply *reply, const char *what)
-{
-    struct error err;
-    enum ledger_answer answer = answer_of(reply);
-    if (lead->over || answer == ANSWER_LOST) {
-        return true;
-    }
-    if (answer == ANSWER_TAKEN) {
-        return false;
-    }
-    if (answer == ANSWER_NOT_LEADER) {
-        error_set(&err, ERROR_REFUSED, "another daemon leads now");
-    } else {
-        pg_reply_error(reply, &err);
-        error_prefix(&err, "%s", what);
-    }
-    lead_end(lead, &err);
-    return true;
-}
-
-void lead_end_for_disagreement(struct lead *lead, const struct scheduled *scheduled)
-{
-    struct error err;
-    error_set(&err, ERROR_REFUSED, "the ledger does not agree about job %s: it is read anew",
-              scheduled_job(scheduled)->name);
-    lead_end(lead, &err);
-}
-
 /* --- the heartbeat ----------------------------------------------------------------------------------------------------- */
 
 /* The database read its clock somewhere between our sending and receiving, so the offset is known to lie within two bounds,
@@ -125,7 +84,7 @@ static void heartbeat_answered(void *data, const struct pg_reply *reply)
     measure_clock(lead, heartbeat.now);
     requests_grant(lead, reply);
     give_way(lead, heartbeat.migration);
-    dispatch_wake(lead);
+    run_queues_wake(lead);
 }
 
 static void heartbeat_due(void *data)
@@ -190,7 +149,7 @@ static void patience_over(void *data)
     struct lead *lead = data;
     lead->impatient = true;
     log_warning("database %s: runs that did not end in time are cancelled", lead->database->name);
-    dispatch_cancel_all(lead);
+    run_queues_cancel(lead);
 }
 
 static void drained_unstarted(void *data)
@@ -228,16 +187,6 @@ static void population_requested(void *data, const struct pg_reply *reply)
     struct lead *lead = data;
     if (!lead_refused(lead, reply, "the first refresh of new views could not be asked for")) {
         recovery_read(lead, start_schedule);
-    }
-}
-
-void lead_set_pools(struct lead *lead, const struct config_database *next)
-{
-    for (size_t i = 0; i < lead->database->pool_count; i++) {
-        scheduler_pool(lead->scheduler, lead->database->pools[i].name, 0);
-    }
-    for (size_t i = 0; i < next->pool_count; i++) {
-        scheduler_pool(lead->scheduler, next->pools[i].name, next->pools[i].limit);
     }
 }
 
@@ -378,7 +327,7 @@ void lead_drain(struct lead *lead, duration patience)
     lead->draining = true;
     loop_timer_set(lead->drain_timer, patience);
     if (lead->started) {
-        dispatch_hand_back(lead);
+        run_queues_hand_back(lead);
     } else {
         loop_defer(lead->loop, drained_unstarted, lead);
     }

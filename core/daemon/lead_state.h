@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Inside core/daemon: what a leadership holds. lead.c owns its life, dispatch.c moves runs, recovery.c what was left, apply_reload.c
+/* Inside core/daemon: what a leadership holds. lead.c owns its life, leadership.c is what all files ask of it, dispatch.c moves runs, recovery.c what was left, apply_reload.c
  * brings another catalog in, requests.c does what people ask for. */
 #ifndef CHIME_DAEMON_LEAD_STATE_H
 #define CHIME_DAEMON_LEAD_STATE_H
@@ -71,6 +71,7 @@ struct lead {
     struct notifications *notifications;   /* likewise */
     struct heartbeat_ping *heartbeat_ping; /* likewise */
     struct reload *reload;                 /* another catalog on its way in; NULL: none */
+    bool reload_writes;                    /* the scheduler is about to have other jobs: nothing is put into it */
     struct loop_timer *wake_timer;
     struct scheduler *scheduler; /* NULL until the ledger was read */
     bool hurried;
@@ -114,6 +115,7 @@ struct lead {
     size_t finish_capacity;
     bool finish_pending;
     size_t skipped_pending;
+    loop_callback *dispatch;
     bool dispatch_deferred;
 
     struct unknown_outcome *unknown;
@@ -125,6 +127,7 @@ struct lead {
     size_t verdicts_pending; /* answers that are to come */
 };
 
+/* leadership.c */
 instant lead_now(const struct lead *lead); /* the database's clock */
 void lead_end(struct lead *lead, const struct error *reason);
 /* The ledger moved on without us: only another leader, or a change of the job, can do that. */
@@ -132,27 +135,44 @@ void lead_end_for_disagreement(struct lead *lead, const struct scheduled *schedu
 /* An answer of the ledger that is no answer: true when the caller has nothing more to do. What can be asked again never comes here
  * (write_queue.h). */
 bool lead_refused(struct lead *lead, const struct pg_reply *reply, const char *what);
+/* The ledger could not be written, or read, when it was tried last: nothing is claimed. */
+bool lead_waits(const struct lead *lead);
+void dispatch_soon(struct lead *lead);
+/* The limits of `next`; a pool that only the database in force limits has none any more. */
+void lead_set_pools(struct lead *lead, const struct config_database *next);
+
+/* run_queues.c */
+/* One after the other, from {0, 0} on; NULL at the end. */
+struct run_queue_cursor {
+    size_t role;
+    size_t queue;
+};
+struct run_queue *run_queues_next(const struct lead *lead, struct run_queue_cursor *cursor);
+size_t run_queues_count(const struct lead *lead);
+void run_queues_remove(struct role_sessions *sessions, size_t index);
+void run_queues_lost(struct role_sessions *sessions, struct run_queue *queue);
+void run_queues_forget(struct lead *lead);    /* what is being claimed does not start, but is put back */
+void run_queues_wake(struct lead *lead);      /* the heartbeat is back: what waited for it may start */
+void run_queues_hand_back(struct lead *lead); /* draining: nothing that has not started will be */
+void run_queues_cancel(struct lead *lead);
+/* Runs under way keep what they need of their jobs: the catalog is about to go. */
+void run_queues_own_jobs(struct lead *lead);
+void run_queues_own_job(struct lead *lead, const struct scheduled *scheduled); /* likewise of one job */
 
 void job_list_finish(struct job_list *list);
 /* Jobs of plugins that are dormant stay known, but nothing of theirs falls due. */
 void job_list_fill(struct job_list *list, const struct catalog *catalog, const char *database,
                    const struct plugin_states *plugins);
 const struct job *job_list_find(const struct job_list *list, const char *name);
-/* The limits of `next`; a pool that only the database in force limits has none any more. */
-void lead_set_pools(struct lead *lead, const struct config_database *next);
 
 /* apply_reload.c */
 void apply_reload_start(struct lead *lead); /* the schedule has started: looks for dormant plugins from time to time */
 /* Called by dispatch when no claim is on its way. True: nothing may be claimed now. */
 bool apply_reload_step(struct lead *lead);
-bool apply_reload_writes(
-    const struct lead *lead); /* the scheduler is about to have other jobs: nothing is put into it */
 void apply_reload_destroy(struct lead *lead);
 
 /* blocked_writes.c */
 extern const struct write_queue_handlers blocked_writes_handlers;
-/* The ledger could not be written, or read, when it was tried last: nothing is claimed. */
-bool lead_waits(const struct lead *lead);
 void blocked_writes_note(struct lead *lead, const struct pg_reply *reply);
 void blocked_writes_end(struct lead *lead); /* something that was refused has been taken */
 void blocked_writes_forget(struct lead *lead);
@@ -163,12 +183,6 @@ void requests_grant(struct lead *lead, const struct pg_reply *heartbeat);
 /* dispatch.c */
 void dispatch_create(struct lead *lead);
 void dispatch_destroy(struct lead *lead);
-void dispatch_soon(struct lead *lead);
-void dispatch_queue_lost(struct role_sessions *sessions, struct run_queue *queue);
-void dispatch_wake(struct lead *lead);      /* the heartbeat is back: what waited for it may start */
-void dispatch_hand_back(struct lead *lead); /* draining: nothing that has not started will be */
-void dispatch_cancel_all(struct lead *lead);
-void dispatch_forget_queues(struct lead *lead); /* what is being claimed does not start, but is put back */
 /* Ends a live run of the job: true when it is ending, or had not started and ended at once; false when it cannot be told yet
  * (its claim is on the way). */
 bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char *reason);
@@ -178,9 +192,6 @@ void dispatch_write_suspensions(struct lead *lead);
 void dispatch_add_finish(struct lead *lead, struct scheduled *scheduled, const struct run *run,
                          const struct outcome *outcome);
 void dispatch_write_finishes(struct lead *lead);
-/* Runs under way keep what they need of their jobs: the catalog is about to go. */
-void dispatch_own_jobs(struct lead *lead);
-void dispatch_own_job(struct lead *lead, const struct scheduled *scheduled); /* likewise of one job */
 bool dispatch_busy(const struct lead *lead);
 /* When the next attempt may start, INSTANT_NONE when there is to be none. */
 instant dispatch_retry_at(const struct lead *lead, const struct scheduled *scheduled, int attempt);

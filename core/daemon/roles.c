@@ -31,7 +31,7 @@ static void session_lost(void *data, struct pool_session *session, const struct 
     if (pool_tag(session) == sessions) {
         pool_drop(sessions->pool, session); /* it was lent to interrupt another */
     } else {
-        dispatch_queue_lost(sessions, pool_tag(session));
+        run_queues_lost(sessions, pool_tag(session));
     }
 }
 
@@ -145,11 +145,6 @@ void roles_create(struct lead *lead)
     lead->roles.budget = (struct pool_budget){
         .limit = lead->database->role_sessions, .freed = place_freed, .data = lead};
     pool_want(make(lead, NULL, NULL)->pool, 1);
-}
-
-struct role_sessions *roles_own(const struct lead *lead)
-{
-    return lead->roles.items[0];
 }
 
 struct role_sessions *roles_of(struct lead *lead, const struct job *job)
@@ -290,7 +285,7 @@ static void tell_missed(const struct interruption *interruption, const char *why
                 "GRANT pg_signal_backend to the daemon's role",
                 lead->database->name, role, why);
     run_queue_cut(queue);
-    dispatch_queue_lost(sessions, queue);
+    run_queues_lost(sessions, queue);
 }
 
 static void interrupted(void *data, const struct pg_reply *reply)

@@ -49,8 +49,9 @@ struct roles {
     struct pool_budget budget; /* of all but the first */
     struct role_problem *problems;
     size_t problem_count;
-    bool asked; /* a look is under way */
-    bool again; /* and another is wanted after it */
+    bool asked;                         /* a look is under way */
+    bool again;                         /* and another is wanted after it */
+    void (*changed)(struct lead *lead); /* other owners stand in the way than before; NULL: nobody is told */
 };
 
 void roles_create(struct lead *lead);

@@ -109,8 +109,8 @@ static void looked(void *data, const struct pg_reply *reply)
         struct login login = logins_read(reply, i);
         follow(lead, &login);
     }
-    if (take_problems(&lead->roles, reply)) {
-        sql_jobs_look_again(lead);
+    if (take_problems(&lead->roles, reply) && lead->roles.changed != NULL) {
+        lead->roles.changed(lead);
     }
     dispatch_soon(lead);
     if (lead->roles.again) {

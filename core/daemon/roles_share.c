@@ -7,6 +7,11 @@
 
 #define STARTS_AT_ONCE (10 * USEC_PER_SEC)
 
+struct role_sessions *roles_own(const struct lead *lead)
+{
+    return lead->roles.items[0];
+}
+
 static bool is_full(const struct roles *roles)
 {
     return roles->budget.open >= roles->budget.limit;

@@ -275,7 +275,7 @@ bool sql_jobs_step(struct lead *lead)
     if (jobs->asking) {
         return true;
     }
-    if (apply_reload_writes(lead) || expired_busy(lead)) {
+    if (lead->reload_writes || expired_busy(lead)) {
         return false;
     }
     bool due = jobs->placing.sweep && jobs->from == 0 && lead->skipped_pending == 0; /* not amid a look */
@@ -341,7 +341,8 @@ void sql_jobs_reloaded(struct lead *lead)
     look_at_all(lead->sql_jobs);
 }
 
-void sql_jobs_look_again(struct lead *lead)
+/* Owners may run their jobs that could not, or the other way round. */
+static void look_again(struct lead *lead)
 {
     if (lead->sql_jobs->asking) {
         lead->sql_jobs->again = true;
@@ -415,6 +416,7 @@ void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
     lead->sql_jobs = jobs;
     lead->sql_placing = &jobs->placing;
     jobs->loaded = loaded;
+    lead->roles.changed = look_again;
     jobs->poll_timer = loop_timer_create(lead->loop, poll_due, lead);
     jobs->ask_timer = loop_timer_create(lead->loop, ask_due, lead);
     lead->sql_job_status = sql_job_status_create(lead);

@@ -32,7 +32,5 @@ bool sql_jobs_settled(const struct lead *lead);
 bool sql_jobs_refetch(struct lead *lead, const struct scheduled *scheduled);
 /* Another configuration: pools, zones and upstreams may be others. */
 void sql_jobs_reloaded(struct lead *lead);
-/* All are read once more: owners may run their jobs that could not, or the other way round. */
-void sql_jobs_look_again(struct lead *lead);
 
 #endif

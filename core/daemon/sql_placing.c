@@ -102,7 +102,7 @@ static struct scheduled *put(struct lead *lead, struct job *job, const struct jo
             withdraw(lead, known, job);
             lead->sql_placing->sweep = true;
         }
-        dispatch_own_job(lead, known);
+        run_queues_own_job(lead, known);
     }
     if (anew || memory.cursor < job->since) {
         restart(lead, known, job, &memory);
@@ -288,7 +288,7 @@ void sql_placing_follow_up(struct lead *lead, int64_t job_id, bool removed)
     if (removed) {
         note_channels(lead, scheduled_job(known));
         scheduler_withdraw(lead->scheduler, known, reason_to_withdraw(NULL), lead_now(lead));
-        dispatch_own_job(lead, known);
+        run_queues_own_job(lead, known);
         scheduler_remove(lead->scheduler, known);
     }
 }

@@ -65,7 +65,7 @@ need one two
 need two three
 expect "files that need one another in a row"
 need three one
-expect "a circle of three files" 'core/pg: 3 files need each other, and none may: one three two'
+expect "a circle of three files" 'core/pg: 3 files need each other: one three two'
 need three three 'static '
 expect "a function that calls itself"
 printf 'int one(int x);\nstatic int two(int x)\n{\n    return x;\n}\nint three(int x)\n{\n    return two(x);\n}\n' >"$tree/core/pg/three.c"
@@ -74,7 +74,7 @@ need one none
 expect "a static function of the same name is the file's own"
 printf 'extern const int one_table[];\nconst int two_table[] = {1};\nint f(int x)\n{\n    return one_table[x];\n}\n' >"$tree/core/pg/two.c"
 printf 'extern const int two_table[];\nconst int one_table[] = {1};\nint g(int x)\n{\n    return two_table[x];\n}\n' >"$tree/core/pg/one.c"
-expect "tables that need each other" 'core/pg: 2 files need each other, and none may: one two'
+expect "tables that need each other" 'core/pg: 2 files need each other: one two'
 fresh_tree
 echo 'size_t b(void);' >"$tree/core/pg/b.h"
 expect "a header that needs another before it" 'core/pg/b.h:1: does not compile alone'
