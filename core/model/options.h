@@ -61,6 +61,9 @@ struct job_options {
     const char *pool; /* interned */
     int64_t suspend_after_failures; /* 0 = never */
     const char *timezone;           /* interned; NULL: the database's */
+    duration expect_success_within; /* these are for alerts alone; 0 = nothing is expected */
+    duration expect_duration;
+    int64_t expect_rows;
 };
 
 /* The product's defaults; delivery is transactional for refreshes and at most once for commands. */

@@ -14,7 +14,11 @@ ALTER TABLE chime.job_state
     ADD COLUMN runs bigint NOT NULL DEFAULT 0,
     ADD COLUMN successes bigint NOT NULL DEFAULT 0,
     ADD COLUMN failures bigint NOT NULL DEFAULT 0,
-    ADD COLUMN skips bigint NOT NULL DEFAULT 0;
+    ADD COLUMN skips bigint NOT NULL DEFAULT 0,
+    ADD COLUMN skipped_in_a_row bigint NOT NULL DEFAULT 0,
+    ADD COLUMN last_rows bigint,
+    ADD COLUMN typical_us double precision,
+    ADD COLUMN spread_us double precision;
 COMMENT ON COLUMN chime.job_state.cursor_skipped IS
     'of a job without a schedule: its last decision was a skip, so that successes of upstreams before it still count';
 COMMENT ON COLUMN chime.job_state.outcome_at IS 'when last_outcome came about';
@@ -31,6 +35,9 @@ COMMENT ON COLUMN chime.job_state.suspend_reason IS 'as given';
 COMMENT ON COLUMN chime.job_state.runs IS 'runs that ended since the job was made or counting began, whatever log_runs keeps';
 COMMENT ON COLUMN chime.job_state.successes IS 'of runs, those that succeeded';
 COMMENT ON COLUMN chime.job_state.failures IS 'of runs, those that failed, timed out or were lost';
+COMMENT ON COLUMN chime.job_state.skipped_in_a_row IS 'skips since a run';
+COMMENT ON COLUMN chime.job_state.last_rows IS 'of the last run that succeeded';
+COMMENT ON COLUMN chime.job_state.typical_us IS 'how long runs that succeeded take, the latest eight above all; spread_us: how far they are from that';
 COMMENT ON COLUMN chime.job_state.skips IS 'slots and decisions that a policy skipped, whatever log_runs keeps';
 UPDATE chime.job_state SET outcome_at = coalesce(last_end, last_slot) WHERE last_outcome IS NOT NULL;
 CREATE INDEX job_state_suspended_until ON chime.job_state (suspended_until) WHERE suspended_until IS NOT NULL;
@@ -555,7 +562,8 @@ BEGIN
          WHERE r.job_id = ANY (p_job) AND r.job_id = e.job_id AND r.kind = e.kind AND r.slot = e.slot AND r.token = p_token
         RETURNING r.run_id, r.job_id, r.kind, r.slot,
                   CASE WHEN r.done_at IS NULL THEN e.state ELSE 'succeeded' END AS state, r.attempt, r.pid, r.epoch,
-                  r.claimed_at, e.started_at, e.finished_at, e.rows, e.sqlstate, e.message, e.reason, e.log, e.outcome_at
+                  r.claimed_at, e.started_at, e.finished_at, e.rows, e.sqlstate, e.message, e.reason, e.log, e.outcome_at,
+                  date_part('epoch', e.finished_at - e.started_at) * 1000000 AS took -- extract would count in numeric
     ), kept AS (
         INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at,
                                        finished_at, rows, sqlstate, message, reason)
@@ -568,7 +576,7 @@ BEGIN
     UPDATE chime.job_state s
        SET last_end = t.finished_at, last_outcome = t.state, outcome_at = t.outcome_at,
            missed_after = t.kind = 'schedule' AND s.missed_at > t.slot AND chime.missed_after(t.job_id, t.slot, t.finished_at),
-           last_duration_us = date_part('epoch', t.finished_at - t.started_at) * 1000000, -- extract would count in numeric
+           last_duration_us = t.took,
            last_success = CASE WHEN t.state = 'succeeded' THEN t.finished_at ELSE s.last_success END,
            consecutive_failures = CASE WHEN t.state = 'succeeded' THEN 0
                                        WHEN t.state IN ('failed', 'timed_out', 'lost') THEN s.consecutive_failures + 1
@@ -576,7 +584,13 @@ BEGIN
            runs = s.runs + 1,
            successes = s.successes + CASE WHEN t.state = 'succeeded' THEN 1 ELSE 0 END,
            failures = s.failures + CASE WHEN t.state IN ('failed', 'timed_out', 'lost') THEN 1 ELSE 0 END,
-           skips = s.skips + CASE WHEN t.state = 'skipped' THEN 1 ELSE 0 END
+           skips = s.skips + CASE WHEN t.state = 'skipped' THEN 1 ELSE 0 END,
+           skipped_in_a_row = CASE WHEN t.state = 'skipped' THEN s.skipped_in_a_row + 1 ELSE 0 END,
+           last_rows = CASE WHEN t.state = 'succeeded' THEN t.rows ELSE s.last_rows END,
+           typical_us = CASE WHEN t.state = 'succeeded' THEN coalesce(s.typical_us + (t.took - s.typical_us) / 8, t.took, s.typical_us)
+                             ELSE s.typical_us END,
+           spread_us = CASE WHEN t.state = 'succeeded' THEN coalesce(s.spread_us + (abs(t.took - s.typical_us) - s.spread_us) / 4, s.spread_us, 0)
+                            ELSE s.spread_us END
       FROM taken t
      WHERE s.job_id = ANY (p_job) AND s.job_id = t.job_id
     RETURNING s.job_id;
@@ -604,6 +618,7 @@ BEGIN
     ), moved AS (
         UPDATE chime.job_state s
            SET last_slot = j.slot, cursor_skipped = s.cursor_skipped OR j.joins, skips = s.skips + j.slots,
+               skipped_in_a_row = s.skipped_in_a_row + j.slots,
                last_outcome = CASE WHEN j.outcome_at IS NOT NULL THEN 'skipped' ELSE s.last_outcome END,
                outcome_at = coalesce(j.outcome_at, s.outcome_at), missed_after = s.missed_after AND j.outcome_at IS NULL
           FROM jump j WHERE s.job_id = ANY (p_job) AND s.job_id = j.job_id AND s.last_slot = j.cursor

@@ -28,6 +28,9 @@ BEGIN ATOMIC
                  ('suspend_after_failures', 'count', 0, 1000000, NULL),
                  ('delivery', 'word', NULL, NULL, 'at_most_once'),
                  ('log_runs', 'word', NULL, NULL, 'all errors off'),
+                 ('expect_success_within', 'limit', 1, 365 * 86400000000, NULL),
+                 ('expect_duration', 'limit', 1, 365 * 86400000000, NULL),
+                 ('expect_rows', 'count', 0, 1000000, NULL),
                  ('timezone', 'zone', NULL, NULL, NULL),
                  ('dst_gap', 'word', NULL, NULL, 'run skip'),
                  ('dst_overlap', 'word', NULL, NULL, 'first last both')) AS r (name, kind, low, high, words)

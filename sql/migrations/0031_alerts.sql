@@ -129,6 +129,10 @@ BEGIN ATOMIC
     ('job-failed', 'job', 'warning', '0', 'a run failed, timed out or was lost'),
     ('job-failure-rate', 'job', 'warning', '0', 'more than 20 % of 20 runs or more within an hour failed'),
     ('job-late', 'job', 'warning', '15 s', 'it was due more than a minute ago and has not started'),
+    ('job-overdue', 'job', 'warning', '0', 'it has not succeeded for longer than expect_success_within'),
+    ('job-slow', 'job', 'warning', '0', 'a run takes longer than expect_duration; without one, far longer than runs of it do'),
+    ('job-rows', 'job', 'warning', '0', 'its last run succeeded with fewer rows than expect_rows'),
+    ('job-skipped', 'job', 'warning', '0', '5 slots or more in a row were skipped'),
     ('job-missed', 'job', 'warning', '0', 'slots passed while nothing led, and are not caught up'),
     ('job-suspended', 'job', 'critical', '0', 'it failed so often that it suspended itself'),
     ('job-refused', 'job', 'warning', '0', 'the leader cannot run it'),
@@ -199,6 +203,18 @@ BEGIN ATOMIC
         FROM chime.job j JOIN chime.job_state s USING (job_id)
         WHERE j.active AND (s.failures > 0 OR s.consecutive_failures > 0 OR s.suspended_at IS NOT NULL OR j.problem IS NOT NULL
                             OR s.last_slot > clock_timestamp() + interval '1 minute')),
+    expecting AS MATERIALIZED (
+        SELECT j.name, j.owner, greatest(s.last_success, j.since) AS good_at, s.last_duration_us / 1e6 AS took, s.last_rows, s.last_outcome,
+               s.skipped_in_a_row, r.claimed_at AS running_since,
+               chime.duration_us(j.options ->> 'expect_success_within') / 1e6 AS within, (j.options ->> 'expect_rows')::bigint AS rows,
+               chime.duration_us(j.options ->> 'expect_duration') / 1e6 AS duration,
+               CASE WHEN s.successes >= 20 THEN (s.typical_us + 6 * s.spread_us) / 1e6 + 30 END AS usual
+        FROM chime.job j JOIN chime.job_state s USING (job_id)
+        LEFT JOIN LATERAL (SELECT max(r.claimed_at) AS claimed_at FROM chime.run r
+                           WHERE r.job_id = j.job_id AND r.pid IS NOT NULL AND r.done_at IS NULL) AS r ON true
+        WHERE j.active AND s.suspended_at IS NULL
+          AND (s.skipped_in_a_row >= 5 OR r.claimed_at IS NOT NULL OR coalesce(j.options ->> 'expect_success_within', 'none') <> 'none'
+               OR coalesce(j.options ->> 'expect_duration', 'none') <> 'none' OR coalesce(j.options ->> 'expect_rows', '0') <> '0')),
     found AS (
         SELECT 'job-failed' AS rule, j.name, j.owner, j.consecutive_failures::double precision AS value,
                CASE WHEN j.consecutive_failures = 0
@@ -215,6 +231,24 @@ BEGIN ATOMIC
         UNION ALL
         SELECT 'view-refresh-failing', j.name, j.owner, j.consecutive_failures, NULL, j.job_id, NULL
         FROM active j WHERE j.views <> '{}' AND j.consecutive_failures > 3 AND j.suspended_at IS NULL
+        UNION ALL
+        SELECT 'job-overdue', e.name, e.owner, extract(epoch FROM now() - e.good_at), format('no success since %s',
+                   to_char(e.good_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')), NULL, NULL
+        FROM expecting e WHERE extract(epoch FROM now() - e.good_at) > e.within
+        UNION ALL
+        SELECT 'job-slow', e.name, e.owner, t.took, format('its %s has taken %s s; %s s are %s', CASE WHEN t.goes_on THEN 'run' ELSE 'last run' END,
+                   round(t.took), round(coalesce(e.duration, e.usual)::numeric, 1), CASE WHEN e.duration IS NULL THEN 'usual at most' ELSE 'expected' END),
+               NULL, NULL
+        FROM expecting e CROSS JOIN LATERAL (
+            SELECT extract(epoch FROM clock_timestamp() - e.running_since) AS took, true AS goes_on
+            UNION ALL SELECT e.took, false WHERE e.duration IS NOT NULL AND e.last_outcome = 'succeeded' AND e.running_since IS NULL) AS t
+        WHERE t.took > coalesce(e.duration, e.usual)
+        UNION ALL
+        SELECT 'job-rows', e.name, e.owner, e.last_rows, format('its last run had %s rows; %s or more are expected', e.last_rows, e.rows), NULL, NULL
+        FROM expecting e WHERE e.last_outcome = 'succeeded' AND e.last_rows < e.rows
+        UNION ALL
+        SELECT 'job-skipped', e.name, e.owner, e.skipped_in_a_row, format('%s slots in a row were skipped', e.skipped_in_a_row), NULL, NULL
+        FROM expecting e WHERE e.skipped_in_a_row >= 5
         UNION ALL
         SELECT 'job-missed', j.name, j.owner, sum(m.slots), format('%s slots, the last at %s: %s', sum(m.slots),
                    to_char(max(m.last_slot) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), (array_agg(m.reason ORDER BY m.last_slot DESC))[1]), NULL, NULL

@@ -168,6 +168,24 @@ static const struct {
     {"UPDATE chime.job_state SET consecutive_failures = 4 WHERE job_id = 2; INSERT INTO chime.alert_job SELECT 2, 4, "
      "now(), 0, 0; DELETE FROM chime.alert_rule WHERE name = 'job-failed'",
      "job-failed two, view-refresh-failing two", "%"},
+    {"UPDATE chime.job SET since = now() - interval '3 h', options = '{\"expect_success_within\": \"2h\"}' WHERE "
+     "job_id "
+     "= 1",
+     "job-overdue one", "no success since %"},
+    {"UPDATE chime.job SET options = '{\"expect_duration\": \"5s\"}' WHERE job_id = 1; UPDATE chime.job_state SET "
+     "last_outcome = 'succeeded', last_duration_us = 7000000 WHERE job_id = 1",
+     "job-slow one", "its last run has taken 7 s; 5.0 s are expected"},
+    {"UPDATE chime.job_state SET successes = 20, typical_us = 1000000, spread_us = 500000 WHERE job_id = 1; INSERT "
+     "INTO "
+     "chime.run (job_id, kind, slot, token, epoch, pid, claimed_at) VALUES (1, 'schedule', now(), gen_random_uuid(), "
+     "7, "
+     "1, now() - interval '60 s')",
+     "job-slow one", "its run has taken 60 s; 34.0 s are usual at most"},
+    {"UPDATE chime.job SET options = '{\"expect_rows\": \"1\"}' WHERE job_id = 1; UPDATE chime.job_state SET "
+     "last_outcome = 'succeeded', last_rows = 0 WHERE job_id = 1",
+     "job-rows one", "its last run had 0 rows; 1 or more are expected"},
+    {"UPDATE chime.job_state SET skipped_in_a_row = 5 WHERE job_id = 1", "job-skipped one",
+     "5 slots in a row were skipped"},
     {"INSERT INTO chime.missed VALUES (1, now(), now(), 3, 'nothing led when it was due', 7)", "job-missed one",
      "3 slots, the last at %: nothing led when it was due"},
     {"UPDATE chime.job_state SET suspended_at = now(), suspend_reason = '10 runs failed in a row' WHERE job_id = 1",
