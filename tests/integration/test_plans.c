@@ -347,7 +347,7 @@ int main(void)
     Suite *suite = suite_create("plans");
     TCase *cases = tcase_create("plans");
     tcase_add_checked_fixture(cases, set_up, tear_down);
-    tcase_set_timeout(cases, soaks() ? 600 : 120);
+    tcase_set_timeout(cases, soaks() ? 1800 : 240);
     tcase_add_test(cases, a_statement_touches_as_much_as_it_answers_whatever_statistics_say);
     tcase_add_test(cases, every_function_that_is_called_has_a_case);
     suite_add_tcase(suite, cases);
