@@ -682,16 +682,22 @@ CREATE FUNCTION chime.grant_to_monitor() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_table text;
+    v_columns text;
 BEGIN
     GRANT USAGE ON SCHEMA chime TO pgchime_monitor;
     GRANT SELECT ON chime.leader_status, chime.runs, chime.job_status, chime.view_status, chime.jobs, chime.upcoming, chime.job_runs
         TO pgchime_monitor;
+    FOREACH v_table IN ARRAY '{leader,run}'::text[] LOOP -- but for the leader's token
+        SELECT string_agg(quote_ident(a.attname), ', ') INTO v_columns FROM pg_attribute a
+         WHERE a.attrelid = format('chime.%I', v_table)::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> 'token';
+        EXECUTE format('GRANT SELECT (%s) ON chime.%I TO pgchime_monitor', v_columns, v_table);
+    END LOOP;
+    GRANT SELECT ON chime.job, chime.job_state, chime.run_history, chime.attempt, chime.missed TO pgchime_monitor;
     FOREACH v_table IN ARRAY '{job,job_state,run,run_history,attempt,missed}'::text[] LOOP
-        EXECUTE format('GRANT SELECT ON chime.%I TO pgchime_monitor', v_table);
         EXECUTE format('DROP POLICY IF EXISTS monitor ON chime.%I', v_table);
         EXECUTE format('CREATE POLICY monitor ON chime.%I FOR SELECT TO pgchime_monitor USING (true)', v_table);
     END LOOP;
-    GRANT SELECT ON chime.leader, chime.follower, chime.leadership, chime.plugin, chime.view, chime.view_refresh, chime.verification, chime.request
+    GRANT SELECT ON chime.follower, chime.leadership, chime.plugin, chime.view, chime.view_refresh, chime.verification, chime.request
         TO pgchime_monitor;
     IF to_regclass('chime.alerts') IS NOT NULL THEN
         GRANT SELECT ON chime.alerts, chime.alert, chime.alert_event, chime.alert_rule, chime.silence TO pgchime_monitor;

@@ -20,3 +20,5 @@ UPDATE chime.alert_rule SET enabled = false, condition = 'SELECT true';
 DELETE FROM chime.alert_event;
 SELECT 'looked', chime.look_at_condition('job-failed');
 SELECT 'resigned', chime.resign(token) FROM chime.leader;
+SELECT 'token', token FROM chime.leader;
+SELECT 'token', token FROM chime.run;

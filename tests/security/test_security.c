@@ -40,9 +40,10 @@ static const struct attack attacks[] = {
     {"monitor", "watcher", "sees 1",
      "SELECT concat_ws(' ', count(*), count(*) FILTER (WHERE active), (SELECT count(*) FROM chime.request"
      " WHERE requested_by = 'watcher'), (SELECT count(*) FROM chime.silence), (SELECT count(*) FROM chime.alert_rule"
-     " WHERE NOT enabled))"
+     " WHERE NOT enabled), has_column_privilege('watcher', 'chime.leader', 'token', 'SELECT'),"
+     " has_column_privilege('watcher', 'chime.run', 'token', 'SELECT'))"
      " FROM chime.job WHERE origin = 'sql' AND owner = 'victim'",
-     "1 1 0 0 0"},
+     "1 1 0 0 0 f f"},
     {"others_business", "mallory", "tried", OTHERS_BUSINESS, "0 0 0 0"},
     {"others_business", "reader", "tried", OTHERS_BUSINESS, "0 0 0 0"},
 };
