@@ -45,12 +45,12 @@ UPDATE chime.leader SET system = chime.system_identifier(), database = chime.dat
 CREATE FUNCTION chime.copy_of() RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_led chime.leader;
+    v_led record;
     v_here oid := chime.database_number();
     v_same_server boolean;
     v_original name;
 BEGIN
-    SELECT * INTO v_led FROM chime.leader;
+    SELECT l.database, l.relation, l.system, l.database_name, l.since INTO v_led FROM chime.leader l;
     IF v_led.database IS NULL OR (v_led.database = v_here AND v_led.relation = 'chime.leader'::regclass) THEN
         RETURN NULL;
     END IF;
@@ -73,8 +73,7 @@ COMMENT ON FUNCTION chime.copy_of IS
 CREATE FUNCTION chime.led() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT EXISTS (SELECT FROM chime.leader l
-                   WHERE l.token IS NOT NULL AND chime.backend_alive(l.pid, l.backend_start) AND chime.copy_of() IS NULL);
+    SELECT EXISTS (SELECT FROM chime.leader l WHERE chime.backend_alive(l.pid, l.backend_start) AND chime.copy_of() IS NULL);
 END;
 COMMENT ON FUNCTION chime.led IS 'whether the session that holds the leader lock is there; who leads its original leads no copy';
 

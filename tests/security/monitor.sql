@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- As watcher, who sees everybody's jobs, runs and views: anything that changes one.
-SELECT 'sees ' || count(*) FROM chime.jobs WHERE username = 'victim';
-SELECT 'runs', count(*) FROM chime.runs;
+SELECT 'sees ' || (SELECT count(*) FROM chime.jobs WHERE username = 'victim') || ', status of ' || (SELECT count(s.alive) FROM chime.leader_status s)
+       || ' leader, runs: ' || (SELECT count(r) >= 0 FROM chime.runs r);
 SELECT 'status', count(*) FROM chime.job_status, chime.view_status, chime.leader_status;
 SELECT chime.schedule('mine', '* * * * *', 'SELECT 1');
 INSERT INTO chime.job_call (verb, arguments) VALUES ('unschedule', '{"job_name": "kept"}');
