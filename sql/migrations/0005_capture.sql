@@ -235,37 +235,33 @@ END $$;
 -- Whether rows come to a relation through a partitioned table. A MERGE there that inserts a row gives the trigger of its UPDATEs that row in place of
 -- each one updated after it (PostgreSQL 15 to 18: the executor remembers the row as it was routed), unless the partition that took it has a BEFORE
 -- INSERT trigger of rows, which could have changed it. So leaves have one that never fires.
-CREATE FUNCTION chime.is_leaf(p_relation oid) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
-BEGIN
-    RETURN (SELECT c.relispartition AND c.relkind = 'r' FROM pg_class c WHERE c.oid = p_relation);
-END $$;
+CREATE FUNCTION chime.is_leaf(p_relation pg_class) RETURNS boolean LANGUAGE sql IMMUTABLE -- asked at every refresh: without SET it becomes part of the plan
+RETURN p_relation.relispartition AND p_relation.relkind = 'r';
 
 -- Relations of a source's tree on which one of our triggers is missing, does not fire, is of the other kind, or was made for fewer columns.
 -- 4: a trigger of INSERT; 16: of UPDATE; 7: of each row before an INSERT; 19: before an UPDATE.
 CREATE FUNCTION chime.uncaptured(p_source integer) RETURNS SETOF oid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    v_capture oid[] := chime.capture_functions(p_source);
-    v_moves text := chime.moves(p_source);
+DECLARE v_capture oid[] := chime.capture_functions(p_source);
 BEGIN
     RETURN QUERY
     WITH RECURSIVE tree AS (
         SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid AS relation, s.version
         FROM chime.source s WHERE s.source_id = p_source
         UNION ALL
-        SELECT i.inhrelid, t.version FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
-    SELECT r.relation FROM tree r CROSS JOIN LATERAL chime.is_leaf(r.relation) AS l (is_leaf)
-    WHERE r.relation IS NOT NULL
-      AND (SELECT count(*) FROM pg_trigger t
+        SELECT i.inhrelid, t.version FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation),
+    moves AS MATERIALIZED (SELECT chime.moves(p_source) AS how) -- asked once, and only where there are leaves
+    SELECT r.relation FROM tree r
+    CROSS JOIN LATERAL (SELECT chime.is_leaf(c) FROM pg_class c WHERE c.oid = r.relation OFFSET 0) AS l (is_leaf) -- OFFSET: by the index
+    WHERE (SELECT count(*) FROM pg_trigger t
            WHERE t.tgrelid = r.relation AND t.tgenabled IN ('O', 'A')
              AND t.tgfoid = v_capture[CASE WHEN t.tgtype = 7 THEN CASE WHEN l.is_leaf THEN 1 END
                                            WHEN t.tgtype = 19 THEN CASE WHEN l.is_leaf THEN 4 END
                                            WHEN t.tgtype & 4 <> 0 THEN 3
                                            WHEN t.tgtype & 16 <> 0 AND chime.captured_by_row(r.relation) THEN 2 ELSE 1 END]
              AND (t.tgqual IS NULL OR t.tgtype IN (7, 19))
-             AND encode(t.tgargs, 'escape') = r.version || CASE WHEN t.tgtype = 19 THEN '\000' || v_moves ELSE '' END || '\000')
-          < CASE WHEN NOT l.is_leaf THEN 4 WHEN v_moves IS NULL THEN 5 ELSE 6 END;
+             AND encode(t.tgargs, 'escape') = r.version || CASE WHEN t.tgtype = 19 THEN '\000' || (SELECT m.how FROM moves m) ELSE '' END || '\000')
+          < CASE WHEN NOT l.is_leaf THEN 4 WHEN (SELECT m.how FROM moves m) IS NULL THEN 5 ELSE 6 END;
 END $$;
 
 -- Where triggers are to be made: a relation and the source that it belongs to.
@@ -296,7 +292,7 @@ DECLARE
     v_by_row boolean;
     v_version integer := (SELECT s.version FROM chime.source s WHERE s.source_id = p_source);
 BEGIN
-    IF chime.is_leaf(p_relation) THEN
+    IF (SELECT chime.is_leaf(c) FROM pg_class c WHERE c.oid = p_relation) THEN
         EXECUTE format('CREATE OR REPLACE TRIGGER chime_capture_%1$s_merge BEFORE INSERT ON %2$s FOR EACH ROW WHEN (false) '
                        'EXECUTE FUNCTION chime.capture_%1$s(%3$L)', p_source, p_relation, v_version);
         PERFORM chime.install_move(p_source, p_relation);

@@ -113,13 +113,14 @@ COMMENT ON FUNCTION chime.refuse_untrusted IS 'fails where an object reaches cod
 
 -- Queries beside the definition are parsed anew at each use, by the names of their relations: what those are is part of it.
 CREATE FUNCTION chime.view_queries(p_view chime.view) RETURNS TABLE (query text, log regclass, captured name[])
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+BEGIN
+    RETURN QUERY
     SELECT q, NULL::regclass, NULL::name[] FROM unnest(ARRAY[p_view.rejected_query, p_view.revisit_query]) AS q WHERE q IS NOT NULL
     UNION ALL
     SELECT s.map_query, chime.log_name(s.source_id)::regclass, s.captured FROM chime.view_source s
     WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation AND s.map_query IS NOT NULL;
-END;
+END $$;
 COMMENT ON FUNCTION chime.view_queries IS 'what is run for a view beside its definition; log: where `marks` are';
 
 -- A query as it would be parsed now; nothing of it is planned. Whoever makes it drops it.

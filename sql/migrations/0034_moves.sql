@@ -15,7 +15,8 @@ LANGUAGE sql IMMUTABLE RETURN '~chime_capture_' || p_source::text || '_move';
 --   always       at each UPDATE of a row: everything, since a trigger that comes later may change it
 -- Triggers that are off count, too: who turns them on is not waited for.
 CREATE FUNCTION chime.moves(p_source integer) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$ -- keeps its plan: asked at every refresh
 DECLARE
     v_root oid := chime.source_oid(p_source);
     v_own oid[] := chime.capture_functions(p_source);
