@@ -7,16 +7,16 @@
 #   --connections N    sessions of pgbench, and of the daemon, its leader session included (8)
 #   --paced-seconds N  length of the paced passes of 5,000 runs a second (60; --soak: 600)
 #   --passes N         interleaved passes, of which the median counts (3)
-#   --only PART,...    of saturated, insert, paced, cpu, lateness, idle
+#   --only PART,...    of saturated, insert, paced, cpu, lateness, flood, idle
 #   --binary FILE      another pgchime than build/pgchime
 #   --quick            short passes: to see that it works, not to quote
 # Prints one table. A figure that is not reached is no failure; a slot that is unaccounted for is.
 # SPDX-License-Identifier: PostgreSQL
 
-readonly parts=(saturated insert paced cpu lateness idle)
+readonly parts=(saturated insert paced cpu lateness flood idle)
 readonly saturated_jobs=2000 paced_jobs=5000
 seconds=10 connections=8 version=15 paced_seconds=60 passes=3 idle_seconds=60 late_seconds=20 cpu_seconds=20
-binary='' only=' saturated insert paced cpu lateness idle '
+binary='' only=' saturated insert paced cpu lateness flood idle '
 
 bench_options()
 {
@@ -268,6 +268,36 @@ part_lateness()
                 "$p99" "$limit" ms
             tell_unrun "$jobs jobs, $delivery"
         done
+    done
+}
+
+# flood_pass JOBS MAX_STARTS: that many jobs of role crowd, all due each second, beside ten of role calm. Sets p50, p99 and most, the lateness of
+# calm's in ms, and `rate`, the runs of crowd that started a second.
+flood_pass()
+{
+    write_jobs 0 "1 second" "SELECT 1" at_most_once
+    database_create
+    write_configuration $((connections - 1))
+    echo "roles = ( { name = \"crowd\"; max_jobs = 10000; max_starts = $2; } );" >>"$RUN_DIRECTORY/pgchime.conf"
+    daemon_start
+    wait_for 60 "SELECT to_regclass('chime.job_state') IS NOT NULL AND chime.led()"
+    query flood_jobs.sql -v jobs="$1"
+    wait_for 120 "SELECT count(*) > 100 FROM chime.runs r JOIN chime.job j USING (job_id) WHERE j.owner = 'calm'"
+    sleep "$late_seconds"
+    read -r p50 p99 most rate <<<"$(query flood.sql -v seconds="$late_seconds")"
+    daemon_stop
+    write_configuration $((connections - 1))
+}
+
+part_flood()
+{
+    local jobs starts p50 p99 most rate alone=-
+    for starts in 0 100 100000; do
+        jobs=$((starts > 0 ? 5000 : 0))
+        flood_pass "$jobs" "$((starts + !starts))"
+        row_limit "lateness p99 beside $jobs jobs a second of another role, max_starts $starts (p50 $p50, most $most; it started $rate a second)" \
+            "$p99" 200 ms "$alone"
+        [ "$starts" != 0 ] || alone="$p99 ms (without them)"
     done
 }
 
