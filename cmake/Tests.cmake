@@ -2,15 +2,15 @@
 # Tests, found by name:
 #   tests/unit/test_*.c           label unit
 #   tests/unit/test_*.py          label unit; of the programs in tools/
-#   tests/unit/pg/test_*.c        label unit; linked with tests/support/libpq_script*.c instead of libpq; what several
+#   tests/unit/pg/test_*.c        label unit; linked with tests/support/libpq instead of libpq; what several
 #                                 share is in tests/support/pg/
-#   tests/integration/test_*.c    label integration; each starts private clusters of its own (tests/support/cluster.h)
+#   tests/integration/test_*.c    label integration; each starts private clusters of its own (tests/support/cluster/cluster.h)
 #   tests/security/test_*.c       label integration; each runs hostile scripts, tests/security/*.sql
 #   tests/faults/test_*.c         label faults; as integration
 #   plugins/NAME/test_*.c         label plugins; as integration
 #   tests/script/test_*.sh        label script; tests of the scripts themselves
 #   tests/fixtures/plugins/*.c    broken plugins, built to BUILD/tests/fixtures/plugins/*.so
-#   tests/fixtures/stepped_clock.c    for servers of tests/support/stepped_cluster.c
+#   tests/fixtures/stepped_clock.c    for servers of tests/support/cluster/stepped_cluster.c
 
 # Those that take longest on two cores, by their waits or by what the server does: they begin first, so that none is left to run
 # alone in the end, and `script/test --quick` leaves them out (label slow).
@@ -22,11 +22,12 @@ set(slow_tests
 pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
 set(tests_output "${PROJECT_BINARY_DIR}/tests")
 
-file(GLOB support_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*.c")
-file(GLOB libpq_script CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/libpq_script*.c")
-list(REMOVE_ITEM support_sources ${libpq_script})
+file(GLOB support_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*/*.c")
+file(GLOB libpq_script CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/libpq/*.c")
+file(GLOB pg_support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/pg/*.c")
+list(REMOVE_ITEM support_sources ${libpq_script} ${pg_support})
 
-# What every test is compiled with; `tests/` is on the include path, so "support/cluster.h".
+# What every test is compiled with; `tests/` is on the include path, so "support/cluster/cluster.h".
 add_library(pgchime_test_options INTERFACE)
 target_include_directories(pgchime_test_options INTERFACE
     "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/core" "${PROJECT_SOURCE_DIR}/include")
@@ -81,9 +82,8 @@ endforeach()
 file(GLOB pg_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/pg/test_*.c")
 if(pg_tests)
     add_library(pgchime_libpq_script OBJECT ${libpq_script}
-        "${PROJECT_SOURCE_DIR}/tests/support/abort_trap.c" "${PROJECT_SOURCE_DIR}/tests/support/suite.c")
-    file(GLOB pg_support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/pg/*.c")
-    add_library(pgchime_pg_support STATIC ${pg_support} "${PROJECT_SOURCE_DIR}/tests/support/instants.c")
+        "${PROJECT_SOURCE_DIR}/tests/support/process/abort_trap.c" "${PROJECT_SOURCE_DIR}/tests/support/process/suite.c")
+    add_library(pgchime_pg_support STATIC ${pg_support} "${PROJECT_SOURCE_DIR}/tests/support/process/instants.c")
     foreach(library pgchime_libpq_script pgchime_pg_support)
         target_include_directories(${library} PRIVATE ${LIBPQ_INCLUDE_DIRS})
         target_link_libraries(${library} PRIVATE pgchime_test_options)

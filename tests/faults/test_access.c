@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/commands.h"
-#include "support/files.h"
-#include "support/ledger_oracle.h"
-#include "support/plugin_files.h"
-#include "support/runs.h"
-#include "support/stage.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/stage.h"
+#include "support/ledger/ledger_oracle.h"
+#include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PATIENCE 60.0
 #define REFRESH "refresh-lane-distributions"
@@ -25,7 +25,7 @@ static char *passfile;
 static void set_up(void)
 {
     cluster = cluster_create(NULL);
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/tables_submissions.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/views/tables_submissions.sql");
     cluster_execute(cluster, "CREATE ROLE chimer LOGIN; GRANT CREATE, TEMPORARY ON DATABASE postgres TO chimer;"
                              "GRANT SELECT, TRIGGER ON public.submissions TO chimer;"
                              "CREATE TABLE public.own (a int); GRANT INSERT ON public.own TO chimer");

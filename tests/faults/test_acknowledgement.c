@@ -6,16 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
-#include "support/fault_aim.h"
-#include "support/fault_load.h"
-#include "support/proxy.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/suite.h"
-#include "support/takeover.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/cluster/proxy.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/fault/fault_aim.h"
+#include "support/fault/fault_load.h"
+#include "support/fault/takeover.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define AGAIN_SECONDS 20.0
 

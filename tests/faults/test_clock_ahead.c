@@ -6,13 +6,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "support/commands.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/sql_jobs.h"
-#include "support/stepped_cluster.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/stepped_cluster.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/served.h"
+#include "support/daemon/sql_jobs.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PATIENCE 60.0
 #define MONTH INT64_C(2592000000000)

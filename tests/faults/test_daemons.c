@@ -5,16 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "support/cluster.h"
-#include "support/crew.h"
-#include "support/daemon.h"
-#include "support/fault_load.h"
-#include "support/files.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/suite.h"
-#include "support/takeover.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/crew.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/fault/fault_load.h"
+#include "support/fault/takeover.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PATIENCE 30.0
 #define IN_FLIGHT 20

@@ -11,16 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/fault_load.h"
-#include "support/files.h"
-#include "support/init_role.h"
-#include "support/plugin_files.h"
-#include "support/process.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/session.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/init_role.h"
+#include "support/cluster/session.h"
+#include "support/daemon/served.h"
+#include "support/fault/fault_load.h"
+#include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define ROLE "keeper"
 #define POOL 6

@@ -2,13 +2,13 @@
 /* A connection that only one side still has, after a cut without a word: one whose run waits for an answer, and one that idles. */
 #include <check.h>
 
-#include "support/daemon.h"
-#include "support/fault_load.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/suite.h"
-#include "support/takeover.h"
-#include "support/wait.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/fault/fault_load.h"
+#include "support/fault/takeover.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static struct takeover_pair pair;
 

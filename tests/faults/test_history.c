@@ -7,13 +7,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "support/commands.h"
-#include "support/files.h"
-#include "support/ledger_oracle.h"
-#include "support/runs.h"
-#include "support/stage.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/stage.h"
+#include "support/ledger/ledger_oracle.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PATIENCE 60.0
 #define ANSWER_SECONDS 20.0 /* of any command; a busy machine */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* No row is lost, doubled or changed that ought to be there, whatever is done beside it: retention, adoption and its rollback, purge, changes of
  * mode, upgrades, verify, backfill and what administrators do, at random, while writers write, and the daemon, its sessions, the command or the server is
- * killed. After each round the oracle (support/kept_rows.sql) compares, in one snapshot, event rows, hot or cold, and the tables of
+ * killed. After each round the oracle (support/fault/kept_rows.sql) compares, in one snapshot, event rows, hot or cold, and the tables of
  * others with what they were.
  *
  * PGCHIME_TEST_SOAK: 300 rounds. Else 6; PGCHIME_TEST_FAULT_COUNT says another number, PGCHIME_TEST_SEED repeats the choices. */
@@ -14,17 +14,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/cluster.h"
-#include "support/commands.h"
-#include "support/daemon.h"
-#include "support/fault_load.h"
-#include "support/files.h"
-#include "support/init_role.h"
-#include "support/plugin_files.h"
-#include "support/process.h"
-#include "support/runs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/cluster/init_role.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/daemon.h"
+#include "support/fault/fault_load.h"
+#include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PLUGIN "shop_totals"
 #define WRITERS 2
@@ -211,7 +211,7 @@ static void set_up(void)
 {
     cluster = cluster_create(NULL);
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/kept_rows.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/fault/kept_rows.sql");
     cluster_execute(cluster, "CREATE ROLE ann");
     init_role_make(cluster, "pgchime", "postgres");
     cluster_execute(cluster, "GRANT SELECT, TRIGGER, DELETE ON ALL TABLES IN SCHEMA public TO pgchime");

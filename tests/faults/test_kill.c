@@ -7,13 +7,13 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
-#include "support/fault_aim.h"
-#include "support/fault_load.h"
-#include "support/process.h"
-#include "support/site.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/fault/fault_aim.h"
+#include "support/fault/fault_load.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
 
 #define OUTAGE_SECONDS 6.0
 

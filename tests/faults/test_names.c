@@ -6,15 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/commands.h"
-#include "support/files.h"
-#include "support/keyed.h"
-#include "support/ledger_oracle.h"
-#include "support/plugin_files.h"
-#include "support/runs.h"
-#include "support/stage.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/stage.h"
+#include "support/keyed/keyed.h"
+#include "support/ledger/ledger_oracle.h"
+#include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PATIENCE 60.0
 #define REFRESH "refresh-lane-distributions"
@@ -32,7 +32,7 @@ static void begin(void)
     cluster_execute_named(cluster, "CREATE ROLE %s LOGIN SUPERUSER", ROLE);
     cluster_execute_named(cluster, "CREATE DATABASE %s", DATABASE);
     cluster_use(cluster, DATABASE);
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/tables_submissions.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/views/tables_submissions.sql");
     cluster_execute_named(cluster, "ALTER SCHEMA public RENAME TO %s", SOURCES);
     cluster_execute(cluster, "CREATE SCHEMA public");
     oracle_install(cluster, ROLE);

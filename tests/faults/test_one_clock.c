@@ -4,11 +4,11 @@
 #include <check.h>
 #include <signal.h>
 
-#include "support/cluster.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/served.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PATIENCE 60.0
 

@@ -3,10 +3,10 @@
  * over; the first notices by itself, comes back and follows. Both ways, again and again: test_takeover_cut. */
 #include <check.h>
 
-#include "support/fault_load.h"
-#include "support/runs.h"
-#include "support/suite.h"
-#include "support/takeover.h"
+#include "support/fault/fault_load.h"
+#include "support/fault/takeover.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
 
 static struct takeover_pair pair;
 

@@ -9,15 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/commands.h"
-#include "support/files.h"
-#include "support/ledger_oracle.h"
-#include "support/plugin_files.h"
-#include "support/process.h"
-#include "support/runs.h"
-#include "support/stage.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/stage.h"
+#include "support/ledger/ledger_oracle.h"
+#include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PATIENCE 60.0
 

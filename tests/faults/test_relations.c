@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/commands.h"
-#include "support/files.h"
-#include "support/keyed.h"
-#include "support/ledger_oracle.h"
-#include "support/plugin_files.h"
-#include "support/runs.h"
-#include "support/stage.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/stage.h"
+#include "support/keyed/keyed.h"
+#include "support/ledger/ledger_oracle.h"
+#include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PATIENCE 60.0
 #define REFRESH "refresh-lane-distributions"
@@ -24,7 +24,7 @@ static void set_up(void)
     char *folder = files_make_directory();
 
     cluster = cluster_create(NULL);
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/tables_submissions.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/views/tables_submissions.sql");
     oracle_install(cluster, NULL);
     plugin_put(folder, "lane_distribution");
     site = site_create(cluster, "postgres", 3);
@@ -199,7 +199,7 @@ START_TEST(a_source_that_was_dropped_puts_its_plugin_to_sleep_until_it_is_there_
     commands_has(output, "its plugin lane_distribution is dormant, ");
     commands_has(output, "submissions");
     cluster_execute(cluster, "DROP FUNCTION public.u");
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/tables_submissions.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/views/tables_submissions.sql");
     WAIT_SQL(cluster, "SELECT state FROM chime.plugin", "installed", PATIENCE);
     WAIT_SQL(cluster, "SELECT active FROM chime.job WHERE name = '" REFRESH "'", "t", PATIENCE);
     expect_mended();

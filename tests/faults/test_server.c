@@ -6,15 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/commands.h"
-#include "support/files.h"
-#include "support/ledger_oracle.h"
-#include "support/runs.h"
-#include "support/session.h"
-#include "support/small_disk.h"
-#include "support/stage.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/session.h"
+#include "support/cluster/small_disk.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/stage.h"
+#include "support/ledger/ledger_oracle.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PATIENCE 60.0
 #define CONNECTIONS_MAX 64
@@ -167,8 +167,7 @@ START_TEST(a_disk_full_of_data_stops_the_ledger_until_there_is_room)
     daemon_signal(served, SIGCONT);
     daemon_await(served, "error database main: ", PATIENCE);
     daemon_await(served, ": No space left on device (SQLSTATE 53100)\nHINT:  Check free disk space.", PATIENCE);
-    WAIT_FOR(
-        commands_run(site_config(site), (const char *const[]){"status", NULL}, &output, &errors) == 8, PATIENCE);
+    WAIT_FOR(commands_run(site_config(site), (const char *const[]){"status", NULL}, &output, &errors) == 8, PATIENCE);
     small_disk_free(data);
     oracle_await_load(cluster);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.request", "0", PATIENCE);

@@ -3,13 +3,13 @@
  * stays and leads again. Twice each, at any moment and while a transactional run commits; ten times with PGCHIME_TEST_FAULTS. */
 #include <check.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
-#include "support/fault_aim.h"
-#include "support/fault_load.h"
-#include "support/site.h"
-#include "support/suite.h"
-#include "support/takeover.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/fault/fault_aim.h"
+#include "support/fault/fault_load.h"
+#include "support/fault/takeover.h"
+#include "support/process/suite.h"
 
 #define AGAIN_SECONDS 30.0
 #define LIMIT 5.0 /* seconds after the server answers again */

@@ -8,13 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "support/authority.h"
-#include "support/files.h"
-#include "support/ledger_sql.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/authority.h"
+#include "support/daemon/served.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define LARGE "repeat('0123456789', 10000000)"
 #define NINETY_MB "repeat('0123456789', 9000000)"

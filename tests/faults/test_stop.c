@@ -5,15 +5,15 @@
 #include <check.h>
 #include <signal.h>
 
-#include "support/cluster.h"
-#include "support/crew.h"
-#include "support/daemon.h"
-#include "support/fault_aim.h"
-#include "support/fault_load.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/suite.h"
-#include "support/takeover.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/crew.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/fault/fault_aim.h"
+#include "support/fault/fault_load.h"
+#include "support/fault/takeover.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
 
 #define PATIENCE 40.0
 #define ANY_MOMENT FAULT_POINTS

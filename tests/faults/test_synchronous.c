@@ -4,14 +4,14 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "support/commands.h"
-#include "support/files.h"
-#include "support/ledger_oracle.h"
-#include "support/runs.h"
-#include "support/session.h"
-#include "support/stage.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/session.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/stage.h"
+#include "support/ledger/ledger_oracle.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PATIENCE 60.0
 #define OURS "pg_stat_activity WHERE application_name LIKE 'pgchime %'"
@@ -83,7 +83,8 @@ static PGconn *wait_as(const char *role)
  * whoever wants nobody to lead. */
 START_TEST(that_a_session_of_another_role_waits_holds_up_no_leader)
 {
-    cluster_execute(cluster, "CREATE ROLE ann LOGIN; CREATE TABLE note (n integer); GRANT INSERT ON note TO ann, chimer");
+    cluster_execute(cluster,
+                    "CREATE ROLE ann LOGIN; CREATE TABLE note (n integer); GRANT INSERT ON note TO ann, chimer");
     want_standby("nobody");
     PGconn *ann = wait_as("ann");
     WAIT_SQL(cluster,

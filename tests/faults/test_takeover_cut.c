@@ -2,9 +2,9 @@
 /* How long a database is without a leader when the one that leads is cut off without a word. */
 #include <check.h>
 
-#include "support/network.h"
-#include "support/suite.h"
-#include "support/takeover.h"
+#include "support/cluster/network.h"
+#include "support/fault/takeover.h"
+#include "support/process/suite.h"
 
 static struct takeover_pair pair;
 

@@ -3,10 +3,10 @@
 #include <check.h>
 #include <signal.h>
 
-#include "support/daemon.h"
-#include "support/network.h"
-#include "support/suite.h"
-#include "support/takeover.h"
+#include "support/cluster/network.h"
+#include "support/daemon/daemon.h"
+#include "support/fault/takeover.h"
+#include "support/process/suite.h"
 
 static struct takeover_pair pair;
 

@@ -6,15 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/cluster.h"
-#include "support/commands.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/plugin_files.h"
-#include "support/process.h"
-#include "support/runs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/daemon.h"
+#include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PLUGIN "lane_distribution"
 #define NAME "mv_lane_score_distribution"
@@ -175,7 +175,8 @@ static void it_is_back(void)
 START_TEST(the_plan_says_what_is_there_and_changes_nothing)
 {
     cluster_execute(cluster, "GRANT UPDATE ON " RELATION " TO ann");
-    cluster_execute(cluster, "UPDATE pg_class SET reltuples = 7 WHERE oid = '" RELATION "'::regclass"); /* counted, not estimated */
+    cluster_execute(cluster, "UPDATE pg_class SET reltuples = 7 WHERE oid = '" RELATION
+                             "'::regclass"); /* counted, not estimated */
     ASSERT_RUN(0, ADOPT(PLUGIN, "--dry-run", "-o", "json"));
     line_is(RELATION, "aside", "ALTER MATERIALIZED VIEW " RELATION " RENAME TO " NAME "_before_adoption", NULL);
     line_is("analytics.\"Old Index\"", "aside", NULL, "goes with");

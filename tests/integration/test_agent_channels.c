@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "pgchime/plugin.h"
-#include "support/agents.h"
-#include "support/commands.h"
-#include "support/files.h"
-#include "support/plugin_files.h"
-#include "support/session.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/session.h"
+#include "support/daemon/commands.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
+#include "support/views/agents.h"
 
 static struct agents agents;
 static struct cluster *cluster;

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/agents.h"
-#include "support/files.h"
-#include "support/session.h"
-#include "support/suite.h"
+#include "support/cluster/session.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/views/agents.h"
 
 static struct agents agents;
 static struct cluster *cluster;

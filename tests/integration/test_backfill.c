@@ -6,16 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/commands.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/installed.h"
-#include "support/keyed.h"
-#include "support/runs.h"
-#include "support/suite.h"
-#include "support/terminal.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/terminal.h"
+#include "support/keyed/keyed.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
+#include "support/views/installed.h"
 
 static struct cluster *cluster;
 static struct daemon *filling;
@@ -73,7 +73,7 @@ static void set_up(void)
 
 static void set_up_telemetry(void)
 {
-    cluster = installed_create("telemetry", "tests/support/tables_telemetry.sql");
+    cluster = installed_create("telemetry", "tests/support/views/tables_telemetry.sql");
     configure();
 }
 
@@ -145,7 +145,8 @@ START_TEST(a_column_that_somebody_added_is_left_alone)
     EXPECT_LOOK(cluster, "shop_total", "keyed 1: +0 ~1 -0");
     ASSERT_RUN(0, "verify", "--repair");
     EXPECT_SQL(cluster, "SELECT count(*) FROM kept.shop_total WHERE note = 'n' || shop AND twice = 2 * n", "300");
-    cluster_execute(cluster, "ALTER TABLE kept.shop_total RENAME COLUMN total TO turnover"); /* fewer columns are not right */
+    cluster_execute(cluster,
+                    "ALTER TABLE kept.shop_total RENAME COLUMN total TO turnover"); /* fewer columns are not right */
     ASSERT_RUN(1, "backfill", "shop_total");
     commands_has(errors, "column k.total does not exist");
 }

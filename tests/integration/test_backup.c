@@ -3,14 +3,14 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "support/cluster_internal.h"
-#include "support/commands.h"
-#include "support/dump.h"
-#include "support/files.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster_internal.h"
+#include "support/cluster/dump.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/served.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static char *output;
 static char *errors;
@@ -59,19 +59,23 @@ END_TEST
 /* As docs/operating.md says: without the triggers, which call what is not there. */
 START_TEST(one_source_is_restored_where_pgchime_is_not)
 {
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed/keyed.sql");
     cluster_execute(cluster, "SELECT app.install_shop_total(); INSERT INTO app.orders (shop) VALUES (1), (2)");
     cluster_execute(cluster, "CALL chime.tend_capture()");
     cluster_create_database(cluster, "elsewhere");
     char *script = files_path(
-        "cd %s && PATH=$PATH:%s && pg_dump -h \"$PWD\" -U postgres -Fc -t app.orders postgres > dump && pg_restore -l dump > all"
+        "cd %s && PATH=$PATH:%s && pg_dump -h \"$PWD\" -U postgres -Fc -t app.orders postgres > dump && pg_restore -l "
+        "dump > all"
         " && grep -q chime_capture_1_update all && grep -v ' TRIGGER .* chime_capture_' all > list"
         " && psql -Xq -h \"$PWD\" -U postgres elsewhere -c 'CREATE SCHEMA app'"
         " && pg_restore -e -h \"$PWD\" -U postgres -L list -d elsewhere dump",
         cluster_directory(cluster), cluster_program_folder());
     ck_assert_int_eq(system(script), 0);
     cluster_use(cluster, "elsewhere");
-    EXPECT_SQL(cluster, "WITH more AS (INSERT INTO app.orders (shop) VALUES (3) RETURNING 1) SELECT count(*) FROM app.orders, more", "2");
+    EXPECT_SQL(
+        cluster,
+        "WITH more AS (INSERT INTO app.orders (shop) VALUES (3) RETURNING 1) SELECT count(*) FROM app.orders, more",
+        "2");
     free(script);
 }
 END_TEST
@@ -79,26 +83,29 @@ END_TEST
 /* Into a table that a keyed view reads: with its triggers on, and with --disable-triggers; and a kept relation by itself, elsewhere. */
 START_TEST(data_restored_into_a_source_show_in_its_view)
 {
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed/keyed.sql");
     cluster_execute(cluster, "SELECT app.install_shop_total(); INSERT INTO app.orders (shop) VALUES (1), (2)");
     cluster_execute(cluster, "CALL chime.tend_capture()");
     cluster_execute(cluster, "SELECT chime.refresh('kept.shop_total')");
     cluster_create_database(cluster, "elsewhere");
-    char *dump = files_path("cd %s && PATH=$PATH:%s && pg_dump -h \"$PWD\" -U postgres -Fc -t app.orders postgres > dump"
-                            " && pg_dump -h \"$PWD\" -U postgres -t kept.shop_total postgres > kept"
-                            " && psql -Xq -h \"$PWD\" -U postgres elsewhere -c 'CREATE SCHEMA kept'"
-                            " && psql -Xq -v ON_ERROR_STOP=1 -h \"$PWD\" -U postgres elsewhere -f kept",
-                            cluster_directory(cluster), cluster_program_folder());
+    char *dump = files_path(
+        "cd %s && PATH=$PATH:%s && pg_dump -h \"$PWD\" -U postgres -Fc -t app.orders postgres > dump"
+        " && pg_dump -h \"$PWD\" -U postgres -t kept.shop_total postgres > kept"
+        " && psql -Xq -h \"$PWD\" -U postgres elsewhere -c 'CREATE SCHEMA kept'"
+        " && psql -Xq -v ON_ERROR_STOP=1 -h \"$PWD\" -U postgres elsewhere -f kept",
+        cluster_directory(cluster), cluster_program_folder());
     ck_assert_int_eq(system(dump), 0);
     for (int i = 0; i < 2; i++) {
-        char *restore = files_path("cd %s && PATH=$PATH:%s && pg_restore -e -h \"$PWD\" -U postgres --data-only %s -d postgres dump",
-                                   cluster_directory(cluster), cluster_program_folder(), i == 0 ? "" : "--disable-triggers");
+        char *restore = files_path(
+            "cd %s && PATH=$PATH:%s && pg_restore -e -h \"$PWD\" -U postgres --data-only %s -d postgres dump",
+            cluster_directory(cluster), cluster_program_folder(), i == 0 ? "" : "--disable-triggers");
         cluster_execute(cluster, "DELETE FROM app.orders");
         EXPECT_SQL(cluster, "SELECT app.look('shop_total')", "keyed 2: +0 ~0 -2");
         ck_assert_int_eq(system(restore), 0);
         EXPECT_SQL(cluster, "SELECT app.look('shop_total')",
-                   i == 0 ? "keyed 2: +2 ~0 -0"
-                          : "full: app.orders may have changed without a mark: its storage, partitions or triggers did");
+                   i == 0
+                       ? "keyed 2: +2 ~0 -0"
+                       : "full: app.orders may have changed without a mark: its storage, partitions or triggers did");
         free(restore);
     }
     cluster_use(cluster, "elsewhere");

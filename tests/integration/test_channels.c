@@ -3,9 +3,9 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "support/cluster.h"
-#include "support/keyed.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/keyed/keyed.h"
+#include "support/process/suite.h"
 
 static struct cluster *cluster;
 

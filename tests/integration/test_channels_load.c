@@ -6,16 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/process.h"
-#include "support/psql.h"
-#include "support/runs.h"
-#include "support/session.h"
-#include "support/site.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/cluster/psql.h"
+#include "support/cluster/session.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define SCALE "0.2"
 #define QUERIES_PER_SECOND 500
@@ -95,7 +95,7 @@ static void serve(const char *role)
 
 static void listen_to_all(void)
 {
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/channels.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/views/channels.sql");
     scribe = cluster_connect(cluster, "postgres");
     for (size_t i = 0; i < CHANNEL_COUNT; i++) {
         char *listen = files_path("LISTEN %s", channels[i]);

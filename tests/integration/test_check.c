@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "support/commands.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/suite.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/daemon.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 static char *folder;
 static char *configuration;

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/commands.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/site.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 static char *configuration;
 static char *output;

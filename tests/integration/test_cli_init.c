@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/init_role.h"
-#include "support/runs.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/cluster/init_role.h"
+#include "support/daemon/daemon.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 #define DATABASE "it's \"my\" shop"
 #define ROLE "ops: \"night\" shift"
@@ -113,7 +113,8 @@ START_TEST(the_role_may_do_no_more_than_it_needs)
     cluster_execute(cluster, "CREATE ROLE \"Al's\"; GRANT CREATE ON SCHEMA public TO \"Al's\"; SET ROLE \"Al's\";"
                              "CREATE TABLE public.days (day date) PARTITION BY RANGE (day); RESET ROLE");
     init_role_make(cluster, ROLE, DATABASE);
-    cluster_execute(cluster, "SET ROLE \"Al's\"; CREATE TABLE public.days_1 PARTITION OF public.days DEFAULT; RESET ROLE");
+    cluster_execute(cluster,
+                    "SET ROLE \"Al's\"; CREATE TABLE public.days_1 PARTITION OF public.days DEFAULT; RESET ROLE");
     EXPECT_SQL(cluster,
                "SELECT has_table_privilege('ops: \"night\" shift', 'public.days_1', 'TRIGGER')"
                " AND has_table_privilege('ops: \"night\" shift', 'public.days_1', 'SELECT')",

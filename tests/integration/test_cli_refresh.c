@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/commands.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/plugin_files.h"
-#include "support/runs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/daemon.h"
+#include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define LANES "mv_lane_score_distribution"
 #define KEPT "analytics.mv_lane_score_distribution"

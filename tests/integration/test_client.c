@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/process/suite.h"
 
 static struct cluster *cluster;
 static struct pg_client *client;

@@ -4,15 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/commands.h"
-#include "support/daemon.h"
-#include "support/dump.h"
-#include "support/files.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/cluster/dump.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define EVERY_SECOND "schedule = \"1 seconds\"; command = \"INSERT INTO t DEFAULT VALUES\"; catchup = \"all\";"
 
@@ -160,9 +160,10 @@ START_TEST(a_promoted_subscriber_gives_no_number_twice)
     WAIT_SQL(cluster, "SELECT count(*) > 4 FROM chime.run_history", "t", 30);
     dump_copy(cluster, "app", cluster, "copy");
     cluster_use(cluster, "copy");
-    cluster_execute(cluster, "DO $$ DECLARE s regclass; BEGIN FOR s IN SELECT oid FROM pg_class WHERE relkind = 'S'"
-                             " AND relnamespace = 'chime'::regnamespace LOOP EXECUTE 'ALTER SEQUENCE ' || s || ' RESTART'; "
-                             "END LOOP; END $$");
+    cluster_execute(cluster,
+                    "DO $$ DECLARE s regclass; BEGIN FOR s IN SELECT oid FROM pg_class WHERE relkind = 'S'"
+                    " AND relnamespace = 'chime'::regnamespace LOOP EXECUTE 'ALTER SEQUENCE ' || s || ' RESTART'; "
+                    "END LOOP; END $$");
     serve_copy(cluster, "copy", "copies = \"adopt\";");
     assert_led_by_second(cluster);
     cluster_execute(cluster, "SELECT chime.schedule('after', '1 seconds', 'SELECT 1')");

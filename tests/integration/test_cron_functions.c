@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "support/cluster.h"
-#include "support/cron.h"
-#include "support/outcomes.h"
-#include "support/runs.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/import/cron.h"
+#include "support/ledger/outcomes.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
 
 #define HINT_FORMAT "\nHINT: Use cron format (e.g. 5 4 * * *), or interval format '[1-59] seconds'"
 #define INVALID(text, why) "ERROR 22023: invalid schedule: " text "\nDETAIL: " why HINT_FORMAT

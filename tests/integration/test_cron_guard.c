@@ -3,10 +3,10 @@
 #include <check.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/import_stage.h"
-#include "support/runs.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/import/import_stage.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
 
 #define GUARD "to_regprocedure('cron.schedule(text,text,text)') IS NOT NULL"
 #define ASKS                                                                                                    \

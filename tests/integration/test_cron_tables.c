@@ -9,12 +9,12 @@
 
 #include "base/memory.h"
 #include "ledger/migrate.h"
-#include "support/cluster.h"
-#include "support/cron.h"
-#include "support/ledger_sql.h"
-#include "support/outcomes.h"
-#include "support/runs.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/import/cron.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/ledger/outcomes.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
 
 static struct cluster *cluster;
 

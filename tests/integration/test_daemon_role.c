@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/files.h"
-#include "support/init_role.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/init_role.h"
+#include "support/daemon/served.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static char *folder;
 

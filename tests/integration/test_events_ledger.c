@@ -8,11 +8,11 @@
 #include "base/memory.h"
 #include "ledger/ledger.h"
 #include "runner/run_queue.h"
-#include "support/cluster.h"
-#include "support/keyed.h"
-#include "support/ledger_sql.h"
-#include "support/runs.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/keyed/keyed.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
 
 #define LONG_PAYLOAD 8000
 

@@ -4,13 +4,13 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "support/files.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/session.h"
-#include "support/sql_jobs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/session.h"
+#include "support/daemon/served.h"
+#include "support/daemon/sql_jobs.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define CURSOR "timestamptz '2026-01-01 00:00:30+00'"
 #define REASON "the job was edited, switched off or removed before this leader heard of it"
@@ -221,7 +221,8 @@ START_TEST(an_edit_while_a_leadership_begins_is_not_passed_over)
         " UPDATE chime.job SET schedule = '" YEARLY "' WHERE job_name = 'late';"
         " UPDATE chime.expired_schedule SET until = '2026-01-01 05:30+00';"
         " UPDATE chime.job j SET since = '2026-01-01 05:30+00' WHERE job_name = 'late'; END IF;"
-        " RETURN QUERY SELECT * FROM chime.jobs_that_changed(p_token, p_seen, p_from, p_limit, p_changed); $body$); END $do$");
+        " RETURN QUERY SELECT * FROM chime.jobs_that_changed(p_token, p_seen, p_from, p_limit, p_changed); $body$); "
+        "END $do$");
     served = site_lead(site);
     WAIT_SQL(cluster, "SELECT count(*) FROM edited", "1", 20);
     await_none_expired();
@@ -250,7 +251,8 @@ START_TEST(those_of_jobs_that_went_hold_up_no_leadership)
     cluster_execute(cluster, "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, options, since)"
                              " SELECT '', 'job' || i, 'postgres', 'sql', '0 * * * *', 'SELECT 1', '{}', " CURSOR
                              " FROM generate_series(1, 2500) AS i");
-    cluster_execute(cluster, "UPDATE chime.job SET active = false, removed_at = clock_timestamp() WHERE origin = 'sql'");
+    cluster_execute(cluster,
+                    "UPDATE chime.job SET active = false, removed_at = clock_timestamp() WHERE origin = 'sql'");
     cluster_execute(cluster, "UPDATE chime.expired_schedule SET until = '2026-01-01 05:30+00'");
     make_old("edited", "0 * * * *", NULL);
     edit_at("edited", "2026-01-01 05:30+00", "schedule = '" YEARLY "'");
@@ -328,17 +330,19 @@ START_TEST(what_was_missed_by_an_old_schedule_is_no_success_to_go_by)
     served_end();
     age();
     make_old("made", "0 * * * *", NULL);
-    cluster_execute(cluster, "UPDATE chime.job_state SET last_outcome = 'succeeded', outcome_at = last_slot;"
-                             "DELETE FROM chime.run;" /* claimed as the leader went: it would run, whatever was missed since */
-                             "DELETE FROM chime.run_history");
+    cluster_execute(cluster,
+                    "UPDATE chime.job_state SET last_outcome = 'succeeded', outcome_at = last_slot;"
+                    "DELETE FROM chime.run;" /* claimed as the leader went: it would run, whatever was missed since */
+                    "DELETE FROM chime.run_history");
     edit_at("made", "2026-01-01 05:30+00", "schedule = '" YEARLY "'");
     sql_jobs_make(cluster, NULL, "after made", "1 second", "SELECT 1", NULL);
     cluster_execute(cluster, "UPDATE chime.job SET after = '{postgres/made}' WHERE job_name = 'after made'");
     site_job(site, "configured", "schedule = \"" YEARLY "\"; command = \"SELECT 1\";");
     lead();
-    WAIT_SQL(cluster,
-             "SELECT count(DISTINCT job_id) FROM chime.run_history JOIN chime.job USING (job_id) WHERE name LIKE '%after%'",
-             "2", 20);
+    WAIT_SQL(
+        cluster,
+        "SELECT count(DISTINCT job_id) FROM chime.run_history JOIN chime.job USING (job_id) WHERE name LIKE '%after%'",
+        "2", 20);
     EXPECT_SQL(cluster,
                "SELECT string_agg(DISTINCT h.state::text, ' ') FROM chime.run_history h JOIN chime.job USING (job_id)"
                " WHERE name LIKE '%after%'",

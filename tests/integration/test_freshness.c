@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/keyed.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/keyed/keyed.h"
+#include "support/process/suite.h"
 
 static struct cluster *cluster;
 static PGconn *other;

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cron.h"
-#include "support/files.h"
-#include "support/import_stage.h"
-#include "support/runs.h"
-#include "support/suite.h"
-#include "support/terminal.h"
-#include "support/wait.h"
+#include "support/daemon/terminal.h"
+#include "support/import/cron.h"
+#include "support/import/import_stage.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 /* One server for all tests; each has a database of its own, copied from one that is migrated. */
 static void start(void)

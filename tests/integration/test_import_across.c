@@ -8,13 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/cron.h"
-#include "support/files.h"
-#include "support/import_stage.h"
-#include "support/process.h"
-#include "support/runs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/import/cron.h"
+#include "support/import/import_stage.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static PGconn *theirs; /* where pg_cron is */
 

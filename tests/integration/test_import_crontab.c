@@ -7,14 +7,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "support/files.h"
-#include "support/import_stage.h"
-#include "support/process.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/sql_jobs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/site.h"
+#include "support/daemon/sql_jobs.h"
+#include "support/import/import_stage.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static char *folder;
 static char *file;

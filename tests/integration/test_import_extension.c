@@ -9,12 +9,12 @@
 #include "base/buffer.h"
 #include "calendar/pg_cron.h"
 #include "calendar/schedule.h"
-#include "support/cron.h"
-#include "support/import_stage.h"
-#include "support/random_schedule.h"
-#include "support/runs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/import/cron.h"
+#include "support/import/import_stage.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
+#include "support/schedule/random_schedule.h"
 
 #define TEXTS 3000
 

@@ -7,15 +7,15 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "support/commands.h"
-#include "support/cron.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/stepped_cluster.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/stepped_cluster.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/import/cron.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define PATIENCE 60.0
 
@@ -118,7 +118,8 @@ START_TEST(no_minute_runs_twice_or_is_lost_as_jobs_go_and_come_back)
         cluster,
         "SELECT string_agg(sides, ' ' ORDER BY job)"
         " FROM (SELECT job, string_agg(who, ',' ORDER BY slot) FILTER (WHERE who IS DISTINCT FROM before) AS sides"
-        " FROM (SELECT *, lag(who) OVER (PARTITION BY job ORDER BY slot) AS before FROM effect) AS e GROUP BY job) AS s",
+        " FROM (SELECT *, lag(who) OVER (PARTITION BY job ORDER BY slot) AS before FROM effect) AS e GROUP BY job) AS "
+        "s",
         "theirs,ours,theirs theirs,ours,theirs");
     EXPECT_SQL(
         cluster,

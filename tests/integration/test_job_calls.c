@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "model/options.h"
-#include "support/cluster.h"
-#include "support/ledger_sql.h"
-#include "support/outcomes.h"
-#include "support/runs.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/ledger/outcomes.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
 
 #define TOKEN "'" LEDGER_SQL_TOKEN "'"
 

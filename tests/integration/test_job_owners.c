@@ -3,12 +3,12 @@
 #include <check.h>
 #include <stddef.h>
 
-#include "support/cluster.h"
-#include "support/ledger_sql.h"
-#include "support/outcomes.h"
-#include "support/runs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/ledger/outcomes.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define NO_SUPERUSERS                                                                                          \
     "ERROR 42501: cannot schedule jobs as superuser\nDETAIL: Scheduling jobs as superuser is disallowed when " \

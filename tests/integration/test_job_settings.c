@@ -3,12 +3,12 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "support/files.h"
-#include "support/plugin_files.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/served.h"
+#include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define SETTINGS "settings = { work_mem = \"77MB\"; app = { tenant = \"7\"; }; }; "
 #define NOTES(job)                                                                                                 \
@@ -80,7 +80,7 @@ END_TEST
 START_TEST(a_plugins_refresh_has_the_settings_that_conf_d_gives_it)
 {
     char *folder = files_make_directory();
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/tables_training.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/views/tables_training.sql");
     plugin_put(folder, "training_quality");
     site_use_plugins(site, folder);
     site_job(site, "refresh_training_quality",

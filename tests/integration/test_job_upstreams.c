@@ -3,19 +3,18 @@
 #include <check.h>
 #include <stddef.h>
 
-#include "support/cluster.h"
-#include "support/ledger_sql.h"
-#include "support/outcomes.h"
-#include "support/runs.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/ledger/outcomes.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
 
 static struct cluster *cluster;
 
 static void set_up(void)
 {
     cluster = ledger_sql_install(NULL);
-    cluster_execute(cluster,
-                    "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; GRANT pgchime_jobs TO app, other");
+    cluster_execute(cluster, "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; GRANT pgchime_jobs TO app, other");
 }
 
 static void tear_down(void)

@@ -3,8 +3,8 @@
 #include <check.h>
 #include <string.h>
 
-#include "support/keyed_stage.h"
-#include "support/suite.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/suite.h"
 
 /* --- what leaves a mark ------------------------------------------------------------------------------------------- */
 

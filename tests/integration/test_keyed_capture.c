@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "support/keyed_stage.h"
-#include "support/suite.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/suite.h"
 
 #define VALUE(sql, expected) EXPECT_SQL(cluster, sql, expected)
 #define EXPECT_MARKS(expected) EXPECT_SQL(cluster, "SELECT count(*) FROM chime.change_1", expected)
@@ -120,7 +120,8 @@ START_TEST(a_key_that_only_looks_otherwise_is_marked)
         NULL);
     keyed_tend(cluster);
     cluster_execute(cluster, "UPDATE app.scales SET size = 1.00");
-    EXPECT_SQL(cluster, "SELECT string_agg(size::text || word, ' ' ORDER BY scale(size)) FROM chime.change_1", "1.0a 1.00a");
+    EXPECT_SQL(cluster, "SELECT string_agg(size::text || word, ' ' ORDER BY scale(size)) FROM chime.change_1",
+               "1.0a 1.00a");
     FORGET_MARKS();
     cluster_execute(cluster, "UPDATE app.scales SET n = 2");
     EXPECT_SQL(cluster, "SELECT string_agg(size::text || word, ' ') FROM chime.change_1", "1.00a");
@@ -231,9 +232,10 @@ START_TEST(a_row_that_a_trigger_stops_between_partitions_is_marked)
 }
 END_TEST
 
-#define LOST                                                                                             \
-    "SELECT (SELECT array_agg(DISTINCT shop) FROM chime.change_1 WHERE chime_whole IS NULL) = array_agg(shop ORDER BY shop) FROM " \
-    "kept.event_total"                                                                                   \
+#define LOST                                                                                                         \
+    "SELECT (SELECT array_agg(DISTINCT shop) FROM chime.change_1 WHERE chime_whole IS NULL) = array_agg(shop ORDER " \
+    "BY shop) FROM "                                                                                                 \
+    "kept.event_total"                                                                                               \
     " WHERE shop NOT IN (SELECT shop FROM app.events)"
 
 /* More rows before than after: one stays as it is, the others get lost. Only those are marked. */
@@ -258,7 +260,8 @@ START_TEST(rows_that_get_lost_beside_one_that_stays_are_marked)
     cluster_execute(cluster,
                     "DELETE FROM app.events; INSERT INTO app.events VALUES (1, 1, 10), (1, 1, 10), (1, 2, 20)");
     cluster_execute(cluster, "SELECT chime.refresh('event_total')");
-    AFTER("UPDATE app.events SET day = CASE points WHEN 20 THEN 15 ELSE 1 END", "event_total", KNOWN_LATE("app.events"));
+    AFTER("UPDATE app.events SET day = CASE points WHEN 20 THEN 15 ELSE 1 END", "event_total",
+          KNOWN_LATE("app.events"));
 }
 END_TEST
 
@@ -273,7 +276,8 @@ START_TEST(a_table_that_gets_a_child_is_captured_by_statement)
     KEYED_INSTALL(cluster, "shop_total");
     cluster_execute(cluster, "INSERT INTO app.orders (shop, amount) VALUES (1, 1), (2, 2)");
     EXPECT_SQL(cluster, KIND_OF_UPDATE, "row");
-    AFTER("CREATE TABLE app.more () INHERITS (app.orders); CREATE INDEX ON app.more (shop); INSERT INTO app.more (id, shop, amount) VALUES (9, 2, 3);"
+    AFTER("CREATE TABLE app.more () INHERITS (app.orders); CREATE INDEX ON app.more (shop); INSERT INTO app.more (id, "
+          "shop, amount) VALUES (9, 2, 3);"
           "UPDATE app.orders SET amount = 4 WHERE id = 9",
           "shop_total", "full: changes of app.orders are not captured");
     keyed_tend(cluster);

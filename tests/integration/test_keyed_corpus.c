@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Keyed only where that is proven: a corpus of definitions (support/keyed_corpus.sql) under a random writer. Each is keyed and equal to
+/* Keyed only where that is proven: a corpus of definitions (support/keyed/keyed_corpus.sql) under a random writer. Each is keyed and equal to
  * its definition after each refresh, or full with its reason; none is keyed and wrong. PGCHIME_TEST_SEED repeats what is written. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "support/files.h"
-#include "support/keyed_stage.h"
-#include "support/suite.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 #define ROUNDS 25
 #define ROUNDS_SOAK 1000

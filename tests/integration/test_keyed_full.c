@@ -2,8 +2,8 @@
 /* Keyed refresh: when it does everything instead, and what it says of it. */
 #include <check.h>
 
-#include "support/keyed_stage.h"
-#include "support/suite.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/suite.h"
 
 /* --- what leaves no mark ------------------------------------------------------------------------------------------ */
 
@@ -21,22 +21,26 @@ START_TEST(writes_to_a_partition_and_moves_between_partitions_leave_marks)
 END_TEST
 
 /* PostgreSQL gives the trigger of UPDATE the row inserted last in place of those updated after it, unless a trigger could have changed that. */
-#define MERGED(table, first, second)                                                                                     \
-    "SET enable_hashjoin = off; SET enable_mergejoin = off;" /* in the order of the VALUES */                             \
-    "MERGE INTO " table " e USING (VALUES " first ", " second ") AS v (day, shop) ON e.day = v.day"                      \
-    " WHEN MATCHED THEN UPDATE SET shop = v.shop WHEN NOT MATCHED THEN INSERT (shop, day, points) VALUES (v.shop, v.day, 1)"
+#define MERGED(table, first, second)                                                                                \
+    "SET enable_hashjoin = off; SET enable_mergejoin = off;" /* in the order of the VALUES */                       \
+    "MERGE INTO " table " e USING (VALUES " first ", " second ") AS v (day, shop) ON e.day = v.day"                 \
+    " WHEN MATCHED THEN UPDATE SET shop = v.shop WHEN NOT MATCHED THEN INSERT (shop, day, points) VALUES (v.shop, " \
+    "v.day, 1)"
 
 START_TEST(a_merge_into_partitions_marks_the_rows_that_it_updates_after_one_that_it_inserts)
 {
-    cluster_execute(cluster, "CREATE TABLE app.events_3 (points integer, shop integer, day integer);"
-                             "ALTER TABLE app.events ATTACH PARTITION app.events_3 FOR VALUES FROM (20) TO (30);"
-                             "CREATE TABLE app.events_4 PARTITION OF app.events FOR VALUES FROM (30) TO (50) PARTITION BY RANGE (day);"
-                             "CREATE TABLE app.events_4_1 PARTITION OF app.events_4 FOR VALUES FROM (30) TO (50)");
+    cluster_execute(
+        cluster,
+        "CREATE TABLE app.events_3 (points integer, shop integer, day integer);"
+        "ALTER TABLE app.events ATTACH PARTITION app.events_3 FOR VALUES FROM (20) TO (30);"
+        "CREATE TABLE app.events_4 PARTITION OF app.events FOR VALUES FROM (30) TO (50) PARTITION BY RANGE (day);"
+        "CREATE TABLE app.events_4_1 PARTITION OF app.events_4 FOR VALUES FROM (30) TO (50)");
     KEYED_INSTALL(cluster, "event_total");
     AFTER("INSERT INTO app.events VALUES (1, 1, 10), (2, 21, 20), (3, 31, 30)", "event_total", "keyed 3: +3 ~0 -0");
     AFTER(MERGED("app.events", "(5, 9), (1, 4)", "(22, 10), (21, 5)"), "event_total", "keyed 6: +4 ~0 -2");
     AFTER(MERGED("app.events_4", "(32, 11), (31, 6)", "(33, 12), (34, 13)"), "event_total", "keyed 5: +4 ~0 -1");
-    AFTER("DROP TRIGGER chime_capture_1_merge ON app.events_3;" MERGED("app.events", "(6, 14), (5, 15)", "(23, 16), (22, 17)"),
+    AFTER("DROP TRIGGER chime_capture_1_merge ON app.events_3;" MERGED("app.events", "(6, 14), (5, 15)",
+                                                                       "(23, 16), (22, 17)"),
           "event_total", UNCAPTURED("app.events"));
     keyed_tend(cluster);
     LOOK("event_total", SUSPECT("app.events"));
@@ -45,40 +49,49 @@ START_TEST(a_merge_into_partitions_marks_the_rows_that_it_updates_after_one_that
 END_TEST
 
 /* PostgreSQL shows such a row only to triggers of DELETE and INSERT, which a MERGE without these does not fire. */
-#define MOVED(from, to, shop)                                                                                            \
-    "MERGE INTO app.events e USING (VALUES (" #from ", " #to ", " #shop ")) AS v (day, later, shop) ON e.day = v.day"    \
+#define MOVED(from, to, shop)                                                                                         \
+    "MERGE INTO app.events e USING (VALUES (" #from ", " #to ", " #shop ")) AS v (day, later, shop) ON e.day = v.day" \
     " WHEN MATCHED THEN UPDATE SET shop = v.shop, day = v.later;"
 
 START_TEST(a_merge_that_moves_a_row_to_another_partition_marks_it)
 {
-    cluster_execute(cluster, "CREATE TABLE app.events_3 (points integer, shop integer, day integer);"
-                             "ALTER TABLE app.events ATTACH PARTITION app.events_3 FOR VALUES FROM (20) TO (30);"
-                             "CREATE TABLE app.events_4 PARTITION OF app.events FOR VALUES FROM (30) TO (50) PARTITION BY LIST ((points % 2));"
-                             "CREATE TABLE app.events_4_0 PARTITION OF app.events_4 FOR VALUES IN (0);"
-                             "CREATE TABLE app.events_4_1 PARTITION OF app.events_4 FOR VALUES IN (1);"
-                             "CREATE TABLE app.calls (\"their NAME\" text, cost numeric, place integer) PARTITION BY RANGE (\"their NAME\", cost);"
-                             "CREATE TABLE app.calls_1 PARTITION OF app.calls FOR VALUES FROM ('a', 0) TO ('m', 0);"
-                             "CREATE TABLE app.calls_2 PARTITION OF app.calls FOR VALUES FROM ('m', 0) TO ('z', 0);"
-                             "CREATE INDEX ON app.calls (place); INSERT INTO app.calls VALUES ('b', 1, 1), ('m', -1, 2)");
-    EXPECT_SQL(cluster, "SELECT app.install('places', 'SELECT place, count(*) AS n FROM calls GROUP BY place', '{place}',"
-                        " '[{\"table\": \"calls\", \"columns\": [\"place\"]}]')", NULL);
+    cluster_execute(cluster,
+                    "CREATE TABLE app.events_3 (points integer, shop integer, day integer);"
+                    "ALTER TABLE app.events ATTACH PARTITION app.events_3 FOR VALUES FROM (20) TO (30);"
+                    "CREATE TABLE app.events_4 PARTITION OF app.events FOR VALUES FROM (30) TO (50) PARTITION BY LIST "
+                    "((points % 2));"
+                    "CREATE TABLE app.events_4_0 PARTITION OF app.events_4 FOR VALUES IN (0);"
+                    "CREATE TABLE app.events_4_1 PARTITION OF app.events_4 FOR VALUES IN (1);"
+                    "CREATE TABLE app.calls (\"their NAME\" text, cost numeric, place integer) PARTITION BY RANGE "
+                    "(\"their NAME\", cost);"
+                    "CREATE TABLE app.calls_1 PARTITION OF app.calls FOR VALUES FROM ('a', 0) TO ('m', 0);"
+                    "CREATE TABLE app.calls_2 PARTITION OF app.calls FOR VALUES FROM ('m', 0) TO ('z', 0);"
+                    "CREATE INDEX ON app.calls (place); INSERT INTO app.calls VALUES ('b', 1, 1), ('m', -1, 2)");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('places', 'SELECT place, count(*) AS n FROM calls GROUP BY place', '{place}',"
+               " '[{\"table\": \"calls\", \"columns\": [\"place\"]}]')",
+               NULL);
     KEYED_INSTALL(cluster, "event_total");
     LOOK("places", "full: the first time");
-    AFTER("MERGE INTO app.calls c USING (SELECT 3) AS v (place) ON c.cost = 1 WHEN MATCHED THEN UPDATE SET place = v.place, \"their NAME\" = 'n'",
+    AFTER("MERGE INTO app.calls c USING (SELECT 3) AS v (place) ON c.cost = 1 WHEN MATCHED THEN UPDATE SET place = "
+          "v.place, \"their NAME\" = 'n'",
           "places", "keyed 2: +1 ~0 -1");
-    AFTER("MERGE INTO app.calls c USING (SELECT 4) AS v (place) ON c.cost = -1 WHEN MATCHED THEN UPDATE SET place = v.place, cost = 2",
+    AFTER("MERGE INTO app.calls c USING (SELECT 4) AS v (place) ON c.cost = -1 WHEN MATCHED THEN UPDATE SET place = "
+          "v.place, cost = 2",
           "places", "keyed 2: +1 ~0 -1");
     AFTER("INSERT INTO app.events VALUES (1, 1, 10), (2, 11, 20)", "event_total", "keyed 2: +2 ~0 -0");
     AFTER(MOVED(1, 12, 3), "event_total", "keyed 2: +1 ~0 -1");
     AFTER(MOVED(11, 21, 4) MOVED(21, 31, 5), "event_total", "keyed 3: +1 ~0 -1");
     AFTER("MERGE INTO app.events_4 e USING (VALUES (31, 6)) AS v (day, shop) ON e.day = v.day"
-          " WHEN MATCHED THEN UPDATE SET shop = v.shop, points = points + 1", "event_total", "keyed 2: +1 ~0 -1");
+          " WHEN MATCHED THEN UPDATE SET shop = v.shop, points = points + 1",
+          "event_total", "keyed 2: +1 ~0 -1");
     AFTER("MERGE INTO app.events e USING (VALUES (12, 2, 4), (15, 15, 7)) AS v (day, later, shop) ON e.day = v.day"
-          " WHEN MATCHED THEN UPDATE SET shop = v.shop, day = v.later WHEN NOT MATCHED THEN INSERT (shop, day, points) VALUES (v.shop, v.day, 1)",
+          " WHEN MATCHED THEN UPDATE SET shop = v.shop, day = v.later WHEN NOT MATCHED THEN INSERT (shop, day, points) "
+          "VALUES (v.shop, v.day, 1)",
           "event_total", "keyed 3: +2 ~0 -1");
     AFTER("UPDATE app.events SET day = 3, shop = 8 WHERE day = 15", "event_total", "keyed 2: +1 ~0 -1");
-    AFTER("BEGIN; UPDATE app.events SET points = points + 2; ROLLBACK; UPDATE app.events SET day = 4 WHERE day = 3", "event_total",
-          "keyed 1: +0 ~1 -0");
+    AFTER("BEGIN; UPDATE app.events SET points = points + 2; ROLLBACK; UPDATE app.events SET day = 4 WHERE day = 3",
+          "event_total", "keyed 1: +0 ~1 -0");
 }
 END_TEST
 
@@ -90,19 +103,24 @@ START_TEST(a_merge_moves_rows_that_triggers_change_on_their_way)
                              " 'BEGIN NEW.shop := NEW.shop + 100; RETURN NEW; END';"
                              "CREATE FUNCTION app.next_week() RETURNS trigger LANGUAGE plpgsql AS"
                              " 'BEGIN NEW.day := NEW.day + 10; NEW.shop := 9; RETURN NEW; END'");
-    AFTER("INSERT INTO app.events VALUES (1, 1, 10), (2, 2, 20), (3, 3, 30), (4, 4, 40)", "event_total", "keyed 4: +4 ~0 -0");
-    AFTER("CREATE TRIGGER zone BEFORE UPDATE ON app.events FOR EACH ROW EXECUTE FUNCTION app.raise_shop();" MOVED(1, 12, 5), "event_total",
-          "keyed 2: +1 ~0 -1");
+    AFTER("INSERT INTO app.events VALUES (1, 1, 10), (2, 2, 20), (3, 3, 30), (4, 4, 40)", "event_total",
+          "keyed 4: +4 ~0 -0");
+    AFTER("CREATE TRIGGER zone BEFORE UPDATE ON app.events FOR EACH ROW EXECUTE FUNCTION app.raise_shop();" MOVED(1, 12,
+                                                                                                                  5),
+          "event_total", "keyed 2: +1 ~0 -1");
     EXPECT_SQL(cluster, "SELECT shop FROM app.events WHERE day = 12", "105");
-    AFTER("CREATE TRIGGER early BEFORE INSERT ON app.events_2 FOR EACH ROW EXECUTE FUNCTION app.raise_shop();" MOVED(2, 13, 6), "event_total",
-          UNCAPTURED("app.events"));
+    AFTER("CREATE TRIGGER early BEFORE INSERT ON app.events_2 FOR EACH ROW EXECUTE FUNCTION app.raise_shop();" MOVED(
+              2, 13, 6),
+          "event_total", UNCAPTURED("app.events"));
     keyed_tend(cluster);
     LOOK("event_total", SUSPECT("app.events"));
     AFTER(MOVED(3, 14, 7), "event_total", KNOWN_LATE("app.events"));
     EXPECT_SQL(cluster, "SELECT shop FROM app.events WHERE day = 14", "207");
     AFTER("UPDATE app.events SET points = 1 WHERE day = 4", "event_total", "keyed 2: +1 ~0 -1");
-    AFTER("DROP TRIGGER early ON app.events_2; CREATE TRIGGER \"~late\" BEFORE UPDATE ON app.events_1 FOR EACH ROW EXECUTE FUNCTION"
-          " app.next_week();" MOVED(4, 4, 8), "event_total", UNCAPTURED("app.events"));
+    AFTER("DROP TRIGGER early ON app.events_2; CREATE TRIGGER \"~late\" BEFORE UPDATE ON app.events_1 FOR EACH ROW "
+          "EXECUTE FUNCTION"
+          " app.next_week();" MOVED(4, 4, 8),
+          "event_total", UNCAPTURED("app.events"));
     keyed_tend(cluster);
     LOOK("event_total", SUSPECT("app.events"));
     cluster_execute(cluster, "INSERT INTO app.events VALUES (5, 5, 50)");
@@ -113,17 +131,21 @@ END_TEST
 
 START_TEST(a_merge_moves_rows_whose_key_is_generated)
 {
-    cluster_execute(cluster, "CREATE TABLE app.visits (day integer, place integer, spot integer GENERATED ALWAYS AS (place * 10) STORED)"
-                             " PARTITION BY LIST (day);"
-                             "CREATE TABLE app.visits_1 PARTITION OF app.visits FOR VALUES IN (1);"
-                             "CREATE TABLE app.visits_2 PARTITION OF app.visits FOR VALUES IN (2);"
-                             "CREATE INDEX ON app.visits (spot); INSERT INTO app.visits (day, place) VALUES (1, 1), (2, 2)");
-    EXPECT_SQL(cluster, "SELECT app.install('spots', 'SELECT spot, count(*) AS n FROM visits GROUP BY spot', '{spot}',"
-                        " '[{\"table\": \"visits\", \"columns\": [\"spot\"]}]')", NULL);
+    cluster_execute(
+        cluster,
+        "CREATE TABLE app.visits (day integer, place integer, spot integer GENERATED ALWAYS AS (place * 10) STORED)"
+        " PARTITION BY LIST (day);"
+        "CREATE TABLE app.visits_1 PARTITION OF app.visits FOR VALUES IN (1);"
+        "CREATE TABLE app.visits_2 PARTITION OF app.visits FOR VALUES IN (2);"
+        "CREATE INDEX ON app.visits (spot); INSERT INTO app.visits (day, place) VALUES (1, 1), (2, 2)");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('spots', 'SELECT spot, count(*) AS n FROM visits GROUP BY spot', '{spot}',"
+               " '[{\"table\": \"visits\", \"columns\": [\"spot\"]}]')",
+               NULL);
     keyed_tend(cluster);
     LOOK("spots", "full: the first time");
-    AFTER("MERGE INTO app.visits t USING (SELECT 1) AS v ON t.day = 1 WHEN MATCHED THEN UPDATE SET place = 3, day = 2", "spots",
-          KNOWN_LATE("app.visits"));
+    AFTER("MERGE INTO app.visits t USING (SELECT 1) AS v ON t.day = 1 WHEN MATCHED THEN UPDATE SET place = 3, day = 2",
+          "spots", KNOWN_LATE("app.visits"));
 }
 END_TEST
 
@@ -134,7 +156,9 @@ START_TEST(a_partition_that_has_left_and_a_source_that_is_read_no_more_are_writt
     AFTER("INSERT INTO app.events VALUES (1, 1, 10), (2, 11, 20)", "event_total", "keyed 2: +2 ~0 -0");
     cluster_execute(cluster, "ALTER TABLE app.events DETACH PARTITION app.events_2");
     keyed_tend(cluster);
-    cluster_execute(cluster, "UPDATE app.events_2 SET day = 25; ALTER TABLE app.events_2 ALTER COLUMN day TYPE bigint, DROP COLUMN points");
+    cluster_execute(
+        cluster,
+        "UPDATE app.events_2 SET day = 25; ALTER TABLE app.events_2 ALTER COLUMN day TYPE bigint, DROP COLUMN points");
     EXPECT_SQL(cluster, "SELECT day FROM app.events_2", "25");
     cluster_execute(cluster, "ALTER TABLE app.events_2 ALTER COLUMN day TYPE integer, ADD COLUMN points integer;"
                              "ALTER TABLE app.events ATTACH PARTITION app.events_2 FOR VALUES FROM (20) TO (30)");
@@ -276,8 +300,7 @@ START_TEST(a_view_that_cannot_be_keyed_says_why_and_is_right_all_the_same)
         "it reads app.orders.kind, which its plugin does not declare");
     keyed_tend(cluster);
     cluster_execute(cluster, THREE_SHOPS);
-    LOOK("by_note",
-         "full: no index finds one group in app.orders: CREATE INDEX ON app.orders (note) makes it keyed");
+    LOOK("by_note", "full: no index finds one group in app.orders: CREATE INDEX ON app.orders (note) makes it keyed");
     LOOK("untracked", "full: changes of app.items are not captured");
     LOOK("whole", "full: its mode is full");
     LOOK("careless", "full: it reads app.orders.kind, which its plugin does not declare");
@@ -329,17 +352,23 @@ START_TEST(the_cost_of_many_groups_is_learned_from_refreshes_of_few_and_of_many)
 {
     cluster_execute(
         cluster,
-        "CREATE FUNCTION app.expected(p_refreshes integer[], p_keys integer) RETURNS double precision LANGUAGE plpgsql AS"
+        "CREATE FUNCTION app.expected(p_refreshes integer[], p_keys integer) RETURNS double precision LANGUAGE plpgsql "
+        "AS"
         " $$ DECLARE f double precision; k double precision; n integer; BEGIN FOREACH n IN ARRAY p_refreshes LOOP"
         " SELECT floor_us, key_us INTO f, k FROM chime.learn_cost(f, k, n, 5000 + 50 * n); END LOOP;"
         " RETURN f + k * p_keys; END $$");
     EXPECT_SQL(cluster, "SELECT app.expected(array_fill(1, '{100}'), 1) BETWEEN 5000 AND 5100", "t");
     EXPECT_SQL(cluster, "SELECT app.expected(array_fill(1, '{100}'), 1500) BETWEEN 5000 AND 100000", "t");
-    EXPECT_SQL(cluster, "SELECT app.expected(array_fill(1, '{100}') || '{1500,1500,1500,1500,1500}', 1500)"
-                        " BETWEEN 70000 AND 90000", "t");
-    EXPECT_SQL(cluster, "SELECT app.expected(array_fill(1500, '{1}') || array_fill(1, '{20}'), 1500)"
-                        " BETWEEN 70000 AND 90000", "t");
-    EXPECT_SQL(cluster, "SELECT app.expected(array_fill(1500, '{1}') || array_fill(1, '{20}'), 1) BETWEEN 4900 AND 5200", "t");
+    EXPECT_SQL(cluster,
+               "SELECT app.expected(array_fill(1, '{100}') || '{1500,1500,1500,1500,1500}', 1500)"
+               " BETWEEN 70000 AND 90000",
+               "t");
+    EXPECT_SQL(cluster,
+               "SELECT app.expected(array_fill(1500, '{1}') || array_fill(1, '{20}'), 1500)"
+               " BETWEEN 70000 AND 90000",
+               "t");
+    EXPECT_SQL(cluster,
+               "SELECT app.expected(array_fill(1500, '{1}') || array_fill(1, '{20}'), 1) BETWEEN 4900 AND 5200", "t");
 }
 END_TEST
 
@@ -356,7 +385,8 @@ START_TEST(what_every_refresh_asks_keeps_its_plan)
     EXPECT_SQL(cluster,
                "SELECT string_agg(p.oid::regprocedure::text, ', ' ORDER BY p.proname)"
                " FROM pg_stat_user_functions s JOIN pg_proc p ON p.oid = s.funcid"
-               " JOIN pg_language l ON l.oid = p.prolang WHERE l.lanname = 'sql' AND p.provolatile <> 'i'", NULL);
+               " JOIN pg_language l ON l.oid = p.prolang WHERE l.lanname = 'sql' AND p.provolatile <> 'i'",
+               NULL);
     EXPECT_SQL(cluster, "SELECT count(*) > 10 FROM pg_stat_user_functions", "t");
 }
 END_TEST
@@ -382,22 +412,22 @@ END_TEST
 
 START_TEST(a_key_is_compared_as_its_type_says_wherever_that_is)
 {
-    if (cluster_integer(cluster, "SELECT count(*) FROM pg_available_extensions WHERE name IN ('citext', 'ltree')") < 2) {
+    if (cluster_integer(cluster, "SELECT count(*) FROM pg_available_extensions WHERE name IN ('citext', 'ltree')") <
+        2) {
         printf("skipped: this PostgreSQL has no citext and ltree\n");
         return;
     }
     cluster_execute(
-        cluster,
-        "CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; CREATE EXTENSION ltree SCHEMA ext;"
-        "CREATE TABLE app.tree (path ext.ltree, name ext.citext, n integer);"
-        "INSERT INTO app.tree VALUES ('a.b', 'Ann', 1), ('a.c', 'Bob', 2);"
-        "SELECT app.install('by_path', 'SELECT path, sum(n) AS n FROM tree GROUP BY path', '{path}',"
-        "                   '[{\"table\": \"tree\", \"columns\": [\"path\", \"n\"]}]'),"
-        "       app.install('by_name', 'SELECT name, sum(n) AS n FROM tree GROUP BY name', '{name}',"
-        "                   '[{\"table\": \"tree\", \"columns\": [\"name\", \"n\"]}]');"
-        "SELECT chime.refresh('kept.by_path'), chime.refresh('kept.by_name');"
-        "UPDATE app.tree SET n = 3, name = 'ANN' WHERE name = 'Ann'::text; DELETE FROM app.tree WHERE n = 2;"
-        "SELECT chime.refresh('kept.by_path'), chime.refresh('kept.by_name')");
+        cluster, "CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; CREATE EXTENSION ltree SCHEMA ext;"
+                 "CREATE TABLE app.tree (path ext.ltree, name ext.citext, n integer);"
+                 "INSERT INTO app.tree VALUES ('a.b', 'Ann', 1), ('a.c', 'Bob', 2);"
+                 "SELECT app.install('by_path', 'SELECT path, sum(n) AS n FROM tree GROUP BY path', '{path}',"
+                 "                   '[{\"table\": \"tree\", \"columns\": [\"path\", \"n\"]}]'),"
+                 "       app.install('by_name', 'SELECT name, sum(n) AS n FROM tree GROUP BY name', '{name}',"
+                 "                   '[{\"table\": \"tree\", \"columns\": [\"name\", \"n\"]}]');"
+                 "SELECT chime.refresh('kept.by_path'), chime.refresh('kept.by_name');"
+                 "UPDATE app.tree SET n = 3, name = 'ANN' WHERE name = 'Ann'::text; DELETE FROM app.tree WHERE n = 2;"
+                 "SELECT chime.refresh('kept.by_path'), chime.refresh('kept.by_name')");
     EXPECT_SQL(cluster, "SELECT string_agg(path::text || ' ' || n, ', ') FROM kept.by_path", "a.b 3");
     EXPECT_SQL(cluster, "SELECT string_agg(name::text || ' ' || n, ', ') FROM kept.by_name", "ANN 3");
 }
@@ -415,7 +445,8 @@ int main(void)
     tcase_add_test(cases, a_merge_that_moves_a_row_to_another_partition_marks_it);
     tcase_add_test(cases, a_merge_moves_rows_that_triggers_change_on_their_way);
     tcase_add_test(cases, a_merge_moves_rows_whose_key_is_generated);
-    tcase_add_test(cases, a_partition_that_has_left_and_a_source_that_is_read_no_more_are_written_and_altered_as_before);
+    tcase_add_test(cases,
+                   a_partition_that_has_left_and_a_source_that_is_read_no_more_are_written_and_altered_as_before);
     tcase_add_test(cases, attach_detach_and_new_partitions_mean_everything);
     tcase_add_test(cases, changes_before_the_triggers_are_there_are_not_lost);
     tcase_add_test(cases, disabled_triggers_mean_everything);

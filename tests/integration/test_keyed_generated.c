@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Keyed only where that is proven: random definitions over three tables (support/keyed_generated.sql). What the proof lets through is
+/* Keyed only where that is proven: random definitions over three tables (support/keyed/keyed_generated.sql). What the proof lets through is
  * refreshed by its groups under a random writer and equals its definition after each refresh; no error is ours.
  *
  * A few; 10,000 under PGCHIME_TEST_SOAK. PGCHIME_TEST_SEED repeats them: each batch has a seed of its own, the first this one. */
@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "support/files.h"
-#include "support/keyed_stage.h"
-#include "support/suite.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 #define BATCH 50 /* definitions that live at the same time */
 #define ROUNDS 8
@@ -18,8 +18,8 @@
 static void set_up(void)
 {
     keyed_stage_set();
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed_corpus.sql");
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed_generated.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed/keyed_corpus.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed/keyed_generated.sql");
 }
 
 /* The writer has a session of its own, or what a refresh draws would be missing there. */
@@ -52,7 +52,8 @@ static void try_batch(unsigned long seed, struct verdicts *verdicts)
     printf("PGCHIME_TEST_SEED=%lu: %lld of %d definitions keyed\n%s", seed, (long long)keyed, BATCH, wrong);
     fflush(stdout);
     verdicts->keyed += keyed;
-    verdicts->wrong += cluster_integer(cluster, "SELECT count(*) FROM app.generated WHERE verdict IN ('WRONG', 'ERROR')");
+    verdicts->wrong += cluster_integer(cluster,
+                                       "SELECT count(*) FROM app.generated WHERE verdict IN ('WRONG', 'ERROR')");
     cluster_execute(cluster, "SELECT app.drop_generated()");
     PQfinish(writer);
     free(sow);

@@ -6,10 +6,10 @@
 #include <time.h>
 
 #include "ledger/migrate.h"
-#include "support/files.h"
-#include "support/keyed_stage.h"
-#include "support/process.h"
-#include "support/suite.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
 
 static PGconn *writer;
 
@@ -453,7 +453,7 @@ static void use_a_database_of_keeper(void)
     cluster_execute(cluster, "GRANT CREATE ON DATABASE kept TO keeper; SET SESSION AUTHORIZATION keeper");
     cluster_execute(cluster, schema);
     cluster_execute(cluster, "RESET SESSION AUTHORIZATION");
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed/keyed.sql");
     cluster_execute(
         cluster,
         "GRANT USAGE ON SCHEMA app TO keeper, clerk; GRANT USAGE, CREATE ON SCHEMA kept TO keeper;"

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/files.h"
-#include "support/keyed_stage.h"
-#include "support/suite.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 static void set_up(void)
 {
@@ -24,9 +24,9 @@ static void set_up(void)
 
 START_TEST(what_cannot_be_proven_is_keyed_only_where_its_author_is_to_be_trusted)
 {
-    EXPECT_SQL(
-        cluster, BEHIND_A_FENCE(""),
-        "no condition \"column = column\" leads from a row of app.ord to its group, so a group in shop cannot be computed alone");
+    EXPECT_SQL(cluster, BEHIND_A_FENCE(""),
+               "no condition \"column = column\" leads from a row of app.ord to its group, so a group in shop cannot "
+               "be computed alone");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_source WHERE relation = 'fenced'", "0");
     EXPECT_SQL(cluster, BEHIND_A_FENCE(", \"trust\": true"), NULL);
     EXPECT_SQL(cluster, "SELECT trusted FROM chime.view_source WHERE relation = 'fenced'", "t");
@@ -64,12 +64,15 @@ END_TEST
 /* What is derived holds constants, which are text to whoever refreshes. */
 START_TEST(a_map_means_the_same_whoever_installed_the_view)
 {
-    cluster_execute(cluster, "CREATE TABLE app.due (id integer PRIMARY KEY, day date); CREATE INDEX ON app.due ((day - date '2026-02-01'));"
-                             "INSERT INTO app.due VALUES (1, '2026-02-03'); SET DateStyle = 'German'");
-    EXPECT_SQL(cluster,
-               "SELECT app.install('by_distance', 'SELECT day - date ''2026-02-01'' AS distance, count(*) AS n FROM due "
-               "GROUP BY 1', '{distance}', '[{\"table\": \"due\", \"columns\": [\"id\", \"day\"]}]')",
-               NULL);
+    cluster_execute(
+        cluster,
+        "CREATE TABLE app.due (id integer PRIMARY KEY, day date); CREATE INDEX ON app.due ((day - date '2026-02-01'));"
+        "INSERT INTO app.due VALUES (1, '2026-02-03'); SET DateStyle = 'German'");
+    EXPECT_SQL(
+        cluster,
+        "SELECT app.install('by_distance', 'SELECT day - date ''2026-02-01'' AS distance, count(*) AS n FROM due "
+        "GROUP BY 1', '{distance}', '[{\"table\": \"due\", \"columns\": [\"id\", \"day\"]}]')",
+        NULL);
     cluster_execute(cluster, "RESET DateStyle");
     keyed_tend(cluster);
     LOOK("by_distance", "full: the first time");
@@ -107,8 +110,9 @@ START_TEST(whether_a_view_is_keyed_is_asked_again_when_an_index_or_a_view_below_
     cluster_execute(cluster,
                     "CREATE OR REPLACE VIEW app.lower AS SELECT shop, rank() OVER (ORDER BY n) AS n FROM app.low");
     keyed_tend(cluster);
-    AFTER("UPDATE app.low SET n = 0 WHERE shop = 2", "upper",
-          "full: its window function is computed over all rows of app.low, so a group in shop cannot be computed alone");
+    AFTER(
+        "UPDATE app.low SET n = 0 WHERE shop = 2", "upper",
+        "full: its window function is computed over all rows of app.low, so a group in shop cannot be computed alone");
     cluster_execute(cluster, "CREATE OR REPLACE VIEW app.lower AS SELECT shop, sum(n) AS n FROM app.low GROUP BY shop;"
                              "DROP INDEX app.low_shop");
     keyed_tend(cluster);
@@ -121,28 +125,41 @@ START_TEST(what_a_definition_means_is_asked_again)
 {
     static const char anew[] = "full: its definition or its relation is another one";
 
-    cluster_execute(
+    cluster_execute(cluster,
+                    "CREATE TYPE app.mood AS ENUM ('good', 'bad'); CREATE TABLE app.low (shop integer, a integer, b "
+                    "integer, mood app.mood);"
+                    "CREATE INDEX ON app.low (shop); CREATE INDEX ON app.low (a); CREATE INDEX ON app.low (b);"
+                    "INSERT INTO app.low VALUES (1, 1, 5, 'good'), (2, 2, 6, 'bad');"
+                    "CREATE VIEW app.lower AS SELECT shop, sum(a) AS n FROM app.low GROUP BY shop;"
+                    "CREATE FUNCTION app.inner_one(integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1 + 1';"
+                    "CREATE FUNCTION app.outer_one(p integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS 'BEGIN "
+                    "RETURN app.inner_one(p); END';"
+                    "CREATE FUNCTION app.declared_low() RETURNS jsonb LANGUAGE sql RETURN '[{\"table\": \"low\", "
+                    "\"columns\": [\"shop\", \"a\", \"b\", \"mood\"]}]'::jsonb");
+    EXPECT_SQL(cluster, "SELECT app.install('by_view', 'SELECT shop, n FROM lower', '{shop}', app.declared_low())",
+               NULL);
+    EXPECT_SQL(cluster,
+               "SELECT app.install('by_function', 'SELECT shop, max(app.outer_one(a)) AS n FROM low GROUP BY shop', "
+               "'{shop}', app.declared_low())",
+               NULL);
+    EXPECT_SQL(cluster,
+               "SELECT app.install('by_label', 'SELECT shop, max(mood::text) AS m FROM low GROUP BY shop', '{shop}', "
+               "app.declared_low())",
+               NULL);
+    EXPECT_SQL(
         cluster,
-        "CREATE TYPE app.mood AS ENUM ('good', 'bad'); CREATE TABLE app.low (shop integer, a integer, b integer, mood app.mood);"
-        "CREATE INDEX ON app.low (shop); CREATE INDEX ON app.low (a); CREATE INDEX ON app.low (b);"
-        "INSERT INTO app.low VALUES (1, 1, 5, 'good'), (2, 2, 6, 'bad');"
-        "CREATE VIEW app.lower AS SELECT shop, sum(a) AS n FROM app.low GROUP BY shop;"
-        "CREATE FUNCTION app.inner_one(integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1 + 1';"
-        "CREATE FUNCTION app.outer_one(p integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN app.inner_one(p); END';"
-        "CREATE FUNCTION app.declared_low() RETURNS jsonb LANGUAGE sql RETURN '[{\"table\": \"low\", \"columns\": [\"shop\", \"a\", \"b\", \"mood\"]}]'::jsonb");
-    EXPECT_SQL(cluster, "SELECT app.install('by_view', 'SELECT shop, n FROM lower', '{shop}', app.declared_low())", NULL);
-    EXPECT_SQL(cluster, "SELECT app.install('by_function', 'SELECT shop, max(app.outer_one(a)) AS n FROM low GROUP BY shop', '{shop}', app.declared_low())", NULL);
-    EXPECT_SQL(cluster, "SELECT app.install('by_label', 'SELECT shop, max(mood::text) AS m FROM low GROUP BY shop', '{shop}', app.declared_low())", NULL);
-    EXPECT_SQL(cluster, "SELECT app.install('by_name', 'SELECT a AS g, count(*) AS n FROM low GROUP BY a', '{g}', app.declared_low())", NULL);
+        "SELECT app.install('by_name', 'SELECT a AS g, count(*) AS n FROM low GROUP BY a', '{g}', app.declared_low())",
+        NULL);
     keyed_tend(cluster);
     LOOK("by_view", "full: the first time");
     LOOK("by_function", "full: the first time");
     LOOK("by_label", "full: the first time");
     LOOK("by_name", "full: the first time");
-    cluster_execute(cluster,
-                    "CREATE OR REPLACE VIEW app.lower AS SELECT shop, sum(a * 2) AS n FROM app.low GROUP BY shop;"
-                    "CREATE OR REPLACE FUNCTION app.inner_one(integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1 + 5';"
-                    "ALTER TYPE app.mood RENAME VALUE 'good' TO 'fine'");
+    cluster_execute(
+        cluster,
+        "CREATE OR REPLACE VIEW app.lower AS SELECT shop, sum(a * 2) AS n FROM app.low GROUP BY shop;"
+        "CREATE OR REPLACE FUNCTION app.inner_one(integer) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT $1 + 5';"
+        "ALTER TYPE app.mood RENAME VALUE 'good' TO 'fine'");
     keyed_tend(cluster);
     EXPECT_SQL(cluster, "SELECT app.look('by_view')", anew);
     EXPECT_SQL(cluster, "SELECT app.look('by_function')", anew);
@@ -151,7 +168,9 @@ START_TEST(what_a_definition_means_is_asked_again)
     LOOK("by_function", "keyed 1: +0 ~1 -0");
     LOOK("by_label", "keyed 1: +0 ~0 -0");
     /* The definition reads what is called b now. */
-    cluster_execute(cluster, "ALTER TABLE app.low RENAME a TO c; ALTER TABLE app.low RENAME b TO a; ALTER TABLE app.low RENAME c TO b");
+    cluster_execute(
+        cluster,
+        "ALTER TABLE app.low RENAME a TO c; ALTER TABLE app.low RENAME b TO a; ALTER TABLE app.low RENAME c TO b");
     keyed_tend(cluster);
     keyed_tend(cluster);
     LOOK("by_name", SUSPECT("app.low"));
@@ -179,28 +198,36 @@ START_TEST(rows_are_the_same_whoever_refreshes)
 }
 END_TEST
 
-#define ABROAD                                                                                                           \
-    "SET TimeZone = 'America/New_York'; SET DateStyle = 'German'; SET IntervalStyle = 'iso_8601'; SET extra_float_digits = -5;" \
+#define ABROAD                                                                                          \
+    "SET TimeZone = 'America/New_York'; SET DateStyle = 'German'; SET IntervalStyle = 'iso_8601'; SET " \
+    "extra_float_digits = -5;"                                                                          \
     "SET bytea_output = 'escape'; SET search_path = app; SET lc_numeric = 'C.UTF-8';"
-#define INSTALL_ZONED(zone)                                                                                              \
-    "SELECT app.install('zoned', 'SELECT shop, at::date AS day, at::text AS said, at >= timestamptz ''2026-03-02 00:00'' AS later,"  \
-    " (at - timestamptz ''2026-03-01 00:00Z'')::text AS since, rate::text AS rate, b::text AS b FROM app.moment', '{shop}',"        \
+#define INSTALL_ZONED(zone)                                                                                         \
+    "SELECT app.install('zoned', 'SELECT shop, at::date AS day, at::text AS said, at >= timestamptz ''2026-03-02 "  \
+    "00:00'' AS later,"                                                                                             \
+    " (at - timestamptz ''2026-03-01 00:00Z'')::text AS since, rate::text AS rate, b::text AS b FROM app.moment', " \
+    "'{shop}',"                                                                                                     \
     " '[{\"table\": \"moment\", \"columns\": [\"shop\", \"at\", \"rate\", \"b\"]}]', p_timezone => " zone ")"
-#define ZONED                                                                                                            \
-    "SELECT string_agg(concat_ws(' ', shop, day, said, later, since, rate, b), '; ' ORDER BY shop) || ' ' || missing + surplus" \
+#define ZONED                                                                                                          \
+    "SELECT string_agg(concat_ws(' ', shop, day, said, later, since, rate, b), '; ' ORDER BY shop) || ' ' || missing " \
+    "+ surplus"                                                                                                        \
     " FROM kept.zoned, chime.difference('zoned') GROUP BY missing, surplus"
-#define IN_TOKYO                                                                                                         \
-    "1 2026-03-01 2026-03-01 23:59:00+09 f 14:59:00 0.30000000000000004 \\x01; 2 2026-03-02 2026-03-02 00:00:00+09 t 15:00:00 7 \\x02 0"
+#define IN_TOKYO                                                                                                       \
+    "1 2026-03-01 2026-03-01 23:59:00+09 f 14:59:00 0.30000000000000004 \\x01; 2 2026-03-02 2026-03-02 00:00:00+09 t " \
+    "15:00:00 7 \\x02 0"
 
 /* A day, a text, a literal without a zone: by the zone that the view declares, whatever the session of who makes, refreshes or backfills it. */
 START_TEST(rows_are_of_the_views_own_zone_whoever_refreshes_or_backfills)
 {
     PGconn *abroad = cluster_connect(cluster, "postgres");
 
-    cluster_execute(cluster, "CREATE TABLE app.moment (shop integer PRIMARY KEY, at timestamptz, rate double precision, b bytea);"
-                             "INSERT INTO app.moment VALUES (1, '2026-03-01 14:59Z', 0.1::float8 + 0.2, '\\x01'), (2, '2026-03-01 15:00Z', 7, '\\x02')");
+    cluster_execute(
+        cluster, "CREATE TABLE app.moment (shop integer PRIMARY KEY, at timestamptz, rate double precision, b bytea);"
+                 "INSERT INTO app.moment VALUES (1, '2026-03-01 14:59Z', 0.1::float8 + 0.2, '\\x01'), (2, '2026-03-01 "
+                 "15:00Z', 7, '\\x02')");
     session_execute(abroad, ABROAD INSTALL_ZONED("'Asia/Tokyo'"));
-    EXPECT_SQL(cluster, "SELECT timezone || coalesce(full_reason, '') FROM chime.view WHERE relation = 'zoned'", "Asia/Tokyo");
+    EXPECT_SQL(cluster, "SELECT timezone || coalesce(full_reason, '') FROM chime.view WHERE relation = 'zoned'",
+               "Asia/Tokyo");
     keyed_tend(cluster);
     session_execute(abroad, "SELECT chime.refresh('zoned')");
     EXPECT_SQL(cluster, ZONED, IN_TOKYO);
@@ -209,7 +236,8 @@ START_TEST(rows_are_of_the_views_own_zone_whoever_refreshes_or_backfills)
     EXPECT_SQL(cluster, ZONED, IN_TOKYO);
     EXPECT_SQL(cluster, "SELECT method || ' ' || updated FROM chime.view_refresh WHERE relation = 'zoned'", "keyed 2");
     session_execute(abroad, "SELECT chime.begin_backfill('zoned', NULL, NULL, NULL)");
-    session_execute(abroad, "DO $$ BEGIN WHILE NOT (SELECT finished FROM chime.backfill_step('zoned', 10)) LOOP END LOOP; END $$");
+    session_execute(
+        abroad, "DO $$ BEGIN WHILE NOT (SELECT finished FROM chime.backfill_step('zoned', 10)) LOOP END LOOP; END $$");
     EXPECT_SQL(cluster, ZONED, IN_TOKYO);
     EXPECT_SQL(cluster, "SELECT groups || ' ' || updated FROM chime.backfill WHERE relation = 'zoned'", "2 0");
     session_execute(abroad, "SELECT chime.refresh('zoned', true)");
@@ -229,15 +257,19 @@ START_TEST(a_zone_means_to_a_backfill_what_it_means_to_the_definition)
 {
     static const char *const zones[][2] = {{"3", "+03"}, {"CET", "+02"}, {"Europe/Berlin", "+02"}};
 
-    cluster_execute(cluster, "CREATE TABLE app.dated (day date PRIMARY KEY, at timestamptz DEFAULT '2026-07-01 12:00Z');"
-                             "INSERT INTO app.dated VALUES ('2026-06-30'), ('2026-07-01'), ('2026-07-02')");
+    cluster_execute(cluster,
+                    "CREATE TABLE app.dated (day date PRIMARY KEY, at timestamptz DEFAULT '2026-07-01 12:00Z');"
+                    "INSERT INTO app.dated VALUES ('2026-06-30'), ('2026-07-01'), ('2026-07-02')");
     for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
-        cluster_execute_format(cluster,
-                               "SELECT app.install('dated_view', 'SELECT day, at::text AS said FROM dated', '{day}', '[]',"
-                               " p_timezone => '%s')", zones[i][0]);
+        cluster_execute_format(
+            cluster,
+            "SELECT app.install('dated_view', 'SELECT day, at::text AS said FROM dated', '{day}', '[]',"
+            " p_timezone => '%s')",
+            zones[i][0]);
         cluster_execute(cluster, "SELECT chime.refresh('dated_view')");
         char *count = files_path("SELECT (SELECT substr(min(said), 20) FROM kept.dated_view) || ' ' || total"
-                                 " FROM chime.backfill_outlook('dated_view', '2026-07-01 00:30%s', NULL)", zones[i][1]);
+                                 " FROM chime.backfill_outlook('dated_view', '2026-07-01 00:30%s', NULL)",
+                                 zones[i][1]);
         char *expected = files_path("%s 1", zones[i][1]);
         EXPECT_SQL(cluster, count, expected);
         free(count);
@@ -298,8 +330,9 @@ START_TEST(rows_are_compared_by_their_bytes)
     cluster_execute(cluster, "UPDATE kept.priced SET rate = 0.1::double precision + 0.2 WHERE shop = 1");
     EXPECT_SQL(cluster, "SELECT concat_ws(' ', rows, missing, surplus, rounded) FROM chime.difference('priced')",
                "2 0 0 1");
-    cluster_execute(cluster, "UPDATE kept.priced SET rate = 0.30000001 WHERE shop = 1; UPDATE kept.priced SET rate = 'NaN'"
-                             " WHERE shop = 2");
+    cluster_execute(cluster,
+                    "UPDATE kept.priced SET rate = 0.30000001 WHERE shop = 1; UPDATE kept.priced SET rate = 'NaN'"
+                    " WHERE shop = 2");
     EXPECT_SQL(cluster, "SELECT concat_ws(' ', rows, missing, surplus, rounded) FROM chime.difference('priced')",
                "2 2 2 0");
     EXPECT_SQL(cluster, "SELECT updated FROM chime.refresh('priced', true)", "2");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Nothing is lost: eight writers do what they can think of, a refresher refreshes three views, and at a hundred moments a judge
- * (support/keyed_property.sql) compares, in one snapshot, every key without a pending mark with its definition.
+ * (support/keyed/keyed_property.sql) compares, in one snapshot, every key without a pending mark with its definition.
  *
  * Once; 200 times under PGCHIME_TEST_SOAK. PGCHIME_TEST_SEED repeats what the writers do, if not when. */
 #define _GNU_SOURCE
@@ -14,11 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/cluster.h"
-#include "support/files.h"
-#include "support/keyed.h"
-#include "support/process.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/keyed/keyed.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
 
 #define WRITERS 8
 #define MOMENTS 100
@@ -50,8 +50,8 @@ static uint32_t draw(struct child *child, uint32_t below)
 /* Losing against somebody is part of the game. */
 static bool is_expected(const char *state)
 {
-    static const char *const states[] = {"40P01", "40001", "55P03", "CH010", "23505", "23514", "42P01",
-                                         "42809", "55000", "42704", "42P07", "42P17"};
+    static const char *const states[] = {"40P01", "40001", "55P03", "CH010", "23505", "23514",
+                                         "42P01", "42809", "55000", "42704", "42P07", "42P17"};
 
     for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
         if (strcmp(state, states[i]) == 0)
@@ -366,7 +366,7 @@ static void set_up(void)
     ck_assert(stopped != MAP_FAILED);
     cluster = keyed_create_with(settings);
     conninfo = cluster_conninfo(cluster, "postgres");
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed_property.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed/keyed_property.sql");
     keyed_tend(cluster);
 }
 

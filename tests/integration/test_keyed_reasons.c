@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Why a view is not keyed, in words of its definition, and the indexes that make it keyed: each that is printed does so
- * (support/keyed_reasons.sql). */
+ * (support/keyed/keyed_reasons.sql). */
 #include <check.h>
 #include <stdlib.h>
 
-#include "support/files.h"
-#include "support/keyed_stage.h"
-#include "support/suite.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 #define WHY(definition, expected) EXPECT_SQL(cluster, "SELECT app.why('" definition "')", expected)
 #define ALONE ", so a group in shop cannot be computed alone"
@@ -16,8 +16,8 @@ static void set_up(void)
     keyed_stage_set();
     cluster_execute(cluster, "CREATE FUNCTION app.all_of(p_shop integer) RETURNS bigint LANGUAGE plpgsql STABLE AS $$"
                              "BEGIN RETURN (SELECT count(*) FROM app.ord WHERE shop >= p_shop); END $$");
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed_corpus.sql");
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed_reasons.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed/keyed_corpus.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed/keyed_reasons.sql");
     cluster_execute(cluster, "SELECT app.put_rows(100)");
 }
 

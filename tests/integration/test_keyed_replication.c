@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/commands.h"
-#include "support/files.h"
-#include "support/keyed_stage.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/commands.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static struct cluster *publisher;
 static char *configuration;
@@ -22,11 +22,14 @@ static void set_up(void)
 
     keyed_stage_set();
     publisher = cluster_create(settings);
-    cluster_execute(publisher, "CREATE SCHEMA app; CREATE TABLE app.items (item integer PRIMARY KEY, order_id integer, quantity integer);"
-                               "CREATE TABLE app.feed (order_id integer, quantity integer);"
-                               "CREATE PUBLICATION items FOR TABLE app.items; CREATE PUBLICATION feed FOR TABLE app.feed");
+    cluster_execute(
+        publisher,
+        "CREATE SCHEMA app; CREATE TABLE app.items (item integer PRIMARY KEY, order_id integer, quantity integer);"
+        "CREATE TABLE app.feed (order_id integer, quantity integer);"
+        "CREATE PUBLICATION items FOR TABLE app.items; CREATE PUBLICATION feed FOR TABLE app.feed");
     KEYED_INSTALL(cluster, "shop_items");
-    AFTER("INSERT INTO app.orders (id, shop) SELECT i, i % 7 FROM generate_series(1, 70) i; INSERT INTO app.items SELECT i, i, 1 FROM generate_series(1, 70) i",
+    AFTER("INSERT INTO app.orders (id, shop) SELECT i, i % 7 FROM generate_series(1, 70) i; INSERT INTO app.items "
+          "SELECT i, i, 1 FROM generate_series(1, 70) i",
           "shop_items", "keyed 7: +7 ~0 -0");
 }
 
@@ -44,7 +47,8 @@ static void subscribe(const char *publication)
 {
     char *conninfo = cluster_conninfo(publisher, "postgres");
 
-    cluster_execute_format(cluster, "CREATE SUBSCRIPTION %s CONNECTION $c$%s$c$ PUBLICATION %s", publication, conninfo, publication);
+    cluster_execute_format(cluster, "CREATE SUBSCRIPTION %s CONNECTION $c$%s$c$ PUBLICATION %s", publication, conninfo,
+                           publication);
     WAIT_SQL(cluster, "SELECT bool_and(srsubstate = 'r') FROM pg_subscription_rel", "t", 60);
     free(conninfo);
 }
@@ -69,17 +73,19 @@ START_TEST(a_source_that_a_subscription_writes_to_is_never_taken_for_captured)
 }
 END_TEST
 
-#define SPREAD                                                                                                             \
-    "CREATE TABLE app.feed (order_id integer, quantity integer);"                                                         \
-    "CREATE FUNCTION app.spread() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE app.items SET quantity = NEW.quantity" \
-    " WHERE order_id = NEW.order_id; RETURN NEW; END $$;"                                                                  \
-    "CREATE TRIGGER spread AFTER INSERT ON app.feed FOR EACH ROW EXECUTE FUNCTION app.spread();"                           \
+#define SPREAD                                                                                                   \
+    "CREATE TABLE app.feed (order_id integer, quantity integer);"                                                \
+    "CREATE FUNCTION app.spread() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE app.items SET quantity = " \
+    "NEW.quantity"                                                                                               \
+    " WHERE order_id = NEW.order_id; RETURN NEW; END $$;"                                                        \
+    "CREATE TRIGGER spread AFTER INSERT ON app.feed FOR EACH ROW EXECUTE FUNCTION app.spread();"                 \
     "ALTER TABLE app.feed ENABLE ALWAYS TRIGGER spread"
 
 static const char *const told[] = {
     "trigger spread of app.feed fires where a subscription writes: what it writes to sources of views leaves no mark",
     "role app_loader has session_replication_role = replica: what it writes to sources of views leaves no mark",
-    "role app_loader may write to app.items, app.orders and has temp_file_limit=64kB: a statement of it that changes more than that fails (53400)",
+    "role app_loader may write to app.items, app.orders and has temp_file_limit=64kB: a statement of it that changes "
+    "more than that fails (53400)",
 };
 
 static void ask_doctor(void)
@@ -95,16 +101,20 @@ START_TEST(what_writes_without_a_mark_or_may_fail_is_told_by_doctor)
         ck_assert_ptr_null(strstr(output, told[i]));
     cluster_execute(cluster, SPREAD);
     subscribe("feed");
-    cluster_execute(cluster, "CREATE ROLE app_loader SUPERUSER; ALTER ROLE app_loader SET session_replication_role = replica;"
-                             "ALTER ROLE app_loader SET temp_file_limit = '64kB'");
+    cluster_execute(cluster,
+                    "CREATE ROLE app_loader SUPERUSER; ALTER ROLE app_loader SET session_replication_role = replica;"
+                    "ALTER ROLE app_loader SET temp_file_limit = '64kB'");
     ask_doctor();
     for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
         commands_has(output, told[i]);
-    cluster_execute(cluster, "DO $$ DECLARE t record; BEGIN FOR t IN SELECT * FROM pg_trigger WHERE tgname LIKE 'chime\\_capture%' LOOP"
-                             " EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.tgrelid::regclass, t.tgname); END LOOP; END $$");
+    cluster_execute(
+        cluster,
+        "DO $$ DECLARE t record; BEGIN FOR t IN SELECT * FROM pg_trigger WHERE tgname LIKE 'chime\\_capture%' LOOP"
+        " EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.tgrelid::regclass, t.tgname); END LOOP; END $$");
     ask_doctor();
     ck_assert_ptr_null(strstr(output, told[0]));
-    EXPECT_SQL(cluster, "SELECT reason LIKE '% may have changed without a mark: %' FROM chime.refresh('shop_items')", "t");
+    EXPECT_SQL(cluster, "SELECT reason LIKE '% may have changed without a mark: %' FROM chime.refresh('shop_items')",
+               "t");
     cluster_execute(publisher, "INSERT INTO app.feed VALUES (3, 1000)");
     WAIT_SQL(cluster, "SELECT quantity FROM app.items WHERE order_id = 3", "1000", 60);
     LOOK("shop_items", "keyed 1: +0 ~1 -0");

@@ -5,16 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "support/files.h"
-#include "support/keyed_stage.h"
-#include "support/suite.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 #define ROUNDS 8
 
 static void set_up(void)
 {
     keyed_stage_set();
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed_values.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed/keyed_values.sql");
     keyed_tend(cluster);
 }
 

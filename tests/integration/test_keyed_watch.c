@@ -2,8 +2,8 @@
 /* Groups that nothing marked are compared, for no more than their share; what is found makes the view full. */
 #include <check.h>
 
-#include "support/keyed_stage.h"
-#include "support/suite.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/suite.h"
 
 static void set_up(void)
 {
@@ -12,19 +12,20 @@ static void set_up(void)
 }
 
 /* Its map is a lie: of an order that moves it names only the group that lost it. It lacks a mark, so that only watching finds it. */
-#define TRUSTED(map)                                                                                                \
-    "SELECT app.install('watched', 'SELECT shop, count(*) AS n FROM ord GROUP BY shop', '{shop}',"                  \
-    " '[{\"table\": \"ord\", \"columns\": [\"id\", \"shop\"], \"capture\": [\"shop\"], \"trust\": true, \"map\": \"" map \
-    "\"}]')"
-#define EACH_REFRESH_UNTIL_FOUND                                                                                    \
-    "DO $$ BEGIN FOR i IN 1..1000 LOOP PERFORM chime.refresh('watched');"                                           \
+#define TRUSTED(map)                                                                                               \
+    "SELECT app.install('watched', 'SELECT shop, count(*) AS n FROM ord GROUP BY shop', '{shop}',"                 \
+    " '[{\"table\": \"ord\", \"columns\": [\"id\", \"shop\"], \"capture\": [\"shop\"], \"trust\": true, \"map\": " \
+    "\"" map "\"}]')"
+#define EACH_REFRESH_UNTIL_FOUND                                          \
+    "DO $$ BEGIN FOR i IN 1..1000 LOOP PERFORM chime.refresh('watched');" \
     " EXIT WHEN (SELECT found_wrong IS NOT NULL FROM chime.view WHERE relation = 'watched'); END LOOP; END $$"
 #define FULL_REASON "SELECT full_reason FROM chime.view WHERE relation = 'watched'"
 
 START_TEST(a_wrong_group_is_found_though_nothing_marks_it)
 {
-    cluster_execute(cluster, "SELECT app.watch(1e9); DELETE FROM app.ord WHERE shop IS NULL OR shop > 3;"
-                             "UPDATE app.ord SET shop = 1 WHERE id % 2 = 0; INSERT INTO app.ord (id, shop) VALUES (999, 2)");
+    cluster_execute(cluster,
+                    "SELECT app.watch(1e9); DELETE FROM app.ord WHERE shop IS NULL OR shop > 3;"
+                    "UPDATE app.ord SET shop = 1 WHERE id % 2 = 0; INSERT INTO app.ord (id, shop) VALUES (999, 2)");
     EXPECT_SQL(cluster, TRUSTED("SELECT shop FROM marks WHERE shop <> 2"), NULL);
     keyed_tend(cluster);
     LOOK("watched", "full: the first time");
@@ -34,8 +35,9 @@ START_TEST(a_wrong_group_is_found_though_nothing_marks_it)
     cluster_execute(cluster, EACH_REFRESH_UNTIL_FOUND);
     EXPECT_SQL(cluster, "SELECT regexp_replace(full_reason, ' at 2.*Z', '') FROM chime.view WHERE relation = 'watched'",
                "the group shop = 2 was not as its definition says, and no mark led to it");
-    EXPECT_SQL(cluster, "SELECT r.method || ' ' || (r.reason = v.found_wrong) || ' ' || r.updated FROM chime.view_status r"
-                        " JOIN chime.view v USING (view_schema, relation) WHERE relation = 'watched'",
+    EXPECT_SQL(cluster,
+               "SELECT r.method || ' ' || (r.reason = v.found_wrong) || ' ' || r.updated FROM chime.view_status r"
+               " JOIN chime.view v USING (view_schema, relation) WHERE relation = 'watched'",
                "full true 1");
     EXPECT_SQL(cluster, "SELECT missing + surplus FROM chime.difference('watched')", "0");
     cluster_execute(cluster, "CALL chime.tend_capture()");
@@ -83,8 +85,10 @@ END_TEST
 /* '1 day' is kept, '24 hours' marked: one group to the definition. */
 START_TEST(a_mark_leads_to_a_group_that_looks_otherwise)
 {
-    cluster_execute(cluster, "SELECT app.watch(1e9); CREATE TABLE app.span (length interval, n integer); CREATE INDEX ON app.span (length);"
-                             "INSERT INTO app.span VALUES ('1 day', 1)");
+    cluster_execute(
+        cluster,
+        "SELECT app.watch(1e9); CREATE TABLE app.span (length interval, n integer); CREATE INDEX ON app.span (length);"
+        "INSERT INTO app.span VALUES ('1 day', 1)");
     EXPECT_SQL(cluster,
                "SELECT app.install('watched', 'SELECT length, sum(n) AS n FROM span GROUP BY length', '{length}',"
                " '[{\"table\": \"span\", \"columns\": [\"length\", \"n\"]}]')",
@@ -102,20 +106,26 @@ END_TEST
 /* A refresh that compared owes what that took; those that follow compare nothing and make up for it by their share. */
 START_TEST(comparing_takes_no_more_than_its_share_of_refreshes)
 {
-    cluster_execute(cluster, "SELECT app.watch(1e-9)"); /* a larger share of a refresh that had to wait for the processor may pay at once */
+    cluster_execute(
+        cluster,
+        "SELECT app.watch(1e-9)"); /* a larger share of a refresh that had to wait for the processor may pay at once */
     EXPECT_SQL(cluster, TRUSTED("SELECT shop FROM marks"), NULL);
     keyed_tend(cluster);
     LOOK("watched", "full: the first time");
     LOOK("watched", "keyed 0: +0 ~0 -0");
     EXPECT_SQL(cluster, "SELECT watch_owed_us > 0 FROM chime.view_refresh WHERE relation = 'watched'", "t");
     cluster_execute(cluster, "SELECT app.watch(0.05)");
-    EXPECT_SQL(cluster, "DO $$ DECLARE r chime.view_refresh; owed double precision; BEGIN FOR i IN 1..10 LOOP " OWED
-                        " INTO owed; PERFORM chime.refresh('watched'); SELECT * INTO r FROM chime.view_refresh WHERE relation = 'watched';"
-                        " ASSERT owed = 0 OR abs(r.watch_owed_us - greatest(0, owed - 0.05 * r.duration_us)) < 0.001,"
-                        " format('%s after %s and %s', r.watch_owed_us, owed, r.duration_us); END LOOP; END $$", NULL);
-    cluster_execute(cluster, "UPDATE chime.view_refresh SET watch_owed_us = 1e12; SET session_replication_role = replica;"
-                             "DELETE FROM kept.watched; RESET session_replication_role;"
-                             "SELECT chime.refresh('watched') FROM generate_series(1, 30)");
+    EXPECT_SQL(cluster,
+               "DO $$ DECLARE r chime.view_refresh; owed double precision; BEGIN FOR i IN 1..10 LOOP " OWED
+               " INTO owed; PERFORM chime.refresh('watched'); SELECT * INTO r FROM chime.view_refresh WHERE relation = "
+               "'watched';"
+               " ASSERT owed = 0 OR abs(r.watch_owed_us - greatest(0, owed - 0.05 * r.duration_us)) < 0.001,"
+               " format('%s after %s and %s', r.watch_owed_us, owed, r.duration_us); END LOOP; END $$",
+               NULL);
+    cluster_execute(cluster,
+                    "UPDATE chime.view_refresh SET watch_owed_us = 1e12; SET session_replication_role = replica;"
+                    "DELETE FROM kept.watched; RESET session_replication_role;"
+                    "SELECT chime.refresh('watched') FROM generate_series(1, 30)");
     EXPECT_SQL(cluster, FULL_REASON, NULL);
     cluster_execute(cluster, "UPDATE chime.view_refresh SET watch_owed_us = 0; SELECT app.watch(1e9)");
     cluster_execute(cluster, EACH_REFRESH_UNTIL_FOUND);

@@ -3,10 +3,10 @@
  * come is compared with. What they write with the database's clock in between, tests/integration/test_ledger_day.c looks at. */
 #include <check.h>
 
-#include "support/cluster.h"
-#include "support/ledger_sql.h"
-#include "support/runs.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
 
 static struct cluster *cluster;
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* One simulated day of 200 jobs with every option mixed through the real scheduler and the real ledger: chime.* on a
- * PostgreSQL server holds exactly what an independent slot generator expects (tests/support/month.h). */
+ * PostgreSQL server holds exactly what an independent slot generator expects (tests/support/month/month.h). */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "support/cluster.h"
-#include "support/month_database.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/month/month_database.h"
+#include "support/process/suite.h"
 
 static struct cluster *cluster;
 static struct month *month;

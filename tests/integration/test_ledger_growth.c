@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/ledger_sql.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/process/suite.h"
 
 #define FEW 50
 #define MANY 50000

@@ -4,11 +4,11 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "support/cluster.h"
-#include "support/files.h"
-#include "support/ledger_oracle.h"
-#include "support/runs.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/ledger/ledger_oracle.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 #define HISTORY(job, slot) " WHERE job_id = public.id_of('" job "') AND slot = public.at(" slot ")"
 #define EFFECT(job, slot) " WHERE job = '" job "' AND slot = public.at(" slot ")"
@@ -86,7 +86,7 @@ static void set_up(void)
 {
     cluster = cluster_create(NULL);
     oracle_install(cluster, NULL);
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/ledger_oracle_sound.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/ledger/ledger_oracle_sound.sql");
 }
 
 static void tear_down(void)

@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "ledger/migrate.h"
-#include "support/cluster.h"
-#include "support/ledger_sql.h"
-#include "support/runs.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
 
 static struct cluster *cluster;
 

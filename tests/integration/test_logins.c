@@ -8,15 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/authority.h"
-#include "support/cluster.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/sql_jobs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/authority.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/daemon/sql_jobs.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define YEARLY "0 0 29 2 *" /* no test lives to see it */
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/dump.h"
-#include "support/files.h"
-#include "support/keyed_stage.h"
-#include "support/suite.h"
+#include "support/cluster/dump.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 #define VALUE(sql, expected) EXPECT_SQL(cluster, sql, expected)
 #define IS_OURS(relation) "SELECT chime.is_ours('" relation "'::regclass, 'kept kept.shop_total')"

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/files.h"
-#include "support/keyed_stage.h"
-#include "support/process.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define VALUE(sql, expected) EXPECT_SQL(cluster, sql, expected)
 

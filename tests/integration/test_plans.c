@@ -14,14 +14,14 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "ledger/migrate.h"
-#include "support/cluster.h"
-#include "support/commands.h"
-#include "support/files.h"
-#include "support/ledger_sql.h"
-#include "support/plan_watch.h"
-#include "support/runs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/commands.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/ledger/plan_watch.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define FEW 5
 #define SOME 60
@@ -48,9 +48,9 @@ static bool soaks(void)
 
 static void read_statements(void)
 {
-    PGresult *rows =
-        cluster_query(cluster, "SELECT name, sql, base + part * (SELECT count(*) FROM pg_inherits WHERE inhparent ="
-                               " 'chime.run_history'::regclass), each, kept FROM plans.statement ORDER BY name");
+    PGresult *rows = cluster_query(cluster,
+                                   "SELECT name, sql, base + part * (SELECT count(*) FROM pg_inherits WHERE inhparent ="
+                                   " 'chime.run_history'::regclass), each, kept FROM plans.statement ORDER BY name");
     statement_count = (size_t)PQntuples(rows);
     statements = xcalloc(statement_count, sizeof *statements);
     for (size_t i = 0; i < statement_count; i++) {
@@ -75,7 +75,7 @@ static void set_up(void)
                            migrate_newest());
     cluster_execute(cluster, migrate_cron_text());
     ledger_sql_lead(cluster);
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/plans.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/ledger/plans.sql");
     cluster_execute(cluster, soaks() ? "CALL plans.make_days(400)" : "CALL plans.make_days(40)");
     read_statements();
     cluster_use(cluster, "postgres");
@@ -247,12 +247,12 @@ static void compare_commands(const double few[COUNT_OF(commands)], const double 
     for (size_t i = 0; i < COUNT_OF(commands) && !soaks(); i++) {
         const char *job = commands[i].words[1] != NULL ? commands[i].words[1] : "";
         if (getenv("PGCHIME_TEST_PLANS") != NULL) {
-            printf("%s: pgchime %s %s: %.0f pages, where there are few jobs %.0f\n", database, commands[i].words[0], job,
-                   many[i], few[i]);
+            printf("%s: pgchime %s %s: %.0f pages, where there are few jobs %.0f\n", database, commands[i].words[0],
+                   job, many[i], few[i]);
         }
         if (many[i] > few[i] + commands[i].growth) {
-            buffer_printf(&findings, "%s: \"pgchime %s %s\" touches %.0f pages, where there are few jobs %.0f\n", database,
-                          commands[i].words[0], job, many[i], few[i]);
+            buffer_printf(&findings, "%s: \"pgchime %s %s\" touches %.0f pages, where there are few jobs %.0f\n",
+                          database, commands[i].words[0], job, many[i], few[i]);
         }
     }
 }

@@ -6,16 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/plugin_files.h"
-#include "support/process.h"
-#include "support/psql.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/cluster/psql.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define POPULATION_SECONDS 60
 

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/files.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/served.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static void set_up(void)
 {
@@ -172,10 +172,12 @@ START_TEST(catchup_all_runs_every_one_in_order)
     stop();
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.missed", "0");
     /* One of a second after the downtime's may be skipped while these run, or be met in flight by the daemon's end. */
-    EXPECT_SQL(cluster,
-               "SELECT concat_ws(' ', count(*) BETWEEN 29 AND 60, string_agg(concat_ws(' ', slot, state, message, reason), ', ')"
-               " FILTER (WHERE state <> 'succeeded')) FROM chime.run_history WHERE slot < (SELECT since FROM chime.leader)",
-               "t");
+    EXPECT_SQL(
+        cluster,
+        "SELECT concat_ws(' ', count(*) BETWEEN 29 AND 60, string_agg(concat_ws(' ', slot, state, message, reason), ', "
+        "')"
+        " FILTER (WHERE state <> 'succeeded')) FROM chime.run_history WHERE slot < (SELECT since FROM chime.leader)",
+        "t");
     EXPECT_SQL(cluster,
                "SELECT bool_and(ordered) FROM (SELECT started_at > lag(started_at, 1, '-infinity') OVER (ORDER BY slot)"
                " AS ordered FROM chime.run_history) h",

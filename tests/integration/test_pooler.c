@@ -3,13 +3,13 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "support/cluster.h"
-#include "support/commands.h"
-#include "support/daemon.h"
-#include "support/pgbouncer.h"
-#include "support/site.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/cluster/pgbouncer.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static struct cluster *cluster;
 static struct pgbouncer *pgbouncer;

@@ -3,11 +3,11 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "support/commands.h"
-#include "support/keyed_stage.h"
-#include "support/runs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/commands.h"
+#include "support/keyed/keyed_stage.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define WITHOUT_IDENTITY                                                                                           \
     "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace" \
@@ -55,17 +55,18 @@ START_TEST(every_table_has_a_replica_identity_and_refreshes_go_on)
 }
 END_TEST
 
-#define AS_MATVIEW                                                                                  \
+#define AS_MATVIEW                                                                                   \
     "SELECT app.install('shop_total', 'SELECT shop, count(*) AS n, sum(amount) AS total FROM orders" \
-    " GROUP BY shop', '{shop}', '[{\"table\": \"orders\", \"columns\": [\"shop\", \"amount\"]," \
+    " GROUP BY shop', '{shop}', '[{\"table\": \"orders\", \"columns\": [\"shop\", \"amount\"],"      \
     " \"capture\": [\"shop\"]}]', p_mode => 'matview')"
 #define ROWS "SELECT string_agg(concat_ws(' ', shop, n, total), ', ' ORDER BY shop) FROM kept.shop_total"
 
 /* A materialized view is in no publication, the tables of a change of mode are new, and a wrong row is mended in place. */
 START_TEST(modes_change_and_wrong_rows_are_mended)
 {
-    cluster_execute(cluster, "CREATE PUBLICATION everything FOR ALL TABLES; " THREE_SHOPS AS_MATVIEW ";"
-                             "SELECT chime.refresh('kept.shop_total'); UPDATE app.orders SET amount = 5 WHERE shop = 3");
+    cluster_execute(cluster,
+                    "CREATE PUBLICATION everything FOR ALL TABLES; " THREE_SHOPS AS_MATVIEW ";"
+                    "SELECT chime.refresh('kept.shop_total'); UPDATE app.orders SET amount = 5 WHERE shop = 3");
     EXPECT_SQL(cluster, "SELECT method FROM chime.refresh('kept.shop_total')", "matview");
     EXPECT_SQL(cluster, ROWS, "1 2 21, 2 1 20, 3 1 5");
     KEYED_INSTALL(cluster, "shop_total");

@@ -6,14 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/ledger_sql.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define RELOADS 1000
 #define RELOADS_WITH_A_TOOL 100 /* under valgrind and sanitizers */

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/files.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/served.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define HEAVY "pool_size = 4; pools: { heavy = 1; };"
 #define FAILS_ONCE "DO $x$ BEGIN IF nextval('s') = 1 THEN RAISE serialization_failure; END IF; END $x$"

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/served.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static void set_up(void)
 {
@@ -232,6 +232,10 @@ static void expect_why_at_sql(const char *job, const char *sql, const char *part
 
 #define UTC_OF(slot) "SELECT to_char(" slot " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
+/* After the first leader: where its start took long, it has missed slots of its own, and nobody led before them. */
+#define MISSED_BETWEEN \
+    " FROM chime.missed WHERE reason LIKE '%nothing led%' AND first_slot > (SELECT min(until) FROM chime.leadership)"
+
 START_TEST(why_tells_of_a_slot_of_the_past_and_that_nobody_led)
 {
     site_job(site, "job",
@@ -253,10 +257,10 @@ START_TEST(why_tells_of_a_slot_of_the_past_and_that_nobody_led)
     expect_why("job", "nobody leads since ");
     WAIT_SQL(cluster, "SELECT clock_timestamp() > until + interval '3 s' AND resigned FROM chime.leadership", "t", 20);
     served = site_lead(site);
-    WAIT_SQL(cluster, "SELECT count(*) > 0 FROM chime.missed WHERE reason LIKE '%nothing led%'", "t", 20);
+    WAIT_SQL(cluster, "SELECT count(*) > 0" MISSED_BETWEEN, "t", 20);
     expect_why("job", "; nobody led from ");
-    expect_why_at_sql("job", UTC_OF("first_slot") " FROM chime.missed LIMIT 1", "; nobody led from ");
-    expect_why_at_sql("job", UTC_OF("first_slot") " FROM chime.missed LIMIT 1", "\"state\": \"missed\"");
+    expect_why_at_sql("job", UTC_OF("min(first_slot)") MISSED_BETWEEN, "; nobody led from ");
+    expect_why_at_sql("job", UTC_OF("min(first_slot)") MISSED_BETWEEN, "\"state\": \"missed\"");
     daemon_kill(served);
     daemon_destroy(served);
     served = NULL;

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/dump.h"
-#include "support/files.h"
-#include "support/retained.h"
-#include "support/session.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/cluster/dump.h"
+#include "support/cluster/session.h"
+#include "support/ledger/retained.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 /* A row of the sample's table that is old enough to be moved. */
 #define OLD(id, columns, values) \

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/files.h"
-#include "support/retained.h"
-#include "support/session.h"
-#include "support/stepped_cluster.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/cluster/session.h"
+#include "support/cluster/stepped_cluster.h"
+#include "support/ledger/retained.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define SECONDS 60
 #define DAY INT64_C(86400000000)

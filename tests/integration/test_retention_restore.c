@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/commands.h"
-#include "support/files.h"
-#include "support/retained.h"
-#include "support/session.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/cluster/session.h"
+#include "support/daemon/commands.h"
+#include "support/ledger/retained.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 #define HOT "SELECT count(*) FROM agent_queries"
 #define COLD "SELECT count(*) FROM analytics.cold_agent_queries"

@@ -4,15 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "support/cluster.h"
-#include "support/commands.h"
-#include "support/daemon.h"
-#include "support/ledger_sql.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/sql_jobs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/daemon/sql_jobs.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static struct cluster *cluster;
 static struct site *site;

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/files.h"
-#include "support/process.h"
-#include "support/psql.h"
-#include "support/runs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/cluster/psql.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define AS_OF "2026-03-10 12:00:00.000001+00"
 #define AT "timestamptz '" AS_OF "'"

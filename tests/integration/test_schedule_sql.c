@@ -8,11 +8,11 @@
 
 #include "calendar/schedule.h"
 #include "ledger/columns.h"
-#include "support/cluster.h"
-#include "support/ledger_sql.h"
-#include "support/random_schedule.h"
-#include "support/runs.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/ledger/ledger_sql.h"
+#include "support/ledger/runs.h"
+#include "support/process/suite.h"
+#include "support/schedule/random_schedule.h"
 
 #define TEXTS (getenv("PGCHIME_TEST_SOAK") != NULL ? 100000 : 20000)
 #define BATCH 2000

@@ -6,15 +6,15 @@
 #include <string.h>
 
 #include "calendar/schedule.h"
-#include "support/cluster.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/installed.h"
-#include "support/plugin_files.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/daemon.h"
+#include "support/daemon/site.h"
+#include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
+#include "support/views/installed.h"
 
 #define INSTALL_SECONDS 60
 
@@ -26,7 +26,7 @@ static void make(struct cluster *made)
     char *folder = files_make_directory();
 
     cluster = made;
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/tables_submissions.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/views/tables_submissions.sql");
     plugin_put(folder, "lane_distribution");
     plugin_put(folder, "weakness");
     plugin_put(folder, "progress");

@@ -7,15 +7,15 @@
 #include <string.h>
 
 #include "pgchime/plugin.h"
-#include "support/cluster.h"
-#include "support/files.h"
-#include "support/plugin_files.h"
-#include "support/process.h"
-#include "support/psql.h"
-#include "support/runs.h"
-#include "support/site.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/cluster.h"
+#include "support/cluster/psql.h"
+#include "support/daemon/site.h"
+#include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define INSTALL_SECONDS 120
 
@@ -96,7 +96,7 @@ static void tear_down(void)
 
 static void load_list(void)
 {
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/seeds.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/views/seeds.sql");
     EXPECT_SQL(cluster, "SELECT seeds.load('" PGCHIME_SOURCE_DIR "/tests/oracle/seeds.txt') > 100", "t");
     EXPECT_SQL(cluster, "SELECT string_agg(DISTINCT kind, ' ' ORDER BY kind) FROM seeds.line",
                "alert channel function index job query relation setting source tile trigger");

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/files.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/sql_jobs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/served.h"
+#include "support/daemon/sql_jobs.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static void set_up(void)
 {

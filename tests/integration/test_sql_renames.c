@@ -5,13 +5,13 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include "support/files.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/session.h"
-#include "support/sql_jobs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/session.h"
+#include "support/daemon/served.h"
+#include "support/daemon/sql_jobs.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static int64_t old_id, new_id;
 

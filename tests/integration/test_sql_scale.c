@@ -9,14 +9,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "support/files.h"
-#include "support/ledger_oracle.h"
-#include "support/process.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/sql_jobs.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/served.h"
+#include "support/daemon/sql_jobs.h"
+#include "support/ledger/ledger_oracle.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define EDITS 40
 #define MANY 50000
@@ -230,7 +230,7 @@ END_TEST
 
 START_TEST(no_slot_is_lost_or_run_twice_when_the_daemon_is_killed)
 {
-    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/ledger_oracle.sql");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/ledger/ledger_oracle.sql");
     cluster_execute(cluster, "CREATE ROLE alice LOGIN");
     oracle_write_load(site);
     served = site_lead(site);

@@ -12,11 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "support/cluster.h"
-#include "support/daemon.h"
-#include "support/files.h"
-#include "support/process.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/daemon/daemon.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
 
 #define SECONDS 30.0
 #define WORD_MAX 2048

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/files.h"
-#include "support/installed.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/views/installed.h"
 
 #define NOON "2026-03-10 12:00:00+00"
 #define ONE_OCLOCK "2026-03-10 13:00:00+00"
@@ -19,7 +19,7 @@ static struct cluster *cluster;
 
 static void set_up(void)
 {
-    cluster = installed_create("action_analytics", "tests/support/tables_actions.sql");
+    cluster = installed_create("action_analytics", "tests/support/views/tables_actions.sql");
     installed_begin(cluster, NOON);
 }
 

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/files.h"
-#include "support/installed.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/views/installed.h"
 
 #define HALF_PAST_TWELVE "2026-03-10 12:30:00+00"
 #define NEXT_DAY "2026-03-11 12:30:00+00"
@@ -25,7 +25,7 @@ static const char *const views[] = {"chat_telemetry_rollups",
 
 static void set_up(void)
 {
-    cluster = installed_create("telemetry", "tests/support/tables_telemetry.sql");
+    cluster = installed_create("telemetry", "tests/support/views/tables_telemetry.sql");
     installed_begin(cluster, HALF_PAST_TWELVE);
 }
 

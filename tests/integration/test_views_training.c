@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster.h"
-#include "support/files.h"
-#include "support/installed.h"
-#include "support/suite.h"
+#include "support/cluster/cluster.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/views/installed.h"
 
 #define NOON "2026-03-10 12:00:00+00"
 #define NEXT_DAY "2026-03-11 12:30:00+00"
@@ -17,7 +17,7 @@ static struct cluster *cluster;
 
 static void set_up(void)
 {
-    cluster = installed_create("training_quality", "tests/support/tables_training.sql");
+    cluster = installed_create("training_quality", "tests/support/views/tables_training.sql");
     installed_begin(cluster, NOON);
 }
 

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "support/files.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/daemon/served.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 static void set_up(void)
 {

@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/commands.h"
-#include "support/files.h"
-#include "support/init_role.h"
-#include "support/process.h"
-#include "support/psql.h"
-#include "support/runs.h"
-#include "support/served.h"
-#include "support/suite.h"
-#include "support/wait.h"
+#include "support/cluster/init_role.h"
+#include "support/cluster/psql.h"
+#include "support/daemon/commands.h"
+#include "support/daemon/served.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
 
 #define AS_DAEMON "SET SESSION AUTHORIZATION pgchime; "
 #define AS_MALLORY "SET SESSION AUTHORIZATION mallory; "

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "calendar/backoff.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static const struct backoff plain = {
     .initial = 5 * USEC_PER_SEC, .coefficient = 2, .max = 10 * USEC_PER_MINUTE, .jitter = 0};

@@ -6,8 +6,8 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
-#include "support/abort_trap.h"
-#include "support/suite.h"
+#include "support/process/abort_trap.h"
+#include "support/process/suite.h"
 
 START_TEST(an_empty_buffer_reads_as_empty_text)
 {

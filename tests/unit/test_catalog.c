@@ -5,9 +5,9 @@
 #include <time.h>
 
 #include "base/buffer.h"
-#include "support/catalogs.h"
-#include "support/findings.h"
-#include "support/suite.h"
+#include "support/plugin/catalogs.h"
+#include "support/plugin/findings.h"
+#include "support/process/suite.h"
 
 START_TEST(plugins_and_jobs_are_joined)
 {

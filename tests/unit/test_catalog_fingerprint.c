@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "support/catalogs.h"
-#include "support/files.h"
-#include "support/findings.h"
-#include "support/suite.h"
+#include "support/plugin/catalogs.h"
+#include "support/plugin/findings.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 static void fingerprint_of(const char *part, char hex[static 17])
 {

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "support/catalogs.h"
-#include "support/findings.h"
-#include "support/suite.h"
+#include "support/plugin/catalogs.h"
+#include "support/plugin/findings.h"
+#include "support/process/suite.h"
 
 /* --- findings: lane and other are there --- */
 

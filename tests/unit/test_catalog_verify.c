@@ -3,9 +3,9 @@
 #include <check.h>
 #include <string.h>
 
-#include "support/catalogs.h"
-#include "support/findings.h"
-#include "support/suite.h"
+#include "support/plugin/catalogs.h"
+#include "support/plugin/findings.h"
+#include "support/process/suite.h"
 
 #define TWO                                                                     \
     "databases: { main: { conninfo = \"a\"; timezone = \"Europe/Berlin\"; };\n" \

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "loop/child.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 struct ended {
     struct loop *loop;

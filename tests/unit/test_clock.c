@@ -3,7 +3,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static instant fixed_boot(void *data)
 {

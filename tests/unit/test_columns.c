@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "ledger/columns.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static struct columns columns;
 

@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "support/files.h"
-#include "support/suite.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 /* What the last command line printed. */
 static char *output;

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/files.h"
-#include "support/program.h"
-#include "support/suite.h"
+#include "support/daemon/program.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 static char *configuration;
 

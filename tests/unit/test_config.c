@@ -10,9 +10,9 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "config/config.h"
-#include "support/files.h"
-#include "support/findings.h"
-#include "support/suite.h"
+#include "support/plugin/findings.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 #define DATABASES "databases: { main: { conninfo = \"dbname=app\"; }; };\n"
 #define CONF_DIR "conf_dir = \"conf.d\";\n"

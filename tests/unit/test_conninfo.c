@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "pg/conninfo.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static struct conninfo info;
 

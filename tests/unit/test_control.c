@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "daemon/control.h"
-#include "support/files.h"
-#include "support/suite.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 static struct loop *loop;
 static struct control *control;

@@ -8,8 +8,8 @@
 
 #include "cli/crontab.h"
 #include "cli/machine_zone.h"
-#include "support/files.h"
-#include "support/suite.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 static struct arena *arena;
 static struct error err;

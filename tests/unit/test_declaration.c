@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "support/declarations.h"
-#include "support/suite.h"
+#include "support/plugin/declarations.h"
+#include "support/process/suite.h"
 
 /* --- what arrives --- */
 

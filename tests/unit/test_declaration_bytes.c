@@ -6,8 +6,8 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "support/declarations.h"
-#include "support/suite.h"
+#include "support/plugin/declarations.h"
+#include "support/process/suite.h"
 
 START_TEST(bytes_that_are_no_declaration_are_refused)
 {

@@ -3,8 +3,8 @@
 #include <check.h>
 
 #include "base/memory.h"
-#include "support/declarations.h"
-#include "support/suite.h"
+#include "support/plugin/declarations.h"
+#include "support/process/suite.h"
 
 START_TEST(jobs_are_checked)
 {

@@ -3,8 +3,8 @@
 #include <check.h>
 #include <string.h>
 
-#include "support/declarations.h"
-#include "support/suite.h"
+#include "support/plugin/declarations.h"
+#include "support/process/suite.h"
 
 START_TEST(sources_are_checked)
 {

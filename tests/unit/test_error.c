@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 START_TEST(setting_an_error_returns_false_and_forgets_the_old_one)
 {

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "loop/folder.h"
-#include "support/files.h"
-#include "support/suite.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 static struct loop *loop;
 static struct folder *folder;

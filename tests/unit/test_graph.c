@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "model/graph.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 START_TEST(nothing_is_in_order)
 {

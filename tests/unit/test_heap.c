@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 START_TEST(an_empty_heap_has_no_first)
 {

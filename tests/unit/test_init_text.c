@@ -10,8 +10,8 @@
 #include "base/memory.h"
 #include "base/sqltext.h"
 #include "config/config.h"
-#include "support/files.h"
-#include "support/suite.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 static struct buffer text;
 

@@ -5,7 +5,7 @@
 #include <time.h>
 
 #include "base/instant.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static void check_format(instant at, const char *expected)
 {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "model/job.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 START_TEST(origins_and_kinds_of_work_have_names)
 {

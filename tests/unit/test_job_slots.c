@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The next slot of a job as the ledger describes it. */
 #include "cli/job_slots.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 #include <check.h>
 

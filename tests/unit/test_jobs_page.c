@@ -8,10 +8,10 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "support/catalogs.h"
-#include "support/files.h"
-#include "support/findings.h"
-#include "support/suite.h"
+#include "support/plugin/catalogs.h"
+#include "support/plugin/findings.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 #define CELLS_MAX 6
 #define ROWS_MAX 64

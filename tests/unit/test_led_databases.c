@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "daemon/led_databases.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static struct led_databases *led;
 

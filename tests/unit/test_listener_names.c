@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "daemon/listener_names.h"
-#include "support/scheduling.h"
+#include "support/schedule/scheduling.h"
 
 static struct job *define_heard(const char *name, const char *const *channel)
 {

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "support/abort_trap.h"
-#include "support/suite.h"
+#include "support/process/abort_trap.h"
+#include "support/process/suite.h"
 
 #define AT_TEXT "2026-03-27T01:30:00.123Z "
 

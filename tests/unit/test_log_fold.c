@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/log_fold.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 #define MINUTE (60 * USEC_PER_SEC)
 

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "loop/loop.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static struct loop *loop;
 static char order[32]; /* letters of what was called, in order */

@@ -9,8 +9,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "support/abort_trap.h"
-#include "support/suite.h"
+#include "support/process/abort_trap.h"
+#include "support/process/suite.h"
 
 /* Lets an allocation that cannot succeed fail, as it does without the sanitizer. */
 const char *__asan_default_options(void);

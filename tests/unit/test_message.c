@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "notify/message.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 #define NOW (1774603800LL * USEC_PER_SEC) /* 2026-03-27 09:30:00 */
 #define BODY                                                                                                          \

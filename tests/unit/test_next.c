@@ -6,9 +6,9 @@
 
 #include "base/clock.h"
 #include "cli/clock_words.h"
-#include "support/instants.h"
-#include "support/program.h"
-#include "support/suite.h"
+#include "support/daemon/program.h"
+#include "support/process/instants.h"
+#include "support/process/suite.h"
 
 static struct zones *zones;
 

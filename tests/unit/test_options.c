@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "model/options.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static struct job_options defaults(bool refresh)
 {

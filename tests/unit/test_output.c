@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "support/abort_trap.h"
-#include "support/output_rows.h"
-#include "support/suite.h"
+#include "support/process/abort_trap.h"
+#include "support/process/output_rows.h"
+#include "support/process/suite.h"
 
 /* --- data -------------------------------------------------------------------------------------------------------------- */
 

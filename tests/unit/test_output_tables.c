@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "support/output_rows.h"
-#include "support/suite.h"
+#include "support/process/output_rows.h"
+#include "support/process/suite.h"
 
 START_TEST(a_table_has_headers_and_values_for_people)
 {

@@ -7,7 +7,7 @@
 
 #include "calendar/pg_cron.h"
 #include "calendar/schedule.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 struct expected {
     const char *text;

@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 #include "plugin/vet.h"
-#include "support/plugin_folder.h"
+#include "support/plugin/plugin_folder.h"
 
 /* A descriptor, or -1 with the rule that is broken. */
 static int open_vetted(const char *in, const char *file, struct error *err)

@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "support/plugin_folder.h"
+#include "support/plugin/plugin_folder.h"
 
 #define SHORT (300 * USEC_PER_MSEC)
 

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "loop/resolve.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static struct loop *loop;
 static struct resolver *resolver;

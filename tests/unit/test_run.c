@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "model/run.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static bool is_final(enum run_state state)
 {

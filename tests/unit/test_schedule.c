@@ -6,9 +6,9 @@
 
 #include "base/text.h"
 #include "calendar/schedule.h"
-#include "support/instants.h"
-#include "support/schedules.h"
-#include "support/suite.h"
+#include "support/process/instants.h"
+#include "support/process/suite.h"
+#include "support/schedule/schedules.h"
 
 /* The minutes (or hours, ...) that a field's bits name, as "1,2,3". */
 static void check_bits(uint64_t bits, const char *text, const char *expected)

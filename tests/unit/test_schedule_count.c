@@ -8,8 +8,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "calendar/schedule.h"
-#include "support/random_schedule.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
+#include "support/schedule/random_schedule.h"
 
 #define DEFAULT_SEED UINT64_C(20261025)
 #define MOST_SLOTS 3000

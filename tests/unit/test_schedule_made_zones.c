@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "calendar/schedule.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 #define MOST_CHANGES 8
 #define WINDOW 50000 /* seconds; the changes lie around its middle */

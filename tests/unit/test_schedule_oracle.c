@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "calendar/schedule.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 struct oracle_field {
     int low;

@@ -6,8 +6,8 @@
 
 #include "base/text.h"
 #include "calendar/schedule.h"
-#include "support/instants.h"
-#include "support/suite.h"
+#include "support/process/instants.h"
+#include "support/process/suite.h"
 
 #define MOST_SLOTS 10
 

@@ -6,9 +6,9 @@
 
 #include "base/text.h"
 #include "calendar/schedule.h"
-#include "support/instants.h"
-#include "support/schedules.h"
-#include "support/suite.h"
+#include "support/process/instants.h"
+#include "support/process/suite.h"
+#include "support/schedule/schedules.h"
 
 struct refusal {
     const char *text;

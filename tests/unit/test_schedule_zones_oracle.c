@@ -12,10 +12,10 @@
 #include "base/memory.h"
 #include "calendar/schedule.h"
 #include "calendar/zone.h"
-#include "support/random_schedule.h"
-#include "support/slot_comparison.h"
-#include "support/suite.h"
-#include "support/wall_oracle.h"
+#include "support/process/suite.h"
+#include "support/schedule/random_schedule.h"
+#include "support/schedule/slot_comparison.h"
+#include "support/schedule/wall_oracle.h"
 
 #define HOUR INT64_C(3600)
 #define DAY (24 * HOUR)

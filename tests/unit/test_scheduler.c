@@ -3,7 +3,7 @@
  * test_scheduler_upstream_check.c; test_scheduler_accounting.c looks at everything together. */
 #include <sys/mman.h>
 
-#include "support/scheduling.h"
+#include "support/schedule/scheduling.h"
 
 /* --- one job ----------------------------------------------------------------------------------------------------------- */
 

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "support/simulation.h"
-#include "support/suite.h"
+#include "support/month/simulation.h"
+#include "support/process/suite.h"
 
 #define SEEDS (getenv("PGCHIME_TEST_SLOWNESS") == NULL ? 800u : 100u) /* the sanitizers look for other faults */
 #define SESSIONS_MAX 12

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Runs of changes: when they fall due, and what a notification makes of them. */
 #include "base/memory.h"
-#include "support/woken_job.h"
+#include "support/daemon/woken_job.h"
 
 /* --- changes ----------------------------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What becomes of slots, events and retries where the clock goes back, and of cursors that it left in the future. */
-#include "support/woken_job.h"
+#include "support/daemon/woken_job.h"
 
 START_TEST(what_waits_for_a_time_to_come_waits_no_longer_when_the_clock_is_stepped_back)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Runs of events among other jobs: whom they wait for. */
-#include "support/woken_jobs.h"
+#include "support/daemon/woken_jobs.h"
 
 /* --- the order of the graph -------------------------------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "support/scheduling.h"
+#include "support/schedule/scheduling.h"
 
 #define JOBS 10
 #define STEPS 400

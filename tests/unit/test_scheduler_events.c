@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "support/woken_job.h"
+#include "support/daemon/woken_job.h"
 
 /* --- when notifications fall due --------------------------------------------------------------------------------------- */
 

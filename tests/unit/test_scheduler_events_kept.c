@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What becomes of events while their job is suspended, changed or gone. */
-#include "support/woken_jobs.h"
+#include "support/daemon/woken_jobs.h"
 
 static struct scheduled *a, *b;
 

@@ -2,7 +2,7 @@
 /* Another catalog while runs go on: what is withdrawn and replaced. Who comes and goes is in test_scheduler_retire.c. */
 #include <string.h>
 
-#include "support/scheduling.h"
+#include "support/schedule/scheduling.h"
 
 /* --- unchanged jobs ---------------------------------------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "support/scheduling.h"
+#include "support/schedule/scheduling.h"
 
 static struct scheduled *a, *b, *join;
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "support/month.h"
-#include "support/suite.h"
+#include "support/month/month.h"
+#include "support/process/suite.h"
 
 #define TRIED_AT_LEAST 3
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
-#include "support/scheduling.h"
+#include "support/schedule/scheduling.h"
 
 /* --- pools ------------------------------------------------------------------------------------------------------------- */
 

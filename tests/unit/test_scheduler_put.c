@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/scheduling.h"
+#include "support/schedule/scheduling.h"
 
 /* In place of the one with that number, or new. */
 static struct scheduled *put(const struct job *job, int64_t job_id, int64_t cursor, int64_t now)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What a new leader makes of a join whose last decision was a skip. */
-#include "support/scheduling.h"
+#include "support/schedule/scheduling.h"
 
 static struct job_memory succeeded(const struct job *job)
 {

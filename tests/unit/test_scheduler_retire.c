@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/scheduling.h"
+#include "support/schedule/scheduling.h"
 
 START_TEST(a_new_job_is_due_from_its_cursor_on)
 {

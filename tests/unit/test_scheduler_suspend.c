@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Suspension, by hand and by failing too often. */
-#include "support/scheduling.h"
+#include "support/schedule/scheduling.h"
 
 static struct scheduled *a;
 

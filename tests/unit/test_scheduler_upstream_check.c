@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/abort_trap.h"
-#include "support/scheduling.h"
+#include "support/process/abort_trap.h"
+#include "support/schedule/scheduling.h"
 
 /* --- upstream checks ------------------------------------------------------------------------------------------------------------- */
 

@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 
 #include "plugin/set_text.h"
-#include "support/files.h"
-#include "support/suite.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 static struct plugin_set *described;
 static struct report findings;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "catalog/sql_job.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static struct zones *zones;
 static struct job *job;

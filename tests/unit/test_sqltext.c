@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "base/sqltext.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 /* The statements of the text, each in brackets, as one string. */
 static char *split(const char *text)

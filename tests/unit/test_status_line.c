@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "daemon/status_line.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static void expect(const struct served_database *duties, size_t count, const char *remark, const char *expected)
 {

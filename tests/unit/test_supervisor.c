@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "loop/supervisor.h"
-#include "support/files.h"
-#include "support/suite.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 static int manager;
 static struct loop *loop;

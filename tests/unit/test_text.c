@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 START_TEST(whole_text_is_kept_when_it_fits)
 {

@@ -9,9 +9,9 @@
 #include "base/memory.h"
 #include "calendar/schedule.h"
 #include "calendar/zone.h"
-#include "support/slot_comparison.h"
-#include "support/suite.h"
-#include "support/wall_oracle.h"
+#include "support/process/suite.h"
+#include "support/schedule/slot_comparison.h"
+#include "support/schedule/wall_oracle.h"
 
 #define DAY INT64_C(86400)
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "calendar/zone.h"
-#include "support/instants.h"
-#include "support/suite.h"
-#include "support/tzif.h"
+#include "support/process/instants.h"
+#include "support/process/suite.h"
+#include "support/schedule/tzif.h"
 
 #define HOUR 3600
 

@@ -10,8 +10,8 @@
 #include <time.h>
 
 #include "calendar/zone.h"
-#include "support/suite.h"
-#include "support/tzif.h"
+#include "support/process/suite.h"
+#include "support/schedule/tzif.h"
 
 #define FOLDER "/usr/share/zoneinfo"
 #define NAMES_MAX 1024

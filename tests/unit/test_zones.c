@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "calendar/zone.h"
-#include "support/files.h"
-#include "support/suite.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
 
 #define SYSTEM "/usr/share/zoneinfo"
 

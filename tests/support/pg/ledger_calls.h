@@ -4,8 +4,8 @@
 #define CHIME_TESTS_SUPPORT_PG_LEDGER_CALLS_H
 
 #include "ledger/ledger.h"
-#include "support/instants.h"
-#include "support/libpq_script_session.h" /* server */
+#include "support/libpq/libpq_script_session.h" /* server */
+#include "support/process/instants.h"
 
 #define TOKEN "6f1d0b9e-0000-4000-8000-000000000001"
 #define SLOT "2026-03-27T01:30:00Z"

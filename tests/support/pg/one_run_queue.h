@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "runner/run_queue.h"
-#include "support/libpq_script_session.h" /* loop, server */
+#include "support/libpq/libpq_script_session.h" /* loop, server */
 
 #define TOKEN "token"
 #define NOW (1000 * USEC_PER_SEC)

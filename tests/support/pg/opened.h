@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "support/libpq_script_session.h" /* loop, connection, closed, reason */
+#include "support/libpq/libpq_script_session.h" /* loop, connection, closed, reason */
 
 /* How often a handler was called, and with what at last. */
 extern int ready;

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "support/pg/opened.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 static void open_ready(void)
 {

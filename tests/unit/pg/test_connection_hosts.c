@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "support/pg/opened.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 /* That connection leads there. */
 static void expect_place(int number, const char *host, const char *address, const char *port)

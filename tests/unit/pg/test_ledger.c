@@ -4,9 +4,9 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "support/abort_trap.h"
 #include "support/pg/ledger_calls.h"
-#include "support/suite.h"
+#include "support/process/abort_trap.h"
+#include "support/process/suite.h"
 
 /* --- the leader lock --------------------------------------------------------------------------------------------------------- */
 

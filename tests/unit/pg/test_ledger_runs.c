@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "support/pg/ledger_calls.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 /* --- runs ------------------------------------------------------------------------------------------------------------- */
 

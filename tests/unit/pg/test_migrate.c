@@ -6,8 +6,8 @@
 #include "base/log.h"
 #include "ledger/embedded.h"
 #include "ledger/migrate.h"
-#include "support/libpq_script.h"
-#include "support/suite.h"
+#include "support/libpq/libpq_script.h"
+#include "support/process/suite.h"
 
 /* Instead of those of sql/migrations. */
 const struct embedded_migration embedded_migrations[] = {{1, "ledger", "CREATE TABLE chime.run ();"},

@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 #include "pg/pool.h"
-#include "support/libpq_script.h"
-#include "support/suite.h"
+#include "support/libpq/libpq_script.h"
+#include "support/process/suite.h"
 
 #define LIMIT 3
 #define PING_EVERY (5 * USEC_PER_SEC)

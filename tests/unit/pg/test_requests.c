@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/libpq_script_session.h"
-#include "support/suite.h"
+#include "support/libpq/libpq_script_session.h"
+#include "support/process/suite.h"
 
 /* --- pipelines -------------------------------------------------------------------------------------------------------- */
 

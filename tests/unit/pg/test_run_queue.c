@@ -3,7 +3,7 @@
 #include <check.h>
 
 #include "support/pg/one_run_queue.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 #define PREPARE_PERFORM "PREPARE chime_perform: SELECT rows, residue FROM chime.perform($1, $2, $3, $4, $5, $6, $7, $8)"
 

@@ -3,7 +3,7 @@
 #include <check.h>
 
 #include "support/pg/one_run_queue.h"
-#include "support/suite.h"
+#include "support/process/suite.h"
 
 #define QUEUE_PATIENCE (250 * USEC_PER_MSEC) /* as in queue.c */
 

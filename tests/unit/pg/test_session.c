@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "pg/session.h"
-#include "support/libpq_script.h"
-#include "support/suite.h"
+#include "support/libpq/libpq_script.h"
+#include "support/process/suite.h"
 
 #define PID 4711
 

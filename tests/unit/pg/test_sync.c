@@ -6,9 +6,9 @@
 
 #include "base/memory.h"
 #include "ledger/sync.h"
-#include "support/instants.h"
-#include "support/libpq_script.h"
-#include "support/suite.h"
+#include "support/libpq/libpq_script.h"
+#include "support/process/instants.h"
+#include "support/process/suite.h"
 
 #define TOKEN "6f1d0b9e-0000-4000-8000-000000000001"
 #define SYNC_JOBS                                                                                                    \

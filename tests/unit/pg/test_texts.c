@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/abort_trap.h"
-#include "support/libpq_script_session.h"
-#include "support/suite.h"
+#include "support/libpq/libpq_script_session.h"
+#include "support/process/abort_trap.h"
+#include "support/process/suite.h"
 
 /* --- texts ------------------------------------------------------------------------------------------------------------ */
 

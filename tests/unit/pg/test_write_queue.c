@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "ledger/write_queue.h"
-#include "support/libpq_script_session.h"
-#include "support/suite.h"
+#include "support/libpq/libpq_script_session.h"
+#include "support/process/suite.h"
 
 #define PAUSE_MAX (USEC_PER_SEC + 200 * USEC_PER_MSEC) /* of write_queue.c, and its jitter */
 
