@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What a proof makes of a definition and of what is declared, when it is asked again, and in which environment a view is refreshed: over the tables
- * of support/keyed_corpus.sql. */
+ * of support/keyed/keyed_corpus.sql. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

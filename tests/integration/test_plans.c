@@ -2,7 +2,7 @@
 /* Every statement that is sent many times in the life of a ledger touches as much as its answer is large, whatever the tables hold and whatever
  * the statistics say of them: it is planned while they are empty, tiny or huge, and executed when they are the other way round.
  *
- * The statements are in tests/support/plans.sql. PGCHIME_TEST_SOAK: larger tables. PGCHIME_TEST_PLANS=all prints what each touched, and the plan of
+ * The statements are in tests/support/ledger/plans.sql. PGCHIME_TEST_SOAK: larger tables. PGCHIME_TEST_PLANS=all prints what each touched, and the plan of
  * what touched too much; or what the one of that name executed. */
 #include <check.h>
 #include <ctype.h>

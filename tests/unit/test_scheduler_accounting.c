@@ -2,7 +2,7 @@
 /* Every slot is accounted for, once: random jobs over simulated days, runs that fail, retry or end in doubt, few
  * sessions, late ticks, a clock that jumps, and a daemon that dies at any point and is rebuilt from what the ledger
  * knows. With every other seed the daemon's clock and the database's drift apart, both ways, and the database's is stepped back,
- * while a daemon leads and while none does. What is checked all along is in support/simulation_ledger.c. */
+ * while a daemon leads and while none does. What is checked all along is in support/month/simulation_ledger.c. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
