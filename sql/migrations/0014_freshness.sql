@@ -430,14 +430,16 @@ COMMENT ON VIEW chime.plugin_status IS
 CREATE VIEW chime.view_status WITH (security_invoker = true) AS
 SELECT v.view_schema, v.relation, v.plugin, (SELECT s.state FROM chime.plugin_status s WHERE s.name = v.plugin) AS plugin_state, v.mode, v.full_reason, r.method, r.reason, r.refreshed_at, r.changed_at,
        clock_timestamp() - r.refreshed_at AS age, r.duration_us, r.keys, r.rows, r.inserted, r.updated, r.deleted, r.rejected, r.refreshes,
-       CASE WHEN to_regclass(format('%I.%I', v.view_schema, v.relation))
+       CASE WHEN k.oid
                  <> ALL (ARRAY(SELECT l.relation FROM pg_locks l WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL))
-            THEN pg_total_relation_size(to_regclass(format('%I.%I', v.view_schema, v.relation))) END AS bytes,
+            THEN pg_total_relation_size(k.oid) END AS bytes,
        f.target_lag, f.warn_after, f.error_after, f.pending, f.behind, f.freshness,
        (SELECT max(n.verified_at) FROM chime.verification n
          WHERE n.view_schema = v.view_schema AND n.relation = v.relation AND n.missing IS NOT NULL) AS verified_at
 FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation)
-JOIN chime.view_freshness() AS f ON f.view_schema = v.view_schema AND f.relation = v.relation;
+JOIN chime.view_freshness() AS f ON f.view_schema = v.view_schema AND f.relation = v.relation
+LEFT JOIN (SELECT n.nspname, c.relname, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) AS k -- to_regclass asks for USAGE
+    ON k.nspname = v.view_schema AND k.relname = v.relation;
 COMMENT ON VIEW chime.view_status IS
     'what each view''s last refresh did, and when; how far it is behind its sources (of a view that is not keyed: at most), judged by its jobs'' thresholds; full_reason: why the view is not keyed';
 

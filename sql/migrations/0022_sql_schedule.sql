@@ -697,7 +697,7 @@ BEGIN
         EXECUTE format('DROP POLICY IF EXISTS monitor ON chime.%I', v_table);
         EXECUTE format('CREATE POLICY monitor ON chime.%I FOR SELECT TO pgchime_monitor USING (true)', v_table);
     END LOOP;
-    GRANT SELECT ON chime.follower, chime.leadership, chime.plugin, chime.view, chime.view_refresh, chime.verification, chime.request
+    GRANT SELECT ON chime.follower, chime.leadership, chime.plugin, chime.plugin_status, chime.view, chime.view_refresh, chime.verification, chime.request
         TO pgchime_monitor;
     IF to_regclass('chime.alerts') IS NOT NULL THEN
         GRANT SELECT ON chime.alerts, chime.alert, chime.alert_event, chime.alert_rule, chime.silence TO pgchime_monitor;
@@ -706,7 +706,7 @@ BEGIN
     IF to_regclass('chime.notification') IS NOT NULL THEN
         GRANT SELECT ON chime.sink, chime.notification TO pgchime_monitor;
     END IF;
-    GRANT EXECUTE ON FUNCTION chime.view_freshness(), chime.led(), chime.copy_of(), chime.system_identifier(), chime.database_number(),
+    GRANT EXECUTE ON FUNCTION chime.view_freshness(), chime.unfilled(), chime.last_fill(bigint), chime.led(), chime.copy_of(), chime.system_identifier(), chime.database_number(),
                               chime.backend_alive(integer, timestamptz) TO pgchime_monitor;
 END $$;
 

@@ -138,9 +138,11 @@ END $$;
 COMMENT ON FUNCTION chime.parse_query IS 'a view of what a query is as it would be parsed now';
 
 CREATE FUNCTION chime.row_type_of(p_type oid) RETURNS oid
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT coalesce(nullif(t.typrelid, 0), e.typrelid) FROM pg_type t LEFT JOIN pg_type e ON e.oid = coalesce(nullif(t.typelem, 0), t.typbasetype)
-        WHERE t.oid = p_type AND t.oid >= 16384 AND (t.typrelid <> 0 OR e.typrelid <> 0));
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+BEGIN
+    RETURN (SELECT coalesce(nullif(t.typrelid, 0), e.typrelid) FROM pg_type t LEFT JOIN pg_type e ON e.oid = coalesce(nullif(t.typelem, 0), t.typbasetype)
+            WHERE t.oid = p_type AND t.oid >= 16384 AND (t.typrelid <> 0 OR e.typrelid <> 0));
+END $$;
 COMMENT ON FUNCTION chime.row_type_of IS 'the relation that has the columns of a type, of its elements or of what it is a domain over; NULL: there is none';
 
 -- Refuses a parsed query that reaches what is not trusted, else drops it.

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- As watcher, who sees everybody's jobs, runs and views: anything that changes one.
 SELECT 'sees ' || (SELECT count(*) FROM chime.jobs WHERE username = 'victim') || ', status of ' || (SELECT count(s.alive) FROM chime.leader_status s)
-       || ' leader, runs: ' || (SELECT count(r) >= 0 FROM chime.runs r);
+       || ' leader, runs: ' || (SELECT count(r) >= 0 FROM chime.runs r)
+       || ', views: ' || (SELECT count(v) > 0 FROM chime.view_status v);
 SELECT 'status', count(*) FROM chime.job_status, chime.view_status, chime.leader_status;
 SELECT chime.schedule('mine', '* * * * *', 'SELECT 1');
 INSERT INTO chime.job_call (verb, arguments) VALUES ('unschedule', '{"job_name": "kept"}');

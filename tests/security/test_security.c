@@ -37,7 +37,7 @@ static const struct attack attacks[] = {
      "SELECT count(*) || ' ' || count(problem) || ' ' || count(keep) FROM chime.jobs WHERE username = 'mallory'",
      "1 0 0"},
     {"reader", "reader", "reads|0", "SELECT count(*) FROM chime.job WHERE owner = 'reader'", "0"},
-    {"monitor", "watcher", "sees 1, status of 1 leader, runs: true",
+    {"monitor", "watcher", "sees 1, status of 1 leader, runs: true, views: true",
      "SELECT concat_ws(' ', count(*), count(*) FILTER (WHERE active), (SELECT count(*) FROM chime.request"
      " WHERE requested_by = 'watcher'), (SELECT count(*) FROM chime.silence), (SELECT count(*) FROM chime.alert_rule"
      " WHERE NOT enabled), has_column_privilege('watcher', 'chime.leader', 'token', 'SELECT'),"
