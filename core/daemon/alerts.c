@@ -34,6 +34,7 @@ struct alerts {
     bool found;           /* by the look under way */
     struct columns looks; /* what it found, and by which rules */
     bool gathering;       /* `looks` is in use */
+    bool noting;          /* what a look found is on its way into the ledger: the next look waits for the answer */
     char **conditions;    /* names of rules */
     size_t condition_count;
     size_t condition; /* the next one */
@@ -57,7 +58,9 @@ static void forget_look(struct alerts *alerts)
 static void look_later(struct alerts *alerts)
 {
     forget_look(alerts);
-    loop_timer_set(alerts->timer, LOOK_EVERY);
+    if (!alerts->noting) {
+        loop_timer_set(alerts->timer, LOOK_EVERY);
+    }
 }
 
 /* NULL: there is none any more. */
@@ -114,6 +117,7 @@ static void noted(void *data, const struct pg_reply *reply)
     if (lead->over || answer == ANSWER_LOST) {
         return;
     }
+    lead->alerts->noting = false;
     if (answer == ANSWER_NOT_LEADER) {
         lead_refused(lead, reply, "alerts could not be written");
         return;
@@ -141,6 +145,7 @@ static void note(struct alerts *alerts)
     }
     columns_text(&alerts->looks, LOOKED, BROKEN);
     columns_close(&alerts->looks);
+    alerts->noting = true;
     alerting_note(&lead->ledger, &alerts->looks, noted, lead);
 }
 
