@@ -11,6 +11,7 @@
 
 #define LOCK_SILENT (5 * USEC_PER_SEC) /* the leader lock was not heard of for so long: it may be another's */
 #define WAITED_MOST (5 * USEC_PER_MINUTE)
+#define AGAIN (10 * USEC_PER_SEC) /* after one that was not sent, or did not arrive, at most */
 
 struct heartbeat_ping {
     struct lead *lead;
@@ -68,10 +69,21 @@ static void tell_problem(struct heartbeat_ping *ping, const char *problem)
     ping->failing = problem != NULL;
 }
 
+static void look_after(struct heartbeat_ping *ping, duration most)
+{
+    const struct config_heartbeat *heartbeat = ping->lead->database->heartbeat;
+    if (heartbeat != NULL) {
+        loop_timer_set(ping->timer, heartbeat->every < most ? heartbeat->every : most);
+    }
+}
+
 static void sent(void *data, const char *problem)
 {
     struct heartbeat_ping *ping = data;
     tell_problem(ping, problem);
+    if (problem != NULL) {
+        look_after(ping, AGAIN);
+    }
     delivery_destroy(ping->delivery);
     ping->delivery = NULL;
 }
@@ -102,9 +114,13 @@ static void due(void *data)
     if (lead->over || lead->draining || lead->database->heartbeat == NULL) {
         return;
     }
-    loop_timer_set(ping->timer, lead->database->heartbeat->every);
+    if (lead->heartbeats == 0) { /* the leader lock has not been asked for an answer yet */
+        look_after(ping, USEC_PER_SEC);
+        return;
+    }
     instant oldest = oldest_due(lead);
     const char *reason = why_not(lead, oldest);
+    look_after(ping, reason == NULL ? lead->database->heartbeat->every : AGAIN);
     tell_withheld(ping, reason);
     if (reason == NULL && ping->delivery == NULL) {
         send_one(ping, oldest);

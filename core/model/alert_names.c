@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: PostgreSQL */
 #include "model/alert_names.h"
 
 #include <stddef.h>

@@ -279,9 +279,12 @@ CREATE FUNCTION chime.triggers_unwanted() RETURNS TABLE (source_id integer, rela
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT DISTINCT s.source_id, t.tgrelid::regclass
-    FROM chime.source s JOIN pg_trigger t ON t.tgfoid = ANY (chime.capture_functions(s.source_id))
+    FROM chime.source s
+    CROSS JOIN LATERAL (SELECT chime.capture_functions(s.source_id) AS functions, -- OFFSET: both once for a source
+                               ARRAY(SELECT chime.source_tree(s.source_id)) AS tree OFFSET 0) AS o
+    JOIN pg_trigger t ON t.tgfoid = ANY (o.functions)
     WHERE (t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL) AND chime.foreign_leaves(t.tgrelid) IS NOT NULL
-       OR t.tgtype = 19 AND t.tgnargs > 0 AND t.tgrelid NOT IN (SELECT chime.source_tree(s.source_id));
+       OR t.tgtype = 19 AND t.tgnargs > 0 AND t.tgrelid <> ALL (o.tree);
 END;
 
 -- Makes the triggers that are missing on one relation. A transaction of its own: it holds writers up while it waits for its lock.
@@ -549,9 +552,9 @@ BEGIN
                                                                              v_wanted.found_wrong));
     END LOOP;
     v_left := '200 milliseconds';
-    v_until := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) '500 milliseconds'::pg_catalog.interval;
     FOR v_wanted IN SELECT * FROM chime.trigger_work() LOOP
         v_since := pg_catalog.clock_timestamp();
+        v_until := coalesce(v_until, v_since OPERATOR(pg_catalog.+) '500 milliseconds'::pg_catalog.interval); -- however long it took to ask
         IF v_since OPERATOR(pg_catalog.>) v_until THEN
             p_more := v_made;
             EXIT;

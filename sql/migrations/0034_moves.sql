@@ -11,7 +11,7 @@ LANGUAGE sql IMMUTABLE RETURN '~chime_capture_' || p_source::text || '_move';
 -- How rows that may move are marked, which is the argument of those triggers; NULL: the source has no partitions.
 --   keys 2 3     where column 2 or 3 of the source changes: the key before and after
 --   whole 2 3    there: everything, since the row may be another one when it arrives: triggers BEFORE INSERT of a partition may change it then, and
---                a captured column that is generated has no value yet
+--                a generated column that is captured or declared has no value yet
 --   always       at each UPDATE of a row: everything, since a trigger that comes later may change it
 -- Triggers that are off count, too: who turns them on is not waited for.
 CREATE FUNCTION chime.moves(p_source integer) RETURNS text
@@ -41,7 +41,7 @@ BEGIN
             JOIN pg_attribute c ON c.attrelid = v_root AND c.attname = a.attname)
         SELECT CASE WHEN o.later THEN 'always' WHEN o.inserts OR g.generated THEN 'whole ' || k.columns ELSE 'keys ' || k.columns END
         FROM others o CROSS JOIN keys k CROSS JOIN LATERAL (
-            SELECT EXISTS (SELECT FROM chime.source s JOIN pg_attribute a ON a.attrelid = v_root AND a.attname = ANY (s.captured)
+            SELECT EXISTS (SELECT FROM chime.source s JOIN pg_attribute a ON a.attrelid = v_root AND a.attname = ANY (s.captured || s.declared)
                            WHERE s.source_id = p_source AND a.attgenerated <> '')) AS g (generated));
 END $$;
 

@@ -66,7 +66,7 @@ START_TEST(one_source_is_restored_where_pgchime_is_not)
     char *script = files_path(
         "cd %s && PATH=$PATH:%s && pg_dump -h \"$PWD\" -U postgres -Fc -t app.orders postgres > dump && pg_restore -l "
         "dump > all"
-        " && grep -q chime_capture_1_update all && grep -v ' TRIGGER .* chime_capture_' all > list"
+        " && grep -q chime_capture_1_update all && grep -v ' TRIGGER .*chime_capture_' all > list"
         " && psql -Xq -h \"$PWD\" -U postgres elsewhere -c 'CREATE SCHEMA app'"
         " && pg_restore -e -h \"$PWD\" -U postgres -L list -d elsewhere dump",
         cluster_directory(cluster), cluster_program_folder());

@@ -149,6 +149,26 @@ START_TEST(a_merge_moves_rows_whose_key_is_generated)
 }
 END_TEST
 
+START_TEST(a_merge_moves_rows_whose_generated_column_is_summed_up)
+{
+    cluster_execute(
+        cluster,
+        "CREATE TABLE app.bills (day integer, place integer, price integer, total integer GENERATED ALWAYS AS (price * 2) STORED)"
+        " PARTITION BY LIST (day);"
+        "CREATE TABLE app.bills_1 PARTITION OF app.bills FOR VALUES IN (1);"
+        "CREATE TABLE app.bills_2 PARTITION OF app.bills FOR VALUES IN (2);"
+        "CREATE INDEX ON app.bills (place); INSERT INTO app.bills (day, place) VALUES (1, 1)");
+    EXPECT_SQL(cluster,
+               "SELECT app.install('totals', 'SELECT place, sum(total) AS total FROM bills GROUP BY place', '{place}',"
+               " '[{\"table\": \"bills\", \"columns\": [\"place\", \"total\"]}]')",
+               NULL);
+    keyed_tend(cluster);
+    LOOK("totals", "full: the first time");
+    AFTER("MERGE INTO app.bills t USING (SELECT 1) AS v ON t.day = 1 WHEN MATCHED THEN UPDATE SET price = 5, day = 2",
+          "totals", KNOWN_LATE("app.bills"));
+}
+END_TEST
+
 /* A trigger BEFORE an UPDATE could undo it, and its condition is in the way of who alters the columns that it names. */
 START_TEST(a_partition_that_has_left_and_a_source_that_is_read_no_more_are_written_and_altered_as_before)
 {
@@ -445,6 +465,7 @@ int main(void)
     tcase_add_test(cases, a_merge_that_moves_a_row_to_another_partition_marks_it);
     tcase_add_test(cases, a_merge_moves_rows_that_triggers_change_on_their_way);
     tcase_add_test(cases, a_merge_moves_rows_whose_key_is_generated);
+    tcase_add_test(cases, a_merge_moves_rows_whose_generated_column_is_summed_up);
     tcase_add_test(cases,
                    a_partition_that_has_left_and_a_source_that_is_read_no_more_are_written_and_altered_as_before);
     tcase_add_test(cases, attach_detach_and_new_partitions_mean_everything);

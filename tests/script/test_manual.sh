@@ -56,9 +56,9 @@ keys()
 {
     grep -hoE '^ +(\{"[a-z_]+", SETTING_[A-Z]+\}[, ]*)+' "$ROOT_DIRECTORY"/core/config/*.c | grep -oE '"[a-z_]+"' | tr -d '"'
 }
-options() { sed -n '/^static const struct/,/^};/s/^    {\.name = "\([a-z_.]*\)".*/\1/p' "$ROOT_DIRECTORY/core/model/options.c"; }
+options() { sed -n '/^static const struct/,/^};/s/^    {\.name = "\([a-z_.]*\)".*/\1/p' "$ROOT_DIRECTORY/core/model/option_table.c"; }
 [ "$(keys | wc -l)" -gt 20 ] || die "the configuration's keys were not found in core/config"
-[ "$(options | wc -l)" -gt 20 ] || die "the options were not found in core/model/options.c"
+[ "$(options | wc -l)" -gt 20 ] || die "the options were not found in core/model/option_table.c"
 while read -r key; do
     documented "$page" "pgchime.conf(5): $key" "^\\*$key\\*"
 done < <({ keys; options; } | sort -u)

@@ -122,7 +122,7 @@ test_others() # those whose relations tests/integration/test_views_*.c looks int
     local plugin database relation column
     for plugin in action_analytics:actions training_quality:training; do
         make_database "${plugin#*:}"
-        cluster_psql "$RUN_DIRECTORY/pg" -Xq -d "${plugin#*:}" -f "$ROOT_DIRECTORY/tests/support/tables_${plugin#*:}.sql"
+        cluster_psql "$RUN_DIRECTORY/pg" -Xq -d "${plugin#*:}" -f "$ROOT_DIRECTORY/tests/support/views/tables_${plugin#*:}.sql"
         PGOPTIONS='-c search_path=analytics,public' cluster_psql "$RUN_DIRECTORY/pg" -XqAt -o /dev/null -d "${plugin#*:}" \
             -v channels=1 -f "$ROOT_DIRECTORY/plugins/${plugin%:*}/${plugin%:*}.sql"
         recount "${plugin#*:}" "${plugin#*:}"
