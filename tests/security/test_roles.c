@@ -56,6 +56,7 @@ static void lead(const char *method)
     site_use_conninfo(site, conninfo);
     site_use_entries(site, EXCLUDED);
     served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) > 0 FROM chime.login", "t", 30); /* SQL refuses nothing before that */
     free(conninfo);
 }
 
