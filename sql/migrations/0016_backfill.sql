@@ -140,7 +140,6 @@ SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 
 DECLARE v_count bigint;
 BEGIN
     PERFORM set_config('TimeZone', p_view.timezone, true);
-    PERFORM chime.refuse_untrusted(format('view %s.%s', p_view.view_schema, p_view.relation), 'pg_class'::regclass, chime.live_of(p_view));
     EXECUTE format('SELECT count(*) FROM %s AS g', chime.grain_groups(p_view, chime.grain_within(p_view, p_from, p_to))) INTO v_count;
     RETURN v_count;
 END $$;
@@ -154,7 +153,8 @@ DECLARE
     v_view chime.view := chime.find_view(p_view);
     v_known chime.backfill;
 BEGIN
-    PERFORM chime.refuse_backfill(v_view, p_from, p_to);
+    PERFORM chime.refuse_untrusted(format('view %s.%s', v_view.view_schema, v_view.relation), 'pg_class'::regclass, chime.live_of(v_view));
+    PERFORM chime.refuse_backfill(v_view, p_from, p_to); -- asks the planner
     SELECT * INTO v_known FROM chime.backfill b WHERE b.view_schema = v_view.view_schema AND b.relation = v_view.relation;
     resumes := FOUND AND v_known.finished_at IS NULL AND v_known.shape = chime.backfill_shape(v_view)
                AND (v_known.from_at, v_known.to_at) IS NOT DISTINCT FROM (p_from, p_to);

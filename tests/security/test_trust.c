@@ -67,10 +67,20 @@ static void start(void)
         " CREATE FUNCTION try.refresh(p_view text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
         " PERFORM chime.refresh(p_view); RETURN 'refreshed'; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END "
         "$$;"
+        " CREATE FUNCTION try.outlook(p_view text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+        " RETURN (SELECT total FROM chime.backfill_outlook(p_view, NULL, NULL)) || ' groups'; EXCEPTION WHEN OTHERS THEN"
+        " RETURN SQLERRM; END $$;"
         " CREATE FUNCTION try.look(p_rule text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
         " RETURN chime.look_at_condition(p_rule)::text; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;" AS_DAEMON
         "SELECT chime.install_schema('analytics'), chime.record_plugin('test', '1', '', 'analytics', 'public',"
         " 'installed', NULL, '{}')" AS_DBA);
+}
+
+static void as_mallory(const char *statements)
+{
+    char *sql = files_path(AS_MALLORY "%s" AS_DBA, statements);
+    cluster_execute(cluster, sql);
+    free(sql);
 }
 
 static void expect_no_loot(const char *what)
@@ -180,6 +190,21 @@ START_TEST(a_table_that_changes_stops_its_view)
     expect_refresh("kept", "refreshed");
     free(change);
     free(mend);
+}
+END_TEST
+
+/* Whether an index finds one group is asked of the planner. */
+START_TEST(a_backfill_is_vetted_before_it_is_planned)
+{
+    expect_install("kept", "SELECT region, count(*) AS n FROM plain GROUP BY 1",
+                   "[{\"table\": \"plain\", \"columns\": [\"id\", \"region\"]}]", NULL, "refreshed");
+    as_mallory("CREATE INDEX plain_region ON plain (region)");
+    expect("outlook", "kept", "2 groups");
+    as_mallory("CREATE INDEX changed ON plain ((id + one()))");
+    expect("outlook", "kept", "function public.one() as pgchime, and its owner mallory is not trusted");
+    as_mallory("DROP INDEX changed");
+    expect("outlook", "kept", "2 groups");
+    as_mallory("DROP INDEX plain_region");
 }
 END_TEST
 
@@ -308,13 +333,6 @@ static const struct {
      "function public.truth(integer)"},
 };
 
-static void as_mallory(const char *statements)
-{
-    char *sql = files_path(AS_MALLORY "%s" AS_DBA, statements);
-    cluster_execute(cluster, sql);
-    free(sql);
-}
-
 static void condition_of(const char *text)
 {
     char *sql = files_path("UPDATE chime.alert_rule SET condition = $c$%s$c$, vetted = NULL WHERE name = 'plain'",
@@ -358,6 +376,7 @@ int main(void)
     tcase_add_loop_test(cases, a_definition_that_reaches_code_of_others_is_refused, 0,
                         sizeof refused / sizeof refused[0]);
     tcase_add_loop_test(cases, a_table_that_changes_stops_its_view, 0, sizeof changes / sizeof changes[0]);
+    tcase_add_test(cases, a_backfill_is_vetted_before_it_is_planned);
     tcase_add_test(cases, a_relation_that_takes_a_name_is_not_run);
     tcase_add_test(cases, what_is_given_away_is_trusted_no_longer);
     tcase_add_test(cases, who_could_put_code_there_is_named);
