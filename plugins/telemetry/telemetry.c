@@ -117,6 +117,7 @@ static const struct chime_job jobs[] = {
 static const struct chime_function functions[] = {
     {.signature = "telemetry_domains(text)", .definition = sql_telemetry_domains},
     {.signature = "telemetry_models(text)", .definition = sql_telemetry_models},
+    {.signature = "telemetry_hours(timestamptz, text)", .definition = sql_telemetry_hours},
     {.signature = "telemetry_trend(timestamptz, text)", .definition = sql_telemetry_trend},
     {.signature = "refresh_telemetry_summary_views()", .definition = sql_refresh_telemetry_summary_views},
 };

@@ -62,26 +62,25 @@ END
 -- the running hour, and whatever came after the last refresh. The latest 2,000 hours, ascending; without `since` the last 7 days;
 -- hours without requests are not there. `domain` NULL: all requests, also those without a domain. from_raw: not from the rollup of
 -- the hour.
--- SECURITY DEFINER, since readers may not read requests: it gives out sums of hours and nothing else. row_security = off, as for
--- every refresh: policies that would hide requests are an error, not a smaller trend. enable_seqscan = off: the planner cannot know
--- that the requests since the edge are few, and read all of a million for them; an index on created_at finds them.
--- chime:begin telemetry_trend
-CREATE OR REPLACE FUNCTION telemetry_trend(since timestamptz DEFAULT NULL, domain text DEFAULT NULL)
+-- Readers may not read requests: telemetry_trend() does it for them. row_security = off, as for every refresh: policies that would hide
+-- requests are an error, not a smaller trend. enable_seqscan = off: the planner cannot know that the requests since the edge are few,
+-- and read all of a million for them; an index on created_at finds them.
+-- chime:begin telemetry_hours
+CREATE OR REPLACE FUNCTION telemetry_hours(since timestamptz, domain text)
 RETURNS TABLE (
     bucket_start timestamptz, total_requests bigint, success_count bigint, success_rate_pct numeric,
     total_cost_usd numeric, avg_cost_per_request numeric, total_input_tokens bigint, total_output_tokens bigint,
     avg_duration_ms numeric, avg_searches numeric, avg_iterations numeric, from_raw boolean)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off
-SET enable_seqscan = off SET jit = off
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off SET enable_seqscan = off SET jit = off
 BEGIN ATOMIC
     WITH refreshed AS MATERIALIZED (
         SELECT
-            date_trunc('hour', coalesce(telemetry_trend.since, chime.as_of() - interval '168 hours') AT TIME ZONE 'UTC')
+            date_trunc('hour', coalesce(telemetry_hours.since, chime.as_of() - interval '168 hours') AT TIME ZONE 'UTC')
                 AT TIME ZONE 'UTC' AS since,
             date_trunc('hour', least(chime.as_of(), (
                 SELECT coalesce(min(coalesce(v.refreshed_at, '-infinity')), '-infinity')
                 FROM chime.view_refresh v
-                WHERE v.relation = CASE WHEN telemetry_trend.domain IS NULL THEN 'chat_telemetry_rollups'
+                WHERE v.relation = CASE WHEN telemetry_hours.domain IS NULL THEN 'chat_telemetry_rollups'
                                         ELSE 'chat_telemetry_domain_rollups' END)) AT TIME ZONE 'UTC')
                 AT TIME ZONE 'UTC' AS hours_until,
             date_trunc('minute', least(chime.as_of(), (
@@ -108,7 +107,7 @@ BEGIN ATOMIC
             m.total_iterations, m.iteration_count
         FROM edge
         JOIN chat_telemetry_minute_rollups m ON m.bucket_start >= edge.minutes_from AND m.bucket_start < edge.minutes_to
-        WHERE m.domain = telemetry_trend.domain OR (telemetry_trend.domain IS NULL AND m.domain IS NULL)
+        WHERE m.domain = telemetry_hours.domain OR (telemetry_hours.domain IS NULL AND m.domain IS NULL)
         UNION ALL
         SELECT date_trunc('hour', c.created_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', count(*),
             count(*) FILTER (WHERE c.success),
@@ -125,7 +124,7 @@ BEGIN ATOMIC
         CROSS JOIN LATERAL (
             SELECT * FROM chat_telemetry t WHERE t.created_at >= span.begins AND t.created_at < span.ends
             OFFSET 0) c
-        WHERE telemetry_trend.domain IS NULL OR c.domain = telemetry_trend.domain
+        WHERE telemetry_hours.domain IS NULL OR c.domain = telemetry_hours.domain
         GROUP BY 1
     ),
     hours AS (
@@ -134,7 +133,7 @@ BEGIN ATOMIC
             r.total_iterations, r.iteration_count, false AS from_raw
         FROM chat_telemetry_rollups r
         CROSS JOIN edge
-        WHERE telemetry_trend.domain IS NULL AND r.granularity = 'hour' AND r.bucket_start >= edge.since
+        WHERE telemetry_hours.domain IS NULL AND r.granularity = 'hour' AND r.bucket_start >= edge.since
             AND r.bucket_start < edge.hours_until
         UNION ALL
         SELECT r.bucket_start, r.total_requests, r.success_count, r.total_cost_usd, r.cost_count, r.total_input_tokens,
@@ -142,7 +141,7 @@ BEGIN ATOMIC
             r.total_iterations, r.iteration_count, false AS from_raw
         FROM chat_telemetry_domain_rollups r
         CROSS JOIN edge
-        WHERE r.domain = telemetry_trend.domain AND r.granularity = 'hour' AND r.bucket_start >= edge.since
+        WHERE r.domain = telemetry_hours.domain AND r.granularity = 'hour' AND r.bucket_start >= edge.since
             AND r.bucket_start < edge.hours_until
         UNION ALL
         SELECT date_trunc('hour', l.bucket_start AT TIME ZONE 'UTC') AT TIME ZONE 'UTC', sum(l.total_requests)::bigint,
@@ -161,6 +160,28 @@ BEGIN ATOMIC
     FROM (SELECT * FROM hours ORDER BY hours.bucket_start DESC LIMIT 2000) h
     ORDER BY h.bucket_start;
 END
+-- chime:end
+;
+
+-- SECURITY DEFINER, since readers may not read requests: it gives out sums of hours and nothing else. What telemetry_hours() reaches is
+-- vetted at each call and before it is planned: an index with an expression, that the owner of the requests makes later, would run here as
+-- the owner of this function.
+-- chime:begin telemetry_trend
+CREATE OR REPLACE FUNCTION telemetry_trend(since timestamptz DEFAULT NULL, domain text DEFAULT NULL)
+RETURNS TABLE (
+    bucket_start timestamptz, total_requests bigint, success_count bigint, success_rate_pct numeric,
+    total_cost_usd numeric, avg_cost_per_request numeric, total_input_tokens bigint, total_output_tokens bigint,
+    avg_duration_ms numeric, avg_searches numeric, avg_iterations numeric, from_raw boolean)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $body$
+DECLARE
+    v_hours regprocedure := (SELECT format('%I.telemetry_hours(timestamptz, text)', p.view_schema) FROM chime.plugin p
+                             WHERE p.name = 'telemetry');
+BEGIN
+    PERFORM chime.refuse_untrusted('telemetry_trend()', 'pg_proc'::regclass, v_hours);
+    RETURN QUERY EXECUTE format('SELECT * FROM %s($1, $2)', v_hours::regproc) USING since, domain;
+END
+$body$
 -- chime:end
 ;
 

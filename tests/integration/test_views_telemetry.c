@@ -313,6 +313,35 @@ START_TEST(readers_get_the_trend_and_no_request)
 }
 END_TEST
 
+/* An expression on the table of requests that its owner makes after the function was installed: the planner would evaluate it for the
+ * function's owner. */
+START_TEST(a_function_of_definers_rights_is_vetted_at_each_call)
+{
+    cluster_execute(
+        cluster,
+        "CREATE ROLE mallory; GRANT CREATE, USAGE ON SCHEMA public TO mallory; CREATE SEQUENCE public.loot;"
+        "GRANT ALL ON SEQUENCE public.loot TO PUBLIC; ALTER TABLE public.chat_telemetry OWNER TO mallory");
+    cluster_execute(cluster, "SET ROLE analytics_reader");
+    EXPECT_SQL(cluster, "SELECT count(*) > 0 FROM telemetry_trend()", "t");
+    cluster_execute(cluster,
+                    "SET ROLE mallory; CREATE FUNCTION public.one() RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$"
+                    " BEGIN IF current_user NOT IN ('mallory', 'analytics_reader') THEN PERFORM nextval('public.loot');"
+                    " END IF; RETURN 1; END $$; CREATE INDEX late ON public.chat_telemetry ((id + public.one()));"
+                    "SET ROLE analytics_reader");
+    char *said = NULL;
+    bool gave = cluster_try_value(cluster, "SELECT count(*) FROM telemetry_trend()", &said);
+    cluster_execute(cluster, "RESET ROLE");
+    EXPECT_SQL(cluster, "SELECT is_called FROM public.loot", "f");
+    ck_assert(!gave);
+    ck_assert_ptr_nonnull(strstr(said, "function public.one()"));
+    ck_assert_ptr_nonnull(strstr(said, "its owner mallory is not trusted"));
+    cluster_execute(cluster, "DROP INDEX public.late; SET ROLE analytics_reader");
+    EXPECT_SQL(cluster, "SELECT count(*) > 0 FROM telemetry_trend()", "t");
+    cluster_execute(cluster, "RESET ROLE");
+    free(said);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("views_telemetry");
@@ -333,6 +362,7 @@ static Suite *suite(void)
     tcase_add_test(cases, the_trend_is_of_one_domain_and_bounded);
     tcase_add_test(cases, the_seeds_refresh_function_says_what_it_did);
     tcase_add_test(cases, readers_get_the_trend_and_no_request);
+    tcase_add_test(cases, a_function_of_definers_rights_is_vetted_at_each_call);
     suite_add_tcase(all, cases);
     return all;
 }
