@@ -154,13 +154,13 @@ END $$
 ;
 
 -- What the job does, in this order. What `setup` gives is run first, then `perform`: for a move batch by batch, for an expiry until it
--- finds nothing more, for a partition once. `guard` gives what hinders it just now, or NULL: it is asked before, and after each batch,
--- whose locks hold what it says. A partition goes as a whole, when the end of its range is past the limit, so that nothing younger
+-- finds nothing more, for a partition once. `guard` gives what hinders it just now, or NULL: it is asked before anything is read, and before
+-- each batch under `locks`, with which nobody makes a trigger, an index or a column there until the batch is committed. A partition goes as a whole, when the end of its range is past the limit, so that nothing younger
 -- goes with it.
 -- chime:begin retention_steps
 CREATE OR REPLACE FUNCTION retention_steps()
-RETURNS TABLE (source text, action text, object text, older_than timestamptz, obstacle text, remark text, guard text, setup text,
-               next_key text, perform text, counted text)
+RETURNS TABLE (source text, action text, object text, older_than timestamptz, obstacle text, remark text, guard text, locks text,
+               setup text, next_key text, perform text, counted text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     v_schema name;
@@ -177,6 +177,7 @@ BEGIN
         remark := (SELECT format('row-level security of %s does not come along: only the owner of %s may read that, until he grants it',
                                  c.oid::regclass, v_policy.cold_table) FROM pg_class c WHERE c.oid = v_policy.relation AND c.relrowsecurity);
         guard := NULL;
+        locks := NULL;
         setup := NULL;
         next_key := NULL;
         perform := NULL;
@@ -197,6 +198,7 @@ BEGIN
                 action := 'move';
                 guard := format('SELECT %I.retention_obstacle(%L, %L, %L, %L)', v_schema, v_part.part, source, v_policy.cold_table,
                                 v_policy.triggers);
+                locks := format('LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE', concat_ws(', ONLY ', object, to_regclass(v_policy.cold_table)));
                 setup := format('SELECT %I.retention_setup(%L, %L, %L)', v_schema, v_part.part, v_policy.cold_table, v_policy.aged_by);
                 EXECUTE format('SELECT * FROM %I.retention_batches($1, $2, $3, $4, $5)', v_schema) INTO next_key, perform
                   USING v_part.part, format(v_policy.old, v_policy.warm), format(v_policy.old, v_policy.cold),
@@ -204,9 +206,11 @@ BEGIN
                 counted := format(v_count, v_policy.aged_by, 'ONLY ' || object, format(v_policy.old, v_policy.warm));
             ELSE
                 action := 'detach';
-                guard := format('SELECT %L WHERE NOT EXISTS (SELECT FROM %I.retention_parts(%L, %L, %L, %L) AS p WHERE p.part = %s AND p.bounds = %L)',
-                                object || ' is no partition any more, or has other bounds', v_schema, v_policy.relation, v_policy.aged_by,
-                                v_policy.warm, v_policy.by_partition, v_part.part::oid, v_part.bounds);
+                guard := format('SELECT %I.retention_part_obstacle(%s, %L)', v_schema, v_part.part::oid, format(
+                    'SELECT %L WHERE NOT EXISTS (SELECT FROM %I.retention_parts(%L, %L, %L, %L) AS p WHERE p.part = %s AND p.bounds = %L)',
+                    object || ' is no partition any more, or has other bounds', v_schema, v_policy.relation, v_policy.aged_by,
+                    v_policy.warm, v_policy.by_partition, v_part.part::oid, v_part.bounds));
+                locks := NULL;
                 setup := NULL;
                 next_key := NULL;
                 obstacle := coalesce(v_clock, CASE WHEN NOT v_part.is_owned THEN format(
@@ -227,6 +231,7 @@ BEGIN
         END LOOP;
         older_than := v_policy.cold;
         remark := NULL;
+        locks := NULL;
         setup := NULL;
         next_key := NULL;
         obstacle := v_clock;
@@ -234,6 +239,7 @@ BEGIN
             action := 'expire';
             object := v_policy.cold_table;
             guard := format('SELECT %I.retention_expiry_obstacle(%L, %L, %L)', v_schema, object, source, v_policy.triggers);
+            locks := format('LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE', object);
             counted := format(v_count, v_policy.aged_by, 'ONLY ' || object, format(v_policy.old, v_policy.cold));
             -- Its own rows alone: ctids are unique in one table. Each is asked its age once more as it goes, since another session may
             -- just have changed it.
@@ -247,12 +253,14 @@ BEGIN
         LOOP
             action := 'drop';
             object := v_part.part;
+            locks := NULL;
             obstacle := coalesce(v_clock, CASE WHEN NOT v_part.is_owned THEN
                 format('%I does not own it; let its owner run: DROP TABLE %s', current_user, object) END);
             counted := format(v_count, v_policy.aged_by, object, 'true');
             -- It is a table of its own now, into which anyone may have written since: hence the look, again under a lock.
-            guard := format('SELECT %L WHERE EXISTS (SELECT FROM %s t WHERE (%s) IS NOT TRUE)',
-                            object || ' was detached and holds younger rows now', object, format(v_policy.old, v_policy.cold));
+            guard := format('SELECT %I.retention_part_obstacle(%s, %L)', v_schema, v_part.part::oid, format(
+                'SELECT %L WHERE EXISTS (SELECT FROM %s t WHERE (%s) IS NOT TRUE)',
+                object || ' was detached and holds younger rows now', object, format(v_policy.old, v_policy.cold)));
             perform := format(
                 'LOCK TABLE %1$s IN ACCESS EXCLUSIVE MODE; DO %2$L; DROP TABLE %1$s; DELETE FROM %3$s WHERE name = %4$L', object, format(
                 $d$DECLARE v_fault text; BEGIN
@@ -269,6 +277,21 @@ END $$
 -- chime:end
 ;
 COMMENT ON FUNCTION retention_steps IS 'what the job retention-events would do, as statements';
+
+-- Holds what a step is about, then asks again what hinders it: fails if anything does.
+-- chime:begin retention_hold
+CREATE OR REPLACE FUNCTION retention_hold(locks text, guard text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_fault text;
+BEGIN
+    EXECUTE locks;
+    EXECUTE guard INTO v_fault;
+    IF v_fault IS NOT NULL THEN
+        RAISE EXCEPTION USING MESSAGE = v_fault, ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+END $$
+-- chime:end
+;
 
 -- The job. Each batch is a transaction: what was killed half-way is taken up by the next run, which finds the rows that are
 -- left. Unless enforce is on it only writes down what there would be to do. Its own tables are made when they are missing;
@@ -319,6 +342,7 @@ DECLARE
     v_enforced boolean;
     v_step record;
     v_is_whole boolean;
+    v_hold text;
     v_setup text;
     v_after text[];
     v_upto text[];
@@ -340,6 +364,7 @@ BEGIN
     COMMIT; -- the isolation is the next transaction's
     SELECT p.view_schema, p.settings ->> 'enforce' = 'true' INTO STRICT v_schema, v_enforced
       FROM chime.plugin p WHERE p.name = 'retention';
+    v_hold := format('SELECT %I.retention_hold($1, $2)', v_schema);
     EXECUTE format('SELECT %I.retention_make_log()', v_schema);
     EXECUTE format('SELECT %I.retention_clock() IS NULL', v_schema) INTO v_clock_is_right;
     COMMIT;
@@ -368,6 +393,7 @@ BEGIN
             v_total := CASE WHEN v_is_whole THEN v_total ELSE 0 END;
             IF v_step.setup IS NOT NULL THEN
                 BEGIN
+                    EXECUTE v_hold USING v_step.locks, v_step.guard;
                     EXECUTE v_step.setup INTO v_setup;
                     IF v_setup IS NOT NULL THEN
                         EXECUTE v_setup;
@@ -385,6 +411,7 @@ BEGIN
                     IF v_is_whole THEN
                         EXECUTE v_step.perform;
                     ELSE
+                        EXECUTE v_hold USING v_step.locks, v_step.guard;
                         IF v_step.next_key IS NOT NULL THEN
                             EXECUTE v_step.next_key INTO v_upto USING v_after;
                         END IF;
@@ -392,10 +419,6 @@ BEGIN
                             EXECUTE v_step.perform INTO v_rows, v_lost USING v_after, v_upto;
                             IF v_lost <> 0 THEN
                                 RAISE EXCEPTION '% of % rows did not arrive in the cold table', v_lost, v_rows;
-                            END IF;
-                            EXECUTE v_step.guard INTO v_note;
-                            IF v_note IS NOT NULL THEN
-                                RAISE EXCEPTION USING MESSAGE = v_note, ERRCODE = '55000';
                             END IF;
                         END IF;
                     END IF;

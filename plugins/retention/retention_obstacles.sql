@@ -44,8 +44,52 @@ END $$
 ;
 COMMENT ON FUNCTION retention_confirm IS 'says that the clock is right, where retention_clock() doubts it';
 
+-- Code of owners whom nobody trusts, which would run as whoever reads rows of a relation, deletes them, or (`put`) puts them there; NULL: none.
+-- Tables and enums may be anybody's; a cast of such a type, to text or json, and what a default or generated column calls, may not.
+-- chime:begin retention_untrusted
+CREATE OR REPLACE FUNCTION retention_untrusted(relation regclass, put boolean)
+RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+BEGIN
+    RETURN (
+        WITH types AS MATERIALIZED (
+            SELECT DISTINCT r.object AS oid
+            FROM pg_attribute a CROSS JOIN LATERAL chime.code_reached('pg_type'::regclass, a.atttypid) AS r
+            WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384 AND r.class = 'pg_type'::regclass),
+        objects (class, object) AS (
+            SELECT 'pg_class'::regclass::oid, relation::oid
+            UNION ALL SELECT 'pg_type'::regclass, t.oid FROM types t
+            UNION ALL SELECT 'pg_proc'::regclass, k.castfunc FROM pg_cast k
+                      WHERE k.castfunc >= 16384 AND (k.castsource IN (SELECT t.oid FROM types t) OR k.casttarget IN (SELECT t.oid FROM types t))
+            UNION ALL SELECT 'pg_attrdef'::regclass, d.oid FROM pg_attrdef d WHERE put AND d.adrelid = relation)
+        SELECT format('it would run %s as %s, and its owner %s is not trusted (trusted_owners in pgchime.conf)', u.code, current_user, u.owner)
+        FROM objects o CROSS JOIN LATERAL chime.untrusted_code(o.class, o.object) AS u ORDER BY u.code LIMIT 1);
+END $$
+-- chime:end
+;
+
+-- The same of a part that is to go as a whole, then what else hinders it, which a query says that may read the part.
+-- chime:begin retention_part_obstacle
+CREATE OR REPLACE FUNCTION retention_part_obstacle(part regclass, otherwise text)
+RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_schema name;
+    v_fault text;
+BEGIN
+    SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
+    EXECUTE format('SELECT %I.retention_untrusted($1, false)', v_schema) INTO v_fault USING part;
+    IF v_fault IS NULL THEN
+        EXECUTE otherwise INTO v_fault;
+    END IF;
+    RETURN v_fault;
+END $$
+-- chime:end
+;
+
 -- What happens elsewhere when rows of a relation go (DELETE) or come (INSERT); NULL: nothing. `source` is the name under which the
--- setting `triggers` allows a trigger: TABLE.TRIGGER. Triggers of pgchime itself write down changes, and notify.
+-- setting `triggers` allows a trigger: TABLE.TRIGGER. Triggers of pgchime itself write down changes, and notify. Who may write a trigger's
+-- function has it run as who deletes: it has to be trusted, too.
 -- chime:begin retention_side_effects
 CREATE OR REPLACE FUNCTION retention_side_effects(relation regclass, source text, event text, triggers text[])
 RETURNS text
@@ -63,6 +107,12 @@ BEGIN
            AND p.pronamespace <> 'chime'::regnamespace AND source || '.' || t.tgname <> ALL (triggers)
            AND NOT EXISTS (SELECT FROM chime.plugin_channel c, chime.channel_triggers(c) AS n
                            WHERE n.relation = t.tgrelid AND n.trigger = t.tgname)
+         ORDER BY t.tgname LIMIT 1),
+        (SELECT format('trigger %I of %s would run %s as %s, and its owner %s is not trusted (trusted_owners in pgchime.conf)',
+                       t.tgname, relation, u.code, current_user, u.owner)
+         FROM pg_trigger t CROSS JOIN LATERAL chime.untrusted_code('pg_trigger'::regclass, t.oid) AS u
+         WHERE t.tgrelid = relation AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')
+           AND t.tgtype & CASE event WHEN 'DELETE' THEN 8 ELSE 4 END <> 0
          ORDER BY t.tgname LIMIT 1),
         (SELECT format('rule %I of %s would act at each %s', r.rulename, relation, event)
          FROM pg_rewrite r WHERE r.ev_class = relation AND r.ev_type = CASE event WHEN 'DELETE' THEN '4' ELSE '3' END::"char"
@@ -124,10 +174,12 @@ BEGIN
     ELSIF NOT (has_table_privilege(v_cold, 'SELECT') AND has_table_privilege(v_cold, 'INSERT') AND has_table_privilege(v_cold, 'DELETE')) THEN
         RETURN (SELECT format('%1$s belongs to %2$I now; let %2$I run: GRANT SELECT, INSERT, DELETE ON %1$s TO %3$I', cold_table,
                               pg_get_userbyid(c.relowner), current_user) FROM pg_class c WHERE c.oid = v_cold);
-    ELSIF relation IS NULL THEN
-        RETURN NULL;
     END IF;
     SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
+    EXECUTE format('SELECT %I.retention_untrusted($1, true)', v_schema) INTO v_faults USING v_cold;
+    IF v_faults IS NOT NULL OR relation IS NULL THEN
+        RETURN v_faults;
+    END IF;
     EXECUTE format($q$
         SELECT concat_ws('; ',
             (SELECT format('column %%1$I is %%2$s in %%3$s and %%4$s in %%5$s, which would change values', c.name, c.type, $1, c.cold_type, $2)
@@ -156,7 +208,7 @@ BEGIN
     IF relation <> v_whole AND NOT EXISTS (SELECT FROM pg_partition_tree(v_whole) AS t WHERE t.relid = relation) THEN
         RETURN format('it is no partition of %s any more', v_whole);
     END IF;
-    EXECUTE format('SELECT ARRAY[%1$I.retention_side_effects($1, $2, ''DELETE'', $3), %1$I.retention_cold_obstacle($4, $1), '
+    EXECUTE format('SELECT ARRAY[%1$I.retention_untrusted($1, false), %1$I.retention_side_effects($1, $2, ''DELETE'', $3), %1$I.retention_cold_obstacle($4, $1), '
                    '%1$I.retention_side_effects(to_regclass($4), ''cold_'' || $2, ''INSERT'', $3)]', v_schema)
        INTO v_faults USING relation, source, triggers, cold_table;
     RETURN (

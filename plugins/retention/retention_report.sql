@@ -35,7 +35,8 @@ END $$
 ;
 COMMENT ON FUNCTION retention_dry_run IS 'what the job retention-events would take away now, and what hinders it';
 
--- How much there is of each tier, and where. `due`: older than its tier, and to go with the next run.
+-- How much there is of each tier, and where. `due`: older than its tier, and to go with the next run; `not read`: to read it would run code of
+-- an owner whom nobody trusts.
 -- chime:begin retention_tiers
 CREATE OR REPLACE FUNCTION retention_tiers()
 RETURNS TABLE (source text, tier text, kept_in text, rows bigint, oldest timestamptz, newest timestamptz)
@@ -43,30 +44,35 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET timezone = 'UT
 DECLARE
     v_schema name;
     v_policy record;
-    v_part record;
-    v_is_ours boolean;
-    v_tiers constant text := 'SELECT %1$L, %2$s, %3$L, count(*), min(t.%4$I), max(t.%4$I) FROM %5$s t GROUP BY 2 ORDER BY 6 DESC';
+    v_place record;
+    v_is_read boolean;
 BEGIN
     SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
     FOR v_policy IN EXECUTE format(
         'SELECT p.*, CASE c.relkind WHEN ''r'' THEN ''ONLY '' ELSE '''' END || p.relation AS counted '
         'FROM %I.retention_policy() AS p JOIN pg_class c ON c.oid = p.relation WHERE p.fault IS NULL', v_schema) LOOP
-        RETURN QUERY EXECUTE format(v_tiers, v_policy.source,
-            format('CASE WHEN %s THEN ''due'' WHEN %s THEN ''warm'' ELSE ''hot'' END', format(v_policy.old, v_policy.warm),
-                   format(v_policy.old, v_policy.hot)),
-            v_policy.relation, v_policy.aged_by, v_policy.counted);
-        EXECUTE format('SELECT %I.retention_cold_obstacle($1, NULL) IS NULL', v_schema) INTO v_is_ours USING v_policy.cold_table;
-        IF v_is_ours AND to_regclass(v_policy.cold_table) IS NOT NULL THEN
-            RETURN QUERY EXECUTE format(v_tiers, v_policy.source,
-                format('CASE WHEN %s THEN ''due'' ELSE ''cold'' END', format(v_policy.old, v_policy.cold)),
-                v_policy.cold_table, v_policy.aged_by, 'ONLY ' || v_policy.cold_table);
-        END IF;
-        FOR v_part IN EXECUTE format('SELECT part AS name FROM %I.retention_detachments($1, $2) WHERE has_table_privilege(part, ''SELECT'') ORDER BY ends DESC', v_schema)
-            USING v_policy.registry, v_policy.source
+        FOR v_place IN EXECUTE format(
+            'SELECT $1 AS relation, $2 AS counted, $3 AS tiers UNION ALL '
+            'SELECT to_regclass($4), ''ONLY '' || $4, $5 WHERE to_regclass($4) IS NOT NULL AND %1$I.retention_cold_obstacle($4, NULL) IS NULL '
+            'UNION ALL (SELECT d.part, d.part::text, $5 FROM %1$I.retention_detachments($6, $7) AS d '
+            '           WHERE has_table_privilege(d.part, ''SELECT'') ORDER BY d.ends DESC)', v_schema)
+            USING v_policy.relation, v_policy.counted,
+                  format('CASE WHEN %s THEN ''due'' WHEN %s THEN ''warm'' ELSE ''hot'' END', format(v_policy.old, v_policy.warm),
+                         format(v_policy.old, v_policy.hot)),
+                  v_policy.cold_table, format('CASE WHEN %s THEN ''due'' ELSE ''cold'' END', format(v_policy.old, v_policy.cold)),
+                  v_policy.registry, v_policy.source
         LOOP
-            RETURN QUERY EXECUTE format(v_tiers, v_policy.source,
-                format('CASE WHEN %s THEN ''due'' ELSE ''cold'' END', format(v_policy.old, v_policy.cold)),
-                v_part.name, v_policy.aged_by, v_part.name);
+            source := v_policy.source;
+            tier := 'not read';
+            kept_in := v_place.relation;
+            EXECUTE format('SELECT %I.retention_untrusted($1, false) IS NULL', v_schema) INTO v_is_read USING v_place.relation;
+            IF v_is_read THEN
+                RETURN QUERY EXECUTE format(
+                    'SELECT $1, %1$s, $2, count(*), min(t.%2$I), max(t.%2$I) FROM %3$s t GROUP BY 2 ORDER BY 6 DESC',
+                    v_place.tiers, v_policy.aged_by, v_place.counted) USING source, kept_in;
+            ELSE
+                RETURN NEXT;
+            END IF;
         END LOOP;
     END LOOP;
 END $$

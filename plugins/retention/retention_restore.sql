@@ -1,6 +1,25 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Rows that plugin retention moved come back, with their exact values or not at all. Runs in psql after retention.sql.
 
+-- Why no row of a cold table may be put back into its source, all parts of which it may come to; NULL: they may.
+-- chime:begin retention_return_obstacle
+CREATE OR REPLACE FUNCTION retention_return_obstacle(cold_table text, relation regclass, source text, triggers text[])
+RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_schema name;
+    v_fault text;
+BEGIN
+    SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
+    EXECUTE format('SELECT nullif(concat_ws(''; '', %1$I.retention_expiry_obstacle($1, $3, $4), '
+                   '(SELECT min(nullif(concat_ws(''; '', %1$I.retention_untrusted(p.relid, true), %1$I.retention_side_effects(p.relid, $3, ''INSERT'', $4)), '''')) '
+                   ' FROM (SELECT $2 UNION SELECT t.relid FROM pg_partition_tree($2) AS t) AS p (relid))), '''')', v_schema)
+       INTO v_fault USING cold_table, relation, source, triggers;
+    RETURN v_fault;
+END $$
+-- chime:end
+;
+
 -- Where rows of a source that are to come back are: its cold table, and partitions that were detached, which come whole. What comes is
 -- from `since` on and before `until`, NULL: without that end.
 -- chime:begin retention_restorable
@@ -13,7 +32,7 @@ DECLARE
     v_policy record;
     v_part record;
     v_leaving text;
-    v_is_cold boolean;
+    v_untrusted text;
 BEGIN
     SELECT p.view_schema, p.settings ->> 'enforce' = 'true' INTO STRICT v_schema, v_enforced FROM chime.plugin p WHERE p.name = 'retention';
     EXECUTE format('SELECT * FROM %I.retention_policy() WHERE source = $1', v_schema) INTO v_policy USING p_source;
@@ -28,18 +47,22 @@ BEGIN
                                  v_schema) USING v_policy.registry, p_source, since, until
     LOOP
         object := v_part.part;
-        obstacle := concat_ws('; ', v_policy.fault, v_leaving, CASE WHEN NOT v_part.is_owned THEN format(
-            '%I does not own it; let its owner run: ALTER TABLE %s ATTACH PARTITION %s %s', current_user, v_policy.relation, object, v_part.bounds) END);
-        obstacle := nullif(obstacle, '');
-        EXECUTE format('SELECT count(*), min(t.%1$I), max(t.%1$I) FROM %2$s t', v_policy.aged_by, object) INTO rows, oldest, newest;
+        EXECUTE format('SELECT coalesce(%1$I.retention_untrusted($1, false), %1$I.retention_untrusted($2, false))', v_schema)
+           INTO v_untrusted USING v_part.part, v_policy.relation;
+        obstacle := nullif(concat_ws('; ', v_policy.fault, v_untrusted, v_leaving, CASE WHEN NOT v_part.is_owned THEN format(
+            '%I does not own it; let its owner run: ALTER TABLE %s ATTACH PARTITION %s %s', current_user, v_policy.relation, object, v_part.bounds) END), '');
+        rows := NULL;
+        oldest := NULL;
+        newest := NULL;
+        IF v_untrusted IS NULL THEN
+            EXECUTE format('SELECT count(*), min(t.%1$I), max(t.%1$I) FROM %2$s t', v_policy.aged_by, object) INTO rows, oldest, newest;
+        END IF;
         RETURN NEXT;
     END LOOP;
     object := v_policy.cold_table;
     IF to_regclass(object) IS NOT NULL THEN
-        EXECUTE format('SELECT concat_ws(''; '', $5, %1$I.retention_expiry_obstacle($1, $3, $4), '
-                       '(SELECT min(%1$I.retention_side_effects(p.relid, $3, ''INSERT'', $4)) '
-                       ' FROM (SELECT $2 UNION SELECT t.relid FROM pg_partition_tree($2) AS t) AS p (relid)))', v_schema)
-           INTO obstacle USING object, v_policy.relation, p_source, v_policy.triggers, v_policy.fault;
+        EXECUTE format('SELECT concat_ws(''; '', $4, %I.retention_return_obstacle($1, $2, $3, $5))', v_schema)
+           INTO obstacle USING object, v_policy.relation, p_source, v_policy.fault, v_policy.triggers;
         IF NOT has_table_privilege(v_policy.relation, 'INSERT') THEN
             obstacle := concat_ws('; ', nullif(obstacle, ''),
                                   format('let its owner run: GRANT INSERT ON %s TO %I', v_policy.relation, current_user));
@@ -84,6 +107,10 @@ BEGIN
                    v_schema) INTO v_part USING v_policy.registry, p_source, since, until;
     IF v_part.part IS NOT NULL THEN
         object := v_part.part;
+        EXECUTE format('SELECT %I.retention_hold($1, $2)', v_schema)
+          USING format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE; LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', v_policy.relation, object),
+                format('SELECT coalesce(%1$I.retention_untrusted(%2$L, false), %1$I.retention_untrusted(%3$L, false))', v_schema,
+                       v_part.part, v_policy.relation);
         EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s %s', v_policy.relation, object, v_part.bounds);
         EXECUTE format('COMMENT ON TABLE %s IS %L', object,
                        nullif(regexp_replace(obj_description(v_part.part, 'pg_class'), ' ?\(pgchime [0-9a-f]{16}\)$', ''), ''));
@@ -96,6 +123,9 @@ BEGIN
         object := NULL;
         RETURN;
     END IF;
+    EXECUTE format('SELECT %I.retention_hold($1, $2)', v_schema)
+      USING format('LOCK TABLE %s, ONLY %s IN ROW EXCLUSIVE MODE', v_policy.relation, object),
+            format('SELECT %I.retention_return_obstacle(%L, %L, %L, %L)', v_schema, object, v_policy.relation, p_source, v_policy.triggers);
     EXECUTE format($q$
         SELECT string_agg(format('%%I', c.name), ', ') FILTER (WHERE NOT c.is_left AND c.cold_type IS NOT NULL) AS shared,
                string_agg(format('%%I', c.name), ', ') FILTER (WHERE NOT c.is_left AND c.cold_type IS NOT NULL AND a.attgenerated = '') AS given,
@@ -117,10 +147,7 @@ BEGIN
                   HINT = format('see which columns differ: SELECT * FROM %I.retention_columns(%L, %L)', v_schema, v_policy.relation, object);
     END IF;
     SET CONSTRAINTS ALL IMMEDIATE;
-    EXECUTE format('SELECT %I.retention_expiry_obstacle($1, $2, $3)', v_schema) INTO v_fault USING object, p_source, v_policy.triggers;
-    IF v_fault IS NOT NULL THEN
-        RAISE EXCEPTION USING MESSAGE = v_fault, ERRCODE = 'object_not_in_prerequisite_state';
-    ELSIF rows = 0 THEN
+    IF rows = 0 THEN
         object := NULL;
     END IF;
 END $$
