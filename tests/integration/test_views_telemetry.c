@@ -317,10 +317,9 @@ END_TEST
  * function's owner. */
 START_TEST(a_function_of_definers_rights_is_vetted_at_each_call)
 {
-    cluster_execute(
-        cluster,
-        "CREATE ROLE mallory; GRANT CREATE, USAGE ON SCHEMA public TO mallory; CREATE SEQUENCE public.loot;"
-        "GRANT ALL ON SEQUENCE public.loot TO PUBLIC; ALTER TABLE public.chat_telemetry OWNER TO mallory");
+    cluster_execute(cluster,
+                    "CREATE ROLE mallory; GRANT CREATE, USAGE ON SCHEMA public TO mallory; CREATE SEQUENCE public.loot;"
+                    "GRANT ALL ON SEQUENCE public.loot TO PUBLIC; ALTER TABLE public.chat_telemetry OWNER TO mallory");
     cluster_execute(cluster, "SET ROLE analytics_reader");
     EXPECT_SQL(cluster, "SELECT count(*) > 0 FROM telemetry_trend()", "t");
     cluster_execute(cluster,

@@ -68,7 +68,8 @@ static void start(void)
         " PERFORM chime.refresh(p_view); RETURN 'refreshed'; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END "
         "$$;"
         " CREATE FUNCTION try.outlook(p_view text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
-        " RETURN (SELECT total FROM chime.backfill_outlook(p_view, NULL, NULL)) || ' groups'; EXCEPTION WHEN OTHERS THEN"
+        " RETURN (SELECT total FROM chime.backfill_outlook(p_view, NULL, NULL)) || ' groups'; EXCEPTION WHEN OTHERS "
+        "THEN"
         " RETURN SQLERRM; END $$;"
         " CREATE FUNCTION try.look(p_rule text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
         " RETURN chime.look_at_condition(p_rule)::text; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;" AS_DAEMON
