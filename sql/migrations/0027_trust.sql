@@ -27,7 +27,7 @@ COMMENT ON FUNCTION chime.is_trusted IS 'a superuser, who asks, the ledger''s ow
 
 -- All that is reached from one object and is not PostgreSQL's own (16384: FirstNormalObjectId). From a relation that is read: a view's rule,
 -- partitions and children, and what holds expressions that the planner may evaluate. Policies are not among it: with row_security off they
--- are an error. Defaults and triggers are for writers. A function whose body is a string is trusted with what it calls.
+-- are an error. Defaults and triggers are for writers. From a type: what casts it to others. A function whose body is a string is trusted with what it calls.
 CREATE FUNCTION chime.code_reached(p_class oid, p_object oid) RETURNS TABLE (class oid, object oid)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 #variable_conflict use_column
@@ -53,6 +53,15 @@ BEGIN
             WHERE r.class = 'pg_class'::regclass AND w.ev_class = r.object AND c.relkind = 'v'
             UNION ALL
             SELECT 'pg_class'::regclass, i.inhrelid FROM pg_inherits i WHERE r.class = 'pg_class'::regclass AND i.inhparent = r.object
+            UNION ALL
+            SELECT d.refclassid, d.refobjid -- what the key of its parent calls, which the planner may ask of a partition by itself
+            FROM pg_class c CROSS JOIN LATERAL pg_partition_ancestors(c.oid) AS a (relid)
+            JOIN pg_depend d ON d.classid = r.class AND d.objid = a.relid AND d.refobjid >= 16384
+             AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_collation'::regclass, 'pg_opclass'::regclass)
+            WHERE r.class = 'pg_class'::regclass AND c.oid = r.object AND c.relispartition
+            UNION ALL
+            SELECT 'pg_proc'::regclass, k.castfunc FROM pg_cast k -- to_jsonb() and others look for one
+            WHERE r.class = 'pg_type'::regclass AND k.castfunc >= 16384 AND r.object IN (k.castsource, k.casttarget)
             UNION ALL
             SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE r.class = 'pg_class'::regclass AND i.indrelid = r.object
             UNION ALL

@@ -71,6 +71,9 @@ static void start(void)
         " RETURN (SELECT total FROM chime.backfill_outlook(p_view, NULL, NULL)) || ' groups'; EXCEPTION WHEN OTHERS "
         "THEN"
         " RETURN SQLERRM; END $$;"
+        " CREATE FUNCTION try.differ(p_view text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+        " RETURN (SELECT count(line) FROM chime.differences(p_view)) || ' lines'; EXCEPTION WHEN OTHERS THEN"
+        " RETURN SQLERRM; END $$;"
         " CREATE FUNCTION try.look(p_rule text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
         " RETURN chime.look_at_condition(p_rule)::text; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;" AS_DAEMON
         "SELECT chime.install_schema('analytics'), chime.record_plugin('test', '1', '', 'analytics', 'public',"
@@ -148,6 +151,7 @@ static const struct {
     {"SELECT region, count(*) AS n FROM partly GROUP BY 1", "function public.one()" UNTRUSTED},
     {"SELECT region, count(*) AS n FROM parent GROUP BY 1", "function public.one()" UNTRUSTED},
     {"SELECT region, count(*) AS n FROM parts GROUP BY 1", "function public.one()" UNTRUSTED},
+    {"SELECT region, count(*) AS n FROM part GROUP BY 1", "function public.one()" UNTRUSTED}, /* its parent's key */
     {"SELECT region, count(*) AS n FROM counted GROUP BY 1", "function public.one()" UNTRUSTED},
     {"SELECT region, count(*) AS n FROM distant_parent GROUP BY 1", "foreign table public.distant" UNTRUSTED},
     {"SELECT region, count(*) AS n FROM secret GROUP BY 1", "row-level security policy"},
@@ -206,6 +210,22 @@ START_TEST(a_backfill_is_vetted_before_it_is_planned)
     as_mallory("DROP INDEX changed");
     expect("outlook", "kept", "2 groups");
     as_mallory("DROP INDEX plain_region");
+}
+END_TEST
+
+/* to_jsonb() takes the cast of a type to json, whoever made it. */
+START_TEST(a_cast_of_a_column_of_a_view_is_not_run)
+{
+    as_mallory("CREATE TYPE tone AS ENUM ('low', 'high'); CREATE TABLE tones (id integer PRIMARY KEY, region tone);"
+               " INSERT INTO tones VALUES (1, 'low'); GRANT SELECT, TRIGGER ON tones TO pgchime");
+    expect_install("toned", "SELECT region, count(*) AS n FROM tones GROUP BY 1", "[]", NULL, "refreshed");
+    cluster_execute(cluster, "UPDATE analytics.toned SET n = 9");
+    as_mallory("CREATE FUNCTION as_json(tone) RETURNS json LANGUAGE plpgsql IMMUTABLE AS"
+               " $$ BEGIN RETURN to_json(public.took(1)); END $$;"
+               " CREATE CAST (tone AS json) WITH FUNCTION as_json(tone)");
+    expect("differ", "toned", "function public.as_json(public.tone) as pgchime, and its owner mallory is not trusted");
+    as_mallory("DROP CAST (tone AS json)");
+    expect("differ", "toned", "2 lines");
 }
 END_TEST
 
@@ -378,6 +398,7 @@ int main(void)
                         sizeof refused / sizeof refused[0]);
     tcase_add_loop_test(cases, a_table_that_changes_stops_its_view, 0, sizeof changes / sizeof changes[0]);
     tcase_add_test(cases, a_backfill_is_vetted_before_it_is_planned);
+    tcase_add_test(cases, a_cast_of_a_column_of_a_view_is_not_run);
     tcase_add_test(cases, a_relation_that_takes_a_name_is_not_run);
     tcase_add_test(cases, what_is_given_away_is_trusted_no_longer);
     tcase_add_test(cases, who_could_put_code_there_is_named);
