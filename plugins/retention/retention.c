@@ -13,7 +13,7 @@ static const struct chime_function functions[] = {
     {.signature = "retention_clock()", .definition = sql_retention_clock},
     {.signature = "retention_confirm()", .definition = sql_retention_confirm},
     {.signature = "retention_untrusted(regclass, boolean)", .definition = sql_retention_untrusted},
-    {.signature = "retention_part_obstacle(regclass, text)", .definition = sql_retention_part_obstacle},
+    {.signature = "retention_part_obstacle(text, text)", .definition = sql_retention_part_obstacle},
     {.signature = "retention_side_effects(regclass, text, text, text[])", .definition = sql_retention_side_effects},
     {.signature = "retention_columns(regclass, regclass)", .definition = sql_retention_columns},
     {.signature = "retention_cold_obstacle(text, regclass)", .definition = sql_retention_cold_obstacle},

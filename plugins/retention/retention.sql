@@ -206,7 +206,7 @@ BEGIN
                 counted := format(v_count, v_policy.aged_by, 'ONLY ' || object, format(v_policy.old, v_policy.warm));
             ELSE
                 action := 'detach';
-                guard := format('SELECT %I.retention_part_obstacle(%s, %L)', v_schema, v_part.part::oid, format(
+                guard := format('SELECT %I.retention_part_obstacle(%L, %L)', v_schema, object, format(
                     'SELECT %L WHERE NOT EXISTS (SELECT FROM %I.retention_parts(%L, %L, %L, %L) AS p WHERE p.part = %s AND p.bounds = %L)',
                     object || ' is no partition any more, or has other bounds', v_schema, v_policy.relation, v_policy.aged_by,
                     v_policy.warm, v_policy.by_partition, v_part.part::oid, v_part.bounds));
@@ -258,7 +258,7 @@ BEGIN
                 format('%I does not own it; let its owner run: DROP TABLE %s', current_user, object) END);
             counted := format(v_count, v_policy.aged_by, object, 'true');
             -- It is a table of its own now, into which anyone may have written since: hence the look, again under a lock.
-            guard := format('SELECT %I.retention_part_obstacle(%s, %L)', v_schema, v_part.part::oid, format(
+            guard := format('SELECT %I.retention_part_obstacle(%L, %L)', v_schema, object, format(
                 'SELECT %L WHERE EXISTS (SELECT FROM %s t WHERE (%s) IS NOT TRUE)',
                 object || ' was detached and holds younger rows now', object, format(v_policy.old, v_policy.cold)));
             perform := format(

@@ -52,15 +52,10 @@ RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 BEGIN
     RETURN (
-        WITH types AS MATERIALIZED (
-            SELECT DISTINCT r.object AS oid
-            FROM pg_attribute a CROSS JOIN LATERAL chime.code_reached('pg_type'::regclass, a.atttypid) AS r
-            WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384 AND r.class = 'pg_type'::regclass),
-        objects (class, object) AS (
+        WITH objects (class, object) AS (
             SELECT 'pg_class'::regclass::oid, relation::oid
-            UNION ALL SELECT 'pg_type'::regclass, t.oid FROM types t
-            UNION ALL SELECT 'pg_proc'::regclass, k.castfunc FROM pg_cast k
-                      WHERE k.castfunc >= 16384 AND (k.castsource IN (SELECT t.oid FROM types t) OR k.casttarget IN (SELECT t.oid FROM types t))
+            UNION ALL SELECT DISTINCT 'pg_type'::regclass::oid, a.atttypid FROM pg_attribute a
+                      WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
             UNION ALL SELECT 'pg_attrdef'::regclass, d.oid FROM pg_attrdef d WHERE put AND d.adrelid = relation)
         SELECT format('it would run %s as %s, and its owner %s is not trusted (trusted_owners in pgchime.conf)', u.code, current_user, u.owner)
         FROM objects o CROSS JOIN LATERAL chime.untrusted_code(o.class, o.object) AS u ORDER BY u.code LIMIT 1);
@@ -68,9 +63,9 @@ END $$
 -- chime:end
 ;
 
--- The same of a part that is to go as a whole, then what else hinders it, which a query says that may read the part.
+-- The same of what has the name of a part that is to go as a whole, then what else hinders it, which a query says that may read the part.
 -- chime:begin retention_part_obstacle
-CREATE OR REPLACE FUNCTION retention_part_obstacle(part regclass, otherwise text)
+CREATE OR REPLACE FUNCTION retention_part_obstacle(part text, otherwise text)
 RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -78,7 +73,7 @@ DECLARE
     v_fault text;
 BEGIN
     SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
-    EXECUTE format('SELECT %I.retention_untrusted($1, false)', v_schema) INTO v_fault USING part;
+    EXECUTE format('SELECT %I.retention_untrusted($1, false)', v_schema) INTO v_fault USING to_regclass(part);
     IF v_fault IS NULL THEN
         EXECUTE otherwise INTO v_fault;
     END IF;

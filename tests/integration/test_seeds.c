@@ -245,11 +245,14 @@ END_TEST
 #define PLAIN "SELECT to_regclass(format('%I.%I', view_schema, relation)) FROM chime.plain_view"
 
 /* Not for readers but for the operator: they look at the event tables and at chime's settings with the caller's rights, and give
- * out the statements of retention's job. */
-#define OPERATORS                                                                                        \
-    "retention_batches retention_clock retention_cold_obstacle retention_columns retention_detachments " \
-    "retention_dry_run retention_expiry_obstacle retention_obstacle retention_parts retention_policy "   \
-    "retention_restorable retention_setup retention_side_effects retention_steps retention_tiers"
+ * out the statements of retention's job. telemetry_hours() is what telemetry_trend() reads by. */
+#define OPERATORS                                                                                             \
+    "retention_batches retention_clock retention_cold_obstacle retention_columns retention_detachments "      \
+    "retention_dry_run retention_expiry_obstacle retention_obstacle retention_part_obstacle retention_parts " \
+    "retention_policy "                                                                                       \
+    "retention_restorable retention_return_obstacle retention_setup retention_side_effects retention_steps "  \
+    "retention_tiers "                                                                                        \
+    "retention_untrusted telemetry_hours"
 #define IS_OPERATORS "p.proname = ANY (string_to_array('" OPERATORS "', ' '))"
 
 /* A statement for each row of the query; as the reader each must end with that SQLSTATE. Returns how many. */
@@ -298,7 +301,7 @@ START_TEST(readers_read_every_relation_and_every_function)
         expect_as_reader("SELECT format('SELECT * FROM %s LIMIT 1', r) FROM (" KEPT " UNION " PLAIN ") AS t (r)", ""),
         32);
     ck_assert_int_eq(expect_as_reader(functions, ""), 26);
-    ck_assert_int_eq(expect_as_reader(refreshes, "42501"), 6);
+    ck_assert_int_eq(expect_as_reader(refreshes, "42501"), 7);
     free(functions);
     free(refreshes);
 }
@@ -405,11 +408,11 @@ END_TEST
 START_TEST(every_routine_has_a_path_of_its_own)
 {
     char *found = cluster_rows(
-        cluster,
-        "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
-        " WHERE n.nspname IN ('chime', 'analytics') AND p.prosqlbody IS NULL"
-        " AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)"
-        " AND p.proname !~ '^(perform|tend_capture|verify_views|capture_[0-9]+(_row|_insert|_move)?|only_[0-9a-f]{32})$'");
+        cluster, "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+                 " WHERE n.nspname IN ('chime', 'analytics') AND p.prosqlbody IS NULL"
+                 " AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)"
+                 " AND p.proname !~ "
+                 "'^(perform|tend_capture|verify_views|capture_[0-9]+(_row|_insert|_move)?|only_[0-9a-f]{32})$'");
 
     ck_assert_str_eq(found, "");
     ck_assert_int_gt(cluster_integer(cluster,

@@ -207,6 +207,18 @@ START_TEST(what_was_given_away_runs_no_code_of_its_owner)
                           NULL,
                   "%s", message);
     free(message);
+
+    /* By its name something else is read than was looked at. */
+    char *guard = cluster_value(cluster, "SELECT guard FROM analytics.retention_steps() WHERE action = 'drop'");
+    as_mallory("ALTER TABLE first DROP CONSTRAINT made; ALTER TABLE first RENAME TO before;"
+               " CREATE VIEW first AS SELECT * FROM before WHERE one() = 1; GRANT SELECT ON first TO pgchime");
+    cluster_execute(cluster, AS_DAEMON);
+    char *said = cluster_value(cluster, guard);
+    cluster_execute(cluster, "RESET SESSION AUTHORIZATION");
+    expect_no_loot("a view by the name of a detached partition");
+    ck_assert_msg(said != NULL && strstr(said, "and its owner mallory is not trusted") != NULL, "%s", said);
+    free(said);
+    free(guard);
     cluster_execute(cluster, AS_DAEMON "SELECT * FROM analytics.retention_tiers() AS t,"
                                        " analytics.retention_restorable('action_results', NULL, NULL) AS a,"
                                        " analytics.retention_restorable('agent_queries', NULL, NULL) AS b" AS_DBA);
