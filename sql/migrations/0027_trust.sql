@@ -29,7 +29,7 @@ COMMENT ON FUNCTION chime.is_trusted IS 'a superuser, who asks, the ledger''s ow
 -- partitions and children, and what holds expressions that the planner may evaluate. Policies are not among it: with row_security off they
 -- are an error. Defaults and triggers are for writers. From a type: what casts it to others. A function whose body is a string is trusted with what it calls.
 CREATE FUNCTION chime.code_reached(p_class oid, p_object oid) RETURNS TABLE (class oid, object oid)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$ -- asked at each call of telemetry_trend()
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -86,7 +86,7 @@ COMMENT ON FUNCTION chime.code_reached IS 'all that is reached from an object an
 
 -- Enums and rows of tables run nothing: their types may be anybody's.
 CREATE FUNCTION chime.untrusted_code(p_class oid, p_object oid) RETURNS TABLE (code text, owner name)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$ -- asked at each call of telemetry_trend()
 BEGIN
     RETURN QUERY
     SELECT i.type || ' ' || i.identity, pg_get_userbyid(o.owner)
