@@ -50,19 +50,36 @@ static const char *subject_of(const json_t *alert)
 
 /* --- for people ---------------------------------------------------------------------------------------------------------- */
 
+/* Words of others: they stay in their line, which they would forge a further one with. */
+static void put_words(struct buffer *text, const char *words)
+{
+    size_t length = strlen(words);
+    for (size_t step; length > 0; words += step, length -= step) {
+        step = utf8_length(words, length);
+        if (step == 0 || utf8_is_hidden(utf8_decode(words, step))) {
+            buffer_putc(text, ' ');
+            step = step == 0 ? 1 : step;
+        } else {
+            buffer_append(text, words, step);
+        }
+    }
+}
+
 static void put_title(struct buffer *text, const json_t *body)
 {
     const json_t *group = json_object_get(body, "groupLabels");
-    buffer_printf(text, "[%s] %s in database %s", fires(body) ? "firing" : "resolved", text_of(group, "alertname"),
-                  text_of(group, "database"));
+    buffer_printf(text, "[%s] %s in database ", fires(body) ? "firing" : "resolved", text_of(group, "alertname"));
+    put_words(text, text_of(group, "database"));
 }
 
 static void put_alert(struct buffer *text, const json_t *alert)
 {
     const char *subject = subject_of(alert);
-    buffer_printf(text, "- %s%s%s (%s)", fires(alert) ? "firing" : "resolved", subject[0] != '\0' ? ": " : "", subject,
-                  label_of(alert, "severity"));
-    buffer_printf(text, ": %s\n", text_of(json_object_get(alert, "annotations"), "summary"));
+    buffer_printf(text, "- %s%s", fires(alert) ? "firing" : "resolved", subject[0] != '\0' ? ": " : "");
+    put_words(text, subject);
+    buffer_printf(text, " (%s): ", label_of(alert, "severity"));
+    put_words(text, text_of(json_object_get(alert, "annotations"), "summary"));
+    buffer_putc(text, '\n');
 }
 
 static char *for_people(const json_t *body)
@@ -83,7 +100,9 @@ static char *for_people(const json_t *body)
     return buffer_take(&text);
 }
 
-/* Else a summary could call everybody of a channel. */
+#define UNSEEN "\xE2\x80\x8B" /* a space of no width */
+
+/* Else a summary could call everybody of a channel: Slack by <!here>, others by @here. */
 static char *for_slack(const json_t *body)
 {
     struct buffer text = {0};
@@ -93,6 +112,7 @@ static char *for_slack(const json_t *body)
             buffer_puts(&text, *c == '&' ? "&amp;" : *c == '<' ? "&lt;" : "&gt;");
         } else {
             buffer_putc(&text, *c);
+            buffer_puts(&text, *c == '@' ? UNSEEN : "");
         }
     }
     json_t *message = json_pack("{s:s}", "text", buffer_text(&text));

@@ -25,13 +25,18 @@ static void tear_down(void)
     text = NULL;
 }
 
-static void make(enum sink_type type)
+static void make_of(enum sink_type type, const char *body)
 {
     static const char *const to[] = {"ann@example.com", "ben@example.com", NULL};
     struct config_sink sink = {.name = "s", .type = type, .from = "us@example.com", .to = to};
     struct error err;
-    text = message_text(&sink, BODY, "main-7", NOW, &err);
+    text = message_text(&sink, body, "main-7", NOW, &err);
     ck_assert_msg(text != NULL, "%s", err.message);
+}
+
+static void make(enum sink_type type)
+{
+    make_of(type, BODY);
 }
 
 static void has(const char *part)
@@ -42,9 +47,44 @@ static void has(const char *part)
 START_TEST(slack_is_told_text_that_calls_nobody)
 {
     make(SINK_SLACK);
-    ck_assert_str_eq(
-        text, "{\"text\":\"[firing] job-failed in database d\\nBcc: me\\n- firing: a (info): &lt;!here&gt; &amp; "
-              "so on\\n- resolved: b (info): x\\nand 3 more: pgchime alerts lists them\\n\"}");
+    ck_assert_str_eq(text,
+                     "{\"text\":\"[firing] job-failed in database d Bcc: me\\n- firing: a (info): &lt;!here&gt; &amp; "
+                     "so on\\n- resolved: b (info): x\\nand 3 more: pgchime alerts lists them\\n\"}");
+}
+END_TEST
+
+#define FORGED                                                                                                  \
+    "{\"status\": \"firing\", \"groupLabels\": {\"alertname\": \"horizon\", \"database\": \"d\"}, \"alerts\": " \
+    "[{\"status\": \"firing\", \"labels\": {\"alertname\": \"horizon\", \"session\": "                          \
+    "\"a\\n- resolved: b\", \"severity\": \"info\"}, \"annotations\": {\"summary\": "                           \
+    "\"one\\r\\n- firing: c (critical)\\rtwo\\u001b[2J\\u2028three\\u202e\\u00e9\"}}]}"
+
+START_TEST(no_summary_forges_a_line)
+{
+    make_of(SINK_SLACK, FORGED);
+    ck_assert_str_eq(text,
+                     "{\"text\":\"[firing] horizon in database d\\n- firing: a - resolved: b (info): one  - firing: c "
+                     "(critical) two [2J three \xC3\xA9\\n\"}");
+    free(text);
+    make_of(SINK_MAIL, FORGED);
+    ck_assert_ptr_null(strchr(text, '\r'));
+    has("\n\n[firing] horizon in database d\n- firing: a - resolved: b (info): one  - firing: c (critical) two [2J "
+        "three \xC3\xA9\n");
+}
+END_TEST
+
+#define CALLING                                                                                       \
+    "{\"status\": \"firing\", \"alerts\": [{\"status\": \"firing\", \"labels\": {\"job\": \"@ann\", " \
+    "\"severity\": \"info\"}, \"annotations\": {\"summary\": \"@all @@here\"}}]}"
+#define CUT "\xE2\x80\x8B" /* a zero-width space */
+
+START_TEST(no_at_calls_anybody)
+{
+    make_of(SINK_SLACK, CALLING);
+    has("- firing: @" CUT "ann (info): @" CUT "all @" CUT "@" CUT "here\\n");
+    free(text);
+    make_of(SINK_MAIL, CALLING);
+    has("@ann (info): @all @@here\n");
 }
 END_TEST
 
@@ -61,7 +101,7 @@ START_TEST(a_mail_has_the_headers_that_we_give_it_alone)
 {
     make(SINK_MAIL);
     has("Date: Fri, 27 Mar 2026 09:30:00 +0000\nFrom: us@example.com\nTo: ann@example.com\nCc: ben@example.com\n"
-        "Subject: [firing] job-failed in database d?Bcc: me\nMessage-ID: <main-7@pgchime>\n");
+        "Subject: [firing] job-failed in database d Bcc: me\nMessage-ID: <main-7@pgchime>\n");
     const char *body = strstr(text, "\n\n");
     ck_assert_ptr_nonnull(body);
     const char *forged = strstr(text, "\nBcc:");
@@ -99,6 +139,8 @@ int main(void)
     TCase *cases = tcase_create("message");
     tcase_add_checked_fixture(cases, NULL, tear_down);
     tcase_add_test(cases, slack_is_told_text_that_calls_nobody);
+    tcase_add_test(cases, no_summary_forges_a_line);
+    tcase_add_test(cases, no_at_calls_anybody);
     tcase_add_test(cases, an_alertmanager_keeps_what_fires_for_three_minutes);
     tcase_add_test(cases, a_mail_has_the_headers_that_we_give_it_alone);
     tcase_add_test(cases, a_long_line_of_a_mail_is_broken_and_what_is_no_message_is_refused);
