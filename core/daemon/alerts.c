@@ -20,7 +20,6 @@
 #define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
 #define LATE USEC_PER_MINUTE
 #define LATE_MOST 100 /* jobs that one look finds late */
-#define TOLD_MOST 20  /* lines of one look */
 #define BROKEN "condition-broken"
 
 enum { FOUND, LOOKED };
@@ -38,6 +37,7 @@ struct alerts {
     char **conditions;    /* names of rules */
     size_t condition_count;
     size_t condition; /* the next one */
+    bool cut;         /* the session ended while the last one was looked at: the look goes on in another */
     char *problem;    /* why looks come to no end, as last told; NULL: they do */
 };
 
@@ -89,23 +89,16 @@ static void tell_event(const struct lead *lead, const struct alerting_event *eve
     }
 }
 
-static bool is_told(const struct alerting_event *event)
-{
-    return !event->silenced && (strcmp(event->state, "firing") == 0 || strcmp(event->state, "resolved") == 0);
-}
-
 static void tell_events(const struct lead *lead, const struct pg_reply *reply)
 {
-    size_t told = 0;
+    size_t more = alerting_events_left_out(reply);
     for (size_t i = 0; i < alerting_event_count(reply); i++) {
         struct alerting_event event = alerting_event(reply, i);
-        if (is_told(&event) && told++ < TOLD_MOST) {
-            tell_event(lead, &event);
-        }
+        tell_event(lead, &event);
     }
-    if (told > TOLD_MOST) {
+    if (more > 0) {
         log_warning("database %s: %zu more alerts fired or were resolved: pgchime alerts lists them",
-                    lead->database->name, told - TOLD_MOST);
+                    lead->database->name, more);
     }
 }
 
@@ -207,16 +200,16 @@ static void asked(void *data, const struct pg_reply *reply)
 {
     struct alerts *alerts = data;
     const char *rule = alerts->conditions[alerts->condition++];
-    if (pg_reply_lost(reply) || pg_reply_broken(reply)) {
-        return; /* `closed` follows */
-    }
+    alerts->cut = pg_reply_lost(reply) || pg_reply_broken(reply);
     if (pg_reply_ok(reply)) {
         add_found(alerts, alerting_read_holds(reply));
         columns_text(&alerts->looks, LOOKED, rule);
     } else {
         find_broken(alerts, rule, reply);
     }
-    ask_next(alerts);
+    if (!alerts->cut) { /* else `closed` follows */
+        ask_next(alerts);
+    }
 }
 
 static void ask_next(struct alerts *alerts)
@@ -267,21 +260,47 @@ static void looked(void *data, const struct pg_reply *reply)
 static void ready(void *data)
 {
     struct alerts *alerts = data;
-    alerting_look(alerts->connection, looked, alerts);
+    if (alerts->gathering) {
+        ask_next(alerts);
+    } else {
+        alerting_look(alerts->connection, looked, alerts);
+    }
 }
 
+static void open_session(struct alerts *alerts);
+
+/* A condition that ends its session, by too large an answer say, ends no look: it is broken, and the others are looked at. */
 static void closed(void *data, const struct error *reason)
 {
     struct alerts *alerts = data;
+    const struct lead *lead = alerts->lead;
+    bool goes_on = alerts->cut && !lead->over && !lead->draining && lead->reload == NULL;
     pg_close(alerts->connection);
     alerts->connection = NULL;
+    alerts->cut = false;
+    if (goes_on) {
+        open_session(alerts);
+        return;
+    }
     tell_problem(alerts, reason->message);
     look_later(alerts);
 }
 
-static void due(void *data)
+static void open_session(struct alerts *alerts)
 {
     static const struct pg_handlers handlers = {.ready = ready, .closed = closed};
+    struct lead *lead = alerts->lead;
+    struct pg_target target = {.conninfo = lead->database->conninfo,
+                               .application_name = "pgchime alerts",
+                               .settings = pg_alert_settings,
+                               .setting_count = pg_alert_setting_count,
+                               .connect_timeout = CONNECT_TIMEOUT,
+                               .server = &lead->ledger.server};
+    alerts->connection = pg_open(lead->loop, lead->resolver, &target, &handlers, alerts);
+}
+
+static void due(void *data)
+{
     struct alerts *alerts = data;
     struct lead *lead = alerts->lead;
     if (lead->over || lead->draining) {
@@ -296,15 +315,9 @@ static void due(void *data)
     }
     if (alerts->connection != NULL) {
         ready(alerts);
-        return;
+    } else {
+        open_session(alerts);
     }
-    struct pg_target target = {.conninfo = lead->database->conninfo,
-                               .application_name = "pgchime alerts",
-                               .settings = pg_alert_settings,
-                               .setting_count = pg_alert_setting_count,
-                               .connect_timeout = CONNECT_TIMEOUT,
-                               .server = &lead->ledger.server};
-    alerts->connection = pg_open(lead->loop, lead->resolver, &target, &handlers, alerts);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------------- */

@@ -66,7 +66,8 @@ void alerting_note(const struct ledger *ledger, const struct columns *looks, pg_
 {
     const char *parameters[] = {ledger->token, looks->values[0], looks->values[1]};
     pg_send_one(ledger->connection, "chime_note_alerts",
-                "SELECT state, rule, subject, severity, summary, silenced FROM chime.note_alerts($1, $2, $3)",
+                "SELECT state, rule, subject, severity, summary, count(*) OVER () FROM chime.note_alerts($1, $2, $3)"
+                " WHERE state IN ('firing', 'resolved') AND NOT silenced LIMIT 20",
                 COUNT_OF(parameters), parameters, callback, data);
 }
 
@@ -75,12 +76,18 @@ size_t alerting_event_count(const struct pg_reply *reply)
     return pg_reply_rows(reply, 0);
 }
 
+size_t alerting_events_left_out(const struct pg_reply *reply)
+{
+    size_t count = alerting_event_count(reply);
+    int64_t all = 0;
+    return count > 0 && parse_int64(pg_reply_value(reply, 0, 0, 5), 0, INT64_MAX, &all) ? (size_t)all - count : 0;
+}
+
 struct alerting_event alerting_event(const struct pg_reply *reply, size_t index)
 {
     return (struct alerting_event){.state = pg_reply_value(reply, 0, index, 0),
                                    .rule = pg_reply_value(reply, 0, index, 1),
                                    .subject = pg_reply_value(reply, 0, index, 2),
                                    .severity = pg_reply_value(reply, 0, index, 3),
-                                   .summary = pg_reply_value(reply, 0, index, 4),
-                                   .silenced = answer_is_true(pg_reply_value(reply, 0, index, 5))};
+                                   .summary = pg_reply_value(reply, 0, index, 4)};
 }

@@ -32,9 +32,10 @@ struct alerting_event {
     const char *subject;
     const char *severity;
     const char *summary;
-    bool silenced;
 };
+/* Those that are to be logged: what fired or was resolved and is not silenced, twenty at most. */
 size_t alerting_event_count(const struct pg_reply *reply);
+size_t alerting_events_left_out(const struct pg_reply *reply);                    /* beyond them */
 struct alerting_event alerting_event(const struct pg_reply *reply, size_t index); /* borrowed from the reply */
 
 #endif

@@ -192,7 +192,8 @@ COMMENT ON FUNCTION chime.set_alert_rules IS 'what the leader''s configuration a
 
 -- --- what is wrong -------------------------------------------------------------------------------------------------------------
 
--- Of each owner a hundred for each rule: nobody's many hide another's one.
+-- Of each owner a hundred for each rule: nobody's many hide another's one. The leader ends a session that answers with more than 16 MB: what many
+-- say is cut.
 CREATE FUNCTION chime.jobs_found() RETURNS TABLE (rule text, subject text, severity text, value double precision, summary text, job_id bigint,
                                                   failures bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -266,9 +267,11 @@ BEGIN ATOMIC
         SELECT 'clock-ahead', j.name, j.owner, extract(epoch FROM j.last_slot - clock_timestamp()),
                format('decided up to %s', to_char(j.last_slot AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')), NULL, NULL
         FROM active j WHERE j.schedule <> '' AND j.last_slot > clock_timestamp() + interval '1 minute')
-    SELECT t.rule, t.name, NULL, t.value, coalesce(t.summary, chime.failure_words(t.job_id), format('%s runs in a row failed', t.value)), t.job_id, t.failures
-    FROM (SELECT f.*, row_number() OVER (PARTITION BY f.rule, f.owner ORDER BY f.name) AS place FROM found f) AS t
-    WHERE t.place <= 100;
+    SELECT w.rule, w.name, NULL, w.value, regexp_replace(left(w.words, CASE WHEN count(*) OVER () > 2000 THEN 100 ELSE 1000 END), '[\x01-\x1f\x7f]', ' ', 'g'),
+           w.job_id, w.failures
+    FROM (SELECT t.*, coalesce(t.summary, chime.failure_words(t.job_id), format('%s runs in a row failed', t.value)) AS words
+          FROM (SELECT f.*, row_number() OVER (PARTITION BY f.rule, f.owner ORDER BY f.name) AS place FROM found f) AS t
+          WHERE t.place <= 100) AS w;
 END;
 
 CREATE FUNCTION chime.views_found() RETURNS TABLE (rule text, subject text, severity text, value double precision, summary text)
@@ -384,15 +387,31 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.vet_condition IS 'refuses a condition that reaches code of an owner whom nobody trusts, where that looks otherwise than when it was vetted';
 
--- Raises what the condition raises: its rule is broken then. The first column decides; subject, value and summary go by their names.
+-- One row of a condition. Whose table it reads may write anything into it: so here it is cut, and a value is none that no double precision can be.
+CREATE FUNCTION chime.condition_found(p_rule text, p_holds json, p_row json) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_value numeric := CASE json_typeof(p_row -> 'value') WHEN 'number' THEN (p_row ->> 'value')::numeric END;
+BEGIN
+    IF json_typeof(p_holds) <> 'boolean' THEN
+        RAISE EXCEPTION 'its first column is a %, not a boolean', json_typeof(p_holds)
+            USING ERRCODE = 'datatype_mismatch', HINT = 'the first column says whether it holds: SELECT depth > 100, ... FROM ...';
+    END IF;
+    RETURN jsonb_build_object('rule', p_rule, 'subject', left(p_row ->> 'subject', 255), 'summary', left(p_row ->> 'summary', 1000),
+                              'value', CASE WHEN v_value = 0 OR abs(v_value) BETWEEN 1e-300 AND 1e300 THEN v_value END);
+END $$;
+COMMENT ON FUNCTION chime.condition_found IS 'what a row of a condition finds, as chime.note_alerts takes it';
+
+-- Raises what the condition raises: its rule is broken then. The first column decides; subject, value and summary go by their names. Rows that say
+-- no are left out where they are read, however many they are.
 CREATE FUNCTION chime.look_at_condition(p_rule text) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
     v_rule chime.alert_rule;
     v_path text;
     v_condition text;
-    v_rows json[];
-    v_type text;
+    v_found jsonb[];
+    v_hint text;
 BEGIN
     SELECT * INTO v_rule FROM chime.alert_rule r WHERE r.name = p_rule;
     v_path := format('%I, pg_temp', v_rule.view_schema);
@@ -400,21 +419,15 @@ BEGIN
     PERFORM chime.vet_condition(v_rule, v_path, v_condition);
     PERFORM set_config('transaction_read_only', 'on', true);
     PERFORM set_config('search_path', v_path, true);
-    EXECUTE format(E'SELECT pg_catalog.array_agg(r.row) FROM (SELECT pg_catalog.row_to_json(q) AS row FROM (%s\n) AS q LIMIT 10000) AS r',
-                   v_condition) INTO v_rows;
+    EXECUTE format(E'SELECT pg_catalog.array_agg(chime.condition_found(%L, r.holds, r.row)) FROM ('
+                   'SELECT pg_catalog.to_json(q.pgchime_holds) AS holds, pg_catalog.row_to_json(q) AS row FROM (%s\n) AS q (pgchime_holds)'
+                   ' WHERE pg_catalog.to_json(q.pgchime_holds)::pg_catalog.text OPERATOR(pg_catalog.<>) ''false'' LIMIT 10000) AS r',
+                   p_rule, v_condition) INTO v_found;
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
-    SELECT json_typeof(c.value) INTO v_type
-      FROM unnest(v_rows) AS r (row) CROSS JOIN LATERAL (SELECT e.value FROM json_each(r.row) AS e LIMIT 1) AS c
-     WHERE json_typeof(c.value) NOT IN ('boolean', 'null') LIMIT 1;
-    IF v_type IS NOT NULL THEN
-        RAISE EXCEPTION 'its first column is a %, not a boolean', v_type
-            USING ERRCODE = 'datatype_mismatch', HINT = 'the first column says whether it holds: SELECT depth > 100, ... FROM ...';
-    END IF;
-    RETURN (SELECT jsonb_agg(jsonb_build_object('rule', p_rule, 'subject', f.row ->> 'subject', 'summary', f.row ->> 'summary',
-                                                'value', CASE json_typeof(f.row -> 'value') WHEN 'number' THEN f.row -> 'value' END))
-            FROM (SELECT r.row FROM unnest(v_rows) AS r (row)
-                  WHERE (SELECT e.value::text FROM json_each(r.row) AS e LIMIT 1) = 'true'
-                  ORDER BY r.row ->> 'subject' LIMIT 100) AS f);
+    RETURN (SELECT jsonb_agg(t.found) FROM (SELECT f.found FROM unnest(v_found) AS f (found) ORDER BY f.found ->> 'subject' LIMIT 100) AS t);
+EXCEPTION WHEN OTHERS THEN -- in words that may quote what it read
+    GET STACKED DIAGNOSTICS v_hint = PG_EXCEPTION_HINT;
+    RAISE EXCEPTION USING MESSAGE = left(SQLERRM, 1000), ERRCODE = SQLSTATE, HINT = left(v_hint, 1000);
 END $$;
 COMMENT ON FUNCTION chime.look_at_condition IS 'where a condition of a plugin or of the configuration holds now, as chime.note_alerts takes it';
 
@@ -479,8 +492,8 @@ BEGIN
         INSERT INTO chime.alert (rule, subject, severity, state, since, fired_at, changed_at, value, summary, labels)
         SELECT f.rule, f.subject, f.severity, CASE WHEN f.hold > interval '0' THEN 'pending' ELSE 'firing' END, v_now,
                CASE WHEN f.hold = interval '0' THEN v_now END, v_now, f.value, f.summary,
-               jsonb_strip_nulls(jsonb_build_object('alertname', f.rule, 'severity', f.severity, 'database', current_database(), 'plugin', f.plugin)
-                                 || jsonb_build_object(f.about, f.subject))
+               jsonb_strip_nulls(jsonb_build_object('alertname', f.rule, 'severity', f.severity, 'database', current_database(), 'plugin', f.plugin))
+               || jsonb_strip_nulls(jsonb_build_object(f.about, nullif(f.subject, '')))
         FROM found f WHERE NOT EXISTS (SELECT FROM chime.alert a WHERE a.rule = f.rule AND a.subject = f.subject)
         RETURNING *),
     raised AS (
@@ -533,6 +546,6 @@ COMMENT ON VIEW chime.alerts IS 'alerts that are open, with the silence that hol
 
 REVOKE ALL ON FUNCTION chime.standard_rules(), chime.set_alert_rules(uuid, jsonb), chime.jobs_found(), chime.views_found(), chime.server_found(),
     chime.look_at_alerts(), chime.alert_conditions(), chime.condition_reach(text[]), chime.vet_condition(chime.alert_rule, text, text),
-    chime.look_at_condition(text), chime.labels_match(jsonb, jsonb), chime.silenced(jsonb), chime.note_alerts(uuid, jsonb[], text[]),
+    chime.condition_found(text, json, json), chime.look_at_condition(text), chime.labels_match(jsonb, jsonb), chime.silenced(jsonb), chime.note_alerts(uuid, jsonb[], text[]),
     chime.notify_alerts(timestamptz) FROM PUBLIC;
 SELECT chime.keep_ledger_private();

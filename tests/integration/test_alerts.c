@@ -95,6 +95,10 @@ START_TEST(an_alert_with_a_hold_is_pending_before_and_subjects_are_apart)
     cluster_execute(cluster, "DELETE FROM chime.alert");
     EXPECT_NOTED("[{\"rule\": \"deep\"}]", "deep critical pending");
     EXPECT_NOTED("[]", "deep critical inactive");
+    EXPECT_SQL(cluster, NOTE_BY(TOKEN, "[{\"rule\": \"unled\"}]", "{unled}"), "unled critical firing");
+    EXPECT_SQL(cluster, "SELECT labels ->> 'database' = current_database() FROM chime.alert WHERE rule = 'unled'", "t");
+    EXPECT_SQL(cluster, NOTE_BY(TOKEN, "[]", "{unled}"), "-");
+    EXPECT_SQL(cluster, NOTE_BY(TOKEN, "[]", "{unled}"), "unled critical resolved");
     /* Who was not asked says nothing; whose rule is gone ends at once. */
     EXPECT_NOTED("[" SLOW_A "]", "slow a warning firing");
     EXPECT_SQL(cluster, NOTE_BY(TOKEN, "[]", "{deep}"), "-");
@@ -266,6 +270,77 @@ START_TEST(many_failures_of_one_role_hide_none_of_another)
 }
 END_TEST
 
+#define SUSPEND_ALL(count, owner, words)                                                                          \
+    "INSERT INTO chime.job (name, owner, origin, command) SELECT 'a' || n, " owner ", 'sql', 'SELECT 1'"          \
+    " FROM generate_series(1, " count ") n; INSERT INTO chime.job_state (job_id, last_slot) SELECT job_id, now()" \
+    " FROM chime.job ON CONFLICT DO NOTHING; UPDATE chime.job_state SET suspended_at = now(), suspend_reason = "  \
+    "coalesce(suspend_reason, " words ")"
+
+START_TEST(what_many_failing_jobs_say_is_cut)
+{
+    lead_by_hand("[]");
+    cluster_execute(cluster, SUSPEND_ALL("100", "'one'", "repeat(E'\\x01', 8000)"));
+    EXPECT_SQL(cluster,
+               "SELECT concat_ws(' ', count(*), max(length(summary)), bool_or(summary ~ '[[:cntrl:]]')) FROM"
+               " chime.jobs_found()",
+               "100 1000 f");
+    EXPECT_SQL(cluster, "SELECT octet_length(found::text) < 200000 FROM chime.look_at_alerts()", "t");
+    /* And ninety owners more of a hundred each. */
+    cluster_execute(cluster, SUSPEND_ALL("9000", "'r' || n % 90", "repeat(chr(65536), 2000)"));
+    EXPECT_SQL(cluster, "SELECT concat_ws(' ', count(*), max(length(summary))) FROM chime.jobs_found()", "9100 100");
+}
+END_TEST
+
+/* --- what a condition reads is whose the table is ---------------------------------------------------------------------------- */
+
+#define TOLD_RULES                                                                                            \
+    "[{\"name\": \"slow\", \"condition\": \"SELECT bad, who AS subject, value, words AS summary FROM told\"," \
+    " \"view_schema\": \"public\"}, {\"name\": \"deep\", \"condition\": \"SELECT words::integer > 0 FROM"     \
+    " told\", \"view_schema\": \"public\"}]"
+
+static void look_and_note(const char *expected)
+{
+    char *found = cluster_value(cluster, "SELECT chime.look_at_condition('slow')");
+    char *note = files_path(NOTE("%s"), found);
+    EXPECT_SQL(cluster, note, expected);
+    free(found);
+    free(note);
+}
+
+static void told_is(const char *rows)
+{
+    cluster_execute(cluster, "TRUNCATE told");
+    cluster_execute_format(cluster, "INSERT INTO told %s", rows);
+}
+
+START_TEST(who_writes_what_a_condition_reads_ends_no_alert)
+{
+    lead_by_hand(TOLD_RULES);
+    cluster_execute(cluster, "CREATE TABLE told (bad boolean, who text, value numeric, words text)");
+    told_is("VALUES (true, 'a', 1e400, 'x'), (true, 'b', 1e-400, 'x'), (true, 'c', 0, 'x'), (true, 'd', -7.5, 'x')");
+    look_and_note("slow a warning firing, slow b warning firing, slow c warning firing, slow d warning firing");
+    EXPECT_SQL(cluster, "SELECT string_agg(coalesce(value::text, '-'), ' ' ORDER BY subject) FROM chime.alert",
+               "- - 0 -7.5");
+    told_is("VALUES (true, repeat('s', 17000000), NULL, repeat('w', 17000000))");
+    EXPECT_SQL(cluster,
+               "SELECT length(r ->> 'subject') || ' ' || length(r ->> 'summary') FROM"
+               " jsonb_array_elements(chime.look_at_condition('slow')) r",
+               "255 1000");
+    EXPECT_SQL(cluster,
+               "SELECT count(*) || ' ' || count(DISTINCT r ->> 'subject') FROM"
+               " jsonb_array_elements(chime.look_at_condition('slow')) r",
+               "1 1");
+    cluster_execute(cluster, "CREATE FUNCTION error_of(rule text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+                             " PERFORM chime.look_at_condition(rule); RETURN NULL; EXCEPTION WHEN OTHERS THEN RETURN"
+                             " SQLSTATE || ' ' || length(SQLERRM) || ' ' || left(SQLERRM, 36); END $$");
+    EXPECT_SQL(cluster, "SELECT error_of('deep')", "22P02 1000 invalid input syntax for type intege");
+    told_is("SELECT false, 'f' || n FROM generate_series(1, 20000) n; INSERT INTO told VALUES (true, 'there')");
+    EXPECT_SQL(cluster, "SELECT chime.look_at_condition('slow') #>> '{0,subject}'", "there");
+    told_is("SELECT true, 't' || n FROM generate_series(1, 20000) n");
+    EXPECT_SQL(cluster, "SELECT jsonb_array_length(chime.look_at_condition('slow'))", "100");
+}
+END_TEST
+
 /* --- a daemon looks --------------------------------------------------------------------------------------------------------- */
 
 #define EVENTS(rule, subject)                                                                             \
@@ -276,6 +351,7 @@ static const char conditions[] =
     "alerts: { deep-queue: { condition = \"SELECT depth > 10, shop AS subject, depth AS value, depth || ' wait' AS "
     "summary"
     " FROM public.queue\"; severity = \"critical\"; };\n"
+    " ends: { condition = \"SELECT pg_terminate_backend(pg_backend_pid())\"; };\n"
     " lost: { condition = \"SELECT true FROM public.nothing\"; };\n"
     " writes: { condition = \"WITH w AS (SELECT nextval('public.counter')) SELECT true FROM w\"; };\n"
     " words: { condition = \"SELECT 'yes'::text\"; };\n"
@@ -293,7 +369,8 @@ START_TEST(conditions_of_the_configuration_are_looked_at)
     EXPECT_SQL(cluster,
                "SELECT string_agg(subject || ': ' || summary, '; ' ORDER BY subject) FROM chime.alerts"
                " WHERE rule = 'condition-broken'",
-               "lost: relation \"public.nothing\" does not exist; words: its first column is a string, not a boolean;"
+               "ends: terminating connection due to administrator command; lost: relation \"public.nothing\" does not"
+               " exist; words: its first column is a string, not a boolean;"
                " writes: cannot execute nextval() in a read-only transaction");
     EXPECT_SQL(cluster, "SELECT enabled FROM chime.alert_rule WHERE name = 'job-failed'", "f");
     ck_assert(daemon_said(served, "alert deep-queue north (critical): 11 wait"));
@@ -359,6 +436,8 @@ int main(void)
     tcase_add_test(tests, the_names_of_standard_rules_are_those_of_the_ledger);
     tcase_add_test(tests, each_fault_is_found_and_nothing_else);
     tcase_add_test(tests, many_failures_of_one_role_hide_none_of_another);
+    tcase_add_test(tests, what_many_failing_jobs_say_is_cut);
+    tcase_add_test(tests, who_writes_what_a_condition_reads_ends_no_alert);
     tcase_add_test(tests, conditions_of_the_configuration_are_looked_at);
     tcase_add_test(tests, transitions_survive_leaders);
     suite_add_tcase(suite, tests);
