@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "daemon/alert_rules.h"
 #include "daemon/lead_state.h"
 #include "daemon/notifications.h"
@@ -19,7 +20,7 @@
 #define LOOK_EVERY (10 * USEC_PER_SEC)
 #define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
 #define LATE USEC_PER_MINUTE
-#define LATE_MOST 100 /* jobs that one look finds late */
+#define LATE_MOST 100 /* jobs of one owner that a look finds late */
 #define BROKEN "condition-broken"
 
 enum { FOUND, LOOKED };
@@ -169,19 +170,50 @@ static json_t *late_job(const struct scheduled *scheduled, duration late)
     return row;
 }
 
-/* Which jobs wait for a session or a place only their leader knows. */
+static int by_owner(const void *left, const void *right)
+{
+    const struct scheduled *a = *(const struct scheduled *const *)left;
+    const struct scheduled *b = *(const struct scheduled *const *)right;
+    const char *owner_a = scheduled_job(a)->owner;
+    const char *owner_b = scheduled_job(b)->owner;
+    int order = strcmp(owner_a != NULL ? owner_a : "", owner_b != NULL ? owner_b : "");
+    return order != 0 ? order : (scheduled_id(a) > scheduled_id(b)) - (scheduled_id(a) < scheduled_id(b));
+}
+
+/* Caller frees. */
+static const struct scheduled **late_jobs(const struct lead *lead, instant before, size_t *count)
+{
+    size_t all = scheduler_count(lead->scheduler);
+    const struct scheduled **late = xcalloc(all + 1, sizeof *late);
+    *count = 0;
+    for (size_t i = 0; i < all; i++) {
+        const struct scheduled *scheduled = scheduler_at(lead->scheduler, i);
+        instant due = scheduled_due_since(scheduled);
+        if (due != INSTANT_NONE && due < before) {
+            late[(*count)++] = scheduled;
+        }
+    }
+    qsort(late, *count, sizeof *late, by_owner);
+    return late;
+}
+
+/* Which jobs wait for a session or a place only their leader knows. One owner's many hide no other's. */
 static void find_late_jobs(struct alerts *alerts)
 {
     const struct lead *lead = alerts->lead;
     instant now = lead_now(lead);
+    size_t count;
+    size_t of_owner = 0;
+    const struct scheduled **late = late_jobs(lead, now - LATE, &count);
     json_t *list = json_array();
-    for (size_t i = 0; i < scheduler_count(lead->scheduler) && json_array_size(list) < LATE_MOST; i++) {
-        const struct scheduled *scheduled = scheduler_at(lead->scheduler, i);
-        instant due = scheduled_due_since(scheduled);
-        if (due != INSTANT_NONE && now - due > LATE) {
-            json_array_append_new(list, late_job(scheduled, now - due));
+    for (size_t i = 0; i < count; i++) {
+        bool same = i > 0 && text_same(scheduled_job(late[i])->owner, scheduled_job(late[i - 1])->owner);
+        of_owner = same ? of_owner + 1 : 1;
+        if (of_owner <= LATE_MOST) {
+            json_array_append_new(list, late_job(late[i], now - scheduled_due_since(late[i])));
         }
     }
+    free(late);
     add_json(alerts, list);
 }
 

@@ -21,12 +21,20 @@ struct heartbeat_ping {
     bool withheld;                    /* likewise */
 };
 
-static instant oldest_due(const struct lead *lead)
+/* What a role itself, or others, keep from starting is no trouble of ours: else who makes jobs could have people told that nobody is there. */
+static bool counts(struct lead *lead, const struct scheduled *scheduled)
+{
+    const struct job *job = scheduled_job(scheduled);
+    return job->owner == NULL || !(scheduled_lacks_slot(scheduled) || roles_hold_back(roles_of(lead, job)));
+}
+
+static instant oldest_due(struct lead *lead)
 {
     instant oldest = INSTANT_NONE;
     for (size_t i = 0; i < scheduler_count(lead->scheduler); i++) {
-        instant due = scheduled_due_since(scheduler_at(lead->scheduler, i));
-        if (due != INSTANT_NONE && (oldest == INSTANT_NONE || due < oldest)) {
+        const struct scheduled *scheduled = scheduler_at(lead->scheduler, i);
+        instant due = scheduled_due_since(scheduled);
+        if (due != INSTANT_NONE && (oldest == INSTANT_NONE || due < oldest) && counts(lead, scheduled)) {
             oldest = due;
         }
     }
@@ -110,7 +118,7 @@ static void send_one(struct heartbeat_ping *ping, instant oldest)
 static void due(void *data)
 {
     struct heartbeat_ping *ping = data;
-    const struct lead *lead = ping->lead;
+    struct lead *lead = ping->lead;
     if (lead->over || lead->draining || lead->database->heartbeat == NULL) {
         return;
     }

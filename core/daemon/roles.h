@@ -78,6 +78,8 @@ bool roles_share(struct lead *lead);
 /* How long the start of a run has to wait, so that the role has no more than max_starts in a second, over ten seconds. */
 duration roles_start_wait(struct role_sessions *sessions);
 void roles_count_start(struct role_sessions *sessions);
+/* Whether what is due of them may wait for its own runs, for its share of starts, or since roles have all sessions that there are for them. */
+bool roles_hold_back(const struct role_sessions *sessions);
 /* A job of it waits for a session. */
 void roles_await(struct role_sessions *sessions);
 /* One of its sessions is idle: it goes to a hungry role, where this one is to give. */

@@ -130,10 +130,16 @@ void roles_await(struct role_sessions *sessions)
 
 /* --- starts ---------------------------------------------------------------------------------------------------------------- */
 
-duration roles_start_wait(struct role_sessions *sessions)
+static duration wait_for_start(const struct role_sessions *sessions)
 {
     duration wait = sessions->starts_to - clock_boot() - STARTS_AT_ONCE;
-    if (sessions->max_starts < 0 || wait <= 0) {
+    return sessions->max_starts < 0 || wait <= 0 ? 0 : wait;
+}
+
+duration roles_start_wait(struct role_sessions *sessions)
+{
+    duration wait = wait_for_start(sessions);
+    if (wait == 0) {
         return 0;
     }
     if (!sessions->held) {
@@ -155,4 +161,10 @@ void roles_count_start(struct role_sessions *sessions)
         sessions->held = false;
     }
     sessions->starts_to += USEC_PER_SEC / sessions->max_starts;
+}
+
+bool roles_hold_back(const struct role_sessions *sessions)
+{
+    return sessions != roles_own(sessions->lead) &&
+           (sessions->run_queue_count > 0 || is_full(&sessions->lead->roles) || wait_for_start(sessions) > 0);
 }

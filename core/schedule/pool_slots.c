@@ -45,6 +45,11 @@ bool pool_has_slot(const struct pool *pool)
     return pool->limit == 0 || pool->held < pool->limit;
 }
 
+bool scheduled_lacks_slot(const struct scheduled *scheduled)
+{
+    return !pool_has_slot(scheduled->pool);
+}
+
 static bool holds_pool_slot(enum phase phase)
 {
     return phase == PHASE_CLAIMING || phase == PHASE_LIVE;

@@ -263,6 +263,7 @@ bool scheduled_is_at(const struct scheduled *scheduled, enum run_kind kind, inst
 bool scheduled_run(const struct scheduled *scheduled, enum run_kind *kind, instant *slot, int *attempt);
 /* Since when it could start, and has not: it waits for a session or a slot of its pool. INSTANT_NONE: it does not. */
 instant scheduled_due_since(const struct scheduled *scheduled);
+bool scheduled_lacks_slot(const struct scheduled *scheduled); /* its pool has none free */
 /* Whether its live run waits for its next attempt: for the time, which is known, or for a session or a place. */
 bool scheduled_waits_for_attempt(const struct scheduled *scheduled);
 struct scheduled *scheduler_find(const struct scheduler *scheduler, int64_t job_id); /* NULL: not ours */
