@@ -102,6 +102,7 @@ CREATE TABLE chime.notification (
 );
 CREATE INDEX notification_waiting ON chime.notification (sink, notification_id) WHERE state = 'waiting';
 CREATE INDEX notification_created ON chime.notification (created_at);
+CREATE INDEX notification_told ON chime.notification (sink, rule, created_at);
 COMMENT ON TABLE chime.notification IS 'messages to sinks, for 90 days';
 COMMENT ON COLUMN chime.notification.events IS 'the transitions it tells of';
 COMMENT ON COLUMN chime.notification.omitted IS 'further ones that it only counts';

@@ -26,7 +26,7 @@ BEGIN
         RETURN;
     END IF;
     WITH firing AS MATERIALIZED (
-        SELECT l.event_id, a.rule, a.severity, a.labels, a.acknowledged_at
+        SELECT l.event_id, a.rule, a.severity, a.labels, a.acknowledged_at, a.fired_at
         FROM chime.alerts a CROSS JOIN LATERAL (
             SELECT max(e.event_id) AS event_id FROM chime.alert_event e
             WHERE e.alert_id = a.alert_id AND e.state = 'firing' AND e.at >= a.fired_at) AS l
@@ -38,11 +38,14 @@ BEGIN
         UNION ALL
         SELECT s.name, f.rule, f.severity, f.event_id
         FROM firing f JOIN chime.sink s ON chime.labels_match(s.matchers, f.labels)
-        CROSS JOIN LATERAL (SELECT p_at - CASE s.type WHEN 'alertmanager' THEN interval '50 s' ELSE interval '4 h' END AS since) AS again
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN s.type = 'alertmanager' THEN p_at - interval '50 s' WHEN f.acknowledged_at IS NULL THEN p_at - interval '4 h'
+                        ELSE f.fired_at - interval '2 days' END AS since) AS again -- a message that it joined waited for a day at most
         WHERE NOT (f.rule = 'sink-failing' AND f.labels ->> 'sink' = s.name)
           AND NOT EXISTS (SELECT FROM chime.notification n
-                          WHERE n.sink = s.name AND n.rule = f.rule AND f.event_id = ANY (n.events)
-                            AND (n.created_at > again.since OR n.state = 'waiting' OR f.acknowledged_at IS NOT NULL AND s.type <> 'alertmanager'))),
+                          WHERE n.sink = s.name AND n.rule = f.rule AND n.created_at > again.since AND f.event_id = ANY (n.events) OFFSET 0)
+          AND NOT EXISTS (SELECT FROM chime.notification n
+                          WHERE n.sink = s.name AND n.rule = f.rule AND n.state = 'waiting' AND f.event_id = ANY (n.events) OFFSET 0)),
     grouped AS MATERIALIZED (
         SELECT t.sink, t.rule, array_agg(t.event_id ORDER BY t.event_id) AS events, bool_or(t.severity = 'critical') AS urgent
         FROM told t GROUP BY t.sink, t.rule),

@@ -181,6 +181,35 @@ START_TEST(what_goes_on_is_told_again_unless_somebody_knows)
 }
 END_TEST
 
+/* A table's rows that this transaction read, by either way. */
+#define ROWS_READ                                                                                                 \
+    "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) < 1000 FROM pg_stat_xact_user_tables WHERE relname = " \
+    "'notification'"
+
+START_TEST(a_look_does_not_read_what_was_told_before)
+{
+    lead_by_hand("[{\"name\": \"all\", \"type\": \"webhook\"}, {\"name\": \"am\", \"type\": \"alertmanager\"}]");
+    EXPECT_SQL(cluster, NOTE("[" LOST("c") ", " SLOW("d") "]"), "2");
+    cluster_execute(
+        cluster,
+        "UPDATE chime.alert SET acknowledged_at = now() WHERE rule = 'slow';"
+        "UPDATE chime.notification SET state = 'delivered', ended_at = now(), created_at = now() - interval '5 h';"
+        "INSERT INTO chime.notification (sink, rule, events, created_at, due_at, ended_at, state) SELECT s, r,"
+        " ARRAY[n + 1000000], t, t, t, 'delivered' FROM generate_series(1, 5000) n, unnest('{all,am}'::text[]) s,"
+        " unnest('{slow,lost}'::text[]) r, LATERAL (SELECT now() - n * interval '20 min' - interval '6 h') x (t);"
+        "ANALYZE chime.notification");
+    cluster_execute(cluster, "BEGIN");
+    EXPECT_SQL(cluster, NOTE("[" LOST("c") ", " SLOW("d") "]"), "0");
+    EXPECT_SQL(cluster, ROWS_READ, "t");
+    /* Told again is what nobody acknowledged; an Alertmanager is told of all. */
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(concat_ws(' ', sink, rule), ', ' ORDER BY sink, rule) FROM chime.notification"
+               " WHERE state = 'waiting'",
+               "all lost, am lost, am slow");
+    cluster_execute(cluster, "COMMIT");
+}
+END_TEST
+
 /* --- a daemon sends --------------------------------------------------------------------------------------------------------- */
 
 static bool got_by(const struct receiver *by, const char *text)
@@ -379,6 +408,38 @@ START_TEST(a_heartbeat_is_sent_while_all_is_well_and_else_nothing)
 }
 END_TEST
 
+/* Two roles want the one session that there is for roles, each for more jobs than it can have at once, since an hour ago. */
+#define HOGS                                                                                                       \
+    "CREATE ROLE hog LOGIN; CREATE ROLE neighbour LOGIN;"                                                          \
+    "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, options) SELECT '', 'j' || n, CASE " \
+    "WHEN n"                                                                                                       \
+    " > 120 THEN 'neighbour' ELSE 'hog' END, 'sql', '* * * * *', 'SELECT pg_sleep(900)', '{\"catchup\": \"all\"}'" \
+    " FROM generate_series(1, 122) n;"                                                                             \
+    "INSERT INTO chime.job_state (job_id, last_slot) SELECT job_id, now() FROM chime.job ON CONFLICT DO "          \
+    "NOTHING;" LONG_AGO
+
+START_TEST(what_a_role_holds_up_withholds_no_heartbeat_and_hides_no_late_job)
+{
+    receiver = receiver_create(200);
+    folder = files_make_directory();
+    write_address(receiver_port(receiver));
+    site = site_create(cluster, "postgres", 2);
+    char *members = files_path("role_sessions = 1; heartbeat: { url_file = \"%s/url\"; every = \"1s\"; };", folder);
+    site_use_members(site, members);
+    cluster_execute(cluster, HOGS);
+    served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'", "1", 60);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.alert WHERE rule = 'job-late' AND subject ~ '^hog/'", "100", 60);
+    EXPECT_SQL(cluster, "SELECT count(*) > 0 FROM chime.alert WHERE rule = 'job-late' AND subject ~ '^neighbour/'",
+               "t");
+    receiver_destroy(receiver);
+    receiver = receiver_create(200);
+    write_address(receiver_port(receiver));
+    WAIT_FOR(got("POST /ping/S3CRET HTTP/1.1"), 60);
+    free(members);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sinks");
@@ -388,6 +449,7 @@ int main(void)
     tcase_add_test(tests, transitions_wait_for_each_sink_once_by_rule);
     tcase_add_test(tests, what_fails_is_tried_again_and_what_was_under_way_says_so);
     tcase_add_test(tests, what_goes_on_is_told_again_unless_somebody_knows);
+    tcase_add_test(tests, a_look_does_not_read_what_was_told_before);
     tcase_add_test(tests, each_kind_of_sink_is_told_and_one_that_hangs_holds_up_nothing);
     tcase_add_test(tests, a_sink_that_refuses_is_told_later);
     suite_add_tcase(suite, tests);
@@ -395,6 +457,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, a_heartbeat_is_sent_while_all_is_well_and_else_nothing);
+    tcase_add_test(tests, what_a_role_holds_up_withholds_no_heartbeat_and_hides_no_late_job);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }
