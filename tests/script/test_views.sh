@@ -216,7 +216,7 @@ test_read_api()
     expect "every function is stable, but for the one that refreshes" "$(query many "SELECT
         count(*), string_agg(proname, ' ') FILTER (WHERE provolatile <> 's') FROM pg_proc
         WHERE pronamespace = 'analytics'::regnamespace AND prorettype <> 'trigger'::regtype
-        ")" "8|refresh_telemetry_summary_views"
+        ")" "9|refresh_telemetry_summary_views"
 }
 
 # --- the NOTIFY channel ---------------------------------------------------------------------------------------------
