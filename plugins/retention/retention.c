@@ -17,7 +17,7 @@ static const struct chime_function functions[] = {
     {.signature = "retention_side_effects(regclass, text, text, text[])", .definition = sql_retention_side_effects},
     {.signature = "retention_columns(regclass, regclass)", .definition = sql_retention_columns},
     {.signature = "retention_cold_obstacle(text, regclass)", .definition = sql_retention_cold_obstacle},
-    {.signature = "retention_obstacle(regclass, text, text, text[])", .definition = sql_retention_obstacle},
+    {.signature = "retention_obstacle(regclass, text, text, text[], text)", .definition = sql_retention_obstacle},
     {.signature = "retention_expiry_obstacle(text, text, text[])", .definition = sql_retention_expiry_obstacle},
     {.signature = "retention_setup(regclass, text, name)", .definition = sql_retention_setup},
     {.signature = "retention_hold(text, text)", .definition = sql_retention_hold},

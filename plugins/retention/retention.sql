@@ -74,15 +74,15 @@ COMMENT ON FUNCTION retention_policy IS 'the event tables that are there, and th
 
 -- Moving old rows out of a relation, over ranges of its primary key: after $1 (NULL: from the beginning) up to $2. next_key
 -- gives the end of the range that begins after $1: the key so many rows further on, old or not, so that no batch reads more.
--- What is past the end of cold as well goes nowhere. `perform` gives how many rows left, and how many of them did not arrive.
+-- What is past the end of cold as well goes nowhere. `perform` gives how many rows left, and how many of them did not arrive; it
+-- moves `columns` and no others.
 -- chime:begin retention_batches
 CREATE OR REPLACE FUNCTION retention_batches(relation regclass, is_old text, is_past_cold text, cold_table text,
                                              batch_rows integer)
-RETURNS TABLE (next_key text, perform text)
+RETURNS TABLE (next_key text, perform text, columns text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_key record;
-    v_columns text;
 BEGIN
     SELECT string_agg(format('t.%I', a.attname), ', ' ORDER BY k.n) AS columns,
            string_agg(format('t.%I DESC', a.attname), ', ' ORDER BY k.n) AS descending,
@@ -93,8 +93,8 @@ BEGIN
       FROM pg_index i CROSS JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, n)
       JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
      WHERE i.indrelid = relation AND i.indisprimary AND k.n <= i.indnkeyatts;
-    SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) INTO v_columns
-      FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped;
+    columns := (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
+                WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped);
     next_key := format(
         'SELECT ARRAY[%1$s] FROM (SELECT %2$s FROM ONLY %3$s t WHERE $1 IS NULL OR (%2$s) > (%4$s) '
         'ORDER BY %2$s LIMIT %5$s) t ORDER BY %6$s LIMIT 1',
@@ -103,7 +103,7 @@ BEGIN
         'WITH gone AS (DELETE FROM ONLY %1$s t WHERE ($1 IS NULL OR (%2$s) > (%3$s)) AND (%2$s) <= (%4$s) AND %5$s '
         'RETURNING t.*), kept AS (INSERT INTO %6$s (%7$s) SELECT %7$s FROM gone t WHERE (%8$s) IS NOT TRUE RETURNING 1) '
         'SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM gone t WHERE (%8$s) IS NOT TRUE) - (SELECT count(*) FROM kept)',
-        relation, v_key.columns, v_key.first, v_key.last, is_old, cold_table, v_columns, is_past_cold);
+        relation, v_key.columns, v_key.first, v_key.last, is_old, cold_table, columns, is_past_cold);
     RETURN NEXT;
 END $$
 -- chime:end
@@ -167,6 +167,7 @@ DECLARE
     v_policy record;
     v_part record;
     v_clock text;
+    v_columns text;
     v_count constant text := 'SELECT count(*), min(t.%1$I), max(t.%1$I) FROM %2$s t WHERE %3$s';
 BEGIN
     SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
@@ -196,13 +197,13 @@ BEGIN
             obstacle := v_clock;
             IF v_part.ends IS NULL THEN
                 action := 'move';
-                guard := format('SELECT %I.retention_obstacle(%L, %L, %L, %L)', v_schema, v_part.part, source, v_policy.cold_table,
-                                v_policy.triggers);
                 locks := format('LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE', concat_ws(', ONLY ', object, to_regclass(v_policy.cold_table)));
                 setup := format('SELECT %I.retention_setup(%L, %L, %L)', v_schema, v_part.part, v_policy.cold_table, v_policy.aged_by);
-                EXECUTE format('SELECT * FROM %I.retention_batches($1, $2, $3, $4, $5)', v_schema) INTO next_key, perform
+                EXECUTE format('SELECT * FROM %I.retention_batches($1, $2, $3, $4, $5)', v_schema) INTO next_key, perform, v_columns
                   USING v_part.part, format(v_policy.old, v_policy.warm), format(v_policy.old, v_policy.cold),
                         v_policy.cold_table, v_policy.batch_rows;
+                guard := format('SELECT %I.retention_obstacle(%L, %L, %L, %L, %L)', v_schema, v_part.part, source, v_policy.cold_table,
+                                v_policy.triggers, v_columns);
                 counted := format(v_count, v_policy.aged_by, 'ONLY ' || object, format(v_policy.old, v_policy.warm));
             ELSE
                 action := 'detach';

@@ -188,9 +188,9 @@ END $$
 -- chime:end
 ;
 
--- Why rows of a relation cannot be moved to its cold table in batches; NULL: they can.
+-- Why these columns of a relation's rows, and no others, cannot be moved to its cold table in batches; NULL: they can.
 -- chime:begin retention_obstacle
-CREATE OR REPLACE FUNCTION retention_obstacle(relation regclass, source text, cold_table text, triggers text[])
+CREATE OR REPLACE FUNCTION retention_obstacle(relation regclass, source text, cold_table text, triggers text[], columns text)
 RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -209,6 +209,9 @@ BEGIN
     RETURN (
         SELECT nullif(concat_ws('; ',
             CASE WHEN c.relkind <> 'r' THEN 'it is no ordinary table' END,
+            CASE WHEN columns <> (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_attribute a
+                                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+                 THEN 'it has other columns than when this run began; the next run moves its rows' END,
             CASE WHEN NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
                  THEN 'it has no primary key' END,
             (SELECT format('%s inherits from it, and its rows would stay', i.inhrelid::regclass)
