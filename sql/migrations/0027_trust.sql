@@ -148,11 +148,19 @@ COMMENT ON FUNCTION chime.parse_query IS 'a view of what a query is as it would 
 
 CREATE FUNCTION chime.row_type_of(p_type oid) RETURNS oid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+DECLARE
+    v_type oid := p_type;
+    v_relation oid;
 BEGIN
-    RETURN (SELECT coalesce(nullif(t.typrelid, 0), e.typrelid) FROM pg_type t LEFT JOIN pg_type e ON e.oid = coalesce(nullif(t.typelem, 0), t.typbasetype)
-            WHERE t.oid = p_type AND t.oid >= 16384 AND (t.typrelid <> 0 OR e.typrelid <> 0));
+    WHILE v_type >= 16384 LOOP
+        SELECT t.typrelid, coalesce(nullif(t.typelem, 0), nullif(t.typbasetype, 0),
+                                    (SELECT r.rngsubtype FROM pg_range r WHERE t.typtype IN ('r', 'm') AND t.oid IN (r.rngtypid, r.rngmultitypid)))
+          INTO v_relation, v_type FROM pg_type t WHERE t.oid = v_type;
+        EXIT WHEN v_relation <> 0;
+    END LOOP;
+    RETURN nullif(v_relation, 0);
 END $$;
-COMMENT ON FUNCTION chime.row_type_of IS 'the relation that has the columns of a type, of its elements or of what it is a domain over; NULL: there is none';
+COMMENT ON FUNCTION chime.row_type_of IS 'the relation that has the columns of a type, or of what it is an array, a domain or a range of, at any depth; NULL: there is none';
 
 -- Refuses a parsed query that reaches what is not trusted, else drops it.
 CREATE FUNCTION chime.vet_parsed(p_what text, p_parsed regclass) RETURNS text[]
@@ -165,7 +173,7 @@ BEGIN
                      JOIN pg_class c ON c.oid = CASE d.refclassid WHEN 'pg_class'::regclass THEN d.refobjid
                                                                   WHEN 'pg_type'::regclass THEN chime.row_type_of(d.refobjid) END
                      JOIN pg_namespace n ON n.oid = c.relnamespace
-                     WHERE w.ev_class = p_parsed AND c.oid <> p_parsed AND n.nspname <> 'chime');
+                     WHERE w.ev_class = p_parsed AND c.oid <> p_parsed AND n.nspname <> 'chime' ORDER BY 1);
     EXECUTE format('DROP VIEW %s', p_parsed);
     RETURN v_named;
 END $$;
@@ -281,11 +289,14 @@ END $$;
 COMMENT ON FUNCTION chime.vet_again IS 'refuses a view that reaches code of an owner whom nobody trusts, where its tables look otherwise than when it was vetted';
 
 -- By installation and upkeep: what a refresh finds as it was then need not be looked at in whole. Also what trusted owners gave to others:
--- why the view is refused from now on; NULL: it is not. What cannot be parsed just now is looked at before each use.
+-- why the view is refused from now on; NULL: it is not. What cannot be parsed just now is looked at before each use. Written down is what was there
+-- before the look, which the names of a new text are known after.
 CREATE FUNCTION chime.note_vetted(p_schema name, p_relation name) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_view chime.view;
+    v_before text;
+    v_named text[];
     v_vetted text;
     v_problem text;
 BEGIN
@@ -294,8 +305,13 @@ BEGIN
         RETURN NULL;
     END IF;
     BEGIN
-        v_view.named := chime.vet_view(v_view);
-        v_vetted := CASE WHEN v_view.named IS NOT NULL THEN chime.reach(v_view) END;
+        FOR v_look IN 1..2 LOOP
+            v_before := chime.reach(v_view);
+            v_named := chime.vet_view(v_view);
+            v_vetted := CASE WHEN v_named = v_view.named THEN v_before END;
+            v_view.named := v_named;
+            EXIT WHEN v_named IS NULL OR v_vetted IS NOT NULL;
+        END LOOP;
     EXCEPTION
         WHEN lock_not_available THEN v_problem := format('view %s.%s: %s', p_schema, p_relation, SQLERRM);
         WHEN OTHERS THEN v_problem := SQLERRM;

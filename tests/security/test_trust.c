@@ -7,6 +7,7 @@
 
 #include "support/cluster/init_role.h"
 #include "support/cluster/psql.h"
+#include "support/cluster/session.h"
 #include "support/daemon/commands.h"
 #include "support/daemon/served.h"
 #include "support/ledger/runs.h"
@@ -48,7 +49,9 @@ static void start(void)
                     "CREATE FUNCTION size_of(text) RETURNS integer LANGUAGE sql IMMUTABLE RETURN length($1);"
                     " CREATE FUNCTION own.size_of(text) RETURNS integer LANGUAGE sql IMMUTABLE RETURN length($1);"
                     " CREATE FUNCTION together(text, text) RETURNS text LANGUAGE sql IMMUTABLE RETURN $1 || $2;"
-                    " CREATE OPERATOR public.+ (LEFTARG = text, RIGHTARG = text, FUNCTION = together)");
+                    " CREATE OPERATOR public.+ (LEFTARG = text, RIGHTARG = text, FUNCTION = together);"
+                    " CREATE DOMAIN pairs AS pair[]; CREATE TYPE holder AS (pairs pairs);"
+                    " CREATE DOMAIN paired AS pair; CREATE TYPE lister AS (pairs paired[])");
     site_use_role(site, "pgchime");
     site_file(site, "alerts", conditions);
     served = site_lead(site);
@@ -322,6 +325,53 @@ START_TEST(a_condition_is_vetted_anew_where_it_would_run_something_else)
 }
 END_TEST
 
+static void condition_of(const char *text)
+{
+    char *sql = files_path("UPDATE chime.alert_rule SET condition = $c$%s$c$, vetted = NULL WHERE name = 'plain'",
+                           text);
+    cluster_execute(cluster, sql);
+    free(sql);
+}
+
+/* What comes after the look at a condition, and before it is written down what that saw, is found by the next look. */
+START_TEST(what_changes_while_a_condition_is_vetted_is_not_taken_for_vetted)
+{
+    PGconn *admin = cluster_connect(cluster, "postgres");
+    PGconn *look = cluster_connect(cluster, "postgres");
+
+    condition_of("SELECT true, region AS subject FROM public.watched");
+    expect("look", "plain", "\"north\"");
+    cluster_execute(
+        cluster, "UPDATE chime.alert_rule SET vetted = NULL;"
+                 " CREATE FUNCTION try.pause() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
+                 " IF current_setting('try.pause', true) = 'on' THEN PERFORM pg_advisory_xact_lock(18); END IF; END $$;"
+                 " CREATE EVENT TRIGGER pause ON sql_drop WHEN TAG IN ('DROP VIEW') EXECUTE FUNCTION try.pause()");
+    session_execute(admin, "SELECT pg_advisory_lock(18)");
+    session_execute(look, AS_DAEMON "SET try.pause = 'on'");
+    session_send(look, "SELECT try.look('plain')");
+    session_await_blocked(cluster, look);
+    as_mallory("CREATE TABLE ready_now (); GRANT SELECT ON ready_now TO pgchime;"
+               " CREATE FUNCTION later() RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN"
+               " RETURN CASE WHEN EXISTS (SELECT FROM public.ready_now) THEN public.took(1) ELSE 1 END; END $$;"
+               " CREATE INDEX watched_later ON watched ((id + later()))");
+    session_execute(admin, "SELECT pg_advisory_unlock(18)");
+    session_await(look);
+    PQfinish(admin);
+    PQfinish(look);
+    as_mallory("INSERT INTO ready_now DEFAULT VALUES");
+    PGconn *next = cluster_connect(cluster, "postgres"); /* the others keep what the index was when they read it */
+    session_execute(next, AS_DAEMON);
+    PGresult *said = PQexec(next, "SELECT try.look('plain')");
+    ck_assert_msg(strstr(PQgetvalue(said, 0, 0),
+                         "function public.later() as pgchime, and its owner mallory is not trusted") != NULL,
+                  "%s", PQgetvalue(said, 0, 0));
+    PQclear(said);
+    PQfinish(next);
+    as_mallory("DROP INDEX watched_later");
+    cluster_execute(cluster, "DROP EVENT TRIGGER pause");
+}
+END_TEST
+
 /* What its owner, or who may CREATE in its schema, does so that names mean something else in a text that is parsed at each use. */
 static const struct {
     const char *text; /* a condition, and what is counted beside a view */
@@ -352,15 +402,13 @@ static const struct {
     {"SELECT jsonb_populate_record(NULL::public.pair, '{\"id\": 1}') IS NOT NULL FROM public.noted",
      "ALTER TYPE pair ALTER ATTRIBUTE id TYPE code", "ALTER TYPE pair ALTER ATTRIBUTE id TYPE integer",
      "function public.truth(integer)"},
+    {"SELECT jsonb_populate_record(NULL::public.holder, '{\"pairs\": [{\"id\": 1}]}') IS NOT NULL FROM public.noted",
+     "ALTER TYPE pair ALTER ATTRIBUTE id TYPE code", "ALTER TYPE pair ALTER ATTRIBUTE id TYPE integer",
+     "function public.truth(integer)"},
+    {"SELECT jsonb_populate_record(NULL::public.lister, '{\"pairs\": [{\"id\": 1}]}') IS NOT NULL FROM public.noted",
+     "ALTER TYPE pair ALTER ATTRIBUTE id TYPE code", "ALTER TYPE pair ALTER ATTRIBUTE id TYPE integer",
+     "function public.truth(integer)"},
 };
-
-static void condition_of(const char *text)
-{
-    char *sql = files_path("UPDATE chime.alert_rule SET condition = $c$%s$c$, vetted = NULL WHERE name = 'plain'",
-                           text);
-    cluster_execute(cluster, sql);
-    free(sql);
-}
 
 static void view_beside(const char *text)
 {
@@ -404,6 +452,7 @@ int main(void)
     tcase_add_test(cases, who_could_put_code_there_is_named);
     tcase_add_test(cases, a_condition_that_reaches_code_of_others_is_not_run);
     tcase_add_test(cases, a_condition_is_vetted_anew_where_it_would_run_something_else);
+    tcase_add_test(cases, what_changes_while_a_condition_is_vetted_is_not_taken_for_vetted);
     tcase_add_loop_test(cases, a_text_finds_nothing_that_fits_better_later, 0, sizeof renamed / sizeof renamed[0]);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
