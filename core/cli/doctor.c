@@ -105,13 +105,11 @@ static const char kept_sql[] = "SELECT 'view', 'warn', w.* FROM " WRONG_PROBLEMS
                                " UNION ALL"
                                " SELECT 'view', 'warn', v.* FROM " VIEW_PROBLEMS_SQL " v"
                                " UNION ALL"
-                               " SELECT 'view', 'warn', u.* FROM " FILL_PROBLEMS_SQL " u"
+                               " SELECT 'view', 'warn', k.* FROM " KEPT_PROBLEMS_SQL " k"
                                " UNION ALL"
-                               " SELECT 'view', 'warn', n.* FROM " VERIFICATION_PROBLEMS_SQL " n"
+                               " SELECT 'ledger', 'warn', l.* FROM " LEDGER_PROBLEMS_SQL " l"
                                " UNION ALL"
-                               " SELECT 'history', 'warn', h.* FROM " HISTORY_PROBLEMS_SQL " h"
-                               " UNION ALL"
-                               " SELECT 'ledger', 'warn', g.* FROM " UNLOGGED_PROBLEMS_SQL " g";
+                               " SELECT 'alert', 'warn', a.* FROM " ALERT_PROBLEMS_SQL " a";
 
 /* Others beside the daemon: who reads the ledger as a whole, as subscribers and backups do, and whose names definitions may find. */
 static const char others_sql[] =
@@ -212,8 +210,7 @@ static const char jobs_sql[] =
     " SELECT 'jobs', 'warn', format('%s jobs belong to roles that are not there: %s', count(*), "
     "string_agg(DISTINCT j.owner::text, ', ')), 'make the roles again and resume the jobs, or unschedule them'"
     "  FROM chime.job j WHERE j.origin = 'sql' AND j.removed_at IS NULL"
-    "   AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.owner) HAVING count(*) > 0"
-    " UNION ALL SELECT 'jobs', 'warn', q.* FROM " QUOTA_PROBLEMS_SQL " q";
+    "   AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = j.owner) HAVING count(*) > 0";
 
 /* Schema cron in the place of the extension pg_cron. $1: the database's time zone. */
 static const char cron_sql[] =

@@ -26,11 +26,7 @@
     "        || CASE WHEN h.pid IS NULL THEN 'is committed or rolled back: COMMIT PREPARED, ROLLBACK PREPARED'"        \
     "                ELSE 'session has ended its transaction' END"                                                     \
     "   FROM chime.leader l CROSS JOIN LATERAL chime.lock_holders(l.pid) h"                                            \
-    "  WHERE h.surely AND chime.backend_alive(l.pid, l.backend_start)"                                                 \
-    " UNION ALL"                                                                                                       \
-    " SELECT format('%s follows with another configuration than %s, who leads', f.name, s.instance),"                  \
-    "        'a takeover would change what runs: bring both configurations to the same, then pgchime reload on each'"  \
-    "   FROM chime.leader_status s CROSS JOIN LATERAL unnest(s.differing) AS f (name) WHERE s.alive)"
+    "  WHERE h.surely AND chime.backend_alive(l.pid, l.backend_start))"
 
 /* Jobs of which nothing is due until where their clock was. */
 #define CURSOR_PROBLEMS_SQL                                                                                         \
@@ -57,41 +53,36 @@
     "   FROM chime.plugin_status WHERE state = 'failed' ORDER BY name)"
 
 /* Jobs whose last run failed, that suspended themselves, or that the leader cannot run. Ten of each are named. */
-#define JOB_PROBLEMS_SQL                                                                                           \
-    "(SELECT format('job %s fails: %s', f.name, f.words) AS message,"                                              \
-    "        CASE WHEN f.refreshes THEN format('pgchime why %s says when it is tried again', f.name)"              \
-    "             ELSE format('pgchime runs %s --state failed,timed_out,lost lists its failures', f.name) END AS " \
-    "way_out"                                                                                                      \
-    "   FROM (SELECT j.name, j.views <> '{}' AS refreshes, chime.failure_words(j.job_id) AS words"                 \
-    "           FROM chime.job j JOIN chime.job_state s USING (job_id)"                                            \
-    "          WHERE j.active AND s.consecutive_failures > 0 AND s.suspended_at IS NULL"                           \
-    "          ORDER BY s.consecutive_failures DESC, j.name LIMIT 10) f WHERE f.words IS NOT NULL)"                \
-    " UNION ALL"                                                                                                   \
-    " (SELECT format('%s more jobs fail', count(*) - 10), 'pgchime jobs --failing lists them'"                     \
-    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                   \
-    "   WHERE j.active AND s.consecutive_failures > 0 AND s.suspended_at IS NULL HAVING count(*) > 10)"            \
-    " UNION ALL"                                                                                                   \
-    " (SELECT format('job %s suspended itself at %s: %s', j.name,"                                                 \
-    "                to_char(s.suspended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"'), s.suspend_reason)," \
-    "         format('mend what fails; then pgchime resume %s lets it run again', j.name)"                         \
-    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                   \
-    "   WHERE j.active AND s.suspended_at IS NOT NULL AND s.suspended_by IS NULL ORDER BY j.name LIMIT 10)"        \
-    " UNION ALL"                                                                                                   \
-    " (SELECT format('%s more jobs suspended themselves', count(*) - 10), 'pgchime jobs --suspended lists them'"   \
-    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                   \
-    "   WHERE j.active AND s.suspended_at IS NOT NULL AND s.suspended_by IS NULL HAVING count(*) > 10)"            \
-    " UNION ALL"                                                                                                   \
-    " (SELECT format('job %s cannot be run: %s', j.name, split_part(j.problem, E'\n', 1)),"                        \
-    "         format('mend it by chime.schedule or chime.alter_job; pgchime why %s says it in full', j.name)"      \
+#define JOB_PROBLEMS_SQL                                                                                              \
+    "(SELECT format('job %s fails: %s', f.name, f.words) AS message,"                                                 \
+    "        format(CASE WHEN f.refreshes THEN 'mend that; pgchime run %1$s tries it now, and pgchime why %1$s says " \
+    "when"                                                                                                            \
+    " it is tried again'"                                                                                             \
+    "               ELSE 'mend that; pgchime run %1$s tries it now; pgchime runs %1$s --state failed,timed_out,lost " \
+    "lists"                                                                                                           \
+    " its failures' END, f.name) AS way_out"                                                                          \
+    "   FROM (SELECT j.name, j.views <> '{}' AS refreshes, chime.failure_words(j.job_id) AS words"                    \
+    "           FROM chime.job j JOIN chime.job_state s USING (job_id)"                                               \
+    "          WHERE j.active AND s.consecutive_failures > 0 AND s.suspended_at IS NULL"                              \
+    "          ORDER BY s.consecutive_failures DESC, j.name LIMIT 10) f WHERE f.words IS NOT NULL)"                   \
+    " UNION ALL"                                                                                                      \
+    " (SELECT format('%s more jobs fail', count(*) - 10), 'pgchime jobs --failing lists them'"                        \
+    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                      \
+    "   WHERE j.active AND s.consecutive_failures > 0 AND s.suspended_at IS NULL HAVING count(*) > 10)"               \
+    " UNION ALL"                                                                                                      \
+    " (SELECT format('job %s suspended itself at %s: %s', j.name,"                                                    \
+    "                to_char(s.suspended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"'), s.suspend_reason),"    \
+    "         format('mend what fails; then pgchime resume %s lets it run again', j.name)"                            \
+    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                      \
+    "   WHERE j.active AND s.suspended_at IS NOT NULL AND s.suspended_by IS NULL ORDER BY j.name LIMIT 10)"           \
+    " UNION ALL"                                                                                                      \
+    " (SELECT format('%s more jobs suspended themselves', count(*) - 10), 'pgchime jobs --suspended lists them'"      \
+    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                      \
+    "   WHERE j.active AND s.suspended_at IS NOT NULL AND s.suspended_by IS NULL HAVING count(*) > 10)"               \
+    " UNION ALL"                                                                                                      \
+    " (SELECT format('job %s cannot be run: %s', j.name, split_part(j.problem, E'\n', 1)),"                           \
+    "         format('mend it by chime.schedule or chime.alter_job; pgchime why %s says it in full', j.name)"         \
     "    FROM chime.job j WHERE j.problem IS NOT NULL AND j.active ORDER BY j.name LIMIT 10)"
-
-/* Roles that may make no more jobs. */
-#define QUOTA_PROBLEMS_SQL                                                                                           \
-    "(SELECT format('role %s has %s active jobs of %s that it may have, and %s of %s with the others', f.role,"      \
-    "               f.jobs, f.max_jobs, f.all_jobs, 10 * f.max_jobs::bigint) AS message,"                            \
-    "        'chime.schedule refuses it more: it makes some inactive or unschedules them, or max_jobs of its entry " \
-    "in roles is"                                                                                                    \
-    " raised' AS way_out FROM chime.full_quotas() f)"
 
 /* Views whose keyed refreshes were wrong: they are full until somebody says otherwise. */
 #define WRONG_PROBLEMS_SQL                                                                                     \
@@ -109,45 +100,11 @@
     "               view_schema, relation)"                                                                \
     "   FROM chime.view_status WHERE freshness IN ('warn', 'stale') ORDER BY freshness, view_schema, relation)"
 
-/* Views that nothing will fill: their jobs are suspended, or none is active. What could not be filled has failed its plugin. */
-#define FILL_PROBLEMS_SQL                                                                                          \
-    "(SELECT format('view %s.%s has never been filled: %s', r.view_schema, r.relation,"                            \
-    "               coalesce('job ' || min(j.name) || ' is suspended', 'no active job refreshes it')) AS message," \
-    "        format('pgchime refresh %s.%s fills it now', r.view_schema, r.relation) AS way_out"                   \
-    "   FROM chime.view_refresh r JOIN chime.view v USING (view_schema, relation)"                                 \
-    "   JOIN chime.plugin p ON p.name = v.plugin AND p.state = 'installed'"                                        \
-    "   LEFT JOIN chime.job j ON j.active AND r.view_schema || '.' || r.relation = ANY (j.views)"                  \
-    "   LEFT JOIN chime.job_state s ON s.job_id = j.job_id"                                                        \
-    "  WHERE r.refreshed_at IS NULL GROUP BY r.view_schema, r.relation"                                            \
-    " HAVING bool_and(s.suspended_at IS NOT NULL) IS NOT FALSE OR count(j.job_id) = 0)"
+/* Rules of alerts that tell the same. */
+#define KEPT_PROBLEMS_SQL "(SELECT message, way_out FROM chime.view_problems() ORDER BY rule, subject)"
+#define LEDGER_PROBLEMS_SQL "(SELECT message, way_out FROM chime.ledger_problems() ORDER BY rule, subject)"
 
-/* Views whose last verification came to no end. */
-#define VERIFICATION_PROBLEMS_SQL                                                                                     \
-    "(SELECT format('view %s.%s could not be verified at %s: %s', v.view_schema, v.relation,"                         \
-    "               to_char(l.verified_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"'), split_part(l.error, "    \
-    "E'\n', 1))"                                                                                                      \
-    "        AS message, 'mend that; pgchime run verify-views verifies all views now' AS way_out"                     \
-    "   FROM chime.view v CROSS JOIN LATERAL (SELECT n.verified_at, n.error FROM chime.verification n"                \
-    "         WHERE n.view_schema = v.view_schema AND n.relation = v.relation ORDER BY n.verified_at DESC LIMIT 1) l" \
-    "  WHERE l.error IS NOT NULL ORDER BY v.view_schema, v.relation)"
-
-/* The leader makes the history's partitions a week ahead, as it begins to lead and every hour. */
-#define HISTORY_PROBLEMS_SQL                                                                                           \
-    "(SELECT format('the history has no partition for %s, and the leader could not make it', string_agg(w.day::text, " \
-    "', '))"                                                                                                           \
-    "        AS message, 'its log says why, and it tries again every hour; who holds the history: SELECT pid, mode "   \
-    "FROM"                                                                                                             \
-    " pg_locks WHERE relation = ''chime.run_history''::regclass' AS way_out"                                           \
-    "   FROM chime.leader l CROSS JOIN chime.history_work(interval '100 years') w"                                     \
-    "  WHERE w.makes AND w.day <= (now() AT TIME ZONE 'UTC')::date + 1 AND l.since < now() - interval '10 minutes'"    \
-    "    AND chime.led() HAVING count(*) > 0)"
-
-/* The server writes no log of them, so neither a crash nor a standby keeps their rows. */
-#define UNLOGGED_PROBLEMS_SQL                                                                                         \
-    "(SELECT 'a crash of the server or a failover empties what is unlogged: ' || string_agg(c.oid::regclass::text, "  \
-    "', ' ORDER BY c.relname) AS message,"                                                                            \
-    "        string_agg(format('ALTER TABLE %s SET LOGGED', c.oid::regclass), '; ' ORDER BY c.relname) AS way_out"    \
-    "   FROM pg_class c WHERE c.relnamespace = 'chime'::regnamespace AND c.relkind = 'r' AND c.relpersistence = 'u'"  \
-    " HAVING count(*) > 0)"
+/* What fires beside what is said of the above. */
+#define ALERT_PROBLEMS_SQL "(SELECT message, way_out FROM chime.alert_problems())"
 
 #endif

@@ -54,12 +54,10 @@ static const char *const problem_queries[] = {
     WRONG_PROBLEMS_SQL,
     VIEW_PROBLEMS_SQL,
     JOB_PROBLEMS_SQL,
-    QUOTA_PROBLEMS_SQL,
     CURSOR_PROBLEMS_SQL,
-    FILL_PROBLEMS_SQL,
-    VERIFICATION_PROBLEMS_SQL,
-    HISTORY_PROBLEMS_SQL,
-    UNLOGGED_PROBLEMS_SQL,
+    KEPT_PROBLEMS_SQL,
+    LEDGER_PROBLEMS_SQL,
+    ALERT_PROBLEMS_SQL,
 };
 
 static bool query_problems(struct visit *visit, struct pg_rows *rows, struct error *err)
@@ -201,6 +199,7 @@ const struct command command_status = {
         "failed in\n"
         "its database, a view is late by its warn_after or error_after, was never filled, was found wrong or could not "
         "be\n"
-        "verified; when the history lacks partitions, or a job waits for where the clock was.",
+        "verified; when the history lacks partitions, or a job waits for where the clock was; and when an alert fires "
+        "that\nnobody silenced.",
     .run = status_run,
 };

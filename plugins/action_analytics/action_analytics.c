@@ -111,7 +111,8 @@ static const struct chime_tile tiles[] = {
 static const struct chime_alert alerts[] = {
     {.name = "action-analytics-stale",
      .condition = "SELECT staleness_status = 'STALE', view_name AS subject, age_minutes AS value,"
-                  " format('refreshed %s min ago', age_minutes) AS summary FROM get_analytics_refresh_status()",
+                  " format('refreshed %s min ago', age_minutes) AS summary FROM get_analytics_refresh_status()"
+                  " WHERE age_minutes IS NOT NULL", /* plugin-failed and view-unfilled tell of one never filled */
      .severity = "warning"},
 };
 

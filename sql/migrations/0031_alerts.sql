@@ -123,37 +123,64 @@ INSERT INTO chime.alert_job SELECT s.job_id, s.failures, '-infinity', 0, 0 FROM 
 
 -- --- rules ---------------------------------------------------------------------------------------------------------------------
 
-CREATE FUNCTION chime.standard_rules() RETURNS TABLE (name text, about text, severity text, hold interval, words text)
+-- way_out: what mends it, with %1$s for the subject; NULL where `status` and `doctor` have a finding of their own, with its own way out.
+CREATE FUNCTION chime.standard_rules() RETURNS TABLE (name text, about text, severity text, hold interval, words text, way_out text)
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT v.name, v.about, v.severity, v.hold::interval, v.words FROM (VALUES
-    ('job-failed', 'job', 'warning', '0', 'a run failed, timed out or was lost'),
-    ('job-failure-rate', 'job', 'warning', '0', 'more than 20 % of 20 runs or more within an hour failed'),
-    ('job-late', 'job', 'warning', '15 s', 'it was due more than a minute ago and has not started'),
-    ('job-overdue', 'job', 'warning', '0', 'it has not succeeded for longer than expect_success_within'),
-    ('job-slow', 'job', 'warning', '0', 'a run takes longer than expect_duration; without one, far longer than runs of it do'),
-    ('job-rows', 'job', 'warning', '0', 'its last run succeeded with fewer rows than expect_rows'),
-    ('job-skipped', 'job', 'warning', '0', '5 slots or more in a row were skipped'),
-    ('job-missed', 'job', 'warning', '0', 'slots passed while nothing led, and are not caught up'),
-    ('job-suspended', 'job', 'critical', '0', 'it failed so often that it suspended itself'),
-    ('job-refused', 'job', 'warning', '0', 'the leader cannot run it'),
-    ('view-late', 'view', 'info', '25 s', 'it lacks changes older than warn_after'),
-    ('view-stale', 'view', 'warning', '25 s', 'it lacks changes older than error_after'),
-    ('view-refresh-slow', 'view', 'warning', '0', 'its last refresh took more than 5 s'),
-    ('live-view-refresh-slow', 'view', 'warning', '5 min', 'with a target_lag of 5 s at most: its refreshes take more than 2 s'),
-    ('view-refresh-failing', 'job', 'critical', '0', 'more than 3 refreshes failed one after the other'),
-    ('view-differs', 'view', 'critical', '0', 'a verification found other rows than its definition has'),
-    ('plugin-failed', 'plugin', 'warning', '0', 'it could not be installed, or one of its views not be filled'),
-    ('sessions', 'limit', 'warning', '0', 'more than 80 % of the server''s or the role''s sessions are in use; critical from 90 %'),
-    ('events-unheard', 'database', 'warning', '25 s', 'the leader hears no notifications'),
-    ('queue-full', 'server', 'warning', '0', 'the queue of notifications is more than half full'),
-    ('horizon', 'session', 'warning', '0', 'a transaction of more than an hour keeps change logs from shrinking'),
-    ('ledger-bloat', 'table', 'info', '10 min', 'ten times as many dead rows as live ones'),
-    ('unled', 'database', 'critical', '0', 'nobody led for more than a minute; told by who leads next'),
-    ('clock-ahead', 'job', 'warning', '0', 'it is decided up to a time to come: the clock was ahead'),
-    ('sink-failing', 'sink', 'warning', '0', 'what it was to be told has not been delivered for more than 5 minutes'),
-    ('condition-broken', 'condition', 'warning', '25 s', 'the condition of an alert fails, or says nothing that can be read'))
-    AS v (name, about, severity, hold, words);
+    SELECT v.name, v.about, v.severity, v.hold::interval, v.words, v.way_out FROM (VALUES
+    ('job-failed', 'job', 'warning', '0', 'a run failed, timed out or was lost', NULL),
+    ('job-failure-rate', 'job', 'warning', '0', 'more than 20 % of 20 runs or more within an hour failed',
+     'pgchime runs %1$s --state failed,timed_out,lost lists its failures'),
+    ('job-late', 'job', 'warning', '15 s', 'it was due more than a minute ago and has not started', NULL),
+    ('job-overdue', 'job', 'warning', '0', 'it has not succeeded for longer than expect_success_within',
+     'pgchime why %1$s says what keeps it from succeeding; pgchime run %1$s tries it now'),
+    ('job-slow', 'job', 'warning', '0', 'a run takes longer than expect_duration; without one, far longer than runs of it do',
+     'pgchime why %1$s says what it waits for; pgchime cancel ends the run; a longer expect_duration, if it may take so long'),
+    ('job-rows', 'job', 'warning', '0', 'its last run succeeded with fewer rows than expect_rows',
+     'see what its text reads; then pgchime run %1$s; a smaller expect_rows, if there may be so few'),
+    ('job-skipped', 'job', 'warning', '0', '5 slots or more in a row were skipped',
+     'pgchime runs %1$s --state skipped says why; a longer period, or overlap_policy = "buffer_one", skips none'),
+    ('job-missed', 'job', 'warning', '0', 'slots passed while nothing led, and are not caught up',
+     'pgchime run %1$s does now what was missed; with catchup = "all" it does so by itself'),
+    ('job-suspended', 'job', 'critical', '0', 'it failed so often that it suspended itself', NULL),
+    ('job-refused', 'job', 'warning', '0', 'the leader cannot run it', NULL),
+    ('view-late', 'view', 'info', '25 s', 'it lacks changes older than warn_after', NULL),
+    ('view-stale', 'view', 'warning', '25 s', 'it lacks changes older than error_after', NULL),
+    ('view-refresh-slow', 'view', 'warning', '0', 'its last refresh took more than 5 s',
+     'ANALYZE the tables that it reads, and give them an index for what it looks up; pgchime views says whether it is keyed, and why not;'
+     ' pgchime refresh %1$s tries it now'),
+    ('live-view-refresh-slow', 'view', 'warning', '5 min', 'with a target_lag of 5 s at most: its refreshes take more than 2 s',
+     'ANALYZE the tables that it reads; pgchime views says whether it is keyed, and why not; pgchime refresh %1$s tries it now; else give its job a'
+     ' longer target_lag'),
+    ('view-refresh-failing', 'job', 'critical', '0', 'more than 3 refreshes failed one after the other', NULL),
+    ('view-differs', 'view', 'critical', '0', 'a verification found other rows than its definition has',
+     'pgchime verify --repair %1$s puts it right, and compares it again'),
+    ('plugin-failed', 'plugin', 'warning', '0', 'it could not be installed, or one of its views not be filled', NULL),
+    ('view-unfilled', 'view', 'warning', '25 s', 'it was never filled, and nothing will fill it', NULL),
+    ('view-unverified', 'view', 'warning', '0', 'its last verification came to no end', NULL),
+    ('history-partition', 'database', 'critical', '0', 'the history has no partition for today or tomorrow', NULL),
+    ('ledger-unlogged', 'table', 'warning', '0', 'a crash of the server empties a table of the ledger', NULL),
+    ('follower-differs', 'daemon', 'warning', '5 min', 'who would lead next goes by another configuration', NULL),
+    ('quota-full', 'role', 'info', '0', 'it has as many jobs as it may have', NULL),
+    ('sessions', 'limit', 'warning', '0', 'more than 80 % of the server''s or the role''s sessions are in use; critical from 90 %',
+     'SELECT usename, application_name, count(*) FROM pg_stat_activity GROUP BY 1, 2 says who has them: end those that nobody needs, or raise'
+     ' max_connections or the role''s limit'),
+    ('events-unheard', 'database', 'warning', '25 s', 'the leader hears no notifications', NULL),
+    ('queue-full', 'server', 'warning', '0', 'the queue of notifications is more than half full',
+     'SELECT pid, xact_start FROM pg_stat_activity WHERE state LIKE ''idle in%%'' ORDER BY 2 says which transactions hold it up: end the oldest'),
+    ('horizon', 'session', 'warning', '0', 'a transaction of more than an hour keeps change logs from shrinking',
+     'end that transaction by COMMIT or ROLLBACK (COMMIT PREPARED or ROLLBACK PREPARED); SELECT pg_terminate_backend(...) ends a session that nobody'
+     ' answers for'),
+    ('ledger-bloat', 'table', 'info', '10 min', 'ten times as many dead rows as live ones',
+     'VACUUM %1$s; where it stays, pgchime alerts says by rule horizon who keeps it'),
+    ('unled', 'database', 'critical', '0', 'nobody led for more than a minute; told by who leads next',
+     'a second daemon, on another machine, leads when this one does not: pgchime serve'),
+    ('clock-ahead', 'job', 'warning', '0', 'it is decided up to a time to come: the clock was ahead', NULL),
+    ('sink-failing', 'sink', 'warning', '0', 'what it was to be told has not been delivered for more than 5 minutes',
+     'pgchime alerts test %1$s says what it answers'),
+    ('condition-broken', 'condition', 'warning', '25 s', 'the condition of an alert fails, or says nothing that can be read',
+     'mend alert %1$s, or what its condition names; then pgchime reload'))
+    AS v (name, about, severity, hold, words, way_out);
 END;
 COMMENT ON FUNCTION chime.standard_rules IS 'rules that every database has; the configuration may switch one off, or give it another severity and hold';
 
@@ -350,6 +377,63 @@ COMMENT ON FUNCTION chime.jobs_found IS 'what standard rules find of jobs now; j
 COMMENT ON FUNCTION chime.views_found IS 'what standard rules find of views and plugins now';
 COMMENT ON FUNCTION chime.server_found IS 'what standard rules find of the server, the leader and the ledger now';
 
+-- What `status` and `doctor` say, and alerts tell, of views that are kept. Views that nothing will fill: their jobs are suspended, or none is
+-- active. What could not be filled has failed its plugin.
+CREATE FUNCTION chime.view_problems() RETURNS TABLE (rule text, subject text, message text, way_out text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    SELECT 'view-unfilled', r.view_schema || '.' || r.relation,
+           format('view %s.%s has never been filled: %s', r.view_schema, r.relation,
+                  coalesce('job ' || min(j.name) || ' is suspended', 'no active job refreshes it')),
+           format('pgchime refresh %s.%s fills it now', r.view_schema, r.relation)
+    FROM chime.view_refresh r JOIN chime.view v USING (view_schema, relation)
+    JOIN chime.plugin p ON p.name = v.plugin AND p.state = 'installed'
+    LEFT JOIN chime.job j ON j.active AND r.view_schema || '.' || r.relation = ANY (j.views)
+    LEFT JOIN chime.job_state s ON s.job_id = j.job_id
+    WHERE r.refreshed_at IS NULL
+    GROUP BY r.view_schema, r.relation
+    HAVING bool_and(s.suspended_at IS NOT NULL) IS NOT FALSE OR count(j.job_id) = 0
+    UNION ALL
+    SELECT 'view-unverified', v.view_schema || '.' || v.relation,
+           format('view %s.%s could not be verified at %s: %s', v.view_schema, v.relation,
+                  to_char(l.verified_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), split_part(l.error, E'\n', 1)),
+           'mend that; pgchime run verify-views verifies all views now'
+    FROM chime.view v CROSS JOIN LATERAL (
+        SELECT n.verified_at, n.error FROM chime.verification n
+        WHERE n.view_schema = v.view_schema AND n.relation = v.relation ORDER BY n.verified_at DESC LIMIT 1) AS l
+    WHERE l.error IS NOT NULL;
+END;
+COMMENT ON FUNCTION chime.view_problems IS 'what is wrong with views of themselves, each with what mends it';
+
+-- Likewise of the ledger. The leader makes the history's partitions a week ahead, as it begins to lead and every hour. Of what is unlogged the
+-- server writes no log, so neither a crash nor a standby keeps its rows.
+CREATE FUNCTION chime.ledger_problems() RETURNS TABLE (rule text, subject text, message text, way_out text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    SELECT 'history-partition', '',
+           format('the history has no partition for %s, and the leader could not make it', string_agg(w.day::text, ', ')),
+           'its log says why, and it tries again every hour; who holds the history: SELECT pid, mode FROM pg_locks'
+           ' WHERE relation = ''chime.run_history''::regclass'
+    FROM chime.leader l CROSS JOIN chime.history_work(interval '100 years') AS w
+    WHERE w.makes AND w.day <= (now() AT TIME ZONE 'UTC')::date + 1 AND l.since < now() - interval '10 minutes' AND chime.led()
+    HAVING count(*) > 0
+    UNION ALL
+    SELECT 'ledger-unlogged', 'chime.' || quote_ident(c.relname),
+           format('a crash of the server or a failover empties what is unlogged: chime.%I', c.relname),
+           format('ALTER TABLE chime.%I SET LOGGED', c.relname)
+    FROM pg_class c WHERE c.relnamespace = 'chime'::regnamespace AND c.relkind = 'r' AND c.relpersistence = 'u'
+    UNION ALL
+    SELECT 'follower-differs', f.name, format('%s follows with another configuration than %s, who leads', f.name, s.instance),
+           'a takeover would change what runs: bring both configurations to the same, then pgchime reload on each'
+    FROM chime.leader_status s CROSS JOIN LATERAL unnest(s.differing) AS f (name) WHERE s.alive
+    UNION ALL
+    SELECT 'quota-full', q.role, format('role %s has %s active jobs of %s that it may have, and %s of %s with the others', q.role, q.jobs, q.max_jobs,
+                                        q.all_jobs, 10 * q.max_jobs::bigint),
+           'chime.schedule refuses it more: it makes some inactive or unschedules them, or max_jobs of its entry in roles is raised'
+    FROM chime.full_quotas() AS q;
+END;
+COMMENT ON FUNCTION chime.ledger_problems IS 'what is wrong with the ledger and around it, each with what mends it';
+
 -- found: as chime.note_alerts takes it; NULL: nothing. open: there are alerts that may end.
 CREATE FUNCTION chime.look_at_alerts(OUT found jsonb, OUT open boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -357,7 +441,9 @@ BEGIN ATOMIC
     SELECT (SELECT jsonb_agg(to_jsonb(f))
             FROM (SELECT * FROM chime.jobs_found()
                   UNION ALL SELECT v.*, NULL, NULL FROM chime.views_found() AS v
-                  UNION ALL SELECT s.*, NULL, NULL FROM chime.server_found() AS s) AS f),
+                  UNION ALL SELECT s.*, NULL, NULL FROM chime.server_found() AS s
+                  UNION ALL SELECT p.rule, p.subject, NULL, NULL, p.message, NULL, NULL FROM chime.view_problems() AS p
+                  UNION ALL SELECT p.rule, p.subject, NULL, NULL, p.message, NULL, NULL FROM chime.ledger_problems() AS p) AS f),
            EXISTS (SELECT FROM chime.alert);
 END;
 COMMENT ON FUNCTION chime.look_at_alerts IS 'one look of the leader''s, but for conditions, on a session that may not write';
@@ -552,7 +638,24 @@ SELECT a.alert_id, a.state, a.severity, a.rule, a.subject, a.since, a.fired_at, 
 FROM chime.alert a;
 COMMENT ON VIEW chime.alerts IS 'alerts that are open, with the silence that holds for each now';
 
+-- Alerts that fire and that nobody silenced, of rules for which nothing else is said.
+CREATE FUNCTION chime.alert_problems() RETURNS TABLE (rule text, subject text, message text, way_out text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+BEGIN ATOMIC
+    SELECT a.rule, a.subject, format('alert %s fires since %s: %s', concat_ws(' ', a.rule, nullif(a.subject, '')),
+                                     to_char(a.fired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), a.summary),
+           CASE WHEN s.name IS NULL THEN 'mend what its condition looks at: pgchime alerts rules'
+                ELSE format(s.way_out, a.subject) END
+    FROM chime.alerts a LEFT JOIN chime.standard_rules() AS s ON s.name = a.rule
+    WHERE a.state = 'firing' AND a.silence_id IS NULL AND (s.name IS NULL OR s.way_out IS NOT NULL)
+      AND NOT (a.rule = 'view-differs' AND EXISTS (SELECT FROM chime.view v WHERE v.found_wrong IS NOT NULL
+                                                                              AND v.view_schema || '.' || v.relation = a.subject))
+    ORDER BY a.fired_at, a.alert_id LIMIT 100;
+END;
+COMMENT ON FUNCTION chime.alert_problems IS 'alerts that fire and are not silenced, each with what mends it; those whose subject has a finding of its own are left out';
+
 REVOKE ALL ON FUNCTION chime.standard_rules(), chime.set_alert_rules(uuid, jsonb), chime.jobs_found(), chime.views_found(), chime.server_found(),
+    chime.view_problems(), chime.ledger_problems(), chime.alert_problems(),
     chime.look_at_alerts(), chime.alert_conditions(), chime.condition_reach(text[]), chime.vet_condition(chime.alert_rule, text, text),
     chime.condition_found(text, json, json), chime.look_at_condition(text), chime.labels_match(jsonb, jsonb), chime.silenced(jsonb), chime.note_alerts(uuid, jsonb[], text[]),
     chime.notify_alerts(timestamptz) FROM PUBLIC;
