@@ -16,29 +16,30 @@ static bool is_standard(const char *name)
     return false;
 }
 
-/* NULL: none declares it. */
-static const struct declaration *declaring(const struct builder *builder, const char *name)
+static bool declares(const struct declaration *plugin, const char *name)
 {
-    for (size_t i = 0; i < builder->set->count; i++) {
-        const struct declaration *plugin = builder->set->plugins[i];
-        for (size_t j = 0; j < plugin->alert_count; j++) {
-            if (strcmp(plugin->alerts[j].name, name) == 0) {
-                return plugin;
-            }
-        }
-    }
-    return NULL;
-}
-
-/* Beside an entry without a condition, for one database, may be one with a condition, for another. */
-static bool is_configured(const struct config *config, const char *name)
-{
-    for (size_t i = 0; i < config->alert_count; i++) {
-        if (config->alerts[i].condition != NULL && strcmp(config->alerts[i].name, name) == 0) {
+    for (size_t i = 0; i < plugin->alert_count; i++) {
+        if (strcmp(plugin->alerts[i].name, name) == 0) {
             return true;
         }
     }
     return false;
+}
+
+/* A plugin with a rule of that name, one in that database (NULL: in any) before others; NULL: none declares it. */
+static const struct choice *declaring(const struct builder *builder, const char *name, const char *database)
+{
+    const struct choice *found = NULL;
+    for (size_t i = 0; i < builder->set->count; i++) {
+        const struct choice *choice = &builder->choices[i];
+        if (declares(choice->declaration, name)) {
+            found = choice;
+            if (choice->state != CHOICE_TAKEN || database == NULL || strcmp(choice->database, database) == 0) {
+                break;
+            }
+        }
+    }
+    return found;
 }
 
 static const char *nearest_rule(struct builder *builder, const char *name)
@@ -68,31 +69,47 @@ static const char *nearest_rule(struct builder *builder, const char *name)
     return nearest_word(name, names, count);
 }
 
-static void check_change(struct builder *builder, const struct config_alert *alert)
+static void refuse_unknown(struct builder *builder, const struct config_alert *alert)
 {
-    if (is_standard(alert->name) || declaring(builder, alert->name) != NULL ||
-        is_configured(builder->config, alert->name) || !builder->complete ||
-        choice_absent_beside(builder, alert->file)) {
-        return;
-    }
     const char *nearest = nearest_rule(builder, alert->name);
+    if (nearest != NULL && strcmp(nearest, alert->name) == 0) { /* it has a condition, for another database */
+        nearest = NULL;
+    }
     report_add(builder->report, alert->file, alert->line,
                nearest != NULL ? arena_printf(builder->arena, "did you mean \"%s\"?", nearest)
                                : "give it a condition, or name a rule of docs/alerts.md or of a plugin",
-               "alert \"%.100s\" has no condition, and there is no rule of that name", alert->name);
+               "alert \"%.100s\" has no condition, and there is no rule of that name%s", alert->name,
+               alert->database != NULL ? arena_printf(builder->arena, " in database \"%s\"", alert->database) : "");
+}
+
+static void check_change(struct builder *builder, const struct config_alert *alert)
+{
+    const struct choice *choice = declaring(builder, alert->name, alert->database);
+    if (is_standard(alert->name) || !builder->complete) {
+        return;
+    }
+    if (choice == NULL && !choice_absent_beside(builder, alert->file)) {
+        refuse_unknown(builder, alert);
+    } else if (choice != NULL && choice->state == CHOICE_TAKEN && alert->database != NULL &&
+               strcmp(choice->database, alert->database) != 0) {
+        report_add(builder->report, alert->file, alert->line,
+                   "a plugin's database is given in its plugin entry; leave it out here",
+                   "alert \"%.100s\" belongs to plugin \"%s\", which is in database \"%s\", not in \"%s\"", alert->name,
+                   choice->declaration->name, choice->database, alert->database);
+    }
 }
 
 /* Its condition would never be looked at. */
 static void check_own(struct builder *builder, const struct config_alert *alert)
 {
-    const struct declaration *plugin = declaring(builder, alert->name);
+    const struct choice *choice = declaring(builder, alert->name, NULL);
     if (is_standard(alert->name)) {
         report_add(builder->report, alert->file, alert->line, "give yours another name",
                    "alert \"%s\" has a condition, but it is a rule that is there already", alert->name);
-    } else if (plugin != NULL) {
+    } else if (choice != NULL) {
         report_add(builder->report, alert->file, alert->line, "give yours another name",
                    "alert \"%s\" has a condition, but plugin \"%s\" has a rule of that name", alert->name,
-                   plugin->name);
+                   choice->declaration->name);
     }
 }
 

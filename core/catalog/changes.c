@@ -157,6 +157,28 @@ static void list_sinks(const struct config *before, const struct config *after, 
     }
 }
 
+static bool same_heartbeat(const struct config_heartbeat *left, const struct config_heartbeat *right)
+{
+    struct buffer texts[2] = {{0}};
+    fingerprint_heartbeat(&texts[0], left);
+    fingerprint_heartbeat(&texts[1], right);
+    return same_and_finish(texts) && same_text(left->url_file, right->url_file);
+}
+
+/* By the names of their databases. */
+static void list_heartbeats(const struct config *before, const struct config *after, struct catalog_changes *changes)
+{
+    for (size_t i = 0; i < after->database_count; i++) {
+        const char *name = after->databases[i].name;
+        const struct config_database *known = config_find_database(before, name);
+        const struct config_heartbeat *old = known != NULL ? known->heartbeat : NULL;
+        const struct config_heartbeat *new = after->databases[i].heartbeat;
+        if (old == NULL ? new != NULL : new == NULL || !same_heartbeat(old, new)) {
+            add(changes, old == NULL ? '+' : new == NULL ? '-' : '~', "heartbeat", name, NULL);
+        }
+    }
+}
+
 void catalog_changes_list(const struct catalog *before, const struct catalog *after, struct catalog_changes *changes)
 {
     *changes = (struct catalog_changes){0};
@@ -164,6 +186,7 @@ void catalog_changes_list(const struct catalog *before, const struct catalog *af
     list_jobs(before, after, changes);
     list_alerts(before->config, after->config, changes);
     list_sinks(before->config, after->config, changes);
+    list_heartbeats(before->config, after->config, changes);
 }
 
 void catalog_changes_finish(struct catalog_changes *changes)

@@ -96,6 +96,15 @@ void fingerprint_sink(struct buffer *buffer, const struct config_sink *sink)
     }
 }
 
+void fingerprint_heartbeat(struct buffer *buffer, const struct config_heartbeat *heartbeat)
+{
+    if (heartbeat != NULL) {
+        put_text(buffer, "heartbeat");
+        put_text(buffer, heartbeat->url);
+        buffer_printf(buffer, "%lld;", (long long)heartbeat->every);
+    }
+}
+
 static void put_pools(struct buffer *buffer, const struct config_database *database)
 {
     put_text(buffer, database->name);
@@ -233,6 +242,10 @@ void catalog_fingerprint(const struct catalog *catalog, const char *database, ch
     const struct config_database *settings = config_find_database(catalog->config, database);
     if (settings != NULL && settings->pool_count > 0) {
         put_pools(&item, settings);
+        fold(&item, &hashes);
+    }
+    if (settings != NULL && settings->heartbeat != NULL) {
+        fingerprint_heartbeat(&item, settings->heartbeat);
         fold(&item, &hashes);
     }
     put_count(&hashes, count_of(catalog, database));

@@ -18,6 +18,7 @@
 
 #define LOOK_FIRST USEC_PER_SEC
 #define LOOK_EVERY (10 * USEC_PER_SEC)
+#define LOOK_AGAIN USEC_PER_SEC /* after what an install was in the way of */
 #define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
 #define LATE USEC_PER_MINUTE
 #define LATE_MOST 100 /* jobs of one owner that a look finds late */
@@ -30,6 +31,7 @@ struct alerts {
     struct loop_timer *timer;
     struct pg_connection *connection; /* NULL: none */
     bool rules_sent;
+    bool looking;         /* a look is under way, and the timer is not set */
     bool open;            /* the ledger has alerts that may end */
     bool found;           /* by the look under way */
     struct columns looks; /* what it found, and by which rules */
@@ -56,12 +58,18 @@ static void forget_look(struct alerts *alerts)
     alerts->gathering = false;
 }
 
-static void look_later(struct alerts *alerts)
+static void look_after(struct alerts *alerts, duration pause)
 {
     forget_look(alerts);
     if (!alerts->noting) {
-        loop_timer_set(alerts->timer, LOOK_EVERY);
+        alerts->looking = false;
+        loop_timer_set(alerts->timer, pause);
     }
+}
+
+static void look_later(struct alerts *alerts)
+{
+    look_after(alerts, LOOK_EVERY);
 }
 
 /* NULL: there is none any more. */
@@ -342,9 +350,10 @@ static void due(void *data)
         alerts_follow(alerts); /* behind what others wait for as a leadership begins */
     }
     if (lead->reload != NULL) {
-        look_later(alerts);
+        look_after(alerts, LOOK_AGAIN);
         return;
     }
+    alerts->looking = true;
     if (alerts->connection != NULL) {
         ready(alerts);
     } else {
@@ -369,11 +378,14 @@ void alerts_follow(struct alerts *alerts)
     free(rules);
 }
 
+/* A look that is not under way comes when it is due: plugins that wait for a table are looked at again and again. */
 void alerts_yield(struct alerts *alerts)
 {
     pg_close(alerts->connection);
     alerts->connection = NULL;
-    look_later(alerts);
+    if (alerts->looking) {
+        look_after(alerts, LOOK_AGAIN);
+    }
 }
 
 struct alerts *alerts_create(struct lead *lead)

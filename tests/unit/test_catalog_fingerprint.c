@@ -146,6 +146,9 @@ START_TEST(fingerprint_covers_pools_and_the_databases_zone)
         "pools: { heavy = 2; };",
         "pools: { light = 2; };",
         "timezone = \"Europe/Berlin\";",
+        "heartbeat: { url_file = \"x\"; };",
+        "heartbeat: { url_file = \"x\"; every = \"5min\"; };",
+        "heartbeat: { url = \"https://a\"; };",
     };
     static const char part[] = "jobs: { a: { command = \"SELECT 1\"; schedule = \"@daily\"; }; };";
     char hex[COUNT_OF(members)][17];

@@ -270,6 +270,30 @@ START_TEST(override_in_another_database_than_its_plugin_is_refused)
 }
 END_TEST
 
+/* What would never count is refused with its place. */
+START_TEST(change_of_a_rule_that_its_database_does_not_have_is_refused)
+{
+    struct chime_alert rule = {.name = "no-orders", .condition = "SELECT true"};
+    samples.lane.alerts = &rule;
+    samples.lane.alert_count = 1;
+    use_plugin(&samples.lane);
+    build(TWO_DATABASES, "plugin: { name = \"lane\"; database = \"audit\"; };\n"
+                         "alerts: { no-orders: { database = \"audit\"; enabled = false; }; job-late: { database = "
+                         "\"main\"; enabled = false; }; };");
+    expect_findings(catalog, "");
+    build(TWO_DATABASES "alerts: { own: { database = \"main\"; severity = \"info\"; }; };",
+          "plugin: { name = \"lane\"; database = \"audit\"; };\n"
+          "alerts: { no-orders: { database = \"main\"; enabled = false; };\n"
+          " own: { database = \"audit\"; condition = \"SELECT true\"; }; };");
+    expect_findings(catalog, "%/conf.d/x.conf:2: alert \"no-orders\" belongs to plugin \"lane\", which is in database "
+                             "\"audit\", not in \"main\"\n"
+                             "HINT:  a plugin's database is given in its plugin entry; leave it out here\n"
+                             "%/pgchime.conf:4: alert \"own\" has no condition, and there is no rule of that name in "
+                             "database \"main\"\n"
+                             "HINT:  give it a condition, or name a rule of docs/alerts.md or of a plugin\n");
+}
+END_TEST
+
 START_TEST(upstream_in_another_database_is_refused_with_its_database)
 {
     use_plugin(&samples.other);
@@ -332,6 +356,7 @@ int main(void)
     tcase_add_test(tests, several_databases_ask_for_a_choice);
     tcase_add_test(tests, plugin_without_an_entry_needs_one_when_there_are_several_databases);
     tcase_add_test(tests, override_in_another_database_than_its_plugin_is_refused);
+    tcase_add_test(tests, change_of_a_rule_that_its_database_does_not_have_is_refused);
     tcase_add_test(tests, upstream_in_another_database_is_refused_with_its_database);
     tcase_add_test(tests, jobs_and_views_of_two_plugins_must_differ);
     tcase_add_test(tests, zone_of_a_plugins_job_is_checked_at_the_plugin);
