@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+
 static bool fail(struct error *err, const char *path, int number, const char *hint)
 {
     error_set(err, ERROR_CONFIG, "cannot open %s: %s", path, strerror(number));
@@ -127,4 +129,23 @@ bool trust_folder(const char *folder, struct error *err)
         close(descriptor);
     }
     return descriptor >= 0;
+}
+
+/* `file` is absolute, and is cut in place. */
+static bool trust_above(char *file, struct error *err)
+{
+    char *name = strrchr(file, '/');
+    *(name == file ? name + 1 : name) = '\0';
+    return trust_folder(file, err);
+}
+
+bool trust_place(const char *file, struct error *err)
+{
+    char *named = xstrdup(file);
+    char *target = realpath(file, NULL);
+    bool good = target != NULL ? trust_above(named, err) && trust_above(target, err)
+                               : fail(err, file, errno, "see that the file is there");
+    free(named);
+    free(target);
+    return good;
 }

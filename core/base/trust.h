@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Who could have written a file that is believed: a plugin, a configuration.
+/* Who could have written a file that is believed: a plugin, a configuration, a secret.
  *
  * Each file and folder must belong to root or to us, and be writable by nobody else. A folder's path is resolved first; then every folder from / down
  * is judged (a sticky one of root's, such as /tmp, may lie above). The walk opens each folder from the one above without following links, so that
@@ -18,5 +18,7 @@ bool trust_file(const struct stat *status, const char *name, const char *path, s
 int trust_open(const char *folder, const char *missing_hint, struct error *err) CHIME_MUST_CHECK;
 /* The same of one whose files are judged each by itself: it need not be readable, and may be a sticky one. */
 bool trust_folder(const char *folder, struct error *err) CHIME_MUST_CHECK;
+/* The same of the folder of a file, and of where it leads if it is a link. */
+bool trust_place(const char *file, struct error *err) CHIME_MUST_CHECK;
 
 #endif

@@ -102,7 +102,8 @@ static char *for_people(const json_t *body)
 
 #define UNSEEN "\xE2\x80\x8B" /* a space of no width */
 
-/* Else a summary could call everybody of a channel: Slack by <!here>, others by @here. */
+/* Else a summary could call everybody of a channel, Slack by <!here> and others by @here, or show another address than its link has: Slack by
+ * <address|text>, others by [text](address). */
 static char *for_slack(const json_t *body)
 {
     struct buffer text = {0};
@@ -112,7 +113,7 @@ static char *for_slack(const json_t *body)
             buffer_puts(&text, *c == '&' ? "&amp;" : *c == '<' ? "&lt;" : "&gt;");
         } else {
             buffer_putc(&text, *c);
-            buffer_puts(&text, *c == '@' ? UNSEEN : "");
+            buffer_puts(&text, *c == '@' || (*c == ']' && c[1] == '(') ? UNSEEN : "");
         }
     }
     json_t *message = json_pack("{s:s}", "text", buffer_text(&text));

@@ -22,7 +22,7 @@ static bool judge(int file, const char *path, struct error *err)
         error_set(err, ERROR_CONFIG, "everybody may read %s", path);
         return error_hint(err, "chmod o= %s", path);
     }
-    return trust_file(&status, path, path, err);
+    return trust_file(&status, path, path, err) && trust_place(path, err);
 }
 
 static char *read_all(int file)

@@ -88,6 +88,20 @@ START_TEST(no_at_calls_anybody)
 }
 END_TEST
 
+#define LINKING                                                                                         \
+    "{\"status\": \"firing\", \"alerts\": [{\"status\": \"firing\", \"labels\": {\"job\": \"[a](b)\", " \
+    "\"severity\": \"info\"}, \"annotations\": {\"summary\": \"[log in](http://e) ![](e) <http://e|log in>\"}}]}"
+
+START_TEST(no_words_hide_where_a_link_leads)
+{
+    make_of(SINK_SLACK, LINKING);
+    has("- firing: [a]" CUT "(b) (info): [log in]" CUT "(http://e) ![]" CUT "(e) &lt;http://e|log in&gt;\\n");
+    free(text);
+    make_of(SINK_MAIL, LINKING);
+    has("- firing: [a](b) (info): [log in](http://e) ![](e) <http://e|log in>\n");
+}
+END_TEST
+
 START_TEST(an_alertmanager_keeps_what_fires_for_three_minutes)
 {
     make(SINK_ALERTMANAGER);
@@ -141,6 +155,7 @@ int main(void)
     tcase_add_test(cases, slack_is_told_text_that_calls_nobody);
     tcase_add_test(cases, no_summary_forges_a_line);
     tcase_add_test(cases, no_at_calls_anybody);
+    tcase_add_test(cases, no_words_hide_where_a_link_leads);
     tcase_add_test(cases, an_alertmanager_keeps_what_fires_for_three_minutes);
     tcase_add_test(cases, a_mail_has_the_headers_that_we_give_it_alone);
     tcase_add_test(cases, a_long_line_of_a_mail_is_broken_and_what_is_no_message_is_refused);
