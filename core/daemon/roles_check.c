@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Which roles the daemon may log in as, and which are there: what the ledger is told of it, and what it says. */
+/* Which roles the daemon may log in as, and which are there: what the ledger is told of it, and what it says. Early:
+ * each login is judged anew by roles.c and pg/session.c. */
 #include <stdlib.h>
 #include <string.h>
 

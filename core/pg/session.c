@@ -85,7 +85,7 @@ const struct pg_setting pg_worker_settings[] = {
 };
 const size_t pg_worker_setting_count = COUNT_OF(pg_worker_settings);
 
-/* How whoever logged in could become another, or have the server run programs or touch files of its own: chime.role_powers (0020_logins.sql) has
+/* How whoever logged in could become another, or have the server run programs or touch files of its own: chime.role_powers (0026_logins.sql) has
  * the same. All is qualified: the search_path is the role's own. */
 #define POWERS_SQL                                                                                                    \
     "(SELECT CASE WHEN r.rolname OPERATOR(pg_catalog.=) SESSION_USER AND r.rolsuper THEN 'it is a superuser'"         \
