@@ -10,7 +10,7 @@
 #include "support/process/wait.h"
 
 #define ARGUMENTS_MAX 60
-#define RUN_SECONDS 60.0
+#define RUN_SECONDS 180.0
 
 struct daemon {
     pid_t pid;
