@@ -53,35 +53,32 @@
     "   FROM chime.plugin_status WHERE state = 'failed' ORDER BY name)"
 
 /* Jobs whose last run failed, that suspended themselves, or that the leader cannot run. Ten of each are named. */
-#define JOB_PROBLEMS_SQL                                                                                              \
-    "(SELECT format('job %s fails: %s', f.name, f.words) AS message,"                                                 \
-    "        format(CASE WHEN f.refreshes THEN 'mend that; pgchime run %1$s tries it now, and pgchime why %1$s says " \
-    "when"                                                                                                            \
-    " it is tried again'"                                                                                             \
-    "               ELSE 'mend that; pgchime run %1$s tries it now; pgchime runs %1$s --state failed,timed_out,lost " \
-    "lists"                                                                                                           \
-    " its failures' END, f.name) AS way_out"                                                                          \
-    "   FROM (SELECT j.name, j.views <> '{}' AS refreshes, chime.failure_words(j.job_id) AS words"                    \
-    "           FROM chime.job j JOIN chime.job_state s USING (job_id)"                                               \
-    "          WHERE j.active AND s.consecutive_failures > 0 AND s.suspended_at IS NULL"                              \
-    "          ORDER BY s.consecutive_failures DESC, j.name LIMIT 10) f WHERE f.words IS NOT NULL)"                   \
-    " UNION ALL"                                                                                                      \
-    " (SELECT format('%s more jobs fail', count(*) - 10), 'pgchime jobs --failing lists them'"                        \
-    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                      \
-    "   WHERE j.active AND s.consecutive_failures > 0 AND s.suspended_at IS NULL HAVING count(*) > 10)"               \
-    " UNION ALL"                                                                                                      \
-    " (SELECT format('job %s suspended itself at %s: %s', j.name,"                                                    \
-    "                to_char(s.suspended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"'), s.suspend_reason),"    \
-    "         format('mend what fails; then pgchime resume %s lets it run again', j.name)"                            \
-    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                      \
-    "   WHERE j.active AND s.suspended_at IS NOT NULL AND s.suspended_by IS NULL ORDER BY j.name LIMIT 10)"           \
-    " UNION ALL"                                                                                                      \
-    " (SELECT format('%s more jobs suspended themselves', count(*) - 10), 'pgchime jobs --suspended lists them'"      \
-    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                      \
-    "   WHERE j.active AND s.suspended_at IS NOT NULL AND s.suspended_by IS NULL HAVING count(*) > 10)"               \
-    " UNION ALL"                                                                                                      \
-    " (SELECT format('job %s cannot be run: %s', j.name, split_part(j.problem, E'\n', 1)),"                           \
-    "         format('mend it by chime.schedule or chime.alter_job; pgchime why %s says it in full', j.name)"         \
+#define JOB_PROBLEMS_SQL                                                                                           \
+    "(SELECT format('job %s fails: %s', f.name, f.words) AS message,"                                              \
+    "        format(CASE WHEN f.refreshes THEN 'pgchime why %1$s says when it is tried again'"                     \
+    "               ELSE 'pgchime runs %1$s --state failed,timed_out,lost lists its failures' END"                 \
+    "               || '; once it is mended, pgchime run %1$s tries it now', f.name) AS way_out"                   \
+    "   FROM (SELECT j.name, j.views <> '{}' AS refreshes, chime.failure_words(j.job_id) AS words"                 \
+    "           FROM chime.job j JOIN chime.job_state s USING (job_id)"                                            \
+    "          WHERE j.active AND s.consecutive_failures > 0 AND s.suspended_at IS NULL"                           \
+    "          ORDER BY s.consecutive_failures DESC, j.name LIMIT 10) f WHERE f.words IS NOT NULL)"                \
+    " UNION ALL"                                                                                                   \
+    " (SELECT format('%s more jobs fail', count(*) - 10), 'pgchime jobs --failing lists them'"                     \
+    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                   \
+    "   WHERE j.active AND s.consecutive_failures > 0 AND s.suspended_at IS NULL HAVING count(*) > 10)"            \
+    " UNION ALL"                                                                                                   \
+    " (SELECT format('job %s suspended itself at %s: %s', j.name,"                                                 \
+    "                to_char(s.suspended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS\"Z\"'), s.suspend_reason)," \
+    "         format('mend what fails; then pgchime resume %s lets it run again', j.name)"                         \
+    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                   \
+    "   WHERE j.active AND s.suspended_at IS NOT NULL AND s.suspended_by IS NULL ORDER BY j.name LIMIT 10)"        \
+    " UNION ALL"                                                                                                   \
+    " (SELECT format('%s more jobs suspended themselves', count(*) - 10), 'pgchime jobs --suspended lists them'"   \
+    "    FROM chime.job j JOIN chime.job_state s USING (job_id)"                                                   \
+    "   WHERE j.active AND s.suspended_at IS NOT NULL AND s.suspended_by IS NULL HAVING count(*) > 10)"            \
+    " UNION ALL"                                                                                                   \
+    " (SELECT format('job %s cannot be run: %s', j.name, split_part(j.problem, E'\n', 1)),"                        \
+    "         format('mend it by chime.schedule or chime.alter_job; pgchime why %s says it in full', j.name)"      \
     "    FROM chime.job j WHERE j.problem IS NOT NULL AND j.active ORDER BY j.name LIMIT 10)"
 
 /* Views whose keyed refreshes were wrong: they are full until somebody says otherwise. */

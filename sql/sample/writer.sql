@@ -122,7 +122,7 @@ PREPARE feedback AS
 WITH given AS MATERIALIZED (
     SELECT
         'conv-' || floor(1000 * random()) AS conversation,
-        random() < 0.92 AS safe,
+        true AS safe, -- alert unsafe-response is about one that is not
         jsonb_build_object('clarity', 1 + floor(5 * random() ^ 0.5), 'accuracy', 1 + floor(5 * random() ^ 0.5)) AS rubric,
         clock_timestamp() AS created_at
 ),
@@ -133,7 +133,7 @@ mirrored AS (
 annotated AS (
     UPDATE public.agent_feedback f
     SET annotator = 'qa_team_' || 1 + floor(4 * random() ^ 2),
-        safe_to_send = random() < 0.92,
+        safe_to_send = true,
         labels = '{accuracy}',
         updated_at = clock_timestamp()
     WHERE f.id = (

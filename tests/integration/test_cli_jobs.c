@@ -52,8 +52,9 @@ START_TEST(a_job_that_fails_is_a_problem_until_it_succeeds)
     runs_ask_and_await(cluster, "broken");
     ASSERT_RUN(8, "status", "-o", "json");
     commands_has(errors, "database \"main\": job broken fails: its last run, at ");
-    commands_has(errors, ": division by zero\nHINT:  mend that; pgchime run broken tries it now; pgchime runs broken "
-                         "--state failed,timed_out,lost lists its failures\n");
+    commands_has(
+        errors, ": division by zero\nHINT:  pgchime runs broken --state failed,timed_out,lost lists its failures; once "
+                "it is mended, pgchime run broken tries it now\n");
     commands_has(output, "\"failing_jobs\": 1,");
     ASSERT_RUN(8, "doctor", "-o", "json");
     commands_has(output, "\"finding\": \"job broken fails: its last run, at ");
