@@ -195,7 +195,7 @@ static void measure_all(struct plan_watch *kept)
 #define PLANNED_JOB "postgres/made 4" /* it comes after another and has runs */
 
 static const struct {
-    const char *words[3];
+    const char *words[4];
     double growth; /* pages that it may touch more where there are many jobs, runs and misses */
     int status;    /* that it exits with */
 } commands[] = {
@@ -203,8 +203,13 @@ static const struct {
     {{"next", PLANNED_JOB, NULL}, 300, 0},
     {{"runs", PLANNED_JOB, NULL}, 3000, 0}, /* looks into each partition, once for each kind of run */
     {{"runs", NULL}, 1000, 0},
+    {{"runs", "--state", "failed,lost", NULL}, 1000, 0},
+    {{"alerts", "--all", NULL}, 300, 0},
+    {{"views", NULL}, 300, 0},
+    {{"doctor", NULL}, 90000, 8},          /* as status, and looks into the text of each job for pg_cron's name */
     {{"why", PLANNED_JOB, NULL}, 3000, 0}, /* counts what is live: each job here */
-    {{"jobs", NULL}, 120000, 0}, /* those below go over all jobs, 6,000 there, and look each up in some tables: 13 pages for one */
+    /* Those below go over all jobs, 6,000 there, and look each up in some tables: 13 pages for one. */
+    {{"jobs", NULL}, 120000, 0},
     {{"status", NULL}, 75000, 8}, /* nobody leads; 9 pages for one */
     {{"graph", NULL}, 18000, 0},
 };

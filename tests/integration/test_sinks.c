@@ -309,6 +309,49 @@ START_TEST(each_kind_of_sink_is_told_and_one_that_hangs_holds_up_nothing)
 }
 END_TEST
 
+/* By curl, which says line by line what a mail server hears. A password is said to none that is not encrypted. */
+START_TEST(a_mail_is_sent_by_smtp)
+{
+    receiver = receiver_create(RECEIVER_MAIL);
+    folder = files_make_directory();
+    site = site_create(cluster, "postgres", 2);
+    site_job(site, "broken", NEVER_DUE "command = \"SELECT 1 / 0\"; max_attempts = 1;");
+    char *user = files_path("%s/user", folder);
+    files_write(user, "pgchime:S3CRET\n");
+    chmod(user, 0600);
+    int port = receiver_port(receiver);
+    char *sinks = files_path(
+        "sinks: { desk: { type = \"mail\"; url = \"smtp://127.0.0.1:%d\"; from = \"pgchime@example.com\";\n"
+        "  to = [\"ops@example.com\", \"desk@example.com\"]; };\n"
+        " gone: { type = \"mail\"; url = \"smtp://127.0.0.1:%d\"; from = \"a@example.com\"; to = "
+        "[\"nobody@example.com\"];\n"
+        "  match: { alertname = \"none\"; }; };\n"
+        " login: { type = \"mail\"; url = \"smtp://127.0.0.1:%d\"; from = \"b@example.com\"; to = "
+        "[\"ops@example.com\"];\n"
+        "  user_file = \"%s\"; match: { alertname = \"none\"; }; }; };\n"
+        "alerts: { job-failed: { severity = \"critical\"; }; };\n",
+        port, port, port, user);
+    site_file(site, "sinks", sinks);
+    served = site_lead(site);
+    runs_ask_and_await(cluster, "broken");
+    WAIT_SQL(cluster, "SELECT state FROM chime.notification WHERE sink = 'desk'", "delivered", 120);
+    ck_assert(got("MAIL FROM:<pgchime@example.com>"));
+    ck_assert(got("RCPT TO:<ops@example.com>"));
+    ck_assert(got("RCPT TO:<desk@example.com>"));
+    ck_assert(got("Subject: "));
+    ck_assert(got("division by zero"));
+    ck_assert(got("\r\n.\r\n"));
+    ASSERT_RUN(1, "alerts", "test", "gone");
+    commands_has(errors, "sink gone was not told");
+    ASSERT_RUN(1, "alerts", "test", "login");
+    commands_has(errors, "sink login was not told");
+    ck_assert(!got("MAIL FROM:<b@example.com>"));
+    ck_assert(!got("AUTH"));
+    free(user);
+    free(sinks);
+}
+END_TEST
+
 START_TEST(a_sink_that_refuses_is_told_later)
 {
     char *sinks;
@@ -451,6 +494,7 @@ int main(void)
     tcase_add_test(tests, what_goes_on_is_told_again_unless_somebody_knows);
     tcase_add_test(tests, a_look_does_not_read_what_was_told_before);
     tcase_add_test(tests, each_kind_of_sink_is_told_and_one_that_hangs_holds_up_nothing);
+    tcase_add_test(tests, a_mail_is_sent_by_smtp);
     tcase_add_test(tests, a_sink_that_refuses_is_told_later);
     suite_add_tcase(suite, tests);
     tests = tcase_create("heartbeat");

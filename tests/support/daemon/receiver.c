@@ -48,15 +48,62 @@ static void read_request(int connection, char *request)
     }
 }
 
+static int status_of(const struct receiver *receiver)
+{
+    char *text = files_read(receiver->status);
+    int status = atoi(text);
+    free(text);
+    return status;
+}
+
+/* What a line of a mail client's is answered; NULL: nothing, it is part of a mail. */
+static const char *mail_answer(const char *line, bool *in_mail)
+{
+    if (*in_mail) {
+        *in_mail = strcmp(line, ".\r\n") != 0;
+        return *in_mail ? NULL : "250 taken\r\n";
+    }
+    *in_mail = strncasecmp(line, "DATA", 4) == 0;
+    if (*in_mail) {
+        return "354 go on\r\n";
+    }
+    if (strncasecmp(line, "QUIT", 4) == 0) {
+        return "221 bye\r\n";
+    }
+    bool nobody = strncasecmp(line, "RCPT", 4) == 0 && strstr(line, "nobody@") != NULL;
+    return nobody ? "550 no such mailbox\r\n" : "250 well\r\n";
+}
+
+static void serve_mail(const struct receiver *receiver, int connection)
+{
+    char line[4096];
+    bool in_mail = false;
+    FILE *stream = fdopen(connection, "r+");
+    const char *answer = "220 ready\r\n";
+    do {
+        if (answer != NULL && write(connection, answer, strlen(answer)) < 0) {
+            break;
+        }
+        if (stream == NULL || fgets(line, sizeof line, stream) == NULL) {
+            break;
+        }
+        files_append(receiver->got, line);
+        answer = mail_answer(line, &in_mail);
+    } while (true);
+    fclose(stream);
+}
+
 static void serve(const struct receiver *receiver, int connection)
 {
     static char request[REQUEST_MAX];
     char answer[128];
+    if (status_of(receiver) == RECEIVER_MAIL) {
+        serve_mail(receiver, connection);
+        return;
+    }
     request[0] = '\0';
     read_request(connection, request);
-    char *status_text = files_read(receiver->status);
-    int status = atoi(status_text);
-    free(status_text);
+    int status = status_of(receiver);
     files_append(receiver->got, request);
     files_append(receiver->got, "\n");
     if (status == RECEIVER_NEVER) {
