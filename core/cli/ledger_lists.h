@@ -46,6 +46,23 @@ struct output_list *run_list_create(void);
 /* Appends runs of the visited database, newest first. */
 bool run_list_add(struct visit *visit, struct output_list *list, const struct run_filter *filter,
                   struct error *err) CHIME_MUST_CHECK;
+
+/* Which runs, in which states, were listed before. Begins zeroed. */
+struct run_seen {
+    uint64_t *before; /* by the look before this one, sorted */
+    size_t before_count;
+    uint64_t *now;
+    size_t now_count;
+    size_t now_capacity;
+    bool looked;
+};
+
+/* Appends those that the look before did not find so, oldest first; of the first look the last filter->limit. */
+bool run_list_add_new(struct visit *visit, struct output_list *list, const struct run_filter *filter,
+                      struct run_seen *seen, struct error *err) CHIME_MUST_CHECK;
+void run_seen_turn(struct run_seen *seen); /* a look has visited all databases */
+void run_seen_finish(struct run_seen *seen);
+
 /* The list of several databases in one order. */
 void run_list_sort(struct output_list *list, int64_t limit);
 

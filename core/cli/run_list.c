@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/buffer.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "cli/ledger_lists.h"
 
 static const struct output_column columns[] = {
@@ -23,7 +26,9 @@ static const struct output_column columns[] = {
     {"INSTANCE", "instance", OUTPUT_TEXT, OUTPUT_WIDER},
     {"SLOTS", "slots", OUTPUT_INTEGER, OUTPUT_WIDER},
 };
-enum { COLUMN_SLOT = 3 };
+enum { COLUMN_SLOT = 3, COLUMN_STATE = 5 };
+
+#define FOLLOW_LIMIT 1000 /* runs that a look goes back */
 
 #define KEPT_IS_WANTED                                                                          \
     "($3::text[] IS NULL OR h.state::text = ANY ($3)) AND h.slot >= (SELECT since FROM wanted)" \
@@ -78,6 +83,82 @@ bool run_list_add(struct visit *visit, struct output_list *list, const struct ru
     const char *parameters[] = {filter->job,  filter->states, filter->since, filter->since_ago, filter->kind,
                                 filter->slot, limit,          filter->until, filter->until_ago};
     return visit_list(visit, list, runs_sql, parameters, COUNT_OF(parameters), err);
+}
+
+/* --- what is new since the look before ---------------------------------------------------------------------------------- */
+
+static int by_key(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left;
+    uint64_t b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* What the columns say up to the state: a run that has ended is another one than when it was running. */
+static uint64_t key_of(const struct pg_rows *rows, size_t row)
+{
+    struct buffer text = {0};
+    for (size_t column = 0; column <= COLUMN_STATE; column++) {
+        const char *value = pg_rows_value(rows, row, column);
+        buffer_printf(&text, "%s\n", value != NULL ? value : "");
+    }
+    uint64_t key = text_hash(buffer_text(&text));
+    buffer_finish(&text);
+    return key;
+}
+
+static bool is_new(struct run_seen *seen, uint64_t key)
+{
+    if (seen->now_count == seen->now_capacity) {
+        seen->now_capacity = seen->now_capacity == 0 ? FOLLOW_LIMIT : 2 * seen->now_capacity;
+        seen->now = xrealloc(seen->now, seen->now_capacity, sizeof *seen->now);
+    }
+    seen->now[seen->now_count++] = key;
+    return seen->before_count == 0 || bsearch(&key, seen->before, seen->before_count, sizeof key, by_key) == NULL;
+}
+
+bool run_list_add_new(struct visit *visit, struct output_list *list, const struct run_filter *filter,
+                      struct run_seen *seen, struct error *err)
+{
+    char limit[24];
+    snprintf(limit, sizeof limit, "%d", FOLLOW_LIMIT);
+    const char *parameters[] = {
+        visit->database->name, filter->job,      filter->states, filter->since, filter->since_ago, NULL, NULL, limit,
+        filter->until,         filter->until_ago};
+    struct pg_rows rows;
+    if (!pg_client_query(visit->client, runs_sql, parameters, COUNT_OF(parameters), &rows, err)) {
+        return false;
+    }
+    for (size_t row = rows.count; row-- > 0;) {
+        bool shown = is_new(seen, key_of(&rows, row)) && (seen->looked || row < (size_t)filter->limit);
+        if (shown) {
+            output_add_row(list);
+        }
+        for (size_t column = 0; shown && column < rows.columns; column++) {
+            output_set(list, column, pg_rows_value(&rows, row, column));
+        }
+    }
+    pg_rows_finish(&rows);
+    return true;
+}
+
+void run_seen_turn(struct run_seen *seen)
+{
+    free(seen->before);
+    seen->before = seen->now;
+    seen->before_count = seen->now_count;
+    seen->now = NULL;
+    seen->now_count = seen->now_capacity = 0;
+    seen->looked = true;
+    if (seen->before_count > 0) {
+        qsort(seen->before, seen->before_count, sizeof *seen->before, by_key);
+    }
+}
+
+void run_seen_finish(struct run_seen *seen)
+{
+    free(seen->before);
+    free(seen->now);
 }
 
 void run_list_sort(struct output_list *list, int64_t limit)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -15,6 +16,8 @@ struct request {
     struct run_filter filter;
     struct job_search search;
     struct output_list *list;
+    bool follows;
+    struct run_seen seen;
 };
 
 static const char *const states[] = {"succeeded", "failed", "timed_out", "cancelled", "skipped",
@@ -100,7 +103,33 @@ static bool add_runs(struct visit *visit, void *data, struct error *err)
     if (request->filter.job != NULL && !job_search_visit(visit, &request->search, &here, err)) {
         return false;
     }
-    return !here || run_list_add(visit, request->list, &request->filter, err);
+    if (!here) {
+        return true;
+    }
+    return request->follows ? run_list_add_new(visit, request->list, &request->filter, &request->seen, err)
+                            : run_list_add(visit, request->list, &request->filter, err);
+}
+
+/* Looks each second, until it is interrupted, nobody reads, or a database cannot be reached. */
+static int follow_runs(const struct invocation *invocation, const struct config *config, struct request *request)
+{
+    struct output_style style = invocation->style;
+    int status;
+    request->search.name = request->filter.job;
+    do {
+        status = visit_all(invocation, config, add_runs, request);
+        if (request->filter.job != NULL && request->search.found == 0 && status == EXIT_OK) {
+            return job_search_refuse(&request->search);
+        }
+        if (output_rows(request->list) > 0) {
+            output_print(&request->list, 1, &style, stdout);
+            style.no_header = true;
+        }
+        output_destroy(request->list);
+        request->list = run_list_create();
+        run_seen_turn(&request->seen);
+    } while (status == EXIT_OK && fflush(stdout) == 0 && sleep(1) == 0);
+    return status;
 }
 
 static int print_runs(const struct invocation *invocation, const struct config *config, struct request *request)
@@ -125,6 +154,12 @@ static int runs_run(const struct invocation *invocation)
     struct buffer since = {0};
     struct buffer until = {0};
     struct error err;
+    request.follows = invocation_has(invocation, "follow");
+    if (request.follows && invocation->style.format == OUTPUT_JSON) {
+        error_set(&err, ERROR_USAGE, "--follow has no end, and -o json is one document");
+        error_hint(&err, "write -o ndjson");
+        return fail(&err);
+    }
     if (!read_filter(invocation, &request.filter, &array, &since, &until, &err)) {
         buffer_finish(&array);
         buffer_finish(&since);
@@ -135,8 +170,9 @@ static int runs_run(const struct invocation *invocation)
     struct config *config = load_config(invocation, &status);
     if (config != NULL) {
         request.list = run_list_create();
-        status = print_runs(invocation, config, &request);
+        status = request.follows ? follow_runs(invocation, config, &request) : print_runs(invocation, config, &request);
         output_destroy(request.list);
+        run_seen_finish(&request.seen);
         job_search_finish(&request.search);
     }
     config_free(config);
@@ -155,6 +191,7 @@ const struct command command_runs = {
     .options = {{"limit", "N", "at most so many (default 20)"},
                 {"state", "STATE[,...]", "only in these states, such as failed,lost"},
                 {"since", "WHEN", "slots since then: 1h (ago) or an instant"},
-                {"until", "WHEN", "slots up to then, likewise"}},
+                {"until", "WHEN", "slots up to then, likewise"},
+                {"follow", NULL, "then each as it begins and ends, oldest first, until it is interrupted"}},
     .run = runs_run,
 };

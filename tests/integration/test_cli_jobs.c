@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What `pgchime status`, `doctor` and `jobs` say of jobs that fail, suspended themselves, are late or cannot be run. */
 #include <check.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,8 @@
 #include "support/daemon/daemon.h"
 #include "support/daemon/site.h"
 #include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/process.h"
 #include "support/process/suite.h"
 #include "support/process/wait.h"
 
@@ -173,6 +176,49 @@ START_TEST(jobs_shows_states_and_only_what_is_asked_for)
 }
 END_TEST
 
+/* How many lines of a file have this part. */
+static size_t lines_with(const char *file, const char *part)
+{
+    size_t count = 0;
+    char *text = files_read(file);
+    for (const char *at = strstr(text, part); at != NULL; at = strstr(at + 1, part)) {
+        count++;
+    }
+    free(text);
+    return count;
+}
+
+START_TEST(runs_follow_lists_each_once_as_it_begins_and_ends)
+{
+    site_job(site, "gated", NEVER_DUE "command = \"SELECT pg_advisory_xact_lock(17)\";");
+    leader = site_lead(site);
+    runs_ask_and_await(cluster, "good");
+    char *folder = files_make_directory();
+    char *listed = files_path("%s/listed", folder);
+    char *said = files_path("%s/said", folder);
+    pid_t follower = process_start((const char *const[]){PGCHIME_BUILD_DIR "/pgchime", "--config", site_config(site),
+                                                         "runs", "--follow", "-o", "csv", NULL},
+                                   listed, said);
+    WAIT_FOR(lines_with(listed, ",good,main,") == 1, 60);
+    cluster_execute(cluster, "SELECT pg_advisory_lock(17)");
+    runs_ask(cluster, "gated");
+    WAIT_FOR(lines_with(listed, ",running,manual,") == 1, 60);
+    cluster_execute(cluster, "SELECT pg_advisory_unlock(17)");
+    runs_await(cluster, "gated", 1);
+    runs_ask_and_await(cluster, "good");
+    WAIT_FOR(lines_with(listed, ",succeeded,manual,") == 3, 60);
+    ck_assert_int_eq((int)lines_with(listed, ",gated,main,"), 2);
+    ck_assert_int_eq((int)lines_with(listed, "run_id"), 1); /* the first line alone */
+    kill(follower, SIGINT);
+    ck_assert_int_ne(process_wait(follower, 60), -1);
+    ASSERT_RUN(2, "runs", "--follow", "-o", "json");
+    ASSERT_RUN(5, "runs", "nothing", "--follow");
+    free(folder);
+    free(listed);
+    free(said);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("cli_jobs");
@@ -183,6 +229,7 @@ int main(void)
     tcase_add_test(tests, of_many_jobs_that_fail_ten_are_named_and_the_others_counted);
     tcase_add_test(tests, a_job_that_suspended_itself_is_a_problem_one_that_somebody_suspended_is_not);
     tcase_add_test(tests, a_job_that_waits_for_its_pool_for_an_hour_is_late);
+    tcase_add_test(tests, runs_follow_lists_each_once_as_it_begins_and_ends);
     tcase_add_test(tests, jobs_shows_states_and_only_what_is_asked_for);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
