@@ -39,6 +39,7 @@ CREATE TABLE chime.view (
     asked          text,
     found_wrong    text,
     named          text[] NOT NULL DEFAULT '{}',
+    names_code     boolean NOT NULL DEFAULT true,
     vetted         text,
     timezone       text NOT NULL DEFAULT 'UTC',
     PRIMARY KEY (view_schema, relation)
@@ -50,6 +51,7 @@ COMMENT ON COLUMN chime.view.asked IS
     'what the definition meant, and what its sources looked like, when it was last asked whether it can be keyed; another meaning begins with everything; NULL: never';
 COMMENT ON COLUMN chime.view.found_wrong IS 'which group a keyed refresh found to be wrong though nothing had marked it: it is full until it is declared otherwise, or refreshed in full by hand';
 COMMENT ON COLUMN chime.view.named IS 'relations that queries beside the definition name';
+COMMENT ON COLUMN chime.view.names_code IS 'whether they name functions, operators or types that are neither PostgreSQL''s nor ours';
 COMMENT ON COLUMN chime.view.vetted IS
     'what the tables looked like when all that the view reaches was found to be of trusted owners; NULL: it is looked at before each use';
 COMMENT ON COLUMN chime.view.timezone IS 'of the session, as its definition sees it, whoever refreshes or compares';

@@ -317,8 +317,9 @@ BEGIN
                    OR o.shape IS NULL
                    OR CASE WHEN EXISTS (SELECT FROM pg_subscription_rel)
                            THEN EXISTS (SELECT FROM pg_subscription_rel p WHERE p.srrelid IN (SELECT chime.source_tree(s.source_id))) END
-                   OR EXISTS (SELECT FROM chime.inheritance_roots(chime.source_oid(s.source_id)) AS t
-                              WHERE t NOT IN (SELECT chime.source_oid(x.source_id) FROM chime.view_source x
+                   OR EXISTS (SELECT FROM pg_inherits i CROSS JOIN LATERAL chime.inheritance_roots(i.inhrelid) AS t
+                              WHERE i.inhrelid = chime.source_oid(s.source_id)
+                                AND t NOT IN (SELECT chime.source_oid(x.source_id) FROM chime.view_source x
                                               WHERE x.view_schema = p_schema AND x.relation = p_relation))));
 END $$;
 

@@ -178,9 +178,11 @@ DECLARE
     v_kept regclass;
     v_kind text;
 BEGIN
-    PERFORM chime.refresh(b.name, p_full, p_revisit, p_watch) FROM unnest(v_view.below) AS b (name)
-     WHERE EXISTS (SELECT FROM chime.job j WHERE j.views @> ARRAY[b.name, v_view.view_schema || '.' || v_view.relation])
-       AND (SELECT r.refreshed_at IS DISTINCT FROM now() FROM chime.begin_refresh(chime.find_view(b.name)) AS r);
+    IF v_view.below <> '{}' THEN
+        PERFORM chime.refresh(b.name, p_full, p_revisit, p_watch) FROM unnest(v_view.below) AS b (name)
+         WHERE EXISTS (SELECT FROM chime.job j WHERE j.views @> ARRAY[b.name, v_view.view_schema || '.' || v_view.relation])
+           AND (SELECT r.refreshed_at IS DISTINCT FROM now() FROM chime.begin_refresh(chime.find_view(b.name)) AS r);
+    END IF;
     v_last := chime.begin_refresh(v_view);
     v_view := chime.find_view(p_view); -- it may have been made anew meanwhile, and have no triggers yet or any more
     PERFORM set_config('TimeZone', v_view.timezone, true);

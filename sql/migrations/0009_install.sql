@@ -147,6 +147,7 @@ BEGIN
     ON CONFLICT (view_schema, relation) DO UPDATE
         SET key = excluded.key, stamps = excluded.stamps, grain = excluded.grain, mode = excluded.mode,
             definition = excluded.definition, search_path = excluded.search_path, timezone = excluded.timezone,
+            vetted = NULL,
             found_wrong = CASE WHEN (v.definition, v.grain, v.stamps, v.timezone) = (excluded.definition, excluded.grain, excluded.stamps, excluded.timezone)
                                THEN v.found_wrong END
     RETURNING * INTO v_view;
@@ -238,9 +239,8 @@ BEGIN
         END IF;
         PERFORM chime.write_keyed(p_schema, p_relation);
     END IF;
-    UPDATE chime.view v SET full_reason = v_reason, sources = p_sources, asked = chime.outlook(v_view)
-     WHERE v.view_schema = p_schema AND v.relation = p_relation
-       AND (v.full_reason, v.sources, v.asked) IS DISTINCT FROM (v_reason, p_sources, chime.outlook(v_view));
+    UPDATE chime.view v SET full_reason = v_reason, sources = p_sources, asked = chime.outlook(v_view), vetted = NULL
+     WHERE v.view_schema = p_schema AND v.relation = p_relation;
     PERFORM chime.note_vetted(p_schema, p_relation);
     RETURN v_reason;
 END $$;

@@ -162,54 +162,69 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.row_type_of IS 'the relation that has the columns of a type, or of what it is an array, a domain or a range of, at any depth; NULL: there is none';
 
--- Refuses a parsed query that reaches what is not trusted, else drops it.
-CREATE FUNCTION chime.vet_parsed(p_what text, p_parsed regclass) RETURNS text[]
+-- Refuses a parsed query that reaches what is not trusted, else drops it. What was there when PostgreSQL was made is in no pg_depend.
+CREATE FUNCTION chime.vet_parsed(p_what text, p_parsed regclass, OUT named text[], OUT names_code boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_named text[];
 BEGIN
     PERFORM chime.refuse_untrusted(p_what, 'pg_class'::regclass, p_parsed);
-    v_named := ARRAY(SELECT DISTINCT format('%I.%I', n.nspname, c.relname)
+    named := ARRAY(SELECT DISTINCT format('%I.%I', n.nspname, c.relname)
                      FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
                      JOIN pg_class c ON c.oid = CASE d.refclassid WHEN 'pg_class'::regclass THEN d.refobjid
                                                                   WHEN 'pg_type'::regclass THEN chime.row_type_of(d.refobjid) END
                      JOIN pg_namespace n ON n.oid = c.relnamespace
                      WHERE w.ev_class = p_parsed AND c.oid <> p_parsed AND n.nspname <> 'chime' ORDER BY 1);
+    names_code := EXISTS (SELECT FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+                          LEFT JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+                          WHERE w.ev_class = p_parsed AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)
+                            AND p.pronamespace IS DISTINCT FROM 'chime'::regnamespace)
+               OR EXISTS (SELECT FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) AS a
+                          WHERE n.nspname = 'pg_catalog' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner);
     EXECUTE format('DROP VIEW %s', p_parsed);
-    RETURN v_named;
 END $$;
-COMMENT ON FUNCTION chime.vet_parsed IS 'refuses a query that reaches code of an owner whom nobody trusts; else the relations that it names';
+COMMENT ON FUNCTION chime.vet_parsed IS
+    'refuses a query that reaches code of an owner whom nobody trusts; else the relations that it names, and whether it names functions, operators or types that are neither PostgreSQL''s nor ours';
 
-CREATE FUNCTION chime.vet_query(p_what text, p_search_path text, p_query text, p_log regclass, p_captured name[]) RETURNS text[]
+CREATE FUNCTION chime.vet_query(p_what text, p_search_path text, p_query text, p_log regclass, p_captured name[],
+                                OUT named text[], OUT names_code boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_parsed regclass;
 BEGIN
     BEGIN
         v_parsed := chime.parse_query(p_search_path, p_query, p_log, p_captured);
     EXCEPTION WHEN syntax_error_or_access_rule_violation OR invalid_schema_name THEN
-        RETURN NULL; -- a column or relation is gone: it could not be run, either
+        RETURN; -- a column or relation is gone: it could not be run, either
     END;
-    RETURN chime.vet_parsed(p_what, v_parsed);
+    SELECT * INTO named, names_code FROM chime.vet_parsed(p_what, v_parsed);
 END $$;
 COMMENT ON FUNCTION chime.vet_query IS 'as chime.vet_parsed; NULL: the query cannot be parsed';
 
-CREATE FUNCTION chime.vet_view(p_view chime.view) RETURNS text[]
+-- Where its queries name relations only and these are what they were, as when it was vetted, it need not be parsed again: what it reaches is what they do.
+CREATE FUNCTION chime.vet_view(p_view chime.view, OUT named text[], OUT names_code boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_what text := format('view %s.%s', p_view.view_schema, p_view.relation);
     v_query record;
-    v_query_names text[];
+    v_found record;
     v_all_parsed boolean := true;
-    v_named text[] := '{}';
 BEGIN
     PERFORM chime.refuse_untrusted(v_what, 'pg_class'::regclass, chime.live_of(p_view));
+    IF NOT p_view.names_code AND p_view.vetted = chime.reach(p_view) THEN
+        PERFORM chime.refuse_untrusted(v_what, 'pg_class'::regclass, n) FROM unnest(chime.oids_named(p_view.named)) AS n;
+        named := p_view.named;
+        names_code := false;
+        RETURN;
+    END IF;
+    names_code := false;
     FOR v_query IN SELECT * FROM chime.view_queries(p_view) LOOP
-        v_query_names := chime.vet_query(v_what, 'pg_catalog, pg_temp', v_query.query, v_query.log, v_query.captured);
-        v_all_parsed := v_all_parsed AND v_query_names IS NOT NULL;
-        v_named := v_named || v_query_names;
+        SELECT * INTO v_found FROM chime.vet_query(v_what, 'pg_catalog, pg_temp', v_query.query, v_query.log, v_query.captured);
+        v_all_parsed := v_all_parsed AND v_found.named IS NOT NULL;
+        named := named || v_found.named;
+        names_code := names_code OR v_found.named IS NULL OR v_found.names_code;
     END LOOP;
-    RETURN CASE WHEN v_all_parsed THEN ARRAY(SELECT DISTINCT n FROM unnest(v_named) AS n ORDER BY n) END;
+    named := CASE WHEN v_all_parsed THEN ARRAY(SELECT DISTINCT n FROM unnest(named) AS n ORDER BY n) END;
 END $$;
-COMMENT ON FUNCTION chime.vet_view IS 'refuses a view that reaches code of an owner whom nobody trusts; else the relations that its queries name';
+COMMENT ON FUNCTION chime.vet_view IS
+    'refuses a view that reaches code of an owner whom nobody trusts; else what its queries name, as chime.vet_parsed; named is NULL where one cannot be parsed';
 
 CREATE FUNCTION chime.oids_named(p_names text[]) RETURNS oid[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
@@ -218,8 +233,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.oids_named IS 'the relations of these names, now';
 
--- What roles that are not trusted could have changed: of the tables that are read, and which these are. What is trusted is changed by those
--- who are. plpgsql, which keeps its plan: this is asked at every refresh.
+-- What roles that are not trusted could have changed: of the tables that are read, and which these are; and casts, which are of no schema. What is
+-- trusted is changed by those who are. plpgsql, which keeps its plan: this is asked at every refresh.
 CREATE FUNCTION chime.reach_of(p_relations oid[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$ -- keeps its plan: asked at every refresh
@@ -227,34 +242,37 @@ BEGIN
     RETURN (
         WITH RECURSIVE read AS ( -- by_columns: by names that are looked up anew, or as a row's type
             SELECT u.relation, true AS by_columns FROM unnest(p_relations) AS u (relation)
+            WHERE u.relation BETWEEN 1 AND 4294967295 -- as all are; but so the planner expects few, and takes a small table to know them by
             UNION
             SELECT n.relation, n.by_columns FROM read r CROSS JOIN LATERAL (
-                SELECT d.refobjid, false FROM pg_rewrite w
-                JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
-                WHERE w.ev_class = r.relation AND d.refobjid >= 16384
-                UNION ALL
-                SELECT chime.row_type_of(d.refobjid), true FROM pg_rewrite w
-                JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_type'::regclass
-                WHERE w.ev_class = r.relation AND d.refobjid >= 16384
+                SELECT CASE d.refclassid WHEN 'pg_class'::regclass THEN d.refobjid ELSE chime.row_type_of(d.refobjid) END,
+                       d.refclassid = 'pg_type'::regclass
+                FROM pg_rewrite w
+                JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid IN ('pg_class'::regclass, 'pg_type'::regclass)
+                WHERE w.ev_class = r.relation AND d.refobjid >= 16384 AND d.refobjid <> w.ev_class
                 UNION ALL
                 SELECT chime.row_type_of(a.atttypid), true FROM pg_attribute a
                 WHERE r.by_columns AND a.attrelid = r.relation AND a.attnum > 0 AND a.atttypid >= 16384
                 UNION ALL
                 SELECT i.inhrelid, false FROM pg_inherits i WHERE i.inhparent = r.relation) AS n (relation, by_columns))
-        SELECT md5(current_user || coalesce(string_agg(
+        SELECT md5(concat_ws('; ', current_user,
+                   (SELECT string_agg(quote_ident(t.name), ',' ORDER BY t.name) FROM chime.trusted_owner t),
+                   (SELECT string_agg(concat_ws(' ', k.oid, k.xmin), ',' ORDER BY k.oid) FROM pg_cast k WHERE k.oid >= 16384),
+                   (SELECT n.xmin FROM pg_namespace n WHERE n.oid = 'pg_catalog'::regnamespace), -- who may CREATE in it
+                   string_agg(
                    concat_ws(' ', r.relation, c.xmin, c.relowner,
                              (SELECT string_agg(concat_ws(' ', quote_ident(a.attname), a.atttypid), ' ' ORDER BY a.attnum) FROM pg_attribute a
                               WHERE r.by_columns AND a.attrelid = r.relation AND a.attnum > 0 AND NOT a.attisdropped),
                              (SELECT string_agg(concat_ws(' ', i.indexrelid, i.xmin), ' ' ORDER BY i.indexrelid) FROM pg_index i
                               WHERE i.indrelid = r.relation AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)),
                              (SELECT string_agg(concat_ws(' ', s.oid, s.xmin), ' ' ORDER BY s.oid) FROM pg_statistic_ext s WHERE s.stxrelid = r.relation)),
-                   ',' ORDER BY r.relation, r.by_columns), ''))
+                   ',' ORDER BY r.relation, r.by_columns)))
         FROM read r LEFT JOIN pg_class c ON c.oid = r.relation);
 END $$;
-COMMENT ON FUNCTION chime.reach_of IS 'of relations, and what they read: what their owners could have changed';
+COMMENT ON FUNCTION chime.reach_of IS 'of relations, what they read, and casts: what roles that are not trusted could have changed';
 
--- A name in a text that is parsed at each use is looked up anew: what fits better, or is of that name by now, may be anybody's. Also where somebody
--- trusted drops what fitted best. Nobody else makes anything in schema chime, which has the most.
+-- A function, an operator or a type that a text names is looked up anew where the text is parsed at each use: what fits better, or is of that name by
+-- now, may be anybody's. Also where somebody trusted drops what fitted best. Nobody else makes anything in schema chime, which has the most.
 CREATE FUNCTION chime.names_reach() RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$ -- keeps its plan: asked at every refresh
 DECLARE v_own oid := 'chime'::regnamespace;
@@ -263,18 +281,17 @@ BEGIN
         (SELECT string_agg(concat_ws(' ', n.oid, quote_ident(n.nspname)), ',' ORDER BY n.oid) FROM pg_namespace n WHERE n.oid >= 16384),
         (SELECT string_agg(concat_ws(' ', p.oid, p.xmin), ',' ORDER BY p.oid) FROM pg_proc p WHERE p.oid >= 16384 AND p.pronamespace <> v_own),
         (SELECT string_agg(concat_ws(' ', o.oid, o.xmin), ',' ORDER BY o.oid) FROM pg_operator o WHERE o.oid >= 16384),
-        (SELECT string_agg(concat_ws(' ', c.oid, c.xmin), ',' ORDER BY c.oid) FROM pg_cast c WHERE c.oid >= 16384),
         (SELECT string_agg(concat_ws(' ', t.oid, t.xmin), ',' ORDER BY t.oid) FROM pg_type t
-         WHERE t.oid >= 16384 AND t.typrelid = 0 AND t.typelem = 0 AND t.typnamespace <> v_own),
-        (SELECT string_agg(quote_ident(t.name), ',' ORDER BY t.name) FROM chime.trusted_owner t)));
+         WHERE t.oid >= 16384 AND t.typrelid = 0 AND t.typelem = 0 AND t.typnamespace <> v_own)));
 END $$;
-COMMENT ON FUNCTION chime.names_reach IS 'the schemas, functions, operators, casts and types that a name could be, and whose may be run';
+COMMENT ON FUNCTION chime.names_reach IS 'the schemas, functions, operators and types that a name could be';
 
+-- Queries are parsed with nothing but pg_catalog in the search path: where they name no other schema's functions, operators and types, none can come to be found.
 CREATE FUNCTION chime.reach(p_view chime.view) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN chime.reach_of(chime.live_of(p_view)::oid || chime.oids_named(p_view.named))
-           || CASE WHEN EXISTS (SELECT FROM chime.view_queries(p_view)) THEN chime.names_reach() ELSE '' END;
+           || CASE WHEN p_view.names_code THEN chime.names_reach() ELSE '' END;
 END $$;
 COMMENT ON FUNCTION chime.reach IS 'of the tables that a view reads, and of the names in its queries, what could have changed since it was vetted';
 
@@ -296,7 +313,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_view chime.view;
     v_before text;
-    v_named text[];
+    v_found record;
     v_vetted text;
     v_problem text;
 BEGIN
@@ -307,18 +324,19 @@ BEGIN
     BEGIN
         FOR v_look IN 1..2 LOOP
             v_before := chime.reach(v_view);
-            v_named := chime.vet_view(v_view);
-            v_vetted := CASE WHEN v_named = v_view.named THEN v_before END;
-            v_view.named := v_named;
-            EXIT WHEN v_named IS NULL OR v_vetted IS NOT NULL;
+            SELECT * INTO v_found FROM chime.vet_view(v_view);
+            v_vetted := CASE WHEN (v_found.named, v_found.names_code) = (v_view.named, v_view.names_code) THEN v_before END;
+            v_view.named := v_found.named;
+            v_view.names_code := v_found.names_code;
+            EXIT WHEN v_found.named IS NULL OR v_vetted IS NOT NULL;
         END LOOP;
     EXCEPTION
         WHEN lock_not_available THEN v_problem := format('view %s.%s: %s', p_schema, p_relation, SQLERRM);
         WHEN OTHERS THEN v_problem := SQLERRM;
     END;
     v_view.named := coalesce(v_view.named, '{}');
-    UPDATE chime.view v SET named = v_view.named, vetted = v_vetted
-     WHERE v.view_id = v_view.view_id AND (v.named, v.vetted) IS DISTINCT FROM (v_view.named, v_vetted);
+    UPDATE chime.view v SET named = v_view.named, names_code = v_view.names_code, vetted = v_vetted
+     WHERE v.view_id = v_view.view_id AND (v.named, v.names_code, v.vetted) IS DISTINCT FROM (v_view.named, v_view.names_code, v_vetted);
     RETURN v_problem;
 END $$;
 COMMENT ON FUNCTION chime.note_vetted IS 'vets a view and writes down what it looked like; why it is refused, NULL: it is not';

@@ -472,7 +472,8 @@ BEGIN
         RETURN;
     END IF;
     FOR v_look IN 1..2 LOOP
-        v_named := chime.vet_parsed(format('alert %s', p_rule.name), chime.parse_query(p_search_path, p_condition, NULL, NULL));
+        SELECT f.named INTO v_named
+          FROM chime.vet_parsed(format('alert %s', p_rule.name), chime.parse_query(p_search_path, p_condition, NULL, NULL)) AS f;
         EXIT WHEN v_named = p_rule.named;
         p_rule.named := v_named;
         v_before := CASE v_look WHEN 1 THEN chime.condition_reach(v_named) END;

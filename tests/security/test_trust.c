@@ -264,6 +264,33 @@ START_TEST(what_is_given_away_is_trusted_no_longer)
 }
 END_TEST
 
+static void view_beside(const char *text);
+
+/* A text that names relations only is not parsed by upkeep as long as they are what they were; what they reach is looked at all the same. */
+START_TEST(what_a_text_reads_is_looked_at_though_the_text_is_not_parsed)
+{
+    cluster_execute(cluster, "CREATE FUNCTION lent(integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN $1;"
+                             " CREATE INDEX noted_lent ON noted (lent(id))");
+    view_beside("SELECT id FROM public.noted");
+    cluster_execute(cluster, "CREATE FUNCTION try.stop() RETURNS event_trigger LANGUAGE plpgsql AS"
+                             " $$ BEGIN RAISE EXCEPTION 'parsed'; END $$");
+    cluster_execute(cluster, "BEGIN; CREATE EVENT TRIGGER stop ON ddl_command_start WHEN TAG IN ('CREATE VIEW')"
+                             " EXECUTE FUNCTION try.stop();" AS_DAEMON);
+    EXPECT_SQL(cluster, "SELECT chime.note_vetted('analytics', 'worded')", NULL);
+    cluster_execute(cluster, "UPDATE chime.view SET rejected_query = rejected_query || ' ', vetted = NULL");
+    EXPECT_SQL(cluster, "SELECT chime.note_vetted('analytics', 'worded')", "parsed");
+    cluster_execute(cluster, "ROLLBACK" AS_DBA "; ALTER FUNCTION lent(integer) OWNER TO mallory");
+    WAIT_SQL(cluster, "SELECT vetted IS NULL FROM chime.view WHERE relation = 'worded'", "t", 60);
+    expect_refresh("worded", "function public.lent(integer) as pgchime, and its owner mallory is not trusted");
+    cluster_execute(cluster, "DROP INDEX noted_lent; DROP FUNCTION lent(integer)");
+    view_beside("SELECT public.size_of(word) FROM public.noted");
+    cluster_execute(cluster, "BEGIN; CREATE EVENT TRIGGER stop ON ddl_command_start WHEN TAG IN ('CREATE VIEW')"
+                             " EXECUTE FUNCTION try.stop();" AS_DAEMON);
+    EXPECT_SQL(cluster, "SELECT chime.note_vetted('analytics', 'worded')", "parsed");
+    cluster_execute(cluster, "ROLLBACK" AS_DBA);
+}
+END_TEST
+
 START_TEST(who_could_put_code_there_is_named)
 {
     expect_install("kept", "SELECT region, count(*) AS n FROM plain GROUP BY 1", "[]", NULL, "refreshed");
@@ -408,6 +435,14 @@ static const struct {
     {"SELECT jsonb_populate_record(NULL::public.lister, '{\"pairs\": [{\"id\": 1}]}') IS NOT NULL FROM public.noted",
      "ALTER TYPE pair ALTER ATTRIBUTE id TYPE code", "ALTER TYPE pair ALTER ATTRIBUTE id TYPE integer",
      "function public.truth(integer)"},
+    /* This one names no function, operator or type that is not PostgreSQL's. */
+    {"SELECT length(word) > 0 FROM public.noted",
+     "RESET SESSION AUTHORIZATION; GRANT CREATE ON SCHEMA pg_catalog TO mallory; " AS_MALLORY
+     "CREATE FUNCTION pg_catalog.length(varchar) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN "
+     "public.took(1); END $$",
+     "DROP FUNCTION pg_catalog.length(varchar); RESET SESSION AUTHORIZATION; REVOKE CREATE ON SCHEMA pg_catalog FROM "
+     "mallory",
+     "function pg_catalog.length(character varying)"},
 };
 
 static void view_beside(const char *text)
@@ -449,6 +484,7 @@ int main(void)
     tcase_add_test(cases, a_cast_of_a_column_of_a_view_is_not_run);
     tcase_add_test(cases, a_relation_that_takes_a_name_is_not_run);
     tcase_add_test(cases, what_is_given_away_is_trusted_no_longer);
+    tcase_add_test(cases, what_a_text_reads_is_looked_at_though_the_text_is_not_parsed);
     tcase_add_test(cases, who_could_put_code_there_is_named);
     tcase_add_test(cases, a_condition_that_reaches_code_of_others_is_not_run);
     tcase_add_test(cases, a_condition_is_vetted_anew_where_it_would_run_something_else);
