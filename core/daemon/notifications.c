@@ -71,7 +71,7 @@ static void noted(void *data, const struct pg_reply *reply)
         lead_refused(lead, reply, "what came of a message could not be written");
     } else if (answer == ANSWER_TAKEN) {
         if (notifying_expired(reply)) {
-            log_warning("database %s: a message to a sink could not be delivered for a day and is given up: "
+            log_warning("database %s: a message to a sink could not be delivered and is given up: "
                         "chime.notification has it",
                         lead->database->name);
         }
@@ -81,13 +81,14 @@ static void noted(void *data, const struct pg_reply *reply)
     }
 }
 
-static void note(struct lead *lead, const char *sink, const char *number, int attempt, const char *problem)
+static void note(struct lead *lead, const char *sink, const char *number, int attempt, const char *problem,
+                 bool refused)
 {
     if (problem != NULL && attempt <= 1) {
         log_warning("database %s: sink %s: message %s is not delivered yet: %s", lead->database->name, sink, number,
                     problem);
     }
-    notifying_note(&lead->ledger, number, problem, noted, lead);
+    notifying_note(&lead->ledger, number, problem, refused, noted, lead);
 }
 
 static void delivered(void *data, const char *problem)
@@ -95,7 +96,7 @@ static void delivered(void *data, const char *problem)
     struct sending *sending = data;
     struct lead *lead = sending->owner->lead;
     if (!lead->over) {
-        note(lead, sending->sink, sending->number, sending->attempt, problem);
+        note(lead, sending->sink, sending->number, sending->attempt, problem, delivery_refused(sending->delivery));
     }
     free_place(sending);
 }
@@ -129,7 +130,7 @@ static void send_one(struct notifications *notifications, const struct notificat
         place->sink = xstrdup(message->sink);
         place->attempt = message->attempt;
     } else {
-        note(lead, message->sink, message->number, message->attempt, err.message);
+        note(lead, message->sink, message->number, message->attempt, err.message, false);
     }
     free(key);
 }

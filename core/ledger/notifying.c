@@ -56,11 +56,11 @@ duration notifying_next(const struct pg_reply *reply)
     return length < 0 ? 0 : length;
 }
 
-void notifying_note(const struct ledger *ledger, const char *number, const char *problem, pg_callback *callback,
-                    void *data)
+void notifying_note(const struct ledger *ledger, const char *number, const char *problem, bool refused,
+                    pg_callback *callback, void *data)
 {
-    const char *parameters[] = {ledger->token, number, problem};
-    pg_send_one(ledger->connection, "chime_note_delivery", "SELECT chime.note_delivery($1, $2, $3)",
+    const char *parameters[] = {ledger->token, number, problem, refused ? "true" : "false"};
+    pg_send_one(ledger->connection, "chime_note_delivery", "SELECT chime.note_delivery($1, $2, $3, $4)",
                 COUNT_OF(parameters), parameters, callback, data);
 }
 

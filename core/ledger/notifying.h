@@ -26,9 +26,9 @@ struct notification notifying_read(const struct pg_reply *reply, size_t index); 
 /* How long until a further one may be due; -1: none waits. */
 duration notifying_next(const struct pg_reply *reply);
 
-/* `problem` NULL: it was delivered. */
-void notifying_note(const struct ledger *ledger, const char *number, const char *problem, pg_callback *callback,
-                    void *data);
+/* `problem` NULL: it was delivered; `refused`: the receiver does not want its text. */
+void notifying_note(const struct ledger *ledger, const char *number, const char *problem, bool refused,
+                    pg_callback *callback, void *data);
 bool notifying_expired(const struct pg_reply *reply);
 
 #endif

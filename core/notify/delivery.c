@@ -20,6 +20,7 @@
 struct notify_delivery {
     struct child *child;
     bool by_http;
+    bool refused;
     delivery_callback *callback;
     void *data;
 };
@@ -197,11 +198,25 @@ static const char *http_problem(const char *output, const char *fault, char *pro
     return problem;
 }
 
+/* Not one that is about the address or the secrets, which somebody mends, or about the moment. */
+static bool is_about_text(const char *output)
+{
+    static const char *const statuses[] = {"\n400", "\n413", "\n422"};
+    const char *status = strrchr(output, '\n');
+    for (size_t i = 0; status != NULL && i < COUNT_OF(statuses); i++) {
+        if (strcmp(status, statuses[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void ended(void *data, const struct buffer *output, const char *fault)
 {
     struct notify_delivery *delivery = data;
     char problem[PROBLEM_MAX];
     const char *said = strstr(buffer_text(output), "curl: (");
+    delivery->refused = delivery->by_http && fault == NULL && said == NULL && is_about_text(buffer_text(output));
     if (delivery->by_http || (fault != NULL && said != NULL)) {
         fault = http_problem(buffer_text(output), fault, problem);
     }
@@ -289,6 +304,11 @@ struct notify_delivery *delivery_ping(struct loop *loop, const struct delivery_p
     struct notify_delivery *delivery = secrets != NULL ? start(like, loop, NULL, ping->text, secrets, err) : NULL;
     free(secrets);
     return delivery;
+}
+
+bool delivery_refused(const struct notify_delivery *delivery)
+{
+    return delivery->refused;
 }
 
 void delivery_destroy(struct notify_delivery *delivery)

@@ -27,6 +27,8 @@ struct delivery_ping {
 };
 struct notify_delivery *delivery_ping(struct loop *loop, const struct delivery_ping *ping, delivery_callback *callback,
                                       void *data, struct error *err);
+/* Asked by the callback: the receiver refused what the message says, and would again. */
+bool delivery_refused(const struct notify_delivery *delivery);
 void delivery_destroy(struct notify_delivery *delivery); /* ends it; takes NULL */
 
 #endif

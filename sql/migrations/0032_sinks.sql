@@ -65,7 +65,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.queue_notifications IS 'what sinks are to be told after a look: of chime.note_alerts';
 
--- In the form that Alertmanager sends webhooks: fifty transitions at most, the rest is counted.
+-- In the form that Alertmanager sends webhooks: fifty transitions at most, the rest is counted. An Alertmanager, which people do not read, is told all.
+-- Of each owner of jobs as many as of the others: nobody's many hide another's one.
 CREATE FUNCTION chime.notification_body(p_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -84,7 +85,10 @@ BEGIN ATOMIC
                    'endsAt', CASE e.state WHEN 'resolved' THEN to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
                                           ELSE '0001-01-01T00:00:00Z' END,
                    'generatorURL', '', 'fingerprint', left(md5(e.rule || E'\x01' || e.subject), 16)) ORDER BY e.event_id), '[]') AS alerts
-        FROM (SELECT x.* FROM chime.alert_event x WHERE x.event_id = ANY (n.events) ORDER BY x.event_id LIMIT 50) AS e
+        FROM (SELECT x.* FROM (SELECT o.*, row_number() OVER (PARTITION BY substring(o.subject FROM '^[^/]*/') ORDER BY o.event_id) AS place
+                               FROM chime.alert_event o WHERE o.event_id = ANY (n.events)) AS x
+              ORDER BY x.place, x.event_id
+              LIMIT CASE WHEN EXISTS (SELECT FROM chime.sink s WHERE s.name = n.sink AND s.type = 'alertmanager') THEN 1000 ELSE 50 END) AS e
         LEFT JOIN LATERAL (SELECT max(f.at) AS at FROM chime.alert_event f
                            WHERE f.alert_id = e.alert_id AND f.state = 'firing' AND f.event_id < e.event_id) AS b ON true) AS l
     WHERE n.notification_id = p_id;
@@ -115,13 +119,46 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.take_notifications IS 'the leader''s: what is to be sent now. again: it was being sent when a leader ended';
 
--- NULL: it was delivered. Refused ones are tried for 24 h. Gives what became of it.
-CREATE FUNCTION chime.note_delivery(p_token uuid, p_id bigint, p_error text) RETURNS text
+-- Its text was refused: it is told in two parts, each a message of its own, so that what cannot be told holds up nothing beside it. What waits behind
+-- it comes with the second part, and so stays behind it. attempts of the first: nothing joins it.
+CREATE FUNCTION chime.split_notification(p_message chime.notification) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_state text;
+    v_half integer := cardinality(p_message.events) / 2;
+    v_rest bigint[] := p_message.events[v_half + 1:];
+    v_behind chime.notification;
+BEGIN
+    DELETE FROM chime.notification n
+     WHERE n.sink = p_message.sink AND n.rule = p_message.rule AND n.state = 'waiting' AND n.attempts = 0
+    RETURNING * INTO v_behind;
+    v_rest := v_rest || v_behind.events;
+    INSERT INTO chime.notification (sink, rule, events, omitted, created_at, due_at, attempts)
+    VALUES (p_message.sink, p_message.rule, p_message.events[:v_half], p_message.omitted, p_message.created_at, clock_timestamp(), 1);
+    INSERT INTO chime.notification (sink, rule, events, omitted, created_at, due_at)
+    VALUES (p_message.sink, p_message.rule, v_rest[:1000], coalesce(v_behind.omitted, 0) + greatest(cardinality(v_rest) - 1000, 0),
+            p_message.created_at, clock_timestamp());
+END $$;
+COMMENT ON FUNCTION chime.split_notification IS 'tells what a message tells in two others: of chime.note_delivery';
+
+-- p_error NULL: it was delivered. Else it is tried for 24 h, but for one whose text the receiver refused: that ends, and is told in parts while it has
+-- any. Gives what became of it: delivered, waiting, expired or split.
+CREATE FUNCTION chime.note_delivery(p_token uuid, p_id bigint, p_error text, p_refused boolean DEFAULT false) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_message chime.notification;
+    v_now timestamptz := clock_timestamp(); -- an index is used with it
 BEGIN
     PERFORM chime.require_leader(p_token);
+    IF p_refused THEN
+        UPDATE chime.notification n SET sent_at = NULL, error = left(p_error, 1000), state = 'expired', ended_at = clock_timestamp()
+         WHERE n.notification_id = p_id AND n.state = 'waiting'
+        RETURNING * INTO v_message;
+        IF cardinality(v_message.events) > 1 THEN
+            PERFORM chime.split_notification(v_message);
+            RETURN 'split';
+        END IF;
+        RETURN v_message.state;
+    END IF;
     UPDATE chime.notification n
        SET sent_at = NULL, error = left(p_error, 1000),
            state = CASE WHEN p_error IS NULL THEN 'delivered' WHEN n.created_at < clock_timestamp() - interval '24 h' THEN 'expired' ELSE 'waiting' END,
@@ -129,13 +166,15 @@ BEGIN
            due_at = clock_timestamp() + CASE n.attempts WHEN 1 THEN interval '5 s' WHEN 2 THEN interval '30 s' WHEN 3 THEN interval '2 min'
                                                         ELSE interval '10 min' END
      WHERE n.notification_id = p_id AND n.state = 'waiting'
-    RETURNING n.state INTO v_state;
-    -- What tells an Alertmanager every minute that all is as it was is no history.
-    DELETE FROM chime.notification n
-     WHERE v_state = 'delivered' AND n.state = 'delivered' AND n.created_at < clock_timestamp() - interval '5 min'
-       AND EXISTS (SELECT FROM chime.notification l JOIN chime.sink s ON s.name = l.sink AND s.type = 'alertmanager'
-                   WHERE l.notification_id = p_id AND n.sink = l.sink AND n.rule = l.rule AND n.events <@ l.events AND n.notification_id < p_id);
-    RETURN v_state;
+    RETURNING * INTO v_message;
+    -- What tells an Alertmanager every minute that all is as it was is no history. Not all that is kept is read for it.
+    IF v_message.state = 'delivered' AND EXISTS (SELECT FROM chime.sink s WHERE s.name = v_message.sink AND s.type = 'alertmanager') THEN
+        DELETE FROM chime.notification n
+         WHERE n.state = 'delivered' AND n.sink = v_message.sink AND n.rule = v_message.rule
+           AND n.created_at > v_now - interval '1 day' AND n.created_at < v_now - interval '5 min'
+           AND n.events <@ v_message.events AND n.notification_id < p_id;
+    END IF;
+    RETURN v_message.state;
 END $$;
 COMMENT ON FUNCTION chime.note_delivery IS 'the leader''s: how the sending of a message ended';
 
@@ -149,5 +188,5 @@ RETURN (SELECT (extract(epoch FROM min(n.due_at) - clock_timestamp()) * 1000000)
 COMMENT ON FUNCTION chime.next_notification IS 'how long until the next message may be due';
 
 REVOKE ALL ON FUNCTION chime.set_sinks(uuid, jsonb), chime.queue_notifications(timestamptz), chime.notification_body(bigint),
-    chime.take_notifications(uuid, text[], integer), chime.note_delivery(uuid, bigint, text), chime.next_notification(text[]) FROM PUBLIC;
+    chime.take_notifications(uuid, text[], integer), chime.split_notification(chime.notification), chime.note_delivery(uuid, bigint, text, boolean), chime.next_notification(text[]) FROM PUBLIC;
 SELECT chime.keep_ledger_private();

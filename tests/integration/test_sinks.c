@@ -210,6 +210,66 @@ START_TEST(a_look_does_not_read_what_was_told_before)
 }
 END_TEST
 
+/* Nor what was delivered for months. */
+START_TEST(a_delivery_does_not_read_what_was_told_before)
+{
+    lead_by_hand("[{\"name\": \"am\", \"type\": \"alertmanager\"}]");
+    cluster_execute(
+        cluster, "INSERT INTO chime.notification (sink, rule, events, created_at, due_at, ended_at, state)"
+                 " SELECT 'am', 'lost', ARRAY[n + 1000000], t, t, t, 'delivered' FROM generate_series(1, 5000) n,"
+                 " LATERAL (SELECT now() - n * interval '20 min' - interval '6 h') x (t); ANALYZE chime.notification");
+    EXPECT_SQL(cluster, NOTE("[" LOST("c") "]"), "1");
+    cluster_execute(cluster, "BEGIN");
+    EXPECT_SQL(cluster, "SELECT chime.note_delivery(" TOKEN ", 5001, NULL)", "delivered");
+    EXPECT_SQL(cluster, ROWS_READ, "t");
+    cluster_execute(cluster, "COMMIT");
+}
+END_TEST
+
+/* The alerts of a role that has many come first. */
+START_TEST(nobodys_many_alerts_hide_those_of_others)
+{
+    lead_by_hand("[{\"name\": \"all\", \"type\": \"webhook\"}, {\"name\": \"am\", \"type\": \"alertmanager\"}]");
+    cluster_execute(cluster,
+                    "SELECT chime.note_alerts(" TOKEN ", ARRAY[(SELECT jsonb_agg(jsonb_build_object('rule', 'slow',"
+                    " 'subject', s)) FROM (SELECT 'hog/' || n FROM generate_series(1, 100) n UNION ALL VALUES"
+                    " ('neighbour/a'), ('neighbour/b'), ('ours')) AS x (s))], '{slow}')");
+    EXPECT_SQL(cluster, WAITING, "all slow 103, am slow 103");
+    EXPECT_SQL(
+        cluster,
+        "SELECT string_agg(concat_ws(' ', n.sink, b -> 'truncatedAlerts', (SELECT string_agg(a #>> '{labels,subject}',"
+        " ' ') FROM jsonb_array_elements(b -> 'alerts') a WHERE a #>> '{labels,subject}' !~ 'hog')), ', ' ORDER BY 1)"
+        " FROM chime.notification n, chime.notification_body(n.notification_id) b",
+        "all 53 neighbour/a neighbour/b ours, am 0 neighbour/a neighbour/b ours");
+}
+END_TEST
+
+#define EVENTS                                                                                                    \
+    "SELECT string_agg(format('%s %s %s', n.notification_id, n.state, (SELECT string_agg(e.subject, '' ORDER BY " \
+    "e.event_id) FROM chime.alert_event e WHERE e.event_id = ANY (n.events))), ', ' ORDER BY n.notification_id)"  \
+    " FROM chime.notification n"
+#define REFUSED(id) "SELECT chime.note_delivery(" TOKEN ", " id ", 'its answer is HTTP 400', true)"
+
+START_TEST(what_a_receiver_refuses_holds_up_nothing_beside_it)
+{
+    lead_by_hand("[{\"name\": \"all\", \"type\": \"webhook\"}]");
+    EXPECT_SQL(cluster, NOTE("[" LOST("a") ", " LOST("b") ", " LOST("c") "]"), "3");
+    EXPECT_SQL(cluster, TAKE, "all 1 1 f");
+    EXPECT_SQL(cluster, NOTE("[" LOST("a") ", " LOST("b") ", " LOST("c") ", " LOST("d") "]"), "1");
+    EXPECT_SQL(cluster, EVENTS, "1 waiting abc, 2 waiting d");
+    EXPECT_SQL(cluster, REFUSED("1"), "split");
+    EXPECT_SQL(cluster, EVENTS, "1 expired abc, 3 waiting a, 4 waiting bcd");
+    EXPECT_SQL(cluster, NOTE("[" LOST("a") ", " LOST("b") ", " LOST("c") ", " LOST("d") ", " LOST("e") "]"), "1");
+    EXPECT_SQL(cluster, EVENTS, "1 expired abc, 3 waiting a, 4 waiting bcde");
+    EXPECT_SQL(cluster, TAKE, "all 3 2 f");
+    EXPECT_SQL(cluster, REFUSED("3"), "expired"); /* it is the one */
+    EXPECT_SQL(cluster, TAKE, "all 4 1 f");
+    EXPECT_SQL(cluster, "SELECT chime.note_delivery(" TOKEN ", 4, NULL)", "delivered");
+    EXPECT_SQL(cluster, EVENTS, "1 expired abc, 3 expired a, 4 delivered bcde");
+    EXPECT_SQL(cluster, REFUSED("4"), NULL); /* it has ended */
+}
+END_TEST
+
 /* --- a daemon sends --------------------------------------------------------------------------------------------------------- */
 
 static bool got_by(const struct receiver *by, const char *text)
@@ -359,6 +419,7 @@ START_TEST(a_sink_that_refuses_is_told_later)
     folder = files_make_directory();
     site = site_create(cluster, "postgres", 2);
     site_job(site, "broken", NEVER_DUE "command = \"SELECT 1 / 0\"; max_attempts = 1;");
+    site_job(site, "worse", NEVER_DUE "command = \"SELECT 1 / 0\"; max_attempts = 1;");
     sinks = files_path("sinks: { hook: { type = \"webhook\"; url = \"http://127.0.0.1:%d/S3CRET\"; };"
                        " open: { type = \"slack\"; url_file = \"%s/url\"; }; };"
                        "alerts: { job-failed: { severity = \"critical\"; }; };",
@@ -386,6 +447,10 @@ START_TEST(a_sink_that_refuses_is_told_later)
     receiver_answer(receiver, 204);
     WAIT_SQL(cluster, DELIVERED("hook"), "delivered", 90);
     EXPECT_SQL(cluster, "SELECT error FROM chime.notification WHERE sink = 'hook'", NULL);
+    receiver_answer(receiver, 400); /* for what it says: not tried again */
+    runs_ask_and_await(cluster, "worse");
+    WAIT_SQL(cluster, "SELECT error FROM chime.notification WHERE sink = 'hook' AND state = 'expired'",
+             "its answer is HTTP 400", 90);
     ck_assert(daemon_said(served, "sink hook: message"));
     ck_assert(!daemon_said(served, "S3CRET"));
 }
@@ -493,6 +558,9 @@ int main(void)
     tcase_add_test(tests, what_fails_is_tried_again_and_what_was_under_way_says_so);
     tcase_add_test(tests, what_goes_on_is_told_again_unless_somebody_knows);
     tcase_add_test(tests, a_look_does_not_read_what_was_told_before);
+    tcase_add_test(tests, a_delivery_does_not_read_what_was_told_before);
+    tcase_add_test(tests, nobodys_many_alerts_hide_those_of_others);
+    tcase_add_test(tests, what_a_receiver_refuses_holds_up_nothing_beside_it);
     tcase_add_test(tests, each_kind_of_sink_is_told_and_one_that_hangs_holds_up_nothing);
     tcase_add_test(tests, a_mail_is_sent_by_smtp);
     tcase_add_test(tests, a_sink_that_refuses_is_told_later);
