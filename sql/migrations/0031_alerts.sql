@@ -639,19 +639,23 @@ SELECT a.alert_id, a.state, a.severity, a.rule, a.subject, a.since, a.fired_at, 
 FROM chime.alert a;
 COMMENT ON VIEW chime.alerts IS 'alerts that are open, with the silence that holds for each now';
 
--- Alerts that fire and that nobody silenced, of rules for which nothing else is said.
+-- Alerts that fire and that nobody silenced, of rules for which nothing else is said. Of each rule ten are named: many of one hide no other.
 CREATE FUNCTION chime.alert_problems() RETURNS TABLE (rule text, subject text, message text, way_out text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-    SELECT a.rule, a.subject, format('alert %s fires since %s: %s', concat_ws(' ', a.rule, nullif(a.subject, '')),
-                                     to_char(a.fired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), a.summary),
-           CASE WHEN s.name IS NULL THEN 'mend what its condition looks at: pgchime alerts rules'
-                ELSE format(s.way_out, a.subject) END
-    FROM chime.alerts a LEFT JOIN chime.standard_rules() AS s ON s.name = a.rule
-    WHERE a.state = 'firing' AND a.silence_id IS NULL AND (s.name IS NULL OR s.way_out IS NOT NULL)
-      AND NOT (a.rule = 'view-differs' AND EXISTS (SELECT FROM chime.view v WHERE v.found_wrong IS NOT NULL
-                                                                              AND v.view_schema || '.' || v.relation = a.subject))
-    ORDER BY a.fired_at, a.alert_id LIMIT 100;
+    WITH firing AS MATERIALIZED (
+        SELECT a.*, s.name IS NULL AS own, s.way_out, row_number() OVER (PARTITION BY a.rule ORDER BY a.fired_at, a.alert_id) AS place
+        FROM chime.alerts a LEFT JOIN chime.standard_rules() AS s ON s.name = a.rule
+        WHERE a.state = 'firing' AND a.silence_id IS NULL AND (s.name IS NULL OR s.way_out IS NOT NULL)
+          AND NOT (a.rule = 'view-differs' AND EXISTS (SELECT FROM chime.view v WHERE v.found_wrong IS NOT NULL
+                                                                                  AND v.view_schema || '.' || v.relation = a.subject)))
+    SELECT f.rule, f.subject, format('alert %s fires since %s: %s', concat_ws(' ', f.rule, nullif(f.subject, '')),
+                                     to_char(f.fired_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), f.summary),
+           CASE WHEN f.own THEN 'mend what its condition looks at: pgchime alerts rules' ELSE format(f.way_out, f.subject) END
+    FROM firing f WHERE f.place <= 10
+    UNION ALL
+    SELECT f.rule, NULL, format('%s more alerts %s fire', count(*), f.rule), 'pgchime alerts lists them'
+    FROM firing f WHERE f.place > 10 GROUP BY f.rule;
 END;
 COMMENT ON FUNCTION chime.alert_problems IS 'alerts that fire and are not silenced, each with what mends it; those whose subject has a finding of its own are left out';
 

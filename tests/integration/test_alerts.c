@@ -270,6 +270,34 @@ START_TEST(many_failures_of_one_role_hide_none_of_another)
 }
 END_TEST
 
+/* In `status` and `doctor`, as what mends it; one that somebody silenced is not. */
+START_TEST(what_fires_is_a_problem_and_many_of_a_rule_hide_no_other)
+{
+    lead_by_hand("[]");
+    cluster_execute(
+        cluster,
+        "INSERT INTO chime.alert (rule, subject, severity, state, since, fired_at, changed_at, summary, labels) SELECT"
+        " 'job-skipped', '%s $(x)' || n, 'warning', 'firing', now(), now(), now(), 's', '{}'::jsonb FROM "
+        "generate_series(1, "
+        "12)"
+        " n UNION ALL SELECT 'job-rows', 'z', 'warning', 'firing', now(), now() + interval '1 s', now(), 's', '{}'"
+        " UNION ALL SELECT 'job-slow', 'known', 'warning', 'firing', now(), now(), now(), 's', '{\"job\": \"known\"}'"
+        " UNION ALL SELECT 'job-overdue', 'soon', 'warning', 'pending', now(), NULL, now(), 's', '{}';"
+        "INSERT INTO chime.silence (matchers, until, made_by, reason) VALUES ('{\"job\": \"known\"}', now() + interval"
+        " '1 h', 'ann', 'known')");
+    EXPECT_SQL(cluster, "SELECT string_agg(DISTINCT rule, ' ') FROM chime.alert_problems()", "job-rows job-skipped");
+    EXPECT_SQL(cluster,
+               "SELECT count(*) || ' ' || max(message) FILTER (WHERE subject IS NULL) FROM chime.alert_problems()",
+               "12 2 more alerts job-skipped fire");
+    EXPECT_SQL(cluster, "SELECT way_out FROM chime.alert_problems() WHERE subject = 'z'",
+               "see what its text reads; then pgchime run z; a smaller expect_rows, if there may be so few");
+    EXPECT_SQL(cluster,
+               "SELECT way_out LIKE 'pgchime runs %s $(x)1 --state skipped%' FROM chime.alert_problems() WHERE subject "
+               "= '%s $(x)1'",
+               "t");
+}
+END_TEST
+
 #define SUSPEND_ALL(count, owner, words)                                                                          \
     "INSERT INTO chime.job (name, owner, origin, command) SELECT 'a' || n, " owner ", 'sql', 'SELECT 1'"          \
     " FROM generate_series(1, " count ") n; INSERT INTO chime.job_state (job_id, last_slot) SELECT job_id, now()" \
@@ -469,6 +497,7 @@ int main(void)
     tcase_add_test(tests, the_names_of_standard_rules_are_those_of_the_ledger);
     tcase_add_test(tests, each_fault_is_found_and_nothing_else);
     tcase_add_test(tests, many_failures_of_one_role_hide_none_of_another);
+    tcase_add_test(tests, what_fires_is_a_problem_and_many_of_a_rule_hide_no_other);
     tcase_add_test(tests, what_many_failing_jobs_say_is_cut);
     tcase_add_test(tests, who_writes_what_a_condition_reads_ends_no_alert);
     tcase_add_test(tests, conditions_of_the_configuration_are_looked_at);
