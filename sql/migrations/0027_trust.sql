@@ -46,6 +46,12 @@ BEGIN
               AND NOT (d.refclassid = 'pg_type'::regclass AND r.class = 'pg_class'::regclass -- a column that is not read
                        AND EXISTS (SELECT FROM pg_class c WHERE c.oid = r.object AND c.relkind IN ('r', 'p', 'm', 'f')))
             UNION ALL
+            SELECT 'pg_type'::regclass, t.oid -- of a column that is read (0: maybe the whole row): to_jsonb() and others look for its casts
+            FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum > 0 AND d.refobjsubid IN (0, a.attnum)
+            JOIN pg_type c ON c.oid = a.atttypid JOIN pg_type t ON t.oid = CASE c.typtype WHEN 'd' THEN c.typbasetype ELSE c.oid END
+            WHERE r.class = 'pg_rewrite'::regclass AND d.classid = r.class AND d.objid = r.object AND d.refclassid = 'pg_class'::regclass
+              AND a.atttypid >= 16384 AND t.oid >= 16384
+            UNION ALL
             SELECT 'pg_type'::regclass, a.atttypid FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid -- a row may be made of texts
             WHERE r.class = 'pg_type'::regclass AND t.oid = r.object AND t.typrelid <> 0 AND a.attnum > 0 AND a.atttypid >= 16384
             UNION ALL
@@ -257,7 +263,8 @@ BEGIN
                 SELECT i.inhrelid, false FROM pg_inherits i WHERE i.inhparent = r.relation) AS n (relation, by_columns))
         SELECT md5(concat_ws('; ', current_user,
                    (SELECT string_agg(quote_ident(t.name), ',' ORDER BY t.name) FROM chime.trusted_owner t),
-                   (SELECT string_agg(concat_ws(' ', k.oid, k.xmin), ',' ORDER BY k.oid) FROM pg_cast k WHERE k.oid >= 16384),
+                   (SELECT string_agg(concat_ws(' ', k.oid, k.xmin, (SELECT p.xmin FROM pg_proc p WHERE p.oid = k.castfunc)), ',' ORDER BY k.oid)
+                    FROM pg_cast k WHERE k.oid >= 16384),
                    (SELECT n.xmin FROM pg_namespace n WHERE n.oid = 'pg_catalog'::regnamespace), -- who may CREATE in it
                    string_agg(
                    concat_ws(' ', r.relation, c.xmin, c.relowner,

@@ -144,6 +144,8 @@ static const struct {
     {"SELECT upper(mood) AS region, count(*) AS n FROM moody GROUP BY 1",
      "function public.words(public.mood)" UNTRUSTED},
     {"SELECT 'x' AS region, code FROM moody", "function public.truth(integer)" UNTRUSTED},
+    {"SELECT 'x' AS region, count(*) AS n FROM moody WHERE jsonb_build_object('mood', mood) IS NOT NULL",
+     "function public.words(public.mood)" UNTRUSTED},
     {"SELECT 'x' AS region, count(*) AS n FROM plain WHERE jsonb_populate_record(NULL::moody, '{\"code\": 1}') IS NOT "
      "NULL",
      "function public.truth(integer)" UNTRUSTED},
@@ -435,6 +437,14 @@ static const struct {
     {"SELECT jsonb_populate_record(NULL::public.lister, '{\"pairs\": [{\"id\": 1}]}') IS NOT NULL FROM public.noted",
      "ALTER TYPE pair ALTER ATTRIBUTE id TYPE code", "ALTER TYPE pair ALTER ATTRIBUTE id TYPE integer",
      "function public.truth(integer)"},
+    {"SELECT jsonb_build_object('tone', tone) IS NOT NULL FROM public.toned",
+     "CREATE FUNCTION tone_json(tint) RETURNS json LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN "
+     "to_json(public.took(1)); END $$; CREATE CAST (tint AS json) WITH FUNCTION tone_json(tint)",
+     "DROP CAST (tint AS json); DROP FUNCTION tone_json(tint)", "function public.tone_json(public.tint)"},
+    {"SELECT to_jsonb(t) IS NOT NULL FROM public.toned AS t",
+     "CREATE FUNCTION tone_json(tint) RETURNS json LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN "
+     "to_json(public.took(1)); END $$; CREATE CAST (tint AS json) WITH FUNCTION tone_json(tint)",
+     "DROP CAST (tint AS json); DROP FUNCTION tone_json(tint)", "function public.tone_json(public.tint)"},
     /* This one names no function, operator or type that is not PostgreSQL's. */
     {"SELECT length(word) > 0 FROM public.noted",
      "RESET SESSION AUTHORIZATION; GRANT CREATE ON SCHEMA pg_catalog TO mallory; " AS_MALLORY
