@@ -146,13 +146,19 @@ static void add_by_reload(int number)
     free(name);
 }
 
+/* How often channels were changed since then, and for how long that is. */
+#define CALLS \
+    "(SELECT coalesce(sum(calls), 0) FROM pg_stat_user_functions WHERE schemaname = 'chime' AND funcname = 'listen')"
+
 START_TEST(edits_of_jobs_keep_the_session_and_what_it_hears_and_wake_newcomers_only)
 {
+    cluster_execute(cluster, "ALTER DATABASE postgres SET track_functions = 'all'");
     served = site_lead(site);
     make_hearers();
     WATCH_IS("watching");
     WAIT_SQL(cluster, NULL_PAYLOADS, "10", 20);
     char *session = cluster_value(cluster, SESSION);
+    cluster_execute(cluster, "CREATE TABLE began AS SELECT clock_timestamp() AS at, " CALLS " AS calls");
     for (int edit = 0; edit < EDITS; edit++) {
         edit_and_notify(edit);
         if (edit % 20 == 10) {
@@ -166,6 +172,9 @@ START_TEST(edits_of_jobs_keep_the_session_and_what_it_hears_and_wake_newcomers_o
     EXPECT_SQL(cluster, SESSION, session);
     EXPECT_SQL(cluster, NULL_PAYLOADS, "10");
     EXPECT_SQL(cluster, "SELECT count(*) FROM heard", "70");
+    /* At most once a second: a few may be counted late. */
+    WAIT_SQL(cluster, "SELECT " CALLS " > calls FROM began", "t", 20);
+    EXPECT_SQL(cluster, "SELECT " CALLS " - calls <= extract(epoch FROM clock_timestamp() - at) + 3 FROM began", "t");
     free(session);
 }
 END_TEST
