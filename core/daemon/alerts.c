@@ -21,7 +21,8 @@
 #define LOOK_AGAIN USEC_PER_SEC /* after what an install was in the way of */
 #define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
 #define LATE USEC_PER_MINUTE
-#define LATE_MOST 100 /* jobs of one owner that a look finds late */
+#define LATE_MOST 100      /* jobs of one owner that a look finds late */
+#define SUMMARY_LOGGED 500 /* bytes of a summary that a line of the log has */
 #define BROKEN "condition-broken"
 
 enum { FOUND, LOOKED };
@@ -91,8 +92,9 @@ static void tell_event(const struct lead *lead, const struct alerting_event *eve
 {
     const char *space = event->subject[0] != '\0' ? " " : "";
     if (strcmp(event->state, "firing") == 0) {
-        log_warning("database %s: alert %s%s%s (%s): %s", lead->database->name, event->rule, space, event->subject,
-                    event->severity, event->summary);
+        log_warning("database %s: alert %s%s%s (%s): %.*s", lead->database->name, event->rule, space, event->subject,
+                    event->severity, (int)utf8_cut(event->summary, strlen(event->summary), SUMMARY_LOGGED),
+                    event->summary);
     } else {
         log_info("database %s: alert %s%s%s is resolved", lead->database->name, event->rule, space, event->subject);
     }
