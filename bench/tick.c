@@ -71,7 +71,7 @@ static double since(instant start, double parts)
 static double measure_scan(const struct job *jobs, size_t count)
 {
     /* One comparison a job, its next slot known beforehand: the least that a scan can do. */
-    instant *next = xcalloc(count, sizeof *next);
+    instant *next = xcalloc(count, sizeof(*next));
     volatile size_t found = 0;
     for (size_t i = 0; i < count; i++) {
         next[i] = schedule_next(&jobs[i].schedule, START);
@@ -101,7 +101,7 @@ static void finish(struct scheduler *scheduler, struct job *jobs, size_t count)
 static struct figures measure(size_t count)
 {
     struct figures figures;
-    struct job *jobs = xcalloc(count, sizeof *jobs);
+    struct job *jobs = xcalloc(count, sizeof(*jobs));
     struct scheduler *scheduler = make(jobs, count, "0 0 1 1 *");
     size_t ran = 0;
     instant begin = clock_boot();

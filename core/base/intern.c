@@ -19,7 +19,7 @@ const char *intern(const char *text)
     if (text == NULL) {
         return NULL;
     }
-    texts = xrealloc(texts, count + 1, sizeof *texts);
+    texts = xrealloc(texts, count + 1, sizeof(*texts));
     texts[count] = xstrdup(text);
     return texts[count++];
 }

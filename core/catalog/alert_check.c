@@ -52,7 +52,7 @@ static const char *nearest_rule(struct builder *builder, const char *name)
     for (size_t i = 0; i < builder->set->count; i++) {
         most += builder->set->plugins[i]->alert_count;
     }
-    const char **names = arena_alloc(builder->arena, (most + 1) * sizeof *names);
+    const char **names = arena_alloc(builder->arena, (most + 1) * sizeof(*names));
     for (size_t i = 0; alert_standard_names[i] != NULL; i++) {
         names[count++] = alert_standard_names[i];
     }

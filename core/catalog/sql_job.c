@@ -55,7 +55,7 @@ static bool read_names(struct making *making, const char *text, const char *what
         return false;
     }
     *count = json_array_size(list);
-    const char **items = arena_alloc(making->arena, (*count + 1) * sizeof *items);
+    const char **items = arena_alloc(making->arena, (*count + 1) * sizeof(*items));
     bool good = *count <= LIST_MAX || error_set(err, ERROR_CONFIG, "%s: more than %d names", what, LIST_MAX);
     for (size_t i = 0; good && i < *count; i++) {
         const json_t *item = json_array_get(list, i);
@@ -163,7 +163,7 @@ static bool read_settings(struct making *making, struct error *err)
 {
     struct job *job = &making->job;
     const json_t *object = json_object_get(making->options, SETTINGS);
-    struct job_setting *settings = arena_alloc(making->arena, (json_object_size(object) + 1) * sizeof *settings);
+    struct job_setting *settings = arena_alloc(making->arena, (json_object_size(object) + 1) * sizeof(*settings));
     const char *name;
     json_t *value;
     bool good = true;

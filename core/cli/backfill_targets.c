@@ -51,7 +51,7 @@ static bool search_database(struct visit *visit, void *data, struct error *err)
 static int refuse_unknown(const struct backfill_targets *targets)
 {
     struct error err;
-    const char **names = xcalloc(targets->others.length + 1, sizeof *names);
+    const char **names = xcalloc(targets->others.length + 1, sizeof(*names));
     size_t count = 0;
     for (size_t at = 0; at < targets->others.length; at += strlen(targets->others.data + at) + 1) {
         names[count++] = targets->others.data + at;

@@ -44,8 +44,8 @@ void candidates_add(struct candidates *candidates, const char *word, const char 
     if (!fits(candidates, word) || is_there(candidates, word)) {
         return;
     }
-    candidates->words = xrealloc(candidates->words, candidates->count + 1, sizeof *candidates->words);
-    candidates->helps = xrealloc(candidates->helps, candidates->count + 1, sizeof *candidates->helps);
+    candidates->words = xrealloc(candidates->words, candidates->count + 1, sizeof(*candidates->words));
+    candidates->helps = xrealloc(candidates->helps, candidates->count + 1, sizeof(*candidates->helps));
     candidates->words[candidates->count] = xstrdup(word);
     candidates->helps[candidates->count++] = xstrdup(help);
 }
@@ -242,7 +242,7 @@ static void read_names(int from, struct buffer *text)
         if (left <= 0 || poll(&ready, 1, (int)(left / USEC_PER_MSEC) + 1) == 0) {
             return;
         }
-        ssize_t count = read(from, bytes, sizeof bytes);
+        ssize_t count = read(from, bytes, sizeof(bytes));
         if (count == 0 || (count < 0 && errno != EINTR)) {
             return;
         }

@@ -132,7 +132,7 @@ bool wall_time_parse(const char *text, const struct zone *zone, instant *at, str
 
 static void add_note(struct clock_notes *notes, instant at, instant slot, struct buffer *text)
 {
-    notes->notes = xrealloc(notes->notes, notes->count + 1, sizeof *notes->notes);
+    notes->notes = xrealloc(notes->notes, notes->count + 1, sizeof(*notes->notes));
     notes->notes[notes->count++] = (struct clock_note){at, slot, buffer_take(text)};
 }
 
@@ -279,7 +279,7 @@ void clock_notes_take(struct clock_notes *notes, const struct schedule *schedule
         }
     }
     if (notes->count > 1) {
-        qsort(notes->notes, notes->count, sizeof *notes->notes, compare_notes);
+        qsort(notes->notes, notes->count, sizeof(*notes->notes), compare_notes);
     }
 }
 

@@ -85,13 +85,13 @@ struct option_table {
 /* The command's own come first: of two with one name, getopt_long takes the first. */
 static void collect_options(struct option_table *table, const struct command *command)
 {
-    memset(table, 0, sizeof *table);
+    memset(table, 0, sizeof(*table));
     for (int i = 0; command != NULL && command->options[i].name != NULL; i++) {
         const struct command_option *option = &command->options[i];
         table->entries[table->count++] = (struct option){
             option->name, option->argument != NULL ? required_argument : no_argument, NULL, GLOBAL_OF_COMMAND + i};
     }
-    memcpy(table->entries + table->count, long_options, sizeof long_options);
+    memcpy(table->entries + table->count, long_options, sizeof(long_options));
     table->count += COUNT_OF(long_options);
     for (size_t i = 0; i < table->count; i++) {
         table->names[i] = table->entries[i].name;

@@ -26,7 +26,7 @@ static void answered(void *data, const struct buffer *output, const char *fault)
 {
     struct answer *answer = data;
     buffer_append(&answer->text, buffer_text(output), output->length);
-    snprintf(answer->fault, sizeof answer->fault, "%s", fault != NULL ? fault : "");
+    snprintf(answer->fault, sizeof(answer->fault), "%s", fault != NULL ? fault : "");
     loop_stop(answer->loop);
 }
 
@@ -104,8 +104,8 @@ static bool take_answer(struct crontab *crontab)
     size_t i;
     crontab->setting_count = json_array_size(settings);
     crontab->entry_count = json_array_size(entries);
-    crontab->settings = xcalloc(crontab->setting_count + 1, sizeof *crontab->settings);
-    crontab->entries = xcalloc(crontab->entry_count + 1, sizeof *crontab->entries);
+    crontab->settings = xcalloc(crontab->setting_count + 1, sizeof(*crontab->settings));
+    crontab->entries = xcalloc(crontab->entry_count + 1, sizeof(*crontab->entries));
     json_array_foreach(settings, i, value)
     {
         if (!take_setting(value, &crontab->settings[i])) {

@@ -349,7 +349,7 @@ static bool decide(const struct crontab_plan *plan, struct crontab_step *step, s
 bool crontab_plan_make(struct crontab_plan *plan, struct error *err)
 {
     plan->count = plan->crontab.entry_count;
-    plan->steps = arena_alloc(plan->arena, (plan->count + 1) * sizeof *plan->steps);
+    plan->steps = arena_alloc(plan->arena, (plan->count + 1) * sizeof(*plan->steps));
     for (size_t i = 0; i < plan->count; i++) {
         plan->steps[i].entry = &plan->crontab.entries[i];
         plan->steps[i].active = plan->active;

@@ -297,7 +297,7 @@ static bool compare_configuration(struct doctor *doctor, const struct visit *vis
 static bool look_at_server(struct doctor *doctor, const struct visit *visit, struct error *err)
 {
     char sessions[16];
-    snprintf(sessions, sizeof sessions, "%d", visit->database->pool_size + 3);
+    snprintf(sessions, sizeof(sessions), "%d", visit->database->pool_size + 3);
     const char *const parameters[] = {sessions};
     return add_findings(doctor, visit, findings_sql, parameters, COUNT_OF(parameters), err);
 }
@@ -305,7 +305,7 @@ static bool look_at_server(struct doctor *doctor, const struct visit *visit, str
 static bool look_at_jobs(struct doctor *doctor, const struct visit *visit, struct error *err)
 {
     char sessions[16];
-    snprintf(sessions, sizeof sessions, "%d", visit->database->role_sessions);
+    snprintf(sessions, sizeof(sessions), "%d", visit->database->role_sessions);
     const char *const parameters[] = {sessions};
     return add_findings(doctor, visit, jobs_sql, parameters, COUNT_OF(parameters), err);
 }

@@ -50,7 +50,7 @@ static void add_edges(struct job_graph *graph, const struct graph_jobs *jobs, si
     for (size_t i = 0; i < job->after_count; i++) {
         size_t from = graph_jobs_find(jobs, job->database, job->after[i]);
         if (from != SIZE_MAX) {
-            graph->edges = xrealloc(graph->edges, graph->edge_count + 1, sizeof *graph->edges);
+            graph->edges = xrealloc(graph->edges, graph->edge_count + 1, sizeof(*graph->edges));
             graph->edges[graph->edge_count++] = (struct graph_edge){from, to};
         }
     }
@@ -62,9 +62,9 @@ static void graph_take(struct job_graph *graph, const struct graph_jobs *jobs)
     for (size_t i = 0; i < graph->count; i++) {
         add_edges(graph, jobs, i);
     }
-    size_t *cycle = xcalloc(graph->count + 1, sizeof *cycle);
+    size_t *cycle = xcalloc(graph->count + 1, sizeof(*cycle));
     size_t length;
-    graph->order = xcalloc(graph->count + 1, sizeof *graph->order);
+    graph->order = xcalloc(graph->count + 1, sizeof(*graph->order));
     graph_order(graph->count, graph->edges, graph->edge_count, graph->order, cycle, &length);
     free(cycle);
 }
@@ -137,7 +137,7 @@ static void add_branch(struct tree *tree, size_t root)
         size_t job;
         size_t parent; /* row */
     };
-    struct place *stack = xcalloc(tree->graph->edge_count + 1, sizeof *stack);
+    struct place *stack = xcalloc(tree->graph->edge_count + 1, sizeof(*stack));
     size_t depth = 0;
     stack[depth++] = (struct place){root, OUTPUT_ROOT};
     while (depth > 0) {
@@ -172,7 +172,7 @@ static void print_tree(const struct job_graph *graph, const struct output_style 
 {
     struct tree tree = {.graph = graph,
                         .list = output_create("jobs", job_columns, COUNT_OF(job_columns)),
-                        .shown = xcalloc(graph->count + 1, sizeof *tree.shown)};
+                        .shown = xcalloc(graph->count + 1, sizeof(*tree.shown))};
     for (size_t i = 0; i < graph->count; i++) {
         if (is_root(graph, i)) {
             add_branch(&tree, i);

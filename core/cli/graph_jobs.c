@@ -12,7 +12,7 @@ static void add(struct graph_jobs *jobs, const struct job *job)
 {
     if (jobs->count == jobs->capacity) {
         jobs->capacity = jobs->capacity == 0 ? 64 : jobs->capacity * 2;
-        jobs->items = xrealloc(jobs->items, jobs->capacity, sizeof *jobs->items);
+        jobs->items = xrealloc(jobs->items, jobs->capacity, sizeof(*jobs->items));
     }
     jobs->items[jobs->count++] = job;
 }
@@ -23,7 +23,7 @@ static void add(struct graph_jobs *jobs, const struct job *job)
 static const char *const *read_texts(struct arena *arena, const char *json, size_t *count)
 {
     json_t *list = json_loads(json, 0, NULL);
-    const char **texts = arena_alloc(arena, (json_array_size(list) + 1) * sizeof *texts);
+    const char **texts = arena_alloc(arena, (json_array_size(list) + 1) * sizeof(*texts));
     *count = json_array_size(list);
     for (size_t i = 0; i < *count; i++) {
         texts[i] = arena_strdup(arena, json_string_value(json_array_get(list, i)));
@@ -36,7 +36,7 @@ enum { SQL_NAME, SQL_SCHEDULE, SQL_ACTIVE, SQL_AFTER, SQL_CHANNELS };
 
 static const struct job *read_job(struct arena *arena, const char *database, const struct pg_rows *rows, size_t row)
 {
-    struct job *job = arena_alloc(arena, sizeof *job);
+    struct job *job = arena_alloc(arena, sizeof(*job));
     job->name = arena_strdup(arena, pg_rows_value(rows, row, SQL_NAME));
     job->database = database;
     job->schedule_text = arena_strdup(arena, pg_rows_value(rows, row, SQL_SCHEDULE));

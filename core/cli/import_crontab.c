@@ -24,7 +24,7 @@ static bool read_input(struct arena *arena, const char **text, struct error *err
     struct buffer bytes = {0};
     char part[4096];
     size_t length;
-    while (bytes.length <= FILE_LIMIT && (length = fread(part, 1, sizeof part, stdin)) > 0) {
+    while (bytes.length <= FILE_LIMIT && (length = fread(part, 1, sizeof(part), stdin)) > 0) {
         buffer_append(&bytes, part, length);
     }
     int failure = ferror(stdin) != 0 ? errno : 0;

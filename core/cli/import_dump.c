@@ -179,7 +179,7 @@ static bool read_row(struct dump *dump, struct error *err)
     if (!good) {
         return false;
     }
-    dump->rows = xrealloc(dump->rows, dump->count + 1, sizeof *dump->rows);
+    dump->rows = xrealloc(dump->rows, dump->count + 1, sizeof(*dump->rows));
     dump->rows[dump->count++] = row;
     return true;
 }
@@ -254,10 +254,10 @@ bool import_dump_read(const char *path, struct arena *arena, struct import_row *
         return error_hint(err, "name a file that pg_dump wrote as text");
     }
     bool read = read_file(&dump, err);
-    *rows = arena_alloc(arena, (dump.count + 1) * sizeof **rows);
+    *rows = arena_alloc(arena, (dump.count + 1) * sizeof(**rows));
     *count = dump.count;
     if (dump.count > 0) {
-        memcpy(*rows, dump.rows, dump.count * sizeof **rows);
+        memcpy(*rows, dump.rows, dump.count * sizeof(**rows));
     }
     free(dump.rows);
     free(dump.line);

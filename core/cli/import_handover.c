@@ -65,7 +65,7 @@ static bool with_job(struct handover *handover, const char *sql, char *value, si
 
 static bool finish_import(struct handover *handover, struct error *err)
 {
-    return with_job(handover, "SELECT chime.finish_import($1, $2::bigint)", handover->number, sizeof handover->number,
+    return with_job(handover, "SELECT chime.finish_import($1, $2::bigint)", handover->number, sizeof(handover->number),
                     err);
 }
 
@@ -79,7 +79,7 @@ static bool begin_return(struct handover *handover, bool *idle, struct error *er
     const char *parameters[] = {handover->plan->source->key, handover->step->row.jobid, handover->at};
     char answer[8];
     if (!call(handover, "SELECT chime.begin_return($1, $2::bigint, $3::timestamptz)", parameters, COUNT_OF(parameters),
-              answer, sizeof answer, err)) {
+              answer, sizeof(answer), err)) {
         return false;
     }
     *idle = answer[0] == 't';

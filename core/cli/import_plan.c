@@ -283,7 +283,7 @@ static bool look_up(const struct import_plan *plan, struct import_step *step, st
 bool import_plan_make(struct import_plan *plan, struct error *err)
 {
     plan->count = plan->source->count;
-    plan->steps = arena_alloc(plan->source->arena, (plan->count + 1) * sizeof *plan->steps);
+    plan->steps = arena_alloc(plan->source->arena, (plan->count + 1) * sizeof(*plan->steps));
     for (size_t i = 0; i < plan->count; i++) {
         struct import_step *step = &plan->steps[i];
         step->row = plan->source->rows[i];
@@ -334,7 +334,7 @@ bool import_plan_make_back(struct import_plan *plan, struct error *err)
         return false;
     }
     plan->count = rows.count;
-    plan->steps = arena_alloc(plan->source->arena, (plan->count + 1) * sizeof *plan->steps);
+    plan->steps = arena_alloc(plan->source->arena, (plan->count + 1) * sizeof(*plan->steps));
     for (size_t i = 0; i < plan->count; i++) {
         const char *texts[BACK_COUNT];
         for (size_t column = 0; column < BACK_COUNT; column++) {
@@ -378,7 +378,7 @@ static void put_question(const struct import_step *step)
 static const char *read_answer(void)
 {
     char answer[16];
-    if (fgets(answer, sizeof answer, stdin) == NULL) {
+    if (fgets(answer, sizeof(answer), stdin) == NULL) {
         return NULL;
     }
     return strcmp(answer, "o\n") == 0 ? "ours" : strcmp(answer, "t\n") == 0 ? "theirs" : NULL;

@@ -78,7 +78,7 @@ static bool read_jobs(struct import_source *source, struct error *err)
     if (!pg_client_query(source->client, sql, NULL, 0, &found, err)) {
         return false;
     }
-    source->rows = arena_alloc(source->arena, (found.count + 1) * sizeof *source->rows);
+    source->rows = arena_alloc(source->arena, (found.count + 1) * sizeof(*source->rows));
     source->count = found.count;
     for (size_t i = 0; i < found.count; i++) {
         const char *texts[8];

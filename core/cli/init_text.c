@@ -273,14 +273,15 @@ static void put_delete_grants(struct buffer *text, const char *tables, const cha
 static void put_future_grants(struct buffer *text, const char *role)
 {
     char *tag = dollar_tag(role);
-    buffer_printf(text,
-                  "-- Tables and partitions made later, by each owner of tables that are there; run this again for a new owner.\n"
-                  "DO %s\nDECLARE\n    owner regrole;\nBEGIN\n"
-                  "    FOR owner IN SELECT DISTINCT c.relowner::regrole FROM pg_class c\n"
-                  "                 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') LOOP\n"
-                  "        EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %%s IN SCHEMA public GRANT SELECT, TRIGGER ON TABLES"
-                  " TO %%I', owner,\n                       ",
-                  tag);
+    buffer_printf(
+        text,
+        "-- Tables and partitions made later, by each owner of tables that are there; run this again for a new owner.\n"
+        "DO %s\nDECLARE\n    owner regrole;\nBEGIN\n"
+        "    FOR owner IN SELECT DISTINCT c.relowner::regrole FROM pg_class c\n"
+        "                 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') LOOP\n"
+        "        EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %%s IN SCHEMA public GRANT SELECT, TRIGGER ON TABLES"
+        " TO %%I', owner,\n                       ",
+        tag);
     put_literal(text, role);
     buffer_printf(text, ");\n    END LOOP;\nEND %s;\n", tag);
     free(tag);

@@ -24,7 +24,7 @@ static bool find_job(struct job_visit *visit, struct error *err)
     }
     bool found = rows.count > 0;
     if (found) {
-        snprintf(visit->job_id, sizeof visit->job_id, "%s", pg_rows_value(&rows, 0, 0));
+        snprintf(visit->job_id, sizeof(visit->job_id), "%s", pg_rows_value(&rows, 0, 0));
         visit->active = pg_rows_value(&rows, 0, 1)[0] == 't';
     } else {
         error_set(err, ERROR_NOT_FOUND, "job \"%s\" is gone", visit->job);

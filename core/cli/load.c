@@ -12,7 +12,7 @@ static void load_plugins(const char *program, struct loaded *loaded)
 {
     size_t before = loaded->report.count;
     if (loaded->config->plugin_dir == NULL) {
-        loaded->plugins = xcalloc(1, sizeof *loaded->plugins);
+        loaded->plugins = xcalloc(1, sizeof(*loaded->plugins));
         return;
     }
     struct plugin_options options = {
@@ -87,7 +87,7 @@ bool finding_is_of_plugin(const struct finding *finding, const char *name)
 
 static void refuse_database(const struct config *config, const char *name, struct error *err)
 {
-    const char **names = xcalloc(config->database_count + 1, sizeof *names);
+    const char **names = xcalloc(config->database_count + 1, sizeof(*names));
     for (size_t i = 0; i < config->database_count; i++) {
         names[i] = config->databases[i].name;
     }

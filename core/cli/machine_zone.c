@@ -30,7 +30,7 @@ static const char *find_name(const char *folder, struct arena *arena, const char
 {
     const char *file = arena_printf(arena, "%s/localtime", folder);
     char link[512];
-    ssize_t length = readlink(file, link, sizeof link - 1);
+    ssize_t length = readlink(file, link, sizeof(link) - 1);
     if (length < 0 && errno == ENOENT) {
         return "UTC";
     }

@@ -98,7 +98,7 @@ static bool take_slots(struct search *search, const struct visit *visit, const s
     }
     answer.job = xstrdup(pg_rows_value(rows, row, RESULT_NAME));
     answer.timezone = schedule.zone != NULL ? zone_name(schedule.zone) : "UTC";
-    search->answers = xrealloc(search->answers, search->count + 1, sizeof *search->answers);
+    search->answers = xrealloc(search->answers, search->count + 1, sizeof(*search->answers));
     search->answers[search->count++] = answer;
     return true;
 }
@@ -221,7 +221,7 @@ static void answer_all(struct search *search)
     const struct invocation *invocation = search->request->invocation;
     size_t found = search->count;
     if (found > 1) {
-        qsort(search->answers, found, sizeof *search->answers, compare_answers);
+        qsort(search->answers, found, sizeof(*search->answers), compare_answers);
     }
     while (search->count > search->request->count) {
         drop_last(search);

@@ -22,7 +22,7 @@ void next_slots_take(struct next_slots *slots, const struct next_request *reques
                      instant after, instant now, size_t count)
 {
     *slots = (struct next_slots){.zone = schedule->zone, .now = request->at == NULL ? now : INSTANT_NONE};
-    slots->slots = xcalloc(count, sizeof *slots->slots);
+    slots->slots = xcalloc(count, sizeof(*slots->slots));
     instant slot = schedule_next(schedule, after);
     while (slot != INSTANT_NEVER && slots->count < count) {
         slots->slots[slots->count++] = slot;
@@ -66,7 +66,7 @@ static void take_column(struct next_rows *rows, size_t column)
 
 struct next_rows *next_rows_create(const struct next_request *request, bool with_jobs)
 {
-    struct next_rows *rows = xcalloc(1, sizeof *rows);
+    struct next_rows *rows = xcalloc(1, sizeof(*rows));
     rows->request = request;
     for (size_t column = with_jobs ? COLUMN_JOB : COLUMN_SLOT; column <= COLUMN_LOCAL; column++) {
         take_column(rows, column);

@@ -41,7 +41,7 @@ bool output_wants_colour(int descriptor)
 
 struct output_list *output_create(const char *plural, const struct output_column *columns, size_t count)
 {
-    struct output_list *list = xcalloc(1, sizeof *list);
+    struct output_list *list = xcalloc(1, sizeof(*list));
     *list = (struct output_list){.plural = plural, .columns = columns, .column_count = count};
     return list;
 }
@@ -79,15 +79,15 @@ void output_add_row(struct output_list *list)
 {
     if (list->row_count == list->row_capacity) {
         list->row_capacity = list->row_capacity == 0 ? 16 : list->row_capacity * 2;
-        list->values = xrealloc(list->values, list->row_capacity * list->column_count, sizeof *list->values);
+        list->values = xrealloc(list->values, list->row_capacity * list->column_count, sizeof(*list->values));
         if (list->parents != NULL) {
-            list->parents = xrealloc(list->parents, list->row_capacity, sizeof *list->parents);
+            list->parents = xrealloc(list->parents, list->row_capacity, sizeof(*list->parents));
         }
     }
     if (list->parents != NULL) {
         list->parents[list->row_count] = OUTPUT_ROOT;
     }
-    memset(list->values + list->row_count * list->column_count, 0, list->column_count * sizeof *list->values);
+    memset(list->values + list->row_count * list->column_count, 0, list->column_count * sizeof(*list->values));
     list->row_count++;
 }
 
@@ -105,7 +105,7 @@ void output_set_parent(struct output_list *list, size_t row)
         fatal("output: row %zu is not above the last of \"%s\"", row, list->plural);
     }
     if (list->parents == NULL) {
-        list->parents = xcalloc(list->row_capacity, sizeof *list->parents);
+        list->parents = xcalloc(list->row_capacity, sizeof(*list->parents));
         for (size_t i = 0; i < list->row_count; i++) {
             list->parents[i] = OUTPUT_ROOT;
         }
@@ -191,15 +191,15 @@ void output_sort_latest(struct output_list *list, size_t column, size_t limit)
 {
     size_t width = list->column_count;
     if (list->row_count > 0) {
-        struct placed_row *rows = xcalloc(list->row_count, sizeof *rows);
-        struct output_value *sorted = xcalloc(list->row_capacity * width, sizeof *sorted);
+        struct placed_row *rows = xcalloc(list->row_count, sizeof(*rows));
+        struct output_value *sorted = xcalloc(list->row_capacity * width, sizeof(*sorted));
         for (size_t i = 0; i < list->row_count; i++) {
             struct output_value *values = &list->values[i * width];
             rows[i] = (struct placed_row){values, i, values[column].given ? values[column].number : INSTANT_NONE};
         }
-        qsort(rows, list->row_count, sizeof *rows, compare_latest);
+        qsort(rows, list->row_count, sizeof(*rows), compare_latest);
         for (size_t i = 0; i < list->row_count; i++) {
-            memcpy(sorted + i * width, rows[i].values, width * sizeof *sorted);
+            memcpy(sorted + i * width, rows[i].values, width * sizeof(*sorted));
         }
         free(rows);
         free(list->values);

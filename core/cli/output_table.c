@@ -49,8 +49,8 @@ static void put_instant(struct buffer *text, instant at, bool utc)
         buffer_puts(text, instant_format(at, day));
         return;
     }
-    strftime(day, sizeof day, "%Y-%m-%d %H:%M:%S", &parts);
-    strftime(zone, sizeof zone, "%z", &parts);
+    strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S", &parts);
+    strftime(zone, sizeof(zone), "%z", &parts);
     buffer_puts(text, day);
     if (milliseconds != 0) {
         buffer_printf(text, ".%03d", milliseconds);

@@ -50,7 +50,7 @@ void plugin_command_hint_name(struct error *err, const char *name, const char *c
 static bool answer_is_yes(void)
 {
     char answer[16];
-    if (fgets(answer, sizeof answer, stdin) == NULL) {
+    if (fgets(answer, sizeof(answer), stdin) == NULL) {
         return false;
     }
     answer[strcspn(answer, "\n")] = '\0';

@@ -47,8 +47,9 @@ static bool ask_database(struct visit *visit, void *data, struct error *err)
     struct survey *survey = data;
     struct installed *installed = &survey->databases[survey->count];
     installed->database = visit->database->name;
-    if (!pg_client_query(visit->client, "SELECT name, version, summary, state, reason FROM chime.plugin_status ORDER BY name",
-                         NULL, 0, &installed->rows, err)) {
+    if (!pg_client_query(visit->client,
+                         "SELECT name, version, summary, state, reason FROM chime.plugin_status ORDER BY name", NULL, 0,
+                         &installed->rows, err)) {
         return false;
     }
     survey->count++;
@@ -157,7 +158,7 @@ static void add_from_databases(const struct loaded *loaded, const struct survey 
 
 static int list_plugins(const struct invocation *invocation, const struct loaded *loaded)
 {
-    struct survey survey = {.databases = xcalloc(loaded->config->database_count + 1, sizeof *survey.databases)};
+    struct survey survey = {.databases = xcalloc(loaded->config->database_count + 1, sizeof(*survey.databases))};
     struct output_list *list = output_create("plugins", columns, COUNT_OF(columns));
     int status = visit_all(invocation, loaded->config, ask_database, &survey);
     add_from_folder(invocation, loaded, &survey, list);

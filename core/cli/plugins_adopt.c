@@ -24,7 +24,7 @@ struct adopting {
 static int refuse_unknown(const struct adopting *adopting)
 {
     const struct catalog *catalog = adopting->loaded->catalog;
-    const char **names = xcalloc(catalog->plugin_count + 1, sizeof *names);
+    const char **names = xcalloc(catalog->plugin_count + 1, sizeof(*names));
     struct error err;
     for (size_t i = 0; i < catalog->plugin_count; i++) {
         names[i] = catalog->plugins[i].declaration->name;

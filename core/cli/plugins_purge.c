@@ -27,7 +27,7 @@ static bool search_database(struct visit *visit, void *data, struct error *err)
     if (!pg_client_query(visit->client, "SELECT name FROM chime.plugin", NULL, 0, &rows, err)) {
         return false;
     }
-    purge->others = xrealloc(purge->others, purge->other_count + rows.count + 1, sizeof *purge->others);
+    purge->others = xrealloc(purge->others, purge->other_count + rows.count + 1, sizeof(*purge->others));
     for (size_t i = 0; i < rows.count; i++) {
         const char *name = pg_rows_value(&rows, i, 0);
         if (strcmp(name, purge->plugin) == 0) {

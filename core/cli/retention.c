@@ -238,7 +238,7 @@ static bool restore(const struct retention *retention, struct visit *visit, stru
     if (invocation_has(retention->invocation, "dry-run")) {
         print(retention, &places, NULL);
     } else {
-        int64_t *counts = xcalloc(places.count + 1, sizeof *counts);
+        int64_t *counts = xcalloc(places.count + 1, sizeof(*counts));
         restored = refuse_obstacle(&places, err) && restore_all(retention, visit, &range, &places, counts, err);
         print(retention, &places, counts);
         free(counts);

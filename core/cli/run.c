@@ -78,7 +78,7 @@ static bool ask(struct asked *asked, struct output_list *list, struct error *err
     for (size_t i = 0; i < rows.columns; i++) {
         output_set(list, i, pg_rows_value(&rows, 0, i));
     }
-    snprintf(asked->slot, sizeof asked->slot, "%s", pg_rows_value(&rows, 0, REQUEST_SLOT));
+    snprintf(asked->slot, sizeof(asked->slot), "%s", pg_rows_value(&rows, 0, REQUEST_SLOT));
     pg_rows_finish(&rows);
     return true;
 }

@@ -79,7 +79,7 @@ struct output_list *run_list_create(void)
 bool run_list_add(struct visit *visit, struct output_list *list, const struct run_filter *filter, struct error *err)
 {
     char limit[24];
-    snprintf(limit, sizeof limit, "%lld", (long long)filter->limit);
+    snprintf(limit, sizeof(limit), "%lld", (long long)filter->limit);
     const char *parameters[] = {filter->job,  filter->states, filter->since, filter->since_ago, filter->kind,
                                 filter->slot, limit,          filter->until, filter->until_ago};
     return visit_list(visit, list, runs_sql, parameters, COUNT_OF(parameters), err);
@@ -111,17 +111,17 @@ static bool is_new(struct run_seen *seen, uint64_t key)
 {
     if (seen->now_count == seen->now_capacity) {
         seen->now_capacity = seen->now_capacity == 0 ? FOLLOW_LIMIT : 2 * seen->now_capacity;
-        seen->now = xrealloc(seen->now, seen->now_capacity, sizeof *seen->now);
+        seen->now = xrealloc(seen->now, seen->now_capacity, sizeof(*seen->now));
     }
     seen->now[seen->now_count++] = key;
-    return seen->before_count == 0 || bsearch(&key, seen->before, seen->before_count, sizeof key, by_key) == NULL;
+    return seen->before_count == 0 || bsearch(&key, seen->before, seen->before_count, sizeof(key), by_key) == NULL;
 }
 
 bool run_list_add_new(struct visit *visit, struct output_list *list, const struct run_filter *filter,
                       struct run_seen *seen, struct error *err)
 {
     char limit[24];
-    snprintf(limit, sizeof limit, "%d", FOLLOW_LIMIT);
+    snprintf(limit, sizeof(limit), "%d", FOLLOW_LIMIT);
     const char *parameters[] = {
         visit->database->name, filter->job,      filter->states, filter->since, filter->since_ago, NULL, NULL, limit,
         filter->until,         filter->until_ago};
@@ -151,7 +151,7 @@ void run_seen_turn(struct run_seen *seen)
     seen->now_count = seen->now_capacity = 0;
     seen->looked = true;
     if (seen->before_count > 0) {
-        qsort(seen->before, seen->before_count, sizeof *seen->before, by_key);
+        qsort(seen->before, seen->before_count, sizeof(*seen->before), by_key);
     }
 }
 

@@ -63,7 +63,7 @@ static const char *const problem_queries[] = {
 static bool query_problems(struct visit *visit, struct pg_rows *rows, struct error *err)
 {
     struct buffer sql = {0};
-    for (size_t i = 0; i < sizeof problem_queries / sizeof *problem_queries; i++) {
+    for (size_t i = 0; i < sizeof(problem_queries) / sizeof(*problem_queries); i++) {
         buffer_printf(&sql, "%s%s", i > 0 ? " UNION ALL " : "", problem_queries[i]);
     }
     bool good = pg_client_query(visit->client, buffer_text(&sql), &visit->database->name, 1, rows, err);

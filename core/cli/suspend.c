@@ -95,7 +95,7 @@ static int suspend_job(struct job_visit *visit, void *data, struct error *err)
                               " $4::bigint * interval '1 microsecond'))";
     const struct suspension_order *order = data;
     char length[24];
-    snprintf(length, sizeof length, "%lld", (long long)order->length);
+    snprintf(length, sizeof(length), "%lld", (long long)order->length);
     const char *parameters[] = {visit->job_id, order->reason, order->until[0] != '\0' ? order->until : NULL,
                                 order->length >= 0 ? length : NULL};
     return change(visit, sql, parameters, COUNT_OF(parameters), "is suspended already", err);

@@ -220,12 +220,13 @@ const struct command command_verify = {
     .arguments = "[VIEW]",
     .most = 1,
     .summary = "compares views, once refreshed, with their definitions; exit 7 when one differs",
-    .details = "Without VIEW: all. Each is refreshed and compared in one transaction, which is rolled back; other\n"
-               "refreshes of the view wait meanwhile, as long as the definition takes. MISSING: rows that the\n"
-               "definition has and the view lacks; SURPLUS: the other way round. The first ten are shown, whole with\n"
-               "-o wide or json. ROUNDED: rows that differ in last digits of floats only, with which nothing is wrong.\n"
-               "METHOD full: the refresh did everything (-o wide says why), so a wrong row was made right before it was\n"
-               "looked for. The exit status is 7 also after a repair: something was wrong.",
+    .details =
+        "Without VIEW: all. Each is refreshed and compared in one transaction, which is rolled back; other\n"
+        "refreshes of the view wait meanwhile, as long as the definition takes. MISSING: rows that the\n"
+        "definition has and the view lacks; SURPLUS: the other way round. The first ten are shown, whole with\n"
+        "-o wide or json. ROUNDED: rows that differ in last digits of floats only, with which nothing is wrong.\n"
+        "METHOD full: the refresh did everything (-o wide says why), so a wrong row was made right before it was\n"
+        "looked for. The exit status is 7 also after a repair: something was wrong.",
     .options = {{"repair", NULL, "refresh a view that differs in full, and keep that"}},
     .run = verify_run,
 };

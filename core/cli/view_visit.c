@@ -28,7 +28,7 @@ static bool add_places(struct visit *visit, void *data, struct error *err)
                          NULL, 0, &rows, err)) {
         return false;
     }
-    all->places = xrealloc(all->places, all->count + rows.count + 1, sizeof *all->places);
+    all->places = xrealloc(all->places, all->count + rows.count + 1, sizeof(*all->places));
     for (size_t row = 0; row < rows.count; row++) {
         const char *schema = pg_rows_value(&rows, row, 0);
         const char *relation = pg_rows_value(&rows, row, 1);
@@ -54,7 +54,7 @@ static void pool_slots_finish(struct view_places *all)
 static int refuse_unknown(const struct view_places *all, const char *name)
 {
     struct error err;
-    const char **names = xcalloc(2 * all->count + 1, sizeof *names);
+    const char **names = xcalloc(2 * all->count + 1, sizeof(*names));
     for (size_t i = 0; i < all->count; i++) {
         names[2 * i] = all->places[i].relation;
         names[2 * i + 1] = all->places[i].name;

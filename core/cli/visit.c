@@ -77,8 +77,8 @@ bool visit_is_first(const struct visit *visit, struct visited *visited, struct e
             return error_hint(err, ONE_DATABASE_HINT);
         }
     }
-    visited->databases = xrealloc(visited->databases, visited->count + 1, sizeof *visited->databases);
-    visited->places = xrealloc(visited->places, visited->count + 1, sizeof *visited->places);
+    visited->databases = xrealloc(visited->databases, visited->count + 1, sizeof(*visited->databases));
+    visited->places = xrealloc(visited->places, visited->count + 1, sizeof(*visited->places));
     visited->databases[visited->count] = visit->database;
     visited->places[visited->count++] = place;
     return true;
@@ -162,7 +162,7 @@ bool job_search_visit(struct visit *visit, struct job_search *search, bool *here
     if (!pg_client_query(visit->client, sql, &search->name, 1, &rows, err)) {
         return false;
     }
-    search->others = xrealloc(search->others, search->other_count + rows.count + 1, sizeof *search->others);
+    search->others = xrealloc(search->others, search->other_count + rows.count + 1, sizeof(*search->others));
     for (size_t i = 0; i < rows.count; i++) {
         const char *name = pg_rows_value(&rows, i, 0);
         if (strcmp(name, search->name) == 0) {

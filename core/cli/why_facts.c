@@ -112,7 +112,7 @@ static bool read_upstreams(struct why_facts *facts, struct job_visit *visit, str
     if (!pg_client_query(visit->visit.client, upstreams_sql, parameters, COUNT_OF(parameters), &rows, err)) {
         return false;
     }
-    facts->upstreams = xcalloc(rows.count + 1, sizeof *facts->upstreams);
+    facts->upstreams = xcalloc(rows.count + 1, sizeof(*facts->upstreams));
     facts->upstream_count = rows.count;
     for (size_t i = 0; i < rows.count; i++) {
         struct why_upstream *upstream = &facts->upstreams[i];

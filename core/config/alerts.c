@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* alerts: { NAME: { condition = "SELECT ..."; severity = "warning"; hold = "5min"; enabled = true; database = "main"; }; }; */
+/* alerts: { NAME: { condition = "SELECT ..."; severity = "warning"; hold = "5min"; database = "main"; }; }; */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,9 +62,9 @@ static void add_alert(struct reader *reader, const struct config_alert *alert)
     struct config *config = reader->config;
     if (config->alert_count == reader->alert_capacity) {
         size_t capacity = reader->alert_capacity == 0 ? 16 : reader->alert_capacity * 2;
-        struct config_alert *alerts = arena_alloc(reader->arena, capacity * sizeof *alerts);
+        struct config_alert *alerts = arena_alloc(reader->arena, capacity * sizeof(*alerts));
         if (config->alert_count > 0) {
-            memcpy(alerts, reader->alerts, config->alert_count * sizeof *alerts);
+            memcpy(alerts, reader->alerts, config->alert_count * sizeof(*alerts));
         }
         reader->alerts = alerts;
         reader->alert_capacity = capacity;
@@ -91,7 +91,7 @@ static void read_alert(struct reader *reader, const config_setting_t *group)
 {
     char owner[OWNER_SIZE];
     const char *name = config_setting_name(group);
-    snprintf(owner, sizeof owner, "alert \"%s\"", reader_shown(reader, name));
+    snprintf(owner, sizeof(owner), "alert \"%s\"", reader_shown(reader, name));
     struct setting_key entry = {reader_shown(reader, name), SETTING_GROUP};
     if (!setting_accept(reader, group, &entry, "\"alerts\"")) {
         return;

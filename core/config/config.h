@@ -8,16 +8,19 @@
  * Ownership: config_free frees everything; all strings live in the snapshot's arena, which the catalog borrows from.
  * Not config_read and config_destroy: libconfig exports functions of those names, and the linker would mix them up.
  *
- * pgchime.conf:  databases: { NAME: { conninfo = "..."; view_schema = "analytics"; source_schema = "public"; pool_size = 8;
- *                           role_sessions = 20; timezone = "UTC"; verify = "17 3 * * *"; copies = "hold"; pools: { heavy = 2; };
+ * pgchime.conf:  databases: { NAME: { conninfo = "..."; view_schema = "analytics"; source_schema = "public";
+ *                           pool_size = 8; role_sessions = 20; timezone = "UTC"; verify = "17 3 * * *";
+ *                           copies = "hold"; pools: { heavy = 2; };
  *                           heartbeat: { url_file = "..."; every = "60s"; }; }; };
  *                plugin_dir = "..."; conf_dir = "..."; log_level = "info"; instance = "...";
  *                control_socket = "...";
  *                roles = ( { name = "app"; conninfo = "user=app passfile=..."; allow = true|false; } );
- * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "..."; settings: {...}; };
- *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; on = [..]; enabled = true; settings: {...};
- *                        <option> = ...; }; };
- *                alerts: { NAME: { condition = "SELECT ..."; severity = "warning"; hold = "5min"; enabled = true; database = "..."; }; };
+ * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "...";
+ *                          settings: {...}; };
+ *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; on = [..];
+ *                        enabled = true; settings: {...}; <option> = ...; }; };
+ *                alerts: { NAME: { condition = "SELECT ..."; severity = "warning"; hold = "5min"; enabled = true;
+ *                          database = "..."; }; };
  *                sinks: { NAME: { type = "webhook"; url_file = "..."; match: { severity = "critical"; }; }; };
  * A conf.d file may hold any of them. pgchime.conf may hold `jobs`, `alerts` and `sinks` too. The syntax is libconfig's without @include
  * (conf_dir is the way to split files) and without names that begin with '*'. Files whose name begins with '.' are
@@ -199,8 +202,7 @@ struct config {
     size_t job_count;
     bool complete;        /* every entry of every file could be read as far as its name */
     bool databases_sound; /* the databases have no finding: whoever only connects may go on */
-    bool
-        databases_named; /* all of them are here, with findings or not: jobs and plugins may be held against their names */
+    bool databases_named; /* all of them are here, with findings or not, so that jobs and plugins may name them */
 };
 
 /* What could be read, findings or not; never NULL. Of entries given twice the first is kept. */

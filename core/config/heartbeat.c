@@ -37,7 +37,7 @@ void heartbeat_read(struct reader *reader, const config_setting_t *group, struct
     }
     const char *owner = arena_printf(reader->scratch, "heartbeat of database \"%s\"", database->name);
     settings_check(reader, group, &table, owner);
-    struct config_heartbeat *heartbeat = arena_alloc(reader->arena, sizeof *heartbeat);
+    struct config_heartbeat *heartbeat = arena_alloc(reader->arena, sizeof(*heartbeat));
     *heartbeat = (struct config_heartbeat){.url = setting_line(reader, group, "url", owner),
                                            .url_file = setting_path(reader, group, "url_file", owner),
                                            .every = read_every(reader, group, owner)};

@@ -188,7 +188,7 @@ static void read_settings(struct reader *reader, const config_setting_t *group, 
     for (size_t i = 0; i < setting_count(group); i++) {
         most += member_count(setting_at(group, i));
     }
-    struct job_setting *settings = arena_alloc(reader->arena, (most + 1) * sizeof *settings);
+    struct job_setting *settings = arena_alloc(reader->arena, (most + 1) * sizeof(*settings));
     job->settings = settings;
     for (size_t i = 0; i < setting_count(group); i++) {
         const config_setting_t *setting = setting_at(group, i);

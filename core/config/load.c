@@ -248,7 +248,7 @@ static const char *host_and_pid(struct arena *arena)
 {
     char name[256] = "";
     if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0') {
-        memcpy(name, "pgchime", sizeof "pgchime");
+        memcpy(name, "pgchime", sizeof("pgchime"));
     }
     return arena_printf(arena, "%s:%d", name, (int)getpid());
 }

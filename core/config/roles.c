@@ -97,13 +97,13 @@ static size_t refuse_repeated(struct reader *reader, struct config_role *roles, 
 void roles_read(struct reader *reader, const config_setting_t *list)
 {
     size_t count = setting_count(list);
-    struct config_role *roles = arena_alloc(reader->arena, (count + 1) * sizeof *roles);
+    struct config_role *roles = arena_alloc(reader->arena, (count + 1) * sizeof(*roles));
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
         kept += read_role(reader, setting_at(list, i), &roles[kept]) ? 1 : 0;
     }
     if (kept > 1) {
-        qsort(roles, kept, sizeof *roles, compare_roles);
+        qsort(roles, kept, sizeof(*roles), compare_roles);
         kept = refuse_repeated(reader, roles, kept);
     }
     reader->config->roles = roles;
@@ -119,7 +119,7 @@ const struct config_role *config_find_role(const struct config *config, const ch
 {
     return config->role_count == 0
                ? NULL
-               : bsearch(name, config->roles, config->role_count, sizeof *config->roles, compare_to_role);
+               : bsearch(name, config->roles, config->role_count, sizeof(*config->roles), compare_to_role);
 }
 
 int config_max_starts(const struct config *config, const char *role)

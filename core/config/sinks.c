@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* sinks: { NAME: { type = "webhook"; url_file = "..."; headers_file = "..."; match: { severity = "critical"; }; }; }; */
+/* sinks: { NAME: { type = "webhook"; url_file = "..."; match: { severity = "critical"; }; }; }; */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +47,7 @@ static const char *const *read_lines(struct reader *reader, const config_setting
         return NULL;
     }
     size_t count = config_setting_is_aggregate(setting) ? setting_count(setting) : 1;
-    const char **lines = arena_alloc(reader->arena, (count + 1) * sizeof *lines);
+    const char **lines = arena_alloc(reader->arena, (count + 1) * sizeof(*lines));
     for (size_t i = 0; i < count; i++) {
         const config_setting_t *element = config_setting_is_aggregate(setting) ? setting_at(setting, i) : setting;
         const char *text = config_setting_get_string(element);
@@ -88,7 +88,7 @@ static void read_match(struct reader *reader, const config_setting_t *group, con
 {
     const config_setting_t *match = config_setting_get_member(group, "match");
     size_t count = match != NULL && config_setting_is_group(match) ? setting_count(match) : 0;
-    struct config_setting *labels = arena_alloc(reader->arena, (count + 1) * sizeof *labels);
+    struct config_setting *labels = arena_alloc(reader->arena, (count + 1) * sizeof(*labels));
     for (size_t i = 0; i < count; i++) {
         const config_setting_t *member = setting_at(match, i);
         const char *value = setting_is_duplicate(member) ? NULL : config_setting_get_string(member);
@@ -161,9 +161,9 @@ static void add_sink(struct reader *reader, const struct config_sink *sink)
     struct config *config = reader->config;
     if (config->sink_count == reader->sink_capacity) {
         size_t capacity = reader->sink_capacity == 0 ? 8 : reader->sink_capacity * 2;
-        struct config_sink *sinks = arena_alloc(reader->arena, capacity * sizeof *sinks);
+        struct config_sink *sinks = arena_alloc(reader->arena, capacity * sizeof(*sinks));
         if (config->sink_count > 0) {
-            memcpy(sinks, reader->sinks, config->sink_count * sizeof *sinks);
+            memcpy(sinks, reader->sinks, config->sink_count * sizeof(*sinks));
         }
         reader->sinks = sinks;
         reader->sink_capacity = capacity;
@@ -176,7 +176,7 @@ static void read_sink(struct reader *reader, const config_setting_t *group)
 {
     char owner[OWNER_SIZE];
     const char *name = config_setting_name(group);
-    snprintf(owner, sizeof owner, "sink \"%s\"", reader_shown(reader, name));
+    snprintf(owner, sizeof(owner), "sink \"%s\"", reader_shown(reader, name));
     struct setting_key entry = {reader_shown(reader, name), SETTING_GROUP};
     struct config_sink sink = {.name = arena_strdup(reader->arena, name), .file = reader->file};
     if (!setting_accept(reader, group, &entry, "\"sinks\"")) {

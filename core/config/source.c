@@ -139,7 +139,7 @@ int source_open(const char *file, const char *missing_hint, struct report *repor
 static int open_for_reading(int descriptor, const char *file, struct report *report)
 {
     char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", descriptor);
     /* Non-blocking, so that nobody's lease on it is waited for. */
     int readable = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (readable < 0) {

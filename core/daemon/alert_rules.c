@@ -11,7 +11,7 @@
 static json_t *interval_json(duration length)
 {
     char text[32];
-    snprintf(text, sizeof text, "%lld us", (long long)length);
+    snprintf(text, sizeof(text), "%lld us", (long long)length);
     return json_string(text);
 }
 

@@ -194,7 +194,7 @@ static int by_owner(const void *left, const void *right)
 static const struct scheduled **late_jobs(const struct lead *lead, instant before, size_t *count)
 {
     size_t all = scheduler_count(lead->scheduler);
-    const struct scheduled **late = xcalloc(all + 1, sizeof *late);
+    const struct scheduled **late = xcalloc(all + 1, sizeof(*late));
     *count = 0;
     for (size_t i = 0; i < all; i++) {
         const struct scheduled *scheduled = scheduler_at(lead->scheduler, i);
@@ -203,7 +203,7 @@ static const struct scheduled **late_jobs(const struct lead *lead, instant befor
             late[(*count)++] = scheduled;
         }
     }
-    qsort(late, *count, sizeof *late, by_owner);
+    qsort(late, *count, sizeof(*late), by_owner);
     return late;
 }
 
@@ -267,7 +267,7 @@ static void keep_conditions(struct alerts *alerts, const struct pg_reply *reply)
 {
     alerts->condition = 0;
     alerts->condition_count = alerting_condition_count(reply);
-    alerts->conditions = xcalloc(alerts->condition_count + 1, sizeof *alerts->conditions);
+    alerts->conditions = xcalloc(alerts->condition_count + 1, sizeof(*alerts->conditions));
     for (size_t i = 0; i < alerts->condition_count; i++) {
         alerts->conditions[i] = xstrdup(alerting_condition(reply, i));
     }
@@ -392,7 +392,7 @@ void alerts_yield(struct alerts *alerts)
 
 struct alerts *alerts_create(struct lead *lead)
 {
-    struct alerts *alerts = xcalloc(1, sizeof *alerts);
+    struct alerts *alerts = xcalloc(1, sizeof(*alerts));
     alerts->lead = lead;
     alerts->timer = loop_timer_create(lead->loop, due, alerts);
     loop_timer_set(alerts->timer, LOOK_FIRST);

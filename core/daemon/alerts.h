@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Looks for a leader, every ten seconds, for what is wrong; what follows from that is the ledger's to decide, in one statement.
  *
- *   step        over                            does                                                       then
- *   looking     a session of its own, read only what the standard rules find; the rules that have a condition   asking
- *   asking      the same                        one condition after the other, 5 s each at most                 noting
- *   noting      the leader's own session        alerts begin, fire and are resolved (chime.note_alerts)         the next look
+ *   step      over                              does                                                   then
+ *   looking   a session of its own, read only   finds what the standard rules say, and the conditions  asking
+ *   asking    the same                          one condition after the other, 5 s each at most        noting
+ *   noting    the leader's own session          alerts begin, fire, are resolved (chime.note_alerts)   the next look
  * Nothing is noted while nothing is found and no alert is open. A condition that fails is found itself; the alerts of its rule stay as they are. A
  * look that comes to no end is told once, and tried again. Transitions go to the log. */
 #ifndef CHIME_DAEMON_ALERTS_H

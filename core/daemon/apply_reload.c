@@ -237,7 +237,7 @@ static bool nobody_woke(const struct lead *lead)
     const struct plugin_states *before = &lead->plugins;
     const struct plugin_states *after = &lead->reload->plugins;
     return before->count == after->count &&
-           memcmp(before->dormant, after->dormant, before->count * sizeof *before->dormant) == 0;
+           memcmp(before->dormant, after->dormant, before->count * sizeof(*before->dormant)) == 0;
 }
 
 static void disconnect_later(void *data)
@@ -310,14 +310,14 @@ static bool needs_no_install(const struct lead *lead, const struct snapshot *nex
 
 static void begin(struct lead *lead, struct snapshot *next, const struct config_database *database, bool waking)
 {
-    struct reload *reload = xcalloc(1, sizeof *reload);
+    struct reload *reload = xcalloc(1, sizeof(*reload));
     *reload = (struct reload){
         .stage = STAGE_INSTALLING, .waking = waking, .next = snapshot_hold(next), .database = database};
     reload->again = loop_timer_create(lead->loop, connect_now, lead);
     lead->reload = reload;
     if (!waking && needs_no_install(lead, next)) {
         reload->plugins.count = next->catalog->plugin_count;
-        reload->plugins.dormant = xcalloc(reload->plugins.count + 1, sizeof *reload->plugins.dormant);
+        reload->plugins.dormant = xcalloc(reload->plugins.count + 1, sizeof(*reload->plugins.dormant));
         agree(lead);
     } else {
         connect_now(lead);
@@ -343,7 +343,7 @@ void lead_reload(struct lead *lead, struct snapshot *snapshot, const struct conf
         begin(lead, snapshot, database, false);
     } else {
         if (lead->reload == NULL) { /* the start is under way: it is the first to be done after it */
-            lead->reload = xcalloc(1, sizeof *lead->reload);
+            lead->reload = xcalloc(1, sizeof(*lead->reload));
             lead->reload->waking = true;
         }
         snapshot_drop(lead->reload->later);

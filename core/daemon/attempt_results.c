@@ -116,7 +116,7 @@ void dispatch_add_finish(struct lead *lead, struct scheduled *scheduled, const s
 {
     if (lead->finish_count == lead->finish_capacity) {
         lead->finish_capacity = lead->finish_capacity == 0 ? 64 : lead->finish_capacity * 2;
-        lead->finishes = xrealloc(lead->finishes, lead->finish_capacity, sizeof *lead->finishes);
+        lead->finishes = xrealloc(lead->finishes, lead->finish_capacity, sizeof(*lead->finishes));
     }
     struct pending_finish *pending = &lead->finishes[lead->finish_count++];
     *pending = (struct pending_finish){.scheduled = scheduled,
@@ -189,5 +189,5 @@ void dispatch_write_finishes(struct lead *lead)
         free(lead->finishes[i].reason);
     }
     lead->finish_count -= count;
-    memmove(lead->finishes, lead->finishes + count, lead->finish_count * sizeof *lead->finishes);
+    memmove(lead->finishes, lead->finishes + count, lead->finish_count * sizeof(*lead->finishes));
 }

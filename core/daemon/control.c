@@ -47,9 +47,9 @@ struct control {
 static bool put_path(struct sockaddr_un *address, const char *path, struct error *err)
 {
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address->sun_path) {
+    if (strlen(path) >= sizeof(address->sun_path)) {
         error_set(err, ERROR_CONFIG, "control socket %s: its path is longer than %zu bytes", path,
-                  sizeof address->sun_path - 1);
+                  sizeof(address->sun_path) - 1);
         return error_hint(err, "write a shorter control_socket = \"...\"; in the configuration");
     }
     memcpy(address->sun_path, path, strlen(path));
@@ -103,7 +103,7 @@ static void send_more(struct control_caller *caller)
 static void hear(struct control_caller *caller)
 {
     char bytes[CONTROL_REQUEST_MAX];
-    ssize_t count = recv(caller->socket, bytes, sizeof bytes, MSG_DONTWAIT);
+    ssize_t count = recv(caller->socket, bytes, sizeof(bytes), MSG_DONTWAIT);
     if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
@@ -157,7 +157,7 @@ void control_answer(struct control_caller *caller, const char *text)
 static bool is_welcome(int socket)
 {
     struct ucred peer;
-    socklen_t size = sizeof peer;
+    socklen_t size = sizeof(peer);
     return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == 0 || peer.uid == geteuid());
 }
 
@@ -174,7 +174,7 @@ static void called(void *data, bool readable, bool writable)
         close(socket);
         return;
     }
-    struct control_caller *caller = xcalloc(1, sizeof *caller);
+    struct control_caller *caller = xcalloc(1, sizeof(*caller));
     *caller = (struct control_caller){.control = control, .next = control->callers, .socket = socket};
     control->callers = caller;
     control->count++;
@@ -189,7 +189,7 @@ static void called(void *data, bool readable, bool writable)
 static bool is_listened_to(const struct sockaddr_un *address)
 {
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool answered = probe >= 0 && (connect(probe, (const struct sockaddr *)address, sizeof *address) == 0 ||
+    bool answered = probe >= 0 && (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
                                    errno == EAGAIN || errno == EACCES);
     if (probe >= 0) {
         close(probe);
@@ -215,7 +215,7 @@ static int open_socket(const struct sockaddr_un *address, struct error *err)
     }
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t usual = umask(0177);
-    bool bound = listener >= 0 && bind(listener, (const struct sockaddr *)address, sizeof *address) == 0;
+    bool bound = listener >= 0 && bind(listener, (const struct sockaddr *)address, sizeof(*address)) == 0;
     umask(usual);
     if (!bound || listen(listener, CALLERS_MAX) != 0) {
         error_set(err, ERROR_FAILED, "control socket %s: %s", address->sun_path, strerror(errno));
@@ -259,7 +259,7 @@ static void close_socket(const struct control *control)
 struct control *control_listen(struct loop *loop, const char *path, control_callback *callback, void *data,
                                struct error *err)
 {
-    struct control *control = xcalloc(1, sizeof *control);
+    struct control *control = xcalloc(1, sizeof(*control));
     *control = (struct control){.loop = loop, .callback = callback, .data = data};
     if (!listen_at(control, path, err)) {
         free(control);
@@ -319,7 +319,7 @@ static bool read_answer(int socket, const char *path, instant deadline, char **a
             buffer_finish(&text);
             return refuse_silence(err, path, "it took too long");
         }
-        ssize_t count = read(socket, bytes, sizeof bytes);
+        ssize_t count = read(socket, bytes, sizeof(bytes));
         if (count == 0) {
             *answer = buffer_take(&text);
             return true;
@@ -340,7 +340,7 @@ bool control_ask(const char *path, const char *request, duration patience, char 
     }
     int caller = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char *line = xasprintf("%s\n", request);
-    bool asked = caller >= 0 && connect(caller, (const struct sockaddr *)&address, sizeof address) == 0 &&
+    bool asked = caller >= 0 && connect(caller, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
                  send(caller, line, strlen(line), MSG_NOSIGNAL) == (ssize_t)strlen(line);
     bool ok = asked ? read_answer(caller, path, clock_boot() + patience, answer, err)
                     : refuse_silence(err, path, strerror(errno));

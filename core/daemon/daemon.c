@@ -65,7 +65,7 @@ static const char *remark_for_status(const struct server *server)
 
 static void tell_status_line(struct server *server)
 {
-    struct served_database *databases = xcalloc(server->count + 1, sizeof *databases);
+    struct served_database *databases = xcalloc(server->count + 1, sizeof(*databases));
     for (size_t i = 0; i < server->count; i++) {
         databases[i] = database_served(server->served[i]->database);
     }
@@ -203,11 +203,11 @@ static struct served *find_served(const struct server *server, const char *name)
 
 static void serve_database(struct server *server, const struct config_database *settings)
 {
-    struct served *served = xcalloc(1, sizeof *served);
+    struct served *served = xcalloc(1, sizeof(*served));
     served->server = server;
     served->name = xstrdup(settings->name);
     served->conninfo = xstrdup(settings->conninfo);
-    server->served = xrealloc(server->served, server->count + 1, sizeof *server->served);
+    server->served = xrealloc(server->served, server->count + 1, sizeof(*server->served));
     server->served[server->count++] = served;
     served->database = database_create(server->loop, server->resolver, server->led, settings, server->snapshot,
                                        server->options->once ? &until_quiet : &until_stopped, served);

@@ -270,7 +270,7 @@ static void tell_leader(struct database *database, const struct leader_lock *loc
     fingerprint(database, configuration);
     if (strcmp(database->followed, lock->instance) != 0) {
         log_info("database %s: %s leads; following", database->settings->name, lock->instance);
-        snprintf(database->followed, sizeof database->followed, "%s", lock->instance);
+        snprintf(database->followed, sizeof(database->followed), "%s", lock->instance);
     }
     if (strcmp(configuration, lock->configuration) == 0) {
         database->differs[0] = '\0';
@@ -278,7 +278,7 @@ static void tell_leader(struct database *database, const struct leader_lock *loc
         log_warning(
             "database %s: the configuration of %s, who leads, is not this one: a takeover would change what runs",
             database->settings->name, lock->instance);
-        snprintf(database->differs, sizeof database->differs, "%s", lock->configuration);
+        snprintf(database->differs, sizeof(database->differs), "%s", lock->configuration);
     }
 }
 
@@ -312,7 +312,7 @@ static void note_waits(struct database *database, const struct leader_lock *lock
     if (lock->waits[0] != '\0' && strcmp(lock->waits, database->waits) != 0) {
         log_warning("database %s: %s", database->settings->name, lock->waits);
     }
-    snprintf(database->waits, sizeof database->waits, "%s", lock->waits);
+    snprintf(database->waits, sizeof(database->waits), "%s", lock->waits);
 }
 
 static void follow(struct database *database, const struct leader_lock *lock)
@@ -590,7 +590,7 @@ struct database *database_create(struct loop *loop, struct resolver *resolver, s
                                  const struct config_database *settings, struct snapshot *snapshot,
                                  const struct database_handlers *handlers, void *data)
 {
-    struct database *database = xcalloc(1, sizeof *database);
+    struct database *database = xcalloc(1, sizeof(*database));
     database->loop = loop;
     database->resolver = resolver;
     database->led = led;

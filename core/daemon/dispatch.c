@@ -31,7 +31,7 @@ static void put_back(struct lead *lead, struct scheduled *scheduled, enum run_ki
     scheduler_retry(lead->scheduler, scheduled, attempt, lead_now(lead));
     if (lead->release_count == lead->release_capacity) {
         lead->release_capacity = lead->release_capacity == 0 ? 16 : lead->release_capacity * 2;
-        lead->releases = xrealloc(lead->releases, lead->release_capacity, sizeof *lead->releases);
+        lead->releases = xrealloc(lead->releases, lead->release_capacity, sizeof(*lead->releases));
     }
     lead->releases[lead->release_count++] = (struct ledger_request){
         .job_id = scheduled_id(scheduled), .kind = kind, .slot = slot};
@@ -118,7 +118,7 @@ static struct run_queue *open_queue(struct role_sessions *sessions)
                                                &run_queue_handlers, lead);
     if (sessions->run_queue_count == sessions->run_queue_capacity) {
         sessions->run_queue_capacity = sessions->run_queue_capacity == 0 ? 16 : sessions->run_queue_capacity * 2;
-        sessions->queues = xrealloc(sessions->queues, sessions->run_queue_capacity, sizeof *sessions->queues);
+        sessions->queues = xrealloc(sessions->queues, sessions->run_queue_capacity, sizeof(*sessions->queues));
     }
     sessions->queues[sessions->run_queue_count++] = queue;
     return queue;
@@ -217,7 +217,7 @@ static void start_run(struct lead *lead, const struct pending_claim *claim)
         put_back(lead, scheduled, claim->due.kind, claim->due.slot, claim->due.attempt);
         return;
     }
-    struct run *run = xcalloc(1, sizeof *run);
+    struct run *run = xcalloc(1, sizeof(*run));
     run->owner = scheduled;
     run->job = scheduled_job(scheduled);
     run->job_id = scheduled_id(scheduled);
@@ -311,7 +311,7 @@ static void suspend_ownerless(struct lead *lead, struct scheduled *scheduled)
 {
     struct suspension suspension = {.scheduled = scheduled};
     instant now = lead_now(lead);
-    snprintf(suspension.reason, sizeof suspension.reason, "its owner \"%s\" was dropped",
+    snprintf(suspension.reason, sizeof(suspension.reason), "its owner \"%s\" was dropped",
              scheduled_job(scheduled)->owner);
     log_warning("job %s is suspended: %s", scheduled_job(scheduled)->name, suspension.reason);
     scheduler_unclaimed(lead->scheduler, scheduled);
@@ -445,7 +445,7 @@ bool dispatch_busy(const struct lead *lead)
 
 void dispatch_create(struct lead *lead)
 {
-    lead->claims = xcalloc(CLAIM_MAX, sizeof *lead->claims);
+    lead->claims = xcalloc(CLAIM_MAX, sizeof(*lead->claims));
     lead->start_again = INSTANT_NEVER;
     lead->dispatch = dispatch;
     roles_create(lead);

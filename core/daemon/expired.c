@@ -131,7 +131,7 @@ static void answered(void *data, const struct pg_reply *reply)
         return;
     }
     instant now = lead_now(lead);
-    struct expired_schedule *all = xcalloc(pg_reply_rows(reply, 0) + 1, sizeof *all);
+    struct expired_schedule *all = xcalloc(pg_reply_rows(reply, 0) + 1, sizeof(*all));
     expired->more = pg_reply_rows(reply, 0) == CHANGES_PART;
     expired->ended = look_at_page(lead, reply, now, all);
     if (!expired->more) {

@@ -142,7 +142,7 @@ void heartbeat_ping_follow(struct heartbeat_ping *ping)
 
 struct heartbeat_ping *heartbeat_ping_create(struct lead *lead)
 {
-    struct heartbeat_ping *ping = xcalloc(1, sizeof *ping);
+    struct heartbeat_ping *ping = xcalloc(1, sizeof(*ping));
     ping->lead = lead;
     ping->timer = loop_timer_create(lead->loop, due, ping);
     heartbeat_ping_follow(ping);

@@ -284,7 +284,7 @@ static void send_function(struct install *install)
 static void send_silence(struct install *install)
 {
     const struct catalog_plugin *plugin = current(install);
-    const char **kept = xcalloc(plugin->channel_count + 1, sizeof *kept);
+    const char **kept = xcalloc(plugin->channel_count + 1, sizeof(*kept));
     for (size_t i = 0; i < plugin->channel_count; i++) {
         kept[i] = plugin->channels[i].name;
     }
@@ -510,7 +510,7 @@ static void send_trusted(struct install *install)
 static void send_retire(struct install *install)
 {
     const struct catalog *catalog = install->catalog;
-    const char **kept = xcalloc(catalog->plugin_count + 1, sizeof *kept);
+    const char **kept = xcalloc(catalog->plugin_count + 1, sizeof(*kept));
     struct names names = {.items = kept};
     for (size_t i = 0; i < catalog->plugin_count; i++) {
         if (strcmp(catalog->plugins[i].database, install->database) == 0) {
@@ -533,8 +533,8 @@ void plugin_states_finish(struct plugin_states *states)
 struct plugin_states plugin_states_copy(const struct plugin_states *states)
 {
     struct plugin_states copy = *states;
-    copy.dormant = xcalloc(states->count + 1, sizeof *copy.dormant);
-    memcpy(copy.dormant, states->dormant, states->count * sizeof *copy.dormant);
+    copy.dormant = xcalloc(states->count + 1, sizeof(*copy.dormant));
+    memcpy(copy.dormant, states->dormant, states->count * sizeof(*copy.dormant));
     return copy;
 }
 
@@ -542,7 +542,7 @@ struct install *install_start(struct pg_connection *connection, const struct cat
                               const struct config_database *database, const struct plugin_states *before,
                               install_callback *callback, void *data)
 {
-    struct install *install = xcalloc(1, sizeof *install);
+    struct install *install = xcalloc(1, sizeof(*install));
     install->connection = connection;
     install->catalog = catalog;
     install->settings = database;
@@ -560,7 +560,7 @@ struct install *install_start(struct pg_connection *connection, const struct cat
         begin_plugin(install);
     } else {
         install->states.count = catalog->plugin_count;
-        install->states.dormant = xcalloc(catalog->plugin_count + 1, sizeof *install->states.dormant);
+        install->states.dormant = xcalloc(catalog->plugin_count + 1, sizeof(*install->states.dormant));
         send_trusted(install);
     }
     return install;

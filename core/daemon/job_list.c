@@ -20,12 +20,12 @@ void job_list_fill(struct job_list *list, const struct catalog *catalog, const c
                    const struct plugin_states *plugins)
 {
     const struct job *jobs = catalog_jobs_of(catalog, database, &list->count);
-    list->items = xcalloc(list->count + 1, sizeof *list->items);
+    list->items = xcalloc(list->count + 1, sizeof(*list->items));
     list->asleep = arena_create();
     for (size_t i = 0; i < list->count; i++) {
         list->items[i] = &jobs[i];
         if (is_dormant(catalog, &jobs[i], plugins)) {
-            struct job *asleep = arena_alloc(list->asleep, sizeof *asleep);
+            struct job *asleep = arena_alloc(list->asleep, sizeof(*asleep));
             *asleep = jobs[i];
             asleep->active = false;
             list->items[i] = asleep;
@@ -42,7 +42,7 @@ const struct job *job_list_find(const struct job_list *list, const char *name)
 {
     const struct job *const *found = list->count == 0
                                          ? NULL
-                                         : bsearch(name, list->items, list->count, sizeof *list->items, by_name);
+                                         : bsearch(name, list->items, list->count, sizeof(*list->items), by_name);
     return found != NULL ? *found : NULL;
 }
 

@@ -258,7 +258,7 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, const str
                          struct snapshot *snapshot, const struct ledger *ledger, const struct leader_lock *lock,
                          const struct lead_handlers *handlers, void *data)
 {
-    struct lead *lead = xcalloc(1, sizeof *lead);
+    struct lead *lead = xcalloc(1, sizeof(*lead));
     lead->loop = loop;
     lead->resolver = resolver;
     lead->database = database;

@@ -66,7 +66,7 @@ static struct place *find_or_add(struct led_databases *led, const void *entry, c
 {
     struct place *place = find(led, entry);
     if (place == NULL) {
-        led->places = xrealloc(led->places, led->count + 1, sizeof *led->places);
+        led->places = xrealloc(led->places, led->count + 1, sizeof(*led->places));
         place = &led->places[led->count++];
         *place = (struct place){.entry = entry, .name = xstrdup(name)};
     }

@@ -89,7 +89,7 @@ static bool is_listed(const struct pg_reply *reply, const char *view)
 
 static void tell_behind(struct listener *listener, const struct pg_reply *reply)
 {
-    struct listener_name *behind = xcalloc(listener->list.view_count + 1, sizeof *behind);
+    struct listener_name *behind = xcalloc(listener->list.view_count + 1, sizeof(*behind));
     size_t count = 0;
     for (size_t i = 0; i < listener->list.view_count; i++) {
         if (is_listed(reply, listener->list.views[i].name)) {
@@ -103,7 +103,7 @@ static void tell_behind(struct listener *listener, const struct pg_reply *reply)
 /* A job that waits for a channel is woken once as soon as that is heard: what came before, nobody heard. */
 static void tell_newcomers(struct listener *listener)
 {
-    struct listener_name *newcomers = xcalloc(listener->list.channel_count + 1, sizeof *newcomers);
+    struct listener_name *newcomers = xcalloc(listener->list.channel_count + 1, sizeof(*newcomers));
     size_t count = 0;
     bool hears = listener->phase == PHASE_WATCHING && !listener->listening;
     for (size_t i = 0; i < listener->list.channel_count && hears; i++) {
@@ -156,8 +156,8 @@ static void note_behind(struct listener *listener)
 {
     struct lead *lead = listener->lead;
     instant now = lead_now(lead);
-    const char **views = xcalloc(listener->list.view_count + 1, sizeof *views);
-    instant *since = xcalloc(listener->list.view_count + 1, sizeof *since);
+    const char **views = xcalloc(listener->list.view_count + 1, sizeof(*views));
+    instant *since = xcalloc(listener->list.view_count + 1, sizeof(*since));
     size_t count = 0;
     for (size_t i = 0; i < listener->list.view_count && !lead_waits(lead); i++) {
         struct listener_name *entry = &listener->list.views[i];
@@ -412,7 +412,7 @@ static void listened(void *data, const struct pg_reply *reply)
     listener->listening = false;
     listener->phase = PHASE_PROVING;
     listener->proven = false;
-    snprintf(listener->proof, sizeof listener->proof, "%ld.%lld", (long)getpid(), (long long)clock_boot());
+    snprintf(listener->proof, sizeof(listener->proof), "%ld.%lld", (long)getpid(), (long long)clock_boot());
     loop_timer_set(listener->beat_timer, PROOF_TIMEOUT);
     listening_probe(listener->connection, listener->proof, probed, listener);
 }
@@ -555,7 +555,7 @@ static void update(void *data)
 
 struct listener *listener_create(struct lead *lead)
 {
-    struct listener *listener = xcalloc(1, sizeof *listener);
+    struct listener *listener = xcalloc(1, sizeof(*listener));
     listener->lead = lead;
     listener->beat_timer = loop_timer_create(lead->loop, beat_due, listener);
     listener->poll_timer = loop_timer_create(lead->loop, poll_due, listener);

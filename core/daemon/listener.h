@@ -3,12 +3,12 @@
  * have a target_lag. Tells the scheduler (scheduler_event), which decides. Views that have only a warn_after or error_after wake nobody: it notes
  * since when they are behind.
  *
- *   phase        is                                                                                     then
+ *   phase        is                                                                                    then
  *   OFF          no job asks for it: no session
- *   CONNECTING   a session of its own is opened, checked and told to LISTEN                              PROVING
- *   PROVING      it has notified itself and waits to hear it: a pooler in between would swallow that     WATCHING
- *   WATCHING     notifications wake jobs; it looks for changes as often as the tightest target demands   WAITING when the session ends
- *   WAITING      for the next try, longer each time                                                      CONNECTING
+ *   CONNECTING   a session of its own is opened, checked and told to LISTEN                            PROVING
+ *   PROVING      it has notified itself and waits to hear it: a pooler in between would swallow that   WATCHING
+ *   WATCHING     until its end notifications wake jobs; it looks for changes as often as targets ask   WAITING
+ *   WAITING      for the next try, longer each time                                                    CONNECTING
  * What was notified while nobody heard is lost for ever, what it was about is not: on the way to WATCHING every job that names a channel is woken
  * once, without a payload; so is, while it watches, a job that begins to wait for a channel, as soon as that is heard. The session stays when jobs
  * change: at most once a second it listens to what is new, and no longer to what nobody waits for. Until it watches, from the first failure on, the

@@ -90,8 +90,8 @@ void listener_names_fill(struct listener_names *list, const struct scheduler *sc
 {
     *list = (struct listener_names){0};
     count_names(list, scheduler);
-    struct listener_name *channel = list->channels = xcalloc(list->channel_count + 1, sizeof *list->channels);
-    struct listener_name *view = list->views = xcalloc(list->view_count + 1, sizeof *list->views);
+    struct listener_name *channel = list->channels = xcalloc(list->channel_count + 1, sizeof(*list->channels));
+    struct listener_name *view = list->views = xcalloc(list->view_count + 1, sizeof(*list->views));
     for (size_t i = 0; i < scheduler_count(scheduler); i++) {
         struct scheduled *scheduled = scheduler_at(scheduler, i);
         const struct job *job = scheduled_job(scheduled);
@@ -105,8 +105,8 @@ void listener_names_fill(struct listener_names *list, const struct scheduler *sc
             list->tightest = list->tightest == 0 || target < list->tightest ? target : list->tightest;
         }
     }
-    qsort(list->channels, list->channel_count, sizeof *list->channels, by_name);
-    qsort(list->views, list->view_count, sizeof *list->views, by_name);
+    qsort(list->channels, list->channel_count, sizeof(*list->channels), by_name);
+    qsort(list->views, list->view_count, sizeof(*list->views), by_name);
     own_names(list);
 }
 
@@ -121,8 +121,8 @@ void listener_names_finish(struct listener_names *list)
 /* Each name once, with the tightest of its targets. */
 static struct name_list names_of(const struct listener_name *entries, size_t count, duration **targets)
 {
-    const char **items = xcalloc(count + 1, sizeof *items);
-    duration *tightest = targets != NULL ? xcalloc(count + 1, sizeof *tightest) : NULL;
+    const char **items = xcalloc(count + 1, sizeof(*items));
+    duration *tightest = targets != NULL ? xcalloc(count + 1, sizeof(*tightest)) : NULL;
     size_t names = 0;
     for (size_t i = 0; i < count; i++) {
         bool again = names > 0 && strcmp(items[names - 1], entries[i].name) == 0;
@@ -220,12 +220,12 @@ static int name_order(const void *name, const void *item)
 
 bool name_list_have(const struct name_list *names, const char *name)
 {
-    return names->count > 0 && bsearch(name, names->items, names->count, sizeof *names->items, name_order) != NULL;
+    return names->count > 0 && bsearch(name, names->items, names->count, sizeof(*names->items), name_order) != NULL;
 }
 
 struct name_list name_list_without(const struct name_list *names, const struct name_list *others)
 {
-    struct name_list left = {.items = xcalloc(names->count + 1, sizeof *names->items)};
+    struct name_list left = {.items = xcalloc(names->count + 1, sizeof(*names->items))};
     const char **items = (const char **)left.items;
     for (size_t i = 0; i < names->count; i++) {
         if (!name_list_have(others, names->items[i])) {
@@ -237,7 +237,7 @@ struct name_list name_list_without(const struct name_list *names, const struct n
 
 struct name_list name_list_copy(const struct name_list *names)
 {
-    size_t size = names->count * sizeof *names->items;
+    size_t size = names->count * sizeof(*names->items);
     for (size_t i = 0; i < names->count; i++) {
         size += strlen(names->items[i]) + 1;
     }

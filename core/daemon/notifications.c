@@ -235,7 +235,7 @@ void notifications_follow(struct notifications *notifications)
 
 struct notifications *notifications_create(struct lead *lead)
 {
-    struct notifications *notifications = xcalloc(1, sizeof *notifications);
+    struct notifications *notifications = xcalloc(1, sizeof(*notifications));
     notifications->lead = lead;
     notifications->timer = loop_timer_create(lead->loop, due, notifications);
     for (size_t i = 0; i < AT_ONCE; i++) {

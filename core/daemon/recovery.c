@@ -42,7 +42,7 @@ static struct unknown_outcome *find_unknown(struct lead *lead, const struct unfi
 
 void recovery_add_unknown(struct lead *lead, struct scheduled *scheduled, const struct run *run, bool too_large)
 {
-    lead->unknown = xrealloc(lead->unknown, lead->unknown_count + 1, sizeof *lead->unknown);
+    lead->unknown = xrealloc(lead->unknown, lead->unknown_count + 1, sizeof(*lead->unknown));
     lead->unknown[lead->unknown_count++] = (struct unknown_outcome){
         .scheduled = scheduled, .kind = run->kind, .slot = run->slot, .attempt = run->attempt, .too_large = too_large};
     scheduler_retry(lead->scheduler, scheduled, run->attempt, INSTANT_NEVER);
@@ -158,11 +158,11 @@ static bool to_be_judged(struct lead *lead, const struct unfinished_run *unfinis
 
 static struct verdicts *verdicts_create(struct lead *lead)
 {
-    struct verdicts *batch = xcalloc(1, sizeof *batch);
+    struct verdicts *batch = xcalloc(1, sizeof(*batch));
     batch->lead = lead;
     batch->at = lead_now(lead);
-    batch->unfinished = xcalloc(VERDICTS_PART, sizeof *batch->unfinished);
-    batch->verdicts = xcalloc(VERDICTS_PART, sizeof *batch->verdicts);
+    batch->unfinished = xcalloc(VERDICTS_PART, sizeof(*batch->unfinished));
+    batch->verdicts = xcalloc(VERDICTS_PART, sizeof(*batch->verdicts));
     return batch;
 }
 

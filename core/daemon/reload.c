@@ -232,7 +232,7 @@ void reload_done(struct reload *reload)
 
 struct reload *reload_create(struct loop *loop, const struct reload_handlers *handlers, void *data)
 {
-    struct reload *reload = xcalloc(1, sizeof *reload);
+    struct reload *reload = xcalloc(1, sizeof(*reload));
     *reload = (struct reload){.loop = loop, .handlers = handlers, .data = data};
     reload->timer = loop_timer_create(loop, patience_over, reload);
     return reload;

@@ -110,9 +110,9 @@ void requests_grant(struct lead *lead, const struct pg_reply *heartbeat)
     }
     struct open_request *requests;
     size_t count = ledger_read_requests(heartbeat, &requests);
-    struct granted granted = {.requests = xcalloc(count + 1, sizeof *granted.requests),
-                              .suspensions = xcalloc(count + 1, sizeof *granted.suspensions),
-                              .begun = xcalloc(count + 1, sizeof *granted.begun)};
+    struct granted granted = {.requests = xcalloc(count + 1, sizeof(*granted.requests)),
+                              .suspensions = xcalloc(count + 1, sizeof(*granted.suspensions)),
+                              .begun = xcalloc(count + 1, sizeof(*granted.begun))};
     bool waits = lead_waits(lead);
     for (size_t i = 0; i < count; i++) {
         /* A run that is cancelled may be what the ledger waits for; the request comes again until it can be acknowledged. */

@@ -109,7 +109,7 @@ static struct role_sessions *make(struct lead *lead, const char *role, const cha
 {
     static const struct pool_handlers handlers = {
         .available = session_available, .lost = session_lost, .failed = session_failed};
-    struct role_sessions *sessions = xcalloc(1, sizeof *sessions);
+    struct role_sessions *sessions = xcalloc(1, sizeof(*sessions));
     struct error err;
     sessions->lead = lead;
     sessions->role = role != NULL ? xstrdup(role) : NULL;
@@ -130,7 +130,7 @@ static struct role_sessions *make(struct lead *lead, const char *role, const cha
         remember_problem(sessions, err.message);
     }
     sessions->pool = pool_create(lead->loop, lead->resolver, &settings, &handlers, sessions);
-    lead->roles.items = xrealloc(lead->roles.items, lead->roles.count + 1, sizeof *lead->roles.items);
+    lead->roles.items = xrealloc(lead->roles.items, lead->roles.count + 1, sizeof(*lead->roles.items));
     lead->roles.items[lead->roles.count++] = sessions;
     return sessions;
 }
@@ -226,8 +226,8 @@ size_t roles_pids(const struct lead *lead, int **pids)
     for (size_t i = 0; i < lead->roles.count; i++) {
         int *some;
         size_t count = pool_pids(lead->roles.items[i]->pool, &some);
-        *pids = xrealloc(*pids, total + count + 1, sizeof **pids);
-        memcpy(*pids + total, some, count * sizeof **pids);
+        *pids = xrealloc(*pids, total + count + 1, sizeof(**pids));
+        memcpy(*pids + total, some, count * sizeof(**pids));
         total += count;
         free(some);
     }
@@ -325,7 +325,7 @@ static void helped(void *data, const struct pg_reply *reply)
 static void interrupt_by_helper(struct role_sessions *sessions, struct interruption *interruption)
 {
     char pid[16];
-    snprintf(pid, sizeof pid, "%d", interruption->session.pid);
+    snprintf(pid, sizeof(pid), "%d", interruption->session.pid);
     const char *parameters[] = {pid, interruption->session.backend_start, interruption->terminate ? "t" : "f"};
     const struct pg_statement statement = {
         .sql = "SELECT CASE WHEN $3::pg_catalog.bool THEN pg_catalog.pg_terminate_backend(a.pid)"
@@ -344,7 +344,7 @@ bool roles_interrupt(struct lead *lead, const struct pg_identity *session, bool 
     if (find_queue(lead, session->pid, &sessions) == NULL || sessions->role == NULL) {
         return false;
     }
-    struct interruption *interruption = xcalloc(1, sizeof *interruption);
+    struct interruption *interruption = xcalloc(1, sizeof(*interruption));
     *interruption = (struct interruption){lead, pool_borrow(sessions->pool), *session, terminate};
     if (interruption->helper != NULL) {
         interrupt_by_helper(sessions, interruption);

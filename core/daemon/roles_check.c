@@ -51,7 +51,7 @@ void roles_forget_problems(struct roles *roles)
 static bool take_problems(struct roles *roles, const struct pg_reply *reply)
 {
     size_t count = 0;
-    struct role_problem *problems = xcalloc(logins_count(reply) + 1, sizeof *problems);
+    struct role_problem *problems = xcalloc(logins_count(reply) + 1, sizeof(*problems));
     bool changed = false;
     for (size_t i = 0; i < logins_count(reply); i++) {
         struct login login = logins_read(reply, i);
@@ -123,7 +123,7 @@ void roles_check(struct lead *lead)
 {
     let_jobless_go(lead);
     size_t count = scheduler_owner_count(lead->scheduler);
-    const char **owners = xcalloc(count + 1, sizeof *owners);
+    const char **owners = xcalloc(count + 1, sizeof(*owners));
     size_t asked = 0;
     for (size_t i = 0; i < count; i++) {
         owners[asked] = scheduler_owner(lead->scheduler, i);
@@ -147,7 +147,7 @@ static void told(void *data, const struct pg_reply *reply)
 void roles_tell(struct lead *lead)
 {
     const struct config *config = lead->snapshot->config;
-    struct login *logins = xcalloc(config->role_count + 1, sizeof *logins);
+    struct login *logins = xcalloc(config->role_count + 1, sizeof(*logins));
     for (size_t i = 0; i < config->role_count; i++) {
         const struct config_role *role = &config->roles[i];
         logins[i] = (struct login){.role = role->name,

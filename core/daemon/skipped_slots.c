@@ -48,7 +48,7 @@ void dispatch_write_skipped(struct lead *lead)
     bool full = false;
     while (!full && scheduler_take_skipped(lead->scheduler, &slot)) {
         if (batch == NULL) {
-            batch = xcalloc(1, sizeof *batch);
+            batch = xcalloc(1, sizeof(*batch));
             batch->lead = lead;
         }
         sql_job_status_decided(lead, slot.scheduled);

@@ -7,7 +7,7 @@
 
 struct snapshot *snapshot_create(struct config *config, struct plugin_set *plugins, struct catalog *catalog)
 {
-    struct snapshot *snapshot = xcalloc(1, sizeof *snapshot);
+    struct snapshot *snapshot = xcalloc(1, sizeof(*snapshot));
     *snapshot = (struct snapshot){.holders = 1, .config = config, .plugins = plugins, .catalog = catalog};
     return snapshot;
 }

@@ -97,7 +97,7 @@ static bool take_next_slots(struct lead *lead, struct scheduled *scheduled, stru
 static void write_next_slots(struct lead *lead)
 {
     struct sql_job_status *notes = lead->sql_job_status;
-    struct next_slots *jobs_next = xcalloc(WRITE_MAX, sizeof *jobs_next);
+    struct next_slots *jobs_next = xcalloc(WRITE_MAX, sizeof(*jobs_next));
     size_t count = 0;
     struct scheduled *scheduled;
     while (count < WRITE_MAX && (scheduled = scheduler_take_armed(lead->scheduler)) != NULL) {
@@ -138,7 +138,7 @@ bool sql_job_status_settled(const struct lead *lead)
 
 struct sql_job_status *sql_job_status_create(struct lead *lead)
 {
-    struct sql_job_status *notes = xcalloc(1, sizeof *notes);
+    struct sql_job_status *notes = xcalloc(1, sizeof(*notes));
     notes->write_due = true;
     notes->write_timer = loop_timer_create(lead->loop, write_due, lead);
     return notes;

@@ -58,7 +58,7 @@ static struct zones *zones_of(const struct lead *lead)
 
 static void add_zones(struct sql_jobs *jobs)
 {
-    jobs->zones = xrealloc(jobs->zones, jobs->zones_count + 1, sizeof *jobs->zones);
+    jobs->zones = xrealloc(jobs->zones, jobs->zones_count + 1, sizeof(*jobs->zones));
     jobs->zones[jobs->zones_count++] = zones_create();
 }
 
@@ -109,7 +109,7 @@ static void remember(struct lead *lead, const struct changed_job *changed)
     struct sql_jobs *jobs = lead->sql_jobs;
     if (jobs->told_count == jobs->told_capacity) {
         jobs->told_capacity = jobs->told_capacity == 0 ? 16 : jobs->told_capacity * 2;
-        jobs->told = xrealloc(jobs->told, jobs->told_capacity, sizeof *jobs->told);
+        jobs->told = xrealloc(jobs->told, jobs->told_capacity, sizeof(*jobs->told));
     }
     jobs->told[jobs->told_count++] = (struct told){changed->memory.job_id, changed->removed};
 }
@@ -185,7 +185,7 @@ static bool follow_parts(struct sql_jobs *jobs, const struct pg_reply *reply)
 static void find_behind(struct lead *lead, const struct pg_reply *reply)
 {
     struct sql_jobs *jobs = lead->sql_jobs;
-    jobs->behind = xrealloc(jobs->behind, changes_count(reply) + 1, sizeof *jobs->behind);
+    jobs->behind = xrealloc(jobs->behind, changes_count(reply) + 1, sizeof(*jobs->behind));
     jobs->behind_count = 0;
     for (size_t i = 0; i < changes_count(reply); i++) {
         struct changed_job changed = changes_read(reply, i);
@@ -389,7 +389,7 @@ static void find_configured(struct lead *lead)
 {
     struct sql_jobs *jobs = lead->sql_jobs;
     jobs->behind_count = scheduler_count(lead->scheduler);
-    jobs->behind = xcalloc(jobs->behind_count + 1, sizeof *jobs->behind);
+    jobs->behind = xcalloc(jobs->behind_count + 1, sizeof(*jobs->behind));
     for (size_t i = 0; i < jobs->behind_count; i++) {
         jobs->behind[i] = scheduled_id(scheduler_at(lead->scheduler, i));
     }
@@ -412,7 +412,7 @@ static void zone_followed(void *data, const struct pg_reply *reply)
 
 void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
 {
-    struct sql_jobs *jobs = xcalloc(1, sizeof *jobs);
+    struct sql_jobs *jobs = xcalloc(1, sizeof(*jobs));
     lead->sql_jobs = jobs;
     lead->sql_placing = &jobs->placing;
     jobs->loaded = loaded;

@@ -22,7 +22,7 @@ void sql_waiting_add(struct sql_waiting *waiting, struct job *job, const struct 
 {
     if (waiting->count == waiting->capacity) {
         waiting->capacity = waiting->capacity == 0 ? 16 : waiting->capacity * 2;
-        waiting->items = xrealloc(waiting->items, waiting->capacity, sizeof *waiting->items);
+        waiting->items = xrealloc(waiting->items, waiting->capacity, sizeof(*waiting->items));
     }
     waiting->items[waiting->count++] = (struct sql_waiting_job){
         .job = job, .memory = *memory, .missing = own_name(job, missing), .hash = text_hash(missing)};

@@ -121,11 +121,11 @@ static void due(void *data)
 
 struct upkeep *upkeep_create(struct lead *lead)
 {
-    struct upkeep *upkeep = xcalloc(1, sizeof *upkeep);
+    struct upkeep *upkeep = xcalloc(1, sizeof(*upkeep));
     upkeep->lead = lead;
     upkeep->timer = loop_timer_create(lead->loop, due, upkeep);
     upkeep->count = upkeep_step_count();
-    upkeep->steps = xcalloc(upkeep->count, sizeof *upkeep->steps);
+    upkeep->steps = xcalloc(upkeep->count, sizeof(*upkeep->steps));
     for (size_t i = 0; i < upkeep->count; i++) {
         upkeep->steps[i].limit = LIMIT_MOST / 4;
     }

@@ -46,8 +46,8 @@ void changes_ask(const struct ledger *ledger, const char *seen, const char *chan
 {
     char after[NUMBER_SIZE];
     char limit[NUMBER_SIZE];
-    snprintf(after, sizeof after, "%lld", (long long)from);
-    snprintf(limit, sizeof limit, "%d", CHANGES_PART);
+    snprintf(after, sizeof(after), "%lld", (long long)from);
+    snprintf(limit, sizeof(limit), "%d", CHANGES_PART);
     const char *parameters[] = {ledger->token, seen, after, limit, changed != NULL ? changed : "0"};
     ledger_send_one(
         ledger, "chime_changes",
@@ -108,8 +108,8 @@ void changes_note_problem(const struct ledger *ledger, int64_t job_id, int versi
 {
     char job[NUMBER_SIZE];
     char number[NUMBER_SIZE];
-    snprintf(job, sizeof job, "%lld", (long long)job_id);
-    snprintf(number, sizeof number, "%d", version);
+    snprintf(job, sizeof(job), "%lld", (long long)job_id);
+    snprintf(number, sizeof(number), "%d", version);
     const char *parameters[] = {ledger->token, job, number, problem};
     ledger_send_one(ledger, NULL, "SELECT chime.note_job_error($1, $2, $3, $4)", COUNT_OF(parameters), parameters,
                     callback, data);
@@ -148,8 +148,8 @@ void changes_ask_expired(const struct ledger *ledger, const int64_t *of, size_t 
     struct columns columns;
     char job[NUMBER_SIZE];
     char number[NUMBER_SIZE];
-    snprintf(job, sizeof job, "%lld", (long long)job_id);
-    snprintf(number, sizeof number, "%d", version);
+    snprintf(job, sizeof(job), "%lld", (long long)job_id);
+    snprintf(number, sizeof(number), "%d", version);
     columns_init(&columns);
     for (size_t i = 0; i < of_count; i++) {
         columns_int(&columns, 0, of[i]);

@@ -83,17 +83,17 @@ bool ledger_read_leader_lock(const struct pg_reply *reply, struct leader_lock *l
         return false;
     }
     const char *timeline = pg_reply_value(reply, 0, 0, 8);
-    copy_value(lock->token, sizeof lock->token, pg_reply_value(reply, 0, 0, 0));
-    copy_value(lock->instance, sizeof lock->instance, pg_reply_value(reply, 0, 0, 1));
-    copy_value(lock->configuration, sizeof lock->configuration, pg_reply_value(reply, 0, 0, 2));
+    copy_value(lock->token, sizeof(lock->token), pg_reply_value(reply, 0, 0, 0));
+    copy_value(lock->instance, sizeof(lock->instance), pg_reply_value(reply, 0, 0, 1));
+    copy_value(lock->configuration, sizeof(lock->configuration), pg_reply_value(reply, 0, 0, 2));
     lock->held = pg_reply_value(reply, 0, 0, 3)[0] == 't';
-    copy_value(lock->sign, sizeof lock->sign, pg_reply_value(reply, 0, 0, 4));
+    copy_value(lock->sign, sizeof(lock->sign), pg_reply_value(reply, 0, 0, 4));
     lock->now = answer_instant(pg_reply_value(reply, 0, 0, 5));
     lock->server_start = answer_instant(pg_reply_value(reply, 0, 0, 6));
-    copy_value(lock->led.system, sizeof lock->led.system, pg_reply_value(reply, 0, 0, 7));
+    copy_value(lock->led.system, sizeof(lock->led.system), pg_reply_value(reply, 0, 0, 7));
     lock->led.timeline = timeline != NULL ? atoi(timeline) : 0;
-    copy_value(lock->waits, sizeof lock->waits, pg_reply_value(reply, 0, 0, 9));
-    copy_value(lock->copy_of, sizeof lock->copy_of, pg_reply_value(reply, 0, 0, 10));
+    copy_value(lock->waits, sizeof(lock->waits), pg_reply_value(reply, 0, 0, 9));
+    copy_value(lock->copy_of, sizeof(lock->copy_of), pg_reply_value(reply, 0, 0, 10));
     lock->migration = atoi(pg_reply_value(reply, 0, 0, 11));
     return true;
 }
@@ -121,7 +121,7 @@ void ledger_take_over(struct pg_connection *connection, const struct leader_lock
                       const char *configuration, const struct pg_lineage *lineage, pg_callback *callback, void *data)
 {
     char timeline[16];
-    snprintf(timeline, sizeof timeline, "%d", lineage->timeline);
+    snprintf(timeline, sizeof(timeline), "%d", lineage->timeline);
     const char *parameters[] = {seen->token[0] != '\0' ? seen->token : NULL, instance, configuration,
                                 lineage->system[0] != '\0' ? lineage->system : NULL,
                                 lineage->timeline > 0 ? timeline : NULL};
@@ -135,7 +135,7 @@ bool ledger_read_leading(const struct pg_reply *reply, struct ledger *ledger)
         return false;
     }
     ledger->epoch = atoll(pg_reply_value(reply, 0, 0, 0));
-    snprintf(ledger->token, sizeof ledger->token, "%s", pg_reply_value(reply, 0, 0, 1));
+    snprintf(ledger->token, sizeof(ledger->token), "%s", pg_reply_value(reply, 0, 0, 1));
     return true;
 }
 
@@ -195,7 +195,7 @@ static enum ledger_verb read_verb(const char *text)
 size_t ledger_read_requests(const struct pg_reply *reply, struct open_request **requests)
 {
     size_t count = pg_reply_rows(reply, 1);
-    *requests = xcalloc(count + 1, sizeof **requests);
+    *requests = xcalloc(count + 1, sizeof(**requests));
     for (size_t i = 0; i < count; i++) {
         const char *kind = pg_reply_value(reply, 1, i, 3);
         const char *reason = pg_reply_value(reply, 1, i, 5);
@@ -289,7 +289,7 @@ static void batch_statement(struct batch *batch, const char *token, const char *
 {
     columns_close(&batch->columns);
     parameters[0] = token;
-    memcpy(parameters + 1, batch->columns.values, sizeof batch->columns.values);
+    memcpy(parameters + 1, batch->columns.values, sizeof(batch->columns.values));
 }
 
 static void send_batches(const struct ledger *ledger, struct write_queue *queue, struct batch *first,
@@ -498,7 +498,7 @@ size_t ledger_read_granted(const struct pg_reply *reply, size_t statements, int6
     for (size_t n = 0; n < statements; n++) {
         total += pg_reply_rows(reply, n);
     }
-    *job_ids = xcalloc(total + 1, sizeof **job_ids);
+    *job_ids = xcalloc(total + 1, sizeof(**job_ids));
     size_t count = 0;
     for (size_t n = 0; n < statements; n++) {
         for (size_t row = 0; row < pg_reply_rows(reply, n); row++) {
@@ -508,13 +508,13 @@ size_t ledger_read_granted(const struct pg_reply *reply, size_t statements, int6
             }
         }
     }
-    qsort(*job_ids, count, sizeof **job_ids, by_value);
+    qsort(*job_ids, count, sizeof(**job_ids), by_value);
     return count;
 }
 
 bool ledger_granted(const int64_t *sorted, size_t count, int64_t job_id)
 {
-    return bsearch(&job_id, sorted, count, sizeof *sorted, by_value) != NULL;
+    return bsearch(&job_id, sorted, count, sizeof(*sorted), by_value) != NULL;
 }
 
 const char *ledger_read_suspended(const struct pg_reply *reply, int64_t job_id)
@@ -545,7 +545,7 @@ void ledger_unfinished(const struct ledger *ledger, const int *known, size_t kno
 {
     struct columns columns;
     char after[24];
-    snprintf(after, sizeof after, "%lld", (long long)from);
+    snprintf(after, sizeof(after), "%lld", (long long)from);
     columns_init(&columns);
     for (size_t i = 0; i < known_count; i++) {
         columns_int(&columns, 0, known[i]);
@@ -577,7 +577,7 @@ static struct unfinished_run read_unfinished(const struct pg_reply *reply, size_
 int64_t ledger_read_unfinished(const struct pg_reply *reply, struct unfinished_run **unfinished, size_t *count)
 {
     size_t rows = pg_reply_rows(reply, 0);
-    *unfinished = xrealloc(*unfinished, *count + rows + 1, sizeof **unfinished);
+    *unfinished = xrealloc(*unfinished, *count + rows + 1, sizeof(**unfinished));
     for (size_t row = 0; row < rows; row++) {
         if (pg_reply_value(reply, 0, row, 1) == NULL) {
             return atoll(pg_reply_value(reply, 0, row, 0));

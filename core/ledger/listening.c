@@ -64,7 +64,7 @@ void listening_look_closely(struct pg_connection *session, const struct name_lis
     columns_init(&columns);
     add_names(&columns, 0, views);
     for (size_t i = 0; i < views->count; i++) {
-        snprintf(target, sizeof target, "%lld us", (long long)targets[i]);
+        snprintf(target, sizeof(target), "%lld us", (long long)targets[i]);
         columns_text(&columns, 1, target);
     }
     columns_close(&columns);
@@ -112,7 +112,7 @@ void listening_note_listener(const struct ledger *ledger, const struct pg_identi
                              void *data)
 {
     char pid[NUMBER_SIZE];
-    snprintf(pid, sizeof pid, "%d", session->pid);
+    snprintf(pid, sizeof(pid), "%d", session->pid);
     const char *parameters[] = {ledger->token, pid, session->backend_start};
     ledger_send_one(ledger, NULL, "SELECT chime.note_listener($1, $2, $3)", COUNT_OF(parameters), parameters, callback,
                     data);
@@ -133,7 +133,7 @@ void listening_note(const struct ledger *ledger, enum listening_state state, con
         [LISTENING_OFF] = "off", [LISTENING_ON] = "watching", [LISTENING_DEGRADED] = "degraded"};
     struct columns columns;
     char number[NUMBER_SIZE];
-    snprintf(number, sizeof number, "%d", pid);
+    snprintf(number, sizeof(number), "%d", pid);
     columns_init(&columns);
     add_names(&columns, 0, channels);
     add_names(&columns, 1, views);

@@ -182,7 +182,7 @@ struct migration *migrate_start(struct pg_connection *connection, bool apply, mi
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
             " WHERE n.nspname = 'chime' AND c.relname = 'migration'), o.finding, o.way_out"
             " FROM (SELECT) AS one LEFT JOIN (" MIGRATE_OWNERS_SQL ") AS o ON true"};
-    struct migration *migration = xcalloc(1, sizeof *migration);
+    struct migration *migration = xcalloc(1, sizeof(*migration));
     migration->connection = connection;
     migration->apply = apply;
     migration->callback = callback;

@@ -18,7 +18,7 @@ void notifying_take(const struct ledger *ledger, const struct columns *busy, int
                     void *data)
 {
     char limit[16];
-    snprintf(limit, sizeof limit, "%d", most);
+    snprintf(limit, sizeof(limit), "%d", most);
     const char *parameters[] = {ledger->token, busy->values[0], limit};
     const struct pg_statement statements[] = {
         {.name = "chime_take_notifications",

@@ -136,7 +136,7 @@ static int by_name(const void *name, const void *job)
 static const struct job *find_job(const struct ledger_sync *sync, const char *name)
 {
     const struct job *const *part = sync->jobs + sync->part_start;
-    const struct job *const *found = bsearch(name, part, sync->part_end - sync->part_start, sizeof *part, by_name);
+    const struct job *const *found = bsearch(name, part, sync->part_end - sync->part_start, sizeof(*part), by_name);
     return found != NULL ? *found : NULL;
 }
 
@@ -260,11 +260,11 @@ static void part_answered(void *data, const struct pg_reply *reply)
 struct ledger_sync *ledger_sync_start(const struct ledger *ledger, const struct job *const *jobs, size_t count,
                                       instant now, bool decided, ledger_sync_callback *callback, void *data)
 {
-    struct ledger_sync *sync = xcalloc(1, sizeof *sync);
+    struct ledger_sync *sync = xcalloc(1, sizeof(*sync));
     *sync = (struct ledger_sync){
         .ledger = ledger, .jobs = jobs, .count = count, .decided = decided, .callback = callback, .data = data};
     instant_format(now, sync->now);
-    sync->synced = xcalloc(count + 1, sizeof *sync->synced);
+    sync->synced = xcalloc(count + 1, sizeof(*sync->synced));
     send_next(sync);
     return sync;
 }

@@ -53,8 +53,8 @@ void upkeep_send(const struct ledger *ledger, size_t step, int limit, int64_t fr
 {
     char limit_text[NUMBER_SIZE];
     char from_text[NUMBER_SIZE];
-    snprintf(limit_text, sizeof limit_text, "%d", limit);
-    snprintf(from_text, sizeof from_text, "%lld", (long long)from);
+    snprintf(limit_text, sizeof(limit_text), "%d", limit);
+    snprintf(from_text, sizeof(from_text), "%lld", (long long)from);
     const char *parameters[3] = {ledger->token};
     int count = 1;
     if (steps[step].limit) {

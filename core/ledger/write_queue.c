@@ -107,7 +107,7 @@ static void send_again(void *data)
 static void copy_statement(struct arena *arena, struct pg_statement *copy, const struct pg_statement *statement)
 {
     size_t count = (size_t)statement->parameter_count;
-    const char **parameters = arena_alloc(arena, (count + 1) * sizeof *parameters);
+    const char **parameters = arena_alloc(arena, (count + 1) * sizeof(*parameters));
     for (size_t i = 0; i < count; i++) {
         parameters[i] = arena_strdup(arena, statement->parameters[i]);
     }
@@ -119,9 +119,9 @@ void write_queue_send(struct write_queue *queue, const struct pg_statement *stat
                       pg_callback *callback, void *data)
 {
     struct arena *arena = arena_create();
-    struct write *write = arena_alloc(arena, sizeof *write);
+    struct write *write = arena_alloc(arena, sizeof(*write));
     *write = (struct write){.arena = arena, .count = count, .callback = callback, .data = data};
-    write->statements = arena_alloc(arena, count * sizeof *write->statements);
+    write->statements = arena_alloc(arena, count * sizeof(*write->statements));
     for (size_t i = 0; i < count; i++) {
         copy_statement(arena, &write->statements[i], &statements[i]);
     }
@@ -150,7 +150,7 @@ bool write_queue_is_held(const struct write_queue *queue)
 struct write_queue *write_queue_create(struct loop *loop, struct pg_connection *connection,
                                        const struct write_queue_handlers *handlers, void *data)
 {
-    struct write_queue *queue = xcalloc(1, sizeof *queue);
+    struct write_queue *queue = xcalloc(1, sizeof(*queue));
     *queue = (struct write_queue){.connection = connection, .handlers = handlers, .data = data};
     queue->last = &queue->first;
     queue->timer = loop_timer_create(loop, send_again, queue);

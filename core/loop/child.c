@@ -63,10 +63,10 @@ static void over(struct child *child, const char *fault)
 {
     int status = reap(child);
     if (fault == NULL && WIFSIGNALED(status)) {
-        snprintf(child->fault, sizeof child->fault, "signal %d ended it", WTERMSIG(status));
+        snprintf(child->fault, sizeof(child->fault), "signal %d ended it", WTERMSIG(status));
         fault = child->fault;
     } else if (fault == NULL && WEXITSTATUS(status) != 0) {
-        snprintf(child->fault, sizeof child->fault, "it ended with status %d", WEXITSTATUS(status));
+        snprintf(child->fault, sizeof(child->fault), "it ended with status %d", WEXITSTATUS(status));
         fault = child->fault;
     }
     child->callback(child->data, &child->collected, fault);
@@ -76,7 +76,7 @@ static void over(struct child *child, const char *fault)
 static ssize_t collect(struct child *child)
 {
     char bytes[READ_SIZE];
-    ssize_t count = read(child->output, bytes, sizeof bytes);
+    ssize_t count = read(child->output, bytes, sizeof(bytes));
     if (count > 0) {
         buffer_append(&child->collected, bytes, (size_t)count);
     }
@@ -88,7 +88,7 @@ static void look(void *data)
 {
     struct child *child = data;
     siginfo_t info;
-    memset(&info, 0, sizeof info);
+    memset(&info, 0, sizeof(info));
     if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != child->pid) {
         loop_timer_set(child->look_timer, LOOK_EVERY);
         return;
@@ -218,7 +218,7 @@ struct child *child_start(struct loop *loop, const struct child_order *order, ch
     if (output < 0) {
         return NULL;
     }
-    struct child *child = xcalloc(1, sizeof *child);
+    struct child *child = xcalloc(1, sizeof(*child));
     *child = (struct child){.loop = loop,
                             .pid = pid,
                             .process = pidfd_open(pid, 0),

@@ -25,7 +25,7 @@ struct folder {
 static bool says_gone(const char *bytes, size_t length)
 {
     const struct inotify_event *event;
-    for (size_t at = 0; at < length; at += sizeof *event + event->len) {
+    for (size_t at = 0; at < length; at += sizeof(*event) + event->len) {
         event = (const void *)(bytes + at);
         if ((event->mask & IN_IGNORED) != 0) {
             return true;
@@ -41,7 +41,7 @@ static void happened(void *data, bool readable, bool writable)
     ssize_t length;
     (void)readable;
     (void)writable;
-    while ((length = read(folder->events, bytes, sizeof bytes)) > 0) {
+    while ((length = read(folder->events, bytes, sizeof(bytes))) > 0) {
         folder->gone = folder->gone || says_gone(bytes, (size_t)length);
     }
     loop_timer_set(folder->timer, folder->quiet);
@@ -59,7 +59,7 @@ struct folder *folder_watch(struct loop *loop, const char *path, duration quiet,
         }
         return NULL;
     }
-    struct folder *folder = xcalloc(1, sizeof *folder);
+    struct folder *folder = xcalloc(1, sizeof(*folder));
     folder->events = events;
     folder->quiet = quiet;
     folder->identity = identity;

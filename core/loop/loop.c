@@ -44,7 +44,7 @@ struct loop_signal {
 
 struct loop *loop_create(void)
 {
-    struct loop *loop = xcalloc(1, sizeof *loop);
+    struct loop *loop = xcalloc(1, sizeof(*loop));
     struct event_config *settings = event_config_new();
     if (settings == NULL) {
         fatal("out of memory");
@@ -111,7 +111,7 @@ static void timer_fired(evutil_socket_t unused, short what, void *argument)
 
 struct loop_timer *loop_timer_create(struct loop *loop, loop_callback *callback, void *data)
 {
-    struct loop_timer *timer = xcalloc(1, sizeof *timer);
+    struct loop_timer *timer = xcalloc(1, sizeof(*timer));
     timer->callback = callback;
     timer->data = data;
     timer->event = evtimer_new(loop->base, timer_fired, timer);
@@ -154,7 +154,7 @@ static void watch_fired(evutil_socket_t unused, short what, void *argument)
 
 struct loop_watch *loop_watch_create(struct loop *loop, int descriptor, loop_watch_callback *callback, void *data)
 {
-    struct loop_watch *watch = xcalloc(1, sizeof *watch);
+    struct loop_watch *watch = xcalloc(1, sizeof(*watch));
     watch->loop = loop;
     watch->descriptor = descriptor;
     watch->callback = callback;
@@ -199,7 +199,7 @@ static void signal_fired(evutil_socket_t unused, short what, void *argument)
 
 struct loop_signal *loop_signal_create(struct loop *loop, int number, loop_callback *callback, void *data)
 {
-    struct loop_signal *signal = xcalloc(1, sizeof *signal);
+    struct loop_signal *signal = xcalloc(1, sizeof(*signal));
     signal->callback = callback;
     signal->data = data;
     signal->event = evsignal_new(loop->base, number, signal_fired, signal);
@@ -221,7 +221,7 @@ void loop_defer(struct loop *loop, loop_callback *callback, void *data)
 {
     if (loop->deferred_count == loop->deferred_capacity) {
         loop->deferred_capacity = loop->deferred_capacity == 0 ? 16 : loop->deferred_capacity * 2;
-        loop->deferred = xrealloc(loop->deferred, loop->deferred_capacity, sizeof *loop->deferred);
+        loop->deferred = xrealloc(loop->deferred, loop->deferred_capacity, sizeof(*loop->deferred));
     }
     loop->deferred[loop->deferred_count++] = (struct deferred){callback, data};
 }

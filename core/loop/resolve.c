@@ -30,7 +30,7 @@ struct resolver_query {
 
 struct resolver *resolver_create(struct loop *loop)
 {
-    struct resolver *resolver = xcalloc(1, sizeof *resolver);
+    struct resolver *resolver = xcalloc(1, sizeof(*resolver));
     resolver->loop = loop;
     resolver->base = evdns_base_new(loop_base(loop),
                                     EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
@@ -57,11 +57,11 @@ static bool address_text(const struct evutil_addrinfo *found, char *text, size_t
 {
     if (found->ai_family == AF_INET) {
         struct sockaddr_in address;
-        memcpy(&address, found->ai_addr, sizeof address);
+        memcpy(&address, found->ai_addr, sizeof(address));
         return inet_ntop(AF_INET, &address.sin_addr, text, (socklen_t)size) != NULL;
     }
     struct sockaddr_in6 address;
-    memcpy(&address, found->ai_addr, sizeof address);
+    memcpy(&address, found->ai_addr, sizeof(address));
     return inet_ntop(AF_INET6, &address.sin6_addr, text, (socklen_t)size) != NULL;
 }
 
@@ -97,7 +97,7 @@ static void answered(int status, struct evutil_addrinfo *found, void *argument)
 
 struct resolver_query *resolve(struct resolver *resolver, const char *host, resolve_callback *callback, void *data)
 {
-    struct resolver_query *query = xcalloc(1, sizeof *query);
+    struct resolver_query *query = xcalloc(1, sizeof(*query));
     struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP};
     query->loop = resolver->loop;
     query->callback = callback;

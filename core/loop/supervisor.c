@@ -34,7 +34,7 @@ static void feed(void *data)
 
 struct supervisor *supervisor_create(struct loop *loop)
 {
-    struct supervisor *supervisor = xcalloc(1, sizeof *supervisor);
+    struct supervisor *supervisor = xcalloc(1, sizeof(*supervisor));
     const char *socket = getenv("NOTIFY_SOCKET");
     uint64_t usec = 0;
     if (sd_watchdog_enabled(true, &usec) > 0) {

@@ -31,7 +31,7 @@ static const char *pack_text(struct packing *packing, const char *text)
 
 static const char *const *pack_texts(struct packing *packing, const char *const *texts, size_t count)
 {
-    const char **copies = pack(packing, texts, count * sizeof *copies, sizeof(void *));
+    const char **copies = pack(packing, texts, count * sizeof(*copies), sizeof(void *));
     for (size_t i = 0; i < count; i++) {
         const char *copy = pack_text(packing, texts[i]);
         if (copies != NULL) {
@@ -44,7 +44,7 @@ static const char *const *pack_texts(struct packing *packing, const char *const 
 static const struct job_setting *pack_settings(struct packing *packing, const struct job_setting *settings,
                                                size_t count)
 {
-    struct job_setting *copies = pack(packing, settings, count * sizeof *copies, sizeof(void *));
+    struct job_setting *copies = pack(packing, settings, count * sizeof(*copies), sizeof(void *));
     for (size_t i = 0; i < count; i++) {
         struct job_setting copy = {pack_text(packing, settings[i].name), pack_text(packing, settings[i].value)};
         if (copies != NULL) {
@@ -57,7 +57,7 @@ static const struct job_setting *pack_settings(struct packing *packing, const st
 static struct job *pack_job(struct packing *packing, const struct job *job)
 {
     struct job copy = *job;
-    struct job *place = pack(packing, job, sizeof *job, _Alignof(struct job));
+    struct job *place = pack(packing, job, sizeof(*job), _Alignof(struct job));
     copy.name = pack_text(packing, job->name);
     copy.database = pack_text(packing, job->database);
     copy.owner = pack_text(packing, job->owner);

@@ -270,7 +270,7 @@ static struct child *start_child(struct notify_delivery *delivery, struct loop *
 static struct notify_delivery *start(struct notify_delivery like, struct loop *loop, const char *const *program,
                                      const char *text, const char *secrets, struct error *err)
 {
-    struct notify_delivery *delivery = xcalloc(1, sizeof *delivery);
+    struct notify_delivery *delivery = xcalloc(1, sizeof(*delivery));
     *delivery = like;
     delivery->child = start_child(delivery, loop, program, text, secrets, err);
     if (delivery->child == NULL) {

@@ -159,7 +159,7 @@ static char *for_mail(const struct config_sink *sink, const json_t *body, const 
     struct tm utc;
     char *plain = for_people(body);
     put_title(&title, body);
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&seconds, &utc));
+    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S +0000", gmtime_r(&seconds, &utc));
     put_header(&text, "Date", date);
     put_header(&text, "From", sink->from);
     for (size_t i = 0; sink->to[i] != NULL; i++) {

@@ -30,7 +30,7 @@ static char *read_all(int file)
     struct buffer text = {0};
     char bytes[4096];
     ssize_t count;
-    while ((count = read(file, bytes, sizeof bytes)) > 0 && text.length <= SIZE_LIMIT) {
+    while ((count = read(file, bytes, sizeof(bytes))) > 0 && text.length <= SIZE_LIMIT) {
         buffer_append(&text, bytes, (size_t)count);
     }
     while (text.length > 0 && (text.data[text.length - 1] == '\n' || text.data[text.length - 1] == '\r')) {

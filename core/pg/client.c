@@ -86,7 +86,7 @@ struct pg_client *pg_client_open(const char *conninfo, struct error *err)
         return NULL;
     }
     add_connect_timeout(&info);
-    struct pg_client *client = xcalloc(1, sizeof *client);
+    struct pg_client *client = xcalloc(1, sizeof(*client));
     client->connection = PQconnectdbParams(info.keywords, info.values, 0);
     if (PQstatus(client->connection) != CONNECTION_OK) {
         connect_failed(client->connection, &info, err);
@@ -133,7 +133,7 @@ static bool query_failed(const struct pg_client *client, const PGresult *result,
     set_message(err, denied ? ERROR_REFUSED : ERROR_FAILED, "",
                 message != NULL ? message : PQresultErrorMessage(result));
     if (err != NULL) {
-        snprintf(err->sqlstate, sizeof err->sqlstate, "%s", state);
+        snprintf(err->sqlstate, sizeof(err->sqlstate), "%s", state);
     }
     if (denied) {
         return error_hint(err, "connect as the role that the daemon uses");
@@ -147,7 +147,7 @@ static void copy_rows(const PGresult *result, struct pg_rows *rows)
     size_t count = (size_t)PQntuples(result);
     size_t columns = (size_t)PQnfields(result);
     struct arena *arena = arena_create();
-    const char **values = arena_alloc(arena, (count * columns + 1) * sizeof *values);
+    const char **values = arena_alloc(arena, (count * columns + 1) * sizeof(*values));
     for (size_t i = 0; i < count * columns; i++) {
         int row = (int)(i / columns);
         int column = (int)(i % columns);

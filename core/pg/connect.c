@@ -208,7 +208,7 @@ static void resolved(void *data, const char *const *addresses, size_t count, con
 {
     struct pg_connect *attempt = data;
     attempt->query = NULL;
-    attempt->addresses = arena_alloc(attempt->info.arena, (count + 1) * sizeof *attempt->addresses);
+    attempt->addresses = arena_alloc(attempt->info.arena, (count + 1) * sizeof(*attempt->addresses));
     for (size_t i = 0; i < count; i++) {
         attempt->addresses[i] = arena_strdup(attempt->info.arena, addresses[i]);
     }
@@ -256,7 +256,7 @@ static void pin(struct conninfo *info, const struct pg_server *server)
 struct pg_connect *pg_connect_start(struct loop *loop, struct resolver *resolver, const struct pg_target *target,
                                     const struct pg_connect_handlers *handlers, void *data)
 {
-    struct pg_connect *attempt = xcalloc(1, sizeof *attempt);
+    struct pg_connect *attempt = xcalloc(1, sizeof(*attempt));
     *attempt = (struct pg_connect){.loop = loop,
                                    .resolver = resolver,
                                    .handlers = handlers,

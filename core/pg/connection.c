@@ -506,14 +506,14 @@ struct pg_connection *pg_open(struct loop *loop, struct resolver *resolver, cons
                               const struct pg_handlers *handlers, void *data)
 {
     static const struct pg_connect_handlers connecting = {.connected = become_ready, .failed = connect_failed};
-    struct pg_connection *connection = xcalloc(1, sizeof *connection);
+    struct pg_connection *connection = xcalloc(1, sizeof(*connection));
     connection->loop = loop;
     connection->handlers = handlers;
     connection->data = data;
     connection->last = &connection->first;
     connection->limit = target->input_limit > 0 ? target->input_limit : PG_INPUT_LIMIT;
     if (target->server != NULL) {
-        snprintf(connection->server_wanted, sizeof connection->server_wanted, "%s", target->server->started);
+        snprintf(connection->server_wanted, sizeof(connection->server_wanted), "%s", target->server->started);
     }
     connection->attempt = pg_connect_start(loop, resolver, target, &connecting, connection);
     return connection;
@@ -572,9 +572,9 @@ void pg_place(const struct pg_connection *connection, struct pg_server *server)
 {
     *server = (struct pg_server){0};
     if (connection->state == PG_READY) {
-        snprintf(server->host, sizeof server->host, "%s", text_or_none(PQhost(connection->pg)));
-        snprintf(server->address, sizeof server->address, "%s", text_or_none(PQhostaddr(connection->pg)));
-        snprintf(server->port, sizeof server->port, "%s", text_or_none(PQport(connection->pg)));
+        snprintf(server->host, sizeof(server->host), "%s", text_or_none(PQhost(connection->pg)));
+        snprintf(server->address, sizeof(server->address), "%s", text_or_none(PQhostaddr(connection->pg)));
+        snprintf(server->port, sizeof(server->port), "%s", text_or_none(PQport(connection->pg)));
     }
 }
 

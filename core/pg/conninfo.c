@@ -69,7 +69,7 @@ static size_t split(struct arena *arena, const char *list, const char ***parts)
     for (const char *c = list; *c != '\0'; c++) {
         count += *c == ',';
     }
-    *parts = arena_alloc(arena, count * sizeof **parts);
+    *parts = arena_alloc(arena, count * sizeof(**parts));
     for (size_t i = 0; i < count; i++) {
         size_t length = strcspn(list, ",");
         (*parts)[i] = length > 0 ? arena_strndup(arena, list, length) : NULL;
@@ -104,7 +104,7 @@ static bool list_hosts(struct conninfo *info, struct error *err)
         return error_set(err, ERROR_CONFIG, "conninfo: could not match %zu port numbers to %zu hosts", port_count,
                          info->host_count);
     }
-    info->hosts = arena_alloc(info->arena, info->host_count * sizeof *info->hosts);
+    info->hosts = arena_alloc(info->arena, info->host_count * sizeof(*info->hosts));
     for (size_t i = 0; i < info->host_count; i++) {
         info->hosts[i] = (struct conninfo_host){.name = name_count > 0 ? names[i] : NULL,
                                                 .address = address_count > 0 ? addresses[i] : NULL,

@@ -177,7 +177,7 @@ static const struct pg_handlers session_handlers = {.ready = session_ready, .clo
 
 static void open_session(struct pool *pool)
 {
-    struct pool_session *session = xcalloc(1, sizeof *session);
+    struct pool_session *session = xcalloc(1, sizeof(*session));
     struct pg_target target = {.conninfo = pool->settings.conninfo,
                                .application_name = pool->settings.application_name,
                                .settings = pg_worker_settings,
@@ -237,7 +237,7 @@ static void ping_due(void *data)
 struct pool *pool_create(struct loop *loop, struct resolver *resolver, const struct pool_settings *settings,
                          const struct pool_handlers *handlers, void *data)
 {
-    struct pool *pool = xcalloc(1, sizeof *pool);
+    struct pool *pool = xcalloc(1, sizeof(*pool));
     pool->loop = loop;
     pool->resolver = resolver;
     pool->settings = *settings;
@@ -368,7 +368,7 @@ const struct pg_identity *pool_identity(const struct pool_session *session)
 
 size_t pool_pids(const struct pool *pool, int **pids)
 {
-    *pids = xcalloc((size_t)pool->count + 1, sizeof **pids);
+    *pids = xcalloc((size_t)pool->count + 1, sizeof(**pids));
     size_t count = 0;
     for (int i = 0; i < pool->count; i++) {
         if (pool->sessions[i]->state != SESSION_OPENING) {

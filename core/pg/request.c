@@ -10,10 +10,10 @@
 
 struct pg_request *request_create(size_t statements, pg_callback *callback, void *data)
 {
-    struct pg_request *request = xcalloc(1, sizeof *request);
+    struct pg_request *request = xcalloc(1, sizeof(*request));
     request->callback = callback;
     request->data = data;
-    request->steps = xcalloc(statements * 2 + 1, sizeof *request->steps); /* each may need preparing; never empty */
+    request->steps = xcalloc(statements * 2 + 1, sizeof(*request->steps)); /* each may need preparing; never empty */
     request->reply.results = xcalloc(statements, sizeof(PGresult *));
     request->reply.count = statements;
     request->reply.ok = true;
@@ -53,7 +53,7 @@ void request_fail(struct pg_request *request, const char *sqlstate, const char *
         }
         reply->message = xstrndup(message, utf8_cut(message, length, PG_MESSAGE_LIMIT));
         utf8_repair(reply->message, strlen(reply->message)); /* a text may have set another client_encoding */
-        snprintf(reply->sqlstate, sizeof reply->sqlstate, "%s", sqlstate);
+        snprintf(reply->sqlstate, sizeof(reply->sqlstate), "%s", sqlstate);
     }
 }
 
@@ -123,7 +123,7 @@ static void note_success(struct pg_request *request, const struct pg_step *step,
     bool has_rows = PQresultStatus(result) == PGRES_TUPLES_OK;
     reply->completed++;
     reply->has_rows = has_rows;
-    snprintf(reply->tag, sizeof reply->tag, "%s", PQcmdStatus(result));
+    snprintf(reply->tag, sizeof(reply->tag), "%s", PQcmdStatus(result));
     reply->affected = has_rows && step->discard_rows ? request->streamed + PQntuples(result)
                       : affected[0] != '\0'          ? atoll(affected)
                                                      : -1;
@@ -225,7 +225,7 @@ void pg_reply_error(const struct pg_reply *reply, struct error *err)
     const char *message = pg_reply_message(reply);
     size_t line = strcspn(message, "\n");
     error_set(err, reply->lost ? ERROR_UNREACHABLE : ERROR_FAILED, "%.*s", (int)line, message);
-    snprintf(err->sqlstate, sizeof err->sqlstate, "%s", reply->sqlstate);
+    snprintf(err->sqlstate, sizeof(err->sqlstate), "%s", reply->sqlstate);
     const char *hint = strstr(message, "\nHINT:  ");
     if (hint != NULL) {
         hint += strlen("\nHINT:  ");

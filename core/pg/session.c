@@ -175,7 +175,7 @@ bool pg_read_check(const struct pg_connection *connection, const struct pg_reply
         return error_hint(err, "it acts as another role than it logged in as: ALTER ROLE ... RESET role");
     }
     identity->pid = pg_backend_pid(connection);
-    snprintf(identity->backend_start, sizeof identity->backend_start, "%s", backend_start);
+    snprintf(identity->backend_start, sizeof(identity->backend_start), "%s", backend_start);
     if (pg_reply_value(reply, 0, 0, 2)[0] == 't') {
         return pg_refuse_standby(err);
     }
@@ -191,8 +191,8 @@ bool pg_read_check(const struct pg_connection *connection, const struct pg_reply
 void pg_read_server(const struct pg_connection *connection, const struct pg_reply *reply, struct pg_server *server)
 {
     pg_place(connection, server);
-    snprintf(server->started, sizeof server->started, "%s", pg_reply_value(reply, 0, 0, 6));
-    snprintf(server->database, sizeof server->database, "%s", pg_reply_value(reply, 0, 0, 7));
+    snprintf(server->started, sizeof(server->started), "%s", pg_reply_value(reply, 0, 0, 6));
+    snprintf(server->database, sizeof(server->database), "%s", pg_reply_value(reply, 0, 0, 7));
 }
 
 /* --- histories of a server --------------------------------------------------------------------------------------------- */
@@ -211,7 +211,7 @@ void pg_read_lineage(const struct pg_reply *reply, struct pg_lineage *lineage)
 {
     *lineage = (struct pg_lineage){0};
     if (pg_reply_ok(reply) && pg_reply_rows(reply, 0) == 1) {
-        snprintf(lineage->system, sizeof lineage->system, "%s", pg_reply_value(reply, 0, 0, 0));
+        snprintf(lineage->system, sizeof(lineage->system), "%s", pg_reply_value(reply, 0, 0, 0));
         lineage->timeline = (int)strtol(pg_reply_value(reply, 0, 0, 1), NULL, 16);
     }
 }

@@ -23,7 +23,7 @@ char *plugin_set_encode(const struct plugin_set *set, const struct report *repor
                                                   finding->line, "message", finding->message, "hint", finding->hint));
     }
     char stamp[24];
-    snprintf(stamp, sizeof stamp, "%016" PRIx64, set->stamp);
+    snprintf(stamp, sizeof(stamp), "%016" PRIx64, set->stamp);
     json_t *root = json_pack("{s:s, s:o, s:o}", "stamp", stamp, "plugins", plugins, "findings", findings);
     char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
@@ -61,7 +61,7 @@ static bool read_finding(const json_t *item, struct report *report, struct error
 static bool read_all(const json_t *plugins, const json_t *findings, struct plugin_set *set, struct report *report,
                      struct error *err)
 {
-    set->plugins = xcalloc(json_array_size(plugins) + 1, sizeof *set->plugins);
+    set->plugins = xcalloc(json_array_size(plugins) + 1, sizeof(*set->plugins));
     for (size_t i = 0; i < json_array_size(plugins); i++) {
         if (!read_plugin(json_array_get(plugins, i), set, err)) {
             return false;
@@ -85,7 +85,7 @@ struct plugin_set *plugin_set_decode(const char *text, size_t length, struct rep
     if (json_unpack(root, "{s:s, s:o, s:o!}", "stamp", &stamp, "plugins", &plugins, "findings", &findings) != 0) {
         error_set(err, ERROR_FAILED, "the plugins could not be described: the answer is not whole");
     } else {
-        set = xcalloc(1, sizeof *set);
+        set = xcalloc(1, sizeof(*set));
         set->stamp = strtoull(stamp, NULL, 16);
         set->refused = json_array_size(findings);
         if (!read_all(plugins, findings, set, report, err)) {

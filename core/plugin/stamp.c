@@ -20,7 +20,7 @@ static uint64_t stamp_of(int folder, const char *name)
     if (fstatat(folder, name, &file, AT_SYMLINK_NOFOLLOW) != 0) {
         return 0;
     }
-    snprintf(text, sizeof text, "%s %ju %ju %jd %jd.%09ld %jd.%09ld %o %u", name, (uintmax_t)file.st_dev,
+    snprintf(text, sizeof(text), "%s %ju %ju %jd %jd.%09ld %jd.%09ld %o %u", name, (uintmax_t)file.st_dev,
              (uintmax_t)file.st_ino, (intmax_t)file.st_size, (intmax_t)file.st_mtim.tv_sec, file.st_mtim.tv_nsec,
              (intmax_t)file.st_ctim.tv_sec, file.st_ctim.tv_nsec, (unsigned)file.st_mode, (unsigned)file.st_uid);
     return text_hash(text);

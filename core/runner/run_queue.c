@@ -109,7 +109,7 @@ static void end_with_result(struct run_queue *queue)
         outcome.reason = result->message;
         outcome.message = NULL;
     }
-    snprintf(outcome.sqlstate, sizeof outcome.sqlstate, "%s", result->sqlstate);
+    snprintf(outcome.sqlstate, sizeof(outcome.sqlstate), "%s", result->sqlstate);
     queue->reset = result->reset;
     finish_current(queue, RUN_END_KNOWN, &outcome);
 }
@@ -401,7 +401,7 @@ void run_queue_wake(struct run_queue *queue)
 struct run_queue *run_queue_create(struct loop *loop, struct pool *pool, struct pool_session *session,
                                    const char *token, const struct run_queue_handlers *handlers, void *data)
 {
-    struct run_queue *queue = xcalloc(1, sizeof *queue);
+    struct run_queue *queue = xcalloc(1, sizeof(*queue));
     queue->loop = loop;
     queue->pool = pool;
     queue->session = session;

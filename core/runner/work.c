@@ -60,8 +60,8 @@ bool work_open(struct pg_connection *connection, const struct job *job, pg_callb
     }
     struct setting {
         const char *parameters[2];
-    } *settings = xcalloc(job->setting_count + 1, sizeof *settings);
-    struct pg_statement *statements = xcalloc(job->setting_count + 1, sizeof *statements);
+    } *settings = xcalloc(job->setting_count + 1, sizeof(*settings));
+    struct pg_statement *statements = xcalloc(job->setting_count + 1, sizeof(*statements));
     if (lock_timeout != NULL) {
         settings[count++] = (struct setting){{"lock_timeout", lock_timeout}};
     }
@@ -148,7 +148,7 @@ void work_send(struct pg_connection *connection, const struct job *job, const st
         char milliseconds[NUMBER_SIZE];
         char id[NUMBER_SIZE];
         char slot[INSTANT_TEXT_SIZE];
-        snprintf(id, sizeof id, "%lld", (long long)order->job_id);
+        snprintf(id, sizeof(id), "%lld", (long long)order->job_id);
         const char *named[] = {order->token, id, run_kind_name(order->kind), instant_format(order->slot, slot)};
         const char *lock_timeout = lock_timeout_text(job, milliseconds);
         if (job->work == JOB_REFRESH) {
@@ -176,7 +176,7 @@ void work_left_open(struct work_result *result)
 {
     if (result->ok) {
         result->ok = false;
-        snprintf(result->sqlstate, sizeof result->sqlstate, "25001");
+        snprintf(result->sqlstate, sizeof(result->sqlstate), "25001");
         replace_message(result, "the text began a transaction and did not end it; it was rolled back\n"
                                 "HINT:  end the text with COMMIT");
     }
@@ -224,7 +224,7 @@ static char *refresh_message(const struct job *job, const char *sqlstate, const 
 
 static void read_failure(struct work_result *result, const struct job *job, const struct pg_reply *reply)
 {
-    snprintf(result->sqlstate, sizeof result->sqlstate, "%s", pg_reply_sqlstate(reply));
+    snprintf(result->sqlstate, sizeof(result->sqlstate), "%s", pg_reply_sqlstate(reply));
     replace_message(result, job->origin == JOB_FROM_SQL ? pg_reply_lines(reply) : pg_reply_message(reply));
     if (job->work == JOB_REFRESH && strcmp(result->sqlstate, WORK_HELD) == 0) {
         result->message[strcspn(result->message, "\n")] = '\0';

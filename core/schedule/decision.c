@@ -11,7 +11,7 @@ static struct skipped *append(struct scheduler *scheduler)
 {
     if (scheduler->skipped_count == scheduler->skipped_capacity) {
         scheduler->skipped_capacity = scheduler->skipped_capacity == 0 ? 16 : scheduler->skipped_capacity * 2;
-        scheduler->passed = xrealloc(scheduler->passed, scheduler->skipped_capacity, sizeof *scheduler->passed);
+        scheduler->passed = xrealloc(scheduler->passed, scheduler->skipped_capacity, sizeof(*scheduler->passed));
     }
     return &scheduler->passed[scheduler->skipped_count++];
 }
@@ -26,7 +26,7 @@ static struct skipped *pass(struct scheduler *scheduler, struct scheduled *it, i
                                .last = last,
                                .at = scheduler->now,
                                .schedule = it->job->schedule};
-    snprintf(passed->reason, sizeof passed->reason, "%s", reason);
+    snprintf(passed->reason, sizeof(passed->reason), "%s", reason);
     return passed;
 }
 

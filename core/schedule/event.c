@@ -20,7 +20,7 @@ static instant earlier(instant a, instant b)
 
 static struct wake *create(struct scheduled *it)
 {
-    struct wake *wake = xcalloc(1, sizeof *wake);
+    struct wake *wake = xcalloc(1, sizeof(*wake));
     wake->job = it;
     wake->node.order = (uint64_t)it->job_id;
     wake->by = INSTANT_NEVER;

@@ -24,7 +24,7 @@ static int by_id(const void *left, const void *right)
 static void sort(struct scheduled_list *list, int (*order)(const void *, const void *))
 {
     if (list->count > 0) {
-        qsort(list->items, list->count, sizeof *list->items, order);
+        qsort(list->items, list->count, sizeof(*list->items), order);
     }
 }
 
@@ -60,7 +60,7 @@ static void link_upstreams(const struct scheduler *scheduler, struct scheduled *
         old[i].job->carried = &old[i];
     }
     it->upstream_count = it->job->after_count;
-    it->upstream = it->upstream_count > 0 ? xcalloc(it->upstream_count, sizeof *it->upstream) : NULL;
+    it->upstream = it->upstream_count > 0 ? xcalloc(it->upstream_count, sizeof(*it->upstream)) : NULL;
     for (size_t i = 0; i < it->upstream_count; i++) {
         link_upstream(it, i, find_upstream(scheduler, it, i));
     }
@@ -99,7 +99,7 @@ static void link_downstream(const struct scheduled_list *names)
     }
     for (size_t i = 0; i < names->count; i++) {
         struct scheduled *it = names->items[i];
-        it->downstream = it->downstream_count > 0 ? xcalloc(it->downstream_count, sizeof *it->downstream) : NULL;
+        it->downstream = it->downstream_count > 0 ? xcalloc(it->downstream_count, sizeof(*it->downstream)) : NULL;
         it->downstream_count = 0;
     }
     for (size_t i = 0; i < names->count; i++) {
@@ -155,7 +155,7 @@ static void join_upstreams(struct scheduled *it)
     for (size_t i = 0; i < it->upstream_count; i++) {
         struct scheduled *upstream = it->upstream[i].job;
         upstream->downstream = xrealloc(upstream->downstream, upstream->downstream_count + 1,
-                                        sizeof *upstream->downstream);
+                                        sizeof(*upstream->downstream));
         upstream->downstream[upstream->downstream_count++] = (struct downstream){it, i};
     }
 }

@@ -32,7 +32,7 @@ void scheduler_pool(struct scheduler *scheduler, const char *name, int64_t limit
 {
     struct pool *pool = find(scheduler, name);
     if (pool == NULL) {
-        pool = xcalloc(1, sizeof *pool);
+        pool = xcalloc(1, sizeof(*pool));
         pool->name = name != NULL ? xstrdup(name) : NULL;
         scheduler->pools = xrealloc(scheduler->pools, scheduler->pool_count + 1, sizeof(struct pool *));
         scheduler->pools[scheduler->pool_count++] = pool;
@@ -89,7 +89,7 @@ static struct owner *owner_of(struct scheduler *scheduler, const struct job *job
     if (known != NULL) {
         return known;
     }
-    struct owner *owner = xcalloc(1, sizeof *owner);
+    struct owner *owner = xcalloc(1, sizeof(*owner));
     owner->role = job->owner != NULL ? xstrdup(job->owner) : NULL;
     owner->target = job->target != NULL ? xstrdup(job->target) : NULL;
     scheduler->owners = xrealloc(scheduler->owners, scheduler->owner_count + 1, sizeof(struct owner *));
@@ -104,7 +104,7 @@ static struct line *line_of(struct scheduler *scheduler, struct pool *pool, stru
             return scheduler->lines[i];
         }
     }
-    struct line *line = xcalloc(1, sizeof *line);
+    struct line *line = xcalloc(1, sizeof(*line));
     line->pool = pool;
     line->owner = owner;
     owner->lines++;

@@ -17,8 +17,8 @@ bool requests_has(const struct scheduled *it, enum run_kind kind, instant slot)
 
 static void insert(struct scheduler *scheduler, struct scheduled *it, size_t place, struct request request)
 {
-    it->requests = xrealloc(it->requests, it->request_count + 1, sizeof *it->requests);
-    memmove(it->requests + place + 1, it->requests + place, (it->request_count - place) * sizeof *it->requests);
+    it->requests = xrealloc(it->requests, it->request_count + 1, sizeof(*it->requests));
+    memmove(it->requests + place + 1, it->requests + place, (it->request_count - place) * sizeof(*it->requests));
     it->requests[place] = request;
     it->request_count++;
     scheduler->request_count++;
@@ -27,7 +27,7 @@ static void insert(struct scheduler *scheduler, struct scheduled *it, size_t pla
 struct request requests_take(struct scheduler *scheduler, struct scheduled *it)
 {
     struct request request = it->requests[0];
-    memmove(it->requests, it->requests + 1, --it->request_count * sizeof *it->requests);
+    memmove(it->requests, it->requests + 1, --it->request_count * sizeof(*it->requests));
     scheduler->request_count--;
     return request;
 }

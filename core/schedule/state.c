@@ -11,7 +11,7 @@
 
 struct scheduler *scheduler_create(void)
 {
-    struct scheduler *scheduler = xcalloc(1, sizeof *scheduler);
+    struct scheduler *scheduler = xcalloc(1, sizeof(*scheduler));
     scheduler->now = INSTANT_NONE;
     scheduler->server_start = INSTANT_NONE;
     scheduler->started_at = INSTANT_NONE;
@@ -84,7 +84,7 @@ static void remember(struct scheduled *it, const struct job_memory *memory)
 
 struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory)
 {
-    struct scheduled *it = xcalloc(1, sizeof *it);
+    struct scheduled *it = xcalloc(1, sizeof(*it));
     scheduled_define(scheduler, it, job);
     remember(it, memory);
     it->run_missed_from = it->armed = it->noted = it->counted_from = it->caught_up_at = it->freed_at = INSTANT_NONE;

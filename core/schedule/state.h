@@ -121,7 +121,7 @@ struct scheduled {
     bool linked_as_join; /* its upstreams hold upstream results */
     bool cursor_skipped;
     bool
-        wants_news; /* the last decision was skipped, by no fault of an upstream: it takes a fresh upstream result for another */
+        wants_news; /* the last decision was skipped, by no fault of an upstream: another takes a new upstream result */
     bool suspended;
     bool withdrawn;
     bool retired;

@@ -66,7 +66,7 @@ void scheduler_resume(struct scheduler *scheduler, struct scheduled *it, const c
 static struct suspension *append(struct scheduler *scheduler)
 {
     scheduler->suspensions = xrealloc(scheduler->suspensions, scheduler->suspension_count + 1,
-                                      sizeof *scheduler->suspensions);
+                                      sizeof(*scheduler->suspensions));
     return &scheduler->suspensions[scheduler->suspension_count++];
 }
 

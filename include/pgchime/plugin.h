@@ -8,7 +8,9 @@
  *   #include <pgchime/plugin.h>
  *   #include "orders.sql.h"                      // made from orders.sql by pgchime_embed_sql()
  *   static const struct chime_view views[] = {{ .relation = "mv_orders", .definition = sql_mv_orders, .key = "day" }};
- *   static const struct chime_job jobs[] = {{ .name = "refresh-orders", .schedule = "0 * * * *", .refresh = "mv_orders" }};
+ *   static const struct chime_job jobs[] = {
+ *       { .name = "refresh-orders", .schedule = "0 * * * *", .refresh = "mv_orders" },
+ *   };
  *   CHIME_PLUGIN(.name = "orders", .version = "1.0", .summary = "orders per day",
  *                .views = CHIME_LIST(views), .jobs = CHIME_LIST(jobs))
  *
@@ -133,12 +135,13 @@ struct chime_tile {
     const char *critical;
 };
 
+/* The condition is a SELECT whose first column, a boolean, decides; names resolve in view_schema. Columns named subject (an
+ * alert for each, 100 at most), value and summary say of what, how much, and what to tell. */
 struct chime_alert {
     const char *name;
-    const char *condition; /* SELECT whose first column, a boolean, decides; names resolve in view_schema. Columns named subject (an alert
-                              for each, 100 at most), value and summary say of what, how much, and what to tell */
-    const char *severity;  /* "info", "warning", "critical" */
-    const char *hold;      /* for how long it must hold; NULL: at once */
+    const char *condition;
+    const char *severity; /* "info", "warning", "critical" */
+    const char *hold;     /* for how long it must hold; NULL: at once */
 };
 
 struct chime_setting {

@@ -102,15 +102,15 @@ END;
 -- wrong with a refresh of long ago, since refreshes begin with changes: it is keyed, and not scheduled.
 --
 --   refreshed | pending           | behind                | state
---   ----------+-------------------+-----------------------+-----------------------------------------------------------------
+--   ----------+-------------------+-----------------------+------------------------------------------------------------
 --   never     |                   | unknown               | unknown
 --   yes       | no                | 0                     | fresh
 --   yes       | yes, noted        | since it was noted    | by that; unknown without thresholds
---   yes       | yes, not noted    | unknown, but no more  | fresh when even that is below all thresholds, or when the leader
---             |                   | than since refreshed  | watches: it would have noted; else unknown if it idles, by that
---             |                   |                       | if not
---   yes       | marks do not tell | since refreshed, at   | by that if it does not idle; one that does is fresh below all
---             |                   | most                  | thresholds, by what was noted if that was, else unknown
+--   yes       | yes, not noted    | unknown, but no more  | fresh when even that is below all thresholds, or when the
+--             |                   | than since refreshed  | leader watches: it would have noted; else unknown if it
+--             |                   |                       | idles, by that if not
+--   yes       | marks do not tell | since refreshed, at   | by that if it does not idle; one that does is fresh below
+--             |                   | most                  | all thresholds, by what was noted if that was, else unknown
 CREATE FUNCTION chime.freshness(p_idles boolean, p_pending boolean, p_behind_since timestamptz, p_refreshed_at timestamptz,
                                 p_watched boolean, p_warn interval, p_error interval, p_now timestamptz,
                                 OUT behind interval, OUT state text)

@@ -132,7 +132,7 @@ START_TEST(views_miss_no_change_while_the_clock_goes_to_and_fro)
     EXPECT_AFTER(cluster, "INSERT INTO app.orders (shop, amount) VALUES (1, 1), (2, 2)", "shop_total",
                  "keyed 2: +2 ~0 -0");
     PGconn *slow = cluster_connect(cluster, "postgres");
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
         session_execute(slow, "BEGIN");
         session_execute(slow, "UPDATE app.orders SET amount = amount + 1 WHERE shop = 1");
         stepped_cluster_set(steps[i]);

@@ -114,7 +114,7 @@ static void own(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(sql, sizeof sql, format, arguments);
+    vsnprintf(sql, sizeof(sql), format, arguments);
     va_end(arguments);
     session_execute(owner, sql);
 }

@@ -71,23 +71,23 @@ static void write_once(struct writer *writer, PGconn *session)
     switch (draw(writer, 4)) {
     case 0:
     case 1:
-        snprintf(sql, sizeof sql,
+        snprintf(sql, sizeof(sql),
                  "WITH n AS (INSERT INTO %s (id, %s, created_at) SELECT %ld, md5(random()::text), now() - interval '%s'"
                  " WHERE NOT EXISTS (SELECT FROM proof.wanted WHERE (source, id) = ('%s', %ld)) RETURNING *)"
                  " INSERT INTO proof.wanted SELECT '%s', n.id, to_jsonb(n) FROM n",
                  source, column, id, ages[draw(writer, 5)], source, id, source);
         break;
     case 2:
-        snprintf(sql, sizeof sql,
+        snprintf(sql, sizeof(sql),
                  "WITH n AS (UPDATE %s SET %s = md5(random()::text) WHERE id = %ld RETURNING *)"
                  " UPDATE proof.wanted w SET body = to_jsonb(n) FROM n WHERE (w.source, w.id) = ('%s', n.id)",
                  source, column, id, source);
         break;
     default:
         if (draw(writer, 3) > 0)
-            snprintf(sql, sizeof sql, "UPDATE shop_sales SET amount = amount + 1 WHERE id = %ld", 1 + id % 200);
+            snprintf(sql, sizeof(sql), "UPDATE shop_sales SET amount = amount + 1 WHERE id = %ld", 1 + id % 200);
         else
-            snprintf(sql, sizeof sql,
+            snprintf(sql, sizeof(sql),
                      "WITH n AS (DELETE FROM %s WHERE id = %ld RETURNING id)"
                      " DELETE FROM proof.wanted w USING n WHERE (w.source, w.id) = ('%s', n.id)",
                      source, id, source);
@@ -163,7 +163,7 @@ static void write_conf(void)
     char text[128] = "";
 
     if (plugin_is_there)
-        snprintf(text, sizeof text, "plugin: { name = \"" PLUGIN "\"; modes: { shop_totals = \"%s\"; }; };\n",
+        snprintf(text, sizeof(text), "plugin: { name = \"" PLUGIN "\"; modes: { shop_totals = \"%s\"; }; };\n",
                  modes[(int)fault_random_below(3)]);
     files_write(path, text);
     free(path);
@@ -255,7 +255,7 @@ static void end_sessions(const char *function)
     PGconn *session = PQconnectdb(conninfo);
     char sql[256];
 
-    snprintf(sql, sizeof sql, "SELECT %s(pid) FROM pg_stat_activity WHERE usename = 'pgchime' AND random() < 0.5",
+    snprintf(sql, sizeof(sql), "SELECT %s(pid) FROM pg_stat_activity WHERE usename = 'pgchime' AND random() < 0.5",
              function);
     PQclear(PQexec(session, sql));
     PQfinish(session);
@@ -391,7 +391,7 @@ static bool perform(enum deed deed, int choice)
     case PURGE:
         return come_back(retired() && RUN("plugins", "purge", PLUGIN, "--yes") == 0);
     case ADMINISTER:
-        snprintf(sql, sizeof sql, "SELECT proof.administer(%d)", choice);
+        snprintf(sql, sizeof(sql), "SELECT proof.administer(%d)", choice);
         return run_sql(NULL, sql);
     case VERIFY:
         return RUN("verify", "--repair") == 0;

@@ -157,7 +157,7 @@ START_TEST(jobs_with_other_than_plain_names_are_refused_with_their_place)
 
     begin();
     served = site_lead(site); /* writes pgchime.conf */
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         char *text = files_path("jobs: ( { name = \"%s\"; schedule = \"@daily\"; command = \"SELECT 1\"; } );\n"
                                 "jobs: { %s: { schedule = \"@daily\"; command = \"SELECT 1\"; }; };\n",
                                 refused[i], refused[i]);

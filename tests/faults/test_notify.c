@@ -109,7 +109,7 @@ static const char *newer_server(void)
                                           PGCHIME_SOURCE_DIR
                                           "/tests/support/postgres/node_modules/postgres-18/native/bin"};
 
-    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
         char *initdb = files_path("%s/initdb", folders[i]);
         bool there = access(initdb, X_OK) == 0;
 

@@ -57,7 +57,7 @@ static bool was_started_with(const char *process, const char *word)
     free(path);
     if (file == NULL)
         return false;
-    size_t length = fread(text, 1, sizeof text - 1, file);
+    size_t length = fread(text, 1, sizeof(text) - 1, file);
     fclose(file);
     for (size_t at = 0; at < length; at += strlen(text + at) + 1)
         found = found || strcmp(text + at, word) == 0;

@@ -315,15 +315,17 @@ static void add(Suite *suite, const char *name, const TTest *test, size_t count)
 int main(void)
 {
     Suite *suite = suite_create("refused");
-    add(suite, "tables", a_locked_table_of_the_ledger_costs_no_run_and_no_leadership, sizeof tables / sizeof *tables);
+    add(suite, "tables", a_locked_table_of_the_ledger_costs_no_run_and_no_leadership, sizeof(tables) / sizeof(*tables));
     add(suite, "cancelled", a_write_that_somebody_cancels_is_sent_again, 1);
-    add(suite, "rebuilds", a_job_that_rebuilds_the_history_costs_no_run_nor_itself, sizeof rebuilds / sizeof *rebuilds);
+    add(suite, "rebuilds", a_job_that_rebuilds_the_history_costs_no_run_nor_itself,
+        sizeof(rebuilds) / sizeof(*rebuilds));
     add(suite, "cancel", a_job_that_is_in_the_way_can_be_cancelled, 1);
     add(suite, "request", a_request_is_granted_once_when_the_ledger_can_be_written_again, 1);
     add(suite, "prepared", status_names_a_prepared_transaction_that_keeps_the_ledger_from_being_written, 1);
     add(suite, "status", status_says_who_keeps_the_ledger_from_being_written, 1);
     add(suite, "rows", a_locked_row_costs_no_run_and_no_leadership, 1);
-    add(suite, "failing", a_write_that_deadlocks_or_fails_to_serialize_is_sent_again, sizeof failing / sizeof *failing);
+    add(suite, "failing", a_write_that_deadlocks_or_fails_to_serialize_is_sent_again,
+        sizeof(failing) / sizeof(*failing));
     add(suite, "adoption", an_adoption_that_deadlocks_or_fails_to_serialize_is_sent_again, 1);
     add(suite, "deadlock", the_leader_as_the_victim_of_a_deadlock_loses_nothing, 1);
     add(suite, "stop", a_daemon_told_twice_to_stop_does_not_wait_for_the_ledger, 1);

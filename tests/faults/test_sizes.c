@@ -59,7 +59,7 @@ static void limit_memory(void)
 
 static void make_jobs(void)
 {
-    for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
+    for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++) {
         char *members = files_path(NEVER_DUE "%s", jobs[i].members);
         site_job(site, jobs[i].name, members);
         free(members);
@@ -90,9 +90,9 @@ static void tear_down(void)
 
 static void expect_ends(void)
 {
-    for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++)
+    for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++)
         runs_ask(cluster, jobs[i].name);
-    for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
+    for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++) {
         runs_await(cluster, jobs[i].name, 1);
         EXPECT_RUN(cluster, jobs[i].name, "concat_ws(' ', state, reason)",
                    jobs[i].end != NULL ? jobs[i].end : "succeeded");

@@ -273,7 +273,7 @@ static struct {
     {"rewrites of the history", 8, rewrite_history, 0},
     {"kills", 38, kill_and_start, 0},
 };
-#define KINDS (sizeof kinds / sizeof kinds[0])
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /* The first 14 are of all kinds. */
 static void strike(int fault)

@@ -71,7 +71,7 @@ static const struct {
     {"SELECT 1", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pgchime leader'", "",
      ""},
 };
-#define TEXT_COUNT (int)(sizeof texts / sizeof texts[0])
+#define TEXT_COUNT (int)(sizeof(texts) / sizeof(texts[0]))
 
 static void write_text(int number, bool own)
 {

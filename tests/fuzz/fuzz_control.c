@@ -79,9 +79,9 @@ static void turn(void)
 static int call(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", control_path(control));
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", control_path(control));
     int caller = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    require(caller >= 0 && connect(caller, (struct sockaddr *)&address, sizeof address) == 0);
+    require(caller >= 0 && connect(caller, (struct sockaddr *)&address, sizeof(address)) == 0);
     turn();
     return caller;
 }
@@ -114,8 +114,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     int caller = call();
     say(caller, bytes + 1, length - 1, bytes[0] + 1);
     check_heard(bytes + 1, length - 1);
-    char answer[sizeof ANSWER + 1];
-    ssize_t count = recv(caller, answer, sizeof answer, 0);
+    char answer[sizeof(ANSWER) + 1];
+    ssize_t count = recv(caller, answer, sizeof(answer), 0);
     require(heard == NULL ? count <= 0
                           : count == (ssize_t)strlen(ANSWER) && memcmp(answer, ANSWER, (size_t)count) == 0);
     close(caller);

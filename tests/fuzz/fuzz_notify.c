@@ -52,7 +52,7 @@ static void define(size_t i, const char *name, const char *const *channels, size
 {
     static const char *const after[] = {"import"};
     struct job_memory memory = {.job_id = (int64_t)i + 1, .cursor = START, .last_end = INSTANT_NONE};
-    memset(&world[i], 0, sizeof world[i]);
+    memset(&world[i], 0, sizeof(world[i]));
     struct job *job = &world[i].job;
     *job = (struct job){.name = name, .active = true, .on = channels, .on_count = count, .after = after};
     job->after_count = i == 1 ? 1 : 0;

@@ -449,7 +449,7 @@ static const struct chime_plugin *describe(const char *name)
     chime_describe_function *function = NULL;
     ck_assert_msg(library != NULL, "%s", dlerror());
     void *symbol = dlsym(library, CHIME_ENTRY_NAME);
-    memcpy(&function, &symbol, sizeof function);
+    memcpy(&function, &symbol, sizeof(function));
     free(path);
     return function();
 }
@@ -467,7 +467,7 @@ START_TEST(every_tile_can_be_read_by_readers_and_every_alert_begins_with_a_boole
     agents_fill(&agents);
     cluster_execute(cluster, "CALL public.add_queries(now(), 400, 'now'); CALL public.add_approvals(now(), 400, 'now');"
                              "SELECT chime.refresh(relation) FROM chime.view");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const struct chime_plugin *plugin = describe(names[i]);
         const struct chime_tile *tiles = plugin->tiles.items;
         const struct chime_alert *alerts = plugin->alerts.items;

@@ -172,7 +172,7 @@ START_TEST(time_alone_changes_what_it_must)
     static const char *const later[] = {"2026-11-15 12:00:40", "2026-11-15 12:06:00", "2026-11-15 12:59:59.999999",
                                         "2026-11-15 13:00:02", "2026-11-15 23:59:59", "2026-11-16 00:00:00",
                                         "2026-11-17 08:30:00"};
-    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
         char *at = files_path("%s+00", later[i]);
         refresh_all(at);
         agents_compare(&agents, later[i], false);
@@ -386,7 +386,7 @@ START_TEST(a_pipeline_without_news_is_healthy)
     EXPECT_SQL(cluster, "SELECT refresh_lag < interval '1 minute' FROM analytics.realtime_refresh_lag()", "t");
     static const char *const aged[][2] = {
         {"59 seconds", "healthy"}, {"61 seconds", "degraded"}, {"299 seconds", "degraded"}, {"301 seconds", "down"}};
-    for (size_t i = 0; i < sizeof aged / sizeof aged[0]; i++) {
+    for (size_t i = 0; i < sizeof(aged) / sizeof(aged[0]); i++) {
         cluster_execute_format(cluster, "UPDATE chime.view_refresh SET refreshed_at = now() - interval '%s'",
                                aged[i][0]);
         EXPECT_SQL(cluster, "SELECT status FROM analytics.v_realtime_pipeline_health", aged[i][1]);

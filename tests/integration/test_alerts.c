@@ -240,7 +240,7 @@ START_TEST(each_fault_is_found_and_nothing_else)
     EXPECT_SQL(cluster, "SELECT found FROM chime.look_at_alerts()", NULL);
     cluster_execute(cluster, "UPDATE chime.job_state SET suspended_at = NULL, suspended_by = NULL,"
                              " consecutive_failures = 0");
-    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+    for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
         cluster_execute(cluster, "BEGIN");
         cluster_execute(cluster, faults[i].fault);
         char *rules = cluster_value(cluster, "SELECT string_agg(trim((f ->> 'rule') || ' ' || (f ->> 'subject')), ', '"

@@ -33,7 +33,7 @@ static const struct {
     {"training_quality", "\"training_feedback_stream\""},
     {"lane_distribution", "\"submission_scored\""},
 };
-#define PLUGIN_COUNT (sizeof plugins / sizeof plugins[0])
+#define PLUGIN_COUNT (sizeof(plugins) / sizeof(plugins[0]))
 
 static struct cluster *cluster;
 static struct site *site;

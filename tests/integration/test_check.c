@@ -107,13 +107,13 @@ START_TEST(errors_of_one_job_hide_none_of_another)
         ":10: job \"h\": there is no time zone \"Xxx/Yyy\"\n",
     };
     size_t places = 0;
-    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+    for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
         ck_assert_msg(strstr(errors, expected[i]) != NULL, "no \"%s\" in:\n%s", expected[i], errors);
     }
     for (const char *at = strstr(errors, "pgchime.conf:"); at != NULL; at = strstr(at + 1, "pgchime.conf:")) {
         places += strncmp(at + strlen("pgchime.conf"), ":", 1) == 0 && at[strlen("pgchime.conf:")] != ';' ? 1 : 0;
     }
-    ck_assert_msg(places == sizeof expected / sizeof *expected, "%zu findings:\n%s", places, errors);
+    ck_assert_msg(places == sizeof(expected) / sizeof(*expected), "%zu findings:\n%s", places, errors);
 }
 END_TEST
 
@@ -181,7 +181,7 @@ START_TEST(errors_of_every_kind_show_at_once)
         "bad_schedule.so: ",
         "telemetry.so: ",
     };
-    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+    for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
         commands_has(errors, expected[i]);
     }
     ck_assert_ptr_null(strstr(errors, "has no pool"));
@@ -227,7 +227,7 @@ START_TEST(faulty_files_disable_no_command_that_only_asks_a_database)
     files_make_folder(folder_of_parts);
     files_write(part, "jobs: { a: { schedul = \"@daily\"; }; };\n");
     files_write(configuration, text);
-    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++) {
         free(output);
         free(errors);
         ck_assert_msg(daemon_run(arguments[i], &output, &errors) == statuses[i], "%s:\n%s", arguments[i][2], errors);

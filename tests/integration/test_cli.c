@@ -80,7 +80,7 @@ static bool is_utc(const char *text)
 static void write_configuration(const char *text)
 {
     char *folder = files_make_directory();
-    snprintf(configuration, sizeof configuration, "%s/pgchime.conf", folder);
+    snprintf(configuration, sizeof(configuration), "%s/pgchime.conf", folder);
     files_write(configuration, text);
     free(folder);
 }
@@ -102,7 +102,7 @@ static void make_site(void)
 static void lead_site(void)
 {
     leader = site_lead(site);
-    snprintf(configuration, sizeof configuration, "%s", site_config(site));
+    snprintf(configuration, sizeof(configuration), "%s", site_config(site));
 }
 
 static void add_jobs(void)
@@ -191,7 +191,7 @@ START_TEST(no_server_is_status_4_with_a_hint)
 {
     write_configuration("databases: { main: { conninfo = \"host=/nowhere dbname=x\"; }; };\n");
     static const char *const commands[] = {"jobs", "runs", "views", "plugins", "migrate", "status"};
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         ASSERT_RUN(4, commands[i]);
         commands_has(errors, "database \"main\": ");
         commands_has(errors, "HINT:  ");
@@ -307,7 +307,7 @@ START_TEST(run_and_wait_gives_the_run_and_its_outcome)
                                        "message", "reason",     "epoch",       "instance"};
     ASSERT_RUN(0, "run", "quick", "--wait", "--timeout", "50s", "-o", "json");
     ck_assert_uint_eq(parse("runs"), 1);
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         member("runs", 0, keys[i]);
     }
     ck_assert_str_eq(text_of("runs", 0, "state"), "succeeded");

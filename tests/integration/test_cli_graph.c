@@ -79,7 +79,7 @@ START_TEST(the_tree_shows_a_job_below_each_upstream_and_what_follows_once)
     ck_assert_int_eq(GRAPH("-o", "tree", "--no-header", "--database", "main"), 0);
     const char *const begins[] = {"load ", "├─clean ", "│ └─report ", "│   └─mail ", "└─report "};
     const char *line = output;
-    for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
+    for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
         ck_assert_msg(strncmp(line, begins[i], strlen(begins[i])) == 0, "line %zu of:\n%s", i + 1, output);
         line = strchr(line, '\n') + 1;
     }

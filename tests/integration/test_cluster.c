@@ -151,8 +151,8 @@ static void die_with_a_cluster(int output)
     struct daemon *daemon = daemon_start((const char *const[]){"-c", "trap '' TERM; while :; do sleep 60; done", NULL});
     struct unfinished unfinished = {.server = cluster_pid(mine), .daemon = daemon_pid(daemon)};
 
-    strncpy(unfinished.directory, cluster_directory(mine), sizeof unfinished.directory - 1);
-    if (write(output, &unfinished, sizeof unfinished) == sizeof unfinished)
+    strncpy(unfinished.directory, cluster_directory(mine), sizeof(unfinished.directory) - 1);
+    if (write(output, &unfinished, sizeof(unfinished)) == sizeof(unfinished))
         kill(getpid(), SIGKILL);
     _exit(1);
 }
@@ -181,7 +181,7 @@ START_TEST(a_killed_test_leaves_nothing_behind)
     if (child == 0)
         die_with_a_cluster(ends[1]);
     close(ends[1]);
-    ck_assert_int_eq(read(ends[0], &unfinished, sizeof unfinished), sizeof unfinished);
+    ck_assert_int_eq(read(ends[0], &unfinished, sizeof(unfinished)), sizeof(unfinished));
     ck_assert_int_eq(process_wait(child, 10), 128 + SIGKILL);
     WAIT_FOR(is_gone(unfinished.server), 20);
     WAIT_FOR(is_gone(unfinished.daemon), 20);

@@ -150,13 +150,13 @@ START_TEST(its_grammar_is_taken_and_what_it_refuses_is_refused)
     static const char *const refused[] = {"1/20 * * * *", "0 0 0 * *",  "0 0 32 * *",  "0 0 * 0 *",      "0 0 * 13 *",
                                           "0 0 * * 8",    "-1 * * * *", "*/0 * * * *", "0 0 $,15 * *",   "0 0 L * *",
                                           "0 0 ? * *",    "1, * * * *", ",1 * * * *",  "0 0 * * monday", "@every 5x"};
-    for (size_t i = 0; i < 2 * (sizeof taken / sizeof *taken); i++) {
+    for (size_t i = 0; i < 2 * (sizeof(taken) / sizeof(*taken)); i++) {
         size_t n = i / 2;
         struct cluster *server = i % 2 == 0 ? cluster : real;
         char sql[200];
-        snprintf(sql, sizeof sql, "SELECT cron.schedule('%s', 'SELECT 1')", taken[n]);
+        snprintf(sql, sizeof(sql), "SELECT cron.schedule('%s', 'SELECT 1')", taken[n]);
         ck_assert_msg(server == NULL || *cluster_sqlstate(server, sql) == '\0', "%s", taken[n]);
-        snprintf(sql, sizeof sql, "SELECT cron.schedule('%s', 'SELECT 1')", refused[n]);
+        snprintf(sql, sizeof(sql), "SELECT cron.schedule('%s', 'SELECT 1')", refused[n]);
         ck_assert_msg(server == NULL || strcmp(cluster_sqlstate(server, sql), "22023") == 0, "%s", refused[n]);
     }
 }

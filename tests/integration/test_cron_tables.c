@@ -159,7 +159,7 @@ END_TEST
 static void run(int minute, const char *end)
 {
     char sql[300];
-    snprintf(sql, sizeof sql,
+    snprintf(sql, sizeof(sql),
              "SELECT claim(1, 'schedule', (SELECT minute(last_slot) FROM chime.job_state WHERE job_id = 1), %d)",
              minute);
     cluster_execute(cluster, "UPDATE chime.job_state SET last_slot = date_trunc('minute', last_slot) WHERE job_id = 1");
@@ -252,7 +252,7 @@ START_TEST(unscheduling_says_that_a_run_goes_on_and_its_end_is_told_truly)
     char notice[200];
     char *run_id = cluster_value(cluster, "SELECT run_id FROM chime.run");
     snprintf(
-        notice, sizeof notice,
+        notice, sizeof(notice),
         "NOTICE: run %s of this job is under way, and goes on to its end\nHINT: SELECT chime.cancel(%s) stops it\nt",
         run_id, run_id);
     const struct outcome_step steps[] = {

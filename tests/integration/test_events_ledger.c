@@ -65,11 +65,11 @@ START_TEST(what_wakes_a_job_has_to_find_it_active_as_it_was_and_not_suspended)
     cluster_execute(cluster, "UPDATE chime.job SET active = false WHERE job_id = 1");
     expect("SELECT granted(chime.suspend(2, 'too noisy'))", "t");
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-        snprintf(sql, sizeof sql, "SELECT claim(1, '%s', 0, 5)", kinds[i]);
+        snprintf(sql, sizeof(sql), "SELECT claim(1, '%s', 0, 5)", kinds[i]);
         expect(sql, NULL);
-        snprintf(sql, sizeof sql, "SELECT claim(2, '%s', 0, 5)", kinds[i]);
+        snprintf(sql, sizeof(sql), "SELECT claim(2, '%s', 0, 5)", kinds[i]);
         expect(sql, "refused: suspended by postgres: too noisy");
-        snprintf(sql, sizeof sql,
+        snprintf(sql, sizeof(sql),
                  "SELECT count(*) FROM chime.claim('" LEDGER_SQL_TOKEN "', '{3}', '{2}', '{%s}', ARRAY[at(5)],"
                  " ARRAY[at(0)], '{1}', ARRAY[at(0)])",
                  kinds[i]);
@@ -137,9 +137,9 @@ START_TEST(a_refresh_for_a_change_leaves_groups_alone_that_only_time_changes)
     static const char *const kinds[] = {"change", "event", "schedule"};
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         char sql[300];
-        snprintf(sql, sizeof sql, "SELECT claim(1, '%s', 0, 5)", kinds[i]);
+        snprintf(sql, sizeof(sql), "SELECT claim(1, '%s', 0, 5)", kinds[i]);
         expect(sql, "granted");
-        snprintf(sql, sizeof sql,
+        snprintf(sql, sizeof(sql),
                  "SELECT substring(message FROM '(keyed|full).*? groups') || substring(message FROM ', (\\d+) groups')"
                  " FROM chime.perform_refresh('" LEDGER_SQL_TOKEN "', 1, '%s', at(5), NULL, '{recent}')",
                  kinds[i]);
@@ -242,7 +242,7 @@ static void connect_leader(struct leader *leader)
                                .connect_timeout = USEC_PER_MINUTE};
     struct pool_settings settings = {.conninfo = conninfo, .application_name = "pgchime run", .limit = 1};
     leader->loop = loop_create();
-    snprintf(leader->ledger.token, sizeof leader->ledger.token, "%s", LEDGER_SQL_TOKEN);
+    snprintf(leader->ledger.token, sizeof(leader->ledger.token), "%s", LEDGER_SQL_TOKEN);
     leader->ledger.connection = pg_open(leader->loop, NULL, &target, &ledger_handlers, leader);
     loop_run(leader->loop);
     leader->pool = pool_create(leader->loop, NULL, &settings, &pool_handlers, leader);
@@ -290,7 +290,7 @@ static void claimed(void *data, const struct pg_reply *reply)
 
 static void push(struct leader *leader)
 {
-    struct run *run = xcalloc(1, sizeof *run);
+    struct run *run = xcalloc(1, sizeof(*run));
     *run = (struct run){.job = &leader->job,
                         .job_id = 1,
                         .kind = leader->due.kind,

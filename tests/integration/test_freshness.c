@@ -122,7 +122,7 @@ static char *freshness_call(size_t n)
 
 START_TEST(each_case_has_its_state)
 {
-    for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
+    for (size_t n = 0; n < sizeof(cases) / sizeof(*cases); n++) {
         char *told = freshness_call(n);
         ck_assert_msg(strcmp(told, cases[n].expected) == 0, "case %zu: %s, not %s", n, told, cases[n].expected);
         free(told);

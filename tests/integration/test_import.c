@@ -46,9 +46,9 @@ static const char *planned(int jobid, const char *key)
     ck_assert_msg(value != NULL, "job %d has no \"%s\" in:\n%s", jobid, key, output);
     text[0] = '\0';
     if (json_is_integer(value)) {
-        snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
+        snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(value));
     } else if (json_is_string(value)) {
-        snprintf(text, sizeof text, "%s", json_string_value(value));
+        snprintf(text, sizeof(text), "%s", json_string_value(value));
     }
     json_decref(document);
     return text;
@@ -116,7 +116,7 @@ static const struct difference differences[] = {
 
 static void add_differences(void)
 {
-    for (size_t i = 0; i < sizeof differences / sizeof *differences; i++) {
+    for (size_t i = 0; i < sizeof(differences) / sizeof(*differences); i++) {
         cron_add(cluster, (int)i + 1, differences[i].schedule);
     }
 }
@@ -125,7 +125,7 @@ START_TEST(every_schedule_that_pg_cron_reads_otherwise_waits_for_an_answer)
 {
     add_differences();
     IMPORT(8, "--yes", "-o", "json");
-    for (size_t i = 0; i < sizeof differences / sizeof *differences; i++) {
+    for (size_t i = 0; i < sizeof(differences) / sizeof(*differences); i++) {
         plan_is((int)i + 1, "ask", "", differences[i].reason);
     }
     expect("SELECT count(*) FROM chime.job", "0");
@@ -137,7 +137,7 @@ START_TEST(an_answer_of_theirs_is_what_pg_cron_really_did)
 {
     add_differences();
     IMPORT(0, "--yes", "--meaning", "all=theirs", "-o", "json");
-    for (size_t i = 0; i < sizeof differences / sizeof *differences; i++) {
+    for (size_t i = 0; i < sizeof(differences) / sizeof(*differences); i++) {
         plan_is((int)i + 1, "take", differences[i].theirs, differences[i].reason);
     }
     expect("SELECT string_agg(schedule, ' / ' ORDER BY job_id) FROM chime.job",

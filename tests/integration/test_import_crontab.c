@@ -70,7 +70,7 @@ static const char *planned(int line, const char *key)
         }
     }
     ck_assert_msg(value != NULL, "line %d has no \"%s\" in:\n%s", line, key, output);
-    snprintf(text, sizeof text, "%s", json_is_string(value) ? json_string_value(value) : "");
+    snprintf(text, sizeof(text), "%s", json_is_string(value) ? json_string_value(value) : "");
     json_decref(document);
     return text;
 }

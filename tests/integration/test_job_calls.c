@@ -226,11 +226,11 @@ START_TEST(options_and_their_values_are_taken_as_the_daemon_takes_them)
     };
     for (size_t n = 0; options_name(n) != NULL; n++) {
         const char *name = options_name(n);
-        for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
+        for (size_t v = 0; v < sizeof(values) / sizeof(*values); v++) {
             struct job_options options;
             options_defaults(&options, false);
             char sql[200];
-            snprintf(sql, sizeof sql, "SELECT chime.option_valid('%s', '%s')", name, values[v]);
+            snprintf(sql, sizeof(sql), "SELECT chime.option_valid('%s', '%s')", name, values[v]);
             bool zone = strcmp(name, "timezone") == 0 && strcmp(values[v], "UTC") != 0; /* SQL knows which there are */
             bool taken = options_set(&options, name, values[v], NULL) && !zone &&
                          (strcmp(name, "delivery") != 0 || strcmp(values[v], "at_most_once") == 0);
@@ -238,7 +238,7 @@ START_TEST(options_and_their_values_are_taken_as_the_daemon_takes_them)
                           values[v], taken ? "taken" : "refused");
         }
         char known[200];
-        snprintf(known, sizeof known, "SELECT chime.option_takes('%s') IS NOT NULL", name);
+        snprintf(known, sizeof(known), "SELECT chime.option_takes('%s') IS NOT NULL", name);
         ck_assert_msg(cluster_true(cluster, known) != is_of_refreshes(name), "%s", name);
     }
 }

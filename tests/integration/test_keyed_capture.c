@@ -180,7 +180,7 @@ START_TEST(each_type_tells_what_changed_from_what_did_not)
         {"point", "(1,1)", "(1,1.0000000001)"},
         {"interval", "1 day", "24 hours"},
     };
-    enum { COLUMN_COUNT = sizeof columns / sizeof columns[0] };
+    enum { COLUMN_COUNT = sizeof(columns) / sizeof(columns[0]) };
 
     cluster_execute(cluster,
                     "CREATE COLLATION app.sloppy (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"

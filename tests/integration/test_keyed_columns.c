@@ -87,7 +87,7 @@ START_TEST(a_session_that_wrote_before_a_column_was_altered_writes_on)
     KEYED_INSTALL(cluster, "shop_total");
     session_execute(writer,
                     "UPDATE app.orders SET amount = 1 WHERE shop = 1; UPDATE app.orders SET shop = 4 WHERE shop = 2");
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
         cluster_execute_format(
             cluster,
             "DROP VIEW IF EXISTS kept.shop_total__live; DROP INDEX IF EXISTS app.orders_shop_kind_idx;"

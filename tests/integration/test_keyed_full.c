@@ -151,13 +151,12 @@ END_TEST
 
 START_TEST(a_merge_moves_rows_whose_generated_column_is_summed_up)
 {
-    cluster_execute(
-        cluster,
-        "CREATE TABLE app.bills (day integer, place integer, price integer, total integer GENERATED ALWAYS AS (price * 2) STORED)"
-        " PARTITION BY LIST (day);"
-        "CREATE TABLE app.bills_1 PARTITION OF app.bills FOR VALUES IN (1);"
-        "CREATE TABLE app.bills_2 PARTITION OF app.bills FOR VALUES IN (2);"
-        "CREATE INDEX ON app.bills (place); INSERT INTO app.bills (day, place) VALUES (1, 1)");
+    cluster_execute(cluster, "CREATE TABLE app.bills (day integer, place integer, price integer, total integer "
+                             "GENERATED ALWAYS AS (price * 2) STORED)"
+                             " PARTITION BY LIST (day);"
+                             "CREATE TABLE app.bills_1 PARTITION OF app.bills FOR VALUES IN (1);"
+                             "CREATE TABLE app.bills_2 PARTITION OF app.bills FOR VALUES IN (2);"
+                             "CREATE INDEX ON app.bills (place); INSERT INTO app.bills (day, place) VALUES (1, 1)");
     EXPECT_SQL(cluster,
                "SELECT app.install('totals', 'SELECT place, sum(total) AS total FROM bills GROUP BY place', '{place}',"
                " '[{\"table\": \"bills\", \"columns\": [\"place\", \"total\"]}]')",

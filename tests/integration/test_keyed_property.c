@@ -53,7 +53,7 @@ static bool is_expected(const char *state)
     static const char *const states[] = {"40P01", "40001", "55P03", "CH010", "23505", "23514",
                                          "42P01", "42809", "55000", "42704", "42P07", "42P17"};
 
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
         if (strcmp(state, states[i]) == 0)
             return true;
     return false;
@@ -92,8 +92,8 @@ static void put_change(struct child *child, FILE *sql)
     uint32_t n = draw(child, 1000);
     uint32_t order = 1 + draw(child, 3500);
 
-    shop_of(child, shop, sizeof shop);
-    shop_of(child, other, sizeof other);
+    shop_of(child, shop, sizeof(shop));
+    shop_of(child, other, sizeof(other));
     switch (draw(child, 14)) {
     case 0:
         fprintf(sql, "INSERT INTO app.orders (shop, kind, extra) VALUES (%s, 'a', '{\"v\": %u}'), (%s, NULL, NULL);",
@@ -168,7 +168,7 @@ static void do_something_rare(struct child *child)
         "SET LOCAL session_replication_role = replica; TRUNCATE app.events_2",
     };
     char *sql = files_path("SET lock_timeout = '200ms'; BEGIN; %s; COMMIT",
-                           rare[draw(child, sizeof rare / sizeof rare[0])]);
+                           rare[draw(child, sizeof(rare) / sizeof(rare[0]))]);
 
     try_it(child, sql);
     free(sql);
@@ -180,7 +180,7 @@ static void copy_rows(struct child *child)
         return;
     for (int i = 0; i < 5; i++) {
         char line[64];
-        int length = snprintf(line, sizeof line, "%u\t%u\t%u\n", draw(child, 400), draw(child, 20), draw(child, 100));
+        int length = snprintf(line, sizeof(line), "%u\t%u\t%u\n", draw(child, 400), draw(child, 20), draw(child, 100));
         PQputCopyData(child->connection, line, length);
     }
     PQputCopyEnd(child->connection, NULL);
@@ -259,7 +259,7 @@ static void refresh_on(struct child *child)
                                        "SELECT * FROM chime.refresh('shop_sum')"};
 
     for (size_t i = 0; !*stopped; i++)
-        try_it(child, work[i % (sizeof work / sizeof work[0])]);
+        try_it(child, work[i % (sizeof(work) / sizeof(work[0]))]);
 }
 
 static void tend_on(struct child *child)
@@ -362,7 +362,7 @@ static void set_up(void)
     static const char *const settings[] = {"max_prepared_transactions=30", "deadlock_timeout=50ms", "jit=off",
                                            "track_functions=pl", NULL};
 
-    stopped = mmap(NULL, sizeof *stopped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    stopped = mmap(NULL, sizeof(*stopped), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ck_assert(stopped != MAP_FAILED);
     cluster = keyed_create_with(settings);
     conninfo = cluster_conninfo(cluster, "postgres");

@@ -97,7 +97,7 @@ START_TEST(what_writes_without_a_mark_or_may_fail_is_told_by_doctor)
 {
     configuration = commands_configure(cluster, "postgres", "postgres", cluster_directory(cluster), "");
     ask_doctor();
-    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
         ck_assert_ptr_null(strstr(output, told[i]));
     cluster_execute(cluster, SPREAD);
     subscribe("feed");
@@ -105,7 +105,7 @@ START_TEST(what_writes_without_a_mark_or_may_fail_is_told_by_doctor)
                     "CREATE ROLE app_loader SUPERUSER; ALTER ROLE app_loader SET session_replication_role = replica;"
                     "ALTER ROLE app_loader SET temp_file_limit = '64kB'");
     ask_doctor();
-    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
         commands_has(output, told[i]);
     cluster_execute(
         cluster,

@@ -209,7 +209,7 @@ START_TEST(no_statement_makes_a_view_wrong)
     srand(seed);
     for (int i = 0; i < rounds; i++) {
         do_deed(session,
-                deeds[i < (int)(sizeof deeds / sizeof deeds[0]) ? i : (int)draw(sizeof deeds / sizeof deeds[0])]);
+                deeds[i < (int)(sizeof(deeds) / sizeof(deeds[0])) ? i : (int)draw(sizeof(deeds) / sizeof(deeds[0]))]);
         look_at_all("a round");
     }
     PQfinish(session);
@@ -353,7 +353,7 @@ START_TEST(settings_of_a_role_or_a_database_change_no_row)
     EXPECT_SQL(cluster, TEXTS_VIEW, NULL);
     keyed_tend(cluster);
     LOOK("text_view", "full: the first time");
-    for (size_t i = 0; i < 2 * sizeof settings_tried / sizeof settings_tried[0]; i++) {
+    for (size_t i = 0; i < 2 * sizeof(settings_tried) / sizeof(settings_tried[0]); i++) {
         cluster_execute_format(cluster, "ALTER %s postgres SET %s", of[i % 2], settings_tried[i / 2]);
         PGconn *session = cluster_connect(cluster, "postgres");
         session_execute(session, "UPDATE app.texts SET n = n + 1 WHERE id IN (28, 29)");

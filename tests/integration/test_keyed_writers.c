@@ -168,7 +168,7 @@ START_TEST(a_writer_under_policies_and_in_any_isolation_writes_on)
                     "ALTER TABLE app.orders ENABLE ROW LEVEL SECURITY;"
                     "CREATE POLICY own ON app.orders TO clerk USING (shop < 10) WITH CHECK (shop < 20);"
                     "ALTER TABLE app.orders ADD CONSTRAINT one UNIQUE (shop, kind) DEFERRABLE INITIALLY DEFERRED");
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+    for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
         cluster_execute_format(
             cluster,
             "BEGIN ISOLATION LEVEL %s; SET LOCAL ROLE clerk; SET LOCAL row_security = on;"

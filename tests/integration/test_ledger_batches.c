@@ -317,7 +317,7 @@ int main(void)
     tcase_add_test(cases, every_function_looks_names_up_where_nobody_else_can_put_them);
     tcase_add_test(cases, nothing_of_the_schema_may_be_called_or_written_by_just_anybody);
     tcase_add_test(cases, a_role_that_may_read_sees_nothing_of_other_roles_and_suspends_nothing);
-    tcase_add_loop_test(cases, an_earlier_leader_is_refused, 0, (int)(sizeof refusing / sizeof *refusing));
+    tcase_add_loop_test(cases, an_earlier_leader_is_refused, 0, (int)(sizeof(refusing) / sizeof(*refusing)));
     tcase_add_test(cases, an_earlier_leader_ends_nothing);
     tcase_add_test(cases, what_is_done_is_not_done_twice);
     tcase_add_test(cases, a_claim_of_another_definition_or_of_a_job_that_sleeps_is_left_out);

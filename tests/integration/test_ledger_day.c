@@ -27,7 +27,7 @@ static void set_up(void)
 {
     static const char *const settings[] = {"synchronous_commit=off", "jit=off", NULL};
     cluster = cluster_create(settings);
-    month = xcalloc(1, sizeof *month);
+    month = xcalloc(1, sizeof(*month));
     month->seed = suite_seed();
     choose_day();
     month_make_jobs(month, MONTH_JOBS);

@@ -38,7 +38,7 @@ static long buffers(const char *statement)
     char sql[600];
     long hit = 0;
     long read = 0;
-    snprintf(sql, sizeof sql, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) %s", statement);
+    snprintf(sql, sizeof(sql), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) %s", statement);
     char *plan = cluster_rows(cluster, sql);
     const char *at_hit = strstr(plan, "\"Shared Hit Blocks\": ");
     const char *at_read = strstr(plan, "\"Shared Read Blocks\": ");
@@ -67,7 +67,7 @@ struct cost {
 static long next_claim(void)
 {
     char sql[200];
-    snprintf(sql, sizeof sql, "EXECUTE claim(%d, %d)", slot, slot + 1);
+    snprintf(sql, sizeof(sql), "EXECUTE claim(%d, %d)", slot, slot + 1);
     slot++;
     return buffers(sql);
 }
@@ -75,14 +75,14 @@ static long next_claim(void)
 static long this_finish(void)
 {
     char sql[200];
-    snprintf(sql, sizeof sql, "EXECUTE finish(%d)", slot);
+    snprintf(sql, sizeof(sql), "EXECUTE finish(%d)", slot);
     return buffers(sql);
 }
 
 static long next_skip(void)
 {
     char sql[200];
-    snprintf(sql, sizeof sql, "EXECUTE skip(%d, %d)", slot, slot + 1);
+    snprintf(sql, sizeof(sql), "EXECUTE skip(%d, %d)", slot, slot + 1);
     slot++;
     return buffers(sql);
 }

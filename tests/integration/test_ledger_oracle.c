@@ -78,7 +78,7 @@ static const struct {
      "SELECT public.run_ended('again', public.at(n)) FROM generate_series(31, 140) n;"
      " UPDATE chime.run_history SET state = 'lost', reason = 'x' WHERE job_id = public.id_of('again')"},
 };
-#define PLANTS (sizeof plants / sizeof plants[0])
+#define PLANTS (sizeof(plants) / sizeof(plants[0]))
 
 static struct cluster *cluster;
 

@@ -53,9 +53,9 @@ START_TEST(a_claim_of_a_suspended_job_is_refused_whatever_its_kind_and_told_who_
     cluster_execute(cluster, "INSERT INTO chime.request (job_id, kind, slot) VALUES (1, 'manual', at(1)),"
                              " (1, 'install', at(1))");
     expect("SELECT granted(chime.suspend(1, 'too noisy'))", "t");
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
         char sql[200];
-        snprintf(sql, sizeof sql, "SELECT claim(1, '%s', 0, 1)", kinds[i]);
+        snprintf(sql, sizeof(sql), "SELECT claim(1, '%s', 0, 1)", kinds[i]);
         EXPECT_UNCHANGED_BY(expect(sql, "refused: suspended by postgres: too noisy"));
     }
     cluster_execute(cluster, "INSERT INTO chime.request (job_id, slot, forced) VALUES (1, at(2), true)");
@@ -339,9 +339,9 @@ START_TEST(failures_in_a_row_are_those_that_failed_timed_out_or_were_lost)
 {
     static const char *const steps[][2] = {{"failed", "1"},    {"timed_out", "2"}, {"cancelled", "2"}, {"lost", "3"},
                                            {"succeeded", "0"}, {"cancelled", "0"}, {"failed", "1"}};
-    for (int i = 0; i < (int)(sizeof steps / sizeof *steps); i++) {
+    for (int i = 0; i < (int)(sizeof(steps) / sizeof(*steps)); i++) {
         char sql[200];
-        snprintf(sql, sizeof sql, "SELECT run(1, %d, '%s', 'all')", i + 1, steps[i][0]);
+        snprintf(sql, sizeof(sql), "SELECT run(1, %d, '%s', 'all')", i + 1, steps[i][0]);
         expect(sql, "t");
         expect("SELECT consecutive_failures FROM chime.job_state WHERE job_id = 1", steps[i][1]);
     }

@@ -54,7 +54,7 @@ static const char rows[] =
 
 static const char *const relations[] = {"leader",  "leadership", "job",     "job_state", "run",       "run_history",
                                         "attempt", "missed",     "request", "runs",      "job_status"};
-#define RELATION_COUNT (sizeof relations / sizeof *relations)
+#define RELATION_COUNT (sizeof(relations) / sizeof(*relations))
 
 /* What chime.job_status said of these rows while the columns of migration 3 were all there were. */
 static const char job_status[] =
@@ -98,10 +98,10 @@ static void expect(const char *sql, const char *value)
 START_TEST(every_row_is_there_with_all_it_said)
 {
     char sql[500];
-    snprintf(sql, sizeof sql, "SELECT count(*) > 0 AND count(*) = (SELECT count(*) FROM chime.%s) FROM before_%s",
+    snprintf(sql, sizeof(sql), "SELECT count(*) > 0 AND count(*) = (SELECT count(*) FROM chime.%s) FROM before_%s",
              relations[_i], relations[_i]);
     expect(sql, "t");
-    snprintf(sql, sizeof sql,
+    snprintf(sql, sizeof(sql),
              "SELECT b.it FROM before_%s b WHERE NOT EXISTS (SELECT FROM chime.%s r"
              " WHERE to_jsonb(r) @> (b.it - 'pending_upstreams') AND b.it <> '{}')",
              relations[_i], relations[_i]);
@@ -170,9 +170,9 @@ START_TEST(cursors_stay_where_options_only_gained_names_and_move_with_the_time_z
         " \"dst_overlap\": \"first\", \"catchup\": \"latest\"}}]', '{\"command\": {}, \"refresh\": {}}', "
         "clock_timestamp(), true)";
     char sql[800];
-    snprintf(sql, sizeof sql, sync, "UTC");
+    snprintf(sql, sizeof(sql), sync, "UTC");
     expect(sql, "4 true");
-    snprintf(sql, sizeof sql, sync, "Europe/Berlin");
+    snprintf(sql, sizeof(sql), sync, "Europe/Berlin");
     expect(sql, "5 false");
 }
 END_TEST

@@ -186,7 +186,7 @@ START_TEST(a_channel_that_is_new_is_heard_before_its_job_is_woken)
     cluster_execute_format(cluster, HEARER("'hearer ' || n", "'ch' || n"), 1, 1);
     for (int i = 1; i <= 5; i++) {
         char woken[20];
-        snprintf(woken, sizeof woken, "%d", i);
+        snprintf(woken, sizeof(woken), "%d", i);
         WAIT_SQL(cluster, NULL_PAYLOADS, woken, 20);
         cluster_execute_format(cluster, "NOTIFY ch%d, 'x'", i);
         WAIT_SQL(cluster, "SELECT count(*) FROM heard WHERE payload = 'x'", woken, 20);
@@ -277,7 +277,7 @@ START_TEST(changed_sources_wake_the_jobs_of_views_with_a_target)
     for (int i = 1; i <= 5; i++) {
         char expected[16];
         cluster_execute(cluster, SCORED("c", "50"));
-        snprintf(expected, sizeof expected, "%d", i);
+        snprintf(expected, sizeof(expected), "%d", i);
         WAIT_SQL(cluster, SAMPLES, expected, 20);
     }
     WAIT_SQL(cluster, "SELECT sum(missing + surplus) FROM chime.view v, chime.difference(v.relation) d", "0", 20);
@@ -428,7 +428,7 @@ START_TEST(serving_once_runs_what_an_event_may_have_been_missed_of)
         ck_assert_int_eq(daemon_wait(served, 60), 0);
         daemon_destroy(served);
         served = NULL;
-        snprintf(expected, sizeof expected, "%d", i);
+        snprintf(expected, sizeof(expected), "%d", i);
         EXPECT_SQL(cluster, EVENT_RUNS("job"), expected);
     }
 }

@@ -163,7 +163,7 @@ static void read_once(struct reader *reader, PGresult *result, const char *how)
     bool right = PQresultStatus(result) == PGRES_TUPLES_OK && strcmp(PQgetvalue(result, 0, 0), "3") == 0;
 
     if (!right && reader->fault[0] == '\0')
-        snprintf(reader->fault, sizeof reader->fault, "%s: %s%s", how, PQerrorMessage(reader->session),
+        snprintf(reader->fault, sizeof(reader->fault), "%s: %s%s", how, PQerrorMessage(reader->session),
                  PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "");
     PQclear(result);
 }
@@ -411,7 +411,7 @@ START_TEST(what_others_built_on_a_relation_is_named_before_it_is_made_anew)
     };
 
     KEYED_INSTALL(cluster, "shop_total", "shop_size");
-    for (size_t i = 0; i < sizeof theirs / sizeof theirs[0]; i++) {
+    for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++) {
         cluster_execute(cluster, theirs[i][0]);
         refused("SELECT app.switch('matview')", theirs[i][1], "take away what is named");
         refused("SELECT app.switch('auto', 'count(*) AS n')", theirs[i][1], "take away what is named");
@@ -523,8 +523,8 @@ START_TEST(what_was_set_for_storage_and_statistics_stays_with_the_name)
     char with_one[256];
     char without[256];
 
-    snprintf(with_one, sizeof with_one, expected, ", one");
-    snprintf(without, sizeof without, expected, "");
+    snprintf(with_one, sizeof(with_one), expected, ", one");
+    snprintf(without, sizeof(without), expected, "");
     KEYED_INSTALL(cluster, "shop_total");
     cluster_execute(
         cluster,

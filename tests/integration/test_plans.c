@@ -52,7 +52,7 @@ static void read_statements(void)
                                    "SELECT name, sql, base + part * (SELECT count(*) FROM pg_inherits WHERE inhparent ="
                                    " 'chime.run_history'::regclass), each, kept FROM plans.statement ORDER BY name");
     statement_count = (size_t)PQntuples(rows);
-    statements = xcalloc(statement_count, sizeof *statements);
+    statements = xcalloc(statement_count, sizeof(*statements));
     for (size_t i = 0; i < statement_count; i++) {
         statements[i] = (struct statement){.name = xstrdup(PQgetvalue(rows, (int)i, 0)),
                                            .sql = xstrdup(PQgetvalue(rows, (int)i, 1)),
@@ -122,7 +122,7 @@ static struct plan_watch *open_session(void)
 static bool execute(struct plan_watch *watch, size_t statement, int jobs, struct plan_cost *cost)
 {
     char sql[64];
-    snprintf(sql, sizeof sql, "EXECUTE p%zu(%d)", statement, jobs);
+    snprintf(sql, sizeof(sql), "EXECUTE p%zu(%d)", statement, jobs);
     return plan_watch_try(watch, sql, cost);
 }
 

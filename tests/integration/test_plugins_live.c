@@ -20,7 +20,7 @@
 #define POPULATION_SECONDS 60
 
 static const char *const plugins[] = {"lane_distribution", "weakness", "progress", "time_to_first_win", "telemetry"};
-#define PLUGIN_COUNT (sizeof plugins / sizeof plugins[0])
+#define PLUGIN_COUNT (sizeof(plugins) / sizeof(plugins[0]))
 
 static struct cluster *cluster;
 static struct site *site;
@@ -165,7 +165,7 @@ START_TEST(a_refresh_takes_in_what_was_written_since)
                                        "refresh-agent-progress",           "refresh-time-to-first-win",
                                        "refresh-telemetry-summary-hourly", "refresh-telemetry-rollups-hourly",
                                        "refresh-telemetry-minutes"};
-    for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
+    for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++) {
         runs_ask_and_await(cluster, jobs[i]);
         EXPECT_RUN(cluster, jobs[i], "state", "succeeded");
     }
@@ -304,12 +304,12 @@ START_TEST(broken_plugins_cost_only_themselves)
     static const char *const broken[] = {
         "segfault_in_describe",        "no_symbol",      "wrong_magic", "aborting_constructor",
         "garbage_on_every_descriptor", "exit_0_silently"};
-    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
         plugin_put_fixture(folder, broken[i]);
     serve();
     EXPECT_STATES(ALL_INSTALLED);
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install' AND state = 'succeeded'", "7");
-    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
         ck_assert_msg(daemon_said(served, broken[i]), "%s is not named", broken[i]);
 }
 END_TEST
@@ -406,9 +406,9 @@ START_TEST(analytics_reader_reads_the_views_and_their_functions_and_no_source)
                                         " FROM chime.plugin_function f JOIN pg_proc p ON p.oid = "
                                         "chime.routine(f.signature) WHERE p.provolatile <> 'v'");
     cluster_execute(cluster, "SET ROLE analytics_reader");
-    for (size_t i = 0; i < sizeof readable / sizeof readable[0]; i++)
+    for (size_t i = 0; i < sizeof(readable) / sizeof(readable[0]); i++)
         ck_assert_int_gt(cluster_integer(cluster, readable[i]), 0);
-    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)
+    for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
         ck_assert_msg(strcmp(cluster_sqlstate(cluster, forbidden[i]), "42501") == 0, "%s is allowed", forbidden[i]);
     int count = 0;
     char *rest = calls;

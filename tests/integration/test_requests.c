@@ -94,7 +94,7 @@ static char *ask_for_run(const char *job, const char *option)
 static void expect_run_numbered(const char *run, const char *job)
 {
     char sql[200];
-    snprintf(sql, sizeof sql, "SELECT state FROM chime.runs WHERE run_id = %s AND job = '%s'", run, job);
+    snprintf(sql, sizeof(sql), "SELECT state FROM chime.runs WHERE run_id = %s AND job = '%s'", run, job);
     WAIT_SQL(cluster, sql, "succeeded", 30);
 }
 

@@ -109,7 +109,7 @@ static const struct {
               {"agent_approvals", "analytics.cold_agent_approvals", "created_at"},
               {"agent_feedback", "analytics.cold_agent_feedback", "created_at"},
               {"\"AgentFeedback\"", "analytics.\"cold_AgentFeedback\"", "\"createdAt\""}};
-#define WALKED (sizeof walked / sizeof walked[0])
+#define WALKED (sizeof(walked) / sizeof(walked[0]))
 
 /* How many rows a table has, and whether all of them are of an age from `least` to below `most` days. */
 static void expect_ages(const char *table, const char *instant, const char *count, int least, int most)

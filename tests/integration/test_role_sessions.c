@@ -58,7 +58,7 @@ static void make(const char *roles, const char *command)
 static void await_runs(const char *roles, int count)
 {
     char sql[400];
-    snprintf(sql, sizeof sql,
+    snprintf(sql, sizeof(sql),
              "SELECT bool_and((SELECT count(*) FROM chime.run_history h JOIN chime.job j USING (job_id)"
              " WHERE j.owner = r AND h.state = 'succeeded') >= %d) FROM unnest('{%s}'::name[]) AS r",
              count, roles);

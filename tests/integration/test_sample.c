@@ -179,7 +179,7 @@ END_TEST
 static const char *const tables[] = {"submissions",       "bout_results",   "judge_outputs",   "chat_telemetry",
                                      "agent_queries",     "\"AgentQuery\"", "agent_approvals", "agent_feedback",
                                      "\"AgentFeedback\"", "triggers",       "action_results"};
-#define TABLES (sizeof tables / sizeof tables[0])
+#define TABLES (sizeof(tables) / sizeof(tables[0]))
 
 static char *contents(const char *table)
 {
@@ -335,7 +335,7 @@ START_TEST(what_makes_no_sense_is_refused)
 {
     static const char *const refused[] = {"--scenario busy", "--for 5",   "--for soon", "--for 0s",
                                           "--rate fast",     "--scale 0", "--scale",    "--what"};
-    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
         ck_assert_msg(write_for(refused[i]) == 2, "%s", refused[i]);
     ck_assert_int_ne(write_for("--for 1s"), 0); /* there are no tables */
 }

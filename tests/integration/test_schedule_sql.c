@@ -57,7 +57,7 @@ static void put_one_of(struct draft *draft, struct random *random, const char *c
 static void put_number(struct draft *draft, struct random *random, int64_t low, int64_t high)
 {
     char text[40];
-    snprintf(text, sizeof text, random_chance(random, 10) ? "%03lld" : "%lld",
+    snprintf(text, sizeof(text), random_chance(random, 10) ? "%03lld" : "%lld",
              (long long)random_within(random, low, high));
     put(draft, text);
 }
@@ -192,7 +192,7 @@ static void mutate(struct draft *draft, struct random *random)
 {
     static const char bytes[] = "0123456789**,,--//  \t@$:;.+TZajmnsu\n\x01\x7f\"'\\{}";
     size_t at = (size_t)random_within(random, 0, (int64_t)draft->length);
-    char byte = bytes[random_within(random, 0, (int64_t)sizeof bytes - 2)];
+    char byte = bytes[random_within(random, 0, (int64_t)sizeof(bytes) - 2)];
     int64_t way = random_within(random, 0, 2);
     if (way == 0 && at < draft->length) {
         draft->text[at] = byte;
@@ -285,7 +285,7 @@ static int compare_batch(PGconn *connection, struct draft *drafts, size_t count)
 START_TEST(random_and_mutated_texts_are_valid_in_sql_exactly_where_the_parser_takes_them)
 {
     struct random random = {20261122};
-    struct draft *drafts = calloc(BATCH, sizeof *drafts);
+    struct draft *drafts = calloc(BATCH, sizeof(*drafts));
     PGconn *connection = cluster_connect(cluster, "postgres");
     int valid = 0;
     for (int done = 0; done < TEXTS; done += BATCH) {
@@ -321,9 +321,9 @@ START_TEST(the_texts_that_pg_cron_takes_for_something_else_are_named)
         {"@at 2026-12-24 18:00", NULL},
         {"1-5,7 */2 1 jan-mar mon", NULL},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char sql[200];
-        snprintf(sql, sizeof sql, "SELECT chime.schedule_differs('%s')", cases[i].schedule);
+        snprintf(sql, sizeof(sql), "SELECT chime.schedule_differs('%s')", cases[i].schedule);
         EXPECT_SQL(cluster, sql, cases[i].differs);
     }
 }

@@ -81,7 +81,7 @@ START_TEST(one_malformed_score_fails_the_seeds_refresh_and_is_counted_by_ours)
     ck_assert_str_ne(right, "");
     cluster_execute(cluster, "CREATE MATERIALIZED VIEW seed.lanes AS SELECT s.challenge_id, lane_key, count(*),"
                              " avg(score) " SEEDS_LANES " GROUP BY 1, 2");
-    for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
+    for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
         cluster_execute_format(cluster,
 
                                "INSERT INTO public.submissions (agent_id, challenge_id, final_lane_scores)"
@@ -214,11 +214,11 @@ static char *heard_of_scores(PGconn *listener)
                                          "INSERT INTO public.submissions (agent_id, challenge_id) VALUES (u(22), u(1))",
                                          "UPDATE public.submissions SET composite_score = 5 WHERE agent_id = u(22)",
                                          "DELETE FROM public.submissions WHERE agent_id IN (u(21))"};
-    int counts[sizeof writes / sizeof writes[0]] = {0};
+    int counts[sizeof(writes) / sizeof(writes[0])] = {0};
 
     cluster_execute(cluster,
                     "INSERT INTO public.submissions (agent_id, challenge_id, status) VALUES (u(21), u(1), 'pending')");
-    for (size_t i = 0; i < sizeof writes / sizeof writes[0]; i++) {
+    for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
         cluster_execute(cluster, writes[i]);
         PQclear(PQexec(listener, "SELECT 1")); /* what was committed before comes with the answer */
         for (PGnotify *told = PQnotifies(listener); told != NULL; told = PQnotifies(listener)) {

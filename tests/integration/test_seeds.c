@@ -22,7 +22,7 @@
 static const char *const plugins[] = {"action_analytics",  "agent_performance", "approval_queue", "lane_distribution",
                                       "progress",          "query_performance", "retention",      "telemetry",
                                       "time_to_first_win", "training_quality",  "weakness"};
-#define PLUGIN_COUNT (sizeof plugins / sizeof plugins[0])
+#define PLUGIN_COUNT (sizeof(plugins) / sizeof(plugins[0]))
 
 /* Every channel that a plugin has is asked for. */
 static const char *const channels[][2] = {
@@ -31,7 +31,7 @@ static const char *const channels[][2] = {
     {"approval_queue", "\"approval_queue_stream\""},
     {"training_quality", "\"training_feedback_stream\""},
 };
-#define CHANNEL_COUNT (sizeof channels / sizeof channels[0])
+#define CHANNEL_COUNT (sizeof(channels) / sizeof(channels[0]))
 
 static struct cluster *cluster;
 static struct site *site;
@@ -110,7 +110,7 @@ static const struct chime_plugin *describe(const char *name)
 
     ck_assert_msg(library != NULL, "%s", dlerror());
     void *symbol = dlsym(library, CHIME_ENTRY_NAME);
-    memcpy(&function, &symbol, sizeof function);
+    memcpy(&function, &symbol, sizeof(function));
     free(path);
     return function();
 }

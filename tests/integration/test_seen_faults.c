@@ -379,9 +379,9 @@ START_TEST(faults_are_seen_and_told_until_they_are_mended)
 {
     PGconn *holder = cluster_connect(cluster, "postgres");
     PQclear(PQexec(holder, "BEGIN; LOCK TABLE public.held"));
-    plant_each(job_faults, sizeof job_faults / sizeof *job_faults);
-    plant_each(view_faults, sizeof view_faults / sizeof *view_faults);
-    plant_each(server_faults, sizeof server_faults / sizeof *server_faults);
+    plant_each(job_faults, sizeof(job_faults) / sizeof(*job_faults));
+    plant_each(view_faults, sizeof(view_faults) / sizeof(*view_faults));
+    plant_each(server_faults, sizeof(server_faults) / sizeof(*server_faults));
     EXPECT_SQL(cluster,
                "SELECT count(*) FILTER (WHERE state = 'firing') || ' ' || count(*) FILTER (WHERE state = 'resolved')"
                " FROM chime.alert_event",

@@ -74,7 +74,7 @@ static double measure_edits(int jobs, double *cost)
     for (int i = 0; i < EDITS; i++)
         taken[i] = milliseconds_to_answer(i);
     *cost = (double)(process_ticks(daemon_pid(served)) - before) * tick / EDITS;
-    qsort(taken, EDITS, sizeof *taken, by_size);
+    qsort(taken, EDITS, sizeof(*taken), by_size);
     printf("%d jobs: an edit is known to the leader and answered after %.1f ms (median of %d; slowest %.1f), daemon "
            "%.2f ms\n",
            jobs, taken[EDITS / 2], EDITS, taken[EDITS - 1], *cost);

@@ -39,10 +39,10 @@ static void listen_as_manager(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     notify = files_path("%s/notify", folder);
-    ck_assert_uint_lt(strlen(notify), sizeof address.sun_path);
+    ck_assert_uint_lt(strlen(notify), sizeof(address.sun_path));
     memcpy(address.sun_path, notify, strlen(notify));
     manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(manager, (const struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(bind(manager, (const struct sockaddr *)&address, sizeof(address)), 0);
 }
 
 static void set_up(void)
@@ -85,7 +85,7 @@ static bool hear(double until)
     if (left <= 0 || poll(&ready, 1, (int)(left * 1000) + 1) != 1) {
         return false;
     }
-    ssize_t length = recv(manager, heard, sizeof heard - 1, 0);
+    ssize_t length = recv(manager, heard, sizeof(heard) - 1, 0);
     ck_assert_int_ge(length, 0);
     heard[length] = '\0';
     return true;

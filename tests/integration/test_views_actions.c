@@ -272,9 +272,9 @@ START_TEST(readers_may_read_and_nothing_else)
                                             "SELECT * FROM analytics.refresh_action_analytics()",
                                             "DELETE FROM analytics.recent_failures"};
     cluster_execute(cluster, "SET ROLE analytics_reader");
-    for (size_t i = 0; i < sizeof readable / sizeof readable[0]; i++)
+    for (size_t i = 0; i < sizeof(readable) / sizeof(readable[0]); i++)
         ck_assert_str_eq(cluster_sqlstate(cluster, readable[i]), "");
-    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)
+    for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
         ck_assert_str_eq(cluster_sqlstate(cluster, forbidden[i]), "42501");
     cluster_execute(cluster, "RESET ROLE");
 }

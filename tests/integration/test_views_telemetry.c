@@ -124,7 +124,7 @@ START_TEST(minutes_follow_the_time)
                                         "2026-03-10 12:50:00+00", "2026-03-10 15:29:00+00", "2026-03-10 15:45:10+00"};
     is_right_after("INSERT INTO chat_telemetry (domain, created_at) SELECT CASE WHEN n % 3 > 0 THEN 'edge' END,"
                    " timestamptz '" HALF_PAST_TWELVE "' + n * interval '1 minute' FROM generate_series(-20, 20) n");
-    for (size_t i = 0; i < sizeof later / sizeof later[0]; i++) {
+    for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
         installed_refresh(cluster, later[i], views);
         installed_is_right(cluster, "rollups", later[i]);
     }
@@ -155,7 +155,7 @@ START_TEST(requests_that_have_no_bucket_are_counted_as_rejected)
     } cases[] = {{"chat_telemetry_rollups", "false"},
                  {"chat_telemetry_domain_rollups", "domain IS NULL"},
                  {"chat_telemetry_model_rollups", "model IS NULL"}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char *where = files_path(
             "%s OR cost_usd IN ('NaN', 'Infinity', 1e12) OR NOT isfinite(created_at) OR created_at IS "
             "NULL OR extract(year FROM created_at AT TIME ZONE 'UTC') NOT BETWEEN 2000 AND 2099",
@@ -218,7 +218,7 @@ START_TEST(the_running_hour_is_added_up_from_minutes)
     static const char *const moments[] = {"2026-03-10 12:31:10+00", "2026-03-10 12:59:59+00", "2026-03-10 13:00:00+00",
                                           "2026-03-10 16:40:00+00"};
     cluster_execute(cluster, "UPDATE chime.view_refresh SET refreshed_at = '" HALF_PAST_TWELVE "'");
-    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++) {
+    for (size_t i = 0; i < sizeof(moments) / sizeof(moments[0]); i++) {
         cluster_execute_format(
             cluster,
             "SET chime.as_of = '%s'; INSERT INTO chat_telemetry (domain, success, cost_usd, created_at)"
@@ -307,7 +307,7 @@ START_TEST(readers_get_the_trend_and_no_request)
     cluster_execute(cluster, "SET ROLE analytics_reader");
     ck_assert_int_gt(cluster_integer(cluster, "SELECT count(*) FROM telemetry_trend('2026-03-01')"), 100);
     ck_assert_int_gt(cluster_integer(cluster, "SELECT count(*) FROM chat_telemetry_model_rollups"), 100);
-    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)
+    for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
         ck_assert_str_eq(cluster_sqlstate(cluster, forbidden[i]), "42501");
     cluster_execute(cluster, "RESET ROLE");
 }

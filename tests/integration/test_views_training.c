@@ -196,9 +196,9 @@ START_TEST(readers_may_read_and_nothing_else)
     cluster_execute(cluster, "SET ROLE analytics_reader");
     ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT * FROM annotator_activity('agent_feedbck')"), "22023");
     ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT * FROM training_quality('feedback')"), "22023");
-    for (size_t i = 0; i < sizeof readable / sizeof readable[0]; i++)
+    for (size_t i = 0; i < sizeof(readable) / sizeof(readable[0]); i++)
         ck_assert_str_eq(cluster_sqlstate(cluster, readable[i]), "");
-    for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++)
+    for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
         ck_assert_str_eq(cluster_sqlstate(cluster, forbidden[i]), "42501");
     cluster_execute(cluster, "RESET ROLE");
 }
@@ -253,7 +253,7 @@ START_TEST(a_payload_is_never_too_long)
     static const char *const characters[] = {"chr(1)", "chr(128512)", "'\"'", "'x'"};
     PGconn *session = listener();
     cluster_execute(cluster, "DROP INDEX agent_feedback_annotator"); /* it would not take them */
-    for (size_t i = 0; i < sizeof characters / sizeof characters[0]; i++) {
+    for (size_t i = 0; i < sizeof(characters) / sizeof(characters[0]); i++) {
         cluster_execute_format(
             cluster,
             "INSERT INTO agent_feedback (conversation_id, labels, annotator) SELECT t, ARRAY[labels, labels],"

@@ -47,7 +47,7 @@ static const struct attack attacks[] = {
     {"others_business", "mallory", "tried", OTHERS_BUSINESS, "0 0 0 0"},
     {"others_business", "reader", "tried", OTHERS_BUSINESS, "0 0 0 0"},
 };
-#define ATTACKS ((int)(sizeof attacks / sizeof attacks[0]))
+#define ATTACKS ((int)(sizeof(attacks) / sizeof(attacks[0])))
 static char *plugins;
 
 static void make_roles(void)
@@ -299,9 +299,9 @@ START_TEST(a_role_starts_no_more_runs_than_its_quota)
               "");
     daemon_await(served, "runs of role quick wait: it starts more than 1 a second (max_starts)", 60);
     WAIT_SQL(cluster, "SELECT max(started_at) - min(started_at) > interval '4 s' FROM " STARTED, "t", 60);
-    EXPECT_SQL(
-        cluster,
-        "SELECT count(*) BETWEEN 10 AND 12 + extract(epoch FROM max(started_at) - min(slot)) FROM " STARTED, "t");
+    EXPECT_SQL(cluster,
+               "SELECT count(*) BETWEEN 10 AND 12 + extract(epoch FROM max(started_at) - min(slot)) FROM " STARTED,
+               "t");
     expect_of(quick, "SELECT chime.unschedule(job_id) FROM chime.jobs", "");
     PQfinish(quick);
 }

@@ -488,8 +488,8 @@ int main(void)
     tcase_add_unchecked_fixture(cases, start, served_tear_down);
     tcase_set_timeout(cases, 120);
     tcase_add_loop_test(cases, a_definition_that_reaches_code_of_others_is_refused, 0,
-                        sizeof refused / sizeof refused[0]);
-    tcase_add_loop_test(cases, a_table_that_changes_stops_its_view, 0, sizeof changes / sizeof changes[0]);
+                        sizeof(refused) / sizeof(refused[0]));
+    tcase_add_loop_test(cases, a_table_that_changes_stops_its_view, 0, sizeof(changes) / sizeof(changes[0]));
     tcase_add_test(cases, a_backfill_is_vetted_before_it_is_planned);
     tcase_add_test(cases, a_cast_of_a_column_of_a_view_is_not_run);
     tcase_add_test(cases, a_relation_that_takes_a_name_is_not_run);
@@ -499,7 +499,7 @@ int main(void)
     tcase_add_test(cases, a_condition_that_reaches_code_of_others_is_not_run);
     tcase_add_test(cases, a_condition_is_vetted_anew_where_it_would_run_something_else);
     tcase_add_test(cases, what_changes_while_a_condition_is_vetted_is_not_taken_for_vetted);
-    tcase_add_loop_test(cases, a_text_finds_nothing_that_fits_better_later, 0, sizeof renamed / sizeof renamed[0]);
+    tcase_add_loop_test(cases, a_text_finds_nothing_that_fits_better_later, 0, sizeof(renamed) / sizeof(renamed[0]));
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }

@@ -86,7 +86,7 @@ static const struct {
 START_TEST(retention_runs_no_code_of_others)
 {
     retained_set(cluster, "{\"triggers\": \"agent_queries.allowed\"}");
-    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         as_mallory(changes[i].change);
         retained_set(cluster, "{\"enforce\": \"false\"}");
         cluster_execute(cluster, AS_DAEMON "SELECT * FROM analytics.retention_dry_run() AS d,"
@@ -160,7 +160,7 @@ START_TEST(rows_that_come_back_run_no_code_of_others)
     retained_run_well(cluster);
     retained_set(cluster, "{\"enforce\": \"false\"}");
     cluster_execute(cluster, "GRANT INSERT ON agent_queries TO pgchime");
-    for (size_t i = 0; i < sizeof written / sizeof written[0]; i++) {
+    for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++) {
         as_mallory(written[i]);
         cluster_execute(cluster, AS_DAEMON);
         EXPECT_SQL(cluster,

@@ -19,7 +19,7 @@ static char *read_all(FILE *file)
 {
     char text[16384];
     rewind(file);
-    size_t length = fread(text, 1, sizeof text - 1, file);
+    size_t length = fread(text, 1, sizeof(text) - 1, file);
     text[length] = '\0';
     fclose(file);
     return xstrdup(text);

@@ -400,7 +400,7 @@ START_TEST(nothing_needs_to_be_configured_to_idle)
     ck_assert_ptr_null(read->conf_dir);
     ck_assert_ptr_null(read->plugin_dir);
     char pid[16];
-    snprintf(pid, sizeof pid, ":%d", (int)getpid());
+    snprintf(pid, sizeof(pid), ":%d", (int)getpid());
     ck_assert_ptr_nonnull(strstr(read->instance, pid)); /* behind the host's name */
     ck_assert_ptr_ne(strstr(read->instance, pid), read->instance);
     ck_assert_ptr_null(config_find_database(read, "main"));

@@ -179,7 +179,7 @@ START_TEST(only_names_without_an_address_need_one)
 {
     static const bool needed[] = {true, false, false, false, false, false, true};
     read_text("host=db.example,,/run,@abstract,192.0.2.1,2001:db8::1,192.0.2");
-    for (size_t i = 0; i < sizeof needed; i++) {
+    for (size_t i = 0; i < sizeof(needed); i++) {
         ck_assert_msg(conninfo_needs_address(&info.hosts[i]) == needed[i], "host %zu", i);
     }
     tear_down();
@@ -192,10 +192,10 @@ START_TEST(this_machine_has_several_names)
 {
     static const char *const here[] = {NULL, "", "/run/postgresql", "localhost", "127.0.0.1", "::1"};
     static const char *const elsewhere[] = {"db.example", "localhost.example", "192.0.2.1", "2001:db8::1"};
-    for (size_t i = 0; i < sizeof here / sizeof *here; i++) {
+    for (size_t i = 0; i < sizeof(here) / sizeof(*here); i++) {
         ck_assert_msg(conninfo_is_local(here[i]), "%s", here[i] != NULL ? here[i] : "none");
     }
-    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++) {
+    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(*elsewhere); i++) {
         ck_assert_msg(!conninfo_is_local(elsewhere[i]), "%s", elsewhere[i]);
     }
 }
@@ -234,7 +234,7 @@ START_TEST(a_timeout_is_read_as_libpq_does)
                  {"connect_timeout=-1", 0},
                  {"connect_timeout=1", 2 * USEC_PER_SEC},
                  {"connect_timeout=7", 7 * USEC_PER_SEC}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         read_text(cases[i].text);
         ck_assert_int_eq(conninfo_timeout(&info), cases[i].expected);
         tear_down();

@@ -127,14 +127,14 @@ static int call(const char *where)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(address.sun_path, where);
     int caller = socket(AF_UNIX, SOCK_STREAM, 0);
-    ck_assert_int_eq(connect(caller, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(connect(caller, (struct sockaddr *)&address, sizeof(address)), 0);
     return caller;
 }
 
 static void expect_answer(int caller, const char *expected)
 {
     char answer[64] = "";
-    ssize_t length = recv(caller, answer, sizeof answer - 1, MSG_WAITALL);
+    ssize_t length = recv(caller, answer, sizeof(answer) - 1, MSG_WAITALL);
     ck_assert_int_eq(length, (ssize_t)strlen(expected));
     ck_assert_str_eq(answer, expected);
     close(caller);
@@ -195,13 +195,13 @@ static void say_in_two(int caller, const char *line, size_t first)
 START_TEST(a_line_that_is_too_long_is_not_heard_however_it_comes)
 {
     char line[CONTROL_REQUEST_MAX + 3];
-    memset(line, 'a', sizeof line);
+    memset(line, 'a', sizeof(line));
     strcpy(line + CONTROL_REQUEST_MAX + 1, "\n");
     for (int first = 1; first <= CONTROL_REQUEST_MAX; first += CONTROL_REQUEST_MAX - 1) {
         int caller = call(path);
         char answer[4];
         say_in_two(caller, line, (size_t)first);
-        ck_assert_int_le(recv(caller, answer, sizeof answer, 0), 0);
+        ck_assert_int_le(recv(caller, answer, sizeof(answer), 0), 0);
         close(caller);
     }
     int caller = call(path);
@@ -260,7 +260,7 @@ START_TEST(the_socket_of_a_killed_daemon_is_taken_over)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     strcpy(address.sun_path, left);
     int dead = socket(AF_UNIX, SOCK_STREAM, 0);
-    ck_assert_int_eq(bind(dead, (struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(bind(dead, (struct sockaddr *)&address, sizeof(address)), 0);
     close(dead);
     struct control *taken = control_listen(loop, left, asked, NULL, &err);
     ck_assert_msg(taken != NULL, "%s", err.message);
@@ -303,9 +303,9 @@ START_TEST(a_path_that_is_too_long_is_refused)
 {
     char longer[200];
     struct error err;
-    memset(longer, 'a', sizeof longer - 1);
+    memset(longer, 'a', sizeof(longer) - 1);
     longer[0] = '/';
-    longer[sizeof longer - 1] = '\0';
+    longer[sizeof(longer) - 1] = '\0';
     ck_assert_ptr_null(control_listen(loop, longer, asked, NULL, &err));
     ck_assert_msg(strstr(err.message, "longer than 107 bytes") != NULL, "%s", err.message);
 }

@@ -44,8 +44,8 @@ static bool admit(const char *name, const char *started, const char *number)
 {
     struct error err = {.kind = ERROR_NONE};
     struct pg_server server = {.port = "5432"};
-    snprintf(server.started, sizeof server.started, "%s", started);
-    snprintf(server.database, sizeof server.database, "%s", number);
+    snprintf(server.started, sizeof(server.started), "%s", started);
+    snprintf(server.database, sizeof(server.database), "%s", number);
     bool admitted = led_databases_admit(led, name, name, &server, &err);
     ck_assert_int_eq(err.kind, admitted ? ERROR_NONE : ERROR_REFUSED);
     return admitted;

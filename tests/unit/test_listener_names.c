@@ -60,7 +60,7 @@ START_TEST(a_lists_names_are_its_own)
     add(define_refresh("b", views, 2));
     start();
     listener_names_fill(&list, scheduler);
-    memset(texts, 'x', sizeof texts - 1);
+    memset(texts, 'x', sizeof(texts) - 1);
     ck_assert_uint_eq(list.channel_count, 1);
     ck_assert_str_eq(list.channels[0].name, "orders");
     ck_assert_uint_eq(list.view_count, 2);
@@ -131,5 +131,5 @@ int main(void)
         names_are_told_apart,
         a_list_of_nothing_is_one,
     };
-    return scheduling_run("listener_list", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("listener_list", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -244,7 +244,7 @@ static const char *wall(const char *zone, const char *when)
     static char found[80];
     struct buffer text = {0};
     put_wall_time(&text, zone_named(zone), at(when));
-    snprintf(found, sizeof found, "%s", buffer_text(&text));
+    snprintf(found, sizeof(found), "%s", buffer_text(&text));
     buffer_finish(&text);
     return found;
 }

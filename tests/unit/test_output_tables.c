@@ -184,7 +184,7 @@ static char *print_on_terminal(unsigned short width)
     dup2(saved, STDOUT_FILENO);
     close(saved);
     char text[1024];
-    ssize_t length = read(master, text, sizeof text - 1);
+    ssize_t length = read(master, text, sizeof(text) - 1);
     ck_assert_int_gt(length, 0);
     close(terminal);
     close(master);

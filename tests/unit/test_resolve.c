@@ -35,9 +35,9 @@ static void answered(void *data, const char *const *addresses, size_t count, con
     found[0] = '\0';
     for (size_t i = 0; i < count; i++) {
         size_t length = strlen(found);
-        snprintf(found + length, sizeof found - length, "%s%s", i > 0 ? " " : "", addresses[i]);
+        snprintf(found + length, sizeof(found) - length, "%s%s", i > 0 ? " " : "", addresses[i]);
     }
-    snprintf(problem, sizeof problem, "%s", why != NULL ? why : "");
+    snprintf(problem, sizeof(problem), "%s", why != NULL ? why : "");
     loop_stop(loop);
 }
 

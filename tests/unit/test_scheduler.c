@@ -544,5 +544,5 @@ int main(void)
         jobs_are_found_by_number_and_remember_how_long_they_take,
         a_tick_looks_at_no_job_that_is_not_due,
     };
-    return scheduling_run("scheduler", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -570,17 +570,17 @@ START_TEST(every_slot_is_decided_exactly_once_whatever_happens)
     struct counts total = {0};
     int64_t *sums = (int64_t *)&total;
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct world *world = xcalloc(1, sizeof *world);
+        struct world *world = xcalloc(1, sizeof(*world));
         world->seed = seed;
         simulation_seed(seed * UINT64_C(0x5851F42D4C957F2D));
         simulate(world);
         const int64_t *counts = (const int64_t *)&world->counts;
-        for (size_t i = 0; i < sizeof total / sizeof *sums; i++) {
+        for (size_t i = 0; i < sizeof(total) / sizeof(*sums); i++) {
             sums[i] += counts[i];
         }
         free(world);
     }
-    for (size_t i = 0; i < sizeof total / sizeof *sums; i++) {
+    for (size_t i = 0; i < sizeof(total) / sizeof(*sums); i++) {
         ck_assert_msg(sums[i] >= SEEDS / 40, "count %zu of struct counts is %lld: hardly tried", i, (long long)sums[i]);
     }
 }

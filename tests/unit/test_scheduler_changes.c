@@ -92,7 +92,7 @@ START_TEST(after_runs_that_failed_changes_wait_for_their_back_off)
     instant now = second(2);
     start_woken(0);
     change_at(now);
-    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+    for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++) {
         claim_one(RUN_CHANGE, now, NULL);
         end_at(now, states[i]);
         change_at(now + 1);
@@ -217,5 +217,5 @@ int main(void)
         what_was_to_look_at_everything_is_not_narrowed_by_what_comes_before_its_claim,
         a_change_that_is_due_becomes_a_run_of_the_notification,
     };
-    return scheduling_run("scheduler_changes", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_changes", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -98,5 +98,5 @@ int main(void)
         a_slot_that_ran_ahead_is_decided_without_a_run,
         a_schedule_that_is_edited_begins_anew_where_its_cursor_was_in_the_future,
     };
-    return scheduling_run("scheduler_clock", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_clock", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -313,5 +313,5 @@ int main(void)
         a_job_between_with_a_schedule_of_its_own_is_not_woken_and_not_waited_for,
         the_outcome_of_a_woken_upstream_counts_for_a_join_and_that_of_a_woken_join_decides_nothing,
     };
-    return scheduling_run("scheduler_event_order", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_event_order", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -41,8 +41,8 @@ static void define_world(void)
     struct error err;
     for (size_t i = 0; i < JOBS; i++) {
         struct job *job = &world[i].job;
-        memset(&world[i], 0, sizeof world[i]);
-        snprintf(world[i].name, sizeof world[i].name, "j%zu", (i * 7) % JOBS);
+        memset(&world[i], 0, sizeof(world[i]));
+        snprintf(world[i].name, sizeof(world[i].name), "j%zu", (i * 7) % JOBS);
         *job = (struct job){.name = world[i].name, .active = true, .after = world[i].after};
         options_defaults(&job->options, false);
         job->options.suspend_after_failures = 0;
@@ -154,7 +154,7 @@ static void end(size_t i)
 static void tell(size_t i)
 {
     char payload[24];
-    snprintf(payload, sizeof payload, "%lld", (long long)++told);
+    snprintf(payload, sizeof(payload), "%lld", (long long)++told);
     world[i].told = told;
     world[i].owed = true;
     scheduler_event(scheduler, world[i].scheduled, RUN_EVENT, payload, now);
@@ -284,5 +284,5 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {no_notification_is_lost_or_served_twice_or_waits_for_ever};
-    return scheduling_run("scheduler_event_property", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_event_property", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -47,7 +47,7 @@ static void check_burst(size_t i)
     for (int64_t n = 0; n < bursts[i].count; n++) {
         int64_t steps = bursts[i].count > 1 ? bursts[i].count - 1 : 1;
         instant now = MIDNIGHT + bursts[i].last * USEC_PER_MSEC * n / steps;
-        snprintf(payload, sizeof payload, "%lld", (long long)n);
+        snprintf(payload, sizeof(payload), "%lld", (long long)n);
         if (now < due || n == 0) {
             scheduler_tick(scheduler, now);
             notify_at(payload, now);
@@ -61,7 +61,7 @@ static void check_burst(size_t i)
         ck_assert(!scheduler_quiet(scheduler));
     }
     scheduler_tick(scheduler, due + 3); /* its slot is when it fell due, not when that was seen */
-    snprintf(payload, sizeof payload, "%lld", (long long)told - 1);
+    snprintf(payload, sizeof(payload), "%lld", (long long)told - 1);
     claim_one(RUN_EVENT, due, payload);
     end_at(second(200), RUN_SUCCEEDED);
     scheduler_tick(scheduler, second(1000));
@@ -307,7 +307,7 @@ static size_t in_use(void)
 START_TEST(an_event_costs_memory_where_there_is_one_and_a_burst_that_of_two_payloads)
 {
     enum { JOBS = 50000, PAYLOAD = 8000 };
-    struct job *jobs = xcalloc(JOBS, sizeof *jobs);
+    struct job *jobs = xcalloc(JOBS, sizeof(*jobs));
     struct scheduled **all = xcalloc(JOBS, sizeof(struct scheduled *));
     char payload[PAYLOAD + 1] = "";
     memset(payload, 'x', PAYLOAD);
@@ -359,5 +359,5 @@ int main(void)
         priority_is_as_for_any_other_run,
         an_event_costs_memory_where_there_is_one_and_a_burst_that_of_two_payloads,
     };
-    return scheduling_run("scheduler_events", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_events", tests, sizeof(tests) / sizeof(*tests));
 }

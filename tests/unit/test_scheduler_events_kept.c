@@ -274,5 +274,5 @@ int main(void)
         what_was_pending_when_a_job_was_switched_off_is_gone_when_it_is_back,
         a_job_that_goes_takes_its_event_with_it_but_not_its_run,
     };
-    return scheduling_run("scheduler_events_kept", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_events_kept", tests, sizeof(tests) / sizeof(*tests));
 }

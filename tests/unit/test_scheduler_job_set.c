@@ -496,5 +496,5 @@ int main(void)
         marks_of_a_join_that_was_off_are_gone_when_it_is_on,
         a_job_that_is_switched_off_lets_go_of_its_requests,
     };
-    return scheduling_run("scheduler_job_set", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_job_set", tests, sizeof(tests) / sizeof(*tests));
 }

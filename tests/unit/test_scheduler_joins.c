@@ -258,7 +258,7 @@ static void judge_rule(const struct rule_case *it)
 
 START_TEST(a_rule_decides_once_every_upstream_has_an_outcome)
 {
-    for (size_t i = 0; i < sizeof rule_cases / sizeof *rule_cases; i++) {
+    for (size_t i = 0; i < sizeof(rule_cases) / sizeof(*rule_cases); i++) {
         judge_rule(&rule_cases[i]);
         scheduling_reset();
     }
@@ -609,7 +609,7 @@ START_TEST(a_tower_of_joins_is_looked_through_once)
     a = add(define("a", "*/30 * * * *"));
     for (int i = 0; i < LAYERS; i++) {
         for (int n = 0; n < 2; n++) {
-            snprintf(names[i][n], sizeof names[i][n], "%d_%d", i, n);
+            snprintf(names[i][n], sizeof(names[i][n]), "%d_%d", i, n);
             after[i][n] = i == 0 ? "a" : names[i - 1][n];
             tower[i][n] = *pattern;
             tower[i][n].name = names[i][n];
@@ -693,5 +693,5 @@ int main(void)
         a_slot_goes_past_a_join_whose_marks_stay_incomplete,
         a_tower_of_joins_is_looked_through_once,
     };
-    return scheduling_run("scheduler_joins", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_joins", tests, sizeof(tests) / sizeof(*tests));
 }

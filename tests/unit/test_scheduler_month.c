@@ -14,7 +14,7 @@
 static void require_variety(const struct month *month)
 {
     const int64_t *counts = (const int64_t *)&month->counts;
-    for (size_t i = 0; i < offsetof(struct month_counts, unsure) / sizeof *counts; i++) {
+    for (size_t i = 0; i < offsetof(struct month_counts, unsure) / sizeof(*counts); i++) {
         ck_assert_msg(counts[i] >= TRIED_AT_LEAST,
                       "PGCHIME_TEST_SEED=%llu: count %zu of struct month_counts is %lld: hardly tried",
                       (unsigned long long)month->seed, i, (long long)counts[i]);
@@ -35,7 +35,7 @@ static void print_counts(const struct month *month)
 
 START_TEST(a_month_of_200_jobs_ends_every_slot_once_and_as_documented)
 {
-    struct month *month = xcalloc(1, sizeof *month);
+    struct month *month = xcalloc(1, sizeof(*month));
     month->seed = suite_seed();
     month->start = MONTH_START;
     month->end = MONTH_END;

@@ -361,7 +361,7 @@ START_TEST(jitter_spreads_jobs_over_its_whole_length)
     static char names[200][16];
     int parts[8] = {0};
     for (int i = 0; i < 200; i++) {
-        snprintf(names[i], sizeof names[i], "job%d", i);
+        snprintf(names[i], sizeof(names[i]), "job%d", i);
         scheduling_reset();
         add(define_jittered(names[i], "*/10 * * * *"));
         start();
@@ -511,5 +511,5 @@ int main(void)
         a_start_of_the_server_has_jitter_too,
         a_join_decides_when_it_can_without_jitter,
     };
-    return scheduling_run("scheduler_pools", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_pools", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -162,7 +162,7 @@ START_TEST(names_are_found_whoever_came_and_went)
     struct scheduled *items[200];
     start();
     for (int i = 0; i < 200; i++) {
-        snprintf(names[i], sizeof names[i], "job%d", i);
+        snprintf(names[i], sizeof(names[i]), "job%d", i);
         job->name = names[i];
         items[i] = put(job, 1000 + i, 0, 0);
     }
@@ -312,5 +312,5 @@ int main(void)
         an_owner_without_a_session_is_passed_over_until_the_next_round,
         an_owner_is_known_while_a_job_is_his,
     };
-    return scheduling_run("scheduler_put", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_put", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -41,5 +41,5 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {an_upstream_that_is_not_enabled_does_not_have_a_late_decision_decided_again};
-    return scheduling_run("scheduler_rebuilt", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_rebuilt", tests, sizeof(tests) / sizeof(*tests));
 }

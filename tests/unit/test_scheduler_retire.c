@@ -61,7 +61,7 @@ END_TEST
 /* The catalog it came from is gone while its run goes on. */
 START_TEST(a_retired_job_that_runs_has_a_copy_of_its_definition_until_it_has_ended)
 {
-    struct job *old = calloc(1, sizeof *old);
+    struct job *old = calloc(1, sizeof(*old));
     char *name = strdup("gone");
     *old = *define("gone", "*/10 * * * *");
     old->name = name;
@@ -195,5 +195,5 @@ int main(void)
         a_retired_job_has_no_attempt_to_wait_for,
         names_and_numbers_are_sorted_anew,
     };
-    return scheduling_run("scheduler_retire", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_retire", tests, sizeof(tests) / sizeof(*tests));
 }

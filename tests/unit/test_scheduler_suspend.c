@@ -594,5 +594,5 @@ int main(void)
         a_refresh_that_fails_is_never_suspended_but_tried_less_often,
         who_asks_for_a_refresh_that_fails_has_it_at_once,
     };
-    return scheduling_run("scheduler_suspend", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_suspend", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -352,13 +352,13 @@ END_TEST
 START_TEST(a_chain_of_a_hundred_thousand_jobs_is_skipped_to_its_end)
 {
     enum { LENGTH = 100000 };
-    struct job *chain = calloc(LENGTH, sizeof *chain);
-    const char **after = calloc(LENGTH, sizeof *after);
-    char(*names)[16] = calloc(LENGTH, sizeof *names);
+    struct job *chain = calloc(LENGTH, sizeof(*chain));
+    const char **after = calloc(LENGTH, sizeof(*after));
+    char(*names)[16] = calloc(LENGTH, sizeof(*names));
     struct scheduled *first = NULL;
     const struct job *pattern = define("pattern", "*/10 * * * *");
     for (int i = 0; i < LENGTH; i++) {
-        snprintf(names[i], sizeof names[i], "j%d", i);
+        snprintf(names[i], sizeof(names[i]), "j%d", i);
         chain[i] = *pattern;
         chain[i].name = names[i];
         chain[i].after = &after[i];
@@ -689,5 +689,5 @@ int main(void)
         a_miss_before_the_take_over_counts_for_the_run_that_it_overtook,
         a_verdict_on_a_run_that_waits_for_a_session_takes_it_out_of_the_line,
     };
-    return scheduling_run("scheduler_upstream_check", tests, sizeof tests / sizeof *tests);
+    return scheduling_run("scheduler_upstream_check", tests, sizeof(tests) / sizeof(*tests));
 }

@@ -21,9 +21,9 @@ static void set_up(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char *folder = files_make_directory();
-    snprintf(address.sun_path, sizeof address.sun_path, "%s/notify", folder);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", folder);
     manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(manager, (const struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(bind(manager, (const struct sockaddr *)&address, sizeof(address)), 0);
     setenv("NOTIFY_SOCKET", address.sun_path, 1);
     unsetenv("WATCHDOG_USEC");
     unsetenv("WATCHDOG_PID");
@@ -41,7 +41,7 @@ static void tear_down(void)
 static void expect(const char *message)
 {
     char heard[512] = "";
-    ssize_t length = recv(manager, heard, sizeof heard - 1, 0);
+    ssize_t length = recv(manager, heard, sizeof(heard) - 1, 0);
     ck_assert_msg(message == NULL ? length < 0 : length >= 0, "heard \"%s\"", heard);
     if (message != NULL) {
         ck_assert_str_eq(heard, message);

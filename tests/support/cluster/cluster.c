@@ -37,12 +37,12 @@ const char *cluster_program_folder(void)
 /* The folder comes last and so wins: settings may be those of another cluster, whose folder is among them. */
 static char **settings_join(const char *directory, const char *const *settings)
 {
-    char **joined = calloc(SETTINGS_MAX + 1, sizeof *joined);
+    char **joined = calloc(SETTINGS_MAX + 1, sizeof(*joined));
     size_t count = 0;
 
     if (joined == NULL)
         support_fail("out of memory");
-    for (size_t i = 0; i < sizeof common_settings / sizeof common_settings[0]; i++)
+    for (size_t i = 0; i < sizeof(common_settings) / sizeof(common_settings[0]); i++)
         joined[count++] = files_path("%s", common_settings[i]);
     for (; settings != NULL && *settings != NULL; settings++) {
         if (count == SETTINGS_MAX - 1)
@@ -55,7 +55,7 @@ static char **settings_join(const char *directory, const char *const *settings)
 
 struct cluster *cluster_prepare(const char *const *settings)
 {
-    struct cluster *cluster = calloc(1, sizeof *cluster);
+    struct cluster *cluster = calloc(1, sizeof(*cluster));
 
     if (geteuid() == 0)
         support_fail("PostgreSQL refuses to run as root\nHINT:  run script/test (with --only NAME for one), which "

@@ -30,7 +30,8 @@ struct cluster *cluster_create(const char *const *settings);
 struct cluster_template {
     const char *name;                      /* unique within the test program */
     void (*make)(struct cluster *cluster); /* from a new cluster; nothing else may run in it when it returns */
-    char *(*content)(void); /* the text that the state is made of, caller frees: programs share it; NULL: only this one has it */
+    char *(*content)(
+        void); /* the text that the state is made of, caller frees: programs share it; NULL: only this one has it */
 };
 /* The same, in that state; NULL: a new one. */
 struct cluster *cluster_create_from(const struct cluster_template *template, const char *const *settings);

@@ -193,7 +193,7 @@ const char *cluster_sqlstate(struct cluster *cluster, const char *sql)
 
     if (!is_good(result) && state == NULL)
         support_fail("%s\nfailed without an SQLSTATE: %s", sql, PQresultErrorMessage(result));
-    snprintf(cluster->sqlstate, sizeof cluster->sqlstate, "%s", state != NULL ? state : "");
+    snprintf(cluster->sqlstate, sizeof(cluster->sqlstate), "%s", state != NULL ? state : "");
     PQclear(result);
     return cluster->sqlstate;
 }

@@ -170,7 +170,7 @@ static void lay_cable(const struct network_machine *machine)
 
 struct network_machine *network_machine_create(void)
 {
-    struct network_machine *machine = calloc(1, sizeof *machine);
+    struct network_machine *machine = calloc(1, sizeof(*machine));
 
     if (machine == NULL)
         support_fail("out of memory");

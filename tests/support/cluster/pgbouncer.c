@@ -21,7 +21,7 @@ struct pgbouncer {
 
 struct pgbouncer *pgbouncer_start(struct cluster *cluster, const char *mode, const char *more)
 {
-    struct pgbouncer *pgbouncer = calloc(1, sizeof *pgbouncer);
+    struct pgbouncer *pgbouncer = calloc(1, sizeof(*pgbouncer));
 
     if (pgbouncer == NULL)
         support_fail("out of memory");

@@ -44,7 +44,7 @@ static struct sockaddr_un address_of(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    if (strlen(path) < sizeof address.sun_path)
+    if (strlen(path) < sizeof(address.sun_path))
         memcpy(address.sun_path, path, strlen(path) + 1);
     return address;
 }
@@ -56,7 +56,7 @@ static void take_connection(struct relay *relay)
     int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (client < 0 || server < 0 || relay->count == PAIRS_MAX ||
-        connect(server, (const struct sockaddr *)&address, sizeof address) != 0) {
+        connect(server, (const struct sockaddr *)&address, sizeof(address)) != 0) {
         close(client);
         close(server);
         return;
@@ -87,7 +87,7 @@ static bool write_all(int to, const char *bytes, size_t length)
 static bool pass_on(int from, int to, bool lose)
 {
     char bytes[65536];
-    ssize_t length = read(from, bytes, sizeof bytes);
+    ssize_t length = read(from, bytes, sizeof(bytes));
 
     return length > 0 && (lose || write_all(to, bytes, (size_t)length));
 }
@@ -145,7 +145,7 @@ static int listen_at(const char *path)
     struct sockaddr_un address = address_of(path);
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (listener < 0 || bind(listener, (const struct sockaddr *)&address, sizeof address) != 0 ||
+    if (listener < 0 || bind(listener, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
         listen(listener, PAIRS_MAX) != 0)
         support_fail("cannot listen at %s: %s", path, strerror(errno));
     return listener;
@@ -164,8 +164,8 @@ static void launch(struct proxy *proxy, struct relay *relay, int orders_end)
 
 struct proxy *proxy_create(const struct cluster *cluster)
 {
-    struct proxy *proxy = calloc(1, sizeof *proxy);
-    struct relay *relay = calloc(1, sizeof *relay);
+    struct proxy *proxy = calloc(1, sizeof(*proxy));
+    struct relay *relay = calloc(1, sizeof(*relay));
     int ends[2];
 
     if (proxy == NULL || relay == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)

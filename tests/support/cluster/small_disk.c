@@ -72,7 +72,7 @@ void small_disk_fill(const char *folder, long left)
 
     if (descriptor < 0)
         support_fail("%s: %s", ballast, strerror(errno));
-    for (size_t size = sizeof zeros; size > 0; size /= 2) {
+    for (size_t size = sizeof(zeros); size > 0; size /= 2) {
         ssize_t written;
 
         while ((written = write(descriptor, zeros, size)) == (ssize_t)size) {

@@ -14,7 +14,7 @@ void stepped_cluster_set(int64_t offset)
 {
     FILE *file = fopen(clock_file, files_exist(clock_file) ? "r+e" : "we");
 
-    if (file == NULL || fwrite(&offset, sizeof offset, 1, file) != 1 || fclose(file) != 0)
+    if (file == NULL || fwrite(&offset, sizeof(offset), 1, file) != 1 || fclose(file) != 0)
         support_fail("%s cannot be written", clock_file);
     offset_now = offset;
 }

@@ -31,7 +31,7 @@ struct crew {
 
 struct crew *crew_create(struct cluster *cluster, struct site *site, int size)
 {
-    struct crew *crew = calloc(1, sizeof *crew);
+    struct crew *crew = calloc(1, sizeof(*crew));
 
     if (crew == NULL || size > CREW_MAX)
         support_fail("no crew of %d", size);

@@ -36,7 +36,7 @@ static pid_t launch(const struct daemon *daemon, const char *const *arguments)
 
 struct daemon *daemon_start(const char *const *arguments)
 {
-    struct daemon *daemon = calloc(1, sizeof *daemon);
+    struct daemon *daemon = calloc(1, sizeof(*daemon));
 
     if (daemon == NULL)
         support_fail("out of memory");

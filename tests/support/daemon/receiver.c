@@ -84,7 +84,7 @@ static void serve_mail(const struct receiver *receiver, int connection)
         if (answer != NULL && write(connection, answer, strlen(answer)) < 0) {
             break;
         }
-        if (stream == NULL || fgets(line, sizeof line, stream) == NULL) {
+        if (stream == NULL || fgets(line, sizeof(line), stream) == NULL) {
             break;
         }
         files_append(receiver->got, line);
@@ -111,7 +111,7 @@ static void serve(const struct receiver *receiver, int connection)
         }
     } else {
         int length = snprintf(
-            answer, sizeof answer,
+            answer, sizeof(answer),
             "HTTP/1.1 %d Said\r\nContent-Length: 0\r\nLocation: /elsewhere\r\nConnection: close\r\n\r\n", status);
         if (write(connection, answer, (size_t)length) != length) {
             _exit(1);
@@ -132,9 +132,9 @@ static void serve_all(const struct receiver *receiver, int listener)
 
 struct receiver *receiver_create(int status)
 {
-    struct receiver *receiver = calloc(1, sizeof *receiver);
+    struct receiver *receiver = calloc(1, sizeof(*receiver));
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
+    socklen_t length = sizeof(address);
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (receiver == NULL || listener < 0 || bind(listener, (struct sockaddr *)&address, length) != 0 ||
         listen(listener, 16) != 0 || getsockname(listener, (struct sockaddr *)&address, &length) != 0) {
@@ -157,7 +157,7 @@ void receiver_answer(struct receiver *receiver, int status)
 {
     char text[16];
     char *next = files_path("%s.next", receiver->status);
-    snprintf(text, sizeof text, "%d", status);
+    snprintf(text, sizeof(text), "%d", status);
     files_write(next, text);
     if (rename(next, receiver->status) != 0) {
         support_fail("a receiver cannot be told what to answer");

@@ -13,6 +13,7 @@ struct receiver *receiver_create(int status);
 void receiver_destroy(struct receiver *receiver);            /* takes NULL */
 void receiver_answer(struct receiver *receiver, int status); /* from the next request on */
 int receiver_port(const struct receiver *receiver);
-char *receiver_got(const struct receiver *receiver); /* all requests so far, head and body, or what mail clients said; caller frees */
+char *receiver_got(
+    const struct receiver *receiver); /* all requests so far, head and body, or what mail clients said; caller frees */
 
 #endif

@@ -29,7 +29,7 @@ struct site {
 
 struct site *site_create(struct cluster *cluster, const char *database, int pool_size)
 {
-    struct site *site = calloc(1, sizeof *site);
+    struct site *site = calloc(1, sizeof(*site));
 
     if (site == NULL)
         support_fail("out of memory");

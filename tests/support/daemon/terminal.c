@@ -39,7 +39,7 @@ int terminal_run(const char *configuration, const char *const *words, const char
         become(configuration, words);
     guard_process(GUARD_GROUP, child);
     ck_assert_int_eq(write(terminal, typed, strlen(typed)), (ssize_t)strlen(typed));
-    while ((count = read(terminal, part, sizeof part)) > 0) /* a terminal's end is EIO */
+    while ((count = read(terminal, part, sizeof(part))) > 0) /* a terminal's end is EIO */
         buffer_append(&text, part, (size_t)count);
     free(*shown);
     *shown = buffer_take(&text);

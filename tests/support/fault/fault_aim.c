@@ -49,7 +49,7 @@ static const struct {
 
 struct fault_aim *fault_aim_create(struct cluster *cluster)
 {
-    struct fault_aim *aim = calloc(1, sizeof *aim);
+    struct fault_aim *aim = calloc(1, sizeof(*aim));
 
     if (aim == NULL)
         support_fail("out of memory");

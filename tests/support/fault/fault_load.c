@@ -127,16 +127,16 @@ static char *job_name(size_t i, int copy, int set)
     char set_part[16] = "";
 
     if (load[i].copies > 1)
-        snprintf(copy_part, sizeof copy_part, "-%d", copy);
+        snprintf(copy_part, sizeof(copy_part), "-%d", copy);
     if (set > 1)
-        snprintf(set_part, sizeof set_part, "-s%d", set);
+        snprintf(set_part, sizeof(set_part), "-s%d", set);
     return files_path("%s%s%s", load[i].name, copy_part, set_part);
 }
 
 void fault_load_write(struct site *site, int sets, int stretch)
 {
     for (int set = 1; set <= sets; set++) {
-        for (size_t i = 0; i < sizeof load / sizeof load[0]; i++) {
+        for (size_t i = 0; i < sizeof(load) / sizeof(load[0]); i++) {
             for (int copy = 1; copy <= load[i].copies; copy++) {
                 char *name = job_name(i, copy, set);
                 write_job(site, i, name, stretch);
@@ -148,7 +148,7 @@ void fault_load_write(struct site *site, int sets, int stretch)
 
 static void write_edited(struct site *site)
 {
-    for (size_t i = 0; i < sizeof edited / sizeof edited[0]; i++) {
+    for (size_t i = 0; i < sizeof(edited) / sizeof(edited[0]); i++) {
         char *text = files_path("command = \"SELECT public.effect('%s')\"; " LASTING " %s", edited[i].name,
                                 edited[i].members[edits % 2]);
         site_job(site, edited[i].name, text);
@@ -173,7 +173,7 @@ void fault_load_install(struct cluster *cluster, struct site *site)
     oracle_install(cluster, ROLE);
     cluster_execute(cluster, "SET SESSION AUTHORIZATION " ROLE);
     cluster_execute(cluster, migrate_cron_text());
-    for (size_t i = 0; i < sizeof sql_jobs / sizeof sql_jobs[0]; i++)
+    for (size_t i = 0; i < sizeof(sql_jobs) / sizeof(sql_jobs[0]); i++)
         cluster_execute(cluster, sql_jobs[i]);
     cluster_execute(cluster, "UPDATE chime.job SET options = '" SQL_OPTIONS "}' || options WHERE origin = 'sql';"
                              "RESET SESSION AUTHORIZATION; RESET client_min_messages");

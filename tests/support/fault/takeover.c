@@ -88,7 +88,7 @@ static void judge(double *figures, int count, const char *what, double limit)
 {
     const char *slowness = getenv("PGCHIME_TEST_SLOWNESS");
 
-    qsort(figures, (size_t)count, sizeof *figures, compare);
+    qsort(figures, (size_t)count, sizeof(*figures), compare);
     printf("  %s after %.2f s (median) and %.2f s (worst), limit %g s\n", what, figures[count / 2], figures[count - 1],
            limit);
     fflush(stdout);

@@ -71,7 +71,7 @@ char *outcome_of(PGconn *connection, const char *sql)
 static void become(PGconn *connection, const char *role)
 {
     char sql[200];
-    snprintf(sql, sizeof sql, "RESET SESSION AUTHORIZATION; SET SESSION AUTHORIZATION %s", role);
+    snprintf(sql, sizeof(sql), "RESET SESSION AUTHORIZATION; SET SESSION AUTHORIZATION %s", role);
     PGresult *result = PQexec(connection, sql);
     ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQresultErrorMessage(result));
     PQclear(result);

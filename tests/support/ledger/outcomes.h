@@ -20,7 +20,7 @@ struct outcome_step {
 };
 
 /* Says every step over one connection, to begin with as postgres, and compares; `other`: with what the other one answers. */
-#define OUTCOMES_SAY(cluster, steps) outcomes_say(cluster, steps, sizeof(steps) / sizeof *(steps), 0) /* an array */
+#define OUTCOMES_SAY(cluster, steps) outcomes_say(cluster, steps, sizeof(steps) / sizeof(*(steps)), 0) /* an array */
 void outcomes_say(struct cluster *cluster, const struct outcome_step *steps, size_t count, int other);
 
 #endif

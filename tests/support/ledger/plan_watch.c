@@ -37,7 +37,7 @@ static double rows_of_plan(const char *plan)
     static const char key[] = "\"Node Type\"";
     double rows = 0;
     for (const char *node = strstr(plan, key); node != NULL; node = strstr(node, key)) {
-        node += sizeof key - 1;
+        node += sizeof(key) - 1;
         rows += rows_of(node);
     }
     return rows;
@@ -66,7 +66,7 @@ static void take_notice(void *data, const PGresult *notice)
 
 struct plan_watch *plan_watch_create(const struct cluster *cluster, const char *database)
 {
-    struct plan_watch *watch = xcalloc(1, sizeof *watch);
+    struct plan_watch *watch = xcalloc(1, sizeof(*watch));
     watch->session = cluster_connect(cluster, database);
     session_execute(watch->session,
                     "LOAD 'auto_explain'; SET client_min_messages = notice; SET auto_explain.log_level = notice;"
@@ -100,7 +100,7 @@ bool plan_watch_try(struct plan_watch *watch, const char *sql, struct plan_cost 
     PGresult *result = PQexec(watch->session, sql);
     ExecStatusType status = PQresultStatus(result);
     bool good = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
-    snprintf(watch->error, sizeof watch->error, "%s", PQresultErrorMessage(result));
+    snprintf(watch->error, sizeof(watch->error), "%s", PQresultErrorMessage(result));
     PQclear(result);
     if (cost != NULL) {
         *cost = watch->cost;

@@ -89,7 +89,7 @@ static long sum_lines(int pid, const char *file, const char *label)
 
     if (stream == NULL)
         support_fail("%s cannot be read", path);
-    while (fgets(line, sizeof line, stream) != NULL) {
+    while (fgets(line, sizeof(line), stream) != NULL) {
         if (strncmp(line, label, strlen(label)) == 0)
             sum = (sum < 0 ? 0 : sum) + strtol(line + strcspn(line, "0123456789"), NULL, 10);
     }

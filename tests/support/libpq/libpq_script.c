@@ -159,7 +159,7 @@ static void wake(const PGconn *connection)
 void script_drain(const PGconn *connection)
 {
     char bytes[256];
-    while (recv(connection->client, bytes, sizeof bytes, MSG_DONTWAIT) > 0) {
+    while (recv(connection->client, bytes, sizeof(bytes), MSG_DONTWAIT) > 0) {
     }
 }
 
@@ -168,7 +168,7 @@ PGconn *PQconnectStartParams(const char *const *keywords, const char *const *val
     calls++;
     ck_assert_int_eq(expand_dbname, 0);
     ck_assert_msg(connection_count < CONNECTION_MAX, "too many connections for the script");
-    PGconn *connection = xcalloc(1, sizeof *connection);
+    PGconn *connection = xcalloc(1, sizeof(*connection));
     int ends[2];
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     connection->client = ends[0];
@@ -504,7 +504,7 @@ void script_answer(PGconn *connection, PGresult *result)
 void server_notifies(PGconn *connection, const char *channel, const char *payload)
 {
     size_t channel_size = strlen(channel) + 1;
-    PGnotify *notice = xcalloc(1, sizeof *notice + channel_size + strlen(payload) + 1);
+    PGnotify *notice = xcalloc(1, sizeof(*notice) + channel_size + strlen(payload) + 1);
     notice->relname = (char *)(notice + 1);
     notice->extra = notice->relname + channel_size;
     memcpy(notice->relname, channel, channel_size);

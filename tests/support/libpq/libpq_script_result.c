@@ -39,7 +39,7 @@ int script_results(void)
 
 PGresult *script_result(ExecStatusType status)
 {
-    PGresult *result = xcalloc(1, sizeof *result);
+    PGresult *result = xcalloc(1, sizeof(*result));
     result->status = status;
     live++;
     return result;
@@ -70,11 +70,11 @@ static PGresult *with_rows(ExecStatusType status, size_t columns, size_t count, 
     PGresult *result = script_result(status);
     result->columns = (int)columns;
     result->rows = columns > 0 ? (int)(count / columns) : 0;
-    result->values = xcalloc(count + 1, sizeof *result->values);
+    result->values = xcalloc(count + 1, sizeof(*result->values));
     for (size_t i = 0; i < count; i++) {
         result->values[i] = copy_text(values[i]);
     }
-    snprintf(result->tag, sizeof result->tag, "SELECT %d", result->rows);
+    snprintf(result->tag, sizeof(result->tag), "SELECT %d", result->rows);
     return result;
 }
 
@@ -87,7 +87,7 @@ PGresult *script_result_row(const PGresult *result, int row)
 PGresult *script_result_without_rows(const PGresult *result)
 {
     PGresult *empty = with_rows(PGRES_TUPLES_OK, (size_t)result->columns, 0, NULL);
-    memcpy(empty->tag, result->tag, sizeof empty->tag);
+    memcpy(empty->tag, result->tag, sizeof(empty->tag));
     return empty;
 }
 
@@ -126,7 +126,7 @@ bool script_result_take_copy_row(PGresult *copy)
 void answer_done(PGconn *connection, const char *tag)
 {
     PGresult *result = script_result(PGRES_COMMAND_OK);
-    snprintf(result->tag, sizeof result->tag, "%s", tag);
+    snprintf(result->tag, sizeof(result->tag), "%s", tag);
     script_answer(connection, result);
 }
 
@@ -138,7 +138,7 @@ void script_answer_rows(PGconn *connection, size_t columns, size_t count, const 
 void answer_shown(PGconn *connection, const char *tag, const char *value)
 {
     PGresult *result = with_rows(PGRES_TUPLES_OK, 1, 1, &value);
-    snprintf(result->tag, sizeof result->tag, "%s", tag);
+    snprintf(result->tag, sizeof(result->tag), "%s", tag);
     script_answer(connection, result);
 }
 
@@ -331,7 +331,7 @@ static PQconninfoOption *refuse(PQconninfoOption *options, char **problem, const
 
 PQconninfoOption *PQconninfoParse(const char *text, char **problem)
 {
-    PQconninfoOption *options = xcalloc(strlen(text) + 2, sizeof *options);
+    PQconninfoOption *options = xcalloc(strlen(text) + 2, sizeof(*options));
     size_t count = 0;
     options[count++].keyword = xstrdup("sslmode"); /* known, not given */
     while (*text != '\0') {

@@ -39,13 +39,13 @@ void keep(void *data, const struct pg_reply *reply)
     answer->ok = pg_reply_ok(reply);
     answer->lost = pg_reply_lost(reply);
     answer->affected = pg_reply_affected(reply);
-    snprintf(answer->sqlstate, sizeof answer->sqlstate, "%s", pg_reply_sqlstate(reply));
-    snprintf(answer->message, sizeof answer->message, "%s", pg_reply_message(reply));
-    snprintf(answer->tag, sizeof answer->tag, "%s", pg_reply_tag(reply));
+    snprintf(answer->sqlstate, sizeof(answer->sqlstate), "%s", pg_reply_sqlstate(reply));
+    snprintf(answer->message, sizeof(answer->message), "%s", pg_reply_message(reply));
+    snprintf(answer->tag, sizeof(answer->tag), "%s", pg_reply_tag(reply));
     for (size_t i = 0; i < ANSWERED_STATEMENTS; i++) {
         answer->rows[i] = pg_reply_rows(reply, i);
         const char *value = answer->rows[i] > 0 ? pg_reply_value(reply, i, 0, 0) : NULL;
-        snprintf(answer->first[i], sizeof answer->first[i], "%s", value != NULL ? value : "");
+        snprintf(answer->first[i], sizeof(answer->first[i]), "%s", value != NULL ? value : "");
     }
     pg_reply_error(reply, &answer->err);
     if (answer->then_close) {

@@ -54,7 +54,7 @@ static bool forget(const struct event *event)
 {
     for (size_t i = 0; i < timer_count; i++) {
         if (timers[i].event == event) {
-            memmove(&timers[i], &timers[i + 1], (timer_count - i - 1) * sizeof timers[0]);
+            memmove(&timers[i], &timers[i + 1], (timer_count - i - 1) * sizeof(timers[0]));
             timer_count--;
             return true;
         }

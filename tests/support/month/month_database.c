@@ -273,7 +273,7 @@ static void passed_written(void *data, const struct pg_reply *reply)
     const struct skipped *passed = database->question;
     bool missed = false;
     bool skipped = false;
-    int64_t *wanted = xcalloc(database->question_size, sizeof *wanted);
+    int64_t *wanted = xcalloc(database->question_size, sizeof(*wanted));
     for (size_t i = 0; i < database->question_size; i++) {
         wanted[i] = scheduled_id(passed[i].scheduled);
         missed = missed || passed[i].missed;
@@ -394,7 +394,7 @@ static void recovery_known(void *data, const struct pg_reply *reply)
     struct month *month = adoption->database->month;
     require_ok(reply);
     ck_assert_int_eq(ledger_read_unfinished(reply, &adoption->unfinished, &adoption->count), 0);
-    adoption->verdicts = xcalloc(adoption->count + 1, sizeof *adoption->verdicts);
+    adoption->verdicts = xcalloc(adoption->count + 1, sizeof(*adoption->verdicts));
     for (size_t i = 0; i < adoption->count; i++) {
         const struct unfinished_run *unfinished = &adoption->unfinished[i];
         const struct month_job *it = job_of(month, unfinished);
@@ -463,7 +463,7 @@ static int by_name(const void *left, const void *right)
 
 struct month_database *month_database_create(struct cluster *cluster, struct month *month)
 {
-    struct month_database *database = xcalloc(1, sizeof *database);
+    struct month_database *database = xcalloc(1, sizeof(*database));
     database->cluster = cluster;
     database->month = month;
     database->chance.state = month->seed;
@@ -484,7 +484,7 @@ struct month_database *month_database_create(struct cluster *cluster, struct mon
         cluster_execute_format(cluster, "INSERT INTO chime.job_state (job_id, last_slot) VALUES (%lld, '%s')",
                                (long long)it->memory.job_id, start);
     }
-    qsort(database->jobs, month->job_count, sizeof *database->jobs, by_name);
+    qsort(database->jobs, month->job_count, sizeof(*database->jobs), by_name);
     month->mirror = &mirror;
     month->mirror_data = database;
     return database;

@@ -39,7 +39,7 @@ static void add_slot(const struct month *month, struct month_job *it, int64_t se
     }
     if (it->slot_count == it->slot_capacity) {
         it->slot_capacity = it->slot_capacity == 0 ? 64 : it->slot_capacity * 2;
-        it->slots = xrealloc(it->slots, it->slot_capacity, sizeof *it->slots);
+        it->slots = xrealloc(it->slots, it->slot_capacity, sizeof(*it->slots));
     }
     it->slots[it->slot_count++] = (struct month_slot){.at = second * USEC_PER_SEC, .plan = PLAN_NONE};
 }
@@ -111,7 +111,7 @@ static void random_fields(struct month *month, struct month_job *it, size_t zone
     size_t most = six ? SECONDS_MOST : SLOTS_MOST;
     do {
         struct random_schedule made = random_schedule(&month->chance, six, &focus);
-        snprintf(it->text, sizeof it->text, "%s", made.text);
+        snprintf(it->text, sizeof(it->text), "%s", made.text);
         list_wall(month, it, &made.values, zone);
     } while (it->slot_count == 0 || it->slot_count > most);
 }
@@ -133,10 +133,10 @@ static void plain_fields(struct month *month, struct month_job *it, size_t zone,
     fill(values.months, 13);
     fill(values.weekdays, 7);
     if (last_day) {
-        snprintf(it->text, sizeof it->text, "%d %d $ * *", step, hour);
+        snprintf(it->text, sizeof(it->text), "%d %d $ * *", step, hour);
         values.last_day = values.fixed = values.minutes[step] = values.hours[hour] = true;
     } else {
-        snprintf(it->text, sizeof it->text, "*/%d * * * *", step);
+        snprintf(it->text, sizeof(it->text), "*/%d * * * *", step);
         fill(values.hours, 24);
         fill(values.days, 32);
         for (int minute = 0; minute < 60; minute += step) {
@@ -162,7 +162,7 @@ static void changing_time(struct month *month, struct month_job *it, size_t zone
     fill(values.days, 32);
     fill(values.months, 13);
     fill(values.weekdays, 7);
-    snprintf(it->text, sizeof it->text, "%d %d * * *", reading.minute, reading.hour);
+    snprintf(it->text, sizeof(it->text), "%d %d * * *", reading.minute, reading.hour);
     list_wall(month, it, &values, zone);
 }
 
@@ -174,7 +174,7 @@ static void one_time(struct month *month, struct month_job *it, size_t zone)
     struct tm tm;
     time_t time = (time_t)wall;
     gmtime_r(&time, &tm);
-    snprintf(it->text, sizeof it->text, "@at %04d-%02d-%02d %02d:%02d", tm.tm_year + 1900, reading.month, reading.day,
+    snprintf(it->text, sizeof(it->text), "@at %04d-%02d-%02d %02d:%02d", tm.tm_year + 1900, reading.month, reading.day,
              reading.hour, reading.minute);
     const struct wall_slots *slots = wall_slots_at(window_of(month, zone), wall, it->job.options.dst_gap,
                                                    it->job.options.dst_overlap);
@@ -188,13 +188,13 @@ static void interval(struct month *month, struct month_job *it, bool seconds)
 {
     static const int minutes[] = {7, 15, 45, 90, 600, 2880};
     int64_t length = seconds ? month_chance(month, 45, 59) : minutes[month_chance(month, 0, 5)];
-    snprintf(it->text, sizeof it->text, seconds ? "%d seconds" : "@every %dmin", (int)length);
+    snprintf(it->text, sizeof(it->text), seconds ? "%d seconds" : "@every %dmin", (int)length);
     list_multiples(month, it, seconds ? length : length * 60);
 }
 
 static void delay(struct month *month, struct month_job *it)
 {
-    snprintf(it->text, sizeof it->text, "@after %dmin", (int)month_chance(month, 1, 300));
+    snprintf(it->text, sizeof(it->text), "@after %dmin", (int)month_chance(month, 1, 300));
     it->form = MONTH_DELAY;
 }
 
@@ -229,7 +229,7 @@ static void choose_schedule(struct month *month, struct month_job *it, size_t nu
         delay(month, it);
         return;
     case 8:
-        snprintf(it->text, sizeof it->text, number % 40 == 8 ? "@reboot" : "@restart");
+        snprintf(it->text, sizeof(it->text), number % 40 == 8 ? "@reboot" : "@restart");
         it->form = MONTH_REBOOT;
         return;
     case 9:
@@ -335,7 +335,7 @@ static void make_job(struct month *month)
     size_t number = month->job_count;
     struct month_job *it = &month->jobs[number];
     size_t zone = zone_for(month, number);
-    snprintf(it->name, sizeof it->name, "j%03lld_%zu", (long long)month_chance(month, 0, 999), number);
+    snprintf(it->name, sizeof(it->name), "j%03lld_%zu", (long long)month_chance(month, 0, 999), number);
     options_defaults(&it->job.options, false);
     it->job.options.dst_gap = (enum dst_gap)month_chance(month, DST_GAP_RUN, DST_GAP_SKIP);
     it->job.options.dst_overlap = (enum dst_overlap)month_chance(month, DST_OVERLAP_FIRST, DST_OVERLAP_BOTH);

@@ -57,7 +57,7 @@ static void append(struct month_job *it, instant at)
 {
     if (it->slot_count == it->slot_capacity) {
         it->slot_capacity = it->slot_capacity == 0 ? 64 : it->slot_capacity * 2;
-        it->slots = xrealloc(it->slots, it->slot_capacity, sizeof *it->slots);
+        it->slots = xrealloc(it->slots, it->slot_capacity, sizeof(*it->slots));
     }
     it->slots[it->slot_count++] = (struct month_slot){.at = at};
 }

@@ -212,7 +212,7 @@ static void list_slots(const struct world *world, struct sim_job *it, const stru
         }
         if (it->slot_count == capacity) {
             capacity = capacity == 0 ? 64 : capacity * 2;
-            it->slots = xrealloc(it->slots, capacity, sizeof *it->slots);
+            it->slots = xrealloc(it->slots, capacity, sizeof(*it->slots));
         }
         it->slots[it->slot_count++] = (struct slot){.at = second * USEC_PER_SEC};
     }
@@ -236,8 +236,8 @@ void simulation_add_job(struct world *world, int64_t days, int64_t chained_one_i
     struct pattern pattern = random_pattern(days);
     struct job_options *options = &it->job.options;
     struct error err;
-    snprintf(it->name, sizeof it->name, "j%lld_%zu", (long long)simulation_chance(100, 999), world->job_count);
-    pattern_print(&pattern, it->text, sizeof it->text);
+    snprintf(it->name, sizeof(it->name), "j%lld_%zu", (long long)simulation_chance(100, 999), world->job_count);
+    pattern_print(&pattern, it->text, sizeof(it->text));
     it->job.name = it->name;
     it->job.active = !simulation_one_in(20);
     ck_assert_msg(pattern.none || schedule_parse(it->text, &it->job.schedule, &err), "%s: %s", it->text, err.message);

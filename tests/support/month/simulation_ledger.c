@@ -122,7 +122,7 @@ static bool is_upstream_reason(const struct world *world, const struct sim_job *
     for (size_t i = 0; i < it->job.after_count; i++) {
         const struct sim_job *upstream = &world->jobs[it->upstream[i]];
         char expected[64];
-        int name = snprintf(expected, sizeof expected, "upstream %s %s", upstream->name,
+        int name = snprintf(expected, sizeof(expected), "upstream %s %s", upstream->name,
                             run_state_name(outcome_of(upstream)));
         name -= (int)strlen(run_state_name(outcome_of(upstream)));
         if ((forbids(upstream) && strcmp(reason, expected) == 0) ||

@@ -64,8 +64,8 @@ static void on_ended(void *data, struct run_queue *from, struct run *run, enum r
     ck_assert_int_lt(end_count, ENDS_MAX);
     struct end *end = &ends[end_count++];
     *end = (struct end){.run = run, .owner = run->owner, .how = how, .outcome = *outcome};
-    snprintf(end->message, sizeof end->message, "%s", outcome->message != NULL ? outcome->message : "");
-    snprintf(end->reason, sizeof end->reason, "%s", outcome->reason != NULL ? outcome->reason : "");
+    snprintf(end->message, sizeof(end->message), "%s", outcome->message != NULL ? outcome->message : "");
+    snprintf(end->reason, sizeof(end->reason), "%s", outcome->reason != NULL ? outcome->reason : "");
     run_free(run);
 }
 
@@ -168,7 +168,7 @@ void run_queue_tear_down(void)
 
 struct run *claimed_run(const struct job *of)
 {
-    struct run *run = xcalloc(1, sizeof *run);
+    struct run *run = xcalloc(1, sizeof(*run));
     run->job = of;
     run->job_id = 42;
     run->kind = RUN_SCHEDULE;

@@ -25,8 +25,8 @@ struct resolver_query *resolve(struct resolver *resolver, const char *host, reso
 {
     ck_assert_ptr_null(resolver);
     ck_assert_msg(asked == NULL, "two names are looked up at once");
-    asked = xcalloc(1, sizeof *asked);
-    snprintf(asked->host, sizeof asked->host, "%s", host);
+    asked = xcalloc(1, sizeof(*asked));
+    snprintf(asked->host, sizeof(asked->host), "%s", host);
     asked->callback = callback;
     asked->data = data;
     return asked;
@@ -90,8 +90,8 @@ static void on_notified(void *data, const char *from, const char *what)
 {
     ck_assert_ptr_eq(data, &connection);
     notified++;
-    snprintf(channel, sizeof channel, "%s", from);
-    snprintf(payload, sizeof payload, "%s", what);
+    snprintf(channel, sizeof(channel), "%s", from);
+    snprintf(payload, sizeof(payload), "%s", what);
     if (close_when_notified) {
         close_it();
     }
@@ -104,7 +104,7 @@ static void keep_line(const char *line, void *unused)
 {
     (void)unused;
     log_lines++;
-    snprintf(log_line, sizeof log_line, "%s", line);
+    snprintf(log_line, sizeof(log_line), "%s", line);
 }
 
 void opened_set_up(void)

@@ -43,7 +43,7 @@ struct spoiled {
     const char *value;
     const char *reason; /* why it is refused */
 };
-#define ASSERT_EACH_REFUSED(cases) assert_each_refused(cases, sizeof(cases) / sizeof *(cases))
+#define ASSERT_EACH_REFUSED(cases) assert_each_refused(cases, sizeof(cases) / sizeof(*(cases)))
 void assert_each_refused(const struct spoiled *cases, size_t count);
 /* With this item twice in its list. */
 #define ASSERT_TWICE_REFUSED(list, item, reason)     \

@@ -122,7 +122,7 @@ static bool copy_bytes(int source, int target)
     char bytes[65536];
     ssize_t length;
 
-    while ((length = read(source, bytes, sizeof bytes)) > 0)
+    while ((length = read(source, bytes, sizeof(bytes))) > 0)
         if (write(target, bytes, (size_t)length) != length)
             return false;
     return length == 0;

@@ -42,7 +42,7 @@ void support_fail(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     ck_abort_msg("%s", text);
     abort();
@@ -57,11 +57,11 @@ static bool process_is_gone(pid_t pid)
     ssize_t length;
     int file;
 
-    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
     file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0)
         return true;
-    length = read(file, text, sizeof text - 1);
+    length = read(file, text, sizeof(text) - 1);
     close(file);
     if (length <= 0)
         return true;
@@ -102,7 +102,7 @@ static void guard_take(struct note *items, size_t *count, const struct note *not
     }
     for (size_t i = 0; i < *count; i++) {
         if (note_same_thing(&items[i], note)) {
-            memmove(&items[i], &items[i + 1], (*count - i - 1) * sizeof *items);
+            memmove(&items[i], &items[i + 1], (*count - i - 1) * sizeof(*items));
             (*count)--;
             return;
         }
@@ -139,7 +139,7 @@ noreturn static void guard_run(int input)
     for (int i = 3; i < 1024; i++)
         if (i != input)
             close(i);
-    while ((length = read(input, &note, sizeof note)) == sizeof note || (length < 0 && errno == EINTR))
+    while ((length = read(input, &note, sizeof(note))) == sizeof(note) || (length < 0 && errno == EINTR))
         if (length > 0)
             guard_take(items, &count, &note);
     guard_clean(items, count);
@@ -185,11 +185,11 @@ static void guard_send(enum note_verb verb, pid_t pid, const char *path)
 {
     struct note note = {.verb = verb, .pid = pid};
 
-    if (strlen(path) >= sizeof note.path)
+    if (strlen(path) >= sizeof(note.path))
         support_fail("the path %s is too long for the guard", path);
     memcpy(note.path, path, strlen(path) + 1);
     guard_start();
-    if (write(guard.pipe, &note, sizeof note) != sizeof note)
+    if (write(guard.pipe, &note, sizeof(note)) != sizeof(note))
         support_fail("cannot reach the guard: %s", strerror(errno));
 }
 

@@ -24,7 +24,7 @@ static void set_up(void)
     scheduler = scheduler_create();
     job_count = 0;
     clock_minutes = 0;
-    memset(jobs, 0, sizeof jobs);
+    memset(jobs, 0, sizeof(jobs));
 }
 
 static void tear_down(void)

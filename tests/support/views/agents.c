@@ -12,7 +12,7 @@
 #define POPULATION_SECONDS 60
 
 static const char *const plugins[] = {"agent_performance", "query_performance", "approval_queue"};
-#define PLUGIN_COUNT (sizeof plugins / sizeof plugins[0])
+#define PLUGIN_COUNT (sizeof(plugins) / sizeof(plugins[0]))
 
 void agents_serve(struct agents *agents)
 {

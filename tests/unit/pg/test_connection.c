@@ -137,7 +137,7 @@ START_TEST(a_conninfo_with_too_many_parameters_is_refused)
     char text[1024] = "";
     for (int i = 0; i < 57; i++) {
         char word[16];
-        snprintf(word, sizeof word, "k%d=v ", i);
+        snprintf(word, sizeof(word), "k%d=v ", i);
         strcat(text, word);
     }
     open_as(text, &handlers);
@@ -163,7 +163,7 @@ static char told_words[64];
 static void hear(void *data, const char *words)
 {
     (void)data;
-    snprintf(told_words, sizeof told_words, "%s", words);
+    snprintf(told_words, sizeof(told_words), "%s", words);
 }
 
 START_TEST(what_chime_tells_goes_to_whoever_asked_for_it)

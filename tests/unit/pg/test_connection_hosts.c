@@ -130,9 +130,9 @@ START_TEST(a_server_that_is_named_is_the_only_place)
     ck_assert_str_eq(wanted.port, "1");
     close_it();
     settle(loop);
-    snprintf(wanted.host, sizeof wanted.host, "db");
-    snprintf(wanted.address, sizeof wanted.address, "192.0.2.2");
-    snprintf(wanted.started, sizeof wanted.started, "then");
+    snprintf(wanted.host, sizeof(wanted.host), "db");
+    snprintf(wanted.address, sizeof(wanted.address), "192.0.2.2");
+    snprintf(wanted.started, sizeof(wanted.started), "then");
     struct pg_target target = {.conninfo = "host=/a,/b hostaddr=, port=7,8",
                                .application_name = "a",
                                .connect_timeout = USEC_PER_SEC,

@@ -25,7 +25,7 @@ static void granted(const struct pg_reply *reply)
     int64_t *ids;
     ck_assert_uint_eq(ledger_read_granted(reply, 2, &ids), 4);
     static const int64_t sorted[] = {-1, 7, 42, 9000000000};
-    ck_assert_int_eq(memcmp(ids, sorted, sizeof sorted), 0);
+    ck_assert_int_eq(memcmp(ids, sorted, sizeof(sorted)), 0);
     ck_assert(ledger_granted(ids, 4, 42));
     ck_assert(!ledger_granted(ids, 4, 55));
     ck_assert_str_eq(ledger_read_suspended(reply, 55), "suspended by ann");

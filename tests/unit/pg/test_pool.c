@@ -51,7 +51,7 @@ static void keep_line(const char *line, void *unused)
 {
     (void)unused;
     log_lines++;
-    snprintf(log_line, sizeof log_line, "%s", line);
+    snprintf(log_line, sizeof(log_line), "%s", line);
 }
 
 static void set_up(void)
@@ -63,7 +63,7 @@ static void set_up(void)
     available = failed = lost = log_lines = 0;
     loop = loop_create();
     pool = pool_create(loop, NULL, &settings, &handlers, &pool);
-    memset(conninfo, 'x', sizeof conninfo - 1); /* a reload takes the caller's away */
+    memset(conninfo, 'x', sizeof(conninfo) - 1); /* a reload takes the caller's away */
 }
 
 static void tear_down(void)
@@ -80,7 +80,7 @@ static PGconn *admit(int number)
 {
     char pid[12];
     PGconn *server = script_connection(number);
-    snprintf(pid, sizeof pid, "%d", PQbackendPID(server));
+    snprintf(pid, sizeof(pid), "%d", PQbackendPID(server));
     expect_request_with(server, "pg_backend_pid()");
     answer_row(server, pid, "2026-03-27T01:30:00.5Z", "f", "15s", "1s", "origin", "2026-01-01T00:00:00.000000Z");
     settle(loop);

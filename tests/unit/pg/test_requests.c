@@ -320,7 +320,7 @@ START_TEST(names_beyond_the_limit_are_sent_unprepared)
 {
     static char names[33][16];
     for (int i = 0; i < 33; i++) {
-        snprintf(names[i], sizeof names[i], "n%d", i);
+        snprintf(names[i], sizeof(names[i]), "n%d", i);
         succeed_named(names[i]);
         if (i < 32) {
             script_skip_sent(server);

@@ -152,7 +152,7 @@ END_TEST
 static void ask_on(const char *started)
 {
     struct pg_server wanted = {.host = "/run"};
-    snprintf(wanted.started, sizeof wanted.started, "%s", started);
+    snprintf(wanted.started, sizeof(wanted.started), "%s", started);
     purpose = PG_WORKER;
     script_is_server(PID, 150000);
     struct pg_target target = {
@@ -214,7 +214,7 @@ static bool left_behind(const char *system, int timeline, const struct pg_lineag
     static const struct pg_server db1 = {.host = "db1", .port = "5432"};
     struct error why = {.kind = ERROR_NONE};
     struct pg_lineage here = {.timeline = timeline};
-    snprintf(here.system, sizeof here.system, "%s", system);
+    snprintf(here.system, sizeof(here.system), "%s", system);
     bool left = pg_left_behind(&highest, &here, led, &db1, &why);
     ck_assert_int_eq(why.kind, left ? ERROR_REFUSED : ERROR_NONE);
     return left;

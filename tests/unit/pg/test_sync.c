@@ -47,8 +47,8 @@ static void on_synced(void *data, const struct pg_reply *reply, const struct led
     ck_assert_ptr_eq(data, &calls);
     calls++;
     succeeded = pg_reply_ok(reply);
-    synced = xcalloc(count + 1, sizeof *synced);
-    memcpy(synced, jobs, count * sizeof *synced);
+    synced = xcalloc(count + 1, sizeof(*synced));
+    memcpy(synced, jobs, count * sizeof(*synced));
     synced_count = count;
 }
 

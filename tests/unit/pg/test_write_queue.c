@@ -34,7 +34,7 @@ static void set_up(void)
     static const struct write_queue_handlers handlers = {.refused = on_refused, .taken = on_taken};
     session_set_up();
     refused = taken = 0;
-    memset(answers, 0, sizeof answers);
+    memset(answers, 0, sizeof(answers));
     queue = write_queue_create(loop, connection, &handlers, &refused);
 }
 
@@ -244,7 +244,7 @@ int main(void)
     tcase_add_checked_fixture(tcase, set_up, tear_down);
     tcase_add_test(tcase, one_is_on_its_way_at_a_time_and_they_keep_their_order);
     tcase_add_loop_test(tcase, what_the_ledger_cannot_take_now_is_sent_again_and_nothing_before_it, 0,
-                        sizeof not_now / sizeof *not_now);
+                        sizeof(not_now) / sizeof(*not_now));
     tcase_add_test(tcase, the_pause_grows_and_ends_when_a_request_is_taken);
     tcase_add_test(tcase, what_the_ledger_refuses_is_answered_and_the_next_one_goes_out);
     tcase_add_test(tcase, parameters_are_copied_until_they_are_taken);
