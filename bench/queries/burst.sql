@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- 10,000 notifications in two seconds, no two alike, a hundred to a transaction. Tells when the last one was committed, and
--- how many seconds the whole took.
+-- 10,000 notifications in two seconds, no two alike, a hundred to a transaction. Tells when the last one was committed,
+-- and how many seconds the whole took.
 CREATE PROCEDURE bench.burst(p_channel text, INOUT p_committed text, INOUT p_seconds numeric)
 LANGUAGE plpgsql AS $$
 DECLARE

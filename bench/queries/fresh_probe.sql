@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
--- A probe writes a row and waits until each view's last committed refresh has consumed it: from the commit of the write to that of
--- the refresh, in ms. One after the other, so that a slow refresh is not counted once for every write that waits for it.
+-- A probe writes a row and waits until each view's last committed refresh has consumed it: from the commit of the write
+-- to that of the refresh, in ms. One after the other, so that a slow refresh is not counted once for every write that
+-- waits for it.
 CREATE SCHEMA bench;
 CREATE TABLE bench.fresh (relation text NOT NULL, ms double precision NOT NULL);
 CREATE PROCEDURE bench.probe(p_statement text, p_views text[], p_seconds double precision)

@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: PostgreSQL
--- What script/bench reads times. After "-- read NAME": as an application reads it, for pgbench. After "-- raw NAME": the same
--- off the sources, for psql: the view's definition, `__live`, as far as it is asked for (seed 002's bad way for lanes, but for its failing
--- on malformed scores), or seed 004's aggregate over requests. What says nothing about sources has none.
--- :n is a number from 0 to 19: the busiest challenges and agents. :agent, :challenge are the busiest pair of them.
+-- What script/bench reads times. After "-- read NAME": as an application reads it, for pgbench. After "-- raw NAME":
+-- the same off the sources, for psql: the view's definition, `__live`, as far as it is asked for (seed 002's bad way
+-- for lanes, but for its failing on malformed scores), or seed 004's aggregate over requests. What says nothing about
+-- sources has none. :n is a number from 0 to 19: the busiest challenges and agents. :agent, :challenge are the busiest
+-- pair of them.
 
 -- read lane_distributions
 SELECT *, count(*) OVER () AS seen FROM lane_distributions(md5('challenge ' || :n)::uuid)

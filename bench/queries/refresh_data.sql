@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- :rows submissions of 4 lanes in :challenges challenges: evenly, or with :heavy tenths of them in challenge 0. They come in
--- the order of time, so the rows of a challenge lie scattered.
+-- :rows submissions of 4 lanes in :challenges challenges: evenly, or with :heavy tenths of them in challenge 0. They
+-- come in the order of time, so the rows of a challenge lie scattered.
 -- Indexes are made after the rows: five million take minutes otherwise.
 CREATE TEMP TABLE definition AS
 SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS text

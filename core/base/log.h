@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The log: one line an event on stderr, "2026-03-27T01:30:00.123Z level message"; hint on its own line.
- * Control characters and line breaks in arguments are escaped, so that no text from outside can forge a line. errno is kept. */
+ * Control characters and line breaks in arguments are escaped, so that no text from outside can forge a line. errno is
+ * kept. */
 #ifndef CHIME_BASE_LOG_H
 #define CHIME_BASE_LOG_H
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Warnings that come again and again: the first of a key in full, the next ones counted, at most one line a minute and key.
+/* Warnings that come again and again: the first of a key in full, the next ones counted, at most one line a minute and
+ * key.
  *
- * Does: cut a line to what one reads; keep at most LOG_FOLD_KEYS keys, and count what comes by further ones; forget a key that was quiet for a minute.
+ * Does: cut a line to what one reads; keep at most LOG_FOLD_KEYS keys, and count what comes by further ones; forget a
+ *   key that was quiet for a minute.
  * Does not: keep what it left out: whoever wants all of it looks where it is on record. */
 #ifndef CHIME_BASE_LOG_FOLD_H
 #define CHIME_BASE_LOG_FOLD_H

@@ -29,7 +29,8 @@ bool sql_is_transaction_control(const struct sql_statement *statement);
 bool sql_is_one_transaction(const char *text);
 /* True when the text may be sent by the extended protocol: one statement, and not COPY. */
 bool sql_is_single_statement(const char *text);
-/* True for what refuses a transaction block, and so also other statements beside it: VACUUM, CREATE/DROP DATABASE, CONCURRENTLY, ... */
+/* True for what refuses a transaction block, and so also other statements beside it: VACUUM, CREATE/DROP DATABASE,
+ * CONCURRENTLY, ... */
 bool sql_stands_alone(const struct sql_statement *statement);
 /* True when a statement is COPY ... FROM STDIN. */
 bool sqltext_copies_from_client(const char *text);

@@ -17,8 +17,8 @@ static bool fail(struct error *err, const char *path, int number, const char *hi
     return error_hint(err, "%s", hint);
 }
 
-/* Whoever owns / can replace all that is below: it is root, also in a user namespace that knows no root, where it has the number of
- * those that are not mapped. */
+/* Whoever owns / can replace all that is below: it is root, also in a user namespace that knows no root, where it has
+ * the number of those that are not mapped. */
 static bool is_root(uid_t user)
 {
     struct stat top;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Who could have written a file that is believed: a plugin, a configuration, a secret.
  *
- * Each file and folder must belong to root or to us, and be writable by nobody else. A folder's path is resolved first; then every folder from / down
- * is judged (a sticky one of root's, such as /tmp, may lie above). The walk opens each folder from the one above without following links, so that
- * what was checked is what is used. */
+ * Each file and folder must belong to root or to us, and be writable by nobody else. A folder's path is resolved first;
+ * then every folder from / down is judged (a sticky one of root's, such as /tmp, may lie above). The walk opens each
+ * folder from the one above without following links, so that what was checked is what is used. */
 #ifndef CHIME_BASE_TRUST_H
 #define CHIME_BASE_TRUST_H
 

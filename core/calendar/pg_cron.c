@@ -50,7 +50,7 @@ static bool is_blank(char character)
     return character == ' ' || character == '\t';
 }
 
-/* --- values ---------------------------------------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------------------------------------- */
 
 static int word_value(const struct field *field, const char *word)
 {
@@ -89,7 +89,7 @@ static bool read_value(const char **at, const struct field *field, int *value)
     return true;
 }
 
-/* --- fields ---------------------------------------------------------------------------------------------------------------- */
+/* --- fields ------------------------------------------------------------------------------------------------------- */
 
 static bool in_field(const struct field *field, int value)
 {
@@ -121,7 +121,8 @@ static bool read_item(const char **at, const struct field *field, struct item *i
     return in_field(field, item->first) && in_field(field, item->last);
 }
 
-/* A step beyond the field is none of ours: it leaves the first value alone. Of days, whose star counts by itself, the star stays. */
+/* A step beyond the field is none of ours: it leaves the first value alone. Of days, whose star counts by itself, the
+ * star stays. */
 static void put_star(struct buffer *text, size_t place, int step)
 {
     const struct field *field = &fields[place];
@@ -181,7 +182,7 @@ static bool read_field(const char **at, size_t place, struct reading *reading)
     return true;
 }
 
-/* --- the whole ------------------------------------------------------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------------------------------------------------- */
 
 /* Blank lines and those of comments. */
 static const char *skip_lines(const char *text)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Schedules as the extension pg_cron reads them, which is not always what they say.
  *
- * Does: tell, of a text that pg_cron keeps, whether its runs ever come, and write what it took the text for as a schedule of ours:
+ * Does: tell, of a text that pg_cron keeps, whether its runs ever come, and write what it took the text for as a
+ *   schedule of ours:
  *   of six fields it does not look at the sixth; "5;3" in a field is 5; the empty range "sat-sun"
  *   is nothing. In its newest source (1.6) `$` and `N seconds` came; earlier versions refuse both.
  * Does not: know zones. pg_cron matches every minute of the wall: that is dst_gap skip and dst_overlap both. */

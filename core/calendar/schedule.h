@@ -16,11 +16,11 @@
  * A schedule that can never fire (30 February) is refused with that reason.
  *
  * Clock changes. A schedule is *fixed* when neither its minute nor its hour field starts with '*' (@at is fixed too):
- *   a wall time that does not exist: dst_gap `run` once at the first valid instant after the gap, however many of its times
- *     fell into it (and a regular slot at that instant is that same one); `skip` not at all
+ *   a wall time that does not exist: dst_gap `run` once at the first valid instant after the gap, however many of its
+ *     times fell into it (and a regular slot at that instant is that same one); `skip` not at all
  *   a wall time that comes twice: dst_overlap `first`, `last` or `both`
- * Every other schedule of fields is matched against the wall clock at every real second: a repeated wall time matches again, a
- *   skipped one is not made up. Intervals do not look at the wall.
+ * Every other schedule of fields is matched against the wall clock at every real second: a repeated wall time matches
+ *   again, a skipped one is not made up. Intervals do not look at the wall.
  * Ownership: a struct schedule is a plain value; copy it freely. Its zone is borrowed. */
 #ifndef CHIME_CALENDAR_SCHEDULE_H
 #define CHIME_CALENDAR_SCHEDULE_H
@@ -68,12 +68,12 @@ struct schedule {
 /* `text` of at most 1,000 bytes; in UTC. The error names the field, the text and what was expected. */
 bool schedule_parse(const char *text, struct schedule *schedule, struct error *err) CHIME_MUST_CHECK;
 void schedule_set_zone(struct schedule *schedule, const struct zone *zone, enum dst_gap gap, enum dst_overlap overlap);
-/* The first slot later than `after`; INSTANT_NEVER for SCHEDULE_NONE and SCHEDULE_REBOOT, past the one time of @at and past the year
- * 9999. For SCHEDULE_DELAY `after` is taken as the last end: after + interval. */
+/* The first slot later than `after`; INSTANT_NEVER for SCHEDULE_NONE and SCHEDULE_REBOOT, past the one time of @at and
+ * past the year 9999. For SCHEDULE_DELAY `after` is taken as the last end: after + interval. */
 instant schedule_next(const struct schedule *schedule, instant after);
 /* How many slots lie in (after, until], counted upward from `after` and no further than `limit`; *last is the latest of
- * those counted, INSTANT_NONE when there is none. No slot is looked at by itself: what it costs grows with the months and
- * the changes of the clocks in between, whatever the schedule. A delay counts as if each slot ended at once. */
+ * those counted, INSTANT_NONE when there is none. No slot is looked at by itself: what it costs grows with the months
+ * and the changes of the clocks in between, whatever the schedule. A delay counts as if each slot ended at once. */
 int64_t schedule_count(const struct schedule *schedule, instant after, instant until, int64_t limit, instant *last);
 /* The latest slot that is <= `until` and > `after`; INSTANT_NONE when there is none. Cheap for long spans. */
 instant schedule_latest(const struct schedule *schedule, instant after, instant until);

@@ -15,8 +15,8 @@
 
 enum direction { BACKWARD = -1, FORWARD = 1 };
 
-/* The nearest wall time of a SCHEDULE_CRON or SCHEDULE_ONCE at or beyond `from`, which lies on a whole second and within
- * some days of the calendar; false when the calendar has none left. */
+/* The nearest wall time of a SCHEDULE_CRON or SCHEDULE_ONCE at or beyond `from`, which lies on a whole second and
+ * within some days of the calendar; false when the calendar has none left. */
 bool schedule_seek(const struct schedule *schedule, instant from, enum direction direction, instant *wall);
 /* How many wall times of a SCHEDULE_CRON lie in [from, to), both on whole seconds, counting no further than `limit`;
  * *last is the latest of those counted, left alone when there are none. The time it takes grows with the months. */

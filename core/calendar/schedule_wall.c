@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Between two changes of the clocks local time is UTC plus a constant, so a stretch is searched as UTC is. What the changes
- * do to a fixed schedule is decided at a stretch's edges: a slot whose wall time another stretch shows too may be
- * refused, and a stretch that begins with a gap may have a slot at its start for the wall times skipped. */
+/* Between two changes of the clocks local time is UTC plus a constant, so a stretch is searched as UTC is. What the
+ * changes do to a fixed schedule is decided at a stretch's edges: a slot whose wall time another stretch shows too may
+ * be refused, and a stretch that begins with a gap may have a slot at its start for the wall times skipped. */
 #include "calendar/schedule_wall.h"
 
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Looking things up in a zone: the transitions after its cycle are those of the cycle, a whole number of cycles later. */
+/* Looking things up in a zone: the transitions after its cycle are those of the cycle, a whole number of cycles
+ * later. */
 #include "calendar/zone.h"
 
 #include "calendar/zone_state.h"

@@ -3,9 +3,9 @@
  *
  * Does: read a zone's file, bounded and distrusting every count in it; convert both ways; name the next change of the
  *   clocks; tell when a file was replaced. After the last transition of the file its footer (a POSIX TZ rule) decides.
- * Does not: use the C library's zone, which is one per process; know leap seconds (files that count them are refused); know
- *   changes outside the years 1 to 9999 of UTC: an instant before or after has the offset with which these years begin or
- *   end. Civil times (zone_to_civil, zone_from_civil) are of these years as well, on the wall as in UTC.
+ * Does not: use the C library's zone, which is one per process; know leap seconds (files that count them are refused);
+ *   know changes outside the years 1 to 9999 of UTC: an instant before or after has the offset with which these years
+ *   begin or end. Civil times (zone_to_civil, zone_from_civil) are of these years as well, on the wall as in UTC.
  * Files come from $TZDIR, else /usr/share/zoneinfo. A name is made of letters, digits, '_', '+', '-' and single '/'
  * between them; never "." or "..", nor absolute. Names are as the files are spelled: Europe/Berlin.
  * Ownership: a zone is immutable and lives as long as its `zones`. NULL stands for UTC wherever a zone is taken. */
@@ -24,9 +24,10 @@
 
 struct zone;
 
-/* --- one zone ------------------------------------------------------------------------------------------------------- */
+/* --- one zone ----------------------------------------------------------------------------------------------------- */
 
-/* From the bytes of a file; NULL with the reason. `name` is for messages and zone_name. For zones_find and the fuzzer. */
+/* From the bytes of a file; NULL with the reason. `name` is for messages and zone_name. For zones_find and the
+ * fuzzer. */
 struct zone *zone_read(const char *name, const void *bytes, size_t size, struct error *err);
 void zone_free(struct zone *zone); /* takes NULL */
 const char *zone_name(const struct zone *zone);
@@ -36,19 +37,19 @@ duration zone_offset(const struct zone *zone, instant at);
 bool zone_is_utc(const struct zone *zone);
 /* The abbreviation in use then, such as "CEST"; valid as long as the zone. */
 const char *zone_abbreviation(const struct zone *zone, instant at);
-/* The first instant later than `after` from which on the offset differs from just before; INSTANT_NEVER when there is none up to the
- * year 9999. Transitions that leave the offset as it was are passed over. */
+/* The first instant later than `after` from which on the offset differs from just before; INSTANT_NEVER when there is
+ * none up to the year 9999. Transitions that leave the offset as it was are passed over. */
 instant zone_next_change(const struct zone *zone, instant after);
 /* The last such instant that is <= `until`; INSTANT_NONE when there is none. */
 instant zone_last_change(const struct zone *zone, instant until);
 struct civil zone_to_civil(const struct zone *zone, instant at);
 
 enum zone_wall { ZONE_WALL_GAP, ZONE_WALL_ONCE, ZONE_WALL_TWICE };
-/* The instants that show this wall time. Once: *first = *last. Twice: the two. Gap: both are the change that skips it, the
- * first valid instant after it. */
+/* The instants that show this wall time. Once: *first = *last. Twice: the two. Gap: both are the change that skips it,
+ * the first valid instant after it. */
 enum zone_wall zone_from_civil(const struct zone *zone, const struct civil *civil, instant *first, instant *last);
 
-/* --- a set of zones: those of a catalog ----------------------------------------------------------------------------------- */
+/* --- a set of zones: those of a catalog --------------------------------------------------------------------------- */
 
 struct zones;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Names of zones: what may be one, and which of the folder's was meant. For error messages, where time is of no matter. */
+/* Names of zones: what may be one, and which of the folder's was meant. For error messages, where time is of no
+ * matter. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>

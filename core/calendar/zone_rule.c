@@ -16,7 +16,7 @@ static const struct zone_day default_start = {
 static const struct zone_day default_end = {
     .form = ZONE_DAY_OF_WEEK, .month = 11, .week = 1, .day = 0, .time = DEFAULT_TIME};
 
-/* --- reading --------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* Reads forward; the first thing that does not fit clears `fits`, and everything after it is 0. */
 struct scan {
@@ -159,7 +159,7 @@ bool zone_rule_read(struct zone_rule *rule, const char *text, size_t length, str
     return true;
 }
 
-/* --- a year of it ---------------------------------------------------------------------------------------------------- */
+/* --- a year of it ------------------------------------------------------------------------------------------------- */
 
 static instant start_of_month(int year, int month)
 {

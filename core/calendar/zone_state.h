@@ -26,9 +26,10 @@
 #define ZONE_KINDS_MAX 256                                            /* a file's index of one is a byte */
 #define ZONE_ABBREVIATION_MAX 31                                      /* in a rule */
 
-/* --- a file ---------------------------------------------------------------------------------------------------------- */
+/* --- a file ------------------------------------------------------------------------------------------------------- */
 
-/* The block of a file that counts, as its bytes; all counts, indices and orders in it hold. Borrows the file's bytes. */
+/* The block of a file that counts, as its bytes; all counts, indices and orders in it hold. Borrows the file's
+ * bytes. */
 struct zone_image {
     size_t transition_count;
     size_t type_count; /* 1..ZONE_KINDS_MAX */
@@ -47,7 +48,7 @@ int64_t zone_image_time(const struct zone_image *image, size_t transition);
 int32_t zone_image_offset(const struct zone_image *image, size_t type);
 const char *zone_image_abbreviation(const struct zone_image *image, size_t type);
 
-/* --- a rule ---------------------------------------------------------------------------------------------------------- */
+/* --- a rule ------------------------------------------------------------------------------------------------------- */
 
 enum zone_day_form {
     ZONE_DAY_WITHOUT_LEAP, /* Jn: 1..365, 29 February is never counted */
@@ -80,11 +81,11 @@ struct zone_period {
 };
 
 bool zone_rule_read(struct zone_rule *rule, const char *text, size_t length, struct error *err) CHIME_MUST_CHECK;
-/* The first period that starts in *year or later, as long as it is (those that touch are one), and *year the year after it;
- * false when no year up to `last` has one. */
+/* The first period that starts in *year or later, as long as it is (those that touch are one), and *year the year after
+ * it; false when no year up to `last` has one. */
 bool zone_rule_period(const struct zone_rule *rule, int *year, int last, struct zone_period *period);
 
-/* --- a zone ---------------------------------------------------------------------------------------------------------- */
+/* --- a zone ------------------------------------------------------------------------------------------------------- */
 
 struct zone_type {
     duration offset;
@@ -108,7 +109,7 @@ struct zone {
     bool repeats;         /* there is a cycle with transitions */
 };
 
-/* --- names ----------------------------------------------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------------------------------------------------- */
 
 bool zone_name_valid(const char *name);
 /* The name of a file below `directory` that may be meant; NULL when none is near. Caller frees. */

@@ -63,7 +63,8 @@ void choices_make(struct builder *builder);
 /* The database of something that names this one, or none (NULL); NULL when it was refused. */
 const char *choice_database(struct builder *builder, const char *name, const struct subject *subject);
 
-/* One file per plugin is the custom: what is written beside the entry of a plugin that is absent is left out with it. */
+/* One file per plugin is the custom: what is written beside the entry of a plugin that is absent is left out with
+ * it. */
 bool choice_absent_beside(const struct builder *builder, const char *file);
 
 /* plugin_validate.c: the catalog's plugins with their settings, in the order in which they are to be installed; after

@@ -2,8 +2,9 @@
 /* The catalog: configuration and plugins joined into one validated set of jobs and views.
  *
  * Does: give every plugin its database, schemas and settings; merge options (conf.d over plugin over product);
- *   parse schedules, in the zone of the job or its database; give jobs their pools; resolve `after`; refuse duplicates (naming both places), unknown names (with a did-you-mean),
- *   jobs without a database, and cycles (printing the path a -> b -> a). All findings at once.
+ *   parse schedules, in the zone of the job or its database; give jobs their pools; resolve `after`; refuse duplicates
+ *   (naming both places), unknown names (with a did-you-mean), jobs without a database, and cycles (printing the path a
+ *   -> b -> a). All findings at once.
  * Does not: SQL, scheduling.
  * Ownership: the catalog borrows the config and plugin set, which must outlive it; everything else is its arena's. */
 #ifndef CHIME_CATALOG_CATALOG_H
@@ -44,8 +45,9 @@ struct catalog {
 };
 
 /* NULL when the report gained an error. What the configuration was refused for has its finding: such entries count as
- * names, and nothing that may follow from them is said again; its databases have to be sound. A plugin that conf.d does not mention is enabled; an entry that is "auto" waits for
- * its file, so that taking a plugin's file away is enough to remove it (a name near a known one is a slip all the same). */
+ * names, and nothing that may follow from them is said again; its databases have to be sound. A plugin that conf.d does
+ * not mention is enabled; an entry that is "auto" waits for its file, so that taking a plugin's file away is enough to
+ * remove it (a name near a known one is a slip all the same). */
 struct catalog *catalog_build(const struct config *config, const struct plugin_set *plugins, struct report *report);
 void catalog_destroy(struct catalog *catalog); /* takes NULL */
 const struct job *catalog_find_job(const struct catalog *catalog, const char *database, const char *name);
@@ -53,10 +55,12 @@ const struct job *catalog_find_job(const struct catalog *catalog, const char *da
 const struct job *catalog_jobs_of(const struct catalog *catalog, const char *database, size_t *count);
 /* Whether the plugins of a database, and what they are installed with, are the same in both. */
 bool catalog_same_plugins(const struct catalog *left, const struct catalog *right, const char *database);
-/* A hash of everything that decides what runs in a database; two daemons with equal ones agree. 16 hex digits and a NUL. */
+/* A hash of everything that decides what runs in a database; two daemons with equal ones agree. 16 hex digits and a
+ * NUL. */
 void catalog_fingerprint(const struct catalog *catalog, const char *database, char hex[static 17]);
 
-/* What another catalog brings, for people: "+ job nightly", "~ plugin progress", "- job old (main)", with the database where there are several. */
+/* What another catalog brings, for people: "+ job nightly", "~ plugin progress", "- job old (main)", with the database
+ * where there are several. */
 #define CATALOG_CHANGES_LISTED 100
 struct catalog_changes {
     char *lines[CATALOG_CHANGES_LISTED]; /* the first of them */

@@ -26,7 +26,7 @@ static bool same_and_finish(struct buffer texts[static 2])
     return same;
 }
 
-/* --- jobs: both lists are sorted by database, then name ------------------------------------------------------------------ */
+/* --- jobs: both lists are sorted by database, then name ----------------------------------------------------------- */
 
 static bool same_job(const struct job *left, const struct job *right)
 {
@@ -71,7 +71,7 @@ static void list_jobs(const struct catalog *before, const struct catalog *after,
     }
 }
 
-/* --- plugins ------------------------------------------------------------------------------------------------------------- */
+/* --- plugins ------------------------------------------------------------------------------------------------------ */
 
 static void list_plugins(const struct catalog *before, const struct catalog *after, struct catalog_changes *changes)
 {
@@ -90,7 +90,7 @@ static void list_plugins(const struct catalog *before, const struct catalog *aft
     }
 }
 
-/* --- what is told, and where ----------------------------------------------------------------------------------------------- */
+/* --- what is told, and where -------------------------------------------------------------------------------------- */
 
 static bool same_text(const char *left, const char *right)
 {

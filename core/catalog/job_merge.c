@@ -260,8 +260,8 @@ static void add_configured(struct builder *builder, const struct config_job *fro
 
 #define VERIFY_JOB "verify-views"
 
-/* It commits view by view, so it cannot be transactional; a night that it missed by hours is left to the next. That it fails is
- * the alert, so it is never suspended. */
+/* It commits view by view, so it cannot be transactional; a night that it missed by hours is left to the next. That it
+ * fails is the alert, so it is never suspended. */
 static const char *const verify_options[][2] = {
     {"attempt_timeout", "6h"}, {"lock_timeout", "10min"}, {"max_attempts", "1"},
     {"catchup_window", "2h"},  {"priority", "9"},         {"suspend_after_failures", "0"},

@@ -140,7 +140,7 @@ static void check_slotless(struct builder *builder, const struct job *job)
     }
 }
 
-/* --- what wakes it ----------------------------------------------------------------------------------------------------- */
+/* --- what wakes it ------------------------------------------------------------------------------------------------ */
 
 static void check_debounce(struct builder *builder, const struct job *job)
 {

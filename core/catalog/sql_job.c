@@ -22,7 +22,7 @@ struct making {
     struct job job;
 };
 
-/* --- JSON ----------------------------------------------------------------------------------------------------------------- */
+/* --- JSON --------------------------------------------------------------------------------------------------------- */
 
 static json_t *read_json(const char *text, json_type type, const char *what, struct error *err)
 {
@@ -67,7 +67,7 @@ static bool read_names(struct making *making, const char *text, const char *what
     return good;
 }
 
-/* --- options ---------------------------------------------------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------------------------------------------------ */
 
 static bool read_options(struct making *making, struct error *err)
 {
@@ -88,7 +88,8 @@ static bool read_options(struct making *making, struct error *err)
     return good;
 }
 
-/* As pg_cron: a run of an interval that falls due beside another waits for it, one at most; those of fields all wait. */
+/* As pg_cron: a run of an interval that falls due beside another waits for it, one at most; those of fields all
+ * wait. */
 static void lay_defaults(struct job *job)
 {
     struct job_options usual;
@@ -137,7 +138,7 @@ static bool check_options(const struct making *making, struct error *err)
     return true;
 }
 
-/* --- the rest ------------------------------------------------------------------------------------------------------------ */
+/* --- the rest ----------------------------------------------------------------------------------------------------- */
 
 static bool read_schedule(struct making *making, struct error *err)
 {

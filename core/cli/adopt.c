@@ -15,7 +15,7 @@ static const struct output_column columns[] = {
 };
 enum { COLUMN_ACTION, COLUMN_DIGEST = COUNT_OF(columns) };
 
-/* --- the plugin as text --------------------------------------------------------------------------------------------------- */
+/* --- the plugin as text ------------------------------------------------------------------------------------------- */
 
 static json_t *text_or_null(const char *text)
 {
@@ -87,7 +87,7 @@ char *adoption_text(const struct catalog_plugin *plugin)
     return text;
 }
 
-/* --- the plan ------------------------------------------------------------------------------------------------------------- */
+/* --- the plan ----------------------------------------------------------------------------------------------------- */
 
 /* The last column is the whole plan's digest. */
 #define PLAN_OF(lines)                                                                          \
@@ -129,7 +129,7 @@ struct output_list *adoption_output(const struct adoption_plan *plan)
     return output;
 }
 
-/* --- doing it ------------------------------------------------------------------------------------------------------------- */
+/* --- doing it ----------------------------------------------------------------------------------------------------- */
 
 /* What is not as it was shown, or stands in the way. */
 static bool explain(struct error *err)

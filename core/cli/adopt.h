@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Relations of others whose names a plugin wants: what taking them over, or putting them back, would do, and doing it.
  *
- * Does: ask chime.adoption_lines and chime.rollback_lines for the plan, hold it, and have it done as it was shown, in one
- *   transaction of the server (sql/migrations/0015_adopt.sql).
+ * Does: ask chime.adoption_lines and chime.rollback_lines for the plan, hold it, and have it done as it was shown, in
+ *   one transaction of the server (sql/migrations/0015_adopt.sql).
  * Does not: ask, or decide whether it may be done. */
 #ifndef CHIME_CLI_ADOPT_H
 #define CHIME_CLI_ADOPT_H
@@ -28,8 +28,8 @@ bool adoption_survey(struct visit *visit, const struct adoption *adoption, struc
                      struct error *err) CHIME_MUST_CHECK;
 void adoption_plan_finish(struct adoption_plan *plan); /* again is allowed */
 struct output_list *adoption_output(const struct adoption_plan *plan);
-/* Refused when what there is differs from what `plan` says; `done` has a row of three for each relation: its name, what the old
- * one is called aside, rows or NULL. */
+/* Refused when what there is differs from what `plan` says; `done` has a row of three for each relation: its name, what
+ * the old one is called aside, rows or NULL. */
 bool adoption_perform(struct visit *visit, const struct adoption *adoption, const struct adoption_plan *plan,
                       struct pg_rows *done, struct error *err) CHIME_MUST_CHECK;
 

@@ -128,7 +128,7 @@ static int rules_run(const struct invocation *invocation)
     return visit_command(invocation, list, list_rules, "there are no rules yet: a leader writes them");
 }
 
-/* --- silences ----------------------------------------------------------------------------------------------------------- */
+/* --- silences ----------------------------------------------------------------------------------------------------- */
 
 struct silence_order {
     char *matchers; /* JSON */
@@ -206,7 +206,7 @@ static int silence_run(const struct invocation *invocation)
     return status;
 }
 
-/* --- one of them, by its number ------------------------------------------------------------------------------------------ */
+/* --- one of them, by its number ----------------------------------------------------------------------------------- */
 
 struct number_order {
     const char *sql; /* $1: the number; $2: the reason */

@@ -49,7 +49,7 @@ struct filling {
 
 static volatile sig_atomic_t interrupted;
 
-/* --- the command line ----------------------------------------------------------------------------------------------------- */
+/* --- the command line --------------------------------------------------------------------------------------------- */
 
 static bool read_batch(struct backfill *backfill, struct error *err)
 {
@@ -75,7 +75,7 @@ static bool read_options(struct backfill *backfill, struct error *err)
     return true;
 }
 
-/* --- one view ------------------------------------------------------------------------------------------------------------- */
+/* --- one view ----------------------------------------------------------------------------------------------------- */
 
 static bool explain(struct error *err)
 {
@@ -239,7 +239,7 @@ static int fill_view(struct backfill *backfill, const struct config_database *da
     return status;
 }
 
-/* --- the command ---------------------------------------------------------------------------------------------------------- */
+/* --- the command -------------------------------------------------------------------------------------------------- */
 
 static void note_interrupt(int signal)
 {

@@ -60,7 +60,7 @@ void candidates_finish(struct candidates *candidates)
     free(candidates->helps);
 }
 
-/* --- of the program itself ------------------------------------------------------------------------------------------------ */
+/* --- of the program itself ---------------------------------------------------------------------------------------- */
 
 void candidates_add_commands(struct candidates *candidates, const struct command *const *all, const char *family)
 {
@@ -129,7 +129,7 @@ static void add_states(struct candidates *candidates)
     add_state(candidates, RUN_RETRYING);
 }
 
-/* --- of the system -------------------------------------------------------------------------------------------------------- */
+/* --- of the system ------------------------------------------------------------------------------------------------ */
 
 /* tzdata's own list: "Z NAME ..." a zone, "L TARGET NAME" another name of one. */
 static void add_zone_line(struct candidates *candidates, char *line)
@@ -164,7 +164,7 @@ static void add_zones(struct candidates *candidates)
     candidates_add(candidates, "UTC", "");
 }
 
-/* --- of the configuration ------------------------------------------------------------------------------------------------- */
+/* --- of the configuration ----------------------------------------------------------------------------------------- */
 
 static struct config *quiet_config(const struct invocation *invocation)
 {
@@ -211,7 +211,7 @@ static void add_configured_jobs(struct candidates *candidates, const struct invo
     loaded_finish(&loaded);
 }
 
-/* --- of the databases ----------------------------------------------------------------------------------------------------- */
+/* --- of the databases --------------------------------------------------------------------------------------------- */
 
 /* In the child: names with a NUL after each. */
 static void write_names(const struct invocation *invocation, const struct config *config, const char *sql, int to)
@@ -260,7 +260,8 @@ static void add_names(struct candidates *candidates, const struct buffer *text)
     }
 }
 
-/* A child asks, because libpq's own patience is not ours: it is ended when it takes too long. False when it got no answer. */
+/* A child asks, because libpq's own patience is not ours: it is ended when it takes too long. False when it got no
+ * answer. */
 static bool add_from_databases(struct candidates *candidates, const struct invocation *invocation, const char *sql)
 {
     struct config *config = quiet_config(invocation);

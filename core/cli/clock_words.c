@@ -9,7 +9,7 @@
 #define NOT_FIXED ", not run: the schedule is not fixed, since its minute or its hour begins with *"
 #define COUNTED_TIMES 100000 /* as many as a gap of a day and a bit has seconds */
 
-/* --- times ------------------------------------------------------------------------------------------------------------- */
+/* --- times -------------------------------------------------------------------------------------------------------- */
 
 /* Wall times are counted as if they were UTC. */
 static void put_day(struct buffer *text, instant wall)
@@ -128,7 +128,7 @@ bool wall_time_parse(const char *text, const struct zone *zone, instant *at, str
     return true;
 }
 
-/* --- notes ------------------------------------------------------------------------------------------------------------- */
+/* --- notes -------------------------------------------------------------------------------------------------------- */
 
 static void add_note(struct clock_notes *notes, instant at, instant slot, struct buffer *text)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Slots and changes of the clocks in words, for people.
  *
- * Does: write a wall time with its zone; tell what the clocks had to do with the slots of a schedule: a wall time that does
- *   not exist that day, one that comes twice, and every other change of the clocks among the slots.
+ * Does: write a wall time with its zone; tell what the clocks had to do with the slots of a schedule: a wall time that
+ *   does not exist that day, one that comes twice, and every other change of the clocks among the slots.
  * Does not: find slots, print. Texts may change; they are no interface. */
 #ifndef CHIME_CLI_CLOCK_WORDS_H
 #define CHIME_CLI_CLOCK_WORDS_H

@@ -93,7 +93,7 @@ bool invocation_instant(const struct invocation *invocation, const char *name, c
     return true;
 }
 
-/* --- saying ------------------------------------------------------------------------------------------------------------ */
+/* --- saying ------------------------------------------------------------------------------------------------------- */
 
 static void say(const char *label, const char *text)
 {

@@ -3,9 +3,9 @@
  *
  * Does: find the command, read its options and the global ones (in any order, before or after the command), print help
  *   made from the table, turn failures into the exit status that pgchime(1) lists.
- * A name may have two words ("plugins new"), typed one after the other. A command's own option wins over a global one of
- *   the same name. What an argument or value is called decides how it is completed (candidates.h): JOB, VIEW, PLUGIN, FILE,
- *   "a|b".
+ * A name may have two words ("plugins new"), typed one after the other. A command's own option wins over a global one
+ *   of the same name. What an argument or value is called decides how it is completed (candidates.h): JOB, VIEW,
+ *   PLUGIN, FILE, "a|b".
  * Does not: know what a command does.
  * Data goes to standard output, everything else to standard error. */
 #ifndef CHIME_CLI_COMMAND_H

@@ -14,7 +14,7 @@
 #define TIME_ALLOWED (300 * USEC_PER_SEC)
 #define ANSWER_LIMIT ((size_t)1 << 28)
 
-/* --- the program ------------------------------------------------------------------------------------------------------------ */
+/* --- the program -------------------------------------------------------------------------------------------------- */
 
 struct answer {
     struct loop *loop;
@@ -61,7 +61,7 @@ static bool ask(struct answer *answer, const char *text, bool system, const char
     return answer->fault[0] == '\0' || error_set(err, ERROR_FAILED, "%s: %s", arguments[0], answer->fault);
 }
 
-/* --- its answer ------------------------------------------------------------------------------------------------------------- */
+/* --- its answer --------------------------------------------------------------------------------------------------- */
 
 static bool take_setting(json_t *value, struct crontab_setting *setting)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the lines of a crontab have psql do, as tools/read-crontab tells it.
  *
- * Does: start that program, which reads crontab(5), shell words, psql's options and files; take its answer over; say whether SQL can be a job's.
+ * Does: start that program, which reads crontab(5), shell words, psql's options and files; take its answer over; say
+ *   whether SQL can be a job's.
  * Does not: know schedules or servers.
  * Ownership: texts are the crontab's, or the arena's where one is given. */
 #ifndef CHIME_CLI_CRONTAB_H
@@ -46,8 +47,8 @@ struct crontab {
     json_t *answer;
 };
 
-/* `system`: each entry names a user before its command, as in /etc/crontab; `user`: whose it is else, NULL where nobody knows. ERROR_FAILED where
- * the program cannot do its work. */
+/* `system`: each entry names a user before its command, as in /etc/crontab; `user`: whose it is else, NULL where nobody
+ * knows. ERROR_FAILED where the program cannot do its work. */
 bool crontab_read(struct crontab *crontab, const char *text, bool system, const char *user,
                   struct error *err) CHIME_MUST_CHECK;
 void crontab_finish(struct crontab *crontab); /* also of one that could not be read */

@@ -51,7 +51,7 @@ static void add_reason(const struct crontab_plan *plan, struct crontab_step *ste
     step->reason = step->reason == NULL ? reason : arena_printf(plan->arena, "%s; and %s", step->reason, reason);
 }
 
-/* --- when ------------------------------------------------------------------------------------------------------------------- */
+/* --- when --------------------------------------------------------------------------------------------------------- */
 
 static const char *name_of(const struct zone *zone)
 {
@@ -81,14 +81,15 @@ static bool decide_when(const struct crontab_plan *plan, struct crontab_step *st
     return true;
 }
 
-/* --- where ------------------------------------------------------------------------------------------------------------------ */
+/* --- where -------------------------------------------------------------------------------------------------------- */
 
 static const char *port_of(const char *port)
 {
     return port != NULL && port[0] != '\0' ? port : "5432";
 }
 
-/* Cuts "NAME:PORT" or "[ADDRESS]:PORT" in two; the port, NULL where there is none. An address has several colons of its own. */
+/* Cuts "NAME:PORT" or "[ADDRESS]:PORT" in two; the port, NULL where there is none. An address has several colons of its
+ * own. */
 static const char *cut_port(char **name)
 {
     char *end = **name == '[' ? strchr(*name, ']') : NULL;
@@ -158,7 +159,7 @@ static bool decide_where(const struct crontab_plan *plan, struct crontab_step *s
     return ours;
 }
 
-/* --- which ------------------------------------------------------------------------------------------------------------------ */
+/* --- which -------------------------------------------------------------------------------------------------------- */
 
 static const char *describe_job(const struct crontab_plan *plan, const struct crontab_step *step, const char *name)
 {
@@ -279,7 +280,7 @@ static bool check_with_server(const struct crontab_plan *plan, struct crontab_st
     return true;
 }
 
-/* --- one line --------------------------------------------------------------------------------------------------------------- */
+/* --- one line ----------------------------------------------------------------------------------------------------- */
 
 static bool is_named(const struct crontab_plan *plan, const char *role)
 {
@@ -293,8 +294,8 @@ static bool is_named(const struct crontab_plan *plan, const char *role)
     return false;
 }
 
-/* The login as another role was the crontab's author's own; a job's is the configuration's. So whoever imports names that role. False: it is left
- * out. */
+/* The login as another role was the crontab's author's own; a job's is the configuration's. So whoever imports names
+ * that role. False: it is left out. */
 static bool allow_role(const struct crontab_plan *plan, struct crontab_step *step, const char *user)
 {
     if (user != NULL && strcmp(step->owner, user) == 0) {
@@ -360,7 +361,7 @@ bool crontab_plan_make(struct crontab_plan *plan, struct error *err)
     return true;
 }
 
-/* --- showing, and doing ----------------------------------------------------------------------------------------------------- */
+/* --- showing, and doing ------------------------------------------------------------------------------------------- */
 
 void crontab_plan_print(const struct crontab_plan *plan)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What `import crontab` would do with each line, and why: made first, shown, then done as it was shown.
  *
- * Does: find out which lines are SQL for our server, as whom and when they run, under which name; have the server check what would be refused.
+ * Does: find out which lines are SQL for our server, as whom and when they run, under which name; have the server check
+ *   what would be refused.
  * Does not: change anything, or touch the crontab. Ownership: texts are the arena's. */
 #ifndef CHIME_CLI_CRONTAB_PLAN_H
 #define CHIME_CLI_CRONTAB_PLAN_H

@@ -51,7 +51,8 @@ static void failed(struct doctor *doctor, const char *database, const char *abou
     }
 }
 
-/* Rows of about, state, finding, way out. $1: sessions that a leader may open here; those it has already are its own to use. */
+/* Rows of about, state, finding, way out. $1: sessions that a leader may open here; those it has already are its own to
+ * use. */
 static const char findings_sql[] =
     "SELECT 'server', CASE WHEN current_setting('server_version_num')::int < 150000 THEN 'failed' ELSE 'ok' END,"
     "       format('PostgreSQL %s, up since %s', current_setting('server_version'), date_trunc('second', "
@@ -111,7 +112,8 @@ static const char kept_sql[] = "SELECT 'view', 'warn', w.* FROM " WRONG_PROBLEMS
                                " UNION ALL"
                                " SELECT 'alert', 'warn', a.* FROM " ALERT_PROBLEMS_SQL " a";
 
-/* Others beside the daemon: who reads the ledger as a whole, as subscribers and backups do, and whose names definitions may find. */
+/* Others beside the daemon: who reads the ledger as a whole, as subscribers and backups do, and whose names definitions
+ * may find. */
 static const char others_sql[] =
     "SELECT 'publication', 'warn', format('publication %I sends all tables, schema chime among them', p.pubname),"
     "       format('this leaves schema chime out: CREATE PUBLICATION %I FOR TABLES IN SCHEMA %s', p.pubname || '_data',"

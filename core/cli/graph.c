@@ -41,7 +41,7 @@ struct job_graph {
     size_t *order;
 };
 
-/* --- what there is -------------------------------------------------------------------------------------------------------- */
+/* --- what there is ------------------------------------------------------------------------------------------------ */
 
 /* The catalog refused unknown names and cycles; what a job made by SQL comes after may be gone. */
 static void add_edges(struct job_graph *graph, const struct graph_jobs *jobs, size_t to)
@@ -75,7 +75,7 @@ static void graph_finish(struct job_graph *graph)
     free(graph->order);
 }
 
-/* --- lists ------------------------------------------------------------------------------------------------------------------ */
+/* --- lists -------------------------------------------------------------------------------------------------------- */
 
 static void set_names(struct output_list *list, size_t column, const char *const *names, size_t count)
 {
@@ -121,7 +121,7 @@ static void print_lists(const struct job_graph *graph, const struct output_style
     output_destroy(lists[1]);
 }
 
-/* --- tree ------------------------------------------------------------------------------------------------------------------- */
+/* --- tree --------------------------------------------------------------------------------------------------------- */
 
 /* A job stands below each of its upstreams, and what comes after it below the first of these places alone: a graph of
  * many paths would be a tree without end. */
@@ -183,7 +183,7 @@ static void print_tree(const struct job_graph *graph, const struct output_style 
     free(tree.shown);
 }
 
-/* --- dot -------------------------------------------------------------------------------------------------------------------- */
+/* --- dot ---------------------------------------------------------------------------------------------------------- */
 
 /* Within double quotes, where "\n" is a line break to Graphviz too. */
 static void put_dot(struct buffer *text, const char *name)
@@ -266,7 +266,7 @@ static void print_dot(const struct job_graph *graph)
     buffer_finish(&text);
 }
 
-/* --- the command ------------------------------------------------------------------------------------------------------------ */
+/* --- the command -------------------------------------------------------------------------------------------------- */
 
 static void print_graph(const struct invocation *invocation, const struct catalog *catalog)
 {

@@ -17,7 +17,7 @@ static void add(struct graph_jobs *jobs, const struct job *job)
     jobs->items[jobs->count++] = job;
 }
 
-/* --- made by SQL ------------------------------------------------------------------------------------------------------------ */
+/* --- made by SQL -------------------------------------------------------------------------------------------------- */
 
 /* The texts of a JSON list. */
 static const char *const *read_texts(struct arena *arena, const char *json, size_t *count)
@@ -66,7 +66,7 @@ static bool add_sql_jobs(struct graph_jobs *jobs, const struct config_database *
     return good;
 }
 
-/* --- all of them ------------------------------------------------------------------------------------------------------------ */
+/* --- all of them -------------------------------------------------------------------------------------------------- */
 
 static int compare(const struct job *job, const char *database, const char *name)
 {

@@ -23,7 +23,7 @@ struct importing {
     int status;
 };
 
-/* --- the command line ------------------------------------------------------------------------------------------------------- */
+/* --- the command line --------------------------------------------------------------------------------------------- */
 
 static bool check_words(const struct invocation *invocation, struct error *err)
 {
@@ -42,7 +42,7 @@ static bool check_words(const struct invocation *invocation, struct error *err)
     return true;
 }
 
-/* --- what there is ---------------------------------------------------------------------------------------------------------- */
+/* --- what there is ------------------------------------------------------------------------------------------------ */
 
 static bool open_source(struct importing *importing, struct error *err)
 {
@@ -87,7 +87,7 @@ static bool prepare(struct importing *importing, struct error *err)
     return answers == NULL || import_answers_check(answers, &importing->source, err);
 }
 
-/* --- doing it --------------------------------------------------------------------------------------------------------------- */
+/* --- doing it ----------------------------------------------------------------------------------------------------- */
 
 static void say_what_is_left(const struct importing *importing)
 {

@@ -17,7 +17,7 @@
 
 #define FILE_LIMIT (1u << 20)
 
-/* --- the file --------------------------------------------------------------------------------------------------------------- */
+/* --- the file ----------------------------------------------------------------------------------------------------- */
 
 static bool read_input(struct arena *arena, const char **text, struct error *err)
 {
@@ -63,7 +63,7 @@ static bool read_file(const char *file, struct arena *arena, const char **text, 
     return read;
 }
 
-/* --- the command line ------------------------------------------------------------------------------------------------------- */
+/* --- the command line --------------------------------------------------------------------------------------------- */
 
 static bool open_database(const struct invocation *invocation, const struct config *config, struct visit *visit,
                           struct error *err)
@@ -121,7 +121,7 @@ static bool prepare(struct crontab_plan *plan, struct error *err)
     return crontab_read(&plan->crontab, text, invocation_has(invocation, "system"), plan->user, err);
 }
 
-/* --- what else is in the file ----------------------------------------------------------------------------------------------- */
+/* --- what else is in the file ------------------------------------------------------------------------------------- */
 
 struct remark_on_setting {
     const char *name;
@@ -157,7 +157,7 @@ static void remark_on(const struct invocation *invocation, const struct crontab_
     remark(invocation, "line %d, %s: it is not taken along", setting->line, setting->name);
 }
 
-/* --- doing it --------------------------------------------------------------------------------------------------------------- */
+/* --- doing it ----------------------------------------------------------------------------------------------------- */
 
 static void say_lines(const struct crontab_plan *plan)
 {

@@ -55,7 +55,7 @@ static bool refuse_encoding(const struct dump *dump, const char *column, struct 
     return error_hint(err, "dump it again: pg_dump --encoding=UTF8 --data-only --table cron.job DATABASE > FILE");
 }
 
-/* --- a value ---------------------------------------------------------------------------------------------------------------- */
+/* --- a value ------------------------------------------------------------------------------------------------------ */
 
 static int digits_value(const char *text, int base, size_t most, size_t *used)
 {
@@ -113,7 +113,7 @@ static const char *read_value(const struct dump *dump, const char *text)
     return kept;
 }
 
-/* --- a row ------------------------------------------------------------------------------------------------------------------ */
+/* --- a row -------------------------------------------------------------------------------------------------------- */
 
 static json_t *value_json(const char *name, const char *value)
 {
@@ -184,7 +184,7 @@ static bool read_row(struct dump *dump, struct error *err)
     return true;
 }
 
-/* --- the file --------------------------------------------------------------------------------------------------------------- */
+/* --- the file ----------------------------------------------------------------------------------------------------- */
 
 static bool read_columns(struct dump *dump, struct error *err)
 {

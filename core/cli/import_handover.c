@@ -18,7 +18,7 @@ struct handover {
     bool late;        /* pg_cron has it back in another minute than ours stopped */
 };
 
-/* --- statements ------------------------------------------------------------------------------------------------------------- */
+/* --- statements --------------------------------------------------------------------------------------------------- */
 
 static bool execute(struct pg_client *client, const char *sql, struct error *err)
 {
@@ -102,7 +102,7 @@ static enum import_attempt settle(struct pg_client *client, enum import_attempt 
     return attempt;
 }
 
-/* --- to us ------------------------------------------------------------------------------------------------------------------ */
+/* --- to us -------------------------------------------------------------------------------------------------------- */
 
 /* Nothing to take from anybody, or it was taken before. */
 static enum import_attempt make_only(struct handover *handover, struct error *err)
@@ -157,7 +157,7 @@ static enum import_attempt take(struct handover *handover, struct error *err)
     return handover->plan->source->here ? take_here(handover, err) : take_across(handover, err);
 }
 
-/* --- back ------------------------------------------------------------------------------------------------------------------- */
+/* --- back --------------------------------------------------------------------------------------------------------- */
 
 static bool is_given_back(const struct handover *handover)
 {
@@ -225,7 +225,7 @@ static enum import_attempt give_back(struct handover *handover, struct error *er
                                                                                   : return_across(handover, err);
 }
 
-/* --- saying ----------------------------------------------------------------------------------------------------------------- */
+/* --- saying ------------------------------------------------------------------------------------------------------- */
 
 static void say_done(const struct handover *handover)
 {
@@ -258,7 +258,7 @@ static bool refuse(const struct handover *handover, enum import_attempt attempt,
                : error_hint(err, "the same command takes it");
 }
 
-/* --- one after the other ---------------------------------------------------------------------------------------------------- */
+/* --- one after the other ------------------------------------------------------------------------------------------ */
 
 /* What waits for nothing: ours alone is changed. */
 static bool needs_no_moment(const struct handover *handover)

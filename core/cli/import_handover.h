@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Jobs change hands: from pg_cron to us, or back, as the plan says, each by itself.
  *
- * Does: wait until no slot is near and no run of the job goes on; deactivate at one side and activate at the other, in one transaction where both
- *   are in one database, else in steps that another import goes on from (sql/migrations/0023_import.sql).
+ * Does: wait until no slot is near and no run of the job goes on; deactivate at one side and activate at the other, in
+ *   one transaction where both are in one database, else in steps that another import goes on from
+ *   (sql/migrations/0023_import.sql).
  * Does not: ask. */
 #ifndef CHIME_CLI_IMPORT_HANDOVER_H
 #define CHIME_CLI_IMPORT_HANDOVER_H
 
 #include "cli/import_plan.h"
 
-/* Says what became of each. The exit status: EXIT_WARNINGS when a job was left because it kept running for `patience`. */
+/* Says what became of each. The exit status: EXIT_WARNINGS when a job was left because it kept running for
+ * `patience`. */
 int import_hand_over(const struct import_plan *plan, duration patience);
 
 #endif

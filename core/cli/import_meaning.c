@@ -34,7 +34,7 @@ static bool clocks_matter(const struct schedule *schedule, const struct zone *zo
            count_slots(schedule, zone, now, DST_GAP_RUN, DST_OVERLAP_BOTH) != usual;
 }
 
-/* --- in words --------------------------------------------------------------------------------------------------------------- */
+/* --- in words ----------------------------------------------------------------------------------------------------- */
 
 static const char *say_never(const struct schedule *ours, const struct error *refusal, struct arena *arena)
 {
@@ -59,7 +59,7 @@ static void add_difference(struct import_meaning *meaning, const char *words, st
                                                       : arena_printf(arena, "%s; and %s", meaning->difference, words);
 }
 
-/* --- comparing -------------------------------------------------------------------------------------------------------------- */
+/* --- comparing ---------------------------------------------------------------------------------------------------- */
 
 static void compare_clocks(struct import_meaning *meaning, const struct schedule *theirs, const struct zone *zone,
                            instant now, struct arena *arena)

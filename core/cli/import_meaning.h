@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What becomes of a schedule of pg_cron: whether it means the same here, and if not, what each of the two makes of it.
  *
- * Does: compare how pg_cron reads the text (calendar/pg_cron.h) with how we do, in the zone of the source, with its changes of the clocks.
+ * Does: compare how pg_cron reads the text (calendar/pg_cron.h) with how we do, in the zone of the source, with its
+ *   changes of the clocks.
  * Ownership: texts are the arena's, or the caller's schedule itself. */
 #ifndef CHIME_CLI_IMPORT_MEANING_H
 #define CHIME_CLI_IMPORT_MEANING_H

@@ -32,7 +32,7 @@ enum {
 static const char *const actions[] = {"take",  "copy", "finish", "return",  "done",
                                       "leave", "ask",  "block",  "changed", "twice"};
 
-/* --- answers ---------------------------------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------------------------------ */
 
 struct answer {
     char *job;
@@ -98,7 +98,7 @@ static const char *answer_for(const struct import_plan *plan, const struct impor
     return found;
 }
 
-/* --- one job ---------------------------------------------------------------------------------------------------------------- */
+/* --- one job ------------------------------------------------------------------------------------------------------ */
 
 static void leave_out(struct import_step *step, enum import_action action, const char *reason)
 {
@@ -235,11 +235,12 @@ static bool decide_known(const struct import_plan *plan, struct import_step *ste
     return true;
 }
 
-/* --- all of them ------------------------------------------------------------------------------------------------------------ */
+/* --- all of them -------------------------------------------------------------------------------------------------- */
 
 enum { KNOWN_STATE, KNOWN_JOB, KNOWN_SCHEDULE, KNOWN_AT, KNOWN_OTHER, KNOWN_CHANGED, KNOWN_TWIN, KNOWN_FREE };
 
-/* Of a dump, which may be another of the same server, or one of another server by the same name: by what the row says, too. */
+/* Of a dump, which may be another of the same server, or one of another server by the same name: by what the row says,
+ * too. */
 static bool look_up(const struct import_plan *plan, struct import_step *step, struct error *err)
 {
     static const char sql[] =
@@ -358,7 +359,7 @@ bool import_plan_make_back(struct import_plan *plan, struct error *err)
     return true;
 }
 
-/* --- asking ----------------------------------------------------------------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------------------------------------------------- */
 
 static void put_question(const struct import_step *step)
 {
@@ -403,7 +404,7 @@ bool import_plan_ask(struct import_plan *plan, struct error *err)
     return true;
 }
 
-/* --- showing ---------------------------------------------------------------------------------------------------------------- */
+/* --- showing ------------------------------------------------------------------------------------------------------ */
 
 static bool has_ours(enum import_action action)
 {

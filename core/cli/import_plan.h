@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What `import pg_cron` would do with each job, and why: made first, shown, then done as it was shown.
  *
- * Does: compare the jobs of the source with what was imported before; find out what each schedule means here; take the answers where that
- *   differs; have the server check what would be refused.
+ * Does: compare the jobs of the source with what was imported before; find out what each schedule means here; take the
+ *   answers where that differs; have the server check what would be refused.
  * Does not: change anything. Ownership: texts are the source's arena's. */
 #ifndef CHIME_CLI_IMPORT_PLAN_H
 #define CHIME_CLI_IMPORT_PLAN_H

@@ -15,7 +15,7 @@
 #define LAST_SECOND "55"
 #define TOO_LATE "57"
 
-/* --- opening ---------------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 static bool refuse_absent(struct error *err)
 {
@@ -198,9 +198,10 @@ bool import_source_check_rights(const struct import_source *source, struct error
     return may && can;
 }
 
-/* --- changing hands --------------------------------------------------------------------------------------------------------- */
+/* --- changing hands ----------------------------------------------------------------------------------------------- */
 
-/* Runs that it calls live. After a restart it may do so for ever: of those, the session is gone, or a younger run is old. */
+/* Runs that it calls live. After a restart it may do so for ever: of those, the session is gone, or a younger run is
+ * old. */
 #define LIVE_RUN                                                                                                       \
     "EXISTS (SELECT FROM (SELECT * FROM cron.job_run_details ORDER BY runid DESC LIMIT 10000) AS d"                    \
     "         WHERE d.jobid = j.jobid AND d.status IN ('starting', 'connecting', 'sending', 'running')"                \

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Where jobs of pg_cron come from: a server that has the extension, or a dump of one.
  *
- * Does: read cron.job; take a job from pg_cron there, or give it back, at an instant at which no slot is near and none of its runs goes on.
+ * Does: read cron.job; take a job from pg_cron there, or give it back, at an instant at which no slot is near and none
+ *   of its runs goes on.
  * Does not: know what becomes of a job. Of a dump nothing is taken.
- * Failures: ERROR_REFUSED for a role that does not see all jobs or may not change them, ERROR_NOT_FOUND where there is no pg_cron, ERROR_USAGE for a
- *   file that is no plain dump with its jobs. */
+ * Failures: ERROR_REFUSED for a role that does not see all jobs or may not change them, ERROR_NOT_FOUND where there is
+ *   no pg_cron, ERROR_USAGE for a file that is no plain dump with its jobs. */
 #ifndef CHIME_CLI_IMPORT_SOURCE_H
 #define CHIME_CLI_IMPORT_SOURCE_H
 
@@ -43,7 +44,8 @@ const struct import_row *import_source_find(const struct import_source *source, 
 /* That of the same owner and name; NULL: there is none, or it has no name. */
 const struct import_row *import_source_find_named(const struct import_source *source, const struct import_row *row);
 
-/* Whether the role may change the jobs that it sees, and pg_cron (before 1.1 it had no column for it) can switch them off. */
+/* Whether the role may change the jobs that it sees, and pg_cron (before 1.1 it had no column for it) can switch them
+ * off. */
 bool import_source_check_rights(const struct import_source *source, struct error *err) CHIME_MUST_CHECK;
 
 enum import_attempt {
@@ -54,8 +56,8 @@ enum import_attempt {
     IMPORT_ATTEMPT_CHANGED, /* it is not what it was */
 };
 
-/* Inside a transaction that the caller has begun over source->client; to be committed at once when it is done, else rolled back. `at` lies in the
- * same minute. */
+/* Inside a transaction that the caller has begun over source->client; to be committed at once when it is done, else
+ * rolled back. `at` lies in the same minute. */
 enum import_attempt import_source_take(const struct import_source *source, const struct import_row *row, const char *at,
                                        struct error *err);
 enum import_attempt import_source_give(const struct import_source *source, const char *jobid, const char *at,

@@ -38,7 +38,7 @@ bool init_check_names(const struct init_names *names, struct error *err)
     return true;
 }
 
-/* --- quoting -------------------------------------------------------------------------------------------------------------- */
+/* --- quoting ------------------------------------------------------------------------------------------------------ */
 
 /* Between two quotes, which are doubled or have a backslash before them. */
 static void put_quoted(struct buffer *text, const char *name, char quote, const char *escaped, char escape)
@@ -90,7 +90,7 @@ static void put_connect(struct buffer *text, const char *database)
     buffer_finish(&conninfo);
 }
 
-/* --- configuration -------------------------------------------------------------------------------------------------------- */
+/* --- configuration ------------------------------------------------------------------------------------------------ */
 
 /* A name that libconfig takes: it begins with a letter. */
 static void put_key(struct buffer *text, const char *database)
@@ -176,7 +176,7 @@ void init_put_config(struct buffer *text, const struct init_names *names)
         "# };\n");
 }
 
-/* --- SQL ------------------------------------------------------------------------------------------------------------------ */
+/* --- SQL ---------------------------------------------------------------------------------------------------------- */
 
 static void put_role(struct buffer *text, const char *role, const char *attributes)
 {
@@ -210,7 +210,8 @@ static void put_roles(struct buffer *text, const char *role)
     free(tag);
 }
 
-/* One that is there already is its own, or of whom it may trust: whoever made it first could put there what is run as others. */
+/* One that is there already is its own, or of whom it may trust: whoever made it first could put there what is run as
+ * others. */
 static void put_schema(struct buffer *text, const char *schema, const char *role)
 {
     char *tag = dollar_tag(role);

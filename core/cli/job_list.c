@@ -49,7 +49,8 @@ enum {
     COLUMN_STANDARD
 };
 
-/* The columns above, then the wakers and the calendar. A job that nothing was decided for has a cursor, which is no slot. */
+/* The columns above, then the wakers and the calendar. A job that nothing was decided for has a cursor, which is no
+ * slot. */
 static const char jobs_sql[] =
     "SELECT j.name, $1::text, NULL, j.schedule, NULL,"
     "       CASE WHEN j.removed_at IS NOT NULL THEN 'removed' WHEN NOT j.active THEN 'disabled'"

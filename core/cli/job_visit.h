@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Commands about one job: found by its name in whichever database has it.
  *
- * Does: load the configuration, look through the wanted databases, refuse a name that none or several of them have (with a
- *   did-you-mean), and run a function on a connection to the one. */
+ * Does: load the configuration, look through the wanted databases, refuse a name that none or several of them have
+ *   (with a did-you-mean), and run a function on a connection to the one. */
 #ifndef CHIME_CLI_JOB_VISIT_H
 #define CHIME_CLI_JOB_VISIT_H
 

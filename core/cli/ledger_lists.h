@@ -35,8 +35,8 @@ struct run_filter {
     int64_t limit;
 };
 
-/* The history h of job j's kind k, latest slot first: by the primary key, written so that no other index looks cheaper. The
- * one by slot would be read to its end for a kind that the job has no run of. */
+/* The history h of job j's kind k, latest slot first: by the primary key, written so that no other index looks cheaper.
+ * The one by slot would be read to its end for a kind that the job has no run of. */
 #define JOB_HISTORY_BY_KEY                                                       \
     "(h.job_id, h.kind, h.slot) >= (j.job_id, k.kind, '-infinity'::timestamptz)" \
     " AND (h.job_id, h.kind, h.slot) <= (j.job_id, k.kind, 'infinity'::timestamptz)"

@@ -27,7 +27,8 @@ struct config *load_config(const struct invocation *invocation, int *status);
 struct config *load_sound_config(const struct invocation *invocation, int *status);
 /* Whether the command is about this database: --database. */
 bool database_is_wanted(const struct invocation *invocation, const struct config_database *database);
-/* The only one it is about, for commands that write jobs to it; NULL with ERROR_USAGE where there are several, or none. */
+/* The only one it is about, for commands that write jobs to it; NULL with ERROR_USAGE where there are several, or
+ * none. */
 const struct config_database *database_for_jobs(const struct invocation *invocation, const struct config *config,
                                                 struct error *err);
 /* Every finding on standard error. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The time zone of this machine, by which its cron goes.
  *
- * Does: take its name from the link /etc/localtime, or, where that is a file, from /etc/timezone; "UTC" where there is neither link nor file.
- *   Have it read, so that it is one that is known.
+ * Does: take its name from the link /etc/localtime, or, where that is a file, from /etc/timezone; "UTC" where there is
+ *   neither link nor file. Have it read, so that it is one that is known.
  * Does not: guess the name of a file's zone. */
 #ifndef CHIME_CLI_MACHINE_ZONE_H
 #define CHIME_CLI_MACHINE_ZONE_H

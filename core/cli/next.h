@@ -18,7 +18,7 @@ struct next_request {
 int next_of_schedule(const struct next_request *request, const char *text);
 int next_of_jobs(const struct next_request *request, const char *job);
 
-/* --- next_slots.c -------------------------------------------------------------------------------------------------------- */
+/* --- next_slots.c ------------------------------------------------------------------------------------------------- */
 
 /* Slots of one schedule, what the clocks did to them included. */
 struct next_slots {

@@ -32,7 +32,7 @@ static const char jobs_sql[] = "SELECT j.name, j.active, " WAKERS_COLUMNS ", " J
                                " ORDER BY j.name, j.owner";
 enum { RESULT_NAME, RESULT_ACTIVE, RESULT_WAKERS, RESULT_CALENDAR = 5 };
 
-/* --- why there is none ------------------------------------------------------------------------------------------------------ */
+/* --- why there is none -------------------------------------------------------------------------------------------- */
 
 static void say_unscheduled(const struct invocation *invocation, const char *job, const struct wakers *wakers)
 {
@@ -66,7 +66,7 @@ static void say_none(const struct search *search, const struct pg_rows *rows, si
     }
 }
 
-/* --- asking ----------------------------------------------------------------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------------------------------------------------- */
 
 /* Of all jobs the next slot, of one as many as are wanted. */
 static bool take_slots(struct search *search, const struct visit *visit, const struct pg_rows *rows, size_t row,
@@ -125,7 +125,7 @@ static bool ask_database(struct visit *visit, void *data, struct error *err)
     return ok;
 }
 
-/* --- answering -------------------------------------------------------------------------------------------------------------- */
+/* --- answering ---------------------------------------------------------------------------------------------------- */
 
 static json_t *instant_json(instant at)
 {

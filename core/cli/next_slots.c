@@ -39,7 +39,7 @@ void next_slots_finish(struct next_slots *slots)
     free(slots->slots);
 }
 
-/* --- rows ---------------------------------------------------------------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------------------------------- */
 
 enum { COLUMN_JOB, COLUMN_DATABASE, COLUMN_SLOT, COLUMN_UTC, COLUMN_LOCAL, COLUMN_IN, COLUMN_NOTE };
 
@@ -137,7 +137,7 @@ void next_rows_destroy(struct next_rows *rows)
     free(rows);
 }
 
-/* --- for programs ---------------------------------------------------------------------------------------------------------- */
+/* --- for programs ------------------------------------------------------------------------------------------------- */
 
 struct output_list *next_notes_list(const struct clock_notes *notes)
 {

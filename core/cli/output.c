@@ -37,7 +37,7 @@ bool output_wants_colour(int descriptor)
     return isatty(descriptor) && (refused == NULL || refused[0] == '\0');
 }
 
-/* --- rows -------------------------------------------------------------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------------------------------- */
 
 struct output_list *output_create(const char *plural, const struct output_column *columns, size_t count)
 {

@@ -19,7 +19,8 @@
 
 #define OUTPUT_SCHEMA_VERSION 1
 
-/* A tree is a table whose first column shows what is below what. Dot is for Graphviz: who prints it writes it by himself. */
+/* A tree is a table whose first column shows what is below what. Dot is for Graphviz: who prints it writes it by
+ * himself. */
 enum output_format {
     OUTPUT_TABLE,
     OUTPUT_WIDE,

@@ -107,7 +107,7 @@ void output_print_ndjson(struct output_list *const *lists, size_t count, FILE *s
     }
 }
 
-/* --- CSV (RFC 4180, but lines end as Unix has it) -------------------------------------------------------------------------- */
+/* --- CSV (RFC 4180, but lines end as Unix has it) ----------------------------------------------------------------- */
 
 static void put_quoted(struct buffer *line, const char *text)
 {

@@ -36,7 +36,7 @@ static const char *state_colour(const char *state)
     return NULL;
 }
 
-/* --- values as people read them ---------------------------------------------------------------------------------------- */
+/* --- values as people read them ----------------------------------------------------------------------------------- */
 
 static void put_instant(struct buffer *text, instant at, bool utc)
 {
@@ -166,7 +166,7 @@ static void put_value(struct buffer *text, const struct output_value *value, enu
     }
 }
 
-/* --- tables -------------------------------------------------------------------------------------------------------------- */
+/* --- tables ------------------------------------------------------------------------------------------------------- */
 
 static bool is_shown(const struct output_column *column, const struct output_list *list,
                      const struct output_style *style)

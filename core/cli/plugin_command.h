@@ -7,8 +7,9 @@
 
 #include "cli/load.h"
 
-/* Configuration, plugins and catalog. False, with the exit status, after the findings of a configuration that is not sound, or when
- * --database names none of its databases. Else `loaded` is to be finished, also when it has no catalog. */
+/* Configuration, plugins and catalog. False, with the exit status, after the findings of a configuration that is not
+ * sound, or when --database names none of its databases. Else `loaded` is to be finished, also when it has no
+ * catalog. */
 bool plugin_command_load(const struct invocation *invocation, struct loaded *loaded, int *status);
 /* Prints why there is no catalog; the exit status. */
 int plugin_command_refuse_catalog(const struct loaded *loaded);

@@ -19,7 +19,7 @@ struct adopting {
     struct adoption adoption;
 };
 
-/* --- where it is ---------------------------------------------------------------------------------------------------------- */
+/* --- where it is -------------------------------------------------------------------------------------------------- */
 
 static int refuse_unknown(const struct adopting *adopting)
 {
@@ -64,7 +64,7 @@ static int refuse_nothing_back(const struct adopting *adopting)
     return fail(&err);
 }
 
-/* --- asking --------------------------------------------------------------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------------------------------------------------- */
 
 static bool confirm(const struct adopting *adopting, struct error *err)
 {
@@ -102,7 +102,7 @@ static bool check_unused(const struct adopting *adopting, struct visit *visit, s
     return !used;
 }
 
-/* --- the command ---------------------------------------------------------------------------------------------------------- */
+/* --- the command -------------------------------------------------------------------------------------------------- */
 
 static void say_done(const struct adopting *adopting, const struct pg_rows *done)
 {

@@ -18,7 +18,7 @@ struct purge {
     size_t other_count;
 };
 
-/* --- where it is ---------------------------------------------------------------------------------------------------------- */
+/* --- where it is -------------------------------------------------------------------------------------------------- */
 
 static bool search_database(struct visit *visit, void *data, struct error *err)
 {
@@ -57,7 +57,7 @@ static int refuse_ambiguous(const struct purge *purge)
     return fail(&err);
 }
 
-/* --- whether it may go ---------------------------------------------------------------------------------------------------- */
+/* --- whether it may go -------------------------------------------------------------------------------------------- */
 
 static bool refuse_used(const struct purge *purge, const struct catalog_plugin *plugin, struct error *err)
 {
@@ -106,7 +106,7 @@ static bool check_state(struct purge *purge, struct visit *visit, struct error *
     return may_go;
 }
 
-/* --- asking --------------------------------------------------------------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------------------------------------------------- */
 
 static bool confirm(const struct purge *purge, const struct purge_list *list, struct error *err)
 {
@@ -124,7 +124,7 @@ static bool refuse_blocked(const struct purge *purge, const struct purge_list *l
     return error_hint(err, "the lines that say \"block\" have the SQL for their owners");
 }
 
-/* --- the command ---------------------------------------------------------------------------------------------------------- */
+/* --- the command -------------------------------------------------------------------------------------------------- */
 
 static void print_list(const struct purge *purge, const struct purge_list *list)
 {

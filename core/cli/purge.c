@@ -16,8 +16,9 @@ enum { COLUMN_ACTION, COLUMN_KIND, COLUMN_OBJECT, COLUMN_OWNER, COLUMN_STATEMENT
 
 /* The survey is one statement in several parts, for the sake of compilers that count.
  *
- * What was replaced goes with what it needs, also another plugin's. A source goes when no view of another plugin reads it. A trigger on somebody else's table is its owner's to drop; until
- * then its function stays and does nothing (chime.silence_source). */
+ * What was replaced goes with what it needs, also another plugin's. A source goes when no view of another plugin reads
+ * it. A trigger on somebody else's table is its owner's to drop; until then its function stays and does nothing
+ * (chime.silence_source). */
 static const char sources_sql[] =
     "WITH ended AS MATERIALIZED ("
     "  SELECT s.source_id, chime.capture_functions(s.source_id) || to_regproc('chime.room_until_' || s.source_id)::oid"
@@ -208,7 +209,7 @@ struct output_list *purge_output(const struct purge_list *list)
     return output;
 }
 
-/* --- the transaction --------------------------------------------------------------------------------------------------------- */
+/* --- the transaction ---------------------------------------------------------------------------------------------- */
 
 static bool run(struct visit *visit, const char *sql, struct error *err)
 {
@@ -228,7 +229,8 @@ static bool same_list(const struct purge_list *left, const struct purge_list *ri
     return true;
 }
 
-/* With the plugin's row locked, so that nobody installs it meanwhile, and what it keeps, so that nobody adds a column to it. */
+/* With the plugin's row locked, so that nobody installs it meanwhile, and what it keeps, so that nobody adds a column
+ * to it. */
 static bool check_unchanged(struct visit *visit, const char *plugin, const struct purge_list *shown, struct error *err)
 {
     struct purge_list now;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What a plugin left in a database, and how to remove it.
  *
- * Does: list every object that an install made (chime.view, chime.plugin_function, the capture of sources that no other plugin's
- *   view reads, the triggers that call its functions), the plugin's jobs, and what others built on top; drop what this role
- *   owns with all rows about it, in one transaction. What captured changes for triggers of other roles does nothing from then on.
+ * Does: list every object that an install made (chime.view, chime.plugin_function, the capture of sources that no other
+ *   plugin's view reads, the triggers that call its functions), the plugin's jobs, and what others built on top; drop
+ *   what this role owns with all rows about it, in one transaction. What captured changes for triggers of other roles
+ *   does nothing from then on.
  * Does not: ask, or decide whether the plugin may go. Nothing is ever dropped by CASCADE. */
 #ifndef CHIME_CLI_PURGE_H
 #define CHIME_CLI_PURGE_H

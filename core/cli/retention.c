@@ -28,7 +28,7 @@ struct retention {
 
 static volatile sig_atomic_t interrupted;
 
-/* --- where it is ---------------------------------------------------------------------------------------------------------- */
+/* --- where it is -------------------------------------------------------------------------------------------------- */
 
 static bool search_database(struct visit *visit, void *data, struct error *err)
 {
@@ -104,7 +104,7 @@ static bool query(const struct retention *retention, struct visit *visit, const 
     return done;
 }
 
-/* --- confirm -------------------------------------------------------------------------------------------------------------- */
+/* --- confirm ------------------------------------------------------------------------------------------------------ */
 
 static bool confirm(const struct retention *retention, struct visit *visit, struct error *err)
 {
@@ -123,7 +123,7 @@ static int confirm_run(const struct invocation *invocation)
     return find_and_run(invocation, confirm);
 }
 
-/* --- restore -------------------------------------------------------------------------------------------------------------- */
+/* --- restore ------------------------------------------------------------------------------------------------------ */
 
 struct range {
     const char *table;

@@ -83,7 +83,7 @@ static bool ask(struct asked *asked, struct output_list *list, struct error *err
     return true;
 }
 
-/* --- waiting for its end ------------------------------------------------------------------------------------------------- */
+/* --- waiting for its end ------------------------------------------------------------------------------------------ */
 
 enum progress { PROGRESS_ASKED, PROGRESS_LIVE, PROGRESS_ENDED, PROGRESS_GONE, PROGRESS_UNKNOWN };
 
@@ -160,7 +160,7 @@ static int wait_for_end(struct asked *asked)
     }
 }
 
-/* --- the command ----------------------------------------------------------------------------------------------------------- */
+/* --- the command -------------------------------------------------------------------------------------------------- */
 
 static int run_there(struct job_visit *at, void *data, struct error *err)
 {

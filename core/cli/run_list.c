@@ -35,9 +35,9 @@ enum { COLUMN_SLOT = 3, COLUMN_STATE = 5 };
     " AND h.slot <= (SELECT until FROM wanted)"                                                 \
     " AND ($6::text IS NULL OR h.kind::text = $6) AND ($7::timestamptz IS NULL OR h.slot = $7)"
 
-/* Misses are ranges of slots, each shown as one line at its last slot. The conditions on slots are plain comparisons, so
- * that history partitions are left out. A month of history may have millions of rows: the oldest slot that can be among
- * the last runs is found first, from the indexes by slot, or by job and kind and slot. */
+/* Misses are ranges of slots, each shown as one line at its last slot. The conditions on slots are plain comparisons,
+ * so that history partitions are left out. A month of history may have millions of rows: the oldest slot that can be
+ * among the last runs is found first, from the indexes by slot, or by job and kind and slot. */
 static const char runs_sql[] =
     "WITH wanted (since, until) AS ("
     "   SELECT coalesce($4::timestamptz, clock_timestamp() - make_interval(secs => $5::float8), '-infinity'),"
@@ -85,7 +85,7 @@ bool run_list_add(struct visit *visit, struct output_list *list, const struct ru
     return visit_list(visit, list, runs_sql, parameters, COUNT_OF(parameters), err);
 }
 
-/* --- what is new since the look before ---------------------------------------------------------------------------------- */
+/* --- what is new since the look before ---------------------------------------------------------------------------- */
 
 static int by_key(const void *left, const void *right)
 {

@@ -74,7 +74,7 @@ static bool comparison_differs(const struct comparison *found)
            strcmp(pg_rows_value(&found->difference, 0, 2), "0") != 0;
 }
 
-/* --- one transaction, which leaves nothing -------------------------------------------------------------------------------- */
+/* --- one transaction, which leaves nothing ------------------------------------------------------------------------ */
 
 static bool take_apply_and_compare(struct view_visit *visit, struct comparison *found, struct error *err)
 {
@@ -121,7 +121,7 @@ static bool compare(struct view_visit *visit, struct comparison *found, struct e
     return true;
 }
 
-/* --- what is said, and mended --------------------------------------------------------------------------------------------- */
+/* --- what is said, and mended ------------------------------------------------------------------------------------- */
 
 /* Both lists begin with it. */
 static void set_view(struct output_list *list, const struct view_visit *visit)
@@ -187,7 +187,7 @@ static bool verify_view(struct view_visit *visit, void *data, struct error *err)
     return !differs || !invocation_has(visit->invocation, "repair") || repair(verification, visit, err);
 }
 
-/* --- the command ---------------------------------------------------------------------------------------------------------- */
+/* --- the command -------------------------------------------------------------------------------------------------- */
 
 static void print_findings_of(const struct verification *verification, const struct invocation *invocation)
 {

@@ -49,7 +49,7 @@ static void pool_slots_finish(struct view_places *all)
     free(all->places);
 }
 
-/* --- which one is meant --------------------------------------------------------------------------------------------------- */
+/* --- which one is meant ------------------------------------------------------------------------------------------- */
 
 static int refuse_unknown(const struct view_places *all, const char *name)
 {
@@ -104,7 +104,7 @@ static const struct view_place *choose(const struct view_places *all, const char
     return chosen;
 }
 
-/* --- the visits ----------------------------------------------------------------------------------------------------------- */
+/* --- the visits --------------------------------------------------------------------------------------------------- */
 
 /* Most likely somebody else refreshes it. */
 static void explain_lock(struct error *err)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Commands about views: found by name in whichever database has them.
  *
- * Does: load the configuration, look through the wanted databases, refuse a name that none has (with a did-you-mean) or that
- *   several views have (with the way to tell them apart), and run a function on a connection to each view that is meant.
+ * Does: load the configuration, look through the wanted databases, refuse a name that none has (with a did-you-mean) or
+ *   that several views have (with the way to tell them apart), and run a function on a connection to each view that is
+ *   meant.
  * A name is "relation" or "schema.relation". */
 #ifndef CHIME_CLI_VIEW_VISIT_H
 #define CHIME_CLI_VIEW_VISIT_H

@@ -150,7 +150,7 @@ int visit_command(const struct invocation *invocation, struct output_list *list,
     return status;
 }
 
-/* --- looking for a job by its name ------------------------------------------------------------------------------------- */
+/* --- looking for a job by its name -------------------------------------------------------------------------------- */
 
 bool job_search_visit(struct visit *visit, struct job_search *search, bool *here, struct error *err)
 {

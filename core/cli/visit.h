@@ -43,7 +43,7 @@ bool visit_list(struct visit *visit, struct output_list *list, const char *sql, 
 int visit_command(const struct invocation *invocation, struct output_list *list, visit_function *function,
                   const char *nothing);
 
-/* --- looking for a job by its name ------------------------------------------------------------------------------------- */
+/* --- looking for a job by its name -------------------------------------------------------------------------------- */
 
 struct job_search {
     const char *name;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/cli/why*.c: what the ledger knows about one job, and what follows from it.
  *
- * The rules are those of the scheduler, read back from what it wrote: a command has no other way to the leader's memory. */
+ * The rules are those of the scheduler, read back from what it wrote: a command has no other way to the leader's
+ * memory. */
 #ifndef CHIME_CLI_WHY_H
 #define CHIME_CLI_WHY_H
 
@@ -85,8 +86,8 @@ const char *why_value(const struct why_facts *facts, enum why_column column); /*
 bool why_is(const struct why_facts *facts, enum why_column column);
 instant why_instant(const struct why_facts *facts, enum why_column column); /* INSTANT_NONE for null */
 
-/* why_words.c: what the job does or waits for now. Returns one word for programs: inactive, suspended, running, retrying, unled, waiting,
- * idle. */
+/* why_words.c: what the job does or waits for now. Returns one word for programs: inactive, suspended, running,
+ * retrying, unled, waiting, idle. */
 const char *why_say_now(struct buffer *text, const struct why_facts *facts, const struct config_database *database);
 
 /* Of a schedule that goes by the wall clock; else NULL. */
@@ -95,8 +96,8 @@ const char *why_zone(const struct why_facts *facts);
 /* why_slot.c: what became of a slot of the past (--at), and why. */
 bool why_print_slot(const struct why_facts *facts, struct job_visit *visit, struct error *err) CHIME_MUST_CHECK;
 
-/* why_problems.c: what is amiss with what the job needs: its plugin failed or is refused, its events are not heard; with the
- * way out. Nothing is added when there is nothing. `report` may be NULL. */
+/* why_problems.c: what is amiss with what the job needs: its plugin failed or is refused, its events are not heard;
+ * with the way out. Nothing is added when there is nothing. `report` may be NULL. */
 void why_say_problems(struct buffer *text, const struct why_facts *facts, const struct report *report);
 
 #endif

@@ -33,8 +33,8 @@ enum {
     COLUMN_FINISHED,
 };
 
-/* The slot of the schedule ($2) or, where the schedule had none that counts, the last one on record up to $3; then its row. Of a schedule that
- * counts only since later, what it would have been due at before is no slot. */
+/* The slot of the schedule ($2) or, where the schedule had none that counts, the last one on record up to $3; then its
+ * row. Of a schedule that counts only since later, what it would have been due at before is no slot. */
 static const char slot_sql[] =
     "WITH job AS (SELECT j.*, coalesce(j.options ->> 'log_runs', 'all') AS log, s.last_slot"
     "               FROM chime.job j JOIN chime.job_state s USING (job_id) WHERE j.job_id = $1::bigint),"

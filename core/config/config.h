@@ -22,9 +22,10 @@
  *                alerts: { NAME: { condition = "SELECT ..."; severity = "warning"; hold = "5min"; enabled = true;
  *                          database = "..."; }; };
  *                sinks: { NAME: { type = "webhook"; url_file = "..."; match: { severity = "critical"; }; }; };
- * A conf.d file may hold any of them. pgchime.conf may hold `jobs`, `alerts` and `sinks` too. The syntax is libconfig's without @include
- * (conf_dir is the way to split files) and without names that begin with '*'. Files whose name begins with '.' are
- * passed over. A file is regular, UTF-8 without NUL, at most CONFIG_FILE_LIMIT bytes, nested at most 16 deep. */
+ * A conf.d file may hold any of them. pgchime.conf may hold `jobs`, `alerts` and `sinks` too. The syntax is libconfig's
+ * without @include (conf_dir is the way to split files) and without names that begin with '*'. Files whose name begins
+ * with '.' are passed over. A file is regular, UTF-8 without NUL, at most CONFIG_FILE_LIMIT bytes, nested at most 16
+ * deep. */
 #ifndef CHIME_CONFIG_CONFIG_H
 #define CHIME_CONFIG_CONFIG_H
 
@@ -213,8 +214,8 @@ void config_free(struct config *config); /* takes NULL */
 /* The control_socket of a file that has errors, maybe, told by what can be read of it; never NULL, caller frees. */
 char *config_find_socket(const char *file, struct report *report);
 char *config_default_socket(const char *file); /* of that configuration file; caller frees */
-/* For who keeps a catalog of it: the catalog has the jobs, and of many thousands the list alone takes much. No catalog can
- * be built from it any more. */
+/* For who keeps a catalog of it: the catalog has the jobs, and of many thousands the list alone takes much. No catalog
+ * can be built from it any more. */
 void config_forget_jobs(struct config *config);
 const struct config_database *config_find_database(const struct config *config, const char *name);
 const struct config_role *config_find_role(const struct config *config, const char *name); /* NULL: none is given */

@@ -158,7 +158,8 @@ static void read_on(struct reader *reader, const config_setting_t *setting, stru
     job->on = name_list_read(reader, setting, &channels, reader->owner, &job->on_count);
 }
 
-/* The server's parameters while the job runs; one whose name has a dot is a member of a group: app = { tenant = "7"; }. */
+/* The server's parameters while the job runs; one whose name has a dot is a member of a group: app = { tenant = "7";
+ * }. */
 static void read_parameter(struct reader *reader, const config_setting_t *setting, const char *group,
                            struct job_setting *settings, struct config_job *job)
 {

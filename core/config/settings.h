@@ -48,7 +48,8 @@ bool setting_is_one_line(struct reader *reader, const config_setting_t *setting,
 const char *setting_line(struct reader *reader, const config_setting_t *group, const char *key, const char *owner);
 /* Absolute; a relative one is taken from the folder of pgchime.conf. */
 const char *setting_path(struct reader *reader, const config_setting_t *group, const char *key, const char *owner);
-/* Bounds of a number, and what it is where it is absent or no integer (which settings_check reports). One out of bounds is reported here. */
+/* Bounds of a number, and what it is where it is absent or no integer (which settings_check reports). One out of bounds
+ * is reported here. */
 struct whole {
     int low;
     int high;

@@ -188,7 +188,7 @@ bool source_read(const char *file, const char *missing_hint, struct source_text 
     return done;
 }
 
-/* --- who could have written it ---------------------------------------------------------------------------------------------- */
+/* --- who could have written it ------------------------------------------------------------------------------------ */
 
 static void report_distrust(const char *path, const struct error *err, struct report *report)
 {

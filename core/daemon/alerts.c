@@ -86,7 +86,7 @@ static void tell_problem(struct alerts *alerts, const char *problem)
     alerts->problem = told;
 }
 
-/* --- what became of it ------------------------------------------------------------------------------------------------- */
+/* --- what became of it -------------------------------------------------------------------------------------------- */
 
 static void tell_event(const struct lead *lead, const struct alerting_event *event)
 {
@@ -153,7 +153,7 @@ static void note(struct alerts *alerts)
     alerting_note(&lead->ledger, &alerts->looks, noted, lead);
 }
 
-/* --- what is found ------------------------------------------------------------------------------------------------------ */
+/* --- what is found ------------------------------------------------------------------------------------------------ */
 
 static void add_found(struct alerts *alerts, const char *found)
 {
@@ -297,7 +297,7 @@ static void looked(void *data, const struct pg_reply *reply)
     ask_next(alerts);
 }
 
-/* --- the session -------------------------------------------------------------------------------------------------------- */
+/* --- the session -------------------------------------------------------------------------------------------------- */
 
 static void ready(void *data)
 {
@@ -311,7 +311,8 @@ static void ready(void *data)
 
 static void open_session(struct alerts *alerts);
 
-/* A condition that ends its session, by too large an answer say, ends no look: it is broken, and the others are looked at. */
+/* A condition that ends its session, by too large an answer say, ends no look: it is broken, and the others are looked
+ * at. */
 static void closed(void *data, const struct error *reason)
 {
     struct alerts *alerts = data;
@@ -363,7 +364,7 @@ static void due(void *data)
     }
 }
 
-/* --- life --------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void rules_set(void *data, const struct pg_reply *reply)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Looks for a leader, every ten seconds, for what is wrong; what follows from that is the ledger's to decide, in one statement.
+/* Looks for a leader, every ten seconds, for what is wrong; what follows from that is the ledger's to decide, in one
+ * statement.
  *
  *   step      over                              does                                                   then
  *   looking   a session of its own, read only   finds what the standard rules say, and the conditions  asking
  *   asking    the same                          one condition after the other, 5 s each at most        noting
  *   noting    the leader's own session          alerts begin, fire, are resolved (chime.note_alerts)   the next look
- * Nothing is noted while nothing is found and no alert is open. A condition that fails is found itself; the alerts of its rule stay as they are. A
- * look that comes to no end is told once, and tried again. Transitions go to the log. */
+ * Nothing is noted while nothing is found and no alert is open. A condition that fails is found itself; the alerts of
+ * its rule stay as they are. A look that comes to no end is told once, and tried again. Transitions go to the log. */
 #ifndef CHIME_DAEMON_ALERTS_H
 #define CHIME_DAEMON_ALERTS_H
 
@@ -17,8 +18,8 @@ struct lead;
 struct alerts *alerts_create(struct lead *lead);
 /* The rules are those of another snapshot now. */
 void alerts_follow(struct alerts *alerts);
-/* Another session of the leader's is about to begin, and this is its place: the look under way is given up, the next one waits until no catalog is
- * on its way in. */
+/* Another session of the leader's is about to begin, and this is its place: the look under way is given up, the next
+ * one waits until no catalog is on its way in. */
 void alerts_yield(struct alerts *alerts);
 void alerts_destroy(struct alerts *alerts); /* NULL allowed */
 

@@ -37,7 +37,7 @@ struct reload {
 
 static void begin(struct lead *lead, struct snapshot *next, const struct config_database *database, bool waking);
 
-/* --- the end of a reload ------------------------------------------------------------------------------------------------- */
+/* --- the end of a reload ------------------------------------------------------------------------------------------ */
 
 static void disconnect(struct reload *reload)
 {
@@ -86,7 +86,7 @@ static void over(struct lead *lead)
     }
 }
 
-/* --- the jobs ---------------------------------------------------------------------------------------------------------- */
+/* --- the jobs ----------------------------------------------------------------------------------------------------- */
 
 static bool same_zone(const struct job_options *left, const struct job_options *right)
 {
@@ -230,7 +230,7 @@ static void agree(struct lead *lead)
     dispatch_soon(lead);
 }
 
-/* --- the plugins ------------------------------------------------------------------------------------------------------- */
+/* --- the plugins -------------------------------------------------------------------------------------------------- */
 
 static bool nobody_woke(const struct lead *lead)
 {
@@ -333,7 +333,7 @@ static void wake_due(void *data)
     }
 }
 
-/* --- from outside ------------------------------------------------------------------------------------------------------ */
+/* --- from outside ------------------------------------------------------------------------------------------------- */
 
 void lead_reload(struct lead *lead, struct snapshot *snapshot, const struct config_database *database)
 {

@@ -80,8 +80,8 @@ static char *reason_of(const struct scheduled *scheduled, const struct run *run,
     return text;
 }
 
-/* Whoever asks for a run is to see what became of it. Changes wake a job many times a second: those runs are counted, and listed when they went
- * wrong. */
+/* Whoever asks for a run is to see what became of it. Changes wake a job many times a second: those runs are counted,
+ * and listed when they went wrong. */
 static enum log_runs log_of(const struct run *run)
 {
     enum log_runs kept = run->job->options.log_runs;
@@ -144,7 +144,8 @@ static void finishes_written(void *data, const struct pg_reply *reply)
     }
 }
 
-/* What follows from an end is decided here, and sent behind it: the leader's session keeps the order of what is sent. */
+/* What follows from an end is decided here, and sent behind it: the leader's session keeps the order of what is
+ * sent. */
 static void report_end(struct lead *lead, struct pending_finish *pending)
 {
     const struct outcome *outcome = &pending->finish.outcome;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The ledger cannot be written now, since another session holds a lock or cancels what we send: runs go on, ends wait in their queue,
- * nothing new starts, and people are told who is in the way. */
+/* The ledger cannot be written now, since another session holds a lock or cancels what we send: runs go on, ends wait
+ * in their queue, nothing new starts, and people are told who is in the way. */
 #include <stdlib.h>
 #include <string.h>
 

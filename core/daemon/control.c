@@ -56,7 +56,7 @@ static bool put_path(struct sockaddr_un *address, const char *path, struct error
     return true;
 }
 
-/* --- callers ----------------------------------------------------------------------------------------------------------- */
+/* --- callers ------------------------------------------------------------------------------------------------------ */
 
 static void hang_up(struct control_caller *caller)
 {
@@ -184,7 +184,7 @@ static void called(void *data, bool readable, bool writable)
     loop_timer_set(caller->timer, SPEAK_WITHIN);
 }
 
-/* --- listening --------------------------------------------------------------------------------------------------------- */
+/* --- listening ---------------------------------------------------------------------------------------------------- */
 
 static bool is_listened_to(const struct sockaddr_un *address)
 {
@@ -300,7 +300,7 @@ void control_close(struct control *control)
     free(control);
 }
 
-/* --- asking ------------------------------------------------------------------------------------------------------------ */
+/* --- asking ------------------------------------------------------------------------------------------------------- */
 
 static bool refuse_silence(struct error *err, const char *path, const char *why)
 {

@@ -53,7 +53,7 @@ struct server {
     bool reload_refused; /* the last one */
 };
 
-/* --- what the service manager is told ------------------------------------------------------------------------------------ */
+/* --- what the service manager is told ----------------------------------------------------------------------------- */
 
 static const char *remark_for_status(const struct server *server)
 {
@@ -98,7 +98,7 @@ static void reload_ended(void *data, bool well)
     tell_status_line(server);
 }
 
-/* --- the end ----------------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 static bool all_stopped(const struct server *server)
 {
@@ -168,7 +168,7 @@ static void database_quiet(void *data)
     }
 }
 
-/* --- another catalog --------------------------------------------------------------------------------------------------- */
+/* --- another catalog ---------------------------------------------------------------------------------------------- */
 
 static void tell_if_all_took_over(struct server *server)
 {
@@ -308,7 +308,7 @@ static struct snapshot *current(void *data)
 static const struct reload_handlers reload_handlers = {
     .current = current, .apply = apply, .began = reload_began, .ended = reload_ended};
 
-/* --- what asks for it -------------------------------------------------------------------------------------------------- */
+/* --- what asks for it --------------------------------------------------------------------------------------------- */
 
 static void hung_up(void *data)
 {
@@ -391,7 +391,7 @@ static void listen_again(void *data)
     listen_for_requests(data);
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void run(struct server *server)
 {

@@ -71,7 +71,7 @@ static void reload_over(struct database *database)
     }
 }
 
-/* --- ending and trying again ------------------------------------------------------------------------------------------- */
+/* --- ending and trying again -------------------------------------------------------------------------------------- */
 
 static void leave_led_databases(struct database *database)
 {
@@ -184,7 +184,7 @@ static bool failed(struct database *database, const struct pg_reply *reply, cons
     return true;
 }
 
-/* --- leading ----------------------------------------------------------------------------------------------------------- */
+/* --- leading ------------------------------------------------------------------------------------------------------ */
 
 static void quiet_due(void *data)
 {
@@ -236,7 +236,7 @@ static void lead_reloaded(void *data)
 static const struct lead_handlers lead_handlers = {
     .started = lead_started, .ended = lead_over, .drained = lead_drained, .reloaded = lead_reloaded};
 
-/* --- the leader lock, held by another ----------------------------------------------------------------------------------------- */
+/* --- the leader lock, held by another ----------------------------------------------------------------------------- */
 
 static void look(void *data);
 
@@ -333,7 +333,7 @@ static void follow(struct database *database, const struct leader_lock *lock)
     }
 }
 
-/* --- the leader lock, free ---------------------------------------------------------------------------------------------------- */
+/* --- the leader lock, free ---------------------------------------------------------------------------------------- */
 
 static void lock_taken(void *data, const struct pg_reply *reply)
 {
@@ -394,7 +394,7 @@ static void await_turn(struct database *database, const struct leader_lock *lock
     }
 }
 
-/* --- looking at it ----------------------------------------------------------------------------------------------------- */
+/* --- looking at it ------------------------------------------------------------------------------------------------ */
 
 static bool left_behind(struct database *database, const struct pg_lineage *led)
 {
@@ -473,7 +473,7 @@ static void look(void *data)
     ledger_look(database->connection, lock_known, database);
 }
 
-/* --- connecting -------------------------------------------------------------------------------------------------------- */
+/* --- connecting --------------------------------------------------------------------------------------------------- */
 
 static void migrated(void *data, const struct error *err, int from, int to)
 {
@@ -584,7 +584,7 @@ static void timer_due(void *data)
     }
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 struct database *database_create(struct loop *loop, struct resolver *resolver, struct led_databases *led,
                                  const struct config_database *settings, struct snapshot *snapshot,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* One database that the daemon serves: connects, checks, migrates, takes the leader lock when it is free, leads, comes back.
+/* One database that the daemon serves: connects, checks, migrates, takes the leader lock when it is free, leads, comes
+ * back.
  *
  *   CONNECTING -> CHECKING -> MIGRATING -> FOLLOWING -> LEADING -> (over) -> WAITING -> CONNECTING ...
- * Of several hosts in its conninfo, one that is refused (a standby, an old primary that a failover left behind) is tried last the next time.
- * A database that cannot be served is tried again for ever, with a growing pause; each new reason is logged once. */
+ * Of several hosts in its conninfo, one that is refused (a standby, an old primary that a failover left behind) is
+ * tried last the next time. A database that cannot be served is tried again for ever, with a growing pause; each new
+ * reason is logged once. */
 #ifndef CHIME_DAEMON_DATABASE_H
 #define CHIME_DAEMON_DATABASE_H
 
@@ -28,8 +30,8 @@ struct database *database_create(struct loop *loop, struct resolver *resolver, s
 void database_destroy(struct database *database); /* NULL allowed */
 /* Drains and resigns. `at_once`: does not wait for runs, or not any longer. */
 void database_stop(struct database *database, bool at_once);
-/* Another catalog, and the settings of this database in it, whose conninfo is the same. Runs under way go on. A database that does not lead has
- * it at once. */
+/* Another catalog, and the settings of this database in it, whose conninfo is the same. Runs under way go on. A
+ * database that does not lead has it at once. */
 void database_reload(struct database *database, struct snapshot *snapshot, const struct config_database *settings);
 /* What it does now; its problem is borrowed until the loop turns. */
 struct served_database database_served(const struct database *database);

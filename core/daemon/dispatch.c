@@ -22,10 +22,10 @@ static bool may_start(void *data)
     return clock_boot() - lead->heartbeat_good < SILENCE_MAX;
 }
 
-/* --- queues --------------------------------------------------------------------------------------------------------------- */
+/* --- queues ------------------------------------------------------------------------------------------------------- */
 
-/* A claimed run whose text never went out: another session of ours may have it. The ledger is told before anything else happens to
- * it: whoever leads next could not know that it never started. */
+/* A claimed run whose text never went out: another session of ours may have it. The ledger is told before anything else
+ * happens to it: whoever leads next could not know that it never started. */
 static void put_back(struct lead *lead, struct scheduled *scheduled, enum run_kind kind, instant slot, int attempt)
 {
     scheduler_retry(lead->scheduler, scheduled, attempt, lead_now(lead));
@@ -180,7 +180,7 @@ static void share_sessions(struct lead *lead)
     }
 }
 
-/* --- claims -------------------------------------------------------------------------------------------------------------- */
+/* --- claims ------------------------------------------------------------------------------------------------------- */
 
 /* What its owner is told, in the server's words. */
 static void fail_unstarted(struct lead *lead, const struct pending_claim *claim)

@@ -18,7 +18,8 @@ struct expired {
     expired_callback *done;
 };
 
-/* @reboot has the start of the server; a delay is due once, after the end of the last run, and stays so until it runs. */
+/* @reboot has the start of the server; a delay is due once, after the end of the last run, and stays so until it
+ * runs. */
 static void count_slots(struct expired_schedule *expired, const struct schedule *schedule, instant server_start)
 {
     bool reboot = schedule->form == SCHEDULE_REBOOT;
@@ -73,7 +74,8 @@ static const struct scheduled *scheduled_now(const struct lead *lead, const stru
     return known != NULL && !scheduled_retired(known) ? known : NULL;
 }
 
-/* While the leadership begins, a job of the configuration was read before: its memory is to say what the ledger says. */
+/* While the leadership begins, a job of the configuration was read before: its memory is to say what the ledger
+ * says. */
 static void note_missed(const struct lead *lead, const struct expired_schedule *expired, instant now)
 {
     struct scheduled *known = lead->started ? NULL : scheduler_find_named(lead->scheduler, expired->name);

@@ -21,7 +21,8 @@ struct heartbeat_ping {
     bool withheld;                    /* likewise */
 };
 
-/* What a role itself, or others, keep from starting is no trouble of ours: else who makes jobs could have people told that nobody is there. */
+/* What a role itself, or others, keep from starting is no trouble of ours: else who makes jobs could have people told
+ * that nobody is there. */
 static bool counts(struct lead *lead, const struct scheduled *scheduled)
 {
     const struct job *job = scheduled_job(scheduled);

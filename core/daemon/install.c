@@ -150,7 +150,7 @@ static void fail(struct install *install, const char *state, const char *reason)
                 install->reason);
 }
 
-/* --- steps ------------------------------------------------------------------------------------------------------------- */
+/* --- steps -------------------------------------------------------------------------------------------------------- */
 
 static void stepped(void *data, const struct pg_reply *reply)
 {
@@ -207,8 +207,8 @@ static bool stopped_by_locks(const struct pg_reply *reply)
            (strcmp(sqlstate, "55P03") == 0 || strcmp(sqlstate, "40P01") == 0);
 }
 
-/* A table in use was not to be had at once: writers that queued behind the attempt go first. And one who refreshes several
- * views in one transaction may hold one and want another. */
+/* A table in use was not to be had at once: writers that queued behind the attempt go first. And one who refreshes
+ * several views in one transaction may hold one and want another. */
 static void tried(void *data, const struct pg_reply *reply)
 {
     struct install *install = data;

@@ -24,10 +24,10 @@
 #define CAPTURE_PAUSE_FACTOR 9        /* where there is more to do: a tenth of the time, as upkeep's */
 #define CLOCK_STEP (2 * USEC_PER_SEC) /* a larger change of the database's clock is a step, not drift */
 
-/* --- the heartbeat ----------------------------------------------------------------------------------------------------- */
+/* --- the heartbeat ------------------------------------------------------------------------------------------------ */
 
-/* The database read its clock somewhere between our sending and receiving, so the offset is known to lie within two bounds,
- * wide apart when the answer was slow: it only moves as far as they demand. */
+/* The database read its clock somewhere between our sending and receiving, so the offset is known to lie within two
+ * bounds, wide apart when the answer was slow: it only moves as far as they demand. */
 static void measure_clock(struct lead *lead, instant database_now)
 {
     duration low = database_now - clock_boot();
@@ -159,7 +159,7 @@ static void drained_unstarted(void *data)
     lead->handlers->drained(lead->data);
 }
 
-/* --- the start, step by step ------------------------------------------------------------------------------------------- */
+/* --- the start, step by step -------------------------------------------------------------------------------------- */
 
 static void start_schedule(struct lead *lead)
 {
@@ -252,7 +252,7 @@ static void listener_told(void *data, const struct pg_reply *reply)
     lead_refused(data, reply, "the session by which an earlier leader heard could not be ended");
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 struct lead *lead_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
                          struct snapshot *snapshot, const struct ledger *ledger, const struct leader_lock *lock,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The leadership of one database: from the leader lock taken to the leader lock lost or left.
  *
- * Does: install the plugins, bring the jobs to the ledger, take over what an earlier leader left, then schedule, claim, run
- *   and record until the end; measure the database's clock; drain on request, and where a newer version migrated the schema.
+ * Does: install the plugins, bring the jobs to the ledger, take over what an earlier leader left, then schedule, claim,
+ *   run and record until the end; measure the database's clock; drain on request, and where a newer version migrated
+ *   the schema.
  * Does not: connect, take the leader lock, or come back by itself (database.h).
  * All memory of runs lives here and goes with it: whoever leads next reads the ledger. */
 #ifndef CHIME_DAEMON_LEAD_H
@@ -31,8 +32,8 @@ void lead_hurry(struct lead *lead);   /* right after lead_create: changes are fo
 void lead_destroy(struct lead *lead); /* NULL allowed; run sessions are closed */
 /* Starts nothing more and waits for what runs; after `patience` it is cancelled and recorded. */
 void lead_drain(struct lead *lead, duration patience);
-/* Goes by another catalog as soon as it can: plugins installed, jobs in the ledger, runs under way untouched. The last one asked for
- * counts. */
+/* Goes by another catalog as soon as it can: plugins installed, jobs in the ledger, runs under way untouched. The last
+ * one asked for counts. */
 void lead_reload(struct lead *lead, struct snapshot *snapshot, const struct config_database *database);
 /* The leader's session heard something. */
 void lead_notified(struct lead *lead, const char *channel);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Inside core/daemon: what a leadership holds. lead.c owns its life, leadership.c is what all files ask of it, dispatch.c moves runs, recovery.c what was left, apply_reload.c
- * brings another catalog in, requests.c does what people ask for. */
+/* Inside core/daemon: what a leadership holds. lead.c owns its life, leadership.c is what all files ask of it,
+ * dispatch.c moves runs, recovery.c what was left, apply_reload.c brings another catalog in, requests.c does what
+ * people ask for. */
 #ifndef CHIME_DAEMON_LEAD_STATE_H
 #define CHIME_DAEMON_LEAD_STATE_H
 
@@ -132,8 +133,8 @@ instant lead_now(const struct lead *lead); /* the database's clock */
 void lead_end(struct lead *lead, const struct error *reason);
 /* The ledger moved on without us: only another leader, or a change of the job, can do that. */
 void lead_end_for_disagreement(struct lead *lead, const struct scheduled *scheduled);
-/* An answer of the ledger that is no answer: true when the caller has nothing more to do. What can be asked again never comes here
- * (write_queue.h). */
+/* An answer of the ledger that is no answer: true when the caller has nothing more to do. What can be asked again never
+ * comes here (write_queue.h). */
 bool lead_refused(struct lead *lead, const struct pg_reply *reply, const char *what);
 /* The ledger could not be written, or read, when it was tried last: nothing is claimed. */
 bool lead_waits(const struct lead *lead);
@@ -183,8 +184,8 @@ void requests_grant(struct lead *lead, const struct pg_reply *heartbeat);
 /* dispatch.c */
 void dispatch_create(struct lead *lead);
 void dispatch_destroy(struct lead *lead);
-/* Ends a live run of the job: true when it is ending, or had not started and ended at once; false when it cannot be told yet
- * (its claim is on the way). */
+/* Ends a live run of the job: true when it is ending, or had not started and ended at once; false when it cannot be
+ * told yet (its claim is on the way). */
 bool dispatch_cancel(struct lead *lead, struct scheduled *scheduled, const char *reason);
 /* skipped_slots.c, attempt_results.c */
 void dispatch_write_skipped(struct lead *lead);

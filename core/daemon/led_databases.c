@@ -7,7 +7,8 @@
 #include "base/memory.h"
 #include "config/config.h"
 
-/* An entry that has been connected. Of two for one database the one that came first is served, also when both come back. */
+/* An entry that has been connected. Of two for one database the one that came first is served, also when both come
+ * back. */
 struct place {
     const void *entry;
     char *name;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the databases of one daemon know of each other: how many are led here, and which entry of the configuration is served where.
+/* What the databases of one daemon know of each other: how many are led here, and which entry of the configuration is
+ * served where.
  *
- * A free leader lock is left for a moment to daemons that lead fewer databases, so that several daemons share them. The moment is far
- * shorter than what a takeover may last: docs/adr/0017-several-daemons.md. */
+ * A free leader lock is left for a moment to daemons that lead fewer databases, so that several daemons share them. The
+ * moment is far shorter than what a takeover may last: docs/adr/0017-several-daemons.md. */
 #ifndef CHIME_DAEMON_LED_DATABASES_H
 #define CHIME_DAEMON_LED_DATABASES_H
 
@@ -22,8 +23,8 @@ void led_databases_enter(struct led_databases *led);
 void led_databases_leave(struct led_databases *led);
 /* How long a leader lock is to have been free before this daemon takes it. */
 duration led_databases_pause(const struct led_databases *led);
-/* An entry of the configuration, known by its pointer, is connected to this database of this server and is to be served: false, with the error,
- * when an entry of another name is, or was and has lost its session for the moment. */
+/* An entry of the configuration, known by its pointer, is connected to this database of this server and is to be
+ * served: false, with the error, when an entry of another name is, or was and has lost its session for the moment. */
 bool led_databases_admit(struct led_databases *led, const void *entry, const char *name, const struct pg_server *server,
                          struct error *err) CHIME_MUST_CHECK;
 void led_databases_absent(struct led_databases *led, const void *entry); /* its session is gone */

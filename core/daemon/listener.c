@@ -59,7 +59,7 @@ struct listener {
 
 static void connect_now(struct listener *listener);
 
-/* --- telling the scheduler ---------------------------------------------------------------------------------------------- */
+/* --- telling the scheduler ---------------------------------------------------------------------------------------- */
 
 /* All jobs of one event at one instant: the order of the graph holds for equal times. */
 static void tell(struct listener *listener, const struct listener_name *entries, size_t count, enum run_kind kind,
@@ -117,7 +117,7 @@ static void tell_newcomers(struct listener *listener)
     free(newcomers);
 }
 
-/* --- telling people ----------------------------------------------------------------------------------------------------- */
+/* --- telling people ----------------------------------------------------------------------------------------------- */
 
 static void noted(void *data, const struct pg_reply *reply)
 {
@@ -144,7 +144,8 @@ static void behind_noted(void *data, const struct pg_reply *reply)
     }
 }
 
-/* A refresh forgets what was noted, and may leave a view behind whose sources never rest: so it is noted again, as seen now. */
+/* A refresh forgets what was noted, and may leave a view behind whose sources never rest: so it is noted again, as seen
+ * now. */
 static bool is_to_note(const struct listener_name *entry, instant now)
 {
     instant last = entry->noted_at != INSTANT_NONE ? entry->noted_at : entry->behind_since;
@@ -187,7 +188,7 @@ static void follow_behind(struct listener *listener, const struct pg_reply *repl
     note_behind(listener);
 }
 
-/* --- the session ends --------------------------------------------------------------------------------------------------- */
+/* --- the session ends --------------------------------------------------------------------------------------------- */
 
 static void disconnect(struct listener *listener)
 {
@@ -248,7 +249,7 @@ static bool refused(struct listener *listener, const struct pg_reply *reply, con
     return true;
 }
 
-/* --- looks -------------------------------------------------------------------------------------------------------------- */
+/* --- looks -------------------------------------------------------------------------------------------------------- */
 
 static duration rhythm(const struct listener *listener)
 {
@@ -341,7 +342,7 @@ static void look(struct listener *listener)
     }
 }
 
-/* --- the session begins ------------------------------------------------------------------------------------------------- */
+/* --- the session begins ------------------------------------------------------------------------------------------- */
 
 static void begin_watching(void *data, const struct pg_reply *reply)
 {
@@ -460,7 +461,7 @@ static void connect_now(struct listener *listener)
     listener->connection = pg_open(lead->loop, lead->resolver, &target, &handlers, listener);
 }
 
-/* --- time --------------------------------------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------------------------------------- */
 
 static void fail_silent(struct listener *listener)
 {
@@ -497,7 +498,7 @@ static void poll_due(void *data)
     loop_timer_set(listener->poll_timer, POLL_EVERY);
 }
 
-/* --- life --------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void begin(struct listener *listener)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the jobs of one database want watched: who is woken by which channel, and by the changes of which view's sources; and
- * the views whose changes wake nobody, but are to be noted when they stay out of the view: with warn_after or error_after. */
+/* What the jobs of one database want watched: who is woken by which channel, and by the changes of which view's
+ * sources; and the views whose changes wake nobody, but are to be noted when they stay out of the view: with warn_after
+ * or error_after. */
 #ifndef CHIME_DAEMON_LISTENER_NAMES_H
 #define CHIME_DAEMON_LISTENER_NAMES_H
 
@@ -32,7 +33,8 @@ bool listener_name_wakes(const struct listener_name *entry);
 /* Of the jobs that are configured and active. Names are copied: jobs change and go before the list is made anew. */
 void listener_names_fill(struct listener_names *list, const struct scheduler *scheduler);
 void listener_names_finish(struct listener_names *list);
-/* Since when views are behind and when that was noted, where `before` has them too, whoever their jobs are; which jobs were told of which channel. */
+/* Since when views are behind and when that was noted, where `before` has them too, whoever their jobs are; which jobs
+ * were told of which channel. */
 void listener_names_carry_over(struct listener_names *list, const struct listener_names *before);
 /* The same names with the same targets; who goes by them may differ. */
 bool listener_names_same(const struct listener_names *left, const struct listener_names *right);

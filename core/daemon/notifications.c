@@ -50,7 +50,7 @@ static bool any_sink(const struct lead *lead)
     return false;
 }
 
-/* --- sending ------------------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 static void free_place(struct sending *sending)
 {
@@ -135,7 +135,7 @@ static void send_one(struct notifications *notifications, const struct notificat
     free(key);
 }
 
-/* --- taking -------------------------------------------------------------------------------------------------------------- */
+/* --- taking ------------------------------------------------------------------------------------------------------- */
 
 static void taken(void *data, const struct pg_reply *reply)
 {
@@ -198,7 +198,7 @@ void notifications_soon(struct notifications *notifications)
     loop_timer_set(notifications->timer, 0);
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void sinks_set(void *data, const struct pg_reply *reply)
 {

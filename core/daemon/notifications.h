@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Sends, for a leader, the messages to sinks that its ledger has (0032_sinks.sql): one at a time to each sink, four in all.
+/* Sends, for a leader, the messages to sinks that its ledger has (0032_sinks.sql): one at a time to each sink, four in
+ * all.
  *
  *   step      does                                                        then
- *   taking    asks for what is due (chime.take_notifications)             sending, each by itself; again when the next one is due
+ *   taking    asks for what is due (chime.take_notifications)             sending, each by itself; again when the next
+ *                                                                         one is due
  *   sending   a child process of its own, half a minute at most           noting
  *   noting    writes how it ended (chime.note_delivery)                   taking
- * Nothing else of a leader's waits for any of it. What was being sent as a leadership ended is sent again by the next. */
+ * Nothing else of a leader's waits for any of it. What was being sent as a leadership ended is sent again by the
+ * next. */
 #ifndef CHIME_DAEMON_NOTIFICATIONS_H
 #define CHIME_DAEMON_NOTIFICATIONS_H
 

@@ -49,7 +49,7 @@ void recovery_add_unknown(struct lead *lead, struct scheduled *scheduled, const 
     loop_timer_set(lead->recovery_timer, SWEEP_SOON);
 }
 
-/* --- verdicts ---------------------------------------------------------------------------------------------------------- */
+/* --- verdicts ----------------------------------------------------------------------------------------------------- */
 
 static const char *reason_of_too_large(enum delivery delivery)
 {
@@ -206,7 +206,7 @@ static void send_verdicts(struct lead *lead)
     }
 }
 
-/* --- sweeps ------------------------------------------------------------------------------------------------------------ */
+/* --- sweeps ------------------------------------------------------------------------------------------------------- */
 
 static void adopt_idle(struct lead *lead)
 {

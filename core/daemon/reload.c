@@ -41,7 +41,7 @@ struct reload {
 
 static void begin(void *data);
 
-/* --- answers ----------------------------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------------------------------ */
 
 static char *answer_text(const struct reload *reload, bool ok)
 {
@@ -95,7 +95,7 @@ static void refuse(struct reload *reload)
     end_round(reload, false);
 }
 
-/* --- a round ----------------------------------------------------------------------------------------------------------- */
+/* --- a round ------------------------------------------------------------------------------------------------------ */
 
 /* A plugin that is described now has no finding, so a finding at the file of an old one means that it went bad. */
 static bool spoils_a_plugin(const struct reload *reload)
@@ -228,7 +228,7 @@ void reload_done(struct reload *reload)
     }
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 struct reload *reload_create(struct loop *loop, const struct reload_handlers *handlers, void *data)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What people ask for, as the heartbeat brings it. A request stays in the ledger until it is acknowledged (a run asked for: until it is claimed),
- * so that none is lost with a leader. */
+/* What people ask for, as the heartbeat brings it. A request stays in the ledger until it is acknowledged (a run asked
+ * for: until it is claimed), so that none is lost with a leader. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -115,7 +115,8 @@ void requests_grant(struct lead *lead, const struct pg_reply *heartbeat)
                               .begun = xcalloc(count + 1, sizeof(*granted.begun))};
     bool waits = lead_waits(lead);
     for (size_t i = 0; i < count; i++) {
-        /* A run that is cancelled may be what the ledger waits for; the request comes again until it can be acknowledged. */
+        /* A run that is cancelled may be what the ledger waits for; the request comes again until it can be
+         * acknowledged. */
         bool now = !waits || requests[i].verb == LEDGER_CANCEL;
         if (now && grant(lead, &requests[i]) && !waits) {
             take(lead, &granted, &requests[i]);

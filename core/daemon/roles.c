@@ -11,7 +11,7 @@
 #include "daemon/lead_state.h"
 #include "pg/conninfo.h"
 
-/* --- news of a pool ------------------------------------------------------------------------------------------------------ */
+/* --- news of a pool ----------------------------------------------------------------------------------------------- */
 
 static void session_available(void *data)
 {
@@ -63,7 +63,7 @@ static void session_failed(void *data, const struct error *reason)
     dispatch_soon(lead);
 }
 
-/* --- making -------------------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------------- */
 
 static char *conninfo_of(const struct lead *lead, const char *role, const char *target, struct error *err)
 {
@@ -165,7 +165,7 @@ const char *roles_failure(const struct role_sessions *sessions)
     return hopeless ? sessions->problem : NULL;
 }
 
-/* --- going --------------------------------------------------------------------------------------------------------------- */
+/* --- going -------------------------------------------------------------------------------------------------------- */
 
 static void destroy(struct role_sessions *sessions)
 {
@@ -234,7 +234,7 @@ size_t roles_pids(const struct lead *lead, int **pids)
     return total;
 }
 
-/* --- interrupting -------------------------------------------------------------------------------------------------------- */
+/* --- interrupting ------------------------------------------------------------------------------------------------- */
 
 /* A session whose run is to end. */
 struct interruption {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The run sessions of a leadership, by whose they are: the daemon's own, and those of each role that owns jobs, in the database itself
- * or another one of the same server.
+/* The run sessions of a leadership, by whose they are: the daemon's own, and those of each role that owns jobs, in the
+ * database itself or another one of the same server.
  *
- * Does: open them where a job wants one (as its `roles` entry or the database's conninfo says), each role within a limit of its own and all of
- *   them within role_sessions (roles_share.c); refuse those as whom pgchime.conf does not let the daemon log in; remember why none could be
- *   opened, and that a role is no longer there.
+ * Does: open them where a job wants one (as its `roles` entry or the database's conninfo says), each role within a
+ *   limit of its own and all of them within role_sessions (roles_share.c); refuse those as whom pgchime.conf does not
+ *   let the daemon log in; remember why none could be opened, and that a role is no longer there.
  * Does not: decide what runs on them. */
 #ifndef CHIME_DAEMON_ROLES_H
 #define CHIME_DAEMON_ROLES_H
@@ -63,8 +63,9 @@ struct role_sessions *roles_of(struct lead *lead, const struct job *job);
 const char *roles_failure(const struct role_sessions *sessions);
 /* Other conninfos may hold now. */
 void roles_follow(struct lead *lead);
-/* Interrupts what a session of another role executes: over a further session of that role, which needs no rights, else by the leader's, which
- * needs pg_signal_backend; where both fail and it is to be terminated, the session is cut off. False for the daemon's own. */
+/* Interrupts what a session of another role executes: over a further session of that role, which needs no rights, else
+ * by the leader's, which needs pg_signal_backend; where both fail and it is to be terminated, the session is cut off.
+ * False for the daemon's own. */
 bool roles_interrupt(struct lead *lead, const struct pg_identity *session, bool terminate);
 /* Frees those that are leaving and idle. */
 void roles_tidy(struct lead *lead);
@@ -72,26 +73,30 @@ void roles_tidy(struct lead *lead);
 size_t roles_pids(const struct lead *lead, int **pids);
 /* A round of claims begins: it finds out who waits. */
 void roles_begin_round(struct lead *lead);
-/* After the round, where role_sessions are too few for all roles that have something to run: whoever has none gets a session that nobody uses. True:
- * there was none, and of those who have most sessions whoever is done first gives one. */
+/* After the round, where role_sessions are too few for all roles that have something to run: whoever has none gets a
+ * session that nobody uses. True: there was none, and of those who have most sessions whoever is done first gives
+ * one. */
 bool roles_share(struct lead *lead);
-/* How long the start of a run has to wait, so that the role has no more than max_starts in a second, over ten seconds. */
+/* How long the start of a run has to wait, so that the role has no more than max_starts in a second, over ten
+ * seconds. */
 duration roles_start_wait(struct role_sessions *sessions);
 void roles_count_start(struct role_sessions *sessions);
-/* Whether what is due of them may wait for its own runs, for its share of starts, or since roles have all sessions that there are for them. */
+/* Whether what is due of them may wait for its own runs, for its share of starts, or since roles have all sessions that
+ * there are for them. */
 bool roles_hold_back(const struct role_sessions *sessions);
 /* A job of it waits for a session. */
 void roles_await(struct role_sessions *sessions);
 /* One of its sessions is idle: it goes to a hungry role, where this one is to give. */
 void roles_give(struct role_sessions *sessions);
 
-/* --- as whom the daemon may log in (roles_check.c) ------------------------------------------------------------------------ */
+/* --- as whom the daemon may log in (roles_check.c) ---------------------------------------------------------------- */
 
 /* Tells the ledger what pgchime.conf says of roles, so that SQL can refuse by it early, and looks. */
 void roles_tell(struct lead *lead);
 /* Looks which owners of jobs are not there any more, have no job, or are none to log in as. */
 void roles_check(struct lead *lead);
-/* What stands in the way of an owner's jobs, by the last look; NULL: nothing. Each login is judged anew, whatever this says. */
+/* What stands in the way of an owner's jobs, by the last look; NULL: nothing. Each login is judged anew, whatever this
+ * says. */
 const char *roles_problem(const struct lead *lead, const char *owner);
 void roles_forget_problems(struct roles *roles);
 

@@ -11,7 +11,7 @@
 #include "ledger/logins.h"
 #include "pg/conninfo.h"
 
-/* --- what stands in the way ---------------------------------------------------------------------------------------------- */
+/* --- what stands in the way --------------------------------------------------------------------------------------- */
 
 static void free_problems(struct role_problem *problems, size_t count)
 {
@@ -68,9 +68,10 @@ static bool take_problems(struct roles *roles, const struct pg_reply *reply)
     return changed;
 }
 
-/* --- sessions ------------------------------------------------------------------------------------------------------------ */
+/* --- sessions ----------------------------------------------------------------------------------------------------- */
 
-/* What a role that was dropped left open must not go on working for it, nor what is open of one that got powers since. */
+/* What a role that was dropped left open must not go on working for it, nor what is open of one that got powers
+ * since. */
 static void follow(struct lead *lead, const struct login *login)
 {
     for (size_t i = 1; i < lead->roles.count; i++) {
@@ -97,7 +98,7 @@ static void let_jobless_go(struct lead *lead)
     }
 }
 
-/* --- looking ------------------------------------------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------------------------------------------------ */
 
 static void looked(void *data, const struct pg_reply *reply)
 {
@@ -137,7 +138,7 @@ void roles_check(struct lead *lead)
     free(owners);
 }
 
-/* --- telling ------------------------------------------------------------------------------------------------------------- */
+/* --- telling ------------------------------------------------------------------------------------------------------ */
 
 static void told(void *data, const struct pg_reply *reply)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What each role has of what all share. Sessions of other roles than the daemon's are role_sessions at most. Where that is too few for all who have something to run, those who have none
- * get one from those who have most, as soon as one of their runs has ended. */
+/* What each role has of what all share. Sessions of other roles than the daemon's are role_sessions at most. Where that
+ * is too few for all who have something to run, those who have none get one from those who have most, as soon as one of
+ * their runs has ended. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/lead_state.h"
@@ -27,8 +28,8 @@ static struct role_sessions *find_hungry(const struct roles *roles)
     return NULL;
 }
 
-/* Of those who run something, since a session that is still opening has served nobody yet; all that have most, so that whose run ends first
- * gives. */
+/* Of those who run something, since a session that is still opening has served nobody yet; all that have most, so that
+ * whose run ends first gives. */
 static void ask_richest(struct roles *roles)
 {
     int most = 0;
@@ -128,7 +129,7 @@ void roles_await(struct role_sessions *sessions)
     }
 }
 
-/* --- starts ---------------------------------------------------------------------------------------------------------------- */
+/* --- starts ------------------------------------------------------------------------------------------------------- */
 
 static duration wait_for_start(const struct role_sessions *sessions)
 {

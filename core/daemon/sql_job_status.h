@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What a leadership writes back of jobs made by SQL: what is wrong with one, when each is due next, and which had their only slot. */
+/* What a leadership writes back of jobs made by SQL: what is wrong with one, when each is due next, and which had their
+ * only slot. */
 #ifndef CHIME_DAEMON_SQL_JOB_STATUS_H
 #define CHIME_DAEMON_SQL_JOB_STATUS_H
 

@@ -49,7 +49,7 @@ struct sql_jobs {
     uint64_t refused_look;
 };
 
-/* --- asking ---------------------------------------------------------------------------------------------------------------- */
+/* --- asking ------------------------------------------------------------------------------------------------------- */
 
 static struct zones *zones_of(const struct lead *lead)
 {
@@ -180,8 +180,8 @@ static bool follow_parts(struct sql_jobs *jobs, const struct pg_reply *reply)
     return true;
 }
 
-/* Jobs that the leader does not know yet, and that were edited: their schedules count from later than what is on record; or switched off. What
- * became of one that is gone can wait. */
+/* Jobs that the leader does not know yet, and that were edited: their schedules count from later than what is on
+ * record; or switched off. What became of one that is gone can wait. */
 static void find_behind(struct lead *lead, const struct pg_reply *reply)
 {
     struct sql_jobs *jobs = lead->sql_jobs;
@@ -351,7 +351,7 @@ static void look_again(struct lead *lead)
     }
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 /* Those that somebody had under his hands, or that an earlier leader did not come to. */
 static void look_for_done(struct lead *lead)

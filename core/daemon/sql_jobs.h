@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Jobs that are made by SQL, for a leadership: all of them at its start, then whatever is changed, within milliseconds of its commit.
+/* Jobs that are made by SQL, for a leadership: all of them at its start, then whatever is changed, within milliseconds
+ * of its commit.
  *
- * Does: hear (NOTIFY on the leader's session) and poll for changes, read them, have them put into the schedule (sql_placing.h); write back what
- *   is refused.
- * Does not: touch the catalog's jobs. An edit costs the same among ten jobs as among fifty thousand, but for jobs that name channels. */
+ * Does: hear (NOTIFY on the leader's session) and poll for changes, read them, have them put into the schedule
+ *   (sql_placing.h); write back what is refused.
+ * Does not: touch the catalog's jobs. An edit costs the same among ten jobs as among fifty thousand, but for jobs that
+ *   name channels. */
 #ifndef CHIME_DAEMON_SQL_JOBS_H
 #define CHIME_DAEMON_SQL_JOBS_H
 
@@ -16,7 +18,8 @@ struct sql_jobs;
 
 typedef void sql_jobs_callback(struct lead *lead);
 
-/* The catalog's jobs were added to the scheduler, which has not started: these follow. `loaded` is called once, later. */
+/* The catalog's jobs were added to the scheduler, which has not started: these follow. `loaded` is called once,
+ * later. */
 void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded);
 void sql_jobs_destroy(struct lead *lead);
 /* The schedule has started. */

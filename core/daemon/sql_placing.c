@@ -11,7 +11,7 @@
 #define HEARD_LATE (5 * USEC_PER_SEC) /* what was due longer before the leader heard of the schedule does not run */
 #define NOBODY ""                     /* who waits for that name is not woken */
 
-/* --- what was due by an old definition --------------------------------------------------------------------------------- */
+/* --- what was due by an old definition ---------------------------------------------------------------------------- */
 
 static const char *reason_to_withdraw(const struct job *now)
 {
@@ -60,7 +60,7 @@ static void restart(struct lead *lead, const struct scheduled *known, const stru
     memory->cursor_skipped = false;
 }
 
-/* --- into the schedule --------------------------------------------------------------------------------------------------- */
+/* --- into the schedule -------------------------------------------------------------------------------------------- */
 
 struct scheduled *sql_placing_find(const struct lead *lead, int64_t job_id)
 {
@@ -162,8 +162,8 @@ static bool would_cycle(struct lead *lead, const struct job *job, const struct j
     return false;
 }
 
-/* Takes the job over, which has no fault of its own. While an answer is read nobody is put before those it comes after; a cycle may be
- * one with what is told later. */
+/* Takes the job over, which has no fault of its own. While an answer is read nobody is put before those it comes after;
+ * a cycle may be one with what is told later. */
 void sql_placing_take(struct lead *lead, struct job *job, const struct job_memory *memory, bool has_problem)
 {
     struct error err = {.kind = ERROR_NONE};
@@ -232,7 +232,7 @@ void sql_placing_finish(struct sql_placing *placing)
     sql_waiting_finish(&placing->waiting);
 }
 
-/* --- going ----------------------------------------------------------------------------------------------------------------- */
+/* --- going -------------------------------------------------------------------------------------------------------- */
 
 static struct job_memory memory_of(const struct scheduled *scheduled)
 {

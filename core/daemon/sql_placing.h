@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Inside core/daemon: puts jobs made by SQL into the schedule, one by one, each after those that it comes after.
  *
- * Does: withdraw what was due by an old definition, on the record; begin a schedule anew; keep aside, refused, a job that comes after one that
- *   is not there, until it is.
+ * Does: withdraw what was due by an old definition, on the record; begin a schedule anew; keep aside, refused, a job
+ *   that comes after one that is not there, until it is.
  * Does not: ask the ledger what changed (sql_jobs.h). */
 #ifndef CHIME_DAEMON_SQL_PLACING_H
 #define CHIME_DAEMON_SQL_PLACING_H
@@ -34,7 +34,8 @@ void sql_placing_take_refused(struct lead *lead, struct job *job, const struct j
 void sql_placing_take_held(struct lead *lead);
 /* It waits for nobody any more. */
 void sql_placing_forget(struct lead *lead, int64_t job_id);
-/* Whom all told ones come after is known: places those anew that came after this one by another name; takes it out where it was removed. */
+/* Whom all told ones come after is known: places those anew that came after this one by another name; takes it out
+ * where it was removed. */
 void sql_placing_follow_up(struct lead *lead, int64_t job_id, bool removed);
 /* Catalog jobs were retired, and the schedule is about to be linked anew: who comes after them must not. */
 void sql_placing_before_relink(struct lead *lead);

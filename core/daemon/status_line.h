@@ -13,7 +13,8 @@ struct served_database {
     const char *problem; /* why it is neither led nor followed, with the database's name; "": not known yet */
 };
 
-/* `file`: the configuration, named where it has no database. `remark`: what else is to be said, or NULL. Caller frees. */
+/* `file`: the configuration, named where it has no database. `remark`: what else is to be said, or NULL. Caller
+ * frees. */
 char *status_line_text(const struct served_database *databases, size_t count, const char *file, const char *remark);
 
 #endif

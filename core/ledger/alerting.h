@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the leader asks and writes about alerts (0031_alerts.sql).
  *
- * Does: look for what is wrong, and whether a condition holds, on a session that may not write; write rules and what follows from a look through
- *   the leader's own session.
+ * Does: look for what is wrong, and whether a condition holds, on a session that may not write; write rules and what
+ *   follows from a look through the leader's own session.
  * Does not: decide when (daemon/alerts.h), or what follows from a look (chime.note_alerts). */
 #ifndef CHIME_LEDGER_ALERTING_H
 #define CHIME_LEDGER_ALERTING_H

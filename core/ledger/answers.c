@@ -30,8 +30,8 @@ enum ledger_answer answer_of(const struct pg_reply *reply)
     return strcmp(sqlstate, LEDGER_NOT_LEADER) == 0 ? ANSWER_NOT_LEADER : ANSWER_REFUSED;
 }
 
-/* The server's times reach further than ours, and to infinity. What somebody wrote into the ledger by hand ends no process: it counts as the
- * nearest there is. */
+/* The server's times reach further than ours, and to infinity. What somebody wrote into the ledger by hand ends no
+ * process: it counts as the nearest there is. */
 static bool is_beyond(const char *text, instant *at)
 {
     bool before = strcmp(text, "-infinity") == 0 || strstr(text, " BC") != NULL;

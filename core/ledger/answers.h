@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Values as the ledger's own functions answer them, and what they know of a job. What is not well-formed ends the process:
- * the schema is then not the one this program was built for. */
+/* Values as the ledger's own functions answer them, and what they know of a job. What is not well-formed ends the
+ * process: the schema is then not the one this program was built for. */
 #ifndef CHIME_LEDGER_ANSWERS_H
 #define CHIME_LEDGER_ANSWERS_H
 
@@ -24,9 +24,10 @@ bool answer_is_true(const char *text);    /* false for NULL */
 enum run_kind answer_kind(const char *text);
 
 #define ANSWER_MEMORY_COLUMNS 10
-/* What is known of a job, from these columns beginning with `first`: last slot, last outcome, how long it took in us, when that was, the end
- * of its last run, whether the cursor was skipped to, failures in a row, whether it is suspended, when slots were missed last,
- * whether slots after that of its last outcome were missed before it came about. */
+/* What is known of a job, from these columns beginning with `first`: last slot, last outcome, how long it took in us,
+ * when that was, the end of its last run, whether the cursor was skipped to, failures in a row, whether it is
+ * suspended, when slots were missed last, whether slots after that of its last outcome were missed before it came
+ * about. */
 struct job_memory answer_memory(const struct pg_reply *reply, size_t row, int first, int64_t job_id, int version);
 
 #endif

@@ -101,7 +101,7 @@ struct changed_job changes_read(const struct pg_reply *reply, size_t index)
     return changed;
 }
 
-/* --- what is written back ------------------------------------------------------------------------------------------------- */
+/* --- what is written back ----------------------------------------------------------------------------------------- */
 
 void changes_note_problem(const struct ledger *ledger, int64_t job_id, int version, const char *problem,
                           pg_callback *callback, void *data)
@@ -131,7 +131,7 @@ void changes_restart(const struct ledger *ledger, const int64_t *job_ids, const 
     columns_finish(&columns);
 }
 
-/* --- schedules that ended --------------------------------------------------------------------------------------------------- */
+/* --- schedules that ended ----------------------------------------------------------------------------------------- */
 
 void changes_follow_zone(const struct ledger *ledger, const char *timezone, instant now, pg_callback *callback,
                          void *data)
@@ -200,7 +200,7 @@ void changes_end_expired(const struct ledger *ledger, const struct expired_sched
     columns_finish(&columns);
 }
 
-/* --- slots ------------------------------------------------------------------------------------------------------------------ */
+/* --- slots -------------------------------------------------------------------------------------------------------- */
 
 static void put_slots(struct columns *columns, size_t column, const struct next_slots *job)
 {

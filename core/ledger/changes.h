@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Jobs that are made by SQL, as the leader hears of them, and what it writes back (0018_sql_jobs.sql).
  *
- * Does: ask for all of them in parts, later for those that changed since; tell which the leader cannot run, when each is due next, and
- *   which had their only slot (0019_sql_jobs_leader.sql).
+ * Does: ask for all of them in parts, later for those that changed since; tell which the leader cannot run, when each
+ *   is due next, and which had their only slot (0019_sql_jobs_leader.sql).
  * Does not: read a job's texts (catalog/sql_job.h), or hold anything. */
 #ifndef CHIME_LEDGER_CHANGES_H
 #define CHIME_LEDGER_CHANGES_H
@@ -21,12 +21,12 @@ struct changed_job {
     bool has_problem; /* one was written down for this version */
 };
 
-/* The leader's session is to hear of changes. Said again now and then, since it also lets the server's queue move on, which whoever listens
- * may hold up: a session is not told of notifications whose transaction failed, such as for want of room in the queue, and so never
- * passes them. What was notified meanwhile is not heard. */
+/* The leader's session is to hear of changes. Said again now and then, since it also lets the server's queue move on,
+ * which whoever listens may hold up: a session is not told of notifications whose transaction failed, such as for want
+ * of room in the queue, and so never passes them. What was notified meanwhile is not heard. */
 void changes_listen(const struct ledger *ledger, pg_callback *callback, void *data);
-/* All that are there, by number, beyond job `from`; or those that changed since `seen`, by transaction and number, beyond job `from` of
- * transaction `changed` (NULL: of none). CHANGES_PART at most, fewer where they are large. */
+/* All that are there, by number, beyond job `from`; or those that changed since `seen`, by transaction and number,
+ * beyond job `from` of transaction `changed` (NULL: of none). CHANGES_PART at most, fewer where they are large. */
 void changes_ask(const struct ledger *ledger, const char *seen, const char *changed, int64_t from,
                  pg_callback *callback, void *data);
 /* Jobs that name no zone count by this one from `now` on: what was due by another one ended. */

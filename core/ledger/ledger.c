@@ -11,7 +11,7 @@
 #include "ledger/answers.h"
 #include "ledger/columns.h"
 
-/* --- sending --------------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 static void send_by(struct write_queue *queue, const struct ledger *ledger, const struct pg_statement *statements,
                     size_t count, pg_callback *callback, void *data)
@@ -57,7 +57,7 @@ void ledger_ask_holders(const struct ledger *ledger, pg_callback *callback, void
                 NULL, callback, data);
 }
 
-/* --- the leader lock -------------------------------------------------------------------------------------------------------- */
+/* --- the leader lock ---------------------------------------------------------------------------------------------- */
 
 #define MIGRATION "(SELECT coalesce(pg_catalog.max(m.number), 0) FROM chime.migration m)"
 
@@ -277,7 +277,7 @@ void ledger_suspend(const struct ledger *ledger, const struct suspension *suspen
     columns_finish(&columns);
 }
 
-/* --- runs ------------------------------------------------------------------------------------------------------------ */
+/* --- runs --------------------------------------------------------------------------------------------------------- */
 
 /* Up to two kinds of rows in one call, each for its own function; both travel in one request. */
 struct batch {
@@ -538,7 +538,7 @@ bool ledger_read_ahead(const struct pg_reply *reply, int64_t job_id)
     return ahead;
 }
 
-/* --- unfinished runs --------------------------------------------------------------------------------------------------------- */
+/* --- unfinished runs ---------------------------------------------------------------------------------------------- */
 
 void ledger_unfinished(const struct ledger *ledger, const int *known, size_t known_count, int64_t from,
                        pg_callback *callback, void *data)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The ledger: what is written before a run starts and when it ends, through one session of the leader.
  *
- * Does: put batches into the functions of sql/migrations/0002 and 0004, in the order of the calls, each one transaction;
- *   read their answers back.
+ * Does: put batches into the functions of sql/migrations/0002 and 0004, in the order of the calls, each one
+ *   transaction; read their answers back.
  * Does not: decide what is due, or hold anything in memory but what is on its way (write_queue.h sends that again).
- * Every call answers exactly once through pg_callback, from which the read functions take typed rows; answers.h says what an
- * answer means. */
+ * Every call answers exactly once through pg_callback, from which the read functions take typed rows; answers.h says
+ * what an answer means. */
 #ifndef CHIME_LEDGER_LEDGER_H
 #define CHIME_LEDGER_LEDGER_H
 
@@ -24,7 +24,8 @@
 #define LEDGER_NOT_LEADER "CH001"
 #define LEDGER_TOKEN_SIZE 37
 
-/* The authority to write: a session and the token it took, and where: every other session of the leadership is to be there too. */
+/* The authority to write: a session and the token it took, and where: every other session of the leadership is to be
+ * there too. */
 struct ledger {
     struct pg_connection *connection;
     struct write_queue *writes; /* in their order; NULL: what is written goes out at once, and is not sent again */
@@ -78,8 +79,9 @@ struct ledger_request {
     instant slot;
 };
 
-/* What people ask of the leader, in the order they did. The row stays until the leader is done with it: a claim removes a
- * RUN or a FORCE (a run although its job is suspended), the BEGIN goes by ledger_begin, the others by ledger_acknowledge. */
+/* What people ask of the leader, in the order they did. The row stays until the leader is done with it: a claim removes
+ * a RUN or a FORCE (a run although its job is suspended), the BEGIN goes by ledger_begin, the others by
+ * ledger_acknowledge. */
 enum ledger_verb { LEDGER_RUN, LEDGER_FORCE, LEDGER_CANCEL, LEDGER_SUSPEND, LEDGER_RESUME, LEDGER_BEGIN };
 
 struct open_request {
@@ -157,8 +159,8 @@ void ledger_free_requests(struct open_request *requests, size_t count);
 /* Removes requests that were granted or are moot; suspensions and their ends come into force with it. */
 void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, instant at,
                         pg_callback *callback, void *data);
-/* Writes down that jobs suspended themselves for failing; and that the time of suspensions is over, which lasted until `slot`. Jobs
- * that are suspended (or not, or until another time) already stay as they are. */
+/* Writes down that jobs suspended themselves for failing; and that the time of suspensions is over, which lasted until
+ * `slot`. Jobs that are suspended (or not, or until another time) already stay as they are. */
 void ledger_suspend(const struct ledger *ledger, const struct suspension *suspensions, size_t count, instant at,
                     pg_callback *callback, void *data);
 void ledger_resume(const struct ledger *ledger, const struct ledger_request *suspensions, size_t count,
@@ -198,8 +200,8 @@ void ledger_release(const struct ledger *ledger, const struct ledger_request *ru
                     pg_callback *callback, void *data);
 /* Asks for the first refresh of views that have none yet: the requests show up with the next heartbeat. */
 void ledger_request_population(const struct ledger *ledger, instant at, bool again, pg_callback *callback, void *data);
-/* Rotates the logs of changes and makes triggers that are missing, for some half a second; the answer has what could not be done now, in words,
- * or NULL. */
+/* Rotates the logs of changes and makes triggers that are missing, for some half a second; the answer has what could
+ * not be done now, in words, or NULL. */
 void ledger_tend_capture(struct pg_connection *connection, pg_callback *callback, void *data);
 /* Whether the time was too short, and something was made in it. */
 bool ledger_tend_more(const struct pg_reply *reply);

@@ -29,8 +29,8 @@ void listening_listen(struct pg_connection *session, const struct name_list *add
     columns_finish(&columns);
 }
 
-/* Asking for its usage is also what lets a full queue move on once nobody holds it any more: the server looks only when a notification was
- * taken in, and a full queue takes none. */
+/* Asking for its usage is also what lets a full queue move on once nobody holds it any more: the server looks only when
+ * a notification was taken in, and a full queue takes none. */
 void listening_probe(struct pg_connection *session, const char *payload, pg_callback *callback, void *data)
 {
     pg_send_one(session, NULL,
@@ -54,7 +54,7 @@ void listening_ping(struct pg_connection *session, pg_callback *callback, void *
     pg_send_one(session, "chime_ping", "SELECT NULL WHERE false", 0, NULL, callback, data);
 }
 
-/* --- looks ------------------------------------------------------------------------------------------------------------- */
+/* --- looks -------------------------------------------------------------------------------------------------------- */
 
 void listening_look_closely(struct pg_connection *session, const struct name_list *views, const duration *targets,
                             pg_callback *callback, void *data)
@@ -106,7 +106,7 @@ const char *listening_view(const struct pg_reply *reply, size_t index)
     return pg_reply_value(reply, 0, index, 0);
 }
 
-/* --- the session itself ------------------------------------------------------------------------------------------------ */
+/* --- the session itself ------------------------------------------------------------------------------------------- */
 
 void listening_note_listener(const struct ledger *ledger, const struct pg_identity *session, pg_callback *callback,
                              void *data)
@@ -124,7 +124,7 @@ void listening_end_listener(const struct ledger *ledger, pg_callback *callback, 
     ledger_send_one(ledger, NULL, "SELECT chime.end_listener($1)", COUNT_OF(parameters), parameters, callback, data);
 }
 
-/* --- for people -------------------------------------------------------------------------------------------------------- */
+/* --- for people --------------------------------------------------------------------------------------------------- */
 
 void listening_note(const struct ledger *ledger, enum listening_state state, const char *reason, int pid,
                     const struct name_list *channels, const struct name_list *views, pg_callback *callback, void *data)

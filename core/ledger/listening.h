@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the leader's second session asks of the server: to hear notifications, and which views are behind their sources.
  *
- * Does: LISTEN, prove that a notification arrives, look at the marks of captured changes (0012_listener.sql); write down, through the leader's own
- *   session, whether all that works and which views stay behind.
+ * Does: LISTEN, prove that a notification arrives, look at the marks of captured changes (0012_listener.sql); write
+ *   down, through the leader's own session, whether all that works and which views stay behind.
  * Does not: decide what follows from it (daemon/listener.h). */
 #ifndef CHIME_LEDGER_LISTENING_H
 #define CHIME_LEDGER_LISTENING_H
@@ -22,13 +22,15 @@ void listening_listen(struct pg_connection *session, const struct name_list *add
                       pg_callback *callback, void *data);
 /* A notification to itself, with that payload. */
 void listening_probe(struct pg_connection *session, const char *payload, pg_callback *callback, void *data);
-/* Whether the server's queue of notifications is filling up, perhaps since this session holds it (changes_listen() says how): it is to listen anew. */
+/* Whether the server's queue of notifications is filling up, perhaps since this session holds it (changes_listen() says
+ * how): it is to listen anew. */
 void listening_queue(struct pg_connection *session, pg_callback *callback, void *data);
 bool listening_read_queue(const struct pg_reply *reply);
 /* Keeps the server's lease while there is nothing to look at. */
 void listening_ping(struct pg_connection *session, pg_callback *callback, void *data);
 
-/* A close look, which costs some milliseconds: the statement of a quick one, and what no mark tells of. `targets` goes with `views`. */
+/* A close look, which costs some milliseconds: the statement of a quick one, and what no mark tells of. `targets` goes
+ * with `views`. */
 void listening_look_closely(struct pg_connection *session, const struct name_list *views, const duration *targets,
                             pg_callback *callback, void *data);
 const char *listening_read_statement(
@@ -42,7 +44,8 @@ const char *listening_view(const struct pg_reply *reply, size_t index);
 
 enum listening_state { LISTENING_OFF, LISTENING_ON, LISTENING_DEGRADED };
 
-/* Written through the leader's session: which session is about to listen; and that the one an earlier leader wrote down is to end. */
+/* Written through the leader's session: which session is about to listen; and that the one an earlier leader wrote down
+ * is to end. */
 void listening_note_listener(const struct ledger *ledger, const struct pg_identity *session, pg_callback *callback,
                              void *data);
 void listening_end_listener(const struct ledger *ledger, pg_callback *callback, void *data);

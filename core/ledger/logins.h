@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* As whom the daemon logs in for jobs that SQL made, as the ledger knows it (0026_logins.sql).
  *
- * Does: write down what pgchime.conf says, by which SQL refuses early; ask which roles are there, and what stands in the way of each.
+ * Does: write down what pgchime.conf says, by which SQL refuses early; ask which roles are there, and what stands in
+ *   the way of each.
  * Does not: decide at a login; that is done by the configuration itself, and in the session (pg/session.h). */
 #ifndef CHIME_LEDGER_LOGINS_H
 #define CHIME_LEDGER_LOGINS_H

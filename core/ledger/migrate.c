@@ -19,8 +19,8 @@ struct migration {
     size_t next; /* index of the migration that runs next */
 };
 
-/* CREATE SCHEMA IF NOT EXISTS asks for CREATE on the database even where the schema is there. Whose it is, is asked once more: somebody may
- * have been faster, and a DBA may run this text. */
+/* CREATE SCHEMA IF NOT EXISTS asks for CREATE on the database even where the schema is there. Whose it is, is asked
+ * once more: somebody may have been faster, and a DBA may run this text. */
 static const char prepare_schema[] =
     "SET client_min_messages = warning;\n"
     "DO $$ BEGIN\n"

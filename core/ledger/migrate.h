@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Brings schema chime forward, one transaction per migration, over a connection that is used for nothing else meanwhile. */
+/* Brings schema chime forward, one transaction per migration, over a connection that is used for nothing else
+ * meanwhile. */
 #ifndef CHIME_LEDGER_MIGRATE_H
 #define CHIME_LEDGER_MIGRATE_H
 
@@ -8,8 +9,9 @@
 
 struct migration;
 
-/* A query of two texts: what of schema chime is another role's, whose rights whoever asks has not, and the way out. No row: nothing is. A
- * superuser has all rights, and would run what any role put there: there it is whoever is no superuser. */
+/* A query of two texts: what of schema chime is another role's, whose rights whoever asks has not, and the way out. No
+ * row: nothing is. A superuser has all rights, and would run what any role put there: there it is whoever is no
+ * superuser. */
 #define MIGRATE_OWNERS_SQL                                                                             \
     "SELECT pg_catalog.format('%s belongs to %s, and %I has not that role''s rights', CASE WHEN "      \
     "pg_catalog.bool_or(whole)"                                                                        \
@@ -39,10 +41,11 @@ char *migrate_text(int from);
 int migrate_newest(void);
 /* False, with the way out: a schema at migration `found` is newer than this program, which never leads it. */
 bool migrate_knows(int found, struct error *err);
-/* Schema cron as the extension pg_cron makes it, over the newest schema chime: one text, one transaction; again, it changes nothing.
- * Refused, with the way out, where the extension is installed. */
+/* Schema cron as the extension pg_cron makes it, over the newest schema chime: one text, one transaction; again, it
+ * changes nothing. Refused, with the way out, where the extension is installed. */
 const char *migrate_cron_text(void);
-/* The question, in SQL, whether jobs can be made as pg_cron has them: true of the extension, and of schema cron as pgchime makes it. */
+/* The question, in SQL, whether jobs can be made as pg_cron has them: true of the extension, and of schema cron as
+ * pgchime makes it. */
 #define CRON_GUARD "to_regprocedure('cron.schedule(text,text,text)') IS NOT NULL"
 
 #endif

@@ -28,7 +28,7 @@ struct ledger_sync {
     void *data;
 };
 
-/* --- a job in words ---------------------------------------------------------------------------------------------------- */
+/* --- a job in words ----------------------------------------------------------------------------------------------- */
 
 static json_t *names_json(const char *const *names, size_t count)
 {
@@ -126,7 +126,7 @@ static char *part_text(struct ledger_sync *sync)
     return buffer_take(&text);
 }
 
-/* --- the answers ------------------------------------------------------------------------------------------------------- */
+/* --- the answers -------------------------------------------------------------------------------------------------- */
 
 static int by_name(const void *name, const void *job)
 {
@@ -162,7 +162,7 @@ static void read_part(struct ledger_sync *sync, const struct pg_reply *reply)
     }
 }
 
-/* --- step by step ------------------------------------------------------------------------------------------------------ */
+/* --- step by step ------------------------------------------------------------------------------------------------- */
 
 static void part_answered(void *data, const struct pg_reply *reply);
 

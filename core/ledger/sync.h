@@ -4,10 +4,10 @@
  * Does: send the jobs in parts, the next one when the last was answered: tens of thousands neither meet the statement's
  *   time limit nor stay behind as a buffer of their size, and a heartbeat passes between them.
  * Does not: decide what is in the catalog.
- * Each part is a transaction, and so are the last steps, which switch off whatever is not in the catalog. Between them the
- * ledger is part old and part new, and only this leader may claim from it: until the end it must not, nor grant requests. One
- * that breaks off loses nothing: a job is either as it was, with its cursor, or as it shall be, and the next leader brings
- * all of them to its own catalog; what it already finds so stays untouched. */
+ * Each part is a transaction, and so are the last steps, which switch off whatever is not in the catalog. Between them
+ * the ledger is part old and part new, and only this leader may claim from it: until the end it must not, nor grant
+ * requests. One that breaks off loses nothing: a job is either as it was, with its cursor, or as it shall be, and the
+ * next leader brings all of them to its own catalog; what it already finds so stays untouched. */
 #ifndef CHIME_LEDGER_SYNC_H
 #define CHIME_LEDGER_SYNC_H
 
@@ -22,14 +22,14 @@ struct ledger_synced {
     struct job_memory memory;
 };
 
-/* `reply` is that of the step that failed (pg_reply_ok is false then, and there are no jobs) or else of the last one. The sync is over;
- * the jobs, sorted by name, are borrowed during the call. */
+/* `reply` is that of the step that failed (pg_reply_ok is false then, and there are no jobs) or else of the last one.
+ * The sync is over; the jobs, sorted by name, are borrowed during the call. */
 typedef void ledger_sync_callback(void *data, const struct pg_reply *reply, const struct ledger_synced *jobs,
                                   size_t count);
 
-/* Ledger and jobs (sorted by name) are borrowed until the end, which is told exactly once. A job that is new, wakes up or
- * changes its schedule starts from `now`. `decided`: what was due until then by the old catalog is on record; else it is to be, as
- * chime.expired_schedule tells, before the jobs' cursors in the ledger are those that are told here. */
+/* Ledger and jobs (sorted by name) are borrowed until the end, which is told exactly once. A job that is new, wakes up
+ * or changes its schedule starts from `now`. `decided`: what was due until then by the old catalog is on record; else
+ * it is to be, as chime.expired_schedule tells, before the jobs' cursors in the ledger are those that are told here. */
 struct ledger_sync *ledger_sync_start(const struct ledger *ledger, const struct job *const *jobs, size_t count,
                                       instant now, bool decided, ledger_sync_callback *callback, void *data);
 void ledger_sync_abandon(struct ledger_sync *sync); /* nothing is told any more; takes NULL */

@@ -8,7 +8,8 @@
 
 #define NUMBER_SIZE 24
 
-/* $1 the token; then the limit and where to go on, as far as the step asks for them. From where there is more, and what could not be done. */
+/* $1 the token; then the limit and where to go on, as far as the step asks for them. From where there is more, and what
+ * could not be done. */
 struct step {
     const char *sql;
     bool limit;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the ledger no longer keeps, removed step by step: old attempts, missed slots, runs, definitions, jobs and leaderships, and partitions.
+/* What the ledger no longer keeps, removed step by step: old attempts, missed slots, runs, definitions, jobs and
+ * leaderships, and partitions.
  *
- * Does: name the steps; run one of them once, for a bounded number of rows, in a transaction of its own that waits for no lock longer than a moment.
+ * Does: name the steps; run one of them once, for a bounded number of rows, in a transaction of its own that waits for
+ *   no lock longer than a moment.
  * Does not: decide when, how often, and what follows from a failure (daemon/upkeep.h).
  * A step's function returns from where there is more to do, or NULL: nothing is left. */
 #ifndef CHIME_LEDGER_UPKEEP_H

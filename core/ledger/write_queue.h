@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the leader writes to the ledger, in order, again and again until the ledger takes it.
  *
- * Does: send one request at a time and the next one after its answer; send a request that the ledger could not take now (ANSWER_AGAIN)
- *   again, with a growing pause, and nothing behind it before; say so while that lasts.
+ * Does: send one request at a time and the next one after its answer; send a request that the ledger could not take now
+ *   (ANSWER_AGAIN) again, with a growing pause, and nothing behind it before; say so while that lasts.
  * Does not: look at what is sent, or reorder it. What need not wait for what is ahead of it has a queue of its own.
- * Ownership: statements and parameters are copied; names and texts of statements are constants. Each callback is called exactly once, with
- *   an answer other than ANSWER_AGAIN. */
+ * Ownership: statements and parameters are copied; names and texts of statements are constants. Each callback is called
+ *   exactly once, with an answer other than ANSWER_AGAIN. */
 #ifndef CHIME_LEDGER_WRITE_QUEUE_H
 #define CHIME_LEDGER_WRITE_QUEUE_H
 

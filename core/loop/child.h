@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A child process of ours that is fed and whose standard output is collected, without blocking the loop.
  *
- * Does: exec with an input, everything of ours closed, and standard error as ours; collect up to a limit; end it at the deadline; reap it.
+ * Does: exec with an input, everything of ours closed, and standard error as ours; collect up to a limit; end it at the
+ *   deadline; reap it.
  * Does not: judge what it wrote: an answer that was cut short has to be told from a whole one by its reader. */
 #ifndef CHIME_LOOP_CHILD_H
 #define CHIME_LOOP_CHILD_H
@@ -23,8 +24,8 @@ struct child_order {
     duration time_allowed;
 };
 
-/* Once, when it ended; `fault` is NULL unless it wrote too much or took too long, or did not exit with 0. The child is gone then: only
- * child_destroy is left to call, which the callback may do itself. */
+/* Once, when it ended; `fault` is NULL unless it wrote too much or took too long, or did not exit with 0. The child is
+ * gone then: only child_destroy is left to call, which the callback may do itself. */
 typedef void child_callback(void *data, const struct buffer *output, const char *fault);
 
 /* NULL when it cannot be started. */

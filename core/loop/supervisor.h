@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the service manager that started the daemon is told, by systemd's notify protocol (libsystemd): that it is ready, what it
- * does, that it reads its configuration anew, that it ends. Its watchdog is fed from the loop: a loop that hangs feeds nobody.
+/* What the service manager that started the daemon is told, by systemd's notify protocol (libsystemd): that it is
+ * ready, what it does, that it reads its configuration anew, that it ends. Its watchdog is fed from the loop: a loop
+ * that hangs feeds nobody.
  *
- * Does nothing where nobody listens ($NOTIFY_SOCKET is not set). The watchdog is fed from supervisor_ready on, and until
- * supervisor_destroy, at half of what $WATCHDOG_USEC allows. */
+ * Does nothing where nobody listens ($NOTIFY_SOCKET is not set). The watchdog is fed from supervisor_ready on, and
+ * until supervisor_destroy, at half of what $WATCHDOG_USEC allows. */
 #ifndef CHIME_LOOP_SUPERVISOR_H
 #define CHIME_LOOP_SUPERVISOR_H
 

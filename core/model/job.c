@@ -7,7 +7,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* A copy is one block: the job, its lists, its texts. There may be many thousands. Measured with `at` NULL, then filled. */
+/* A copy is one block: the job, its lists, its texts. There may be many thousands. Measured with `at` NULL, then
+ * filled. */
 struct packing {
     char *at;
     size_t size;

@@ -49,10 +49,12 @@ struct job {
     struct job_options options;
 };
 
-/* A copy that owns all it points to except its schedule's zone, which it no longer has: for a run that outlives its catalog. */
+/* A copy that owns all it points to except its schedule's zone, which it no longer has: for a run that outlives its
+ * catalog. */
 struct job *job_copy(const struct job *job);
 void job_free(struct job *copy); /* takes NULL */
-/* No schedule of its own, but jobs it comes after: due once these have delivered. Channels and target_lag may wake it too. */
+/* No schedule of its own, but jobs it comes after: due once these have delivered. Channels and target_lag may wake it
+ * too. */
 bool job_is_join(const struct job *job);
 /* Something makes it run unasked: a schedule, jobs before it, channels, or the changes of its sources. */
 bool job_is_driven(const struct job *job);

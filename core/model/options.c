@@ -219,7 +219,8 @@ static bool set_name(const struct option *option, const char *value, const char 
     return true;
 }
 
-/* Only characters that are safe in a message and in a file's name: whether there is such a zone, the catalog finds out. */
+/* Only characters that are safe in a message and in a file's name: whether there is such a zone, the catalog finds
+ * out. */
 static bool zone_name_possible(const char *name)
 {
     size_t length = strlen(name);

@@ -25,7 +25,7 @@ struct notify_delivery {
     void *data;
 };
 
-/* --- what curl is told: its --config, which only it can read ------------------------------------------------------------- */
+/* --- what curl is told: its --config, which only it can read ------------------------------------------------------ */
 
 static void put_option(struct buffer *config, const char *option, const char *value, size_t length)
 {
@@ -178,10 +178,10 @@ static char *ping_config(const struct delivery_ping *ping, struct error *err)
     return taken(&config, good);
 }
 
-/* --- what came of it ----------------------------------------------------------------------------------------------------- */
+/* --- what came of it ---------------------------------------------------------------------------------------------- */
 
-/* The last line of what curl wrote is the status; before it, why there is none. The receiver's answer is not repeated: it may have the address
- * in it. */
+/* The last line of what curl wrote is the status; before it, why there is none. The receiver's answer is not repeated:
+ * it may have the address in it. */
 static const char *http_problem(const char *output, const char *fault, char *problem)
 {
     const char *said = strstr(output, "curl: (");

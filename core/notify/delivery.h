@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* One attempt to tell a sink something, by curl or by the sink's program, or to ping an address, without blocking the loop.
+/* One attempt to tell a sink something, by curl or by the sink's program, or to ping an address, without blocking the
+ * loop.
  *
  * Does: read the files that the sink names, start the child, end it after half a minute, say what came of it.
  * Does not: try again. No secret goes into an argument, an environment, an error or a log. */
@@ -11,7 +12,8 @@
 
 struct notify_delivery;
 
-/* Once, later; `problem` is NULL when it was taken. delivery_destroy is left to call, which the callback may do itself. */
+/* Once, later; `problem` is NULL when it was taken. delivery_destroy is left to call, which the callback may do
+ * itself. */
 typedef void delivery_callback(void *data, const char *problem);
 
 /* `body` as message.h takes it, `key` the message's own. Nothing of the sink is kept. NULL when it cannot be tried. */

@@ -48,7 +48,7 @@ static const char *subject_of(const json_t *alert)
     return "";
 }
 
-/* --- for people ---------------------------------------------------------------------------------------------------------- */
+/* --- for people --------------------------------------------------------------------------------------------------- */
 
 /* Words of others: they stay in their line, which they would forge a further one with. */
 static void put_words(struct buffer *text, const char *words)
@@ -102,8 +102,8 @@ static char *for_people(const json_t *body)
 
 #define UNSEEN "\xE2\x80\x8B" /* a space of no width */
 
-/* Else a summary could call everybody of a channel, Slack by <!here> and others by @here, or show another address than its link has: Slack by
- * <address|text>, others by [text](address). */
+/* Else a summary could call everybody of a channel, Slack by <!here> and others by @here, or show another address than
+ * its link has: Slack by <address|text>, others by [text](address). */
 static char *for_slack(const json_t *body)
 {
     struct buffer text = {0};
@@ -176,7 +176,7 @@ static char *for_mail(const struct config_sink *sink, const json_t *body, const 
     return buffer_take(&text);
 }
 
-/* --- for programs -------------------------------------------------------------------------------------------------------- */
+/* --- for programs ------------------------------------------------------------------------------------------------- */
 
 /* Its API takes the alerts alone. What fires ends there by itself, unless it is told again. */
 static char *for_alertmanager(const json_t *body, instant now)

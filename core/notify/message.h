@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What a sink is told, made from a message in the form of an Alertmanager's webhook (chime.notification_body).
  *
- * Does: keep that form, or make of it what Slack, Alertmanager's API or a mail's reader takes. What alerts say stays text: it names no user
- *   or channel of Slack, and adds no header to a mail.
+ * Does: keep that form, or make of it what Slack, Alertmanager's API or a mail's reader takes. What alerts say stays
+ *   text: it names no user or channel of Slack, and adds no header to a mail.
  * Does not: send it. */
 #ifndef CHIME_NOTIFY_MESSAGE_H
 #define CHIME_NOTIFY_MESSAGE_H

@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 
-/* Its text without the last line's end; caller frees. NULL when it cannot be read, others may read or write it, or it holds control characters
- * but for ends of lines. No error says what is in it. */
+/* Its text without the last line's end; caller frees. NULL when it cannot be read, others may read or write it, or it
+ * holds control characters but for ends of lines. No error says what is in it. */
 char *secret_read(const char *path, struct error *err);
 
 #endif

@@ -111,8 +111,8 @@ void pg_client_close(struct pg_client *client)
     }
 }
 
-/* A server that ends the session says so before libpq sees the end of the connection; and libpq, whose own errors have no
- * SQLSTATE, can report that end while its status is still good. */
+/* A server that ends the session says so before libpq sees the end of the connection; and libpq, whose own errors have
+ * no SQLSTATE, can report that end while its status is still good. */
 static bool is_over(const struct pg_client *client, const PGresult *result)
 {
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);

@@ -4,8 +4,8 @@
  * Does: connect with what the configuration says and what our statements rely on (UTC, ISO dates, empty search_path),
  *   bind parameters, say what failed with the way out.
  * Does not: retry, or belong anywhere near the event loop.
- * Failures: ERROR_UNREACHABLE when there is no connection (any more), ERROR_REFUSED for a role that may not, a standby, or a pooler in
- *   between, ERROR_FAILED with the SQLSTATE for the rest. */
+ * Failures: ERROR_UNREACHABLE when there is no connection (any more), ERROR_REFUSED for a role that may not, a standby,
+ *   or a pooler in between, ERROR_FAILED with the SQLSTATE for the rest. */
 #ifndef CHIME_PG_CLIENT_H
 #define CHIME_PG_CLIENT_H
 
@@ -26,8 +26,8 @@ struct pg_rows {
 
 struct pg_client *pg_client_open(const char *conninfo, struct error *err);
 void pg_client_close(struct pg_client *client); /* takes NULL */
-/* One statement with text parameters ($1 ...; NULL is SQL NULL); `rows` may be NULL, else it is to be finished when this
- * returned true. */
+/* One statement with text parameters ($1 ...; NULL is SQL NULL); `rows` may be NULL, else it is to be finished when
+ * this returned true. */
 bool pg_client_query(struct pg_client *client, const char *sql, const char *const *parameters, size_t parameter_count,
                      struct pg_rows *rows, struct error *err) CHIME_MUST_CHECK;
 const char *pg_rows_value(const struct pg_rows *rows, size_t row, size_t column); /* NULL: SQL NULL */

@@ -44,7 +44,7 @@ static bool is_only_place(const struct pg_connect *attempt)
     return attempt->info.host_count == 1 && attempt->address_count <= 1;
 }
 
-/* --- ending ------------------------------------------------------------------------------------------------------------ */
+/* --- ending ------------------------------------------------------------------------------------------------------- */
 
 static void hang_up(struct pg_connect *attempt)
 {
@@ -82,7 +82,7 @@ static void note(struct pg_connect *attempt, const char *problem)
     buffer_append(&attempt->problems, problem, strcspn(problem, "\n"));
 }
 
-/* --- one place --------------------------------------------------------------------------------------------------------- */
+/* --- one place ---------------------------------------------------------------------------------------------------- */
 
 static void next_place(struct pg_connect *attempt);
 
@@ -192,7 +192,7 @@ static void try_place(struct pg_connect *attempt, const char *address)
     watch_wire(attempt, false, true);
 }
 
-/* --- one after the other ----------------------------------------------------------------------------------------------- */
+/* --- one after the other ------------------------------------------------------------------------------------------ */
 
 static void next_place(struct pg_connect *attempt)
 {
@@ -240,7 +240,7 @@ static void try_host(void *data)
     }
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 /* The server that the target names is the only host. */
 static void pin(struct conninfo *info, const struct pg_server *server)

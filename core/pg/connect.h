@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Connecting, without ever blocking: the hosts of a conninfo one after the other, each address of a name, until a server takes us.
+/* Connecting, without ever blocking: the hosts of a conninfo one after the other, each address of a name, until a
+ * server takes us.
  *
- * libpq's own way through a list waits for one host as long as for all of them when it is not allowed to block, and asks the
- * system's resolver, which does block. So names are looked up here, and libpq gets one address at a time.
- * A host has the target's connect_timeout for itself when it is the only one; of several, CONNECT_PATIENCE each; what the conninfo's
- * own connect_timeout says counts more than both. */
+ * libpq's own way through a list waits for one host as long as for all of them when it is not allowed to block, and
+ * asks the system's resolver, which does block. So names are looked up here, and libpq gets one address at a time.
+ * A host has the target's connect_timeout for itself when it is the only one; of several, CONNECT_PATIENCE each; what
+ * the conninfo's own connect_timeout says counts more than both. */
 #ifndef CHIME_PG_CONNECT_H
 #define CHIME_PG_CONNECT_H
 

@@ -69,7 +69,7 @@ static struct pg_request *take_first(struct pg_connection *connection)
     return request;
 }
 
-/* --- ending ---------------------------------------------------------------------------------------------------------- */
+/* --- ending ------------------------------------------------------------------------------------------------------- */
 
 static void release_wire(struct pg_connection *connection)
 {
@@ -165,7 +165,7 @@ static void fail_later(struct pg_connection *connection, const struct error *err
     loop_defer(connection->loop, end_deferred, connection);
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static void stream_if_wanted(struct pg_connection *connection)
 {
@@ -192,8 +192,8 @@ static void complete_first(struct pg_connection *connection)
     request_destroy(request);
 }
 
-/* A text's COPY has nowhere to go: rows to us are dropped, as those of any query are; rows from us there are none. True when more input is
- * needed. */
+/* A text's COPY has nowhere to go: rows to us are dropped, as those of any query are; rows from us there are none. True
+ * when more input is needed. */
 static bool drain_copy(struct pg_connection *connection, PGresult *result)
 {
     static const char refusal[] = "COPY FROM STDIN is not possible in a job: nobody is there to send the rows\n"
@@ -328,7 +328,7 @@ static void read_answers(struct pg_connection *connection)
     }
 }
 
-/* --- writing --------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static void flush(struct pg_connection *connection)
 {
@@ -461,7 +461,7 @@ void pg_forget_prepared(struct pg_connection *connection)
     connection->prepared_count = 0;
 }
 
-/* --- opening --------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 #define TOLD "CH012" /* SQLSTATE of what chime.tell says */
 
@@ -519,7 +519,7 @@ struct pg_connection *pg_open(struct loop *loop, struct resolver *resolver, cons
     return connection;
 }
 
-/* --- looking --------------------------------------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------------------------------------------------ */
 
 bool pg_is_ready(const struct pg_connection *connection)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* One connection to PostgreSQL as a state machine that never blocks: the only way the daemon talks to a server.
  *
- * Does: connect (connect.h says how), send requests in pipelines, hand back results, pass on notifications, say why it closed.
+ * Does: connect (connect.h says how), send requests in pipelines, hand back results, pass on notifications, say why it
+ *   closed.
  * Does not: retry, reconnect, or know what it is used for.
  * Requests are answered in the order they were sent. A request is one transaction where its statements make it one: its
  * statements travel in one flush and end at one synchronisation point, so a failed one skips the rest.
@@ -27,8 +28,8 @@ struct pg_setting {
     const char *value;
 };
 
-/* What may come until a row, a result, a notice or a notification is complete. A session that is sent more is ended; rows that are kept are complete
- * together. */
+/* What may come until a row, a result, a notice or a notification is complete. A session that is sent more is ended;
+ * rows that are kept are complete together. */
 #define PG_INPUT_LIMIT ((size_t)16 << 20)
 #define PG_LEADER_INPUT_LIMIT ((size_t)256 << 20) /* answers about all of a ledger's jobs and runs */
 
@@ -64,11 +65,11 @@ struct pg_handlers {
 
 struct pg_connection *pg_open(struct loop *loop, struct resolver *resolver, const struct pg_target *target,
                               const struct pg_handlers *handlers, void *data);
-/* Closes without waiting: what the server still runs for it is the server's to notice, and what is pending is answered to nobody (pg_cut
- * answers it before). NULL allowed. */
+/* Closes without waiting: what the server still runs for it is the server's to notice, and what is pending is answered
+ * to nobody (pg_cut answers it before). NULL allowed. */
 void pg_close(struct pg_connection *connection);
-/* Ends it now: what is pending is answered as lost, also what was sent after it had ended by itself; `closed` is not called; pg_close
- * follows. */
+/* Ends it now: what is pending is answered as lost, also what was sent after it had ended by itself; `closed` is not
+ * called; pg_close follows. */
 void pg_cut(struct pg_connection *connection);
 bool pg_is_ready(const struct pg_connection *connection);
 bool pg_is_idle(const struct pg_connection *connection);        /* ready, nothing pending */
@@ -96,21 +97,22 @@ struct pg_statement {
 
 typedef void pg_callback(void *data, const struct pg_reply *reply);
 
-/* Sends statements as one request; the callback (NULL: nobody cares) comes exactly once, later, with the caller's data. */
+/* Sends statements as one request; the callback (NULL: nobody cares) comes exactly once, later, with the caller's
+ * data. */
 void pg_send(struct pg_connection *connection, const struct pg_statement *statements, size_t count,
              pg_callback *callback, void *data);
 /* One of them; `name` NULL: not prepared. */
 void pg_send_one(struct pg_connection *connection, const char *name, const char *sql, int parameter_count,
                  const char *const *parameters, pg_callback *callback, void *data);
-/* Sends a text as it is, in the simple protocol: several statements are one implicit transaction. Rows are counted, not kept; so
- * are those of COPY TO STDOUT, and COPY FROM STDIN fails. */
+/* Sends a text as it is, in the simple protocol: several statements are one implicit transaction. Rows are counted, not
+ * kept; so are those of COPY TO STDOUT, and COPY FROM STDIN fails. */
 void pg_send_text(struct pg_connection *connection, const char *text, pg_callback *callback, void *data);
 /* The next use of a name prepares it anew: after DISCARD ALL. */
 void pg_forget_prepared(struct pg_connection *connection);
 /* Requests with this data are answered to nobody: for an owner that goes before its connection. */
 void pg_forget(struct pg_connection *connection, const void *data);
 
-/* --- replies: valid during the callback ------------------------------------------------------------------------------ */
+/* --- replies: valid during the callback --------------------------------------------------------------------------- */
 
 /* A lost one, for what waited to be sent when its connection was given up. */
 const struct pg_reply *pg_reply_of_none(void);
@@ -119,13 +121,14 @@ const struct pg_reply *pg_reply_of_none(void);
 bool pg_reply_ok(const struct pg_reply *reply);
 /* True when the connection ended before the answer: what was sent may or may not have taken effect. */
 bool pg_reply_lost(const struct pg_reply *reply);
-/* True when the connection ended before the request did, whatever was answered until then: an error with which the server ends a session
- * (57P01) may come after the COMMIT, and in place of its acknowledgement. */
+/* True when the connection ended before the request did, whatever was answered until then: an error with which the
+ * server ends a session (57P01) may come after the COMMIT, and in place of its acknowledgement. */
 bool pg_reply_broken(const struct pg_reply *reply);
 /* True when the session was ended for what it was sent (PG_INPUT_LIMIT). */
 bool pg_reply_too_large(const struct pg_reply *reply);
 size_t pg_reply_completed(const struct pg_reply *reply); /* statements that were said to have completed */
-/* The failure: message as the server words it (severity left out), cut at 8 KiB on a character boundary; always UTF-8. */
+/* The failure: message as the server words it (severity left out), cut at 8 KiB on a character boundary; always
+ * UTF-8. */
 const char *pg_reply_message(const struct pg_reply *reply);
 /* The same with the line of the text and the place in it ("LINE 1: ..."), where the server tells. */
 const char *pg_reply_lines(const struct pg_reply *reply);

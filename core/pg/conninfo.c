@@ -192,7 +192,8 @@ static void write_value(struct buffer *text, const char *keyword, const char *va
     buffer_putc(text, '\'');
 }
 
-/* One place instead of another: an address of the base's would lead the role's host there. Emptied is not given, to libpq. */
+/* One place instead of another: an address of the base's would lead the role's host there. Emptied is not given, to
+ * libpq. */
 static bool forget_place(struct conninfo *info, const char *role_conninfo, struct error *err)
 {
     struct conninfo own = {.arena = info->arena};
@@ -239,7 +240,8 @@ static bool has_user(const struct conninfo *info, struct error *err)
     return (user != NULL && user[0] != '\0') || error_set(err, ERROR_REFUSED, "a role without a name is nobody's");
 }
 
-/* An empty password is none to libpq, but keeps it from looking in the environment and the service file for the daemon's. */
+/* An empty password is none to libpq, but keeps it from looking in the environment and the service file for the
+ * daemon's. */
 static bool lay_role_over(struct conninfo *info, const char *role_conninfo, const char *role, struct error *err)
 {
     if (role == NULL) {

@@ -31,14 +31,14 @@ struct conninfo {
     const char *description;
 };
 
-/* Checks and splits; false with an error that names what libpq found wrong. With several hosts, only a primary is accepted unless the user
- * says otherwise (target_session_attrs). */
+/* Checks and splits; false with an error that names what libpq found wrong. With several hosts, only a primary is
+ * accepted unless the user says otherwise (target_session_attrs). */
 bool conninfo_read(struct conninfo *info, const struct pg_target *target, struct error *err) CHIME_MUST_CHECK;
-/* A conninfo by which another role connects to the same server: `base`, then what `role_conninfo` says (NULL: nothing). The user is `role`
- * unless that names another, the database `target` where it is not NULL. A host or address of the role's is a place of its own: the base's go.
- * Of the base no password goes along: it is not that role's. With
- * `role` NULL it is the base's own user, and only the database changes. Nobody's name is empty: libpq would take the daemon's user for it.
- * Caller frees; NULL with the reason. */
+/* A conninfo by which another role connects to the same server: `base`, then what `role_conninfo` says (NULL: nothing).
+ * The user is `role` unless that names another, the database `target` where it is not NULL. A host or address of the
+ * role's is a place of its own: the base's go. Of the base no password goes along: it is not that role's. With
+ * `role` NULL it is the base's own user, and only the database changes. Nobody's name is empty: libpq would take the
+ * daemon's user for it. Caller frees; NULL with the reason. */
 char *conninfo_for_role(const char *base, const char *role_conninfo, const char *role, const char *target,
                         struct error *err);
 /* As whom it says to log in; NULL: it does not. Caller frees. */
@@ -51,7 +51,8 @@ const char *conninfo_value(const struct conninfo *info, const char *keyword); /*
 bool conninfo_is_local(const char *host);
 /* True for a name: not a socket folder, not an address, and none is given beside it. */
 bool conninfo_needs_address(const struct conninfo_host *host);
-/* From now on the parameters name that host alone. `address` NULL: the host's own, if it has one. Texts are borrowed. */
+/* From now on the parameters name that host alone. `address` NULL: the host's own, if it has one. Texts are
+ * borrowed. */
 void conninfo_choose(struct conninfo *info, const struct conninfo_host *host, const char *address);
 /* What `connect_timeout` says, as libpq reads it; 0 when it says nothing. */
 duration conninfo_timeout(const struct conninfo *info);

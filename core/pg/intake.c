@@ -23,8 +23,8 @@ size_t intake_end(void)
     return taken;
 }
 
-/* Takes the place of libc's in this program and for libpq, which finds it first. What is left stays in the kernel, whose buffer makes the server
- * wait. */
+/* Takes the place of libc's in this program and for libpq, which finds it first. What is left stays in the kernel,
+ * whose buffer makes the server wait. */
 __attribute__((visibility("default"))) ssize_t recv(int socket, void *buffer, size_t length, int flags)
 {
     size_t left = allowed - taken;

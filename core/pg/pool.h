@@ -2,7 +2,8 @@
 /* The run sessions of one database: opened when needed, kept warm, handed out, cleaned between texts.
  *
  * Does: open up to a limit, check each, lend them, reset what a text left behind before the next one, ping
- *   idle ones so that the server's lease does not end them, close those unused for long, back off when none can be opened.
+ *   idle ones so that the server's lease does not end them, close those unused for long, back off when none can be
+ *   opened.
  * Does not: know runs.
  * Ownership: a lent session belongs to the borrower until pool_return or pool_drop; the pool owns the connection. */
 #ifndef CHIME_PG_POOL_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A pooler between us and the server, told by its name: sessions are what leases, leadership and NOTIFY hang on, and a pooler lends them. */
+/* A pooler between us and the server, told by its name: sessions are what leases, leadership and NOTIFY hang on, and a
+ * pooler lends them. */
 #ifndef CHIME_PG_POOLER_H
 #define CHIME_PG_POOLER_H
 

@@ -85,8 +85,8 @@ const struct pg_setting pg_worker_settings[] = {
 };
 const size_t pg_worker_setting_count = COUNT_OF(pg_worker_settings);
 
-/* How whoever logged in could become another, or have the server run programs or touch files of its own: chime.role_powers (0026_logins.sql) has
- * the same. All is qualified: the search_path is the role's own. */
+/* How whoever logged in could become another, or have the server run programs or touch files of its own:
+ * chime.role_powers (0026_logins.sql) has the same. All is qualified: the search_path is the role's own. */
 #define POWERS_SQL                                                                                                    \
     "(SELECT CASE WHEN r.rolname OPERATOR(pg_catalog.=) SESSION_USER AND r.rolsuper THEN 'it is a superuser'"         \
     "             WHEN r.rolname OPERATOR(pg_catalog.=) SESSION_USER THEN 'it may create roles'"                      \
@@ -195,7 +195,7 @@ void pg_read_server(const struct pg_connection *connection, const struct pg_repl
     snprintf(server->database, sizeof(server->database), "%s", pg_reply_value(reply, 0, 0, 7));
 }
 
-/* --- histories of a server --------------------------------------------------------------------------------------------- */
+/* --- histories of a server ---------------------------------------------------------------------------------------- */
 
 /* Not of the control file: there the timeline changes with the first checkpoint after a promotion. */
 void pg_ask_lineage(struct pg_connection *connection, pg_callback *callback, void *data)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Making a session as good as new between two texts that know nothing of each other.
  *
- * DISCARD ALL does it, and with it goes every prepared statement and cached plan: ours too, which cost more than a short
- * run. Behind chime.perform, which cleans what it can inside its transaction and says whether anything is left that it
- * cannot, the settings are all there is to reset. */
+ * DISCARD ALL does it, and with it goes every prepared statement and cached plan: ours too, which cost more than a
+ * short run. Behind chime.perform, which cleans what it can inside its transaction and says whether anything is left
+ * that it cannot, the settings are all there is to reset. */
 #ifndef CHIME_PG_SESSION_RESET_H
 #define CHIME_PG_SESSION_RESET_H
 

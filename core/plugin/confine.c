@@ -34,7 +34,7 @@
 #define HAS_ADDRESS_SANITIZER 0
 #endif
 
-/* --- limits ------------------------------------------------------------------------------------------------------------ */
+/* --- limits ------------------------------------------------------------------------------------------------------- */
 
 struct limit {
     __rlimit_resource_t resource;
@@ -59,7 +59,7 @@ static bool limit_lower(const struct limit *limit)
     return setrlimit(limit->resource, &(struct rlimit){value, value}) == 0;
 }
 
-/* --- system calls ------------------------------------------------------------------------------------------------------ */
+/* --- system calls ------------------------------------------------------------------------------------------------- */
 
 #if defined(__x86_64__) && defined(__LP64__)
 #define MACHINE AUDIT_ARCH_X86_64

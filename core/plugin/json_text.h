@@ -7,8 +7,8 @@
 
 /* `text` must be UTF-8 without NUL. */
 void json_text_append(struct buffer *json, const char *text, size_t length);
-/* In place: control characters become spaces, and where the text is not UTF-8 every byte above ASCII becomes '?'. What a
- * plugin put into a message must neither move a terminal's cursor nor forge a line. */
+/* In place: control characters become spaces, and where the text is not UTF-8 every byte above ASCII becomes '?'. What
+ * a plugin put into a message must neither move a terminal's cursor nor forge a line. */
 void text_make_printable(char *text);
 
 #endif

@@ -41,7 +41,8 @@ struct plugin_set *plugins_describe(const char *folder, const struct plugin_opti
 struct plugin_set *plugin_set_share(struct plugin_set *set); /* the same once more; each is to be destroyed */
 void plugin_set_destroy(struct plugin_set *set);             /* takes NULL */
 
-/* Changes with the plugin files of the folder: their names, sizes, times, and which files they are. 0 when it cannot be listed. */
+/* Changes with the plugin files of the folder: their names, sizes, times, and which files they are. 0 when it cannot be
+ * listed. */
 uint64_t plugins_stamp(const char *folder);
 
 /* --- the plugin host: `pgchime plugin-host FD NAME` ---

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A described plugin folder as text: how a child that described it tells the daemon, which may not wait for plugins.
  *
- * One JSON object: {"stamp": hex, "plugins": [{"file", "declaration"}], "findings": [{"file", "line", "message", "hint"}]}. */
+ * One JSON object: {"stamp": hex, "plugins": [{"file", "declaration"}], "findings": [{"file", "line", "message",
+ * "hint"}]}. */
 #ifndef CHIME_PLUGIN_SET_TEXT_H
 #define CHIME_PLUGIN_SET_TEXT_H
 

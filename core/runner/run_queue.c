@@ -78,7 +78,7 @@ static void set_state(struct run *run, enum run_event event, enum run_state stat
     run->state = state;
 }
 
-/* --- the end of an attempt --------------------------------------------------------------------------------------------- */
+/* --- the end of an attempt ---------------------------------------------------------------------------------------- */
 
 static enum run_state failed_state(const struct run *run, const char *sqlstate)
 {
@@ -181,7 +181,7 @@ static void undo(struct run_queue *queue)
     pg_send(queue->connection, &rollback, 1, undone, queue);
 }
 
-/* --- the steps --------------------------------------------------------------------------------------------------------- */
+/* --- the steps ---------------------------------------------------------------------------------------------------- */
 
 static void worked(void *data, const struct pg_reply *reply)
 {
@@ -290,7 +290,7 @@ static void start_next(void *data)
     }
 }
 
-/* --- interrupting ------------------------------------------------------------------------------------------------------ */
+/* --- interrupting ------------------------------------------------------------------------------------------------- */
 
 static void interrupt(struct run_queue *queue)
 {
@@ -396,7 +396,7 @@ void run_queue_wake(struct run_queue *queue)
     loop_defer(queue->loop, start_next, queue);
 }
 
-/* --- life -------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 struct run_queue *run_queue_create(struct loop *loop, struct pool *pool, struct pool_session *session,
                                    const char *token, const struct run_queue_handlers *handlers, void *data)

@@ -11,8 +11,8 @@
  *   WORKING    the text, or chime.perform / perform_refresh   over, or UNDOING when the text left a transaction open
  *   UNDOING    ROLLBACK                                 over
  *
- * Ownership: the queue borrows its session from the pool and gives it back by run_queue_release; runs pushed are the queue's
- * until `ended` hands them back. */
+ * Ownership: the queue borrows its session from the pool and gives it back by run_queue_release; runs pushed are the
+ * queue's until `ended` hands them back. */
 #ifndef CHIME_RUNNER_RUN_QUEUE_H
 #define CHIME_RUNNER_RUN_QUEUE_H
 
@@ -73,16 +73,16 @@ struct run_queue *run_queue_create(struct loop *loop, struct pool *pool, struct 
 void run_queue_release(struct run_queue *queue);
 /* Nothing is left to do, and no answer to be waited for. */
 bool run_queue_is_drained(const struct run_queue *queue);
-/* The session ended: the current run has an unknown outcome, those behind it are unstarted; all come back through `ended`. Frees
- * the queue. */
+/* The session ended: the current run has an unknown outcome, those behind it are unstarted; all come back through
+ * `ended`. Frees the queue. */
 void run_queue_broken(struct run_queue *queue);
 /* Ends its connection, so that the server may notice; run_queue_broken follows. */
 void run_queue_cut(struct run_queue *queue);
 /* Frees the queue and its runs without a word: leadership is over. The session is closed. */
 void run_queue_abandon(struct run_queue *queue);
 
-/* A claim is on its way for this queue (+1), or was answered (-1), with the same `expected`: a queue with reservations is
- * not drained. */
+/* A claim is on its way for this queue (+1), or was answered (-1), with the same `expected`: a queue with reservations
+ * is not drained. */
 void run_queue_reserve(struct run_queue *queue, int change, duration expected);
 void run_queue_push(struct run_queue *queue, struct run *run);
 /* How long what is claimed or reserved will take, as far as known, and how many runs that are. A run that takes longer

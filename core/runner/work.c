@@ -28,7 +28,7 @@ void work_clear(struct work_result *result)
     result->reset = RESET_NONE;
 }
 
-/* --- sending ----------------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 static bool is_transactional(const struct job *job)
 {
@@ -163,7 +163,7 @@ void work_send(struct pg_connection *connection, const struct job *job, const st
     }
 }
 
-/* --- reading ----------------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 /* A statement is said to have completed before it is committed, the last one of a text only afterwards. */
 bool work_is_open(const struct job *job, const struct pg_reply *reply)

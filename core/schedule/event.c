@@ -46,7 +46,7 @@ void wake_free(struct wake *wake)
     }
 }
 
-/* --- looking ------------------------------------------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------------------------------------------------ */
 
 static bool is_ready(const struct scheduled *it)
 {
@@ -63,7 +63,7 @@ const char *wake_payload(const struct scheduled *it)
     return wake_runs(it) && it->wake != NULL ? it->wake->running : NULL;
 }
 
-/* --- falling due --------------------------------------------------------------------------------------------------------- */
+/* --- falling due -------------------------------------------------------------------------------------------------- */
 
 /* The ledger knows a run by job, kind and slot: no two may have the same. */
 static instant number(struct wake *wake, enum run_kind kind, instant at)
@@ -191,7 +191,7 @@ void wake_shift(struct scheduler *scheduler, struct scheduled *it, duration by)
     }
 }
 
-/* --- from the claim to the end ------------------------------------------------------------------------------------------- */
+/* --- from the claim to the end ------------------------------------------------------------------------------------ */
 
 void wake_taken(struct scheduler *scheduler, struct scheduled *it)
 {
@@ -243,7 +243,7 @@ void wake_ended(struct scheduled *it)
     }
 }
 
-/* --- what happens -------------------------------------------------------------------------------------------------------- */
+/* --- what happens ------------------------------------------------------------------------------------------------- */
 
 static void become_event(struct scheduler *scheduler, struct scheduled *it, struct wake *wake)
 {
@@ -257,7 +257,8 @@ static void become_event(struct scheduler *scheduler, struct scheduled *it, stru
     }
 }
 
-/* One that waits for its upstreams would go with this one's payload before they have seen to it: their next run is not waited for. */
+/* One that waits for its upstreams would go with this one's payload before they have seen to it: their next run is not
+ * waited for. */
 static bool is_for_the_next(const struct scheduled *it)
 {
     const struct wake *wake = it->wake;

@@ -7,7 +7,7 @@ static instant later(instant a, instant b)
     return a > b ? a : b;
 }
 
-/* --- before the ledger is told ---------------------------------------------------------------------------------------- */
+/* --- before the ledger is told ------------------------------------------------------------------------------------ */
 
 /* What passed while it was suspended nobody wanted: that is missed, not skipped one by one. */
 static void let_go_of_slots(struct scheduler *scheduler, struct scheduled *it, const char *reason)
@@ -32,9 +32,10 @@ void scheduler_withdraw(struct scheduler *scheduler, struct scheduled *it, const
     agenda_run(scheduler);
 }
 
-/* --- once it knows ---------------------------------------------------------------------------------------------------- */
+/* --- once it knows ------------------------------------------------------------------------------------------------ */
 
-/* Ours is the newer memory where a run ended since the ledger was asked. Back goes only a cursor that was in the future. */
+/* Ours is the newer memory where a run ended since the ledger was asked. Back goes only a cursor that was in the
+ * future. */
 static void recall(const struct scheduler *scheduler, struct scheduled *it, const struct job_memory *memory)
 {
     bool ahead = it->cursor > scheduler->now && memory->cursor < it->cursor;
@@ -105,7 +106,7 @@ void scheduler_retire(struct scheduler *scheduler, struct scheduled *it)
     timeline_arm(scheduler, it);
 }
 
-/* --- all together ----------------------------------------------------------------------------------------------------- */
+/* --- all together ------------------------------------------------------------------------------------------------- */
 
 static void clear_agenda(struct scheduler *scheduler)
 {

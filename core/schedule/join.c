@@ -54,8 +54,8 @@ void join_rebuild_result(const struct scheduled *it, struct upstream *upstream)
     upstream->at = job->outcome_at;
 }
 
-/* When every upstream result is there, none of them made the last decision a skip. Who is inactive is not looked for: else the same
- * successes would be decided anew by every leader. */
+/* When every upstream result is there, none of them made the last decision a skip. Who is inactive is not looked for:
+ * else the same successes would be decided anew by every leader. */
 void join_rebuilt(struct scheduled *it)
 {
     it->wants_news = it->cursor_skipped;
@@ -127,7 +127,8 @@ void join_claimed(struct scheduled *it)
     }
 }
 
-/* Where an outcome was in the way, another one in its place is what is waited for; else all successes stay, and any news is. */
+/* Where an outcome was in the way, another one in its place is what is waited for; else all successes stay, and any
+ * news is. */
 void join_skipped(struct scheduled *it, bool by_upstream)
 {
     bool in_the_way = false;

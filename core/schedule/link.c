@@ -136,7 +136,7 @@ void link_all(struct scheduler *scheduler)
     scheduler->sorted_count = scheduler->all.count;
 }
 
-/* --- one job only ------------------------------------------------------------------------------------------------------- */
+/* --- one job only ------------------------------------------------------------------------------------------------- */
 
 static void leave_upstreams(const struct scheduled *it)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Places in pools, and the lines of those who want one.
  *
- * A line is of one pool and one owner, whose sessions nobody else may use; in it they stand by priority, then slot, then job.
+ * A line is of one pool and one owner, whose sessions nobody else may use; in it they stand by priority, then slot,
+ * then job.
  * Owners take turns: none waits behind the backlog of another. */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "base/text.h"
 #include "schedule/state.h"
 
-/* --- pools --------------------------------------------------------------------------------------------------------------- */
+/* --- pools -------------------------------------------------------------------------------------------------------- */
 
 static struct pool *find(const struct scheduler *scheduler, const char *name)
 {
@@ -55,7 +56,7 @@ static bool holds_pool_slot(enum phase phase)
     return phase == PHASE_CLAIMING || phase == PHASE_LIVE;
 }
 
-/* --- owners and lines ---------------------------------------------------------------------------------------------------- */
+/* --- owners and lines --------------------------------------------------------------------------------------------- */
 
 static struct owner *find_owner(const struct scheduler *scheduler, const char *role, const char *target)
 {
@@ -188,7 +189,7 @@ void pool_slots_finish(struct scheduler *scheduler)
     free(scheduler->ready);
 }
 
-/* --- standing in line ---------------------------------------------------------------------------------------------------- */
+/* --- standing in line --------------------------------------------------------------------------------------------- */
 
 static void line_up(struct scheduler *scheduler, struct scheduled *it)
 {
@@ -227,7 +228,7 @@ size_t scheduled_waiting_beside(const struct scheduled *scheduled)
     return scheduled->line->count;
 }
 
-/* --- who is next --------------------------------------------------------------------------------------------------------- */
+/* --- who is next -------------------------------------------------------------------------------------------------- */
 
 void scheduler_begin_round(struct scheduler *scheduler)
 {

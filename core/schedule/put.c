@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "schedule/state.h"
 
-/* --- its place among all ------------------------------------------------------------------------------------------------- */
+/* --- its place among all ------------------------------------------------------------------------------------------ */
 
 static size_t place_of(const struct scheduler *scheduler, int64_t job_id)
 {
@@ -34,7 +34,7 @@ static void insert(struct scheduler *scheduler, struct scheduled *it)
     scheduler->sorted_count = all->count;
 }
 
-/* --- those that went ----------------------------------------------------------------------------------------------------- */
+/* --- those that went ---------------------------------------------------------------------------------------------- */
 
 static bool may_be_forgotten(const struct scheduler *scheduler, const struct scheduled *it)
 {
@@ -79,7 +79,7 @@ void scheduler_forget(struct scheduler *scheduler)
     }
 }
 
-/* --- coming, changing, going --------------------------------------------------------------------------------------------- */
+/* --- coming, changing, going -------------------------------------------------------------------------------------- */
 
 struct scheduled *scheduler_put(struct scheduler *scheduler, struct job *job, const struct job_memory *memory,
                                 instant now)

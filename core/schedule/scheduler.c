@@ -5,7 +5,7 @@
 
 #include "schedule/state.h"
 
-/* --- requests ------------------------------------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------------------------------- */
 
 void scheduler_request(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot)
 {
@@ -48,9 +48,10 @@ bool scheduler_take_due(struct scheduler *scheduler, struct due *due)
     return true;
 }
 
-/* --- time ------------------------------------------------------------------------------------------------------------------- */
+/* --- time --------------------------------------------------------------------------------------------------------- */
 
-/* Every slot of this instant is noted before any is considered: an upstream check must see an upstream that is due as well. */
+/* Every slot of this instant is noted before any is considered: an upstream check must see an upstream that is due as
+ * well. */
 static void note_slots(struct scheduler *scheduler, instant at)
 {
     struct heap_node *node;
@@ -135,7 +136,7 @@ void scheduler_start(struct scheduler *scheduler, instant now, instant server_st
     scheduler_catch_up(scheduler, now);
 }
 
-/* --- reports ---------------------------------------------------------------------------------------------------------------- */
+/* --- reports ------------------------------------------------------------------------------------------------------ */
 
 void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot, int attempt,
                      instant retry_at, bool missed_after)

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The scheduler of one database: decides what is due, with the time passed in.
  *
- * Does: keep every job's next slot in a heap; apply catch-up, jitter, overlap, starting deadlines, dependency upstream checks and
- *   joins, pools, priority, suspension; say which runs may start, which slots are skipped or missed and why.
+ * Does: keep every job's next slot in a heap; apply catch-up, jitter, overlap, starting deadlines, dependency upstream
+ *   checks and joins, pools, priority, suspension; say which runs may start, which slots are skipped or missed and why.
  * Does not: any I/O, read a clock, or start anything. What it decides is done by the caller, who reports back.
  *
  * Every slot of a job is decided in order. `cursor` is the last decided slot, as in the ledger; beyond it
  *   (cursor, keep_through]        slots that will run, one after the other (catch-up, or buffered ones)
- *   (keep_through, skip_through]  slots that fell due meanwhile and will be skipped; recorded once the cursor gets there,
- *                                 so that a crash before finds all of them again by the cursor
+ *   (keep_through, skip_through]  slots that fell due meanwhile and will be skipped; recorded once the cursor gets
+ *                                 there, so that a crash before finds all of them again by the cursor
  * Phases of a job:
  *   IDLE      nothing due               WAITING   due, an upstream has to finish first
  *   READY     due, waits for a session or a slot of its pool   CLAIMING  the caller is writing the claim
  *   LIVE      claimed                   RETRYING  an attempt failed, the next has a time
  * A run holds a slot of its pool while CLAIMING and LIVE: waiting and retrying hold none.
  *
- * A missed slot counts as skipped for those after it: an upstream check sees it as the outcome, as long as none is later; a join lets go of the upstream result
- * from before it, and waits for another.
+ * A missed slot counts as skipped for those after it: an upstream check sees it as the outcome, as long as none is
+ * later; a join lets go of the upstream result from before it, and waits for another.
  *
- * Joins (job_is_join): an upstream result per upstream holds its latest outcome since the join's last decision. Once every active
- * upstream has one, the trigger rule decides: a run of kind DEPENDENCY is due and all upstream results go; or the slot is skipped,
- * naming the upstream, and the upstream results of successes stay. Its slot is the moment the last upstream result came; the cursor is the last
- * decided one. A run under way when the upstream results are complete is followed by one more. A join stands open for those after it
- * while any of its upstreams does. Runs of an upstream count whatever their kind; of the join's own, only those of kind
- * DEPENDENCY decide anything.
+ * Joins (job_is_join): an upstream result per upstream holds its latest outcome since the join's last decision. Once
+ * every active upstream has one, the trigger rule decides: a run of kind DEPENDENCY is due and all upstream results go;
+ * or the slot is skipped, naming the upstream, and the upstream results of successes stay. Its slot is the moment the
+ * last upstream result came; the cursor is the last decided one. A run under way when the upstream results are complete
+ * is followed by one more. A join stands open for those after it while any of its upstreams does. Runs of an upstream
+ * count whatever their kind; of the join's own, only those of kind DEPENDENCY decide anything.
  *
  * A tick costs what is due, not what exists.
  *
@@ -60,7 +60,8 @@ struct job_memory {
     bool suspended;
 };
 
-/* A run that may start now. For kinds that move the cursor (run_kind_moves) the ledger moves it from `cursor` to `slot`. */
+/* A run that may start now. For kinds that move the cursor (run_kind_moves) the ledger moves it from `cursor` to
+ * `slot`. */
 struct due {
     struct scheduled *scheduled;
     enum run_kind kind;
@@ -98,8 +99,8 @@ struct suspension {
 
 struct scheduler *scheduler_create(void);
 void scheduler_destroy(struct scheduler *scheduler);
-/* A named limit of runs in flight; 0: none. Before the jobs that use it are added or replaced; again to change it. A job whose pool is
- * not known has no limit. */
+/* A named limit of runs in flight; 0: none. Before the jobs that use it are added or replaced; again to change it. A
+ * job whose pool is not known has no limit. */
 void scheduler_pool(struct scheduler *scheduler, const char *name, int64_t limit);
 /* All jobs are added before the start; `after` names resolve among them. */
 struct scheduled *scheduler_add(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory);
@@ -107,7 +108,8 @@ struct scheduled *scheduler_add(struct scheduler *scheduler, const struct job *j
 /* Before that: slots of the job were put on record as missed. */
 void scheduler_note_missed(struct scheduled *scheduled, instant at);
 void scheduler_link(struct scheduler *scheduler);
-/* Notifications and changes are due at once: whoever waits for the end of all runs does not wait for more of them to come together. */
+/* Notifications and changes are due at once: whoever waits for the end of all runs does not wait for more of them to
+ * come together. */
 void scheduler_hurry(struct scheduler *scheduler);
 /* From now on: slots up to `now` are subject to catch-up. `server_start` is the slot of @reboot. */
 void scheduler_start(struct scheduler *scheduler, instant now, instant server_start);
@@ -121,8 +123,8 @@ void scheduler_step_back(struct scheduler *scheduler, instant now);
 void scheduler_tick(struct scheduler *scheduler, instant now);
 /* When to tick next; INSTANT_NEVER when nothing is scheduled. */
 instant scheduler_next(const struct scheduler *scheduler);
-/* Asks for a run beside the schedule; it waits for a live run and for upstreams that run or are asked for. A suspended job
- * takes none (the ledger keeps the request). */
+/* Asks for a run beside the schedule; it waits for a live run and for upstreams that run or are asked for. A suspended
+ * job takes none (the ledger keeps the request). */
 void scheduler_request(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);
 /* The same, and a suspended job takes it: for this run, and stays suspended. */
 void scheduler_force(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);
@@ -132,9 +134,9 @@ void scheduler_force(struct scheduler *scheduler, struct scheduled *it, enum run
 void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot, int attempt,
                      instant retry_at, bool missed_after);
 
-/* The next run that may start, by priority, then slot, among those with a slot of their pool; it is CLAIMING from then on. False
- * when there is none. Owners (a role and where it connects to) take turns: of jobs of several, the next is of the one that had
- * the fewest in this round. */
+/* The next run that may start, by priority, then slot, among those with a slot of their pool; it is CLAIMING from then
+ * on. False when there is none. Owners (a role and where it connects to) take turns: of jobs of several, the next is of
+ * the one that had the fewest in this round. */
 bool scheduler_take_due(struct scheduler *scheduler, struct due *due);
 bool scheduler_has_due(const struct scheduler *scheduler);
 /* All owners have turns again. */
@@ -155,12 +157,13 @@ void scheduler_unclaimed(struct scheduler *scheduler, struct scheduled *it);
 void scheduler_dropped(struct scheduler *scheduler, struct scheduled *it);
 /* The slot is decided, and ran already while the clock was ahead. */
 void scheduler_ran_ahead(struct scheduler *scheduler, struct scheduled *it);
-/* Of a job with a schedule: its cursor was in the future and is there now. Slots since, up to `now`, are subject to catch-up. */
+/* Of a job with a schedule: its cursor was in the future and is there now. Slots since, up to `now`, are subject to
+ * catch-up. */
 void scheduler_rewind(struct scheduler *scheduler, struct scheduled *it, instant cursor, instant now);
 /* The live run goes on with this attempt at `retry_at` (INSTANT_NEVER: not known yet, call again). */
 void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int attempt, instant retry_at);
-/* The run ended at `at` with a final state; whoever waited is looked at again. When that outcome came about, for the ledger: `at`, unless the
- * clock was stepped back since a join was decided, or slots were missed. */
+/* The run ended at `at` with a final state; whoever waited is looked at again. When that outcome came about, for the
+ * ledger: `at`, unless the clock was stepped back since a join was decided, or slots were missed. */
 instant scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took,
                         instant at);
 /* The ledger is being told how its run ended, as was decided at `at`: the joins that come after it decide nothing until
@@ -170,61 +173,67 @@ instant scheduler_judge(struct scheduled *it, instant at);
 /* The latest decision of the joins that come after it; INSTANT_NONE: there was none. */
 instant scheduled_joined(const struct scheduled *it);
 
-/* --- events -----------------------------------------------------------------------------------------------------------------
- * A job has at most one event pending: armed until its time has come, then due until it is claimed. It runs beside the
+/* --- events
+ * ----------------------------------------------------------------------------------------------------------------- A
+ * job has at most one event pending: armed until its time has come, then due until it is claimed. It runs beside the
  * schedule, with a slot of its own: the moment it fell due, each one later than the last of the job and kind. */
-/* Something happened outside of any schedule: `kind` is RUN_EVENT (a notification on one of the job's channels) or RUN_CHANGE
- * (its sources changed). `payload` is copied; NULL: something may have happened.
- *   EVENT   due `debounce` after the last one, at the latest `debounce_max` after the first. All until the claim is taken are
- *           one run with the last payload; those since are one more run behind it.
- *   CHANGE  due half the target_lag later, less the time that a run takes; at once where target_lag is 2 s or less; no earlier
- *           than backoff.max after a run that failed. Later ones do not move it. Ignored where something of the job is due,
- *           pending or live, and while nothing may start: whoever looks for changes tells again.
- * Together they are one run of kind EVENT, due when the first of the two is. While the job is suspended, withdrawn or inactive,
- * an EVENT is remembered and falls due once it is back. Retired jobs have none.
- * The run waits for upstreams that run or are asked for, and for those whose own event is pending at its slot or before, through
- * joins that will decide: of jobs that are told with the same `now` and debounce, upstreams go first. It does not wait for
- * what became due to an upstream later than to itself. Starting deadlines and trigger rules are for slots. */
+/* Something happened outside of any schedule: `kind` is RUN_EVENT (a notification on one of the job's channels) or
+ * RUN_CHANGE (its sources changed). `payload` is copied; NULL: something may have happened.
+ *   EVENT   due `debounce` after the last one, at the latest `debounce_max` after the first. All until the claim is
+ *           taken are one run with the last payload; those since are one more run behind it.
+ *   CHANGE  due half the target_lag later, less the time that a run takes; at once where target_lag is 2 s or less; no
+ *           earlier than backoff.max after a run that failed. Later ones do not move it. Ignored where something of the
+ *           job is due, pending or live, and while nothing may start: whoever looks for changes tells again.
+ * Together they are one run of kind EVENT, due when the first of the two is. While the job is suspended, withdrawn or
+ * inactive, an EVENT is remembered and falls due once it is back. Retired jobs have none.
+ * The run waits for upstreams that run or are asked for, and for those whose own event is pending at its slot or
+ * before, through joins that will decide: of jobs that are told with the same `now` and debounce, upstreams go first.
+ * It does not wait for what became due to an upstream later than to itself. Starting deadlines and trigger rules are
+ * for slots. */
 void scheduler_event(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, const char *payload,
                      instant now);
 
-/* --- suspension by hand ---------------------------------------------------------------------------------------------------- */
-/* Nothing more falls due; what has fallen due and has not started is skipped for that reason; a live run goes on, retries included. Those after it
- * treat it as inactive. Nothing happens when it is suspended already. */
+/* --- suspension by hand ------------------------------------------------------------------------------------------- */
+/* Nothing more falls due; what has fallen due and has not started is skipped for that reason; a live run goes on,
+ * retries included. Those after it treat it as inactive. Nothing happens when it is suspended already. */
 void scheduler_suspend(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
 /* Slots up to `now` are missed for that reason; failures are counted anew. Nothing happens when it is not suspended. */
 void scheduler_resume(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
-/* The suspension was over at `until`: only slots up to then are missed for that reason. Those since are due, or subject to
- * catch-up where it ended before the start. */
+/* The suspension was over at `until`: only slots up to then are missed for that reason. Those since are due, or subject
+ * to catch-up where it ended before the start. */
 void scheduler_resume_since(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant until,
                             instant now);
 
-/* --- another catalog --------------------------------------------------------------------------------------------------------
- * withdraw what changes or goes, write its skipped slots, bring the jobs to the ledger; then replace, add, retire, and relink. In
- * between nothing is taken and no run is CLAIMING. */
-/* Before the ledger is told of a job that changes its schedule, sleeps or goes: what has fallen due and has not started is skipped for
- * that reason (slots that nobody has seen yet up to `now` too), and nothing more falls due until it is replaced. */
+/* --- another catalog
+ * -------------------------------------------------------------------------------------------------------- withdraw
+ * what changes or goes, write its skipped slots, bring the jobs to the ledger; then replace, add, retire, and relink.
+ * In between nothing is taken and no run is CLAIMING. */
+/* Before the ledger is told of a job that changes its schedule, sleeps or goes: what has fallen due and has not started
+ * is skipped for that reason (slots that nobody has seen yet up to `now` too), and nothing more falls due until it is
+ * replaced. */
 void scheduler_withdraw(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
-/* The job as it is now, and its memory as the ledger has it (job_id is the same; the cursor only moves forward). A live run
- * goes on; upstream results of upstreams that stay are kept, but not by a join that wakes: it starts from its memory. A job that is
- * switched off lets go of its requests and of its event. */
+/* The job as it is now, and its memory as the ledger has it (job_id is the same; the cursor only moves forward). A live
+ * run goes on; upstream results of upstreams that stay are kept, but not by a join that wakes: it starts from its
+ * memory. A job that is switched off lets go of its requests and of its event. */
 void scheduler_replace(struct scheduler *scheduler, struct scheduled *it, const struct job *job,
                        const struct job_memory *memory);
-/* No longer configured: its live run goes on, then it is forgotten (at the next relink). A further attempt is due at once,
- * whatever it waits for: the caller ends the run instead. */
+/* No longer configured: its live run goes on, then it is forgotten (at the next relink). A further attempt is due at
+ * once, whatever it waits for: the caller ends the run instead. */
 void scheduler_retire(struct scheduler *scheduler, struct scheduled *it);
-/* After the last of these: names resolve again, and whoever may start now is found. Until then old jobs are still borrowed; from then on
- * only the new ones. */
+/* After the last of these: names resolve again, and whoever may start now is found. Until then old jobs are still
+ * borrowed; from then on only the new ones. */
 void scheduler_relink(struct scheduler *scheduler, instant now);
 
-/* --- one job -----------------------------------------------------------------------------------------------------------------
- * What it costs grows with the job's own upstreams and downstreams, not with how many jobs there are. No run of the job is CLAIMING.
- * A job whose slots change is withdrawn first, as above, and its skipped slots are taken and written. */
-/* New, or in place of the one with that job_id; takes the job over (job_copy). Before the start it is like scheduler_add, otherwise
- * all of its upstreams are there, and none comes after it (scheduler_would_cycle). */
+/* --- one job
+ * -----------------------------------------------------------------------------------------------------------------
+ * What it costs grows with the job's own upstreams and downstreams, not with how many jobs there are. No run of the job
+ * is CLAIMING. A job whose slots change is withdrawn first, as above, and its skipped slots are taken and written. */
+/* New, or in place of the one with that job_id; takes the job over (job_copy). Before the start it is like
+ * scheduler_add, otherwise all of its upstreams are there, and none comes after it (scheduler_would_cycle). */
 struct scheduled *scheduler_put(struct scheduler *scheduler, struct job *job, const struct job_memory *memory,
                                 instant now);
-/* It has another name, or goes: until it is put again, or removed, nobody is found by the old one, or another job that has it by now. */
+/* It has another name, or goes: until it is put again, or removed, nobody is found by the old one, or another job that
+ * has it by now. */
 void scheduler_release_name(struct scheduler *scheduler, const struct scheduled *it);
 /* As scheduler_retire, at once. Nobody comes after it any more: those that did were put again. */
 void scheduler_remove(struct scheduler *scheduler, struct scheduled *it);
@@ -234,21 +243,22 @@ void scheduler_forget(struct scheduler *scheduler);
 void scheduler_miss(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant until, instant now);
 bool scheduler_would_cycle(struct scheduler *scheduler, const struct scheduled *it, struct scheduled *upstream);
 struct scheduled *scheduler_find_named(const struct scheduler *scheduler, const char *name); /* NULL: no such job */
-/* Whether a job that is not forgotten yet is of that owner, in that database (NULL: the daemon's role; the database itself). */
+/* Whether a job that is not forgotten yet is of that owner, in that database (NULL: the daemon's role; the database
+ * itself). */
 bool scheduler_has_owner(const struct scheduler *scheduler, const char *role, const char *target);
 size_t scheduler_owner_count(const struct scheduler *scheduler);              /* in each database they are others */
 const char *scheduler_owner(const struct scheduler *scheduler, size_t index); /* NULL: the daemon's role */
 /* One of the jobs made by SQL whose next slot is another since it was taken last; NULL: there is none. */
 struct scheduled *scheduler_take_armed(struct scheduler *scheduler);
 instant scheduled_next_slot(const struct scheduled *scheduled); /* that has not fallen due; INSTANT_NEVER */
-/* For whoever writes next slots down: nothing is to be written while the next one is at most that. INSTANT_NONE: anew; as it is after each
- * scheduler_put. */
+/* For whoever writes next slots down: nothing is to be written while the next one is at most that. INSTANT_NONE: anew;
+ * as it is after each scheduler_put. */
 void scheduled_note_slots(struct scheduled *scheduled, instant until);
 instant scheduled_noted(const struct scheduled *scheduled);
 size_t scheduled_downstream_count(const struct scheduled *scheduled);
 struct scheduled *scheduled_downstream(const struct scheduled *scheduled, size_t index);
 
-/* --- looking --------------------------------------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------------------------------------------------ */
 const struct job *scheduled_job(const struct scheduled *scheduled);
 int64_t scheduled_id(const struct scheduled *scheduled);
 instant scheduled_cursor(const struct scheduled *scheduled);

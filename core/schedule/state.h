@@ -14,8 +14,8 @@
  * job_set.c        another catalog                          put.c         one job comes, changes or goes
  * scheduler.c      the caller's calls and reports
  *
- * Whatever may let another job go on puts those after it on the agenda; every call from outside ends with agenda_run. So
- * nothing recurses, however long a chain is. */
+ * Whatever may let another job go on puts those after it on the agenda; every call from outside ends with agenda_run.
+ * So nothing recurses, however long a chain is. */
 #ifndef CHIME_SCHEDULE_STATE_H
 #define CHIME_SCHEDULE_STATE_H
 
@@ -61,7 +61,8 @@ struct wake_next {
     char *payload;
 };
 
-/* What happened outside of any schedule (libevent has `struct event`, and event_free). A job has one from its first event on. */
+/* What happened outside of any schedule (libevent has `struct event`, and event_free). A job has one from its first
+ * event on. */
 struct wake {
     struct heap_node node; /* key: when it falls due, while that is to come */
     struct scheduled *job;
@@ -218,7 +219,7 @@ struct scheduler {
     size_t event_count;   /* jobs with an event that may fall due, or has */
 };
 
-/* --- scheduled.c ------------------------------------------------------------------------------------------------------- */
+/* --- scheduled.c -------------------------------------------------------------------------------------------------- */
 
 /* Whether slots of its own fall due. */
 bool scheduled_enabled(const struct scheduled *it);
@@ -238,18 +239,18 @@ bool wake_is_due(const struct scheduled *it);
 bool wake_runs(const struct scheduled *it);
 instant wait_deadline(const struct scheduled *it, instant slot); /* INSTANT_NEVER: none */
 
-/* --- list.c ------------------------------------------------------------------------------------------------------------ */
+/* --- list.c ------------------------------------------------------------------------------------------------------- */
 
 void list_add(struct scheduled_list *list, struct scheduled *it);
 
-/* --- state.c ----------------------------------------------------------------------------------------------------------- */
+/* --- state.c ------------------------------------------------------------------------------------------------------ */
 
 struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory);
 /* What a job takes from its definition. */
 void scheduled_define(struct scheduler *scheduler, struct scheduled *it, const struct job *job);
 void scheduled_free(struct scheduler *scheduler, struct scheduled *it);
 
-/* --- phase.c ----------------------------------------------------------------------------------------------------------- */
+/* --- phase.c ------------------------------------------------------------------------------------------------------ */
 
 void agenda_add(struct scheduler *scheduler, struct scheduled *it);
 void agenda_add_downstream(struct scheduler *scheduler, const struct scheduled *it);
@@ -258,7 +259,7 @@ void phase_set(struct scheduler *scheduler, struct scheduled *it, enum phase pha
 /* A next attempt whose time is known waits for it no longer. */
 void retry_at_once(struct scheduler *scheduler, struct scheduled *it);
 
-/* --- requests.c -------------------------------------------------------------------------------------------------------- */
+/* --- requests.c --------------------------------------------------------------------------------------------------- */
 
 bool requests_has(const struct scheduled *it, enum run_kind kind, instant slot); /* or runs it */
 void requests_add(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);
@@ -267,7 +268,7 @@ struct request requests_take(struct scheduler *scheduler, struct scheduled *it);
 void requests_put_back(struct scheduler *scheduler, struct scheduled *it);
 void requests_drop(struct scheduler *scheduler, struct scheduled *it);
 
-/* --- timeline.c -------------------------------------------------------------------------------------------------------- */
+/* --- timeline.c --------------------------------------------------------------------------------------------------- */
 
 /* At most one slot is not decided, and the calendar alone does not know which. */
 bool timeline_has_one_slot(const struct scheduled *it);
@@ -286,18 +287,18 @@ instant timeline_seen(const struct scheduled *it);
 /* Sets the timer for the next slot that has not been noted. */
 void timeline_arm(struct scheduler *scheduler, struct scheduled *it);
 
-/* --- catch_up.c -------------------------------------------------------------------------------------------------------- */
+/* --- catch_up.c --------------------------------------------------------------------------------------------------- */
 
 /* The armed slot fell due: it will run, or be skipped. */
 void timeline_note(struct scheduler *scheduler, struct scheduled *it);
-/* Those that are not decided and have fallen due by `until` are missed. A slot whose claim is on its way comes first: those behind
- * it are left to the tick. */
+/* Those that are not decided and have fallen due by `until` are missed. A slot whose claim is on its way comes first:
+ * those behind it are left to the tick. */
 void timeline_miss(struct scheduler *scheduler, struct scheduled *it, instant until, const char *reason);
 /* Decides the slots up to now that passed while nothing led; the second beside a live run too. */
 void timeline_catch_up(struct scheduler *scheduler, struct scheduled *it);
 void timeline_catch_up_now(struct scheduler *scheduler, struct scheduled *it);
 
-/* --- decision.c -------------------------------------------------------------------------------------------------------- */
+/* --- decision.c --------------------------------------------------------------------------------------------------- */
 
 /* Decides (cursor, last]. `outcome`: those after it see that it was skipped. */
 void decision_skip(struct scheduler *scheduler, struct scheduled *it, instant last, bool outcome, const char *reason);
@@ -310,7 +311,7 @@ void decision_abandon(struct scheduler *scheduler, struct scheduled *it, instant
 void decision_note_overtaken(struct scheduled *it, instant at);
 instant outcome_set(struct scheduler *scheduler, struct scheduled *it, enum run_state state, instant at);
 
-/* --- upstream_check.c ------------------------------------------------------------------------------------------------------------ */
+/* --- upstream_check.c --------------------------------------------------------------------------------------------- */
 
 /* The upstream that the slot has to wait for; NULL when none. */
 struct scheduled *upstream_check_blocking(struct scheduler *scheduler, const struct scheduled *it, instant slot);
@@ -319,7 +320,7 @@ bool upstream_check_blocks_event(struct scheduler *scheduler, const struct sched
 /* Whether its trigger rule forbids the run, and why. */
 bool upstream_check_refuses(const struct scheduled *it, char reason[static SKIPPED_REASON_SIZE]);
 
-/* --- join.c ------------------------------------------------------------------------------------------------------------ */
+/* --- join.c ------------------------------------------------------------------------------------------------------- */
 
 void join_note_result(struct scheduled *upstream, enum run_state state, instant at);
 void join_drop_result(const struct scheduled *upstream); /* its last slot was missed */
@@ -334,7 +335,7 @@ void join_unspend(struct scheduled *it);             /* it was none */
 void join_claimed(struct scheduled *it);
 void join_skipped(struct scheduled *it, bool by_upstream);
 
-/* --- wait.c ------------------------------------------------------------------------------------------------------------ */
+/* --- wait.c ------------------------------------------------------------------------------------------------------- */
 
 /* Why a slot beside the current run is skipped; caller frees. */
 char *wait_overlap_reason(struct scheduler *scheduler, const struct scheduled *it);
@@ -343,7 +344,7 @@ void wait_skip_late(struct scheduler *scheduler, struct scheduled *it, instant s
 /* Time has come to `now`: what waits beyond its deadline is skipped. */
 void wait_advance(struct scheduler *scheduler, instant now);
 
-/* --- event.c ----------------------------------------------------------------------------------------------------------- */
+/* --- event.c ------------------------------------------------------------------------------------------------------ */
 
 void wake_free(struct wake *wake); /* takes NULL */
 /* Whether its run, which is ready, has to wait after all: an upstream's fell due. */
@@ -365,7 +366,7 @@ void wake_adopted(struct scheduled *it);
 void wake_ended(struct scheduled *it);
 const char *wake_payload(const struct scheduled *it); /* of the current run */
 
-/* --- pool_slots.c ---------------------------------------------------------------------------------------------------------- */
+/* --- pool_slots.c ------------------------------------------------------------------------------------------------- */
 
 void pool_slots_finish(struct scheduler *scheduler);
 /* Its pool, line and priority: while it stands in none. */
@@ -376,7 +377,7 @@ struct scheduled *pool_slots_next(const struct scheduler *scheduler); /* whose t
 /* From one phase to another: places, and the line of those that are ready. */
 void pool_slots_follow(struct scheduler *scheduler, struct scheduled *it, enum phase from, enum phase to);
 
-/* --- names.c ----------------------------------------------------------------------------------------------------------- */
+/* --- names.c ------------------------------------------------------------------------------------------------------ */
 
 void names_put(struct name_table *names, struct scheduled *it);        /* it must not be there */
 void names_take(struct name_table *names, const struct scheduled *it); /* nothing happens when it is not there */
@@ -384,32 +385,33 @@ struct scheduled *names_find(const struct name_table *names, const char *name); 
 void names_clear(struct name_table *names);
 void names_finish(struct name_table *names);
 
-/* --- suspend.c --------------------------------------------------------------------------------------------------------- */
+/* --- suspend.c ---------------------------------------------------------------------------------------------------- */
 
 /* It suspends itself when it has failed too often. `noted`: slots may have fallen due before. */
 void suspend_if_failing(struct scheduler *scheduler, struct scheduled *it, bool noted);
 
-/* --- failing.c --------------------------------------------------------------------------------------------------------- */
+/* --- failing.c ---------------------------------------------------------------------------------------------------- */
 
 /* Until when a job that fails is not tried again for a change; INSTANT_NONE where its last run was well. */
 instant failing_until(const struct scheduled *it);
 /* Whether a slot of a refresh passes because the tries before it failed, and why. */
 bool failing_passes(const struct scheduled *it, instant slot, char reason[static SKIPPED_REASON_SIZE]);
 
-/* --- link.c ------------------------------------------------------------------------------------------------------------ */
+/* --- link.c ------------------------------------------------------------------------------------------------------- */
 
-/* Finds every upstream by name, retired jobs left out; upstream results of upstreams that stay are carried over. Sorts by job_id. */
+/* Finds every upstream by name, retired jobs left out; upstream results of upstreams that stay are carried over. Sorts
+ * by job_id. */
 void link_all(struct scheduler *scheduler);
 /* The upstreams of this one only. */
 void link_one(struct scheduler *scheduler, struct scheduled *it);
 void link_none(struct scheduled *it);
 
-/* --- job_set.c ------------------------------------------------------------------------------------------------------------ */
+/* --- job_set.c ---------------------------------------------------------------------------------------------------- */
 
 /* Its definition may be another: its deadline, its timer, and those before it. */
 void job_set_review(struct scheduler *scheduler, struct scheduled *it);
 
-/* --- agenda.c ---------------------------------------------------------------------------------------------------------- */
+/* --- agenda.c ----------------------------------------------------------------------------------------------------- */
 
 /* Looks at whoever may go on. */
 void agenda_run(struct scheduler *scheduler);

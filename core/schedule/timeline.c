@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A job's slots: where the next one lies, when it falls due, and what becomes of those that nobody saw in time.
  *
- * Two forms have at most one slot that is not decided, which the calendar alone does not know: @after counts from the last
- * end, @reboot is the start of the server. */
+ * Two forms have at most one slot that is not decided, which the calendar alone does not know: @after counts from the
+ * last end, @reboot is the start of the server. */
 #include <stdlib.h>
 
 #include "schedule/state.h"
@@ -57,7 +57,7 @@ int64_t timeline_count(const struct scheduled *it, instant last)
     return timeline_has_one_slot(it) ? 1 : schedule_count(&it->job->schedule, it->cursor, last, INT64_MAX, &counted);
 }
 
-/* --- when it falls due -------------------------------------------------------------------------------------------------- */
+/* --- when it falls due -------------------------------------------------------------------------------------------- */
 
 static instant slot_after(const struct scheduled *it, instant slot)
 {

@@ -5,7 +5,7 @@
 
 #include "schedule/state.h"
 
-/* --- upstreams that are not done ------------------------------------------------------------------------------------------ */
+/* --- upstreams that are not done ---------------------------------------------------------------------------------- */
 
 /* A decision of a join has no slot of its own to compare: it comes after the runs of the slot it serves. */
 static bool is_open(const struct scheduler *scheduler, const struct scheduled *it, instant slot)
@@ -68,8 +68,8 @@ bool upstream_check_blocks_requests(const struct scheduled *it)
     return false;
 }
 
-/* What became due to it later than `slot` is none of that slot's business: else an upstream that never rests would be waited
- * for without end. */
+/* What became due to it later than `slot` is none of that slot's business: else an upstream that never rests would be
+ * waited for without end. */
 static bool holds_event_up(const struct scheduled *it, instant slot)
 {
     bool later = wake_runs(it) && it->slot > slot;
@@ -77,7 +77,8 @@ static bool holds_event_up(const struct scheduled *it, instant slot)
     return (it->phase != PHASE_IDLE && !later) || it->request_count > 0 || wake_is_pending(it, slot) || decides;
 }
 
-/* A join that lacks the upstream result of an upstream where nothing is under way decides nothing after the others either. */
+/* A join that lacks the upstream result of an upstream where nothing is under way decides nothing after the others
+ * either. */
 static bool may_decide(const struct scheduled *it)
 {
     bool may = it->join && scheduled_enabled(it);
@@ -111,9 +112,10 @@ bool upstream_check_blocks_event(struct scheduler *scheduler, const struct sched
     return false;
 }
 
-/* --- trigger rules -------------------------------------------------------------------------------------------------------- */
+/* --- trigger rules ------------------------------------------------------------------------------------------------ */
 
-/* Of an upstream that counts: a join goes by its upstream results, a slot by what became of the last slot that is decided. */
+/* Of an upstream that counts: a join goes by its upstream results, a slot by what became of the last slot that is
+ * decided. */
 static bool outcome_of(const struct scheduled *it, const struct upstream *upstream, enum run_state *state)
 {
     const struct scheduled *job = upstream->job;

@@ -54,7 +54,7 @@ char *wait_overlap_reason(struct scheduler *scheduler, const struct scheduled *i
     return xasprintf("overlap: the %s %s had not started: it %s", whose, slot, what);
 }
 
-/* --- starting deadlines ------------------------------------------------------------------------------------------------- */
+/* --- starting deadlines ------------------------------------------------------------------------------------------- */
 
 static void skip_for_deadline(struct scheduler *scheduler, struct scheduled *it, instant slot, const char *what)
 {

@@ -81,8 +81,8 @@ struct chime_view {
                                   "Europe/Berlin"; NULL: UTC */
 };
 
-/* A plain view, nothing is kept: for what is cheap to read off kept relations, or as a fallback to sources. Made after the
- * kept views and before the functions; read by analytics_reader. */
+/* A plain view, nothing is kept: for what is cheap to read off kept relations, or as a fallback to sources. Made after
+ * the kept views and before the functions; read by analytics_reader. */
 struct chime_plain_view {
     const char *relation;   /* as of chime_view */
     const char *definition; /* one SELECT; names resolve as in views */
@@ -113,8 +113,8 @@ struct chime_job {
     struct chime_list options; /* struct chime_option: defaults that conf.d may override */
 };
 
-/* One function of the read API: owned by pgchime, executed by the role analytics_reader; a VOLATILE one, which may write,
- * by those alone whom somebody grants it. */
+/* One function of the read API: owned by pgchime, executed by the role analytics_reader; a VOLATILE one, which may
+ * write, by those alone whom somebody grants it. */
 struct chime_function {
     const char *signature;  /* as DROP FUNCTION takes it: "lane_distributions(uuid, integer)" */
     const char *definition; /* one CREATE FUNCTION statement; names resolve as in views */
@@ -135,8 +135,8 @@ struct chime_tile {
     const char *critical;
 };
 
-/* The condition is a SELECT whose first column, a boolean, decides; names resolve in view_schema. Columns named subject (an
- * alert for each, 100 at most), value and summary say of what, how much, and what to tell. */
+/* The condition is a SELECT whose first column, a boolean, decides; names resolve in view_schema. Columns named subject
+ * (an alert for each, 100 at most), value and summary say of what, how much, and what to tell. */
 struct chime_alert {
     const char *name;
     const char *condition;

@@ -3,8 +3,9 @@
 
 #include "action_analytics.sql.h"
 
-/* One table, three grains: hours, triggers, single failures. Trusted: the series of hours begins and ends with the table's rows, which no
- * plan for one hour shows to be harmless; and failures could be proven by id, but then every execution would be looked up. */
+/* One table, three grains: hours, triggers, single failures. Trusted: the series of hours begins and ends with the
+ * table's rows, which no plan for one hour shows to be harmless; and failures could be proven by id, but then every
+ * execution would be looked up. */
 static const struct chime_source sources[] = {
     {.table = "action_results",
      .columns = "action_type, status, duration_ms, executed_at",

@@ -4,14 +4,14 @@
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs
 -- schema chime. The text between the marks is what the plugin carries; the rest makes the file whole by itself.
 
--- Beside each average stand the sum and the count that it is made of: seed 003 itself warns of AVG(avg_duration_ms), and
--- left its readers nothing else to add up. An average over hours is sum(total_duration_ms) / sum(duration_count).
+-- Beside each average stand the sum and the count that it is made of: seed 003 itself warns of AVG(avg_duration_ms),
+-- and left its readers nothing else to add up. An average over hours is sum(total_duration_ms) / sum(duration_count).
 -- An unknown duration counts as an execution and takes no part in sums, averages and percentiles.
 -- Statuses are compared as they are: 'success', 'failed', 'retrying'. Another one counts as an execution and as none of
 -- these. A missing type or status is a group of its own; an execution without a time from 2000 to 2099 is left out and
 -- counted as rejected, since hours are counted up from the first to the last.
--- Hours are those of UTC. The join is written twice over: by range, so that an index on executed_at finds one hour, which
--- is what keyed refresh needs; and by equality, so that all hours together take one pass over the table.
+-- Hours are those of UTC. The join is written twice over: by range, so that an index on executed_at finds one hour,
+-- which is what keyed refresh needs; and by equality, so that all hours together take one pass over the table.
 
 CREATE OR REPLACE VIEW action_metrics_hourly__live AS
 -- chime:begin action_metrics_hourly
@@ -129,7 +129,8 @@ WHERE a.status = 'failed'
 -- chime:end
 ;
 
--- A mark holds the status as it was and as it is, so an execution that neither failed nor fails is no concern of this view.
+-- A mark holds the status as it was and as it is, so an execution that neither failed nor fails is no concern of this
+-- view.
 \if false
 -- chime:begin failures_of_marks
 SELECT DISTINCT m.id FROM marks m WHERE m.status = 'failed'
@@ -161,9 +162,9 @@ SELECT id FROM recent_failures WHERE executed_at <= chime.as_of() - interval '24
 ;
 DEALLOCATE revisit_failures;
 
--- The last 30 days are the hours that began in them, taken from the kept hours: some thousand rows instead of a month of
--- executions each five minutes, and right because of their sums and counts. Refreshed as a whole: with every execution the
--- share of each type changes.
+-- The last 30 days are the hours that began in them, taken from the kept hours: some thousand rows instead of a month
+-- of executions each five minutes, and right because of their sums and counts. Refreshed as a whole: with every
+-- execution the share of each type changes.
 CREATE OR REPLACE VIEW action_type_distribution__live AS
 -- chime:begin action_type_distribution
 SELECT
@@ -303,8 +304,8 @@ END
 $body$;
 -- chime:end
 
--- What seed 003 looked for in pg_stat_user_tables.last_refresh, which does not exist. Readers have no rights on chime, hence
--- SECURITY DEFINER; it tells of these four views and nothing else. Never refreshed is STALE.
+-- What seed 003 looked for in pg_stat_user_tables.last_refresh, which does not exist. Readers have no rights on chime,
+-- hence SECURITY DEFINER; it tells of these four views and nothing else. Never refreshed is STALE.
 -- chime:begin get_analytics_refresh_status
 CREATE OR REPLACE FUNCTION get_analytics_refresh_status()
 RETURNS TABLE (

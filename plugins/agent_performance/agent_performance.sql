@@ -2,8 +2,8 @@
 -- How the agents do right now: queries, latency and health of each, over the last minute, five minutes and hour.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs
--- pgchime's schema. The text between the marks is what the plugin carries. With `-v channels=1` it also makes the NOTIFY
--- triggers on agent_queries and on the kept relation.
+-- pgchime's schema. The text between the marks is what the plugin carries. With `-v channels=1` it also makes the
+-- NOTIFY triggers on agent_queries and on the kept relation.
 
 -- An agent is there while it has a query in the last hour: one of seed 001's two variants scanned all history for each
 -- refresh, and kept an agent that went years ago as healthy. Both variants' columns are here: current_health_status is
@@ -13,12 +13,13 @@
 -- A latency that is NaN, infinite or beyond 10^12 counts as unknown, since one would be the average of its agent; a
 -- query without an agent has no row to be in. Both are counted as rejected.
 -- No query in the last minute is no reason to worry: such an agent is healthy, as in the seed.
--- An hour may hold millions of queries, and this view is asked for several times a second: so it adds up buckets of five seconds,
--- mv_agent_query_buckets, which are kept by a view of their own. Queries are read only for the running bucket (and later ones, dated
--- ahead) and for the bucket through which each window begins, of which the younger part counts.
+-- An hour may hold millions of queries, and this view is asked for several times a second: so it adds up buckets of
+-- five seconds, mv_agent_query_buckets, which are kept by a view of their own. Queries are read only for the running
+-- bucket (and later ones, dated ahead) and for the bucket through which each window begins, of which the younger part
+-- counts.
 
--- Queries are found by range, which an index on created_at can do, and belong to a bucket by equality, from which it follows which
--- bucket a changed query concerns.
+-- Queries are found by range, which an index on created_at can do, and belong to a bucket by equality, from which it
+-- follows which bucket a changed query concerns.
 
 CREATE OR REPLACE VIEW mv_agent_query_buckets__live AS
 -- chime:begin mv_agent_query_buckets
@@ -47,7 +48,8 @@ CREATE TABLE IF NOT EXISTS mv_agent_query_buckets AS TABLE mv_agent_query_bucket
 CREATE UNIQUE INDEX IF NOT EXISTS mv_agent_query_buckets_pk ON mv_agent_query_buckets (agent, bucket_start);
 CREATE INDEX IF NOT EXISTS mv_agent_query_buckets_bucket ON mv_agent_query_buckets (bucket_start);
 
--- Buckets that go, and those that queries dated ahead may have come into: since the latest that is kept, and in the last minute.
+-- Buckets that go, and those that queries dated ahead may have come into: since the latest that is kept, and in the
+-- last minute.
 PREPARE revisit_buckets AS
 -- chime:begin revisit_buckets
 SELECT k.agent, k.bucket_start
@@ -202,9 +204,9 @@ FROM checks
 -- chime:end
 ;
 
--- Historical trends: each agent's days in UTC. Sums are kept beside averages, so that weeks and months are computed from
--- sums and never as averages of averages. Refreshed once a night, hence as a whole: a grain of days would put the time of
--- every single query into the log of changes.
+-- Historical trends: each agent's days in UTC. Sums are kept beside averages, so that weeks and months are computed
+-- from sums and never as averages of averages. Refreshed once a night, hence as a whole: a grain of days would put the
+-- time of every single query into the log of changes.
 
 CREATE OR REPLACE VIEW mv_agent_daily_trends__live AS
 -- chime:begin mv_agent_daily_trends
@@ -284,8 +286,8 @@ CROSS JOIN v_realtime_pipeline_health h
 
 -- Seed 001's validation: the same count over the source and in the view. They differ by what was written, and by what
 -- left the five minutes, since the last refresh; pgchime verify compares at one instant.
--- raw_count is of the rows themselves, of no agent too: a count by what the pipeline keeps would agree with it, whatever it lost.
--- 150,000 queries of five minutes take 30 ms by an index on created_at.
+-- raw_count is of the rows themselves, of no agent too: a count by what the pipeline keeps would agree with it,
+-- whatever it lost. 150,000 queries of five minutes take 30 ms by an index on created_at.
 CREATE OR REPLACE VIEW v_realtime_event_counts AS
 -- chime:begin v_realtime_event_counts
 SELECT
@@ -387,8 +389,8 @@ END
 ;
 
 -- Seed 001's refresh of the three real-time views, as far as their plugins are installed. At once, in the caller's
--- transaction, whether a daemon runs or not; each job's run is written down. It runs with its owner's rights, so whoever
--- may execute it needs no others: analytics_reader may not, unless it is granted.
+-- transaction, whether a daemon runs or not; each job's run is written down. It runs with its owner's rights, so
+-- whoever may execute it needs no others: analytics_reader may not, unless it is granted.
 -- chime:begin refresh_realtime_metrics
 CREATE OR REPLACE FUNCTION refresh_realtime_metrics() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

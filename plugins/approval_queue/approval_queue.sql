@@ -2,8 +2,8 @@
 -- The queue of drafts that wait for approval, and how many are approved by the hour.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs
--- pgchime's schema. The text between the marks is what the plugin carries. With `-v channels=1` it also makes the NOTIFY
--- triggers on agent_approvals.
+-- pgchime's schema. The text between the marks is what the plugin carries. With `-v channels=1` it also makes the
+-- NOTIFY triggers on agent_approvals.
 
 -- What is pending counts whatever its age: seeds 000 and 001 looked at rows of today, or of the last 24 hours, so that
 -- a draft that nobody had looked at left the queue at midnight, unanswered. "Today" is the day in UTC, by when a draft
@@ -65,9 +65,9 @@ FROM (
 -- chime:end
 ;
 
--- The last 24 hours by the hour (of UTC: in seed 000 an hour began where the server's zone said). Counts are kept beside
--- the averages, so that longer spans are computed from counts. Not keyed: the log of changes would need the hour of every
--- row, and a day's rows are one range of the index on created_at.
+-- The last 24 hours by the hour (of UTC: in seed 000 an hour began where the server's zone said). Counts are kept
+-- beside the averages, so that longer spans are computed from counts. Not keyed: the log of changes would need the hour
+-- of every row, and a day's rows are one range of the index on created_at.
 CREATE OR REPLACE VIEW mv_agent_accuracy_rolling__live AS
 -- chime:begin mv_agent_accuracy_rolling
 SELECT
@@ -185,8 +185,8 @@ END
 ;
 
 -- For listeners of seed 001's channel; pgchime's own refreshes need no NOTIFY. Both events have the same keys. Nothing
--- here may fail a user's write: texts are cut, so that the payload stays far below the server's 8,000 bytes even if every
--- character is escaped, and no instants are subtracted, since two of them may be too far apart.
+-- here may fail a user's write: texts are cut, so that the payload stays far below the server's 8,000 bytes even if
+-- every character is escaped, and no instants are subtracted, since two of them may be too far apart.
 \if :{?channels}
 -- chime:begin approval_queue_stream
 CREATE OR REPLACE FUNCTION notify_approval() RETURNS trigger

@@ -27,12 +27,13 @@ GROUP BY q.agent
 -- chime:end
 ;
 
--- An hour may hold millions of calls, and its percentile is asked for every second. It is a figure of the latencies alone, of which
--- there are few different ones: so mv_query_latency_counts keeps for each agent and each whole minute of the hour how often each
--- latency came, and the percentile is found by adding up counts. Calls themselves are read only for the minutes that are not kept
--- yet, which is the running one and what is dated ahead, and for the minute through which the hour begins.
--- The join is written by range, for an index on the agent and the time, and by equality, for one pass over the hour where all of it
--- is computed. num_nonnulls(): "IS NOT NULL" would look to the planner like an index condition.
+-- An hour may hold millions of calls, and its percentile is asked for every second. It is a figure of the latencies
+-- alone, of which there are few different ones: so mv_query_latency_counts keeps for each agent and each whole minute
+-- of the hour how often each latency came, and the percentile is found by adding up counts. Calls themselves are read
+-- only for the minutes that are not kept yet, which is the running one and what is dated ahead, and for the minute
+-- through which the hour begins. The join is written by range, for an index on the agent and the time, and by equality,
+-- for one pass over the hour where all of it is computed. num_nonnulls(): "IS NOT NULL" would look to the planner like
+-- an index condition.
 
 CREATE OR REPLACE VIEW mv_query_latency_counts__live AS
 -- chime:begin mv_query_latency_counts
@@ -54,8 +55,8 @@ GROUP BY c.agent, b.bucket_start, c.latency_ms
 -- chime:end
 ;
 
--- From changed calls to their minutes, as far as those are kept: one beyond the latest of all agents would hide the other calls
--- of its minute. Those come all at once (below).
+-- From changed calls to their minutes, as far as those are kept: one beyond the latest of all agents would hide the
+-- other calls of its minute. Those come all at once (below).
 \if false
 -- chime:begin minutes_of_marks
 SELECT DISTINCT m.agent, date_bin('1 minute', m."createdAt", timestamptz '2000-01-01 00:00+00')
@@ -71,8 +72,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS mv_query_latency_counts_pk
     ON mv_query_latency_counts (agent, bucket_start, latency_ms) NULLS NOT DISTINCT;
 CREATE INDEX IF NOT EXISTS mv_query_latency_counts_bucket ON mv_query_latency_counts (bucket_start);
 
--- Minutes that go, and those that have ended since the latest that is kept. As that one is what the view below goes by, all agents'
--- minutes come with one refresh.
+-- Minutes that go, and those that have ended since the latest that is kept. As that one is what the view below goes by,
+-- all agents' minutes come with one refresh.
 PREPARE revisit_minutes AS
 -- chime:begin revisit_minutes
 SELECT DISTINCT k.agent, k.bucket_start

@@ -1,16 +1,16 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Retention of event rows: hot and warm in their table, cold apart from it, then gone. docs/plugins/retention.md.
 --
--- Runs in psql as it is, over a search_path of the view schema and then the source schema; it needs schema chime. The text
--- between the marks is what the plugin carries. No function here deletes a row: they say what is to be done, in words and
--- as statements, and the job, a DO block, does it in many small transactions. So nobody who may call a function can delete
--- by it, and what the job will do can be read before it does it.
+-- Runs in psql as it is, over a search_path of the view schema and then the source schema; it needs schema chime. The
+-- text between the marks is what the plugin carries. No function here deletes a row: they say what is to be done, in
+-- words and as statements, and the job, a DO block, does it in many small transactions. So nobody who may call a
+-- function can delete by it, and what the job will do can be read before it does it.
 --
 -- The clock is now() and never chime.as_of(), which any session may set: no row goes before its time.
 
--- The event tables that are there and that the setting `tables` names. `old` is the predicate of a row t that is older than
--- a limit, %L: by all instants that it has, so that a row which was touched lately is young; a row without the first is
--- kept, and so is an approval that is still pending: it is work to be done, whatever its age.
+-- The event tables that are there and that the setting `tables` names. `old` is the predicate of a row t that is older
+-- than a limit, %L: by all instants that it has, so that a row which was touched lately is young; a row without the
+-- first is kept, and so is an approval that is still pending: it is work to be done, whatever its age.
 -- chime:begin retention_policy
 CREATE OR REPLACE FUNCTION retention_policy()
 RETURNS TABLE (source text, relation regclass, aged_by name, old text, hot timestamptz, warm timestamptz, cold timestamptz,
@@ -72,10 +72,10 @@ END $$
 ;
 COMMENT ON FUNCTION retention_policy IS 'the event tables that are there, and their limits';
 
--- Moving old rows out of a relation, over ranges of its primary key: after $1 (NULL: from the beginning) up to $2. next_key
--- gives the end of the range that begins after $1: the key so many rows further on, old or not, so that no batch reads more.
--- What is past the end of cold as well goes nowhere. `perform` gives how many rows left, and how many of them did not arrive; it
--- moves `columns` and no others.
+-- Moving old rows out of a relation, over ranges of its primary key: after $1 (NULL: from the beginning) up to $2.
+-- next_key gives the end of the range that begins after $1: the key so many rows further on, old or not, so that no
+-- batch reads more. What is past the end of cold as well goes nowhere. `perform` gives how many rows left, and how many
+-- of them did not arrive; it moves `columns` and no others.
 -- chime:begin retention_batches
 CREATE OR REPLACE FUNCTION retention_batches(relation regclass, is_old text, is_past_cold text, cold_table text,
                                              batch_rows integer)
@@ -109,9 +109,10 @@ END $$
 -- chime:end
 ;
 
--- Where rows leave a table: the whole of it, or its partitions. `ends`: the end of a partition's range, where all of it is
--- past the limit; NULL: rows are looked at one by one, also in partitions by something else, in the default one and in one whose range has no
--- end. A range says how old all of its rows are only where nothing else counts (`by_partition`).
+-- Where rows leave a table: the whole of it, or its partitions. `ends`: the end of a partition's range, where all of it
+-- is past the limit; NULL: rows are looked at one by one, also in partitions by something else, in the default one and
+-- in one whose range has no end. A range says how old all of its rows are only where nothing else counts
+-- (`by_partition`).
 -- chime:begin retention_parts
 CREATE OR REPLACE FUNCTION retention_parts(relation regclass, aged_by name, before timestamptz, by_partition boolean)
 RETURNS TABLE (part regclass, begins timestamptz, ends timestamptz, bounds text, is_owned boolean)
@@ -136,8 +137,8 @@ END
 -- chime:end
 ;
 
--- Partitions that retention detached, and that are to be dropped when nothing in them is younger than a limit. One that somebody
--- renamed, or attached again, is his.
+-- Partitions that retention detached, and that are to be dropped when nothing in them is younger than a limit. One that
+-- somebody renamed, or attached again, is his.
 -- chime:begin retention_detachments
 CREATE OR REPLACE FUNCTION retention_detachments(registry text, source text)
 RETURNS TABLE (part regclass, begins timestamptz, ends timestamptz, bounds text, is_owned boolean)
@@ -153,10 +154,11 @@ END $$
 -- chime:end
 ;
 
--- What the job does, in this order. What `setup` gives is run first, then `perform`: for a move batch by batch, for an expiry until it
--- finds nothing more, for a partition once. `guard` gives what hinders it just now, or NULL: it is asked before anything is read, and before
--- each batch under `locks`, with which nobody makes a trigger, an index or a column there until the batch is committed. A partition goes as a whole, when the end of its range is past the limit, so that nothing younger
--- goes with it.
+-- What the job does, in this order. What `setup` gives is run first, then `perform`: for a move batch by batch, for an
+-- expiry until it finds nothing more, for a partition once. `guard` gives what hinders it just now, or NULL: it is
+-- asked before anything is read, and before each batch under `locks`, with which nobody makes a trigger, an index or a
+-- column there until the batch is committed. A partition goes as a whole, when the end of its range is past the limit,
+-- so that nothing younger goes with it.
 -- chime:begin retention_steps
 CREATE OR REPLACE FUNCTION retention_steps()
 RETURNS TABLE (source text, action text, object text, older_than timestamptz, obstacle text, remark text, guard text, locks text,
@@ -242,8 +244,8 @@ BEGIN
             guard := format('SELECT %I.retention_expiry_obstacle(%L, %L, %L)', v_schema, object, source, v_policy.triggers);
             locks := format('LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE', object);
             counted := format(v_count, v_policy.aged_by, 'ONLY ' || object, format(v_policy.old, v_policy.cold));
-            -- Its own rows alone: ctids are unique in one table. Each is asked its age once more as it goes, since another session may
-            -- just have changed it.
+            -- Its own rows alone: ctids are unique in one table. Each is asked its age once more as it goes, since
+            -- another session may just have changed it.
             perform := format('WITH gone AS (DELETE FROM ONLY %1$s t WHERE t.ctid = ANY (ARRAY(SELECT t.ctid FROM ONLY %1$s t WHERE %2$s '
                               'ORDER BY t.%3$I LIMIT %4$s)) AND %2$s RETURNING 1) SELECT count(*), 0 FROM gone',
                               object, format(v_policy.old, v_policy.cold), v_policy.aged_by, v_policy.batch_rows);
@@ -258,7 +260,8 @@ BEGIN
             obstacle := coalesce(v_clock, CASE WHEN NOT v_part.is_owned THEN
                 format('%I does not own it; let its owner run: DROP TABLE %s', current_user, object) END);
             counted := format(v_count, v_policy.aged_by, object, 'true');
-            -- It is a table of its own now, into which anyone may have written since: hence the look, again under a lock.
+            -- It is a table of its own now, into which anyone may have written since: hence the look, again under a
+            -- lock.
             guard := format('SELECT %I.retention_part_obstacle(%L, %L)', v_schema, object, format(
                 'SELECT %L WHERE EXISTS (SELECT FROM %s t WHERE (%s) IS NOT TRUE)',
                 object || ' was detached and holds younger rows now', object, format(v_policy.old, v_policy.cold)));
@@ -294,13 +297,13 @@ END $$
 -- chime:end
 ;
 
--- The job. Each batch is a transaction: what was killed half-way is taken up by the next run, which finds the rows that are
--- left. Unless enforce is on it only writes down what there would be to do. Its own tables are made when they are missing;
--- neither they nor a cold table go with the plugin, since they hold what is nowhere else.
--- What somebody has locked is left for the next run. Any other failure ends its step, and the run at its end, so that it is seen;
--- so does a partition that was not to be had, which the job's retries try again.
--- Settings are the session's, since each COMMIT would end those of a transaction; pgchime resets its sessions after each run.
--- In psql it runs with -v job=1.
+-- The job. Each batch is a transaction: what was killed half-way is taken up by the next run, which finds the rows that
+-- are left. Unless enforce is on it only writes down what there would be to do. Its own tables are made when they are
+-- missing; neither they nor a cold table go with the plugin, since they hold what is nowhere else.
+-- What somebody has locked is left for the next run. Any other failure ends its step, and the run at its end, so that
+-- it is seen; so does a partition that was not to be had, which the job's retries try again.
+-- Settings are the session's, since each COMMIT would end those of a transaction; pgchime resets its sessions after
+-- each run. In psql it runs with -v job=1.
 \if :{?job}
 -- What runs write to, there from the installation on, so that it can be read before the first run.
 -- chime:begin retention_make_log

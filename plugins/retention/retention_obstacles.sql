@@ -1,9 +1,11 @@
 -- SPDX-License-Identifier: PostgreSQL
--- What keeps plugin retention from a table: what we are not sure of is left, and told. Runs in psql after retention.sql.
+-- What keeps plugin retention from a table: what we are not sure of is left, and told. Runs in psql after
+-- retention.sql.
 
--- A step of the clock makes rows old that are not. The log says when the last run was, by the order of its entries: their instants are those of a
--- clock that may have been wrong. Where the clock is far beyond that, a person confirms it, by `pgchime retention confirm`. Runs that nobody confirmed say nothing of the clock, and neither do those before it was
--- installed.
+-- A step of the clock makes rows old that are not. The log says when the last run was, by the order of its entries:
+-- their instants are those of a clock that may have been wrong. Where the clock is far beyond that, a person confirms
+-- it, by `pgchime retention confirm`. Runs that nobody confirmed say nothing of the clock, and neither do those before
+-- it was installed.
 -- chime:begin retention_clock
 CREATE OR REPLACE FUNCTION retention_clock()
 RETURNS text
@@ -44,8 +46,9 @@ END $$
 ;
 COMMENT ON FUNCTION retention_confirm IS 'says that the clock is right, where retention_clock() doubts it';
 
--- Code of owners whom nobody trusts, which would run as whoever reads rows of a relation, deletes them, or (`put`) puts them there; NULL: none.
--- Tables and enums may be anybody's; a cast of such a type, to text or json, and what a default or generated column calls, may not.
+-- Code of owners whom nobody trusts, which would run as whoever reads rows of a relation, deletes them, or (`put`) puts
+-- them there; NULL: none. Tables and enums may be anybody's; a cast of such a type, to text or json, and what a default
+-- or generated column calls, may not.
 -- chime:begin retention_untrusted
 CREATE OR REPLACE FUNCTION retention_untrusted(relation regclass, put boolean)
 RETURNS text
@@ -63,7 +66,8 @@ END $$
 -- chime:end
 ;
 
--- The same of what has the name of a part that is to go as a whole, then what else hinders it, which a query says that may read the part.
+-- The same of what has the name of a part that is to go as a whole, then what else hinders it, which a query says that
+-- may read the part.
 -- chime:begin retention_part_obstacle
 CREATE OR REPLACE FUNCTION retention_part_obstacle(part text, otherwise text)
 RETURNS text
@@ -82,9 +86,9 @@ END $$
 -- chime:end
 ;
 
--- What happens elsewhere when rows of a relation go (DELETE) or come (INSERT); NULL: nothing. `source` is the name under which the
--- setting `triggers` allows a trigger: TABLE.TRIGGER. Triggers of pgchime itself write down changes, and notify. Who may write a trigger's
--- function has it run as who deletes: it has to be trusted, too.
+-- What happens elsewhere when rows of a relation go (DELETE) or come (INSERT); NULL: nothing. `source` is the name
+-- under which the setting `triggers` allows a trigger: TABLE.TRIGGER. Triggers of pgchime itself write down changes,
+-- and notify. Who may write a trigger's function has it run as who deletes: it has to be trusted, too.
 -- chime:begin retention_side_effects
 CREATE OR REPLACE FUNCTION retention_side_effects(relation regclass, source text, event text, triggers text[])
 RETURNS text
@@ -116,9 +120,9 @@ END $$
 -- chime:end
 ;
 
--- The columns of a relation beside those of its cold table. `fits`: every value can be kept there as it is; `change`: what makes it
--- so, where that loses nothing of what is there already. `left`: the relation has it no more. A cold table has the types without their
--- lengths and scales, so that no value is ever rounded or cut.
+-- The columns of a relation beside those of its cold table. `fits`: every value can be kept there as it is; `change`:
+-- what makes it so, where that loses nothing of what is there already. `left`: the relation has it no more. A cold
+-- table has the types without their lengths and scales, so that no value is ever rounded or cut.
 -- chime:begin retention_columns
 CREATE OR REPLACE FUNCTION retention_columns(relation regclass, cold regclass)
 RETURNS TABLE (name name, type text, cold_type text, fits boolean, change text, is_left boolean)
@@ -149,8 +153,8 @@ END
 -- chime:end
 ;
 
--- Why the rows of a cold table may not be touched, and why none of `relation` (NULL: of none) may come to them; NULL: they may.
--- Only a table that pgchime made, as it made it, has no rows but those that it put there.
+-- Why the rows of a cold table may not be touched, and why none of `relation` (NULL: of none) may come to them; NULL:
+-- they may. Only a table that pgchime made, as it made it, has no rows but those that it put there.
 -- chime:begin retention_cold_obstacle
 CREATE OR REPLACE FUNCTION retention_cold_obstacle(cold_table text, relation regclass)
 RETURNS text
@@ -242,8 +246,9 @@ END $$
 -- chime:end
 ;
 
--- What makes a cold table, or gives it what its source has gained since; NULL: nothing to do. No constraint and no privilege comes
--- along, so that whatever the source may become, a row can be kept, and that nobody reads it who could not read the source.
+-- What makes a cold table, or gives it what its source has gained since; NULL: nothing to do. No constraint and no
+-- privilege comes along, so that whatever the source may become, a row can be kept, and that nobody reads it who could
+-- not read the source.
 -- chime:begin retention_setup
 CREATE OR REPLACE FUNCTION retention_setup(relation regclass, cold_table text, aged_by name)
 RETURNS text

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What plugin retention reports: the next run counted, and rows by tier. Runs in psql after retention.sql.
 
--- The next run, counted: each row that it would take away, by where it is now. What is hindered has no count: nothing goes.
+-- The next run, counted: each row that it would take away, by where it is now. What is hindered has no count: nothing
+-- goes.
 -- chime:begin retention_dry_run
 CREATE OR REPLACE FUNCTION retention_dry_run()
 RETURNS TABLE (source text, action text, object text, rows bigint, oldest timestamptz, newest timestamptz,
@@ -35,8 +36,8 @@ END $$
 ;
 COMMENT ON FUNCTION retention_dry_run IS 'what the job retention-events would take away now, and what hinders it';
 
--- How much there is of each tier, and where. `due`: older than its tier, and to go with the next run; `not read`: to read it would run code of
--- an owner whom nobody trusts.
+-- How much there is of each tier, and where. `due`: older than its tier, and to go with the next run; `not read`: to
+-- read it would run code of an owner whom nobody trusts.
 -- chime:begin retention_tiers
 CREATE OR REPLACE FUNCTION retention_tiers()
 RETURNS TABLE (source text, tier text, kept_in text, rows bigint, oldest timestamptz, newest timestamptz)

@@ -20,8 +20,8 @@ END $$
 -- chime:end
 ;
 
--- Where rows of a source that are to come back are: its cold table, and partitions that were detached, which come whole. What comes is
--- from `since` on and before `until`, NULL: without that end.
+-- Where rows of a source that are to come back are: its cold table, and partitions that were detached, which come
+-- whole. What comes is from `since` on and before `until`, NULL: without that end.
 -- chime:begin retention_restorable
 CREATE OR REPLACE FUNCTION retention_restorable(p_source text, since timestamptz, until timestamptz)
 RETURNS TABLE (object text, rows bigint, oldest timestamptz, newest timestamptz, obstacle text)
@@ -82,8 +82,9 @@ END $$
 ;
 COMMENT ON FUNCTION retention_restorable IS 'what pgchime retention restore would put back, and what hinders it';
 
--- One turn of it, a transaction for its caller: a partition, or a batch of rows; NULL: nothing is left. A row that would not be what it was
--- ends the turn with an error, and so does one that is there again: nobody but a person can say which one is right.
+-- One turn of it, a transaction for its caller: a partition, or a batch of rows; NULL: nothing is left. A row that
+-- would not be what it was ends the turn with an error, and so does one that is there again: nobody but a person can
+-- say which one is right.
 -- chime:begin retention_restore
 CREATE OR REPLACE FUNCTION retention_restore(p_source text, since timestamptz, until timestamptz, OUT object text, OUT rows bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO' SET row_security = off

@@ -6,7 +6,8 @@
 
 #define SUMMED "success, cost_usd, input_tokens, output_tokens, duration_ms, search_count, iteration_count, created_at"
 
-/* Trusted: the rollups' series of hours begins and ends with the table's rows, which no plan for one of them shows to be harmless. */
+/* Trusted: the rollups' series of hours begins and ends with the table's rows, which no plan for one of them shows to
+ * be harmless. */
 static const struct chime_source sources[] = {
     {.table = "chat_telemetry",
      .columns = "domain, model, " SUMMED,

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Chat telemetry summed up: one row for each domain, one for each model; and by hour and day, in all, by domain and by model.
+-- Chat telemetry summed up: one row for each domain, one for each model; and by hour and day, in all, by domain and by
+-- model.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs
 -- schema chime. The text between the marks is what the plugin carries.
@@ -97,13 +98,13 @@ GROUP BY t.model
 -- chime:end
 ;
 
--- Rollups: the requests of each hour and of each day (UTC), with the sums and counts that the averages are made of, so that
--- any number of buckets can be added up. They hold what chat_telemetry holds: where its old rows are deleted, their buckets go
--- too. A request without a time from 2000 to 2099 has no bucket and is counted as rejected. Empty buckets are not there.
--- To fill them for the past is what every full refresh does: it changes the rows that differ, so that doing it twice, or again
--- after it broke off, duplicates nothing.
--- The join is written twice over: by range, so that an index on created_at finds one bucket, which is what keyed refresh
--- needs; and by equality of the day, so that all buckets together take one pass over the table.
+-- Rollups: the requests of each hour and of each day (UTC), with the sums and counts that the averages are made of, so
+-- that any number of buckets can be added up. They hold what chat_telemetry holds: where its old rows are deleted,
+-- their buckets go too. A request without a time from 2000 to 2099 has no bucket and is counted as rejected. Empty
+-- buckets are not there. To fill them for the past is what every full refresh does: it changes the rows that differ, so
+-- that doing it twice, or again after it broke off, duplicates nothing.
+-- The join is written twice over: by range, so that an index on created_at finds one bucket, which is what keyed
+-- refresh needs; and by equality of the day, so that all buckets together take one pass over the table.
 
 CREATE OR REPLACE VIEW chat_telemetry_rollups__live AS
 -- chime:begin chat_telemetry_rollups
@@ -274,10 +275,11 @@ GROUP BY b.bucket_start, b.granularity, b.bucket_end, t.model
 -- chime:end
 ;
 
--- The last three hours by minute, for telemetry_trend: what is not in a rollup of hours yet may be many requests, and a reader
--- would add them up each time. One row for all requests of a minute, without a domain, and one for each domain. Minutes to come are
--- not there: requests dated ahead are counted when their minute has come. Requests are found by range, which an index on created_at can
--- do, and belong to a minute by equality, from which it follows which minute a changed request concerns.
+-- The last three hours by minute, for telemetry_trend: what is not in a rollup of hours yet may be many requests, and a
+-- reader would add them up each time. One row for all requests of a minute, without a domain, and one for each domain.
+-- Minutes to come are not there: requests dated ahead are counted when their minute has come. Requests are found by
+-- range, which an index on created_at can do, and belong to a minute by equality, from which it follows which minute a
+-- changed request concerns.
 
 CREATE OR REPLACE VIEW chat_telemetry_minute_rollups__live AS
 -- chime:begin chat_telemetry_minute_rollups

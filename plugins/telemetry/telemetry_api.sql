@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What readers of chat telemetry call, and what refreshes it at once.
 --
--- Runs in psql as it is, after telemetry.sql and over the same search_path. The text between the marks is what the plugin
--- carries.
+-- Runs in psql as it is, after telemetry.sql and over the same search_path. The text between the marks is what the
+-- plugin carries.
 
 -- chime:begin telemetry_domains
 CREATE OR REPLACE FUNCTION telemetry_domains(domain text DEFAULT NULL)
@@ -56,15 +56,15 @@ END
 -- chime:end
 ;
 
--- Hours from the rollups as far as they can be whole: until the hour in which those were refreshed last, or the running one if that
--- is earlier. From there on minutes, until the latest that is kept, or where nothing has come since until the minute before their
--- last refresh; and from there on the requests themselves, as before the first that is kept. Seed 004's getTrendFromRollups missed
--- the running hour, and whatever came after the last refresh. The latest 2,000 hours, ascending; without `since` the last 7 days;
--- hours without requests are not there. `domain` NULL: all requests, also those without a domain. from_raw: not from the rollup of
--- the hour.
--- Readers may not read requests: telemetry_trend() does it for them. row_security = off, as for every refresh: policies that would hide
--- requests are an error, not a smaller trend. enable_seqscan = off: the planner cannot know that the requests since the edge are few,
--- and read all of a million for them; an index on created_at finds them.
+-- Hours from the rollups as far as they can be whole: until the hour in which those were refreshed last, or the running
+-- one if that is earlier. From there on minutes, until the latest that is kept, or where nothing has come since until
+-- the minute before their last refresh; and from there on the requests themselves, as before the first that is kept.
+-- Seed 004's getTrendFromRollups missed the running hour, and whatever came after the last refresh. The latest 2,000
+-- hours, ascending; without `since` the last 7 days; hours without requests are not there. `domain` NULL: all requests,
+-- also those without a domain. from_raw: not from the rollup of the hour.
+-- Readers may not read requests: telemetry_trend() does it for them. row_security = off, as for every refresh: policies
+-- that would hide requests are an error, not a smaller trend. enable_seqscan = off: the planner cannot know that the
+-- requests since the edge are few, and read all of a million for them; an index on created_at finds them.
 -- chime:begin telemetry_hours
 CREATE OR REPLACE FUNCTION telemetry_hours(since timestamptz, domain text)
 RETURNS TABLE (
@@ -163,9 +163,9 @@ END
 -- chime:end
 ;
 
--- SECURITY DEFINER, since readers may not read requests: it gives out sums of hours and nothing else. What telemetry_hours() reaches is
--- vetted at each call and before it is planned: an index with an expression, that the owner of the requests makes later, would run here as
--- the owner of this function.
+-- SECURITY DEFINER, since readers may not read requests: it gives out sums of hours and nothing else. What
+-- telemetry_hours() reaches is vetted at each call and before it is planned: an index with an expression, that the
+-- owner of the requests makes later, would run here as the owner of this function.
 -- chime:begin telemetry_trend
 CREATE OR REPLACE FUNCTION telemetry_trend(since timestamptz DEFAULT NULL, domain text DEFAULT NULL)
 RETURNS TABLE (
@@ -185,8 +185,8 @@ $body$
 -- chime:end
 ;
 
--- In the caller's transaction, with its rights: whoever may refresh may call it, also while the daemon is down. An error is
--- raised, not a status; plpgsql, so that it can be made before there is anything to refresh.
+-- In the caller's transaction, with its rights: whoever may refresh may call it, also while the daemon is down. An
+-- error is raised, not a status; plpgsql, so that it can be made before there is anything to refresh.
 -- chime:begin refresh_telemetry_summary_views
 CREATE OR REPLACE FUNCTION refresh_telemetry_summary_views()
 RETURNS TABLE (view_name text, refresh_time_ms numeric, status text)

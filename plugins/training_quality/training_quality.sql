@@ -1,15 +1,17 @@
 -- SPDX-License-Identifier: PostgreSQL
--- How good the training data is: scores, labels and safety of the annotations of the last seven days, and who annotates.
+-- How good the training data is: scores, labels and safety of the annotations of the last seven days, and who
+-- annotates.
 --
 -- Runs in psql as it is, over a search_path of the view schema and then the source schema (analytics, public); it needs
 -- schema chime. The text between the marks is what the plugin carries; the rest makes the file whole by itself.
 -- With `-v channels=1` it also makes the NOTIFY trigger on agent_feedback.
 
--- Two tables hold annotations: agent_feedback (seed 001) and "AgentFeedback" (seed 000). They stay apart, by `source`: which
--- of them a host fills, and whether one repeats the other, is not for a view to guess. Both rows are always there.
--- What is a score: a member of the rubric that is a number below 10^12 either way, or a text that is a whole number of up to
--- nine digits, since seed 000 reads them with ->> and casts. Its ::int fails the whole tile on the first "good" or 4.5;
--- such texts are left out and counted as rejected, and 4.5 counts as it is.
+-- Two tables hold annotations: agent_feedback (seed 001) and "AgentFeedback" (seed 000). They stay apart, by `source`:
+-- which of them a host fills, and whether one repeats the other, is not for a view to guess. Both rows are always
+-- there.
+-- What is a score: a member of the rubric that is a number below 10^12 either way, or a text that is a whole number of
+-- up to nine digits, since seed 000 reads them with ->> and casts. Its ::int fails the whole tile on the first "good"
+-- or 4.5; such texts are left out and counted as rejected, and 4.5 counts as it is.
 -- Beside each average stand the sum and the count of its scores. quality_score is the average of all scores of all
 -- dimensions, each score once: never an average of averages.
 -- Windows are 24 and 168 hours up to chime.as_of(); `refreshed_at` is a declared stamp.
@@ -125,7 +127,8 @@ CROSS JOIN LATERAL (
 -- chime:end
 ;
 
--- Members of rubrics that are no scores, and rubrics that are no objects, whatever their age. SQL NULL is not malformed.
+-- Members of rubrics that are no scores, and rubrics that are no objects, whatever their age. SQL NULL is not
+-- malformed.
 -- chime:begin rejected_scores
 SELECT coalesce(sum(
     CASE
@@ -253,8 +256,8 @@ END
 ;
 
 -- For listeners of seed 001's channel: new feedback, and annotations of it. The payload has the keys of both of its
--- sections. It never fails a write: texts are cut so that even in JSON's longest spelling (six bytes for a character) it
--- stays below the 8,000 bytes that NOTIFY takes. The row has the rest.
+-- sections. It never fails a write: texts are cut so that even in JSON's longest spelling (six bytes for a character)
+-- it stays below the 8,000 bytes that NOTIFY takes. The row has the rest.
 \if :{?channels}
 -- chime:begin training_feedback_stream
 CREATE OR REPLACE FUNCTION notify_training_feedback() RETURNS trigger

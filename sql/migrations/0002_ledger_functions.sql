@@ -1,17 +1,18 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The ledger's statements, as functions: the daemon calls these and nothing else.
 --
--- Times are instants (timestamptz); arrays of one call run in parallel and have the same length. What a cursor, an outcome or a time to
--- come is compared with, the leader passes: p_at, p_now and the like are by its clock, which is nearly the database's. A function that
--- read a clock there would decide a second time (tests/integration/test_ledger_clock.c). SQLSTATEs of our own:
+-- Times are instants (timestamptz); arrays of one call run in parallel and have the same length. What a cursor, an
+-- outcome or a time to come is compared with, the leader passes: p_at, p_now and the like are by its clock, which is
+-- nearly the database's. A function that read a clock there would decide a second time
+-- (tests/integration/test_ledger_clock.c). SQLSTATEs of our own:
 --   CH001 the token is not the leader's any more      CH003 a run is not (or no longer) this leader's
--- Each statement has one plan, whatever the statistics said when it was made: plans stay cached, and statistics of a table
--- that was empty, tiny or huge are old a moment later (tests/integration/test_plans.c). Hence enable_seqscan = off everywhere,
--- in functions of language sql too: from PostgreSQL 18 on, their plans stay as well.
--- Of rows that an array names, each table is read by `key = ANY (array)` and joined by hash (enable_nestloop = off): a nested
--- loop may go through the array once for each row of the table. Rows that are looked up one by one stand in LATERAL (...
--- OFFSET 0). No condition of a partial index is written beside the key of another, or the planner may take the wrong one.
--- plan_cache_mode: a batch of one run would be planned anew every time, at two to three times its cost.
+-- Each statement has one plan, whatever the statistics said when it was made: plans stay cached, and statistics of a
+-- table that was empty, tiny or huge are old a moment later (tests/integration/test_plans.c). Hence enable_seqscan =
+-- off everywhere, in functions of language sql too: from PostgreSQL 18 on, their plans stay as well.
+-- Of rows that an array names, each table is read by `key = ANY (array)` and joined by hash (enable_nestloop = off): a
+-- nested loop may go through the array once for each row of the table. Rows that are looked up one by one stand in
+-- LATERAL (... OFFSET 0). No condition of a partial index is written beside the key of another, or the planner may take
+-- the wrong one. plan_cache_mode: a batch of one run would be planned anew every time, at two to three times its cost.
 -- Claims, ends and skips, which count and mind suspensions, are in 0004_policies.sql.
 
 CREATE FUNCTION chime.backend_alive(p_pid integer, p_backend_start timestamptz) RETURNS boolean
@@ -21,7 +22,7 @@ RETURN EXISTS (SELECT FROM pg_stat_activity a
 COMMENT ON FUNCTION chime.backend_alive IS
     'whether that very session is still there; another role''s session without pg_read_all_stats counts as the same';
 
--- --- which database this ledger belongs to (docs/adr/0021) ----------------------------------------------------------------
+-- --- which database this ledger belongs to (docs/adr/0021) -----------------------------------------------------------
 
 CREATE FUNCTION chime.system_identifier() RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -40,8 +41,9 @@ COMMENT ON FUNCTION chime.database_number IS 'the OID of this database';
 UPDATE chime.leader SET system = chime.system_identifier(), database = chime.database_number(), database_name = current_database(),
                         relation = 'chime.leader'::pg_catalog.regclass;
 
--- pg_upgrade and failover keep both numbers, a dump or CREATE DATABASE ... TEMPLATE brings them to where they are not true. Restored in
--- place is what came back to its server by a dump, into its database or into one that took its place and its name.
+-- pg_upgrade and failover keep both numbers, a dump or CREATE DATABASE ... TEMPLATE brings them to where they are not
+-- true. Restored in place is what came back to its server by a dump, into its database or into one that took its place
+-- and its name.
 CREATE FUNCTION chime.copy_of() RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -77,8 +79,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.led IS 'whether the session that holds the leader lock is there; who leads its original leads no copy';
 
--- A session shows that its client lives by each thing it does. Nothing shows while it works, but where it only waits for a client that takes
--- nothing any more: no timeout ends that.
+-- A session shows that its client lives by each thing it does. Nothing shows while it works, but where it only waits
+-- for a client that takes nothing any more: no timeout ends that.
 CREATE FUNCTION chime.leader_sign() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -102,8 +104,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.commit_locally IS 'this transaction waits for no standby when it commits';
 
--- A commit that waits for a standby goes on when its client gives it up, and so does its session. Whoever may not act as the ledger's owner is no
--- daemon, whatever its session calls itself.
+-- A commit that waits for a standby goes on when its client gives it up, and so does its session. Whoever may not act
+-- as the ledger's owner is no daemon, whatever its session calls itself.
 CREATE FUNCTION chime.commits_wait() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format('commits wait for a synchronous standby (synchronous_standby_names = ''%s''), as of pid %s',
@@ -211,8 +213,9 @@ END $$;
 COMMENT ON FUNCTION chime.advance_numbers IS
     'no sequence gives a number that a row has: logical replication brings rows to a subscriber, and leaves its sequences where they are';
 
--- Leads for the length of this transaction: what was live in the original ends here as with any leader. Slots since are the original's: jobs
--- wake as from a suspension, which writes them down as missed. What was asked of the original is not done here.
+-- Leads for the length of this transaction: what was live in the original ends here as with any leader. Slots since are
+-- the original's: jobs wake as from a suspension, which writes them down as missed. What was asked of the original is
+-- not done here.
 CREATE FUNCTION chime.adopt_copy() RETURNS TABLE (original text, lost_runs bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -288,9 +291,9 @@ BEGIN ATOMIC
      WHERE r.job_id = ANY (p_job) AND r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL;
 END;
 
--- Marks a run as succeeded in the transaction that did its work; raises when the run is not ours, so that nothing of it is
--- committed. The leader moves it to the history with its next batch, whichever leader that is: a batch costs a tenth of
--- what moving it here would.
+-- Marks a run as succeeded in the transaction that did its work; raises when the run is not ours, so that nothing of it
+-- is committed. The leader moves it to the history with its next batch, whichever leader that is: a batch costs a tenth
+-- of what moving it here would.
 CREATE FUNCTION chime.finish_own(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz,
                                  p_started timestamptz, p_rows bigint, p_message text)
 RETURNS boolean
@@ -346,8 +349,8 @@ BEGIN
                OR EXISTS (SELECT FROM pg_catalog.pg_cursor() c WHERE c.is_holdable);
 END $$;
 
--- Attempts that failed and will be followed by another; noted unless p_log says off. Returns the jobs whose run was this
--- leader's.
+-- Attempts that failed and will be followed by another; noted unless p_log says off. Returns the jobs whose run was
+-- this leader's.
 CREATE FUNCTION chime.retry(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[],
                             p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
                             p_sqlstate text[], p_message text[], p_retry_at timestamptz[], p_log text[])
@@ -400,8 +403,9 @@ BEGIN
     SELECT m.job_id FROM moved m;
 END $$;
 
--- --- cursors in the future ---------------------------------------------------------------------------------------------------
--- A clock that was ahead for a while leaves cursors there: nothing is due until then, and what lies between is on record.
+-- --- cursors in the future -------------------------------------------------------------------------------------------
+-- A clock that was ahead for a while leaves cursors there: nothing is due until then, and what lies between is on
+-- record.
 
 CREATE FUNCTION chime.ran_ahead(p_job bigint, p_at timestamptz) RETURNS tstzmultirange
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
@@ -422,9 +426,10 @@ END $$;
 COMMENT ON FUNCTION chime.begin_anew IS
     'asks the leader to let a job whose cursor is in the future begin from now. What was recorded as missed there is due again in its time; what ran there does not run again. True when that changes something';
 
--- p_at: now. Where slots to come were recorded as missed, the cursor goes back to before the first of them, and these records go: the leader
--- decides those that have passed, as after an outage, and the others are due in their time. All others up to where the cursor was have run or
--- were skipped one by one; of a job that keeps all its runs the history tells from where on.
+-- p_at: now. Where slots to come were recorded as missed, the cursor goes back to before the first of them, and these
+-- records go: the leader decides those that have passed, as after an outage, and the others are due in their time. All
+-- others up to where the cursor was have run or were skipped one by one; of a job that keeps all its runs the history
+-- tells from where on.
 CREATE FUNCTION chime.begin_jobs(p_token uuid, p_job bigint[], p_at timestamptz)
 RETURNS TABLE (job_id bigint, last_slot timestamptz)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
@@ -466,7 +471,8 @@ COMMENT ON FUNCTION chime.missed_after IS 'whether slots of the job after p_slot
 -- Live runs that no session of this leader works on: claimed by an earlier leader, or for a session that is gone. A
 -- session of an earlier leader that is still there is ended (or, without the right to, waited for): until it is `gone`
 -- nothing may be said of its run. p_known: sessions this leader holds.
--- A page: of the p_limit live runs that follow run p_from. Where more may follow, a last row has the run_id to go on from, and no job.
+-- A page: of the p_limit live runs that follow run p_from. Where more may follow, a last row has the run_id to go on
+-- from, and no job.
 CREATE FUNCTION chime.unfinished_runs(p_token uuid, p_known integer[], p_from bigint DEFAULT 0, p_limit integer DEFAULT 1000)
 RETURNS TABLE (run_id bigint, job_id bigint, kind chime.run_kind, slot timestamptz, attempt smallint, waits boolean,
                retry_at timestamptz, gone boolean, own boolean, done boolean, missed_after boolean)
@@ -515,9 +521,9 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp
 RETURN chime.backend_alive(p_pid, p_backend_start)
        AND CASE WHEN p_terminate THEN pg_terminate_backend(p_pid) ELSE pg_cancel_backend(p_pid) END;
 
--- Once a wait was given up, pg_blocking_pids says nothing of it any more: so the locks themselves are asked. Those on tables keep whole
--- tables from being written; one who holds rows shows only as somebody who began to write before and has not ended. A prepared transaction has no
--- session: its locks name no pid, and pg_blocking_pids says 0.
+-- Once a wait was given up, pg_blocking_pids says nothing of it any more: so the locks themselves are asked. Those on
+-- tables keep whole tables from being written; one who holds rows shows only as somebody who began to write before and
+-- has not ended. A prepared transaction has no session: its locks name no pid, and pg_blocking_pids says 0.
 CREATE FUNCTION chime.lock_holders(p_pid integer) RETURNS TABLE (pid integer, words text, surely boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -556,8 +562,8 @@ END;
 COMMENT ON FUNCTION chime.lock_holders IS
     'who keeps that session from writing to the ledger, in words; NOT surely: one who may, since a row may be locked; a prepared transaction has no pid';
 
--- History partitions: those of yesterday, today and a week ahead are made, those whose slots are all older than p_keep are dropped. One at
--- a time, in a transaction of its own: what is locked for one is free before the next.
+-- History partitions: those of yesterday, today and a week ahead are made, those whose slots are all older than p_keep
+-- are dropped. One at a time, in a transaction of its own: what is locked for one is free before the next.
 CREATE FUNCTION chime.history_work(p_keep interval) RETURNS TABLE (key integer, day date, name text, makes boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET "TimeZone" = 'UTC'
 BEGIN ATOMIC
@@ -575,7 +581,8 @@ END;
 COMMENT ON FUNCTION chime.history_work IS
     'partitions of the history to be made, then those to be dropped; keys grow in that order, and are the same whenever it is asked';
 
--- Readers wait behind a lock that is waited for: for that of the whole history 200 ms, and then nothing else is waited for.
+-- Readers wait behind a lock that is waited for: for that of the whole history 200 ms, and then nothing else is waited
+-- for.
 CREATE FUNCTION chime.keep_history(p_token uuid, p_from bigint DEFAULT 0, p_keep interval DEFAULT '30 days')
 RETURNS TABLE (more bigint, problem text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
@@ -606,9 +613,10 @@ BEGIN
     RETURN NEXT;
 END $$;
 
--- --- upkeep: one step each, on the session that also carries the heartbeat ---------------------------------------------------
+-- --- upkeep: one step each, on the session that also carries the heartbeat -------------------------------------------
 --
--- A step does at most p_limit rows, waits for nobody, and returns from where there is more to do (0: the same again), NULL: nothing is left.
+-- A step does at most p_limit rows, waits for nobody, and returns from where there is more to do (0: the same again),
+-- NULL: nothing is left.
 
 CREATE FUNCTION chime.forget_rows(p_token uuid, p_limit integer, p_table name, p_time name, p_keep interval DEFAULT '30 days') RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET lock_timeout = '100ms' AS $$
@@ -649,7 +657,8 @@ FROM chime.leader l CROSS JOIN (SELECT chime.led()) h (led) CROSS JOIN LATERAL (
 COMMENT ON VIEW chime.leader_status IS 'who leads, and who follows; heartbeat_age: since the leader''s session was last heard of';
 COMMENT ON COLUMN chime.leader_status.differing IS 'followers whose configuration is not the leader''s';
 
--- The history is joined outside of the union, so that "ORDER BY slot DESC LIMIT n" reads the ends of indexes, not every run.
+-- The history is joined outside of the union, so that "ORDER BY slot DESC LIMIT n" reads the ends of indexes, not every
+-- run.
 CREATE VIEW chime.runs WITH (security_invoker = true) AS
 SELECT r.run_id, j.name AS job, r.kind, r.slot, r.state, r.attempt, r.started_at, r.finished_at, r.rows, r.sqlstate, r.message,
        r.reason, r.pid, r.epoch, l.instance, r.job_id, r.claimed_at

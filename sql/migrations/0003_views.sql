@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Views: what plugins installed.
 --
--- A view is two relations: RELATION__live, a plain view of the definition (always true, maybe slow), and RELATION, a table or
--- a materialized view (fast) that equals it after each refresh. A refresh changes only the rows that differ, in one
--- transaction, so readers see the old rows or the new ones and are never blocked.
+-- A view is two relations: RELATION__live, a plain view of the definition (always true, maybe slow), and RELATION, a
+-- table or a materialized view (fast) that equals it after each refresh. A refresh changes only the rows that differ,
+-- in one transaction, so readers see the old rows or the new ones and are never blocked.
 
 CREATE TABLE chime.plugin (
     name          text PRIMARY KEY,
@@ -77,9 +77,9 @@ EXCEPTION WHEN undefined_object OR invalid_schema_name THEN
     RETURN NULL;
 END $$;
 
--- Apart from chime.view, because it changes with every refresh. One row a view: but an open transaction keeps all versions of it,
--- some thousand an hour; so the newest is found from the end of an index, and no unique index on the names alone compares
--- each new version with all of them.
+-- Apart from chime.view, because it changes with every refresh. One row a view: but an open transaction keeps all
+-- versions of it, some thousand an hour; so the newest is found from the end of an index, and no unique index on the
+-- names alone compares each new version with all of them.
 CREATE TABLE chime.view_refresh (
     view_schema  name NOT NULL,
     relation     name NOT NULL,
@@ -148,11 +148,11 @@ BEGIN
     RETURN (SELECT CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END FROM pg_class c WHERE c.oid = p_relation);
 END $$;
 
--- --- what is ours (docs/adr/0027) -------------------------------------------------------------------------------------------
+-- --- what is ours (docs/adr/0027) ------------------------------------------------------------------------------------
 
--- A relation is ours by what it is, never by its name: by its OID where the ledger noted it, and elsewhere by the mark that its comment
--- ends with, which a dump keeps and no CREATE TABLE ... LIKE copies. What it was made for is part of that: another relation of ours
--- under its name is not it.
+-- A relation is ours by what it is, never by its name: by its OID where the ledger noted it, and elsewhere by the mark
+-- that its comment ends with, which a dump keeps and no CREATE TABLE ... LIKE copies. What it was made for is part of
+-- that: another relation of ours under its name is not it.
 CREATE TABLE chime.made (
     mark    text PRIMARY KEY DEFAULT left(replace(gen_random_uuid()::text, '-', ''), 16),
     object  oid NOT NULL,
@@ -179,8 +179,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN substring(obj_description(p_relation, 'pg_class') FROM '\(pgchime ([0-9a-f]{16})\)$');
 COMMENT ON FUNCTION chime.mark_of IS 'the mark at the end of a relation''s comment; NULL: it has none';
 
--- Where the OID is not true, the mark counts on a relation of the ledger's owner, since anybody may comment on his own, and only while no
--- other relation has it: restored beside the original, neither can be told from the other. Every refresh asks.
+-- Where the OID is not true, the mark counts on a relation of the ledger's owner, since anybody may comment on his own,
+-- and only while no other relation has it: restored beside the original, neither can be told from the other. Every
+-- refresh asks.
 CREATE FUNCTION chime.is_ours(p_relation oid, p_purpose text) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_mark text;
@@ -229,8 +230,8 @@ END $$;
 COMMENT ON FUNCTION chime.note_made IS
     'after CREATE of a relation: notes that pgchime made it, and for what; its comment, with the mark that tells so after a dump, too';
 
--- A dump that was restored brings marks and no OIDs: those are noted anew, before a comment is written over. What others dropped is
--- forgotten.
+-- A dump that was restored brings marks and no OIDs: those are noted anew, before a comment is written over. What
+-- others dropped is forgotten.
 CREATE FUNCTION chime.recognize_made() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -250,7 +251,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.tell IS 'a line for the log of the daemon whose session this is';
 
--- --- relations of views -----------------------------------------------------------------------------------------------------
+-- --- relations of views ----------------------------------------------------------------------------------------------
 
 -- The relation of a name, where it is the one that was made for it.
 CREATE FUNCTION chime.own_relation(p_schema name, p_relation name, p_use text) RETURNS regclass
@@ -274,8 +275,9 @@ BEGIN
     RETURN chime.own_relation(p_view.view_schema, p_view.relation, 'kept');
 END $$;
 
--- Columns that pgchime made a kept relation with, in that order, and no other: its definition has no more, whatever somebody gave the relation
--- since. One that somebody took away is named, so that a statement fails on it. One that nothing notes yet has just been made.
+-- Columns that pgchime made a kept relation with, in that order, and no other: its definition has no more, whatever
+-- somebody gave the relation since. One that somebody took away is named, so that a statement fails on it. One that
+-- nothing notes yet has just been made.
 CREATE FUNCTION chime.kept_columns(p_kept oid) RETURNS name[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce(
@@ -300,8 +302,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.take_back IS 'takes away what others than its owner were given of an object, as REVOKE names it';
 
--- What default privileges gave of a relation that was just made: who may read a source's rows is said for the source, and who may read
--- a kept relation, by grants on it.
+-- What default privileges gave of a relation that was just made: who may read a source's rows is said for the source,
+-- and who may read a kept relation, by grants on it.
 CREATE FUNCTION chime.keep_private(p_relation regclass) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -377,8 +379,8 @@ BEGIN ATOMIC
                              excluded.state, excluded.reason, excluded.settings);
 END;
 
--- Plugins that the leader's catalog does not have. What they installed stays as it is, but notifies nobody any more. A table that is
--- busy just now keeps its trigger until the next look at all plugins.
+-- Plugins that the leader's catalog does not have. What they installed stays as it is, but notifies nobody any more. A
+-- table that is busy just now keeps its trigger until the next look at all plugins.
 CREATE FUNCTION chime.retire_plugins(p_kept text[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_plugin text;
@@ -396,9 +398,9 @@ BEGIN
     END LOOP;
 END $$;
 
--- One function of a plugin's read API. One that is there as it should be is left alone; one whose result changed is made anew.
--- analytics_reader reads, and no more: whoever is to call a function that is VOLATILE, such as one that refreshes, is granted EXECUTE
--- by the owner; CREATE OR REPLACE keeps that.
+-- One function of a plugin's read API. One that is there as it should be is left alone; one whose result changed is
+-- made anew. analytics_reader reads, and no more: whoever is to call a function that is VOLATILE, such as one that
+-- refreshes, is granted EXECUTE by the owner; CREATE OR REPLACE keeps that.
 CREATE FUNCTION chime.install_function(p_plugin text, p_schema name, p_source_schema name, p_signature text, p_definition text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Every policy: decisions of joins, suspension, cancelling, log_runs with counters, and requests of people to the leader.
+-- Every policy: decisions of joins, suspension, cancelling, log_runs with counters, and requests of people to the
+-- leader.
 
 ALTER TABLE chime.job_state
     DROP COLUMN pending_upstreams,
@@ -88,10 +89,10 @@ CREATE TRIGGER note_request BEFORE INSERT ON chime.request FOR EACH ROW EXECUTE 
 -- "Runs newest first" over all jobs; the primary key starts with the job.
 CREATE INDEX run_history_slot ON chime.run_history (slot);
 
--- --- the catalog ------------------------------------------------------------------------------------------------------
+-- --- the catalog -----------------------------------------------------------------------------------------------------
 
--- Cursors that somebody set by hand to before their schedules count, or deleted: no claim would ever be granted. What is to expire yet will
--- move its cursor itself.
+-- Cursors that somebody set by hand to before their schedules count, or deleted: no claim would ever be granted. What
+-- is to expire yet will move its cursor itself.
 CREATE FUNCTION chime.mend_cursors(p_jobs jsonb, p_now timestamptz) RETURNS TABLE (job_id bigint, mended text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 #variable_conflict use_column
@@ -115,14 +116,14 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.mend_cursors IS 'of these jobs of configurations and plugins, those whose cursors were astray, and in words how';
 
--- A catalog of any size comes in parts, each a transaction, and chime.remove_others ends it. A job's options come as far
--- as they differ from p_defaults, {"command": {...}, "refresh": {...}}. A part that is known already changes no row: not
--- even a lock is taken on one. A job without "channels" has none. Jobs are known by their names, whatever role the daemon had
--- before.
--- A job that wakes up or changes its schedule restarts from p_now, as a new one starts: nothing was due before by what it is now.
--- What was due by its old schedule the leader has decided (p_decided: it had the old catalog, too), or it follows from what
--- chime.expire_schedule keeps: then the cursor moves once that is on record. Other channels change no slot. Options that a row
--- lacks are older than their names and had the values given here.
+-- A catalog of any size comes in parts, each a transaction, and chime.remove_others ends it. A job's options come as
+-- far as they differ from p_defaults, {"command": {...}, "refresh": {...}}. A part that is known already changes no
+-- row: not even a lock is taken on one. A job without "channels" has none. Jobs are known by their names, whatever role
+-- the daemon had before.
+-- A job that wakes up or changes its schedule restarts from p_now, as a new one starts: nothing was due before by what
+-- it is now. What was due by its old schedule the leader has decided (p_decided: it had the old catalog, too), or it
+-- follows from what chime.expire_schedule keeps: then the cursor moves once that is on record. Other channels change no
+-- slot. Options that a row lacks are older than their names and had the values given here.
 -- One by one, each looked up by its key (that is what OFFSET 0 does): a join may read all jobs for each part.
 CREATE FUNCTION chime.sync_jobs(p_token uuid, p_jobs jsonb, p_defaults jsonb, p_now timestamptz, p_decided boolean)
 RETURNS TABLE (name text, job_id bigint, version integer, last_slot timestamptz, last_outcome chime.run_state,
@@ -198,8 +199,8 @@ END $$;
 COMMENT ON FUNCTION chime.sync_jobs IS 'brings these jobs to the leader''s catalog and returns what a schedule needs to start from; mended: in words, when its cursor was astray';
 
 -- In batches: true when there may be more.
--- plan_cache_mode: the array is hashed only where the planner sees it; a join, for the few rows that it expects of a table without
--- statistics, would go through the array once for each job.
+-- plan_cache_mode: the array is hashed only where the planner sees it; a join, for the few rows that it expects of a
+-- table without statistics, would go through the array once for each job.
 CREATE FUNCTION chime.remove_others(p_token uuid, p_job bigint[], p_now timestamptz, p_decided boolean) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_custom_plan SET enable_seqscan = off AS $$
 DECLARE
@@ -222,7 +223,7 @@ END $$;
 COMMENT ON FUNCTION chime.remove_others IS
     'p_job: all jobs of the leader''s catalog; others that plugins and configurations defined are in none any more, and kept for their history';
 
--- --- people and the leader ----------------------------------------------------------------------------------------------
+-- --- people and the leader -------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.told(p_done text, p_by text, p_reason text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -279,8 +280,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.read_reason IS 'a reason as it is kept: NULL for none, an error for one that is too long';
 
--- The leader alone writes suspensions down, as it grants the request: a transaction that stays open after its request must not
--- hold a row that every claim needs.
+-- The leader alone writes suspensions down, as it grants the request: a transaction that stays open after its request
+-- must not hold a row that every claim needs.
 CREATE FUNCTION chime.suspend(p_job bigint, p_reason text DEFAULT NULL, p_until timestamptz DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -332,8 +333,8 @@ END $$;
 COMMENT ON FUNCTION chime.cancel_run IS
     'asks the leader to end a live run, whoever owns it, waiting for its next attempt included, or withdraws one that was asked for and has not begun; false when there is no such run';
 
--- Read-only, every second. Conditions on jobs are single values, looked up row by row: a join, planned while nothing was
--- known of these columns, may read all jobs.
+-- Read-only, every second. Conditions on jobs are single values, looked up row by row: a join, planned while nothing
+-- was known of these columns, may read all jobs.
 CREATE FUNCTION chime.open_requests()
 RETURNS TABLE (request_id bigint, verb text, job_id bigint, kind chime.run_kind, slot timestamptz, reason text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
@@ -448,14 +449,16 @@ BEGIN ATOMIC
     ORDER BY l.finished_at DESC LIMIT 1;
 END;
 
--- When to try again: at first after 10 s, then after twice as long each time, up to 10 min; and no sooner than the last try took.
+-- When to try again: at first after 10 s, then after twice as long each time, up to 10 min; and no sooner than the last
+-- try took.
 CREATE FUNCTION chime.fill_again_at(p_job bigint, p_failures integer) RETURNS timestamptz
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT coalesce(l.finished_at + greatest(least(interval '10 s' * 2 ^ least(greatest(p_failures, 1) - 1, 10), interval '10 min'),
                                                  l.finished_at - l.started_at), '-infinity')
         FROM chime.last_fill(p_job) AS l);
 
--- Asks for the first refresh of every view that has none yet, once. p_again: for upkeep, of what failed or was not asked for.
+-- Asks for the first refresh of every view that has none yet, once. p_again: for upkeep, of what failed or was not
+-- asked for.
 CREATE FUNCTION chime.request_population(p_token uuid, p_at timestamptz, p_again boolean DEFAULT false) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -475,18 +478,18 @@ BEGIN
     RETURN v_count;
 END $$;
 
--- --- runs ---------------------------------------------------------------------------------------------------------------
+-- --- runs ------------------------------------------------------------------------------------------------------------
 -- Beside those of 0002_ledger_functions.sql, which need none of the columns above.
--- chime.claim and chime.finish index their arrays: unnest would put every column of a batch in a store of its own, which is a
--- tenth of what a run costs.
+-- chime.claim and chime.finish index their arrays: unnest would put every column of a batch in a store of its own,
+-- which is a tenth of what a run costs.
 
 -- Claims runs for named sessions. At most one run of a job in a call. Grants a row with job_id and run_id; a job whose
--- version, activity or cursor is not the expected one is left out, and the caller looks at it again. One that is suspended
--- is refused whatever the kind, unless somebody asked for that run in spite of it, with a row that says by whom and why: the caller may not have heard of it yet. A slot that ran already while
--- the clock was ahead is decided by it, without a run and with a row that has `ahead`.
--- Nobody asks for runs of kind event (a notification, whose payload is $1 of the text) and change (the sources of a view
--- changed): the leader alone knows what woke them, so they have no row in chime.request, leave the cursor where it is, and
--- have to find the job active.
+-- version, activity or cursor is not the expected one is left out, and the caller looks at it again. One that is
+-- suspended is refused whatever the kind, unless somebody asked for that run in spite of it, with a row that says by
+-- whom and why: the caller may not have heard of it yet. A slot that ran already while the clock was ahead is decided
+-- by it, without a run and with a row that has `ahead`. Nobody asks for runs of kind event (a notification, whose
+-- payload is $1 of the text) and change (the sources of a view changed): the leader alone knows what woke them, so they
+-- have no row in chime.request, leave the cursor where it is, and have to find the job active.
 CREATE FUNCTION chime.claim(p_token uuid, p_job bigint[], p_version integer[], p_kind chime.run_kind[],
                             p_slot timestamptz[], p_cursor timestamptz[], p_pid integer[],
                             p_backend_start timestamptz[])
@@ -540,8 +543,9 @@ BEGIN
 END $$;
 
 -- Ends runs that the daemon watched to their end. Returns those that were this leader's. p_log: what of it goes to the
--- history, as the option log_runs says; everything is counted. p_outcome_at: when each outcome came about for those that come after it, as the
--- leader decided: when the run ended, unless the clock was stepped back since. Then it is later than all that was decided before.
+-- history, as the option log_runs says; everything is counted. p_outcome_at: when each outcome came about for those
+-- that come after it, as the leader decided: when the run ended, unless the clock was stepped back since. Then it is
+-- later than all that was decided before.
 CREATE FUNCTION chime.finish(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[],
                              p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
                              p_rows bigint[], p_sqlstate text[], p_message text[], p_reason text[], p_log text[],
@@ -597,8 +601,8 @@ BEGIN
 END $$;
 
 -- Slots of a schedule and decisions of joins that a policy decided against: one history row each unless p_log says off,
--- and the cursor moves past them. A job's rows join one to the next: the smallest p_cursor is where its cursor must stand,
--- the largest slot where it moves to. p_at: when that was decided.
+-- and the cursor moves past them. A job's rows join one to the next: the smallest p_cursor is where its cursor must
+-- stand, the largest slot where it moves to. p_at: when that was decided.
 CREATE FUNCTION chime.skip(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_cursor timestamptz[],
                            p_slot timestamptz[], p_at timestamptz[], p_reason text[], p_outcome boolean[], p_log text[])
 RETURNS TABLE (job_id bigint)
@@ -634,10 +638,11 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.skip IS 'p_outcome: the skip counts as the job''s outcome for those that come after it';
 
--- Takes unfinished runs over: those that are done go to the history as succeeded; of the others, p_again is true for those that
--- get another attempt (p_retry_at), false for those whose outcome cannot be known. A run that was only waiting for its
--- retry keeps its attempt. What is kept of them, the job's log_runs says. p_at: when the leader decided that;
--- p_outcome_at: when those that come after got to know each outcome (NULL: at p_at). The history says when a run was done.
+-- Takes unfinished runs over: those that are done go to the history as succeeded; of the others, p_again is true for
+-- those that get another attempt (p_retry_at), false for those whose outcome cannot be known. A run that was only
+-- waiting for its retry keeps its attempt. What is kept of them, the job's log_runs says. p_at: when the leader decided
+-- that; p_outcome_at: when those that come after got to know each outcome (NULL: at p_at). The history says when a run
+-- was done.
 CREATE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[],
                             p_reason text[], p_at timestamptz, p_outcome_at timestamptz[] DEFAULT NULL)
 RETURNS TABLE (run_id bigint, ended chime.run_state)
@@ -695,7 +700,7 @@ END $$;
 COMMENT ON FUNCTION chime.adopt IS
     'what became of each run: its final state, NULL when it has another attempt; a run that was committed meanwhile succeeded';
 
--- --- what people read ---------------------------------------------------------------------------------------------------
+-- --- what people read ------------------------------------------------------------------------------------------------
 
 CREATE VIEW chime.job_status WITH (security_invoker = true) AS
 SELECT j.job_id, j.name, j.owner, j.origin, j.plugin, j.active, j.schedule, j.views, j.after, s.last_slot, s.last_start,

@@ -1,14 +1,15 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Capture: which keys of a source changed, noted by the statement that changed them.
 --
--- Each source of a keyed view has a log, chime.change_N: one row (a mark) for each different key that a statement changed, and
--- a mark `chime_whole` for a TRUNCATE (true) or a row that could not be read (false). Triggers append to it, those of statements from
--- their transition tables, those of each row of an UPDATE, where that costs less, a mark for each; readers delete nothing. A view keeps
--- the snapshot that it last consumed, and takes the marks that were not visible in that one.
+-- Each source of a keyed view has a log, chime.change_N: one row (a mark) for each different key that a statement
+-- changed, and a mark `chime_whole` for a TRUNCATE (true) or a row that could not be read (false). Triggers append to
+-- it, those of statements from their transition tables, those of each row of an UPDATE, where that costs less, a mark
+-- for each; readers delete nothing. A view keeps the snapshot that it last consumed, and takes the marks that were not
+-- visible in that one.
 --
--- A log is an inheritance parent without rows; writers append to its newest part, chime.change_N_P. A part goes, whole, once
--- every view has passed it. A part that grew past chime.part_limit() takes no more marks: until it is gone, every refresh of a
--- view over that source does everything.
+-- A log is an inheritance parent without rows; writers append to its newest part, chime.change_N_P. A part goes, whole,
+-- once every view has passed it. A part that grew past chime.part_limit() takes no more marks: until it is gone, every
+-- refresh of a view over that source does everything.
 
 CREATE TABLE chime.source (
     source_id     integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -98,7 +99,8 @@ BEGIN ATOMIC
     SELECT b.type FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd';
 END;
 
--- What makes a value comparable: types without equality (json, xml, point, arrays and rows of them) are compared by their text.
+-- What makes a value comparable: types without equality (json, xml, point, arrays and rows of them) are compared by
+-- their text.
 CREATE FUNCTION chime.comparing_cast(p_type oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
@@ -125,10 +127,10 @@ BEGIN
     INSERT INTO chime.change_part (source_id, part) VALUES (p_source, p_part);
 END $$;
 
--- The columns of a mark have the types of the source's, without modifiers and domains. A column that a later view needs is added;
--- older marks have none in it, which is no matter, since that view begins with everything. Writers who still have the old function
--- in their hands are waited for by making the triggers anew: until then they do not count, and every refresh does everything.
--- A view of one group needs no column, but a mark has one.
+-- The columns of a mark have the types of the source's, without modifiers and domains. A column that a later view needs
+-- is added; older marks have none in it, which is no matter, since that view begins with everything. Writers who still
+-- have the old function in their hands are waited for by making the triggers anew: until then they do not count, and
+-- every refresh does everything. A view of one group needs no column, but a mark has one.
 CREATE FUNCTION chime.install_source(p_schema name, p_table name, p_declared name[], p_captured name[]) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -167,8 +169,8 @@ BEGIN
     RETURN v_source.source_id;
 END $$;
 
--- The relations that need triggers of their own: a write through a partitioned table fires those of the table named in it,
--- a write to a partition those of the partition.
+-- The relations that need triggers of their own: a write through a partitioned table fires those of the table named in
+-- it, a write to a partition those of the partition.
 CREATE FUNCTION chime.inheritance_tree(p_relation oid) RETURNS SETOF oid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -185,7 +187,8 @@ BEGIN ATOMIC
     SELECT t FROM chime.inheritance_tree(chime.source_oid(p_source)) AS t;
 END;
 
--- Itself, where a relation is part of no other: what is written through one that it is part of fires no statement trigger of its own.
+-- Itself, where a relation is part of no other: what is written through one that it is part of fires no statement
+-- trigger of its own.
 CREATE FUNCTION chime.inheritance_roots(p_relation oid) RETURNS SETOF oid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
 BEGIN
@@ -197,8 +200,8 @@ BEGIN
     SELECT u.relation FROM up u WHERE NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = u.relation);
 END $$;
 
--- Partitions and children of a table that are foreign tables, in words; NULL: none. PostgreSQL lets no statement write to a tree that
--- has one while a trigger on the table that it names wants the changed rows.
+-- Partitions and children of a table that are foreign tables, in words; NULL: none. PostgreSQL lets no statement write
+-- to a tree that has one while a trigger on the table that it names wants the changed rows.
 CREATE FUNCTION chime.foreign_leaves(p_relation oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(c.oid::regclass::text, ', ' ORDER BY c.oid::regclass::text)
@@ -214,7 +217,8 @@ BEGIN ATOMIC
                           ('truncate', '')) AS e;
 END;
 
--- The functions of a source's triggers: of statements, of each row of an UPDATE, of an INSERT, and of rows that may move. NULL: not there.
+-- The functions of a source's triggers: of statements, of each row of an UPDATE, of an INSERT, and of rows that may
+-- move. NULL: not there.
 CREATE FUNCTION chime.capture_functions(p_source integer) RETURNS oid[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
 BEGIN
@@ -222,8 +226,9 @@ BEGIN
                  to_regproc('chime.capture_' || p_source || '_insert'), to_regproc('chime.capture_' || p_source || '_move')]::oid[];
 END $$;
 
--- Whether an UPDATE of a relation is captured row by row, which costs a statement of one row less. Not where it is one of a tree: a row
--- that an UPDATE moves to another partition fires no row trigger of UPDATE, and one of a child none of the parent.
+-- Whether an UPDATE of a relation is captured row by row, which costs a statement of one row less. Not where it is one
+-- of a tree: a row that an UPDATE moves to another partition fires no row trigger of UPDATE, and one of a child none of
+-- the parent.
 CREATE FUNCTION chime.captured_by_row(p_relation oid) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
 BEGIN
@@ -232,14 +237,15 @@ BEGIN
         AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = p_relation);
 END $$;
 
--- Whether rows come to a relation through a partitioned table. A MERGE there that inserts a row gives the trigger of its UPDATEs that row in place of
--- each one updated after it (PostgreSQL 15 to 18: the executor remembers the row as it was routed), unless the partition that took it has a BEFORE
--- INSERT trigger of rows, which could have changed it. So leaves have one that never fires.
+-- Whether rows come to a relation through a partitioned table. A MERGE there that inserts a row gives the trigger of
+-- its UPDATEs that row in place of each one updated after it (PostgreSQL 15 to 18: the executor remembers the row as it
+-- was routed), unless the partition that took it has a BEFORE INSERT trigger of rows, which could have changed it. So
+-- leaves have one that never fires.
 CREATE FUNCTION chime.is_leaf(p_relation pg_class) RETURNS boolean LANGUAGE sql IMMUTABLE -- asked at every refresh: without SET it becomes part of the plan
 RETURN p_relation.relispartition AND p_relation.relkind = 'r';
 
--- Relations of a source's tree on which one of our triggers is missing, does not fire, is of the other kind, or was made for fewer columns.
--- 4: a trigger of INSERT; 16: of UPDATE; 7: of each row before an INSERT; 19: before an UPDATE.
+-- Relations of a source's tree on which one of our triggers is missing, does not fire, is of the other kind, or was
+-- made for fewer columns. 4: a trigger of INSERT; 16: of UPDATE; 7: of each row before an INSERT; 19: before an UPDATE.
 CREATE FUNCTION chime.uncaptured(p_source integer) RETURNS SETOF oid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_capture oid[] := chime.capture_functions(p_source);
@@ -273,8 +279,8 @@ BEGIN ATOMIC
       AND chime.foreign_leaves(chime.source_oid(s.source_id)) IS NULL;
 END;
 
--- Relations whose triggers stand in the way: of writers, since a foreign table became part of their tree; of whoever alters a table that was a
--- partition, whose columns a condition names.
+-- Relations whose triggers stand in the way: of writers, since a foreign table became part of their tree; of whoever
+-- alters a table that was a partition, whose columns a condition names.
 CREATE FUNCTION chime.triggers_unwanted() RETURNS TABLE (source_id integer, relation regclass)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -287,7 +293,8 @@ BEGIN ATOMIC
        OR t.tgtype = 19 AND t.tgnargs > 0 AND t.tgrelid <> ALL (o.tree);
 END;
 
--- Makes the triggers that are missing on one relation. A transaction of its own: it holds writers up while it waits for its lock.
+-- Makes the triggers that are missing on one relation. A transaction of its own: it holds writers up while it waits for
+-- its lock.
 CREATE FUNCTION chime.install_triggers(p_source integer, p_relation regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -314,8 +321,8 @@ EXCEPTION WHEN insufficient_privilege THEN
         HINT = format('let its owner run: GRANT TRIGGER ON %s TO %I', p_relation, current_user);
 END $$;
 
--- Triggers that want no rows and never fire stand in for those of a relation: whoever has the privilege TRIGGER may put them there, but
--- drop none.
+-- Triggers that want no rows and never fire stand in for those of a relation: whoever has the privilege TRIGGER may put
+-- them there, but drop none.
 CREATE FUNCTION chime.disarm_triggers(p_source integer, p_relation regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_event chime.capture_event;
@@ -327,11 +334,11 @@ BEGIN
     PERFORM chime.disarm_move(p_source, p_relation);
 END $$;
 
--- What a source looks like to capture. A difference to the last refresh means that something may have changed without a mark:
--- its storage (TRUNCATE with triggers off, a restore), its tree (ATTACH, DETACH, which CONCURRENTLY hides rows long before the partition
--- leaves the tree), its triggers, a subscription, the cluster.
--- xmin: a trigger that was off and is on again is another row. So are the rows that describe the columns read: a column that was
--- another for a while left no marks.
+-- What a source looks like to capture. A difference to the last refresh means that something may have changed without a
+-- mark: its storage (TRUNCATE with triggers off, a restore), its tree (ATTACH, DETACH, which CONCURRENTLY hides rows
+-- long before the partition leaves the tree), its triggers, a subscription, the cluster.
+-- xmin: a trigger that was off and is on again is another row. So are the rows that describe the columns read: a column
+-- that was another for a while left no marks.
 -- plpgsql, which keeps its plan: a function in SQL is planned each time it is called, and this one is at every refresh.
 CREATE FUNCTION chime.source_fingerprint(p_source integer) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -356,8 +363,8 @@ BEGIN
         FROM tree r WHERE r.relation IS NOT NULL);
 END $$;
 
--- Who may be writing to a source. A writer asks for the trigger's function late in its statement, maybe without having got a
--- transaction id yet, and may find the one it knew when it locked the source: so parts wait for locks,
+-- Who may be writing to a source. A writer asks for the trigger's function late in its statement, maybe without having
+-- got a transaction id yet, and may find the one it knew when it locked the source: so parts wait for locks,
 -- not for ids: a transaction that has one and never wrote to the source is none of theirs.
 CREATE FUNCTION chime.source_writers(p_source integer) RETURNS text[]
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -376,9 +383,9 @@ EXCEPTION WHEN lock_not_available THEN
     NULL; -- somebody reads or vacuums it
 END $$;
 
--- While a leader rotates the log, writers need not know how large the head is; to ask at each statement would be dear. When it is gone they
--- look for themselves, from a moment on that stands in a function: the planner puts it into their plans, and makes these anew
--- when the leader puts it off.
+-- While a leader rotates the log, writers need not know how large the head is; to ask at each statement would be dear.
+-- When it is gone they look for themselves, from a moment on that stands in a function: the planner puts it into their
+-- plans, and makes these anew when the leader puts it off.
 CREATE FUNCTION chime.give_room(p_source integer, p_until timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -388,16 +395,16 @@ BEGIN
     PERFORM chime.keep_routine_private(format('chime.room_until_%s()', p_source)::regprocedure);
 END $$;
 
--- Of those who were writing to a part, who still may be. One that prepares its transaction has another name from then on: where one is
--- gone, all that are prepared may be that one.
+-- Of those who were writing to a part, who still may be. One that prepares its transaction has another name from then
+-- on: where one is gone, all that are prepared may be that one.
 CREATE FUNCTION chime.writers_left(p_writers text[], p_now text[]) RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN ARRAY(SELECT n FROM unnest(p_now) AS n
              WHERE n = ANY (p_writers)
                 OR (n LIKE '-1/%' AND EXISTS (SELECT FROM unnest(p_writers) AS w WHERE w NOT LIKE '-1/%' AND w <> ALL (p_now))));
 
--- Begins a new part where the head is large, notes that a part is left, and drops parts that every view has passed. What cannot be
--- had at once is left for the next time.
+-- Begins a new part where the head is large, notes that a part is left, and drops parts that every view has passed.
+-- What cannot be had at once is left for the next time.
 CREATE FUNCTION chime.rotate_log(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $$
 DECLARE
@@ -426,8 +433,8 @@ EXCEPTION WHEN lock_not_available THEN
     NULL;
 END $$;
 
--- Whether marks of a part are still to be taken by who has that snapshot. Of a drained part this is the last word, and one that transaction
--- ids of others have no say in.
+-- Whether marks of a part are still to be taken by who has that snapshot. Of a drained part this is the last word, and
+-- one that transaction ids of others have no say in.
 CREATE FUNCTION chime.marks_left(p_part chime.change_part, p_seen pg_snapshot) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off AS $$
 DECLARE v_left boolean;
@@ -463,8 +470,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.give_up_waiting IS 'of a view that is not refreshed any more, say because its job is suspended';
 
--- Whoever owns a source may hold locks on any number of its parts. So in one call of tend_capture the leader waits for 200 ms in all, and
--- once more for triggers; what is locked after that is given one look, and left for the next call.
+-- Whoever owns a source may hold locks on any number of its parts. So in one call of tend_capture the leader waits for
+-- 200 ms in all, and once more for triggers; what is locked after that is given one look, and left for the next call.
 CREATE FUNCTION chime.wait_within(p_left interval) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -476,8 +483,8 @@ CREATE FUNCTION chime.patience_left(p_left interval, p_since timestamptz, p_sqls
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN p_sqlstate = '55P03' THEN greatest(p_left - (clock_timestamp() - p_since), interval '0') ELSE p_left END;
 
--- What is to be made on relations, of each source one, then of each another: none with many parts keeps the others' waiting. By chance,
--- so that each part has its turn of being waited for.
+-- What is to be made on relations, of each source one, then of each another: none with many parts keeps the others'
+-- waiting. By chance, so that each part has its turn of being waited for.
 CREATE FUNCTION chime.trigger_work() RETURNS TABLE (source_id integer, relation regclass, armed boolean)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -493,9 +500,10 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(f.problem, '; ' ORDER BY f.problem)
         FROM (SELECT min(p) AS problem FROM unnest(p_problems) AS p GROUP BY split_part(p, ': ', 1)) AS f);
 
--- What the leader does from time to time: what was replaced goes, logs are rotated and follow their sources' columns, missing triggers
--- are made. Each in a transaction of its own, which is why this has no SET clause and qualifies everything. p_problem: what could not
--- be done now, in words. p_more: half a second was not enough for the triggers, and some were made.
+-- What the leader does from time to time: what was replaced goes, logs are rotated and follow their sources' columns,
+-- missing triggers are made. Each in a transaction of its own, which is why this has no SET clause and qualifies
+-- everything. p_problem: what could not be done now, in words. p_more: half a second was not enough for the triggers,
+-- and some were made.
 CREATE PROCEDURE chime.tend_capture(INOUT p_problem text DEFAULT NULL, INOUT p_more boolean DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE

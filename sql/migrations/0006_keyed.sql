@@ -2,8 +2,8 @@
 -- Keyed refresh: what a refresh costs follows the groups that changed.
 --
 -- A view with a grain is recomputed group by group: statement 1 takes the marks (0005_capture.sql) with its snapshot,
--- statement 2, with a later one, recomputes. What is committed in between keeps its mark, so nothing is lost and at most
--- repeated; the other order would lose writes.
+-- statement 2, with a later one, recomputes. What is committed in between keeps its mark, so nothing is lost and at
+-- most repeated; the other order would lose writes.
 
 CREATE FUNCTION chime.keys_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 20000;
 COMMENT ON FUNCTION chime.keys_limit IS 'with more changed groups than this a refresh does everything without asking what they cost';
@@ -12,8 +12,8 @@ CREATE FUNCTION chime.marks_limit() RETURNS integer LANGUAGE sql IMMUTABLE RETUR
 COMMENT ON FUNCTION chime.marks_limit IS
     'where a query leads from what was marked to groups: with more different marks than this, which a refresh holds in memory, it does everything; few groups may have many';
 
--- The operator that is a column's equality, that of GROUP BY and of an index: a type from elsewhere (citext, ltree) has one of its own where
--- it is itself. All statements here run with a search_path of pg_catalog.
+-- The operator that is a column's equality, that of GROUP BY and of an index: a type from elsewhere (citext, ltree) has
+-- one of its own where it is itself. All statements here run with a search_path of pg_catalog.
 CREATE FUNCTION chime.key_equality(p_kept regclass, p_column name) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce((
@@ -25,8 +25,8 @@ RETURN coalesce((
     JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
     WHERE a.attrelid = p_kept AND a.attname = p_column AND NOT a.attisdropped AND n.nspname <> 'pg_catalog'), '=');
 
--- Every way in which grain columns can hold NULL: "p.a = q.a AND p.b IS NULL AND q.b IS NULL". Apart from each other, since
--- IS NOT DISTINCT FROM uses no index.
+-- Every way in which grain columns can hold NULL: "p.a = q.a AND p.b IS NULL AND q.b IS NULL". Apart from each other,
+-- since IS NOT DISTINCT FROM uses no index.
 CREATE FUNCTION chime.grain_matches(p_kept regclass, p_grain name[], p_left text, p_right text) RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -37,9 +37,10 @@ BEGIN ATOMIC
     GROUP BY nulls ORDER BY nulls;
 END;
 
--- Makes p_kept's rows p_kept_rows (with chime_row_id, their ctid) equal to p_live_rows. Rows are matched by key (NULL equals NULL) and
--- compared by their bytes, as REFRESH MATERIALIZED VIEW CONCURRENTLY does (1.0 is not 1.00), without stamps. p_once: of two rows with one key it puts one, and the caller finds that by the counts; else it fails on them, or
--- puts neither. Each join has two arms: keys without a NULL join by equality (hashable), the few with one by a
+-- Makes p_kept's rows p_kept_rows (with chime_row_id, their ctid) equal to p_live_rows. Rows are matched by key (NULL
+-- equals NULL) and compared by their bytes, as REFRESH MATERIALIZED VIEW CONCURRENTLY does (1.0 is not 1.00), without
+-- stamps. p_once: of two rows with one key it puts one, and the caller finds that by the counts; else it fails on them,
+-- or puts neither. Each join has two arms: keys without a NULL join by equality (hashable), the few with one by a
 -- nested loop.
 CREATE FUNCTION chime.difference_statement(p_kept regclass, p_key name[], p_stamps name[], p_live_rows text, p_kept_rows text,
                                            p_once boolean DEFAULT false) RETURNS text
@@ -100,8 +101,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN format('WITH groups AS MATERIALIZED (SELECT * FROM unnest(%s) AS g (%s)), ', p_arrays,
               (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g));
 
--- The groups are those of p_arrays, an expression for each grain column. p_live_rows: what the definition gives for them, where there is a
--- better way than group by group.
+-- The groups are those of p_arrays, an expression for each grain column. p_live_rows: what the definition gives for
+-- them, where there is a better way than group by group.
 CREATE FUNCTION chime.refresh_keyed_statement(p_schema name, p_relation name, p_key name[], p_stamps name[], p_grain name[],
                                               p_arrays text, p_live_rows text DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -125,8 +126,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(format('%1$I%2$s AS %1$I', c.name, chime.collation_of(chime.source_oid(p_source.source_id), c.name)), ', ' ORDER BY c.n)
         FROM unnest(p_source.captured) WITH ORDINALITY AS c (name, n));
 
--- The function that takes the marks of one view and recomputes their groups. `reason`: it stopped, and everything is to be done
--- instead, for that reason; what it changed until then stays.
+-- The function that takes the marks of one view and recomputes their groups. `reason`: it stopped, and everything is to
+-- be done instead, for that reason; what it changed until then stays.
 CREATE FUNCTION chime.write_keyed(p_schema name, p_relation name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -190,10 +191,10 @@ BEGIN
         v_using := v_using || ', p_revisit';
     END IF;
     -- enable_seqscan: the planner guesses wildly at the marks, and compiled for a look that takes microseconds.
-    -- Workers would take longer to start than the look. Each arm of the look is one range of the index (xip is below xmax).
-    -- The statement that recomputes keeps its plan: to plan it takes as long as some hundred rows. A plan of its own for each number
-    -- of groups would be no better, but look so. What holds marks is planned each time: a log may get a column.
-    -- Batches grow, so that groups that are dearer than they were are found out by the first few.
+    -- Workers would take longer to start than the look. Each arm of the look is one range of the index (xip is below
+    -- xmax). The statement that recomputes keeps its plan: to plan it takes as long as some hundred rows. A plan of its
+    -- own for each number of groups would be no better, but look so. What holds marks is planned each time: a log may
+    -- get a column. Batches grow, so that groups that are dearer than they were are found out by the first few.
     -- A schema may be called anything, so no dollar quote is safe around its name.
     EXECUTE format($f$
         CREATE OR REPLACE FUNCTION chime.keyed_%1$s(
@@ -280,8 +281,9 @@ BEGIN
     PERFORM chime.keep_routine_private(format('chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision, boolean)', v_view.view_id)::regprocedure);
 END $$;
 
--- Of the sources, and of the view itself: one defined or made anew begins with everything. Here and below force_generic_plan: a plan for these
--- values is no better, and PostgreSQL would take more time to make it at each refresh than to run it.
+-- Of the sources, and of the view itself: one defined or made anew begins with everything. Here and below
+-- force_generic_plan: a plan for these values is no better, and PostgreSQL would take more time to make it at each
+-- refresh than to run it.
 CREATE FUNCTION chime.view_fingerprint(p_schema name, p_relation name) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
@@ -305,8 +307,8 @@ RETURN (SELECT coalesce(string_agg(format('%I.%I', o.source_schema, o.source_tab
         WHERE s.view_schema = p_schema AND s.relation = p_relation
           AND strpos(r.fingerprint, s.source_id || ':' || chime.source_fingerprint(s.source_id)) = 0);
 
--- Sources of a view that have tables without our triggers, or columns for which these were not made, or are written by a subscription, which fires
--- none, or are part of a table that is no source of it; NULL: none.
+-- Sources of a view that have tables without our triggers, or columns for which these were not made, or are written by
+-- a subscription, which fires none, or are part of a table that is no source of it; NULL: none.
 CREATE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
@@ -323,7 +325,8 @@ BEGIN
                                               WHERE x.view_schema = p_schema AND x.relation = p_relation))));
 END $$;
 
--- The snapshot of the statement that calls it, without this transaction: what that one has yet to write is not consumed.
+-- The snapshot of the statement that calls it, without this transaction: what that one has yet to write is not
+-- consumed.
 CREATE FUNCTION chime.snapshot_to_keep() RETURNS pg_snapshot
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -334,8 +337,9 @@ BEGIN
             FROM pg_current_snapshot() AS s);
 END $$;
 
--- Marks of one log. STABLE, so that they are read with the snapshot of the calling statement, and by EXECUTE, so that the plan is
--- made after that snapshot: an older plan would not have a part begun in between, whose marks the snapshot may show.
+-- Marks of one log. STABLE, so that they are read with the snapshot of the calling statement, and by EXECUTE, so that
+-- the plan is made after that snapshot: an older plan would not have a part begun in between, whose marks the snapshot
+-- may show.
 CREATE FUNCTION chime.take_marks(p_none anyarray, p_query text, p_xmax xid8, p_xip xid8[]) RETURNS anyarray
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_marks p_none%TYPE;
@@ -377,7 +381,8 @@ BEGIN ATOMIC
     SELECT DISTINCT r.relation FROM chime.columns_read(p_view) AS r;
 END;
 
--- Whether a scan reads all of its table. A bitmap of what is not null is everything, too; an index scan for that is how it finds a minimum.
+-- Whether a scan reads all of its table. A bitmap of what is not null is everything, too; an index scan for that is how
+-- it finds a minimum.
 CREATE FUNCTION chime.reads_whole(p_node jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN p_node ->> 'Node Type' = 'Seq Scan' OR (p_node ->> 'Node Type' LIKE 'Index%' AND NOT p_node ? 'Index Cond')
@@ -396,9 +401,10 @@ BEGIN
       AND chime.reads_whole(n);
 END $$;
 
--- Which tables the planner would scan whole for one group, although told to avoid it: with nested loops it uses an index where
--- there is one, while a hash or merge join of small tables reads all of them. Those are asked again by bitmaps, which only a condition makes: an
--- index in the order of a DISTINCT ON is walked for its first row, from PostgreSQL 16 on, beside one that finds the group.
+-- Which tables the planner would scan whole for one group, although told to avoid it: with nested loops it uses an
+-- index where there is one, while a hash or merge join of small tables reads all of them. Those are asked again by
+-- bitmaps, which only a condition makes: an index in the order of a DISTINCT ON is walked for its first row, from
+-- PostgreSQL 16 on, beside one that finds the group.
 CREATE FUNCTION chime.unrestricted_scans(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off SET enable_indexscan = on SET enable_indexonlyscan = on SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 SET row_security = off AS $$

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Verify: how a kept relation and its live definition differ. Whoever wants to know whether a view is wrong, and not only behind,
--- refreshes it first in the same REPEATABLE READ transaction, and rolls back.
+-- Verify: how a kept relation and its live definition differ. Whoever wants to know whether a view is wrong, and not
+-- only behind, refreshes it first in the same REPEATABLE READ transaction, and rolls back.
 
 -- Whether two values differ in no more than last digits, which depend on the order in which a sum was made.
 CREATE FUNCTION chime.is_rounded(p_left double precision, p_right double precision, p_part double precision DEFAULT 1e-12) RETURNS boolean
@@ -29,10 +29,10 @@ RETURN ARRAY(SELECT a.attname FROM pg_attribute a
                AND EXISTS (SELECT FROM pg_attribute l WHERE l.attrelid = chime.live_of(p_view) AND l.attname = a.attname)
              ORDER BY a.attnum);
 
--- Begins a statement: `kept` and `live`, each read once and without stamps; `missing` and `surplus`, the rows that only one of
--- them has, compared by their bytes; `rounded`, keys of such pairs that differ in last digits of floats. chime_texts tells values apart
--- that an operator takes for equal. Rows with a cast, since without PostgreSQL would ask for the operator of each column.
--- p_arrays: of some groups only, an expression for each grain column.
+-- Begins a statement: `kept` and `live`, each read once and without stamps; `missing` and `surplus`, the rows that only
+-- one of them has, compared by their bytes; `rounded`, keys of such pairs that differ in last digits of floats.
+-- chime_texts tells values apart that an operator takes for equal. Rows with a cast, since without PostgreSQL would ask
+-- for the operator of each column. p_arrays: of some groups only, an expression for each grain column.
 CREATE FUNCTION chime.comparison_statement(p_view chime.view, p_arrays text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -98,7 +98,7 @@ END $$;
 COMMENT ON FUNCTION chime.differences IS
     'rows that only the live definition has (side missing) or only the kept relation (surplus), by the view''s key';
 
--- --- watched by keyed refreshes --------------------------------------------------------------------------------------------------
+-- --- watched by keyed refreshes --------------------------------------------------------------------------------------
 
 -- Constants as functions, so that a test can replace them.
 CREATE FUNCTION chime.watch_share() RETURNS double precision LANGUAGE sql IMMUTABLE RETURN 0.05;
@@ -119,8 +119,8 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT c.oid FROM chime.inheritance_tree(p_relation) AS t JOIN pg_class c ON c.oid = t
         WHERE c.relkind = 'r' AND has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) ORDER BY random() LIMIT 1);
 
--- Queries that draw one group from a page: of the kept relation, or of a source, from whose row the map leads to it. So one that the kept
--- relation lacks may be found, too. Of a partitioned table from one of its partitions, chime_leaf.
+-- Queries that draw one group from a page: of the kept relation, or of a source, from whose row the map leads to it. So
+-- one that the kept relation lacks may be found, too. Of a partitioned table from one of its partitions, chime_leaf.
 CREATE FUNCTION chime.draws(p_view chime.view) RETURNS TABLE (relation regclass, is_tree boolean, query text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -142,8 +142,8 @@ BEGIN ATOMIC
       AND has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid);
 END;
 
--- The function that draws a group and gives its columns where kept rows and definition differ by more than last digits of floats. STABLE:
--- all of it is seen with the snapshot of the calling statement, which takes the marks.
+-- The function that draws a group and gives its columns where kept rows and definition differ by more than last digits
+-- of floats. STABLE: all of it is seen with the snapshot of the calling statement, which takes the marks.
 CREATE FUNCTION chime.write_watched(p_view chime.view) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -188,8 +188,8 @@ RETURN format('the group %s was not as its definition says at %s, and no mark le
               (SELECT string_agg(g.key || ' = ' || coalesce(g.value, 'NULL'), ', ') FROM jsonb_each_text(p_group) AS g),
               to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'));
 
--- Until its definition or its sources are declared otherwise, or somebody refreshes it in full. One that is made anew just now is passed over: what
--- does so waits for its refreshes.
+-- Until its definition or its sources are declared otherwise, or somebody refreshes it in full. One that is made anew
+-- just now is passed over: what does so waits for its refreshes.
 CREATE FUNCTION chime.note_wrong(p_view chime.view, p_wrong text) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC

@@ -45,7 +45,8 @@ BEGIN
        AND s.passed_part < (v_passed ->> s.source_id::text)::integer;
 END $$;
 
--- Readers go on meanwhile. Only whether rows changed is known: the server counts a changed row as one deleted and one inserted.
+-- Readers go on meanwhile. Only whether rows changed is known: the server counts a changed row as one deleted and one
+-- inserted.
 CREATE FUNCTION chime.refresh_matview(p_view chime.view, OUT rows bigint, OUT changed boolean, OUT rejected bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -69,8 +70,9 @@ BEGIN
     END IF;
 END $$;
 
--- The row of a view that another session refreshes, within lock_timeout; past that CH010, which is no failure of the view: a run of a
--- refresh job counts it as skipped. Apart from chime.begin_refresh, which is to need no subtransaction.
+-- The row of a view that another session refreshes, within lock_timeout; past that CH010, which is no failure of the
+-- view: a run of a refresh job counts it as skipped. Apart from chime.begin_refresh, which is to need no
+-- subtransaction.
 CREATE FUNCTION chime.await_refresh(p_view chime.view) RETURNS chime.view_refresh
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE v_last chime.view_refresh;
@@ -104,8 +106,9 @@ RETURN ARRAY(SELECT v.view_schema || '.' || v.relation FROM chime.view v
              WHERE v.plugin = p_view.plugin AND v.view_id <> p_view.view_id
                AND chime.kept_of(v)::oid IN (SELECT chime.tables_read(chime.live_of(p_view))) ORDER BY v.view_id);
 
--- What a keyed refresh costs, learned from each: a floor, and what each group adds. A difference between the cost and what was expected is
--- shared out by how much either weighs, so that refreshes of one group tell of the floor and those of many of the groups.
+-- What a keyed refresh costs, learned from each: a floor, and what each group adds. A difference between the cost and
+-- what was expected is shared out by how much either weighs, so that refreshes of one group tell of the floor and those
+-- of many of the groups.
 CREATE FUNCTION chime.learn_cost(p_floor_us double precision, p_key_us double precision, p_keys bigint, p_us bigint,
                                  OUT floor_us double precision, OUT key_us double precision)
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -117,10 +120,10 @@ BEGIN
     key_us := greatest(0, coalesce(p_key_us, 0) + v_share * p_keys / 10000);
 END $$;
 
--- A refresh that did everything because groups looked dear lets their cost fall, so that one group that was large does not decide for
--- ever.
--- Nothing that was noted before it is behind any more: it held the view's row since before its snapshot (a REPEATABLE READ
--- transaction whose snapshot is older than the note fails on that row).
+-- A refresh that did everything because groups looked dear lets their cost fall, so that one group that was large does
+-- not decide for ever.
+-- Nothing that was noted before it is behind any more: it held the view's row since before its snapshot (a REPEATABLE
+-- READ transaction whose snapshot is older than the note fails on that row).
 CREATE FUNCTION chime.note_refresh(p_last chime.view_refresh, p_method text, p_reason text, p_keys bigint, p_rows bigint,
                                    p_inserted bigint, p_updated bigint, p_deleted bigint, p_rejected bigint,
                                    p_seen pg_snapshot, p_fingerprint text, p_duration bigint, p_watched bigint, p_revisited boolean) RETURNS void
@@ -143,9 +146,9 @@ BEGIN
      WHERE (r.view_schema, r.relation, r.refreshes) = (p_last.view_schema, p_last.relation, p_last.refreshes);
 END $$;
 
--- Whether a refresh also compares a group that nothing marked: once refreshes have made up for what the last comparison took, by chime.watch_share() of
--- their own time each. So however dear a group is, no more than that share goes into it. Its sources are locked before the snapshot is taken: so it
--- may lock them, and each statement has one of its own.
+-- Whether a refresh also compares a group that nothing marked: once refreshes have made up for what the last comparison
+-- took, by chime.watch_share() of their own time each. So however dear a group is, no more than that share goes into
+-- it. Its sources are locked before the snapshot is taken: so it may lock them, and each statement has one of its own.
 CREATE FUNCTION chime.watches(p_last chime.view_refresh) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan
 BEGIN
@@ -155,10 +158,10 @@ BEGIN
                     AND NOT coalesce(has_table_privilege(chime.source_oid(s.source_id), 'SELECT'), false));
 END $$;
 
--- Makes a kept relation equal to its live definition. Everyone refreshes through here: runs, psql, verify. In one environment, whoever asks,
--- as chime.difference() has it: a time's text, its day and a float's digits depend on settings. Views below that one job
--- refreshes together with this one go first, unless this transaction has done so: such a view alone would be older than its refresh
--- says.
+-- Makes a kept relation equal to its live definition. Everyone refreshes through here: runs, psql, verify. In one
+-- environment, whoever asks, as chime.difference() has it: a time's text, its day and a float's digits depend on
+-- settings. Views below that one job refreshes together with this one go first, unless this transaction has done so:
+-- such a view alone would be older than its refresh says.
 CREATE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revisit boolean DEFAULT true,
                               p_watch boolean DEFAULT true)
 RETURNS TABLE (method text, reason text, keys bigint, rows bigint, inserted bigint, updated bigint, deleted bigint, rejected bigint)
@@ -253,8 +256,8 @@ BEGIN
                 ELSE format(', %s source values rejected', p_done.rejected) END;
 END $$;
 
--- A refresh job and its end, as one statement and so as one transaction. One for a change does what changed; groups that change as
--- time passes are for the schedule.
+-- A refresh job and its end, as one statement and so as one transaction. One for a change does what changed; groups
+-- that change as time passes are for the schedule.
 CREATE FUNCTION chime.perform_refresh(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz,
                                       p_lock_timeout text, p_views text[])
 RETURNS TABLE (rows bigint, message text)
@@ -277,8 +280,8 @@ BEGIN
     RETURN NEXT;
 END $$;
 
--- "its last run, at ...: MESSAGE" of a job that fails; NULL: it does not, or it is suspended. Slots that passed since stand before it in
--- the history, which is read by its key for each kind.
+-- "its last run, at ...: MESSAGE" of a job that fails; NULL: it does not, or it is suspended. Slots that passed since
+-- stand before it in the history, which is read by its key for each kind.
 CREATE FUNCTION chime.failure_words(p_job bigint) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 BEGIN ATOMIC

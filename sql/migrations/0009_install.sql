@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Installation: a kept relation, a table or a materialized view, made from what a plugin says, and keyed where that is possible.
+-- Installation: a kept relation, a table or a materialized view, made from what a plugin says, and keyed where that is
+-- possible.
 
 -- Its key may be NULL, so that its index can be no replica identity, without which no row of a published table may go.
--- Empty. A materialized view reads RELATION__live and not the definition: that view is bound anew, in place, when a relation below
--- it is, and the materialized view stays as it is.
+-- Empty. A materialized view reads RELATION__live and not the definition: that view is bound anew, in place, when a
+-- relation below it is, and the materialized view stays as it is.
 CREATE FUNCTION chime.make_kept(p_name text, p_view chime.view) RETURNS regclass
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -37,7 +38,8 @@ BEGIN
     RETURN v_rows;
 END $$;
 
--- A name that another relation's index has stays there: then PostgreSQL chooses one. p_replaced: whose indexes give theirs up.
+-- A name that another relation's index has stays there: then PostgreSQL chooses one. p_replaced: whose indexes give
+-- theirs up.
 CREATE FUNCTION chime.index_name(p_schema name, p_name name, p_replaced oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN NOT EXISTS (SELECT FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid
@@ -62,8 +64,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.let_readers IS 'analytics_reader reads it, where there is that role';
 
--- Indexes, comment, and readers. What is there as wanted is not touched: even a statement that changes nothing takes locks that
--- wait for a refresh.
+-- Indexes, comment, and readers. What is there as wanted is not touched: even a statement that changes nothing takes
+-- locks that wait for a refresh.
 CREATE FUNCTION chime.dress_kept(p_kept regclass, p_view chime.view, p_key_index name, p_indexes jsonb, p_comment text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -92,8 +94,8 @@ BEGIN ATOMIC
     WHERE a.attrelid = p_relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> ALL (chime.kept_columns(p_relation));
 END;
 
--- Whether a kept relation is of another kind than its mode wants, or has other columns than its definition, or one that somebody gave it, though
--- the definition have one of the same name by now.
+-- Whether a kept relation is of another kind than its mode wants, or has other columns than its definition, or one that
+-- somebody gave it, though the definition have one of the same name by now.
 CREATE FUNCTION chime.is_outdated(p_kept regclass, p_view chime.view) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (chime.relation_kind(p_kept) = 'MATERIALIZED VIEW') <> (p_view.mode = 'matview') OR EXISTS (SELECT FROM chime.added_columns(p_kept)) OR (
@@ -127,8 +129,9 @@ BEGIN
     END IF;
 END $$;
 
--- Makes or brings up to date one view of a plugin. Restartable: each call is one transaction, and a second one changes nothing.
--- p_indexes: [{"name": ..., "columns": ..., "where": ...}]. Returns true when the kept relation is new or was made anew.
+-- Makes or brings up to date one view of a plugin. Restartable: each call is one transaction, and a second one changes
+-- nothing. p_indexes: [{"name": ..., "columns": ..., "where": ...}]. Returns true when the kept relation is new or was
+-- made anew.
 CREATE FUNCTION chime.install_view(p_plugin text, p_schema name, p_source_schema name, p_relation name, p_definition text,
                                    p_key name[], p_key_index name, p_grain name[], p_mode text, p_stamps name[],
                                    p_revisit text, p_rejected text, p_indexes jsonb, p_comment text, p_timezone text DEFAULT NULL)
@@ -185,9 +188,10 @@ END $$;
 -- What the plans of one group prove of a table (0025_proof.sql).
 CREATE TYPE chime.key_proof AS (relation oid, captured name[], map text, unproven boolean);
 
--- Makes a view keyed where that is possible, and says in chime.view why where it is not. p_sources are those of the plugin:
--- [{"table": ..., "columns": [...], "capture": [...], "map": ..., "trust": ...}]; only those that the definition reads count.
--- A view that lets go of a source begins with everything when it comes back: nobody kept marks for it.
+-- Makes a view keyed where that is possible, and says in chime.view why where it is not. p_sources are those of the
+-- plugin: [{"table": ..., "columns": [...], "capture": [...], "map": ..., "trust": ...}]; only those that the
+-- definition reads count. A view that lets go of a source begins with everything when it comes back: nobody kept marks
+-- for it.
 CREATE FUNCTION chime.install_keys(p_schema name, p_source_schema name, p_relation name, p_sources jsonb) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE

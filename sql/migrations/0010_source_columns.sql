@@ -1,17 +1,19 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The trigger function of a source: it outlives changes of the source's columns, and costs a write little.
 
--- A write to a source never fails for what somebody did to its columns: a column that was renamed, dropped or given another type
--- reads as NULL in the trigger (chime.known_rows), and refreshes do everything (chime.uncaptured_sources) until the leader has
--- made log and triggers anew (chime.follow_source), or, for a column that is gone, until the plugin names another.
+-- A write to a source never fails for what somebody did to its columns: a column that was renamed, dropped or given
+-- another type reads as NULL in the trigger (chime.known_rows), and refreshes do everything (chime.uncaptured_sources)
+-- until the leader has made log and triggers anew (chime.follow_source), or, for a column that is gone, until the
+-- plugin names another.
 
--- Without a modifier: a column that gets wider is no other column. With its schema: the trigger may look names up as the writer does.
+-- Without a modifier: a column that gets wider is no other column. With its schema: the trigger may look names up as
+-- the writer does.
 CREATE FUNCTION chime.mark_type(p_type oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT format('%I.%I', n.nspname, t.typname) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = p_type);
 
--- What the trigger of a source reads. `known`: the type that it expects, which for a captured column is the log's; `now`: the type
--- that the column has, NULL: there is none of that name. `fits`: its values arrive in marks.
+-- What the trigger of a source reads. `known`: the type that it expects, which for a captured column is the log's;
+-- `now`: the type that the column has, NULL: there is none of that name. `fits`: its values arrive in marks.
 CREATE FUNCTION chime.source_columns(p_source integer) RETURNS TABLE (name name, is_captured boolean, known oid, now oid, fits boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -31,8 +33,8 @@ BEGIN
     WHERE s.source_id = p_source ORDER BY c.n;
 END $$;
 
--- The columns that a source has of those that are read, with their types, and by number: two that swap names are others. plpgsql, which keeps its plan: this is asked at every
--- refresh.
+-- The columns that a source has of those that are read, with their types, and by number: two that swap names are
+-- others. plpgsql, which keeps its plan: this is asked at every refresh.
 CREATE FUNCTION chime.source_shape(p_source integer) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -42,7 +44,8 @@ BEGIN
             WHERE s.source_id = p_source);
 END $$;
 
--- A view that was proven while those names were of other columns is full until it is asked again: it may capture the wrong one.
+-- A view that was proven while those names were of other columns is full until it is asked again: it may capture the
+-- wrong one.
 CREATE FUNCTION chime.note_shape(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -77,8 +80,9 @@ RETURN EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = p_source) AND
            OR min(s.shape) IS DISTINCT FROM CASE WHEN bool_and(c.fits) THEN chime.source_shape(p_source) END
     FROM chime.source s, chime.source_columns(p_source) AS c WHERE s.source_id = p_source);
 
--- A function that gives its argument back if it has that type, else NULL: by its overloads, so that the choice is made, and the
--- function gone, once a statement is planned. Types with an implicit cast have an overload each, or the choice would be ambiguous.
+-- A function that gives its argument back if it has that type, else NULL: by its overloads, so that the choice is made,
+-- and the function gone, once a statement is planned. Types with an implicit cast have an overload each, or the choice
+-- would be ambiguous.
 CREATE FUNCTION chime.write_guard(p_type oid) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -105,9 +109,10 @@ BEGIN
     RETURN v_name;
 END $$;
 
--- A FROM item: the rows of a transition table with every column that the trigger of a source knows, in the type that it knows.
--- The names stand in a LATERAL query without a table before them: one that the transition table does not have is found outside
--- of it, in the row of NULLs. The planner leaves nothing of all this but the scan. Texts are compared by their bytes from here on.
+-- A FROM item: the rows of a transition table with every column that the trigger of a source knows, in the type that it
+-- knows. The names stand in a LATERAL query without a table before them: one that the transition table does not have is
+-- found outside of it, in the row of NULLs. The planner leaves nothing of all this but the scan. Texts are compared by
+-- their bytes from here on.
 CREATE FUNCTION chime.known_rows(p_source integer, p_rows text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -119,19 +124,19 @@ BEGIN
         FROM chime.source_columns(p_source) AS c);
 END $$;
 
--- --- what a write pays --------------------------------------------------------------------------------------------------------
+-- --- what a write pays -----------------------------------------------------------------------------------------------
 
 -- Most applications send statements that change one row.
--- Of what capture cost such a statement about half was not the mark: three SET clauses (each call sets and resets them, and
--- search_path throws the namespace cache away twice), a DISTINCT over one row, the difference of two bags of one row each, and the two
--- stat() calls of pg_relation_size.
+-- Of what capture cost such a statement about half was not the mark: three SET clauses (each call sets and resets them,
+-- and search_path throws the namespace cache away twice), a DISTINCT over one row, the difference of two bags of one
+-- row each, and the two stat() calls of pg_relation_size.
 
 CREATE FUNCTION chime.capture_columns(p_columns name[], p_prefix text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(p_prefix || quote_ident(c), ', ' ORDER BY n) FROM unnest(p_columns) WITH ORDINALITY AS u (c, n));
 
--- As chime.comparable_columns, for a function without a search_path: format's %L calls the type's output function, never a cast,
--- which the owner of a type could have made, and tells NULL from every text.
+-- As chime.comparable_columns, for a function without a search_path: format's %L calls the type's output function,
+-- never a cast, which the owner of a type could have made, and tells NULL from every text.
 CREATE FUNCTION chime.captured_values(p_source integer, p_columns name[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
@@ -139,8 +144,8 @@ RETURN (
                            ELSE format('pg_catalog.format(%L, %I)', '%L', k.name) END, ', ' ORDER BY c.n)
     FROM unnest(p_columns) WITH ORDINALITY AS c (name, n) JOIN chime.source_columns(p_source) AS k ON k.name = c.name);
 
--- The SET clauses that a source's trigger function cannot do without. The operators of a type from elsewhere may be functions that
--- look names up; and a writer's own extra_float_digits could make different texts of floats equal.
+-- The SET clauses that a source's trigger function cannot do without. The operators of a type from elsewhere may be
+-- functions that look names up; and a writer's own extra_float_digits could make different texts of floats equal.
 CREATE FUNCTION chime.capture_settings(p_source integer) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
@@ -154,9 +159,9 @@ CREATE FUNCTION chime.equal_is_same(p_type oid) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN p_type = ANY ('{bool,int2,int4,int8,uuid,date,timestamp,timestamptz,text}'::regtype[]::oid[]);
 
--- A text that tells values apart which their type's own equality takes for one: 1.0 and 1.00, -0 and 0, '1 day' and '24 hours', 'A' and 'a'
--- of citext. A definition may tell them apart, too. NULL: there are none such. Never a cast of a type from elsewhere, as above, nor that
--- of char(n), which drops blanks.
+-- A text that tells values apart which their type's own equality takes for one: 1.0 and 1.00, -0 and 0, '1 day' and '24
+-- hours', 'A' and 'a' of citext. A definition may tell them apart, too. NULL: there are none such. Never a cast of a
+-- type from elsewhere, as above, nor that of char(n), which drops blanks.
 CREATE FUNCTION chime.telling_text(p_type oid, p_value text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT CASE WHEN chime.equal_is_same(t.oid) OR t.oid = 'varchar'::regtype OR t.typtype = 'e' THEN NULL
@@ -164,7 +169,8 @@ RETURN (SELECT CASE WHEN chime.equal_is_same(t.oid) OR t.oid = 'varchar'::regtyp
                     ELSE format('(%s)::pg_catalog.text', p_value) END
         FROM pg_type t WHERE t.oid = p_type);
 
--- Such texts of columns that a source's trigger compares, each behind a comma. p_name: what format() makes the name of the n-th of.
+-- Such texts of columns that a source's trigger compares, each behind a comma. p_name: what format() makes the name of
+-- the n-th of.
 CREATE FUNCTION chime.telling_texts(p_source integer, p_columns name[], p_name text DEFAULT '%1$I') RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce((
@@ -178,9 +184,9 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT 'DISTINCT' || CASE WHEN t <> '' THEN format(' ON (%s%s)', chime.capture_columns(p_captured, ''), t) ELSE '' END
         FROM chime.telling_texts(p_source, p_captured) AS t);
 
--- A condition: one row's captured columns are as they were, and not NULL where an operator compares them, which costs less than
--- to compare rows by their bytes. It goes within CASE, or the planner would make a hash table for one row. p_new, p_old: what the rows
--- are called. The guard: an operator may be chosen by a cast that the owner of a type made.
+-- A condition: one row's captured columns are as they were, and not NULL where an operator compares them, which costs
+-- less than to compare rows by their bytes. It goes within CASE, or the planner would make a hash table for one row.
+-- p_new, p_old: what the rows are called. The guard: an operator may be chosen by a cast that the owner of a type made.
 CREATE FUNCTION chime.key_kept(p_source integer, p_new text, p_old text) RETURNS text
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 RETURN (
@@ -201,8 +207,8 @@ RETURN (
                     string_agg(format('%s.%I', p_old, c.name), ', ') || '))', 'false')
     FROM chime.source_columns(p_source) AS c WHERE NOT c.is_captured);
 
--- Whether there is an operator that tells two values apart which differ by more than their bytes: <> of exactly that type (varchar has
--- that of text). Of no type from elsewhere, as above.
+-- Whether there is an operator that tells two values apart which differ by more than their bytes: <> of exactly that
+-- type (varchar has that of text). Of no type from elsewhere, as above.
 CREATE FUNCTION chime.can_differ(p_type oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN p_type < 16384 AND EXISTS ( -- FirstNormalObjectId
@@ -210,8 +216,9 @@ RETURN p_type < 16384 AND EXISTS ( -- FirstNormalObjectId
     WHERE o.oprname = '<>' AND o.oprnamespace = 'pg_catalog'::regnamespace AND o.oprright = o.oprleft
       AND o.oprleft = CASE p_type WHEN 'varchar'::regtype THEN 'text'::regtype ELSE p_type END);
 
--- A condition that costs less than chime.rest_changed: where it is true, that is true as well; where it is not, that is to be asked (1.0
--- may have become 1.00, a NULL a value). What is not of a fixed length goes last: jsonb may have to be fetched and walked.
+-- A condition that costs less than chime.rest_changed: where it is true, that is true as well; where it is not, that is
+-- to be asked (1.0 may have become 1.00, a NULL a value). What is not of a fixed length goes last: jsonb may have to be
+-- fetched and walked.
 CREATE FUNCTION chime.rest_differs(p_source integer, p_new text, p_old text) RETURNS text
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 RETURN (
@@ -228,7 +235,8 @@ RETURN (SELECT string_agg(format('%s(%s.%I)', chime.write_guard(k.known), p_row,
         FROM chime.source s CROSS JOIN unnest(s.captured) WITH ORDINALITY AS c (name, n)
         JOIN chime.source_columns(p_source) AS k ON k.name = c.name WHERE s.source_id = p_source);
 
--- A condition: the part is full. The leader sees to it that it is not, so its size is asked for only where that has been gone for a while.
+-- A condition: the part is full. The leader sees to it that it is not, so its size is asked for only where that has
+-- been gone for a while.
 CREATE FUNCTION chime.is_full(p_source integer, p_part text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN format('pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) chime.room_until_%s() AND '
@@ -239,12 +247,13 @@ CREATE FUNCTION chime.has_room(p_source integer) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN format('CURRENT_TIMESTAMP OPERATOR(pg_catalog.<) chime.room_until_%s()', p_source);
 
--- The trigger function of each row of an UPDATE, where chime.captured_by_row says so: as the one of statements below, in what it may
--- call and whom it runs as. NEW.score of a row that has no such column is an error in PL/pgSQL, never a call of score(NEW), and so is a
--- column of another type than the one that a statement was planned for. So every column that is read is first read in a block that
--- catches what comes, in which nothing is written, so that its subtransaction needs no id; what cannot be read is a mark `chime_whole`, and false: no TRUNCATE.
--- The guard makes a key of another type NULL, as chime.known_rows does: then such a source does not count as captured.
--- A row that has its key still and that an operator tells from the one before, which is most, takes one condition and the mark. Only what
+-- The trigger function of each row of an UPDATE, where chime.captured_by_row says so: as the one of statements below,
+-- in what it may call and whom it runs as. NEW.score of a row that has no such column is an error in PL/pgSQL, never a
+-- call of score(NEW), and so is a column of another type than the one that a statement was planned for. So every column
+-- that is read is first read in a block that catches what comes, in which nothing is written, so that its
+-- subtransaction needs no id; what cannot be read is a mark `chime_whole`, and false: no TRUNCATE. The guard makes a
+-- key of another type NULL, as chime.known_rows does: then such a source does not count as captured. A row that has its
+-- key still and that an operator tells from the one before, which is most, takes one condition and the mark. Only what
 -- is left is compared by its bytes: to make two rows of columns costs as much as eight operators.
 CREATE FUNCTION chime.write_row_capture(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -295,10 +304,11 @@ BEGIN
     PERFORM chime.keep_routine_private(format('chime.capture_%s_row()', p_source)::regprocedure);
 END $$;
 
--- The trigger function of an INSERT, as the one below. One of its own, since to ask which event it is costs a statement of one row as
--- much as a column. The first statement marks one row and tells by its row count whether there are more (then the first two
--- may be marks of one key). Its LIMIT also keeps the plan's cost low: one made while the transition table was large would else be
--- compiled for each single row after it, for which the branch of many rows turns jit off while it is planned.
+-- The trigger function of an INSERT, as the one below. One of its own, since to ask which event it is costs a statement
+-- of one row as much as a column. The first statement marks one row and tells by its row count whether there are more
+-- (then the first two may be marks of one key). Its LIMIT also keeps the plan's cost low: one made while the transition
+-- table was large would else be compiled for each single row after it, for which the branch of many rows turns jit off
+-- while it is planned.
 CREATE FUNCTION chime.write_insert_capture(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -337,21 +347,22 @@ BEGIN
     PERFORM chime.keep_routine_private(format('chime.capture_%s_insert()', p_source)::regprocedure);
 END $$;
 
--- The trigger function of a source for all other statements, which writes to its head. SECURITY DEFINER: writers have no rights here. Without a search_path of
--- its own, so every name and operator in it is qualified, and nothing in it looks an operator up unseen, as IS DISTINCT FROM, IN and
--- CASE with a value do. new_rows and old_rows go before every relation of that name.
--- Their columns come from chime.known_rows, which has them all: "n.score" of a table whose score was renamed would be a call of the
--- writer's function score(n).
+-- The trigger function of a source for all other statements, which writes to its head. SECURITY DEFINER: writers have
+-- no rights here. Without a search_path of its own, so every name and operator in it is qualified, and nothing in it
+-- looks an operator up unseen, as IS DISTINCT FROM, IN and CASE with a value do. new_rows and old_rows go before every
+-- relation of that name. Their columns come from chime.known_rows, which has them all: "n.score" of a table whose score
+-- was renamed would be a call of the writer's function score(n).
 --
--- What a write of one row pays is mostly that plans and expressions are made ready to run, anew for each statement: each node,
--- column and function of them. So the way of one row has no sublink, no default and no NULL to RETURN, which would be an expression
--- (NEW is none, and NULL in a trigger of a statement).
+-- What a write of one row pays is mostly that plans and expressions are made ready to run, anew for each statement:
+-- each node, column and function of them. So the way of one row has no sublink, no default and no NULL to RETURN, which
+-- would be an expression (NEW is none, and NULL in a trigger of a statement).
 -- One row of a DELETE: as one of an INSERT.
--- One row of an UPDATE: whether there are more is asked before, since pairs of different rows differ. A row that has its key still
--- is marked at once; one that has not, that has NULL in its key, or that was lost on its way to another partition (a trigger stopped it)
--- takes longer. It is compared by its bytes: that calls no function of the type, and sees 1.0 become 1.00.
--- Many rows: the transition tables of an UPDATE are not paired, so what differs is found as the difference of two bags: in one
--- pass, since EXCEPT ALL both ways takes twice as long.
+-- One row of an UPDATE: whether there are more is asked before, since pairs of different rows differ. A row that has
+-- its key still is marked at once; one that has not, that has NULL in its key, or that was lost on its way to another
+-- partition (a trigger stopped it) takes longer. It is compared by its bytes: that calls no function of the type, and
+-- sees 1.0 become 1.00.
+-- Many rows: the transition tables of an UPDATE are not paired, so what differs is found as the difference of two bags:
+-- in one pass, since EXCEPT ALL both ways takes twice as long.
 -- A mark is left out only where the part has just been seen full.
 CREATE FUNCTION chime.write_capture(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -426,11 +437,11 @@ BEGIN
     PERFORM chime.write_row_capture(p_source), chime.write_insert_capture(p_source), chime.write_move_capture(p_source);
 END $$;
 
--- --- logs that follow ---------------------------------------------------------------------------------------------------------
+-- --- logs that follow ------------------------------------------------------------------------------------------------
 
--- Gives a log the types that its source's columns have now. The triggers first: to make them anew waits for the writers who have the
--- old function in their hands, and holds up new ones until the log is as the new function wants it, which is at once, since it is
--- emptied: new triggers mean everything to every view.
+-- Gives a log the types that its source's columns have now. The triggers first: to make them anew waits for the writers
+-- who have the old function in their hands, and holds up new ones until the log is as the new function wants it, which
+-- is at once, since it is emptied: new triggers mean everything to every view.
 CREATE FUNCTION chime.follow_source(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_column record;
@@ -447,8 +458,9 @@ BEGIN
     PERFORM chime.write_capture(p_source);
 END $$;
 
--- For a source that no view reads any more. Triggers on somebody else's table are its owner's to drop: until then they do nothing, and RETURN
--- NEW, since one BEFORE an UPDATE would else undo it. To make them anew waits for writers, who would miss the log; whoever lost the privilege for that cannot wait.
+-- For a source that no view reads any more. Triggers on somebody else's table are its owner's to drop: until then they
+-- do nothing, and RETURN NEW, since one BEFORE an UPDATE would else undo it. To make them anew waits for writers, who
+-- would miss the log; whoever lost the privilege for that cannot wait.
 CREATE FUNCTION chime.silence_source(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE v_relation regclass;
@@ -468,13 +480,14 @@ BEGIN
                                       f::regproc), ';') FROM unnest(chime.capture_functions(p_source)) AS f);
 END $$;
 
--- --- queries beside definitions -----------------------------------------------------------------------------------------------
+-- --- queries beside definitions --------------------------------------------------------------------------------------
 
--- A definition is a view, whose columns are bound when it is made. What a plugin says in other queries (map, revisit, rejected) is
--- parsed at each use, as the daemon: where a column that they name is gone, "c.score" is a call of score(c), which whoever owns the
--- source may have put into its schema. So they are run with a search_path of pg_catalog, which finds no such function, and see each
--- relation as a subquery of this query's, over the columns that they read; those are named alone, which is never a call.
--- p_log: where the columns p_captured of what the query knows as `marks` are.
+-- A definition is a view, whose columns are bound when it is made. What a plugin says in other queries (map, revisit,
+-- rejected) is parsed at each use, as the daemon: where a column that they name is gone, "c.score" is a call of
+-- score(c), which whoever owns the source may have put into its schema. So they are run with a search_path of
+-- pg_catalog, which finds no such function, and see each relation as a subquery of this query's, over the columns that
+-- they read; those are named alone, which is never a call. p_log: where the columns p_captured of what the query knows
+-- as `marks` are.
 CREATE FUNCTION chime.closed_query(p_search_path text, p_query text, p_log regclass DEFAULT NULL, p_captured name[] DEFAULT NULL)
 RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

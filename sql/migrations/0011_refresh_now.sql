@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Refreshing at once, for functions that plugins hand out; and plain views, which plugins make beside kept ones.
 
--- --- a job's refresh in the session that asks for it ------------------------------------------------------------------
+-- --- a job's refresh in the session that asks for it -----------------------------------------------------------------
 
 CREATE FUNCTION chime.find_refresh_job(p_job text) RETURNS chime.job
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -18,8 +18,9 @@ BEGIN
     RETURN v_job;
 END $$;
 
--- Nothing of a daemon is needed: it is the caller's transaction that refreshes and that writes the run down, so the run is there
--- exactly if its changes are. chime.job_state, which claims need, is left alone: the caller may keep its transaction open.
+-- Nothing of a daemon is needed: it is the caller's transaction that refreshes and that writes the run down, so the run
+-- is there exactly if its changes are. chime.job_state, which claims need, is left alone: the caller may keep its
+-- transaction open.
 CREATE FUNCTION chime.refresh_job(p_job text)
 RETURNS TABLE (view text, method text, rows bigint, duration_ms double precision)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -56,8 +57,8 @@ END $$;
 COMMENT ON FUNCTION chime.refresh_job IS
     'refreshes every view of a job now, in this transaction, and writes the run down; "rows" is how many the view holds now';
 
--- Those of these relations that are installed, by the jobs that refresh them; one after the other by name, so that two sessions
--- that do so wait for each other and never in a circle.
+-- Those of these relations that are installed, by the jobs that refresh them; one after the other by name, so that two
+-- sessions that do so wait for each other and never in a circle.
 CREATE FUNCTION chime.refresh_relations(p_relations text[])
 RETURNS TABLE (view text, method text, rows bigint, duration_ms double precision)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -74,7 +75,7 @@ END $$;
 COMMENT ON FUNCTION chime.refresh_relations IS
     'as chime.refresh_job, of every job that refreshes one of these relations; those that are not installed are passed over';
 
--- --- plain views --------------------------------------------------------------------------------------------------------
+-- --- plain views -----------------------------------------------------------------------------------------------------
 
 CREATE TABLE chime.plain_view (
     view_schema name NOT NULL,

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Listener: what the leader's second session asks, which hears notifications and looks for changes, so that jobs start by themselves;
--- and the triggers that send the notifications of plugins, where a configuration asks for them.
+-- Listener: what the leader's second session asks, which hears notifications and looks for changes, so that jobs start
+-- by themselves; and the triggers that send the notifications of plugins, where a configuration asks for them.
 
 CREATE TABLE chime.listener (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -34,8 +34,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.note_listener_state IS 'for people: so it does not lock the leader''s row, behind which claims would wait';
 
--- Before it listens: a session that listens and whose client takes nothing keeps the server's queue of notifications from moving on, and has
--- no timeout while it waits to be rid of one.
+-- Before it listens: a session that listens and whose client takes nothing keeps the server's queue of notifications
+-- from moving on, and has no timeout while it waits to be rid of one.
 CREATE FUNCTION chime.note_listener(p_token uuid, p_pid integer, p_backend_start timestamptz) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -67,8 +67,9 @@ BEGIN
     END LOOP;
 END $$;
 
--- Which of these views ("schema.relation") have marks that they have not consumed: the text of a statement, which its session prepares, so that a
--- look costs no planning. For each source two ranges of an index, never one condition with OR, which would read all marks.
+-- Which of these views ("schema.relation") have marks that they have not consumed: the text of a statement, which its
+-- session prepares, so that a look costs no planning. For each source two ranges of an index, never one condition with
+-- OR, which would read all marks.
 CREATE FUNCTION chime.look_statement(p_views text[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
@@ -85,8 +86,9 @@ RETURN (
     WHERE v.view_schema || '.' || v.relation = ANY (p_views) AND v.full_reason IS NULL);
 COMMENT ON FUNCTION chime.look_statement IS 'NULL: none of them is refreshed by its groups';
 
--- The same question where marks do not answer it, from time to time: a log is full, or a source looks otherwise than it did. A view that cannot
--- be keyed has no marks: it is due after half its target, but rests for as long as a refresh takes.
+-- The same question where marks do not answer it, from time to time: a log is full, or a source looks otherwise than it
+-- did. A view that cannot be keyed has no marks: it is due after half its target, but rests for as long as a refresh
+-- takes.
 CREATE FUNCTION chime.look_closely(p_views text[], p_targets text[]) RETURNS SETOF text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -105,7 +107,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.look_closely IS 'views to refresh whatever their marks say';
 
--- --- channels of plugins ------------------------------------------------------------------------------------------------------
+-- --- channels of plugins ---------------------------------------------------------------------------------------------
 
 CREATE TABLE chime.plugin_channel (
     plugin         text NOT NULL REFERENCES chime.plugin,
@@ -132,9 +134,9 @@ BEGIN ATOMIC
     JOIN pg_class c ON c.oid = t.tgrelid;
 END;
 
--- What the definition makes is found by its catalog rows, which are this transaction's: so no EXCEPTION here, whose block would be
--- another one. CREATE TRIGGER waits for the writers there are, and lets no other begin meanwhile: so for no longer than 200 ms, and
--- the caller tries again.
+-- What the definition makes is found by its catalog rows, which are this transaction's: so no EXCEPTION here, whose
+-- block would be another one. CREATE TRIGGER waits for the writers there are, and lets no other begin meanwhile: so for
+-- no longer than 200 ms, and the caller tries again.
 CREATE FUNCTION chime.install_channel(p_plugin text, p_schema name, p_source_schema name, p_channel text, p_table name, p_definition text)
 RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$

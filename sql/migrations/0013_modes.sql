@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Modes: a kept relation changes from a table to a materialized view or back, or its columns, without its readers noticing.
+-- Modes: a kept relation changes from a table to a materialized view or back, or its columns, without its readers
+-- noticing.
 
--- --- what needs a relation ----------------------------------------------------------------------------------------------------
+-- --- what needs a relation -------------------------------------------------------------------------------------------
 
 CREATE TABLE chime.replaced (
     name        name PRIMARY KEY,
@@ -115,10 +116,10 @@ BEGIN
     END IF;
 END $$;
 
--- --- one relation in the place of another -------------------------------------------------------------------------------------
+-- --- one relation in the place of another ----------------------------------------------------------------------------
 
--- A relation to itself until the end of the transaction, and what somebody hung on it until then. Whoever reads it is waited for in short turns,
--- since readers who come later queue behind the attempt.
+-- A relation to itself until the end of the transaction, and what somebody hung on it until then. Whoever reads it is
+-- waited for in short turns, since readers who come later queue behind the attempt.
 CREATE FUNCTION chime.hold_alone(p_relation regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
@@ -140,8 +141,8 @@ BEGIN
     PERFORM chime.refuse_dependents(p_relation);
 END $$;
 
--- Out of the way, with its indexes, so that all their names are free. Triggers of channels go: nobody writes to it any more, and
--- their functions would have to stay; channels are installed last.
+-- Out of the way, with its indexes, so that all their names are free. Triggers of channels go: nobody writes to it any
+-- more, and their functions would have to stay; channels are installed last.
 CREATE FUNCTION chime.set_aside(p_relation regclass, p_view chime.view) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
@@ -233,8 +234,8 @@ BEGIN
     PERFORM chime.rebind(v_old);
 END $$;
 
--- A function whose text goes with the new relation as it is keeps its identity; one that returns other columns now is made anew,
--- and one whose text does not go with them is left to its own plugin, which is installed next.
+-- A function whose text goes with the new relation as it is keeps its identity; one that returns other columns now is
+-- made anew, and one whose text does not go with them is left to its own plugin, which is installed next.
 CREATE FUNCTION chime.define_function(p_function chime.plugin_function) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -267,8 +268,9 @@ EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
     DELETE FROM chime.plugin_function f WHERE f.signature = p_function.signature;
 END $$;
 
--- What of ours needs a relation that was set aside gets the one that has its name now. A view whose definition does not go
--- with that one goes: the plugin it belongs to is installed next and makes it again, or its refreshes say what is missing.
+-- What of ours needs a relation that was set aside gets the one that has its name now. A view whose definition does not
+-- go with that one goes: the plugin it belongs to is installed next and makes it again, or its refreshes say what is
+-- missing.
 CREATE FUNCTION chime.rebind(p_old regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -419,10 +421,11 @@ BEGIN
     END LOOP;
 END $$;
 
--- --- a kept relation made anew ------------------------------------------------------------------------------------------------
+-- --- a kept relation made anew ---------------------------------------------------------------------------------------
 
--- Made and filled aside; the only moment at which a reader waits is the exchange. What was made on the old relation until nobody could any more
--- comes along, and privileges last: GRANT and REVOKE wait for no lock but that of what was renamed.
+-- Made and filled aside; the only moment at which a reader waits is the exchange. What was made on the old relation
+-- until nobody could any more comes along, and privileges last: GRANT and REVOKE wait for no lock but that of what was
+-- renamed.
 CREATE FUNCTION chime.remake_kept(p_kept regclass, p_view chime.view, p_key_index name, p_indexes jsonb, p_comment text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -452,8 +455,8 @@ BEGIN
      WHERE r.view_schema = p_view.view_schema AND r.relation = p_view.relation;
 END $$;
 
--- No refresh of a view, or of one that reads it, while they are made anew: refreshes begin with this row, so that neither waits for
--- the other within.
+-- No refresh of a view, or of one that reads it, while they are made anew: refreshes begin with this row, so that
+-- neither waits for the other within.
 CREATE FUNCTION chime.hold_refreshes(p_view chime.view) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC

@@ -1,12 +1,12 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Freshness: how far each view is behind what it is made of, told from the tables alone, so that it is right also while no daemon
--- runs; and the nightly proof that kept relations hold what their definitions say.
+-- Freshness: how far each view is behind what it is made of, told from the tables alone, so that it is right also while
+-- no daemon runs; and the nightly proof that kept relations hold what their definitions say.
 
--- --- what is not in a view yet ------------------------------------------------------------------------------------------------
+-- --- what is not in a view yet ---------------------------------------------------------------------------------------
 
--- How many marks of its sources a view has still to take, no more than p_limit. NULL: marks do not tell, since the next refresh
--- does everything: it is not keyed, or something may have changed without a mark. Each arm is one range of the index, as in
--- chime.write_keyed; the planner guesses wildly here, so it is told.
+-- How many marks of its sources a view has still to take, no more than p_limit. NULL: marks do not tell, since the next
+-- refresh does everything: it is not keyed, or something may have changed without a mark. Each arm is one range of the
+-- index, as in chime.write_keyed; the planner guesses wildly here, so it is told.
 CREATE FUNCTION chime.pending_changes(p_view text, p_limit integer DEFAULT 1000) RETURNS integer
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 SET max_parallel_workers_per_gather = 0 AS $$
@@ -39,9 +39,10 @@ END $$;
 COMMENT ON FUNCTION chime.pending_changes IS
     'marks that the view has still to take, at most p_limit; NULL where marks do not tell: a view that is not keyed, or one whose next refresh does everything';
 
--- What the leader's look found: views ("schema.relation") that have not taken yet what was committed by p_since. A view that is being
--- refreshed is passed over, so that no look waits for a refresh, and no refresh leaves behind what was noted before it began. That
--- is also why it looks once more, after it has the row: a refresh may have ended in between.
+-- What the leader's look found: views ("schema.relation") that have not taken yet what was committed by p_since. A view
+-- that is being refreshed is passed over, so that no look waits for a refresh, and no refresh leaves behind what was
+-- noted before it began. That is also why it looks once more, after it has the row: a refresh may have ended in
+-- between.
 CREATE FUNCTION chime.note_behind(p_views text[], p_since timestamptz[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE v_noted record;
@@ -61,16 +62,16 @@ END $$;
 COMMENT ON FUNCTION chime.note_behind IS
     'keeps the earliest instant for each view until its next refresh; for whoever sees a view stay behind for more than a moment';
 
--- --- states -------------------------------------------------------------------------------------------------------------------
+-- --- states ----------------------------------------------------------------------------------------------------------
 
 -- A duration among a job's options; "none" and a job older than the option have none.
 CREATE FUNCTION chime.option_interval(p_options jsonb, p_name text) RETURNS interval
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN nullif(p_options ->> p_name, 'none')::interval;
 
--- Thresholds of a view: the tightest of the jobs that refresh it. What a job leaves out follows from its target_lag, and not so
--- that error comes before warn. given_warn, given_error: what jobs say themselves. watched: the leader looks at the view's sources.
--- scheduled: it is refreshed by the clock alone, whether there are changes or not.
+-- Thresholds of a view: the tightest of the jobs that refresh it. What a job leaves out follows from its target_lag,
+-- and not so that error comes before warn. given_warn, given_error: what jobs say themselves. watched: the leader looks
+-- at the view's sources. scheduled: it is refreshed by the clock alone, whether there are changes or not.
 CREATE FUNCTION chime.view_thresholds()
 RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after interval, error_after interval, given_warn interval,
                given_error interval, watched boolean, scheduled boolean)
@@ -98,8 +99,8 @@ BEGIN ATOMIC
     GROUP BY v.view_schema, v.relation;
 END;
 
--- What is known of one relation, judged by thresholds (NULL: none). p_pending NULL: marks do not tell. p_idles: nothing need be
--- wrong with a refresh of long ago, since refreshes begin with changes: it is keyed, and not scheduled.
+-- What is known of one relation, judged by thresholds (NULL: none). p_pending NULL: marks do not tell. p_idles: nothing
+-- need be wrong with a refresh of long ago, since refreshes begin with changes: it is keyed, and not scheduled.
 --
 --   refreshed | pending           | behind                | state
 --   ----------+-------------------+-----------------------+------------------------------------------------------------
@@ -141,8 +142,8 @@ BEGIN
         ELSE 'unknown' END);
 END $$;
 
--- What time alone does to a view (revisit_query), by the thresholds that jobs give: those that follow from a target_lag are for
--- changes, which wake jobs; this is for schedules. Without any it is as fresh as somebody sees to it.
+-- What time alone does to a view (revisit_query), by the thresholds that jobs give: those that follow from a target_lag
+-- are for changes, which wake jobs; this is for schedules. Without any it is as fresh as somebody sees to it.
 CREATE FUNCTION chime.freshness_by_time(p_revisited_at timestamptz, p_watched boolean, p_warn interval, p_error interval,
                                         p_now timestamptz, OUT behind interval, OUT state text)
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -204,8 +205,8 @@ BEGIN ATOMIC
     FROM worst w;
 END;
 
--- How fresh a schema's views are, for who reads these and may not look into schema chime. A function of that name that is not ours stays.
--- Its body refers to chime's objects, not to their names: it goes with schema chime.
+-- How fresh a schema's views are, for who reads these and may not look into schema chime. A function of that name that
+-- is not ours stays. Its body refers to chime's objects, not to their names: it goes with schema chime.
 CREATE FUNCTION chime.install_freshness(p_schema name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -231,7 +232,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.install_freshness IS 'makes view_freshness() in a schema of views, for analytics_reader';
 
--- --- verified every night -----------------------------------------------------------------------------------------------------
+-- --- verified every night --------------------------------------------------------------------------------------------
 
 CREATE TABLE chime.verification (
     view_schema name NOT NULL,
@@ -277,8 +278,9 @@ RETURN format('%s.%s: ', p_found.view_schema, p_found.relation) || concat_ws(', 
               GROUP BY w.words ORDER BY 2 LIMIT 3) AS k),
     CASE WHEN p_found.repaired THEN 'repaired' WHEN p_found.error IS NULL THEN 'not repaired' END, p_found.error);
 
--- Compares one view as it is after a refresh, in a REPEATABLE READ transaction; a refresh that made it right is as good as any, so it
--- stays. Writes down what it found; words when that is not all well. Collisions with other refreshes are the caller's.
+-- Compares one view as it is after a refresh, in a REPEATABLE READ transaction; a refresh that made it right is as good
+-- as any, so it stays. Writes down what it found; words when that is not all well. Collisions with other refreshes are
+-- the caller's.
 CREATE FUNCTION chime.verify_view(p_view text, p_repair boolean) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off AS $$
 DECLARE
@@ -305,7 +307,8 @@ BEGIN
     RETURN CASE WHEN v_found.missing + v_found.surplus > 0 THEN chime.verification_words(v_found) END;
 END $$;
 
--- A full refresh, and whether it helped: why it did not, or NULL. A definition that gives other rows each time can't be kept.
+-- A full refresh, and whether it helped: why it did not, or NULL. A definition that gives other rows each time can't be
+-- kept.
 CREATE FUNCTION chime.repair(p_view text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -348,8 +351,8 @@ BEGIN
     END IF;
 END $$;
 
--- Each view in a transaction of its own, which is why this has no SET clause and qualifies everything. COMMIT stands right before SET
--- TRANSACTION: even an expression would take a snapshot.
+-- Each view in a transaction of its own, which is why this has no SET clause and qualifies everything. COMMIT stands
+-- right before SET TRANSACTION: even an expression would take a snapshot.
 CREATE PROCEDURE chime.verify_views(p_repair boolean DEFAULT true)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -396,9 +399,10 @@ END $$;
 COMMENT ON PROCEDURE chime.verify_views IS
     'refreshes and compares every installed view, one transaction each; raises CH007 at its end when one differed, whether it was repaired or not';
 
--- --- seen ---------------------------------------------------------------------------------------------------------------------
+-- --- seen ------------------------------------------------------------------------------------------------------------
 
--- Views that have never been filled, by the jobs that are to fill them. words: why the last try failed; NULL: it is still to come, or goes on.
+-- Views that have never been filled, by the jobs that are to fill them. words: why the last try failed; NULL: it is
+-- still to come, or goes on.
 CREATE FUNCTION chime.unfilled() RETURNS TABLE (plugin text, job text, views text, words text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC

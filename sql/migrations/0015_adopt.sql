@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Adoption: a plugin's relation takes the place of one that its database has already, made by somebody's own script.
 --
--- The old relation keeps its rows under another name, so that there is a way back. The new one is built and filled aside, and takes
--- the name in the same transaction: readers wait for a moment at most, and find one relation or the other, never none. What reads the
--- old relation is bound to the new one, or named as what stands in the way.
+-- The old relation keeps its rows under another name, so that there is a way back. The new one is built and filled
+-- aside, and takes the name in the same transaction: readers wait for a moment at most, and find one relation or the
+-- other, never none. What reads the old relation is bound to the new one, or named as what stands in the way.
 
 CREATE TABLE chime.adoption (
     view_schema name NOT NULL,
@@ -18,7 +18,7 @@ COMMENT ON TABLE chime.adoption IS 'relations of others whose names plugins took
 COMMENT ON COLUMN chime.adoption.aside IS 'what the old relation is called now, in the same schema';
 COMMENT ON COLUMN chime.adoption.indexes IS 'of its indexes that had to give their names up: {"name now": "name before"}';
 
--- --- what is there ------------------------------------------------------------------------------------------------------------
+-- --- what is there ---------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.spare_name(p_schema name, p_name name) RETURNS name
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -40,8 +40,9 @@ CREATE FUNCTION chime.json_names(p_names jsonb) RETURNS name[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN ARRAY(SELECT n::name FROM jsonb_array_elements_text(p_names) WITH ORDINALITY AS u (n, place) ORDER BY place);
 
--- Relations that have names which a plugin wants and that nobody of ours made. p_plugin, here and below: {"name", "version",
--- "summary", "view_schema", "source_schema", "settings", "views": [the arguments of chime.install_view], "plain_views": [...]}.
+-- Relations that have names which a plugin wants and that nobody of ours made. p_plugin, here and below: {"name",
+-- "version", "summary", "view_schema", "source_schema", "settings", "views": [the arguments of chime.install_view],
+-- "plain_views": [...]}.
 CREATE TYPE chime.foreign_relation AS (place bigint, relation name, oid oid, declared jsonb, use text);
 CREATE FUNCTION chime.foreign_relations(p_plugin jsonb) RETURNS SETOF chime.foreign_relation
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -86,8 +87,8 @@ BEGIN ATOMIC
     GROUP BY 1, 2, 3;
 END;
 
--- How a dependent is bound to whatever has the name by then: a statement, to be made while the old relation still has it. NULL: it
--- cannot be, for what it is or because it is somebody else's.
+-- How a dependent is bound to whatever has the name by then: a statement, to be made while the old relation still has
+-- it. NULL: it cannot be, for what it is or because it is somebody else's.
 CREATE FUNCTION chime.rebinding(p_class oid, p_object oid, p_by_type boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -139,14 +140,14 @@ BEGIN
     DROP VIEW chime.adoption_shape;
 END $$;
 
--- --- the plan -----------------------------------------------------------------------------------------------------------------
+-- --- the plan --------------------------------------------------------------------------------------------------------
 
 -- block: has to be done first, by the statement; aside, grant, rebind: what will be done; leave, note: what will not.
 CREATE TYPE chime.adoption_line AS (
     place integer, action text, kind text, object text, owner text, rows bigint, statement text, reason text);
 
--- Privileges of a relation as they would be granted on another one. Nobody but pgchime writes to a kept relation: only what reads is
--- carried over. An owner had all of them without a grant.
+-- Privileges of a relation as they would be granted on another one. Nobody but pgchime writes to a kept relation: only
+-- what reads is carried over. An owner had all of them without a grant.
 CREATE FUNCTION chime.carried_grants(p_from oid, p_to text)
 RETURNS TABLE (carried boolean, grantee text, privilege text, "column" name, statement text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -232,8 +233,8 @@ EXCEPTION WHEN undefined_table OR undefined_column OR undefined_function THEN
     RETURN NEXT (5, 'note', 'columns', p_relation::regclass::text, NULL, NULL, NULL, 'are not compared: ' || SQLERRM)::chime.adoption_line;
 END $$;
 
--- The plugin for which pgchime made a live view, a plain view or a function, which it makes again when it installs that plugin the next
--- time; NULL: nobody's, or something else needs it.
+-- The plugin for which pgchime made a live view, a plain view or a function, which it makes again when it installs that
+-- plugin the next time; NULL: nobody's, or something else needs it.
 CREATE FUNCTION chime.remaking_plugin(p_class oid, p_object oid) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -251,8 +252,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- What reads these relations: made again later, bound anew, or in the way. p_gone: columns ("oid.name") that the new relations lack.
--- p_own: what the caller does away with.
+-- What reads these relations: made again later, bound anew, or in the way. p_gone: columns ("oid.name") that the new
+-- relations lack. p_own: what the caller does away with.
 CREATE FUNCTION chime.dependent_lines(p_relations oid[], p_gone text[], p_own oid[]) RETURNS SETOF chime.adoption_line
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -284,8 +285,8 @@ BEGIN ATOMIC
     WHERE d.object <> ALL (p_own);
 END;
 
--- How many rows stand in a table or materialized view; NULL where that is not ours to count: another role's, or under policies, whose code
--- would run.
+-- How many rows stand in a table or materialized view; NULL where that is not ours to count: another role's, or under
+-- policies, whose code would run.
 CREATE FUNCTION chime.rows_held(p_relation oid) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_rows bigint;
@@ -366,7 +367,7 @@ BEGIN
     END IF;
 END $$;
 
--- --- doing it -----------------------------------------------------------------------------------------------------------------
+-- --- doing it --------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.making_name(p_old oid) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -484,7 +485,8 @@ BEGIN
     END LOOP;
 END $$;
 
--- In an order in which each may go: plain views may read each other and kept relations, a materialized view reads its live one.
+-- In an order in which each may go: plain views may read each other and kept relations, a materialized view reads its
+-- live one.
 CREATE FUNCTION chime.drop_in_order(p_relations oid[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -521,8 +523,8 @@ BEGIN
     END IF;
 END $$;
 
--- One transaction: all relations of a plugin whose names others have, and the plugin's other views with them, since a plain view may
--- read them. Keys, functions and jobs are for the leader, as at every installation.
+-- One transaction: all relations of a plugin whose names others have, and the plugin's other views with them, since a
+-- plain view may read them. Keys, functions and jobs are for the leader, as at every installation.
 CREATE FUNCTION chime.adopt_relations(p_plugin jsonb, p_digest text) RETURNS TABLE (relation name, aside name, rows bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column

@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Backfill: the groups of a view computed again in bounded batches, each a transaction, from where an earlier try broke off.
+-- Backfill: the groups of a view computed again in bounded batches, each a transaction, from where an earlier try broke
+-- off.
 --
--- The groups are those that the definition gives and those that are kept, in the order of the grain. They are listed a page at a time,
--- since to list them may take as long as the definition. A group that appears behind the last one done is not missed: what makes it
--- appear leaves a mark, as ever.
+-- The groups are those that the definition gives and those that are kept, in the order of the grain. They are listed a
+-- page at a time, since to list them may take as long as the definition. A group that appears behind the last one done
+-- is not missed: what makes it appear leaves a mark, as ever.
 
 CREATE TABLE chime.backfill (
     view_schema   name NOT NULL,
@@ -47,7 +48,7 @@ COMMENT ON TABLE chime.backfill_group IS 'groups listed and not yet done: their 
 CREATE FUNCTION chime.backfill_page() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 20;
 COMMENT ON FUNCTION chime.backfill_page IS 'batches whose groups are listed at a time';
 
--- --- which groups -------------------------------------------------------------------------------------------------------------
+-- --- which groups ----------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.grain_columns(p_view chime.view) RETURNS TABLE (name name, type text, n bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -62,8 +63,8 @@ CREATE FUNCTION chime.grain_time(p_view chime.view) RETURNS name
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT c.name FROM chime.grain_columns(p_view) AS c WHERE c.type LIKE 'timestamp%with time zone' OR c.type = 'date' ORDER BY c.n LIMIT 1);
 
--- Groups whose time is in [from, to). A day belongs where its midnight is in the view's zone, which TimeZone is by now: AT TIME ZONE takes '3' or
--- 'CET' for another zone than TimeZone does.
+-- Groups whose time is in [from, to). A day belongs where its midnight is in the view's zone, which TimeZone is by now:
+-- AT TIME ZONE takes '3' or 'CET' for another zone than TimeZone does.
 CREATE FUNCTION chime.grain_within(p_view chime.view, p_from timestamptz, p_to timestamptz) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
@@ -126,7 +127,7 @@ BEGIN
     END IF;
 END $$;
 
--- --- doing it -----------------------------------------------------------------------------------------------------------------
+-- --- doing it --------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.backfill_shape(p_view chime.view) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -222,7 +223,8 @@ BEGIN
     RETURN v_listed;
 END $$;
 
--- Groups are listed in order, so those of a batch are all there is between the first and the last one of the grain's first column.
+-- Groups are listed in order, so those of a batch are all there is between the first and the last one of the grain's
+-- first column.
 CREATE FUNCTION chime.batch_span(p_view chime.view, p_place bigint) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (
@@ -240,8 +242,8 @@ RETURN (
                 ELSE format('v.%1$s >= %2$s AND v.%1$s <= %3$s', e.name, e.low, e.high) END
     FROM ends e);
 
--- The rows of a batch at once, which reads what groups share only once. NULL: the planner would read a whole table for that, as where
--- a definition joins what only equality leads to; then it goes group by group.
+-- The rows of a batch at once, which reads what groups share only once. NULL: the planner would read a whole table for
+-- that, as where a definition joins what only equality leads to; then it goes group by group.
 CREATE FUNCTION chime.batch_rows(p_view chime.view, p_arrays text, p_place bigint) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -257,8 +259,8 @@ BEGIN
         WHERE t <> 'chime.backfill_group') THEN v_rows END;
 END $$;
 
--- For the groups listed up to a place. Joined as chime.unrestricted_scans() looked at it: a hash or merge join, which the planner may
--- guess to be a little cheaper, would read a whole table for each group.
+-- For the groups listed up to a place. Joined as chime.unrestricted_scans() looked at it: a hash or merge join, which
+-- the planner may guess to be a little cheaper, would read a whole table for each group.
 CREATE FUNCTION chime.recompute_groups(p_view chime.view, p_place bigint, OUT inserted bigint, OUT updated bigint, OUT deleted bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET enable_seqscan = off
 SET enable_hashjoin = off
@@ -284,8 +286,8 @@ BEGIN
     END IF;
 END $$;
 
--- Recomputing takes the view's row first, as every refresh does, and tells it how many rows there are: a keyed refresh counts on from
--- that. No mark is consumed.
+-- Recomputing takes the view's row first, as every refresh does, and tells it how many rows there are: a keyed refresh
+-- counts on from that. No mark is consumed.
 CREATE FUNCTION chime.perform_batch(p_view chime.view, p_backfill chime.backfill, p_batch bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

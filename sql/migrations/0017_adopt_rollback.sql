@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- The way back from an adoption (0015_adopt.sql): the old relations get their names again, with the rows that they have.
+-- The way back from an adoption (0015_adopt.sql): the old relations get their names again, with the rows that they
+-- have.
 
 -- What has the names of adopted relations now, as far as it is ours.
 CREATE FUNCTION chime.adopted_relations(p_plugin text) RETURNS TABLE (view_schema name, relation name, aside name, oid oid, old oid)
@@ -10,7 +11,8 @@ BEGIN ATOMIC
     FROM chime.adoption a WHERE a.plugin = p_plugin;
 END;
 
--- With a kept relation its live view goes, too, and the plugin's functions and plain views, which may read it, and what was replaced.
+-- With a kept relation its live view goes, too, and the plugin's functions and plain views, which may read it, and what
+-- was replaced.
 CREATE FUNCTION chime.relations_to_go(p_plugin text) RETURNS oid[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -76,8 +78,8 @@ BEGIN
     RETURN QUERY SELECT * FROM chime.dependent_lines(v_go, v_gone, v_functions);
 END $$;
 
--- Who may read the old relation again: whoever might, and whom somebody let read the new one meanwhile; not whom somebody took it from, nor
--- analytics_reader, whom pgchime itself lets read what it keeps.
+-- Who may read the old relation again: whoever might, and whom somebody let read the new one meanwhile; not whom
+-- somebody took it from, nor analytics_reader, whom pgchime itself lets read what it keeps.
 CREATE FUNCTION chime.return_grants(p_new regclass, p_old regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_grant record;

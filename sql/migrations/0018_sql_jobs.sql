@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Jobs that are made by SQL (origin 'sql'), between those who make them and the leader that runs them.
 --
--- Who makes or edits one writes chime.job and nothing that a claim needs: a transaction that stays open after its edit holds up no run. A
--- notification on chime_jobs wakes the leader, and chime.changed_jobs tells what changed, by what it has seen before. An edit makes another
--- version, which claims name, so nothing starts by an old one.
+-- Who makes or edits one writes chime.job and nothing that a claim needs: a transaction that stays open after its edit
+-- holds up no run. A notification on chime_jobs wakes the leader, and chime.changed_jobs tells what changed, by what it
+-- has seen before. An edit makes another version, which claims name, so nothing starts by an old one.
 
 ALTER TABLE chime.job
     ADD COLUMN database   name,
@@ -52,8 +52,8 @@ CREATE TABLE chime.job_past (
 CREATE INDEX job_past_until ON chime.job_past (until);
 COMMENT ON TABLE chime.job_past IS 'of jobs made by SQL that ran: definitions that were edited since; runs claimed from `since` up to `until` ran by it';
 
--- Schedules that were replaced, switched off or removed, until the leader has put on record what was due by them. One that hears of an edit
--- knows the old schedule itself; one that only begins to lead does not.
+-- Schedules that were replaced, switched off or removed, until the leader has put on record what was due by them. One
+-- that hears of an edit knows the old schedule itself; one that only begins to lead does not.
 CREATE TABLE chime.expired_schedule (
     job_id   bigint NOT NULL REFERENCES chime.job ON DELETE CASCADE,
     version  integer NOT NULL,
@@ -160,7 +160,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = o
 RETURN ARRAY(SELECT j.job_id FROM chime.job j WHERE j.after @> ARRAY[p_name] AND j.after <> '{}' AND j.removed_at IS NULL);
 COMMENT ON FUNCTION chime.jobs_after IS 'jobs that come after the one of that name';
 
--- Jobs that come after one name it by its key, and keep coming after it. At the end of the statement, which may edit those, too.
+-- Jobs that come after one name it by its key, and keep coming after it. At the end of the statement, which may edit
+-- those, too.
 CREATE FUNCTION chime.follow_name() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
@@ -181,10 +182,11 @@ END $$;
 CREATE TRIGGER begin_job AFTER INSERT ON chime.job
     FOR EACH ROW WHEN (NEW.origin = 'sql') EXECUTE FUNCTION chime.begin_job();
 
--- --- for the leader ---------------------------------------------------------------------------------------------------------
+-- --- for the leader --------------------------------------------------------------------------------------------------
 
--- The p_limit that follow job p_from of transaction p_changed. Parts of the index and no OR, so that what it costs follows what it gives,
--- however much changed. A row that a dump brought may be of a transaction of another server: it is not one to come.
+-- The p_limit that follow job p_from of transaction p_changed. Parts of the index and no OR, so that what it costs
+-- follows what it gives, however much changed. A row that a dump brought may be of a transaction of another server: it
+-- is not one to come.
 CREATE FUNCTION chime.jobs_changed_since(p_seen pg_snapshot, p_changed xid8, p_from bigint, p_limit integer) RETURNS SETOF bigint
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_sort = off SET enable_bitmapscan = off
 BEGIN ATOMIC
@@ -203,13 +205,13 @@ BEGIN ATOMIC
     ORDER BY c.changed, c.job_id LIMIT p_limit;
 END;
 
--- In parts of p_limit jobs: all that are there, where p_seen is NULL, by number, beginning after job p_from; else those that transactions
--- changed which p_seen does not see, by transaction and number, beginning after job p_from of transaction p_changed. Keep the `seen` of the first part: what changes between two parts, the next look tells.
--- A part ends before that where its commands have 8 MB: it has all of its jobs where `found` of them come.
--- There is always a row, without a job when there is none, since `seen` is what to look from next time.
--- One whose cursor somebody deleted comes without: last_slot is NULL.
--- A job with a fault, which can be here only by other ways than chime.schedule, comes without its texts.
--- STABLE: a part is by the caller's snapshot.
+-- In parts of p_limit jobs: all that are there, where p_seen is NULL, by number, beginning after job p_from; else those
+-- that transactions changed which p_seen does not see, by transaction and number, beginning after job p_from of
+-- transaction p_changed. Keep the `seen` of the first part: what changes between two parts, the next look tells. A part
+-- ends before that where its commands have 8 MB: it has all of its jobs where `found` of them come. There is always a
+-- row, without a job when there is none, since `seen` is what to look from next time. One whose cursor somebody deleted
+-- comes without: last_slot is NULL. A job with a fault, which can be here only by other ways than chime.schedule, comes
+-- without its texts. STABLE: a part is by the caller's snapshot.
 CREATE FUNCTION chime.changed_jobs(p_token uuid, p_seen pg_snapshot, p_from bigint DEFAULT 0, p_limit integer DEFAULT NULL,
                                    p_changed xid8 DEFAULT '0')
 RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owner name, database name, active boolean, removed boolean,
@@ -260,7 +262,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.changed_jobs IS 'jobs made by SQL, as they are now, and what a schedule needs to start from';
 
--- Of what people have under their hands nothing is waited for: an edit that is not committed yet makes another version, which is told then.
+-- Of what people have under their hands nothing is waited for: an edit that is not committed yet makes another version,
+-- which is told then.
 CREATE FUNCTION chime.note_job_error(p_token uuid, p_job bigint, p_version integer, p_problem text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What the leader writes of jobs that are edited by others (0018_sql_jobs.sql), beside what it writes of any job.
 
--- By key, so that each page costs the same however many there are. `cursor`: from there on slots are not on record (for a delay, from the end
--- of the last run).
+-- By key, so that each page costs the same however many there are. `cursor`: from there on slots are not on record (for
+-- a delay, from the end of the last run).
 CREATE FUNCTION chime.expired_schedules(p_token uuid, p_job bigint, p_version integer, p_of bigint[] DEFAULT NULL)
 RETURNS TABLE (job_id bigint, version integer, name text, schedule text, options jsonb, "cursor" timestamptz, last_end timestamptz,
                until timestamptz)
@@ -26,8 +26,9 @@ END $$;
 COMMENT ON FUNCTION chime.expired_schedules IS
     'of these jobs, or of all, the 1,000 that follow the given key, by job and in the order in which they expired';
 
--- p_slots of each, from p_first to p_last, were due and did not run; 0: none. p_until: no slot up to then is due any more; NULL: that is known.
--- p_at: when that was decided. What was missed is later than any outcome that the job has: those that come after it have no success to go by.
+-- p_slots of each, from p_first to p_last, were due and did not run; 0: none. p_until: no slot up to then is due any
+-- more; NULL: that is known. p_at: when that was decided. What was missed is later than any outcome that the job has:
+-- those that come after it have no success to go by.
 -- One by one: each statement looks a key up, whatever the tables were like when it was planned.
 CREATE FUNCTION chime.end_schedules(p_token uuid, p_job bigint[], p_version integer[], p_until timestamptz[], p_first timestamptz[],
                                     p_last timestamptz[], p_slots bigint[], p_at timestamptz) RETURNS void
@@ -47,8 +48,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.end_schedules IS 'expired schedules that were looked at, with what was due by them';
 
--- The database's zone is part of the schedule of each job that names none: where it is another one than the last leader's, what was due by
--- that until p_now expired. One by one, and only then: another zone is rare.
+-- The database's zone is part of the schedule of each job that names none: where it is another one than the last
+-- leader's, what was due by that until p_now expired. One by one, and only then: another zone is rare.
 CREATE FUNCTION chime.follow_zone(p_token uuid, p_timezone text, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
@@ -69,8 +70,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.follow_zone IS 'p_timezone: of this database, by the leader''s configuration';
 
--- A job that is new, woke up or has another schedule starts anew: nothing was due before. What was, by its old schedule, the leader has put on
--- record.
+-- A job that is new, woke up or has another schedule starts anew: nothing was due before. What was, by its old
+-- schedule, the leader has put on record.
 CREATE FUNCTION chime.restart_jobs(p_token uuid, p_job bigint[], p_at timestamptz[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Schedules in SQL: what core/calendar/schedule_parse.c takes and no more, so that a mistake is told to whoever makes it. When a schedule
--- is due, the daemon alone counts. Fields are numbered as there: 0 seconds, 1 minutes, 2 hours, 3 days, 4 months, 5 days of the week.
+-- Schedules in SQL: what core/calendar/schedule_parse.c takes and no more, so that a mistake is told to whoever makes
+-- it. When a schedule is due, the daemon alone counts. Fields are numbered as there: 0 seconds, 1 minutes, 2 hours, 3
+-- days, 4 months, 5 days of the week.
 
 CREATE FUNCTION chime.schedule_word(p_field integer, p_text text) RETURNS integer
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Options of jobs that are made by SQL: the names and values of core/model/options.c, but for those that only a refresh has a use for.
+-- Options of jobs that are made by SQL: the names and values of core/model/options.c, but for those that only a refresh
+-- has a use for.
 
 CREATE FUNCTION chime.option_rule(p_name text, OUT kind text, OUT low numeric, OUT high numeric, OUT words text[])
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
@@ -62,7 +63,8 @@ RETURN (SELECT coalesce(CASE r.kind
             WHEN 'zone' THEN p_value = 'UTC' OR EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = p_value) END, false)
         FROM chime.option_rule(p_name) r);
 
--- {"backoff": {"initial": "5s"}, "retry_on": ["08", "40001"], "max_attempts": 3} as the daemon reads it: every value a text under its own name.
+-- {"backoff": {"initial": "5s"}, "retry_on": ["08", "40001"], "max_attempts": 3} as the daemon reads it: every value a
+-- text under its own name.
 CREATE FUNCTION chime.flat_options(p_options jsonb) RETURNS TABLE (name text, value text)
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -98,7 +100,8 @@ BEGIN
     RETURN v_read;
 END $$;
 
--- What a role may set, the server says when the run does. Here, only that there is such a setting, so that a slip is told at once.
+-- What a role may set, the server says when the run does. Here, only that there is such a setting, so that a slip is
+-- told at once.
 CREATE FUNCTION chime.read_settings(p_settings jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,14 +1,15 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Making jobs by SQL. Who has pgchime_jobs may call what stands at the end of this file, for jobs of their own; superusers and the daemon's role
--- for everybody's.
+-- Making jobs by SQL. Who has pgchime_jobs may call what stands at the end of this file, for jobs of their own;
+-- superusers and the daemon's role for everybody's.
 --
--- A function that writes for its caller has to run as the daemon's role, and then no longer sees who called. So calls go through a view: on an
--- INSERT its first trigger runs as whoever sent the statement and writes down who that is, the second, as the daemon's role, does what was asked
--- for. Neither trigger function may be executed by others, so nobody can put them on a table of their own. Inside a SECURITY DEFINER function
--- the caller is its owner, as everywhere in PostgreSQL.
+-- A function that writes for its caller has to run as the daemon's role, and then no longer sees who called. So calls
+-- go through a view: on an INSERT its first trigger runs as whoever sent the statement and writes down who that is, the
+-- second, as the daemon's role, does what was asked for. Neither trigger function may be executed by others, so nobody
+-- can put them on a table of their own. Inside a SECURITY DEFINER function the caller is its owner, as everywhere in
+-- PostgreSQL.
 --
--- What runs as another role than its caller has pg_temp last in its search_path: unsaid it would be first, and a table or type that the caller
--- made there would be taken for one of pg_catalog.
+-- What runs as another role than its caller has pg_temp last in its search_path: unsaid it would be first, and a table
+-- or type that the caller made there would be taken for one of pg_catalog.
 
 ALTER TABLE chime.job ADD COLUMN keep interval CONSTRAINT job_keep CHECK (keep > interval '0' AND keep <= interval '100 years');
 CREATE INDEX job_keep ON chime.job (job_id) WHERE keep IS NOT NULL;
@@ -19,7 +20,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = o
 RETURN EXISTS (SELECT FROM pg_roles r, pg_class c
                WHERE r.rolname = p_role AND c.oid = 'chime.job'::regclass AND (r.rolsuper OR r.oid = c.relowner));
 
--- --- what is checked of a job; messages, hints and SQLSTATEs are pg_cron's --------------------------------------------------------
+-- --- what is checked of a job; messages, hints and SQLSTATEs are pg_cron's -------------------------------------------
 
 CREATE FUNCTION chime.check_schedule(p_schedule text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -56,8 +57,9 @@ BEGIN
     RETURN v_role.rolname;
 END $$;
 
--- Another database is for those whom the administrator granted pg_cron's functions that take one: a connection there may be one that the role
--- could not make from where it is. Anybody who may make schemas can make one called cron: a grant of its owner's is none.
+-- Another database is for those whom the administrator granted pg_cron's functions that take one: a connection there
+-- may be one that the role could not make from where it is. Anybody who may make schemas can make one called cron: a
+-- grant of its owner's is none.
 CREATE FUNCTION chime.may_leave_database(p_caller name) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN chime.is_administrator(p_caller)
@@ -90,7 +92,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.check_database IS 'as chime.job keeps it: NULL for this one';
 
--- A name is one of the owner's jobs, or a job's number; or the daemon's name of a job whose owner's rights the caller has.
+-- A name is one of the owner's jobs, or a job's number; or the daemon's name of a job whose owner's rights the caller
+-- has.
 CREATE FUNCTION chime.find_upstreams(p_caller name, p_owner name, p_names jsonb) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -184,7 +187,7 @@ BEGIN
     RETURN v_options || CASE WHEN v_settings = '{}' THEN '{}' ELSE jsonb_build_object('settings', v_settings) END;
 END $$;
 
--- --- what can be asked for, as the daemon's role: p_caller is who asks ---------------------------------------------------------
+-- --- what can be asked for, as the daemon's role: p_caller is who asks -----------------------------------------------
 
 CREATE FUNCTION chime.texts(p_list jsonb) RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -232,8 +235,8 @@ RETURN (CASE WHEN p_arguments ? 'options' THEN p_read ELSE p_old END - 'settings
        || CASE WHEN NOT CASE WHEN p_arguments ? 'settings' THEN p_read ELSE p_old END ? 'settings' THEN '{}'
                ELSE jsonb_build_object('settings', CASE WHEN p_arguments ? 'settings' THEN p_read ELSE p_old END -> 'settings') END;
 
--- A name that its owner has already: that job gets the schedule, command and database, and of the rest what is given; its number, and whether it
--- is active, stay. `new_active` counts for a new one alone.
+-- A name that its owner has already: that job gets the schedule, command and database, and of the rest what is given;
+-- its number, and whether it is active, stay. `new_active` counts for a new one alone.
 CREATE FUNCTION chime.schedule_job(p_caller name, p_arguments jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -426,7 +429,7 @@ BEGIN
     RETURN jsonb_build_object('done', false);
 END $$;
 
--- --- the way in -----------------------------------------------------------------------------------------------------------------
+-- --- the way in ------------------------------------------------------------------------------------------------------
 
 CREATE VIEW chime.job_call AS
 SELECT NULL::name AS caller, NULL::text AS verb, NULL::jsonb AS arguments, NULL::jsonb AS answer WHERE false;
@@ -457,10 +460,10 @@ END $$;
 CREATE TRIGGER a_caller INSTEAD OF INSERT ON chime.job_call FOR EACH ROW EXECUTE FUNCTION chime.name_caller();
 CREATE TRIGGER b_answer INSTEAD OF INSERT ON chime.job_call FOR EACH ROW EXECUTE FUNCTION chime.answer_call();
 
--- --- upkeep of jobs made by SQL: steps as in 0002_ledger_functions.sql -------------------------------------------------------
+-- --- upkeep of jobs made by SQL: steps as in 0002_ledger_functions.sql -----------------------------------------------
 
--- Some jobs at a time, from p_from on: each costs a look into every partition. What is found is deleted by where it lies: a join with the history
--- may be planned as a walk through all of it.
+-- Some jobs at a time, from p_from on: each costs a look into every partition. What is found is deleted by where it
+-- lies: a join with the history may be planned as a walk through all of it.
 CREATE FUNCTION chime.forget_runs(p_token uuid, p_limit integer, p_from bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_sort = off SET enable_mergejoin = off
 SET enable_hashjoin = off SET lock_timeout = '100ms' AS $$
@@ -506,7 +509,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.forget_jobs IS 'jobs that were unscheduled, or left the configuration, before p_keep and a day, when their history is gone';
 
--- --- what people call -------------------------------------------------------------------------------------------------------------
+-- --- what people call ------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.schedule(job_name text, schedule text, command text, database text DEFAULT NULL, username text DEFAULT NULL,
                                active boolean DEFAULT NULL, after text[] DEFAULT NULL, channels text[] DEFAULT NULL,
@@ -590,7 +593,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.cancel IS 'asks the leader to end a live run, waiting for its next attempt included, or withdraws one that has not begun; false when there is no such run, or it is another''s';
 
--- --- what people read -------------------------------------------------------------------------------------------------------------
+-- --- what people read ------------------------------------------------------------------------------------------------
 
 -- Of views that their owner may read and everybody may ask: only what is the reader's own. One row.
 CREATE VIEW chime.reader AS
@@ -642,8 +645,8 @@ COMMENT ON VIEW chime.job_runs IS 'runs of jobs made by SQL, with slots that wer
 
 REVOKE ALL ON ALL ROUTINES IN SCHEMA chime FROM PUBLIC;
 
--- Two roles of the server, for all its databases: who has pgchime_jobs makes jobs, who has pgchime_monitor sees what there is of everybody
--- and changes nothing. They are the DBA's to make where ours may not.
+-- Two roles of the server, for all its databases: who has pgchime_jobs makes jobs, who has pgchime_monitor sees what
+-- there is of everybody and changes nothing. They are the DBA's to make where ours may not.
 DO $$
 DECLARE
     v_role text;

@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Jobs taken over from the extension pg_cron, and given back: `pgchime import pg_cron`.
 --
--- A job changes hands at an instant that is far from every slot: pg_cron looks at the minute when it begins, so a job that is taken from it a few
--- seconds later, and is not running, has had this minute's run and not the next one's. Ours counts from that instant. Where both are in one
--- database it is one transaction. Else the instant is written down here first, the other side is committed within the same minute or not at
--- all, and ours comes last, counting from what was written: whoever is killed in between goes on from there.
+-- A job changes hands at an instant that is far from every slot: pg_cron looks at the minute when it begins, so a job
+-- that is taken from it a few seconds later, and is not running, has had this minute's run and not the next one's. Ours
+-- counts from that instant. Where both are in one database it is one transaction. Else the instant is written down here
+-- first, the other side is committed within the same minute or not at all, and ours comes last, counting from what was
+-- written: whoever is killed in between goes on from there.
 
 CREATE TABLE chime.imported (
     source   text NOT NULL,
@@ -31,7 +32,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT c.system_identifier || '/' || current_database() FROM pg_control_system() AS c);
 
 -- A number that would leave none for the jobs to come is not kept.
--- Numbers are given out under the lock that an INSERT waits for, so that the sequence is not moved beside somebody who draws from it.
+-- Numbers are given out under the lock that an INSERT waits for, so that the sequence is not moved beside somebody who
+-- draws from it.
 CREATE FUNCTION chime.import_job_id(p_wanted bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN
@@ -78,7 +80,8 @@ BEGIN
     END;
 END $$;
 
--- p_wanted: the number that ours is to have where it is free. Written down, and checked; whoever calls commits, then takes it from pg_cron.
+-- p_wanted: the number that ours is to have where it is free. Written down, and checked; whoever calls commits, then
+-- takes it from pg_cron.
 CREATE FUNCTION chime.begin_import(p_source text, p_job jsonb, p_schedule text, p_active boolean, p_options jsonb, p_at timestamptz)
 RETURNS bigint LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
@@ -123,13 +126,14 @@ BEGIN ATOMIC
     UPDATE chime.imported i SET state = 'returned' WHERE i.source = p_source AND i.jobid = p_jobid AND i.state = 'taking';
 END;
 
--- --- back -----------------------------------------------------------------------------------------------------------------------
+-- --- back ------------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.import_is_running(p_job bigint) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 RETURN EXISTS (SELECT FROM chime.run r WHERE r.job_id = p_job AND r.done_at IS NULL);
 
--- False while a run of ours goes on: nothing was done then. A claim moves the job's cursor: one that is under way is waited for, and seen.
+-- False while a run of ours goes on: nothing was done then. A claim moves the job's cursor: one that is under way is
+-- waited for, and seen.
 CREATE FUNCTION chime.begin_return(p_source text, p_jobid bigint, p_at timestamptz) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
@@ -155,14 +159,15 @@ BEGIN ATOMIC
     UPDATE chime.imported i SET state = 'returned' WHERE i.source = p_source AND i.jobid = p_jobid AND i.state = 'returning';
 END;
 
--- --- schema cron in the extension's place -------------------------------------------------------------------------------------------
+-- --- schema cron in the extension's place ----------------------------------------------------------------------------
 
 CREATE FUNCTION chime.asks_for_pg_cron(p_text text) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
 RETURN p_text ~* '\mpg_extension\M' AND p_text ~ '''pg_cron''' AND p_text !~* 'to_regproc';
 COMMENT ON FUNCTION chime.asks_for_pg_cron IS 'whether SQL asks if the extension is installed, and not for the functions that both have';
 
--- Read with row_security off: a policy is code of the table's owner, and would run as whoever asks. Tables of other names keep no SQL.
+-- Read with row_security off: a policy is code of the table's owner, and would run as whoever asks. Tables of other
+-- names keep no SQL.
 CREATE FUNCTION chime.pg_cron_questions() RETURNS TABLE (place text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
 DECLARE

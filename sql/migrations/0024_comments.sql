@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- What each function and table is for, where no comment stands beside its definition: docs/reference.md is made of these
--- (script/reference), and \df+ shows them. Without arguments where the name is unique.
+-- What each function and table is for, where no comment stands beside its definition: docs/reference.md is made of
+-- these (script/reference), and \df+ shows them. Without arguments where the name is unique.
 
 COMMENT ON TABLE chime.change_part IS 'parts of the logs of changes: a log is dropped by the part, once every view has passed it';
 COMMENT ON TABLE chime.migration IS 'migrations that were run; the highest number is the version of schema chime';
@@ -9,7 +9,7 @@ COMMENT ON TABLE chime.view IS 'views that plugins keep: definition, key, grain,
 COMMENT ON TABLE chime.view_refresh IS 'the last refresh of each view, and since when something is pending; its row is the lock of refreshes';
 COMMENT ON TABLE chime.view_source IS 'which captured tables a view reads, and how their changes lead to its groups';
 
--- --- runs and leadership, called by the daemon ---------------------------------------------------------------------------
+-- --- runs and leadership, called by the daemon -----------------------------------------------------------------------
 COMMENT ON ROUTINE chime.claim IS 'the leader makes runs live, each for a named session; returns those that were granted';
 COMMENT ON ROUTINE chime.reclaim IS 'a further attempt of live runs, for named sessions; returns the jobs granted';
 COMMENT ON ROUTINE chime.release IS 'claimed runs whose text never went out wait for a session again';
@@ -36,7 +36,7 @@ COMMENT ON ROUTINE chime.request_population IS 'asks for a refresh of each view 
 COMMENT ON ROUTINE chime.refuse_unknown IS 'raises when there is no such job, or it is not active';
 COMMENT ON ROUTINE chime.option_interval IS 'a duration among a job''s options; NULL for none';
 
--- --- plugins and what they install ---------------------------------------------------------------------------------------
+-- --- plugins and what they install -----------------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.record_plugin IS 'writes down that a plugin is there, with its version, schemas, state and settings';
 COMMENT ON ROUTINE chime.retire_plugins IS 'plugins that are not among these are removed: their jobs stop, their data stays';
 COMMENT ON ROUTINE chime.missing_sources IS 'which of a plugin''s declared tables and columns are missing, one line each';
@@ -75,7 +75,7 @@ COMMENT ON ROUTINE chime.refuse_reserved_names IS 'raises when a column of a vie
 COMMENT ON ROUTINE chime.refuse_foreign IS 'raises when a relation of that name is there and was not made by pgchime';
 COMMENT ON ROUTINE chime.refuse_dependents IS 'raises, and names them, when objects of others need a relation that is to go';
 
--- --- exchanging relations ------------------------------------------------------------------------------------------------
+-- --- exchanging relations --------------------------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.set_aside IS 'moves a kept relation out of the way, its names free, when nobody reads it';
 COMMENT ON ROUTINE chime.rename_relation IS 'renames, asking for the lock in short turns';
 COMMENT ON ROUTINE chime.exchange_turns IS 'how often the lock of an exchange is asked for';
@@ -101,7 +101,7 @@ COMMENT ON ROUTINE chime.rebinding IS 'the statement that binds a dependent to w
 COMMENT ON ROUTINE chime.perform_rebinding IS 'runs such a statement; its failure names the dependent';
 COMMENT ON ROUTINE chime.hold_refreshes IS 'keeps refreshes of a view and of its readers out while they are made anew';
 
--- --- refreshing ----------------------------------------------------------------------------------------------------------
+-- --- refreshing ------------------------------------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.failure_words IS 'how a job fails: how often in a row, since when and of what; NULL: it does not';
 COMMENT ON ROUTINE chime.refuse_doubles IS 'the error for two rows with one key, which it names';
 COMMENT ON ROUTINE chime.await_refresh IS 'as chime.begin_refresh, where another session has it; CH010 after lock_timeout';
@@ -147,7 +147,7 @@ COMMENT ON ROUTINE chime.find_refresh_job IS 'the job of a name, which has to be
 COMMENT ON ROUTINE chime.view_fingerprint IS 'what a view and its sources look like: another one means that everything is done anew';
 COMMENT ON ROUTINE chime.fingerprint_reason IS 'which source of a view looks otherwise than at its last refresh';
 
--- --- capturing changes ---------------------------------------------------------------------------------------------------
+-- --- capturing changes -----------------------------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.capture_events IS 'the statements whose changes are captured, with the names of their triggers';
 COMMENT ON ROUTINE chime.capture_columns IS 'captured columns as a list, each behind a prefix';
 COMMENT ON ROUTINE chime.capture_settings IS 'the SET clauses that a source''s trigger function needs';
@@ -201,7 +201,7 @@ COMMENT ON ROUTINE chime.flooded IS 'whether a view has more marks to consume th
 COMMENT ON ROUTINE chime.take_marks IS 'marks of one log that a snapshot shows';
 COMMENT ON ROUTINE chime.snapshot_to_keep IS 'the snapshot of the calling statement, without its own transaction';
 
--- --- freshness and verification ------------------------------------------------------------------------------------------
+-- --- freshness and verification --------------------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.freshness IS 'pending, behind and state of one relation, judged by thresholds';
 COMMENT ON ROUTINE chime.view_thresholds IS 'thresholds of each view: the tightest of the jobs that refresh it';
 COMMENT ON ROUTINE chime.freshness_by_time IS 'behind and state of what changes as time passes, judged by thresholds that jobs give';
@@ -215,7 +215,7 @@ COMMENT ON ROUTINE chime.repair IS 'a full refresh, and whether it helped: why n
 COMMENT ON ROUTINE chime.report_verification IS 'raises when verified views differed, with their names';
 COMMENT ON ROUTINE chime.verification_words IS 'what a verification found, in a line';
 
--- --- adopting ------------------------------------------------------------------------------------------------------------
+-- --- adopting --------------------------------------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.foreign_relations IS 'relations with names that a plugin wants and that pgchime did not make';
 COMMENT ON ROUTINE chime.adoption_lines IS 'the plan of an adoption, a line for each thing that is done, or in the way';
 COMMENT ON ROUTINE chime.rollback_lines IS 'the plan of the way back';
@@ -245,7 +245,7 @@ COMMENT ON ROUTINE chime.relations_to_go IS 'what of a plugin goes when its adop
 COMMENT ON ROUTINE chime.drop_in_order IS 'drops relations in an order in which each may go';
 COMMENT ON ROUTINE chime.drop_adopted IS 'drops what a plugin put in the place of adopted relations, and what is noted about it';
 
--- --- backfilling ---------------------------------------------------------------------------------------------------------
+-- --- backfilling -----------------------------------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.begin_backfill IS 'begins or resumes a backfill of a view; one at a time';
 COMMENT ON ROUTINE chime.backfill_step IS 'one transaction of a backfill: a page of groups listed, a batch done, or the end noted';
 COMMENT ON ROUTINE chime.end_backfill IS 'writes the end of a backfill into the history';
@@ -264,7 +264,7 @@ COMMENT ON ROUTINE chime.batch_rows IS 'the rows of a batch as one query; NULL: 
 COMMENT ON ROUTINE chime.batch_span IS 'the condition that holds the groups of a batch between its first and its last';
 COMMENT ON ROUTINE chime.scanned_whole IS 'tables of which the planner means to read everything for a statement';
 
--- --- capture: writing the trigger functions ------------------------------------------------------------------------------
+-- --- capture: writing the trigger functions --------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.capture_functions IS 'the functions of a source''s triggers: of statements, of each row of an UPDATE, of an INSERT, and of rows that may move';
 COMMENT ON ROUTINE chime.is_leaf IS 'whether rows come to a relation through a partitioned table';
 COMMENT ON ROUTINE chime.captured_by_row IS 'whether an UPDATE of a relation is captured row by row: it is not part of a tree';
@@ -278,7 +278,7 @@ COMMENT ON ROUTINE chime.is_full IS 'the condition under which writers leave out
 COMMENT ON ROUTINE chime.give_room IS 'until when writers need not look at the size of a source''s log';
 COMMENT ON ROUTINE chime.remaking_plugin IS 'the plugin that makes an object again when it is installed the next time; NULL: none does';
 
--- --- jobs made by SQL: how calls arrive ----------------------------------------------------------------------------------
+-- --- jobs made by SQL: how calls arrive ------------------------------------------------------------------------------
 COMMENT ON VIEW chime.reader IS 'who asks, and whether that role sees the jobs of all';
 COMMENT ON ROUTINE chime.name_caller() IS 'writes down who calls: it runs as the caller';
 COMMENT ON ROUTINE chime.answer_call() IS 'does what was called for, as the daemon''s role, for the caller that was written down';
@@ -302,7 +302,7 @@ COMMENT ON ROUTINE chime.cancel_own_run IS 'asks for the end of a live run of th
 COMMENT ON ROUTINE chime.run_now(text) IS 'asks for a run of the job of that name now; its slot';
 COMMENT ON ROUTINE chime.unschedule(text, boolean) IS 'takes the job of that name away; stop: its run is ended too';
 
--- --- jobs made by SQL: options and schedules -----------------------------------------------------------------------------
+-- --- jobs made by SQL: options and schedules -------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.utf8_fault IS 'why a text cannot be read as UTF8; NULL: it can';
 COMMENT ON ROUTINE chime.read_keep IS 'how long runs are kept, as a call says it';
 COMMENT ON ROUTINE chime.texts IS 'a JSON list of texts as an array';
@@ -325,7 +325,7 @@ COMMENT ON ROUTINE chime.schedule_pieces IS 'a schedule cut at its blanks';
 COMMENT ON ROUTINE chime.schedule_ranges IS 'the ranges of a field that is right';
 COMMENT ON ROUTINE chime.schedule_word IS 'the number of the name of a month or weekday';
 
--- --- import from pg_cron -------------------------------------------------------------------------------------------------
+-- --- import from pg_cron ---------------------------------------------------------------------------------------------
 COMMENT ON ROUTINE chime.this_source IS 'what chime.imported calls this server and database';
 COMMENT ON ROUTINE chime.begin_import IS 'writes down that a job is being taken, from which instant on';
 COMMENT ON ROUTINE chime.forget_import IS 'it was not taken after all: pg_cron has it';

@@ -1,15 +1,17 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Proof: that a view can be refreshed by its groups is read off a plan, not believed (docs/adr/0022-keyed-by-proof.md).
 --
--- PostgreSQL pushes a restriction into a query only where that keeps its meaning. So the definition is planned for one group, and every
--- scan of every source must be restricted: by the group's key, or by a column of a scan that is so restricted. Then a row that changed
--- can concern no other groups than those that the same conditions lead to from it, before or after the change. In doubt: full.
+-- PostgreSQL pushes a restriction into a query only where that keeps its meaning. So the definition is planned for one
+-- group, and every scan of every source must be restricted: by the group's key, or by a column of a scan that is so
+-- restricted. Then a row that changed can concern no other groups than those that the same conditions lead to from it,
+-- before or after the change. In doubt: full.
 
--- --- conditions, as EXPLAIN writes them ------------------------------------------------------------------------------------------
+-- --- conditions, as EXPLAIN writes them ------------------------------------------------------------------------------
 
 -- PL/pgSQL where it is called often, since that keeps its plans.
 
--- Literals and quoted names are tokens of their own, so that nothing in them counts. depth: of brackets, behind the token.
+-- Literals and quoted names are tokens of their own, so that nothing in them counts. depth: of brackets, behind the
+-- token.
 CREATE FUNCTION chime.condition_tokens(p_text text) RETURNS TABLE (n bigint, token text, depth bigint)
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -42,8 +44,8 @@ BEGIN
     GROUP BY s.part ORDER BY s.part;
 END $$;
 
--- The columns that an expression names, as alias and name. What it calls is followed by a bracket. An error of parse_ident cannot be:
--- these are names.
+-- The columns that an expression names, as alias and name. What it calls is followed by a bracket. An error of
+-- parse_ident cannot be: these are names.
 CREATE FUNCTION chime.columns_named(p_expression text) RETURNS TABLE (alias text, name name)
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -53,9 +55,9 @@ BEGIN ATOMIC
     WHERE m.t[3] = '';
 END;
 
--- Whether an expression is made of nothing but columns of one scan, and of at least one: no parameters, no subqueries, no whole
--- rows, no `= ANY (...)`, which PostgreSQL 18 makes of ORs. What an aggregate, a window or a set-returning function gives is shown
--- as if it were computed of one row, too: any of that name will do to refuse it.
+-- Whether an expression is made of nothing but columns of one scan, and of at least one: no parameters, no subqueries,
+-- no whole rows, no `= ANY (...)`, which PostgreSQL 18 makes of ORs. What an aggregate, a window or a set-returning
+-- function gives is shown as if it were computed of one row, too: any of that name will do to refuse it.
 CREATE FUNCTION chime.is_of_scan(p_expression text, p_alias text) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN regexp_replace(p_expression, '''(?:[^'']|'''')*''|"(?:[^"]|"")*"', '', 'g') !~ '\$\d|SubPlan|InitPlan|\.\*|\mROW\(|\m(ANY|ALL) \('
@@ -82,7 +84,8 @@ RETURN (SELECT string_agg(CASE WHEN t.token = quote_ident(p_alias) AND t.next LI
               FROM regexp_matches(p_expression, '(''(?:[^'']|'''')*''|"(?:[^"]|"")*"|[[:alpha:]_][\w$]*|\.(?:"(?:[^"]|"")*"|[\w$]+)|[\s\S])',
                                   'g') WITH ORDINALITY AS m (t, n)) AS t);
 
--- A column behind a cast that changes no value, (o.name)::text of a varchar or one of a domain to its type, is that column.
+-- A column behind a cast that changes no value, (o.name)::text of a varchar or one of a domain to its type, is that
+-- column.
 CREATE FUNCTION chime.without_relabel(p_side text, p_alias text, p_relation oid) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -97,7 +100,7 @@ BEGIN
                      CASE WHEN b.type = 'varchar'::regtype THEN format('(%I.%I)::text', c.alias, c.name) END)), p_side);
 END $$;
 
--- --- the scans of one group ------------------------------------------------------------------------------------------------------
+-- --- the scans of one group ------------------------------------------------------------------------------------------
 
 CREATE TYPE chime.group_scan AS (
     alias text, relation oid, path integer[], branches integer[], nulled boolean, conditions text[],
@@ -114,8 +117,9 @@ BEGIN ATOMIC
     SELECT u.relation FROM up u ORDER BY u.n DESC LIMIT 1;
 END;
 
--- The plan that recomputes one group. Rows are said to be dear, so that what can be found by an index is, however small tables are now;
--- constraint_exclusion, so that one that cannot be (NULL where that is excluded) reads nothing. p_match: in which of its columns it has NULL, one of chime.grain_matches().
+-- The plan that recomputes one group. Rows are said to be dear, so that what can be found by an index is, however small
+-- tables are now; constraint_exclusion, so that one that cannot be (NULL where that is excluded) reads nothing.
+-- p_match: in which of its columns it has NULL, one of chime.grain_matches().
 CREATE FUNCTION chime.group_plan(p_schema name, p_relation name, p_grain name[], p_match text) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET max_parallel_workers_per_gather = 0 SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 SET constraint_exclusion = on SET enable_memoize = off SET row_security = off
@@ -154,8 +158,8 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL chime.condition_parts(k.text, ' AND ') AS c WHERE k.text IS NOT NULL;
 END;
 
--- Columns of VALUES lists and functions that a plan restricts to a column of the group, {column: column of the group}, or to NULL, {column:
--- "NULL"}. Not those of one of several branches, whose names stand for all branches above them.
+-- Columns of VALUES lists and functions that a plan restricts to a column of the group, {column: column of the group},
+-- or to NULL, {column: "NULL"}. Not those of one of several branches, whose names stand for all branches above them.
 CREATE FUNCTION chime.equal_columns(p_plan jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -174,8 +178,8 @@ BEGIN
     SELECT coalesce(jsonb_object_agg(e.own, e.other), '{}') FROM equal e);
 END $$;
 
--- branches: where the scan is one of several of which EXPLAIN shows only the first above (UNION ALL, set operations): nothing outside of
--- that branch may take its columns for the result's. Partitions of one table are no such branches.
+-- branches: where the scan is one of several of which EXPLAIN shows only the first above (UNION ALL, set operations):
+-- nothing outside of that branch may take its columns for the result's. Partitions of one table are no such branches.
 -- nulled: above it, its columns can be NULL without a row of it, by an outer join or grouping sets.
 CREATE FUNCTION chime.group_scans(p_plan jsonb) RETURNS SETOF chime.group_scan
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -211,10 +215,11 @@ CREATE FUNCTION chime.is_column(p_expression text) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN p_expression ~ '^\(?("([^"]|"")+"|[[:alpha:]_][\w$]*)\.("([^"]|"")+"|[[:alpha:]_][\w$]*)(\)::[\w ."]+)?$';
 
--- What a scan's conditions say: keys, the expression that each column of the grain is compared with; links, {alias: {expression of
--- that scan: expression}}. p_keys: those of the same scan where no column of the group is NULL; there `x IS NULL` stands for `x = k`.
--- p_equal: of chime.equal_columns. p_collated: the definition has a COLLATE, of which a plan does not show where it is; then only columns
--- count. Returns NULL where a condition is never met: the scan finds nothing, whatever changes.
+-- What a scan's conditions say: keys, the expression that each column of the grain is compared with; links, {alias:
+-- {expression of that scan: expression}}. p_keys: those of the same scan where no column of the group is NULL; there `x
+-- IS NULL` stands for `x = k`. p_equal: of chime.equal_columns. p_collated: the definition has a COLLATE, of which a
+-- plan does not show where it is; then only columns count. Returns NULL where a condition is never met: the scan finds
+-- nothing, whatever changes.
 CREATE FUNCTION chime.read_conditions(p_scan chime.group_scan, p_keys jsonb, p_kept oid, p_equal jsonb, p_collated boolean) RETURNS chime.group_scan
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -260,8 +265,9 @@ BEGIN
     RETURN v_scan;
 END $$;
 
--- The conditions of a scan on another's columns that count. An expression over columns that can be NULL without a row may be another
--- value than NULL there, such as coalesce(o.id, 0), and no row of the other leads to it; `=` of such a column itself finds nothing.
+-- The conditions of a scan on another's columns that count. An expression over columns that can be NULL without a row
+-- may be another value than NULL there, such as coalesce(o.id, 0), and no row of the other leads to it; `=` of such a
+-- column itself finds nothing.
 CREATE FUNCTION chime.links_to(p_scan chime.group_scan, p_by chime.group_scan) RETURNS TABLE (side text, own text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -269,8 +275,8 @@ BEGIN ATOMIC
     WHERE NOT p_by.nulled OR l.key IN (SELECT format('%I.%I', c.alias, c.name) FROM chime.columns_named(l.key) AS c);
 END;
 
--- Proves a scan by its own conditions, or by another's that is proven; as it was where neither does. grain: what each column of the group is
--- made of, over the aliases of joins and, for the scan's own columns, its own alias.
+-- Proves a scan by its own conditions, or by another's that is proven; as it was where neither does. grain: what each
+-- column of the group is made of, over the aliases of joins and, for the scan's own columns, its own alias.
 CREATE FUNCTION chime.prove_scan(p_scan chime.group_scan, p_by chime.group_scan, p_grain name[]) RETURNS chime.group_scan
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_scan chime.group_scan := p_scan;
@@ -318,8 +324,8 @@ BEGIN
     RETURN v_scans;
 END $$;
 
--- All scans of one plan, proven as far as that goes. p_nulls: columns of the grain that are NULL in the group of this plan: where
--- nothing else shows which groups a change concerns, it may concern that one.
+-- All scans of one plan, proven as far as that goes. p_nulls: columns of the grain that are NULL in the group of this
+-- plan: where nothing else shows which groups a change concerns, it may concern that one.
 CREATE FUNCTION chime.prove_scans(p_scans chime.group_scan[], p_grain name[], p_nulls name[]) RETURNS chime.group_scan[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_scans chime.group_scan[];
@@ -337,7 +343,8 @@ BEGIN
     RETURN v_scans;
 END $$;
 
--- The query from marks of a scan's table to groups. Values are given the type of the kept column, as marks have no modifiers.
+-- The query from marks of a scan's table to groups. Values are given the type of the kept column, as marks have no
+-- modifiers.
 CREATE FUNCTION chime.map_of_scan(p_scan chime.group_scan, p_grain name[], p_kept regclass) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT 'SELECT ' || string_agg(format('(%s)::%s%s AS %I', chime.over_alias(p_scan.grain ->> g.name::text, p_scan.alias, 'chime_mark'),

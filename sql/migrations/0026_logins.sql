@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
--- As whom the daemon logs in to run jobs that SQL made. It decides that itself, by pgchime.conf and by what the role may do when it logs in;
--- what stands here lets SQL say so early, and is no protection: whoever runs code as the ledger's owner writes it.
+-- As whom the daemon logs in to run jobs that SQL made. It decides that itself, by pgchime.conf and by what the role
+-- may do when it logs in; what stands here lets SQL say so early, and is no protection: whoever runs code as the
+-- ledger's owner writes it.
 
 CREATE TABLE chime.login (
     role  name PRIMARY KEY,

@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Trust: whose code runs when a definition, or a query beside it, is planned and run.
 --
--- Whoever owns a source, or may CREATE in its schema, may put an operator, a function or a view there that a definition finds before
--- PostgreSQL's own; and an index, a CHECK constraint or a partition key of a table holds expressions that the planner evaluates for whoever reads
--- that table. So all that a definition reaches and that can run code has to be of a trusted owner: a superuser, the role that runs it, the
--- ledger's owner, or one of trusted_owners in pgchime.conf. It is looked at before anything of it is planned, and again when it looks
--- otherwise; tables themselves may be anybody's.
+-- Whoever owns a source, or may CREATE in its schema, may put an operator, a function or a view there that a definition
+-- finds before PostgreSQL's own; and an index, a CHECK constraint or a partition key of a table holds expressions that
+-- the planner evaluates for whoever reads that table. So all that a definition reaches and that can run code has to be
+-- of a trusted owner: a superuser, the role that runs it, the ledger's owner, or one of trusted_owners in pgchime.conf.
+-- It is looked at before anything of it is planned, and again when it looks otherwise; tables themselves may be
+-- anybody's.
 
 CREATE TABLE chime.trusted_owner (name name PRIMARY KEY);
 COMMENT ON TABLE chime.trusted_owner IS 'trusted_owners of the leader''s pgchime.conf';
@@ -25,9 +26,10 @@ RETURN EXISTS (SELECT FROM pg_roles r WHERE r.oid = p_owner
                     OR r.rolname IN (SELECT t.name FROM chime.trusted_owner t)));
 COMMENT ON FUNCTION chime.is_trusted IS 'a superuser, who asks, the ledger''s owner, or one of trusted_owners';
 
--- All that is reached from one object and is not PostgreSQL's own (16384: FirstNormalObjectId). From a relation that is read: a view's rule,
--- partitions and children, and what holds expressions that the planner may evaluate. Policies are not among it: with row_security off they
--- are an error. Defaults and triggers are for writers. From a type: what casts it to others. A function whose body is a string is trusted with what it calls.
+-- All that is reached from one object and is not PostgreSQL's own (16384: FirstNormalObjectId). From a relation that is
+-- read: a view's rule, partitions and children, and what holds expressions that the planner may evaluate. Policies are
+-- not among it: with row_security off they are an error. Defaults and triggers are for writers. From a type: what casts
+-- it to others. A function whose body is a string is trusted with what it calls.
 CREATE FUNCTION chime.code_reached(p_class oid, p_object oid) RETURNS TABLE (class oid, object oid)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$ -- asked at each call of telemetry_trend()
 #variable_conflict use_column
@@ -124,9 +126,10 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.refuse_untrusted IS 'fails where an object reaches code of an owner whom nobody trusts';
 
--- --- views ------------------------------------------------------------------------------------------------------------------------
+-- --- views -----------------------------------------------------------------------------------------------------------
 
--- Queries beside the definition are parsed anew at each use, by the names of their relations: what those are is part of it.
+-- Queries beside the definition are parsed anew at each use, by the names of their relations: what those are is part of
+-- it.
 CREATE FUNCTION chime.view_queries(p_view chime.view) RETURNS TABLE (query text, log regclass, captured name[])
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
 BEGIN
@@ -168,7 +171,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.row_type_of IS 'the relation that has the columns of a type, or of what it is an array, a domain or a range of, at any depth; NULL: there is none';
 
--- Refuses a parsed query that reaches what is not trusted, else drops it. What was there when PostgreSQL was made is in no pg_depend.
+-- Refuses a parsed query that reaches what is not trusted, else drops it. What was there when PostgreSQL was made is in
+-- no pg_depend.
 CREATE FUNCTION chime.vet_parsed(p_what text, p_parsed regclass, OUT named text[], OUT names_code boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -204,7 +208,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.vet_query IS 'as chime.vet_parsed; NULL: the query cannot be parsed';
 
--- Where its queries name relations only and these are what they were, as when it was vetted, it need not be parsed again: what it reaches is what they do.
+-- Where its queries name relations only and these are what they were, as when it was vetted, it need not be parsed
+-- again: what it reaches is what they do.
 CREATE FUNCTION chime.vet_view(p_view chime.view, OUT named text[], OUT names_code boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -239,8 +244,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.oids_named IS 'the relations of these names, now';
 
--- What roles that are not trusted could have changed: of the tables that are read, and which these are; and casts, which are of no schema. What is
--- trusted is changed by those who are. plpgsql, which keeps its plan: this is asked at every refresh.
+-- What roles that are not trusted could have changed: of the tables that are read, and which these are; and casts,
+-- which are of no schema. What is trusted is changed by those who are. plpgsql, which keeps its plan: this is asked at
+-- every refresh.
 CREATE FUNCTION chime.reach_of(p_relations oid[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off SET plan_cache_mode = force_generic_plan AS $$ -- keeps its plan: asked at every refresh
@@ -278,8 +284,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.reach_of IS 'of relations, what they read, and casts: what roles that are not trusted could have changed';
 
--- A function, an operator or a type that a text names is looked up anew where the text is parsed at each use: what fits better, or is of that name by
--- now, may be anybody's. Also where somebody trusted drops what fitted best. Nobody else makes anything in schema chime, which has the most.
+-- A function, an operator or a type that a text names is looked up anew where the text is parsed at each use: what fits
+-- better, or is of that name by now, may be anybody's. Also where somebody trusted drops what fitted best. Nobody else
+-- makes anything in schema chime, which has the most.
 CREATE FUNCTION chime.names_reach() RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$ -- keeps its plan: asked at every refresh
 DECLARE v_own oid := 'chime'::regnamespace;
@@ -293,7 +300,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.names_reach IS 'the schemas, functions, operators and types that a name could be';
 
--- Queries are parsed with nothing but pg_catalog in the search path: where they name no other schema's functions, operators and types, none can come to be found.
+-- Queries are parsed with nothing but pg_catalog in the search path: where they name no other schema's functions,
+-- operators and types, none can come to be found.
 CREATE FUNCTION chime.reach(p_view chime.view) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -312,9 +320,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.vet_again IS 'refuses a view that reaches code of an owner whom nobody trusts, where its tables look otherwise than when it was vetted';
 
--- By installation and upkeep: what a refresh finds as it was then need not be looked at in whole. Also what trusted owners gave to others:
--- why the view is refused from now on; NULL: it is not. What cannot be parsed just now is looked at before each use. Written down is what was there
--- before the look, which the names of a new text are known after.
+-- By installation and upkeep: what a refresh finds as it was then need not be looked at in whole. Also what trusted
+-- owners gave to others: why the view is refused from now on; NULL: it is not. What cannot be parsed just now is looked
+-- at before each use. Written down is what was there before the look, which the names of a new text are known after.
 CREATE FUNCTION chime.note_vetted(p_schema name, p_relation name) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

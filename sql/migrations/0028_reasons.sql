@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Why a view is not keyed (0025_proof.sql proves that it may be): in words of its definition, with the index that would make it so, and what no
--- plan shows.
+-- Why a view is not keyed (0025_proof.sql proves that it may be): in words of its definition, with the index that would
+-- make it so, and what no plan shows.
 
 -- That of a group without a NULL.
 CREATE FUNCTION chime.first_plan(p_view chime.view) RETURNS jsonb
@@ -8,8 +8,8 @@ LANGUAGE sql SET search_path = pg_catalog, pg_temp
 RETURN chime.group_plan(p_view.view_schema, p_view.relation, p_view.grain,
                         (SELECT m FROM chime.grain_matches(chime.kept_of(p_view), p_view.grain, 'chime_key', 'v') AS m LIMIT 1));
 
--- The scans of that plan, as proven as every index would make them: a condition on two tables stands at one of them or at a join, whichever way
--- the planner goes without an index, and counts here for both.
+-- The scans of that plan, as proven as every index would make them: a condition on two tables stands at one of them or
+-- at a join, whichever way the planner goes without an index, and counts here for both.
 CREATE FUNCTION chime.joined_scans(p_plan jsonb, p_view chime.view) RETURNS SETOF chime.group_scan
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -42,8 +42,9 @@ BEGIN
     RETURN coalesce(v_found, true);
 END $$;
 
--- What an index holds to find the rows that a scan is after: what the group's key is compared with, in the order of the grain, behind what
--- joins the scan to the one that leads there. Of a table's own column only its name, with its collation where the grain has another one.
+-- What an index holds to find the rows that a scan is after: what the group's key is compared with, in the order of the
+-- grain, behind what joins the scan to the one that leads there. Of a table's own column only its name, with its
+-- collation where the grain has another one.
 CREATE FUNCTION chime.index_parts(p_scan chime.group_scan, p_kept regclass, p_grain name[]) RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -77,8 +78,8 @@ RETURN EXISTS (
     WHERE c.oid = p_relation AND chime.without_brackets(pg_get_indexdef(i.indexrelid, 1, false))
                                  = chime.without_brackets(replace(p_part, quote_ident(c.relname) || '.', '')));
 
--- The indexes without which one group cannot be found, as statements: of each scan that no index condition of its own leads to the group.
--- NULL: no index can hold what leads there. No rows: an index would not help.
+-- The indexes without which one group cannot be found, as statements: of each scan that no index condition of its own
+-- leads to the group. NULL: no index can hold what leads there. No rows: an index would not help.
 CREATE FUNCTION chime.missing_indexes(p_view chime.view) RETURNS TABLE (relation regclass, statement text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -100,8 +101,8 @@ BEGIN
     END LOOP;
 END $$;
 
--- Why no index finds one group in some tables (as schema.table), with the statements that mend it. NULL for the tables: in whichever there is none,
--- and NULL where an index would not help.
+-- Why no index finds one group in some tables (as schema.table), with the statements that mend it. NULL for the tables:
+-- in whichever there is none, and NULL where an index would not help.
 CREATE FUNCTION chime.index_words(p_view chime.view, p_tables text[]) RETURNS text
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -116,7 +117,8 @@ BEGIN ATOMIC
     FROM tables t WHERE t.names IS NOT NULL;
 END;
 
--- Why nothing shows which groups a change of a table concerns: what is above the first scan of it that nothing restricts.
+-- Why nothing shows which groups a change of a table concerns: what is above the first scan of it that nothing
+-- restricts.
 CREATE FUNCTION chime.unproven_words(p_view chime.view, p_tables regclass[]) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -148,7 +150,7 @@ BEGIN
         ELSE format('no condition "column = column" leads from a row of %s to its group', v_tables) END), array_to_string(p_view.grain, ', '));
 END $$;
 
--- --- what no plan shows ----------------------------------------------------------------------------------------------------------
+-- --- what no plan shows ----------------------------------------------------------------------------------------------
 
 -- Everything that the planner means to do for a definition, without columns that tell when a row was made.
 CREATE FUNCTION chime.definition_plan(p_view chime.view) RETURNS text
@@ -161,8 +163,8 @@ BEGIN
     RETURN (SELECT string_agg(s #>> '{}', E'\n') FROM jsonb_path_query(v_plan, 'strict $.**') AS s WHERE jsonb_typeof(s) = 'string');
 END $$;
 
--- Why rows may change, or be others, without a change of any source; NULL: they do not. Stable functions of PostgreSQL that read more than
--- their arguments go by their names.
+-- Why rows may change, or be others, without a change of any source; NULL: they do not. Stable functions of PostgreSQL
+-- that read more than their arguments go by their names.
 CREATE FUNCTION chime.unsteady(p_view chime.view) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -204,7 +206,8 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Why columns of a grain cannot be compared as the definition does: a type from elsewhere, or a collation, may have an equality of its own.
+-- Why columns of a grain cannot be compared as the definition does: a type from elsewhere, or a collation, may have an
+-- equality of its own.
 CREATE FUNCTION chime.grain_problem(p_kept regclass, p_grain name[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(format('%I is of type %s', a.attname, format_type(a.atttypid, a.atttypmod) || coalesce(' COLLATE ' || l.collname, '')),
@@ -214,8 +217,8 @@ RETURN (SELECT string_agg(format('%I is of type %s', a.attname, format_type(a.at
         WHERE a.attrelid = p_kept AND a.attname = ANY (p_grain)
           AND (l.oid IS NOT NULL OR (t.oid >= 16384 AND t.typtype <> 'e' AND chime.key_equality(p_kept, a.attname) = '=')));
 
--- Columns whose changes may leave no mark, since the plugin does not declare that its view reads them. Which table's row is meant
--- by a whole one (`to_jsonb(o)`) is not known: all of them count.
+-- Columns whose changes may leave no mark, since the plugin does not declare that its view reads them. Which table's
+-- row is meant by a whole one (`to_jsonb(o)`) is not known: all of them count.
 CREATE FUNCTION chime.undeclared_columns(p_view chime.view) RETURNS text
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -228,7 +231,8 @@ BEGIN ATOMIC
     JOIN read r ON r.relation = s.relation AND (r."column" = a.attnum OR (SELECT w.row FROM whole w));
 END;
 
--- Columns that a trigger has no value of, from PostgreSQL 18 on; NULL: none. What they are computed of, the definition does not say.
+-- Columns that a trigger has no value of, from PostgreSQL 18 on; NULL: none. What they are computed of, the definition
+-- does not say.
 CREATE FUNCTION chime.unseen_columns(p_view chime.view) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(DISTINCT format('%s.%I', a.attrelid::regclass, a.attname), ', ')
@@ -286,8 +290,8 @@ BEGIN ATOMIC
     WHERE c.relkind IN ('r', 'p') AND c.oid IN (SELECT chime.tables_read(chime.live_of(p_view)));
 END;
 
--- What is captured of a view's sources and what leads from there to groups: as proven, or as declared where that is to be trusted. None where
--- any of it is neither, since all of it is needed.
+-- What is captured of a view's sources and what leads from there to groups: as proven, or as declared where that is to
+-- be trusted. None where any of it is neither, since all of it is needed.
 CREATE FUNCTION chime.sources_of(p_view chime.view, p_source_schema name, p_sources jsonb, p_proven chime.key_proof[])
 RETURNS TABLE (source oid, columns name[], captured name[], map text, trusted boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -302,7 +306,8 @@ BEGIN ATOMIC
       AND NOT EXISTS (SELECT FROM unnest(p_proven) AS k WHERE k.unproven AND k.relation NOT IN (SELECT o.source FROM chosen o));
 END;
 
--- Why a declaration cannot be right that is not to be trusted: changes of other columns lead to groups, too. NULL: it can.
+-- Why a declaration cannot be right that is not to be trusted: changes of other columns lead to groups, too. NULL: it
+-- can.
 CREATE FUNCTION chime.contradiction(p_view chime.view, p_source_schema name, p_sources jsonb, p_proven chime.key_proof[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN (SELECT string_agg(format('its plugin captures %s of %s, but changes of %s lead to groups, too: leave "capture" and "map" out, or say trust = "true"',
@@ -311,7 +316,8 @@ RETURN (SELECT string_agg(format('its plugin captures %s of %s, but changes of %
         FROM chime.declared_sources(p_view, p_source_schema, p_sources) AS d JOIN unnest(p_proven) AS k ON k.relation = d.source
         WHERE NOT d.trust AND NOT k.unproven AND cardinality(d.capture) > 0 AND NOT k.captured <@ d.capture);
 
--- Why a view cannot be refreshed by its grain though it would help to capture changes; NULL: it can. p_proven: of chime.prove_keys.
+-- Why a view cannot be refreshed by its grain though it would help to capture changes; NULL: it can. p_proven: of
+-- chime.prove_keys.
 CREATE FUNCTION chime.obstacle(p_view chime.view, p_source_schema name, p_sources jsonb, p_proven chime.key_proof[]) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -1,11 +1,12 @@
 -- SPDX-License-Identifier: PostgreSQL
--- How many jobs a role may have. They are held in the leader's memory and stay in the ledger after they were unscheduled, so nobody makes any
--- number of them. Superusers and the daemon's role are free, and what they make for others counts for those, but is not refused.
+-- How many jobs a role may have. They are held in the leader's memory and stay in the ledger after they were
+-- unscheduled, so nobody makes any number of them. Superusers and the daemon's role are free, and what they make for
+-- others counts for those, but is not refused.
 
 CREATE INDEX job_owner ON chime.job (owner, active) WHERE origin = 'sql';
 
--- Each transaction that makes jobs writes the row of their owner, so that of two neither counts past the other. No one else reads or writes it,
--- so one that stays open holds up jobs that its own role makes, and nothing more.
+-- Each transaction that makes jobs writes the row of their owner, so that of two neither counts past the other. No one
+-- else reads or writes it, so one that stays open holds up jobs that its own role makes, and nothing more.
 CREATE TABLE chime.maker (
     role    name PRIMARY KEY,
     made_at timestamptz NOT NULL DEFAULT clock_timestamp()

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Who may do what in schema chime is said by its migrations, and not by the default privileges of the role that runs them. Each migration
--- that makes relations or functions ends with this statement; what is made at run time goes through chime.keep_private and its like.
+-- Who may do what in schema chime is said by its migrations, and not by the default privileges of the role that runs
+-- them. Each migration that makes relations or functions ends with this statement; what is made at run time goes
+-- through chime.keep_private and its like.
 
 -- What somebody granted who is in no default privileges stays. PUBLIC may call what a migration did not take from it.
 CREATE FUNCTION chime.keep_ledger_private() RETURNS void

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Alerts: what is wrong, told once, until it is right again. The leader looks every few seconds, on a session of its own, without the leader's
--- row (chime.alerts_found, chime.look_at_condition); what follows from it is one statement under its token (chime.note_alerts), so that one leader
--- decides, and a transition is on record in the transaction that decides it. A crash in between loses nothing: the next look finds the same.
+-- Alerts: what is wrong, told once, until it is right again. The leader looks every few seconds, on a session of its
+-- own, without the leader's row (chime.alerts_found, chime.look_at_condition); what follows from it is one statement
+-- under its token (chime.note_alerts), so that one leader decides, and a transition is on record in the transaction
+-- that decides it. A crash in between loses nothing: the next look finds the same.
 
 CREATE TABLE chime.alert_rule (
     name        text PRIMARY KEY,
@@ -121,9 +122,10 @@ COMMENT ON TABLE chime.alert_job IS 'jobs that ever failed: how often, as far as
 COMMENT ON COLUMN chime.alert_job.rate_since IS 'with rate_runs and rate_failures: from where the share of failures is counted, for an hour';
 INSERT INTO chime.alert_job SELECT s.job_id, s.failures, '-infinity', 0, 0 FROM chime.job_state s WHERE s.failures > 0;
 
--- --- rules ---------------------------------------------------------------------------------------------------------------------
+-- --- rules -----------------------------------------------------------------------------------------------------------
 
--- way_out: what mends it, with %1$s for the subject; NULL where `status` and `doctor` have a finding of their own, with its own way out.
+-- way_out: what mends it, with %1$s for the subject; NULL where `status` and `doctor` have a finding of their own, with
+-- its own way out.
 CREATE FUNCTION chime.standard_rules() RETURNS TABLE (name text, about text, severity text, hold interval, words text, way_out text)
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -184,9 +186,10 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.standard_rules IS 'rules that every database has; the configuration may switch one off, or give it another severity and hold';
 
--- [{"name", "plugin", "view_schema", "condition", "severity", "hold", "enabled"}]: rules of plugins and the configuration, and, without a condition,
--- what the configuration says of a rule that is there; the catalog refuses what it says of others (core/catalog/alert_check.c). Of rules with one name
--- the standard one counts, then the plugin's.
+-- [{"name", "plugin", "view_schema", "condition", "severity", "hold", "enabled"}]: rules of plugins and the
+-- configuration, and, without a condition, what the configuration says of a rule that is there; the catalog refuses
+-- what it says of others (core/catalog/alert_check.c). Of rules with one name the standard one counts, then the
+-- plugin's.
 CREATE FUNCTION chime.set_alert_rules(p_token uuid, p_rules jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -218,10 +221,10 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.set_alert_rules IS 'what the leader''s configuration and plugins look for';
 
--- --- what is wrong -------------------------------------------------------------------------------------------------------------
+-- --- what is wrong ---------------------------------------------------------------------------------------------------
 
--- Of each owner a hundred for each rule: nobody's many hide another's one. The leader ends a session that answers with more than 16 MB: what many
--- say is cut.
+-- Of each owner a hundred for each rule: nobody's many hide another's one. The leader ends a session that answers with
+-- more than 16 MB: what many say is cut.
 CREATE FUNCTION chime.jobs_found() RETURNS TABLE (rule text, subject text, severity text, value double precision, summary text, job_id bigint,
                                                   failures bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -377,8 +380,8 @@ COMMENT ON FUNCTION chime.jobs_found IS 'what standard rules find of jobs now; j
 COMMENT ON FUNCTION chime.views_found IS 'what standard rules find of views and plugins now';
 COMMENT ON FUNCTION chime.server_found IS 'what standard rules find of the server, the leader and the ledger now';
 
--- What `status` and `doctor` say, and alerts tell, of views that are kept. Views that nothing will fill: their jobs are suspended, or none is
--- active. What could not be filled has failed its plugin.
+-- What `status` and `doctor` say, and alerts tell, of views that are kept. Views that nothing will fill: their jobs are
+-- suspended, or none is active. What could not be filled has failed its plugin.
 CREATE FUNCTION chime.view_problems() RETURNS TABLE (rule text, subject text, message text, way_out text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
@@ -405,8 +408,8 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.view_problems IS 'what is wrong with views of themselves, each with what mends it';
 
--- Likewise of the ledger. The leader makes the history's partitions a week ahead, as it begins to lead and every hour. Of what is unlogged the
--- server writes no log, so neither a crash nor a standby keeps its rows.
+-- Likewise of the ledger. The leader makes the history's partitions a week ahead, as it begins to lead and every hour.
+-- Of what is unlogged the server writes no log, so neither a crash nor a standby keeps its rows.
 CREATE FUNCTION chime.ledger_problems() RETURNS TABLE (rule text, subject text, message text, way_out text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
@@ -482,7 +485,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.vet_condition IS 'refuses a condition that reaches code of an owner whom nobody trusts, where that looks otherwise than when it was vetted';
 
--- One row of a condition. Whose table it reads may write anything into it: so here it is cut, and a value is none that no double precision can be.
+-- One row of a condition. Whose table it reads may write anything into it: so here it is cut, and a value is none that
+-- no double precision can be.
 CREATE FUNCTION chime.condition_found(p_rule text, p_holds json, p_row json) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -497,8 +501,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.condition_found IS 'what a row of a condition finds, as chime.note_alerts takes it';
 
--- Raises what the condition raises: its rule is broken then. The first column decides; subject, value and summary go by their names. Rows that say
--- no are left out where they are read, however many they are.
+-- Raises what the condition raises: its rule is broken then. The first column decides; subject, value and summary go by
+-- their names. Rows that say no are left out where they are read, however many they are.
 CREATE FUNCTION chime.look_at_condition(p_rule text) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
@@ -526,7 +530,7 @@ EXCEPTION WHEN OTHERS THEN -- in words that may quote what it read
 END $$;
 COMMENT ON FUNCTION chime.look_at_condition IS 'where a condition of a plugin or of the configuration holds now, as chime.note_alerts takes it';
 
--- --- transitions ---------------------------------------------------------------------------------------------------------------
+-- --- transitions -----------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION chime.labels_match(p_matchers jsonb, p_labels jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -541,8 +545,8 @@ RETURN (SELECT s.silence_id FROM chime.silence s
         ORDER BY s.until DESC LIMIT 1);
 COMMENT ON FUNCTION chime.silenced IS 'the silence that holds for an alert with these labels now; NULL: none';
 
--- What looks found, [{"rule", "subject", "severity", "value", "summary", "job_id", "failures"}] each, and by which rules: what another rule
--- found before stays. Told are transitions, each once, in the transaction that made it.
+-- What looks found, [{"rule", "subject", "severity", "value", "summary", "job_id", "failures"}] each, and by which
+-- rules: what another rule found before stays. Told are transitions, each once, in the transaction that made it.
 CREATE FUNCTION chime.note_alerts(p_token uuid, p_found jsonb[], p_looked text[])
 RETURNS TABLE (state text, rule text, subject text, severity text, summary text, silenced boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -621,8 +625,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.note_alerts IS 'the leader''s: what follows from a look, and what became of which alert';
 
--- Whoever is in the database may listen, and notify: so it says no more than where to look, to whom may read that. A full queue would take no
--- commit: then the log and the tables tell alone.
+-- Whoever is in the database may listen, and notify: so it says no more than where to look, to whom may read that. A
+-- full queue would take no commit: then the log and the tables tell alone.
 CREATE FUNCTION chime.notify_alerts(p_at timestamptz) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -639,7 +643,8 @@ SELECT a.alert_id, a.state, a.severity, a.rule, a.subject, a.since, a.fired_at, 
 FROM chime.alert a;
 COMMENT ON VIEW chime.alerts IS 'alerts that are open, with the silence that holds for each now';
 
--- Alerts that fire and that nobody silenced, of rules for which nothing else is said. Of each rule ten are named: many of one hide no other.
+-- Alerts that fire and that nobody silenced, of rules for which nothing else is said. Of each rule ten are named: many
+-- of one hide no other.
 CREATE FUNCTION chime.alert_problems() RETURNS TABLE (rule text, subject text, message text, way_out text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC

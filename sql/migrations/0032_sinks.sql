@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Sinks: where alerts are told beside the log and NOTIFY. What a look finds and what is to be told of it go into one transaction (chime.note_alerts);
--- the leader sends, and notes how that ended. A message has an alert's rule for its group; those of one sink and rule go out in their order. Addresses
--- and secrets are the configuration's: none of them is here. The tables are those of 0031.
+-- Sinks: where alerts are told beside the log and NOTIFY. What a look finds and what is to be told of it go into one
+-- transaction (chime.note_alerts); the leader sends, and notes how that ended. A message has an alert's rule for its
+-- group; those of one sink and rule go out in their order. Addresses and secrets are the configuration's: none of them
+-- is here. The tables are those of 0031.
 
 -- [{"name", "type", "matchers"}]: what waits for a sink that is gone expires.
 CREATE FUNCTION chime.set_sinks(p_token uuid, p_sinks jsonb) RETURNS void
@@ -17,8 +18,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.set_sinks IS 'the sinks of the leader''s configuration';
 
--- Each transition of that instant is told once, and what goes on firing again every 4 h until somebody acknowledges it: an Alertmanager, which
--- forgets what it does not hear of, every minute. So a sink that is new, or a silence that is over, is told of what fires already.
+-- Each transition of that instant is told once, and what goes on firing again every 4 h until somebody acknowledges it:
+-- an Alertmanager, which forgets what it does not hear of, every minute. So a sink that is new, or a silence that is
+-- over, is told of what fires already.
 CREATE FUNCTION chime.queue_notifications(p_at timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -65,8 +67,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.queue_notifications IS 'what sinks are to be told after a look: of chime.note_alerts';
 
--- In the form that Alertmanager sends webhooks: fifty transitions at most, the rest is counted. An Alertmanager, which people do not read, is told all.
--- Of each owner of jobs as many as of the others: nobody's many hide another's one.
+-- In the form that Alertmanager sends webhooks: fifty transitions at most, the rest is counted. An Alertmanager, which
+-- people do not read, is told all. Of each owner of jobs as many as of the others: nobody's many hide another's one.
 CREATE FUNCTION chime.notification_body(p_id bigint) RETURNS jsonb
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -119,8 +121,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.take_notifications IS 'the leader''s: what is to be sent now. again: it was being sent when a leader ended';
 
--- Its text was refused: it is told in two parts, each a message of its own, so that what cannot be told holds up nothing beside it. What waits behind
--- it comes with the second part, and so stays behind it. attempts of the first: nothing joins it.
+-- Its text was refused: it is told in two parts, each a message of its own, so that what cannot be told holds up
+-- nothing beside it. What waits behind it comes with the second part, and so stays behind it. attempts of the first:
+-- nothing joins it.
 CREATE FUNCTION chime.split_notification(p_message chime.notification) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -140,8 +143,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.split_notification IS 'tells what a message tells in two others: of chime.note_delivery';
 
--- p_error NULL: it was delivered. Else it is tried for 24 h, but for one whose text the receiver refused: that ends, and is told in parts while it has
--- any. Gives what became of it: delivered, waiting, expired or split.
+-- p_error NULL: it was delivered. Else it is tried for 24 h, but for one whose text the receiver refused: that ends,
+-- and is told in parts while it has any. Gives what became of it: delivered, waiting, expired or split.
 CREATE FUNCTION chime.note_delivery(p_token uuid, p_id bigint, p_error text, p_refused boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -24,8 +24,8 @@ BEGIN ATOMIC
     LEFT JOIN pg_operator o ON m.t[1] = 'opno' AND o.oid = m.t[2]::oid;
 END;
 
--- Functions that are not PostgreSQL's, with those that they call: known of bodies that were bound when they were made; of others whatever
--- they may name.
+-- Functions that are not PostgreSQL's, with those that they call: known of bodies that were bound when they were made;
+-- of others whatever they may name.
 CREATE FUNCTION chime.functions_below(p_view chime.view) RETURNS SETOF oid
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -46,7 +46,8 @@ RETURN EXISTS (SELECT FROM chime.relations_read(chime.live_of(p_view)) AS r JOIN
     OR EXISTS (SELECT FROM chime.functions_below(p_view) AS f JOIN pg_proc p ON p.oid = f
                WHERE p.prosrc ILIKE '%collate%' OR p.prosqlbody::text LIKE '%{COLLATEEXPR %');
 
--- What the words of a definition mean: another meaning may be other rows of every group, and no row of a source changed.
+-- What the words of a definition mean: another meaning may be other rows of every group, and no row of a source
+-- changed.
 CREATE FUNCTION chime.meaning(p_view chime.view) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -73,8 +74,8 @@ BEGIN ATOMIC
     SELECT md5(string_agg(f.fact, ',' ORDER BY f.fact)) FROM facts f;
 END;
 
--- What a proof rests on beside the definition itself: what that means, indexes, constraints, privileges. Statistics are not among it: any
--- plan is as good a proof as another.
+-- What a proof rests on beside the definition itself: what that means, indexes, constraints, privileges. Statistics are
+-- not among it: any plan is as good a proof as another.
 CREATE FUNCTION chime.outlook(p_view chime.view) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -98,8 +99,8 @@ BEGIN ATOMIC
     SELECT concat_ws(' ', chime.meaning(p_view), md5(string_agg(f.fact, ',' ORDER BY f.fact))) FROM facts f;
 END;
 
--- By the leader's upkeep: an index that was made makes a view keyed, a lower view that was replaced is proven anew. Not while a captured column
--- has another name: a log that followed it would miss the old name when that comes back.
+-- By the leader's upkeep: an index that was made makes a view keyed, a lower view that was replaced is proven anew. Not
+-- while a captured column has another name: a log that followed it would miss the old name when that comes back.
 CREATE FUNCTION chime.ask_again(p_schema name, p_source_schema name, p_relation name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_view chime.view;

@@ -1,17 +1,18 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Rows that a MERGE moves to another partition.
 --
--- PostgreSQL (15 to 18) does that as a DELETE and an INSERT, and shows the rows to the triggers of those events alone, which it fires only where
--- the MERGE itself has such an action. So partitions of a source have a trigger of each row BEFORE an UPDATE, under the condition that a
--- column of the partition keys changes. It is the last one by its name (triggers fire in the order of their bytes): it sees the row as those before it left it.
+-- PostgreSQL (15 to 18) does that as a DELETE and an INSERT, and shows the rows to the triggers of those events alone,
+-- which it fires only where the MERGE itself has such an action. So partitions of a source have a trigger of each row
+-- BEFORE an UPDATE, under the condition that a column of the partition keys changes. It is the last one by its name
+-- (triggers fire in the order of their bytes): it sees the row as those before it left it.
 
 CREATE FUNCTION chime.move_trigger(p_source integer) RETURNS text
 LANGUAGE sql IMMUTABLE RETURN '~chime_capture_' || p_source::text || '_move';
 
 -- How rows that may move are marked, which is the argument of those triggers; NULL: the source has no partitions.
 --   keys 2 3     where column 2 or 3 of the source changes: the key before and after
---   whole 2 3    there: everything, since the row may be another one when it arrives: triggers BEFORE INSERT of a partition may change it then, and
---                a generated column that is captured or declared has no value yet
+--   whole 2 3    there: everything, since the row may be another one when it arrives: triggers BEFORE INSERT of a
+--                partition may change it then, and a generated column that is captured or declared has no value yet
 --   always       at each UPDATE of a row: everything, since a trigger that comes later may change it
 -- Triggers that are off count, too: who turns them on is not waited for.
 CREATE FUNCTION chime.moves(p_source integer) RETURNS text
@@ -45,7 +46,8 @@ BEGIN
                            WHERE s.source_id = p_source AND a.attgenerated <> '')) AS g (generated));
 END $$;
 
--- As the trigger function of each row of an UPDATE (chime.write_row_capture), and before it: what it returns is what is written.
+-- As the trigger function of each row of an UPDATE (chime.write_row_capture), and before it: what it returns is what is
+-- written.
 CREATE FUNCTION chime.write_move_capture(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -86,8 +88,8 @@ BEGIN
     PERFORM chime.keep_routine_private(format('chime.capture_%s_move()', p_source)::regprocedure);
 END $$;
 
--- The condition that a row may move. Compared by their bytes where a type's own equality may be another than that by which its table is
--- partitioned: an operator costs a statement of one row half of that.
+-- The condition that a row may move. Compared by their bytes where a type's own equality may be another than that by
+-- which its table is partitioned: an operator costs a statement of one row half of that.
 CREATE FUNCTION chime.may_move(p_source integer, p_moves text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce((

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Schema cron, as the extension pg_cron makes it, over the tables of schema chime: what applications call and read stays as it is. One
--- transaction; run again, it changes nothing. `pgchime migrate --with-cron` runs it; docs/pg_cron.md says what differs.
+-- Schema cron, as the extension pg_cron makes it, over the tables of schema chime: what applications call and read
+-- stays as it is. One transaction; run again, it changes nothing. `pgchime migrate --with-cron` runs it;
+-- docs/pg_cron.md says what differs.
 
 DO $$
 BEGIN
@@ -26,7 +27,7 @@ EXCEPTION WHEN insufficient_privilege THEN
         HINT = pg_catalog.format('let a DBA run: GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user);
 END $$;
 
--- --- the way in: what chime.job_call is for those who may use schema chime ------------------------------------------------------------
+-- --- the way in: what chime.job_call is for those who may use schema chime -------------------------------------------
 
 CREATE OR REPLACE VIEW cron.job_call AS
 SELECT NULL::name AS caller, NULL::text AS verb, NULL::jsonb AS arguments, NULL::jsonb AS answer WHERE false;
@@ -34,7 +35,7 @@ COMMENT ON VIEW cron.job_call IS 'what the functions of this schema are called t
 CREATE OR REPLACE TRIGGER a_caller INSTEAD OF INSERT ON cron.job_call FOR EACH ROW EXECUTE FUNCTION chime.name_caller();
 CREATE OR REPLACE TRIGGER b_answer INSTEAD OF INSERT ON cron.job_call FOR EACH ROW EXECUTE FUNCTION chime.answer_call();
 
--- --- functions ----------------------------------------------------------------------------------------------------------------------
+-- --- functions -------------------------------------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION cron.schedule(schedule text, command text) RETURNS bigint
 LANGUAGE sql STRICT SET search_path = pg_catalog, pg_temp
@@ -94,7 +95,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION cron.unschedule(text) IS 'unschedule a pg_cron job';
 
--- --- cron.job -----------------------------------------------------------------------------------------------------------------------
+-- --- cron.job --------------------------------------------------------------------------------------------------------
 
 CREATE OR REPLACE VIEW cron.job WITH (security_barrier = true) AS
 SELECT j.job_id AS jobid, j.schedule, j.command, 'localhost'::text AS nodename, current_setting('port')::integer AS nodeport,
@@ -164,9 +165,10 @@ CREATE OR REPLACE TRIGGER insert_job INSTEAD OF INSERT ON cron.job FOR EACH ROW 
 CREATE OR REPLACE TRIGGER update_job INSTEAD OF UPDATE ON cron.job FOR EACH ROW EXECUTE FUNCTION cron.update_job();
 CREATE OR REPLACE TRIGGER delete_job INSTEAD OF DELETE ON cron.job FOR EACH ROW EXECUTE FUNCTION cron.delete_job();
 
--- --- cron.job_run_details -----------------------------------------------------------------------------------------------------------
+-- --- cron.job_run_details --------------------------------------------------------------------------------------------
 
--- Role, database and command are those that the run ran by. Slots at which nothing ran (skipped, missed) are in chime.job_runs.
+-- Role, database and command are those that the run ran by. Slots at which nothing ran (skipped, missed) are in
+-- chime.job_runs.
 CREATE OR REPLACE VIEW cron.job_run_details WITH (security_barrier = true) AS
 SELECT w.job_id AS jobid, w.run_id AS runid, w.pid AS job_pid,
        coalesce(CASE WHEN p.job_id IS NULL THEN j.database ELSE p.database END, current_database())::text AS database,
@@ -193,10 +195,10 @@ CREATE OR REPLACE RULE delete_run AS ON DELETE TO cron.job_run_details DO INSTEA
     DELETE FROM chime.run_history h WHERE h.job_id = OLD.jobid AND h.run_id = OLD.runid
     RETURNING h.job_id, h.run_id, h.pid, NULL::text, NULL::text, NULL::text, h.state::text, h.message, h.started_at, h.finished_at;
 
--- --- who may --------------------------------------------------------------------------------------------------------------------------
+-- --- who may ---------------------------------------------------------------------------------------------------------
 
--- Once: whom the administrator lets make jobs that run in another database, or anything else here, stays as it is; whom default
--- privileges would let, does not.
+-- Once: whom the administrator lets make jobs that run in another database, or anything else here, stays as it is; whom
+-- default privileges would let, does not.
 DO $$
 BEGIN
     IF current_setting('chime.new_cron', true) = 'yes' THEN

@@ -4,8 +4,8 @@
 --   psql -v ON_ERROR_STOP=1 -v scale=1 -f 0_schema.sql -f 1_data.sql
 --
 -- scale 1: 20,000 submissions, 50 challenges, 200 agents, 20,000 telemetry rows, 20,000 queries, 5,000 approvals, 1,000
--- annotations, 20,000 actions; all grow with the scale, which may be a fraction. Also: seed (1), as_of (the end of the data;
--- default now()), and challenges, agents to set those apart. docs/sample-data.md lists what is in it on purpose.
+-- annotations, 20,000 actions; all grow with the scale, which may be a fraction. Also: seed (1), as_of (the end of the
+-- data; default now()), and challenges, agents to set those apart. docs/sample-data.md lists what is in it on purpose.
 -- Chance is a hash of the row's number, so that no row depends on the order in which others are made.
 \if :{?scale}
 \else
@@ -225,7 +225,7 @@ FROM (
         FROM generate_series(1, :count) AS i) d) c
 ORDER BY i;
 
--- --- what the application itself keeps of a submission -----------------------------------------------------------------
+-- --- what the application itself keeps of a submission ---------------------------------------------------------------
 INSERT INTO public.judge_outputs (id, submission_id, output, created_at)
 SELECT
     pg_temp.identifier('judge ' || s.id, 1),
@@ -235,7 +235,7 @@ SELECT
 FROM public.submissions s
 WHERE s.status = 'scored';
 
--- --- agents ------------------------------------------------------------------------------------------------------------
+-- --- agents ----------------------------------------------------------------------------------------------------------
 -- How long ago, in seconds: a tenth within the hour, a fifth within the day, the rest over 120 days.
 CREATE FUNCTION pg_temp.age(number bigint, stream text) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -247,8 +247,8 @@ RETURN pg_temp.chance(number, stream || ' age') * CASE
 SELECT greatest(40, :count / 4) AS approvals, greatest(60, :count / 20) AS annotations,
        least(1000, greatest(10, round(100 * :'scale'::numeric))) AS triggers \gset
 
--- Four agents work, the first of them most; each has asked ten times within the last minute: data and analyst answer fast,
--- engineer slowly (warning), support too slowly (degraded). archivist is idle for 60 days, visitor asked once.
+-- Four agents work, the first of them most; each has asked ten times within the last minute: data and analyst answer
+-- fast, engineer slowly (warning), support too slowly (degraded). archivist is idle for 60 days, visitor asked once.
 -- Identifiers ascend with time; one in 97 is missing, and one event in 101 came twice, the second time late.
 CREATE TEMPORARY TABLE draft_query ON COMMIT DROP AS
 SELECT
@@ -306,8 +306,9 @@ INSERT INTO public."AgentQuery" (id, agent, query, "latencyMs", "createdAt")
 SELECT md5('query ' || :'seed' || id), agent, query, round(nullif(latency_ms, 'NaN'))::integer, created_at
 FROM public.agent_queries ORDER BY id;
 
--- The first eight are pending: of this minute, late for the agreed five minutes, of yesterday, of weeks ago, and one that is
--- beyond every retention and still to be decided. Some are decided without an instant, or before they were asked.
+-- The first eight are pending: of this minute, late for the agreed five minutes, of yesterday, of weeks ago, and one
+-- that is beyond every retention and still to be decided. Some are decided without an instant, or before they were
+-- asked.
 INSERT INTO public.agent_approvals (
     id, conversation_id, status, priority, confidence_score, approved_by, created_at, updated_at, reviewed_at)
 SELECT
@@ -400,11 +401,12 @@ INSERT INTO public."AgentFeedback" (id, "conversationId", "safeToSend", rubric, 
 SELECT md5('feedback ' || :'seed' || id), conversation_id, safe_to_send, rubric, labels, annotator, created_at
 FROM public.agent_feedback ORDER BY id;
 
--- --- actions -----------------------------------------------------------------------------------------------------------
+-- --- actions ---------------------------------------------------------------------------------------------------------
 -- \gset: its empty answer is nothing to show.
 SELECT public.add_action_partitions(:'as_of', 5, 1) AS made \gset partitions_
 
--- The last trigger has never run; one in fifty fails often. A dozen failures fall into the last day, two at one instant.
+-- The last trigger has never run; one in fifty fails often. A dozen failures fall into the last day, two at one
+-- instant.
 INSERT INTO public.triggers (id, name)
 SELECT i, 'trigger ' || i || CASE WHEN i % 7 = 0 THEN ' "Ünïcode"' ELSE '' END FROM generate_series(1, :triggers) AS i;
 

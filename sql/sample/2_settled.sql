@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- What the sample holds on purpose and an application that is well does not: with this, no alert of the plugins fires (script/demo).
+-- What the sample holds on purpose and an application that is well does not: with this, no alert of the plugins fires
+-- (script/demo).
 BEGIN;
 
 -- Nothing waits for approval.

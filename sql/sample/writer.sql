@@ -3,8 +3,8 @@
 --
 -- Each is one transaction, whole or not at all. Variables: challenges, agents (those of the data loaded).
 
--- Bouts: two scored submissions each of existing agents in an existing challenge, what a judge said of them, the result and
--- a telemetry row; and one older submission of a challenge is judged again.
+-- Bouts: two scored submissions each of existing agents in an existing challenge, what a judge said of them, the result
+-- and a telemetry row; and one older submission of a challenge is judged again.
 PREPARE submit (integer) AS
 WITH bouts AS MATERIALIZED (
     SELECT

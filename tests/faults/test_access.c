@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The daemon may not do what it could: a privilege is revoked, its password is another one, the server is not there. What
- * refuses is named with the way out, by the log, the run and the commands; and all goes on when it is granted again. */
+/* The daemon may not do what it could: a privilege is revoked, its password is another one, the server is not there.
+ * What refuses is named with the way out, by the log, the run and the commands; and all goes on when it is granted
+ * again. */
 #include <check.h>
 #include <libpq-fe.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A COMMIT whose acknowledgement is lost: the server has committed, the daemon cannot know. It is looked up, never guessed.
- * Also a connection that is open and dead: something between the daemon and its server stands still while both
+/* A COMMIT whose acknowledgement is lost: the server has committed, the daemon cannot know. It is looked up, never
+ * guessed. Also a connection that is open and dead: something between the daemon and its server stands still while both
  * kernels believe in the other side. */
 #include <check.h>
 #include <stdio.h>

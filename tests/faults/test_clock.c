@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The database's clock is stepped while a daemon leads (tests/fixtures/stepped_clock.c). It says so; slots that were passed
- * over are caught up or recorded, and those that come a second time are not run a second time. */
+/* The database's clock is stepped while a daemon leads (tests/fixtures/stepped_clock.c). It says so; slots that were
+ * passed over are caught up or recorded, and those that come a second time are not run a second time. */
 #include <check.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -30,7 +30,8 @@ static void set_up(void)
     oracle_await_load(cluster);
 }
 
-/* The server's timeouts go by that clock too: where one is looked at just then, the sessions are ended, and the same daemon leads again. */
+/* The server's timeouts go by that clock too: where one is looked at just then, the sessions are ended, and the same
+ * daemon leads again. */
 static void await_step_forward(void)
 {
     WAIT_FOR(daemon_said(served, "warning database main: its clock was stepped by 3") || /* 3600000 ms, or nearly */
@@ -98,7 +99,8 @@ static void lead_again(void)
     served = site_lead(site);
 }
 
-/* A join that ran while the clock was ahead has its cursor there. What its upstreams deliver afterwards is news to it, whoever leads. */
+/* A join that ran while the clock was ahead has its cursor there. What its upstreams deliver afterwards is news to it,
+ * whoever leads. */
 START_TEST(what_a_join_waits_for_after_a_step_back_is_known_to_the_next_leader)
 {
     stepped_cluster_set(HOUR);
@@ -121,7 +123,8 @@ START_TEST(what_a_join_waits_for_after_a_step_back_is_known_to_the_next_leader)
 }
 END_TEST
 
-/* Marks and their logs go by transactions: what is written while the clock is wrong, or by who was not done when it was stepped, is seen. */
+/* Marks and their logs go by transactions: what is written while the clock is wrong, or by who was not done when it was
+ * stepped, is seen. */
 START_TEST(views_miss_no_change_while_the_clock_goes_to_and_fro)
 {
     static const int64_t steps[] = {30 * 24 * HOUR, HOUR, -2 * 24 * HOUR, 0};

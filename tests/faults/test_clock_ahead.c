@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The database's clock was a month ahead for a while (tests/fixtures/stepped_clock.c): cursors are in the future. It is told, with what mends
- * it; whatever is edited begins from now; no slot runs twice, and none is missed that is still to come. */
+/* The database's clock was a month ahead for a while (tests/fixtures/stepped_clock.c): cursors are in the future. It is
+ * told, with what mends it; whatever is edited begins from now; no slot runs twice, and none is missed that is still to
+ * come. */
 #include <check.h>
 #include <signal.h>
 #include <stdint.h>

@@ -36,7 +36,7 @@ static void tear_down(void)
     cluster_destroy(cluster);
 }
 
-/* --- at once ------------------------------------------------------------------------------------------------------- */
+/* --- at once ------------------------------------------------------------------------------------------------------ */
 
 /* The schema is there, or is made by whoever is first. */
 static void start_at_once(int count)
@@ -83,7 +83,7 @@ START_TEST(five_daemons_run_every_slot_once_while_their_leaders_are_killed)
 }
 END_TEST
 
-/* --- told to end --------------------------------------------------------------------------------------------------- */
+/* --- told to end -------------------------------------------------------------------------------------------------- */
 
 static void start_with_runs_in_flight(double seconds)
 {

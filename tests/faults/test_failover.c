@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The primary goes and its standby is promoted, as a failover manager does it; the daemon knows both hosts. Then the old primary
- * comes back as a standby, and the same again the other way round. The oracle judges the ledger of the one that is primary in the
- * end. */
+/* The primary goes and its standby is promoted, as a failover manager does it; the daemon knows both hosts. Then the
+ * old primary comes back as a standby, and the same again the other way round. The oracle judges the ledger of the one
+ * that is primary in the end. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

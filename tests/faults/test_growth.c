@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Months of a busy database in fast motion: jobs are made, edited and unscheduled, fail, hear channels; files come and go in conf.d, a plugin is
- * dropped, sessions end, daemons are killed; what is on record ages by weeks. Under the load nothing grows from one half to the next, and when
- * it stops everything goes back to what docs/operating.md says ("What grows, and how far").
+/* Months of a busy database in fast motion: jobs are made, edited and unscheduled, fail, hear channels; files come and
+ * go in conf.d, a plugin is dropped, sessions end, daemons are killed; what is on record ages by weeks. Under the load
+ * nothing grows from one half to the next, and when it stops everything goes back to what docs/operating.md says ("What
+ * grows, and how far").
  *
  * PGCHIME_TEST_SOAK: 30 minutes, else three short rounds; PGCHIME_TEST_GROWTH_SECONDS says another number. */
 #include <check.h>
@@ -37,7 +38,7 @@ static int kills;
 static bool plugin_there;
 static char *file; /* in conf.d, of the last reload */
 
-/* --- the stage ----------------------------------------------------------------------------------------------------- */
+/* --- the stage ---------------------------------------------------------------------------------------------------- */
 
 /* Of each table of the ledger, whatever tables there are: rows, bytes of it, bytes of its indexes. */
 static const char stage_functions[] =
@@ -105,7 +106,7 @@ static void tear_down(void)
     served_tear_down();
 }
 
-/* --- a cycle ------------------------------------------------------------------------------------------------------- */
+/* --- a cycle ------------------------------------------------------------------------------------------------------ */
 
 static void own(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void own(const char *format, ...)
@@ -204,7 +205,7 @@ static void run_cycle(bool strikes)
     cycles++;
 }
 
-/* --- the load stops ------------------------------------------------------------------------------------------------ */
+/* --- the load stops ----------------------------------------------------------------------------------------------- */
 
 static void remove_everything(void)
 {
@@ -246,8 +247,8 @@ static void vacuum_once(void)
     free(now);
 }
 
-/* Pages of an index that one VACUUM empties are free for use after the next one: without it each round took as much beside the one before,
- * and the index was twice as large from the second round on. */
+/* Pages of an index that one VACUUM empties are free for use after the next one: without it each round took as much
+ * beside the one before, and the index was twice as large from the second round on. */
 static void vacuum(void)
 {
     vacuum_once();
@@ -265,7 +266,7 @@ static void let_weeks_pass(void)
     vacuum();
 }
 
-/* --- what the daemon has ------------------------------------------------------------------------------------------- */
+/* --- what the daemon has ------------------------------------------------------------------------------------------ */
 
 struct daemon_state {
     long memory;
@@ -336,7 +337,7 @@ static void expect_short_log(int jobs)
     free(log);
 }
 
-/* --- rounds -------------------------------------------------------------------------------------------------------- */
+/* --- rounds ------------------------------------------------------------------------------------------------------- */
 
 /* Of one length, whatever the machine does meanwhile: sizes of two rounds are compared. */
 static int round_cycles(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A connection that only one side still has, after a cut without a word: one whose run waits for an answer, and one that idles. */
+/* A connection that only one side still has, after a cut without a word: one whose run waits for an answer, and one
+ * that idles. */
 #include <check.h>
 
 #include "support/daemon/daemon.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A month of a busy ledger: with 10 million rows of history (200,000 without PGCHIME_TEST_FAULTS) the daemon leads, and the
- * commands answer, about as soon as without. */
+/* A month of a busy ledger: with 10 million rows of history (200,000 without PGCHIME_TEST_FAULTS) the daemon leads, and
+ * the commands answer, about as soon as without. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* --- a month ------------------------------------------------------------------------------------------------------- */
+/* --- a month ------------------------------------------------------------------------------------------------------ */
 
 #define JOBS 20
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* No row is lost, doubled or changed that ought to be there, whatever is done beside it: retention, adoption and its rollback, purge, changes of
- * mode, upgrades, verify, backfill and what administrators do, at random, while writers write, and the daemon, its sessions, the command or the server is
- * killed. After each round the oracle (support/fault/kept_rows.sql) compares, in one snapshot, event rows, hot or cold, and the tables of
- * others with what they were.
+/* No row is lost, doubled or changed that ought to be there, whatever is done beside it: retention, adoption and its
+ * rollback, purge, changes of mode, upgrades, verify, backfill and what administrators do, at random, while writers
+ * write, and the daemon, its sessions, the command or the server is killed. After each round the oracle
+ * (support/fault/kept_rows.sql) compares, in one snapshot, event rows, hot or cold, and the tables of others with what
+ * they were.
  *
- * PGCHIME_TEST_SOAK: 300 rounds. Else 6; PGCHIME_TEST_FAULT_COUNT says another number, PGCHIME_TEST_SEED repeats the choices. */
+ * PGCHIME_TEST_SOAK: 300 rounds. Else 6; PGCHIME_TEST_FAULT_COUNT says another number, PGCHIME_TEST_SEED repeats the
+ * choices. */
 #include <check.h>
 #include <pthread.h>
 #include <signal.h>
@@ -40,7 +42,7 @@ static char *output;
 static char *errors;
 static bool plugin_is_there;
 
-/* --- writers ------------------------------------------------------------------------------------------------------- */
+/* --- writers ------------------------------------------------------------------------------------------------------ */
 
 struct writer {
     pthread_t thread;
@@ -135,7 +137,7 @@ static void end_writers(void)
     }
 }
 
-/* --- the site ------------------------------------------------------------------------------------------------------ */
+/* --- the site ----------------------------------------------------------------------------------------------------- */
 
 static void put_plugin(void)
 {
@@ -239,7 +241,7 @@ static void tear_down(void)
     free(configuration);
 }
 
-/* --- trouble, at a moment of its own ---------------------------------------------------------------------------------- */
+/* --- trouble, at a moment of its own ------------------------------------------------------------------------------ */
 
 enum trouble { TROUBLE_NONE, TROUBLE_SESSIONS, TROUBLE_CANCEL, TROUBLE_DAEMON, TROUBLE_SERVER, TROUBLES };
 static int troubles[TROUBLES];
@@ -290,7 +292,7 @@ static void mend(const struct moment *moment)
         WAIT_FOR(daemon_said(served, "leading as epoch"), PATIENCE);
 }
 
-/* --- what is done --------------------------------------------------------------------------------------------------- */
+/* --- what is done ------------------------------------------------------------------------------------------------- */
 
 enum deed { RETENTION, RELOAD, ADOPT, ROLLBACK, PURGE, ADMINISTER, VERIFY, BACKFILL, DEEDS };
 static const char *const deed_names[DEEDS] = {"retention", "mode or upgrade", "adopt",  "rollback",
@@ -353,8 +355,8 @@ static bool adopt(void)
     return RUN("plugins", "adopt", PLUGIN, "--yes") == 0;
 }
 
-/* What stands in the way of the deed is taken away, as its hint says, and the mode is another one: else one rename would have everything
- * after it refused, and a materialized view each backfill. */
+/* What stands in the way of the deed is taken away, as its hint says, and the mode is another one: else one rename
+ * would have everything after it refused, and a materialized view each backfill. */
 static void heed(void)
 {
     run_sql(NULL, "SELECT proof.heed()");
@@ -412,7 +414,7 @@ static struct moment choose_moment(void)
                            .delay = fault_random_below(1.5)};
 }
 
-/* --- the verdict ---------------------------------------------------------------------------------------------------- */
+/* --- the verdict -------------------------------------------------------------------------------------------------- */
 
 static void nothing_is_wrong(int round, const char *deed, enum trouble trouble)
 {

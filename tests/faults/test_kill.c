@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* kill -9 of the daemon at random and at each point of fault_aim.h under load, restarted each time; between two of them jobs are edited, by
- * conf.d and by SQL, with and without a daemon that hears of it; then the oracle (ledger_oracle.sql)
- * compares the ledger with an independent list of what was due and with what the jobs did.
+/* kill -9 of the daemon at random and at each point of fault_aim.h under load, restarted each time; between two of them
+ * jobs are edited, by conf.d and by SQL, with and without a daemon that hears of it; then the oracle
+ * (ledger_oracle.sql) compares the ledger with an independent list of what was due and with what the jobs did.
  *
  * 30 kills; PGCHIME_TEST_SOAK makes it 1000, PGCHIME_TEST_FAULTS 300. PGCHIME_TEST_SEED repeats a choice of moments. */
 #include <check.h>
@@ -85,8 +85,8 @@ static void kill_once(struct daemon *daemon, int kill, struct fault_tally *tally
         kill_at(daemon, (enum fault_point)(kill / 2 % FAULT_POINTS), tally);
 }
 
-/* Jobs are edited for a daemon that is killed on its way to the new catalog, or while nothing leads: for long enough that what was due by the
- * old definitions is beyond doubt. */
+/* Jobs are edited for a daemon that is killed on its way to the new catalog, or while nothing leads: for long enough
+ * that what was due by the old definitions is beyond doubt. */
 static void edit(int kill)
 {
     if (kill % 15 == 3) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Names that mean something to SQL, a shell or a terminal: of roles, databases, schemas, jobs and channels. They are names,
- * 63 bytes of them, and reach nobody as anything else. Relations are named by plugins: tests/unit/test_declaration_relations.c
- * and test_plugins.c show that names of theirs that are not plain are refused. */
+/* Names that mean something to SQL, a shell or a terminal: of roles, databases, schemas, jobs and channels. They are
+ * names, 63 bytes of them, and reach nobody as anything else. Relations are named by plugins:
+ * tests/unit/test_declaration_relations.c and test_plugins.c show that names of theirs that are not plain are
+ * refused. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

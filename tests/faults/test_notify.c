@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* More notifications than anybody can use, and a server that takes no more of them. Jobs that wait for events run all the
- * same, the schedule is kept, and no session of the daemon keeps the server's queue from moving on. */
+/* More notifications than anybody can use, and a server that takes no more of them. Jobs that wait for events run all
+ * the same, the schedule is kept, and no session of the daemon keeps the server's queue from moving on. */
 #include <check.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -83,8 +83,8 @@ END_TEST
 
 /* --- a queue that stands ------------------------------------------------------------------------------------------ */
 
-/* A stopped listener takes nothing from the queue: the server ends it by the lease. (One that the server waits to send to, which
- * takes more than the socket holds, has no timeout: whoever leads next ends it.) */
+/* A stopped listener takes nothing from the queue: the server ends it by the lease. (One that the server waits to send
+ * to, which takes more than the socket holds, has no timeout: whoever leads next ends it.) */
 START_TEST(a_daemon_that_stands_still_keeps_the_queue_for_its_lease_only)
 {
     begin(NULL);
@@ -133,7 +133,8 @@ static PGconn *hold_and_fill(void)
     return holder;
 }
 
-/* Notifications that failed for want of room wake no session, so those that listen would hold the queue full for ever. */
+/* Notifications that failed for want of room wake no session, so those that listen would hold the queue full for
+ * ever. */
 START_TEST(a_full_queue_moves_on_although_sessions_of_ours_listen)
 {
     static const char *const settings[] = {"max_notify_queue_pages=64", NULL};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the leader decides happens at one instant, by one clock: in its memory and in the ledger. Else a join that was decided on an outcome
- * lies before that outcome, and whoever leads next decides it again. */
+/* What the leader decides happens at one instant, by one clock: in its memory and in the ledger. Else a join that was
+ * decided on an outcome lies before that outcome, and whoever leads next decides it again. */
 #include <check.h>
 #include <signal.h>
 
@@ -12,7 +12,8 @@
 
 #define PATIENCE 60.0
 
-/* The daemon asks for the time, then takes the leader lock: the longer that takes, the more its clock is behind, until the first heartbeat. */
+/* The daemon asks for the time, then takes the leader lock: the longer that takes, the more its clock is behind, until
+ * the first heartbeat. */
 static void set_up(void)
 {
     served_set_up(4);
@@ -72,8 +73,8 @@ static void ask_first(void)
     runs_await_running(cluster, "first");
 }
 
-/* A run of `first` is lost, since its row is too large; the ledger takes its time to know it, and `second` ends meanwhile.
- * That is one decision for `both`, not one by the outcome before and another by the lost run. */
+/* A run of `first` is lost, since its row is too large; the ledger takes its time to know it, and `second` ends
+ * meanwhile. That is one decision for `both`, not one by the outcome before and another by the lost run. */
 START_TEST(a_join_waits_for_an_outcome_that_is_on_its_way_to_the_ledger)
 {
     PGconn *gate = cluster_connect(cluster, "postgres");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The daemon that leads is cut off under load without a word, no reset, no error: one way, and the other way. Another takes
- * over; the first notices by itself, comes back and follows. Both ways, again and again: test_takeover_cut. */
+/* The daemon that leads is cut off under load without a word, no reset, no error: one way, and the other way. Another
+ * takes over; the first notices by itself, comes back and follows. Both ways, again and again: test_takeover_cut. */
 #include <check.h>
 
 #include "support/fault/fault_load.h"

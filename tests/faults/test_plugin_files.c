@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Plugins that do to their machine what a shared object can, while a daemon leads: they are described by a process of their
- * own, which is refused by name and ended, and cost nobody a slot. What else a broken plugin may be is in
+/* Plugins that do to their machine what a shared object can, while a daemon leads: they are described by a process of
+ * their own, which is refused by name and ended, and cost nobody a slot. What else a broken plugin may be is in
  * tests/unit/test_plugins.c (segfaults, hangs, forks, garbage) and tests/integration/test_plugins_live.c. */
 #include <check.h>
 #include <ctype.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Others are in the way of the ledger: they lock its tables, rebuild its history, cancel what the leader writes. That costs no run and no
- * leadership: what ends meanwhile is recorded afterwards, and nothing is missing. The daemon's role is no superuser. */
+/* Others are in the way of the ledger: they lock its tables, rebuild its history, cancel what the leader writes. That
+ * costs no run and no leadership: what ends meanwhile is recorded afterwards, and nothing is missing. The daemon's role
+ * is no superuser. */
 #include <check.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -89,7 +90,8 @@ START_TEST(a_write_that_somebody_cancels_is_sent_again)
 }
 END_TEST
 
-/* A job of ours rebuilds the history, and waits itself for somebody who writes to it: what the leader writes waits behind both. */
+/* A job of ours rebuilds the history, and waits itself for somebody who writes to it: what the leader writes waits
+ * behind both. */
 static const char *const rebuilds[] = {"VACUUM FULL chime.run_history", "REINDEX TABLE chime.run_history",
                                        "CREATE INDEX rebuilt ON chime.run_history (finished_at)"};
 
@@ -208,10 +210,10 @@ START_TEST(a_locked_row_costs_no_run_and_no_leadership)
 }
 END_TEST
 
-/* --- deadlocks and serialization failures --------------------------------------------------------------------------------- */
+/* --- deadlocks and serialization failures ------------------------------------------------------------------------- */
 
-/* As the server would fail a statement, as long as public.failing names how. The leader's sessions are READ COMMITTED whatever its role or the
- * database has: nothing else than such a trigger gives them a 40001. */
+/* As the server would fail a statement, as long as public.failing names how. The leader's sessions are READ COMMITTED
+ * whatever its role or the database has: nothing else than such a trigger gives them a 40001. */
 static void make_failing(void)
 {
     cluster_execute(
@@ -270,8 +272,8 @@ START_TEST(an_adoption_that_deadlocks_or_fails_to_serialize_is_sent_again)
 }
 END_TEST
 
-/* A real one: the end of a run has rows of chime.run and waits for the history, which its rival has, who waits for chime.run. Only the leader
- * looks for deadlocks soon. */
+/* A real one: the end of a run has rows of chime.run and waits for the history, which its rival has, who waits for
+ * chime.run. Only the leader looks for deadlocks soon. */
 START_TEST(the_leader_as_the_victim_of_a_deadlock_loses_nothing)
 {
     session_execute(other, "SET deadlock_timeout = '1h'");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What views are made of goes away under the daemon: a kept relation is locked or loses its index, a source is renamed or
- * dropped. Its refresh fails with words that name it, the ledger goes on, and the view is right once it is mended. */
+/* What views are made of goes away under the daemon: a kept relation is locked or loses its index, a source is renamed
+ * or dropped. Its refresh fails with words that name it, the ledger goes on, and the view is right once it is
+ * mended. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The server runs out of what it lives on: connections, room for data, room for its log. The daemon says what is lacking,
- * goes on when it is back, and no slot is lost or run twice. */
+/* The server runs out of what it lives on: connections, room for data, room for its log. The daemon says what is
+ * lacking, goes on when it is back, and no slot is lost or run twice. */
 #include <check.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The server goes, under load, and comes back: by kill -9 of its postmaster, by an immediate stop, by a restart. The daemon
- * stays and leads again. Twice each, at any moment and while a transactional run commits; ten times with PGCHIME_TEST_FAULTS. */
+/* The server goes, under load, and comes back: by kill -9 of its postmaster, by an immediate stop, by a restart. The
+ * daemon stays and leads again. Twice each, at any moment and while a transactional run commits; ten times with
+ * PGCHIME_TEST_FAULTS. */
 #include <check.h>
 
 #include "support/cluster/cluster.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Texts whose sessions are sent more than anybody has memory for: one message, or many at once. They cost themselves, and the daemon lives in
- * 512 MB with 10,000 jobs. */
+/* Texts whose sessions are sent more than anybody has memory for: one message, or many at once. They cost themselves,
+ * and the daemon lives in 512 MB with 10,000 jobs. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

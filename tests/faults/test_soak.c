@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Random faults over three daemons, each on a machine of its own: they are killed, stopped and cut off, two leaders in a row, too, and one over
- * a commit; their sessions are ended, jobs are edited, the history is rewritten under them. Faults overlap. In the end no slot is lost
- * and none has run twice.
+/* Random faults over three daemons, each on a machine of its own: they are killed, stopped and cut off, two leaders in
+ * a row, too, and one over a commit; their sessions are ended, jobs are edited, the history is rewritten under them.
+ * Faults overlap. In the end no slot is lost and none has run twice.
  *
- * PGCHIME_TEST_SOAK: 1,000 faults over 700 jobs. Else 14 over 48; PGCHIME_TEST_FAULTS: 60. PGCHIME_TEST_FAULT_COUNT says another
- * number, PGCHIME_TEST_SEED repeats a choice. */
+ * PGCHIME_TEST_SOAK: 1,000 faults over 700 jobs. Else 14 over 48; PGCHIME_TEST_FAULTS: 60. PGCHIME_TEST_FAULT_COUNT
+ * says another number, PGCHIME_TEST_SEED repeats a choice. */
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
@@ -80,7 +80,7 @@ static int fault_count(void)
     return given != NULL ? atoi(given) : fault_soak() ? 1000 : fault_full_size() ? 60 : 14;
 }
 
-/* --- striking ------------------------------------------------------------------------------------------------------ */
+/* --- striking ----------------------------------------------------------------------------------------------------- */
 
 /* Mostly the one that leads, if any does just now. */
 static int choose_member(void)
@@ -156,7 +156,7 @@ static void kill_two_leaders(int member)
     crew_start(crew, first);
 }
 
-/* --- edits ---------------------------------------------------------------------------------------------------------- */
+/* --- edits -------------------------------------------------------------------------------------------------------- */
 
 static void edit_unheard(int member)
 {
@@ -177,7 +177,7 @@ static void edit_and_reload(int member)
         daemon_signal(crew_daemon(crew, member), SIGHUP);
 }
 
-/* --- what a DBA does ------------------------------------------------------------------------------------------------ */
+/* --- what a DBA does ---------------------------------------------------------------------------------------------- */
 
 static void publish(int member)
 {
@@ -205,7 +205,7 @@ static void rewrite_history(int member)
         support_fail("%s", PQerrorMessage(rewriter));
 }
 
-/* --- daemons, sessions, ways to the server -------------------------------------------------------------------------- */
+/* --- daemons, sessions, ways to the server ------------------------------------------------------------------------ */
 
 static void end_sessions(int member)
 {
@@ -253,7 +253,7 @@ static void stop_over_commit(int member)
         kill_and_start(member);
 }
 
-/* --- one after the other -------------------------------------------------------------------------------------------- */
+/* --- one after the other ------------------------------------------------------------------------------------------ */
 
 /* Of a hundred faults in a row exactly so many are of each kind. */
 static struct {

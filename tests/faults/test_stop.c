@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The daemon that leads stands still (SIGSTOP) at chosen places, another takes over, and the first wakes up again: what it was
- * about to do must not happen any more. It stands still for a minute with PGCHIME_TEST_FAULTS, else until the other one has run
- * something. */
+/* The daemon that leads stands still (SIGSTOP) at chosen places, another takes over, and the first wakes up again: what
+ * it was about to do must not happen any more. It stands still for a minute with PGCHIME_TEST_FAULTS, else until the
+ * other one has run something. */
 #include <check.h>
 #include <signal.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The only synchronous standby is missing: every commit hangs, and whoever gives one up leaves a session behind that waits on. The daemon
- * takes no more sessions than are its own for that, says what the server waits for, and goes on when the standby is back. */
+/* The only synchronous standby is missing: every commit hangs, and whoever gives one up leaves a session behind that
+ * waits on. The daemon takes no more sessions than are its own for that, says what the server waits for, and goes on
+ * when the standby is back. */
 #include <check.h>
 #include <stdlib.h>
 
@@ -79,8 +80,8 @@ static PGconn *wait_as(const char *role)
     return session;
 }
 
-/* With synchronous_commit = remote_apply a session waits for a standby that commits of the daemon's do not wait for: that of a job, or of
- * whoever wants nobody to lead. */
+/* With synchronous_commit = remote_apply a session waits for a standby that commits of the daemon's do not wait for:
+ * that of a job, or of whoever wants nobody to lead. */
 START_TEST(that_a_session_of_another_role_waits_holds_up_no_leader)
 {
     cluster_execute(cluster,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* How long a database is without a leader when the one that leads is killed or told to end: nobody has to wait for a timeout. */
+/* How long a database is without a leader when the one that leads is killed or told to end: nobody has to wait for a
+ * timeout. */
 #include <check.h>
 #include <signal.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Sessions of the daemon are ended by somebody else (pg_terminate_backend) under load: the leader's, the listener's, a run's. */
+/* Sessions of the daemon are ended by somebody else (pg_terminate_backend) under load: the leader's, the listener's, a
+ * run's. */
 #include <check.h>
 #include <stdlib.h>
 

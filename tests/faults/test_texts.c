@@ -39,7 +39,8 @@ static void tear_down(void)
 
 /* --- what a text does to its session ------------------------------------------------------------------------------ */
 
-/* What comes before and after the text's own effect, and how it ends: alone, and in one transaction with its success. */
+/* What comes before and after the text's own effect, and how it ends: alone, and in one transaction with its
+ * success. */
 static const struct {
     const char *before;
     const char *after;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #define _GNU_SOURCE 1
 
-/* Says any bytes on the control socket, in pieces of any size. What must hold: the first line is heard if it is no longer than one may be, nothing
- * else is, however the pieces lie; and exactly who was heard is answered. The first byte: how long the pieces are. */
+/* Says any bytes on the control socket, in pieces of any size. What must hold: the first line is heard if it is no
+ * longer than one may be, nothing else is, however the pieces lie; and exactly who was heard is answered. The first
+ * byte: how long the pieces are. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Any text as what happens on the channels of a few jobs. A line is a notification, its channel and its payload with a space between, or one of
- * the actions below. What must hold: who listens is who is told, no run is given anything but what its job was told, and what everybody was
- * told last is served in the end. */
+/* Any text as what happens on the channels of a few jobs. A line is a notification, its channel and its payload with a
+ * space between, or one of the actions below. What must hold: who listens is who is told, no run is given anything but
+ * what its job was told, and what everybody was told last is served in the end. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,13 +86,14 @@ static size_t index_of(const struct scheduled *scheduled)
     return i;
 }
 
-/* A job that waited for an upstream leaves what came since to its next run: which that is depends on when the upstream was told. */
+/* A job that waited for an upstream leaves what came since to its next run: which that is depends on when the upstream
+ * was told. */
 static bool waits(size_t i)
 {
     return world[i].job.after_count > 0;
 }
 
-/* --- being told ---------------------------------------------------------------------------------------------------------- */
+/* --- being told --------------------------------------------------------------------------------------------------- */
 
 static void tell(size_t i, const char *payload)
 {
@@ -126,7 +127,7 @@ static void notify(const char *channel, const char *payload)
     }
 }
 
-/* --- running ------------------------------------------------------------------------------------------------------------- */
+/* --- running ------------------------------------------------------------------------------------------------------ */
 
 /* Where it is among what the job was told, last first. */
 static bool find_told(size_t i, const char *payload, const char **told)
@@ -203,8 +204,9 @@ static void pass(duration time)
     }
 }
 
-/* `>` takes the run that may start next; `=2` claims that of job 2, `<2` gives it back; `.2` and `!2` end it well and badly; `#2` suspends the
- * job, `*2` resumes it; `?2` has it look at everything; `+` lets a tenth of a second pass, `+++` three. */
+/* `>` takes the run that may start next; `=2` claims that of job 2, `<2` gives it back; `.2` and `!2` end it well and
+ * badly; `#2` suspends the job, `*2` resumes it; `?2` has it look at everything; `+` lets a tenth of a second pass,
+ * `+++` three. */
 static void act(char *line)
 {
     size_t i = line[0] != '\0' && line[1] >= '0' && line[1] < '0' + JOBS ? (size_t)(line[1] - '0') : 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Any bytes as a zone's file: reading survives, and what was read agrees with itself at instants taken from the input.
- * Seed it with files of /usr/share/zoneinfo, some of right/ among them: build/fuzz/tests/fuzz/fuzz_zone -max_len=8192 FOLDER */
+ * Seed it with files of /usr/share/zoneinfo, some of right/ among them: build/fuzz/tests/fuzz/fuzz_zone -max_len=8192
+ * FOLDER */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

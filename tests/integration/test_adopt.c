@@ -35,7 +35,8 @@ static json_t *document;
     commands_expect(status, configuration, (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
 #define ADOPT(...) "plugins", "adopt", __VA_ARGS__
 
-/* The line of the last JSON output with that object has this action and, unless NULL, SQL and reason with these parts. */
+/* The line of the last JSON output with that object has this action and, unless NULL, SQL and reason with these
+ * parts. */
 static void line_is(const char *object, const char *action, const char *statement, const char *reason)
 {
     json_decref(document);
@@ -56,7 +57,7 @@ static void line_is(const char *object, const char *action, const char *statemen
     ck_abort_msg("no %s of \"%s\" with \"%s\" and \"%s\" in:\n%s", action, object, statement, reason, output);
 }
 
-/* --- a database whose owner made the view by a script ------------------------------------------------------------------ */
+/* --- a database whose owner made the view by a script ------------------------------------------------------------- */
 
 static void make_roles(void)
 {
@@ -170,7 +171,7 @@ static void it_is_back(void)
                "Old Index idx_mv_lane_dist_pk");
 }
 
-/* --- taking over --------------------------------------------------------------------------------------------------------- */
+/* --- taking over -------------------------------------------------------------------------------------------------- */
 
 START_TEST(the_plan_says_what_is_there_and_changes_nothing)
 {
@@ -309,7 +310,7 @@ START_TEST(a_daemon_that_leads_installs_the_rest)
 }
 END_TEST
 
-/* --- what stands in the way ---------------------------------------------------------------------------------------------- */
+/* --- what stands in the way --------------------------------------------------------------------------------------- */
 
 START_TEST(a_relation_of_another_role_is_refused_with_the_sql_for_its_owner)
 {
@@ -405,7 +406,7 @@ START_TEST(an_unknown_plugin_gets_a_did_you_mean)
 }
 END_TEST
 
-/* --- the way back --------------------------------------------------------------------------------------------------------- */
+/* --- the way back ------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_rollback_puts_the_old_one_back_once_the_plugin_is_not_in_use)
 {
@@ -606,7 +607,7 @@ START_TEST(a_view_that_reads_what_only_the_new_one_has_stops_the_rollback)
 }
 END_TEST
 
-/* --- readers -------------------------------------------------------------------------------------------------------------- */
+/* --- readers ------------------------------------------------------------------------------------------------------ */
 
 /* Reads as long as the command takes; what each read sees must be one of the two. The number of reads. */
 static int read_during(const char *word)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* agent_performance, query_performance and approval_queue: what they install, what their relations hold, and the faults of
- * the seeds, each beside the seed's own way. */
+/* agent_performance, query_performance and approval_queue: what they install, what their relations hold, and the faults
+ * of the seeds, each beside the seed's own way. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +132,8 @@ START_TEST(empty_sources_give_no_agents_and_an_empty_queue)
 }
 END_TEST
 
-/* Rows inserted, changed, moved between agents, deleted, and late: created long before the refresh that first sees them. */
+/* Rows inserted, changed, moved between agents, deleted, and late: created long before the refresh that first sees
+ * them. */
 static const char mixed_writes[] =
     "CALL public.add_queries('" AGENTS_AS_OF "', 300, 'late');"
     "CALL public.add_approvals('" AGENTS_AS_OF "', 120, 'late');"
@@ -235,7 +236,8 @@ START_TEST(today_and_hours_are_those_of_utc_whatever_the_session_says)
 }
 END_TEST
 
-/* The seed's trigger refreshes inside each write: the next writer waits for the whole of the first one's transaction. */
+/* The seed's trigger refreshes inside each write: the next writer waits for the whole of the first one's
+ * transaction. */
 START_TEST(writers_do_not_wait_for_each_other)
 {
     static const char write[] =
@@ -281,8 +283,8 @@ START_TEST(the_summary_has_a_key)
 }
 END_TEST
 
-/* Calls come late, ahead and go again, while time goes on in steps of less than a minute and more; of three refreshes two look at
- * nothing but what changed. The plain view counts calls themselves. */
+/* Calls come late, ahead and go again, while time goes on in steps of less than a minute and more; of three refreshes
+ * two look at nothing but what changed. The plain view counts calls themselves. */
 START_TEST(counted_latencies_give_what_the_calls_give_at_every_instant)
 {
     cluster_execute(

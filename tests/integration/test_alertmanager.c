@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A real Alertmanager (Debian's prometheus-alertmanager) takes what a sink of that type is sent: it groups it, tells its own receiver, and tells it
- * again when it is resolved. Skipped where it is not installed. */
+/* A real Alertmanager (Debian's prometheus-alertmanager) takes what a sink of that type is sent: it groups it, tells
+ * its own receiver, and tells it again when it is resolved. Skipped where it is not installed. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static struct cluster *cluster;
 static struct receiver *receiver; /* that the Alertmanager tells */
 static char *url;                 /* of the Alertmanager */
 
-/* --- the Alertmanager ------------------------------------------------------------------------------------------------------ */
+/* --- the Alertmanager --------------------------------------------------------------------------------------------- */
 
 static int free_port(void)
 {
@@ -93,7 +93,7 @@ static bool told_together(const char *first, const char *second, const char *nev
     return found;
 }
 
-/* --- a message ------------------------------------------------------------------------------------------------------------- */
+/* --- a message ---------------------------------------------------------------------------------------------------- */
 
 struct attempt {
     struct loop *loop;
@@ -137,7 +137,7 @@ static void send_latest(const char *rule)
     free(noted);
 }
 
-/* --- the test -------------------------------------------------------------------------------------------------------------- */
+/* --- the test ----------------------------------------------------------------------------------------------------- */
 
 static void set_up(void)
 {

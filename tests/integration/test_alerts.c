@@ -42,7 +42,7 @@ static void tear_down(void)
     output = errors = NULL;
 }
 
-/* --- the ledger's part: no daemon runs ------------------------------------------------------------------------------------ */
+/* --- the ledger's part: no daemon runs ---------------------------------------------------------------------------- */
 
 #define TOKEN "'11111111-1111-1111-1111-111111111111'"
 #define LEAD_BY_HAND "UPDATE chime.leader SET token = " TOKEN ", epoch = 7"
@@ -157,7 +157,7 @@ START_TEST(a_silence_keeps_alerts_from_being_told_and_not_from_being_kept)
 }
 END_TEST
 
-/* --- what standard rules find: each fault is planted alone, and nothing else is found --------------------------------------- */
+/* --- what standard rules find: each fault is planted alone, and nothing else is found ----------------------------- */
 
 static const struct {
     const char *fault, *rule, *summary;
@@ -319,7 +319,7 @@ START_TEST(what_many_failing_jobs_say_is_cut)
 }
 END_TEST
 
-/* --- what a condition reads is whose the table is ---------------------------------------------------------------------------- */
+/* --- what a condition reads is whose the table is ----------------------------------------------------------------- */
 
 #define TOLD_RULES                                                                                            \
     "[{\"name\": \"slow\", \"condition\": \"SELECT bad, who AS subject, value, words AS summary FROM told\"," \
@@ -369,7 +369,7 @@ START_TEST(who_writes_what_a_condition_reads_ends_no_alert)
 }
 END_TEST
 
-/* --- a daemon looks --------------------------------------------------------------------------------------------------------- */
+/* --- a daemon looks ----------------------------------------------------------------------------------------------- */
 
 #define EVENTS(rule, subject)                                                                             \
     "SELECT string_agg(state, ' ' ORDER BY event_id) FROM chime.alert_event WHERE rule = '" rule "' AND " \

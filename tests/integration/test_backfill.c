@@ -103,7 +103,7 @@ static void start(const char *view, const char *batch)
 #define GROUPS_DONE "SELECT groups FROM chime.backfill"
 #define AWAIT_MIDDLE WAIT_SQL(cluster, "SELECT groups > 5 FROM chime.backfill WHERE finished_at IS NULL", "t", 60)
 
-/* --- what it does --------------------------------------------------------------------------------------------------------- */
+/* --- what it does ------------------------------------------------------------------------------------------------- */
 
 START_TEST(rows_that_no_mark_told_of_become_right_and_stay_so)
 {
@@ -226,7 +226,7 @@ START_TEST(what_cannot_be_done_is_refused)
 }
 END_TEST
 
-/* --- broken off ------------------------------------------------------------------------------------------------------------ */
+/* --- broken off --------------------------------------------------------------------------------------------------- */
 
 START_TEST(killed_in_the_middle_it_goes_on_where_it_was)
 {
@@ -381,7 +381,7 @@ START_TEST(other_groups_or_another_definition_begin_anew)
 }
 END_TEST
 
-/* --- beside others --------------------------------------------------------------------------------------------------------- */
+/* --- beside others ------------------------------------------------------------------------------------------------ */
 
 START_TEST(a_second_one_of_the_view_is_refused)
 {

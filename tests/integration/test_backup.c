@@ -80,7 +80,8 @@ START_TEST(one_source_is_restored_where_pgchime_is_not)
 }
 END_TEST
 
-/* Into a table that a keyed view reads: with its triggers on, and with --disable-triggers; and a kept relation by itself, elsewhere. */
+/* Into a table that a keyed view reads: with its triggers on, and with --disable-triggers; and a kept relation by
+ * itself, elsewhere. */
 START_TEST(data_restored_into_a_source_show_in_its_view)
 {
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/keyed/keyed.sql");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Channels of all plugins under load: every event is heard exactly once, no write fails, and the views follow; and a daemon
- * whose role owns no source. */
+/* Channels of all plugins under load: every event is heard exactly once, no write fails, and the views follow; and a
+ * daemon whose role owns no source. */
 #include <check.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -56,7 +56,7 @@ static void tear_down(void)
     cluster_destroy(cluster);
 }
 
-/* --- the daemon and its plugins ------------------------------------------------------------------------------------ */
+/* --- the daemon and its plugins ----------------------------------------------------------------------------------- */
 
 static void ask_for_channels(void)
 {
@@ -91,7 +91,7 @@ static void serve(const char *role)
     EXPECT_SQL(cluster, CHANNEL_TRIGGERS, "7");
 }
 
-/* --- listening ------------------------------------------------------------------------------------------------------ */
+/* --- listening ---------------------------------------------------------------------------------------------------- */
 
 static void listen_to_all(void)
 {
@@ -153,7 +153,7 @@ static void expect_heard_once(void)
                "0");
 }
 
-/* --- writing -------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
 static char *log_path(void)
 {
@@ -231,7 +231,7 @@ static void expect_written(void)
     free(log);
 }
 
-/* --- every event once ------------------------------------------------------------------------------------------------ */
+/* --- every event once --------------------------------------------------------------------------------------------- */
 
 /* In the order of what reads what: a second pass settles views that read others. */
 static void expect_views_equal_sources(void)
@@ -273,7 +273,7 @@ START_TEST(every_event_of_a_load_is_heard_once_and_the_views_follow)
 }
 END_TEST
 
-/* --- hostile texts --------------------------------------------------------------------------------------------------- */
+/* --- hostile texts ------------------------------------------------------------------------------------------------ */
 
 /* Whole characters from the row's beginning, and never as many as the server refuses. */
 START_TEST(texts_of_any_length_are_cut_between_characters)
@@ -309,7 +309,7 @@ START_TEST(texts_of_any_length_are_cut_between_characters)
 }
 END_TEST
 
-/* --- a role that owns nothing ----------------------------------------------------------------------------------------- */
+/* --- a role that owns nothing ------------------------------------------------------------------------------------- */
 
 static void make_clerk(void)
 {

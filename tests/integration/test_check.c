@@ -79,7 +79,8 @@ START_TEST(missing_plugin_folder_is_reported_where_it_is_named)
 }
 END_TEST
 
-/* Each job of the second group has errors that show only when all jobs are known; none says what follows from the first. */
+/* Each job of the second group has errors that show only when all jobs are known; none says what follows from the
+ * first. */
 START_TEST(errors_of_one_job_hide_none_of_another)
 {
     ck_assert_int_eq(check("databases: { main: { conninfo = \"dbname=x\"; }; };\n"

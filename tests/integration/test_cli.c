@@ -28,7 +28,7 @@ static char configuration[256];
 #define ASSERT_RUN(status, ...) \
     commands_expect(status, configuration, (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
 
-/* --- reading the last output as JSON --------------------------------------------------------------------------------- */
+/* --- reading the last output as JSON ------------------------------------------------------------------------------ */
 
 static json_t *document;
 
@@ -134,7 +134,7 @@ static void tear_down(void)
     json_decref(document);
 }
 
-/* --- without a server --------------------------------------------------------------------------------------------------- */
+/* --- without a server --------------------------------------------------------------------------------------------- */
 
 START_TEST(check_says_what_there_is)
 {
@@ -278,7 +278,7 @@ START_TEST(a_schema_of_another_version_is_refused)
 }
 END_TEST
 
-/* --- with a leader ----------------------------------------------------------------------------------------------------- */
+/* --- with a leader ------------------------------------------------------------------------------------------------ */
 
 START_TEST(jobs_lists_all_with_their_next_slot)
 {

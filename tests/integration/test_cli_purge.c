@@ -55,7 +55,7 @@ static void object_is(const char *object, const char *action, const char *statem
     ck_abort_msg("no \"%s\" in:\n%s", object, output);
 }
 
-/* --- a database with two plugins, the second of which reads the first one's view -------------------------------------- */
+/* --- a database with two plugins, the second of which reads the first one's view ---------------------------------- */
 
 /* What init prints is for psql; these are its grants. */
 static void make_role(void)
@@ -145,7 +145,7 @@ static void everything_of_it_is_gone(void)
     EXPECT_SQL(cluster, "SELECT count(*) FROM pg_proc WHERE proname LIKE 'lane_distribution%'", "0");
 }
 
-/* --- refusals --------------------------------------------------------------------------------------------------------- */
+/* --- refusals ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_plugin_in_use_is_refused)
 {
@@ -198,7 +198,7 @@ START_TEST(an_unknown_plugin_gets_a_did_you_mean)
 }
 END_TEST
 
-/* --- what goes and what stays ----------------------------------------------------------------------------------------- */
+/* --- what goes and what stays ------------------------------------------------------------------------------------- */
 
 /* Relations and functions, without those of schema chime. */
 #define ALL_THERE                                                                                             \
@@ -356,7 +356,7 @@ START_TEST(triggers_go_before_their_functions)
 }
 END_TEST
 
-/* --- what captured changes ------------------------------------------------------------------------------------------- */
+/* --- what captured changes ---------------------------------------------------------------------------------------- */
 
 #define OF_CAPTURE                                                                                                     \
     "SELECT (SELECT count(*) FROM chime.source) || ' ' || (SELECT count(*) FROM pg_class WHERE relnamespace = "        \
@@ -454,7 +454,7 @@ START_TEST(who_is_writing_is_waited_for)
 }
 END_TEST
 
-/* --- materialized views ----------------------------------------------------------------------------------------------- */
+/* --- materialized views ------------------------------------------------------------------------------------------- */
 
 START_TEST(a_materialized_view_goes_before_what_it_reads_and_with_what_it_replaced)
 {
@@ -497,7 +497,7 @@ START_TEST(what_another_plugin_had_replaced_goes_with_what_it_needs)
 }
 END_TEST
 
-/* --- on a terminal ---------------------------------------------------------------------------------------------------- */
+/* --- on a terminal ------------------------------------------------------------------------------------------------ */
 
 static int purge_on_terminal(const char *answer)
 {

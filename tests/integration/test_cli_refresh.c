@@ -63,7 +63,7 @@ static void row_has(const char *list, const char *view, const char *members)
     json_decref(expected);
 }
 
-/* --- a database with two views ----------------------------------------------------------------------------------------- */
+/* --- a database with two views ------------------------------------------------------------------------------------ */
 
 /* `more`: a second name for the same database, or NULL. */
 static void configure(const char *more)
@@ -166,7 +166,7 @@ static void change_one_challenge(void)
 #define EXPECT_DIFFERENCE(expected) \
     EXPECT_SQL(cluster, "SELECT missing || ' ' || surplus FROM chime.difference('" LANES "')", expected)
 
-/* --- refresh ----------------------------------------------------------------------------------------------------------- */
+/* --- refresh ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(a_refresh_looks_at_the_groups_that_changed)
 {
@@ -237,7 +237,7 @@ START_TEST(a_view_that_cannot_be_locked_is_refused)
 }
 END_TEST
 
-/* --- views ------------------------------------------------------------------------------------------------------------- */
+/* --- views -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(views_say_how_and_why)
 {
@@ -300,7 +300,7 @@ START_TEST(the_shell_is_offered_the_names_of_views)
 }
 END_TEST
 
-/* --- verify ------------------------------------------------------------------------------------------------------------ */
+/* --- verify ------------------------------------------------------------------------------------------------------- */
 
 /* Everything that a refresh leaves behind. */
 static char *what_is_there(void)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A ledger that came to another database by a dump: nobody's there, held until somebody says so, and served where it was restored in place. */
+/* A ledger that came to another database by a dump: nobody's there, held until somebody says so, and served where it
+ * was restored in place. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +90,7 @@ static void assert_led_by_second(struct cluster *at)
     WAIT_SQL(at, "SELECT alive AND instance = 'second' FROM chime.leader_status", "t", 30);
 }
 
-/* --- held -------------------------------------------------------------------------------------------------------------- */
+/* --- held --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_copy_on_the_same_server_is_held_until_somebody_adopts_it)
 {
@@ -212,7 +213,7 @@ START_TEST(a_copy_is_known_without_the_servers_identifier)
 }
 END_TEST
 
-/* --- in place ---------------------------------------------------------------------------------------------------------- */
+/* --- in place ----------------------------------------------------------------------------------------------------- */
 
 static char *dump_app(const char *option)
 {

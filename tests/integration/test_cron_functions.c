@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Schema cron's functions, statement by statement, as different roles. Where the server has the extension pg_cron, the same
- * statements are said to it, too: `other` is what it answers where that differs (Debian's is 1.4, older than the one
- * we follow: no hint beside an invalid schedule, no "N seconds", no
+/* Schema cron's functions, statement by statement, as different roles. Where the server has the extension pg_cron, the
+ * same statements are said to it, too: `other` is what it answers where that differs (Debian's is 1.4, older than the
+ * one we follow: no hint beside an invalid schedule, no "N seconds", no
  * "$", and scheduling again leaves the database). */
 #include <check.h>
 #include <stddef.h>

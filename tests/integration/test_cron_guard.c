@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What stands in the way where schema cron takes the extension's place: scripts that ask for the extension before they make jobs, and its settings. */
+/* What stands in the way where schema cron takes the extension's place: scripts that ask for the extension before they
+ * make jobs, and its settings. */
 #include <check.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Schema cron's relations: who reads and writes what of cron.job and cron.job_run_details, and what runs look like there. Where
- * the server has the extension pg_cron, the statements about cron.job are said to it, too (`other`). */
+/* Schema cron's relations: who reads and writes what of cron.job and cron.job_run_details, and what runs look like
+ * there. Where the server has the extension pg_cron, the statements about cron.job are said to it, too (`other`). */
 #include <check.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -45,7 +45,7 @@ static void say_to_both(const struct outcome_step *steps, size_t count)
     }
 }
 
-/* --- cron.job --------------------------------------------------------------------------------------------------------- */
+/* --- cron.job ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(normal_users_read_their_jobs_and_write_none)
 {
@@ -149,7 +149,7 @@ START_TEST(a_number_that_is_given_is_kept)
 }
 END_TEST
 
-/* --- cron.job_run_details ----------------------------------------------------------------------------------------------- */
+/* --- cron.job_run_details ----------------------------------------------------------------------------------------- */
 
 #define ENDED(job, minute, state, sqlstate, message, reason)                                                           \
     "SELECT count(*) FROM chime.finish('" LEDGER_SQL_TOKEN "', ARRAY[" job "::bigint], '{schedule}', ARRAY[at(" minute \
@@ -268,7 +268,7 @@ START_TEST(unscheduling_says_that_a_run_goes_on_and_its_end_is_told_truly)
 }
 END_TEST
 
-/* --- installing --------------------------------------------------------------------------------------------------------- */
+/* --- installing --------------------------------------------------------------------------------------------------- */
 
 START_TEST(installing_again_keeps_jobs_and_what_the_administrator_granted)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The daemon connects as another role from now on: its jobs are the same, with their cursors and all that is known of them. */
+/* The daemon connects as another role from now on: its jobs are the same, with their cursors and all that is known of
+ * them. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Runs of events in the ledger, and their payload on its way from the scheduler to a session of a real server. No daemon. */
+/* Runs of events in the ledger, and their payload on its way from the scheduler to a session of a real server. No
+ * daemon. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ static void expect(const char *sql, const char *value)
     EXPECT_SQL(cluster, sql, value);
 }
 
-/* --- claims -------------------------------------------------------------------------------------------------------------- */
+/* --- claims ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(what_wakes_a_job_needs_no_request_and_leaves_the_cursor)
 {
@@ -114,7 +115,7 @@ START_TEST(a_change_is_retried_cancelled_adopted_and_ended_as_any_other_run)
 }
 END_TEST
 
-/* --- refreshes ----------------------------------------------------------------------------------------------------------- */
+/* --- refreshes ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_refresh_for_a_change_leaves_groups_alone_that_only_time_changes)
 {
@@ -148,7 +149,7 @@ START_TEST(a_refresh_for_a_change_leaves_groups_alone_that_only_time_changes)
 }
 END_TEST
 
-/* --- from the scheduler to the server -------------------------------------------------------------------------------------- */
+/* --- from the scheduler to the server ----------------------------------------------------------------------------- */
 
 /* What the daemon does, for one job and one session. */
 struct leader {
@@ -337,7 +338,8 @@ static void wake(struct leader *leader, enum run_kind kind, const char *payload)
     record(leader);
 }
 
-/* Quotes, line ends, what looks like JSON, SQL or a parameter and is none, other alphabets, nothing, and all that NOTIFY takes. */
+/* Quotes, line ends, what looks like JSON, SQL or a parameter and is none, other alphabets, nothing, and all that
+ * NOTIFY takes. */
 static char *payload_number(size_t number)
 {
     static const char *const payloads[] = {"it's \"here\" \\ '' $1 $$",

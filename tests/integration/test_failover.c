@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A list of hosts, a primary that goes and a standby that takes its place: the daemon leads where the primary is, and nowhere else. */
+/* A list of hosts, a primary that goes and a standby that takes its place: the daemon leads where the primary is, and
+ * nowhere else. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +81,7 @@ static void assert_whole(struct cluster *cluster)
         "t");
 }
 
-/* --- a list of hosts --------------------------------------------------------------------------------------------------- */
+/* --- a list of hosts ---------------------------------------------------------------------------------------------- */
 
 START_TEST(hosts_that_are_absent_or_only_follow_are_passed_over)
 {
@@ -117,7 +118,7 @@ START_TEST(a_standby_alone_is_refused_by_that_name)
 }
 END_TEST
 
-/* --- a failover -------------------------------------------------------------------------------------------------------- */
+/* --- a failover --------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_promoted_standby_is_led_and_the_old_primary_may_follow_it)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* How far views are behind, told from the tables alone: no daemon runs here, and each state of chime.freshness is made by hand. */
+/* How far views are behind, told from the tables alone: no daemon runs here, and each state of chime.freshness is made
+ * by hand. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +50,7 @@ static void tear_down(void)
     cluster_execute(cluster, "SELECT app.set_back('" view "', " refreshed ", " noted ")")
 #define NOTE(view, since) cluster_execute(cluster, "SELECT chime.note_behind('{kept." view "}', ARRAY[" since "])")
 
-/* --- the table of cases ------------------------------------------------------------------------------------------------ */
+/* --- the table of cases ------------------------------------------------------------------------------------------- */
 
 /* Now is 12:00. As in the comment of chime.freshness, row by row; "-" is NULL. */
 static const struct {
@@ -130,7 +131,7 @@ START_TEST(each_case_has_its_state)
 }
 END_TEST
 
-/* --- thresholds -------------------------------------------------------------------------------------------------------- */
+/* --- thresholds --------------------------------------------------------------------------------------------------- */
 
 START_TEST(thresholds_follow_from_a_target_where_they_are_not_given)
 {
@@ -159,7 +160,7 @@ START_TEST(of_several_jobs_the_tightest_counts_and_none_that_sleeps)
 }
 END_TEST
 
-/* --- what is pending --------------------------------------------------------------------------------------------------- */
+/* --- what is pending ---------------------------------------------------------------------------------------------- */
 
 #define EXPECT_PENDING(limit, expected) \
     EXPECT_SQL(cluster, "SELECT chime.pending_changes('shop_total', " limit ")", expected)
@@ -243,7 +244,7 @@ START_TEST(a_look_reads_no_more_of_a_log_than_it_must)
 }
 END_TEST
 
-/* --- what was noted ---------------------------------------------------------------------------------------------------- */
+/* --- what was noted ----------------------------------------------------------------------------------------------- */
 
 #define EXPECT_NOTED(expected)                                                                                   \
     EXPECT_SQL(cluster, "SELECT behind_since IS NOT NULL FROM chime.view_refresh WHERE relation = 'shop_total'", \
@@ -298,7 +299,7 @@ START_TEST(an_older_snapshot_than_the_note_cannot_refresh)
 }
 END_TEST
 
-/* --- all of it together ------------------------------------------------------------------------------------------------ */
+/* --- all of it together ------------------------------------------------------------------------------------------- */
 
 START_TEST(a_keyed_view_is_judged_by_its_oldest_pending_change)
 {

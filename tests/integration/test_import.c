@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* `pgchime import pg_cron`: what the plan says of each job, what each schedule becomes, and that both sides change at once. */
+/* `pgchime import pg_cron`: what the plan says of each job, what each schedule becomes, and that both sides change at
+ * once. */
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -72,7 +73,7 @@ static void expect(const char *sql, const char *value)
 
 #define OURS(id) "SELECT concat_ws('|', name, owner, schedule, active, options) FROM chime.job WHERE job_id = " #id
 
-/* --- the plan --------------------------------------------------------------------------------------------------------------- */
+/* --- the plan ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_plan_says_what_becomes_of_each_job_and_changes_nothing)
 {
@@ -198,7 +199,7 @@ START_TEST(the_zone_of_the_source_and_its_clocks_come_along)
 }
 END_TEST
 
-/* --- what stands in the way ------------------------------------------------------------------------------------------------- */
+/* --- what stands in the way --------------------------------------------------------------------------------------- */
 
 START_TEST(what_the_server_would_refuse_is_left_where_it_is)
 {
@@ -280,7 +281,7 @@ START_TEST(a_name_that_is_taken_here_is_left_there)
 }
 END_TEST
 
-/* --- changing hands --------------------------------------------------------------------------------------------------------- */
+/* --- changing hands ----------------------------------------------------------------------------------------------- */
 
 START_TEST(both_sides_change_at_one_instant_far_from_any_slot)
 {
@@ -432,7 +433,7 @@ START_TEST(at_a_terminal_each_difference_is_asked_about)
 }
 END_TEST
 
-/* --- back ------------------------------------------------------------------------------------------------------------------- */
+/* --- back --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(what_was_imported_goes_back_as_it_was_and_may_come_again)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* `pgchime import pg_cron` from another database than ours, and from a dump: what is left when it is killed between two steps, and that the
- * same command ends it. */
+/* `pgchime import pg_cron` from another database than ours, and from a dump: what is left when it is killed between two
+ * steps, and that the same command ends it. */
 #include <check.h>
 #include <signal.h>
 #include <stdio.h>
@@ -90,8 +90,8 @@ static struct daemon *start_and_stop_at(PGconn *holder, const char *option)
     return command;
 }
 
-/* Its sessions wait for a lock, and would go on with their statement once they have it: a server that looks after its clients
- * (client_connection_check_interval) ends them by itself. */
+/* Its sessions wait for a lock, and would go on with their statement once they have it: a server that looks after its
+ * clients (client_connection_check_interval) ends them by itself. */
 static void kill_command(struct daemon *command)
 {
     daemon_kill(command);
@@ -100,7 +100,7 @@ static void kill_command(struct daemon *command)
     WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgchime command'", "0", 60);
 }
 
-/* --- another database ------------------------------------------------------------------------------------------------------- */
+/* --- another database --------------------------------------------------------------------------------------------- */
 
 START_TEST(a_job_of_another_database_runs_there_from_here)
 {
@@ -229,7 +229,7 @@ START_TEST(held_up_past_the_minute_it_takes_the_job_in_another)
 }
 END_TEST
 
-/* --- dumps ------------------------------------------------------------------------------------------------------------------ */
+/* --- dumps -------------------------------------------------------------------------------------------------------- */
 
 /* npm's PostgreSQL has none, and Debian's refuses a newer server. */
 static char *find_pg_dump(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* `pgchime import pg_cron` from the extension itself, as it runs its jobs; and that calendar/pg_cron takes the texts that it takes. Where the
- * extension is not installed there is nothing to test. */
+/* `pgchime import pg_cron` from the extension itself, as it runs its jobs; and that calendar/pg_cron takes the texts
+ * that it takes. Where the extension is not installed there is nothing to test. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ static void tear_down(void)
     stage_clear();
 }
 
-/* --- what it takes ---------------------------------------------------------------------------------------------------------- */
+/* --- what it takes ------------------------------------------------------------------------------------------------ */
 
 static void put_text(struct buffer *text, struct random *random)
 {
@@ -89,7 +89,7 @@ START_TEST(the_texts_that_it_takes_are_those_that_we_think_it_takes)
 }
 END_TEST
 
-/* --- while it runs ---------------------------------------------------------------------------------------------------------- */
+/* --- while it runs ------------------------------------------------------------------------------------------------ */
 
 static instant instant_of(const char *sql)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Jobs change hands while both sides run: the extension pg_cron, and a daemon of ours that leads. The server's clock is stepped to the end of
- * each minute, so that minutes take seconds. Where the extension is not installed there is nothing to test. */
+/* Jobs change hands while both sides run: the extension pg_cron, and a daemon of ours that leads. The server's clock is
+ * stepped to the end of each minute, so that minutes take seconds. Where the extension is not installed there is
+ * nothing to test. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

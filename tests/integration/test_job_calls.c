@@ -43,7 +43,7 @@ static void as(const char *role, const char *sql)
     cluster_execute(cluster, "RESET SESSION AUTHORIZATION");
 }
 
-/* --- what the leader hears -------------------------------------------------------------------------------------------- */
+/* --- what the leader hears ---------------------------------------------------------------------------------------- */
 
 #define CHANGED(seen)                                                                                                 \
     "SELECT coalesce(string_agg(concat_ws(' ', name, version, CASE WHEN removed THEN 'removed' WHEN active THEN "     \
@@ -181,7 +181,7 @@ START_TEST(names_of_two_owners_and_of_configured_jobs_never_meet)
 }
 END_TEST
 
-/* --- options ------------------------------------------------------------------------------------------------------------ */
+/* --- options ------------------------------------------------------------------------------------------------------ */
 
 /* Options that only a refresh, or only another delivery, has a use for: SQL refuses them. */
 static bool is_of_refreshes(const char *name)
@@ -298,7 +298,7 @@ START_TEST(options_and_settings_are_kept_as_texts_and_replaced_as_a_whole)
 }
 END_TEST
 
-/* --- runs, one-shots -------------------------------------------------------------------------------------------------- */
+/* --- runs, one-shots ---------------------------------------------------------------------------------------------- */
 
 START_TEST(a_run_is_asked_for_and_cancelled_by_its_owner)
 {
@@ -395,7 +395,7 @@ START_TEST(runs_that_somebody_holds_are_forgotten_the_next_time)
 }
 END_TEST
 
-/* --- hostile roles ---------------------------------------------------------------------------------------------------- */
+/* --- hostile roles ------------------------------------------------------------------------------------------------ */
 
 START_TEST(nobody_speaks_for_another)
 {
@@ -437,7 +437,8 @@ START_TEST(nobody_speaks_for_another)
 }
 END_TEST
 
-/* What a role makes in its pg_temp must not be taken for a relation, type or operator of pg_catalog by what runs as the daemon's role. */
+/* What a role makes in its pg_temp must not be taken for a relation, type or operator of pg_catalog by what runs as the
+ * daemon's role. */
 START_TEST(temporary_objects_of_a_caller_are_not_taken_for_the_servers)
 {
     static const struct outcome_step steps[] = {

@@ -249,7 +249,8 @@ START_TEST(a_view_over_a_view_takes_what_the_first_really_changed)
 }
 END_TEST
 
-/* A refresh and what follows it in its transaction: the transaction's own later marks are not visible in what it has seen. */
+/* A refresh and what follows it in its transaction: the transaction's own later marks are not visible in what it has
+ * seen. */
 START_TEST(a_transaction_may_write_after_its_own_refresh)
 {
     PGconn *session = cluster_connect(cluster, "postgres");

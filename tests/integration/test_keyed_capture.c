@@ -158,8 +158,8 @@ START_TEST(one_row_is_compared_by_its_bytes)
 }
 END_TEST
 
-/* Some types have an operator that tells values apart, which is asked first; what that calls equal, NULLs and other types are compared by
- * their bytes. */
+/* Some types have an operator that tells values apart, which is asked first; what that calls equal, NULLs and other
+ * types are compared by their bytes. */
 START_TEST(each_type_tells_what_changed_from_what_did_not)
 {
     static const struct {
@@ -217,7 +217,8 @@ START_TEST(each_type_tells_what_changed_from_what_did_not)
 }
 END_TEST
 
-/* It leaves one partition and does not arrive in the other. What triggers do to it there, the one that goes before cannot know. */
+/* It leaves one partition and does not arrive in the other. What triggers do to it there, the one that goes before
+ * cannot know. */
 START_TEST(a_row_that_a_trigger_stops_between_partitions_is_marked)
 {
     KEYED_INSTALL(cluster, "event_total");
@@ -270,7 +271,8 @@ END_TEST
     "pg_trigger"                                                                                              \
     " WHERE tgname = 'chime_capture_1_update'"
 
-/* What changes rows of a child through its parent fires no row trigger of either's UPDATE before the leader was there. */
+/* What changes rows of a child through its parent fires no row trigger of either's UPDATE before the leader was
+ * there. */
 START_TEST(a_table_that_gets_a_child_is_captured_by_statement)
 {
     KEYED_INSTALL(cluster, "shop_total");
@@ -293,7 +295,8 @@ START_TEST(a_table_that_gets_a_child_is_captured_by_statement)
 }
 END_TEST
 
-/* What is written through another table that a source is part of fires no trigger of the source: nothing of that is captured. */
+/* What is written through another table that a source is part of fires no trigger of the source: nothing of that is
+ * captured. */
 START_TEST(a_table_that_becomes_part_of_another_is_not_captured)
 {
     static const char part[] = "full: changes of app.orders are not captured";

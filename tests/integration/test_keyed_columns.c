@@ -132,8 +132,8 @@ END_TEST
     "\"orders\", \"columns\": [\"id\", \"shop\"], " source "}]'" more ")"
 #define BY_SHOPS "\"capture\": [\"shop\"]"
 
-/* "p.shop" of a table without such a column is the function shop(p), where one is found: the table's owner would have it run as
- * ours. */
+/* "p.shop" of a table without such a column is the function shop(p), where one is found: the table's owner would have
+ * it run as ours. */
 START_TEST(a_strangers_function_is_never_run_for_a_column_that_is_gone)
 {
     static const struct {

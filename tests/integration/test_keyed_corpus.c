@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Keyed only where that is proven: a corpus of definitions (support/keyed/keyed_corpus.sql) under a random writer. Each is keyed and equal to
- * its definition after each refresh, or full with its reason; none is keyed and wrong. PGCHIME_TEST_SEED repeats what is written. */
+/* Keyed only where that is proven: a corpus of definitions (support/keyed/keyed_corpus.sql) under a random writer. Each
+ * is keyed and equal to its definition after each refresh, or full with its reason; none is keyed and wrong.
+ * PGCHIME_TEST_SEED repeats what is written. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

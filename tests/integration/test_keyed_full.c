@@ -20,7 +20,8 @@ START_TEST(writes_to_a_partition_and_moves_between_partitions_leave_marks)
 }
 END_TEST
 
-/* PostgreSQL gives the trigger of UPDATE the row inserted last in place of those updated after it, unless a trigger could have changed that. */
+/* PostgreSQL gives the trigger of UPDATE the row inserted last in place of those updated after it, unless a trigger
+ * could have changed that. */
 #define MERGED(table, first, second)                                                                                \
     "SET enable_hashjoin = off; SET enable_mergejoin = off;" /* in the order of the VALUES */                       \
     "MERGE INTO " table " e USING (VALUES " first ", " second ") AS v (day, shop) ON e.day = v.day"                 \
@@ -366,7 +367,8 @@ START_TEST(too_many_changed_groups_mean_everything)
 }
 END_TEST
 
-/* Refreshes that cost 5 ms and 50 us a group, whatever their number of groups so far; each forgets half of what was wrong. */
+/* Refreshes that cost 5 ms and 50 us a group, whatever their number of groups so far; each forgets half of what was
+ * wrong. */
 START_TEST(the_cost_of_many_groups_is_learned_from_refreshes_of_few_and_of_many)
 {
     cluster_execute(
@@ -391,7 +393,8 @@ START_TEST(the_cost_of_many_groups_is_learned_from_refreshes_of_few_and_of_many)
 }
 END_TEST
 
-/* A function in SQL is parsed and planned anew in each transaction, which was half of a refresh that finds nothing. One that is a constant is not. */
+/* A function in SQL is parsed and planned anew in each transaction, which was half of a refresh that finds nothing. One
+ * that is a constant is not. */
 START_TEST(what_every_refresh_asks_keeps_its_plan)
 {
     KEYED_INSTALL(cluster, "shop_total", "event_total");

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Keyed only where that is proven: random definitions over three tables (support/keyed/keyed_generated.sql). What the proof lets through is
- * refreshed by its groups under a random writer and equals its definition after each refresh; no error is ours.
+/* Keyed only where that is proven: random definitions over three tables (support/keyed/keyed_generated.sql). What the
+ * proof lets through is refreshed by its groups under a random writer and equals its definition after each refresh; no
+ * error is ours.
  *
- * A few; 10,000 under PGCHIME_TEST_SOAK. PGCHIME_TEST_SEED repeats them: each batch has a seed of its own, the first this one. */
+ * A few; 10,000 under PGCHIME_TEST_SOAK. PGCHIME_TEST_SEED repeats them: each batch has a seed of its own, the first
+ * this one. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What a proof makes of a definition and of what is declared, when it is asked again, and in which environment a view is refreshed: over the tables
- * of support/keyed/keyed_corpus.sql. */
+/* What a proof makes of a definition and of what is declared, when it is asked again, and in which environment a view
+ * is refreshed: over the tables of support/keyed/keyed_corpus.sql. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,7 +216,8 @@ END_TEST
     "1 2026-03-01 2026-03-01 23:59:00+09 f 14:59:00 0.30000000000000004 \\x01; 2 2026-03-02 2026-03-02 00:00:00+09 t " \
     "15:00:00 7 \\x02 0"
 
-/* A day, a text, a literal without a zone: by the zone that the view declares, whatever the session of who makes, refreshes or backfills it. */
+/* A day, a text, a literal without a zone: by the zone that the view declares, whatever the session of who makes,
+ * refreshes or backfills it. */
 START_TEST(rows_are_of_the_views_own_zone_whoever_refreshes_or_backfills)
 {
     PGconn *abroad = cluster_connect(cluster, "postgres");
@@ -252,7 +253,8 @@ START_TEST(rows_are_of_the_views_own_zone_whoever_refreshes_or_backfills)
 }
 END_TEST
 
-/* Half past midnight is behind the midnight of its day. AT TIME ZONE takes '3' for three hours west, and 'CET' for winter time all year. */
+/* Half past midnight is behind the midnight of its day. AT TIME ZONE takes '3' for three hours west, and 'CET' for
+ * winter time all year. */
 START_TEST(a_zone_means_to_a_backfill_what_it_means_to_the_definition)
 {
     static const char *const zones[][2] = {{"3", "+03"}, {"CET", "+02"}, {"Europe/Berlin", "+02"}};
@@ -305,7 +307,8 @@ START_TEST(two_rows_with_one_key_fail_every_refresh_and_are_named)
 }
 END_TEST
 
-/* 1.00 is not 1.0, in a column and in a key, refreshed by its group or in full; of floats, last digits are told apart from wrong rows. */
+/* 1.00 is not 1.0, in a column and in a key, refreshed by its group or in full; of floats, last digits are told apart
+ * from wrong rows. */
 START_TEST(rows_are_compared_by_their_bytes)
 {
     cluster_execute(cluster, "CREATE TABLE app.price (shop integer PRIMARY KEY, amount numeric, rate double precision);"

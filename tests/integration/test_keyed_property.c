@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Nothing is lost: eight writers do what they can think of, a refresher refreshes three views, and at a hundred moments a judge
- * (support/keyed/keyed_property.sql) compares, in one snapshot, every key without a pending mark with its definition.
+/* Nothing is lost: eight writers do what they can think of, a refresher refreshes three views, and at a hundred moments
+ * a judge (support/keyed/keyed_property.sql) compares, in one snapshot, every key without a pending mark with its
+ * definition.
  *
  * Once; 200 times under PGCHIME_TEST_SOAK. PGCHIME_TEST_SEED repeats what the writers do, if not when. */
 #define _GNU_SOURCE

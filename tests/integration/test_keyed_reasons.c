@@ -21,7 +21,8 @@ static void set_up(void)
     cluster_execute(cluster, "SELECT app.put_rows(100)");
 }
 
-/* Every fourth one; all of them under PGCHIME_TEST_SOAK. No row may be indexed by what fails for it: trap_error is such a definition. */
+/* Every fourth one; all of them under PGCHIME_TEST_SOAK. No row may be indexed by what fails for it: trap_error is such
+ * a definition. */
 START_TEST(each_index_that_is_printed_makes_its_view_keyed)
 {
     char *tried = files_path(

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Sources of keyed views that are written by logical replication, and by sessions with session_replication_role = replica: captured, or told. */
+/* Sources of keyed views that are written by logical replication, and by sessions with session_replication_role =
+ * replica: captured, or told. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What PostgreSQL lets people do to the sources of keyed views (rules, COPY, partitions, rewrites, two-phase commits ...): no refresh leaves a view
- * other than its definition says. PGCHIME_TEST_SEED repeats a series. */
+/* What PostgreSQL lets people do to the sources of keyed views (rules, COPY, partitions, rewrites, two-phase commits
+ * ...): no refresh leaves a view other than its definition says. PGCHIME_TEST_SEED repeats a series. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,7 +219,8 @@ START_TEST(no_statement_makes_a_view_wrong)
 }
 END_TEST
 
-/* While somebody reads the table, a partition that is on its way out belongs to it in the catalogs, and its rows are gone. */
+/* While somebody reads the table, a partition that is on its way out belongs to it in the catalogs, and its rows are
+ * gone. */
 START_TEST(a_partition_that_is_being_detached_means_everything)
 {
     PGconn *reader = cluster_connect(cluster, "postgres");
@@ -344,7 +345,8 @@ static const char *const settings_tried[] = {
     "synchronous_commit = off",
 };
 
-/* Whoever refreshes writes the same rows: here it is a session with a setting of the role or the database, there one without. */
+/* Whoever refreshes writes the same rows: here it is a session with a setting of the role or the database, there one
+ * without. */
 START_TEST(settings_of_a_role_or_a_database_change_no_row)
 {
     static const char *const of[] = {"ROLE", "DATABASE"};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Values that their type takes for equal need not be the same to a definition: 1.0 and 1.00, -0 and 0, '1 day' and '24 hours', 'A' and 'a'
- * of citext. No change between such is lost, and no group. PGCHIME_TEST_SEED repeats what is written. */
+/* Values that their type takes for equal need not be the same to a definition: 1.0 and 1.00, -0 and 0, '1 day' and '24
+ * hours', 'A' and 'a' of citext. No change between such is lost, and no group. PGCHIME_TEST_SEED repeats what is
+ * written. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,7 +56,8 @@ START_TEST(a_group_is_one_group_however_its_key_is_written)
 }
 END_TEST
 
-/* A plan names no collation: lower(v) there may be one by Turkish rules. As a column of the definition it does no harm. */
+/* A plan names no collation: lower(v) there may be one by Turkish rules. As a column of the definition it does no
+ * harm. */
 START_TEST(an_expression_with_a_collation_of_its_own_is_no_proof)
 {
     static const char unproven[] = "its COLLATE hides from PostgreSQL's plan how rows of app.w belong to groups, so a "

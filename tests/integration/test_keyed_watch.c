@@ -11,7 +11,8 @@ static void set_up(void)
     cluster_execute(cluster, "SELECT setseed(0.17), app.put_rows(300)");
 }
 
-/* Its map is a lie: of an order that moves it names only the group that lost it. It lacks a mark, so that only watching finds it. */
+/* Its map is a lie: of an order that moves it names only the group that lost it. It lacks a mark, so that only watching
+ * finds it. */
 #define TRUSTED(map)                                                                                               \
     "SELECT app.install('watched', 'SELECT shop, count(*) AS n FROM ord GROUP BY shop', '{shop}',"                 \
     " '[{\"table\": \"ord\", \"columns\": [\"id\", \"shop\"], \"capture\": [\"shop\"], \"trust\": true, \"map\": " \

@@ -157,7 +157,8 @@ END_TEST
 
 /* --- ways of writing ---------------------------------------------------------------------------------------------- */
 
-/* A role that sees some rows only, and has no rights in schema chime, in a serializable transaction with deferred constraints. */
+/* A role that sees some rows only, and has no rights in schema chime, in a serializable transaction with deferred
+ * constraints. */
 START_TEST(a_writer_under_policies_and_in_any_isolation_writes_on)
 {
     static const char *const levels[] = {"READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"};
@@ -206,7 +207,8 @@ START_TEST(copy_and_cascades_leave_marks)
 }
 END_TEST
 
-/* PostgreSQL keeps the rows that a statement changed in memory up to work_mem, then in files, which docs/views.md tells. */
+/* PostgreSQL keeps the rows that a statement changed in memory up to work_mem, then in files, which docs/views.md
+ * tells. */
 START_TEST(only_large_statements_count_against_a_writers_temp_file_limit)
 {
     KEYED_INSTALL(cluster, "shop_total");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A catalog that goes to the ledger in many parts: at the start, by a reload while requests arrive, and when it breaks off. */
+/* A catalog that goes to the ledger in many parts: at the start, by a reload while requests arrive, and when it breaks
+ * off. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -235,7 +235,7 @@ START_TEST(a_follower_takes_over_when_the_leader_resigns)
 }
 END_TEST
 
-/* --- two versions --------------------------------------------------------------------------------------------------- */
+/* --- two versions ------------------------------------------------------------------------------------------------- */
 
 static void migrate_beyond(void)
 {
@@ -310,7 +310,8 @@ START_TEST(a_second_sigterm_cancels_what_still_runs_and_records_it)
 }
 END_TEST
 
-/* One session, on which "long" goes on while this test holds a lock; "brief" was claimed for it too, and handed back. */
+/* One session, on which "long" goes on while this test holds a lock; "brief" was claimed for it too, and handed
+ * back. */
 static void have_one_handed_back(void)
 {
     site_destroy(site);

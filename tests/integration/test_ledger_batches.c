@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The ledger's functions of migration 4 by themselves: who may call them, tokens of earlier leaders, calls made twice, decisions
- * of joins, and catalogs in parts. No daemon. */
+/* The ledger's functions of migration 4 by themselves: who may call them, tokens of earlier leaders, calls made twice,
+ * decisions of joins, and catalogs in parts. No daemon. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,18 +43,19 @@ static void expect_unchanged_by(const char *sql, const char *value)
     free(after);
 }
 
-/* --- who may ---------------------------------------------------------------------------------------------------------- */
+/* --- who may ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(every_function_looks_names_up_where_nobody_else_can_put_them)
 {
-    /* One whose body is parsed with its definition looks nothing up later. perform runs a job's text with the role's own
-     * settings, and a procedure that commits can have none: their own names are written out in full. */
+    /* One whose body is parsed with its definition looks nothing up later. perform runs a job's text with the role's
+     * own settings, and a procedure that commits can have none: their own names are written out in full. */
     expect("SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p WHERE p.pronamespace = "
            "'chime'::regnamespace"
            " AND p.prosqlbody IS NULL AND NOT coalesce('{search_path=pg_catalog,\"search_path=pg_catalog, pg_temp\"}'"
            " && p.proconfig, false)",
            "perform tend_capture verify_views");
-    /* One trigger answers the calls of roles that may not write, one asks whose job theirs is, and schedules are judged for them. pg_temp is searched first where it is not named. */
+    /* One trigger answers the calls of roles that may not write, one asks whose job theirs is, and schedules are judged
+     * for them. pg_temp is searched first where it is not named. */
     expect("SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p"
            " WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef"
            " AND 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig)",
@@ -109,7 +110,7 @@ START_TEST(a_role_that_may_read_sees_nothing_of_other_roles_and_suspends_nothing
 }
 END_TEST
 
-/* --- earlier leaders, and calls made twice ---------------------------------------------------------------------------- */
+/* --- earlier leaders, and calls made twice ------------------------------------------------------------------------ */
 
 static const char *const refusing[] = {
     "SELECT claim(1, 'schedule', 0, 1, '" LEDGER_SQL_STALE "')",
@@ -181,7 +182,7 @@ START_TEST(a_slot_that_is_in_the_history_already_stays_there_as_it_was)
 }
 END_TEST
 
-/* --- joins, and batches of skips -------------------------------------------------------------------------------------- */
+/* --- joins, and batches of skips ---------------------------------------------------------------------------------- */
 
 START_TEST(a_join_moves_its_cursor_as_a_schedule_does_and_remembers_that_it_was_skipped)
 {
@@ -223,7 +224,7 @@ START_TEST(the_skips_of_a_job_join_and_a_job_whose_cursor_stands_elsewhere_is_le
 }
 END_TEST
 
-/* --- a catalog in parts ----------------------------------------------------------------------------------------------- */
+/* --- a catalog in parts ------------------------------------------------------------------------------------------- */
 
 #define JOB(name, schedule)                                                                              \
     "{\"name\": \"" name "\", \"origin\": \"config\", \"active\": true, \"schedule\": \"" schedule "\"," \

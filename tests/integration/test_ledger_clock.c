@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Whatever the leader decides it passes as its instant: no function of the leader's reads a clock for what a cursor, an outcome or a time to
- * come is compared with. What they write with the database's clock in between, tests/integration/test_ledger_day.c looks at. */
+/* Whatever the leader decides it passes as its instant: no function of the leader's reads a clock for what a cursor, an
+ * outcome or a time to come is compared with. What they write with the database's clock in between,
+ * tests/integration/test_ledger_day.c looks at. */
 #include <check.h>
 
 #include "support/cluster/cluster.h"
@@ -35,8 +36,9 @@ static void tear_down(void)
     "\\m(clock_timestamp|now|statement_timestamp|transaction_timestamp|timeofday)\\s*\\(|\\mcurrent_(date|time)|" \
     "\\mlocaltime"
 
-/* By name what looks how old something is, how long a run took in its own session, since when a condition holds, how long a message waits, and since when
- * people see a listener as it is. Else a line may write only what nothing is compared with. */
+/* By name what looks how old something is, how long a run took in its own session, since when a condition holds, how
+ * long a message waits, and since when people see a listener as it is. Else a line may write only what nothing is
+ * compared with. */
 #define ELSEWHERE                                                                                        \
     "'perform', 'perform_refresh', 'note_alerts', 'note_delivery', 'note_listener_state', 'set_sinks', " \
     "'take_notifications'"
@@ -54,7 +56,7 @@ START_TEST(what_the_leader_calls_writes_no_cursor_and_no_outcome_by_a_clock_of_i
 }
 END_TEST
 
-/* --- cursors in the future: it is minute 10, and the clock was at minute 1000 for a while ------------------------------------ */
+/* --- cursors in the future: it is minute 10, and the clock was at minute 1000 for a while ------------------------- */
 
 static void expect(const char *sql, const char *value)
 {

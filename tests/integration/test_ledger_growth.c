@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the leader does every second, and for every run, touches as many pages of 50,000 jobs as of 50: it looks rows up. The
- * statements are those of core/ledger, prepared before there were many jobs, in a session that goes on. */
+/* What the leader does every second, and for every run, touches as many pages of 50,000 jobs as of 50: it looks rows
+ * up. The statements are those of core/ledger, prepared before there were many jobs, in a session that goes on. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

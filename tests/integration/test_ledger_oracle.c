@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Each rule of the oracle that judges the fault tests (ledger_oracle.sql) sees its fault, and no other rule takes it for one of its own: in a
- * sound ledger one row is made wrong, and taken back. */
+/* Each rule of the oracle that judges the fault tests (ledger_oracle.sql) sees its fault, and no other rule takes it
+ * for one of its own: in a sound ledger one row is made wrong, and taken back. */
 #include <check.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The ledger's functions of migration 4 by themselves: suspension, cancelling, requests and their acknowledgement, what is kept of
- * runs and what is counted. No daemon. */
+/* The ledger's functions of migration 4 by themselves: suspension, cancelling, requests and their acknowledgement, what
+ * is kept of runs and what is counted. No daemon. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static void expect_refused(const char *sql, const char *sqlstate)
 
 #define SUSPENSION "concat_ws(' ', suspended_by, suspended_until = at(2000000), suspend_reason)"
 
-/* --- suspension ------------------------------------------------------------------------------------------------------- */
+/* --- suspension --------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_claim_of_a_suspended_job_is_refused_whatever_its_kind_and_told_who_and_why)
 {
@@ -216,7 +216,7 @@ START_TEST(the_leader_suspends_what_fails_and_leaves_what_is_suspended_as_it_is)
 }
 END_TEST
 
-/* --- requests ----------------------------------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(cancelling_requests_for_the_end_of_a_live_run_once)
 {
@@ -273,7 +273,7 @@ START_TEST(runs_asked_of_jobs_that_sleep_or_are_suspended_wait_unseen)
 }
 END_TEST
 
-/* --- what is kept, and what is counted -------------------------------------------------------------------------------- */
+/* --- what is kept, and what is counted ---------------------------------------------------------------------------- */
 
 START_TEST(log_runs_says_what_is_kept_and_everything_is_counted)
 {

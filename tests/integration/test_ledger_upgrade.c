@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A database that an earlier pgchime left at migration 3 keeps every row, and what it means, when it is brought to the newest. */
+/* A database that an earlier pgchime left at migration 3 keeps every row, and what it means, when it is brought to the
+ * newest. */
 #include <check.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -14,8 +15,9 @@
 
 static struct cluster *cluster;
 
-/* As the functions of migration 2 leave them: a job that failed twice, one that ran, one that never did, one that sleeps;
- * runs claimed, waiting for a retry, and done but not moved; slots of long ago, which no daily partition holds; requests. */
+/* As the functions of migration 2 leave them: a job that failed twice, one that ran, one that never did, one that
+ * sleeps; runs claimed, waiting for a retry, and done but not moved; slots of long ago, which no daily partition holds;
+ * requests. */
 static const char rows[] =
     "INSERT INTO chime.leadership VALUES (7, 'db1', 4711, '2026-01-01Z');"
     "INSERT INTO chime.job (name, origin, schedule, command, active, version, options, after) VALUES"

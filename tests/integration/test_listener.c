@@ -40,7 +40,7 @@ static void lead_and_await_first(void)
     WAIT_SQL(cluster, EVENT_RUNS("job"), "1", 20);
 }
 
-/* --- notifications ------------------------------------------------------------------------------------------------- */
+/* --- notifications ------------------------------------------------------------------------------------------------ */
 
 #define TAKE_NOTE "on = [\"news\"]; command = \"INSERT INTO note (payload) VALUES ($1)\";"
 
@@ -103,7 +103,7 @@ START_TEST(a_job_that_a_reload_adds_to_a_channel_is_woken_once_and_the_others_ar
 }
 END_TEST
 
-/* --- edits while the session hears ----------------------------------------------------------------------------------- */
+/* --- edits while the session hears -------------------------------------------------------------------------------- */
 
 #define SESSION                                                                                                    \
     "SELECT string_agg(pid || ' ' || backend_start, ',') FROM pg_stat_activity WHERE application_name = 'pgchime " \
@@ -195,7 +195,7 @@ START_TEST(a_channel_that_is_new_is_heard_before_its_job_is_woken)
 }
 END_TEST
 
-/* --- while nobody hears -------------------------------------------------------------------------------------------- */
+/* --- while nobody hears ------------------------------------------------------------------------------------------- */
 
 #define CUT "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pgchime listener'"
 
@@ -232,7 +232,7 @@ START_TEST(without_a_session_jobs_run_from_time_to_time_and_people_are_told)
 }
 END_TEST
 
-/* --- changed sources ------------------------------------------------------------------------------------------------ */
+/* --- changed sources ---------------------------------------------------------------------------------------------- */
 
 static void use_plugins(const char *jobs)
 {
@@ -434,7 +434,7 @@ START_TEST(serving_once_runs_what_an_event_may_have_been_missed_of)
 }
 END_TEST
 
-/* --- a burst -------------------------------------------------------------------------------------------------------- */
+/* --- a burst ------------------------------------------------------------------------------------------------------ */
 
 /* 10,000 notifications in two seconds or less; the connection is cut in the middle of it. */
 static void burst(bool cut)
@@ -487,7 +487,7 @@ START_TEST(with_the_connection_cut_during_a_burst_the_views_equal_the_sources)
 }
 END_TEST
 
-/* --- channels of plugins --------------------------------------------------------------------------------------------- */
+/* --- channels of plugins ------------------------------------------------------------------------------------------ */
 
 #define CHANNEL_TRIGGERS "SELECT count(*) FROM pg_trigger WHERE tgname LIKE '%notify%'"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* How a job's session logs in as its owner: by the name of the daemon's user, a certificate, a file of passwords, a service. Where it cannot, the
- * run says why in the server's words. */
+/* How a job's session logs in as its owner: by the name of the daemon's user, a certificate, a file of passwords, a
+ * service. Where it cannot, the run says why in the server's words. */
 #include <check.h>
 #include <pwd.h>
 #include <stdio.h>

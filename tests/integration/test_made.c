@@ -152,7 +152,7 @@ START_TEST(a_relation_that_was_given_to_another_role_is_still_ours)
 }
 END_TEST
 
-/* --- elsewhere, where the OIDs are other ones ----------------------------------------------------------------------- */
+/* --- elsewhere, where the OIDs are other ones --------------------------------------------------------------------- */
 
 static void use_copy(void)
 {

@@ -441,7 +441,8 @@ START_TEST(a_column_that_somebody_added_keeps_its_values_and_is_named_before_it_
 }
 END_TEST
 
-/* His transaction is open when the new relation is made, and ends when that is about to take the place of the old one. */
+/* His transaction is open when the new relation is made, and ends when that is about to take the place of the old
+ * one. */
 START_TEST(a_column_that_is_added_while_the_relation_is_made_anew_is_named_too)
 {
     PGconn *his = cluster_connect(cluster, "postgres");

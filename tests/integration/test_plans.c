@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Every statement that is sent many times in the life of a ledger touches as much as its answer is large, whatever the tables hold and whatever
- * the statistics say of them: it is planned while they are empty, tiny or huge, and executed when they are the other way round.
+/* Every statement that is sent many times in the life of a ledger touches as much as its answer is large, whatever the
+ * tables hold and whatever the statistics say of them: it is planned while they are empty, tiny or huge, and executed
+ * when they are the other way round.
  *
- * The statements are in tests/support/ledger/plans.sql. PGCHIME_TEST_SOAK: larger tables. PGCHIME_TEST_PLANS=all prints what each touched, and the plan of
- * what touched too much; or what the one of that name executed. */
+ * The statements are in tests/support/ledger/plans.sql. PGCHIME_TEST_SOAK: larger tables. PGCHIME_TEST_PLANS=all prints
+ * what each touched, and the plan of what touched too much; or what the one of that name executed. */
 #include <check.h>
 #include <ctype.h>
 #include <glob.h>
@@ -172,7 +173,8 @@ static void measure(bool kept, struct plan_watch *watch)
     for (size_t i = 0; i < statement_count; i++) {
         for (size_t size = 0; size < COUNT_OF(sizes) && (statements[i].kept || !kept); size++) {
             struct plan_cost cost;
-            /* Not the first time, and what is too much a second time, so that nothing counts that a session does once. */
+            /* Not the first time, and what is too much a second time, so that nothing counts that a session does
+             * once. */
             bool good = execute(watch, i, sizes[size], NULL) && execute(watch, i, sizes[size], &cost);
             if (good && !is_within(&cost, limit_of(&statements[i], sizes[size]))) {
                 good = execute(watch, i, sizes[size], &cost);
@@ -190,7 +192,7 @@ static void measure_all(struct plan_watch *kept)
     measure(false, open_session());
 }
 
-/* --- commands ------------------------------------------------------------------------------------------------------ */
+/* --- commands ----------------------------------------------------------------------------------------------------- */
 
 #define PLANNED_JOB "postgres/made 4" /* it comes after another and has runs */
 
@@ -226,7 +228,8 @@ static double pages_of_sessions(void)
     return count;
 }
 
-/* At the usual size. Each command is a session of its own: what it touches from its login on. No other session is at the database. */
+/* At the usual size. Each command is a session of its own: what it touches from its login on. No other session is at
+ * the database. */
 static void note_commands(double pages[COUNT_OF(commands)])
 {
     char *folder = files_make_directory();
@@ -262,7 +265,7 @@ static void compare_commands(const double few[COUNT_OF(commands)], const double 
     }
 }
 
-/* --- statistics ---------------------------------------------------------------------------------------------------- */
+/* --- statistics --------------------------------------------------------------------------------------------------- */
 
 static void analyze_while_empty(void)
 {

@@ -352,7 +352,8 @@ END_TEST
 
 #define BUSY_INSTALLING " WHERE wait_event_type = 'Lock' AND query ~ 'chime\\.install_keys'"
 
-/* progress captures a column of submissions that the others do not: their log gets it, which waits for who writes to it. */
+/* progress captures a column of submissions that the others do not: their log gets it, which waits for who writes to
+ * it. */
 START_TEST(a_plugin_that_needs_more_of_a_busy_source_waits_for_its_writers)
 {
     plugin_take(folder, "progress");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A PgBouncer between the daemon and its server is refused by its name, whatever its mode and however little it minds. */
+/* A PgBouncer between the daemon and its server is refused by its name, whatever its mode and however little it
+ * minds. */
 #include <check.h>
 #include <stdlib.h>
 

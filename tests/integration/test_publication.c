@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* CREATE PUBLICATION ... FOR ALL TABLES, beside jobs and refreshes: of a table without a replica identity no row may go. */
+/* CREATE PUBLICATION ... FOR ALL TABLES, beside jobs and refreshes: of a table without a replica identity no row may
+ * go. */
 #include <check.h>
 #include <stdlib.h>
 
@@ -61,7 +62,8 @@ END_TEST
     " \"capture\": [\"shop\"]}]', p_mode => 'matview')"
 #define ROWS "SELECT string_agg(concat_ws(' ', shop, n, total), ', ' ORDER BY shop) FROM kept.shop_total"
 
-/* A materialized view is in no publication, the tables of a change of mode are new, and a wrong row is mended in place. */
+/* A materialized view is in no publication, the tables of a change of mode are new, and a wrong row is mended in
+ * place. */
 START_TEST(modes_change_and_wrong_rows_are_mended)
 {
     cluster_execute(cluster,

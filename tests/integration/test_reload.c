@@ -302,8 +302,8 @@ START_TEST(a_thousand_reloads_under_load_change_no_run)
         }
     }
     site_end(served);
-    /* Of the jobs that did not change: every second's slot once, all succeeded, by one leader. What was claimed and had not started
-     * when it was told to end waits for the next one. */
+    /* Of the jobs that did not change: every second's slot once, all succeeded, by one leader. What was claimed and had
+     * not started when it was told to end waits for the next one. */
     EXPECT_SQL(cluster,
                "SELECT string_agg(DISTINCT state::text, ',') FROM chime.runs WHERE (job LIKE 'steady%' OR job = 'long')"
                " AND finished_at IS NOT NULL",

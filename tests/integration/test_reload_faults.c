@@ -68,7 +68,7 @@ static void cancel_live_run(const char *job)
         cluster, "SELECT chime.cancel_run(run_id) FROM chime.run JOIN chime.job USING (job_id) WHERE name = '%s'", job);
 }
 
-/* --- pools ------------------------------------------------------------------------------------------------------------ */
+/* --- pools -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(the_limit_of_the_default_pool_goes_with_its_line)
 {
@@ -123,7 +123,7 @@ START_TEST(another_timezone_of_the_database_leaves_a_join_that_waits_alone)
 }
 END_TEST
 
-/* --- the socket ------------------------------------------------------------------------------------------------------- */
+/* --- the socket --------------------------------------------------------------------------------------------------- */
 
 START_TEST(the_socket_moves_with_the_configuration_and_is_found_in_one_with_errors)
 {
@@ -152,7 +152,7 @@ START_TEST(the_socket_moves_with_the_configuration_and_is_found_in_one_with_erro
 }
 END_TEST
 
-/* --- stopping --------------------------------------------------------------------------------------------------------- */
+/* --- stopping ----------------------------------------------------------------------------------------------------- */
 
 static void begin_a_long_run(void)
 {
@@ -201,7 +201,7 @@ START_TEST(a_reload_while_stopping_cancels_nothing)
 }
 END_TEST
 
-/* --- news that comes while a reload is under way ---------------------------------------------------------------------- */
+/* --- news that comes while a reload is under way ------------------------------------------------------------------ */
 
 static void drop_in(const char *folder, const char *file)
 {

@@ -29,8 +29,8 @@ static void configure(const char *settings)
     free(text);
 }
 
-/* Of each event table, rows of every six hours for 150 days, the newest the first; and of now, so that one row is at least
- * five hours from any limit for as long as a test may take. */
+/* Of each event table, rows of every six hours for 150 days, the newest the first; and of now, so that one row is at
+ * least five hours from any limit for as long as a test may take. */
 static void fill(void)
 {
     cluster_execute(
@@ -123,7 +123,7 @@ static void expect_ages(const char *table, const char *instant, const char *coun
     free(sql);
 }
 
-/* --- reporting --------------------------------------------------------------------------------------------------------- */
+/* --- reporting ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(nothing_goes_unless_it_is_enforced)
 {
@@ -161,7 +161,7 @@ START_TEST(tiers_are_counted_where_they_are)
 }
 END_TEST
 
-/* --- what goes --------------------------------------------------------------------------------------------------------- */
+/* --- what goes ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(rows_leave_at_thirty_days_are_kept_cold_and_go_at_ninety)
 {
@@ -249,7 +249,7 @@ START_TEST(limits_are_those_of_the_settings)
 }
 END_TEST
 
-/* --- what never goes --------------------------------------------------------------------------------------------------- */
+/* --- what never goes ---------------------------------------------------------------------------------------------- */
 
 START_TEST(what_is_pending_or_was_touched_lately_or_has_no_instant_stays)
 {
@@ -326,7 +326,7 @@ START_TEST(a_table_of_somebody_else_in_the_place_of_a_cold_one_is_left_alone)
 }
 END_TEST
 
-/* --- in small transactions --------------------------------------------------------------------------------------------- */
+/* --- in small transactions ---------------------------------------------------------------------------------------- */
 
 /* Somebody deletes a row slowly: the job stands still in the third batch of a hundred. */
 static void hold_up_the_third_batch(void)
@@ -402,7 +402,7 @@ START_TEST(a_column_that_a_source_has_gained_is_kept_too)
 }
 END_TEST
 
-/* --- settings and rights ------------------------------------------------------------------------------------------------ */
+/* --- settings and rights ------------------------------------------------------------------------------------------ */
 
 START_TEST(settings_that_make_no_sense_take_nothing_away)
 {

@@ -41,7 +41,7 @@ static void cold_exists(void)
     EXPECT_SQL(cluster, "SELECT string_agg(id::text, ' ') FROM " COLD_TABLE, "1");
 }
 
-/* --- exact values ------------------------------------------------------------------------------------------------------------ */
+/* --- exact values ------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_column_that_became_wider_loses_no_digit)
 {
@@ -176,7 +176,7 @@ START_TEST(a_batch_that_fails_leaves_its_rows_where_they_were)
 }
 END_TEST
 
-/* --- who may read it --------------------------------------------------------------------------------------------------------- */
+/* --- who may read it ---------------------------------------------------------------------------------------------- */
 
 START_TEST(default_privileges_let_nobody_read_what_is_cold)
 {
@@ -213,7 +213,7 @@ START_TEST(policies_of_a_source_are_told)
 }
 END_TEST
 
-/* --- each row once ----------------------------------------------------------------------------------------------------------- */
+/* --- each row once ------------------------------------------------------------------------------------------------ */
 
 START_TEST(two_runs_at_once_move_each_row_once)
 {
@@ -253,7 +253,7 @@ START_TEST(a_first_batch_that_is_locked_waits_for_the_next_run)
 }
 END_TEST
 
-/* --- partitions -------------------------------------------------------------------------------------------------------------- */
+/* --- partitions --------------------------------------------------------------------------------------------------- */
 
 static void partition(const char *name, const char *bounds)
 {
@@ -376,7 +376,7 @@ START_TEST(a_partition_that_a_user_detaches_in_the_middle_of_a_run_is_the_users)
 }
 END_TEST
 
-/* --- whose it is, and where ---------------------------------------------------------------------------------------------------- */
+/* --- whose it is, and where --------------------------------------------------------------------------------------- */
 
 /* As REASSIGN OWNED does it with all of a role's. */
 START_TEST(a_cold_table_that_was_given_away_is_told_and_hinders_no_other)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What plugin retention leaves alone, and tells: what it did not make, what takes other rows along, what would change values, and a
- * clock that may be wrong. */
+/* What plugin retention leaves alone, and tells: what it did not make, what takes other rows along, what would change
+ * values, and a clock that may be wrong. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static void tear_down(void)
     cluster_destroy(cluster);
 }
 
-/* --- what is not ours ---------------------------------------------------------------------------------------------------- */
+/* --- what is not ours --------------------------------------------------------------------------------------------- */
 
 /* As like ours as anybody can make it: of our role, with our columns, our comment, and rows long past their time. */
 START_TEST(a_table_under_a_cold_tables_name_loses_no_row)
@@ -127,7 +127,7 @@ START_TEST(a_cold_row_that_has_just_become_young_stays)
 }
 END_TEST
 
-/* --- what takes other rows along ----------------------------------------------------------------------------------------- */
+/* --- what takes other rows along ---------------------------------------------------------------------------------- */
 
 static void make_notes(void)
 {
@@ -231,7 +231,7 @@ START_TEST(a_constraint_that_is_checked_late_ends_the_turn_of_its_table_alone)
 }
 END_TEST
 
-/* --- the clock ------------------------------------------------------------------------------------------------------------ */
+/* --- the clock ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_step_of_the_clock_takes_nothing_until_somebody_confirms_it)
 {
@@ -327,7 +327,8 @@ START_TEST(a_clock_that_goes_ahead_in_the_middle_of_a_run_is_not_believed_by_the
 }
 END_TEST
 
-/* Confirmed by somebody who was mistaken, put right, and then as wrong as before: the last run counts, not the latest instant. */
+/* Confirmed by somebody who was mistaken, put right, and then as wrong as before: the last run counts, not the latest
+ * instant. */
 START_TEST(a_clock_that_was_wrong_once_is_not_believed_when_it_is_so_again)
 {
     step_clock();
@@ -345,7 +346,7 @@ START_TEST(a_clock_that_was_wrong_once_is_not_believed_when_it_is_so_again)
 }
 END_TEST
 
-/* --- counts ---------------------------------------------------------------------------------------------------------------- */
+/* --- counts ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(what_a_dry_run_counts_is_what_the_run_takes)
 {

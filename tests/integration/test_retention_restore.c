@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #define _DEFAULT_SOURCE /* strdup */
-/* `pgchime retention restore` and `retention confirm`, as the role that `pgchime init` makes: rows come back as they were, or not at
- * all. */
+/* `pgchime retention restore` and `retention confirm`, as the role that `pgchime init` makes: rows come back as they
+ * were, or not at all. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,8 @@ static char *configuration;
 static char *output;
 static char *errors;
 
-/* Of 150 rows, one a day, 60 are cold; of 3,000 bytes each, so that they are kept aside; and nothing is enforced any more. */
+/* Of 150 rows, one a day, 60 are cold; of 3,000 bytes each, so that they are kept aside; and nothing is enforced any
+ * more. */
 static void set_up(void)
 {
     char *folder = files_make_directory();
@@ -55,7 +56,7 @@ static void tear_down(void)
 #define RETENTION(status, ...) \
     commands_expect(status, configuration, (const char *const[]){"retention", __VA_ARGS__, NULL}, &output, &errors)
 
-/* --- rows --------------------------------------------------------------------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(rows_come_back_as_they_were)
 {
@@ -213,7 +214,7 @@ START_TEST(what_was_killed_goes_on_with_the_same_command)
 }
 END_TEST
 
-/* --- partitions, and the clock ------------------------------------------------------------------------------------------------- */
+/* --- partitions, and the clock ------------------------------------------------------------------------------------ */
 
 START_TEST(a_partition_comes_back_with_its_bounds)
 {

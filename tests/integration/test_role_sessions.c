@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* `role_sessions`: how many sessions all owners of jobs have together, that they take turns where these are too few, and when they go. */
+/* `role_sessions`: how many sessions all owners of jobs have together, that they take turns where these are too few,
+ * and when they go. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The sample data: it loads, is the same each time, and has in it what docs/sample-data.md says; and the live writer. */
+/* The sample data: it loads, is the same each time, and has in it what docs/sample-data.md says; and the live
+ * writer. */
 #include <check.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -50,7 +51,7 @@ static void expect_true(const char *const *facts, size_t count)
 }
 #define EXPECT_TRUE(facts) expect_true(facts, sizeof(facts) / sizeof(facts)[0])
 
-/* --- what is in it ------------------------------------------------------------------------------------------------------ */
+/* --- what is in it ------------------------------------------------------------------------------------------------ */
 
 static const char *const of_submissions[] = {
     "SELECT count(*) = 20000 AND count(DISTINCT challenge_id) = 50 AND count(DISTINCT agent_id) = 200 FROM submissions",
@@ -226,7 +227,7 @@ START_TEST(a_row_may_be_added_to_every_table_after_the_load)
 }
 END_TEST
 
-/* --- the writer --------------------------------------------------------------------------------------------------------- */
+/* --- the writer --------------------------------------------------------------------------------------------------- */
 
 static char *writer_log(void)
 {

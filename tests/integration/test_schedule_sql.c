@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Schedules in SQL (migration 19) take exactly what the calendar's parser takes: over random texts, a third of them and more
- * valid, and over the texts that are hard. */
+/* Schedules in SQL (migration 19) take exactly what the calendar's parser takes: over random texts, a third of them and
+ * more valid, and over the texts that are hard. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static void tear_down(void)
     cluster_destroy(cluster);
 }
 
-/* --- texts ------------------------------------------------------------------------------------------------------------ */
+/* --- texts -------------------------------------------------------------------------------------------------------- */
 
 struct draft {
     char text[LONGEST + 32];
@@ -242,7 +242,7 @@ static void write_draft(struct draft *draft, struct random *random)
     }
 }
 
-/* --- the comparison --------------------------------------------------------------------------------------------------- */
+/* --- the comparison ----------------------------------------------------------------------------------------------- */
 
 /* A '0' or '1' for each text, in order. */
 static char *valid_in_sql(PGconn *connection, const struct columns *texts)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Faults of the seeds that ours do not have: each beside the seed's own way, as a small fixture, which must show the fault.
- * docs/plugins/README.md says where the others are tested. */
+/* Faults of the seeds that ours do not have: each beside the seed's own way, as a small fixture, which must show the
+ * fault. docs/plugins/README.md says where the others are tested. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

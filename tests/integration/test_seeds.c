@@ -134,9 +134,9 @@ static void load_declared(void)
     }
 }
 
-/* What is keyed follows from the definitions, but for what declares trust: series of hours, which begin and end with the rows of the
- * table (action_metrics_hourly, rollups); minutes, which go by the latest that is kept (mv_query_latency_counts and its reader); and
- * failures alone, where the proof would look every execution up. */
+/* What is keyed follows from the definitions, but for what declares trust: series of hours, which begin and end with
+ * the rows of the table (action_metrics_hourly, rollups); minutes, which go by the latest that is kept
+ * (mv_query_latency_counts and its reader); and failures alone, where the proof would look every execution up. */
 static void expect_derived(void)
 {
     EXPECT_SQL(cluster,
@@ -244,8 +244,8 @@ END_TEST
 #define KEPT "SELECT to_regclass(format('%I.%I', view_schema, relation)) FROM chime.view"
 #define PLAIN "SELECT to_regclass(format('%I.%I', view_schema, relation)) FROM chime.plain_view"
 
-/* Not for readers but for the operator: they look at the event tables and at chime's settings with the caller's rights, and give
- * out the statements of retention's job. telemetry_hours() is what telemetry_trend() reads by. */
+/* Not for readers but for the operator: they look at the event tables and at chime's settings with the caller's rights,
+ * and give out the statements of retention's job. telemetry_hours() is what telemetry_trend() reads by. */
 #define OPERATORS                                                                                             \
     "retention_batches retention_clock retention_cold_obstacle retention_columns retention_detachments "      \
     "retention_dry_run retention_expiry_obstacle retention_obstacle retention_part_obstacle retention_parts " \
@@ -400,11 +400,12 @@ START_TEST(readers_write_nothing_and_execute_nothing_else)
 }
 END_TEST
 
-/* Neither a name nor an operator of the caller's means anything to a function of ours: its search_path is its own, with pg_temp
- * last, or its body is bound. These alone qualify all that they name:
+/* Neither a name nor an operator of the caller's means anything to a function of ours: its search_path is its own, with
+ * pg_temp last, or its body is bound. These alone qualify all that they name:
  *   perform                      runs an owner's text, which sees its role's search_path
  *   tend_capture, verify_views   commit, which a procedure with SET may not
- *   capture_N                    run for each written row, where SET costs as much as the rest; only_X are inlined there */
+ *   capture_N                    run for each written row, where SET costs as much as the rest; only_X are inlined
+ *                                there */
 START_TEST(every_routine_has_a_path_of_its_own)
 {
     char *found = cluster_rows(

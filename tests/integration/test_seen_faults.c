@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Faults are planted one by one while a daemon leads. Of each `status` ends with 8, `doctor` names it with what mends it, and one alert
- * fires; once it is mended as the hint says, the alert is resolved and `status` ends with 0. Rows of seed 002's table of failures and of
- * seed 003's troubleshooting are marked by their seed. */
+/* Faults are planted one by one while a daemon leads. Of each `status` ends with 8, `doctor` names it with what mends
+ * it, and one alert fires; once it is mended as the hint says, the alert is resolved and `status` ends with 0. Rows of
+ * seed 002's table of failures and of seed 003's troubleshooting are marked by their seed. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,8 @@ static char *plugins;
 #define ASSERT_RUN(status, ...) \
     commands_expect(status, site_config(site), (const char *const[]){__VA_ARGS__, NULL}, &output, &errors)
 
-/* `run`: a job that runs once it is planted, and again once it is mended. `finding` and `hint` stand in what `doctor` says. */
+/* `run`: a job that runs once it is planted, and again once it is mended. `finding` and `hint` stand in what `doctor`
+ * says. */
 struct fault {
     const char *name, *plant, *run, *alerts, *finding, *hint, *mend;
 };
@@ -230,7 +231,7 @@ static const struct fault server_faults[] = {
      "DELETE FROM chime.job WHERE name = 'own'; DELETE FROM chime.maker; DELETE FROM chime.login WHERE role = 'clerk'"},
 };
 
-/* --- looks ------------------------------------------------------------------------------------------------------------------ */
+/* --- looks -------------------------------------------------------------------------------------------------------- */
 
 static const char site_alerts[] =
     "alerts: { deep-queue: { condition = \"SELECT depth > 100, shop AS subject FROM public.queue\"; };"
@@ -305,7 +306,7 @@ static void plant_and_mend(const struct fault *fault)
         "UPDATE chime.alert_job SET rate_since = '-infinity'"); /* that many of its runs failed is a fault of its own */
 }
 
-/* --- what runs -------------------------------------------------------------------------------------------------------------- */
+/* --- what runs ---------------------------------------------------------------------------------------------------- */
 
 static void make_sources(void)
 {

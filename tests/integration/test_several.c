@@ -72,7 +72,7 @@ static void await_leader(const char *instance)
     free(sql);
 }
 
-/* --- sharing ----------------------------------------------------------------------------------------------------------- */
+/* --- sharing ------------------------------------------------------------------------------------------------------ */
 
 #define ROUNDS 5
 #define ROUNDS_WON 4 /* a busy machine may keep the other from looking in time */
@@ -122,7 +122,7 @@ START_TEST(each_session_tells_by_its_name_whether_it_leads)
 }
 END_TEST
 
-/* --- one database, twice ----------------------------------------------------------------------------------------------- */
+/* --- one database, twice ------------------------------------------------------------------------------------------ */
 
 /* Each would switch the jobs of the other off. */
 START_TEST(two_entries_for_one_database_are_not_both_served)
@@ -152,7 +152,7 @@ START_TEST(two_entries_for_one_database_are_not_both_served)
 }
 END_TEST
 
-/* --- seeing each other ------------------------------------------------------------------------------------------------- */
+/* --- seeing each other -------------------------------------------------------------------------------------------- */
 
 START_TEST(status_and_doctor_tell_who_leads_and_who_follows)
 {
@@ -218,7 +218,7 @@ START_TEST(a_leader_that_is_not_heard_of_is_a_problem)
 }
 END_TEST
 
-/* --- what an earlier leader left --------------------------------------------------------------------------------------- */
+/* --- what an earlier leader left ---------------------------------------------------------------------------------- */
 
 /* Its answer fits nowhere, so the server waits to write it: neither idle nor cancelled by any timeout of the server. */
 START_TEST(a_leader_that_takes_no_answer_is_ended_after_its_lease)

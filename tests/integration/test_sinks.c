@@ -45,7 +45,7 @@ static void tear_down(void)
     output = errors = NULL;
 }
 
-/* --- the ledger's part: no daemon runs ------------------------------------------------------------------------------------ */
+/* --- the ledger's part: no daemon runs ---------------------------------------------------------------------------- */
 
 #define TOKEN "'11111111-1111-1111-1111-111111111111'"
 #define RULES                                                                                              \
@@ -270,7 +270,7 @@ START_TEST(what_a_receiver_refuses_holds_up_nothing_beside_it)
 }
 END_TEST
 
-/* --- a daemon sends --------------------------------------------------------------------------------------------------------- */
+/* --- a daemon sends ----------------------------------------------------------------------------------------------- */
 
 static bool got_by(const struct receiver *by, const char *text)
 {
@@ -297,7 +297,8 @@ static bool has_line(const char *text)
     return found;
 }
 
-/* Sinks that take: a webhook with a secret in its address and a header, Slack, Alertmanager, a program; one that never answers. */
+/* Sinks that take: a webhook with a secret in its address and a header, Slack, Alertmanager, a program; one that never
+ * answers. */
 static void write_sinks(const struct receiver *never)
 {
     char *script = files_path("%s/tell", folder);
@@ -456,7 +457,7 @@ START_TEST(a_sink_that_refuses_is_told_later)
 }
 END_TEST
 
-/* --- the dead man's switch -------------------------------------------------------------------------------------------------- */
+/* --- the dead man's switch ---------------------------------------------------------------------------------------- */
 
 static void write_address(int port)
 {
@@ -516,7 +517,8 @@ START_TEST(a_heartbeat_is_sent_while_all_is_well_and_else_nothing)
 }
 END_TEST
 
-/* Two roles want the one session that there is for roles, each for more jobs than it can have at once, since an hour ago. */
+/* Two roles want the one session that there is for roles, each for more jobs than it can have at once, since an hour
+ * ago. */
 #define HOGS                                                                                                       \
     "CREATE ROLE hog LOGIN; CREATE ROLE neighbour LOGIN;"                                                          \
     "INSERT INTO chime.job (name, job_name, owner, origin, schedule, command, options) SELECT '', 'j' || n, CASE " \

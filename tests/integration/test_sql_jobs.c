@@ -38,7 +38,7 @@ static void run_text(const char *command)
 
 #define STATE_AND_MESSAGE "h.state || ': ' || h.message"
 
-/* --- coming, changing, going ---------------------------------------------------------------------------------------------- */
+/* --- coming, changing, going -------------------------------------------------------------------------------------- */
 
 START_TEST(a_job_that_is_made_runs_at_its_next_slot)
 {
@@ -257,7 +257,7 @@ START_TEST(the_next_slot_is_written_as_the_leader_counts_it)
 }
 END_TEST
 
-/* --- channels --------------------------------------------------------------------------------------------------------------- */
+/* --- channels ----------------------------------------------------------------------------------------------------- */
 
 #define WATCH_SESSION "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgchime listener'"
 #define EXPECT_RUNS(name, expected)                                                          \
@@ -305,7 +305,7 @@ START_TEST(an_edit_or_removal_of_a_job_of_a_channel_wakes_nobody_and_the_session
 }
 END_TEST
 
-/* --- texts ------------------------------------------------------------------------------------------------------------------ */
+/* --- texts -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(messages_are_as_pg_cron_words_them)
 {
@@ -361,7 +361,7 @@ START_TEST(settings_of_a_job_hold_for_its_run_alone)
 }
 END_TEST
 
-/* --- commands ---------------------------------------------------------------------------------------------------------------- */
+/* --- commands ----------------------------------------------------------------------------------------------------- */
 
 static void expect_command(int status, const char *expected, const char *command, const char *argument,
                            const char *more)

@@ -45,7 +45,8 @@ static int by_size(const void *left, const void *right)
     return (*a > *b) - (*a < *b);
 }
 
-/* From the commit of an edit that the leader alone finds fault with, to the moment another session reads what it says of it. */
+/* From the commit of an edit that the leader alone finds fault with, to the moment another session reads what it says
+ * of it. */
 static double milliseconds_to_answer(int edit)
 {
     struct wait_deadline deadline = wait_deadline_after(60);

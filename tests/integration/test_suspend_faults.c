@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What people ask for while others are in the way: transactions that stay open, no leader, a queue of requests, a reload. */
+/* What people ask for while others are in the way: transactions that stay open, no leader, a queue of requests, a
+ * reload. */
 #include <check.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -175,7 +176,8 @@ START_TEST(no_queue_of_requests_keeps_other_requests_from_the_leader)
 }
 END_TEST
 
-/* The ledger is held up between the leader's look at the clock and its own: a new schedule begins where the old one ended. */
+/* The ledger is held up between the leader's look at the clock and its own: a new schedule begins where the old one
+ * ended. */
 START_TEST(no_slot_gets_lost_where_one_schedule_ends_and_another_begins)
 {
     site_job(site, "a", NEVER_DUE "command = \"SELECT 1\";");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The upkeep of the ledger: what is older than it is kept goes, however much there is of it and whatever is in the way of a part. */
+/* The upkeep of the ledger: what is older than it is kept goes, however much there is of it and whatever is in the way
+ * of a part. */
 #include <check.h>
 #include <stdlib.h>
 
@@ -94,7 +95,7 @@ START_TEST(what_holds_one_part_up_holds_up_no_other)
 }
 END_TEST
 
-/* --- partitions ------------------------------------------------------------------------------------------------------------ */
+/* --- partitions --------------------------------------------------------------------------------------------------- */
 
 #define PARTITIONS(condition)                                                  \
     "SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid" \

@@ -20,7 +20,7 @@ static struct daemon *leader;
 static char *output;
 static char *errors;
 
-/* --- the procedure ----------------------------------------------------------------------------------------------------- */
+/* --- the procedure ------------------------------------------------------------------------------------------------ */
 
 static void set_up(void)
 {
@@ -151,7 +151,7 @@ START_TEST(what_was_found_is_kept_for_90_days)
 }
 END_TEST
 
-/* --- the job ----------------------------------------------------------------------------------------------------------- */
+/* --- the job ------------------------------------------------------------------------------------------------------ */
 
 #define KEPT "analytics.mv_lane_score_distribution"
 
@@ -182,7 +182,8 @@ START_TEST(the_daemon_runs_it_and_its_failure_says_which_row_was_wrong)
                "17 3 * * *|CALL chime.verify_views(true)|t|at_most_once");
     runs_ask_and_await(cluster, "verify-views");
     EXPECT_RUN(cluster, "verify-views", "concat_ws(' ', state, message)", "succeeded CALL");
-    /* Until its triggers are there, and once after that, it is refreshed in full, which mends the row before it is compared. */
+    /* Until its triggers are there, and once after that, it is refreshed in full, which mends the row before it is
+     * compared. */
     WAIT_SQL(cluster, "SELECT method FROM chime.refresh('" KEPT "')", "keyed", 60);
     cluster_execute(cluster, BY_HAND("UPDATE " KEPT " SET mean_score = 99 WHERE lane_key = 'style' AND challenge_id = "
                                      "md5('c2')::uuid"));

@@ -212,7 +212,8 @@ START_TEST(the_running_hour_is_in_the_trend)
 }
 END_TEST
 
-/* Whatever lies between the hour of the last refresh and now: minutes, requests before the first and after the last of them. */
+/* Whatever lies between the hour of the last refresh and now: minutes, requests before the first and after the last of
+ * them. */
 START_TEST(the_running_hour_is_added_up_from_minutes)
 {
     static const char *const moments[] = {"2026-03-10 12:31:10+00", "2026-03-10 12:59:59+00", "2026-03-10 13:00:00+00",
@@ -313,8 +314,8 @@ START_TEST(readers_get_the_trend_and_no_request)
 }
 END_TEST
 
-/* An expression on the table of requests that its owner makes after the function was installed: the planner would evaluate it for the
- * function's owner. */
+/* An expression on the table of requests that its owner makes after the function was installed: the planner would
+ * evaluate it for the function's owner. */
 START_TEST(a_function_of_definers_rights_is_vetted_at_each_call)
 {
     cluster_execute(cluster,

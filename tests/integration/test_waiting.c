@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What holds a slot that is due back, and for how long: pools, starting deadlines, jitter, buffered slots, trigger rules;
- * through a real daemon. */
+/* What holds a slot that is due back, and for how long: pools, starting deadlines, jitter, buffered slots, trigger
+ * rules; through a real daemon. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +105,7 @@ START_TEST(priority_decides_who_gets_the_place_that_becomes_free)
 }
 END_TEST
 
-/* --- starting deadlines --------------------------------------------------------------------------------------------- */
+/* --- starting deadlines ------------------------------------------------------------------------------------------- */
 
 START_TEST(a_slot_that_waits_in_its_pool_for_too_long_is_skipped_and_says_so)
 {
@@ -129,7 +129,7 @@ START_TEST(a_slot_that_waits_in_its_pool_for_too_long_is_skipped_and_says_so)
 }
 END_TEST
 
-/* --- jitter --------------------------------------------------------------------------------------------------------- */
+/* --- jitter ------------------------------------------------------------------------------------------------------- */
 
 /* How much later than its slot a job starts, in microseconds: the same at every slot. */
 static long long delay_of(const char *job, long long jitter)
@@ -170,7 +170,7 @@ START_TEST(jitter_starts_later_by_what_is_the_jobs_own_and_the_slot_stays)
 }
 END_TEST
 
-/* --- overlap: every slot is kept ----------------------------------------------------------------------------------- */
+/* --- overlap: every slot is kept ---------------------------------------------------------------------------------- */
 
 START_TEST(buffer_all_runs_every_slot_one_after_the_other)
 {
@@ -198,7 +198,7 @@ START_TEST(buffer_all_runs_every_slot_one_after_the_other)
 }
 END_TEST
 
-/* --- trigger rules --------------------------------------------------------------------------------------------------- */
+/* --- trigger rules ------------------------------------------------------------------------------------------------ */
 
 static void add_follower(const char *name, const char *after, const char *rule)
 {

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- As a role that makes jobs, and as one that reads views: what only the owner of the ledger may do with alerts and views.
+-- As a role that makes jobs, and as one that reads views: what only the owner of the ledger may do with alerts and
+-- views.
 INSERT INTO chime.silence (matchers, until, made_by, reason) VALUES ('{"alertname": "*"}', now() + interval '1 day', 'postgres', 'nothing is wrong');
 INSERT INTO chime.alert (rule, subject, severity, state, since, changed_at, summary, labels) VALUES ('job-failed', 'x', 'info', 'firing', now(), now(), 'x', '{}');
 UPDATE chime.alert SET acknowledged_by = current_user, acknowledgement = 'mine';

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- As the daemon's role, as if a definition of a plugin had run code: makes jobs for whom the daemon is not to log in as. `taken` is a job of victim's.
+-- As the daemon's role, as if a definition of a plugin had run code: makes jobs for whom the daemon is not to log in
+-- as. `taken` is a job of victim's.
 INSERT INTO chime.job (name, job_name, owner, origin, schedule, command)
 SELECT '', 'as ' || r, r, 'sql', '1 second', 'INSERT INTO public.loot VALUES (session_user)'
 FROM unnest('{root,boss,maker,program,reader_of_files,payroll}'::name[]) AS r;

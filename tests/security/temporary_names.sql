@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- As mallory, who may refresh: types, tables and functions of the session's own, under names that a careless function looks for there first.
+-- As mallory, who may refresh: types, tables and functions of the session's own, under names that a careless function
+-- looks for there first.
 CREATE FUNCTION pg_temp.note(pg_catalog.text) RETURNS pg_catalog.bool LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO public.loot VALUES (current_user);

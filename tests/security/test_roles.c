@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* As whom the daemon logs in: what code that runs as its role can make of the ledger, and what everybody is told. By each way in which
- * the server may let it in. docs/security.md has a line for each. */
+/* As whom the daemon logs in: what code that runs as its role can make of the ledger, and what everybody is told. By
+ * each way in which the server may let it in. docs/security.md has a line for each. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

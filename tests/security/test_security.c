@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What each role tries against the deployment of `pgchime init --sql`: scripts beside this file, each run by psql as the role it
- * names, and what must be true afterwards. docs/security.md has a line for each. */
+/* What each role tries against the deployment of `pgchime init --sql`: scripts beside this file, each run by psql as
+ * the role it names, and what must be true afterwards. docs/security.md has a line for each. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +131,8 @@ START_TEST(an_attack_comes_to_nothing)
 }
 END_TEST
 
-/* In a database whose texts are any bytes. The second is there by other ways than ours, and is told; the third runs on. */
+/* In a database whose texts are any bytes. The second is there by other ways than ours, and is told; the third runs
+ * on. */
 START_TEST(a_job_that_cannot_be_read_is_nobody_elses_problem)
 {
     cluster_execute(cluster,
@@ -367,8 +368,8 @@ static void expect_alive(const char *name)
     free(sql);
 }
 
-/* The owner of the ledger may write anything into it, also what no function of ours would: one database's ledger ends no process, which may
- * serve others. */
+/* The owner of the ledger may write anything into it, also what no function of ours would: one database's ledger ends
+ * no process, which may serve others. */
 START_TEST(times_without_end_end_no_process)
 {
     cluster_execute(cluster, "SET ROLE victim; SELECT chime.schedule('endless', '* * * * *', 'SELECT 1'); RESET ROLE");
@@ -401,8 +402,9 @@ START_TEST(an_imported_number_leaves_others_for_jobs_to_come)
 }
 END_TEST
 
-/* What an administrator ordinarily writes for a role that is to use whatever comes: none of it is meant for the ledger, or for what
- * changed in tables. With TRIGGER alone that role would run code as the daemon. Cold tables: test_retention_cold. */
+/* What an administrator ordinarily writes for a role that is to use whatever comes: none of it is meant for the ledger,
+ * or for what changed in tables. With TRIGGER alone that role would run code as the daemon. Cold tables:
+ * test_retention_cold. */
 START_TEST(default_privileges_open_nothing)
 {
     static const char given[] =

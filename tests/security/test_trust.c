@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Who owns sources, or may CREATE in their schema, tries to have code run as the daemon's role: trust.sql lays it out, and each case is what
- * the daemon would do next. Nothing of it may ever run as pgchime. */
+/* Who owns sources, or may CREATE in their schema, tries to have code run as the daemon's role: trust.sql lays it out,
+ * and each case is what the daemon would do next. Nothing of it may ever run as pgchime. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,7 +268,8 @@ END_TEST
 
 static void view_beside(const char *text);
 
-/* A text that names relations only is not parsed by upkeep as long as they are what they were; what they reach is looked at all the same. */
+/* A text that names relations only is not parsed by upkeep as long as they are what they were; what they reach is
+ * looked at all the same. */
 START_TEST(what_a_text_reads_is_looked_at_though_the_text_is_not_parsed)
 {
     cluster_execute(cluster, "CREATE FUNCTION lent(integer) RETURNS integer LANGUAGE sql IMMUTABLE RETURN $1;"
@@ -401,7 +402,8 @@ START_TEST(what_changes_while_a_condition_is_vetted_is_not_taken_for_vetted)
 }
 END_TEST
 
-/* What its owner, or who may CREATE in its schema, does so that names mean something else in a text that is parsed at each use. */
+/* What its owner, or who may CREATE in its schema, does so that names mean something else in a text that is parsed at
+ * each use. */
 static const struct {
     const char *text; /* a condition, and what is counted beside a view */
     const char *change;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Who owns an event table, or gave away what hangs on it, tries to have code run as the daemon's role by what plugin retention reads,
- * deletes and puts back. Nothing of it may ever run as pgchime. */
+/* Who owns an event table, or gave away what hangs on it, tries to have code run as the daemon's role by what plugin
+ * retention reads, deletes and puts back. Nothing of it may ever run as pgchime. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

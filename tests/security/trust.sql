@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- As mallory, who owns sources and may CREATE in their schema: code that runs as whoever plans or reads a definition over them.
+-- As mallory, who owns sources and may CREATE in their schema: code that runs as whoever plans or reads a definition
+-- over them.
 CREATE FUNCTION public.took(integer) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     IF current_user = 'pgchime' THEN

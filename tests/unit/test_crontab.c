@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What `import crontab` knows by itself: the zone of this machine, and whether SQL of psql can be a job's. What psql does is tools/read-crontab's
- * (test_read_crontab.py). */
+/* What `import crontab` knows by itself: the zone of this machine, and whether SQL of psql can be a job's. What psql
+ * does is tools/read-crontab's (test_read_crontab.py). */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The inputs that the fuzzers of tests/fuzz found worth keeping, each once through its fuzzer: a change that breaks
- * one is seen without fuzzing. tests/fuzz/corpus/NAME.hex has one input a line; a failure names the line, counted from 0.
+ * one is seen without fuzzing. tests/fuzz/corpus/NAME.hex has one input a line; a failure names the line, counted from
+ * 0.
  * To renew it: fuzz_NAME -merge=1 -use_counters=0 KEPT CORPUS, then of each file below KEPT a line by
  * od -An -v -tx1 FILE | tr -d ' \n' */
 #include <check.h>

@@ -43,7 +43,7 @@ static void tear_down(void)
     catalogs_tear_down();
 }
 
-/* --- reading the page ---------------------------------------------------------------------------------------------- */
+/* --- reading the page --------------------------------------------------------------------------------------------- */
 
 /* What lies between two marks in a text, without the blanks around it; the caller frees. */
 static char *between(const char *start, const char *end)
@@ -119,7 +119,7 @@ static const struct row *row_of(const char *name)
     return found;
 }
 
-/* --- options ------------------------------------------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(page_has_every_option_and_no_other)
 {
@@ -192,7 +192,7 @@ START_TEST(example_of_each_option_sets_that_option_and_no_other)
 }
 END_TEST
 
-/* --- keys ---------------------------------------------------------------------------------------------------------- */
+/* --- keys --------------------------------------------------------------------------------------------------------- */
 
 /* What the configuration itself says is known where `text` has an unknown key: the hint of its finding. */
 static char *known_keys(const char *text)
@@ -273,7 +273,7 @@ START_TEST(keys_of_the_main_file_are_those_that_are_known)
 }
 END_TEST
 
-/* --- schedules ----------------------------------------------------------------------------------------------------- */
+/* --- schedules ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(example_of_each_schedule_is_understood)
 {
@@ -309,7 +309,7 @@ START_TEST(words_for_schedules_are_understood)
 }
 END_TEST
 
-/* --- clock changes ------------------------------------------------------------------------------------------------- */
+/* --- clock changes ------------------------------------------------------------------------------------------------ */
 
 static struct civil date_of(const char *text)
 {
@@ -374,7 +374,7 @@ START_TEST(table_of_clock_changes_is_what_the_calendar_computes)
 }
 END_TEST
 
-/* --- blocks -------------------------------------------------------------------------------------------------------- */
+/* --- blocks ------------------------------------------------------------------------------------------------------- */
 
 /* The next fenced block from *at on, which moves past it; NULL when there is none. */
 static char *next_block(const char **at)
@@ -407,7 +407,7 @@ START_TEST(blocks_of_the_page_pass_the_check)
 }
 END_TEST
 
-/* --- conf.d -------------------------------------------------------------------------------------------------------- */
+/* --- conf.d ------------------------------------------------------------------------------------------------------- */
 
 /* With every entry that a "#" hides shown: those after eight spaces, and before a name and "=" or ":". */
 static char *shown(const char *text)

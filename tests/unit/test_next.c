@@ -42,7 +42,7 @@ static const struct zone *zone_named(const char *name)
     return zone;
 }
 
-/* --- slots of an expression ------------------------------------------------------------------------------------------- */
+/* --- slots of an expression --------------------------------------------------------------------------------------- */
 
 START_TEST(json_has_the_slots_and_nothing_else)
 {
@@ -160,7 +160,7 @@ START_TEST(slips_of_the_pen_are_usage_errors_with_the_way_out)
 }
 END_TEST
 
-/* --- what the clocks did ---------------------------------------------------------------------------------------------- */
+/* --- what the clocks did ------------------------------------------------------------------------------------------ */
 
 START_TEST(a_wall_time_that_does_not_exist_is_explained)
 {
@@ -237,7 +237,7 @@ START_TEST(nothing_is_explained_where_the_clocks_stand_still)
 }
 END_TEST
 
-/* --- words ------------------------------------------------------------------------------------------------------------ */
+/* --- words -------------------------------------------------------------------------------------------------------- */
 
 static const char *wall(const char *zone, const char *when)
 {

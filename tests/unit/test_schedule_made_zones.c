@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Slots in zones made for the purpose, with changes minutes apart and by odd seconds, against a count of every second. */
+/* Slots in zones made for the purpose, with changes minutes apart and by odd seconds, against a count of every
+ * second. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

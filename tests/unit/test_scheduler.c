@@ -5,7 +5,7 @@
 
 #include "support/schedule/scheduling.h"
 
-/* --- one job ----------------------------------------------------------------------------------------------------------- */
+/* --- one job ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(a_slot_is_due_when_its_time_comes_and_not_before)
 {
@@ -201,7 +201,7 @@ START_TEST(a_job_without_a_schedule_runs_only_when_asked_for)
 }
 END_TEST
 
-/* --- what the calendar does not know ------------------------------------------------------------------------------------ */
+/* --- what the calendar does not know ------------------------------------------------------------------------------ */
 
 START_TEST(a_delay_counts_from_the_last_end_whatever_ran)
 {
@@ -287,7 +287,7 @@ START_TEST(a_start_of_the_server_is_one_slot_whoever_leads)
 }
 END_TEST
 
-/* --- catch-up ---------------------------------------------------------------------------------------------------------- */
+/* --- catch-up ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(catchup_latest_runs_the_newest_slot_and_misses_the_others)
 {
@@ -415,7 +415,7 @@ START_TEST(a_clock_set_back_decides_nothing_twice)
 }
 END_TEST
 
-/* --- order ------------------------------------------------------------------------------------------------------------- */
+/* --- order -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(priority_comes_first_then_the_older_slot_then_the_older_job)
 {
@@ -444,7 +444,7 @@ START_TEST(priority_comes_first_then_the_older_slot_then_the_older_job)
 }
 END_TEST
 
-/* --- looking ----------------------------------------------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(it_is_quiet_when_nothing_is_due_live_or_to_be_recorded)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Every slot is accounted for, once: random jobs over simulated days, runs that fail, retry or end in doubt, few
  * sessions, late ticks, a clock that jumps, and a daemon that dies at any point and is rebuilt from what the ledger
- * knows. With every other seed the daemon's clock and the database's drift apart, both ways, and the database's is stepped back,
- * while a daemon leads and while none does. What is checked all along is in support/month/simulation_ledger.c. */
+ * knows. With every other seed the daemon's clock and the database's drift apart, both ways, and the database's is
+ * stepped back, while a daemon leads and while none does. What is checked all along is in
+ * support/month/simulation_ledger.c. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #define DRIFT_MOST (500 * USEC_PER_MSEC) /* until a heartbeat tells */
 #define STEPS_BACK 5
 
-/* --- clocks ---------------------------------------------------------------------------------------------------------------- */
+/* --- clocks ------------------------------------------------------------------------------------------------------- */
 
 static void set_clock(struct world *world, instant now)
 {
@@ -66,7 +67,7 @@ static void step_back(struct world *world)
     scheduler_step_back(world->scheduler, world->now);
 }
 
-/* --- the daemon: runs -------------------------------------------------------------------------------------------------- */
+/* --- the daemon: runs --------------------------------------------------------------------------------------------- */
 
 static void sit(struct world *world, struct sim_job *it, enum sim_session session, instant changes_at)
 {
@@ -173,7 +174,7 @@ static void answer_claims(struct world *world)
     }
 }
 
-/* --- the daemon: its deaths -------------------------------------------------------------------------------------------- */
+/* --- the daemon: its deaths --------------------------------------------------------------------------------------- */
 
 /* What catch-up has to record, said a second time: counted from the oracle's list. */
 static int64_t expected_missing(const struct sim_job *it, instant horizon)
@@ -269,7 +270,7 @@ static void die(struct world *world)
     come_alive(world);
 }
 
-/* --- the daemon: dispatch ---------------------------------------------------------------------------------------------- */
+/* --- the daemon: dispatch ----------------------------------------------------------------------------------------- */
 
 /* As ledger_skip of core/ledger sends them: what was missed before what was skipped. False when it died first. */
 static bool write_passes(struct world *world)
@@ -394,7 +395,7 @@ static void dispatch(struct world *world)
     }
 }
 
-/* --- the simulation ---------------------------------------------------------------------------------------------------- */
+/* --- the simulation ----------------------------------------------------------------------------------------------- */
 
 static void tick(struct world *world)
 {

@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "support/daemon/woken_job.h"
 
-/* --- changes ----------------------------------------------------------------------------------------------------------- */
+/* --- changes ------------------------------------------------------------------------------------------------------ */
 
 /* All in seconds. */
 static const struct {
@@ -123,7 +123,7 @@ START_TEST(what_the_ledger_remembers_of_failures_holds_changes_up_too)
 }
 END_TEST
 
-/* --- both together ----------------------------------------------------------------------------------------------------- */
+/* --- both together ------------------------------------------------------------------------------------------------ */
 
 START_TEST(a_notification_and_a_change_are_one_run_due_when_the_first_of_them_is)
 {

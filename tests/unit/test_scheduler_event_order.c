@@ -2,7 +2,7 @@
 /* Runs of events among other jobs: whom they wait for. */
 #include "support/daemon/woken_jobs.h"
 
-/* --- the order of the graph -------------------------------------------------------------------------------------------- */
+/* --- the order of the graph --------------------------------------------------------------------------------------- */
 
 START_TEST(jobs_woken_together_run_in_the_order_of_the_graph)
 {
@@ -181,7 +181,7 @@ START_TEST(a_request_waits_for_an_upstreams_event_that_is_due)
 }
 END_TEST
 
-/* --- through joins ----------------------------------------------------------------------------------------------------- */
+/* --- through joins ------------------------------------------------------------------------------------------------ */
 
 static struct scheduled *a, *b, *c;
 

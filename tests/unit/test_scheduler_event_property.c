@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Random jobs, notifications and changes among all else that happens to jobs: whatever the order, no notification is lost, none is
- * served twice, and none waits for ever. */
+/* Random jobs, notifications and changes among all else that happens to jobs: whatever the order, no notification is
+ * lost, none is served twice, and none waits for ever. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "support/daemon/woken_job.h"
 
-/* --- when notifications fall due --------------------------------------------------------------------------------------- */
+/* --- when notifications fall due ---------------------------------------------------------------------------------- */
 
 START_TEST(without_debounce_a_notification_is_due_at_once)
 {
@@ -177,7 +177,7 @@ START_TEST(slots_of_one_kind_grow_even_where_time_stands_still)
 }
 END_TEST
 
-/* --- attempts ---------------------------------------------------------------------------------------------------------- */
+/* --- attempts ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(further_attempts_carry_the_payload_of_the_first)
 {
@@ -216,7 +216,7 @@ START_TEST(a_run_of_an_earlier_leader_has_no_payload_and_slots_go_on_behind_it)
 }
 END_TEST
 
-/* --- beside the schedule ----------------------------------------------------------------------------------------------- */
+/* --- beside the schedule ------------------------------------------------------------------------------------------ */
 
 static void check_overlap(enum run_kind kind, const char *reason)
 {
@@ -297,7 +297,7 @@ START_TEST(priority_is_as_for_any_other_run)
 }
 END_TEST
 
-/* --- memory ------------------------------------------------------------------------------------------------------------ */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static size_t in_use(void)
 {

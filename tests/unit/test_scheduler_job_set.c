@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Another catalog while runs go on: what is withdrawn and replaced. Who comes and goes is in test_scheduler_retire.c. */
+/* Another catalog while runs go on: what is withdrawn and replaced. Who comes and goes is in
+ * test_scheduler_retire.c. */
 #include <string.h>
 
 #include "support/schedule/scheduling.h"
 
-/* --- unchanged jobs ---------------------------------------------------------------------------------------------------- */
+/* --- unchanged jobs ----------------------------------------------------------------------------------------------- */
 
 START_TEST(unchanged_jobs_keep_whatever_they_were_at)
 {
@@ -137,7 +138,7 @@ START_TEST(what_is_ready_is_not_judged_by_what_its_upstream_did_since)
 }
 END_TEST
 
-/* --- withdrawn jobs ---------------------------------------------------------------------------------------------------- */
+/* --- withdrawn jobs ----------------------------------------------------------------------------------------------- */
 
 START_TEST(a_job_that_changes_its_schedule_starts_from_what_the_ledger_says)
 {
@@ -313,7 +314,7 @@ START_TEST(a_lower_limit_of_failures_suspends_at_once)
 }
 END_TEST
 
-/* --- joins ------------------------------------------------------------------------------------------------------------- */
+/* --- joins -------------------------------------------------------------------------------------------------------- */
 
 static void deliver(struct scheduled *it, int64_t minutes)
 {

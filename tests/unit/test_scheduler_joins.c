@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Jobs without a schedule that come after others: when their upstream results are complete, and what becomes of them then. */
+/* Jobs without a schedule that come after others: when their upstream results are complete, and what becomes of them
+ * then. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -59,7 +60,7 @@ static void join_skipped_for(int64_t cursor, int64_t slot, const char *reason)
     ck_assert(join_passed(cursor, slot, reason).outcome);
 }
 
-/* --- deciding ---------------------------------------------------------------------------------------------------------- */
+/* --- deciding ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_join_runs_once_all_have_delivered_at_the_moment_of_the_last)
 {
@@ -216,7 +217,7 @@ START_TEST(a_join_decides_once_what_was_on_its_way_is_tried_again)
 }
 END_TEST
 
-/* --- trigger rules ----------------------------------------------------------------------------------------------------- */
+/* --- trigger rules ------------------------------------------------------------------------------------------------ */
 
 struct rule_case {
     enum trigger_rule rule;
@@ -299,7 +300,7 @@ START_TEST(a_skipped_join_marks_the_joins_after_it)
 }
 END_TEST
 
-/* --- upstreams that sleep ---------------------------------------------------------------------------------------------- */
+/* --- upstreams that sleep ----------------------------------------------------------------------------------------- */
 
 START_TEST(an_inactive_upstream_is_not_waited_for)
 {
@@ -380,7 +381,7 @@ START_TEST(a_decision_that_was_due_when_the_join_fell_asleep_is_skipped_and_take
 }
 END_TEST
 
-/* --- memory ------------------------------------------------------------------------------------------------------------ */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static struct scheduled *upstream_at(const char *name, int64_t minutes, enum run_state state)
 {
@@ -506,7 +507,7 @@ START_TEST(a_live_run_of_a_join_is_adopted_and_followed)
 }
 END_TEST
 
-/* --- deadlines --------------------------------------------------------------------------------------------------------- */
+/* --- deadlines ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_decision_has_its_deadline_from_the_moment_it_was_taken)
 {
@@ -530,7 +531,7 @@ START_TEST(a_decision_has_its_deadline_from_the_moment_it_was_taken)
 }
 END_TEST
 
-/* --- those after a join ------------------------------------------------------------------------------------------------ */
+/* --- those after a join ------------------------------------------------------------------------------------------- */
 
 /* A job on the half hours after the join. */
 static struct scheduled *add_last(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A simulated month of 200 jobs with every option mixed, clocks that change, and a daemon that dies: every slot that the
- * C library's clock says was due ends exactly once, as docs/jobs.md says it has to. */
+/* A simulated month of 200 jobs with every option mixed, clocks that change, and a daemon that dies: every slot that
+ * the C library's clock says was due ends exactly once, as docs/jobs.md says it has to. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>

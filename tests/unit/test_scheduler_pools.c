@@ -5,7 +5,7 @@
 #include "base/text.h"
 #include "support/schedule/scheduling.h"
 
-/* --- pools ------------------------------------------------------------------------------------------------------------- */
+/* --- pools -------------------------------------------------------------------------------------------------------- */
 
 static struct scheduled *add_in(const char *name, const char *pool, const char *schedule)
 {
@@ -130,7 +130,7 @@ START_TEST(an_overlap_names_the_pool_that_was_full)
 }
 END_TEST
 
-/* --- starting deadlines ------------------------------------------------------------------------------------------------ */
+/* --- starting deadlines ------------------------------------------------------------------------------------------- */
 
 static struct job *define_hasty(const char *name, const char *schedule)
 {
@@ -321,7 +321,7 @@ START_TEST(retries_and_requests_have_no_deadline)
 }
 END_TEST
 
-/* --- jitter ------------------------------------------------------------------------------------------------------------ */
+/* --- jitter ------------------------------------------------------------------------------------------------------- */
 
 static struct job *define_jittered(const char *name, const char *schedule)
 {

@@ -210,7 +210,7 @@ START_TEST(a_name_that_is_released_is_nobodys_until_the_job_is_put_again)
 }
 END_TEST
 
-/* --- owners --------------------------------------------------------------------------------------------------------------- */
+/* --- owners ------------------------------------------------------------------------------------------------------- */
 
 static struct scheduled *add_of(const char *name, const char *owner, int64_t priority)
 {

@@ -25,7 +25,7 @@ static void nothing_suspended(void)
     ck_assert_msg(!scheduler_take_suspension(scheduler, &suspension), "something was suspended");
 }
 
-/* --- by hand ----------------------------------------------------------------------------------------------------------- */
+/* --- by hand ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(a_suspended_job_is_not_due_and_misses_its_slots_until_it_is_back)
 {
@@ -359,7 +359,7 @@ START_TEST(a_job_of_every_second_is_back_at_once_however_long_it_slept)
 }
 END_TEST
 
-/* --- by failing -------------------------------------------------------------------------------------------------------- */
+/* --- by failing --------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_job_that_fails_too_often_in_a_row_suspends_itself)
 {

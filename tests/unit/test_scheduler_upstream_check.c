@@ -7,7 +7,7 @@
 #include "support/process/abort_trap.h"
 #include "support/schedule/scheduling.h"
 
-/* --- upstream checks ------------------------------------------------------------------------------------------------------------- */
+/* --- upstream checks ---------------------------------------------------------------------------------------------- */
 
 START_TEST(where_slots_meet_the_upstream_goes_first)
 {
@@ -395,7 +395,7 @@ START_TEST(an_unknown_upstream_ends_the_daemon)
 }
 END_TEST
 
-/* --- requests ---------------------------------------------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_request_runs_beside_the_schedule_once_however_often_it_is_repeated)
 {
@@ -533,7 +533,7 @@ START_TEST(a_slot_skipped_late_beside_a_live_request_holds_nobody_up)
 }
 END_TEST
 
-/* --- attempts and adoption --------------------------------------------------------------------------------------------- */
+/* --- attempts and adoption ---------------------------------------------------------------------------------------- */
 
 START_TEST(a_retry_is_due_at_its_time_and_keeps_the_job_busy_until_then)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Looking things up in a zone: offsets, changes, wall times. Every zone of the machine is compared with the C library in
- * test_zone_glibc.c; files are test_zone_file.c, rules test_zone_rule.c, the folder of zones test_zones.c. */
+/* Looking things up in a zone: offsets, changes, wall times. Every zone of the machine is compared with the C library
+ * in test_zone_glibc.c; files are test_zone_file.c, rules test_zone_rule.c, the folder of zones test_zones.c. */
 #include <check.h>
 #include <stdlib.h>
 
@@ -176,7 +176,7 @@ START_TEST(from_the_last_transition_on_the_rule_decides)
 }
 END_TEST
 
-/* --- wall times ------------------------------------------------------------------------------------------------------ */
+/* --- wall times --------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *zone;

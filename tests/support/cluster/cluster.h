@@ -3,9 +3,9 @@
  * however it ends (process.h says how). Superuser `postgres`, no password.
  *
  * initdb runs once and its result is copied for each cluster, and so is any state that many cases begin with
- * (cluster_create_from). The program folder is $PGCHIME_TEST_PGBIN, else /usr/lib/postgresql/15/bin; what is copied lies
- * in $PGCHIME_TEST_TEMPLATE, a folder for one run of the tests. Without it initdb's result lies in the build folder, and
- * each case makes the rest for itself.
+ * (cluster_create_from). The program folder is $PGCHIME_TEST_PGBIN, else /usr/lib/postgresql/15/bin; what is copied
+ * lies in $PGCHIME_TEST_TEMPLATE, a folder for one run of the tests. Without it initdb's result lies in the build
+ * folder, and each case makes the rest for itself.
  * PostgreSQL refuses to run as root: script/test runs the tests as another user.
  *
  * SQL goes over one connection per cluster to its current database (at first `postgres`), remade after a restart.

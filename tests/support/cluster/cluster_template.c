@@ -25,7 +25,7 @@ static void copy_folder(const char *from, const char *to)
     free(log);
 }
 
-/* --- how one is made ----------------------------------------------------------------------------------------------- */
+/* --- how one is made ---------------------------------------------------------------------------------------------- */
 
 static void initialise(const char *target)
 {
@@ -68,7 +68,7 @@ static void make(const struct cluster_template *template, const char *target)
     cluster_destroy(cluster);
 }
 
-/* --- where it lies ------------------------------------------------------------------------------------------------- */
+/* --- where it lies ------------------------------------------------------------------------------------------------ */
 
 static uint64_t add_text(uint64_t hash, const char *text)
 {
@@ -114,7 +114,8 @@ static char *path_of(const struct cluster_template *template, const char *base)
                       (unsigned)(hash >> 32));
 }
 
-/* NULL: nowhere. States of a test's own are kept only where a run of script/test keeps them: the next run may have other tests. */
+/* NULL: nowhere. States of a test's own are kept only where a run of script/test keeps them: the next run may have
+ * other tests. */
 static char *base_of(const struct cluster_template *template)
 {
     const char *base = getenv("PGCHIME_TEST_TEMPLATE");

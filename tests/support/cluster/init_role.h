@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The role that `pgchime init --sql` makes, with what it needs in a database, as a DBA would. Failures fail the running test. */
+/* The role that `pgchime init --sql` makes, with what it needs in a database, as a DBA would. Failures fail the running
+ * test. */
 #ifndef CHIME_TESTS_SUPPORT_INIT_ROLE_H
 #define CHIME_TESTS_SUPPORT_INIT_ROLE_H
 

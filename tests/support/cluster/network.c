@@ -29,7 +29,7 @@ struct network_machine {
 
 static int machine_count;
 
-/* --- the namespaces ------------------------------------------------------------------------------------------------ */
+/* --- the namespaces ----------------------------------------------------------------------------------------------- */
 
 static void write_map(const char *path, const char *text)
 {
@@ -136,7 +136,7 @@ struct cluster *network_cluster_create(const char *const *settings)
     return cluster;
 }
 
-/* --- machines ------------------------------------------------------------------------------------------------------ */
+/* --- machines ----------------------------------------------------------------------------------------------------- */
 
 static int make_namespace(void)
 {
@@ -200,7 +200,8 @@ void network_live_on(const struct network_machine *machine)
     process_use_network(machine != NULL ? machine->namespace : -1);
 }
 
-/* Frames addressed to nobody's card are dropped by whoever gets them, silently; works without any module of the kernel. */
+/* Frames addressed to nobody's card are dropped by whoever gets them, silently; works without any module of the
+ * kernel. */
 static void address_cards(const struct network_machine *machine, const char *server_card, const char *machine_card)
 {
     int n = machine->number;

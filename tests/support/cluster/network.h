@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Networks that can be cut: "machines", each a network namespace joined to the test's own by a virtual cable. The server and
- * the test live in the test's own; a daemon started on a machine reaches the server by TCP over the cable alone.
+/* Networks that can be cut: "machines", each a network namespace joined to the test's own by a virtual cable. The
+ * server and the test live in the test's own; a daemon started on a machine reaches the server by TCP over the cable
+ * alone.
  *
  * All of it belongs to a user namespace that the test makes for itself, so no privilege is needed and nothing stays
  * behind. Needs user namespaces, /sbin/ip and the kernel's veth. Failures fail the running test. */
@@ -9,7 +10,8 @@
 
 #include "support/cluster/cluster.h"
 
-/* A main function calls it before anything else; ends the program with a hint when the machine has no user namespaces. */
+/* A main function calls it before anything else; ends the program with a hint when the machine has no user
+ * namespaces. */
 void network_enter(void);
 
 /* cluster_create with a server that listens on every cable and trusts it; settings as there. */

@@ -24,7 +24,7 @@ struct proxy {
     int orders; /* one byte each; one comes back when it is in force */
 };
 
-/* --- in the proxy's process ---------------------------------------------------------------------------------------- */
+/* --- in the proxy's process --------------------------------------------------------------------------------------- */
 
 struct pair {
     int client;
@@ -138,7 +138,7 @@ static void relay_once(struct relay *relay)
         take_connection(relay);
 }
 
-/* --- in the test --------------------------------------------------------------------------------------------------- */
+/* --- in the test -------------------------------------------------------------------------------------------------- */
 
 static int listen_at(const char *path)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A proxy between the daemon and its server, on Unix sockets: whoever connects to it is forwarded to the cluster, until told
- * otherwise. Both sides' connections stay open while their bytes are stopped or lost, so that neither side's kernel
- * notices anything. A process of its own, gone when the test ends. Failures fail the running test. */
+/* A proxy between the daemon and its server, on Unix sockets: whoever connects to it is forwarded to the cluster, until
+ * told otherwise. Both sides' connections stay open while their bytes are stopped or lost, so that neither side's
+ * kernel notices anything. A process of its own, gone when the test ends. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_PROXY_H
 #define CHIME_TESTS_SUPPORT_PROXY_H
 

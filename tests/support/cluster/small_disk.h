@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Disks of a test's own that can be full: memory mounted in a mount namespace that the test process makes for itself, which
- * needs user namespaces and no rights. Failures fail the running test. */
+/* Disks of a test's own that can be full: memory mounted in a mount namespace that the test process makes for itself,
+ * which needs user namespaces and no rights. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_SMALL_DISK_H
 #define CHIME_TESTS_SUPPORT_SMALL_DISK_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A server whose wall clock the test steps (tests/fixtures/stepped_clock.c); all other processes keep the machine's. Failures fail the running
- * test. */
+/* A server whose wall clock the test steps (tests/fixtures/stepped_clock.c); all other processes keep the machine's.
+ * Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_STEPPED_CLUSTER_H
 #define CHIME_TESTS_SUPPORT_STEPPED_CLUSTER_H
 

@@ -5,12 +5,12 @@
 
 #include "support/cluster/cluster.h"
 
-/* FOLDER/pgchime.conf, in which that role serves a database of the cluster as "main"; `settings`: what else it says. Its path is
- * the caller's (free). */
+/* FOLDER/pgchime.conf, in which that role serves a database of the cluster as "main"; `settings`: what else it says.
+ * Its path is the caller's (free). */
 char *commands_configure(const struct cluster *cluster, const char *role, const char *database, const char *folder,
                          const char *settings);
-/* Runs a command with --config CONFIGURATION before its words (NULL ends them): its exit status. What an earlier one left in
- * *output and *errors is freed; the caller frees the last. */
+/* Runs a command with --config CONFIGURATION before its words (NULL ends them): its exit status. What an earlier one
+ * left in *output and *errors is freed; the caller frees the last. */
 int commands_run(const char *configuration, const char *const *words, char **output, char **errors);
 /* The same; the test fails when it ends with another status. */
 void commands_expect(int status, const char *configuration, const char *const *words, char **output, char **errors);

@@ -14,7 +14,8 @@ struct crew;
 /* Nobody is started yet. */
 struct crew *crew_create(struct cluster *cluster, struct site *site, int size);
 void crew_destroy(struct crew *crew); /* takes NULL; kill -9 of those that still run */
-/* From its next start on the member lives on that machine (borrowed) and reaches the server's port 5432, or `port`, by TCP. */
+/* From its next start on the member lives on that machine (borrowed) and reaches the server's port 5432, or `port`, by
+ * TCP. */
 void crew_move(struct crew *crew, int member, const struct network_machine *machine, int port);
 
 void crew_start(struct crew *crew, int member); /* at once; a member that runs is killed first */

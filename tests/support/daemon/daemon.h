@@ -9,7 +9,8 @@
 
 struct daemon;
 
-/* PGCHIME_BINARY (or $PGCHIME_TEST_BINARY, for an installed one) with `arguments` (ended by NULL, without the program's name). The environment is the test's own. */
+/* PGCHIME_BINARY (or $PGCHIME_TEST_BINARY, for an installed one) with `arguments` (ended by NULL, without the program's
+ * name). The environment is the test's own. */
 struct daemon *daemon_start(const char *const *arguments);
 void daemon_destroy(struct daemon *daemon); /* takes NULL; kill -9 when it still runs; removes its output files */
 

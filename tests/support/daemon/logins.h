@@ -8,7 +8,8 @@
 #define LOGINS_METHODS 3
 extern const char *const logins_methods[LOGINS_METHODS]; /* as pg_hba.conf has them: trust, peer, passwords */
 
-/* From now on, for the roles that are there. All have one password, in a file that this process and its children use. */
+/* From now on, for the roles that are there. All have one password, in a file that this process and its children
+ * use. */
 void logins_use(struct cluster *cluster, const char *method);
 /* For a daemon, which takes the file to sessions of other roles. Caller frees. */
 char *logins_conninfo(struct cluster *cluster, const char *role, const char *database);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The command line within the test's own process: what it printed, and its exit status. For commands that need no server;
- * the program as a process is in daemon.h. Failures fail the running test. */
+/* The command line within the test's own process: what it printed, and its exit status. For commands that need no
+ * server; the program as a process is in daemon.h. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_PROGRAM_H
 #define CHIME_TESTS_SUPPORT_PROGRAM_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A small server of HTTP or SMTP of a test's own, on a loopback port that was free: it keeps what it is sent, and answers what it is told to, or never.
- * It dies with the test. Failures fail the running test. */
+/* A small server of HTTP or SMTP of a test's own, on a loopback port that was free: it keeps what it is sent, and
+ * answers what it is told to, or never. It dies with the test. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_RECEIVER_H
 #define CHIME_TESTS_SUPPORT_RECEIVER_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A server, a configuration of it, and the daemon that serves that: what most tests have. Failures fail the running test. */
+/* A server, a configuration of it, and the daemon that serves that: what most tests have. Failures fail the running
+ * test. */
 #ifndef CHIME_TESTS_SUPPORT_SERVED_H
 #define CHIME_TESTS_SUPPORT_SERVED_H
 
@@ -12,7 +13,8 @@ extern struct cluster *cluster;
 extern struct site *site;
 extern struct daemon *served;
 
-/* Server with the schema (ledger_sql_install) and configuration, with `pool_size` run sessions and no job. Nothing serves yet. */
+/* Server with the schema (ledger_sql_install) and configuration, with `pool_size` run sessions and no job. Nothing
+ * serves yet. */
 void served_set_up(int pool_size);
 void served_end(void); /* the daemon ends by itself, and may be started again */
 /* Takes all of it down, whoever made it, and however much there is. */

@@ -29,8 +29,8 @@ void site_file(struct site *site, const char *name, const char *text); /* conf.d
 void site_remove(struct site *site, const char *name);
 
 const char *site_config(const struct site *site); /* the path of pgchime.conf; borrowed */
-/* `pgchime serve`, at once. `more`: further arguments ended by NULL, or NULL. `instance` may be NULL; one that is named has a
- * configuration file of its own beside site_config. */
+/* `pgchime serve`, at once. `more`: further arguments ended by NULL, or NULL. `instance` may be NULL; one that is named
+ * has a configuration file of its own beside site_config. */
 struct daemon *site_serve(struct site *site, const char *instance, const char *const *more);
 /* `pgchime serve`; returns when it leads. */
 struct daemon *site_lead(struct site *site);

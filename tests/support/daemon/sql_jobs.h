@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Jobs made by SQL, for the tests: written into chime.job as the triggers of 0018 find them. Failures fail the running test. */
+/* Jobs made by SQL, for the tests: written into chime.job as the triggers of 0018 find them. Failures fail the running
+ * test. */
 #ifndef CHIME_TESTS_SUPPORT_SQL_JOBS_H
 #define CHIME_TESTS_SUPPORT_SQL_JOBS_H
 
@@ -23,7 +24,8 @@ void sql_jobs_run(struct cluster *cluster, const char *name);
 /* Waits until the leader has this version of it: its next slot is written, or what is wrong with it. */
 void sql_jobs_await_taken(struct cluster *cluster, const char *name);
 
-/* An expression over `h`, chime.run_history, of the run of it that ended last, must have that value (NULL: SQL NULL). */
+/* An expression over `h`, chime.run_history, of the run of it that ended last, must have that value (NULL: SQL
+ * NULL). */
 #define SQL_JOBS_EXPECT(cluster, name, expression, expected) \
     sql_jobs_expect(cluster, name, expression, expected, __FILE__, __LINE__)
 void sql_jobs_expect(struct cluster *cluster, const char *name, const char *expression, const char *expected,

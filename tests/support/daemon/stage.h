@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the tests of faults inside the server share, beside what served.h has: the oracle of ledger_oracle.h beside the ledger, its load,
- * and what commands say. Failures fail the running test. */
+/* What the tests of faults inside the server share, beside what served.h has: the oracle of ledger_oracle.h beside the
+ * ledger, its load, and what commands say. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_STAGE_H
 #define CHIME_TESTS_SUPPORT_STAGE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Brings a daemon under the load of fault_load.h to a chosen place between two steps of a run: a session of the test's own
- * holds a row that the next step needs. Failures fail the running test. */
+/* Brings a daemon under the load of fault_load.h to a chosen place between two steps of a run: a session of the test's
+ * own holds a row that the next step needs. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_FAULT_AIM_H
 #define CHIME_TESTS_SUPPORT_FAULT_AIM_H
 
@@ -23,8 +23,8 @@ struct fault_aim *fault_aim_create(struct cluster *cluster);
 void fault_aim_destroy(struct fault_aim *aim); /* takes NULL */
 
 const char *fault_point_name(enum fault_point point); /* for reports */
-/* Returns with the leading daemon at that point. At one BEFORE something it runs, the row is held and the statement waits
- * for it. At one AFTER something it is stopped (SIGSTOP), and the step is committed. */
+/* Returns with the leading daemon at that point. At one BEFORE something it runs, the row is held and the statement
+ * waits for it. At one AFTER something it is stopped (SIGSTOP), and the step is committed. */
 void fault_aim_bring(struct fault_aim *aim, struct daemon *daemon, enum fault_point point);
 /* What waits may go on, and has committed when this returns. */
 void fault_aim_let_commit(struct fault_aim *aim);

@@ -14,7 +14,8 @@
 #include "support/process/process.h"
 #include "support/process/wait.h"
 
-/* Twenty outages of 16 s leave "long" 160 slots of half a second, one after the other, and new ones fall due meanwhile. */
+/* Twenty outages of 16 s leave "long" 160 slots of half a second, one after the other, and new ones fall due
+ * meanwhile. */
 #define CATCH_UP_SECONDS 300.0
 
 /* --- the load ----------------------------------------------------------------------------------------------------- */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The load under which faults are tried, and the verdict on what they left.
  *
- * The load has jobs of every delivery, catch-up, overlap and order, joins, jobs made by SQL and jobs to be edited, and notes
- * each effect in a table. The oracle (ledger_oracle.sql) compares the ledger with an independent list of the slots that were
- * due, with the effects and with the outcomes they ran on. Failures fail the running test. */
+ * The load has jobs of every delivery, catch-up, overlap and order, joins, jobs made by SQL and jobs to be edited, and
+ * notes each effect in a table. The oracle (ledger_oracle.sql) compares the ledger with an independent list of the
+ * slots that were due, with the effects and with the outcomes they ran on. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_FAULT_LOAD_H
 #define CHIME_TESTS_SUPPORT_FAULT_LOAD_H
 
@@ -12,17 +12,18 @@
 
 #define FAULT_SETTLE_SECONDS 25.0 /* the lease and ten seconds */
 
-/* Makes the schemas, puts the oracle beside them, and writes the jobs of one set. Before any daemon serves the database. */
+/* Makes the schemas, puts the oracle beside them, and writes the jobs of one set. Before any daemon serves the
+ * database. */
 void fault_load_install(struct cluster *cluster, struct site *site);
-/* Changes schedule, zone and `enabled` of jobs of conf.d, and schedule and `active` of one made by SQL. What was due by the old
- * definitions is still to be found on record. */
+/* Changes schedule, zone and `enabled` of jobs of conf.d, and schedule and `active` of one made by SQL. What was due by
+ * the old definitions is still to be found on record. */
 void fault_load_edit(struct cluster *cluster, struct site *site);
-/* The jobs of conf.d that are not edited `sets` times, 41 each, every interval `stretch` times as long. The names of the first set are as in the table of
- * fault_load.c; those of later ones end in "-sN". */
+/* The jobs of conf.d that are not edited `sets` times, 41 each, every interval `stretch` times as long. The names of
+ * the first set are as in the table of fault_load.c; those of later ones end in "-sN". */
 void fault_load_write(struct site *site, int sets, int stretch);
 
-/* A daemon leads already: fails unless nothing is left of earlier leaders within FAULT_SETTLE_SECONDS. Returns when nothing is
- * overdue any more. */
+/* A daemon leads already: fails unless nothing is left of earlier leaders within FAULT_SETTLE_SECONDS. Returns when
+ * nothing is overdue any more. */
 void fault_load_await_settled(struct cluster *cluster);
 /* The same with a daemon of its own, which is ended once runs of each delivery have succeeded. */
 void fault_load_settle(struct cluster *cluster, struct site *site);

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- The oracle of tests/faults/test_kept_rows.c: what ought to be there, and whether it is, once and with its exact values.
--- STABLE: all that a look reads is of one snapshot.
+-- The oracle of tests/faults/test_kept_rows.c: what ought to be there, and whether it is, once and with its exact
+-- values. STABLE: all that a look reads is of one snapshot.
 CREATE SCHEMA proof;
 GRANT USAGE ON SCHEMA proof TO PUBLIC;
 
@@ -8,7 +8,8 @@ GRANT USAGE ON SCHEMA proof TO PUBLIC;
 CREATE TABLE proof.wanted (source text, id bigint, body jsonb NOT NULL, PRIMARY KEY (source, id));
 -- Tables that are nobody's but an administrator's, wherever they are and whatever they are called.
 CREATE TABLE proof.stranger (oid oid PRIMARY KEY, content text NOT NULL);
--- Columns that an administrator gave to a kept relation, and the groups for which he wrote something into them: no group ever ends.
+-- Columns that an administrator gave to a kept relation, and the groups for which he wrote something into them: no
+-- group ever ends.
 CREATE TABLE proof.added (oid oid PRIMARY KEY, shops integer[] NOT NULL);
 -- Partitions and other tables of event rows that an administrator renamed.
 CREATE SEQUENCE proof.number;
@@ -70,7 +71,7 @@ CREATE FUNCTION proof.wrong() RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT w FROM proof.added a CROSS JOIN LATERAL proof.wrong_notes(a) AS w WHERE w IS NOT NULL
 $$;
 
--- --- what an administrator does ---------------------------------------------------------------------------------------------
+-- --- what an administrator does --------------------------------------------------------------------------------------
 
 CREATE FUNCTION proof.next_name(p_prefix text) RETURNS text LANGUAGE sql AS $$ SELECT p_prefix || '_' || nextval('proof.number') $$;
 
@@ -97,7 +98,8 @@ BEGIN
     RETURN 'renamed';
 END $$;
 
--- A table or a materialized view of somebody's own script under a name that pgchime wants, sometimes with the very columns.
+-- A table or a materialized view of somebody's own script under a name that pgchime wants, sometimes with the very
+-- columns.
 CREATE FUNCTION proof.squat(p_name text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     v_cleared text := proof.clear(p_name);
@@ -131,7 +133,8 @@ BEGIN
     RETURN v_count;
 END $$;
 
--- He does what hints ask for: takes his columns away, drops what he renamed and what still reads the live view, and moves his relation off the name.
+-- He does what hints ask for: takes his columns away, drops what he renamed and what still reads the live view, and
+-- moves his relation off the name.
 CREATE FUNCTION proof.heed() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     v_columns bigint := proof.take_columns();

@@ -104,7 +104,7 @@ void takeovers_judge(struct takeovers *all, const char *fault, double limit)
     judge(all->judged, all->count, "all that was left judged", TAKEOVER_JUDGED);
 }
 
-/* --- taking turns -------------------------------------------------------------------------------------------------- */
+/* --- taking turns ------------------------------------------------------------------------------------------------- */
 
 void takeover_pair_set_up(struct takeover_pair *pair)
 {
@@ -165,7 +165,7 @@ void takeover_take_turns(struct takeover_pair *pair, const struct takeover_fault
     fault_load_verdict(pair->cluster, pair->site);
 }
 
-/* --- cut off ------------------------------------------------------------------------------------------------------- */
+/* --- cut off ------------------------------------------------------------------------------------------------------ */
 
 /* The daemon says that something is wrong before anything has been mended. */
 static void await_notice(struct takeover_pair *pair, double begun, const char *what)

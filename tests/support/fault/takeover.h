@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* How long a database is without a leader after a fault: measured by the server's clock, from the ledger. Failures fail the
- * running test. */
+/* How long a database is without a leader after a fault: measured by the server's clock, from the ledger. Failures fail
+ * the running test. */
 #ifndef CHIME_TESTS_SUPPORT_TAKEOVER_H
 #define CHIME_TESTS_SUPPORT_TAKEOVER_H
 
@@ -37,8 +37,9 @@ struct takeovers {
     double judged[TAKEOVERS_MAX];
 };
 void takeovers_add(struct takeovers *all, struct takeover one);
-/* Prints median (of an even number, the upper of the two in the middle) and worst. Every one must have been taken within `limit` seconds,
- * runs have started TAKEOVER_RUNS later, and those that were left have been judged within TAKEOVER_JUDGED. */
+/* Prints median (of an even number, the upper of the two in the middle) and worst. Every one must have been taken
+ * within `limit` seconds, runs have started TAKEOVER_RUNS later, and those that were left have been judged within
+ * TAKEOVER_JUDGED. */
 void takeovers_judge(struct takeovers *all, const char *fault, double limit);
 
 /* Two daemons, each on a machine of its own: what such tests share. */
@@ -60,11 +61,12 @@ struct takeover_fault {
 void takeover_pair_set_up(struct takeover_pair *pair); /* nothing is started yet, and there are no jobs */
 void takeover_pair_tear_down(struct takeover_pair *pair);
 void takeover_pair_start(struct takeover_pair *pair); /* the first leads, the second follows */
-/* Under the load of fault_load.h the one that leads is struck, the other takes over, the first follows, and so on: three times, 20 with
- * PGCHIME_TEST_FAULTS. Then the oracle and the figures are judged. */
+/* Under the load of fault_load.h the one that leads is struck, the other takes over, the first follows, and so on:
+ * three times, 20 with PGCHIME_TEST_FAULTS. Then the oracle and the figures are judged. */
 void takeover_take_turns(struct takeover_pair *pair, const struct takeover_fault *fault);
-/* The first, which leads, is cut off; it must notice by itself, the second must take over within the lease. Then the first comes
- * back and follows. `asked`: a job to be run once meanwhile, by whoever takes over; NULL: others are due. */
+/* The first, which leads, is cut off; it must notice by itself, the second must take over within the lease. Then the
+ * first comes back and follows. `asked`: a job to be run once meanwhile, by whoever takes over; NULL: others are
+ * due. */
 void takeover_cut_and_join(struct takeover_pair *pair, enum network_direction ways, const char *name,
                            const char *asked);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Schema cron for tests: ours, that of the extension pg_cron where it can be had, and its tables alone. Failures fail the running test. */
+/* Schema cron for tests: ours, that of the extension pg_cron where it can be had, and its tables alone. Failures fail
+ * the running test. */
 #ifndef CHIME_TESTS_SUPPORT_CRON_H
 #define CHIME_TESTS_SUPPORT_CRON_H
 

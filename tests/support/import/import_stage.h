@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the tests of `pgchime import pg_cron` share: the cluster, output and errors of stage.h, a database "app" with our ledger, and the
- * command. Failures fail the running test. */
+/* What the tests of `pgchime import pg_cron` share: the cluster, output and errors of stage.h, a database "app" with
+ * our ledger, and the command. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_IMPORT_STAGE_H
 #define CHIME_TESTS_SUPPORT_IMPORT_STAGE_H
 

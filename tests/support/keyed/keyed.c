@@ -59,7 +59,8 @@ void keyed_install(struct cluster *cluster, const char *const *views)
     }
 }
 
-/* As the leader does: again while there is more than one look has time for. Autovacuum may hold a lock that it wants, which it does not wait for. */
+/* As the leader does: again while there is more than one look has time for. Autovacuum may hold a lock that it wants,
+ * which it does not wait for. */
 void keyed_tend(struct cluster *cluster)
 {
     struct wait_deadline deadline = wait_deadline_after(60);

@@ -15,7 +15,8 @@ CREATE TABLE app.orders (
 CREATE INDEX ON app.orders (shop, kind);
 CREATE INDEX ON app.orders (kind);
 
--- Only whole rows of groups count: the measured costs of tables this small would make every other refresh do everything.
+-- Only whole rows of groups count: the measured costs of tables this small would make every other refresh do
+-- everything.
 CREATE FUNCTION app.groups_are_cheap() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.full_us := 3600000000;

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Definitions of every kind (test_keyed_corpus.c): each is keyed and equal to itself after each refresh, or full with its reason; none is
--- keyed and wrong. Over keyed.sql.
+-- Definitions of every kind (test_keyed_corpus.c): each is keyed and equal to itself after each refresh, or full with
+-- its reason; none is keyed and wrong. Over keyed.sql.
 
 CREATE TABLE app.ord (
     id integer PRIMARY KEY, shop integer, kind text, agent text, amount numeric, at timestamptz, parent integer, done boolean);
@@ -72,7 +72,8 @@ CREATE FUNCTION app.below(p_limit integer) RETURNS integer LANGUAGE sql VOLATILE
 CREATE FUNCTION app.one(VARIADIC p_words text[]) RETURNS text LANGUAGE sql VOLATILE
 RETURN p_words[1 + app.below(cardinality(p_words))];
 
--- No two amounts are equal and look different: of 1 and 1.0 max() may give either, and rows are compared by their bytes.
+-- No two amounts are equal and look different: of 1 and 1.0 max() may give either, and rows are compared by their
+-- bytes.
 CREATE FUNCTION app.put_rows(p_count integer) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO app.ord SELECT app.below(200), nullif(app.below(12), 0), app.one('a', 'b', 'c', NULL), app.one('Ann', 'ann', 'BOB', 'bob', 'eve'),
@@ -132,7 +133,7 @@ BEGIN
     RETURN v_wrong;
 END $$;
 
--- --- the traps: once keyed, fresh and wrong ---------------------------------------------------------------------------------
+-- --- the traps: once keyed, fresh and wrong --------------------------------------------------------------------------
 INSERT INTO app.corpus (name, expected, grain, definition, captures, maps, revisit) VALUES
 ('trap_rank', 'full', '{shop}', 'SELECT shop, sum(amount) AS total, rank() OVER (ORDER BY sum(amount) DESC NULLS LAST) AS r FROM ord GROUP BY shop',
  '{"ord": ["shop"]}', '{}', NULL),
@@ -167,7 +168,7 @@ INSERT INTO app.corpus (name, expected, grain, definition, captures, maps, revis
 ('trap_random', 'full', '{shop}', 'SELECT shop, max(random()) AS n FROM ord GROUP BY shop', '{"ord": ["shop"]}', '{}', NULL),
 ('trap_function', 'full', '{shop}', 'SELECT shop, app.all_of(shop) AS n FROM ord GROUP BY shop', '{"ord": ["shop"]}', '{}', NULL);
 
--- --- everything else ----------------------------------------------------------------------------------------------------------
+-- --- everything else -------------------------------------------------------------------------------------------------
 INSERT INTO app.corpus (expected, grain, definition) VALUES
 -- one table
 ('keyed', '{shop}', 'SELECT shop, count(*) AS n FROM ord GROUP BY shop'),

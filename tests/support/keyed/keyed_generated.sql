@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Random definitions over three tables (test_keyed_generated.c), their writer and their judge. Over keyed_corpus.sql, of which the random
--- words are taken; random() decides all of it, so that a seed repeats it.
+-- Random definitions over three tables (test_keyed_generated.c), their writer and their judge. Over keyed_corpus.sql,
+-- of which the random words are taken; random() decides all of it, so that a seed repeats it.
 --
--- Every relation of the grammar has the columns id, a, b (whole numbers), t (text) and n (numeric), so that each stands where any other can.
+-- Every relation of the grammar has the columns id, a, b (whole numbers), t (text) and n (numeric), so that each stands
+-- where any other can.
 
 CREATE TABLE app.r (id integer PRIMARY KEY, a integer, b integer, t text, n numeric);
 CREATE TABLE app.s (id integer PRIMARY KEY, a bigint, b smallint, t varchar(3), n integer);
@@ -20,7 +21,7 @@ LANGUAGE sql AS 'SELECT NULL::text WHERE false';
 CREATE TABLE app.generated (
     name name PRIMARY KEY, grain name[] NOT NULL, key name[] NOT NULL, definition text NOT NULL, verdict text, reason text);
 
--- --- the grammar ------------------------------------------------------------------------------------------------------------------
+-- --- the grammar -----------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION app.all_of_row(p_alias text) RETURNS text LANGUAGE sql IMMUTABLE
 RETURN replace('%.id, %.a, %.b, %.t, %.n', '%', p_alias);
@@ -159,7 +160,7 @@ BEGIN
     END CASE;
 END $$;
 
--- --- writer -----------------------------------------------------------------------------------------------------------------------
+-- --- writer ----------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION app.put_generated(p_count integer) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
@@ -200,7 +201,7 @@ BEGIN
     END CASE;
 END $$;
 
--- --- judge ------------------------------------------------------------------------------------------------------------------------
+-- --- judge -----------------------------------------------------------------------------------------------------------
 
 CREATE FUNCTION app.declared_generated() RETURNS jsonb LANGUAGE sql
 RETURN (SELECT jsonb_agg(jsonb_build_object('table', x, 'columns', '["id", "a", "b", "t", "n"]'::jsonb, 'capture', '[]'::jsonb)) FROM unnest('{r,s,u}'::text[]) AS x);
@@ -223,7 +224,8 @@ BEGIN
     END LOOP;
 END $$;
 
--- Verdicts: keyed, full; invalid: PostgreSQL refuses it, as types of random expressions may not fit; ERROR: what is ours failed.
+-- Verdicts: keyed, full; invalid: PostgreSQL refuses it, as types of random expressions may not fit; ERROR: what is
+-- ours failed.
 CREATE FUNCTION app.install_generated() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     g app.generated;

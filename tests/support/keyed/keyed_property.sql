@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- The judge of test_keyed_property.c: in one snapshot, every key of a view without a pending mark equals the definition, computed
--- here by other statements than the views'.
+-- The judge of test_keyed_property.c: in one snapshot, every key of a view without a pending mark equals the
+-- definition, computed here by other statements than the views'.
 
 SELECT app.install_event_total();
 SELECT app.install_kind_total();

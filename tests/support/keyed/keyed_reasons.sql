@@ -10,7 +10,8 @@ BEGIN
     END LOOP;
 END $$;
 
--- Installs one without any index, makes those that its reason prints, and has the leader ask again: why it is not keyed then.
+-- Installs one without any index, makes those that its reason prints, and has the leader ask again: why it is not keyed
+-- then.
 CREATE FUNCTION app.still_full(p_name name) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     v_before text;

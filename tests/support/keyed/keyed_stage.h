@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the tests of keyed refresh share: the cluster of keyed.h as that of served.h, which served_tear_down takes down; words of their own for what
- * is expected of a refresh there. */
+/* What the tests of keyed refresh share: the cluster of keyed.h as that of served.h, which served_tear_down takes down;
+ * words of their own for what is expected of a refresh there. */
 #ifndef CHIME_TESTS_SUPPORT_KEYED_STAGE_H
 #define CHIME_TESTS_SUPPORT_KEYED_STAGE_H
 

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Values that their type takes for equal and a definition tells apart (test_keyed_values.c). For each type a plain and a partitioned
--- table with two views: `by` has as grain what tells them apart, `of` shows it of each id. Over keyed.sql.
+-- Values that their type takes for equal and a definition tells apart (test_keyed_values.c). For each type a plain and
+-- a partitioned table with two views: `by` has as grain what tells them apart, `of` shows it of each id. Over
+-- keyed.sql.
 
 CREATE SCHEMA ext;
 CREATE EXTENSION citext SCHEMA ext;
@@ -60,7 +61,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- --- grains of types from elsewhere ---------------------------------------------------------------------------------------------------
+-- --- grains of types from elsewhere ----------------------------------------------------------------------------------
 
 CREATE EXTENSION ltree SCHEMA ext;
 CREATE EXTENSION hstore SCHEMA ext;

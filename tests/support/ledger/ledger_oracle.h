@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The ledger's promise, judged from beside it: every due slot and every run asked for is in the ledger exactly once, with
- * a final state and, unless it succeeded, a reason; nothing took effect twice, nor on an outcome that was none; nothing is live
- * without a backend (ledger_oracle.sql; that it sees what breaks this, test_ledger_oracle shows). Failures fail the running test. */
+/* The ledger's promise, judged from beside it: every due slot and every run asked for is in the ledger exactly once,
+ * with a final state and, unless it succeeded, a reason; nothing took effect twice, nor on an outcome that was none;
+ * nothing is live without a backend (ledger_oracle.sql; that it sees what breaks this, test_ledger_oracle shows).
+ * Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_LEDGER_ORACLE_H
 #define CHIME_TESTS_SUPPORT_LEDGER_ORACLE_H
 
@@ -11,8 +12,8 @@
 /* Makes the schema chime, which `role` will own (NULL: the superuser), and puts the oracle beside it: before any daemon
  * serves the cluster's current database. */
 void oracle_install(struct cluster *cluster, const char *role);
-/* Jobs that are due every second and note what they did: `tick` runs at most once, `tick-own` in one transaction with its
- * success, every slot of it. */
+/* Jobs that are due every second and note what they did: `tick` runs at most once, `tick-own` in one transaction with
+ * its success, every slot of it. */
 void oracle_write_load(struct site *site);
 /* Both succeed for a slot that is not due yet. */
 void oracle_await_load(struct cluster *cluster);

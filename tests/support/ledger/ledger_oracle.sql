@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What a fault test puts beside the ledger: what its jobs did, what they should have done, and one line for each fault.
--- Knows nothing of the product's calendar: the jobs it judges are due every N seconds, come after others, or are asked for by hand.
+-- Knows nothing of the product's calendar: the jobs it judges are due every N seconds, come after others, or are asked
+-- for by hand.
 
 CREATE TABLE public.effect (
     job     text NOT NULL,
@@ -35,7 +36,7 @@ CREATE INDEX ON public.outcome (job_id, at);
 
 CREATE TABLE public.asked (job_id bigint NOT NULL, kind chime.run_kind NOT NULL, slot timestamptz NOT NULL);
 
--- --- noted by the server itself ---------------------------------------------------------------------------------------------
+-- --- noted by the server itself --------------------------------------------------------------------------------------
 
 CREATE FUNCTION public.seconds_of(p_job chime.job) RETURNS bigint LANGUAGE sql STABLE SET search_path = pg_catalog
 RETURN CASE WHEN p_job.active AND p_job.schedule ~ '^[0-9]+ seconds$' THEN split_part(p_job.schedule, ' ', 1)::bigint END;
@@ -73,7 +74,7 @@ BEGIN
 END $$;
 CREATE TRIGGER note_asked AFTER INSERT ON chime.request FOR EACH ROW WHEN (new.verb = 'run') EXECUTE FUNCTION public.note_asked();
 
--- --- noted by the jobs ------------------------------------------------------------------------------------------------------
+-- --- noted by the jobs -----------------------------------------------------------------------------------------------
 
 CREATE FUNCTION public.outcomes_served(p_job chime.job, p_slot timestamptz) RETURNS bigint[]
 LANGUAGE sql STABLE SET search_path = pg_catalog
@@ -100,7 +101,7 @@ BEGIN
     PERFORM public.effect(p_job, 0.05, 2);
 END $$;
 
--- --- what was due -----------------------------------------------------------------------------------------------------------
+-- --- what was due ----------------------------------------------------------------------------------------------------
 
 CREATE VIEW public.load_job AS
 SELECT j.job_id, j.name, j.after, j.command, public.seconds_of(j) AS seconds, coalesce(j.options ->> 'delivery', 'at_most_once') AS delivery,
@@ -109,7 +110,8 @@ SELECT j.job_id, j.name, j.after, j.command, public.seconds_of(j) AS seconds, co
 FROM chime.job j JOIN chime.job_state s USING (job_id)
 JOIN (SELECT job_id, count(*) > 1 AS edited, count(seconds) > 0 AS scheduled FROM public.definition GROUP BY job_id) d USING (job_id);
 
--- The multiples of the interval since the epoch; `certain`: not so close to an edit that it is open by which definition they count.
+-- The multiples of the interval since the epoch; `certain`: not so close to an edit that it is open by which definition
+-- they count.
 CREATE VIEW public.slot AS
 SELECT d.job_id, d.begins, to_timestamp(n * d.seconds) AS slot,
        (d.first OR to_timestamp(n * d.seconds) > d.begins + public.edit_margin())
@@ -136,7 +138,8 @@ UNION ALL
 SELECT d.job_id, d.kind, d.slot, 'missed from ' || m.first_slot
 FROM public.due d JOIN chime.missed m ON d.kind = 'schedule' AND m.job_id = d.job_id AND d.slot BETWEEN m.first_slot AND m.last_slot;
 
--- Runs of jobs that come after others and have no schedule, a row for each upstream: which of its outcomes the run served.
+-- Runs of jobs that come after others and have no schedule, a row for each upstream: which of its outcomes the run
+-- served.
 CREATE VIEW public.join_run AS
 SELECT j.job_id, j.name, r.slot, u.name AS upstream, o.id AS outcome, o.state
 FROM (SELECT job_id, slot FROM chime.run_history WHERE kind = 'dependency' AND state <> 'skipped'
@@ -153,7 +156,7 @@ CROSS JOIN LATERAL (SELECT min(o.at) AS at FROM public.outcome o JOIN chime.job 
                     WHERE k.name = u.name AND o.at > j.last) o
 WHERE NOT j.scheduled GROUP BY j.name HAVING count(o.at) = count(*);
 
--- --- the oracle -------------------------------------------------------------------------------------------------------------
+-- --- the oracle ------------------------------------------------------------------------------------------------------
 
 -- One line for each fault; none is what the ledger promises. test_ledger_oracle shows each rule to see its fault.
 CREATE VIEW public.oracle_rules AS
@@ -236,8 +239,8 @@ SELECT 'went before its upstream', e.job || ' at ' || e.slot
 FROM public.effect e JOIN public.load_job j ON j.name = e.job JOIN public.effect u ON u.job = ANY (j.after) AND u.slot = e.slot
 WHERE j.scheduled AND u.at > e.at
 UNION ALL
--- The upstream's last slot before this one ended otherwise, and no later one had succeeded yet. What it skipped since an earlier run of its
--- own was in the way, that run answers for.
+-- The upstream's last slot before this one ended otherwise, and no later one had succeeded yet. What it skipped since
+-- an earlier run of its own was in the way, that run answers for.
 SELECT 'ran although its upstream did not succeed', e.job || ' at ' || e.slot || ': ' || u.name || ' ' || x.state
 FROM public.effect e JOIN public.load_job j ON j.name = e.job JOIN public.load_job u ON u.name = ANY (j.after)
 CROSS JOIN LATERAL (

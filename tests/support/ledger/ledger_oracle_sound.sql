@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- A ledger as it should be after five minutes, for the oracle (ledger_oracle.sql) to find nothing in: 30 slots of 10 s of each job. What of
--- it is made wrong, test_ledger_oracle.c says.
+-- A ledger as it should be after five minutes, for the oracle (ledger_oracle.sql) to find nothing in: 30 slots of 10 s
+-- of each job. What of it is made wrong, test_ledger_oracle.c says.
 SET search_path = pg_catalog;
 
 CREATE FUNCTION public.at(p_slot integer) RETURNS timestamptz LANGUAGE sql IMMUTABLE

@@ -19,7 +19,8 @@
 #define LEDGER_SQL_TOKEN "6f1d0b9e-0000-4000-8000-000000000001"
 #define LEDGER_SQL_STALE "6f1d0b9e-0000-4000-8000-00000000dead"
 
-/* A cluster whose database postgres has the schema, made by the superuser; nothing has led. `settings` as for cluster_create. */
+/* A cluster whose database postgres has the schema, made by the superuser; nothing has led. `settings` as for
+ * cluster_create. */
 struct cluster *ledger_sql_install(const char *const *settings);
 /* Runs the migrations after `from` (0: none is there yet) up to `to`, each a transaction, as the daemon does. */
 void ledger_sql_migrate(struct cluster *cluster, int from, int to);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What a statement came to, as one text, so that two servers can be compared: rows as cluster_rows writes them or the command's
- * tag; before it a line "NOTICE: ..." for each notice; an error as "ERROR 22023: message", with lines "DETAIL: ..." and
- * "HINT: ..." where it has them. Failures of the means fail the running test. */
+/* What a statement came to, as one text, so that two servers can be compared: rows as cluster_rows writes them or the
+ * command's tag; before it a line "NOTICE: ..." for each notice; an error as "ERROR 22023: message", with lines
+ * "DETAIL: ..." and "HINT: ..." where it has them. Failures of the means fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_OUTCOMES_H
 #define CHIME_TESTS_SUPPORT_OUTCOMES_H
 
@@ -19,7 +19,8 @@ struct outcome_step {
     const char *other;    /* what the other implementation answers; NULL: the same */
 };
 
-/* Says every step over one connection, to begin with as postgres, and compares; `other`: with what the other one answers. */
+/* Says every step over one connection, to begin with as postgres, and compares; `other`: with what the other one
+ * answers. */
 #define OUTCOMES_SAY(cluster, steps) outcomes_say(cluster, steps, sizeof(steps) / sizeof(*(steps)), 0) /* an array */
 void outcomes_say(struct cluster *cluster, const struct outcome_step *steps, size_t count, int other);
 

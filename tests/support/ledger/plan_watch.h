@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* How much of the tables statements touch: what the server says of each plan that it executed, those inside of functions and triggers included
- * (auto_explain). Failures fail the running test. */
+/* How much of the tables statements touch: what the server says of each plan that it executed, those inside of
+ * functions and triggers included (auto_explain). Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_PLAN_WATCH_H
 #define CHIME_TESTS_SUPPORT_PLAN_WATCH_H
 

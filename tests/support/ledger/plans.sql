@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- For tests/integration/test_plans.c: a ledger of any size, and every statement that is called many times in its life.
 --
--- Jobs 1 to 500 are configured, jobs from 1001 on made by SQL, jobs from 1000001 on were removed. Each job stands at plans.at(0), where the first
--- ones have a live run.
+-- Jobs 1 to 500 are configured, jobs from 1001 on made by SQL, jobs from 1000001 on were removed. Each job stands at
+-- plans.at(0), where the first ones have a live run.
 
 CREATE SCHEMA plans;
 CREATE TABLE plans.start AS SELECT date_trunc('day', now()) - interval '20 days' AS at;
@@ -77,7 +77,7 @@ BEGIN
     PERFORM setval('chime.job_job_id_seq', 5000000);
 END $$;
 
--- --- arguments, which read no table ---------------------------------------------------------------------------------------------
+-- --- arguments, which read no table ----------------------------------------------------------------------------------
 
 CREATE FUNCTION plans.each(p_n integer, p_element anyelement) RETURNS anyarray LANGUAGE sql IMMUTABLE
 AS 'SELECT array_fill(p_element, ARRAY[p_n])';
@@ -90,10 +90,11 @@ RETURN (SELECT j.changed FROM chime.job j WHERE j.job_id = 1003);
 CREATE FUNCTION plans.before(p_changed xid8) RETURNS pg_snapshot LANGUAGE sql IMMUTABLE
 RETURN format('%s:%s:%s', p_changed, p_changed::text::bigint + 1, p_changed)::pg_snapshot;
 
--- --- the statements -------------------------------------------------------------------------------------------------------------
+-- --- the statements --------------------------------------------------------------------------------------------------
 
--- $1: of how many jobs a call is. `base` and `each`: rows and pages that it may touch, whatever the tables hold. `part`: besides, for each partition
--- of the history, those that planning reads included. `kept`: by a plan that was made long before, too.
+-- $1: of how many jobs a call is. `base` and `each`: rows and pages that it may touch, whatever the tables hold.
+-- `part`: besides, for each partition of the history, those that planning reads included. `kept`: by a plan that was
+-- made long before, too.
 CREATE TABLE plans.statement (name text PRIMARY KEY, sql text NOT NULL, base integer NOT NULL DEFAULT 500, each integer NOT NULL DEFAULT 135,
                               part integer NOT NULL DEFAULT 0, kept boolean NOT NULL DEFAULT true);
 INSERT INTO plans.statement (name, sql) VALUES
@@ -213,7 +214,7 @@ UPDATE plans.statement SET base = b.base
  WHERE statement.name = b.name;
 UPDATE plans.statement SET part = 8 WHERE name = 'take over'; -- when the last leader wrote: asks each for its latest slots
 
--- --- all of them --------------------------------------------------------------------------------------------------------------
+-- --- all of them -----------------------------------------------------------------------------------------------------
 
 -- What touches no table that grows with jobs or runs needs no case; nor does what stands here.
 CREATE TABLE plans.elsewhere (name text PRIMARY KEY, reason text NOT NULL);

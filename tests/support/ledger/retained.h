@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The sample tables with plugin retention installed by a daemon of the role that `pgchime init --sql` makes, and the daemon gone: for
- * tests that run its job by themselves, as that role. Failures fail the running test. */
+/* The sample tables with plugin retention installed by a daemon of the role that `pgchime init --sql` makes, and the
+ * daemon gone: for tests that run its job by themselves, as that role. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_RETAINED_H
 #define CHIME_TESTS_SUPPORT_RETAINED_H
 

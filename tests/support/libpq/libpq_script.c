@@ -89,7 +89,7 @@ void script_say(PGconn *connection, const char *message)
     connection->message = xstrdup(message);
 }
 
-/* --- connecting ------------------------------------------------------------------------------------------------------ */
+/* --- connecting --------------------------------------------------------------------------------------------------- */
 
 void script_polls(const char *letters, const char *message)
 {
@@ -312,7 +312,7 @@ int PQsetnonblocking(PGconn *connection, int nonblocking)
     return 0;
 }
 
-/* --- sending --------------------------------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------------------------------ */
 
 static void note(PGconn *connection, const char *format, ...) CHIME_PRINTF(2, 3);
 
@@ -492,7 +492,7 @@ void script_skip_sent(PGconn *connection)
     connection->sent_first = connection->sent_last;
 }
 
-/* --- answers --------------------------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------------------------------ */
 
 void script_answer(PGconn *connection, PGresult *result)
 {

@@ -23,10 +23,10 @@
 void script_start(void);
 void script_finish(void);
 
-/* --- connecting: what the next connection meets ---------------------------------------------------------------------- */
+/* --- connecting: what the next connection meets ------------------------------------------------------------------- */
 
-/* One letter for each PQconnectPoll: r reading, w writing, o ok, f failed with the message; s reading, and nothing comes.
- * "wro" for those that nothing was planned for. */
+/* One letter for each PQconnectPoll: r reading, w writing, o ok, f failed with the message; s reading, and nothing
+ * comes. "wro" for those that nothing was planned for. */
 void script_polls(const char *letters, const char *message);
 void script_refuses(const char *message); /* PQconnectStartParams itself fails */
 void script_is_server(int pid, int version);
@@ -36,7 +36,7 @@ const char *script_parameter(const PGconn *connection, const char *keyword); /* 
 bool script_finished(const PGconn *connection);
 void script_notices(PGconn *connection, const char *sqlstate, const char *message);
 
-/* --- what was sent --------------------------------------------------------------------------------------------------- */
+/* --- what was sent ------------------------------------------------------------------------------------------------ */
 
 /* Takes lines off what was sent, in order; a line that ends in "..." stands for all that begin so:
  *   "PREPARE name: sql"  "EXECUTE name(1, NULL)"  "QUERY sql(1)"  "TEXT sql"  "SYNC"  "COPY END message" */
@@ -51,7 +51,7 @@ void script_skip_sent(PGconn *connection); /* what was sent so far is of no inte
 #define expect_request_with(connection, word) script_expect_request(connection, word, __FILE__, __LINE__)
 void script_expect_request(PGconn *connection, const char *word, const char *file, int line);
 
-/* --- answers: arrive with the next turn of the loop ------------------------------------------------------------------ */
+/* --- answers: arrive with the next turn of the loop --------------------------------------------------------------- */
 
 struct script_error {
     const char *sqlstate;
@@ -98,7 +98,7 @@ void wire_breaks(PGconn *connection);               /* the next flush fails */
 int script_flushes(const PGconn *connection);
 int script_streamed(const PGconn *connection); /* rows handed out one by one */
 
-/* --- time ------------------------------------------------------------------------------------------------------------ */
+/* --- time --------------------------------------------------------------------------------------------------------- */
 
 void settle(struct loop *loop); /* turns the loop until nothing moves */
 void pass_time(struct loop *loop, duration time);

@@ -35,7 +35,7 @@ int script_results(void)
     return live;
 }
 
-/* --- making ---------------------------------------------------------------------------------------------------------- */
+/* --- making ------------------------------------------------------------------------------------------------------- */
 
 PGresult *script_result(ExecStatusType status)
 {
@@ -121,7 +121,7 @@ bool script_result_take_copy_row(PGresult *copy)
     return copy->copy_rows-- > 0;
 }
 
-/* --- answers --------------------------------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------------------------------ */
 
 void answer_done(PGconn *connection, const char *tag)
 {
@@ -217,7 +217,7 @@ void answer_ready(PGconn *connection)
     script_answer(connection, end);
 }
 
-/* --- libpq's side ---------------------------------------------------------------------------------------------------- */
+/* --- libpq's side ------------------------------------------------------------------------------------------------- */
 
 void PQclear(PGresult *result)
 {
@@ -318,7 +318,7 @@ void PQfreemem(void *memory)
     free(memory);
 }
 
-/* --- conninfo: keyword=value without quotes; any keyword will do ------------------------------------------------------ */
+/* --- conninfo: keyword=value without quotes; any keyword will do -------------------------------------------------- */
 
 static PQconninfoOption *refuse(PQconninfoOption *options, char **problem, const char *word)
 {

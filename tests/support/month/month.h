@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A simulated month: jobs with every option mixed, their slots by the C library's clock, a ledger in memory that foresees
- * every decision, and a daemon that now and then is not there.
+/* A simulated month: jobs with every option mixed, their slots by the C library's clock, a ledger in memory that
+ * foresees every decision, and a daemon that now and then is not there.
  *
- * The slots are the wall oracle's (support/schedule/wall_oracle.h) or plain arithmetic, never core/calendar's. What is to become of
- * each is foreseen from docs/jobs.md the moment it falls due or its turn comes (month_plans.c), before the scheduler is
- * asked; what the scheduler then does must be that. Time is exact: a tick comes when the scheduler wants it, and no two
- * events happen at once. A mirror, when there is one, is told all that the ledger is told. */
+ * The slots are the wall oracle's (support/schedule/wall_oracle.h) or plain arithmetic, never core/calendar's. What is
+ * to become of each is foreseen from docs/jobs.md the moment it falls due or its turn comes (month_plans.c), before the
+ * scheduler is asked; what the scheduler then does must be that. Time is exact: a tick comes when the scheduler wants
+ * it, and no two events happen at once. A mirror, when there is one, is told all that the ledger is told. */
 #ifndef CHIME_TEST_MONTH_H
 #define CHIME_TEST_MONTH_H
 

@@ -10,7 +10,7 @@
 #define SUSPENSIONS_MAX 64
 #define RESUMED "resumed by ann: mended"
 
-/* --- runs ------------------------------------------------------------------------------------------------------------------ */
+/* --- runs --------------------------------------------------------------------------------------------------------- */
 
 static void sit(struct month *month, struct month_job *it)
 {
@@ -85,7 +85,7 @@ static void end_attempt(struct month *month, struct month_job *it)
     scheduler_retry(month->scheduler, it->scheduled, it->attempt, retry_at);
 }
 
-/* --- dispatch: what was decided -------------------------------------------------------------------------------------------- */
+/* --- dispatch: what was decided ----------------------------------------------------------------------------------- */
 
 struct suspended {
     struct suspension items[SUSPENSIONS_MAX];
@@ -166,7 +166,7 @@ static bool write_decisions(struct month *month)
     return true;
 }
 
-/* --- dispatch: claims ------------------------------------------------------------------------------------------------------ */
+/* --- dispatch: claims --------------------------------------------------------------------------------------------- */
 
 static void require_order(const struct month *month, const struct month_job *it, const struct due *before,
                           const struct due *due)
@@ -234,7 +234,7 @@ static void dispatch(struct month *month)
     }
 }
 
-/* --- life and death ---------------------------------------------------------------------------------------------------------- */
+/* --- life and death ----------------------------------------------------------------------------------------------- */
 
 /* The hash is the scheduler's own business: a lonely job that is due every other day shows what it does. */
 static duration jitter_of(const struct month_job *it)
@@ -389,7 +389,7 @@ static void die(struct month *month)
     come_alive(month);
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------------------ */
+/* --- events ------------------------------------------------------------------------------------------------------- */
 
 static struct month_job *first_to_end(struct month *month)
 {
@@ -502,7 +502,7 @@ void month_live(struct month *month)
     scheduler_destroy(month->scheduler);
 }
 
-/* --- the end ----------------------------------------------------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------------------------------------------------ */
 
 /* What is due is decided, or waits for an upstream whose jitter goes beyond the end. */
 static void require_slots(const struct month *month, const struct month_job *it)

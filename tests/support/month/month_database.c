@@ -35,7 +35,7 @@ struct month_database {
     size_t question_size;
 };
 
-/* --- the session ------------------------------------------------------------------------------------------------------------- */
+/* --- the session -------------------------------------------------------------------------------------------------- */
 
 static void turn(struct month_database *database)
 {
@@ -127,7 +127,7 @@ static void open_session(struct month_database *database)
     free(conninfo);
 }
 
-/* --- leading ----------------------------------------------------------------------------------------------------------------- */
+/* --- leading ------------------------------------------------------------------------------------------------------ */
 
 static void looked(void *data, const struct pg_reply *reply)
 {
@@ -208,7 +208,7 @@ static void lead(void *data, struct month *month)
     await(database);
 }
 
-/* --- runs ------------------------------------------------------------------------------------------------------------------- */
+/* --- runs --------------------------------------------------------------------------------------------------------- */
 
 static void require_granted(const struct month_database *database, const struct pg_reply *reply, size_t statements,
                             const int64_t *wanted, size_t count)
@@ -310,7 +310,7 @@ static void suspend(void *data, struct month *month, const struct suspension *su
     await(database);
 }
 
-/* --- people ----------------------------------------------------------------------------------------------------------------- */
+/* --- people ------------------------------------------------------------------------------------------------------- */
 
 static void told_requests(void *data, const struct pg_reply *reply)
 {
@@ -343,7 +343,7 @@ static void resume(void *data, struct month *month, struct month_job *it)
     buffer_finish(&job_id);
 }
 
-/* --- deaths ----------------------------------------------------------------------------------------------------------------- */
+/* --- deaths ------------------------------------------------------------------------------------------------------- */
 
 static void commit(void *data, struct month *month, const struct month_job *it)
 {
@@ -440,7 +440,7 @@ static const struct month_mirror mirror = {.start = lead,
                                            .commit = commit,
                                            .adopt = adopt};
 
-/* --- life ------------------------------------------------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------------------------------------------------- */
 
 /* The functions as they are, but for the clock they read. */
 static const char *const fake_clock =
@@ -497,7 +497,7 @@ void month_database_destroy(struct month_database *database)
     free(database);
 }
 
-/* --- what to expect ----------------------------------------------------------------------------------------------------------- */
+/* --- what to expect ----------------------------------------------------------------------------------------------- */
 
 static void flush(const struct month_database *database, struct buffer *rows)
 {

@@ -18,7 +18,7 @@ static const char *const zone_names[] = {"UTC",          "Europe/Berlin", "Ameri
                                          "Asia/Kolkata", "Asia/Beirut",   "America/St_Johns", "Australia/Sydney",
                                          "Africa/Cairo", "Pacific/Apia",  "America/Santiago"};
 
-/* --- chance ------------------------------------------------------------------------------------------------------------ */
+/* --- chance ------------------------------------------------------------------------------------------------------- */
 
 int64_t month_chance(struct month *month, int64_t low, int64_t high)
 {
@@ -30,7 +30,7 @@ bool month_one_in(struct month *month, int64_t n)
     return month_chance(month, 1, n) == 1;
 }
 
-/* --- slots ------------------------------------------------------------------------------------------------------------- */
+/* --- slots -------------------------------------------------------------------------------------------------------- */
 
 static void add_slot(const struct month *month, struct month_job *it, int64_t second)
 {
@@ -91,7 +91,7 @@ static void list_multiples(const struct month *month, struct month_job *it, int6
     }
 }
 
-/* --- schedules ---------------------------------------------------------------------------------------------------------- */
+/* --- schedules ---------------------------------------------------------------------------------------------------- */
 
 /* Around a change of the clocks, if there is one. */
 static struct wall_reading focus_of(struct month *month, size_t zone)
@@ -252,7 +252,7 @@ static void choose_schedule(struct month *month, struct month_job *it, size_t nu
     }
 }
 
-/* --- options ------------------------------------------------------------------------------------------------------------ */
+/* --- options ------------------------------------------------------------------------------------------------------ */
 
 static void choose_timing(struct month *month, struct month_job *it)
 {

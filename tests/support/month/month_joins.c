@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "support/month/month.h"
 
-/* --- marks --------------------------------------------------------------------------------------------------------------- */
+/* --- marks -------------------------------------------------------------------------------------------------------- */
 
 static enum month_plan plan_now(const struct month *month, const struct month_job *it, instant slot)
 {
@@ -77,7 +77,7 @@ void month_unmark_downstream(struct month *month, const struct month_job *it)
     }
 }
 
-/* --- decisions ----------------------------------------------------------------------------------------------------------- */
+/* --- decisions ---------------------------------------------------------------------------------------------------- */
 
 bool month_join_complete(const struct month *month, const struct month_job *it)
 {
@@ -213,7 +213,7 @@ void month_join_decided(struct month_job *it, bool ran, bool by_upstream)
     }
 }
 
-/* --- trigger rules --------------------------------------------------------------------------------------------------------- */
+/* --- trigger rules ------------------------------------------------------------------------------------------------ */
 
 bool month_rule_holds(const struct month *month, const struct month_job *it)
 {

@@ -25,7 +25,7 @@ struct month_job *month_job_of(struct month *month, const struct scheduled *sche
     return it;
 }
 
-/* --- claims -------------------------------------------------------------------------------------------------------------- */
+/* --- claims ------------------------------------------------------------------------------------------------------- */
 
 static void take_session(struct month *month, struct month_job *it)
 {
@@ -84,7 +84,7 @@ void month_claim(struct month *month, struct month_job *it, const struct due *du
     take_session(month, it);
 }
 
-/* --- slots that pass ------------------------------------------------------------------------------------------------------- */
+/* --- slots that pass ---------------------------------------------------------------------------------------------- */
 
 static bool begins(const char *text, const char *beginning)
 {
@@ -165,8 +165,8 @@ static void note_outcome(struct month *month, struct month_job *it, enum run_sta
     month_mark_downstream(month, it, state, at);
 }
 
-/* What was decided later is later: an outcome comes after what was missed, and after the joins that had decided on the one before. Of these
- * some may have decided since. */
+/* What was decided later is later: an outcome comes after what was missed, and after the joins that had decided on the
+ * one before. Of these some may have decided since. */
 static void require_time(const struct month *month, const struct month_job *it, const struct skipped *passed)
 {
     instant outcome_at = it->memory.outcome_at;
@@ -237,7 +237,7 @@ void month_pass(struct month *month, const struct skipped *passed)
     month_take_turns(month);
 }
 
-/* --- ends ---------------------------------------------------------------------------------------------------------------- */
+/* --- ends --------------------------------------------------------------------------------------------------------- */
 
 static void count_end(struct month *month, struct month_job *it, enum run_state state)
 {
@@ -297,7 +297,7 @@ void month_retry(struct month *month, struct month_job *it, bool another, instan
     MONTH_REQUIRE(month, it, it->attempt <= it->job.options.max_attempts);
 }
 
-/* --- suspension ------------------------------------------------------------------------------------------------------------ */
+/* --- suspension --------------------------------------------------------------------------------------------------- */
 
 void month_suspend(struct month *month, struct month_job *it, const char *reason)
 {

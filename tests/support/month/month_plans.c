@@ -15,7 +15,7 @@ static instant later(instant a, instant b)
     return a > b ? a : b;
 }
 
-/* --- slots --------------------------------------------------------------------------------------------------------------- */
+/* --- slots -------------------------------------------------------------------------------------------------------- */
 
 bool month_is_late(const struct month *month, const struct month_job *it, instant slot)
 {
@@ -77,7 +77,7 @@ static bool falls_due(const struct month *month, struct month_job *it)
     return it->slots[it->noted].at <= month->now && month_due(it, it->noted) <= month->now;
 }
 
-/* --- overlap ------------------------------------------------------------------------------------------------------------- */
+/* --- overlap ------------------------------------------------------------------------------------------------------ */
 
 static bool is_kept(const struct month_job *it, size_t index)
 {
@@ -126,7 +126,7 @@ void month_note(struct month *month)
     }
 }
 
-/* --- catch-up and suspension --------------------------------------------------------------------------------------------- */
+/* --- catch-up and suspension -------------------------------------------------------------------------------------- */
 
 static void note_all(const struct month *month, struct month_job *it, enum month_plan plan)
 {
@@ -170,7 +170,7 @@ void month_plan_surrender(struct month *month, struct month_job *it, enum month_
     }
 }
 
-/* --- turns --------------------------------------------------------------------------------------------------------------- */
+/* --- turns -------------------------------------------------------------------------------------------------------- */
 
 /* Whether a slot at or before this one has not ended. */
 static bool is_unfinished(const struct month *month, const struct month_job *it, instant slot)
@@ -245,7 +245,7 @@ void month_take_turns(struct month *month)
     }
 }
 
-/* --- idleness ------------------------------------------------------------------------------------------------------------ */
+/* --- idleness ----------------------------------------------------------------------------------------------------- */
 
 static bool pool_is_full(const struct month *month, const struct month_job *it)
 {

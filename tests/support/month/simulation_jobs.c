@@ -10,7 +10,7 @@
 
 #include "base/memory.h"
 
-/* --- chance ------------------------------------------------------------------------------------------------------------ */
+/* --- chance ------------------------------------------------------------------------------------------------------- */
 
 static uint64_t chance_state;
 
@@ -32,7 +32,7 @@ bool simulation_one_in(int64_t n)
     return simulation_chance(1, n) == 1;
 }
 
-/* --- the oracle's schedules -------------------------------------------------------------------------------------------- */
+/* --- the oracle's schedules --------------------------------------------------------------------------------------- */
 
 enum field_form { FIELD_ANY, FIELD_STEP, FIELD_VALUE, FIELD_PAIR, FIELD_RANGE };
 
@@ -160,7 +160,7 @@ static struct pattern random_pattern(int64_t days)
     return pattern;
 }
 
-/* --- the world --------------------------------------------------------------------------------------------------------- */
+/* --- the world ---------------------------------------------------------------------------------------------------- */
 
 size_t simulation_slots_until(const struct sim_job *it, instant until)
 {

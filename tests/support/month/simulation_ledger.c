@@ -48,7 +48,8 @@ static bool forbids(const struct sim_job *upstream)
            outcome_of(upstream) != RUN_SUCCEEDED;
 }
 
-/* An upstream that had failed before the slot fell due, and had nothing more to do, forbids it; a disabled one decides nothing. */
+/* An upstream that had failed before the slot fell due, and had nothing more to do, forbids it; a disabled one decides
+ * nothing. */
 static void judge_trigger(const struct world *world, const struct sim_job *it, instant slot)
 {
     for (size_t i = 0; i < it->job.after_count && it->job.options.trigger_rule == TRIGGER_ALL_SUCCESS; i++) {

@@ -20,7 +20,7 @@ int interrupts;
 int terminations;
 int complaints;
 
-/* --- what the queue and its pool tell ---------------------------------------------------------------------------------- */
+/* --- what the queue and its pool tell ----------------------------------------------------------------------------- */
 
 static void on_available(void *unused)
 {
@@ -99,7 +99,7 @@ static void count_line(const char *line, void *unused)
     complaints++;
 }
 
-/* --- one queue over one session ---------------------------------------------------------------------------------------- */
+/* --- one queue over one session ----------------------------------------------------------------------------------- */
 
 void define_command(struct job *defined, const char *text, enum delivery delivery)
 {

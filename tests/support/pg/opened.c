@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "loop/resolve.h"
 
-/* --- a resolver that answers when the test says so ------------------------------------------------------------------- */
+/* --- a resolver that answers when the test says so ---------------------------------------------------------------- */
 
 struct resolver_query {
     char host[64];
@@ -50,7 +50,7 @@ void answer_name(const char *host, const char *const *addresses, size_t count)
     query.callback(query.data, addresses, count, count > 0 ? NULL : "nodename nor servname provided, or not known");
 }
 
-/* --- a connection whose events are counted ---------------------------------------------------------------------------- */
+/* --- a connection whose events are counted ------------------------------------------------------------------------ */
 
 int ready;
 int notified;

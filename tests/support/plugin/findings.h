@@ -18,8 +18,8 @@ void findings_tear_down(void);
 void put(const char *name, const char *text);
 /* pgchime.conf as it is now. */
 const struct config *load(void);
-/* All that was reported so far, sorted, as finding_line writes it, each with its hint behind it; '%' in what is expected stands for the folder.
- * `snapshot` is what was made: NULL exactly when there are findings. */
+/* All that was reported so far, sorted, as finding_line writes it, each with its hint behind it; '%' in what is
+ * expected stands for the folder. `snapshot` is what was made: NULL exactly when there are findings. */
 void expect_findings(const void *snapshot, const char *expected);
 
 #endif

@@ -27,10 +27,12 @@ void guard_forget_process(pid_t pid);   /* before it is reaped or right after */
 void guard_directory(const char *path); /* removed last; at most 200 bytes */
 void guard_forget_directory(const char *path);
 
-/* A child that goes on in this program: fork, but it dies with its parent, and the guard's pipe is not its to keep open. */
+/* A child that goes on in this program: fork, but it dies with its parent, and the guard's pipe is not its to keep
+ * open. */
 pid_t process_fork(void);
 
-/* Processes started from now on live in this network namespace (a file descriptor, see network.h); -1: in the test's. */
+/* Processes started from now on live in this network namespace (a file descriptor, see network.h); -1: in the
+ * test's. */
 void process_use_network(int namespace);
 /* Starts argv[0] (a path) in a session and process group of its own, without standard input; output goes to the files
  * named, appended. */

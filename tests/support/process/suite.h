@@ -9,11 +9,13 @@
 /* Runs the suite as CK_VERBOSITY says, and frees it; 0: every check passed. */
 int suite_run(Suite *suite);
 
-/* The same without a process for each case, for a suite of one case that may take more than 35 minutes: Check counts the time of a
- * forked one in 31 bits of microseconds and ends it with an error after it has passed. Check's timeouts do not hold there; ctest's do. */
+/* The same without a process for each case, for a suite of one case that may take more than 35 minutes: Check counts
+ * the time of a forked one in 31 bits of microseconds and ends it with an error after it has passed. Check's timeouts
+ * do not hold there; ctest's do. */
 int suite_run_in_process(Suite *suite);
 
-/* PGCHIME_TEST_SEED; else the same each time, with PGCHIME_TEST_SOAK another for each program. Printed, so that it can be repeated. */
+/* PGCHIME_TEST_SEED; else the same each time, with PGCHIME_TEST_SOAK another for each program. Printed, so that it can
+ * be repeated. */
 uint64_t suite_seed(void);
 
 #endif

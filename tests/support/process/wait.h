@@ -9,9 +9,9 @@ struct cluster;
 
 typedef bool wait_condition(void *data);
 
-/* Looks every few milliseconds, later every 40; true as soon as the condition is, false when `seconds` have passed without. Under
- * PGCHIME_TEST_SLOWNESS=N (set for sanitizers and valgrind) deadlines are N times as long, as under PGCHIME_TEST_CROWD=N
- * (set where several tests run at once). */
+/* Looks every few milliseconds, later every 40; true as soon as the condition is, false when `seconds` have passed
+ * without. Under PGCHIME_TEST_SLOWNESS=N (set for sanitizers and valgrind) deadlines are N times as long, as under
+ * PGCHIME_TEST_CROWD=N (set where several tests run at once). */
 bool wait_until(wait_condition *condition, void *data, double seconds);
 
 /* Waits until the query's first value is `expected` (NULL: SQL NULL or no row). Errors of the query, also those of

@@ -2,8 +2,8 @@
 /* What the clock on the wall shows, asked of the C library, and the slots that a set of values has by looking at
  * every reading.
  *
- * Does: switch the process's zone, find its changes, read the clock at every step of a window once, and walk that window
- *   by the rules, as slowly and plainly as people would say them.
+ * Does: switch the process's zone, find its changes, read the clock at every step of a window once, and walk that
+ *   window by the rules, as slowly and plainly as people would say them.
  * Does not: parse expressions, or use anything of core/calendar but the names of the rules.
  * Times are whole seconds since 1970: real ones in UTC, wall ones counted as if the wall showed UTC. */
 #ifndef CHIME_TEST_WALL_ORACLE_H

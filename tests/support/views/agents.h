@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A cluster in which a daemon has installed agent_performance, query_performance and approval_queue over sources with rows
- * about a fixed instant (agents.sql), and which it has left. Failures fail the running test. */
+/* A cluster in which a daemon has installed agent_performance, query_performance and approval_queue over sources with
+ * rows about a fixed instant (agents.sql), and which it has left. Failures fail the running test. */
 #ifndef CHIME_TESTS_SUPPORT_AGENTS_H
 #define CHIME_TESTS_SUPPORT_AGENTS_H
 

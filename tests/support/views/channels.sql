@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Beside sample tables whose plugins notify: what listeners heard, and what they should have heard, told from the rows that
--- were written. Run once the plugins are installed; what was there before counts as old.
+-- Beside sample tables whose plugins notify: what listeners heard, and what they should have heard, told from the rows
+-- that were written. Run once the plugins are installed; what was there before counts as old.
 
 CREATE UNLOGGED TABLE public.told (
     n bigint GENERATED ALWAYS AS IDENTITY,
@@ -111,9 +111,9 @@ INSERT INTO public.payload_keys VALUES
     ('training_feedback_stream', 'annotator conversation_id created_at event id labels safe_to_send'),
     ('submission_scored', 'agent_id challenge_id submission_id');
 
--- One turn of writes beside the load, each a transaction of many rows or of hostile ones: texts of 60 kB, of which every
--- character is escaped or takes several bytes, and of whose characters none ends where the last turn's did. An agent is
--- slow, quick, slow again and quick again in four turns; another one is slow and stays so.
+-- One turn of writes beside the load, each a transaction of many rows or of hostile ones: texts of 60 kB, of which
+-- every character is escaped or takes several bytes, and of whose characters none ends where the last turn's did. An
+-- agent is slow, quick, slow again and quick again in four turns; another one is slow and stays so.
 CREATE FUNCTION public.hostile(turn integer) RETURNS text LANGUAGE sql IMMUTABLE
 RETURN repeat('x', turn % 9) || repeat(CASE turn % 3 WHEN 0 THEN E'"''\\é😀' WHEN 1 THEN E'\x01"' ELSE '😀' END,
                                        60000 / CASE turn % 3 WHEN 0 THEN 9 WHEN 1 THEN 2 ELSE 4 END);

@@ -7,12 +7,12 @@
 #include "support/cluster/cluster.h"
 #include "support/ledger/runs.h"
 
-/* `tables`: a file of SQL, in the source tree. The views are populated once. From then on groups count as cheap, so that
- * tables this small are refreshed by their groups. */
+/* `tables`: a file of SQL, in the source tree. The views are populated once. From then on groups count as cheap, so
+ * that tables this small are refreshed by their groups. */
 struct cluster *installed_create(const char *plugin, const char *tables);
 
-/* Refreshes all views whole, as of an instant that may lie before the one they were refreshed for: time moves forward only
- * from there on. */
+/* Refreshes all views whole, as of an instant that may lie before the one they were refreshed for: time moves forward
+ * only from there on. */
 void installed_begin(struct cluster *cluster, const char *as_of);
 /* Refreshes each view (names ended by NULL) as of an instant, which chime.as_of() is from then on. "by groups": a view
  * that could have been refreshed by its groups must have been. */

@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- After a plugin was installed (support/views/installed.h).
 
--- Only whole rows of groups count: the measured costs of tables this small would make every other refresh do everything.
+-- Only whole rows of groups count: the measured costs of tables this small would make every other refresh do
+-- everything.
 CREATE FUNCTION public.groups_are_cheap() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.full_us := 3600000000;

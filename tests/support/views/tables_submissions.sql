@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- The source of plugins lane_distribution, weakness and progress, as sql/sample has it, with the indexes that keyed refresh needs.
+-- The source of plugins lane_distribution, weakness and progress, as sql/sample has it, with the indexes that keyed
+-- refresh needs.
 CREATE TABLE public.submissions (
     id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     agent_id uuid NOT NULL,

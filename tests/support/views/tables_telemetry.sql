@@ -17,8 +17,8 @@ CREATE INDEX chat_telemetry_domain ON public.chat_telemetry (domain, created_at)
 CREATE INDEX chat_telemetry_model ON public.chat_telemetry (model, created_at);
 CREATE INDEX chat_telemetry_created_at ON public.chat_telemetry (created_at);
 
--- As of 2026-03-10 12:30 UTC: 40 days over a change of clocks (none in UTC), hours without requests, unknown and unusable
--- values, requests without domain, model, success or time.
+-- As of 2026-03-10 12:30 UTC: 40 days over a change of clocks (none in UTC), hours without requests, unknown and
+-- unusable values, requests without domain, model, success or time.
 INSERT INTO public.chat_telemetry (domain, model, success, cost_usd, input_tokens, output_tokens, duration_ms, search_count,
                                    iteration_count, created_at)
 SELECT

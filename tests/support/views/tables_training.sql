@@ -24,8 +24,8 @@ CREATE TABLE public."AgentFeedback" (
 CREATE INDEX "AgentFeedback_createdAt" ON public."AgentFeedback" ("createdAt");
 CREATE INDEX "AgentFeedback_annotator" ON public."AgentFeedback" (annotator, "createdAt");
 
--- As of 2026-03-10 12:00 UTC: ten days; scores that are numbers, fractions, texts and nonsense; labels twice in a row's,
--- NULL ones, empty and nested ones; rows that nobody has judged or annotated.
+-- As of 2026-03-10 12:00 UTC: ten days; scores that are numbers, fractions, texts and nonsense; labels twice in a
+-- row's, NULL ones, empty and nested ones; rows that nobody has judged or annotated.
 INSERT INTO public.agent_feedback (conversation_id, safe_to_send, labels, annotator, rubric, created_at)
 SELECT
     'conv-' || n,

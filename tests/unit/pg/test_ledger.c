@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the ledger's calls send, word by word, and how their answers are read: the leader lock, its heartbeat, and unfinished runs. Runs
- * are in test_ledger_runs.c. */
+/* What the ledger's calls send, word by word, and how their answers are read: the leader lock, its heartbeat, and
+ * unfinished runs. Runs are in test_ledger_runs.c. */
 #include <check.h>
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 #include "support/process/abort_trap.h"
 #include "support/process/suite.h"
 
-/* --- the leader lock --------------------------------------------------------------------------------------------------------- */
+/* --- the leader lock ---------------------------------------------------------------------------------------------- */
 
 static void expect_led(const struct pg_lineage *led)
 {
@@ -170,7 +170,7 @@ START_TEST(the_calls_that_only_carry_the_token)
 }
 END_TEST
 
-/* --- the heartbeat ---------------------------------------------------------------------------------------------------- */
+/* --- the heartbeat ------------------------------------------------------------------------------------------------ */
 
 static void a_heartbeat_with_requests(const struct pg_reply *reply)
 {
@@ -243,7 +243,7 @@ START_TEST(a_heartbeat_may_fail)
 }
 END_TEST
 
-/* --- unfinished runs ---------------------------------------------------------------------------------------------------------- */
+/* --- unfinished runs ---------------------------------------------------------------------------------------------- */
 
 static void unfinished(const struct pg_reply *reply)
 {

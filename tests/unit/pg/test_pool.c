@@ -96,7 +96,7 @@ static PGconn *open_one(void)
     return server;
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(nothing_is_open_until_it_is_wanted)
 {
@@ -174,7 +174,7 @@ START_TEST(the_pids_of_sessions_that_are_open_are_told)
 }
 END_TEST
 
-/* --- failing to open -------------------------------------------------------------------------------------------------- */
+/* --- failing to open ---------------------------------------------------------------------------------------------- */
 
 START_TEST(a_refused_session_is_told_and_tried_again_after_a_while)
 {
@@ -263,7 +263,7 @@ START_TEST(nothing_is_opened_again_when_nothing_is_wanted)
 }
 END_TEST
 
-/* --- returning -------------------------------------------------------------------------------------------------------- */
+/* --- returning ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_clean_session_is_available_at_once)
 {
@@ -348,7 +348,7 @@ START_TEST(a_dropped_session_is_closed_and_replaced_where_one_is_wanted)
 }
 END_TEST
 
-/* --- ending ----------------------------------------------------------------------------------------------------------- */
+/* --- ending ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_lent_session_that_ends_is_told_to_its_borrower_who_drops_it)
 {
@@ -396,7 +396,7 @@ START_TEST(destroying_closes_every_session_and_calls_nobody)
 }
 END_TEST
 
-/* --- another limit ---------------------------------------------------------------------------------------------------- */
+/* --- another limit ------------------------------------------------------------------------------------------------ */
 
 START_TEST(sessions_beyond_a_lower_limit_go_as_they_come_back)
 {
@@ -442,7 +442,7 @@ START_TEST(a_limit_that_is_raised_again_loses_no_lent_session)
 }
 END_TEST
 
-/* --- the lease -------------------------------------------------------------------------------------------------------- */
+/* --- the lease ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(idle_sessions_are_pinged_inside_their_lease_and_not_lent_meanwhile)
 {

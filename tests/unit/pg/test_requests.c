@@ -8,7 +8,7 @@
 #include "support/libpq/libpq_script_session.h"
 #include "support/process/suite.h"
 
-/* --- pipelines -------------------------------------------------------------------------------------------------------- */
+/* --- pipelines ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(requests_go_out_at_once_and_are_answered_in_order)
 {
@@ -238,7 +238,7 @@ START_TEST(the_transaction_state_is_that_of_the_last_answer)
 }
 END_TEST
 
-/* --- preparing -------------------------------------------------------------------------------------------------------- */
+/* --- preparing ---------------------------------------------------------------------------------------------------- */
 
 static void succeed_named(const char *name)
 {
@@ -330,7 +330,7 @@ START_TEST(names_beyond_the_limit_are_sent_unprepared)
 }
 END_TEST
 
-/* --- rows of others --------------------------------------------------------------------------------------------------- */
+/* --- rows of others ----------------------------------------------------------------------------------------------- */
 
 START_TEST(rows_to_discard_are_counted_one_by_one_and_those_around_them_are_kept)
 {
@@ -412,7 +412,7 @@ START_TEST(a_request_behind_one_that_streams_is_not_streamed)
 }
 END_TEST
 
-/* --- failures ---------------------------------------------------------------------------------------------------------- */
+/* --- failures ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(an_error_carries_detail_hint_and_context_below_its_message)
 {

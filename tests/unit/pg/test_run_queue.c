@@ -7,7 +7,7 @@
 
 #define PREPARE_PERFORM "PREPARE chime_perform: SELECT rows, residue FROM chime.perform($1, $2, $3, $4, $5, $6, $7, $8)"
 
-/* --- a text that runs at most once ------------------------------------------------------------------------------------ */
+/* --- a text that runs at most once -------------------------------------------------------------------------------- */
 
 START_TEST(a_statement_goes_out_as_it_is_and_its_tag_is_the_message)
 {
@@ -130,7 +130,7 @@ START_TEST(a_session_that_goes_while_a_transaction_is_undone_leaves_a_known_fail
 }
 END_TEST
 
-/* --- transactional runs ------------------------------------------------------------------------------------------------ */
+/* --- transactional runs ------------------------------------------------------------------------------------------- */
 
 START_TEST(a_transactional_text_is_performed_and_marked_in_one_statement)
 {

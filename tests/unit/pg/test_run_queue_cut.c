@@ -5,7 +5,7 @@
 #include "support/pg/one_run_queue.h"
 #include "support/process/suite.h"
 
-/* --- interrupting ------------------------------------------------------------------------------------------------------ */
+/* --- interrupting ------------------------------------------------------------------------------------------------- */
 
 START_TEST(an_attempt_beyond_its_timeout_is_interrupted_then_terminated)
 {
@@ -102,7 +102,7 @@ START_TEST(a_termination_that_says_so_ends_the_cancelled_run)
 }
 END_TEST
 
-/* --- a session that goes ----------------------------------------------------------------------------------------------- */
+/* --- a session that goes ------------------------------------------------------------------------------------------ */
 
 static void end_the_session(void)
 {

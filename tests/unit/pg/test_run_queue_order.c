@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Runs that follow each other in a queue: the reset between them, those that wait, those that go back, and what is left at the end. */
+/* Runs that follow each other in a queue: the reset between them, those that wait, those that go back, and what is left
+ * at the end. */
 #include <check.h>
 
 #include "support/pg/one_run_queue.h"

@@ -46,7 +46,7 @@ static void expect_end_of(int owner, int number, enum run_end how, enum run_stat
     ck_assert_int_eq(ends[number].outcome.state, state);
 }
 
-/* --- while the session is reset --------------------------------------------------------------------------------------- */
+/* --- while the session is reset ----------------------------------------------------------------------------------- */
 
 START_TEST(a_run_cancelled_while_it_waits_for_the_reset_leaves_the_queue_until_the_answer)
 {
@@ -112,7 +112,7 @@ START_TEST(a_run_whose_session_ends_while_it_is_reset_has_not_started)
 }
 END_TEST
 
-/* --- interrupts ------------------------------------------------------------------------------------------------------- */
+/* --- interrupts --------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_cancel_within_the_grace_of_a_timeout_does_not_terminate)
 {
@@ -148,7 +148,7 @@ START_TEST(a_reset_that_failed_is_no_interrupt)
 }
 END_TEST
 
-/* --- load ------------------------------------------------------------------------------------------------------------- */
+/* --- load --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_run_beyond_its_time_counts_for_as_long_as_it_has_run)
 {

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Every source file says its licence. No line of C, and no comment of SQL, is longer than what clang-format leaves of code.
+set -uo pipefail
+# SPDX-License-Identifier: PostgreSQL
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+
+mapfile -t files < <(
+    find CMakeLists.txt .ci bench cmake core include packaging plugins script sql tests tools \
+        -name node_modules -prune -o -type f \
+        \( -name '*.[ch]' -o -name '*.sql' -o -name '*.sh' -o -name '*.py' -o -name '*.cmake' -o -name CMakeLists.txt \
+        -o ! -name '*.*' -exec grep -q '^#!' {} \; \) -print 2>/dev/null
+)
+limit=$(sed -n 's/^ColumnLimit: //p' .clang-format)
+failed=0
+
+# complain WHAT LINES: unless there are none.
+complain()
+{
+    [ -n "$2" ] || return 0
+    printf 'FAILED: %s:\n%s\n' "$1" "$2"
+    failed=$((failed + 1))
+}
+
+[ ${#files[@]} -ge 500 ] || complain "this test found too few files" "${#files[@]}"
+complain 'without "SPDX-License-Identifier: PostgreSQL"' "$(grep -L 'SPDX-License-Identifier: PostgreSQL' "${files[@]}")"
+mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep -E '\.(c|h|sql)$')
+complain "lines of more than $limit characters" "$(LC_ALL=C.UTF-8 grep -nE "^.{$limit}." "${sources[@]}" |
+    grep -E '^[^:]*(\.[ch]:|\.sql:[0-9]+: *--)' | cut -d: -f1,2)"
+
+echo "$((3 - failed)) passed, $failed failed"
+[ "$failed" -eq 0 ]
