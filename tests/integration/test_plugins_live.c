@@ -395,17 +395,19 @@ START_TEST(analytics_reader_reads_the_views_and_their_functions_and_no_source)
                                             "DELETE FROM analytics.mv_agent_progress",
                                             "SELECT * FROM chime.refresh('mv_agent_progress')",
                                             "SELECT * FROM analytics.refresh_telemetry_summary_views()",
+                                            "SELECT * FROM analytics.telemetry_hours(NULL, NULL)",
                                             "SELECT command FROM chime.job",
                                             "SELECT * FROM chime.run_history",
                                             "INSERT INTO chime.request (job_id) VALUES (1)",
                                             "UPDATE chime.leader SET token = NULL"};
     serve();
     /* Those that only read; arguments by their types: any of each will do. */
-    char *calls = cluster_rows(cluster, "SELECT format('SELECT count(*) FROM %s(%s)', p.oid::regproc,"
-                                        " (SELECT string_agg('NULL::' || format_type(t, NULL), ', ' ORDER BY n) FROM "
-                                        "unnest(p.proargtypes) WITH ORDINALITY AS a (t, n)))"
-                                        " FROM chime.plugin_function f JOIN pg_proc p ON p.oid = "
-                                        "chime.routine(f.signature) WHERE p.provolatile <> 'v'");
+    char *calls = cluster_rows(
+        cluster, "SELECT format('SELECT count(*) FROM %s(%s)', p.oid::regproc,"
+                 " (SELECT string_agg('NULL::' || format_type(t, NULL), ', ' ORDER BY n) FROM "
+                 "unnest(p.proargtypes) WITH ORDINALITY AS a (t, n)))"
+                 " FROM chime.plugin_function f JOIN pg_proc p ON p.oid = "
+                 "chime.routine(f.signature) WHERE p.provolatile <> 'v' AND p.proname <> 'telemetry_hours'");
     cluster_execute(cluster, "SET ROLE analytics_reader");
     for (size_t i = 0; i < sizeof(readable) / sizeof(readable[0]); i++)
         ck_assert_int_gt(cluster_integer(cluster, readable[i]), 0);
