@@ -7,22 +7,22 @@
 #   --connections N    sessions of pgbench, and of the daemon, its leader session included (8)
 #   --paced-seconds N  length of the paced passes of 5,000 runs a second (60; --soak: 600)
 #   --passes N         interleaved passes, of which the median counts (3)
-#   --only PART,...    of saturated, insert, paced, cpu, lateness, flood, idle
+#   --only PART,...    of saturated, insert, paced, cpu, lateness, flood, sinks, idle
 #   --binary FILE      another pgchime than build/pgchime
 #   --quick            short passes: to see that it works, not to quote
 # Prints one table. A figure that is not reached is no failure; a slot that is unaccounted for is.
 # SPDX-License-Identifier: PostgreSQL
 
-readonly parts=(saturated insert paced cpu lateness flood idle)
+readonly parts=(saturated insert paced cpu lateness flood sinks idle)
 readonly saturated_jobs=2000 paced_jobs=5000
-seconds=10 connections=8 version=15 paced_seconds=60 passes=3 idle_seconds=60 late_seconds=20 cpu_seconds=20
-binary='' only=' saturated insert paced cpu lateness flood idle '
+seconds=10 connections=8 version=15 paced_seconds=60 passes=3 idle_seconds=60 late_seconds=20 cpu_seconds=20 sink_seconds=60
+binary='' only=' saturated insert paced cpu lateness flood sinks idle '
 
 bench_options()
 {
     while [ $# -gt 0 ]; do
         case $1 in
-            --quick) seconds=2 paced_seconds=10 idle_seconds=20 late_seconds=5 cpu_seconds=6 ;;
+            --quick) seconds=2 paced_seconds=10 idle_seconds=20 late_seconds=5 cpu_seconds=6 sink_seconds=15 ;;
             --soak) paced_seconds=600 ;;
             -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$BENCH_DIRECTORY/runs.sh"; exit 0 ;;
             --seconds) seconds=$(number "$@"); shift ;;
@@ -299,6 +299,50 @@ part_flood()
             "$p99" 200 ms "$alone"
         [ "$starts" != 0 ] || alone="$p99 ms (without them)"
     done
+}
+
+# A receiver that takes connections and never answers. Sets `port`.
+receiver_start()
+{
+    python3 -c 'import signal, socket
+receiver = socket.create_server(("127.0.0.1", 0), backlog=1000)
+print(receiver.getsockname()[1], flush=True)
+signal.pause()' >"$RUN_DIRECTORY/receiver" &
+    on_exit kill $!
+    wait_for_file "$RUN_DIRECTORY/receiver"
+    port=$(cat "$RUN_DIRECTORY/receiver")
+}
+
+wait_for_file() { until [ -s "$1" ]; do sleep 0.1; done; }
+
+# An alert that fires, and four sinks, which is how many are told at once, to which it is told again and again.
+write_sinks()
+{
+    local number
+    echo 'alerts: { always: { condition = "SELECT true"; severity = "critical"; }; };'
+    [ "$1" = with ] || return 0
+    echo 'sinks: {'
+    for number in 1 2 3 4; do
+        echo "    s$number: { type = \"webhook\"; url = \"http://127.0.0.1:$port/\"; };"
+    done
+    echo '};'
+}
+
+part_sinks()
+{
+    local pass how port "${paced_figures[@]}"
+    receiver_start
+    for ((pass = 0; pass < passes; pass++)); do
+        for how in without with; do
+            write_sinks "$how" >"$RUN_DIRECTORY/conf.d/sinks.conf"
+            paced_pass 500 "$sink_seconds" at_most_once
+            record "sinks_$how.p99" "$warm"
+        done
+    done
+    rm "$RUN_DIRECTORY/conf.d/sinks.conf"
+    row_limit "lateness p99 at 500 a second beside four sinks that never answer, over that without" \
+        "$(compute "$(median sinks_with.p99) / $(median sinks_without.p99)" %.2f)" 1.10 x \
+        "$(median sinks_without.p99) ms"
 }
 
 # idle_pass JOBS MEMORY_LIMIT CPU_LIMIT: limits in MB and ms for each minute.
