@@ -342,7 +342,7 @@ prepare_look()
     cat <<END
 SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET jit = off;
 SET max_parallel_workers_per_gather = 0;
-SELECT chime.look_statement(ARRAY[view_schema || '.$view']) AS look FROM chime.view WHERE relation = '$view' \\gset
+SELECT chime.change_check_statement(ARRAY[view_schema || '.$view']) AS look FROM chime.view WHERE relation = '$view' \\gset
 PREPARE look AS :look;
 PREPARE take AS SELECT k.keys FROM chime.view_refresh r
 CROSS JOIN LATERAL chime.keyed_1(r.seen, r.fingerprint, true, r.full_us, r.floor_us, r.key_us, false) k WHERE r.relation = '$view';

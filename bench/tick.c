@@ -22,13 +22,15 @@ struct figures {
 
 static void fill(struct job *job, size_t index, const char *schedule)
 {
+    static struct job_options defaults;
     struct error err;
     *job = (struct job){.name = xasprintf("job%zu", index),
                         .database = "main",
                         .schedule_text = schedule,
                         .command = "SELECT 1",
-                        .active = true};
-    options_defaults(&job->options, false);
+                        .active = true,
+                        .options = &defaults};
+    options_defaults(&defaults, false);
     if (!schedule_parse(schedule, &job->schedule, &err)) {
         fatal("%s", err.message);
     }
@@ -44,9 +46,9 @@ static struct scheduler *make(struct job *jobs, size_t count, const char *others
                                     .outcome_at = INSTANT_NONE,
                                     .last_end = INSTANT_NONE};
         fill(&jobs[i], i, i < DUE ? "1 seconds" : others);
-        scheduler_add(scheduler, &jobs[i], &memory);
+        scheduler_put(scheduler, &jobs[i], &memory);
     }
-    scheduler_link(scheduler);
+    scheduler_link(scheduler, INSTANT_NONE);
     scheduler_start(scheduler, START, INSTANT_NONE);
     return scheduler;
 }

@@ -30,15 +30,16 @@ function(pgchime_embed_sql target file)
     target_include_directories(${target} PRIVATE "${directory}")
 endfunction()
 
-# Makes `output`, the data behind core/ledger/embedded.h, of all `folder`/NNNN_name.sql in order of their numbers.
-function(pgchime_embed_migrations folder output)
-    file(GLOB migrations CONFIGURE_DEPENDS "${folder}/*.sql")
+# Makes `output`, the data behind core/ledger/embedded.h, of `folder`/schema/NNNN_name.sql in order of their numbers and
+# of `folder`/functions/NAME.sql in the order of `folder`/functions/order.
+function(pgchime_embed_schema folder output)
+    file(GLOB files CONFIGURE_DEPENDS "${folder}/schema/*.sql" "${folder}/functions/*.sql")
     add_custom_command(
         OUTPUT "${output}"
-        COMMAND "${CMAKE_COMMAND}" -D "MIGRATIONS=${folder}" -D "OUTPUT=${output}" -P
+        COMMAND "${CMAKE_COMMAND}" -D "SCHEMA=${folder}" -D "OUTPUT=${output}" -P
                 "${CMAKE_CURRENT_FUNCTION_LIST_FILE}"
-        DEPENDS ${migrations} "${CMAKE_CURRENT_FUNCTION_LIST_FILE}"
-        COMMENT "Embedding migrations"
+        DEPENDS ${files} "${folder}/functions/order" "${CMAKE_CURRENT_FUNCTION_LIST_FILE}"
+        COMMENT "Embedding the SQL of schema chime"
         VERBATIM)
 endfunction()
 
@@ -128,16 +129,29 @@ function(pgchime_embed_file input output)
          "${constants}${pgchime_generated_foot}#endif\n")
 endfunction()
 
-function(pgchime_embed_folder folder output)
+# What is to be remade is told from what stays (docs/adr/0029): a file of one folder has nothing of the other's.
+function(pgchime_refuse_statement file text statement where)
+    string(REGEX MATCH "(^|\n)CREATE (OR REPLACE )?(${statement}) " found "${text}")
+    if(found)
+        string(STRIP "${found}" found)
+        message(FATAL_ERROR "${file}: ${found} belongs in ${where}")
+    endif()
+endfunction()
+
+function(pgchime_row number name text result)
+    pgchime_c_literal("${text}" literal)
+    set(${result} "    {${number}, \"${name}\",\n${literal}},\n" PARENT_SCOPE)
+endfunction()
+
+function(pgchime_schema_rows folder result)
     file(GLOB files "${folder}/*.sql")
     set(rows "")
-    set(count 0)
     set(previous 0)
     list(SORT files COMPARE NATURAL)
     foreach(file IN LISTS files)
         get_filename_component(name "${file}" NAME_WLE)
         if(NOT name MATCHES "^([0-9][0-9][0-9][0-9])_([a-z0-9_]+)$")
-            message(FATAL_ERROR "${file}: a migration is named NNNN_name.sql")
+            message(FATAL_ERROR "${file}: a file of the schema is named NNNN_name.sql")
         endif()
         set(digits "${CMAKE_MATCH_1}")
         set(title "${CMAKE_MATCH_2}")
@@ -146,21 +160,55 @@ function(pgchime_embed_folder folder output)
             message(FATAL_ERROR "${file}: number ${digits} is there twice, or is 0000")
         endif()
         set(previous ${number})
-        math(EXPR count "${count} + 1")
         file(READ "${file}" text)
-        pgchime_c_literal("${text}" literal)
-        string(APPEND rows "    {${number}, \"${title}\",\n${literal}},\n")
+        pgchime_refuse_statement("${file}" "${text}" "FUNCTION|PROCEDURE|VIEW|TRIGGER" "sql/functions")
+        pgchime_row(${number} "${title}" "${text}" row)
+        string(APPEND rows "${row}")
     endforeach()
+    set(${result} "${rows}" PARENT_SCOPE)
+endfunction()
+
+function(pgchime_function_rows folder result checksum_result)
+    file(STRINGS "${folder}/order" names REGEX "^[^#]")
+    file(GLOB files RELATIVE "${folder}" "${folder}/*.sql")
+    set(rows "")
+    set(sums "")
+    foreach(name IN LISTS names)
+        list(FIND files "${name}.sql" at)
+        if(at EQUAL -1)
+            message(FATAL_ERROR "${folder}/order: ${name}: there is no ${name}.sql, or it is named twice")
+        endif()
+        list(REMOVE_ITEM files "${name}.sql")
+        file(READ "${folder}/${name}.sql" text)
+        pgchime_refuse_statement("${folder}/${name}.sql" "${text}" "TABLE|TYPE|SEQUENCE|INDEX|UNIQUE INDEX|POLICY"
+                                 "sql/schema")
+        string(SHA256 sum "${text}")
+        string(APPEND sums "${name} ${sum}\n")
+        pgchime_row(0 "${name}" "${text}" row)
+        string(APPEND rows "${row}")
+    endforeach()
+    if(files)
+        message(FATAL_ERROR "${folder}/order does not name: ${files}")
+    endif()
+    string(SHA256 checksum "${sums}")
+    set(${result} "${rows}" PARENT_SCOPE)
+    set(${checksum_result} "${checksum}" PARENT_SCOPE)
+endfunction()
+
+function(pgchime_embed_folders folder output)
+    pgchime_schema_rows("${folder}/schema" schema)
+    pgchime_function_rows("${folder}/functions" functions checksum)
     file(WRITE "${output}"
-         "/* Made from sql/migrations by EmbedSql.cmake: edit those files instead. */\n"
+         "/* Made from sql/schema and sql/functions by EmbedSql.cmake: edit those files instead. */\n"
          "#include \"ledger/embedded.h\"\n\n${pgchime_generated_head}\n"
-         "const struct embedded_migration embedded_migrations[] = {\n${rows}    {0, NULL, NULL},\n};\n"
-         "const size_t embedded_migration_count = ${count};\n${pgchime_generated_foot}")
+         "const struct embedded_sql embedded_schema[] = {\n${schema}    {0, NULL, NULL},\n};\n"
+         "const struct embedded_sql embedded_functions[] = {\n${functions}    {0, NULL, NULL},\n};\n"
+         "const char embedded_checksum[] = \"${checksum}\";\n${pgchime_generated_foot}")
 endfunction()
 
 if(CMAKE_SCRIPT_MODE_FILE AND CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
-    if(DEFINED MIGRATIONS)
-        pgchime_embed_folder("${MIGRATIONS}" "${OUTPUT}")
+    if(DEFINED SCHEMA)
+        pgchime_embed_folders("${SCHEMA}" "${OUTPUT}")
     else()
         pgchime_embed_file("${INPUT}" "${OUTPUT}")
     endif()

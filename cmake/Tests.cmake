@@ -15,9 +15,13 @@
 # Those that take longest on two cores, by their waits or by what the server does: they begin first, so that none is left to run
 # alone in the end, and `script/test --quick` leaves them out (label slow).
 set(slow_tests
-    adopt agent_channels agent_views backfill channels_load failover import_across import_extension import_live keyed_corpus
-    keyed_proof keyed_property keyed_reasons keyed_values keyed_watch leadership ledger_day ledger_policies modes plans plugins_live policies reload retention role_sessions runs
-    schedule_sql seeds several sql_jobs sql_roles sql_scale upkeep verify_nightly views_actions views_telemetry waiting watch)
+    adopt agent_channels agent_views alerts backfill channels_load cli cli_purge cli_status copies expired failover
+    freshness function_set import_across import_extension import_live job_calls keyed keyed_capture keyed_columns
+    keyed_corpus keyed_full keyed_log keyed_proof keyed_property keyed_reasons keyed_statements keyed_values
+    keyed_watch large_catalog leadership ledger_day ledger_growth ledger_policies ledger_upgrade listener made modes
+    plans plugins_live policies reload retention retention_cold retention_refusals role_sessions roles runs sample
+    schedule_sql security seeds seen_faults several sinks sql_jobs sql_roles sql_scale upkeep verify_nightly
+    views_actions views_telemetry views_training waiting)
 
 pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
 set(tests_output "${PROJECT_BINARY_DIR}/tests")
@@ -125,6 +129,7 @@ foreach(file IN LISTS script_tests)
     add_test(NAME script/${name} COMMAND bash "${file}" WORKING_DIRECTORY /)
     set_tests_properties(script/${name} PROPERTIES LABELS script TIMEOUT 1200 COST 20)
 endforeach()
+set_tests_properties(script/test_demo script/test_views PROPERTIES COST 200) # the longest
 
 # Broken in what they say or do, not in their C. NAME.sql beside one is embedded as a plugin's is.
 file(GLOB fixture_plugins CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fixtures/plugins/*.c")

@@ -166,15 +166,15 @@ runs_query="
 summary_query()
 {
     echo "
-    SELECT format('%s runs succeeded, %s failed; %s submissions, %s queries, %s approvals, %s actions written; the oldest view '
-                  'is %s s old',
+    SELECT format('%s runs succeeded, %s failed; %s submissions, %s queries, %s approvals, %s actions written; %s of '
+                  '%s views are fresh',
         (SELECT count(*) FROM chime.run_history WHERE state = 'succeeded'),
         (SELECT count(*) FROM chime.run_history WHERE state IN ('failed', 'timed_out', 'cancelled', 'lost')),
         (SELECT count(*) FROM submissions WHERE created_at >= '$started_at'),
         (SELECT count(*) FROM agent_queries WHERE created_at >= '$started_at'),
         (SELECT count(*) FROM agent_approvals WHERE created_at >= '$started_at'),
         (SELECT count(*) FROM action_results WHERE executed_at >= '$started_at'),
-        (SELECT round(extract(epoch FROM max(age)), 1) FROM chime.view_status))"
+        (SELECT count(*) FROM chime.view_status WHERE freshness = 'fresh'), (SELECT count(*) FROM chime.view_status))"
 }
 
 on_screen=''
@@ -342,8 +342,9 @@ count_fresh_rows()
         mv_agent_queue_realtime) query "
             SELECT count(*) FROM analytics.$1 p
             WHERE pending_count + approved_today + rejected_today > (SELECT count(*) FROM agent_approvals a
-                WHERE a.created_at < '$started_at' AND (a.status = 'pending' OR a.updated_at >= '$started_at'
-                    OR a.created_at >= date_trunc('day', timestamptz '$started_at', 'UTC')))" ;;
+                WHERE a.created_at < '$started_at' AND (a.status = 'pending'
+                    OR a.updated_at >= greatest('$started_at', date_trunc('day', p.refreshed_at, 'UTC'))
+                    OR a.created_at >= date_trunc('day', p.refreshed_at, 'UTC')))" ;;
         mv_query_performance_live) query "
             SELECT count(*) FROM analytics.$1 p
             WHERE query_count_1h > (SELECT count(*) FROM \"AgentQuery\" q WHERE q.agent = p.agent

@@ -222,7 +222,7 @@ static bool is_interval(const char *text)
 }
 
 /* Where the days of the month or of the week hold nothing, and one of the two suffices, it is the other that counts. */
-static bool settle_days(struct reading *reading)
+static bool fill_days(struct reading *reading)
 {
     bool both = reading->star[DAY] || reading->star[WEEKDAY];
     size_t empty = reading->items[DAY].length == 0 ? DAY : WEEKDAY;
@@ -244,10 +244,10 @@ static bool ever_comes(const char *text)
     return schedule_parse(text, &schedule, NULL) && schedule_next(&schedule, 0) != INSTANT_NEVER;
 }
 
-static enum pg_cron_reading settle(struct reading *reading, char **equivalent)
+static enum pg_cron_reading make_equivalent(struct reading *reading, char **equivalent)
 {
     struct buffer *items = reading->items;
-    if (items[MINUTE].length == 0 || items[HOUR].length == 0 || items[MONTH].length == 0 || !settle_days(reading)) {
+    if (items[MINUTE].length == 0 || items[HOUR].length == 0 || items[MONTH].length == 0 || !fill_days(reading)) {
         return PG_CRON_NEVER;
     }
     char *text = xasprintf("%s %s %s %s %s", buffer_text(&items[MINUTE]), buffer_text(&items[HOUR]),
@@ -269,7 +269,7 @@ static enum pg_cron_reading read_fields(const char *text, char **equivalent)
         count++;
     }
     if (count == FIELDS) {
-        found = settle(&reading, equivalent);
+        found = make_equivalent(&reading, equivalent);
     }
     for (size_t i = 0; i < FIELDS; i++) {
         buffer_finish(&reading.items[i]);

@@ -8,7 +8,8 @@
  *   begin or end. Civil times (zone_to_civil, zone_from_civil) are of these years as well, on the wall as in UTC.
  * Files come from $TZDIR, else /usr/share/zoneinfo. A name is made of letters, digits, '_', '+', '-' and single '/'
  * between them; never "." or "..", nor absolute. Names are as the files are spelled: Europe/Berlin.
- * Ownership: a zone is immutable and lives as long as its `zones`. NULL stands for UTC wherever a zone is taken. */
+ * Ownership: a zone is immutable, and lives as long as somebody holds it: its `zones` do, and each job that has a
+ * schedule by it. NULL stands for UTC wherever a zone is taken. */
 #ifndef CHIME_CALENDAR_ZONE_H
 #define CHIME_CALENDAR_ZONE_H
 
@@ -26,10 +27,12 @@ struct zone;
 
 /* --- one zone ----------------------------------------------------------------------------------------------------- */
 
-/* From the bytes of a file; NULL with the reason. `name` is for messages and zone_name. For zones_find and the
- * fuzzer. */
+/* From the bytes of a file, held by the caller; NULL with the reason. `name` is for messages and zone_name. For
+ * zones_find and the fuzzer. */
 struct zone *zone_read(const char *name, const void *bytes, size_t size, struct error *err);
-void zone_free(struct zone *zone); /* takes NULL */
+/* One more holds it, until zone_drop; both take NULL. */
+const struct zone *zone_hold(const struct zone *zone);
+void zone_drop(const struct zone *zone);
 const char *zone_name(const struct zone *zone);
 /* Seconds east of UTC at that instant, times USEC_PER_SEC; may be negative. */
 duration zone_offset(const struct zone *zone, instant at);

@@ -112,6 +112,7 @@ static struct zone *build(const char *name, const struct zone_image *image, cons
     struct zone *zone = arena_alloc(arena, sizeof(*zone));
     size_t room = image->transition_count + TRANSITIONS_OF_CYCLE;
     zone->arena = arena;
+    zone->holders = 1;
     zone->name = arena_strdup(arena, name);
     zone->times = arena_alloc(arena, room * sizeof(*zone->times));
     zone->kinds = arena_alloc(arena, room * sizeof(*zone->kinds));
@@ -140,9 +141,17 @@ struct zone *zone_read(const char *name, const void *bytes, size_t size, struct 
     return NULL;
 }
 
-void zone_free(struct zone *zone)
+const struct zone *zone_hold(const struct zone *zone)
 {
     if (zone != NULL) {
+        ((struct zone *)zone)->holders++;
+    }
+    return zone;
+}
+
+void zone_drop(const struct zone *zone)
+{
+    if (zone != NULL && --((struct zone *)zone)->holders == 0) {
         arena_destroy(zone->arena);
     }
 }

@@ -95,6 +95,7 @@ struct zone_type {
 /* The transitions of the file, and then those of its rule for one cycle of 400 years, which repeats from then on. */
 struct zone {
     struct arena *arena; /* holds everything here */
+    size_t holders;
     const char *name;
     struct zone_type *types;
     size_t initial; /* the type before the first transition */

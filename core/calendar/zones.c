@@ -38,7 +38,7 @@ void zones_destroy(struct zones *zones)
         return;
     }
     for (size_t i = 0; i < zones->count; i++) {
-        zone_free(zones->known[i].zone);
+        zone_drop(zones->known[i].zone);
         free(zones->known[i].path);
     }
     free(zones->known);

@@ -26,13 +26,13 @@ size_t jobs_index(const struct builder *builder, const char *database, const cha
     size_t high = builder->job_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = strcmp(builder->jobs[middle].database, database);
-        order = order != 0 ? order : strcmp(builder->jobs[middle].name, name);
+        int order = strcmp(builder->jobs[middle]->database, database);
+        order = order != 0 ? order : strcmp(builder->jobs[middle]->name, name);
         low = order < 0 ? middle + 1 : low;
         high = order < 0 ? high : middle;
     }
-    bool found = low < builder->job_count && strcmp(builder->jobs[low].database, database) == 0 &&
-                 strcmp(builder->jobs[low].name, name) == 0;
+    bool found = low < builder->job_count && strcmp(builder->jobs[low]->database, database) == 0 &&
+                 strcmp(builder->jobs[low]->name, name) == 0;
     return found ? low : builder->job_count;
 }
 

@@ -54,7 +54,7 @@ struct builder {
     size_t declared_count;
     const struct zone **zones; /* of the databases, in the order of the configuration; NULL: UTC, or refused */
     struct zone_search latest_zone;
-    struct job *jobs; /* by database, then name, once collected */
+    const struct job **jobs; /* held; by database, then name, once collected */
     size_t job_count;
 };
 

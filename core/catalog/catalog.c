@@ -36,6 +36,9 @@ struct catalog *catalog_build(const struct config *config, const struct plugin_s
 void catalog_destroy(struct catalog *catalog)
 {
     if (catalog != NULL) {
+        for (size_t i = 0; i < catalog->job_count; i++) {
+            job_drop(catalog->jobs[i]);
+        }
         zones_destroy(catalog->zones);
         arena_destroy(catalog->arena);
     }
@@ -49,17 +52,18 @@ struct job_key {
 static int compare_to_job(const void *left, const void *right)
 {
     const struct job_key *key = left;
-    const struct job *job = right;
-    int order = strcmp(key->database, job->database);
-    return order != 0 ? order : strcmp(key->name, job->name);
+    const struct job *const *job = right;
+    int order = strcmp(key->database, (*job)->database);
+    return order != 0 ? order : strcmp(key->name, (*job)->name);
 }
 
 const struct job *catalog_find_job(const struct catalog *catalog, const char *database, const char *name)
 {
     struct job_key key = {database, name};
-    return catalog->job_count == 0
-               ? NULL
-               : bsearch(&key, catalog->jobs, catalog->job_count, sizeof(*catalog->jobs), compare_to_job);
+    const struct job **found = catalog->job_count == 0 ? NULL
+                                                       : bsearch(&key, catalog->jobs, catalog->job_count,
+                                                                 sizeof(*catalog->jobs), compare_to_job);
+    return found != NULL ? *found : NULL;
 }
 
 /* The first job whose database is not before `database`, or with `past` after it. */
@@ -69,7 +73,7 @@ static size_t job_bound(const struct catalog *catalog, const char *database, boo
     size_t high = catalog->job_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = strcmp(catalog->jobs[middle].database, database);
+        int order = strcmp(catalog->jobs[middle]->database, database);
         bool before = order < 0 || (past && order == 0);
         low = before ? middle + 1 : low;
         high = before ? high : middle;
@@ -77,7 +81,7 @@ static size_t job_bound(const struct catalog *catalog, const char *database, boo
     return low;
 }
 
-const struct job *catalog_jobs_of(const struct catalog *catalog, const char *database, size_t *count)
+const struct job *const *catalog_jobs_of(const struct catalog *catalog, const char *database, size_t *count)
 {
     size_t first = job_bound(catalog, database, false);
     *count = job_bound(catalog, database, true) - first;

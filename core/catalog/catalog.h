@@ -6,7 +6,8 @@
  *   (naming both places), unknown names (with a did-you-mean), jobs without a database, and cycles (printing the path a
  *   -> b -> a). All findings at once.
  * Does not: SQL, scheduling.
- * Ownership: the catalog borrows the config and plugin set, which must outlive it; everything else is its arena's. */
+ * Ownership: the catalog borrows the config and plugin set, which must outlive it, and holds its jobs and zones, which
+ * outlive it where others hold them; everything else is its arena's. */
 #ifndef CHIME_CATALOG_CATALOG_H
 #define CHIME_CATALOG_CATALOG_H
 
@@ -40,7 +41,7 @@ struct catalog {
     struct zones *zones;                  /* of its jobs' schedules */
     const struct catalog_plugin *plugins; /* sorted so that plugins whose views others read come first */
     size_t plugin_count;
-    const struct job *jobs; /* sorted by database, then name */
+    const struct job **jobs; /* held; sorted by database, then name */
     size_t job_count;
 };
 
@@ -52,7 +53,7 @@ struct catalog *catalog_build(const struct config *config, const struct plugin_s
 void catalog_destroy(struct catalog *catalog); /* takes NULL */
 const struct job *catalog_find_job(const struct catalog *catalog, const char *database, const char *name);
 /* The jobs of one database: a run of catalog->jobs. */
-const struct job *catalog_jobs_of(const struct catalog *catalog, const char *database, size_t *count);
+const struct job *const *catalog_jobs_of(const struct catalog *catalog, const char *database, size_t *count);
 /* Whether the plugins of a database, and what they are installed with, are the same in both. */
 bool catalog_same_plugins(const struct catalog *left, const struct catalog *right, const char *database);
 /* A hash of everything that decides what runs in a database; two daemons with equal ones agree. 16 hex digits and a

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "catalog/catalog.h"
 #include "catalog/fingerprint.h"
 
@@ -33,7 +34,7 @@ static bool same_job(const struct job *left, const struct job *right)
     struct buffer texts[2] = {{0}};
     fingerprint_job(&texts[0], left);
     fingerprint_job(&texts[1], right);
-    return same_and_finish(texts);
+    return same_and_finish(texts) && text_same(left->ping_file, right->ping_file);
 }
 
 /* Behind all others: a list that is at its end. */
@@ -56,8 +57,8 @@ static void list_jobs(const struct catalog *before, const struct catalog *after,
     size_t i = 0;
     size_t j = 0;
     while (i < before->job_count || j < after->job_count) {
-        const struct job *old = i < before->job_count ? &before->jobs[i] : NULL;
-        const struct job *new = j < after->job_count ? &after->jobs[j] : NULL;
+        const struct job *old = i < before->job_count ? before->jobs[i] : NULL;
+        const struct job *new = j < after->job_count ? after->jobs[j] : NULL;
         int order = compare(old, new);
         if (order < 0) {
             add(changes, '-', "job", old->name, told(before, old->database));
@@ -92,16 +93,11 @@ static void list_plugins(const struct catalog *before, const struct catalog *aft
 
 /* --- what is told, and where -------------------------------------------------------------------------------------- */
 
-static bool same_text(const char *left, const char *right)
-{
-    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
-}
-
 static const struct config_alert *find_alert(const struct config *config, const struct config_alert *like)
 {
     for (size_t i = 0; i < config->alert_count; i++) {
         const struct config_alert *alert = &config->alerts[i];
-        if (strcmp(alert->name, like->name) == 0 && same_text(alert->database, like->database)) {
+        if (strcmp(alert->name, like->name) == 0 && text_same(alert->database, like->database)) {
             return alert;
         }
     }
@@ -121,8 +117,8 @@ static bool same_sink(const struct config_sink *left, const struct config_sink *
     struct buffer texts[2] = {{0}};
     fingerprint_sink(&texts[0], left);
     fingerprint_sink(&texts[1], right);
-    return same_and_finish(texts) && same_text(left->url_file, right->url_file) &&
-           same_text(left->headers_file, right->headers_file) && same_text(left->user_file, right->user_file);
+    return same_and_finish(texts) && text_same(left->url_file, right->url_file) &&
+           text_same(left->headers_file, right->headers_file) && text_same(left->user_file, right->user_file);
 }
 
 static void list_alerts(const struct config *before, const struct config *after, struct catalog_changes *changes)
@@ -162,7 +158,7 @@ static bool same_heartbeat(const struct config_heartbeat *left, const struct con
     struct buffer texts[2] = {{0}};
     fingerprint_heartbeat(&texts[0], left);
     fingerprint_heartbeat(&texts[1], right);
-    return same_and_finish(texts) && same_text(left->url_file, right->url_file);
+    return same_and_finish(texts) && text_same(left->url_file, right->url_file);
 }
 
 /* By the names of their databases. */

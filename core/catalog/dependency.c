@@ -25,7 +25,7 @@ static const struct job *elsewhere(const struct builder *builder, const char *na
     for (size_t i = 0; i < builder->config->database_count; i++) {
         size_t index = jobs_index(builder, builder->config->databases[i].name, name);
         if (index < builder->job_count) {
-            return &builder->jobs[index];
+            return builder->jobs[index];
         }
     }
     return NULL;
@@ -38,11 +38,11 @@ static const char *suggestion(struct resolver *resolver, const struct job *job, 
         return NULL;
     }
     size_t low = 0;
-    while (strcmp(builder->jobs[low].database, job->database) != 0) {
+    while (strcmp(builder->jobs[low]->database, job->database) != 0) {
         low++;
     }
     size_t count = 0;
-    while (low + count < builder->job_count && strcmp(builder->jobs[low + count].database, job->database) == 0) {
+    while (low + count < builder->job_count && strcmp(builder->jobs[low + count]->database, job->database) == 0) {
         count++;
     }
     const char *nearest = nearest_word(name, resolver->names + low, count);
@@ -103,7 +103,7 @@ static void resolve(struct resolver *resolver, struct edges *edges)
 {
     struct builder *builder = resolver->builder;
     for (size_t i = 0; i < builder->job_count; i++) {
-        const struct job *job = &builder->jobs[i];
+        const struct job *job = builder->jobs[i];
         for (size_t j = 0; j < job->after_count; j++) {
             size_t upstream = jobs_index(builder, job->database, job->after[j]);
             if (upstream == builder->job_count) {
@@ -122,12 +122,12 @@ static void report_cycle(struct builder *builder, const size_t *cycle, size_t le
     struct buffer path = {0};
     struct buffer places = {0};
     for (size_t i = 0; i < length && i < SHOWN_MAX; i++) {
-        const struct job *job = &builder->jobs[cycle[i]];
+        const struct job *job = builder->jobs[cycle[i]];
         buffer_printf(&path, "%s -> ", job->name);
         buffer_printf(&places, "%s%s at %s", i == 0 ? "" : ", ", job->name,
                       place_text(builder->arena, job->file, job->line));
     }
-    const struct job *first = &builder->jobs[cycle[0]];
+    const struct job *first = builder->jobs[cycle[0]];
     report_add(builder->report, first->file, first->line, "remove one of these names from the `after` of the next job",
                "jobs of database \"%s\" come after each other in a circle: %s%s%s (%s)", first->database,
                buffer_text(&path), length > SHOWN_MAX ? "... -> " : "", first->name, buffer_text(&places));
@@ -166,8 +166,8 @@ void dependencies_check(struct builder *builder)
     size_t edge_count = 0;
     const char **names = xcalloc(builder->job_count + 1, sizeof(*names));
     for (size_t i = 0; i < builder->job_count; i++) {
-        edge_count += builder->jobs[i].after_count;
-        names[i] = builder->jobs[i].name;
+        edge_count += builder->jobs[i]->after_count;
+        names[i] = builder->jobs[i]->name;
     }
     struct resolver resolver = {.builder = builder, .names = names};
     struct edges edges = {.items = xcalloc(edge_count + 1, sizeof(*edges.items))};

@@ -49,13 +49,14 @@ void fingerprint_job(struct buffer *buffer, const struct job *job)
     put_texts(buffer, job->after, job->after_count);
     put_texts(buffer, job->on, job->on_count);
     put_text(buffer, job->active ? "active" : "inactive");
+    put_text(buffer, job->ping_file != NULL ? "pinged" : NULL); /* wherever the file is on each machine */
     put_count(buffer, job->setting_count);
     for (size_t i = 0; i < job->setting_count; i++) {
         put_text(buffer, job->settings[i].name);
         put_text(buffer, job->settings[i].value);
     }
     for (size_t i = 0; options_name(i) != NULL; i++) {
-        char *value = options_value_text(&job->options, options_name(i));
+        char *value = options_value_text(job->options, options_name(i));
         put_text(buffer, value);
         free(value);
     }
@@ -238,7 +239,7 @@ void catalog_fingerprint(const struct catalog *catalog, const char *database, ch
     struct buffer item = {0};
     struct buffer hashes = {0};
     size_t job_count;
-    const struct job *jobs = catalog_jobs_of(catalog, database, &job_count);
+    const struct job *const *jobs = catalog_jobs_of(catalog, database, &job_count);
     const struct config_database *settings = config_find_database(catalog->config, database);
     if (settings != NULL && settings->pool_count > 0) {
         put_pools(&item, settings);
@@ -256,7 +257,7 @@ void catalog_fingerprint(const struct catalog *catalog, const char *database, ch
         }
     }
     for (size_t i = 0; i < job_count; i++) {
-        fingerprint_job(&item, &jobs[i]);
+        fingerprint_job(&item, jobs[i]);
         fold(&item, &hashes);
     }
     fold_alerts(catalog->config, database, &item, &hashes);

@@ -98,9 +98,9 @@ static void check_transactional(struct builder *builder, const struct job *job)
 
 static void check_delivery(struct builder *builder, const struct job *job)
 {
-    if (job->work == JOB_COMMAND && job->options.delivery == DELIVERY_TRANSACTIONAL) {
+    if (job->work == JOB_COMMAND && job->options->delivery == DELIVERY_TRANSACTIONAL) {
         check_transactional(builder, job);
-    } else if (job->work == JOB_REFRESH && job->options.delivery != DELIVERY_TRANSACTIONAL) {
+    } else if (job->work == JOB_REFRESH && job->options->delivery != DELIVERY_TRANSACTIONAL) {
         report_add(builder->report, job->file, job->line, "take delivery out",
                    "job \"%s\" refreshes views, which is always transactional", job->name);
     }
@@ -110,10 +110,10 @@ static void add_job(struct builder *builder, struct job *job)
 {
     struct job_options defaults;
     options_defaults(&defaults, job->work == JOB_REFRESH);
-    options_inherit(&job->options, &defaults);
+    options_inherit(job->options, &defaults);
     job_validate(builder, job);
     check_delivery(builder, job);
-    builder->jobs[builder->job_count++] = *job;
+    builder->jobs[builder->job_count++] = job_hold(job);
 }
 
 static void refuse_idle(struct builder *builder, const struct job *job)
@@ -133,7 +133,7 @@ static void refuse_idle(struct builder *builder, const struct job *job)
 
 static void apply_override(struct job *job, const struct config_job *override)
 {
-    job->options = override->options;
+    *job->options = override->options;
     job->file = override->file;
     job->line = override->line;
     job->active = override->enabled;
@@ -148,6 +148,7 @@ static void apply_override(struct job *job, const struct config_job *override)
         job->on = override->on;
         job->on_count = override->on_count;
     }
+    job->ping_file = override->ping_file;
     job->settings = override->settings;
     job->setting_count = override->setting_count;
 }
@@ -162,7 +163,7 @@ static void inherit_declared(struct builder *builder, struct job *job, const str
         report_add(builder->report, job->file, job->line, err.hint[0] != '\0' ? err.hint : NULL, "job \"%s\": %s",
                    job->name, err.message);
     }
-    options_inherit(&job->options, &options);
+    options_inherit(job->options, &options);
 }
 
 /* "schema.relation": a relation's name alone may stand for several. */
@@ -180,6 +181,7 @@ static void add_declared(struct builder *builder, const struct declared_place *p
 {
     const struct declared_job *declared = place->job;
     const struct config_job *override = find_override(builder, place);
+    struct job_options options = {.set = 0};
     struct job job = {.name = declared->name,
                       .database = place->choice->database,
                       .origin = JOB_FROM_PLUGIN,
@@ -194,7 +196,8 @@ static void add_declared(struct builder *builder, const struct declared_place *p
                       .after_count = declared->after.count,
                       .on = declared->on.items,
                       .on_count = declared->on.count,
-                      .active = true};
+                      .active = true,
+                      .options = &options};
     if (override != NULL) {
         apply_override(&job, override);
     }
@@ -218,14 +221,17 @@ static void add_refused(struct builder *builder, const struct config_job *from)
     if (database == NULL || config_find_database(config, database) == NULL) {
         builder->complete = false;
     } else if (declared == 0) {
-        builder->jobs[builder->job_count++] = (struct job){.name = from->name,
-                                                           .database = database,
-                                                           .origin = JOB_FROM_CONFIG,
-                                                           .file = from->file,
-                                                           .line = from->line,
-                                                           .schedule_text = "",
-                                                           .after = from->after,
-                                                           .after_count = from->after_count};
+        struct job_options none = {.set = 0};
+        const struct job job = {.name = from->name,
+                                .database = database,
+                                .origin = JOB_FROM_CONFIG,
+                                .file = from->file,
+                                .line = from->line,
+                                .schedule_text = "",
+                                .after = from->after,
+                                .after_count = from->after_count,
+                                .options = &none};
+        builder->jobs[builder->job_count++] = job_hold(&job);
     }
 }
 
@@ -236,11 +242,13 @@ static void add_configured(struct builder *builder, const struct config_job *fro
     if (database == NULL) {
         return;
     }
+    struct job_options options = from->options;
     struct job job = {.name = from->name,
                       .database = database,
                       .origin = JOB_FROM_CONFIG,
                       .file = from->file,
                       .line = from->line,
+                      .ping_file = from->ping_file,
                       .schedule_text = from->schedule != NULL ? from->schedule : "",
                       .work = JOB_COMMAND,
                       .command = from->command,
@@ -251,7 +259,7 @@ static void add_configured(struct builder *builder, const struct config_job *fro
                       .settings = from->settings,
                       .setting_count = from->setting_count,
                       .active = from->enabled,
-                      .options = from->options};
+                      .options = &options};
     refuse_idle(builder, &job);
     add_job(builder, &job);
 }
@@ -300,7 +308,7 @@ static bool overrides_any_verification(const struct builder *builder, const stru
 static bool refuse_namesake(struct builder *builder, const struct config_database *database)
 {
     for (size_t i = 0; i < builder->job_count; i++) {
-        const struct job *job = &builder->jobs[i];
+        const struct job *job = builder->jobs[i];
         if (strcmp(job->name, VERIFY_JOB) != 0 || strcmp(job->database, database->name) != 0) {
             continue;
         }
@@ -321,6 +329,7 @@ static void add_verification(struct builder *builder, const struct config_databa
 {
     const struct config_job *entry = find_entry(builder->config, VERIFY_JOB);
     struct job_options usual = {.set = 0};
+    struct job_options options = {.set = 0};
     struct job job = {.name = VERIFY_JOB,
                       .database = database->name,
                       .origin = JOB_FROM_CONFIG,
@@ -329,7 +338,8 @@ static void add_verification(struct builder *builder, const struct config_databa
                       .schedule_text = database->verify,
                       .work = JOB_COMMAND,
                       .command = "CALL chime.verify_views(true)",
-                      .active = true};
+                      .active = true,
+                      .options = &options};
     if (!is_verified(builder, database) || refuse_namesake(builder, database)) {
         return;
     }
@@ -343,7 +353,7 @@ static void add_verification(struct builder *builder, const struct config_databa
             fatal("%s: %s", VERIFY_JOB, err.message);
         }
     }
-    options_inherit(&job.options, &usual);
+    options_inherit(&options, &usual);
     add_job(builder, &job);
 }
 
@@ -389,8 +399,8 @@ static void check_override(struct builder *builder, const struct config_job *ove
 
 static int compare_jobs(const void *left, const void *right)
 {
-    const struct job *a = left;
-    const struct job *b = right;
+    const struct job *a = *(const struct job *const *)left;
+    const struct job *b = *(const struct job *const *)right;
     int order = strcmp(a->database, b->database);
     order = order != 0 ? order : strcmp(a->name, b->name);
     order = order != 0 ? order : (a->origin > b->origin) - (a->origin < b->origin);
@@ -415,8 +425,8 @@ static void sort_jobs(struct builder *builder)
     }
     qsort(builder->jobs, builder->job_count, sizeof(*builder->jobs), compare_jobs);
     for (size_t i = 1; i < builder->job_count; i++) {
-        const struct job *first = &builder->jobs[i - 1];
-        const struct job *second = &builder->jobs[i];
+        const struct job *first = builder->jobs[i - 1];
+        const struct job *second = builder->jobs[i];
         if (strcmp(first->database, second->database) == 0 && strcmp(first->name, second->name) == 0) {
             refuse_repeated(builder, first, second);
         }

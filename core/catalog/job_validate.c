@@ -6,6 +6,7 @@
 #include "base/intern.h"
 #include "base/text.h"
 #include "catalog/builder.h"
+#include "catalog/job_rules.h"
 
 /* --- zones --- */
 
@@ -33,8 +34,8 @@ static void report_job(struct builder *builder, const struct job *job, const str
 static const struct zone *zone_of(struct builder *builder, const struct job *job)
 {
     struct zone_search *search = &builder->latest_zone;
-    if (search->name != job->options.timezone) {
-        *search = (struct zone_search){.name = job->options.timezone};
+    if (search->name != job->options->timezone) {
+        *search = (struct zone_search){.name = job->options->timezone};
         if (zones_find(builder->catalog->zones, search->name, &search->zone, &search->err)) {
             search->err.kind = ERROR_NONE;
         }
@@ -52,17 +53,17 @@ static void check_once(struct builder *builder, const struct job *job)
         report_add(builder->report, job->file, job->line, "choose another time, or take dst_gap out",
                    "job \"%s\": schedule \"%s\": this schedule can never fire: the clocks of %s skip its time, and "
                    "dst_gap is \"skip\"",
-                   job->name, job->schedule_text, job->options.timezone);
+                   job->name, job->schedule_text, job->options->timezone);
     }
 }
 
 static void validate_schedule(struct builder *builder, struct job *job, const struct config_database *database)
 {
     const struct zone *zone = NULL;
-    if (job->options.timezone != NULL) {
+    if (job->options->timezone != NULL) {
         zone = zone_of(builder, job);
     } else {
-        job->options.timezone = intern(database->timezone);
+        job->options->timezone = intern(database->timezone);
         zone = builder->zones[database - builder->config->databases];
     }
     struct error err = {.kind = ERROR_NONE};
@@ -70,21 +71,11 @@ static void validate_schedule(struct builder *builder, struct job *job, const st
         report_job(builder, job, &err);
         return;
     }
-    schedule_set_zone(&job->schedule, zone, job->options.dst_gap, job->options.dst_overlap);
+    schedule_set_zone(&job->schedule, zone, job->options->dst_gap, job->options->dst_overlap);
     check_once(builder, job);
 }
 
 /* --- pools --- */
-
-static bool has_pool(const struct config_database *database, const char *name)
-{
-    for (size_t i = 0; i < database->pool_count; i++) {
-        if (strcmp(database->pools[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return strcmp(name, POOL_DEFAULT) == 0;
-}
 
 static const char *pool_hint(struct builder *builder, const struct config_database *database, const char *name)
 {
@@ -101,25 +92,31 @@ static const char *pool_hint(struct builder *builder, const struct config_databa
 
 static void check_pool(struct builder *builder, const struct job *job, const struct config_database *database)
 {
-    if (!has_pool(database, job->options.pool) && builder->config->databases_sound) {
-        report_add(builder->report, job->file, job->line, pool_hint(builder, database, job->options.pool),
-                   "job \"%s\": database \"%s\" has no pool \"%s\"", job->name, database->name, job->options.pool);
+    if (!job_pool_known(database, job->options->pool) && builder->config->databases_sound) {
+        report_add(builder->report, job->file, job->line, pool_hint(builder, database, job->options->pool),
+                   "job \"%s\": database \"%s\" has no pool \"%s\"", job->name, database->name, job->options->pool);
     }
 }
 
 /* --- what contradicts itself --- */
 
-static void check_start(struct builder *builder, const struct job *job)
+/* One of the job's findings. */
+struct job_report {
+    struct builder *builder;
+    const struct job *job;
+};
+
+static void report_broken(void *data, const struct error *problem)
 {
-    const struct job_options *options = &job->options;
-    if (options->starting_deadline > 0 && options->starting_deadline <= options->jitter) {
-        char deadline[DURATION_TEXT_SIZE];
-        char jitter[DURATION_TEXT_SIZE];
-        report_add(builder->report, job->file, job->line,
-                   "make starting_deadline longer than jitter, or leave one of them out",
-                   "job \"%s\" may start up to %s late by its jitter, but its starting_deadline is %s", job->name,
-                   duration_format(options->jitter, jitter), duration_format(options->starting_deadline, deadline));
-    }
+    const struct job_report *of = data;
+    report_add(of->builder->report, of->job->file, of->job->line, problem->hint, "job \"%s\" %s", of->job->name,
+               problem->message);
+}
+
+static void check_rules(struct builder *builder, const struct job *job)
+{
+    struct job_report of = {builder, job};
+    job_rules_check(job, report_broken, &of);
 }
 
 /* A job without a schedule starts when others have ended or something wakes it: no spread and no missed slots, whatever
@@ -129,11 +126,11 @@ static void check_slotless(struct builder *builder, const struct job *job)
     if (job->schedule_text[0] != '\0') {
         return;
     }
-    if (job->options.jitter > 0) {
+    if (job->options->jitter > 0) {
         report_add(builder->report, job->file, job->line, "take jitter out, or give the job a schedule",
                    "job \"%s\" has a jitter, but no schedule whose slots it could spread", job->name);
     }
-    if (job->options.catchup == CATCHUP_ALL) {
+    if (job->options->catchup == CATCHUP_ALL) {
         report_add(builder->report, job->file, job->line, "take catchup out, or give the job a schedule",
                    "job \"%s\" is to catch up all slots, but has no schedule: it runs once for all that %s meanwhile",
                    job->name, job->after_count > 0 ? "ended" : "happened");
@@ -144,7 +141,7 @@ static void check_slotless(struct builder *builder, const struct job *job)
 
 static void check_debounce(struct builder *builder, const struct job *job)
 {
-    const struct job_options *options = &job->options;
+    const struct job_options *options = job->options;
     const char *given = options->debounce > 0 ? "debounce" : options->debounce_max > 0 ? "debounce_max" : NULL;
     char quiet[DURATION_TEXT_SIZE];
     char most[DURATION_TEXT_SIZE];
@@ -161,52 +158,12 @@ static void check_debounce(struct builder *builder, const struct job *job)
     }
 }
 
-static void refuse_without_views(struct builder *builder, const struct job *job, const char *option, const char *hint)
-{
-    report_add(builder->report, job->file, job->line, hint, "job \"%s\" has %s, but refreshes no views", job->name,
-               option);
-}
-
-static void check_lag(struct builder *builder, const struct job *job)
-{
-    const struct job_options *options = &job->options;
-    if (job->work == JOB_REFRESH) {
-        return;
-    }
-    if (options->target_lag > 0) {
-        refuse_without_views(builder, job, "target_lag",
-                             "take target_lag out; a schedule, after, or on = [\"...\"]; may start a command");
-    }
-    if (options->warn_after > 0) {
-        refuse_without_views(builder, job, "warn_after",
-                             "take warn_after out: it is an age of changes that a view lacks");
-    }
-    if (options->error_after > 0) {
-        refuse_without_views(builder, job, "error_after",
-                             "take error_after out: it is an age of changes that a view lacks");
-    }
-}
-
-static void check_thresholds(struct builder *builder, const struct job *job)
-{
-    const struct job_options *options = &job->options;
-    char warn[DURATION_TEXT_SIZE];
-    char stale[DURATION_TEXT_SIZE];
-    if (options->error_after > 0 && options->error_after < options->warn_after) {
-        report_add(builder->report, job->file, job->line, "make error_after at least as long as warn_after",
-                   "job \"%s\" warns after %s, but its error_after is %s", job->name,
-                   duration_format(options->warn_after, warn), duration_format(options->error_after, stale));
-    }
-}
-
 void job_validate(struct builder *builder, struct job *job)
 {
     const struct config_database *database = config_find_database(builder->config, job->database);
     validate_schedule(builder, job, database);
     check_pool(builder, job, database);
-    check_start(builder, job);
+    check_rules(builder, job);
     check_slotless(builder, job);
     check_debounce(builder, job);
-    check_lag(builder, job);
-    check_thresholds(builder, job);
 }

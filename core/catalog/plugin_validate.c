@@ -276,11 +276,11 @@ static void add_job_edges(const struct builder *builder, const struct catalog_pl
                           struct edges *edges)
 {
     for (size_t i = 0; i < builder->job_count; i++) {
-        const struct job *job = &builder->jobs[i];
+        const struct job *job = builder->jobs[i];
         for (size_t j = 0; job->plugin != NULL && j < job->after_count; j++) {
             size_t upstream = jobs_index(builder, job->database, job->after[j]);
-            if (upstream < builder->job_count && builder->jobs[upstream].plugin != NULL) {
-                add_edge(edges, taken_index(taken, count, builder->jobs[upstream].plugin),
+            if (upstream < builder->job_count && builder->jobs[upstream]->plugin != NULL) {
+                add_edge(edges, taken_index(taken, count, builder->jobs[upstream]->plugin),
                          taken_index(taken, count, job->plugin));
             }
         }

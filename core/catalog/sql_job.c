@@ -8,6 +8,7 @@
 #include "base/intern.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "catalog/job_rules.h"
 
 #define SETTINGS "settings"
 #define LIST_MAX 1000 /* names in one list */
@@ -19,6 +20,7 @@ struct making {
     struct zones *zones;
     struct arena *arena;
     json_t *options;
+    struct job_options read; /* the job's */
     struct job job;
 };
 
@@ -83,7 +85,7 @@ static bool read_options(struct making *making, struct error *err)
         if (good && text == NULL) {
             good = error_set(err, ERROR_CONFIG, "option \"%.60s\": expected one value", name);
         }
-        good = good && options_set(&making->job.options, name, text, err);
+        good = good && options_set(making->job.options, name, text, err);
     }
     return good;
 }
@@ -100,7 +102,7 @@ static void lay_defaults(struct job *job)
     usual.attempt_timeout = 0;
     usual.max_attempts = 1;
     usual.suspend_after_failures = 0;
-    options_inherit(&job->options, &usual);
+    options_inherit(job->options, &usual);
 }
 
 static bool refuse(struct error *err, const char *what, const char *hint)
@@ -109,29 +111,28 @@ static bool refuse(struct error *err, const char *what, const char *hint)
     return error_hint(err, "%s", hint);
 }
 
-static bool knows_pool(const struct config_database *database, const char *name)
+/* The first fault is the one that is told. */
+static void note_broken(void *data, const struct error *problem)
 {
-    bool known = strcmp(name, POOL_DEFAULT) == 0;
-    for (size_t i = 0; !known && i < database->pool_count; i++) {
-        known = strcmp(database->pools[i].name, name) == 0;
+    struct error *err = data;
+    if (err->kind == ERROR_NONE) {
+        error_set(err, problem->kind, "it %s", problem->message);
+        error_hint(err, "%s", problem->hint);
     }
-    return known;
 }
 
 static bool check_options(const struct making *making, struct error *err)
 {
-    const struct job_options *options = &making->job.options;
+    const struct job_options *options = making->job.options;
     if (options->delivery == DELIVERY_TRANSACTIONAL) {
         return refuse(err, "delivery \"transactional\" is not possible for a job made by SQL",
                       "its run is of its owner, who cannot write the ledger; at_most_once is the default");
     }
-    if (options->target_lag > 0 || options->warn_after > 0 || options->error_after > 0) {
-        return refuse(err, "target_lag, warn_after and error_after are for refreshes of views", "take them out");
+    job_rules_check(&making->job, note_broken, err);
+    if (err->kind != ERROR_NONE) {
+        return false;
     }
-    if (options->starting_deadline > 0 && options->starting_deadline <= options->jitter) {
-        return refuse(err, "starting_deadline is not longer than jitter", "make it longer, or leave one of them out");
-    }
-    if (!knows_pool(making->database, options->pool)) {
+    if (!job_pool_known(making->database, options->pool)) {
         error_set(err, ERROR_CONFIG, "there is no pool \"%.100s\"", options->pool);
         return error_hint(err, "name one of the database's pools in pgchime.conf, or none");
     }
@@ -150,13 +151,13 @@ static bool find_zone(struct making *making, struct error *err)
 {
     struct job *job = &making->job;
     const struct zone *zone = NULL;
-    if (job->options.timezone == NULL) {
-        job->options.timezone = intern(making->database->timezone);
+    if (job->options->timezone == NULL) {
+        job->options->timezone = intern(making->database->timezone);
     }
-    if (!zones_find(making->zones, job->options.timezone, &zone, err)) {
+    if (!zones_find(making->zones, job->options->timezone, &zone, err)) {
         return false;
     }
-    schedule_set_zone(&job->schedule, zone, job->options.dst_gap, job->options.dst_overlap);
+    schedule_set_zone(&job->schedule, zone, job->options->dst_gap, job->options->dst_overlap);
     return true;
 }
 
@@ -212,19 +213,20 @@ static bool read_all(struct making *making, struct error *err)
            read_settings(making, err);
 }
 
-struct job *sql_job_refused(const struct job *job)
+const struct job *sql_job_refused(const struct job *job)
 {
     struct job refused = *job;
+    refused.holders = 0;
     refused.schedule = (struct schedule){.form = SCHEDULE_NONE};
     refused.schedule_text = "";
     refused.active = false;
     refused.refused = true;
     refused.after_count = refused.on_count = 0;
-    return job_copy(&refused);
+    return job_hold(&refused);
 }
 
-struct job *sql_job_make(const struct sql_job_row *row, const struct config_database *database, struct zones *zones,
-                         struct error *err)
+const struct job *sql_job_make(const struct sql_job_row *row, const struct config_database *database,
+                               struct zones *zones, struct error *err)
 {
     struct making making = {.row = row, .database = database, .zones = zones, .arena = arena_create()};
     making.job = (struct job){.name = row->name,
@@ -236,17 +238,17 @@ struct job *sql_job_make(const struct sql_job_row *row, const struct config_data
                               .origin = JOB_FROM_SQL,
                               .work = JOB_COMMAND,
                               .since = row->since,
-                              .active = row->active};
+                              .active = row->active,
+                              .options = &making.read};
     error_clear(err);
     bool good = read_all(&making, err);
     if (!good) {
         lay_defaults(&making.job);
-        making.job.options.delivery = DELIVERY_AT_MOST_ONCE;
-        making.job.options.timezone = making.job.options.timezone != NULL ? making.job.options.timezone
-                                                                          : intern(database->timezone);
+        making.job.options->delivery = DELIVERY_AT_MOST_ONCE;
+        making.job.options->timezone = making.job.options->timezone != NULL ? making.job.options->timezone
+                                                                            : intern(database->timezone);
     }
-    struct job *job = good ? job_copy(&making.job) : sql_job_refused(&making.job);
-    job->schedule.zone = good ? making.job.schedule.zone : NULL;
+    const struct job *job = good ? job_hold(&making.job) : sql_job_refused(&making.job);
     json_decref(making.options);
     arena_destroy(making.arena);
     return job;
@@ -257,7 +259,7 @@ bool sql_job_schedule(const char *text, const char *options, const struct config
 {
     const struct sql_job_row row = {.options = options};
     struct making making = {.row = &row, .database = database, .zones = zones, .arena = arena_create()};
-    making.job.schedule_text = text;
+    making.job = (struct job){.schedule_text = text, .options = &making.read};
     bool good = read_definition(&making, err) && find_zone(&making, err);
     *schedule = making.job.schedule;
     json_decref(making.options);

@@ -25,15 +25,15 @@ struct sql_job_row {
     instant since;
 };
 
-/* Of its own (job_free), but for its zone, which is one of `zones`. Never NULL: one that is refused is known by its
- * name, `refused`, not active, and comes after nobody; `err` says why, else its kind is ERROR_NONE. */
-struct job *sql_job_make(const struct sql_job_row *row, const struct config_database *database, struct zones *zones,
-                         struct error *err);
+/* Held by the caller. Never NULL: one that is refused is known by its name, `refused`, not active, and comes after
+ * nobody; `err` says why, else its kind is ERROR_NONE. */
+const struct job *sql_job_make(const struct sql_job_row *row, const struct config_database *database,
+                               struct zones *zones, struct error *err);
 /* A schedule that a job once had. `options`: of its zone, and how it minds changes of the clocks. False: no job had
  * slots by it. */
 bool sql_job_schedule(const char *text, const char *options, const struct config_database *database,
                       struct zones *zones, struct schedule *schedule, struct error *err);
-/* The same job as it is while something stands in its way. */
-struct job *sql_job_refused(const struct job *job);
+/* The same job as it is while something stands in its way; held by the caller too. */
+const struct job *sql_job_refused(const struct job *job);
 
 #endif

@@ -2,7 +2,7 @@
 /* Relations of others whose names a plugin wants: what taking them over, or putting them back, would do, and doing it.
  *
  * Does: ask chime.adoption_lines and chime.rollback_lines for the plan, hold it, and have it done as it was shown, in
- *   one transaction of the server (sql/migrations/0015_adopt.sql).
+ *   one transaction of the server (sql/functions/adopt.sql).
  * Does not: ask, or decide whether it may be done. */
 #ifndef CHIME_CLI_ADOPT_H
 #define CHIME_CLI_ADOPT_H

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/shell.h"
 #include "base/text.h"
 
 static bool gather_others(struct backfill_targets *targets, struct visit *visit, struct error *err)
@@ -75,7 +76,9 @@ static int refuse_unclear(const struct backfill_targets *targets)
         error_hint(&err, "choose one with --database NAME");
     } else if (pg_rows_value(&targets->rows, 0, TARGET_VIEW) == NULL) {
         error_set(&err, ERROR_REFUSED, "job \"%s\" refreshes no views", targets->name);
-        error_hint(&err, "to have its command run: pgchime run %s", targets->name);
+        char *job = shell_word(targets->name);
+        error_hint(&err, "to have its command run: pgchime run %s", job);
+        free(job);
     } else {
         error_set(&err, ERROR_USAGE, "more than one schema has a view \"%s\"", targets->name);
         error_hint(&err, "write \"%s\" or \"%s\"", pg_rows_value(&targets->rows, 0, TARGET_VIEW),

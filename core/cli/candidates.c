@@ -203,7 +203,7 @@ static void add_configured_jobs(struct candidates *candidates, const struct invo
     struct loaded loaded;
     load_all(invocation, &loaded);
     for (size_t i = 0; loaded.catalog != NULL && i < loaded.catalog->job_count; i++) {
-        const struct job *job = &loaded.catalog->jobs[i];
+        const struct job *job = loaded.catalog->jobs[i];
         if (invocation->database == NULL || strcmp(invocation->database, job->database) == 0) {
             candidates_add(candidates, job->name, job->schedule_text);
         }

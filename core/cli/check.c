@@ -3,11 +3,12 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/load.h"
-#include "cli/problems.h"
 #include "cli/visit.h"
 #include "pg/conninfo.h"
+#include "report/problems.h"
 
 static const struct output_column columns[] = {
     {NULL, "file", OUTPUT_TEXT, OUTPUT_ALWAYS},
@@ -86,7 +87,7 @@ static void warn_of_past(const struct invocation *invocation, const struct catal
 {
     instant now = clock_wall();
     for (size_t i = 0; i < catalog->job_count; i++) {
-        const struct job *job = &catalog->jobs[i];
+        const struct job *job = catalog->jobs[i];
         if (job->active && job->schedule.form == SCHEDULE_ONCE && schedule_next(&job->schedule, now) == INSTANT_NEVER) {
             remark(invocation, "%s:%d: warning: job \"%s\": the one time of \"%s\" has passed", job->file, job->line,
                    job->name, job->schedule_text);
@@ -94,20 +95,15 @@ static void warn_of_past(const struct invocation *invocation, const struct catal
     }
 }
 
-static bool same_text(const char *left, const char *right)
-{
-    return left == right || (left != NULL && right != NULL && strcmp(left, right) == 0);
-}
-
 /* Two that differ may lead to one database all the same: the daemon sees that once both have answered. */
 static bool same_database(const struct conninfo *left, const struct conninfo *right)
 {
     bool same = left->host_count == right->host_count &&
-                same_text(conninfo_value(left, "dbname"), conninfo_value(right, "dbname"));
+                text_same(conninfo_value(left, "dbname"), conninfo_value(right, "dbname"));
     for (size_t i = 0; same && i < left->host_count; i++) {
-        same = same_text(left->hosts[i].name, right->hosts[i].name) &&
-               same_text(left->hosts[i].address, right->hosts[i].address) &&
-               same_text(left->hosts[i].port, right->hosts[i].port);
+        same = text_same(left->hosts[i].name, right->hosts[i].name) &&
+               text_same(left->hosts[i].address, right->hosts[i].address) &&
+               text_same(left->hosts[i].port, right->hosts[i].port);
     }
     return same && conninfo_value(left, "dbname") != NULL;
 }

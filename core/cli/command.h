@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "cli/output.h"
+#include "cli/output_print.h"
 
 #define COMMAND_OPTIONS_MAX 8
 #define COMMAND_DATABASES_MAX 32

@@ -4,11 +4,11 @@
 
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/due_jobs.h"
 #include "cli/load.h"
-#include "cli/problems.h"
 #include "cli/visit.h"
 #include "ledger/migrate.h"
+#include "cli/ledger_lists.h"
+#include "report/problems.h"
 
 static const struct output_column columns[] = {
     {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS}, {"ABOUT", "about", OUTPUT_TEXT, OUTPUT_ALWAYS},

@@ -90,9 +90,9 @@ void graph_jobs_gather(struct graph_jobs *jobs, const struct invocation *invocat
         if (!database_is_wanted(invocation, database)) {
             continue;
         }
-        const struct job *configured = catalog_jobs_of(catalog, database->name, &count);
+        const struct job *const *configured = catalog_jobs_of(catalog, database->name, &count);
         for (size_t n = 0; n < count; n++) {
-            add(jobs, &configured[n]);
+            add(jobs, configured[n]);
         }
         if (!invocation_has(invocation, "offline") && !add_sql_jobs(jobs, database, &err)) {
             remark(invocation, "database \"%s\": jobs made by SQL are not shown: %s", database->name, err.message);

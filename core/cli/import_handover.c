@@ -92,7 +92,7 @@ static bool finish_return(struct handover *handover, struct error *err)
 }
 
 /* Ends the transaction of an attempt: commits what was done, takes back all else. */
-static enum import_attempt settle(struct pg_client *client, enum import_attempt attempt, struct error *err)
+static enum import_attempt end_attempt(struct pg_client *client, enum import_attempt attempt, struct error *err)
 {
     if (attempt != IMPORT_ATTEMPT_DONE) {
         roll_back(client);
@@ -113,7 +113,7 @@ static enum import_attempt make_only(struct handover *handover, struct error *er
         return IMPORT_ATTEMPT_FAILED;
     }
     bool made = (finishes || begin_import(handover, err)) && finish_import(handover, err);
-    return settle(ours, made ? IMPORT_ATTEMPT_DONE : IMPORT_ATTEMPT_FAILED, err);
+    return end_attempt(ours, made ? IMPORT_ATTEMPT_DONE : IMPORT_ATTEMPT_FAILED, err);
 }
 
 static enum import_attempt take_here(struct handover *handover, struct error *err)
@@ -128,7 +128,7 @@ static enum import_attempt take_here(struct handover *handover, struct error *er
     if (attempt == IMPORT_ATTEMPT_DONE && !finish_import(handover, err)) {
         attempt = IMPORT_ATTEMPT_FAILED;
     }
-    return settle(source->client, attempt, err);
+    return end_attempt(source->client, attempt, err);
 }
 
 /* A commit whose answer did not come stays written down: the same command finds out. */
@@ -138,7 +138,7 @@ static enum import_attempt take_across(struct handover *handover, struct error *
     if (!begin_import(handover, err) || !execute(source->client, "BEGIN", err)) {
         return IMPORT_ATTEMPT_FAILED;
     }
-    enum import_attempt attempt = settle(source->client,
+    enum import_attempt attempt = end_attempt(source->client,
                                          import_source_take(source, &handover->step->row, handover->at, err), err);
     if (attempt == IMPORT_ATTEMPT_DONE) {
         return finish_import(handover, err) ? attempt : IMPORT_ATTEMPT_FAILED;
@@ -195,7 +195,7 @@ static enum import_attempt return_here(struct handover *handover, struct error *
     if (attempt == IMPORT_ATTEMPT_DONE && !finish_return(handover, err)) {
         attempt = IMPORT_ATTEMPT_FAILED;
     }
-    return settle(ours, attempt, err);
+    return end_attempt(ours, attempt, err);
 }
 
 /* Ours has stopped by then: better late than never. */

@@ -3,7 +3,7 @@
  *
  * Does: wait until no slot is near and no run of the job goes on; deactivate at one side and activate at the other, in
  *   one transaction where both are in one database, else in steps that another import goes on from
- *   (sql/migrations/0023_import.sql).
+ *   (sql/functions/import_pg_cron.sql).
  * Does not: ask. */
 #ifndef CHIME_CLI_IMPORT_HANDOVER_H
 #define CHIME_CLI_IMPORT_HANDOVER_H

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
-#include "cli/output.h"
+#include "cli/output_print.h"
 #include "pg/conninfo.h"
 
 static const struct output_column columns[] = {

@@ -31,8 +31,7 @@ struct work {
     struct pg_identity identity;
     struct migration *migration;
     struct error err; /* kind ERROR_NONE: done */
-    int from;
-    int to;
+    struct migrate_state found;
 };
 
 static void end(struct work *work, const struct error *err)
@@ -62,12 +61,11 @@ static void cron_made(void *data, const struct pg_reply *reply)
     end(work, NULL);
 }
 
-static void migrated(void *data, const struct error *err, int from, int to)
+static void migrated(void *data, const struct error *err, const struct migrate_state *found)
 {
     struct work *work = data;
     work->migration = NULL;
-    work->from = from;
-    work->to = to;
+    work->found = *found;
     if (err == NULL && work->with_cron && work->apply) {
         pg_send_text(work->connection, migrate_cron_text(), cron_made, work);
     } else {
@@ -119,12 +117,13 @@ static void migrate_database(struct work *work, struct resolver *resolver, const
 
 static void print_missing(const struct invocation *invocation, const char *database, const struct work *work)
 {
-    if (work->from == migrate_newest()) {
-        remark(invocation, "database \"%s\": schema chime is at migration %d, the newest", database, work->from);
+    int from = work->found.number;
+    if (migrate_is_current(&work->found)) {
+        remark(invocation, "database \"%s\": schema chime is at migration %d, the newest", database, from);
     } else {
-        char *text = migrate_text(work->from);
-        printf("-- database \"%s\": schema chime from migration %d to %d\n%s", database, work->from, migrate_newest(),
-               text);
+        char *text = migrate_text(from);
+        printf("-- database \"%s\": schema chime from migration %d to %d, and all its functions\n%s", database, from,
+               migrate_newest(), text);
         free(text);
     }
     if (work->with_cron) {
@@ -160,8 +159,8 @@ static int migrate_all(const struct invocation *invocation, const struct config 
             }
             output_add_row(list);
             output_set(list, COLUMN_DATABASE, database->name);
-            output_set_number(list, COLUMN_FROM, work.from);
-            output_set_number(list, COLUMN_TO, work.to);
+            output_set_number(list, COLUMN_FROM, work.found.number);
+            output_set_number(list, COLUMN_TO, migrate_newest());
         }
     }
     resolver_destroy(resolver);
@@ -190,7 +189,7 @@ static int migrate_run(const struct invocation *invocation)
 const struct command command_migrate = {
     .name = "migrate",
     .arguments = "",
-    .summary = "brings schema chime forward, each migration in a transaction of its own",
+    .summary = "brings schema chime and its functions forward, in one transaction",
     .details =
         "serve does the same by itself. With --dry-run, prints the SQL for a DBA to read or run (psql -1 -f).\n"
         "--with-cron also makes schema cron, with the functions and relations of the extension pg_cron, so that\n"

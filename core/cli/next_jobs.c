@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "cli/job_slots.h"
 #include "cli/load.h"
 #include "cli/next.h"
-#include "cli/wake_words.h"
+#include "cli/visit.h"
+#include "report/job_slots.h"
+#include "report/wake_words.h"
 
 /* One job of one database, with its slots. */
 struct job_answer {

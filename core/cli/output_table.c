@@ -9,7 +9,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "cli/output_list.h"
+#include "cli/output_print.h"
+#include "report/output_list.h"
 
 #define CELL_LIMIT 60 /* characters, the mark of a cut included */
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/shell.h"
 #include "cli/commands.h"
 #include "cli/plugin_command.h"
 #include "cli/purge.h"
@@ -76,8 +77,11 @@ static bool refuse_served(const struct purge *purge, struct error *err)
 
 static bool refuse_running(const char *job, struct error *err)
 {
+    char *word = shell_word(job);
     error_set(err, ERROR_REFUSED, "a run of job \"%s\" is under way", job);
-    return error_hint(err, "wait for its end: pgchime runs %s", job);
+    error_hint(err, "wait for its end: pgchime runs %s", word);
+    free(word);
+    return false;
 }
 
 static bool check_state(struct purge *purge, struct visit *visit, struct error *err)

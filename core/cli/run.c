@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/shell.h"
 #include "cli/commands.h"
 #include "cli/job_visit.h"
 #include "cli/ledger_lists.h"
@@ -54,8 +56,9 @@ static bool check_job(struct asked *asked, struct error *err)
         refuse_inactive(asked->at->job, pg_rows_value(&rows, 0, 1), pg_rows_value(&rows, 0, 2), err);
     } else if (pg_rows_value(&rows, 0, 3) != NULL && !invocation_has(asked->at->invocation, "force")) {
         error_set(err, ERROR_REFUSED, "job \"%s\" is %s", asked->at->job, pg_rows_value(&rows, 0, 3));
-        error_hint(err, "pgchime resume %s lets it run again; pgchime run --force %s tries it once", asked->at->job,
-                   asked->at->job);
+        char *job = shell_word(asked->at->job);
+        error_hint(err, "pgchime resume %s lets it run again; pgchime run --force %s tries it once", job, job);
+        free(job);
     } else {
         ready = true;
     }
@@ -117,7 +120,9 @@ static int say_timeout(const struct asked *asked, enum progress progress)
     struct error err;
     error_set(&err, ERROR_FAILED, "job \"%s\" has not ended in time: %s", asked->at->job,
               progress == PROGRESS_LIVE ? "it still runs" : "the request still waits for the leader");
-    error_hint(&err, "pgchime runs %s shows its end", asked->at->job);
+    char *job = shell_word(asked->at->job);
+    error_hint(&err, "pgchime runs %s shows its end", job);
+    free(job);
     fail(&err);
     return EXIT_TIMEOUT;
 }

@@ -114,12 +114,14 @@ static bool add_runs(struct visit *visit, void *data, struct error *err)
 static int follow_runs(const struct invocation *invocation, const struct config *config, struct request *request)
 {
     struct output_style style = invocation->style;
+    struct visits *visits = visits_create(invocation, config);
     int status;
     request->search.name = request->filter.job;
     do {
-        status = visit_all(invocation, config, add_runs, request);
+        status = visits_again(visits, add_runs, request);
         if (request->filter.job != NULL && request->search.found == 0 && status == EXIT_OK) {
-            return job_search_refuse(&request->search);
+            status = job_search_refuse(&request->search);
+            break;
         }
         if (output_rows(request->list) > 0) {
             output_print(&request->list, 1, &style, stdout);
@@ -129,6 +131,7 @@ static int follow_runs(const struct invocation *invocation, const struct config 
         request->list = run_list_create();
         run_seen_turn(&request->seen);
     } while (status == EXIT_OK && fflush(stdout) == 0 && sleep(1) == 0);
+    visits_destroy(visits);
     return status;
 }
 
@@ -192,6 +195,7 @@ const struct command command_runs = {
                 {"state", "STATE[,...]", "only in these states, such as failed,lost"},
                 {"since", "WHEN", "slots since then: 1h (ago) or an instant"},
                 {"until", "WHEN", "slots up to then, likewise"},
-                {"follow", NULL, "then each as it begins and ends, oldest first, until it is interrupted"}},
+                {"follow", NULL,
+                 "then each as it begins and ends, of each second the latest 1,000, until it is interrupted"}},
     .run = runs_run,
 };

@@ -8,56 +8,56 @@
 #include "base/text.h"
 #include "cli/load.h"
 
-struct view_place {
+struct known_view {
     const struct config_database *database;
     char *schema;
     char *relation;
     char *name;
 };
 
-struct view_places {
-    struct view_place *places;
+struct known_views {
+    struct known_view *views;
     size_t count;
 };
 
-static bool add_places(struct visit *visit, void *data, struct error *err)
+static bool add_views(struct visit *visit, void *data, struct error *err)
 {
-    struct view_places *all = data;
+    struct known_views *all = data;
     struct pg_rows rows;
     if (!pg_client_query(visit->client, "SELECT view_schema, relation FROM chime.view ORDER BY relation, view_schema",
                          NULL, 0, &rows, err)) {
         return false;
     }
-    all->places = xrealloc(all->places, all->count + rows.count + 1, sizeof(*all->places));
+    all->views = xrealloc(all->views, all->count + rows.count + 1, sizeof(*all->views));
     for (size_t row = 0; row < rows.count; row++) {
         const char *schema = pg_rows_value(&rows, row, 0);
         const char *relation = pg_rows_value(&rows, row, 1);
-        all->places[all->count++] = (struct view_place){visit->database, xstrdup(schema), xstrdup(relation),
+        all->views[all->count++] = (struct known_view){visit->database, xstrdup(schema), xstrdup(relation),
                                                         xasprintf("%s.%s", schema, relation)};
     }
     pg_rows_finish(&rows);
     return true;
 }
 
-static void pool_slots_finish(struct view_places *all)
+static void known_views_finish(struct known_views *all)
 {
     for (size_t i = 0; i < all->count; i++) {
-        free(all->places[i].schema);
-        free(all->places[i].relation);
-        free(all->places[i].name);
+        free(all->views[i].schema);
+        free(all->views[i].relation);
+        free(all->views[i].name);
     }
-    free(all->places);
+    free(all->views);
 }
 
 /* --- which one is meant ------------------------------------------------------------------------------------------- */
 
-static int refuse_unknown(const struct view_places *all, const char *name)
+static int refuse_unknown(const struct known_views *all, const char *name)
 {
     struct error err;
     const char **names = xcalloc(2 * all->count + 1, sizeof(*names));
     for (size_t i = 0; i < all->count; i++) {
-        names[2 * i] = all->places[i].relation;
-        names[2 * i + 1] = all->places[i].name;
+        names[2 * i] = all->views[i].relation;
+        names[2 * i + 1] = all->views[i].name;
     }
     const char *nearest = nearest_word(name, names, 2 * all->count);
     error_set(&err, ERROR_NOT_FOUND, "there is no view \"%s\"", name);
@@ -70,7 +70,7 @@ static int refuse_unknown(const struct view_places *all, const char *name)
     return fail(&err);
 }
 
-static int refuse_ambiguous(const struct view_place *first, const struct view_place *second, const char *name)
+static int refuse_ambiguous(const struct known_view *first, const struct known_view *second, const char *name)
 {
     struct error err;
     if (strcmp(first->name, second->name) == 0) {
@@ -84,19 +84,19 @@ static int refuse_ambiguous(const struct view_place *first, const struct view_pl
 }
 
 /* NULL when it is refused. */
-static const struct view_place *choose(const struct view_places *all, const char *name, int *status)
+static const struct known_view *choose(const struct known_views *all, const char *name, int *status)
 {
-    const struct view_place *chosen = NULL;
+    const struct known_view *chosen = NULL;
     for (size_t i = 0; i < all->count; i++) {
-        const struct view_place *place = &all->places[i];
-        if (strcmp(place->relation, name) != 0 && strcmp(place->name, name) != 0) {
+        const struct known_view *view = &all->views[i];
+        if (strcmp(view->relation, name) != 0 && strcmp(view->name, name) != 0) {
             continue;
         }
         if (chosen != NULL) {
-            *status = refuse_ambiguous(chosen, place, name);
+            *status = refuse_ambiguous(chosen, view, name);
             return NULL;
         }
-        chosen = place;
+        chosen = view;
     }
     if (chosen == NULL && *status == EXIT_OK) {
         *status = refuse_unknown(all, name);
@@ -115,28 +115,28 @@ static void explain_lock(struct error *err)
     }
 }
 
-static int visit_there(const struct invocation *invocation, const struct view_place *place,
+static int visit_there(const struct invocation *invocation, const struct known_view *view,
                        view_visit_function *function, void *data)
 {
     struct view_visit visit = {
-        .invocation = invocation, .schema = place->schema, .relation = place->relation, .name = place->name};
+        .invocation = invocation, .schema = view->schema, .relation = view->relation, .name = view->name};
     struct error err;
     int status = EXIT_OK;
-    if (!visit_open(&visit.visit, place->database, &err) || !function(&visit, data, &err)) {
+    if (!visit_open(&visit.visit, view->database, &err) || !function(&visit, data, &err)) {
         explain_lock(&err);
-        error_prefix(&err, "database \"%s\": view \"%s\"", place->database->name, place->name);
+        error_prefix(&err, "database \"%s\": view \"%s\"", view->database->name, view->name);
         status = fail(&err);
     }
     visit_close(&visit.visit);
     return status;
 }
 
-static int visit_each(const struct invocation *invocation, const struct view_place *places, size_t count,
+static int visit_each(const struct invocation *invocation, const struct known_view *views, size_t count,
                       view_visit_function *function, void *data)
 {
     int status = EXIT_OK;
     for (size_t i = 0; i < count; i++) {
-        int failed = visit_there(invocation, &places[i], function, data);
+        int failed = visit_there(invocation, &views[i], function, data);
         status = status == EXIT_OK ? failed : status;
     }
     return status;
@@ -149,16 +149,16 @@ int visit_views(const struct invocation *invocation, const char *name, view_visi
     if (config == NULL) {
         return status;
     }
-    struct view_places all = {0};
-    status = visit_all(invocation, config, add_places, &all);
+    struct known_views all = {0};
+    status = visit_all(invocation, config, add_views, &all);
     if (name == NULL) {
-        int failed = visit_each(invocation, all.places, all.count, function, data);
+        int failed = visit_each(invocation, all.views, all.count, function, data);
         status = status == EXIT_OK ? failed : status;
     } else {
-        const struct view_place *place = choose(&all, name, &status);
-        status = place != NULL ? visit_there(invocation, place, function, data) : status;
+        const struct known_view *view = choose(&all, name, &status);
+        status = view != NULL ? visit_there(invocation, view, function, data) : status;
     }
-    pool_slots_finish(&all);
+    known_views_finish(&all);
     config_free(config);
     return status;
 }

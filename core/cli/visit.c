@@ -25,7 +25,7 @@ static bool check_migration(int64_t found, struct error *err)
                   (long long)found, migrate_newest());
         return error_hint(err, "run: pgchime migrate");
     }
-    return migrate_knows((int)found, err);
+    return migrate_knows((int)found, NULL, err);
 }
 
 static bool check_schema(struct pg_client *client, struct error *err)
@@ -46,6 +46,12 @@ static bool check_schema(struct pg_client *client, struct error *err)
     pg_rows_finish(&rows);
     return check_migration(found, err);
 }
+
+struct visits {
+    const struct invocation *invocation;
+    const struct config *config;
+    struct pg_client **kept;
+};
 
 bool visit_open(struct visit *visit, const struct config_database *database, struct error *err)
 {
@@ -93,23 +99,63 @@ void visited_finish(struct visited *visited)
     free(visited->databases);
 }
 
-int visit_all(const struct invocation *invocation, const struct config *config, visit_function *function, void *data)
+/* `kept`: sessions by place in the configuration; NULL: none is kept. */
+static int visit_each(const struct invocation *invocation, const struct config *config, struct pg_client **kept,
+                      visit_function *function, void *data)
 {
     int status = EXIT_OK;
     for (size_t i = 0; i < config->database_count; i++) {
-        struct visit visit;
+        const struct config_database *database = &config->databases[i];
+        struct visit visit = {.database = database, .client = kept != NULL ? kept[i] : NULL};
         struct error err;
-        if (!database_is_wanted(invocation, &config->databases[i])) {
+        if (!database_is_wanted(invocation, database)) {
             continue;
         }
-        if (!visit_open(&visit, &config->databases[i], &err) || !function(&visit, data, &err)) {
-            error_prefix(&err, "database \"%s\"", config->databases[i].name);
+        if ((visit.client == NULL && !visit_open(&visit, database, &err)) || !function(&visit, data, &err)) {
+            error_prefix(&err, "database \"%s\"", database->name);
             int failed = fail(&err);
             status = status == EXIT_OK ? failed : status;
         }
-        visit_close(&visit);
+        if (kept != NULL) {
+            kept[i] = visit.client;
+        } else {
+            visit_close(&visit);
+        }
     }
     return status;
+}
+
+int visit_all(const struct invocation *invocation, const struct config *config, visit_function *function, void *data)
+{
+    return visit_each(invocation, config, NULL, function, data);
+}
+
+struct visits *visits_create(const struct invocation *invocation, const struct config *config)
+{
+    struct visits *visits = xcalloc(1, sizeof(*visits));
+    *visits = (struct visits){
+        .invocation = invocation, .config = config, .kept = xcalloc(config->database_count + 1, sizeof(*visits->kept))};
+    return visits;
+}
+
+int visits_again(struct visits *visits, visit_function *function, void *data)
+{
+    return visit_each(visits->invocation, visits->config, visits->kept, function, data);
+}
+
+void visits_destroy(struct visits *visits)
+{
+    for (size_t i = 0; i < visits->config->database_count; i++) {
+        pg_client_close(visits->kept[i]);
+    }
+    free(visits->kept);
+    free(visits);
+}
+
+bool visit_ask(struct visit *visit, const struct question *question, struct pg_rows *rows, struct error *err)
+{
+    const struct report_statement *statement = report_statement(question->id);
+    return pg_client_query(visit->client, statement->sql, question->parameters, statement->parameter_count, rows, err);
 }
 
 bool visit_list(struct visit *visit, struct output_list *list, const char *sql, const char *const *parameters,
@@ -123,12 +169,7 @@ bool visit_list(struct visit *visit, struct output_list *list, const char *sql, 
     if (!pg_client_query(visit->client, sql, all, parameter_count + 1, &rows, err)) {
         return false;
     }
-    for (size_t row = 0; row < rows.count; row++) {
-        output_add_row(list);
-        for (size_t column = 0; column < rows.columns; column++) {
-            output_set(list, column, pg_rows_value(&rows, row, column));
-        }
-    }
+    output_take_rows(list, &rows);
     pg_rows_finish(&rows);
     return true;
 }

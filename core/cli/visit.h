@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "config/config.h"
 #include "pg/client.h"
+#include "report/statements.h"
 
 struct visit {
     const struct config_database *database;
@@ -33,6 +34,16 @@ void visited_finish(struct visited *visited);
 
 /* Every wanted database; each failure is printed. The status of the first failure, else EXIT_OK. */
 int visit_all(const struct invocation *invocation, const struct config *config, visit_function *function, void *data);
+
+/* The same again and again, in sessions that stay: for who follows what happens. Borrows both. */
+struct visits;
+struct visits *visits_create(const struct invocation *invocation, const struct config *config);
+int visits_again(struct visits *visits, visit_function *function, void *data);
+void visits_destroy(struct visits *visits);
+
+/* Asks the visited database what a report wants to know. */
+bool visit_ask(struct visit *visit, const struct question *question, struct pg_rows *rows,
+               struct error *err) CHIME_MUST_CHECK;
 
 /* Runs a statement whose columns are those of the list, in order; $1 is always the database's name. */
 bool visit_list(struct visit *visit, struct output_list *list, const char *sql, const char *const *parameters,

@@ -7,9 +7,9 @@
 #define CHIME_CLI_WHY_H
 
 #include "base/buffer.h"
-#include "cli/job_slots.h"
 #include "cli/job_visit.h"
-#include "cli/wake_words.h"
+#include "report/job_slots.h"
+#include "report/wake_words.h"
 
 /* A job that the one asked about comes after. */
 struct why_upstream {

@@ -127,16 +127,3 @@ void alerts_read(struct reader *reader, const config_setting_t *group)
         }
     }
 }
-
-/* Once all files are read. */
-void alerts_settle(struct reader *reader)
-{
-    const struct config *config = reader->config;
-    for (size_t i = 0; i < config->alert_count && config->databases_named; i++) {
-        const struct config_alert *alert = &config->alerts[i];
-        if (alert->database != NULL && config_find_database(config, alert->database) == NULL) {
-            report_add(reader->report, alert->file, alert->line, "name one under \"databases\" in pgchime.conf",
-                       "alert \"%s\" names database \"%s\", which is not configured", alert->name, alert->database);
-        }
-    }
-}

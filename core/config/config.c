@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 void config_free(struct config *config)
 {
     if (config != NULL) {
@@ -16,6 +18,8 @@ void config_forget_jobs(struct config *config)
 {
     free((void *)config->jobs);
     config->jobs = NULL;
+    arena_destroy(config->job_texts);
+    config->job_texts = NULL;
     config->job_count = 0;
 }
 

@@ -5,7 +5,8 @@
  *   file at once as file:line, with a did-you-mean for unknown keys.
  * Does not: know plugins or look at databases; jobs that only override a plugin's job stay overrides here (the
  *   catalog joins them).
- * Ownership: config_free frees everything; all strings live in the snapshot's arena, which the catalog borrows from.
+ * Ownership: config_free frees everything; all strings live in the snapshot's arenas, which the catalog borrows from,
+ *   but for its jobs: these have texts of their own.
  * Not config_read and config_destroy: libconfig exports functions of those names, and the linker would mix them up.
  *
  * pgchime.conf:  databases: { NAME: { conninfo = "..."; view_schema = "analytics"; source_schema = "public";
@@ -18,7 +19,7 @@
  * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "...";
  *                          settings: {...}; };
  *                jobs: { NAME: { schedule = "..."; command = "..."; database = "..."; after = [..]; on = [..];
- *                        enabled = true; settings: {...}; <option> = ...; }; };
+ *                        ping_file = "..."; enabled = true; settings: {...}; <option> = ...; }; };
  *                alerts: { NAME: { condition = "SELECT ..."; severity = "warning"; hold = "5min"; enabled = true;
  *                          database = "..."; }; };
  *                sinks: { NAME: { type = "webhook"; url_file = "..."; match: { severity = "critical"; }; }; };
@@ -125,9 +126,10 @@ struct config_plugin {
 /* A job defined, or a plugin's job overridden: members that the file does not set are NULL or not in options.set. */
 struct config_job {
     const char *name;
-    const char *schedule; /* NULL not given */
-    const char *command;  /* NULL: overrides a plugin's job */
-    const char *database; /* NULL not given */
+    const char *schedule;  /* NULL not given */
+    const char *command;   /* NULL: overrides a plugin's job */
+    const char *database;  /* NULL not given */
+    const char *ping_file; /* absolute; read for each ping; NULL not given */
     bool after_given;
     const char *const *after;
     size_t after_count;
@@ -199,11 +201,12 @@ struct config {
     size_t alert_count;
     const struct config_sink *sinks;
     size_t sink_count;
-    const struct config_job *jobs; /* sorted by name; not in the arena */
+    const struct config_job *jobs; /* sorted by name; not in an arena */
     size_t job_count;
-    bool complete;        /* every entry of every file could be read as far as its name */
-    bool databases_sound; /* the databases have no finding: whoever only connects may go on */
-    bool databases_named; /* all of them are here, with findings or not, so that jobs and plugins may name them */
+    struct arena *job_texts; /* of the jobs */
+    bool complete;           /* every entry of every file could be read as far as its name */
+    bool databases_sound;    /* the databases have no finding: whoever only connects may go on */
+    bool databases_named;    /* all of them are here, with findings or not, so that jobs and plugins may name them */
 };
 
 /* What could be read, findings or not; never NULL. Of entries given twice the first is kept. */
@@ -214,8 +217,8 @@ void config_free(struct config *config); /* takes NULL */
 /* The control_socket of a file that has errors, maybe, told by what can be read of it; never NULL, caller frees. */
 char *config_find_socket(const char *file, struct report *report);
 char *config_default_socket(const char *file); /* of that configuration file; caller frees */
-/* For who keeps a catalog of it: the catalog has the jobs, and of many thousands the list alone takes much. No catalog
- * can be built from it any more. */
+/* For who keeps a catalog of it: the catalog has the jobs, and many thousands take much. No catalog can be built
+ * from it any more. */
 void config_forget_jobs(struct config *config);
 const struct config_database *config_find_database(const struct config *config, const char *name);
 const struct config_role *config_find_role(const struct config *config, const char *name); /* NULL: none is given */

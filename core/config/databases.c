@@ -216,3 +216,28 @@ void databases_read(struct reader *reader, const config_setting_t *group)
     reader->config->databases_sound = reader->report->count == findings_before;
     reader->config->databases_named = named;
 }
+
+static void check_name(struct reader *reader, const char *kind, const char *name, const char *database,
+                       const char *file, int line)
+{
+    if (database != NULL && config_find_database(reader->config, database) == NULL) {
+        report_add(reader->report, file, line, "name one under \"databases\" in pgchime.conf",
+                   "%s \"%s\" names database \"%s\", which is not configured", kind, name, database);
+    }
+}
+
+void databases_check_names(struct reader *reader)
+{
+    const struct config *config = reader->config;
+    if (!config->databases_named) {
+        return;
+    }
+    for (size_t i = 0; i < config->alert_count; i++) {
+        const struct config_alert *alert = &config->alerts[i];
+        check_name(reader, "alert", alert->name, alert->database, alert->file, alert->line);
+    }
+    for (size_t i = 0; i < config->sink_count; i++) {
+        const struct config_sink *sink = &config->sinks[i];
+        check_name(reader, "sink", sink->name, sink->database, sink->file, sink->line);
+    }
+}

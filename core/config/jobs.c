@@ -14,12 +14,15 @@
 #include "model/job.h"
 
 #define BACKOFF "backoff" /* the options that are written as a group */
-#define KEYS_HINT \
-    "known here: schedule, command, database, after, on, enabled, settings, and the options that docs/jobs.md lists"
+#define KEYS_HINT                                                                                             \
+    "known here: schedule, command, database, after, on, enabled, settings, ping_file, and the options that " \
+    "docs/jobs.md "                                                                                           \
+    "lists"
 
 static const struct setting_key keys[] = {
-    {"schedule", SETTING_STRING}, {"command", SETTING_STRING},  {"database", SETTING_STRING}, {"after", SETTING_NAMES},
-    {"on", SETTING_NAMES},        {"enabled", SETTING_BOOLEAN}, {"settings", SETTING_GROUP},
+    {"schedule", SETTING_STRING}, {"command", SETTING_STRING},   {"database", SETTING_STRING},
+    {"after", SETTING_NAMES},     {"on", SETTING_NAMES},         {"enabled", SETTING_BOOLEAN},
+    {"settings", SETTING_GROUP},  {"ping_file", SETTING_STRING},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
@@ -221,6 +224,8 @@ static void read_key(struct reader *reader, const config_setting_t *setting, con
         read_settings(reader, setting, job);
     } else if (strcmp(key->name, "enabled") == 0) {
         job->enabled = config_setting_get_bool(setting) != CONFIG_FALSE;
+    } else if (strcmp(key->name, "ping_file") == 0) {
+        job->ping_file = setting_path(reader, config_setting_parent(setting), key->name, reader->owner);
     } else {
         job->database = setting_string(reader, config_setting_parent(setting), key->name, reader->owner);
     }
@@ -255,7 +260,7 @@ static void add_job(struct reader *reader, const struct config_job *job)
     reader->jobs[config->job_count++] = *job;
 }
 
-void job_read(struct reader *reader, const config_setting_t *setting)
+static void read_job(struct reader *reader, const config_setting_t *setting)
 {
     const char *name = config_setting_name(setting);
     if (!name_valid(name)) {
@@ -275,4 +280,12 @@ void job_read(struct reader *reader, const config_setting_t *setting)
     }
     job.refused = reader->report->count != findings_before;
     add_job(reader, &job);
+}
+
+void job_read(struct reader *reader, const config_setting_t *setting)
+{
+    struct arena *others = reader->arena;
+    reader->arena = reader->config->job_texts;
+    read_job(reader, setting);
+    reader->arena = others;
 }

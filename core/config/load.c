@@ -328,6 +328,7 @@ static struct config *start_config(const char *file)
     struct arena *arena = arena_create();
     struct config *config = arena_alloc(arena, sizeof(*config));
     *config = (struct config){.arena = arena,
+                              .job_texts = arena_create(),
                               .file = arena_strdup(arena, file),
                               .instance = host_and_pid(arena),
                               .log_level = LOG_LEVEL_INFO,
@@ -353,8 +354,7 @@ struct config *config_gather(const char *file, struct report *report)
         read_parts(&reader);
     }
     validate_lists(&reader);
-    alerts_settle(&reader);
-    sinks_settle(&reader);
+    databases_check_names(&reader);
     return config;
 }
 

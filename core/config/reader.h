@@ -47,11 +47,11 @@ const char *reader_shown(struct reader *reader, const char *text);
 void databases_read(struct reader *reader, const config_setting_t *group);
 /* Of a database; `group` may be NULL, or be no group. */
 void heartbeat_read(struct reader *reader, const config_setting_t *group, struct config_database *database);
+/* Once all files are read: whether the databases that alerts and sinks name are configured. */
+void databases_check_names(struct reader *reader);
 void roles_read(struct reader *reader, const config_setting_t *list);
 void alerts_read(struct reader *reader, const config_setting_t *group);
-void alerts_settle(struct reader *reader); /* all files are read */
 void sinks_read(struct reader *reader, const config_setting_t *group);
-void sinks_settle(struct reader *reader); /* likewise */
 void plugin_read(struct reader *reader, const config_setting_t *group);
 void job_read(struct reader *reader, const config_setting_t *setting);
 

@@ -215,18 +215,6 @@ void sinks_read(struct reader *reader, const config_setting_t *group)
     }
 }
 
-void sinks_settle(struct reader *reader)
-{
-    const struct config *config = reader->config;
-    for (size_t i = 0; i < config->sink_count && config->databases_named; i++) {
-        const struct config_sink *sink = &config->sinks[i];
-        if (sink->database != NULL && config_find_database(config, sink->database) == NULL) {
-            report_add(reader->report, sink->file, sink->line, "name one under \"databases\" in pgchime.conf",
-                       "sink \"%s\" names database \"%s\", which is not configured", sink->name, sink->database);
-        }
-    }
-}
-
 const struct config_sink *config_find_sink(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->sink_count; i++) {

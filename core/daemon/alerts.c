@@ -42,10 +42,11 @@ struct alerts {
     size_t condition_count;
     size_t condition; /* the next one */
     bool cut;         /* the session ended while the last one was looked at: the look goes on in another */
+    bool tried;       /* so it did for the next one, which may not be at fault */
     char *problem;    /* why looks come to no end, as last told; NULL: they do */
 };
 
-static void forget_look(struct alerts *alerts)
+static void forget_check(struct alerts *alerts)
 {
     if (alerts->gathering) {
         columns_finish(&alerts->looks);
@@ -56,19 +57,19 @@ static void forget_look(struct alerts *alerts)
     free(alerts->conditions);
     alerts->conditions = NULL;
     alerts->condition_count = 0;
-    alerts->gathering = false;
+    alerts->gathering = alerts->tried = false;
 }
 
 static void look_after(struct alerts *alerts, duration pause)
 {
-    forget_look(alerts);
+    forget_check(alerts);
     if (!alerts->noting) {
         alerts->looking = false;
         loop_timer_set(alerts->timer, pause);
     }
 }
 
-static void look_later(struct alerts *alerts)
+static void check_later(struct alerts *alerts)
 {
     look_after(alerts, LOOK_EVERY);
 }
@@ -133,7 +134,7 @@ static void noted(void *data, const struct pg_reply *reply)
     } else {
         tell_problem(lead->alerts, pg_reply_message(reply));
     }
-    look_later(lead->alerts);
+    check_later(lead->alerts);
 }
 
 static void note(struct alerts *alerts)
@@ -144,7 +145,7 @@ static void note(struct alerts *alerts)
     }
     if (!alerts->found && !alerts->open) {
         tell_problem(alerts, NULL);
-        look_later(alerts);
+        check_later(alerts);
         return;
     }
     columns_text(&alerts->looks, LOOKED, BROKEN);
@@ -241,8 +242,13 @@ static void ask_next(struct alerts *alerts);
 static void asked(void *data, const struct pg_reply *reply)
 {
     struct alerts *alerts = data;
-    const char *rule = alerts->conditions[alerts->condition++];
+    const char *rule = alerts->conditions[alerts->condition];
     alerts->cut = pg_reply_lost(reply) || pg_reply_broken(reply);
+    alerts->tried = alerts->cut && !alerts->tried;
+    if (alerts->tried) { /* `closed` follows, and then this one again */
+        return;
+    }
+    alerts->condition++;
     if (pg_reply_ok(reply)) {
         add_found(alerts, alerting_read_holds(reply));
         columns_text(&alerts->looks, LOOKED, rule);
@@ -257,7 +263,7 @@ static void asked(void *data, const struct pg_reply *reply)
 static void ask_next(struct alerts *alerts)
 {
     if (alerts->condition < alerts->condition_count) {
-        alerting_look_at_condition(alerts->connection, alerts->conditions[alerts->condition], asked, alerts);
+        alerting_evaluate_condition(alerts->connection, alerts->conditions[alerts->condition], asked, alerts);
     } else {
         note(alerts);
     }
@@ -281,7 +287,7 @@ static void looked(void *data, const struct pg_reply *reply)
     }
     if (!pg_reply_ok(reply)) {
         tell_problem(alerts, pg_reply_message(reply));
-        look_later(alerts);
+        check_later(alerts);
         return;
     }
     columns_init(&alerts->looks);
@@ -290,6 +296,7 @@ static void looked(void *data, const struct pg_reply *reply)
     alerts->open = alerting_read_open(reply);
     add_found(alerts, alerting_read_found(reply));
     find_late_jobs(alerts);
+    add_json(alerts, job_pings_found(alerts->lead->pings, alerts->lead->database->name));
     for (size_t i = 0; i < alerting_standard_count(reply); i++) {
         columns_text(&alerts->looks, LOOKED, alerting_standard(reply, i));
     }
@@ -305,14 +312,14 @@ static void ready(void *data)
     if (alerts->gathering) {
         ask_next(alerts);
     } else {
-        alerting_look(alerts->connection, looked, alerts);
+        alerting_evaluate(alerts->connection, looked, alerts);
     }
 }
 
 static void open_session(struct alerts *alerts);
 
-/* A condition that ends its session, by too large an answer say, ends no look: it is broken, and the others are looked
- * at. */
+/* A condition that ends its session, by too large an answer say, ends no look: it is tried again, for somebody else may
+ * have ended it. Where it does so twice it is broken, and the others are looked at. */
 static void closed(void *data, const struct error *reason)
 {
     struct alerts *alerts = data;
@@ -326,7 +333,7 @@ static void closed(void *data, const struct error *reason)
         return;
     }
     tell_problem(alerts, reason->message);
-    look_later(alerts);
+    check_later(alerts);
 }
 
 static void open_session(struct alerts *alerts)
@@ -407,7 +414,7 @@ void alerts_destroy(struct alerts *alerts)
     }
     pg_close(alerts->connection);
     loop_timer_destroy(alerts->timer);
-    forget_look(alerts);
+    forget_check(alerts);
     free(alerts->problem);
     free(alerts);
 }

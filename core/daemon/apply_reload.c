@@ -58,7 +58,7 @@ static void reload_free(struct reload *reload)
     free(reload);
 }
 
-static void look_again_later(struct lead *lead)
+static void check_again_later(struct lead *lead)
 {
     if (lead->plugins.any_dormant) {
         loop_timer_set(lead->wake_timer, WAKE_EVERY);
@@ -79,7 +79,7 @@ static void over(struct lead *lead)
         snapshot_drop(later);
         return;
     }
-    look_again_later(lead);
+    check_again_later(lead);
     dispatch_soon(lead);
     if (!waking) {
         lead->handlers->reloaded(lead->data);
@@ -98,7 +98,7 @@ static bool same_zone(const struct job_options *left, const struct job_options *
 static bool same_slots(const struct job *old, const struct job *new)
 {
     return strcmp(old->schedule_text, new->schedule_text) == 0 &&
-           (new->schedule_text[0] == '\0' || same_zone(&old->options, &new->options));
+           (new->schedule_text[0] == '\0' || same_zone(old->options, new->options));
 }
 
 static bool keeps_its_slots(const struct job *old, const struct job *new)
@@ -128,30 +128,34 @@ static void withdraw_changed(struct lead *lead, instant now)
     }
 }
 
-static void retire_missing(struct lead *lead)
+static void each_missing(struct lead *lead, void (*visit)(struct lead *lead, struct scheduled *scheduled))
 {
     for (size_t i = 0; i < scheduler_count(lead->scheduler); i++) {
         struct scheduled *scheduled = scheduler_at(lead->scheduler, i);
         if (is_of_catalog(scheduled) && job_list_find(&lead->reload->jobs, scheduled_job(scheduled)->name) == NULL) {
-            scheduler_retire(lead->scheduler, scheduled);
+            visit(lead, scheduled);
         }
     }
 }
 
+/* Jobs made by SQL may come after it: they are not to find it. */
+static void release_name(struct lead *lead, struct scheduled *scheduled)
+{
+    scheduler_release_name(lead->scheduler, scheduled);
+}
+
+/* All of them are put: nothing of the old catalog is held any more, but by runs. */
 static void take_jobs_over(struct lead *lead, const struct ledger_synced *jobs, size_t count)
 {
-    run_queues_own_jobs(lead); /* before the copies that the scheduler keeps of removed jobs go */
-    retire_missing(lead);
-    sql_placing_before_relink(lead);
     for (size_t i = 0; i < count; i++) {
-        struct scheduled *known = scheduler_find(lead->scheduler, jobs[i].memory.job_id);
-        if (known != NULL) {
-            scheduler_replace(lead->scheduler, known, jobs[i].job, &jobs[i].memory);
-        } else {
-            scheduler_add(lead->scheduler, jobs[i].job, &jobs[i].memory);
-        }
+        scheduler_put(lead->scheduler, jobs[i].job, &jobs[i].memory);
     }
-    scheduler_relink(lead->scheduler, lead_now(lead));
+    each_missing(lead, release_name);
+    scheduler_link(lead->scheduler, lead_now(lead));
+    each_missing(lead, sql_placing_remove);
+    scheduler_link(lead->scheduler, lead_now(lead));
+    dispatch_write_skipped(lead); /* else a job that went could not be forgotten */
+    scheduler_forget(lead->scheduler);
     sql_jobs_reloaded(lead);
 }
 
@@ -159,20 +163,17 @@ static void settle(struct lead *lead)
 {
     struct reload *reload = lead->reload;
     struct snapshot *old = lead->snapshot;
-    struct job_list old_jobs = lead->jobs;
     struct plugin_states old_plugins = lead->plugins;
     lead->snapshot = snapshot_hold(reload->next);
     lead->database = reload->database;
-    lead->jobs = reload->jobs;
     lead->plugins = reload->plugins;
-    reload->jobs = (struct job_list){0};
     reload->plugins = (struct plugin_states){0};
-    job_list_finish(&old_jobs);
     plugin_states_finish(&old_plugins);
     snapshot_drop(old);
     roles_follow(lead);
     alerts_follow(lead->alerts);
     heartbeat_ping_follow(lead->heartbeat_ping);
+    job_pings_follow(lead->pings, lead->database->name, &reload->jobs);
 }
 
 static void population_requested(void *data, const struct pg_reply *reply)
@@ -198,7 +199,7 @@ static void synced(void *data, const struct pg_reply *reply, const struct ledger
     take_jobs_over(lead, jobs, count);
     listener_follow(lead->listener);
     settle(lead);
-    log_info("database %s: goes by the new catalog with %zu jobs", lead->database->name, lead->jobs.count);
+    log_info("database %s: goes by the new catalog with %zu jobs", lead->database->name, count);
     ledger_request_population(&lead->ledger, lead_now(lead), false, population_requested, lead);
     catalog_fingerprint(lead->snapshot->catalog, lead->database->name, configuration);
     ledger_configure(&lead->ledger, configuration, lead->database->timezone, configured, lead);
@@ -357,7 +358,7 @@ void apply_reload_start(struct lead *lead)
     if (lead->reload != NULL) {
         over(lead);
     } else {
-        look_again_later(lead);
+        check_again_later(lead);
     }
 }
 

@@ -13,13 +13,13 @@
 
 static const struct backoff *backoff_of(const struct scheduled *scheduled)
 {
-    return &scheduled_job(scheduled)->options.backoff;
+    return &scheduled_job(scheduled)->options->backoff;
 }
 
 instant dispatch_retry_at(const struct lead *lead, const struct scheduled *scheduled, int attempt)
 {
     const struct job *job = scheduled_job(scheduled);
-    if (attempt >= job->options.max_attempts) {
+    if (attempt >= job->options->max_attempts) {
         return INSTANT_NONE;
     }
     instant now = lead_now(lead);
@@ -36,13 +36,13 @@ static bool may_mend(const struct scheduled *scheduled, const struct outcome *ou
     bool mends = outcome->state == RUN_FAILED || outcome->state == RUN_TIMED_OUT;
     /* That it took our terminate and not only our cancel to end it makes it no likelier to succeed. */
     const char *sqlstate = outcome->state == RUN_TIMED_OUT ? "57014" : outcome->sqlstate;
-    return mends && !scheduled_retired(scheduled) && options_retries(&scheduled_job(scheduled)->options, sqlstate);
+    return mends && !scheduled_retired(scheduled) && options_retries(scheduled_job(scheduled)->options, sqlstate);
 }
 
 /* A part of it may have been committed. */
 static bool may_be_half_done(const struct job *job)
 {
-    return job->options.delivery == DELIVERY_AT_MOST_ONCE && !sql_is_one_transaction(job->command);
+    return job->options->delivery == DELIVERY_AT_MOST_ONCE && !sql_is_one_transaction(job->command);
 }
 
 static instant retry_at(const struct lead *lead, const struct scheduled *scheduled, const struct run *run,
@@ -71,7 +71,7 @@ static char *half_done_reason(const char *command)
 static char *reason_of(const struct scheduled *scheduled, const struct run *run, const struct outcome *outcome)
 {
     const struct job *job = scheduled_job(scheduled);
-    if (run->attempt >= job->options.max_attempts || !may_mend(scheduled, outcome) || !may_be_half_done(job)) {
+    if (run->attempt >= job->options->max_attempts || !may_mend(scheduled, outcome) || !may_be_half_done(job)) {
         return outcome->reason != NULL ? xstrdup(outcome->reason) : NULL;
     }
     char *why = half_done_reason(job->command);
@@ -84,7 +84,7 @@ static char *reason_of(const struct scheduled *scheduled, const struct run *run,
  * and listed when they went wrong. */
 static enum log_runs log_of(const struct run *run)
 {
-    enum log_runs kept = run->job->options.log_runs;
+    enum log_runs kept = run->job->options->log_runs;
     if (run->kind == RUN_MANUAL) {
         return LOG_RUNS_ALL;
     }
@@ -158,6 +158,14 @@ static void report_end(struct lead *lead, struct pending_finish *pending)
     }
 }
 
+static void ping_end(const struct lead *lead, const struct pending_finish *pending)
+{
+    const struct ledger_finish *finish = &pending->finish;
+    const struct pinged_run pinged = {lead->database->name, scheduled_job(pending->scheduled), finish->job_id,
+                                      finish->kind, finish->slot};
+    job_pings_end(lead->pings, &pinged, finish->outcome.state, finish->outcome.message, finish->outcome.reason);
+}
+
 /* The clock was stepped back since: nothing has ended in the future. */
 static void end_by(struct outcome *outcome, instant now)
 {
@@ -185,6 +193,7 @@ void dispatch_write_finishes(struct lead *lead)
     for (size_t i = 0; i < count; i++) {
         if (lead->finishes[i].finish.retry_at == INSTANT_NONE) {
             sql_job_status_decided(lead, lead->finishes[i].scheduled);
+            ping_end(lead, &lead->finishes[i]);
         }
         free(lead->finishes[i].message);
         free(lead->finishes[i].reason);

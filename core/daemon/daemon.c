@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/database.h"
+#include "daemon/job_pings.h"
 #include "daemon/reload.h"
 #include "daemon/status_line.h"
 #include "loop/folder.h"
@@ -37,6 +38,7 @@ struct server {
     struct loop *loop;
     struct resolver *resolver;
     struct led_databases *led;
+    struct job_pings *pings;
     const struct daemon_options *options;
     struct snapshot *snapshot;
     struct served **served;
@@ -110,6 +112,18 @@ static bool all_stopped(const struct server *server)
     return true;
 }
 
+static void pings_sent(void *data)
+{
+    const struct server *server = data;
+    loop_stop(server->loop);
+}
+
+/* What watches a job has heard how its last run ended. */
+static void stop_behind_pings(struct server *server)
+{
+    job_pings_drain(server->pings, pings_sent, server);
+}
+
 static void stop_all(void *data)
 {
     struct server *server = data;
@@ -121,7 +135,11 @@ static void stop_all(void *data)
     server->stopping = true;
     tell_status_line(server);
     if (all_stopped(server)) {
-        loop_stop(server->loop);
+        if (again) {
+            loop_stop(server->loop);
+        } else {
+            stop_behind_pings(server);
+        }
     }
     for (size_t i = 0; i < server->count; i++) {
         if (!server->served[i]->stopped) {
@@ -147,7 +165,7 @@ static void database_stopped(void *data)
     struct server *server = served->server;
     served->stopped = true;
     if (server->stopping && all_stopped(server)) {
-        loop_stop(server->loop);
+        stop_behind_pings(server);
     } else if (!server->stopping) {
         loop_defer(server->loop, sweep, server);
     }
@@ -209,8 +227,8 @@ static void serve_database(struct server *server, const struct config_database *
     served->conninfo = xstrdup(settings->conninfo);
     server->served = xrealloc(server->served, server->count + 1, sizeof(*server->served));
     server->served[server->count++] = served;
-    served->database = database_create(server->loop, server->resolver, server->led, settings, server->snapshot,
-                                       server->options->once ? &until_quiet : &until_stopped, served);
+    served->database = database_create(server->loop, server->resolver, server->led, server->pings, settings,
+                                       server->snapshot, server->options->once ? &until_quiet : &until_stopped, served);
 }
 
 static void serve_new_databases(struct server *server)
@@ -427,6 +445,7 @@ static void finish(struct server *server)
         served_free(server->served[i]);
     }
     free(server->served);
+    job_pings_destroy(server->pings);
     led_databases_destroy(server->led);
     resolver_destroy(server->resolver);
     loop_destroy(server->loop);
@@ -441,6 +460,7 @@ int daemon_serve(struct snapshot *snapshot, const struct daemon_options *options
     choose_log_level(&server);
     server.resolver = resolver_create(server.loop);
     server.led = led_databases_create();
+    server.pings = job_pings_create(server.loop);
     server.reload = reload_create(server.loop, &reload_handlers, &server);
     server.zones_timer = loop_timer_create(server.loop, look_at_zones, &server);
     loop_timer_set(server.zones_timer, ZONES_EVERY);

@@ -29,6 +29,7 @@ struct database {
     struct loop *loop;
     struct resolver *resolver;
     struct led_databases *led;
+    struct job_pings *pings;
     const struct config_database *settings;
     struct snapshot *snapshot;
     const struct database_handlers *handlers;
@@ -62,6 +63,7 @@ struct database {
 };
 
 static void connect_now(void *data);
+static void migrate(struct database *database);
 
 static void reload_over(struct database *database)
 {
@@ -349,8 +351,8 @@ static void lock_taken(void *data, const struct pg_reply *reply)
     }
     database->state = DB_LEADING;
     database->followed[0] = database->differs[0] = '\0';
-    database->lead = lead_create(database->loop, database->resolver, database->settings, database->snapshot, &ledger,
-                                 &database->lock_seen, &lead_handlers, database);
+    database->lead = lead_create(database->loop, database->resolver, database->pings, database->settings,
+                                 database->snapshot, &ledger, &database->lock_seen, &lead_handlers, database);
     if (database->handlers->quiet != NULL) {
         lead_hurry(database->lead);
     }
@@ -446,8 +448,12 @@ static void lock_known(void *data, const struct pg_reply *reply)
     if (left_behind(database, &lock.led)) {
         return;
     }
-    if (!migrate_knows(lock.migration, &err)) {
+    if (!migrate_knows(lock.migration, lock.functions, &err)) {
         give_up(database, &err);
+        return;
+    }
+    if (migrate_is_behind(lock.migration, lock.functions)) {
+        migrate(database); /* restored in place, say: what it has is no longer what we migrated */
         return;
     }
     if (lock.copy_of[0] != '\0') {
@@ -470,16 +476,15 @@ static void look(void *data)
 {
     struct database *database = data;
     await_answer(database);
-    ledger_look(database->connection, lock_known, database);
+    ledger_check_leader(database->connection, lock_known, database);
 }
 
 /* --- connecting --------------------------------------------------------------------------------------------------- */
 
-static void migrated(void *data, const struct error *err, int from, int to)
+static void migrated(void *data, const struct error *err, const struct migrate_state *found)
 {
     struct database *database = data;
-    (void)from;
-    (void)to;
+    (void)found;
     database->migration = NULL;
     if (err != NULL) {
         if (err->kind != ERROR_UNREACHABLE) {
@@ -489,6 +494,12 @@ static void migrated(void *data, const struct error *err, int from, int to)
     }
     database->state = DB_FOLLOWING;
     look(database);
+}
+
+static void migrate(struct database *database)
+{
+    database->state = DB_MIGRATING;
+    database->migration = migrate_start(database->connection, true, migrated, database);
 }
 
 /* A server that does not tell its timeline is served without. */
@@ -502,8 +513,7 @@ static void lineage_known(void *data, const struct pg_reply *reply)
     }
     pg_read_lineage(reply, &database->lineage);
     if (!left_behind(database, &none)) {
-        database->state = DB_MIGRATING;
-        database->migration = migrate_start(database->connection, true, migrated, database);
+        migrate(database);
     }
 }
 
@@ -587,13 +597,14 @@ static void timer_due(void *data)
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
 struct database *database_create(struct loop *loop, struct resolver *resolver, struct led_databases *led,
-                                 const struct config_database *settings, struct snapshot *snapshot,
-                                 const struct database_handlers *handlers, void *data)
+                                 struct job_pings *pings, const struct config_database *settings,
+                                 struct snapshot *snapshot, const struct database_handlers *handlers, void *data)
 {
     struct database *database = xcalloc(1, sizeof(*database));
     database->loop = loop;
     database->resolver = resolver;
     database->led = led;
+    database->pings = pings;
     database->free_since = database->led_since = INSTANT_NONE;
     database->settings = settings;
     database->snapshot = snapshot_hold(snapshot);

@@ -16,6 +16,7 @@
 #include "loop/resolve.h"
 
 struct database;
+struct job_pings;
 
 struct database_handlers {
     void (*quiet)(
@@ -25,8 +26,8 @@ struct database_handlers {
 };
 
 struct database *database_create(struct loop *loop, struct resolver *resolver, struct led_databases *led,
-                                 const struct config_database *settings, struct snapshot *snapshot,
-                                 const struct database_handlers *handlers, void *data);
+                                 struct job_pings *pings, const struct config_database *settings,
+                                 struct snapshot *snapshot, const struct database_handlers *handlers, void *data);
 void database_destroy(struct database *database); /* NULL allowed */
 /* Drains and resigns. `at_once`: does not wait for runs, or not any longer. */
 void database_stop(struct database *database, bool at_once);

@@ -219,7 +219,7 @@ static void start_run(struct lead *lead, const struct pending_claim *claim)
     }
     struct run *run = xcalloc(1, sizeof(*run));
     run->owner = scheduled;
-    run->job = scheduled_job(scheduled);
+    run->job = job_hold(scheduled_job(scheduled));
     run->job_id = scheduled_id(scheduled);
     run->kind = claim->due.kind;
     run->slot = claim->due.slot;
@@ -227,6 +227,10 @@ static void start_run(struct lead *lead, const struct pending_claim *claim)
     run->payload = claim->due.payload != NULL ? xstrdup(claim->due.payload) : NULL;
     run->expected = claim->expected;
     run->state = RUN_CLAIMED;
+    if (run->attempt == 1) {
+        const struct pinged_run pinged = {lead->database->name, run->job, run->job_id, run->kind, run->slot};
+        job_pings_start(lead->pings, &pinged);
+    }
     run_queue_push(claim->queue, run);
 }
 
@@ -283,10 +287,15 @@ static void claims_answered(void *data, const struct pg_reply *reply)
     dispatch_soon(lead);
 }
 
-static bool may_claim(struct lead *lead)
+static bool is_between_claims(const struct lead *lead)
 {
-    return !lead->draining && lead->claim_count == 0 && !lead_waits(lead) && !apply_reload_step(lead) &&
-           !sql_jobs_step(lead) && lead->finish_count < FINISH_PRESSURE && may_start(lead);
+    return !lead->draining && lead->claim_count == 0 && !lead_waits(lead);
+}
+
+/* Between claims jobs may come, change and go. True while that goes on: nothing is claimed meanwhile. */
+static bool change_jobs(struct lead *lead)
+{
+    return apply_reload_step(lead) || sql_jobs_step(lead);
 }
 
 /* A run that waits for its next attempt has no session: nothing has to be interrupted. */
@@ -339,7 +348,7 @@ static bool may_wait_for_session(struct lead *lead, struct role_sessions *sessio
 static void leave_to_later(struct lead *lead, struct scheduled *scheduled)
 {
     scheduler_unclaimed(lead->scheduler, scheduled);
-    scheduler_pass_over(lead->scheduler, scheduled);
+    scheduler_leave_out(lead->scheduler, scheduled);
 }
 
 /* False where its owner's turn is over: there is no session for it now, or it had its share of starts. */
@@ -420,7 +429,7 @@ static void dispatch(void *data)
     if (!lead_waits(lead)) { /* else the queue would grow for as long as that lasts */
         write_all(lead);
     }
-    if (may_claim(lead)) {
+    if (is_between_claims(lead) && !change_jobs(lead) && lead->finish_count < FINISH_PRESSURE && may_start(lead)) {
         roles_begin_round(lead);
         write_claims(lead);
         share_sessions(lead);

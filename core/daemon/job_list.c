@@ -19,14 +19,15 @@ static bool is_dormant(const struct catalog *catalog, const struct job *job, con
 void job_list_fill(struct job_list *list, const struct catalog *catalog, const char *database,
                    const struct plugin_states *plugins)
 {
-    const struct job *jobs = catalog_jobs_of(catalog, database, &list->count);
+    const struct job *const *jobs = catalog_jobs_of(catalog, database, &list->count);
     list->items = xcalloc(list->count + 1, sizeof(*list->items));
     list->asleep = arena_create();
     for (size_t i = 0; i < list->count; i++) {
-        list->items[i] = &jobs[i];
-        if (is_dormant(catalog, &jobs[i], plugins)) {
+        list->items[i] = jobs[i];
+        if (is_dormant(catalog, jobs[i], plugins)) {
             struct job *asleep = arena_alloc(list->asleep, sizeof(*asleep));
-            *asleep = jobs[i];
+            *asleep = *jobs[i];
+            asleep->holders = 0;
             asleep->active = false;
             list->items[i] = asleep;
         }

@@ -47,10 +47,10 @@ static void measure_clock(struct lead *lead, instant database_now)
 }
 
 /* To whoever knows the schema. Runs under way may end. */
-static void give_way(struct lead *lead, int migration)
+static void give_way(struct lead *lead, const struct ledger_heartbeat *heartbeat)
 {
     struct error err;
-    if (lead->draining || migrate_knows(migration, &err)) {
+    if (lead->draining || migrate_knows(heartbeat->migration, heartbeat->functions, &err)) {
         return;
     }
     error_prefix(&err, "database %s: the leader lock is given up", lead->database->name);
@@ -83,7 +83,10 @@ static void heartbeat_answered(void *data, const struct pg_reply *reply)
     lead->heartbeats++;
     measure_clock(lead, heartbeat.now);
     requests_grant(lead, reply);
-    give_way(lead, heartbeat.migration);
+    if (lead->over) {
+        return;
+    }
+    give_way(lead, &heartbeat);
     run_queues_wake(lead);
 }
 
@@ -192,7 +195,7 @@ static void population_requested(void *data, const struct pg_reply *reply)
 
 static void all_loaded(struct lead *lead)
 {
-    scheduler_link(lead->scheduler);
+    scheduler_link(lead->scheduler, lead_now(lead));
     ledger_request_population(&lead->ledger, lead_now(lead), false, population_requested, lead);
 }
 
@@ -209,8 +212,9 @@ static void jobs_synced(void *data, const struct pg_reply *reply, const struct l
     }
     lead_set_pools(lead, lead->database);
     for (size_t i = 0; i < count; i++) {
-        scheduler_add(lead->scheduler, jobs[i].job, &jobs[i].memory);
+        scheduler_put(lead->scheduler, jobs[i].job, &jobs[i].memory);
     }
+    job_list_finish(&lead->jobs);
     sql_jobs_load(lead, all_loaded);
 }
 
@@ -254,13 +258,14 @@ static void listener_told(void *data, const struct pg_reply *reply)
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
-struct lead *lead_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
-                         struct snapshot *snapshot, const struct ledger *ledger, const struct leader_lock *lock,
-                         const struct lead_handlers *handlers, void *data)
+struct lead *lead_create(struct loop *loop, struct resolver *resolver, struct job_pings *pings,
+                         const struct config_database *database, struct snapshot *snapshot, const struct ledger *ledger,
+                         const struct leader_lock *lock, const struct lead_handlers *handlers, void *data)
 {
     struct lead *lead = xcalloc(1, sizeof(*lead));
     lead->loop = loop;
     lead->resolver = resolver;
+    lead->pings = pings;
     lead->database = database;
     lead->snapshot = snapshot_hold(snapshot);
     lead->ledger = *ledger;
@@ -277,6 +282,7 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, const str
     lead->recovery_timer = loop_timer_create(loop, recovery_sweep, lead);
     lead->drain_timer = loop_timer_create(loop, patience_over, lead);
     lead->failures = log_fold_create();
+    job_pings_follow(pings, database->name, &lead->jobs);
     dispatch_create(lead);
     listening_end_listener(&lead->ledger, listener_told, lead);
     recovery_read(lead, recovery_told);
@@ -337,7 +343,7 @@ bool lead_quiet(const struct lead *lead)
 {
     return lead->started && lead->heartbeats > 0 && scheduler_quiet(lead->scheduler) && !dispatch_busy(lead) &&
            lead->unknown_count == 0 && lead->verdicts_pending == 0 && lead->reload == NULL &&
-           listener_settled(lead->listener) && sql_jobs_settled(lead);
+           listener_ready(lead->listener) && sql_jobs_idle(lead);
 }
 
 void lead_notified(struct lead *lead, const char *channel)

@@ -16,6 +16,7 @@
 
 #define LEAD_PATIENCE (30 * USEC_PER_SEC) /* with runs, while the leadership is drained */
 
+struct job_pings;
 struct lead;
 
 struct lead_handlers {
@@ -25,9 +26,9 @@ struct lead_handlers {
     void (*reloaded)(void *data);                          /* the catalog of the last lead_reload is in force */
 };
 
-struct lead *lead_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
-                         struct snapshot *snapshot, const struct ledger *ledger, const struct leader_lock *lock,
-                         const struct lead_handlers *handlers, void *data);
+struct lead *lead_create(struct loop *loop, struct resolver *resolver, struct job_pings *pings,
+                         const struct config_database *database, struct snapshot *snapshot, const struct ledger *ledger,
+                         const struct leader_lock *lock, const struct lead_handlers *handlers, void *data);
 void lead_hurry(struct lead *lead);   /* right after lead_create: changes are followed at once */
 void lead_destroy(struct lead *lead); /* NULL allowed; run sessions are closed */
 /* Starts nothing more and waits for what runs; after `patience` it is cancelled and recorded. */

@@ -8,6 +8,7 @@
 #include "base/log_fold.h"
 #include "daemon/expired.h"
 #include "daemon/install.h"
+#include "daemon/job_pings.h"
 #include "daemon/lead.h"
 #include "daemon/roles.h"
 #include "daemon/sql_job_status.h"
@@ -56,15 +57,16 @@ struct job_list {
 struct lead {
     struct loop *loop;
     struct resolver *resolver;
+    struct job_pings *pings; /* of all databases */
     const struct config_database *database;
-    struct snapshot *snapshot; /* held; `database` and all jobs are of it */
+    struct snapshot *snapshot; /* held; `database` is of it */
     struct ledger ledger;
     const struct lead_handlers *handlers;
     void *data;
 
     struct install *install; /* while it is under way, at the start */
     struct plugin_states plugins;
-    struct job_list jobs;
+    struct job_list jobs;                  /* at the start, until the ledger has them */
     struct ledger_sync *sync;              /* while jobs go to the ledger */
     struct listener *listener;             /* NULL until the schedule starts */
     struct upkeep *upkeep;                 /* likewise */
@@ -156,9 +158,6 @@ void run_queues_forget(struct lead *lead);    /* what is being claimed does not 
 void run_queues_wake(struct lead *lead);      /* the heartbeat is back: what waited for it may start */
 void run_queues_hand_back(struct lead *lead); /* draining: nothing that has not started will be */
 void run_queues_cancel(struct lead *lead);
-/* Runs under way keep what they need of their jobs: the catalog is about to go. */
-void run_queues_own_jobs(struct lead *lead);
-void run_queues_own_job(struct lead *lead, const struct scheduled *scheduled); /* likewise of one job */
 
 void job_list_finish(struct job_list *list);
 /* Jobs of plugins that are dormant stay known, but nothing of theirs falls due. */

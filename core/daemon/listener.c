@@ -287,7 +287,7 @@ static void keep_statement(struct listener *listener, const char *statement)
 {
     if (!text_same(listener->statement, statement)) {
         if (listener->statement != NULL) {
-            listening_forget_look(listener->connection);
+            listening_forget_check(listener->connection);
         }
         free(listener->statement);
         listener->statement = statement != NULL ? xstrdup(statement) : NULL;
@@ -316,12 +316,12 @@ static void queue_seen(void *data, const struct pg_reply *reply)
     }
 }
 
-static void look_closely(struct listener *listener, pg_callback *callback)
+static void check_closely(struct listener *listener, pg_callback *callback)
 {
     duration *targets;
     struct name_list views = listener_names_views(&listener->list, &targets);
     listener->closely_at = clock_boot();
-    listening_look_closely(listener->connection, &views, targets, callback, listener);
+    listening_check_closely(listener->connection, &views, targets, callback, listener);
     free((void *)views.items);
     free(targets);
 }
@@ -334,9 +334,9 @@ static void look(struct listener *listener)
         listener->queue_at = clock_boot();
         listening_queue(listener->connection, queue_seen, listener);
     } else if (listener->list.view_count > 0 && clock_boot() - listener->closely_at >= CLOSE_EVERY) {
-        look_closely(listener, looked_closely);
+        check_closely(listener, looked_closely);
     } else if (listener->statement != NULL) {
-        listening_look(listener->connection, listener->statement, looked, listener);
+        listening_check(listener->connection, listener->statement, looked, listener);
     } else {
         listening_ping(listener->connection, pinged, listener);
     }
@@ -375,7 +375,7 @@ static void notified(void *data, const char *channel, const char *payload)
     if (proof && strcmp(payload, listener->proof) == 0) {
         listener->proven = true;
         loop_timer_set(listener->beat_timer, PG_LEASE);
-        look_closely(listener, begin_watching);
+        check_closely(listener, begin_watching);
         return;
     }
     size_t count = listener_names_find(listener->list.channels, listener->list.channel_count, channel, &first);
@@ -567,7 +567,7 @@ struct listener *listener_create(struct lead *lead)
     return listener;
 }
 
-bool listener_settled(const struct listener *listener)
+bool listener_ready(const struct listener *listener)
 {
     return listener->degraded ||
            (!listener->update_due && !listener->listening && (listener->phase == PHASE_OFF || listener->answered));

@@ -26,7 +26,7 @@ struct listener;
 struct listener *listener_create(struct lead *lead);
 /* Whether it hears and has looked for changes once, or nobody asks it to, or it has told that it cannot: whoever is
  * woken by that has been. */
-bool listener_settled(const struct listener *listener);
+bool listener_ready(const struct listener *listener);
 /* The scheduler's jobs are others: before anything can wake one that it forgot. */
 void listener_follow(struct listener *listener);
 void listener_destroy(struct listener *listener); /* NULL allowed */

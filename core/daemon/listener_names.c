@@ -20,13 +20,13 @@ static bool is_watched(const struct scheduled *scheduled)
 
 bool listener_name_wakes(const struct listener_name *entry)
 {
-    return entry->target == 0 || scheduled_job(entry->scheduled)->options.target_lag > 0;
+    return entry->target == 0 || scheduled_job(entry->scheduled)->options->target_lag > 0;
 }
 
 /* How soon a change of its views' sources is to be found; 0: nobody wants to know. */
 static duration target_of(const struct job *job)
 {
-    const struct job_options *options = &job->options;
+    const struct job_options *options = job->options;
     if (options->target_lag > 0 || options->error_after == 0) {
         return options->target_lag > 0 ? options->target_lag : options->warn_after;
     }

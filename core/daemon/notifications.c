@@ -169,7 +169,7 @@ static void due(void *data)
     struct notifications *notifications = data;
     struct lead *lead = notifications->lead;
     struct columns busy;
-    size_t free_places = 0;
+    size_t free_slots = 0;
     if (lead->over || lead->draining || !any_sink(lead)) {
         return;
     }
@@ -182,13 +182,13 @@ static void due(void *data)
         if (notifications->sending[i].delivery != NULL) {
             columns_text(&busy, 0, notifications->sending[i].sink);
         } else {
-            free_places++;
+            free_slots++;
         }
     }
     columns_close(&busy);
-    if (free_places > 0) { /* else the end of one of them asks */
+    if (free_slots > 0) { /* else the end of one of them asks */
         notifications->asking = true;
-        notifying_take(&lead->ledger, &busy, (int)free_places, taken, lead);
+        notifying_take(&lead->ledger, &busy, (int)free_slots, taken, lead);
     }
     columns_finish(&busy);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Sends, for a leader, the messages to sinks that its ledger has (0032_sinks.sql): one at a time to each sink, four in
+/* Sends, for a leader, the messages to sinks that its ledger has (sinks.sql): one at a time to each sink, four in
  * all.
  *
  *   step      does                                                        then

@@ -74,7 +74,7 @@ static struct ledger_verdict judge(const struct lead *lead, const struct unfinis
         verdict.reason = "waited for its next attempt";
         return verdict;
     }
-    enum delivery delivery = scheduled_job(scheduled)->options.delivery;
+    enum delivery delivery = scheduled_job(scheduled)->options->delivery;
     if (too_large) {
         verdict.reason = reason_of_too_large(delivery);
     } else if (delivery != DELIVERY_AT_MOST_ONCE && !scheduled_retired(scheduled)) {
@@ -116,6 +116,9 @@ static void apply(const struct verdicts *batch, size_t index, const struct pg_re
         scheduler_retry(lead->scheduler, scheduled, unfinished->attempt + (unfinished->waits ? 0 : 1),
                         batch->verdicts[index].retry_at);
     } else {
+        const struct pinged_run pinged = {lead->database->name, scheduled_job(scheduled), unfinished->job_id,
+                                          unfinished->kind, unfinished->slot};
+        job_pings_end(lead->pings, &pinged, state, NULL, state == RUN_LOST ? batch->verdicts[index].reason : NULL);
         scheduler_ended(lead->scheduler, scheduled, state, 0, batch->at);
     }
 }
@@ -247,7 +250,12 @@ static void answered(void *data, const struct pg_reply *reply)
     if (lead_refused(lead, reply, "runs that an ended session left could not be read")) {
         return;
     }
-    int64_t from = ledger_read_unfinished(reply, &lead->unfinished, &lead->unfinished_count);
+    int64_t from;
+    struct error err;
+    if (!ledger_read_unfinished(reply, &lead->unfinished, &lead->unfinished_count, &from, &err)) {
+        lead_end(lead, &err);
+        return;
+    }
     if (from > 0) {
         ask(lead, from);
         return;

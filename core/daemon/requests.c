@@ -109,7 +109,12 @@ void requests_grant(struct lead *lead, const struct pg_reply *heartbeat)
         return; /* what was read of a job before its request would be remembered after it: the request comes again */
     }
     struct open_request *requests;
-    size_t count = ledger_read_requests(heartbeat, &requests);
+    size_t count;
+    struct error err;
+    if (!ledger_read_requests(heartbeat, &requests, &count, &err)) {
+        lead_end(lead, &err);
+        return;
+    }
     struct granted granted = {.requests = xcalloc(count + 1, sizeof(*granted.requests)),
                               .suspensions = xcalloc(count + 1, sizeof(*granted.suspensions)),
                               .begun = xcalloc(count + 1, sizeof(*granted.begun))};

@@ -71,24 +71,6 @@ void run_queues_cancel(struct lead *lead)
     }
 }
 
-void run_queues_own_jobs(struct lead *lead)
-{
-    struct run_queue_cursor cursor = {0};
-    struct run_queue *queue;
-    while ((queue = run_queues_next(lead, &cursor)) != NULL) {
-        run_queue_own_jobs(queue);
-    }
-}
-
-void run_queues_own_job(struct lead *lead, const struct scheduled *scheduled)
-{
-    struct run_queue_cursor cursor = {0};
-    struct run_queue *queue;
-    while ((queue = run_queues_next(lead, &cursor)) != NULL) {
-        run_queue_own_job(queue, scheduled);
-    }
-}
-
 void run_queues_hand_back(struct lead *lead)
 {
     struct run_queue_cursor cursor = {0};

@@ -131,7 +131,7 @@ static void write_due(void *data)
     dispatch_soon(lead);
 }
 
-bool sql_job_status_settled(const struct lead *lead)
+bool sql_job_status_idle(const struct lead *lead)
 {
     return lead->sql_job_status->once_count == 0;
 }

@@ -22,6 +22,6 @@ void sql_job_status_decided(struct lead *lead, const struct scheduled *scheduled
 /* Writes what has gathered: next slots once a second at most. */
 void sql_job_status_write(struct lead *lead);
 /* Nothing waits to be written that others wait for. */
-bool sql_job_status_settled(const struct lead *lead);
+bool sql_job_status_idle(const struct lead *lead);
 
 #endif

@@ -21,8 +21,7 @@ struct told {
 };
 
 struct sql_jobs {
-    struct zones **zones; /* the last are in force; the others may still be those of a run */
-    size_t zones_count;
+    struct zones *zones;
     char *seen;       /* what is known already; NULL: all jobs are to be asked for */
     char *first_seen; /* after the first part of a look: what the next one is to look from */
     int64_t from;     /* where the next part of this look begins; 0: the next answer begins one */
@@ -35,7 +34,7 @@ struct sql_jobs {
     bool swept;           /* for what expired, since the last answer */
     bool nothing_expired; /* by the last look, while behind */
     uint64_t looks;       /* that have begun */
-    uint64_t last_look;   /* that told all that had changed before it began */
+    uint64_t last_check;  /* that told all that had changed before it began */
     struct told *told;    /* by the look under way */
     size_t told_count;
     size_t told_capacity;
@@ -46,21 +45,10 @@ struct sql_jobs {
     struct loop_timer *ask_timer;
     int64_t refused_job; /* the last claim that was refused, and what had been answered then */
     int refused_version;
-    uint64_t refused_look;
+    uint64_t refused_check;
 };
 
 /* --- asking ------------------------------------------------------------------------------------------------------- */
-
-static struct zones *zones_of(const struct lead *lead)
-{
-    return lead->sql_jobs->zones[lead->sql_jobs->zones_count - 1];
-}
-
-static void add_zones(struct sql_jobs *jobs)
-{
-    jobs->zones = xrealloc(jobs->zones, jobs->zones_count + 1, sizeof(*jobs->zones));
-    jobs->zones[jobs->zones_count++] = zones_create();
-}
 
 /* Whoever comes after one that went, or has another name, is not to find it. */
 static void release_name(struct lead *lead, const struct changed_job *changed)
@@ -78,14 +66,14 @@ static void take(struct lead *lead, const struct changed_job *changed)
     if (changed->removed) {
         return; /* once those that come after it have another, or none */
     }
-    struct job *job = sql_job_make(&changed->row, lead->database, zones_of(lead), &err);
+    const struct job *job = sql_job_make(&changed->row, lead->database, lead->sql_jobs->zones, &err);
     const char *refusal = roles_problem(lead, job->owner);
     if (err.kind == ERROR_NONE && refusal != NULL) {
         error_set(&err, ERROR_REFUSED, "%s", refusal);
         error_hint(&err, "whoever keeps pgchime.conf may allow it: roles = ( { name = \"%s\"; allow = true; } )",
                    job->owner);
-        struct job *refused = sql_job_refused(job);
-        job_free(job);
+        const struct job *refused = sql_job_refused(job);
+        job_drop(job);
         job = refused;
     }
     if (err.kind == ERROR_NONE) {
@@ -171,7 +159,7 @@ static bool follow_parts(struct sql_jobs *jobs, const struct pg_reply *reply)
         jobs->wanted = true;
         return false;
     }
-    jobs->last_look = jobs->seen != NULL ? jobs->looks : jobs->last_look;
+    jobs->last_check = jobs->seen != NULL ? jobs->looks : jobs->last_check;
     free(jobs->seen);
     jobs->seen = jobs->first_seen;
     jobs->first_seen = NULL;
@@ -302,11 +290,10 @@ bool sql_jobs_asking(const struct lead *lead)
     return lead->sql_jobs->asking;
 }
 
-bool sql_jobs_settled(const struct lead *lead)
+bool sql_jobs_idle(const struct lead *lead)
 {
     const struct sql_jobs *jobs = lead->sql_jobs;
-    return !jobs->asking && !jobs->wanted && !jobs->placing.sweep && !expired_busy(lead) &&
-           sql_job_status_settled(lead);
+    return !jobs->asking && !jobs->wanted && !jobs->placing.sweep && !expired_busy(lead) && sql_job_status_idle(lead);
 }
 
 void sql_jobs_notified(struct lead *lead)
@@ -321,13 +308,13 @@ bool sql_jobs_refetch(struct lead *lead, const struct scheduled *scheduled)
 {
     struct sql_jobs *jobs = lead->sql_jobs;
     bool again = jobs->refused_job == scheduled_id(scheduled) && jobs->refused_version == scheduled_version(scheduled);
-    if (scheduled_job(scheduled)->origin != JOB_FROM_SQL || (again && jobs->last_look > jobs->refused_look)) {
+    if (scheduled_job(scheduled)->origin != JOB_FROM_SQL || (again && jobs->last_check > jobs->refused_check)) {
         return false;
     }
     if (!again) {
         jobs->refused_job = scheduled_id(scheduled);
         jobs->refused_version = scheduled_version(scheduled);
-        jobs->refused_look = jobs->looks; /* one under way may have passed it by */
+        jobs->refused_check = jobs->looks; /* one under way may have passed it by */
     }
     jobs->wanted = true;
     return true;
@@ -335,14 +322,16 @@ bool sql_jobs_refetch(struct lead *lead, const struct scheduled *scheduled)
 
 void sql_jobs_reloaded(struct lead *lead)
 {
-    if (zones_changed(zones_of(lead))) {
-        add_zones(lead->sql_jobs);
+    struct sql_jobs *jobs = lead->sql_jobs;
+    if (zones_changed(jobs->zones)) {
+        zones_destroy(jobs->zones);
+        jobs->zones = zones_create();
     }
-    look_at_all(lead->sql_jobs);
+    look_at_all(jobs);
 }
 
 /* Owners may run their jobs that could not, or the other way round. */
-static void look_again(struct lead *lead)
+static void check_again(struct lead *lead)
 {
     if (lead->sql_jobs->asking) {
         lead->sql_jobs->again = true;
@@ -354,7 +343,7 @@ static void look_again(struct lead *lead)
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
 /* Those that somebody had under his hands, or that an earlier leader did not come to. */
-static void look_for_done(struct lead *lead)
+static void check_for_done(struct lead *lead)
 {
     for (size_t i = 0; i < scheduler_count(lead->scheduler); i++) {
         sql_job_status_decided(lead, scheduler_at(lead->scheduler, i));
@@ -374,7 +363,7 @@ static void poll_due(void *data)
     }
     lead->sql_jobs->placing.sweep = true;
     sql_jobs_notified(lead);
-    look_for_done(lead);
+    check_for_done(lead);
     roles_check(lead);
     loop_timer_set(lead->sql_jobs->poll_timer, POLL_EVERY);
 }
@@ -416,12 +405,12 @@ void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
     lead->sql_jobs = jobs;
     lead->sql_placing = &jobs->placing;
     jobs->loaded = loaded;
-    lead->roles.changed = look_again;
+    lead->roles.changed = check_again;
     jobs->poll_timer = loop_timer_create(lead->loop, poll_due, lead);
     jobs->ask_timer = loop_timer_create(lead->loop, ask_due, lead);
     lead->sql_job_status = sql_job_status_create(lead);
     lead->expired = expired_create();
-    add_zones(jobs);
+    jobs->zones = zones_create();
     changes_listen(&lead->ledger, listened, lead);
     changes_follow_zone(&lead->ledger, lead->database->timezone, lead_now(lead), zone_followed, lead);
 }
@@ -429,7 +418,7 @@ void sql_jobs_load(struct lead *lead, sql_jobs_callback *loaded)
 void sql_jobs_start(struct lead *lead)
 {
     lead->sql_jobs->placing.sweep = true; /* what is gone */
-    look_for_done(lead);
+    check_for_done(lead);
     roles_tell(lead);
     loop_timer_set(lead->sql_jobs->poll_timer, POLL_EVERY);
 }
@@ -448,10 +437,7 @@ void sql_jobs_destroy(struct lead *lead)
     lead->expired = NULL;
     sql_placing_finish(&jobs->placing);
     lead->sql_placing = NULL;
-    for (size_t i = 0; i < jobs->zones_count; i++) {
-        zones_destroy(jobs->zones[i]);
-    }
-    free(jobs->zones);
+    zones_destroy(jobs->zones);
     free(jobs->seen);
     free(jobs->first_seen);
     free(jobs->changed);

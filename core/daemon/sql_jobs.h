@@ -30,7 +30,7 @@ void sql_jobs_notified(struct lead *lead);
 bool sql_jobs_step(struct lead *lead);
 bool sql_jobs_asking(const struct lead *lead);
 /* Nothing is asked for, nor to be. */
-bool sql_jobs_settled(const struct lead *lead);
+bool sql_jobs_idle(const struct lead *lead);
 /* The ledger refused a claim of this job: true when that is for an edit that has not been heard of yet. */
 bool sql_jobs_refetch(struct lead *lead, const struct scheduled *scheduled);
 /* Another configuration: pools, zones and upstreams may be others. */

@@ -89,7 +89,7 @@ static void free_name(struct lead *lead, const char *name, int64_t job_id)
 }
 
 /* Takes the job over; the scheduled one. */
-static struct scheduled *put(struct lead *lead, struct job *job, const struct job_memory *read)
+static struct scheduled *put(struct lead *lead, const struct job *job, const struct job_memory *read)
 {
     struct scheduled *known = sql_placing_find(lead, read->job_id);
     struct job_memory memory = *read;
@@ -102,14 +102,17 @@ static struct scheduled *put(struct lead *lead, struct job *job, const struct jo
             withdraw(lead, known, job);
             lead->sql_placing->sweep = true;
         }
-        run_queues_own_job(lead, known);
     }
     if (anew || memory.cursor < job->since) {
         restart(lead, known, job, &memory);
     }
     note_channels(lead, job);
     free_name(lead, job->name, read->job_id);
-    known = scheduler_put(lead->scheduler, job, &memory, lead_now(lead));
+    known = scheduler_put(lead->scheduler, job, &memory);
+    job_drop(job);
+    if (lead->started) {
+        scheduler_link(lead->scheduler, lead_now(lead));
+    }
     if (anew) { /* whoever wrote it may have been long about committing that */
         miss(lead, known, "the leader heard of its schedule only later", HEARD_LATE);
     } else if (mended) {
@@ -121,13 +124,13 @@ static struct scheduled *put(struct lead *lead, struct job *job, const struct jo
 static void wake_waiting(struct lead *lead, const struct scheduled *there);
 
 /* At the load those that are left come here, some of them in a cycle, and each is put once. */
-static void take_aside(struct lead *lead, struct job *job, const struct job_memory *memory, const char *missing)
+static void take_aside(struct lead *lead, const struct job *job, const struct job_memory *memory, const char *missing)
 {
     struct error err = {.kind = ERROR_NONE};
     error_set(&err, ERROR_CONFIG, "it comes after \"%.200s\", which is not there", missing);
     error_hint(&err, "it is scheduled as soon as that is");
     sql_job_status_problem(lead, job, memory, &err);
-    struct job *refused = sql_job_refused(job);
+    const struct job *refused = sql_job_refused(job);
     sql_waiting_add(&lead->sql_placing->waiting, job, memory, missing);
     const struct scheduled *there = put(lead, refused, memory);
     if (lead->started) {
@@ -164,7 +167,7 @@ static bool would_cycle(struct lead *lead, const struct job *job, const struct j
 
 /* Takes the job over, which has no fault of its own. While an answer is read nobody is put before those it comes after;
  * a cycle may be one with what is told later. */
-void sql_placing_take(struct lead *lead, struct job *job, const struct job_memory *memory, bool has_problem)
+void sql_placing_take(struct lead *lead, const struct job *job, const struct job_memory *memory, bool has_problem)
 {
     struct error err = {.kind = ERROR_NONE};
     const char *missing = missing_upstream(lead, job);
@@ -179,8 +182,8 @@ void sql_placing_take(struct lead *lead, struct job *job, const struct job_memor
     }
     if (cycle) {
         sql_job_status_problem(lead, job, memory, &err);
-        struct job *refused = sql_job_refused(job);
-        job_free(job);
+        const struct job *refused = sql_job_refused(job);
+        job_drop(job);
         job = refused;
     } else if (has_problem) {
         sql_job_status_no_problem(lead, memory);
@@ -213,7 +216,7 @@ void sql_placing_take_held(struct lead *lead)
     }
 }
 
-void sql_placing_take_refused(struct lead *lead, struct job *job, const struct job_memory *memory,
+void sql_placing_take_refused(struct lead *lead, const struct job *job, const struct job_memory *memory,
                               const struct error *problem)
 {
     sql_job_status_problem(lead, job, memory, problem);
@@ -248,9 +251,7 @@ static struct job_memory memory_of(const struct scheduled *scheduled)
 static void place_again(struct lead *lead, const struct scheduled *known)
 {
     struct job_memory memory = memory_of(known);
-    struct job *job = job_copy(scheduled_job(known));
-    job->schedule.zone = scheduled_job(known)->schedule.zone;
-    sql_placing_take(lead, job, &memory, false);
+    sql_placing_take(lead, job_hold(scheduled_job(known)), &memory, false);
 }
 
 static bool names(const struct lead *lead, const struct job *job, const struct scheduled *upstream)
@@ -277,6 +278,12 @@ static void place_astray(struct lead *lead, const struct scheduled *upstream)
     }
 }
 
+void sql_placing_remove(struct lead *lead, struct scheduled *scheduled)
+{
+    place_astray(lead, scheduled);
+    scheduler_remove(lead->scheduler, scheduled);
+}
+
 void sql_placing_follow_up(struct lead *lead, int64_t job_id, bool removed)
 {
     struct scheduled *known = sql_placing_find(lead, job_id);
@@ -284,22 +291,12 @@ void sql_placing_follow_up(struct lead *lead, int64_t job_id, bool removed)
     if (known == NULL || scheduled_retired(known)) {
         return;
     }
-    place_astray(lead, known);
-    if (removed) {
-        note_channels(lead, scheduled_job(known));
-        scheduler_withdraw(lead->scheduler, known, reason_to_withdraw(NULL), lead_now(lead));
-        run_queues_own_job(lead, known);
-        scheduler_remove(lead->scheduler, known);
+    if (!removed) {
+        place_astray(lead, known);
+        return;
     }
-}
-
-void sql_placing_before_relink(struct lead *lead)
-{
-    for (size_t i = 0; i < scheduler_count(lead->scheduler); i++) {
-        const struct scheduled *it = scheduler_at(lead->scheduler, i);
-        bool by_sql = !scheduled_retired(it) && scheduled_job(it)->origin == JOB_FROM_SQL;
-        if (by_sql && missing_upstream(lead, scheduled_job(it)) != NULL) {
-            place_again(lead, it);
-        }
-    }
+    note_channels(lead, scheduled_job(known));
+    scheduler_withdraw(lead->scheduler, known, reason_to_withdraw(NULL), lead_now(lead));
+    sql_placing_remove(lead, known);
+    scheduler_link(lead->scheduler, lead_now(lead));
 }

@@ -26,9 +26,9 @@ void sql_placing_finish(struct sql_placing *placing);
 /* NULL: it is not known, or nothing is before the schedule has started. */
 struct scheduled *sql_placing_find(const struct lead *lead, int64_t job_id);
 /* Takes the job over, which has no fault of its own. */
-void sql_placing_take(struct lead *lead, struct job *job, const struct job_memory *memory, bool has_problem);
+void sql_placing_take(struct lead *lead, const struct job *job, const struct job_memory *memory, bool has_problem);
 /* Takes over one that has. */
-void sql_placing_take_refused(struct lead *lead, struct job *job, const struct job_memory *memory,
+void sql_placing_take_refused(struct lead *lead, const struct job *job, const struct job_memory *memory,
                               const struct error *problem);
 /* Those that were held while answers were read: all that there is to read has been read. */
 void sql_placing_take_held(struct lead *lead);
@@ -37,7 +37,8 @@ void sql_placing_forget(struct lead *lead, int64_t job_id);
 /* Whom all told ones come after is known: places those anew that came after this one by another name; takes it out
  * where it was removed. */
 void sql_placing_follow_up(struct lead *lead, int64_t job_id, bool removed);
-/* Catalog jobs were retired, and the schedule is about to be linked anew: who comes after them must not. */
-void sql_placing_before_relink(struct lead *lead);
+/* Takes a job out, wherever it came from, whose name was released; jobs made by SQL that came after it are placed anew.
+ * Then scheduler_link. */
+void sql_placing_remove(struct lead *lead, struct scheduled *scheduled);
 
 #endif

@@ -18,7 +18,8 @@ static const char *own_name(const struct job *job, const char *name)
     return job->name;
 }
 
-void sql_waiting_add(struct sql_waiting *waiting, struct job *job, const struct job_memory *memory, const char *missing)
+void sql_waiting_add(struct sql_waiting *waiting, const struct job *job, const struct job_memory *memory,
+                     const char *missing)
 {
     if (waiting->count == waiting->capacity) {
         waiting->capacity = waiting->capacity == 0 ? 16 : waiting->capacity * 2;
@@ -46,7 +47,7 @@ void sql_waiting_forget(struct sql_waiting *waiting, int64_t job_id)
 {
     for (size_t i = 0; i < waiting->count; i++) {
         if (waiting->items[i].memory.job_id == job_id) {
-            job_free(waiting->items[i].job);
+            job_drop(waiting->items[i].job);
             waiting->items[i] = waiting->items[--waiting->count];
             return;
         }
@@ -56,7 +57,7 @@ void sql_waiting_forget(struct sql_waiting *waiting, int64_t job_id)
 void sql_waiting_finish(struct sql_waiting *waiting)
 {
     for (size_t i = 0; i < waiting->count; i++) {
-        job_free(waiting->items[i].job);
+        job_drop(waiting->items[i].job);
     }
     free(waiting->items);
     *waiting = (struct sql_waiting){0};

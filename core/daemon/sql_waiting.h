@@ -7,7 +7,7 @@
 #include "schedule/scheduler.h"
 
 struct sql_waiting_job {
-    struct job *job;
+    const struct job *job;
     struct job_memory memory;
     const char *missing; /* of job->after */
     uint64_t hash;       /* of that name */
@@ -20,7 +20,7 @@ struct sql_waiting {
 };
 
 /* Takes the job over; `missing` is one of its `after`, or equal to one, or empty. */
-void sql_waiting_add(struct sql_waiting *waiting, struct job *job, const struct job_memory *memory,
+void sql_waiting_add(struct sql_waiting *waiting, const struct job *job, const struct job_memory *memory,
                      const char *missing);
 /* One that waits for that name (NULL: any); its job is the caller's. False: there is none. */
 bool sql_waiting_take(struct sql_waiting *waiting, const char *name, struct sql_waiting_job *taken);

@@ -4,10 +4,10 @@
 #include "base/text.h"
 #include "ledger/answers.h"
 
-void alerting_look(struct pg_connection *session, pg_callback *callback, void *data)
+void alerting_evaluate(struct pg_connection *session, pg_callback *callback, void *data)
 {
     static const struct pg_statement statements[] = {
-        {.name = "chime_look_at_alerts", .sql = "SELECT l.found, l.open FROM chime.look_at_alerts() AS l"},
+        {.name = "chime_evaluate_alerts", .sql = "SELECT l.found, l.open FROM chime.evaluate_alerts() AS l"},
         {.name = "chime_alert_standards",
          .sql =
              "SELECT r.name FROM chime.standard_rules() AS r WHERE r.name OPERATOR(pg_catalog.<>) 'condition-broken'"},
@@ -45,9 +45,9 @@ const char *alerting_condition(const struct pg_reply *reply, size_t index)
     return pg_reply_value(reply, 2, index, 0);
 }
 
-void alerting_look_at_condition(struct pg_connection *session, const char *rule, pg_callback *callback, void *data)
+void alerting_evaluate_condition(struct pg_connection *session, const char *rule, pg_callback *callback, void *data)
 {
-    pg_send_one(session, NULL, "SELECT chime.look_at_condition($1)", 1, &rule, callback, data);
+    pg_send_one(session, NULL, "SELECT chime.evaluate_condition($1)", 1, &rule, callback, data);
 }
 
 const char *alerting_read_holds(const struct pg_reply *reply)

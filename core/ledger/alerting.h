@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the leader asks and writes about alerts (0031_alerts.sql).
+/* What the leader asks and writes about alerts (alerts.sql).
  *
  * Does: look for what is wrong, and whether a condition holds, on a session that may not write; write rules and what
  *   follows from a look through the leader's own session.
@@ -11,14 +11,14 @@
 #include "ledger/ledger.h"
 
 /* A look, but for conditions. */
-void alerting_look(struct pg_connection *session, pg_callback *callback, void *data);
+void alerting_evaluate(struct pg_connection *session, pg_callback *callback, void *data);
 const char *alerting_read_found(const struct pg_reply *reply); /* NULL: nothing */
 bool alerting_read_open(const struct pg_reply *reply);
 size_t alerting_standard_count(const struct pg_reply *reply); /* rules that it went by */
 const char *alerting_standard(const struct pg_reply *reply, size_t index);
 size_t alerting_condition_count(const struct pg_reply *reply); /* rules that are to be asked for one by one */
 const char *alerting_condition(const struct pg_reply *reply, size_t index);
-void alerting_look_at_condition(struct pg_connection *session, const char *rule, pg_callback *callback, void *data);
+void alerting_evaluate_condition(struct pg_connection *session, const char *rule, pg_callback *callback, void *data);
 const char *alerting_read_holds(const struct pg_reply *reply); /* NULL: it does not */
 
 /* `rules` is JSON. */

@@ -57,14 +57,20 @@ bool answer_is_true(const char *text)
     return text != NULL && text[0] == 't';
 }
 
-enum run_kind answer_kind(const char *text)
+bool answer_unknown(const char *what, const char *text, struct error *err)
 {
-    for (enum run_kind kind = 0; kind < RUN_KIND_COUNT; kind++) {
-        if (strcmp(text, run_kind_name(kind)) == 0) {
-            return kind;
+    error_set(err, ERROR_REFUSED, "the ledger has %s \"%s\", which this pgchime does not know", what, text);
+    return error_hint(err, "upgrade this pgchime (%s) to the version that wrote it", PGCHIME_VERSION);
+}
+
+bool answer_kind(const char *text, enum run_kind *kind, struct error *err)
+{
+    for (*kind = 0; *kind < RUN_KIND_COUNT; (*kind)++) {
+        if (strcmp(text, run_kind_name(*kind)) == 0) {
+            return true;
         }
     }
-    fatal("the ledger answered \"%s\" where a kind of run was due", text);
+    return answer_unknown("a run of kind", text, err);
 }
 
 enum {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Values as the ledger's own functions answer them, and what they know of a job. What is not well-formed ends the
- * process: the schema is then not the one this program was built for. */
+/* Values as the ledger's own functions answer them, and what they know of a job. */
 #ifndef CHIME_LEDGER_ANSWERS_H
 #define CHIME_LEDGER_ANSWERS_H
 
@@ -21,7 +20,9 @@ enum ledger_answer answer_of(const struct pg_reply *reply);
 
 instant answer_instant(const char *text); /* INSTANT_NONE for NULL; one out of our years is the nearest within */
 bool answer_is_true(const char *text);    /* false for NULL */
-enum run_kind answer_kind(const char *text);
+/* False, with the way out: a word that this program does not know, as a newer one may have written it. */
+bool answer_kind(const char *text, enum run_kind *kind, struct error *err);
+bool answer_unknown(const char *what, const char *text, struct error *err); /* false; the error for such a word */
 
 #define ANSWER_MEMORY_COLUMNS 10
 /* What is known of a job, from these columns beginning with `first`: last slot, last outcome, how long it took in us,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Jobs that are made by SQL, as the leader hears of them, and what it writes back (0018_sql_jobs.sql).
+/* Jobs that are made by SQL, as the leader hears of them, and what it writes back (sql_jobs.sql).
  *
  * Does: ask for all of them in parts, later for those that changed since; tell which the leader cannot run, when each
- *   is due next, and which had their only slot (0019_sql_jobs_leader.sql).
+ *   is due next, and which had their only slot.
  * Does not: read a job's texts (catalog/sql_job.h), or hold anything. */
 #ifndef CHIME_LEDGER_CHANGES_H
 #define CHIME_LEDGER_CHANGES_H

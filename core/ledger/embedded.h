@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The migrations of sql/migrations, compiled in.
+/* The SQL of schema chime (sql/schema, sql/functions), compiled in.
  *
- * Does: hold name and whole text of every NNNN_name.sql, in order of their numbers.
+ * Does: hold name and whole text of every file, in the order in which they run.
  * Does not: run them. The data is generated at build time (cmake/EmbedSql.cmake). */
 #ifndef CHIME_LEDGER_EMBEDDED_H
 #define CHIME_LEDGER_EMBEDDED_H
 
 #include <stddef.h>
 
-struct embedded_migration {
-    int number;       /* NNNN, from 1 */
-    const char *name; /* what follows it in the file's name */
+struct embedded_sql {
+    int number;       /* of a file of sql/schema: NNNN, from 1; else 0 */
+    const char *name; /* of the file, without number and ".sql"; NULL: the end */
     const char *sql;
 };
 
-/* Followed by a row of zeros. */
-extern const struct embedded_migration embedded_migrations[];
-extern const size_t embedded_migration_count;
+/* Tables, types, policies: each runs once, in order of the numbers. */
+extern const struct embedded_sql embedded_schema[];
+/* Functions, views and triggers: all run again when their checksum is another one. */
+extern const struct embedded_sql embedded_functions[];
+extern const char embedded_checksum[];
 
 #endif

@@ -59,11 +59,13 @@ void ledger_ask_holders(const struct ledger *ledger, pg_callback *callback, void
 
 /* --- the leader lock ---------------------------------------------------------------------------------------------- */
 
-#define MIGRATION "(SELECT coalesce(pg_catalog.max(m.number), 0) FROM chime.migration m)"
+#define MIGRATION                                                            \
+    "(SELECT coalesce(pg_catalog.max(m.number), 0) FROM chime.migration m)," \
+    " (SELECT f.version FROM chime.function_set f)"
 
-void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data)
+void ledger_check_leader(struct pg_connection *connection, pg_callback *callback, void *data)
 {
-    pg_send_one(connection, "chime_look",
+    pg_send_one(connection, "chime_change_check",
                 "SELECT l.token, l.instance, l.configuration, chime.led(),"
                 " chime.leader_sign(), pg_catalog.clock_timestamp(), pg_catalog.pg_postmaster_start_time(), l.system, "
                 "l.timeline, chime.commits_wait(), chime.copy_of(), " MIGRATION " FROM chime.leader l",
@@ -95,6 +97,7 @@ bool ledger_read_leader_lock(const struct pg_reply *reply, struct leader_lock *l
     copy_value(lock->waits, sizeof(lock->waits), pg_reply_value(reply, 0, 0, 9));
     copy_value(lock->copy_of, sizeof(lock->copy_of), pg_reply_value(reply, 0, 0, 10));
     lock->migration = atoi(pg_reply_value(reply, 0, 0, 11));
+    copy_value(lock->functions, sizeof(lock->functions), pg_reply_value(reply, 0, 0, 12));
     return true;
 }
 
@@ -176,37 +179,49 @@ bool ledger_read_heartbeat(const struct pg_reply *reply, struct ledger_heartbeat
     heartbeat->now = answer_instant(pg_reply_value(reply, 0, 0, 0));
     heartbeat->leads = pg_reply_value(reply, 0, 0, 1)[0] == 't';
     heartbeat->migration = atoi(pg_reply_value(reply, 0, 0, 2));
+    copy_value(heartbeat->functions, sizeof(heartbeat->functions), pg_reply_value(reply, 0, 0, 3));
     return true;
 }
 
-static enum ledger_verb read_verb(const char *text)
+static bool read_verb(const char *text, enum ledger_verb *verb, struct error *err)
 {
     static const char *const verbs[] = {
         [LEDGER_RUN] = "run",         [LEDGER_FORCE] = "force",   [LEDGER_CANCEL] = "cancel",
         [LEDGER_SUSPEND] = "suspend", [LEDGER_RESUME] = "resume", [LEDGER_BEGIN] = "begin"};
     for (size_t i = 0; i < COUNT_OF(verbs); i++) {
         if (strcmp(verbs[i], text) == 0) {
-            return (enum ledger_verb)i;
+            *verb = (enum ledger_verb)i;
+            return true;
         }
     }
-    fatal("the ledger answered \"%s\" where a request was due", text);
+    return answer_unknown("a request", text, err);
 }
 
-size_t ledger_read_requests(const struct pg_reply *reply, struct open_request **requests)
+static bool read_request(const struct pg_reply *reply, size_t row, struct open_request *request, struct error *err)
 {
-    size_t count = pg_reply_rows(reply, 1);
-    *requests = xcalloc(count + 1, sizeof(**requests));
-    for (size_t i = 0; i < count; i++) {
-        const char *kind = pg_reply_value(reply, 1, i, 3);
-        const char *reason = pg_reply_value(reply, 1, i, 5);
-        (*requests)[i] = (struct open_request){.request_id = atoll(pg_reply_value(reply, 1, i, 0)),
-                                               .verb = read_verb(pg_reply_value(reply, 1, i, 1)),
-                                               .run = {.job_id = atoll(pg_reply_value(reply, 1, i, 2)),
-                                                       .kind = kind != NULL ? answer_kind(kind) : RUN_SCHEDULE,
-                                                       .slot = answer_instant(pg_reply_value(reply, 1, i, 4))},
-                                               .reason = reason != NULL ? xstrdup(reason) : NULL};
+    const char *kind = pg_reply_value(reply, 1, row, 3);
+    const char *reason = pg_reply_value(reply, 1, row, 5);
+    *request = (struct open_request){.request_id = atoll(pg_reply_value(reply, 1, row, 0)),
+                                     .run = {.job_id = atoll(pg_reply_value(reply, 1, row, 2)),
+                                             .kind = RUN_SCHEDULE,
+                                             .slot = answer_instant(pg_reply_value(reply, 1, row, 4))},
+                                     .reason = reason != NULL ? xstrdup(reason) : NULL};
+    return read_verb(pg_reply_value(reply, 1, row, 1), &request->verb, err) &&
+           (kind == NULL || answer_kind(kind, &request->run.kind, err));
+}
+
+bool ledger_read_requests(const struct pg_reply *reply, struct open_request **requests, size_t *count,
+                          struct error *err)
+{
+    size_t rows = pg_reply_rows(reply, 1);
+    *requests = xcalloc(rows + 1, sizeof(**requests));
+    for (*count = 0; *count < rows; (*count)++) {
+        if (!read_request(reply, *count, &(*requests)[*count], err)) {
+            ledger_free_requests(*requests, *count + 1);
+            return false;
+        }
     }
-    return count;
+    return true;
 }
 
 void ledger_free_requests(struct open_request *requests, size_t count)
@@ -450,7 +465,7 @@ static void add_skip(struct batch *batch, const struct skipped *passed, instant 
     columns_instant(columns, 4, passed->at);
     columns_text(columns, 5, passed->reason);
     columns_bool(columns, 6, passed->outcome);
-    columns_text(columns, 7, log_word(scheduled_job(passed->scheduled)->options.log_runs));
+    columns_text(columns, 7, log_word(scheduled_job(passed->scheduled)->options->log_runs));
     batch->rows++;
 }
 
@@ -559,11 +574,10 @@ void ledger_unfinished(const struct ledger *ledger, const int *known, size_t kno
     columns_finish(&columns);
 }
 
-static struct unfinished_run read_unfinished(const struct pg_reply *reply, size_t row)
+static bool read_unfinished(const struct pg_reply *reply, size_t row, struct unfinished_run *run, struct error *err)
 {
-    return (struct unfinished_run){.run_id = atoll(pg_reply_value(reply, 0, row, 0)),
+    *run = (struct unfinished_run){.run_id = atoll(pg_reply_value(reply, 0, row, 0)),
                                    .job_id = atoll(pg_reply_value(reply, 0, row, 1)),
-                                   .kind = answer_kind(pg_reply_value(reply, 0, row, 2)),
                                    .slot = answer_instant(pg_reply_value(reply, 0, row, 3)),
                                    .attempt = atoi(pg_reply_value(reply, 0, row, 4)),
                                    .waits = pg_reply_value(reply, 0, row, 5)[0] == 't',
@@ -572,19 +586,26 @@ static struct unfinished_run read_unfinished(const struct pg_reply *reply, size_
                                    .own = pg_reply_value(reply, 0, row, 8)[0] == 't',
                                    .done = pg_reply_value(reply, 0, row, 9)[0] == 't',
                                    .missed_after = pg_reply_value(reply, 0, row, 10)[0] == 't'};
+    return answer_kind(pg_reply_value(reply, 0, row, 2), &run->kind, err);
 }
 
-int64_t ledger_read_unfinished(const struct pg_reply *reply, struct unfinished_run **unfinished, size_t *count)
+bool ledger_read_unfinished(const struct pg_reply *reply, struct unfinished_run **unfinished, size_t *count,
+                            int64_t *from, struct error *err)
 {
     size_t rows = pg_reply_rows(reply, 0);
     *unfinished = xrealloc(*unfinished, *count + rows + 1, sizeof(**unfinished));
+    *from = 0;
     for (size_t row = 0; row < rows; row++) {
         if (pg_reply_value(reply, 0, row, 1) == NULL) {
-            return atoll(pg_reply_value(reply, 0, row, 0));
+            *from = atoll(pg_reply_value(reply, 0, row, 0));
+            return true;
         }
-        (*unfinished)[(*count)++] = read_unfinished(reply, row);
+        if (!read_unfinished(reply, row, &(*unfinished)[*count], err)) {
+            return false;
+        }
+        (*count)++;
     }
-    return 0;
+    return true;
 }
 
 void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count, instant at,

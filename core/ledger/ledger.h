@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The ledger: what is written before a run starts and when it ends, through one session of the leader.
  *
- * Does: put batches into the functions of sql/migrations/0002 and 0004, in the order of the calls, each one
+ * Does: put batches into the functions of sql/functions, in the order of the calls, each one
  *   transaction; read their answers back.
  * Does not: decide what is due, or hold anything in memory but what is on its way (write_queue.h sends that again).
  * Every call answers exactly once through pg_callback, from which the read functions take typed rows; answers.h says
@@ -96,7 +96,7 @@ struct open_request {
 /* `at` everywhere: when the leader decided that, the same instant as in its memory. */
 
 /* The leader lock. `seen` is how it was at the last look. */
-void ledger_look(struct pg_connection *connection, pg_callback *callback, void *data);
+void ledger_check_leader(struct pg_connection *connection, pg_callback *callback, void *data);
 struct leader_lock {
     char token[LEDGER_TOKEN_SIZE]; /* "" when nobody sits */
     char instance[256];
@@ -109,6 +109,7 @@ struct leader_lock {
     char waits[256];       /* what commits of daemons wait for, in words; "" when none does */
     char copy_of[256];     /* in words, when this is a copy of another database's ledger, which nobody leads; "" else */
     int migration;         /* of schema chime */
+    char functions[32];    /* the version of the pgchime that made its functions */
 };
 bool ledger_read_leader_lock(const struct pg_reply *reply, struct leader_lock *lock);
 /* Ends the session that holds the leader lock, if that is still the one that gave this sign of life last. */
@@ -145,16 +146,18 @@ void ledger_wait_briefly(const struct ledger *ledger);
 void ledger_ask_holders(const struct ledger *ledger, pg_callback *callback, void *data);
 
 struct ledger_heartbeat {
-    instant now;   /* the database's clock */
-    bool leads;    /* the token still does */
-    int migration; /* of schema chime, as it is now */
+    instant now;        /* the database's clock */
+    bool leads;         /* the token still does */
+    int migration;      /* of schema chime, as it is now */
+    char functions[32]; /* the version of the pgchime that made them */
 };
 
 /* How things are, and the requests that wait. Read-only, and ahead of writes that are held. */
 void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *data);
 bool ledger_read_heartbeat(const struct pg_reply *reply, struct ledger_heartbeat *heartbeat);
-size_t ledger_read_requests(const struct pg_reply *reply,
-                            struct open_request **requests); /* caller: ledger_free_requests */
+/* The caller's (ledger_free_requests). False: one of them says what this program does not know; none is left then. */
+bool ledger_read_requests(const struct pg_reply *reply, struct open_request **requests, size_t *count,
+                          struct error *err);
 void ledger_free_requests(struct open_request *requests, size_t count);
 /* Removes requests that were granted or are moot; suspensions and their ends come into force with it. */
 void ledger_acknowledge(const struct ledger *ledger, const int64_t *request_ids, size_t count, instant at,
@@ -188,8 +191,10 @@ bool ledger_granted(const int64_t *sorted, size_t count, int64_t job_id);
 /* A page of them: of the live runs that follow the one of number `from`. */
 void ledger_unfinished(const struct ledger *ledger, const int *known, size_t known_count, int64_t from,
                        pg_callback *callback, void *data);
-/* Appends those of a page to a list of xrealloc; where the next page begins, 0: there is none. */
-int64_t ledger_read_unfinished(const struct pg_reply *reply, struct unfinished_run **unfinished, size_t *count);
+/* Appends those of a page to a list of xrealloc; `from`: where the next page begins, 0: there is none. False: a run is
+ * of a kind that this program does not know. */
+bool ledger_read_unfinished(const struct pg_reply *reply, struct unfinished_run **unfinished, size_t *count,
+                            int64_t *from, struct error *err);
 /* `at`: when these were decided. */
 void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verdicts, size_t count, instant at,
                   pg_callback *callback, void *data);

@@ -56,8 +56,8 @@ void listening_ping(struct pg_connection *session, pg_callback *callback, void *
 
 /* --- looks -------------------------------------------------------------------------------------------------------- */
 
-void listening_look_closely(struct pg_connection *session, const struct name_list *views, const duration *targets,
-                            pg_callback *callback, void *data)
+void listening_check_closely(struct pg_connection *session, const struct name_list *views, const duration *targets,
+                             pg_callback *callback, void *data)
 {
     struct columns columns;
     char target[NUMBER_SIZE + 8];
@@ -68,12 +68,12 @@ void listening_look_closely(struct pg_connection *session, const struct name_lis
         columns_text(&columns, 1, target);
     }
     columns_close(&columns);
-    struct pg_statement statements[] = {{.name = "chime_look_closely",
-                                         .sql = "SELECT v FROM chime.look_closely($1, $2) v",
+    struct pg_statement statements[] = {{.name = "chime_check_closely",
+                                         .sql = "SELECT v FROM chime.check_closely($1, $2) v",
                                          .parameter_count = 2,
                                          .parameters = columns.values},
-                                        {.name = "chime_look_statement",
-                                         .sql = "SELECT chime.look_statement($1)",
+                                        {.name = "chime_change_check_statement",
+                                         .sql = "SELECT chime.change_check_statement($1)",
                                          .parameter_count = 1,
                                          .parameters = columns.values}};
     pg_send(session, statements, COUNT_OF(statements), callback, data);
@@ -85,12 +85,12 @@ const char *listening_read_statement(const struct pg_reply *reply)
     return pg_reply_value(reply, 1, 0, 0);
 }
 
-void listening_look(struct pg_connection *session, const char *statement, pg_callback *callback, void *data)
+void listening_check(struct pg_connection *session, const char *statement, pg_callback *callback, void *data)
 {
-    pg_send_one(session, "chime_look", statement, 0, NULL, callback, data);
+    pg_send_one(session, "chime_change_check", statement, 0, NULL, callback, data);
 }
 
-void listening_forget_look(struct pg_connection *session)
+void listening_forget_check(struct pg_connection *session)
 {
     pg_send_one(session, NULL, "DEALLOCATE ALL", 0, NULL, NULL, NULL);
     pg_forget_prepared(session);

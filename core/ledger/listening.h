@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What the leader's second session asks of the server: to hear notifications, and which views are behind their sources.
  *
- * Does: LISTEN, prove that a notification arrives, look at the marks of captured changes (0012_listener.sql); write
+ * Does: LISTEN, prove that a notification arrives, look at the marks of captured changes (listener.sql); write
  *   down, through the leader's own session, whether all that works and which views stay behind.
  * Does not: decide what follows from it (daemon/listener.h). */
 #ifndef CHIME_LEDGER_LISTENING_H
@@ -31,13 +31,13 @@ void listening_ping(struct pg_connection *session, pg_callback *callback, void *
 
 /* A close look, which costs some milliseconds: the statement of a quick one, and what no mark tells of. `targets` goes
  * with `views`. */
-void listening_look_closely(struct pg_connection *session, const struct name_list *views, const duration *targets,
-                            pg_callback *callback, void *data);
+void listening_check_closely(struct pg_connection *session, const struct name_list *views, const duration *targets,
+                             pg_callback *callback, void *data);
 const char *listening_read_statement(
     const struct pg_reply *reply); /* borrowed from the reply; NULL: no view has marks */
 /* A quick one, by that statement, the same each time until it is forgotten. */
-void listening_look(struct pg_connection *session, const char *statement, pg_callback *callback, void *data);
-void listening_forget_look(struct pg_connection *session);
+void listening_check(struct pg_connection *session, const char *statement, pg_callback *callback, void *data);
+void listening_forget_check(struct pg_connection *session);
 /* Views that are behind, of either look: by row. */
 size_t listening_count(const struct pg_reply *reply);
 const char *listening_view(const struct pg_reply *reply, size_t index);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* As whom the daemon logs in for jobs that SQL made, as the ledger knows it (0026_logins.sql).
+/* As whom the daemon logs in for jobs that SQL made, as the ledger knows it (logins.sql).
  *
  * Does: write down what pgchime.conf says, by which SQL refuses early; ask which roles are there, and what stands in
  *   the way of each.

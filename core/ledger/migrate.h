@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Brings schema chime forward, one transaction per migration, over a connection that is used for nothing else
- * meanwhile. */
+/* Brings schema chime forward, in one transaction (docs/adr/0029), over a connection that is used for nothing else
+ * meanwhile, and for nothing at all after an error.
+ *
+ * The files of sql/schema that a database has not seen run in the order of their numbers; the highest is its migration.
+ * The functions of sql/functions are all made again when their checksum is another one. */
 #ifndef CHIME_LEDGER_MIGRATE_H
 #define CHIME_LEDGER_MIGRATE_H
 
@@ -28,19 +31,32 @@ struct migration;
     " OR (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user) AND "           \
     "NOT (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = owner) HAVING count(*) > 0"
 
-/* Called once. `err` is NULL on success; `from` and `to` are the migrations before and now (0: no schema). */
-typedef void migrate_callback(void *data, const struct error *err, int from, int to);
+/* What was found. */
+struct migrate_state {
+    int number;        /* the migration; 0: no schema */
+    char version[32];  /* of the pgchime that made the functions; "": there are none */
+    char checksum[72]; /* theirs */
+};
 
-/* Starts; `apply` false only compares: an older or missing schema is no error then. A schema newer than this program
- * is refused. Freed after the callback. */
+/* Called once. `err` is NULL on success; `found`: before. */
+typedef void migrate_callback(void *data, const struct error *err, const struct migrate_state *found);
+
+/* Starts; `apply` false only compares: an older or missing schema is no error then. What a newer pgchime made is
+ * refused. Freed after the callback. */
 struct migration *migrate_start(struct pg_connection *connection, bool apply, migrate_callback *callback, void *data);
 /* The connection went away: no callback follows. NULL allowed. */
 void migrate_abandon(struct migration *migration);
-/* What migrate_start would run from migration `from` on, as one text; caller frees. */
+/* Whether migrate_start would change nothing. */
+bool migrate_is_current(const struct migrate_state *found);
+/* What migrate_start would run from migration `from` on, as one text, and one transaction; caller frees. */
 char *migrate_text(int from);
 int migrate_newest(void);
-/* False, with the way out: a schema at migration `found` is newer than this program, which never leads it. */
-bool migrate_knows(int found, struct error *err);
+/* False, with the way out: the schema, or its functions (`version`, NULL: whatever they are), are of a newer pgchime
+ * than this one, which never leads there. */
+bool migrate_knows(int number, const char *version, struct error *err);
+/* True of what an older pgchime made, for one that comes to lead: what has this one's version stays as it is, or two
+ * builds of one version would take turns. */
+bool migrate_is_behind(int number, const char *version);
 /* Schema cron as the extension pg_cron makes it, over the newest schema chime: one text, one transaction; again, it
  * changes nothing. Refused, with the way out, where the extension is installed. */
 const char *migrate_cron_text(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the leader asks and writes about messages to sinks (0032_sinks.sql), through its own session.
+/* What the leader asks and writes about messages to sinks (sinks.sql), through its own session.
  *
  * Does not: send them (notify/delivery.h), or decide when (daemon/notifications.h). */
 #ifndef CHIME_LEDGER_NOTIFYING_H

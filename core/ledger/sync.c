@@ -88,7 +88,7 @@ static char *job_text(const struct job *job)
     json_object_set_new(object, "views", names_json(job->views, job->view_count));
     json_object_set_new(object, "after", names_json(job->after, job->after_count));
     json_object_set_new(object, "channels", names_json(job->on, job->on_count));
-    json_t *options = options_json(&job->options, &usual);
+    json_t *options = options_json(job->options, &usual);
     if (job->setting_count > 0) {
         json_object_set_new(options, "settings", settings_json(job)); /* as jobs made by SQL have them */
     }

@@ -29,7 +29,7 @@ struct child {
     struct loop_watch *watch;
     struct loop_watch *process_watch;
     struct loop_timer *timer;
-    struct loop_timer *look_timer;
+    struct loop_timer *check_timer;
     struct buffer collected;
     size_t limit;
     char fault[64];
@@ -47,7 +47,7 @@ static int reap(struct child *child)
     loop_watch_destroy(child->watch);
     loop_watch_destroy(child->process_watch);
     loop_timer_clear(child->timer);
-    loop_timer_clear(child->look_timer);
+    loop_timer_clear(child->check_timer);
     close(child->output);
     child->output = -1;
     if (child->process >= 0) {
@@ -90,7 +90,7 @@ static void look(void *data)
     siginfo_t info;
     memset(&info, 0, sizeof(info));
     if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != child->pid) {
-        loop_timer_set(child->look_timer, LOOK_EVERY);
+        loop_timer_set(child->check_timer, LOOK_EVERY);
         return;
     }
     while (child->collected.length <= child->limit && collect(child) > 0) {
@@ -229,7 +229,7 @@ struct child *child_start(struct loop *loop, const struct child_order *order, ch
     fcntl(child->output, F_SETFL, O_NONBLOCK);
     child->watch = loop_watch_create(loop, child->output, readable, child);
     child->timer = loop_timer_create(loop, too_late, child);
-    child->look_timer = loop_timer_create(loop, look, child);
+    child->check_timer = loop_timer_create(loop, look, child);
     loop_watch_set(child->watch, true, false);
     loop_timer_set(child->timer, order->time_allowed);
     if (child->process >= 0) {
@@ -245,7 +245,7 @@ void child_destroy(struct child *child)
     if (child != NULL) {
         reap(child);
         loop_timer_destroy(child->timer);
-        loop_timer_destroy(child->look_timer);
+        loop_timer_destroy(child->check_timer);
         buffer_finish(&child->collected);
         free(child);
     }

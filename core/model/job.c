@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/shared_options.h"
 
-/* A copy is one block: the job, its lists, its texts. There may be many thousands. Measured with `at` NULL, then
+/* A job is one block, with its lists and its texts. There may be many thousands. Measured with `at` NULL, then
  * filled. */
 struct packing {
     char *at;
@@ -65,30 +67,53 @@ static struct job *pack_job(struct packing *packing, const struct job *job)
     copy.target = pack_text(packing, job->target);
     copy.plugin = pack_text(packing, job->plugin);
     copy.file = pack_text(packing, job->file);
+    copy.ping_file = pack_text(packing, job->ping_file);
     copy.schedule_text = pack_text(packing, job->schedule_text);
     copy.command = pack_text(packing, job->command);
     copy.views = pack_texts(packing, job->views, job->view_count);
     copy.after = pack_texts(packing, job->after, job->after_count);
     copy.on = pack_texts(packing, job->on, job->on_count);
     copy.settings = pack_settings(packing, job->settings, job->setting_count);
-    copy.schedule.zone = NULL;
     if (place != NULL) {
         *place = copy;
     }
     return place;
 }
 
-struct job *job_copy(const struct job *job)
+static const struct job *make(const struct job *draft)
 {
     struct packing packing = {0};
-    pack_job(&packing, job);
+    pack_job(&packing, draft);
     packing = (struct packing){.at = xmalloc(packing.size)};
-    return pack_job(&packing, job);
+    struct job *job = pack_job(&packing, draft);
+    zone_hold(job->schedule.zone);
+    job->options = shared_options_hold(draft->options);
+    job->holders = 1;
+    return job;
 }
 
-void job_free(struct job *copy)
+const struct job *job_hold(const struct job *job)
 {
-    free(copy);
+    if (job->holders == 0) {
+        return make(job);
+    }
+    ((struct job *)job)->holders++;
+    return job;
+}
+
+void job_drop(const struct job *job)
+{
+    if (job == NULL) {
+        return;
+    }
+    if (job->holders == 0) {
+        fatal("job %s is a draft, which nobody holds", job->name);
+    }
+    if (--((struct job *)job)->holders == 0) {
+        zone_drop(job->schedule.zone);
+        shared_options_drop(job->options);
+        free((struct job *)job);
+    }
 }
 
 bool job_is_join(const struct job *job)
@@ -98,7 +123,7 @@ bool job_is_join(const struct job *job)
 
 bool job_is_driven(const struct job *job)
 {
-    return job->schedule_text[0] != '\0' || job->after_count > 0 || job->on_count > 0 || job->options.target_lag > 0;
+    return job->schedule_text[0] != '\0' || job->after_count > 0 || job->on_count > 0 || job->options->target_lag > 0;
 }
 
 bool channel_name_valid(const char *name)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A job: a named unit of work of one database, with the schedule and options it ended up with.
  *
- * Built by the catalog from its arena; immutable afterwards. Strings are never NULL unless said. */
+ * Who makes one fills in a draft, which borrows what it points to. job_hold makes a job of it: a block that is never
+ * changed, and lives as long as somebody holds it (a catalog, the scheduler, a run). Strings are never NULL unless
+ * said. */
 #ifndef CHIME_MODEL_JOB_H
 #define CHIME_MODEL_JOB_H
 
@@ -29,6 +31,7 @@ struct job {
     const char *target;        /* the database of the same server that it runs in; NULL: the one that holds the job */
     const char *plugin;        /* NULL for jobs that conf.d or SQL defines */
     const char *file;          /* where it was defined last: conf.d file or plugin file; NULL unknown */
+    const char *ping_file;     /* with an address that hears of its runs; NULL: none */
     const char *schedule_text; /* "" for a job without a schedule */
     struct schedule schedule;
     const char *command;      /* JOB_COMMAND: SQL text, "" for a refresh */
@@ -40,19 +43,19 @@ struct job {
     size_t on_count;
     const struct job_setting *settings; /* of the session, while it runs */
     size_t setting_count;
-    instant since; /* JOB_FROM_SQL: from when its schedule counts */
-    int line;      /* of `file`; these five side by side, for there may be many jobs */
+    instant since;    /* JOB_FROM_SQL: from when its schedule counts */
+    unsigned holders; /* 0: a draft */
+    int line;         /* of `file`; these side by side, for there may be many jobs */
     enum job_origin origin;
     enum job_work work;
     bool active;  /* `enabled = false` in conf.d keeps the job known but never due */
     bool refused; /* JOB_FROM_SQL: its definition has a fault; known, not active, and not to be run by hand either */
-    struct job_options options;
+    struct job_options *options; /* never NULL; of a job: never changed, and shared with others */
 };
 
-/* A copy that owns all it points to except its schedule's zone, which it no longer has: for a run that outlives its
- * catalog. */
-struct job *job_copy(const struct job *job);
-void job_free(struct job *copy); /* takes NULL */
+/* One more holds the job, until job_drop. Of a draft: a job that is made of it, with texts of its own. */
+const struct job *job_hold(const struct job *job);
+void job_drop(const struct job *job); /* takes NULL */
 /* No schedule of its own, but jobs it comes after: due once these have delivered. Channels and target_lag may wake it
  * too. */
 bool job_is_join(const struct job *job);

@@ -79,13 +79,18 @@ static const struct option table[] = {
      .offset = AT(expect_duration),
      .low = 0,
      .high = 365 * USEC_PER_DAY},
+    {.name = "expect_min_duration",
+     .kind = OPTION_LIMIT,
+     .offset = AT(expect_min_duration),
+     .low = 0,
+     .high = 365 * USEC_PER_DAY},
     {.name = "expect_rows", .kind = OPTION_COUNT, .offset = AT(expect_rows), .low = 0, .high = 1000000},
     {.name = "timezone", .kind = OPTION_ZONE, .offset = AT(timezone)},
     {.name = "dst_gap", .kind = OPTION_WORD, .offset = AT(dst_gap), .words = {"run", "skip"}},
     {.name = "dst_overlap", .kind = OPTION_WORD, .offset = AT(dst_overlap), .words = {"first", "last", "both"}},
 };
 
-_Static_assert(COUNT_OF(table) <= 32, "job_options.set has a bit for each option");
+_Static_assert(COUNT_OF(table) <= 64, "job_options.set has a bit for each option");
 _Static_assert(sizeof(enum overlap_policy) == sizeof(int) && sizeof(enum catchup_policy) == sizeof(int) &&
                    sizeof(enum delivery) == sizeof(int) && sizeof(enum trigger_rule) == sizeof(int) &&
                    sizeof(enum log_runs) == sizeof(int) && sizeof(enum dst_gap) == sizeof(int) &&
@@ -102,9 +107,9 @@ const struct option *option_find(const char *name)
     return NULL;
 }
 
-uint32_t option_bit(const struct option *option)
+uint64_t option_bit(const struct option *option)
 {
-    return UINT32_C(1) << (option - table);
+    return UINT64_C(1) << (option - table);
 }
 
 bool options_has(const char *name)

@@ -33,6 +33,6 @@ struct option {
 
 const struct option *option_find(const char *name); /* NULL */
 const struct option *option_at(size_t index);       /* NULL behind the last one */
-uint32_t option_bit(const struct option *option);   /* in job_options.set */
+uint64_t option_bit(const struct option *option);   /* in job_options.set */
 
 #endif

@@ -33,7 +33,7 @@ enum log_runs { LOG_RUNS_ALL, LOG_RUNS_ERRORS, LOG_RUNS_OFF };
 
 /* Ordered by size: there is one in every job. */
 struct job_options {
-    uint32_t set; /* bit n: option n of the table was given by its source */
+    uint64_t set; /* bit n: option n of the table was given by its source */
     enum overlap_policy overlap_policy;
     enum catchup_policy catchup;
     enum trigger_rule trigger_rule;
@@ -63,6 +63,7 @@ struct job_options {
     const char *timezone;           /* interned; NULL: the database's */
     duration expect_success_within; /* these are for alerts alone; 0 = nothing is expected */
     duration expect_duration;
+    duration expect_min_duration;
     int64_t expect_rows;
 };
 

@@ -44,12 +44,20 @@ static void put_text(struct buffer *config, const char *option, const char *valu
     put_option(config, option, value, strlen(value));
 }
 
-/* An address, with `suffix` behind its path, and no other protocol than its own. */
-static void put_address(struct buffer *config, const char *address, const char *suffix)
+/* What is put behind an address. */
+struct behind {
+    const char *path;
+    const char *query; /* NULL: none */
+};
+
+/* An address, with what is behind its path and its query, and no other protocol than its own. */
+static void put_address(struct buffer *config, const char *address, struct behind behind)
 {
     size_t path = strcspn(address, "?");
-    bool slash = suffix[0] == '/' && path > 0 && address[path - 1] == '/';
-    char *url = xasprintf("%.*s%s%s", (int)(path - (slash ? 1 : 0)), address, suffix, address + path);
+    bool slash = behind.path[0] == '/' && path > 0 && address[path - 1] == '/';
+    const char *joint = behind.query == NULL ? "" : address[path] == '?' ? "&" : "?";
+    char *url = xasprintf("%.*s%s%s%s%s", (int)(path - (slash ? 1 : 0)), address, behind.path, address + path, joint,
+                          behind.query != NULL ? behind.query : "");
     char *protocol = xasprintf("=%.*s", (int)strcspn(address, ":"), address);
     put_text(config, "url", url);
     put_text(config, "proto", protocol);
@@ -62,9 +70,9 @@ static const char *suffix_of(enum sink_type type, const char *address)
     return type == SINK_ALERTMANAGER && strstr(address, API_PATH) == NULL ? API_PATH : "";
 }
 
-/* `suffix` NULL: as the type has it. */
+/* `behind` NULL: as the type has it. */
 static bool put_url(struct buffer *config, enum sink_type type, const char *url, const char *url_file,
-                    const char *suffix, struct error *err)
+                    const struct behind *behind, struct error *err)
 {
     char *read = url_file != NULL ? secret_read(url_file, err) : xstrdup(url);
     if (read == NULL) {
@@ -72,7 +80,7 @@ static bool put_url(struct buffer *config, enum sink_type type, const char *url,
     }
     bool good = strchr(read, '\n') == NULL && sink_url_valid(type, read);
     if (good) {
-        put_address(config, read, suffix != NULL ? suffix : suffix_of(type, read));
+        put_address(config, read, behind != NULL ? *behind : (struct behind){.path = suffix_of(type, read)});
     } else {
         error_set(err, ERROR_CONFIG, "%s is not one line with an address of %s", url_file,
                   type == SINK_MAIL ? "smtps:// or smtp://" : "https:// or http://");
@@ -173,7 +181,8 @@ static char *ping_config(const struct delivery_ping *ping, struct error *err)
 {
     struct buffer config = {0};
     put_limits(&config);
-    bool good = put_url(&config, SINK_WEBHOOK, ping->url, ping->url_file, ping->suffix, err);
+    const struct behind behind = {ping->suffix, ping->query};
+    bool good = put_url(&config, SINK_WEBHOOK, ping->url, ping->url_file, &behind, err);
     put_http(&config, "text/plain; charset=utf-8");
     return taken(&config, good);
 }

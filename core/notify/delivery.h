@@ -25,6 +25,7 @@ struct delivery_ping {
     const char *url;      /* NULL: it is in url_file */
     const char *url_file; /* absolute */
     const char *suffix;   /* behind the address's path; may be "" */
+    const char *query;    /* NULL: none beside the address's own */
     const char *text;
 };
 struct notify_delivery *delivery_ping(struct loop *loop, const struct delivery_ping *ping, delivery_callback *callback,

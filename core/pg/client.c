@@ -142,22 +142,6 @@ static bool query_failed(const struct pg_client *client, const PGresult *result,
     return hint != NULL ? error_hint(err, "%s", hint) : false;
 }
 
-static void copy_rows(const PGresult *result, struct pg_rows *rows)
-{
-    size_t count = (size_t)PQntuples(result);
-    size_t columns = (size_t)PQnfields(result);
-    struct arena *arena = arena_create();
-    const char **values = arena_alloc(arena, (count * columns + 1) * sizeof(*values));
-    for (size_t i = 0; i < count * columns; i++) {
-        int row = (int)(i / columns);
-        int column = (int)(i % columns);
-        if (!PQgetisnull(result, row, column)) {
-            values[i] = arena_strndup(arena, PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
-        }
-    }
-    *rows = (struct pg_rows){.arena = arena, .count = count, .columns = columns, .values = values};
-}
-
 bool pg_client_query(struct pg_client *client, const char *sql, const char *const *parameters, size_t parameter_count,
                      struct pg_rows *rows, struct error *err)
 {
@@ -167,22 +151,8 @@ bool pg_client_query(struct pg_client *client, const char *sql, const char *cons
     if (!ok) {
         query_failed(client, result, err);
     } else if (rows != NULL) {
-        copy_rows(result, rows);
+        pg_rows_copy(result, rows);
     }
     PQclear(result);
     return ok;
-}
-
-const char *pg_rows_value(const struct pg_rows *rows, size_t row, size_t column)
-{
-    if (row >= rows->count || column >= rows->columns) {
-        fatal("no row %zu, column %zu in an answer of %zu rows of %zu", row, column, rows->count, rows->columns);
-    }
-    return rows->values[row * rows->columns + column];
-}
-
-void pg_rows_finish(struct pg_rows *rows)
-{
-    arena_destroy(rows->arena);
-    *rows = (struct pg_rows){0};
 }

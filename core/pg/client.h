@@ -13,16 +13,9 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "pg/rows.h"
 
 struct pg_client;
-
-/* The rows of an answer, with memory of their own. */
-struct pg_rows {
-    struct arena *arena;
-    size_t count;
-    size_t columns;
-    const char *const *values; /* row by row; NULL is SQL NULL */
-};
 
 struct pg_client *pg_client_open(const char *conninfo, struct error *err);
 void pg_client_close(struct pg_client *client); /* takes NULL */
@@ -30,7 +23,5 @@ void pg_client_close(struct pg_client *client); /* takes NULL */
  * this returned true. */
 bool pg_client_query(struct pg_client *client, const char *sql, const char *const *parameters, size_t parameter_count,
                      struct pg_rows *rows, struct error *err) CHIME_MUST_CHECK;
-const char *pg_rows_value(const struct pg_rows *rows, size_t row, size_t column); /* NULL: SQL NULL */
-void pg_rows_finish(struct pg_rows *rows);                                        /* again is allowed */
 
 #endif

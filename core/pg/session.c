@@ -66,7 +66,7 @@ const struct pg_setting pg_alert_settings[] = {
     {"tcp_user_timeout", "10s"},
     {"search_path", ""},
     {"default_transaction_isolation", "read committed"},
-    {"default_transaction_read_only", "off"}, /* chime.look_at_condition turns it on once it has vetted */
+    {"default_transaction_read_only", "off"}, /* chime.evaluate_condition turns it on once it has vetted */
     {"TimeZone", "UTC"},
     {"DateStyle", "ISO"},
     {"jit", "off"},
@@ -86,7 +86,7 @@ const struct pg_setting pg_worker_settings[] = {
 const size_t pg_worker_setting_count = COUNT_OF(pg_worker_settings);
 
 /* How whoever logged in could become another, or have the server run programs or touch files of its own:
- * chime.role_powers (0026_logins.sql) has the same. All is qualified: the search_path is the role's own. */
+ * chime.role_powers (logins.sql) has the same. All is qualified: the search_path is the role's own. */
 #define POWERS_SQL                                                                                                    \
     "(SELECT CASE WHEN r.rolname OPERATOR(pg_catalog.=) SESSION_USER AND r.rolsuper THEN 'it is a superuser'"         \
     "             WHEN r.rolname OPERATOR(pg_catalog.=) SESSION_USER THEN 'it may create roles'"                      \

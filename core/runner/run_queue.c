@@ -41,7 +41,7 @@ static void start_next(void *data);
 
 void run_free(struct run *run)
 {
-    job_free(run->own_job);
+    job_drop(run->job);
     free(run->cancel_reason);
     free(run->payload);
     free(run);
@@ -277,8 +277,8 @@ static void start_next(void *data)
     }
     set_state(run, RUN_EVENT_START, RUN_RUNNING);
     run->started = queue->handlers->now(queue->data);
-    if (run->job->options.attempt_timeout > 0) {
-        loop_timer_set(queue->timer, run->job->options.attempt_timeout);
+    if (run->job->options->attempt_timeout > 0) {
+        loop_timer_set(queue->timer, run->job->options->attempt_timeout);
     }
     if (run->next != NULL) {
         loop_timer_set(queue->queue_timer, QUEUE_PATIENCE);
@@ -297,7 +297,7 @@ static void interrupt(struct run_queue *queue)
     bool again = queue->interrupted;
     queue->interrupted = true;
     queue->handlers->interrupt(queue->data, pool_identity(queue->session), again);
-    loop_timer_set(queue->timer, queue->first->job->options.cancel_grace);
+    loop_timer_set(queue->timer, queue->first->job->options->cancel_grace);
 }
 
 static void timer_due(void *data)
@@ -358,30 +358,6 @@ bool run_queue_cancel(struct run_queue *queue, const void *owner, const char *re
         return true;
     }
     return false;
-}
-
-static void own_job(struct run *run)
-{
-    if (run->own_job == NULL) {
-        run->own_job = job_copy(run->job);
-        run->job = run->own_job;
-    }
-}
-
-void run_queue_own_jobs(struct run_queue *queue)
-{
-    for (struct run *run = queue->first; run != NULL; run = run->next) {
-        own_job(run);
-    }
-}
-
-void run_queue_own_job(struct run_queue *queue, const void *owner)
-{
-    for (struct run *run = queue->first; run != NULL; run = run->next) {
-        if (run->owner == owner) {
-            own_job(run);
-        }
-    }
 }
 
 void run_queue_hand_back(struct run_queue *queue)

@@ -27,10 +27,9 @@ struct run_queue;
 
 /* One attempt of one run. */
 struct run {
-    struct run *next; /* the queue's */
-    void *owner;      /* the caller's */
-    const struct job *job;
-    struct job *own_job; /* what `job` is once its catalog has gone; NULL */
+    struct run *next;      /* the queue's */
+    void *owner;           /* the caller's */
+    const struct job *job; /* held: others may have another by that name while it runs */
     int64_t job_id;
     enum run_kind kind;
     instant slot;
@@ -95,9 +94,6 @@ const struct pg_identity *run_queue_identity(const struct run_queue *queue);
 void run_queue_cancel_current(struct run_queue *queue, const char *reason);
 /* Likewise for the run of that owner, if it is here: one that has not started ends at once, as cancelled. */
 bool run_queue_cancel(struct run_queue *queue, const void *owner, const char *reason);
-/* The catalog that runs were made from is about to go: each keeps a copy of its job. */
-void run_queue_own_jobs(struct run_queue *queue);
-void run_queue_own_job(struct run_queue *queue, const void *owner); /* likewise the runs of that owner */
 /* From now on nothing is started: what has not been comes back through `ended` as unstarted. */
 void run_queue_hand_back(struct run_queue *queue);
 /* Looks again whether the next run may start, after may_start had said no. */

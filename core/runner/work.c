@@ -32,7 +32,7 @@ void work_clear(struct work_result *result)
 
 static bool is_transactional(const struct job *job)
 {
-    return job->options.delivery == DELIVERY_TRANSACTIONAL;
+    return job->options->delivery == DELIVERY_TRANSACTIONAL;
 }
 
 bool work_is_text(const struct job *job)
@@ -42,8 +42,8 @@ bool work_is_text(const struct job *job)
 
 static const char *lock_timeout_text(const struct job *job, char text[static NUMBER_SIZE])
 {
-    snprintf(text, NUMBER_SIZE, "%lld", (long long)(job->options.lock_timeout / USEC_PER_MSEC));
-    return job->options.lock_timeout > 0 ? text : NULL;
+    snprintf(text, NUMBER_SIZE, "%lld", (long long)(job->options->lock_timeout / USEC_PER_MSEC));
+    return job->options->lock_timeout > 0 ? text : NULL;
 }
 
 /* A request of its own: in one with the text it would make a transaction, in which VACUUM cannot run. */

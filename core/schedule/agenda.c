@@ -56,7 +56,7 @@ static bool decide_slot(struct scheduler *scheduler, struct scheduled *it)
         begin(scheduler, it, RUN_SCHEDULE, slot, true);
     } else if (upstream_check_refuses(it, reason)) {
         decision_skip(scheduler, it, slot, true, reason);
-    } else if (failing_passes(it, slot, reason)) {
+    } else if (failing_skips(it, slot, reason)) {
         decision_skip(scheduler, it, slot, false, reason);
     } else {
         begin(scheduler, it, RUN_SCHEDULE, slot, false);

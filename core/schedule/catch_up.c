@@ -12,7 +12,7 @@ static instant later(instant a, instant b)
 static bool may_buffer(const struct scheduled *it)
 {
     instant decided = it->kind == RUN_SCHEDULE && it->slot > it->cursor ? it->slot : it->cursor;
-    switch (it->job->options.overlap_policy) {
+    switch (it->job->options->overlap_policy) {
     case OVERLAP_SKIP:
         return false;
     case OVERLAP_BUFFER_ONE:
@@ -64,8 +64,8 @@ static instant before_newest(const struct schedule *schedule, instant after, ins
 
 static void miss_surplus(struct scheduler *scheduler, struct scheduled *it, instant newest)
 {
-    bool latest = it->job->options.catchup == CATCHUP_LATEST;
-    int64_t limit = latest ? 1 : it->job->options.catchup_limit;
+    bool latest = it->job->options->catchup == CATCHUP_LATEST;
+    int64_t limit = latest ? 1 : it->job->options->catchup_limit;
     instant surplus = timeline_has_one_slot(it) ? it->cursor
                                                 : before_newest(&it->job->schedule, it->cursor, newest, limit);
     if (surplus > it->cursor) {
@@ -77,7 +77,7 @@ static void miss_surplus(struct scheduler *scheduler, struct scheduled *it, inst
 
 static void catch_up_until(struct scheduler *scheduler, struct scheduled *it, instant newest)
 {
-    const struct job_options *options = &it->job->options;
+    const struct job_options *options = it->job->options;
     if (options->catchup == CATCHUP_NONE && it->job->schedule.form != SCHEDULE_REBOOT) {
         decision_miss(scheduler, it, newest, "catchup is none: nothing led when they were due");
         return;

@@ -93,7 +93,7 @@ void wake_advance(struct scheduler *scheduler)
 
 static instant quiet_at(const struct wake *wake)
 {
-    const struct job_options *options = &wake->job->job->options;
+    const struct job_options *options = wake->job->job->options;
     duration limit = options->debounce_max > 0 ? options->debounce_max : options->debounce * BURST_FACTOR;
     return earlier(wake->last + options->debounce, wake->first + limit);
 }
@@ -306,7 +306,7 @@ void scheduler_hurry(struct scheduler *scheduler)
 
 static instant change_due_at(const struct scheduler *scheduler, const struct scheduled *it)
 {
-    const struct job_options *options = &it->job->options;
+    const struct job_options *options = it->job->options;
     bool at_once = scheduler->hurried || options->target_lag <= AT_ONCE;
     duration wait = at_once ? 0 : options->target_lag / 2 - it->expected;
     instant at = scheduler->now + (wait > 0 ? wait : 0);

@@ -8,7 +8,7 @@
 
 instant failing_until(const struct scheduled *it)
 {
-    struct backoff backoff = it->job->options.backoff;
+    struct backoff backoff = it->job->options->backoff;
     backoff.jitter = 0; /* whoever asks again is to hear the same */
     if (it->failures == 0 || it->last_end == INSTANT_NONE) {
         return INSTANT_NONE;
@@ -16,7 +16,7 @@ instant failing_until(const struct scheduled *it)
     return it->last_end + backoff_delay(&backoff, it->failures < INT_MAX ? (int)it->failures : INT_MAX, 0);
 }
 
-bool failing_passes(const struct scheduled *it, instant slot, char reason[static SKIPPED_REASON_SIZE])
+bool failing_skips(const struct scheduled *it, instant slot, char reason[static SKIPPED_REASON_SIZE])
 {
     instant until = failing_until(it);
     if (it->job->work != JOB_REFRESH || until <= slot) {

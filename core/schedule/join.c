@@ -8,7 +8,7 @@ void join_note_result(struct scheduled *upstream, enum run_state state, instant 
         const struct downstream *downstream = &upstream->downstream[i];
         if (downstream->job->linked_as_join) {
             struct upstream *mine = &downstream->job->upstream[downstream->place];
-            *mine = (struct upstream){upstream, RESULT_FRESH, state, at};
+            *mine = (struct upstream){upstream, mine->place, RESULT_FRESH, state, at};
         }
     }
 }

@@ -7,27 +7,6 @@
 #include "base/memory.h"
 #include "schedule/state.h"
 
-static int by_name(const void *left, const void *right)
-{
-    const struct scheduled *const *a = left;
-    const struct scheduled *const *b = right;
-    return strcmp((*a)->job->name, (*b)->job->name);
-}
-
-static int by_id(const void *left, const void *right)
-{
-    const struct scheduled *const *a = left;
-    const struct scheduled *const *b = right;
-    return ((*a)->job_id > (*b)->job_id) - ((*a)->job_id < (*b)->job_id);
-}
-
-static void sort(struct scheduled_list *list, int (*order)(const void *, const void *))
-{
-    if (list->count > 0) {
-        qsort(list->items, list->count, sizeof(*list->items), order);
-    }
-}
-
 static struct scheduled *find_upstream(const struct scheduler *scheduler, const struct scheduled *it, size_t place)
 {
     const char *name = it->job->after[place];
@@ -74,79 +53,14 @@ static void link_upstreams(const struct scheduler *scheduler, struct scheduled *
     it->linked_as_join = it->join;
 }
 
-static void unlink_all(const struct scheduler *scheduler)
-{
-    for (size_t i = 0; i < scheduler->all.count; i++) {
-        struct scheduled *it = scheduler->all.items[i];
-        free(it->downstream);
-        it->downstream = NULL;
-        it->downstream_count = 0;
-        if (it->retired) {
-            free(it->upstream);
-            it->upstream = NULL;
-            it->upstream_count = 0;
-            it->linked_as_join = false;
-        }
-    }
-}
-
-static void link_downstream(const struct scheduled_list *names)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        for (size_t n = 0; n < names->items[i]->upstream_count; n++) {
-            names->items[i]->upstream[n].job->downstream_count++;
-        }
-    }
-    for (size_t i = 0; i < names->count; i++) {
-        struct scheduled *it = names->items[i];
-        it->downstream = it->downstream_count > 0 ? xcalloc(it->downstream_count, sizeof(*it->downstream)) : NULL;
-        it->downstream_count = 0;
-    }
-    for (size_t i = 0; i < names->count; i++) {
-        for (size_t n = 0; n < names->items[i]->upstream_count; n++) {
-            struct scheduled *upstream = names->items[i]->upstream[n].job;
-            upstream->downstream[upstream->downstream_count++] = (struct downstream){names->items[i], n};
-        }
-    }
-}
-
-static void list_names(struct scheduler *scheduler)
-{
-    scheduler->sorted.count = 0;
-    names_clear(&scheduler->names);
-    for (size_t i = 0; i < scheduler->all.count; i++) {
-        if (!scheduler->all.items[i]->retired) {
-            list_add(&scheduler->sorted, scheduler->all.items[i]);
-            names_put(&scheduler->names, scheduler->all.items[i]);
-        }
-    }
-    sort(&scheduler->sorted, by_name);
-}
-
-void link_all(struct scheduler *scheduler)
-{
-    const struct scheduled_list *sorted = &scheduler->sorted;
-    unlink_all(scheduler);
-    list_names(scheduler);
-    for (size_t i = 0; i < sorted->count; i++) {
-        link_upstreams(scheduler, sorted->items[i]);
-    }
-    link_downstream(sorted);
-    sort(&scheduler->all, by_id);
-    scheduler->sorted_count = scheduler->all.count;
-}
-
-/* --- one job only ------------------------------------------------------------------------------------------------- */
-
+/* The last one in the list takes its place. */
 static void leave_upstreams(const struct scheduled *it)
 {
     for (size_t i = 0; i < it->upstream_count; i++) {
         struct scheduled *upstream = it->upstream[i].job;
-        for (size_t n = upstream->downstream_count; n-- > 0;) {
-            if (upstream->downstream[n].job == it) {
-                upstream->downstream[n] = upstream->downstream[--upstream->downstream_count];
-            }
-        }
+        struct downstream last = upstream->downstream[--upstream->downstream_count];
+        upstream->downstream[it->upstream[i].place] = last;
+        last.job->upstream[last.place].place = it->upstream[i].place;
     }
 }
 
@@ -154,8 +68,12 @@ static void join_upstreams(struct scheduled *it)
 {
     for (size_t i = 0; i < it->upstream_count; i++) {
         struct scheduled *upstream = it->upstream[i].job;
-        upstream->downstream = xrealloc(upstream->downstream, upstream->downstream_count + 1,
-                                        sizeof(*upstream->downstream));
+        if (upstream->downstream_count == upstream->downstream_capacity) {
+            upstream->downstream_capacity = upstream->downstream_capacity == 0 ? 1 : upstream->downstream_capacity * 2;
+            upstream->downstream = xrealloc(upstream->downstream, upstream->downstream_capacity,
+                                            sizeof(*upstream->downstream));
+        }
+        it->upstream[i].place = upstream->downstream_count;
         upstream->downstream[upstream->downstream_count++] = (struct downstream){it, i};
     }
 }
@@ -174,4 +92,43 @@ void link_none(struct scheduled *it)
     it->upstream = NULL;
     it->upstream_count = 0;
     it->linked_as_join = false;
+}
+
+/* --- looking at them ---------------------------------------------------------------------------------------------- */
+
+bool scheduler_would_cycle(struct scheduler *scheduler, const struct scheduled *it, struct scheduled *upstream)
+{
+    scheduler->walk++;
+    scheduler->walked.count = 0;
+    list_add(&scheduler->walked, upstream);
+    upstream->walk = scheduler->walk;
+    for (size_t i = 0; i < scheduler->walked.count; i++) {
+        const struct scheduled *here = scheduler->walked.items[i];
+        if (here == it) {
+            return true;
+        }
+        for (size_t n = 0; n < here->upstream_count; n++) {
+            struct scheduled *next = here->upstream[n].job;
+            if (next->walk != scheduler->walk) {
+                next->walk = scheduler->walk;
+                list_add(&scheduler->walked, next);
+            }
+        }
+    }
+    return false;
+}
+
+struct scheduled *scheduler_find_named(const struct scheduler *scheduler, const char *name)
+{
+    return names_find(&scheduler->names, name);
+}
+
+size_t scheduled_downstream_count(const struct scheduled *scheduled)
+{
+    return scheduled->downstream_count;
+}
+
+struct scheduled *scheduled_downstream(const struct scheduled *scheduled, size_t index)
+{
+    return scheduled->downstream[index].job;
 }

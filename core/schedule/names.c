@@ -90,14 +90,6 @@ void names_take(struct name_table *names, const struct scheduled *it)
     }
 }
 
-void names_clear(struct name_table *names)
-{
-    if (names->capacity > 0) {
-        memset(names->slots, 0, names->capacity * sizeof(struct scheduled *));
-    }
-    names->count = 0;
-}
-
 void names_finish(struct name_table *names)
 {
     free(names->slots);

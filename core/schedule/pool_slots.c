@@ -25,20 +25,8 @@ static struct pool *find(const struct scheduler *scheduler, const char *name)
 
 static struct pool *pool_slots_of(const struct scheduler *scheduler, const struct job *job)
 {
-    struct pool *known = find(scheduler, job->options.pool);
+    struct pool *known = find(scheduler, job->options->pool);
     return known != NULL ? known : scheduler->pools[0];
-}
-
-void scheduler_pool(struct scheduler *scheduler, const char *name, int64_t limit)
-{
-    struct pool *pool = find(scheduler, name);
-    if (pool == NULL) {
-        pool = xcalloc(1, sizeof(*pool));
-        pool->name = name != NULL ? xstrdup(name) : NULL;
-        scheduler->pools = xrealloc(scheduler->pools, scheduler->pool_count + 1, sizeof(struct pool *));
-        scheduler->pools[scheduler->pool_count++] = pool;
-    }
-    pool->limit = limit;
 }
 
 bool pool_has_slot(const struct pool *pool)
@@ -168,7 +156,7 @@ void pool_slots_define(struct scheduler *scheduler, struct scheduled *it)
     line->jobs++;
     pool_slots_leave(scheduler, it);
     it->line = line;
-    it->priority = (size_t)it->job->options.priority;
+    it->priority = (size_t)it->job->options->priority;
 }
 
 void pool_slots_finish(struct scheduler *scheduler)
@@ -223,6 +211,38 @@ void pool_slots_follow(struct scheduler *scheduler, struct scheduled *it, enum p
     }
 }
 
+/* Jobs that name it had no limit until now. */
+static void enter_pool(struct scheduler *scheduler, const char *name)
+{
+    for (size_t i = 0; i < scheduler->all.count; i++) {
+        struct scheduled *it = scheduler->all.items[i];
+        if (text_same(it->job->options->pool, name)) {
+            pool_slots_follow(scheduler, it, it->phase, PHASE_IDLE);
+            pool_slots_define(scheduler, it);
+            pool_slots_follow(scheduler, it, PHASE_IDLE, it->phase);
+        }
+    }
+}
+
+static struct pool *add_pool(struct scheduler *scheduler, const char *name)
+{
+    struct pool *pool = xcalloc(1, sizeof(*pool));
+    pool->name = name != NULL ? xstrdup(name) : NULL;
+    scheduler->pools = xrealloc(scheduler->pools, scheduler->pool_count + 1, sizeof(struct pool *));
+    scheduler->pools[scheduler->pool_count++] = pool;
+    if (name != NULL) {
+        enter_pool(scheduler, name);
+    }
+    return pool;
+}
+
+void scheduler_pool(struct scheduler *scheduler, const char *name, int64_t limit)
+{
+    struct pool *known = find(scheduler, name);
+    struct pool *pool = known != NULL ? known : add_pool(scheduler, name);
+    pool->limit = limit;
+}
+
 size_t scheduled_waiting_beside(const struct scheduled *scheduled)
 {
     return scheduled->line->count;
@@ -245,7 +265,7 @@ static struct owner *in_round(const struct scheduler *scheduler, struct owner *o
     return owner;
 }
 
-void scheduler_pass_over(struct scheduler *scheduler, const struct scheduled *it)
+void scheduler_leave_out(struct scheduler *scheduler, const struct scheduled *it)
 {
     in_round(scheduler, it->line->owner)->passed_over = true;
 }

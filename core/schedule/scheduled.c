@@ -57,6 +57,22 @@ duration scheduled_expected(const struct scheduled *scheduled)
     return scheduled->expected;
 }
 
+instant scheduled_next_slot(const struct scheduled *scheduled)
+{
+    bool known = heap_has(&scheduled->slot_node);
+    return known ? scheduled->armed : INSTANT_NEVER;
+}
+
+void scheduled_note_slots(struct scheduled *scheduled, instant until)
+{
+    scheduled->noted = until;
+}
+
+instant scheduled_noted(const struct scheduled *scheduled)
+{
+    return scheduled->noted;
+}
+
 bool scheduled_run(const struct scheduled *scheduled, enum run_kind *kind, instant *slot, int *attempt)
 {
     *kind = scheduled->kind;
@@ -113,6 +129,6 @@ bool wake_runs(const struct scheduled *it)
 
 instant wait_deadline(const struct scheduled *it, instant slot)
 {
-    duration length = it->job->options.starting_deadline;
+    duration length = it->job->options->starting_deadline;
     return length > 0 ? slot + length : INSTANT_NEVER;
 }

@@ -121,9 +121,14 @@ void scheduler_step_back(struct scheduler *scheduler, instant now)
     agenda_run(scheduler);
 }
 
-void scheduler_link(struct scheduler *scheduler)
+struct scheduled *scheduler_take_armed(struct scheduler *scheduler)
 {
-    link_all(scheduler);
+    if (scheduler->armed.count == 0) {
+        return NULL;
+    }
+    struct scheduled *it = scheduler->armed.items[--scheduler->armed.count];
+    it->on_armed = false;
+    return it;
 }
 
 void scheduler_start(struct scheduler *scheduler, instant now, instant server_start)

@@ -27,7 +27,7 @@
  *
  * A tick costs what is due, not what exists.
  *
- * Ownership: jobs are borrowed from the catalog; everything else is the scheduler's. Decisions are taken with the take
+ * Ownership: everything is the scheduler's, jobs included, but for their zones. Decisions are taken with the take
  * functions and stay valid until the next call that is not a take. */
 #ifndef CHIME_SCHEDULE_SCHEDULER_H
 #define CHIME_SCHEDULE_SCHEDULER_H
@@ -99,19 +99,15 @@ struct suspension {
 
 struct scheduler *scheduler_create(void);
 void scheduler_destroy(struct scheduler *scheduler);
-/* A named limit of runs in flight; 0: none. Before the jobs that use it are added or replaced; again to change it. A
- * job whose pool is not known has no limit. */
+/* A named limit of runs in flight; 0: none. Again to change it. A job whose pool is not known has no limit. */
 void scheduler_pool(struct scheduler *scheduler, const char *name, int64_t limit);
-/* All jobs are added before the start; `after` names resolve among them. */
-struct scheduled *scheduler_add(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory);
-/* After the last job was added: before anything else. */
-/* Before that: slots of the job were put on record as missed. */
+/* Before the first link: slots of the job were put on record as missed. */
 void scheduler_note_missed(struct scheduled *scheduled, instant at);
-void scheduler_link(struct scheduler *scheduler);
 /* Notifications and changes are due at once: whoever waits for the end of all runs does not wait for more of them to
  * come together. */
 void scheduler_hurry(struct scheduler *scheduler);
-/* From now on: slots up to `now` are subject to catch-up. `server_start` is the slot of @reboot. */
+/* All jobs that there are were put, and linked. From now on: slots up to `now` are subject to catch-up. `server_start`
+ * is the slot of @reboot. */
 void scheduler_start(struct scheduler *scheduler, instant now, instant server_start);
 /* The database's clock was stepped forward: slots up to `now` that nobody saw are subject to catch-up. */
 void scheduler_catch_up(struct scheduler *scheduler, instant now);
@@ -142,7 +138,7 @@ bool scheduler_has_due(const struct scheduler *scheduler);
 /* All owners have turns again. */
 void scheduler_begin_round(struct scheduler *scheduler);
 /* There is no session for this job: its owner has no further turn in this round. */
-void scheduler_pass_over(struct scheduler *scheduler, const struct scheduled *it);
+void scheduler_leave_out(struct scheduler *scheduler, const struct scheduled *it);
 /* How many others of its owner and pool may start. */
 size_t scheduled_waiting_beside(const struct scheduled *scheduled);
 bool scheduler_take_skipped(struct scheduler *scheduler, struct skipped *passed);
@@ -204,39 +200,31 @@ void scheduler_resume(struct scheduler *scheduler, struct scheduled *it, const c
 void scheduler_resume_since(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant until,
                             instant now);
 
-/* --- another catalog
- * -------------------------------------------------------------------------------------------------------- withdraw
- * what changes or goes, write its skipped slots, bring the jobs to the ledger; then replace, add, retire, and relink.
- * In between nothing is taken and no run is CLAIMING. */
+/* --- jobs come, change and go ------------------------------------------------------------------------------------ */
+
+/* One of them or all, wherever they came from: withdraw what changes its slots or goes, take and write its skipped
+ * slots, bring the jobs to the ledger; then put and remove, and link. What that costs grows with the upstreams and
+ * downstreams of these jobs, not with how many others there are. From the first put or remove to the link nothing is
+ * decided, and no run is CLAIMING. */
+
 /* Before the ledger is told of a job that changes its schedule, sleeps or goes: what has fallen due and has not started
  * is skipped for that reason (slots that nobody has seen yet up to `now` too), and nothing more falls due until it is
- * replaced. */
+ * put. */
 void scheduler_withdraw(struct scheduler *scheduler, struct scheduled *it, const char *reason, instant now);
-/* The job as it is now, and its memory as the ledger has it (job_id is the same; the cursor only moves forward). A live
- * run goes on; upstream results of upstreams that stay are kept, but not by a join that wakes: it starts from its
- * memory. A job that is switched off lets go of its requests and of its event. */
-void scheduler_replace(struct scheduler *scheduler, struct scheduled *it, const struct job *job,
-                       const struct job_memory *memory);
-/* No longer configured: its live run goes on, then it is forgotten (at the next relink). A further attempt is due at
- * once, whatever it waits for: the caller ends the run instead. */
-void scheduler_retire(struct scheduler *scheduler, struct scheduled *it);
-/* After the last of these: names resolve again, and whoever may start now is found. Until then old jobs are still
- * borrowed; from then on only the new ones. */
-void scheduler_relink(struct scheduler *scheduler, instant now);
-
-/* --- one job
- * -----------------------------------------------------------------------------------------------------------------
- * What it costs grows with the job's own upstreams and downstreams, not with how many jobs there are. No run of the job
- * is CLAIMING. A job whose slots change is withdrawn first, as above, and its skipped slots are taken and written. */
-/* New, or in place of the one with that job_id; takes the job over (job_copy). Before the start it is like
- * scheduler_add, otherwise all of its upstreams are there, and none comes after it (scheduler_would_cycle). */
-struct scheduled *scheduler_put(struct scheduler *scheduler, struct job *job, const struct job_memory *memory,
-                                instant now);
+/* New, or in place of the one with that job_id, once that is linked: the job as it is now, which the scheduler holds,
+ * and its memory as the ledger has it (the cursor only moves forward). A live run goes on; upstream results of
+ * upstreams that stay are kept, but not by a join that wakes: it starts from its memory. A job that is switched off
+ * lets go of its requests and of its event. */
+struct scheduled *scheduler_put(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory);
 /* It has another name, or goes: until it is put again, or removed, nobody is found by the old one, or another job that
  * has it by now. */
 void scheduler_release_name(struct scheduler *scheduler, const struct scheduled *it);
-/* As scheduler_retire, at once. Nobody comes after it any more: those that did were put again. */
+/* Its live run goes on, then it is forgotten (scheduler_forget). A further attempt is due at once, whatever it waits
+ * for: the caller ends the run instead. Whoever came after it was put again, or is before the link. */
 void scheduler_remove(struct scheduler *scheduler, struct scheduled *it);
+/* After the last of these, and before anything else: `after` names resolve, without a cycle (scheduler_would_cycle),
+ * and whoever may go on does; before the start nobody does. */
+void scheduler_link(struct scheduler *scheduler, instant now);
 /* Frees those removed jobs whose last run has ended and whose skipped slots were taken. */
 void scheduler_forget(struct scheduler *scheduler);
 /* Slots that fell due up to `until` are missed for that reason; those since are due. */
@@ -266,7 +254,7 @@ int scheduled_version(const struct scheduled *scheduled);
 duration scheduled_expected(const struct scheduled *scheduled); /* how long a run takes lately; 0 unknown */
 /* Whether nothing of this job is due, live or waiting. */
 bool scheduled_idle(const struct scheduled *scheduled);
-bool scheduled_retired(const struct scheduled *scheduled); /* scheduled_job is then a copy of its last definition */
+bool scheduled_retired(const struct scheduled *scheduled); /* it was removed; scheduled_job is its last definition */
 /* Whether its live run is this one. */
 bool scheduled_is_at(const struct scheduled *scheduled, enum run_kind kind, instant slot);
 /* Its current run; false when it has none. */

@@ -22,7 +22,7 @@ struct scheduler *scheduler_create(void)
 void scheduled_free(struct scheduler *scheduler, struct scheduled *it)
 {
     pool_slots_leave(scheduler, it);
-    job_free(it->copy);
+    job_drop(it->job);
     free(it->skip_reason);
     free(it->requests);
     wake_free(it->wake);
@@ -49,7 +49,7 @@ void scheduler_destroy(struct scheduler *scheduler)
     free(scheduler->gone.items);
     free(scheduler->armed.items);
     free(scheduler->agenda.items);
-    free(scheduler->sorted.items);
+    free(scheduler->changed.items);
     free(scheduler->walked.items);
     free(scheduler->late.items);
     free(scheduler->passed);
@@ -59,10 +59,12 @@ void scheduler_destroy(struct scheduler *scheduler)
 
 void scheduled_define(struct scheduler *scheduler, struct scheduled *it, const struct job *job)
 {
-    it->job = job;
-    it->join = job_is_join(job);
+    const struct job *old = it->job;
+    it->job = job_hold(job);
+    job_drop(old);
+    it->join = job_is_join(it->job);
     pool_slots_define(scheduler, it);
-    it->jitter = it->join ? 0 : (duration)(text_hash(job->name) % ((uint64_t)job->options.jitter + 1));
+    it->jitter = it->join ? 0 : (duration)(text_hash(it->job->name) % ((uint64_t)it->job->options->jitter + 1));
 }
 
 static void remember(struct scheduled *it, const struct job_memory *memory)
@@ -92,5 +94,3 @@ struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job
                                                                                                       memory->job_id;
     return it;
 }
-
-/* --- looking ------------------------------------------------------------------------------------------------------ */

@@ -11,7 +11,7 @@
  * catch_up.c       overlap, what was missed, catch-up       event.c       what happens outside of any schedule
  * agenda.c         what a job does next                     suspend.c     suspension
  * state.c          life                                     link.c        `after` names to pointers
- * job_set.c        another catalog                          put.c         one job comes, changes or goes
+ * definition.c     another definition of a job              job_set.c     which jobs there are
  * scheduler.c      the caller's calls and reports
  *
  * Whatever may let another job go on puts those after it on the agenda; every call from outside ends with agenda_run.
@@ -38,6 +38,7 @@ enum upstream_result {
 
 struct upstream {
     struct scheduled *job;
+    size_t place; /* of us among its downstreams */
     enum upstream_result result;
     enum run_state outcome; /* of the upstream result */
     instant at;
@@ -110,8 +111,7 @@ struct scheduled {
     struct heap_node ready_node;
     struct heap_node retry_node;
     struct heap_node deadline_node;
-    const struct job *job;
-    struct job *copy; /* owned, and the one that `job` is: of a retired job, and of one that was put; else NULL */
+    const struct job *job; /* held */
     int64_t job_id;
     int version;
     enum phase phase;
@@ -126,6 +126,7 @@ struct scheduled {
     bool suspended;
     bool withdrawn;
     bool retired;
+    bool changed;   /* since the last link */
     bool forgotten; /* about to be freed */
     bool on_agenda;
     bool on_armed;
@@ -160,6 +161,7 @@ struct scheduled {
     size_t upstream_count;
     struct downstream *downstream;
     size_t downstream_count;
+    size_t downstream_capacity;
     uint64_t walk;            /* the last walk that came by */
     struct upstream *carried; /* while linking */
 };
@@ -180,7 +182,7 @@ struct name_table {
 };
 
 struct scheduler {
-    struct scheduled_list all; /* in the order they were added; by job_id once linked */
+    struct scheduled_list all; /* by job_id; before the start from the first link on */
     size_t sorted_count;       /* how many of them are sorted: those added since come behind */
     instant now;               /* the largest instant that was passed in since the clock was stepped back */
     instant server_start;
@@ -200,10 +202,10 @@ struct scheduler {
     size_t ready_count;
     uint64_t round;
     struct name_table names;
-    struct scheduled_list gone;  /* removed, and not yet forgotten */
-    struct scheduled_list armed; /* jobs made by SQL whose next slot is another */
+    struct scheduled_list changed; /* put, and not yet linked */
+    struct scheduled_list gone;    /* removed, and not yet forgotten */
+    struct scheduled_list armed;   /* jobs made by SQL whose next slot is another */
     struct scheduled_list agenda;
-    struct scheduled_list sorted; /* scratch of link_all: by name */
     struct scheduled_list walked; /* scratch of a walk upstream */
     struct scheduled_list late;   /* scratch of wait_advance: who is late, and the upstream it waited for or NULL */
     uint64_t walk;
@@ -242,11 +244,14 @@ instant wait_deadline(const struct scheduled *it, instant slot); /* INSTANT_NEVE
 /* --- list.c ------------------------------------------------------------------------------------------------------- */
 
 void list_add(struct scheduled_list *list, struct scheduled *it);
+void list_sort(struct scheduler *scheduler); /* all, by job_id */
+/* Where it is, or would be, among the sorted ones. */
+size_t list_place(const struct scheduler *scheduler, int64_t job_id);
 
 /* --- state.c ------------------------------------------------------------------------------------------------------ */
 
 struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job *job, const struct job_memory *memory);
-/* What a job takes from its definition. */
+/* What a job takes from its definition, which it holds from now on. */
 void scheduled_define(struct scheduler *scheduler, struct scheduled *it, const struct job *job);
 void scheduled_free(struct scheduler *scheduler, struct scheduled *it);
 
@@ -382,7 +387,6 @@ void pool_slots_follow(struct scheduler *scheduler, struct scheduled *it, enum p
 void names_put(struct name_table *names, struct scheduled *it);        /* it must not be there */
 void names_take(struct name_table *names, const struct scheduled *it); /* nothing happens when it is not there */
 struct scheduled *names_find(const struct name_table *names, const char *name); /* the first that came; NULL: none */
-void names_clear(struct name_table *names);
 void names_finish(struct name_table *names);
 
 /* --- suspend.c ---------------------------------------------------------------------------------------------------- */
@@ -395,21 +399,19 @@ void suspend_if_failing(struct scheduler *scheduler, struct scheduled *it, bool 
 /* Until when a job that fails is not tried again for a change; INSTANT_NONE where its last run was well. */
 instant failing_until(const struct scheduled *it);
 /* Whether a slot of a refresh passes because the tries before it failed, and why. */
-bool failing_passes(const struct scheduled *it, instant slot, char reason[static SKIPPED_REASON_SIZE]);
+bool failing_skips(const struct scheduled *it, instant slot, char reason[static SKIPPED_REASON_SIZE]);
 
 /* --- link.c ------------------------------------------------------------------------------------------------------- */
 
-/* Finds every upstream by name, retired jobs left out; upstream results of upstreams that stay are carried over. Sorts
- * by job_id. */
-void link_all(struct scheduler *scheduler);
-/* The upstreams of this one only. */
+/* Finds its upstreams by name; upstream results of those that stay are carried over. */
 void link_one(struct scheduler *scheduler, struct scheduled *it);
 void link_none(struct scheduled *it);
 
-/* --- job_set.c ---------------------------------------------------------------------------------------------------- */
+/* --- definition.c ------------------------------------------------------------------------------------------------- */
 
-/* Its definition may be another: its deadline, its timer, and those before it. */
-void job_set_review(struct scheduler *scheduler, struct scheduled *it);
+/* The memory is the ledger's; ours goes on where it is newer. */
+void scheduled_redefine(struct scheduler *scheduler, struct scheduled *it, const struct job *job,
+                        const struct job_memory *memory);
 
 /* --- agenda.c ----------------------------------------------------------------------------------------------------- */
 

@@ -86,7 +86,7 @@ static void describe(const struct scheduled *it, char reason[static SKIPPED_REAS
 
 void suspend_if_failing(struct scheduler *scheduler, struct scheduled *it, bool noted)
 {
-    int64_t limit = it->job->options.suspend_after_failures;
+    int64_t limit = it->job->options->suspend_after_failures;
     if (limit == 0 || it->failures < limit || it->suspended || it->retired) {
         return;
     }

@@ -161,7 +161,7 @@ static bool lacks(const struct scheduled *it, bool (*suffices)(enum run_state), 
 
 bool upstream_check_refuses(const struct scheduled *it, char reason[static SKIPPED_REASON_SIZE])
 {
-    enum trigger_rule rule = it->job->options.trigger_rule;
+    enum trigger_rule rule = it->job->options->trigger_rule;
     enum run_state state;
     bool any;
     if (rule == TRIGGER_ALL_DONE) {

@@ -60,7 +60,7 @@ static void skip_for_deadline(struct scheduler *scheduler, struct scheduled *it,
 {
     char length[DURATION_TEXT_SIZE];
     char reason[SKIPPED_REASON_SIZE];
-    duration_format(it->job->options.starting_deadline, length);
+    duration_format(it->job->options->starting_deadline, length);
     snprintf(reason, sizeof(reason), "deadline: not started within %s: %s", length, what);
     decision_skip(scheduler, it, slot, true, reason);
     if (it->join) {

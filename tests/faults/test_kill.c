@@ -41,7 +41,7 @@ static void kill_now(struct daemon *daemon, struct fault_tally *tally)
     char *moment = cluster_value(cluster, "SELECT clock_timestamp()");
 
     daemon_kill(daemon);
-    fault_tally_look(tally, cluster, moment);
+    fault_tally_check(tally, cluster, moment);
     free(moment);
 }
 

@@ -25,8 +25,7 @@ static char *folder;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    oracle_install(cluster, NULL);
+    cluster = oracle_create(NULL);
     folder = files_make_directory();
     site = site_create(cluster, "postgres", 2);
     site_use_plugins(site, folder);

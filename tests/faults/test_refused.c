@@ -285,7 +285,7 @@ START_TEST(the_leader_as_the_victim_of_a_deadlock_loses_nothing)
                  "t", PATIENCE);
         session_execute(other, "LOCK TABLE chime.run IN ACCESS EXCLUSIVE MODE; COMMIT");
     }
-    ck_assert(daemon_said(served, "deadlock detected"));
+    WAIT_FOR(daemon_said(served, "deadlock detected"), 20);
     expect_no_loss();
 }
 END_TEST

@@ -24,9 +24,8 @@ static void set_up(void)
 {
     char *folder = files_make_directory();
 
-    cluster = cluster_create(NULL);
+    cluster = oracle_create(NULL);
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/views/tables_submissions.sql");
-    oracle_install(cluster, NULL);
     plugin_put(folder, "lane_distribution");
     site = site_create(cluster, "postgres", 3);
     site_use_plugins(site, folder);

@@ -294,7 +294,7 @@ static void strike_and_look(int fault, struct fault_tally *tally)
     crew_assert_running(crew);
     char *moment = cluster_value(cluster, "SELECT clock_timestamp()");
     strike(fault);
-    fault_tally_look(tally, cluster, moment);
+    fault_tally_check(tally, cluster, moment);
     free(moment);
 }
 

@@ -23,8 +23,7 @@ static struct daemon *served;
 /* One session for all that runs. */
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
-    oracle_install(cluster, NULL);
+    cluster = oracle_create(NULL);
     cluster_execute(cluster, "CREATE ROLE nobody_special; CREATE TABLE public.found (what text)");
     site = site_create(cluster, "postgres", 1);
     oracle_write_load(site);

@@ -22,6 +22,7 @@ enum phase { IDLE, CLAIMING, LIVE };
 static struct {
     struct scheduled *scheduled;
     struct job job;
+    struct job_options options;
     const char *told[LINES_MAX]; /* NULL: it is to look at everything */
     size_t count;
     const char *pending; /* what the next run is to be given, if `owed` */
@@ -54,13 +55,14 @@ static void define(size_t i, const char *name, const char *const *channels, size
     struct job_memory memory = {.job_id = (int64_t)i + 1, .cursor = START, .last_end = INSTANT_NONE};
     memset(&world[i], 0, sizeof(world[i]));
     struct job *job = &world[i].job;
-    *job = (struct job){.name = name, .active = true, .on = channels, .on_count = count, .after = after};
+    *job = (struct job){
+        .name = name, .active = true, .on = channels, .on_count = count, .after = after, .options = &world[i].options};
     job->after_count = i == 1 ? 1 : 0;
-    options_defaults(&job->options, false);
-    job->options.suspend_after_failures = 0;
-    job->options.debounce = i < 2 ? 0 : USEC_PER_SEC;
-    job->options.debounce_max = i < 3 ? 0 : 2 * USEC_PER_SEC;
-    world[i].scheduled = scheduler_add(scheduler, job, &memory);
+    options_defaults(job->options, false);
+    job->options->suspend_after_failures = 0;
+    job->options->debounce = i < 2 ? 0 : USEC_PER_SEC;
+    job->options->debounce_max = i < 3 ? 0 : 2 * USEC_PER_SEC;
+    world[i].scheduled = scheduler_put(scheduler, job, &memory);
 }
 
 static void begin(void)
@@ -72,7 +74,7 @@ static void begin(void)
     define(1, "totals", channels, 2);
     define(2, "report", channels + 1, 1);
     define(3, "mail", channels, 3);
-    scheduler_link(scheduler);
+    scheduler_link(scheduler, INSTANT_NONE);
     scheduler_start(scheduler, now, INSTANT_NONE);
     listener_names_fill(&names, scheduler);
 }

@@ -152,6 +152,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         require(err.kind == ERROR_CONFIG && err.hint[0] != '\0' && utf8_valid(err.message, strlen(err.message)));
     }
-    zone_free(zone);
+    zone_drop(zone);
     return 0;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Alerts: what the ledger makes of looks, by its function alone; and a daemon that looks, tells, and hands over. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shell.h"
 #include "model/alert_names.h"
+#include "report/problems.h"
 #include "support/cluster/cluster.h"
 #include "support/cluster/session.h"
 #include "support/daemon/commands.h"
@@ -185,6 +188,9 @@ static const struct {
      "7, "
      "1, now() - interval '60 s')",
      "job-slow one", "its run has taken 60 s; 34.0 s are usual at most"},
+    {"UPDATE chime.job SET options = '{\"expect_min_duration\": \"10s\"}' WHERE job_id = 1; UPDATE chime.job_state SET "
+     "last_outcome = 'succeeded', last_duration_us = 40000 WHERE job_id = 1",
+     "job-quick one", "its last run took 0.0 s; 10.0 s or more are expected"},
     {"UPDATE chime.job SET options = '{\"expect_rows\": \"1\"}' WHERE job_id = 1; UPDATE chime.job_state SET "
      "last_outcome = 'succeeded', last_rows = 0 WHERE job_id = 1",
      "job-rows one", "its last run had 0 rows; 1 or more are expected"},
@@ -237,17 +243,17 @@ START_TEST(each_fault_is_found_and_nothing_else)
         "INSERT INTO chime.job_state (job_id, last_slot) SELECT job_id, now() FROM chime.job;"
         "UPDATE chime.job_state SET suspended_at = now(), suspended_by = 'ann', consecutive_failures = 9"
         " WHERE job_id = 2");
-    EXPECT_SQL(cluster, "SELECT found FROM chime.look_at_alerts()", NULL);
+    EXPECT_SQL(cluster, "SELECT found FROM chime.evaluate_alerts()", NULL);
     cluster_execute(cluster, "UPDATE chime.job_state SET suspended_at = NULL, suspended_by = NULL,"
                              " consecutive_failures = 0");
     for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
         cluster_execute(cluster, "BEGIN");
         cluster_execute(cluster, faults[i].fault);
         char *rules = cluster_value(cluster, "SELECT string_agg(trim((f ->> 'rule') || ' ' || (f ->> 'subject')), ', '"
-                                             " ORDER BY f ->> 'rule') FROM chime.look_at_alerts() l,"
+                                             " ORDER BY f ->> 'rule') FROM chime.evaluate_alerts() l,"
                                              " jsonb_array_elements(l.found) f");
         ck_assert_msg(rules != NULL && strcmp(rules, faults[i].rule) == 0, "%s\nfinds %s", faults[i].fault, rules);
-        char *fits = files_path("SELECT bool_and(f ->> 'summary' LIKE '%s') FROM chime.look_at_alerts() l,"
+        char *fits = files_path("SELECT bool_and(f ->> 'summary' LIKE '%s') FROM chime.evaluate_alerts() l,"
                                 " jsonb_array_elements(l.found) f",
                                 faults[i].summary);
         EXPECT_SQL(cluster, fits, "t");
@@ -292,9 +298,47 @@ START_TEST(what_fires_is_a_problem_and_many_of_a_rule_hide_no_other)
     EXPECT_SQL(cluster, "SELECT way_out FROM chime.alert_problems() WHERE subject = 'z'",
                "see what its text reads; then pgchime run z; a smaller expect_rows, if there may be so few");
     EXPECT_SQL(cluster,
-               "SELECT way_out LIKE 'pgchime runs %s $(x)1 --state skipped%' FROM chime.alert_problems() WHERE subject "
-               "= '%s $(x)1'",
+               "SELECT way_out LIKE 'pgchime runs ''%s $(x)1'' --state skipped%' FROM chime.alert_problems() WHERE "
+               "subject = '%s $(x)1'",
                "t");
+}
+END_TEST
+
+static char *said_by_shell(const char *command)
+{
+    static char said[256];
+    FILE *stream = popen(command, "r");
+    ck_assert_ptr_nonnull(stream);
+    said[fread(said, 1, sizeof(said) - 1, stream)] = '\0';
+    ck_assert_int_eq(pclose(stream), 0);
+    return files_path("%s", said);
+}
+
+/* Who makes a job names it as they like, and hints are for a shell: as it takes the word, so it was. */
+START_TEST(hints_name_jobs_as_a_shell_takes_them)
+{
+    static const char *const words[] = {
+        "nightly", "ann/totals-2.5",   "",     "-x", "=ls", "x; touch /tmp/y", "it's", "'",
+        "a'b'c",   "`id` $(id) \\ \"", "a\nb", "~",  "*",   "\u00e4"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+        char *word = shell_word(words[i]);
+        char *sql = files_path("SELECT chime.shell_word($w$%s$w$)", words[i]);
+        EXPECT_SQL(cluster, sql, word);
+        char *command = files_path("printf %%s %s", word);
+        char *taken = said_by_shell(command);
+        ck_assert_str_eq(taken, words[i]);
+        free(word);
+        free(sql);
+        free(command);
+        free(taken);
+    }
+    lead_by_hand("[]");
+    cluster_execute(cluster,
+                    "INSERT INTO chime.job (name, job_name, owner, origin, command) VALUES ('', 'x; touch y', 'ann',"
+                    " 'sql', 'SELECT 1'); INSERT INTO chime.job_state (job_id, last_slot) SELECT job_id, now()"
+                    " FROM chime.job ON CONFLICT DO NOTHING; UPDATE chime.job_state SET suspended_at = now()");
+    EXPECT_SQL(cluster, "SELECT way_out FROM (" JOB_PROBLEMS_SQL ") AS p (message, way_out)",
+               "mend what fails; then pgchime resume 'ann/x; touch y' lets it run again");
 }
 END_TEST
 
@@ -312,7 +356,7 @@ START_TEST(what_many_failing_jobs_say_is_cut)
                "SELECT concat_ws(' ', count(*), max(length(summary)), bool_or(summary ~ '[[:cntrl:]]')) FROM"
                " chime.jobs_found()",
                "100 1000 f");
-    EXPECT_SQL(cluster, "SELECT octet_length(found::text) < 200000 FROM chime.look_at_alerts()", "t");
+    EXPECT_SQL(cluster, "SELECT octet_length(found::text) < 200000 FROM chime.evaluate_alerts()", "t");
     /* And ninety owners more of a hundred each. */
     cluster_execute(cluster, SUSPEND_ALL("9000", "'r' || n % 90", "repeat(chr(65536), 2000)"));
     EXPECT_SQL(cluster, "SELECT concat_ws(' ', count(*), max(length(summary))) FROM chime.jobs_found()", "9100 100");
@@ -328,7 +372,7 @@ END_TEST
 
 static void look_and_note(const char *expected)
 {
-    char *found = cluster_value(cluster, "SELECT chime.look_at_condition('slow')");
+    char *found = cluster_value(cluster, "SELECT chime.evaluate_condition('slow')");
     char *note = files_path(NOTE("%s"), found);
     EXPECT_SQL(cluster, note, expected);
     free(found);
@@ -352,20 +396,20 @@ START_TEST(who_writes_what_a_condition_reads_ends_no_alert)
     told_is("VALUES (true, repeat('s', 17000000), NULL, repeat('w', 17000000))");
     EXPECT_SQL(cluster,
                "SELECT length(r ->> 'subject') || ' ' || length(r ->> 'summary') FROM"
-               " jsonb_array_elements(chime.look_at_condition('slow')) r",
+               " jsonb_array_elements(chime.evaluate_condition('slow')) r",
                "255 1000");
     EXPECT_SQL(cluster,
                "SELECT count(*) || ' ' || count(DISTINCT r ->> 'subject') FROM"
-               " jsonb_array_elements(chime.look_at_condition('slow')) r",
+               " jsonb_array_elements(chime.evaluate_condition('slow')) r",
                "1 1");
     cluster_execute(cluster, "CREATE FUNCTION error_of(rule text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
-                             " PERFORM chime.look_at_condition(rule); RETURN NULL; EXCEPTION WHEN OTHERS THEN RETURN"
+                             " PERFORM chime.evaluate_condition(rule); RETURN NULL; EXCEPTION WHEN OTHERS THEN RETURN"
                              " SQLSTATE || ' ' || length(SQLERRM) || ' ' || left(SQLERRM, 36); END $$");
     EXPECT_SQL(cluster, "SELECT error_of('deep')", "22P02 1000 invalid input syntax for type intege");
     told_is("SELECT false, 'f' || n FROM generate_series(1, 20000) n; INSERT INTO told VALUES (true, 'there')");
-    EXPECT_SQL(cluster, "SELECT chime.look_at_condition('slow') #>> '{0,subject}'", "there");
+    EXPECT_SQL(cluster, "SELECT chime.evaluate_condition('slow') #>> '{0,subject}'", "there");
     told_is("SELECT true, 't' || n FROM generate_series(1, 20000) n");
-    EXPECT_SQL(cluster, "SELECT jsonb_array_length(chime.look_at_condition('slow'))", "100");
+    EXPECT_SQL(cluster, "SELECT jsonb_array_length(chime.evaluate_condition('slow'))", "100");
 }
 END_TEST
 
@@ -401,11 +445,15 @@ START_TEST(conditions_of_the_configuration_are_looked_at)
                " exist; words: its first column is a string, not a boolean;"
                " writes: cannot execute nextval() in a read-only transaction");
     EXPECT_SQL(cluster, "SELECT enabled FROM chime.alert_rule WHERE name = 'job-failed'", "f");
-    ck_assert(daemon_said(served, "alert deep-queue north (critical): 11 wait"));
+    WAIT_FOR(daemon_said(served, "alert deep-queue north (critical): 11 wait"), 20);
     cluster_execute(cluster, "UPDATE queue SET depth = 1");
     WAIT_SQL(cluster, EVENTS("deep-queue", "north"), "firing resolved", 90);
     ASSERT_RUN(8, "alerts");
     commands_has(output, "condition-broken");
+    ASSERT_RUN(8, "status");
+    ASSERT_RUN(8, "doctor", "-o", "csv");
+    commands_has(output, "alert condition-broken lost fires since ");
+    commands_has(output, "mend alert lost, or what its condition names; then pgchime reload");
     site_remove(site, "alerts");
     ASSERT_RUN(0, "reload");
     commands_has(output, "- alert deep-queue\n");
@@ -414,6 +462,23 @@ START_TEST(conditions_of_the_configuration_are_looked_at)
     ASSERT_RUN(0, "alerts");
     ASSERT_RUN(0, "alerts", "--all");
     commands_has(output, "resolved");
+}
+END_TEST
+
+/* Whoever ends the session of alerts says nothing of the condition that is being looked at. */
+START_TEST(a_session_that_somebody_ends_breaks_no_condition)
+{
+    site_file(site, "alerts",
+              "alerts: { a-slow: { condition = \"SELECT pg_sleep(3)::text = 'x'\"; };"
+              " behind: { condition = \"SELECT true\"; }; condition-broken: { hold = \"0s\"; }; };");
+    served = site_lead(site);
+    WAIT_SQL(cluster,
+             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'pgchime alerts'"
+             " AND wait_event = 'PgSleep'",
+             "1", 60);
+    WAIT_SQL(cluster, EVENTS("behind", ""), "firing", 60);
+    EXPECT_SQL(cluster, "SELECT string_agg(rule || ': ' || summary, ', ') FROM chime.alert",
+               "behind: its condition holds");
 }
 END_TEST
 
@@ -498,9 +563,11 @@ int main(void)
     tcase_add_test(tests, each_fault_is_found_and_nothing_else);
     tcase_add_test(tests, many_failures_of_one_role_hide_none_of_another);
     tcase_add_test(tests, what_fires_is_a_problem_and_many_of_a_rule_hide_no_other);
+    tcase_add_test(tests, hints_name_jobs_as_a_shell_takes_them);
     tcase_add_test(tests, what_many_failing_jobs_say_is_cut);
     tcase_add_test(tests, who_writes_what_a_condition_reads_ends_no_alert);
     tcase_add_test(tests, conditions_of_the_configuration_are_looked_at);
+    tcase_add_test(tests, a_session_that_somebody_ends_breaks_no_condition);
     tcase_add_test(tests, transitions_survive_leaders);
     suite_add_tcase(suite, tests);
     return suite_run(suite);

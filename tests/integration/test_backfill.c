@@ -48,32 +48,38 @@ static void configure(void)
 }
 
 /* Shops 1 to 300 and none, and hours of sales. Triggers are off while rows are changed behind the views' backs. */
-static void set_up(void)
+static void make(struct cluster *made)
 {
-    cluster = keyed_create();
-    cluster_execute(cluster,
-                    "INSERT INTO app.orders (shop, kind, amount) SELECT nullif(n % 301, 0), 'k' || n % 2, n"
-                    " FROM generate_series(1, 3000) AS n;"
-                    "CREATE TABLE app.sales (at timestamptz, amount integer); CREATE INDEX ON app.sales (at);"
-                    "INSERT INTO app.sales SELECT timestamptz '2026-01-01 00:30Z' + n * interval '1 hour', n"
-                    " FROM generate_series(0, 239) AS n;"
-                    "CREATE FUNCTION app.install_hourly() RETURNS text LANGUAGE sql AS $$ SELECT app.install("
-                    "'hourly', 'SELECT at AS hour, sum(amount) AS total FROM sales GROUP BY at', '{hour}',"
-                    " '[{\"table\": \"sales\", \"columns\": [\"at\", \"amount\"], \"capture\": [\"at\"],"
-                    " \"map\": \"SELECT at FROM marks\"}]') $$;"
-                    "CREATE FUNCTION app.behind_their_backs(statement text) RETURNS void LANGUAGE plpgsql AS $$"
-                    " BEGIN SET LOCAL session_replication_role = replica; EXECUTE statement; END $$");
-    KEYED_INSTALL(cluster, "shop_total", "kind_total", "hourly");
-    cluster_execute(cluster,
+    keyed_make(made);
+    cluster_execute(made, "INSERT INTO app.orders (shop, kind, amount) SELECT nullif(n % 301, 0), 'k' || n % 2, n"
+                          " FROM generate_series(1, 3000) AS n;"
+                          "CREATE TABLE app.sales (at timestamptz, amount integer); CREATE INDEX ON app.sales (at);"
+                          "INSERT INTO app.sales SELECT timestamptz '2026-01-01 00:30Z' + n * interval '1 hour', n"
+                          " FROM generate_series(0, 239) AS n;"
+                          "CREATE FUNCTION app.install_hourly() RETURNS text LANGUAGE sql AS $$ SELECT app.install("
+                          "'hourly', 'SELECT at AS hour, sum(amount) AS total FROM sales GROUP BY at', '{hour}',"
+                          " '[{\"table\": \"sales\", \"columns\": [\"at\", \"amount\"], \"capture\": [\"at\"],"
+                          " \"map\": \"SELECT at FROM marks\"}]') $$;"
+                          "CREATE FUNCTION app.behind_their_backs(statement text) RETURNS void LANGUAGE plpgsql AS $$"
+                          " BEGIN SET LOCAL session_replication_role = replica; EXECUTE statement; END $$");
+    KEYED_INSTALL(made, "shop_total", "kind_total", "hourly");
+    cluster_execute(made,
                     "INSERT INTO chime.job (name, origin, views) VALUES ('shops', 'config', '{kept.shop_total}'),"
                     " ('both', 'config', '{kept.shop_total,kept.kind_total}'), ('idle', 'config', '{kept.nothing}');"
                     "INSERT INTO chime.job (name, origin, command) VALUES ('vacuum', 'config', 'VACUUM')");
+}
+
+static void set_up(void)
+{
+    static const struct cluster_template filled = {"backfill", make, NULL};
+
+    cluster = cluster_create_from(&filled, NULL);
     configure();
 }
 
 static void set_up_telemetry(void)
 {
-    cluster = installed_create("telemetry", "tests/support/views/tables_telemetry.sql");
+    cluster = installed_create("telemetry", "tests/support/views/tables_telemetry.sql", NULL);
     configure();
 }
 
@@ -157,7 +163,7 @@ START_TEST(groups_of_several_columns_with_nulls_are_each_done_once)
     spoil("UPDATE app.orders SET kind = NULL WHERE id % 7 = 0");
     char *groups = cluster_value(cluster, "SELECT count(*) FROM (SELECT shop, kind FROM kept.kind_total__live"
                                           " UNION SELECT shop, kind FROM kept.kind_total) AS g");
-    ASSERT_RUN(0, "backfill", "kind_total", "--batch", "3", "-o", "json");
+    ASSERT_RUN(0, "backfill", "kind_total", "--batch", "20", "-o", "json");
     EQUAL("kind_total");
     EXPECT_SQL(cluster, GROUPS_DONE, groups);
     free(groups);
@@ -303,16 +309,16 @@ END_TEST
 
 START_TEST(on_a_terminal_a_bar_shows_how_far_it_is_and_goes_away)
 {
-    const char *const words[] = {"backfill", "kind_total", "--batch", "5", NULL};
+    const char *const words[] = {"backfill", "kind_total", "--batch", "50", NULL};
 
     ck_assert_int_eq(terminal_run(configuration, words, "", &output), 0);
     commands_has(output, BAR);
     commands_has(output, " groups\r\033[K");
     commands_has(output, " of 602 groups");
-    ASSERT_RUN(0, "backfill", "kind_total", "--batch", "5");
+    ASSERT_RUN(0, "backfill", "kind_total", "--batch", "50");
     ck_assert_ptr_null(strchr(errors, '\r'));
     ck_assert_int_eq(terminal_run(configuration,
-                                  (const char *const[]){"-q", "backfill", "kind_total", "--batch", "5", NULL}, "",
+                                  (const char *const[]){"-q", "backfill", "kind_total", "--batch", "50", NULL}, "",
                                   &output),
                      0);
     ck_assert_ptr_null(strstr(output, BAR));
@@ -403,7 +409,7 @@ START_TEST(beside_writers_and_refreshes_nothing_is_lost)
 {
     PGconn *writer = cluster_connect(cluster, "postgres");
     spoil("UPDATE app.orders SET amount = amount + 1");
-    start("shop_total", "2");
+    start("shop_total", "5");
     int rounds = 0;
     do {
         session_execute(writer, "UPDATE app.orders SET amount = amount + 1, shop = (shop + 13) % 301 WHERE id % 97 = 5;"

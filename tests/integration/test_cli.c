@@ -531,7 +531,7 @@ START_TEST(serve_goes_on_without_a_refused_plugin)
     site_use_plugins(site, folder);
     add_jobs();
     lead_site();
-    ck_assert(daemon_said(leader, "bad_schedule.so"));
+    WAIT_FOR(daemon_said(leader, "bad_schedule.so"), 20);
     ASSERT_RUN(0, "run", "quick", "--wait");
     ASSERT_RUN(3, "plugins", "-o", "json");
     commands_has(errors, "bad_schedule.so: ");

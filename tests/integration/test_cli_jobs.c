@@ -9,6 +9,7 @@
 #include "support/daemon/commands.h"
 #include "support/daemon/daemon.h"
 #include "support/daemon/site.h"
+#include "support/ledger/ledger_sql.h"
 #include "support/ledger/runs.h"
 #include "support/process/files.h"
 #include "support/process/process.h"
@@ -23,7 +24,7 @@ static char *errors;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
+    cluster = ledger_sql_install(NULL);
     site = site_create(cluster, "postgres", 4);
     site_job(site, "good", NEVER_DUE "command = \"SELECT 1\";");
     site_job(site, "asleep", NEVER_DUE "command = \"SELECT 1\"; enabled = false;");
@@ -188,6 +189,8 @@ static size_t lines_with(const char *file, const char *part)
     return count;
 }
 
+#define FOLLOWER "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgchime command'"
+
 START_TEST(runs_follow_lists_each_once_as_it_begins_and_ends)
 {
     site_job(site, "gated", NEVER_DUE "command = \"SELECT pg_advisory_xact_lock(17)\";");
@@ -200,6 +203,8 @@ START_TEST(runs_follow_lists_each_once_as_it_begins_and_ends)
                                                          "runs", "--follow", "-o", "csv", NULL},
                                    listed, said);
     WAIT_FOR(lines_with(listed, ",good,main,") == 1, 60);
+    char *session = cluster_value(cluster, FOLLOWER);
+    ck_assert_ptr_nonnull(session);
     cluster_execute(cluster, "SELECT pg_advisory_lock(17)");
     runs_ask(cluster, "gated");
     WAIT_FOR(lines_with(listed, ",running,manual,") == 1, 60);
@@ -209,6 +214,8 @@ START_TEST(runs_follow_lists_each_once_as_it_begins_and_ends)
     WAIT_FOR(lines_with(listed, ",succeeded,manual,") == 3, 60);
     ck_assert_int_eq((int)lines_with(listed, ",gated,main,"), 2);
     ck_assert_int_eq((int)lines_with(listed, "run_id"), 1); /* the first line alone */
+    EXPECT_SQL(cluster, FOLLOWER, session);                 /* it is the same all the while */
+    free(session);
     kill(follower, SIGINT);
     ck_assert_int_ne(process_wait(follower, 60), -1);
     ASSERT_RUN(2, "runs", "--follow", "-o", "json");

@@ -8,6 +8,7 @@
 #include "support/daemon/commands.h"
 #include "support/daemon/daemon.h"
 #include "support/daemon/site.h"
+#include "support/ledger/ledger_sql.h"
 #include "support/ledger/runs.h"
 #include "support/plugin/plugin_files.h"
 #include "support/process/files.h"
@@ -22,7 +23,7 @@ static char *errors;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
+    cluster = ledger_sql_install(NULL);
     site = site_create(cluster, "postgres", 4);
     site_job(site, "quick", "schedule = \"0 3 1 1 *\"; command = \"SELECT 1\";");
     site_job(site, "asleep", "schedule = \"0 3 1 1 *\"; command = \"SELECT 1\"; enabled = false;");
@@ -93,6 +94,18 @@ START_TEST(a_leader_that_was_killed_leads_no_more)
 }
 END_TEST
 
+/* Those alone, since all would be installed. */
+static void use_plugins(const char *const *names)
+{
+    char *folder = files_make_directory();
+
+    for (const char *const *name = names; *name != NULL; name++)
+        plugin_put(folder, *name);
+    site_use_plugins(site, folder);
+    free(folder);
+}
+#define USE_PLUGINS(...) use_plugins((const char *const[]){__VA_ARGS__, NULL})
+
 /* Until public.gate is empty. */
 static void hold_installs_up(void)
 {
@@ -144,7 +157,6 @@ END_TEST
 /* The view waits for a lock while it is filled, and then divides by what somebody may mend. */
 START_TEST(a_view_that_cannot_be_filled_fails_its_plugin_until_it_can)
 {
-    char *folder = files_make_directory();
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
     cluster_execute(
         cluster,
@@ -155,8 +167,7 @@ START_TEST(a_view_that_cannot_be_filled_fails_its_plugin_until_it_can)
         "INSERT INTO bouts VALUES (md5('b')::uuid, md5('a')::uuid);"
         "INSERT INTO submissions (id, agent_id, challenge_id, bout_id, status, created_at) VALUES (md5('s')::uuid,"
         " md5('a')::uuid, md5('c')::uuid, md5('b')::uuid, 'scored', now()); SELECT pg_advisory_lock(17)");
-    plugin_put(folder, "time_to_first_win");
-    site_use_plugins(site, folder);
+    USE_PLUGINS("time_to_first_win");
     leader = site_lead(site);
     WAIT_SQL(cluster, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", "1", 60);
     EXPECT_SQL(cluster, PLUGIN_STATE, "installed: being filled: analytics.mv_time_to_first_win");
@@ -174,20 +185,16 @@ START_TEST(a_view_that_cannot_be_filled_fails_its_plugin_until_it_can)
     WAIT_SQL(cluster, PLUGIN_STATE, "installed", 90); /* no reload: upkeep tries again */
     ASSERT_RUN(0, "check", "--database", "main");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0");
-    free(folder);
 }
 END_TEST
 
 /* Nobody leads here for a while: what a clock makes late within minutes would be. */
-#define UNHURRIED(job) job ": { warn_after = \"1d\"; error_after = \"1d\"; };"
-
 START_TEST(a_view_that_is_late_is_a_problem_until_it_is_refreshed)
 {
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
-    site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
+    USE_PLUGINS("lane_distribution", "progress", "telemetry", "time_to_first_win");
     site_file(site, "patience",
-              "jobs: { " UNHURRIED("refresh_realtime_agent_performance") UNHURRIED("refresh-agent-queue-realtime")
-                  UNHURRIED("refresh-query-performance-live") UNHURRIED("refresh-telemetry-minutes") " };");
+              "jobs: { refresh-telemetry-minutes: { warn_after = \"1d\"; error_after = \"1d\"; }; };");
     leader = site_lead(site);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
     site_end(leader); /* so that what is made up here stays */
@@ -244,7 +251,7 @@ static void plant(const char *sql, const char *finding, const char *way_out)
 START_TEST(views_never_filled_or_not_verified_and_days_without_a_partition_are_problems)
 {
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
-    site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
+    USE_PLUGINS("progress");
     leader = site_lead(site);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.history_work('30 days') WHERE makes", "0", 30);
@@ -361,7 +368,7 @@ START_TEST(serve_says_in_which_line_a_missing_plugin_folder_is_named)
 {
     site_use_plugins(site, "/nowhere/plugins");
     leader = site_lead(site);
-    ck_assert(daemon_said(leader, "pgchime.conf:4: plugin_dir: cannot open /nowhere/plugins"));
+    WAIT_FOR(daemon_said(leader, "pgchime.conf:4: plugin_dir: cannot open /nowhere/plugins"), 20);
     ASSERT_RUN(3, "status");
     commands_has(errors, "pgchime.conf:4: plugin_dir: cannot open /nowhere/plugins");
 }

@@ -102,7 +102,7 @@ START_TEST(a_copy_on_the_same_server_is_held_until_somebody_adopts_it)
     char *rows = cluster_value(cluster, "SELECT count(*) FROM t");
     serve_copy(cluster, "copy", NULL);
     daemon_await(second, "database main: this is a copy of database app on this server, made about 20", 20);
-    ck_assert(daemon_said(second, "pgchime adopt-copy --database main"));
+    WAIT_FOR(daemon_said(second, "pgchime adopt-copy --database main"), 20);
     EXPECT_SQL(cluster, "SELECT alive FROM chime.leader_status", "f");
     ASSERT_COPY_RUN(8, "status");
     commands_has(errors, "database \"main\": this is a copy of database app on this server, made about 20");
@@ -182,8 +182,8 @@ START_TEST(a_database_cloned_on_purpose_is_adopted_by_its_configuration)
     cluster_use(cluster, "clone");
     serve_copy(cluster, "clone", "copies = \"adopt\";");
     assert_led_by_second(cluster);
-    ck_assert(daemon_said(second, "this is a copy of database app on this server, made about 20"));
-    ck_assert(daemon_said(second, "adopted, as copies = \"adopt\" says"));
+    WAIT_FOR(daemon_said(second, "this is a copy of database app on this server, made about 20"), 20);
+    WAIT_FOR(daemon_said(second, "adopted, as copies = \"adopt\" says"), 20);
 }
 END_TEST
 

@@ -290,7 +290,7 @@ START_TEST(beside_the_extension_or_a_schema_of_others_it_is_refused)
 {
     struct cluster *real = cron_create_real(cluster);
     if (real != NULL) {
-        ledger_sql_migrate(real, 0, migrate_newest());
+        ledger_sql_migrate(real);
         ck_assert_str_eq(cluster_sqlstate(real, migrate_cron_text()), "55000");
         ck_assert(cluster_true(real, "SELECT count(*) = 0 FROM cron.job"));
         cluster_execute(real, "DROP EXTENSION pg_cron");

@@ -160,6 +160,7 @@ struct leader {
     struct scheduler *scheduler;
     struct scheduled *scheduled;
     struct job job;
+    struct job_options options;
     struct due due;
     bool granted;
     enum run_state ended;
@@ -260,11 +261,12 @@ static void leader_start(struct leader *leader, const char *text, enum delivery 
     struct job_memory memory = {
         .job_id = 1, .version = 1, .cursor = run_queue_now(NULL), .outcome_at = INSTANT_NONE, .last_end = INSTANT_NONE};
     connect_leader(leader);
-    options_defaults(&leader->job.options, false);
-    leader->job.options.delivery = delivery;
+    leader->job.options = &leader->options;
+    options_defaults(&leader->options, false);
+    leader->job.options->delivery = delivery;
     leader->scheduler = scheduler_create();
-    leader->scheduled = scheduler_add(leader->scheduler, &leader->job, &memory);
-    scheduler_link(leader->scheduler);
+    leader->scheduled = scheduler_put(leader->scheduler, &leader->job, &memory);
+    scheduler_link(leader->scheduler, INSTANT_NONE);
     scheduler_start(leader->scheduler, run_queue_now(NULL), INSTANT_NONE);
 }
 
@@ -292,7 +294,7 @@ static void claimed(void *data, const struct pg_reply *reply)
 static void push(struct leader *leader)
 {
     struct run *run = xcalloc(1, sizeof(*run));
-    *run = (struct run){.job = &leader->job,
+    *run = (struct run){.job = job_hold(&leader->job),
                         .job_id = 1,
                         .kind = leader->due.kind,
                         .slot = leader->due.slot,

@@ -109,7 +109,7 @@ START_TEST(a_standby_alone_is_refused_by_that_name)
     site_use_conninfo(site, conninfo);
     served = site_serve(site, NULL, NULL);
     WAIT_FOR(daemon_said(served, "database main: the server is a standby"), 20);
-    ck_assert(daemon_said(served, "list all hosts in the conninfo"));
+    WAIT_FOR(daemon_said(served, "list all hosts in the conninfo"), 20);
     ASSERT_RUN(6, "status", "-o", "json");
     commands_has(output, "\"problem\": \"the server is a standby\"");
     ASSERT_RUN(6, "doctor", "-o", "json");

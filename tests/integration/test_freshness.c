@@ -244,6 +244,48 @@ START_TEST(a_look_reads_no_more_of_a_log_than_it_must)
 }
 END_TEST
 
+/* A plan that was kept from before does not know a part that was begun since, and the transaction holds all the locks
+ * that planning anew would take. */
+START_TEST(marks_of_a_part_begun_meanwhile_are_seen_by_a_transaction_under_way)
+{
+    for (int n = 0; n < 7; n++) { /* until plans are kept */
+        EXPECT_TOLD("shop_total", "fresh 0 false");
+        EXPECT_PENDING("5", "0");
+    }
+    cluster_execute(cluster, "BEGIN");
+    EXPECT_TOLD("shop_total", "fresh 0 false");
+    EXPECT_PENDING("5", "0");
+    session_execute(other, "SELECT chime.add_part(source_id, 2) FROM chime.source");
+    session_execute(other, "INSERT INTO chime.change_1_2 (shop) VALUES (1)");
+    EXPECT_TOLD("shop_total", "unknown ? true");
+    EXPECT_PENDING("5", "1");
+    cluster_execute(cluster, "COMMIT");
+}
+END_TEST
+
+/* Dashboards ask each second: what two views read is looked at once, and nothing is planned anew. */
+START_TEST(a_source_of_several_views_is_looked_at_once)
+{
+    EXPECT_SQL(cluster,
+               "SELECT app.install('shop_count', 'SELECT shop, count(*) AS n FROM orders GROUP BY shop', '{shop}',"
+               " '[{\"table\": \"orders\", \"columns\": [\"shop\"], \"capture\": [\"shop\"]}]')",
+               NULL);
+    keyed_tend(cluster);
+    cluster_execute(cluster, "SELECT app.look('shop_count'), app.look('shop_total')");
+    EXPECT_TOLD("shop_count", "fresh 0 false");
+    EXPECT_TOLD("shop_total", "fresh 0 false");
+    cluster_execute(cluster, "SET track_functions = 'all'");
+    cluster_execute(cluster, "BEGIN");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_freshness()", "2");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(funcname || ' ' || calls, ', ' ORDER BY funcname) FROM pg_stat_xact_user_functions"
+               " WHERE funcname IN ('source_fingerprint', 'uncaptured', 'unseen_marks', 'view_fingerprint')",
+               "source_fingerprint 1, uncaptured 1, unseen_marks 2, view_fingerprint 2");
+    cluster_execute(cluster, "COMMIT");
+    cluster_execute(cluster, "RESET track_functions");
+}
+END_TEST
+
 /* --- what was noted ----------------------------------------------------------------------------------------------- */
 
 #define EXPECT_NOTED(expected)                                                                                   \
@@ -395,7 +437,7 @@ END_TEST
 /* Its last refresh is in the future where the clock was put back: no target would be due until then. */
 START_TEST(a_view_that_is_not_keyed_is_due_at_once_after_the_clock_was_put_back)
 {
-    static const char due[] = "SELECT count(*) FROM chime.look_closely('{kept.order_count}', '{1h}')";
+    static const char due[] = "SELECT count(*) FROM chime.check_closely('{kept.order_count}', '{1h}')";
 
     cluster_execute(cluster,
                     "SELECT app.install('order_count', 'SELECT 1 AS one, count(*) AS n FROM orders', '{one}', '[]',"
@@ -447,6 +489,8 @@ int main(void)
     tcase_add_test(tests, marks_do_not_tell_where_one_may_be_missing);
     tcase_add_test(tests, a_view_that_changes_as_time_passes_counts_from_when_that_was_looked_at);
     tcase_add_test(tests, a_look_reads_no_more_of_a_log_than_it_must);
+    tcase_add_test(tests, marks_of_a_part_begun_meanwhile_are_seen_by_a_transaction_under_way);
+    tcase_add_test(tests, a_source_of_several_views_is_looked_at_once);
     tcase_add_test(tests, what_is_behind_is_noted_once_and_forgotten_by_a_refresh);
     tcase_add_test(tests, a_view_that_is_being_refreshed_is_passed_over);
     tcase_add_test(tests, an_older_snapshot_than_the_note_cannot_refresh);

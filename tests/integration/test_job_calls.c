@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Jobs made by SQL (migrations 17 to 21): what the leader hears of them, options and settings, asking for runs, and
+/* Jobs made by SQL: what the leader hears of them, options and settings, asking for runs, and
  * what a hostile role tries. No daemon. */
 #include <check.h>
 #include <stddef.h>

@@ -10,7 +10,9 @@
 #include "support/process/files.h"
 #include "support/process/suite.h"
 
-#define ROUNDS 8
+#define ROUNDS_AGAIN 3
+#define ROUNDS 6
+#define ROUNDS_SOAK 200
 
 static void set_up(void)
 {
@@ -28,7 +30,7 @@ START_TEST(what_is_equal_and_not_the_same_is_another_value)
     session_execute(writer, sow);
     EXPECT_SQL(cluster, "SELECT string_agg(relation || ': ' || full_reason, E'\\n') FROM chime.view", NULL);
     EXPECT_SQL(cluster, "SELECT app.wrong_views()", NULL);
-    for (int round = 0; round < ROUNDS; round++) {
+    for (int round = suite_rounds(ROUNDS_AGAIN, ROUNDS, ROUNDS_SOAK); round > 0; round--) {
         session_execute(
             writer,
             "SELECT app.write_values(), app.write_grains() FROM generate_series(1, 1 + floor(random() * 2)::integer)");
@@ -84,11 +86,15 @@ END_TEST
 static Suite *suite(void)
 {
     Suite *all = suite_create("keyed values");
+    TCase *types = tcase_create("of all types");
     TCase *cases = tcase_create("keyed values");
 
-    tcase_add_checked_fixture(cases, set_up, served_tear_down);
+    tcase_add_checked_fixture(types, set_up, served_tear_down);
+    tcase_set_timeout(types, getenv("PGCHIME_TEST_SOAK") != NULL ? 3600 : 180);
+    tcase_add_test(types, what_is_equal_and_not_the_same_is_another_value);
+    suite_add_tcase(all, types);
+    tcase_add_checked_fixture(cases, keyed_stage_set, served_tear_down);
     tcase_set_timeout(cases, 180);
-    tcase_add_test(cases, what_is_equal_and_not_the_same_is_another_value);
     tcase_add_test(cases, a_group_is_one_group_however_its_key_is_written);
     tcase_add_test(cases, an_expression_with_a_collation_of_its_own_is_no_proof);
     suite_add_tcase(all, cases);

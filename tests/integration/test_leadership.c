@@ -281,6 +281,29 @@ START_TEST(a_follower_takes_no_leader_lock_in_a_schema_that_a_newer_version_migr
 }
 END_TEST
 
+/* Written by hand here: no program of today writes it. */
+START_TEST(a_value_that_the_program_does_not_know_ends_the_leadership_and_not_the_process)
+{
+    write_load();
+    served = site_lead(site);
+    await_more_runs();
+    cluster_execute(cluster, "ALTER TYPE chime.run_kind ADD VALUE 'future'");
+    cluster_execute(cluster, "INSERT INTO chime.request (job_id, verb, kind, slot) SELECT job_id, 'cancel', 'future',"
+                             " clock_timestamp() FROM chime.job WHERE name = 'plain'");
+    daemon_await(served, "the ledger has a run of kind \"future\", which this pgchime does not know", 20);
+    cluster_execute(cluster,
+                    "DELETE FROM chime.request WHERE kind = 'future'; INSERT INTO chime.run (job_id, kind, slot,"
+                    " token, epoch) SELECT job_id, 'future', clock_timestamp(), gen_random_uuid(), 1"
+                    " FROM chime.job WHERE name = 'plain'");
+    WAIT_SQL(cluster, "SELECT count(*) > 1 FROM chime.leadership", "t", 60);
+    cluster_execute(cluster, "DELETE FROM chime.run WHERE kind = 'future'");
+    await_more_runs();
+    ck_assert(daemon_is_running(served));
+    site_end(served);
+    assert_nothing_lost();
+}
+END_TEST
+
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(sigterm_lets_runs_end_and_gives_up_the_leader_lock)
@@ -565,6 +588,7 @@ static Suite *suite(void)
     tcase_add_test(cases, a_follower_takes_over_when_the_leader_resigns);
     tcase_add_test(cases, a_leader_gives_the_leader_lock_up_to_a_newer_version_once_its_runs_have_ended);
     tcase_add_test(cases, a_follower_takes_no_leader_lock_in_a_schema_that_a_newer_version_migrated);
+    tcase_add_test(cases, a_value_that_the_program_does_not_know_ends_the_leadership_and_not_the_process);
     tcase_add_test(cases, sigterm_lets_runs_end_and_gives_up_the_leader_lock);
     tcase_add_test(cases, a_second_sigterm_cancels_what_still_runs_and_records_it);
     tcase_add_test(cases, what_was_claimed_and_never_started_is_run_by_whoever_leads_after_sigterm);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The ledger's functions of migration 4 by themselves: who may call them, tokens of earlier leaders, calls made twice,
+/* The ledger's functions by themselves: who may call them, tokens of earlier leaders, calls made twice,
  * decisions of joins, and catalogs in parts. No daemon. */
 #include <check.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The ledger's functions of migration 4 by themselves: suspension, cancelling, requests and their acknowledgement, what
+/* The ledger's functions by themselves: suspension, cancelling, requests and their acknowledgement, what
  * is kept of runs and what is counted. No daemon. */
 #include <check.h>
 #include <stdio.h>

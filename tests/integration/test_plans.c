@@ -71,9 +71,7 @@ static void set_up(void)
     cluster_execute(cluster, "CREATE ROLE ann LOGIN");
     cluster_create_database(cluster, "ledger");
     cluster_use(cluster, "ledger");
-    ledger_sql_migrate(cluster, 0, migrate_newest());
-    cluster_execute_format(cluster, "INSERT INTO chime.migration (number, name, version) VALUES (%d, 'newest', '')",
-                           migrate_newest());
+    ledger_sql_migrate(cluster);
     cluster_execute(cluster, migrate_cron_text());
     ledger_sql_lead(cluster);
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/ledger/plans.sql");

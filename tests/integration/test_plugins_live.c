@@ -295,7 +295,7 @@ START_TEST(a_relation_of_somebody_else_is_left_alone_and_named)
     runs_ask_and_await(cluster, "refresh-agent-progress");
     EXPECT_RUN(cluster, "refresh-agent-progress", "concat_ws(' ', state, sqlstate)", "failed 42P01");
     EXPECT_SQL(cluster, "SELECT mine FROM analytics.mv_agent_progress", "1");
-    ck_assert(daemon_said(served, "owned by somebody"));
+    WAIT_FOR(daemon_said(served, "owned by somebody"), 20);
 }
 END_TEST
 

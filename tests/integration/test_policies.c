@@ -272,6 +272,11 @@ END_TEST
 
 /* --- jobs come and go --------------------------------------------------------------------------------------------- */
 
+/* One that was claimed and not started is still to be ended, by whoever leads next. */
+#define RUNS_OF_JOB                                                               \
+    "SELECT (SELECT count(*) FROM chime.run_history h WHERE h.job_id = j.job_id)" \
+    " + (SELECT count(*) FROM chime.run r WHERE r.job_id = j.job_id) FROM chime.job j WHERE name = 'job'"
+
 START_TEST(a_job_taken_from_the_configuration_stays_known_and_is_not_due)
 {
     site_job(site, "job", "schedule = \"1 seconds\"; command = \"SELECT 1\"; catchup = \"all\";");
@@ -279,8 +284,7 @@ START_TEST(a_job_taken_from_the_configuration_stays_known_and_is_not_due)
     served = site_lead(site);
     runs_await(cluster, "job", 1);
     stop();
-    char *before = cluster_value(
-        cluster, "SELECT count(*) FROM chime.run_history JOIN chime.job USING (job_id) WHERE name = 'job'");
+    char *before = cluster_value(cluster, RUNS_OF_JOB);
     site_remove(site, "job");
     served = site_lead(site);
     EXPECT_SQL(cluster, "SELECT active FROM chime.job WHERE name = 'job'", "f");
@@ -288,8 +292,7 @@ START_TEST(a_job_taken_from_the_configuration_stays_known_and_is_not_due)
     char *others = cluster_value(
         cluster, "SELECT count(*) FROM chime.run_history JOIN chime.job USING (job_id) WHERE name = 'other'");
     runs_await(cluster, "other", atoi(others) + 2);
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history JOIN chime.job USING (job_id) WHERE name = 'job'",
-               before);
+    EXPECT_SQL(cluster, RUNS_OF_JOB, before);
     stop();
     /* Back again, it starts from now: what passed meanwhile was never due. */
     site_job(site, "job", "schedule = \"1 seconds\"; command = \"SELECT 1\"; catchup = \"all\";");

@@ -9,6 +9,7 @@
 #include "support/daemon/commands.h"
 #include "support/daemon/daemon.h"
 #include "support/daemon/site.h"
+#include "support/ledger/ledger_sql.h"
 #include "support/process/suite.h"
 #include "support/process/wait.h"
 
@@ -21,7 +22,7 @@ static char *errors;
 
 static void set_up(void)
 {
-    cluster = cluster_create(NULL);
+    cluster = ledger_sql_install(NULL);
     site = site_create(cluster, "postgres", 2);
     site_job(site, "job", "schedule = \"1 seconds\"; command = \"SELECT 1\";");
     served = site_lead(site); /* so that there is a ledger, through no pooler */
@@ -51,7 +52,7 @@ static void expect_refused(int status, const char *message)
 {
     static const char *const commands[] = {"status", "doctor"};
     WAIT_FOR(daemon_said(served, message), 20);
-    ck_assert(daemon_said(served, "connect to the server itself"));
+    WAIT_FOR(daemon_said(served, "connect to the server itself"), 20); /* the hint comes in a line of its own */
     for (size_t i = 0; i < 2; i++) {
         commands_expect(status, site_config(site), (const char *const[]){commands[i], "-o", "json", NULL}, &output,
                         &errors);

@@ -154,7 +154,7 @@ START_TEST(a_bad_file_never_replaces_a_good_catalog)
                   "%s", errors);
     ck_assert_msg(strstr(errors, "what was in force stays") != NULL, "%s", errors);
     free(errors);
-    ck_assert(daemon_said(served, "reload refused: 1 finding"));
+    WAIT_FOR(daemon_said(served, "reload refused: 1 finding"), 20);
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job", "1");
     runs_ask_and_await(cluster, "job");
     site_remove(site, "bad");
@@ -208,7 +208,7 @@ START_TEST(a_daemon_of_the_same_configuration_hears_reload_once_the_one_before_i
     daemon_kill(served);
     WAIT_FOR(daemon_said(second, "this daemon listens there now"), 10);
     must_reload();
-    ck_assert(daemon_said(second, "asked for"));
+    WAIT_FOR(daemon_said(second, "asked for"), 20);
 }
 END_TEST
 

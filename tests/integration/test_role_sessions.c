@@ -74,7 +74,7 @@ START_TEST(more_roles_than_sessions_take_turns)
          "INSERT INTO seen SELECT session_user, n FROM (" OF_ROLES " AND state = 'active') AS s (n)");
     await_runs("r1,r2,r3,r4,r5,r6", 3);
     EXPECT_SQL(cluster, "SELECT max(sessions) <= 2 FROM seen", "t");
-    ck_assert(daemon_said(served, "waits for a session: all 2 of other roles are taken (role_sessions)"));
+    WAIT_FOR(daemon_said(served, "waits for a session: all 2 of other roles are taken (role_sessions)"), 20);
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE state NOT IN ('succeeded', 'skipped')", "0");
 }
 END_TEST

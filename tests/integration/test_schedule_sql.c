@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Schedules in SQL (migration 19) take exactly what the calendar's parser takes: over random texts, a third of them and
+/* Schedules in SQL take exactly what the calendar's parser takes: over random texts, a third of them and
  * more valid, and over the texts that are hard. */
 #include <check.h>
 #include <stdio.h>

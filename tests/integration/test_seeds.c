@@ -60,6 +60,7 @@ static void configure(void)
 static void forget_configuration(void)
 {
     daemon_destroy(served);
+    served = NULL;
     site_destroy(site);
     free(folder);
 }
@@ -83,7 +84,6 @@ static void set_up(void)
 
     cluster = cluster_create_from(&installed, NULL);
     configure();
-    served = site_lead(site);
 }
 
 static void tear_down(void)
@@ -330,6 +330,7 @@ static void expect_readers_see_it(void)
 
 START_TEST(each_view_has_the_freshness_that_its_seed_asks_for_and_readers_see_it)
 {
+    served = site_lead(site);
     EXPECT_SQL(
         cluster,
         "SELECT string_agg(relation, ' ') FROM chime.view_status WHERE warn_after IS NULL OR error_after IS NULL",

@@ -52,6 +52,9 @@ static const struct fault job_faults[] = {
     {"002: too few samples", "DELETE FROM public.samples", "counting", "job-rows counting",
      "alert job-rows counting fires since ", "pgchime run counting; a smaller expect_rows",
      "INSERT INTO public.samples VALUES (1)"},
+    {"a run finds nothing to do", "INSERT INTO public.chores VALUES ('done')", "brisk", "job-quick brisk",
+     "alert job-quick brisk fires since ", "pgchime run brisk; a shorter expect_min_duration",
+     "DELETE FROM public.chores"},
     {"many runs fail",
      "INSERT INTO chime.alert_job SELECT job_id, 6, now() - interval '10 min', 10, 0 FROM chime.job WHERE name = "
      "'quiet';"
@@ -231,6 +234,16 @@ static const struct fault server_faults[] = {
      "DELETE FROM chime.job WHERE name = 'own'; DELETE FROM chime.maker; DELETE FROM chime.login WHERE role = 'clerk'"},
 };
 
+/* Of what takes an hour, or gigabytes, on a server: the shipped function, with a bound that is met in seconds. */
+#define BOUND(shipped, ours)                                                                                        \
+    "DO $$ DECLARE f text := pg_get_functiondef('chime.server_found'::regproc); BEGIN ASSERT strpos(f, $x$" shipped \
+    "$x$) > 0, f; EXECUTE replace(f, $x$" shipped "$x$, $x$" ours "$x$); END $$;"
+#define AN_HOUR "'01:00:00'::interval"
+#define SECONDS "'00:00:05'::interval"
+#define HALF "(0.5)::double precision"
+#define NOTHING "(0.0)::double precision"
+#define END_SESSION(query) "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = '" query "'"
+
 /* --- looks -------------------------------------------------------------------------------------------------------- */
 
 static const char site_alerts[] =
@@ -249,9 +262,9 @@ static const char looks_are_ours[] =
 
 static char *look(void)
 {
-    char *condition = cluster_value(cluster, "SELECT chime.look_at_condition('deep-queue')");
+    char *condition = cluster_value(cluster, "SELECT chime.evaluate_condition('deep-queue')");
     char *sql = files_path("SELECT string_agg(trim(concat_ws(' ', n.rule, n.subject)) || ' ' || n.state, ', ') FROM "
-                           "chime.look_at_alerts() l,"
+                           "chime.evaluate_alerts() l,"
                            " chime.note_alerts((SELECT token FROM chime.leader), ARRAY[l.found, $c$%s$c$::jsonb],"
                            " (SELECT array_agg(r.name) FROM chime.alert_rule r WHERE r.name <> 'condition-broken')) n",
                            condition != NULL ? condition : "[]");
@@ -261,7 +274,7 @@ static char *look(void)
     return events;
 }
 
-static void expect_look(const struct fault *fault, const char *state)
+static void expect_check(const struct fault *fault, const char *state)
 {
     char *events = look();
     char *expected = state != NULL ? files_path("%s %s", fault->alerts, state) : NULL;
@@ -284,7 +297,7 @@ static void plant_and_mend(const struct fault *fault)
     if (fault->run != NULL) {
         runs_ask_and_await(cluster, fault->run);
     }
-    expect_look(fault, "firing");
+    expect_check(fault, "firing");
     expect_status(8, fault);
     ck_assert_msg(strstr(errors, fault->finding) != NULL, "%s: \"%s\" is not in\n%s", fault->name, fault->finding,
                   errors);
@@ -297,9 +310,10 @@ static void plant_and_mend(const struct fault *fault)
     if (fault->run != NULL) {
         runs_ask_and_await(cluster, fault->run);
     }
-    WAIT_SQL(cluster, "SELECT found FROM chime.look_at_alerts()", NULL, 60); /* the leader does what it was asked for */
-    expect_look(fault, NULL);
-    expect_look(fault, "resolved");
+    WAIT_SQL(cluster, "SELECT found FROM chime.evaluate_alerts()", NULL,
+             60); /* the leader does what it was asked for */
+    expect_check(fault, NULL);
+    expect_check(fault, "resolved");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.alert", "0");
     cluster_execute(
         cluster,
@@ -315,7 +329,8 @@ static void make_sources(void)
         cluster,
         "CREATE TABLE public.fault (sql text); CREATE TABLE public.kept (definition text); CREATE TABLE public.slow ();"
         "CREATE TABLE public.patterns (id integer PRIMARY KEY CHECK (id > 0)); INSERT INTO public.patterns VALUES (1);"
-        "CREATE TABLE public.samples (n integer); INSERT INTO public.samples VALUES (1); CREATE TABLE public.held ();"
+        "CREATE TABLE public.chores (state text); CREATE TABLE public.samples (n integer); INSERT INTO public.samples "
+        "VALUES (1); CREATE TABLE public.held ();"
         "CREATE TABLE public.queue (shop text, depth integer); CREATE TABLE public.stock (n integer); CREATE ROLE "
         "clerk;"
         "GRANT SELECT ON public.stock TO clerk; CREATE FUNCTION public.count_stock() RETURNS bigint LANGUAGE sql "
@@ -344,6 +359,9 @@ static void set_up(void)
     site_job(site, "counting",
              NEVER_DUE "command = \"SELECT n FROM public.samples\"; expect_rows = 1;"
                        " expect_success_within = \"2h\"; expect_duration = \"5min\";");
+    site_job(site, "brisk",
+             NEVER_DUE "command = \"SELECT pg_sleep(0.5) WHERE NOT EXISTS (TABLE public.chores)\";"
+                       " expect_min_duration = \"400ms\";");
     site_job(site, "quiet", NEVER_DUE "command = \"SELECT 1\";");
     site_job(site, "woken", "on = [\"news\"]; command = \"SELECT 1\";");
     served = site_lead(site);
@@ -376,17 +394,56 @@ static void plant_each(const struct fault *faults, size_t count)
     expect_status(0, &(struct fault){.name = "all is mended"});
 }
 
+#define HOLDS "LOCK TABLE public.held"
+#define LAGS "SELECT 1 AS reads_no_notification"
+
+/* By sessions that somebody left open. */
+static void plant_sessions(const PGconn *holder)
+{
+    char *alert = files_path("horizon session %d of postgres", PQbackendPID(holder));
+    char *finding = files_path("alert %s fires since ", alert);
+    struct fault held = {"a transaction keeps what could be removed",
+                         BOUND(AN_HOUR, SECONDS),
+                         NULL,
+                         alert,
+                         finding,
+                         "SELECT pg_terminate_backend(...) ends a session that nobody answers for",
+                         END_SESSION(HOLDS)};
+    WAIT_SQL(cluster, "SELECT now() - xact_start > interval '6 s' FROM pg_stat_activity WHERE query = '" HOLDS "'", "t",
+             60);
+    plant_and_mend(&held);
+    free(alert);
+    free(finding);
+    PGconn *listener = cluster_connect(cluster, "postgres");
+    PQclear(PQexec(listener, "LISTEN words"));
+    PQclear(PQexec(listener, "BEGIN"));
+    PQclear(PQexec(listener, LAGS));
+    cluster_execute(cluster, BOUND(SECONDS, AN_HOUR));
+    struct fault full = {
+        "the queue of notifications is not read",
+        BOUND(HALF, NOTHING) "SELECT pg_notify('words', repeat('x', 7900) || n) FROM generate_series(1, 5) n",
+        NULL,
+        "queue-full",
+        "alert queue-full fires since ",
+        "says which transactions hold it up: end the oldest",
+        END_SESSION(LAGS)};
+    plant_and_mend(&full);
+    PQfinish(listener);
+}
+
 START_TEST(faults_are_seen_and_told_until_they_are_mended)
 {
     PGconn *holder = cluster_connect(cluster, "postgres");
-    PQclear(PQexec(holder, "BEGIN; LOCK TABLE public.held"));
+    PQclear(PQexec(holder, "BEGIN"));
+    PQclear(PQexec(holder, HOLDS));
     plant_each(job_faults, sizeof(job_faults) / sizeof(*job_faults));
     plant_each(view_faults, sizeof(view_faults) / sizeof(*view_faults));
     plant_each(server_faults, sizeof(server_faults) / sizeof(*server_faults));
+    plant_sessions(holder);
     EXPECT_SQL(cluster,
                "SELECT count(*) FILTER (WHERE state = 'firing') || ' ' || count(*) FILTER (WHERE state = 'resolved')"
                " FROM chime.alert_event",
-               "42 42");
+               "45 45");
     PQfinish(holder);
 }
 END_TEST

@@ -255,7 +255,7 @@ START_TEST(however_many_runs_an_earlier_leader_left_each_is_judged_once)
     EXPECT_SQL(cluster, "SELECT count(*) || ' ' || count(DISTINCT job_id) FROM chime.run_history WHERE state = 'lost'",
                "2500 2500");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.leadership", "2");
-    ck_assert(daemon_said(first, "2500 runs were left by an ended session"));
+    WAIT_FOR(daemon_said(first, "2500 runs were left by an ended session"), 20);
 }
 END_TEST
 

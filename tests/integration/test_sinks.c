@@ -126,7 +126,7 @@ START_TEST(what_fails_is_tried_again_and_what_was_under_way_says_so)
     EXPECT_SQL(
         cluster,
         "SELECT f ->> 'subject' || ': ' || (f ->> 'summary') LIKE 'all: 1 messages wait, the oldest since %: HTTP 500'"
-        " FROM chime.look_at_alerts() l, jsonb_array_elements(l.found) f",
+        " FROM chime.evaluate_alerts() l, jsonb_array_elements(l.found) f",
         "t");
     EXPECT_SQL(cluster, NOTE("[" LOST("c") ", {\"rule\": \"sink-failing\", \"subject\": \"all\"}]"), "1");
     EXPECT_SQL(cluster, WAITING, "all lost 1");
@@ -452,7 +452,7 @@ START_TEST(a_sink_that_refuses_is_told_later)
     runs_ask_and_await(cluster, "worse");
     WAIT_SQL(cluster, "SELECT error FROM chime.notification WHERE sink = 'hook' AND state = 'expired'",
              "its answer is HTTP 400", 90);
-    ck_assert(daemon_said(served, "sink hook: message"));
+    WAIT_FOR(daemon_said(served, "sink hook: message"), 20);
     ck_assert(!daemon_said(served, "S3CRET"));
 }
 END_TEST
@@ -483,6 +483,7 @@ START_TEST(a_heartbeat_is_sent_while_all_is_well_and_else_nothing)
     char *members = files_path("heartbeat: { url_file = \"%s/url\"; every = \"1s\"; };", folder);
     site_use_members(site, members);
     site_use_pools(site, "tight = 1;");
+    site_file(site, "alerts", "alerts: { job-late: { hold = \"0s\"; }; };");
     site_job(site, "holds", TIGHT "priority = 1; command = \"SELECT pg_sleep(900) WHERE EXISTS (TABLE held)\";");
     site_job(site, "waits", TIGHT "priority = 9; catchup = \"all\"; command = \"SELECT 1\";");
     cluster_execute(cluster, "CREATE TABLE held (at timestamptz)");
@@ -507,10 +508,18 @@ START_TEST(a_heartbeat_is_sent_while_all_is_well_and_else_nothing)
     daemon_await(served, "its heartbeat is not sent: a run has been due for more than 5 minutes", 60);
     WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'", "1", 60);
     ck_assert(!got("POST"));
+    /* What the leader alone knows, `status` and `doctor` say, too. */
+    WAIT_SQL(cluster, "SELECT state FROM chime.alert WHERE rule = 'job-late' AND subject = 'waits'", "firing", 60);
+    ASSERT_RUN(8, "status");
+    commands_has(errors, "alert job-late waits fires since ");
+    ASSERT_RUN(8, "doctor", "-o", "csv");
+    commands_has(output, "pgchime why waits says what it waits for");
     cluster_execute(cluster, "DELETE FROM held; SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ "
                              "'^SELECT pg_sleep'");
     daemon_await(served, "its heartbeat is sent again", 90);
     WAIT_FOR(got("POST /ping/S3CRET HTTP/1.1"), 60);
+    WAIT_SQL(cluster, "SELECT string_agg(state, ' ' ORDER BY event_id) FROM chime.alert_event WHERE rule = 'job-late'",
+             "firing resolved", 90);
     ck_assert(!daemon_said(served, "S3CRET"));
     receiver_destroy(never);
     free(members);

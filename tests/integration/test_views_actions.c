@@ -19,8 +19,7 @@ static struct cluster *cluster;
 
 static void set_up(void)
 {
-    cluster = installed_create("action_analytics", "tests/support/views/tables_actions.sql");
-    installed_begin(cluster, NOON);
+    cluster = installed_create("action_analytics", "tests/support/views/tables_actions.sql", NOON);
 }
 
 static void tear_down(void)

@@ -25,8 +25,7 @@ static const char *const views[] = {"chat_telemetry_rollups",
 
 static void set_up(void)
 {
-    cluster = installed_create("telemetry", "tests/support/views/tables_telemetry.sql");
-    installed_begin(cluster, HALF_PAST_TWELVE);
+    cluster = installed_create("telemetry", "tests/support/views/tables_telemetry.sql", HALF_PAST_TWELVE);
 }
 
 static void tear_down(void)
@@ -279,7 +278,7 @@ START_TEST(the_trend_is_of_one_domain_and_bounded)
                "t");
     cluster_execute(cluster,
                     "INSERT INTO chat_telemetry (created_at) SELECT timestamptz '2020-01-01 00:00+00' + n * interval"
-                    " '1 hour' FROM generate_series(0, 2999) n; SELECT chime.refresh('chat_telemetry_rollups')");
+                    " '1 hour' FROM generate_series(0, 2999) n; SELECT chime.refresh('chat_telemetry_rollups', true)");
     EXPECT_SQL(cluster,
                "SELECT count(*) || ' ' || (max(bucket_start) = '2026-03-10 12:00+00') FROM "
                "telemetry_trend('2000-01-01')",

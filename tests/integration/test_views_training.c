@@ -17,8 +17,7 @@ static struct cluster *cluster;
 
 static void set_up(void)
 {
-    cluster = installed_create("training_quality", "tests/support/views/tables_training.sql");
-    installed_begin(cluster, NOON);
+    cluster = installed_create("training_quality", "tests/support/views/tables_training.sql", NOON);
 }
 
 static void tear_down(void)

@@ -25,7 +25,7 @@ expect()
 fresh_tree()
 {
     rm -rf "${tree:?}"/*
-    mkdir -p "$tree"/core/{base,loop,calendar,pg,config,plugin,cli} "$tree"/include/pgchime "$tree/plugins/demo"
+    mkdir -p "$tree"/core/{base,loop,calendar,pg,config,plugin,report,cli} "$tree"/include/pgchime "$tree/plugins/demo"
     printf '#include <stddef.h>\nsize_t a(void);\n' >"$tree/core/base/a.h"
     printf '#include <libpq-fe.h>\n\n#include "base/a.h"\n' >"$tree/core/pg/b.c"
     printf '#include <event2/event.h>\n#include "base/a.h"\n' >"$tree/core/loop/c.c"
@@ -47,6 +47,7 @@ expect "a clean tree passes"
 plant "a later layer" core/base/x.c '#include "pg/b.h"' 'core/base may not include "pg/b.h"'
 plant "a later layer in angle brackets" core/base/x.c '#  include <pg/b.h>' 'core/base may not include "pg/b.h"'
 plant "the loop in a pure layer" core/calendar/x.c '#include "loop/loop.h"' 'core/calendar does no I/O'
+plant "a client in the reports" core/report/x.c '#include "pg/client.h"' 'core/report asks nobody'
 plant "libpq outside core/pg" core/cli/x.c '#include <libpq-fe.h>' '<libpq-fe.h> belongs in core/pg'
 plant "libevent outside" core/pg/x.c '#include <event2/event.h>' '<event2/event.h> belongs in core/loop alone'
 plant "libconfig outside" core/cli/x.c '#include <libconfig.h>' '<libconfig.h> belongs in core/config'

@@ -76,40 +76,67 @@ check "refuses a name twice" refused double.sql 'double.sql:3: section "a" is th
 printf -- 'SELECT 1\n-- chime:start a\n' >typo.sql
 check "refuses an unknown word" refused typo.sql 'typo.sql:2: expected'
 
-mkdir migrations
-cp nasty migrations/0002_second_step.sql
-printf 'SELECT 10' >migrations/0010_tenth.sql
-cp long.sql migrations/0001_first.sql
-cat >migrations.c <<'C'
+mkdir -p sql/schema sql/functions
+cp nasty sql/schema/0002_second_step.sql
+printf 'SELECT 10' >sql/schema/0010_tenth.sql
+cp long.sql sql/schema/0001_first.sql
+cp nasty sql/functions/zebra.sql
+printf 'SELECT 1' >sql/functions/ape.sql
+printf '# in this order\nzebra\nape\n' >sql/functions/order
+cat >schema.c <<'C'
 #include <stdio.h>
 
 #include "ledger/embedded.h"
 
+static void print(const struct embedded_sql *file)
+{
+    for (; file->name != NULL; file++)
+        printf("%d %s\n%s", file->number, file->name, file->sql);
+}
+
 int main(void)
 {
-    for (size_t i = 0; i < embedded_migration_count; i++)
-        printf("%d %s\n%s", embedded_migrations[i].number, embedded_migrations[i].name, embedded_migrations[i].sql);
-    return embedded_migrations[embedded_migration_count].sql != NULL;
+    print(embedded_schema);
+    print(embedded_functions);
+    fprintf(stderr, "%s\n", embedded_checksum);
 }
 C
-embed_migrations() { cmake -D "MIGRATIONS=$folder/migrations" -D "OUTPUT=$folder/data.c" -P "$repository/cmake/EmbedSql.cmake"; }
-build_migrations()
+embed_schema() { cmake -D "SCHEMA=$folder/sql" -D "OUTPUT=$folder/data.c" -P "$repository/cmake/EmbedSql.cmake" >"$folder/log" 2>&1; }
+build_schema()
 {
-    "${CC:-cc}" -std=gnu11 -Wall -Wextra -Wpedantic -Werror -I"$repository/core" -o migrations.run migrations.c data.c &&
-        ./migrations.run >found && diff expected found
+    "${CC:-cc}" -std=gnu11 -Wall -Wextra -Wpedantic -Werror -I"$repository/core" -o schema.run schema.c data.c &&
+        ./schema.run >found 2>checksum && diff expected found
 }
-{ echo "1 first"; cat long.sql; echo "2 second_step"; cat nasty; echo "10 tenth"; printf 'SELECT 10'; } >expected
-check "embeds migrations" embed_migrations
-check "in order, the same" build_migrations
-touch migrations/0010_again.sql
-not_embedded() { ! embed_migrations; }
-check "refuses a number twice" not_embedded
-rm migrations/0010_again.sql && touch migrations/11_x.sql
-check "refuses another name" not_embedded
-rm migrations/*
-: >expected
-check "embeds no migration at all" embed_migrations
-check "as an empty table" build_migrations
+{ echo "1 first"; cat long.sql; echo "2 second_step"; cat nasty; echo "10 tenth"; printf 'SELECT 10'
+  echo "0 zebra"; cat nasty; echo "0 ape"; printf 'SELECT 1'; } >expected
+check "embeds schema and functions" embed_schema
+check "in order, the same" build_schema
+cp checksum checksum.before
+changed_checksum() { embed_schema && build_schema && ! cmp -s checksum checksum.before; }
+same_checksum() { embed_schema && build_schema && cmp checksum checksum.before; }
+not_embedded() # the reason
+{
+    if embed_schema; then return 1; fi
+    tr -s '[:space:]' ' ' <"$folder/log" | grep -qF -- "$1"
+}
+printf 'SELECT 2' >sql/functions/ape.sql
+sed -i 's/^SELECT 1$/SELECT 2/' expected
+check "the checksum is another one after a change of a function" changed_checksum
+printf 'SELECT 1' >sql/functions/ape.sql
+sed -i 's/^SELECT 2$/SELECT 1/' expected
+check "and the first one after that was undone" same_checksum
+touch sql/schema/0010_again.sql
+check "refuses a number twice" not_embedded 'number 0010 is there twice'
+rm sql/schema/0010_again.sql && touch sql/schema/11_x.sql
+check "refuses another name" not_embedded 'named NNNN_name.sql'
+rm sql/schema/11_x.sql && printf 'SELECT 1;\nCREATE OR REPLACE FUNCTION f() x' >sql/schema/0011_x.sql
+check "refuses a function in the schema" not_embedded 'CREATE OR REPLACE FUNCTION belongs in sql/functions'
+rm sql/schema/0011_x.sql && printf 'CREATE TABLE t ();' >sql/functions/ape.sql
+check "refuses a table among functions" not_embedded 'CREATE TABLE belongs in sql/schema'
+printf 'SELECT 1' >sql/functions/ape.sql && touch sql/functions/bear.sql
+check "refuses a file without its turn" not_embedded 'does not name: bear.sql'
+rm sql/functions/bear.sql && echo cat >>sql/functions/order
+check "refuses a turn without its file" not_embedded 'cat: there is no cat.sql'
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -32,7 +32,7 @@ make_database()
     query postgres "CREATE DATABASE $1" && query postgres "ALTER DATABASE $1 SET timezone = 'Pacific/Auckland'"
     query "$1" "CREATE SCHEMA chime; CREATE SCHEMA analytics;
         CREATE FUNCTION chime.as_of() RETURNS timestamptz LANGUAGE sql STABLE RETURN timestamptz '$as_of UTC';
-        $(sed -n '/^CREATE FUNCTION chime.one_of/,/^END/p' "$ROOT_DIRECTORY/sql/migrations/0003_views.sql")
+        $(sed -n '/^CREATE OR REPLACE FUNCTION chime.one_of/,/^END/p' "$ROOT_DIRECTORY/sql/functions/plugins.sql")
         CREATE TABLE chime.plugin (name text, settings jsonb);
         CREATE TABLE chime.view (view_schema name, relation name, plugin text);
         CREATE TABLE chime.view_refresh (view_schema name, relation name, refreshed_at timestamptz, rows bigint);

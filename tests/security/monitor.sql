@@ -19,7 +19,7 @@ INSERT INTO chime.silence (matchers, until, made_by, reason) VALUES ('{"alertnam
 UPDATE chime.alert SET acknowledged_by = 'watcher';
 UPDATE chime.alert_rule SET enabled = false, condition = 'SELECT true';
 DELETE FROM chime.alert_event;
-SELECT 'looked', chime.look_at_condition('job-failed');
+SELECT 'looked', chime.evaluate_condition('job-failed');
 SELECT 'resigned', chime.resign(token) FROM chime.leader;
 SELECT 'token', token FROM chime.leader;
 SELECT 'token', token FROM chime.run;

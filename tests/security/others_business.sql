@@ -9,8 +9,8 @@ UPDATE chime.alert_rule SET condition = 'SELECT true', view_schema = 'public', v
 DELETE FROM chime.alert_event;
 SELECT 'read alerts', count(*) FROM chime.alerts;
 SELECT 'read alerts', count(*) FROM chime.alert_event;
-SELECT 'looked', chime.look_at_condition('job-failed');
-SELECT 'looked', * FROM chime.look_at_alerts();
+SELECT 'looked', chime.evaluate_condition('job-failed');
+SELECT 'looked', * FROM chime.evaluate_alerts();
 SELECT 'set', chime.set_alert_rules(NULL, '[]');
 SELECT 'noted', * FROM chime.note_alerts(NULL, '{}', '{}');
 SELECT 'refreshed', chime.refresh('mv_agent_progress');

@@ -78,7 +78,7 @@ static void start(void)
         " RETURN (SELECT count(line) FROM chime.differences(p_view)) || ' lines'; EXCEPTION WHEN OTHERS THEN"
         " RETURN SQLERRM; END $$;"
         " CREATE FUNCTION try.look(p_rule text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
-        " RETURN chime.look_at_condition(p_rule)::text; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;" AS_DAEMON
+        " RETURN chime.evaluate_condition(p_rule)::text; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$;" AS_DAEMON
         "SELECT chime.install_schema('analytics'), chime.record_plugin('test', '1', '', 'analytics', 'public',"
         " 'installed', NULL, '{}')" AS_DBA);
 }
@@ -145,6 +145,16 @@ static const struct {
      "function public.words(public.mood)" UNTRUSTED},
     {"SELECT 'x' AS region, code FROM moody", "function public.truth(integer)" UNTRUSTED},
     {"SELECT 'x' AS region, count(*) AS n FROM moody WHERE jsonb_build_object('mood', mood) IS NOT NULL",
+     "function public.words(public.mood)" UNTRUSTED},
+    {"SELECT 'x' AS region, count(*) AS n FROM moods WHERE to_jsonb(list) IS NOT NULL",
+     "function public.words(public.mood)" UNTRUSTED},
+    {"SELECT 'x' AS region, count(*) AS n FROM moods WHERE to_jsonb(temper) IS NOT NULL",
+     "function public.words(public.mood)" UNTRUSTED},
+    {"SELECT 'x' AS region, count(*) AS n FROM moods WHERE to_jsonb(tempers) IS NOT NULL",
+     "function public.words(public.mood)" UNTRUSTED},
+    {"SELECT 'x' AS region, count(*) AS n FROM moods WHERE to_jsonb(swing) IS NOT NULL",
+     "function public.words(public.mood)" UNTRUSTED},
+    {"SELECT 'x' AS region, count(*) AS n FROM moods WHERE to_jsonb(swings) IS NOT NULL",
      "function public.words(public.mood)" UNTRUSTED},
     {"SELECT 'x' AS region, count(*) AS n FROM plain WHERE jsonb_populate_record(NULL::moody, '{\"code\": 1}') IS NOT "
      "NULL",

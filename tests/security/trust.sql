@@ -25,6 +25,13 @@ CREATE CAST (public.mood AS text) WITH FUNCTION public.words(public.mood) AS IMP
 CREATE DOMAIN public.code AS integer CHECK (public.truth(VALUE));
 CREATE TABLE public.moody (id integer PRIMARY KEY, mood public.mood, code public.code);
 INSERT INTO public.moody VALUES (1, 'wild', 1);
+CREATE DOMAIN public.temper AS public.mood;
+CREATE DOMAIN public.tempers AS public.temper[];
+CREATE TYPE public.swing AS (before public.mood, after public.mood);
+CREATE DOMAIN public.swings AS public.swing[];
+CREATE TABLE public.moods (id integer PRIMARY KEY, list public.mood[], temper public.temper, tempers public.tempers, swing public.swing,
+                           swings public.swings);
+INSERT INTO public.moods VALUES (1, '{wild}', 'wild', '{wild}', '(wild,calm)', '{"(wild,calm)"}');
 
 -- A view where a table should be.
 CREATE VIEW public.deliveries AS SELECT id, region FROM public.orders WHERE public.truth(id);

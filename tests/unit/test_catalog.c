@@ -42,15 +42,15 @@ START_TEST(plugins_and_jobs_are_joined)
     ck_assert_str_eq(refresh->views[0], "analytics.mv_lanes");
     ck_assert_str_eq(refresh->command, "");
     ck_assert_int_eq(refresh->schedule.form, SCHEDULE_CRON);
-    ck_assert_int_eq(refresh->options.delivery, DELIVERY_TRANSACTIONAL);
-    ck_assert_int_eq(refresh->options.lock_timeout, 30 * USEC_PER_SEC);
+    ck_assert_int_eq(refresh->options->delivery, DELIVERY_TRANSACTIONAL);
+    ck_assert_int_eq(refresh->options->lock_timeout, 30 * USEC_PER_SEC);
     ck_assert(refresh->active);
     const struct job *nightly = catalog_find_job(built, "main", "nightly");
     ck_assert_int_eq(nightly->origin, JOB_FROM_CONFIG);
     ck_assert_ptr_null(nightly->plugin);
     ck_assert_int_eq(nightly->line, 3);
     ck_assert_str_eq(nightly->after[0], "tidy-lanes");
-    ck_assert_int_eq(nightly->options.delivery, DELIVERY_AT_MOST_ONCE);
+    ck_assert_int_eq(nightly->options->delivery, DELIVERY_AT_MOST_ONCE);
     ck_assert_ptr_null(catalog_find_job(built, "main", "none"));
     ck_assert_ptr_null(catalog_find_job(built, "none", "nightly"));
 }
@@ -71,9 +71,9 @@ START_TEST(override_changes_what_it_gives_and_leaves_the_rest)
     ck_assert(!tidy->active);
     ck_assert_int_eq(tidy->line, 1);
     ck_assert_str_eq(strrchr(tidy->file, '/'), "/x.conf");
-    ck_assert_int_eq(tidy->options.max_attempts, 1);                 /* conf.d's */
-    ck_assert_int_eq(tidy->options.priority, 2);                     /* the plugin's */
-    ck_assert_int_eq(tidy->options.cancel_grace, 10 * USEC_PER_SEC); /* the product's */
+    ck_assert_int_eq(tidy->options->max_attempts, 1);                 /* conf.d's */
+    ck_assert_int_eq(tidy->options->priority, 2);                     /* the plugin's */
+    ck_assert_int_eq(tidy->options->cancel_grace, 10 * USEC_PER_SEC); /* the product's */
     const struct job *refresh = catalog_find_job(built, "main", "refresh-lanes");
     ck_assert(refresh->active);
     ck_assert_str_eq(refresh->schedule_text, "*/10 * * * *");
@@ -93,14 +93,14 @@ START_TEST(databases_keep_their_jobs_apart)
     ck_assert_str_eq(built->plugins[0].view_schema, "reports");
     ck_assert_str_eq(built->plugins[0].source_schema, "raw");
     size_t count = 0;
-    const struct job *jobs = catalog_jobs_of(built, "audit", &count);
+    const struct job *const *jobs = catalog_jobs_of(built, "audit", &count);
     ck_assert_uint_eq(count, 2);
-    ck_assert_str_eq(jobs[0].name, "refresh-lanes");
-    ck_assert_str_eq(jobs[0].schedule_text, "@hourly");
-    ck_assert_str_eq(jobs[1].command, "SELECT 1");
+    ck_assert_str_eq(jobs[0]->name, "refresh-lanes");
+    ck_assert_str_eq(jobs[0]->schedule_text, "@hourly");
+    ck_assert_str_eq(jobs[1]->command, "SELECT 1");
     jobs = catalog_jobs_of(built, "main", &count);
     ck_assert_uint_eq(count, 2);
-    ck_assert_str_eq(jobs[0].command, "SELECT 3");
+    ck_assert_str_eq(jobs[0]->command, "SELECT 3");
     catalog_jobs_of(built, "none", &count);
     ck_assert_uint_eq(count, 0);
 }
@@ -123,7 +123,7 @@ static const struct job *job_named(const char *database, const char *name)
 static void expect_slot(const char *database, const char *name, const char *timezone, instant slot)
 {
     const struct job *job = job_named(database, name);
-    ck_assert_str_eq(job->options.timezone, timezone);
+    ck_assert_str_eq(job->options->timezone, timezone);
     ck_assert_int_eq(schedule_next(&job->schedule, utc(3, 28, 23, 0)), slot);
 }
 
@@ -163,7 +163,7 @@ START_TEST(override_gives_a_plugins_job_a_zone_and_a_rule_for_repeated_times)
     const struct schedule *tidy = &job_named("main", "tidy-lanes")->schedule;
     ck_assert_int_eq(schedule_next(tidy, utc(10, 24, 12, 0)), utc(10, 25, 0, 30));
     ck_assert_int_eq(schedule_next(tidy, utc(10, 25, 0, 30)), utc(10, 25, 1, 30));
-    ck_assert_str_eq(job_named("main", "refresh-lanes")->options.timezone, "America/New_York");
+    ck_assert_str_eq(job_named("main", "refresh-lanes")->options->timezone, "America/New_York");
 }
 END_TEST
 
@@ -174,9 +174,9 @@ START_TEST(job_uses_a_pool_of_its_database_or_the_default)
           " b: { schedule = \"@daily\"; command = \"SELECT 1\"; pool = \"default\"; };\n"
           " c: { schedule = \"@daily\"; command = \"SELECT 1\"; }; };");
     expect_findings(catalog, "");
-    ck_assert_str_eq(job_named("main", "a")->options.pool, "heavy");
-    ck_assert_str_eq(job_named("main", "b")->options.pool, "default");
-    ck_assert_ptr_eq(job_named("main", "b")->options.pool, job_named("main", "c")->options.pool);
+    ck_assert_str_eq(job_named("main", "a")->options->pool, "heavy");
+    ck_assert_str_eq(job_named("main", "b")->options->pool, "default");
+    ck_assert_ptr_eq(job_named("main", "b")->options->pool, job_named("main", "c")->options->pool);
 }
 END_TEST
 
@@ -205,7 +205,7 @@ START_TEST(disabled_plugin_is_left_out_with_its_jobs)
     expect_findings(catalog, "");
     ck_assert_uint_eq(built->plugin_count, 0);
     ck_assert_uint_eq(built->job_count, 1);
-    ck_assert_int_eq(built->jobs[0].origin, JOB_FROM_CONFIG);
+    ck_assert_int_eq(built->jobs[0]->origin, JOB_FROM_CONFIG);
 }
 END_TEST
 
@@ -284,7 +284,7 @@ START_TEST(job_woken_by_a_channel_needs_no_schedule)
     ck_assert_int_eq(job->schedule.form, SCHEDULE_NONE);
     ck_assert_uint_eq(job->on_count, 1);
     ck_assert_str_eq(job->on[0], "submissions");
-    ck_assert_int_eq(job->options.debounce, 0);
+    ck_assert_int_eq(job->options->debounce, 0);
     ck_assert(!job_is_join(job));
 }
 END_TEST
@@ -325,14 +325,14 @@ START_TEST(channels_and_debounce_of_a_plugin_are_defaults)
     use_other_with_channels();
     const struct job *job = build_other("");
     ck_assert_uint_eq(job->on_count, 2);
-    ck_assert_int_eq(job->options.debounce, 5 * USEC_PER_SEC);
+    ck_assert_int_eq(job->options->debounce, 5 * USEC_PER_SEC);
     job = build_other("jobs: { other-job: { debounce = \"0s\"; }; };");
     ck_assert_uint_eq(job->on_count, 2);
-    ck_assert_int_eq(job->options.debounce, 0);
+    ck_assert_int_eq(job->options->debounce, 0);
     job = build_other("jobs: { other-job: { on = \"mine\"; }; };");
     ck_assert_uint_eq(job->on_count, 1);
     ck_assert_str_eq(job->on[0], "mine");
-    ck_assert_int_eq(job->options.debounce, 5 * USEC_PER_SEC);
+    ck_assert_int_eq(job->options->debounce, 5 * USEC_PER_SEC);
 }
 END_TEST
 
@@ -341,7 +341,7 @@ START_TEST(job_that_listens_to_none_any_more_needs_no_debounce_of_its_plugin)
     use_other_with_channels();
     const struct job *job = build_other("jobs: { other-job: { on = []; }; };");
     ck_assert_uint_eq(job->on_count, 0);
-    ck_assert_int_eq(job->options.debounce, 0);
+    ck_assert_int_eq(job->options->debounce, 0);
 }
 END_TEST
 
@@ -355,10 +355,10 @@ START_TEST(events_take_the_place_of_a_schedule)
         " refresh-lanes: { schedule = \"\"; target_lag = \"250ms\"; warn_after = \"1s\"; error_after = \"1s\"; }; };");
     expect_findings(catalog, "");
     ck_assert_str_eq(job_named("main", "a")->on[1], "y");
-    ck_assert_int_eq(job_named("main", "a")->options.debounce_max, 5 * USEC_PER_SEC);
+    ck_assert_int_eq(job_named("main", "a")->options->debounce_max, 5 * USEC_PER_SEC);
     ck_assert(!job_is_join(job_named("main", "a")));
     ck_assert(job_is_join(job_named("main", "both")));
-    ck_assert_int_eq(job_named("main", "refresh-lanes")->options.target_lag, 250 * USEC_PER_MSEC);
+    ck_assert_int_eq(job_named("main", "refresh-lanes")->options->target_lag, 250 * USEC_PER_MSEC);
     ck_assert(!job_is_join(job_named("main", "refresh-lanes")));
 }
 END_TEST
@@ -384,6 +384,26 @@ static double time_of_chained_jobs(size_t count)
 }
 
 /* Work that grew by the square of their number would take 64 times as long. */
+START_TEST(a_job_that_somebody_holds_outlives_its_catalog_with_all_it_needs)
+{
+    build(ONE_DATABASE, "jobs: { a: { schedule = \"30 2 * * *\"; command = \"SELECT 1\"; timezone = \"Europe/Berlin\";"
+                        " pool = \"default\"; settings: { work_mem = \"1MB\"; }; }; };");
+    expect_findings(catalog, "");
+    const struct job *job = job_hold(job_named("main", "a"));
+    ck_assert_ptr_eq(job, job_named("main", "a"));
+    catalogs_tear_down();
+    catalogs_set_up();
+    ck_assert_str_eq(job->name, "a");
+    ck_assert_str_eq(job->database, "main");
+    ck_assert_str_eq(job->command, "SELECT 1");
+    ck_assert_str_eq(job->settings[0].value, "1MB");
+    ck_assert_str_eq(job->options->timezone, "Europe/Berlin");
+    ck_assert_ptr_nonnull(strstr(job->file, "x.conf"));
+    ck_assert_int_eq(schedule_next(&job->schedule, utc(3, 28, 23, 0)), utc(3, 29, 1, 0));
+    job_drop(job);
+}
+END_TEST
+
 START_TEST(eight_times_as_many_chained_jobs_take_some_eight_times_as_long)
 {
     double few = time_of_chained_jobs(500);
@@ -420,6 +440,7 @@ int main(void)
     tcase_add_test(tests, channels_and_debounce_of_a_plugin_are_defaults);
     tcase_add_test(tests, job_that_listens_to_none_any_more_needs_no_debounce_of_its_plugin);
     tcase_add_test(tests, events_take_the_place_of_a_schedule);
+    tcase_add_test(tests, a_job_that_somebody_holds_outlives_its_catalog_with_all_it_needs);
     tcase_add_test(tests, eight_times_as_many_chained_jobs_take_some_eight_times_as_long);
     suite_add_tcase(suite, tests);
     return suite_run(suite);

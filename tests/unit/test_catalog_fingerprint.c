@@ -51,6 +51,8 @@ static const char *const variants[] = {
     "jobs: { a: { command = \"SELECT 1\"; schedule = \"@daily\"; on = \"x\"; debounce_max = \"5s\"; }; };",
     "jobs: { a: { command = \"SELECT 1\"; on = \"tidy-lanes\"; }; };",
     "jobs: { a: { command = \"SELECT 1\"; after = \"tidy-lanes\"; }; };",
+    "jobs: { a: { command = \"SELECT 1\"; schedule = \"@daily\"; ping_file = \"x\"; }; };",
+    "jobs: { refresh-lanes: { ping_file = \"x\"; }; };",
     "jobs: { refresh-lanes: { target_lag = \"5s\"; }; };",
     "jobs: { refresh-lanes: { warn_after = \"5s\"; }; };",
     "jobs: { refresh-lanes: { error_after = \"5s\"; }; };",
@@ -286,6 +288,45 @@ START_TEST(each_database_has_its_own_plugins)
 }
 END_TEST
 
+/* --- what a reload tells ------------------------------------------------------------------------------------------ */
+
+#define BEATS(heartbeat) "databases: { main: { conninfo = \"a\"; " heartbeat " }; }; conf_dir = \"conf.d\";"
+#define JOB(more) "jobs: { a: { command = \"SELECT 1\"; schedule = \"@daily\"; " more " }; };"
+
+static void expect_change(const char *const before[2], const char *const after[2], const char *line)
+{
+    struct catalog_changes changes;
+    build(before[0], before[1]);
+    expect_findings(catalog, "");
+    keep();
+    build(after[0], after[1]);
+    expect_findings(catalog, "");
+    catalog_changes_list(kept, catalog, &changes);
+    ck_assert_uint_eq(changes.line_count, line != NULL ? 1 : 0);
+    ck_assert_str_eq(line != NULL ? changes.lines[0] : "", line != NULL ? line : "");
+    catalog_changes_finish(&changes);
+    let_go();
+}
+
+START_TEST(changes_name_heartbeats_and_pings)
+{
+    static const char *const none[] = {BEATS(""), JOB("")};
+    static const char *const beats[] = {BEATS("heartbeat: { url_file = \"x\"; };"), JOB("")};
+    static const char *const elsewhere[] = {BEATS("heartbeat: { url_file = \"y\"; };"), JOB("")};
+    static const char *const slowly[] = {BEATS("heartbeat: { url_file = \"x\"; every = \"5min\"; };"), JOB("")};
+    static const char *const pinged[] = {BEATS(""), JOB("ping_file = \"x\";")};
+    static const char *const pinged_elsewhere[] = {BEATS(""), JOB("ping_file = \"y\";")};
+    expect_change(none, beats, "+ heartbeat main");
+    expect_change(beats, elsewhere, "~ heartbeat main");
+    expect_change(beats, slowly, "~ heartbeat main");
+    expect_change(slowly, none, "- heartbeat main");
+    expect_change(beats, beats, NULL);
+    expect_change(none, pinged, "~ job a");
+    expect_change(pinged, pinged_elsewhere, "~ job a");
+    expect_change(pinged, none, "~ job a");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("catalog_fingerprint");
@@ -301,6 +342,7 @@ int main(void)
     tcase_add_test(tests, plugins_differ_by_what_their_channels_are_made_of);
     tcase_add_test(tests, plugins_differ_by_their_declaration);
     tcase_add_test(tests, each_database_has_its_own_plugins);
+    tcase_add_test(tests, changes_name_heartbeats_and_pings);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

@@ -26,20 +26,20 @@ START_TEST(a_database_with_views_has_the_job_in_its_zone)
     const struct job *job = verification_of("main");
     ck_assert_ptr_nonnull(job);
     ck_assert_str_eq(job->schedule_text, "17 3 * * *");
-    ck_assert_str_eq(job->options.timezone, "Europe/Berlin");
+    ck_assert_str_eq(job->options->timezone, "Europe/Berlin");
     ck_assert_ptr_nonnull(job->schedule.zone);
     ck_assert_str_eq(job->command, "CALL chime.verify_views(true)");
     ck_assert_int_eq(job->work, JOB_COMMAND);
     ck_assert_int_eq(job->origin, JOB_FROM_CONFIG);
     ck_assert(job->active);
     ck_assert_int_eq(job->line, 1);
-    ck_assert_int_eq(job->options.delivery, DELIVERY_AT_MOST_ONCE);
-    ck_assert_int_eq(job->options.attempt_timeout, 6 * USEC_PER_HOUR);
-    ck_assert_int_eq(job->options.lock_timeout, 10 * USEC_PER_MINUTE);
-    ck_assert_int_eq(job->options.max_attempts, 1);
-    ck_assert_int_eq(job->options.suspend_after_failures, 0);
-    ck_assert_int_eq(job->options.log_runs, LOG_RUNS_ALL);
-    ck_assert_str_eq(job->options.pool, POOL_DEFAULT);
+    ck_assert_int_eq(job->options->delivery, DELIVERY_AT_MOST_ONCE);
+    ck_assert_int_eq(job->options->attempt_timeout, 6 * USEC_PER_HOUR);
+    ck_assert_int_eq(job->options->lock_timeout, 10 * USEC_PER_MINUTE);
+    ck_assert_int_eq(job->options->max_attempts, 1);
+    ck_assert_int_eq(job->options->suspend_after_failures, 0);
+    ck_assert_int_eq(job->options->log_runs, LOG_RUNS_ALL);
+    ck_assert_str_eq(job->options->pool, POOL_DEFAULT);
     ck_assert_ptr_null(verification_of("other"));
 }
 END_TEST
@@ -83,8 +83,8 @@ START_TEST(conf_d_may_change_it_as_it_may_a_plugins_job)
     build(MAIN, "jobs: { verify-views: { attempt_timeout = \"12h\"; enabled = false; }; };");
     expect_findings(catalog, "");
     const struct job *job = verification_of("main");
-    ck_assert_int_eq(job->options.attempt_timeout, 12 * USEC_PER_HOUR);
-    ck_assert_int_eq(job->options.suspend_after_failures, 0);
+    ck_assert_int_eq(job->options->attempt_timeout, 12 * USEC_PER_HOUR);
+    ck_assert_int_eq(job->options->suspend_after_failures, 0);
     ck_assert_str_eq(job->schedule_text, "17 3 * * *");
     ck_assert(!job->active);
     ck_assert_str_eq(strrchr(job->file, '/'), "/x.conf");

@@ -12,9 +12,9 @@
 
 #define DATABASES "databases: { main: { conninfo = \"dbname=app\"; }; };\n"
 #define CONF_DIR "conf_dir = \"conf.d\";\n"
-#define KNOWN_KEYS                                                                                                     \
-    "HINT:  known here: schedule, command, database, after, on, enabled, settings, and the options that docs/jobs.md " \
-    "lists\n"
+#define KNOWN_KEYS                                                                                                   \
+    "HINT:  known here: schedule, command, database, after, on, enabled, settings, ping_file, and the options that " \
+    "docs/jobs.md lists\n"
 #define BACKOFF_HINT "HINT:  write { initial = \"5s\"; coefficient = 2; max = \"10min\"; jitter = 0.2; }\n"
 #define NAME_HINT "HINT:  a name has 1 to 63 letters, digits, \"_\" and \"-\"\n"
 #define CHANNEL_HINT "HINT:  a channel is named with 1 to 63 bytes of UTF-8, as in NOTIFY\n"

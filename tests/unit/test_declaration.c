@@ -67,7 +67,7 @@ START_TEST(a_job_arrives_with_only_the_options_that_it_gave)
     ck_assert_str_eq(got->command, "");
     ck_assert_str_eq(got->debounce, "5s");
     ck_assert_int_eq(got->options.max_attempts, 5);
-    ck_assert_int_eq(__builtin_popcount(got->options.set), 1);
+    ck_assert_int_eq(__builtin_popcountll(got->options.set), 1);
     declaration_destroy(declaration);
 }
 END_TEST

@@ -138,7 +138,7 @@ static bool is_schedule(const struct input *input)
 static bool is_zone(const struct input *input)
 {
     struct zone *zone = zone_read("Some/Where", input->bytes, input->size, NULL);
-    zone_free(zone);
+    zone_drop(zone);
     return zone != NULL;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The next slot of a job as the ledger describes it. */
-#include "cli/job_slots.h"
+#include "report/job_slots.h"
 #include "support/process/suite.h"
 
 #include <check.h>

@@ -160,13 +160,13 @@ START_TEST(defaults_of_the_page_are_the_products)
 }
 END_TEST
 
-static uint32_t bit_of_option(const char *name)
+static uint64_t bit_of_option(const char *name)
 {
     size_t index = 0;
     while (options_name(index) != NULL && strcmp(options_name(index), name) != 0) {
         index++;
     }
-    return UINT32_C(1) << index;
+    return UINT64_C(1) << index;
 }
 
 #define MAIN_WITH_POOLS \
@@ -354,7 +354,7 @@ static void expect_day(const struct row *row)
                            schedule, row->cells[0], option != NULL ? option : "enabled = true");
     build(ONE_DATABASE, text);
     expect_findings(catalog, "");
-    const struct schedule *parsed = &catalog->jobs[0].schedule;
+    const struct schedule *parsed = &catalog->jobs[0]->schedule;
     char *runs = runs_of_day(parsed, parsed->zone, date_of(row->cells[3]));
     ck_assert_msg(strcmp(runs, row->cells[4]) == 0, "%s %s on %s: computed %s, docs/jobs.md says %s", row->cells[0],
                   schedule, row->cells[3], runs, row->cells[4]);

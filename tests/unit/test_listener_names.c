@@ -19,7 +19,7 @@ static struct job *define_refresh(const char *name, const char *const *views, si
     struct job *job = define(name, "");
     job->views = views;
     job->view_count = count;
-    job->options.target_lag = USEC_PER_SEC;
+    job->options->target_lag = USEC_PER_SEC;
     return job;
 }
 
@@ -27,7 +27,9 @@ static struct scheduled *put(const struct job *job)
 {
     struct job_memory memory = memory_of(job, 0);
     memory.job_id = 7;
-    return scheduler_put(scheduler, job_copy(job), &memory, minute(0));
+    struct scheduled *it = scheduler_put(scheduler, job, &memory);
+    scheduler_link(scheduler, minute(0));
+    return it;
 }
 
 /* A job made by SQL is one block with its names, which goes with every edit. */

@@ -59,6 +59,7 @@ START_TEST(the_products_defaults_are_those_of_the_design)
         {"log_runs", "all"},
         {"expect_success_within", "none"},
         {"expect_duration", "none"},
+        {"expect_min_duration", "none"},
         {"expect_rows", "0"},
         {"timezone", "UTC"},
         {"dst_gap", "run"},
@@ -116,6 +117,7 @@ START_TEST(every_option_can_be_set_and_is_marked_as_set)
         {"log_runs", "errors", "errors"},
         {"expect_success_within", "26h", "26h"},
         {"expect_duration", "10min", "10min"},
+        {"expect_min_duration", "10s", "10s"},
         {"expect_rows", "1", "1"},
         {"timezone", "Europe/Berlin", "Europe/Berlin"},
         {"dst_gap", "skip", "skip"},
@@ -125,7 +127,7 @@ START_TEST(every_option_can_be_set_and_is_marked_as_set)
     for (size_t i = 0; i < COUNT_OF(values); i++) {
         set(&options, values[i][0], values[i][1]);
         check_value(&options, values[i][0], values[i][2]);
-        ck_assert_uint_eq(options.set, (UINT32_C(2) << i) - 1);
+        ck_assert_uint_eq(options.set, (UINT64_C(2) << i) - 1);
     }
     ck_assert_int_eq(options.overlap_policy, OVERLAP_BUFFER_ONE);
     ck_assert_int_eq(options.catchup, CATCHUP_ALL);

@@ -204,7 +204,7 @@ START_TEST(changes_minutes_apart_agree_with_a_count_of_every_second)
         ck_assert(schedule_parse(text, &schedule, NULL));
         schedule_set_zone(&schedule, zone, (enum dst_gap)(rand() % 2), (enum dst_overlap)(rand() % 3));
         check_made(&schedule, text, &made);
-        zone_free(zone);
+        zone_drop(zone);
     }
 }
 END_TEST

@@ -62,7 +62,7 @@ END_TEST
 START_TEST(buffer_one_keeps_the_first_slot_that_fell_due_meanwhile)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.overlap_policy = OVERLAP_BUFFER_ONE;
+    job->options->overlap_policy = OVERLAP_BUFFER_ONE;
     struct scheduled *a = add(job);
     start();
     tick(10);
@@ -79,7 +79,7 @@ END_TEST
 START_TEST(buffer_one_buffers_again_after_it_had_to_skip)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.overlap_policy = OVERLAP_BUFFER_ONE;
+    job->options->overlap_policy = OVERLAP_BUFFER_ONE;
     struct scheduled *a = add(job);
     start();
     tick(10);
@@ -99,7 +99,7 @@ END_TEST
 START_TEST(buffer_one_buffers_behind_a_slot_that_waits_for_a_session)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.overlap_policy = OVERLAP_BUFFER_ONE;
+    job->options->overlap_policy = OVERLAP_BUFFER_ONE;
     struct scheduled *a = add(job);
     start();
     tick(30);
@@ -113,7 +113,7 @@ END_TEST
 START_TEST(buffer_all_runs_every_slot_in_its_turn)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.overlap_policy = OVERLAP_BUFFER_ALL;
+    job->options->overlap_policy = OVERLAP_BUFFER_ALL;
     struct scheduled *a = add(job);
     start();
     tick(10);
@@ -233,9 +233,9 @@ START_TEST(a_delay_remembers_the_last_end_and_keeps_one_slot_at_most)
     struct job *old = define_delay("old", 15);
     struct job_memory memory = memory_of(job, 10);
     memory.last_end = minute(40);
-    struct scheduled *a = scheduler_add(scheduler, job, &memory);
-    none->options.catchup = CATCHUP_NONE;
-    old->options.catchup_window = 60 * USEC_PER_MINUTE;
+    struct scheduled *a = scheduler_put(scheduler, job, &memory);
+    none->options->catchup = CATCHUP_NONE;
+    old->options->catchup_window = 60 * USEC_PER_MINUTE;
     struct scheduled *b = add(none);
     struct scheduled *c = add(old);
     start_at(100);
@@ -268,13 +268,13 @@ END_TEST
 START_TEST(a_start_of_the_server_is_one_slot_whoever_leads)
 {
     struct job *none = define_reboot("none");
-    none->options.catchup = CATCHUP_NONE;
+    none->options->catchup = CATCHUP_NONE;
     struct job *old = define_reboot("old");
-    old->options.catchup_window = 5 * USEC_PER_MINUTE;
+    old->options->catchup_window = 5 * USEC_PER_MINUTE;
     struct scheduled *a = add(none);
     struct scheduled *b = add(old);
     struct scheduled *served = remember(define_reboot("served"), minute(20));
-    scheduler_link(scheduler);
+    scheduler_link(scheduler, minute(0));
     scheduler_start(scheduler, minute(30), minute(20));
     missed(b, 0, 20, 20, 1, "older than catchup_window when a leader was back");
     claim(a, 20);
@@ -305,7 +305,7 @@ END_TEST
 START_TEST(catchup_none_misses_every_slot_and_goes_on_with_the_next)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.catchup = CATCHUP_NONE;
+    job->options->catchup = CATCHUP_NONE;
     struct scheduled *a = add(job);
     start_at(30);
     missed(a, 0, 10, 30, 3, "catchup is none: nothing led when they were due");
@@ -318,7 +318,7 @@ END_TEST
 START_TEST(catchup_all_runs_one_after_the_other)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.catchup = CATCHUP_ALL;
+    job->options->catchup = CATCHUP_ALL;
     struct scheduled *a = add(job);
     start_at(35);
     nothing_passed();
@@ -335,9 +335,9 @@ END_TEST
 START_TEST(slots_older_than_the_window_and_beyond_the_limit_are_missed_with_their_own_reason)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.catchup = CATCHUP_ALL;
-    job->options.catchup_window = 60 * USEC_PER_MINUTE;
-    job->options.catchup_limit = 2;
+    job->options->catchup = CATCHUP_ALL;
+    job->options->catchup_window = 60 * USEC_PER_MINUTE;
+    job->options->catchup_limit = 2;
     struct scheduled *a = add(job);
     start_at(120); /* a slot that is exactly as old as the window is not too old */
     missed(a, 0, 10, 50, 5, "older than catchup_window when a leader was back");
@@ -352,11 +352,11 @@ END_TEST
 START_TEST(nothing_runs_when_all_slots_are_older_than_the_window_or_the_limit_is_none)
 {
     struct job *old = define("old", "0 * * * *");
-    old->options.catchup_window = 10 * USEC_PER_MINUTE;
+    old->options->catchup_window = 10 * USEC_PER_MINUTE;
     struct scheduled *a = add(old);
     struct job *none = define("none", "0 * * * *");
-    none->options.catchup = CATCHUP_ALL;
-    none->options.catchup_limit = 0;
+    none->options->catchup = CATCHUP_ALL;
+    none->options->catchup_limit = 0;
     struct scheduled *b = add(none);
     start_at(90);
     missed(a, 0, 60, 60, 1, "older than catchup_window when a leader was back");
@@ -424,9 +424,9 @@ START_TEST(priority_comes_first_then_the_older_slot_then_the_older_job)
     struct scheduled *all[7];
     for (int i = 0; i < 6; i++) {
         struct job *job = define(names[i], ids[i] == 1 ? "5 * * * *" : ids[i] == 6 ? "20 * * * *" : "10 * * * *");
-        job->options.priority = ids[i] == 6 ? 1 : 9;
+        job->options->priority = ids[i] == 6 ? 1 : 9;
         struct job_memory memory = {.job_id = ids[i], .cursor = MIDNIGHT};
-        all[ids[i]] = scheduler_add(scheduler, job, &memory);
+        all[ids[i]] = scheduler_put(scheduler, job, &memory);
     }
     start();
     tick(30);
@@ -498,7 +498,7 @@ START_TEST(a_tick_looks_at_no_job_that_is_not_due)
     for (size_t i = 0; i < count; i++) {
         asleep[i] = *yearly;
         struct job_memory memory = {.job_id = 1000 + (int64_t)i, .cursor = MIDNIGHT};
-        scheduler_add(scheduler, &asleep[i], &memory);
+        scheduler_put(scheduler, &asleep[i], &memory);
     }
     start();
     ck_assert_int_eq(mprotect(asleep, size, PROT_NONE), 0);

@@ -93,7 +93,7 @@ static void rise(struct world *world, struct sim_job *it)
 static instant retry_time(const struct world *world, const struct sim_job *it)
 {
     instant at = world->now + simulation_chance(0, 60 * USEC_PER_SEC);
-    bool may = it->attempt < it->job.options.max_attempts && at < simulation_slot_after(it, world->now);
+    bool may = it->attempt < it->job.options->max_attempts && at < simulation_slot_after(it, world->now);
     return may ? at : INSTANT_NONE;
 }
 
@@ -179,7 +179,7 @@ static void answer_claims(struct world *world)
 /* What catch-up has to record, said a second time: counted from the oracle's list. */
 static int64_t expected_missing(const struct sim_job *it, instant horizon)
 {
-    const struct job_options *options = &it->job.options;
+    const struct job_options *options = it->job.options;
     int64_t all = (int64_t)simulation_slots_until(it, horizon) - (int64_t)simulation_slots_until(it, it->cursor);
     int64_t fresh = 0;
     for (size_t i = simulation_slots_until(it, it->cursor); i < simulation_slots_until(it, horizon); i++) {
@@ -221,10 +221,10 @@ static void come_alive(struct world *world)
                                     .outcome_at = it->has_outcome ? it->outcome_at : INSTANT_NONE,
                                     .missed_at = it->missed_at,
                                     .missed_after = it->missed_after};
-        it->scheduled = scheduler_add(world->scheduler, &it->job, &memory);
+        it->scheduled = scheduler_put(world->scheduler, &it->job, &memory);
         it->missing = expected_missing(it, world->now);
     }
-    scheduler_link(world->scheduler);
+    scheduler_link(world->scheduler, INSTANT_NONE);
     for (size_t i = 0; i < world->job_count; i++) {
         if (world->jobs[i].live) {
             adopt_live(world, &world->jobs[i]);
@@ -309,9 +309,9 @@ static void judge_order(const struct world *world, const struct sim_job *it, con
                         const struct due *due)
 {
     if (last->scheduled != NULL) {
-        int64_t before = scheduled_job(last->scheduled)->options.priority;
+        int64_t before = scheduled_job(last->scheduled)->options->priority;
         REQUIRE(world, it,
-                before < it->job.options.priority || (before == it->job.options.priority && last->slot <= due->slot));
+                before < it->job.options->priority || (before == it->job.options->priority && last->slot <= due->slot));
     }
 }
 

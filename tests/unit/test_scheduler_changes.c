@@ -14,9 +14,9 @@ static void check_lag(size_t i)
 {
     struct job *job = define_woken_alone("a", 5);
     struct job_memory memory = memory_of(job, 0);
-    job->options.target_lag = lags[i].target_lag * USEC_PER_SEC;
+    job->options->target_lag = lags[i].target_lag * USEC_PER_SEC;
     memory.last_duration = lags[i].expected * USEC_PER_SEC;
-    woken = scheduler_add(scheduler, job, &memory);
+    woken = scheduler_put(scheduler, job, &memory);
     start();
     instant due = lags[i].target_lag == 3 ? second(10) + 3 * USEC_PER_SEC / 2 : second(10 + lags[i].due);
     change_at(second(10));
@@ -42,7 +42,7 @@ END_TEST
 START_TEST(nothing_waits_for_more_when_the_end_of_all_runs_is_waited_for)
 {
     struct job *job = define_woken_alone("a", 5);
-    job->options.target_lag = 60 * USEC_PER_SEC;
+    job->options->target_lag = 60 * USEC_PER_SEC;
     woken = add(job);
     scheduler_hurry(scheduler);
     start();
@@ -115,7 +115,7 @@ START_TEST(what_the_ledger_remembers_of_failures_holds_changes_up_too)
     struct job_memory memory = memory_of(job, 0);
     memory.failures = 6;
     memory.last_end = second(0);
-    woken = scheduler_add(scheduler, job, &memory);
+    woken = scheduler_put(scheduler, job, &memory);
     start();
     change_at(second(10));
     nothing_due();
@@ -128,7 +128,7 @@ END_TEST
 START_TEST(a_notification_and_a_change_are_one_run_due_when_the_first_of_them_is)
 {
     struct job *job = define_woken_alone("a", 5);
-    job->options.target_lag = 40 * USEC_PER_SEC;
+    job->options->target_lag = 40 * USEC_PER_SEC;
     woken = add(job);
     start();
     change_at(second(0)); /* due at 20 */
@@ -152,7 +152,7 @@ END_TEST
 START_TEST(a_notification_that_waits_for_quiet_does_not_hold_a_change_up)
 {
     struct job *job = define_woken_alone("a", 60);
-    job->options.target_lag = 10 * USEC_PER_SEC;
+    job->options->target_lag = 10 * USEC_PER_SEC;
     woken = add(job);
     start();
     notify_at("first", second(0)); /* quiet at 60 */

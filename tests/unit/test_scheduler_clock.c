@@ -6,7 +6,7 @@ START_TEST(what_waits_for_a_time_to_come_waits_no_longer_when_the_clock_is_stepp
 {
     start_woken(0);
     struct job *job = (struct job *)(uintptr_t)scheduled_job(woken);
-    job->options.debounce = 5 * USEC_PER_SEC;
+    job->options->debounce = 5 * USEC_PER_SEC;
     scheduler_tick(scheduler, minute(60));
     notify_at("one", minute(60) + second(1) - MIDNIGHT);
     scheduler_step_back(scheduler, second(2));
@@ -49,7 +49,7 @@ START_TEST(a_delay_counts_from_now_where_its_last_end_was_in_the_future)
     struct job *job = define_delay("a", 10);
     struct job_memory memory = memory_of(job, 1000);
     memory.last_end = minute(1001);
-    struct scheduled *it = scheduler_add(scheduler, job, &memory);
+    struct scheduled *it = scheduler_put(scheduler, job, &memory);
     start_at(35);
     next_is(1011);
     scheduler_rewind(scheduler, it, minute(35), minute(35));

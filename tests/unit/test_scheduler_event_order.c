@@ -29,7 +29,7 @@ END_TEST
 START_TEST(what_is_told_at_one_time_is_in_order_whoever_is_told_first)
 {
     struct job *jobs[] = {define_woken("b", "a"), define_woken("a", NULL)};
-    jobs[0]->options.debounce = jobs[1]->options.debounce = 0;
+    jobs[0]->options->debounce = jobs[1]->options->debounce = 0;
     struct scheduled *b = add(jobs[0]);
     struct scheduled *a = add(jobs[1]);
     start();
@@ -47,7 +47,7 @@ END_TEST
 START_TEST(what_comes_while_a_run_waits_for_its_upstream_makes_one_more_of_both)
 {
     struct job *jobs[] = {define_woken("b", "a"), define_woken("a", NULL)};
-    jobs[0]->options.debounce = jobs[1]->options.debounce = 0;
+    jobs[0]->options->debounce = jobs[1]->options->debounce = 0;
     struct scheduled *b = add(jobs[0]);
     struct scheduled *a = add(jobs[1]);
     start();
@@ -92,9 +92,9 @@ END_TEST
 START_TEST(an_upstream_whose_time_comes_first_is_waited_for_also_where_both_are_seen_at_once)
 {
     struct job *upstream = define_woken("a", NULL);
+    upstream->options->debounce = USEC_PER_MINUTE;
     struct scheduled *b = add(define_woken("b", "a"));
     struct scheduled *a = add(upstream);
-    upstream->options.debounce = USEC_PER_MINUTE;
     start();
     notify(b, 1);
     notify(a, 2);
@@ -135,7 +135,7 @@ END_TEST
 START_TEST(an_upstream_that_never_rests_is_waited_for_once)
 {
     struct job *jobs[] = {define_woken("b", "a"), define_woken("a", NULL)};
-    jobs[0]->options.debounce = jobs[1]->options.debounce = 0;
+    jobs[0]->options->debounce = jobs[1]->options->debounce = 0;
     struct scheduled *b = add(jobs[0]);
     struct scheduled *a = add(jobs[1]);
     start();
@@ -165,7 +165,7 @@ START_TEST(a_request_waits_for_an_upstreams_event_that_is_due)
     struct job *job = define_woken("a", "first");
     struct scheduled *b = add(define_woken("b", "a"));
     struct scheduled *first = add(define("first", "*/10 * * * *"));
-    job->options.debounce = 0;
+    job->options->debounce = 0;
     struct scheduled *a = add(job);
     start();
     tick(10);

@@ -16,6 +16,7 @@
 static struct {
     struct scheduled *scheduled;
     struct job job;
+    struct job_options options;
     const char *after[2];
     char name[8];
     int64_t told; /* number of the last notification */
@@ -43,12 +44,13 @@ static void define_world(void)
         struct job *job = &world[i].job;
         memset(&world[i], 0, sizeof(world[i]));
         snprintf(world[i].name, sizeof(world[i].name), "j%zu", (i * 7) % JOBS);
-        *job = (struct job){.name = world[i].name, .active = true, .after = world[i].after};
-        options_defaults(&job->options, false);
-        job->options.suspend_after_failures = 0;
-        job->options.debounce = chance(3) * USEC_PER_SEC;
-        job->options.target_lag = chance(3) * 20 * USEC_PER_SEC;
-        job->options.overlap_policy = chance(2) == 0 ? OVERLAP_SKIP : OVERLAP_BUFFER_ONE;
+        *job = (struct job){
+            .name = world[i].name, .active = true, .after = world[i].after, .options = &world[i].options};
+        options_defaults(job->options, false);
+        job->options->suspend_after_failures = 0;
+        job->options->debounce = chance(3) * USEC_PER_SEC;
+        job->options->target_lag = chance(3) * 20 * USEC_PER_SEC;
+        job->options->overlap_policy = chance(2) == 0 ? OVERLAP_SKIP : OVERLAP_BUFFER_ONE;
         for (size_t n = 0; n < 2 && i > 0 && chance(3) > 0; n++) {
             world[i].after[n] = world[chance((int64_t)i)].name;
             job->after_count = n == 1 && world[i].after[0] == world[i].after[1] ? 1 : n + 1;
@@ -56,9 +58,9 @@ static void define_world(void)
         const char *schedule = chance(2) == 0 ? "" : "* * * * *";
         ck_assert(*schedule == '\0' || schedule_parse(schedule, &job->schedule, &err));
         struct job_memory memory = {.job_id = (int64_t)i * 3 % JOBS + 1, .cursor = now, .last_end = INSTANT_NONE};
-        world[i].scheduled = scheduler_add(scheduler, job, &memory);
+        world[i].scheduled = scheduler_put(scheduler, job, &memory);
     }
-    scheduler_link(scheduler);
+    scheduler_link(scheduler, INSTANT_NONE);
     scheduler_start(scheduler, now, INSTANT_NONE);
 }
 
@@ -194,9 +196,9 @@ static void reload(size_t withdrawn)
         struct job_memory memory = {.job_id = scheduled_id(world[i].scheduled), .outcome_at = INSTANT_NONE};
         memory.cursor = i == withdrawn ? now : INSTANT_NONE;
         memory.last_end = INSTANT_NONE;
-        scheduler_replace(scheduler, world[i].scheduled, &world[i].job, &memory);
+        scheduler_put(scheduler, &world[i].job, &memory);
     }
-    scheduler_relink(scheduler, now);
+    scheduler_link(scheduler, now);
 }
 
 static void step(void)

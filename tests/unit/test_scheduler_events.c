@@ -41,8 +41,8 @@ static void check_burst(size_t i)
     int64_t told = 0;
     start_woken(0);
     struct job *job = (struct job *)(uintptr_t)scheduled_job(woken);
-    job->options.debounce = bursts[i].debounce * USEC_PER_MSEC;
-    job->options.debounce_max = bursts[i].debounce_max * USEC_PER_MSEC;
+    job->options->debounce = bursts[i].debounce * USEC_PER_MSEC;
+    job->options->debounce_max = bursts[i].debounce_max * USEC_PER_MSEC;
     instant due = MIDNIGHT + bursts[i].due * USEC_PER_MSEC;
     for (int64_t n = 0; n < bursts[i].count; n++) {
         int64_t steps = bursts[i].count > 1 ? bursts[i].count - 1 : 1;
@@ -202,7 +202,7 @@ END_TEST
 START_TEST(a_run_of_an_earlier_leader_has_no_payload_and_slots_go_on_behind_it)
 {
     woken = add(define_woken_alone("a", 0));
-    scheduler_link(scheduler);
+    scheduler_link(scheduler, minute(0));
     scheduler_adopt(scheduler, woken, RUN_EVENT, second(50), 2, second(60), false);
     scheduler_start(scheduler, second(40), INSTANT_NONE);
     scheduler_tick(scheduler, second(60));
@@ -242,7 +242,7 @@ END_TEST
 START_TEST(slots_and_events_take_turns_in_the_order_they_fell_due)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.overlap_policy = OVERLAP_BUFFER_ONE;
+    job->options->overlap_policy = OVERLAP_BUFFER_ONE;
     woken = add(job);
     start();
     notify_at("one", minute(9));
@@ -262,13 +262,13 @@ START_TEST(starting_deadlines_and_trigger_rules_are_for_slots)
 {
     struct job *job = define("a", "0 0 1 1 *");
     comes_after(job, "up");
-    job->options.starting_deadline = USEC_PER_SEC;
-    job->options.trigger_rule = TRIGGER_ALL_SUCCESS;
-    job->options.pool = "p";
+    job->options->starting_deadline = USEC_PER_SEC;
+    job->options->trigger_rule = TRIGGER_ALL_SUCCESS;
+    job->options->pool = "p";
     scheduler_pool(scheduler, "p", 1);
     woken = add(job);
     struct job *upstream = define("up", "*/10 * * * *");
-    upstream->options.pool = "p";
+    upstream->options->pool = "p";
     struct scheduled *up = add(upstream);
     start();
     run_at(up, 10, RUN_FAILED);
@@ -285,7 +285,7 @@ END_TEST
 START_TEST(priority_is_as_for_any_other_run)
 {
     struct job *urgent = define("urgent", "");
-    urgent->options.priority = 1;
+    urgent->options->priority = 1;
     woken = add(define_woken_alone("a", 0));
     struct scheduled *first = add(urgent);
     start();
@@ -308,15 +308,17 @@ START_TEST(an_event_costs_memory_where_there_is_one_and_a_burst_that_of_two_payl
 {
     enum { JOBS = 50000, PAYLOAD = 8000 };
     struct job *jobs = xcalloc(JOBS, sizeof(*jobs));
+    struct job_options options;
     struct scheduled **all = xcalloc(JOBS, sizeof(struct scheduled *));
     char payload[PAYLOAD + 1] = "";
     memset(payload, 'x', PAYLOAD);
+    options_defaults(&options, false);
+    options.debounce = USEC_PER_SEC;
     for (size_t i = 0; i < JOBS; i++) {
         jobs[i].name = xasprintf("job %zu", i);
         jobs[i].active = true;
-        options_defaults(&jobs[i].options, false);
-        jobs[i].options.debounce = USEC_PER_SEC;
-        all[i] = scheduler_add(scheduler, &jobs[i], &(struct job_memory){.job_id = (int64_t)i, .cursor = MIDNIGHT});
+        jobs[i].options = &options;
+        all[i] = scheduler_put(scheduler, &jobs[i], &(struct job_memory){.job_id = (int64_t)i, .cursor = MIDNIGHT});
     }
     start();
     size_t before = in_use();

@@ -9,7 +9,7 @@ static struct scheduled *a, *b;
 static void add_one(void)
 {
     struct job *job = define_woken("a", NULL);
-    job->options.suspend_after_failures = 2;
+    job->options->suspend_after_failures = 2;
     a = add(job);
     b = add(define_woken("b", "a"));
     start();
@@ -92,7 +92,7 @@ START_TEST(a_change_is_not_remembered)
 {
     add_one();
     struct job *job = (struct job *)(uintptr_t)scheduled_job(a);
-    job->options.target_lag = 20 * USEC_PER_MINUTE;
+    job->options->target_lag = 20 * USEC_PER_MINUTE;
     change(a, 1);
     next_is(11);
     scheduler_suspend(scheduler, a, "too noisy", minute(2));
@@ -100,7 +100,7 @@ START_TEST(a_change_is_not_remembered)
     scheduler_resume(scheduler, a, "back", minute(20));
     nothing_due();
     ck_assert(scheduler_quiet(scheduler));
-    job->options.target_lag = 0;
+    job->options->target_lag = 0;
     change(a, 21);
     scheduler_suspend(scheduler, a, "too noisy", minute(22));
     scheduler_resume(scheduler, a, "back", minute(23));
@@ -178,7 +178,7 @@ START_TEST(an_armed_event_goes_by_the_options_of_the_new_catalog)
     add_one();
     notify(a, 1);
     struct job *fresh = redefine(a, scheduled_job(a)->schedule_text);
-    fresh->options.debounce = 2 * USEC_PER_MINUTE;
+    fresh->options->debounce = 2 * USEC_PER_MINUTE;
     replace_with(a, fresh, 0);
     replace(b, 0);
     relink(2);
@@ -243,7 +243,7 @@ START_TEST(a_job_that_goes_takes_its_event_with_it_but_not_its_run)
     tick(6);
     claim_event(a, 6);
     notify(a, 7);
-    scheduler_retire(scheduler, a);
+    scheduler_remove(scheduler, a);
     relink(8);
     notify(a, 9);
     change(a, 9);

@@ -68,10 +68,10 @@ START_TEST(another_priority_or_pool_moves_a_job_in_the_line)
     tick(10);
     claim(c, 9);
     struct job *first = redefine(b, "10 * * * *");
-    first->options.priority = 1;
-    first->options.pool = "narrow";
+    first->options->priority = 1;
+    first->options->pool = "narrow";
     struct job *moved = redefine(c, "9 * * * *");
-    moved->options.pool = "narrow";
+    moved->options->pool = "narrow";
     replace(a, 0);
     replace_with(b, first, 0);
     replace_with(c, moved, 9);
@@ -89,7 +89,7 @@ START_TEST(another_deadline_counts_for_what_waits_already)
     start();
     tick(10);
     struct job *hasty = redefine(a, "10 * * * *");
-    hasty->options.starting_deadline = 5 * USEC_PER_MINUTE;
+    hasty->options->starting_deadline = 5 * USEC_PER_MINUTE;
     replace_with(a, hasty, 0);
     relink(12);
     next_is(15);
@@ -166,7 +166,7 @@ END_TEST
 START_TEST(the_run_of_a_job_that_changes_goes_on_and_its_buffered_slots_do_not)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.overlap_policy = OVERLAP_BUFFER_ALL;
+    job->options->overlap_policy = OVERLAP_BUFFER_ALL;
     struct scheduled *a = add(job);
     start();
     tick(10);
@@ -186,7 +186,7 @@ END_TEST
 START_TEST(a_slot_whose_jitter_has_not_passed_is_not_left_to_the_new_schedule)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.jitter = 9 * USEC_PER_MINUTE;
+    job->options->jitter = 9 * USEC_PER_MINUTE;
     struct scheduled *a = add(job);
     start();
     scheduler_withdraw(scheduler, a, CHANGED, scheduler_next(scheduler) - 1);
@@ -284,7 +284,7 @@ START_TEST(the_newer_of_two_memories_of_an_outcome_counts)
         memory.last_outcome = RUN_SUCCEEDED;
         memory.outcome_at = minute(i == 0 ? 4 : 6);
         memory.last_duration = 7;
-        scheduler_replace(scheduler, up, fresh, &memory);
+        scheduler_put(scheduler, fresh, &memory);
         relink(7 + i);
         tick(10 + 10 * i);
         if (i == 0) {
@@ -304,7 +304,7 @@ START_TEST(a_lower_limit_of_failures_suspends_at_once)
     run_at(a, 10, RUN_FAILED);
     run_at(a, 20, RUN_FAILED);
     struct job *strict = redefine(a, "*/10 * * * *");
-    strict->options.suspend_after_failures = 2;
+    strict->options->suspend_after_failures = 2;
     replace_with(a, strict, 20);
     relink(21);
     struct suspension suspension;
@@ -340,7 +340,7 @@ START_TEST(marks_of_upstreams_that_stay_are_kept_and_new_ones_are_waited_for)
     replace(a, 0);
     replace_with(join, other, 0);
     struct scheduled *fresh = add(define("fresh", ""));
-    scheduler_retire(scheduler, gone);
+    scheduler_remove(scheduler, gone);
     relink(7);
     nothing_due();
     deliver(fresh, 8);
@@ -365,7 +365,7 @@ START_TEST(a_join_goes_on_without_an_upstream_that_is_gone)
     deliver(a, 5);
     struct job *other = define("join", "");
     comes_after(other, "a");
-    scheduler_retire(scheduler, gone);
+    scheduler_remove(scheduler, gone);
     replace(a, 0);
     replace_with(join, other, 0);
     relink(7);

@@ -241,7 +241,7 @@ static const struct rule_case rule_cases[] = {
 static void judge_rule(const struct rule_case *it)
 {
     struct job *job = define_join();
-    job->options.trigger_rule = it->rule;
+    job->options->trigger_rule = it->rule;
     add_all(job);
     start();
     run_at(b, 5, it->b);
@@ -269,7 +269,7 @@ END_TEST
 START_TEST(a_skipped_upstream_is_an_outcome_too)
 {
     struct job *job = define_join();
-    job->options.trigger_rule = TRIGGER_NONE_FAILED;
+    job->options->trigger_rule = TRIGGER_NONE_FAILED;
     struct job *skips = define("b", "*/10 * * * *");
     comes_after(skips, "root");
     a = add(define("a", "*/10 * * * *"));
@@ -390,7 +390,7 @@ static struct scheduled *upstream_at(const char *name, int64_t minutes, enum run
     memory.has_outcome = true;
     memory.last_outcome = state;
     memory.outcome_at = minute(minutes);
-    return scheduler_add(scheduler, job, &memory);
+    return scheduler_put(scheduler, job, &memory);
 }
 
 static void remember_join(int64_t cursor, bool skipped)
@@ -398,7 +398,7 @@ static void remember_join(int64_t cursor, bool skipped)
     struct job *job = define_join();
     struct job_memory memory = memory_of(job, cursor);
     memory.cursor_skipped = skipped;
-    join = scheduler_add(scheduler, job, &memory);
+    join = scheduler_put(scheduler, job, &memory);
 }
 
 START_TEST(outcomes_later_than_the_last_decision_are_marks_after_a_start)
@@ -416,13 +416,13 @@ static void miss_between(bool remembered)
 {
     struct job *job = define("a", "*/10 * * * *");
     struct job_memory memory = memory_of(job, 10);
-    job->options.catchup = CATCHUP_NONE;
+    job->options->catchup = CATCHUP_NONE;
     memory.has_outcome = true;
     memory.last_outcome = RUN_SUCCEEDED;
     memory.outcome_at = minute(10);
     memory.missed_at = remembered ? minute(25) : INSTANT_NONE;
     memory.cursor = remembered ? minute(20) : minute(10);
-    a = scheduler_add(scheduler, job, &memory);
+    a = scheduler_put(scheduler, job, &memory);
     b = upstream_at("b", 5, RUN_SUCCEEDED);
     remember_join(5, false);
     start_at(25);
@@ -498,7 +498,7 @@ START_TEST(a_live_run_of_a_join_is_adopted_and_followed)
     upstream_at("a", 20, RUN_SUCCEEDED);
     upstream_at("b", 30, RUN_SUCCEEDED);
     remember_join(10, false);
-    scheduler_link(scheduler);
+    scheduler_link(scheduler, minute(0));
     scheduler_adopt(scheduler, join, RUN_DEPENDENCY, minute(10), 1, INSTANT_NEVER, false);
     scheduler_start(scheduler, minute(100), INSTANT_NONE);
     nothing_due();
@@ -512,7 +512,7 @@ END_TEST
 START_TEST(a_decision_has_its_deadline_from_the_moment_it_was_taken)
 {
     struct job *job = define_join();
-    job->options.starting_deadline = 2 * USEC_PER_MINUTE;
+    job->options->starting_deadline = 2 * USEC_PER_MINUTE;
     add_all(job);
     start();
     run_at(b, 5, RUN_SUCCEEDED);
@@ -612,13 +612,15 @@ START_TEST(a_tower_of_joins_is_looked_through_once)
         for (int n = 0; n < 2; n++) {
             snprintf(names[i][n], sizeof(names[i][n]), "%d_%d", i, n);
             after[i][n] = i == 0 ? "a" : names[i - 1][n];
+        }
+        for (int n = 0; n < 2; n++) {
             tower[i][n] = *pattern;
             tower[i][n].name = names[i][n];
             tower[i][n].after = after[i];
             tower[i][n].after_count = i == 0 ? 1 : 2;
             struct job_memory memory = {
                 .job_id = 1000 + 2 * i + n, .cursor = MIDNIGHT, .outcome_at = INSTANT_NONE, .missed_at = INSTANT_NONE};
-            scheduler_add(scheduler, &tower[i][n], &memory);
+            scheduler_put(scheduler, &tower[i][n], &memory);
         }
     }
     struct job *job = define("last", "*/30 * * * *");

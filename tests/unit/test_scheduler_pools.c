@@ -10,7 +10,7 @@
 static struct scheduled *add_in(const char *name, const char *pool, const char *schedule)
 {
     struct job *job = define(name, schedule);
-    job->options.pool = pool;
+    job->options->pool = pool;
     return add(job);
 }
 
@@ -61,7 +61,7 @@ START_TEST(a_run_that_waits_for_an_upstream_holds_no_place)
     scheduler_pool(scheduler, "reports", 1);
     struct job *job = define("down", "10 * * * *");
     comes_after(job, "up");
-    job->options.pool = "reports";
+    job->options->pool = "reports";
     struct scheduled *down = add(job);
     struct scheduled *up = add_in("up", "reports", "10 * * * *");
     start();
@@ -77,8 +77,8 @@ START_TEST(priority_goes_before_the_slot_across_pools)
 {
     scheduler_pool(scheduler, "reports", 3);
     struct job *late = define("late", "30 * * * *");
-    late->options.pool = "reports";
-    late->options.priority = 1;
+    late->options->pool = "reports";
+    late->options->priority = 1;
     struct scheduled *b = add_in("b", "reports", "10 * * * *");
     struct scheduled *c = add_in("c", "other", "5 * * * *");
     struct scheduled *d = add_in("d", "other", "10 * * * *");
@@ -135,7 +135,7 @@ END_TEST
 static struct job *define_hasty(const char *name, const char *schedule)
 {
     struct job *job = define(name, schedule);
-    job->options.starting_deadline = 5 * USEC_PER_MINUTE;
+    job->options->starting_deadline = 5 * USEC_PER_MINUTE;
     return job;
 }
 
@@ -166,7 +166,7 @@ START_TEST(a_slot_without_a_place_is_skipped_at_its_deadline)
     scheduler_pool(scheduler, "reports", 1);
     struct scheduled *a = add_in("a", "reports", "10 * * * *");
     struct job *job = define_hasty("b", "10 * * * *");
-    job->options.pool = "reports";
+    job->options->pool = "reports";
     struct scheduled *b = add(job);
     start();
     tick(10);
@@ -231,7 +231,7 @@ END_TEST
 START_TEST(a_buffered_slot_is_judged_when_its_turn_comes)
 {
     struct job *job = define_hasty("a", "*/10 * * * *");
-    job->options.overlap_policy = OVERLAP_BUFFER_ALL;
+    job->options->overlap_policy = OVERLAP_BUFFER_ALL;
     struct scheduled *a = add(job);
     start();
     tick(10);
@@ -249,7 +249,7 @@ END_TEST
 START_TEST(what_is_caught_up_too_late_says_that_nothing_led)
 {
     struct job *all = define_hasty("all", "*/10 * * * *");
-    all->options.catchup = CATCHUP_ALL;
+    all->options->catchup = CATCHUP_ALL;
     struct scheduled *a = add(all);
     struct scheduled *b = add(define_hasty("b", "*/10 * * * *"));
     start_at(26);
@@ -265,7 +265,7 @@ END_TEST
 START_TEST(caught_up_slots_within_the_deadline_run_one_after_the_other_as_far_as_there_is_time)
 {
     struct job *all = define_hasty("all", "* * * * *");
-    all->options.catchup = CATCHUP_ALL;
+    all->options->catchup = CATCHUP_ALL;
     struct scheduled *a = add(all);
     start_at(6);
     skipped_for(a, 0, 1, DEADLINE "nothing led when it was due");
@@ -326,7 +326,7 @@ END_TEST
 static struct job *define_jittered(const char *name, const char *schedule)
 {
     struct job *job = define(name, schedule);
-    job->options.jitter = 8 * USEC_PER_MINUTE;
+    job->options->jitter = 8 * USEC_PER_MINUTE;
     return job;
 }
 
@@ -394,7 +394,7 @@ END_TEST
 START_TEST(a_slot_whose_start_is_still_to_come_is_not_missed)
 {
     struct job *job = define_jittered("a", "*/10 * * * *");
-    job->options.catchup = CATCHUP_NONE;
+    job->options->catchup = CATCHUP_NONE;
     struct scheduled *a = add(job);
     ck_assert_int_gt(jitter_of("a"), USEC_PER_MINUTE);
     start_at(21);
@@ -415,7 +415,7 @@ END_TEST
 START_TEST(a_window_without_length_leaves_a_start_to_come_as_well)
 {
     struct job *job = define_jittered("a", "*/10 * * * *");
-    job->options.catchup_window = 0;
+    job->options->catchup_window = 0;
     struct scheduled *a = add(job);
     start_at(21);
     missed(a, 0, 10, 10, 1, "older than catchup_window when a leader was back");
@@ -428,7 +428,7 @@ END_TEST
 START_TEST(a_deadline_counts_from_the_slot_even_if_jitter_comes_later)
 {
     struct job *job = define_jittered("a", "*/10 * * * *");
-    job->options.starting_deadline = 1;
+    job->options->starting_deadline = 1;
     struct scheduled *a = add(job);
     start();
     tick_at(minute(10) + jitter_of("a"));
@@ -440,7 +440,7 @@ END_TEST
 START_TEST(a_delay_has_jitter_too)
 {
     struct job *job = define_delay("a", 10);
-    job->options.jitter = 8 * USEC_PER_MINUTE;
+    job->options->jitter = 8 * USEC_PER_MINUTE;
     struct scheduled *a = add(job);
     start();
     tick_at(minute(10) + jitter_of("a") - 1);
@@ -453,9 +453,9 @@ END_TEST
 START_TEST(a_start_of_the_server_has_jitter_too)
 {
     struct job *job = define_reboot("a");
-    job->options.jitter = 8 * USEC_PER_MINUTE;
+    job->options->jitter = 8 * USEC_PER_MINUTE;
     struct scheduled *a = add(job);
-    scheduler_link(scheduler);
+    scheduler_link(scheduler, minute(0));
     scheduler_start(scheduler, minute(1), minute(1));
     tick_at(minute(1) + jitter_of("a") - 1);
     nothing_due();
@@ -467,7 +467,7 @@ END_TEST
 START_TEST(a_join_decides_when_it_can_without_jitter)
 {
     struct job *job = define_jittered("down", "");
-    job->options.starting_deadline = 1;
+    job->options->starting_deadline = 1;
     comes_after(job, "up");
     struct scheduled *down = add(job);
     struct scheduled *up = add(define("up", "*/10 * * * *"));

@@ -21,12 +21,12 @@ static void start_after_a_late_decision(void)
     b->active = false;
     comes_after(join, "a");
     comes_after(join, "b");
-    join->options.starting_deadline = USEC_PER_MINUTE;
-    scheduler_add(scheduler, a, &memory);
+    join->options->starting_deadline = USEC_PER_MINUTE;
+    scheduler_put(scheduler, a, &memory);
     add(b);
     memory = memory_of(join, 10);
     memory.cursor_skipped = true;
-    scheduler_add(scheduler, join, &memory);
+    scheduler_put(scheduler, join, &memory);
     start_at(20);
 }
 

@@ -33,7 +33,7 @@ START_TEST(a_retired_job_that_is_idle_is_forgotten)
     withdraw(gone, 11);
     skipped_because(gone, 0, 10, 10, CHANGED);
     replace_with(down, define("down", "*/10 * * * *"), 0);
-    scheduler_retire(scheduler, gone);
+    scheduler_remove(scheduler, gone);
     ck_assert(scheduled_retired(gone) && !scheduled_retired(down));
     relink(12);
     ck_assert_uint_eq(scheduler_count(scheduler), 1);
@@ -49,7 +49,7 @@ START_TEST(a_retired_job_that_has_passes_to_be_taken_is_forgotten_later)
     struct scheduled *gone = add(define("gone", "*/10 * * * *"));
     start();
     withdraw(gone, 11);
-    scheduler_retire(scheduler, gone);
+    scheduler_remove(scheduler, gone);
     relink(12);
     skipped_because(gone, 0, 10, 10, CHANGED);
     nothing_passed();
@@ -67,12 +67,12 @@ START_TEST(a_retired_job_that_runs_has_a_copy_of_its_definition_until_it_has_end
     old->name = name;
     struct job_memory memory = memory_of(old, 0);
     memory.job_id = 7;
-    struct scheduled *gone = scheduler_add(scheduler, old, &memory);
+    struct scheduled *gone = scheduler_put(scheduler, old, &memory);
     start();
     tick(10);
     claim(gone, 10);
     withdraw(gone, 11);
-    scheduler_retire(scheduler, gone);
+    scheduler_remove(scheduler, gone);
     relink(12);
     memset(name, 'x', 4);
     free(name);
@@ -100,14 +100,16 @@ START_TEST(a_job_that_comes_back_while_its_last_run_goes_on_is_the_same_one)
     tick(10);
     claim(a, 10);
     withdraw(a, 11);
-    scheduler_retire(scheduler, a);
+    scheduler_remove(scheduler, a);
     relink(12);
     struct job *back = define("a", "*/10 * * * *");
+    back->command = "SELECT 'back'";
     struct job_memory memory = memory_of(back, 14);
     memory.job_id = scheduled_id(a);
-    ck_assert_ptr_eq(scheduler_add(scheduler, back, &memory), a);
+    ck_assert_ptr_eq(scheduler_put(scheduler, back, &memory), a);
     relink(15);
-    ck_assert(!scheduled_retired(a) && scheduled_job(a) == back);
+    ck_assert(!scheduled_retired(a));
+    ck_assert_str_eq(scheduled_job(a)->command, back->command);
     tick(20);
     skipped_because(a, 14, 20, 20, "overlap: the run of slot 2026-03-02T00:10:00Z had not ended");
     finish(a, RUN_SUCCEEDED);
@@ -125,7 +127,7 @@ START_TEST(a_retired_job_lets_go_of_its_requests)
     scheduler_request(scheduler, gone, RUN_MANUAL, minute(1));
     scheduler_request(scheduler, down, RUN_MANUAL, minute(2));
     replace_with(down, define("down", "@yearly"), 0);
-    scheduler_retire(scheduler, gone);
+    scheduler_remove(scheduler, gone);
     relink(3);
     claim(down, 2);
     finish(down, RUN_SUCCEEDED);
@@ -147,9 +149,9 @@ START_TEST(a_retired_job_has_no_attempt_to_wait_for)
     claim(doubtful, 10);
     scheduler_retry(scheduler, waits, 2, minute(50));
     scheduler_retry(scheduler, doubtful, 2, INSTANT_NEVER);
-    scheduler_retire(scheduler, waits);
-    scheduler_retire(scheduler, runs);
-    scheduler_retire(scheduler, doubtful);
+    scheduler_remove(scheduler, waits);
+    scheduler_remove(scheduler, runs);
+    scheduler_remove(scheduler, doubtful);
     relink(12);
     ck_assert(take(waits, 10).again);
     nothing_due();
@@ -173,7 +175,7 @@ START_TEST(names_and_numbers_are_sorted_anew)
     comes_after(job, "c");
     struct job_memory memory = memory_of(job, 0);
     memory.job_id = 1;
-    struct scheduled *b = scheduler_add(scheduler, job, &memory);
+    struct scheduled *b = scheduler_put(scheduler, job, &memory);
     relink(1);
     struct scheduled *const expected[] = {b, c, a};
     for (size_t i = 0; i < 3; i++) {

@@ -7,7 +7,7 @@ static struct scheduled *a;
 static struct job *define_failing(const char *name, int64_t limit)
 {
     struct job *job = define(name, "*/10 * * * *");
-    job->options.suspend_after_failures = limit;
+    job->options->suspend_after_failures = limit;
     return job;
 }
 
@@ -48,7 +48,7 @@ END_TEST
 START_TEST(what_is_due_and_has_not_started_is_skipped_for_the_reason)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.overlap_policy = OVERLAP_BUFFER_ALL;
+    job->options->overlap_policy = OVERLAP_BUFFER_ALL;
     a = add(job);
     start();
     tick(20);
@@ -81,7 +81,7 @@ END_TEST
 START_TEST(slots_buffered_behind_a_live_run_are_skipped)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.overlap_policy = OVERLAP_BUFFER_ONE;
+    job->options->overlap_policy = OVERLAP_BUFFER_ONE;
     a = add(job);
     start();
     tick(10);
@@ -235,7 +235,7 @@ START_TEST(a_job_may_be_suspended_from_the_start)
     struct job *job = define("a", "*/10 * * * *");
     struct job_memory memory = memory_of(job, -100);
     memory.suspended = true;
-    a = scheduler_add(scheduler, job, &memory);
+    a = scheduler_put(scheduler, job, &memory);
     start();
     tick(10);
     nothing_due();
@@ -269,7 +269,7 @@ END_TEST
 START_TEST(a_slot_whose_start_is_still_to_come_is_neither_skipped_nor_missed)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.jitter = 9 * USEC_PER_MINUTE;
+    job->options->jitter = 9 * USEC_PER_MINUTE;
     a = add(job);
     start();
     instant at = scheduler_next(scheduler);
@@ -288,7 +288,7 @@ static struct scheduled *find_suspended(struct job *job, int64_t minutes)
 {
     struct job_memory memory = memory_of(job, 0);
     memory.suspended = true;
-    struct scheduled *it = scheduler_add(scheduler, job, &memory);
+    struct scheduled *it = scheduler_put(scheduler, job, &memory);
     start_at(minutes);
     return it;
 }
@@ -305,7 +305,7 @@ END_TEST
 START_TEST(slots_until_the_end_of_a_suspension_are_missed_and_the_rest_is_caught_up_by_its_rule)
 {
     struct job *job = define("a", "*/10 * * * *");
-    job->options.catchup = CATCHUP_NONE;
+    job->options->catchup = CATCHUP_NONE;
     a = find_suspended(job, 55);
     scheduler_resume_since(scheduler, a, "over", minute(25), minute(56));
     missed(a, 0, 10, 20, 2, "over");
@@ -346,7 +346,7 @@ START_TEST(a_job_of_every_second_is_back_at_once_however_long_it_slept)
     static const int64_t years = INT64_C(20) * 365 * 24 * 60;
     a = find_suspended(define("a", "* * * * * *"), years);
     struct scheduled *b = add(define("b", "1 seconds"));
-    scheduler_relink(scheduler, minute(years));
+    scheduler_link(scheduler, minute(years));
     scheduler_suspend(scheduler, b, "too noisy", minute(years));
     struct skipped passed;
     ck_assert(scheduler_take_skipped(scheduler, &passed) && passed.scheduled == b);
@@ -428,7 +428,7 @@ END_TEST
 START_TEST(a_job_that_suspends_itself_skips_what_it_had_buffered)
 {
     struct job *job = define_failing("a", 1);
-    job->options.overlap_policy = OVERLAP_BUFFER_ALL;
+    job->options->overlap_policy = OVERLAP_BUFFER_ALL;
     a = add(job);
     start();
     tick(10);
@@ -462,11 +462,11 @@ START_TEST(a_crash_before_the_suspension_was_written_is_made_up_for_at_the_start
     struct job_memory memory = memory_of(job, -60);
     memory.failures = 4;
     memory.last_end = minute(-55);
-    a = scheduler_add(scheduler, job, &memory);
+    a = scheduler_put(scheduler, job, &memory);
     struct job *other = define_failing("b", 3);
     memory = memory_of(other, 0);
     memory.failures = 3;
-    struct scheduled *b = scheduler_add(scheduler, other, &memory);
+    struct scheduled *b = scheduler_put(scheduler, other, &memory);
     start();
     suspended_for(a, "4 runs in a row failed, the last one at 2026-03-01T23:05:00Z");
     suspended_for(b, "3 runs in a row failed, the last one at a time unknown");
@@ -483,7 +483,7 @@ START_TEST(a_job_that_is_suspended_already_is_not_suspended_again)
     struct job_memory memory = memory_of(job, 0);
     memory.failures = 4;
     memory.suspended = true;
-    a = scheduler_add(scheduler, job, &memory);
+    a = scheduler_put(scheduler, job, &memory);
     start();
     nothing_suspended();
 }
@@ -505,7 +505,7 @@ START_TEST(a_refresh_that_fails_is_never_suspended_but_tried_less_often)
 {
     struct job *job = define("a", "*/10 * * * *");
     job->work = JOB_REFRESH;
-    options_defaults(&job->options, true);
+    options_defaults(job->options, true);
     a = add(job);
     start();
     for (int64_t slot = 10; slot <= 80;
@@ -545,11 +545,11 @@ START_TEST(who_asks_for_a_refresh_that_fails_has_it_at_once)
 {
     struct job *job = define("a", "*/10 * * * *");
     job->work = JOB_REFRESH;
-    options_defaults(&job->options, true);
+    options_defaults(job->options, true);
     struct job_memory memory = memory_of(job, 0);
     memory.failures = 20;
     memory.last_end = MIDNIGHT;
-    a = scheduler_add(scheduler, job, &memory);
+    a = scheduler_put(scheduler, job, &memory);
     start();
     tick(10);
     nothing_due();

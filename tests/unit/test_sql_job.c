@@ -7,7 +7,7 @@
 #include "support/process/suite.h"
 
 static struct zones *zones;
-static struct job *job;
+static const struct job *job;
 static struct error err;
 static const struct config_pool pools[] = {{.name = "heavy", .limit = 1}};
 static const struct config_database database = {
@@ -29,7 +29,7 @@ static struct sql_job_row row_of(const char *schedule, const char *options)
 
 static void make_row(const struct sql_job_row *row)
 {
-    job_free(job);
+    job_drop(job);
     job = sql_job_make(row, &database, zones, &err);
 }
 
@@ -62,7 +62,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    job_free(job);
+    job_drop(job);
     job = NULL;
     zones_destroy(zones);
 }
@@ -76,7 +76,7 @@ START_TEST(a_good_row_is_a_job_of_its_own)
     ck_assert_str_eq(job->command, "SELECT 1");
     ck_assert_int_eq(job->origin, JOB_FROM_SQL);
     ck_assert_int_eq(job->since, 42);
-    ck_assert_str_eq(job->options.timezone, "Europe/Berlin");
+    ck_assert_str_eq(job->options->timezone, "Europe/Berlin");
     ck_assert_ptr_nonnull(job->schedule.zone);
 }
 END_TEST
@@ -84,20 +84,20 @@ END_TEST
 START_TEST(what_is_not_given_is_as_in_pg_cron)
 {
     make("* * * * *", "{}");
-    ck_assert_int_eq(job->options.overlap_policy, OVERLAP_BUFFER_ALL);
-    ck_assert_int_eq(job->options.catchup, CATCHUP_NONE);
-    ck_assert_int_eq(job->options.delivery, DELIVERY_AT_MOST_ONCE);
-    ck_assert_int_eq(job->options.attempt_timeout, 0);
-    ck_assert_int_eq(job->options.max_attempts, 1);
-    ck_assert_int_eq(job->options.suspend_after_failures, 0);
+    ck_assert_int_eq(job->options->overlap_policy, OVERLAP_BUFFER_ALL);
+    ck_assert_int_eq(job->options->catchup, CATCHUP_NONE);
+    ck_assert_int_eq(job->options->delivery, DELIVERY_AT_MOST_ONCE);
+    ck_assert_int_eq(job->options->attempt_timeout, 0);
+    ck_assert_int_eq(job->options->max_attempts, 1);
+    ck_assert_int_eq(job->options->suspend_after_failures, 0);
     make("10 seconds", "{}");
-    ck_assert_int_eq(job->options.overlap_policy, OVERLAP_BUFFER_ONE);
+    ck_assert_int_eq(job->options->overlap_policy, OVERLAP_BUFFER_ONE);
     make("10 seconds",
          "{\"overlap_policy\": \"skip\", \"max_attempts\": 3, \"pool\": \"heavy\", \"timezone\": \"UTC\"}");
     expect_good();
-    ck_assert_int_eq(job->options.overlap_policy, OVERLAP_SKIP);
-    ck_assert_int_eq(job->options.max_attempts, 3);
-    ck_assert_str_eq(job->options.pool, "heavy");
+    ck_assert_int_eq(job->options->overlap_policy, OVERLAP_SKIP);
+    ck_assert_int_eq(job->options->max_attempts, 3);
+    ck_assert_str_eq(job->options->pool, "heavy");
     ck_assert_ptr_null(job->schedule.zone);
 }
 END_TEST
@@ -116,9 +116,13 @@ START_TEST(every_fault_is_told_and_leaves_a_job_that_does_nothing)
     expect_refused("there is no pool \"light\"");
     make("* * * * *", "{\"delivery\": \"transactional\"}");
     expect_refused("transactional");
-    ck_assert_int_eq(job->options.delivery, DELIVERY_AT_MOST_ONCE);
+    ck_assert_int_eq(job->options->delivery, DELIVERY_AT_MOST_ONCE);
     make("* * * * *", "{\"target_lag\": \"1min\"}");
-    expect_refused("target_lag");
+    expect_refused("it has target_lag, but refreshes no views");
+    make("* * * * *", "{\"error_after\": \"1min\"}");
+    expect_refused("it has error_after, but refreshes no views");
+    make("* * * * *", "{\"jitter\": \"5min\", \"starting_deadline\": \"5min\"}");
+    expect_refused("it may start up to 5min late by its jitter, but its starting_deadline is 5min");
     make("* * * * *", "{\"settings\": {\"work_mem\": [1]}}");
     expect_refused("work_mem");
     make("* * * * *", "[]");
@@ -139,9 +143,9 @@ START_TEST(lists_and_settings_are_read)
     ck_assert_uint_eq(job->setting_count, 2);
     ck_assert_str_eq(job->settings[0].name, "work_mem");
     ck_assert_str_eq(job->settings[1].value, "7");
-    struct job *copy = sql_job_refused(job);
+    const struct job *copy = sql_job_refused(job);
     ck_assert(copy->refused && copy->after_count == 0 && copy->since == 42);
-    job_free(copy);
+    job_drop(copy);
     row.after = "[null]";
     make_row(&row);
     expect_refused("after");

@@ -24,7 +24,7 @@ START_TEST(transitions_to_the_second_decide_and_then_the_rule)
     ck_assert_instant(zone_next_change(zone, at("1981-07-01")), "1981-10-25T01:00:00Z");
     ck_assert_str_eq(zone_abbreviation(zone, at("2026-07-01")), "CEST");
     ck_assert_str_eq(zone_abbreviation(zone, at("2026-12-01")), "CET");
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -37,7 +37,7 @@ START_TEST(before_the_first_transition_the_first_type_holds_even_if_it_is_daylig
     struct zone *zone = tzif_read(&file);
     ck_assert_str_eq(zone_abbreviation(zone, at("1800-01-01")), "CEST");
     ck_assert_int_eq(zone_offset(zone, INSTANT_NONE), 2 * USEC_PER_HOUR);
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -53,12 +53,12 @@ START_TEST(transitions_beyond_the_calendar_count_for_what_lies_within)
     ck_assert_int_eq(zone_next_change(zone, INSTANT_NONE), 0);
     ck_assert_int_eq(zone_next_change(zone, 0), INSTANT_NEVER);
     ck_assert_str_eq(zone_abbreviation(zone, INSTANT_NEVER), "CEST");
-    zone_free(zone);
+    zone_drop(zone);
     file.transitions[0].at = INT64_C(-62135596800); /* there is no instant before it at which it could be seen */
     zone = tzif_read(&file);
     ck_assert_str_eq(zone_abbreviation(zone, INSTANT_NONE), "CET");
     ck_assert_int_eq(zone_next_change(zone, INSTANT_NONE), 0);
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -69,7 +69,7 @@ START_TEST(without_a_rule_the_last_type_stays)
     struct zone *zone = tzif_read(&file);
     ck_assert_str_eq(zone_abbreviation(zone, at("9999-12-31")), "CEST");
     ck_assert_int_eq(zone_next_change(zone, at("1981-07-01")), INSTANT_NEVER);
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -78,7 +78,7 @@ START_TEST(without_transitions_the_rule_holds_always_and_without_a_rule_the_firs
     struct zone *zone = tzif_read_rule("CET-1CEST,M3.5.0,M10.5.0/3");
     ck_assert_str_eq(zone_abbreviation(zone, at("0001-07-01")), "CEST");
     ck_assert_instant(zone_next_change(zone, INSTANT_NONE), "0001-03-25T01:00:00Z");
-    zone_free(zone);
+    zone_drop(zone);
     struct tzif file = {.version = '2', .type_count = 2, .abbreviations = "ONE|TWO"};
     file.types[0].offset = -5 * HOUR;
     zone = tzif_read(&file);
@@ -86,7 +86,7 @@ START_TEST(without_transitions_the_rule_holds_always_and_without_a_rule_the_firs
     ck_assert_str_eq(zone_abbreviation(zone, at("2026-07-01")), "ONE");
     ck_assert_int_eq(zone_next_change(zone, INSTANT_NONE), INSTANT_NEVER);
     ck_assert_int_eq(zone_last_change(zone, INSTANT_NEVER), INSTANT_NONE);
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -106,7 +106,7 @@ START_TEST(changes_go_on_to_the_year_9999_and_are_the_same_backwards)
     ck_assert_instant(last, "9999-10-31T01:00:00Z");
     ck_assert_int_eq(zone_last_change(zone, INSTANT_NEVER), last);
     ck_assert_str_eq(zone_abbreviation(zone, INSTANT_NEVER), "CET");
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -125,7 +125,7 @@ START_TEST(centuries_after_the_last_transition_only_changes_of_the_rule_are_seen
         ck_assert_int_eq(summer.hour, 1);
         ck_assert_int_eq(zone_last_change(zone, anniversary), civil_to_instant(&summer));
     }
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -149,12 +149,12 @@ START_TEST(transitions_that_leave_the_offset_are_passed_over)
     ck_assert_int_eq(zone_last_change(zone, INSTANT_NEVER), 5000 * USEC_PER_SEC);
     ck_assert_str_eq(zone_abbreviation(zone, 1500 * USEC_PER_SEC), "ODD");
     ck_assert_str_eq(zone_abbreviation(zone, 4500 * USEC_PER_SEC), "TWO");
-    zone_free(zone);
+    zone_drop(zone);
     zone = tzif_read_rule("AAA0BBB0,J100,J200");
     ck_assert_str_eq(zone_abbreviation(zone, at("2026-05-01")), "BBB");
     ck_assert_str_eq(zone_abbreviation(zone, at("3026-05-01")), "BBB");
     ck_assert_int_eq(zone_next_change(zone, INSTANT_NONE), INSTANT_NEVER);
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -166,13 +166,13 @@ START_TEST(from_the_last_transition_on_the_rule_decides)
     ck_assert_str_eq(zone_abbreviation(zone, at("1980-09-28T00:59:59Z")), "CEST");
     ck_assert_str_eq(zone_abbreviation(zone, at("1980-09-28T01:00:00Z")), "CEST");
     ck_assert_instant(zone_next_change(zone, at("1980-07-01")), "1980-10-26T01:00:00Z");
-    zone_free(zone);
+    zone_drop(zone);
     file.transition_count = 4; /* ends on 29 March 1981, as the rule says: one change, not two */
     zone = tzif_read(&file);
     ck_assert_instant(zone_next_change(zone, at("1981-01-01")), "1981-03-29T01:00:00Z");
     ck_assert_instant(zone_next_change(zone, at("1981-03-29T01:00:00Z")), "1981-10-25T01:00:00Z");
     ck_assert_instant(zone_last_change(zone, at("1981-10-24")), "1981-03-29T01:00:00Z");
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -255,7 +255,7 @@ START_TEST(an_instant_is_shown_by_the_wall_clock_with_its_weekday)
     ck_assert_int_eq(civil.hour, 0);
     ck_assert_int_eq(civil.usec, 1);
     ck_assert_int_eq(civil.weekday, 5);
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -286,7 +286,7 @@ START_TEST(wall_times_near_several_changes_are_found)
     civil = instant_to_civil(3 * USEC_PER_HOUR);
     ck_assert_int_eq(zone_from_civil(zone, &civil, &first, &last), ZONE_WALL_GAP);
     ck_assert_int_eq(first, 2 * USEC_PER_HOUR);
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -313,7 +313,7 @@ START_TEST(utc_by_another_name_is_told)
     for (size_t i = 0; i < COUNT_OF(rules); i++) {
         struct zone *zone = tzif_read_rule(rules[i].rule);
         ck_assert_msg(zone_is_utc(zone) == rules[i].utc, "%s", rules[i].rule);
-        zone_free(zone);
+        zone_drop(zone);
     }
 }
 END_TEST
@@ -331,7 +331,7 @@ START_TEST(the_edges_of_what_an_instant_can_hold_are_survived)
             ck_assert(zone_next_change(zone, edges[j]) > edges[j] || edges[j] == INSTANT_NEVER);
             ck_assert(zone_last_change(zone, edges[j]) <= edges[j]);
         }
-        zone_free(zone);
+        zone_drop(zone);
     }
 }
 END_TEST

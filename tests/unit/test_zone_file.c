@@ -27,7 +27,7 @@ START_TEST(a_file_of_version_1_ends_with_its_last_transition)
     ck_assert_str_eq(zone_abbreviation(zone, at("2026-12-01")), "CEST");
     ck_assert_int_eq(zone_next_change(zone, at("1981-07-01")), INSTANT_NEVER);
     ck_assert_instant(zone_last_change(zone, at("2026-01-01")), "1981-03-29T01:00:00Z");
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -38,7 +38,7 @@ START_TEST(versions_1_to_4_are_known)
         file.version = (char)version;
         file.transitions[0].at = -2000000000;
         if (version == 0 || (version >= '2' && version <= '4')) {
-            zone_free(tzif_read(&file));
+            zone_drop(tzif_read(&file));
         } else {
             tzif_check_refused(&file, "version");
         }
@@ -61,7 +61,7 @@ START_TEST(the_block_of_64_bits_counts_whatever_the_first_one_holds)
     memcpy(bytes + size, second + TZIF_HEADER_SIZE, second_size);
     struct zone *zone = tzif_read_bytes(bytes, size + second_size);
     ck_assert_int_eq(zone_offset(zone, at("1800-01-01")), 3208 * USEC_PER_SEC);
-    zone_free(zone);
+    zone_drop(zone);
     tzif_check_refused_bytes(bytes, size, "not a TZif file");
     tzif_check_refused_bytes(bytes, size - 1, "shorter than its counts");
 }
@@ -74,7 +74,7 @@ static void check_every_prefix(const uint8_t *bytes, size_t size)
     for (size_t length = 0; length < size; length++) {
         tzif_check_refused_bytes(bytes, length, "");
     }
-    zone_free(tzif_read_bytes(bytes, size));
+    zone_drop(tzif_read_bytes(bytes, size));
 }
 
 START_TEST(a_file_cut_anywhere_is_refused)
@@ -121,7 +121,7 @@ START_TEST(a_wrong_count_is_refused)
         tzif_check_refused_bytes(bytes, size, "shorter than its counts");
         tzif_set_count(bytes, counts[i], 0);
     }
-    zone_free(tzif_read_bytes(bytes, size));
+    zone_drop(tzif_read_bytes(bytes, size));
 }
 END_TEST
 
@@ -184,7 +184,7 @@ START_TEST(local_times_too_far_from_utc_are_refused)
     struct tzif file = tzif_berlin;
     file.types[0].offset = -25 * HOUR + 1;
     file.types[1].offset = 26 * HOUR - 1;
-    zone_free(tzif_read(&file));
+    zone_drop(tzif_read(&file));
 }
 END_TEST
 
@@ -231,7 +231,7 @@ END_TEST
 START_TEST(an_error_may_be_of_no_interest)
 {
     ck_assert_ptr_null(zone_read("Test/Zone", "", 0, NULL));
-    zone_free(NULL);
+    zone_drop(NULL);
 }
 END_TEST
 

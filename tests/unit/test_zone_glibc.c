@@ -320,7 +320,7 @@ START_TEST(any_rule_agrees_with_the_c_library)
         setenv("TZ", rules[i], 1);
         tzset();
         compare_span(YEAR_2038, YEAR_2100, DAY - 37);
-        zone_free(zone);
+        zone_drop(zone);
     }
 }
 END_TEST

@@ -76,7 +76,7 @@ START_TEST(names_in_angle_brackets_and_offsets_with_seconds_are_read)
     ck_assert_int_eq(zone_offset(zone, at("2026-06-01")), (5 * HOUR + 1) * USEC_PER_SEC);
     ck_assert_instant(zone_next_change(zone, at("2026-01-01")), "2026-03-01T04:32:18Z");
     ck_assert_instant(zone_next_change(zone, at("2026-06-01")), "2026-10-26T17:59:59Z");
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -85,14 +85,14 @@ START_TEST(days_are_counted_with_and_without_the_leap_day)
     struct zone *zone = tzif_read_rule("AAA0BBB,J60/0,J300/1");
     ck_assert_instant(zone_next_change(zone, at("2027-01-01")), "2027-03-01T00:00:00Z");
     ck_assert_instant(zone_next_change(zone, at("2028-01-01")), "2028-03-01T00:00:00Z");
-    zone_free(zone);
+    zone_drop(zone);
     zone = tzif_read_rule("AAA0BBB,59/0,300/1");
     ck_assert_instant(zone_next_change(zone, at("2027-01-01")), "2027-03-01T00:00:00Z");
     ck_assert_instant(zone_next_change(zone, at("2028-01-01")), "2028-02-29T00:00:00Z");
-    zone_free(zone);
+    zone_drop(zone);
     zone = tzif_read_rule("AAA0BBB,J59/0,J200/1");
     ck_assert_instant(zone_next_change(zone, at("2028-01-01")), "2028-02-28T00:00:00Z");
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -106,8 +106,8 @@ START_TEST(a_rule_without_dates_means_those_of_the_usa)
         ck_assert_int_eq(zone_next_change(spelled_out, change - 1), change);
         change = zone_next_change(zone, change);
     }
-    zone_free(zone);
-    zone_free(spelled_out);
+    zone_drop(zone);
+    zone_drop(spelled_out);
 }
 END_TEST
 
@@ -122,7 +122,7 @@ static void check_constant(const char *rule, const char *abbreviation, duration 
     }
     ck_assert_str_eq(zone_abbreviation(zone, at("2027-12-31T23:59:59Z")), abbreviation);
     ck_assert_str_eq(zone_abbreviation(zone, at("2028-01-01T03:00:00Z")), abbreviation);
-    zone_free(zone);
+    zone_drop(zone);
 }
 
 START_TEST(daylight_saving_may_last_all_year_or_never_come)
@@ -141,10 +141,10 @@ START_TEST(a_day_of_the_rule_may_fall_into_another_year)
     struct zone *zone = tzif_read_rule("AAA0BBB,J365/100,J100/0");
     ck_assert_instant(zone_next_change(zone, at("2026-12-01")), "2027-01-04T04:00:00Z");
     ck_assert_instant(zone_last_change(zone, at("2027-02-01")), "2027-01-04T04:00:00Z");
-    zone_free(zone);
+    zone_drop(zone);
     zone = tzif_read_rule("AAA0BBB,J100/0,J1/-100");
     ck_assert_instant(zone_next_change(zone, at("2026-12-01")), "2026-12-27T19:00:00Z");
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 
@@ -155,7 +155,7 @@ START_TEST(in_the_south_daylight_saving_spans_the_new_year)
     ck_assert_str_eq(zone_abbreviation(zone, at("2026-07-01")), "AEST");
     ck_assert_instant(zone_next_change(zone, at("2026-01-01")), "2026-04-04T16:00:00Z");
     ck_assert_instant(zone_next_change(zone, at("2026-07-01")), "2026-10-03T16:00:00Z");
-    zone_free(zone);
+    zone_drop(zone);
 }
 END_TEST
 

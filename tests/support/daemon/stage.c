@@ -10,17 +10,26 @@ char *errors;
 
 void stage_set(const char *const *settings)
 {
-    cluster = cluster_create(settings);
-    oracle_install(cluster, NULL);
+    cluster = oracle_create(settings);
     site = site_create(cluster, "postgres", 2);
     oracle_write_load(site);
 }
 
+static const char *chosen_role;
+
+static void install(struct cluster *made)
+{
+    cluster_execute_format(made, "CREATE ROLE %s LOGIN; GRANT CREATE ON DATABASE postgres TO %s", chosen_role,
+                           chosen_role);
+    oracle_install(made, chosen_role);
+}
+
 void stage_set_as(const char *role, int pool_size)
 {
-    cluster = cluster_create(NULL);
-    cluster_execute_format(cluster, "CREATE ROLE %s LOGIN; GRANT CREATE ON DATABASE postgres TO %s", role, role);
-    oracle_install(cluster, role);
+    const struct cluster_template installed = {role, install, NULL};
+
+    chosen_role = role;
+    cluster = cluster_create_from(&installed, NULL);
     site = site_create(cluster, "postgres", pool_size);
     site_use_role(site, role);
     oracle_write_load(site);

@@ -11,9 +11,9 @@ instant second(int64_t seconds)
 struct job *define_woken_alone(const char *name, int64_t debounce_seconds)
 {
     struct job *job = define(name, "");
-    job->options.debounce = debounce_seconds * USEC_PER_SEC;
-    job->options.backoff.max = 100 * USEC_PER_SEC;
-    job->options.suspend_after_failures = 0;
+    job->options->debounce = debounce_seconds * USEC_PER_SEC;
+    job->options->backoff.max = 100 * USEC_PER_SEC;
+    job->options->suspend_after_failures = 0;
     return job;
 }
 

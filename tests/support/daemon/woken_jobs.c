@@ -7,7 +7,7 @@ struct job *define_woken(const char *name, const char *upstream)
     if (upstream != NULL) {
         comes_after(job, upstream);
     }
-    job->options.debounce = 5 * USEC_PER_MINUTE;
+    job->options->debounce = 5 * USEC_PER_MINUTE;
     return job;
 }
 

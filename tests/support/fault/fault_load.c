@@ -289,7 +289,7 @@ void fault_load_verdict(struct cluster *cluster, struct site *site)
 
 /* --- the tally ---------------------------------------------------------------------------------------------------- */
 
-void fault_tally_look(struct fault_tally *tally, struct cluster *cluster, const char *moment)
+void fault_tally_check(struct fault_tally *tally, struct cluster *cluster, const char *moment)
 {
     char *sql = files_path("SELECT claim, gap, running, finish FROM where_hit('%s')", moment);
     PGresult *result = cluster_query(cluster, sql);

@@ -44,7 +44,7 @@ struct fault_tally {
     int finish;
 };
 /* Right after a fault; `moment`: a time of the server's just before it. */
-void fault_tally_look(struct fault_tally *tally, struct cluster *cluster, const char *moment);
+void fault_tally_check(struct fault_tally *tally, struct cluster *cluster, const char *moment);
 void fault_tally_print(const struct fault_tally *tally, const char *what, unsigned seed);
 void fault_tally_assert_all_hit(const struct fault_tally *tally);
 

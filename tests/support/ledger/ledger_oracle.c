@@ -21,6 +21,18 @@ void oracle_install(struct cluster *cluster, const char *role)
     free(schema);
 }
 
+static void install(struct cluster *cluster)
+{
+    oracle_install(cluster, NULL);
+}
+
+struct cluster *oracle_create(const char *const *settings)
+{
+    static const struct cluster_template installed = {"oracle", install, NULL};
+
+    return cluster_create_from(&installed, settings);
+}
+
 #define KEPT_ON "suspend_after_failures = 0; max_attempts = 1;"
 
 void oracle_write_load(struct site *site)

@@ -12,6 +12,8 @@
 /* Makes the schema chime, which `role` will own (NULL: the superuser), and puts the oracle beside it: before any daemon
  * serves the cluster's current database. */
 void oracle_install(struct cluster *cluster, const char *role);
+/* A cluster with both, the superuser's, copied from one that is made once; `settings` as for cluster_create. */
+struct cluster *oracle_create(const char *const *settings);
 /* Jobs that are due every second and note what they did: `tick` runs at most once, `tick-own` in one transaction with
  * its success, every slot of it. */
 void oracle_write_load(struct site *site);

@@ -5,39 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ledger/embedded.h"
 #include "ledger/migrate.h"
-
-void ledger_sql_migrate(struct cluster *cluster, int from, int to)
-{
-    if (from == 0) {
-        cluster_execute(cluster,
-                        "CREATE SCHEMA chime; CREATE TABLE chime.migration (number integer PRIMARY KEY, name text"
-                        " NOT NULL, version text NOT NULL, applied_at timestamptz DEFAULT clock_timestamp())");
-    }
-    for (size_t i = 0; i < embedded_migration_count; i++) {
-        if (embedded_migrations[i].number > from && embedded_migrations[i].number <= to) {
-            cluster_execute(cluster, embedded_migrations[i].sql);
-        }
-    }
-}
 
 static char *schema(void)
 {
     return migrate_text(0);
 }
 
-static void install(struct cluster *cluster)
+void ledger_sql_migrate(struct cluster *cluster)
 {
     char *text = schema();
-
     cluster_execute(cluster, text);
     free(text);
 }
 
 struct cluster *ledger_sql_install(const char *const *settings)
 {
-    static const struct cluster_template installed = {"ledger", install, schema};
+    static const struct cluster_template installed = {"ledger", ledger_sql_migrate, schema};
 
     return cluster_create_from(&installed, settings);
 }

@@ -22,8 +22,8 @@
 /* A cluster whose database postgres has the schema, made by the superuser; nothing has led. `settings` as for
  * cluster_create. */
 struct cluster *ledger_sql_install(const char *const *settings);
-/* Runs the migrations after `from` (0: none is there yet) up to `to`, each a transaction, as the daemon does. */
-void ledger_sql_migrate(struct cluster *cluster, int from, int to);
+/* Makes schema chime in the database that is used, as the daemon does. */
+void ledger_sql_migrate(struct cluster *cluster);
 void ledger_sql_lead(struct cluster *cluster); /* LEDGER_SQL_TOKEN leads, as epoch 7 */
 void ledger_sql_helpers(struct cluster *cluster);
 /* Adds jobs that run "SELECT 1" every minute, their cursors at minute 0. In a fresh database the first is number 1. */

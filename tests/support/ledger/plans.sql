@@ -224,9 +224,9 @@ INSERT INTO plans.elsewhere VALUES
 ('chime.adopt_copy', 'once in the life of a copy'),
 ('chime.full_quotas', 'for people: follows the jobs of roles that have a quota'),
 ('chime.refresh', 'follows the view'), ('chime.verify_views', 'follows the views'),
-('chime.adopt_relations', 'once in the life of a plugin'), ('chime.adoption_lines', 'once in the life of a plugin'),
+('chime.note_functions', 'once for each version'), ('chime.adopt_relations', 'once in the life of a plugin'), ('chime.adoption_lines', 'once in the life of a plugin'),
 ('chime.install_schema', 'makes a function that reads how fresh views are, once for each schema'),
-('chime.look_at_alerts', 'looks at all jobs, every ten seconds, on a session of its own'), ('chime.view_problems', 'follows the views'),
+('chime.evaluate_alerts', 'looks at all jobs, every ten seconds, on a session of its own'), ('chime.view_problems', 'follows the views'),
 ('chime.ledger_problems', 'follows the days of the history, followers and roles that have a quota'),
 ('chime.alert_problems', 'follows what fires'), ('chime.note_alerts', 'follows what is found'),
 ('chime.begin_backfill', 'follows the view'), ('chime.backfill_step', 'follows the view');

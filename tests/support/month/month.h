@@ -65,6 +65,7 @@ struct month_job {
     char name[48];
     char text[400];
     struct job job;
+    struct job_options options; /* the job's */
     const char *after[MONTH_UPSTREAMS];
     struct month_upstream upstream[MONTH_UPSTREAMS];
     enum month_form form;

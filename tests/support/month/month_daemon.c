@@ -42,7 +42,7 @@ static instant slot_after_now(const struct month *month, const struct month_job 
 static instant retry_time(struct month *month, const struct month_job *it)
 {
     instant at = month->now + month_chance(month, 1, 90 * USEC_PER_SEC);
-    bool may = it->attempt < it->job.options.max_attempts && at < slot_after_now(month, it);
+    bool may = it->attempt < it->job.options->max_attempts && at < slot_after_now(month, it);
     return may ? at : INSTANT_NONE;
 }
 
@@ -54,7 +54,7 @@ static void tell_mirror(struct month *month, const struct month_job *it, enum ru
         .slot = it->slot,
         .outcome = {.state = state, .started = month->now - 1, .finished = month->now, .rows = 1},
         .retry_at = retry_at,
-        .log_runs = it->job.options.log_runs,
+        .log_runs = it->job.options->log_runs,
         .outcome_at = month_outcome_time(month, it, scheduled_joined(it->scheduled))};
     if (month->mirror != NULL) {
         month->mirror->finish(month->mirror_data, month, &finish);
@@ -172,10 +172,10 @@ static void require_order(const struct month *month, const struct month_job *it,
                           const struct due *due)
 {
     if (before != NULL) {
-        int64_t priority = scheduled_job(before->scheduled)->options.priority;
+        int64_t priority = scheduled_job(before->scheduled)->options->priority;
         MONTH_REQUIRE(month, it,
-                      priority < it->job.options.priority ||
-                          (priority == it->job.options.priority && before->slot <= due->slot));
+                      priority < it->job.options->priority ||
+                          (priority == it->job.options->priority && before->slot <= due->slot));
     }
 }
 
@@ -246,12 +246,12 @@ static duration jitter_of(const struct month_job *it)
     job.schedule = (struct schedule){.form = SCHEDULE_INTERVAL, .interval = 2 * USEC_PER_DAY};
     memory.cursor = 0;
     struct scheduler *scheduler = scheduler_create();
-    scheduler_add(scheduler, &job, &memory);
-    scheduler_link(scheduler);
+    scheduler_put(scheduler, &job, &memory);
+    scheduler_link(scheduler, INSTANT_NONE);
     scheduler_start(scheduler, 0, INSTANT_NONE);
     duration jitter = scheduler_next(scheduler) - 2 * USEC_PER_DAY;
     scheduler_destroy(scheduler);
-    ck_assert(jitter >= 0 && jitter <= it->job.options.jitter);
+    ck_assert(jitter >= 0 && jitter <= it->job.options->jitter);
     return it->form == MONTH_JOIN ? 0 : jitter;
 }
 
@@ -260,7 +260,7 @@ static void foresee(struct month *month)
     month_rebuild_marks(month);
     for (size_t i = 0; i < month->job_count; i++) {
         struct month_job *it = &month->jobs[i];
-        int64_t limit = it->job.options.suspend_after_failures;
+        int64_t limit = it->job.options->suspend_after_failures;
         it->memory.suspended = it->memory.suspended || (limit > 0 && it->memory.failures >= limit);
     }
     month_plan_catch_up(month);
@@ -282,7 +282,7 @@ static void adopt(struct month *month)
 /* As core/daemon/recovery.c judges runs whose session is gone. */
 static void judge(struct month *month, struct month_job *it)
 {
-    bool lost = it->has_session && it->job.options.delivery == DELIVERY_AT_MOST_ONCE;
+    bool lost = it->has_session && it->job.options->delivery == DELIVERY_AT_MOST_ONCE;
     if (it->committed || lost) {
         it->retry_at = INSTANT_NONE;
     } else if (it->has_session) {
@@ -340,9 +340,9 @@ static void come_alive(struct month *month)
     }
     for (size_t n = 0; n < month->job_count; n++) {
         struct month_job *it = &month->jobs[(first + n) % month->job_count];
-        it->scheduled = scheduler_add(month->scheduler, &it->job, &it->memory);
+        it->scheduled = scheduler_put(month->scheduler, &it->job, &it->memory);
     }
-    scheduler_link(month->scheduler);
+    scheduler_link(month->scheduler, INSTANT_NONE);
     adopt(month);
     foresee(month);
     scheduler_start(month->scheduler, month->now, month->server_start);
@@ -365,7 +365,7 @@ static void leave_runs(struct month *month)
 {
     for (size_t i = 0; i < month->session_count; i++) {
         struct month_job *it = &month->jobs[month->sessions[i]];
-        it->committed = it->job.options.delivery == DELIVERY_TRANSACTIONAL && month_one_in(month, 2);
+        it->committed = it->job.options->delivery == DELIVERY_TRANSACTIONAL && month_one_in(month, 2);
         if (it->committed && month->mirror != NULL) {
             month->mirror->commit(month->mirror_data, month, it);
         }

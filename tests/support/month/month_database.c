@@ -150,7 +150,7 @@ static void take_leader_lock(struct month_database *database)
     static const struct pg_lineage lineage;
     for (database->leading = false; !database->leading;) {
         begin(database, NULL, 0);
-        ledger_look(database->ledger.connection, looked, database);
+        ledger_check_leader(database->ledger.connection, looked, database);
         await(database);
         begin(database, NULL, 0);
         ledger_take_over(database->ledger.connection, &database->lock, "test", "test", &lineage, taken, database);
@@ -319,7 +319,8 @@ static void told_requests(void *data, const struct pg_reply *reply)
     struct open_request *requests;
     struct ledger_heartbeat heartbeat;
     ck_assert(ledger_read_heartbeat(reply, &heartbeat) && heartbeat.leads);
-    size_t count = ledger_read_requests(reply, &requests);
+    size_t count;
+    ck_assert(ledger_read_requests(reply, &requests, &count, NULL));
     ck_assert_uint_eq(count, 1);
     ck_assert_int_eq(requests[0].verb, LEDGER_RESUME);
     ck_assert_int_eq(requests[0].run.job_id, it->memory.job_id);
@@ -392,8 +393,10 @@ static void recovery_known(void *data, const struct pg_reply *reply)
 {
     struct adoption *adoption = data;
     struct month *month = adoption->database->month;
+    int64_t from;
     require_ok(reply);
-    ck_assert_int_eq(ledger_read_unfinished(reply, &adoption->unfinished, &adoption->count), 0);
+    ck_assert(ledger_read_unfinished(reply, &adoption->unfinished, &adoption->count, &from, NULL));
+    ck_assert_int_eq(from, 0);
     adoption->verdicts = xcalloc(adoption->count + 1, sizeof(*adoption->verdicts));
     for (size_t i = 0; i < adoption->count; i++) {
         const struct unfinished_run *unfinished = &adoption->unfinished[i];

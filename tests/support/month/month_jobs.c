@@ -74,7 +74,7 @@ static void list_wall(struct month *month, struct month_job *it, const struct wa
 {
     struct wall_values minutes = *values;
     minutes.seconds[0] = true;
-    const struct job_options *options = &it->job.options;
+    const struct job_options *options = it->job.options;
     const struct wall_slots *slots = wall_slots(window_of(month, zone), &minutes, options->dst_gap,
                                                 options->dst_overlap);
     it->slot_count = 0;
@@ -176,8 +176,8 @@ static void one_time(struct month *month, struct month_job *it, size_t zone)
     gmtime_r(&time, &tm);
     snprintf(it->text, sizeof(it->text), "@at %04d-%02d-%02d %02d:%02d", tm.tm_year + 1900, reading.month, reading.day,
              reading.hour, reading.minute);
-    const struct wall_slots *slots = wall_slots_at(window_of(month, zone), wall, it->job.options.dst_gap,
-                                                   it->job.options.dst_overlap);
+    const struct wall_slots *slots = wall_slots_at(window_of(month, zone), wall, it->job.options->dst_gap,
+                                                   it->job.options->dst_overlap);
     for (size_t i = 0; i < slots->count; i++) {
         add_slot(month, it, slots->seconds[i]);
     }
@@ -256,7 +256,7 @@ static void choose_schedule(struct month *month, struct month_job *it, size_t nu
 
 static void choose_timing(struct month *month, struct month_job *it)
 {
-    struct job_options *options = &it->job.options;
+    struct job_options *options = it->job.options;
     options->overlap_policy = (enum overlap_policy)month_chance(month, OVERLAP_SKIP, OVERLAP_BUFFER_ALL);
     options->catchup = (enum catchup_policy)month_chance(month, CATCHUP_LATEST,
                                                          it->form == MONTH_JOIN ? CATCHUP_NONE : CATCHUP_ALL);
@@ -274,7 +274,7 @@ static void choose_timing(struct month *month, struct month_job *it)
 
 static void choose_running(struct month *month, struct month_job *it)
 {
-    struct job_options *options = &it->job.options;
+    struct job_options *options = it->job.options;
     options->trigger_rule = (enum trigger_rule)month_chance(month, TRIGGER_ALL_SUCCESS, TRIGGER_NONE_FAILED);
     options->delivery = (enum delivery)month_chance(month, DELIVERY_TRANSACTIONAL, DELIVERY_AT_LEAST_ONCE);
     options->log_runs = (enum log_runs)month_chance(month, LOG_RUNS_ALL, LOG_RUNS_OFF);
@@ -318,8 +318,8 @@ static void settle(struct month *month, struct month_job *it, size_t zone)
     ck_assert_msg(it->form == MONTH_JOIN || schedule_parse(it->text, &job->schedule, &err), "%s: %s", it->text,
                   err.message);
     ck_assert_msg(zones_find(month->zones, zone_names[zone], &found, &err), "%s", err.message);
-    schedule_set_zone(&job->schedule, found, job->options.dst_gap, job->options.dst_overlap);
-    job->options.timezone = zone_names[zone];
+    schedule_set_zone(&job->schedule, found, job->options->dst_gap, job->options->dst_overlap);
+    job->options->timezone = zone_names[zone];
     it->memory = (struct job_memory){.job_id = MONTH_FIRST_ID + (it - month->jobs),
                                      .version = 1,
                                      .cursor = month->start,
@@ -336,9 +336,10 @@ static void make_job(struct month *month)
     struct month_job *it = &month->jobs[number];
     size_t zone = zone_for(month, number);
     snprintf(it->name, sizeof(it->name), "j%03lld_%zu", (long long)month_chance(month, 0, 999), number);
-    options_defaults(&it->job.options, false);
-    it->job.options.dst_gap = (enum dst_gap)month_chance(month, DST_GAP_RUN, DST_GAP_SKIP);
-    it->job.options.dst_overlap = (enum dst_overlap)month_chance(month, DST_OVERLAP_FIRST, DST_OVERLAP_BOTH);
+    it->job.options = &it->options;
+    options_defaults(&it->options, false);
+    it->job.options->dst_gap = (enum dst_gap)month_chance(month, DST_GAP_RUN, DST_GAP_SKIP);
+    it->job.options->dst_overlap = (enum dst_overlap)month_chance(month, DST_OVERLAP_FIRST, DST_OVERLAP_BOTH);
     choose_schedule(month, it, number, zone);
     choose_timing(month, it);
     choose_running(month, it);

@@ -238,7 +238,7 @@ bool month_rule_holds(const struct month *month, const struct month_job *it)
             failed += state != RUN_SUCCEEDED && state != RUN_SKIPPED;
         }
     }
-    switch (it->job.options.trigger_rule) {
+    switch (it->job.options->trigger_rule) {
     case TRIGGER_ALL_SUCCESS:
         return succeeded == known;
     case TRIGGER_ALL_DONE:

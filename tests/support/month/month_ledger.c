@@ -13,7 +13,7 @@ void month_fail(const struct month *month, const struct month_job *it, const cha
     instant_format(month->now, now);
     instant_format(it->next < it->slot_count ? it->slots[it->next].at : 0, slot);
     ck_abort_msg("PGCHIME_TEST_SEED=%llu, %s (%s, %s), at %s, next slot %s of plan %d, %s:%d: %s",
-                 (unsigned long long)month->seed, it->name, it->text, it->job.options.timezone, now, slot,
+                 (unsigned long long)month->seed, it->name, it->text, it->job.options->timezone, now, slot,
                  it->next < it->slot_count ? (int)it->slots[it->next].plan : -1, strrchr(file, '/') + 1, line,
                  condition);
 }
@@ -219,7 +219,7 @@ void month_pass(struct month *month, const struct skipped *passed)
     it->missed += passed->missed ? count : 0;
     count_passed(month, it, passed, count);
     if (!passed->missed) {
-        count_row(month, it, it->job.options.log_runs != LOG_RUNS_OFF, count);
+        count_row(month, it, it->job.options->log_runs != LOG_RUNS_OFF, count);
     }
     if (it->form == MONTH_JOIN) {
         month_join_decided(it, false, plan_of(passed) == PLAN_REFUSED);
@@ -242,7 +242,7 @@ void month_pass(struct month *month, const struct skipped *passed)
 static void count_end(struct month *month, struct month_job *it, enum run_state state)
 {
     bool failed = state == RUN_FAILED || state == RUN_TIMED_OUT || state == RUN_LOST;
-    enum log_runs log = it->job.options.log_runs;
+    enum log_runs log = it->job.options->log_runs;
     it->runs++;
     it->successes += state == RUN_SUCCEEDED;
     it->failures += failed;
@@ -291,17 +291,17 @@ void month_retry(struct month *month, struct month_job *it, bool another, instan
     MONTH_REQUIRE(month, it, it->live);
     leave_session(month, it);
     it->attempt += another ? 1 : 0;
-    it->attempts += another && it->job.options.log_runs != LOG_RUNS_OFF;
+    it->attempts += another && it->job.options->log_runs != LOG_RUNS_OFF;
     it->retry_at = retry_at;
     month->counts.retries += another;
-    MONTH_REQUIRE(month, it, it->attempt <= it->job.options.max_attempts);
+    MONTH_REQUIRE(month, it, it->attempt <= it->job.options->max_attempts);
 }
 
 /* --- suspension --------------------------------------------------------------------------------------------------- */
 
 void month_suspend(struct month *month, struct month_job *it, const char *reason)
 {
-    int64_t limit = it->job.options.suspend_after_failures;
+    int64_t limit = it->job.options->suspend_after_failures;
     MONTH_REQUIRE(month, it, limit > 0 && it->memory.failures >= limit && it->resumes_at == INSTANT_NONE);
     MONTH_REQUIRE(month, it, strstr(reason, "failed") != NULL);
     if (!it->memory.suspended) { /* else a new leader suspends it for what an old one could not say any more */

@@ -19,7 +19,7 @@ static instant later(instant a, instant b)
 
 bool month_is_late(const struct month *month, const struct month_job *it, instant slot)
 {
-    duration deadline = it->job.options.starting_deadline;
+    duration deadline = it->job.options->starting_deadline;
     return deadline > 0 && slot + deadline <= month->now;
 }
 
@@ -104,7 +104,7 @@ static enum month_plan overlap_plan(const struct month *month, const struct mont
     bool buffered = is_kept(it, it->live ? first : first + 1);
     bool busy = it->live || is_kept(it, first);
     bool skipping = is_kept(it, first) && !is_kept(it, it->noted - 1);
-    switch (it->job.options.overlap_policy) {
+    switch (it->job.options->overlap_policy) {
     case OVERLAP_SKIP:
         return busy ? PLAN_OVERLAP : PLAN_KEEP;
     case OVERLAP_BUFFER_ONE:
@@ -137,7 +137,7 @@ static void note_all(const struct month *month, struct month_job *it, enum month
 
 static void plan_job(struct month *month, struct month_job *it)
 {
-    const struct job_options *options = &it->job.options;
+    const struct job_options *options = it->job.options;
     note_all(month, it, PLAN_CATCHUP);
     size_t most = options->catchup == CATCHUP_LATEST || it->form == MONTH_REBOOT ? 1
                   : options->catchup == CATCHUP_NONE                             ? 0

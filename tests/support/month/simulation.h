@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A simulated world for the scheduler: random jobs, an oracle of their slots, and a ledger in memory.
  *
- * The ledger moves cursors by compare-and-set as sql/migrations/0004 does and judges everything it is asked to write:
+ * The ledger moves cursors by compare-and-set as sql/functions/runs.sql does and judges all that it is asked to write:
  * no gate passed by, no slot decided twice, no overlap against the policy. The oracle tries every second or minute and
  * knows nothing of calendar/schedule.c. Whoever plays the daemon is in test_scheduler_accounting.c. */
 #ifndef CHIME_TEST_SIMULATION_H
@@ -40,6 +40,7 @@ struct sim_job {
     char name[16];
     char text[128];
     struct job job;
+    struct job_options options; /* the job's */
     const char *after[UPSTREAMS_MAX];
     size_t upstream[UPSTREAMS_MAX];
     int64_t fails_one_in;
@@ -136,7 +137,7 @@ bool simulation_blocked(const struct world *world, const struct sim_job *it, ins
 void simulation_add_job(struct world *world, int64_t days, int64_t chained_one_in);
 struct sim_job *simulation_job(struct world *world, const struct scheduled *scheduled);
 
-/* What sql/migrations/0002 and 0004 do. */
+/* What sql/functions does (jobs, runs, requests). */
 bool simulation_claim(struct world *world, struct sim_job *it, const struct due *due);
 void simulation_pass(struct world *world, const struct skipped *passed);
 void simulation_retry(struct world *world, struct sim_job *it, bool counts, instant retry_at);

@@ -234,11 +234,12 @@ void simulation_add_job(struct world *world, int64_t days, int64_t chained_one_i
     static const duration lengths[] = {USEC_PER_SEC, 30 * USEC_PER_SEC, 5 * USEC_PER_MINUTE, 2 * USEC_PER_HOUR};
     struct sim_job *it = &world->jobs[world->job_count];
     struct pattern pattern = random_pattern(days);
-    struct job_options *options = &it->job.options;
+    struct job_options *options = &it->options;
     struct error err;
     snprintf(it->name, sizeof(it->name), "j%lld_%zu", (long long)simulation_chance(100, 999), world->job_count);
     pattern_print(&pattern, it->text, sizeof(it->text));
     it->job.name = it->name;
+    it->job.options = options;
     it->job.active = !simulation_one_in(20);
     ck_assert_msg(pattern.none || schedule_parse(it->text, &it->job.schedule, &err), "%s: %s", it->text, err.message);
     options_defaults(options, simulation_one_in(2));

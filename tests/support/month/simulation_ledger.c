@@ -29,7 +29,7 @@ void simulation_retry(struct world *world, struct sim_job *it, bool counts, inst
     it->has_session = false;
     it->retry_at = retry_at;
     world->counts.retries += counts;
-    REQUIRE(world, it, it->attempt <= it->job.options.max_attempts);
+    REQUIRE(world, it, it->attempt <= it->job.options->max_attempts);
 }
 
 static bool is_missed(const struct sim_job *it)
@@ -52,7 +52,7 @@ static bool forbids(const struct sim_job *upstream)
  * nothing. */
 static void judge_trigger(const struct world *world, const struct sim_job *it, instant slot)
 {
-    for (size_t i = 0; i < it->job.after_count && it->job.options.trigger_rule == TRIGGER_ALL_SUCCESS; i++) {
+    for (size_t i = 0; i < it->job.after_count && it->job.options->trigger_rule == TRIGGER_ALL_SUCCESS; i++) {
         const struct sim_job *upstream = &world->jobs[it->upstream[i]];
         bool later = upstream->outcome_at >= slot || upstream->missed_at >= slot || world->stepped;
         REQUIRE(world, it, !forbids(upstream) || later);
@@ -63,7 +63,7 @@ static void judge_trigger(const struct world *world, const struct sim_job *it, i
 static void judge_overlap(const struct world *world, const struct sim_job *it, instant slot)
 {
     bool beside = it->claimed_at <= slot && it->ended_at > slot + LATE_MAX;
-    bool allowed = slot <= world->horizon || it->job.options.overlap_policy == OVERLAP_BUFFER_ONE;
+    bool allowed = slot <= world->horizon || it->job.options->overlap_policy == OVERLAP_BUFFER_ONE;
     REQUIRE(world, it, !beside || allowed || world->stepped);
 }
 
@@ -137,7 +137,7 @@ static bool is_upstream_reason(const struct world *world, const struct sim_job *
 static void judge_skip(struct world *world, struct sim_job *it, const struct skipped *passed, int64_t count)
 {
     if (passed->outcome) {
-        REQUIRE(world, it, count == 1 && it->job.options.trigger_rule == TRIGGER_ALL_SUCCESS);
+        REQUIRE(world, it, count == 1 && it->job.options->trigger_rule == TRIGGER_ALL_SUCCESS);
         REQUIRE(world, it, is_upstream_reason(world, it, passed->reason));
         REQUIRE(world, it, !it->live && !simulation_blocked(world, it, passed->last));
         it->has_outcome = true;
@@ -151,13 +151,13 @@ static void judge_skip(struct world *world, struct sim_job *it, const struct ski
     bool busy = it->live || it->session == SESSION_UNKNOWN || it->ended_at >= passed->first;
     bool full = it->claimed_at >= passed->first; /* the buffered slot was not even claimed then */
     REQUIRE(world, it, strncmp(passed->reason, "overlap: ", 9) == 0);
-    REQUIRE(world, it, world->stepped || let_go || (it->job.options.overlap_policy == OVERLAP_SKIP ? busy : full));
+    REQUIRE(world, it, world->stepped || let_go || (it->job.options->overlap_policy == OVERLAP_SKIP ? busy : full));
     world->counts.overlaps += count;
 }
 
 static void judge_miss(struct world *world, struct sim_job *it, const struct skipped *passed, int64_t count)
 {
-    const struct job_options *options = &it->job.options;
+    const struct job_options *options = it->job.options;
     REQUIRE(world, it, passed->count == count && passed->last <= world->horizon);
     if (strstr(passed->reason, "catchup is none") != NULL) {
         REQUIRE(world, it, options->catchup == CATCHUP_NONE);

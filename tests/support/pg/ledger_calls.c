@@ -7,6 +7,7 @@ struct ledger ledger;
 static struct scheduler *scheduler;
 struct scheduled *scheduled;
 static struct job job;
+static struct job_options options;
 int calls;
 static void (*read_reply)(const struct pg_reply *reply);
 
@@ -43,12 +44,13 @@ void know_a_job(void)
                        .schedule_text = "*/30 * * * *",
                        .work = JOB_COMMAND,
                        .command = "SELECT 1",
-                       .active = true};
-    options_defaults(&job.options, false);
+                       .active = true,
+                       .options = &options};
+    options_defaults(&options, false);
     ck_assert(schedule_parse(job.schedule_text, &job.schedule, NULL));
     scheduler = scheduler_create();
-    scheduled = scheduler_add(scheduler, &job, &memory);
-    scheduler_link(scheduler);
+    scheduled = scheduler_put(scheduler, &job, &memory);
+    scheduler_link(scheduler, INSTANT_NONE);
 }
 
 void read_with(void (*check)(const struct pg_reply *reply))

@@ -101,14 +101,23 @@ static void count_line(const char *line, void *unused)
 
 /* --- one queue over one session ----------------------------------------------------------------------------------- */
 
+/* A test defines no more than two jobs. */
+static struct job_options *next_options(void)
+{
+    static struct job_options options[2];
+    static size_t given;
+    return &options[given++ % COUNT_OF(options)];
+}
+
 void define_command(struct job *defined, const char *text, enum delivery delivery)
 {
     *defined = (struct job){.name = "nightly", .database = "app", .work = JOB_COMMAND, .command = text, .active = true};
-    options_defaults(&defined->options, false);
-    defined->options.delivery = delivery;
-    defined->options.attempt_timeout = 0;
-    defined->options.cancel_grace = GRACE;
-    defined->options.lock_timeout = 0;
+    defined->options = next_options();
+    options_defaults(defined->options, false);
+    defined->options->delivery = delivery;
+    defined->options->attempt_timeout = 0;
+    defined->options->cancel_grace = GRACE;
+    defined->options->lock_timeout = 0;
 }
 
 void become_command(const char *text, enum delivery delivery)
@@ -120,9 +129,10 @@ void define_refresh(struct job *defined)
 {
     static const char *const two_views[] = {"public.a", "public.b"};
     *defined = (struct job){.name = "views", .work = JOB_REFRESH, .command = "", .views = two_views, .view_count = 2};
-    options_defaults(&defined->options, true);
-    defined->options.attempt_timeout = 0;
-    defined->options.lock_timeout = 0;
+    defined->options = next_options();
+    options_defaults(defined->options, true);
+    defined->options->attempt_timeout = 0;
+    defined->options->lock_timeout = 0;
 }
 
 static void forget_what_was_told(void)
@@ -169,7 +179,7 @@ void run_queue_tear_down(void)
 struct run *claimed_run(const struct job *of)
 {
     struct run *run = xcalloc(1, sizeof(*run));
-    run->job = of;
+    run->job = job_hold(of);
     run->job_id = 42;
     run->kind = RUN_SCHEDULE;
     run->slot = 600 * USEC_PER_SEC;

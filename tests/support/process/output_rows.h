@@ -6,7 +6,7 @@
 #include <check.h>
 #include <stddef.h>
 
-#include "cli/output.h"
+#include "cli/output_print.h"
 
 enum { NAME, STATE, COUNT, ON, AT, TOOK, SIZE, LIST, TEXT, DATA_ONLY, TABLE_ONLY };
 

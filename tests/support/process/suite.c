@@ -28,6 +28,13 @@ int suite_run_in_process(Suite *suite)
     return run(suite, CK_NOFORK);
 }
 
+int suite_rounds(int again, int usual, int soak)
+{
+    if (getenv("PGCHIME_TEST_SOAK") != NULL)
+        return soak;
+    return getenv("PGCHIME_TEST_AGAIN") != NULL ? again : usual;
+}
+
 uint64_t suite_seed(void)
 {
     const char *given = getenv("PGCHIME_TEST_SEED");

@@ -14,6 +14,10 @@ int suite_run(Suite *suite);
  * do not hold there; ctest's do. */
 int suite_run_in_process(Suite *suite);
 
+/* How often a property is tried: `usual`; `soak` under PGCHIME_TEST_SOAK; `again` under PGCHIME_TEST_AGAIN, set where a
+ * run on another version of the server has tried it as usual. */
+int suite_rounds(int again, int usual, int soak);
+
 /* PGCHIME_TEST_SEED; else the same each time, with PGCHIME_TEST_SOAK another for each program. Printed, so that it can
  * be repeated. */
 uint64_t suite_seed(void);

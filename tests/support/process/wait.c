@@ -75,7 +75,7 @@ static bool texts_equal(const char *left, const char *right)
     return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
 }
 
-static bool look_again(void *data)
+static bool check_again(void *data)
 {
     struct look *look = data;
 
@@ -89,7 +89,7 @@ void wait_sql(struct cluster *cluster, const char *sql, const char *expected, do
 {
     struct look look = {.cluster = cluster, .sql = sql, .expected = expected};
 
-    if (!wait_until(look_again, &look, seconds))
+    if (!wait_until(check_again, &look, seconds))
         support_fail("%s:%d: not within %g s: %s\nexpected: %s\nlast seen: %s", file, line, seconds, sql,
                      expected != NULL ? expected : "NULL", look.seen != NULL ? look.seen : "NULL");
     free(look.seen);

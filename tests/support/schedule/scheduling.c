@@ -10,6 +10,7 @@
 
 struct scheduler *scheduler;
 static struct job jobs[JOBS_MAX];
+static struct job_options options[JOBS_MAX];
 static const char *upstreams[JOBS_MAX][JOBS_MAX];
 static size_t job_count;
 static int64_t clock_minutes; /* what the last call said */
@@ -44,10 +45,11 @@ struct job *define(const char *name, const char *schedule)
     struct job *job = &jobs[job_count];
     job->name = name;
     job->active = true;
+    job->options = &options[job_count];
     job->after = upstreams[job_count++];
     job->schedule_text = schedule;
     ck_assert_msg(*schedule == '\0' || schedule_parse(schedule, &job->schedule, &err), "%s", schedule);
-    options_defaults(&job->options, false);
+    options_defaults(job->options, false);
     return job;
 }
 
@@ -84,7 +86,7 @@ struct scheduled *remember(const struct job *job, instant cursor)
 {
     struct job_memory memory = memory_of(job, 0);
     memory.cursor = cursor;
-    return scheduler_add(scheduler, job, &memory);
+    return scheduler_put(scheduler, job, &memory);
 }
 
 /* A job whose slots up to midnight are decided. */
@@ -96,7 +98,7 @@ struct scheduled *add(const struct job *job)
 void start_at(int64_t minutes)
 {
     clock_minutes = minutes;
-    scheduler_link(scheduler);
+    scheduler_link(scheduler, minute(minutes));
     scheduler_start(scheduler, minute(minutes), INSTANT_NONE);
 }
 
@@ -202,7 +204,7 @@ struct job *redefine(struct scheduled *scheduled, const char *schedule)
 {
     const struct job *old = scheduled_job(scheduled);
     struct job *fresh = define(old->name, schedule);
-    fresh->options = old->options;
+    *fresh->options = *old->options;
     for (size_t i = 0; i < old->after_count; i++) {
         comes_after(fresh, old->after[i]);
     }
@@ -219,7 +221,7 @@ void replace_with(struct scheduled *scheduled, const struct job *job, int64_t cu
     struct job_memory memory = memory_of(job, cursor);
     memory.job_id = scheduled_id(scheduled);
     memory.version = 4;
-    scheduler_replace(scheduler, scheduled, job, &memory);
+    scheduler_put(scheduler, job, &memory);
 }
 
 void replace(struct scheduled *scheduled, int64_t cursor)
@@ -229,7 +231,8 @@ void replace(struct scheduled *scheduled, int64_t cursor)
 
 void relink(int64_t minutes)
 {
-    scheduler_relink(scheduler, minute(minutes));
+    scheduler_link(scheduler, minute(minutes));
+    scheduler_forget(scheduler);
 }
 
 int scheduling_run(const char *name, const TTest *const *tests, size_t count)

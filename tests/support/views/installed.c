@@ -16,6 +16,7 @@
 
 static const char *chosen_plugin;
 static const char *chosen_tables;
+static const char *chosen_as_of;
 
 static void install(struct cluster *cluster)
 {
@@ -43,21 +44,32 @@ static void make(struct cluster *cluster)
     cluster_execute_file(cluster, path);
     install(cluster);
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/views/installed.sql");
+    if (chosen_as_of != NULL)
+        installed_begin(cluster, chosen_as_of);
     free(path);
 }
 
-struct cluster *installed_create(const char *plugin, const char *tables)
+static void look_as_of(struct cluster *cluster, const char *as_of)
+{
+    cluster_execute_format(cluster, "SET chime.as_of = '%s'; SET search_path = analytics, public", as_of);
+}
+
+struct cluster *installed_create(const char *plugin, const char *tables, const char *as_of)
 {
     const struct cluster_template installed = {plugin, make, NULL};
 
     chosen_plugin = plugin;
     chosen_tables = tables;
-    return cluster_create_from(&installed, NULL);
+    chosen_as_of = as_of;
+    struct cluster *cluster = cluster_create_from(&installed, NULL);
+    if (as_of != NULL)
+        look_as_of(cluster, as_of);
+    return cluster;
 }
 
 void installed_begin(struct cluster *cluster, const char *as_of)
 {
-    cluster_execute_format(cluster, "SET chime.as_of = '%s'; SET search_path = analytics, public", as_of);
+    look_as_of(cluster, as_of);
     /* In the order of their installation, in which views that read others come after these. */
     cluster_execute(cluster,
                     "DO $$ DECLARE v record; BEGIN FOR v IN SELECT relation FROM chime.view ORDER BY view_id LOOP"
@@ -66,7 +78,7 @@ void installed_begin(struct cluster *cluster, const char *as_of)
 
 void installed_refresh(struct cluster *cluster, const char *as_of, const char *const *views)
 {
-    cluster_execute_format(cluster, "SET chime.as_of = '%s'; SET search_path = analytics, public", as_of);
+    look_as_of(cluster, as_of);
     for (const char *const *view = views; *view != NULL; view++) {
         char *refresh = files_path("SELECT CASE WHEN v.full_reason IS NOT NULL OR r.method = 'keyed' THEN 'by groups'"
                                    " ELSE r.reason END FROM chime.refresh('%s') r, chime.view v WHERE relation = '%s'",

@@ -8,8 +8,9 @@
 #include "support/ledger/runs.h"
 
 /* `tables`: a file of SQL, in the source tree. The views are populated once. From then on groups count as cheap, so
- * that tables this small are refreshed by their groups. */
-struct cluster *installed_create(const char *plugin, const char *tables);
+ * that tables this small are refreshed by their groups. `as_of`: installed_begin was called with it; NULL: it was not.
+ * A program calls it with the same words each time: all that is made once and copied. */
+struct cluster *installed_create(const char *plugin, const char *tables, const char *as_of);
 
 /* Refreshes all views whole, as of an instant that may lie before the one they were refreshed for: time moves forward
  * only from there on. */

@@ -30,14 +30,16 @@ static void a_held_leader_lock(const struct pg_reply *reply)
     expect_led(&lock.led);
     ck_assert_str_eq(lock.copy_of, "this is a copy of database app");
     ck_assert_int_eq(lock.migration, 28);
+    ck_assert_str_eq(lock.functions, "0.1.0");
 }
 
 START_TEST(a_look_tells_who_sits_and_the_time)
 {
-    ledger_look(ledger.connection, on_reply, &calls);
-    expect_sent(server, "PREPARE chime_look: SELECT l.token, l.instance, ...", "EXECUTE chime_look()", "SYNC");
+    ledger_check_leader(ledger.connection, on_reply, &calls);
+    expect_sent(server, "PREPARE chime_change_check: SELECT l.token, l.instance, ...", "EXECUTE chime_change_check()",
+                "SYNC");
     answer_row(server, TOKEN, "db1:4711", "cafe", "t", "2026-03-27 01:29:59+00", "2026-03-27 01:30:00.25+00",
-               "2026-03-26 00:00:00+00", "7312", "3", "commits wait", "this is a copy of database app", "28");
+               "2026-03-26 00:00:00+00", "7312", "3", "commits wait", "this is a copy of database app", "28", "0.1.0");
     read_with(a_held_leader_lock);
 }
 END_TEST
@@ -57,9 +59,9 @@ static void an_empty_leader_lock(const struct pg_reply *reply)
 
 START_TEST(a_leader_lock_may_be_empty)
 {
-    ledger_look(ledger.connection, on_reply, &calls);
+    ledger_check_leader(ledger.connection, on_reply, &calls);
     answer_row(server, NULL, NULL, NULL, "f", NULL, "2026-03-27 01:30:00+00", "2026-03-26 00:00:00+00", NULL, NULL,
-               NULL, NULL, "28");
+               NULL, NULL, "28", NULL);
     read_with(an_empty_leader_lock);
 }
 END_TEST
@@ -73,7 +75,7 @@ static void no_leader_lock(const struct pg_reply *reply)
 
 START_TEST(a_look_that_fails_or_finds_no_row_tells_nothing)
 {
-    ledger_look(ledger.connection, on_reply, &calls);
+    ledger_check_leader(ledger.connection, on_reply, &calls);
     if (_i == 0) {
         answer_no_rows(server);
     } else {
@@ -96,7 +98,7 @@ static void a_fatal_leader_lock(const struct pg_reply *reply)
 
 START_TEST(an_instant_that_is_none_ends_the_process)
 {
-    ledger_look(ledger.connection, on_reply, &calls);
+    ledger_check_leader(ledger.connection, on_reply, &calls);
     answer_row(server, TOKEN, "db1", "cafe", "t", "", "yesterday", "yesterday", NULL, NULL);
     read_with(a_fatal_leader_lock);
 }
@@ -176,11 +178,14 @@ static void a_heartbeat_with_requests(const struct pg_reply *reply)
 {
     struct ledger_heartbeat heartbeat;
     struct open_request *requests;
+    size_t count;
     ck_assert(ledger_read_heartbeat(reply, &heartbeat));
     ck_assert(heartbeat.leads);
     ck_assert_int_eq(heartbeat.now, at(SLOT));
     ck_assert_int_eq(heartbeat.migration, 28);
-    ck_assert_uint_eq(ledger_read_requests(reply, &requests), 2);
+    ck_assert_str_eq(heartbeat.functions, "0.1.0");
+    ck_assert(ledger_read_requests(reply, &requests, &count, NULL));
+    ck_assert_uint_eq(count, 2);
     ck_assert_int_eq(requests[0].request_id, 7);
     ck_assert_int_eq(requests[0].verb, LEDGER_RUN);
     ck_assert_int_eq(requests[0].run.job_id, 42);
@@ -199,11 +204,12 @@ START_TEST(a_heartbeat_tells_the_time_whether_the_token_leads_and_what_is_asked_
     expect_sent(
         server,
         "PREPARE chime_heartbeat: SELECT pg_catalog.clock_timestamp(), EXISTS (SELECT FROM chime.leader l WHERE "
-        "l.token = $1), (SELECT coalesce(pg_catalog.max(m.number), 0) FROM chime.migration m)",
+        "l.token = $1), (SELECT coalesce(pg_catalog.max(m.number), 0) FROM chime.migration m), (SELECT f.version FROM "
+        "chime.function_set f)",
         "EXECUTE chime_heartbeat(" TOKEN ")",
         "PREPARE chime_open_requests: SELECT request_id, verb, job_id, kind, slot, reason FROM chime.open_requests()",
         "EXECUTE chime_open_requests()", "SYNC");
-    answer_row(server, "2026-03-27 01:30:00+00", "t", "28");
+    answer_row(server, "2026-03-27 01:30:00+00", "t", "28", "0.1.0");
     answer_rows(server, 6, "7", "run", "42", "manual", "2026-03-27 01:30:00+00", NULL, "8", "suspend", "43", NULL, NULL,
                 "suspended by ann");
     read_with(a_heartbeat_with_requests);
@@ -214,16 +220,39 @@ static void a_heartbeat_of_another(const struct pg_reply *reply)
 {
     struct ledger_heartbeat heartbeat = {.leads = true};
     struct open_request *requests;
+    size_t count;
     ck_assert(ledger_read_heartbeat(reply, &heartbeat));
     ck_assert(!heartbeat.leads);
-    ck_assert_uint_eq(ledger_read_requests(reply, &requests), 0);
+    ck_assert(ledger_read_requests(reply, &requests, &count, NULL));
+    ck_assert_uint_eq(count, 0);
     ledger_free_requests(requests, 0);
 }
+
+/* What a newer program may have written. */
+static void a_heartbeat_with_unknown_words(const struct pg_reply *reply)
+{
+    struct open_request *requests;
+    size_t count;
+    struct error err;
+    ck_assert(!ledger_read_requests(reply, &requests, &count, &err));
+    ck_assert_int_eq(err.kind, ERROR_REFUSED);
+    ck_assert_ptr_nonnull(strstr(err.message, "\"future\", which this pgchime does not know"));
+}
+
+START_TEST(a_request_that_the_program_does_not_know_is_an_error)
+{
+    ledger_heartbeat(&ledger, on_reply, &calls);
+    answer_row(server, "2026-03-27 01:30:00+00", "t", "28", "0.1.0");
+    answer_rows(server, 6, "7", "suspend", "43", NULL, NULL, "a reason", "8", _i == 0 ? "future" : "run", "42",
+                _i == 0 ? "manual" : "future", "2026-03-27 01:30:00+00", "another");
+    read_with(a_heartbeat_with_unknown_words);
+}
+END_TEST
 
 START_TEST(a_heartbeat_tells_when_another_leads)
 {
     ledger_heartbeat(&ledger, on_reply, &calls);
-    answer_row(server, "2026-03-27 01:30:00+00", "f", "28");
+    answer_row(server, "2026-03-27 01:30:00+00", "f", "28", "0.1.0");
     answer_no_rows(server);
     read_with(a_heartbeat_of_another);
 }
@@ -249,9 +278,12 @@ static void unfinished(const struct pg_reply *reply)
 {
     struct unfinished_run *found = NULL;
     size_t count = 0;
-    ck_assert_int_eq(ledger_read_unfinished(reply, &found, &count), 902);
+    int64_t from;
+    ck_assert(ledger_read_unfinished(reply, &found, &count, &from, NULL));
+    ck_assert_int_eq(from, 902);
     ck_assert_uint_eq(count, 2);
-    ck_assert_int_eq(ledger_read_unfinished(reply, &found, &count), 902);
+    ck_assert(ledger_read_unfinished(reply, &found, &count, &from, NULL));
+    ck_assert_int_eq(from, 902);
     ck_assert_uint_eq(count, 4); /* the next page goes behind it */
     ck_assert_int_eq(found[0].run_id, 900);
     ck_assert_int_eq(found[0].job_id, 42);
@@ -285,7 +317,9 @@ static void none_unfinished(const struct pg_reply *reply)
 {
     struct unfinished_run *found = NULL;
     size_t count = 0;
-    ck_assert_int_eq(ledger_read_unfinished(reply, &found, &count), 0);
+    int64_t from;
+    ck_assert(ledger_read_unfinished(reply, &found, &count, &from, NULL));
+    ck_assert_int_eq(from, 0);
     ck_assert_uint_eq(count, 0);
     free(found);
 }
@@ -344,6 +378,7 @@ int main(void)
     tcase_add_test(tests, the_calls_that_only_carry_the_token);
     tcase_add_test(tests, a_heartbeat_tells_the_time_whether_the_token_leads_and_what_is_asked_for);
     tcase_add_test(tests, a_heartbeat_tells_when_another_leads);
+    tcase_add_loop_test(tests, a_request_that_the_program_does_not_know_is_an_error, 0, 2);
     tcase_add_test(tests, a_heartbeat_may_fail);
     tcase_add_test(tests, unfinished_runs_are_asked_for_with_the_sessions_that_are_known);
     tcase_add_test(tests, a_leader_without_sessions_knows_none);

@@ -58,7 +58,7 @@ END_TEST
 START_TEST(a_lock_timeout_is_set_before_the_text_goes_out)
 {
     become_command(_i == 0 ? "UPDATE t SET a = 1" : "UPDATE t SET a = 1; SELECT 1", DELIVERY_AT_MOST_ONCE);
-    job.options.lock_timeout = 250 * USEC_PER_MSEC;
+    job.options->lock_timeout = 250 * USEC_PER_MSEC;
     push_and_start();
     expect_sent(server, "QUERY SELECT pg_catalog.set_config($1, $2, false)(lock_timeout, 250)", "SYNC");
     expect_nothing_sent(server);
@@ -70,7 +70,7 @@ END_TEST
 
 START_TEST(a_lock_timeout_that_cannot_be_set_fails_the_run)
 {
-    job.options.lock_timeout = USEC_PER_SEC;
+    job.options->lock_timeout = USEC_PER_SEC;
     push_and_start();
     answer_error(server, "42501", "permission denied");
     settle(loop);
@@ -135,7 +135,7 @@ END_TEST
 START_TEST(a_transactional_text_is_performed_and_marked_in_one_statement)
 {
     become_command("UPDATE t SET a = 1", DELIVERY_TRANSACTIONAL);
-    job.options.lock_timeout = USEC_PER_SEC;
+    job.options->lock_timeout = USEC_PER_SEC;
     push_and_start();
     expect_sent(server, PREPARE_PERFORM,
                 "EXECUTE chime_perform(token, 42, schedule, " SLOT ", 1000, UPDATE t SET a = 1, f, NULL)", "SYNC");

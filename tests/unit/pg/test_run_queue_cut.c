@@ -10,7 +10,7 @@
 START_TEST(an_attempt_beyond_its_timeout_is_interrupted_then_terminated)
 {
     release_when_drained = true;
-    job.options.attempt_timeout = 30 * USEC_PER_SEC;
+    job.options->attempt_timeout = 30 * USEC_PER_SEC;
     push_and_start();
     pass_time(loop, 30 * USEC_PER_SEC - 1);
     ck_assert_int_eq(interrupts, 0);
@@ -30,7 +30,7 @@ END_TEST
 
 START_TEST(an_attempt_that_ends_in_time_is_left_alone)
 {
-    job.options.attempt_timeout = 30 * USEC_PER_SEC;
+    job.options->attempt_timeout = 30 * USEC_PER_SEC;
     push_and_start();
     answer_done(server, "UPDATE 1");
     settle(loop);

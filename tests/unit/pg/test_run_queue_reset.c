@@ -116,7 +116,7 @@ END_TEST
 
 START_TEST(a_cancel_within_the_grace_of_a_timeout_does_not_terminate)
 {
-    job.options.attempt_timeout = USEC_PER_SEC;
+    job.options->attempt_timeout = USEC_PER_SEC;
     push_for(0, &job);
     settle(loop);
     pass_time(loop, USEC_PER_SEC);

@@ -77,14 +77,16 @@ static void tear_down(void)
 
 static struct job job_named(const char *name, const char *command)
 {
+    static struct job_options defaults;
     struct job job = {.name = name,
                       .database = "app",
                       .origin = JOB_FROM_CONFIG,
                       .schedule_text = "*/30 * * * *",
                       .work = JOB_COMMAND,
                       .command = command,
-                      .active = true};
-    options_defaults(&job.options, false);
+                      .active = true,
+                      .options = &defaults};
+    options_defaults(&defaults, false);
     return job;
 }
 

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "catalog/job_rules.h"
+
+#include <string.h>
+
+struct check {
+    const struct job *job;
+    void (*found)(void *data, const struct error *problem);
+    void *data;
+};
+
+bool job_pool_known(const struct config_database *database, const char *name)
+{
+    for (size_t i = 0; i < database->pool_count; i++) {
+        if (strcmp(database->pools[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return strcmp(name, POOL_DEFAULT) == 0;
+}
+
+static void check_start(const struct check *check)
+{
+    const struct job_options *options = check->job->options;
+    char deadline[DURATION_TEXT_SIZE];
+    char jitter[DURATION_TEXT_SIZE];
+    if (options->starting_deadline > 0 && options->starting_deadline <= options->jitter) {
+        struct error problem;
+        error_set(&problem, ERROR_CONFIG, "may start up to %s late by its jitter, but its starting_deadline is %s",
+                  duration_format(options->jitter, jitter), duration_format(options->starting_deadline, deadline));
+        error_hint(&problem, "make starting_deadline longer than jitter, or leave one of them out");
+        check->found(check->data, &problem);
+    }
+}
+
+static void refuse_without_views(const struct check *check, const char *option, duration value, const char *hint)
+{
+    if (value > 0) {
+        struct error problem;
+        error_set(&problem, ERROR_CONFIG, "has %s, but refreshes no views", option);
+        error_hint(&problem, "%s", hint);
+        check->found(check->data, &problem);
+    }
+}
+
+static void check_lag(const struct check *check)
+{
+    const struct job_options *options = check->job->options;
+    if (check->job->work == JOB_REFRESH) {
+        return;
+    }
+    refuse_without_views(check, "target_lag", options->target_lag,
+                         "take target_lag out; a schedule, after, or on = [\"...\"]; may start a command");
+    refuse_without_views(check, "warn_after", options->warn_after,
+                         "take warn_after out: it is an age of changes that a view lacks");
+    refuse_without_views(check, "error_after", options->error_after,
+                         "take error_after out: it is an age of changes that a view lacks");
+}
+
+static void check_thresholds(const struct check *check)
+{
+    const struct job_options *options = check->job->options;
+    char warn[DURATION_TEXT_SIZE];
+    char stale[DURATION_TEXT_SIZE];
+    if (options->error_after > 0 && options->error_after < options->warn_after) {
+        struct error problem;
+        error_set(&problem, ERROR_CONFIG, "warns after %s, but its error_after is %s",
+                  duration_format(options->warn_after, warn), duration_format(options->error_after, stale));
+        error_hint(&problem, "make error_after at least as long as warn_after");
+        check->found(check->data, &problem);
+    }
+}
+
+void job_rules_check(const struct job *job, void (*found)(void *data, const struct error *problem), void *data)
+{
+    const struct check check = {job, found, data};
+    check_start(&check);
+    check_lag(&check);
+    check_thresholds(&check);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What every job has to keep to, wherever it was defined: in a plugin, in conf.d or by SQL. */
+#ifndef CHIME_CATALOG_JOB_RULES_H
+#define CHIME_CATALOG_JOB_RULES_H
+
+#include "base/error.h"
+#include "config/config.h"
+#include "model/job.h"
+
+/* Of the database, or the default one. */
+bool job_pool_known(const struct config_database *database, const char *name);
+/* Options that contradict each other or the job's work: `found` is told of each. The message lacks its subject, which
+ * is the job. */
+void job_rules_check(const struct job *job, void (*found)(void *data, const struct error *problem), void *data);
+
+#endif

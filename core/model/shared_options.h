@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Options that many jobs have alike, kept once: they take half of what a job does.
+ *
+ * Ownership: what is shared is never changed, and lives as long as somebody holds it. */
+#ifndef CHIME_MODEL_SHARED_OPTIONS_H
+#define CHIME_MODEL_SHARED_OPTIONS_H
+
+#include "model/options.h"
+
+/* Equal ones, held by the caller too. */
+struct job_options *shared_options_hold(const struct job_options *options);
+void shared_options_drop(struct job_options *options);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "report/job_list.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "report/job_options.h"
+#include "report/job_slots.h"
+#include "report/wake_words.h"
+
+static const struct output_column columns[] = {
+    {"NAME", "name", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"SCHEDULE", NULL, OUTPUT_LONG, OUTPUT_ALWAYS},
+    {NULL, "schedule", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"NEXT", "next_slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
+    {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},
+    {"LAST START", "last_started_at", OUTPUT_INSTANT, OUTPUT_ALWAYS},
+    {"DURATION", "last_duration_ms", OUTPUT_DURATION, OUTPUT_ALWAYS},
+    {"FAILURES", "consecutive_failures", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+    {"ACTIVE", "active", OUTPUT_BOOLEAN, OUTPUT_WIDER},
+    {"ORIGIN", "origin", OUTPUT_TEXT, OUTPUT_WIDER},
+    {"PLUGIN", "plugin", OUTPUT_TEXT, OUTPUT_WIDER},
+    {"OWNER", "owner", OUTPUT_TEXT, OUTPUT_WIDER},
+    {"LAST OUTCOME", "last_state", OUTPUT_STATE, OUTPUT_WIDER},
+    {"LAST SLOT", "last_slot", OUTPUT_INSTANT, OUTPUT_WIDER},
+    {"LAST SUCCESS", "last_succeeded_at", OUTPUT_INSTANT, OUTPUT_WIDER},
+    {"LAST END", "last_finished_at", OUTPUT_INSTANT, OUTPUT_VERTICAL},
+    {"LIVE", "live", OUTPUT_BOOLEAN, OUTPUT_VERTICAL},
+    {"AFTER", "after", OUTPUT_DATA, OUTPUT_WIDER},
+    {"ON", "on", OUTPUT_DATA, OUTPUT_WIDER},
+    {"VIEWS", "views", OUTPUT_DATA, OUTPUT_WIDER},
+    {"COMMAND", "command", OUTPUT_TEXT, OUTPUT_VERTICAL},
+    {NULL, "options", OUTPUT_DATA, OUTPUT_ALWAYS},
+    {"OPTIONS", NULL, OUTPUT_TEXT, OUTPUT_VERTICAL},
+    {"DEFAULTS", NULL, OUTPUT_TEXT, OUTPUT_VERTICAL},
+    {"VERSION", "version", OUTPUT_INTEGER, OUTPUT_VERTICAL},
+    {"CREATED", "created_at", OUTPUT_INSTANT, OUTPUT_VERTICAL},
+    {"CHANGED", "updated_at", OUTPUT_INSTANT, OUTPUT_VERTICAL},
+};
+enum {
+    COLUMN_NAME,
+    COLUMN_SHOWN = 2,
+    COLUMN_SCHEDULE,
+    COLUMN_NEXT,
+    COLUMN_VIEWS = 20,
+    COLUMN_OPTIONS = 22,
+    COLUMN_CHOSEN,
+    COLUMN_STANDARD
+};
+
+/* The columns above, then the wakers and the calendar. A job that nothing was decided for has a cursor, which is no
+ * slot. */
+static const char jobs_sql[] =
+    "SELECT j.name, $1::text, NULL, j.schedule, NULL,"
+    "       CASE WHEN j.removed_at IS NOT NULL THEN 'removed' WHEN NOT j.active THEN 'disabled'"
+    "            WHEN s.suspended_at IS NOT NULL THEN 'suspended'"
+    "            ELSE coalesce((SELECT CASE WHEN r.pid IS NULL THEN 'waiting' ELSE 'running' END FROM chime.run r"
+    "                           WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1),"
+    "                          CASE WHEN s.consecutive_failures > 0 OR j.problem IS NOT NULL THEN 'failing' ELSE 'ok' "
+    "END) END,"
+    "       s.last_start, s.last_duration_us, s.consecutive_failures, j.active, j.origin, j.plugin, j.owner,"
+    "       s.last_outcome, CASE WHEN s.live OR s.runs + s.skips > 0 OR (SELECT true FROM chime.missed m"
+    "                                    WHERE m.job_id = j.job_id LIMIT 1) THEN s.last_slot END, s.last_success, "
+    "s.last_end, "
+    "s.live, to_json(j.after), to_json(j.channels), "
+    "to_json(j.views),"
+    "       nullif(j.command, ''), j.options, NULL, NULL, j.version, j.created_at, j.updated_at,"
+    "       s.consecutive_failures > 0 OR j.problem IS NOT NULL," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
+    "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
+    " WHERE CASE WHEN $2::text IS NOT NULL THEN j.name = $2 ELSE j.removed_at IS NULL OR $4::boolean END"
+    "   AND ($3::text IS NULL OR j.plugin = $3)"
+    " ORDER BY j.name, j.owner";
+static const char *const examples[][QUESTION_PARAMETERS_MAX] = {
+    {"main", NULL, NULL, "f"}, {"main", "example", NULL, "f"}, {"main", NULL, "example", "t"}, {NULL}};
+const struct report_statement jobs_statement = {"jobs", jobs_sql, 4, examples};
+enum { RESULT_ACTIVE = 9, RESULT_FAILS = COUNT_OF(columns), RESULT_WAKERS, RESULT_CALENDAR = RESULT_WAKERS + 3 };
+
+struct output_list *job_list_create(void)
+{
+    return output_create("jobs", columns, COUNT_OF(columns));
+}
+
+static void set_options(struct output_list *list, const struct pg_rows *rows, size_t row,
+                        const struct config_database *database)
+{
+    struct buffer chosen = {0};
+    struct buffer standard = {0};
+    bool refresh = strcmp(pg_rows_value(rows, row, COLUMN_VIEWS), "[]") != 0;
+    job_options_put(pg_rows_value(rows, row, COLUMN_OPTIONS), refresh, database->timezone, &chosen, &standard);
+    output_set(list, COLUMN_CHOSEN, buffer_text(&chosen));
+    output_set(list, COLUMN_STANDARD, buffer_text(&standard));
+    buffer_finish(&chosen);
+    buffer_finish(&standard);
+}
+
+/* For people: what makes it run, where that is no schedule. */
+static void set_schedule(struct output_list *list, const struct pg_rows *rows, size_t row)
+{
+    const char *schedule = pg_rows_value(rows, row, COLUMN_SCHEDULE);
+    struct wakers wakers = wakers_of_row(rows, row, RESULT_WAKERS);
+    struct buffer words = {0};
+    if (schedule[0] == '\0') {
+        put_wakers(&words, &wakers);
+    }
+    output_set(list, COLUMN_SHOWN, words.length > 0 ? buffer_text(&words) : schedule);
+    buffer_finish(&words);
+}
+
+static void add_job(struct output_list *list, const struct pg_rows *rows, size_t row,
+                    const struct config_database *database, struct zones *zones)
+{
+    output_take_row(list, rows, row);
+    set_schedule(list, rows, row);
+    set_options(list, rows, row, database);
+    if (pg_rows_value(rows, row, RESULT_ACTIVE)[0] == 't') {
+        struct job_calendar calendar = job_calendar_of_row(rows, row, RESULT_CALENDAR);
+        output_set_instant(list, COLUMN_NEXT, job_next_slot(&calendar, database, zones));
+    }
+}
+
+/* What SQL did not choose already. */
+static bool is_wanted(const struct job_filter *filter, const struct pg_rows *rows, size_t row,
+                      const struct config_database *database, struct zones *zones)
+{
+    bool active = pg_rows_value(rows, row, RESULT_ACTIVE)[0] == 't';
+    struct job_calendar calendar = job_calendar_of_row(rows, row, RESULT_CALENDAR);
+    if (filter->like != NULL && fnmatch(filter->like, pg_rows_value(rows, row, COLUMN_NAME), 0) != 0) {
+        return false;
+    }
+    if (!filter->failing && !filter->suspended && !filter->late) {
+        return true;
+    }
+    return active && ((filter->failing && strcmp(pg_rows_value(rows, row, RESULT_FAILS), "t") == 0) ||
+                      (filter->suspended && calendar.suspended_at != NULL) ||
+                      (filter->late && job_late_slot(&calendar, database, zones) != INSTANT_NONE));
+}
+
+void job_list_ask(struct question *question, const struct config_database *database, const struct job_filter *filter)
+{
+    *question = (struct question){
+        .id = REPORT_JOBS, .parameters = {database->name, filter->name, filter->plugin, filter->all ? "t" : "f"}};
+}
+
+void job_list_take(struct output_list *list, const struct pg_rows *rows, const struct config_database *database,
+                   const struct job_filter *filter, size_t *hidden)
+{
+    struct zones *zones = zones_create();
+    for (size_t row = 0; row < rows->count; row++) {
+        bool shown = filter->all || filter->name != NULL || pg_rows_value(rows, row, RESULT_ACTIVE)[0] == 't';
+        if (!is_wanted(filter, rows, row, database, zones)) {
+            continue;
+        }
+        if (shown) {
+            add_job(list, rows, row, database, zones);
+        } else if (hidden != NULL) {
+            ++*hidden;
+        }
+    }
+    zones_destroy(zones);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Runs of a database, newest first, and slots that were missed. */
+#ifndef CHIME_REPORT_RUN_LIST_H
+#define CHIME_REPORT_RUN_LIST_H
+
+#include <stdint.h>
+
+#include "config/config.h"
+#include "pg/rows.h"
+#include "report/output.h"
+#include "report/statements.h"
+
+/* Which runs; a NULL member asks for nothing. */
+struct run_filter {
+    const char *job;
+    const char *states;    /* an array as PostgreSQL reads it: "{failed,lost}" */
+    const char *since;     /* an instant, as PostgreSQL reads it */
+    const char *since_ago; /* or so many seconds ago, by the database's clock */
+    const char *until;     /* likewise */
+    const char *until_ago;
+    const char *kind; /* with `slot`: one run */
+    const char *slot;
+    int64_t limit;
+};
+
+/* The history h of job j's kind k, latest slot first: by the primary key, written so that no other index looks cheaper
+ * (with k.kind = h.kind, the order would be that of the index by slot), and so that the scan ends with the kind (a
+ * comparison of rows ends with the job). */
+#define JOB_HISTORY_BY_KEY "h.job_id = j.job_id AND h.kind >= k.kind AND h.kind <= k.kind"
+#define JOB_HISTORY_LATEST "h.kind DESC, h.slot DESC"
+
+enum { RUN_LIST_SLOT = 3, RUN_LIST_STATE = 5 }; /* columns */
+
+struct output_list *run_list_create(void);
+void run_list_ask(struct question *question, const struct config_database *database, const struct run_filter *filter);
+void run_list_take(struct output_list *list, const struct pg_rows *rows);
+/* The list of several databases in one order. */
+void run_list_sort(struct output_list *list, int64_t limit);
+
+#endif

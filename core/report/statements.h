@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What is asked of a database's ledger, for the command line and for pages.
+ *
+ * Does: keep every statement in one table, each with examples of its parameters, so that a test can ask the server how
+ *   it carries out each of them (integration/test_report_plans): none may read the history from one end to the other.
+ *   A question names its statement by its place in the table; there is no other way to ask.
+ * Does not: ask. That is done by pg/client.h, or without waiting by pg/connection.h.
+ * A report is three functions: NAME_create makes the list, NAME_ask the question, NAME_take makes rows of the
+ * answer. */
+#ifndef CHIME_REPORT_STATEMENTS_H
+#define CHIME_REPORT_STATEMENTS_H
+
+#include <stddef.h>
+
+#define QUESTION_PARAMETERS_MAX 10
+
+/* The identifier of each, and the statement. */
+#define REPORT_STATEMENTS(EACH)                                 \
+    EACH(REPORT_JOBS, jobs_statement)                           \
+    EACH(REPORT_RUNS, runs_statement)                           \
+    EACH(REPORT_FAILURES, failures_statement)                   \
+    EACH(REPORT_DATABASE, database_statement)                   \
+    EACH(REPORT_DATABASE_PROBLEMS, database_problems_statement) \
+    EACH(REPORT_JOB_PROBLEMS, job_problems_statement)           \
+    EACH(REPORT_DUE_JOBS, due_jobs_statement)
+
+#define REPORT_ID(id, statement) id,
+enum report_id { REPORT_STATEMENTS(REPORT_ID) REPORT_STATEMENT_COUNT };
+#undef REPORT_ID
+
+/* Parameters are text, NULL is SQL NULL. Examples are of a job that is named example, and end with one that begins with
+ * NULL; a statement without parameters has NULL. */
+struct report_statement {
+    const char *name;
+    const char *sql;
+    size_t parameter_count;
+    const char *const (*examples)[QUESTION_PARAMETERS_MAX];
+};
+
+#define REPORT_DECLARE(id, statement) extern const struct report_statement statement;
+REPORT_STATEMENTS(REPORT_DECLARE)
+#undef REPORT_DECLARE
+
+const struct report_statement *report_statement(enum report_id id);
+
+/* Stays where it was filled in: parameters may point into it. */
+struct question {
+    enum report_id id;
+    const char *parameters[QUESTION_PARAMETERS_MAX]; /* borrowed */
+    char number[24];
+};
+
+#endif

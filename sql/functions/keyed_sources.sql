@@ -1,0 +1,177 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- The sources of a keyed view: whether their marks tell all that changed, and how its plans read them.
+
+-- Of the sources, and of the view itself: one defined or made anew begins with everything. Here and below
+-- force_generic_plan: a plan for these values is no better, and PostgreSQL would take more time to make it at each
+-- refresh than to run it.
+CREATE OR REPLACE FUNCTION chime.view_fingerprint(p_schema name, p_relation name, p_sources jsonb DEFAULT NULL) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN (SELECT string_agg(s.source_id || ':' || coalesce(p_sources ->> s.source_id::text, chime.source_fingerprint(s.source_id)), ' ' ORDER BY s.source_id) || ' '
+                   || md5(concat_ws(' ', k.oid::oid, pg_relation_filenode(k.oid), v.definition, v.search_path, v.timezone, v.key, v.grain, v.stamps, split_part(v.asked, ' ', 1),
+                                    string_agg(concat_ws(' ', s.declared, s.captured, s.map_query), ' ' ORDER BY s.source_id)))
+            FROM chime.view v JOIN chime.view_source s USING (view_schema, relation)
+            CROSS JOIN to_regclass(format('%I.%I', v.view_schema, v.relation)) AS k (oid)
+            WHERE v.view_schema = p_schema AND v.relation = p_relation
+            GROUP BY v.view_schema, v.relation, k.oid);
+END $$;
+COMMENT ON ROUTINE chime.view_fingerprint IS 'what a view and its sources look like: another one means that everything is done anew';
+
+-- Which source of a view looks otherwise than at its last refresh.
+CREATE OR REPLACE FUNCTION chime.fingerprint_reason(p_schema name, p_relation name) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT coalesce(string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
+                        || ' may have changed without a mark: its storage, partitions or triggers did',
+                        'its definition or its relation is another one')
+        FROM chime.view_source s JOIN chime.source o USING (source_id)
+        JOIN chime.view_refresh r USING (view_schema, relation)
+        WHERE s.view_schema = p_schema AND s.relation = p_relation
+          AND strpos(r.fingerprint, s.source_id || ':' || chime.source_fingerprint(s.source_id)) = 0);
+COMMENT ON ROUTINE chime.fingerprint_reason IS 'which source of a view looks otherwise than at its last refresh';
+
+-- Whether all that is written to a source leaves marks: our triggers are on its tables, for the columns that it has,
+-- and no subscription writes to them, which fires none.
+CREATE OR REPLACE FUNCTION chime.is_captured(p_source integer) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+BEGIN
+    RETURN (SELECT NOT (EXISTS (SELECT FROM chime.uncaptured(o.source_id)) OR o.shape IS DISTINCT FROM chime.source_shape(o.source_id)
+                        OR o.shape IS NULL
+                        OR CASE WHEN EXISTS (SELECT FROM pg_subscription_rel)
+                                THEN EXISTS (SELECT FROM pg_subscription_rel p WHERE p.srrelid IN (SELECT chime.source_tree(o.source_id)))
+                                ELSE false END)
+            FROM chime.source o WHERE o.source_id = p_source);
+END $$;
+COMMENT ON FUNCTION chime.is_captured IS 'whether all that is written to a source leaves marks';
+
+-- Sources of a view that are not captured, or are part of a table that is no source of it; NULL: none. p_captured:
+-- known to be captured.
+CREATE OR REPLACE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name, p_captured integer[] DEFAULT '{}') RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN (SELECT string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
+            FROM chime.view_source s JOIN chime.source o USING (source_id)
+            WHERE s.view_schema = p_schema AND s.relation = p_relation
+              AND (CASE WHEN s.source_id = ANY (p_captured) THEN false ELSE NOT chime.is_captured(s.source_id) END
+                   OR EXISTS (SELECT FROM pg_inherits i CROSS JOIN LATERAL chime.inheritance_roots(i.inhrelid) AS t
+                              WHERE i.inhrelid = chime.source_oid(s.source_id)
+                                AND t NOT IN (SELECT chime.source_oid(x.source_id) FROM chime.view_source x
+                                              WHERE x.view_schema = p_schema AND x.relation = p_relation))));
+END $$;
+COMMENT ON ROUTINE chime.uncaptured_sources IS 'sources of a view whose changes are not captured at the moment, in words; NULL: none';
+
+-- The snapshot of the statement that calls it, without this transaction: what that one has yet to write is not
+-- consumed.
+CREATE OR REPLACE FUNCTION chime.snapshot_to_keep() RETURNS pg_snapshot
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT concat_ws(':', pg_snapshot_xmin(s), pg_snapshot_xmax(s),
+                             (SELECT coalesce(string_agg(x.id::text, ',' ORDER BY x.id), '')
+                              FROM (SELECT pg_snapshot_xip(s) UNION SELECT pg_current_xact_id()) AS x (id)
+                              WHERE x.id < pg_snapshot_xmax(s)))::pg_snapshot
+            FROM pg_current_snapshot() AS s);
+END $$;
+COMMENT ON ROUTINE chime.snapshot_to_keep IS 'the snapshot of the calling statement, without its own transaction';
+
+-- Marks of one log. STABLE, so that they are read with the snapshot of the calling statement, and by EXECUTE, so that
+-- the plan is made after that snapshot: an older plan would not have a part begun in between, whose marks the snapshot
+-- may show.
+CREATE OR REPLACE FUNCTION chime.take_marks(p_none anyarray, p_query text, p_xmax xid8, p_xip xid8[]) RETURNS anyarray
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_marks p_none%TYPE;
+BEGIN
+    EXECUTE p_query INTO v_marks USING p_xmax, p_xip;
+    RETURN v_marks;
+END $$;
+COMMENT ON ROUTINE chime.take_marks IS 'marks of one log that a snapshot shows';
+
+CREATE OR REPLACE FUNCTION chime.flooded(p_schema name, p_relation name) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM chime.view_source s JOIN chime.change_part c USING (source_id)
+        WHERE s.view_schema = p_schema AND s.relation = p_relation AND c.part > s.passed_part
+          AND pg_relation_size(chime.part_name(c.source_id, c.part)::regclass) >= chime.part_limit());
+END $$;
+COMMENT ON ROUTINE chime.flooded IS 'whether a view has more marks to consume than a refresh by groups is worth';
+
+-- What a view's definition reads, through other views too; column 0: the relation as such.
+CREATE OR REPLACE FUNCTION chime.columns_read(p_view regclass) RETURNS TABLE (relation oid, "column" integer)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off AS $$ -- keeps its plan: asked of every view by view_freshness()
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE read AS (
+        SELECT p_view::oid AS relation, 0 AS "column"
+        UNION
+        SELECT d.refobjid, d.refobjsubid FROM read r
+        JOIN pg_class c ON c.oid = r.relation AND c.relkind = 'v'
+        JOIN pg_rewrite w ON w.ev_class = r.relation
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+                        AND d.refobjid <> r.relation)
+    SELECT r.relation, r."column" FROM read r JOIN pg_class c ON c.oid = r.relation WHERE c.relkind IN ('r', 'p', 'm', 'f');
+END $$;
+COMMENT ON ROUTINE chime.columns_read IS 'the columns that a view reads, through other views too; 0 stands for the relation';
+
+CREATE OR REPLACE FUNCTION chime.tables_read(p_view regclass) RETURNS SETOF oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT DISTINCT r.relation FROM chime.columns_read(p_view) AS r;
+END;
+COMMENT ON ROUTINE chime.tables_read IS 'the tables that a view reads, through other views too';
+
+-- Whether a scan reads all of its table. A bitmap of what is not null is everything, too; an index scan for that is how
+-- it finds a minimum.
+CREATE OR REPLACE FUNCTION chime.reads_whole(p_node jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN p_node ->> 'Node Type' = 'Seq Scan' OR (p_node ->> 'Node Type' LIKE 'Index%' AND NOT p_node ? 'Index Cond')
+    OR coalesce(p_node ->> 'Recheck Cond' ~ '^\([^()]* IS NOT NULL\)$', false);
+COMMENT ON ROUTINE chime.reads_whole IS 'whether a scan reads all of its table';
+
+-- Tables of which a statement reads everything, as the planner means to do it here.
+CREATE OR REPLACE FUNCTION chime.scanned_whole(p_statement text) RETURNS SETOF text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_plan jsonb;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT JSON, VERBOSE) ' || p_statement INTO v_plan;
+    RETURN QUERY
+    SELECT DISTINCT concat_ws('.', n ->> 'Schema', n ->> 'Relation Name')
+    FROM jsonb_path_query(v_plan, 'strict $.**') AS n
+    WHERE jsonb_typeof(n) = 'object' AND n ? 'Relation Name'
+      AND chime.reads_whole(n);
+END $$;
+COMMENT ON ROUTINE chime.scanned_whole IS 'tables of which the planner means to read everything for a statement';
+
+-- Which tables the planner would scan whole for one group, although told to avoid it: with nested loops it uses an
+-- index where there is one, while a hash or merge join of small tables reads all of them. Those are asked again by
+-- bitmaps, which only a condition makes: an index in the order of a DISTINCT ON is walked for its first row, from
+-- PostgreSQL 16 on, beside one that finds the group.
+CREATE OR REPLACE FUNCTION chime.unrestricted_scans(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off SET enable_indexscan = on SET enable_indexonlyscan = on SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 SET row_security = off AS $$
+DECLARE
+    v_group text := format(
+        'SELECT v.* FROM unnest(%s) AS k (%s) CROSS JOIN LATERAL (SELECT * FROM %I.%I v WHERE %s OFFSET 0) v',
+        (SELECT string_agg(format('NULL::%s[]', format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY g.n)
+         FROM unnest(p_grain) WITH ORDINALITY AS g (name, n)
+         JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_schema, p_relation)::regclass AND a.attname = g.name),
+        (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g),
+        p_schema, p_relation || '__live', (SELECT m FROM chime.grain_matches(format('%I.%I', p_schema, p_relation)::regclass, p_grain, 'k', 'v') AS m LIMIT 1));
+    v_whole text[] := ARRAY(SELECT chime.scanned_whole(v_group));
+BEGIN
+    IF v_whole <> '{}' THEN
+        PERFORM set_config('enable_indexscan', 'off', true), set_config('enable_indexonlyscan', 'off', true);
+        RETURN QUERY SELECT unnest(v_whole) INTERSECT SELECT chime.scanned_whole(v_group) ORDER BY 1;
+    END IF;
+END $$;
+COMMENT ON ROUTINE chime.unrestricted_scans IS 'tables that would be scanned whole for one group';
+
+-- Whether an index on the kept relation begins with the grain's columns, in any order.
+CREATE OR REPLACE FUNCTION chime.has_grain_index(p_kept regclass, p_grain name[]) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN EXISTS (
+    SELECT FROM pg_index i WHERE i.indrelid = p_kept AND i.indpred IS NULL AND i.indnatts >= cardinality(p_grain)
+       AND p_grain <@ ARRAY(SELECT a.attname FROM unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, n)
+                            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+                            WHERE k.n <= cardinality(p_grain)));
+COMMENT ON ROUTINE chime.has_grain_index IS 'whether an index of the kept relation begins with the grain';

@@ -1,0 +1,119 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Who may do what in schema chime is said here, and not by the default privileges of the role that runs its SQL. What
+-- is made at run time goes through chime.keep_private and its like; who is not named here may call no function.
+
+CREATE OR REPLACE FUNCTION chime.take_back(p_object text, p_owner oid, p_privileges aclitem[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_grantee text;
+BEGIN
+    FOR v_grantee IN SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END
+                     FROM aclexplode(p_privileges) AS a WHERE a.grantee <> p_owner LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %s', p_object, v_grantee);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION chime.take_back IS 'takes away what others than its owner were given of an object, as REVOKE names it';
+
+-- What default privileges gave of a relation that was just made: who may read a source's rows is said for the source,
+-- and who may read a kept relation, by grants on it.
+CREATE OR REPLACE FUNCTION chime.keep_private(p_relation regclass) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT chime.take_back(p_relation::text, c.relowner, c.relacl) FROM pg_class c WHERE c.oid = p_relation;
+END;
+COMMENT ON FUNCTION chime.keep_private IS 'after CREATE of a relation: nobody but its owner has privileges on it';
+
+CREATE OR REPLACE FUNCTION chime.keep_routine_private(p_routine regprocedure) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT chime.take_back('ROUTINE ' || p_routine, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)))
+    FROM pg_proc p WHERE p.oid = p_routine;
+END;
+COMMENT ON FUNCTION chime.keep_routine_private IS 'after CREATE of a function: nobody but its owner may call it';
+
+CREATE OR REPLACE FUNCTION chime.grant_to_jobs() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    GRANT USAGE ON SCHEMA chime TO pgchime_jobs;
+    GRANT INSERT (verb, arguments), SELECT (answer) ON chime.job_call TO pgchime_jobs;
+    GRANT SELECT ON chime.jobs, chime.upcoming, chime.job_runs TO pgchime_jobs;
+    GRANT EXECUTE ON FUNCTION
+        chime.schedule(text, text, text, text, text, boolean, text[], text[], jsonb, jsonb, interval),
+        chime.schedule_once(timestamptz, text, text, text, text, jsonb, jsonb),
+        chime.alter_job(bigint, text, text, text, text, boolean, text[], text[], jsonb, jsonb, text, interval),
+        chime.unschedule(bigint, boolean), chime.unschedule(text, boolean), chime.run_now(bigint), chime.run_now(text),
+        chime.cancel(bigint, text), chime.schedule_valid(text), chime.schedule_problem(text), chime.schedule_differs(text)
+    TO pgchime_jobs;
+END $$;
+COMMENT ON FUNCTION chime.grant_to_jobs IS 'what pgchime_jobs may do: make jobs, and see its own';
+
+-- Views that read as whoever asks need their tables and functions, too. A policy that is there stays: to make it would
+-- wait for whoever reads the table, pg_dump say.
+CREATE OR REPLACE FUNCTION chime.grant_to_monitor() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_table text;
+    v_columns text;
+BEGIN
+    GRANT USAGE ON SCHEMA chime TO pgchime_monitor;
+    GRANT SELECT ON chime.leader_status, chime.runs, chime.job_status, chime.view_status, chime.jobs, chime.upcoming, chime.job_runs
+        TO pgchime_monitor;
+    FOREACH v_table IN ARRAY '{leader,run}'::text[] LOOP -- but for the leader's token
+        SELECT string_agg(quote_ident(a.attname), ', ') INTO v_columns FROM pg_attribute a
+         WHERE a.attrelid = format('chime.%I', v_table)::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> 'token';
+        EXECUTE format('GRANT SELECT (%s) ON chime.%I TO pgchime_monitor', v_columns, v_table);
+    END LOOP;
+    GRANT SELECT ON chime.job, chime.job_state, chime.run_history, chime.attempt, chime.missed TO pgchime_monitor;
+    FOREACH v_table IN ARRAY '{job,job_state,run,run_history,attempt,missed}'::text[] LOOP
+        IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = format('chime.%I', v_table)::regclass AND p.polname = 'monitor') THEN
+            EXECUTE format('CREATE POLICY monitor ON chime.%I FOR SELECT TO pgchime_monitor USING (true)', v_table);
+        END IF;
+    END LOOP;
+    GRANT SELECT ON chime.follower, chime.leadership, chime.plugin, chime.plugin_status, chime.view, chime.view_refresh, chime.verification, chime.request
+        TO pgchime_monitor;
+    IF to_regclass('chime.alerts') IS NOT NULL THEN
+        GRANT SELECT ON chime.alerts, chime.alert, chime.alert_event, chime.alert_rule, chime.silence TO pgchime_monitor;
+        GRANT EXECUTE ON FUNCTION chime.silenced(jsonb), chime.labels_match(jsonb, jsonb) TO pgchime_monitor;
+    END IF;
+    IF to_regclass('chime.notification') IS NOT NULL THEN
+        GRANT SELECT ON chime.sink, chime.notification TO pgchime_monitor;
+    END IF;
+    GRANT EXECUTE ON FUNCTION chime.view_freshness(), chime.unfilled(), chime.last_fill(bigint), chime.led(), chime.copy_of(), chime.system_identifier(), chime.database_number(),
+                              chime.backend_alive(integer, timestamptz) TO pgchime_monitor;
+END $$;
+COMMENT ON FUNCTION chime.grant_to_monitor IS 'what pgchime_monitor may do: see everybody''s jobs, runs and views';
+
+CREATE OR REPLACE FUNCTION chime.grant_to_roles() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF to_regrole('analytics_reader') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA chime TO analytics_reader;
+        GRANT EXECUTE ON FUNCTION chime.as_of(), chime.one_of(text, text, text[]) TO analytics_reader;
+    END IF;
+    IF to_regrole('pgchime_jobs') IS NOT NULL THEN
+        PERFORM chime.grant_to_jobs();
+    END IF;
+    IF to_regrole('pgchime_monitor') IS NOT NULL THEN
+        PERFORM chime.grant_to_monitor();
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.grant_to_roles IS
+    'gives analytics_reader, pgchime_jobs and pgchime_monitor what they may do here, as far as they are there; for roles that were made later, once more';
+
+-- What somebody granted who is in no default privileges stays. PUBLIC may call what a migration did not take from it.
+CREATE OR REPLACE FUNCTION chime.keep_ledger_private() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM chime.take_back(o.object, o.owner, (
+        SELECT array_agg(i) FROM unnest(o.privileges) AS i CROSS JOIN aclexplode(ARRAY[i]) AS a
+        WHERE EXISTS (SELECT FROM pg_default_acl d CROSS JOIN aclexplode(d.defaclacl) AS given
+                      WHERE d.defaclrole = o.owner AND given.grantee = a.grantee AND (given.grantee <> 0 OR o.object NOT LIKE 'ROUTINE %'))))
+    FROM (SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || c.oid::regclass AS object, c.relowner AS owner,
+                 c.relacl AS privileges
+          FROM pg_class c WHERE c.relnamespace = 'chime'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
+          UNION ALL
+          SELECT 'ROUTINE ' || p.oid::regprocedure, p.proowner, p.proacl FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace
+          UNION ALL
+          SELECT 'SCHEMA chime', n.nspowner, n.nspacl FROM pg_namespace n WHERE n.nspname = 'chime') AS o;
+    PERFORM chime.grant_to_roles();
+END $$;
+COMMENT ON FUNCTION chime.keep_ledger_private IS 'takes back what default privileges gave of schema chime, and gives each role what it may do there';
