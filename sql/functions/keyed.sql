@@ -15,15 +15,17 @@ COMMENT ON FUNCTION chime.marks_limit IS
 -- The operator that is a column's equality, that of GROUP BY and of an index: a type from elsewhere (citext, ltree) has
 -- one of its own where it is itself. All statements here run with a search_path of pg_catalog.
 CREATE OR REPLACE FUNCTION chime.key_equality(p_kept regclass, p_column name) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN coalesce((
-    SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
-    FROM pg_attribute a
-    JOIN pg_opclass c ON c.opcintype = chime.without_domain(a.atttypid) AND c.opcdefault
-    JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
-    JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype AND p.amopstrategy = 3
-    JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
-    WHERE a.attrelid = p_kept AND a.attname = p_column AND NOT a.attisdropped AND n.nspname <> 'pg_catalog'), '=');
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked of each column of each grain
+BEGIN
+    RETURN coalesce((
+        SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+        FROM pg_attribute a
+        JOIN pg_opclass c ON c.opcintype = chime.without_domain(a.atttypid) AND c.opcdefault
+        JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
+        JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype AND p.amopstrategy = 3
+        JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace
+        WHERE a.attrelid = p_kept AND a.attname = p_column AND NOT a.attisdropped AND n.nspname <> 'pg_catalog'), '=');
+END $$;
 COMMENT ON ROUTINE chime.key_equality IS 'the operator that is a column''s equality, with its schema where its type is from elsewhere';
 
 -- Every way in which grain columns can hold NULL: "p.a = q.a AND p.b IS NULL AND q.b IS NULL". Apart from each other,

@@ -8,35 +8,43 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.source_oid IS 'the table of a source; NULL: it is gone';
 
+-- This and the two after it are plpgsql, which keeps its plans: they are asked of each column of each source.
 CREATE OR REPLACE FUNCTION chime.has_equality(p_type oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT t.typcategory IN ('E', 'R') FROM pg_type t WHERE t.oid = p_type) OR EXISTS (
-    SELECT FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod
-    WHERE m.amname IN ('btree', 'hash') AND o.opcdefault
-      AND (o.opcintype = p_type OR EXISTS (SELECT FROM pg_cast k WHERE k.castsource = p_type AND k.casttarget = o.opcintype
-                                           AND k.castmethod = 'b' AND k.castcontext = 'i')));
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT t.typcategory IN ('E', 'R') FROM pg_type t WHERE t.oid = p_type) OR EXISTS (
+        SELECT FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod
+        WHERE m.amname IN ('btree', 'hash') AND o.opcdefault
+          AND (o.opcintype = p_type OR EXISTS (SELECT FROM pg_cast k WHERE k.castsource = p_type AND k.casttarget = o.opcintype
+                                               AND k.castmethod = 'b' AND k.castcontext = 'i')));
+END $$;
 COMMENT ON ROUTINE chime.has_equality IS 'whether a type has an equality that hashes or sorts';
 
 -- A domain's constraints are not a log's: a mark `chime_whole` has NULL in every column.
 CREATE OR REPLACE FUNCTION chime.without_domain(p_type oid) RETURNS oid
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    WITH RECURSIVE base AS (
-        SELECT p_type AS type
-        UNION ALL
-        SELECT t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype = 'd')
-    SELECT b.type FROM base b JOIN pg_type t ON t.oid = b.type AND t.typtype <> 'd';
-END;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_type oid := p_type; v_base oid;
+BEGIN
+    LOOP
+        SELECT CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END INTO v_base FROM pg_type t WHERE t.oid = v_type;
+        IF v_base IS NULL OR v_base = v_type THEN
+            RETURN v_base;
+        END IF;
+        v_type := v_base;
+    END LOOP;
+END $$;
 COMMENT ON ROUTINE chime.without_domain IS 'the type below a domain';
 
 -- What makes a value comparable: types without equality (json, xml, point, arrays and rows of them) are compared by
 -- their text.
 CREATE OR REPLACE FUNCTION chime.comparing_cast(p_type oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (
-    SELECT CASE WHEN chime.has_equality(CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END) THEN '' ELSE '::text' END
-    FROM pg_type t JOIN pg_type b ON b.oid = CASE WHEN t.typbasetype <> 0 THEN t.typbasetype ELSE t.oid END
-    WHERE t.oid = p_type);
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT CASE WHEN chime.has_equality(CASE WHEN b.typcategory = 'A' THEN b.typelem ELSE b.oid END) THEN '' ELSE '::text' END
+        FROM pg_type t JOIN pg_type b ON b.oid = CASE WHEN t.typbasetype <> 0 THEN t.typbasetype ELSE t.oid END
+        WHERE t.oid = p_type);
+END $$;
 COMMENT ON ROUTINE chime.comparing_cast IS 'the cast that makes a type comparable; empty: it is';
 
 CREATE OR REPLACE FUNCTION chime.comparable_columns(p_relation regclass, p_columns name[]) RETURNS text

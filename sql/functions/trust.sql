@@ -17,10 +17,12 @@ END;
 COMMENT ON FUNCTION chime.trust_owners IS 'what pgchime.conf says, instead of what was written before';
 
 CREATE OR REPLACE FUNCTION chime.is_trusted(p_owner oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN EXISTS (SELECT FROM pg_roles r WHERE r.oid = p_owner
-               AND (r.rolsuper OR r.rolname = current_user OR r.oid = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'chime')
-                    OR r.rolname IN (SELECT t.name FROM chime.trusted_owner t)));
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked of all that a view reaches
+BEGIN
+    RETURN EXISTS (SELECT FROM pg_roles r WHERE r.oid = p_owner
+                   AND (r.rolsuper OR r.rolname = current_user OR r.oid = (SELECT n.nspowner FROM pg_namespace n WHERE n.nspname = 'chime')
+                        OR r.rolname IN (SELECT t.name FROM chime.trusted_owner t)));
+END $$;
 COMMENT ON FUNCTION chime.is_trusted IS 'a superuser, who asks, the ledger''s owner, or one of trusted_owners';
 
 -- All that is reached from one object and is not PostgreSQL's own (16384: FirstNormalObjectId). From a relation that is
