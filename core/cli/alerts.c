@@ -9,46 +9,7 @@
 #include "cli/commands.h"
 #include "cli/load.h"
 #include "cli/visit.h"
-
-static const struct output_column alert_columns[] = {
-    {"ALERT", "alert", OUTPUT_INTEGER, OUTPUT_ALWAYS},
-    {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},
-    {"SEVERITY", "severity", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"RULE", "rule", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"SUBJECT", "subject", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"SINCE", "since", OUTPUT_INSTANT, OUTPUT_ALWAYS},
-    {"UNTIL", "until", OUTPUT_INSTANT, OUTPUT_WIDER},
-    {"SILENCE", "silence", OUTPUT_INTEGER, OUTPUT_ALWAYS},
-    {"BY", "acknowledged_by", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"WORDS", "acknowledgement", OUTPUT_LONG, OUTPUT_WIDER},
-    {NULL, "value", OUTPUT_TEXT, OUTPUT_WIDER},
-    {"SUMMARY", "summary", OUTPUT_FINDING, OUTPUT_ALWAYS},
-    {NULL, "labels", OUTPUT_DATA, OUTPUT_WIDER},
-};
-static const struct output_column silence_columns[] = {
-    {"SILENCE", "silence", OUTPUT_INTEGER, OUTPUT_ALWAYS}, {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"OF", "matchers", OUTPUT_DATA, OUTPUT_ALWAYS},        {"UNTIL", "until", OUTPUT_INSTANT, OUTPUT_ALWAYS},
-    {"BY", "made_by", OUTPUT_TEXT, OUTPUT_ALWAYS},         {"REASON", "reason", OUTPUT_LONG, OUTPUT_ALWAYS},
-};
-static const struct output_column rule_columns[] = {
-    {"RULE", "rule", OUTPUT_TEXT, OUTPUT_ALWAYS},         {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"PLUGIN", "plugin", OUTPUT_TEXT, OUTPUT_ALWAYS},     {"ENABLED", "enabled", OUTPUT_BOOLEAN, OUTPUT_ALWAYS},
-    {"SEVERITY", "severity", OUTPUT_TEXT, OUTPUT_ALWAYS}, {"HOLD", "hold_ms", OUTPUT_DURATION, OUTPUT_ALWAYS},
-    {"LABEL", "label", OUTPUT_TEXT, OUTPUT_WIDER},        {"LOOKS FOR", "looks_for", OUTPUT_LONG, OUTPUT_ALWAYS},
-};
-
-/* Those that are over come behind those that are open. */
-#define OPEN_SQL                                                                                           \
-    "SELECT a.alert_id, $1::text, a.state, a.severity, a.rule, a.subject, coalesce(a.fired_at, a.since), " \
-    "NULL::timestamptz,"                                                                                   \
-    " a.silence_id, a.acknowledged_by::text, a.acknowledgement, a.value, a.summary, a.labels FROM chime.alerts a"
-#define OVER_SQL                                                                                                    \
-    "SELECT e.alert_id, $1::text, e.state, e.severity, e.rule, e.subject,"                                          \
-    " (SELECT max(f.at) FROM chime.alert_event f WHERE f.alert_id = e.alert_id AND f.state = 'firing' AND f.at >= " \
-    "e.at - interval '90 days'),"                                                                                   \
-    " e.at, e.silence_id, NULL, NULL, e.value, e.summary, e.labels"                                                 \
-    " FROM (SELECT * FROM chime.alert_event o WHERE o.state = 'resolved' ORDER BY o.at DESC LIMIT 200) e"
+#include "report/alert_list.h"
 
 struct alert_lists {
     struct output_list *alerts;
@@ -57,28 +18,25 @@ struct alert_lists {
     bool fires; /* one that no silence keeps from being told */
 };
 
-static bool read_fires(struct visit *visit, struct alert_lists *lists, struct error *err)
+static bool add_alerts(struct visit *visit, struct alert_lists *lists, struct error *err)
 {
+    struct question question;
     struct pg_rows rows;
-    if (!pg_client_query(visit->client,
-                         "SELECT EXISTS (SELECT FROM chime.alerts WHERE state = 'firing' AND silence_id IS NULL)", NULL,
-                         0, &rows, err)) {
+    alert_list_ask(&question, visit->database, lists->all);
+    if (!visit_ask(visit, &question, &rows, err)) {
         return false;
     }
-    lists->fires = lists->fires || pg_rows_value(&rows, 0, 0)[0] == 't';
+    lists->fires = alert_list_take(lists->alerts, &rows) || lists->fires;
     pg_rows_finish(&rows);
     return true;
 }
 
-static bool list_alerts(struct visit *visit, void *data, struct error *err)
+static bool add_lists(struct visit *visit, void *data, struct error *err)
 {
-    static const char open_sql[] = OPEN_SQL " ORDER BY a.state, coalesce(a.fired_at, a.since), a.alert_id";
-    static const char all_sql[] = "SELECT * FROM (" OPEN_SQL " UNION ALL " OVER_SQL ") l ORDER BY l.state, 7 DESC, 1";
-    static const char silence_sql[] = "SELECT s.silence_id, $1::text, s.matchers, s.until, s.made_by, s.reason"
-                                      " FROM chime.silence s WHERE s.until > clock_timestamp() ORDER BY s.silence_id";
     struct alert_lists *lists = data;
-    return visit_list(visit, lists->alerts, lists->all ? all_sql : open_sql, NULL, 0, err) &&
-           visit_list(visit, lists->silences, silence_sql, NULL, 0, err) && read_fires(visit, lists, err);
+    struct question silences;
+    silence_list_ask(&silences, visit->database);
+    return add_alerts(visit, lists, err) && visit_take(visit, lists->silences, &silences, err);
 }
 
 static void print_lists(const struct invocation *invocation, const struct alert_lists *lists)
@@ -100,11 +58,11 @@ static int alerts_run(const struct invocation *invocation)
         return status;
     }
     struct alert_lists lists = {
-        .alerts = output_create("alerts", alert_columns, COUNT_OF(alert_columns)),
-        .silences = output_create("silences", silence_columns, COUNT_OF(silence_columns)),
+        .alerts = alert_list_create(),
+        .silences = silence_list_create(),
         .all = invocation_has(invocation, "all"),
     };
-    status = visit_all(invocation, config, list_alerts, &lists);
+    status = visit_all(invocation, config, add_lists, &lists);
     print_lists(invocation, &lists);
     output_destroy(lists.alerts);
     output_destroy(lists.silences);
@@ -112,20 +70,19 @@ static int alerts_run(const struct invocation *invocation)
     return status == EXIT_OK && lists.fires ? EXIT_WARNINGS : status;
 }
 
-static bool list_rules(struct visit *visit, void *data, struct error *err)
+static bool add_rules(struct visit *visit, void *list, struct error *err)
 {
-    static const char sql[] = "SELECT r.name, $1::text, r.plugin, r.enabled, r.severity, (extract(epoch FROM r.hold) * "
-                              "1000000)::bigint, r.about,"
-                              "       coalesce(r.condition, s.words)"
-                              "  FROM chime.alert_rule r LEFT JOIN chime.standard_rules() s USING (name) ORDER BY "
-                              "r.plugin NULLS FIRST, r.name";
-    return visit_list(visit, data, sql, NULL, 0, err);
+    struct question question;
+    alert_rule_list_ask(&question, visit->database);
+    return visit_take(visit, list, &question, err);
 }
 
 static int rules_run(const struct invocation *invocation)
 {
-    struct output_list *list = output_create("rules", rule_columns, COUNT_OF(rule_columns));
-    return visit_command(invocation, list, list_rules, "there are no rules yet: a leader writes them");
+    struct output_list *list = alert_rule_list_create();
+    int status = visit_command(invocation, list, add_rules, "there are no rules yet: a leader writes them");
+    output_destroy(list);
+    return status;
 }
 
 /* --- silences ----------------------------------------------------------------------------------------------------- */

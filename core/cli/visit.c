@@ -158,6 +158,17 @@ bool visit_ask(struct visit *visit, const struct question *question, struct pg_r
     return pg_client_query(visit->client, statement->sql, question->parameters, statement->parameter_count, rows, err);
 }
 
+bool visit_take(struct visit *visit, struct output_list *list, const struct question *question, struct error *err)
+{
+    struct pg_rows rows;
+    if (!visit_ask(visit, question, &rows, err)) {
+        return false;
+    }
+    output_take_rows(list, &rows);
+    pg_rows_finish(&rows);
+    return true;
+}
+
 bool visit_list(struct visit *visit, struct output_list *list, const char *sql, const char *const *parameters,
                 size_t parameter_count, struct error *err)
 {

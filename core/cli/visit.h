@@ -45,6 +45,10 @@ void visits_destroy(struct visits *visits);
 bool visit_ask(struct visit *visit, const struct question *question, struct pg_rows *rows,
                struct error *err) CHIME_MUST_CHECK;
 
+/* The same, and appends the answer to a list, whose columns begin with those of the statement. */
+bool visit_take(struct visit *visit, struct output_list *list, const struct question *question,
+                struct error *err) CHIME_MUST_CHECK;
+
 /* Runs a statement whose columns are those of the list, in order; $1 is always the database's name. */
 bool visit_list(struct visit *visit, struct output_list *list, const char *sql, const char *const *parameters,
                 size_t parameter_count, struct error *err) CHIME_MUST_CHECK;

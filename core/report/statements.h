@@ -5,8 +5,8 @@
  *   it carries out each of them (integration/test_report_plans): none may read the history from one end to the other.
  *   A question names its statement by its place in the table; there is no other way to ask.
  * Does not: ask. That is done by pg/client.h, or without waiting by pg/connection.h.
- * A report is three functions: NAME_create makes the list, NAME_ask the question, NAME_take makes rows of the
- * answer. */
+ * A report is three functions: NAME_create makes the list, NAME_ask the question, and NAME_take makes rows of the
+ * answer; where its columns are simply those of the list, output_take_rows does. */
 #ifndef CHIME_REPORT_STATEMENTS_H
 #define CHIME_REPORT_STATEMENTS_H
 
@@ -17,6 +17,11 @@
 /* The identifier of each, and the statement. */
 #define REPORT_STATEMENTS(EACH)                                 \
     EACH(REPORT_JOBS, jobs_statement)                           \
+    EACH(REPORT_VIEWS, views_statement)                         \
+    EACH(REPORT_ALERTS, alerts_statement)                       \
+    EACH(REPORT_ALL_ALERTS, all_alerts_statement)               \
+    EACH(REPORT_SILENCES, silences_statement)                   \
+    EACH(REPORT_ALERT_RULES, alert_rules_statement)             \
     EACH(REPORT_RUNS, runs_statement)                           \
     EACH(REPORT_FAILURES, failures_statement)                   \
     EACH(REPORT_DATABASE, database_statement)                   \
