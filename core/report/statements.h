@@ -15,18 +15,27 @@
 #define QUESTION_PARAMETERS_MAX 10
 
 /* The identifier of each, and the statement. */
-#define REPORT_STATEMENTS(EACH)                                 \
-    EACH(REPORT_JOBS, jobs_statement)                           \
-    EACH(REPORT_VIEWS, views_statement)                         \
-    EACH(REPORT_ALERTS, alerts_statement)                       \
-    EACH(REPORT_ALL_ALERTS, all_alerts_statement)               \
-    EACH(REPORT_SILENCES, silences_statement)                   \
-    EACH(REPORT_ALERT_RULES, alert_rules_statement)             \
-    EACH(REPORT_RUNS, runs_statement)                           \
-    EACH(REPORT_FAILURES, failures_statement)                   \
-    EACH(REPORT_DATABASE, database_statement)                   \
-    EACH(REPORT_DATABASE_PROBLEMS, database_problems_statement) \
-    EACH(REPORT_JOB_PROBLEMS, job_problems_statement)           \
+#define REPORT_STATEMENTS(EACH)                                           \
+    EACH(REPORT_JOBS, jobs_statement)                                     \
+    EACH(REPORT_VIEWS, views_statement)                                   \
+    EACH(REPORT_ALERTS, alerts_statement)                                 \
+    EACH(REPORT_ALL_ALERTS, all_alerts_statement)                         \
+    EACH(REPORT_SILENCES, silences_statement)                             \
+    EACH(REPORT_ALERT_RULES, alert_rules_statement)                       \
+    EACH(REPORT_RUNS, runs_statement)                                     \
+    EACH(REPORT_FAILURES, failures_statement)                             \
+    EACH(REPORT_DATABASE, database_statement)                             \
+    EACH(REPORT_DATABASE_PROBLEMS, database_problems_statement)           \
+    EACH(REPORT_JOB_PROBLEMS, job_problems_statement)                     \
+    EACH(REPORT_SERVER_FINDINGS, server_findings_statement)               \
+    EACH(REPORT_LEADER_FINDINGS, leader_findings_statement)               \
+    EACH(REPORT_OWNER_FINDINGS, owner_findings_statement)                 \
+    EACH(REPORT_CONFIGURATION_FINDINGS, configuration_findings_statement) \
+    EACH(REPORT_WORK_FINDINGS, work_findings_statement)                   \
+    EACH(REPORT_KEPT_FINDINGS, kept_findings_statement)                   \
+    EACH(REPORT_OTHERS_FINDINGS, others_findings_statement)               \
+    EACH(REPORT_CRON_FINDINGS, cron_findings_statement)                   \
+    EACH(REPORT_WRITERS_FINDINGS, writers_findings_statement)             \
     EACH(REPORT_DUE_JOBS, due_jobs_statement)
 
 #define REPORT_ID(id, statement) id,
