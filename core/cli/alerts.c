@@ -103,9 +103,15 @@ static bool read_matcher(json_t *matchers, const char *text, struct error *err)
                           "such as job=report-* or severity=info; pgchime alerts -o json shows the labels of each");
     }
     char *label = xstrndup(text, (size_t)(equals - text));
-    json_object_set_new(matchers, label, json_string(equals + 1));
+    bool good = json_object_get(matchers, label) == NULL;
+    if (good) {
+        json_object_set_new(matchers, label, json_string(equals + 1));
+    } else {
+        error_set(err, ERROR_USAGE, "label %s is given twice", label);
+        error_hint(err, "all of a silence's labels must match: make a silence for each value");
+    }
     free(label);
-    return true;
+    return good;
 }
 
 static bool read_order(const struct invocation *invocation, struct silence_order *order, struct error *err)

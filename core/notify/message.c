@@ -29,7 +29,7 @@ static bool fires(const json_t *object)
     return strcmp(text_of(object, "status"), "firing") == 0;
 }
 
-/* What it is about: its label beside those that every alert has. */
+/* What it is about: its label beside those that every alert has; of one that is about a plugin, that. */
 static const char *subject_of(const json_t *alert)
 {
     static const char *const common[] = {"alertname", "severity", "database", "plugin"};
@@ -45,7 +45,7 @@ static const char *subject_of(const json_t *alert)
             return json_string_value(value) != NULL ? json_string_value(value) : "";
         }
     }
-    return "";
+    return label_of(alert, "plugin");
 }
 
 /* --- for people --------------------------------------------------------------------------------------------------- */

@@ -7,8 +7,8 @@
 CREATE OR REPLACE FUNCTION chime.labels_match(p_matchers jsonb, p_labels jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN NOT EXISTS (SELECT FROM jsonb_each_text(p_matchers) AS m (label, value)
-                   WHERE coalesce(p_labels ->> m.label, '') NOT LIKE replace(regexp_replace(m.value, '([\\%_])', '\\\1', 'g'), '*', '%'));
-COMMENT ON FUNCTION chime.labels_match IS 'whether all matchers {label: value} fit; * in a value stands for any text';
+                   WHERE coalesce(p_labels ->> m.label LIKE replace(regexp_replace(m.value, '([\\%_])', '\\\1', 'g'), '*', '%'), m.value = '') IS NOT TRUE);
+COMMENT ON FUNCTION chime.labels_match IS 'whether all matchers {label: value} fit; * in a value stands for any text, and not for a label that is missing';
 
 CREATE OR REPLACE FUNCTION chime.silenced(p_labels jsonb) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -18,7 +18,9 @@ RETURN (SELECT s.silence_id FROM chime.silence s
 COMMENT ON FUNCTION chime.silenced IS 'the silence that holds for an alert with these labels now; NULL: none';
 
 -- What looks found, [{"rule", "subject", "severity", "value", "summary", "job_id", "failures"}] each, and by which
--- rules: what another rule found before stays. Told are transitions, each once, in the transaction that made it.
+-- rules: what another rule found before stays. Told are transitions, each once, in the transaction that made it. While
+-- it is open an alert's severity only rises: what is on a border is not told again and again, and who is told of one
+-- severity alone hears how it ends.
 CREATE OR REPLACE FUNCTION chime.note_alerts(p_token uuid, p_found jsonb[], p_looked text[])
 RETURNS TABLE (state text, rule text, subject text, severity text, summary text, silenced boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -26,6 +28,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_epoch bigint := chime.require_leader(p_token);
     v_now timestamptz := clock_timestamp();
+    v_severities CONSTANT text[] := '{info,warning,critical}';
 BEGIN
     RETURN QUERY
     WITH given AS MATERIALIZED (
@@ -70,13 +73,15 @@ BEGIN
     raised AS (
         UPDATE chime.alert a
            SET state = CASE WHEN a.since + f.hold <= v_now THEN 'firing' ELSE a.state END,
-               fired_at = CASE WHEN a.state = 'pending' AND a.since + f.hold <= v_now OR a.state = 'firing' AND a.severity <> f.severity THEN v_now
+               fired_at = CASE WHEN a.state = 'pending' AND a.since + f.hold <= v_now OR a.state = 'firing' AND a.severity <> f.worst THEN v_now
                                ELSE a.fired_at END,
-               severity = f.severity, labels = a.labels || jsonb_build_object('severity', f.severity), quiet = false, value = f.value,
+               severity = f.worst, labels = a.labels || jsonb_build_object('severity', f.worst), quiet = false, value = f.value,
                summary = f.summary, changed_at = v_now
-          FROM found f
+          FROM (SELECT g.*, CASE WHEN array_position(v_severities, o.severity) > array_position(v_severities, g.severity) THEN o.severity
+                                 ELSE g.severity END AS worst
+                FROM found g JOIN chime.alert o USING (rule, subject)) AS f
          WHERE f.rule = a.rule AND f.subject = a.subject
-           AND (a.quiet OR a.severity <> f.severity OR a.state = 'pending' AND a.since + f.hold <= v_now
+           AND (a.quiet OR a.severity <> f.worst OR a.state = 'pending' AND a.since + f.hold <= v_now
                 OR a.summary <> f.summary AND a.changed_at < v_now - interval '1 minute')
         RETURNING a.*),
     moved AS (

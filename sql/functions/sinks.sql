@@ -35,7 +35,9 @@ BEGIN
         WHERE a.state = 'firing' AND a.silence_id IS NULL),
     told AS (
         SELECT s.name AS sink, e.rule, e.severity, e.event_id
-        FROM chime.alert_event e JOIN chime.sink s ON chime.labels_match(s.matchers, e.labels)
+        FROM chime.alert_event e JOIN chime.sink s -- also who was told of it while its severity was lower
+            ON chime.labels_match(s.matchers, e.labels)
+               OR EXISTS (SELECT FROM chime.alert_event f WHERE f.alert_id = e.alert_id AND f.state = 'firing' AND chime.labels_match(s.matchers, f.labels))
         WHERE e.at = p_at AND e.state = 'resolved' AND e.silence_id IS NULL AND NOT (e.rule = 'sink-failing' AND e.subject = s.name)
         UNION ALL
         SELECT s.name, f.rule, f.severity, f.event_id

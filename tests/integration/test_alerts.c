@@ -118,6 +118,8 @@ START_TEST(a_higher_severity_is_told_and_nobody_notes_who_does_not_lead)
     EXPECT_NOTED("[" SLOW_A "]", "slow a warning firing");
     EXPECT_NOTED("[{\"rule\": \"slow\", \"subject\": \"a\", \"severity\": \"critical\"}]", "slow a critical firing");
     EXPECT_NOTED("[{\"rule\": \"slow\", \"subject\": \"a\", \"severity\": \"critical\"}]", "-");
+    EXPECT_NOTED("[" SLOW_A "]", "-"); /* on the border of the two it is told once */
+    EXPECT_SQL(cluster, "SELECT severity || (labels ->> 'severity') FROM chime.alert", "criticalcritical");
     cluster_execute(cluster, "UPDATE chime.leader SET token = gen_random_uuid(), epoch = 8");
     ck_assert_str_eq(cluster_sqlstate(cluster, NOTE("[]")), "CH001");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.alert_event", "2");
@@ -130,7 +132,8 @@ START_TEST(a_silence_keeps_alerts_from_being_told_and_not_from_being_kept)
     lead_by_hand(RULES);
     session_execute(listener, "LISTEN chime_alerts");
     cluster_execute(cluster, "INSERT INTO chime.silence (matchers, until, made_by, reason) VALUES"
-                             " ('{\"subject\": \"a_*\"}', now() + interval '1 h', 'me', 'test')");
+                             " ('{\"subject\": \"a_*\"}', now() + interval '1 h', 'me', 'test'),"
+                             " ('{\"job\": \"*\"}', now() + interval '1 h', 'me', 'for what is about a job')");
     EXPECT_NOTED("[{\"rule\": \"slow\", \"subject\": \"a_1\"}, {\"rule\": \"slow\", \"subject\": \"ab1\"}]",
                  "slow a_1 warning firing silenced, slow ab1 warning firing");
     EXPECT_SQL(cluster,
@@ -529,6 +532,7 @@ START_TEST(transitions_survive_leaders)
     ASSERT_RUN(0, "alerts", "unsilence", "1");
     ASSERT_RUN(5, "alerts", "unsilence", "1");
     ASSERT_RUN(2, "alerts", "silence", "job=broken", "--reason", "for ever");
+    ASSERT_RUN(2, "alerts", "silence", "job=broken", "job=other", "--for", "1h", "--reason", "both");
     ASSERT_RUN(8, "alerts", "-o", "json");
     commands_has(output, "\"acknowledged_by\"");
     for (int turn = 1; turn < turns; turn++) {

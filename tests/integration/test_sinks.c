@@ -110,6 +110,18 @@ START_TEST(transitions_wait_for_each_sink_once_by_rule)
 }
 END_TEST
 
+START_TEST(who_was_told_that_it_fires_is_told_that_it_is_over)
+{
+    lead_by_hand("[{\"name\": \"chat\", \"type\": \"slack\", \"matchers\": {\"severity\": \"warning\"}}]");
+    EXPECT_SQL(cluster, NOTE("[" SLOW("a") "]"), "1");
+    EXPECT_SQL(cluster, NOTE("[{\"rule\": \"slow\", \"subject\": \"a\", \"severity\": \"critical\"}]"), "1");
+    EXPECT_SQL(cluster, WAITING, "chat slow 1");
+    EXPECT_SQL(cluster, NOTE("[]"), "0");
+    EXPECT_SQL(cluster, NOTE("[]"), "1");
+    EXPECT_SQL(cluster, WAITING, "chat slow 2");
+}
+END_TEST
+
 START_TEST(what_fails_is_tried_again_and_what_was_under_way_says_so)
 {
     lead_by_hand("[{\"name\": \"all\", \"type\": \"webhook\"}]");
@@ -566,6 +578,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, transitions_wait_for_each_sink_once_by_rule);
+    tcase_add_test(tests, who_was_told_that_it_fires_is_told_that_it_is_over);
     tcase_add_test(tests, what_fails_is_tried_again_and_what_was_under_way_says_so);
     tcase_add_test(tests, what_goes_on_is_told_again_unless_somebody_knows);
     tcase_add_test(tests, a_look_does_not_read_what_was_told_before);

@@ -53,6 +53,21 @@ START_TEST(slack_is_told_text_that_calls_nobody)
 }
 END_TEST
 
+/* Its label is one that a condition of a plugin has beside its subject's. */
+START_TEST(a_plugin_that_failed_is_named)
+{
+    make_of(SINK_SLACK, "{\"status\": \"firing\", \"groupLabels\": {\"alertname\": \"plugin-failed\"}, \"alerts\": "
+                        "[{\"status\": \"firing\", \"labels\": {\"alertname\": \"plugin-failed\", \"plugin\": "
+                        "\"activity\", \"severity\": \"info\"}, \"annotations\": {\"summary\": \"no table\"}}]}");
+    has("- firing: activity (info): no table");
+    free(text);
+    make_of(SINK_SLACK, "{\"status\": \"firing\", \"groupLabels\": {\"alertname\": \"late\"}, \"alerts\": "
+                        "[{\"status\": \"firing\", \"labels\": {\"plugin\": \"activity\", \"subject\": \"shop\", "
+                        "\"severity\": \"info\"}, \"annotations\": {\"summary\": \"7\"}}]}");
+    has("- firing: shop (info): 7");
+}
+END_TEST
+
 #define FORGED                                                                                                  \
     "{\"status\": \"firing\", \"groupLabels\": {\"alertname\": \"horizon\", \"database\": \"d\"}, \"alerts\": " \
     "[{\"status\": \"firing\", \"labels\": {\"alertname\": \"horizon\", \"session\": "                          \
@@ -153,6 +168,7 @@ int main(void)
     TCase *cases = tcase_create("message");
     tcase_add_checked_fixture(cases, NULL, tear_down);
     tcase_add_test(cases, slack_is_told_text_that_calls_nobody);
+    tcase_add_test(cases, a_plugin_that_failed_is_named);
     tcase_add_test(cases, no_summary_forges_a_line);
     tcase_add_test(cases, no_at_calls_anybody);
     tcase_add_test(cases, no_words_hide_where_a_link_leads);
