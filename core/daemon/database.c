@@ -9,21 +9,40 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "calendar/backoff.h"
+#include "daemon/follower.h"
 #include "daemon/lead.h"
 #include "ledger/migrate.h"
 #include "pg/session.h"
 
 #define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
-#define LOOK_EVERY (250 * USEC_PER_MSEC)      /* well below what a free leader lock is left to others for */
-#define LOOK_SOON (50 * USEC_PER_MSEC)        /* while a leader lock is free, but left to others */
-#define SILENCE_MAX (PG_LEASE + USEC_PER_SEC) /* of a leader; the server's lease ends it before, where it can */
-#define LASTING (5 * USEC_PER_SEC)            /* of a leadership: one that ends sooner failed */
+#define LOOK_EVERY (250 * USEC_PER_MSEC) /* well below what a free leader lock is left to others for */
+#define LOOK_SOON (50 * USEC_PER_MSEC)   /* while a leader lock is free, but left to others */
+#define LASTING (5 * USEC_PER_SEC)       /* of a leadership: one that ends sooner failed */
 #define QUIET_EVERY (50 * USEC_PER_MSEC)
 
 static const struct backoff reconnect = {
     .initial = 200 * USEC_PER_MSEC, .coefficient = 2, .max = 2 * USEC_PER_SEC, .jitter = 0.2};
 
-enum database_state { DB_CONNECTING, DB_CHECKING, DB_MIGRATING, DB_FOLLOWING, DB_LEADING, DB_WAITING, DB_STOPPED };
+enum database_state {
+    DB_WAITING, /* for the next try; a database begins so */
+    DB_CONNECTING,
+    DB_CHECKING,
+    DB_MIGRATING,
+    DB_FOLLOWING,
+    DB_LEADING,
+    DB_STOPPED,
+    DB_STATE_COUNT
+};
+
+/* From the row to the column. Whatever it does, it may fail, and be stopped. */
+static const bool transition_allowed[DB_STATE_COUNT][DB_STATE_COUNT] = {
+    [DB_WAITING] = {[DB_CONNECTING] = true, [DB_WAITING] = true, [DB_STOPPED] = true},
+    [DB_CONNECTING] = {[DB_CHECKING] = true, [DB_WAITING] = true, [DB_STOPPED] = true},
+    [DB_CHECKING] = {[DB_MIGRATING] = true, [DB_WAITING] = true, [DB_STOPPED] = true},
+    [DB_MIGRATING] = {[DB_FOLLOWING] = true, [DB_WAITING] = true, [DB_STOPPED] = true},
+    [DB_FOLLOWING] = {[DB_LEADING] = true, [DB_MIGRATING] = true, [DB_WAITING] = true, [DB_STOPPED] = true},
+    [DB_LEADING] = {[DB_WAITING] = true, [DB_STOPPED] = true},
+};
 
 struct database {
     struct loop *loop;
@@ -49,21 +68,23 @@ struct database {
     int failures;
     instant led_since; /* by our clock; INSTANT_NONE: it does not lead */
     bool stopping;
-    bool reloading;     /* whoever asked for a reload has not heard of its end */
-    bool asked;         /* something small, whose answer is due soon */
-    bool entered;       /* in the led databases */
-    bool announced;     /* as a follower */
-    char followed[256]; /* the instance that was last logged to lead; "" none */
-    char waits[256];    /* what commits wait for, as last seen and logged; "" they do not */
-    char differs[17];   /* the leader's configuration that was last logged as another; "" none */
+    bool reloading; /* whoever asked for a reload has not heard of its end */
+    bool asked;     /* something small, whose answer is due soon */
+    bool entered;   /* in the led databases */
+    struct follower follower;
     struct error problem;
-    struct leader_lock lock_seen; /* at the last look */
-    instant free_since;           /* by our clock, as the next one; INSTANT_NONE: it is held */
-    instant sign_since;           /* when lock_seen.sign was first seen */
 };
 
 static void connect_now(void *data);
 static void migrate(struct database *database);
+
+static void set_state(struct database *database, enum database_state state)
+{
+    if (!transition_allowed[database->state][state]) {
+        fatal("database %s: from state %d to %d", database->settings->name, database->state, state);
+    }
+    database->state = state;
+}
 
 static void reload_over(struct database *database)
 {
@@ -90,10 +111,7 @@ static void release(struct database *database)
     leave_led_databases(database);
     led_databases_absent(database->led, database);
     database->asked = false;
-    database->announced = false;
-    database->lock_seen = (struct leader_lock){0};
-    database->waits[0] = '\0';
-    database->free_since = INSTANT_NONE;
+    follower_forget(&database->follower);
     if (database->connection != NULL) {
         pg_cut(database->connection); /* a migration under way ends with its answer */
     }
@@ -109,8 +127,9 @@ static void release(struct database *database)
 static void stopped(struct database *database)
 {
     release(database);
+    loop_forget(database->loop, database); /* no try that was to follow */
     if (database->state != DB_STOPPED) {
-        database->state = DB_STOPPED;
+        set_state(database, DB_STOPPED);
         database->handlers->stopped(database->data);
     }
 }
@@ -123,7 +142,7 @@ static void try_again(void *data)
         stopped(database);
         return;
     }
-    database->state = DB_WAITING;
+    set_state(database, DB_WAITING);
     if (database->led_since != INSTANT_NONE && clock_boot() - database->led_since > LASTING) {
         database->failures = 0;
     }
@@ -259,28 +278,10 @@ static void fingerprint(const struct database *database, char configuration[stat
 static void announce(struct database *database)
 {
     char configuration[17];
-    if (!database->announced) {
-        database->announced = true;
+    if (!database->follower.announced) {
+        database->follower.announced = true;
         fingerprint(database, configuration);
         ledger_follow(database->connection, database->snapshot->config->instance, configuration, announced, database);
-    }
-}
-
-static void tell_leader(struct database *database, const struct leader_lock *lock)
-{
-    char configuration[17];
-    fingerprint(database, configuration);
-    if (strcmp(database->followed, lock->instance) != 0) {
-        log_info("database %s: %s leads; following", database->settings->name, lock->instance);
-        snprintf(database->followed, sizeof(database->followed), "%s", lock->instance);
-    }
-    if (strcmp(configuration, lock->configuration) == 0) {
-        database->differs[0] = '\0';
-    } else if (strcmp(database->differs, lock->configuration) != 0) {
-        log_warning(
-            "database %s: the configuration of %s, who leads, is not this one: a takeover would change what runs",
-            database->settings->name, lock->instance);
-        snprintf(database->differs, sizeof(database->differs), "%s", lock->configuration);
     }
 }
 
@@ -295,39 +296,21 @@ static void silent_ended(void *data, const struct pg_reply *reply)
         log_warning("database %s: the session of a silent leader could not be ended: %s", database->settings->name,
                     pg_reply_message(reply));
     }
-    database->sign_since = clock_boot();
+    database->follower.sign_since = clock_boot();
     loop_timer_set(database->timer, LOOK_SOON);
-}
-
-/* The server's lease ends a silent leader, but not one to which it could not get rid of an answer. */
-static bool is_silent(struct database *database, const struct leader_lock *lock)
-{
-    const struct leader_lock *before = &database->lock_seen;
-    if (lock->sign[0] == '\0' || strcmp(lock->sign, before->sign) != 0 || strcmp(lock->token, before->token) != 0) {
-        database->sign_since = clock_boot();
-    }
-    return clock_boot() - database->sign_since > SILENCE_MAX;
-}
-
-static void note_waits(struct database *database, const struct leader_lock *lock)
-{
-    if (lock->waits[0] != '\0' && strcmp(lock->waits, database->waits) != 0) {
-        log_warning("database %s: %s", database->settings->name, lock->waits);
-    }
-    snprintf(database->waits, sizeof(database->waits), "%s", lock->waits);
 }
 
 static void follow(struct database *database, const struct leader_lock *lock)
 {
-    bool silent = is_silent(database, lock);
-    database->free_since = INSTANT_NONE;
+    char configuration[17];
     database->failures = 0;
     error_clear(&database->problem);
     announce(database);
-    tell_leader(database, lock);
-    if (silent) {
+    fingerprint(database, configuration);
+    follower_tell_leader(&database->follower, lock, configuration);
+    if (follower_is_silent(&database->follower, lock)) {
         log_warning("database %s: %s has been silent for %d s and is ended", database->settings->name, lock->instance,
-                    (int)(SILENCE_MAX / USEC_PER_SEC));
+                    (int)(FOLLOWER_SILENCE_MAX / USEC_PER_SEC));
         await_answer(database);
         ledger_end_silent(database->connection, lock, silent_ended, database);
     } else {
@@ -349,10 +332,10 @@ static void lock_taken(void *data, const struct pg_reply *reply)
         loop_timer_set(database->timer, LOOK_SOON); /* another was quicker */
         return;
     }
-    database->state = DB_LEADING;
-    database->followed[0] = database->differs[0] = '\0';
+    set_state(database, DB_LEADING);
+    database->follower.leader[0] = database->follower.differs[0] = '\0';
     database->lead = lead_create(database->loop, database->resolver, database->pings, database->settings,
-                                 database->snapshot, &ledger, &database->lock_seen, &lead_handlers, database);
+                                 database->snapshot, &ledger, &database->follower.seen, &lead_handlers, database);
     if (database->handlers->quiet != NULL) {
         lead_hurry(database->lead);
     }
@@ -385,11 +368,7 @@ static void take_leader_lock(struct database *database, const struct leader_lock
 /* Daemons that lead fewer databases go first. */
 static void await_turn(struct database *database, const struct leader_lock *lock)
 {
-    instant now = clock_boot();
-    if (database->free_since == INSTANT_NONE) {
-        database->free_since = now;
-    }
-    if (now - database->free_since >= led_databases_pause(database->led)) {
+    if (follower_free_for(&database->follower) >= led_databases_pause(database->led)) {
         take_leader_lock(database, lock);
     } else {
         loop_timer_set(database->timer, LOOK_SOON);
@@ -461,7 +440,7 @@ static void lock_known(void *data, const struct pg_reply *reply)
         return;
     }
     database->first_host = pg_host_in_use(database->connection);
-    note_waits(database, &lock);
+    follower_note_waits(&database->follower, &lock);
     if (lock.held) {
         follow(database, &lock);
     } else if (lock.waits[0] != '\0') {
@@ -469,7 +448,7 @@ static void lock_known(void *data, const struct pg_reply *reply)
     } else {
         await_turn(database, &lock);
     }
-    database->lock_seen = lock;
+    database->follower.seen = lock;
 }
 
 static void look(void *data)
@@ -492,13 +471,13 @@ static void migrated(void *data, const struct error *err, const struct migrate_s
         }
         return;
     }
-    database->state = DB_FOLLOWING;
+    set_state(database, DB_FOLLOWING);
     look(database);
 }
 
 static void migrate(struct database *database)
 {
-    database->state = DB_MIGRATING;
+    set_state(database, DB_MIGRATING);
     database->migration = migrate_start(database->connection, true, migrated, database);
 }
 
@@ -539,7 +518,7 @@ static void checked(void *data, const struct pg_reply *reply)
 static void connected(void *data)
 {
     struct database *database = data;
-    database->state = DB_CHECKING;
+    set_state(database, DB_CHECKING);
     await_answer(database); /* and of the one that follows */
     pg_check(database->connection, checked, database);
 }
@@ -578,7 +557,7 @@ static void connect_now(void *data)
                                .input_limit = PG_LEADER_INPUT_LIMIT,
                                .connect_timeout = CONNECT_TIMEOUT,
                                .first_host = database->first_host};
-    database->state = DB_CONNECTING;
+    set_state(database, DB_CONNECTING);
     database->connection = pg_open(database->loop, database->resolver, &target, &connection_handlers, database);
 }
 
@@ -605,7 +584,8 @@ struct database *database_create(struct loop *loop, struct resolver *resolver, s
     database->resolver = resolver;
     database->led = led;
     database->pings = pings;
-    database->free_since = database->led_since = INSTANT_NONE;
+    database->led_since = INSTANT_NONE;
+    follower_begin(&database->follower, settings->name);
     database->settings = settings;
     database->snapshot = snapshot_hold(snapshot);
     database->handlers = handlers;
@@ -647,8 +627,9 @@ void database_reload(struct database *database, struct snapshot *snapshot, const
     struct snapshot *old = database->snapshot;
     database->snapshot = snapshot_hold(snapshot);
     database->settings = settings;
+    database->follower.database = settings->name;
+    database->follower.announced = false;
     database->reloading = true;
-    database->announced = false;
     if (database->state == DB_LEADING) {
         lead_reload(database->lead, snapshot, settings);
     } else {
@@ -663,8 +644,8 @@ struct served_database database_served(const struct database *database)
         return (struct served_database){SERVED_LEADS, ""};
     }
     if (database->state == DB_FOLLOWING) {
-        bool waits = database->waits[0] != '\0';
-        return (struct served_database){waits ? SERVED_TRIES : SERVED_FOLLOWS, database->waits};
+        const char *waits = database->follower.waits;
+        return (struct served_database){waits[0] != '\0' ? SERVED_TRIES : SERVED_FOLLOWS, waits};
     }
     return (struct served_database){SERVED_TRIES, database->problem.message};
 }
