@@ -74,17 +74,6 @@ void print_findings(const struct report *report)
     }
 }
 
-bool finding_is_of_plugin(const struct finding *finding, const char *name)
-{
-    const char *slash = finding->file != NULL ? strrchr(finding->file, '/') : NULL;
-    const char *file = slash != NULL ? slash + 1 : finding->file;
-    size_t length = file != NULL ? strlen(file) : 0;
-    if (length < 4 || strcmp(file + length - 3, ".so") != 0) {
-        return false;
-    }
-    return name == NULL || (strlen(name) == length - 3 && memcmp(file, name, length - 3) == 0);
-}
-
 static void refuse_database(const struct config *config, const char *name, struct error *err)
 {
     const char **names = xcalloc(config->database_count + 1, sizeof(*names));

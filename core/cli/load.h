@@ -17,8 +17,6 @@ struct loaded {
 /* All of it. `loaded` is to be finished also when there are errors (catalog is NULL then). */
 void load_all(const struct invocation *invocation, struct loaded *loaded);
 void loaded_finish(struct loaded *loaded);
-/* Whether it is about a plugin's file: of that name, or of any (NULL). */
-bool finding_is_of_plugin(const struct finding *finding, const char *name);
 /* The configuration alone, for commands that only connect: with errors elsewhere than in its databases they are
  * printed, and it is good all the same. Else, or when --database names none of them, NULL after its findings were
  * printed; *status is the exit status then. */

@@ -3,8 +3,8 @@
 #ifndef CHIME_CLI_NEXT_H
 #define CHIME_CLI_NEXT_H
 
-#include "cli/clock_words.h"
 #include "cli/command.h"
+#include "report/clock_words.h"
 
 struct next_request {
     const struct invocation *invocation;

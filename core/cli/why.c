@@ -1,155 +1,78 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "cli/why.h"
-
-#include <string.h>
+#include "report/why.h"
 
 #include "cli/commands.h"
+#include "cli/job_visit.h"
 #include "cli/load.h"
+#include "report/clock_words.h"
 
-static const struct output_column columns[] = {
-    {"JOB", "job", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},
-    {"NOW", "now", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"PROBLEM", "problem", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"LAST DECISION", "last_decision", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"MISSED", "missed", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"NEXT SLOT", "next_slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
-    {"SCHEDULE", "schedule", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"ZONE", "timezone", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"LAST SLOT", "last_slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
-    {"LAST STATE", "last_state", OUTPUT_STATE, OUTPUT_ALWAYS},
-};
-enum {
-    COLUMN_JOB,
-    COLUMN_DATABASE,
-    COLUMN_STATE,
-    COLUMN_NOW,
-    COLUMN_PROBLEM,
-    COLUMN_LAST_DECISION,
-    COLUMN_MISSED,
-    COLUMN_NEXT_SLOT,
-    COLUMN_SCHEDULE,
-    COLUMN_ZONE,
-    COLUMN_LAST_SLOT,
-    COLUMN_LAST_STATE,
-};
-
-static void put_second(struct buffer *text, instant at)
+static bool read_facts(struct why_facts *facts, struct job_visit *visit, struct error *err)
 {
-    char shown[INSTANT_TEXT_SIZE];
-    buffer_puts(text, instant_format(at - at % USEC_PER_SEC, shown));
-}
-
-/* The first line of what the server said: the whole is in `pgchime runs -o wide`. */
-static void put_first_line(struct buffer *text, const char *message)
-{
-    buffer_append(text, message, strcspn(message, "\n"));
-}
-
-static void put_unled(struct buffer *text, const char *unled)
-{
-    if (unled != NULL) {
-        buffer_printf(text, "; %s", unled);
+    struct question question;
+    struct pg_rows rows;
+    why_ask(&question, facts);
+    if (!visit_ask(&visit->visit, &question, &rows, err) || !why_take(facts, &rows, err)) {
+        return false;
     }
-}
-
-static void say_last_decision(struct buffer *text, const struct why_facts *facts)
-{
-    const char *reason = why_value(facts, WHY_LAST_REASON);
-    const char *message = why_value(facts, WHY_LAST_MESSAGE);
-    if (why_value(facts, WHY_LAST_STATE) == NULL) {
-        buffer_puts(text, "none yet");
-        return;
+    why_ask_upstreams(&question, facts);
+    if (!visit_ask(&visit->visit, &question, &rows, err)) {
+        return false;
     }
-    buffer_puts(text, "slot ");
-    put_second(text, why_instant(facts, WHY_LAST_SLOT));
-    buffer_printf(text, ": %s", why_value(facts, WHY_LAST_STATE));
-    if (reason != NULL) {
-        buffer_printf(text, ", %s", reason);
-        put_unled(text, why_value(facts, WHY_LAST_UNLED));
-    }
-    if (message != NULL && strcmp(why_value(facts, WHY_LAST_STATE), "succeeded") != 0) {
-        buffer_puts(text, ", ");
-        put_first_line(text, message);
-    }
-}
-
-static void say_missed(struct buffer *text, const struct why_facts *facts)
-{
-    const char *count = why_value(facts, WHY_MISSED_COUNT);
-    if (count == NULL) {
-        return;
-    }
-    buffer_printf(text, "%s slot%s, ", count, strcmp(count, "1") == 0 ? "" : "s");
-    put_second(text, why_instant(facts, WHY_MISSED_FIRST));
-    if (strcmp(count, "1") != 0) {
-        buffer_puts(text, " to ");
-        put_second(text, why_instant(facts, WHY_MISSED_LAST));
-    }
-    buffer_printf(text, ": %s", why_value(facts, WHY_MISSED_REASON));
-    put_unled(text, why_value(facts, WHY_MISSED_UNLED));
-}
-
-static void set_text(struct output_list *list, size_t column, struct buffer *text)
-{
-    output_set(list, column, text->length > 0 ? buffer_text(text) : NULL);
-    buffer_clear(text);
+    why_take_upstreams(facts, &rows);
+    pg_rows_finish(&rows);
+    return true;
 }
 
 /* A plugin's file that is refused never reaches the database: only looking at it tells. */
-static void say_problems(struct buffer *text, const struct job_visit *visit, const struct why_facts *facts)
+static struct output_list *list_now(const struct job_visit *visit, const struct why_facts *facts)
 {
+    struct output_list *list = why_list_create();
     if (why_value(facts, WHY_PLUGIN) == NULL) {
-        why_say_problems(text, facts, NULL);
-        return;
+        why_list_take(list, facts, NULL);
+        return list;
     }
     struct loaded loaded;
     load_all(visit->invocation, &loaded);
-    why_say_problems(text, facts, &loaded.report);
+    why_list_take(list, facts, &loaded.report);
     loaded_finish(&loaded);
+    return list;
 }
 
-static void fill(struct output_list *list, const struct job_visit *visit, const struct why_facts *facts)
+static struct output_list *list_slot(struct job_visit *visit, const struct why_facts *facts, struct error *err)
 {
-    const struct config_database *database = visit->visit.database;
-    struct buffer text = {0};
-    bool active = why_is(facts, WHY_ACTIVE);
-    output_add_row(list);
-    output_set(list, COLUMN_JOB, visit->job);
-    output_set(list, COLUMN_DATABASE, database->name);
-    output_set(list, COLUMN_STATE, why_say_now(&text, facts, database));
-    set_text(list, COLUMN_NOW, &text);
-    say_problems(&text, visit, facts);
-    set_text(list, COLUMN_PROBLEM, &text);
-    say_last_decision(&text, facts);
-    set_text(list, COLUMN_LAST_DECISION, &text);
-    say_missed(&text, facts);
-    set_text(list, COLUMN_MISSED, &text);
-    output_set_instant(list, COLUMN_NEXT_SLOT, active ? facts->next : INSTANT_NEVER);
-    output_set(list, COLUMN_SCHEDULE, why_value(facts, WHY_SCHEDULE));
-    output_set(list, COLUMN_ZONE, why_zone(facts));
-    output_set_instant(list, COLUMN_LAST_SLOT, why_instant(facts, WHY_LAST_SLOT));
-    output_set(list, COLUMN_LAST_STATE, why_value(facts, WHY_LAST_STATE));
-    buffer_finish(&text);
+    struct why_slot slot;
+    struct pg_rows rows;
+    instant at;
+    if (!wall_time_parse(invocation_option(visit->invocation, "at"), facts->schedule.zone, &at, err)) {
+        error_prefix(err, "--at");
+        return NULL;
+    }
+    why_slot_ask(&slot, facts, at);
+    if (!visit_ask(&visit->visit, &slot.question, &rows, err)) {
+        return NULL;
+    }
+    struct output_list *list = why_slot_list_create();
+    why_slot_list_take(list, &rows, facts);
+    pg_rows_finish(&rows);
+    return list;
 }
 
 static int why_there(struct job_visit *visit, void *data, struct error *err)
 {
-    struct why_facts facts = {0};
+    struct why_facts facts = {.job = visit->job, .job_id = visit->job_id, .database = visit->visit.database};
+    struct output_list *list = NULL;
     (void)data;
-    bool read = why_read(&facts, visit, err);
-    if (read && invocation_has(visit->invocation, "at")) {
-        read = why_print_slot(&facts, visit, err);
-    } else if (read) {
-        struct output_list *list = output_create("jobs", columns, COUNT_OF(columns));
-        output_set_vertical(list);
-        fill(list, visit, &facts);
-        output_print(&list, 1, &visit->invocation->style, stdout);
-        output_destroy(list);
+    if (read_facts(&facts, visit, err)) {
+        list = invocation_has(visit->invocation, "at") ? list_slot(visit, &facts, err) : list_now(visit, &facts);
     }
     why_finish(&facts);
-    return read ? EXIT_OK : (int)err->kind;
+    if (list == NULL) {
+        return (int)err->kind;
+    }
+    output_set_vertical(list);
+    output_print(&list, 1, &visit->invocation->style, stdout);
+    output_destroy(list);
+    return EXIT_OK;
 }
 
 static int why_run(const struct invocation *invocation)

@@ -337,3 +337,14 @@ void plugin_set_destroy(struct plugin_set *set)
     free(set->plugins);
     free(set);
 }
+
+bool finding_is_of_plugin(const struct finding *finding, const char *name)
+{
+    const char *slash = finding->file != NULL ? strrchr(finding->file, '/') : NULL;
+    const char *file = slash != NULL ? slash + 1 : finding->file;
+    size_t length = file != NULL ? strlen(file) : 0;
+    if (length < 4 || strcmp(file + length - 3, ".so") != 0) {
+        return false;
+    }
+    return name == NULL || (strlen(name) == length - 3 && memcmp(file, name, length - 3) == 0);
+}

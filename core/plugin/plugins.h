@@ -38,6 +38,8 @@ struct plugin_options {
  * from a child at reload, never inside the loop while it leads. Findings go to the report; the rest is returned (never
  * NULL). SIGCHLD must not be ignored, and nobody else may reap the hosts. */
 struct plugin_set *plugins_describe(const char *folder, const struct plugin_options *options, struct report *report);
+/* Whether it is about a plugin's file: of that name, or of any (NULL). */
+bool finding_is_of_plugin(const struct finding *finding, const char *name);
 struct plugin_set *plugin_set_share(struct plugin_set *set); /* the same once more; each is to be destroyed */
 void plugin_set_destroy(struct plugin_set *set);             /* takes NULL */
 

@@ -36,6 +36,9 @@
     EACH(REPORT_OTHERS_FINDINGS, others_findings_statement)               \
     EACH(REPORT_CRON_FINDINGS, cron_findings_statement)                   \
     EACH(REPORT_WRITERS_FINDINGS, writers_findings_statement)             \
+    EACH(REPORT_WHY, why_statement)                                       \
+    EACH(REPORT_WHY_UPSTREAMS, why_upstreams_statement)                   \
+    EACH(REPORT_WHY_SLOT, why_slot_statement)                             \
     EACH(REPORT_DUE_JOBS, due_jobs_statement)
 
 #define REPORT_ID(id, statement) id,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "cli/clock_words.h"
+#include "report/clock_words.h"
 #include "support/daemon/program.h"
 #include "support/process/instants.h"
 #include "support/process/suite.h"

@@ -2,13 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/ledger_lists.h"
-#include "cli/why.h"
+#include "base/memory.h"
+#include "report/run_list.h"
+#include "report/why.h"
 
 /* What the scheduler says of slots that passed without a leader. */
 #define NOTHING_LED "'%nothing led%'"
 
-static const char job_sql[] =
+static const char why_sql[] =
     "SELECT j.active, j.plugin, p.state, p.reason, j.options ->> 'pool', s.suspended_by, s.suspended_at,"
     "       s.suspended_until, s.suspend_reason, chime.led(),"
     "       r.run_id, r.kind, r.slot, r.attempt, r.pid, r.retry_at, coalesce(r.started_at, r.claimed_at),"
@@ -56,6 +57,10 @@ static const char upstreams_sql[] =
     "  CROSS JOIN coalesce(st.missed_at > coalesce(st.outcome_at, '-infinity'), false) AS x (missed)"
     " WHERE me.job_id = $1::bigint AND j.removed_at IS NULL AND (j.owner = me.owner OR me.origin = 'sql') ORDER BY "
     "a.place";
+
+static const char *const examples[][QUESTION_PARAMETERS_MAX] = {{"1"}, {NULL}};
+const struct report_statement why_statement = {"why", why_sql, 1, examples};
+const struct report_statement why_upstreams_statement = {"why_upstreams", upstreams_sql, 1, examples};
 enum { UPSTREAM_NAME, UPSTREAM_OUTCOME, UPSTREAM_ABSENCE, UPSTREAM_DELIVERED, UPSTREAM_CALENDAR };
 
 const char *why_value(const struct why_facts *facts, enum why_column column)
@@ -105,48 +110,48 @@ static bool is_open(const struct job_calendar *calendar, bool live, const struct
     return schedule_next(&schedule, read_instant(calendar->last_slot)) <= slot;
 }
 
-static bool read_upstreams(struct why_facts *facts, struct job_visit *visit, struct error *err)
+void why_ask(struct question *question, const struct why_facts *facts)
 {
-    const char *parameters[] = {visit->job_id};
-    struct pg_rows rows;
-    if (!pg_client_query(visit->visit.client, upstreams_sql, parameters, COUNT_OF(parameters), &rows, err)) {
-        return false;
-    }
-    facts->upstreams = xcalloc(rows.count + 1, sizeof(*facts->upstreams));
-    facts->upstream_count = rows.count;
-    for (size_t i = 0; i < rows.count; i++) {
-        struct why_upstream *upstream = &facts->upstreams[i];
-        struct job_calendar calendar = job_calendar_of_row(&rows, i, UPSTREAM_CALENDAR);
-        const char *outcome = pg_rows_value(&rows, i, UPSTREAM_OUTCOME);
-        const char *absence = pg_rows_value(&rows, i, UPSTREAM_ABSENCE);
-        upstream->name = xstrdup(pg_rows_value(&rows, i, UPSTREAM_NAME));
-        upstream->outcome = outcome != NULL ? xstrdup(outcome) : NULL;
-        upstream->absence = absence != NULL ? xstrdup(absence) : NULL;
-        upstream->delivered = pg_rows_value(&rows, i, UPSTREAM_DELIVERED)[0] == 't';
-        upstream->live = calendar.live[0] == 't';
-        upstream->open = upstream->absence == NULL && facts->due != INSTANT_NONE &&
-                         is_open(&calendar, upstream->live, visit->visit.database, facts->zones, facts->due);
-    }
-    pg_rows_finish(&rows);
-    return true;
+    *question = (struct question){.id = REPORT_WHY, .parameters = {facts->job_id}};
 }
 
-bool why_read(struct why_facts *facts, struct job_visit *visit, struct error *err)
+bool why_take(struct why_facts *facts, const struct pg_rows *rows, struct error *err)
 {
-    const char *parameters[] = {visit->job_id};
-    if (!pg_client_query(visit->visit.client, job_sql, parameters, COUNT_OF(parameters), &facts->rows, err)) {
-        return false;
-    }
-    if (facts->rows.count == 0) {
-        return error_set(err, ERROR_NOT_FOUND, "job \"%s\" is gone", visit->job);
+    facts->rows = *rows;
+    if (rows->count == 0) {
+        return error_set(err, ERROR_NOT_FOUND, "job \"%s\" is gone", facts->job);
     }
     facts->zones = zones_create();
-    struct job_calendar calendar = job_calendar_of_row(&facts->rows, 0, WHY_SCHEDULE);
-    if (!job_schedule(&calendar, visit->visit.database, facts->zones, &facts->schedule, err)) {
+    struct job_calendar calendar = job_calendar_of_row(rows, 0, WHY_SCHEDULE);
+    if (!job_schedule(&calendar, facts->database, facts->zones, &facts->schedule, err)) {
         return false;
     }
     find_slots(facts, &calendar);
-    return read_upstreams(facts, visit, err);
+    return true;
+}
+
+void why_ask_upstreams(struct question *question, const struct why_facts *facts)
+{
+    *question = (struct question){.id = REPORT_WHY_UPSTREAMS, .parameters = {facts->job_id}};
+}
+
+void why_take_upstreams(struct why_facts *facts, const struct pg_rows *rows)
+{
+    facts->upstreams = xcalloc(rows->count + 1, sizeof(*facts->upstreams));
+    facts->upstream_count = rows->count;
+    for (size_t i = 0; i < rows->count; i++) {
+        struct why_upstream *upstream = &facts->upstreams[i];
+        struct job_calendar calendar = job_calendar_of_row(rows, i, UPSTREAM_CALENDAR);
+        const char *outcome = pg_rows_value(rows, i, UPSTREAM_OUTCOME);
+        const char *absence = pg_rows_value(rows, i, UPSTREAM_ABSENCE);
+        upstream->name = xstrdup(pg_rows_value(rows, i, UPSTREAM_NAME));
+        upstream->outcome = outcome != NULL ? xstrdup(outcome) : NULL;
+        upstream->absence = absence != NULL ? xstrdup(absence) : NULL;
+        upstream->delivered = pg_rows_value(rows, i, UPSTREAM_DELIVERED)[0] == 't';
+        upstream->live = calendar.live[0] == 't';
+        upstream->open = upstream->absence == NULL && facts->due != INSTANT_NONE &&
+                         is_open(&calendar, upstream->live, facts->database, facts->zones, facts->due);
+    }
 }
 
 void why_finish(struct why_facts *facts)

@@ -4,8 +4,8 @@
  * Does: write a wall time with its zone; tell what the clocks had to do with the slots of a schedule: a wall time that
  *   does not exist that day, one that comes twice, and every other change of the clocks among the slots.
  * Does not: find slots, print. Texts may change; they are no interface. */
-#ifndef CHIME_CLI_CLOCK_WORDS_H
-#define CHIME_CLI_CLOCK_WORDS_H
+#ifndef CHIME_REPORT_CLOCK_WORDS_H
+#define CHIME_REPORT_CLOCK_WORDS_H
 
 #include "base/buffer.h"
 #include "calendar/schedule.h"

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "cli/why.h"
 #include "ledger/ledger.h"
+#include "report/why.h"
 
 static void put_instant(struct buffer *text, instant at)
 {
@@ -122,8 +122,9 @@ static int64_t count_of(const struct why_facts *facts, enum why_column column)
 }
 
 /* What keeps something that is due from starting. */
-static void say_hindrance(struct buffer *text, const struct why_facts *facts, const struct config_database *database)
+static void say_hindrance(struct buffer *text, const struct why_facts *facts)
 {
+    const struct config_database *database = facts->database;
     const char *pool = why_value(facts, WHY_POOL);
     int limit = pool_limit(database, pool);
     struct buffer names = {0};
@@ -141,23 +142,23 @@ static void say_hindrance(struct buffer *text, const struct why_facts *facts, co
     buffer_finish(&names);
 }
 
-static void say_due(struct buffer *text, const struct why_facts *facts, const struct config_database *database)
+static void say_due(struct buffer *text, const struct why_facts *facts)
 {
     buffer_puts(text, "slot ");
     put_instant(text, facts->due);
     buffer_puts(text, ", due since ");
     put_since(text, facts, facts->due);
     buffer_puts(text, ", ");
-    say_hindrance(text, facts, database);
+    say_hindrance(text, facts);
 }
 
-static void say_asked(struct buffer *text, const struct why_facts *facts, const struct config_database *database)
+static void say_asked(struct buffer *text, const struct why_facts *facts)
 {
     buffer_printf(text, "run %s, that %s asked for at ", why_value(facts, WHY_ASKED_RUN),
                   why_value(facts, WHY_ASKED_BY));
     put_instant(text, why_instant(facts, WHY_ASKED_AT));
     buffer_putc(text, ' ');
-    say_hindrance(text, facts, database);
+    say_hindrance(text, facts);
 }
 
 /* Without a slot to come: ends of upstreams that a join is owed, and events. */
@@ -211,7 +212,7 @@ static void say_idle(struct buffer *text, const struct why_facts *facts)
     buffer_finish(&events);
 }
 
-const char *why_say_now(struct buffer *text, const struct why_facts *facts, const struct config_database *database)
+const char *why_say_now(struct buffer *text, const struct why_facts *facts)
 {
     if (!why_is(facts, WHY_ACTIVE)) {
         say_inactive(text, facts);
@@ -234,7 +235,8 @@ const char *why_say_now(struct buffer *text, const struct why_facts *facts, cons
         return "suspended";
     }
     if (why_value(facts, WHY_COPY) != NULL) {
-        buffer_printf(text, "%s: its jobs are held; " LEDGER_COPY_HINT, why_value(facts, WHY_COPY), database->name);
+        buffer_printf(text, "%s: its jobs are held; " LEDGER_COPY_HINT, why_value(facts, WHY_COPY),
+                      facts->database->name);
         return "unled";
     }
     if (!why_is(facts, WHY_LED)) {
@@ -243,11 +245,11 @@ const char *why_say_now(struct buffer *text, const struct why_facts *facts, cons
         return "unled";
     }
     if (why_value(facts, WHY_ASKED_AT) != NULL) {
-        say_asked(text, facts, database);
+        say_asked(text, facts);
         return "waiting";
     }
     if (facts->due != INSTANT_NONE) {
-        say_due(text, facts, database);
+        say_due(text, facts);
         return "waiting";
     }
     say_idle(text, facts);

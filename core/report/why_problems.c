@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include <string.h>
 
-#include "cli/load.h"
-#include "cli/why.h"
+#include "plugin/plugins.h"
+#include "report/why.h"
 
 static void put_problem(struct buffer *text)
 {

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Inside core/cli/why*.c: what the ledger knows about one job, and what follows from it.
+/* What the ledger knows about one job, and what follows from it: what it does or waits for now, or what became of a
+ * slot of the past.
  *
+ * Does: ask for the facts (why_ask, then why_ask_upstreams), make a list of them, or ask for a slot by them.
  * The rules are those of the scheduler, read back from what it wrote: a command has no other way to the leader's
  * memory. */
-#ifndef CHIME_CLI_WHY_H
-#define CHIME_CLI_WHY_H
+#ifndef CHIME_REPORT_WHY_H
+#define CHIME_REPORT_WHY_H
 
 #include "base/buffer.h"
-#include "cli/job_visit.h"
+#include "base/error.h"
 #include "report/job_slots.h"
+#include "report/output.h"
+#include "report/statements.h"
 #include "report/wake_words.h"
 
 /* A job that the one asked about comes after. */
@@ -21,7 +25,11 @@ struct why_upstream {
     bool delivered; /* for a join: an outcome since its last decision */
 };
 
+/* Begins with its first three alone. */
 struct why_facts {
+    const char *job; /* borrowed */
+    const char *job_id;
+    const struct config_database *database;
     struct pg_rows rows;
     struct schedule schedule;
     struct zones *zones;
@@ -80,7 +88,11 @@ enum why_column {
     WHY_SCHEDULE = WHY_WAKERS + 3, /* the calendar's columns begin here */
 };
 
-bool why_read(struct why_facts *facts, struct job_visit *visit, struct error *err) CHIME_MUST_CHECK;
+void why_ask(struct question *question, const struct why_facts *facts);
+/* The rows are the facts' from then on, also after a failure. */
+bool why_take(struct why_facts *facts, const struct pg_rows *rows, struct error *err) CHIME_MUST_CHECK;
+void why_ask_upstreams(struct question *question, const struct why_facts *facts);
+void why_take_upstreams(struct why_facts *facts, const struct pg_rows *rows);
 void why_finish(struct why_facts *facts);
 const char *why_value(const struct why_facts *facts, enum why_column column); /* NULL is null */
 bool why_is(const struct why_facts *facts, enum why_column column);
@@ -88,13 +100,25 @@ instant why_instant(const struct why_facts *facts, enum why_column column); /* I
 
 /* why_words.c: what the job does or waits for now. Returns one word for programs: inactive, suspended, running,
  * retrying, unled, waiting, idle. */
-const char *why_say_now(struct buffer *text, const struct why_facts *facts, const struct config_database *database);
+const char *why_say_now(struct buffer *text, const struct why_facts *facts);
 
 /* Of a schedule that goes by the wall clock; else NULL. */
 const char *why_zone(const struct why_facts *facts);
 
-/* why_slot.c: what became of a slot of the past (--at), and why. */
-bool why_print_slot(const struct why_facts *facts, struct job_visit *visit, struct error *err) CHIME_MUST_CHECK;
+/* why_list.c: all of it. `report` is what is wrong with the configuration and the plugins' files; it may be NULL. */
+struct output_list *why_list_create(void);
+void why_list_take(struct output_list *list, const struct why_facts *facts, const struct report *report);
+
+/* why_slot.c: what became of the slot of a time, or of the last one before it, and why. Stays where it is. */
+struct why_slot {
+    struct question question;
+    char slot[INSTANT_TEXT_SIZE];
+    char at[INSTANT_TEXT_SIZE];
+};
+
+void why_slot_ask(struct why_slot *slot, const struct why_facts *facts, instant at);
+struct output_list *why_slot_list_create(void);
+void why_slot_list_take(struct output_list *list, const struct pg_rows *rows, const struct why_facts *facts);
 
 /* why_problems.c: what is amiss with what the job needs: its plugin failed or is refused, its events are not heard;
  * with the way out. Nothing is added when there is nothing. `report` may be NULL. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "cli/clock_words.h"
+#include "report/clock_words.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* `pgchime why JOB --at WHEN`: what became of a slot, from what the ledger keeps. */
+/* What became of a slot, from what the ledger keeps. */
 #include <string.h>
 
-#include "cli/clock_words.h"
-#include "cli/ledger_lists.h"
-#include "cli/why.h"
+#include "base/memory.h"
+#include "report/clock_words.h"
+#include "report/run_list.h"
+#include "report/why.h"
 
 static const struct output_column columns[] = {
     {"JOB", "job", OUTPUT_TEXT, OUTPUT_ALWAYS},
@@ -64,6 +65,10 @@ static const char slot_sql[] =
     "        (SELECT x.slot FROM chime.run_history x WHERE x.slot < c.slot ORDER BY x.slot LIMIT 1) IS NULL"
     "   FROM job j CROSS JOIN chosen c LEFT JOIN kept k ON k.slot = c.slot"
     "   LEFT JOIN missed m ON c.slot BETWEEN m.first_slot AND m.last_slot ORDER BY k.finished_at DESC LIMIT 1";
+
+static const char *const examples[][QUESTION_PARAMETERS_MAX] = {
+    {"1", "2026-01-01 00:00+00", "2026-01-01 00:00+00"}, {"1", NULL, "2100-01-01 00:00+00"}, {NULL}};
+const struct report_statement why_slot_statement = {"why_slot", slot_sql, 3, examples};
 enum {
     RESULT_SLOT,
     RESULT_RUN,
@@ -87,12 +92,12 @@ enum {
 
 struct answer {
     const struct why_facts *facts;
-    struct pg_rows rows;
+    const struct pg_rows *rows;
 };
 
 static const char *value_of(const struct answer *answer, size_t column)
 {
-    return pg_rows_value(&answer->rows, 0, column);
+    return pg_rows_value(answer->rows, 0, column);
 }
 
 static bool is(const struct answer *answer, size_t column)
@@ -177,28 +182,6 @@ static void set_local(struct output_list *list, const struct why_facts *facts, c
     buffer_finish(&text);
 }
 
-static void print(const struct answer *answer, struct job_visit *visit)
-{
-    struct output_list *list = output_create("slots", columns, COUNT_OF(columns));
-    struct buffer text = {0};
-    output_set_vertical(list);
-    output_add_row(list);
-    output_set(list, COLUMN_JOB, visit->job);
-    output_set(list, COLUMN_DATABASE, visit->visit.database->name);
-    output_set(list, COLUMN_SLOT, value_of(answer, RESULT_SLOT));
-    set_local(list, answer->facts, value_of(answer, RESULT_SLOT));
-    output_set(list, COLUMN_STATE, say_slot(&text, answer));
-    output_set(list, COLUMN_WHY, text.length > 0 ? buffer_text(&text) : NULL);
-    output_set(list, COLUMN_RUN, value_of(answer, RESULT_RUN));
-    output_set(list, COLUMN_TRIGGER, value_of(answer, RESULT_KIND));
-    output_set(list, COLUMN_ATTEMPT, value_of(answer, RESULT_ATTEMPT));
-    output_set(list, COLUMN_STARTED, value_of(answer, RESULT_STARTED));
-    output_set(list, COLUMN_FINISHED, value_of(answer, RESULT_FINISHED));
-    output_print(&list, 1, &visit->invocation->style, stdout);
-    buffer_finish(&text);
-    output_destroy(list);
-}
-
 /* Of what has no slots by the calendar, what is on record tells. */
 static const char *slot_of_schedule(const struct schedule *schedule, instant at, char text[static INSTANT_TEXT_SIZE])
 {
@@ -208,21 +191,33 @@ static const char *slot_of_schedule(const struct schedule *schedule, instant at,
     return slot != INSTANT_NONE ? instant_format(slot, text) : NULL;
 }
 
-bool why_print_slot(const struct why_facts *facts, struct job_visit *visit, struct error *err)
+void why_slot_ask(struct why_slot *slot, const struct why_facts *facts, instant at)
 {
-    struct answer answer = {.facts = facts};
-    char slot[INSTANT_TEXT_SIZE];
-    char formatted[INSTANT_TEXT_SIZE];
-    instant at;
-    if (!wall_time_parse(invocation_option(visit->invocation, "at"), facts->schedule.zone, &at, err)) {
-        return error_prefix(err, "--at");
-    }
-    const char *parameters[] = {visit->job_id, slot_of_schedule(&facts->schedule, at, slot),
-                                instant_format(at, formatted)};
-    if (!pg_client_query(visit->visit.client, slot_sql, parameters, COUNT_OF(parameters), &answer.rows, err)) {
-        return false;
-    }
-    print(&answer, visit);
-    pg_rows_finish(&answer.rows);
-    return true;
+    slot->question = (struct question){.id = REPORT_WHY_SLOT,
+                                       .parameters = {facts->job_id, slot_of_schedule(&facts->schedule, at, slot->slot),
+                                                      instant_format(at, slot->at)}};
+}
+
+struct output_list *why_slot_list_create(void)
+{
+    return output_create("slots", columns, COUNT_OF(columns));
+}
+
+void why_slot_list_take(struct output_list *list, const struct pg_rows *rows, const struct why_facts *facts)
+{
+    struct answer answer = {.facts = facts, .rows = rows};
+    struct buffer text = {0};
+    output_add_row(list);
+    output_set(list, COLUMN_JOB, facts->job);
+    output_set(list, COLUMN_DATABASE, facts->database->name);
+    output_set(list, COLUMN_SLOT, value_of(&answer, RESULT_SLOT));
+    set_local(list, facts, value_of(&answer, RESULT_SLOT));
+    output_set(list, COLUMN_STATE, say_slot(&text, &answer));
+    output_set(list, COLUMN_WHY, text.length > 0 ? buffer_text(&text) : NULL);
+    output_set(list, COLUMN_RUN, value_of(&answer, RESULT_RUN));
+    output_set(list, COLUMN_TRIGGER, value_of(&answer, RESULT_KIND));
+    output_set(list, COLUMN_ATTEMPT, value_of(&answer, RESULT_ATTEMPT));
+    output_set(list, COLUMN_STARTED, value_of(&answer, RESULT_STARTED));
+    output_set(list, COLUMN_FINISHED, value_of(&answer, RESULT_FINISHED));
+    buffer_finish(&text);
 }
