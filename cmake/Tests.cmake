@@ -72,7 +72,7 @@ endfunction()
 
 file(GLOB unit_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/test_*.c")
 foreach(file IN LISTS unit_tests)
-    pgchime_test("${file}" unit 900 pgchime_test_support pgchime_core)
+    pgchime_test("${file}" unit 900 pgchime_test_support pgchime_web pgchime_core)
 endforeach()
 
 file(GLOB tool_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/test_*.py")
@@ -103,7 +103,7 @@ endif()
 file(GLOB integration_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/integration/test_*.c"
     "${PROJECT_SOURCE_DIR}/tests/security/test_*.c")
 foreach(file IN LISTS integration_tests)
-    pgchime_test("${file}" integration 1200 pgchime_test_support pgchime_core)
+    pgchime_test("${file}" integration 1200 pgchime_test_support pgchime_web pgchime_core)
 endforeach()
 
 file(GLOB fault_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/faults/test_*.c")

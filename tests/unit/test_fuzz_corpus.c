@@ -18,7 +18,7 @@
 
 /* LLVMFuzzerTestOneInput of fuzz_NAME.c, renamed by CMake; they abort. */
 typedef int fuzzer(const uint8_t *data, size_t size);
-fuzzer fuzz_config, fuzz_control, fuzz_declaration, fuzz_notify, fuzz_schedule, fuzz_zone;
+fuzzer fuzz_config, fuzz_control, fuzz_declaration, fuzz_http, fuzz_notify, fuzz_schedule, fuzz_zone;
 
 struct input {
     uint8_t *bytes;
@@ -33,6 +33,7 @@ struct corpus {
 static struct corpus configs;
 static struct corpus controls;
 static struct corpus declarations;
+static struct corpus heads;
 static struct corpus notifications;
 static struct corpus schedules;
 static struct corpus zones;
@@ -105,6 +106,12 @@ START_TEST(declaration_of_the_corpus_passes_the_checks_of_its_fuzzer)
 }
 END_TEST
 
+START_TEST(head_of_the_corpus_passes_the_checks_of_its_fuzzer)
+{
+    ck_assert_int_eq(fuzz_http(heads.inputs[_i].bytes, heads.inputs[_i].size), 0);
+}
+END_TEST
+
 START_TEST(notification_of_the_corpus_passes_the_checks_of_its_fuzzer)
 {
     ck_assert_int_eq(fuzz_notify(notifications.inputs[_i].bytes, notifications.inputs[_i].size), 0);
@@ -164,6 +171,7 @@ int main(void)
     read_corpus(&configs, "config");
     read_corpus(&controls, "control");
     read_corpus(&declarations, "declaration");
+    read_corpus(&heads, "http");
     read_corpus(&notifications, "notify");
     read_corpus(&schedules, "schedule");
     read_corpus(&zones, "zone");
@@ -173,6 +181,7 @@ int main(void)
     tcase_add_loop_test(tests, configuration_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, configs.count);
     tcase_add_loop_test(tests, request_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, controls.count);
     tcase_add_loop_test(tests, declaration_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, declarations.count);
+    tcase_add_loop_test(tests, head_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, heads.count);
     tcase_add_loop_test(tests, notification_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, notifications.count);
     tcase_add_loop_test(tests, schedule_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, schedules.count);
     tcase_add_loop_test(tests, zone_of_the_corpus_passes_the_checks_of_its_fuzzer, 0, zones.count);
@@ -185,6 +194,7 @@ int main(void)
     free_corpus(&configs);
     free_corpus(&controls);
     free_corpus(&declarations);
+    free_corpus(&heads);
     free_corpus(&notifications);
     free_corpus(&schedules);
     free_corpus(&zones);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A request that is to be answered, and its connection.
+ *
+ * Does: read heads and bodies within their limits and times, hand each request to a handler, send the answer, and read
+ *   on where the connection stays.
+ * Does not: accept connections (server.h), or know what is asked.
+ * Ownership: a request is its connection's, and stays until it was answered: exactly once, at once or later, also when
+ *   its client has gone. */
+#ifndef CHIME_HTTP_REQUEST_H
+#define CHIME_HTTP_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "http/head.h"
+#include "loop/loop.h"
+
+#define HTTP_ADDRESS_SIZE 64
+
+/* Who called. */
+struct http_peer {
+    bool local; /* through a socket of Unix: then user and group are those of its process */
+    uid_t user;
+    gid_t group;
+    bool loopback;
+    char address[HTTP_ADDRESS_SIZE]; /* numeric; "" where it is local */
+};
+
+struct http_request;
+
+const struct http_head *http_request_head(const struct http_request *request);
+const char *http_request_body(const struct http_request *request); /* NUL behind it; its length is in the head */
+const struct http_peer *http_request_peer(const struct http_request *request);
+
+struct http_answer {
+    int status;
+    const char *type;   /* NULL: there is no content */
+    const char *fields; /* more lines, each with CR LF; NULL: none */
+    const char *body;   /* copied */
+    size_t length;
+};
+
+void http_reply(struct http_request *request, const struct http_answer *answer);
+/* An error as RFC 9457 has it; `hint` (NULL: none) names the way out. `fields` as above. */
+void http_reply_problem(struct http_request *request, int status, const char *detail, const char *hint,
+                        const char *fields);
+
+/* --- for the server ----------------------------------------------------------------------------------------------- */
+
+struct http_handlers {
+    void (*asked)(void *data, struct http_request *request);
+    void (*gone)(void *data, struct http_request *request); /* its connection has ended, and is freed behind this */
+    const char *fields;                                     /* lines of every answer, each with CR LF */
+    duration head_within;                                   /* a head and its body, from when the connection is free */
+    void *data;
+};
+
+/* Takes the socket over. Borrows the handlers. */
+struct http_request *http_connection_create(struct loop *loop, int socket, const struct http_peer *peer,
+                                            const struct http_handlers *handlers);
+void http_connection_destroy(struct http_request *request); /* `gone` is not called */
+
+#endif

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#define _GNU_SOURCE 1
+
+#include "http/server.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+#define PLACES_MAX 8
+#define HEAD_WITHIN (10 * USEC_PER_SEC)
+
+struct listener {
+    struct http_server *server;
+    struct http_place place;
+    int socket;
+    struct loop_watch *watch;
+};
+
+struct http_server {
+    struct loop *loop;
+    struct http_settings settings;
+    struct http_handlers handlers;
+    struct listener listeners[PLACES_MAX];
+    size_t listener_count;
+    struct http_request *connections[HTTP_CONNECTIONS_MAX];
+    size_t connection_count;
+};
+
+static void asked(void *data, struct http_request *request)
+{
+    const struct http_server *server = data;
+    server->settings.asked(server->settings.data, request);
+}
+
+static void gone(void *data, struct http_request *request)
+{
+    struct http_server *server = data;
+    size_t at = 0;
+    while (server->connections[at] != request) {
+        at++;
+    }
+    server->connections[at] = server->connections[--server->connection_count];
+}
+
+static bool has_room(const struct http_server *server, const struct http_peer *peer)
+{
+    size_t same = 0;
+    if (peer->local) {
+        return true;
+    }
+    for (size_t i = 0; i < server->settings.proxy_count; i++) {
+        if (strcmp(server->settings.proxies[i], peer->address) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < server->connection_count; i++) {
+        const struct http_peer *other = http_request_peer(server->connections[i]);
+        same += strcmp(other->address, peer->address) == 0 ? 1 : 0;
+    }
+    return same < HTTP_CONNECTIONS_OF_ONE;
+}
+
+static bool read_local_peer(int socket, struct http_peer *peer)
+{
+    struct ucred process;
+    socklen_t size = sizeof(process);
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &process, &size) != 0) {
+        return false;
+    }
+    peer->local = true;
+    peer->user = process.uid;
+    peer->group = process.gid;
+    return true;
+}
+
+static bool read_peer(const struct listener *listener, int socket, const struct sockaddr_storage *address,
+                      socklen_t size, struct http_peer *peer)
+{
+    *peer = (struct http_peer){.loopback = listener->place.loopback};
+    if (listener->place.local) {
+        return read_local_peer(socket, peer);
+    }
+    int on = 1;
+    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    return getnameinfo((const struct sockaddr *)address, size, peer->address, sizeof(peer->address), NULL, 0,
+                       NI_NUMERICHOST) == 0;
+}
+
+static void called(void *data, bool readable, bool writable)
+{
+    struct listener *listener = data;
+    struct http_server *server = listener->server;
+    struct sockaddr_storage address;
+    socklen_t size = sizeof(address);
+    struct http_peer peer;
+    (void)readable;
+    (void)writable;
+    int socket = accept4(listener->socket, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (socket < 0) {
+        return;
+    }
+    if (server->connection_count == HTTP_CONNECTIONS_MAX || !read_peer(listener, socket, &address, size, &peer) ||
+        !has_room(server, &peer)) {
+        close(socket);
+        return;
+    }
+    server->connections[server->connection_count++] = http_connection_create(server->loop, socket, &peer,
+                                                                             &server->handlers);
+}
+
+struct http_server *http_server_create(struct loop *loop, const struct http_settings *settings)
+{
+    struct http_server *server = xcalloc(1, sizeof(*server));
+    server->loop = loop;
+    server->settings = *settings;
+    server->handlers = (struct http_handlers){
+        .asked = asked,
+        .gone = gone,
+        .fields = settings->fields,
+        .head_within = settings->head_within > 0 ? settings->head_within : HEAD_WITHIN,
+        .data = server,
+    };
+    return server;
+}
+
+static void stop_listening(const struct listener *listener)
+{
+    loop_watch_destroy(listener->watch);
+    close(listener->socket);
+    if (listener->place.local) {
+        unlink(((const struct sockaddr_un *)&listener->place.address)->sun_path);
+    }
+}
+
+bool http_server_listen(struct http_server *server, const struct http_place *place, struct error *err)
+{
+    if (server->listener_count == PLACES_MAX) {
+        error_set(err, ERROR_CONFIG, "a server listens at %d places at most", PLACES_MAX);
+        return error_hint(err, "name fewer of them under listen");
+    }
+    int socket = http_place_listen(place, err);
+    if (socket < 0) {
+        return false;
+    }
+    struct listener *listener = &server->listeners[server->listener_count++];
+    *listener = (struct listener){.server = server, .place = *place, .socket = socket};
+    listener->watch = loop_watch_create(server->loop, socket, called, listener);
+    loop_watch_set(listener->watch, true, false);
+    return true;
+}
+
+char *http_server_place(const struct http_server *server, size_t n)
+{
+    return http_place_text(server->listeners[n].socket);
+}
+
+size_t http_server_connections(const struct http_server *server)
+{
+    return server->connection_count;
+}
+
+void http_server_destroy(struct http_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < server->listener_count; i++) {
+        stop_listening(&server->listeners[i]);
+    }
+    for (size_t i = 0; i < server->connection_count; i++) {
+        http_connection_destroy(server->connections[i]);
+    }
+    free(server);
+}

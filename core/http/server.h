@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Listens at some places, and takes so many connections and no more.
+ *
+ * Does: accept; close at once what is beyond 256 in all, or 32 of one address that is no proxy.
+ * Ownership: requests that were not answered go with it: nobody may answer them then. */
+#ifndef CHIME_HTTP_SERVER_H
+#define CHIME_HTTP_SERVER_H
+
+#include "http/listen.h"
+#include "http/request.h"
+
+#define HTTP_CONNECTIONS_MAX 256
+#define HTTP_CONNECTIONS_OF_ONE 32
+
+struct http_server;
+
+struct http_settings {
+    void (*asked)(void *data, struct http_request *request);
+    void *data;
+    const char *fields;         /* lines of every answer, each with CR LF */
+    const char *const *proxies; /* addresses that many may come from; borrowed, as the lines */
+    size_t proxy_count;
+    duration head_within; /* 0: 10 s */
+};
+
+struct http_server *http_server_create(struct loop *loop, const struct http_settings *settings);
+/* One more place. */
+bool http_server_listen(struct http_server *server, const struct http_place *place, struct error *err) CHIME_MUST_CHECK;
+/* Of the n-th place. Caller frees. */
+char *http_server_place(const struct http_server *server, size_t n);
+size_t http_server_connections(const struct http_server *server);
+void http_server_destroy(struct http_server *server); /* takes NULL */
+
+#endif
