@@ -140,6 +140,9 @@ static int add_field(struct http_head *head, const char *name, const char *value
     if (head->field_count == HTTP_FIELDS_MAX) {
         return 431;
     }
+    if (strcmp(name, "connection") == 0 && strcasecmp(value, "keep-alive") != 0) {
+        head->last = true;
+    }
     head->fields[head->field_count++] = (struct http_field){name, value};
     return 0;
 }
@@ -177,17 +180,6 @@ static int read_length(struct http_head *head)
     return head->method == HTTP_POST || length == 0 ? 0 : 400;
 }
 
-static bool closes(const struct http_head *head)
-{
-    for (size_t i = 0; i < head->field_count; i++) {
-        const struct http_field *field = &head->fields[i];
-        if (strcmp(field->name, "connection") == 0 && strcasecmp(field->value, "keep-alive") != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int judge(struct http_head *head)
 {
     head->host = http_head_field(head, "host");
@@ -197,7 +189,6 @@ static int judge(struct http_head *head)
     if (http_head_field(head, "expect") != NULL) {
         return 417;
     }
-    head->last = closes(head);
     return read_length(head);
 }
 

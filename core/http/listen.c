@@ -134,7 +134,7 @@ int http_place_listen(const struct http_place *place, struct error *err)
 
 char *http_place_text(int socket)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof(address);
     char host[INET6_ADDRSTRLEN];
     char port[8];
