@@ -7,13 +7,13 @@
 
 #include "base/log_fold.h"
 #include "daemon/expired.h"
-#include "daemon/install.h"
 #include "daemon/job_pings.h"
 #include "daemon/lead.h"
 #include "daemon/roles.h"
 #include "daemon/sql_job_status.h"
 #include "daemon/sql_jobs.h"
 #include "daemon/sql_placing.h"
+#include "ledger/install.h"
 #include "ledger/sync.h"
 #include "schedule/scheduler.h"
 

@@ -4,8 +4,8 @@
  * Restartable: what is there already is left alone. A plugin whose sources are missing is dormant, one whose step fails
  * is failed; both are written down with the reason, cost nobody else, and are tried again at the next leadership. The
  * jobs of a dormant plugin sleep; those of a failed one run, and fail on the record if they depend on what failed. */
-#ifndef CHIME_DAEMON_INSTALL_H
-#define CHIME_DAEMON_INSTALL_H
+#ifndef CHIME_LEDGER_INSTALL_H
+#define CHIME_LEDGER_INSTALL_H
 
 #include "catalog/catalog.h"
 #include "pg/connection.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "daemon/install.h"
+#include "ledger/install.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "ledger/declaration_json.h"
 #include "ledger/ledger.h"
 
 #define ATTEMPTS_MAX 20 /* of 200 ms each */
@@ -49,96 +49,6 @@ static void next_step(struct install *install);
 static const struct catalog_plugin *current(const struct install *install)
 {
     return &install->catalog->plugins[install->plugin];
-}
-
-static json_t *names_json(const struct names *names)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < names->count; i++) {
-        json_array_append_new(list, json_string(names->items[i]));
-    }
-    return list;
-}
-
-static char *dump(json_t *json)
-{
-    char *text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    return text;
-}
-
-static bool is_own_view(const struct declaration *declaration, const char *relation)
-{
-    for (size_t i = 0; i < declaration->view_count; i++) {
-        if (strcmp(declaration->views[i].relation, relation) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Those that are for the relation; NULL: all that have to be there before the plugin's views are. */
-static char *sources_json(const struct declaration *declaration, const char *relation)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < declaration->source_count; i++) {
-        if (relation != NULL ? !source_is_for(&declaration->sources[i], relation)
-                             : is_own_view(declaration, declaration->sources[i].table)) {
-            continue;
-        }
-        json_t *source = json_object();
-        json_object_set_new(source, "table", json_string(declaration->sources[i].table));
-        json_object_set_new(source, "columns", names_json(&declaration->sources[i].columns));
-        json_object_set_new(source, "capture", names_json(&declaration->sources[i].capture));
-        json_object_set_new(source, "map",
-                            declaration->sources[i].map != NULL ? json_string(declaration->sources[i].map)
-                                                                : json_null());
-        json_object_set_new(source, "trust", json_boolean(declaration->sources[i].trust));
-        json_array_append_new(list, source);
-    }
-    return dump(list);
-}
-
-static char *indexes_json(const struct declared_view *view)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < view->index_count; i++) {
-        json_t *index = json_object();
-        json_object_set_new(index, "name", json_string(view->indexes[i].name));
-        json_object_set_new(index, "columns", json_string(view->indexes[i].columns));
-        json_object_set_new(index, "where",
-                            view->indexes[i].where != NULL ? json_string(view->indexes[i].where) : json_null());
-        json_array_append_new(list, index);
-    }
-    return dump(list);
-}
-
-static char *settings_json(const struct catalog_plugin *plugin)
-{
-    json_t *object = json_object();
-    for (size_t i = 0; i < plugin->setting_count; i++) {
-        json_object_set_new(object, plugin->settings[i].name, json_string(plugin->settings[i].value));
-    }
-    return dump(object);
-}
-
-/* A list of names as an array parameter. */
-static char *names_array(const struct names *names)
-{
-    struct buffer text = {0};
-    buffer_putc(&text, '{');
-    for (size_t i = 0; i < names->count; i++) {
-        buffer_puts(&text, i > 0 ? ",\"" : "\"");
-        for (const char *c = names->items[i]; *c != '\0'; c++) {
-            if (*c == '"' || *c == '\\') {
-                buffer_putc(&text, '\\');
-            }
-            buffer_putc(&text, *c);
-        }
-        buffer_putc(&text, '"');
-    }
-    buffer_putc(&text, '}');
-    return buffer_take(&text);
 }
 
 static void fail(struct install *install, const char *state, const char *reason)
@@ -193,7 +103,7 @@ static void sources_known(void *data, const struct pg_reply *reply)
 
 static void send_sources(struct install *install)
 {
-    char *sources = sources_json(current(install)->declaration, NULL);
+    char *sources = declaration_json_sources(current(install)->declaration, NULL);
     const char *parameters[] = {current(install)->view_schema, current(install)->source_schema, sources};
     send(install, "SELECT DISTINCT m FROM chime.missing_sources($1, $2, $3) m ORDER BY m", 3, parameters,
          sources_known);
@@ -226,7 +136,7 @@ static void send_keys(struct install *install)
 {
     const struct catalog_plugin *plugin = current(install);
     const char *relation = plugin->declaration->views[install->item].relation;
-    char *sources = sources_json(plugin->declaration, relation);
+    char *sources = declaration_json_sources(plugin->declaration, relation);
     const char *parameters[] = {plugin->view_schema, plugin->source_schema, relation, sources};
     send(install, "SELECT chime.install_keys($1, $2, $3, $4)", 4, parameters, tried);
     free(sources);
@@ -236,10 +146,10 @@ static void send_view(struct install *install)
 {
     const struct catalog_plugin *plugin = current(install);
     const struct declared_view *view = &plugin->declaration->views[install->item];
-    char *key = names_array(&view->key);
-    char *grain = names_array(&view->grain);
-    char *stamps = names_array(&view->stamps);
-    char *indexes = indexes_json(view);
+    char *key = declaration_json_names(&view->key);
+    char *grain = declaration_json_names(&view->grain);
+    char *stamps = declaration_json_names(&view->stamps);
+    char *indexes = declaration_json_indexes(view);
     const char *parameters[] = {plugin->declaration->name,
                                 plugin->view_schema,
                                 plugin->source_schema,
@@ -288,7 +198,7 @@ static void send_silence(struct install *install)
     for (size_t i = 0; i < plugin->channel_count; i++) {
         kept[i] = plugin->channels[i].name;
     }
-    char *array = names_array(&(struct names){.items = kept, .count = plugin->channel_count});
+    char *array = declaration_json_names(&(struct names){.items = kept, .count = plugin->channel_count});
     const char *parameters[] = {plugin->declaration->name, array};
     send(install, "SELECT chime.remove_channels($1, $2)", 2, parameters, tried);
     free(array);
@@ -333,7 +243,7 @@ static void recorded(void *data, const struct pg_reply *reply)
 static void send_record(struct install *install, const char *state, const char *reason, pg_callback *callback)
 {
     const struct catalog_plugin *plugin = current(install);
-    char *settings = settings_json(plugin);
+    char *settings = declaration_json_settings(plugin);
     const char *parameters[] = {plugin->declaration->name,
                                 plugin->declaration->version,
                                 plugin->declaration->summary,
@@ -500,8 +410,8 @@ static void trusted(void *data, const struct pg_reply *reply)
 
 static void send_trusted(struct install *install)
 {
-    char *array = names_array(&(struct names){.items = (const char **)install->settings->trusted_owners,
-                                              .count = install->settings->trusted_owner_count});
+    char *array = declaration_json_names(&(struct names){.items = (const char **)install->settings->trusted_owners,
+                                                         .count = install->settings->trusted_owner_count});
     const char *parameters[] = {array};
     send(install, "SELECT chime.trust_owners($1)", 1, parameters, trusted);
     free(array);
@@ -517,7 +427,7 @@ static void send_retire(struct install *install)
             kept[names.count++] = catalog->plugins[i].declaration->name;
         }
     }
-    char *array = names_array(&names);
+    char *array = declaration_json_names(&names);
     const char *parameters[] = {array};
     send(install, "SELECT chime.retire_plugins($1)", 1, parameters, retired);
     free(array);
