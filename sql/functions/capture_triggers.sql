@@ -83,40 +83,45 @@ CREATE OR REPLACE FUNCTION chime.is_leaf(p_relation pg_class) RETURNS boolean LA
 RETURN p_relation.relispartition AND p_relation.relkind = 'r';
 COMMENT ON ROUTINE chime.is_leaf IS 'whether rows come to a relation through a partitioned table';
 
--- Relations of a source's tree on which one of our triggers is missing, does not fire, is of the other kind, or was
+-- Relations of sources' trees on which one of our triggers is missing, does not fire, is of the other kind, or was
 -- made for fewer columns. 4: a trigger of INSERT; 16: of UPDATE; 7: of each row before an INSERT; 19: before an UPDATE.
-CREATE OR REPLACE FUNCTION chime.uncaptured(p_source integer) RETURNS SETOF oid
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_capture oid[] := chime.capture_functions(p_source);
+CREATE OR REPLACE FUNCTION chime.uncaptured_relations(p_sources integer[]) RETURNS TABLE (source_id integer, relation oid)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$ -- keeps its plan: asked at every refresh
+#variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH RECURSIVE tree AS (
-        SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid AS relation, s.version
-        FROM chime.source s WHERE s.source_id = p_source
+    WITH RECURSIVE root AS MATERIALIZED (
+        SELECT s.source_id, r.oid AS relation, s.version, chime.capture_functions(s.source_id) AS capture,
+               CASE WHEN c.relkind = 'p' THEN chime.moves(s.source_id) END AS moves, chime.captured_by_row(c.oid) AS by_row
+        FROM chime.source s CROSS JOIN LATERAL (SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid) AS r (oid)
+        LEFT JOIN pg_class c ON c.oid = r.oid
+        WHERE s.source_id = ANY (p_sources)),
+    tree AS (
+        SELECT r.source_id, r.relation, r.by_row FROM root r
         UNION ALL
-        SELECT i.inhrelid, t.version FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation),
-    moves AS MATERIALIZED (SELECT chime.moves(p_source) AS how) -- asked once, and only where there are leaves
-    SELECT r.relation FROM tree r
-    CROSS JOIN LATERAL (SELECT chime.is_leaf(c) FROM pg_class c WHERE c.oid = r.relation OFFSET 0) AS l (is_leaf) -- OFFSET: by the index
-    WHERE (SELECT count(*) FROM pg_trigger t
-           WHERE t.tgrelid = r.relation AND t.tgenabled IN ('O', 'A')
-             AND t.tgfoid = v_capture[CASE WHEN t.tgtype = 7 THEN CASE WHEN l.is_leaf THEN 1 END
-                                           WHEN t.tgtype = 19 THEN CASE WHEN l.is_leaf THEN 4 END
-                                           WHEN t.tgtype & 4 <> 0 THEN 3
-                                           WHEN t.tgtype & 16 <> 0 AND chime.captured_by_row(r.relation) THEN 2 ELSE 1 END]
-             AND (t.tgqual IS NULL OR t.tgtype IN (7, 19))
-             AND encode(t.tgargs, 'escape') = r.version || CASE WHEN t.tgtype = 19 THEN '\000' || (SELECT m.how FROM moves m) ELSE '' END || '\000')
-          < CASE WHEN NOT l.is_leaf THEN 4 WHEN (SELECT m.how FROM moves m) IS NULL THEN 5 ELSE 6 END;
+        SELECT t.source_id, i.inhrelid, false FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
+    SELECT t.source_id, t.relation
+    FROM tree t JOIN root s ON s.source_id = t.source_id
+    CROSS JOIN LATERAL (SELECT chime.is_leaf(c) FROM pg_class c WHERE c.oid = t.relation OFFSET 0) AS l (is_leaf) -- OFFSET: by the index
+    WHERE (SELECT count(*) FROM pg_trigger g
+           WHERE g.tgrelid = t.relation AND g.tgenabled IN ('O', 'A')
+             AND g.tgfoid = s.capture[CASE WHEN g.tgtype = 7 THEN CASE WHEN l.is_leaf THEN 1 END
+                                           WHEN g.tgtype = 19 THEN CASE WHEN l.is_leaf THEN 4 END
+                                           WHEN g.tgtype & 4 <> 0 THEN 3
+                                           WHEN g.tgtype & 16 <> 0 AND t.by_row THEN 2 ELSE 1 END]
+             AND (g.tgqual IS NULL OR g.tgtype IN (7, 19))
+             AND encode(g.tgargs, 'escape') = s.version || CASE WHEN g.tgtype = 19 THEN '\000' || s.moves ELSE '' END || '\000')
+          < CASE WHEN NOT l.is_leaf THEN 4 WHEN s.moves IS NULL THEN 5 ELSE 6 END;
 END $$;
-COMMENT ON ROUTINE chime.uncaptured IS 'relations of a source on which a trigger is missing, off, or too old';
+COMMENT ON ROUTINE chime.uncaptured_relations IS 'relations of sources on which a trigger is missing, off, or too old';
 
 -- Where triggers are to be made: a relation and the source that it belongs to.
 CREATE OR REPLACE FUNCTION chime.triggers_wanted() RETURNS TABLE (source_id integer, relation regclass)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT s.source_id, u::regclass FROM chime.source s CROSS JOIN LATERAL chime.uncaptured(s.source_id) AS u
-    WHERE EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = s.source_id)
-      AND chime.foreign_leaves(chime.source_oid(s.source_id)) IS NULL;
+    SELECT u.source_id, u.relation::regclass FROM chime.uncaptured_relations(ARRAY(SELECT v.source_id FROM chime.view_source v)) AS u
+    WHERE chime.foreign_leaves(chime.source_oid(u.source_id)) IS NULL;
 END;
 COMMENT ON ROUTINE chime.triggers_wanted IS 'relations on which triggers are to be made';
 
@@ -178,35 +183,37 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.disarm_triggers IS 'puts triggers that never fire in the place of those of a relation';
 
--- What a source looks like to capture. A difference to the last refresh means that something may have changed without a
+-- What sources look like to capture. A difference to the last refresh means that something may have changed without a
 -- mark: its storage (TRUNCATE with triggers off, a restore), its tree (ATTACH, DETACH, which CONCURRENTLY hides rows
 -- long before the partition leaves the tree), its triggers, a subscription, the cluster.
 -- xmin: a trigger that was off and is on again is another row. So are the rows that describe the columns read: a column
 -- that was another for a while left no marks.
 -- plpgsql, which keeps its plan: a function in SQL is planned each time it is called, and this one is at every refresh.
-CREATE OR REPLACE FUNCTION chime.source_fingerprint(p_source integer) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_capture oid[] := chime.capture_functions(p_source);
+CREATE OR REPLACE FUNCTION chime.source_looks(p_sources integer[]) RETURNS TABLE (source_id integer, fingerprint text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
 BEGIN
-    RETURN (
-        WITH RECURSIVE tree AS (
-            SELECT to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid AS relation, s.captured || s.declared AS columns,
-                   false AS leaves
-            FROM chime.source s WHERE s.source_id = p_source
-            UNION ALL
-            SELECT i.inhrelid, NULL, i.inhdetachpending FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
-        SELECT md5(coalesce(string_agg(
-                       concat_ws(' ', r.relation, pg_relation_filenode(r.relation), CASE WHEN r.leaves THEN 'leaves' END,
-                                 (SELECT string_agg(concat_ws(' ', t.oid, t.tgenabled, t.xmin), ' ' ORDER BY t.oid) FROM pg_trigger t
-                                  WHERE t.tgrelid = r.relation AND t.tgfoid = ANY (v_capture)),
-                                 (SELECT string_agg(concat_ws(' ', a.attnum, a.xmin), ' ' ORDER BY a.attnum) FROM pg_attribute a
-                                  WHERE a.attrelid = r.relation AND a.attname = ANY (r.columns)),
-                                 (SELECT string_agg(p.srsubid::text, ' ' ORDER BY p.srsubid) FROM pg_subscription_rel p
-                                  WHERE p.srrelid = r.relation)), ',' ORDER BY r.relation), '')
-                   || (SELECT c.system_identifier FROM pg_control_system() c))
-        FROM tree r WHERE r.relation IS NOT NULL);
+    RETURN QUERY
+    WITH RECURSIVE tree AS (
+        SELECT s.source_id, to_regclass(format('%I.%I', s.source_schema, s.source_table))::oid AS relation, s.captured || s.declared AS columns,
+               false AS leaves, chime.capture_functions(s.source_id) AS capture
+        FROM chime.source s WHERE s.source_id = ANY (p_sources)
+        UNION ALL
+        SELECT t.source_id, i.inhrelid, NULL, i.inhdetachpending, t.capture FROM tree t JOIN pg_inherits i ON i.inhparent = t.relation)
+    SELECT r.source_id,
+           md5(coalesce(string_agg(
+                   concat_ws(' ', r.relation, pg_relation_filenode(r.relation), CASE WHEN r.leaves THEN 'leaves' END,
+                             (SELECT string_agg(concat_ws(' ', t.oid, t.tgenabled, t.xmin), ' ' ORDER BY t.oid) FROM pg_trigger t
+                              WHERE t.tgrelid = r.relation AND t.tgfoid = ANY (r.capture)),
+                             (SELECT string_agg(concat_ws(' ', a.attnum, a.xmin), ' ' ORDER BY a.attnum) FROM pg_attribute a
+                              WHERE a.attrelid = r.relation AND a.attname = ANY (r.columns)),
+                             (SELECT string_agg(p.srsubid::text, ' ' ORDER BY p.srsubid) FROM pg_subscription_rel p
+                              WHERE p.srrelid = r.relation)), ',' ORDER BY r.relation) FILTER (WHERE r.relation IS NOT NULL), '')
+               || (SELECT c.system_identifier FROM pg_control_system() c))
+    FROM tree r GROUP BY r.source_id;
 END $$;
-COMMENT ON ROUTINE chime.source_fingerprint IS 'what a source looks like: columns, triggers, partitions, files';
+COMMENT ON ROUTINE chime.source_looks IS 'what sources look like: columns, triggers, partitions, files';
 
 -- Who may be writing to a source. A writer asks for the trigger's function late in its statement, maybe without having
 -- got a transaction id yet, and may find the one it knew when it locked the source: so parts wait for locks,

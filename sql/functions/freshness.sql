@@ -33,39 +33,32 @@ END $$;
 COMMENT ON FUNCTION chime.pending_changes IS
     'marks that the view has still to take, at most p_limit; NULL where marks do not tell: a view that is not keyed, or one whose next refresh does everything';
 
--- The same of every view, as yes or no: what several views read is looked at once.
+-- The same of every view, as yes or no. Catalogs are asked once for all of them. A source whose log has nothing since
+-- the earliest snapshot of its views is not looked at for each of these.
 CREATE OR REPLACE FUNCTION chime.pending_views() RETURNS TABLE (view_schema name, relation name, pending boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET max_parallel_workers_per_gather = 0
 SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
 DECLARE
-    v_view record;
-    v_source integer;
-    v_looks jsonb := (SELECT jsonb_object_agg(s.source_id, chime.source_fingerprint(s.source_id)) FROM chime.source s
-                      WHERE EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = s.source_id));
-    v_captured integer[] := ARRAY(SELECT s.source_id FROM chime.source s
-                                  WHERE EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = s.source_id)
-                                    AND chime.is_captured(s.source_id));
+    v_views integer[] := ARRAY(SELECT v.view_id FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation)
+                               WHERE v.full_reason IS NULL AND r.seen IS NOT NULL);
+    v_vague integer[] := ARRAY(SELECT u.view_id FROM chime.uncaptured_views(v_views) AS u) || ARRAY(SELECT chime.flooded_views(v_views));
+    v_told integer[] := ARRAY(
+        SELECT v.view_id FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation)
+        LEFT JOIN chime.view_looks(v_views) AS l ON l.view_id = v.view_id
+        WHERE v.view_id = ANY (v_views) AND v.view_id <> ALL (v_vague) AND l.fingerprint IS NOT DISTINCT FROM r.fingerprint);
+    v_written integer[] := ARRAY(
+        SELECT s.source_id FROM chime.view v JOIN chime.view_source s USING (view_schema, relation) JOIN chime.view_refresh r USING (view_schema, relation)
+        WHERE v.view_id = ANY (v_told) GROUP BY s.source_id
+        HAVING chime.unseen_marks(s.source_id, format('%1$s:%1$s:', min(pg_snapshot_xmin(r.seen)))::pg_snapshot, 1) IS DISTINCT FROM 0);
 BEGIN
-    FOR v_view IN
-        SELECT r.view_schema, r.relation, r.seen,
-               CASE WHEN v.full_reason IS NOT NULL OR r.seen IS NULL THEN false
-                    WHEN chime.uncaptured_sources(r.view_schema, r.relation, v_captured) IS NOT NULL THEN false
-                    WHEN chime.flooded(r.view_schema, r.relation) THEN false
-                    ELSE chime.view_fingerprint(r.view_schema, r.relation, v_looks) IS NOT DISTINCT FROM r.fingerprint END AS marks_tell,
-               ARRAY(SELECT s.source_id FROM chime.view_source s WHERE s.view_schema = r.view_schema AND s.relation = r.relation) AS sources
-        FROM chime.view v JOIN chime.view_refresh r ON r.view_schema = v.view_schema AND r.relation = v.relation
-    LOOP
-        view_schema := v_view.view_schema;
-        relation := v_view.relation;
-        pending := CASE WHEN v_view.marks_tell THEN false END;
-        IF v_view.marks_tell THEN
-            FOREACH v_source IN ARRAY v_view.sources LOOP
-                pending := chime.unseen_marks(v_source, v_view.seen, 1) > 0;
-                EXIT WHEN pending IS DISTINCT FROM false;
-            END LOOP;
-        END IF;
-        RETURN NEXT;
-    END LOOP;
+    RETURN QUERY
+    SELECT v.view_schema, v.relation,
+           CASE WHEN v.view_id = ANY (v_told) THEN
+               (SELECT CASE WHEN bool_or(u.marks > 0) THEN true WHEN bool_or(u.marks IS NULL) THEN NULL ELSE false END
+                FROM (SELECT CASE WHEN s.source_id = ANY (v_written) THEN chime.unseen_marks(s.source_id, r.seen, 1) ELSE 0 END AS marks
+                      FROM chime.view_source s WHERE s.view_schema = v.view_schema AND s.relation = v.relation) AS u) END
+    FROM chime.view v JOIN chime.view_refresh r ON r.view_schema = v.view_schema AND r.relation = v.relation;
 END $$;
 COMMENT ON FUNCTION chime.pending_views IS 'whether each view has marks still to take; NULL where marks do not tell';
 
@@ -181,31 +174,39 @@ COMMENT ON ROUTINE chime.freshness IS 'pending, behind and state of one relation
 -- are for changes, which wake jobs; this is for schedules. Without any it is as fresh as somebody sees to it.
 CREATE OR REPLACE FUNCTION chime.freshness_by_time(p_revisited_at timestamptz, p_watched boolean, p_warn interval, p_error interval,
                                         p_now timestamptz, OUT behind interval, OUT state text)
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan, as view_freshness()
+BEGIN
     SELECT f.behind, CASE WHEN coalesce(p_warn, p_error) IS NULL AND p_watched AND p_revisited_at IS NOT NULL THEN 'fresh' ELSE f.state END
+    INTO behind, state
     FROM chime.freshness(false, NULL, NULL, p_revisited_at, false, p_warn, p_error, p_now) AS f;
-END;
+END $$;
 COMMENT ON ROUTINE chime.freshness_by_time IS 'behind and state of what changes as time passes, judged by thresholds that jobs give';
 
 -- A view that reads other views is as far behind as the furthest of these, for it shows what they show.
 CREATE OR REPLACE FUNCTION chime.views_read() RETURNS TABLE (view_schema name, relation name, read_schema name, read_relation name)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off AS $$ -- keeps its plan, as view_freshness()
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off
+SET enable_mergejoin = off AS $$ -- keeps its plan, as view_freshness()
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH RECURSIVE direct AS MATERIALIZED (
-        SELECT v.view_schema, v.relation, o.view_schema AS read_schema, o.relation AS read_relation
-        FROM chime.view v
-        CROSS JOIN LATERAL chime.columns_read(to_regclass(format('%I.%I', v.view_schema, v.relation || '__live'))) AS t (oid, "column")
-        JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
-        JOIN chime.view o ON o.view_schema = n.nspname AND o.relation = c.relname),
-    reads AS (
-        SELECT v.view_schema, v.relation, v.view_schema AS read_schema, v.relation AS read_relation FROM chime.view v
+    WITH RECURSIVE kept AS MATERIALIZED (
+        SELECT v.view_id, v.view_schema, v.relation, l AS live,
+               (SELECT c.oid FROM pg_class c WHERE c.oid = to_regclass(format('%I.%I', v.view_schema, v.relation)) AND c.relkind <> 'v') AS oid
+        FROM chime.view v CROSS JOIN to_regclass(format('%I.%I', v.view_schema, v.relation || '__live')) AS l),
+    read AS (
+        SELECT k.view_id, k.live::oid AS relation FROM kept k
         UNION
-        SELECT r.view_schema, r.relation, d.read_schema, d.read_relation
-        FROM reads r JOIN direct d ON d.view_schema = r.read_schema AND d.relation = r.read_relation)
-    SELECT * FROM reads;
+        SELECT r.view_id, d.refobjid FROM read r JOIN pg_class c ON c.oid = r.relation AND c.relkind = 'v'
+        JOIN pg_rewrite w ON w.ev_class = r.relation
+        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
+                        AND d.refobjid <> r.relation),
+    direct AS MATERIALIZED (SELECT r.view_id, k.view_id AS read_id FROM read r JOIN kept k ON k.oid = r.relation),
+    through AS (
+        SELECT k.view_id, k.view_id AS read_id FROM kept k
+        UNION
+        SELECT t.view_id, d.read_id FROM through t JOIN direct d ON d.view_id = t.read_id)
+    SELECT k.view_schema, k.relation, o.view_schema, o.relation
+    FROM through t JOIN kept k ON k.view_id = t.view_id JOIN kept o ON o.view_id = t.read_id;
 END $$;
 COMMENT ON FUNCTION chime.views_read IS 'each view with itself and the views that it reads, through others too';
 

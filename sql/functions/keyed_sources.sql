@@ -4,18 +4,33 @@
 -- Of the sources, and of the view itself: one defined or made anew begins with everything. Here and below
 -- force_generic_plan: a plan for these values is no better, and PostgreSQL would take more time to make it at each
 -- refresh than to run it.
-CREATE OR REPLACE FUNCTION chime.view_fingerprint(p_schema name, p_relation name, p_sources jsonb DEFAULT NULL) RETURNS text
+CREATE OR REPLACE FUNCTION chime.view_looks(p_views integer[]) RETURNS TABLE (view_id integer, fingerprint text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
 BEGIN
-    RETURN (SELECT string_agg(s.source_id || ':' || coalesce(p_sources ->> s.source_id::text, chime.source_fingerprint(s.source_id)), ' ' ORDER BY s.source_id) || ' '
-                   || md5(concat_ws(' ', k.oid::oid, pg_relation_filenode(k.oid), v.definition, v.search_path, v.timezone, v.key, v.grain, v.stamps, split_part(v.asked, ' ', 1),
-                                    string_agg(concat_ws(' ', s.declared, s.captured, s.map_query), ' ' ORDER BY s.source_id)))
-            FROM chime.view v JOIN chime.view_source s USING (view_schema, relation)
-            CROSS JOIN to_regclass(format('%I.%I', v.view_schema, v.relation)) AS k (oid)
-            WHERE v.view_schema = p_schema AND v.relation = p_relation
-            GROUP BY v.view_schema, v.relation, k.oid);
+    RETURN QUERY
+    WITH asked AS MATERIALIZED (SELECT v.view_id, s.* FROM chime.view v JOIN chime.view_source s USING (view_schema, relation)
+                                WHERE v.view_id = ANY (p_views)),
+    looks AS MATERIALIZED (SELECT * FROM chime.source_looks(ARRAY(SELECT DISTINCT a.source_id FROM asked a)) AS l),
+    of_sources AS (
+        SELECT a.view_id, string_agg(a.source_id || ':' || l.fingerprint, ' ' ORDER BY a.source_id) AS looks,
+               string_agg(concat_ws(' ', a.declared, a.captured, a.map_query), ' ' ORDER BY a.source_id) AS reads
+        FROM asked a JOIN looks l ON l.source_id = a.source_id GROUP BY a.view_id)
+    SELECT o.view_id, o.looks || ' '
+           || md5(concat_ws(' ', k.oid::oid, pg_relation_filenode(k.oid), v.definition, v.search_path, v.timezone, v.key, v.grain, v.stamps,
+                            split_part(v.asked, ' ', 1), o.reads))
+    FROM of_sources o JOIN chime.view v ON v.view_id = o.view_id
+    CROSS JOIN to_regclass(format('%I.%I', v.view_schema, v.relation)) AS k (oid);
 END $$;
-COMMENT ON ROUTINE chime.view_fingerprint IS 'what a view and its sources look like: another one means that everything is done anew';
+COMMENT ON ROUTINE chime.view_looks IS 'what views and their sources look like: another one means that everything is done anew';
+
+CREATE OR REPLACE FUNCTION chime.view_fingerprint(p_schema name, p_relation name) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+BEGIN
+    RETURN (SELECT l.fingerprint FROM chime.view_looks(ARRAY(SELECT v.view_id FROM chime.view v
+                                                             WHERE v.view_schema = p_schema AND v.relation = p_relation)) AS l);
+END $$;
+COMMENT ON ROUTINE chime.view_fingerprint IS 'what one view and its sources look like';
 
 -- Which source of a view looks otherwise than at its last refresh.
 CREATE OR REPLACE FUNCTION chime.fingerprint_reason(p_schema name, p_relation name) RETURNS text
@@ -25,37 +40,54 @@ RETURN (SELECT coalesce(string_agg(format('%I.%I', o.source_schema, o.source_tab
                         'its definition or its relation is another one')
         FROM chime.view_source s JOIN chime.source o USING (source_id)
         JOIN chime.view_refresh r USING (view_schema, relation)
+        CROSS JOIN LATERAL chime.source_looks(ARRAY[s.source_id]) AS l
         WHERE s.view_schema = p_schema AND s.relation = p_relation
-          AND strpos(r.fingerprint, s.source_id || ':' || chime.source_fingerprint(s.source_id)) = 0);
+          AND strpos(r.fingerprint, s.source_id || ':' || l.fingerprint) = 0);
 COMMENT ON ROUTINE chime.fingerprint_reason IS 'which source of a view looks otherwise than at its last refresh';
 
--- Whether all that is written to a source leaves marks: our triggers are on its tables, for the columns that it has,
--- and no subscription writes to them, which fires none.
-CREATE OR REPLACE FUNCTION chime.is_captured(p_source integer) RETURNS boolean
+-- Of sources those of which all that is written leaves marks: our triggers are on their tables, for the columns that
+-- these have, and no subscription writes to them, which fires none.
+CREATE OR REPLACE FUNCTION chime.captured(p_sources integer[]) RETURNS integer[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+DECLARE
+    v_uncaptured integer[] := ARRAY(SELECT u.source_id FROM chime.uncaptured_relations(p_sources) AS u);
+    v_subscribed boolean := EXISTS (SELECT FROM pg_subscription_rel);
+BEGIN
+    RETURN ARRAY(SELECT o.source_id FROM chime.source_shapes(p_sources) AS n JOIN chime.source o ON o.source_id = n.source_id
+                 WHERE o.source_id <> ALL (v_uncaptured) AND o.shape = n.shape
+                   AND CASE WHEN v_subscribed
+                            THEN NOT EXISTS (SELECT FROM pg_subscription_rel p WHERE p.srrelid IN (SELECT chime.source_tree(o.source_id)))
+                            ELSE true END);
+END $$;
+COMMENT ON FUNCTION chime.captured IS 'of sources those of which all that is written leaves marks';
+
+-- Sources of views that are not captured, or are part of a table that is no source of the view. Views without one are
+-- left out.
+CREATE OR REPLACE FUNCTION chime.uncaptured_views(p_views integer[]) RETURNS TABLE (view_id integer, sources text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    v_captured integer[] := chime.captured(ARRAY(SELECT DISTINCT s.source_id FROM chime.view v JOIN chime.view_source s USING (view_schema, relation)
+                                                 WHERE v.view_id = ANY (p_views)));
+BEGIN
+    RETURN QUERY
+    SELECT v.view_id, string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
+    FROM chime.view v JOIN chime.view_source s USING (view_schema, relation) JOIN chime.source o USING (source_id)
+    WHERE v.view_id = ANY (p_views)
+      AND (s.source_id <> ALL (v_captured)
+           OR EXISTS (SELECT FROM pg_inherits i CROSS JOIN LATERAL chime.inheritance_roots(i.inhrelid) AS t
+                      WHERE i.inhrelid = to_regclass(format('%I.%I', o.source_schema, o.source_table))
+                        AND t NOT IN (SELECT chime.source_oid(x.source_id) FROM chime.view_source x
+                                      WHERE x.view_schema = v.view_schema AND x.relation = v.relation)))
+    GROUP BY v.view_id;
+END $$;
+COMMENT ON ROUTINE chime.uncaptured_views IS 'views with sources whose changes are not captured at the moment, in words';
+
+CREATE OR REPLACE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
 BEGIN
-    RETURN (SELECT NOT (EXISTS (SELECT FROM chime.uncaptured(o.source_id)) OR o.shape IS DISTINCT FROM chime.source_shape(o.source_id)
-                        OR o.shape IS NULL
-                        OR CASE WHEN EXISTS (SELECT FROM pg_subscription_rel)
-                                THEN EXISTS (SELECT FROM pg_subscription_rel p WHERE p.srrelid IN (SELECT chime.source_tree(o.source_id)))
-                                ELSE false END)
-            FROM chime.source o WHERE o.source_id = p_source);
-END $$;
-COMMENT ON FUNCTION chime.is_captured IS 'whether all that is written to a source leaves marks';
-
--- Sources of a view that are not captured, or are part of a table that is no source of it; NULL: none. p_captured:
--- known to be captured.
-CREATE OR REPLACE FUNCTION chime.uncaptured_sources(p_schema name, p_relation name, p_captured integer[] DEFAULT '{}') RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
-BEGIN
-    RETURN (SELECT string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
-            FROM chime.view_source s JOIN chime.source o USING (source_id)
-            WHERE s.view_schema = p_schema AND s.relation = p_relation
-              AND (CASE WHEN s.source_id = ANY (p_captured) THEN false ELSE NOT chime.is_captured(s.source_id) END
-                   OR EXISTS (SELECT FROM pg_inherits i CROSS JOIN LATERAL chime.inheritance_roots(i.inhrelid) AS t
-                              WHERE i.inhrelid = chime.source_oid(s.source_id)
-                                AND t NOT IN (SELECT chime.source_oid(x.source_id) FROM chime.view_source x
-                                              WHERE x.view_schema = p_schema AND x.relation = p_relation))));
+    RETURN (SELECT u.sources FROM chime.uncaptured_views(ARRAY(SELECT v.view_id FROM chime.view v
+                                                               WHERE v.view_schema = p_schema AND v.relation = p_relation)) AS u);
 END $$;
 COMMENT ON ROUTINE chime.uncaptured_sources IS 'sources of a view whose changes are not captured at the moment, in words; NULL: none';
 
@@ -84,13 +116,21 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.take_marks IS 'marks of one log that a snapshot shows';
 
-CREATE OR REPLACE FUNCTION chime.flooded(p_schema name, p_relation name) RETURNS boolean
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+-- Opens every part of a log that a view has not passed.
+CREATE OR REPLACE FUNCTION chime.flooded_views(p_views integer[]) RETURNS SETOF integer
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
 BEGIN
-    RETURN EXISTS (
-        SELECT FROM chime.view_source s JOIN chime.change_part c USING (source_id)
-        WHERE s.view_schema = p_schema AND s.relation = p_relation AND c.part > s.passed_part
-          AND pg_relation_size(chime.part_name(c.source_id, c.part)::regclass) >= chime.part_limit());
+    RETURN QUERY
+    SELECT DISTINCT v.view_id FROM chime.view v JOIN chime.view_source s USING (view_schema, relation) JOIN chime.change_part c USING (source_id)
+    WHERE v.view_id = ANY (p_views) AND c.part > s.passed_part
+      AND pg_relation_size(chime.part_name(c.source_id, c.part)::regclass) >= chime.part_limit();
+END $$;
+COMMENT ON ROUTINE chime.flooded_views IS 'views that have more marks to consume than a refresh by groups is worth';
+
+CREATE OR REPLACE FUNCTION chime.flooded(p_schema name, p_relation name) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh
+BEGIN
+    RETURN EXISTS (SELECT FROM chime.flooded_views(ARRAY(SELECT v.view_id FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation)));
 END $$;
 COMMENT ON ROUTINE chime.flooded IS 'whether a view has more marks to consume than a refresh by groups is worth';
 

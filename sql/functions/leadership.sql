@@ -18,10 +18,10 @@
 -- the wrong one. plan_cache_mode: a batch of one run would be planned anew every time, at two to three times its cost.
 
 CREATE OR REPLACE FUNCTION chime.led() RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT EXISTS (SELECT FROM chime.leader l WHERE chime.backend_alive(l.pid, l.backend_start) AND chime.copy_of() IS NULL);
-END;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan, as view_freshness()
+BEGIN
+    RETURN EXISTS (SELECT FROM chime.leader l WHERE chime.backend_alive(l.pid, l.backend_start) AND chime.copy_of() IS NULL);
+END $$;
 COMMENT ON FUNCTION chime.led IS 'whether the session that holds the leader lock is there; who leads its original leads no copy';
 
 -- A session shows that its client lives by each thing it does. Nothing shows while it works, but where it only waits

@@ -84,17 +84,24 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.source_columns IS 'columns that a source''s trigger reads: as it knows them, and as they are';
 
--- The columns that a source has of those that are read, with their types, and by number: two that swap names are
+-- The columns that sources have of those that are read, with their types, and by number: two that swap names are
 -- others. plpgsql, which keeps its plan: this is asked at every refresh.
-CREATE OR REPLACE FUNCTION chime.source_shape(p_source integer) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+CREATE OR REPLACE FUNCTION chime.source_shapes(p_sources integer[]) RETURNS TABLE (source_id integer, shape text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
 BEGIN
-    RETURN (SELECT string_agg(concat_ws(' ', a.attname, a.attnum, a.atttypid), ', ' ORDER BY a.attname)
-            FROM chime.source s JOIN pg_attribute a ON a.attrelid = to_regclass(format('%I.%I', s.source_schema, s.source_table))
-                                                   AND a.attname = ANY (s.captured || s.declared) AND NOT a.attisdropped
-            WHERE s.source_id = p_source);
+    RETURN QUERY
+    SELECT s.source_id, (SELECT string_agg(concat_ws(' ', a.attname, a.attnum, a.atttypid), ', ' ORDER BY a.attname) FROM pg_attribute a
+                         WHERE a.attrelid = to_regclass(format('%I.%I', s.source_schema, s.source_table))
+                           AND a.attname = ANY (s.captured || s.declared) AND NOT a.attisdropped)
+    FROM chime.source s WHERE s.source_id = ANY (p_sources);
 END $$;
-COMMENT ON ROUTINE chime.source_shape IS 'the columns that a source has of those that are read, with their types, as a text';
+COMMENT ON ROUTINE chime.source_shapes IS 'the columns that sources have of those that are read, with their types, as a text';
+
+CREATE OR REPLACE FUNCTION chime.source_shape(p_source integer) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT s.shape FROM chime.source_shapes(ARRAY[p_source]) AS s);
+COMMENT ON ROUTINE chime.source_shape IS 'the columns that one source has of those that are read';
 
 -- A view that was proven while those names were of other columns is full until it is asked again: it may capture the
 -- wrong one.

@@ -279,8 +279,8 @@ START_TEST(a_source_of_several_views_is_looked_at_once)
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view_freshness()", "2");
     EXPECT_SQL(cluster,
                "SELECT string_agg(funcname || ' ' || calls, ', ' ORDER BY funcname) FROM pg_stat_xact_user_functions"
-               " WHERE funcname IN ('source_fingerprint', 'uncaptured', 'unseen_marks', 'view_fingerprint')",
-               "source_fingerprint 1, uncaptured 1, unseen_marks 2, view_fingerprint 2");
+               " WHERE funcname IN ('captured', 'source_looks', 'unseen_marks')",
+               "captured 1, source_looks 1, unseen_marks 1");
     cluster_execute(cluster, "COMMIT");
     cluster_execute(cluster, "RESET track_functions");
 }
