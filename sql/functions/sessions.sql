@@ -4,7 +4,8 @@
 CREATE OR REPLACE FUNCTION chime.backend_alive(p_pid integer, p_backend_start timestamptz) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked each second
 BEGIN
-    RETURN EXISTS (SELECT FROM pg_stat_get_activity(p_pid) AS a WHERE a.backend_start IS NULL OR a.backend_start = p_backend_start);
+    RETURN EXISTS (SELECT FROM pg_stat_get_activity(p_pid) AS a -- of NULL: of all
+                   WHERE a.pid = p_pid AND (a.backend_start IS NULL OR a.backend_start = p_backend_start));
 END $$;
 COMMENT ON FUNCTION chime.backend_alive IS
     'whether that very session is still there; another role''s session without pg_read_all_stats counts as the same';

@@ -393,6 +393,17 @@ START_TEST(a_leader_that_watches_would_have_noted_it)
 }
 END_TEST
 
+/* A role that may not look at others' sessions sees of each only that it is there. */
+START_TEST(a_leader_that_nobody_is_does_not_watch)
+{
+    cluster_execute(cluster, "CREATE ROLE looker; GRANT USAGE ON SCHEMA chime TO looker;"
+                             " GRANT EXECUTE ON FUNCTION chime.backend_alive(integer, timestamptz) TO looker");
+    cluster_execute(cluster, "SET ROLE looker");
+    EXPECT_SQL(cluster, "SELECT chime.backend_alive(NULL, NULL)", "f");
+    cluster_execute(cluster, "RESET ROLE");
+}
+END_TEST
+
 START_TEST(a_keyed_view_that_the_clock_refreshes_has_a_state_without_a_target)
 {
     JOB("a", "shop_total", THRESHOLDS);
@@ -496,6 +507,7 @@ int main(void)
     tcase_add_test(tests, an_older_snapshot_than_the_note_cannot_refresh);
     tcase_add_test(tests, a_keyed_view_is_judged_by_its_oldest_pending_change);
     tcase_add_test(tests, a_leader_that_watches_would_have_noted_it);
+    tcase_add_test(tests, a_leader_that_nobody_is_does_not_watch);
     tcase_add_test(tests, a_keyed_view_that_the_clock_refreshes_has_a_state_without_a_target);
     tcase_add_test(tests, a_view_that_is_not_keyed_is_behind_since_its_refresh_at_most);
     tcase_add_test(tests, a_view_that_is_not_keyed_is_due_at_once_after_the_clock_was_put_back);
