@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: PostgreSQL
+// node build.mjs [FOLDER]: makes FOLDER (default dist) anew: the same bytes each time and on every machine.
+import { build } from 'esbuild';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const out = resolve(process.argv[2] ?? join(here, 'dist'));
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+
+const { metafile } = await build({
+    absWorkingDir: here,
+    entryPoints: { app: 'src/main.tsx', graph: 'src/graph.ts' },
+    outdir: out,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    charset: 'utf8',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    external: ['/graph.js'],
+    legalComments: 'none',
+    banner: { js: '/* pgchime, PostgreSQL licence; of others: /licenses.txt */' },
+    metafile: true,
+    logLevel: 'warning',
+});
+await build({ absWorkingDir: here, entryPoints: ['src/app.css'], outdir: out, minify: true, charset: 'utf8', logLevel: 'warning' });
+for (const name of ['index.html', 'favicon.svg']) copyFileSync(join(here, 'src', name), join(out, name));
+
+// What goes into the scripts is from these packages: their licences go with it.
+const packages = new Set();
+for (const input of Object.keys(metafile.inputs)) {
+    const found = /^node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (found) packages.add(found[1]);
+}
+let text = 'The scripts of this page contain the packages below, each under its licence.\n';
+for (const name of [...packages].sort()) {
+    const folder = join(here, 'node_modules', name);
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    if (!file || !existsSync(join(folder, file))) throw new Error(`${name} has no licence file`);
+    const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    text += `\n== ${name} ${version}\n\n${readFileSync(join(folder, file), 'utf8').replace(/\r/g, '').trim()}\n`;
+}
+writeFileSync(join(out, 'licenses.txt'), text);

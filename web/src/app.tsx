@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: PostgreSQL
+// Which page is shown.
+import { useSignal } from '@preact/signals';
+import type { FunctionComponent } from 'preact';
+import { useEffect } from 'preact/hooks';
+import { Bar, pages } from './frame';
+import { Help } from './keys';
+import { Empty, Reading, Title } from './parts';
+import { awaySince, signIn, signedOut, useResource } from './resource';
+import { route } from './route';
+import type { Database } from './types';
+import { AlertsPage } from './pages/alerts';
+import { DatabasesPage } from './pages/databases';
+import { DoctorPage } from './pages/doctor';
+import { GraphPage } from './pages/graph';
+import { JobPage } from './pages/job';
+import { JobsPage } from './pages/jobs';
+import { OverviewPage } from './pages/overview';
+import { RunPage } from './pages/run';
+import { RunsPage } from './pages/runs';
+import { ViewPage, ViewsPage } from './pages/views';
+
+export interface PageProps {
+    database: string;
+    /** The database's paths begin so. */
+    base: string;
+    args: string[];
+    filter: Record<string, string>;
+}
+
+const known: Record<string, FunctionComponent<PageProps>> = {
+    overview: OverviewPage,
+    jobs: JobsPage,
+    runs: RunsPage,
+    views: ViewsPage,
+    view: ViewPage,
+    graph: GraphPage,
+    alerts: AlertsPage,
+    doctor: DoctorPage,
+};
+
+function pageOf(page: string, args: string[]): FunctionComponent<PageProps> | undefined {
+    if (page === 'job') return args[1] === 'run' ? RunPage : JobPage;
+    return known[page];
+}
+
+function SignIn() {
+    const said = useSignal('');
+    const submit = async (event: Event) => {
+        event.preventDefault();
+        const field = (event.currentTarget as HTMLFormElement).elements.namedItem('token') as HTMLInputElement;
+        said.value = '';
+        const problem = await signIn(field.value.trim());
+        if (problem) said.value = problem.detail;
+    };
+    return (
+        <main id="main" class="sign-in">
+            <Title>Who asks?</Title>
+            <form onSubmit={submit}>
+                <label for="token">Token</label>
+                <input id="token" name="token" type="password" autocomplete="current-password" required />
+                <button type="submit">sign in</button>
+            </form>
+            <p role="alert" class="bad-text">{said.value}</p>
+            <p class="hint">pgchime web token NAME --role view makes one; pgchime web open opens this page with it.</p>
+        </main>
+    );
+}
+
+function Page({ databases, chosen }: { databases: Database[]; chosen: string }) {
+    const { page, args, filter } = route.value;
+    const Shown = pageOf(page, args);
+    if (databases.length === 0) {
+        return (
+            <Empty hint='"databases" in web.conf lists them'>
+                <h1 tabIndex={-1}>No database</h1>
+            </Empty>
+        );
+    }
+    if (!chosen) return <DatabasesPage databases={databases} />;
+    if (!Shown || !databases.some((it) => it.database === chosen)) {
+        return (
+            <>
+                <Title>Nothing here</Title>
+                <p>{Shown ? `There is no database "${chosen}".` : `There is no page "${page}".`} <a href="#/">Overview</a></p>
+            </>
+        );
+    }
+    return <Shown key={`${chosen} ${page} ${args.join('/')}`} database={chosen} base={`/d/${encodeURIComponent(chosen)}`} args={args} filter={filter} />;
+}
+
+/** Whoever comes by a link begins to read at the heading; the title of the window says where one is. */
+function useHeading(place: string, first: { value: boolean }): void {
+    useEffect(() => {
+        if (!first.value) document.querySelector<HTMLElement>('h1')?.focus({ preventScroll: false });
+        first.value = false;
+    }, [place]);
+}
+
+export function App() {
+    const databases = useResource<{ databases: Database[] }>('/databases');
+    const list = databases.data.value?.databases ?? [];
+    const { database, page, args } = route.value;
+    const chosen = database || (list.length === 1 ? list[0].database : '');
+    const first = useSignal(true);
+    useHeading([chosen, page, ...args].join('/'), first);
+    useEffect(() => {
+        const name = args[0] ?? pages.find(([it]) => it === page)?.[1] ?? page;
+        document.title = `${awaySince.value ? '(!) ' : ''}${name}${chosen ? ` · ${chosen}` : ''} · pgchime`;
+    });
+    if (signedOut.value) return <SignIn />;
+    return (
+        <>
+            <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById('main')?.focus(); }}>
+                Skip to what is here
+            </a>
+            <Bar databases={list} chosen={chosen} />
+            <main id="main" tabIndex={-1}>
+                <Reading of={databases}>{(data) => <Page databases={data.databases} chosen={chosen} />}</Reading>
+            </main>
+            <Help />
+        </>
+    );
+}

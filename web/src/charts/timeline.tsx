@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: PostgreSQL
+// What ran of late and what is due next, a line for each job: failing first, then running, then busiest.
+import { scaleTime, scaleUtc } from 'd3-scale';
+import { now, relativeText, lengthText, zone } from '../clock';
+import { shapeOf, toneOf, wordOf } from '../marks';
+import { link } from '../route';
+import type { Job, Run } from '../types';
+import { axisText } from './axis';
+import { useWidth } from './width';
+
+const ROW = 24;
+const MOST = 14;
+const AXIS = 22;
+const AHEAD = 0.3;
+
+interface Line { job: Job; runs: Run[] }
+const rank: Record<string, number> = { failing: 0, suspended: 1, running: 2, waiting: 2 };
+
+function linesOf(jobs: Job[], runs: Run[]): Line[] {
+    const byJob = new Map<string, Run[]>();
+    for (const run of runs) if (run.started_at) byJob.set(run.job, [...(byJob.get(run.job) ?? []), run]);
+    return jobs
+        .map((job) => ({ job, runs: byJob.get(job.name) ?? [] }))
+        .filter((it) => it.runs.length > 0 || it.job.state === 'failing')
+        .sort((a, b) => (rank[a.job.state] ?? 3) - (rank[b.job.state] ?? 3) || b.runs.length - a.runs.length || a.job.name.localeCompare(b.job.name))
+        .slice(0, MOST);
+}
+
+function Bars({ runs, x, y, at }: { runs: Run[]; x: (date: Date) => number; y: number; at: number }) {
+    return (
+        <>
+            {runs.map((run) => {
+                const from = x(new Date(run.started_at as string));
+                const to = x(new Date(run.finished_at ?? at));
+                const tone = toneOf(run.state);
+                const text = `${run.job}: ${wordOf(run.state)}, ${run.duration_ms == null ? 'still' : lengthText(run.duration_ms)}`;
+                if (tone === 'bad') {
+                    return <path key={run.run_id} class="shape bad" d={shapeOf(run.state)} transform={`translate(${from - 7} ${y + 5})`}><title>{text}</title></path>;
+                }
+                return <rect key={run.run_id} class={tone} x={from} y={y + 6} width={Math.max(2.5, to - from)} height={ROW - 12} rx="1.5"><title>{text}</title></rect>;
+            })}
+        </>
+    );
+}
+
+function Drawing({ database, lines, runs, width }: { database: string; lines: Line[]; runs: Run[]; width: number }) {
+    const left = Math.min(250, Math.max(110, width * 0.24));
+    const letters = Math.floor((left - 30) / 7);
+    const at = now.value;
+    const oldest = Math.min(...runs.map((run) => Date.parse(run.started_at ?? run.slot ?? '')).filter(Number.isFinite), at - 60e3);
+    const until = at + (at - oldest) * AHEAD;
+    const scale = zone.value === 'UTC' ? scaleUtc() : scaleTime();
+    const x = scale.domain([new Date(oldest), new Date(until)]).range([left, width - 6]);
+    const height = lines.length * ROW + AXIS;
+    const bottom = height - AXIS;
+    return (
+        <svg class="chart timeline" width={width} height={height} role="group" aria-label={`Runs of ${lines.length} jobs since ${relativeText(new Date(oldest).toISOString(), at)}, and what is due next`}>
+            {x.ticks(Math.max(2, Math.floor((width - left) / 110))).map((tick) => (
+                <g key={tick.getTime()}>
+                    <path class="grid" d={`M${x(tick)} 0V${bottom}`} />
+                    <text x={x(tick)} y={height - 5} text-anchor="middle">{axisText(tick)}</text>
+                </g>
+            ))}
+            <rect class="ahead" x={x(new Date(at))} y="0" width={Math.max(0, width - x(new Date(at)))} height={bottom} />
+            {lines.map(({ job, runs: own }, i) => (
+                <g key={job.name}>
+                    <path class={`shape ${toneOf(job.state)}`} d={shapeOf(job.state)} transform={`translate(2 ${i * ROW + 5})`} />
+                    <a href={link(database, 'job', [job.name])} aria-label={`${job.name}, ${wordOf(job.state)}`}>
+                        <text class="name" x="22" y={i * ROW + 16.5}>{job.name.length > letters ? `${job.name.slice(0, letters - 1)}…` : job.name}</text>
+                    </a>
+                    <Bars runs={own} x={x} y={i * ROW} at={at} />
+                    {job.next_slot && Date.parse(job.next_slot) <= until && Date.parse(job.next_slot) >= at && (
+                        <path class="due" d={`M${x(new Date(job.next_slot))} ${i * ROW + 6}v${ROW - 12}`}><title>{`${job.name}: due ${relativeText(job.next_slot, at)}`}</title></path>
+                    )}
+                </g>
+            ))}
+            <path class="now" d={`M${x(new Date(at))} 0V${bottom}`} />
+        </svg>
+    );
+}
+
+export function Timeline({ database, jobs, runs }: { database: string; jobs: Job[]; runs: Run[] }) {
+    const { place, width } = useWidth();
+    const lines = linesOf(jobs, runs);
+    return (
+        <div ref={place} class="chart-place">
+            {lines.length === 0 ? <p class="quiet">Nothing has run yet.</p> : width > 0 && <Drawing database={database} lines={lines} runs={runs} width={width} />}
+        </div>
+    );
+}

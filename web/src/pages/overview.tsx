@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: PostgreSQL
+// Is all well? If not, what is wrong, since when; what runs, and what is next.
+import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
+import type { PageProps } from '../app';
+import { type Attention, attentionOf } from '../attention';
+import { Timeline } from '../charts/timeline';
+import { count } from '../clock';
+import { Mark } from '../marks';
+import { Ago, At, Empty, Figure, Figures, Reading, Section, Title } from '../parts';
+import { useResource } from '../resource';
+import { link } from '../route';
+import type { Alert, Database, Job, Run, View } from '../types';
+import { scheduleText } from './jobs';
+
+const SHOWN = 12;
+const QUIET_FOR = 30000;
+
+/** Told to who listens: only the number, and at most twice a minute. */
+function Told({ number }: { number: number }) {
+    const said = useSignal('');
+    const last = useRef({ number, at: 0 });
+    useEffect(() => {
+        if (number === last.current.number) return undefined;
+        const wait = Math.max(0, last.current.at + QUIET_FOR - Date.now());
+        const timer = setTimeout(() => {
+            last.current = { number, at: Date.now() };
+            said.value = number === 0 ? 'all well' : `${number} need attention`;
+        }, wait);
+        return () => clearTimeout(timer);
+    }, [number]);
+    return <p class="for-ears" aria-live="polite">{said.value}</p>;
+}
+
+function AttentionList({ database, list, next }: { database: string; list: Attention[]; next: Job | undefined }) {
+    if (list.length === 0) {
+        return (
+            <p class="well">
+                <Mark state="ok" word="All well." />
+                {next && <span> Next: <a href={link(database, 'job', [next.name])}>{next.name}</a> <Ago at={next.next_slot} /></span>}
+            </p>
+        );
+    }
+    return (
+        <ul class="attention">
+            {list.slice(0, SHOWN).map((it) => (
+                <li key={it.key}>
+                    <Mark state={it.state} />
+                    <a href={it.href}>{it.name}</a>
+                    <span class="words">{it.text}</span>
+                    <span class="quiet"><Ago at={it.since} /></span>
+                </li>
+            ))}
+            {list.length > SHOWN && <li><a href={link(database, 'alerts')}>{list.length - SHOWN} more</a></li>}
+        </ul>
+    );
+}
+
+function Totals({ database, of, views }: { database: string; of: Database; views: View[] }) {
+    const fresh = views.filter((view) => view.freshness === 'fresh').length;
+    const tone = (value: number | null, bad: string) => (value ? bad : '');
+    return (
+        <Figures>
+            <Figure name="jobs" value={count(of.active_jobs)} href={link(database, 'jobs')} />
+            <Figure name="running" value={count(of.live_runs)} href={link(database, 'runs', [], { state: 'running' })} tone={tone(of.live_runs, 'live')} />
+            <Figure name="failing" value={count(of.failing_jobs)} href={link(database, 'jobs', [], { state: 'failing' })} tone={tone(of.failing_jobs, 'bad')} />
+            <Figure name="late" value={count(of.late_jobs)} tone={tone(of.late_jobs, 'warn')} />
+            <Figure name="suspended" value={count(of.suspended_jobs)} href={link(database, 'jobs', [], { state: 'suspended' })} tone={tone(of.suspended_jobs, 'warn')} />
+            {views.length > 0 && <Figure name="views fresh" value={`${fresh} of ${views.length}`} href={link(database, 'views')} tone={fresh < views.length ? 'warn' : ''} />}
+        </Figures>
+    );
+}
+
+function Soon({ database, jobs }: { database: string; jobs: Job[] }) {
+    return (
+        <table class="narrow">
+            <thead><tr><th scope="col">Job</th><th scope="col">Schedule</th><th scope="col" class="number">Due</th></tr></thead>
+            <tbody>
+                {jobs.slice(0, 8).map((job) => (
+                    <tr key={job.name}>
+                        <th scope="row"><a class="row" href={link(database, 'job', [job.name])}>{job.name}</a></th>
+                        <td class="quiet">{scheduleText(job)}</td><td class="number"><Ago at={job.next_slot} /></td>
+                    </tr>
+                ))}
+            </tbody>
+        </table>
+    );
+}
+
+function Failures({ database, base }: { database: string; base: string }) {
+    const failures = useResource<{ runs: Run[] }>(`${base}/runs?limit=20&state=failed,timed_out,lost`).data.value?.runs;
+    if (!failures) return null;
+    return (
+        <Section title="Latest failures" aside={<a href={link(database, 'runs', [], { state: 'failed,timed_out,lost' })}>all</a>}>
+            {failures.length === 0 && <p class="quiet">None is on record.</p>}
+            <ul class="plain">
+                {failures.slice(0, 8).map((run) => (
+                    <li key={`${run.run_id} ${run.slot}`}>
+                        <Mark state={run.state} /> <a href={link(database, 'job', [run.job, 'run', run.run_id ?? ''], { at: run.slot ?? '' })}>{run.job}</a>{' '}
+                        <span class="quiet"><At at={run.slot} /></span> <span class="one-line">{run.message ?? run.reason}</span>
+                    </li>
+                ))}
+            </ul>
+        </Section>
+    );
+}
+
+export function OverviewPage({ database, base }: PageProps) {
+    const here = useResource<{ databases: Database[] }>('/databases').data.value?.databases.find((it) => it.database === database);
+    const jobs = useResource<{ jobs: Job[] }>(`${base}/jobs`);
+    const runs = useResource<{ runs: Run[] }>(`${base}/runs?limit=200`).data.value?.runs ?? [];
+    const alerts = useResource<{ alerts: Alert[] }>(`${base}/alerts`).data.value?.alerts ?? [];
+    const views = useResource<{ views: View[] }>(`${base}/views`, 10000).data.value?.views ?? [];
+    return (
+        <>
+            <Title>Overview</Title>
+            {here?.reachable && <Totals database={database} of={here} views={views} />}
+            <Reading of={jobs}>
+                {(data) => {
+                    const list = attentionOf(database, data.jobs, alerts, views);
+                    const soon = data.jobs.filter((job) => job.next_slot).sort((a, b) => (a.next_slot as string).localeCompare(b.next_slot as string));
+                    if (data.jobs.length === 0) {
+                        return <Empty hint={<>conf.d/jobs.conf: <code>{'jobs: { nightly: { schedule = "0 3 * * *"; command = "VACUUM (ANALYZE)"; }; };'}</code></>}>There is no job yet.</Empty>;
+                    }
+                    return (
+                        <>
+                            <Section title="Needs attention"><AttentionList database={database} list={list} next={soon[0]} /></Section>
+                            <Told number={list.length} />
+                            <Section title="Latest runs, and what is due"><Timeline database={database} jobs={data.jobs} runs={runs} /></Section>
+                            <div class="columns">
+                                <Failures database={database} base={base} />
+                                <Section title="Next"><Soon database={database} jobs={soon} /></Section>
+                            </div>
+                        </>
+                    );
+                }}
+            </Reading>
+        </>
+    );
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: PostgreSQL
+// What is read from the server: each path once, however many look at it; again every two seconds while somebody does.
+import { type Signal, signal } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import { heard } from './clock';
+
+export interface Problem {
+    status: number;
+    detail: string;
+    hint?: string;
+    id?: string;
+}
+
+export interface Resource<T> {
+    data: Signal<T | undefined>;
+    /** When the server last said that this is so. */
+    asOf: Signal<number>;
+    problem: Signal<Problem | undefined>;
+}
+
+interface Kept extends Resource<unknown> {
+    path: string;
+    tag: string;
+    watchers: number;
+    busy: boolean;
+    readAt: number;
+    every: number;
+}
+
+/** How often what changes with each run is read; what is dear to make says a longer time. */
+const PERIOD = 2000;
+const PERIOD_AWAY = 5000;
+const KEPT = 60;
+const kept = new Map<string, Kept>();
+
+/** Since when the server cannot be reached; 0: it can. */
+export const awaySince = signal(0);
+export const paused = signal(false);
+/** The server wants to know who asks. */
+export const signedOut = signal(false);
+
+async function problemOf(answer: Response): Promise<Problem> {
+    const text = await answer.text();
+    try {
+        const said = JSON.parse(text);
+        return { status: answer.status, detail: String(said.detail ?? said.title ?? answer.statusText), hint: said.hint, id: said.id };
+    } catch {
+        return { status: answer.status, detail: answer.statusText || `the server answered ${answer.status}` };
+    }
+}
+
+function take(it: Kept, answer: Response, body: unknown): void {
+    it.tag = answer.headers.get('etag') ?? '';
+    it.data.value = body;
+    heard(body);
+}
+
+async function read(it: Kept): Promise<void> {
+    if (it.busy) return;
+    it.busy = true;
+    it.readAt = Date.now();
+    try {
+        const answer = await fetch(`/api/v1${it.path}`, {
+            headers: it.tag ? { 'If-None-Match': it.tag } : {},
+            cache: 'no-store',
+            signal: AbortSignal.timeout(15000),
+        });
+        awaySince.value = 0;
+        if (answer.status === 401) signedOut.value = true;
+        if (answer.status !== 304 && !answer.ok) {
+            it.problem.value = await problemOf(answer);
+            return;
+        }
+        if (answer.status !== 304) take(it, answer, await answer.json());
+        it.asOf.value = Date.now();
+        it.problem.value = undefined;
+    } catch {
+        awaySince.value ||= Date.now();
+    } finally {
+        it.busy = false;
+    }
+}
+
+/** Reads now what is looked at, and was not read a moment ago. */
+export function readAgain(atOnce = false): void {
+    for (const it of kept.values()) {
+        const period = awaySince.value ? PERIOD_AWAY : it.every;
+        if (it.watchers > 0 && (atOnce || Date.now() - it.readAt >= period - 100)) void read(it);
+    }
+}
+
+setInterval(() => {
+    if (!document.hidden && !paused.value && !signedOut.value) readAgain();
+}, 1000);
+document.addEventListener('visibilitychange', () => {
+    if (!document.hidden && !paused.value) readAgain();
+});
+
+function find(path: string, every: number): Kept {
+    let it = kept.get(path);
+    if (!it) {
+        const values = { data: signal(undefined), asOf: signal(0), problem: signal(undefined) };
+        it = { path, tag: '', watchers: 0, busy: false, readAt: 0, every, ...values };
+        kept.set(path, it);
+        for (const [name, other] of kept) {
+            if (kept.size <= KEPT) break;
+            if (other.watchers === 0 && other !== it) kept.delete(name);
+        }
+    }
+    return it;
+}
+
+const nothing: Resource<never> = { data: signal(undefined), asOf: signal(0), problem: signal(undefined) };
+
+/** A path below /api/v1; '' for none. */
+export function useResource<T>(path: string, every = PERIOD): Resource<T> {
+    const it = path ? find(path, every) : undefined;
+    useEffect(() => {
+        if (!it) return undefined;
+        it.watchers++;
+        if (Date.now() - it.readAt >= PERIOD || it.data.value === undefined) void read(it);
+        return () => {
+            it.watchers--;
+        };
+    }, [it]);
+    return (it ?? nothing) as Resource<T>;
+}
+
+/** Whether the server took the token: it then remembers who asks by a cookie. */
+export async function signIn(token: string): Promise<Problem | undefined> {
+    try {
+        const answer = await fetch('/session', {
+            method: 'POST',
+            headers: { 'Content-Type': 'application/json' },
+            body: JSON.stringify({ token }),
+        });
+        if (!answer.ok) return await problemOf(answer);
+        signedOut.value = false;
+        readAgain(true);
+        return undefined;
+    } catch {
+        return { status: 0, detail: 'the server cannot be reached' };
+    }
+}

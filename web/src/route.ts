@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: PostgreSQL
+// Where one is: #/DATABASE/PAGE/ARGUMENT...?FILTER. All of it is in the fragment: the server has one page only.
+import { signal } from '@preact/signals';
+
+export interface Route {
+    database: string;
+    page: string;
+    args: string[];
+    filter: Record<string, string>;
+}
+
+function decode(text: string): string {
+    try {
+        return decodeURIComponent(text);
+    } catch {
+        return text;
+    }
+}
+
+export function parse(hash: string): Route {
+    const [path, query] = hash.replace(/^#\/?/, '').split('?');
+    const [database = '', page = 'overview', ...args] = path.split('/').map(decode);
+    return { database, page: page || 'overview', args, filter: Object.fromEntries(new URLSearchParams(query ?? '')) };
+}
+
+export const route = signal<Route>(parse(location.hash));
+
+addEventListener('hashchange', () => {
+    route.value = parse(location.hash);
+});
+
+export function link(database: string, page = '', args: (string | number)[] = [], filter: Record<string, string> = {}): string {
+    const parts = [database, ...(page && page !== 'overview' ? [page] : []), ...args];
+    const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== '')).toString();
+    return `#/${parts.map((part) => encodeURIComponent(part)).join('/')}${query ? `?${query}` : ''}`;
+}
+
+/** Changes the filter where one is: no page to go back to for each letter. */
+export function setFilter(change: Record<string, string>): void {
+    const { database, page, args, filter } = route.value;
+    history.replaceState(null, '', link(database, page, args, { ...filter, ...change }));
+    route.value = parse(location.hash);
+}
+
+export function go(target: string): void {
+    location.hash = target;
+}

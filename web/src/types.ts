@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: PostgreSQL
+// What the API answers: the same keys as the command line's `-o json`. Instants are ISO texts in UTC.
+type Instant = string | null;
+
+export interface Database {
+    database: string;
+    reachable: boolean;
+    leader: string | null;
+    leader_since: Instant;
+    epoch: number | null;
+    heartbeat_age_ms: number | null;
+    followers: string | string[] | null;
+    jobs: number | null;
+    active_jobs: number | null;
+    live_runs: number | null;
+    failing_jobs: number | null;
+    suspended_jobs: number | null;
+    late_jobs: number | null;
+    requests: number | null;
+    views: number | null;
+    database_now: Instant;
+    next_slot: Instant;
+    problem: string | null;
+}
+
+export interface Job {
+    name: string;
+    database: string;
+    schedule: string | null;
+    next_slot: Instant;
+    state: string;
+    last_started_at: Instant;
+    last_duration_ms: number | null;
+    consecutive_failures: number | null;
+    active: boolean;
+    origin: string;
+    plugin: string | null;
+    owner: string;
+    last_state: string | null;
+    last_slot: Instant;
+    last_succeeded_at: Instant;
+    after: string[] | null;
+    on: string[] | null;
+    views: string[] | null;
+    command: string | null;
+    options: Record<string, string> | null;
+    version: number;
+    updated_at: Instant;
+}
+
+export interface Run {
+    run_id: number | null;
+    job: string;
+    database: string;
+    slot: Instant;
+    attempt: number | null;
+    state: string;
+    trigger: string | null;
+    started_at: Instant;
+    finished_at: Instant;
+    duration_ms: number | null;
+    rows: number | null;
+    sqlstate: string | null;
+    message: string | null;
+    reason: string | null;
+    epoch: number | null;
+    instance: string | null;
+    slots: number | null;
+}
+
+export interface Why {
+    job: string;
+    state: string;
+    now: string | null;
+    problem: string | null;
+    last_decision: string | null;
+    missed: string | null;
+}
+
+export interface Next {
+    job: string;
+    timezone: string | null;
+    slots: string[];
+}
+
+export interface View {
+    relation: string;
+    schema: string;
+    plugin: string;
+    plugin_state: string;
+    mode: string;
+    method: string | null;
+    keys: number | null;
+    rows: number | null;
+    refreshed_at: Instant;
+    freshness: string | null;
+    behind_ms: number | null;
+    target_lag_ms: number | null;
+    warn_after_ms: number | null;
+    error_after_ms: number | null;
+    pending: boolean | null;
+    verified_at: Instant;
+    changed_at: Instant;
+    last_duration_ms: number | null;
+    inserted: number | null;
+    updated: number | null;
+    deleted: number | null;
+    rejected: number | null;
+    refreshes: number | null;
+    bytes: number | null;
+    reason: string | null;
+    full_reason: string | null;
+}
+
+export interface Alert {
+    alert: number;
+    state: string;
+    severity: string;
+    rule: string;
+    subject: string | null;
+    since: Instant;
+    until: Instant;
+    silence: number | null;
+    acknowledged_by: string | null;
+    acknowledgement: string | null;
+    value: string | null;
+    summary: string | null;
+    labels: Record<string, string> | null;
+}
+
+export interface Finding {
+    about: string;
+    state: string;
+    finding: string;
+    hint: string | null;
+}
+
+export interface GraphJob {
+    job: string;
+    schedule: string | null;
+    after: string[];
+    join: boolean;
+    active: boolean;
+    plugin: string | null;
+    views: string[];
+}
+
+export interface Graph {
+    jobs: GraphJob[];
+    edges: { from: string; to: string }[];
+}
