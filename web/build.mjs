@@ -17,7 +17,7 @@ const { metafile } = await build({
     bundle: true,
     minify: true,
     format: 'esm',
-    target: 'es2022',
+    target: 'es2023',
     charset: 'utf8',
     jsx: 'automatic',
     jsxImportSource: 'preact',
@@ -27,7 +27,15 @@ const { metafile } = await build({
     metafile: true,
     logLevel: 'warning',
 });
-await build({ absWorkingDir: here, entryPoints: ['src/app.css'], outdir: out, minify: true, charset: 'utf8', logLevel: 'warning' });
+await build({
+    absWorkingDir: here,
+    entryPoints: ['src/app.css'],
+    outdir: out,
+    bundle: true,
+    minify: true,
+    charset: 'utf8',
+    logLevel: 'warning',
+});
 for (const name of ['index.html', 'favicon.svg']) copyFileSync(join(here, 'src', name), join(out, name));
 
 // What goes into the scripts is from these packages: their licences go with it.

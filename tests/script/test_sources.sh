@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Every source file says its licence. No line of C, and no comment of SQL, is longer than what clang-format leaves of code.
+# Every source file says its licence. No line of C or of the page, and no comment of SQL, is longer than what clang-format leaves of code.
 set -uo pipefail
 # SPDX-License-Identifier: PostgreSQL
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
 mapfile -t files < <(
-    find CMakeLists.txt .ci bench cmake core include packaging plugins script sql tests tools \
-        -name node_modules -prune -o -type f \
+    find CMakeLists.txt .ci bench cmake core include packaging plugins script sql tests tools web \
+        \( -name node_modules -o -path web/dist \) -prune -o -type f \
         \( -name '*.[ch]' -o -name '*.sql' -o -name '*.sh' -o -name '*.py' -o -name '*.cmake' -o -name CMakeLists.txt \
+        -o -name '*.ts' -o -name '*.tsx' -o -name '*.mjs' -o -name '*.css' \
         -o ! -name '*.*' -exec grep -q '^#!' {} \; \) -print 2>/dev/null
 )
 limit=$(sed -n 's/^ColumnLimit: //p' .clang-format)
@@ -23,9 +24,9 @@ complain()
 
 [ ${#files[@]} -ge 500 ] || complain "this test found too few files" "${#files[@]}"
 complain 'without "SPDX-License-Identifier: PostgreSQL"' "$(grep -L 'SPDX-License-Identifier: PostgreSQL' "${files[@]}")"
-mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep -E '\.(c|h|sql)$')
+mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep -E '\.(c|h|sql|tsx?|mjs|css)$')
 complain "lines of more than $limit characters" "$(LC_ALL=C.UTF-8 grep -nE "^.{$limit}." "${sources[@]}" |
-    grep -E '^[^:]*(\.[ch]:|\.sql:[0-9]+: *--)' | cut -d: -f1,2)"
+    grep -E '^[^:]*(\.([ch]|tsx?|mjs|css):|\.sql:[0-9]+: *--)' | cut -d: -f1,2)"
 
 echo "$((3 - failed)) passed, $failed failed"
 [ "$failed" -eq 0 ]

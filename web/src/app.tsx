@@ -61,7 +61,9 @@ function SignIn() {
                 <input id="token" name="token" type="password" autocomplete="current-password" required />
                 <button type="submit">sign in</button>
             </form>
-            <p role="alert" class="bad-text">{said.value}</p>
+            <p role="alert" class="bad-text">
+                {said.value}
+            </p>
             <p class="hint">pgchime web token NAME --role view makes one; pgchime web open opens this page with it.</p>
         </main>
     );
@@ -82,11 +84,22 @@ function Page({ databases, chosen }: { databases: Database[]; chosen: string }) 
         return (
             <>
                 <Title>Nothing here</Title>
-                <p>{Shown ? `There is no database "${chosen}".` : `There is no page "${page}".`} <a href="#/">Overview</a></p>
+                <p>
+                    {Shown ? `There is no database "${chosen}".` : `There is no page "${page}".`}{' '}
+                    <a href="#/">Overview</a>
+                </p>
             </>
         );
     }
-    return <Shown key={`${chosen} ${page} ${args.join('/')}`} database={chosen} base={`/d/${encodeURIComponent(chosen)}`} args={args} filter={filter} />;
+    return (
+        <Shown
+            key={`${chosen} ${page} ${args.join('/')}`}
+            database={chosen}
+            base={`/d/${encodeURIComponent(chosen)}`}
+            args={args}
+            filter={filter}
+        />
+    );
 }
 
 /** Whoever comes by a link begins to read at the heading; the title of the window says where one is. */
@@ -111,7 +124,14 @@ export function App() {
     if (signedOut.value) return <SignIn />;
     return (
         <>
-            <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById('main')?.focus(); }}>
+            <a
+                class="skip"
+                href="#main"
+                onClick={(event) => {
+                    event.preventDefault();
+                    document.getElementById('main')?.focus();
+                }}
+            >
                 Skip to what is here
             </a>
             <Bar databases={list} chosen={chosen} />

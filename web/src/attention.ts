@@ -20,7 +20,9 @@ export function attentionOf(database: string, jobs: Job[], alerts: Alert[], view
     const list: Attention[] = [];
     for (const job of jobs.filter((it) => it.state === 'failing' || it.state === 'suspended')) {
         const alert = about.get(job.name);
-        const failures = job.consecutive_failures ? `${job.consecutive_failures} ${job.consecutive_failures === 1 ? 'failure' : 'failures in a row'}` : '';
+        const failures = job.consecutive_failures
+            ? `${job.consecutive_failures} ${job.consecutive_failures === 1 ? 'failure' : 'failures in a row'}`
+            : '';
         list.push({
             key: `job ${job.name}`,
             state: job.state,

@@ -31,7 +31,8 @@ function format(kind: 'time' | 'day' | 'full', timeZone: string | undefined): In
     if (!found) {
         const clock = { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' } as const;
         const day = { day: 'numeric', month: 'short' } as const;
-        const options = kind === 'time' ? clock : kind === 'day' ? { ...day, year: 'numeric' as const } : { ...day, ...clock };
+        const options =
+            kind === 'time' ? clock : kind === 'day' ? { ...day, year: 'numeric' as const } : { ...day, ...clock };
         found = new Intl.DateTimeFormat('en-GB', { ...options, timeZone });
         formats.set(key, found);
     }
@@ -44,7 +45,9 @@ export const zoneName = () => (zone.value === 'UTC' ? 'UTC' : undefined);
 export function instantText(instant: string, timeZone = zoneName()): string {
     const at = new Date(instant);
     const sameDay = format('day', timeZone).format(at) === format('day', timeZone).format(new Date(Date.now() + ahead));
-    const text = format(sameDay ? 'time' : 'full', timeZone).format(at).replace(',', '');
+    const text = format(sameDay ? 'time' : 'full', timeZone)
+        .format(at)
+        .replace(',', '');
     const year = at.getUTCFullYear();
     return Math.abs(at.getTime() - Date.now()) > 300 * 86400e3 ? `${text} ${year}` : text;
 }
@@ -60,7 +63,12 @@ export function lengthText(ms: number): string {
 export function spanText(ms: number): string {
     const seconds = Math.round(ms / 1000);
     if (seconds < 60) return `${seconds} s`;
-    const units: [string, number][] = [['d', 86400], ['h', 3600], ['min', 60], ['s', 1]];
+    const units: [string, number][] = [
+        ['d', 86400],
+        ['h', 3600],
+        ['min', 60],
+        ['s', 1],
+    ];
     const first = units.findIndex(([, size]) => seconds >= size);
     const [name, size] = units[first];
     const [smaller, smallerSize] = units[first + 1];

@@ -3,7 +3,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import { setZone, spanText, now, zone } from './clock';
 import { Mark } from './marks';
-import { Ago } from './parts';
+import { At } from './parts';
 import { awaySince, paused, useResource } from './resource';
 import { go, link, route } from './route';
 import type { Alert, Database, Finding } from './types';
@@ -40,7 +40,8 @@ function Tab({ database, page, name, number }: { database: string; page: string;
 }
 
 function Tabs({ database }: { database: string }) {
-    const alerts = useResource<{ alerts: Alert[] }>(database && `/d/${encodeURIComponent(database)}/alerts`).data.value?.alerts;
+    const alerts = useResource<{ alerts: Alert[] }>(database && `/d/${encodeURIComponent(database)}/alerts`).data.value
+        ?.alerts;
     const findings = useResource<{ findings: Finding[] }>(
         database && route.value.page === 'doctor' ? `/d/${encodeURIComponent(database)}/doctor` : '',
     ).data.value?.findings;
@@ -60,13 +61,30 @@ function Tabs({ database }: { database: string }) {
 function DatabaseChoice({ databases, chosen }: { databases: Database[]; chosen: string }) {
     if (databases.length < 2) return <span class="database">{chosen}</span>;
     return (
-        <select class="database" aria-label="Database" value={chosen} onChange={(event) => go(link(event.currentTarget.value, route.value.page in within ? within[route.value.page] : route.value.page))}>
-            {databases.map((it) => <option key={it.database} value={it.database}>{it.database}</option>)}
+        <select
+            class="database"
+            aria-label="Database"
+            value={chosen}
+            onChange={(event) =>
+                go(
+                    link(
+                        event.currentTarget.value,
+                        route.value.page in within ? within[route.value.page] : route.value.page,
+                    ),
+                )
+            }
+        >
+            {databases.map((it) => (
+                <option key={it.database} value={it.database}>
+                    {it.database}
+                </option>
+            ))}
         </select>
     );
 }
 
-const followersText = (followers: Database['followers']) => (Array.isArray(followers) ? followers.join(', ') : followers);
+const followersText = (followers: Database['followers']) =>
+    Array.isArray(followers) ? followers.join(', ') : followers;
 
 function Leader({ of }: { of: Database }) {
     if (!of.reachable) {
@@ -80,16 +98,23 @@ function Leader({ of }: { of: Database }) {
         return (
             <p class="strip bad">
                 <Mark state="unled" word="nobody leads" />
-                <span>{of.late_jobs ? `${of.late_jobs} jobs are late; ` : ''}no run starts until a daemon leads: pgchime serve</span>
+                <span>
+                    {of.late_jobs ? `${of.late_jobs} jobs are late; ` : ''}no run starts until a daemon leads: pgchime
+                    serve
+                </span>
             </p>
         );
     }
     return (
         <p class="strip">
             <Mark state="leads" word={`${of.leader} leads`} />
-            <span>since <Ago at={of.leader_since} /></span>
+            <span>
+                since <At at={of.leader_since} />
+            </span>
             <span>epoch {of.epoch}</span>
-            {of.heartbeat_age_ms != null && <span>heard of {spanText(of.heartbeat_age_ms)} ago</span>}
+            {of.heartbeat_age_ms != null && (
+                <span>heard of {of.heartbeat_age_ms < 2000 ? 'just now' : `${spanText(of.heartbeat_age_ms)} ago`}</span>
+            )}
             <span>{followersText(of.followers) ? `follows: ${followersText(of.followers)}` : 'nobody follows'}</span>
             {paused.value && <Mark state="suspended" word="updates are paused: press . to go on" />}
         </p>
@@ -112,13 +137,31 @@ export function Bar({ databases, chosen }: { databases: Database[]; chosen: stri
                 <DatabaseChoice databases={databases} chosen={chosen} />
                 {chosen && <Tabs database={chosen} />}
                 <div class="switches">
-                    <button type="button" onClick={() => setZone(zone.value === 'UTC' ? 'local' : 'UTC')} aria-label={`Times are ${zone.value}: change`}>
+                    <button
+                        type="button"
+                        onClick={() => setZone(zone.value === 'UTC' ? 'local' : 'UTC')}
+                        aria-label={`Times are ${zone.value}: change`}
+                    >
                         {zone.value === 'UTC' ? 'UTC' : 'local time'}
                     </button>
-                    <button type="button" onClick={() => { theme.value = themeAfter[theme.value]; }} aria-label={`Colours: ${theme.value}: change`}>
+                    <button
+                        type="button"
+                        onClick={() => {
+                            theme.value = themeAfter[theme.value];
+                        }}
+                        aria-label={`Colours: ${theme.value}: change`}
+                    >
                         {theme.value}
                     </button>
-                    <button type="button" onClick={() => { helpOpen.value = true; }} aria-label="Keys">?</button>
+                    <button
+                        type="button"
+                        onClick={() => {
+                            helpOpen.value = true;
+                        }}
+                        aria-label="Keys"
+                    >
+                        ?
+                    </button>
                 </div>
             </div>
             {awaySince.value > 0 && (

@@ -2,8 +2,17 @@
 // Where the graph page's boxes and lines go. Loaded with that page alone.
 import dagre from '@dagrejs/dagre';
 
-export interface Box { id: string; width: number; height: number }
-export interface Placed { boxes: { id: string; x: number; y: number }[]; lines: { from: string; to: string; points: { x: number; y: number }[] }[]; width: number; height: number }
+export interface Box {
+    id: string;
+    width: number;
+    height: number;
+}
+export interface Placed {
+    boxes: { id: string; x: number; y: number }[];
+    lines: { from: string; to: string; points: { x: number; y: number }[] }[];
+    width: number;
+    height: number;
+}
 
 export function place(boxes: Box[], lines: { from: string; to: string }[]): Placed {
     const graph = new dagre.graphlib.Graph();

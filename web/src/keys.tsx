@@ -15,7 +15,15 @@ const list: [string, string][] = [
     ['.', 'pauses updates, or goes on'],
     ['?', 'this list'],
 ];
-const places: Record<string, string> = { o: '', j: 'jobs', r: 'runs', v: 'views', g: 'graph', a: 'alerts', d: 'doctor' };
+const places: Record<string, string> = {
+    o: '',
+    j: 'jobs',
+    r: 'runs',
+    v: 'views',
+    g: 'graph',
+    a: 'alerts',
+    d: 'doctor',
+};
 let going = false;
 
 /** Rows are moved through by their links. */
@@ -33,16 +41,27 @@ function press(key: string): boolean {
         return true;
     }
     switch (key) {
-        case '/': document.querySelector<HTMLElement>('input[type=search]')?.focus(); return true;
-        case 'g': going = true; return true;
-        case 'j': step(1); return true;
-        case 'k': step(-1); return true;
+        case '/':
+            document.querySelector<HTMLElement>('input[type=search]')?.focus();
+            return true;
+        case 'g':
+            going = true;
+            return true;
+        case 'j':
+            step(1);
+            return true;
+        case 'k':
+            step(-1);
+            return true;
         case '.':
             paused.value = !paused.value;
             if (!paused.value) readAgain();
             return true;
-        case '?': helpOpen.value = true; return true;
-        default: return false;
+        case '?':
+            helpOpen.value = true;
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -60,10 +79,23 @@ export function Help() {
     }, [helpOpen.value]);
     if (!helpOpen.value) return null;
     return (
-        <dialog ref={dialog} aria-labelledby="keys" onClose={() => { helpOpen.value = false; }}>
+        <dialog
+            ref={dialog}
+            aria-labelledby="keys"
+            onClose={() => {
+                helpOpen.value = false;
+            }}
+        >
             <h2 id="keys">Keys</h2>
             <dl class="keys">
-                {list.map(([key, what]) => <div key={key}><dt><kbd>{key}</kbd></dt><dd>{what}</dd></div>)}
+                {list.map(([key, what]) => (
+                    <div key={key}>
+                        <dt>
+                            <kbd>{key}</kbd>
+                        </dt>
+                        <dd>{what}</dd>
+                    </div>
+                ))}
             </dl>
             <label>
                 <input
@@ -73,10 +105,14 @@ export function Help() {
                         on.value = event.currentTarget.checked;
                         localStorage.setItem('keys', on.value ? 'on' : 'off');
                     }}
-                />
-                {' '}keys are on
+                />{' '}
+                keys are on
             </label>
-            <p><button type="button" onClick={() => dialog.current?.close()}>close</button></p>
+            <p>
+                <button type="button" onClick={() => dialog.current?.close()}>
+                    close
+                </button>
+            </p>
         </dialog>
     );
 }

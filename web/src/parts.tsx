@@ -6,16 +6,35 @@ import { useEffect } from 'preact/hooks';
 import { awaySince, type Problem, type Resource } from './resource';
 import { instantText, lengthText, now, relativeText, zone } from './clock';
 
-export function At({ at, none = '–', timeZone }: { at: string | null | undefined; none?: string; timeZone?: string }) {
+export function At(props: { at: string | null | undefined; none?: string; timeZone?: string }) {
+    const { at, none = '–', timeZone } = props;
     void zone.value;
     if (!at) return <span class="quiet">{none}</span>;
-    return <time dateTime={at} title={at}>{instantText(at, timeZone)}</time>;
+    return (
+        <time dateTime={at} title={at}>
+            {instantText(at, timeZone)}
+        </time>
+    );
 }
 
 /** How long ago, or in how long; the instant itself is its title. */
 export function Ago({ at, none = '–' }: { at: string | null | undefined; none?: string }) {
     if (!at) return <span class="quiet">{none}</span>;
-    return <time dateTime={at} title={at}>{relativeText(at, now.value)}</time>;
+    return (
+        <time dateTime={at} title={at}>
+            {relativeText(at, now.value)}
+        </time>
+    );
+}
+
+/** When it is due: it is now, until the next slot is known. */
+export function Due({ at }: { at: string | null }) {
+    if (!at) return <span class="quiet">–</span>;
+    return (
+        <time dateTime={at} title={at}>
+            {Date.parse(at) <= now.value ? 'now' : relativeText(at, now.value)}
+        </time>
+    );
 }
 
 export function Length({ ms }: { ms: number | null | undefined }) {
@@ -49,7 +68,11 @@ function Waiting() {
 
 export function ProblemNotice({ problem }: { problem: Problem }) {
     const title =
-        problem.status === 403 ? 'You may not see this' : problem.status === 404 ? 'There is no such thing here' : 'This cannot be read now';
+        problem.status === 403
+            ? 'You may not see this'
+            : problem.status === 404
+              ? 'There is no such thing here'
+              : 'This cannot be read now';
     return (
         <div class="notice bad" role="alert">
             <h2>{title}</h2>
@@ -92,7 +115,15 @@ export function Wide({ label, children }: { label: string; children: ComponentCh
     );
 }
 
-export function Section({ title, aside, children }: { title: string; aside?: ComponentChildren; children: ComponentChildren }) {
+export function Section({
+    title,
+    aside,
+    children,
+}: {
+    title: string;
+    aside?: ComponentChildren;
+    children: ComponentChildren;
+}) {
     return (
         <section aria-label={title}>
             <header class="section-head">
@@ -117,7 +148,17 @@ export function Figures({ children }: { children: ComponentChildren }) {
     return <dl class="figures">{children}</dl>;
 }
 
-export function Figure({ name, value, tone = '', href }: { name: string; value: ComponentChildren; tone?: string; href?: string }) {
+export function Figure({
+    name,
+    value,
+    tone = '',
+    href,
+}: {
+    name: string;
+    value: ComponentChildren;
+    tone?: string;
+    href?: string;
+}) {
     return (
         <div class={`figure ${tone}`}>
             <dt>{name}</dt>
@@ -135,5 +176,9 @@ export function Copy({ text }: { text: string }) {
             done.value = false;
         }, 1500);
     };
-    return <button type="button" class="small" onClick={copy}>{done.value ? 'copied' : 'copy'}</button>;
+    return (
+        <button type="button" class="small" onClick={copy}>
+            {done.value ? 'copied' : 'copy'}
+        </button>
+    );
 }

@@ -43,7 +43,12 @@ async function problemOf(answer: Response): Promise<Problem> {
     const text = await answer.text();
     try {
         const said = JSON.parse(text);
-        return { status: answer.status, detail: String(said.detail ?? said.title ?? answer.statusText), hint: said.hint, id: said.id };
+        return {
+            status: answer.status,
+            detail: String(said.detail ?? said.title ?? answer.statusText),
+            hint: said.hint,
+            id: said.id,
+        };
     } catch {
         return { status: answer.status, detail: answer.statusText || `the server answered ${answer.status}` };
     }

@@ -29,10 +29,21 @@ addEventListener('hashchange', () => {
     route.value = parse(location.hash);
 });
 
-export function link(database: string, page = '', args: (string | number)[] = [], filter: Record<string, string> = {}): string {
+export function link(
+    database: string,
+    page = '',
+    args: (string | number)[] = [],
+    filter: Record<string, string> = {},
+): string {
     const parts = [database, ...(page && page !== 'overview' ? [page] : []), ...args];
     const query = new URLSearchParams(Object.entries(filter).filter(([, value]) => value !== '')).toString();
     return `#/${parts.map((part) => encodeURIComponent(part)).join('/')}${query ? `?${query}` : ''}`;
+}
+
+/** A job names the views that it keeps as SCHEMA.NAME. */
+export function viewLink(database: string, name: string): string {
+    const dot = name.indexOf('.');
+    return link(database, 'view', [name.slice(0, dot), name.slice(dot + 1)]);
 }
 
 /** Changes the filter where one is: no page to go back to for each letter. */

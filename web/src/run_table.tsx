@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: PostgreSQL
-// Runs as rows. New ones do not push away what somebody points at: they wait until asked for, or until the pointer leaves.
+// Runs as rows. New ones do not push away what somebody points at: they wait until asked for, or until it is left.
 import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { Mark } from './marks';
@@ -19,44 +19,91 @@ function useHeld(runs: Run[]) {
         rows: shown.current.map((run) => fresh.get(keyOf(run)) ?? run),
         waiting: runs.filter((run) => !known.has(keyOf(run))).length,
         holds,
-        show: () => { shown.current = runs; },
+        show: () => {
+            shown.current = runs;
+        },
     };
 }
 
 function Row({ database, run, named }: { database: string; run: Run; named: boolean }) {
-    const page = run.run_id == null ? link(database, 'job', [run.job]) : link(database, 'job', [run.job, 'run', run.run_id], { at: run.slot ?? '' });
+    const page =
+        run.run_id == null
+            ? link(database, 'job', [run.job])
+            : link(database, 'job', [run.job, 'run', run.run_id], { at: run.slot ?? '' });
     return (
         <tr>
-            <th scope="row" class="number"><a class="row" href={page}><At at={run.slot} /></a></th>
+            <th scope="row" class="number">
+                <a class="row" href={page}>
+                    <At at={run.slot} />
+                </a>
+            </th>
             {named && <td>{run.job}</td>}
-            <td><Mark state={run.state} />{run.slots != null && run.slots > 1 && <span class="quiet"> {run.slots} slots</span>}</td>
-            <td class="number"><Length ms={run.duration_ms} /></td>
-            <td class="number">{run.attempt != null && run.attempt > 1 ? run.attempt : <span class="quiet">{run.attempt ?? '–'}</span>}</td>
+            <td>
+                <Mark state={run.state} />
+                {run.slots != null && run.slots > 1 && <span class="quiet"> {run.slots} slots</span>}
+            </td>
+            <td class="number">
+                <Length ms={run.duration_ms} />
+            </td>
+            <td class="number">
+                <span class={run.attempt === 1 ? 'quiet' : undefined}>{run.attempt ?? '–'}</span>
+            </td>
             <td class="quiet">{run.trigger ?? '–'}</td>
-            <td class="message" title={run.message ?? run.reason ?? ''}>{run.sqlstate && <code>{run.sqlstate}</code>} {run.message ?? run.reason}</td>
+            <td class="message" title={run.message ?? run.reason ?? ''}>
+                {run.sqlstate && <code>{run.sqlstate}</code>} {run.message ?? run.reason}
+            </td>
         </tr>
     );
 }
 
 export function RunTable({ database, runs, named }: { database: string; runs: Run[]; named: boolean }) {
     const { rows, waiting, holds, show } = useHeld(runs);
-    const hold = () => { holds.value = true; };
-    const release = () => { holds.value = false; };
+    const hold = () => {
+        holds.value = true;
+    };
+    const release = () => {
+        holds.value = false;
+    };
     return (
         <div onMouseEnter={hold} onMouseLeave={release} onFocusIn={hold} onFocusOut={release}>
             <p class="held" role="status">
-                {waiting > 0 && <button type="button" class="small" onClick={() => { show(); release(); }}>{waiting} new</button>}
+                {waiting > 0 && (
+                    <button
+                        type="button"
+                        class="small"
+                        onClick={() => {
+                            show();
+                            release();
+                        }}
+                    >
+                        {waiting} new
+                    </button>
+                )}
             </p>
             <Wide label="Runs">
                 <table>
                     <thead>
                         <tr>
-                            <th scope="col" class="number">Slot</th>{named && <th scope="col">Job</th>}<th scope="col">State</th>
-                            <th scope="col" class="number">Took</th><th scope="col" class="number">Attempt</th><th scope="col">By</th>
+                            <th scope="col" class="number">
+                                Slot
+                            </th>
+                            {named && <th scope="col">Job</th>}
+                            <th scope="col">State</th>
+                            <th scope="col" class="number">
+                                Took
+                            </th>
+                            <th scope="col" class="number">
+                                Attempt
+                            </th>
+                            <th scope="col">By</th>
                             <th scope="col">Message</th>
                         </tr>
                     </thead>
-                    <tbody>{rows.map((run) => <Row key={keyOf(run)} database={database} run={run} named={named} />)}</tbody>
+                    <tbody>
+                        {rows.map((run) => (
+                            <Row key={keyOf(run)} database={database} run={run} named={named} />
+                        ))}
+                    </tbody>
                 </table>
             </Wide>
         </div>

@@ -10,6 +10,11 @@ export function axisText(at: Date): string {
     const options: Intl.DateTimeFormatOptions =
         day(at) >= at
             ? { day: 'numeric', month: 'short' }
-            : { hour: '2-digit', minute: '2-digit', ...(minute(at) >= at ? {} : { second: '2-digit' }), hourCycle: 'h23' };
+            : {
+                  hour: '2-digit',
+                  minute: '2-digit',
+                  ...(minute(at) >= at ? {} : { second: '2-digit' }),
+                  hourCycle: 'h23',
+              };
     return at.toLocaleString('en-GB', { ...options, timeZone: zoneName() });
 }

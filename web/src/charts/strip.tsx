@@ -17,8 +17,20 @@ export function OutcomeStrip({ runs }: { runs: Run[] }) {
             {last.map((run, i) => {
                 const tone = toneOf(run.state);
                 const key = `${run.run_id} ${run.slot}`;
-                if (tone === 'good') return <rect key={key} class="good" x={i * STEP + 3} y="2" width="7" height="14" rx="1.5"><title>{wordOf(run.state)}</title></rect>;
-                return <path key={key} class={`shape ${tone}`} d={shapeOf(run.state)} transform={`translate(${i * STEP - 0.5} 2)`} />;
+                if (tone === 'good')
+                    return (
+                        <rect key={key} class="good" x={i * STEP + 3} y="2" width="7" height="14" rx="1.5">
+                            <title>{wordOf(run.state)}</title>
+                        </rect>
+                    );
+                return (
+                    <path
+                        key={key}
+                        class={`shape ${tone}`}
+                        d={shapeOf(run.state)}
+                        transform={`translate(${i * STEP - 0.5} 2)`}
+                    />
+                );
             })}
         </svg>
     );

@@ -13,7 +13,10 @@ const MOST = 14;
 const AXIS = 22;
 const AHEAD = 0.3;
 
-interface Line { job: Job; runs: Run[] }
+interface Line {
+    job: Job;
+    runs: Run[];
+}
 const rank: Record<string, number> = { failing: 0, suspended: 1, running: 2, waiting: 2 };
 
 function linesOf(jobs: Job[], runs: Run[]): Line[] {
@@ -22,7 +25,12 @@ function linesOf(jobs: Job[], runs: Run[]): Line[] {
     return jobs
         .map((job) => ({ job, runs: byJob.get(job.name) ?? [] }))
         .filter((it) => it.runs.length > 0 || it.job.state === 'failing')
-        .sort((a, b) => (rank[a.job.state] ?? 3) - (rank[b.job.state] ?? 3) || b.runs.length - a.runs.length || a.job.name.localeCompare(b.job.name))
+        .sort(
+            (a, b) =>
+                (rank[a.job.state] ?? 3) - (rank[b.job.state] ?? 3) ||
+                b.runs.length - a.runs.length ||
+                a.job.name.localeCompare(b.job.name),
+        )
         .slice(0, MOST);
 }
 
@@ -33,48 +41,96 @@ function Bars({ runs, x, y, at }: { runs: Run[]; x: (date: Date) => number; y: n
                 const from = x(new Date(run.started_at as string));
                 const to = x(new Date(run.finished_at ?? at));
                 const tone = toneOf(run.state);
-                const text = `${run.job}: ${wordOf(run.state)}, ${run.duration_ms == null ? 'still' : lengthText(run.duration_ms)}`;
+                const took = run.duration_ms == null ? 'still' : lengthText(run.duration_ms);
+                const text = `${run.job}: ${wordOf(run.state)}, ${took}`;
                 if (tone === 'bad') {
-                    return <path key={run.run_id} class="shape bad" d={shapeOf(run.state)} transform={`translate(${from - 7} ${y + 5})`}><title>{text}</title></path>;
+                    return (
+                        <path
+                            key={run.run_id}
+                            class="shape bad"
+                            d={shapeOf(run.state)}
+                            transform={`translate(${from - 7} ${y + 5})`}
+                        >
+                            <title>{text}</title>
+                        </path>
+                    );
                 }
-                return <rect key={run.run_id} class={tone} x={from} y={y + 6} width={Math.max(2.5, to - from)} height={ROW - 12} rx="1.5"><title>{text}</title></rect>;
+                return (
+                    <rect
+                        key={run.run_id}
+                        class={tone}
+                        x={from}
+                        y={y + 6}
+                        width={Math.max(2.5, to - from)}
+                        height={ROW - 12}
+                        rx="1.5"
+                    >
+                        <title>{text}</title>
+                    </rect>
+                );
             })}
         </>
     );
 }
 
+interface Place {
+    x: (date: Date) => number;
+    y: number;
+    at: number;
+    until: number;
+    letters: number;
+}
+
+function JobLine({ database, of: { job, runs }, place }: { database: string; of: Line; place: Place }) {
+    const { x, y, at, until, letters } = place;
+    const due = job.next_slot ? Date.parse(job.next_slot) : 0;
+    return (
+        <g>
+            <path class={`shape ${toneOf(job.state)}`} d={shapeOf(job.state)} transform={`translate(2 ${y + 5})`} />
+            <a href={link(database, 'job', [job.name])} aria-label={`${job.name}, ${wordOf(job.state)}`}>
+                <text class="name" x="22" y={y + 16.5}>
+                    {job.name.length > letters ? `${job.name.slice(0, letters - 1)}…` : job.name}
+                </text>
+            </a>
+            <Bars runs={runs} x={x} y={y} at={at} />
+            {due >= at && due <= until && (
+                <path class="due" d={`M${x(new Date(due))} ${y + 6}v${ROW - 12}`}>
+                    <title>{`${job.name}: due ${relativeText(job.next_slot as string, at)}`}</title>
+                </path>
+            )}
+        </g>
+    );
+}
+
+const startOf = (run: Run) => Date.parse(run.started_at ?? run.slot ?? '');
+
 function Drawing({ database, lines, runs, width }: { database: string; lines: Line[]; runs: Run[]; width: number }) {
     const left = Math.min(250, Math.max(110, width * 0.24));
-    const letters = Math.floor((left - 30) / 7);
     const at = now.value;
-    const oldest = Math.min(...runs.map((run) => Date.parse(run.started_at ?? run.slot ?? '')).filter(Number.isFinite), at - 60e3);
+    const oldest = Math.min(...runs.map(startOf).filter(Number.isFinite), at - 60e3);
     const until = at + (at - oldest) * AHEAD;
     const scale = zone.value === 'UTC' ? scaleUtc() : scaleTime();
     const x = scale.domain([new Date(oldest), new Date(until)]).range([left, width - 6]);
-    const height = lines.length * ROW + AXIS;
-    const bottom = height - AXIS;
+    const bottom = lines.length * ROW;
+    const place = { x, at, until, letters: Math.floor((left - 30) / 7) };
+    const since = relativeText(new Date(oldest).toISOString(), at);
+    const label = `Runs of ${lines.length} jobs since ${since}, and what is due next`;
+    const middle = x(new Date(at));
     return (
-        <svg class="chart timeline" width={width} height={height} role="group" aria-label={`Runs of ${lines.length} jobs since ${relativeText(new Date(oldest).toISOString(), at)}, and what is due next`}>
+        <svg class="chart timeline" width={width} height={bottom + AXIS} role="group" aria-label={label}>
             {x.ticks(Math.max(2, Math.floor((width - left) / 110))).map((tick) => (
                 <g key={tick.getTime()}>
                     <path class="grid" d={`M${x(tick)} 0V${bottom}`} />
-                    <text x={x(tick)} y={height - 5} text-anchor="middle">{axisText(tick)}</text>
+                    <text x={x(tick)} y={bottom + AXIS - 5} text-anchor="middle">
+                        {axisText(tick)}
+                    </text>
                 </g>
             ))}
-            <rect class="ahead" x={x(new Date(at))} y="0" width={Math.max(0, width - x(new Date(at)))} height={bottom} />
-            {lines.map(({ job, runs: own }, i) => (
-                <g key={job.name}>
-                    <path class={`shape ${toneOf(job.state)}`} d={shapeOf(job.state)} transform={`translate(2 ${i * ROW + 5})`} />
-                    <a href={link(database, 'job', [job.name])} aria-label={`${job.name}, ${wordOf(job.state)}`}>
-                        <text class="name" x="22" y={i * ROW + 16.5}>{job.name.length > letters ? `${job.name.slice(0, letters - 1)}…` : job.name}</text>
-                    </a>
-                    <Bars runs={own} x={x} y={i * ROW} at={at} />
-                    {job.next_slot && Date.parse(job.next_slot) <= until && Date.parse(job.next_slot) >= at && (
-                        <path class="due" d={`M${x(new Date(job.next_slot))} ${i * ROW + 6}v${ROW - 12}`}><title>{`${job.name}: due ${relativeText(job.next_slot, at)}`}</title></path>
-                    )}
-                </g>
+            <rect class="ahead" x={middle} y="0" width={Math.max(0, width - middle)} height={bottom} />
+            {lines.map((it, i) => (
+                <JobLine key={it.job.name} database={database} of={it} place={{ ...place, y: i * ROW }} />
             ))}
-            <path class="now" d={`M${x(new Date(at))} 0V${bottom}`} />
+            <path class="now" d={`M${middle} 0V${bottom}`} />
         </svg>
     );
 }
@@ -84,7 +140,11 @@ export function Timeline({ database, jobs, runs }: { database: string; jobs: Job
     const lines = linesOf(jobs, runs);
     return (
         <div ref={place} class="chart-place">
-            {lines.length === 0 ? <p class="quiet">Nothing has run yet.</p> : width > 0 && <Drawing database={database} lines={lines} runs={runs} width={width} />}
+            {lines.length === 0 ? (
+                <p class="quiet">Nothing has run yet.</p>
+            ) : (
+                width > 0 && <Drawing database={database} lines={lines} runs={runs} width={width} />
+            )}
         </div>
     );
 }

@@ -8,21 +8,43 @@ import type { Alert } from '../types';
 
 function Subject({ database, alert }: { database: string; alert: Alert }) {
     const job = alert.labels?.job;
-    return job ? <a class="row" href={link(database, 'job', [job])}>{alert.subject ?? job}</a> : <>{alert.subject ?? '–'}</>;
+    return job ? (
+        <a class="row" href={link(database, 'job', [job])}>
+            {alert.subject ?? job}
+        </a>
+    ) : (
+        <>{alert.subject ?? '–'}</>
+    );
 }
 
 function Row({ database, alert }: { database: string; alert: Alert }) {
     return (
         <tr>
-            <td><Mark state={alert.silence != null ? 'silenced' : alert.state} /></td>
-            <td><Mark state={alert.severity} /></td>
+            <td>
+                <Mark state={alert.silence != null ? 'silenced' : alert.state} />
+            </td>
+            <td>
+                <Mark state={alert.severity} />
+            </td>
             <th scope="row">{alert.rule}</th>
-            <td><Subject database={database} alert={alert} /></td>
-            <td class="number"><Ago at={alert.since} /></td>
-            <td class="number"><At at={alert.until} /></td>
+            <td>
+                <Subject database={database} alert={alert} />
+            </td>
+            <td class="number">
+                <Ago at={alert.since} />
+            </td>
+            <td class="number">
+                <At at={alert.until} />
+            </td>
             <td class="words">
                 {alert.summary}
-                {alert.acknowledged_by && <span class="quiet"> {alert.acknowledged_by} looks after it{alert.acknowledgement ? `: ${alert.acknowledgement}` : ''}</span>}
+                {alert.acknowledged_by && (
+                    <span class="quiet">
+                        {' '}
+                        {alert.acknowledged_by} looks after it
+                        {alert.acknowledgement ? `: ${alert.acknowledgement}` : ''}
+                    </span>
+                )}
             </td>
         </tr>
     );
@@ -30,18 +52,35 @@ function Row({ database, alert }: { database: string; alert: Alert }) {
 
 function List({ database, alerts, all }: { database: string; alerts: Alert[]; all: boolean }) {
     if (alerts.length === 0) {
-        return <Empty hint="pgchime alerts rules lists what is looked for">{all ? 'No alert is on record.' : 'Nothing is wrong now.'}</Empty>;
+        return (
+            <Empty hint="pgchime alerts rules lists what is looked for">
+                {all ? 'No alert is on record.' : 'Nothing is wrong now.'}
+            </Empty>
+        );
     }
     return (
         <Wide label="Alerts">
             <table>
                 <thead>
                     <tr>
-                        <th scope="col">State</th><th scope="col">Severity</th><th scope="col">Rule</th><th scope="col">Of</th>
-                        <th scope="col" class="number">Since</th><th scope="col" class="number">Until</th><th scope="col">What</th>
+                        <th scope="col">State</th>
+                        <th scope="col">Severity</th>
+                        <th scope="col">Rule</th>
+                        <th scope="col">Of</th>
+                        <th scope="col" class="number">
+                            Since
+                        </th>
+                        <th scope="col" class="number">
+                            Until
+                        </th>
+                        <th scope="col">What</th>
                     </tr>
                 </thead>
-                <tbody>{alerts.map((alert) => <Row key={alert.alert} database={database} alert={alert} />)}</tbody>
+                <tbody>
+                    {alerts.map((alert) => (
+                        <Row key={alert.alert} database={database} alert={alert} />
+                    ))}
+                </tbody>
             </table>
         </Wide>
     );
@@ -52,8 +91,12 @@ export function AlertsPage({ database, base, filter }: PageProps) {
     const alerts = useResource<{ alerts: Alert[] }>(`${base}/alerts${all ? '?all=true' : ''}`);
     const choice = (
         <nav class="choice" aria-label="Which alerts">
-            <a href={link(database, 'alerts')} aria-current={all ? undefined : 'true'}>now</a>
-            <a href={link(database, 'alerts', [], { all: 'yes' })} aria-current={all ? 'true' : undefined}>also resolved</a>
+            <a href={link(database, 'alerts')} aria-current={all ? undefined : 'true'}>
+                now
+            </a>
+            <a href={link(database, 'alerts', [], { all: 'yes' })} aria-current={all ? 'true' : undefined}>
+                also resolved
+            </a>
         </nav>
     );
     return (

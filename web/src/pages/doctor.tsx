@@ -10,7 +10,11 @@ function One({ of }: { of: Finding }) {
         <li class={`finding ${toneOf(of.state)}`}>
             <Mark state={of.state} word={of.about} />
             <p>{of.finding}</p>
-            {of.hint && <p class="hint">{of.hint} <Copy text={of.hint} /></p>}
+            {of.hint && (
+                <p class="hint">
+                    {of.hint} <Copy text={of.hint} />
+                </p>
+            )}
         </li>
     );
 }
@@ -21,10 +25,18 @@ function List({ findings }: { findings: Finding[] }) {
     return (
         <>
             <Section title={amiss.length > 0 ? 'To be mended' : 'Nothing to be mended'}>
-                <ul class="findings">{amiss.map((it) => <One key={it.about + it.finding} of={it} />)}</ul>
+                <ul class="findings">
+                    {amiss.map((it) => (
+                        <One key={it.about + it.finding} of={it} />
+                    ))}
+                </ul>
             </Section>
             <Section title="Well">
-                <ul class="findings">{well.map((it) => <One key={it.about + it.finding} of={it} />)}</ul>
+                <ul class="findings">
+                    {well.map((it) => (
+                        <One key={it.about + it.finding} of={it} />
+                    ))}
+                </ul>
             </Section>
         </>
     );

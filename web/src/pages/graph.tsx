@@ -8,12 +8,15 @@ import type { Placed } from '../graph';
 import { Mark, shapeOf, toneOf } from '../marks';
 import { Empty, Reading, Section, Title, Wide } from '../parts';
 import { useResource } from '../resource';
-import { link } from '../route';
+import { link, viewLink } from '../route';
 import type { Graph, Job } from '../types';
 
 const MOST = 300;
 const HEIGHT = 30;
-const curve = line<{ x: number; y: number }>((it) => it.x, (it) => it.y);
+const curve = line<{ x: number; y: number }>(
+    (it) => it.x,
+    (it) => it.y,
+);
 type Node = { id: string; name: string; view: boolean };
 
 /** Jobs that have a neighbour, and views that a job keeps beside others: a job alone is in the table. */
@@ -22,7 +25,9 @@ function nodesOf({ jobs, edges }: Graph): { nodes: Node[]; lines: { from: string
     const shown = jobs.filter((job) => linked.has(job.job) || job.views.length > 0).slice(0, MOST);
     const nodes: Node[] = shown.map(({ job }) => ({ id: `job ${job}`, name: job, view: false }));
     const names = new Set(shown.map(({ job }) => job));
-    const lines = edges.filter(({ from, to }) => names.has(from) && names.has(to)).map(({ from, to }) => ({ from: `job ${from}`, to: `job ${to}` }));
+    const lines = edges
+        .filter(({ from, to }) => names.has(from) && names.has(to))
+        .map(({ from, to }) => ({ from: `job ${from}`, to: `job ${to}` }));
     const seen = new Set<string>();
     for (const { job, views } of shown) {
         for (const view of views) {
@@ -39,12 +44,20 @@ const widthOf = (node: Node) => node.name.length * 7.3 + 40;
 
 function Box({ database, node, x, y, state }: { database: string; node: Node; x: number; y: number; state: string }) {
     const width = widthOf(node);
-    const target = node.view ? link(database, 'views', [], { q: node.name }) : link(database, 'job', [node.name]);
+    const target = node.view ? viewLink(database, node.name) : link(database, 'job', [node.name]);
     return (
-        <a href={target} class={`node ${node.view ? 'view' : toneOf(state)}`} aria-label={node.view ? `view ${node.name}` : `job ${node.name}, ${state}`}>
+        <a
+            href={target}
+            class={`node ${node.view ? 'view' : toneOf(state)}`}
+            aria-label={node.view ? `view ${node.name}` : `job ${node.name}, ${state}`}
+        >
             <rect x={x - width / 2} y={y - HEIGHT / 2} width={width} height={HEIGHT} rx={node.view ? 2 : 8} />
-            {!node.view && <path class="shape" d={shapeOf(state)} transform={`translate(${x - width / 2 + 9} ${y - 7})`} />}
-            <text x={x - width / 2 + (node.view ? 12 : 28)} y={y + 4.5}>{node.name}</text>
+            {!node.view && (
+                <path class="shape" d={shapeOf(state)} transform={`translate(${x - width / 2 + 9} ${y - 7})`} />
+            )}
+            <text x={x - width / 2 + (node.view ? 12 : 28)} y={y + 4.5}>
+                {node.name}
+            </text>
         </a>
     );
 }
@@ -56,7 +69,10 @@ function Drawing({ database, graph, states }: { database: string; graph: Graph; 
     useEffect(() => {
         const module = '/graph.js';
         void import(module).then(({ place }: typeof import('../graph')) => {
-            placed.value = place(nodes.map((node) => ({ id: node.id, width: widthOf(node), height: HEIGHT })), lines);
+            placed.value = place(
+                nodes.map((node) => ({ id: node.id, width: widthOf(node), height: HEIGHT })),
+                lines,
+            );
         });
     }, [shape]);
     const at = placed.value;
@@ -64,16 +80,40 @@ function Drawing({ database, graph, states }: { database: string; graph: Graph; 
     const places = new Map(at.boxes.map((box) => [box.id, box]));
     return (
         <Wide label="Graph">
-            <svg class="graph" width={at.width + 8} height={at.height + 8} role="group" aria-label="Jobs from left to right, and the views that they keep">
+            <svg
+                class="graph"
+                width={at.width + 8}
+                height={at.height + 8}
+                role="group"
+                aria-label="Jobs from left to right, and the views that they keep"
+            >
                 <defs>
-                    <marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="tip" d="M0 0 8 4 0 8z" /></marker>
+                    <marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+                        <path class="tip" d="M0 0 8 4 0 8z" />
+                    </marker>
                 </defs>
                 {at.lines.map(({ from, to, points }) => (
-                    <path key={`${from}>${to}`} class={to.startsWith('view') ? 'edge view' : 'edge'} d={curve(points) ?? ''} marker-end="url(#tip)" />
+                    <path
+                        key={`${from}>${to}`}
+                        class={to.startsWith('view') ? 'edge view' : 'edge'}
+                        d={curve(points) ?? ''}
+                        marker-end="url(#tip)"
+                    />
                 ))}
                 {nodes.map((node) => {
                     const box = places.get(node.id);
-                    return box && <Box key={node.id} database={database} node={node} x={box.x} y={box.y} state={states.get(node.name) ?? 'ok'} />;
+                    return (
+                        box && (
+                            <Box
+                                key={node.id}
+                                database={database}
+                                node={node}
+                                x={box.x}
+                                y={box.y}
+                                state={states.get(node.name) ?? 'ok'}
+                            />
+                        )
+                    );
                 })}
             </svg>
         </Wide>
@@ -84,12 +124,25 @@ function Table({ database, graph, states }: { database: string; graph: Graph; st
     return (
         <Wide label="The graph as a table">
             <table>
-                <thead><tr><th scope="col">Job</th><th scope="col">State</th><th scope="col">After</th><th scope="col">Keeps</th></tr></thead>
+                <thead>
+                    <tr>
+                        <th scope="col">Job</th>
+                        <th scope="col">State</th>
+                        <th scope="col">After</th>
+                        <th scope="col">Keeps</th>
+                    </tr>
+                </thead>
                 <tbody>
                     {graph.jobs.map((job) => (
                         <tr key={job.job}>
-                            <th scope="row"><a class="row" href={link(database, 'job', [job.job])}>{job.job}</a></th>
-                            <td><Mark state={states.get(job.job)} /></td>
+                            <th scope="row">
+                                <a class="row" href={link(database, 'job', [job.job])}>
+                                    {job.job}
+                                </a>
+                            </th>
+                            <td>
+                                <Mark state={states.get(job.job)} />
+                            </td>
                             <td>{job.after.join(job.join ? ' and ' : ', ') || <span class="quiet">–</span>}</td>
                             <td class="words">{job.views.join(', ') || <span class="quiet">–</span>}</td>
                         </tr>
@@ -110,12 +163,18 @@ export function GraphPage({ database, base }: PageProps) {
             <Reading of={graph}>
                 {(data) =>
                     data.jobs.length === 0 ? (
-                        <Empty hint='after = ["other-job"]; makes a job come after another one'>There is no job yet.</Empty>
+                        <Empty hint='after = ["other-job"]; makes a job come after another one'>
+                            There is no job yet.
+                        </Empty>
                     ) : (
                         <>
                             <Drawing database={database} graph={data} states={states} />
-                            {data.jobs.length > MOST && <p class="quiet">The drawing has the first {MOST} jobs and views.</p>}
-                            <Section title="As a table"><Table database={database} graph={data} states={states} /></Section>
+                            {data.jobs.length > MOST && (
+                                <p class="quiet">The drawing has the first {MOST} jobs and views.</p>
+                            )}
+                            <Section title="As a table">
+                                <Table database={database} graph={data} states={states} />
+                            </Section>
                         </>
                     )
                 }

@@ -5,9 +5,9 @@ import { DurationChart } from '../charts/durations';
 import { OutcomeStrip } from '../charts/strip';
 import { count, lengthText } from '../clock';
 import { Mark } from '../marks';
-import { Ago, At, Copy, Empty, Figure, Figures, Reading, Section, Title } from '../parts';
+import { Ago, At, Copy, Due, Empty, Figure, Figures, Reading, Section, Title } from '../parts';
 import { useResource } from '../resource';
-import { link } from '../route';
+import { link, viewLink } from '../route';
 import { RunTable } from '../run_table';
 import type { Job, Next, Run, Why } from '../types';
 import { scheduleText } from './jobs';
@@ -28,14 +28,20 @@ function WhyText({ of }: { of: Why | undefined }) {
 }
 
 function JobFigures({ job, runs }: { job: Job; runs: Run[] }) {
-    const good = runs.filter((run) => run.state === 'succeeded' && run.duration_ms != null).map((run) => run.duration_ms as number);
+    const good = runs
+        .filter((run) => run.state === 'succeeded' && run.duration_ms != null)
+        .map((run) => run.duration_ms as number);
     return (
         <Figures>
             <Figure name="state" value={<Mark state={job.state} />} />
-            <Figure name="next" value={<Ago at={job.next_slot} />} />
+            <Figure name="next" value={<Due at={job.next_slot} />} />
             <Figure name="last succeeded" value={<Ago at={job.last_succeeded_at} none="never" />} />
             <Figure name="typical" value={good.length > 0 ? lengthText(median(good)) : '–'} />
-            <Figure name="failures in a row" value={count(job.consecutive_failures)} tone={job.consecutive_failures ? 'bad' : ''} />
+            <Figure
+                name="failures in a row"
+                value={count(job.consecutive_failures)}
+                tone={job.consecutive_failures ? 'bad' : ''}
+            />
         </Figures>
     );
 }
@@ -45,11 +51,27 @@ function NextSlots({ of, timezone }: { of: Next | undefined; timezone: string | 
     const own = timezone && timezone !== 'UTC' ? timezone : '';
     return (
         <table class="narrow">
-            <thead><tr><th scope="col">Slot</th>{own && <th scope="col">{own}</th>}<th scope="col">When</th></tr></thead>
+            <thead>
+                <tr>
+                    <th scope="col">Slot</th>
+                    {own && <th scope="col">{own}</th>}
+                    <th scope="col">When</th>
+                </tr>
+            </thead>
             <tbody>
                 {of.slots.slice(0, 10).map((slot) => (
                     <tr key={slot}>
-                        <td><At at={slot} /></td>{own && <td><At at={slot} timeZone={own} /></td>}<td class="quiet"><Ago at={slot} /></td>
+                        <td>
+                            <At at={slot} />
+                        </td>
+                        {own && (
+                            <td>
+                                <At at={slot} timeZone={own} />
+                            </td>
+                        )}
+                        <td class="quiet">
+                            <Ago at={slot} />
+                        </td>
                     </tr>
                 ))}
             </tbody>
@@ -60,12 +82,32 @@ function NextSlots({ of, timezone }: { of: Next | undefined; timezone: string | 
 function Neighbours({ database, job, all }: { database: string; job: Job; all: Job[] }) {
     const before = job.after ?? [];
     const behind = all.filter((it) => it.after?.includes(job.name)).map((it) => it.name);
-    if (before.length + behind.length === 0) return <p class="quiet">It comes after no job, and none comes after it.</p>;
-    const list = (names: string[]) => names.map((name) => <li key={name}><a href={link(database, 'job', [name])}>{name}</a></li>);
+    if (before.length + behind.length === 0)
+        return <p class="quiet">It comes after no job, and none comes after it.</p>;
+    const list = (names: string[]) =>
+        names.map((name) => (
+            <li key={name}>
+                <a href={link(database, 'job', [name])}>{name}</a>
+            </li>
+        ));
     return (
         <dl class="facts">
-            {before.length > 0 && <><dt>comes after</dt><dd><ul>{list(before)}</ul></dd></>}
-            {behind.length > 0 && <><dt>before</dt><dd><ul>{list(behind)}</ul></dd></>}
+            {before.length > 0 && (
+                <>
+                    <dt>comes after</dt>
+                    <dd>
+                        <ul>{list(before)}</ul>
+                    </dd>
+                </>
+            )}
+            {behind.length > 0 && (
+                <>
+                    <dt>before</dt>
+                    <dd>
+                        <ul>{list(behind)}</ul>
+                    </dd>
+                </>
+            )}
         </dl>
     );
 }
@@ -73,17 +115,43 @@ function Neighbours({ database, job, all }: { database: string; job: Job; all: J
 function Definition({ database, job }: { database: string; job: Job }) {
     return (
         <>
-            {job.command && <div class="code"><Copy text={job.command} /><pre tabIndex={0}>{job.command}</pre></div>}
+            {job.command && (
+                <div class="code">
+                    <Copy text={job.command} />
+                    <pre tabIndex={0}>{job.command}</pre>
+                </div>
+            )}
             <dl class="facts">
-                <dt>owner</dt><dd>{job.owner}</dd>
-                <dt>from</dt><dd>{job.plugin ? `plugin ${job.plugin}` : job.origin}, version {job.version}, since <At at={job.updated_at} /></dd>
-                {job.views && job.views.length > 0 && <><dt>keeps</dt><dd>{job.views.map((view) => <a key={view} href={link(database, 'views', [], { q: view })}>{view} </a>)}</dd></>}
+                <dt>owner</dt>
+                <dd>{job.owner}</dd>
+                <dt>from</dt>
+                <dd>
+                    {job.plugin ? `plugin ${job.plugin}` : job.origin}, version {job.version}, since{' '}
+                    <At at={job.updated_at} />
+                </dd>
+                {job.views && job.views.length > 0 && (
+                    <>
+                        <dt>keeps</dt>
+                        <dd>
+                            {job.views.map((view) => (
+                                <a key={view} href={viewLink(database, view)}>
+                                    {view}{' '}
+                                </a>
+                            ))}
+                        </dd>
+                    </>
+                )}
             </dl>
             {job.options && (
                 <details>
                     <summary>options</summary>
                     <dl class="facts options">
-                        {Object.entries(job.options).map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{String(value)}</dd></div>)}
+                        {Object.entries(job.options).map(([name, value]) => (
+                            <div key={name}>
+                                <dt>{name}</dt>
+                                <dd>{String(value)}</dd>
+                            </div>
+                        ))}
                     </dl>
                 </details>
             )}
@@ -91,15 +159,35 @@ function Definition({ database, job }: { database: string; job: Job }) {
     );
 }
 
-function RunsOfJob({ database, name, runs, filter }: { database: string; name: string; runs: Run[]; filter: Record<string, string> }) {
+function RunsOfJob({
+    database,
+    name,
+    runs,
+    filter,
+}: {
+    database: string;
+    name: string;
+    runs: Run[];
+    filter: Record<string, string>;
+}) {
     const state = filter.state ?? '';
     const wanted = state ? runs.filter((run) => state.split(',').includes(run.state)) : runs;
     return (
-        <Section title="Runs" aside={<RunChoice chosen={state} to={(it) => link(database, 'job', [name], { state: it })} />}>
+        <Section
+            title="Runs"
+            aside={<RunChoice chosen={state} to={(it) => link(database, 'job', [name], { state: it })} />}
+        >
             {wanted.length > 0 ? (
-                <RunTable database={database} runs={wanted.slice(0, 50)} named={false} />
+                <RunTable database={database} runs={wanted.slice(0, filter.all ? 300 : 20)} named={false} />
             ) : (
-                <Empty hint={state ? '' : `pgchime run ${name} asks for one now`}>{state ? 'None among the last 300.' : 'It has not run yet.'}</Empty>
+                <Empty hint={state ? '' : `pgchime run ${name} asks for one now`}>
+                    {state ? 'None among the last 300.' : 'It has not run yet.'}
+                </Empty>
+            )}
+            {wanted.length > 20 && !filter.all && (
+                <p class="below">
+                    <a href={link(database, 'job', [name], { state, all: 'yes' })}>{wanted.length - 20} more</a>
+                </p>
             )}
         </Section>
     );
@@ -116,15 +204,32 @@ export function JobPage({ database, base, args: [name], filter }: PageProps) {
         <Reading of={job}>
             {({ jobs: [it] }) => (
                 <>
-                    <Title aside={<p class="quiet">{scheduleText(it)}{next?.timezone ? `, ${next.timezone}` : ''}</p>}>{it.name}</Title>
+                    <Title
+                        aside={
+                            <p class="quiet">
+                                {scheduleText(it)}
+                                {next?.timezone ? `, ${next.timezone}` : ''}
+                            </p>
+                        }
+                    >
+                        {it.name}
+                    </Title>
                     <WhyText of={why} />
                     <JobFigures job={it} runs={runs} />
-                    <Section title="How long it took" aside={<OutcomeStrip runs={runs} />}><DurationChart runs={runs} /></Section>
+                    <Section title="How long it took" aside={<OutcomeStrip runs={runs} />}>
+                        <DurationChart runs={runs} />
+                    </Section>
                     <RunsOfJob database={database} name={it.name} runs={runs} filter={filter} />
                     <div class="columns">
-                        <Section title="Next"><NextSlots of={next} timezone={next?.timezone ?? null} /></Section>
-                        <Section title="Before and after"><Neighbours database={database} job={it} all={all} /></Section>
-                        <Section title="What it is"><Definition database={database} job={it} /></Section>
+                        <Section title="Next">
+                            <NextSlots of={next} timezone={next?.timezone ?? null} />
+                        </Section>
+                        <Section title="Before and after">
+                            <Neighbours database={database} job={it} all={all} />
+                        </Section>
+                        <Section title="What it is">
+                            <Definition database={database} job={it} />
+                        </Section>
                     </div>
                 </>
             )}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 import type { PageProps } from '../app';
 import { Mark, wordOf } from '../marks';
-import { Ago, At, Empty, Length, Reading, Title, Wide } from '../parts';
+import { At, Due, Empty, Length, Reading, Title, Wide } from '../parts';
 import { useResource } from '../resource';
 import { link, setFilter } from '../route';
 import type { Job } from '../types';
@@ -25,14 +25,20 @@ function matches(job: Job, { q = '', state, plugin, owner, origin }: Record<stri
 }
 
 function Choice({ name, values, chosen }: { name: string; values: (string | null)[]; chosen: string }) {
-    const distinct = [...new Set(values.filter((value): value is string => Boolean(value)).concat(chosen || []))].sort();
+    const distinct = [
+        ...new Set(values.filter((value): value is string => Boolean(value)).concat(chosen || [])),
+    ].sort();
     if (distinct.length < 2 && !chosen) return null;
     return (
         <label>
             <span class="label">{name}</span>
             <select value={chosen} onChange={(event) => setFilter({ [name]: event.currentTarget.value })}>
                 <option value="">any</option>
-                {distinct.map((value) => <option key={value} value={value}>{wordOf(value)}</option>)}
+                {distinct.map((value) => (
+                    <option key={value} value={value}>
+                        {wordOf(value)}
+                    </option>
+                ))}
             </select>
         </label>
     );
@@ -43,7 +49,12 @@ function Filter({ jobs, filter }: { jobs: Job[]; filter: Record<string, string> 
         <div class="filter" role="search">
             <label>
                 <span class="label">name</span>
-                <input type="search" value={filter.q ?? ''} placeholder="any" onInput={(event) => setFilter({ q: event.currentTarget.value })} />
+                <input
+                    type="search"
+                    value={filter.q ?? ''}
+                    placeholder="any"
+                    onInput={(event) => setFilter({ q: event.currentTarget.value })}
+                />
             </label>
             <Choice name="state" values={jobs.map((job) => job.state)} chosen={filter.state ?? ''} />
             <Choice name="plugin" values={jobs.map((job) => job.plugin)} chosen={filter.plugin ?? ''} />
@@ -53,16 +64,41 @@ function Filter({ jobs, filter }: { jobs: Job[]; filter: Record<string, string> 
     );
 }
 
+const EXAMPLE = 'jobs: { nightly: { schedule = "0 3 * * *"; command = "VACUUM (ANALYZE)"; }; };';
+
+export function NoJobs() {
+    const hint = (
+        <>
+            conf.d/jobs.conf: <code>{EXAMPLE}</code>
+        </>
+    );
+    return <Empty hint={hint}>There is no job yet. Each would be here with its schedule, state and last run.</Empty>;
+}
+
 function Row({ database, job }: { database: string; job: Job }) {
     return (
         <tr>
-            <th scope="row"><a class="row" href={link(database, 'job', [job.name])}>{job.name}</a></th>
-            <td><Mark state={job.state} /></td>
+            <th scope="row">
+                <a class="row" href={link(database, 'job', [job.name])}>
+                    {job.name}
+                </a>
+            </th>
+            <td>
+                <Mark state={job.state} />
+            </td>
             <td class="schedule">{scheduleText(job)}</td>
-            <td class="number"><Ago at={job.next_slot} /></td>
-            <td class="number"><At at={job.last_started_at} none="never" /></td>
-            <td class="number"><Length ms={job.last_duration_ms} /></td>
-            <td class={`number ${job.consecutive_failures ? 'bad-text' : 'quiet'}`}>{job.consecutive_failures || '–'}</td>
+            <td class="number">
+                <Due at={job.next_slot} />
+            </td>
+            <td class="number">
+                <At at={job.last_started_at} none="never" />
+            </td>
+            <td class="number">
+                <Length ms={job.last_duration_ms} />
+            </td>
+            <td class={`number ${job.consecutive_failures ? 'bad-text' : 'quiet'}`}>
+                {job.consecutive_failures || '–'}
+            </td>
             <td class="quiet">{job.plugin ?? job.origin}</td>
         </tr>
     );
@@ -70,29 +106,44 @@ function Row({ database, job }: { database: string; job: Job }) {
 
 function List({ database, jobs, filter }: { database: string; jobs: Job[]; filter: Record<string, string> }) {
     if (jobs.length === 0) {
-        return (
-            <Empty hint={<>conf.d/jobs.conf: <code>{'jobs: { nightly: { schedule = "0 3 * * *"; command = "VACUUM (ANALYZE)"; }; };'}</code></>}>
-                There is no job yet. Each would be here with its schedule, its state and its last run.
-            </Empty>
-        );
+        return <NoJobs />;
     }
     const found = jobs.filter((job) => matches(job, filter));
     return (
         <>
             <Filter jobs={jobs} filter={filter} />
             <p class="quiet" role="status">
-                {found.length > SHOWN ? `the first ${SHOWN} of ${found.length}: write more of the name` : `${found.length} of ${jobs.length} jobs`}
+                {found.length > SHOWN
+                    ? `the first ${SHOWN} of ${found.length}: write more of the name`
+                    : `${found.length} of ${jobs.length} jobs`}
             </p>
             <Wide label="Jobs">
                 <table>
                     <thead>
                         <tr>
-                            <th scope="col">Name</th><th scope="col">State</th><th scope="col">Schedule</th><th scope="col" class="number">Next</th>
-                            <th scope="col" class="number">Last start</th><th scope="col" class="number">Took</th>
-                            <th scope="col" class="number">Failures</th><th scope="col">From</th>
+                            <th scope="col">Name</th>
+                            <th scope="col">State</th>
+                            <th scope="col">Schedule</th>
+                            <th scope="col" class="number">
+                                Next
+                            </th>
+                            <th scope="col" class="number">
+                                Last start
+                            </th>
+                            <th scope="col" class="number">
+                                Took
+                            </th>
+                            <th scope="col" class="number">
+                                Failures
+                            </th>
+                            <th scope="col">From</th>
                         </tr>
                     </thead>
-                    <tbody>{found.slice(0, SHOWN).map((job) => <Row key={`${job.owner}/${job.name}`} database={database} job={job} />)}</tbody>
+                    <tbody>
+                        {found.slice(0, SHOWN).map((job) => (
+                            <Row key={`${job.owner}/${job.name}`} database={database} job={job} />
+                        ))}
+                    </tbody>
                 </table>
             </Wide>
         </>

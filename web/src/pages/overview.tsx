@@ -7,11 +7,11 @@ import { type Attention, attentionOf } from '../attention';
 import { Timeline } from '../charts/timeline';
 import { count } from '../clock';
 import { Mark } from '../marks';
-import { Ago, At, Empty, Figure, Figures, Reading, Section, Title } from '../parts';
+import { Ago, At, Due, Figure, Figures, Reading, Section, Title } from '../parts';
 import { useResource } from '../resource';
 import { link } from '../route';
 import type { Alert, Database, Job, Run, View } from '../types';
-import { scheduleText } from './jobs';
+import { NoJobs, scheduleText } from './jobs';
 
 const SHOWN = 12;
 const QUIET_FOR = 30000;
@@ -29,7 +29,11 @@ function Told({ number }: { number: number }) {
         }, wait);
         return () => clearTimeout(timer);
     }, [number]);
-    return <p class="for-ears" aria-live="polite">{said.value}</p>;
+    return (
+        <p class="for-ears" aria-live="polite">
+            {said.value}
+        </p>
+    );
 }
 
 function AttentionList({ database, list, next }: { database: string; list: Attention[]; next: Job | undefined }) {
@@ -37,7 +41,12 @@ function AttentionList({ database, list, next }: { database: string; list: Atten
         return (
             <p class="well">
                 <Mark state="ok" word="All well." />
-                {next && <span> Next: <a href={link(database, 'job', [next.name])}>{next.name}</a> <Ago at={next.next_slot} /></span>}
+                {next && (
+                    <span>
+                        {' '}
+                        Next: <a href={link(database, 'job', [next.name])}>{next.name}</a> <Due at={next.next_slot} />
+                    </span>
+                )}
             </p>
         );
     }
@@ -48,10 +57,16 @@ function AttentionList({ database, list, next }: { database: string; list: Atten
                     <Mark state={it.state} />
                     <a href={it.href}>{it.name}</a>
                     <span class="words">{it.text}</span>
-                    <span class="quiet"><Ago at={it.since} /></span>
+                    <span class="quiet">
+                        <Ago at={it.since} />
+                    </span>
                 </li>
             ))}
-            {list.length > SHOWN && <li><a href={link(database, 'alerts')}>{list.length - SHOWN} more</a></li>}
+            {list.length > SHOWN && (
+                <li>
+                    <a href={link(database, 'alerts')}>{list.length - SHOWN} more</a>
+                </li>
+            )}
         </ul>
     );
 }
@@ -62,11 +77,33 @@ function Totals({ database, of, views }: { database: string; of: Database; views
     return (
         <Figures>
             <Figure name="jobs" value={count(of.active_jobs)} href={link(database, 'jobs')} />
-            <Figure name="running" value={count(of.live_runs)} href={link(database, 'runs', [], { state: 'running' })} tone={tone(of.live_runs, 'live')} />
-            <Figure name="failing" value={count(of.failing_jobs)} href={link(database, 'jobs', [], { state: 'failing' })} tone={tone(of.failing_jobs, 'bad')} />
+            <Figure
+                name="running"
+                value={count(of.live_runs)}
+                href={link(database, 'runs', [], { state: 'running' })}
+                tone={tone(of.live_runs, 'live')}
+            />
+            <Figure
+                name="failing"
+                value={count(of.failing_jobs)}
+                href={link(database, 'jobs', [], { state: 'failing' })}
+                tone={tone(of.failing_jobs, 'bad')}
+            />
             <Figure name="late" value={count(of.late_jobs)} tone={tone(of.late_jobs, 'warn')} />
-            <Figure name="suspended" value={count(of.suspended_jobs)} href={link(database, 'jobs', [], { state: 'suspended' })} tone={tone(of.suspended_jobs, 'warn')} />
-            {views.length > 0 && <Figure name="views fresh" value={`${fresh} of ${views.length}`} href={link(database, 'views')} tone={fresh < views.length ? 'warn' : ''} />}
+            <Figure
+                name="suspended"
+                value={count(of.suspended_jobs)}
+                href={link(database, 'jobs', [], { state: 'suspended' })}
+                tone={tone(of.suspended_jobs, 'warn')}
+            />
+            {views.length > 0 && (
+                <Figure
+                    name="views fresh"
+                    value={`${fresh} of ${views.length}`}
+                    href={link(database, 'views')}
+                    tone={fresh < views.length ? 'warn' : ''}
+                />
+            )}
         </Figures>
     );
 }
@@ -74,12 +111,27 @@ function Totals({ database, of, views }: { database: string; of: Database; views
 function Soon({ database, jobs }: { database: string; jobs: Job[] }) {
     return (
         <table class="narrow">
-            <thead><tr><th scope="col">Job</th><th scope="col">Schedule</th><th scope="col" class="number">Due</th></tr></thead>
+            <thead>
+                <tr>
+                    <th scope="col">Job</th>
+                    <th scope="col">Schedule</th>
+                    <th scope="col" class="number">
+                        Due
+                    </th>
+                </tr>
+            </thead>
             <tbody>
                 {jobs.slice(0, 8).map((job) => (
                     <tr key={job.name}>
-                        <th scope="row"><a class="row" href={link(database, 'job', [job.name])}>{job.name}</a></th>
-                        <td class="quiet">{scheduleText(job)}</td><td class="number"><Ago at={job.next_slot} /></td>
+                        <th scope="row">
+                            <a class="row" href={link(database, 'job', [job.name])}>
+                                {job.name}
+                            </a>
+                        </th>
+                        <td class="quiet keep">{scheduleText(job)}</td>
+                        <td class="number">
+                            <Due at={job.next_slot} />
+                        </td>
                     </tr>
                 ))}
             </tbody>
@@ -87,17 +139,29 @@ function Soon({ database, jobs }: { database: string; jobs: Job[] }) {
     );
 }
 
+/** Of each job the latest one. */
 function Failures({ database, base }: { database: string; base: string }) {
-    const failures = useResource<{ runs: Run[] }>(`${base}/runs?limit=20&state=failed,timed_out,lost`).data.value?.runs;
+    const failures = useResource<{ runs: Run[] }>(`${base}/runs?limit=100&state=failed,timed_out,lost`).data.value
+        ?.runs;
     if (!failures) return null;
+    const latest = [...new Map(failures.toReversed().map((run) => [run.job, run])).values()].toReversed();
     return (
-        <Section title="Latest failures" aside={<a href={link(database, 'runs', [], { state: 'failed,timed_out,lost' })}>all</a>}>
-            {failures.length === 0 && <p class="quiet">None is on record.</p>}
+        <Section
+            title="Latest failures"
+            aside={<a href={link(database, 'runs', [], { state: 'failed,timed_out,lost' })}>all</a>}
+        >
+            {latest.length === 0 && <p class="quiet">None is on record.</p>}
             <ul class="plain">
-                {failures.slice(0, 8).map((run) => (
+                {latest.slice(0, 8).map((run) => (
                     <li key={`${run.run_id} ${run.slot}`}>
-                        <Mark state={run.state} /> <a href={link(database, 'job', [run.job, 'run', run.run_id ?? ''], { at: run.slot ?? '' })}>{run.job}</a>{' '}
-                        <span class="quiet"><At at={run.slot} /></span> <span class="one-line">{run.message ?? run.reason}</span>
+                        <Mark state={run.state} />{' '}
+                        <a href={link(database, 'job', [run.job, 'run', run.run_id ?? ''], { at: run.slot ?? '' })}>
+                            {run.job}
+                        </a>{' '}
+                        <span class="quiet">
+                            <At at={run.slot} />
+                        </span>{' '}
+                        <span class="one-line">{run.message ?? run.reason}</span>
                     </li>
                 ))}
             </ul>
@@ -106,7 +170,9 @@ function Failures({ database, base }: { database: string; base: string }) {
 }
 
 export function OverviewPage({ database, base }: PageProps) {
-    const here = useResource<{ databases: Database[] }>('/databases').data.value?.databases.find((it) => it.database === database);
+    const here = useResource<{ databases: Database[] }>('/databases').data.value?.databases.find(
+        (it) => it.database === database,
+    );
     const jobs = useResource<{ jobs: Job[] }>(`${base}/jobs`);
     const runs = useResource<{ runs: Run[] }>(`${base}/runs?limit=200`).data.value?.runs ?? [];
     const alerts = useResource<{ alerts: Alert[] }>(`${base}/alerts`).data.value?.alerts ?? [];
@@ -118,18 +184,26 @@ export function OverviewPage({ database, base }: PageProps) {
             <Reading of={jobs}>
                 {(data) => {
                     const list = attentionOf(database, data.jobs, alerts, views);
-                    const soon = data.jobs.filter((job) => job.next_slot).sort((a, b) => (a.next_slot as string).localeCompare(b.next_slot as string));
+                    const soon = data.jobs
+                        .filter((job) => job.next_slot)
+                        .sort((a, b) => (a.next_slot as string).localeCompare(b.next_slot as string));
                     if (data.jobs.length === 0) {
-                        return <Empty hint={<>conf.d/jobs.conf: <code>{'jobs: { nightly: { schedule = "0 3 * * *"; command = "VACUUM (ANALYZE)"; }; };'}</code></>}>There is no job yet.</Empty>;
+                        return <NoJobs />;
                     }
                     return (
                         <>
-                            <Section title="Needs attention"><AttentionList database={database} list={list} next={soon[0]} /></Section>
+                            <Section title="Needs attention">
+                                <AttentionList database={database} list={list} next={soon[0]} />
+                            </Section>
                             <Told number={list.length} />
-                            <Section title="Latest runs, and what is due"><Timeline database={database} jobs={data.jobs} runs={runs} /></Section>
+                            <Section title="Latest runs, and what is due">
+                                <Timeline database={database} jobs={data.jobs} runs={runs} />
+                            </Section>
                             <div class="columns">
                                 <Failures database={database} base={base} />
-                                <Section title="Next"><Soon database={database} jobs={soon} /></Section>
+                                <Section title="Next">
+                                    <Soon database={database} jobs={soon} />
+                                </Section>
                             </div>
                         </>
                     );

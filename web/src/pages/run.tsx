@@ -10,12 +10,24 @@ import type { Job, Run } from '../types';
 
 function Steps({ run }: { run: Run }) {
     const late = run.slot && run.started_at ? Date.parse(run.started_at) - Date.parse(run.slot) : null;
-    const takes = run.duration_ms ?? (run.started_at && !run.finished_at ? now.value - Date.parse(run.started_at) : null);
+    const takes =
+        run.duration_ms ?? (run.started_at && !run.finished_at ? now.value - Date.parse(run.started_at) : null);
     return (
         <ol class="steps">
-            <li><span class="label">due</span><At at={run.slot} /></li>
-            <li><span class="label">started</span><At at={run.started_at} none="not yet" />{late != null && late >= 0 && <span class="quiet">{lengthText(late)} after</span>}</li>
-            <li><span class="label">ended</span><At at={run.finished_at} none="not yet" />{takes != null && <span class="quiet">took {lengthText(takes)}</span>}</li>
+            <li>
+                <span class="label">due</span>
+                <At at={run.slot} />
+            </li>
+            <li>
+                <span class="label">started</span>
+                <At at={run.started_at} none="not yet" />
+                {late != null && late >= 0 && <span class="quiet">{lengthText(late)} after</span>}
+            </li>
+            <li>
+                <span class="label">ended</span>
+                <At at={run.finished_at} none="not yet" />
+                {takes != null && <span class="quiet">took {lengthText(takes)}</span>}
+            </li>
         </ol>
     );
 }
@@ -23,28 +35,43 @@ function Steps({ run }: { run: Run }) {
 function Facts({ run }: { run: Run }) {
     return (
         <dl class="facts">
-            <dt>asked for by</dt><dd>{run.trigger ?? '–'}</dd>
-            <dt>attempt</dt><dd>{count(run.attempt)}</dd>
-            <dt>rows</dt><dd>{count(run.rows)}</dd>
-            <dt>on</dt><dd>{run.instance ?? '–'}{run.epoch != null && `, epoch ${run.epoch}`}</dd>
-            <dt>number</dt><dd>{run.run_id}</dd>
+            <dt>asked for by</dt>
+            <dd>{run.trigger ?? '–'}</dd>
+            <dt>attempt</dt>
+            <dd>{count(run.attempt)}</dd>
+            <dt>rows</dt>
+            <dd>{count(run.rows)}</dd>
+            <dt>on</dt>
+            <dd>
+                {run.instance ?? '–'}
+                {run.epoch != null && `, epoch ${run.epoch}`}
+            </dd>
+            <dt>number</dt>
+            <dd>{run.run_id}</dd>
         </dl>
     );
 }
 
 /** What else did not succeed at about that time. */
 function Others({ database, base, run }: { database: string; base: string; run: Run }) {
-    const found = useResource<{ runs: Run[] }>(`${base}/runs?limit=100&state=failed,timed_out,lost`, 10000).data.value?.runs;
+    const found = useResource<{ runs: Run[] }>(`${base}/runs?limit=100&state=failed,timed_out,lost`, 10000).data.value
+        ?.runs;
     const at = Date.parse(run.slot ?? '');
-    const near = found?.filter((it) => it.run_id !== run.run_id && Math.abs(Date.parse(it.slot ?? '') - at) <= 60000) ?? [];
+    const near =
+        found?.filter((it) => it.run_id !== run.run_id && Math.abs(Date.parse(it.slot ?? '') - at) <= 60000) ?? [];
     if (near.length === 0) return null;
     return (
         <Section title="What else failed within a minute">
             <ul class="plain">
                 {near.slice(0, 20).map((it) => (
                     <li key={it.run_id}>
-                        <Mark state={it.state} /> <a href={link(database, 'job', [it.job, 'run', it.run_id ?? ''], { at: it.slot ?? '' })}>{it.job}</a>{' '}
-                        <span class="quiet"><At at={it.slot} /> {it.message}</span>
+                        <Mark state={it.state} />{' '}
+                        <a href={link(database, 'job', [it.job, 'run', it.run_id ?? ''], { at: it.slot ?? '' })}>
+                            {it.job}
+                        </a>{' '}
+                        <span class="quiet">
+                            <At at={it.slot} /> {it.message}
+                        </span>
                     </li>
                 ))}
             </ul>
@@ -56,17 +83,29 @@ function RunShown({ database, base, run, job }: { database: string; base: string
     return (
         <>
             <Title aside={<Mark state={run.state} />}>
-                <a href={link(database, 'job', [run.job])}>{run.job}</a> <span class="quiet">›</span> <At at={run.slot} />
+                <a href={link(database, 'job', [run.job])}>{run.job}</a> <span class="quiet">›</span>{' '}
+                <At at={run.slot} />
             </Title>
             <Steps run={run} />
             {(run.message || run.reason) && (
                 <Section title="Message">
-                    <pre class={`whole ${run.sqlstate ? 'bad' : ''}`} tabIndex={0}>{run.sqlstate && `${run.sqlstate} `}{run.message}{run.message && run.reason && '\n'}{run.reason}</pre>
+                    <pre class={`whole ${run.sqlstate ? 'bad' : ''}`} tabIndex={0}>
+                        {run.sqlstate && `${run.sqlstate} `}
+                        {run.message}
+                        {run.message && run.reason && '\n'}
+                        {run.reason}
+                    </pre>
                 </Section>
             )}
             <div class="columns">
-                <Section title="Facts"><Facts run={run} /></Section>
-                {job?.command && <Section title="What the job runs now"><pre tabIndex={0}>{job.command}</pre></Section>}
+                <Section title="Facts">
+                    <Facts run={run} />
+                </Section>
+                {job?.command && (
+                    <Section title="What the job runs now">
+                        <pre tabIndex={0}>{job.command}</pre>
+                    </Section>
+                )}
             </div>
             <Others database={database} base={base} run={run} />
         </>
@@ -86,7 +125,9 @@ export function RunPage({ database, base, args: [name, , number], filter }: Page
                 return (
                     <>
                         <Title>{name}</Title>
-                        <Empty hint={<a href={link(database, 'job', [name])}>the job's latest runs</a>}>Run {number} is not on record any more.</Empty>
+                        <Empty hint={<a href={link(database, 'job', [name])}>the job's latest runs</a>}>
+                            Run {number} is not on record any more.
+                        </Empty>
                     </>
                 );
             }}

@@ -7,13 +7,20 @@ import { RunTable } from '../run_table';
 import type { Run } from '../types';
 
 export const FAILED = 'failed,timed_out,lost';
-const choices: [string, string][] = [['', 'all'], [FAILED, 'failed'], ['skipped,missed', 'not started'], ['running', 'running']];
+const choices: [string, string][] = [
+    ['', 'all'],
+    [FAILED, 'failed'],
+    ['skipped,missed', 'not started'],
+    ['running', 'running'],
+];
 
 export function RunChoice({ chosen, to }: { chosen: string; to: (state: string) => string }) {
     return (
         <nav class="choice" aria-label="Which runs">
             {choices.map(([state, word]) => (
-                <a key={word} href={to(state)} aria-current={state === chosen ? 'true' : undefined}>{word}</a>
+                <a key={word} href={to(state)} aria-current={state === chosen ? 'true' : undefined}>
+                    {word}
+                </a>
             ))}
         </nav>
     );
@@ -24,13 +31,17 @@ export function RunsPage({ database, base, filter }: PageProps) {
     const runs = useResource<{ runs: Run[] }>(`${base}/runs?limit=100${state ? `&state=${state}` : ''}`);
     return (
         <>
-            <Title aside={<RunChoice chosen={state} to={(it) => link(database, 'runs', [], { state: it })} />}>Runs</Title>
+            <Title aside={<RunChoice chosen={state} to={(it) => link(database, 'runs', [], { state: it })} />}>
+                Runs
+            </Title>
             <Reading of={runs}>
                 {(data) =>
                     data.runs.length > 0 ? (
                         <RunTable database={database} runs={data.runs} named />
                     ) : (
-                        <Empty hint={state ? '' : 'pgchime run JOB asks for one now'}>{state ? 'No such run is on record.' : 'Nothing has run yet.'}</Empty>
+                        <Empty hint={state ? '' : 'pgchime run JOB asks for one now'}>
+                            {state ? 'No such run is on record.' : 'Nothing has run yet.'}
+                        </Empty>
                     )
                 }
             </Reading>

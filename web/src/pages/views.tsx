@@ -24,42 +24,90 @@ function Behind({ view }: { view: View }) {
 function Row({ database, view }: { database: string; view: View }) {
     return (
         <tr>
-            <th scope="row"><a class="row" href={link(database, 'view', [view.schema, view.relation])}>{view.relation}</a></th>
-            <td><Mark state={view.freshness} /></td>
-            <td class="number"><Behind view={view} /></td>
-            <td class="message" title={howText(view)}>{howText(view)}</td>
-            <td class="number"><Ago at={view.refreshed_at} none="never" /></td>
-            <td class="number"><Length ms={view.last_duration_ms} /></td>
+            <th scope="row">
+                <a class="row" href={link(database, 'view', [view.schema, view.relation])}>
+                    {view.relation}
+                </a>
+            </th>
+            <td>
+                <Mark state={view.freshness} />
+            </td>
+            <td class="number">
+                <Behind view={view} />
+            </td>
+            <td class="message" title={howText(view)}>
+                {howText(view)}
+            </td>
+            <td class="number">
+                <Ago at={view.refreshed_at} none="never" />
+            </td>
+            <td class="number">
+                <Length ms={view.last_duration_ms} />
+            </td>
             <td class="number">{count(view.rows)}</td>
-            <td class="number"><Ago at={view.verified_at} none="never" /></td>
+            <td class="number">
+                <Ago at={view.verified_at} none="never" />
+            </td>
         </tr>
     );
 }
 
 function List({ database, views, q }: { database: string; views: View[]; q: string }) {
     if (views.length === 0) {
-        return <Empty hint="pgchime plugins new NAME makes a folder with one to begin with">No plugin keeps a view here yet.</Empty>;
+        return (
+            <Empty hint="pgchime plugins new NAME makes a folder with one to begin with">
+                No plugin keeps a view here yet.
+            </Empty>
+        );
     }
-    const found = views.filter((view) => `${view.schema}.${view.relation} ${view.plugin}`.toLowerCase().includes(q.toLowerCase()));
+    const found = views.filter((view) =>
+        `${view.schema}.${view.relation} ${view.plugin}`.toLowerCase().includes(q.toLowerCase()),
+    );
     return (
         <>
             <div class="filter" role="search">
                 <label>
                     <span class="label">name or plugin</span>
-                    <input type="search" value={q} placeholder="any" onInput={(event) => setFilter({ q: event.currentTarget.value })} />
+                    <input
+                        type="search"
+                        value={q}
+                        placeholder="any"
+                        onInput={(event) => setFilter({ q: event.currentTarget.value })}
+                    />
                 </label>
             </div>
-            <p class="quiet" role="status">{found.length} of {views.length} views</p>
+            <p class="quiet" role="status">
+                {found.length} of {views.length} views
+            </p>
             <Wide label="Views">
                 <table>
                     <thead>
                         <tr>
-                            <th scope="col">View</th><th scope="col">Fresh</th><th scope="col" class="number">Behind / allowed</th><th scope="col">How</th>
-                            <th scope="col" class="number">Refreshed</th><th scope="col" class="number">Took</th>
-                            <th scope="col" class="number">Rows</th><th scope="col" class="number">Verified</th>
+                            <th scope="col">View</th>
+                            <th scope="col">Fresh</th>
+                            <th scope="col" class="number">
+                                Behind / allowed
+                            </th>
+                            <th scope="col">How</th>
+                            <th scope="col" class="number">
+                                Refreshed
+                            </th>
+                            <th scope="col" class="number">
+                                Took
+                            </th>
+                            <th scope="col" class="number">
+                                Rows
+                            </th>
+                            <th scope="col" class="number">
+                                Verified
+                            </th>
                         </tr>
                     </thead>
-                    <tbody>{found.map((view) => <Row key={`${view.schema}.${view.relation}`} database={database} view={view} />)}</tbody>
+                    <tbody>
+                        {found.map((view) => (
+                            <Row key={`${view.schema}.${view.relation}`} database={database} view={view} />
+                        ))}
+                    </tbody>
                 </table>
             </Wide>
         </>
@@ -86,29 +134,59 @@ function ViewShown({ view }: { view: View }) {
                 <Figure name="took" value={<Length ms={view.last_duration_ms} />} />
                 <Figure name="rows" value={count(view.rows)} />
             </Figures>
-            {view.reason && <div class="why"><p>{view.reason}</p></div>}
+            {view.reason && (
+                <div class="why">
+                    <p>{view.reason}</p>
+                </div>
+            )}
             {view.full_reason && (
-                <div class="notice warn"><h2>Each refresh computes all of it</h2><p>{view.full_reason}</p></div>
+                <div class="notice warn">
+                    <h2>Each refresh computes all of it</h2>
+                    <p>{view.full_reason}</p>
+                </div>
             )}
             <div class="columns">
                 <Section title="The last refresh">
                     <dl class="facts">
-                        <dt>how</dt><dd>{view.method ?? view.mode}{view.keys != null && `, ${count(view.keys)} groups`}</dd>
-                        <dt>inserted</dt><dd>{count(view.inserted)}</dd>
-                        <dt>updated</dt><dd>{count(view.updated)}</dd>
-                        <dt>deleted</dt><dd>{count(view.deleted)}</dd>
-                        <dt>source values rejected</dt><dd>{count(view.rejected)}</dd>
-                        <dt>last change</dt><dd><At at={view.changed_at} none="none yet" /></dd>
+                        <dt>how</dt>
+                        <dd>
+                            {view.method ?? view.mode}
+                            {view.keys != null && `, ${count(view.keys)} groups`}
+                        </dd>
+                        <dt>inserted</dt>
+                        <dd>{count(view.inserted)}</dd>
+                        <dt>updated</dt>
+                        <dd>{count(view.updated)}</dd>
+                        <dt>deleted</dt>
+                        <dd>{count(view.deleted)}</dd>
+                        <dt>source values rejected</dt>
+                        <dd>{count(view.rejected)}</dd>
+                        <dt>last change</dt>
+                        <dd>
+                            <At at={view.changed_at} none="none yet" />
+                        </dd>
                     </dl>
                 </Section>
                 <Section title="What it is">
                     <dl class="facts">
-                        <dt>plugin</dt><dd>{view.plugin}</dd>
-                        <dt>size</dt><dd>{bytesText(view.bytes)}</dd>
-                        <dt>refreshes</dt><dd>{count(view.refreshes)}</dd>
-                        <dt>warns after</dt><dd><Length ms={view.warn_after_ms} /></dd>
-                        <dt>stale after</dt><dd><Length ms={view.error_after_ms} /></dd>
-                        <dt>verified</dt><dd><At at={view.verified_at} none="never" /></dd>
+                        <dt>plugin</dt>
+                        <dd>{view.plugin}</dd>
+                        <dt>size</dt>
+                        <dd>{bytesText(view.bytes)}</dd>
+                        <dt>refreshes</dt>
+                        <dd>{count(view.refreshes)}</dd>
+                        <dt>warns after</dt>
+                        <dd>
+                            <Length ms={view.warn_after_ms} />
+                        </dd>
+                        <dt>stale after</dt>
+                        <dd>
+                            <Length ms={view.error_after_ms} />
+                        </dd>
+                        <dt>verified</dt>
+                        <dd>
+                            <At at={view.verified_at} none="never" />
+                        </dd>
                     </dl>
                 </Section>
             </div>
