@@ -1,121 +1,20 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/graph_jobs.h"
-#include "model/graph.h"
-
-static const struct output_column job_columns[] = {
-    {"JOB", "job", OUTPUT_TEXT, OUTPUT_ALWAYS},           {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {"SCHEDULE", "schedule", OUTPUT_TEXT, OUTPUT_ALWAYS}, {"AFTER", "after", OUTPUT_DATA, OUTPUT_ALWAYS},
-    {"JOIN", "join", OUTPUT_BOOLEAN, OUTPUT_ALWAYS},      {"ACTIVE", "active", OUTPUT_BOOLEAN, OUTPUT_ALWAYS},
-    {"PLUGIN", "plugin", OUTPUT_TEXT, OUTPUT_ALWAYS},     {"VIEWS", "views", OUTPUT_DATA, OUTPUT_WIDER},
-};
-enum {
-    COLUMN_JOB,
-    COLUMN_DATABASE,
-    COLUMN_SCHEDULE,
-    COLUMN_AFTER,
-    COLUMN_JOIN,
-    COLUMN_ACTIVE,
-    COLUMN_PLUGIN,
-    COLUMN_VIEWS,
-};
-
-static const struct output_column edge_columns[] = {
-    {NULL, "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {NULL, "from", OUTPUT_TEXT, OUTPUT_ALWAYS},
-    {NULL, "to", OUTPUT_TEXT, OUTPUT_ALWAYS},
-};
-
-/* The wanted jobs and their edges, by index; upstreams come first in `order`. */
-struct job_graph {
-    const struct job *const *jobs;
-    size_t count;
-    struct graph_edge *edges;
-    size_t edge_count;
-    size_t *order;
-};
-
-/* --- what there is ------------------------------------------------------------------------------------------------ */
-
-/* The catalog refused unknown names and cycles; what a job made by SQL comes after may be gone. */
-static void add_edges(struct job_graph *graph, const struct graph_jobs *jobs, size_t to)
-{
-    const struct job *job = graph->jobs[to];
-    for (size_t i = 0; i < job->after_count; i++) {
-        size_t from = graph_jobs_find(jobs, job->database, job->after[i]);
-        if (from != SIZE_MAX) {
-            graph->edges = xrealloc(graph->edges, graph->edge_count + 1, sizeof(*graph->edges));
-            graph->edges[graph->edge_count++] = (struct graph_edge){from, to};
-        }
-    }
-}
-
-static void graph_take(struct job_graph *graph, const struct graph_jobs *jobs)
-{
-    *graph = (struct job_graph){.jobs = jobs->items, .count = jobs->count};
-    for (size_t i = 0; i < graph->count; i++) {
-        add_edges(graph, jobs, i);
-    }
-    size_t *cycle = xcalloc(graph->count + 1, sizeof(*cycle));
-    size_t length;
-    graph->order = xcalloc(graph->count + 1, sizeof(*graph->order));
-    graph_order(graph->count, graph->edges, graph->edge_count, graph->order, cycle, &length);
-    free(cycle);
-}
-
-static void graph_finish(struct job_graph *graph)
-{
-    free(graph->edges);
-    free(graph->order);
-}
+#include "cli/load.h"
+#include "cli/visit.h"
+#include "report/job_graph.h"
 
 /* --- lists -------------------------------------------------------------------------------------------------------- */
 
-static void set_names(struct output_list *list, size_t column, const char *const *names, size_t count)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < count; i++) {
-        json_array_append_new(array, json_string(names[i]));
-    }
-    char *text = json_dumps(array, JSON_COMPACT);
-    output_set(list, column, text);
-    free(text);
-    json_decref(array);
-}
-
-static void add_job(struct output_list *list, const struct job *job)
-{
-    output_add_row(list);
-    output_set(list, COLUMN_JOB, job->name);
-    output_set(list, COLUMN_DATABASE, job->database);
-    output_set(list, COLUMN_SCHEDULE, job->schedule_text);
-    set_names(list, COLUMN_AFTER, job->after, job->after_count);
-    output_set_number(list, COLUMN_JOIN, job_is_join(job));
-    output_set_number(list, COLUMN_ACTIVE, job->active);
-    output_set(list, COLUMN_PLUGIN, job->plugin);
-    set_names(list, COLUMN_VIEWS, job->views, job->view_count);
-}
-
 static void print_lists(const struct job_graph *graph, const struct output_style *style)
 {
-    struct output_list *lists[] = {output_create("jobs", job_columns, COUNT_OF(job_columns)),
-                                   output_create("edges", edge_columns, COUNT_OF(edge_columns))};
-    for (size_t i = 0; i < graph->count; i++) {
-        add_job(lists[0], graph->jobs[graph->order[i]]);
-    }
-    for (size_t i = 0; i < graph->edge_count; i++) {
-        const struct job *to = graph->jobs[graph->edges[i].to];
-        output_add_row(lists[1]);
-        output_set(lists[1], 0, to->database);
-        output_set(lists[1], 1, graph->jobs[graph->edges[i].from]->name);
-        output_set(lists[1], 2, to->name);
-    }
+    struct output_list *lists[2];
+    job_graph_lists(graph, lists);
     output_print(lists, output_is_for_people(style) ? 1 : 2, style, stdout);
     output_destroy(lists[0]);
     output_destroy(lists[1]);
@@ -143,7 +42,7 @@ static void add_branch(struct tree *tree, size_t root)
     while (depth > 0) {
         struct place place = stack[--depth];
         size_t row = output_rows(tree->list);
-        add_job(tree->list, tree->graph->jobs[place.job]);
+        job_graph_list_add(tree->list, tree->graph->jobs[place.job]);
         output_set_parent(tree->list, place.parent);
         if (tree->shown[place.job]) {
             continue;
@@ -170,9 +69,8 @@ static bool is_root(const struct job_graph *graph, size_t job)
 
 static void print_tree(const struct job_graph *graph, const struct output_style *style)
 {
-    struct tree tree = {.graph = graph,
-                        .list = output_create("jobs", job_columns, COUNT_OF(job_columns)),
-                        .shown = xcalloc(graph->count + 1, sizeof(*tree.shown))};
+    struct tree tree = {
+        .graph = graph, .list = job_graph_list_create(), .shown = xcalloc(graph->count + 1, sizeof(*tree.shown))};
     for (size_t i = 0; i < graph->count; i++) {
         if (is_root(graph, i)) {
             add_branch(&tree, i);
@@ -268,12 +166,42 @@ static void print_dot(const struct job_graph *graph)
 
 /* --- the command -------------------------------------------------------------------------------------------------- */
 
+static bool add_sql_jobs(struct job_graph *graph, const struct config_database *database, struct error *err)
+{
+    struct question question;
+    struct visit visit;
+    struct pg_rows rows;
+    job_graph_ask(&question);
+    bool good = visit_open(&visit, database, err) && visit_ask(&visit, &question, &rows, err);
+    if (good) {
+        job_graph_take(graph, database->name, &rows);
+        pg_rows_finish(&rows);
+    }
+    visit_close(&visit);
+    return good;
+}
+
+static void gather(struct job_graph *graph, const struct invocation *invocation, const struct catalog *catalog)
+{
+    job_graph_begin(graph);
+    for (size_t i = 0; i < catalog->config->database_count; i++) {
+        const struct config_database *database = &catalog->config->databases[i];
+        struct error err;
+        if (!database_is_wanted(invocation, database)) {
+            continue;
+        }
+        job_graph_add_configured(graph, catalog, database->name);
+        if (!invocation_has(invocation, "offline") && !add_sql_jobs(graph, database, &err)) {
+            remark(invocation, "database \"%s\": jobs made by SQL are not shown: %s", database->name, err.message);
+        }
+    }
+    job_graph_link(graph);
+}
+
 static void print_graph(const struct invocation *invocation, const struct catalog *catalog)
 {
-    struct graph_jobs jobs;
     struct job_graph graph;
-    graph_jobs_gather(&jobs, invocation, catalog);
-    graph_take(&graph, &jobs);
+    gather(&graph, invocation, catalog);
     if (invocation->style.format == OUTPUT_DOT) {
         print_dot(&graph);
     } else if (invocation->style.format == OUTPUT_TREE) {
@@ -284,8 +212,7 @@ static void print_graph(const struct invocation *invocation, const struct catalo
     if (graph.count == 0) {
         remark(invocation, "no jobs");
     }
-    graph_finish(&graph);
-    graph_jobs_finish(&jobs);
+    job_graph_finish(&graph);
 }
 
 static int graph_run(const struct invocation *invocation)

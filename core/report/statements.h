@@ -36,6 +36,7 @@
     EACH(REPORT_OTHERS_FINDINGS, others_findings_statement)               \
     EACH(REPORT_CRON_FINDINGS, cron_findings_statement)                   \
     EACH(REPORT_WRITERS_FINDINGS, writers_findings_statement)             \
+    EACH(REPORT_GRAPH_JOBS, graph_jobs_statement)                         \
     EACH(REPORT_WHY, why_statement)                                       \
     EACH(REPORT_WHY_UPSTREAMS, why_upstreams_statement)                   \
     EACH(REPORT_WHY_SLOT, why_slot_statement)                             \
