@@ -8,7 +8,7 @@
 #include "cli/load.h"
 #include "cli/visit.h"
 #include "pg/conninfo.h"
-#include "report/problems.h"
+#include "report/database_list.h"
 
 static const struct output_column columns[] = {
     {NULL, "file", OUTPUT_TEXT, OUTPUT_ALWAYS},
@@ -150,9 +150,10 @@ static void check_conninfo(struct loaded *loaded)
 static bool check_database(struct visit *visit, void *data, struct error *err)
 {
     struct loaded *loaded = data;
+    struct question question;
     struct pg_rows rows;
-    if (!pg_client_query(visit->client, "SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p", NULL, 0, &rows,
-                         err)) {
+    plugin_problems_ask(&question);
+    if (!visit_ask(visit, &question, &rows, err)) {
         return false;
     }
     for (size_t i = 0; i < rows.count; i++) {

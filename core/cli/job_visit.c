@@ -13,13 +13,12 @@ static bool search_database(struct visit *visit, void *search, struct error *err
     return job_search_visit(visit, search, &here, err);
 }
 
-/* One owner's job of that name is ours; another role's may be beside it. */
 static bool find_job(struct job_visit *visit, struct error *err)
 {
-    static const char sql[] = "SELECT job_id, active FROM chime.job WHERE name = $1"
-                              " ORDER BY removed_at IS NOT NULL, owner = current_user DESC, job_id LIMIT 1";
+    struct question question;
     struct pg_rows rows;
-    if (!pg_client_query(visit->visit.client, sql, &visit->job, 1, &rows, err)) {
+    job_id_ask(&question, visit->job);
+    if (!visit_ask(&visit->visit, &question, &rows, err)) {
         return false;
     }
     bool found = rows.count > 0;

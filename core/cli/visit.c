@@ -206,61 +206,20 @@ int visit_command(const struct invocation *invocation, struct output_list *list,
 
 bool job_search_visit(struct visit *visit, struct job_search *search, bool *here, struct error *err)
 {
-    /* The names of all only where this one is not among them. */
-    static const char sql[] = "SELECT name FROM chime.job WHERE name = $1 UNION"
-                              " SELECT name FROM chime.job WHERE NOT EXISTS (SELECT FROM chime.job WHERE name = $1)";
+    struct question question;
     struct pg_rows rows;
-    *here = false;
-    if (!pg_client_query(visit->client, sql, &search->name, 1, &rows, err)) {
+    job_search_ask(&question, search);
+    if (!visit_ask(visit, &question, &rows, err)) {
         return false;
     }
-    search->others = xrealloc(search->others, search->other_count + rows.count + 1, sizeof(*search->others));
-    for (size_t i = 0; i < rows.count; i++) {
-        const char *name = pg_rows_value(&rows, i, 0);
-        if (strcmp(name, search->name) == 0) {
-            *here = true;
-            search->found++;
-            search->database = visit->database;
-        } else {
-            search->others[search->other_count++] = xstrdup(name);
-        }
-    }
+    *here = job_search_take(search, &rows, visit->database);
     pg_rows_finish(&rows);
     return true;
-}
-
-/* Jobs made by SQL are known as OWNER/NAME; their makers think of them as NAME. */
-static const char *somebodys_of_that_name(const struct job_search *search)
-{
-    for (size_t i = 0; i < search->other_count; i++) {
-        const char *slash = strchr(search->others[i], '/');
-        if (slash != NULL && strcmp(slash + 1, search->name) == 0) {
-            return search->others[i];
-        }
-    }
-    return NULL;
 }
 
 int job_search_refuse(const struct job_search *search)
 {
     struct error err;
-    const char *nearest = somebodys_of_that_name(search);
-    if (nearest == NULL) {
-        nearest = nearest_word(search->name, (const char *const *)search->others, search->other_count);
-    }
-    error_set(&err, ERROR_NOT_FOUND, "there is no job \"%s\"", search->name);
-    if (nearest != NULL) {
-        error_hint(&err, "did you mean \"%s\"?", nearest);
-    } else {
-        error_hint(&err, "pgchime jobs lists them");
-    }
+    job_search_error(search, &err);
     return fail(&err);
-}
-
-void job_search_finish(struct job_search *search)
-{
-    for (size_t i = 0; i < search->other_count; i++) {
-        free(search->others[i]);
-    }
-    free(search->others);
 }

@@ -9,7 +9,7 @@
 #include "cli/command.h"
 #include "config/config.h"
 #include "pg/client.h"
-#include "report/statements.h"
+#include "report/job_search.h"
 
 struct visit {
     const struct config_database *database;
@@ -60,18 +60,9 @@ int visit_command(const struct invocation *invocation, struct output_list *list,
 
 /* --- looking for a job by its name -------------------------------------------------------------------------------- */
 
-struct job_search {
-    const char *name;
-    size_t found;                           /* in so many databases */
-    const struct config_database *database; /* the last one */
-    char **others;                          /* names that are there, for a did-you-mean */
-    size_t other_count;
-};
-
 /* Whether the visited database has it goes to *here. */
 bool job_search_visit(struct visit *visit, struct job_search *search, bool *here, struct error *err) CHIME_MUST_CHECK;
 /* Says that it is nowhere; the exit status. */
 int job_search_refuse(const struct job_search *search);
-void job_search_finish(struct job_search *search);
 
 #endif

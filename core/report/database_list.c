@@ -49,6 +49,7 @@ static const char database_problems_sql[] = LEADER_PROBLEMS_SQL
     " UNION ALL SELECT w.message, w.way_out FROM " WATCH_PROBLEMS_SQL " w"
     " UNION ALL SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p"
     " UNION ALL " WRONG_PROBLEMS_SQL " UNION ALL " VIEW_PROBLEMS_SQL;
+static const char plugin_problems_sql[] = "SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p";
 static const char job_problems_sql[] = JOB_PROBLEMS_SQL
     " UNION ALL " CURSOR_PROBLEMS_SQL " UNION ALL " KEPT_PROBLEMS_SQL " UNION ALL " LEDGER_PROBLEMS_SQL
     " UNION ALL " ALERT_PROBLEMS_SQL;
@@ -57,6 +58,7 @@ static const char *const examples[][QUESTION_PARAMETERS_MAX] = {{"main"}, {NULL}
 const struct report_statement database_statement = {"database", status_sql, 1, examples};
 const struct report_statement database_problems_statement = {"database_problems", database_problems_sql, 1, examples};
 const struct report_statement job_problems_statement = {"job_problems", job_problems_sql, 0, NULL};
+const struct report_statement plugin_problems_statement = {"plugin_problems", plugin_problems_sql, 0, NULL};
 
 struct output_list *database_list_create(void)
 {
@@ -76,6 +78,11 @@ void database_problems_ask(struct question *question, const struct config_databa
 void job_problems_ask(struct question *question)
 {
     *question = (struct question){.id = REPORT_JOB_PROBLEMS};
+}
+
+void plugin_problems_ask(struct question *question)
+{
+    *question = (struct question){.id = REPORT_PLUGIN_PROBLEMS};
 }
 
 void database_list_take(struct output_list *list, const struct pg_rows *rows)

@@ -26,5 +26,6 @@ void database_list_set_problem(struct output_list *list, const char *words);
  * its plugins and views; of its jobs, what the ledger keeps and what fires. */
 void database_problems_ask(struct question *question, const struct config_database *database);
 void job_problems_ask(struct question *question);
+void plugin_problems_ask(struct question *question); /* of its plugins alone */
 
 #endif

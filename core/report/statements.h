@@ -17,6 +17,8 @@
 /* The identifier of each, and the statement. */
 #define REPORT_STATEMENTS(EACH)                                           \
     EACH(REPORT_JOBS, jobs_statement)                                     \
+    EACH(REPORT_JOB_NAMES, job_names_statement)                           \
+    EACH(REPORT_JOB_ID, job_id_statement)                                 \
     EACH(REPORT_VIEWS, views_statement)                                   \
     EACH(REPORT_ALERTS, alerts_statement)                                 \
     EACH(REPORT_ALL_ALERTS, all_alerts_statement)                         \
@@ -27,6 +29,7 @@
     EACH(REPORT_DATABASE, database_statement)                             \
     EACH(REPORT_DATABASE_PROBLEMS, database_problems_statement)           \
     EACH(REPORT_JOB_PROBLEMS, job_problems_statement)                     \
+    EACH(REPORT_PLUGIN_PROBLEMS, plugin_problems_statement)               \
     EACH(REPORT_SERVER_FINDINGS, server_findings_statement)               \
     EACH(REPORT_LEADER_FINDINGS, leader_findings_statement)               \
     EACH(REPORT_OWNER_FINDINGS, owner_findings_statement)                 \
