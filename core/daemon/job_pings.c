@@ -39,8 +39,8 @@ struct sending {
 struct trouble {
     char *database;
     char *job;
-    char *file;
-    char *reason; /* of the last one */
+    char *file;   /* NULL: it is the job's, which is not known yet */
+    char *reason; /* of the last one; where none was counted, what an earlier leader told */
     instant since;
     size_t failed;
     size_t dropped;
@@ -72,25 +72,22 @@ static void free_ping(struct ping *ping)
 
 /* --- what does not arrive ----------------------------------------------------------------------------------------- */
 
-static struct trouble *find_trouble(const struct job_pings *pings, const struct ping *ping)
+static struct trouble *find_trouble(const struct job_pings *pings, const char *database, const char *job)
 {
     for (size_t i = 0; i < pings->trouble_count; i++) {
         struct trouble *trouble = &pings->troubles[i];
-        if (strcmp(trouble->job, ping->job) == 0 && strcmp(trouble->database, ping->database) == 0) {
+        if (strcmp(trouble->job, job) == 0 && strcmp(trouble->database, database) == 0) {
             return trouble;
         }
     }
     return NULL;
 }
 
-static struct trouble *add_trouble(struct job_pings *pings, const struct ping *ping)
+static struct trouble *add_trouble(struct job_pings *pings, const char *database, const char *job)
 {
     pings->troubles = xrealloc(pings->troubles, pings->trouble_count + 1, sizeof(*pings->troubles));
     struct trouble *trouble = &pings->troubles[pings->trouble_count++];
-    *trouble = (struct trouble){.database = xstrdup(ping->database),
-                                .job = xstrdup(ping->job),
-                                .file = xstrdup(ping->file),
-                                .since = clock_wall()};
+    *trouble = (struct trouble){.database = xstrdup(database), .job = xstrdup(job), .since = clock_wall()};
     return trouble;
 }
 
@@ -105,10 +102,11 @@ static void remove_trouble(struct job_pings *pings, struct trouble *trouble)
 
 static void note_problem(struct job_pings *pings, const struct ping *ping, const char *problem, bool dropped)
 {
-    struct trouble *trouble = find_trouble(pings, ping);
+    struct trouble *trouble = find_trouble(pings, ping->database, ping->job);
     if (trouble == NULL) {
         log_warning("database %s: a ping of job %s does not arrive: %s", ping->database, ping->job, problem);
-        trouble = add_trouble(pings, ping);
+        trouble = add_trouble(pings, ping->database, ping->job);
+        trouble->file = xstrdup(ping->file);
     }
     free(trouble->reason);
     trouble->reason = xstrdup(problem);
@@ -119,7 +117,7 @@ static void note_problem(struct job_pings *pings, const struct ping *ping, const
 /* Where more of its pings wait than are sent, one that arrives mends nothing. */
 static void note_arrival(struct job_pings *pings, const struct ping *ping)
 {
-    struct trouble *trouble = find_trouble(pings, ping);
+    struct trouble *trouble = find_trouble(pings, ping->database, ping->job);
     for (size_t i = 0; trouble != NULL && trouble->dropped > 0 && i < pings->waiting_count; i++) {
         if (strcmp(pings->waiting[i].file, ping->file) == 0) {
             return;
@@ -132,17 +130,25 @@ static void note_arrival(struct job_pings *pings, const struct ping *ping)
     }
 }
 
+static char *words_of(const struct trouble *trouble)
+{
+    char since[INSTANT_TEXT_SIZE];
+    if (trouble->failed + trouble->dropped == 0) {
+        return xstrdup(trouble->reason);
+    }
+    return xasprintf("%zu pings did not arrive and %zu were dropped since %s: %s", trouble->failed, trouble->dropped,
+                     instant_format(trouble->since, since), trouble->reason);
+}
+
 json_t *job_pings_found(const struct job_pings *pings, const char *database)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < pings->trouble_count; i++) {
         const struct trouble *trouble = &pings->troubles[i];
-        char since[INSTANT_TEXT_SIZE];
         if (strcmp(trouble->database, database) != 0) {
             continue;
         }
-        char *summary = xasprintf("%zu pings did not arrive and %zu were dropped since %s: %s", trouble->failed,
-                                  trouble->dropped, instant_format(trouble->since, since), trouble->reason);
+        char *summary = words_of(trouble);
         json_array_append_new(list,
                               json_pack("{s:s, s:s, s:I, s:s}", "rule", "ping-failing", "subject", trouble->job,
                                         "value", (json_int_t)(trouble->failed + trouble->dropped), "summary", summary));
@@ -151,14 +157,26 @@ json_t *job_pings_found(const struct job_pings *pings, const char *database)
     return list;
 }
 
+void job_pings_recall(struct job_pings *pings, const char *database, const char *job, const char *words)
+{
+    if (find_trouble(pings, database, job) == NULL) {
+        add_trouble(pings, database, job)->reason = xstrdup(words);
+    }
+}
+
 void job_pings_follow(struct job_pings *pings, const char *database, const struct job_list *jobs)
 {
     for (size_t i = pings->trouble_count; i-- > 0;) {
         struct trouble *trouble = &pings->troubles[i];
         const struct job *job = job_list_find(jobs, trouble->job);
-        bool same = job != NULL && text_same(job->ping_file, trouble->file);
-        if (strcmp(trouble->database, database) == 0 && !same) {
+        const char *file = job != NULL ? job->ping_file : NULL;
+        if (strcmp(trouble->database, database) != 0) {
+            continue;
+        }
+        if (file == NULL || (trouble->file != NULL && strcmp(file, trouble->file) != 0)) {
             remove_trouble(pings, trouble);
+        } else if (trouble->file == NULL) {
+            trouble->file = xstrdup(file);
         }
     }
 }

@@ -35,6 +35,9 @@ void job_pings_end(struct job_pings *pings, const struct pinged_run *run, enum r
                    const char *reason);
 /* What alerts find (rule ping-failing): jobs of the database whose last ping did not arrive. Caller owns it. */
 json_t *job_pings_found(const struct job_pings *pings, const char *database);
+/* An earlier leader, or this daemon before it was started, told so of that job, in these words: before
+ * job_pings_follow. */
+void job_pings_recall(struct job_pings *pings, const char *database, const char *job, const char *words);
 /* The database has these jobs now: of one that has another ping_file, or none, nothing is known. */
 void job_pings_follow(struct job_pings *pings, const char *database, const struct job_list *jobs);
 /* Once what waits was sent, or five seconds later. */

@@ -13,6 +13,7 @@
 #include "daemon/listener.h"
 #include "daemon/notifications.h"
 #include "daemon/upkeep.h"
+#include "ledger/alerting.h"
 #include "ledger/answers.h"
 #include "ledger/changes.h"
 #include "ledger/listening.h"
@@ -224,6 +225,7 @@ static void plugins_installed(void *data, struct plugin_states *states)
     lead->install = NULL;
     lead->plugins = *states;
     job_list_fill(&lead->jobs, lead->snapshot->catalog, lead->database->name, &lead->plugins);
+    job_pings_follow(lead->pings, lead->database->name, &lead->jobs);
     lead->sync = ledger_sync_start(&lead->ledger, lead->jobs.items, lead->jobs.count, lead_now(lead), false,
                                    jobs_synced, lead);
 }
@@ -249,6 +251,19 @@ static void history_kept(void *data, const struct pg_reply *reply)
 static void recovery_told(struct lead *lead)
 {
     upkeep_send(&lead->ledger, UPKEEP_HISTORY, 0, 0, history_kept, lead);
+}
+
+/* Before anything is pinged: what was sent since would not be known there. */
+static void pings_recalled(void *data, const struct pg_reply *reply)
+{
+    struct lead *lead = data;
+    if (lead_refused(lead, reply, "what is known of pings could not be read")) {
+        return;
+    }
+    for (size_t i = 0; i < alerting_recalled_count(reply); i++) {
+        job_pings_recall(lead->pings, lead->database->name, alerting_recalled_job(reply, i),
+                         alerting_recalled_words(reply, i));
+    }
 }
 
 static void listener_told(void *data, const struct pg_reply *reply)
@@ -284,6 +299,7 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, struct jo
     lead->failures = log_fold_create();
     job_pings_follow(pings, database->name, &lead->jobs);
     dispatch_create(lead);
+    alerting_recall_pings(&lead->ledger, pings_recalled, lead);
     listening_end_listener(&lead->ledger, listener_told, lead);
     recovery_read(lead, recovery_told);
     return lead;

@@ -71,6 +71,28 @@ void alerting_note(const struct ledger *ledger, const struct columns *looks, pg_
                 COUNT_OF(parameters), parameters, callback, data);
 }
 
+void alerting_recall_pings(const struct ledger *ledger, pg_callback *callback, void *data)
+{
+    pg_send_one(ledger->connection, NULL,
+                "SELECT a.subject, a.summary FROM chime.alert a WHERE a.rule OPERATOR(pg_catalog.=) 'ping-failing'", 0,
+                NULL, callback, data);
+}
+
+size_t alerting_recalled_count(const struct pg_reply *reply)
+{
+    return pg_reply_rows(reply, 0);
+}
+
+const char *alerting_recalled_job(const struct pg_reply *reply, size_t index)
+{
+    return pg_reply_value(reply, 0, index, 0);
+}
+
+const char *alerting_recalled_words(const struct pg_reply *reply, size_t index)
+{
+    return pg_reply_value(reply, 0, index, 1);
+}
+
 size_t alerting_event_count(const struct pg_reply *reply)
 {
     return pg_reply_rows(reply, 0);

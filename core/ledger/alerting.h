@@ -26,6 +26,12 @@ void alerting_set_rules(const struct ledger *ledger, const char *rules, pg_callb
 /* Columns: what was found, in JSON, part by part; by which rules was looked. */
 void alerting_note(const struct ledger *ledger, const struct columns *looks, pg_callback *callback, void *data);
 
+/* Of which jobs pings do not arrive, as an earlier leader knew. */
+void alerting_recall_pings(const struct ledger *ledger, pg_callback *callback, void *data);
+size_t alerting_recalled_count(const struct pg_reply *reply);
+const char *alerting_recalled_job(const struct pg_reply *reply, size_t index);
+const char *alerting_recalled_words(const struct pg_reply *reply, size_t index);
+
 struct alerting_event {
     const char *state;
     const char *rule;

@@ -50,14 +50,16 @@ struct behind {
     const char *query; /* NULL: none */
 };
 
-/* An address, with what is behind its path and its query, and no other protocol than its own. */
+/* An address, with what is behind its path and its query, and no other protocol than its own. A part of a page (#) is
+ * for no receiver. */
 static void put_address(struct buffer *config, const char *address, struct behind behind)
 {
-    size_t path = strcspn(address, "?");
+    size_t path = strcspn(address, "?#");
+    size_t query = strcspn(address + path, "#");
     bool slash = behind.path[0] == '/' && path > 0 && address[path - 1] == '/';
     const char *joint = behind.query == NULL ? "" : address[path] == '?' ? "&" : "?";
-    char *url = xasprintf("%.*s%s%s%s%s", (int)(path - (slash ? 1 : 0)), address, behind.path, address + path, joint,
-                          behind.query != NULL ? behind.query : "");
+    char *url = xasprintf("%.*s%s%.*s%s%s", (int)(path - (slash ? 1 : 0)), address, behind.path, (int)query,
+                          address + path, joint, behind.query != NULL ? behind.query : "");
     char *protocol = xasprintf("=%.*s", (int)strcspn(address, ":"), address);
     put_text(config, "url", url);
     put_text(config, "proto", protocol);

@@ -129,7 +129,7 @@ START_TEST(an_address_hears_of_each_run_from_start_to_end)
     ck_assert_uint_eq(count_of(receiver, " last"), 0); /* what the ledger has of it, which is a part */
     /* Read for each: another address needs no reload. */
     char *file = files_path("%s/good", folder);
-    char *url = files_path("http://127.0.0.1:%d/other/?create=1\n", receiver_port(receiver));
+    char *url = files_path("http://127.0.0.1:%d/other/?create=1#part\n", receiver_port(receiver));
     files_write(file, url);
     runs_ask_and_await(cluster, "good");
     WAIT_FOR(count_of(receiver, "POST /other/start?create=1&rid=") == 1, 60);
@@ -204,6 +204,31 @@ START_TEST(no_run_waits_for_an_address_and_what_does_not_arrive_is_told)
 }
 END_TEST
 
+/* Who leads next, or is started again, knows no more than the ledger. */
+START_TEST(what_did_not_arrive_is_not_over_when_another_leads)
+{
+    put_job("none", NEVER_DUE "command = \"SELECT 1\";");
+    put_job("gone", NEVER_DUE "command = \"SELECT 1\";");
+    served = site_lead(site);
+    runs_ask_and_await(cluster, "none");
+    runs_ask_and_await(cluster, "gone");
+    WAIT_SQL(cluster, FIRES("none", "No such file"), "1", 60);
+    WAIT_SQL(cluster, FIRES("gone", "No such file"), "1", 60);
+    daemon_kill(served);
+    daemon_destroy(served);
+    site_job(site, "gone", NEVER_DUE "command = \"SELECT 1\";");
+    served = site_lead(site);
+    /* Two looks do not find it: so it is over. */
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.alert_event WHERE subject = 'gone' AND state = 'resolved'", "1", 60);
+    EXPECT_SQL(cluster, FIRES("none", "No such file"), "1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.alert_event WHERE subject = 'none'", "1");
+    write_address("none", receiver);
+    runs_ask_and_await(cluster, "none");
+    daemon_await(served, "database main: pings of job none arrive again", 60);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.alert_event WHERE subject = 'none' AND state = 'resolved'", "1", 60);
+}
+END_TEST
+
 #define MANY 12
 
 /* Whatever the machine: twenty-four pings have twenty-three pauses of a fifth of a second. */
@@ -237,6 +262,7 @@ int main(void)
     tcase_add_test(tests, an_address_hears_of_each_run_from_start_to_end);
     tcase_add_test(tests, an_end_is_told_by_who_leads_next_and_by_who_stops);
     tcase_add_test(tests, no_run_waits_for_an_address_and_what_does_not_arrive_is_told);
+    tcase_add_test(tests, what_did_not_arrive_is_not_over_when_another_leads);
     tcase_add_test(tests, five_pings_a_second_are_sent_at_most);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
