@@ -15,6 +15,7 @@
 #include "support/daemon/site.h"
 #include "support/ledger/ledger_sql.h"
 #include "support/ledger/runs.h"
+#include "support/plugin/plugin_files.h"
 #include "support/process/files.h"
 #include "support/process/suite.h"
 #include "support/process/wait.h"
@@ -454,9 +455,12 @@ START_TEST(conditions_of_the_configuration_are_looked_at)
     ASSERT_RUN(8, "alerts");
     commands_has(output, "condition-broken");
     ASSERT_RUN(8, "status");
+    commands_has(errors, "database \"main\": alert condition-broken lost fires since ");
     ASSERT_RUN(8, "doctor", "-o", "csv");
     commands_has(output, "alert condition-broken lost fires since ");
     commands_has(output, "mend alert lost, or what its condition names; then pgchime reload");
+    ASSERT_RUN(0, "alerts", "silence", "alertname=condition-broken", "--for", "1h", "--reason", "known");
+    WAIT_FOR(commands_run(site_config(site), (const char *const[]){"status", NULL}, &output, &errors) == 0, 60);
     site_remove(site, "alerts");
     ASSERT_RUN(0, "reload");
     commands_has(output, "- alert deep-queue\n");
@@ -482,6 +486,39 @@ START_TEST(a_session_that_somebody_ends_breaks_no_condition)
     WAIT_SQL(cluster, EVENTS("behind", ""), "firing", 60);
     EXPECT_SQL(cluster, "SELECT string_agg(rule || ': ' || summary, ', ') FROM chime.alert",
                "behind: its condition holds");
+}
+END_TEST
+
+#define SESSIONS                                                                     \
+    "SELECT count(*) FILTER (WHERE application_name = 'pgchime install') || ' ' || " \
+    "count(*) FILTER (WHERE application_name = 'pgchime alerts') FROM pg_stat_activity"
+
+/* What `doctor` says a leader may need has one place for the two. */
+START_TEST(the_session_of_alerts_gives_way_to_an_install_and_looks_again)
+{
+    char *folder = files_make_directory();
+    site_use_plugins(site, folder);
+    site_file(site, "alerts",
+              "alerts: { a-slow: { condition = \"SELECT pg_sleep(4)::text = 'x'\"; };"
+              " behind: { condition = \"SELECT true\"; }; condition-broken: { hold = \"0s\"; }; };");
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql");
+    served = site_lead(site);
+    WAIT_SQL(cluster,
+             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgchime alerts' AND wait_event = "
+             "'PgSleep'",
+             "1", 60);
+    cluster_execute(cluster, "CREATE TABLE gate (); INSERT INTO gate DEFAULT VALUES;"
+                             "CREATE FUNCTION hold_up() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
+                             " WHILE EXISTS (SELECT FROM public.gate) LOOP PERFORM pg_sleep(0.05); END LOOP; END $$;"
+                             "CREATE EVENT TRIGGER hold_up ON ddl_command_start EXECUTE FUNCTION hold_up()");
+    plugin_put(folder, "progress");
+    ASSERT_RUN(0, "reload");
+    WAIT_SQL(cluster, SESSIONS, "1 0", 60);
+    cluster_execute(cluster, "DELETE FROM gate");
+    WAIT_SQL(cluster, SESSIONS, "0 1", 60);
+    WAIT_SQL(cluster, EVENTS("behind", ""), "firing", 60);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.alert WHERE rule = 'condition-broken'", "0");
+    free(folder);
 }
 END_TEST
 
@@ -572,6 +609,7 @@ int main(void)
     tcase_add_test(tests, who_writes_what_a_condition_reads_ends_no_alert);
     tcase_add_test(tests, conditions_of_the_configuration_are_looked_at);
     tcase_add_test(tests, a_session_that_somebody_ends_breaks_no_condition);
+    tcase_add_test(tests, the_session_of_alerts_gives_way_to_an_install_and_looks_again);
     tcase_add_test(tests, transitions_survive_leaders);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
