@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Whoever looks never reads the history from one end to the other: every statement of core/report, with each of its
- * examples, is explained and executed on a ledger whose history is large beside all else. */
+/* Whoever looks never reads the history, of runs or of alerts, from one end to the other: every statement of
+ * core/report, with each of its examples, is explained and executed on a ledger whose history is large beside all
+ * else. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,12 +39,15 @@ static const char history[] =
     "INSERT INTO chime.missed (job_id, first_slot, last_slot, slots, reason, epoch)"
     " SELECT 1 + n % 200, s, s, 1, 'away', 7"
     " FROM (SELECT n, current_date - n * interval '40 s' AS s FROM generate_series(1, 20000) n) x;"
+    "INSERT INTO chime.alert_event (alert_id, at, epoch, state, rule, subject, severity, summary, labels)"
+    " SELECT n / 2, current_date - (20000 - n) * interval '40 s', 7, CASE n % 2 WHEN 0 THEN 'firing' ELSE 'resolved'"
+    " END, 'job-failed', 'job ' || n % 97, 'warning', 'it failed', '{}' FROM generate_series(1, 20000) n;"
     "RESET session_replication_role;"
-    "ANALYZE chime.run_history, chime.attempt, chime.missed, chime.job, chime.job_state";
+    "ANALYZE chime.run_history, chime.attempt, chime.missed, chime.job, chime.job_state, chime.alert_event";
 
 static const char kept_rows[] =
     "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'chime'"
-    " AND c.relkind = 'r' AND (c.relname LIKE 'run\\_history\\_%' OR c.relname IN ('attempt', 'missed'))"
+    " AND c.relkind = 'r' AND (c.relname LIKE 'run\\_history\\_%' OR c.relname IN ('attempt', 'missed', 'alert_event'))"
     " AND c.reltuples > 0";
 
 static void set_up(void)
