@@ -148,8 +148,8 @@ BEGIN
         RAISE EXCEPTION 'its first column is a %, not a boolean', json_typeof(p_holds)
             USING ERRCODE = 'datatype_mismatch', HINT = 'the first column says whether it holds: SELECT depth > 100, ... FROM ...';
     END IF;
-    RETURN jsonb_build_object('rule', p_rule, 'subject', left(p_row ->> 'subject', 255), 'summary', left(p_row ->> 'summary', 1000),
-                              'value', CASE WHEN v_value = 0 OR abs(v_value) BETWEEN 1e-300 AND 1e300 THEN v_value END);
+    RETURN jsonb_build_object('rule', p_rule, 'subject', chime.sendable(left(p_row ->> 'subject', 255)),
+                              'summary', chime.sendable(left(p_row ->> 'summary', 1000)), 'value', CASE WHEN v_value = 0 OR abs(v_value) BETWEEN 1e-300 AND 1e300 THEN v_value END);
 END $$;
 COMMENT ON FUNCTION chime.condition_found IS 'what a row of a condition finds, as chime.note_alerts takes it';
 

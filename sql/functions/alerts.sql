@@ -46,10 +46,11 @@ BEGIN
                rate_runs = CASE WHEN a.rate_since > v_now - interval '1 hour' THEN a.rate_runs ELSE excluded.rate_runs END,
                rate_failures = CASE WHEN a.rate_since > v_now - interval '1 hour' THEN a.rate_failures ELSE excluded.rate_failures END),
     found AS MATERIALIZED (
-        SELECT DISTINCT ON (r.name, left(coalesce(g.subject, ''), 255))
-               r.name AS rule, left(coalesce(g.subject, ''), 255) AS subject, coalesce(g.severity, r.severity) AS severity, g.value,
-               left(coalesce(nullif(g.summary, ''), 'its condition holds'), 1000) AS summary, r.hold, r.about, r.plugin
+        SELECT DISTINCT ON (r.name, s.subject)
+               r.name AS rule, s.subject, coalesce(g.severity, r.severity) AS severity, g.value,
+               chime.sendable(left(coalesce(nullif(g.summary, ''), 'its condition holds'), 1000)) AS summary, r.hold, r.about, r.plugin
         FROM given g JOIN chime.alert_rule r ON r.name = g.rule AND r.enabled
+        CROSS JOIN LATERAL (SELECT chime.sendable(left(coalesce(g.subject, ''), 255)) AS subject) AS s
         ORDER BY 1, 2),
     ended AS (
         DELETE FROM chime.alert a

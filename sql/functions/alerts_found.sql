@@ -225,7 +225,7 @@ COMMENT ON FUNCTION chime.ledger_problems IS 'what is wrong with the ledger and 
 CREATE OR REPLACE FUNCTION chime.evaluate_alerts(OUT found jsonb, OUT open boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
-    SELECT (SELECT jsonb_agg(to_jsonb(f))
+    SELECT (SELECT jsonb_agg(to_jsonb(f) || jsonb_build_object('subject', chime.sendable(f.subject), 'summary', chime.sendable(f.summary)))
             FROM (SELECT * FROM chime.jobs_found()
                   UNION ALL SELECT v.*, NULL, NULL FROM chime.views_found() AS v
                   UNION ALL SELECT s.*, NULL, NULL FROM chime.server_found() AS s

@@ -56,6 +56,15 @@ EXCEPTION WHEN untranslatable_character OR character_not_in_repertoire THEN
 END $$;
 COMMENT ON ROUTINE chime.utf8_fault IS 'why a text cannot be read as UTF8; NULL: it can';
 
+-- Where texts are any bytes (SQL_ASCII) one that is cut may end within a character, and of an answer that has it the
+-- server sends nothing.
+CREATE OR REPLACE FUNCTION chime.sendable(p_text text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN CASE WHEN chime.utf8_fault(p_text) IS NULL THEN p_text
+            WHEN chime.utf8_fault(regexp_replace(p_text, '[\xC0-\xFF][\x80-\xBF]*$', '')) IS NULL THEN regexp_replace(p_text, '[\xC0-\xFF][\x80-\xBF]*$', '')
+            ELSE regexp_replace(p_text, '[^\x01-\x7F]', '?', 'g') END;
+COMMENT ON FUNCTION chime.sendable IS 'a text that can be read as UTF8: without a last character that was cut, or with ? for all that is no ASCII';
+
 CREATE OR REPLACE FUNCTION chime.read_reason(p_reason text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

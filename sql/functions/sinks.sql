@@ -84,7 +84,7 @@ BEGIN ATOMIC
         SELECT count(*) AS count, coalesce(bool_or(e.state = 'firing'), false) AS firing,
                coalesce(jsonb_agg(jsonb_build_object(
                    'status', e.state, 'labels', e.labels,
-                   'annotations', jsonb_strip_nulls(jsonb_build_object('summary', left(e.summary, 500), 'value', e.value::text)),
+                   'annotations', jsonb_strip_nulls(jsonb_build_object('summary', chime.sendable(left(e.summary, 500)), 'value', e.value::text)),
                    'startsAt', to_char(coalesce(b.at, e.at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                    'endsAt', CASE e.state WHEN 'resolved' THEN to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
                                           ELSE '0001-01-01T00:00:00Z' END,

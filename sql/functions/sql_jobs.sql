@@ -19,7 +19,7 @@ CREATE OR REPLACE FUNCTION chime.sql_job_key(p_owner name, p_job_name text, p_jo
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN p_job_name IS NULL THEN quote_ident(p_owner) || '#' || p_job_id
             WHEN octet_length(p_job_name) > 100 OR p_job_name ~ '[[:cntrl:]]'
-            THEN quote_ident(p_owner) || '/' || regexp_replace(left(p_job_name, 20), '[[:cntrl:]]', '?', 'g') || '~' || md5(p_job_name)
+            THEN quote_ident(p_owner) || '/' || regexp_replace(chime.sendable(left(p_job_name, 20)), '[[:cntrl:]]', '?', 'g') || '~' || md5(p_job_name)
             ELSE quote_ident(p_owner) || '/' || p_job_name END;
 COMMENT ON FUNCTION chime.sql_job_key IS
     'what the daemon calls it: no configured name has a "/" or "#", and two owners never share a key, since an owner with either is quoted';

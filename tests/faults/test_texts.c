@@ -233,6 +233,33 @@ START_TEST(an_sql_ascii_database_may_hold_any_bytes)
 }
 END_TEST
 
+#define TOLD(rule)                                                                                                   \
+    "SELECT string_agg(DISTINCT e.subject, ' ') FROM chime.alert_event e JOIN chime.notification n ON e.event_id = " \
+    "ANY (n.events) AND n.state = 'delivered' WHERE e.rule = '" rule "'"
+
+/* Such a text may end in the middle of a character where it is cut, and the server then sends nothing of the answer. */
+START_TEST(no_bytes_of_one_keep_alerts_of_others_from_being_told)
+{
+    use_database("SQL_ASCII");
+    cluster_execute(cluster, "INSERT INTO public.word VALUES (E'\\xff\\xfe broken')");
+    site_file(site, "sinks", "sinks: { all: { type = \"program\"; command = [\"/bin/true\"]; }; };");
+    site_file(site, "alerts", "alerts: { word: { condition = \"SELECT true, a AS subject FROM public.word\"; }; };");
+    site_job(site, "even",
+             NEVER_DUE "command = \"DO $$ BEGIN RAISE '%', repeat('\xc3\xa9', 3000); END $$\";"
+                       " max_attempts = 1;");
+    site_job(site, "odd",
+             NEVER_DUE "command = \"DO $$ BEGIN RAISE '%', 'x' || repeat('\xc3\xa9', 3000); END $$\";"
+                       " max_attempts = 1;");
+    served = site_lead(site);
+    runs_ask_and_await(cluster, "even");
+    runs_ask_and_await(cluster, "odd");
+    WAIT_SQL(cluster, TOLD("job-failed"), "even odd", PATIENCE);
+    WAIT_SQL(cluster, TOLD("word"), "?? broken", PATIENCE);
+    EXPECT_SQL(cluster, "SELECT bool_and(summary ~ 'Z: x?(\xc3\xa9)+$') FROM chime.alert WHERE rule = 'job-failed'",
+               "t");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("texts");
@@ -244,6 +271,7 @@ static Suite *suite(void)
     tcase_add_test(cases, an_error_of_15_mb_is_kept_as_its_first_8_kib);
     tcase_add_test(cases, a_latin1_database_has_the_characters_that_were_written);
     tcase_add_test(cases, an_sql_ascii_database_may_hold_any_bytes);
+    tcase_add_test(cases, no_bytes_of_one_keep_alerts_of_others_from_being_told);
     suite_add_tcase(all, cases);
     return all;
 }

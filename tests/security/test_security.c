@@ -146,6 +146,8 @@ START_TEST(a_job_that_cannot_be_read_is_nobody_elses_problem)
     ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT chime.schedule('bad', '1 second', E'SELECT ''\\xff''')"),
                      "54000");
     ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT chime.schedule(E'\\xff', '1 second', 'SELECT 1')"), "54000");
+    /* Long, so its key has the first bytes of it, which end within a character. */
+    cluster_execute(cluster, "SELECT chime.schedule('x' || repeat(E'\\xc3\\xa9', 60), '1 second', 'SELECT 1')");
     cluster_execute(cluster, "SELECT chime.schedule('turns bad', '1 second', 'SELECT 1'); RESET SESSION AUTHORIZATION;"
                              " SET ROLE victim; SELECT chime.schedule('good', '1 second', 'SELECT 1'); RESET ROLE");
     cluster_execute(cluster,
