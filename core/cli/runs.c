@@ -20,39 +20,6 @@ struct request {
     struct run_seen seen;
 };
 
-static const char *const states[] = {"succeeded", "failed", "timed_out", "cancelled", "skipped",
-                                     "missed",    "lost",   "running",   "retrying"};
-
-static bool check_state(const char *state, size_t length, struct error *err)
-{
-    for (size_t i = 0; i < COUNT_OF(states); i++) {
-        if (strlen(states[i]) == length && strncmp(states[i], state, length) == 0) {
-            return true;
-        }
-    }
-    char *word = xstrndup(state, length);
-    const char *nearest = nearest_word(word, states, COUNT_OF(states));
-    error_set(err, ERROR_USAGE, "there is no state \"%s\"", word);
-    free(word);
-    return nearest != NULL ? error_hint(err, "did you mean \"%s\"?", nearest)
-                           : error_hint(err, "write succeeded, failed, timed_out, cancelled, skipped, missed, lost, "
-                                             "running or retrying");
-}
-
-/* "failed,lost" as an array of PostgreSQL's; the words themselves need no quotes. */
-static bool read_states(const char *text, struct buffer *array, struct error *err)
-{
-    for (const char *word = text; word != NULL;) {
-        size_t length = strcspn(word, ",");
-        if (!check_state(word, length, err)) {
-            return false;
-        }
-        word = word[length] == ',' ? word + length + 1 : NULL;
-    }
-    buffer_printf(array, "{%s}", text);
-    return true;
-}
-
 /* A duration before now by the database's clock, or an instant. */
 static bool read_when(const struct invocation *invocation, const char *name, struct buffer *when, const char **at_text,
                       const char **ago_text, struct error *err)
@@ -88,7 +55,7 @@ static bool read_filter(const struct invocation *invocation, struct run_filter *
     if (limit != NULL && !parse_int64(limit, 1, LARGEST_LIMIT, &filter->limit)) {
         return error_set(err, ERROR_USAGE, "--limit: \"%s\" is not a number from 1 to %d", limit, LARGEST_LIMIT);
     }
-    if (state != NULL && !read_states(state, array, err)) {
+    if (state != NULL && !run_list_read_states(state, array, err)) {
         return false;
     }
     filter->states = state != NULL ? buffer_text(array) : NULL;

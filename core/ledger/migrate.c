@@ -84,6 +84,20 @@ bool migrate_knows(int number, const char *version, struct error *err)
     return error_hint(err, "upgrade this pgchime (%s) to the version that migrated the database", PGCHIME_VERSION);
 }
 
+bool migrate_suits(int number, struct error *err)
+{
+    if (number == 0) {
+        error_set(err, ERROR_REFUSED, "schema chime is missing");
+        return error_hint(err, "run: pgchime migrate (or start pgchime serve, which does it)");
+    }
+    if (number < migrate_newest()) {
+        error_set(err, ERROR_REFUSED, "schema chime is at migration %d, older than the %d this pgchime needs", number,
+                  migrate_newest());
+        return error_hint(err, "run: pgchime migrate");
+    }
+    return migrate_knows(number, NULL, err);
+}
+
 bool migrate_is_behind(int number, const char *version)
 {
     return number < migrate_newest() || compare_versions(version, PGCHIME_VERSION) < 0;

@@ -54,6 +54,8 @@ int migrate_newest(void);
 /* False, with the way out: the schema, or its functions (`version`, NULL: whatever they are), are of a newer pgchime
  * than this one, which never leads there. */
 bool migrate_knows(int number, const char *version, struct error *err);
+/* False, with the way out, unless it is the migration that this pgchime reads; 0: there is none. */
+bool migrate_suits(int number, struct error *err);
 /* True of what an older pgchime made, for one that comes to lead: what has this one's version stays as it is, or two
  * builds of one version would take turns. */
 bool migrate_is_behind(int number, const char *version);

@@ -7,6 +7,7 @@
  * anybody up. worker: a run's own session. Its texts see the role's own settings (search_path, TimeZone, jit ...), as
  *   psql would; only what protects the ledger is pinned: the lease (idle timeouts), and that a statement ends with its
  *   client.
+ * page: reads what people look at.
  * plain worker: that of a role which must not have powers by which it could become another. */
 #ifndef CHIME_PG_SESSION_H
 #define CHIME_PG_SESSION_H
@@ -31,6 +32,8 @@ extern const struct pg_setting pg_watch_settings[];
 extern const size_t pg_watch_setting_count;
 extern const struct pg_setting pg_alert_settings[];
 extern const size_t pg_alert_setting_count;
+extern const struct pg_setting pg_page_settings[];
+extern const size_t pg_page_setting_count;
 extern const struct pg_setting pg_worker_settings[];
 extern const size_t pg_worker_setting_count;
 

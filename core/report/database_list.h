@@ -11,6 +11,8 @@
 #include "report/output.h"
 #include "report/statements.h"
 
+enum { DATABASE_LIST_SESSION = 6 }; /* column: whether somebody leads */
+
 struct output_list *database_list_create(void);
 void database_list_ask(struct question *question, const struct config_database *database);
 void database_list_take(struct output_list *list, const struct pg_rows *rows);

@@ -2,9 +2,11 @@
 #include "report/run_list.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 static const struct output_column columns[] = {
     {"RUN", "run_id", OUTPUT_INTEGER, OUTPUT_ALWAYS},
@@ -147,4 +149,38 @@ void run_list_take(struct output_list *list, const struct pg_rows *rows)
 void run_list_sort(struct output_list *list, int64_t limit)
 {
     output_sort_latest(list, RUN_LIST_SLOT, (size_t)limit);
+}
+
+/* --- states ------------------------------------------------------------------------------------------------------- */
+
+static const char *const states[] = {"succeeded", "failed", "timed_out", "cancelled", "skipped",
+                                     "missed",    "lost",   "running",   "retrying"};
+
+static bool check_state(const char *state, size_t length, struct error *err)
+{
+    for (size_t i = 0; i < COUNT_OF(states); i++) {
+        if (strlen(states[i]) == length && strncmp(states[i], state, length) == 0) {
+            return true;
+        }
+    }
+    char *word = xstrndup(state, length);
+    const char *nearest = nearest_word(word, states, COUNT_OF(states));
+    error_set(err, ERROR_USAGE, "there is no state \"%s\"", word);
+    free(word);
+    return nearest != NULL ? error_hint(err, "did you mean \"%s\"?", nearest)
+                           : error_hint(err, "write succeeded, failed, timed_out, cancelled, skipped, missed, lost, "
+                                             "running or retrying");
+}
+
+bool run_list_read_states(const char *text, struct buffer *array, struct error *err)
+{
+    for (const char *word = text; word != NULL;) {
+        size_t length = strcspn(word, ",");
+        if (!check_state(word, length, err)) {
+            return false;
+        }
+        word = word[length] == ',' ? word + length + 1 : NULL;
+    }
+    buffer_printf(array, "{%s}", text);
+    return true;
 }

@@ -36,5 +36,7 @@ void run_list_ask(struct question *question, const struct config_database *datab
 void run_list_take(struct output_list *list, const struct pg_rows *rows);
 /* The list of several databases in one order. */
 void run_list_sort(struct output_list *list, int64_t limit);
+/* "failed,lost" as `states` has it: the words need no quotes. */
+bool run_list_read_states(const char *text, struct buffer *array, struct error *err) CHIME_MUST_CHECK;
 
 #endif
