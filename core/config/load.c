@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "config/outline.h"
+#include "config/file.h"
 #include "config/settings.h"
 #include "config/source.h"
 
@@ -22,16 +22,6 @@ static void read_log_level(struct reader *reader, const config_setting_t *settin
 static void read_instance(struct reader *reader, const config_setting_t *setting);
 static void read_control_socket(struct reader *reader, const config_setting_t *setting);
 
-typedef void read_function(struct reader *reader, const config_setting_t *setting);
-
-/* One kind of file: which entries it may have at its top, and who reads each (in the order of the keys). NULL for
- * the jobs: their members come as units of their own. */
-struct file_kind {
-    const char *owner;
-    struct setting_table table;
-    read_function *const *readers;
-};
-
 static const struct setting_key main_keys[] = {
     {"databases", SETTING_GROUP},  {"plugin_dir", SETTING_STRING}, {"conf_dir", SETTING_STRING},
     {"log_level", SETTING_STRING}, {"instance", SETTING_STRING},   {"control_socket", SETTING_STRING},
@@ -41,12 +31,12 @@ static const struct setting_key main_keys[] = {
 static read_function *const main_readers[] = {
     databases_read,      read_plugin_dir, read_conf_dir, read_log_level, read_instance,
     read_control_socket, roles_read,      alerts_read,   sinks_read,     NULL};
-static const struct file_kind main_file = {"pgchime.conf", {main_keys, COUNT_OF(main_keys)}, main_readers};
+static const struct file_kind main_file = {"pgchime.conf", {main_keys, COUNT_OF(main_keys)}, main_readers, JOBS};
 
 static const struct setting_key part_keys[] = {
     {"plugin", SETTING_GROUP}, {"alerts", SETTING_GROUP}, {"sinks", SETTING_GROUP}, {JOBS, SETTING_GROUP}};
 static read_function *const part_readers[] = {plugin_read, alerts_read, sinks_read, NULL};
-static const struct file_kind part_file = {"a file of conf_dir", {part_keys, COUNT_OF(part_keys)}, part_readers};
+static const struct file_kind part_file = {"a file of conf_dir", {part_keys, COUNT_OF(part_keys)}, part_readers, JOBS};
 
 static const char *absolute_path(struct reader *reader, const char *path)
 {
@@ -133,84 +123,6 @@ static void validate_control_socket(struct reader *reader)
     }
 }
 
-static void read_top(struct reader *reader, const struct file_kind *kind, const config_setting_t *setting)
-{
-    const struct setting_key *key = setting_find_key(&kind->table, config_setting_name(setting));
-    if (key == NULL) {
-        setting_refuse_unknown(reader, setting, &kind->table, kind->owner);
-        reader->config->complete = false;
-        return;
-    }
-    read_function *read = kind->readers[key - kind->table.keys];
-    if (!setting_accept(reader, setting, key, kind->owner)) {
-        reader->config->complete = false;
-    } else if (read != NULL) {
-        read(reader, setting);
-    }
-}
-
-static void report_refusal(struct reader *reader, config_t *parsed)
-{
-    const char *text = config_error_text(parsed);
-    int line = config_error_line(parsed);
-    const char *hint = "texts are in double quotes, lists are [\"a\", \"b\"], groups are { name = value; }";
-    if (text != NULL && strstr(text, "mismatched element type") != NULL) {
-        text = "values of different types in one [ ] list";
-        hint = "write them all alike, or use ( ) for the list";
-    }
-    report_add(reader->report, reader->file, reader->line + (line > 0 ? line - 1 : 0), hint, "%s",
-               text != NULL ? text : "syntax error");
-}
-
-static void read_unit(struct reader *reader, const struct file_kind *kind, const struct outline_unit *unit)
-{
-    config_t parsed;
-    config_init(&parsed);
-    reader->line = unit->line;
-    if (config_read_string(&parsed, unit->text) == CONFIG_FALSE) {
-        reader->config->complete = false;
-        report_refusal(reader, &parsed);
-        config_destroy(&parsed);
-        return;
-    }
-    const config_setting_t *root = config_root_setting(&parsed);
-    for (size_t i = 0; i < setting_count(root); i++) {
-        const config_setting_t *setting = setting_at(root, i);
-        if (setting_is_duplicate(setting)) {
-            continue;
-        }
-        if (unit->in_section) {
-            job_read(reader, setting);
-        } else {
-            read_top(reader, kind, setting);
-        }
-    }
-    config_destroy(&parsed);
-}
-
-static void read_file(struct reader *reader, const struct file_kind *kind, const char *file, const char *missing_hint)
-{
-    struct source_text source;
-    source_judge(file, reader->report);
-    if (!source_read(file, missing_hint, &source, reader->report)) {
-        reader->config->complete = false;
-        return;
-    }
-    reader->file = arena_strdup(reader->arena, file);
-    reader->scratch = arena_create();
-    struct outline outline;
-    if (outline_read(reader->scratch, reader->file, source.text, source.length, JOBS, &outline, reader->report)) {
-        for (size_t i = 0; i < outline.count; i++) {
-            read_unit(reader, kind, &outline.units[i]);
-        }
-    } else {
-        reader->config->complete = false;
-    }
-    arena_destroy(reader->scratch);
-    reader->scratch = NULL;
-    free(source.text);
-}
-
 static void read_parts(struct reader *reader)
 {
     struct source_list list;
@@ -223,24 +135,9 @@ static void read_parts(struct reader *reader)
     }
     source_judge_folder(reader->config->conf_dir, reader->report);
     for (size_t i = 0; i < list.count; i++) {
-        read_file(reader, &part_file, list.files[i], "a link that leads nowhere: remove it");
+        file_read(reader, &part_file, list.files[i], "a link that leads nowhere: remove it");
     }
     source_list_finish(&list);
-}
-
-static const char *folder_of(struct arena *arena, const char *file)
-{
-    const char *slash = strrchr(file, '/');
-    const char *folder = slash == NULL ? "." : slash == file ? "/" : arena_strndup(arena, file, (size_t)(slash - file));
-    if (folder[0] == '/') {
-        return folder;
-    }
-    char *current = getcwd(NULL, 0);
-    const char *base = current != NULL ? current : "";
-    const char *absolute = strcmp(folder, ".") == 0 ? arena_strdup(arena, base)
-                                                    : arena_printf(arena, "%s/%s", base, folder);
-    free(current);
-    return absolute;
 }
 
 /* Several daemons of one host are told apart by their pids. */
@@ -342,9 +239,9 @@ struct config *config_gather(const char *file, struct report *report)
 {
     struct config *config = start_config(file);
     struct reader reader = {
-        .config = config, .arena = config->arena, .report = report, .folder = folder_of(config->arena, file)};
+        .config = config, .arena = config->arena, .report = report, .folder = file_folder(config->arena, file)};
     source_judge_folder(reader.folder, report);
-    read_file(&reader, &main_file, file,
+    file_read(&reader, &main_file, file,
               "write it (it says at least: databases: { main: { conninfo = \"...\"; }; };) "
               "or name another with --config");
     config->databases_sound = config->databases_sound && (config->database_count > 0 || config->complete);
@@ -373,8 +270,8 @@ char *config_find_socket(const char *file, struct report *report)
 {
     struct config *config = start_config(file);
     struct reader reader = {
-        .config = config, .arena = config->arena, .report = report, .folder = folder_of(config->arena, file)};
-    read_file(&reader, &main_file, file, NULL);
+        .config = config, .arena = config->arena, .report = report, .folder = file_folder(config->arena, file)};
+    file_read(&reader, &main_file, file, NULL);
     validate_control_socket(&reader);
     char *path = xstrdup(config->control_socket);
     config->jobs = reader.jobs;
