@@ -46,6 +46,7 @@ const struct command *const commands[] = {
     &command_plugins_purge,
     &command_retention_confirm,
     &command_retention_restore,
+    &command_web,
     &command_completion,
     &command_version,
     &command_plugin_folder,

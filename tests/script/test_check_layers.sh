@@ -48,6 +48,8 @@ plant "a later layer" core/base/x.c '#include "pg/b.h"' 'core/base may not inclu
 plant "a later layer in angle brackets" core/base/x.c '#  include <pg/b.h>' 'core/base may not include "pg/b.h"'
 plant "the loop in a pure layer" core/calendar/x.c '#include "loop/loop.h"' 'core/calendar does no I/O'
 plant "a client in the reports" core/report/x.c '#include "pg/client.h"' 'core/report asks nobody'
+plant "what speaks HTTP in the command line" core/cli/x.c '#include "web/page.h"' 'core/web is pgchime-web alone'
+plant "OpenSSL outside" core/cli/x.c '#include <openssl/sha.h>' '<openssl/sha.h> belongs in core/web'
 plant "libpq outside core/pg" core/cli/x.c '#include <libpq-fe.h>' '<libpq-fe.h> belongs in core/pg'
 plant "libevent outside" core/pg/x.c '#include <event2/event.h>' '<event2/event.h> belongs in core/loop alone'
 plant "libconfig outside" core/cli/x.c '#include <libconfig.h>' '<libconfig.h> belongs in core/config'

@@ -52,16 +52,24 @@ done < <("$pgchime" help | sed -n '/^Exit status/,/^pgchime help/p' | grep -oE '
 
 # --- pgchime.conf(5): keys, as the reader and the options' table have them ---------------------------------------------------
 page=$(cat "$pages/pgchime.conf.5.scd")
-keys()
+keys_of() # FILE...
 {
-    grep -hoE '^ +(\{"[a-z_]+", SETTING_[A-Z]+\}[, ]*)+' "$ROOT_DIRECTORY"/core/config/*.c | grep -oE '"[a-z_]+"' | tr -d '"'
+    grep -hoE '(^ +|= \{)(\{"[a-z_]+", SETTING_[A-Z]+\}[, ]*)+' "$@" | grep -oE '"[a-z_]+"' | tr -d '"'
 }
+keys() { find "$ROOT_DIRECTORY/core/config" -name '*.c' -not -name web.c -print0 | while read -rd '' file; do keys_of "$file"; done; }
 options() { sed -n '/^static const struct/,/^};/s/^    {\.name = "\([a-z_.]*\)".*/\1/p' "$ROOT_DIRECTORY/core/model/option_table.c"; }
 [ "$(keys | wc -l)" -gt 20 ] || die "the configuration's keys were not found in core/config"
 [ "$(options | wc -l)" -gt 20 ] || die "the options were not found in core/model/option_table.c"
 while read -r key; do
     documented "$page" "pgchime.conf(5): $key" "^\\*$key\\*"
 done < <({ keys; options; } | sort -u)
+
+# --- pgchime-web.conf(5) ----------------------------------------------------------------------------------------------------
+page=$(cat "$pages/pgchime-web.conf.5.scd")
+[ "$(keys_of "$ROOT_DIRECTORY/core/config/web.c" | wc -l)" -gt 10 ] || die "the keys of web.conf were not found"
+while read -r key; do
+    documented "$page" "pgchime-web.conf(5): $key" "^\\*$key\\*"
+done < <(keys_of "$ROOT_DIRECTORY/core/config/web.c" | sort -u)
 
 # --- pgchime-plugin(7): structures and members, as the header has them -------------------------------------------------------
 page=$(cat "$pages/pgchime-plugin.7.scd")

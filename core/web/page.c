@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "web/page.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "report/database_list.h"
+
+#define LAST_RUNS 10 /* as `pgchime show` */
+#define RUNS_DEFAULT 20
+#define RUNS_MAX 500
+#define ANY ":"       /* a part that may be anything */
+#define DATABASE "=d" /* the name of a database */
+
+struct page {
+    const struct page_kind *kind;
+    const struct config *config;
+    const struct config_database *database; /* NULL: all */
+    struct http_target target;
+    const char *job; /* its name, where the target has one */
+    struct job_filter jobs;
+    struct run_filter runs;
+    struct buffer states;
+    char since[INSTANT_TEXT_SIZE];
+    char until[INSTANT_TEXT_SIZE];
+    struct output_list *lists[PAGE_LISTS_MAX];
+    size_t list_count;
+    bool well;
+};
+
+struct page_kind {
+    const char *parts[HTTP_PARTS_MAX];
+    const char *queries[HTTP_QUERIES_MAX];
+    void (*create)(struct page *page);
+    bool (*read)(struct page *page, struct error *err); /* the query; NULL: nothing of it matters */
+    size_t (*ask)(struct page *page, const struct config_database *database, struct question *questions);
+    bool (*take)(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+                 struct error *err);
+};
+
+static const char *query(const struct page *page, const char *name)
+{
+    return http_target_query(&page->target, name);
+}
+
+/* --- databases ---------------------------------------------------------------------------------------------------- */
+
+static void create_databases(struct page *page)
+{
+    page->lists[page->list_count++] = database_list_create();
+}
+
+static size_t ask_databases(struct page *page, const struct config_database *database, struct question *questions)
+{
+    (void)page;
+    database_list_ask(&questions[0], database);
+    database_problems_ask(&questions[1], database);
+    job_problems_ask(&questions[2]);
+    due_jobs_ask(&questions[3]);
+    return 4;
+}
+
+static void add_problem(struct buffer *text, const char *message)
+{
+    buffer_printf(text, "%s%s", text->length > 0 ? "; " : "", message);
+}
+
+/* As `pgchime status` says it. */
+static bool take_databases(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+                           struct error *err)
+{
+    struct output_list *list = page->lists[0];
+    struct buffer text = {0};
+    struct due_jobs due;
+    struct error late;
+    (void)err;
+    database_list_take(list, &answers[0]);
+    for (size_t answer = 1; answer <= 2; answer++) {
+        for (size_t row = 0; row < answers[answer].count; row++) {
+            add_problem(&text, pg_rows_value(&answers[answer], row, 0));
+        }
+    }
+    due_jobs_take(&due, &answers[3], database);
+    database_list_set_due(list, &due);
+    if (due_jobs_are_late(&due, &late)) {
+        add_problem(&text, late.message);
+    }
+    due_jobs_finish(&due);
+    if (text.length > 0) {
+        database_list_set_problem(list, buffer_text(&text));
+    }
+    buffer_finish(&text);
+    return true;
+}
+
+static void take_unreachable(struct page *page, const struct config_database *database, const struct error *err)
+{
+    database_list_take_unknown(page->lists[0], database);
+    database_list_set_reachable(page->lists[0], err->kind != ERROR_UNREACHABLE);
+    database_list_set_problem(page->lists[0], err->message);
+}
+
+/* --- readiness ---------------------------------------------------------------------------------------------------- */
+
+static size_t ask_readiness(struct page *page, const struct config_database *database, struct question *questions)
+{
+    (void)page;
+    database_list_ask(&questions[0], database);
+    return 1;
+}
+
+static bool take_readiness(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+                           struct error *err)
+{
+    const char *led = answers[0].count > 0 ? pg_rows_value(&answers[0], 0, DATABASE_LIST_SESSION) : NULL;
+    (void)err;
+    database_list_take(page->lists[0], &answers[0]);
+    if (led == NULL || led[0] != 't') {
+        page->well = false;
+        database_list_set_problem(page->lists[0], "nobody leads this database: no job runs");
+    }
+    (void)database;
+    return true;
+}
+
+/* --- jobs --------------------------------------------------------------------------------------------------------- */
+
+static void create_jobs(struct page *page)
+{
+    page->lists[page->list_count++] = job_list_create();
+}
+
+static bool read_jobs(struct page *page, struct error *err)
+{
+    page->jobs = (struct job_filter){.plugin = query(page, "plugin"),
+                                     .like = query(page, "like"),
+                                     .failing = query(page, "failing") != NULL,
+                                     .suspended = query(page, "suspended") != NULL,
+                                     .late = query(page, "late") != NULL,
+                                     .all = query(page, "all") != NULL};
+    (void)err;
+    return true;
+}
+
+static size_t ask_jobs(struct page *page, const struct config_database *database, struct question *questions)
+{
+    job_list_ask(&questions[0], database, &page->jobs);
+    return 1;
+}
+
+static bool take_jobs(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+                      struct error *err)
+{
+    (void)err;
+    job_list_take(page->lists[0], &answers[0], database, &page->jobs, NULL);
+    return true;
+}
+
+/* --- one job ------------------------------------------------------------------------------------------------------ */
+
+static bool refuse_job(const struct page *page, struct error *err)
+{
+    error_set(err, ERROR_NOT_FOUND, "there is no job \"%s\"", page->job);
+    return error_hint(err, "GET /api/v1/d/%s/jobs?all lists them", page->database->name);
+}
+
+static void create_job(struct page *page)
+{
+    create_jobs(page);
+    page->lists[page->list_count++] = run_list_create();
+    page->jobs = (struct job_filter){.name = page->job};
+    page->runs = (struct run_filter){.job = page->job, .limit = LAST_RUNS};
+}
+
+static size_t ask_job(struct page *page, const struct config_database *database, struct question *questions)
+{
+    job_list_ask(&questions[0], database, &page->jobs);
+    run_list_ask(&questions[1], database, &page->runs);
+    return 2;
+}
+
+static bool take_job(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+                     struct error *err)
+{
+    if (answers[0].count == 0) {
+        return refuse_job(page, err);
+    }
+    job_list_take(page->lists[0], &answers[0], database, &page->jobs, NULL);
+    run_list_take(page->lists[1], &answers[1]);
+    return true;
+}
+
+/* --- runs --------------------------------------------------------------------------------------------------------- */
+
+static void create_runs(struct page *page)
+{
+    page->lists[page->list_count++] = run_list_create();
+    page->runs = (struct run_filter){.job = page->job, .limit = RUNS_DEFAULT};
+    page->jobs = (struct job_filter){.name = page->job};
+}
+
+/* An instant alone: what is "an hour ago" would be another answer each time. */
+static bool read_instant(const struct page *page, const char *name, char *text, const char **value, struct error *err)
+{
+    const char *given = query(page, name);
+    instant at;
+    if (given == NULL) {
+        return true;
+    }
+    if (!instant_parse(given, &at, err)) {
+        return error_prefix(err, "\"%s\"", name);
+    }
+    *value = instant_format(at, text);
+    return true;
+}
+
+static bool read_limit(struct page *page, struct error *err)
+{
+    const char *limit = query(page, "limit");
+    if (limit != NULL && !parse_int64(limit, 1, RUNS_MAX, &page->runs.limit)) {
+        error_set(err, ERROR_USAGE, "\"limit\" is no number from 1 to %d", RUNS_MAX);
+        return error_hint(err, "write limit=100, and until=INSTANT for what was before");
+    }
+    return true;
+}
+
+static bool read_runs(struct page *page, struct error *err)
+{
+    const char *states = query(page, "state");
+    if (states != NULL && !run_list_read_states(states, &page->states, err)) {
+        return false;
+    }
+    page->runs.states = states != NULL ? buffer_text(&page->states) : NULL;
+    return read_limit(page, err) && read_instant(page, "since", page->since, &page->runs.since, err) &&
+           read_instant(page, "until", page->until, &page->runs.until, err);
+}
+
+static bool read_one_run(struct page *page, struct error *err)
+{
+    const size_t last = page->target.part_count - 1;
+    instant at;
+    if (!instant_parse(page->target.parts[last], &at, err)) {
+        return error_hint(err, "a run is named by its kind and its slot: /run/schedule/2026-03-27T01:30:00Z");
+    }
+    page->runs.kind = page->target.parts[last - 1];
+    page->runs.slot = instant_format(at, page->since);
+    return true;
+}
+
+/* Of one job, whether it is there, too. */
+static size_t ask_runs(struct page *page, const struct config_database *database, struct question *questions)
+{
+    run_list_ask(&questions[0], database, &page->runs);
+    if (page->job == NULL) {
+        return 1;
+    }
+    job_list_ask(&questions[1], database, &page->jobs);
+    return 2;
+}
+
+static bool take_runs(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+                      struct error *err)
+{
+    (void)database;
+    if (page->job != NULL && answers[1].count == 0) {
+        return refuse_job(page, err);
+    }
+    run_list_take(page->lists[0], &answers[0]);
+    run_list_sort(page->lists[0], page->runs.limit);
+    return true;
+}
+
+/* --- which there are ---------------------------------------------------------------------------------------------- */
+
+static const struct page_kind kinds[] = {
+    {{"databases"}, {NULL}, create_databases, NULL, ask_databases, take_databases},
+    {{"readyz"}, {NULL}, create_databases, NULL, ask_readiness, take_readiness},
+    {{"d", DATABASE, "jobs"},
+     {"plugin", "like", "failing", "suspended", "late", "all"},
+     create_jobs,
+     read_jobs,
+     ask_jobs,
+     take_jobs},
+    {{"d", DATABASE, "job", ANY}, {NULL}, create_job, NULL, ask_job, take_job},
+    {{"d", DATABASE, "job", ANY, "runs"},
+     {"state", "since", "until", "limit"},
+     create_runs,
+     read_runs,
+     ask_runs,
+     take_runs},
+    {{"d", DATABASE, "job", ANY, "run", ANY, ANY}, {NULL}, create_runs, read_one_run, ask_runs, take_runs},
+    {{"d", DATABASE, "runs"}, {"state", "since", "until", "limit"}, create_runs, read_runs, ask_runs, take_runs},
+};
+
+static bool is_of_kind(const struct page_kind *kind, const struct http_target *target)
+{
+    size_t part = 0;
+    for (; part < target->part_count; part++) {
+        const char *wanted = kind->parts[part];
+        if (wanted == NULL ||
+            (strcmp(wanted, ANY) != 0 && strcmp(wanted, DATABASE) != 0 && strcmp(wanted, target->parts[part]) != 0)) {
+            return false;
+        }
+    }
+    return kind->parts[part] == NULL;
+}
+
+static const struct page_kind *find_kind(const struct http_target *target)
+{
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        if (is_of_kind(&kinds[i], target)) {
+            return &kinds[i];
+        }
+    }
+    return NULL;
+}
+
+static bool knows_query(const struct page_kind *kind, const char *name)
+{
+    for (size_t i = 0; i < HTTP_QUERIES_MAX && kind->queries[i] != NULL; i++) {
+        if (strcmp(kind->queries[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_queries(const struct page *page, struct error *err)
+{
+    for (size_t i = 0; i < page->target.query_count; i++) {
+        if (!knows_query(page->kind, page->target.queries[i].name)) {
+            error_set(err, ERROR_USAGE, "there is no \"%s\" to ask for here", page->target.queries[i].name);
+            return error_hint(err, "docs/web.md lists what each page knows");
+        }
+    }
+    return true;
+}
+
+static bool find_database(struct page *page, struct error *err)
+{
+    const struct http_target *target = &page->target;
+    if (target->part_count < 2) {
+        return true;
+    }
+    page->database = config_find_database(page->config, target->parts[1]);
+    if (page->database == NULL) {
+        error_set(err, ERROR_NOT_FOUND, "there is no database \"%s\"", target->parts[1]);
+        return error_hint(err, "GET /api/v1/databases lists them");
+    }
+    page->job = target->part_count > 3 ? target->parts[3] : NULL;
+    return true;
+}
+
+static bool find(struct page *page, struct error *err)
+{
+    page->kind = find_kind(&page->target);
+    if (page->kind == NULL) {
+        error_set(err, ERROR_NOT_FOUND, "there is no such page");
+        return error_hint(err, "docs/web.md lists them; GET /api/v1/databases is the first");
+    }
+    if (!check_queries(page, err) || !find_database(page, err)) {
+        return false;
+    }
+    page->kind->create(page);
+    return page->kind->read == NULL || page->kind->read(page, err);
+}
+
+struct page *page_create(const struct config *config, struct http_target *target, struct error *err)
+{
+    struct page *page = xcalloc(1, sizeof(*page));
+    *page = (struct page){.config = config, .target = *target, .well = true};
+    target->text = NULL;
+    if (!find(page, err)) {
+        page_destroy(page);
+        return NULL;
+    }
+    return page;
+}
+
+void page_destroy(struct page *page)
+{
+    for (size_t i = 0; i < page->list_count; i++) {
+        output_destroy(page->lists[i]);
+    }
+    buffer_finish(&page->states);
+    http_target_finish(&page->target);
+    free(page);
+}
+
+void page_databases(const struct page *page, size_t *first, size_t *count)
+{
+    *first = page->database != NULL ? (size_t)(page->database - page->config->databases) : 0;
+    *count = page->database != NULL ? 1 : page->config->database_count;
+}
+
+size_t page_ask(struct page *page, const struct config_database *database,
+                struct question questions[static PAGE_QUESTIONS_MAX])
+{
+    return page->kind->ask(page, database, questions);
+}
+
+bool page_take(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+               struct error *err)
+{
+    return page->kind->take(page, database, answers, err);
+}
+
+bool page_take_failure(struct page *page, const struct config_database *database, struct error *err)
+{
+    page->well = false;
+    if (page->database != NULL) {
+        return error_prefix(err, "database \"%s\"", database->name);
+    }
+    take_unreachable(page, database, err);
+    return true;
+}
+
+void page_put(const struct page *page, struct buffer *text)
+{
+    output_put_json(text, page->lists, page->list_count);
+}
+
+bool page_is_well(const struct page *page)
+{
+    return page->well || page->kind->take != take_readiness;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What is asked for below /api/v1, and its answer from what databases say: the JSON that the command of that name
+ * prints with -o json, made by the same functions (core/report).
+ *
+ * Does: find what a target names, say what is asked of which database, make the answer.
+ * Does not: ask. */
+#ifndef CHIME_WEB_PAGE_H
+#define CHIME_WEB_PAGE_H
+
+#include "base/buffer.h"
+#include "config/config.h"
+#include "http/target.h"
+#include "pg/rows.h"
+#include "report/job_list.h"
+#include "report/run_list.h"
+
+#define PAGE_QUESTIONS_MAX 4
+#define PAGE_LISTS_MAX 2
+
+struct page;
+struct page_kind;
+
+/* NULL with ERROR_NOT_FOUND or ERROR_USAGE: there is no such page, or not with such a query. Takes the target over,
+ * also then. The configuration is borrowed. */
+struct page *page_create(const struct config *config, struct http_target *target, struct error *err);
+void page_destroy(struct page *page);
+/* Which databases are to be asked: [first, first + count) of the configuration. */
+void page_databases(const struct page *page, size_t *first, size_t *count);
+/* What is asked of one. */
+size_t page_ask(struct page *page, const struct config_database *database,
+                struct question questions[static PAGE_QUESTIONS_MAX]);
+/* What each said, in the order of the configuration: an answer to each question, or why there is none. False: the page
+ * is that error. */
+bool page_take(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+               struct error *err);
+bool page_take_failure(struct page *page, const struct config_database *database, struct error *err);
+void page_put(const struct page *page, struct buffer *text);
+/* False for readiness alone, where it is not: the answer is 503. */
+bool page_is_well(const struct page *page);
+
+#endif

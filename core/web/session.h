@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A session to one database, there while somebody asks.
+ *
+ * Does: connect when it is asked something, look whether the schema is one that is known, ask, and close when nobody
+ *   has asked for a minute. Nothing waits longer than its patience, however the server behaves. A database that
+ *   could not be reached is tried again after two seconds.
+ * Does not: know what is asked. */
+#ifndef CHIME_WEB_SESSION_H
+#define CHIME_WEB_SESSION_H
+
+#include "config/config.h"
+#include "pg/connection.h"
+#include "report/statements.h"
+
+#define SESSION_QUESTIONS_MAX 4
+
+struct session;
+
+/* Once, later: `reply` has the rows of each question, or `err` says why there are none. */
+typedef void session_callback(void *data, const struct pg_reply *reply, const struct error *err);
+
+struct session *session_create(struct loop *loop, struct resolver *resolver, const struct config_database *database);
+void session_destroy(struct session *session); /* who asked is not answered; takes NULL */
+/* The questions stay the caller's, until it is answered. */
+void session_ask(struct session *session, const struct question *questions, size_t count, session_callback *callback,
+                 void *data);
+
+#endif

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#define _GNU_SOURCE 1
+
+#include "web/web.h"
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/log.h"
+#include "loop/supervisor.h"
+#include "web/access.h"
+#include "web/files.h"
+#include "web/pages.h"
+
+#define JSON_TYPE "application/json"
+#define SIGN_IN "show a token: Authorization: Bearer TOKEN, or POST it to /session; pgchime web token makes one"
+
+/* Of every answer. Nobody else may show, embed, read or keep any of it. */
+static const char common_fields[] = "Cache-Control: private, no-cache\r\n"
+                                    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+                                    "img-src 'self' data:; connect-src "
+                                    "'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'\r\n"
+                                    "X-Content-Type-Options: nosniff\r\n"
+                                    "Referrer-Policy: no-referrer\r\n"
+                                    "Cross-Origin-Opener-Policy: same-origin\r\n"
+                                    "Cross-Origin-Resource-Policy: same-origin\r\n";
+
+struct web {
+    struct loop *loop;
+    const struct web_config *config;
+    struct access *access;
+    struct files *files;
+    struct pages *pages;
+    struct http_server *server;
+};
+
+static bool is_path(const struct http_target *target, const char *name)
+{
+    return target->part_count == 1 && strcmp(target->parts[0], name) == 0;
+}
+
+/* --- /session ----------------------------------------------------------------------------------------------------- */
+
+static void begin_session(struct web *web, struct http_request *request)
+{
+    json_t *body = json_loads(http_request_body(request), 0, NULL);
+    const char *secret = json_string_value(json_object_get(body, "token"));
+    char *fields = secret != NULL ? access_begin_session(web->access, secret) : NULL;
+    if (fields != NULL) {
+        http_reply(request, &(struct http_answer){.status = 204, .fields = fields});
+    } else if (secret != NULL) {
+        http_reply_problem(request, 401, "no such token is known", SIGN_IN, "WWW-Authenticate: Bearer\r\n");
+    } else {
+        http_reply_problem(request, 400, "the body has no token", "send {\"token\": \"...\"}", NULL);
+    }
+    free(fields);
+    json_decref(body);
+}
+
+static void answer_post(struct web *web, struct http_request *request, const struct http_target *target)
+{
+    const struct http_head *head = http_request_head(request);
+    const char *type = http_head_field(head, "content-type");
+    if (!is_path(target, "session")) {
+        http_reply_problem(request, 405, "nothing is to be posted here", NULL, "Allow: GET, HEAD\r\n");
+    } else if (type == NULL || strncasecmp(type, JSON_TYPE, strlen(JSON_TYPE)) != 0) {
+        http_reply_problem(request, 415, "the body is no JSON", "send Content-Type: application/json", NULL);
+    } else if (!access_is_from_us(head)) {
+        http_reply_problem(request, 403, "this was not sent by a page of this server",
+                           "programs show their token with each request and need no session", NULL);
+    } else {
+        begin_session(web, request);
+    }
+}
+
+/* --- GET ---------------------------------------------------------------------------------------------------------- */
+
+/* Below /api/v1 for who may view; the target is taken over. */
+static void answer_api(struct web *web, struct http_request *request, struct http_target *target)
+{
+    enum web_role role = access_role(web->access, request);
+    if (role >= WEB_VIEW) {
+        target->part_count -= 2;
+        memmove(target->parts, target->parts + 2, target->part_count * sizeof(target->parts[0]));
+        pages_answer(web->pages, request, http_request_head(request)->target, target);
+        return;
+    }
+    http_target_finish(target);
+    if (role == WEB_NONE) {
+        http_reply_problem(request, 401, "who asks is not known", SIGN_IN, "WWW-Authenticate: Bearer\r\n");
+    } else {
+        http_reply_problem(request, 403, "the role tiles may not see this", "ask for a token of the role view", NULL);
+    }
+}
+
+static void answer_file(struct web *web, struct http_request *request, const struct http_target *target)
+{
+    const char *name = target->part_count == 0 ? "index.html" : target->part_count == 1 ? target->parts[0] : "";
+    const struct body *body = files_find(web->files, name);
+    if (body != NULL) {
+        body_answer(body, request);
+    } else {
+        http_reply_problem(request, 404, "there is no such page", "GET /api/v1/databases is the first", NULL);
+    }
+}
+
+static void answer_get(struct web *web, struct http_request *request, struct http_target *target)
+{
+    static const char well[] = "ok\n";
+    if (target->part_count > 2 && strcmp(target->parts[0], "api") == 0 && strcmp(target->parts[1], "v1") == 0) {
+        answer_api(web, request, target);
+    } else if (is_path(target, "readyz")) {
+        pages_answer(web->pages, request, "/readyz", target);
+    } else if (is_path(target, "healthz")) {
+        http_target_finish(target);
+        http_reply(request,
+                   &(struct http_answer){
+                       .status = 200, .type = "text/plain; charset=utf-8", .body = well, .length = strlen(well)});
+    } else {
+        answer_file(web, request, target);
+        http_target_finish(target);
+    }
+}
+
+static void asked(void *data, struct http_request *request)
+{
+    struct web *web = data;
+    const struct http_head *head = http_request_head(request);
+    struct http_target target;
+    if (!access_host_is_ours(web->access, head)) {
+        http_reply_problem(request, 421, "Host names somebody else", "write url = \"https://NAME/\"; into web.conf",
+                           NULL);
+    } else if (!http_target_read(head->target, &target)) {
+        http_reply_problem(request, 400, "the target has no meaning",
+                           "parts are not empty, and encoded as percent signs and UTF-8 have it", NULL);
+    } else if (head->method == HTTP_POST) {
+        answer_post(web, request, &target);
+        http_target_finish(&target);
+    } else {
+        answer_get(web, request, &target);
+    }
+}
+
+/* --- its life ----------------------------------------------------------------------------------------------------- */
+
+static bool listen_everywhere(struct web *web, struct error *err)
+{
+    const struct http_settings settings = {.asked = asked,
+                                           .data = web,
+                                           .fields = common_fields,
+                                           .proxies = web->config->proxy.from,
+                                           .proxy_count = web->config->proxy.from_count};
+    web->server = http_server_create(web->loop, &settings);
+    for (size_t i = 0; i < web->config->listen_count; i++) {
+        struct http_place place;
+        if (!http_place_read(web->config->listen[i], &place, err) || !http_server_listen(web->server, &place, err)) {
+            return error_prefix(err, "%s", web->config->listen[i]);
+        }
+        char *text = http_server_place(web->server, i);
+        log_info("listening at %s%s", place.local ? "" : "http://", text);
+        free(text);
+    }
+    return true;
+}
+
+static void stop(void *loop)
+{
+    loop_stop(loop);
+}
+
+static void run(struct web *web)
+{
+    struct loop_signal *terminate = loop_signal_create(web->loop, SIGTERM, stop, web->loop);
+    struct loop_signal *interrupt = loop_signal_create(web->loop, SIGINT, stop, web->loop);
+    struct supervisor *supervisor = supervisor_create(web->loop);
+    supervisor_ready(supervisor);
+    loop_run(web->loop);
+    supervisor_stopping(supervisor);
+    supervisor_destroy(supervisor);
+    loop_signal_destroy(terminate);
+    loop_signal_destroy(interrupt);
+}
+
+bool web_serve(const struct web_config *config, struct error *err)
+{
+    struct web web = {.config = config, .access = access_create(config, err)};
+    if (web.access == NULL) {
+        return false;
+    }
+    web.loop = loop_create();
+    web.files = files_create();
+    web.pages = pages_create(web.loop, config->config);
+    bool begun = listen_everywhere(&web, err);
+    if (begun) {
+        run(&web);
+    }
+    pages_destroy(web.pages); /* first, since it answers requests of the server */
+    http_server_destroy(web.server);
+    files_destroy(web.files);
+    access_destroy(web.access);
+    loop_destroy(web.loop);
+    return begun;
+}
