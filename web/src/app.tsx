@@ -8,6 +8,7 @@ import { Help } from './keys';
 import { Empty, Reading, Title } from './parts';
 import { awaySince, signIn, signedOut, useResource } from './resource';
 import { route } from './route';
+import { serves } from './served';
 import type { Database } from './types';
 import { AlertsPage } from './pages/alerts';
 import { DatabasesPage } from './pages/databases';
@@ -41,7 +42,7 @@ const known: Record<string, FunctionComponent<PageProps>> = {
 
 function pageOf(page: string, args: string[]): FunctionComponent<PageProps> | undefined {
     if (page === 'job') return args[1] === 'run' ? RunPage : JobPage;
-    return known[page];
+    return serves(page) || page === 'view' ? known[page] : undefined;
 }
 
 function SignIn() {
@@ -69,18 +70,19 @@ function SignIn() {
     );
 }
 
-function Page({ databases, chosen }: { databases: Database[]; chosen: string }) {
+/** The list of databases may not be there yet: what is named in the address is shown at once. */
+function Page({ databases, chosen }: { databases: Database[] | undefined; chosen: string }) {
     const { page, args, filter } = route.value;
     const Shown = pageOf(page, args);
-    if (databases.length === 0) {
+    if (databases?.length === 0) {
         return (
             <Empty hint='"databases" in web.conf lists them'>
                 <h1 tabIndex={-1}>No database</h1>
             </Empty>
         );
     }
-    if (!chosen) return <DatabasesPage databases={databases} />;
-    if (!Shown || !databases.some((it) => it.database === chosen)) {
+    if (!chosen) return databases ? <DatabasesPage databases={databases} /> : null;
+    if (!Shown || (databases && !databases.some((it) => it.database === chosen))) {
         return (
             <>
                 <Title>Nothing here</Title>
@@ -117,9 +119,10 @@ export function App() {
     const chosen = database || (list.length === 1 ? list[0].database : '');
     const first = useSignal(true);
     useHeading([chosen, page, ...args].join('/'), first);
+    const sign = awaySince.value ? '(!) ' : '';
     useEffect(() => {
         const name = args[0] ?? pages.find(([it]) => it === page)?.[1] ?? page;
-        document.title = `${awaySince.value ? '(!) ' : ''}${name}${chosen ? ` · ${chosen}` : ''} · pgchime`;
+        document.title = `${sign}${name}${chosen ? ` · ${chosen}` : ''} · pgchime`;
     });
     if (signedOut.value) return <SignIn />;
     return (
@@ -136,7 +139,11 @@ export function App() {
             </a>
             <Bar databases={list} chosen={chosen} />
             <main id="main" tabIndex={-1}>
-                <Reading of={databases}>{(data) => <Page databases={data.databases} chosen={chosen} />}</Reading>
+                {chosen || databases.data.value ? (
+                    <Page databases={databases.data.value?.databases} chosen={chosen} />
+                ) : (
+                    <Reading of={databases}>{() => null}</Reading>
+                )}
             </main>
             <Help />
         </>

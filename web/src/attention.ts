@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 // What somebody has to look at, the worst first; each thing once.
 import { link } from './route';
-import type { Alert, Job, View } from './types';
+import type { Alert, Job, Run, View } from './types';
 
 export interface Attention {
     key: string;
@@ -14,45 +14,67 @@ export interface Attention {
 
 const order: Record<string, number> = { failing: 0, critical: 0, suspended: 1, stale: 1, warning: 2, warn: 2 };
 
-export function attentionOf(database: string, jobs: Job[], alerts: Alert[], views: View[]): Attention[] {
-    const told = alerts.filter((alert) => alert.state === 'firing' && alert.silence == null);
-    const about = new Map(told.filter((alert) => alert.labels?.job).map((alert) => [alert.labels?.job, alert]));
-    const list: Attention[] = [];
-    for (const job of jobs.filter((it) => it.state === 'failing' || it.state === 'suspended')) {
-        const alert = about.get(job.name);
-        const failures = job.consecutive_failures
-            ? `${job.consecutive_failures} ${job.consecutive_failures === 1 ? 'failure' : 'failures in a row'}`
-            : '';
-        list.push({
-            key: `job ${job.name}`,
-            state: job.state,
-            name: job.name,
-            href: link(database, 'job', [job.name]),
-            text: [failures, alert?.summary].filter(Boolean).join('; '),
-            since: alert?.since ?? job.last_started_at,
-        });
-        about.delete(job.name);
-    }
-    for (const alert of told.filter((it) => !it.labels?.job || about.has(it.labels.job))) {
-        const job = alert.labels?.job;
-        list.push({
-            key: `alert ${alert.alert}`,
-            state: alert.severity,
-            name: alert.subject ?? alert.rule,
-            href: job ? link(database, 'job', [job]) : link(database, 'alerts'),
-            text: alert.summary ?? alert.rule,
-            since: alert.since,
-        });
-    }
-    for (const view of views.filter((it) => it.freshness === 'stale' || it.freshness === 'warn')) {
-        list.push({
-            key: `view ${view.schema}.${view.relation}`,
-            state: view.freshness as string,
-            name: view.relation,
-            href: link(database, 'view', [view.schema, view.relation]),
-            text: view.reason ?? '',
-            since: view.refreshed_at,
-        });
-    }
+/** What the database says of itself; alerts and views may be left out. */
+export interface Findings {
+    jobs: Job[];
+    /** The latest, newest first. */
+    failures: Run[];
+    alerts: Alert[];
+    views: View[];
+}
+
+/** Which failed since it last went well, why, and what comes after it. */
+function jobText(job: Job, { jobs, failures }: Findings, alert: Alert | undefined) {
+    const own = failures.filter((run) => run.job === job.name && (run.slot ?? '') > (job.last_succeeded_at ?? ''));
+    const number = job.consecutive_failures ?? 0;
+    const waiting = jobs.filter((it) => it.after?.includes(job.name)).map((it) => it.name);
+    const words = [
+        number > 1 ? `${number} failures in a row` : '',
+        own[0]?.message ?? alert?.summary ?? '',
+        waiting.length > 0 ? `${waiting.join(', ')} ${waiting.length > 1 ? 'come' : 'comes'} after it` : '',
+    ];
+    return { text: words.filter(Boolean).join('; '), since: own.at(-1)?.slot ?? alert?.since ?? job.last_started_at };
+}
+
+function ofJob(database: string, job: Job, found: Findings, alert: Alert | undefined): Attention {
+    const href = link(database, 'job', [job.name]);
+    return { key: `job ${job.name}`, state: job.state, name: job.name, href, ...jobText(job, found, alert) };
+}
+
+function ofAlert(database: string, alert: Alert): Attention {
+    const job = alert.labels?.job;
+    return {
+        key: `alert ${alert.alert}`,
+        state: alert.severity,
+        name: alert.subject ?? alert.rule,
+        href: job ? link(database, 'job', [job]) : link(database, 'alerts'),
+        text: alert.summary ?? alert.rule,
+        since: alert.since,
+    };
+}
+
+function ofView(database: string, view: View): Attention {
+    return {
+        key: `view ${view.schema}.${view.relation}`,
+        state: view.freshness as string,
+        name: view.relation,
+        href: link(database, 'view', [view.schema, view.relation]),
+        text: view.reason ?? '',
+        since: view.refreshed_at,
+    };
+}
+
+export function attentionOf(database: string, found: Findings): Attention[] {
+    const told = found.alerts.filter((alert) => alert.state === 'firing' && alert.silence == null);
+    const bad = found.jobs.filter((job) => job.state === 'failing' || job.state === 'suspended');
+    const names = new Set(bad.map((job) => job.name));
+    const alertOf = (job: Job) => told.find((alert) => alert.labels?.job === job.name);
+    const list = [
+        ...bad.map((job) => ofJob(database, job, found, alertOf(job))),
+        ...told.filter((alert) => !names.has(alert.labels?.job ?? '')).map((alert) => ofAlert(database, alert)),
+        ...found.views
+            .filter((view) => view.freshness === 'stale' || view.freshness === 'warn')
+            .map((view) => ofView(database, view)),
+    ];
     return list.sort((a, b) => (order[a.state] ?? 3) - (order[b.state] ?? 3) || a.name.localeCompare(b.name));
 }

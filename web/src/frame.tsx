@@ -6,6 +6,7 @@ import { Mark } from './marks';
 import { At } from './parts';
 import { awaySince, paused, useResource } from './resource';
 import { go, link, route } from './route';
+import { ifServed, serves } from './served';
 import type { Alert, Database, Finding } from './types';
 import { helpOpen } from './keys';
 
@@ -18,6 +19,8 @@ export const pages = [
     ['alerts', 'Alerts', 'a'],
     ['doctor', 'Doctor', 'd'],
 ] as const;
+
+const offered = pages.filter(([page]) => serves(page));
 
 type Theme = 'auto' | 'light' | 'dark';
 const theme = signal<Theme>((localStorage.getItem('theme') as Theme) ?? 'auto');
@@ -40,8 +43,9 @@ function Tab({ database, page, name, number }: { database: string; page: string;
 }
 
 function Tabs({ database }: { database: string }) {
-    const alerts = useResource<{ alerts: Alert[] }>(database && `/d/${encodeURIComponent(database)}/alerts`).data.value
-        ?.alerts;
+    const alerts = useResource<{ alerts: Alert[] }>(
+        database && ifServed('alerts', `/d/${encodeURIComponent(database)}/alerts`),
+    ).data.value?.alerts;
     const findings = useResource<{ findings: Finding[] }>(
         database && route.value.page === 'doctor' ? `/d/${encodeURIComponent(database)}/doctor` : '',
     ).data.value?.findings;
@@ -51,7 +55,7 @@ function Tabs({ database }: { database: string }) {
     };
     return (
         <nav aria-label="Pages">
-            {pages.map(([page, name]) => (
+            {offered.map(([page, name]) => (
                 <Tab key={page} database={database} page={page} name={name} number={numbers[page] ?? 0} />
             ))}
         </nav>
@@ -128,7 +132,7 @@ export function Bar({ databases, chosen }: { databases: Database[]; chosen: stri
     return (
         <header class="bar">
             <div class="bar-top">
-                <a class="brand" href="#/" aria-label="pgchime, all databases">
+                <a class="brand" href="#/">
                     <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
                         <path d="M4.5 6h23M8 6v12M13.3 6v17M18.7 6v14M24 6v9" />
                     </svg>
@@ -137,30 +141,16 @@ export function Bar({ databases, chosen }: { databases: Database[]; chosen: stri
                 <DatabaseChoice databases={databases} chosen={chosen} />
                 {chosen && <Tabs database={chosen} />}
                 <div class="switches">
-                    <button
-                        type="button"
-                        onClick={() => setZone(zone.value === 'UTC' ? 'local' : 'UTC')}
-                        aria-label={`Times are ${zone.value}: change`}
-                    >
-                        {zone.value === 'UTC' ? 'UTC' : 'local time'}
+                    <button type="button" onClick={() => setZone(zone.value === 'UTC' ? 'local' : 'UTC')}>
+                        <span class="for-ears">Times: </span>
+                        <span>{zone.value === 'UTC' ? 'UTC' : 'local time'}</span>
                     </button>
-                    <button
-                        type="button"
-                        onClick={() => {
-                            theme.value = themeAfter[theme.value];
-                        }}
-                        aria-label={`Colours: ${theme.value}: change`}
-                    >
-                        {theme.value}
+                    <button type="button" onClick={() => (theme.value = themeAfter[theme.value])}>
+                        <span class="for-ears">Colours: </span>
+                        <span>{theme.value}</span>
                     </button>
-                    <button
-                        type="button"
-                        onClick={() => {
-                            helpOpen.value = true;
-                        }}
-                        aria-label="Keys"
-                    >
-                        ?
+                    <button type="button" onClick={() => (helpOpen.value = true)}>
+                        <span class="for-ears">Keys </span>?
                     </button>
                 </div>
             </div>

@@ -109,7 +109,7 @@ export function Reading<T>({ of, children }: { of: Resource<T>; children: (data:
 /** Wide tables scroll by themselves, also by keyboard. */
 export function Wide({ label, children }: { label: string; children: ComponentChildren }) {
     return (
-        <div class="wide" role="region" aria-label={label} tabIndex={0}>
+        <div class="wide" role="group" aria-label={label} tabIndex={0}>
             {children}
         </div>
     );

@@ -44,8 +44,10 @@ function ticksOf(y: ScaleLogarithmic<number, number>): number[] {
 function labelOf(points: Point[], sorted: number[]): string {
     const lengths = points.map(({ ms }) => ms);
     const range = `from ${lengthText(Math.min(...lengths))} to ${lengthText(Math.max(...lengths))}`;
-    const half = `${lengthText(quantile(sorted, 0.25))} to ${lengthText(quantile(sorted, 0.75))}`;
-    return `${points.length} runs, ${range}${sorted.length > 0 ? `; half of them take ${half}` : ''}`;
+    const text = `${points.length} runs, ${range}`;
+    if (sorted.length === 0) return text;
+    const [from, to] = [0.25, 0.75].map((share) => lengthText(quantile(sorted, share)));
+    return `${text}; half of the good ones took ${from} to ${to}`;
 }
 
 function Band({ sorted, y, width }: { sorted: number[]; y: Scales['y']; width: number }) {

@@ -78,18 +78,19 @@ interface Place {
     y: number;
     at: number;
     until: number;
-    letters: number;
 }
 
 function JobLine({ database, of: { job, runs }, place }: { database: string; of: Line; place: Place }) {
-    const { x, y, at, until, letters } = place;
+    const { x, y, at, until } = place;
     const due = job.next_slot ? Date.parse(job.next_slot) : 0;
     return (
         <g>
-            <path class={`shape ${toneOf(job.state)}`} d={shapeOf(job.state)} transform={`translate(2 ${y + 5})`} />
-            <a href={link(database, 'job', [job.name])} aria-label={`${job.name}, ${wordOf(job.state)}`}>
-                <text class="name" x="22" y={y + 16.5}>
-                    {job.name.length > letters ? `${job.name.slice(0, letters - 1)}…` : job.name}
+            <path class={`shape ${toneOf(job.state)}`} d={shapeOf(job.state)} transform={`translate(2 ${y + 5})`}>
+                <title>{wordOf(job.state)}</title>
+            </path>
+            <a href={link(database, 'job', [job.name])}>
+                <text class="name" x="22" y={y + 16.5} clip-path="url(#names)">
+                    {job.name}
                 </text>
             </a>
             <Bars runs={runs} x={x} y={y} at={at} />
@@ -112,12 +113,15 @@ function Drawing({ database, lines, runs, width }: { database: string; lines: Li
     const scale = zone.value === 'UTC' ? scaleUtc() : scaleTime();
     const x = scale.domain([new Date(oldest), new Date(until)]).range([left, width - 6]);
     const bottom = lines.length * ROW;
-    const place = { x, at, until, letters: Math.floor((left - 30) / 7) };
+    const place = { x, at, until };
     const since = relativeText(new Date(oldest).toISOString(), at);
     const label = `Runs of ${lines.length} jobs since ${since}, and what is due next`;
     const middle = x(new Date(at));
     return (
         <svg class="chart timeline" width={width} height={bottom + AXIS} role="group" aria-label={label}>
+            <clipPath id="names">
+                <rect width={left - 8} height={bottom} />
+            </clipPath>
             {x.ticks(Math.max(2, Math.floor((width - left) / 110))).map((tick) => (
                 <g key={tick.getTime()}>
                     <path class="grid" d={`M${x(tick)} 0V${bottom}`} />

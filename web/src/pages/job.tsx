@@ -4,19 +4,30 @@ import type { PageProps } from '../app';
 import { DurationChart } from '../charts/durations';
 import { OutcomeStrip } from '../charts/strip';
 import { count, lengthText } from '../clock';
-import { Mark } from '../marks';
+import { Mark, toneOf, wordOf } from '../marks';
 import { Ago, At, Copy, Due, Empty, Figure, Figures, Reading, Section, Title } from '../parts';
 import { useResource } from '../resource';
 import { link, viewLink } from '../route';
 import { RunTable } from '../run_table';
+import { ifServed, serves } from '../served';
 import type { Job, Next, Run, Why } from '../types';
 import { scheduleText } from './jobs';
 import { RunChoice } from './runs';
 
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
-function WhyText({ of }: { of: Why | undefined }) {
-    if (!of) return null;
+/** As `pgchime why` says it; where the server does not, what became of the last run that is over. */
+function WhyText({ of, last }: { of: Why | undefined; last: Run | undefined }) {
+    if (!of) {
+        if (!last || toneOf(last.state) !== 'bad') return null;
+        return (
+            <div class="why">
+                <p>
+                    Its last run, of <At at={last.slot} />, {wordOf(last.state)}: {last.message ?? last.reason}
+                </p>
+            </div>
+        );
+    }
     return (
         <div class="why">
             {of.problem && <p class="bad-text">{of.problem}</p>}
@@ -46,8 +57,8 @@ function JobFigures({ job, runs }: { job: Job; runs: Run[] }) {
     );
 }
 
-function NextSlots({ of, timezone }: { of: Next | undefined; timezone: string | null }) {
-    if (!of || of.slots.length === 0) return <p class="quiet">No slot is known beforehand.</p>;
+function NextSlots({ slots, timezone }: { slots: string[]; timezone: string | undefined }) {
+    if (slots.length === 0) return <p class="quiet">No slot is known beforehand.</p>;
     const own = timezone && timezone !== 'UTC' ? timezone : '';
     return (
         <table class="narrow">
@@ -59,7 +70,7 @@ function NextSlots({ of, timezone }: { of: Next | undefined; timezone: string | 
                 </tr>
             </thead>
             <tbody>
-                {of.slots.slice(0, 10).map((slot) => (
+                {slots.slice(0, 10).map((slot) => (
                     <tr key={slot}>
                         <td>
                             <At at={slot} />
@@ -134,7 +145,7 @@ function Definition({ database, job }: { database: string; job: Job }) {
                         <dt>keeps</dt>
                         <dd>
                             {job.views.map((view) => (
-                                <a key={view} href={viewLink(database, view)}>
+                                <a key={view} href={serves('views') ? viewLink(database, view) : undefined}>
                                     {view}{' '}
                                 </a>
                             ))}
@@ -193,46 +204,48 @@ function RunsOfJob({
     );
 }
 
-export function JobPage({ database, base, args: [name], filter }: PageProps) {
-    const path = `${base}/job/${encodeURIComponent(name)}`;
-    const job = useResource<{ jobs: Job[] }>(path);
-    const runs = useResource<{ runs: Run[] }>(`${path}/runs?limit=300`).data.value?.runs ?? [];
-    const why = useResource<{ jobs: Why[] }>(`${path}/why`).data.value?.jobs[0];
-    const next = useResource<{ jobs: Next[] }>(`${path}/next?count=10`).data.value?.jobs[0];
+function Shown({ job, runs, props }: { job: Job; runs: Run[]; props: PageProps }) {
+    const { database, base, filter } = props;
+    const path = `${base}/job/${encodeURIComponent(job.name)}`;
+    const why = useResource<{ jobs: Why[] }>(ifServed('why', `${path}/why`)).data.value?.jobs[0];
+    const next = useResource<{ jobs: Next[] }>(ifServed('next', `${path}/next?count=10`)).data.value?.jobs[0];
     const all = useResource<{ jobs: Job[] }>(`${base}/jobs`, 10000).data.value?.jobs ?? [];
     return (
-        <Reading of={job}>
-            {({ jobs: [it] }) => (
-                <>
-                    <Title
-                        aside={
-                            <p class="quiet">
-                                {scheduleText(it)}
-                                {next?.timezone ? `, ${next.timezone}` : ''}
-                            </p>
-                        }
-                    >
-                        {it.name}
-                    </Title>
-                    <WhyText of={why} />
-                    <JobFigures job={it} runs={runs} />
-                    <Section title="How long it took" aside={<OutcomeStrip runs={runs} />}>
-                        <DurationChart runs={runs} />
-                    </Section>
-                    <RunsOfJob database={database} name={it.name} runs={runs} filter={filter} />
-                    <div class="columns">
-                        <Section title="Next">
-                            <NextSlots of={next} timezone={next?.timezone ?? null} />
-                        </Section>
-                        <Section title="Before and after">
-                            <Neighbours database={database} job={it} all={all} />
-                        </Section>
-                        <Section title="What it is">
-                            <Definition database={database} job={it} />
-                        </Section>
-                    </div>
-                </>
-            )}
-        </Reading>
+        <>
+            <WhyText of={why} last={runs.find((run) => run.finished_at)} />
+            <JobFigures job={job} runs={runs} />
+            <Section title="How long it took" aside={<OutcomeStrip runs={runs} />}>
+                <DurationChart runs={runs} />
+            </Section>
+            <RunsOfJob database={database} name={job.name} runs={runs} filter={filter} />
+            <div class="columns">
+                <Section title="Next">
+                    <NextSlots
+                        slots={next?.slots ?? (job.next_slot ? [job.next_slot] : [])}
+                        timezone={next?.timezone ?? job.options?.timezone}
+                    />
+                </Section>
+                <Section title="Before and after">
+                    <Neighbours database={database} job={job} all={all} />
+                </Section>
+                <Section title="What it is">
+                    <Definition database={database} job={job} />
+                </Section>
+            </div>
+        </>
+    );
+}
+
+export function JobPage(props: PageProps) {
+    const [name] = props.args;
+    const path = `${props.base}/job/${encodeURIComponent(name)}`;
+    const job = useResource<{ jobs: Job[] }>(path);
+    const runs = useResource<{ runs: Run[] }>(`${path}/runs?limit=300`).data.value?.runs ?? [];
+    const known = job.data.value?.jobs[0];
+    return (
+        <>
+            <Title aside={known && <p class="quiet">{scheduleText(known)}</p>}>{name}</Title>
+            <Reading of={job}>{({ jobs: [it] }) => <Shown job={it} runs={runs} props={props} />}</Reading>
+        </>
     );
 }

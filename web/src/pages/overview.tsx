@@ -10,8 +10,10 @@ import { Mark } from '../marks';
 import { Ago, At, Due, Figure, Figures, Reading, Section, Title } from '../parts';
 import { useResource } from '../resource';
 import { link } from '../route';
+import { ifServed } from '../served';
 import type { Alert, Database, Job, Run, View } from '../types';
 import { NoJobs, scheduleText } from './jobs';
+import { FAILED } from './runs';
 
 const SHOWN = 12;
 const QUIET_FOR = 30000;
@@ -128,7 +130,7 @@ function Soon({ database, jobs }: { database: string; jobs: Job[] }) {
                                 {job.name}
                             </a>
                         </th>
-                        <td class="quiet keep">{scheduleText(job)}</td>
+                        <td class="quiet">{scheduleText(job)}</td>
                         <td class="number">
                             <Due at={job.next_slot} />
                         </td>
@@ -140,16 +142,10 @@ function Soon({ database, jobs }: { database: string; jobs: Job[] }) {
 }
 
 /** Of each job the latest one. */
-function Failures({ database, base }: { database: string; base: string }) {
-    const failures = useResource<{ runs: Run[] }>(`${base}/runs?limit=100&state=failed,timed_out,lost`).data.value
-        ?.runs;
-    if (!failures) return null;
+function Failures({ database, failures }: { database: string; failures: Run[] }) {
     const latest = [...new Map(failures.toReversed().map((run) => [run.job, run])).values()].toReversed();
     return (
-        <Section
-            title="Latest failures"
-            aside={<a href={link(database, 'runs', [], { state: 'failed,timed_out,lost' })}>all</a>}
-        >
+        <Section title="Latest failures" aside={<a href={link(database, 'runs', [], { state: FAILED })}>all</a>}>
             {latest.length === 0 && <p class="quiet">None is on record.</p>}
             <ul class="plain">
                 {latest.slice(0, 8).map((run) => (
@@ -175,15 +171,16 @@ export function OverviewPage({ database, base }: PageProps) {
     );
     const jobs = useResource<{ jobs: Job[] }>(`${base}/jobs`);
     const runs = useResource<{ runs: Run[] }>(`${base}/runs?limit=200`).data.value?.runs ?? [];
-    const alerts = useResource<{ alerts: Alert[] }>(`${base}/alerts`).data.value?.alerts ?? [];
-    const views = useResource<{ views: View[] }>(`${base}/views`, 10000).data.value?.views ?? [];
+    const failures = useResource<{ runs: Run[] }>(`${base}/runs?limit=200&state=${FAILED}`).data.value?.runs ?? [];
+    const alerts = useResource<{ alerts: Alert[] }>(ifServed('alerts', `${base}/alerts`)).data.value?.alerts ?? [];
+    const views = useResource<{ views: View[] }>(ifServed('views', `${base}/views`), 10000).data.value?.views ?? [];
     return (
         <>
             <Title>Overview</Title>
             {here?.reachable && <Totals database={database} of={here} views={views} />}
             <Reading of={jobs}>
                 {(data) => {
-                    const list = attentionOf(database, data.jobs, alerts, views);
+                    const list = attentionOf(database, { jobs: data.jobs, failures, alerts, views });
                     const soon = data.jobs
                         .filter((job) => job.next_slot)
                         .sort((a, b) => (a.next_slot as string).localeCompare(b.next_slot as string));
@@ -200,7 +197,7 @@ export function OverviewPage({ database, base }: PageProps) {
                                 <Timeline database={database} jobs={data.jobs} runs={runs} />
                             </Section>
                             <div class="columns">
-                                <Failures database={database} base={base} />
+                                <Failures database={database} failures={failures} />
                                 <Section title="Next">
                                     <Soon database={database} jobs={soon} />
                                 </Section>
