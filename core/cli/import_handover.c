@@ -139,7 +139,7 @@ static enum import_attempt take_across(struct handover *handover, struct error *
         return IMPORT_ATTEMPT_FAILED;
     }
     enum import_attempt attempt = end_attempt(source->client,
-                                         import_source_take(source, &handover->step->row, handover->at, err), err);
+                                              import_source_take(source, &handover->step->row, handover->at, err), err);
     if (attempt == IMPORT_ATTEMPT_DONE) {
         return finish_import(handover, err) ? attempt : IMPORT_ATTEMPT_FAILED;
     }

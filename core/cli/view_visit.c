@@ -33,7 +33,7 @@ static bool add_views(struct visit *visit, void *data, struct error *err)
         const char *schema = pg_rows_value(&rows, row, 0);
         const char *relation = pg_rows_value(&rows, row, 1);
         all->views[all->count++] = (struct known_view){visit->database, xstrdup(schema), xstrdup(relation),
-                                                        xasprintf("%s.%s", schema, relation)};
+                                                       xasprintf("%s.%s", schema, relation)};
     }
     pg_rows_finish(&rows);
     return true;
