@@ -18,7 +18,10 @@ const char embedded_checksum[] = "5a5a";
 
 #define EXISTS "QUERY SELECT EXISTS (SELECT FROM pg_catalog.pg_class c ..."
 #define NEWEST "QUERY SELECT coalesce(max(number), 0) FROM chime.migration()"
-#define FUNCTIONS "QUERY SELECT version, checksum FROM chime.function_set()"
+#define FUNCTIONS                                                                                         \
+    "QUERY SELECT version, CASE WHEN EXISTS (SELECT FROM pg_catalog.unnest(functions) AS f WHERE"         \
+    " pg_catalog.to_regprocedure(pg_catalog.concat('chime.', f)) IS NULL) THEN '' ELSE checksum END FROM" \
+    " chime.function_set()"
 #define PREPARE "TEXT SET client_min_messages = warning;\nDO $$ BEGIN\n..."
 #define PATH "SET search_path = pg_catalog, pg_temp;\n"
 #define PATH_ENDS "RESET search_path;\n"
