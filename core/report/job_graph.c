@@ -30,9 +30,11 @@ static const struct output_column edge_columns[] = {
     {NULL, "to", OUTPUT_TEXT, OUTPUT_ALWAYS},
 };
 
-static const char jobs_sql[] = "SELECT name, schedule, active, to_json(after), cardinality(channels) FROM chime.job"
-                               " WHERE origin = 'sql' AND removed_at IS NULL";
-const struct report_statement graph_jobs_statement = {"graph_jobs", jobs_sql, 0, NULL};
+static const char jobs_sql[] = "SELECT name, schedule, active, to_json(after), cardinality(channels), plugin,"
+                               "       to_json(views) FROM chime.job"
+                               " WHERE (origin = 'sql' OR $1::boolean) AND removed_at IS NULL";
+static const char *const examples[][QUESTION_PARAMETERS_MAX] = {{"f"}, {"t"}, {NULL}};
+const struct report_statement graph_jobs_statement = {"graph_jobs", jobs_sql, 1, examples};
 
 static void add(struct job_graph *graph, const struct job *job)
 {
@@ -65,7 +67,7 @@ void job_graph_finish(struct job_graph *graph)
     arena_destroy(graph->arena);
 }
 
-/* --- made by SQL -------------------------------------------------------------------------------------------------- */
+/* --- of the ledger ------------------------------------------------------------------------------------------------ */
 
 /* The texts of a JSON list. */
 static const char *const *read_texts(struct arena *arena, const char *json, size_t *count)
@@ -80,7 +82,7 @@ static const char *const *read_texts(struct arena *arena, const char *json, size
     return texts;
 }
 
-enum { SQL_NAME, SQL_SCHEDULE, SQL_ACTIVE, SQL_AFTER, SQL_CHANNELS };
+enum { SQL_NAME, SQL_SCHEDULE, SQL_ACTIVE, SQL_AFTER, SQL_CHANNELS, SQL_PLUGIN, SQL_VIEWS };
 
 static const struct job *read_job(struct arena *arena, const char *database, const struct pg_rows *rows, size_t row)
 {
@@ -93,13 +95,20 @@ static const struct job *read_job(struct arena *arena, const char *database, con
     job->active = pg_rows_value(rows, row, SQL_ACTIVE)[0] == 't';
     job->after = read_texts(arena, pg_rows_value(rows, row, SQL_AFTER), &job->after_count);
     job->on_count = strtoul(pg_rows_value(rows, row, SQL_CHANNELS), NULL, 10);
+    job->plugin = arena_strdup(arena, pg_rows_value(rows, row, SQL_PLUGIN));
+    job->views = read_texts(arena, pg_rows_value(rows, row, SQL_VIEWS), &job->view_count);
     job->origin = JOB_FROM_SQL;
     return job;
 }
 
 void job_graph_ask(struct question *question)
 {
-    *question = (struct question){.id = REPORT_GRAPH_JOBS};
+    *question = (struct question){.id = REPORT_GRAPH_JOBS, .parameters = {"f"}};
+}
+
+void job_graph_ask_all(struct question *question)
+{
+    *question = (struct question){.id = REPORT_GRAPH_JOBS, .parameters = {"t"}};
 }
 
 void job_graph_take(struct job_graph *graph, const char *database, const struct pg_rows *rows)

@@ -26,7 +26,8 @@ struct job_graph {
 
 void job_graph_begin(struct job_graph *graph);
 void job_graph_add_configured(struct job_graph *graph, const struct catalog *catalog, const char *database);
-void job_graph_ask(struct question *question); /* for those that SQL made */
+void job_graph_ask(struct question *question);     /* for those that SQL made */
+void job_graph_ask_all(struct question *question); /* for all of the ledger */
 void job_graph_take(struct job_graph *graph, const char *database, const struct pg_rows *rows);
 void job_graph_link(struct job_graph *graph);
 void job_graph_finish(struct job_graph *graph);

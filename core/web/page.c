@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "web/page.h"
+#include "web/page_kind.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,40 +11,6 @@
 #define LAST_RUNS 10 /* as `pgchime show` */
 #define RUNS_DEFAULT 20
 #define RUNS_MAX 500
-#define ANY ":"       /* a part that may be anything */
-#define DATABASE "=d" /* the name of a database */
-
-struct page {
-    const struct page_kind *kind;
-    const struct config *config;
-    const struct config_database *database; /* NULL: all */
-    struct http_target target;
-    const char *job; /* its name, where the target has one */
-    struct job_filter jobs;
-    struct run_filter runs;
-    struct buffer states;
-    char since[INSTANT_TEXT_SIZE];
-    char until[INSTANT_TEXT_SIZE];
-    struct output_list *lists[PAGE_LISTS_MAX];
-    size_t list_count;
-    bool well;
-};
-
-struct page_kind {
-    const char *parts[HTTP_PARTS_MAX];
-    const char *queries[HTTP_QUERIES_MAX];
-    void (*create)(struct page *page);
-    bool (*read)(struct page *page, struct error *err); /* the query; NULL: nothing of it matters */
-    size_t (*ask)(struct page *page, const struct config_database *database, struct question *questions);
-    bool (*take)(struct page *page, const struct config_database *database, const struct pg_rows *answers,
-                 struct error *err);
-};
-
-static const char *query(const struct page *page, const char *name)
-{
-    return http_target_query(&page->target, name);
-}
-
 /* --- databases ---------------------------------------------------------------------------------------------------- */
 
 static void create_databases(struct page *page)
@@ -68,7 +34,7 @@ static void add_problem(struct buffer *text, const char *message)
 }
 
 /* As `pgchime status` says it. */
-static bool take_databases(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+static bool take_databases(struct page *page, const struct config_database *database, struct pg_rows *answers,
                            struct error *err)
 {
     struct output_list *list = page->lists[0];
@@ -111,7 +77,7 @@ static size_t ask_readiness(struct page *page, const struct config_database *dat
     return 1;
 }
 
-static bool take_readiness(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+static bool take_readiness(struct page *page, const struct config_database *database, struct pg_rows *answers,
                            struct error *err)
 {
     const char *led = answers[0].count > 0 ? pg_rows_value(&answers[0], 0, DATABASE_LIST_SESSION) : NULL;
@@ -134,12 +100,12 @@ static void create_jobs(struct page *page)
 
 static bool read_jobs(struct page *page, struct error *err)
 {
-    page->jobs = (struct job_filter){.plugin = query(page, "plugin"),
-                                     .like = query(page, "like"),
-                                     .failing = query(page, "failing") != NULL,
-                                     .suspended = query(page, "suspended") != NULL,
-                                     .late = query(page, "late") != NULL,
-                                     .all = query(page, "all") != NULL};
+    page->jobs = (struct job_filter){.plugin = page_query(page, "plugin"),
+                                     .like = page_query(page, "like"),
+                                     .failing = page_query(page, "failing") != NULL,
+                                     .suspended = page_query(page, "suspended") != NULL,
+                                     .late = page_query(page, "late") != NULL,
+                                     .all = page_query(page, "all") != NULL};
     (void)err;
     return true;
 }
@@ -150,7 +116,7 @@ static size_t ask_jobs(struct page *page, const struct config_database *database
     return 1;
 }
 
-static bool take_jobs(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+static bool take_jobs(struct page *page, const struct config_database *database, struct pg_rows *answers,
                       struct error *err)
 {
     (void)err;
@@ -159,12 +125,6 @@ static bool take_jobs(struct page *page, const struct config_database *database,
 }
 
 /* --- one job ------------------------------------------------------------------------------------------------------ */
-
-static bool refuse_job(const struct page *page, struct error *err)
-{
-    error_set(err, ERROR_NOT_FOUND, "there is no job \"%s\"", page->job);
-    return error_hint(err, "GET /api/v1/d/%s/jobs?all lists them", page->database->name);
-}
 
 static void create_job(struct page *page)
 {
@@ -181,11 +141,11 @@ static size_t ask_job(struct page *page, const struct config_database *database,
     return 2;
 }
 
-static bool take_job(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+static bool take_job(struct page *page, const struct config_database *database, struct pg_rows *answers,
                      struct error *err)
 {
     if (answers[0].count == 0) {
-        return refuse_job(page, err);
+        return page_refuse_job(page, err);
     }
     job_list_take(page->lists[0], &answers[0], database, &page->jobs, NULL);
     run_list_take(page->lists[1], &answers[1]);
@@ -204,7 +164,7 @@ static void create_runs(struct page *page)
 /* An instant alone: what is "an hour ago" would be another answer each time. */
 static bool read_instant(const struct page *page, const char *name, char *text, const char **value, struct error *err)
 {
-    const char *given = query(page, name);
+    const char *given = page_query(page, name);
     instant at;
     if (given == NULL) {
         return true;
@@ -218,7 +178,7 @@ static bool read_instant(const struct page *page, const char *name, char *text, 
 
 static bool read_limit(struct page *page, struct error *err)
 {
-    const char *limit = query(page, "limit");
+    const char *limit = page_query(page, "limit");
     if (limit != NULL && !parse_int64(limit, 1, RUNS_MAX, &page->runs.limit)) {
         error_set(err, ERROR_USAGE, "\"limit\" is no number from 1 to %d", RUNS_MAX);
         return error_hint(err, "write limit=100, and until=INSTANT for what was before");
@@ -228,7 +188,7 @@ static bool read_limit(struct page *page, struct error *err)
 
 static bool read_runs(struct page *page, struct error *err)
 {
-    const char *states = query(page, "state");
+    const char *states = page_query(page, "state");
     if (states != NULL && !run_list_read_states(states, &page->states, err)) {
         return false;
     }
@@ -260,12 +220,12 @@ static size_t ask_runs(struct page *page, const struct config_database *database
     return 2;
 }
 
-static bool take_runs(struct page *page, const struct config_database *database, const struct pg_rows *answers,
+static bool take_runs(struct page *page, const struct config_database *database, struct pg_rows *answers,
                       struct error *err)
 {
     (void)database;
     if (page->job != NULL && answers[1].count == 0) {
-        return refuse_job(page, err);
+        return page_refuse_job(page, err);
     }
     run_list_take(page->lists[0], &answers[0]);
     run_list_sort(page->lists[0], page->runs.limit);
@@ -274,24 +234,70 @@ static bool take_runs(struct page *page, const struct config_database *database,
 
 /* --- which there are ---------------------------------------------------------------------------------------------- */
 
-static const struct page_kind kinds[] = {
-    {{"databases"}, {NULL}, create_databases, NULL, ask_databases, take_databases},
-    {{"readyz"}, {NULL}, create_databases, NULL, ask_readiness, take_readiness},
-    {{"d", DATABASE, "jobs"},
-     {"plugin", "like", "failing", "suspended", "late", "all"},
-     create_jobs,
-     read_jobs,
-     ask_jobs,
-     take_jobs},
-    {{"d", DATABASE, "job", ANY}, {NULL}, create_job, NULL, ask_job, take_job},
-    {{"d", DATABASE, "job", ANY, "runs"},
-     {"state", "since", "until", "limit"},
-     create_runs,
-     read_runs,
-     ask_runs,
-     take_runs},
-    {{"d", DATABASE, "job", ANY, "run", ANY, ANY}, {NULL}, create_runs, read_one_run, ask_runs, take_runs},
-    {{"d", DATABASE, "runs"}, {"state", "since", "until", "limit"}, create_runs, read_runs, ask_runs, take_runs},
+static const struct page_kind page_databases_of = {
+    .parts = {"databases"},
+    .create = create_databases,
+    .ask = ask_databases,
+    .take = take_databases,
+};
+
+static const struct page_kind page_readiness = {
+    .parts = {"readyz"},
+    .create = create_databases,
+    .ask = ask_readiness,
+    .take = take_readiness,
+};
+
+static const struct page_kind page_jobs = {
+    .parts = {"d", DATABASE, "jobs"},
+    .queries = {"plugin", "like", "failing", "suspended", "late", "all"},
+    .create = create_jobs,
+    .read = read_jobs,
+    .ask = ask_jobs,
+    .take = take_jobs,
+};
+
+static const struct page_kind page_job = {
+    .parts = {"d", DATABASE, "job", ANY},
+    .create = create_job,
+    .ask = ask_job,
+    .take = take_job,
+};
+
+#define RUN_QUERIES                        \
+    {                                      \
+        "state", "since", "until", "limit" \
+    }
+
+static const struct page_kind page_runs_of_job = {
+    .parts = {"d", DATABASE, "job", ANY, "runs"},
+    .queries = RUN_QUERIES,
+    .create = create_runs,
+    .read = read_runs,
+    .ask = ask_runs,
+    .take = take_runs,
+};
+
+static const struct page_kind page_run = {
+    .parts = {"d", DATABASE, "job", ANY, "run", ANY, ANY},
+    .create = create_runs,
+    .read = read_one_run,
+    .ask = ask_runs,
+    .take = take_runs,
+};
+
+static const struct page_kind page_runs = {
+    .parts = {"d", DATABASE, "runs"},
+    .queries = RUN_QUERIES,
+    .create = create_runs,
+    .read = read_runs,
+    .ask = ask_runs,
+    .take = take_runs,
+};
+
+static const struct page_kind *const kinds[] = {
+    &page_databases_of, &page_readiness, &page_jobs,   &page_job,      &page_runs_of_job, &page_run,
+    &page_runs,         &page_views,     &page_alerts, &page_findings, &page_graph,       &page_why,
 };
 
 static bool is_of_kind(const struct page_kind *kind, const struct http_target *target)
@@ -310,8 +316,8 @@ static bool is_of_kind(const struct page_kind *kind, const struct http_target *t
 static const struct page_kind *find_kind(const struct http_target *target)
 {
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
-        if (is_of_kind(&kinds[i], target)) {
-            return &kinds[i];
+        if (is_of_kind(kinds[i], target)) {
+            return kinds[i];
         }
     }
     return NULL;
@@ -381,6 +387,7 @@ struct page *page_create(const struct config *config, struct http_target *target
 
 void page_destroy(struct page *page)
 {
+    why_finish(&page->why);
     for (size_t i = 0; i < page->list_count; i++) {
         output_destroy(page->lists[i]);
     }
@@ -401,10 +408,15 @@ size_t page_ask(struct page *page, const struct config_database *database,
     return page->kind->ask(page, database, questions);
 }
 
-bool page_take(struct page *page, const struct config_database *database, const struct pg_rows *answers,
-               struct error *err)
+bool page_take(struct page *page, const struct config_database *database, struct pg_rows *answers, struct error *err)
 {
     return page->kind->take(page, database, answers, err);
+}
+
+bool page_asks_again(struct page *page)
+{
+    page->round++;
+    return page->kind->rounds > page->round;
 }
 
 bool page_take_failure(struct page *page, const struct config_database *database, struct error *err)

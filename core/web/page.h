@@ -11,10 +11,9 @@
 #include "config/config.h"
 #include "http/target.h"
 #include "pg/rows.h"
-#include "report/job_list.h"
-#include "report/run_list.h"
+#include "report/statements.h"
 
-#define PAGE_QUESTIONS_MAX 4
+#define PAGE_QUESTIONS_MAX 10
 #define PAGE_LISTS_MAX 2
 
 struct page;
@@ -31,9 +30,10 @@ size_t page_ask(struct page *page, const struct config_database *database,
                 struct question questions[static PAGE_QUESTIONS_MAX]);
 /* What each said, in the order of the configuration: an answer to each question, or why there is none. False: the page
  * is that error. */
-bool page_take(struct page *page, const struct config_database *database, const struct pg_rows *answers,
-               struct error *err);
+bool page_take(struct page *page, const struct config_database *database, struct pg_rows *answers, struct error *err);
 bool page_take_failure(struct page *page, const struct config_database *database, struct error *err);
+/* Once all are taken: whether it has questions that follow from the answers. */
+bool page_asks_again(struct page *page);
 void page_put(const struct page *page, struct buffer *text);
 /* False for readiness alone, where it is not: the answer is 503. */
 bool page_is_well(const struct page *page);

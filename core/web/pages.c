@@ -134,9 +134,17 @@ static void put_body(struct kept *kept)
     }
 }
 
+static void ask(struct kept *kept);
+
 static void finish(struct kept *kept)
 {
-    if (take_parts(kept, &kept->problem)) {
+    bool taken = take_parts(kept, &kept->problem);
+    if (taken && page_asks_again(kept->page)) {
+        forget_parts(kept);
+        ask(kept);
+        return;
+    }
+    if (taken) {
         put_body(kept);
     } else {
         kept->status = status_of(&kept->problem);

@@ -12,7 +12,7 @@
 #include "pg/connection.h"
 #include "report/statements.h"
 
-#define SESSION_QUESTIONS_MAX 4
+#define SESSION_QUESTIONS_MAX 10
 
 struct session;
 

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Inside core/web: what a page is made of, for the files that know one kind of it. */
+#ifndef CHIME_WEB_PAGE_KIND_H
+#define CHIME_WEB_PAGE_KIND_H
+
+#include "report/job_list.h"
+#include "report/run_list.h"
+#include "report/why.h"
+#include "web/page.h"
+
+#define ANY ":"       /* a part that may be anything */
+#define DATABASE "=d" /* the name of a database */
+
+/* A page while it is made. */
+struct page {
+    const struct page_kind *kind;
+    const struct config *config;
+    const struct config_database *database; /* NULL: all */
+    struct http_target target;
+    const char *job; /* its name, where the target has one */
+    struct job_filter jobs;
+    struct run_filter runs;
+    struct buffer states;
+    char since[INSTANT_TEXT_SIZE];
+    char until[INSTANT_TEXT_SIZE];
+    struct output_list *lists[PAGE_LISTS_MAX];
+    size_t list_count;
+    bool well;
+    size_t round;
+    struct why_facts why; /* of page_why alone */
+    char job_id[24];
+};
+
+/* What is below one path. */
+struct page_kind {
+    const char *parts[HTTP_PARTS_MAX];
+    const char *queries[HTTP_QUERIES_MAX];
+    void (*create)(struct page *page);
+    bool (*read)(struct page *page, struct error *err); /* the query; NULL: nothing of it matters */
+    size_t (*ask)(struct page *page, const struct config_database *database, struct question *questions);
+    bool (*take)(struct page *page, const struct config_database *database, struct pg_rows *answers, struct error *err);
+    size_t rounds; /* of questions, where later ones follow from answers; 0: one */
+};
+
+extern const struct page_kind page_views, page_alerts, page_findings, page_graph, page_why;
+
+const char *page_query(const struct page *page, const char *name); /* NULL: it is not given */
+/* That there is no such job. */
+bool page_refuse_job(const struct page *page, struct error *err);
+
+#endif
