@@ -24,7 +24,8 @@
 
 static char *folder;
 static struct web_server *web;
-static char *alice; /* tokens */
+static struct daemon *local; /* at a socket of Unix */
+static char *alice;          /* tokens */
 static char *bob;
 
 /* Of what `pgchime web token` says. */
@@ -65,6 +66,7 @@ static void set_up(void)
 static void tear_down(void)
 {
     web_server_destroy(web);
+    daemon_destroy(local);
     free(alice);
     free(bob);
     free(folder);
@@ -318,7 +320,6 @@ static char *listen_locally(const char *access)
     char *path = files_path("%s/http", folder);
     char *place = files_path("unix:%s", path);
     char *config = web_configure(folder, place, AWAY, access);
-    static struct daemon *local;
     local = daemon_start((const char *const[]){"web", "--config", config, NULL});
     daemon_await(local, "listening at unix:", 60);
     free(place);
@@ -357,6 +358,8 @@ static void assert_refused(const char *listen, const char *access, const char *m
     ck_assert_int_eq(daemon_run((const char *const[]){"web", "--config", config, NULL}, &output, &errors), 3);
     commands_has(errors, message);
     commands_has(errors, "HINT:  ");
+    free(output);
+    free(errors);
     ck_assert_int_eq(daemon_run((const char *const[]){"web", "check", "--config", config, NULL}, &output, &errors), 3);
     free(config);
     free(output);
