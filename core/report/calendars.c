@@ -62,9 +62,12 @@ static const char jobs_sql[] =
     " CROSS JOIN LATERAL (SELECT j.name FROM chime.job j"
     "    JOIN LATERAL (SELECT * FROM chime.job_state s WHERE s.job_id = j.job_id OFFSET 0) AS s ON true"
     "   WHERE " IS_COUNTED " AND j.calendar = c.chosen ->> 0"
-    "     AND " MOMENT(
-        "(c.chosen ->> 2)::timestamptz") " IS NOT DISTINCT FROM (c.chosen ->> 1)::timestamptz"
-                                         "   ORDER BY j.name LIMIT $2::bigint) AS f ORDER BY c.n, f.name";
+    "     AND " MOMENT("(c.chosen ->> 2)::timestamptz") " IS NOT DISTINCT FROM (c.chosen ->> 1)::timestamptz"
+                                                        "     AND NOT (" IS_DELAY(
+                                                            "j.calendar") " AND EXISTS (SELECT FROM chime.run r WHERE "
+                                                                          "r.job_id = j.job_id))"
+                                                                          "   ORDER BY j.name LIMIT $2::bigint) AS f "
+                                                                          "ORDER BY c.n, f.name";
 static const char *const jobs_examples[][QUESTION_PARAMETERS_MAX] = {
     {"[[\"\\u001fUTC\\u001frun\\u001ffirst\\u001f0s\\u001f0 3 * * *\", null, \"2026-01-01Z\"]]", "10"}, {NULL}};
 const struct report_statement calendar_jobs_statement = {"calendar_jobs", jobs_sql, 2, jobs_examples};

@@ -107,6 +107,53 @@ START_TEST(the_next_slot_of_every_job_soonest_first)
 }
 END_TEST
 
+/* Far from now, so that none becomes due between two looks. */
+static void add_jobs_of_one_schedule(void)
+{
+    static const char *const names[] = {"plain", "twin", "ahead", "later", "for-good", "follows", "refused"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        add_job(names[i], "0 3 1 1 *", NULL);
+    }
+    add_job("berlin", "0 3 1 1 *", "options = '{\"timezone\": \"Europe/Berlin\"}'");
+    add_job("rested", "@after 2h", NULL);
+    add_job("runs", "@after 2h", NULL);
+    cluster_execute(
+        cluster,
+        "UPDATE chime.job SET after = '{plain}' WHERE name = 'follows';"
+        "UPDATE chime.job SET problem = 'x' WHERE name = 'refused';"
+        "UPDATE chime.job_state s SET last_slot = '2098-06-01Z' FROM chime.job j WHERE j.job_id = s.job_id"
+        " AND j.name = 'ahead';"
+        "UPDATE chime.job_state s SET suspended_at = now(), suspended_until = CASE WHEN j.name = 'later' THEN"
+        " timestamptz '2099-06-01Z' END FROM chime.job j WHERE j.job_id = s.job_id AND j.name IN ('later', 'for-good');"
+        "UPDATE chime.job_state s SET last_end = '2097-01-01Z' FROM chime.job j WHERE j.job_id = s.job_id"
+        " AND j.name IN ('rested', 'runs');"
+        "INSERT INTO chime.run (job_id, kind, slot, token, epoch) SELECT job_id, 'schedule', now(),"
+        " gen_random_uuid(), 1 FROM chime.job WHERE name = 'runs'");
+}
+
+START_TEST(jobs_of_one_schedule_are_due_as_each_of_them_is)
+{
+    add_jobs_of_one_schedule();
+    ASSERT_RUN(0, "next", "-o", "json");
+    json_t *all = json_incref(jobs());
+    ck_assert_msg(json_array_size(all) == 7, "%s", output);
+    complains("3 active jobs without a slot that is known beforehand");
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        json_t *job = json_array_get(all, i);
+        const char *name = json_string_value(json_object_get(job, "job"));
+        ASSERT_RUN(0, "next", name, "--count", "1", "-o", "json");
+        jobs();
+        ck_assert_msg(json_equal(json_object_get(job, "slots"), slots_of(0)), "%s", name);
+    }
+    json_decref(all);
+    ASSERT_RUN(0, "next", "--count", "2", "-o", "json"); /* of three that are due at once the first by name */
+    ck_assert_uint_eq(json_array_size(jobs()), 2);
+    complains("2 of 7 jobs; --count N shows more");
+    ck_assert_str_eq(text_of(0, "job"), "berlin");
+    ck_assert_str_eq(text_of(1, "job"), "follows");
+}
+END_TEST
+
 START_TEST(the_slots_of_one_job_in_its_zone_with_what_the_clocks_do)
 {
     add_job("nightly", "30 2 * * *", "options = '{\"timezone\": \"Europe/Berlin\"}'");
@@ -269,6 +316,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, the_next_slot_of_every_job_soonest_first);
+    tcase_add_test(tests, jobs_of_one_schedule_are_due_as_each_of_them_is);
     tcase_add_test(tests, the_slots_of_one_job_in_its_zone_with_what_the_clocks_do);
     tcase_add_test(tests, a_delay_is_known_once_its_run_has_ended);
     tcase_add_test(tests, why_a_job_has_no_slots_is_said);
