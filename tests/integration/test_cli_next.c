@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* `pgchime next` of the jobs in a ledger, written by the test itself: no daemon moves them on meanwhile. */
+/* `pgchime next` and `pgchime jobs` of the jobs in a ledger, written by the test itself: no daemon moves them on meanwhile. */
 #include <check.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -288,6 +288,52 @@ START_TEST(jobs_and_show_tell_what_wakes_a_job)
 }
 END_TEST
 
+START_TEST(jobs_are_listed_by_the_page_and_what_follows_is_counted)
+{
+    add_job("a", "@yearly", NULL);
+    add_job("b", "@yearly", NULL);
+    add_job("c", "@yearly", "active = false");
+    add_job("d", "@yearly", NULL);
+    add_job("e e", "@yearly", NULL);
+    ASSERT_RUN(0, "jobs", "--limit", "2", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 2);
+    ck_assert_str_eq(text_of(1, "name"), "b");
+    complains("2 more: --after c --database main"); /* which is disabled */
+    ASSERT_RUN(0, "jobs", "--after", "b", "--limit", "1", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 1);
+    ck_assert_str_eq(text_of(0, "name"), "d");
+    complains("1 more: --after d");
+    ASSERT_RUN(0, "jobs", "--after", "d", "--limit", "1", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 1);
+    ck_assert_ptr_null(strstr(errors, "more"));
+    cluster_execute(cluster, "UPDATE chime.job_state s SET consecutive_failures = 1 FROM chime.job j"
+                             " WHERE j.job_id = s.job_id AND j.name IN ('a', 'c', 'e e')");
+    ASSERT_RUN(0, "jobs", "--failing", "--limit", "1", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 1);
+    complains("1 more: --after c");
+    ASSERT_RUN(0, "jobs", "--like", "?", "--limit", "1", "-o", "json");
+    complains("more: --after a");
+    ASSERT_RUN(2, "jobs", "--limit", "0");
+}
+END_TEST
+
+START_TEST(without_a_limit_all_jobs_are_listed_however_many)
+{
+    cluster_execute(
+        cluster,
+        "WITH made AS (INSERT INTO chime.job (name, origin, schedule, command)"
+        " SELECT format('j%s', to_char(n, 'FM0000')), 'config', '@yearly', 'SELECT 1' FROM generate_series(1, 2001) n"
+        " RETURNING job_id) INSERT INTO chime.job_state (job_id, last_slot) SELECT job_id, clock_timestamp() FROM "
+        "made");
+    ASSERT_RUN(0, "jobs", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 2001);
+    ck_assert_str_eq(text_of(1000, "name"), "j1001");
+    ck_assert_str_eq(text_of(2000, "name"), "j2001");
+    ASSERT_RUN(0, "jobs", "--like", "j2*", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 2);
+}
+END_TEST
+
 START_TEST(a_schedule_that_cannot_be_read_is_an_error_with_its_job)
 {
     add_job("later", "every full moon", NULL);
@@ -322,6 +368,8 @@ int main(void)
     tcase_add_test(tests, why_a_job_has_no_slots_is_said);
     tcase_add_test(tests, what_wakes_a_job_without_a_schedule_is_said);
     tcase_add_test(tests, jobs_and_show_tell_what_wakes_a_job);
+    tcase_add_test(tests, jobs_are_listed_by_the_page_and_what_follows_is_counted);
+    tcase_add_test(tests, without_a_limit_all_jobs_are_listed_however_many);
     tcase_add_test(tests, a_schedule_that_cannot_be_read_is_an_error_with_its_job);
     tcase_add_test(tests, jobs_and_status_know_the_zone_too);
     suite_add_tcase(suite, tests);
