@@ -54,19 +54,6 @@ bool run_list_add(struct visit *visit, struct output_list *list, const struct ru
     return true;
 }
 
-static bool read_late_jobs(struct visit *visit, struct due_jobs *due, struct calendar_choice *late, struct error *err)
-{
-    struct question question;
-    struct pg_rows rows;
-    late_jobs_ask(&question, late);
-    if (!visit_ask(visit, &question, &rows, err)) {
-        return false;
-    }
-    due_jobs_take_late(due, &rows, visit->database);
-    pg_rows_finish(&rows);
-    return true;
-}
-
 bool due_jobs_read(struct visit *visit, struct due_jobs *due, struct error *err)
 {
     struct question question;
@@ -75,12 +62,9 @@ bool due_jobs_read(struct visit *visit, struct due_jobs *due, struct error *err)
     if (!visit_ask(visit, &question, &rows, err)) {
         return false;
     }
-    struct calendar_choice *late = calendar_choice_create();
-    due_jobs_take(due, &rows, visit->database, late);
+    due_jobs_take(due, &rows, visit->database);
     pg_rows_finish(&rows);
-    bool read = !due->may_be_late || read_late_jobs(visit, due, late, err);
-    calendar_choice_destroy(late);
-    return read;
+    return true;
 }
 
 /* --- what is new since the look before ---------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "cli/next_soonest.h"
@@ -19,11 +20,25 @@ struct candidates {
     size_t count;
 };
 
+/* Those that differ only in what was decided come one after the other. */
+static bool is_more_of(const struct candidate *last, const struct job_calendars *calendars)
+{
+    const char *moment = last->calendars.moment;
+    return strcmp(last->calendars.key, calendars->key) == 0 &&
+           (moment == NULL ? calendars->moment == NULL
+                           : calendars->moment != NULL && strcmp(moment, calendars->moment) == 0);
+}
+
 static bool take_candidate(struct candidates *candidates, const struct visit *visit, const struct next_request *request,
                            const struct pg_rows *rows, size_t row, struct error *err)
 {
     struct candidate candidate = {.calendars = calendars_of_row(rows, row)};
     const struct job_calendar *calendar = &candidate.calendars.next;
+    struct candidate *last = candidates->count > 0 ? &candidates->all[candidates->count - 1] : NULL;
+    if (last != NULL && is_more_of(last, &candidate.calendars)) {
+        last->calendars.jobs += candidate.calendars.jobs;
+        return true;
+    }
     if (!job_schedule(calendar, visit->database, request->zones, &candidate.schedule, err) ||
         !instant_parse(calendar->database_now, &candidate.now, err)) {
         return error_prefix(err, "job \"%s\"", candidate.calendars.name);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The calendars that active jobs have: jobs of one are due next at the same slot.
+/* The calendars that active jobs have: jobs of one are due next at the same slot, and late at the same.
  *
- * Does: say how many jobs have each, where its slots begin, and from which slot on one of its jobs may be late; name
- *   its first jobs. What it costs grows with the calendars; of the jobs it reads a narrow index and their cursors.
+ * Does: say how many jobs have each, where its slots begin, and up to where they are decided; name its first jobs. Of
+ *   the jobs it reads a narrow index and their cursors. Jobs that ran at the same slots are one row.
  * Does not: count jobs without a schedule, those that the leader cannot run, those that are suspended without an end,
  *   and @after jobs that run: when they are due is not known. */
 #ifndef CHIME_REPORT_CALENDARS_H
@@ -23,9 +23,9 @@ struct job_calendars {
     const char *moment; /* where its slots begin; NULL: now */
     const char *name;   /* of one of its jobs */
     size_t jobs;
-    bool led;                   /* for a minute, and still */
-    struct job_calendar next;   /* for job_next_slot */
-    struct job_calendar oldest; /* for job_late_slot: of those that may be late the one that was decided up to least */
+    bool led;                    /* for a minute, and still */
+    struct job_calendar next;    /* for job_next_slot */
+    struct job_calendar decided; /* for job_late_slot */
 };
 
 void calendars_ask(struct question *question);
@@ -39,7 +39,5 @@ void calendar_choice_destroy(struct calendar_choice *choice);
 /* The question borrows from the choice. An answer's rows: which of those added (from 0), and a name; as many as `limit`
  * for each. */
 void calendar_jobs_ask(struct question *question, struct calendar_choice *choice, size_t limit);
-/* Whether jobs of them are late is asked of each: columns name, led, and its calendar. */
-void late_jobs_ask(struct question *question, struct calendar_choice *choice);
 
 #endif

@@ -7,44 +7,27 @@
 #include "base/shell.h"
 #include "report/job_slots.h"
 
-enum { RESULT_NAME, RESULT_LED, RESULT_CALENDAR };
-
-static void take_late(struct due_jobs *due, const char *name, instant slot)
+static void take_late(struct due_jobs *due, const struct job_calendars *calendars, instant slot)
 {
-    due->late++;
+    due->late += calendars->jobs;
     if (due->latest == NULL || slot < due->latest_slot) {
         free(due->latest);
-        due->latest = xstrdup(name);
+        due->latest = xstrdup(calendars->name);
         due->latest_slot = slot;
     }
 }
 
-void due_jobs_take(struct due_jobs *due, const struct pg_rows *rows, const struct config_database *database,
-                   struct calendar_choice *late)
+void due_jobs_take(struct due_jobs *due, const struct pg_rows *rows, const struct config_database *database)
 {
     struct zones *zones = zones_create();
     *due = (struct due_jobs){.next = INSTANT_NEVER};
     for (size_t row = 0; row < rows->count; row++) {
         struct job_calendars calendars = calendars_of_row(rows, row);
         instant next = job_next_slot(&calendars.next, database, zones);
+        instant late = job_late_slot(&calendars.decided, database, zones);
         due->next = next < due->next ? next : due->next;
-        if (calendars.led && job_late_slot(&calendars.oldest, database, zones) != INSTANT_NONE) {
-            calendar_choice_add(late, &calendars);
-            due->may_be_late = true;
-        }
-    }
-    zones_destroy(zones);
-}
-
-void due_jobs_take_late(struct due_jobs *due, const struct pg_rows *rows, const struct config_database *database)
-{
-    struct zones *zones = zones_create();
-    for (size_t row = 0; row < rows->count; row++) {
-        struct job_calendar calendar = job_calendar_of_row(rows, row, RESULT_CALENDAR);
-        const char *led = pg_rows_value(rows, row, RESULT_LED);
-        instant late = job_late_slot(&calendar, database, zones);
-        if (late != INSTANT_NONE && led != NULL && led[0] == 't') {
-            take_late(due, pg_rows_value(rows, row, RESULT_NAME), late);
+        if (late != INSTANT_NONE && calendars.led) {
+            take_late(due, &calendars, late);
         }
     }
     zones_destroy(zones);

@@ -10,17 +10,13 @@
 
 struct due_jobs {
     instant next; /* INSTANT_NEVER: nothing that is known */
-    bool may_be_late;
     size_t late;  /* where somebody has led for a minute: what a new leader catches up with is not late yet */
     char *latest; /* the one that is late most; NULL: none */
     instant latest_slot;
 };
 
-/* Of the answer to calendars_ask. Calendars of which a job may be late are added to `late`; where there are any, the
- * answer to late_jobs_ask is taken, too. */
-void due_jobs_take(struct due_jobs *due, const struct pg_rows *rows, const struct config_database *database,
-                   struct calendar_choice *late);
-void due_jobs_take_late(struct due_jobs *due, const struct pg_rows *rows, const struct config_database *database);
+/* Of the answer to calendars_ask. */
+void due_jobs_take(struct due_jobs *due, const struct pg_rows *rows, const struct config_database *database);
 void due_jobs_finish(struct due_jobs *due);
 /* Whether jobs are late; then `problem` says so, with the way out. */
 bool due_jobs_are_late(const struct due_jobs *due, struct error *problem);

@@ -178,7 +178,7 @@ void job_list_ask(struct question *question, const struct config_database *datab
                   struct job_page *page)
 {
     size_t rows = filter->limit > 0 && filter->limit < PAGE_ROWS ? filter->limit + 1 : PAGE_ROWS;
-    snprintf(page->rows, sizeof(page->rows), "%zu", rows);
+    snprintf(page->rows, sizeof(page->rows), "%zu", page->at_once ? (size_t)INT64_MAX : rows);
     if (page->after == NULL && filter->after != NULL) {
         page->after = xstrdup(filter->after);
     }

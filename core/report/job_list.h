@@ -25,7 +25,8 @@ struct job_filter {
 
 /* How far the list of a database is. Begins as zeros. */
 struct job_page {
-    char *after; /* the last job that was looked at */
+    bool at_once; /* one answer has all */
+    char *after;  /* the last job that was looked at */
     char rows[24];
     size_t taken;
     size_t hidden; /* disabled ones that were left out */

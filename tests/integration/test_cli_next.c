@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* `pgchime next` and `pgchime jobs` of the jobs in a ledger, written by the test itself: no daemon moves them on meanwhile. */
+/* `pgchime next` and `pgchime jobs`, of jobs that the test itself wrote: no daemon moves them on meanwhile. */
 #include <check.h>
 #include <jansson.h>
 #include <stdlib.h>
