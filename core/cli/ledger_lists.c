@@ -8,35 +8,16 @@
 
 #define FOLLOW_LIMIT 1000 /* runs that a look goes back */
 
-bool job_list_add(struct visit *visit, struct output_list *list, const struct job_filter *filter, struct job_page *page,
+bool job_list_add(struct visit *visit, struct output_list *list, const struct job_filter *filter, size_t *hidden,
                   struct error *err)
 {
     struct question question;
     struct pg_rows rows;
-    while (!page->ended) {
-        job_list_ask(&question, visit->database, filter, page);
-        if (!visit_ask(visit, &question, &rows, err)) {
-            return false;
-        }
-        job_list_take(list, &rows, visit->database, filter, page);
-        pg_rows_finish(&rows);
-    }
-    return true;
-}
-
-bool job_list_count_more(struct visit *visit, const struct job_filter *filter, const struct job_page *page,
-                         size_t *more, struct error *err)
-{
-    struct question question;
-    struct pg_rows rows;
-    *more = 0;
-    if (!job_count_ask(&question, visit->database, filter, page)) {
-        return true;
-    }
+    job_list_ask(&question, visit->database, filter);
     if (!visit_ask(visit, &question, &rows, err)) {
         return false;
     }
-    *more = (size_t)strtoull(pg_rows_value(&rows, 0, 0), NULL, 10);
+    job_list_take(list, &rows, visit->database, filter, hidden);
     pg_rows_finish(&rows);
     return true;
 }
@@ -58,7 +39,7 @@ bool due_jobs_read(struct visit *visit, struct due_jobs *due, struct error *err)
 {
     struct question question;
     struct pg_rows rows;
-    calendars_ask(&question);
+    due_jobs_ask(&question);
     if (!visit_ask(visit, &question, &rows, err)) {
         return false;
     }

@@ -4,7 +4,7 @@
  * listen    = "127.0.0.1:8743";            or "unix:/run/pgchime-web/http.sock"; a list is allowed
  * databases: { NAME: { conninfo = "..."; }; };     as in pgchime.conf
  * url       = "https://cron.example.com/"; a name allowed in Host
- * access: { tokens_file = "/etc/pgchime/web.tokens"; anonymous = "none"|"tiles"|"view";
+ * access: { tokens_file = "/etc/pgchime-web/web.tokens"; anonymous = "none"|"tiles"|"view";
  *           peer = ( { user = "alice"; role = "view"; }, { group = "ops"; role = "view"; } );
  *           proxy: { from = ["unix", "10.0.0.1"]; user_header = "X-Remote-User"; role = "view"; }; };
  *
@@ -15,7 +15,7 @@
 
 #include "config/config.h"
 
-#define WEB_DEFAULT_FILE "/etc/pgchime/web.conf"
+#define WEB_DEFAULT_FILE "/etc/pgchime-web/web.conf"
 #define WEB_PROXY_LOCAL "unix" /* in `from`: the sockets of Unix */
 
 /* What one may see and do; each may what those before it may. */

@@ -24,7 +24,7 @@ static size_t ask_databases(struct page *page, const struct config_database *dat
     database_list_ask(&questions[0], database);
     database_problems_ask(&questions[1], database);
     job_problems_ask(&questions[2]);
-    calendars_ask(&questions[3]);
+    due_jobs_ask(&questions[3]);
     return 4;
 }
 
@@ -112,7 +112,7 @@ static bool read_jobs(struct page *page, struct error *err)
 
 static size_t ask_jobs(struct page *page, const struct config_database *database, struct question *questions)
 {
-    job_list_ask(&questions[0], database, &page->jobs, &page->job_page);
+    job_list_ask(&questions[0], database, &page->jobs);
     return 1;
 }
 
@@ -120,8 +120,7 @@ static bool take_jobs(struct page *page, const struct config_database *database,
                       struct error *err)
 {
     (void)err;
-    job_list_take(page->lists[0], &answers[0], database, &page->jobs, &page->job_page);
-    job_page_finish(&page->job_page);
+    job_list_take(page->lists[0], &answers[0], database, &page->jobs, NULL);
     return true;
 }
 
@@ -137,7 +136,7 @@ static void create_job(struct page *page)
 
 static size_t ask_job(struct page *page, const struct config_database *database, struct question *questions)
 {
-    job_list_ask(&questions[0], database, &page->jobs, &page->job_page);
+    job_list_ask(&questions[0], database, &page->jobs);
     run_list_ask(&questions[1], database, &page->runs);
     return 2;
 }
@@ -148,8 +147,7 @@ static bool take_job(struct page *page, const struct config_database *database, 
     if (answers[0].count == 0) {
         return page_refuse_job(page, err);
     }
-    job_list_take(page->lists[0], &answers[0], database, &page->jobs, &page->job_page);
-    job_page_finish(&page->job_page);
+    job_list_take(page->lists[0], &answers[0], database, &page->jobs, NULL);
     run_list_take(page->lists[1], &answers[1]);
     return true;
 }
@@ -218,7 +216,7 @@ static size_t ask_runs(struct page *page, const struct config_database *database
     if (page->job == NULL) {
         return 1;
     }
-    job_list_ask(&questions[1], database, &page->jobs, &page->job_page);
+    job_list_ask(&questions[1], database, &page->jobs);
     return 2;
 }
 
@@ -378,7 +376,7 @@ static bool find(struct page *page, struct error *err)
 struct page *page_create(const struct config *config, struct http_target *target, struct error *err)
 {
     struct page *page = xcalloc(1, sizeof(*page));
-    *page = (struct page){.config = config, .target = *target, .well = true, .job_page.at_once = true};
+    *page = (struct page){.config = config, .target = *target, .well = true};
     target->text = NULL;
     if (!find(page, err)) {
         page_destroy(page);

@@ -85,7 +85,7 @@ new_root()
     mount -t proc proc "$root/proc"
     cp /etc/resolv.conf "$root/etc/resolv.conf"
     echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io" # quick; nobody needs it after a crash
-    cp "$packages"/pgchime_*.deb "$packages"/pgchime-plugins_*.deb "$packages"/pgchime-dev_*.deb "$root/root/"
+    cp "$packages"/pgchime_*.deb "$packages"/pgchime-plugins_*.deb "$packages"/pgchime-dev_*.deb "$packages"/pgchime-web_*.deb "$root/root/"
     in_root apt-get -q -o Acquire::Check-Valid-Until=false update >"$RUN_DIRECTORY/apt.log" 2>&1 ||
         die "$(tail "$RUN_DIRECTORY/apt.log")"
 }

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: PostgreSQL
 new_root unit
 # shellcheck disable=SC2046 # paths without blanks
-install_in_root systemd $(deb pgchime)
+install_in_root systemd $(deb pgchime pgchime-web)
 check "systemd-analyze verify" in_root systemd-analyze verify --man=no pgchime.service
 [ ! -s "$RUN_DIRECTORY/check.log" ] || die "it says: $(cat "$RUN_DIRECTORY/check.log")"
 check "systemd-analyze security is 1.5 at most" in_root systemd-analyze security --offline=true --threshold=15 --no-pager \
@@ -21,3 +21,15 @@ cp "$root/usr/share/doc/pgchime/examples/second-daemon.conf" "$root/etc/systemd/
 check "drop-in second-daemon" in_root systemd-analyze verify --man=no pgchime-reports.service
 [ ! -s "$RUN_DIRECTORY/check.log" ] || die "it says: $(cat "$RUN_DIRECTORY/check.log")"
 expect "drop-ins tried" "$(find "$root/etc/systemd/system" -path '*.service.d/*' | wc -l)" "$(find packaging/examples -name '*.conf' | wc -l)"
+
+# The page's.
+check "systemd-analyze verify, of the page" in_root systemd-analyze verify --man=no pgchime-web.service
+[ ! -s "$RUN_DIRECTORY/check.log" ] || die "it says: $(cat "$RUN_DIRECTORY/check.log")"
+check "systemd-analyze security of the page is 1.7 at most" in_root systemd-analyze security --offline=true --threshold=17 --no-pager \
+    /lib/systemd/system/pgchime-web.service
+expect "the page's user" "$(in_root getent passwd pgchime-web | cut -d: -f1,6,7)" pgchime-web:/nonexistent:/usr/sbin/nologin
+# shellcheck disable=SC2016 # the shell in there is meant
+in_root sh -c 'umask 027; pgchime web token alice --role view 2>/dev/null >/etc/pgchime-web/tokens
+    echo "databases: { main: { conninfo = \"dbname=app\"; }; }; access: { tokens_file = \"tokens\"; };" >/etc/pgchime-web/web.conf
+    chgrp pgchime-web /etc/pgchime-web/*'
+check "check, as the page's user" in_root setpriv --reuid pgchime-web --regid pgchime-web --clear-groups pgchime web check

@@ -268,6 +268,30 @@ START_TEST(every_answer_forbids_what_no_page_of_ours_needs)
 }
 END_TEST
 
+/* It has to be there for whoever is to show a token in it, and tells nothing. */
+START_TEST(page_itself_needs_no_token)
+{
+    static const char *const files[][2] = {{"/", "text/html"},
+                                           {"/index.html", "text/html"},
+                                           {"/app.js", "text/javascript"},
+                                           {"/app.css", "text/css"},
+                                           {"/favicon.svg", "image/svg+xml"}};
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        struct web_answer answer = web_expect(200, web, files[i][0], "");
+        char *type = files_path("\r\nContent-Type: %s", files[i][1]);
+        commands_has(answer.all, type);
+        ck_assert_uint_gt(answer.length, 0);
+        web_answer_finish(&answer);
+        free(type);
+    }
+    struct web_answer page = web_expect(200, web, "/", "");
+    char *file = files_read(PGCHIME_SOURCE_DIR "/web/dist/index.html");
+    ck_assert_str_eq(page.body, file);
+    web_answer_finish(&page);
+    free(file);
+}
+END_TEST
+
 START_TEST(user_that_nobody_vouches_for_is_nobody)
 {
     struct web_answer answer = web_expect(401, web, PAGE, "X-Remote-User: alice\r\n");
@@ -398,6 +422,7 @@ int main(void)
     tcase_add_test(tests, head_of_20_kilobytes_is_refused);
     tcase_add_test(tests, no_path_leads_out_of_the_page);
     tcase_add_test(tests, every_answer_forbids_what_no_page_of_ours_needs);
+    tcase_add_test(tests, page_itself_needs_no_token);
     tcase_add_test(tests, user_that_nobody_vouches_for_is_nobody);
     tcase_add_test(tests, no_token_is_in_the_log);
     tcase_add_test(tests, process_at_the_other_end_is_let_in_by_its_user);
