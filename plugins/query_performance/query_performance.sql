@@ -6,7 +6,8 @@
 
 -- The clock is chime.as_of(); refreshed_at is a declared stamp: in seed 000 it was now(), and every row differed every
 -- time. A call without an agent has no row to be in and is counted as rejected, as is a latency that no number holds.
--- Percentiles interpolate, as in the seed.
+-- Percentiles interpolate, as in the seed. performance_rating is of its leaderboard, by the average before it is
+-- rounded; an agent whose latency is unknown has none: in the seed it would have needed attention.
 
 CREATE OR REPLACE VIEW v_agent_query_performance AS
 -- chime:begin v_agent_query_performance
@@ -16,6 +17,12 @@ SELECT
     round(avg(q.latency), 2) AS avg_latency_ms,
     round(percentile_cont(0.95) WITHIN GROUP (ORDER BY q.latency::double precision)::numeric, 2) AS p95_latency_ms,
     count(*) FILTER (WHERE q.latency > 1000) AS slow_query_count,
+    CASE
+        WHEN avg(q.latency) < 200 THEN 'excellent'
+        WHEN avg(q.latency) < 500 THEN 'good'
+        WHEN avg(q.latency) < 1000 THEN 'fair'
+        WHEN avg(q.latency) IS NOT NULL THEN 'needs_attention'
+    END AS performance_rating,
     chime.as_of() AS refreshed_at
 FROM (
     SELECT a.agent,
@@ -105,6 +112,12 @@ SELECT
                 - min(l.latency_ms::double precision) FILTER (WHERE l.upto > floor(l.place))))::numeric, 2)
         AS p95_latency_ms,
     coalesce(sum(l.call_count) FILTER (WHERE l.latency_ms > 1000), 0)::bigint AS slow_query_count,
+    CASE
+        WHEN sum(l.latency_ms * l.call_count) < 200 * max(l.known_count) THEN 'excellent'
+        WHEN sum(l.latency_ms * l.call_count) < 500 * max(l.known_count) THEN 'good'
+        WHEN sum(l.latency_ms * l.call_count) < 1000 * max(l.known_count) THEN 'fair'
+        WHEN max(l.known_count) > 0 THEN 'needs_attention'
+    END AS performance_rating,
     chime.as_of() AS refreshed_at
 FROM (
     SELECT
@@ -166,8 +179,7 @@ SELECT agent FROM mv_query_performance_live
 ;
 DEALLOCATE revisit_callers;
 
--- Seed 000's leaderboard, the fastest first. An agent whose latency is unknown has no rating; in the seed it would have
--- needed attention.
+-- Seed 000's leaderboard, the fastest first.
 -- chime:begin agent_leaderboard
 CREATE OR REPLACE FUNCTION agent_leaderboard(max_rows integer DEFAULT 100)
 RETURNS TABLE (
@@ -175,13 +187,7 @@ RETURNS TABLE (
     slow_query_count bigint, refreshed_at timestamptz)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT q.agent, q.query_count_1h, q.avg_latency_ms,
-        CASE
-            WHEN q.avg_latency_ms < 200 THEN 'excellent'
-            WHEN q.avg_latency_ms < 500 THEN 'good'
-            WHEN q.avg_latency_ms < 1000 THEN 'fair'
-            WHEN q.avg_latency_ms IS NOT NULL THEN 'needs_attention'
-        END,
+    SELECT q.agent, q.query_count_1h, q.avg_latency_ms, q.performance_rating,
         q.p95_latency_ms, q.slow_query_count, q.refreshed_at
     FROM mv_query_performance_live q
     ORDER BY q.avg_latency_ms, q.agent

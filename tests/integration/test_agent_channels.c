@@ -495,13 +495,15 @@ START_TEST(the_tiles_of_the_seeds_say_what_they_said)
         "INSERT INTO public.\"AgentQuery\" SELECT a || n, a, 'q', ms, now() FROM (VALUES ('a', 199), ('b', 200), ('c', "
         "500),"
         " ('d', 1000), ('e', NULL)) AS v (a, ms), generate_series(1, 2) AS n;"
+        "INSERT INTO public.\"AgentQuery\" SELECT 'f' || n, 'f', 'q', 200 - (n = 1)::integer, now() FROM "
+        "generate_series(1, 250) AS n;" /* 199.996 on average */
         "INSERT INTO public.agent_approvals (status, priority, confidence_score, created_at) SELECT 'pending', "
         "'urgent', 0.5,"
         " now() - interval '90 minutes' FROM generate_series(1, 51); SELECT chime.refresh(relation) FROM chime.view");
     EXPECT_SQL(
         cluster,
         "SELECT string_agg(agent || ' ' || coalesce(performance_rating, '-'), ', ') FROM analytics.agent_leaderboard()",
-        "a excellent, b good, c fair, d needs_attention, e -");
+        "a excellent, b good, f excellent, c fair, d needs_attention, e -");
     EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.agent_leaderboard(2)", "2");
     EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.agent_leaderboard(-1)", "0");
     EXPECT_SQL(cluster,

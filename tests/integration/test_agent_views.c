@@ -58,7 +58,8 @@ START_TEST(the_seeds_find_their_columns)
                    "window_start total_drafts approved_count approval_rate_pct avg_confidence avg_review_time_seconds "
                    "rejected_count reviewed_count");
     EXPECT_COLUMNS("mv_query_performance_live",
-                   "agent query_count_1h avg_latency_ms p95_latency_ms slow_query_count refreshed_at");
+                   "agent query_count_1h avg_latency_ms p95_latency_ms slow_query_count performance_rating "
+                   "refreshed_at");
     EXPECT_COLUMNS("v_agent_performance_snapshot",
                    "agent queries_last_minute queries_last_5min queries_last_hour avg_latency_1min avg_latency_5min "
                    "max_latency_5min health_status last_updated_at last_refresh seconds_since_refresh");
@@ -290,12 +291,12 @@ START_TEST(counted_latencies_give_what_the_calls_give_at_every_instant)
     cluster_execute(
         cluster,
         "CREATE FUNCTION public.differing() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM ("
-        " (SELECT agent, query_count_1h, avg_latency_ms, p95_latency_ms, slow_query_count FROM"
+        " (SELECT agent, query_count_1h, avg_latency_ms, p95_latency_ms, slow_query_count, performance_rating FROM"
         " analytics.mv_query_performance_live EXCEPT SELECT agent, query_count_1h, avg_latency_ms, p95_latency_ms,"
-        " slow_query_count FROM analytics.v_agent_query_performance) UNION ALL"
-        " (SELECT agent, query_count_1h, avg_latency_ms, p95_latency_ms, slow_query_count FROM"
+        " slow_query_count, performance_rating FROM analytics.v_agent_query_performance) UNION ALL"
+        " (SELECT agent, query_count_1h, avg_latency_ms, p95_latency_ms, slow_query_count, performance_rating FROM"
         " analytics.v_agent_query_performance EXCEPT SELECT agent, query_count_1h, avg_latency_ms, p95_latency_ms,"
-        " slow_query_count FROM analytics.mv_query_performance_live)) AS d $$;"
+        " slow_query_count, performance_rating FROM analytics.mv_query_performance_live)) AS d $$;"
         "CREATE TABLE public.difference (step integer, rows bigint)");
     cluster_execute(
         cluster,

@@ -103,6 +103,13 @@ def agents(queries, now):
         }
 
 
+def rating(latency):
+    """Of seed 000's leaderboard."""
+    if latency is None:
+        return None
+    return "excellent" if latency < 200 else "good" if latency < 500 else "fair" if latency < 1000 else "needs_attention"
+
+
 def performance(calls, now):
     hour = [call for call in calls if call.agent is not None and after(call.at, now - HOUR)]
     for agent, rows in grouped(hour, lambda call: call.agent).items():
@@ -110,7 +117,8 @@ def performance(calls, now):
         yield (agent,), {
             "agent": Same(agent), "query_count_1h": Same(len(rows)), "avg_latency_ms": Rounded(mean(ordered), 2),
             "p95_latency_ms": Rounded(percentile(ordered, 95) if ordered else None, 2),
-            "slow_query_count": Same(sum(latency > 1000 for latency in ordered)), "refreshed_at": Stamp(),
+            "slow_query_count": Same(sum(latency > 1000 for latency in ordered)),
+            "performance_rating": Same(rating(mean(ordered))), "refreshed_at": Stamp(),
         }
 
 
@@ -231,7 +239,7 @@ RELATIONS = {
 }
 views.KEYS.update({name: relation.key for name, relation in RELATIONS.items()})
 views.TEXTS.update({"agent", "day", "check_name", "dimension", "status", "snapshot_time", "health_status",
-                    "current_health_status", "oldest_pending_conversation"})
+                    "current_health_status", "performance_rating", "oldest_pending_conversation"})
 views.INSTANTS.update({"window_start", "oldest_pending"})
 
 
