@@ -452,7 +452,7 @@ BEGIN
     END IF;
     PERFORM pg_notify('performance_alert_stream', json_build_object(
         'event', 'health_degraded', 'agent', left(NEW.agent, 100), 'latency_ms', NEW.avg_latency_1min,
-        'query', NULL, 'conversation_id', NULL, 'created_at', NEW.refreshed_at, 'severity', 'critical',
+        'query', NULL, 'conversation_id', NULL, 'created_at', NEW.refreshed_at, 'severity', 'warning',
         'health_status', NEW.health_status)::text);
     RETURN NULL;
 END

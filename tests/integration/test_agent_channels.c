@@ -129,8 +129,9 @@ START_TEST(an_agent_alerts_once_when_it_turns_degraded)
         " ('bad', 201, '2026-11-15 12:00:01Z'), ('new', 200.004, '2026-11-15 12:00:01Z');" REFRESH(
             "2026-11-15 12:00:02+00"),
         "performance_alert_stream",
-        "concat_ws(' ', told ->> 'event', told ->> 'agent', told ->> 'latency_ms', told ->> 'health_status')",
-        "slow_query bad 201.000, slow_query new 200.004, health_degraded new 200.00 degraded");
+        "concat_ws(' ', told ->> 'event', told ->> 'agent', told ->> 'latency_ms', told ->> 'severity', told ->> "
+        "'health_status')", /* of the severity that alert agent-degraded has */
+        "slow_query bad 201.000 warning, slow_query new 200.004 warning, health_degraded new 200.00 warning degraded");
     expect_told(
         "UPDATE public.agent_queries SET latency_ms = 400 WHERE latency_ms = 201;" REFRESH("2026-11-15 12:00:03+00"),
         "performance_alert_stream", "told ->> 'event' || ' ' || (told ->> 'agent')", "health_degraded bad");
