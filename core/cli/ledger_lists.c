@@ -8,16 +8,35 @@
 
 #define FOLLOW_LIMIT 1000 /* runs that a look goes back */
 
-bool job_list_add(struct visit *visit, struct output_list *list, const struct job_filter *filter, size_t *hidden,
+bool job_list_add(struct visit *visit, struct output_list *list, const struct job_filter *filter, struct job_page *page,
                   struct error *err)
 {
     struct question question;
     struct pg_rows rows;
-    job_list_ask(&question, visit->database, filter);
+    while (!page->ended) {
+        job_list_ask(&question, visit->database, filter, page);
+        if (!visit_ask(visit, &question, &rows, err)) {
+            return false;
+        }
+        job_list_take(list, &rows, visit->database, filter, page);
+        pg_rows_finish(&rows);
+    }
+    return true;
+}
+
+bool job_list_count_more(struct visit *visit, const struct job_filter *filter, const struct job_page *page,
+                         size_t *more, struct error *err)
+{
+    struct question question;
+    struct pg_rows rows;
+    *more = 0;
+    if (!job_count_ask(&question, visit->database, filter, page)) {
+        return true;
+    }
     if (!visit_ask(visit, &question, &rows, err)) {
         return false;
     }
-    job_list_take(list, &rows, visit->database, filter, hidden);
+    *more = (size_t)strtoull(pg_rows_value(&rows, 0, 0), NULL, 10);
     pg_rows_finish(&rows);
     return true;
 }
@@ -39,7 +58,7 @@ bool due_jobs_read(struct visit *visit, struct due_jobs *due, struct error *err)
 {
     struct question question;
     struct pg_rows rows;
-    due_jobs_ask(&question);
+    calendars_ask(&question);
     if (!visit_ask(visit, &question, &rows, err)) {
         return false;
     }

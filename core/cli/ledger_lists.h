@@ -8,9 +8,12 @@
 #include "report/job_list.h"
 #include "report/run_list.h"
 
-/* Appends jobs. Adds to *hidden the disabled ones that were left out; NULL: nobody asks. */
-bool job_list_add(struct visit *visit, struct output_list *list, const struct job_filter *filter, size_t *hidden,
+/* Appends jobs, a page of them where the filter has a limit. */
+bool job_list_add(struct visit *visit, struct output_list *list, const struct job_filter *filter, struct job_page *page,
                   struct error *err) CHIME_MUST_CHECK;
+/* How many active jobs come behind a page; 0: that is not known without reading them. */
+bool job_list_count_more(struct visit *visit, const struct job_filter *filter, const struct job_page *page,
+                         size_t *more, struct error *err) CHIME_MUST_CHECK;
 /* Appends runs, newest first. */
 bool run_list_add(struct visit *visit, struct output_list *list, const struct run_filter *filter,
                   struct error *err) CHIME_MUST_CHECK;

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "cli/load.h"
 #include "cli/next.h"
+#include "cli/next_soonest.h"
 #include "cli/visit.h"
 #include "report/job_slots.h"
 #include "report/wake_words.h"
@@ -24,12 +25,13 @@ struct search {
     struct job_search job; /* name NULL: all */
     struct job_answer *answers;
     size_t count;
-    size_t unknown; /* active jobs without a slot that is known */
+    size_t due;     /* of all active jobs those with a slot that is known */
+    size_t unknown; /* the others */
 };
 
 static const char jobs_sql[] = "SELECT j.name, j.active, " WAKERS_COLUMNS ", " JOB_CALENDAR_COLUMNS
                                "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
-                               " WHERE $1::text IS NULL AND j.active OR j.name = $1"
+                               " WHERE j.name = $1"
                                " ORDER BY j.name, j.owner";
 enum { RESULT_NAME, RESULT_ACTIVE, RESULT_WAKERS, RESULT_CALENDAR = 5 };
 
@@ -69,17 +71,26 @@ static void say_none(const struct search *search, const struct pg_rows *rows, si
 
 /* --- asking ------------------------------------------------------------------------------------------------------- */
 
-/* Of all jobs the next slot, of one as many as are wanted. */
+static void add_answer(struct search *search, const char *job, const struct config_database *database,
+                       const struct schedule *schedule, const struct next_slots *slots)
+{
+    struct job_answer answer = {.job = xstrdup(job), .database = database->name, .slots = *slots};
+    answer.timezone = schedule->zone != NULL ? zone_name(schedule->zone) : "UTC";
+    search->answers = xrealloc(search->answers, search->count + 1, sizeof(*search->answers));
+    search->answers[search->count++] = answer;
+}
+
 static bool take_slots(struct search *search, const struct visit *visit, const struct pg_rows *rows, size_t row,
                        struct error *err)
 {
     struct job_calendar calendar = job_calendar_of_row(rows, row, RESULT_CALENDAR);
-    struct job_answer answer = {.database = visit->database->name};
+    const char *job = pg_rows_value(rows, row, RESULT_NAME);
+    struct next_slots slots;
     struct schedule schedule;
     instant now = INSTANT_NONE;
     if (!job_schedule(&calendar, visit->database, search->request->zones, &schedule, err) ||
         !instant_parse(calendar.database_now, &now, err)) {
-        return error_prefix(err, "job \"%s\"", pg_rows_value(rows, row, RESULT_NAME));
+        return error_prefix(err, "job \"%s\"", job);
     }
     bool active = pg_rows_value(rows, row, RESULT_ACTIVE)[0] == 't';
     instant after = active ? job_slots_after(&calendar, &schedule) : INSTANT_NEVER;
@@ -87,33 +98,20 @@ static bool take_slots(struct search *search, const struct visit *visit, const s
         !next_begin(search->request, schedule.zone, after, &after, err)) {
         return false;
     }
-    next_slots_take(&answer.slots, search->request, &schedule, after, now,
-                    search->job.name != NULL ? search->request->count : 1);
-    if (answer.slots.count == 0 && search->job.name == NULL) {
-        search->unknown++;
-        next_slots_finish(&answer.slots);
-        return true;
-    }
-    if (answer.slots.count == 0) {
+    next_slots_take(&slots, search->request, &schedule, after, now, search->request->count);
+    if (slots.count == 0) {
         say_none(search, rows, row, &schedule);
     }
-    answer.job = xstrdup(pg_rows_value(rows, row, RESULT_NAME));
-    answer.timezone = schedule.zone != NULL ? zone_name(schedule.zone) : "UTC";
-    search->answers = xrealloc(search->answers, search->count + 1, sizeof(*search->answers));
-    search->answers[search->count++] = answer;
+    add_answer(search, job, visit->database, &schedule, &slots);
     return true;
 }
 
-static bool ask_database(struct visit *visit, void *data, struct error *err)
+static bool ask_of_one(struct visit *visit, struct search *search, struct error *err)
 {
-    struct search *search = data;
     struct pg_rows rows;
-    bool here = true;
-    if (search->job.name != NULL && !job_search_visit(visit, &search->job, &here, err)) {
-        return false;
-    }
-    if (!here) {
-        return true;
+    bool here;
+    if (!job_search_visit(visit, &search->job, &here, err) || !here) {
+        return !here;
     }
     if (!pg_client_query(visit->client, jobs_sql, &search->job.name, 1, &rows, err)) {
         return false;
@@ -124,6 +122,40 @@ static bool ask_database(struct visit *visit, void *data, struct error *err)
     }
     pg_rows_finish(&rows);
     return ok;
+}
+
+struct asking {
+    struct search *search;
+    const struct config_database *database;
+};
+
+static void take_soonest(void *data, const char *job, const struct schedule *schedule, instant after, instant now)
+{
+    const struct asking *asking = data;
+    struct next_slots slots;
+    next_slots_take(&slots, asking->search->request, schedule, after, now, 1);
+    add_answer(asking->search, job, asking->database, schedule, &slots);
+}
+
+static bool ask_database(struct visit *visit, void *data, struct error *err)
+{
+    struct search *search = data;
+    if (search->job.name != NULL) {
+        return ask_of_one(visit, search, err);
+    }
+    struct asking asking = {search, visit->database};
+    struct question question = {.id = REPORT_ACTIVE_JOBS};
+    struct pg_rows rows;
+    size_t due = 0;
+    if (!next_soonest(visit, search->request, &due, take_soonest, &asking, err) ||
+        !visit_ask(visit, &question, &rows, err)) {
+        return false;
+    }
+    size_t active = (size_t)strtoull(pg_rows_value(&rows, 0, 0), NULL, 10);
+    pg_rows_finish(&rows);
+    search->due += due;
+    search->unknown += active > due ? active - due : 0;
+    return true;
 }
 
 /* --- answering ---------------------------------------------------------------------------------------------------- */
@@ -220,15 +252,14 @@ static void drop_last(struct search *search)
 static void answer_all(struct search *search)
 {
     const struct invocation *invocation = search->request->invocation;
-    size_t found = search->count;
-    if (found > 1) {
-        qsort(search->answers, found, sizeof(*search->answers), compare_answers);
+    if (search->count > 1) {
+        qsort(search->answers, search->count, sizeof(*search->answers), compare_answers);
     }
     while (search->count > search->request->count) {
         drop_last(search);
     }
-    if (found > search->count) {
-        remark(invocation, "%zu of %zu jobs; --count N shows more", search->count, found);
+    if (search->due > search->count) {
+        remark(invocation, "%zu of %zu jobs; --count N shows more", search->count, search->due);
     }
     if (search->unknown > 0) {
         remark(invocation, "%zu active job%s without a slot that is known beforehand", search->unknown,

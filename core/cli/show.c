@@ -20,8 +20,11 @@ static bool add_job(struct visit *visit, void *data, struct error *err)
     if (!job_search_visit(visit, &request->search, &here, err)) {
         return false;
     }
-    return !here ||
-           (job_list_add(visit, request->jobs, &jobs, NULL, err) && run_list_add(visit, request->runs, &runs, err));
+    struct job_page page = {0};
+    bool listed = !here || (job_list_add(visit, request->jobs, &jobs, &page, err) &&
+                            run_list_add(visit, request->runs, &runs, err));
+    job_page_finish(&page);
+    return listed;
 }
 
 static int show_job(const struct invocation *invocation, const struct config *config, struct request *request)

@@ -2,6 +2,7 @@
 #include "report/database_list.h"
 
 #include "base/memory.h"
+#include "report/calendars.h"
 #include "report/problems.h"
 
 static const struct output_column columns[] = {
@@ -36,13 +37,14 @@ static const char status_sql[] =
     "       CASE WHEN l.token IS NOT NULL THEN l.since END, l.epoch, s.alive,"
     "       (extract(epoch FROM s.heartbeat_age) * 1000000)::bigint,"
     "       nullif(array_to_string(s.followers, ', '), ''), l.timeline,"
-    "       (SELECT count(*) FROM chime.job WHERE removed_at IS NULL), (SELECT count(*) FROM chime.job WHERE active), "
-    "(SELECT count(*) FROM "
-    "chime.run),"
-    "       (SELECT count(*) FROM chime.job_status WHERE active AND consecutive_failures > 0),"
-    "       (SELECT count(*) FROM chime.job_status WHERE active AND suspended_at IS NOT NULL), NULL,"
+    "       j.jobs, j.jobs - " IDLE_JOBS_SQL ","
+    "       (SELECT count(*) FROM chime.run),"
+    "       (SELECT count(*) FROM chime.job_state s JOIN chime.job f USING (job_id) WHERE f.active AND "
+    "s.consecutive_failures > 0),"
+    "       (SELECT count(*) FROM chime.job_state s JOIN chime.job f USING (job_id) WHERE f.active AND s.suspended_at "
+    "IS NOT NULL), NULL,"
     "       (SELECT count(*) FROM chime.request), (SELECT count(*) FROM chime.view), clock_timestamp()"
-    "  FROM chime.leader l, chime.leader_status s";
+    "  FROM chime.leader l, chime.leader_status s, (SELECT " ALL_JOBS_SQL " AS jobs) j";
 
 /* What keeps jobs from running as they should though the database answers; each with the way out. */
 static const char database_problems_sql[] = LEADER_PROBLEMS_SQL

@@ -7,38 +7,14 @@
 #include "base/shell.h"
 #include "report/job_slots.h"
 
-static const char calendars_sql[] =
-    "SELECT j.name, (SELECT l.since < clock_timestamp() - interval '1 minute' AND chime.led() FROM chime.leader l)," //
-    JOB_CALENDAR_COLUMNS " FROM chime.job j JOIN chime.job_status s USING (job_id) WHERE j.active AND j.schedule <> ''";
-const struct report_statement due_jobs_statement = {"due_jobs", calendars_sql, 0, NULL};
-enum { RESULT_NAME, RESULT_LED, RESULT_CALENDAR };
-
-static void take_late(struct due_jobs *due, const char *name, instant slot)
+static void take_late(struct due_jobs *due, const struct job_calendars *calendars, instant slot)
 {
-    due->late++;
+    due->late += calendars->jobs;
     if (due->latest == NULL || slot < due->latest_slot) {
         free(due->latest);
-        due->latest = xstrdup(name);
+        due->latest = xstrdup(calendars->name);
         due->latest_slot = slot;
     }
-}
-
-static void take(struct due_jobs *due, const struct config_database *database, const struct pg_rows *rows, size_t row,
-                 struct zones *zones)
-{
-    struct job_calendar calendar = job_calendar_of_row(rows, row, RESULT_CALENDAR);
-    const char *led = pg_rows_value(rows, row, RESULT_LED);
-    instant next = job_next_slot(&calendar, database, zones);
-    instant late = job_late_slot(&calendar, database, zones);
-    due->next = next < due->next ? next : due->next;
-    if (late != INSTANT_NONE && led != NULL && led[0] == 't') {
-        take_late(due, pg_rows_value(rows, row, RESULT_NAME), late);
-    }
-}
-
-void due_jobs_ask(struct question *question)
-{
-    *question = (struct question){.id = REPORT_DUE_JOBS};
 }
 
 void due_jobs_take(struct due_jobs *due, const struct pg_rows *rows, const struct config_database *database)
@@ -46,7 +22,13 @@ void due_jobs_take(struct due_jobs *due, const struct pg_rows *rows, const struc
     struct zones *zones = zones_create();
     *due = (struct due_jobs){.next = INSTANT_NEVER};
     for (size_t row = 0; row < rows->count; row++) {
-        take(due, database, rows, row, zones);
+        struct job_calendars calendars = calendars_of_row(rows, row);
+        instant next = job_next_slot(&calendars.next, database, zones);
+        instant late = job_late_slot(&calendars.decided, database, zones);
+        due->next = next < due->next ? next : due->next;
+        if (late != INSTANT_NONE && calendars.led) {
+            take_late(due, &calendars, late);
+        }
     }
     zones_destroy(zones);
 }

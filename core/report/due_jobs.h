@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "pg/rows.h"
-#include "report/statements.h"
+#include "report/calendars.h"
 
 struct due_jobs {
     instant next; /* INSTANT_NEVER: nothing that is known */
@@ -15,7 +15,7 @@ struct due_jobs {
     instant latest_slot;
 };
 
-void due_jobs_ask(struct question *question);
+/* Of the answer to calendars_ask. */
 void due_jobs_take(struct due_jobs *due, const struct pg_rows *rows, const struct config_database *database);
 void due_jobs_finish(struct due_jobs *due);
 /* Whether jobs are late; then `problem` says so, with the way out. */

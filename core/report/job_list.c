@@ -2,12 +2,16 @@
 #include "report/job_list.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "report/job_options.h"
 #include "report/job_slots.h"
 #include "report/wake_words.h"
+
+#define PAGE_ROWS 1000 /* of one question */
 
 static const struct output_column columns[] = {
     {"NAME", "name", OUTPUT_TEXT, OUTPUT_ALWAYS},
@@ -50,6 +54,15 @@ enum {
     COLUMN_STANDARD
 };
 
+/* $2: a name; $3: a plugin; $4: removed ones, too; $5: those behind that name; $6, $7: that fail, are suspended. */
+#define CHOSEN                                                                                                      \
+    "CASE WHEN $2::text IS NOT NULL THEN j.name = $2 ELSE j.removed_at IS NULL OR $4::boolean END"                  \
+    " AND ($3::text IS NULL OR j.plugin = $3) AND ($5::text IS NULL OR j.name > $5)"                                \
+    " AND (NOT $6::boolean AND NOT $7::boolean"                                                                     \
+    "      OR $6::boolean AND j.job_id IN (SELECT f.job_id FROM chime.job_state f WHERE f.consecutive_failures > 0" \
+    "                                      UNION SELECT f.job_id FROM chime.job f WHERE f.problem IS NOT NULL)"     \
+    "      OR $7::boolean AND j.job_id IN (SELECT f.job_id FROM chime.job_state f WHERE f.suspended_at IS NOT NULL))"
+
 /* The columns above, then the wakers and the calendar. A job that nothing was decided for has a cursor, which is no
  * slot. */
 static const char jobs_sql[] =
@@ -68,13 +81,22 @@ static const char jobs_sql[] =
     "to_json(j.views),"
     "       nullif(j.command, ''), j.options, NULL, NULL, j.version, j.created_at, j.updated_at,"
     "       s.consecutive_failures > 0 OR j.problem IS NOT NULL," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
-    "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
-    " WHERE CASE WHEN $2::text IS NOT NULL THEN j.name = $2 ELSE j.removed_at IS NULL OR $4::boolean END"
-    "   AND ($3::text IS NULL OR j.plugin = $3)"
+    "  FROM (SELECT * FROM chime.job j WHERE " CHOSEN
+    "         ORDER BY j.name FETCH FIRST ($8::bigint) ROWS WITH TIES) j JOIN chime.job_status s USING (job_id)"
     " ORDER BY j.name, j.owner";
 static const char *const examples[][QUESTION_PARAMETERS_MAX] = {
-    {"main", NULL, NULL, "f"}, {"main", "example", NULL, "f"}, {"main", NULL, "example", "t"}, {NULL}};
-const struct report_statement jobs_statement = {"jobs", jobs_sql, 4, examples};
+    {"main", NULL, NULL, "f", NULL, "f", "f", "1000"},
+    {"main", "example", NULL, "f", NULL, "f", "f", "1000"},
+    {"main", NULL, "example", "t", "example", "f", "f", "20"},
+    {"main", NULL, NULL, "f", NULL, "t", "t", "20"},
+    {NULL}};
+const struct report_statement jobs_statement = {"jobs", jobs_sql, 8, examples};
+
+static const char count_sql[] = "SELECT count(*) FROM chime.job j WHERE j.active AND " CHOSEN
+                                " AND $1::text IS NOT NULL";
+static const char *const count_examples[][QUESTION_PARAMETERS_MAX] = {
+    {"main", NULL, NULL, "f", "example", "f", "f"}, {"main", NULL, NULL, "f", "example", "t", "f"}, {NULL}};
+const struct report_statement job_count_statement = {"job_count", count_sql, 7, count_examples};
 enum { RESULT_ACTIVE = 9, RESULT_FAILS = COUNT_OF(columns), RESULT_WAKERS, RESULT_CALENDAR = RESULT_WAKERS + 3 };
 
 struct output_list *job_list_create(void)
@@ -137,26 +159,79 @@ static bool is_wanted(const struct job_filter *filter, const struct pg_rows *row
                       (filter->late && job_late_slot(&calendar, database, zones) != INSTANT_NONE));
 }
 
-void job_list_ask(struct question *question, const struct config_database *database, const struct job_filter *filter)
+/* Who is late is for the program to say. */
+static const char *chosen_by_sql(const struct job_filter *filter, bool chosen)
 {
-    *question = (struct question){
-        .id = REPORT_JOBS, .parameters = {database->name, filter->name, filter->plugin, filter->all ? "t" : "f"}};
+    return chosen && !filter->late ? "t" : "f";
+}
+
+static void ask(struct question *question, enum report_id id, const struct config_database *database,
+                const struct job_filter *filter, const struct job_page *page)
+{
+    *question = (struct question){.id = id,
+                                  .parameters = {database->name, filter->name, filter->plugin, filter->all ? "t" : "f",
+                                                 page->after, chosen_by_sql(filter, filter->failing),
+                                                 chosen_by_sql(filter, filter->suspended), page->rows}};
+}
+
+void job_list_ask(struct question *question, const struct config_database *database, const struct job_filter *filter,
+                  struct job_page *page)
+{
+    size_t rows = filter->limit > 0 && filter->limit < PAGE_ROWS ? filter->limit + 1 : PAGE_ROWS;
+    snprintf(page->rows, sizeof(page->rows), "%zu", page->at_once ? (size_t)INT64_MAX : rows);
+    if (page->after == NULL && filter->after != NULL) {
+        page->after = xstrdup(filter->after);
+    }
+    ask(question, REPORT_JOBS, database, filter, page);
+}
+
+/* False: the page is full, and this job would be the next. */
+static bool take_job(struct output_list *list, const struct pg_rows *rows, size_t row,
+                     const struct config_database *database, const struct job_filter *filter, struct job_page *page,
+                     struct zones *zones)
+{
+    bool active = pg_rows_value(rows, row, RESULT_ACTIVE)[0] == 't';
+    if (!is_wanted(filter, rows, row, database, zones)) {
+        return true;
+    }
+    if (!filter->all && filter->name == NULL && !active) {
+        page->hidden++;
+        return true;
+    }
+    if (filter->limit > 0 && page->taken >= filter->limit &&
+        strcmp(pg_rows_value(rows, row, COLUMN_NAME), page->after) != 0) { /* removed jobs may share a name */
+        return false;
+    }
+    add_job(list, rows, row, database, zones);
+    page->taken++;
+    return true;
 }
 
 void job_list_take(struct output_list *list, const struct pg_rows *rows, const struct config_database *database,
-                   const struct job_filter *filter, size_t *hidden)
+                   const struct job_filter *filter, struct job_page *page)
 {
     struct zones *zones = zones_create();
-    for (size_t row = 0; row < rows->count; row++) {
-        bool shown = filter->all || filter->name != NULL || pg_rows_value(rows, row, RESULT_ACTIVE)[0] == 't';
-        if (!is_wanted(filter, rows, row, database, zones)) {
-            continue;
-        }
-        if (shown) {
-            add_job(list, rows, row, database, zones);
-        } else if (hidden != NULL) {
-            ++*hidden;
+    page->ended = rows->count < strtoull(page->rows, NULL, 10);
+    for (size_t row = 0; row < rows->count && !page->cut; row++) {
+        if (take_job(list, rows, row, database, filter, page, zones)) {
+            free(page->after);
+            page->after = xstrdup(pg_rows_value(rows, row, COLUMN_NAME));
+        } else {
+            page->cut = page->ended = true;
         }
     }
     zones_destroy(zones);
+}
+
+bool job_count_ask(struct question *question, const struct config_database *database, const struct job_filter *filter,
+                   const struct job_page *page)
+{
+    ask(question, REPORT_JOB_COUNT, database, filter, page);
+    return filter->like == NULL && !filter->late && !filter->all;
+}
+
+void job_page_finish(struct job_page *page)
+{
+    free(page->after);
+    page->after = NULL;
 }

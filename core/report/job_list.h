@@ -18,13 +18,31 @@ struct job_filter {
     bool failing;
     bool suspended;
     bool late;
-    bool all; /* disabled and removed ones, too */
+    bool all;          /* disabled and removed ones, too */
+    const char *after; /* those whose names come later; NULL: all */
+    size_t limit;      /* 0: none */
+};
+
+/* How far the list of a database is. Begins as zeros. */
+struct job_page {
+    bool at_once; /* one answer has all */
+    char *after;  /* the last job that was looked at */
+    char rows[24];
+    size_t taken;
+    size_t hidden; /* disabled ones that were left out */
+    bool ended;    /* nothing more need be asked */
+    bool cut;      /* there are more than the limit */
 };
 
 struct output_list *job_list_create(void);
-void job_list_ask(struct question *question, const struct config_database *database, const struct job_filter *filter);
-/* Adds to *hidden the disabled ones that were left out; NULL: nobody asks. */
+/* The next rows, which go on where the page is: asked and taken until it has ended. */
+void job_list_ask(struct question *question, const struct config_database *database, const struct job_filter *filter,
+                  struct job_page *page);
 void job_list_take(struct output_list *list, const struct pg_rows *rows, const struct config_database *database,
-                   const struct job_filter *filter, size_t *hidden);
+                   const struct job_filter *filter, struct job_page *page);
+/* How many active jobs come behind the page; false: SQL cannot say. */
+bool job_count_ask(struct question *question, const struct config_database *database, const struct job_filter *filter,
+                   const struct job_page *page);
+void job_page_finish(struct job_page *page);
 
 #endif

@@ -19,6 +19,7 @@
     EACH(REPORT_JOBS, jobs_statement)                                     \
     EACH(REPORT_JOB_NAMES, job_names_statement)                           \
     EACH(REPORT_JOB_ID, job_id_statement)                                 \
+    EACH(REPORT_JOB_COUNT, job_count_statement)                           \
     EACH(REPORT_VIEWS, views_statement)                                   \
     EACH(REPORT_ALERTS, alerts_statement)                                 \
     EACH(REPORT_ALL_ALERTS, all_alerts_statement)                         \
@@ -43,7 +44,9 @@
     EACH(REPORT_WHY, why_statement)                                       \
     EACH(REPORT_WHY_UPSTREAMS, why_upstreams_statement)                   \
     EACH(REPORT_WHY_SLOT, why_slot_statement)                             \
-    EACH(REPORT_DUE_JOBS, due_jobs_statement)
+    EACH(REPORT_ACTIVE_JOBS, active_jobs_statement)                       \
+    EACH(REPORT_CALENDARS, calendars_statement)                           \
+    EACH(REPORT_CALENDAR_JOBS, calendar_jobs_statement)
 
 #define REPORT_ID(id, statement) id,
 enum report_id { REPORT_STATEMENTS(REPORT_ID) REPORT_STATEMENT_COUNT };

@@ -24,7 +24,7 @@ static size_t ask_databases(struct page *page, const struct config_database *dat
     database_list_ask(&questions[0], database);
     database_problems_ask(&questions[1], database);
     job_problems_ask(&questions[2]);
-    due_jobs_ask(&questions[3]);
+    calendars_ask(&questions[3]);
     return 4;
 }
 
@@ -112,7 +112,7 @@ static bool read_jobs(struct page *page, struct error *err)
 
 static size_t ask_jobs(struct page *page, const struct config_database *database, struct question *questions)
 {
-    job_list_ask(&questions[0], database, &page->jobs);
+    job_list_ask(&questions[0], database, &page->jobs, &page->job_page);
     return 1;
 }
 
@@ -120,7 +120,8 @@ static bool take_jobs(struct page *page, const struct config_database *database,
                       struct error *err)
 {
     (void)err;
-    job_list_take(page->lists[0], &answers[0], database, &page->jobs, NULL);
+    job_list_take(page->lists[0], &answers[0], database, &page->jobs, &page->job_page);
+    job_page_finish(&page->job_page);
     return true;
 }
 
@@ -136,7 +137,7 @@ static void create_job(struct page *page)
 
 static size_t ask_job(struct page *page, const struct config_database *database, struct question *questions)
 {
-    job_list_ask(&questions[0], database, &page->jobs);
+    job_list_ask(&questions[0], database, &page->jobs, &page->job_page);
     run_list_ask(&questions[1], database, &page->runs);
     return 2;
 }
@@ -147,7 +148,8 @@ static bool take_job(struct page *page, const struct config_database *database, 
     if (answers[0].count == 0) {
         return page_refuse_job(page, err);
     }
-    job_list_take(page->lists[0], &answers[0], database, &page->jobs, NULL);
+    job_list_take(page->lists[0], &answers[0], database, &page->jobs, &page->job_page);
+    job_page_finish(&page->job_page);
     run_list_take(page->lists[1], &answers[1]);
     return true;
 }
@@ -216,7 +218,7 @@ static size_t ask_runs(struct page *page, const struct config_database *database
     if (page->job == NULL) {
         return 1;
     }
-    job_list_ask(&questions[1], database, &page->jobs);
+    job_list_ask(&questions[1], database, &page->jobs, &page->job_page);
     return 2;
 }
 
@@ -376,7 +378,7 @@ static bool find(struct page *page, struct error *err)
 struct page *page_create(const struct config *config, struct http_target *target, struct error *err)
 {
     struct page *page = xcalloc(1, sizeof(*page));
-    *page = (struct page){.config = config, .target = *target, .well = true};
+    *page = (struct page){.config = config, .target = *target, .well = true, .job_page.at_once = true};
     target->text = NULL;
     if (!find(page, err)) {
         page_destroy(page);

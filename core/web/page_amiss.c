@@ -74,7 +74,7 @@ const struct page_kind page_alerts = {
 
 /* As `pgchime doctor` asks, but for the configuration: the daemon's is not known here. */
 static const enum report_id findings[] = {REPORT_SERVER_FINDINGS, REPORT_LEADER_FINDINGS, REPORT_OWNER_FINDINGS,
-                                          REPORT_WORK_FINDINGS,   REPORT_KEPT_FINDINGS,   REPORT_DUE_JOBS,
+                                          REPORT_WORK_FINDINGS,   REPORT_KEPT_FINDINGS,   REPORT_CALENDARS,
                                           REPORT_OTHERS_FINDINGS, REPORT_CRON_FINDINGS,   REPORT_WRITERS_FINDINGS};
 
 static void create_findings(struct page *page)
@@ -86,8 +86,8 @@ static size_t ask_findings(struct page *page, const struct config_database *data
 {
     (void)page;
     for (size_t i = 0; i < COUNT_OF(findings); i++) {
-        if (findings[i] == REPORT_DUE_JOBS) {
-            due_jobs_ask(&questions[i]);
+        if (findings[i] == REPORT_CALENDARS) {
+            calendars_ask(&questions[i]);
         } else {
             finding_list_ask(&questions[i], findings[i], database, NULL);
         }
@@ -111,7 +111,7 @@ static bool take_findings(struct page *page, const struct config_database *datab
 {
     (void)err;
     for (size_t i = 0; i < COUNT_OF(findings); i++) {
-        if (findings[i] == REPORT_DUE_JOBS) {
+        if (findings[i] == REPORT_CALENDARS) {
             take_due(page, database, &answers[i]);
         } else {
             finding_list_take(page->lists[0], &answers[i], database);

@@ -19,6 +19,7 @@ struct page {
     struct http_target target;
     const char *job; /* its name, where the target has one */
     struct job_filter jobs;
+    struct job_page job_page;
     struct run_filter runs;
     struct buffer states;
     char since[INSTANT_TEXT_SIZE];

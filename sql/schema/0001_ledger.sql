@@ -82,12 +82,24 @@ CREATE TABLE chime.job (
     problem    text,
     changed    xid8 NOT NULL DEFAULT pg_current_xact_id(),
     keep       interval CONSTRAINT job_keep CHECK (keep > interval '0' AND keep <= interval '100 years'),
+    calendar   text COLLATE "C" GENERATED ALWAYS AS (
+                   CASE WHEN octet_length(schedule) <= 1000
+                        THEN CASE WHEN after <> '{}' THEN 'follows' ELSE '' END
+                             || E'\x1f' || left(coalesce(options ->> 'timezone', ''), 100)
+                             || E'\x1f' || left(coalesce(options ->> 'dst_gap', ''), 20)
+                             || E'\x1f' || left(coalesce(options ->> 'dst_overlap', ''), 20)
+                             || E'\x1f' || left(coalesce(options ->> 'jitter', ''), 40)
+                             || E'\x1f' || schedule END) STORED,
     CONSTRAINT job_work CHECK (CASE WHEN origin = 'sql' THEN views = '{}' ELSE (command = '') <> (views = '{}') END),
     CHECK (removed_at IS NULL OR NOT active)
 );
 -- Lookups by name find live and removed jobs by it. An owner is part of the name that a job made by SQL has.
 CREATE UNIQUE INDEX job_name ON chime.job (name, (CASE WHEN removed_at IS NULL THEN 0 ELSE job_id END));
 CREATE INDEX job_configured ON chime.job (job_id) WHERE origin <> 'sql' AND removed_at IS NULL;
+-- What is due next is asked of each calendar that jobs have; names stand in it for the first jobs of one.
+CREATE INDEX job_calendar ON chime.job (calendar, name, job_id) WHERE active AND schedule <> '' AND problem IS NULL;
+CREATE INDEX job_idle ON chime.job (job_id) WHERE NOT active AND removed_at IS NULL;
+CREATE INDEX job_problem ON chime.job (name) WHERE problem IS NOT NULL;
 CREATE INDEX job_job_name ON chime.job (job_name, owner) WHERE origin = 'sql' AND removed_at IS NULL;
 CREATE INDEX job_changed ON chime.job (changed, job_id) WHERE origin = 'sql';
 CREATE INDEX job_made ON chime.job (job_id) WHERE origin = 'sql' AND removed_at IS NULL;
@@ -103,6 +115,8 @@ COMMENT ON COLUMN chime.job.name IS
     'unique while the job is there: as configured; of a job made by SQL OWNER/NAME, or OWNER#ID without a name (chime.sql_job_key)';
 COMMENT ON COLUMN chime.job.database IS 'of this server, where a job made by SQL runs; NULL: this one';
 COMMENT ON COLUMN chime.job.job_name IS 'of a job made by SQL, as its owner gave it; NULL: it has none';
+COMMENT ON COLUMN chime.job.calendar IS
+    'whether it follows others, time zone, dst_gap, dst_overlap, jitter and schedule: jobs with the same have the same slots; NULL: the schedule is too long to be looked up by it';
 COMMENT ON COLUMN chime.job.since IS 'from when its present schedule counts';
 COMMENT ON COLUMN chime.job.options IS
     'of a job made by SQL, those that were given; "settings" among them are set in the run''s session before its command: {"settings": {"work_mem": "64MB"}}';
@@ -139,6 +153,9 @@ CREATE TABLE chime.job_state (
     typical_us           double precision,
     spread_us            double precision
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+-- Few, and written only when a job begins or ceases to fail or to be suspended.
+CREATE INDEX job_state_failing ON chime.job_state (job_id) WHERE consecutive_failures > 0;
+CREATE INDEX job_state_suspended ON chime.job_state (job_id) WHERE suspended_at IS NOT NULL;
 CREATE INDEX job_state_suspended_until ON chime.job_state (suspended_until) WHERE suspended_until IS NOT NULL;
 COMMENT ON TABLE chime.job_state IS 'all that a schedule holds in memory can be rebuilt from here';
 COMMENT ON COLUMN chime.job_state.last_slot IS 'the cursor: every slot up to it is decided and in the ledger';

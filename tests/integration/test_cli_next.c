@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* `pgchime next` of the jobs in a ledger, written by the test itself: no daemon moves them on meanwhile. */
+/* `pgchime next` and `pgchime jobs`, of jobs that the test itself wrote: no daemon moves them on meanwhile. */
 #include <check.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -104,6 +104,53 @@ START_TEST(the_next_slot_of_every_job_soonest_first)
     ASSERT_RUN(0, "next", "--count", "1", "-o", "json");
     ck_assert_uint_eq(json_array_size(jobs()), 1);
     complains("1 of 3 jobs; --count N shows more");
+}
+END_TEST
+
+/* Far from now, so that none becomes due between two looks. */
+static void add_jobs_of_one_schedule(void)
+{
+    static const char *const names[] = {"plain", "twin", "ahead", "later", "for-good", "follows", "refused"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        add_job(names[i], "0 3 1 1 *", NULL);
+    }
+    add_job("berlin", "0 3 1 1 *", "options = '{\"timezone\": \"Europe/Berlin\"}'");
+    add_job("rested", "@after 2h", NULL);
+    add_job("runs", "@after 2h", NULL);
+    cluster_execute(
+        cluster,
+        "UPDATE chime.job SET after = '{plain}' WHERE name = 'follows';"
+        "UPDATE chime.job SET problem = 'x' WHERE name = 'refused';"
+        "UPDATE chime.job_state s SET last_slot = '2098-06-01Z' FROM chime.job j WHERE j.job_id = s.job_id"
+        " AND j.name = 'ahead';"
+        "UPDATE chime.job_state s SET suspended_at = now(), suspended_until = CASE WHEN j.name = 'later' THEN"
+        " timestamptz '2099-06-01Z' END FROM chime.job j WHERE j.job_id = s.job_id AND j.name IN ('later', 'for-good');"
+        "UPDATE chime.job_state s SET last_end = '2097-01-01Z' FROM chime.job j WHERE j.job_id = s.job_id"
+        " AND j.name IN ('rested', 'runs');"
+        "INSERT INTO chime.run (job_id, kind, slot, token, epoch) SELECT job_id, 'schedule', now(),"
+        " gen_random_uuid(), 1 FROM chime.job WHERE name = 'runs'");
+}
+
+START_TEST(jobs_of_one_schedule_are_due_as_each_of_them_is)
+{
+    add_jobs_of_one_schedule();
+    ASSERT_RUN(0, "next", "-o", "json");
+    json_t *all = json_incref(jobs());
+    ck_assert_msg(json_array_size(all) == 7, "%s", output);
+    complains("3 active jobs without a slot that is known beforehand");
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        json_t *job = json_array_get(all, i);
+        const char *name = json_string_value(json_object_get(job, "job"));
+        ASSERT_RUN(0, "next", name, "--count", "1", "-o", "json");
+        jobs();
+        ck_assert_msg(json_equal(json_object_get(job, "slots"), slots_of(0)), "%s", name);
+    }
+    json_decref(all);
+    ASSERT_RUN(0, "next", "--count", "2", "-o", "json"); /* of three that are due at once the first by name */
+    ck_assert_uint_eq(json_array_size(jobs()), 2);
+    complains("2 of 7 jobs; --count N shows more");
+    ck_assert_str_eq(text_of(0, "job"), "berlin");
+    ck_assert_str_eq(text_of(1, "job"), "follows");
 }
 END_TEST
 
@@ -241,6 +288,52 @@ START_TEST(jobs_and_show_tell_what_wakes_a_job)
 }
 END_TEST
 
+START_TEST(jobs_are_listed_by_the_page_and_what_follows_is_counted)
+{
+    add_job("a", "@yearly", NULL);
+    add_job("b", "@yearly", NULL);
+    add_job("c", "@yearly", "active = false");
+    add_job("d", "@yearly", NULL);
+    add_job("e e", "@yearly", NULL);
+    ASSERT_RUN(0, "jobs", "--limit", "2", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 2);
+    ck_assert_str_eq(text_of(1, "name"), "b");
+    complains("2 more: --after c --database main"); /* which is disabled */
+    ASSERT_RUN(0, "jobs", "--after", "b", "--limit", "1", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 1);
+    ck_assert_str_eq(text_of(0, "name"), "d");
+    complains("1 more: --after d");
+    ASSERT_RUN(0, "jobs", "--after", "d", "--limit", "1", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 1);
+    ck_assert_ptr_null(strstr(errors, "more"));
+    cluster_execute(cluster, "UPDATE chime.job_state s SET consecutive_failures = 1 FROM chime.job j"
+                             " WHERE j.job_id = s.job_id AND j.name IN ('a', 'c', 'e e')");
+    ASSERT_RUN(0, "jobs", "--failing", "--limit", "1", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 1);
+    complains("1 more: --after c");
+    ASSERT_RUN(0, "jobs", "--like", "?", "--limit", "1", "-o", "json");
+    complains("more: --after a");
+    ASSERT_RUN(2, "jobs", "--limit", "0");
+}
+END_TEST
+
+START_TEST(without_a_limit_all_jobs_are_listed_however_many)
+{
+    cluster_execute(
+        cluster,
+        "WITH made AS (INSERT INTO chime.job (name, origin, schedule, command)"
+        " SELECT format('j%s', to_char(n, 'FM0000')), 'config', '@yearly', 'SELECT 1' FROM generate_series(1, 2001) n"
+        " RETURNING job_id) INSERT INTO chime.job_state (job_id, last_slot) SELECT job_id, clock_timestamp() FROM "
+        "made");
+    ASSERT_RUN(0, "jobs", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 2001);
+    ck_assert_str_eq(text_of(1000, "name"), "j1001");
+    ck_assert_str_eq(text_of(2000, "name"), "j2001");
+    ASSERT_RUN(0, "jobs", "--like", "j2*", "-o", "json");
+    ck_assert_uint_eq(json_array_size(jobs()), 2);
+}
+END_TEST
+
 START_TEST(a_schedule_that_cannot_be_read_is_an_error_with_its_job)
 {
     add_job("later", "every full moon", NULL);
@@ -269,11 +362,14 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, the_next_slot_of_every_job_soonest_first);
+    tcase_add_test(tests, jobs_of_one_schedule_are_due_as_each_of_them_is);
     tcase_add_test(tests, the_slots_of_one_job_in_its_zone_with_what_the_clocks_do);
     tcase_add_test(tests, a_delay_is_known_once_its_run_has_ended);
     tcase_add_test(tests, why_a_job_has_no_slots_is_said);
     tcase_add_test(tests, what_wakes_a_job_without_a_schedule_is_said);
     tcase_add_test(tests, jobs_and_show_tell_what_wakes_a_job);
+    tcase_add_test(tests, jobs_are_listed_by_the_page_and_what_follows_is_counted);
+    tcase_add_test(tests, without_a_limit_all_jobs_are_listed_however_many);
     tcase_add_test(tests, a_schedule_that_cannot_be_read_is_an_error_with_its_job);
     tcase_add_test(tests, jobs_and_status_know_the_zone_too);
     suite_add_tcase(suite, tests);
