@@ -65,7 +65,7 @@ function SignIn() {
             <p role="alert" class="bad-text">
                 {said.value}
             </p>
-            <p class="hint">pgchime web token NAME --role view makes one; pgchime web open opens this page with it.</p>
+            <p class="hint">pgchime web token NAME --role view makes one.</p>
         </main>
     );
 }

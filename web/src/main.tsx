@@ -4,7 +4,7 @@ import { App } from './app';
 import { signIn } from './resource';
 import { parse, route } from './route';
 
-/** `pgchime web open` gives the token in the fragment, which no log sees; it does not stay there. */
+/** A link may have the token in its fragment, which no log sees; it does not stay there. */
 async function start(): Promise<void> {
     const token = /^#token=(.+)$/.exec(location.hash)?.[1];
     if (token) {

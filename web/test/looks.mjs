@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: PostgreSQL
+// Every page, light and dark, wide and 390 pixels: no fault that axe knows, nothing that scrolls sideways but tables.
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { check, show } from './checks.mjs';
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const pages = [
+    ['#/app', '.timeline'],
+    ['#/app/jobs', 'tbody tr'],
+    ['#/app/job/broken', 'svg.chart'],
+    ['#/app/runs', 'tbody tr'],
+    ['#/app/runs?state=skipped,missed', '.empty, tbody tr'],
+    ['#/app/no-such-page', 'main a'],
+];
+
+/** By evaluate: the policy refuses a script tag, as it should. */
+async function inspect(page, what) {
+    await page.evaluate(axe);
+    const found = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+    const said = found.violations.map(({ id, nodes }) => {
+        const places = nodes.map((node) => `${node.html} ${node.failureSummary}`).slice(0, 3);
+        return `${id} (${places.join(' ')})`;
+    });
+    check(`axe: ${what}`, said.length === 0, said.join('; '));
+}
+
+async function narrow(page, what) {
+    const { wide, room } = await page.evaluate(() => ({
+        wide: document.documentElement.scrollWidth,
+        room: document.documentElement.clientWidth,
+    }));
+    check(`${what} does not scroll sideways at ${room} pixels`, wide <= room, `it is ${wide} wide`);
+}
+
+export async function looks({ open, address }) {
+    const light = await open({ colorScheme: 'light' });
+    const dark = await open({ colorScheme: 'dark', viewport: { width: 390, height: 800 } });
+    for (const [hash, wanted] of pages) {
+        for (const [page, name] of [
+            [light, 'light'],
+            [dark, 'dark, narrow'],
+        ]) {
+            await show(page, address, hash, wanted);
+            await inspect(page, `${hash}, ${name}`);
+            await narrow(page, hash);
+        }
+        check(`${hash} has one heading`, (await light.locator('h1').count()) === 1);
+    }
+    await light.context().close();
+    await dark.context().close();
+}
