@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "base/intern.h"
 
-#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -22,4 +22,16 @@ const char *intern(const char *text)
     texts = xrealloc(texts, count + 1, sizeof(*texts));
     texts[count] = xstrdup(text);
     return texts[count++];
+}
+
+size_t intern_count(void)
+{
+    return count;
+}
+
+void intern_forget(size_t kept)
+{
+    while (count > kept) {
+        free(texts[--count]);
+    }
 }

@@ -240,6 +240,7 @@ const struct job *sql_job_make(const struct sql_job_row *row, const struct confi
                               .since = row->since,
                               .active = row->active,
                               .options = &making.read};
+    size_t known = intern_count();
     error_clear(err);
     bool good = read_all(&making, err);
     if (!good) {
@@ -251,6 +252,7 @@ const struct job *sql_job_make(const struct sql_job_row *row, const struct confi
     const struct job *job = good ? job_hold(&making.job) : sql_job_refused(&making.job);
     json_decref(making.options);
     arena_destroy(making.arena);
+    intern_forget(known); /* a role may write as many as it likes */
     return job;
 }
 
@@ -260,9 +262,11 @@ bool sql_job_schedule(const char *text, const char *options, const struct config
     const struct sql_job_row row = {.options = options};
     struct making making = {.row = &row, .database = database, .zones = zones, .arena = arena_create()};
     making.job = (struct job){.schedule_text = text, .options = &making.read};
+    size_t known = intern_count();
     bool good = read_definition(&making, err) && find_zone(&making, err);
     *schedule = making.job.schedule;
     json_decref(making.options);
     arena_destroy(making.arena);
+    intern_forget(known);
     return good;
 }

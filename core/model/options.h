@@ -31,7 +31,7 @@ enum log_runs { LOG_RUNS_ALL, LOG_RUNS_ERRORS, LOG_RUNS_OFF };
 
 #define RETRY_ON_MAX 16
 
-/* Ordered by size: there is one in every job. */
+/* Ordered by size. Its texts are borrowed: of a draft from intern(), of a job from its shared options. */
 struct job_options {
     uint64_t set; /* bit n: option n of the table was given by its source */
     enum overlap_policy overlap_policy;
@@ -55,12 +55,11 @@ struct job_options {
     duration lock_timeout; /* 0 = none */
     int64_t max_attempts;  /* the first included */
     struct backoff backoff;
-    const char
-        *retry_on;    /* interned: SQLSTATEs with commas; a shorter one is a prefix, so "08" is the class; NULL as "" */
-    int64_t priority; /* 1 first .. 9 */
-    const char *pool; /* interned */
+    const char *retry_on; /* SQLSTATEs with commas; a shorter one is a prefix, so "08" is the class; NULL as "" */
+    int64_t priority;     /* 1 first .. 9 */
+    const char *pool;
     int64_t suspend_after_failures; /* 0 = never */
-    const char *timezone;           /* interned; NULL: the database's */
+    const char *timezone;           /* NULL: the database's */
     duration expect_success_within; /* these are for alerts alone; 0 = nothing is expected */
     duration expect_duration;
     duration expect_min_duration;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "model/shared_options.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 struct shared {
     struct job_options options; /* first: its address is what holders have */
@@ -13,19 +15,60 @@ struct shared {
     size_t holders;
 };
 
-/* All of the process, by their bytes: texts in them are interned, and there is no padding. */
+/* All of the process, by their bytes and their texts: there is no padding. */
 static struct shared **buckets;
 static size_t bucket_count; /* a power of two */
 static size_t shared_count;
 
-static uint64_t hash_of(const struct job_options *options)
+static const size_t texts[] = {offsetof(struct job_options, retry_on), offsetof(struct job_options, pool),
+                               offsetof(struct job_options, timezone)};
+
+static const char **text_of(struct job_options *options, size_t which)
 {
-    const unsigned char *bytes = (const unsigned char *)options;
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < sizeof(*options); i++) {
-        hash = (hash ^ bytes[i]) * UINT64_C(1099511628211);
+    return (const char **)(void *)((char *)options + texts[which]);
+}
+
+/* Takes the texts out: what is left is compared as bytes. */
+static void split(const struct job_options *options, struct job_options *bytes, const char *parts[COUNT_OF(texts)])
+{
+    memcpy(bytes, options, sizeof(*bytes));
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        parts[i] = *text_of(bytes, i);
+        *text_of(bytes, i) = NULL;
+    }
+}
+
+static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        hash = (hash ^ ((const unsigned char *)bytes)[i]) * UINT64_C(1099511628211);
     }
     return hash;
+}
+
+static uint64_t hash_of(const struct job_options *options)
+{
+    struct job_options bytes;
+    const char *parts[COUNT_OF(texts)];
+    split(options, &bytes, parts);
+    uint64_t hash = hash_bytes(UINT64_C(14695981039346656037), &bytes, sizeof(bytes));
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        hash = hash_bytes(hash, parts[i], parts[i] != NULL ? strlen(parts[i]) + 1 : 0);
+    }
+    return hash;
+}
+
+static bool are_equal(const struct job_options *a, const struct job_options *b)
+{
+    struct job_options bytes[2];
+    const char *parts[2][COUNT_OF(texts)];
+    split(a, &bytes[0], parts[0]);
+    split(b, &bytes[1], parts[1]);
+    bool equal = memcmp(&bytes[0], &bytes[1], sizeof(bytes[0])) == 0;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        equal = equal && text_same(parts[0][i], parts[1][i]);
+    }
+    return equal;
 }
 
 static struct shared **bucket_of(uint64_t hash)
@@ -63,12 +106,16 @@ struct job_options *shared_options_hold(const struct job_options *options)
     }
     uint64_t hash = hash_of(options);
     struct shared *it = *bucket_of(hash);
-    while (it != NULL && (it->hash != hash || memcmp(&it->options, options, sizeof(*options)) != 0)) {
+    while (it != NULL && (it->hash != hash || !are_equal(&it->options, options))) {
         it = it->next;
     }
     if (it == NULL) {
         it = xcalloc(1, sizeof(*it));
         memcpy(&it->options, options, sizeof(*options));
+        for (size_t i = 0; i < COUNT_OF(texts); i++) {
+            const char *text = *text_of(&it->options, i);
+            *text_of(&it->options, i) = text != NULL ? xstrdup(text) : NULL;
+        }
         it->hash = hash;
         put(it);
         shared_count++;
@@ -93,6 +140,9 @@ void shared_options_drop(struct job_options *options)
         return;
     }
     take_out(it);
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        free((char *)*text_of(&it->options, i));
+    }
     free(it);
     if (--shared_count == 0) {
         free(buckets);

@@ -7,7 +7,7 @@
 
 #include "model/options.h"
 
-/* Equal ones, held by the caller too. */
+/* Equal ones, with texts of their own, held by the caller too. */
 struct job_options *shared_options_hold(const struct job_options *options);
 void shared_options_drop(struct job_options *options);
 

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "base/intern.h"
 #include "catalog/sql_job.h"
 #include "support/process/suite.h"
 
@@ -66,6 +67,28 @@ static void tear_down(void)
     job = NULL;
     zones_destroy(zones);
 }
+
+/* The role that edits a job can invent as many as it likes. */
+START_TEST(the_process_keeps_no_text_that_a_role_invents)
+{
+    size_t before = intern_count();
+    make("* * * * *", "{\"retry_on\": \"40001\", \"timezone\": \"Europe/Paris\"}");
+    expect_good();
+    ck_assert_str_eq(job->options->retry_on, "40001");
+    ck_assert_str_eq(job->options->timezone, "Europe/Paris");
+    const struct job *first = job_hold(job);
+    make("*/2 * * * *", "{\"retry_on\": \"40001\", \"timezone\": \"Europe/Paris\"}");
+    ck_assert_ptr_eq(job->options, first->options);
+    make("* * * * *", "{\"retry_on\": \"40P01\", \"pool\": \"invented\"}");
+    expect_refused("no pool \"invented\"");
+    ck_assert_str_eq(job->options->timezone, "Europe/Berlin");
+    ck_assert_str_eq(first->options->retry_on, "40001");
+    struct schedule schedule;
+    ck_assert(sql_job_schedule("0 3 * * *", "{\"timezone\": \"Asia/Tokyo\"}", &database, zones, &schedule, &err));
+    ck_assert_uint_eq(intern_count(), before);
+    job_drop(first);
+}
+END_TEST
 
 START_TEST(a_good_row_is_a_job_of_its_own)
 {
@@ -165,6 +188,7 @@ int main(void)
     tcase_add_test(cases, a_good_row_is_a_job_of_its_own);
     tcase_add_test(cases, what_is_not_given_is_as_in_pg_cron);
     tcase_add_test(cases, every_fault_is_told_and_leaves_a_job_that_does_nothing);
+    tcase_add_test(cases, the_process_keeps_no_text_that_a_role_invents);
     tcase_add_test(cases, lists_and_settings_are_read);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
