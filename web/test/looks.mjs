@@ -11,6 +11,10 @@ const pages = [
     ['#/app/job/broken', 'svg.chart'],
     ['#/app/runs', 'tbody tr'],
     ['#/app/runs?state=skipped,missed', '.empty, tbody tr'],
+    ['#/app/views', '.empty, tbody tr'],
+    ['#/app/graph', 'svg.graph'],
+    ['#/app/alerts', 'nav[aria-label="Which alerts"]'],
+    ['#/app/doctor', 'h2'],
     ['#/app/no-such-page', 'main a'],
 ];
 
