@@ -86,7 +86,7 @@ test_success()
     expect_tables
     expect "the summary" "$(count_lines '^demo: all 45 checks are ok$')" 1
     kept=$(sed -n 's/^== Left in \(.*\); to go on there:$/\1/p' "$RUN_DIRECTORY/output")
-    expect "what is kept" "$(cd "$kept" && echo ./*)" "./conf.d ./pg ./pgchime.conf ./run.log ./serve.log ./writer.log"
+    expect "what is kept" "$(cd "$kept" && echo ./*)" "./conf.d ./pg ./pgchime.conf ./run.log ./secret ./serve.log ./tokens ./web.conf ./web.log ./writer.log"
     expect "processes left" "$(pgrep -fa "$kept" || true)" ''
 }
 
