@@ -96,6 +96,7 @@ rewrite() { sed -E "s/cancel [0-9]+/cancel ${hanging:-0}/" <<<"$1"; }
 # --- the page, from its beginning to its end --------------------------------------------------------------------------------
 lead
 checks=0
+# shellcheck disable=SC2013 # names of one word
 for fault in $(sed -n 's/^<!-- fault: \(.*\) -->$/\1/p' "$page"); do
     "plant_$fault"
     awk -v mark="<!-- fault: $fault -->" '

@@ -28,9 +28,11 @@ expect()
 }
 
 expect "the pages are current and name what is there"
+# shellcheck disable=SC2016 # the page's quotes
 sed -i 's/`target_lag`/`target_lagg`/' "$copy/docs/seeds/000.md"
 expect "a name that is nowhere" '"target_lagg" is nowhere in the sources'
 cp docs/seeds/000.md "$copy/docs/seeds/000.md"
+# shellcheck disable=SC2016
 sed -i 's/`pgchime verify`/`pgchime verifyy`/' "$copy/docs/seeds/003.md"
 expect "a command that is nowhere" '"pgchime verifyy" is nowhere in the sources'
 cp docs/seeds/003.md "$copy/docs/seeds/003.md"

@@ -42,7 +42,7 @@ END
 chmod 644 "$RUN_DIRECTORY/pgchime.conf" "$RUN_DIRECTORY/conf.d/jobs.conf"
 "$ROOT_DIRECTORY/build/pgchime" serve --config "$RUN_DIRECTORY/pgchime.conf" 2>"$RUN_DIRECTORY/log" &
 daemon=$!
-stop_daemon() { kill "$daemon" 2>/dev/null && wait "$daemon" || true; }
+stop_daemon() { kill "$daemon" 2>/dev/null || return 0; wait "$daemon" || true; }
 on_exit stop_daemon
 "$web" token tester --role view >"$RUN_DIRECTORY/tokens" 2>"$RUN_DIRECTORY/secret"
 token=$(sed -n 's/^token: //p' "$RUN_DIRECTORY/secret")
