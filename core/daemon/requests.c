@@ -127,6 +127,8 @@ void requests_grant(struct lead *lead, const struct pg_reply *heartbeat)
             take(lead, &granted, &requests[i]);
         }
     }
+    dispatch_write_skipped(
+        lead); /* before the end of a suspension: what was missed in it would be run by the next leader */
     if (granted.request_count > 0) {
         ledger_acknowledge(&lead->ledger, granted.requests, granted.request_count, lead_now(lead), acknowledged, lead);
     }

@@ -156,6 +156,31 @@ START_TEST(slots_after_a_suspension_that_ended_while_nobody_led_are_caught_up)
 }
 END_TEST
 
+/* What was missed is written before the resumption is acknowledged: else the next leader would run it. */
+START_TEST(slots_of_a_suspension_stay_missed_when_the_leader_is_lost_as_it_ends)
+{
+    site_job(site, "a", EVERY_SECOND " catchup = \"all\";");
+    served = site_lead(site);
+    runs_await(cluster, "a", 1);
+    cluster_execute(cluster, "SELECT chime.suspend(" JOB("a") ")");
+    WAIT_SQL(cluster, "SELECT suspended_by FROM chime.job_state", "postgres", 10);
+    cluster_execute(cluster, "CREATE TABLE since AS SELECT clock_timestamp() AS at");
+    WAIT_SQL(cluster, "SELECT now() > at + interval '2 s' FROM since", "t", 10);
+    session_execute(person, "BEGIN; LOCK TABLE chime.missed IN EXCLUSIVE MODE");
+    cluster_execute(cluster, "SELECT chime.resume(" JOB("a") ")");
+    WAIT_SQL(cluster,
+             "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_locks"
+             " WHERE relation = 'chime.missed'::regclass AND NOT granted",
+             "t", 30);
+    session_execute(person, "ROLLBACK");
+    runs_await_more("a", 1);
+    EXPECT_SQL(cluster,
+               "SELECT count(*) > 0 FROM chime.missed, since WHERE reason = 'resumed by postgres' AND last_slot > at",
+               "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.runs, since WHERE slot BETWEEN at AND at + interval '2 s'", "0");
+}
+END_TEST
+
 START_TEST(no_queue_of_requests_keeps_other_requests_from_the_leader)
 {
     site_job(site, "busy", NEVER_DUE "command = \"SELECT pg_sleep(100)\";");
@@ -229,6 +254,7 @@ int main(void)
     tcase_add_test(cases, a_request_is_shown_until_the_leader_has_granted_it);
     tcase_add_test(cases, a_job_suspended_while_nobody_led_does_not_start_when_somebody_does);
     tcase_add_test(cases, slots_after_a_suspension_that_ended_while_nobody_led_are_caught_up);
+    tcase_add_test(cases, slots_of_a_suspension_stay_missed_when_the_leader_is_lost_as_it_ends);
     tcase_add_test(cases, no_queue_of_requests_keeps_other_requests_from_the_leader);
     tcase_add_test(cases, no_slot_gets_lost_where_one_schedule_ends_and_another_begins);
     tcase_add_test(cases, a_removed_job_gets_no_further_attempt);
