@@ -222,6 +222,11 @@ const char *why_say_now(struct buffer *text, const struct why_facts *facts)
         buffer_printf(text, "it cannot be scheduled: %s", why_value(facts, WHY_PROBLEM));
         return "refused";
     }
+    if (why_value(facts, WHY_COPY) != NULL) {
+        buffer_printf(text, "%s: its jobs are held; " LEDGER_COPY_HINT, why_value(facts, WHY_COPY),
+                      facts->database->name);
+        return "unled";
+    }
     if (why_value(facts, WHY_RUN_ID) != NULL && why_value(facts, WHY_RUN_PID) != NULL) {
         say_running(text, facts);
         return "running";
@@ -233,11 +238,6 @@ const char *why_say_now(struct buffer *text, const struct why_facts *facts)
     if (why_value(facts, WHY_SUSPENDED_AT) != NULL) {
         say_suspended(text, facts);
         return "suspended";
-    }
-    if (why_value(facts, WHY_COPY) != NULL) {
-        buffer_printf(text, "%s: its jobs are held; " LEDGER_COPY_HINT, why_value(facts, WHY_COPY),
-                      facts->database->name);
-        return "unled";
     }
     if (!why_is(facts, WHY_LED)) {
         const char *since = why_value(facts, WHY_UNLED);
