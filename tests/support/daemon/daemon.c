@@ -2,6 +2,7 @@
 #include "support/daemon/daemon.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,46 @@ struct daemon {
     char *output;
     char *errors;
 };
+
+/* --- what they said, when a test fails --------------------------------------------------------------------------- */
+
+#define WITNESSES_MAX 8
+#define SAID_MAX 3000
+
+static struct daemon *started[WITNESSES_MAX];
+
+static const char *last_said(const char *errors)
+{
+    size_t length = strlen(errors);
+
+    return length > SAID_MAX ? errors + length - SAID_MAX : errors;
+}
+
+static void tell_all(char *text, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < WITNESSES_MAX && used < size; i++) {
+        if (started[i] == NULL)
+            continue;
+        char *errors = daemon_errors(started[i]);
+        used += (size_t)snprintf(text + used, size - used, "\n--- pgchime %ld said:\n%s", (long)started[i]->pid,
+                                 last_said(errors));
+        free(errors);
+    }
+}
+
+static void replace_witness(struct daemon *from, struct daemon *to)
+{
+    for (size_t i = 0; i < WITNESSES_MAX; i++) {
+        if (started[i] == from) {
+            started[i] = to;
+            return;
+        }
+    }
+}
+
+/* --- starting ----------------------------------------------------------------------------------------------------- */
 
 static pid_t launch(const struct daemon *daemon, const char *const *arguments)
 {
@@ -45,6 +86,8 @@ struct daemon *daemon_start(const char *const *arguments)
     daemon->errors = files_path("%s/errors", daemon->directory);
     daemon->pid = launch(daemon, arguments);
     guard_process(GUARD_GROUP, daemon->pid);
+    replace_witness(NULL, daemon);
+    support_use_witness(tell_all);
     return daemon;
 }
 
@@ -52,6 +95,7 @@ void daemon_destroy(struct daemon *daemon)
 {
     if (daemon == NULL)
         return;
+    replace_witness(daemon, NULL);
     daemon_kill(daemon);
     files_remove_tree(daemon->directory);
     guard_forget_directory(daemon->directory);
@@ -103,10 +147,7 @@ int daemon_wait(struct daemon *daemon, double seconds)
     if (has_ended_within(daemon, seconds))
         return daemon->status;
     daemon_kill(daemon);
-    char *errors = daemon_errors(daemon);
-    size_t length = strlen(errors);
-    support_fail("pgchime did not end within %g s; it said:\n%s", seconds,
-                 length > 3000 ? errors + length - 3000 : errors);
+    support_fail("pgchime %ld did not end within %g s", (long)daemon->pid, seconds);
 }
 
 char *daemon_output(const struct daemon *daemon)
@@ -146,10 +187,7 @@ void daemon_await(struct daemon *daemon, const char *text, double seconds)
 
     if (wait_until(was_said, &saying, seconds))
         return;
-    char *errors = daemon_errors(daemon);
-    size_t length = strlen(errors);
-    support_fail("pgchime did not say \"%s\" within %g s; it said:\n%s", text, seconds,
-                 length > 3000 ? errors + length - 3000 : errors);
+    support_fail("pgchime %ld did not say \"%s\" within %g s", (long)daemon->pid, text, seconds);
 }
 
 int daemon_run(const char *const *arguments, char **output, char **errors)

@@ -13,11 +13,16 @@
 #define CHIME_TESTS_SUPPORT_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdnoreturn.h>
 #include <sys/types.h>
 
 /* Fails the running test. */
 noreturn void support_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Asked when a test fails: what else there is to tell, at most `size` bytes with the final 0. */
+typedef void support_witness(char *text, size_t size);
+void support_use_witness(support_witness *witness);
 
 /* How the guard ends a process: a server by an immediate shutdown, then SIGKILL; a group by SIGKILL at once. */
 enum guard_kind { GUARD_SERVER, GUARD_GROUP };
