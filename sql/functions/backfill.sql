@@ -58,9 +58,9 @@ COMMENT ON ROUTINE chime.grain_behind IS 'the condition of groups behind a key';
 -- A FROM item: the groups there are, those of the definition and those that are kept.
 CREATE OR REPLACE FUNCTION chime.grain_groups(p_view chime.view, p_condition text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT format('(SELECT %1$s FROM %2$I.%4$I WHERE %5$s UNION SELECT %1$s FROM %2$I.%3$I WHERE %5$s)',
-                      string_agg(quote_ident(g), ', ' ORDER BY n), p_view.view_schema, p_view.relation, p_view.relation || '__live', p_condition)
-        FROM unnest(p_view.grain) WITH ORDINALITY AS u (g, n));
+RETURN (SELECT format('(SELECT %s FROM %I.%I WHERE %s UNION ', g.names, p_view.view_schema, p_view.relation || '__live', p_condition)
+               || format('SELECT %s FROM %I.%I WHERE %s)', g.names, p_view.view_schema, p_view.relation, p_condition)
+        FROM (SELECT string_agg(quote_ident(u.name), ', ' ORDER BY u.n) AS names FROM unnest(p_view.grain) WITH ORDINALITY AS u (name, n)) AS g);
 COMMENT ON ROUTINE chime.grain_groups IS 'a FROM item: groups of the definition and groups that are kept';
 
 -- Only a kept table whose groups an index finds: a batch is to be bounded.

@@ -116,6 +116,14 @@ RETURN (SELECT 'DISTINCT' || CASE WHEN t <> '' THEN format(' ON (%s%s)', chime.c
         FROM chime.telling_texts(p_source, p_captured) AS t);
 COMMENT ON ROUTINE chime.distinct_keys IS 'DISTINCT for keys of marks: one of each that a definition may tell from others';
 
+-- A condition: a column of two rows compared, each behind the guard of its type. p_by_bytes: the collation is "C".
+CREATE OR REPLACE FUNCTION chime.guarded_comparison(p_type oid, p_column name, p_new text, p_operator text, p_old text, p_by_bytes boolean)
+RETURNS text LANGUAGE sql SET search_path = pg_catalog, pg_temp
+RETURN (SELECT format('%s(%s.%I) OPERATOR(pg_catalog.%s) ', g, p_new, p_column, p_operator) || format('%s(%s.%I)', g, p_old, p_column)
+               || CASE WHEN p_by_bytes THEN ' COLLATE pg_catalog."C"' ELSE '' END
+        FROM chime.write_guard(p_type) AS g);
+COMMENT ON ROUTINE chime.guarded_comparison IS 'the condition that compares a column of two rows, each behind the guard of its type';
+
 -- A condition: one row's captured columns are as they were, and not NULL where an operator compares them, which costs
 -- less than to compare rows by their bytes. It goes within CASE, or the planner would make a hash table for one row.
 -- p_new, p_old: what the rows are called. The guard: an operator may be chosen by a cast that the owner of a type made.
@@ -123,8 +131,7 @@ CREATE OR REPLACE FUNCTION chime.key_kept(p_source integer, p_new text, p_old te
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 RETURN (
     SELECT concat_ws(' AND ',
-               string_agg(format('%1$s(%2$s.%4$I) OPERATOR(pg_catalog.=) %1$s(%3$s.%4$I)%5$s', chime.write_guard(c.known), p_new, p_old,
-                                 c.name, CASE WHEN c.known = 'text'::regtype THEN ' COLLATE pg_catalog."C"' END), ' AND ')
+               string_agg(chime.guarded_comparison(c.known, c.name, p_new, '=', p_old, c.known = 'text'::regtype), ' AND ')
                    FILTER (WHERE chime.equal_is_same(c.known)),
                'pg_catalog.record_image_eq(ROW(' ||
                    string_agg(format('%s.%I', p_new, c.name), ', ') FILTER (WHERE NOT chime.equal_is_same(c.known)) || '), ROW(' ||
@@ -157,8 +164,7 @@ COMMENT ON ROUTINE chime.can_differ IS 'whether an operator of just that type te
 CREATE OR REPLACE FUNCTION chime.rest_differs(p_source integer, p_new text, p_old text) RETURNS text
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 RETURN (
-    SELECT coalesce(string_agg(format('%1$s(%2$s.%4$I) OPERATOR(pg_catalog.<>) %1$s(%3$s.%4$I)%5$s', chime.write_guard(c.known), p_new,
-                                      p_old, c.name, CASE WHEN t.typcollation <> 0 THEN ' COLLATE pg_catalog."C"' END), ' OR '
+    SELECT coalesce(string_agg(chime.guarded_comparison(c.known, c.name, p_new, '<>', p_old, t.typcollation <> 0), ' OR '
                                ORDER BY t.typlen < 0, c.known = 'jsonb'::regtype, c.name) FILTER (WHERE chime.can_differ(c.known)),
                     chime.rest_changed(p_source, p_new, p_old))
     FROM chime.source_columns(p_source) AS c JOIN pg_type t ON t.oid = c.known WHERE NOT c.is_captured);

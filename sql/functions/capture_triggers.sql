@@ -156,12 +156,14 @@ BEGIN
     END IF;
     FOR v_event IN SELECT * FROM chime.capture_events() LOOP
         v_by_row := v_event.event = 'update' AND chime.captured_by_row(p_relation);
-        EXECUTE format('CREATE OR REPLACE TRIGGER chime_capture_%1$s_%2$s AFTER %2$s ON %3$s %4$s '
-                       'EXECUTE FUNCTION chime.capture_%1$s%5$s(%6$L)',
-                       p_source, v_event.event, p_relation,
-                       CASE WHEN v_by_row THEN 'FOR EACH ROW' ELSE v_event.referencing || ' FOR EACH STATEMENT' END,
-                       CASE WHEN v_by_row THEN '_row' WHEN v_event.event = 'insert' THEN '_insert' END,
-                       v_version);
+        EXECUTE chime.fill_template('CREATE OR REPLACE TRIGGER chime_capture_{{source}}_{{event}} AFTER {{event}} ON {{table}} {{rows}} '
+                                    'EXECUTE FUNCTION chime.capture_{{source}}{{variant}}({{version}})', jsonb_build_object(
+            'source', p_source,
+            'event', v_event.event,
+            'table', p_relation,
+            'rows', CASE WHEN v_by_row THEN 'FOR EACH ROW' ELSE v_event.referencing || ' FOR EACH STATEMENT' END,
+            'variant', CASE WHEN v_by_row THEN '_row' WHEN v_event.event = 'insert' THEN '_insert' END,
+            'version', quote_literal(v_version)));
     END LOOP;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE EXCEPTION 'changes of % cannot be captured: %', p_relation, SQLERRM USING ERRCODE = 'insufficient_privilege',

@@ -164,16 +164,28 @@ BEGIN
     SELECT string_agg(format('d_%s %s;', c.n, c.type), ' ' ORDER BY c.n), string_agg('d_' || c.n, ', ' ORDER BY c.n),
            string_agg(format('ARRAY[d_%s]', c.n), ', ' ORDER BY c.n)
       INTO v_declared, v_into, v_arrays FROM chime.grain_columns(p_view) AS c;
-    SELECT string_agg(format(CASE WHEN d.is_tree
-                                 THEN E'WHEN %1$s THEN\nchime_leaf := chime.random_leaf(%2$L);\nIF chime_leaf IS NULL THEN RETURN NULL; END IF;\nSELECT * INTO chime_low, chime_high FROM chime.random_page(chime_leaf);\n'
-                                      'FOR %3$s IN EXECUTE replace(%4$L, ''chime_leaf'', chime_leaf::text) USING chime_low, chime_high LOOP END LOOP;'
-                                 ELSE E'WHEN %1$s THEN\nSELECT * INTO chime_low, chime_high FROM chime.random_page(%2$L);\nSELECT * INTO %3$s FROM (%4$s) AS d;' END,
-                             d.n, d.relation, v_into, d.query), E'\n' ORDER BY d.n)
+    SELECT string_agg(chime.fill_template(CASE WHEN d.is_tree THEN $branch$
+            WHEN {{number}} THEN
+                chime_leaf := chime.random_leaf({{relation}});
+                IF chime_leaf IS NULL THEN
+                    RETURN NULL;
+                END IF;
+                SELECT * INTO chime_low, chime_high FROM chime.random_page(chime_leaf);
+                FOR {{columns}} IN EXECUTE replace({{query_text}}, 'chime_leaf', chime_leaf::text) USING chime_low, chime_high LOOP END LOOP;$branch$
+                ELSE $branch$
+            WHEN {{number}} THEN
+                SELECT * INTO chime_low, chime_high FROM chime.random_page({{relation}});
+                SELECT * INTO {{columns}} FROM ({{query}}) AS d;$branch$ END, jsonb_build_object(
+                'number', d.n,
+                'relation', quote_literal(d.relation),
+                'columns', v_into,
+                'query', d.query,
+                'query_text', quote_literal(d.query))), '' ORDER BY d.n)
       INTO v_draws FROM (SELECT row_number() OVER () - 1 AS n, w.* FROM chime.draws(p_view) AS w) AS d;
     EXECUTE format($f$
-        CREATE OR REPLACE FUNCTION chime.watched_%1$s() RETURNS jsonb
+        CREATE OR REPLACE FUNCTION chime.watched_%s() RETURNS jsonb
         LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET enable_seqscan = off
-        SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS %2$L$f$, p_view.view_id, chime.fill_template($body$
+        SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS %L$f$, p_view.view_id, chime.fill_template($body$
         #variable_conflict use_column
         DECLARE
             v_draw integer := CASE WHEN random() < 0.5 THEN 0 ELSE floor(random() * {{draw_count}}) END;

@@ -61,30 +61,40 @@ BEGIN
            string_agg(format('l.%I IS NULL', c), ' OR '), string_agg(format('k.%I IS NULL', c), ' OR ')
       INTO v_key, v_equal, v_same, v_live_null, v_kept_null
       FROM unnest(p_key) AS c CROSS JOIN LATERAL chime.key_equality(p_kept, c) AS e;
-    RETURN format($f$
-        live AS MATERIALIZED (%3$s),
-        kept AS (%4$s),
+    RETURN chime.fill_template($f$
+        live AS MATERIALIZED ({{live_rows}}),
+        kept AS ({{kept_rows}}),
         gone AS (
-            DELETE FROM %2$s t WHERE t.ctid IN (
-                SELECT k.chime_row_id FROM kept k WHERE NOT (%8$s) AND NOT EXISTS (SELECT FROM live l WHERE %6$s)
+            DELETE FROM {{relation}} t WHERE t.ctid IN (
+                SELECT k.chime_row_id FROM kept k WHERE NOT ({{kept_has_null}}) AND NOT EXISTS (SELECT FROM live l WHERE {{equal_keys}})
                 UNION ALL
-                SELECT k.chime_row_id FROM kept k WHERE (%8$s) AND NOT EXISTS (SELECT FROM live l WHERE %7$s))
+                SELECT k.chime_row_id FROM kept k WHERE ({{kept_has_null}}) AND NOT EXISTS (SELECT FROM live l WHERE {{same_keys}}))
             RETURNING 1
         ),
         differing AS (
-            SELECT l.* FROM live l LEFT JOIN kept k ON %6$s WHERE NOT (%9$s) AND (k.chime_row_id IS NULL OR %10$s)
+            SELECT l.* FROM live l LEFT JOIN kept k ON {{equal_keys}} WHERE NOT ({{live_has_null}}) AND (k.chime_row_id IS NULL OR {{differs}})
             UNION ALL
-            SELECT l.* FROM live l LEFT JOIN kept k ON %7$s WHERE (%9$s) AND (k.chime_row_id IS NULL OR %10$s)
+            SELECT l.* FROM live l LEFT JOIN kept k ON {{same_keys}} WHERE ({{live_has_null}}) AND (k.chime_row_id IS NULL OR {{differs}})
         ),
         put AS (
-            INSERT INTO %2$s AS t (%1$s) SELECT %12$s%1$s FROM differing
-            ON CONFLICT (%5$s) DO UPDATE SET %11$s
+            INSERT INTO {{relation}} AS t ({{columns}}) SELECT {{once}}{{columns}} FROM differing
+            ON CONFLICT ({{key}}) DO UPDATE SET {{assignments}}
             RETURNING (t.xmax = 0) AS fresh
         )
         SELECT (SELECT count(*) FROM live) AS live, (SELECT count(*) FROM kept) AS held, (SELECT count(*) FROM put WHERE fresh) AS inserted,
-               (SELECT count(*) FROM put WHERE NOT fresh) AS updated, (SELECT count(*) FROM gone) AS deleted$f$,
-        chime.column_list(p_kept), p_kept, p_live_rows, p_kept_rows, v_key, v_equal, v_same, v_kept_null, v_live_null,
-        v_differs, v_set, CASE WHEN p_once THEN format('DISTINCT ON (%s) ', v_key) END);
+               (SELECT count(*) FROM put WHERE NOT fresh) AS updated, (SELECT count(*) FROM gone) AS deleted$f$, jsonb_build_object(
+        'relation', p_kept,
+        'columns', chime.column_list(p_kept),
+        'live_rows', p_live_rows,
+        'kept_rows', p_kept_rows,
+        'key', v_key,
+        'equal_keys', v_equal,
+        'same_keys', v_same,
+        'kept_has_null', v_kept_null,
+        'live_has_null', v_live_null,
+        'differs', v_differs,
+        'assignments', v_set,
+        'once', CASE WHEN p_once THEN format('DISTINCT ON (%s) ', v_key) END));
 END $$;
 COMMENT ON ROUTINE chime.difference_statement IS 'the statement that makes rows equal to others by key, without stamps';
 
@@ -168,27 +178,30 @@ BEGIN
         v_marks := chime.log_name(v_source.source_id);
         v_declared := v_declared || format(E'\n    m_%s %s[];', v_source.n, v_marks);
         v_taken := v_taken || format($f$,
-           chime.take_marks(m_%1$s, %2$L, v_xmax, v_xip)$f$, v_source.n,
-            format('SELECT array_agg(m.mark) FROM (SELECT DISTINCT ON ((u.mark).chime_whole%2$s) u.mark FROM ('
-                   'SELECT chime_mark AS mark FROM %1$s chime_mark WHERE chime_xid >= $1 UNION ALL '
-                   'SELECT chime_mark FROM %1$s chime_mark WHERE chime_xid = ANY ($2)) u LIMIT %3$s) m',
-                   v_marks, (SELECT string_agg(', (u.mark).' || quote_ident(c), '') FROM unnest(v_source.captured) AS c)
-                       || chime.telling_texts(v_source.source_id, v_source.captured, '(u.mark).%1$I'),
-                   v_source.most + 1));
+           chime.take_marks(m_%s, %L, v_xmax, v_xip)$f$, v_source.n, chime.fill_template(
+            'SELECT array_agg(m.mark) FROM (SELECT DISTINCT ON ((u.mark).chime_whole{{columns}}) u.mark FROM ('
+            'SELECT chime_mark AS mark FROM {{log}} chime_mark WHERE chime_xid >= $1 UNION ALL '
+            'SELECT chime_mark FROM {{log}} chime_mark WHERE chime_xid = ANY ($2)) u LIMIT {{limit}}) m', jsonb_build_object(
+            'log', v_marks,
+            'columns', (SELECT string_agg(', (u.mark).' || quote_ident(c), '') FROM unnest(v_source.captured) AS c)
+                || chime.telling_texts(v_source.source_id, v_source.captured, '(u.mark).%1$I'),
+            'limit', v_source.most + 1)));
         v_into := v_into || ', m_' || v_source.n;
         v_nothing := v_nothing || format('m_%s IS NULL AND ', v_source.n);
         v_using := concat_ws(', ', nullif(v_using, ''), 'm_' || v_source.n);
-        v_checks := v_checks || format($f$
-                       WHEN EXISTS (SELECT FROM unnest(m_%1$s) AS m WHERE m.chime_whole) THEN %2$L
-                       WHEN EXISTS (SELECT FROM unnest(m_%1$s) AS m WHERE NOT m.chime_whole) THEN %5$L
-                       WHEN cardinality(m_%1$s) > %3$s THEN %4$L$f$,
-            v_source.n, format('%I.%I was truncated', v_source.source_schema, v_source.source_table), v_source.most,
-            CASE WHEN v_source.map_query IS NULL THEN format('more than %s groups changed', v_source.most)
-                 ELSE format('more than %s different (%s) of %I.%I changed', v_source.most, v_source.columns, v_source.source_schema,
-                             v_source.source_table) END,
-            format('a column of %I.%I was altered', v_source.source_schema, v_source.source_table)
+        v_checks := v_checks || chime.fill_template($f$
+                       WHEN EXISTS (SELECT FROM unnest({{marks}}) AS m WHERE m.chime_whole) THEN {{truncated}}
+                       WHEN EXISTS (SELECT FROM unnest({{marks}}) AS m WHERE NOT m.chime_whole) THEN {{altered}}
+                       WHEN cardinality({{marks}}) > {{most}} THEN {{too_many}}$f$, jsonb_build_object(
+            'marks', 'm_' || v_source.n,
+            'truncated', quote_literal(format('%I.%I was truncated', v_source.source_schema, v_source.source_table)),
+            'altered', quote_literal(format('a column of %I.%I was altered', v_source.source_schema, v_source.source_table)
                 || CASE WHEN chime.moves(v_source.source_id) IS NULL THEN ''
-                        ELSE ', or a row moved to another partition with a key that is known only there' END);
+                        ELSE ', or a row moved to another partition with a key that is known only there' END),
+            'most', v_source.most,
+            'too_many', quote_literal(CASE WHEN v_source.map_query IS NULL THEN format('more than %s groups changed', v_source.most)
+                ELSE format('more than %s different (%s) of %I.%I changed', v_source.most, v_source.columns, v_source.source_schema,
+                            v_source.source_table) END)));
         v_keys := concat_ws(' UNION ', nullif(v_keys, ''), CASE WHEN v_source.map_query IS NULL
             THEN format('SELECT %s%s FROM unnest($%s) AS m', v_source.more_than_groups, v_grain, v_source.n)
             ELSE format('SELECT DISTINCT %s FROM (WITH marks AS (SELECT %s FROM unnest($%s) AS m) SELECT * FROM (%s) AS mapped) AS x (%s)',
@@ -208,12 +221,12 @@ BEGIN
     -- get a column. Batches grow, so that groups that are dearer than they were are found out by the first few.
     -- A schema may be called anything, so no dollar quote is safe around its name.
     EXECUTE format($f$
-        CREATE OR REPLACE FUNCTION chime.keyed_%1$s(
+        CREATE OR REPLACE FUNCTION chime.keyed_%s(
             p_seen pg_snapshot, p_fingerprint text, p_revisit boolean, p_full_us bigint, p_floor_us double precision, p_key_us double precision,
             p_watch boolean, OUT seen pg_snapshot, OUT fingerprint text, OUT reason text, OUT keys bigint, OUT rows bigint, OUT inserted bigint,
             OUT updated bigint, OUT deleted bigint, OUT wrong text, OUT watch_us bigint)
         LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off SET enable_seqscan = off
-        SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS %2$L$f$, v_view.view_id, chime.fill_template($body$
+        SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan AS %L$f$, v_view.view_id, chime.fill_template($body$
         #variable_conflict use_column
         DECLARE
             v_xmax xid8 := pg_snapshot_xmax(p_seen);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every source file says its licence. No line of C or of the page, and no comment of SQL, is longer than what clang-format leaves of code.
+# What every source file keeps to: its licence, the length of its lines, templates with names.
 set -uo pipefail
 # SPDX-License-Identifier: PostgreSQL
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
@@ -28,5 +28,8 @@ mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep -E '\.(c|h|sql|tsx?|mj
 complain "lines of more than $limit characters" "$(LC_ALL=C.UTF-8 grep -nE "^.{$limit}." "${sources[@]}" |
     grep -E '^[^:]*(\.([ch]|tsx?|mjs|css):|\.sql:[0-9]+: *--)' | cut -d: -f1,2)"
 
-echo "$((3 - failed)) passed, $failed failed"
+complain 'format() with more than four positions: chime.fill_template names what is put in' \
+    "$(grep -nE '%([5-9]|[1-9][0-9])\$' sql/functions/*.sql | cut -d: -f1,2)"
+
+echo "$((4 - failed)) passed, $failed failed"
 [ "$failed" -eq 0 ]
