@@ -87,7 +87,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF to_regrole('analytics_reader') IS NOT NULL THEN
         GRANT USAGE ON SCHEMA chime TO analytics_reader;
-        GRANT EXECUTE ON FUNCTION chime.as_of(), chime.one_of(text, text, text[]) TO analytics_reader;
+        GRANT EXECUTE ON FUNCTION chime.as_of(), chime.one_of(text, text, text[]), chime.wait_fresh(text, interval) TO analytics_reader;
     END IF;
     IF to_regrole('pgchime_jobs') IS NOT NULL THEN
         PERFORM chime.grant_to_jobs();

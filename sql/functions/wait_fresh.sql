@@ -1,0 +1,130 @@
+-- SPDX-License-Identifier: PostgreSQL
+-- Read your writes: waiting until a view holds what was committed before.
+
+-- Whether all that one snapshot shows, the other shows, too: it is not older, and what it takes to be under way was
+-- under way for the first as well.
+CREATE OR REPLACE FUNCTION chime.shows_all_of(p_seen pg_snapshot, p_by pg_snapshot) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN pg_snapshot_xmax(p_seen) >= pg_snapshot_xmax(p_by)
+       AND NOT EXISTS (SELECT FROM pg_snapshot_xip(p_seen) AS x (id)
+                       WHERE x.id < pg_snapshot_xmax(p_by) AND x.id NOT IN (SELECT pg_snapshot_xip(p_by)));
+COMMENT ON FUNCTION chime.shows_all_of IS 'whether p_seen shows all transactions that p_by shows';
+
+-- By its snapshot where a refresh follows marks; else by when it began: by then p_by had been taken, and a refresh that
+-- had ended before is among p_refreshes.
+CREATE OR REPLACE FUNCTION chime.refreshed_since(p_view chime.view, p_by pg_snapshot, p_since timestamptz, p_refreshes bigint) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+DECLARE v_last chime.view_refresh;
+BEGIN
+    SELECT * INTO v_last FROM chime.view_refresh r
+     WHERE r.view_schema = p_view.view_schema AND r.relation = p_view.relation ORDER BY r.refreshes DESC LIMIT 1;
+    RETURN coalesce(v_last.refreshed_at IS NOT NULL
+                    AND CASE WHEN v_last.seen IS NOT NULL THEN chime.shows_all_of(v_last.seen, p_by)
+                             ELSE v_last.refreshes > p_refreshes AND v_last.refreshed_at >= p_since END, false);
+END $$;
+COMMENT ON FUNCTION chime.refreshed_since IS 'whether a refresh of a view has seen all that p_by, taken at p_since, shows';
+
+-- Without words that a refresh failed with: they may show values of a source, which a reader may not see.
+CREATE OR REPLACE FUNCTION chime.why_behind(p_view chime.view, p_timeout interval) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_name text := p_view.view_schema || '.' || p_view.relation;
+    v_pending integer := chime.pending_changes(v_name);
+    v_refreshed timestamptz := (SELECT max(r.refreshed_at) FROM chime.view_refresh r
+                                WHERE r.view_schema = p_view.view_schema AND r.relation = p_view.relation);
+    v_target interval;
+    v_jobs text; v_suspended text; v_failing text;
+BEGIN
+    SELECT string_agg(j.name, ', ' ORDER BY j.name), string_agg(j.name, ', ' ORDER BY j.name) FILTER (WHERE s.suspended_at IS NOT NULL),
+           string_agg(j.name, ', ' ORDER BY j.name) FILTER (WHERE s.consecutive_failures > 0), min(chime.option_interval(j.options, 'target_lag'))
+      INTO v_jobs, v_suspended, v_failing, v_target
+      FROM chime.job j JOIN chime.job_state s USING (job_id) WHERE j.active AND j.removed_at IS NULL AND v_name = ANY (j.views);
+    RETURN concat_ws('; ',
+        CASE WHEN v_refreshed IS NULL THEN format('%s has not been filled yet', v_name)
+             ELSE format('%s was refreshed last at %s', v_name, to_char(v_refreshed AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')) END,
+        CASE WHEN v_pending >= 1000 THEN 'at least 1000 changes are to come' WHEN v_pending = 1 THEN '1 change is to come'
+             WHEN v_pending > 0 THEN format('%s changes are to come', v_pending) END,
+        CASE WHEN NOT chime.led() THEN 'no daemon leads this database'
+             WHEN v_jobs IS NULL THEN 'no job refreshes it'
+             WHEN v_suspended IS NOT NULL THEN format('job %s is suspended', v_suspended)
+             WHEN v_failing IS NOT NULL THEN format('job %s fails', v_failing)
+             WHEN v_target IS NULL THEN format('job %s runs by its schedule, and not for changes', v_jobs)
+             WHEN v_target > p_timeout THEN format('its target_lag of %s is longer than the timeout', v_target) END);
+END $$;
+COMMENT ON FUNCTION chime.why_behind IS 'what keeps a view from holding what was committed, as far as readers may know';
+
+CREATE OR REPLACE FUNCTION chime.refuse_to_wait(p_view chime.view, p_timeout interval) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_written text;
+BEGIN
+    IF p_timeout IS NULL OR p_timeout < interval '0' OR p_timeout > interval '1 hour' THEN
+        RAISE EXCEPTION 'a timeout of % cannot be waited for', coalesce(p_timeout::text, 'NULL') USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'it is between 0 and 1 hour';
+    ELSIF pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'this server is a standby: it does not know what was committed' USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'wait on the primary; then let this server replay up to there';
+    ELSIF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'this transaction goes on reading what was there when it began, however long it waits'
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'wait before it begins, or in a transaction that is READ COMMITTED';
+    END IF;
+    IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
+        SELECT string_agg(DISTINCT format('%I.%I', n.nspname, c.relname), ', ') INTO v_written
+        FROM chime.views_read() AS r JOIN chime.view v ON v.view_schema = r.read_schema AND v.relation = r.read_relation
+        CROSS JOIN LATERAL chime.tables_read(chime.live_of(v)) AS t (relation)
+        JOIN pg_class c ON c.oid = t.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE r.view_schema = p_view.view_schema AND r.relation = p_view.relation
+          AND EXISTS (SELECT FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.granted AND l.relation = c.oid
+                      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                      AND l.mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'));
+    END IF;
+    IF v_written IS NOT NULL THEN
+        RAISE EXCEPTION 'this transaction wrote to %, which no refresh can see before it commits', v_written
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'commit, then wait';
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.refuse_to_wait IS 'raises where waiting for a view would be in vain';
+
+-- A view below first: what its refresh writes is what the view above it is to hold. A view without pending changes
+-- holds all, however old its last refresh is. SECURITY DEFINER: who reads a view need not read its marks. Each look has
+-- a snapshot of its own, since the function is VOLATILE.
+CREATE OR REPLACE FUNCTION chime.wait_fresh(view text, timeout interval DEFAULT '10 s', OUT fresh boolean, OUT behind interval, OUT reason text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+#variable_conflict use_column
+DECLARE
+    v_until timestamptz;
+    v_view chime.view := chime.find_view(wait_fresh.view);
+    v_below chime.view;
+    v_by pg_snapshot;
+    v_since timestamptz;
+    v_refreshes bigint;
+    v_nap double precision;
+BEGIN
+    PERFORM chime.refuse_to_wait(v_view, wait_fresh.timeout);
+    v_until := clock_timestamp() + wait_fresh.timeout;
+    FOR v_below IN SELECT v.* FROM chime.views_read() AS r JOIN chime.view v ON v.view_schema = r.read_schema AND v.relation = r.read_relation
+                   WHERE r.view_schema = v_view.view_schema AND r.relation = v_view.relation
+                   ORDER BY (SELECT count(*) FROM chime.views_read() AS b WHERE b.view_schema = v.view_schema AND b.relation = v.relation) LOOP
+        v_nap := 0.005;
+        v_since := clock_timestamp();
+        SELECT pg_current_snapshot(), max(r.refreshes) INTO v_by, v_refreshes FROM chime.view_refresh r
+         WHERE r.view_schema = v_below.view_schema AND r.relation = v_below.relation;
+        fresh := coalesce(chime.pending_changes(v_below.view_schema || '.' || v_below.relation, 1) = 0, false);
+        LOOP
+            fresh := fresh OR chime.refreshed_since(v_below, v_by, v_since, v_refreshes);
+            EXIT WHEN fresh OR clock_timestamp() >= v_until;
+            PERFORM pg_sleep(least(v_nap, extract(epoch FROM v_until - clock_timestamp())));
+            v_nap := least(v_nap * 1.5, 0.1);
+        END LOOP;
+        IF NOT fresh THEN
+            SELECT f.behind INTO behind FROM chime.view_freshness() AS f
+             WHERE f.view_schema = v_view.view_schema AND f.relation = v_view.relation;
+            reason := chime.why_behind(v_below, wait_fresh.timeout);
+            RETURN;
+        END IF;
+    END LOOP;
+    behind := interval '0';
+END $$;
+COMMENT ON FUNCTION chime.wait_fresh IS
+    'waits until a view holds all that was committed before the call, at most for timeout: fresh, or how far it is behind and why; the next statement of a READ COMMITTED transaction sees it';
