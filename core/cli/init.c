@@ -124,7 +124,8 @@ static int init_run(const struct invocation *invocation)
     const char *role = invocation_option(invocation, "role");
     struct init_names names = {.role = role != NULL ? role : "pgchime",
                                .databases = databases,
-                               .count = take_databases(invocation, databases)};
+                               .count = take_databases(invocation, databases),
+                               .with_cron = invocation_has(invocation, "with-cron")};
     bool all = !invocation_has(invocation, "config") && !invocation_has(invocation, "sql");
     struct buffer config = {0};
     struct buffer sql = {0};
@@ -160,6 +161,7 @@ const struct command command_init = {
         "place) has plugin retention enforced, also delete from the event tables.",
     .options = {{"config", NULL, "print the configuration only"},
                 {"sql", NULL, "print the SQL only"},
+                {"with-cron", NULL, "the SQL makes schema cron, too, which pgchime migrate --with-cron fills"},
                 {"role", "NAME", "the role that the daemon connects as (default: pgchime)"}},
     .run = init_run,
 };

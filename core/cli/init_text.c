@@ -211,27 +211,40 @@ static void put_roles(struct buffer *text, const char *role)
 }
 
 /* One that is there already is its own, or of whom it may trust: whoever made it first could put there what is run as
- * others. */
-static void put_schema(struct buffer *text, const char *schema, const char *role)
+ * others. Who is no superuser makes a schema for another role only as its member: for this block, where it was none. */
+static void put_schemas(struct buffer *text, const char *role, bool with_cron)
 {
     char *tag = dollar_tag(role);
-    buffer_printf(
-        text,
-        "DO %s\nDECLARE\n    owner name;\nBEGIN\n    SELECT r.rolname INTO owner FROM pg_namespace n JOIN pg_roles r "
-        "ON "
-        "r.oid = n.nspowner\n     WHERE n.nspname = '%s' AND NOT r.rolsuper AND r.rolname NOT IN (current_user, ",
-        tag, schema);
+    buffer_printf(text, "DO %s\nDECLARE\n    v_role CONSTANT name := ", tag);
     put_literal(text, role);
     buffer_printf(
         text,
-        ");\n    IF FOUND THEN\n        RAISE EXCEPTION 'schema %s is there already and belongs to %%', owner\n"
-        "            USING HINT = 'see what is in it, then ALTER SCHEMA %s RENAME TO another, or OWNER TO the "
-        "role that this makes';\n    END IF;\nEND %s;\n",
-        schema, schema, tag);
+        ";\n    v_member CONSTANT boolean := pg_has_role(v_role, CASE WHEN current_setting('server_version_num')::int "
+        "<\n"
+        "        160000 THEN 'MEMBER' ELSE 'SET' END);\n"
+        "    v_schema name;\n    v_owner name;\nBEGIN\n"
+        "    IF NOT v_member THEN\n        EXECUTE format('GRANT %%I TO %%I', v_role, current_user);\n    END IF;\n"
+        "    FOREACH v_schema IN ARRAY ARRAY['chime', 'analytics'%s] LOOP\n"
+        "        SELECT r.rolname INTO v_owner FROM pg_namespace n JOIN pg_roles r ON r.oid = n.nspowner\n"
+        "         WHERE n.nspname = v_schema;\n"
+        "        IF NOT FOUND THEN\n"
+        "            EXECUTE format('CREATE SCHEMA %%I AUTHORIZATION %%I', v_schema, v_role);\n"
+        "        ELSIF v_schema = 'cron' AND EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_cron') THEN\n"
+        "            RAISE NOTICE 'schema cron is the extension''s, and stays as it is' USING HINT =\n"
+        "                'take its jobs over first: pgchime import pg_cron; then DROP EXTENSION pg_cron, and this "
+        "again';\n"
+        "        ELSIF v_owner NOT IN (current_user, v_role) AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname =\n"
+        "              v_owner AND r.rolsuper) THEN\n"
+        "            RAISE EXCEPTION 'schema %% is there already and belongs to %%', v_schema, v_owner USING HINT = "
+        "format(\n"
+        "                'see what is in it, then ALTER SCHEMA %%I RENAME TO another, or OWNER TO the role that this "
+        "makes',\n"
+        "                v_schema);\n"
+        "        END IF;\n    END LOOP;\n"
+        "    IF NOT v_member THEN\n        EXECUTE format('REVOKE %%I FROM %%I', v_role, current_user);\n    END IF;\n"
+        "END %s;\n",
+        with_cron ? ", 'cron'" : "", tag);
     free(tag);
-    buffer_printf(text, "CREATE SCHEMA IF NOT EXISTS %s AUTHORIZATION ", schema);
-    put_identifier(text, role);
-    buffer_puts(text, ";\n");
 }
 
 static void put_grant(struct buffer *text, const char *what, const char *on, const char *role)
@@ -271,24 +284,47 @@ static void put_delete_grants(struct buffer *text, const char *tables, const cha
     free(tag);
 }
 
-static void put_future_grants(struct buffer *text, const char *role)
+/* A superuser grants all tables; others grant what is theirs, or of a role whose rights they have. What they could not
+ * grant and an extension made is left out: there is nobody to ask for it. */
+static void put_table_grants(struct buffer *text, const char *role)
 {
     char *tag = dollar_tag(role);
     buffer_printf(
         text,
-        "-- Tables and partitions made later, by each owner of tables that are there; run this again for a new owner.\n"
-        "DO %s\nDECLARE\n    owner regrole;\nBEGIN\n"
-        "    FOR owner IN SELECT DISTINCT c.relowner::regrole FROM pg_class c\n"
-        "                 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') LOOP\n"
-        "        EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %%s IN SCHEMA public GRANT SELECT, TRIGGER ON TABLES"
-        " TO %%I', owner,\n                       ",
+        "-- Also tables and partitions made later, by each owner of tables that are there; run this again for a "
+        "new owner.\nDO %s\nDECLARE\n    v_role CONSTANT name := ",
         tag);
     put_literal(text, role);
-    buffer_printf(text, ");\n    END LOOP;\nEND %s;\n", tag);
+    buffer_printf(
+        text,
+        ";\n    v_owner regrole;\n    v_allowed boolean;\n    v_relations text;\n    v_tables boolean;\n"
+        "    v_later text := 'IN SCHEMA public GRANT SELECT, TRIGGER ON TABLES TO %%I';\nBEGIN\n"
+        "    FOR v_owner, v_allowed, v_relations, v_tables IN\n"
+        "        SELECT c.relowner, pg_has_role(c.relowner, 'USAGE'), string_agg(c.oid::regclass::text, ', ' ORDER BY "
+        "c.oid),\n"
+        "               bool_or(c.relkind IN ('r', 'p'))\n"
+        "        FROM pg_class c\n"
+        "        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')\n"
+        "          AND (pg_has_role(c.relowner, 'USAGE') OR NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid\n"
+        "               AND d.classid = 'pg_class'::regclass AND d.deptype = 'e'))\n"
+        "        GROUP BY c.relowner\n"
+        "    LOOP\n"
+        "        IF NOT v_allowed THEN\n"
+        "            RAISE WARNING '%% cannot grant what belongs to %%: %%', current_user, v_owner, v_relations USING "
+        "HINT =\n"
+        "                format('let %%s run: GRANT SELECT, TRIGGER ON %%s TO %%I; ALTER DEFAULT PRIVILEGES ' || "
+        "v_later,\n"
+        "                       v_owner, v_relations, v_role, v_role);\n"
+        "            CONTINUE;\n        END IF;\n"
+        "        EXECUTE format('GRANT SELECT, TRIGGER ON %%s TO %%I', v_relations, v_role);\n"
+        "        IF v_tables THEN\n"
+        "            EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE %%s ' || v_later, v_owner, v_role);\n"
+        "        END IF;\n    END LOOP;\nEND %s;\n",
+        tag);
     free(tag);
 }
 
-static void put_database_grants(struct buffer *text, const char *database, const char *role)
+static void put_database_grants(struct buffer *text, const char *database, const char *role, bool with_cron)
 {
     struct buffer on = {0};
     buffer_puts(&on, "DATABASE ");
@@ -300,20 +336,19 @@ static void put_database_grants(struct buffer *text, const char *database, const
                 "-- Only for views of mode matview, whose refresh makes a temporary table of the server's own:\n");
     put_optional_grant(text, "TEMPORARY", buffer_text(&on), role);
     buffer_puts(text, "-- The ledger, and what plugins keep. With these it needs no CREATE on the database.\n");
-    put_schema(text, "chime", role);
-    put_schema(text, "analytics", role);
+    put_schemas(text, role, with_cron);
     buffer_puts(text,
                 "-- What plugins may read. Narrower: name their tables (pgchime plugins says which one is missing).\n"
                 "-- TRIGGER: so that their changes are captured; without it every refresh does everything.\n");
     put_grant(text, "USAGE", "SCHEMA public", role);
-    put_grant(text, "SELECT, TRIGGER", "ALL TABLES IN SCHEMA public", role);
-    put_future_grants(text, role);
+    put_table_grants(text, role);
     buffer_finish(&on);
 }
 
 void init_put_sql(struct buffer *text, const struct init_names *names)
 {
-    buffer_puts(text, "-- What pgchime needs, and nothing more. For a superuser to read, and to run with:\n"
+    buffer_puts(text, "-- What pgchime needs, and nothing more. For a superuser to read and run, or for who owns\n"
+                      "-- the database and has CREATEROLE, as the administrator of a managed host:\n"
                       "--   psql -X -v ON_ERROR_STOP=1 -d postgres -f FILE\n"
                       "-- May be run again. The daemon connects as ");
     put_identifier(text, names->role);
@@ -337,7 +372,7 @@ void init_put_sql(struct buffer *text, const struct init_names *names)
     buffer_puts(text, "-- A publication FOR ALL TABLES sends schema chime, too. One that leaves it out:\n"
                       "--   CREATE PUBLICATION data FOR TABLES IN SCHEMA public, analytics;\n");
     for (size_t i = 0; i < names->count; i++) {
-        put_database_grants(text, names->databases[i], names->role);
+        put_database_grants(text, names->databases[i], names->role, names->with_cron);
         if (names->deleting != NULL) {
             put_delete_grants(text, names->deleting, names->role);
         }

@@ -16,12 +16,14 @@ struct init_names {
     const char *const *databases;
     size_t count;
     const char *deleting; /* tables, with commas, whose old rows the daemon deletes; NULL: none */
+    bool with_cron;       /* schema cron, too, for `pgchime migrate --with-cron` */
 };
 
 bool init_check_names(const struct init_names *names, struct error *err) CHIME_MUST_CHECK;
 /* The text of a pgchime.conf that passes `pgchime check`. */
 void init_put_config(struct buffer *text, const struct init_names *names);
-/* For psql, as superuser; may be run again, also with more databases. */
+/* For psql, as a superuser, or as who owns the databases and has CREATEROLE; may be run again, also with more
+ * databases. */
 void init_put_sql(struct buffer *text, const struct init_names *names);
 
 #endif

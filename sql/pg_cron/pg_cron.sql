@@ -9,8 +9,14 @@ BEGIN
         RAISE EXCEPTION 'the extension pg_cron is installed in this database, and its schema cron stays as it is'
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'take its jobs over first: pgchime import pg_cron; then DROP EXTENSION pg_cron, and this again';
-    ELSIF to_regnamespace('cron') IS NULL THEN
+    END IF;
+    IF to_regnamespace('cron') IS NULL THEN
         CREATE SCHEMA cron;
+    END IF;
+    IF EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = 'cron' AND pg_catalog.pg_get_userbyid(n.nspowner) = current_user)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = 'cron'::regnamespace)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'cron'::regnamespace)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.typnamespace = 'cron'::regnamespace) THEN -- ours, and empty
         PERFORM chime.take_back('SCHEMA cron', n.nspowner, n.nspacl) FROM pg_namespace n WHERE n.nspname = 'cron';
         PERFORM pg_catalog.set_config('chime.new_cron', 'yes', true);
         COMMENT ON SCHEMA cron IS 'jobs in SQL, as pg_cron has them: made by pgchime';
@@ -24,7 +30,8 @@ BEGIN
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE EXCEPTION '% may not make a schema here', current_user USING ERRCODE = 'insufficient_privilege',
-        HINT = pg_catalog.format('let a DBA run: GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user);
+        HINT = pg_catalog.format('let a DBA run what pgchime init --sql --with-cron prints, or: CREATE SCHEMA cron AUTHORIZATION %I',
+                                 current_user);
 END $$;
 
 -- --- the way in: what chime.job_call is for those who may use schema chime -------------------------------------------

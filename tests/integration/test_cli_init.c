@@ -168,6 +168,62 @@ START_TEST(the_role_migrates_and_its_refresh_takes_up_what_changed)
 }
 END_TEST
 
+/* As admin, the administrator of a managed host: no superuser, may create roles, and owns the database. */
+static char *make_as_administrator(void)
+{
+    cluster_execute(cluster, "GRANT CREATE ON SCHEMA public TO app_owner;"
+                             "ALTER DATABASE \"it's \"\"my\"\" shop\" OWNER TO admin;"
+                             "SET ROLE admin; CREATE TABLE public.hers (id int); RESET ROLE");
+    free(init_role_make_as(cluster, "admin", ROLE, DATABASE));
+    return init_role_make_as(cluster, "admin", ROLE, DATABASE); /* may be run again */
+}
+
+START_TEST(an_administrator_who_is_no_superuser_may_run_the_sql)
+{
+    cluster_execute(cluster, "CREATE ROLE admin LOGIN CREATEROLE");
+    char *said = make_as_administrator();
+    ck_assert_msg(strstr(said, "WARNING:  admin cannot grant what belongs to app_owner: public.") != NULL, "%s", said);
+    const char *hint = strstr(said, "HINT:  let app_owner run: ");
+    ck_assert_msg(hint != NULL, "%s", said);
+    char *statements = files_path("%.*s", (int)strcspn(hint + 26, "\n"), hint + 26);
+    EXPECT_SQL(cluster, "SELECT has_table_privilege('ops: \"night\" shift', 'submissions', 'SELECT')", "f");
+    cluster_execute(cluster, "SET ROLE app_owner");
+    cluster_execute(cluster, statements);
+    cluster_execute(cluster, "CREATE TABLE public.later (id int); RESET ROLE; SET ROLE admin;"
+                             "CREATE TABLE public.hers_later (id int); RESET ROLE");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(t, ' ') FROM unnest('{submissions,later,hers,hers_later}'::text[]) t"
+               " WHERE has_table_privilege('ops: \"night\" shift', t, 'SELECT') AND"
+               " has_table_privilege('ops: \"night\" shift', t, 'TRIGGER')",
+               "submissions later hers hers_later");
+    /* It lent itself the role only to make its schemas. */
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_auth_members WHERE member = 'admin'::regrole AND NOT admin_option",
+               "0");
+    free(statements);
+    free(said);
+}
+END_TEST
+
+START_TEST(what_an_administrator_made_serves_and_doctor_finds_nothing)
+{
+    cluster_execute(cluster, "CREATE ROLE admin LOGIN CREATEROLE IN ROLE app_owner");
+    free(make_as_administrator());
+    write_configuration();
+    ASSERT_RUN(0, "migrate", "--with-cron", "--config", configuration);
+    ASSERT_RUN(0, "serve", "--once", "--config", configuration);
+    EXPECT_SQL(cluster, "SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'cron'", ROLE);
+    EXPECT_SQL(cluster, "SELECT state FROM chime.runs WHERE kind = 'install'", "succeeded");
+    cluster_execute(cluster, "ALTER ROLE app_owner LOGIN; GRANT USAGE ON SCHEMA cron TO app_owner;"
+                             "GRANT CONNECT ON DATABASE \"it's \"\"my\"\" shop\" TO app_owner; SET ROLE app_owner;"
+                             "SELECT cron.schedule('its', '0 3 * * *', 'SELECT 1'); RESET ROLE");
+    ASSERT_RUN(8, "doctor", "--config", configuration);
+    /* Nothing but that no daemon runs now. */
+    char *warning = strstr(output, " warn ");
+    ck_assert_msg(warning != NULL && strstr(warning, " warn  nobody leads ") == warning, "%s", output);
+    ck_assert_msg(strstr(warning + 1, " warn ") == NULL && strstr(output, " failed ") == NULL, "%s", output);
+}
+END_TEST
+
 START_TEST(without_the_sql_what_is_missing_is_said)
 {
     cluster_execute(cluster, "CREATE ROLE \"ops: \"\"night\"\" shift\" LOGIN;"
@@ -203,6 +259,8 @@ int main(void)
     tcase_add_test(tests, the_role_may_do_no_more_than_it_needs);
     tcase_add_test(tests, a_job_runs_and_readers_see_the_view_and_no_source);
     tcase_add_test(tests, the_role_migrates_and_its_refresh_takes_up_what_changed);
+    tcase_add_test(tests, an_administrator_who_is_no_superuser_may_run_the_sql);
+    tcase_add_test(tests, what_an_administrator_made_serves_and_doctor_finds_nothing);
     tcase_add_test(tests, without_the_sql_what_is_missing_is_said);
     tcase_add_test(tests, a_file_after_config_is_no_database);
     suite_add_tcase(suite, tests);

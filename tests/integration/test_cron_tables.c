@@ -297,8 +297,19 @@ START_TEST(beside_the_extension_or_a_schema_of_others_it_is_refused)
         cluster_execute(real, migrate_cron_text());
         cluster_destroy(real);
     }
-    cluster_execute(cluster, "DROP SCHEMA cron CASCADE; CREATE SCHEMA cron");
+    cluster_execute(cluster, "DROP SCHEMA cron CASCADE; CREATE SCHEMA cron; CREATE TABLE cron.mine ()");
     ck_assert_str_eq(cluster_sqlstate(cluster, migrate_cron_text()), "42P06");
+    cluster_execute(cluster, "DROP TABLE cron.mine; CREATE DOMAIN cron.mine AS text");
+    ck_assert_str_eq(cluster_sqlstate(cluster, migrate_cron_text()), "42P06");
+}
+END_TEST
+
+START_TEST(an_empty_schema_that_somebody_made_for_it_is_filled)
+{
+    cluster_execute(cluster, "DROP SCHEMA cron CASCADE; CREATE SCHEMA cron; GRANT ALL ON SCHEMA cron TO PUBLIC");
+    cluster_execute(cluster, migrate_cron_text());
+    EXPECT_SQL(cluster, "SELECT has_schema_privilege('public', 'cron', 'CREATE')", "f");
+    EXPECT_SQL(cluster, "SELECT to_regclass('cron.job') IS NOT NULL", "t");
 }
 END_TEST
 
@@ -318,6 +329,7 @@ int main(void)
     tcase_add_test(relations, unscheduling_says_that_a_run_goes_on_and_its_end_is_told_truly);
     tcase_add_test(relations, installing_again_keeps_jobs_and_what_the_administrator_granted);
     tcase_add_test(relations, beside_the_extension_or_a_schema_of_others_it_is_refused);
+    tcase_add_test(relations, an_empty_schema_that_somebody_made_for_it_is_filled);
     suite_add_tcase(suite, relations);
     return suite_run(suite);
 }

@@ -105,7 +105,7 @@ START_TEST(the_sql_quotes_names_as_identifiers_and_literals)
     assert_has("CREATE ROLE \"o'ps\" LOGIN;");
     assert_has("\\connect -reuse-previous=on \"dbname='my \"\"db\"\"'\"\n");
     assert_has("GRANT CONNECT ON DATABASE \"my \"\"db\"\"\" TO \"o'ps\";");
-    assert_has("CREATE SCHEMA IF NOT EXISTS chime AUTHORIZATION \"o'ps\";");
+    assert_has("v_role CONSTANT name := 'o''ps';");
 }
 END_TEST
 

@@ -8,5 +8,7 @@
 
 /* May be done again. Leaves PGHOST, PGPORT and PGUSER as they are for the cluster's superuser. */
 void init_role_make(struct cluster *cluster, const char *role, const char *database);
+/* The same with --with-cron, run by another role, which PGUSER names afterwards. What psql said, to be freed. */
+char *init_role_make_as(struct cluster *cluster, const char *user, const char *role, const char *database);
 
 #endif
