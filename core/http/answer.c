@@ -18,6 +18,7 @@ static const struct {
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {408, "Request Timeout"},
+    {409, "Conflict"},
     {413, "Content Too Large"},
     {414, "URI Too Long"},
     {415, "Unsupported Media Type"},
@@ -47,15 +48,18 @@ void http_answer_put(struct buffer *text, const struct http_answer *answer, cons
         buffer_puts(text, answer->fields);
     }
     if (answer->type != NULL) {
-        buffer_printf(text, "Content-Type: %s\r\nContent-Length: %zu\r\n", answer->type, answer->length);
+        buffer_printf(text, "Content-Type: %s\r\n", answer->type);
+        if (!answer->endless) {
+            buffer_printf(text, "Content-Length: %zu\r\n", answer->length);
+        }
     } else if (answer->status != 204 && answer->status != 304) {
         buffer_puts(text, "Content-Length: 0\r\n");
     }
-    if (head == NULL || head->last) {
+    if (head == NULL || head->last || answer->endless) {
         buffer_puts(text, "Connection: close\r\n");
     }
     buffer_puts(text, "\r\n");
-    if (answer->type != NULL && (head == NULL || head->method != HTTP_HEAD)) {
+    if (answer->type != NULL && answer->length > 0 && (head == NULL || head->method != HTTP_HEAD)) {
         buffer_append(text, answer->body, answer->length);
     }
 }

@@ -12,11 +12,13 @@
 #define SEND_WITHIN (60 * USEC_PER_SEC)
 #define LINGER_WITHIN (2 * USEC_PER_SEC)
 #define CHUNK 4096
+#define STREAM_KERNEL_BYTES (16 << 10)
 
 enum state {
     STATE_READING,
     STATE_ASKED, /* somebody is to answer */
     STATE_SENDING,
+    STATE_STREAMING,
     STATE_LEAVING, /* all was sent: what still comes is dropped, since closing over it would take the answer back */
 };
 
@@ -36,10 +38,15 @@ struct http_request {
     struct buffer out;
     size_t sent;
     bool last;
+    void (*stream_gone)(void *data); /* while it is a stream */
+    void *stream;
 };
 
 static void end(struct http_request *request)
 {
+    if (request->state == STATE_STREAMING) {
+        request->stream_gone(request->stream);
+    }
     request->handlers->gone(request->handlers->data, request);
     http_connection_destroy(request);
 }
@@ -60,6 +67,11 @@ static void sent_all(struct http_request *request)
 {
     buffer_finish(&request->out);
     request->sent = 0;
+    if (request->state == STATE_STREAMING) {
+        loop_timer_clear(request->timer);
+        loop_watch_set(request->watch, true, false);
+        return;
+    }
     if (request->last) {
         leave(request);
         return;
@@ -84,7 +96,7 @@ static void send_more(struct http_request *request)
     if (request->sent == request->out.length) {
         sent_all(request);
     } else {
-        loop_watch_set(request->watch, false, true);
+        loop_watch_set(request->watch, request->state == STATE_STREAMING, true);
     }
 }
 
@@ -129,6 +141,65 @@ void http_reply_problem(struct http_request *request, int status, const char *de
                                               .body = text,
                                               .length = strlen(text)});
     free(text);
+}
+
+/* --- an answer that goes on ---------------------------------------------------------------------------------------- */
+
+/* What the kernel keeps for a client that takes nothing is little, too. */
+static void keep_small(const struct http_request *request)
+{
+    int size = STREAM_KERNEL_BYTES;
+    setsockopt(request->socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+void http_stream_begin(struct http_request *request, const struct http_answer *answer, void (*gone)(void *data),
+                       void *data)
+{
+    struct http_answer head = *answer;
+    head.endless = true;
+    keep_small(request);
+    request->state = STATE_STREAMING;
+    request->last = true;
+    request->stream_gone = gone;
+    request->stream = data;
+    http_answer_put(&request->out, &head, &request->head, request->handlers->fields);
+    loop_timer_set(request->timer, SEND_WITHIN);
+    loop_defer(request->loop, begin_to_send, request);
+}
+
+static void cut(void *data)
+{
+    end(data);
+}
+
+void http_stream_say(struct http_request *request, const char *bytes, size_t length)
+{
+    bool idle = request->out.length == 0;
+    if (request->out.length - request->sent + length > HTTP_STREAM_UNSENT_MAX) {
+        loop_forget(request->loop, request);
+        loop_defer(request->loop, cut, request);
+        return;
+    }
+    if (request->sent > 0) {
+        request->out.length -= request->sent;
+        memmove(request->out.data, request->out.data + request->sent, request->out.length);
+        request->sent = 0;
+    }
+    buffer_append(&request->out, bytes, length);
+    if (idle) {
+        loop_timer_set(request->timer, SEND_WITHIN);
+        loop_defer(request->loop, begin_to_send, request);
+    }
+}
+
+void http_stream_end(struct http_request *request)
+{
+    request->state = STATE_SENDING;
+    request->stream_gone = NULL;
+    forget_request(request);
+    loop_forget(request->loop, request);
+    loop_timer_set(request->timer, SEND_WITHIN);
+    loop_defer(request->loop, begin_to_send, request);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
@@ -195,9 +266,9 @@ static void hear(struct http_request *request)
 static void ready(void *data, bool readable, bool writable)
 {
     struct http_request *request = data;
-    if (request->state == STATE_SENDING && writable) {
+    if (writable && (request->state == STATE_SENDING || request->state == STATE_STREAMING)) {
         send_more(request);
-    } else if (readable && (request->state == STATE_READING || request->state == STATE_LEAVING)) {
+    } else if (readable && request->state != STATE_ASKED && request->state != STATE_SENDING) {
         hear(request);
     }
 }

@@ -39,12 +39,27 @@ struct http_answer {
     const char *fields; /* more lines, each with CR LF; NULL: none */
     const char *body;   /* copied */
     size_t length;
+    bool endless; /* of http_stream_begin alone: no length is told, the end of the connection is the end */
 };
 
 void http_reply(struct http_request *request, const struct http_answer *answer);
 /* An error as RFC 9457 has it; `hint` (NULL: none) names the way out. `fields` as above. */
 void http_reply_problem(struct http_request *request, int status, const char *detail, const char *hint,
                         const char *fields);
+
+/* --- an answer that goes on ---------------------------------------------------------------------------------------- */
+
+#define HTTP_STREAM_UNSENT_MAX ((size_t)64 << 10) /* bytes that wait to be sent; beyond, the connection is cut */
+
+/* Answers with a head, and a body that is said piece by piece. The request stays until `gone` was called, once, when the
+ * connection ended, or until http_stream_end. Its head can be read until then. */
+void http_stream_begin(struct http_request *request, const struct http_answer *answer, void (*gone)(void *data),
+                       void *data);
+/* Copied. A client that takes nothing is cut once 64 KiB wait for it, or after a minute; `gone` is called later, never
+ * from here. */
+void http_stream_say(struct http_request *request, const char *bytes, size_t length);
+/* What was said is sent, then the connection ends. `gone` is not called. */
+void http_stream_end(struct http_request *request);
 
 /* --- for the server ----------------------------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -92,14 +93,38 @@ static bool is_proxy(const struct web_proxy *proxy, const struct http_peer *peer
     return false;
 }
 
-static enum web_role role_of_user(const struct web_proxy *proxy, const struct http_request *request)
+/* Whom the proxy names; NULL: nobody. */
+static const char *user_of_proxy(const struct web_proxy *proxy, const struct http_request *request)
 {
     const char *user = proxy->from_count > 0 ? http_head_field(http_request_head(request), proxy->user_header) : NULL;
     bool named = user != NULL && user[0] != '\0' && is_proxy(proxy, http_request_peer(request));
-    return named ? proxy->role : WEB_NONE;
+    return named ? user : NULL;
 }
 
-enum web_role access_role(struct access *access, const struct http_request *request)
+/* Cut where it is too long; what is no plain letter of ASCII is "?", since it is written into the ledger. */
+static struct visitor visitor_of(enum web_role role, const char *name)
+{
+    struct visitor visitor = {.role = role};
+    for (size_t i = 0; i < VISITOR_NAME_SIZE - 1 && name[i] != '\0'; i++) {
+        visitor.name[i] = name[i] > ' ' && name[i] < 0x7f ? name[i] : '?';
+    }
+    return visitor;
+}
+
+static struct visitor visitor_of_token(const struct token *token)
+{
+    return token != NULL ? visitor_of(token->role, token->name) : (struct visitor){.role = WEB_NONE};
+}
+
+static struct visitor visitor_of_process(enum web_role role, uid_t user)
+{
+    char number[32];
+    const struct passwd *entry = getpwuid(user);
+    snprintf(number, sizeof(number), "uid-%u", (unsigned)user);
+    return visitor_of(role, entry != NULL ? entry->pw_name : number);
+}
+
+struct visitor access_visitor(struct access *access, const struct http_request *request)
 {
     const struct http_head *head = http_request_head(request);
     const struct http_peer *peer = http_request_peer(request);
@@ -107,17 +132,25 @@ enum web_role access_role(struct access *access, const struct http_request *requ
         char *secret = secret_of(head);
         const struct token *shown = secret != NULL ? tokens_find(current_tokens(access), secret) : NULL;
         free(secret);
-        return shown != NULL ? shown->role : WEB_NONE;
+        return visitor_of_token(shown);
     }
     const char *cookies = http_head_field(head, "cookie");
     const struct token *token = cookies != NULL ? cookie_find(cookies, current_tokens(access), clock_wall()) : NULL;
-    enum web_role role = token != NULL ? token->role : WEB_NONE;
-    enum web_role others[] = {role_of_process(access, peer), role_of_user(&access->config->proxy, request),
-                              peer->loopback ? access->config->anonymous : WEB_NONE};
-    for (size_t i = 0; role == WEB_NONE && i < COUNT_OF(others); i++) {
-        role = others[i];
+    enum web_role of_process = role_of_process(access, peer);
+    const char *user = user_of_proxy(&access->config->proxy, request);
+    if (token != NULL) {
+        return visitor_of_token(token);
     }
-    return role;
+    if (of_process != WEB_NONE) {
+        return visitor_of_process(of_process, peer->user);
+    }
+    if (user != NULL) {
+        return visitor_of(access->config->proxy.role, user);
+    }
+    if (peer->loopback && access->config->anonymous != WEB_NONE) {
+        return visitor_of(access->config->anonymous, "anonymous");
+    }
+    return (struct visitor){.role = WEB_NONE};
 }
 
 char *access_begin_session(struct access *access, const char *secret)

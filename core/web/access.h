@@ -17,8 +17,16 @@ struct access;
 struct access *access_create(const struct web_config *config, struct error *err);
 void access_destroy(struct access *access); /* takes NULL */
 
-/* A credential that is none makes it WEB_NONE, whatever else there is. */
-enum web_role access_role(struct access *access, const struct http_request *request);
+#define VISITOR_NAME_SIZE 64
+
+/* Who asks: the name of the token, of the process's user, or that the proxy says; "anonymous". In UTF-8. */
+struct visitor {
+    enum web_role role;
+    char name[VISITOR_NAME_SIZE]; /* "" where the role is WEB_NONE */
+};
+
+/* A credential that is none makes the role WEB_NONE, whatever else there is. */
+struct visitor access_visitor(struct access *access, const struct http_request *request);
 /* Whether Host names us. */
 bool access_host_is_ours(const struct access *access, const struct http_head *head);
 /* Whether a POST comes from our page, or from who showed a token with it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "web/pages.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +12,14 @@
 #include "web/page.h"
 #include "web/session.h"
 
-#define KEPT_MAX 64
+#define KEPT_MAX 64 /* that nobody holds */
+#define HELD_MAX 256
 #define FRESH_FOR USEC_PER_SEC
+#define LONGEST_PAUSE (30 * USEC_PER_SEC)
+#define PAUSE_FOR_COST 10 /* as many times as long as it took */
+#define PAUSE_AFTER_FAILURE (2 * USEC_PER_SEC)
+#define BETWEEN (100 * USEC_PER_MSEC) /* two that are made by themselves */
+#define KEPT_VERSION_SIZE 16
 
 struct kept;
 
@@ -41,7 +48,11 @@ struct kept {
     struct body body;
     int status;
     struct error problem; /* unless the status is 200 */
+    instant asked_at;
     instant fresh_until;
+    size_t holders;
+    instant due; /* while somebody holds it: when it is made again */
+    char version[KEPT_VERSION_SIZE];
 };
 
 struct pages {
@@ -50,6 +61,10 @@ struct pages {
     const struct config *config;
     struct session **sessions; /* by place in the configuration */
     struct kept *kept;         /* latest first */
+    size_t held;
+    struct loop_timer *timer;
+    void (*changed)(void *data);
+    void *data;
 };
 
 static void forget_parts(struct kept *kept)
@@ -100,7 +115,7 @@ static void answer_all(struct kept *kept)
     free(waiting);
 }
 
-static int status_of(const struct error *err)
+int pages_status(const struct error *err)
 {
     return err->kind == ERROR_NOT_FOUND ? 404 : err->kind == ERROR_USAGE ? 400 : 503;
 }
@@ -134,6 +149,52 @@ static void put_body(struct kept *kept)
     }
 }
 
+/* --- again -------------------------------------------------------------------------------------------------------- */
+
+static void set_timer(struct pages *pages, duration least)
+{
+    instant first = INSTANT_NEVER;
+    for (const struct kept *kept = pages->kept; kept != NULL; kept = kept->next) {
+        if (kept->holders > 0 && kept->page == NULL && kept->due < first) {
+            first = kept->due;
+        }
+    }
+    if (first == INSTANT_NEVER) {
+        loop_timer_clear(pages->timer);
+    } else {
+        duration left = first - clock_boot();
+        loop_timer_set(pages->timer, left > least ? left : least);
+    }
+}
+
+static void note_version(struct kept *kept)
+{
+    char version[KEPT_VERSION_SIZE];
+    if (kept->status == 200) {
+        snprintf(version, sizeof(version), "%.12s", kept->body.tag);
+    } else {
+        struct body problem;
+        body_make(&problem, "", kept->problem.message, strlen(kept->problem.message));
+        snprintf(version, sizeof(version), "!%.12s", problem.tag);
+        body_finish(&problem);
+    }
+    bool same = strcmp(version, kept->version) == 0;
+    memcpy(kept->version, version, sizeof(version));
+    if (!same && kept->holders > 0 && kept->pages->changed != NULL) {
+        kept->pages->changed(kept->pages->data);
+    }
+}
+
+static void plan_again(struct kept *kept)
+{
+    instant now = clock_boot();
+    duration pause = PAUSE_FOR_COST * (now - kept->asked_at);
+    pause = kept->status != 200 ? PAUSE_AFTER_FAILURE : pause < FRESH_FOR ? FRESH_FOR : pause;
+    kept->due = now + (pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE);
+    kept->fresh_until = kept->holders > 0 ? kept->due : now + FRESH_FOR;
+    set_timer(kept->pages, BETWEEN);
+}
+
 static void ask(struct kept *kept);
 
 static void finish(struct kept *kept)
@@ -147,13 +208,14 @@ static void finish(struct kept *kept)
     if (taken) {
         put_body(kept);
     } else {
-        kept->status = status_of(&kept->problem);
+        kept->status = pages_status(&kept->problem);
     }
     forget_parts(kept);
     page_destroy(kept->page);
     kept->page = NULL;
-    kept->fresh_until = clock_boot() + FRESH_FOR;
+    plan_again(kept);
     answer_all(kept);
+    note_version(kept);
 }
 
 /* --- asking ------------------------------------------------------------------------------------------------------- */
@@ -198,13 +260,13 @@ static struct kept *find_kept(const struct pages *pages, const char *name)
     return kept;
 }
 
-/* The oldest ones go, unless somebody waits for them. */
+/* The oldest ones go, unless somebody waits for them or holds them. */
 static void drop_old(struct pages *pages)
 {
     struct kept **link = &pages->kept;
     for (size_t count = 1; *link != NULL; count++) {
         struct kept *kept = *link;
-        if (count > KEPT_MAX && kept->page == NULL) {
+        if (count > KEPT_MAX && kept->page == NULL && kept->holders == 0) {
             *link = kept->next;
             destroy_kept(kept);
         } else {
@@ -218,8 +280,30 @@ static struct kept *keep(struct pages *pages, const char *name)
     struct kept *kept = xcalloc(1, sizeof(*kept));
     *kept = (struct kept){.pages = pages, .next = pages->kept, .name = xstrdup(name)};
     pages->kept = kept;
-    drop_old(pages);
     return kept;
+}
+
+/* Below /api/v1, or what stands beside it. */
+static struct page *read_page(const struct pages *pages, const char *name, struct error *err)
+{
+    struct http_target target;
+    if (!http_target_read(name, &target)) {
+        error_set(err, ERROR_USAGE, "the target has no meaning");
+        error_hint(err, "parts are not empty, and encoded as percent signs and UTF-8 have it");
+        return NULL;
+    }
+    if (target.part_count > 2 && strcmp(target.parts[0], "api") == 0) {
+        target.part_count -= 2;
+        memmove(target.parts, target.parts + 2, target.part_count * sizeof(target.parts[0]));
+    }
+    return page_create(pages->config, &target, err);
+}
+
+static void begin(struct kept *kept, struct page *page)
+{
+    kept->page = page;
+    kept->asked_at = clock_boot();
+    ask(kept);
 }
 
 static void wait_for(struct kept *kept, struct http_request *request)
@@ -228,34 +312,98 @@ static void wait_for(struct kept *kept, struct http_request *request)
     kept->waiting[kept->waiting_count++] = request;
 }
 
-void pages_answer(struct pages *pages, struct http_request *request, const char *name, struct http_target *target)
+void pages_answer(struct pages *pages, struct http_request *request)
 {
     struct error err;
+    const char *name = http_request_head(request)->target;
     struct kept *kept = find_kept(pages, name);
-    if (kept != NULL && (kept->page != NULL || clock_boot() < kept->fresh_until)) {
-        http_target_finish(target);
-        if (kept->page != NULL) {
-            wait_for(kept, request);
-        } else {
-            answer(kept, request);
-        }
+    if (kept != NULL && kept->page != NULL) {
+        wait_for(kept, request);
         return;
     }
-    struct page *page = page_create(pages->config, target, &err);
+    if (kept != NULL && clock_boot() < kept->fresh_until) {
+        answer(kept, request);
+        return;
+    }
+    struct page *page = read_page(pages, name, &err);
     if (page == NULL) {
-        http_reply_problem(request, status_of(&err), err.message, err.hint[0] != '\0' ? err.hint : NULL, NULL);
+        http_reply_problem(request, pages_status(&err), err.message, err.hint[0] != '\0' ? err.hint : NULL, NULL);
         return;
     }
     kept = kept != NULL ? kept : keep(pages, name);
-    kept->page = page;
     wait_for(kept, request);
-    ask(kept);
+    begin(kept, page);
+    drop_old(pages);
+}
+
+/* --- holding ------------------------------------------------------------------------------------------------------ */
+
+/* The one that is due first. */
+static void make_next(void *data)
+{
+    struct pages *pages = data;
+    struct error err;
+    struct kept *next = NULL;
+    for (struct kept *kept = pages->kept; kept != NULL; kept = kept->next) {
+        if (kept->holders > 0 && kept->page == NULL && (next == NULL || kept->due < next->due)) {
+            next = kept;
+        }
+    }
+    if (next != NULL && next->due <= clock_boot()) {
+        begin(next, read_page(pages, next->name, &err)); /* it was read before */
+    }
+    set_timer(pages, BETWEEN);
+}
+
+struct kept *pages_hold(struct pages *pages, const char *target, struct error *err)
+{
+    struct kept *kept = find_kept(pages, target);
+    if (kept == NULL) {
+        struct page *page = read_page(pages, target, err);
+        if (page == NULL) {
+            return NULL;
+        }
+        page_destroy(page);
+        kept = keep(pages, target);
+    }
+    if (kept->holders == 0 && pages->held == HELD_MAX) {
+        error_set(err, ERROR_REFUSED, "%d different pages are followed already", HELD_MAX);
+        error_hint(err, "ask for the page from time to time, with the ETag that it had");
+        return NULL;
+    }
+    pages->held += kept->holders == 0 ? 1 : 0;
+    kept->holders++;
+    set_timer(pages, 0);
+    return kept;
+}
+
+void pages_release(struct pages *pages, struct kept *kept)
+{
+    kept->holders--;
+    if (kept->holders == 0) {
+        pages->held--;
+        kept->fresh_until = 0;
+        drop_old(pages);
+        set_timer(pages, BETWEEN);
+    }
+}
+
+const char *kept_version(const struct kept *kept)
+{
+    return kept->version;
+}
+
+void pages_on_change(struct pages *pages, void (*changed)(void *data), void *data)
+{
+    pages->changed = changed;
+    pages->data = data;
 }
 
 struct pages *pages_create(struct loop *loop, const struct config *config)
 {
     struct pages *pages = xcalloc(1, sizeof(*pages));
     *pages = (struct pages){.loop = loop, .config = config, .resolver = resolver_create(loop)};
+    pages->timer = loop_timer_create(loop, make_next, pages);
     pages->sessions = xcalloc(config->database_count, sizeof(struct session *));
     for (size_t i = 0; i < config->database_count; i++) {
         pages->sessions[i] = session_create(loop, pages->resolver, &config->databases[i]);
@@ -268,6 +416,7 @@ void pages_destroy(struct pages *pages)
     if (pages == NULL) {
         return;
     }
+    loop_timer_destroy(pages->timer);
     for (size_t i = 0; i < pages->config->database_count; i++) {
         session_destroy(pages->sessions[i]);
     }

@@ -14,6 +14,7 @@
 #include "web/access.h"
 #include "web/files.h"
 #include "web/pages.h"
+#include "web/streams.h"
 
 #define JSON_TYPE "application/json"
 #define SIGN_IN "show a token: Authorization: Bearer TOKEN, or POST it to /session; pgchime web token makes one"
@@ -34,6 +35,7 @@ struct web {
     struct access *access;
     struct files *files;
     struct pages *pages;
+    struct streams *streams;
     struct http_server *server;
 };
 
@@ -78,17 +80,8 @@ static void answer_post(struct web *web, struct http_request *request, const str
 
 /* --- GET ---------------------------------------------------------------------------------------------------------- */
 
-/* Below /api/v1 for who may view; the target is taken over. */
-static void answer_api(struct web *web, struct http_request *request, struct http_target *target)
+static void refuse_visitor(struct http_request *request, enum web_role role)
 {
-    enum web_role role = access_role(web->access, request);
-    if (role >= WEB_VIEW) {
-        target->part_count -= 2;
-        memmove(target->parts, target->parts + 2, target->part_count * sizeof(target->parts[0]));
-        pages_answer(web->pages, request, http_request_head(request)->target, target);
-        return;
-    }
-    http_target_finish(target);
     if (role == WEB_NONE) {
         http_reply_problem(request, 401, "who asks is not known", SIGN_IN, "WWW-Authenticate: Bearer\r\n");
     } else {
@@ -96,7 +89,36 @@ static void answer_api(struct web *web, struct http_request *request, struct htt
     }
 }
 
-static void answer_file(struct web *web, struct http_request *request, const struct http_target *target)
+static bool may_view(void *data, const struct http_request *request)
+{
+    const struct web *web = data;
+    return access_visitor(web->access, request).role >= WEB_VIEW;
+}
+
+static void answer_stream(const struct web *web, struct http_request *request, const struct http_target *target)
+{
+    const char *topics = http_target_query(target, "topics");
+    if (http_request_head(request)->method != HTTP_GET) {
+        http_reply_problem(request, 405, "a stream is got", NULL, "Allow: GET\r\n");
+    } else {
+        streams_begin(web->streams, request, topics != NULL ? topics : "");
+    }
+}
+
+/* Below /api/v1 for who may view. */
+static void answer_api(const struct web *web, struct http_request *request, const struct http_target *target)
+{
+    enum web_role role = access_visitor(web->access, request).role;
+    if (role < WEB_VIEW) {
+        refuse_visitor(request, role);
+    } else if (target->part_count == 3 && strcmp(target->parts[2], "stream") == 0) {
+        answer_stream(web, request, target);
+    } else {
+        pages_answer(web->pages, request);
+    }
+}
+
+static void answer_file(const struct web *web, struct http_request *request, const struct http_target *target)
 {
     const char *name = target->part_count == 0 ? "index.html" : target->part_count == 1 ? target->parts[0] : "";
     const struct body *body = files_find(web->files, name);
@@ -107,21 +129,19 @@ static void answer_file(struct web *web, struct http_request *request, const str
     }
 }
 
-static void answer_get(struct web *web, struct http_request *request, struct http_target *target)
+static void answer_get(const struct web *web, struct http_request *request, const struct http_target *target)
 {
     static const char well[] = "ok\n";
     if (target->part_count > 2 && strcmp(target->parts[0], "api") == 0 && strcmp(target->parts[1], "v1") == 0) {
         answer_api(web, request, target);
     } else if (is_path(target, "readyz")) {
-        pages_answer(web->pages, request, "/readyz", target);
+        pages_answer(web->pages, request);
     } else if (is_path(target, "healthz")) {
-        http_target_finish(target);
         http_reply(request,
                    &(struct http_answer){
                        .status = 200, .type = "text/plain; charset=utf-8", .body = well, .length = strlen(well)});
     } else {
         answer_file(web, request, target);
-        http_target_finish(target);
     }
 }
 
@@ -141,6 +161,7 @@ static void asked(void *data, struct http_request *request)
         http_target_finish(&target);
     } else {
         answer_get(web, request, &target);
+        http_target_finish(&target);
     }
 }
 
@@ -193,11 +214,13 @@ bool web_serve(const struct web_config *config, struct error *err)
     web.loop = loop_create();
     web.files = files_create();
     web.pages = pages_create(web.loop, config->config);
+    web.streams = streams_create(web.loop, web.pages, may_view, &web);
     bool begun = listen_everywhere(&web, err);
     if (begun) {
         run(&web);
     }
-    pages_destroy(web.pages); /* first, since it answers requests of the server */
+    streams_destroy(web.streams); /* first, since they answer requests of the server */
+    pages_destroy(web.pages);
     http_server_destroy(web.server);
     files_destroy(web.files);
     access_destroy(web.access);

@@ -27,6 +27,8 @@ static struct loop *loop;
 static struct http_server *server;
 static struct http_place place;
 static struct http_request *waiting;
+static struct http_request *stream;
+static int streams_gone;
 static int asked_count;
 static struct http_peer last_peer;
 
@@ -34,6 +36,13 @@ static void answer_text(struct http_request *request, const char *text)
 {
     http_reply(request,
                &(struct http_answer){.status = 200, .type = "text/plain", .body = text, .length = strlen(text)});
+}
+
+static void stream_gone(void *data)
+{
+    ck_assert_ptr_eq(data, &stream);
+    stream = NULL;
+    streams_gone++;
 }
 
 static void asked(void *data, struct http_request *request)
@@ -50,6 +59,12 @@ static void asked(void *data, struct http_request *request)
         memset(text, 'x', BIG);
         answer_text(request, text);
         free(text);
+    } else if (strcmp(head->target, "/stream") == 0) {
+        stream = request;
+        http_stream_begin(request, &(struct http_answer){.status = 200, .type = "text/event-stream"}, stream_gone,
+                          &stream);
+        http_stream_say(request, "one\n", 4);
+        http_stream_say(request, "two\n", 4);
     } else if (strcmp(head->target, "/bad") == 0) {
         http_reply_problem(request, 404, "a \"b\"", "look", NULL);
     } else {
@@ -223,6 +238,100 @@ START_TEST(large_answer_comes_whole)
 }
 END_TEST
 
+/* --- an answer that goes on --- */
+
+#define STREAM "GET /stream HTTP/1.1\r\n" HOST "\r\n"
+
+static void say_and_end(void *data)
+{
+    (void)data;
+    http_stream_say(stream, "three\n", 6);
+    http_stream_end(stream);
+}
+
+START_TEST(stream_is_said_piece_by_piece_until_it_ends)
+{
+    struct loop_timer *timer = loop_timer_create(loop, say_and_end, NULL);
+    loop_timer_set(timer, 20 * USEC_PER_MSEC);
+    streams_gone = 0;
+    assert_heard(STREAM "GET /a HTTP/1.1\r\n" HOST "\r\n",
+                 "HTTP/1.1 200 OK\r\nX-Always: yes\r\nContent-Type: text/event-stream\r\n" CLOSE
+                 "\r\none\ntwo\nthree\n");
+    ck_assert_int_eq(streams_gone, 0);
+    ck_assert_int_eq(asked_count, 1);
+    loop_timer_destroy(timer);
+}
+END_TEST
+
+/* Until the server says that it is gone. */
+static void run_until_gone(void *data)
+{
+    struct loop_timer **timer = data;
+    if (streams_gone > 0) {
+        loop_stop(loop);
+    } else {
+        loop_timer_set(*timer, 2 * USEC_PER_MSEC);
+    }
+}
+
+static int call_for_stream(void)
+{
+    int client = call();
+    ck_assert_int_eq(send(client, STREAM, strlen(STREAM), 0), (int)strlen(STREAM));
+    streams_gone = 0;
+    return client;
+}
+
+START_TEST(stream_whose_client_leaves_is_gone_once)
+{
+    struct loop_timer *timer = loop_timer_create(loop, run_until_gone, &timer);
+    int client = call_for_stream();
+    char bytes[256];
+    loop_timer_set(timer, 0);
+    shutdown(client, SHUT_WR);
+    loop_run(loop);
+    ck_assert_ptr_null(stream);
+    ck_assert_uint_eq(http_server_connections(server), 0);
+    while (recv(client, bytes, sizeof(bytes), 0) > 0) {
+    }
+    close(client);
+    loop_timer_destroy(timer);
+}
+END_TEST
+
+static void say_much(void *data)
+{
+    struct loop_timer **timer = data;
+    char text[1000];
+    memset(text, 'x', sizeof(text));
+    if (streams_gone > 0) {
+        loop_stop(loop);
+        return;
+    }
+    if (stream != NULL) {
+        http_stream_say(stream, text, sizeof(text));
+    }
+    loop_timer_set(*timer, 0);
+}
+
+START_TEST(client_that_takes_nothing_is_cut)
+{
+    struct loop_timer *timer = loop_timer_create(loop, say_much, &timer);
+    int client = socket(place.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int size = 4096;
+    ck_assert_int_eq(setsockopt(client, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+    ck_assert_int_eq(connect(client, (const struct sockaddr *)&place.address, place.size), 0);
+    ck_assert_int_eq(send(client, STREAM, strlen(STREAM), 0), (int)strlen(STREAM));
+    streams_gone = 0;
+    loop_timer_set(timer, 0);
+    loop_run(loop);
+    ck_assert_int_eq(streams_gone, 1);
+    ck_assert_uint_eq(http_server_connections(server), 0);
+    close(client);
+    loop_timer_destroy(timer);
+}
+END_TEST
+
 START_TEST(problem_says_the_way_out)
 {
     assert_begins("GET /bad HTTP/1.1\r\n" HOST CLOSE "\r\n",
@@ -364,6 +473,9 @@ int main(void)
     tcase_add_test(tests, bytes_that_come_one_by_one_are_one_request);
     tcase_add_test(tests, request_may_be_answered_later);
     tcase_add_test(tests, large_answer_comes_whole);
+    tcase_add_test(tests, stream_is_said_piece_by_piece_until_it_ends);
+    tcase_add_test(tests, stream_whose_client_leaves_is_gone_once);
+    tcase_add_test(tests, client_that_takes_nothing_is_cut);
     tcase_add_test(tests, problem_says_the_way_out);
     tcase_add_test(tests, refused_request_ends_the_connection_and_what_follows_it);
     tcase_add_test(tests, smuggled_request_is_never_asked);

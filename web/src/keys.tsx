@@ -2,7 +2,8 @@
 // Keys for those who want them; they can be switched off.
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { paused, readAgain } from './resource';
+import { readAgain } from './resource';
+import { paused } from './stream';
 import { go, link, route } from './route';
 
 export const helpOpen = signal(false);

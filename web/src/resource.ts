@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: PostgreSQL
-// What is read from the server: each path once, however many look at it; again every two seconds while somebody does.
+// What is read from the server: each path once, however many look at it; again when the stream says that it changed, and
+// where there is no stream every two seconds.
 import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { heard } from './clock';
+import { follow, onVersion, paused, told } from './stream';
 
 export interface Problem {
     status: number;
@@ -23,7 +25,11 @@ interface Kept extends Resource<unknown> {
     tag: string;
     watchers: number;
     busy: boolean;
+    /** It changed while it was read. */
+    again: boolean;
     readAt: number;
+    /** As the stream said it last. */
+    version: string;
     every: number;
 }
 
@@ -35,7 +41,6 @@ const kept = new Map<string, Kept>();
 
 /** Since when the server cannot be reached; 0: it can. */
 export const awaySince = signal(0);
-export const paused = signal(false);
 /** The server wants to know who asks. */
 export const signedOut = signal(false);
 
@@ -84,15 +89,31 @@ async function read(it: Kept): Promise<void> {
     } finally {
         it.busy = false;
     }
+    if (it.again) {
+        it.again = false;
+        void read(it);
+    }
 }
 
-/** Reads now what is looked at, and was not read a moment ago. */
+/** Reads what is looked at and was not read a moment ago; where changes are told, only what could not be read then. */
 export function readAgain(atOnce = false): void {
     for (const it of kept.values()) {
         const period = awaySince.value ? PERIOD_AWAY : it.every;
-        if (it.watchers > 0 && (atOnce || Date.now() - it.readAt >= period - 100)) void read(it);
+        const needed = atOnce || !told.value || awaySince.value > 0 || it.problem.value !== undefined;
+        if (it.watchers > 0 && needed && (atOnce || Date.now() - it.readAt >= period - 100)) void read(it);
     }
 }
+
+onVersion((path, version) => {
+    const it = kept.get(path);
+    if (!it || it.version === version) return;
+    it.version = version;
+    if (it.problem.value === undefined && it.data.value !== undefined) it.asOf.value = Date.now(); // until now it was so
+    // Its ETag begins with it: it was read a moment ago.
+    if (it.tag.includes(version) && it.problem.value === undefined) return;
+    if (it.busy) it.again = true;
+    else void read(it);
+});
 
 setInterval(() => {
     if (!document.hidden && !paused.value && !signedOut.value) readAgain();
@@ -105,7 +126,7 @@ function find(path: string, every: number): Kept {
     let it = kept.get(path);
     if (!it) {
         const values = { data: signal(undefined), asOf: signal(0), problem: signal(undefined) };
-        it = { path, tag: '', watchers: 0, busy: false, readAt: 0, every, ...values };
+        it = { path, tag: '', watchers: 0, busy: false, again: false, readAt: 0, version: '', every, ...values };
         kept.set(path, it);
         for (const [name, other] of kept) {
             if (kept.size <= KEPT) break;
@@ -117,15 +138,21 @@ function find(path: string, every: number): Kept {
 
 const nothing: Resource<never> = { data: signal(undefined), asOf: signal(0), problem: signal(undefined) };
 
+function followWatched(): void {
+    follow([...kept.values()].filter((it) => it.watchers > 0).map((it) => it.path));
+}
+
 /** A path below /api/v1; '' for none. */
 export function useResource<T>(path: string, every = PERIOD): Resource<T> {
     const it = path ? find(path, every) : undefined;
     useEffect(() => {
         if (!it) return undefined;
         it.watchers++;
+        followWatched();
         if (Date.now() - it.readAt >= PERIOD || it.data.value === undefined) void read(it);
         return () => {
             it.watchers--;
+            followWatched();
         };
     }, [it]);
     return (it ?? nothing) as Resource<T>;

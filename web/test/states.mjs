@@ -55,6 +55,46 @@ async function disconnected(page, address) {
     await page.waitForFunction(() => !document.title.startsWith('(!)'));
 }
 
+/** The page reads when it is told to, not from time to time; hidden, it gives its stream back. */
+async function followsTheStream(page, address) {
+    let streams = 0;
+    const ended = [];
+    page.on('request', (request) => {
+        if (request.url().includes('/stream?')) streams++;
+    });
+    page.on('requestfailed', (request) => {
+        if (request.url().includes('/stream?')) ended.push(request);
+    });
+    await show(page, address, '#/app/jobs', 'tbody tr');
+    while (streams === 0) await page.waitForTimeout(50);
+    const hide = (hidden) =>
+        page.evaluate((it) => {
+            Object.defineProperty(document, 'hidden', { value: it, configurable: true });
+            document.dispatchEvent(new Event('visibilitychange'));
+        }, hidden);
+    const before = streams;
+    const endedBefore = ended.length;
+    await hide(true);
+    while (ended.length === endedBefore) await page.waitForTimeout(50);
+    check('a tab that is hidden gives its stream back', streams === before);
+    await hide(false);
+    while (streams === before) await page.waitForTimeout(50);
+    check('and takes one again when it is looked at', streams === before + 1, String(streams - before));
+}
+
+/** Where streams are refused it asks from time to time. */
+async function withoutStream(page, address) {
+    await page.route('**/stream?*', (route) => route.fulfill(problem(503, '200 streams are open already')));
+    let reads = 0;
+    page.on('request', (request) => {
+        if (request.url().endsWith('/d/app/jobs')) reads++;
+    });
+    await show(page, address, '#/app/jobs', 'tbody tr');
+    while (reads < 3) await page.waitForTimeout(50);
+    check('without a stream it reads again', reads >= 3);
+    await page.unroute('**/stream?*');
+}
+
 async function oneOfTwoAway(page, address) {
     const away = { database: 'other', reachable: false, leader: null, problem: 'connection refused' };
     const add = ({ databases, ...rest }) => ({ ...rest, databases: [...databases, { ...databases[0], ...away }] });
@@ -98,7 +138,15 @@ export async function states({ open, address, ask, token }) {
     if (token) await stranger(await open({}, { stranger: true, quiet: true }), address, token);
     // A browser writes a line for each answer that is not good: here they are meant.
     const page = await open({}, { quiet: true });
-    for (const state of [readingFails, mayNot, nothingYet, disconnected, oneOfTwoAway]) await state(page, address);
+    for (const state of [
+        readingFails,
+        mayNot,
+        nothingYet,
+        disconnected,
+        followsTheStream,
+        withoutStream,
+        oneOfTwoAway,
+    ]) await state(page, address);
     await nobodyLeads(page, address, ask);
     await page.context().close();
 }

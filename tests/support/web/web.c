@@ -136,3 +136,67 @@ struct web_answer web_expect(int status, const struct web_server *server, const 
     ck_assert_msg(answer.status == status, "%s: %d instead of %d\n%.2000s", target, answer.status, status, answer.all);
     return answer;
 }
+
+/* --- streams ------------------------------------------------------------------------------------------------------ */
+
+struct web_stream {
+    int client;
+    struct buffer heard; /* since it was taken last */
+    char *taken;
+};
+
+struct web_stream *web_stream_open(const struct web_server *server, const char *target, const char *lines)
+{
+    struct web_stream *stream = calloc(1, sizeof(*stream));
+    if (stream == NULL) {
+        support_fail("out of memory");
+    }
+    char *request = files_path("GET %s HTTP/1.1\r\nHost: localhost:%d\r\n%s\r\n", target, server->port, lines);
+    stream->client = call(server);
+    ck_assert_int_eq(send(stream->client, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+    free(request);
+    return stream;
+}
+
+static ssize_t hear_more(struct web_stream *stream)
+{
+    char piece[4096];
+    ssize_t count = recv(stream->client, piece, sizeof(piece), 0);
+    if (count > 0) {
+        buffer_append(&stream->heard, piece, (size_t)count);
+    }
+    return count;
+}
+
+const char *web_stream_hear(struct web_stream *stream, const char *text)
+{
+    const char *found;
+    while ((found = strstr(buffer_text(&stream->heard), text)) == NULL) {
+        ssize_t count = hear_more(stream);
+        ck_assert_msg(count > 0, "no \"%s\": %s", text, buffer_text(&stream->heard));
+    }
+    size_t length = (size_t)(found - buffer_text(&stream->heard)) + strlen(text);
+    free(stream->taken);
+    stream->taken = files_path("%.*s", (int)length, buffer_text(&stream->heard));
+    stream->heard.length -= length;
+    memmove(stream->heard.data, stream->heard.data + length, stream->heard.length + 1);
+    return stream->taken;
+}
+
+bool web_stream_ends(struct web_stream *stream)
+{
+    ssize_t count;
+    while ((count = hear_more(stream)) > 0) {
+    }
+    return count == 0;
+}
+
+void web_stream_destroy(struct web_stream *stream)
+{
+    if (stream != NULL) {
+        close(stream->client);
+        buffer_finish(&stream->heard);
+        free(stream->taken);
+        free(stream);
+    }
+}

@@ -3,6 +3,7 @@
 #ifndef CHIME_TESTS_SUPPORT_WEB_H
 #define CHIME_TESTS_SUPPORT_WEB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "support/daemon/daemon.h"
@@ -34,5 +35,15 @@ struct web_answer web_post(const struct web_server *server, const char *target, 
 void web_answer_finish(struct web_answer *answer);
 /* A GET, whose status is this. Caller finishes the answer. */
 struct web_answer web_expect(int status, const struct web_server *server, const char *target, const char *lines);
+
+/* A request whose answer goes on. `lines` as above. */
+struct web_stream;
+struct web_stream *web_stream_open(const struct web_server *server, const char *target, const char *lines);
+/* Waits until what came since the last such call has `text` in it, and returns all of it up to there; the stream's. Fails
+ * the test where the server closes before, or within a minute. */
+const char *web_stream_hear(struct web_stream *stream, const char *text);
+/* Whether the server closed it within a minute, whatever it said before. */
+bool web_stream_ends(struct web_stream *stream);
+void web_stream_destroy(struct web_stream *stream); /* takes NULL */
 
 #endif

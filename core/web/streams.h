@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Browsers that want to hear when pages become others: server-sent events with versions of pages, not with what they say.
+ *
+ * Does: hold the pages that are named, and say "event: v" with {"/d/main/jobs": "VERSION"} of those that changed, at
+ *   most four times a second; a comment each 15 s, at which it is also asked again who may go on.
+ * Does not: say what changed: who hears of it asks for the page. */
+#ifndef CHIME_WEB_STREAMS_H
+#define CHIME_WEB_STREAMS_H
+
+#include "web/pages.h"
+
+#define STREAMS_MAX 200      /* of 256 connections: the others are for what is asked */
+#define STREAM_TOPICS_MAX 24 /* of one */
+
+struct streams;
+
+/* `allowed`: whether who sent the request may still hear. Borrows the pages. */
+struct streams *streams_create(struct loop *loop, struct pages *pages,
+                               bool (*allowed)(void *data, const struct http_request *request), void *data);
+/* Before the pages; the connections are left to their server. Takes NULL. */
+void streams_destroy(struct streams *streams);
+/* Answers the request. `topics`: paths below /api/v1, as they are written, with blanks between them. */
+void streams_begin(struct streams *streams, struct http_request *request, const char *topics);
+
+#endif
