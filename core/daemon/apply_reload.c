@@ -159,7 +159,7 @@ static void take_jobs_over(struct lead *lead, const struct ledger_synced *jobs, 
     sql_jobs_reloaded(lead);
 }
 
-static void settle(struct lead *lead)
+static void take_snapshot_over(struct lead *lead)
 {
     struct reload *reload = lead->reload;
     struct snapshot *old = lead->snapshot;
@@ -194,11 +194,16 @@ static void synced(void *data, const struct pg_reply *reply, const struct ledger
     if (lead_refused(lead, reply, "jobs could not be written to the ledger")) {
         return;
     }
+    for (size_t i = 0; i < count; i++) {
+        if (!lead_knows(lead, &jobs[i].memory, jobs[i].job->name)) {
+            return;
+        }
+    }
     dispatch_write_skipped(lead); /* by the zones of the old catalog: what was decided since its jobs were withdrawn */
     lead_set_pools(lead, lead->reload->database);
     take_jobs_over(lead, jobs, count);
     listener_follow(lead->listener);
-    settle(lead);
+    take_snapshot_over(lead);
     log_info("database %s: goes by the new catalog with %zu jobs", lead->database->name, count);
     ledger_request_population(&lead->ledger, lead_now(lead), false, population_requested, lead);
     catalog_fingerprint(lead->snapshot->catalog, lead->database->name, configuration);

@@ -213,6 +213,9 @@ static void jobs_synced(void *data, const struct pg_reply *reply, const struct l
     }
     lead_set_pools(lead, lead->database);
     for (size_t i = 0; i < count; i++) {
+        if (!lead_knows(lead, &jobs[i].memory, jobs[i].job->name)) {
+            return;
+        }
         scheduler_put(lead->scheduler, jobs[i].job, &jobs[i].memory);
     }
     job_list_finish(&lead->jobs);

@@ -133,6 +133,8 @@ struct lead {
 /* leadership.c */
 instant lead_now(const struct lead *lead); /* the database's clock */
 void lead_end(struct lead *lead, const struct error *reason);
+/* Whether the program knows all of what the ledger remembers of that job. If not, the leadership has ended. */
+bool lead_knows(struct lead *lead, const struct job_memory *memory, const char *job);
 /* The ledger moved on without us: only another leader, or a change of the job, can do that. */
 void lead_end_for_disagreement(struct lead *lead, const struct scheduled *scheduled);
 /* An answer of the ledger that is no answer: true when the caller has nothing more to do. What can be asked again never

@@ -37,6 +37,16 @@ bool lead_refused(struct lead *lead, const struct pg_reply *reply, const char *w
     return true;
 }
 
+bool lead_knows(struct lead *lead, const struct job_memory *memory, const char *job)
+{
+    struct error err;
+    if (!answer_memory_known(memory, job, &err)) {
+        lead_end(lead, &err);
+        return false;
+    }
+    return true;
+}
+
 void lead_end_for_disagreement(struct lead *lead, const struct scheduled *scheduled)
 {
     struct error err;

@@ -92,6 +92,11 @@ static void each(struct lead *lead, const struct pg_reply *reply,
     }
 }
 
+static void check_known(struct lead *lead, const struct changed_job *changed)
+{
+    lead_knows(lead, &changed->memory, changed->row.name);
+}
+
 static void remember(struct lead *lead, const struct changed_job *changed)
 {
     struct sql_jobs *jobs = lead->sql_jobs;
@@ -198,7 +203,7 @@ static void recorded(struct lead *lead, bool more, size_t ended)
     }
 }
 
-static void look_at_all(struct sql_jobs *jobs)
+static void read_all_again(struct sql_jobs *jobs)
 {
     if (jobs->seen != NULL) { /* what went since is not among all: only a look from there tells */
         free(jobs->first_seen);
@@ -218,6 +223,10 @@ static void answered(void *data, const struct pg_reply *reply)
     if (lead_refused(lead, reply, "jobs made by SQL could not be read")) {
         return;
     }
+    each(lead, reply, check_known);
+    if (lead->over) {
+        return;
+    }
     find_behind(lead, reply);
     jobs->behind_count = jobs->nothing_expired ? 0 : jobs->behind_count;
     jobs->nothing_expired = jobs->asking = jobs->behind_count > 0;
@@ -230,7 +239,7 @@ static void answered(void *data, const struct pg_reply *reply)
     jobs->answered_at = clock_boot();
     bool over = follow_parts(jobs, reply);
     if (jobs->again && lead->started) {
-        look_at_all(jobs);
+        read_all_again(jobs);
     }
     if (lead->started) {
         if (over) {
@@ -327,7 +336,7 @@ void sql_jobs_reloaded(struct lead *lead)
         zones_destroy(jobs->zones);
         jobs->zones = zones_create();
     }
-    look_at_all(jobs);
+    read_all_again(jobs);
 }
 
 /* Owners may run their jobs that could not, or the other way round. */
@@ -336,7 +345,7 @@ static void check_again(struct lead *lead)
     if (lead->sql_jobs->asking) {
         lead->sql_jobs->again = true;
     } else {
-        look_at_all(lead->sql_jobs);
+        read_all_again(lead->sql_jobs);
     }
 }
 

@@ -103,6 +103,15 @@ struct job_memory answer_memory(const struct pg_reply *reply, size_t row, int fi
         .missed_at = answer_instant(pg_reply_value(reply, 0, row, first + MEMORY_MISSED_AT)),
         .missed_after = pg_reply_value(reply, 0, row, first + MEMORY_MISSED_AFTER)[0] == 't',
     };
-    memory.has_outcome = outcome != NULL && run_state_parse(outcome, &memory.last_outcome);
+    memory.has_outcome = outcome != NULL;
+    if (outcome != NULL && !run_state_parse(outcome, &memory.last_outcome)) {
+        memory.last_outcome = RUN_STATE_COUNT;
+    }
     return memory;
+}
+
+bool answer_memory_known(const struct job_memory *memory, const char *job, struct error *err)
+{
+    return !memory->has_outcome || memory->last_outcome != RUN_STATE_COUNT ||
+           answer_unknown("a last outcome of job", job, err);
 }

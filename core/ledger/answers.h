@@ -30,5 +30,7 @@ bool answer_unknown(const char *what, const char *text, struct error *err); /* f
  * suspended, when slots were missed last, whether slots after that of its last outcome were missed before it came
  * about. */
 struct job_memory answer_memory(const struct pg_reply *reply, size_t row, int first, int64_t job_id, int version);
+/* False, with the way out: its last outcome is a word that this program does not know. It is not to be scheduled. */
+bool answer_memory_known(const struct job_memory *memory, const char *job, struct error *err);
 
 #endif

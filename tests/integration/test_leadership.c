@@ -281,13 +281,36 @@ START_TEST(a_follower_takes_no_leader_lock_in_a_schema_that_a_newer_version_migr
 }
 END_TEST
 
+/* Of a job that has no slot meanwhile. */
+static void outcome_ends_the_leadership(const char *job)
+{
+    char *forget = files_path("UPDATE chime.job_state SET last_outcome = NULL WHERE job_id IN (SELECT job_id FROM "
+                              "chime.job WHERE name = '%s')",
+                              job);
+    char *words = files_path("a last outcome of job \"%s\", which this pgchime does not know", job);
+    char *set = files_path("UPDATE chime.job_state SET last_outcome = 'future'"
+                           " WHERE job_id IN (SELECT job_id FROM chime.job WHERE name = '%s');"
+                           " SELECT pg_terminate_backend(pid) FROM chime.leader",
+                           job);
+    cluster_execute(cluster, set);
+    daemon_await(served, words, 20);
+    cluster_execute(cluster, forget);
+    await_more_runs();
+    free(set);
+    free(words);
+    free(forget);
+}
+
 /* Written by hand here: no program of today writes it. */
 START_TEST(a_value_that_the_program_does_not_know_ends_the_leadership_and_not_the_process)
 {
     write_load();
+    site_job(site, "yearly", "schedule = \"0 0 1 1 *\"; command = \"SELECT 1\";");
     served = site_lead(site);
     await_more_runs();
+    cluster_execute(cluster, "SELECT chime.schedule('made', '0 0 1 1 *', 'SELECT 1')");
     cluster_execute(cluster, "ALTER TYPE chime.run_kind ADD VALUE 'future'");
+    cluster_execute(cluster, "ALTER TYPE chime.run_state ADD VALUE 'future'");
     cluster_execute(cluster, "INSERT INTO chime.request (job_id, verb, kind, slot) SELECT job_id, 'cancel', 'future',"
                              " clock_timestamp() FROM chime.job WHERE name = 'plain'");
     daemon_await(served, "the ledger has a run of kind \"future\", which this pgchime does not know", 20);
@@ -298,6 +321,10 @@ START_TEST(a_value_that_the_program_does_not_know_ends_the_leadership_and_not_th
     WAIT_SQL(cluster, "SELECT count(*) > 1 FROM chime.leadership", "t", 60);
     cluster_execute(cluster, "DELETE FROM chime.run WHERE kind = 'future'");
     await_more_runs();
+    outcome_ends_the_leadership("yearly");
+    char *made = cluster_value(cluster, "SELECT name FROM chime.job WHERE job_name = 'made'");
+    outcome_ends_the_leadership(made);
+    free(made);
     ck_assert(daemon_is_running(served));
     site_end(served);
     assert_nothing_lost();
@@ -588,7 +615,6 @@ static Suite *suite(void)
     tcase_add_test(cases, a_follower_takes_over_when_the_leader_resigns);
     tcase_add_test(cases, a_leader_gives_the_leader_lock_up_to_a_newer_version_once_its_runs_have_ended);
     tcase_add_test(cases, a_follower_takes_no_leader_lock_in_a_schema_that_a_newer_version_migrated);
-    tcase_add_test(cases, a_value_that_the_program_does_not_know_ends_the_leadership_and_not_the_process);
     tcase_add_test(cases, sigterm_lets_runs_end_and_gives_up_the_leader_lock);
     tcase_add_test(cases, a_second_sigterm_cancels_what_still_runs_and_records_it);
     tcase_add_test(cases, what_was_claimed_and_never_started_is_run_by_whoever_leads_after_sigterm);
@@ -598,6 +624,7 @@ static Suite *suite(void)
     tcase_add_test(cases, for_ends_after_its_time);
     tcase_add_test(cases, history_lies_in_daily_partitions_made_ahead_and_dropped_late);
     tcase_add_test(cases, ten_thousand_jobs_that_are_not_due_cost_next_to_nothing);
+    tcase_add_test(touched, a_value_that_the_program_does_not_know_ends_the_leadership_and_not_the_process);
     tcase_add_test(touched, a_cursor_from_before_its_schedule_counts_is_told_and_begins_where_that_does);
     tcase_add_test(touched, a_job_whose_cursor_was_deleted_is_told_and_begins_anew);
     tcase_add_test(touched, a_job_made_by_sql_whose_cursor_was_deleted_is_told_and_begins_anew);
