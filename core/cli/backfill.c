@@ -199,7 +199,7 @@ static bool begin(const struct filling *filling, struct error *err)
 }
 
 /* --dry-run */
-static bool look(const struct filling *filling, struct error *err)
+static bool show_outlook(const struct filling *filling, struct error *err)
 {
     static const char sql[] = "SELECT total, groups, resumes, running FROM chime.backfill_outlook($1, $2, $3)";
     const char *parameters[] = {filling->view, filling->backfill->from, filling->backfill->to};
@@ -226,7 +226,7 @@ static int fill_view(struct backfill *backfill, const struct config_database *da
     int status = EXIT_OK;
     if (visit_open(&filling.visit, database, &err)) {
         if (invocation_has(backfill->invocation, "dry-run")) {
-            status = look(&filling, &err) ? EXIT_OK : (int)err.kind;
+            status = show_outlook(&filling, &err) ? EXIT_OK : (int)err.kind;
         } else {
             status = begin(&filling, &err) ? fill(&filling, &err) : (int)err.kind;
         }

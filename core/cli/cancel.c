@@ -21,7 +21,7 @@ struct search {
     bool over;  /* its number was given already, and it is live nowhere */
 };
 
-static bool look(struct visit *visit, void *data, struct error *err)
+static bool find_run(struct visit *visit, void *data, struct error *err)
 {
     static const char sql[] = "SELECT EXISTS (SELECT FROM chime.run WHERE run_id = $1),"
                               " EXISTS (SELECT FROM chime.request WHERE run_id = $1),"
@@ -92,7 +92,7 @@ static int find_and_cancel(const struct invocation *invocation, const struct con
 {
     struct search search = {.run_id = invocation->arguments[0]};
     struct error err;
-    int status = visit_all(invocation, config, look, &search);
+    int status = visit_all(invocation, config, find_run, &search);
     if (search.live_in == 1) {
         return cancel_there(invocation, &search);
     }

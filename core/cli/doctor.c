@@ -51,7 +51,7 @@ static bool add_findings(struct doctor *doctor, struct visit *visit, enum report
     return true;
 }
 
-static bool look_at_due_jobs(struct doctor *doctor, struct visit *visit, struct error *err)
+static bool check_due_jobs(struct doctor *doctor, struct visit *visit, struct error *err)
 {
     struct due_jobs due;
     struct error problem;
@@ -75,22 +75,22 @@ static bool compare_configuration(struct doctor *doctor, struct visit *visit, st
     return add_findings(doctor, visit, REPORT_CONFIGURATION_FINDINGS, err);
 }
 
-static bool look_at_leader(struct doctor *doctor, struct visit *visit, struct error *err)
+static bool check_leader(struct doctor *doctor, struct visit *visit, struct error *err)
 {
     return add_findings(doctor, visit, REPORT_LEADER_FINDINGS, err) &&
            add_findings(doctor, visit, REPORT_OWNER_FINDINGS, err) && compare_configuration(doctor, visit, err);
 }
 
-static bool look_at_work(struct doctor *doctor, struct visit *visit, struct error *err)
+static bool check_work(struct doctor *doctor, struct visit *visit, struct error *err)
 {
     return add_findings(doctor, visit, REPORT_WORK_FINDINGS, err) &&
-           add_findings(doctor, visit, REPORT_KEPT_FINDINGS, err) && look_at_due_jobs(doctor, visit, err) &&
+           add_findings(doctor, visit, REPORT_KEPT_FINDINGS, err) && check_due_jobs(doctor, visit, err) &&
            add_findings(doctor, visit, REPORT_OTHERS_FINDINGS, err) &&
            add_findings(doctor, visit, REPORT_CRON_FINDINGS, err) &&
            add_findings(doctor, visit, REPORT_WRITERS_FINDINGS, err);
 }
 
-static void look_at(struct doctor *doctor, const struct config_database *database)
+static void check_database(struct doctor *doctor, const struct config_database *database)
 {
     struct visit visit;
     struct error err = {0};
@@ -102,18 +102,18 @@ static void look_at(struct doctor *doctor, const struct config_database *databas
         failed(doctor, database->name, "server", &err);
     } else if (!open) {
         failed(doctor, database->name, "schema", &problem);
-    } else if (!look_at_leader(doctor, &visit, &err)) {
+    } else if (!check_leader(doctor, &visit, &err)) {
         failed(doctor, database->name, "leader", &err);
     } else if (!visit_is_first(&visit, &doctor->visited, &err)) {
         failed(doctor, database->name, "database", &err);
-    } else if (!look_at_work(doctor, &visit, &err)) {
+    } else if (!check_work(doctor, &visit, &err)) {
         failed(doctor, database->name, "plugin", &err);
     }
     visit_close(&visit);
 }
 
 /* What is refused reaches no database: files of the configuration, and of plugins. */
-static void look_at_files(struct doctor *doctor, const struct report *report)
+static void check_files(struct doctor *doctor, const struct report *report)
 {
     for (size_t i = 0; i < report->count; i++) {
         const struct finding *finding = &report->findings[i];
@@ -138,10 +138,10 @@ static int doctor_run(const struct invocation *invocation)
     struct doctor doctor = {.list = finding_list_create(), .catalog = loaded.catalog};
     for (size_t i = 0; i < config->database_count; i++) {
         if (database_is_wanted(invocation, &config->databases[i])) {
-            look_at(&doctor, &config->databases[i]);
+            check_database(&doctor, &config->databases[i]);
         }
     }
-    look_at_files(&doctor, &loaded.report);
+    check_files(&doctor, &loaded.report);
     output_print(&doctor.list, 1, &invocation->style, stdout);
     if (config->database_count == 0) {
         remark(invocation, "no database is configured in %s", config->file);

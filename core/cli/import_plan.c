@@ -241,7 +241,7 @@ enum { KNOWN_STATE, KNOWN_JOB, KNOWN_SCHEDULE, KNOWN_AT, KNOWN_OTHER, KNOWN_CHAN
 
 /* Of a dump, which may be another of the same server, or one of another server by the same name: by what the row says,
  * too. */
-static bool look_up(const struct import_plan *plan, struct import_step *step, struct error *err)
+static bool find_entry(const struct import_plan *plan, struct import_step *step, struct error *err)
 {
     static const char sql[] =
         "SELECT i.state, i.job_id, i.schedule, CASE WHEN i.source NOT LIKE 'dump:%' AND i.active THEN i.at END,"
@@ -288,7 +288,7 @@ bool import_plan_make(struct import_plan *plan, struct error *err)
     for (size_t i = 0; i < plan->count; i++) {
         struct import_step *step = &plan->steps[i];
         step->row = plan->source->rows[i];
-        if (!look_up(plan, step, err) || (!decide_known(plan, step) && !decide_new(plan, step, err))) {
+        if (!find_entry(plan, step, err) || (!decide_known(plan, step) && !decide_new(plan, step, err))) {
             return error_prefix(err, "job %s", step->row.jobid);
         }
     }

@@ -38,7 +38,7 @@ static bool refuse_partial(const char *role, struct error *err)
 
 enum { FACT_KIND, FACT_PARTIAL, FACT_READ, FACT_ROLE, FACT_ZONE, FACT_RUNS, FACT_KEY, FACT_OWN };
 
-static bool look_at(struct import_source *source, struct error *err)
+static bool read_facts(struct import_source *source, struct error *err)
 {
     static const char sql[] =
         "SELECT c.relkind, row_security_active(c.oid),"
@@ -128,7 +128,7 @@ bool import_source_open(struct import_source *source, const struct visit *visit,
 {
     *source = (struct import_source){.arena = arena_create(), .borrowed = from == NULL};
     source->client = from == NULL ? visit->client : pg_client_open(from, err);
-    if (source->client == NULL || !look_at(source, err)) {
+    if (source->client == NULL || !read_facts(source, err)) {
         return from == NULL ? false : error_prefix(err, "--from");
     }
     return read_jobs(source, err) && find_out_where(source, visit, err);

@@ -91,7 +91,7 @@ static bool ask(struct asked *asked, struct output_list *list, struct error *err
 enum progress { PROGRESS_ASKED, PROGRESS_LIVE, PROGRESS_ENDED, PROGRESS_GONE, PROGRESS_UNKNOWN };
 
 /* One statement, so that what it sees belongs together. */
-static enum progress look(struct asked *asked, char state[static 24], struct error *err)
+static enum progress read_progress(struct asked *asked, char state[static 24], struct error *err)
 {
     static const char sql[] =
         "SELECT (SELECT state FROM chime.run_history WHERE job_id = $1 AND kind = 'manual' AND slot = $2),"
@@ -146,7 +146,7 @@ static int wait_for_end(struct asked *asked)
     struct error err;
     char state[24];
     for (duration pause = FIRST_PAUSE;; pause = pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE) {
-        enum progress progress = look(asked, state, &err);
+        enum progress progress = read_progress(asked, state, &err);
         if (progress == PROGRESS_UNKNOWN) {
             return fail(&err);
         }

@@ -105,7 +105,7 @@ static int worse(int status, int found)
 }
 
 /* A plugin that is refused never reaches a database. */
-static int add_refusals(const struct invocation *invocation)
+static int add_refused(const struct invocation *invocation)
 {
     struct loaded loaded;
     load_all(invocation, &loaded);
@@ -131,7 +131,7 @@ static int status_run(const struct invocation *invocation)
         }
     }
     visited_finish(&visited);
-    status = worse(status, add_refusals(invocation));
+    status = worse(status, add_refused(invocation));
     output_set_vertical(list);
     output_print(&list, 1, &invocation->style, stdout);
     if (config->database_count == 0) {

@@ -24,7 +24,7 @@ static void read_top(struct reader *reader, const struct file_kind *kind, const 
     }
 }
 
-static void report_refusal(struct reader *reader, config_t *parsed)
+static void report_syntax_error(struct reader *reader, config_t *parsed)
 {
     const char *text = config_error_text(parsed);
     int line = config_error_line(parsed);
@@ -44,7 +44,7 @@ static void read_unit(struct reader *reader, const struct file_kind *kind, const
     reader->line = unit->line;
     if (config_read_string(&parsed, unit->text) == CONFIG_FALSE) {
         reader->config->complete = false;
-        report_refusal(reader, &parsed);
+        report_syntax_error(reader, &parsed);
         config_destroy(&parsed);
         return;
     }

@@ -353,7 +353,7 @@ static bool read_entries(struct shape *shape, const struct token *open, bool sec
     return open != NULL || refuse(shape, "a name");
 }
 
-static int compare_places(const void *left, const void *right)
+static int compare_names(const void *left, const void *right)
 {
     const struct place *a = left;
     const struct place *b = right;
@@ -385,7 +385,7 @@ static size_t find_duplicates(struct shape *shape)
     if (shape->place_count < 2) {
         return 0;
     }
-    qsort(shape->places, shape->place_count, sizeof(*shape->places), compare_places);
+    qsort(shape->places, shape->place_count, sizeof(*shape->places), compare_names);
     size_t count = 0;
     struct place first = shape->places[0];
     for (size_t i = 1; i < shape->place_count; i++) {

@@ -16,9 +16,9 @@
 #include "ledger/alerting.h"
 #include "ledger/answers.h"
 
-#define LOOK_FIRST USEC_PER_SEC
-#define LOOK_EVERY (10 * USEC_PER_SEC)
-#define LOOK_AGAIN USEC_PER_SEC /* after what an install was in the way of */
+#define CHECK_FIRST USEC_PER_SEC
+#define CHECK_EVERY (10 * USEC_PER_SEC)
+#define CHECK_AGAIN USEC_PER_SEC /* after what an install was in the way of */
 #define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
 #define LATE USEC_PER_MINUTE
 #define LATE_MOST 100      /* jobs of one owner that a look finds late */
@@ -60,7 +60,7 @@ static void forget_check(struct alerts *alerts)
     alerts->gathering = alerts->tried = false;
 }
 
-static void look_after(struct alerts *alerts, duration pause)
+static void check_after(struct alerts *alerts, duration pause)
 {
     forget_check(alerts);
     if (!alerts->noting) {
@@ -71,7 +71,7 @@ static void look_after(struct alerts *alerts, duration pause)
 
 static void check_later(struct alerts *alerts)
 {
-    look_after(alerts, LOOK_EVERY);
+    check_after(alerts, CHECK_EVERY);
 }
 
 /* NULL: there is none any more. */
@@ -360,7 +360,7 @@ static void due(void *data)
         alerts_follow(alerts); /* behind what others wait for as a leadership begins */
     }
     if (lead->reload != NULL) {
-        look_after(alerts, LOOK_AGAIN);
+        check_after(alerts, CHECK_AGAIN);
         return;
     }
     alerts->looking = true;
@@ -394,7 +394,7 @@ void alerts_yield(struct alerts *alerts)
     pg_close(alerts->connection);
     alerts->connection = NULL;
     if (alerts->looking) {
-        look_after(alerts, LOOK_AGAIN);
+        check_after(alerts, CHECK_AGAIN);
     }
 }
 
@@ -403,7 +403,7 @@ struct alerts *alerts_create(struct lead *lead)
     struct alerts *alerts = xcalloc(1, sizeof(*alerts));
     alerts->lead = lead;
     alerts->timer = loop_timer_create(lead->loop, due, alerts);
-    loop_timer_set(alerts->timer, LOOK_FIRST);
+    loop_timer_set(alerts->timer, CHECK_FIRST);
     return alerts;
 }
 

@@ -340,7 +340,7 @@ static void plugins_changed(void *data)
     reload_ask(server->reload, "a file arrived in the plugin folder, or went", NULL);
 }
 
-static void look_at_zones(void *data)
+static void check_zones(void *data)
 {
     struct server *server = data;
     if (zones_changed(server->snapshot->catalog->zones)) {
@@ -462,7 +462,7 @@ int daemon_serve(struct snapshot *snapshot, const struct daemon_options *options
     server.led = led_databases_create();
     server.pings = job_pings_create(server.loop);
     server.reload = reload_create(server.loop, &reload_handlers, &server);
-    server.zones_timer = loop_timer_create(server.loop, look_at_zones, &server);
+    server.zones_timer = loop_timer_create(server.loop, check_zones, &server);
     loop_timer_set(server.zones_timer, ZONES_EVERY);
     server.control_timer = loop_timer_create(server.loop, listen_again, &server);
     server.supervisor = supervisor_create(server.loop);

@@ -15,9 +15,9 @@
 #include "pg/session.h"
 
 #define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
-#define LOOK_EVERY (250 * USEC_PER_MSEC) /* well below what a free leader lock is left to others for */
-#define LOOK_SOON (50 * USEC_PER_MSEC)   /* while a leader lock is free, but left to others */
-#define LASTING (5 * USEC_PER_SEC)       /* of a leadership: one that ends sooner failed */
+#define CHECK_EVERY (250 * USEC_PER_MSEC) /* well below what a free leader lock is left to others for */
+#define CHECK_SOON (50 * USEC_PER_MSEC)   /* while a leader lock is free, but left to others */
+#define LASTING (5 * USEC_PER_SEC)        /* of a leadership: one that ends sooner failed */
 #define QUIET_EVERY (50 * USEC_PER_MSEC)
 
 static const struct backoff reconnect = {
@@ -259,7 +259,7 @@ static const struct lead_handlers lead_handlers = {
 
 /* --- the leader lock, held by another ----------------------------------------------------------------------------- */
 
-static void look(void *data);
+static void check_leader(void *data);
 
 static void announced(void *data, const struct pg_reply *reply)
 {
@@ -297,7 +297,7 @@ static void silent_ended(void *data, const struct pg_reply *reply)
                     pg_reply_message(reply));
     }
     database->follower.sign_since = clock_boot();
-    loop_timer_set(database->timer, LOOK_SOON);
+    loop_timer_set(database->timer, CHECK_SOON);
 }
 
 static void follow(struct database *database, const struct leader_lock *lock)
@@ -314,7 +314,7 @@ static void follow(struct database *database, const struct leader_lock *lock)
         await_answer(database);
         ledger_end_silent(database->connection, lock, silent_ended, database);
     } else {
-        loop_timer_set(database->timer, LOOK_EVERY);
+        loop_timer_set(database->timer, CHECK_EVERY);
     }
 }
 
@@ -329,7 +329,7 @@ static void lock_taken(void *data, const struct pg_reply *reply)
     }
     if (!ledger_read_leading(reply, &ledger)) {
         leave_led_databases(database);
-        loop_timer_set(database->timer, LOOK_SOON); /* another was quicker */
+        loop_timer_set(database->timer, CHECK_SOON); /* another was quicker */
         return;
     }
     set_state(database, DB_LEADING);
@@ -371,7 +371,7 @@ static void await_turn(struct database *database, const struct leader_lock *lock
     if (follower_free_for(&database->follower) >= led_databases_pause(database->led)) {
         take_leader_lock(database, lock);
     } else {
-        loop_timer_set(database->timer, LOOK_SOON);
+        loop_timer_set(database->timer, CHECK_SOON);
     }
 }
 
@@ -391,7 +391,7 @@ static void copy_adopted(void *data, const struct pg_reply *reply)
 {
     struct database *database = data;
     if (!failed(database, reply, "the copy could not be adopted")) {
-        look(database);
+        check_leader(database);
     }
 }
 
@@ -444,14 +444,14 @@ static void lock_known(void *data, const struct pg_reply *reply)
     if (lock.held) {
         follow(database, &lock);
     } else if (lock.waits[0] != '\0') {
-        loop_timer_set(database->timer, LOOK_EVERY); /* to take the leader lock would wait likewise, and be given up */
+        loop_timer_set(database->timer, CHECK_EVERY); /* to take the leader lock would wait likewise, and be given up */
     } else {
         await_turn(database, &lock);
     }
     database->follower.seen = lock;
 }
 
-static void look(void *data)
+static void check_leader(void *data)
 {
     struct database *database = data;
     await_answer(database);
@@ -472,7 +472,7 @@ static void migrated(void *data, const struct error *err, const struct migrate_s
         return;
     }
     set_state(database, DB_FOLLOWING);
-    look(database);
+    check_leader(database);
 }
 
 static void migrate(struct database *database)
@@ -569,7 +569,7 @@ static void timer_due(void *data)
     } else if (database->state == DB_WAITING) {
         connect_now(database);
     } else if (database->state == DB_FOLLOWING) {
-        look(database);
+        check_leader(database);
     }
 }
 

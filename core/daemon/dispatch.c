@@ -11,8 +11,8 @@
 
 #define CLAIM_MAX 256        /* rows of one claim: 150 give nine tenths of the throughput */
 #define FINISH_PRESSURE 2000 /* ends waiting to be written, above which nothing more is claimed */
-#define LANE_RUNS_MAX 64
-#define LANE_LOAD_MAX (20 * USEC_PER_MSEC) /* how long a claimed run may expect to wait behind others */
+#define QUEUE_RUNS_MAX 64
+#define QUEUE_LOAD_MAX (20 * USEC_PER_MSEC) /* how long a claimed run may expect to wait behind others */
 #define ASSUMED_TIME (2 * USEC_PER_MSEC) /* of a job that never ran: being wrong costs the queue's patience, no more */
 #define SILENCE_MAX (PG_LEASE - 5 * USEC_PER_SEC)
 
@@ -135,7 +135,7 @@ static struct run_queue *pick_queue(struct role_sessions *sessions, const struct
 {
     duration expected = expected_time(scheduled);
     struct run_queue *best = NULL;
-    duration least = LANE_LOAD_MAX;
+    duration least = QUEUE_LOAD_MAX;
     int runs;
     for (size_t i = 0; i < sessions->run_queue_count; i++) {
         duration load = run_queue_load(sessions->queues[i], &runs);
@@ -145,7 +145,7 @@ static struct run_queue *pick_queue(struct role_sessions *sessions, const struct
         if (runs == 0) {
             return sessions->queues[i];
         }
-        if (runs < LANE_RUNS_MAX && load + expected < least) {
+        if (runs < QUEUE_RUNS_MAX && load + expected < least) {
             least = load + expected;
             best = sessions->queues[i];
         }

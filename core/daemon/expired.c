@@ -34,7 +34,7 @@ static void count_slots(struct expired_schedule *expired, const struct schedule 
 }
 
 /* A text that is no schedule had no slots. */
-static void look_at(const struct lead *lead, struct zones *zones, struct expired_schedule *expired)
+static void count_expired(const struct lead *lead, struct zones *zones, struct expired_schedule *expired)
 {
     struct error err = {.kind = ERROR_NONE};
     struct schedule schedule;
@@ -99,7 +99,7 @@ static void ended(void *data, const struct pg_reply *reply)
 }
 
 /* Takes the page's schedules that can be ended; how many. */
-static size_t look_at_page(struct lead *lead, const struct pg_reply *reply, instant now, struct expired_schedule *all)
+static size_t take_page(struct lead *lead, const struct pg_reply *reply, instant now, struct expired_schedule *all)
 {
     struct zones *zones = zones_create();
     size_t count = 0;
@@ -116,7 +116,7 @@ static size_t look_at_page(struct lead *lead, const struct pg_reply *reply, inst
         } else {
             bool follows = count > 0 && all[count - 1].job_id == it.job_id;
             it.cursor = follows && it.cursor < all[count - 1].until ? all[count - 1].until : it.cursor;
-            look_at(lead, zones, &it);
+            count_expired(lead, zones, &it);
             note_missed(lead, &it, now);
         }
         all[count++] = it;
@@ -135,7 +135,7 @@ static void answered(void *data, const struct pg_reply *reply)
     instant now = lead_now(lead);
     struct expired_schedule *all = xcalloc(pg_reply_rows(reply, 0) + 1, sizeof(*all));
     expired->more = pg_reply_rows(reply, 0) == CHANGES_PART;
-    expired->ended = look_at_page(lead, reply, now, all);
+    expired->ended = take_page(lead, reply, now, all);
     if (!expired->more) {
         expired->job_id = expired->version = 0;
     }

@@ -78,7 +78,7 @@ static void tell_problem(struct heartbeat_ping *ping, const char *problem)
     ping->failing = problem != NULL;
 }
 
-static void look_after(struct heartbeat_ping *ping, duration most)
+static void check_after(struct heartbeat_ping *ping, duration most)
 {
     const struct config_heartbeat *heartbeat = ping->lead->database->heartbeat;
     if (heartbeat != NULL) {
@@ -91,7 +91,7 @@ static void sent(void *data, const char *problem)
     struct heartbeat_ping *ping = data;
     tell_problem(ping, problem);
     if (problem != NULL) {
-        look_after(ping, AGAIN);
+        check_after(ping, AGAIN);
     }
     delivery_destroy(ping->delivery);
     ping->delivery = NULL;
@@ -124,12 +124,12 @@ static void due(void *data)
         return;
     }
     if (lead->heartbeats == 0) { /* the leader lock has not been asked for an answer yet */
-        look_after(ping, USEC_PER_SEC);
+        check_after(ping, USEC_PER_SEC);
         return;
     }
     instant oldest = oldest_due(lead);
     const char *reason = why_not(lead, oldest);
-    look_after(ping, reason == NULL ? lead->database->heartbeat->every : AGAIN);
+    check_after(ping, reason == NULL ? lead->database->heartbeat->every : AGAIN);
     tell_withheld(ping, reason);
     if (reason == NULL && ping->delivery == NULL) {
         send_one(ping, oldest);

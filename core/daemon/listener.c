@@ -29,7 +29,7 @@
 static const struct backoff reconnect = {
     .initial = 200 * USEC_PER_MSEC, .coefficient = 2, .max = 30 * USEC_PER_SEC, .jitter = 0.2};
 
-enum phase { PHASE_OFF, PHASE_CONNECTING, PHASE_PROVING, PHASE_WATCHING, PHASE_WAITING };
+enum phase { PHASE_OFF, PHASE_CONNECTING, PHASE_PROVING, PHASE_LISTENING, PHASE_WAITING };
 
 struct listener {
     struct lead *lead;
@@ -52,7 +52,7 @@ struct listener {
     instant closely_at;
     instant queue_at;
     instant listening_at;          /* since when it watches */
-    struct loop_timer *beat_timer; /* WATCHING: the next look or ping; WAITING: the next try; else: patience */
+    struct loop_timer *beat_timer; /* LISTENING: the next look or ping; WAITING: the next try; else: patience */
     struct loop_timer *poll_timer; /* while degraded */
     struct loop_timer *update_timer;
 };
@@ -105,7 +105,7 @@ static void tell_newcomers(struct listener *listener)
 {
     struct listener_name *newcomers = xcalloc(listener->list.channel_count + 1, sizeof(*newcomers));
     size_t count = 0;
-    bool hears = listener->phase == PHASE_WATCHING && !listener->listening;
+    bool hears = listener->phase == PHASE_LISTENING && !listener->listening;
     for (size_t i = 0; i < listener->list.channel_count && hears; i++) {
         struct listener_name *entry = &listener->list.channels[i];
         if (!entry->told && name_list_have(&listener->heard, entry->name)) {
@@ -225,7 +225,7 @@ static void recover(struct listener *listener)
 
 static void fail(struct listener *listener, const struct error *reason)
 {
-    bool lasted = listener->phase == PHASE_WATCHING && clock_boot() - listener->listening_at > reconnect.max;
+    bool lasted = listener->phase == PHASE_LISTENING && clock_boot() - listener->listening_at > reconnect.max;
     disconnect(listener);
     listener->phase = PHASE_WAITING;
     listener->failures = lasted ? 1 : listener->failures + 1;
@@ -326,7 +326,7 @@ static void check_closely(struct listener *listener, pg_callback *callback)
     free(targets);
 }
 
-static void look(struct listener *listener)
+static void ask_next(struct listener *listener)
 {
     listener->asked = true;
     listener->asked_at = clock_boot();
@@ -344,14 +344,14 @@ static void look(struct listener *listener)
 
 /* --- the session begins ------------------------------------------------------------------------------------------- */
 
-static void begin_watching(void *data, const struct pg_reply *reply)
+static void begin_listening(void *data, const struct pg_reply *reply)
 {
     struct listener *listener = data;
     if (refused(listener, reply, "changes could not be looked for")) {
         return;
     }
     keep_statement(listener, listening_read_statement(reply));
-    listener->phase = PHASE_WATCHING;
+    listener->phase = PHASE_LISTENING;
     listener->listening_at = listener->queue_at = clock_boot();
     if (listener->degraded) {
         log_info("database %s: events are heard again", listener->lead->database->name);
@@ -375,7 +375,7 @@ static void notified(void *data, const char *channel, const char *payload)
     if (proof && strcmp(payload, listener->proof) == 0) {
         listener->proven = true;
         loop_timer_set(listener->beat_timer, PG_LEASE);
-        check_closely(listener, begin_watching);
+        check_closely(listener, begin_listening);
         return;
     }
     size_t count = listener_names_find(listener->list.channels, listener->list.channel_count, channel, &first);
@@ -480,11 +480,11 @@ static void beat_due(void *data)
     bool silent = listener->asked && clock_boot() - listener->asked_at > PG_LEASE;
     if (listener->phase == PHASE_WAITING) {
         connect_now(listener);
-    } else if (listener->phase != PHASE_WATCHING || silent) {
+    } else if (listener->phase != PHASE_LISTENING || silent) {
         fail_silent(listener);
     } else {
         if (!listener->asked) {
-            look(listener);
+            ask_next(listener);
         }
         beat_later(listener);
     }
@@ -539,7 +539,7 @@ static void update(void *data)
 {
     struct listener *listener = data;
     bool begins = listener->phase == PHASE_OFF || listener->list.channel_count + listener->list.view_count == 0;
-    if (!listener->update_due || (!begins && (listener->phase != PHASE_WATCHING || listener->listening))) {
+    if (!listener->update_due || (!begins && (listener->phase != PHASE_LISTENING || listener->listening))) {
         return;
     }
     listener->update_due = false;

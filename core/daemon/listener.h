@@ -6,10 +6,10 @@
  *   phase        is                                                                                    then
  *   OFF          no job asks for it: no session
  *   CONNECTING   a session of its own is opened, checked and told to LISTEN                            PROVING
- *   PROVING      it has notified itself and waits to hear it: a pooler in between would swallow that   WATCHING
- *   WATCHING     until its end notifications wake jobs; it looks for changes as often as targets ask   WAITING
+ *   PROVING      it has notified itself and waits to hear it: a pooler in between would swallow that   LISTENING
+ *   LISTENING    until its end notifications wake jobs; it looks for changes as often as targets ask   WAITING
  *   WAITING      for the next try, longer each time                                                    CONNECTING
- * What was notified while nobody heard is lost for ever, what it was about is not: on the way to WATCHING every job
+ * What was notified while nobody heard is lost for ever, what it was about is not: on the way to LISTENING every job
  * that names a channel is woken once, without a payload; so is, while it watches, a job that begins to wait for a
  * channel, as soon as that is heard. The session stays when jobs change: at most once a second it listens to what is
  * new, and no longer to what nobody waits for. Until it watches, from the first failure on, the state is degraded

@@ -13,7 +13,7 @@
 
 #include "base/memory.h"
 
-#define PLACES_MAX 8
+#define ADDRESSES_MAX 8
 #define HEAD_WITHIN (10 * USEC_PER_SEC)
 
 struct listener {
@@ -27,7 +27,7 @@ struct http_server {
     struct loop *loop;
     struct http_settings settings;
     struct http_handlers handlers;
-    struct listener listeners[PLACES_MAX];
+    struct listener listeners[ADDRESSES_MAX];
     size_t listener_count;
     struct http_request *connections[HTTP_CONNECTIONS_MAX];
     size_t connection_count;
@@ -141,8 +141,8 @@ static void stop_listening(const struct listener *listener)
 
 bool http_server_listen(struct http_server *server, const struct http_place *place, struct error *err)
 {
-    if (server->listener_count == PLACES_MAX) {
-        error_set(err, ERROR_CONFIG, "a server listens at %d places at most", PLACES_MAX);
+    if (server->listener_count == ADDRESSES_MAX) {
+        error_set(err, ERROR_CONFIG, "a server listens at %d addresses at most", ADDRESSES_MAX);
         return error_hint(err, "name fewer of them under listen");
     }
     int socket = http_place_listen(place, err);

@@ -130,7 +130,7 @@ void listening_note(const struct ledger *ledger, enum listening_state state, con
                     const struct name_list *channels, const struct name_list *views, pg_callback *callback, void *data)
 {
     static const char *const states[] = {
-        [LISTENING_OFF] = "off", [LISTENING_ON] = "watching", [LISTENING_DEGRADED] = "degraded"};
+        [LISTENING_OFF] = "off", [LISTENING_ON] = "listening", [LISTENING_DEGRADED] = "degraded"};
     struct columns columns;
     char number[NUMBER_SIZE];
     snprintf(number, sizeof(number), "%d", pid);

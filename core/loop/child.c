@@ -19,7 +19,7 @@
 
 #define READ_SIZE 65536
 #define SECRETS_DESCRIPTOR (STDERR_FILENO + 1)
-#define LOOK_EVERY (20 * USEC_PER_MSEC) /* where nothing tells that it has ended */
+#define CHECK_EVERY (20 * USEC_PER_MSEC) /* where nothing tells that it has ended */
 
 struct child {
     struct loop *loop;
@@ -84,13 +84,13 @@ static ssize_t collect(struct child *child)
 }
 
 /* What it left behind may keep its output open: what is there now is all. */
-static void look(void *data)
+static void check_ended(void *data)
 {
     struct child *child = data;
     siginfo_t info;
     memset(&info, 0, sizeof(info));
     if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != child->pid) {
-        loop_timer_set(child->check_timer, LOOK_EVERY);
+        loop_timer_set(child->check_timer, CHECK_EVERY);
         return;
     }
     while (child->collected.length <= child->limit && collect(child) > 0) {
@@ -109,7 +109,7 @@ static void readable(void *data, bool is_readable, bool is_writable)
     } else if (count == 0) {
         loop_watch_set(child->watch, false, false);
         if (child->process < 0) {
-            look(child);
+            check_ended(child);
         }
     }
 }
@@ -118,7 +118,7 @@ static void ended(void *data, bool is_readable, bool is_writable)
 {
     (void)is_readable;
     (void)is_writable;
-    look(data);
+    check_ended(data);
 }
 
 static void too_late(void *data)
@@ -229,7 +229,7 @@ struct child *child_start(struct loop *loop, const struct child_order *order, ch
     fcntl(child->output, F_SETFL, O_NONBLOCK);
     child->watch = loop_watch_create(loop, child->output, readable, child);
     child->timer = loop_timer_create(loop, too_late, child);
-    child->check_timer = loop_timer_create(loop, look, child);
+    child->check_timer = loop_timer_create(loop, check_ended, child);
     loop_watch_set(child->watch, true, false);
     loop_timer_set(child->timer, order->time_allowed);
     if (child->process >= 0) {

@@ -21,7 +21,7 @@
 #include "plugin/vet.h"
 
 #define AT_A_TIME 4
-#define REFUSAL_LIMIT 16384 /* bytes of a refusal's JSON: message and hint are short */
+#define PROBLEM_LIMIT 16384 /* bytes of a problem's JSON: message and hint are short */
 #define CONSTANT_HINT \
     "a plugin only returns constant data: take the code out of its constructors and of " CHIME_ENTRY_NAME
 
@@ -109,9 +109,9 @@ static const char *frame_content(const struct buffer *frame, size_t *length)
 }
 
 /* The plugin host's own words: {"refused": "...", "hint": "..."}. */
-static bool read_refusal(struct candidate *candidate, const char *content, size_t length)
+static bool read_problem(struct candidate *candidate, const char *content, size_t length)
 {
-    json_t *root = length > REFUSAL_LIMIT ? NULL : json_loadb(content, length, JSON_REJECT_DUPLICATES, NULL);
+    json_t *root = length > PROBLEM_LIMIT ? NULL : json_loadb(content, length, JSON_REJECT_DUPLICATES, NULL);
     const char *message = NULL;
     const char *hint = NULL;
     bool understood = json_unpack(root, "{s:s, s:s!}", "refused", &message, "hint", &hint) == 0;
@@ -143,7 +143,7 @@ static bool judge_end(struct candidate *candidate, bool keep_text)
         }
         return candidate->declaration != NULL;
     }
-    if (content != NULL && status == PLUGIN_HOST_REFUSED && read_refusal(candidate, content, length)) {
+    if (content != NULL && status == PLUGIN_HOST_REFUSED && read_problem(candidate, content, length)) {
         return false;
     }
     snprintf(what, sizeof(what), "its plugin host ended with status %d and %s answer", status,

@@ -73,7 +73,7 @@ static void append_text(struct buffer *json, char *text)
     json_text_append(json, text, strlen(text));
 }
 
-static char *refusal(struct error *err)
+static char *problem_json(struct error *err)
 {
     struct buffer json = {0};
     buffer_puts(&json, "{\"refused\":");
@@ -113,7 +113,7 @@ int plugin_host_main(int fd, int out, const char *expected_name)
     char *answer = declare(fd, expected_name, &err);
     int status = answer != NULL ? PLUGIN_HOST_DESCRIBED : PLUGIN_HOST_REFUSED;
     if (answer == NULL) {
-        answer = refusal(&err);
+        answer = problem_json(&err);
     }
     if (!write_frame(out, answer)) {
         fprintf(stderr, "cannot answer on descriptor %d: %s\n", out, strerror(errno));

@@ -21,7 +21,7 @@
 #define ABOVE_ALL_TARGETS 10 /* descriptors the child moves its own to before it puts them where they belong */
 #define START_FAILED 127
 #define KILL_GRACE (5 * USEC_PER_SEC)
-#define LOOK_EVERY (10 * USEC_PER_MSEC) /* where nothing tells that a host has ended */
+#define CHECK_EVERY (10 * USEC_PER_MSEC) /* where nothing tells that a host has ended */
 
 /* --- in the child, between fork and exec --- */
 
@@ -202,7 +202,7 @@ static bool read_some(int *descriptor, struct buffer *kept, size_t limit)
 int host_process_patience(const struct host_process *host, instant now)
 {
     duration left = host->deadline > now ? host->deadline - now : 0;
-    duration longest = host->process < 0 ? LOOK_EVERY : USEC_PER_MINUTE;
+    duration longest = host->process < 0 ? CHECK_EVERY : USEC_PER_MINUTE;
     return (int)((left < longest ? left : longest) / USEC_PER_MSEC) + 1;
 }
 

@@ -92,7 +92,7 @@ static void consider(struct scheduler *scheduler, struct scheduled *it)
     }
 }
 
-static void look_at(struct scheduler *scheduler, struct scheduled *it)
+static void reconsider(struct scheduler *scheduler, struct scheduled *it)
 {
     bool live = it->phase == PHASE_LIVE || it->phase == PHASE_RETRYING;
     if (it->phase == PHASE_WAITING && upstream_check_blocking(scheduler, it, it->slot) == NULL) {
@@ -117,7 +117,7 @@ void agenda_run(struct scheduler *scheduler)
     for (size_t i = 0; i < scheduler->agenda.count; i++) {
         struct scheduled *it = scheduler->agenda.items[i];
         it->on_agenda = false;
-        look_at(scheduler, it);
+        reconsider(scheduler, it);
     }
     scheduler->agenda.count = 0;
 }

@@ -108,7 +108,7 @@ BEGIN
                chime.option_interval(j.options, 'warn_after') AS warn, chime.option_interval(j.options, 'error_after') AS error,
                NOT EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = j.job_id AND s.suspended_at IS NOT NULL)
                AND (SELECT chime.led()) AS tended,
-               EXISTS (SELECT FROM chime.listener w WHERE w.state = 'watching' AND u.view = ANY (w.views)) AS looked_at
+               EXISTS (SELECT FROM chime.listener w WHERE w.state = 'listening' AND u.view = ANY (w.views)) AS looked_at
         FROM chime.job j CROSS JOIN LATERAL unnest(j.views) AS u (view)
         WHERE j.active),
     given AS (

@@ -307,7 +307,7 @@ COMMENT ON COLUMN chime.request.owner IS 'of the job, when it was asked for: own
 
 CREATE TABLE chime.listener (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    state    text NOT NULL DEFAULT 'off' CHECK (state IN ('off', 'watching', 'degraded')),
+    state    text NOT NULL DEFAULT 'off' CHECK (state IN ('off', 'listening', 'degraded')),
     since    timestamptz NOT NULL DEFAULT clock_timestamp(),
     reason   text,
     pid      integer,

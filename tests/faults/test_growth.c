@@ -262,7 +262,7 @@ static void let_weeks_pass(void)
     site_end(served);
     start_daemon();
     WAIT_SQL(cluster, MORE_ROWS, NULL, PATIENCE);
-    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "watching", PATIENCE);
+    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "listening", PATIENCE);
     vacuum();
 }
 

@@ -70,7 +70,7 @@ START_TEST(a_storm_of_notifications_is_heard_as_few_and_holds_nothing_up)
     WAIT_SQL(cluster, "SELECT pg_notification_queue_usage()", "0", PATIENCE);
     /* Those that came while it ran, or before it could, are one run. */
     ck_assert_int_lt(cluster_integer(cluster, "SELECT count(*) FROM public.heard"), thousands * 1000);
-    EXPECT_SQL(cluster, "SELECT state FROM chime.listener", "watching");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.listener", "listening");
     EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "1");
     oracle_expect_sound(cluster);
     if (getenv("PGCHIME_TEST_SLOWNESS") == NULL)
@@ -174,7 +174,7 @@ START_TEST(a_queue_that_others_hold_full_is_named_and_waited_for)
     commands_expect(8, site_config(site), (const char *const[]){"status", NULL}, &output, &errors);
     commands_has(errors, "too many notifications in the NOTIFY queue");
     PQfinish(holder);
-    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "watching", 2 * PATIENCE); /* its pauses have grown */
+    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "listening", 2 * PATIENCE); /* its pauses have grown */
     cluster_execute(cluster, "NOTIFY storm, 'heard again'");
     WAIT_SQL(cluster, "SELECT count(*) FROM public.heard WHERE payload = 'heard again'", "1", PATIENCE);
     EXPECT_SQL(cluster, "SELECT epoch FROM chime.leader", "1");

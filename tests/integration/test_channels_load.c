@@ -100,7 +100,7 @@ static void serve(const char *role, const char *folder, int count)
     WAIT_SQL(cluster, installed, "t", 120);
     free(installed);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 120);
-    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "watching", 60);
+    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "listening", 60);
     EXPECT_SQL(cluster, CHANNEL_TRIGGERS, "7");
 }
 

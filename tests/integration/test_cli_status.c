@@ -295,7 +295,7 @@ START_TEST(that_events_are_not_heard_is_a_problem_while_it_lasts)
 {
     site_job(site, "woken", "on = [\"news\"]; command = \"SELECT 1\";");
     leader = site_lead(site);
-    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "watching", 20);
+    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "listening", 20);
     ASSERT_RUN(0, "status", "-o", "json");
     cluster_execute(cluster, "UPDATE chime.listener SET state = 'degraded', since = '2026-11-21 12:34:56.7Z',"
                              " reason = 'too many connections', pid = NULL");
@@ -316,7 +316,7 @@ START_TEST(that_events_are_not_heard_is_a_problem_while_it_lasts)
     assert_lacks(errors, "events are not heard");
     daemon_destroy(leader);
     leader = site_lead(site);
-    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "watching", 20);
+    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "listening", 20);
     ASSERT_RUN(0, "status", "-o", "json");
 }
 END_TEST

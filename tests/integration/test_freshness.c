@@ -418,7 +418,7 @@ START_TEST(a_keyed_view_that_the_clock_refreshes_has_a_state_without_a_target)
     EXPECT_TOLD("shop_total", "stale 1440 true");
     cluster_execute(cluster, LEAD);
     EXPECT_TOLD("shop_total", "stale 1440 true");
-    cluster_execute(cluster, "UPDATE chime.listener SET state = 'watching', views = '{kept.shop_total}'");
+    cluster_execute(cluster, "UPDATE chime.listener SET state = 'listening', views = '{kept.shop_total}'");
     EXPECT_TOLD("shop_total", "fresh ? true");
     SET_BACK("shop_total", "'1 day'", "'15min'");
     EXPECT_TOLD("shop_total", "warn 15 true");

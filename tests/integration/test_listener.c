@@ -22,7 +22,7 @@ static void set_up(void)
 
 #define EVENT_RUNS(job) \
     "SELECT count(*) FROM chime.runs WHERE job = '" job "' AND kind = 'event' AND state = 'succeeded'"
-#define WATCH_IS(expected) WAIT_SQL(cluster, "SELECT state FROM chime.listener", expected, 20)
+#define LISTENER_IS(expected) WAIT_SQL(cluster, "SELECT state FROM chime.listener", expected, 20)
 /* Sources at rest: nothing waits, nothing runs. */
 #define AWAIT_REST() \
     WAIT_SQL(cluster, "SELECT (SELECT count(*) FROM chime.run) + (SELECT count(*) FROM chime.request)", "0", 60)
@@ -30,7 +30,7 @@ static void set_up(void)
 static void lead_and_watch(void)
 {
     served = site_lead(site);
-    WATCH_IS("watching");
+    LISTENER_IS("listening");
 }
 
 /* Of the run that follows a connection, so that what is counted later comes from notifications. */
@@ -79,13 +79,13 @@ START_TEST(a_reload_listens_to_other_channels)
     lead_and_await_first();
     site_job(site, "job", "on = [\"two\"]; command = \"SELECT 1\";");
     daemon_signal(served, SIGHUP);
-    WAIT_SQL(cluster, "SELECT array_to_string(channels, ' ') || ' ' || state FROM chime.listener", "two watching", 20);
+    WAIT_SQL(cluster, "SELECT array_to_string(channels, ' ') || ' ' || state FROM chime.listener", "two listening", 20);
     WAIT_SQL(cluster, EVENT_RUNS("job"), "2", 20); /* what was sent in between nobody heard */
     cluster_execute(cluster, "NOTIFY one; NOTIFY two");
     WAIT_SQL(cluster, EVENT_RUNS("job"), "3", 20);
     site_job(site, "job", "schedule = \"0 0 1 1 *\"; command = \"SELECT 1\";");
     daemon_signal(served, SIGHUP);
-    WATCH_IS("off");
+    LISTENER_IS("off");
     WAIT_SQL(cluster, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgchime listener'", "0", 20);
 }
 END_TEST
@@ -155,7 +155,7 @@ START_TEST(edits_of_jobs_keep_the_session_and_what_it_hears_and_wake_newcomers_o
     cluster_execute(cluster, "ALTER DATABASE postgres SET track_functions = 'all'");
     served = site_lead(site);
     make_hearers();
-    WATCH_IS("watching");
+    LISTENER_IS("listening");
     WAIT_SQL(cluster, NULL_PAYLOADS, "10", 20);
     char *session = cluster_value(cluster, SESSION);
     cluster_execute(cluster, "CREATE TABLE began AS SELECT clock_timestamp() AS at, " CALLS " AS calls");
@@ -207,7 +207,7 @@ START_TEST(a_cut_session_comes_back_and_looks_at_everything)
     EXPECT_SQL(cluster, CUT, "1");
     WAIT_SQL(cluster, EVENT_RUNS("job"), "2", 20);
     EXPECT_SQL(cluster, "SELECT count(*) FROM note WHERE payload IS NULL", "2");
-    WATCH_IS("watching");
+    LISTENER_IS("listening");
     cluster_execute(cluster, "NOTIFY news, 'heard'");
     WAIT_SQL(cluster, "SELECT count(*) FROM note WHERE payload = 'heard'", "1", 20);
     WAIT_FOR(daemon_said(served, "events are not heard") && daemon_said(served, "events are heard again"), 20);
@@ -223,12 +223,12 @@ START_TEST(without_a_session_jobs_run_from_time_to_time_and_people_are_told)
     EXPECT_SQL(cluster, "SELECT 1", "1"); /* over the connection that will have to do */
     session_execute(elsewhere, "ALTER DATABASE postgres ALLOW_CONNECTIONS false");
     EXPECT_SQL(cluster, CUT, "1");
-    WATCH_IS("degraded");
+    LISTENER_IS("degraded");
     WAIT_SQL(cluster, "SELECT reason ~ 'not currently accepting connections' FROM chime.listener", "t", 20);
     WAIT_SQL(cluster, "SELECT count(*) >= 2 FROM chime.runs WHERE kind = 'event'", "t", 30);
     session_execute(elsewhere, "ALTER DATABASE postgres ALLOW_CONNECTIONS true");
     PQfinish(elsewhere);
-    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "watching", 60);
+    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "listening", 60);
 }
 END_TEST
 
@@ -289,7 +289,7 @@ START_TEST(changed_sources_wake_the_jobs_of_views_with_a_target)
     char *before = cluster_value(cluster, LANE_RUNS);
     cluster_execute(cluster, "UPDATE submissions SET final_lane_scores = final_lane_scores"); /* changes nothing */
     EXPECT_SQL(cluster, CUT, "1");
-    WAIT_SQL(cluster, "SELECT state FROM chime.listener WHERE since > clock_timestamp() - interval '10 s'", "watching",
+    WAIT_SQL(cluster, "SELECT state FROM chime.listener WHERE since > clock_timestamp() - interval '10 s'", "listening",
              20);
     EXPECT_SQL(cluster, LANE_RUNS, before);
     free(before);

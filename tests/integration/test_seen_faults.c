@@ -190,7 +190,7 @@ static const struct fault server_faults[] = {
     {"002: the listener does not come back",
      "UPDATE chime.listener SET state = 'degraded', reason = 'too many connections', since = now()", NULL,
      "events-unheard", "events are not heard since ", "jobs that wait for events run every 10 s",
-     "UPDATE chime.listener SET state = 'watching', reason = NULL"},
+     "UPDATE chime.listener SET state = 'listening', reason = NULL"},
     {"a table is mostly dead rows",
      "BEGIN; INSERT INTO chime.run (job_id, kind, slot, token, epoch, claimed_at) SELECT j.job_id, 'manual', now() + n "
      "* interval"
@@ -366,7 +366,7 @@ static void set_up(void)
     site_job(site, "woken", "on = [\"news\"]; command = \"SELECT 1\";");
     served = site_lead(site);
     WAIT_SQL(cluster, "SELECT count(*) FILTER (WHERE refreshed_at IS NOT NULL) FROM chime.view_refresh", "3", 120);
-    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "watching", 60);
+    WAIT_SQL(cluster, "SELECT state FROM chime.listener", "listening", 60);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.run", "0", 60);
     WAIT_SQL(cluster, "SELECT count(*) > 0 FROM chime.alert_rule", "t", 60);
     runs_ask_and_await(cluster, "counting");

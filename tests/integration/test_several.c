@@ -261,7 +261,7 @@ END_TEST
 
 static void write_watch(PGconn *session, const char *shift)
 {
-    char *sql = files_path("UPDATE chime.listener SET state = 'watching', pid = pg_backend_pid(), backend_start ="
+    char *sql = files_path("UPDATE chime.listener SET state = 'listening', pid = pg_backend_pid(), backend_start ="
                            " (SELECT backend_start + interval '%s' FROM pg_stat_activity WHERE pid = pg_backend_pid())",
                            shift);
     session_execute(session, sql);
@@ -293,7 +293,7 @@ START_TEST(the_session_that_hears_is_written_down)
     first = site_lead(site);
     WAIT_SQL(cluster,
              "SELECT a.application_name FROM chime.listener w JOIN pg_stat_activity a ON a.pid = w.pid"
-             " AND a.backend_start = w.backend_start WHERE w.state = 'watching'",
+             " AND a.backend_start = w.backend_start WHERE w.state = 'listening'",
              "pgchime listener", 20);
 }
 END_TEST
